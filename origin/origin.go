@@ -1,0 +1,68 @@
+// Package origin fetches originals, and decides which places they may come from.
+//
+// [ParseURL] canonicalises a URL or refuses it, [ParsePattern] and [Allowlist]
+// are the workspace's allowed_sources, [HTTP] fetches over a guarded dialer that
+// reaches no private address, and [Dir] reads a folder of the operator's. S3 and
+// R2 are origin/bucket.
+//
+// It decides nothing about workspaces, signatures or image formats, and caches
+// nothing.
+package origin
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a Fetch, wrapped with detail that is safe to show to a client: never
+// a private address, a credential or a query string.
+var (
+	ErrNotFound    = errors.New("original not found")
+	ErrNotModified = errors.New("original not modified") // only where Validators were given
+	ErrTooLarge    = errors.New("original is too large")
+	ErrTimeout     = errors.New("origin took too long")
+	ErrUnavailable = errors.New("origin failed") // refused, reset, short body, any other status
+	ErrAddress     = errors.New("address not allowed")
+	ErrInvalidURL  = errors.New("invalid URL")
+	ErrNotAllowed  = errors.New("source not allowed") // a redirect to where the workspace allows none
+)
+
+// Validators are what an origin said about a version of an original (RFC 9110
+// §8.8). Empty fields mean that it said nothing.
+type Validators struct {
+	ETag         string
+	LastModified string
+}
+
+// An Object is an original as fetched, whole.
+type Object struct {
+	Body []byte
+	Validators
+}
+
+// Limits bound one fetch.
+type Limits struct {
+	Bytes   int64         // of the body
+	Timeout time.Duration // of the whole fetch, redirects and body included
+	Connect time.Duration // of one connection, TLS included
+}
+
+// DefaultLimits are 25 MiB, 10 s and 5 s to connect.
+func DefaultLimits() Limits {
+	return Limits{Bytes: 25 << 20, Timeout: 10 * time.Second, Connect: 5 * time.Second}
+}
+
+// A Source fetches originals by object key. It is safe for concurrent use.
+type Source interface {
+	// Fetch returns the whole original under key, or an error that wraps one of
+	// this package's. Where have is not zero and the original is unchanged, the
+	// error is ErrNotModified.
+	Fetch(ctx context.Context, key Key, have Validators) (*Object, error)
+}
+
+// A Key names an original within a source.
+type Key struct {
+	Path  string // percent-decoded, without a leading slash, as ParsePath accepts it
+	Query string // raw query of a full URL that led here; empty otherwise
+}

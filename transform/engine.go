@@ -1,0 +1,52 @@
+package transform
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors that an [Engine], [ReadHeader] and [Limits] return, wrapped with detail
+// that is safe to show to a client.
+var (
+	// ErrUnsupported: the bytes are not an image of a format that is allowed.
+	ErrUnsupported = errors.New("unsupported image format")
+	// ErrCorrupt: the image is broken.
+	ErrCorrupt = errors.New("image is corrupt")
+	// ErrTruncated: the image ends too early. It wraps ErrCorrupt, and is never
+	// cached, since the next fetch may be whole.
+	ErrTruncated error = truncatedError{}
+	// ErrTooLarge: the image is over a limit of [Limits].
+	ErrTooLarge = errors.New("image is too large")
+	// ErrOutputTooLarge: the output would be over a limit of [Limits].
+	ErrOutputTooLarge = errors.New("output is too large")
+)
+
+type truncatedError struct{}
+
+func (truncatedError) Error() string { return "image is truncated" }
+func (truncatedError) Unwrap() error { return ErrCorrupt }
+
+// A Job is one variant to make. It holds bytes and plain values only, so that it
+// can cross a process boundary.
+type Job struct {
+	Original []byte  // the whole original; the engine never writes to it
+	Header   Header  // what ReadHeader said of Original
+	Options  Options // resolved: presets applied
+	Format   Format  // of the output; never Auto or SameAsOriginal
+	Limits   Limits
+}
+
+// An Image is one encoded variant.
+type Image struct {
+	Data          []byte
+	Format        Format
+	Width, Height int // pixels of one frame
+	Frames        int // at least 1
+}
+
+// An Engine makes variants. Its errors wrap those of this package or the
+// context's; anything else is a fault of the engine. It is safe for concurrent
+// use, and keeps nothing of a job after Transform returns.
+type Engine interface {
+	Transform(ctx context.Context, job Job) (Image, error)
+}

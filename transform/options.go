@@ -1,0 +1,128 @@
+package transform
+
+// Options are the parsed transform parameters of one variant. Start from
+// [Defaults]: the zero value is not the default. Options are comparable; two
+// that are equal make the same variant.
+type Options struct {
+	Width, Height int     // output pixels before DPR, 1–8192; 0 is derived
+	DPR           float64 // 0.1–5; multiplies Width, Height, Pad and mark lengths
+	Fit           Fit
+	Aspect        Ratio // width:height; the zero Ratio is none
+	Gravity       Gravity
+	FocalX        float64 // 0–1 from the left, with GravityFocal
+	FocalY        float64 // 0–1 from the top
+	FocalZoom     float64 // 1–10
+	Rect          Rect    // of the upright original; the zero Rect is all of it
+	Trim          int     // 0–255 tolerance; −1 is off
+	Rotate        int     // clockwise degrees: 0, 90, 180, 270
+	Flip          Flip
+	Background    Color  // the zero Color is none: transparent, else white
+	Pad           [4]int // top, right, bottom, left; pixels before DPR, 0–8192
+
+	Blur, Sharpen                           float64 // 0–100; 0 is off
+	Brightness, Contrast, Saturation, Gamma float64 // 1 is neutral
+	Grayscale, Sepia, Invert                bool
+	Pixelate                                int // block edge in output pixels; 0 is off
+
+	Format      Format
+	Quality     int // 1–100 on JPEG's scale
+	Lossless    bool
+	Progressive bool
+	Anim        bool // keep animation where in and out can
+	Metadata    Metadata
+
+	Mark     Mark
+	Default  string // `source/path` shown when the original can't be had
+	Download string // file name of Content-Disposition: attachment
+	Version  string // cache buster, at most 64 bytes
+}
+
+// Defaults are the options of a URL that names none.
+func Defaults() Options {
+	return Options{
+		DPR: 1, Fit: FitScaleDown, Gravity: GravityCenter, FocalX: 0.5, FocalY: 0.5, FocalZoom: 1, Trim: -1,
+		Brightness: 1, Contrast: 1, Saturation: 1, Gamma: 1,
+		Format: Auto, Quality: 80, Anim: true, Metadata: MetadataNone,
+		Mark: Mark{Fit: FitContain, Opacity: 1},
+	}
+}
+
+// A Fit says how an image is fitted into width × height.
+type Fit string
+
+const (
+	FitScaleDown Fit = "scale-down" // fit within, never enlarge
+	FitContain   Fit = "contain"    // fit within
+	FitCover     Fit = "cover"      // fill and crop
+	FitCrop      Fit = "crop"       // fill and crop, never enlarge
+	FitPad       Fit = "pad"        // fit within, fill the rest with the background
+	FitSqueeze   Fit = "squeeze"    // stretch
+)
+
+// A Gravity says which part of an image a crop keeps, and where fit=pad puts it.
+type Gravity string
+
+const (
+	GravityCenter    Gravity = "center"
+	GravityNorth     Gravity = "north"
+	GravitySouth     Gravity = "south"
+	GravityEast      Gravity = "east"
+	GravityWest      Gravity = "west"
+	GravityNorthEast Gravity = "northeast"
+	GravityNorthWest Gravity = "northwest"
+	GravitySouthEast Gravity = "southeast"
+	GravitySouthWest Gravity = "southwest"
+	GravityAttention Gravity = "attention" // what draws the eye; found by the engine
+	GravityEntropy   Gravity = "entropy"   // what holds most detail; found by the engine
+	GravityFocal     Gravity = "focal"     // around FocalX, FocalY
+)
+
+// A Flip mirrors an image after Rotate.
+type Flip string
+
+const (
+	FlipNone Flip = ""
+	FlipH    Flip = "h" // left and right change places
+	FlipV    Flip = "v"
+	FlipHV   Flip = "hv"
+)
+
+// Metadata says what an output carries besides pixels.
+type Metadata string
+
+const (
+	MetadataNone      Metadata = "none"
+	MetadataCopyright Metadata = "copyright"
+	MetadataKeep      Metadata = "keep"
+)
+
+// A Ratio is a width to a height; the zero Ratio is none.
+type Ratio struct{ W, H float64 }
+
+// A Length is pixels, or a percentage (0–100) of what it is measured against.
+type Length struct {
+	Value   float64
+	Percent bool
+}
+
+// A Rect is a region; its zero value is none.
+type Rect struct{ X, Y, W, H Length }
+
+// A Color is a non-premultiplied sRGB colour; its zero value (Set false) is none.
+type Color struct {
+	R, G, B, A uint8
+	Set        bool
+}
+
+// A Mark is the watermark that a URL asks for; the zero Name is none.
+type Mark struct {
+	Name          string // a mark's name, `source/path` or URL
+	Width, Height Length // pixels, or percent of the output; zero is derived
+	Size          Length // both
+	Fit           Fit
+	Align         string // as canonical: "top,left" … "center"; empty is the default
+	Pad           Length // from the edges; zero Length with PadSet false is the default
+	PadSet        bool
+	Opacity       float64 // 0–1
+	Repeat        bool
+}

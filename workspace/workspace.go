@@ -1,0 +1,87 @@
+// Package workspace holds what an owner sets: the workspace and its sources,
+// marks, presets and allowlists, their validation, and where they are kept.
+//
+// [Decode] reads the JSON that the API, `tintype apply` and the store share and
+// [Workspace.Validate] judges it. A [Store] keeps workspaces (workspace/sqlite);
+// [Cached] is the reader that requests use, so that no request waits for a store.
+package workspace
+
+import "time"
+
+// A Workspace is one owner's settings under one namespace. Workspaces that were
+// read from a Store or Cached are shared: clone before changing one.
+type Workspace struct {
+	Namespace        string   `json:"namespace"`
+	Name             string   `json:"name"`
+	AllowedOrigins   []string `json:"allowed_origins"`
+	AllowedSources   []string `json:"allowed_sources"`
+	HTTPSOnly        bool     `json:"https_only"`
+	RequireSignature bool     `json:"require_signature"`
+	PresetsOnly      bool     `json:"presets_only"`
+	Dialect          string   `json:"dialect"`
+	AllowSVG         bool     `json:"allow_svg"`
+	AllowTIFF        bool     `json:"allow_tiff"`
+	Domains          []string `json:"domains"`
+	Sources          []Source `json:"sources"`
+	Marks            []Mark   `json:"marks"`
+	Presets          []Preset `json:"presets"`
+	Limits           Limits   `json:"limits"`
+
+	// Made by the server; ignored where a client sends them, but for Revision,
+	// which a PUT must carry.
+	ID        string    `json:"id"`
+	Revision  int64     `json:"revision"` // 1 on creation, one more with every change
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// A Source is a named place that originals come from.
+type Source struct {
+	Key     string `json:"key"`
+	Kind    string `json:"kind"` // http, s3, r2; dir is the operator's and never stored
+	Private bool   `json:"private"`
+
+	URL        string            `json:"url,omitempty"`         // http: prefix, ends in "/"
+	Headers    map[string]string `json:"headers,omitempty"`     // http: sent to the origin; values are secret
+	PublicURLs []string          `json:"public_urls,omitempty"` // further names of the same originals
+
+	Bucket          string `json:"bucket,omitempty"` // s3, r2
+	Region          string `json:"region,omitempty"` // s3
+	Prefix          string `json:"prefix,omitempty"`
+	Endpoint        string `json:"endpoint,omitempty"`   // s3: other than AWS
+	AccountID       string `json:"account_id,omitempty"` // r2
+	AccessKeyID     string `json:"access_key_id,omitempty"`
+	SecretAccessKey string `json:"secret_access_key,omitempty"` // secret
+
+	TTL          int    `json:"ttl,omitempty"`           // seconds a variant is kept; 0 is one year
+	Revalidate   int    `json:"revalidate,omitempty"`    // seconds after which the origin is asked again; 0 is never
+	CacheControl string `json:"cache_control,omitempty"` // what browsers and CDNs are told; empty is the default
+}
+
+// A Mark is a watermark preset. Lengths are as the mark-* options write them.
+type Mark struct {
+	Name             string   `json:"name"`
+	Image            string   `json:"image"`
+	Width            string   `json:"width,omitempty"`
+	Height           string   `json:"height,omitempty"`
+	Size             string   `json:"size,omitempty"`
+	Fit              string   `json:"fit,omitempty"`
+	Align            string   `json:"align,omitempty"`
+	Pad              string   `json:"pad,omitempty"`
+	Opacity          *float64 `json:"opacity,omitempty"`
+	Repeat           bool     `json:"repeat,omitempty"`
+	AutoApplySources []string `json:"auto_apply_sources"`
+}
+
+// A Preset is transform options with a name, written as a query string.
+type Preset struct {
+	Name    string `json:"name"`
+	Options string `json:"options"`
+}
+
+// Limits of a workspace; 0 is unlimited.
+type Limits struct {
+	RequestsPerMinute   int `json:"requests_per_minute"`
+	TransformsPerMinute int `json:"transforms_per_minute"`
+	TransformsPerMonth  int `json:"transforms_per_month"`
+}
