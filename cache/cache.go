@@ -56,7 +56,9 @@ type Cache interface {
 	// Get returns the entry and the name of the tier that had it ("memory",
 	// "disk", …), or nil where there is none, it has expired, or it is torn.
 	Get(ctx context.Context, key Key) (e *Entry, tier string)
-	// Put stores the entry, at once or behind the caller's back.
+	// Put stores the entry, at once or behind the caller's back. The entry that it
+	// replaces is gone even where the new one isn't kept: because it has expired, is
+	// an error or too large, or because the cache is failing.
 	Put(ctx context.Context, key Key, e *Entry)
 	// Delete drops the entry.
 	Delete(ctx context.Context, key Key)

@@ -1,9 +1,11 @@
 // Package origin fetches originals, and decides which places they may come from.
 //
-// [ParseURL] canonicalises a URL or refuses it, [ParsePattern] and [Allowlist]
-// are the workspace's allowed_sources, [HTTP] fetches over a guarded dialer that
-// reaches no private address, and [Dir] reads a folder of the operator's. S3 and
-// R2 are origin/bucket.
+// [ParsePath] and [ParseURL] canonicalise what a client sent or refuse it,
+// [ParsePattern] and [Allowlist] are the workspace's allowed_sources, and
+// [URL.Within] tells whether a URL is inside a source. [HTTP] fetches over a
+// [Guard], which lets no connection reach a private address; [HTTPSource] and
+// [Dir] are a web server and a folder of the operator's as a [Source]. S3 and R2
+// are origin/bucket, over [NewTransport].
 //
 // It decides nothing about workspaces, signatures or image formats, and caches
 // nothing.
@@ -15,8 +17,9 @@ import (
 	"time"
 )
 
-// Errors of a Fetch, wrapped with detail that is safe to show to a client: never
-// a private address, a credential or a query string.
+// Errors of this package, wrapped with detail that is safe to show to a client:
+// never a private address, a credential or a query string. A context that the
+// caller cancelled comes back as its own error, not as ErrTimeout.
 var (
 	ErrNotFound    = errors.New("original not found")
 	ErrNotModified = errors.New("original not modified") // only where Validators were given
@@ -25,6 +28,7 @@ var (
 	ErrUnavailable = errors.New("origin failed") // refused, reset, short body, any other status
 	ErrAddress     = errors.New("address not allowed")
 	ErrInvalidURL  = errors.New("invalid URL")
+	ErrInvalidPath = errors.New("invalid path")
 	ErrNotAllowed  = errors.New("source not allowed") // a redirect to where the workspace allows none
 )
 

@@ -34,3 +34,21 @@ func (f Format) Alpha() bool { return f != JPEG }
 
 // Animated reports whether Tintype writes animations in this format.
 func (f Format) Animated() bool { return f == GIF || f == WebP }
+
+// maxScaled is the most pixels that libvips allows a side (VIPS_MAX_COORD).
+const maxScaled = 10_000_000
+
+// longestSide is the most pixels that a side may have in this format.
+func (f Format) longestSide() int {
+	switch f {
+	case JPEG:
+		return 65500 // JPEG_MAX_DIMENSION of libjpeg
+	case WebP:
+		return 16383 // WEBP_MAX_DIMENSION of libwebp
+	case AVIF:
+		return 16384 // the widest of AV1 level 6 (AV1 Annex A.3)
+	case GIF:
+		return 65535
+	}
+	return maxScaled
+}

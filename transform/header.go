@@ -1,5 +1,11 @@
 package transform
 
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+)
+
 // A Header is what the first look at an original tells, before any decoder runs.
 type Header struct {
 	Format        Format
@@ -39,4 +45,85 @@ func DefaultLimits() Limits {
 		FramePixels: 64e6, TotalPixels: 200e6, Frames: 1000, Edge: 32768,
 		OutputPixels: 64e6, AVIFPixels: 16e6,
 	}
+}
+
+// Check returns an error that wraps [ErrTooLarge] and names the limit where an
+// original with header h is over one of FramePixels, Edge, Frames and
+// TotalPixels. Of a TIFF only the first page is ever decoded, so that its other
+// pages count as frames, but not as pixels.
+func (l Limits) Check(h Header) error {
+	switch {
+	case over(l.FramePixels, h.Width, h.Height, 1):
+		return tooLarge("%d×%d pixels is over the limit of %s a frame", h.Width, h.Height, megapixels(l.FramePixels))
+	case over(l.Edge, max(h.Width, h.Height), 1, 1):
+		return tooLarge("%d×%d pixels is over the limit of %d pixels an edge", h.Width, h.Height, l.Edge)
+	case over(l.Frames, h.Frames, 1, 1):
+		return tooLarge("%d frames is over the limit of %d", h.Frames, l.Frames)
+	case h.Format != TIFF && over(l.TotalPixels, h.Width, h.Height, h.Frames):
+		return tooLarge("%d frames of %d×%d pixels are over the limit of %s in all", h.Frames, h.Width, h.Height, megapixels(l.TotalPixels))
+	}
+	return nil
+}
+
+// over reports whether a·b·c is over a limit, without overflow where a and b are
+// below 2³¹ and c is below 2⁶³. A limit of zero is none.
+func over(limit, a, b, c int) bool {
+	if limit <= 0 {
+		return false
+	}
+	hi, lo := bits.Mul64(uint64(a)*uint64(b), uint64(c))
+	return hi != 0 || lo > uint64(limit)
+}
+
+func megapixels(n int) string {
+	return strconv.FormatFloat(float64(n)/1e6, 'f', -1, 64) + " megapixels"
+}
+
+// ReadHeader reads what the container of an image says, without decoding any
+// pixels: jpeg, png, gif, webp, avif, heic and tiff. It wraps [ErrUnsupported]
+// where the bytes are of no such format or of a flavour that is not decoded
+// (svg and jxl originals, lossless JPEG), [ErrTruncated] where the structure
+// announces more bytes than there are, [ErrCorrupt] where it contradicts itself,
+// and [ErrTooLarge] where it is built to exhaust a decoder. A Header that it
+// returns may still be over every limit: see [Limits.Check].
+//
+// The time is linear in len(b), milliseconds for 25 MiB; b is not kept.
+func ReadHeader(b []byte) (Header, error) {
+	format := Sniff(b)
+	var h Header
+	var err error
+	switch format {
+	case JPEG:
+		h, err = jpegHeader(b)
+	case PNG:
+		h, err = pngHeader(b)
+	case GIF:
+		h, err = gifHeader(b)
+	case WebP:
+		h, err = webpHeader(b)
+	case AVIF, HEIC:
+		h, err = isobmffHeader(b)
+	case TIFF:
+		h, err = tiffHeader(b)
+	case SVG, JXL:
+		err = unsupported("%s originals are not read", format)
+	default:
+		err = unsupported("the content is no image in a known format")
+	}
+	if err != nil {
+		return Header{}, err
+	}
+	if h.Format == "" {
+		h.Format = format
+	}
+	return h, nil
+}
+
+func unsupported(format string, args ...any) error { return detailed(ErrUnsupported, format, args) }
+func corrupt(format string, args ...any) error     { return detailed(ErrCorrupt, format, args) }
+func truncated(format string, args ...any) error   { return detailed(ErrTruncated, format, args) }
+func tooLarge(format string, args ...any) error    { return detailed(ErrTooLarge, format, args) }
+
+func detailed(err error, format string, args []any) error {
+	return fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...))
 }

@@ -4,19 +4,19 @@ package transform
 // [Defaults]: the zero value is not the default. Options are comparable; two
 // that are equal make the same variant.
 type Options struct {
-	Width, Height int     // output pixels before DPR, 1–8192; 0 is derived
+	Width, Height int     // output pixels before DPR and Pad, 1–8192; 0 is derived
 	DPR           float64 // 0.1–5; multiplies Width, Height, Pad and mark lengths
 	Fit           Fit
 	Aspect        Ratio // width:height; the zero Ratio is none
 	Gravity       Gravity
-	FocalX        float64 // 0–1 from the left, with GravityFocal
-	FocalY        float64 // 0–1 from the top
-	FocalZoom     float64 // 1–10
+	FocalX        float64 // 0–1 from the left after Rect, Rotate and Flip; 0.5 unless GravityFocal
+	FocalY        float64 // 0–1 from the top, likewise
+	FocalZoom     float64 // 1–10, with FitCover and FitCrop; 1 unless GravityFocal
 	Rect          Rect    // of the upright original; the zero Rect is all of it
 	Trim          int     // 0–255 tolerance; −1 is off
 	Rotate        int     // clockwise degrees: 0, 90, 180, 270
 	Flip          Flip
-	Background    Color  // the zero Color is none: transparent, else white
+	Background    Color  // behind transparent pixels and Pad; the zero Color is none: transparent, else white
 	Pad           [4]int // top, right, bottom, left; pixels before DPR, 0–8192
 
 	Blur, Sharpen                           float64 // 0–100; 0 is off
@@ -96,7 +96,8 @@ const (
 	MetadataKeep      Metadata = "keep"
 )
 
-// A Ratio is a width to a height; the zero Ratio is none.
+// A Ratio is a width to a height, in the smallest numbers that say it; the zero
+// Ratio is none.
 type Ratio struct{ W, H float64 }
 
 // A Length is pixels, or a percentage (0–100) of what it is measured against.
@@ -108,20 +109,21 @@ type Length struct {
 // A Rect is a region; its zero value is none.
 type Rect struct{ X, Y, W, H Length }
 
-// A Color is a non-premultiplied sRGB colour; its zero value (Set false) is none.
+// A Color is a non-premultiplied sRGB colour; its zero value (Set false) is none,
+// as is every colour that is all transparent.
 type Color struct {
 	R, G, B, A uint8
 	Set        bool
 }
 
-// A Mark is the watermark that a URL asks for; the zero Name is none.
+// A Mark is the watermark that a URL asks for; the zero Name is none. Parse over
+// a base that has a configured mark's fields to let the URL override them.
 type Mark struct {
 	Name          string // a mark's name, `source/path` or URL
-	Width, Height Length // pixels, or percent of the output; zero is derived
-	Size          Length // both
+	Width, Height Length // pixels before DPR, or percent of the output; zero is derived, both zero are a width of 15 %
 	Fit           Fit
-	Align         string // as canonical: "top,left" … "center"; empty is the default
-	Pad           Length // from the edges; zero Length with PadSet false is the default
+	Align         string // as canonical: "top,left" … "center"; empty is the default, "bottom,right"
+	Pad           Length // from the edges; with PadSet false it is 2 % of the smaller side
 	PadSet        bool
 	Opacity       float64 // 0–1
 	Repeat        bool

@@ -1,0 +1,48 @@
+# `make run` and `make test` are all that a new machine needs: Go, make and a C compiler in, everything else installed.
+
+GO      ?= go
+BIN     := bin/tintype
+DATA    ?= data
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The packages that need no C library; the rest links libvips.
+PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform/vips -e /bench)
+CGO     := ./cmd/... ./transform/vips/... ./bench/...
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint bench fuzz clean deps
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps:
+	@scripts/install-deps
+
+build: deps ## bin/tintype
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tintype
+
+run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your own pictures)
+	@$(BIN) samples $(DATA)/samples
+	@exec $(BIN) serve --data $(DATA) --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir demo/pictures=$(DIR))
+
+test: deps lint ## everything that must hold
+	CGO_ENABLED=0 $(GO) test $(PURE)
+	$(GO) test -race $(PURE)
+	$(GO) test $(CGO)
+
+lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be reached
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@scripts/vulncheck
+
+bench: build ## speed and memory, as ratios to plain libvips calls taken in the same run
+	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server
+	$(GO) run ./bench
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@scripts/fuzz $(FUZZTIME)
+
+clean: ## remove what was built (not data/)
+	rm -rf bin

@@ -1,0 +1,133 @@
+package cache
+
+import (
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// A foundFile is an entry's file that the scan has come upon.
+type foundFile struct {
+	key  Key
+	size int64
+	used time.Time
+}
+
+// scan learns what files there are and when they were used last, removes those
+// that are no use, and evicts what is over the bound. It leaves alone what
+// cannot be a file of the cache by its name.
+func (d *Disk) scan() {
+	defer close(d.scanned)
+	start := time.Now()
+	found := d.findFiles()
+	slices.SortFunc(found, func(a, b foundFile) int { return b.used.Compare(a.used) })
+	// In small lots, so that requests don't wait long for the lock.
+	for lot := range slices.Chunk(found, 1000) {
+		d.mu.Lock()
+		for _, f := range lot {
+			d.files.addOldest(f.key, f.size)
+		}
+		d.mu.Unlock()
+	}
+	d.mu.Lock()
+	d.scanning = false
+	d.mu.Unlock()
+	d.evict()
+	s := d.Stats()
+	d.log.Debug("disk cache scanned", "entries", s.Entries, "bytes", s.Bytes, "took", time.Since(start))
+}
+
+// findFiles returns all good files, or those found until the cache was closed.
+func (d *Disk) findFiles() (found []foundFile) {
+	for _, upper := range d.subfolders(d.dir) {
+		for _, lower := range d.subfolders(upper) {
+			select {
+			case <-d.closing:
+				return found
+			default:
+			}
+			entries := d.list(lower)
+			for _, entry := range entries {
+				if f, ok := d.inspect(lower, entry); ok {
+					found = append(found, f)
+				}
+			}
+			if len(entries) == 0 {
+				os.Remove(lower) // fails, as it should, where a file has come since
+			}
+		}
+	}
+	return found
+}
+
+// subfolders returns the paths of the folders in dir that have two hex digits
+// for a name.
+func (d *Disk) subfolders(dir string) (paths []string) {
+	for _, entry := range d.list(dir) {
+		var b [1]byte
+		if entry.IsDir() && decodeHex(b[:], entry.Name()) {
+			paths = append(paths, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return paths
+}
+
+func (d *Disk) list(dir string) []fs.DirEntry {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		d.failed(err)
+	}
+	return entries
+}
+
+// inspect reads a file's header, and removes the file if it is torn, of another
+// version or expired. The checksum is left to Get.
+func (d *Disk) inspect(dir string, entry fs.DirEntry) (found foundFile, ok bool) {
+	path := filepath.Join(dir, entry.Name())
+	if !entry.Type().IsRegular() || !decodeHex(found.key[:], entry.Name()) || d.path(found.key) != path {
+		return found, false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		if !os.IsNotExist(err) {
+			d.failed(err)
+		}
+		return found, false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		d.failed(err)
+		return found, false
+	}
+	head := make([]byte, fileHeaderSize)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		d.failed(err)
+		return found, false
+	}
+	h, err := parseFileHeader(head[:n], found.key, info.Size())
+	if err != nil {
+		d.discard(found.key, info, err)
+		return found, false
+	}
+	if (&Entry{ExpiresAt: h.ExpiresAt.time()}).Expired(time.Now()) {
+		d.discard(found.key, info, nil)
+		return found, false
+	}
+	found.size, found.used = info.Size(), info.ModTime()
+	return found, true
+}
+
+// decodeHex reads lower-case hex digits that fill b exactly.
+func decodeHex(b []byte, s string) bool {
+	if len(s) != hex.EncodedLen(len(b)) {
+		return false
+	}
+	_, err := hex.Decode(b, []byte(s))
+	return err == nil && hex.EncodeToString(b) == s
+}

@@ -1,0 +1,127 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+)
+
+// Shared runs a function once for all who ask for the same key at the same time,
+// and hands all of them the one value. The value stays joinable until the last of
+// them has released it, and is forgotten then. The zero value is ready for use.
+// It is safe for concurrent use, and must not be copied.
+type Shared[K comparable, V any] struct {
+	mu   sync.Mutex // guards runs and the refs of each
+	runs map[K]*run[K, V]
+}
+
+// A run is one call of a function, and its value afterwards.
+type run[K comparable, V any] struct {
+	key    K
+	refs   int // callers that wait for the value or hold it
+	cancel context.CancelFunc
+	done   chan struct{} // closed once value and err are set
+	value  V
+	err    error
+}
+
+// A Hold is one caller's share of a value.
+type Hold[V any] struct {
+	Value V
+	// Joined says that another caller had begun the run.
+	Joined bool
+
+	release func()
+}
+
+// Release lets go of the value. It must be called, once or more often.
+func (h *Hold[V]) Release() { h.release() }
+
+// PanicError is the error of a function that panicked. Its text is safe to show;
+// Value and Stack are for the log.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (*PanicError) Error() string { return "internal fault" }
+
+var errGoexit = errors.New("function ended its goroutine")
+
+// Do returns the value of fn for key: of a run that others have begun or still
+// hold the value of, or of a new one. The caller must release what it gets.
+//
+// When ctx ends first, Do returns its error at once. The run goes on as long as
+// anyone waits for it: its context carries the values of the first caller's, and
+// ends when the last waiter has gone. Who comes after that begins a new run.
+//
+// The error of fn goes to all who wait for it, and is not kept. A panic in fn
+// reaches them as a [PanicError].
+func (s *Shared[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (V, error)) (*Hold[V], error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	r, joined := s.runs[key]
+	if joined {
+		r.refs++
+	} else {
+		r = &run[K, V]{key: key, refs: 1, done: make(chan struct{})}
+		runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		r.cancel = cancel
+		if s.runs == nil {
+			s.runs = make(map[K]*run[K, V])
+		}
+		s.runs[key] = r
+		go s.run(runCtx, r, fn)
+	}
+	s.mu.Unlock()
+
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		s.leave(r)
+		return nil, ctx.Err()
+	}
+	if r.err != nil {
+		s.leave(r)
+		return nil, r.err
+	}
+	return &Hold[V]{Value: r.value, Joined: joined, release: sync.OnceFunc(func() { s.leave(r) })}, nil
+}
+
+func (s *Shared[K, V]) run(ctx context.Context, r *run[K, V], fn func(context.Context) (V, error)) {
+	r.err = errGoexit // unless fn returns or panics
+	defer func() {
+		if p := recover(); p != nil {
+			r.err = &PanicError{Value: p, Stack: debug.Stack()}
+		}
+		r.cancel()
+		if r.err != nil {
+			s.mu.Lock()
+			s.forget(r)
+			s.mu.Unlock()
+		}
+		close(r.done)
+	}()
+	r.value, r.err = fn(ctx)
+}
+
+// leave gives up one caller's share of the run.
+func (s *Shared[K, V]) leave(r *run[K, V]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.refs--
+	if r.refs == 0 {
+		s.forget(r)
+		r.cancel()
+	}
+}
+
+// forget makes the run one that nobody can join. The caller holds mu.
+func (s *Shared[K, V]) forget(r *run[K, V]) {
+	if s.runs[r.key] == r {
+		delete(s.runs, r.key)
+	}
+}

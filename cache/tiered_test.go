@@ -1,0 +1,119 @@
+package cache_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tintype/tintype/cache"
+)
+
+func TestTieredFillsAbove(t *testing.T) {
+	upper, middle, lower := cache.NewMemory(1<<20), cache.NewMemory(1<<20), cache.NewMemory(1<<20)
+	tiered := cache.NewTiered(upper, middle, lower)
+	lower.Put(t.Context(), numbered(1), entryOf("a", 10))
+	if e, _ := tiered.Get(t.Context(), numbered(1)); e == nil {
+		t.Fatal("a miss")
+	}
+	for name, tier := range map[string]*cache.Memory{"upper": upper, "middle": middle} {
+		if e, _ := tier.Get(t.Context(), numbered(1)); e == nil {
+			t.Errorf("the %s tier was not filled", name)
+		}
+	}
+	if n := lower.Stats().Puts; n != 1 {
+		t.Errorf("%d puts into the tier that had the entry", n)
+	}
+	before := lower.Stats()
+	if e, _ := tiered.Get(t.Context(), numbered(1)); e == nil {
+		t.Fatal("a miss")
+	}
+	if lower.Stats() != before {
+		t.Error("the lowest tier was asked although the first has the entry")
+	}
+}
+
+func TestTieredWithoutTiers(t *testing.T) {
+	tiered := cache.NewTiered()
+	tiered.Put(t.Context(), numbered(1), entryOf("a", 10))
+	if e, tier := tiered.Get(t.Context(), numbered(1)); e != nil || tier != "" {
+		t.Errorf("an entry of tier %q from nowhere", tier)
+	}
+	tiered.Delete(t.Context(), numbered(1))
+}
+
+// slowCache calls after once, when a Get has its answer and has not returned it.
+type slowCache struct {
+	*cache.Memory
+	after func()
+}
+
+func (c *slowCache) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
+	e, tier := c.Memory.Get(ctx, key)
+	if after := c.after; after != nil {
+		c.after = nil
+		after()
+	}
+	return e, tier
+}
+
+// slowPut calls during while a Put into it is under way.
+type slowPut struct {
+	*cache.Memory
+	during func()
+}
+
+func (c *slowPut) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
+	if c.during != nil {
+		c.during()
+	}
+	c.Memory.Put(ctx, key, e)
+}
+
+func TestTieredFillUndoesNothing(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		op   func(ctx context.Context, tiered *cache.Tiered)
+		want string // empty for a miss
+	}{
+		{"put", func(ctx context.Context, tiered *cache.Tiered) {
+			tiered.Put(ctx, numbered(1), entryOf("new", 10))
+		}, "new"},
+		{"delete", func(ctx context.Context, tiered *cache.Tiered) {
+			tiered.Delete(ctx, numbered(1))
+		}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			lower := &slowCache{Memory: cache.NewMemory(1 << 20)}
+			tiered := cache.NewTiered(cache.NewMemory(1<<20), lower)
+			lower.Put(t.Context(), numbered(1), entryOf("old", 10))
+			lower.after = func() { test.op(t.Context(), tiered) }
+			tiered.Get(t.Context(), numbered(1))
+
+			e, _ := tiered.Get(t.Context(), numbered(1))
+			switch {
+			case e == nil && test.want != "":
+				t.Errorf("a miss, want %q", test.want)
+			case e != nil && (test.want == "" || string(e.Body[:3]) != test.want):
+				t.Errorf("have %q, want %q", e.Body[:3], test.want)
+			}
+		})
+	}
+}
+
+// The fill begins after the put has, and would end before it.
+func TestTieredFillDuringPut(t *testing.T) {
+	upper := cache.NewMemory(1 << 20)
+	lower := &slowPut{Memory: cache.NewMemory(1 << 20)}
+	tiered := cache.NewTiered(upper, lower)
+	lower.Put(t.Context(), numbered(1), entryOf("old", 10))
+	lower.during = func() {
+		// As if another had evicted what the put has just brought to the upper tier.
+		upper.Delete(t.Context(), numbered(1))
+		if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "old" {
+			t.Fatalf("have %q from the lower tier, which is not written yet", e.Body[:3])
+		}
+	}
+	tiered.Put(t.Context(), numbered(1), entryOf("new", 10))
+	if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "new" {
+		t.Errorf("have %q after the put of new", e.Body[:3])
+	}
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// serveCmd is the configuration of a server: flags, variables and defaults are
+// declared here and nowhere else. Secrets are no flags, since every user of a
+// machine can see those: TINTYPE_ROOT_KEY, or TINTYPE_ROOT_KEY_FILE.
+type serveCmd struct {
+	Listen     string    `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
+	OpsListen  string    `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
+	Data       string    `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
+	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, or sqlite:PATH (${default})."`
+	BaseDomain string    `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
+	Dir        []dirSpec `env:"TINTYPE_DIR" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
+	Apply      string    `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
+
+	AllowCIDR      []netip.Prefix `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR,…" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
+	TrustedProxies []netip.Prefix `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies in front whose X-Forwarded-For is believed."`
+
+	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"256MiB" placeholder:"SIZE" help:"Memory for variants (${default})."`
+	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
+
+	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Transforms at a time; 0 is one for every core (${default})."`
+	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; more are answered 503 at once (${default})."`
+	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take (${default})."`
+	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take (${default})."`
+	MaxOriginalBytes size          `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
+	MaxPixels        int           `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
+	MaxFrames        int           `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
+	AutoFormats      []string      `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT,…" help:"What format=auto may choose besides JPEG and PNG, where the client accepts it: avif, webp or none (${default})."`
+
+	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
+}
+
+// Validate says what is wrong with values that parse (kong calls it).
+func (c *serveCmd) Validate() error {
+	for _, v := range []struct {
+		flag  string
+		value int64
+		min   int64
+		what  string
+	}{
+		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
+		{"--queue", int64(c.Queue), 0, "a whole number from 0"},
+		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
+		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
+		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},
+		{"--max-pixels", int64(c.MaxPixels), 1, "a whole number from 1"},
+		{"--max-frames", int64(c.MaxFrames), 1, "a whole number from 1"},
+		{"--cache-memory", int64(c.CacheMemory), 1 << 20, "a size from 1MiB, such as 256MiB"},
+	} {
+		if v.value < v.min {
+			return fmt.Errorf("%s: must be %s", v.flag, v.what)
+		}
+	}
+	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {
+		return fmt.Errorf("--base-domain: %q is no domain; write it as img.example.com", b)
+	}
+	seen := map[string]bool{}
+	for _, d := range c.Dir {
+		name := d.namespace + "/" + d.key
+		if seen[name] {
+			return fmt.Errorf("--dir: %s is given twice", name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// limits are the pixel limits that the flags set.
+func (c *serveCmd) limits() transform.Limits {
+	l := transform.DefaultLimits()
+	l.FramePixels, l.OutputPixels, l.Frames = c.MaxPixels, c.MaxPixels, c.MaxFrames
+	l.TotalPixels = max(l.TotalPixels, c.MaxPixels)
+	l.AVIFPixels = min(l.AVIFPixels, c.MaxPixels)
+	return l
+}
+
+// formats is what format=auto may choose.
+func (c *serveCmd) formats() (a transform.Accept) {
+	for _, f := range c.AutoFormats {
+		switch f {
+		case "avif":
+			a |= transform.AcceptAVIF
+		case "webp":
+			a |= transform.AcceptWebP
+		}
+	}
+	return a
+}
+
+// storePath is the database file.
+func (c *serveCmd) storePath() string {
+	if c.Store.path != "" {
+		return c.Store.path
+	}
+	return filepath.Join(c.Data, "tintype.db")
+}
+
+// A size is a number of bytes.
+type size int64
+
+var units = []struct {
+	suffix string
+	bytes  float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+	{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"T", 1 << 40}, {"B", 1}, {"", 1},
+}
+
+// UnmarshalText reads a size such as 64MiB, 1.5GB or 1048576.
+func (s *size) UnmarshalText(text []byte) error {
+	for _, u := range units {
+		number, ok := strings.CutSuffix(string(text), u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || n < 0 || n*u.bytes > 1<<60 {
+			break
+		}
+		*s = size(n * u.bytes)
+		return nil
+	}
+	return fmt.Errorf("%q is no size; write it as 64MiB, 1.5GB or a number of bytes", text)
+}
+
+// A dirSpec is NS/KEY=PATH.
+type dirSpec struct{ namespace, key, path string }
+
+// UnmarshalText reads NS/KEY=PATH.
+func (d *dirSpec) UnmarshalText(text []byte) error {
+	name, path, ok := strings.Cut(string(text), "=")
+	ns, key, ok2 := strings.Cut(name, "/")
+	if !ok || !ok2 || path == "" {
+		return fmt.Errorf("%q must be NS/KEY=PATH, such as demo/samples=./pictures", text)
+	}
+	if !workspace.ValidNamespace(ns) || workspace.Reserved(ns) {
+		return fmt.Errorf("%q is no namespace: 3 to 63 lower-case letters, digits and -, and none of Tintype's own paths", ns)
+	}
+	if !workspace.ValidSourceKey(key) {
+		return fmt.Errorf("%q is no source key: lower-case letters, digits, - and _, and none of Tintype's own paths", key)
+	}
+	if home, err := os.UserHomeDir(); err == nil && (path == "~" || strings.HasPrefix(path, "~/")) {
+		path = filepath.Join(home, path[1:])
+	}
+	d.namespace, d.key, d.path = ns, key, path
+	return nil
+}
+
+// A storeURL says where workspaces are kept.
+type storeURL struct{ path string }
+
+// UnmarshalText reads sqlite or sqlite:PATH.
+func (u *storeURL) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s == "sqlite" {
+		return nil
+	}
+	if path, ok := strings.CutPrefix(s, "sqlite:"); ok && path != "" {
+		u.path = strings.TrimPrefix(path, "//")
+		return nil
+	}
+	return fmt.Errorf("%q is no store; write sqlite, or sqlite:PATH", s)
+}
+
+// secret reads a secret from variable name, or from the file that name_FILE names.
+func secret(getenv func(string) string, name string) (string, error) {
+	if v := getenv(name); v != "" {
+		return v, nil
+	}
+	path := getenv(name + "_FILE")
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	v := strings.TrimSpace(string(b))
+	if v == "" {
+		return "", fmt.Errorf("%s_FILE: %s is empty", name, path)
+	}
+	return v, nil
+}

@@ -1,0 +1,19 @@
+//go:build cgo
+
+package main
+
+import (
+	"log/slog"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/vips"
+)
+
+func newEngine(log *slog.Logger) (transform.Engine, error) {
+	if err := vips.Start(vips.Config{Log: log}); err != nil {
+		return nil, err
+	}
+	return vips.New(), nil
+}
+
+func engineVersion() string { return vips.Version() }

@@ -1,0 +1,16 @@
+//go:build !cgo
+
+package main
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/tintype/tintype/transform"
+)
+
+func newEngine(*slog.Logger) (transform.Engine, error) {
+	return nil, errors.New("this tintype was built without libvips and can't transform: build it with CGO_ENABLED=1")
+}
+
+func engineVersion() string { return "missing" }

@@ -1,0 +1,87 @@
+// Command tintype is the Tintype server and its tools: serve, transform, apply.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "tintype:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// cli is every command, flag and variable.
+type cli struct {
+	Serve     serveCmd     `cmd:"" help:"Serve images, and the management API under /v1."`
+	Transform transformCmd `cmd:"" help:"Transform one file, with the same engine and without a server."`
+	Apply     applyCmd     `cmd:"" help:"Create or update workspaces from a file, through the API of a running server."`
+	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
+	Health    healthCmd    `cmd:"" help:"Ask a running server on this machine whether it is well." hidden:""`
+	Version   versionCmd   `cmd:"" help:"Say which version this is."`
+}
+
+// stdio is what commands read from and write to besides files.
+type stdio struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+}
+
+// run is the whole program: it returns when the command is done, or when ctx ends
+// and what was under way has been finished.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	var exit *int
+	parser, err := kong.New(&cli{},
+		kong.Name("tintype"),
+		kong.Description("An image-transformation CDN that you run yourself: one binary in front of the originals you already keep."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = &code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(stdio{getenv, stdout, stderr}),
+	)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exit != nil { // --help has been printed
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w (see tintype --help)", err)
+	}
+	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(std stdio) error {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "dev" && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	_, err := fmt.Fprintf(std.stdout, "tintype %s, libvips %s\n", v, engineVersion())
+	return err
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tintype/tintype/samples"
+	"github.com/tintype/tintype/transform"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tintype": main})
+}
+
+// drawn is a folder of the demo's pictures, shared by all scripts.
+var drawn = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "tintype-samples-")
+	if err != nil {
+		return "", err
+	}
+	return dir, samples.Write(dir)
+})
+
+// TestScripts runs testdata/*.txtar against the real binary.
+func TestScripts(t *testing.T) {
+	dir, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("SAMPLES", dir)
+			e.Setenv("HOME", e.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"server":   cmdServer,
+			"stop":     cmdStop,
+			"request":  cmdRequest,
+			"image":    cmdImage,
+			"truncate": cmdTruncate,
+		},
+	})
+}
+
+// A process is a server that a script started.
+type process struct {
+	cmd    *exec.Cmd
+	stderr *bytes.Buffer
+	done   chan error
+}
+
+// cmdServer starts `tintype serve ARGS…` on a free port with its data in $WORK/data,
+// waits until it serves, and sets $URL. A script may stop it and start another.
+func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("server can't be negated: use ! exec tintype serve")
+	}
+	p := &process{stderr: &bytes.Buffer{}, done: make(chan error, 1)}
+	all := append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", ts.MkAbs("data"), "--log-format", "text"}, args...)
+	bin, err := exec.LookPath(strings.TrimSpace(ts.Getenv("TINTYPE_BIN")))
+	if err != nil {
+		bin, err = lookIn(ts.Getenv("PATH"), "tintype")
+	}
+	ts.Check(err)
+	p.cmd = exec.Command(bin, all...)
+	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "TINTYPE_ROOT_KEY=" + ts.Getenv("TINTYPE_ROOT_KEY")}
+	p.cmd.Stderr = p.stderr
+	out, err := p.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(p.cmd.Start())
+	lines := bufio.NewScanner(out)
+	url := ""
+	for url == "" && lines.Scan() {
+		_, url, _ = strings.Cut(lines.Text(), "Tintype serves on ")
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, out)
+		p.done <- p.cmd.Wait()
+	}()
+	if url == "" {
+		<-p.done
+		ts.Fatalf("the server did not start:\n%s", p.stderr)
+	}
+	ts.Setenv("URL", url)
+	running.Store(ts, p)
+	ts.Defer(func() {
+		if p, ok := running.LoadAndDelete(ts); ok {
+			p := p.(*process)
+			_ = p.cmd.Process.Kill()
+			<-p.done
+			ts.Logf("server log:\n%s", p.stderr)
+		}
+	})
+}
+
+// running is the server of each script.
+var running sync.Map
+
+func lookIn(path, name string) (string, error) {
+	for _, dir := range strings.Split(path, string(os.PathListSeparator)) {
+		if f := dir + "/" + name; exec.Command(f, "version").Run() == nil {
+			return f, nil
+		}
+	}
+	return "", fmt.Errorf("no %s in %s", name, path)
+}
+
+// cmdStop stops the server: with SIGTERM, after which it must exit with 0, or with
+// -9, after which its data folder must still be good.
+func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+	v, ok := running.LoadAndDelete(ts)
+	if neg || !ok {
+		ts.Fatalf("there is no server to stop")
+	}
+	p := v.(*process)
+	sig := syscall.SIGTERM
+	if len(args) == 1 && args[0] == "-9" {
+		sig = syscall.SIGKILL
+	}
+	ts.Check(p.cmd.Process.Signal(sig))
+	select {
+	case err := <-p.done:
+		if sig == syscall.SIGTERM && err != nil {
+			ts.Fatalf("exit after SIGTERM: %v\n%s", err, p.stderr)
+		}
+	case <-time.After(20 * time.Second):
+		ts.Fatalf("the server did not stop:\n%s", p.stderr)
+	}
+	ts.Logf("server log:\n%s", p.stderr)
+}
+
+// cmdRequest sends a request and prints the status, the headers in order of their
+// names, and a body that is text. `request [-X METHOD] [-H HEADER]… [-d BODY]
+// [-o FILE] URL`. A URL without a host is below $URL, and is sent as it is written.
+func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
+	fs := flag.NewFlagSet("request", flag.ContinueOnError)
+	method := fs.String("X", "GET", "")
+	body := fs.String("d", "", "")
+	file := fs.String("o", "", "")
+	header := http.Header{}
+	fs.Func("H", "", func(s string) error {
+		name, value, _ := strings.Cut(s, ":")
+		header.Add(name, strings.TrimSpace(value))
+		return nil
+	})
+	if err := fs.Parse(args); err != nil || neg || fs.NArg() != 1 {
+		ts.Fatalf("usage: request [-X METHOD] [-H HEADER]… [-d BODY] [-o FILE] URL")
+	}
+	base := ts.Getenv("URL")
+	var in io.Reader
+	if *body != "" {
+		in = strings.NewReader(*body)
+	}
+	req, err := http.NewRequest(*method, base, in)
+	ts.Check(err)
+	req.URL.Opaque = fs.Arg(0) // on the wire as it is written
+	req.Header = header
+	if h := header.Get("Host"); h != "" {
+		req.Host = h
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	var out strings.Builder
+	fmt.Fprintln(&out, res.Status)
+	for _, name := range slices.Sorted(maps.Keys(res.Header)) {
+		for _, v := range res.Header[name] {
+			fmt.Fprintf(&out, "%s: %s\n", name, v)
+		}
+	}
+	if *file != "" {
+		ts.Check(os.WriteFile(ts.MkAbs(*file), b, 0o644))
+	}
+	if t := res.Header.Get("Content-Type"); strings.HasPrefix(t, "application/json") || strings.HasPrefix(t, "text/") {
+		fmt.Fprintf(&out, "\n%s\n", b)
+	} else {
+		fmt.Fprintf(&out, "\n(%d bytes)\n", len(b))
+	}
+	_, err = ts.Stdout().Write([]byte(out.String()))
+	ts.Check(err)
+	if etag := res.Header.Get("ETag"); etag != "" {
+		ts.Setenv("ETAG", etag)
+	}
+}
+
+// cmdImage prints what kind of image a file is: `webp 400x267 frames=1`.
+func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: image FILE")
+	}
+	h, err := transform.ReadHeader([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	_, err = fmt.Fprintf(ts.Stdout(), "%s %dx%d frames=%d\n", h.Format, h.Width, h.Height, h.Frames)
+	ts.Check(err)
+}
+
+// cmdTruncate writes the first half of a file: `truncate FROM TO`.
+func cmdTruncate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: truncate FROM TO")
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b[:len(b)/2], 0o644))
+}

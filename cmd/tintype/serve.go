@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/sqlite"
+)
+
+// How long a stop waits for requests that are under way.
+const shutdownGrace = 30 * time.Second
+
+// Run serves until ctx ends, then finishes what runs.
+func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
+	log := newLog(c.LogFormat, std.stderr)
+	rootKey, err := secret(std.getenv, "TINTYPE_ROOT_KEY")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+
+	// What is opened here is closed in reverse, after the last request.
+	var closers []func() error
+	defer func() {
+		for i := len(closers) - 1; i >= 0; i-- {
+			err = errors.Join(err, closers[i]())
+		}
+	}()
+
+	store, err := sqlite.Open(c.storePath())
+	if err != nil {
+		return err
+	}
+	closers = append(closers, store.Close)
+	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log})
+	if c.Apply != "" {
+		if err := applyFile(ctx, workspaces, c.Apply, log); err != nil {
+			return err
+		}
+	}
+	dirs, closeDirs, err := c.openDirs(ctx, workspaces)
+	if err != nil {
+		return err
+	}
+	closers = append(closers, closeDirs)
+
+	engine, err := newEngine(log)
+	if err != nil {
+		return err
+	}
+	tiers := []cache.Cache{cache.NewMemory(int64(c.CacheMemory))}
+	if c.CacheDisk > 0 {
+		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Log: log})
+		if err != nil {
+			return err
+		}
+		closers = append(closers, func() error { return withGrace(disk.Close) })
+		tiers = append(tiers, disk)
+	}
+	limits := origin.DefaultLimits()
+	limits.Bytes, limits.Timeout = int64(c.MaxOriginalBytes), c.FetchTimeout
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	workers := c.Workers
+	if workers == 0 {
+		workers = runtime.NumCPU()
+	}
+	srv := server.New(server.Config{
+		Workspaces: workspaces,
+		Engine:     engine,
+		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: c.AllowCIDR}, Limits: limits}),
+		Cache:      cache.NewTiered(tiers...),
+		API:        api.New(api.Config{Store: workspaces, RootKey: rootKey, Log: log, Version: version, RequestID: server.RequestID}),
+		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
+		TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
+		TrustedProxies: c.TrustedProxies, Metrics: metrics, Log: log,
+	})
+	closers = append(closers, func() error { return withGrace(srv.Close) })
+
+	background, stopBackground := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { workspaces.Run(background) })
+	closers = append(closers, func() error { stopBackground(); wg.Wait(); return nil })
+
+	public, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	servers := []*http.Server{serveOn(public, srv.Handler(), log)}
+	if c.OpsListen != "off" {
+		ops, err := net.Listen("tcp", c.OpsListen)
+		if err != nil {
+			_ = public.Close()
+			return fmt.Errorf("--ops-listen: %w", err)
+		}
+		servers = append(servers, serveOn(ops, opsHandler(metrics), log))
+		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
+	}
+	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion(), "workers", workers)
+	c.announce(std.stdout, public.Addr())
+	if rootKey == "" {
+		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
+	}
+
+	<-ctx.Done()
+	log.Info("stopping: finishing what runs")
+	stop, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
+	for _, s := range servers {
+		if e := s.Shutdown(stop); e != nil {
+			err = errors.Join(err, fmt.Errorf("requests under way were cut off: %w", e))
+		}
+	}
+	return err
+}
+
+// serveOn serves h on the listener until the server is shut down.
+func serveOn(l net.Listener, h http.Handler, log *slog.Logger) *http.Server {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      5 * time.Minute, // a large variant over a slow line
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    server.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("listener failed", "address", l.Addr().String(), "error", err)
+		}
+	}()
+	return s
+}
+
+// opsHandler is the private listener: for the operator, never for the world.
+func opsHandler(metrics *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	for _, path := range []string{"/healthz", "/readyz"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	}
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// openDirs opens the folders of --dir, and makes the workspaces that lack.
+func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs map[string]map[string]*origin.Dir, closeAll func() error, err error) {
+	dirs = map[string]map[string]*origin.Dir{}
+	var opened []*origin.Dir
+	closeAll = func() error {
+		var err error
+		for _, d := range opened {
+			err = errors.Join(err, d.Close())
+		}
+		return err
+	}
+	for _, spec := range c.Dir {
+		dir, err := origin.OpenDir(spec.path)
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
+		}
+		opened = append(opened, dir)
+		if dirs[spec.namespace] == nil {
+			dirs[spec.namespace] = map[string]*origin.Dir{}
+		}
+		dirs[spec.namespace][spec.key] = dir
+		if err := ensureWorkspace(ctx, store, spec.namespace); err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
+		}
+	}
+	return dirs, closeAll, nil
+}
+
+// ensureWorkspace makes a workspace with the defaults where there is none.
+func ensureWorkspace(ctx context.Context, store workspace.Store, namespace string) error {
+	_, err := store.Get(ctx, namespace)
+	if !errors.Is(err, workspace.ErrNotFound) {
+		return err
+	}
+	w := workspace.New(namespace)
+	if err := store.Create(ctx, w); err != nil && !errors.Is(err, workspace.ErrExists) {
+		return err
+	}
+	return nil
+}
+
+// announce prints where to look.
+func (c *serveCmd) announce(out io.Writer, addr net.Addr) {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+		host = "localhost"
+	}
+	base := "http://" + net.JoinHostPort(host, port)
+	fmt.Fprintf(out, "Tintype serves on %s\n", base)
+	for _, d := range c.Dir {
+		fmt.Fprintf(out, "  %s/%s/%s/…?w=400 from %s\n", base, d.namespace, d.key, d.path)
+	}
+}
+
+func newLog(format string, w io.Writer) *slog.Logger {
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(slog.NewJSONHandler(w, nil))
+}
+
+// withGrace bounds a Close that drains.
+func withGrace(closeFn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
+	return closeFn(ctx)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// transformCmd makes one variant of a file.
+type transformCmd struct {
+	Input   string `arg:"" help:"The original; - is standard input."`
+	Options string `arg:"" optional:"" help:"Options as in a URL, such as 'w=400&format=webp'."`
+	Output  string `short:"o" required:"" placeholder:"FILE" help:"Where the variant goes; - is standard output. Its ending says the format where the options don't."`
+}
+
+// Run writes the whole variant, or nothing.
+func (c *transformCmd) Run(ctx context.Context, std stdio) error {
+	q, err := transform.ParseQuery(c.Options)
+	if err != nil {
+		return err
+	}
+	o, err := transform.Parse(transform.Defaults(), q)
+	if err != nil {
+		return err
+	}
+	if name := o.Unbuilt(); name != "" {
+		return fmt.Errorf("%s: this version of Tintype doesn't do it yet", name)
+	}
+	if o.Format == transform.Auto {
+		if o.Format, err = formatOf(c.Output); err != nil {
+			return err
+		}
+	}
+	original, err := readInput(c.Input)
+	if err != nil {
+		return err
+	}
+	header, err := transform.ReadHeader(original)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Input, err)
+	}
+	limits := transform.DefaultLimits()
+	if err := limits.Check(header); err != nil {
+		return fmt.Errorf("%s: %w", c.Input, err)
+	}
+	plan, err := o.Plan(header.Upright())
+	if err != nil {
+		return err
+	}
+	format := o.OutputFormat(header, plan, 0, limits)
+	frames := 1
+	if o.Animated(header, format) {
+		frames = header.Frames
+	}
+	if err := o.CheckOutput(plan, format, frames, limits); err != nil {
+		return err
+	}
+	engine, err := newEngine(slog.New(slog.NewTextHandler(std.stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	if err != nil {
+		return err
+	}
+	image, err := engine.Transform(ctx, transform.Job{Original: original, Header: header, Options: o, Format: format, Limits: limits})
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Input, err)
+	}
+	if c.Output == "-" {
+		_, err = std.stdout.Write(image.Data)
+		return err
+	}
+	if err := writeFile(c.Output, image.Data); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.stderr, "%s: %s, %d×%d, %d bytes (was %s, %d×%d, %d bytes)\n", c.Output,
+		image.Format, image.Width, image.Height, len(image.Data), header.Format, header.Upright().W, header.Upright().H, len(original))
+	return err
+}
+
+// formatOf is the format that a file name's ending stands for.
+func formatOf(name string) (transform.Format, error) {
+	switch ext := strings.ToLower(filepath.Ext(name)); ext {
+	case ".jpg", ".jpeg":
+		return transform.JPEG, nil
+	case ".png", ".gif", ".webp", ".avif":
+		return transform.Format(ext[1:]), nil
+	case "":
+		return transform.SameAsOriginal, nil
+	default:
+		return "", fmt.Errorf("-o %s: no format for the ending %s; use .jpg, .png, .gif, .webp or .avif, or say format=…", name, ext)
+	}
+}
+
+func readInput(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(os.Stdin)
+	}
+	return os.ReadFile(name)
+}
+
+// writeFile writes the file whole or not at all.
+func writeFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".tintype-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package tintype_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tintype/tintype"
+
+// mayImport lists the packages of this module that each package may import in its
+// non-test code. A package that is missing here fails the test: say what it is for
+// in ARCHITECTURE.md, and what it needs here.
+var mayImport = map[string][]string{
+	"transform": {},
+	"origin":    {},
+	"cache":     {},
+	"samples":   {},
+
+	"workspace": {"transform", "origin"},
+
+	// Adapters import their parent.
+	"transform/vips":   {"transform"},
+	"workspace/sqlite": {"workspace"},
+
+	// Conformance suites import what they judge.
+	"cache/cachetest":         {"cache"},
+	"workspace/workspacetest": {"workspace"},
+
+	// The server imports parents, never an adapter.
+	"server":     {"transform", "origin", "cache", "workspace"},
+	"server/api": {"workspace"},
+
+	// Only commands import everything.
+	"cmd/tintype": {"*"},
+	"bench":       {"*"},
+}
+
+// onlyImporters lists who may import what must stay behind one door.
+var onlyImporters = map[string][]string{
+	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
+	"modernc.org/sqlite":               {"workspace/sqlite"},
+}
+
+// A sourceFile is one Go file's package clause and imports.
+type sourceFile struct {
+	pkg, name string // folder, relative to the root; file name
+	imports   []string
+	doc       bool
+}
+
+func sourceFiles(t *testing.T) []sourceFile {
+	t.Helper()
+	var files []sourceFile
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := d.Name()
+		if d.IsDir() && name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "data" || base == "bin" || base == "tools") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(base, ".go") || strings.HasSuffix(base, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		files = append(files, sourceFile{filepath.ToSlash(filepath.Dir(name)), base, importsOf(t, f), f.Doc != nil})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func importsOf(t *testing.T, f *ast.File) (paths []string) {
+	t.Helper()
+	for _, s := range f.Imports {
+		p, err := strconv.Unquote(s.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+func TestImportRules(t *testing.T) {
+	for _, f := range sourceFiles(t) {
+		allowed, known := mayImport[f.pkg]
+		if !known {
+			t.Errorf("%s: package %s is not in mayImport", path.Join(f.pkg, f.name), f.pkg)
+			continue
+		}
+		for _, imp := range f.imports {
+			if own, ok := strings.CutPrefix(imp, module+"/"); ok && !slices.Contains(allowed, own) && !slices.Contains(allowed, "*") {
+				t.Errorf("%s imports %s, which %s may not", path.Join(f.pkg, f.name), own, f.pkg)
+			}
+			for door, importers := range onlyImporters {
+				if (imp == door || strings.HasPrefix(imp, door+"/")) && !slices.Contains(importers, f.pkg) {
+					t.Errorf("%s imports %s, which only %s may", path.Join(f.pkg, f.name), imp, strings.Join(importers, " and "))
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasADoc(t *testing.T) {
+	docs := map[string]int{}
+	for _, f := range sourceFiles(t) {
+		if f.doc {
+			docs[f.pkg]++
+		} else {
+			docs[f.pkg] += 0
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(docs)) {
+		if docs[pkg] != 1 {
+			t.Errorf("package %s has %d package comments, want one", pkg, docs[pkg])
+		}
+	}
+}

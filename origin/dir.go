@@ -1,0 +1,232 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Bounds of Dir.List, so that a page over a huge folder stays quick.
+const (
+	maxListDepth   = 8      // folders below the root
+	maxListEntries = 20_000 // looked at
+)
+
+// A Dir is the files of a folder. Symbolic links are followed within the folder
+// and never out of it. It is safe for concurrent use.
+type Dir struct {
+	MaxBytes int64 // of an original; set before use, OpenDir sets DefaultLimits' Bytes
+
+	root *os.Root
+}
+
+var (
+	_ Source    = (*Dir)(nil)
+	_ io.Closer = (*Dir)(nil)
+)
+
+// OpenDir opens the folder at path.
+func OpenDir(path string) (*Dir, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{MaxBytes: DefaultLimits().Bytes, root: root}, nil
+}
+
+// Close releases the folder. Fetches after it fail.
+func (d *Dir) Close() error { return d.root.Close() }
+
+// Fetch implements Source. Only regular files are originals. A key with a query
+// names none.
+func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, error) {
+	if err := CheckPath(key.Path); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if key.Query != "" {
+		return nil, ErrNotFound
+	}
+	file, info, err := d.open(key.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	now := validators(info)
+	switch {
+	case have.ETag != "":
+		if have.ETag == now.ETag {
+			return nil, ErrNotModified
+		}
+	case have.LastModified != "" && have.LastModified == now.LastModified:
+		return nil, ErrNotModified
+	}
+	if info.Size() > d.MaxBytes {
+		return nil, tooLarge(d.MaxBytes)
+	}
+	body, err := readBody(contextReader{ctx, file}, info.Size(), d.MaxBytes)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, unavailable("the file could not be read whole")
+	}
+	if after, err := file.Stat(); err != nil || validators(after) != now {
+		return nil, unavailable("the file changed while it was read")
+	}
+	return &Object{Body: body, Validators: now}, nil
+}
+
+// open opens a regular file. It looks before it opens, since opening a device can
+// do something, and again after, since the name may have changed hands; without
+// O_NONBLOCK, opening a FIFO would wait for a writer.
+func (d *Dir) open(name string) (*os.File, fs.FileInfo, error) {
+	info, err := d.root.Stat(name)
+	if err != nil {
+		return nil, nil, fileError(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, ErrNotFound
+	}
+	file, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, fileError(err)
+	}
+	info, err = file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return nil, nil, ErrNotFound
+	}
+	return file, info, nil
+}
+
+// fileError tells names that lead nowhere, links out of the folder included, from
+// files that are there and can't be had.
+func fileError(err error) error {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrNotFound
+	case errors.Is(err, os.ErrClosed):
+		return unavailable("the folder is closed")
+	case !errors.As(err, &errno):
+		return ErrNotFound // os.Root has no error value for a name that escapes
+	}
+	switch errno {
+	case syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL:
+		return ErrNotFound
+	}
+	return unavailable("the file could not be opened")
+}
+
+// validators change when the file is written or replaced.
+func validators(info fs.FileInfo) Validators {
+	return Validators{
+		ETag:         fmt.Sprintf(`"%x-%x-%x"`, inode(info), info.ModTime().UnixNano(), info.Size()),
+		LastModified: info.ModTime().UTC().Format(http.TimeFormat),
+	}
+}
+
+// A contextReader stops between reads when its context is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p[:min(len(p), 1<<20)])
+}
+
+// List returns the object keys of up to limit images, sorted: regular files with
+// an image's extension, none hidden. It goes eight folders deep, follows links to
+// files but not to folders, and gives up looking after 20,000 entries.
+func (d *Dir) List(ctx context.Context, limit int) ([]string, error) {
+	l := listing{dir: d, ctx: ctx, left: maxListEntries}
+	if err := l.walk(".", 0); err != nil {
+		return nil, err
+	}
+	slices.Sort(l.keys)
+	return l.keys[:min(max(limit, 0), len(l.keys))], nil
+}
+
+// A listing is a walk in progress.
+type listing struct {
+	dir  *Dir
+	ctx  context.Context
+	left int // entries that may still be looked at
+	keys []string
+}
+
+func (l *listing) walk(folder string, depth int) error {
+	entries, err := l.read(folder)
+	if err != nil {
+		if depth > 0 && l.ctx.Err() == nil {
+			return nil // a folder that can't be read hides no other
+		}
+		return err
+	}
+	for _, entry := range entries {
+		name := path.Join(folder, entry.Name())
+		if strings.HasPrefix(entry.Name(), ".") || CheckPath(name) != nil {
+			continue
+		}
+		switch {
+		case entry.IsDir():
+			if depth < maxListDepth {
+				if err := l.walk(name, depth+1); err != nil {
+					return err
+				}
+			}
+		case isImageName(name):
+			if info, err := l.dir.root.Stat(name); err == nil && info.Mode().IsRegular() {
+				l.keys = append(l.keys, name)
+			}
+		}
+	}
+	return nil
+}
+
+// read returns the entries of a folder, sorted, as far as the bound allows.
+func (l *listing) read(folder string) ([]fs.DirEntry, error) {
+	if err := l.ctx.Err(); err != nil {
+		return nil, err
+	}
+	if l.left <= 0 {
+		return nil, nil
+	}
+	file, err := l.dir.root.OpenFile(folder, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer file.Close()
+	entries, err := file.ReadDir(l.left)
+	if err != nil && err != io.EOF {
+		return nil, fileError(err)
+	}
+	l.left -= len(entries)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// isImageName goes by the extension, which is enough for a list: what a file is,
+// is decided by its bytes when it is fetched.
+func isImageName(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".heic", ".tif", ".tiff", ".svg":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,301 @@
+package origin
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+const (
+	maxRedirects  = 3
+	maxDrain      = 2 << 10 // bytes of an unwanted body read to keep its connection
+	maxValidator  = 512     // bytes; longer validators are as good as none
+	cdnLoopMember = "tintype"
+)
+
+// HTTP fetches originals from web servers, over one pool of connections. It is
+// safe for concurrent use.
+type HTTP struct {
+	transport *http.Transport
+	guard     Guard
+	limits    Limits
+	userAgent string
+}
+
+// NewHTTP returns an HTTP that connects as cfg says.
+func NewHTTP(cfg HTTPConfig) *HTTP {
+	h := &HTTP{
+		transport: NewTransport(cfg),
+		guard:     cfg.Guard,
+		limits:    cfg.limits(),
+		userAgent: cfg.UserAgent,
+	}
+	if h.userAgent == "" {
+		h.userAgent = "Tintype"
+	}
+	return h
+}
+
+// CloseIdleConnections closes the connections that no fetch is using.
+func (h *HTTP) CloseIdleConnections() { h.transport.CloseIdleConnections() }
+
+// A Request asks for one original. Only URL is required.
+type Request struct {
+	URL URL
+	// Header is what the source's owner set. It goes to the scheme, host and port
+	// of URL only: once a redirect has left them it is not sent again, not even
+	// on the way back. Fields that would change how the response is read (Range,
+	// If-*, Accept-Encoding, those of the connection) are left out.
+	Header http.Header
+	// Have makes the request conditional where it is not zero.
+	Have Validators
+	// Redirect is asked before each redirect is followed, a downgrade from https
+	// to http included; its error ends the fetch and is wrapped. Where it is nil,
+	// redirects stay on the same host (URL.SameHost) and never leave https.
+	Redirect func(URL) error
+}
+
+// Get fetches the original. Besides this package's errors it returns ctx's, if
+// ctx is done, and what r.Redirect returned.
+//
+//	200                     the original
+//	301 302 303 307 308     followed, three times at most
+//	304                     ErrNotModified, where Have is not zero
+//	404 410                 ErrNotFound
+//	any other               ErrUnavailable
+//
+// A URL whose host is an address that may not be reached, and a redirect to one,
+// are ErrAddress; a redirect to a URL that ParseURL refuses is ErrInvalidURL.
+func (h *HTTP) Get(ctx context.Context, r Request) (*Object, error) {
+	limited, cancel := context.WithTimeout(ctx, h.limits.Timeout)
+	defer cancel()
+	object, err := h.follow(limited, r)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return object, err
+}
+
+// follow makes the request and those that it is redirected to.
+func (h *HTTP) follow(ctx context.Context, r Request) (*Object, error) {
+	target, header := r.URL, r.Header
+	for hops := 0; ; hops++ {
+		resp, err := h.send(ctx, target, header, r.Have)
+		if err != nil {
+			return nil, err
+		}
+		if !isRedirect(resp.StatusCode) {
+			return h.receive(ctx, resp, r.Have)
+		}
+		location := resp.Header.Get("Location")
+		discard(resp)
+		if hops == maxRedirects {
+			return nil, unavailable("it redirected more than 3 times")
+		}
+		next, err := resolve(target, location)
+		if err != nil {
+			return nil, fmt.Errorf("origin redirected: %w", err)
+		}
+		if err := allowRedirect(r.Redirect, target, next); err != nil {
+			return nil, fmt.Errorf("origin redirected: %w", err)
+		}
+		if next.Scheme != target.Scheme || next.Host != target.Host || next.Port != target.Port {
+			header = nil
+		}
+		target = next
+	}
+}
+
+// send makes one request.
+func (h *HTTP) send(ctx context.Context, target URL, header http.Header, have Validators) (*http.Response, error) {
+	if target.Host == "" {
+		return nil, invalidURL("the host is missing")
+	}
+	if addr, err := netip.ParseAddr(target.Host); err == nil {
+		if err := h.guard.Check(addr); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, invalidURL("it can't be requested")
+	}
+	h.setHeader(req.Header, header, have)
+	resp, err := h.transport.RoundTrip(req)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	return resp, nil
+}
+
+func (h *HTTP) setHeader(dst, source http.Header, have Validators) {
+	dst.Set("Accept", "image/*, */*;q=0.5")
+	dst.Set("User-Agent", h.userAgent)
+	for name, values := range source {
+		if name = textproto.CanonicalMIMEHeaderKey(name); !isOurs(name) {
+			dst[name] = values
+		}
+	}
+	dst.Set("Accept-Encoding", "identity")
+	dst.Set("CDN-Loop", cdnLoopMember) // RFC 8586
+	if have.ETag != "" {
+		dst.Set("If-None-Match", have.ETag)
+	}
+	if have.LastModified != "" {
+		dst.Set("If-Modified-Since", have.LastModified)
+	}
+}
+
+// isOurs reports whether a source must not set the header field: those that would
+// make a response other than the whole, unconditional, unencoded one, and those
+// of the connection (RFC 9110 §7.6.1).
+func isOurs(name string) bool {
+	switch name {
+	case "Accept-Encoding", "Cdn-Loop", "Connection", "Content-Length", "Expect", "Host", "Keep-Alive",
+		"Proxy-Connection", "Range", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return strings.HasPrefix(name, "If-")
+}
+
+// receive turns the final response into an object or an error, and closes it.
+func (h *HTTP) receive(ctx context.Context, resp *http.Response, have Validators) (*Object, error) {
+	if err := h.checkResponse(resp, have); err != nil {
+		discard(resp)
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := readBody(resp.Body, resp.ContentLength, h.limits.Bytes)
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return nil, err
+	case err != nil:
+		return nil, failure(ctx, err)
+	}
+	return &Object{Body: body, Validators: Validators{
+		ETag:         validator(resp.Header.Get("ETag")),
+		LastModified: validator(resp.Header.Get("Last-Modified")),
+	}}, nil
+}
+
+func (h *HTTP) checkResponse(resp *http.Response, have Validators) error {
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotModified && have != Validators{}:
+		return ErrNotModified
+	case code == http.StatusNotFound || code == http.StatusGone:
+		return ErrNotFound
+	case code != http.StatusOK:
+		return unavailable(fmt.Sprintf("it answered with status %d", code))
+	}
+	for _, coding := range resp.Header.Values("Content-Encoding") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return unavailable("it sent a Content-Encoding, though none was accepted")
+		}
+	}
+	if resp.ContentLength > h.limits.Bytes {
+		return tooLarge(h.limits.Bytes)
+	}
+	return nil
+}
+
+func validator(s string) string {
+	if len(s) > maxValidator {
+		return ""
+	}
+	return s
+}
+
+// discard closes a response whose body nobody wants. Only a short one is read to
+// its end, which keeps the connection.
+func discard(resp *http.Response) {
+	if 0 < resp.ContentLength && resp.ContentLength <= maxDrain {
+		io.CopyN(io.Discard, resp.Body, resp.ContentLength)
+	}
+	resp.Body.Close()
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// resolve returns the URL that a Location names (RFC 9110 §10.2.2), without its
+// fragment.
+func resolve(base URL, location string) (URL, error) {
+	if location == "" {
+		return URL{}, unavailable("the Location is missing")
+	}
+	location, _, _ = strings.Cut(location, "#")
+	if err := checkText(location); err != nil {
+		return URL{}, err
+	}
+	if lower := lowerASCII(location); strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://") {
+		return ParseURL(location)
+	}
+	ref, err := url.Parse(location)
+	if err != nil {
+		return URL{}, invalidURL("it can't be read")
+	}
+	from, err := url.Parse(base.String())
+	if err != nil {
+		return URL{}, invalidURL("it can't be read")
+	}
+	return ParseURL(from.ResolveReference(ref).String())
+}
+
+// allowRedirect asks the request's hook, or applies the rule that stands for none.
+func allowRedirect(hook func(URL) error, from, to URL) error {
+	if hook != nil {
+		return hook(to)
+	}
+	if !to.SameHost(from) || from.Scheme == "https" && to.Scheme == "http" {
+		return fmt.Errorf("%w: it leaves the host, or https", ErrNotAllowed)
+	}
+	return nil
+}
+
+// failure says why a request or a body failed, without the detail of err, which
+// holds addresses and URLs.
+func failure(ctx context.Context, err error) error {
+	var timeout net.Error
+	var lookup *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var hostname x509.HostnameError
+	switch {
+	case errors.Is(err, ErrAddress):
+		return errAddress
+	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
+		return ErrTimeout
+	case errors.As(err, &lookup):
+		return unavailable("its host name could not be resolved")
+	case errors.As(err, &certificate), errors.As(err, &hostname):
+		return unavailable("its TLS certificate is not valid")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return unavailable("it refused the connection")
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return unavailable("it closed the connection before the response was whole")
+	}
+	return unavailable("the connection to it failed")
+}
+
+func unavailable(reason string) error {
+	return fmt.Errorf("%w: %s", ErrUnavailable, reason)
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("%w: the limit is %d bytes", ErrTooLarge, limit)
+}

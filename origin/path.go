@@ -1,0 +1,167 @@
+package origin
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxPath is the longest object key, in bytes: the limit of S3 and R2.
+const maxPath = 1024
+
+// ParsePath percent-decodes the path of an object, as it stands in a request
+// target after the source and its slash, and checks it as [CheckPath] does.
+//
+// A "+" is a plus. An encoded slash is refused, since everybody who looks at the
+// escaped path (a proxy, a signature, a CDN's rule) would see other segments than
+// the object key has.
+func ParsePath(escaped string) (string, error) {
+	if strings.IndexByte(escaped, '%') < 0 {
+		return escaped, CheckPath(escaped)
+	}
+	if len(escaped) > 3*maxPath {
+		return "", errPathLength
+	}
+	path := make([]byte, 0, len(escaped))
+	for i := 0; i < len(escaped); i++ {
+		c := escaped[i]
+		if c == '%' {
+			var ok bool
+			if c, ok = unhexAt(escaped, i); !ok {
+				return "", invalidPath(`"%" must be followed by two hex digits; write a percent sign as %25`)
+			}
+			if c == '/' {
+				return "", invalidPath("an encoded slash (%2F) is not allowed; write /")
+			}
+			i += 2
+		}
+		path = append(path, c)
+	}
+	return string(path), CheckPath(string(path))
+}
+
+// CheckPath checks an object's path that is not percent-encoded, or no longer:
+// 1 to 1,024 bytes of UTF-8, without a leading slash, empty segments (a trailing
+// slash makes one), "." and ".." segments ("..;x" too), backslashes and control
+// characters. The error wraps ErrInvalidPath.
+func CheckPath(path string) error {
+	switch {
+	case path == "":
+		return invalidPath("it is empty")
+	case len(path) > maxPath:
+		return errPathLength
+	case !utf8.ValidString(path):
+		return invalidPath("it is not UTF-8")
+	}
+	for _, r := range path {
+		if r == '\\' {
+			return invalidPath("a backslash is not allowed")
+		}
+		if isControl(r) {
+			return invalidPath("control characters are not allowed")
+		}
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "" {
+			return invalidPath("empty segments (a slash at the start or end, or //) are not allowed")
+		}
+		if isDotSegment(segment) {
+			return invalidPath("the segments . and .. are not allowed")
+		}
+	}
+	return nil
+}
+
+// EscapePath percent-encodes an object's path in the one spelling that requests
+// to origins use: all but letters, digits, "-", ".", "_", "~" (unreserved, RFC
+// 3986 §2.3) and the slashes, with upper-case hex digits. It is what AWS signs,
+// and it leaves no "+" that a server could take for a space.
+func EscapePath(path string) string {
+	escape := 0
+	for i := range len(path) {
+		if !isUnreserved(path[i]) && path[i] != '/' {
+			escape++
+		}
+	}
+	if escape == 0 {
+		return path
+	}
+	b := make([]byte, 0, len(path)+2*escape)
+	for i := range len(path) {
+		if c := path[i]; isUnreserved(c) || c == '/' {
+			b = append(b, c)
+		} else {
+			b = appendEscaped(b, c)
+		}
+	}
+	return string(b)
+}
+
+// isDotSegment reports whether a server could take the segment for "." or "..":
+// servlet containers drop ";parameters" before they resolve dots.
+func isDotSegment(segment string) bool {
+	name, _, _ := strings.Cut(segment, ";")
+	return name == "." || name == ".."
+}
+
+var errPathLength = invalidPath("it is longer than 1024 bytes")
+
+func invalidPath(reason string) error {
+	return fmt.Errorf("%w: %s", ErrInvalidPath, reason)
+}
+
+// isControl reports whether r is a C0 or C1 control character or DEL.
+func isControl(r rune) bool {
+	return r < 0x20 || 0x7f <= r && r <= 0x9f
+}
+
+func isUnreserved(c byte) bool {
+	return isLetter(c) || isDigit(c) || c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func appendEscaped(b []byte, c byte) []byte {
+	const digits = "0123456789ABCDEF"
+	return append(b, '%', digits[c>>4], digits[c&15])
+}
+
+// unhexAt returns the byte that the escape "%XX" at s[i:] stands for.
+func unhexAt(s string, i int) (byte, bool) {
+	if i+2 >= len(s) {
+		return 0, false
+	}
+	hi, ok1 := unhex(s[i+1])
+	lo, ok2 := unhex(s[i+2])
+	return hi<<4 | lo, ok1 && ok2
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case isDigit(c):
+		return c - '0', true
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10, true
+	}
+	return 0, false
+}
+
+// unescape decodes the escapes of s, which has only well-formed ones.
+func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '%' {
+			if decoded, ok := unhexAt(s, i); ok {
+				c, i = decoded, i+2
+			}
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}

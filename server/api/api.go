@@ -1,0 +1,193 @@
+// Package api is the management API under /v1, for owners' tools, for the
+// dashboard and for `tintype apply`.
+//
+// [New] returns the handler. Every answer is JSON; every refusal is the envelope
+// of one table (errors.go). Each resource has a file of its own, and routes.go
+// lists them all. What a workspace may hold is package workspace's to judge, and
+// where it lives is the Store's; this package only speaks HTTP.
+//
+// The OpenAPI document is made from the same Go declarations that serve the
+// requests. huma finds the operations and describes them; bodies are left to
+// [workspace.Decode], which is strict, so that an API call and a file for
+// `tintype apply` are judged alike.
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// Config is what the API needs from its surroundings.
+type Config struct {
+	// Store is where workspaces are read and written. Required. The server gives
+	// its workspace.Cached, so that a write is answered only when the delivery of
+	// this process sees it.
+	Store workspace.Store
+
+	// Uncached is the store beneath the cache of Store, for reads: an edit is to
+	// start from what the store has, also where the change of another node has not
+	// reached the cache yet. Nil reads from Store.
+	Uncached workspace.Store
+
+	// RootKey is the key that may do everything. Empty closes the API: every call
+	// but the one for the OpenAPI document is answered 401.
+	RootKey string
+
+	// Log receives the causes of 5xx answers, which clients are not shown. Nil
+	// logs nothing.
+	Log *slog.Logger
+
+	// Version of Tintype, for the OpenAPI document. Empty is "dev".
+	Version string
+
+	// RequestID returns the id under which the request of a context is logged, for
+	// the request_id of errors. Nil leaves request_id empty.
+	RequestID func(context.Context) string
+}
+
+// New returns the handler of everything under /v1/. It panics if c.Store is nil.
+// The handler is safe for concurrent use.
+func New(c Config) http.Handler {
+	if c.Store == nil {
+		panic("api: Config.Store is nil")
+	}
+	a := &api{
+		store:     c.Store,
+		reads:     c.Uncached,
+		log:       c.Log,
+		requestID: c.RequestID,
+		closed:    c.RootKey == "",
+		rootKey:   sha256.Sum256([]byte(c.RootKey)),
+		mux:       http.NewServeMux(),
+	}
+	if a.reads == nil {
+		a.reads = a.store
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.requestID == nil {
+		a.requestID = func(context.Context) string { return "" }
+	}
+
+	// Built by hand instead of with huma.DefaultConfig, which would put $schema
+	// into bodies, add Link headers and serve pages that load outside scripts.
+	a.huma = humago.New(a.mux, huma.Config{
+		OpenAPI:       describe(cmp.Or(c.Version, "dev")),
+		Formats:       map[string]huma.Format{"application/json": jsonFormat},
+		DefaultFormat: "application/json",
+	})
+	a.huma.UseMiddleware(a.middleware()...)
+	a.routes()
+	a.document = render(a.huma.OpenAPI())
+	return a
+}
+
+// api is the handler. Its fields don't change after New.
+type api struct {
+	store     workspace.Store // for writes
+	reads     workspace.Store
+	log       *slog.Logger
+	requestID func(context.Context) string
+	closed    bool     // there is no root key
+	rootKey   [32]byte // SHA-256
+	mux       *http.ServeMux
+	huma      huma.API
+	document  []byte // OpenAPI, as served
+}
+
+// middleware is what every request passes before its operation, in this order.
+// Requests for unknown routes and methods pass it too.
+func (a *api) middleware() huma.Middlewares {
+	return huma.Middlewares{
+		harden,             // first, so that the refusals of the others carry the headers
+		a.refuseKeyInQuery, // before the header is looked at: a right header doesn't make the leak good
+		a.authenticate,     // before anything is read, the body included
+	}
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := a.mux.Handler(r); pattern == "" || !canonical(r) {
+		a.serveUnknown(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// canonical tells whether ServeMux would route the request as it stands. It
+// redirects other paths to their clean form, query and all.
+func canonical(r *http.Request) bool {
+	p := r.URL.EscapedPath()
+	return path.Clean(p) == p
+}
+
+// serveUnknown answers requests that no operation matches, in the place of
+// ServeMux, whose answers are plain text.
+func (a *api) serveUnknown(w http.ResponseWriter, r *http.Request) {
+	err := errNoRoute
+	if allowed := a.allowedMethods(r); len(allowed) > 0 {
+		err = errMethod(allowed)
+	}
+	a.huma.Middlewares().Handler(func(ctx huma.Context) {
+		a.fail(ctx, err)
+	})(humago.NewContext(&huma.Operation{}, r, w))
+}
+
+func (a *api) allowedMethods(r *http.Request) []string {
+	if !canonical(r) {
+		return nil
+	}
+	var allowed []string
+	for _, method := range []string{
+		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut,
+	} {
+		if _, pattern := a.mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
+}
+
+// harden sets the headers that every answer carries.
+func harden(ctx huma.Context, next func(huma.Context)) {
+	ctx.SetHeader("Cache-Control", "no-store")
+	ctx.SetHeader("X-Content-Type-Options", "nosniff")
+	next(ctx)
+}
+
+// handle registers an operation. An error that h returns is answered as the table
+// in errors.go says.
+//
+// Inputs hold strings, types made from strings, and a [body], none of which huma
+// itself finds fault with: what it refused would be answered in its own format,
+// which only a package variable of huma's could change.
+func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
+	op.SkipValidateParams = true
+	describeAnswers(&op)
+
+	// huma reads and judges a body whose description it sees when it registers.
+	described := op.RequestBody
+	if described != nil {
+		op.RequestBody = &huma.RequestBody{}
+	}
+	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, a.answer(ctx, strings.ToUpper(op.Method)+" "+op.Path, err)
+		}
+		return out, nil
+	})
+	if described != nil {
+		*op.RequestBody = *described
+	}
+}

@@ -1,0 +1,352 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/sqlite"
+)
+
+const (
+	rootKey   = "root-key-of-the-tests"
+	requestID = "request-1"
+)
+
+func openStore(t testing.TB, path string) workspace.Store {
+	t.Helper()
+	db, err := sqlite.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// A server is the API on a loopback port.
+type server struct {
+	url   string
+	store workspace.Store
+	log   *lines
+}
+
+// start serves the API on a SQLite store of its own, set up as in the server.
+// change, if not nil, has the last word on the configuration.
+func start(t testing.TB, change func(*api.Config)) *server {
+	t.Helper()
+	return startOn(t, openStore(t, filepath.Join(t.TempDir(), "tintype.db")), change)
+}
+
+func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server {
+	t.Helper()
+	s := &server{log: &lines{}}
+	type key struct{}
+	c := api.Config{
+		Store:    workspace.NewCached(db, workspace.CachedConfig{}),
+		Uncached: db,
+		RootKey:  rootKey,
+		Version:  "1.2.3",
+		Log:      slog.New(slog.NewJSONHandler(s.log, nil)),
+		RequestID: func(ctx context.Context) string {
+			id, _ := ctx.Value(key{}).(string)
+			return id
+		},
+	}
+	if change != nil {
+		change(&c)
+	}
+	s.store = c.Store
+	h := api.New(c)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, requestID)))
+	}))
+	t.Cleanup(srv.Close)
+	s.url = srv.URL
+	return s
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu sync.Mutex // guards b
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request with the root key. header holds names and values in turn; a
+// value "-" leaves the header out.
+func (s *server) do(t testing.TB, method, target, body string, header ...string) answer {
+	t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, s.url+target, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+rootKey)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Del(header[i])
+		if header[i+1] != "-" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	// Not the client, which would follow redirects: the API must not send any.
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+// want fails the test unless the answer has the status.
+func (a answer) want(t testing.TB, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	return a
+}
+
+// wantError fails the test unless the answer is the error envelope, to the letter.
+func (a answer) wantError(t testing.TB, status int, code string) (message string) {
+	t.Helper()
+	a.want(t, status)
+	var got map[string]map[string]any
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+		t.Fatalf("not the error envelope: %v: %s", err, a.body)
+	}
+	message, _ = got["error"]["message"].(string)
+	want := map[string]map[string]any{"error": {
+		"code": code, "message": message, "status": float64(status), "request_id": requestID,
+	}}
+	if diff := cmp.Diff(want, got); diff != "" || message == "" {
+		t.Fatalf("error envelope (-want +got):\n%s", diff)
+	}
+	a.wantHeader(t, "Content-Type", "application/json")
+	a.wantHeader(t, "Cache-Control", "no-store")
+	a.wantHeader(t, "X-Content-Type-Options", "nosniff")
+	a.wantHeader(t, "Link", "")
+	return message
+}
+
+func (a answer) wantHeader(t testing.TB, name, value string) {
+	t.Helper()
+	if got := strings.Join(a.header.Values(name), "|"); got != value {
+		t.Errorf("%s: %q, want %q", name, got, value)
+	}
+}
+
+// decode returns the workspace that was answered.
+func (a answer) decode(t testing.TB) *workspace.Workspace {
+	t.Helper()
+	w, err := workspace.Decode([]byte(a.body))
+	if err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return w
+}
+
+func TestRefusals(t *testing.T) {
+	s := start(t, nil)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","domains":["img.acme.test"]}`).want(t, 201)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"other"}`).want(t, 201)
+
+	const mergePatch = "application/merge-patch+json"
+	tests := []struct {
+		name         string
+		method, path string
+		body         string
+		header       []string
+		status       int
+		code         string
+		message      string   // part of it
+		answered     []string // headers and values in turn
+	}{
+		{"no key", "GET", "/v1/workspaces", "", []string{"Authorization", "-"},
+			401, "UNAUTHORIZED", "Authorization: Bearer", []string{"WWW-Authenticate", "Bearer"}},
+		{"wrong key", "GET", "/v1/workspaces", "", []string{"Authorization", "Bearer nope"},
+			401, "UNAUTHORIZED", "not valid", []string{"WWW-Authenticate", "Bearer"}},
+		{"start of the key", "GET", "/v1/workspaces", "", []string{"Authorization", "Bearer root-key"},
+			401, "UNAUTHORIZED", "not valid", []string{"WWW-Authenticate", "Bearer"}},
+		{"empty key", "GET", "/v1/workspaces", "", []string{"Authorization", "Bearer "},
+			401, "UNAUTHORIZED", "Authorization: Bearer", nil},
+		{"other scheme", "GET", "/v1/workspaces", "", []string{"Authorization", "Basic " + rootKey},
+			401, "UNAUTHORIZED", "Authorization: Bearer", nil},
+		{"no key comes before no route", "GET", "/v1/nothing", "", []string{"Authorization", "-"},
+			401, "UNAUTHORIZED", "", nil},
+		{"no key comes before the method", "PATCH", "/v1/workspaces", "", []string{"Authorization", "-"},
+			401, "UNAUTHORIZED", "", nil},
+		{"no key comes before the body", "POST", "/v1/workspaces", "{", []string{"Authorization", "-"},
+			401, "UNAUTHORIZED", "", nil},
+		{"key in the query", "GET", "/v1/workspaces?key=" + rootKey, "", []string{"Authorization", "-"},
+			401, "UNAUTHORIZED", "query string", []string{"WWW-Authenticate", "Bearer"}},
+		{"key in the query beside the header", "GET", "/v1/workspaces?limit=1&access_token=x", "", nil,
+			401, "UNAUTHORIZED", "query string", nil},
+		{"key in the query, escaped", "GET", "/v1/workspaces?a=1;%74oken=x", "", nil,
+			401, "UNAUTHORIZED", "query string", nil},
+		{"key in the query of the document", "GET", "/v1/openapi.json?api_key=x", "", nil,
+			401, "UNAUTHORIZED", "query string", nil},
+
+		{"no route", "GET", "/v1/nothing", "", nil, 404, "NOT_FOUND", "/v1/openapi.json", nil},
+		{"no route, post", "POST", "/v1/nothing", "{}", nil, 404, "NOT_FOUND", "", nil},
+		{"root", "GET", "/v1/", "", nil, 404, "NOT_FOUND", "", nil},
+		{"trailing slash", "GET", "/v1/workspaces/", "", nil, 404, "NOT_FOUND", "", nil},
+		{"double slash", "GET", "/v1//workspaces", "", nil, 404, "NOT_FOUND", "", nil},
+		{"dot segments", "GET", "/v1/x/../workspaces", "", nil, 404, "NOT_FOUND", "", nil},
+		{"no docs by huma", "GET", "/v1/openapi.yaml", "", nil, 404, "NOT_FOUND", "", nil},
+		{"no schemas by huma", "GET", "/schemas/Workspace.json", "", nil, 404, "NOT_FOUND", "", nil},
+
+		{"method on a collection", "PUT", "/v1/workspaces", "{}", nil,
+			405, "METHOD_NOT_ALLOWED", "GET, HEAD, POST", []string{"Allow", "GET, HEAD, POST"}},
+		{"method on a workspace", "POST", "/v1/workspaces/acme", "{}", nil,
+			405, "METHOD_NOT_ALLOWED", "", []string{"Allow", "DELETE, GET, HEAD, PATCH, PUT"}},
+		{"preflight", "OPTIONS", "/v1/workspaces", "", []string{"Origin", "https://a.test", "Access-Control-Request-Method", "GET"},
+			405, "METHOD_NOT_ALLOWED", "", []string{"Access-Control-Allow-Origin", ""}},
+		{"method on the document", "DELETE", "/v1/openapi.json", "", nil,
+			405, "METHOD_NOT_ALLOWED", "", []string{"Allow", "GET, HEAD"}},
+
+		{"no workspace", "GET", "/v1/workspaces/nobody", "", nil, 404, "WORKSPACE_NOT_FOUND", "", nil},
+		{"no namespace", "GET", "/v1/workspaces/..%2f..%2f", "", nil, 404, "WORKSPACE_NOT_FOUND", "", nil},
+		{"put creates nothing", "PUT", "/v1/workspaces/nobody", `{"namespace":"nobody","revision":1}`, nil, 404, "WORKSPACE_NOT_FOUND", "", nil},
+		{"patch creates nothing", "PATCH", "/v1/workspaces/nobody", `{}`, nil, 404, "WORKSPACE_NOT_FOUND", "", nil},
+		{"delete nothing", "DELETE", "/v1/workspaces/nobody", "", nil, 404, "WORKSPACE_NOT_FOUND", "", nil},
+		{"delete no namespace", "DELETE", "/v1/workspaces/A", "", nil, 404, "WORKSPACE_NOT_FOUND", "", nil},
+
+		{"limit 0", "GET", "/v1/workspaces?limit=0", "", nil, 400, "VALIDATION_ERROR", "limit: must be a whole number from 1 to 200", nil},
+		{"limit 201", "GET", "/v1/workspaces?limit=201", "", nil, 400, "VALIDATION_ERROR", "limit", nil},
+		{"limit word", "GET", "/v1/workspaces?limit=all", "", nil, 400, "VALIDATION_ERROR", "limit", nil},
+
+		{"no body", "POST", "/v1/workspaces", "", nil, 400, "VALIDATION_ERROR", "empty", nil},
+		{"blank body", "PUT", "/v1/workspaces/acme", " \n", nil, 400, "VALIDATION_ERROR", "empty", nil},
+		{"broken JSON", "POST", "/v1/workspaces", `{"namespace":`, nil, 400, "VALIDATION_ERROR", "JSON", nil},
+		{"two documents", "POST", "/v1/workspaces", `{"namespace":"one"}{}`, nil, 400, "VALIDATION_ERROR", "JSON", nil},
+		{"array", "POST", "/v1/workspaces", `[]`, nil, 400, "VALIDATION_ERROR", "object", nil},
+		{"null", "PATCH", "/v1/workspaces/acme", `null`, nil, 400, "VALIDATION_ERROR", "object", nil},
+		{"form", "POST", "/v1/workspaces", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"},
+			415, "UNSUPPORTED_FORMAT", "Content-Type: application/json`", nil},
+		{"merge patch to PUT", "PUT", "/v1/workspaces/acme", "{}", []string{"Content-Type", mergePatch},
+			415, "UNSUPPORTED_FORMAT", "Content-Type: application/json`", nil},
+		{"JSON patch", "PATCH", "/v1/workspaces/acme", "[]", []string{"Content-Type", "application/json-patch+json"},
+			415, "UNSUPPORTED_FORMAT", "application/json or application/merge-patch+json", nil},
+		{"large body", "POST", "/v1/workspaces", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, nil,
+			400, "VALIDATION_ERROR", "1 MiB", nil},
+
+		{"unknown field", "POST", "/v1/workspaces", `{"namespace":"new","sources":[{"key":"a","kindd":"http"}]}`, nil,
+			400, "VALIDATION_ERROR", "sources[0].kindd: ", nil},
+		{"unknown field in a patch", "PATCH", "/v1/workspaces/acme", `{"limits":{"rpm":null}}`, []string{"Content-Type", mergePatch},
+			400, "VALIDATION_ERROR", "limits.rpm: ", nil},
+		{"$schema", "POST", "/v1/workspaces", `{"namespace":"new","$schema":"x"}`, nil, 400, "VALIDATION_ERROR", "$schema", nil},
+		{"all problems", "POST", "/v1/workspaces", `{"namespace":"-","sources":[{"key":"A","kind":"ftp"}]}`, nil,
+			400, "VALIDATION_ERROR", " sources[0].kind: ", nil},
+		{"malformed namespace", "POST", "/v1/workspaces", `{"namespace":"Acme"}`, nil, 400, "VALIDATION_ERROR", "namespace: ", nil},
+		{"reserved namespace", "POST", "/v1/workspaces", `{"namespace":"admin"}`, nil, 400, "VALIDATION_ERROR", "namespace: ", nil},
+		{"no namespace", "POST", "/v1/workspaces", `{}`, nil, 400, "VALIDATION_ERROR", "namespace: ", nil},
+		{"a mask on creation", "POST", "/v1/workspaces",
+			`{"namespace":"new","sources":[{"key":"a","kind":"http","url":"https://a.test/","headers":{"X-Token":"***"}}]}`, nil,
+			400, "VALIDATION_ERROR", "sources[0].headers.X-Token: ", nil},
+
+		{"taken namespace", "POST", "/v1/workspaces", `{"namespace":"acme"}`, nil, 409, "CONFLICT", "taken", nil},
+		{"taken domain", "POST", "/v1/workspaces", `{"namespace":"new","domains":["img.acme.test"]}`, nil, 409, "CONFLICT", "domains", nil},
+		{"taken domain by patch", "PATCH", "/v1/workspaces/other", `{"domains":["img.acme.test"]}`, nil, 409, "CONFLICT", "domains", nil},
+		{"put without revision", "PUT", "/v1/workspaces/acme", `{"namespace":"acme"}`, nil, 400, "VALIDATION_ERROR", "revision: ", nil},
+		{"put of a later revision", "PUT", "/v1/workspaces/acme", `{"namespace":"acme","revision":2}`, nil, 409, "CONFLICT", "GET it again", nil},
+		{"put of another namespace", "PUT", "/v1/workspaces/acme", `{"namespace":"other","revision":1}`, nil, 400, "VALIDATION_ERROR", "namespace: ", nil},
+		{"put without namespace", "PUT", "/v1/workspaces/acme", `{"revision":1}`, nil, 400, "VALIDATION_ERROR", "namespace: ", nil},
+		{"patch of another revision", "PATCH", "/v1/workspaces/acme", `{"name":"x","revision":7}`, nil, 409, "CONFLICT", "GET it again", nil},
+		{"patch of the namespace", "PATCH", "/v1/workspaces/acme", `{"namespace":"other"}`, nil, 400, "VALIDATION_ERROR", "namespace: ", nil},
+		{"delete of another revision", "DELETE", "/v1/workspaces/acme?revision=2", "", nil, 409, "CONFLICT", "", nil},
+		{"delete of no revision", "DELETE", "/v1/workspaces/acme?revision=one", "", nil, 400, "VALIDATION_ERROR", "revision: ", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := s.do(t, tt.method, tt.path, tt.body, tt.header...)
+			if message := a.wantError(t, tt.status, tt.code); !strings.Contains(message, tt.message) {
+				t.Errorf("message %q, want it to have %q", message, tt.message)
+			}
+			for i := 0; i < len(tt.answered); i += 2 {
+				a.wantHeader(t, tt.answered[i], tt.answered[i+1])
+			}
+			if strings.Contains(a.body, rootKey) {
+				t.Error("the answer shows the key")
+			}
+		})
+	}
+	for _, ns := range []string{"acme", "other"} {
+		if got := s.do(t, "GET", "/v1/workspaces/"+ns, "").want(t, 200).decode(t).Revision; got != 1 {
+			t.Errorf("%s has revision %d after refusals alone", ns, got)
+		}
+	}
+	if strings.Contains(s.log.String(), rootKey) {
+		t.Error("the log shows the key")
+	}
+}
+
+// TestNoRootKey: without a key to compare with, none is right.
+func TestNoRootKey(t *testing.T) {
+	s := start(t, func(c *api.Config) { c.RootKey = "" })
+	for _, authorization := range []string{"-", "Bearer", "Bearer ", "Bearer x", ""} {
+		message := s.do(t, "GET", "/v1/workspaces", "", "Authorization", authorization).wantError(t, 401, "UNAUTHORIZED")
+		if !strings.Contains(message, "TINTYPE_ROOT_KEY") {
+			t.Errorf("message %q", message)
+		}
+	}
+	s.do(t, "GET", "/v1/openapi.json", "").want(t, 200)
+}
+
+func TestAuthorizationTwice(t *testing.T) {
+	s := start(t, nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/v1/workspaces", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header["Authorization"] = []string{"Bearer " + rootKey, "Bearer nope"}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 401 {
+		t.Errorf("status %d, want 401", resp.StatusCode)
+	}
+}

@@ -1,0 +1,101 @@
+package api
+
+// A note is what the type of a field can't say about it.
+type note struct {
+	text     string
+	absent   any // the value where a request leaves the field out; nil where it must be there or has none
+	oneOf    []any
+	pattern  string
+	min, max *float64
+	readOnly bool
+}
+
+const (
+	namespacePattern = `^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$`
+	keyPattern       = `^[a-z0-9][a-z0-9_-]{0,62}$`
+)
+
+// requiredInRequests are the fields of nested objects that have no default.
+var requiredInRequests = map[string][]string{
+	"Source": {"key", "kind"},
+	"Mark":   {"name", "image"},
+	"Preset": {"name", "options"},
+	"Limits": nil,
+}
+
+// notes has an entry for every field of every schema of a workspace.
+var notes = map[string]map[string]note{
+	"Workspace": {
+		"namespace": {text: "First segment of the workspace's image URLs: 3 to 63 lower-case letters, digits and hyphens. Can't be changed. " +
+			"Names that Tintype's own paths begin with are reserved.", pattern: namespacePattern},
+		"name": {text: "What people call the workspace.", absent: ""},
+		"allowed_origins": {text: "Web origins whose pages may read images by script (CORS): `*`, `https://app.example.com`, `example.com`, " +
+			"`*.example.com` (subdomains only), `null`. No protection against hot-linking.", absent: []string{"*"}},
+		"allowed_sources": {text: "Which full URLs may be given as `src`: `*`, `host`, `*.host`, with an optional `scheme://`, `:port` and " +
+			"`/path/prefix/`. An empty list allows none; the workspace's own sources are always allowed.", absent: []string{"*"}},
+		"https_only":        {text: "Refuse http in full URLs given as `src`.", absent: false},
+		"require_signature": {text: "Require a signature, or an API key, for the originals of every source.", absent: false},
+		"presets_only":      {text: "Refuse URLs that carry other options than `preset`, `v`, `dl`, `sig` and `exp`.", absent: false},
+		"dialect":           {text: "Names of the URL options that the workspace's URLs use.", absent: "native"},
+		"allow_svg":         {text: "Accept SVG originals, which are only ever rasterised.", absent: false},
+		"allow_tiff":        {text: "Accept TIFF originals.", absent: false},
+		"domains": {text: "Host names that serve this workspace's images at their root, without the namespace. " +
+			"A host belongs to one workspace.", absent: []string{}},
+		"sources": {text: "Where originals come from.", absent: []any{}},
+		"marks":   {text: "Watermarks by name.", absent: []any{}},
+		"presets": {text: "Transform options by name.", absent: []any{}},
+		"limits":  {text: "What the workspace may use. Left out, it is unlimited."},
+		"id":      {text: "Made by the server; ignored where it is sent.", readOnly: true},
+		"revision": {text: "1 on creation, one more with every change. In a request, the revision that a change is based on: " +
+			"another one in the store is 409 `CONFLICT`. PUT must carry it, POST ignores it.", min: number(1)},
+		"created_at": {text: "Made by the server; ignored where it is sent.", readOnly: true},
+		"updated_at": {text: "Time of the last change. Made by the server; ignored where it is sent.", readOnly: true},
+	},
+	"Source": {
+		"key": {text: "Names the source in URLs, after the namespace. Unique in the workspace; some words are reserved.", pattern: keyPattern},
+		"kind": {text: "`http`: a URL prefix. `s3`: an S3 bucket, or one of a compatible store. `r2`: a Cloudflare R2 bucket.",
+			oneOf: []any{"http", "s3", "r2"}},
+		"private": {text: "Require a signature, or an API key, for the originals of this source.", absent: false},
+		"url":     {text: "Kind http: what object keys are appended to. An http or https URL that ends in `/`."},
+		"headers": {text: "Kind http: headers sent with every request to the origin. Values are secret: they are answered as `***`, and `***` " +
+			"keeps the present value as long as key, kind, url, endpoint, account_id and bucket stay the same."},
+		"public_urls":   {text: "Further URL prefixes under which the same originals can be had. A full URL below one is treated as this source."},
+		"bucket":        {text: "Kinds s3 and r2: name of the bucket."},
+		"region":        {text: "Kind s3: region of the bucket, such as `eu-west-1`."},
+		"prefix":        {text: "Kinds s3 and r2: what is put in front of object keys."},
+		"endpoint":      {text: "Kind s3: URL of a compatible store. Left out, it is AWS."},
+		"account_id":    {text: "Kind r2: id of the Cloudflare account."},
+		"access_key_id": {text: "Kinds s3 and r2: id of the access key."},
+		"secret_access_key": {text: "Kinds s3 and r2: the secret of the access key. Answered as `***`; `***` keeps the present value as long as " +
+			"key, kind, url, endpoint, account_id and bucket stay the same."},
+		"ttl": {text: "Seconds that a variant is kept. 0 is one year.", absent: 0, min: number(0)},
+		"revalidate": {text: "Seconds after which the origin is asked whether the original has changed; meanwhile the kept variant is served. " +
+			"0 is never.", absent: 0, min: number(0)},
+		"cache_control": {text: "Cache-Control that browsers and CDNs are told. Left out, it is Tintype's default."},
+	},
+	"Mark": {
+		"name":    {text: "Names the mark in `mark=`. Unique in the workspace.", pattern: keyPattern},
+		"image":   {text: "The mark's image: `source/path`, or a full URL that allowed_sources allows."},
+		"width":   {text: "Width on the output, in pixels (`120`) or percent of the output (`15%`). Default 15%."},
+		"height":  {text: "Height on the output, in pixels or percent of the output. Left out, it is derived from the width."},
+		"size":    {text: "Width and height in one, in pixels or percent of the output."},
+		"fit":     {text: "How the image fits width and height, as the option `fit`. Default `contain`."},
+		"align":   {text: "Where on the output: `top`, `bottom`, `left`, `right`, two of them with a comma, or `center`."},
+		"pad":     {text: "Distance from the edges, in pixels or percent of the output's smaller side. Default 2%."},
+		"opacity": {text: "0 is invisible, 1 opaque. Default 1.", min: number(0), max: number(1)},
+		"repeat":  {text: "Tile the mark over the whole output.", absent: false},
+		"auto_apply_sources": {text: "Keys of the sources whose every variant is stamped with this mark, whatever the URL says.",
+			absent: []string{}},
+	},
+	"Preset": {
+		"name":    {text: "Names the preset in `preset=`. Unique in the workspace.", pattern: keyPattern},
+		"options": {text: "Transform options as a query string, such as `w=320&h=320&fit=cover`. Options in the URL override them."},
+	},
+	"Limits": {
+		"requests_per_minute":   {text: "Images delivered a minute, cached or not. 0 is unlimited.", absent: 0, min: number(0)},
+		"transforms_per_minute": {text: "Variants made a minute. 0 is unlimited.", absent: 0, min: number(0)},
+		"transforms_per_month":  {text: "Variants made a calendar month. 0 is unlimited.", absent: 0, min: number(0)},
+	},
+}
+
+func number(n float64) *float64 { return &n }

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+const schemaPrefix = "#/components/schemas/"
+
+// describe returns the OpenAPI document before any operation is in it: the
+// schemas, the way to authenticate, and what is true of every operation.
+func describe(version string) *huma.OpenAPI {
+	return &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info: &huma.Info{
+			Title:   "Tintype management API",
+			Version: version,
+			Description: "Workspaces and what is in them. Errors are always an `ErrorEnvelope`. Unknown fields of a body are " +
+				"400 `VALIDATION_ERROR`; unknown query parameters are ignored. HEAD answers what GET would, without the body.",
+		},
+		Tags: []*huma.Tag{
+			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
+			{Name: "Documentation", Description: "This document."},
+		},
+		Security: []map[string][]string{{bearer: {}}},
+		Components: &huma.Components{
+			Schemas: schemas(),
+			SecuritySchemes: map[string]*huma.SecurityScheme{bearer: {
+				Type:        "http",
+				Scheme:      "bearer",
+				Description: "The root key, in the Authorization header. Keys in a query string are refused.",
+			}},
+		},
+	}
+}
+
+// schemas derives the schemas from the Go types, adds what types can't say (see
+// notes), and makes those of request bodies from the one of the answers.
+func schemas() huma.Registry {
+	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
+	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
+	registry.Schema(reflect.TypeFor[errorEnvelope](), true, "")
+	// huma describes its own error type beside every operation, though none answers it.
+	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[errorEnvelope]())
+
+	all := registry.Map()
+	for name, fields := range notes {
+		annotate(name, all[name], fields)
+	}
+	// Nested objects are described once, for requests and answers: required is
+	// what a request can't leave out.
+	for name, required := range requiredInRequests {
+		all[name].Required = required
+	}
+	answered := all["Workspace"]
+	all["NewWorkspace"] = requestSchema(answered, "namespace")
+	all["WorkspaceReplacement"] = requestSchema(answered, "namespace", "revision")
+	all["WorkspacePatch"] = patchSchema(answered, all["Limits"])
+	return registry
+}
+
+// annotate adds the notes to the properties of a schema. It panics where the two
+// don't name the same fields.
+func annotate(name string, s *huma.Schema, fields map[string]note) {
+	for _, field := range slices.Sorted(maps.Keys(s.Properties)) {
+		n, ok := fields[field]
+		if !ok {
+			panic(fmt.Sprintf("api: no note on %s.%s", name, field))
+		}
+		p := s.Properties[field]
+		p.Description = n.text
+		p.Default = n.absent
+		p.Enum = n.oneOf
+		p.Pattern = n.pattern
+		p.Minimum, p.Maximum = n.min, n.max
+		p.ReadOnly = n.readOnly
+		p.Nullable = false // lists are never null
+	}
+	for field := range fields {
+		if s.Properties[field] == nil {
+			panic(fmt.Sprintf("api: a note on %s.%s, which doesn't exist", name, field))
+		}
+	}
+}
+
+// requestSchema is a schema for a body of which less is required than answered.
+func requestSchema(answered *huma.Schema, required ...string) *huma.Schema {
+	s := *answered
+	s.Required = required
+	return &s
+}
+
+// patchSchema is the schema of merge patches: nothing is required, and null
+// restores the default of what has one.
+func patchSchema(answered, limits *huma.Schema) *huma.Schema {
+	s := requestSchema(answered)
+	s.Properties = maps.Clone(answered.Properties)
+	for name, p := range s.Properties {
+		switch {
+		case name == "limits":
+			s.Properties[name] = nullable(patchSchema(limits, nil))
+			s.Properties[name].Description = p.Description
+		case p.Default != nil:
+			s.Properties[name] = nullable(p)
+		}
+	}
+	return s
+}
+
+func nullable(s *huma.Schema) *huma.Schema {
+	n := *s
+	n.Nullable = true
+	return &n
+}
+
+// jsonBody describes a request body with a schema of [schemas], sent as one of
+// the content types.
+func jsonBody(schema, description string, contentTypes ...string) *huma.RequestBody {
+	content := map[string]*huma.MediaType{}
+	for _, t := range contentTypes {
+		content[t] = &huma.MediaType{Schema: &huma.Schema{Ref: schemaPrefix + schema}}
+	}
+	return &huma.RequestBody{Required: true, Description: description, Content: content}
+}
+
+// describeAnswers adds the answers that huma doesn't: the error that any call may
+// have. The successful one has to be there too for huma to add none of its own.
+func describeAnswers(op *huma.Operation) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{
+		Description: "The request was refused or failed.",
+		Content: map[string]*huma.MediaType{
+			"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + "ErrorEnvelope"}},
+		},
+	}
+}
+
+func render(doc *huma.OpenAPI) []byte {
+	data, err := json.Marshal(doc)
+	if err != nil {
+		panic("api: encoding the OpenAPI document: " + err.Error())
+	}
+	return data
+}
+
+type documentOutput struct {
+	ContentType   string `header:"Content-Type" hidden:"true"`
+	ContentLength string `header:"Content-Length" hidden:"true"`
+	CacheControl  string `header:"Cache-Control" hidden:"true"`
+	Body          []byte
+}
+
+func (a *api) getDocument(context.Context, *struct{}) (*documentOutput, error) {
+	return &documentOutput{
+		ContentType:   "application/json",
+		ContentLength: strconv.Itoa(len(a.document)),
+		CacheControl:  "public, max-age=300",
+		Body:          a.document,
+	}, nil
+}

@@ -1,0 +1,223 @@
+package api_test
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+type document struct {
+	OpenAPI    string
+	Info       struct{ Title, Version string }
+	Security   []map[string][]string
+	Paths      map[string]map[string]operation
+	Components struct {
+		Schemas         map[string]*schema
+		SecuritySchemes map[string]struct{ Type, Scheme string }
+	}
+}
+
+type operation struct {
+	OperationID string
+	Summary     string
+	Security    *[]map[string][]string
+	Parameters  []struct {
+		Name, In, Description string
+		Schema                *schema
+	}
+	RequestBody struct {
+		Required bool
+		Content  map[string]struct{ Schema *schema }
+	}
+	Responses map[string]struct {
+		Content map[string]struct{ Schema *schema }
+		Headers map[string]any
+	}
+}
+
+type schema struct {
+	Type        any
+	Ref         string `json:"$ref"`
+	Description string
+	Required    []string
+	Properties  map[string]*schema
+	Items       *schema
+	Default     any
+}
+
+func fetchDocument(t *testing.T) document {
+	t.Helper()
+	a := start(t, nil).do(t, "GET", "/v1/openapi.json", "", "Authorization", "-").want(t, 200)
+	a.wantHeader(t, "Content-Type", "application/json")
+	a.wantHeader(t, "Cache-Control", "public, max-age=300")
+	var doc document
+	if err := json.Unmarshal([]byte(a.body), &doc); err != nil {
+		t.Fatal(err)
+	}
+	// Every reference leads somewhere.
+	for _, part := range strings.Split(a.body, `"$ref":"`)[1:] {
+		ref, _, _ := strings.Cut(part, `"`)
+		if doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")] == nil {
+			t.Errorf("%s doesn't exist", ref)
+		}
+	}
+	return doc
+}
+
+func TestDocument(t *testing.T) {
+	doc := fetchDocument(t)
+	if !strings.HasPrefix(doc.OpenAPI, "3.1.") || doc.Info.Version != "1.2.3" {
+		t.Errorf("OpenAPI %q, version %q", doc.OpenAPI, doc.Info.Version)
+	}
+	if s := doc.Components.SecuritySchemes["bearer"]; s.Type != "http" || s.Scheme != "bearer" {
+		t.Errorf("security scheme: %+v", s)
+	}
+	if diff := cmp.Diff([]map[string][]string{{"bearer": {}}}, doc.Security); diff != "" {
+		t.Errorf("security (-want +got):\n%s", diff)
+	}
+	for _, huma := range []string{"ErrorModel"} {
+		if doc.Components.Schemas[huma] != nil {
+			t.Errorf("the document has huma's %s", huma)
+		}
+	}
+
+	want := map[string][]string{
+		"/v1/workspaces":      {"get", "post"},
+		"/v1/workspaces/{ns}": {"delete", "get", "patch", "put"},
+		"/v1/openapi.json":    {"get"},
+	}
+	got := map[string][]string{}
+	for path, operations := range doc.Paths {
+		got[path] = slices.Sorted(maps.Keys(operations))
+		for method, op := range operations {
+			if op.OperationID == "" || op.Summary == "" {
+				t.Errorf("%s %s has no id or summary", method, path)
+			}
+			if ref := op.Responses["default"].Content["application/json"].Schema; ref == nil || ref.Ref != "#/components/schemas/ErrorEnvelope" {
+				t.Errorf("%s %s: default answer %+v", method, path, ref)
+			}
+			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json") {
+				t.Errorf("%s %s: public %t", method, path, public)
+			}
+			for _, p := range op.Parameters {
+				if p.Description == "" {
+					t.Errorf("%s %s: parameter %s is not described", method, path, p.Name)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+
+	for method, schemas := range map[string]map[string]string{
+		"put":   {"application/json": "WorkspaceReplacement"},
+		"patch": {"application/json": "WorkspacePatch", "application/merge-patch+json": "WorkspacePatch"},
+	} {
+		body := doc.Paths["/v1/workspaces/{ns}"][method].RequestBody
+		got := map[string]string{}
+		for contentType, c := range body.Content {
+			got[contentType] = strings.TrimPrefix(c.Schema.Ref, "#/components/schemas/")
+		}
+		if diff := cmp.Diff(schemas, got); diff != "" || !body.Required {
+			t.Errorf("body of %s (-want +got):\n%s", method, diff)
+		}
+	}
+	for _, p := range doc.Paths["/v1/workspaces"]["get"].Parameters {
+		if p.Name == "limit" && (p.Schema.Type != "integer" || p.Schema.Default != 50.0) {
+			t.Errorf("limit: %+v", p.Schema)
+		}
+	}
+	post := doc.Paths["/v1/workspaces"]["post"]
+	if created := post.Responses["201"]; created.Content["application/json"].Schema.Ref != "#/components/schemas/Workspace" ||
+		created.Headers["Location"] == nil || created.Headers["ETag"] == nil {
+		t.Errorf("answer of post: %+v", created)
+	}
+}
+
+// TestSchemas: the schemas have every field of the Go types and say something
+// about each.
+func TestSchemas(t *testing.T) {
+	schemas := fetchDocument(t).Components.Schemas
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[workspace.Workspace](), reflect.TypeFor[workspace.Source](), reflect.TypeFor[workspace.Mark](),
+		reflect.TypeFor[workspace.Preset](), reflect.TypeFor[workspace.Limits](),
+	} {
+		want := map[string]bool{}
+		for f := range typ.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			want[name] = true
+		}
+		names := []string{typ.Name()}
+		if typ.Name() == "Workspace" {
+			names = append(names, "NewWorkspace", "WorkspaceReplacement", "WorkspacePatch")
+		}
+		for _, name := range names {
+			got := map[string]bool{}
+			for field, s := range schemas[name].Properties {
+				got[field] = true
+				if s.Description == "" {
+					t.Errorf("%s.%s is not described", name, field)
+				}
+				if s.Type == nil && s.Ref == "" {
+					t.Errorf("%s.%s has no type", name, field)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("fields of %s (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+	for name, required := range map[string][]string{
+		"NewWorkspace":         {"namespace"},
+		"WorkspaceReplacement": {"namespace", "revision"},
+		"WorkspacePatch":       nil,
+		"Limits":               nil,
+	} {
+		if diff := cmp.Diff(required, schemas[name].Required); diff != "" {
+			t.Errorf("required in %s (-want +got):\n%s", name, diff)
+		}
+	}
+	if diff := cmp.Diff([]any{"array", "null"}, schemas["WorkspacePatch"].Properties["sources"].Type); diff != "" {
+		t.Errorf("sources in a patch (-want +got):\n%s", diff)
+	}
+	if got := schemas["Workspace"].Properties["sources"].Type; got != "array" {
+		t.Errorf("sources in an answer: %v", got)
+	}
+}
+
+// TestDefaults: the defaults that the document names are those of a workspace
+// that says nothing.
+func TestDefaults(t *testing.T) {
+	schemas := fetchDocument(t).Components.Schemas
+	data, err := json.Marshal(workspace.New("acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range schemas["NewWorkspace"].Properties {
+		if s.Default == nil {
+			continue
+		}
+		if diff := cmp.Diff(fields[name], s.Default); diff != "" {
+			t.Errorf("default of %s (-workspace +document):\n%s", name, diff)
+		}
+		delete(fields, name)
+	}
+	for _, name := range []string{"namespace", "limits", "id", "revision", "created_at", "updated_at"} {
+		delete(fields, name) // has none, or is made by the server
+	}
+	if len(fields) > 0 {
+		t.Errorf("the document has no default for %v", slices.Sorted(maps.Keys(fields)))
+	}
+}

@@ -1,0 +1,353 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+func imageSize(t *testing.T, b []byte) string {
+	t.Helper()
+	c, _, err := image.DecodeConfig(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%dx%d", c.Width, c.Height)
+}
+
+func TestSpellingsOfAVariantShareIt(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme())
+	first := b.get("/acme/photos/cat.jpg?w=40&h=20&fit=cover&q=80")
+	for _, target := range []string{
+		"/acme/photos/cat.jpg?h=20&w=40&fit=cover",
+		"/acme/transform/photos/cat.jpg?width=40&height=20&fit=cover&utm_source=x",
+		"/acme?src=photos/cat.jpg&w=40&h=20&fit=cover&gravity=center",
+		"/acme?src=" + b.upstream.URL + "/photos/cat.jpg&w=40&h=20&fit=cover",
+		"/acme/photos/cat.jpg?w=40&h=20&fit=cover&dl=cat.jpg",
+		"/acme/photos/c%61t.jpg?w=40&h=20&fit=cover",
+	} {
+		w := b.get(target)
+		if w.Header().Get("Cache-Status") != "tintype; hit; detail=memory" || !bytes.Equal(w.Body.Bytes(), first.Body.Bytes()) {
+			t.Errorf("%s: %s", target, w.Header().Get("Cache-Status"))
+		}
+	}
+	for _, target := range []string{
+		"/acme/photos/cat.jpg?w=40&h=20&fit=cover&v=2",
+		"/acme/photos/cat.jpg?w=41&h=20&fit=cover",
+		"/acme?src=" + b.upstream.URL + "/photos/cat.jpg%3Fx=1&w=40&h=20&fit=cover",
+	} {
+		if w := b.get(target); w.Header().Get("Cache-Status") != "tintype; fwd=miss; stored" {
+			t.Errorf("%s: %s", target, w.Header().Get("Cache-Status"))
+		}
+	}
+}
+
+func TestWorkspacesShareNothing(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme())
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID = "other", "" }))
+	b.get("/acme/photos/cat.jpg?w=40")
+	if w := b.get("/other/photos/cat.jpg?w=40"); w.Header().Get("Cache-Status") != "tintype; fwd=miss; stored" {
+		t.Errorf("another workspace's variant: %s", w.Header().Get("Cache-Status"))
+	}
+	// A workspace that is made anew under the same name starts with nothing.
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.ID = "second" }))
+	if w := b.get("/acme/photos/cat.jpg?w=40"); w.Header().Get("Cache-Status") != "tintype; fwd=miss; stored" {
+		t.Errorf("a deleted workspace's variant: %s", w.Header().Get("Cache-Status"))
+	}
+}
+
+func TestChangesOfAWorkspaceCountAtOnce(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme())
+	b.upstream.serve("/moved/cat.jpg", body(photo(t, 60, 60)))
+	b.get("/acme/photos/cat.jpg?w=40")
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Sources[0].URL = b.upstream.URL + "/moved/" }))
+	if got := sizeOf(t, b.get("/acme/photos/cat.jpg?w=40")); got != "40x40" {
+		t.Errorf("after the source moved: %s", got)
+	}
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Sources[0].Private = true }))
+	if w := b.get("/acme/photos/cat.jpg?w=40"); w.Code != 401 {
+		t.Errorf("after the source became private: %d", w.Code)
+	}
+}
+
+// A thousand identical misses are one fetch and one transform, and variants of one
+// original that are asked for at the same time share one fetch.
+func TestSingleFlight(t *testing.T) {
+	b := newBench(t)
+	b.engine.block = make(chan struct{})
+	b.registry.set(t, b.acme())
+	const same, others = 1000, 5
+	answers := make([]*httptest.ResponseRecorder, same+others)
+	var wg sync.WaitGroup
+	for i := range answers {
+		target := "/acme/photos/cat.jpg?w=50"
+		if i >= same {
+			target = fmt.Sprintf("/acme/photos/cat.jpg?w=%d", 50+i-same+1)
+		}
+		wg.Go(func() { answers[i] = b.get(target) })
+	}
+	for b.engine.runs.Load() < 2 || b.transforms.waiting.Load() < others-1 {
+		time.Sleep(time.Millisecond) // until all slots are taken and the rest waits for one
+	}
+	close(b.engine.block)
+	wg.Wait()
+	misses := 0
+	for i, w := range answers {
+		if w.Code != 200 {
+			t.Fatalf("answer %d: %d %s", i, w.Code, w.Body)
+		}
+		if w.Header().Get("Cache-Status") == "tintype; fwd=miss; stored" {
+			misses++
+		}
+	}
+	if got := b.engine.runs.Load(); got != others+1 {
+		t.Errorf("%d transforms, want %d", got, others+1)
+	}
+	if got := b.upstream.count("/photos/cat.jpg"); got != 1 {
+		t.Errorf("%d fetches, want 1", got)
+	}
+	if misses != others+1 {
+		t.Errorf("%d answers say that they were the miss", misses)
+	}
+}
+
+func TestConditionalAndRange(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme())
+	first := b.get("/acme/photos/cat.jpg?w=50")
+	etag, all := first.Header().Get("ETag"), first.Body.Bytes()
+	fetches, runs := b.upstream.count("/photos/cat.jpg"), b.engine.runs.Load()
+	tests := []struct {
+		header, value string
+		status        int
+		body          []byte
+	}{
+		{"If-None-Match", etag, 304, nil},
+		{"If-None-Match", "W/" + etag, 304, nil},
+		{"If-None-Match", `"x", ` + etag, 304, nil},
+		{"If-None-Match", "*", 304, nil},
+		{"If-None-Match", `"x"`, 200, all},
+		{"Range", "bytes=0-9", 206, all[:10]},
+		{"Range", "bytes=-4", 206, all[len(all)-4:]},
+		{"Range", "bytes=99999999-", 416, nil},
+		{"Range", "lines=1-2", 416, nil},
+		{"If-Match", `"x"`, 412, nil},
+	}
+	for _, tt := range tests {
+		w := b.get("/acme/photos/cat.jpg?w=50", tt.header, tt.value)
+		if w.Code != tt.status || tt.body != nil && !bytes.Equal(w.Body.Bytes(), tt.body) {
+			t.Errorf("%s: %s: %d, %d bytes", tt.header, tt.value, w.Code, w.Body.Len())
+		}
+		if tt.status == 304 && (w.Header().Get("ETag") != etag || w.Header().Get("Cache-Control") == "" || w.Body.Len() != 0) {
+			t.Errorf("304: %v", w.Header())
+		}
+	}
+	if b.upstream.count("/photos/cat.jpg") != fetches || b.engine.runs.Load() != runs {
+		t.Error("a conditional request touched the origin or the engine")
+	}
+}
+
+// Errors that the next request would meet again are remembered for a minute; those
+// that may pass are not.
+func TestErrorsRemembered(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme())
+	whole := photo(t, 200, 200)
+	b.upstream.serve("/photos/page.jpg", body([]byte("<!doctype html><title>x</title>")))
+	b.upstream.serve("/photos/half.jpg", body(whole[:len(whole)/2]))
+	b.upstream.serve("/photos/down.jpg", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	b.upstream.serve("/photos/cut.jpg", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100000")
+		_, _ = w.Write(whole[:100])
+		panic(http.ErrAbortHandler)
+	})
+	b.upstream.serve("/photos/denied.jpg", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) })
+	b.upstream.serve("/photos/large.jpg", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "99999999") })
+	tests := []struct {
+		name       string
+		status     int
+		code       string
+		remembered bool
+	}{
+		{"none.jpg", 404, "NOT_FOUND", true},
+		{"page.jpg", 415, "UNSUPPORTED_FORMAT", true},
+		{"half.jpg", 422, "IMAGE_CORRUPT", false},
+		{"down.jpg", 502, "ORIGIN_ERROR", false},
+		{"cut.jpg", 502, "ORIGIN_ERROR", false},
+		{"denied.jpg", 502, "ORIGIN_ERROR", false},
+		{"large.jpg", 413, "ORIGINAL_TOO_LARGE", false},
+	}
+	for _, tt := range tests {
+		w := b.get("/acme/photos/" + tt.name)
+		fetches := b.upstream.count("/photos/" + tt.name)
+		again := b.get("/acme/photos/" + tt.name)
+		if w.Code != tt.status || code(t, w) != tt.code || again.Code != tt.status {
+			t.Errorf("%s: %d %s, then %d", tt.name, w.Code, w.Body, again.Code)
+		}
+		if got := b.upstream.count("/photos/"+tt.name) == fetches; got != tt.remembered {
+			t.Errorf("%s: remembered %v, want %v", tt.name, got, tt.remembered)
+		}
+		want := "no-store"
+		if tt.remembered {
+			want = "public, max-age=59"
+		}
+		if got := again.Header().Get("Cache-Control"); got != want {
+			t.Errorf("%s: Cache-Control %q, want %q", tt.name, got, want)
+		}
+	}
+	b.upstream.serve("/photos/none.jpg", body(whole))
+	b.clock.Add(61)
+	if w := b.get("/acme/photos/none.jpg"); w.Code != 200 {
+		t.Errorf("a minute later: %d", w.Code)
+	}
+}
+
+func TestRevalidation(t *testing.T) {
+	b := newBench(t)
+	b.upstream.serve("/photos/r.jpg", body(photo(t, 30, 30), "ETag", `"one"`))
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Sources[0].Revalidate, w.Sources[0].TTL = 60, 3600 }))
+	get := func() (string, string) {
+		w := b.get("/acme/photos/r.jpg")
+		return w.Header().Get("Cache-Status"), sizeOf(t, w)
+	}
+	settle := func(fetches int) {
+		t.Helper()
+		deadline := time.Now().Add(5 * time.Second)
+		for b.upstream.count("/photos/r.jpg") < fetches {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d fetches, want %d", b.upstream.count("/photos/r.jpg"), fetches)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	fresh := func() {
+		t.Helper()
+		deadline := time.Now().Add(5 * time.Second)
+		for {
+			if s, _ := get(); s == "tintype; hit; detail=memory" {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("it stays stale")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	get()
+	b.clock.Add(61)
+	if s, _ := get(); s != "tintype; hit; ttl=-1; detail=memory" {
+		t.Errorf("stale: %s", s)
+	}
+	settle(2)
+	fresh()
+	if n := b.engine.runs.Load(); n != 1 {
+		t.Errorf("an unchanged original was transformed %d times", n)
+	}
+	// The original changes: the stale variant is served once more, then the new one.
+	b.upstream.serve("/photos/r.jpg", body(photo(t, 50, 50), "ETag", `"two"`))
+	b.clock.Add(61)
+	if _, size := get(); size != "30x30" {
+		t.Errorf("while it is asked for: %s", size)
+	}
+	settle(3)
+	fresh()
+	if _, size := get(); size != "50x50" {
+		t.Errorf("afterwards: %s", size)
+	}
+	// Past its TTL it is gone.
+	b.clock.Add(3601)
+	if s, _ := get(); s != "tintype; fwd=miss; stored" {
+		t.Errorf("past the TTL: %s", s)
+	}
+}
+
+func TestCacheControl(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "told", Kind: "http", URL: b.upstream.URL + "/photos/", CacheControl: "public, max-age=7"})
+	}))
+	for target, want := range map[string]string{
+		"/acme/photos/cat.jpg":     cacheControlDefault,
+		"/acme/photos/cat.jpg?v=1": cacheControlVersioned,
+		"/acme/told/cat.jpg":       "public, max-age=7",
+		"/acme/told/cat.jpg?v=1":   "public, max-age=7",
+		"/acme/photos/cat.jpg?w=x": "no-store",
+		"/acme/nowhere/cat.jpg":    "no-store",
+	} {
+		if got := b.get(target).Header().Get("Cache-Control"); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestFullQueueIsRefusedAtOnce(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Transforms, c.Queue = 1, 1 })
+	b.engine.block = make(chan struct{})
+	b.registry.set(t, b.acme())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.get("/acme/photos/cat.jpg?w=1") })
+	for b.engine.runs.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	wg.Go(func() { b.get("/acme/photos/cat.jpg?w=2") })
+	for b.transforms.waiting.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	w := b.get("/acme/photos/cat.jpg?w=3")
+	if w.Code != 503 || code(t, w) != "OVERLOADED" || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	close(b.engine.block)
+	wg.Wait()
+	if w := b.get("/acme/photos/cat.jpg?w=3"); w.Code != 200 {
+		t.Errorf("afterwards: %d", w.Code)
+	}
+}
+
+func TestTransformTimeout(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.TransformTimeout = 20 * time.Millisecond })
+	b.engine.block = make(chan struct{})
+	b.registry.set(t, b.acme())
+	if w := b.get("/acme/photos/cat.jpg?w=1"); w.Code != 504 || code(t, w) != "TRANSFORM_TIMEOUT" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2, 1)
+		a, err := g.enter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		entered := make(chan struct{})
+		go func() {
+			if _, err := g.enter(t.Context()); err == nil {
+				close(entered)
+			}
+		}()
+		synctest.Wait()
+		if _, err := g.enter(t.Context()); err == nil {
+			t.Error("the queue has no bound")
+		}
+		a()
+		<-entered
+		if g.waiting.Load() != 0 {
+			t.Errorf("%d still count as waiting", g.waiting.Load())
+		}
+	})
+}

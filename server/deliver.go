@@ -1,0 +1,340 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+)
+
+// generation is part of every variant key. It goes up when the engine's output for
+// the same options changes.
+const generation = "1"
+
+const allowedMethods = "GET, HEAD, OPTIONS"
+
+// How long outputs are kept where the source says nothing.
+const (
+	variantTTL = 365 * 24 * time.Hour
+	errorTTL   = 60 * time.Second
+)
+
+// deliver is the life of a request for an image.
+func (s *Server) deliver(w *response, r *http.Request, namespace, rest, rawQuery string) error {
+	site, err := s.site(r.Context(), namespace)
+	if err != nil {
+		return err
+	}
+	if err := site.admitOrigin(w, r); err != nil {
+		return err
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		site.preflight(w, r)
+		return nil
+	default:
+		w.Header().Set("Allow", allowedMethods)
+		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD")
+	}
+	ask, err := site.read(rest, rawQuery)
+	if ask.auto() {
+		w.Header().Add("Vary", "Accept")
+	}
+	if err != nil {
+		return err
+	}
+	ask.accept = transform.ParseAccept(r.Header.Get("Accept")).And(s.formats)
+	if err := site.authorize(ask); err != nil {
+		return err
+	}
+	w.noteAsk(&ask)
+
+	var t timings
+	entry, outcome, err := s.loader.Load(r.Context(), ask.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+		return s.make(ctx, ask, old, &t)
+	})
+	t.header(w.Header())
+	if err != nil {
+		return err
+	}
+	s.respond(w, r, ask, entry, outcome)
+	return nil
+}
+
+// An ask is what a request wants, once it has been read and resolved.
+type ask struct {
+	site      *site
+	ref       ref
+	options   transform.Options
+	canonical string // of options, but for what changes no byte of the output
+	accept    transform.Accept
+}
+
+// read takes the path and query apart, applies the preset, and finds the original
+// they name. The options are set even where an error is returned after them.
+func (c *site) read(rest, rawQuery string) (ask, error) {
+	a := ask{site: c, options: transform.Defaults()}
+	t, err := parseTarget(rest)
+	if err != nil {
+		return a, err
+	}
+	q, err := transform.ParseQuery(rawQuery)
+	if err != nil {
+		return a, err
+	}
+	src, hasSrc, err := q.Value("src")
+	if err != nil {
+		return a, err
+	}
+	preset, hasPreset, err := q.Preset()
+	if err != nil {
+		return a, err
+	}
+	if hasPreset {
+		base, ok := c.presets[preset]
+		if !ok {
+			return a, fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
+		}
+		a.options = base
+	}
+	if c.PresetsOnly {
+		if err := onlyPreset(q, preset); err != nil {
+			return a, err
+		}
+	}
+	if a.options, err = transform.Parse(a.options, q); err != nil {
+		return a, err
+	}
+	if name := a.options.Unbuilt(); name != "" {
+		return a, fail("NOT_IMPLEMENTED", name+": this version of Tintype doesn't do it yet")
+	}
+	o := a.options
+	o.Download = "" // a header, no byte of the output
+	a.canonical = o.String()
+	a.ref, err = c.resolve(t, src, hasSrc)
+	return a, err
+}
+
+// onlyPreset holds a URL of a presets_only workspace to a preset and what changes
+// no pixel.
+func onlyPreset(q transform.Query, preset string) error {
+	if preset == "" {
+		return fail("PRESET_REQUIRED", "this workspace serves presets only: add preset=NAME")
+	}
+	for _, p := range q {
+		switch p.Name {
+		case "preset", "p:" + preset, "v", "dl", "sig", "exp", "src":
+		default:
+			return fail("PRESET_REQUIRED", "this workspace serves presets only: leave out "+p.Name)
+		}
+	}
+	return nil
+}
+
+// authorize holds the request to the workspace's rules about who may see what.
+// What this version can't verify or stamp it refuses.
+func (c *site) authorize(a ask) error {
+	src := a.ref.source
+	switch {
+	case c.RequireSignature || src != nil && src.Private:
+		return fail("SIGNATURE_REQUIRED", "this image needs a signed URL")
+	case src != nil && src.marked:
+		return fail("NOT_IMPLEMENTED", "mark: this version of Tintype can't stamp the mark that "+src.Key+" enforces")
+	case src != nil && src.fetch == nil:
+		return fail("NOT_IMPLEMENTED", "sources of kind "+src.Kind+": this version of Tintype can't fetch from them yet")
+	}
+	return nil
+}
+
+// auto reports whether the answer depends on the Accept header.
+func (a *ask) auto() bool { return a.options.Format == transform.Auto }
+
+// key is the hash of everything that decides the variant's bytes.
+func (a *ask) key() cache.Key {
+	b := make([]byte, 0, 512)
+	add := func(field string) {
+		b = binary.AppendUvarint(b, uint64(len(field)))
+		b = append(b, field...)
+	}
+	add(generation)
+	add(a.site.ID)
+	add(a.ref.place())
+	add(a.ref.key.Path)
+	add(a.ref.key.Query)
+	add(a.canonical)
+	if a.auto() {
+		add(a.accept.String())
+	}
+	if a.site.AllowSVG {
+		add("svg")
+	}
+	if a.site.AllowTIFF {
+		add("tiff")
+	}
+	return sha256.Sum256(b)
+}
+
+// place is the source's part of a key.
+func (r ref) place() string {
+	if r.source == nil {
+		return "url"
+	}
+	return r.source.id
+}
+
+// An original that several variants may share while they are made.
+type original struct {
+	*origin.Object
+	header transform.Header
+}
+
+type originalKey struct {
+	workspace, place string
+	key              origin.Key
+	have             origin.Validators
+}
+
+// make fetches the original and transforms it. old is the stale entry that is to
+// be renewed, or nil. Errors that are worth remembering come as entries.
+func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	start := time.Now()
+	var have origin.Validators
+	if old != nil && old.Code == "" {
+		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
+	}
+	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have},
+		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a, have) })
+	t.fetch.Store(int64(time.Since(start)))
+	if err != nil {
+		if old != nil && errors.Is(err, origin.ErrNotModified) {
+			renewed := *old
+			s.date(&renewed, a)
+			return &renewed, nil
+		}
+		return s.remember(err)
+	}
+	defer hold.Release()
+
+	orig := hold.Value
+	start = time.Now()
+	image, err := s.transform(ctx, a, orig)
+	t.transform.Store(int64(time.Since(start)))
+	if err != nil {
+		return s.remember(err)
+	}
+	sum := sha256.Sum256(image.Data)
+	e := &cache.Entry{
+		Body:        image.Data,
+		ContentType: image.Format.MediaType(),
+		ETag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
+		Width:       image.Width, Height: image.Height, Frames: image.Frames,
+		OriginETag: orig.ETag, OriginLastModified: orig.LastModified,
+	}
+	s.date(e, a)
+	return e, nil
+}
+
+// date sets how long an entry counts.
+func (s *Server) date(e *cache.Entry, a ask) {
+	now := s.now()
+	e.StoredAt = now
+	e.ExpiresAt = now.Add(variantTTL)
+	e.RevalidateAt = time.Time{}
+	if src := a.ref.source; src != nil {
+		if src.TTL > 0 {
+			e.ExpiresAt = now.Add(time.Duration(src.TTL) * time.Second)
+		}
+		if src.Revalidate > 0 {
+			e.RevalidateAt = now.Add(time.Duration(src.Revalidate) * time.Second)
+		}
+	}
+}
+
+// remember makes an entry of an error that the next request would meet again: a
+// missing original or a picture that can't be read. Anything else may pass.
+func (s *Server) remember(err error) (*cache.Entry, error) {
+	if errors.Is(err, transform.ErrTruncated) {
+		return nil, err
+	}
+	e := asError(err)
+	switch e.Code {
+	case "NOT_FOUND", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE":
+		now := s.now()
+		return &cache.Entry{Code: string(e.Code), Message: e.Message, StoredAt: now, ExpiresAt: now.Add(errorTTL)}, nil
+	}
+	return nil, err
+}
+
+// readOriginal fetches an original and judges its header before any decoder sees it.
+func (s *Server) readOriginal(ctx context.Context, a ask, have origin.Validators) (*original, error) {
+	done, err := s.fetches.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	obj, err := s.fetch(ctx, a.site, a.ref, have)
+	if err != nil {
+		return nil, err
+	}
+	h, err := transform.ReadHeader(obj.Body)
+	if err != nil {
+		return nil, err
+	}
+	if h.Format == transform.TIFF && !a.site.AllowTIFF || h.Format == transform.SVG && !a.site.AllowSVG {
+		return nil, fmt.Errorf("%w: %s originals are off in this workspace", transform.ErrUnsupported, h.Format)
+	}
+	if err := s.limits.Check(h); err != nil {
+		return nil, err
+	}
+	return &original{obj, h}, nil
+}
+
+// transform turns an original into the variant asked for.
+func (s *Server) transform(ctx context.Context, a ask, orig *original) (transform.Image, error) {
+	o := a.options
+	plan, err := o.Plan(orig.header.Upright())
+	if err != nil {
+		return transform.Image{}, err
+	}
+	format := o.OutputFormat(orig.header, plan, a.accept, s.limits)
+	frames := 1
+	if o.Animated(orig.header, format) {
+		frames = orig.header.Frames
+	}
+	if err := o.CheckOutput(plan, format, frames, s.limits); err != nil {
+		return transform.Image{}, err
+	}
+	done, err := s.transforms.enter(ctx)
+	if err != nil {
+		return transform.Image{}, err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, s.transformTimeout)
+	defer cancel()
+	return s.engine.Transform(ctx, transform.Job{
+		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits,
+	})
+}
+
+// timings are how long the steps of a miss took, in nanoseconds. They are atomic
+// since a run that outlives its first caller still sets them.
+type timings struct{ fetch, transform atomic.Int64 }
+
+// header writes Server-Timing (W3C Server Timing), in milliseconds.
+func (t *timings) header(h http.Header) {
+	fetch, transform := t.fetch.Load(), t.transform.Load()
+	if fetch == 0 && transform == 0 {
+		return
+	}
+	h.Set("Server-Timing", fmt.Sprintf("fetch;dur=%.1f, transform;dur=%.1f", float64(fetch)/1e6, float64(transform)/1e6))
+}

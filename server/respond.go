@@ -1,0 +1,113 @@
+package server
+
+import (
+	"bytes"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+)
+
+const (
+	cacheControlDefault   = "public, max-age=3600, s-maxage=86400, stale-while-revalidate=604800"
+	cacheControlVersioned = "public, max-age=31536000, immutable"
+)
+
+// Header values that are the same on every image, shared so that a hit makes none.
+var (
+	headerNosniff      = []string{"nosniff"}
+	headerCSP          = []string{"default-src 'none'; sandbox"}
+	headerCORP         = []string{"cross-origin"}
+	headerAcceptRanges = []string{"bytes"}
+)
+
+// respond serves an entry: the whole of it, a range, 304, or the error that it
+// remembers.
+func (s *Server) respond(w *response, r *http.Request, a ask, e *cache.Entry, o cache.Outcome) {
+	h := w.Header()
+	h["Cache-Status"] = []string{cacheStatus(o, e, s.now())}
+	w.noteOutcome(o)
+	if e.Code != "" {
+		maxAge := int(e.ExpiresAt.Sub(s.now()).Seconds())
+		writeError(w, &Error{Code: Code(e.Code), Message: e.Message, MaxAge: max(maxAge, 0)})
+		return
+	}
+	h["Content-Type"] = []string{e.ContentType}
+	h["Etag"] = []string{e.ETag}
+	h["Cache-Control"] = []string{a.cacheControl()}
+	h["Cache-Tag"] = []string{a.cacheTag()}
+	h["Content-Security-Policy"] = headerCSP
+	h["Cross-Origin-Resource-Policy"] = headerCORP
+	h["Accept-Ranges"] = headerAcceptRanges
+	if name := a.options.Download; name != "" {
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	}
+	if conditional(r.Header) {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(e.Body))
+		return
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(e.Body))}
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(e.Body)
+	}
+}
+
+// conditional reports whether the request asks for anything but the whole body
+// (RFC 9110 §13, §14).
+func conditional(h http.Header) bool {
+	for _, name := range [...]string{"If-None-Match", "Range", "If-Match", "If-Range"} {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// cacheControl is what browsers and CDNs are told.
+func (a *ask) cacheControl() string {
+	switch {
+	case a.ref.source != nil && a.ref.source.CacheControl != "":
+		return a.ref.source.CacheControl
+	case a.options.Version != "":
+		return cacheControlVersioned
+	}
+	return cacheControlDefault
+}
+
+// cacheTag names the workspace, the source and the original, so that a cache in
+// front can be purged by any of them.
+func (a *ask) cacheTag() string {
+	ns := a.site.Namespace
+	if a.ref.source == nil {
+		return ns
+	}
+	source := ns + "/" + a.ref.source.Key
+	path := strings.NewReplacer("%", "%25", ",", "%2C", " ", "%20").Replace(a.ref.key.Path)
+	for i := range len(path) {
+		if path[i] < 0x21 || path[i] > 0x7e {
+			return ns + "," + source // a header holds no other bytes
+		}
+	}
+	return ns + "," + source + "," + source + "/" + path
+}
+
+// cacheStatus says how the cache dealt with the request (RFC 9211 §2).
+func cacheStatus(o cache.Outcome, e *cache.Entry, now time.Time) string {
+	var b strings.Builder
+	b.WriteString("tintype; ")
+	switch {
+	case o.Tier != "" && o.Stale:
+		b.WriteString("hit; ttl=" + strconv.Itoa(int(e.RevalidateAt.Sub(now).Seconds())) + "; detail=" + o.Tier)
+	case o.Tier != "":
+		b.WriteString("hit; detail=" + o.Tier)
+	case o.Shared:
+		b.WriteString("fwd=miss; collapsed")
+	default:
+		b.WriteString("fwd=miss; stored")
+	}
+	return b.String()
+}

@@ -1,0 +1,161 @@
+// Package server answers HTTP: images for everybody, and around them the start
+// page, health and the management API.
+//
+// [New] takes what it needs in one [Config]. A request goes through the middleware
+// list in Handler, is dispatched on its raw target (dispatch), and, where it names
+// a workspace, is delivered: deliver in deliver.go is the life of a request,
+// readable from top to bottom. What errors become is one table in errors.go.
+//
+// The server decodes no image, stores no workspace and opens no connection itself:
+// the engine, the store, the caches and the fetcher are given to it.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// Workspaces finds workspaces by namespace, from memory: it is asked on every
+// request. Two calls that answer the same revision answer the same pointer.
+type Workspaces interface {
+	Get(ctx context.Context, namespace string) (*workspace.Workspace, error)
+}
+
+// Config is what a Server is made of. Fields without a comment on their zero value
+// are required.
+type Config struct {
+	Workspaces Workspaces
+	Engine     transform.Engine
+	HTTP       *origin.HTTP
+	Cache      cache.Cache
+	API        http.Handler // under /v1; nil is none
+
+	// Dirs are the operator's folders: sources by namespace and key. They take the
+	// place of a stored source with the same key.
+	Dirs map[string]map[string]*origin.Dir
+
+	BaseDomain       string           // of host-form URLs; empty is none
+	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
+	Limits           transform.Limits
+	TransformTimeout time.Duration
+	Transforms       int                   // at a time
+	Queue            int                   // transforms that may wait
+	TrustedProxies   []netip.Prefix        // whose X-Forwarded-For is believed
+	Metrics          prometheus.Registerer // nil registers nothing
+	Log              *slog.Logger
+	Now              func() time.Time // nil is time.Now
+}
+
+// A Server is ready to serve once New returns. It is safe for concurrent use.
+type Server struct {
+	workspaces       Workspaces
+	sites            *sites
+	engine           transform.Engine
+	http             *origin.HTTP
+	loader           *cache.Loader
+	originals        cache.Shared[originalKey, *original]
+	api              http.Handler
+	dirs             map[string]map[string]*origin.Dir
+	baseDomain       string
+	formats          transform.Accept
+	limits           transform.Limits
+	transformTimeout time.Duration
+	transforms       *gate
+	fetches          *gate
+	trusted          []netip.Prefix
+	metrics          *metrics
+	log              *slog.Logger
+	now              func() time.Time
+}
+
+// Originals are held in memory while they are fetched and transformed: so many are
+// fetched at a time, and so many wait.
+const (
+	fetchesAtOnce = 64
+	fetchQueue    = 4096
+)
+
+// New makes a server. Close it when its last request has been answered.
+func New(c Config) *Server {
+	s := &Server{
+		workspaces: c.Workspaces, sites: newSites(4096), engine: c.Engine, http: c.HTTP, api: c.API, dirs: c.Dirs,
+		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
+		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newGate(fetchesAtOnce, fetchQueue),
+		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.loader = &cache.Loader{Cache: c.Cache, Now: s.now, Log: c.Log}
+	return s
+}
+
+// Close waits for work behind requests (stale variants being renewed).
+func (s *Server) Close(ctx context.Context) error { return s.loader.Close(ctx) }
+
+// Handler answers everything on the public listener.
+func (s *Server) Handler() http.Handler {
+	return chain(http.HandlerFunc(s.dispatch),
+		s.observe, // first, so that every answer has a request id, a log line and a count, panics included
+		s.bound,   // before anything looks at the target or headers, which may be huge or our own
+	)
+}
+
+func chain(h http.Handler, middleware ...func(http.Handler) http.Handler) http.Handler {
+	for i := len(middleware) - 1; i >= 0; i-- {
+		h = middleware[i](h)
+	}
+	return h
+}
+
+// dispatch decides what a request is for by its raw target. http.ServeMux would
+// redirect // and .. in object paths, so it never sees them.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
+	res := w.(*response)
+	path, query, err := splitTarget(r.RequestURI)
+	if err != nil {
+		res.fail(err)
+		return
+	}
+	if namespace, rest, ok := s.namespaceOf(r, path); ok {
+		res.log.workspace = namespace
+		if err := s.deliver(res, r, namespace, rest, query); err != nil {
+			res.fail(err)
+		}
+		return
+	}
+	first, _, _ := strings.Cut(path[1:], "/")
+	switch {
+	case path == "/":
+		s.startPage(res, r)
+	case first == "static":
+		s.static(res, r, path)
+	case path == "/healthz", path == "/readyz":
+		s.health(res, r)
+	case first == "v1" && s.api != nil:
+		s.api.ServeHTTP(w, r.WithContext(withRequestID(r.Context(), res.log.id)))
+	case workspace.ValidNamespace(first):
+		res.fail(fail("NOT_FOUND", "there is nothing under this path"))
+	default:
+		res.fail(fail("WORKSPACE_NOT_FOUND", "the first segment of the path names no workspace"))
+	}
+}
+
+// health answers once the server serves: everything it needs was opened before it
+// was made.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write([]byte("ok\n"))
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2"
+	"github.com/rs/cors"
+
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A site is a workspace made ready to answer requests: every pattern, preset and
+// source parsed once. It never changes; a new revision is a new site.
+type site struct {
+	*workspace.Workspace
+	origins workspace.Origins
+	cors    *cors.Cors
+	allow   origin.Allowlist
+	sources map[string]*source
+	presets map[string]transform.Options
+}
+
+// A source is a configured source made ready to fetch from.
+type source struct {
+	workspace.Source
+	id     string        // of the originals' place: another place is another id
+	fetch  origin.Source // nil where this server can't fetch from the kind yet
+	places []origin.URL  // every URL prefix under which its originals are known
+	marked bool          // a mark is applied to everything of it
+}
+
+// A site is dropped when the workspace that it was made from has changed.
+type sites struct {
+	mu    sync.Mutex // serialises compiling, so that it is done once
+	cache *lru.Cache[string, *site]
+}
+
+func newSites(size int) *sites {
+	c, err := lru.New[string, *site](size)
+	if err != nil {
+		panic(err) // size is a positive constant
+	}
+	return &sites{cache: c}
+}
+
+// site returns the workspace under the namespace, ready to answer.
+func (s *Server) site(ctx context.Context, namespace string) (*site, error) {
+	w, err := s.workspaces.Get(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := s.sites.cache.Get(namespace); ok && c.Workspace == w {
+		return c, nil
+	}
+	s.sites.mu.Lock()
+	defer s.sites.mu.Unlock()
+	if c, ok := s.sites.cache.Get(namespace); ok && c.Workspace == w {
+		return c, nil
+	}
+	c, err := s.compile(w)
+	if err != nil {
+		return nil, fmt.Errorf("workspace %s: %w", namespace, err)
+	}
+	s.sites.cache.Add(namespace, c)
+	return c, nil
+}
+
+func (s *Server) compile(w *workspace.Workspace) (*site, error) {
+	c := &site{Workspace: w, sources: map[string]*source{}, presets: map[string]transform.Options{}}
+	var err error
+	if c.origins, err = workspace.ParseOrigins(w.AllowedOrigins); err != nil {
+		return nil, err
+	}
+	c.cors = newCORS(c.origins)
+	if c.allow, err = origin.ParseAllowlist(w.AllowedSources); err != nil {
+		return nil, err
+	}
+	for _, p := range w.Presets {
+		q, err := transform.ParseQuery(p.Options)
+		if err != nil {
+			return nil, err
+		}
+		if c.presets[p.Name], err = transform.Parse(transform.Defaults(), q); err != nil {
+			return nil, err
+		}
+	}
+	for _, ws := range w.Sources {
+		src := &source{Source: ws, id: placeID(ws)}
+		if ws.Kind == "http" {
+			base, err := origin.ParseURL(ws.URL)
+			if err != nil {
+				return nil, err
+			}
+			src.places = append(src.places, base)
+			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: base, Header: headers(ws.Headers), Redirect: c.checkRedirect}
+		}
+		for _, p := range ws.PublicURLs {
+			u, err := origin.ParseURL(p)
+			if err != nil {
+				return nil, err
+			}
+			src.places = append(src.places, u)
+		}
+		c.sources[ws.Key] = src
+	}
+	for key, dir := range s.dirs[w.Namespace] {
+		c.sources[key] = &source{Source: workspace.Source{Key: key, Kind: "dir"}, id: "dir:" + key, fetch: dir}
+	}
+	for _, m := range w.Marks {
+		for _, key := range m.AutoApplySources {
+			if src := c.sources[key]; src != nil {
+				src.marked = true
+			}
+		}
+	}
+	return c, nil
+}
+
+// placeID is a hash of what decides which originals a source leads to.
+func placeID(s workspace.Source) string {
+	s.Private, s.PublicURLs, s.TTL, s.Revalidate, s.CacheControl = false, nil, 0, 0, ""
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // plain strings always marshal
+	}
+	sum := sha256.Sum256(b)
+	return string(sum[:16])
+}

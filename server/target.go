@@ -1,0 +1,99 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
+)
+
+// splitTarget takes a request target apart as it stands on the wire, before
+// anything cleans it (RFC 9112 §3.2: origin form or absolute form). The path
+// keeps its leading slash.
+func splitTarget(requestURI string) (path, query string, err error) {
+	raw := requestURI
+	if !strings.HasPrefix(raw, "/") {
+		_, rest, ok := strings.Cut(raw, "://")
+		if !ok {
+			return "", "", fail("INVALID_PATH", "the request target must be a path")
+		}
+		if i := strings.IndexAny(rest, "/?"); i < 0 {
+			raw = "/"
+		} else if raw = rest[i:]; raw[0] == '?' {
+			raw = "/" + raw
+		}
+	}
+	if strings.IndexByte(raw, '#') >= 0 {
+		return "", "", fail("INVALID_PATH", "a request target has no fragment: write # as %23")
+	}
+	path, query, _ = strings.Cut(raw, "?")
+	return path, query, nil
+}
+
+// namespaceOf decides whose request this is: that of the workspace whose host it
+// names, else that of the workspace in the first path segment, else nobody's
+// (the API, the start page, health). rest is the path after the namespace, empty
+// or with a leading slash.
+func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest string, ok bool) {
+	if s.baseDomain != "" {
+		if sub, found := strings.CutSuffix(hostname(r.Host), "."+s.baseDomain); found &&
+			workspace.ValidNamespace(sub) && !workspace.Reserved(sub) {
+			return sub, path, true
+		}
+	}
+	first := path[1:]
+	if i := strings.IndexByte(first, '/'); i >= 0 {
+		first, rest = first[:i], first[i:]
+	}
+	if first == "" || !workspace.ValidNamespace(first) || workspace.Reserved(first) {
+		return "", "", false
+	}
+	return first, rest, true
+}
+
+// hostname is a Host header in lower case without its port and trailing dot.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// A target is what the path after the namespace asks for.
+type target struct {
+	bySrc  bool   // the original is named by ?src=
+	source string // a source key, where it isn't
+	path   string // the object path, percent-decoded
+}
+
+// parseTarget reads the path after the namespace.
+func parseTarget(rest string) (target, error) {
+	if rest == "" || rest == "/" || rest == "/transform" {
+		return target{bySrc: true}, nil
+	}
+	first, tail, _ := strings.Cut(rest[1:], "/")
+	switch first {
+	case "transform":
+		first, tail, _ = strings.Cut(tail, "/")
+	case "info", "placeholder", "grid":
+		return target{}, fail("NOT_FOUND", "this server has no /"+first)
+	}
+	return parseObject(first, tail)
+}
+
+// parseObject reads a source key and an escaped object path.
+func parseObject(source, escaped string) (target, error) {
+	if !workspace.ValidSourceKey(source) {
+		return target{}, fail("INVALID_SOURCE", "the path must start with a source key: lower-case letters, digits, - and _")
+	}
+	if escaped == "" {
+		return target{}, fail("INVALID_PATH", "the path of an image is missing after the source "+source)
+	}
+	path, err := origin.ParsePath(escaped)
+	if err != nil {
+		return target{}, err
+	}
+	return target{source: source, path: path}, nil
+}

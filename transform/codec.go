@@ -1,0 +1,503 @@
+package transform
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A codec reads and writes the value of one option. What parse stores is already
+// normal: values that mean the same are stored the same.
+type codec struct {
+	values string                            // what is allowed, in words
+	parse  func(o *Options, v string) bool   // false: v is not allowed, and o is as before
+	format func(b []byte, o *Options) []byte // appends the value, or nothing where it is the default
+}
+
+// A field is where an option's value is kept.
+type field[T any] func(*Options) *T
+
+// defaults are what format leaves out.
+var defaults = Defaults()
+
+// whole is a whole number from least to most.
+func whole(least, most int, at field[int]) codec {
+	return codec{
+		values: fmt.Sprintf("%d–%d", least, most),
+		parse: func(o *Options, v string) bool {
+			n, ok := parseWhole(v)
+			if !ok || n < least || n > most {
+				return false
+			}
+			*at(o) = n
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			n := *at(o)
+			if n == *at(&defaults) {
+				return b
+			}
+			return strconv.AppendInt(b, int64(n), 10)
+		},
+	}
+}
+
+// decimal is a number from least to most, kept to four decimals.
+func decimal(least, most float64, at field[float64]) codec {
+	return codec{
+		values: formatDecimal(least) + "–" + formatDecimal(most),
+		parse: func(o *Options, v string) bool {
+			f, ok := parseDecimal(v)
+			if !ok || f < least || f > most {
+				return false
+			}
+			*at(o) = round4(f)
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			f := *at(o)
+			if f == *at(&defaults) {
+				return b
+			}
+			return appendDecimal(b, f)
+		},
+	}
+}
+
+// focal is a decimal that, unless gravity says otherwise, turns gravity to the
+// focal point that it describes.
+func focal(least, most float64, at field[float64]) codec {
+	c := decimal(least, most, at)
+	parse := c.parse
+	c.parse = func(o *Options, v string) bool {
+		if !parse(o, v) {
+			return false
+		}
+		o.Gravity = GravityFocal
+		return true
+	}
+	return c
+}
+
+// flag is on or off; off can be said too, so that a URL can override a preset.
+func flag(at field[bool]) codec {
+	return codec{
+		values: "1, true or empty; 0 or false",
+		parse: func(o *Options, v string) bool {
+			switch v {
+			case "", "1", "true":
+				*at(o) = true
+			case "0", "false":
+				*at(o) = false
+			default:
+				return false
+			}
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			switch on := *at(o); {
+			case on == *at(&defaults):
+				return b
+			case on:
+				return append(b, '1')
+			default:
+				return append(b, '0')
+			}
+		},
+	}
+}
+
+// A synonym is another spelling of a value.
+type synonym[T ~string] struct {
+	spelling string
+	value    T
+}
+
+// word is one of a list of words.
+func word[T ~string](at field[T], also []synonym[T], words ...T) codec {
+	var values strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			values.WriteString(", ")
+		}
+		values.WriteString(string(w))
+		for _, s := range also {
+			if s.value == w {
+				values.WriteString(" (" + s.spelling + ")")
+			}
+		}
+	}
+	return codec{
+		values: values.String(),
+		parse: func(o *Options, v string) bool {
+			for _, w := range words {
+				if string(w) == v {
+					*at(o) = w
+					return true
+				}
+			}
+			for _, s := range also {
+				if s.spelling == v {
+					*at(o) = s.value
+					return true
+				}
+			}
+			return false
+		},
+		format: func(b []byte, o *Options) []byte {
+			w := *at(o)
+			if w == *at(&defaults) {
+				return b
+			}
+			return append(b, w...)
+		},
+	}
+}
+
+// text is free text of least to most bytes.
+func text(values string, least, most int, at field[string]) codec {
+	return codec{
+		values: values,
+		parse: func(o *Options, v string) bool {
+			if len(v) < least || len(v) > most || !isText(v) {
+				return false
+			}
+			*at(o) = v
+			return true
+		},
+		format: func(b []byte, o *Options) []byte { return append(b, *at(o)...) },
+	}
+}
+
+// fileName is text without path separators.
+func fileName(at field[string]) codec {
+	c := text(`a file name of 1–255 bytes without /, \ and control characters`, 1, 255, at)
+	parse := c.parse
+	c.parse = func(o *Options, v string) bool {
+		return !strings.ContainsAny(v, `/\`) && parse(o, v)
+	}
+	return c
+}
+
+// ratio is a width to a height.
+func ratio(at field[Ratio]) codec {
+	return codec{
+		values: fmt.Sprintf("W:H, such as 16:9 or 1.91:1, each above 0 and up to %d", maxRatio),
+		parse: func(o *Options, v string) bool {
+			left, right, ok := strings.Cut(v, ":")
+			if !ok {
+				return false
+			}
+			w, ok := parseRatioSide(left)
+			if !ok {
+				return false
+			}
+			h, ok := parseRatioSide(right)
+			if !ok {
+				return false
+			}
+			*at(o) = reduce(w, h)
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			r := *at(o)
+			if r == (Ratio{}) {
+				return b
+			}
+			b = append(appendDecimal(b, r.W), ':')
+			return appendDecimal(b, r.H)
+		},
+	}
+}
+
+// maxRatio bounds either side of a ratio.
+const maxRatio = 10000
+
+// parseRatioSide reads one side of a ratio in ten-thousandths.
+func parseRatioSide(v string) (n int, ok bool) {
+	f, ok := parseDecimal(v)
+	n = int(math.Round(min(f, maxRatio) * 1e4))
+	return n, ok && f <= maxRatio && n > 0
+}
+
+// reduce is w:h, both in ten-thousandths, in the smallest whole numbers, or with
+// as few decimals as keep both sides within maxRatio.
+func reduce(w, h int) Ratio {
+	a, b := w, h
+	for b != 0 {
+		a, b = b, a%b
+	}
+	w, h = w/a, h/a
+	unit := 1
+	for max(w, h) > maxRatio*unit {
+		unit *= 10
+	}
+	return Ratio{float64(w) / float64(unit), float64(h) / float64(unit)}
+}
+
+// region is x,y,w,h. All of the image is no region.
+func region(at field[Rect]) codec {
+	return codec{
+		values: fmt.Sprintf("x,y,w,h, each in whole pixels (up to %d) or 0–100%%; w and h above 0", maxRegion),
+		parse: func(o *Options, v string) bool {
+			var lengths [4]Length
+			rest, more := v, true
+			for i := range lengths {
+				if !more {
+					return false
+				}
+				var part string
+				part, rest, more = strings.Cut(rest, ",")
+				var ok bool
+				if lengths[i], ok = parseLength(part, maxRegion); !ok {
+					return false
+				}
+			}
+			r := Rect{lengths[0], lengths[1], lengths[2], lengths[3]}
+			if more || r.W.Value == 0 || r.H.Value == 0 {
+				return false
+			}
+			whole := Length{100, true}
+			if r == (Rect{W: whole, H: whole}) {
+				r = Rect{}
+			}
+			*at(o) = r
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			r := *at(o)
+			if r == (Rect{}) {
+				return b
+			}
+			for i, l := range [...]Length{r.X, r.Y, r.W, r.H} {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = appendLength(b, l)
+			}
+			return b
+		},
+	}
+}
+
+// maxRegion bounds pixels of an original, well above any limit of originals.
+const maxRegion = 1_000_000
+
+// markLength is a length above zero on the output.
+func markLength(at ...field[Length]) codec {
+	return codec{
+		values: fmt.Sprintf("1–%d pixels, or above 0 and up to 100%% of the output", maxSide),
+		parse: func(o *Options, v string) bool {
+			l, ok := parseLength(v, maxSide)
+			if !ok || l.Value == 0 {
+				return false
+			}
+			for _, at := range at {
+				*at(o) = l
+			}
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			l := *at[0](o)
+			if l == (Length{}) {
+				return b
+			}
+			return appendLength(b, l)
+		},
+	}
+}
+
+// markPad is the distance of a mark from the edges, which may be zero.
+func markPad() codec {
+	usual := Length{2, true}
+	return codec{
+		values: fmt.Sprintf("0–%d pixels, or 0–100%% of the output's smaller side", maxSide),
+		parse: func(o *Options, v string) bool {
+			l, ok := parseLength(v, maxSide)
+			if !ok {
+				return false
+			}
+			o.Mark.Pad, o.Mark.PadSet = l, true
+			if l == usual {
+				o.Mark.Pad, o.Mark.PadSet = Length{}, false
+			}
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			if !o.Mark.PadSet {
+				return b
+			}
+			return appendLength(b, o.Mark.Pad)
+		},
+	}
+}
+
+// align is a place on the output, kept as "vertical,horizontal" or "center".
+func align(at field[string]) codec {
+	const usual = "bottom,right"
+	return codec{
+		values: "one or two of top, center, bottom and left, center, right, such as top,left",
+		parse: func(o *Options, v string) bool {
+			first, second, two := strings.Cut(v, ",")
+			if !two {
+				second = "center"
+			}
+			if isHorizontal(first) || isVertical(second) {
+				first, second = second, first
+			}
+			switch {
+			case !isVertical(first) && first != "center", !isHorizontal(second) && second != "center":
+				return false
+			case first == "center" && second == "center":
+				*at(o) = "center"
+			default:
+				*at(o) = first + "," + second
+			}
+			if *at(o) == usual {
+				*at(o) = ""
+			}
+			return true
+		},
+		format: func(b []byte, o *Options) []byte { return append(b, *at(o)...) },
+	}
+}
+
+func isHorizontal(s string) bool { return s == "left" || s == "right" }
+func isVertical(s string) bool   { return s == "top" || s == "bottom" }
+
+// color is a colour, or none.
+func color(at field[Color]) codec {
+	return codec{
+		values: "RGB, RGBA, RRGGBB or RRGGBBAA in hexadecimal digits, or a CSS colour name",
+		parse: func(o *Options, v string) bool {
+			c, ok := parseColor(v)
+			if ok {
+				*at(o) = c
+			}
+			return ok
+		},
+		format: func(b []byte, o *Options) []byte {
+			c := *at(o)
+			if !c.Set {
+				return b
+			}
+			return appendColor(b, c)
+		},
+	}
+}
+
+// sides are one to four numbers of pixels, given as CSS gives a padding: all
+// sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.
+func sides(at field[[4]int]) codec {
+	return codec{
+		values: fmt.Sprintf("1 to 4 of 0–%d, separated by commas or spaces", maxSide),
+		parse: func(o *Options, v string) bool {
+			var n [4]int
+			count, rest, more := 0, v, true
+			for more {
+				end := strings.IndexAny(rest, ", ")
+				part := rest
+				if more = end >= 0; more {
+					part, rest = rest[:end], rest[end+1:]
+				}
+				pixels, ok := parseWhole(part)
+				if !ok || pixels > maxSide || count == len(n) {
+					return false
+				}
+				n[count] = pixels
+				count++
+			}
+			switch count {
+			case 1:
+				n[1], n[2], n[3] = n[0], n[0], n[0]
+			case 2:
+				n[2], n[3] = n[0], n[1]
+			case 3:
+				n[3] = n[1]
+			}
+			*at(o) = n
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			n := *at(o)
+			if n == ([4]int{}) {
+				return b
+			}
+			count := 4
+			if n[3] == n[1] {
+				if count = 3; n[2] == n[0] {
+					if count = 2; n[1] == n[0] {
+						count = 1
+					}
+				}
+			}
+			for i, pixels := range n[:count] {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = strconv.AppendInt(b, int64(pixels), 10)
+			}
+			return b
+		},
+	}
+}
+
+// parseLength reads whole pixels up to most, or a percentage. Zero is the same
+// length either way.
+func parseLength(v string, most int) (l Length, ok bool) {
+	if number, percent := strings.CutSuffix(v, "%"); percent {
+		f, ok := parseDecimal(number)
+		if !ok || f > 100 {
+			return Length{}, false
+		}
+		f = round4(f)
+		return Length{f, f > 0}, true
+	}
+	n, ok := parseWhole(v)
+	return Length{Value: float64(n)}, ok && n <= most
+}
+
+func appendLength(b []byte, l Length) []byte {
+	b = appendDecimal(b, l.Value)
+	if l.Percent {
+		b = append(b, '%')
+	}
+	return b
+}
+
+// parseWhole reads decimal digits without a sign.
+func parseWhole(v string) (n int, ok bool) {
+	if v == "" || len(v) > 9 {
+		return 0, false
+	}
+	for i := 0; i < len(v); i++ {
+		if v[i] < '0' || v[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(v[i]-'0')
+	}
+	return n, true
+}
+
+// parseDecimal reads decimal digits that may have a fraction: no sign, exponent,
+// infinity or hexadecimal. The result is not negative.
+func parseDecimal(v string) (f float64, ok bool) {
+	if v == "" || len(v) > 32 || v[len(v)-1] == '.' {
+		return 0, false
+	}
+	for i := 0; i < len(v); i++ {
+		if (v[i] < '0' || v[i] > '9') && v[i] != '.' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(v, 64)
+	return f, err == nil
+}
+
+// round4 keeps four decimals, which bounds how many variants a client can ask for.
+func round4(f float64) float64 { return math.Round(f*1e4) / 1e4 }
+
+func appendDecimal(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'f', -1, 64) }
+
+func formatDecimal(f float64) string { return string(appendDecimal(nil, f)) }

@@ -1,0 +1,266 @@
+package transform
+
+import (
+	"fmt"
+	"image"
+	"math"
+)
+
+// A Plan is the geometry of one variant. The engine carries it out from top to
+// bottom, after the EXIF orientation. All sizes are pixels, at least 1.
+type Plan struct {
+	Region image.Rectangle // of the upright original: what Rect keeps (all of it without one)
+	Scaled Size            // the region, after Rotate and Flip, is resized to this
+	Crop   image.Rectangle // of Scaled: what is kept. Where Smart is set only its size counts
+	Smart  bool            // the engine chooses Crop's position (attention, entropy)
+	Canvas Size            // with fit=pad the cropped image lies at Offset on a canvas of this size; otherwise the size of Crop
+	Offset image.Point
+	Pad    [4]int // top, right, bottom, left around the canvas; after DPR
+	Output Size   // Canvas plus Pad
+}
+
+// Plan says what o makes of an upright original of this size. It returns the
+// errors of Region and PlanRegion.
+func (o Options) Plan(upright Size) (Plan, error) {
+	region, err := o.Region(upright)
+	if err != nil {
+		return Plan{}, err
+	}
+	return o.PlanRegion(region)
+}
+
+// Region is what Rect keeps of an upright original of this size, cut to the
+// image. Where nothing is left the error is an [*OptionError].
+func (o Options) Region(upright Size) (image.Rectangle, error) {
+	if o.Rect == (Rect{}) {
+		return image.Rect(0, 0, upright.W, upright.H), nil
+	}
+	var r image.Rectangle
+	r.Min.X, r.Max.X = span(o.Rect.X, o.Rect.W, upright.W)
+	r.Min.Y, r.Max.Y = span(o.Rect.Y, o.Rect.H, upright.H)
+	if r.Empty() {
+		return image.Rectangle{}, &OptionError{"rect", fmt.Sprintf("lies outside the image, which is %d×%d pixels", upright.W, upright.H)}
+	}
+	return r, nil
+}
+
+// span is where a region begins and ends on a side of this many pixels. What
+// begins within the side is at least a pixel long.
+func span(at, length Length, side int) (from, to int) {
+	from = at.of(side)
+	if at.Percent && at.Value < 100 {
+		from = min(from, side-1)
+	}
+	to = from + length.of(side)
+	if at.Percent && length.Percent {
+		// Rounded at the end, not in length, so that tiles meet without a gap.
+		to = Length{at.Value + length.Value, true}.of(side)
+	}
+	return from, min(max(to, from+1), side)
+}
+
+// of is the length on a side of this many pixels, rounded.
+func (l Length) of(side int) int {
+	if l.Percent {
+		return round(l.Value * float64(side) / 100)
+	}
+	return round(l.Value)
+}
+
+// PlanRegion says what o makes of a region of an upright original. Rect is not
+// looked at. An empty region is an error that wraps [ErrCorrupt].
+func (o Options) PlanRegion(region image.Rectangle) (Plan, error) {
+	if region.Empty() {
+		return Plan{}, fmt.Errorf("%w: it has no pixels", ErrCorrupt)
+	}
+	from := Size{region.Dx(), region.Dy()}
+	if o.Rotate == 90 || o.Rotate == 270 {
+		from.W, from.H = from.H, from.W
+	}
+	p := Plan{Region: region}
+	var kept Size
+	p.Scaled, kept, p.Canvas = o.fitted(from)
+
+	smart := o.Gravity == GravityAttention || o.Gravity == GravityEntropy
+	p.Smart = smart && kept != p.Scaled
+	at := o.cropPoint(p.Scaled, kept)
+	p.Crop = image.Rectangle{at, at.Add(image.Pt(kept.W, kept.H))}
+	p.Offset = o.Gravity.place(p.Canvas, kept)
+
+	for i, pixels := range o.Pad {
+		p.Pad[i] = round(float64(pixels) * o.DPR)
+	}
+	p.Output = Size{p.Canvas.W + p.Pad[1] + p.Pad[3], p.Canvas.H + p.Pad[0] + p.Pad[2]}
+	return p, nil
+}
+
+// fitted is the size that the region is scaled to, the size that is kept of it,
+// and the canvas that this is put on.
+func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
+	t := o.target(from)
+	switch o.Fit {
+	case FitSqueeze:
+		return t.Size, t.Size, t.Size
+	case FitCover:
+		zoom := o.zoom()
+		return t.cover(from, zoom), t.Size, t.Size
+	case FitCrop:
+		zoom := o.zoom()
+		t = t.shrink(Size{atLeast1(float64(from.W) / zoom), atLeast1(float64(from.H) / zoom)})
+		scaled = t.cover(from, zoom)
+		return Size{min(scaled.W, from.W), min(scaled.H, from.H)}, t.Size, t.Size
+	case FitPad:
+		scaled = t.within(from)
+		return scaled, scaled, t.Size
+	case FitContain:
+		scaled = t.within(from)
+	default:
+		scaled = t.within(from)
+		if scaled.W > from.W || scaled.H > from.H {
+			scaled = from
+		}
+	}
+	return scaled, scaled, scaled
+}
+
+// zoom is how much closer a crop comes.
+func (o Options) zoom() float64 {
+	if o.Gravity == GravityFocal {
+		return o.FocalZoom
+	}
+	return 1
+}
+
+// A target is what an image is fitted into. One that follows the image's own
+// aspect is filled by it exactly: measuring again would trip over the rounding of
+// its shorter side.
+type target struct {
+	Size
+	own bool
+}
+
+// target is the size that is asked for.
+func (o Options) target(from Size) target {
+	w, h := round(float64(o.Width)*o.DPR), round(float64(o.Height)*o.DPR)
+	if o.Width > 0 {
+		w = max(w, 1)
+	}
+	if o.Height > 0 {
+		h = max(h, 1)
+	}
+	aspect, own := o.Aspect, false
+	if aspect == (Ratio{}) {
+		aspect, own = Ratio{float64(from.W), float64(from.H)}, true
+	}
+	switch {
+	case w > 0 && h > 0:
+		return target{Size{w, h}, false}
+	case w > 0:
+		return target{Size{w, proportion(w, aspect.H, aspect.W)}, own}
+	case h > 0:
+		return target{Size{proportion(h, aspect.W, aspect.H), h}, own}
+	case own:
+		return target{from, true}
+	}
+	switch o.Fit {
+	case FitCover, FitCrop, FitSqueeze:
+		return target{largestWithin(from, aspect), false}
+	default:
+		return target{smallestAround(from, aspect), false}
+	}
+}
+
+// cover is the size that an image is scaled to so as to cover t and, zoomed, as
+// much more. It is never smaller than t.
+func (t target) cover(from Size, zoom float64) Size {
+	w, h := float64(from.W), float64(from.H)
+	wide := float64(t.W)*h >= float64(t.H)*w
+	if t.own {
+		wide = from.W >= from.H
+	}
+	// The side that decides is met exactly, the other follows from it.
+	if wide {
+		exact := float64(t.W) * zoom
+		return Size{round(exact), max(round(exact*h/w), t.H)}
+	}
+	exact := float64(t.H) * zoom
+	return Size{max(round(exact*w/h), t.W), round(exact)}
+}
+
+// within is the size that an image is scaled to so as to fit into t.
+func (t target) within(from Size) Size {
+	if t.own {
+		return t.Size
+	}
+	return largestWithin(t.Size, Ratio{float64(from.W), float64(from.H)})
+}
+
+// shrink is t in its own shape, no larger than most.
+func (t target) shrink(most Size) target {
+	switch {
+	case t.W <= most.W && t.H <= most.H:
+		return t
+	case t.own:
+		return target{most, true}
+	}
+	return target{largestWithin(most, Ratio{float64(t.W), float64(t.H)}), false}
+}
+
+// largestWithin is the largest size of this aspect that fits into s.
+func largestWithin(s Size, aspect Ratio) Size {
+	if float64(s.W)*aspect.H <= float64(s.H)*aspect.W {
+		return Size{s.W, proportion(s.W, aspect.H, aspect.W)}
+	}
+	return Size{proportion(s.H, aspect.W, aspect.H), s.H}
+}
+
+// smallestAround is the smallest size of this aspect that s fits into.
+func smallestAround(s Size, aspect Ratio) Size {
+	if float64(s.W)*aspect.H >= float64(s.H)*aspect.W {
+		return Size{s.W, proportion(s.W, aspect.H, aspect.W)}
+	}
+	return Size{proportion(s.H, aspect.W, aspect.H), s.H}
+}
+
+// cropPoint is the corner of what is kept of a scaled image.
+func (o Options) cropPoint(scaled, kept Size) image.Point {
+	if o.Gravity != GravityFocal {
+		return o.Gravity.place(scaled, kept)
+	}
+	around := func(point float64, scaled, kept int) int {
+		corner := math.Round(point*float64(scaled) - float64(kept)/2)
+		return int(min(max(corner, 0), float64(scaled-kept)))
+	}
+	return image.Pt(around(o.FocalX, scaled.W, kept.W), around(o.FocalY, scaled.H, kept.H))
+}
+
+// place is the corner of a size that lies within an outer one where g says;
+// in the middle where g names no place.
+func (g Gravity) place(outer, inner Size) image.Point {
+	free := image.Pt(outer.W-inner.W, outer.H-inner.H)
+	at := free.Div(2)
+	switch g {
+	case GravityNorth, GravityNorthEast, GravityNorthWest:
+		at.Y = 0
+	case GravitySouth, GravitySouthEast, GravitySouthWest:
+		at.Y = free.Y
+	}
+	switch g {
+	case GravityWest, GravityNorthWest, GravitySouthWest:
+		at.X = 0
+	case GravityEast, GravityNorthEast, GravitySouthEast:
+		at.X = free.X
+	}
+	return at
+}
+
+// proportion is n × numerator / denominator, at least 1.
+func proportion(n int, numerator, denominator float64) int {
+	return atLeast1(float64(n) * numerator / denominator)
+}
+
+func atLeast1(f float64) int { return max(round(f), 1) }
+
+// round is f as a whole number that every int holds, which extreme aspect ratios
+// would leave; [Options.CheckOutput] refuses such sizes long before.
+func round(f float64) int { return int(math.Round(min(f, math.MaxInt32))) }

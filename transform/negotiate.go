@@ -1,0 +1,179 @@
+package transform
+
+import "strings"
+
+// Accept is the set of formats that a client takes besides those that every
+// browser shows.
+type Accept uint8
+
+// The members of [Accept].
+const (
+	AcceptAVIF Accept = 1 << iota
+	AcceptWebP
+)
+
+// ParseAccept reads an Accept header (RFC 9110 §12.5.1); several are joined with
+// commas. Only a format that is named counts: browsers send */* for images that
+// they cannot show. A weight of 0 is a refusal, wherever it stands. What is
+// malformed is skipped.
+func ParseAccept(header string) Accept {
+	var accepted, refused Accept
+	for rest := header; rest != ""; {
+		var element string
+		element, rest = cutUnquoted(rest, ',')
+		mediaType, parameters := cutUnquoted(element, ';')
+		var member Accept
+		switch mediaType = trimSpace(mediaType); {
+		case strings.EqualFold(mediaType, "image/avif"):
+			member = AcceptAVIF
+		case strings.EqualFold(mediaType, "image/webp"):
+			member = AcceptWebP
+		default:
+			continue
+		}
+		switch weigh(parameters) {
+		case weightPositive:
+			accepted |= member
+		case weightZero:
+			refused |= member
+		}
+	}
+	return accepted &^ refused
+}
+
+// A weight is what a media range's q parameter says.
+type weight int
+
+const (
+	weightMalformed weight = iota
+	weightZero
+	weightPositive
+)
+
+// weigh reads the parameters of a media range. Those other than q are skipped.
+func weigh(parameters string) weight {
+	w := weightPositive
+	for parameters != "" {
+		var parameter string
+		parameter, parameters = cutUnquoted(parameters, ';')
+		name, value, _ := strings.Cut(trimSpace(parameter), "=")
+		if name == "q" || name == "Q" {
+			w = parseWeight(value)
+		}
+	}
+	return w
+}
+
+// parseWeight reads a qvalue (RFC 9110 §12.4.2).
+func parseWeight(v string) weight {
+	if v == "" || len(v) > len("0.000") || len(v) > 1 && v[1] != '.' {
+		return weightMalformed
+	}
+	zero := v[0] == '0'
+	if !zero && v[0] != '1' {
+		return weightMalformed
+	}
+	w := weightPositive
+	if zero {
+		w = weightZero
+	}
+	for i := 2; i < len(v); i++ {
+		switch {
+		case v[i] < '0' || v[i] > '9', !zero && v[i] != '0':
+			return weightMalformed
+		case v[i] != '0':
+			w = weightPositive
+		}
+	}
+	return w
+}
+
+// cutUnquoted cuts s at the first separator outside of a quoted string.
+func cutUnquoted(s string, separator byte) (before, after string) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && c == separator:
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
+}
+
+func trimSpace(s string) string { return strings.Trim(s, " \t") }
+
+// String names the members, for the variant key of an output whose format is
+// Auto: "avif,webp", "avif", "webp" or "".
+func (a Accept) String() string {
+	switch a & (AcceptAVIF | AcceptWebP) {
+	case AcceptAVIF | AcceptWebP:
+		return "avif,webp"
+	case AcceptAVIF:
+		return "avif"
+	case AcceptWebP:
+		return "webp"
+	}
+	return ""
+}
+
+// And is what both a and allowed hold.
+func (a Accept) And(allowed Accept) Accept { return a & allowed }
+
+// Animated reports whether an output in this format keeps the animation of the
+// original.
+func (o Options) Animated(h Header, out Format) bool {
+	return o.Anim && h.Frames > 1 && h.Format.Animated() && out.Animated()
+}
+
+// OutputFormat is the format of the output that p describes, never Auto or
+// SameAsOriginal. A format that o names is taken as it is, which may take the
+// first frame of an animation, or lay transparent pixels on the background. Auto
+// takes WebP, else GIF, for an animation; else the first of AVIF, WebP, PNG
+// where the output may be transparent, and JPEG, that a has and whose limits the
+// output keeps. Padding without a background is transparent, so JPEG never gets
+// it by itself; an opaque background leaves nothing transparent.
+//
+// The result may be a format that no engine writes yet (an original TIFF's own):
+// set it as the Format of o and ask [Options.Unbuilt].
+func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
+	still := JPEG
+	if o.transparent(h, p) {
+		still = PNG
+	}
+	switch o.Format {
+	case Auto:
+	case SameAsOriginal:
+		if h.Format == HEIC || h.Format == SVG {
+			return still
+		}
+		return h.Format
+	default:
+		return o.Format
+	}
+	if o.Animated(h, WebP) {
+		if a&AcceptWebP != 0 && o.CheckOutput(p, WebP, h.Frames, l) == nil {
+			return WebP
+		}
+		return GIF
+	}
+	if a&AcceptAVIF != 0 && o.CheckOutput(p, AVIF, 1, l) == nil {
+		return AVIF
+	}
+	if a&AcceptWebP != 0 && o.CheckOutput(p, WebP, 1, l) == nil {
+		return WebP
+	}
+	return still
+}
+
+// transparent reports whether the output may have transparent pixels.
+func (o Options) transparent(h Header, p Plan) bool {
+	if o.Background.Set && o.Background.A == 255 {
+		return false
+	}
+	padded := p.Output != (Size{p.Crop.Dx(), p.Crop.Dy()})
+	return h.Alpha || padded
+}

@@ -1,0 +1,88 @@
+package vips
+
+import (
+	"context"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// Names that libvips has profiles of its own for.
+const (
+	builtinSRGB = "srgb"
+	builtinCMYK = "cmyk"
+)
+
+// toBytes brings samples of 16 bits, and colour spaces other than grey, sRGB and
+// CMYK, to 8-bit grey or sRGB. It comes before resizing, which is several times
+// faster on bytes.
+func (t *task) toBytes(_ context.Context, f *frame) error {
+	space := govips.InterpretationSRGB
+	switch f.Interpretation() {
+	case govips.InterpretationSRGB, govips.InterpretationBW, govips.InterpretationCMYK:
+		if f.BandFormat() == govips.BandFormatUchar {
+			return nil
+		}
+		space = f.Interpretation()
+	case govips.InterpretationGrey16:
+		space = govips.InterpretationBW
+	}
+	if err := f.ToColorSpace(space); err != nil {
+		return fault("colour", err)
+	}
+	if f.BandFormat() == govips.BandFormatUchar {
+		return nil
+	}
+	if err := f.Cast(govips.BandFormatUchar); err != nil {
+		return fault("colour", err)
+	}
+	return nil
+}
+
+// toSRGB converts colours by the original's profile, except where that is to be
+// kept. It comes after resizing, when there are fewer pixels to convert. A
+// profile that makes no sense counts as none.
+func (t *task) toSRGB(_ context.Context, f *frame) error {
+	switch {
+	case f.Interpretation() == govips.InterpretationCMYK:
+		// The fallback is for an original without a profile.
+		if err := f.TransformICCProfileWithFallback(builtinSRGB, builtinCMYK); err != nil {
+			if err := f.ToColorSpace(govips.InterpretationSRGB); err != nil {
+				return fault("colour", err)
+			}
+		}
+	case t.keepsProfile(f):
+		return nil
+	case t.profile.fits(f.colours()) && !t.profile.sRGB:
+		// An error leaves the image as it is.
+		_ = f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB)
+	}
+	if err := f.RemoveICCProfile(); err != nil {
+		return fault("colour", err)
+	}
+	return nil
+}
+
+// keepsProfile reports whether the output carries the original's profile, and
+// pixels in its colours.
+func (t *task) keepsProfile(f *frame) bool {
+	if t.job.Options.Metadata != transform.MetadataKeep || !t.profile.fits(f.colours()) {
+		return false
+	}
+	switch t.job.Format {
+	case transform.JPEG, transform.PNG:
+		return true
+	case transform.WebP, transform.AVIF: // written as RGB, whatever they are given
+		return f.colours() == 3
+	}
+	return false
+}
+
+// colours is the number of bands that aren't alpha.
+func (f *frame) colours() int {
+	if f.HasAlpha() {
+		return f.Bands() - 1
+	}
+	return f.Bands()
+}

@@ -1,0 +1,161 @@
+package vips
+
+import (
+	"context"
+	"fmt"
+	"image"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// An Engine makes variants with libvips in this process. The zero Engine works.
+type Engine struct{}
+
+var _ transform.Engine = (*Engine)(nil)
+
+// New returns an engine. [Start] must have been called before its first use.
+func New() *Engine { return &Engine{} }
+
+// Transform makes one variant. Its errors wrap those of package transform
+// ([transform.ErrCorrupt], [transform.ErrTruncated], [transform.ErrTooLarge],
+// [transform.ErrOutputTooLarge], [transform.ErrUnsupported], and
+// [*transform.OptionError]) or are ctx's; any other is a fault of the engine,
+// with what libvips said in its text. It is safe for concurrent use, and keeps
+// nothing of job.
+//
+// The end of ctx stops the work between two steps, and the decoding and resizing
+// within them; an encoder that has all its pixels runs to its end.
+func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
+	if !running() {
+		return transform.Image{}, errNotStarted
+	}
+	if err := ctx.Err(); err != nil {
+		return transform.Image{}, err
+	}
+	t, err := newTask(job)
+	if err != nil {
+		return transform.Image{}, err
+	}
+	roll, err := t.load()
+	if err != nil {
+		return transform.Image{}, err
+	}
+	defer roll.Close()
+
+	picture, err := t.eachFrame(ctx, roll, t.makeFrame)
+	if err != nil {
+		return transform.Image{}, err
+	}
+	defer picture.Close()
+
+	if err := t.setMetadata(picture); err != nil {
+		return transform.Image{}, err
+	}
+	data, err := t.encode(ctx, picture)
+	if err != nil {
+		return transform.Image{}, err
+	}
+	return transform.Image{
+		Data: data, Format: job.Format,
+		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames,
+	}, nil
+}
+
+// makeFrame does everything that is done to a single frame.
+func (t *task) makeFrame(ctx context.Context, f *frame) error {
+	for _, step := range []func(context.Context, *frame) error{
+		t.toBytes,
+		t.cutRegion,
+		t.resize,
+		t.toSRGB,
+		t.crop,
+		t.turnUpright,
+		t.smartCrop,
+		t.flatten,
+		t.pad,
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A task is a job with what follows from it before anything is decoded.
+//
+// The plan speaks of the picture as the output shows it. Turning a picture needs
+// all of its pixels, and the original is read from top to bottom only, so that
+// everything that can be done before turning is: hence the second half.
+type task struct {
+	job    transform.Job
+	plan   transform.Plan
+	frames int // of the output
+	fill   govips.ColorRGBA
+
+	turn   turn            // from how the original is stored to how the output shows it
+	region image.Rectangle // of the original as stored
+	scaled transform.Size  // what the region is resized to, before turning
+	kept   image.Rectangle // of scaled: what the plan crops to, before turning
+
+	profile profile     // of the original's colours
+	smartAt image.Point // where the first frame was cropped, and so are the others
+	smartOK bool
+}
+
+// A frame is one picture on its way through the steps. The image changes in
+// place or is replaced by another.
+type frame struct{ *govips.ImageRef }
+
+// replace puts another image in the frame's place.
+func (f *frame) replace(by *govips.ImageRef) {
+	f.Close()
+	f.ImageRef = by
+}
+
+func newTask(job transform.Job) (*task, error) {
+	header, options := job.Header, job.Options
+	if err := job.Limits.Check(header); err != nil {
+		return nil, err
+	}
+	if _, ok := encoders[job.Format]; !ok {
+		return nil, fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, job.Format)
+	}
+	t := &task{job: job, frames: 1, fill: fill(options.Background, job.Format)}
+	if options.Anim && header.Frames > 1 && header.Format.Animated() && job.Format.Animated() {
+		t.frames = header.Frames
+	}
+
+	var err error
+	t.plan, err = options.Plan(header.Upright())
+	if err != nil {
+		return nil, err
+	}
+	if err := options.CheckOutput(t.plan, job.Format, t.frames, job.Limits); err != nil {
+		return nil, err
+	}
+
+	upright := exifTurn(header.Orientation)
+	stored := transform.Size{W: header.Width, H: header.Height}
+	t.region = upright.undo(t.plan.Region, stored)
+	t.turn = upright.rotated(options.Rotate).flipped(options.Flip)
+	t.scaled = t.turn.swapped(t.plan.Scaled)
+	t.kept = t.turn.undo(t.plan.Crop, t.scaled)
+	return t, t.checkScaled()
+}
+
+// checkScaled refuses what libvips can't hold on the way to a small output: an
+// extreme aspect ratio, or a crop that has to see all of a vastly enlarged
+// picture to choose its place.
+func (t *task) checkScaled() error {
+	const edge = 10_000_000 // VIPS_MAX_COORD
+	size, limit := t.plan.Scaled, t.job.Limits.OutputPixels
+	if size.W > edge || size.H > edge || t.plan.Smart && limit > 0 && size.W > limit/size.H {
+		return fmt.Errorf("%w: the picture would have to be enlarged to %d×%d pixels before cropping", transform.ErrOutputTooLarge, size.W, size.H)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package vips
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// evaluate runs what makes libvips compute the pixels of an image. The end of ctx
+// stops that, but for GIF output: killing its encoder can crash (libvips #2708).
+func (t *task) evaluate(ctx context.Context, image *govips.ImageRef, compute func() error) error {
+	if t.job.Format != transform.GIF {
+		stop := context.AfterFunc(ctx, func() { image.SetKill(true) })
+		defer stop()
+	}
+	err := compute()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return decodeError(err)
+	}
+	return nil
+}
+
+// libvips reports what went wrong as text, in one buffer for the whole process,
+// so that with several images at work the text may speak of another one. What
+// is certain is where it failed: describing a step fails by our fault, computing
+// pixels hardly ever for another reason than a damaged original. The text only
+// refines that.
+var readings = []struct {
+	text string // in lower case
+	err  error
+	says string
+}{
+	{"premature end", transform.ErrTruncated, "the data ends too early"},
+	{"unexpected end", transform.ErrTruncated, "the data ends too early"},
+	{"end of file", transform.ErrTruncated, "the data ends too early"},
+	{"end of stream", transform.ErrTruncated, "the data ends too early"},
+	{"end of data", transform.ErrTruncated, "the data ends too early"},
+	{"truncated", transform.ErrTruncated, "the data ends too early"},
+	{"not enough data", transform.ErrTruncated, "the data ends too early"},
+	{"read error", transform.ErrTruncated, "the data ends too early"},
+	{"unsupported feature", transform.ErrUnsupported, "it uses a feature that is not decoded"},
+	{"unsupported codec", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
+	{"no decoding plugin", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
+	{"security limit", transform.ErrTooLarge, "it is over a limit of its decoder"},
+	{"dimensions too large", transform.ErrTooLarge, "it is over a limit of its decoder"},
+	{"too many pixels", transform.ErrTooLarge, "it is over a limit of its decoder"},
+}
+
+// savers start the texts of libvips's encoders, which fail by our fault or for
+// want of memory.
+var savers = []string{"vips2", "jpegsave", "pngsave", "webpsave", "heifsave", "gifsave", "cgifsave", "vipsforeignsave", "out of memory"}
+
+// decodeError is what an error of govips means where pixels were computed. govips
+// adds a stack trace to it; nothing of libvips's text reaches a client.
+func decodeError(err error) error {
+	text := strings.ToLower(vipsText(err))
+	for _, saver := range savers {
+		if strings.Contains(text, saver) {
+			return fault("encode", err)
+		}
+	}
+	for _, r := range readings {
+		if strings.Contains(text, r.text) {
+			return fmt.Errorf("%w: %s", r.err, r.says)
+		}
+	}
+	return fmt.Errorf("%w: it can't be decoded", transform.ErrCorrupt)
+}
+
+// fault is an error of the engine's own making.
+func fault(step string, err error) error {
+	return fmt.Errorf("vips: %s: %s", step, vipsText(err))
+}
+
+// vipsText is the first line of what libvips said.
+func vipsText(err error) string {
+	const most = 200
+	text, _, _ := strings.Cut(err.Error(), "\nStack:")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	return text[:min(len(text), most)]
+}

@@ -1,0 +1,145 @@
+package vips_test
+
+import (
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// tolerances are mean differences, in levels, that each encoder may add at q=90.
+var tolerances = map[transform.Format]float64{
+	transform.PNG: 0.8, transform.JPEG: 1.8, transform.WebP: 2.5, transform.AVIF: 3, transform.GIF: 6,
+}
+
+func TestEveryFormatInAndOut(t *testing.T) {
+	const width, height = 403, 301
+	for in, extraIn := range tolerances {
+		for _, alpha := range []bool{false, true} {
+			if alpha && (in == transform.JPEG || in == transform.GIF) {
+				continue // no alpha, or a hard edge of it
+			}
+			drawn := scene(width, height, alpha)
+			source := original(t, drawn, in)
+			for out, extraOut := range tolerances {
+				for _, size := range []image.Point{{150, 112}, {width, height}, {600, 448}} {
+					name := fmt.Sprintf("%s to %s %dx%d alpha=%v", in, out, size.X, size.Y, alpha)
+					t.Run(name, func(t *testing.T) {
+						if alpha && out == transform.GIF {
+							t.Skip("GIF has no half-transparent pixels")
+						}
+						query := fmt.Sprintf("w=%d&h=%d&fit=squeeze&q=90", size.X, size.Y)
+						got := run(t, source, query, out)
+						if got.Width != size.X || got.Height != size.Y || got.Frames != 1 {
+							t.Errorf("Image says %d×%d, %d frames", got.Width, got.Height, got.Frames)
+						}
+						want := average(drawn, size.X, size.Y)
+						if d, most := difference(t, decode(t, got.Data), want), 0.7+extraIn+extraOut; d > most {
+							t.Errorf("differs by %.2f levels on average, want at most %.1f", d, most)
+						}
+						header, err := transform.ReadHeader(got.Data)
+						if err != nil || header.Format != out {
+							t.Errorf("ReadHeader of the output: %+v, %v", header, err)
+						}
+						if alpha && out.Alpha() && !header.Alpha {
+							t.Error("the output has lost its transparency")
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestExactSizes(t *testing.T) {
+	source := map[transform.Format][]byte{}
+	drawn := scene(331, 227, false)
+	for _, in := range []transform.Format{transform.JPEG, transform.PNG, transform.WebP} {
+		source[in] = original(t, drawn, in)
+	}
+	for in, data := range source {
+		for w := 1; w <= 340; w += 13 {
+			for _, h := range []int{1, 2, 27, 28, 113, 114, 226, 227, 228, 300} {
+				out := run(t, data, fmt.Sprintf("w=%d&h=%d&fit=squeeze", w, h), transform.JPEG)
+				header, err := transform.ReadHeader(out.Data)
+				if err != nil || header.Width != w || header.Height != h {
+					t.Errorf("%s to %d×%d: got %d×%d, %v", in, w, h, header.Width, header.Height, err)
+				}
+			}
+		}
+	}
+}
+
+func TestLosslessWebP(t *testing.T) {
+	drawn := scene(64, 48, true)
+	got := decode(t, run(t, pngBytes(t, drawn), "lossless", transform.WebP).Data)
+	if d := difference(t, got, drawn); d != 0 {
+		t.Errorf("differs by %.3f levels", d)
+	}
+}
+
+func TestProgressiveJPEG(t *testing.T) {
+	source := jpegBytes(t, scene(64, 48, false))
+	for query, want := range map[string]bool{"": false, "progressive": true} {
+		header, err := transform.ReadHeader(run(t, source, query, transform.JPEG).Data)
+		if err != nil || header.Interlaced != want {
+			t.Errorf("%q: interlaced %v, %v", query, header.Interlaced, err)
+		}
+	}
+}
+
+func TestQualityCounts(t *testing.T) {
+	source := pngBytes(t, scene(256, 256, false))
+	for _, format := range []transform.Format{transform.JPEG, transform.WebP, transform.AVIF} {
+		last := 0
+		for _, q := range []int{10, 50, 80, 100} {
+			size := len(run(t, source, fmt.Sprintf("q=%d", q), format).Data)
+			if size <= last {
+				t.Errorf("%s at q=%d is %d bytes, no more than at the quality below", format, q, size)
+			}
+			last = size
+		}
+	}
+}
+
+// TestGoldens catches changes of look that no other test has words for. The
+// pictures were looked at before they were stored; -update rewrites them.
+func TestGoldens(t *testing.T) {
+	photo := jpegBytes(t, scene(320, 240, false))
+	logo := pngBytes(t, disc(200, white))
+	for name, c := range map[string]struct {
+		original []byte
+		query    string
+	}{
+		"cover":     {photo, "w=64&h=64&fit=cover"},
+		"rect":      {photo, "rect=160,120,160,120&w=48"},
+		"pad":       {photo, "w=64&h=64&fit=pad&bg=navy&pad=4"},
+		"rotated":   {photo, "w=48&rotate=90&flip=v"},
+		"logo":      {logo, "w=40"},
+		"logo-flat": {logo, "w=40&bg=teal"},
+		"attention": {pngBytes(t, spot(300, 100, image.Pt(240, 50))), "w=50&h=50&fit=cover&gravity=attention"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := run(t, c.original, c.query, transform.PNG).Data
+			file := filepath.Join("testdata", name+".png")
+			if *update {
+				if err := os.MkdirAll("testdata", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := difference(t, decode(t, got), decode(t, want)); d > 1 {
+				t.Errorf("differs from %s by %.2f levels on average", file, d)
+			}
+		})
+	}
+}

@@ -1,0 +1,163 @@
+package vips
+
+import (
+	"encoding/binary"
+	"math"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+)
+
+// A profile is what has to be known of an ICC profile (ICC.1:2022) to decide what
+// to do with it.
+type profile struct {
+	data     []byte // nil where there is none that makes sense
+	channels int    // 1 grey, 3 RGB, 4 CMYK; 0 for others
+	sRGB     bool   // converting to sRGB would change nothing that shows
+}
+
+func readProfile(image *govips.ImageRef) profile {
+	if !image.HasICCProfile() {
+		return profile{}
+	}
+	return parseProfile(image.GetICCProfile())
+}
+
+// fits reports whether there is a profile for pixels of this many colours.
+func (p profile) fits(colours int) bool { return p.data != nil && p.channels == colours }
+
+func parseProfile(b []byte) profile {
+	const header = 128
+	if len(b) < header+4 || string(b[36:40]) != "acsp" {
+		return profile{}
+	}
+	p := profile{data: b}
+	switch string(b[16:20]) {
+	case "GRAY":
+		p.channels = 1
+	case "RGB ":
+		p.channels = 3
+		p.sRGB = isSRGB(b)
+	case "CMYK":
+		p.channels = 4
+	}
+	return p
+}
+
+// isSRGB reports whether an RGB profile is sRGB by what it does, since there are
+// dozens that are by name ("sRGB IEC61966-2.1", "c2", "sRGB built-in"). It is
+// where the primaries and the curves are sRGB's to within what shows in 8 bits.
+func isSRGB(b []byte) bool {
+	tags := profileTags(b)
+	if tags["A2B0"] != nil || string(b[20:24]) != "XYZ " {
+		return false // converts by a table
+	}
+	for name, want := range map[string][3]float64{ // adapted to D50
+		"rXYZ": {0.43607, 0.22249, 0.01392},
+		"gXYZ": {0.38515, 0.71687, 0.09708},
+		"bXYZ": {0.14307, 0.06061, 0.71410},
+	} {
+		tag := tags[name]
+		if len(tag) < 20 {
+			return false
+		}
+		for i, w := range want {
+			if math.Abs(s15Fixed16(tag[8+4*i:])-w) > 0.002 {
+				return false
+			}
+		}
+	}
+	for _, name := range []string{"rTRC", "gTRC", "bTRC"} {
+		if !isSRGBCurve(tags[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// profileTags are the tagged elements of a profile by signature. Those that don't
+// lie within b are left out.
+func profileTags(b []byte) map[string][]byte {
+	const table, entry = 128, 12
+	tags := map[string][]byte{}
+	n := min(int(binary.BigEndian.Uint32(b[table:])), (len(b)-table-4)/entry)
+	for i := range n {
+		e := b[table+4+i*entry:]
+		at, size := uint64(binary.BigEndian.Uint32(e[4:])), uint64(binary.BigEndian.Uint32(e[8:]))
+		if at+size <= uint64(len(b)) {
+			tags[string(e[:4])] = b[at : at+size]
+		}
+	}
+	return tags
+}
+
+func s15Fixed16(b []byte) float64 { return float64(int32(binary.BigEndian.Uint32(b))) / 65536 }
+
+// isSRGBCurve reports whether a curve, a curveType or parametricCurveType element
+// (ICC.1:2022 §10.6, §10.18), is sRGB's.
+func isSRGBCurve(tag []byte) bool {
+	const steps = 32
+	for i := 1; i <= steps; i++ {
+		x := float64(i) / steps
+		y, ok := evalCurve(tag, x)
+		if !ok || math.Abs(sRGBEncode(y)-x) > 1.5/255 {
+			return false
+		}
+	}
+	return true
+}
+
+func sRGBEncode(linear float64) float64 {
+	if linear <= 0.0031308 {
+		return linear * 12.92
+	}
+	return 1.055*math.Pow(linear, 1/2.4) - 0.055
+}
+
+func evalCurve(tag []byte, x float64) (float64, bool) {
+	if len(tag) < 12 {
+		return 0, false
+	}
+	switch string(tag[:4]) {
+	case "curv":
+		return evalTable(tag[12:], int(binary.BigEndian.Uint32(tag[8:])), x)
+	case "para":
+		return evalParametric(tag[12:], binary.BigEndian.Uint16(tag[8:]), x)
+	}
+	return 0, false
+}
+
+func evalTable(values []byte, n int, x float64) (float64, bool) {
+	switch {
+	case n < 0 || len(values)/2 < n:
+		return 0, false
+	case n == 0:
+		return x, true
+	case n == 1: // a gamma, as u8Fixed8Number
+		return math.Pow(x, float64(binary.BigEndian.Uint16(values))/256), true
+	}
+	at := x * float64(n-1)
+	i := min(int(at), n-2)
+	lower := float64(binary.BigEndian.Uint16(values[2*i:])) / 65535
+	upper := float64(binary.BigEndian.Uint16(values[2*i+2:])) / 65535
+	return lower + (upper-lower)*(at-float64(i)), true
+}
+
+// evalParametric evaluates the function types that sRGB is written with: 0, a
+// plain gamma, 3 and 4.
+func evalParametric(params []byte, kind uint16, x float64) (float64, bool) {
+	count, known := map[uint16]int{0: 1, 3: 5, 4: 7}[kind]
+	if !known || len(params) < 4*count {
+		return 0, false
+	}
+	var p [7]float64 // g a b c d e f
+	for i := range count {
+		p[i] = s15Fixed16(params[4*i:])
+	}
+	switch {
+	case kind == 0:
+		return math.Pow(x, p[0]), true
+	case x >= p[4]:
+		return math.Pow(p[1]*x+p[2], p[0]) + p[5], true
+	}
+	return p[3]*x + p[6], true
+}

@@ -1,0 +1,75 @@
+package vips
+
+import (
+	"context"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// fill is what lies behind and around a picture: the background that was asked
+// for, else nothing; on white where the format has no transparency.
+func fill(background transform.Color, format transform.Format) govips.ColorRGBA {
+	c := govips.ColorRGBA{R: background.R, G: background.G, B: background.B, A: background.A}
+	if !background.Set {
+		c = govips.ColorRGBA{}
+	}
+	if !format.Alpha() {
+		c = govips.ColorRGBA{R: overWhite(c.R, c.A), G: overWhite(c.G, c.A), B: overWhite(c.B, c.A), A: 255}
+	}
+	return c
+}
+
+func overWhite(level, alpha uint8) uint8 {
+	a := int(alpha)
+	return uint8((int(level)*a + 255*(255-a) + 127) / 255)
+}
+
+// flatten lays a transparent picture on the background where that is opaque.
+func (t *task) flatten(_ context.Context, f *frame) error {
+	if !f.HasAlpha() || t.fill.A < 255 {
+		return nil
+	}
+	if err := f.toColour(); err != nil {
+		return err
+	}
+	if err := f.Flatten(&govips.Color{R: t.fill.R, G: t.fill.G, B: t.fill.B}); err != nil {
+		return fault("flatten", err)
+	}
+	return nil
+}
+
+// pad puts the picture where the plan says on a canvas of the output's size.
+func (t *task) pad(_ context.Context, f *frame) error {
+	p := t.plan
+	if f.Width() == p.Output.W && f.Height() == p.Output.H {
+		return nil
+	}
+	if t.fill.R != t.fill.G || t.fill.G != t.fill.B {
+		if err := f.toColour(); err != nil {
+			return err
+		}
+	}
+	if t.fill.A < 255 {
+		if err := f.AddAlpha(); err != nil {
+			return fault("pad", err)
+		}
+	}
+	left, top := p.Pad[3]+p.Offset.X, p.Pad[0]+p.Offset.Y
+	if err := f.EmbedBackgroundRGBA(left, top, p.Output.W, p.Output.H, &t.fill); err != nil {
+		return fault("pad", err)
+	}
+	return f.onePage()
+}
+
+// toColour makes a grey picture an sRGB one.
+func (f *frame) toColour() error {
+	if f.Bands() > 2 {
+		return nil
+	}
+	if err := f.ToColorSpace(govips.InterpretationSRGB); err != nil {
+		return fault("colour", err)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package vips
+
+import (
+	"context"
+	"image"
+	"math"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+)
+
+// cutRegion cuts out what the rect option keeps. In an original that was shrunk
+// as it was decoded the edges are rounded to whole pixels, which are still no
+// larger than those of the output.
+func (t *task) cutRegion(_ context.Context, f *frame) error {
+	stored := t.job.Header
+	if t.region == image.Rect(0, 0, stored.Width, stored.Height) {
+		return nil
+	}
+	left, right := shrunkSpan(t.region.Min.X, t.region.Max.X, stored.Width, f.Width())
+	top, bottom := shrunkSpan(t.region.Min.Y, t.region.Max.Y, stored.Height, f.Height())
+	if err := f.ExtractArea(left, top, right-left, bottom-top); err != nil {
+		return fault("cut region", err)
+	}
+	return nil
+}
+
+// shrunkSpan is where a span of a side lies once the side has shrunk; at least
+// one pixel of it.
+func shrunkSpan(from, to, side, shrunk int) (int, int) {
+	scale := float64(shrunk) / float64(side)
+	from = min(int(math.Round(float64(from)*scale)), shrunk-1)
+	to = min(max(int(math.Round(float64(to)*scale)), from+1), shrunk)
+	return from, to
+}
+
+// resize brings the region to its final size with a Lanczos kernel. Colours are
+// weighted with their alpha for it: else transparent pixels, which are mostly
+// black, would darken the edges.
+func (t *task) resize(_ context.Context, f *frame) error {
+	if f.Width() == t.scaled.W && f.Height() == t.scaled.H {
+		return nil
+	}
+	if !f.HasAlpha() {
+		return t.resample(f)
+	}
+	space := f.Interpretation()
+	if err := premultiply(f); err != nil {
+		return err
+	}
+	if err := t.resample(f); err != nil {
+		return err
+	}
+	return unpremultiply(f, space)
+}
+
+func (t *task) resample(f *frame) error {
+	horizontal := float64(t.scaled.W) / float64(f.Width())
+	vertical := float64(t.scaled.H) / float64(f.Height())
+	if err := f.ResizeWithVScale(horizontal, vertical, govips.KernelLanczos3); err != nil {
+		return fault("resize", err)
+	}
+	if f.Width() != t.scaled.W || f.Height() != t.scaled.H {
+		// Rounding inside libvips: repeat or drop a last row or column.
+		if err := f.Embed(0, 0, t.scaled.W, t.scaled.H, govips.ExtendCopy); err != nil {
+			return fault("resize", err)
+		}
+	}
+	return f.onePage()
+}
+
+// premultiply weights the colours with their alpha. The result is bytes, since
+// libvips resizes those much faster than the floating point that it computes
+// premultiplied colours in, and bears no colour space: so that neither libvips
+// nor govips takes the last band for alpha and multiplies once more.
+func premultiply(f *frame) error {
+	if err := f.PremultiplyAlpha(); err != nil {
+		return fault("premultiply", err)
+	}
+	if err := f.Cast(govips.BandFormatUchar); err != nil {
+		return fault("premultiply", err)
+	}
+	plain, err := f.CopyChangingInterpretation(govips.InterpretationMultiband)
+	if err != nil {
+		return fault("premultiply", err)
+	}
+	f.replace(plain)
+	return nil
+}
+
+// unpremultiply undoes premultiply, rounding to the nearest level where govips's
+// own rounds down, which turns white into grey.
+func unpremultiply(f *frame, space govips.Interpretation) error {
+	colours := f.Bands() - 1
+	alpha, err := f.ExtractBandToImage(colours, 1)
+	if err != nil {
+		return fault("unpremultiply", err)
+	}
+	defer alpha.Close()
+	for _, step := range []func() error{
+		func() error { return f.ExtractBand(0, colours) },
+		func() error { return f.Linear1(255, 0) },
+		func() error { return f.Divide(alpha) }, // by zero is zero in libvips
+		func() error { return f.Linear1(1, 0.5) },
+		func() error { return f.Cast(govips.BandFormatUchar) },
+		func() error { return f.BandJoin(alpha) },
+	} {
+		if err := step(); err != nil {
+			return fault("unpremultiply", err)
+		}
+	}
+	coloured, err := f.CopyChangingInterpretation(space)
+	if err != nil {
+		return fault("unpremultiply", err)
+	}
+	f.replace(coloured)
+	return nil
+}

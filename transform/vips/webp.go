@@ -1,0 +1,73 @@
+package vips
+
+import (
+	"encoding/binary"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// Flags of the VP8X chunk (RFC 9649 §2.7).
+const (
+	webpXMP     = 1 << 2
+	webpEXIF    = 1 << 3
+	webpAlpha   = 1 << 4
+	webpProfile = 1 << 5
+)
+
+// withoutWebPMetadata removes the EXIF and XMP chunks of a WebP file that libwebp
+// wrote, in place: libvips 8.14 writes an EXIF block of its own even where it is
+// told to strip.
+func withoutWebPMetadata(data []byte) []byte {
+	if len(data) < 30 || string(data[12:16]) != "VP8X" || data[20]&(webpEXIF|webpXMP) == 0 {
+		return data
+	}
+	data[20] &^= webpEXIF | webpXMP
+	kept := 12
+	for at := 12; at+8 <= len(data); {
+		size := int(binary.LittleEndian.Uint32(data[at+4:]))
+		end := min(at+8+size+size&1, len(data))
+		if kind := string(data[at : at+4]); kind != "EXIF" && kind != "XMP " {
+			kept += copy(data[kept:], data[at:end])
+		}
+		at = end
+	}
+	return sealWebP(data[:kept])
+}
+
+// withWebPProfile adds a colour profile to a WebP file, which govips can't make
+// libvips do. Files of the simple format become extended ones.
+func withWebPProfile(data, profile []byte, size transform.Size, alpha bool) []byte {
+	if len(data) < 20 {
+		return data
+	}
+	out := make([]byte, 0, len(data)+len(profile)+32)
+	out = append(out, data[:12]...)
+	rest := data[12:]
+	if string(rest[:4]) == "VP8X" && len(rest) >= 18 {
+		out = append(out, rest[:18]...)
+		rest = rest[18:]
+	} else {
+		out = append(out, "VP8X\x0a\x00\x00\x00\x00\x00\x00\x00"...)
+		out = append(out, uint24(size.W-1)...)
+		out = append(out, uint24(size.H-1)...)
+		if alpha {
+			out[20] |= webpAlpha
+		}
+	}
+	out[20] |= webpProfile
+	out = append(out, "ICCP"...)
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(profile)))
+	out = append(out, profile...)
+	if len(profile)%2 == 1 {
+		out = append(out, 0)
+	}
+	return sealWebP(append(out, rest...))
+}
+
+func uint24(n int) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16)} }
+
+// sealWebP corrects the length in front of a RIFF file.
+func sealWebP(data []byte) []byte {
+	binary.LittleEndian.PutUint32(data[4:], uint32(len(data)-8))
+	return data
+}

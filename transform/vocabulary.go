@@ -1,0 +1,188 @@
+package transform
+
+import "slices"
+
+// maxSide is the most pixels that an option may ask for on one side.
+const maxSide = 8192
+
+// An option declares one transform parameter.
+type option struct {
+	name     string
+	aliases  []string
+	fallback string // the default, in words
+	meaning  string
+	codec
+}
+
+// vocabulary is every option, in the order in which [Options.String] writes
+// them. A query is applied in this order too, whatever its own: where one option
+// decides more than one field, those that follow win (w over size, gravity over
+// fp-x).
+var vocabulary = [...]option{
+	{"size", nil, "none", "Both `w` and `h`; where one of them is given too, that one wins.",
+		sizes()},
+	{"w", []string{"width"}, "derived", "Width of the output in pixels, before `dpr` and `pad`. Derived from `h` and `ar`, or from the original.",
+		whole(1, maxSide, func(o *Options) *int { return &o.Width })},
+	{"h", []string{"height"}, "derived", "Height of the output in pixels, before `dpr` and `pad`. Derived from `w` and `ar`, or from the original.",
+		whole(1, maxSide, func(o *Options) *int { return &o.Height })},
+	{"dpr", nil, "1", "Device pixel ratio: multiplies `w`, `h`, `pad` and the mark's lengths. None of these may exceed 8192 pixels then.",
+		decimal(0.1, 5, func(o *Options) *float64 { return &o.DPR })},
+	{"fit", nil, "scale-down", "How the image is fitted into `w` × `h`. `scale-down`: within, never enlarged. `contain`: within. `cover`: filled, the rest cropped. " +
+		"`crop`: as `cover`, but never enlarged. `pad`: within, the rest filled with `bg`. `squeeze`: stretched.",
+		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, fits...)},
+	{"ar", []string{"aspect", "aspect_ratio"}, "the original's", "Aspect ratio: gives the one of `w` and `h` that is missing. With neither, `cover`, `crop` and `squeeze` take the largest such size " +
+		"within the image, `pad` the smallest around it.",
+		ratio(func(o *Options) *Ratio { return &o.Aspect })},
+	{"fp-x", nil, "0.5", "Focal point: its place from the left, where the image is 1 wide, after `rect`, `rotate` and `flip`. Implies `gravity=focal`.",
+		focal(0, 1, func(o *Options) *float64 { return &o.FocalX })},
+	{"fp-y", nil, "0.5", "Focal point: its place from the top, where the image is 1 high. Implies `gravity=focal`.",
+		focal(0, 1, func(o *Options) *float64 { return &o.FocalY })},
+	{"fp-z", nil, "1", "Focal point: zoom, with `fit=cover` and `fit=crop`. Implies `gravity=focal`.",
+		focal(1, 10, func(o *Options) *float64 { return &o.FocalZoom })},
+	{"gravity", []string{"g", "crop"}, "center", "The part of the image that `cover` and `crop` keep, and where `pad` puts it. `attention`: what draws the eye. `entropy`: what holds most detail. " +
+		"`focal`: around `fp-x`, `fp-y`, which no other gravity heeds.",
+		word(func(o *Options) *Gravity { return &o.Gravity }, nil, GravityCenter, GravityNorth, GravitySouth, GravityEast, GravityWest,
+			GravityNorthEast, GravityNorthWest, GravitySouthEast, GravitySouthWest, GravityAttention, GravityEntropy, GravityFocal)},
+	{"rect", nil, "all", "The region of the upright original that is kept, before anything else. What lies outside the image is cut off.",
+		region(func(o *Options) *Rect { return &o.Rect })},
+	{"trim", nil, "off", "Cuts a border of one colour, within this tolerance.",
+		whole(0, 255, func(o *Options) *int { return &o.Trim })},
+	{"rotate", nil, "0", "Degrees clockwise, after the EXIF orientation, which is always applied.",
+		quarterTurns(func(o *Options) *int { return &o.Rotate })},
+	{"flip", nil, "none", "Mirrors the image after `rotate`: `h` swaps left and right, `v` top and bottom.",
+		word(func(o *Options) *Flip { return &o.Flip }, nil, FlipH, FlipV, FlipHV)},
+	{"bg", []string{"background"}, "transparent", "The colour behind transparent pixels and `pad`. Without one they stay transparent where the format allows, and are white elsewhere.",
+		color(func(o *Options) *Color { return &o.Background })},
+	{"pad", nil, "0", "Pixels added around the output, before `dpr`, as in CSS: all sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.",
+		sides(func(o *Options) *[4]int { return &o.Pad })},
+
+	{"blur", nil, "0", "Blurs the image.",
+		decimal(0, 100, func(o *Options) *float64 { return &o.Blur })},
+	{"sharpen", nil, "0", "Sharpens the image.",
+		decimal(0, 100, func(o *Options) *float64 { return &o.Sharpen })},
+	{"brightness", nil, "1", "Multiplies the brightness; 1 is neutral.",
+		decimal(0, 3, func(o *Options) *float64 { return &o.Brightness })},
+	{"contrast", nil, "1", "Multiplies the contrast; 1 is neutral.",
+		decimal(0, 3, func(o *Options) *float64 { return &o.Contrast })},
+	{"saturation", nil, "1", "Multiplies the saturation; 1 is neutral.",
+		decimal(0, 3, func(o *Options) *float64 { return &o.Saturation })},
+	{"gamma", nil, "1", "Gamma correction; 1 is neutral.",
+		decimal(0.1, 3, func(o *Options) *float64 { return &o.Gamma })},
+	{"grayscale", nil, "0", "Takes the colour away.",
+		flag(func(o *Options) *bool { return &o.Grayscale })},
+	{"sepia", nil, "0", "Tones the image brown.",
+		flag(func(o *Options) *bool { return &o.Sepia })},
+	{"invert", nil, "0", "Turns the image into its negative.",
+		flag(func(o *Options) *bool { return &o.Invert })},
+	{"pixelate", nil, "0", "Edge of the blocks in output pixels; 0 is off.",
+		whole(0, 1024, func(o *Options) *int { return &o.Pixelate })},
+
+	{"format", []string{"fm", "f", "output"}, "auto", "Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts; WebP or GIF for an animation. " +
+		"`original`: the original's (HEIC and SVG: JPEG or PNG).",
+		word(func(o *Options) *Format { return &o.Format }, []synonym[Format]{{"jpg", JPEG}}, Auto, AVIF, WebP, JPEG, PNG, GIF, TIFF, JXL, SameAsOriginal)},
+	{"q", []string{"quality"}, "80", "Quality on JPEG's scale; other encoders are set to what looks the same.",
+		whole(1, 100, func(o *Options) *int { return &o.Quality })},
+	{"lossless", nil, "0", "Keeps every pixel as it is, in formats that can.",
+		flag(func(o *Options) *bool { return &o.Lossless })},
+	{"progressive", nil, "0", "Encodes so that a coarse image shows first, in formats that can.",
+		flag(func(o *Options) *bool { return &o.Progressive })},
+	{"anim", nil, "1", "Keeps an animation where both formats can; off takes the first frame.",
+		flag(func(o *Options) *bool { return &o.Anim })},
+	{"metadata", nil, "none", "What the output carries besides pixels. Unless it is `keep`, colours are converted to sRGB.",
+		word(func(o *Options) *Metadata { return &o.Metadata }, nil, MetadataNone, MetadataCopyright, MetadataKeep)},
+
+	{"mark", nil, "none", "Watermark: a mark's name, `source/path` or a URL. The `mark-` options do nothing without it.",
+		text("a mark's name, source/path or URL of 1–2048 bytes", 1, 2048, func(o *Options) *string { return &o.Mark.Name })},
+	{"mark-size", nil, "none", "Both `mark-w` and `mark-h`; where one of them is given too, that one wins.",
+		markSizes()},
+	{"mark-w", nil, "15%", "Width of the mark; derived where only `mark-h` is given.",
+		markLength(func(o *Options) *Length { return &o.Mark.Width })},
+	{"mark-h", nil, "derived", "Height of the mark.",
+		markLength(func(o *Options) *Length { return &o.Mark.Height })},
+	{"mark-fit", nil, "contain", "How the mark is fitted into `mark-w` × `mark-h`, as `fit`.",
+		word(func(o *Options) *Fit { return &o.Mark.Fit }, fitSynonyms, fits...)},
+	{"mark-align", nil, "bottom,right", "Where the mark lies.",
+		align(func(o *Options) *string { return &o.Mark.Align })},
+	{"mark-pad", nil, "2%", "Distance of the mark from the edges.",
+		markPad()},
+	{"mark-opacity", nil, "1", "Opacity of the mark.",
+		decimal(0, 1, func(o *Options) *float64 { return &o.Mark.Opacity })},
+	{"mark-repeat", nil, "0", "Repeats the mark all over the output.",
+		flag(func(o *Options) *bool { return &o.Mark.Repeat })},
+
+	{"default", nil, "none", "The image that is shown where the original can't be had; the status stays the error's.",
+		text("source/path of 1–2048 bytes", 1, 2048, func(o *Options) *string { return &o.Default })},
+	{"dl", nil, "none", "Makes browsers save the output under this name.",
+		fileName(func(o *Options) *string { return &o.Download })},
+	{"v", nil, "none", "Cache buster: another value is another variant, and browsers keep it for a year.",
+		text("anything up to 64 bytes", 0, 64, func(o *Options) *string { return &o.Version })},
+}
+
+var (
+	fits        = []Fit{FitScaleDown, FitContain, FitCover, FitCrop, FitPad, FitSqueeze}
+	fitSynonyms = []synonym[Fit]{{"fill", FitSqueeze}}
+)
+
+// sizes is the size option. It has no field of its own, and is written as w and h.
+func sizes() codec {
+	c := whole(1, maxSide, func(o *Options) *int { return &o.Width })
+	width := c.parse
+	c.parse = func(o *Options, v string) bool {
+		if !width(o, v) {
+			return false
+		}
+		o.Height = o.Width
+		return true
+	}
+	c.format = nil
+	return c
+}
+
+// markSizes is to mark-w and mark-h what sizes is to w and h.
+func markSizes() codec {
+	c := markLength(func(o *Options) *Length { return &o.Mark.Width }, func(o *Options) *Length { return &o.Mark.Height })
+	c.format = nil
+	return c
+}
+
+// quarterTurns is a whole number that only turns a right angle at a time.
+func quarterTurns(at field[int]) codec {
+	c := whole(0, 270, at)
+	c.values = "0, 90, 180, 270"
+	parse := c.parse
+	c.parse = func(o *Options, v string) bool {
+		n, ok := parseWhole(v)
+		return ok && n%90 == 0 && parse(o, v)
+	}
+	return c
+}
+
+// positions are the places in vocabulary of every name and alias.
+var positions = func() map[string]int {
+	at := make(map[string]int)
+	for i, opt := range vocabulary {
+		at[opt.name] = i
+		for _, alias := range opt.aliases {
+			at[alias] = i
+		}
+	}
+	return at
+}()
+
+// An OptionDoc describes one option for people, in Markdown.
+type OptionDoc struct {
+	Name    string
+	Aliases []string
+	Values  string // what is allowed
+	Default string
+	Meaning string
+}
+
+// Vocabulary describes every option that [Parse] knows, in canonical order.
+func Vocabulary() []OptionDoc {
+	docs := make([]OptionDoc, 0, len(vocabulary))
+	for _, opt := range vocabulary {
+		docs = append(docs, OptionDoc{opt.name, slices.Clone(opt.aliases), opt.values, opt.fallback, opt.meaning})
+	}
+	return docs
+}

@@ -1,0 +1,142 @@
+package transform_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/transform"
+)
+
+var update = flag.Bool("update", false, "rewrite what is made from the vocabulary: docs/options.md and the comment of Parse")
+
+func TestOptionsPage(t *testing.T) {
+	path := filepath.Join("..", "docs", "options.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(optionsPage()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(optionsPage(), string(got)); diff != "" {
+		t.Errorf("docs/options.md is not what the vocabulary says; run go test ./transform -update (-want +got):\n%s", diff)
+	}
+}
+
+// The comment of Parse holds the same table, for readers of the code.
+func TestParseComment(t *testing.T) {
+	const path, before, after = "parse.go", "// The options, their aliases and values:\n//\n", "//\n// What they mean"
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok1 := strings.Cut(string(source), before)
+	got, tail, ok2 := strings.Cut(rest, after)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no table between %q and %q", path, before, after)
+	}
+	want := commentTable()
+	if *update {
+		got = want
+		if err := os.WriteFile(path, []byte(head+before+want+after+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the comment of Parse is not what the vocabulary says; run go test ./transform -update (-want +got):\n%s", diff)
+	}
+}
+
+func commentTable() string {
+	var b strings.Builder
+	for _, doc := range transform.Vocabulary() {
+		fmt.Fprintf(&b, "//\t%-26s %s\n", strings.Join(append([]string{doc.Name}, doc.Aliases...), ", "), doc.Values)
+	}
+	return b.String()
+}
+
+func optionsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Options
+
+<!-- Made from transform/vocabulary.go by "go test ./transform -update": change it there. -->
+
+What a URL's query string may ask for, such as ` + "`?w=400&h=300&fit=cover`" + `. The order of the parameters never matters. A value that
+is not allowed, or an option given twice (an alias counts as the same option), is an error that names the parameter; a name that
+is not in this table is ignored. In a query string write ` + "`%` as `%25`, `&` as `%26`, `;` as `%3B` and `+` as `%2B`" + `. Numbers keep
+four decimals.
+
+The work is always done in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, the mark" + `,
+encoding.
+
+| name | values | default | meaning |
+| --- | --- | --- | --- |
+`)
+	code := func(names []string) string { return "`" + strings.Join(names, "` `") + "`" }
+	for _, doc := range transform.Vocabulary() {
+		names := code([]string{doc.Name})
+		if len(doc.Aliases) > 0 {
+			names += " (" + code(doc.Aliases) + ")"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", names, doc.Values, doc.Default, doc.Meaning)
+	}
+	b.WriteString(`
+Beside the options, a URL may name a preset (` + "`preset=NAME` or `p:NAME`" + `), whose options come first, so that the URL's override them.
+`)
+	return b.String()
+}
+
+func TestVocabulary(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, doc := range transform.Vocabulary() {
+		for _, name := range append([]string{doc.Name}, doc.Aliases...) {
+			if seen[name] {
+				t.Errorf("%s is declared twice", name)
+			}
+			seen[name] = true
+			for _, reserved := range []string{"src", "sig", "exp", "select", "preset"} {
+				if name == reserved || strings.HasPrefix(name, "p:") {
+					t.Errorf("%s is the server's", name)
+				}
+			}
+		}
+		for _, text := range []string{doc.Values, doc.Default, doc.Meaning} {
+			if text == "" || strings.ContainsAny(text, "|\n") || !utf8.ValidString(text) {
+				t.Errorf("%s: %q is no text of a table", doc.Name, text)
+			}
+		}
+		if !strings.HasSuffix(doc.Meaning, ".") {
+			t.Errorf("%s: %q is no sentence", doc.Name, doc.Meaning)
+		}
+	}
+}
+
+// Where a default can be written as a value, it is the value of an option that
+// is not given.
+func TestVocabularyDefaults(t *testing.T) {
+	words := map[string]bool{"derived": true, "none": true, "off": true, "all": true, "the original's": true}
+	for _, doc := range transform.Vocabulary() {
+		if words[doc.Default] && doc.Name != "metadata" {
+			continue
+		}
+		// With a mark, so that its options count.
+		q := transform.Query{{Name: "mark", Value: "m"}, {Name: doc.Name, Value: doc.Default}}
+		o, err := transform.Parse(transform.Defaults(), q)
+		if err != nil {
+			t.Errorf("%s: the default %q is not allowed: %v", doc.Name, doc.Default, err)
+			continue
+		}
+		if got := o.String(); got != "mark=m" {
+			t.Errorf("%s: with its default %q the options are %q", doc.Name, doc.Default, got)
+		}
+	}
+}

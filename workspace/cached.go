@@ -1,0 +1,292 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// CachedConfig is how a [Cached] is set up. Zero fields have defaults.
+type CachedConfig struct {
+	Size int              // workspaces kept in memory; 0 is 4096
+	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
+	Log  *slog.Logger     // nil is slog.Default
+	Now  func() time.Time // nil is time.Now
+}
+
+const (
+	unknownFor  = 5 * time.Second // how long an unknown namespace is remembered at most
+	unknownSize = 16384           // how many of them
+	loadTimeout = 5 * time.Second // of one read for Get
+	reportEvery = time.Minute     // between log lines about a store that fails
+)
+
+// Cached is a [Store] that answers Get from memory, so that requests don't wait
+// for a store. It keeps the workspaces in use and, for some seconds, which
+// namespaces are unknown. What another node changes is seen within CachedConfig.Poll
+// while [Cached.Run] runs; what is written through this Cached is seen by every
+// Get that begins after the write returned. When the store is down, what is in
+// memory goes on being served. It is safe for concurrent use.
+//
+// The order of things rests on two rules. Copies of one workspace (one ID) are
+// told apart by their revision, and an older one never replaces a newer one. Where
+// revisions can't tell, since the workspace is new, deleted or made anew, epochs
+// do: each write, and each change that the feed tells of, moves on the epoch of its
+// namespace, and what was asked of the store in an earlier epoch is not kept.
+type Cached struct {
+	store Store
+	poll  time.Duration
+	log   *slog.Logger
+	now   func() time.Time
+
+	known *lru.Cache[string, *Workspace] // changed only under mu
+
+	mu       sync.Mutex                    // guards all below, and writes to known
+	unknown  *lru.Cache[string, time.Time] // namespaces the store didn't have, until then
+	epochs   [256]uint64                   // by hash of the namespace
+	loads    map[string]*load              // reads of this epoch, which later ones may share
+	stale    map[string]struct{}           // in known, changed by others, not yet read again
+	seed     maphash.Seed                  // of epochOf
+	reported time.Time                     // when a failing store was last logged
+}
+
+var _ Store = (*Cached)(nil)
+
+// NewCached returns a Cached over the store. Until [Cached.Run] runs, changes by
+// others are not seen.
+func NewCached(store Store, cfg CachedConfig) *Cached {
+	if cfg.Size <= 0 {
+		cfg.Size = 4096
+	}
+	if cfg.Poll <= 0 {
+		cfg.Poll = 5 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	known, err := lru.New[string, *Workspace](cfg.Size)
+	if err != nil {
+		panic(err) // only a size that isn't positive
+	}
+	unknown, err := lru.New[string, time.Time](unknownSize)
+	if err != nil {
+		panic(err)
+	}
+	return &Cached{
+		store: store, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
+		known: known, unknown: unknown,
+		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
+	}
+}
+
+// Get returns the workspace under the namespace, shared with others: clone it
+// before changing it. Errors are ErrNotFound, ErrUnavailable where it isn't in
+// memory and the store fails, and the context's. One that is in memory costs no
+// allocation.
+func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) {
+	if w, ok := c.known.Get(namespace); ok {
+		return w, nil
+	}
+	if !ValidNamespace(namespace) {
+		return nil, ErrNotFound
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if w, ok := c.known.Get(namespace); ok {
+		c.mu.Unlock()
+		return w, nil
+	}
+	if until, ok := c.unknown.Get(namespace); ok && c.now().Before(until) {
+		c.mu.Unlock()
+		return nil, ErrNotFound
+	}
+	l := c.load(ctx, namespace)
+	c.mu.Unlock()
+	return l.wait(ctx)
+}
+
+// A load is one read of the store that many may wait for.
+type load struct {
+	done chan struct{}
+	w    *Workspace // with err, set before done is closed
+	err  error
+}
+
+func (l *load) wait(ctx context.Context) (*Workspace, error) {
+	select {
+	case <-l.done:
+		return l.w, l.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// load begins to read a namespace, or joins who does. It outlives the caller's
+// context, since others may be waiting for it. c.mu is held.
+func (c *Cached) load(ctx context.Context, namespace string) *load {
+	if l := c.loads[namespace]; l != nil {
+		return l
+	}
+	l := &load{done: make(chan struct{})}
+	c.loads[namespace] = l
+	epoch := c.epochs[c.epochOf(namespace)]
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	go func() {
+		defer cancel()
+		defer close(l.done)
+		l.w, l.err = c.store.Get(ctx, namespace)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.loads[namespace] == l {
+			delete(c.loads, namespace)
+		}
+		current := c.epochs[c.epochOf(namespace)] == epoch
+		switch {
+		case l.err == nil:
+			if current {
+				delete(c.stale, namespace)
+				l.w = c.keep(l.w)
+			}
+		case errors.Is(l.err, ErrNotFound):
+			if current {
+				c.drop(namespace)
+				c.unknown.Add(namespace, c.now().Add(unknownFor))
+			}
+		case !errors.Is(l.err, ErrUnavailable):
+			l.err = fmt.Errorf("%w: %w", ErrUnavailable, l.err)
+		}
+		if l.err != nil && !errors.Is(l.err, ErrNotFound) {
+			c.complain("reading a workspace", l.err)
+		}
+	}()
+	return l
+}
+
+// keep puts a copy of the store's into memory, unless there is one of the same
+// revision or a later one, and returns what is in memory then. c.mu is held.
+func (c *Cached) keep(w *Workspace) *Workspace {
+	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID && have.Revision >= w.Revision {
+		return have
+	}
+	c.known.Add(w.Namespace, w)
+	c.unknown.Remove(w.Namespace)
+	return w
+}
+
+// drop takes a workspace out of memory. c.mu is held.
+func (c *Cached) drop(namespace string) {
+	c.known.Remove(namespace)
+	delete(c.stale, namespace)
+}
+
+// advance begins a new epoch of the namespace: reads that are under way are no
+// longer shared, kept or remembered as unknown. c.mu is held.
+func (c *Cached) advance(namespace string) {
+	c.epochs[c.epochOf(namespace)]++
+	delete(c.loads, namespace)
+	c.unknown.Remove(namespace)
+}
+
+func (c *Cached) epochOf(namespace string) uint8 {
+	return uint8(maphash.String(c.seed, namespace))
+}
+
+// epoch is the current epoch of a namespace.
+func (c *Cached) epoch(namespace string) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epochs[c.epochOf(namespace)]
+}
+
+// List asks the store.
+func (c *Cached) List(ctx context.Context, after string, limit int) ([]*Workspace, error) {
+	return c.store.List(ctx, after, limit)
+}
+
+// Create creates the workspace in the store, and in memory before it returns.
+func (c *Cached) Create(ctx context.Context, w *Workspace) error {
+	return c.write(ctx, w, c.store.Create)
+}
+
+// Update updates the workspace in the store, and in memory before it returns.
+// After ErrConflict or ErrNotFound, Get answers what the store has.
+func (c *Cached) Update(ctx context.Context, w *Workspace) error {
+	return c.write(ctx, w, c.store.Update)
+}
+
+func (c *Cached) write(ctx context.Context, w *Workspace, do func(context.Context, *Workspace) error) error {
+	epoch := c.epoch(w.Namespace)
+	if err := do(ctx, w); err != nil {
+		c.refresh(ctx, w.Namespace, err)
+		return err
+	}
+	n := w.Clone()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	current := c.epochs[c.epochOf(n.Namespace)] == epoch
+	c.advance(n.Namespace)
+	if have, ok := c.known.Peek(n.Namespace); current || ok && have.ID == n.ID {
+		c.keep(n)
+	} else {
+		c.drop(n.Namespace) // another write went between: the store knows which was last
+	}
+	return nil
+}
+
+// Delete deletes the workspace in the store, and in memory before it returns.
+func (c *Cached) Delete(ctx context.Context, namespace string, revision int64) error {
+	epoch := c.epoch(namespace)
+	if err := c.store.Delete(ctx, namespace, revision); err != nil {
+		c.refresh(ctx, namespace, err)
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	current := c.epochs[c.epochOf(namespace)] == epoch
+	c.advance(namespace)
+	c.drop(namespace)
+	if current {
+		c.unknown.Add(namespace, c.now().Add(unknownFor))
+	}
+	return nil
+}
+
+// refresh reads a namespace again after a write that the store refused: what is in
+// memory is older than what the store judged by, and who tries again reads it.
+func (c *Cached) refresh(ctx context.Context, namespace string, err error) {
+	if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrExists) {
+		return
+	}
+	c.mu.Lock()
+	c.advance(namespace)
+	l := c.load(ctx, namespace)
+	c.mu.Unlock()
+	_, _ = l.wait(ctx)
+}
+
+// Changes asks the store.
+func (c *Cached) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+	return c.store.Changes(ctx, cursor)
+}
+
+// Close closes the store. Run must have returned.
+func (c *Cached) Close() error { return c.store.Close() }
+
+// complain logs that the store fails, once in reportEvery. c.mu is held.
+func (c *Cached) complain(doing string, err error) {
+	if now := c.now(); c.reported.IsZero() || now.Sub(c.reported) >= reportEvery {
+		c.reported = now
+		c.log.Error("workspace store fails; serving the last known copies", "doing", doing, "err", err)
+	}
+}

@@ -1,0 +1,212 @@
+package workspace
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// New returns a workspace as one is created where nothing else is said: open to
+// every origin and every full URL, without sources. Lists are empty, never nil.
+func New(namespace string) *Workspace {
+	w := &Workspace{
+		Namespace:      namespace,
+		AllowedOrigins: []string{"*"},
+		AllowedSources: []string{"*"},
+		Dialect:        "native",
+	}
+	w.normalize()
+	return w
+}
+
+// Decode reads the JSON of one workspace. Fields that are left out have the
+// defaults of [New]; an empty list is empty, so "allowed_sources":[] allows
+// nothing. Unknown fields, names in another case, duplicate keys, nulls, wrong
+// types and trailing data are a *[ValidationError] that names the paths. URLs and
+// host names come out in their canonical form. Decode judges form only:
+// [Workspace.Validate] judges the rest.
+func Decode(data []byte) (*Workspace, error) {
+	t, err := parseJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	return decodeTree(t, "")
+}
+
+func decodeTree(t tree, path string) (*Workspace, error) {
+	w := New("")
+	var f filler
+	f.fill(reflect.ValueOf(w).Elem(), t, path)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	w.normalize()
+	return w, nil
+}
+
+// maxDocument bounds what DecodeAll reads, in bytes.
+const maxDocument = 64 << 20
+
+// DecodeAll reads the workspaces of a file for `tintype apply`: JSON, or YAML of
+// one or more documents. A document is a workspace or a list of workspaces, each
+// as [Decode] takes it; empty documents are skipped. Errors name the file, the
+// document and the path, and wrap a *[ValidationError] where the content is
+// wrong. A namespace may be there once.
+func DecodeAll(r io.Reader, name string) ([]*Workspace, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(data) > maxDocument {
+		return nil, fmt.Errorf("%s: the file is over %d MiB", name, maxDocument>>20)
+	}
+	var documents []tree
+	if strings.EqualFold(filepath.Ext(name), ".json") || json.Valid(data) {
+		t, err := parseJSON(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: document 1: %w", name, err)
+		}
+		documents = []tree{t}
+	} else if documents, err = parseYAML(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+
+	var all []*Workspace
+	var errs []error
+	first := map[string]int{} // namespace → the document it is in
+	for i, document := range documents {
+		number := i + 1
+		list, isList := document.([]tree)
+		if !isList {
+			list = []tree{document}
+		}
+		for j, t := range list {
+			if t == nil && !isList {
+				continue // an empty document, as a trailing "---" makes
+			}
+			path := ""
+			if isList {
+				path = element("", j)
+			}
+			w, err := decodeTree(t, path)
+			if err == nil && w.Namespace != "" && first[w.Namespace] != 0 {
+				err = invalid(member(path, "namespace"), "%q is already in document %d", w.Namespace, first[w.Namespace])
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: document %d: %w", name, number, err))
+				continue
+			}
+			first[w.Namespace] = number
+			all = append(all, w)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return all, nil
+}
+
+// parseYAML returns a tree for each document.
+func parseYAML(data []byte) ([]tree, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var documents []tree
+	budget := maxNodes
+	for {
+		number := len(documents) + 1
+		var node yaml.Node
+		if err := dec.Decode(&node); errors.Is(err, io.EOF) {
+			return documents, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("document %d: %w", number, invalid("", "invalid YAML: %v", err))
+		}
+		t, err := yamlTree(&node, "", 0, &budget)
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", number, err)
+		}
+		documents = append(documents, t)
+	}
+}
+
+// maxNodes bounds what a YAML file's aliases may unfold to.
+const maxNodes = 1 << 20
+
+func yamlTree(n *yaml.Node, path string, depth int, budget *int) (tree, error) {
+	if *budget--; *budget < 0 {
+		return nil, invalid(path, "the file unfolds to too many values")
+	}
+	if depth > maxDepth {
+		return nil, invalid(path, "nested too deeply: at most %d levels", maxDepth)
+	}
+	switch n.Kind {
+	case 0:
+		return nil, nil
+	case yaml.DocumentNode:
+		return yamlTree(n.Content[0], path, depth, budget)
+	case yaml.AliasNode:
+		return yamlTree(n.Alias, path, depth+1, budget)
+	case yaml.SequenceNode:
+		list := make([]tree, len(n.Content))
+		for i, e := range n.Content {
+			var err error
+			if list[i], err = yamlTree(e, element(path, i), depth+1, budget); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case yaml.MappingNode:
+		o := make(object, 0, len(n.Content)/2)
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.Kind != yaml.ScalarNode {
+				return nil, invalid(path, "line %d: a key must be a plain word", key.Line)
+			}
+			at := member(path, key.Value)
+			if seen[key.Value] {
+				return nil, invalid(at, "given twice, the second time in line %d", key.Line)
+			}
+			seen[key.Value] = true
+			value, err := yamlTree(n.Content[i+1], at, depth+1, budget)
+			if err != nil {
+				return nil, err
+			}
+			o = append(o, field{key.Value, value})
+		}
+		return o, nil
+	}
+	return yamlScalar(n, path)
+}
+
+func yamlScalar(n *yaml.Node, path string) (tree, error) {
+	switch n.ShortTag() {
+	case "!!str", "!!timestamp":
+		return n.Value, nil
+	case "!!null":
+		return nil, nil
+	case "!!bool":
+		var b bool
+		if err := n.Decode(&b); err == nil {
+			return b, nil
+		}
+	case "!!int":
+		var i int64
+		if err := n.Decode(&i); err == nil {
+			return json.Number(fmt.Sprint(i)), nil
+		}
+	case "!!float":
+		var x float64
+		if err := n.Decode(&x); err == nil {
+			if text, err := json.Marshal(x); err == nil { // refuses .inf and .nan
+				return json.Number(text), nil
+			}
+		}
+	}
+	return nil, invalid(path, "line %d: %q is not a string, a number, true or false", n.Line, n.Value)
+}

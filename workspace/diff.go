@@ -1,0 +1,212 @@
+package workspace
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Diff says in lines for people what changed from old to new, with secrets
+// masked, such as
+//
+//	allowed_origins: removed "*", added "https://app.example.com"
+//	sources[photos].url: "https://a.example.com/" → "https://b.example.com/"
+//
+// It is empty where nothing changed. What the server makes (id, revision, times)
+// and the order of lists are no difference, since neither changes what a request
+// gets. A nil old is a workspace that is created, and a nil new one that is
+// deleted. A [Mask] in new is the secret of old; where only old is masked nobody
+// can tell, so that counts as a change.
+func Diff(old, new *Workspace) []string {
+	switch {
+	case old == nil && new == nil:
+		return nil
+	case new == nil:
+		return []string{fmt.Sprintf("workspace %q: deleted", old.Namespace)}
+	}
+	var d differ
+	if old == nil {
+		d.add("workspace %q: created", new.Namespace)
+		d.fresh = true
+		old = New(new.Namespace)
+	}
+	d.structs("", reflect.ValueOf(*old), reflect.ValueOf(*new))
+	return d.lines
+}
+
+type differ struct {
+	lines []string
+	fresh bool // within something added: there are no old values to show
+}
+
+func (d *differ) add(format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+}
+
+func (d *differ) structs(path string, old, new reflect.Value) {
+	for i, name := range jsonNames(old.Type()) {
+		at := member(path, name)
+		a, b := old.Field(i), new.Field(i)
+		switch a.Interface().(type) {
+		case []string:
+			d.sets(at, a.Interface().([]string), b.Interface().([]string))
+			continue
+		case map[string]string:
+			d.headers(at, a.Interface().(map[string]string), b.Interface().(map[string]string))
+			continue
+		}
+		switch {
+		case path == "" && serverMade(name):
+		case name == "secret_access_key":
+			d.secret(at, a.String(), b.String())
+		case a.Kind() == reflect.Slice:
+			d.lists(at, a, b)
+		case a.Kind() == reflect.Struct:
+			d.structs(at, a, b)
+		default:
+			was, is := shown(a), shown(b)
+			switch {
+			case was == is:
+			case d.fresh:
+				d.add("%s: %s", at, is)
+			default:
+				d.add("%s: %s → %s", at, was, is)
+			}
+		}
+	}
+}
+
+// serverMade reports whether a field of a workspace is the server's to set.
+func serverMade(name string) bool {
+	return name == "id" || name == "revision" || name == "created_at" || name == "updated_at"
+}
+
+// lists compares lists whose elements have a key or name of their own.
+func (d *differ) lists(path string, old, new reflect.Value) {
+	was, is := byName(old), byName(new)
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if _, stays := is[name]; !stays {
+			d.add("%s[%s]: removed", path, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		at := fmt.Sprintf("%s[%s]", path, name)
+		if before, ok := was[name]; ok {
+			d.structs(at, before, is[name])
+		} else {
+			d.add("%s: added", at)
+			outer := d.fresh
+			d.fresh = true
+			d.structs(at, withName(is[name], name), is[name])
+			d.fresh = outer
+		}
+	}
+}
+
+// byName is the elements of a list under their first field, which is their name.
+func byName(list reflect.Value) map[string]reflect.Value {
+	m := make(map[string]reflect.Value, list.Len())
+	for i := range list.Len() {
+		e := list.Index(i)
+		m[e.Field(0).String()] = e
+	}
+	return m
+}
+
+// withName is an element that has a name and nothing else.
+func withName(like reflect.Value, name string) reflect.Value {
+	e := reflect.New(like.Type()).Elem()
+	e.Field(0).SetString(name)
+	return e
+}
+
+func (d *differ) sets(path string, old, new []string) {
+	var parts []string
+	for _, s := range old {
+		if !slices.Contains(new, s) {
+			parts = append(parts, fmt.Sprintf("removed %s", quoted(s)))
+		}
+	}
+	for _, s := range new {
+		if !slices.Contains(old, s) {
+			parts = append(parts, fmt.Sprintf("added %s", quoted(s)))
+		}
+	}
+	if len(parts) > 0 {
+		d.add("%s: %s", path, strings.Join(parts, ", "))
+	}
+}
+
+func (d *differ) headers(path string, old, new map[string]string) {
+	was, is := canonicalHeaders(old), canonicalHeaders(new)
+	names := canonicalHeaders(old)
+	maps.Copy(names, is)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		before, had := was[name]
+		after, has := is[name]
+		at := member(path, name)
+		switch {
+		case !had:
+			d.add("%s: added", at)
+		case !has:
+			d.add("%s: removed", at)
+		default:
+			d.secret(at, before, after)
+		}
+	}
+}
+
+func canonicalHeaders(headers map[string]string) map[string]string {
+	c := make(map[string]string, len(headers))
+	for name, value := range headers {
+		c[http.CanonicalHeaderKey(name)] = value
+	}
+	return c
+}
+
+func (d *differ) secret(path, old, new string) {
+	switch {
+	case old == new, new == Mask && old != "":
+	case old == "":
+		d.add("%s: set", path)
+	case new == "":
+		d.add("%s: removed", path)
+	case old == Mask:
+		d.add("%s: may have changed", path)
+	default:
+		d.add("%s: changed", path)
+	}
+}
+
+// shown is a plain value as JSON writes it; "none" for one that isn't set.
+func shown(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return "none"
+		}
+		return shown(v.Elem())
+	case reflect.String:
+		return quoted(v.String())
+	}
+	text, err := json.Marshal(v.Interface())
+	if err != nil {
+		return fmt.Sprint(v.Interface())
+	}
+	return string(text)
+}
+
+// quoted is a string as JSON writes it, but for the escapes of HTML.
+func quoted(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return fmt.Sprintf("%q", s)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

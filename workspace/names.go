@@ -1,0 +1,55 @@
+package workspace
+
+// ValidNamespace reports whether s has the form of a namespace: 3 to 63 of a-z,
+// 0-9 and "-", neither starting nor ending with "-". It says nothing about
+// [Reserved]. It allocates nothing.
+func ValidNamespace(s string) bool {
+	if len(s) < 3 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if !lowerAlnum(s[i]) && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// Reserved reports whether a namespace is one that paths of Tintype itself, or of
+// CDNs in front, begin with. It allocates nothing.
+func Reserved(namespace string) bool {
+	switch namespace {
+	case "v1", "app", "api", "healthz", "readyz", "metrics", "static", "docs", "www", "admin", "assets", "login",
+		"transform", "info", "placeholder", "grid", "cdn-cgi":
+		return true
+	}
+	return false
+}
+
+// ValidSourceKey reports whether s has the form of a source key: 1 to 63 of a-z,
+// 0-9, "_" and "-", starting with a letter or digit. Names of marks and presets
+// have the same form. It says nothing about [ReservedSourceKey]. It allocates
+// nothing.
+func ValidSourceKey(s string) bool {
+	if s == "" || len(s) > 63 || !lowerAlnum(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if !lowerAlnum(s[i]) && s[i] != '_' && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// ReservedSourceKey reports whether a source key is a word that URLs give another
+// meaning after the namespace. It allocates nothing.
+func ReservedSourceKey(key string) bool {
+	switch key {
+	case "transform", "info", "placeholder", "grid", "cdn-cgi", "metadata", "colors", "palette", "blurhash", "thumbhash", "v1":
+		return true
+	}
+	return false
+}
+
+func lowerAlnum(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }

@@ -1,0 +1,74 @@
+package workspace
+
+import (
+	"strings"
+
+	"github.com/tintype/tintype/origin"
+)
+
+// normalize brings what can be written in several ways into one: lists are empty
+// rather than nil, headers and public_urls nil rather than empty, URLs and domains
+// canonical, prefixes end in "/". What is wrong stays for Validate to name.
+func (w *Workspace) normalize() {
+	w.AllowedOrigins = orEmpty(w.AllowedOrigins)
+	w.AllowedSources = orEmpty(w.AllowedSources)
+	w.Domains = orEmpty(w.Domains)
+	w.Sources = orEmpty(w.Sources)
+	w.Marks = orEmpty(w.Marks)
+	w.Presets = orEmpty(w.Presets)
+	for i, domain := range w.Domains {
+		if name, ok := asciiName(domain); ok {
+			w.Domains[i] = name
+		}
+	}
+	for i := range w.Sources {
+		s := &w.Sources[i]
+		s.URL = prefixURL(s.URL)
+		s.Endpoint = endpointURL(s.Endpoint)
+		if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
+			s.Prefix += "/"
+		}
+		if len(s.Headers) == 0 {
+			s.Headers = nil
+		}
+		if len(s.PublicURLs) == 0 {
+			s.PublicURLs = nil
+		}
+		for j, raw := range s.PublicURLs {
+			s.PublicURLs[j] = prefixURL(raw)
+		}
+	}
+	for i := range w.Marks {
+		w.Marks[i].AutoApplySources = orEmpty(w.Marks[i].AutoApplySources)
+	}
+}
+
+func orEmpty[E any](s []E) []E {
+	if s == nil {
+		return []E{}
+	}
+	return s
+}
+
+// prefixURL is a source's URL in canonical form with a slash at the end, so that
+// object keys follow whole segments; as it was where it can't be one.
+func prefixURL(raw string) string {
+	u, err := origin.ParseURL(raw)
+	if err != nil || u.Query != "" || !u.PathIsCanonical() {
+		return raw
+	}
+	if !strings.HasSuffix(u.Path, "/") {
+		u.Path += "/"
+	}
+	return u.String()
+}
+
+// endpointURL is an endpoint in canonical form, without a slash at the end; as it
+// was where it can't be one.
+func endpointURL(raw string) string {
+	u, err := origin.ParseURL(raw)
+	if err != nil || u.Query != "" || u.Path != "/" {
+		return raw
+	}
+	return strings.TrimSuffix(u.String(), "/")
+}

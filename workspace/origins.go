@@ -1,0 +1,161 @@
+package workspace
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Origins decide which web origins (RFC 6454) may read a workspace's responses:
+// its allowed_origins. The zero value allows none. It is immutable and safe for
+// concurrent use.
+//
+//   - every origin, "null" too
+//     https://app.example.com      that origin; another port than the scheme's own is named: https://app.example.com:8443
+//     example.com                  http and https on their default ports
+//     *.example.com                its subdomains, however deep, but not example.com; http and https on their default ports
+//     null                         the origin of files, sandboxed frames and the like
+type Origins struct {
+	any, null bool
+	exact     map[string]struct{} // scheme://host[:port]
+	hosts     map[string]struct{}
+	suffixes  []string // with the leading dot
+}
+
+// ParseOrigins reads patterns. The error names the pattern and says what is
+// allowed.
+func ParseOrigins(patterns []string) (Origins, error) {
+	o := Origins{exact: map[string]struct{}{}, hosts: map[string]struct{}{}}
+	for _, pattern := range patterns {
+		if !o.add(pattern) {
+			return Origins{}, fmt.Errorf("bad origin pattern %q: use *, https://app.example.com, https://app.example.com:8443, "+
+				"example.com, *.example.com or null, without a path", cut(pattern))
+		}
+	}
+	return o, nil
+}
+
+func (o *Origins) add(pattern string) bool {
+	switch {
+	case pattern == "*":
+		o.any = true
+		return true
+	case pattern == "null":
+		o.null = true
+		return true
+	case strings.Contains(pattern, "://"):
+		scheme, rest, _ := strings.Cut(pattern, "://")
+		scheme = strings.ToLower(scheme)
+		if scheme != "http" && scheme != "https" {
+			return false
+		}
+		host, port, ok := splitPort(rest)
+		if !ok {
+			return false
+		}
+		if host, ok = asciiHost(host); !ok {
+			return false
+		}
+		if port != "" && port != defaultPort(scheme) {
+			host += ":" + port
+		}
+		o.exact[scheme+"://"+host] = struct{}{}
+		return true
+	}
+	if name, ok := strings.CutPrefix(pattern, "*."); ok {
+		if name, ok = asciiName(name); ok {
+			o.suffixes = append(o.suffixes, "."+name)
+		}
+		return ok
+	}
+	host, ok := asciiHost(pattern)
+	if ok {
+		o.hosts[host] = struct{}{}
+	}
+	return ok
+}
+
+// Any reports whether every origin is allowed, so that responses need not depend
+// on it.
+func (o Origins) Any() bool { return o.any }
+
+// Allow reports whether the value of a request's Origin header is allowed. A
+// request without the header is no business of Origins. What isn't the origin of
+// an http or https page as RFC 6454 §6.2 writes it, or "null", is allowed by "*"
+// alone.
+func (o Origins) Allow(origin string) bool {
+	if o.any {
+		return true
+	}
+	if origin == "null" {
+		return o.null
+	}
+	if !isASCII(origin) { // ToLower makes letters out of signs such as U+212A
+		return false
+	}
+	scheme, rest, ok := strings.Cut(strings.ToLower(origin), "://")
+	if !ok || scheme != "http" && scheme != "https" {
+		return false
+	}
+	host, port, ok := splitPort(rest)
+	if !ok || !plainHost(host) {
+		return false
+	}
+	if port != "" && port != defaultPort(scheme) {
+		_, ok = o.exact[scheme+"://"+host+":"+port]
+		return ok
+	}
+	if _, ok = o.hosts[host]; ok {
+		return true
+	}
+	for _, suffix := range o.suffixes {
+		if len(host) > len(suffix) && strings.HasSuffix(host, suffix) && host[0] != '.' {
+			return true
+		}
+	}
+	_, ok = o.exact[scheme+"://"+host]
+	return ok
+}
+
+// splitPort splits host[:port]. The port is a number of 1 to 65535 without
+// leading zeros, or empty where there is none.
+func splitPort(s string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.HasSuffix(s, "]") {
+		return s, "", true
+	}
+	host, port = s[:i], s[i+1:]
+	n, err := strconv.ParseUint(port, 10, 16)
+	return host, port, err == nil && n > 0 && port[0] != '0'
+}
+
+func defaultPort(scheme string) string {
+	if scheme == "http" {
+		return "80"
+	}
+	return "443"
+}
+
+// plainHost reports whether a host in lower case has only the bytes of names and
+// bracketed addresses.
+func plainHost(host string) bool {
+	if strings.HasPrefix(host, "[") {
+		addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		return err == nil && addr.Is6()
+	}
+	for i := range len(host) {
+		if c := host[i]; !lowerAlnum(c) && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return host != ""
+}
+
+// cut is the beginning of what a user wrote, for messages.
+func cut(s string) string {
+	if len(s) > 100 {
+		return strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,77 @@
+package workspace
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Problem is one thing that is wrong with a workspace.
+type Problem struct {
+	Path    string `json:"path"`    // where in the JSON, such as "sources[0].url"; empty is all of it
+	Message string `json:"message"` // what is wrong and what is allowed; holds no secret
+}
+
+// String is "path: message".
+func (p Problem) String() string {
+	if p.Path == "" {
+		return p.Message
+	}
+	return p.Path + ": " + p.Message
+}
+
+// A ValidationError lists all that is wrong with a workspace, or with the JSON or
+// YAML of one.
+type ValidationError struct {
+	Problems []Problem // at least one
+}
+
+// Error is the problems, one after the other.
+func (e *ValidationError) Error() string {
+	texts := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// problems collects what is wrong.
+type problems []Problem
+
+func (p *problems) add(path, format string, args ...any) {
+	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return &ValidationError{Problems: p}
+}
+
+// invalid is a ValidationError of one problem.
+func invalid(path, format string, args ...any) error {
+	var p problems
+	p.add(path, format, args...)
+	return p.err()
+}
+
+// member is the path of a field of the object at path. A name that isn't a plain
+// word is quoted, and cut where it is long, since it may be anybody's.
+func member(path, field string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
+	}
+	if len(field) > 64 {
+		field = strings.ToValidUTF8(field[:64], "") + "…"
+	}
+	if field == "" || strings.ContainsFunc(field, func(r rune) bool { return !plain(r) }) {
+		return fmt.Sprintf("%s[%q]", path, field)
+	}
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}
+
+// element is the path of an element of the list at path.
+func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

@@ -1,0 +1,110 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// migrations bring a database from version i to i+1; PRAGMA user_version holds
+// the version. They are only ever added to.
+var migrations = []string{
+	`CREATE TABLE workspaces (
+		namespace  TEXT PRIMARY KEY,
+		id         TEXT NOT NULL UNIQUE,
+		revision   INTEGER NOT NULL,
+		json       BLOB NOT NULL,
+		created_at TEXT NOT NULL,
+		updated_at TEXT NOT NULL
+	) STRICT;
+	CREATE TABLE domains (
+		domain    TEXT PRIMARY KEY,
+		namespace TEXT NOT NULL REFERENCES workspaces (namespace) ON DELETE CASCADE
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX domains_namespace ON domains (namespace);
+	CREATE TABLE changes (
+		seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+		namespace TEXT NOT NULL
+	) STRICT;`,
+}
+
+// migrate brings the database to the newest version, whole or not at all.
+func migrate(db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*busyTimeout)
+	defer cancel()
+	version, err := userVersion(ctx, db)
+	if err != nil {
+		return err
+	}
+	if err := known(version); err != nil {
+		return err
+	}
+	if err := walMode(ctx, db); err != nil {
+		return err
+	}
+	if version == len(migrations) {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if version, err = userVersion(ctx, tx); err != nil { // another process may have been first
+		return err
+	}
+	if err := known(version); err != nil {
+		return err
+	}
+	for ; version < len(migrations); version++ {
+		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
+			return fmt.Errorf("migration %d: %w", version+1, err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func known(version int) error {
+	if version < 0 || version > len(migrations) {
+		return fmt.Errorf("was written by a newer tintype (schema %d; this one knows up to %d): "+
+			"run that version, or use another data folder", version, len(migrations))
+	}
+	return nil
+}
+
+func userVersion(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (version int, err error) {
+	err = db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version)
+	return version, err
+}
+
+// walMode switches to write-ahead logging. SQLite doesn't wait for another process
+// that is switching at the same time, so we do.
+func walMode(ctx context.Context, db *sql.DB) error {
+	retry := time.NewTicker(10 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		var mode string
+		err := db.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode)
+		switch {
+		case err == nil && mode == "wal":
+			return nil
+		case err == nil:
+			return fmt.Errorf("the file system supports no write-ahead log (journal mode is %q): use a local disk", mode)
+		case code(err)&0xff != sqlite3.SQLITE_BUSY:
+			return err
+		}
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}

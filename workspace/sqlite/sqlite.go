@@ -1,0 +1,356 @@
+// Package sqlite keeps workspaces in one SQLite file, for one machine: the
+// default store.
+//
+// [Open] is all there is to call. Several processes may have the same file open;
+// readers don't wait for writers. Where one machine is not enough, use another
+// store.
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+	sqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	busyTimeout = 5 * time.Second // a writer waits for the others this long
+	readers     = 4               // connections that read at the same time
+	changesKept = 10_000          // changes that a cursor can go back
+)
+
+// Store is a [workspace.Store] in a SQLite file. It is safe for concurrent use.
+type Store struct {
+	read  *sql.DB
+	write *sql.DB // one connection, since SQLite has one writer at a time
+}
+
+var _ workspace.Store = (*Store)(nil)
+
+// Open opens the database in the file at path, and makes both the file (mode 0600)
+// and its folder (0700) where they are missing. A database that a newer version
+// wrote is refused and left as it is.
+//
+// A commit is synced to the disk before a write returns (synchronous=FULL): the
+// interface promises durability, and settings are written too rarely for the
+// milliseconds to matter.
+func Open(path string) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := private(path); err != nil {
+		return nil, fmt.Errorf("workspace database: %w", err)
+	}
+	pragmas := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)", "synchronous(FULL)",
+	}}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: pragmas.Encode() + "&_txlock=immediate"}
+	s := &Store{}
+	if s.write, err = sql.Open("sqlite", dsn.String()); err != nil {
+		return nil, err
+	}
+	s.write.SetMaxOpenConns(1)
+	if err := migrate(s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("workspace database %s: %w", path, err), s.write.Close())
+	}
+	pragmas.Add("_pragma", "query_only(1)")
+	dsn.RawQuery = pragmas.Encode()
+	if s.read, err = sql.Open("sqlite", dsn.String()); err != nil {
+		return nil, errors.Join(err, s.write.Close())
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	return s, nil
+}
+
+// private makes the file, or takes the permissions of others away: it holds
+// secrets. SQLite gives the files that it puts beside it the same mode.
+func private(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return f.Chmod(0o600)
+	}
+	return nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// Get implements [workspace.Store].
+func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	w, err := scan(s.read.QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, workspace.ErrNotFound
+	}
+	return w, failure(ctx, err)
+}
+
+// List implements [workspace.Store].
+func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace.Workspace, error) {
+	if limit <= 0 {
+		return nil, ctx.Err()
+	}
+	rows, err := s.read.QueryContext(ctx,
+		`SELECT namespace, json FROM workspaces WHERE namespace > ? ORDER BY namespace LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	var list []*workspace.Workspace
+	for rows.Next() {
+		w, err := scan(rows)
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		list = append(list, w)
+	}
+	return list, failure(ctx, rows.Err())
+}
+
+// scan reads a row of namespace and json. What it can't read it refuses rather
+// than serve without a rule that a newer version may have written into it.
+func scan(row interface{ Scan(...any) error }) (*workspace.Workspace, error) {
+	var namespace string
+	var data []byte
+	if err := row.Scan(&namespace, &data); err != nil {
+		return nil, err
+	}
+	w, err := workspace.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("workspace %q as stored: %w", namespace, err)
+	}
+	return w, nil
+}
+
+// Create implements [workspace.Store].
+func (s *Store) Create(ctx context.Context, w *workspace.Workspace) error {
+	n := w.Clone()
+	n.ID = rand.Text()
+	n.Revision = 1
+	n.CreatedAt = now()
+	n.UpdatedAt = n.CreatedAt
+	data, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("workspace %q: %w", w.Namespace, err)
+	}
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx,
+			`INSERT INTO workspaces (namespace, id, revision, json, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+			 ON CONFLICT (namespace) DO NOTHING`,
+			n.Namespace, n.ID, n.Revision, data, n.CreatedAt.Format(time.RFC3339Nano), n.UpdatedAt.Format(time.RFC3339Nano))
+		if err != nil {
+			return err
+		}
+		if made, err := done.RowsAffected(); err != nil || made == 0 {
+			return errors.Join(err, workspace.ErrExists)
+		}
+		if err := setDomains(ctx, tx, n); err != nil {
+			return err
+		}
+		return record(ctx, tx, n.Namespace)
+	})
+	if err != nil {
+		return err
+	}
+	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = n.ID, n.Revision, n.CreatedAt, n.UpdatedAt
+	return nil
+}
+
+// Update implements [workspace.Store].
+func (s *Store) Update(ctx context.Context, w *workspace.Workspace) error {
+	n := w.Clone()
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		var created string
+		var revision int64
+		err := tx.QueryRowContext(ctx, `SELECT id, revision, created_at FROM workspaces WHERE namespace = ?`, n.Namespace).
+			Scan(&n.ID, &revision, &created)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return workspace.ErrNotFound
+		case err != nil:
+			return err
+		case revision != w.Revision:
+			return workspace.ErrConflict
+		}
+		if n.CreatedAt, err = time.Parse(time.RFC3339Nano, created); err != nil {
+			return err
+		}
+		n.Revision++
+		n.UpdatedAt = now()
+		data, err := json.Marshal(n)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE workspaces SET revision = ?, json = ?, updated_at = ? WHERE namespace = ?`,
+			n.Revision, data, n.UpdatedAt.Format(time.RFC3339Nano), n.Namespace); err != nil {
+			return err
+		}
+		if err := setDomains(ctx, tx, n); err != nil {
+			return err
+		}
+		return record(ctx, tx, n.Namespace)
+	})
+	if err != nil {
+		return err
+	}
+	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = n.ID, n.Revision, n.CreatedAt, n.UpdatedAt
+	return nil
+}
+
+// Delete implements [workspace.Store].
+func (s *Store) Delete(ctx context.Context, namespace string, revision int64) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		var stored int64
+		err := tx.QueryRowContext(ctx, `SELECT revision FROM workspaces WHERE namespace = ?`, namespace).Scan(&stored)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return workspace.ErrNotFound
+		case err != nil:
+			return err
+		case revision != 0 && revision != stored:
+			return workspace.ErrConflict
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM workspaces WHERE namespace = ?`, namespace); err != nil {
+			return err
+		}
+		return record(ctx, tx, namespace)
+	})
+}
+
+// setDomains makes the domains of w, and no others, its own.
+func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM domains WHERE namespace = ?`, w.Namespace); err != nil {
+		return err
+	}
+	for _, domain := range w.Domains {
+		_, err := tx.ExecContext(ctx, `INSERT INTO domains (domain, namespace) VALUES (?, ?)`, domain, w.Namespace)
+		if code(err) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record adds to the changes and forgets the oldest.
+func record(ctx context.Context, tx *sql.Tx, namespace string) error {
+	done, err := tx.ExecContext(ctx, `INSERT INTO changes (namespace) VALUES (?)`, namespace)
+	if err != nil {
+		return err
+	}
+	seq, err := done.LastInsertId()
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM changes WHERE seq <= ?`, seq-changesKept)
+	return err
+}
+
+// Changes implements [workspace.Store]. A cursor is the number of a change.
+func (s *Store) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both queries
+	if err != nil {
+		return nil, "", failure(ctx, err)
+	}
+	defer tx.Rollback()
+	var kept, last int64
+	err = tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM changes),
+		coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0)`).Scan(&kept, &last)
+	if err != nil {
+		return nil, "", failure(ctx, err)
+	}
+	next = strconv.FormatInt(last, 10)
+	if cursor == "" {
+		return nil, next, nil
+	}
+	since, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || since < last-kept || since > last { // later than the last: the file was put back from a copy
+		return nil, "", workspace.ErrCursor
+	}
+	rows, err := tx.QueryContext(ctx,
+		`SELECT namespace FROM changes WHERE seq > ? GROUP BY namespace ORDER BY max(seq)`, since)
+	if err != nil {
+		return nil, "", failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var namespace string
+		if err := rows.Scan(&namespace); err != nil {
+			return nil, "", failure(ctx, err)
+		}
+		namespaces = append(namespaces, namespace)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, "", failure(ctx, err)
+	}
+	return namespaces, next, nil
+}
+
+// inTx runs do in a transaction that has the write lock from its start, so that
+// what do reads stays true until the commit.
+func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	if err := do(tx); err != nil {
+		_ = tx.Rollback() // the connection is dropped where this fails
+		return failure(ctx, err)
+	}
+	return failure(ctx, tx.Commit())
+}
+
+// failure gives an error its place among those of package workspace: its own and
+// the context's stay, the rest means that the database can't be used.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, workspace.ErrExists),
+		errors.Is(err, workspace.ErrConflict), errors.Is(err, workspace.ErrDomainTaken):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
+}
+
+// code is the extended result code of an error of SQLite, else 0.
+func code(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()
+	}
+	return 0
+}
+
+// now is the time as JSON and the database keep it: in UTC, to the microsecond.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

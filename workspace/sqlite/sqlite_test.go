@@ -1,0 +1,345 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// writerFile makes the test binary a writer into the database that it names, until
+// somebody kills it.
+const writerFile = "TINTYPE_TEST_WRITER_FILE"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(writerFile); path != "" {
+		if err := writeForEver(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(path)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return s
+}
+
+func TestStore(t *testing.T) {
+	workspacetest.Run(t, func(t *testing.T) workspace.Store {
+		return open(t, filepath.Join(t.TempDir(), "workspaces.db"))
+	})
+}
+
+func TestStoreShared(t *testing.T) {
+	workspacetest.RunShared(t, func(t *testing.T) (a, b workspace.Store) {
+		path := filepath.Join(t.TempDir(), "workspaces.db")
+		return open(t, path), open(t, path)
+	})
+}
+
+func TestCached(t *testing.T) {
+	workspacetest.Run(t, func(t *testing.T) workspace.Store {
+		return workspace.NewCached(open(t, filepath.Join(t.TempDir(), "workspaces.db")), workspace.CachedConfig{})
+	})
+}
+
+// Two caches that no feed connects still lose no update: a refused write refreshes.
+func TestCachedRace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	a := workspace.NewCached(open(t, path), workspace.CachedConfig{})
+	b := workspace.NewCached(open(t, path), workspace.CachedConfig{})
+	defer a.Close()
+	defer b.Close()
+	if err := a.Create(t.Context(), workspace.New("acme")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		s := []*workspace.Cached{a, b}[i%2]
+		for {
+			w, err := s.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w = w.Clone()
+			w.Limits.RequestsPerMinute++
+			if err := s.Update(t.Context(), w); err == nil {
+				break
+			} else if !errors.Is(err, workspace.ErrConflict) {
+				t.Fatal(err)
+			}
+		}
+	}
+	if w, err := b.Get(t.Context(), "acme"); err != nil || w.Limits.RequestsPerMinute != 10 {
+		t.Errorf("%+v, %v", w, err)
+	}
+}
+
+func TestReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a folder", "100% #1?.db")
+	s := open(t, path)
+	w := workspacetest.Full("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	_, cursor, err := s.Changes(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s = open(t, path)
+	defer s.Close()
+	again, err := s.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := workspace.Diff(w, again); len(changes) > 0 || again.ID != w.ID || !again.CreatedAt.Equal(w.CreatedAt) {
+		t.Errorf("after reopening: %q", changes)
+	}
+	if err := s.Delete(t.Context(), "acme", 0); err != nil {
+		t.Fatal(err)
+	}
+	if changes, _, err := s.Changes(t.Context(), cursor); err != nil || len(changes) != 1 {
+		t.Errorf("Changes since before the restart: %q, %v", changes, err)
+	}
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", file, info.Mode())
+		}
+	}
+}
+
+func TestOpenTightensMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	defer open(t, path).Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	newer := filepath.Join(t.TempDir(), "newer.db")
+	open(t, newer).Close()
+	exec1(t, newer, `PRAGMA user_version = 99`)
+	notSQLite := filepath.Join(t.TempDir(), "text.db")
+	if err := os.WriteFile(notSQLite, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		newer:        "newer tintype (schema 99; this one knows up to 1)",
+		notSQLite:    "not a database",
+		t.TempDir():  "is a directory",
+		"/dev/null":  "not a regular file",
+		newer + "/x": "not a directory",
+	} {
+		s, err := sqlite.Open(path)
+		if err == nil {
+			s.Close()
+			t.Errorf("Open(%s) succeeded", path)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%s): %v, want %q", path, err, want)
+		}
+	}
+	if version := exec1(t, newer, `PRAGMA user_version`); version != "99" {
+		t.Errorf("a refused database has version %s now", version)
+	}
+}
+
+// exec1 runs a statement over a connection of its own and returns its first value.
+func exec1(t *testing.T, path, statement string) (value string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(statement).Scan(&value); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return value
+}
+
+func TestChangesAreTrimmed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	s := open(t, path)
+	defer s.Close()
+	w := workspace.New("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	_, old, err := s.Changes(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+		INSERT INTO changes (namespace) SELECT 'many' FROM n`)
+	if err := s.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if kept := exec1(t, path, `SELECT count(*) FROM changes`); kept != "10000" {
+		t.Errorf("%s changes are kept", kept)
+	}
+	if _, _, err := s.Changes(t.Context(), old); !errors.Is(err, workspace.ErrCursor) {
+		t.Errorf("Changes from a cursor that is too old: %v", err)
+	}
+	since := func(back int64) string {
+		last, err := strconv.ParseInt(exec1(t, path, `SELECT max(seq) FROM changes`), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strconv.FormatInt(last-back, 10)
+	}
+	if changes, _, err := s.Changes(t.Context(), since(10_000)); err != nil || len(changes) != 2 {
+		t.Errorf("Changes from the oldest cursor: %q, %v", changes, err)
+	}
+	for _, back := range []int64{10_001, -1} {
+		if _, _, err := s.Changes(t.Context(), since(back)); !errors.Is(err, workspace.ErrCursor) {
+			t.Errorf("Changes from %d back: %v", back, err)
+		}
+	}
+}
+
+func TestUnavailable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	s := open(t, path)
+	w := workspace.New("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, `UPDATE workspaces SET json = '{"namespace":"acme","a_rule_to_come":true}'`)
+	_, err := s.Get(t.Context(), "acme")
+	if !errors.Is(err, workspace.ErrUnavailable) || !strings.Contains(err.Error(), "a_rule_to_come") {
+		t.Errorf("Get of what can't be read: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Get(t.Context(), "acme")
+	_, listErr := s.List(t.Context(), "", 1)
+	_, _, changesErr := s.Changes(t.Context(), "")
+	for _, err := range []error{err, listErr, changesErr, s.Create(t.Context(), w), s.Update(t.Context(), w), s.Delete(t.Context(), "acme", 0)} {
+		if !errors.Is(err, workspace.ErrUnavailable) {
+			t.Errorf("of a closed store: %v", err)
+		}
+	}
+}
+
+// writeForEver creates and updates workspaces and says so on standard output after
+// each write that was acknowledged.
+func writeForEver(path string) error {
+	s, err := sqlite.Open(path)
+	if err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		w := workspace.New(fmt.Sprintf("ws-%d", i))
+		w.Domains = []string{w.Namespace + ".example.com"}
+		if err := s.Create(context.Background(), w); err != nil && !errors.Is(err, workspace.ErrExists) {
+			return err
+		}
+		for {
+			w, err := s.Get(context.Background(), w.Namespace)
+			if err != nil {
+				return err
+			}
+			if w.Revision >= 5 {
+				break
+			}
+			if err := s.Update(context.Background(), w); err != nil {
+				return err
+			}
+			fmt.Println(w.Namespace, w.Revision)
+		}
+	}
+}
+
+// A process that is killed in the middle of writing loses nothing that it had
+// acknowledged, and leaves nothing half done.
+func TestKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	acknowledged := map[string]int64{}
+	for round := range 20 {
+		child := exec.CommandContext(t.Context(), os.Args[0])
+		child.Env = append(os.Environ(), writerFile+"="+path)
+		child.Stderr = os.Stderr
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); n++ { // on to the end: what was said before the kill counts
+			namespace, text, _ := strings.Cut(lines.Text(), " ")
+			revision, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				t.Fatalf("the writer said %q", lines.Text())
+			}
+			acknowledged[namespace] = revision
+			if n == round%7 {
+				if err := child.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = child.Wait() // killed
+
+		s := open(t, path)
+		list, err := s.List(t.Context(), "", 1000)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		stored := map[string]int64{}
+		for _, w := range list {
+			stored[w.Namespace] = w.Revision
+		}
+		for namespace, revision := range acknowledged {
+			if stored[namespace] < revision {
+				t.Errorf("round %d: %s is at revision %d, %d was acknowledged", round, namespace, stored[namespace], revision)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	if n := exec1(t, path, `SELECT count(*) FROM workspaces w LEFT JOIN domains d USING (namespace) WHERE d.domain IS NULL`); n != "0" {
+		t.Errorf("%s workspaces lost their domains", n)
+	}
+	if len(acknowledged) == 0 {
+		t.Error("nothing was acknowledged")
+	}
+}

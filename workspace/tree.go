@@ -1,0 +1,244 @@
+package workspace
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A tree is parsed JSON or YAML before it has a Go type: an object, a list, a
+// string, a json.Number, a bool or nil. An own form, since encoding/json drops
+// duplicate keys, ignores the case of names and tells no paths.
+type tree any
+
+type object []field // in the order of the document
+
+type field struct {
+	name  string
+	value tree
+}
+
+// maxDepth bounds the nesting of a document; a workspace has five levels.
+const maxDepth = 32
+
+// parseJSON returns the tree of one JSON value.
+func parseJSON(data []byte) (tree, error) {
+	if !utf8.Valid(data) {
+		return nil, invalid("", "invalid JSON: the text is not UTF-8")
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+			return nil, invalid("", "invalid JSON in line %d: %v", line, err)
+		}
+		return nil, invalid("", "invalid JSON: %v", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	return jsonTree(dec, "", 0)
+}
+
+func jsonTree(dec *json.Decoder, path string, depth int) (tree, error) {
+	if depth > maxDepth {
+		return nil, invalid(path, "nested too deeply: at most %d levels", maxDepth)
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return nil, invalid(path, "invalid JSON: %v", err)
+	}
+	switch token {
+	case json.Delim('{'):
+		o := object{}
+		seen := map[string]bool{}
+		for dec.More() {
+			key, err := dec.Token()
+			if err != nil {
+				return nil, invalid(path, "invalid JSON: %v", err)
+			}
+			name := key.(string)
+			if seen[name] {
+				return nil, invalid(member(path, name), "given twice")
+			}
+			seen[name] = true
+			value, err := jsonTree(dec, member(path, name), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			o = append(o, field{name, value})
+		}
+		_, err := dec.Token()
+		return o, err
+	case json.Delim('['):
+		list := []tree{}
+		for dec.More() {
+			value, err := jsonTree(dec, element(path, len(list)), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, value)
+		}
+		_, err := dec.Token()
+		return list, err
+	}
+	return token, nil
+}
+
+// filler fills Go values from trees, strictly, and collects what doesn't fit.
+type filler struct {
+	problems
+	nulls bool // a null member of an object outside lists is fine and fills nothing
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// fill sets v, which is of one of the kinds that a Workspace is made of.
+func (f *filler) fill(v reflect.Value, t tree, path string) {
+	if v.Type() == timeType {
+		f.fillTime(v, t, path)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		f.fillStruct(v, t, path)
+	case reflect.Map:
+		f.fillMap(v, t, path)
+	case reflect.Slice:
+		f.fillSlice(v, t, path)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem(), t, path)
+	case reflect.String:
+		switch t := t.(type) {
+		case string:
+			v.SetString(t)
+		case json.Number, bool:
+			f.add(path, "must be a string, not %s: put it in quotes", kindOf(t))
+		default:
+			f.add(path, "must be a string, not %s", kindOf(t))
+		}
+	case reflect.Bool:
+		if b, ok := t.(bool); ok {
+			v.SetBool(b)
+		} else {
+			f.add(path, "must be true or false, not %s", kindOf(t))
+		}
+	case reflect.Int, reflect.Int64:
+		n, ok := t.(json.Number)
+		if !ok {
+			f.add(path, "must be a whole number, not %s", kindOf(t))
+		} else if i, err := strconv.ParseInt(string(n), 10, v.Type().Bits()); err != nil {
+			f.add(path, "must be a whole number written in digits, and not too large")
+		} else {
+			v.SetInt(i)
+		}
+	case reflect.Float64:
+		n, ok := t.(json.Number)
+		if !ok {
+			f.add(path, "must be a number, not %s", kindOf(t))
+		} else if x, err := strconv.ParseFloat(string(n), 64); err != nil {
+			f.add(path, "is too large a number")
+		} else {
+			v.SetFloat(x)
+		}
+	default:
+		panic(fmt.Sprintf("workspace: no rule for %s at %s", v.Type(), path))
+	}
+}
+
+func (f *filler) fillStruct(v reflect.Value, t tree, path string) {
+	o, ok := t.(object)
+	if !ok {
+		f.add(path, "must be an object, not %s", kindOf(t))
+		return
+	}
+	for _, m := range o {
+		at := member(path, m.name)
+		i := slices.IndexFunc(jsonNames(v.Type()), func(name string) bool { return name == m.name })
+		switch {
+		case i < 0:
+			f.add(at, "unknown field; known are %s", strings.Join(jsonNames(v.Type()), ", "))
+		case m.value == nil && f.nulls:
+		case m.value == nil:
+			f.add(at, "must not be null: leave it out for its default")
+		default:
+			f.fill(v.Field(i), m.value, at)
+		}
+	}
+}
+
+func (f *filler) fillMap(v reflect.Value, t tree, path string) {
+	o, ok := t.(object)
+	if !ok {
+		f.add(path, "must be an object of strings, not %s", kindOf(t))
+		return
+	}
+	filled := reflect.MakeMapWithSize(v.Type(), len(o))
+	for _, m := range o {
+		value := reflect.New(v.Type().Elem()).Elem()
+		f.fill(value, m.value, member(path, m.name))
+		filled.SetMapIndex(reflect.ValueOf(m.name), value)
+	}
+	v.Set(filled)
+}
+
+func (f *filler) fillSlice(v reflect.Value, t tree, path string) {
+	list, ok := t.([]tree)
+	if !ok {
+		f.add(path, "must be a list, not %s", kindOf(t))
+		return
+	}
+	nulls := f.nulls
+	f.nulls = false // RFC 7396: a list replaces the old one whole, nulls mean nothing in it
+	defer func() { f.nulls = nulls }()
+	filled := reflect.MakeSlice(v.Type(), len(list), len(list))
+	for i, e := range list {
+		f.fill(filled.Index(i), e, element(path, i))
+	}
+	v.Set(filled)
+}
+
+func (f *filler) fillTime(v reflect.Value, t tree, path string) {
+	s, ok := t.(string)
+	at, err := time.Parse(time.RFC3339Nano, s)
+	at = at.UTC()
+	if !ok || err != nil || at.Year() < 0 || at.Year() > 9999 {
+		f.add(path, "must be a time such as \"2026-01-31T12:00:00Z\"")
+		return
+	}
+	v.Set(reflect.ValueOf(at))
+}
+
+// jsonNames are the JSON names of a struct's fields, in their order.
+func jsonNames(t reflect.Type) []string {
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	}
+	return names
+}
+
+// kindOf names what a tree is, for messages.
+func kindOf(t tree) string {
+	switch t.(type) {
+	case nil:
+		return "null"
+	case object:
+		return "an object"
+	case []tree:
+		return "a list"
+	case string:
+		return "a string"
+	case bool:
+		return "true or false"
+	default:
+		return "a number"
+	}
+}

@@ -1,0 +1,156 @@
+package workspace
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tintype/tintype/transform"
+)
+
+const (
+	maxImage   = 2048 // bytes
+	maxOptions = 2048 // bytes
+)
+
+// Query is the mark as the options that it stands for: mark with its name, and
+// mark-* for every field that is set. Parsed over [transform.Defaults] it gives
+// the [transform.Mark] that the engine needs.
+func (m *Mark) Query() transform.Query {
+	q := transform.Query{{Name: "mark", Value: m.Name, Literal: true}}
+	for _, f := range m.fields() {
+		if f.value != "" {
+			q = append(q, transform.Param{Name: f.option, Value: f.value, Literal: true})
+		}
+	}
+	return q
+}
+
+// A markField is a field of a mark and the option that says the same.
+type markField struct{ name, option, value string }
+
+func (m *Mark) fields() []markField {
+	var opacity, repeat string
+	if m.Opacity != nil {
+		opacity = strconv.FormatFloat(*m.Opacity, 'f', -1, 64)
+	}
+	if m.Repeat {
+		repeat = "1"
+	}
+	return []markField{
+		{"width", "mark-w", m.Width},
+		{"height", "mark-h", m.Height},
+		{"size", "mark-size", m.Size},
+		{"fit", "mark-fit", m.Fit},
+		{"align", "mark-align", m.Align},
+		{"pad", "mark-pad", m.Pad},
+		{"opacity", "mark-opacity", opacity},
+		{"repeat", "mark-repeat", repeat},
+	}
+}
+
+func (v *validator) marks() {
+	v.bounded("marks", len(v.w.Marks), maxMarks, "marks")
+	for i := range v.w.Marks {
+		v.mark(element("marks", i), &v.w.Marks[i], i)
+	}
+}
+
+func (v *validator) mark(path string, m *Mark, i int) {
+	first := slices.IndexFunc(v.w.Marks, func(o Mark) bool { return o.Name == m.Name }) == i
+	v.key(member(path, "name"), m.Name, "mark", first)
+	switch at := member(path, "image"); {
+	case m.Image == "":
+		v.add(at, "is missing: give source/path, such as media/logo.png, or a URL")
+	case len(m.Image) > maxImage:
+		v.add(at, "is %d bytes long; at most %d are allowed", len(m.Image), maxImage)
+	default:
+		v.image(at, m.Image)
+	}
+	for _, f := range m.fields() {
+		if f.value == "" {
+			continue
+		}
+		_, err := transform.Parse(transform.Defaults(), transform.Query{{Name: "mark", Value: "mark"}, {Name: f.option, Value: f.value}})
+		if err != nil {
+			v.add(member(path, f.name), "%s", optionReason(err))
+		}
+	}
+	for j, key := range m.AutoApplySources {
+		at := element(member(path, "auto_apply_sources"), j)
+		switch {
+		case !v.hasSource(key):
+			v.add(at, "there is no source %q", cut(key))
+		case slices.Index(m.AutoApplySources, key) < j:
+			v.add(at, "%q is there twice", key)
+		}
+	}
+}
+
+// optionNames are all names of options, aliases included.
+var optionNames = func() map[string]string {
+	names := map[string]string{}
+	for _, doc := range transform.Vocabulary() {
+		names[doc.Name] = doc.Name
+		for _, alias := range doc.Aliases {
+			names[alias] = doc.Name
+		}
+	}
+	return names
+}()
+
+func (v *validator) presets() {
+	v.bounded("presets", len(v.w.Presets), maxPresets, "presets")
+	for i := range v.w.Presets {
+		p := &v.w.Presets[i]
+		path := element("presets", i)
+		first := slices.IndexFunc(v.w.Presets, func(o Preset) bool { return o.Name == p.Name }) == i
+		v.key(member(path, "name"), p.Name, "preset", first)
+		v.presetOptions(member(path, "options"), p.Options)
+	}
+}
+
+func (v *validator) presetOptions(path, options string) {
+	if len(options) > maxOptions {
+		v.add(path, "are %d bytes long; at most %d are allowed", len(options), maxOptions)
+		return
+	}
+	query, err := transform.ParseQuery(options)
+	if err != nil {
+		v.add(path, "%v", err)
+		return
+	}
+	for _, param := range query {
+		name, known := optionNames[param.Name]
+		switch {
+		case param.Name == "preset" || strings.HasPrefix(param.Name, "p:"):
+			v.add(path, "%q is not allowed in a preset: presets don't refer to presets", cut(param.Name))
+		case param.Name == "sig" || param.Name == "exp" || param.Name == "src" || param.Name == "dl":
+			v.add(path, "%q is not allowed in a preset: it belongs to one URL", param.Name)
+		case !known:
+			v.add(path, "%q is no option; write options as in a URL, such as \"w=320&h=320&fit=cover\"", cut(param.Name))
+		case name == "mark" && ValidSourceKey(param.Value):
+			if !slices.ContainsFunc(v.w.Marks, func(m Mark) bool { return m.Name == param.Value }) {
+				v.add(path, "mark: there is no mark %q", param.Value)
+			}
+		case name == "default" && strings.Contains(param.Value, "://"):
+			v.add(path, "default: give source/path; a URL is not allowed")
+		case name == "mark", name == "default":
+			v.image(path, param.Value)
+		}
+	}
+	if _, err := transform.Parse(transform.Defaults(), query); err != nil {
+		v.add(path, "%v", err)
+	}
+}
+
+// optionReason is what is wrong with the value of an option, without its name: a
+// workspace's field has another.
+func optionReason(err error) string {
+	if e, ok := errors.AsType[*transform.OptionError](err); ok {
+		return e.Reason
+	}
+	return fmt.Sprint(err)
+}

@@ -1,0 +1,190 @@
+package workspacetest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// Memory is a [workspace.Store] in memory, for tests of what uses one. It passes
+// the conformance suite, is safe for concurrent use and works in a synctest bubble.
+type Memory struct {
+	// ChangesKept bounds how many changes a cursor can go back; 0 is no bound. Set
+	// it before use.
+	ChangesKept int
+
+	mu         sync.Mutex // guards all below
+	workspaces map[string]*workspace.Workspace
+	domains    map[string]string // domain → namespace
+	changes    []string          // namespaces
+	forgotten  int               // changes before the first of changes
+}
+
+var _ workspace.Store = (*Memory)(nil)
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{workspaces: map[string]*workspace.Workspace{}, domains: map[string]string{}}
+}
+
+// Get implements [workspace.Store].
+func (m *Memory) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w, ok := m.workspaces[namespace]
+	if !ok {
+		return nil, workspace.ErrNotFound
+	}
+	return w.Clone(), nil
+}
+
+// List implements [workspace.Store].
+func (m *Memory) List(ctx context.Context, after string, limit int) ([]*workspace.Workspace, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []*workspace.Workspace
+	for _, namespace := range slices.Sorted(maps.Keys(m.workspaces)) {
+		if namespace > after && len(list) < limit {
+			list = append(list, m.workspaces[namespace].Clone())
+		}
+	}
+	return list, nil
+}
+
+// Create implements [workspace.Store].
+func (m *Memory) Create(ctx context.Context, w *workspace.Workspace) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.workspaces[w.Namespace] != nil {
+		return workspace.ErrExists
+	}
+	if err := m.claim(w); err != nil {
+		return err
+	}
+	w.ID, w.Revision, w.CreatedAt = rand.Text(), 1, now()
+	w.UpdatedAt = w.CreatedAt
+	m.put(w)
+	return nil
+}
+
+// Update implements [workspace.Store].
+func (m *Memory) Update(ctx context.Context, w *workspace.Workspace) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.workspaces[w.Namespace]
+	switch {
+	case old == nil:
+		return workspace.ErrNotFound
+	case old.Revision != w.Revision:
+		return workspace.ErrConflict
+	}
+	if err := m.claim(w); err != nil {
+		return err
+	}
+	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = old.ID, old.Revision+1, old.CreatedAt, now()
+	m.put(w)
+	return nil
+}
+
+// Delete implements [workspace.Store].
+func (m *Memory) Delete(ctx context.Context, namespace string, revision int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.workspaces[namespace]
+	switch {
+	case old == nil:
+		return workspace.ErrNotFound
+	case revision != 0 && revision != old.Revision:
+		return workspace.ErrConflict
+	}
+	delete(m.workspaces, namespace)
+	m.release(namespace)
+	m.record(namespace)
+	return nil
+}
+
+// Changes implements [workspace.Store].
+func (m *Memory) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next = strconv.Itoa(m.forgotten + len(m.changes))
+	if cursor == "" {
+		return nil, next, nil
+	}
+	since, err := strconv.Atoi(cursor)
+	if err != nil || since < m.forgotten || since > m.forgotten+len(m.changes) {
+		return nil, "", workspace.ErrCursor
+	}
+	seen := map[string]bool{}
+	for _, namespace := range m.changes[since-m.forgotten:] {
+		if !seen[namespace] {
+			seen[namespace] = true
+			namespaces = append(namespaces, namespace)
+		}
+	}
+	return namespaces, next, nil
+}
+
+// Close implements [workspace.Store]. It does nothing.
+func (m *Memory) Close() error { return nil }
+
+// claim reports whether another workspace has a domain of w. m.mu is held.
+func (m *Memory) claim(w *workspace.Workspace) error {
+	for _, domain := range w.Domains {
+		if owner, taken := m.domains[domain]; taken && owner != w.Namespace {
+			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
+		}
+	}
+	return nil
+}
+
+// release gives a workspace's domains up. m.mu is held.
+func (m *Memory) release(namespace string) {
+	maps.DeleteFunc(m.domains, func(_, owner string) bool { return owner == namespace })
+}
+
+// put stores w. m.mu is held.
+func (m *Memory) put(w *workspace.Workspace) {
+	m.release(w.Namespace)
+	for _, domain := range w.Domains {
+		m.domains[domain] = w.Namespace
+	}
+	m.workspaces[w.Namespace] = w.Clone()
+	m.record(w.Namespace)
+}
+
+// record adds to the changes and forgets the oldest. m.mu is held.
+func (m *Memory) record(namespace string) {
+	m.changes = append(m.changes, namespace)
+	if extra := len(m.changes) - m.ChangesKept; m.ChangesKept > 0 && extra > 0 {
+		m.changes = slices.Clone(m.changes[extra:])
+		m.forgotten += extra
+	}
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

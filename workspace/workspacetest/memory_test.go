@@ -1,0 +1,32 @@
+package workspacetest_test
+
+import (
+	"testing"
+
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+func TestMemory(t *testing.T) {
+	workspacetest.Run(t, func(*testing.T) workspace.Store { return workspacetest.NewMemory() })
+}
+
+func TestMemoryShared(t *testing.T) {
+	workspacetest.RunShared(t, func(*testing.T) (a, b workspace.Store) {
+		m := workspacetest.NewMemory()
+		return m, m
+	})
+}
+
+func TestCachedMemory(t *testing.T) {
+	workspacetest.Run(t, func(*testing.T) workspace.Store {
+		return workspace.NewCached(workspacetest.NewMemory(), workspace.CachedConfig{})
+	})
+}
+
+func TestCachedTwice(t *testing.T) {
+	workspacetest.Run(t, func(*testing.T) workspace.Store {
+		inner := workspace.NewCached(workspacetest.NewMemory(), workspace.CachedConfig{})
+		return workspace.NewCached(inner, workspace.CachedConfig{Size: 1})
+	})
+}

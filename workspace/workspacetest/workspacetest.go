@@ -1,0 +1,526 @@
+// Package workspacetest is the conformance suite of [workspace.Store]: every
+// implementation runs it, wrappers included. [Run] tests one store, [RunShared] two
+// that share what they keep. [Memory] is a store for tests of what uses one.
+package workspacetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tintype/tintype/workspace"
+)
+
+// Run tests that a store does what [workspace.Store] says. open returns an empty
+// store; Run closes it.
+func Run(t *testing.T, open func(t *testing.T) workspace.Store) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, workspace.Store)
+	}{
+		{"Create", testCreate},
+		{"EveryField", testEveryField},
+		{"Update", testUpdate},
+		{"UpdateConflict", testUpdateConflict},
+		{"Delete", testDelete},
+		{"MadeAnew", testMadeAnew},
+		{"NotFound", testNotFound},
+		{"Copies", testCopies},
+		{"List", testList},
+		{"Domains", testDomains},
+		{"Changes", testChanges},
+		{"ChangesCursor", testChangesCursor},
+		{"Concurrent", testConcurrent},
+		{"Cancelled", testCancelled},
+		{"Apply", testApply},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t)
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+			test.run(t, s)
+		})
+	}
+}
+
+// RunShared tests two stores that keep their workspaces in one place, as two
+// processes do. open returns both, empty; RunShared closes them.
+func RunShared(t *testing.T, open func(t *testing.T) (a, b workspace.Store)) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, a, b workspace.Store)
+	}{
+		{"SeeEachOther", testSeeEachOther},
+		{"ConcurrentShared", testConcurrentShared},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, b := open(t)
+			t.Cleanup(func() {
+				if err := errors.Join(a.Close(), b.Close()); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+			test.run(t, a, b)
+		})
+	}
+}
+
+func create(t *testing.T, s workspace.Store, namespace string, domains ...string) *workspace.Workspace {
+	t.Helper()
+	w := workspace.New(namespace)
+	w.Domains = append(w.Domains, domains...)
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatalf("Create(%q): %v", namespace, err)
+	}
+	return w
+}
+
+func get(t *testing.T, s workspace.Store, namespace string) *workspace.Workspace {
+	t.Helper()
+	w, err := s.Get(t.Context(), namespace)
+	if err != nil {
+		t.Fatalf("Get(%q): %v", namespace, err)
+	}
+	return w
+}
+
+func wantErr(t *testing.T, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Fatalf("%s: error %v, want %v", what, got, want)
+	}
+}
+
+func wantSame(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+func testCreate(t *testing.T, s workspace.Store) {
+	w := create(t, s, "acme")
+	if w.ID == "" || w.Revision != 1 || w.CreatedAt.IsZero() || !w.UpdatedAt.Equal(w.CreatedAt) {
+		t.Errorf("created: ID %q, revision %d, times %v and %v", w.ID, w.Revision, w.CreatedAt, w.UpdatedAt)
+	}
+	wantSame(t, "Get", get(t, s, "acme"), w)
+
+	again := workspace.New("acme")
+	wantErr(t, "Create again", s.Create(t.Context(), again), workspace.ErrExists)
+	wantSame(t, "workspace after a refused Create", again, workspace.New("acme"))
+	if other := create(t, s, "beta"); other.ID == w.ID {
+		t.Errorf("two workspaces have the ID %q", w.ID)
+	}
+}
+
+// Full returns a workspace that has every field, for tests.
+func Full(namespace string) *workspace.Workspace {
+	w := workspace.New(namespace)
+	opacity := 0.6
+	w.Name = "Acme & <söhne>"
+	w.AllowedOrigins = []string{"https://app.example.com", "*.example.com"}
+	w.AllowedSources = []string{}
+	w.HTTPSOnly, w.RequireSignature, w.PresetsOnly, w.AllowSVG, w.AllowTIFF = true, true, true, true, true
+	w.Domains = []string{"img." + namespace + ".example"}
+	w.Sources = []workspace.Source{
+		{Key: "photos", Kind: "http", Private: true, URL: "https://origin.example.com/photos/",
+			Headers: map[string]string{"Authorization": "Bearer s3cret"}, PublicURLs: []string{"https://cdn.example.com/p/"},
+			TTL: 60, Revalidate: 30, CacheControl: "public, max-age=60"},
+		{Key: "media", Kind: "s3", Bucket: "acme-media", Region: "eu-west-1", Prefix: "a/", Endpoint: "https://s3.example.com",
+			AccessKeyID: "AKIA", SecretAccessKey: "s3cret"},
+		{Key: "vault", Kind: "r2", Bucket: "vault", AccountID: "0123456789abcdef0123456789abcdef",
+			AccessKeyID: "AKIB", SecretAccessKey: "s3cret"},
+	}
+	w.Marks = []workspace.Mark{{Name: "brand", Image: "media/logo.png", Width: "15%", Height: "20", Size: "10", Fit: "contain",
+		Align: "bottom,right", Pad: "2%", Opacity: &opacity, Repeat: true, AutoApplySources: []string{"photos"}}}
+	w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=320&h=320&fit=cover"}}
+	w.Limits = workspace.Limits{RequestsPerMinute: 1, TransformsPerMinute: 2, TransformsPerMonth: 3}
+	return w
+}
+
+func testEveryField(t *testing.T, s workspace.Store) {
+	w := Full("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, "Get", get(t, s, "acme"), w)
+}
+
+func testUpdate(t *testing.T, s workspace.Store) {
+	created := create(t, s, "acme")
+	create(t, s, "beta")
+	w := get(t, s, "acme").Clone()
+	w.Name, w.ID, w.CreatedAt = "new", "forged", w.CreatedAt.AddDate(1, 0, 0)
+	if err := s.Update(t.Context(), w); err != nil {
+		t.Fatalf("Update: %v", err)
+	}
+	if w.Revision != 2 || w.ID != created.ID || !w.CreatedAt.Equal(created.CreatedAt) || w.UpdatedAt.Before(created.UpdatedAt) {
+		t.Errorf("updated: %+v, from %+v", w, created)
+	}
+	wantSame(t, "Get", get(t, s, "acme"), w)
+	if other := get(t, s, "beta"); other.Revision != 1 || other.Name != "" {
+		t.Errorf("another workspace changed: %+v", other)
+	}
+}
+
+func testUpdateConflict(t *testing.T, s workspace.Store) {
+	create(t, s, "acme")
+	first, second := get(t, s, "acme").Clone(), get(t, s, "acme").Clone()
+	first.Name, second.Name = "first", "second"
+	if err := s.Update(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	before := second.Clone()
+	wantErr(t, "Update from an old revision", s.Update(t.Context(), second), workspace.ErrConflict)
+	wantSame(t, "workspace after a refused Update", second, before)
+	second.Revision = 3
+	wantErr(t, "Update from a revision to come", s.Update(t.Context(), second), workspace.ErrConflict)
+	second.Revision = 0
+	wantErr(t, "Update without a revision", s.Update(t.Context(), second), workspace.ErrConflict)
+	wantSame(t, "Get", get(t, s, "acme"), first)
+}
+
+func testDelete(t *testing.T, s workspace.Store) {
+	create(t, s, "acme")
+	create(t, s, "beta")
+	wantErr(t, "Delete of another revision", s.Delete(t.Context(), "acme", 2), workspace.ErrConflict)
+	get(t, s, "acme")
+	if err := s.Delete(t.Context(), "acme", 1); err != nil {
+		t.Fatalf("Delete: %v", err)
+	}
+	if err := s.Delete(t.Context(), "beta", 0); err != nil {
+		t.Fatalf("Delete of any revision: %v", err)
+	}
+	for _, namespace := range []string{"acme", "beta"} {
+		_, err := s.Get(t.Context(), namespace)
+		wantErr(t, "Get after Delete", err, workspace.ErrNotFound)
+		wantErr(t, "Delete again", s.Delete(t.Context(), namespace, 0), workspace.ErrNotFound)
+	}
+}
+
+func testMadeAnew(t *testing.T, s workspace.Store) {
+	old := create(t, s, "acme")
+	held := get(t, s, "acme").Clone()
+	if err := s.Delete(t.Context(), "acme", 0); err != nil {
+		t.Fatal(err)
+	}
+	anew := create(t, s, "acme")
+	if anew.ID == old.ID || anew.Revision != 1 {
+		t.Errorf("made anew: ID %q (was %q), revision %d", anew.ID, old.ID, anew.Revision)
+	}
+	wantSame(t, "Get", get(t, s, "acme"), anew)
+	held.Name = "of the new one, which has the same revision"
+	if err := s.Update(t.Context(), held); err != nil {
+		t.Fatalf("Update: %v", err)
+	}
+	if held.ID != anew.ID {
+		t.Errorf("Update brought back the ID of the deleted workspace")
+	}
+}
+
+func testNotFound(t *testing.T, s workspace.Store) {
+	_, err := s.Get(t.Context(), "nobody")
+	wantErr(t, "Get", err, workspace.ErrNotFound)
+	w := workspace.New("nobody")
+	w.Revision = 1
+	wantErr(t, "Update", s.Update(t.Context(), w), workspace.ErrNotFound)
+	wantErr(t, "Delete", s.Delete(t.Context(), "nobody", 0), workspace.ErrNotFound)
+	list, err := s.List(t.Context(), "", 10)
+	if err != nil || len(list) != 0 {
+		t.Errorf("List of an empty store: %v, %v", list, err)
+	}
+	create(t, s, "nobody")
+	get(t, s, "nobody") // whatever remembered that there was none knows better now
+}
+
+func testCopies(t *testing.T, s workspace.Store) {
+	spoil := func(w *workspace.Workspace) {
+		w.Name = "spoilt"
+		w.AllowedOrigins[0] = "spoilt"
+		w.Domains[0] = "spoilt"
+		w.Sources[0].Headers["Authorization"] = "spoilt"
+		w.Sources[0].PublicURLs[0] = "spoilt"
+		w.Sources[1].SecretAccessKey = "spoilt"
+		*w.Marks[0].Opacity = 0
+		w.Marks[0].AutoApplySources[0] = "spoilt"
+		w.Presets[0].Options = "spoilt"
+	}
+	w := Full("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	want := w.Clone()
+	spoil(w)
+	wantSame(t, "Get after the created one was changed", get(t, s, "acme"), want)
+
+	w = want.Clone()
+	w.Name = "updated"
+	if err := s.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	want = w.Clone()
+	spoil(w)
+	wantSame(t, "Get after the updated one was changed", get(t, s, "acme"), want)
+}
+
+func testList(t *testing.T, s workspace.Store) {
+	var want []string
+	for i := range 7 {
+		want = append(want, fmt.Sprintf("ws-%d", i))
+	}
+	for _, i := range []int{3, 0, 6, 1, 5, 2, 4} {
+		create(t, s, want[i])
+	}
+	for _, limit := range []int{1, 3, 7, 100} {
+		var got []string
+		after := ""
+		for {
+			page, err := s.List(t.Context(), after, limit)
+			if err != nil {
+				t.Fatalf("List: %v", err)
+			}
+			if len(page) > limit {
+				t.Fatalf("List gave %d workspaces, limit %d", len(page), limit)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, w := range page {
+				wantSame(t, "listed", w, get(t, s, w.Namespace))
+				got = append(got, w.Namespace)
+			}
+			after = got[len(got)-1]
+		}
+		wantSame(t, fmt.Sprintf("namespaces by %d", limit), got, want)
+	}
+	page, err := s.List(t.Context(), "ws-3x", 2) // after one that isn't there
+	if err != nil || len(page) != 2 || page[0].Namespace != "ws-4" {
+		t.Errorf("List after ws-3x: %v, %v", page, err)
+	}
+}
+
+func testDomains(t *testing.T, s workspace.Store) {
+	a := create(t, s, "acme", "a.example.com", "b.example.com")
+	thief := workspace.New("beta")
+	thief.Domains = []string{"c.example.com", "b.example.com"}
+	wantErr(t, "Create with a taken domain", s.Create(t.Context(), thief), workspace.ErrDomainTaken)
+	_, err := s.Get(t.Context(), "beta")
+	wantErr(t, "Get after a refused Create", err, workspace.ErrNotFound)
+
+	b := create(t, s, "beta", "c.example.com")
+	b.Domains = []string{"a.example.com"}
+	wantErr(t, "Update with a taken domain", s.Update(t.Context(), b), workspace.ErrDomainTaken)
+	if stored := get(t, s, "beta"); stored.Revision != 1 || !slices.Equal(stored.Domains, []string{"c.example.com"}) {
+		t.Errorf("a refused Update changed the workspace: %+v", stored)
+	}
+
+	a.Domains = []string{"b.example.com"} // keeps one, gives one up
+	if err := s.Update(t.Context(), a); err != nil {
+		t.Fatalf("Update that gives a domain up: %v", err)
+	}
+	if err := s.Update(t.Context(), b); err != nil {
+		t.Fatalf("Update that takes a free domain: %v", err)
+	}
+	if err := s.Delete(t.Context(), "acme", 0); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "gamma", "b.example.com", "c.example.com")
+}
+
+func testChanges(t *testing.T, s workspace.Store) {
+	create(t, s, "before")
+	namespaces, cursor, err := s.Changes(t.Context(), "")
+	if err != nil || len(namespaces) != 0 || cursor == "" {
+		t.Fatalf("Changes from the start: %q, cursor %q, %v", namespaces, cursor, err)
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		namespaces, next, err := s.Changes(t.Context(), cursor)
+		if err != nil {
+			t.Fatalf("Changes: %v", err)
+		}
+		slices.Sort(namespaces)
+		if !slices.Equal(namespaces, want) {
+			t.Fatalf("Changes: %q, want %q", namespaces, want)
+		}
+		cursor = next
+	}
+	expect()
+	a := create(t, s, "acme")
+	create(t, s, "beta")
+	for range 3 {
+		if err := s.Update(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("acme", "beta") // each once
+	expect()
+	if err := s.Delete(t.Context(), "acme", 0); err != nil {
+		t.Fatal(err)
+	}
+	expect("acme")
+	create(t, s, "acme")
+	if err := s.Delete(t.Context(), "beta", 0); err != nil {
+		t.Fatal(err)
+	}
+	old := cursor
+	expect("acme", "beta")
+	cursor = old
+	expect("acme", "beta") // a cursor can be used again
+	// What is refused is no change.
+	if err := s.Create(t.Context(), workspace.New("acme")); err == nil {
+		t.Fatal("Create of what is there succeeded")
+	}
+	if err := s.Delete(t.Context(), "acme", 99); err == nil {
+		t.Fatal("Delete of another revision succeeded")
+	}
+	expect()
+}
+
+func testChangesCursor(t *testing.T, s workspace.Store) {
+	_, _, err := s.Changes(t.Context(), "no cursor of ours")
+	wantErr(t, "Changes from a foreign cursor", err, workspace.ErrCursor)
+}
+
+// update changes a workspace, starting over as long as others are faster.
+func update(ctx context.Context, s workspace.Store, namespace string, change func(*workspace.Workspace)) error {
+	for {
+		w, err := s.Get(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		w = w.Clone()
+		change(w)
+		if err := s.Update(ctx, w); !errors.Is(err, workspace.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// race has many goroutines update one workspace through the stores in turn, and
+// tests that no update is lost.
+func race(t *testing.T, stores ...workspace.Store) {
+	t.Helper()
+	const writers, updates = 20, 3
+	create(t, stores[0], "acme")
+	var wg sync.WaitGroup
+	for i := range writers {
+		s := stores[i%len(stores)]
+		wg.Go(func() {
+			for range updates {
+				err := update(t.Context(), s, "acme", func(w *workspace.Workspace) { w.Limits.RequestsPerMinute++ })
+				if err != nil {
+					t.Errorf("update: %v", err)
+					return
+				}
+				if _, err := s.Get(t.Context(), "acme"); err != nil {
+					t.Errorf("Get: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	list, err := stores[0].List(t.Context(), "", 1) // which asks the store, whatever remembers Get's answers
+	if err != nil || len(list) != 1 {
+		t.Fatalf("List: %v, %v", list, err)
+	}
+	if w := list[0]; w.Limits.RequestsPerMinute != writers*updates || w.Revision != 1+writers*updates {
+		t.Errorf("%d updates left %d, at revision %d", writers*updates, w.Limits.RequestsPerMinute, w.Revision)
+	}
+}
+
+func testConcurrent(t *testing.T, s workspace.Store) {
+	race(t, s)
+	// Of many who create the same namespace, one does.
+	var wg sync.WaitGroup
+	results := make([]error, 20)
+	for i := range results {
+		wg.Go(func() { results[i] = s.Create(t.Context(), workspace.New("once")) })
+	}
+	wg.Wait()
+	made := 0
+	for _, err := range results {
+		if err == nil {
+			made++
+		} else {
+			wantErr(t, "Create", err, workspace.ErrExists)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d creations of one namespace succeeded", made)
+	}
+}
+
+func testCancelled(t *testing.T, s workspace.Store) {
+	created := create(t, s, "acme")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := created.Clone()
+	w.Name = "late"
+	_, getErr := s.Get(ctx, "nobody") // what a cache has it may answer
+	_, listErr := s.List(ctx, "", 10)
+	_, _, changesErr := s.Changes(ctx, "")
+	for name, err := range map[string]error{
+		"Get": getErr, "List": listErr, "Changes": changesErr,
+		"Create": s.Create(ctx, workspace.New("beta")), "Update": s.Update(ctx, w), "Delete": s.Delete(ctx, "acme", 0),
+	} {
+		wantErr(t, name, err, context.Canceled)
+	}
+	wantSame(t, "Get", get(t, s, "acme"), created)
+	_, err := s.Get(t.Context(), "beta")
+	wantErr(t, "Get", err, workspace.ErrNotFound)
+}
+
+func testApply(t *testing.T, s workspace.Store) {
+	changes, err := workspace.Apply(t.Context(), s, Full("acme"))
+	if err != nil || len(changes) == 0 {
+		t.Fatalf("Apply of a new workspace: %q, %v", changes, err)
+	}
+	changes, err = workspace.Apply(t.Context(), s, Full("acme"))
+	if err != nil || len(changes) != 0 {
+		t.Fatalf("Apply again: %q, %v", changes, err)
+	}
+	masked := Full("acme").Masked()
+	masked.Name = "Acme"
+	changes, err = workspace.Apply(t.Context(), s, masked)
+	if err != nil {
+		t.Fatalf("Apply: %v", err)
+	}
+	wantSame(t, "changes", changes, []string{`name: "Acme & <söhne>" → "Acme"`})
+	w := get(t, s, "acme")
+	if w.Revision != 2 || w.Sources[1].SecretAccessKey != "s3cret" || w.Sources[0].Headers["Authorization"] != "Bearer s3cret" {
+		t.Errorf("applied: %+v", w)
+	}
+	masked.Name, masked.Revision = "later", 1
+	_, err = workspace.Apply(t.Context(), s, masked)
+	wantErr(t, "Apply from an old revision", err, workspace.ErrConflict)
+}
+
+func testSeeEachOther(t *testing.T, a, b workspace.Store) {
+	_, cursor, err := b.Changes(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := create(t, a, "acme", "a.example.com")
+	wantSame(t, "Get through the other", get(t, b, "acme"), w)
+	taken := workspace.New("beta")
+	taken.Domains = []string{"a.example.com"}
+	wantErr(t, "Create through the other", b.Create(t.Context(), taken), workspace.ErrDomainTaken)
+	changes, _, err := b.Changes(t.Context(), cursor)
+	if err != nil || !slices.Equal(changes, []string{"acme"}) {
+		t.Errorf("Changes through the other: %q, %v", changes, err)
+	}
+	if err := b.Delete(t.Context(), "acme", 1); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "Update of what the other deleted", a.Update(t.Context(), w), workspace.ErrNotFound)
+}
+
+func testConcurrentShared(t *testing.T, a, b workspace.Store) { race(t, a, b) }
