@@ -80,7 +80,7 @@ func (r *registry) Get(_ context.Context, ns string) (*workspace.Workspace, erro
 	return nil, fmt.Errorf("%w: %s", workspace.ErrNotFound, ns)
 }
 
-func (r *registry) set(t *testing.T, w *workspace.Workspace) {
+func (r *registry) set(t testing.TB, w *workspace.Workspace) {
 	t.Helper()
 	if err := w.Validate(); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ type upstream struct {
 	hits  map[string]int
 }
 
-func newUpstream(t *testing.T) *upstream {
+func newUpstream(t testing.TB) *upstream {
 	u := &upstream{files: map[string]http.HandlerFunc{}, hits: map[string]int{}}
 	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u.mu.Lock()
@@ -170,7 +170,7 @@ type bench struct {
 	clock    atomic.Int64 // seconds to add to the time
 }
 
-func newBench(t *testing.T, change ...func(*Config)) *bench {
+func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
 	b := &bench{engine: &goEngine{}, registry: &registry{m: map[string]*workspace.Workspace{}}, upstream: newUpstream(t), log: &bytes.Buffer{}}
 	limits := origin.DefaultLimits()

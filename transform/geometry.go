@@ -228,7 +228,8 @@ func (o Options) cropPoint(scaled, kept Size) image.Point {
 		return o.Gravity.place(scaled, kept)
 	}
 	around := func(point float64, scaled, kept int) int {
-		corner := math.Round(point*float64(scaled) - float64(kept)/2)
+		// Halves go down, as they do for GravityCenter.
+		corner := math.Ceil(point*float64(scaled) - float64(kept)/2 - 0.5)
 		return int(min(max(corner, 0), float64(scaled-kept)))
 	}
 	return image.Pt(around(o.FocalX, scaled.W, kept.W), around(o.FocalY, scaled.H, kept.H))

@@ -114,6 +114,9 @@ func (h *Header) setJPEGFrame(segment []byte) error {
 func nextMarker(b []byte, i int) int {
 	const ones = 0x0101010101010101
 	const near = 32
+	if i+1 < len(b) && startsMarker(b, i) {
+		return i
+	}
 	for {
 		n := bytes.IndexByte(b[min(i, len(b)):], 0xff)
 		if n < 0 {
@@ -132,11 +135,16 @@ func nextMarker(b []byte, i int) int {
 		}
 	}
 	for ; i+1 < len(b); i++ {
-		if n := b[i+1]; b[i] == 0xff && n != 0 && n != 0xff && n&0xf8 != 0xd0 {
+		if startsMarker(b, i) {
 			return i
 		}
 	}
 	return len(b)
+}
+
+func startsMarker(b []byte, i int) bool {
+	next := b[i+1]
+	return b[i] == 0xff && next != 0 && next != 0xff && next&0xf8 != 0xd0
 }
 
 // zeroBytes sets the top bit of each byte that is zero in x, and no other.

@@ -39,6 +39,10 @@ type Config struct {
 	// reached the cache yet. Nil reads from Store.
 	Uncached workspace.Store
 
+	// DirSources returns the keys of the dir sources that this process adds to a
+	// namespace, which marks and presets may refer to. Nil is none.
+	DirSources func(namespace string) []string
+
 	// RootKey is the key that may do everything. Empty closes the API: every call
 	// but the one for the OpenAPI document is answered 401.
 	RootKey string
@@ -62,16 +66,20 @@ func New(c Config) http.Handler {
 		panic("api: Config.Store is nil")
 	}
 	a := &api{
-		store:     c.Store,
-		reads:     c.Uncached,
-		log:       c.Log,
-		requestID: c.RequestID,
-		closed:    c.RootKey == "",
-		rootKey:   sha256.Sum256([]byte(c.RootKey)),
-		mux:       http.NewServeMux(),
+		store:      c.Store,
+		reads:      c.Uncached,
+		dirSources: c.DirSources,
+		log:        c.Log,
+		requestID:  c.RequestID,
+		closed:     c.RootKey == "",
+		rootKey:    sha256.Sum256([]byte(c.RootKey)),
+		mux:        http.NewServeMux(),
 	}
 	if a.reads == nil {
 		a.reads = a.store
+	}
+	if a.dirSources == nil {
+		a.dirSources = func(string) []string { return nil }
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -95,15 +103,16 @@ func New(c Config) http.Handler {
 
 // api is the handler. Its fields don't change after New.
 type api struct {
-	store     workspace.Store // for writes
-	reads     workspace.Store
-	log       *slog.Logger
-	requestID func(context.Context) string
-	closed    bool     // there is no root key
-	rootKey   [32]byte // SHA-256
-	mux       *http.ServeMux
-	huma      huma.API
-	document  []byte // OpenAPI, as served
+	store      workspace.Store // for writes
+	reads      workspace.Store
+	dirSources func(namespace string) []string
+	log        *slog.Logger
+	requestID  func(context.Context) string
+	closed     bool     // there is no root key
+	rootKey    [32]byte // SHA-256
+	mux        *http.ServeMux
+	huma       huma.API
+	document   []byte // OpenAPI, as served
 }
 
 // middleware is what every request passes before its operation, in this order.

@@ -13,6 +13,8 @@ type note struct {
 const (
 	namespacePattern = `^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$`
 	keyPattern       = `^[a-z0-9][a-z0-9_-]{0,62}$`
+
+	year = 365 * 24 * 60 * 60 // seconds
 )
 
 // requiredInRequests are the fields of nested objects that have no default.
@@ -36,7 +38,7 @@ var notes = map[string]map[string]note{
 		"https_only":        {text: "Refuse http in full URLs given as `src`.", absent: false},
 		"require_signature": {text: "Require a signature, or an API key, for the originals of every source.", absent: false},
 		"presets_only":      {text: "Refuse URLs that carry other options than `preset`, `v`, `dl`, `sig` and `exp`.", absent: false},
-		"dialect":           {text: "Names of the URL options that the workspace's URLs use.", absent: "native"},
+		"dialect":           {text: "Names of the URL options that the workspace's URLs use.", absent: "native", oneOf: []any{"native"}},
 		"allow_svg":         {text: "Accept SVG originals, which are only ever rasterised.", absent: false},
 		"allow_tiff":        {text: "Accept TIFF originals.", absent: false},
 		"domains": {text: "Host names that serve this workspace's images at their root, without the namespace. " +
@@ -61,16 +63,16 @@ var notes = map[string]map[string]note{
 			"keeps the present value as long as key, kind, url, endpoint, account_id and bucket stay the same."},
 		"public_urls":   {text: "Further URL prefixes under which the same originals can be had. A full URL below one is treated as this source."},
 		"bucket":        {text: "Kinds s3 and r2: name of the bucket."},
-		"region":        {text: "Kind s3: region of the bucket, such as `eu-west-1`."},
-		"prefix":        {text: "Kinds s3 and r2: what is put in front of object keys."},
-		"endpoint":      {text: "Kind s3: URL of a compatible store. Left out, it is AWS."},
-		"account_id":    {text: "Kind r2: id of the Cloudflare account."},
+		"region":        {text: "Kind s3: region of the bucket, such as `eu-west-1`, or `auto`."},
+		"prefix":        {text: "Kinds s3 and r2: folders that are put in front of object keys, such as `photos/2026/`."},
+		"endpoint":      {text: "Kind s3: scheme, host and port of a compatible store. Left out, it is AWS."},
+		"account_id":    {text: "Kind r2: id of the Cloudflare account, 32 hex digits."},
 		"access_key_id": {text: "Kinds s3 and r2: id of the access key."},
 		"secret_access_key": {text: "Kinds s3 and r2: the secret of the access key. Answered as `***`; `***` keeps the present value as long as " +
 			"key, kind, url, endpoint, account_id and bucket stay the same."},
-		"ttl": {text: "Seconds that a variant is kept. 0 is one year.", absent: 0, min: number(0)},
+		"ttl": {text: "Seconds that a variant is kept. 0 is one year.", absent: 0, min: number(0), max: number(year)},
 		"revalidate": {text: "Seconds after which the origin is asked whether the original has changed; meanwhile the kept variant is served. " +
-			"0 is never.", absent: 0, min: number(0)},
+			"0 is never.", absent: 0, min: number(0), max: number(year)},
 		"cache_control": {text: "Cache-Control that browsers and CDNs are told. Left out, it is Tintype's default."},
 	},
 	"Mark": {

@@ -63,7 +63,7 @@ func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*c
 	if err := w.Unmask(nil); err != nil {
 		return nil, err
 	}
-	if err := w.Validate(); err != nil {
+	if err := w.Validate(a.dirSources(w.Namespace)...); err != nil {
 		return nil, err
 	}
 	if err := a.store.Create(ctx, w); err != nil {
@@ -200,7 +200,7 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 // and times, and answers it. Where nothing differs, nothing is written and the
 // revision stays.
 func (a *api) change(ctx context.Context, old, w *workspace.Workspace) (*workspaceOutput, error) {
-	if err := w.Validate(); err != nil {
+	if err := w.Validate(a.dirSources(w.Namespace)...); err != nil {
 		return nil, err
 	}
 	same, err := equal(w, old)

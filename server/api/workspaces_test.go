@@ -243,6 +243,23 @@ func TestConcurrentPatches(t *testing.T) {
 	}
 }
 
+// TestDirSources: marks may refer to the sources of the process, for the namespace
+// that has them.
+func TestDirSources(t *testing.T) {
+	s := start(t, func(c *api.Config) {
+		c.DirSources = func(namespace string) []string {
+			if namespace == "demo" {
+				return []string{"samples"}
+			}
+			return nil
+		}
+	})
+	const marks = `"marks":[{"name":"brand","image":"samples/logo.png","auto_apply_sources":["samples"]}]`
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"demo"}`).want(t, 201)
+	s.do(t, "PATCH", "/v1/workspaces/demo", `{`+marks+`}`).want(t, 200)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme",`+marks+`}`).wantError(t, 400, "VALIDATION_ERROR")
+}
+
 // TestNodes: what one node wrote, another reads and builds on at once, though its
 // cache doesn't know yet; its own delivery knows when it has answered.
 func TestNodes(t *testing.T) {

@@ -1,0 +1,177 @@
+package vips_test
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// animation has a red, a green and a blue frame, and one that paints its right
+// half gold over the blue.
+func animation(t testing.TB) []byte {
+	t.Helper()
+	palette := color.Palette{red, green, blue, gold}
+	g := &gif.GIF{Delay: []int{10, 20, 30, 40}, LoopCount: 2}
+	for i, r := range []image.Rectangle{
+		image.Rect(0, 0, 60, 40), image.Rect(0, 0, 60, 40), image.Rect(0, 0, 60, 40), image.Rect(30, 0, 60, 40),
+	} {
+		m := image.NewPaletted(r, palette)
+		draw.Draw(m, r, image.NewUniform(palette[i]), image.Point{}, draw.Src)
+		g.Image = append(g.Image, m)
+		g.Disposal = append(g.Disposal, gif.DisposalNone)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// show is what a viewer of a GIF sees, frame by frame.
+func show(t testing.TB, data []byte) (frames []*image.NRGBA, delays []int, loop int) {
+	t.Helper()
+	g, err := gif.DecodeAll(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	canvas := image.NewNRGBA(image.Rect(0, 0, g.Config.Width, g.Config.Height))
+	for i, m := range g.Image {
+		before := &image.NRGBA{Pix: slices.Clone(canvas.Pix), Stride: canvas.Stride, Rect: canvas.Rect}
+		draw.Draw(canvas, m.Rect, m, m.Rect.Min, draw.Over)
+		frames = append(frames, &image.NRGBA{Pix: slices.Clone(canvas.Pix), Stride: canvas.Stride, Rect: canvas.Rect})
+		switch g.Disposal[i] {
+		case gif.DisposalBackground:
+			draw.Draw(canvas, m.Rect, image.Transparent, image.Point{}, draw.Src)
+		case gif.DisposalPrevious:
+			canvas = before
+		}
+	}
+	return frames, g.Delay, g.LoopCount
+}
+
+// webpFrames are the frames of a WebP animation as libvips composes them.
+func webpFrames(t testing.TB, data []byte) (frames []*image.NRGBA) {
+	t.Helper()
+	params := govips.NewImportParams()
+	params.NumPages.Set(-1)
+	ref, err := govips.LoadImageFromBuffer(data, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ref.Close()
+	height := ref.PageHeight()
+	m, err := ref.ToGoImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	roll := toNRGBA(m)
+	for top := 0; top < roll.Rect.Dy(); top += height {
+		frames = append(frames, toNRGBA(roll.SubImage(image.Rect(0, top, roll.Rect.Dx(), top+height))))
+	}
+	return frames
+}
+
+func TestAnimations(t *testing.T) {
+	source := animation(t)
+	viaWebP := run(t, source, "lossless", transform.WebP).Data
+	for name, original := range map[string][]byte{"gif": source, "webp": viaWebP} {
+		for query, want := range map[string]struct{ w, h int }{
+			"":                                    {60, 40},
+			"w=30":                                {30, 20},
+			"w=33&h=17&fit=squeeze":               {33, 17},
+			"w=120&fit=contain":                   {120, 80},
+			"w=20&h=20&fit=cover":                 {20, 20},
+			"w=20&h=20&fit=cover&gravity=entropy": {20, 20},
+			"rotate=180":                          {60, 40},
+			"w=20&rotate=90":                      {20, 30},
+			"flip=v":                              {60, 40},
+			"w=40&h=40&fit=pad&bg=white":          {40, 40},
+			"rect=10,10,40,20&w=20":               {20, 10},
+		} {
+			for _, format := range []transform.Format{transform.GIF, transform.WebP} {
+				t.Run(name+" to "+string(format)+" "+query, func(t *testing.T) {
+					out := run(t, original, query+"&lossless", format)
+					if out.Width != want.w || out.Height != want.h || out.Frames != 4 {
+						t.Fatalf("got %d×%d, %d frames, want %d×%d, 4", out.Width, out.Height, out.Frames, want.w, want.h)
+					}
+					header, err := transform.ReadHeader(out.Data)
+					if err != nil || header.Frames != 4 || header.Width != want.w || header.Height != want.h {
+						t.Errorf("ReadHeader of the output: %+v, %v", header, err)
+					}
+					data := out.Data
+					if format == transform.WebP {
+						data = run(t, data, "", transform.GIF).Data
+					}
+					frames, delays, loop := show(t, data)
+					if diff := cmp.Diff([]int{10, 20, 30, 40}, delays); diff != "" {
+						t.Errorf("delays (-want +got):\n%s", diff)
+					}
+					if loop != 2 {
+						t.Errorf("loop count %d, want 2", loop)
+					}
+					if format == transform.WebP {
+						frames = webpFrames(t, out.Data)
+					}
+					if query == "w=40&h=40&fit=pad&bg=white" {
+						wantFrame(t, frames[1], image.Rect(0, 0, 40, 6), white)
+						wantFrame(t, frames[1], image.Rect(0, 7, 40, 33), green)
+						wantFrame(t, frames[1], image.Rect(0, 34, 40, 40), white)
+						return
+					}
+					// Any bleeding of one frame into the next would show in its
+					// first and last rows.
+					for i, want := range []color.NRGBA{red, green, blue} {
+						wantFrame(t, frames[i], frames[i].Rect, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestAnimationComposes(t *testing.T) {
+	for _, format := range []transform.Format{transform.GIF, transform.WebP} {
+		data := run(t, animation(t), "w=30&lossless", format).Data
+		frames := webpFrames(t, data)
+		wantFrame(t, frames[3], image.Rect(0, 0, 13, 20), blue)
+		wantFrame(t, frames[3], image.Rect(17, 0, 30, 20), gold)
+	}
+}
+
+func wantFrame(t *testing.T, m *image.NRGBA, r image.Rectangle, want color.NRGBA) {
+	t.Helper()
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			wantColor(t, m, x, y, want, 3)
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+func TestFirstFrame(t *testing.T) {
+	for query, format := range map[string]transform.Format{
+		"anim=false":      transform.GIF,
+		"anim=false&w=30": transform.WebP,
+		"w=30":            transform.PNG,
+		"":                transform.AVIF,
+	} {
+		out := run(t, animation(t), query, format)
+		if header, err := transform.ReadHeader(out.Data); out.Frames != 1 || err != nil || header.Frames != 1 {
+			t.Errorf("%q to %s: %d frames, header %+v, %v", query, format, out.Frames, header, err)
+		}
+		got := decode(t, out.Data)
+		wantColor(t, got, got.Rect.Dx()/2, got.Rect.Dy()-1, red, 6)
+	}
+}

@@ -1,0 +1,326 @@
+package vips_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+	"testing"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// disc is a disc with a soft edge on transparent black.
+func disc(size int, c color.NRGBA) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, size, size))
+	middle, radius := float64(size)/2, float64(size)*0.45
+	for y := range size {
+		for x := range size {
+			d := math.Hypot(float64(x)+.5-middle, float64(y)+.5-middle)
+			if a := min(max(radius-d+.5, 0), 1); a > 0 {
+				m.SetNRGBA(x, y, color.NRGBA{c.R, c.G, c.B, uint8(255*a + .5)})
+			}
+		}
+	}
+	return m
+}
+
+// A white disc on white paper can't be seen, however it is resized: a dark fringe
+// would show that transparent black was mixed into its edge.
+func TestAlphaEdges(t *testing.T) {
+	source := pngBytes(t, disc(200, white))
+	for _, format := range []transform.Format{transform.PNG, transform.WebP, transform.AVIF, transform.JPEG} {
+		for _, width := range []int{17, 50, 199, 333} {
+			t.Run(fmt.Sprintf("%s %d", format, width), func(t *testing.T) {
+				got := decode(t, run(t, source, fmt.Sprintf("w=%d&fit=contain&q=95&lossless", width), format).Data)
+				darkest, partly := 255.0, 0
+				for i := 0; i < len(got.Pix); i += 4 {
+					darkest = min(darkest, onWhite(got.Pix[i], got.Pix[i+3]), onWhite(got.Pix[i+2], got.Pix[i+3]))
+					if a := got.Pix[i+3]; a > 0 && a < 255 {
+						partly++
+					}
+				}
+				if least := 254.0; darkest < least {
+					t.Errorf("a pixel on white is %.1f, want at least %v", darkest, least)
+				}
+				if format.Alpha() && partly == 0 {
+					t.Error("the soft edge has gone")
+				}
+			})
+		}
+	}
+}
+
+// Half-transparent colours keep their level when the picture shrinks.
+func TestAlphaKeepsColours(t *testing.T) {
+	for alpha := 5; alpha <= 255; alpha += 50 {
+		want := color.NRGBA{200, 100, 50, uint8(alpha)}
+		m := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+		draw.Draw(m, m.Rect, image.NewUniform(want), image.Point{}, draw.Src)
+		got := picture(t, pngBytes(t, m), "w=20").NRGBAAt(10, 10)
+		if got.A != want.A {
+			t.Errorf("alpha %d became %d", want.A, got.A)
+		}
+		for _, c := range [][2]uint8{{got.R, want.R}, {got.G, want.G}, {got.B, want.B}} {
+			if d := math.Abs(onWhite(c[0], got.A) - onWhite(c[1], want.A)); d > 1 {
+				t.Errorf("alpha %d: %v became %v, %.1f levels off on white", alpha, want, got, d)
+			}
+		}
+	}
+}
+
+func TestUnusualPNGs(t *testing.T) {
+	drawn := scene(120, 80, false)
+	deep := image.NewNRGBA64(image.Rect(0, 0, 120, 80))
+	deepGrey := image.NewGray16(deep.Rect)
+	grey := image.NewGray(deep.Rect)
+	faded := image.NewNRGBA64(deep.Rect)
+	for y := range 80 {
+		for x := range 120 {
+			c := drawn.NRGBAAt(x, y)
+			deep.Set(x, y, c)
+			faded.SetNRGBA64(x, y, color.NRGBA64{uint16(c.R) * 257, uint16(c.G) * 257, uint16(c.B) * 257, uint16(x * 65535 / 119)})
+			deepGrey.SetGray16(x, y, color.Gray16{uint16(x * 65535 / 119)})
+			grey.SetGray(x, y, color.Gray{uint8(x * 255 / 119)})
+		}
+	}
+	palette := image.NewPaletted(deep.Rect, color.Palette{clear, red, green, blue})
+	for i := range palette.Pix {
+		palette.Pix[i] = uint8(i % 120 / 30)
+	}
+	twoColours := image.NewPaletted(deep.Rect, color.Palette{black, white})
+	for i := range twoColours.Pix {
+		twoColours.Pix[i] = uint8(i % 120 / 60)
+	}
+	for name, m := range map[string]image.Image{
+		"16 bits": deep, "16 bits with alpha": faded, "16 bits of grey": deepGrey, "grey": grey,
+		"palette with transparency": palette, "one bit": twoColours,
+	} {
+		for _, size := range []image.Point{{120, 80}, {60, 40}, {240, 160}} {
+			for _, format := range []transform.Format{transform.PNG, transform.JPEG, transform.WebP} {
+				query := fmt.Sprintf("w=%d&fit=contain&q=95", size.X)
+				got := decode(t, run(t, pngBytes(t, m), query, format).Data)
+				if d := difference(t, got, average(toNRGBA(m), size.X, size.Y)); d > 4 {
+					t.Errorf("%s to %s, %d wide: differs by %.2f levels", name, format, size.X, d)
+				}
+			}
+		}
+	}
+	t.Run("stays grey", func(t *testing.T) {
+		for _, format := range []transform.Format{transform.PNG, transform.JPEG} {
+			header, err := transform.ReadHeader(run(t, pngBytes(t, deepGrey), "w=60", format).Data)
+			if err != nil || header.Bands != 1 {
+				t.Errorf("%s: %+v, %v", format, header, err)
+			}
+		}
+	})
+	t.Run("interlaced", func(t *testing.T) {
+		data := export(t, drawn, func(m *govips.ImageRef) ([]byte, *govips.ImageMetadata, error) {
+			return m.ExportPng(&govips.PngExportParams{Interlace: true, Compression: 6})
+		})
+		if !job(t, data, "", transform.PNG).Header.Interlaced {
+			t.Fatal("not interlaced")
+		}
+		if d := difference(t, picture(t, data, "w=60&rotate=180"), average(stored(drawn, 3), 60, 40)); d > 1 {
+			t.Errorf("differs by %.2f levels", d)
+		}
+	})
+}
+
+// export makes an original that Go's encoders can't, with govips directly.
+func export(t testing.TB, m *image.NRGBA, write func(*govips.ImageRef) ([]byte, *govips.ImageMetadata, error)) []byte {
+	t.Helper()
+	ref, err := govips.NewImageFromGoImage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ref.Close()
+	if err := ref.ExtractBand(0, 3); err != nil {
+		t.Fatal(err)
+	}
+	data, _, err := write(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestCMYK(t *testing.T) {
+	drawn := image.NewNRGBA(image.Rect(0, 0, 80, 60)) // muted: every colour can be printed
+	for y := range 60 {
+		for x := range 80 {
+			drawn.SetNRGBA(x, y, color.NRGBA{uint8(90 + x), uint8(90 + y), uint8(190 - x), 255})
+		}
+	}
+	for _, withProfile := range []bool{true, false} {
+		data := export(t, drawn, func(m *govips.ImageRef) ([]byte, *govips.ImageMetadata, error) {
+			if err := m.TransformICCProfile("cmyk"); err != nil {
+				t.Fatal(err)
+			}
+			if !withProfile {
+				if err := m.RemoveICCProfile(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return m.ExportJpeg(&govips.JpegExportParams{Quality: 98})
+		})
+		if h := job(t, data, "", transform.PNG).Header; h.Bands != 4 {
+			t.Fatalf("the original has %d bands, not CMYK's", h.Bands)
+		}
+		for _, query := range []string{"", "w=40", "w=40&metadata=keep"} {
+			for _, format := range []transform.Format{transform.JPEG, transform.PNG, transform.WebP} {
+				out := run(t, data, query, format)
+				if h, err := transform.ReadHeader(out.Data); err != nil || h.Bands != 3 {
+					t.Errorf("profile %v, %s: output is %+v, %v", withProfile, format, h, err)
+				}
+				got := decode(t, out.Data)
+				if d := difference(t, got, average(drawn, got.Rect.Dx(), got.Rect.Dy())); d > 5 {
+					t.Errorf("profile %v, %s, %q: differs by %.2f levels", withProfile, format, query, d)
+				}
+			}
+		}
+	}
+}
+
+// matrixProfile is an RGB profile with these primaries (adapted to D50) and a
+// curve for all channels.
+func matrixProfile(primaries [3][3]float64, curve []byte) []byte {
+	type tag struct {
+		name string
+		data []byte
+	}
+	var tags []tag
+	for i, name := range []string{"rXYZ", "gXYZ", "bXYZ"} {
+		data := []byte("XYZ \x00\x00\x00\x00")
+		for _, v := range primaries[i] {
+			data = binary.BigEndian.AppendUint32(data, uint32(int32(math.Round(v*65536))))
+		}
+		tags = append(tags, tag{name, data})
+	}
+	for _, name := range []string{"rTRC", "gTRC", "bTRC"} {
+		tags = append(tags, tag{name, curve})
+	}
+	tags = append(tags, tag{"wtpt", []byte("XYZ \x00\x00\x00\x00\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")})
+
+	p := make([]byte, 128, 1024)
+	copy(p[8:], "\x02\x40\x00\x00mntrRGB XYZ ")
+	copy(p[36:], "acsp")
+	copy(p[68:], "\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")
+	p = binary.BigEndian.AppendUint32(p, uint32(len(tags)))
+	at := len(p) + 12*len(tags)
+	var body []byte
+	for _, tag := range tags {
+		p = append(p, tag.name...)
+		p = binary.BigEndian.AppendUint32(p, uint32(at+len(body)))
+		p = binary.BigEndian.AppendUint32(p, uint32(len(tag.data)))
+		body = append(body, tag.data...)
+		for len(body)%4 != 0 {
+			body = append(body, 0)
+		}
+	}
+	p = append(p, body...)
+	binary.BigEndian.PutUint32(p, uint32(len(p)))
+	return p
+}
+
+var (
+	srgbRed, srgbGreen, srgbBlue = [3]float64{0.43607, 0.22249, 0.01392}, [3]float64{0.38515, 0.71687, 0.09708}, [3]float64{0.14307, 0.06061, 0.71410}
+
+	srgbPrimaries    = [3][3]float64{srgbRed, srgbGreen, srgbBlue}
+	swappedPrimaries = [3][3]float64{srgbGreen, srgbRed, srgbBlue}
+)
+
+// tableCurve samples a curve, as profiles of version 2 do.
+func tableCurve(f func(float64) float64) []byte {
+	const n = 1024
+	b := binary.BigEndian.AppendUint32([]byte("curv\x00\x00\x00\x00"), n)
+	for i := range n {
+		b = binary.BigEndian.AppendUint16(b, uint16(math.Round(65535*f(float64(i)/(n-1)))))
+	}
+	return b
+}
+
+func srgbDecode(v float64) float64 {
+	if v <= 0.04045 {
+		return v / 12.92
+	}
+	return math.Pow((v+0.055)/1.055, 2.4)
+}
+
+func srgbEncode(v float64) float64 {
+	if v <= 0.0031308 {
+		return v * 12.92
+	}
+	return 1.055*math.Pow(v, 1/2.4) - 0.055
+}
+
+func withProfile(jpeg, profile []byte) []byte {
+	return withSegments(jpeg, segment(0xe2, append([]byte("ICC_PROFILE\x00\x01\x01"), profile...)))
+}
+
+func TestProfiles(t *testing.T) {
+	drawn := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+	draw.Draw(drawn, drawn.Rect, image.NewUniform(color.NRGBA{180, 90, 40, 255}), image.Point{}, draw.Src)
+	plain := jpegBytes(t, drawn)
+	gamma := func(g float64) func(float64) float64 {
+		return func(v float64) float64 { return math.Pow(v, g) }
+	}
+	level := func(v uint8, f func(float64) float64) uint8 {
+		return uint8(math.Round(255 * srgbEncode(f(float64(v)/255))))
+	}
+	lighter := gamma(1.5)
+	for name, c := range map[string]struct {
+		profile []byte
+		want    color.NRGBA
+	}{
+		"none":             {nil, color.NRGBA{180, 90, 40, 255}},
+		"sRGB":             {matrixProfile(srgbPrimaries, tableCurve(srgbDecode)), color.NRGBA{180, 90, 40, 255}},
+		"swapped channels": {matrixProfile(swappedPrimaries, tableCurve(srgbDecode)), color.NRGBA{90, 180, 40, 255}},
+		"another curve": {matrixProfile(srgbPrimaries, tableCurve(lighter)),
+			color.NRGBA{level(180, lighter), level(90, lighter), level(40, lighter), 255}},
+		"garbage":      {[]byte("this is no profile at all"), color.NRGBA{180, 90, 40, 255}},
+		"empty header": {make([]byte, 200), color.NRGBA{180, 90, 40, 255}},
+		"cut short":    {matrixProfile(swappedPrimaries, tableCurve(srgbDecode))[:300], color.NRGBA{180, 90, 40, 255}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := plain
+			if c.profile != nil {
+				source = withProfile(plain, c.profile)
+			}
+			for _, query := range []string{"", "w=20", "w=20&rotate=90"} {
+				for _, format := range []transform.Format{transform.PNG, transform.WebP, transform.JPEG} {
+					out := run(t, source, query+"&q=95", format)
+					got := decode(t, out.Data)
+					wantColor(t, got, got.Rect.Dx()/2, got.Rect.Dy()/2, c.want, 4)
+					if has := profileOf(t, out.Data); has != nil {
+						t.Errorf("%s %q: the output carries a profile of %d bytes", format, query, len(has))
+					}
+				}
+			}
+		})
+	}
+	t.Run("grey with an RGB profile", func(t *testing.T) {
+		grey := image.NewGray(image.Rect(0, 0, 32, 32))
+		draw.Draw(grey, grey.Rect, image.NewUniform(color.Gray{77}), image.Point{}, draw.Src)
+		source := withProfile(jpegBytes(t, grey), matrixProfile(swappedPrimaries, tableCurve(srgbDecode)))
+		wantColor(t, picture(t, source, "w=16"), 8, 8, color.NRGBA{77, 77, 77, 255}, 2)
+	})
+}
+
+// profileOf is the colour profile that libvips finds in an image.
+func profileOf(t testing.TB, data []byte) []byte {
+	t.Helper()
+	ref, err := govips.NewImageFromBuffer(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ref.Close()
+	if !ref.HasICCProfile() {
+		return nil
+	}
+	return ref.GetICCProfile()
+}
