@@ -235,13 +235,20 @@ func TestTransportDials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			trap := newTrap(t, "127.0.0.1")
 			transport := NewTransport(HTTPConfig{Resolver: resolver})
+			if transport.Proxy != nil {
+				t.Error("a proxy would connect in the guard's place")
+			}
 			for _, host := range []string{
 				"127.0.0.1", "127.1", "0", "0x7f000001", "2130706433", "0177.0.0.1", "localhost", "localhost.",
 				"::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "::1", "::1%lo", "",
 			} {
 				for kind, dial := range map[string]func() (net.Conn, error){
-					"http":  func() (net.Conn, error) { return transport.DialContext(t.Context(), "tcp", net.JoinHostPort(host, trap.port)) },
-					"https": func() (net.Conn, error) { return transport.DialTLSContext(t.Context(), "tcp", net.JoinHostPort(host, trap.port)) },
+					"http": func() (net.Conn, error) {
+						return transport.DialContext(t.Context(), "tcp", net.JoinHostPort(host, trap.port))
+					},
+					"https": func() (net.Conn, error) {
+						return transport.DialTLSContext(t.Context(), "tcp", net.JoinHostPort(host, trap.port))
+					},
 				} {
 					if conn, err := dial(); err == nil {
 						conn.Close()

@@ -10,7 +10,7 @@ import (
 // changed once it is in use.
 type HTTPSource struct {
 	HTTP   *HTTP
-	Base   URL         // its path is a prefix of every original's; a query is ignored
+	Base   URL         // its path, a canonical one, is in front of every key; a query is ignored
 	Header http.Header // sent to Base's scheme, host and port only; may be nil
 
 	// Redirect is asked before a redirect is followed, as Request.Redirect.

@@ -128,7 +128,8 @@ func (u URL) SameHost(v URL) bool {
 
 // Within reports whether u is the place that prefix names or is below it, on the
 // same host ([URL.SameHost]) and by whole path segments, and if so under which
-// key of a source at prefix. Paths are compared percent-decoded.
+// key of a source at prefix, whose own path is canonical ([URL.PathIsCanonical]).
+// Paths are compared percent-decoded.
 //
 // The key is not checked: a URL such as the prefix itself belongs to the source
 // too, though no key names it. [CheckPath] refuses those, and so does every Fetch.

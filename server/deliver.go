@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,7 +54,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, rawQuery
 	if err != nil {
 		return err
 	}
-	ask.accept = transform.ParseAccept(r.Header.Get("Accept")).And(s.formats)
+	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
 	if err := site.authorize(ask); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ type ask struct {
 }
 
 // read takes the path and query apart, applies the preset, and finds the original
-// they name. The options are set even where an error is returned after them.
+// they name. Where an error is returned, the options are those read by then.
 func (c *site) read(rest, rawQuery string) (ask, error) {
 	a := ask{site: c, options: transform.Defaults()}
 	t, err := parseTarget(rest)
@@ -100,25 +101,25 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
+	var base transform.Query
 	if hasPreset {
-		base, ok := c.presets[preset]
-		if !ok {
+		if base, hasPreset = c.presets[preset]; !hasPreset {
 			return a, fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
 		}
-		a.options = base
 	}
 	if c.PresetsOnly {
 		if err := onlyPreset(q, preset); err != nil {
 			return a, err
 		}
 	}
-	if a.options, err = transform.Parse(a.options, q); err != nil {
+	o, err := transform.Parse(transform.Defaults(), base, q)
+	if err != nil {
 		return a, err
 	}
+	a.options = o
 	if name := a.options.Unbuilt(); name != "" {
 		return a, fail("NOT_IMPLEMENTED", name+": this version of Tintype doesn't do it yet")
 	}
-	o := a.options
 	o.Download = "" // a header, no byte of the output
 	a.canonical = o.String()
 	a.ref, err = c.resolve(t, src, hasSrc)
@@ -307,6 +308,10 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 		return transform.Image{}, err
 	}
 	format := o.OutputFormat(orig.header, plan, a.accept, s.limits)
+	o.Format = format
+	if name := o.Unbuilt(); name != "" {
+		return transform.Image{}, fail("NOT_IMPLEMENTED", name+": this version of Tintype doesn't do it yet")
+	}
 	frames := 1
 	if o.Animated(orig.header, format) {
 		frames = orig.header.Frames

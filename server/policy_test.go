@@ -198,10 +198,10 @@ func TestWhatCannotBeHonouredIsRefused(t *testing.T) {
 	}))
 	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID, w.RequireSignature = "signed", "", true }))
 	for target, want := range map[string]string{
-		"/acme/marked/cat.jpg": "NOT_IMPLEMENTED",
+		"/acme/marked/cat.jpg":                            "NOT_IMPLEMENTED",
 		"/acme?src=" + b.upstream.URL + "/photos/cat.jpg": "NOT_IMPLEMENTED",
-		"/acme/media/cat.jpg":    "NOT_IMPLEMENTED",
-		"/signed/photos/cat.jpg": "SIGNATURE_REQUIRED",
+		"/acme/media/cat.jpg":                             "NOT_IMPLEMENTED",
+		"/signed/photos/cat.jpg":                          "SIGNATURE_REQUIRED",
 	} {
 		if got := code(t, b.get(target)); got != want {
 			t.Errorf("%s: %s, want %s", target, got, want)

@@ -78,6 +78,9 @@ func (a *ask) cacheControl() string {
 	return cacheControlDefault
 }
 
+// tagEscaper keeps what separates tags out of them.
+var tagEscaper = strings.NewReplacer("%", "%25", ",", "%2C", " ", "%20")
+
 // cacheTag names the workspace, the source and the original, so that a cache in
 // front can be purged by any of them.
 func (a *ask) cacheTag() string {
@@ -86,7 +89,7 @@ func (a *ask) cacheTag() string {
 		return ns
 	}
 	source := ns + "/" + a.ref.source.Key
-	path := strings.NewReplacer("%", "%25", ",", "%2C", " ", "%20").Replace(a.ref.key.Path)
+	path := tagEscaper.Replace(a.ref.key.Path)
 	for i := range len(path) {
 		if path[i] < 0x21 || path[i] > 0x7e {
 			return ns + "," + source // a header holds no other bytes

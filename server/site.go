@@ -23,7 +23,7 @@ type site struct {
 	cors    *cors.Cors
 	allow   origin.Allowlist
 	sources map[string]*source
-	presets map[string]transform.Options
+	presets map[string]transform.Query
 }
 
 // A source is a configured source made ready to fetch from.
@@ -72,7 +72,7 @@ func (s *Server) site(ctx context.Context, namespace string) (*site, error) {
 }
 
 func (s *Server) compile(w *workspace.Workspace) (*site, error) {
-	c := &site{Workspace: w, sources: map[string]*source{}, presets: map[string]transform.Options{}}
+	c := &site{Workspace: w, sources: map[string]*source{}, presets: map[string]transform.Query{}}
 	var err error
 	if c.origins, err = workspace.ParseOrigins(w.AllowedOrigins); err != nil {
 		return nil, err
@@ -82,11 +82,7 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 		return nil, err
 	}
 	for _, p := range w.Presets {
-		q, err := transform.ParseQuery(p.Options)
-		if err != nil {
-			return nil, err
-		}
-		if c.presets[p.Name], err = transform.Parse(transform.Defaults(), q); err != nil {
+		if c.presets[p.Name], err = transform.ParseQuery(p.Options); err != nil {
 			return nil, err
 		}
 	}

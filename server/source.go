@@ -42,13 +42,15 @@ func (c *site) resolve(t target, src string, hasSrc bool) (ref, error) {
 		return c.resolveURL(src)
 	}
 	source, path, _ := strings.Cut(src, "/")
-	// The value of src is decoded once, by the query; what is left of percent signs
-	// belongs to the object's name.
-	t, err := parseObject(source, origin.EscapePath(path))
-	if err != nil {
+	if err := checkObject(source, path); err != nil {
 		return ref{}, err
 	}
-	return c.lookup(t.source, origin.Key{Path: t.path})
+	// The query has decoded src once; what is left of percent signs belongs to the
+	// object's name.
+	if err := origin.CheckPath(path); err != nil {
+		return ref{}, err
+	}
+	return c.lookup(source, origin.Key{Path: path})
 }
 
 func hasScheme(src string) bool {
@@ -90,7 +92,7 @@ func (c *site) within(u origin.URL) (r ref, ok bool, err error) {
 	var matches []match
 	for _, src := range c.sources {
 		for _, place := range src.places {
-			if place.Host == u.Host && !u.PathIsCanonical() {
+			if u.SameHost(place) && !u.PathIsCanonical() {
 				return ref{}, false, fail("INVALID_SOURCE", "src: on the host of a configured source the path must be canonical: no //, no . or .. segments, no encoded slash or dot")
 			}
 			if key, in := u.Within(place); in {
@@ -108,7 +110,7 @@ func (c *site) within(u origin.URL) (r ref, ok bool, err error) {
 			compareBool(b.source.marked, a.source.marked),
 			cmp.Compare(a.source.Key, b.source.Key))
 	})
-	if _, err := origin.ParsePath(origin.EscapePath(best.key.Path)); err != nil {
+	if err := origin.CheckPath(best.key.Path); err != nil {
 		return ref{}, false, err
 	}
 	return best.ref, true, nil

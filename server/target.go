@@ -85,15 +85,23 @@ func parseTarget(rest string) (target, error) {
 
 // parseObject reads a source key and an escaped object path.
 func parseObject(source, escaped string) (target, error) {
-	if !workspace.ValidSourceKey(source) {
-		return target{}, fail("INVALID_SOURCE", "the path must start with a source key: lower-case letters, digits, - and _")
-	}
-	if escaped == "" {
-		return target{}, fail("INVALID_PATH", "the path of an image is missing after the source "+source)
+	if err := checkObject(source, escaped); err != nil {
+		return target{}, err
 	}
 	path, err := origin.ParsePath(escaped)
 	if err != nil {
 		return target{}, err
 	}
 	return target{source: source, path: path}, nil
+}
+
+// checkObject refuses what can't be a source key and a path behind it.
+func checkObject(source, path string) error {
+	if !workspace.ValidSourceKey(source) {
+		return fail("INVALID_SOURCE", "an image is named SOURCE/PATH, where SOURCE is lower-case letters, digits, - and _")
+	}
+	if path == "" {
+		return fail("INVALID_PATH", "the path of an image is missing after the source "+source)
+	}
+	return nil
 }

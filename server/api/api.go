@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -192,7 +191,7 @@ func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In)
 	huma.Register(a.huma, op, func(ctx context.Context, in *In) (*Out, error) {
 		out, err := h(ctx, in)
 		if err != nil {
-			return nil, a.answer(ctx, strings.ToUpper(op.Method)+" "+op.Path, err)
+			return nil, a.answer(ctx, op.Method+" "+op.Path, err)
 		}
 		return out, nil
 	})

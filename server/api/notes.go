@@ -58,7 +58,7 @@ var notes = map[string]map[string]note{
 		"kind": {text: "`http`: a URL prefix. `s3`: an S3 bucket, or one of a compatible store. `r2`: a Cloudflare R2 bucket.",
 			oneOf: []any{"http", "s3", "r2"}},
 		"private": {text: "Require a signature, or an API key, for the originals of this source.", absent: false},
-		"url":     {text: "Kind http: what object keys are appended to. An http or https URL that ends in `/`."},
+		"url":     {text: "Kind http: what object keys are appended to. An http or https URL; a `/` at its end is added where it is missing."},
 		"headers": {text: "Kind http: headers sent with every request to the origin. Values are secret: they are answered as `***`, and `***` " +
 			"keeps the present value as long as key, kind, url, endpoint, account_id and bucket stay the same."},
 		"public_urls":   {text: "Further URL prefixes under which the same originals can be had. A full URL below one is treated as this source."},

@@ -119,6 +119,9 @@ func patchSchema(answered, limits *huma.Schema) *huma.Schema {
 func nullable(s *huma.Schema) *huma.Schema {
 	n := *s
 	n.Nullable = true
+	if n.Enum != nil {
+		n.Enum = append(slices.Clone(n.Enum), nil)
+	}
 	return &n
 }
 
