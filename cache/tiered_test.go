@@ -40,30 +40,25 @@ func TestTieredWithoutTiers(t *testing.T) {
 	tiered.Delete(t.Context(), numbered(1))
 }
 
-// slowCache calls after once, when a Get has its answer and has not returned it.
-type slowCache struct {
+// hooked is a tier that lets a test step in between.
+type hooked struct {
 	*cache.Memory
-	after func()
+	afterGet  func() // once, when a Get has its answer and has not returned it
+	beforePut func()
 }
 
-func (c *slowCache) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
+func (c *hooked) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
 	e, tier := c.Memory.Get(ctx, key)
-	if after := c.after; after != nil {
-		c.after = nil
-		after()
+	if hook := c.afterGet; hook != nil {
+		c.afterGet = nil
+		hook()
 	}
 	return e, tier
 }
 
-// slowPut calls during while a Put into it is under way.
-type slowPut struct {
-	*cache.Memory
-	during func()
-}
-
-func (c *slowPut) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
-	if c.during != nil {
-		c.during()
+func (c *hooked) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
+	if c.beforePut != nil {
+		c.beforePut()
 	}
 	c.Memory.Put(ctx, key, e)
 }
@@ -82,10 +77,10 @@ func TestTieredFillUndoesNothing(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			lower := &slowCache{Memory: cache.NewMemory(1 << 20)}
+			lower := &hooked{Memory: cache.NewMemory(1 << 20)}
 			tiered := cache.NewTiered(cache.NewMemory(1<<20), lower)
 			lower.Put(t.Context(), numbered(1), entryOf("old", 10))
-			lower.after = func() { test.op(t.Context(), tiered) }
+			lower.afterGet = func() { test.op(t.Context(), tiered) }
 			tiered.Get(t.Context(), numbered(1))
 
 			e, _ := tiered.Get(t.Context(), numbered(1))
@@ -102,10 +97,10 @@ func TestTieredFillUndoesNothing(t *testing.T) {
 // The fill begins after the put has, and would end before it.
 func TestTieredFillDuringPut(t *testing.T) {
 	upper := cache.NewMemory(1 << 20)
-	lower := &slowPut{Memory: cache.NewMemory(1 << 20)}
+	lower := &hooked{Memory: cache.NewMemory(1 << 20)}
 	tiered := cache.NewTiered(upper, lower)
 	lower.Put(t.Context(), numbered(1), entryOf("old", 10))
-	lower.during = func() {
+	lower.beforePut = func() {
 		// As if another had evicted what the put has just brought to the upper tier.
 		upper.Delete(t.Context(), numbered(1))
 		if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "old" {
@@ -113,6 +108,32 @@ func TestTieredFillDuringPut(t *testing.T) {
 		}
 	}
 	tiered.Put(t.Context(), numbered(1), entryOf("new", 10))
+	if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "new" {
+		t.Errorf("have %q after the put of new", e.Body[:3])
+	}
+}
+
+// The fill's look into the lower tier begins while a put is under way, and ends
+// after it.
+func TestTieredFillAcrossPut(t *testing.T) {
+	upper := cache.NewMemory(1 << 20)
+	lower := &hooked{Memory: cache.NewMemory(1 << 20)}
+	tiered := cache.NewTiered(upper, lower)
+	lower.Put(t.Context(), numbered(1), entryOf("old", 10))
+
+	looked, put, filled := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	lower.afterGet = func() { close(looked); <-put }
+	lower.beforePut = func() {
+		upper.Delete(t.Context(), numbered(1))
+		go func() {
+			defer close(filled)
+			tiered.Get(t.Context(), numbered(1))
+		}()
+		<-looked
+	}
+	tiered.Put(t.Context(), numbered(1), entryOf("new", 10))
+	close(put)
+	<-filled
 	if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "new" {
 		t.Errorf("have %q after the put of new", e.Body[:3])
 	}

@@ -75,6 +75,9 @@ func (p *Pattern) parseAuthority(s string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkPublic(host); err != nil {
+		return err
+	}
 	if sub {
 		host = strings.TrimPrefix(host, "a.")
 	}

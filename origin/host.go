@@ -87,7 +87,16 @@ func checkName(name string) error {
 			}
 		}
 	}
-	if strings.IndexByte(name, '.') < 0 || strings.HasSuffix(name, ".localhost") {
+	return nil
+}
+
+// checkPublic refuses a host that is no address and no full name: what it leads to
+// depends on where it is looked up.
+func checkPublic(host string) error {
+	if strings.ContainsRune(host, ':') { // IPv6
+		return nil
+	}
+	if strings.IndexByte(host, '.') < 0 || strings.HasSuffix(host, ".localhost") {
 		return invalidURL("the host must be a full public name, such as images.example.com")
 	}
 	return nil

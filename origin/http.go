@@ -244,7 +244,7 @@ func resolve(base URL, location string) (URL, error) {
 		return URL{}, err
 	}
 	if lower := lowerASCII(location); strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://") {
-		return ParseURL(location)
+		return parseRedirect(base, location)
 	}
 	ref, err := url.Parse(location)
 	if err != nil {
@@ -254,7 +254,22 @@ func resolve(base URL, location string) (URL, error) {
 	if err != nil {
 		return URL{}, invalidURL("it can't be read")
 	}
-	return ParseURL(from.ResolveReference(ref).String())
+	return parseRedirect(base, from.ResolveReference(ref).String())
+}
+
+// parseRedirect is ParseURL, but that a source may redirect to the host on which
+// its owner has configured it.
+func parseRedirect(base URL, raw string) (URL, error) {
+	next, err := ParsePlace(raw)
+	if err != nil {
+		return URL{}, err
+	}
+	if !next.SameHost(base) {
+		if err := checkPublic(next.Host); err != nil {
+			return URL{}, err
+		}
+	}
+	return next, nil
 }
 
 // allowRedirect asks the request's hook, or applies the rule that stands for none.

@@ -28,7 +28,7 @@ func (s *HTTPSource) URL(key Key) (URL, error) {
 	u := s.Base
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + EscapePath(key.Path)
 	u.Query = key.Query
-	return ParseURL(u.String())
+	return ParsePlace(u.String())
 }
 
 // Fetch implements Source.

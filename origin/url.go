@@ -46,6 +46,20 @@ type URL struct {
 //
 // An address is never refused for being private: that is [Guard]'s to judge.
 func ParseURL(raw string) (URL, error) {
+	u, err := ParsePlace(raw)
+	if err != nil {
+		return URL{}, err
+	}
+	if err := checkPublic(u.Host); err != nil {
+		return URL{}, err
+	}
+	return u, nil
+}
+
+// ParsePlace is ParseURL for what an owner configures, such as the base of a
+// source: there localhost and names of one label may stand, as they do in networks
+// of containers. Whether their addresses may be connected to is [Guard]'s to judge.
+func ParsePlace(raw string) (URL, error) {
 	if len(raw) > maxURL {
 		return URL{}, errURLLength
 	}

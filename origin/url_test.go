@@ -389,3 +389,27 @@ func FuzzWithin(f *testing.F) {
 		}
 	})
 }
+
+// TestParsePlace: an owner may configure a name that no src may bear; all else is
+// refused alike.
+func TestParsePlace(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://minio:9000/photos/":   "http://minio:9000/photos/",
+		"http://LOCALHOST:8081":       "http://localhost:8081/",
+		"https://cdn.localhost/a/":    "https://cdn.localhost/a/",
+		"https://images.example.com/": "https://images.example.com/",
+	} {
+		u, err := ParsePlace(raw)
+		if err != nil || u.String() != want {
+			t.Errorf("ParsePlace(%q) = %q, %v; want %q", raw, u, err, want)
+		}
+		if _, err := ParseURL(raw); (err == nil) != strings.Contains(raw, ".com") {
+			t.Errorf("ParseURL(%q): %v", raw, err)
+		}
+	}
+	for _, raw := range []string{"http://user@minio/", "http://", "ftp://minio/", "http://mi nio/", "//minio/", "http://a..b/"} {
+		if u, err := ParsePlace(raw); err == nil {
+			t.Errorf("ParsePlace(%q) = %q", raw, u)
+		}
+	}
+}

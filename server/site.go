@@ -89,7 +89,7 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	for _, ws := range w.Sources {
 		src := &source{Source: ws, id: placeID(ws)}
 		if ws.Kind == "http" {
-			base, err := origin.ParseURL(ws.URL)
+			base, err := origin.ParsePlace(ws.URL)
 			if err != nil {
 				return nil, err
 			}
@@ -97,7 +97,7 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: base, Header: headers(ws.Headers), Redirect: c.checkRedirect}
 		}
 		for _, p := range ws.PublicURLs {
-			u, err := origin.ParseURL(p)
+			u, err := origin.ParsePlace(p)
 			if err != nil {
 				return nil, err
 			}

@@ -117,16 +117,16 @@ func DecodeAll(r io.Reader, name string) ([]*Workspace, error) {
 func parseYAML(data []byte) ([]tree, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var documents []tree
-	budget := maxNodes
+	unfold := unfolder{left: maxUnfolded}
 	for {
 		number := len(documents) + 1
 		var node yaml.Node
 		if err := dec.Decode(&node); errors.Is(err, io.EOF) {
 			return documents, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, invalid("", "invalid YAML: %v", err))
+			return nil, invalid("", "invalid YAML: %v", err) // names the line; the parser may be ahead of the document
 		}
-		t, err := yamlTree(&node, "", 0, &budget)
+		t, err := unfold.tree(&node, "", 0)
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", number, err)
 		}
@@ -134,12 +134,20 @@ func parseYAML(data []byte) ([]tree, error) {
 	}
 }
 
-// maxNodes bounds what a YAML file's aliases may unfold to.
-const maxNodes = 1 << 20
+// maxUnfolded bounds how many values the aliases of a YAML file stand for.
+const maxUnfolded = 1 << 16
 
-func yamlTree(n *yaml.Node, path string, depth int, budget *int) (tree, error) {
-	if *budget--; *budget < 0 {
-		return nil, invalid(path, "the file unfolds to too many values")
+// An unfolder makes trees of YAML, with what aliases stand for in their place.
+type unfolder struct {
+	within int // aliases
+	left   int // of maxUnfolded
+}
+
+func (u *unfolder) tree(n *yaml.Node, path string, depth int) (tree, error) {
+	if u.within > 0 {
+		if u.left--; u.left < 0 {
+			return nil, invalid(path, "aliases unfold to too many values: at most %d", maxUnfolded)
+		}
 	}
 	if depth > maxDepth {
 		return nil, invalid(path, "nested too deeply: at most %d levels", maxDepth)
@@ -148,14 +156,16 @@ func yamlTree(n *yaml.Node, path string, depth int, budget *int) (tree, error) {
 	case 0:
 		return nil, nil
 	case yaml.DocumentNode:
-		return yamlTree(n.Content[0], path, depth, budget)
+		return u.tree(n.Content[0], path, depth)
 	case yaml.AliasNode:
-		return yamlTree(n.Alias, path, depth+1, budget)
+		u.within++
+		defer func() { u.within-- }()
+		return u.tree(n.Alias, path, depth+1)
 	case yaml.SequenceNode:
 		list := make([]tree, len(n.Content))
 		for i, e := range n.Content {
 			var err error
-			if list[i], err = yamlTree(e, element(path, i), depth+1, budget); err != nil {
+			if list[i], err = u.tree(e, element(path, i), depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -173,7 +183,7 @@ func yamlTree(n *yaml.Node, path string, depth int, budget *int) (tree, error) {
 				return nil, invalid(at, "given twice, the second time in line %d", key.Line)
 			}
 			seen[key.Value] = true
-			value, err := yamlTree(n.Content[i+1], at, depth+1, budget)
+			value, err := u.tree(n.Content[i+1], at, depth+1)
 			if err != nil {
 				return nil, err
 			}

@@ -53,7 +53,7 @@ func orEmpty[E any](s []E) []E {
 // prefixURL is a source's URL in canonical form with a slash at the end, so that
 // object keys follow whole segments; as it was where it can't be one.
 func prefixURL(raw string) string {
-	u, err := origin.ParseURL(raw)
+	u, err := origin.ParsePlace(raw)
 	if err != nil || u.Query != "" || !u.PathIsCanonical() {
 		return raw
 	}
@@ -66,7 +66,7 @@ func prefixURL(raw string) string {
 // endpointURL is an endpoint in canonical form, without a slash at the end; as it
 // was where it can't be one.
 func endpointURL(raw string) string {
-	u, err := origin.ParseURL(raw)
+	u, err := origin.ParsePlace(raw)
 	if err != nil || u.Query != "" || u.Path != "/" {
 		return raw
 	}

@@ -188,7 +188,7 @@ func (v *validator) image(path, image string) {
 func (v *validator) withinSource(u origin.URL) bool {
 	for _, s := range v.w.Sources {
 		for _, raw := range append([]string{s.URL}, s.PublicURLs...) {
-			if prefix, err := origin.ParseURL(raw); err == nil {
+			if prefix, err := origin.ParsePlace(raw); err == nil {
 				if _, within := u.Within(prefix); within {
 					return true
 				}

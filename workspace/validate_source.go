@@ -104,7 +104,7 @@ func (v *validator) cachingRules(path string, s *Source) {
 
 // prefixURL checks a URL that object keys are put behind.
 func (v *validator) prefixURL(path, raw string) {
-	u, err := origin.ParseURL(raw)
+	u, err := origin.ParsePlace(raw)
 	switch canonical := prefixURL(raw); {
 	case err != nil:
 		v.add(path, "bad URL: %s", reason(err, origin.ErrInvalidURL))
@@ -201,7 +201,7 @@ func (v *validator) prefix(path, prefix string) {
 }
 
 func (v *validator) endpoint(path, raw string) {
-	u, err := origin.ParseURL(raw)
+	u, err := origin.ParsePlace(raw)
 	switch canonical := endpointURL(raw); {
 	case err != nil:
 		v.add(path, "bad URL: %s", reason(err, origin.ErrInvalidURL))

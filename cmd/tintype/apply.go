@@ -40,6 +40,7 @@ func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
+	// What is wrong with them the server says: it alone knows its --dir sources.
 	client := apiClient{base: strings.TrimSuffix(base.String(), "/"), key: key}
 	for _, w := range all {
 		if err := client.apply(ctx, std.stdout, w); err != nil {
@@ -49,8 +50,7 @@ func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 	return nil
 }
 
-// readWorkspaces reads and judges the workspaces of a file, before anything is
-// changed.
+// readWorkspaces reads the workspaces of a file.
 func readWorkspaces(name string) ([]*workspace.Workspace, error) {
 	var r io.Reader = os.Stdin
 	if name != "-" {
@@ -68,19 +68,20 @@ func readWorkspaces(name string) ([]*workspace.Workspace, error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("%s: there is no workspace in it", name)
 	}
-	for _, w := range all {
-		if err := w.Validate(); err != nil {
-			return nil, fmt.Errorf("%s: workspace %s: %w", name, w.Namespace, err)
-		}
-	}
 	return all, nil
 }
 
-// applyFile applies a file to the store of this process.
-func applyFile(ctx context.Context, store workspace.Store, name string, log *slog.Logger) error {
-	all, err := readWorkspaces(name)
+// applyFile applies the file of --apply to the store of this process: all of it, or
+// nothing where something in it is wrong.
+func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *slog.Logger) error {
+	all, err := readWorkspaces(c.Apply)
 	if err != nil {
 		return fmt.Errorf("--apply: %w", err)
+	}
+	for _, w := range all {
+		if err := w.Validate(c.dirKeys(w.Namespace)...); err != nil {
+			return fmt.Errorf("--apply: %s: workspace %s: %w", c.Apply, w.Namespace, err)
+		}
 	}
 	for _, w := range all {
 		changes, err := workspace.Apply(ctx, store, w)

@@ -22,11 +22,11 @@ type serveCmd struct {
 	Data       string    `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
 	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, or sqlite:PATH (${default})."`
 	BaseDomain string    `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
-	Dir        []dirSpec `env:"TINTYPE_DIR" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
+	Dir        []dirSpec `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	Apply      string    `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
 
-	AllowCIDR      []netip.Prefix `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR,…" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
-	TrustedProxies []netip.Prefix `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Proxies in front whose X-Forwarded-For is believed."`
+	AllowCIDR      []netip.Prefix `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
+	TrustedProxies []netip.Prefix `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
 
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"256MiB" placeholder:"SIZE" help:"Memory for variants (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
@@ -38,7 +38,7 @@ type serveCmd struct {
 	MaxOriginalBytes size          `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
 	MaxPixels        int           `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
 	MaxFrames        int           `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
-	AutoFormats      []string      `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT,…" help:"What format=auto may choose besides JPEG and PNG, where the client accepts it: avif, webp or none (${default})."`
+	AutoFormats      []string      `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"What format=auto may choose besides JPEG and PNG, where the client accepts it: avif, webp or none (${default})."`
 
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }

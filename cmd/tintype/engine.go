@@ -10,7 +10,7 @@ import (
 )
 
 func newEngine(log *slog.Logger) (transform.Engine, error) {
-	if err := vips.Start(vips.Config{Log: log}); err != nil {
+	if err := vips.Start(vips.Config{Logger: log}); err != nil {
 		return nil, err
 	}
 	return vips.New(), nil

@@ -33,6 +33,7 @@ const shutdownGrace = 30 * time.Second
 // Run serves until ctx ends, then finishes what runs.
 func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	log := newLog(c.LogFormat, std.stderr)
+	slog.SetDefault(log) // what net/http says on its own
 	rootKey, err := secret(std.getenv, "TINTYPE_ROOT_KEY")
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	closers = append(closers, store.Close)
 	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log})
 	if c.Apply != "" {
-		if err := applyFile(ctx, workspaces, c.Apply, log); err != nil {
+		if err := c.applyFile(ctx, workspaces, log); err != nil {
 			return err
 		}
 	}
@@ -93,7 +94,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Engine:     engine,
 		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: c.AllowCIDR}, Limits: limits}),
 		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(api.Config{Store: workspaces, RootKey: rootKey, Log: log, Version: version, RequestID: server.RequestID}),
+		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, Log: log, Version: version, RequestID: server.RequestID}),
 		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: c.TrustedProxies, Metrics: metrics, Log: log,
@@ -186,6 +187,7 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs ma
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
 		}
+		dir.MaxBytes = int64(c.MaxOriginalBytes)
 		opened = append(opened, dir)
 		if dirs[spec.namespace] == nil {
 			dirs[spec.namespace] = map[string]*origin.Dir{}
@@ -196,6 +198,16 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs ma
 		}
 	}
 	return dirs, closeAll, nil
+}
+
+// dirKeys are the sources of a workspace that this process serves from folders.
+func (c *serveCmd) dirKeys(namespace string) (keys []string) {
+	for _, d := range c.Dir {
+		if d.namespace == namespace {
+			keys = append(keys, d.key)
+		}
+	}
+	return keys
 }
 
 // ensureWorkspace makes a workspace with the defaults where there is none.

@@ -6,65 +6,77 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// eachFrame takes the roll of frames apart, has each made, and returns the
-// output's roll, with the delays and the loop count of the original. The frames
-// are lazy: each is decoded as the encoder comes to it, in order, so that an
-// animation takes hardly more memory than a still.
-func (t *task) eachFrame(ctx context.Context, roll *govips.ImageRef, make func(context.Context, *frame) error) (*govips.ImageRef, error) {
+// eachFrame does what has to be done to every frame for itself, so that no frame
+// bleeds into the next: it takes the roll apart and joins the results, with the
+// delays and the loop count of the original. Steps that look at one pixel at a
+// time are done to whole rolls instead, since describing a step to libvips takes
+// longer than small frames do.
+//
+// The frames are lazy: each is decoded as the encoder comes to it, in order, so
+// that an animation takes hardly more memory than a still.
+func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	delays, err := roll.PageDelay()
 	if err != nil {
-		return nil, fault("read delays", err)
+		return fault("read delays", err)
 	}
 	loop := roll.Loop()
 	// From here on govips and libvips must not see pages: they would treat
 	// parts of a frame as such.
-	if err := onePage(roll); err != nil {
-		return nil, err
+	if err := roll.onePage(); err != nil {
+		return err
+	}
+	if t.frames == 1 {
+		return t.makeFrame(ctx, roll)
 	}
 
-	var frames []*govips.ImageRef
-	done := false
+	frames := make([]*govips.ImageRef, 0, t.frames)
 	defer func() {
-		for i, f := range frames {
-			if i > 0 || !done {
-				f.Close()
-			}
+		for _, f := range frames {
+			f.Close()
 		}
 	}()
 	height := roll.Height() / t.frames
 	for i := range t.frames {
 		image, err := roll.Copy()
 		if err != nil {
-			return nil, fault("copy", err)
+			return fault("cut frame", err)
 		}
 		f := &frame{image}
-		if err = t.cutFrame(f, i*height, height); err == nil {
-			err = make(ctx, f)
+		if err = f.ExtractArea(0, i*height, f.Width(), height); err != nil {
+			err = fault("cut frame", err)
+		} else {
+			err = t.makeFrame(ctx, f)
 		}
 		frames = append(frames, f.ImageRef)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-
-	first := frames[0]
-	if t.frames > 1 {
-		if err := joinFrames(frames, delays, loop); err != nil {
-			return nil, err
-		}
+	if err := joinFrames(frames, delays, loop); err != nil {
+		return err
 	}
-	done = true
-	return first, nil
+	roll.replace(frames[0])
+	frames = frames[1:]
+	return nil
 }
 
-func (t *task) cutFrame(f *frame, top, height int) error {
-	if t.frames == 1 {
-		return nil
+// makeFrame is what is done to a single frame.
+func (t *task) makeFrame(ctx context.Context, f *frame) error {
+	for _, step := range []func(context.Context, *frame) error{
+		t.cutRegion,
+		t.resize,
+		t.crop,
+		t.turnUpright,
+		t.smartCrop,
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step(ctx, f); err != nil {
+			return err
+		}
 	}
-	if err := f.ExtractArea(0, top, f.Width(), height); err != nil {
-		return fault("cut frame", err)
-	}
-	return f.onePage()
+	return nil
 }
 
 // joinFrames makes the first frame the roll of all.
@@ -88,17 +100,15 @@ func joinFrames(frames []*govips.ImageRef, delays []int, loop int) error {
 	return nil
 }
 
-func (f *frame) onePage() error { return onePage(f.ImageRef) }
-
-// onePage makes an image count as a single page, whatever its height has become.
-func onePage(image *govips.ImageRef) error {
-	if image.Pages() != 1 {
-		if err := image.SetPages(1); err != nil {
+// onePage makes a picture count as a single page, whatever its height has become.
+func (f *frame) onePage() error {
+	if f.Pages() != 1 {
+		if err := f.SetPages(1); err != nil {
 			return fault("set pages", err)
 		}
 	}
-	if image.PageHeight() != image.Height() {
-		if err := image.SetPageHeight(image.Height()); err != nil {
+	if f.PageHeight() != f.Height() {
+		if err := f.SetPageHeight(f.Height()); err != nil {
 			return fault("set pages", err)
 		}
 	}

@@ -37,6 +37,19 @@ func animation(t testing.TB) []byte {
 	return b.Bytes()
 }
 
+func encodeFrames(t testing.TB, n int, draw func(i int) *image.Paletted) []byte {
+	t.Helper()
+	g := &gif.GIF{}
+	for i := range n {
+		g.Image, g.Delay = append(g.Image, draw(i)), append(g.Delay, 5)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // show is what a viewer of a GIF sees, frame by frame.
 func show(t testing.TB, data []byte) (frames []*image.NRGBA, delays []int, loop int) {
 	t.Helper()

@@ -104,7 +104,7 @@ func TestUnusualPNGs(t *testing.T) {
 			for _, format := range []transform.Format{transform.PNG, transform.JPEG, transform.WebP} {
 				query := fmt.Sprintf("w=%d&fit=contain&q=95", size.X)
 				got := decode(t, run(t, pngBytes(t, m), query, format).Data)
-				if d := difference(t, got, average(toNRGBA(m), size.X, size.Y)); d > 4 {
+				if d := difference(t, got, average(toNRGBA(m), size.X, size.Y)); d > 5 {
 					t.Errorf("%s to %s, %d wide: differs by %.2f levels", name, format, size.X, d)
 				}
 			}

@@ -26,25 +26,45 @@ func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	if !t.plan.Smart {
 		return nil
 	}
-	width, height := t.plan.Crop.Dx(), t.plan.Crop.Dy()
-	if t.smartOK {
-		if err := f.ExtractArea(t.smartAt.X, t.smartAt.Y, width, height); err != nil {
-			return fault("crop", err)
+	if !t.smartOK {
+		if err := t.findSmart(ctx, f); err != nil {
+			return err
 		}
-		return f.onePage()
 	}
+	if err := f.ExtractArea(t.smartAt.X, t.smartAt.Y, t.plan.Crop.Dx(), t.plan.Crop.Dy()); err != nil {
+		return fault("crop", err)
+	}
+	return f.onePage()
+}
+
+// findSmart looks where to crop, on a copy in the colours that the output shows.
+func (t *task) findSmart(ctx context.Context, f *frame) error {
 	if err := t.materialise(ctx, f); err != nil {
+		return err
+	}
+	copied, err := f.Copy()
+	if err != nil {
+		return fault("crop", err)
+	}
+	look := &frame{copied}
+	defer func() { look.Close() }()
+	if err := t.unpremultiply(ctx, look); err != nil {
+		return err
+	}
+	if err := t.toSRGB(ctx, look); err != nil {
 		return err
 	}
 	interest := govips.InterestingAttention
 	if t.job.Options.Gravity == transform.GravityEntropy {
 		interest = govips.InterestingEntropy
 	}
-	err := t.evaluate(ctx, f.ImageRef, func() error { return f.SmartCrop(width, height, interest) })
+	err = t.evaluate(ctx, look.ImageRef, func() error {
+		return look.SmartCrop(t.plan.Crop.Dx(), t.plan.Crop.Dy(), interest)
+	})
 	if err != nil {
 		return err
 	}
 	// A cropped image remembers where it was cut from as a negative offset.
-	t.smartAt, t.smartOK = image.Pt(-f.OffsetX(), -f.OffsetY()), true
-	return f.onePage()
+	t.smartAt, t.smartOK = image.Pt(-look.OffsetX(), -look.OffsetY()), true
+	return nil
 }

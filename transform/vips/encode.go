@@ -10,7 +10,7 @@ import (
 
 // encoders write a picture in each format. Every parameter is given here: the
 // defaults of libvips and govips differ, and change.
-var encoders = map[transform.Format]func(*task, *govips.ImageRef) ([]byte, error){
+var encoders = map[transform.Format]func(*task, *frame) ([]byte, error){
 	transform.JPEG: (*task).encodeJPEG,
 	transform.PNG:  (*task).encodePNG,
 	transform.GIF:  (*task).encodeGIF,
@@ -20,9 +20,9 @@ var encoders = map[transform.Format]func(*task, *govips.ImageRef) ([]byte, error
 
 // encode computes the picture and writes it in the job's format. This is where
 // the original is decoded, unless a step before had to see all of it.
-func (t *task) encode(ctx context.Context, picture *govips.ImageRef) ([]byte, error) {
+func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 	var data []byte
-	err := t.evaluate(ctx, picture, func() (err error) {
+	err := t.evaluate(ctx, picture.ImageRef, func() (err error) {
 		data, err = encoders[t.job.Format](t, picture)
 		return err
 	})
@@ -31,29 +31,29 @@ func (t *task) encode(ctx context.Context, picture *govips.ImageRef) ([]byte, er
 
 // encodeJPEG halves the resolution of colours below q 90 only, where that begins
 // to show on sharp edges.
-func (t *task) encodeJPEG(picture *govips.ImageRef) ([]byte, error) {
+func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportJpeg(&govips.JpegExportParams{
 		Quality:        t.job.Options.Quality,
 		Interlace:      t.job.Options.Progressive,
 		OptimizeCoding: true,
 		SubsampleMode:  govips.VipsForeignSubsampleAuto,
-		StripMetadata:  t.strips(picture),
+		StripMetadata:  t.strip,
 	})
 	return data, err
 }
 
 // encodePNG compresses at level 1 with a filter, which is smaller than the usual
 // level 6 without, and takes less time.
-func (t *task) encodePNG(picture *govips.ImageRef) ([]byte, error) {
+func (t *task) encodePNG(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportPng(&govips.PngExportParams{
 		Compression:   1,
 		Filter:        govips.PngFilterAvg,
-		StripMetadata: t.strips(picture),
+		StripMetadata: t.strip,
 	})
 	return data, err
 }
 
-func (t *task) encodeGIF(picture *govips.ImageRef) ([]byte, error) {
+func (t *task) encodeGIF(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportGIF(&govips.GifExportParams{
 		Dither:   1,
 		Effort:   3, // as small as 1 and as fast; above, twice the time for 5 %
@@ -64,23 +64,22 @@ func (t *task) encodeGIF(picture *govips.ImageRef) ([]byte, error) {
 
 // encodeWebP writes at effort 2: 4, the default, takes twice the time for 3.5 %
 // fewer bytes.
-func (t *task) encodeWebP(picture *govips.ImageRef) ([]byte, error) {
-	strip := t.strips(picture)
+func (t *task) encodeWebP(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportWebp(&govips.WebpExportParams{
 		Quality:         webpQuality.of(t.job.Options.Quality),
 		Lossless:        t.job.Options.Lossless,
 		ReductionEffort: 2,
 		MaxKeyFrames:    int(^uint32(0) >> 1), // as far apart as they come
 		MinKeyFrames:    int(^uint32(0)>>1) - 1,
-		StripMetadata:   strip,
+		StripMetadata:   t.strip,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if strip {
+	if t.strip {
 		return withoutWebPMetadata(data), nil
 	}
-	if t.keepsProfile(&frame{picture}) {
+	if t.keepsProfile(picture) {
 		return withWebPProfile(data, t.profile.data, t.plan.Output, picture.HasAlpha()), nil
 	}
 	return data, nil
@@ -88,13 +87,13 @@ func (t *task) encodeWebP(picture *govips.ImageRef) ([]byte, error) {
 
 // encodeAVIF writes at effort 1: 2 takes up to twice the time for 2–4 % fewer
 // bytes.
-func (t *task) encodeAVIF(picture *govips.ImageRef) ([]byte, error) {
+func (t *task) encodeAVIF(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportAvif(&govips.AvifExportParams{
 		Quality:       avifQuality.of(t.job.Options.Quality),
 		Lossless:      t.job.Options.Lossless,
 		Bitdepth:      8,
 		Effort:        1,
-		StripMetadata: t.strips(picture),
+		StripMetadata: t.strip,
 	})
 	return data, err
 }

@@ -38,20 +38,28 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	if err != nil {
 		return transform.Image{}, err
 	}
-	roll, err := t.load()
+	picture, err := t.load()
 	if err != nil {
 		return transform.Image{}, err
 	}
-	defer roll.Close()
+	defer func() { picture.Close() }() // of whatever image it has come to hold
 
-	picture, err := t.eachFrame(ctx, roll, t.makeFrame)
-	if err != nil {
-		return transform.Image{}, err
-	}
-	defer picture.Close()
-
-	if err := t.setMetadata(picture); err != nil {
-		return transform.Image{}, err
+	for _, step := range []func(context.Context, *frame) error{
+		t.toBytes,
+		t.premultiply,
+		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop
+		t.unpremultiply,
+		t.toSRGB,
+		t.flatten,
+		t.pad,
+		t.setMetadata,
+	} {
+		if err := ctx.Err(); err != nil {
+			return transform.Image{}, err
+		}
+		if err := step(ctx, picture); err != nil {
+			return transform.Image{}, err
+		}
 	}
 	data, err := t.encode(ctx, picture)
 	if err != nil {
@@ -61,29 +69,6 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		Data: data, Format: job.Format,
 		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames,
 	}, nil
-}
-
-// makeFrame does everything that is done to a single frame.
-func (t *task) makeFrame(ctx context.Context, f *frame) error {
-	for _, step := range []func(context.Context, *frame) error{
-		t.toBytes,
-		t.cutRegion,
-		t.resize,
-		t.toSRGB,
-		t.crop,
-		t.turnUpright,
-		t.smartCrop,
-		t.flatten,
-		t.pad,
-	} {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := step(ctx, f); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // A task is a job with what follows from it before anything is decoded.
@@ -102,13 +87,18 @@ type task struct {
 	scaled transform.Size  // what the region is resized to, before turning
 	kept   image.Rectangle // of scaled: what the plan crops to, before turning
 
-	profile profile     // of the original's colours
-	smartAt image.Point // where the first frame was cropped, and so are the others
-	smartOK bool
+	// Set on the way:
+	profile  profile               // of the original's colours
+	weighted bool                  // colours are multiplied with alpha, …
+	space    govips.Interpretation // … and will be in this space again
+	smartAt  image.Point           // where the first frame was cropped, and so are the others
+	smartOK  bool
+	strip    bool // the output is to carry no metadata at all
 }
 
-// A frame is one picture on its way through the steps. The image changes in
-// place or is replaced by another.
+// A frame is a picture on its way through the steps, which change it in place or
+// replace it: one frame or, outside of eachFrame, the roll of all frames, one
+// above the other.
 type frame struct{ *govips.ImageRef }
 
 // replace puts another image in the frame's place.

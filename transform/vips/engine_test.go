@@ -113,7 +113,7 @@ func TestDamaged(t *testing.T) {
 
 func TestHeaderIsHeldTo(t *testing.T) {
 	for format, lie := range map[transform.Format]func(*transform.Header){
-		transform.JPEG: func(h *transform.Header) { h.Width += 9 },
+		transform.JPEG: func(h *transform.Header) { h.Width += 40 },
 		transform.PNG:  func(h *transform.Header) { h.Height-- },
 		transform.WebP: func(h *transform.Header) { h.Width, h.Height = h.Height, h.Width },
 		transform.AVIF: func(h *transform.Header) { h.Width /= 2 },

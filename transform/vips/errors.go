@@ -1,8 +1,13 @@
 package vips
 
+// #cgo pkg-config: vips
+// #include <vips/vips.h>
+import "C"
+
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
@@ -44,7 +49,6 @@ var readings = []struct {
 	{"end of data", transform.ErrTruncated, "the data ends too early"},
 	{"truncated", transform.ErrTruncated, "the data ends too early"},
 	{"not enough data", transform.ErrTruncated, "the data ends too early"},
-	{"read error", transform.ErrTruncated, "the data ends too early"},
 	{"unsupported feature", transform.ErrUnsupported, "it uses a feature that is not decoded"},
 	{"unsupported codec", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
 	{"no decoding plugin", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
@@ -53,18 +57,16 @@ var readings = []struct {
 	{"too many pixels", transform.ErrTooLarge, "it is over a limit of its decoder"},
 }
 
-// savers start the texts of libvips's encoders, which fail by our fault or for
-// want of memory.
+// savers start the lines of libvips's encoders. One of these alone, or the want of
+// memory, is our fault; where decoding fails they only add that they can't go on.
 var savers = []string{"vips2", "jpegsave", "pngsave", "webpsave", "heifsave", "gifsave", "cgifsave", "vipsforeignsave", "out of memory"}
 
 // decodeError is what an error of govips means where pixels were computed. govips
 // adds a stack trace to it; nothing of libvips's text reaches a client.
 func decodeError(err error) error {
 	text := strings.ToLower(vipsText(err))
-	for _, saver := range savers {
-		if strings.Contains(text, saver) {
-			return fault("encode", err)
-		}
+	if text != "" && !slices.ContainsFunc(strings.Split(text, "; "), isDecoders) {
+		return fault("encode", err)
 	}
 	for _, r := range readings {
 		if strings.Contains(text, r.text) {
@@ -74,15 +76,23 @@ func decodeError(err error) error {
 	return fmt.Errorf("%w: it can't be decoded", transform.ErrCorrupt)
 }
 
+func isDecoders(line string) bool {
+	return !slices.ContainsFunc(savers, func(saver string) bool { return strings.HasPrefix(line, saver) })
+}
+
+// forgetErrors empties libvips's buffer of error texts, which decoders add to
+// even where all goes well, until it is full and the next text has no room.
+func forgetErrors() { C.vips_error_clear() }
+
 // fault is an error of the engine's own making.
 func fault(step string, err error) error {
 	return fmt.Errorf("vips: %s: %s", step, vipsText(err))
 }
 
-// vipsText is the first line of what libvips said.
+// vipsText is what libvips said, on one line.
 func vipsText(err error) string {
-	const most = 200
+	const most = 300
 	text, _, _ := strings.Cut(err.Error(), "\nStack:")
-	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
 	return text[:min(len(text), most)]
 }

@@ -16,7 +16,7 @@ import (
 // govips picks the loader by the first bytes. load makes sure that this is the
 // one that the job's header calls for, and that libvips sees in the original
 // what the header says: nothing else has been held against the limits.
-func (t *task) load() (*govips.ImageRef, error) {
+func (t *task) load() (*frame, error) {
 	original, header := t.job.Original, t.job.Header
 	if found := govips.DetermineImageType(original); !loaders[header.Format][found] {
 		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, header.Format)
@@ -40,6 +40,7 @@ func (t *task) load() (*govips.ImageRef, error) {
 		}
 	}
 
+	forgetErrors()
 	roll, err := govips.LoadImageFromBuffer(original, params)
 	if err != nil {
 		return nil, decodeError(err)
@@ -49,7 +50,7 @@ func (t *task) load() (*govips.ImageRef, error) {
 		return nil, err
 	}
 	t.profile = readProfile(roll)
-	return roll, nil
+	return &frame{roll}, nil
 }
 
 // loaders names, for each format of an original, what govips may take it for.

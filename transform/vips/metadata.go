@@ -1,17 +1,29 @@
 package vips
 
 import (
-	govips "github.com/davidbyttow/govips/v2/vips"
+	"context"
+	"encoding/binary"
+	"strings"
 
 	"github.com/tintype/tintype/transform"
 )
 
-// copyrightFields are what metadata=copyright keeps, as libvips names EXIF fields.
-var copyrightFields = []string{"exif-ifd0-Copyright", "exif-ifd0-Artist"}
+// exifField is libvips's name of the field that holds a picture's whole EXIF.
+const exifField = "exif-data"
+
+// copyrightTags are what metadata=copyright keeps: texts of the first EXIF
+// directory by number, and libvips's names for them.
+var copyrightTags = []struct {
+	number uint16
+	field  string
+}{
+	{0x013b, "exif-ifd0-Artist"},
+	{0x8298, "exif-ifd0-Copyright"},
+}
 
 // setMetadata leaves on the picture what the output is to carry. The pixels are
 // upright by now, so that an orientation would turn them twice.
-func (t *task) setMetadata(picture *govips.ImageRef) error {
+func (t *task) setMetadata(_ context.Context, picture *frame) error {
 	if t.job.Options.Metadata == transform.MetadataKeep {
 		if picture.Orientation() > 1 {
 			if err := picture.SetOrientation(1); err != nil {
@@ -20,24 +32,26 @@ func (t *task) setMetadata(picture *govips.ImageRef) error {
 		}
 		return nil
 	}
-	var keep []string
+	var rights []byte
 	if t.job.Options.Metadata == transform.MetadataCopyright {
-		keep = copyrightFields
+		rights = copyrightEXIF(picture)
 	}
-	if err := removeMetadata(picture, keep); err != nil {
+	if err := removeMetadata(picture); err != nil {
 		return fault("metadata", err)
 	}
 	if err := picture.RemoveOrientation(); err != nil {
 		return fault("metadata", err)
 	}
+	picture.SetBlob(exifField, rights) // nothing where there is nothing
+	t.strip = rights == nil
 	return nil
 }
 
-// removeMetadata removes all fields but keep and what describes an animation.
-// govips sees the first 256 fields only, which EXIF alone can fill.
-func removeMetadata(picture *govips.ImageRef, keep []string) error {
+// removeMetadata removes all fields but those that describe an animation. govips
+// sees the first 256 fields only, which EXIF alone can fill.
+func removeMetadata(picture *frame) error {
 	for before := -1; ; {
-		if err := picture.RemoveMetadata(keep...); err != nil {
+		if err := picture.RemoveMetadata(); err != nil {
 			return err
 		}
 		left := len(picture.GetFields())
@@ -48,17 +62,45 @@ func removeMetadata(picture *govips.ImageRef, keep []string) error {
 	}
 }
 
-// strips reports whether the encoder is told to write no metadata at all.
-func (t *task) strips(picture *govips.ImageRef) bool {
-	switch t.job.Options.Metadata {
-	case transform.MetadataKeep:
-		return false
-	case transform.MetadataCopyright:
-		for _, field := range copyrightFields {
-			if picture.GetString(field) != "" {
-				return false
-			}
+// copyrightEXIF is an EXIF block of the picture's artist and copyright alone, nil
+// where it names neither.
+func copyrightEXIF(picture *frame) []byte {
+	type entry struct {
+		number uint16
+		text   string
+	}
+	var entries []entry
+	for _, tag := range copyrightTags {
+		// libvips adds the type and the length: "text (text, ASCII, 5 …)".
+		value := picture.GetString(tag.field)
+		if end := strings.LastIndex(value, " ("); end >= 0 {
+			value = value[:end]
+		}
+		if value != "" {
+			entries = append(entries, entry{tag.number, value + "\x00"})
 		}
 	}
-	return true
+	if entries == nil {
+		return nil
+	}
+
+	const typeASCII, entrySize, inline = 2, 12, 4
+	le := binary.LittleEndian
+	tiff := []byte("II*\x00\x08\x00\x00\x00") // TIFF 6.0: the first directory is at 8
+	tiff = le.AppendUint16(tiff, uint16(len(entries)))
+	textsAt := len(tiff) + entrySize*len(entries) + 4
+	var texts []byte
+	for _, e := range entries {
+		tiff = le.AppendUint16(tiff, e.number)
+		tiff = le.AppendUint16(tiff, typeASCII)
+		tiff = le.AppendUint32(tiff, uint32(len(e.text)))
+		if len(e.text) <= inline {
+			tiff = append(tiff, (e.text + "\x00\x00\x00")[:inline]...)
+			continue
+		}
+		tiff = le.AppendUint32(tiff, uint32(textsAt+len(texts)))
+		texts = append(texts, e.text...)
+	}
+	tiff = le.AppendUint32(tiff, 0) // no further directory
+	return append(append([]byte("Exif\x00\x00"), tiff...), texts...)
 }

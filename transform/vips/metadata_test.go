@@ -74,10 +74,15 @@ func TestMetadataKeep(t *testing.T) {
 		// is taken into account: red and green change places.
 		wantColor(t, decode(t, run(t, data, "", transform.PNG).Data), 10, 5, swap(red), 25)
 	}
-	for _, format := range []transform.Format{transform.JPEG, transform.PNG} {
-		if data := run(t, source, "metadata=keep", format).Data; !bytes.Contains(data, []byte("secret xmp")) {
-			t.Errorf("%s: the output lacks the XMP", format)
+	for _, format := range []transform.Format{transform.JPEG, transform.PNG, transform.WebP} {
+		ref, err := govips.NewImageFromBuffer(run(t, source, "metadata=keep", format).Data)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if xmp := ref.GetBlob("xmp-data"); !bytes.Contains(xmp, []byte("secret xmp")) {
+			t.Errorf("%s: the output has the XMP %q", format, xmp)
+		}
+		ref.Close()
 	}
 }
 

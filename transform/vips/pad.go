@@ -40,10 +40,11 @@ func (t *task) flatten(_ context.Context, f *frame) error {
 	return nil
 }
 
-// pad puts the picture where the plan says on a canvas of the output's size.
+// pad puts the picture where the plan says on a canvas of the output's size. Of a
+// roll, govips takes the frames apart for it.
 func (t *task) pad(_ context.Context, f *frame) error {
 	p := t.plan
-	if f.Width() == p.Output.W && f.Height() == p.Output.H {
+	if f.Width() == p.Output.W && f.PageHeight() == p.Output.H {
 		return nil
 	}
 	if t.fill.R != t.fill.G || t.fill.G != t.fill.B {
@@ -60,7 +61,7 @@ func (t *task) pad(_ context.Context, f *frame) error {
 	if err := f.EmbedBackgroundRGBA(left, top, p.Output.W, p.Output.H, &t.fill); err != nil {
 		return fault("pad", err)
 	}
-	return f.onePage()
+	return nil
 }
 
 // toColour makes a grey picture an sRGB one.

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // cutRegion cuts out what the rect option keeps. In an original that was shrunk
@@ -33,63 +35,32 @@ func shrunkSpan(from, to, side, shrunk int) (int, int) {
 	return from, to
 }
 
-// resize brings the region to its final size with a Lanczos kernel. Colours are
-// weighted with their alpha for it: else transparent pixels, which are mostly
-// black, would darken the edges.
-func (t *task) resize(_ context.Context, f *frame) error {
-	if f.Width() == t.scaled.W && f.Height() == t.scaled.H {
+// premultiply weights the colours of a picture that is to be resized with their
+// alpha: else transparent pixels, which are mostly black, would darken the edges.
+//
+// The result is bytes, since libvips resizes those much faster than the floating
+// point that it premultiplies in, and bears no colour space: so that neither
+// libvips nor govips takes the last band for alpha and multiplies once more.
+func (t *task) premultiply(_ context.Context, f *frame) error {
+	if !f.HasAlpha() || t.scaled == (transform.Size{W: t.region.Dx(), H: t.region.Dy()}) {
 		return nil
 	}
-	if !f.HasAlpha() {
-		return t.resample(f)
-	}
-	space := f.Interpretation()
-	if err := premultiply(f); err != nil {
-		return err
-	}
-	if err := t.resample(f); err != nil {
-		return err
-	}
-	return unpremultiply(f, space)
-}
-
-func (t *task) resample(f *frame) error {
-	horizontal := float64(t.scaled.W) / float64(f.Width())
-	vertical := float64(t.scaled.H) / float64(f.Height())
-	if err := f.ResizeWithVScale(horizontal, vertical, govips.KernelLanczos3); err != nil {
-		return fault("resize", err)
-	}
-	if f.Width() != t.scaled.W || f.Height() != t.scaled.H {
-		// Rounding inside libvips: repeat or drop a last row or column.
-		if err := f.Embed(0, 0, t.scaled.W, t.scaled.H, govips.ExtendCopy); err != nil {
-			return fault("resize", err)
-		}
-	}
-	return f.onePage()
-}
-
-// premultiply weights the colours with their alpha. The result is bytes, since
-// libvips resizes those much faster than the floating point that it computes
-// premultiplied colours in, and bears no colour space: so that neither libvips
-// nor govips takes the last band for alpha and multiplies once more.
-func premultiply(f *frame) error {
+	t.weighted, t.space = true, f.Interpretation()
 	if err := f.PremultiplyAlpha(); err != nil {
 		return fault("premultiply", err)
 	}
 	if err := f.Cast(govips.BandFormatUchar); err != nil {
 		return fault("premultiply", err)
 	}
-	plain, err := f.CopyChangingInterpretation(govips.InterpretationMultiband)
-	if err != nil {
-		return fault("premultiply", err)
-	}
-	f.replace(plain)
-	return nil
+	return f.reinterpret(govips.InterpretationMultiband)
 }
 
 // unpremultiply undoes premultiply, rounding to the nearest level where govips's
 // own rounds down, which turns white into grey.
-func unpremultiply(f *frame, space govips.Interpretation) error {
+func (t *task) unpremultiply(_ context.Context, f *frame) error {
+	if !t.weighted {
+		return nil
+	}
 	colours := f.Bands() - 1
 	alpha, err := f.ExtractBandToImage(colours, 1)
 	if err != nil {
@@ -108,10 +79,34 @@ func unpremultiply(f *frame, space govips.Interpretation) error {
 			return fault("unpremultiply", err)
 		}
 	}
-	coloured, err := f.CopyChangingInterpretation(space)
+	return f.reinterpret(t.space)
+}
+
+// reinterpret changes what the bands stand for, not their values.
+func (f *frame) reinterpret(space govips.Interpretation) error {
+	same, err := f.CopyChangingInterpretation(space)
 	if err != nil {
-		return fault("unpremultiply", err)
+		return fault("reinterpret", err)
 	}
-	f.replace(coloured)
+	f.replace(same)
 	return nil
+}
+
+// resize brings the region to its final size with a Lanczos kernel.
+func (t *task) resize(_ context.Context, f *frame) error {
+	if f.Width() == t.scaled.W && f.Height() == t.scaled.H {
+		return nil
+	}
+	horizontal := float64(t.scaled.W) / float64(f.Width())
+	vertical := float64(t.scaled.H) / float64(f.Height())
+	if err := f.ResizeWithVScale(horizontal, vertical, govips.KernelLanczos3); err != nil {
+		return fault("resize", err)
+	}
+	if f.Width() != t.scaled.W || f.Height() != t.scaled.H {
+		// Rounding inside libvips: repeat or drop a last row or column.
+		if err := f.Embed(0, 0, t.scaled.W, t.scaled.H, govips.ExtendCopy); err != nil {
+			return fault("resize", err)
+		}
+	}
+	return f.onePage()
 }

@@ -16,7 +16,7 @@ var migrations = []string{
 		namespace  TEXT PRIMARY KEY,
 		id         TEXT NOT NULL UNIQUE,
 		revision   INTEGER NOT NULL,
-		json       BLOB NOT NULL,
+		json       TEXT NOT NULL,
 		created_at TEXT NOT NULL,
 		updated_at TEXT NOT NULL
 	) STRICT;

@@ -164,7 +164,7 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace) error {
 		done, err := tx.ExecContext(ctx,
 			`INSERT INTO workspaces (namespace, id, revision, json, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
 			 ON CONFLICT (namespace) DO NOTHING`,
-			n.Namespace, n.ID, n.Revision, data, n.CreatedAt.Format(time.RFC3339Nano), n.UpdatedAt.Format(time.RFC3339Nano))
+			n.Namespace, n.ID, n.Revision, string(data), n.CreatedAt.Format(time.RFC3339Nano), n.UpdatedAt.Format(time.RFC3339Nano))
 		if err != nil {
 			return err
 		}
@@ -209,7 +209,7 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE workspaces SET revision = ?, json = ?, updated_at = ? WHERE namespace = ?`,
-			n.Revision, data, n.UpdatedAt.Format(time.RFC3339Nano), n.Namespace); err != nil {
+			n.Revision, string(data), n.UpdatedAt.Format(time.RFC3339Nano), n.Namespace); err != nil {
 			return err
 		}
 		if err := setDomains(ctx, tx, n); err != nil {

@@ -1,0 +1,56 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzParseFile gives the parser files with a right checksum, which chance would
+// never find: what it accepts must be what writing the entry gives.
+func FuzzParseFile(f *testing.F) {
+	key := diskKey(1)
+	for _, e := range []*Entry{{}, diskEntry(1), {Body: []byte("x"), Width: -1, ExpiresAt: time.Unix(-1, 999999999)}} {
+		head, err := fileHead(key, e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		file := append(head, e.Body...)
+		got, err := parseFile(file, key)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if diff := cmp.Diff(e.Body, got.Body); diff != "" && len(e.Body)+len(got.Body) > 0 {
+			f.Fatalf("body (-want +got):\n%s", diff)
+		}
+		f.Add(file)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) >= sumEnd {
+			binary.BigEndian.PutUint32(file[sumStart:], crc32.Checksum(file[sumEnd:], castagnoli))
+		}
+		e, err := parseFile(file, key)
+		if err != nil {
+			return
+		}
+		head, err := fileHead(key, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseFile(append(head, e.Body...), key)
+		if err != nil {
+			t.Fatalf("not what is written of it: %v", err)
+		}
+		if diff := cmp.Diff(e, again); diff != "" {
+			t.Fatalf("written and read again (-want +got):\n%s", diff)
+		}
+		// Times have more than one spelling, since nanoseconds may exceed a second.
+		if len(file) != len(head)+len(e.Body) || !bytes.HasSuffix(file, e.Body) {
+			t.Fatalf("a file of %d bytes is one of %d", len(file), len(head)+len(e.Body))
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite generated files")
+
+// TestConfigurationDoc holds docs/configuration.md to the flags it is made from.
+func TestConfigurationDoc(t *testing.T) {
+	const file = "../../docs/configuration.md"
+	parser, err := kong.New(&cli{}, kong.Name("tintype"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString(`# Configuration
+
+<!-- Made from cmd/tintype/config.go by go test ./cmd/tintype -run TestConfigurationDoc -update -->
+
+What ` + "`tintype serve`" + ` takes. A flag wins over its variable. Sizes are written as 64MiB, 1.5GB or a number of bytes,
+durations as 10s or 1m30s. A wrong value ends the start with the flag's name and what is allowed.
+
+| flag | variable | default | meaning |
+| --- | --- | --- | --- |
+`)
+	for _, node := range parser.Model.Children {
+		if node.Name != "serve" {
+			continue
+		}
+		for _, f := range node.Flags {
+			if f.Name == "help" {
+				continue
+			}
+			def := ""
+			if f.HasDefault {
+				def = "`" + f.Default + "`"
+			}
+			help := strings.TrimSpace(strings.ReplaceAll(f.Help, " (${default}).", "."))
+			help, _, _ = strings.Cut(help, " ("+f.Default+").")
+			if !strings.HasSuffix(help, ".") {
+				help += "."
+			}
+			help = strings.ReplaceAll(help, "|", `\|`)
+			fmt.Fprintf(&b, "| `--%s %s` | `%s` | %s | %s |\n", f.Name, strings.ReplaceAll(f.PlaceHolder, "|", `\|`), strings.Join(f.Envs, " "), def, help)
+		}
+	}
+	b.WriteString(`
+Secrets are never flags, since every user of a machine can read those. Each is a variable, or a file named by the
+variable with ` + "`_FILE`" + ` behind it.
+
+| variable | meaning |
+| --- | --- |
+| ` + "`TINTYPE_ROOT_KEY`, `TINTYPE_ROOT_KEY_FILE`" + ` | The key of the management API. Without it the API refuses every call. |
+`)
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (make it with -update)", err)
+	}
+	if diff := cmp.Diff(b.String(), string(have)); diff != "" {
+		t.Errorf("docs/configuration.md is stale; run go test ./cmd/tintype -run TestConfigurationDoc -update\n%s", diff)
+	}
+}
