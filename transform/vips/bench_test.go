@@ -164,7 +164,7 @@ func write(image *govips.ImageRef, format transform.Format) (err error) {
 	case transform.JPEG:
 		_, _, err = image.ExportJpeg(&govips.JpegExportParams{Quality: 80, OptimizeCoding: true, StripMetadata: true})
 	case transform.PNG:
-		_, _, err = image.ExportPng(&govips.PngExportParams{Compression: 1, Filter: govips.PngFilterAvg, StripMetadata: true})
+		_, _, err = image.ExportPng(&govips.PngExportParams{Compression: 1, Filter: govips.PngFilterPaeth, StripMetadata: true})
 	case transform.WebP:
 		_, _, err = image.ExportWebp(&govips.WebpExportParams{Quality: 76, ReductionEffort: 2, MinKeyFrames: 1<<31 - 2, MaxKeyFrames: 1<<31 - 1, StripMetadata: true})
 	case transform.AVIF:

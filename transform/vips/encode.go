@@ -47,7 +47,7 @@ func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 func (t *task) encodePNG(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportPng(&govips.PngExportParams{
 		Compression:   1,
-		Filter:        govips.PngFilterAvg,
+		Filter:        govips.PngFilterPaeth,
 		StripMetadata: t.strip,
 	})
 	return data, err
