@@ -63,6 +63,9 @@ func (w *response) fail(err error) {
 		w.status = statusClientGone
 		return
 	}
+	if p, ok := errors.AsType[*cache.PanicError](err); ok {
+		slog.Error("panic", "request_id", w.log.id, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
+	}
 	e := asError(err)
 	w.log.code, w.log.cause = e.Code, e.Cause
 	writeError(w, e)

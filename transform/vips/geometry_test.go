@@ -10,15 +10,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// corners are the colours near the corners, from the top left by rows.
-func corners(m *image.NRGBA) (c [4]color.NRGBA) {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	for i, p := range []image.Point{{w / 4, h / 4}, {w - 1 - w/4, h / 4}, {w / 4, h - 1 - h/4}, {w - 1 - w/4, h - 1 - h/4}} {
-		c[i] = m.NRGBAAt(p.X, p.Y)
-	}
-	return c
-}
-
+// wantCorners checks the colours near the corners, from the top left by rows.
 func wantCorners(t *testing.T, m *image.NRGBA, want [4]color.NRGBA) {
 	t.Helper()
 	w, h := m.Rect.Dx(), m.Rect.Dy()
