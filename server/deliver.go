@@ -55,27 +55,45 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, rawQuery
 		return err
 	}
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
-	if err := site.authorize(ask); err != nil {
-		return err
+	for _, ref := range ask.reads() {
+		if err := site.authorize(ref); err != nil {
+			return err
+		}
 	}
 	w.noteAsk(&ask)
 
+	entry, err := s.load(r.Context(), w, ask)
+	if err != nil {
+		return s.standIn(w, r, ask, err)
+	}
+	s.respond(w, r, ask, entry)
+	return nil
+}
+
+// load gets the variant from the cache, or makes it, and says in the answer's
+// headers which. An error that the cache remembers is an error here.
+func (s *Server) load(ctx context.Context, w *response, a ask) (*cache.Entry, error) {
 	var t timings
-	entry, outcome, err := s.loader.Load(r.Context(), ask.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
-		return s.make(ctx, ask, old, &t)
+	e, outcome, err := s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+		return s.make(ctx, a, old, &t)
 	})
 	t.header(w.Header())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.respond(w, r, ask, entry, outcome)
-	return nil
+	w.noteOutcome(outcome)
+	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
+	if e.Code != "" {
+		return nil, &Error{Code: Code(e.Code), Message: e.Message, MaxAge: max(int(e.ExpiresAt.Sub(s.now()).Seconds()), 0)}
+	}
+	return e, nil
 }
 
 // An ask is what a request wants, once it has been read and resolved.
 type ask struct {
 	site      *site
 	ref       ref
+	fallback  *ref // what default= names; nil is none
 	options   transform.Options
 	canonical string // of options, but for what changes no byte of the output
 	accept    transform.Accept
@@ -120,10 +138,27 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if name := a.options.Unbuilt(); name != "" {
 		return a, fail("NOT_IMPLEMENTED", name+": this version of Tintype doesn't do it yet")
 	}
-	o.Download = "" // a header, no byte of the output
+	o.Download, o.Default = "", "" // no byte of the output depends on them
 	a.canonical = o.String()
-	a.ref, err = c.resolve(t, src, hasSrc)
-	return a, err
+	if a.ref, err = c.resolve(t, src, hasSrc); err != nil {
+		return a, err
+	}
+	if name := a.options.Default; name != "" {
+		r, err := c.resolveName(name)
+		if err != nil {
+			return a, fail("INVALID_OPTION", "default: "+asError(err).Message)
+		}
+		a.fallback = &r
+	}
+	return a, nil
+}
+
+// reads are all originals that the request may read.
+func (a *ask) reads() []ref {
+	if a.fallback == nil {
+		return []ref{a.ref}
+	}
+	return []ref{a.ref, *a.fallback}
 }
 
 // onlyPreset holds a URL of a presets_only workspace to a preset and what changes
@@ -142,10 +177,10 @@ func onlyPreset(q transform.Query, preset string) error {
 	return nil
 }
 
-// authorize holds the request to the workspace's rules about who may see what.
+// authorize holds an original that the request reads to the workspace's rules about who may see what.
 // What this version can't verify or stamp it refuses.
-func (c *site) authorize(a ask) error {
-	src := a.ref.source
+func (c *site) authorize(r ref) error {
+	src := r.source
 	switch {
 	case c.RequireSignature || src != nil && src.Private:
 		return fail("SIGNATURE_REQUIRED", "this image needs a signed URL")

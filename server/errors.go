@@ -82,6 +82,23 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Status is the HTTP status of the code.
 func (e *Error) Status() int { return statuses[e.Code] }
 
+func (e *Error) cacheControl() string {
+	if e.MaxAge > 0 {
+		return "public, max-age=" + strconv.Itoa(e.MaxAge)
+	}
+	return "no-store"
+}
+
+// aboutOriginal reports whether the code says that an original can't be fetched or
+// decoded.
+func (c Code) aboutOriginal() bool {
+	switch c {
+	case "NOT_FOUND", "ORIGINAL_TOO_LARGE", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE", "ORIGIN_ERROR", "ORIGIN_TIMEOUT", "TRANSFORM_TIMEOUT":
+		return true
+	}
+	return false
+}
+
 func fail(code Code, message string) *Error { return &Error{Code: code, Message: message} }
 
 // asError says what the client is told about err.
@@ -117,11 +134,7 @@ func writeError(w http.ResponseWriter, e *Error) {
 	h.Del("Content-Length")
 	h.Del("ETag")
 	h.Del("Content-Disposition")
-	if e.MaxAge > 0 {
-		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(e.MaxAge))
-	} else {
-		h.Set("Cache-Control", "no-store")
-	}
+	h.Set("Cache-Control", e.cacheControl())
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}

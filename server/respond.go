@@ -24,36 +24,60 @@ var (
 	headerAcceptRanges = []string{"bytes"}
 )
 
-// respond serves an entry: the whole of it, a range, 304, or the error that it
-// remembers.
-func (s *Server) respond(w *response, r *http.Request, a ask, e *cache.Entry, o cache.Outcome) {
+// respond serves a variant: the whole of it, a range, or 304.
+func (s *Server) respond(w *response, r *http.Request, a ask, e *cache.Entry) {
+	a.describe(w.Header(), e)
 	h := w.Header()
-	h["Cache-Status"] = []string{cacheStatus(o, e, s.now())}
-	w.noteOutcome(o)
-	if e.Code != "" {
-		maxAge := int(e.ExpiresAt.Sub(s.now()).Seconds())
-		writeError(w, &Error{Code: Code(e.Code), Message: e.Message, MaxAge: max(maxAge, 0)})
-		return
-	}
-	h["Content-Type"] = []string{e.ContentType}
 	h["Etag"] = []string{e.ETag}
 	h["Cache-Control"] = []string{a.cacheControl()}
-	h["Cache-Tag"] = []string{a.cacheTag()}
-	h["Content-Security-Policy"] = headerCSP
-	h["Cross-Origin-Resource-Policy"] = headerCORP
 	h["Accept-Ranges"] = headerAcceptRanges
-	if name := a.options.Download; name != "" {
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	}
 	if conditional(r.Header) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(e.Body))
 		return
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(e.Body))}
-	w.WriteHeader(http.StatusOK)
+	send(w, r, http.StatusOK, e)
+}
+
+// describe sets the headers that every answer with an image has.
+func (a *ask) describe(h http.Header, e *cache.Entry) {
+	h["Content-Type"] = []string{e.ContentType}
+	h["Cache-Tag"] = []string{a.cacheTag()}
+	h["Content-Security-Policy"] = headerCSP
+	h["Cross-Origin-Resource-Policy"] = headerCORP
+	if name := a.options.Download; name != "" {
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	}
+}
+
+func send(w *response, r *http.Request, status int, e *cache.Entry) {
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(e.Body))}
+	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(e.Body)
 	}
+}
+
+// standIn answers err with the image that default= names, under the status of err.
+// Without one, or where err is not about the original, or where that image can't
+// be had either, it returns err.
+func (s *Server) standIn(w *response, r *http.Request, a ask, err error) error {
+	e := asError(err)
+	if a.fallback == nil || !e.Code.aboutOriginal() {
+		return err
+	}
+	told := w.Header()["Cache-Status"]
+	shown := a
+	shown.ref, shown.fallback = *a.fallback, nil
+	entry, fallbackErr := s.load(r.Context(), w, shown)
+	w.Header()["Cache-Status"] = told // of what was asked for
+	if fallbackErr != nil {
+		return err
+	}
+	w.log.code, w.log.cause = e.Code, e.Cause
+	shown.describe(w.Header(), entry)
+	w.Header().Set("Cache-Control", e.cacheControl())
+	send(w, r, e.Status(), entry)
+	return nil
 }
 
 // conditional reports whether the request asks for anything but the whole body

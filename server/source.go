@@ -41,12 +41,16 @@ func (c *site) resolve(t target, src string, hasSrc bool) (ref, error) {
 	if hasScheme(src) {
 		return c.resolveURL(src)
 	}
-	source, path, _ := strings.Cut(src, "/")
+	return c.resolveName(src)
+}
+
+// resolveName finds the original that `source/path` names, once it is decoded: what
+// percent signs are left belong to the object's name.
+func (c *site) resolveName(name string) (ref, error) {
+	source, path, _ := strings.Cut(name, "/")
 	if err := checkObject(source, path); err != nil {
 		return ref{}, err
 	}
-	// The query has decoded src once; what is left of percent signs belongs to the
-	// object's name.
 	if err := origin.CheckPath(path); err != nil {
 		return ref{}, err
 	}

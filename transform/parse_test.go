@@ -440,7 +440,6 @@ func TestUnbuilt(t *testing.T) {
 		"format=jxl":       "format",
 		"mark=m":           "mark",
 		"mark-w=1":         "",
-		"default=a/b":      "default",
 		"blur=0&trim=1":    "trim",
 		"default=a&blur=1": "blur",
 	} {

@@ -19,7 +19,6 @@ var unbuilt = []struct {
 	{"pixelate", func(o *Options) bool { return o.Pixelate != 0 }},
 	{"format", func(o *Options) bool { return o.Format == TIFF || o.Format == JXL }},
 	{"mark", func(o *Options) bool { return o.Mark.Name != "" }},
-	{"default", func(o *Options) bool { return o.Default != "" }},
 }
 
 // Unbuilt returns the name of the first option in use that no engine carries out
