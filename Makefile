@@ -9,7 +9,7 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench fuzz clean deps
+.PHONY: help run build test lint bench gallery fuzz clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be
 bench: build ## speed and memory, as ratios to plain libvips calls taken in the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server
 	$(GO) run ./bench
+
+gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
+	$(GO) run ./bench -gallery bin/gallery
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(FUZZTIME)
