@@ -71,19 +71,20 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	tiers := []cache.Cache{cache.NewMemory(int64(c.CacheMemory))}
+	memory := cache.NewMemory(int64(c.CacheMemory))
+	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
 		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Log: log})
 		if err != nil {
 			return err
 		}
 		closers = append(closers, func() error { return withGrace(disk.Close) })
-		tiers = append(tiers, disk)
+		tiers, figures["disk"] = append(tiers, disk), disk
 	}
 	limits := origin.DefaultLimits()
 	limits.Bytes, limits.Timeout = int64(c.MaxOriginalBytes), c.FetchTimeout
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures)
 
 	workers := c.Workers
 	if workers == 0 {
