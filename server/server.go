@@ -1,5 +1,5 @@
-// Package server answers HTTP: images for everybody, and around them the start
-// page, health and the management API.
+// Package server answers HTTP: images for everybody, and around them the
+// playground, health and the management API.
 //
 // [New] takes what it needs in one [Config]. A request goes through the middleware
 // list in Handler, is dispatched on its raw target (dispatch), and, where it names
@@ -139,8 +139,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "/":
 		s.startPage(res, r)
+	case first == "playground":
+		s.servePlayground(res, r, strings.TrimPrefix(path, "/playground"), query)
 	case first == "static":
-		s.static(res, r, path)
+		assets.serve(res, r, path)
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r)
 	case first == "v1" && s.api != nil:
