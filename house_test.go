@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"origin":    {},
 	"cache":     {},
 	"samples":   {},
+	"signing":   {},
 
 	"workspace": {"transform", "origin"},
 
