@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"samples":   {},
 	"signing":   {},
 
-	"workspace": {"transform", "origin"},
+	"workspace": {"transform", "origin", "signing"},
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
@@ -37,8 +37,8 @@ var mayImport = map[string][]string{
 	"workspace/workspacetest": {"workspace"},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace"},
-	"server/api": {"workspace"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing"},
+	"server/api": {"workspace", "signing"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
