@@ -94,6 +94,9 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/signing-keys":      {"get", "post"},
 		"/v1/workspaces/{ns}/signing-keys/{id}": {"delete"},
 		"/v1/workspaces/{ns}/sign":              {"post"},
+		"/v1/workspaces/{ns}/sources/{id}":      {"delete", "put"},
+		"/v1/workspaces/{ns}/marks/{id}":        {"delete", "put"},
+		"/v1/workspaces/{ns}/presets/{id}":      {"delete", "put"},
 		"/v1/openapi.json":                      {"get"},
 	}
 	got := map[string][]string{}

@@ -47,6 +47,8 @@ func (a *api) routes() {
 		Description: "Needs the root key. Deletes the workspace with all of its settings; originals are not touched.",
 	}, a.deleteWorkspace)
 
+	a.partRoutes()
+
 	keys := []string{"Signing"}
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys,
