@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -20,6 +21,8 @@ var statuses = map[Code]int{
 	"INVALID_OPTION":      http.StatusBadRequest,
 	"INVALID_PATH":        http.StatusBadRequest,
 	"INVALID_SOURCE":      http.StatusBadRequest,
+	"SIGNATURE_INVALID":   http.StatusForbidden,
+	"SIGNATURE_EXPIRED":   http.StatusForbidden,
 	"SIGNATURE_REQUIRED":  http.StatusUnauthorized,
 	"FORBIDDEN":           http.StatusForbidden,
 	"ORIGIN_NOT_ALLOWED":  http.StatusForbidden,
@@ -52,6 +55,9 @@ var faults = []struct {
 }{
 	{workspace.ErrNotFound, "WORKSPACE_NOT_FOUND"},
 	{workspace.ErrUnavailable, "OVERLOADED"},
+	{signing.ErrRequired, "SIGNATURE_REQUIRED"},
+	{signing.ErrInvalid, "SIGNATURE_INVALID"},
+	{signing.ErrExpired, "SIGNATURE_EXPIRED"},
 	{origin.ErrNotFound, "NOT_FOUND"},
 	{origin.ErrTooLarge, "ORIGINAL_TOO_LARGE"},
 	{origin.ErrTimeout, "ORIGIN_TIMEOUT"},

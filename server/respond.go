@@ -91,17 +91,6 @@ func conditional(h http.Header) bool {
 	return false
 }
 
-// cacheControl is what browsers and CDNs are told.
-func (a *ask) cacheControl() string {
-	switch {
-	case a.ref.source != nil && a.ref.source.CacheControl != "":
-		return a.ref.source.CacheControl
-	case a.options.Version != "":
-		return cacheControlVersioned
-	}
-	return cacheControlDefault
-}
-
 // tagEscaper keeps what separates tags out of them.
 var tagEscaper = strings.NewReplacer("%", "%25", ",", "%2C", " ", "%20")
 

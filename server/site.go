@@ -11,6 +11,7 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -24,6 +25,7 @@ type site struct {
 	allow   origin.Allowlist
 	sources map[string]*source
 	presets map[string]transform.Query
+	keyring *signing.Keyring
 }
 
 // A source is a configured source made ready to fetch from.
@@ -78,6 +80,7 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 		return nil, err
 	}
 	c.cors = newCORS(c.origins)
+	c.keyring = signing.NewKeyring(w.SigningKeys)
 	if c.allow, err = origin.ParseAllowlist(w.AllowedSources); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		}
 	}()
 
-	store, err := sqlite.Open(c.storePath())
+	codec, err := c.codec(std.getenv)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.Open(c.storePath(), codec)
 	if err != nil {
 		return err
 	}
@@ -95,7 +99,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Engine:     engine,
 		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: c.AllowCIDR}, Limits: limits}),
 		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, Log: log, Version: version, RequestID: server.RequestID}),
+		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
 		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: c.TrustedProxies, Metrics: metrics, Log: log,
