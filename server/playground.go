@@ -161,7 +161,8 @@ func (s *Server) pictures(ctx context.Context, namespace, key string, dir *origi
 }
 
 // describe tells what the original named by ?src= is: its bytes and size, which no
-// variant shows. It asks for the same rights as a variant.
+// variant shows. It asks for the same rights as a variant: what needs
+// a signed URL has no facts here.
 func (s *Server) describe(w *response, r *http.Request, namespace, query string) error {
 	site, err := s.site(r.Context(), namespace)
 	if err != nil {
@@ -183,7 +184,7 @@ func (s *Server) describe(w *response, r *http.Request, namespace, query string)
 	if a.ref, err = site.resolve(target{bySrc: true}, src, hasSrc); err != nil {
 		return err
 	}
-	if err := site.authorize(a.ref); err != nil {
+	if err := s.authorize(&a, "/"+namespace); err != nil {
 		return err
 	}
 	w.noteAsk(&a)

@@ -140,7 +140,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case path == "/":
 		s.startPage(res, r)
 	case first == "playground":
-		s.servePlayground(res, r, strings.TrimPrefix(path, "/playground"), query)
+		s.servePlayground(res, r, strings.TrimPrefix(path, "/playground"), strings.TrimPrefix(query, "?"))
 	case first == "static":
 		assets.serve(res, r, path)
 	case path == "/healthz", path == "/readyz":
