@@ -114,11 +114,24 @@ func formatOf(name string) (transform.Format, error) {
 	}
 }
 
+// maxInput bounds what is read, in bytes: /dev/zero has no end.
+const maxInput = 1 << 30
+
 func readInput(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(os.Stdin)
+	in := os.Stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(name)
+	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err == nil && len(b) > maxInput {
+		err = fmt.Errorf("%s: is larger than 1 GiB", name)
+	}
+	return b, err
 }
 
 // writeFile writes the file whole or not at all.
