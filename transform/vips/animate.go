@@ -68,6 +68,9 @@ func (t *task) makeFrame(ctx context.Context, f *frame) error {
 		t.crop,
 		t.turnUpright,
 		t.smartCrop,
+		t.blur,
+		t.sharpen,
+		t.pixelate,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err

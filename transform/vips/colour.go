@@ -54,7 +54,7 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 		}
 	case t.keepsProfile(f):
 		return nil
-	case t.profile.fits(f.colours()) && !t.profile.sRGB:
+	case t.profile.fits(f.colours()) && !t.profile.SRGB:
 		// An error leaves the image as it is.
 		_ = f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB)
 	}
