@@ -31,15 +31,16 @@ import (
 // The size that librsvg gives the SVG counts only as a scale to what the header
 // says, since the two understand physical units differently.
 func (t *task) loadSVG(ctx context.Context) (*frame, error) {
-	header := t.job.Header
-	scale, part := t.svgPart()
-	want := [2]float64{float64(header.Width) * scale, float64(header.Height) * scale}
-	drawing, err := openSVGAt(t.job.Original, want)
+	if t.plan.Smart {
+		t.kept = image.Rect(0, 0, t.scaled.W, t.scaled.H) // it is cropped later
+	}
+	drawing, err := t.openSVG()
 	if err != nil {
 		return nil, err
 	}
 	defer drawing.close()
 
+	part := t.svgPart(drawing)
 	pixels, err := drawing.draw(ctx, part)
 	if err != nil {
 		return nil, err
@@ -54,38 +55,48 @@ func (t *task) loadSVG(ctx context.Context) (*frame, error) {
 	return &frame{picture}, nil
 }
 
-// svgPart is the scale at which the SVG is drawn, and the part that is needed of
-// the drawing: what is kept of the region. Where the plan stretches the region the
-// larger scale counts, as far as the limit on an output's pixels allows.
-func (t *task) svgPart() (scale float64, part image.Rectangle) {
-	w, h := float64(t.region.Dx()), float64(t.region.Dy())
-	horizontal, vertical := float64(t.scaled.W)/w, float64(t.scaled.H)/h
-	kept := t.kept
-	if t.plan.Smart {
-		kept = image.Rect(0, 0, t.scaled.W, t.scaled.H)
+// openSVG opens the SVG at the scale that makes the region as large as it will be.
+// Where it is stretched the larger scale counts, within reason, and where only
+// rounding makes the scales differ the middle.
+func (t *task) openSVG() (svgDrawing, error) {
+	horizontal := float64(t.scaled.W) / float64(t.region.Dx())
+	vertical := float64(t.scaled.H) / float64(t.region.Dy())
+	scale := max(horizontal, vertical)
+	if off := math.Abs(horizontal - vertical); off*float64(min(t.region.Dx(), t.region.Dy())) <= 1 {
+		scale -= off / 2
 	}
-	t.kept = kept
-
-	scale = max(horizontal, vertical)
-	pixels := float64(kept.Dx()) * scale / horizontal * float64(kept.Dy()) * scale / vertical
-	if most := float64(t.job.Limits.OutputPixels); most > 0 && pixels > most {
+	kept := float64(t.kept.Dx()) * float64(t.kept.Dy())
+	pixels := kept * (scale / horizontal) * (scale / vertical)
+	most := max(16*kept, 1e6)
+	if limit := float64(t.job.Limits.OutputPixels); limit > 0 {
+		most = min(most, max(limit, kept))
+	}
+	if pixels > most {
 		scale *= math.Sqrt(most / pixels)
 	}
-	left, width := drawnSpan(float64(t.region.Min.X)*scale, kept.Min.X, kept.Dx(), scale/horizontal)
-	top, height := drawnSpan(float64(t.region.Min.Y)*scale, kept.Min.Y, kept.Dy(), scale/vertical)
-	return scale, image.Rect(left, top, left+width, top+height)
+	return openSVGAt(t.job.Original, float64(t.job.Header.Width), float64(t.job.Header.Height), scale)
 }
 
-// drawnSpan is where a span of a scaled side lies in a drawing that is larger by
-// some factor, in which the side begins at from. Within a hair of its own length,
-// where only rounding makes a difference, it keeps that.
-func drawnSpan(from float64, at, length int, larger float64) (start, size int) {
-	start = int(math.Round(from + float64(at)*larger))
-	exact := float64(length) * larger
-	if math.Abs(exact-float64(length)) < 1 {
-		return start, length
+// svgPart is where what the plan keeps lies in the drawing.
+func (t *task) svgPart(d svgDrawing) image.Rectangle {
+	width, height := d.size()
+	across, down := width/float64(t.job.Header.Width), height/float64(t.job.Header.Height)
+	left, right := drawnSpan(t.region.Min.X, t.region.Dx(), t.scaled.W, t.kept.Min.X, t.kept.Max.X, across)
+	top, bottom := drawnSpan(t.region.Min.Y, t.region.Dy(), t.scaled.H, t.kept.Min.Y, t.kept.Max.Y, down)
+	return image.Rect(left, top, right, bottom)
+}
+
+// drawnSpan is where a span of a region's side, once that is scaled, lies in a
+// drawing at some scale. Where only rounding makes its length another than that of
+// the span, it has the span's.
+func drawnSpan(region, side, scaled, from, to int, scale float64) (start, end int) {
+	larger := float64(side) * scale / float64(scaled)
+	start = int(math.Round(float64(region)*scale + float64(from)*larger))
+	exact := float64(to-from) * larger
+	if math.Abs(float64(scaled)*(larger-1)) <= 1 {
+		return start, start + to - from
 	}
-	return start, max(int(math.Round(exact)), 1)
+	return start, start + max(int(math.Round(exact)), 1)
 }
 
 // An svgDrawing is an SVG that libvips has opened at some scale, and draws where
@@ -94,28 +105,33 @@ type svgDrawing struct{ image *C.VipsImage }
 
 func (d svgDrawing) close() { C.g_object_unref(C.gpointer(unsafe.Pointer(d.image))) }
 
-// openSVGAt opens an SVG at the scale that makes it this large.
-func openSVGAt(data []byte, want [2]float64) (svgDrawing, error) {
-	scale := 1.0
-	for try := range 3 {
-		if scale > 100_000 || scale < 0.001 { // libvips's limits
+func (d svgDrawing) size() (width, height float64) {
+	return float64(d.image.Xsize), float64(d.image.Ysize)
+}
+
+// openSVGAt opens an SVG that its header says is width × height at a scale, or a
+// slightly larger one where librsvg gives it another shape. That may only be for
+// the rounding in the header.
+func openSVGAt(data []byte, width, height, scale float64) (svgDrawing, error) {
+	most := 1 + min(0.02+1/width+1/height, 0.5)
+	at := 1.0
+	for range 4 {
+		if at > 100_000 || at < 0.001 { // libvips's limits
 			break
 		}
 		var d svgDrawing
 		forgetErrors()
-		if C.openSVG(unsafe.Pointer(&data[0]), C.size_t(len(data)), C.double(scale), &d.image) != 0 {
+		if C.openSVG(unsafe.Pointer(&data[0]), C.size_t(len(data)), C.double(at), &d.image) != 0 {
 			return d, svgError()
 		}
-		width, height := float64(d.image.Xsize), float64(d.image.Ysize)
-		fits := math.Abs(width-want[0]) < 1
-		if fits && math.Abs(height-want[1]) <= 2+want[1]/50 {
+		// How far either side is from what it should be.
+		w, h := d.size()
+		across, down := (w-width*scale)/w, (h-height*scale)/h
+		if lacks := min(across*w, down*h); lacks > -1 && lacks < 1 && (w-1)/(width*scale) <= most && (h-1)/(height*scale) <= most {
 			return d, nil
 		}
 		d.close()
-		if fits || try == 2 {
-			break
-		}
-		scale *= want[0] / width
+		at *= 1 - min(across, down)
 	}
 	return svgDrawing{}, fmt.Errorf("%w: its size is not what its header says", transform.ErrCorrupt)
 }
