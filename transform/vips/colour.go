@@ -22,7 +22,7 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 	switch f.Interpretation() {
 	case govips.InterpretationSRGB, govips.InterpretationBW, govips.InterpretationCMYK:
 		if f.BandFormat() == govips.BandFormatUchar {
-			return nil
+			return t.dropExtra(f)
 		}
 		space = f.Interpretation()
 	case govips.InterpretationRGB16:
@@ -43,10 +43,31 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 	if err := f.ToColorSpace(space); err != nil {
 		return fault("colour", err)
 	}
-	if f.BandFormat() == govips.BandFormatUchar {
+	if f.BandFormat() != govips.BandFormatUchar {
+		if err := f.Cast(govips.BandFormatUchar); err != nil {
+			return fault("colour", err)
+		}
+	}
+	return t.dropExtra(f)
+}
+
+// dropExtra leaves out the bands that are neither a colour nor alpha, which only a
+// TIFF has.
+func (t *task) dropExtra(f *frame) error {
+	keep := 3
+	switch f.Interpretation() {
+	case govips.InterpretationBW:
+		keep = 1
+	case govips.InterpretationCMYK:
+		keep = 4
+	}
+	if f.Bands() <= keep+1 {
 		return nil
 	}
-	if err := f.Cast(govips.BandFormatUchar); err != nil {
+	if t.job.Header.Alpha {
+		keep++
+	}
+	if err := f.ExtractBand(0, keep); err != nil {
 		return fault("colour", err)
 	}
 	return nil
@@ -65,7 +86,7 @@ func (t *task) floatsToSRGB(f *frame) error {
 		func() error { return f.Cast(govips.BandFormatUshort) },
 		func() error { return f.reinterpret(govips.InterpretationRGB16) },
 		func() error { return f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB) },
-		func() error { return f.RemoveICCProfile() }, // of what reinterpret put in its place
+		func() error { return f.RemoveICCProfile() },                      // of what reinterpret put in its place
 		func() error { return f.ToColorSpace(govips.InterpretationSRGB) }, // of 16 bits still
 		func() error { return f.Cast(govips.BandFormatUchar) },
 	} {

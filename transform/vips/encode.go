@@ -122,7 +122,14 @@ func (t *task) encodeTIFF(picture *frame) ([]byte, error) {
 	return data, err
 }
 
+// encodeJXL makes sure of the colour space: where that claims more bands than there
+// are, libvips 8.14 reads beyond them.
 func (t *task) encodeJXL(picture *frame) ([]byte, error) {
+	if picture.Bands() < 3 && picture.Interpretation() != govips.InterpretationBW {
+		if err := picture.reinterpret(govips.InterpretationBW); err != nil {
+			return nil, err
+		}
+	}
 	data, _, err := picture.ExportJxl(&govips.JxlExportParams{
 		Distance: jxlDistance(t.job.Options.Quality),
 		Lossless: t.job.Options.Lossless,

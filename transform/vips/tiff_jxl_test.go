@@ -176,6 +176,28 @@ func solid(w, h int, c color.NRGBA) *image.NRGBA {
 	return m
 }
 
+// What is neither a colour nor alpha is left out.
+func TestTIFFExtraBands(t *testing.T) {
+	drawn := scene(60, 40, false)
+	file := tiffOf(drawn, tiffWriter{order: binary.LittleEndian, photometric: 2, bits: slices.Repeat([]uint16{8}, 5), extra: []uint16{2, 0}}, func(c color.NRGBA) []byte {
+		return []byte{c.R, c.G, c.B, 255, 9}
+	})
+	two := tiffOf(drawn, tiffWriter{order: binary.LittleEndian, photometric: 1, bits: []uint16{8, 8, 8}, extra: []uint16{2, 0}}, func(c color.NRGBA) []byte {
+		return []byte{c.R, 255, 9}
+	})
+	for _, format := range append(slices.Clone(outputs), transform.TIFF, transform.JXL) {
+		for _, query := range []string{"lossless", "w=30&lossless", "blur=1", "sepia", "pad=4", "trim=3"} {
+			out := run(t, file, query, format)
+			if query == "lossless" && format != transform.JXL && format != transform.GIF {
+				if d := difference(t, decode(t, out.Data), drawn); d > 6 {
+					t.Errorf("%s: %.2f levels off", format, d)
+				}
+			}
+			run(t, two, query, format)
+		}
+	}
+}
+
 // Of several pages the first is taken.
 func TestTIFFPages(t *testing.T) {
 	two := export(t, quadrants(40, 60), func(m *govips.ImageRef) ([]byte, *govips.ImageMetadata, error) {
@@ -312,6 +334,11 @@ func TestDeepJXL(t *testing.T) {
 			defer ref.Close()
 			if err := prepare(ref); err != nil {
 				t.Fatal(err)
+			}
+			if ref.BandFormat() == govips.BandFormatFloat { // alpha is 0–1 there
+				if err := ref.Linear([]float64{1, 1, 1, 1. / 255}, make([]float64, 4)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			data, _, err := ref.ExportJxl(&govips.JxlExportParams{Lossless: true, Effort: 3})
 			if err != nil {
