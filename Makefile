@@ -9,7 +9,7 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench fuzz clean deps
+.PHONY: help run build test lint bench gallery fuzz clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,9 +23,10 @@ build: deps ## bin/tintype
 
 run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your own pictures)
 	@$(BIN) samples $(DATA)/samples
-	@exec $(BIN) serve --data $(DATA) --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir demo/pictures=$(DIR))
+	@exec $(BIN) serve --data $(DATA) --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir 'demo/pictures=$(DIR)')
 
 test: deps lint ## everything that must hold
+	@scripts/install-test-deps
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE)
 	$(GO) test $(CGO)
@@ -41,7 +42,10 @@ bench: build ## speed and memory, as ratios to plain libvips calls taken in the 
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server
 	$(GO) run ./bench
 
-fuzz: ## each fuzz target for FUZZTIME (10s)
+gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
+	$(GO) run ./bench -gallery bin/gallery
+
+fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
 clean: ## remove what was built (not data/)

@@ -24,8 +24,9 @@ var mayImport = map[string][]string{
 	"origin":    {},
 	"cache":     {},
 	"samples":   {},
+	"signing":   {},
 
-	"workspace": {"transform", "origin"},
+	"workspace": {"transform", "origin", "signing"},
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
@@ -36,8 +37,8 @@ var mayImport = map[string][]string{
 	"workspace/workspacetest": {"workspace"},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace"},
-	"server/api": {"workspace"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing"},
+	"server/api": {"workspace", "signing"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

@@ -6,7 +6,9 @@
 // header check, engine, caching, answer), and a plain loop of the same libvips
 // calls from memory to memory. It prints CPU time per image, and their ratio.
 //
-//	go run ./bench [-n 40]
+// With -gallery it writes a page to look at instead.
+//
+//	go run ./bench [-n 40] [-gallery FOLDER]
 package main
 
 import (
@@ -43,17 +45,23 @@ import (
 
 func main() {
 	n := flag.Int("n", 40, "images of each kind")
+	gallery := flag.String("gallery", "", "write a page of every operation, fit and format into this folder instead")
 	flag.Parse()
 	log.SetFlags(0)
-	if err := run(*n); err != nil {
+	err := vips.Start(vips.Config{Logger: slog.New(slog.DiscardHandler)})
+	switch {
+	case err != nil:
+	case *gallery != "":
+		err = writeGallery(*gallery)
+	default:
+		err = run(*n)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
 func run(n int) error {
-	if err := vips.Start(vips.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "tintype-bench-")
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ const (
 )
 
 // deliver is the life of a request for an image.
-func (s *Server) deliver(w *response, r *http.Request, namespace, rest, rawQuery string) error {
+func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query string) error {
 	site, err := s.site(r.Context(), namespace)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, rawQuery
 		w.Header().Set("Allow", allowedMethods)
 		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD")
 	}
-	ask, err := site.read(rest, rawQuery)
+	ask, err := site.read(rest, strings.TrimPrefix(query, "?"))
 	if ask.auto() {
 		w.Header().Add("Vary", "Accept")
 	}
@@ -55,10 +55,9 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, rawQuery
 		return err
 	}
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
-	for _, ref := range ask.reads() {
-		if err := site.authorize(ref); err != nil {
-			return err
-		}
+	if err := s.authorize(&ask, "/"+namespace+rest+query); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
+		return err
 	}
 	w.noteAsk(&ask)
 
@@ -84,7 +83,11 @@ func (s *Server) load(ctx context.Context, w *response, a ask) (*cache.Entry, er
 	w.noteOutcome(outcome)
 	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
 	if e.Code != "" {
-		return nil, &Error{Code: Code(e.Code), Message: e.Message, MaxAge: max(int(e.ExpiresAt.Sub(s.now()).Seconds()), 0)}
+		known := &Error{Code: Code(e.Code), Message: e.Message}
+		if a.access == (access{}) {
+			known.MaxAge = max(int(e.ExpiresAt.Sub(s.now()).Seconds()), 0)
+		}
+		return nil, known
 	}
 	return e, nil
 }
@@ -94,6 +97,7 @@ type ask struct {
 	site      *site
 	ref       ref
 	fallback  *ref // what default= names; nil is none
+	access    access
 	options   transform.Options
 	canonical string // of options, but for what changes no byte of the output
 	accept    transform.Accept
@@ -173,21 +177,6 @@ func onlyPreset(q transform.Query, preset string) error {
 		default:
 			return fail("PRESET_REQUIRED", "this workspace serves presets only: leave out "+p.Name)
 		}
-	}
-	return nil
-}
-
-// authorize holds an original that the request reads to the workspace's rules about who may see what.
-// What this version can't verify or stamp it refuses.
-func (c *site) authorize(r ref) error {
-	src := r.source
-	switch {
-	case c.RequireSignature || src != nil && src.Private:
-		return fail("SIGNATURE_REQUIRED", "this image needs a signed URL")
-	case src != nil && src.marked:
-		return fail("NOT_IMPLEMENTED", "mark: this version of Tintype can't stamp the mark that "+src.Key+" enforces")
-	case src != nil && src.fetch == nil:
-		return fail("NOT_IMPLEMENTED", "sources of kind "+src.Kind+": this version of Tintype can't fetch from them yet")
 	}
 	return nil
 }
@@ -313,11 +302,13 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 
 // readOriginal fetches an original and judges its header before any decoder sees it.
 func (s *Server) readOriginal(ctx context.Context, a ask, have origin.Validators) (*original, error) {
-	done, err := s.fetches.enter(ctx)
-	if err != nil {
-		return nil, err
+	if host := a.ref.host(); host != "" {
+		done, err := s.fetches.enter(ctx, a.site.ID+" "+host, s.fetchTimeout)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
-	defer done()
 	obj, err := s.fetch(ctx, a.site, a.ref, have)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -17,31 +18,34 @@ type Code string
 
 // statuses is the status of every code.
 var statuses = map[Code]int{
-	"INVALID_OPTION":      http.StatusBadRequest,
-	"INVALID_PATH":        http.StatusBadRequest,
-	"INVALID_SOURCE":      http.StatusBadRequest,
-	"SIGNATURE_REQUIRED":  http.StatusUnauthorized,
-	"FORBIDDEN":           http.StatusForbidden,
-	"ORIGIN_NOT_ALLOWED":  http.StatusForbidden,
-	"SOURCE_NOT_ALLOWED":  http.StatusForbidden,
-	"ADDRESS_NOT_ALLOWED": http.StatusForbidden,
-	"PRESET_REQUIRED":     http.StatusForbidden,
-	"WORKSPACE_NOT_FOUND": http.StatusNotFound,
-	"SOURCE_NOT_FOUND":    http.StatusNotFound,
-	"NOT_FOUND":           http.StatusNotFound,
-	"METHOD_NOT_ALLOWED":  http.StatusMethodNotAllowed,
-	"ORIGINAL_TOO_LARGE":  http.StatusRequestEntityTooLarge,
-	"URI_TOO_LONG":        http.StatusRequestURITooLong,
-	"UNSUPPORTED_FORMAT":  http.StatusUnsupportedMediaType,
-	"IMAGE_CORRUPT":       http.StatusUnprocessableEntity,
-	"IMAGE_TOO_LARGE":     http.StatusUnprocessableEntity,
-	"HEADERS_TOO_LARGE":   http.StatusRequestHeaderFieldsTooLarge,
-	"INTERNAL_ERROR":      http.StatusInternalServerError,
-	"NOT_IMPLEMENTED":     http.StatusNotImplemented,
-	"ORIGIN_ERROR":        http.StatusBadGateway,
-	"OVERLOADED":          http.StatusServiceUnavailable,
-	"ORIGIN_TIMEOUT":      http.StatusGatewayTimeout,
-	"TRANSFORM_TIMEOUT":   http.StatusGatewayTimeout,
+	"INVALID_OPTION":        http.StatusBadRequest,
+	"INVALID_PATH":          http.StatusBadRequest,
+	"INVALID_SOURCE":        http.StatusBadRequest,
+	"SIGNATURE_INVALID":     http.StatusForbidden,
+	"SIGNATURE_EXPIRED":     http.StatusForbidden,
+	"SIGNATURE_REQUIRED":    http.StatusUnauthorized,
+	"FORBIDDEN":             http.StatusForbidden,
+	"ORIGIN_NOT_ALLOWED":    http.StatusForbidden,
+	"SOURCE_NOT_ALLOWED":    http.StatusForbidden,
+	"ADDRESS_NOT_ALLOWED":   http.StatusForbidden,
+	"PRESET_REQUIRED":       http.StatusForbidden,
+	"WORKSPACE_NOT_FOUND":   http.StatusNotFound,
+	"SOURCE_NOT_FOUND":      http.StatusNotFound,
+	"NOT_FOUND":             http.StatusNotFound,
+	"METHOD_NOT_ALLOWED":    http.StatusMethodNotAllowed,
+	"ORIGINAL_TOO_LARGE":    http.StatusRequestEntityTooLarge,
+	"URI_TOO_LONG":          http.StatusRequestURITooLong,
+	"RANGE_NOT_SATISFIABLE": http.StatusRequestedRangeNotSatisfiable,
+	"UNSUPPORTED_FORMAT":    http.StatusUnsupportedMediaType,
+	"IMAGE_CORRUPT":         http.StatusUnprocessableEntity,
+	"IMAGE_TOO_LARGE":       http.StatusUnprocessableEntity,
+	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
+	"INTERNAL_ERROR":        http.StatusInternalServerError,
+	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
+	"ORIGIN_ERROR":          http.StatusBadGateway,
+	"OVERLOADED":            http.StatusServiceUnavailable,
+	"ORIGIN_TIMEOUT":        http.StatusGatewayTimeout,
+	"TRANSFORM_TIMEOUT":     http.StatusGatewayTimeout,
 }
 
 // faults maps the errors that the other packages return to codes. The first row
@@ -52,6 +56,9 @@ var faults = []struct {
 }{
 	{workspace.ErrNotFound, "WORKSPACE_NOT_FOUND"},
 	{workspace.ErrUnavailable, "OVERLOADED"},
+	{signing.ErrRequired, "SIGNATURE_REQUIRED"},
+	{signing.ErrInvalid, "SIGNATURE_INVALID"},
+	{signing.ErrExpired, "SIGNATURE_EXPIRED"},
 	{origin.ErrNotFound, "NOT_FOUND"},
 	{origin.ErrTooLarge, "ORIGINAL_TOO_LARGE"},
 	{origin.ErrTimeout, "ORIGIN_TIMEOUT"},

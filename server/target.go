@@ -11,7 +11,7 @@ import (
 
 // splitTarget takes a request target apart as it stands on the wire, before
 // anything cleans it (RFC 9112 §3.2: origin form or absolute form). The path
-// keeps its leading slash.
+// keeps its leading slash, and the query its question mark.
 func splitTarget(requestURI string) (path, query string, err error) {
 	raw := requestURI
 	if !strings.HasPrefix(raw, "/") {
@@ -28,13 +28,15 @@ func splitTarget(requestURI string) (path, query string, err error) {
 	if strings.IndexByte(raw, '#') >= 0 {
 		return "", "", fail("INVALID_PATH", "a request target has no fragment: write # as %23")
 	}
-	path, query, _ = strings.Cut(raw, "?")
-	return path, query, nil
+	if i := strings.IndexByte(raw, '?'); i >= 0 {
+		return raw[:i], raw[i:], nil
+	}
+	return raw, "", nil
 }
 
 // namespaceOf decides whose request this is: that of the workspace whose host it
 // names, else that of the workspace in the first path segment, else nobody's
-// (the API, the start page, health). rest is the path after the namespace, empty
+// (the API, the playground, health). rest is the path after the namespace, empty
 // or with a leading slash.
 func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest string, ok bool) {
 	if s.baseDomain != "" {

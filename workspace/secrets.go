@@ -31,6 +31,7 @@ func (w *Workspace) Clone() *Workspace {
 		}
 	}
 	c.Presets = cloneList(w.Presets)
+	c.SigningKeys = slices.Clone(w.SigningKeys)
 	return &c
 }
 
@@ -41,6 +42,7 @@ func cloneList[E any](s []E) []E { return append(make([]E, 0, len(s)), s...) }
 // secret access keys and values of headers. It is what may leave the server.
 func (w *Workspace) Masked() *Workspace {
 	c := w.Clone()
+	c.SigningKeys = nil
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		if s.SecretAccessKey != "" {
@@ -58,7 +60,7 @@ func (w *Workspace) Masked() *Workspace {
 // Unmask replaces every [Mask] by the secret that old has in its place. It does so
 // only within a source of the same key, kind, url, endpoint, account_id and
 // bucket: otherwise whoever may change a source could have its secrets sent to a
-// place of their own. Where there is nothing to keep, w stays as it is and the
+// place of their own. Signing keys, which no client sends, become those of old. Where there is nothing to keep, w stays as it is and the
 // error is a *[ValidationError]. old may be nil: there is no older workspace.
 func (w *Workspace) Unmask(old *Workspace) error {
 	var p problems
@@ -104,6 +106,10 @@ func (w *Workspace) Unmask(old *Workspace) error {
 	}
 	for _, set := range keep {
 		set()
+	}
+	w.SigningKeys = nil
+	if old != nil {
+		w.SigningKeys = slices.Clone(old.SigningKeys)
 	}
 	return nil
 }

@@ -216,11 +216,15 @@ func (f *filler) fillTime(v reflect.Value, t tree, path string) {
 	v.Set(reflect.ValueOf(at))
 }
 
-// jsonNames are the JSON names of a struct's fields, in their order.
-func jsonNames(t reflect.Type) []string {
-	names := make([]string, t.NumField())
-	for i := range names {
-		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+// jsonNames are the JSON names of a struct's fields, in their order. Fields that
+// are in no JSON stand last.
+func jsonNames(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			break
+		}
+		names = append(names, name)
 	}
 	return names
 }

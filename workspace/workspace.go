@@ -6,7 +6,11 @@
 // [Cached] is the reader that requests use, so that no request waits for a store.
 package workspace
 
-import "time"
+import (
+	"time"
+
+	"github.com/tintype/tintype/signing"
+)
 
 // A Workspace is one owner's settings under one namespace. Workspaces that were
 // read from a Store or Cached are shared: clone before changing one.
@@ -33,6 +37,10 @@ type Workspace struct {
 	Revision  int64     `json:"revision"` // 1 on creation, one more with every change
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// SigningKeys sign and verify URLs, the newest last; at most signing.MaxKeys.
+	// They are in no JSON: an update keeps those that there are (see Unmask).
+	SigningKeys []signing.Key `json:"-"`
 }
 
 // A Source is a named place that originals come from.

@@ -24,10 +24,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tintype": main})
+	testscript.Main(tidy{m}, map[string]func(){"tintype": main})
 }
 
-// drawn is a folder of the demo's pictures, shared by all scripts.
+// tidy runs the tests, and removes what they share.
+type tidy struct{ *testing.M }
+
+func (m tidy) Run() int {
+	code := m.M.Run()
+	if dir, err := drawn(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	return code
+}
+
+// drawn is a folder of the demo's pictures, shared by all tests.
 var drawn = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "tintype-samples-")
 	if err != nil {
@@ -42,7 +53,6 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {

@@ -50,7 +50,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		}
 	}()
 
-	store, err := sqlite.Open(c.storePath())
+	codec, err := c.codec(std.getenv)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.Open(c.storePath(), codec)
 	if err != nil {
 		return err
 	}
@@ -71,19 +75,20 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	tiers := []cache.Cache{cache.NewMemory(int64(c.CacheMemory))}
+	memory := cache.NewMemory(int64(c.CacheMemory))
+	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
 		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Log: log})
 		if err != nil {
 			return err
 		}
 		closers = append(closers, func() error { return withGrace(disk.Close) })
-		tiers = append(tiers, disk)
+		tiers, figures["disk"] = append(tiers, disk), disk
 	}
 	limits := origin.DefaultLimits()
 	limits.Bytes, limits.Timeout = int64(c.MaxOriginalBytes), c.FetchTimeout
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures)
 
 	workers := c.Workers
 	if workers == 0 {
@@ -92,12 +97,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	srv := server.New(server.Config{
 		Workspaces: workspaces,
 		Engine:     engine,
-		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: c.AllowCIDR}, Limits: limits}),
+		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(c.AllowCIDR)}, Limits: limits}),
 		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, Log: log, Version: version, RequestID: server.RequestID}),
+		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
 		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
-		TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
-		TrustedProxies: c.TrustedProxies, Metrics: metrics, Log: log,
+		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
+		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 	})
 	closers = append(closers, func() error { return withGrace(srv.Close) })
 
@@ -110,16 +115,17 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	servers := []*http.Server{serveOn(public, srv.Handler(), log)}
+	var servers []*http.Server
 	if c.OpsListen != "off" {
 		ops, err := net.Listen("tcp", c.OpsListen)
 		if err != nil {
 			_ = public.Close()
-			return fmt.Errorf("--ops-listen: %w", err)
+			return fmt.Errorf("--ops-listen: %w (another address, or off for none)", err)
 		}
 		servers = append(servers, serveOn(ops, opsHandler(metrics), log))
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
+	servers = append(servers, serveOn(public, srv.Handler(), log))
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion(), "workers", workers)
 	c.announce(std.stdout, public.Addr())
 	if rootKey == "" {

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -46,6 +47,10 @@ type Config struct {
 	// but the one for the OpenAPI document is answered 401.
 	RootKey string
 
+	// BaseDomain is that of host-form URLs, which may be given to be signed. Empty is
+	// none.
+	BaseDomain string
+
 	// Log receives the causes of 5xx answers, which clients are not shown. Nil
 	// logs nothing.
 	Log *slog.Logger
@@ -68,6 +73,7 @@ func New(c Config) http.Handler {
 		store:      c.Store,
 		reads:      c.Uncached,
 		dirSources: c.DirSources,
+		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")),
 		log:        c.Log,
 		requestID:  c.RequestID,
 		closed:     c.RootKey == "",
@@ -105,6 +111,7 @@ type api struct {
 	store      workspace.Store // for writes
 	reads      workspace.Store
 	dirSources func(namespace string) []string
+	baseDomain string
 	log        *slog.Logger
 	requestID  func(context.Context) string
 	closed     bool     // there is no root key

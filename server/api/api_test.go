@@ -24,9 +24,18 @@ const (
 	requestID = "request-1"
 )
 
+func codec(t testing.TB) *workspace.Codec {
+	t.Helper()
+	c, err := workspace.NewCodec(strings.Repeat("0a", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func openStore(t testing.TB, path string) workspace.Store {
 	t.Helper()
-	db, err := sqlite.Open(path)
+	db, err := sqlite.Open(path, codec(t))
 	if err != nil {
 		t.Fatal(err)
 	}

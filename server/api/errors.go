@@ -35,6 +35,9 @@ var (
 	errNoRoute = &refusal{http.StatusNotFound, "NOT_FOUND",
 		"There is nothing at this path. The routes are listed in /v1/openapi.json.", nil}
 
+	errNoPart       = &refusal{http.StatusNotFound, "NOT_FOUND", "The workspace has nothing under this name.", nil}
+	errNoSigningKey = &refusal{http.StatusNotFound, "NOT_FOUND", "There is no signing key under this id.", nil}
+
 	errBodyMissing = invalid("The body is empty: send a JSON object.")
 	errBodyBroken  = invalid("The body could not be read to its end. Send the request again.")
 

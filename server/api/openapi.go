@@ -29,6 +29,7 @@ func describe(version string) *huma.OpenAPI {
 		},
 		Tags: []*huma.Tag{
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
+			{Name: "Signing", Description: "Signed URLs, for private sources."},
 			{Name: "Documentation", Description: "This document."},
 		},
 		Security: []map[string][]string{{bearer: {}}},
@@ -49,6 +50,7 @@ func schemas() huma.Registry {
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[errorEnvelope](), true, "")
+	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
 	// huma describes its own error type beside every operation, though none answers it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[errorEnvelope]())
 

@@ -47,6 +47,31 @@ func (a *api) routes() {
 		Description: "Needs the root key. Deletes the workspace with all of its settings; originals are not touched.",
 	}, a.deleteWorkspace)
 
+	a.partRoutes()
+
+	keys := []string{"Signing"}
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys,
+		Summary:       "Make a signing key",
+		Description:   "The newest key signs, any active one verifies; five may be active. The secret is shown in this answer only.",
+		DefaultStatus: http.StatusCreated,
+	}, a.createSigningKey)
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "listSigningKeys", Tags: keys,
+		Summary: "List signing keys, without their secrets",
+	}, a.listSigningKeys)
+	handle(a, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/signing-keys/{id}", OperationID: "deleteSigningKey", Tags: keys,
+		Summary:     "Revoke a signing key",
+		Description: "What it signed is refused from then on.",
+	}, a.deleteSigningKey)
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys,
+		Summary:     "Sign a URL",
+		Description: "With the newest key. The URL is taken as it stands: its options are signed too, in their order and spelling.",
+		RequestBody: jsonBody("SignRequest", "What to sign.", "application/json"),
+	}, a.sign)
+
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/openapi.json", OperationID: "getOpenAPI", Tags: []string{"Documentation"},
 		Summary:     "Get this document",

@@ -55,7 +55,8 @@ var started struct {
 
 // Start starts libvips with loaders of untrusted formats blocked, without
 // operation cache, and such that it never writes a temporary file. It sets the
-// environment variables that libvips reads these from. The first call decides;
+// environment variables that libvips reads these from, and has glibc return
+// memory early. The first call decides;
 // later ones return what it returned. It is safe for concurrent use.
 func Start(c Config) error {
 	started.Lock()
@@ -88,6 +89,7 @@ func start(c Config) error {
 			return fmt.Errorf("start libvips: %w", err)
 		}
 	}
+	returnMemory()
 	// govips takes a field that is not set as 0, not as libvips's default: here
 	// no cached operation, byte or file.
 	err := govips.Startup(&govips.Config{

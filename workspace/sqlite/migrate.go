@@ -29,6 +29,9 @@ var migrations = []string{
 		seq       INTEGER PRIMARY KEY AUTOINCREMENT,
 		namespace TEXT NOT NULL
 	) STRICT;`,
+	`CREATE TABLE secret_key (
+		token TEXT NOT NULL
+	) STRICT;`,
 }
 
 // migrate brings the database to the newest version, whole or not at all.

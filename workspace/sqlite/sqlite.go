@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,18 +34,20 @@ const (
 type Store struct {
 	read  *sql.DB
 	write *sql.DB // one connection, since SQLite has one writer at a time
+	codec *workspace.Codec
 }
 
 var _ workspace.Store = (*Store)(nil)
 
-// Open opens the database in the file at path, and makes both the file (mode 0600)
+// Open opens the database in the file at path, in which secrets are encrypted by
+// codec, and makes both the file (mode 0600)
 // and its folder (0700) where they are missing. A database that a newer version
 // wrote is refused and left as it is.
 //
 // A commit is synced to the disk before a write returns (synchronous=FULL): the
 // interface promises durability, and settings are written too rarely for the
 // milliseconds to matter.
-func Open(path string) (*Store, error) {
+func Open(path string, codec *workspace.Codec) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -58,12 +59,15 @@ func Open(path string) (*Store, error) {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)", "synchronous(FULL)",
 	}}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: pragmas.Encode() + "&_txlock=immediate"}
-	s := &Store{}
+	s := &Store{codec: codec}
 	if s.write, err = sql.Open("sqlite", dsn.String()); err != nil {
 		return nil, err
 	}
 	s.write.SetMaxOpenConns(1)
 	if err := migrate(s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("workspace database %s: %w", path, err), s.write.Close())
+	}
+	if err := s.rekey(); err != nil {
 		return nil, errors.Join(fmt.Errorf("workspace database %s: %w", path, err), s.write.Close())
 	}
 	pragmas.Add("_pragma", "query_only(1)")
@@ -105,7 +109,7 @@ func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close
 
 // Get implements [workspace.Store].
 func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
-	w, err := scan(s.read.QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
+	w, err := s.scan(s.read.QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, workspace.ErrNotFound
 	}
@@ -125,7 +129,7 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 	defer rows.Close()
 	var list []*workspace.Workspace
 	for rows.Next() {
-		w, err := scan(rows)
+		w, err := s.scan(rows)
 		if err != nil {
 			return nil, failure(ctx, err)
 		}
@@ -136,13 +140,13 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 
 // scan reads a row of namespace and json. What it can't read it refuses rather
 // than serve without a rule that a newer version may have written into it.
-func scan(row interface{ Scan(...any) error }) (*workspace.Workspace, error) {
+func (s *Store) scan(row interface{ Scan(...any) error }) (*workspace.Workspace, error) {
 	var namespace string
 	var data []byte
 	if err := row.Scan(&namespace, &data); err != nil {
 		return nil, err
 	}
-	w, err := workspace.Decode(data)
+	w, err := s.codec.Unmarshal(data)
 	if err != nil {
 		return nil, fmt.Errorf("workspace %q as stored: %w", namespace, err)
 	}
@@ -156,7 +160,7 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace) error {
 	n.Revision = 1
 	n.CreatedAt = now()
 	n.UpdatedAt = n.CreatedAt
-	data, err := json.Marshal(n)
+	data, err := s.codec.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("workspace %q: %w", w.Namespace, err)
 	}
@@ -204,7 +208,7 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace) error {
 		}
 		n.Revision++
 		n.UpdatedAt = now()
-		data, err := json.Marshal(n)
+		data, err := s.codec.Marshal(n)
 		if err != nil {
 			return err
 		}

@@ -32,9 +32,20 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// codec encrypts in all of these tests.
+var codec = newCodec(strings.Repeat("0a", 32))
+
+func newCodec(keys string) *workspace.Codec {
+	c, err := workspace.NewCodec(keys)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
 func open(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(path)
+	s, err := sqlite.Open(path, codec)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -156,13 +167,13 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 1)",
+		newer:        "newer tintype (schema 99; this one knows up to 2)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
 		newer + "/x": "not a directory",
 	} {
-		s, err := sqlite.Open(path)
+		s, err := sqlite.Open(path, codec)
 		if err == nil {
 			s.Close()
 			t.Errorf("Open(%s) succeeded", path)
@@ -236,7 +247,7 @@ func TestUnavailable(t *testing.T) {
 	if err := s.Create(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	exec1(t, path, `UPDATE workspaces SET json = '{"namespace":"acme","a_rule_to_come":true}'`)
+	exec1(t, path, `UPDATE workspaces SET json = '{"workspace":{"namespace":"acme","a_rule_to_come":true}}'`)
 	_, err := s.Get(t.Context(), "acme")
 	if !errors.Is(err, workspace.ErrUnavailable) || !strings.Contains(err.Error(), "a_rule_to_come") {
 		t.Errorf("Get of what can't be read: %v", err)
@@ -257,7 +268,7 @@ func TestUnavailable(t *testing.T) {
 // writeForEver creates and updates workspaces and says so on standard output after
 // each write that was acknowledged.
 func writeForEver(path string) error {
-	s, err := sqlite.Open(path)
+	s, err := sqlite.Open(path, codec)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A lockedBuffer is a log that a test may read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func fetch(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// TestOpsListener boots the whole server in this process, looks at what the
+// operator sees, and stops it.
+func TestOpsListener(t *testing.T) {
+	dir, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, ops := freeAddress(t), freeAddress(t)
+	ctx, stop := context.WithCancel(t.Context())
+	log, done := &lockedBuffer{}, make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{
+			"serve", "--listen", public, "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + dir,
+		}, func(string) string { return "" }, io.Discard, log)
+	}()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), `"msg":"serving"`); {
+		select {
+		case err := <-done:
+			t.Fatalf("it stopped: %v\n%s", err, log)
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it doesn't serve:\n%s", log)
+		}
+	}
+	for range 2 {
+		if status, _ := fetch(t, "http://"+public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); status != 200 {
+			t.Fatalf("status %d\n%s", status, log)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/debug/pprof/"} {
+		if status, _ := fetch(t, "http://"+ops+path); status != 200 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	_, metrics := fetch(t, "http://"+ops+"/metrics")
+	for _, want := range []string{
+		`tintype_requests_total{cache="miss",status="200"} 1`,
+		`tintype_requests_total{cache="memory",status="200"} 1`,
+		`tintype_cache_entries{tier="memory"} 1`,
+		`tintype_cache_hits_total{tier="memory"} 1`,
+		`tintype_cache_bytes{tier="disk"}`,
+		`go_goroutines`,
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
+	if status, _ := fetch(t, "http://"+public+"/metrics"); status != 404 {
+		t.Errorf("the public listener answers /metrics with %d", status)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if !strings.Contains(log.String(), `"original":"samples/dusk.jpg"`) || strings.Contains(log.String(), "hidden") {
+		t.Errorf("log:\n%s", log)
+	}
+}

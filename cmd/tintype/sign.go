@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/signing"
+)
+
+// signCmd signs a URL without asking a server.
+type signCmd struct {
+	URL       string        `arg:"" help:"The URL as clients will send it, options included; or its path and query alone."`
+	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good, such as 30m or 48h; 0 is for ever, which private sources refuse (${default})."`
+	Namespace string        `placeholder:"NS" help:"The workspace, where the URL is in host form and its path lacks it."`
+}
+
+// Help says where the secret comes from (kong prints it).
+func (signCmd) Help() string {
+	return "The secret is read from TINTYPE_SIGNING_SECRET, or from the file that TINTYPE_SIGNING_SECRET_FILE names: the 64 hex digits that POST /v1/workspaces/NS/signing-keys answered."
+}
+
+// Run prints the signed URL.
+func (c *signCmd) Run(std stdio) error {
+	text, err := secret(std.getenv, "TINTYPE_SIGNING_SECRET")
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return errors.New("set TINTYPE_SIGNING_SECRET or TINTYPE_SIGNING_SECRET_FILE to a signing key's secret")
+	}
+	key, err := signing.ParseSecret(text)
+	if err != nil {
+		return fmt.Errorf("TINTYPE_SIGNING_SECRET: %w", err)
+	}
+	if c.ExpiresIn < 0 {
+		return errors.New("--expires-in: must not be negative")
+	}
+	prefix, target := "", c.URL
+	if !strings.HasPrefix(target, "/") {
+		u, err := url.Parse(target)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return fmt.Errorf("%q is no URL such as https://img.example.com/acme/photos/cat.jpg", c.URL)
+		}
+		_, rest, _ := strings.Cut(target, "://")
+		i := strings.IndexAny(rest, "/?")
+		if i < 0 || rest[i] != '/' {
+			return fmt.Errorf("%q has no path", c.URL)
+		}
+		prefix, target = target[:len(target)-len(rest)+i], rest[i:]
+	}
+	dropped := ""
+	if c.Namespace != "" {
+		dropped = "/" + c.Namespace
+	}
+	var signed string
+	if c.ExpiresIn == 0 {
+		signed, err = key.Sign(dropped + target)
+	} else {
+		signed, err = key.SignUntil(dropped+target, time.Now().Add(c.ExpiresIn))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(std.stdout, prefix+strings.TrimPrefix(signed, dropped))
+	return err
+}

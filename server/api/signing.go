@@ -1,0 +1,231 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace"
+)
+
+// How long a signed URL is good, in seconds.
+const (
+	defaultExpiry = 60 * 60
+	maxExpiry     = 7 * 24 * 60 * 60
+)
+
+type (
+	namespaceInput struct {
+		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+	}
+	signingKeyInput struct {
+		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+		ID        string `path:"id" doc:"The key's id."`
+	}
+	signInput struct {
+		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+		Request   body
+	}
+)
+
+type (
+	// NewSigningKey is a key as it is shown once.
+	NewSigningKey struct {
+		ID        string    `json:"id"`
+		Secret    string    `json:"secret" doc:"64 hex digits: the 32 bytes that URLs are signed with. Shown this once."`
+		CreatedAt time.Time `json:"created_at"`
+	}
+	// SigningKey is a key without its secret.
+	SigningKey struct {
+		ID        string    `json:"id"`
+		CreatedAt time.Time `json:"created_at"`
+	}
+	newSigningKeyOutput struct{ Body NewSigningKey }
+	signingKeysOutput   struct {
+		Body struct {
+			SigningKeys []SigningKey `json:"signing_keys" nullable:"false" doc:"The active keys, the newest last."`
+		}
+	}
+	signOutput struct {
+		Body struct {
+			SignedURL string    `json:"signed_url"`
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+	}
+)
+
+// SignRequest is what is to be signed.
+type SignRequest struct {
+	URL       string `json:"url" doc:"A URL of the workspace, or the path and query of one, as clients will send it."`
+	ExpiresIn int    `json:"expires_in,omitempty" doc:"Seconds, 1 to 604800 (7 days). Left out, 3600."`
+}
+
+func (a *api) createSigningKey(ctx context.Context, in *namespaceInput) (*newSigningKeyOutput, error) {
+	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: time.Now().UTC().Truncate(time.Second)}
+	err := a.edit(ctx, in.Namespace, func(w *workspace.Workspace) error {
+		if len(w.SigningKeys) >= signing.MaxKeys {
+			return conflict(fmt.Sprintf("The workspace has %d signing keys, the most that can be active: delete one first.", signing.MaxKeys))
+		}
+		w.SigningKeys = append(w.SigningKeys, key)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &newSigningKeyOutput{NewSigningKey{key.ID, key.Secret.Reveal(), key.CreatedAt}}, nil
+}
+
+func (a *api) listSigningKeys(ctx context.Context, in *namespaceInput) (*signingKeysOutput, error) {
+	w, err := a.workspace(ctx, in.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	out := &signingKeysOutput{}
+	out.Body.SigningKeys = []SigningKey{}
+	for _, k := range w.SigningKeys {
+		out.Body.SigningKeys = append(out.Body.SigningKeys, SigningKey{k.ID, k.CreatedAt})
+	}
+	return out, nil
+}
+
+func (a *api) deleteSigningKey(ctx context.Context, in *signingKeyInput) (*struct{}, error) {
+	return nil, a.edit(ctx, in.Namespace, func(w *workspace.Workspace) error {
+		n := len(w.SigningKeys)
+		w.SigningKeys = slices.DeleteFunc(w.SigningKeys, func(k signing.Key) bool { return k.ID == in.ID })
+		if len(w.SigningKeys) == n {
+			return errNoSigningKey
+		}
+		return nil
+	})
+}
+
+func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
+	data, err := in.Request.read()
+	if err != nil {
+		return nil, err
+	}
+	var req SignRequest
+	if err := decodeStrict(data, &req); err != nil {
+		return nil, err
+	}
+	w, err := a.workspace(ctx, in.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.SigningKeys) == 0 {
+		return nil, conflict("The workspace has no signing key: make one with POST …/signing-keys.")
+	}
+	if req.ExpiresIn == 0 {
+		req.ExpiresIn = defaultExpiry
+	}
+	if req.ExpiresIn < 1 || req.ExpiresIn > maxExpiry {
+		return nil, invalid(fmt.Sprintf("expires_in: must be 1 to %d seconds.", maxExpiry))
+	}
+	prefix, target, err := a.target(w, req.URL)
+	if err != nil {
+		return nil, err
+	}
+	expires := time.Now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
+	signed, err := w.SigningKeys[len(w.SigningKeys)-1].Secret.SignUntil(target, expires)
+	if err != nil {
+		return nil, invalid("url: " + err.Error() + ".")
+	}
+	out := &signOutput{}
+	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w.Namespace, a.baseDomain)), expires
+	return out, nil
+}
+
+// target takes a URL of the workspace apart: what stands before the request target,
+// and the target in path form.
+func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string, err error) {
+	target = raw
+	if !strings.HasPrefix(raw, "/") {
+		scheme, rest, ok := strings.Cut(raw, "://")
+		if !ok || scheme != "http" && scheme != "https" {
+			return "", "", invalid("url: must begin with https://, http:// or /.")
+		}
+		end := strings.IndexAny(rest, "/?#")
+		if end < 0 {
+			end = len(rest)
+		}
+		u, err := url.Parse(scheme + "://" + rest[:end])
+		if err != nil || u.Host == "" || u.User != nil {
+			return "", "", invalid("url: its host can't be read.")
+		}
+		prefix, target = scheme+"://"+rest[:end], rest[end:]
+	}
+	if !strings.HasPrefix(target, "/") {
+		return "", "", invalid("url: has no path.")
+	}
+	target = dropped(prefix, w.Namespace, a.baseDomain) + target
+	own := "/" + w.Namespace
+	if !strings.HasPrefix(target, own+"/") && !strings.HasPrefix(target, own+"?") {
+		return "", "", invalid("url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's.")
+	}
+	return prefix, target, nil
+}
+
+// dropped is what host form leaves out of the path that begins behind prefix: the
+// namespace, where the host is the workspace's own.
+func dropped(prefix, namespace, baseDomain string) string {
+	u, err := url.Parse(prefix)
+	if err != nil || baseDomain == "" {
+		return ""
+	}
+	host := u.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if strings.EqualFold(strings.TrimSuffix(host, "."), namespace+"."+baseDomain) {
+		return "/" + namespace
+	}
+	return ""
+}
+
+// editAttempts bounds how often an edit starts over because the workspace changed in
+// between.
+const editAttempts = 50
+
+// edit changes a copy of the workspace and writes it.
+func (a *api) edit(ctx context.Context, namespace string, change func(*workspace.Workspace) error) error {
+	for attempt := 1; ; attempt++ {
+		old, err := a.workspace(ctx, namespace)
+		if err != nil {
+			return err
+		}
+		w := old.Clone()
+		if err := change(w); err != nil {
+			return err
+		}
+		err = a.store.Update(ctx, w)
+		if errors.Is(err, workspace.ErrConflict) && attempt < editAttempts {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("changing workspace %q: %w", namespace, err)
+		}
+		return nil
+	}
+}
+
+// decodeStrict reads a small body: unknown fields and trailing data are refused.
+func decodeStrict(data []byte, into any) error {
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.More() {
+		err = errors.New("there is something behind the object")
+	}
+	if err != nil {
+		return invalid(fmt.Sprintf("The body is not as it should be: %s.", strings.TrimPrefix(err.Error(), "json: ")))
+	}
+	return nil
+}

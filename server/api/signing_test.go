@@ -1,0 +1,126 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/signing"
+)
+
+// ring is the keyring that delivery verifies with.
+func (s *server) ring(t *testing.T, namespace string) *signing.Keyring {
+	t.Helper()
+	w, err := s.store.Get(t.Context(), namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signing.NewKeyring(w.SigningKeys)
+}
+
+func decode[T any](t *testing.T, a answer, status int) (v T) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("%d %s, want %d", a.status, a.body, status)
+	}
+	if a.body != "" {
+		if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return v
+}
+
+type newKey struct {
+	ID, Secret string
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+func TestSigningKeys(t *testing.T) {
+	s := start(t, func(c *api.Config) { c.BaseDomain = "img.example.com" })
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`)
+	const keys = "/v1/workspaces/acme/signing-keys"
+
+	if a := s.do(t, "POST", "/v1/workspaces/acme/sign", `{"url":"/acme/photos/cat.jpg"}`); a.status != http.StatusConflict {
+		t.Errorf("signing without a key: %d %s", a.status, a.body)
+	}
+	var made []newKey
+	for range signing.MaxKeys {
+		k := decode[newKey](t, s.do(t, "POST", keys, ""), http.StatusCreated)
+		if _, err := signing.ParseSecret(k.Secret); err != nil || k.ID == "" || k.CreatedAt.IsZero() {
+			t.Fatalf("%+v: %v", k, err)
+		}
+		made = append(made, k)
+	}
+	if a := s.do(t, "POST", keys, ""); a.status != http.StatusConflict {
+		t.Errorf("one key too many: %d", a.status)
+	}
+	list := s.do(t, "GET", keys, "")
+	whole := s.do(t, "GET", "/v1/workspaces/acme", "")
+	for _, k := range made {
+		if !strings.Contains(list.body, k.ID) {
+			t.Errorf("the list lacks %s", k.ID)
+		}
+		if strings.Contains(list.body+whole.body+s.log.String(), k.Secret) {
+			t.Error("a secret is shown again")
+		}
+	}
+
+	// The keys outlive every other change of the workspace.
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"Acme"}`)
+	now := decode[map[string]any](t, s.do(t, "GET", "/v1/workspaces/acme", ""), 200)
+	now["name"] = "Acme Ltd"
+	body, err := json.Marshal(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decode[map[string]any](t, s.do(t, "PUT", "/v1/workspaces/acme", string(body)), 200)
+
+	type signed struct {
+		URL string    `json:"signed_url"`
+		At  time.Time `json:"expires_at"`
+	}
+	for url, target := range map[string]func(signedURL string) string{
+		"/acme/photos/cat.jpg?w=400":                          func(u string) string { return u },
+		"https://img.example.com/acme/photos/cat.jpg":         func(u string) string { return strings.TrimPrefix(u, "https://img.example.com") },
+		"https://acme.img.example.com/photos/c%20t.jpg?w=400": func(u string) string { return "/acme" + strings.TrimPrefix(u, "https://acme.img.example.com") },
+		"http://localhost:8080/acme?src=photos/cat.jpg":       func(u string) string { return strings.TrimPrefix(u, "http://localhost:8080") },
+	} {
+		got := decode[signed](t, s.do(t, "POST", "/v1/workspaces/acme/sign", fmt.Sprintf(`{"url":%q,"expires_in":60}`, url)), 200)
+		if !strings.HasPrefix(got.URL, url) {
+			t.Errorf("%s became %s", url, got.URL)
+		}
+		g, err := s.ring(t, "acme").Verify(target(got.URL), time.Now())
+		if err != nil || g.KeyID != made[len(made)-1].ID || !g.Expires.Equal(got.At) {
+			t.Errorf("%s: %+v, %v", got.URL, g, err)
+		}
+	}
+	for _, body := range []string{
+		`{}`, `{"url":""}`, `{"url":"photos/cat.jpg"}`, `{"url":"/other/photos/cat.jpg"}`, `{"url":"ftp://x/acme/a"}`, `{"url":"https://user@x/acme/a.jpg"}`,
+		`{"url":"/acme/a.jpg?sig=1"}`, `{"url":"/acme/a.jpg?exp=1"}`, `{"url":"/acme/a b.jpg"}`, `{"url":"/acme/a.jpg","expires_in":604801}`,
+		`{"url":"/acme/a.jpg","expires_in":-1}`, `{"url":"/acme/a.jpg","expire":1}`, `{"url":"/acme/a.jpg"} x`, `[]`, `{"url":1}`,
+	} {
+		if a := s.do(t, "POST", "/v1/workspaces/acme/sign", body); a.status != 400 || !strings.Contains(a.body, "VALIDATION_ERROR") {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
+		}
+	}
+
+	// Revoked: what the key signed is refused.
+	got := decode[signed](t, s.do(t, "POST", "/v1/workspaces/acme/sign", `{"url":"/acme/a.jpg"}`), 200)
+	if a := s.do(t, "DELETE", keys+"/"+made[len(made)-1].ID, ""); a.status != http.StatusNoContent {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if _, err := s.ring(t, "acme").Verify(got.URL, time.Now()); err == nil {
+		t.Error("a revoked key verifies")
+	}
+	if a := s.do(t, "DELETE", keys+"/"+made[len(made)-1].ID, ""); a.status != http.StatusNotFound {
+		t.Errorf("deleting twice: %d", a.status)
+	}
+	if a := s.do(t, "POST", "/v1/workspaces/nobody/signing-keys", ""); a.status != http.StatusNotFound {
+		t.Errorf("unknown workspace: %d", a.status)
+	}
+}

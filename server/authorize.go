@@ -1,0 +1,71 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tintype/tintype/signing"
+)
+
+// access is by what right a request sees what it asks for.
+type access struct {
+	private bool          // a private source is read: only this client's caches may keep the answer
+	limited bool          // the right ends
+	left    time.Duration // until it does; at least 0
+}
+
+// authorize holds the request to the workspace's rules about who may see what: every
+// original that it may read counts. signed is the request target in path form, as it
+// stood on the wire. What this version can't stamp it refuses.
+func (s *Server) authorize(a *ask, signed string) error {
+	c := a.site
+	for _, r := range a.reads() {
+		if r.source == nil {
+			continue
+		}
+		a.access.private = a.access.private || r.source.Private
+		switch {
+		case r.source.marked:
+			return fail("NOT_IMPLEMENTED", "mark: this version of Tintype can't stamp the mark that "+r.source.Key+" enforces")
+		case r.source.fetch == nil:
+			return fail("NOT_IMPLEMENTED", "sources of kind "+r.source.Kind+": this version of Tintype can't fetch from them yet")
+		}
+	}
+	if !a.access.private && !c.RequireSignature {
+		return nil
+	}
+	now := s.now()
+	grant, err := c.keyring.Verify(signed, now)
+	if err != nil {
+		return err
+	}
+	if grant.Expires.IsZero() {
+		if a.access.private {
+			return fmt.Errorf("%w: URLs of private sources need exp, when they end in Unix seconds", signing.ErrInvalid)
+		}
+		return nil
+	}
+	a.access.limited, a.access.left = true, max(grant.Expires.Sub(now), 0)
+	return nil
+}
+
+// cacheControl is what browsers and CDNs are told: no longer than the right lasts.
+func (a *ask) cacheControl() string {
+	seconds := int(a.access.left / time.Second)
+	switch src := a.ref.source; {
+	case a.access.private:
+		ttl := variantTTL
+		if src != nil && src.TTL > 0 {
+			ttl = time.Duration(src.TTL) * time.Second
+		}
+		return "private, max-age=" + strconv.Itoa(min(seconds, int(ttl/time.Second)))
+	case a.access.limited:
+		return "public, max-age=" + strconv.Itoa(min(seconds, 3600))
+	case src != nil && src.CacheControl != "":
+		return src.CacheControl
+	case a.options.Version != "":
+		return cacheControlVersioned
+	}
+	return cacheControlDefault
+}

@@ -1,0 +1,194 @@
+package workspace
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/signing"
+)
+
+// A Codec writes workspaces as stores keep them: as JSON in which every secret is
+// encrypted (AES-256-GCM, a random nonce each), so that a copy of a database is of
+// no use without the operator's key. A ciphertext names the key that it was made
+// with, and is bound to its place: moved to another workspace or field it opens no
+// more. It is safe for concurrent use.
+type Codec struct {
+	seal secretKey            // the newest, which encrypts
+	open map[string]secretKey // all, by id
+}
+
+type secretKey struct {
+	id   string
+	aead cipher.AEAD
+}
+
+// NewSecretKey makes a key for [NewCodec] at random, as 64 hex digits.
+func NewSecretKey() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// NewCodec returns the codec of one or several keys of 64 hex digits, separated by
+// commas. The first encrypts, all decrypt: put a new one in front to rotate.
+func NewCodec(keys string) (*Codec, error) {
+	c := &Codec{open: map[string]secretKey{}}
+	for i, text := range strings.Split(keys, ",") {
+		b, err := hex.DecodeString(strings.TrimSpace(text))
+		if err != nil || len(b) != 32 {
+			return nil, errors.New("a secret key is 64 hex digits; several are separated by commas")
+		}
+		block, err := aes.NewCipher(b)
+		if err != nil {
+			return nil, err
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(append([]byte("tintype secret key id\x00"), b...))
+		key := secretKey{hex.EncodeToString(sum[:4]), aead}
+		if i == 0 {
+			c.seal = key
+		}
+		c.open[key.id] = key
+	}
+	return c, nil
+}
+
+// Token is a ciphertext by which CheckToken knows whether a codec has the key that
+// a store was last written with.
+func (c *Codec) Token() string { return c.encrypt("", "token", "tintype") }
+
+// CheckToken fails where the codec doesn't have the token's key. Otherwise it tells
+// whether that key is the one that encrypts now; if not, what is stored is to be
+// written anew.
+func (c *Codec) CheckToken(token string) (newest bool, err error) {
+	if _, err := c.decrypt("", "token", token); err != nil {
+		return false, err
+	}
+	return strings.HasPrefix(token, cipherPrefix+c.seal.id+":"), nil
+}
+
+// stored is the JSON that a store keeps.
+type stored struct {
+	Workspace   json.RawMessage `json:"workspace"`
+	SigningKeys []storedKey     `json:"signing_keys,omitempty"`
+}
+
+type storedKey struct {
+	ID        string    `json:"id"`
+	Secret    string    `json:"secret"` // encrypted
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Marshal writes a workspace for a store. Its ID must be set.
+func (c *Codec) Marshal(w *Workspace) ([]byte, error) {
+	sealed := w.Clone()
+	_ = sealed.eachSecret(func(place string, secret *string) error {
+		*secret = c.encrypt(w.ID, place, *secret)
+		return nil
+	})
+	data, err := json.Marshal(sealed)
+	if err != nil {
+		return nil, err
+	}
+	out := stored{Workspace: data}
+	for _, k := range w.SigningKeys {
+		out.SigningKeys = append(out.SigningKeys, storedKey{k.ID, c.encrypt(w.ID, "signing_keys/"+k.ID, k.Secret.Reveal()), k.CreatedAt})
+	}
+	return json.Marshal(out)
+}
+
+// Unmarshal reads what Marshal wrote. A secret that was encrypted under a key that
+// the codec doesn't have is an error.
+func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
+	var in stored
+	if err := json.Unmarshal(data, &in); err != nil {
+		return nil, err
+	}
+	w, err := Decode(in.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	err = w.eachSecret(func(place string, secret *string) (err error) {
+		*secret, err = c.decrypt(w.ID, place, *secret)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range in.SigningKeys {
+		text, err := c.decrypt(w.ID, "signing_keys/"+k.ID, k.Secret)
+		if err != nil {
+			return nil, err
+		}
+		secret, err := signing.ParseSecret(text)
+		if err != nil {
+			return nil, err
+		}
+		w.SigningKeys = append(w.SigningKeys, signing.Key{ID: k.ID, Secret: secret, CreatedAt: k.CreatedAt})
+	}
+	return w, nil
+}
+
+// eachSecret calls do for each secret that is set in w's sources, with a name for
+// its place.
+func (w *Workspace) eachSecret(do func(place string, secret *string) error) error {
+	for i := range w.Sources {
+		s := &w.Sources[i]
+		if s.SecretAccessKey != "" {
+			if err := do("sources/"+s.Key+"/secret_access_key", &s.SecretAccessKey); err != nil {
+				return err
+			}
+		}
+		for name, value := range s.Headers {
+			if value == "" {
+				continue
+			}
+			if err := do("sources/"+s.Key+"/headers/"+name, &value); err != nil {
+				return err
+			}
+			s.Headers[name] = value
+		}
+	}
+	return nil
+}
+
+// A ciphertext is "enc:1:" with the key's id, ":", and the base64 of nonce and
+// ciphertext.
+const cipherPrefix = "enc:1:"
+
+func (c *Codec) encrypt(id, place, secret string) string {
+	b := c.seal.aead.Seal(nil, nil, []byte(secret), []byte(id+"/"+place))
+	return cipherPrefix + c.seal.id + ":" + base64.RawStdEncoding.EncodeToString(b)
+}
+
+func (c *Codec) decrypt(id, place, text string) (string, error) {
+	rest, ok := strings.CutPrefix(text, cipherPrefix)
+	keyID, encoded, ok2 := strings.Cut(rest, ":")
+	if !ok || !ok2 {
+		return "", fmt.Errorf("%s is not encrypted", place)
+	}
+	key, ok := c.open[keyID]
+	if !ok {
+		return "", fmt.Errorf("%s is encrypted under secret key %s, which was not given: set TINTYPE_SECRET_KEY to it", place, keyID)
+	}
+	b, err := base64.RawStdEncoding.DecodeString(encoded)
+	if err == nil {
+		b, err = key.aead.Open(nil, nil, b, []byte(id+"/"+place))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s can't be decrypted: it was changed, or moved from another place", place)
+	}
+	return string(b), nil
+}
