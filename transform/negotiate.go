@@ -120,6 +120,20 @@ func (a Accept) String() string {
 	return ""
 }
 
+// Takes reports whether a client can be given an image in this format: JPEG, PNG
+// and GIF always, AVIF and WebP where a has them.
+func (a Accept) Takes(f Format) bool {
+	switch f {
+	case JPEG, PNG, GIF:
+		return true
+	case AVIF:
+		return a&AcceptAVIF != 0
+	case WebP:
+		return a&AcceptWebP != 0
+	}
+	return false
+}
+
 // And is what both a and allowed hold.
 func (a Accept) And(allowed Accept) Accept { return a & allowed }
 
@@ -136,9 +150,6 @@ func (o Options) Animated(h Header, out Format) bool {
 // where the output may be transparent, and JPEG, that a has and whose limits the
 // output keeps. Padding without a background is transparent, so JPEG never gets
 // it by itself; an opaque background leaves nothing transparent.
-//
-// The result may be a format that no engine writes yet (an original TIFF's own):
-// set it as the Format of o and ask [Options.Unbuilt].
 func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	still := JPEG
 	if o.transparent(h, p) {

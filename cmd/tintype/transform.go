@@ -105,12 +105,14 @@ func formatOf(name string) (transform.Format, error) {
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".jpg", ".jpeg":
 		return transform.JPEG, nil
-	case ".png", ".gif", ".webp", ".avif":
+	case ".tif":
+		return transform.TIFF, nil
+	case ".png", ".gif", ".webp", ".avif", ".tiff", ".jxl":
 		return transform.Format(ext[1:]), nil
 	case "":
 		return transform.SameAsOriginal, nil
 	default:
-		return "", fmt.Errorf("-o %s: no format for the ending %s; use .jpg, .png, .gif, .webp or .avif, or say format=…", name, ext)
+		return "", fmt.Errorf("-o %s: no format for the ending %s; use .jpg, .png, .gif, .webp, .avif, .tiff or .jxl, or say format=…", name, ext)
 	}
 }
 

@@ -15,6 +15,12 @@ import (
 // The frames are lazy: each is decoded as the encoder comes to it, in order, so
 // that an animation takes hardly more memory than a still.
 func (t *task) eachFrame(ctx context.Context, roll *frame) error {
+	if t.frames == 1 {
+		if err := roll.onePage(); err != nil {
+			return err
+		}
+		return t.makeFrame(ctx, roll)
+	}
 	delays, err := roll.PageDelay()
 	if err != nil {
 		return fault("read delays", err)
@@ -24,9 +30,6 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	// parts of a frame as such.
 	if err := roll.onePage(); err != nil {
 		return err
-	}
-	if t.frames == 1 {
-		return t.makeFrame(ctx, roll)
 	}
 
 	frames := make([]*govips.ImageRef, 0, t.frames)
@@ -68,6 +71,9 @@ func (t *task) makeFrame(ctx context.Context, f *frame) error {
 		t.crop,
 		t.turnUpright,
 		t.smartCrop,
+		t.blur,
+		t.sharpen,
+		t.pixelate,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err

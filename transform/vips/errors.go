@@ -84,6 +84,13 @@ func isDecoders(line string) bool {
 // even where all goes well, until it is full and the next text has no room.
 func forgetErrors() { C.vips_error_clear() }
 
+// lastError is what libvips said since then.
+func lastError() string {
+	text := C.vips_error_buffer_copy()
+	defer C.g_free(C.gpointer(text))
+	return C.GoString(text)
+}
+
 // fault is an error of the engine's own making.
 func fault(step string, err error) error {
 	return fmt.Errorf("vips: %s: %s", step, vipsText(err))

@@ -57,6 +57,14 @@ func (t turn) flipped(f transform.Flip) turn {
 	return t
 }
 
+// inverse is the turn that undoes t.
+func (t turn) inverse() turn {
+	if t.mirrored {
+		return t
+	}
+	return turn{false, -t.quarters & 3}
+}
+
 // swapped is a size as it was before, or will be after, the turn.
 func (t turn) swapped(s transform.Size) transform.Size {
 	if t.quarters&1 == 1 {

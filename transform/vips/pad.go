@@ -64,10 +64,13 @@ func (t *task) pad(_ context.Context, f *frame) error {
 	return nil
 }
 
-// toColour makes a grey picture an sRGB one.
+// toColour makes a grey picture an sRGB one. A profile of greys doesn't fit it.
 func (f *frame) toColour() error {
 	if f.Bands() > 2 {
 		return nil
+	}
+	if err := f.RemoveICCProfile(); err != nil {
+		return fault("colour", err)
 	}
 	if err := f.ToColorSpace(govips.InterpretationSRGB); err != nil {
 		return fault("colour", err)
