@@ -36,6 +36,11 @@ func canWrite(f transform.Format) bool {
 // the original is decoded, unless a step before had to see all of it.
 func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 	var data []byte
+	if t.job.Format == transform.WebP && t.frames == 1 {
+		if err := t.materialise(ctx, picture); err != nil {
+			return nil, err
+		}
+	}
 	err := t.evaluate(ctx, picture.ImageRef, func() (err error) {
 		data, err = encoders[t.job.Format](t, picture)
 		return err
