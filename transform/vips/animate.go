@@ -2,6 +2,7 @@ package vips
 
 import (
 	"context"
+	"image"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
@@ -15,6 +16,9 @@ import (
 // The frames are lazy: each is decoded as the encoder comes to it, in order, so
 // that an animation takes hardly more memory than a still.
 func (t *task) eachFrame(ctx context.Context, roll *frame) error {
+	if t.frames > 1 && t.framesDone() {
+		return nil
+	}
 	delays, err := roll.PageDelay()
 	if err != nil {
 		return fault("read delays", err)
@@ -37,11 +41,11 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	}()
 	height := roll.Height() / t.frames
 	for i := range t.frames {
-		image, err := roll.Copy()
+		copied, err := roll.Copy()
 		if err != nil {
 			return fault("cut frame", err)
 		}
-		f := &frame{image}
+		f := &frame{copied}
 		if err = f.ExtractArea(0, i*height, f.Width(), height); err != nil {
 			err = fault("cut frame", err)
 		} else {
@@ -58,6 +62,13 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	roll.replace(frames[0])
 	frames = frames[1:]
 	return nil
+}
+
+// framesDone reports whether nothing is left to be done to frames for themselves.
+func (t *task) framesDone() bool {
+	whole := t.region == image.Rect(0, 0, t.job.Header.Width, t.job.Header.Height)
+	return (t.reduced || whole && t.unchanged()) &&
+		!t.plan.Smart && t.kept == image.Rect(0, 0, t.scaled.W, t.scaled.H) && t.turn == (turn{})
 }
 
 // makeFrame is what is done to a single frame.
