@@ -2,6 +2,7 @@ package vips
 
 import (
 	"context"
+	"image"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
@@ -20,6 +21,9 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 			return err
 		}
 		return t.makeFrame(ctx, roll)
+	}
+	if t.framesDone() {
+		return nil
 	}
 	delays, err := roll.PageDelay()
 	if err != nil {
@@ -40,11 +44,11 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	}()
 	height := roll.Height() / t.frames
 	for i := range t.frames {
-		image, err := roll.Copy()
+		copied, err := roll.Copy()
 		if err != nil {
 			return fault("cut frame", err)
 		}
-		f := &frame{image}
+		f := &frame{copied}
 		if err = f.ExtractArea(0, i*height, f.Width(), height); err != nil {
 			err = fault("cut frame", err)
 		} else {
@@ -61,6 +65,12 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	roll.replace(frames[0])
 	frames = frames[1:]
 	return nil
+}
+
+// framesDone reports whether nothing is left to be done to frames for themselves.
+func (t *task) framesDone() bool {
+	return (t.reduced || t.region == t.loaded && t.unchanged()) && !t.spreads() &&
+		!t.plan.Smart && t.kept == image.Rect(0, 0, t.scaled.W, t.scaled.H) && t.turn == (turn{})
 }
 
 // makeFrame is what is done to a single frame.

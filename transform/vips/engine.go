@@ -55,6 +55,7 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 
 	for _, step := range []func(context.Context, *frame) error{
 		t.toBytes,
+		t.reduce,
 		t.premultiply,
 		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
 		t.unpremultiply,
@@ -105,6 +106,7 @@ type task struct {
 	// Set on the way:
 	trimmed  bool                  // the region is without its border
 	profile  profile               // of the original's colours
+	reduced  bool                  // the region has its final size
 	weighted bool                  // colours are multiplied with alpha, …
 	space    govips.Interpretation // … and will be in this space again
 	smartAt  image.Point           // where the first frame was cropped, and so are the others
