@@ -149,10 +149,11 @@ func (o Options) Animated(h Header, out Format) bool {
 // takes WebP, else GIF, for an animation; else the first of AVIF, WebP, PNG
 // where the output may be transparent, and JPEG, that a has and whose limits the
 // output keeps. Padding without a background is transparent, so JPEG never gets
-// it by itself; an opaque background leaves nothing transparent.
+// it by itself; an opaque background leaves nothing transparent. What is to be
+// lossless becomes WebP or PNG: AVIF is not, and JPEG can't be.
 func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	still := JPEG
-	if o.transparent(h, p) {
+	if o.transparent(h, p) || o.Lossless {
 		still = PNG
 	}
 	switch o.Format {
@@ -171,7 +172,7 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 		}
 		return GIF
 	}
-	if a&AcceptAVIF != 0 && o.CheckOutput(p, AVIF, 1, l) == nil {
+	if a&AcceptAVIF != 0 && !o.Lossless && o.CheckOutput(p, AVIF, 1, l) == nil {
 		return AVIF
 	}
 	if a&AcceptWebP != 0 && o.CheckOutput(p, WebP, 1, l) == nil {

@@ -111,7 +111,7 @@ var vocabulary = [...]option{
 	{"q", []string{"quality"}, "80", "Quality on JPEG's scale; other encoders are set to what looks the same.",
 		"dusk.jpg?w=400&format=jpeg&q=50",
 		whole(1, 100, func(o *Options) *int { return &o.Quality })},
-	{"lossless", nil, "0", "Keeps every pixel as it is, in formats that can.",
+	{"lossless", nil, "0", "Keeps every pixel as it is in WebP, PNG, TIFF and JXL; auto then takes WebP or PNG. AVIF and JPEG come as near as they can.",
 		"chart.png?w=400&format=webp&lossless",
 		flag(func(o *Options) *bool { return &o.Lossless })},
 	{"progressive", nil, "0", "Encodes so that a coarse image shows first, in formats that can.",

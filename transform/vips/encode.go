@@ -69,6 +69,7 @@ func (t *task) encodePNG(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportPng(&govips.PngExportParams{
 		Compression:   1,
 		Filter:        govips.PngFilterPaeth,
+		Interlace:     t.job.Options.Progressive,
 		StripMetadata: t.strip,
 	})
 	return data, err
