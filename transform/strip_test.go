@@ -123,6 +123,7 @@ func stripCases(t testing.TB) []stripCase {
 		{"png, profile", behind(pic, 33, iccp(rgb)), "", nil},
 		{"png, profile to keep", behind(pic, 33, iccp(rgb)), MetadataKeep, behind(pic, 33, iccp(rgb))},
 		{"png, profile of greys", behind(pic, 33, iccp(testProfile("GRAY"))), "", pic},
+		{"png, profile that inflates", behind(pic, 33, iccp(make([]byte, 3<<20))), "", pic},
 		{"png, profile that doesn't", behind(pic, 33, pngChunk("iCCP", []byte("name\x00\x00nonsense")...)), "", nil},
 		{"png, coding points", behind(pic, 33, pngChunk("cICP", 9, 16, 0, 1)), "", nil},
 		{"png, EXIF", behind(pic, 33, pngChunk("eXIf", exifBlock(binary.BigEndian, 1)...)), "", pic},

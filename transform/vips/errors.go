@@ -77,7 +77,12 @@ func decodeError(err error) error {
 	return fmt.Errorf("%w: it can't be decoded", transform.ErrCorrupt)
 }
 
+// The target of an encoder is memory, so that where it couldn't be written to there
+// was nothing to write.
 func isDecoders(line string) bool {
+	if strings.HasSuffix(line, "unable to write to target target") {
+		return true
+	}
 	return !slices.ContainsFunc(savers, func(saver string) bool { return strings.HasPrefix(line, saver) })
 }
 

@@ -94,8 +94,8 @@ func (w tiffWriter) bytes() []byte {
 	return append(append(out, long(0)...), body...)
 }
 
-// tiffOf stores a picture as each pixel's bytes.
-func tiffBytes(m *image.NRGBA, w tiffWriter, pixel func(c color.NRGBA) []byte) []byte {
+// storedTIFF stores a picture as each pixel's bytes.
+func storedTIFF(m *image.NRGBA, w tiffWriter, pixel func(c color.NRGBA) []byte) []byte {
 	w.width, w.height = m.Rect.Dx(), m.Rect.Dy()
 	for i := 0; i < len(m.Pix); i += 4 {
 		w.data = append(w.data, pixel(color.NRGBA{m.Pix[i], m.Pix[i+1], m.Pix[i+2], m.Pix[i+3]})...)
@@ -128,27 +128,27 @@ func TestTIFFIn(t *testing.T) {
 		want *image.NRGBA
 		most float64
 	}{
-		"RGB":            {tiffBytes(drawn, tiffWriter{order: le, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} }), drawn, 1},
-		"RGB big-endian": {tiffBytes(drawn, tiffWriter{order: be, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} }), drawn, 1},
-		"RGBA":           {tiffBytes(faded, tiffWriter{order: le, photometric: 2, bits: eights(4), extra: []uint16{2}}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B, c.A} }), faded, 1},
-		"RGB, 16 bits": {tiffBytes(drawn, tiffWriter{order: be, photometric: 2, bits: []uint16{16, 16, 16}}, func(c color.NRGBA) []byte {
+		"RGB":            {storedTIFF(drawn, tiffWriter{order: le, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} }), drawn, 1},
+		"RGB big-endian": {storedTIFF(drawn, tiffWriter{order: be, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} }), drawn, 1},
+		"RGBA":           {storedTIFF(faded, tiffWriter{order: le, photometric: 2, bits: eights(4), extra: []uint16{2}}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B, c.A} }), faded, 1},
+		"RGB, 16 bits": {storedTIFF(drawn, tiffWriter{order: be, photometric: 2, bits: []uint16{16, 16, 16}}, func(c color.NRGBA) []byte {
 			return []byte{c.R, c.R, c.G, c.G, c.B, c.B}
 		}), drawn, 1},
-		"RGBA, 16 bits": {tiffBytes(faded, tiffWriter{order: be, photometric: 2, bits: []uint16{16, 16, 16, 16}, extra: []uint16{2}}, func(c color.NRGBA) []byte {
+		"RGBA, 16 bits": {storedTIFF(faded, tiffWriter{order: be, photometric: 2, bits: []uint16{16, 16, 16, 16}, extra: []uint16{2}}, func(c color.NRGBA) []byte {
 			return []byte{c.R, c.R, c.G, c.G, c.B, c.B, c.A, c.A}
 		}), faded, 1},
-		"grey":          {tiffBytes(grey, tiffWriter{order: le, photometric: 1, bits: eights(1)}, func(c color.NRGBA) []byte { return []byte{c.R} }), grey, 1},
-		"grey, 16 bits": {tiffBytes(grey, tiffWriter{order: be, photometric: 1, bits: []uint16{16}}, func(c color.NRGBA) []byte { return []byte{c.R, c.R} }), grey, 1},
-		"white is zero": {tiffBytes(grey, tiffWriter{order: le, photometric: 0, bits: eights(1)}, func(c color.NRGBA) []byte { return []byte{255 - c.R} }), grey, 1},
-		"grey and alpha": {tiffBytes(grey, tiffWriter{order: le, photometric: 1, bits: eights(2), extra: []uint16{2}}, func(c color.NRGBA) []byte {
+		"grey":          {storedTIFF(grey, tiffWriter{order: le, photometric: 1, bits: eights(1)}, func(c color.NRGBA) []byte { return []byte{c.R} }), grey, 1},
+		"grey, 16 bits": {storedTIFF(grey, tiffWriter{order: be, photometric: 1, bits: []uint16{16}}, func(c color.NRGBA) []byte { return []byte{c.R, c.R} }), grey, 1},
+		"white is zero": {storedTIFF(grey, tiffWriter{order: le, photometric: 0, bits: eights(1)}, func(c color.NRGBA) []byte { return []byte{255 - c.R} }), grey, 1},
+		"grey and alpha": {storedTIFF(grey, tiffWriter{order: le, photometric: 1, bits: eights(2), extra: []uint16{2}}, func(c color.NRGBA) []byte {
 			return []byte{c.R, 255}
 		}), grey, 1},
-		"palette": {tiffBytes(indexed, tiffWriter{order: le, photometric: 3, bits: eights(1), colours: palette}, func(c color.NRGBA) []byte {
+		"palette": {storedTIFF(indexed, tiffWriter{order: le, photometric: 3, bits: eights(1), colours: palette}, func(c color.NRGBA) []byte {
 			return []byte{uint8(slices.Index([]color.NRGBA{red, green, blue, gold}, c))}
 		}), indexed, 2},
-		"CMYK": {tiffBytes(flat, tiffWriter{order: le, photometric: 5, bits: eights(4)}, func(color.NRGBA) []byte { return []byte{0, 0, 0, 0} }), solid(96, 64, white), 4},
+		"CMYK": {storedTIFF(flat, tiffWriter{order: le, photometric: 5, bits: eights(4)}, func(color.NRGBA) []byte { return []byte{0, 0, 0, 0} }), solid(96, 64, white), 4},
 		// sRGB 180, 90, 40 is L* 46.6, a* 33.2, b* 43.9 under D50.
-		"Lab": {tiffBytes(flat, tiffWriter{order: le, photometric: 8, bits: eights(3)}, func(color.NRGBA) []byte { return []byte{119, 33, 44} }), flat, 5},
+		"Lab": {storedTIFF(flat, tiffWriter{order: le, photometric: 8, bits: eights(3)}, func(color.NRGBA) []byte { return []byte{119, 33, 44} }), flat, 5},
 	} {
 		for _, size := range []image.Point{{96, 64}, {48, 32}, {150, 100}} {
 			got := picture(t, c.file, fmt.Sprintf("w=%d&fit=contain", size.X))
@@ -159,12 +159,12 @@ func TestTIFFIn(t *testing.T) {
 	}
 	for orientation := 1; orientation <= 8; orientation++ {
 		m := stored(quadrants(80, 40), orientation)
-		file := tiffBytes(m, tiffWriter{order: le, photometric: 2, bits: eights(3), orientation: uint16(orientation)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} })
+		file := storedTIFF(m, tiffWriter{order: le, photometric: 2, bits: eights(3), orientation: uint16(orientation)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} })
 		got := picture(t, file, "w=40")
 		wantSize(t, got, 40, 20)
 		wantCorners(t, got, [4]color.NRGBA{red, green, blue, gold})
 	}
-	whole := tiffBytes(noise(96, 64), tiffWriter{order: le, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} })
+	whole := storedTIFF(noise(96, 64), tiffWriter{order: le, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} })
 	if err := failure(t, whole[:len(whole)/2], "w=20", transform.PNG); !errors.Is(err, transform.ErrCorrupt) {
 		t.Errorf("cut: %v", err)
 	}
@@ -181,10 +181,10 @@ func solid(w, h int, c color.NRGBA) *image.NRGBA {
 // What is neither a colour nor alpha is left out.
 func TestTIFFExtraBands(t *testing.T) {
 	drawn := scene(60, 40, false)
-	file := tiffBytes(drawn, tiffWriter{order: binary.LittleEndian, photometric: 2, bits: slices.Repeat([]uint16{8}, 5), extra: []uint16{2, 0}}, func(c color.NRGBA) []byte {
+	file := storedTIFF(drawn, tiffWriter{order: binary.LittleEndian, photometric: 2, bits: slices.Repeat([]uint16{8}, 5), extra: []uint16{2, 0}}, func(c color.NRGBA) []byte {
 		return []byte{c.R, c.G, c.B, 255, 9}
 	})
-	two := tiffBytes(drawn, tiffWriter{order: binary.LittleEndian, photometric: 1, bits: []uint16{8, 8, 8}, extra: []uint16{2, 0}}, func(c color.NRGBA) []byte {
+	two := storedTIFF(drawn, tiffWriter{order: binary.LittleEndian, photometric: 1, bits: []uint16{8, 8, 8}, extra: []uint16{2, 0}}, func(c color.NRGBA) []byte {
 		return []byte{c.R, 255, 9}
 	})
 	for _, format := range append(slices.Clone(outputs), transform.TIFF, transform.JXL) {
