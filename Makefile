@@ -26,6 +26,7 @@ run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your ow
 	@exec $(BIN) serve --data $(DATA) --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir 'demo/pictures=$(DIR)')
 
 test: deps lint ## everything that must hold
+	@scripts/build-versitygw
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE)
 	$(GO) test $(CGO)
