@@ -26,6 +26,7 @@ run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your ow
 	@exec $(BIN) serve --data $(DATA) --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir 'demo/pictures=$(DIR)')
 
 test: deps lint ## everything that must hold
+	@scripts/install-test-deps
 	@scripts/build-versitygw
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE)
@@ -45,7 +46,7 @@ bench: build ## speed and memory, as ratios to plain libvips calls taken in the 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery
 
-fuzz: ## each fuzz target for FUZZTIME (10s)
+fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
 clean: ## remove what was built (not data/)

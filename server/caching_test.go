@@ -141,8 +141,16 @@ func TestConditionalAndRange(t *testing.T) {
 		{"Range", "bytes=0-9", 206, all[:10]},
 		{"Range", "bytes=-4", 206, all[len(all)-4:]},
 		{"Range", "bytes=99999999-", 416, nil},
-		{"Range", "lines=1-2", 416, nil},
-		{"If-Match", `"x"`, 412, nil},
+		{"Range", "bytes=5-", 206, all[5:]},
+		{"Range", "bytes=0-99999999999999999999", 206, all},
+		{"Range", "bytes=-0", 416, nil},
+		{"Range", "bytes=-99999999", 206, all},
+		{"Range", "bytes=0-1,3-4", 200, all},
+		{"Range", "bytes=5-2", 200, all},
+		{"Range", "bytes=abc", 200, all},
+		{"Range", "bytes=", 200, all},
+		{"Range", "lines=1-2", 200, all},
+		{"If-Match", `"x"`, 200, all},
 	}
 	for _, tt := range tests {
 		w := b.get("/acme/photos/cat.jpg?w=50", tt.header, tt.value)
@@ -152,6 +160,15 @@ func TestConditionalAndRange(t *testing.T) {
 		if tt.status == 304 && (w.Header().Get("ETag") != etag || w.Header().Get("Cache-Control") == "" || w.Body.Len() != 0) {
 			t.Errorf("304: %v", w.Header())
 		}
+	}
+	if w := b.get("/acme/photos/cat.jpg?w=50", "Range", "bytes=0-9", "If-Range", etag); w.Code != 206 {
+		t.Errorf("If-Range of this version: %d", w.Code)
+	}
+	if w := b.get("/acme/photos/cat.jpg?w=50", "Range", "bytes=0-9", "If-Range", `"x"`); w.Code != 200 {
+		t.Errorf("If-Range of another version: %d", w.Code)
+	}
+	if w := b.get("/acme/photos/cat.jpg?w=50", "Range", "bytes=99999999-"); code(t, w) != "RANGE_NOT_SATISFIABLE" || w.Header().Get("Content-Range") != fmt.Sprintf("bytes */%d", len(all)) || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("416: %v", w.Header())
 	}
 	if b.upstream.count("/photos/cat.jpg") != fetches || b.engine.runs.Load() != runs {
 		t.Error("a conditional request touched the origin or the engine")

@@ -49,6 +49,8 @@ func (c *site) admitOrigin(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !preflight {
 		c.cors.HandlerFunc(w, r)
+	} else if !c.origins.Any() && r.Header.Get("Access-Control-Request-Method") == "" {
+		w.Header().Add("Vary", "Origin")
 	}
 	return nil
 }

@@ -302,11 +302,13 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 
 // readOriginal fetches an original and judges its header before any decoder sees it.
 func (s *Server) readOriginal(ctx context.Context, a ask, have origin.Validators) (*original, error) {
-	done, err := s.fetches.enter(ctx)
-	if err != nil {
-		return nil, err
+	if host := a.ref.host(); host != "" {
+		done, err := s.fetches.enter(ctx, a.site.ID+" "+host, s.fetchTimeout)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
-	defer done()
 	obj, err := s.fetch(ctx, a.site, a.ref, have)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ type response struct {
 // query but canonical options, no header, no path of a private address.
 type record struct {
 	id        string
+	path      string // where it is no image's
 	workspace string
 	original  string
 	options   string
@@ -67,8 +68,15 @@ func (w *response) fail(err error) {
 		slog.Error("panic", "request_id", w.log.id, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 	}
 	e := asError(err)
-	w.log.code, w.log.cause = e.Code, e.Cause
+	w.noteError(e)
 	writeError(w, e)
+}
+
+func (w *response) noteError(e *Error) {
+	w.log.code, w.log.cause = e.Code, e.Cause
+	if e.Cause == nil {
+		w.log.cause = errors.New(e.Message)
+	}
 }
 
 // statusClientGone stands in the log for a client that did not wait; nothing is
@@ -132,7 +140,7 @@ func (s *Server) access(r *http.Request, res *response, took time.Duration) {
 		slog.String("request_id", l.id), slog.String("client", s.client(r)), slog.String("method", r.Method),
 		slog.Int("status", res.status), slog.Int64("bytes", res.bytes), slog.Float64("ms", float64(took.Microseconds())/1000))
 	for _, a := range [...]slog.Attr{
-		slog.String("workspace", l.workspace), slog.String("original", l.original), slog.String("options", l.options),
+		slog.String("path", l.path), slog.String("workspace", l.workspace), slog.String("original", l.original), slog.String("options", l.options),
 		slog.String("cache", l.cache), slog.String("code", string(l.code)),
 	} {
 		if a.Value.String() != "" {

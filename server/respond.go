@@ -1,7 +1,7 @@
 package server
 
 import (
-	"bytes"
+	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
@@ -31,8 +31,21 @@ func (s *Server) respond(w *response, r *http.Request, a ask, e *cache.Entry) {
 	h["Etag"] = []string{e.ETag}
 	h["Cache-Control"] = []string{a.cacheControl()}
 	h["Accept-Ranges"] = headerAcceptRanges
-	if conditional(r.Header) {
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(e.Body))
+	if matches(r.Header["If-None-Match"], e.ETag) {
+		h.Del("Content-Type")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if first, last, ok := byteRange(r.Header, e); ok {
+		if first > last {
+			h["Content-Range"] = []string{"bytes */" + strconv.Itoa(len(e.Body))}
+			w.fail(fail("RANGE_NOT_SATISFIABLE", "the image is "+strconv.Itoa(len(e.Body))+" bytes long"))
+			return
+		}
+		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, len(e.Body))}
+		part := *e
+		part.Body = e.Body[first : last+1]
+		send(w, r, http.StatusPartialContent, &part)
 		return
 	}
 	send(w, r, http.StatusOK, e)
@@ -73,22 +86,85 @@ func (s *Server) standIn(w *response, r *http.Request, a ask, err error) error {
 	if fallbackErr != nil {
 		return err
 	}
-	w.log.code, w.log.cause = e.Code, e.Cause
+	w.noteError(e)
 	shown.describe(w.Header(), entry)
 	w.Header().Set("Cache-Control", e.cacheControl())
 	send(w, r, e.Status(), entry)
 	return nil
 }
 
-// conditional reports whether the request asks for anything but the whole body
-// (RFC 9110 §13, §14).
-func conditional(h http.Header) bool {
-	for _, name := range [...]string{"If-None-Match", "Range", "If-Match", "If-Range"} {
-		if _, ok := h[name]; ok {
-			return true
+// matches reports whether an If-None-Match names the ETag, by the weak comparison
+// (RFC 9110 §13.1.2). If-Match is not evaluated: it guards changes, and there is
+// nothing to change.
+func matches(ifNoneMatch []string, etag string) bool {
+	for _, list := range ifNoneMatch {
+		for tag := range strings.SplitSeq(list, ",") {
+			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+			if tag == etag || tag == "*" {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// byteRange is what the request wants of the body (RFC 9110 §14). Not ok is all of
+// it: without a Range, with one that is malformed, of another unit or of several
+// parts, or with an If-Range of another version. first > last is a range behind the
+// end.
+func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
+	given := h["Range"]
+	if len(given) != 1 || len(e.Body) == 0 {
+		return 0, 0, false
+	}
+	if version := h["If-Range"]; len(version) > 0 && (len(version) > 1 || version[0] != e.ETag) {
+		return 0, 0, false
+	}
+	spec, found := strings.CutPrefix(given[0], "bytes=")
+	from, to, dash := strings.Cut(strings.TrimSpace(spec), "-")
+	if !found || !dash {
+		return 0, 0, false
+	}
+	end := len(e.Body) - 1
+	if from == "" { // the last so many
+		n, valid := position(to)
+		if !valid {
+			return 0, 0, false
+		}
+		if n == 0 {
+			return 1, 0, true
+		}
+		return max(len(e.Body)-n, 0), end, true
+	}
+	first, valid := position(from)
+	if !valid {
+		return 0, 0, false
+	}
+	last = end
+	if to != "" {
+		if last, valid = position(to); !valid || last < first {
+			return 0, 0, false
+		}
+	}
+	if first > end {
+		return 1, 0, true
+	}
+	return first, min(last, end), true
+}
+
+// position reads a byte position; one too large for any body is as good as the
+// largest.
+func position(s string) (n int, ok bool) {
+	if s == "" {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = min(n*10+int(s[i]-'0'), 1<<40)
+	}
+	return n, true
 }
 
 // tagEscaper keeps what separates tags out of them.

@@ -1,5 +1,5 @@
-// Package server answers HTTP: images for everybody, and around them the start
-// page, health and the management API.
+// Package server answers HTTP: images for everybody, and around them the
+// playground, health and the management API.
 //
 // [New] takes what it needs in one [Config]. A request goes through the middleware
 // list in Handler, is dispatched on its raw target (dispatch), and, where it names
@@ -48,6 +48,7 @@ type Config struct {
 	BaseDomain       string           // of host-form URLs; empty is none
 	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
 	Limits           transform.Limits
+	FetchTimeout     time.Duration // of one original, waiting for its turn included; 0 is 10 s
 	TransformTimeout time.Duration
 	Transforms       int                   // at a time
 	Queue            int                   // transforms that may wait
@@ -72,27 +73,24 @@ type Server struct {
 	limits           transform.Limits
 	transformTimeout time.Duration
 	transforms       *gate
-	fetches          *gate
+	fetches          *fetchGate
+	fetchTimeout     time.Duration
 	trusted          []netip.Prefix
 	metrics          *metrics
 	log              *slog.Logger
 	now              func() time.Time
 }
 
-// Originals are held in memory while they are fetched and transformed: so many are
-// fetched at a time, and so many wait.
-const (
-	fetchesAtOnce = 64
-	fetchQueue    = 4096
-)
-
 // New makes a server. Close it when its last request has been answered.
 func New(c Config) *Server {
 	s := &Server{
 		workspaces: c.Workspaces, sites: newSites(4096), engine: c.Engine, http: c.HTTP, api: c.API, dirs: c.Dirs,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
-		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newGate(fetchesAtOnce, fetchQueue),
+		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+	}
+	if s.fetchTimeout == 0 {
+		s.fetchTimeout = origin.DefaultLimits().Timeout
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -136,11 +134,14 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	first, _, _ := strings.Cut(path[1:], "/")
+	res.log.path = path
 	switch {
 	case path == "/":
 		s.startPage(res, r)
+	case first == "playground":
+		s.servePlayground(res, r, strings.TrimPrefix(path, "/playground"), strings.TrimPrefix(query, "?"))
 	case first == "static":
-		s.static(res, r, path)
+		assets.serve(res, r, path)
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r)
 	case first == "v1" && s.api != nil:
@@ -154,7 +155,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 
 // health answers once the server serves: everything it needs was opened before it
 // was made.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) health(w *response, r *http.Request) {
+	if !readOnly(w, r) {
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write([]byte("ok\n"))

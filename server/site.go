@@ -35,6 +35,9 @@ type source struct {
 	fetch  origin.Source // nil where this server can't fetch from the kind yet
 	places []origin.URL  // every URL prefix under which its originals are known
 	marked bool          // a mark is applied to everything of it
+	// shadowed: a place of another source is on the same host, so that an original may
+	// belong to both.
+	shadowed bool
 }
 
 // A site is dropped when the workspace that it was made from has changed.
@@ -109,7 +112,9 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 		c.sources[ws.Key] = src
 	}
 	for key, dir := range s.dirs[w.Namespace] {
-		c.sources[key] = &source{Source: workspace.Source{Key: key, Kind: "dir"}, id: "dir:" + key, fetch: dir}
+		c.sources[key] = &source{
+			Source: workspace.Source{Key: key, Kind: "dir", Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
+		}
 	}
 	for _, m := range w.Marks {
 		for _, key := range m.AutoApplySources {
@@ -118,7 +123,27 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 			}
 		}
 	}
+	for _, a := range c.sources {
+		for _, b := range c.sources {
+			a.shadowed = a.shadowed || a != b && sharesHost(a, b)
+		}
+	}
 	return c, nil
+}
+
+// dirRevalidate is how many seconds pass before a folder is asked whether a file has
+// changed: asking costs next to nothing.
+const dirRevalidate = 2
+
+func sharesHost(a, b *source) bool {
+	for _, p := range a.places {
+		for _, q := range b.places {
+			if p.SameHost(q) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // placeID is a hash of what decides which originals a source leads to.

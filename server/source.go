@@ -19,6 +19,19 @@ type ref struct {
 	url    origin.URL // where source is nil
 }
 
+// host is where the original is fetched from over the network; empty for a folder.
+func (r ref) host() string {
+	switch {
+	case r.source == nil:
+		return r.url.Host
+	case len(r.source.places) > 0:
+		return r.source.places[0].Host
+	case r.source.Kind == "dir":
+		return ""
+	}
+	return r.source.Bucket
+}
+
 // String is the ref as an owner would write it, for logs and messages.
 func (r ref) String() string {
 	if r.source == nil {
@@ -66,7 +79,28 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 	if src == nil {
 		return ref{}, fail("SOURCE_NOT_FOUND", fmt.Sprintf("workspace %s has no source %s", c.Namespace, key))
 	}
+	if src.shadowed {
+		if r, ok := c.stricter(src, k); ok {
+			return r, nil
+		}
+	}
 	return ref{source: src, key: k}, nil
+}
+
+// stricter finds the private or marked source that an original of src belongs to as
+// well: one source may be configured inside another, and the way through the outer
+// one is not to avoid the rules of the inner one.
+func (c *site) stricter(src *source, k origin.Key) (ref, bool) {
+	s, ok := src.fetch.(*origin.HTTPSource)
+	if !ok {
+		return ref{}, false
+	}
+	u, err := s.URL(k)
+	if err != nil {
+		return ref{}, false // the fetch will say so
+	}
+	r, ok, err := c.within(u)
+	return r, err == nil && ok && r.source != src && (r.source.Private || r.source.marked)
 }
 
 // resolveURL finds out whose original a full URL is: a URL that lies inside one

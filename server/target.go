@@ -36,7 +36,7 @@ func splitTarget(requestURI string) (path, query string, err error) {
 
 // namespaceOf decides whose request this is: that of the workspace whose host it
 // names, else that of the workspace in the first path segment, else nobody's
-// (the API, the start page, health). rest is the path after the namespace, empty
+// (the API, the playground, health). rest is the path after the namespace, empty
 // or with a leading slash.
 func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest string, ok bool) {
 	if s.baseDomain != "" {

@@ -80,12 +80,13 @@ func megapixels(n int) string {
 }
 
 // ReadHeader reads what the container of an image says, without decoding any
-// pixels: jpeg, png, gif, webp, avif, heic and tiff. It wraps [ErrUnsupported]
-// where the bytes are of no such format or of a flavour that is not decoded
-// (svg and jxl originals, lossless JPEG), [ErrTruncated] where the structure
-// announces more bytes than there are, [ErrCorrupt] where it contradicts itself,
-// and [ErrTooLarge] where it is built to exhaust a decoder. A Header that it
-// returns may still be over every limit: see [Limits.Check].
+// pixels: jpeg, png, gif, webp, avif, heic, tiff, jxl and svg. It wraps
+// [ErrUnsupported] where the bytes are of no such format or of a flavour that is
+// not decoded (lossless JPEG, an SVG that refers to something outside of it),
+// [ErrTruncated] where the structure announces more bytes than there are,
+// [ErrCorrupt] where it contradicts itself, and [ErrTooLarge] where it is built
+// to exhaust a decoder. A Header that it returns may still be over every limit:
+// see [Limits.Check].
 //
 // The time is linear in len(b), milliseconds for 25 MiB; b is not kept.
 func ReadHeader(b []byte) (Header, error) {
@@ -105,8 +106,10 @@ func ReadHeader(b []byte) (Header, error) {
 		h, err = isobmffHeader(b)
 	case TIFF:
 		h, err = tiffHeader(b)
-	case SVG, JXL:
-		err = unsupported("%s originals are not read", format)
+	case JXL:
+		h, err = jxlHeader(b)
+	case SVG:
+		h, err = svgHeader(b)
 	default:
 		err = unsupported("the content is no image in a known format")
 	}

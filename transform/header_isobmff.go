@@ -3,12 +3,15 @@ package transform
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 const (
 	// maxProperties bounds the item properties of an AVIF or HEIC file; cameras
 	// write about a dozen.
 	maxProperties = 4096
+
+	maxItems = 10_000 // a picture of 48 megapixels has some 200 tiles
 
 	auxAlpha     = "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 	auxAlphaHEVC = "urn:mpeg:hevc:2015:auxid:1"
@@ -23,7 +26,10 @@ func isobmffHeader(b []byte) (Header, error) {
 	if err := f.findBoxes(); err != nil {
 		return Header{}, err
 	}
-	kind := f.itemType(f.primary)
+	kind, err := f.readItems()
+	if err != nil {
+		return Header{}, err
+	}
 	h := Header{Orientation: 1, Frames: 1, Bands: 3, Bits: 8}
 	switch string(kind) {
 	case "av01", "hvc1":
@@ -34,10 +40,10 @@ func isobmffHeader(b []byte) (Header, error) {
 	default:
 		return h, unsupported("pictures coded as %q", kind)
 	}
-	if err := f.checkExtents(); err != nil {
+	if err := f.readReferences(); err != nil {
 		return h, err
 	}
-	if err := f.readReferences(); err != nil {
+	if err := f.readExtents(); err != nil {
 		return h, err
 	}
 	if err := f.readAssociations(); err != nil {
@@ -58,6 +64,9 @@ type heif struct {
 	grid        bool   // the primary item is made of tiles
 	primaryData []byte // its first extent
 	tiles, aux  itemSet
+	exif        itemSet
+	described   itemSet             // items that are decoded and whose properties have been read
+	extents     map[uint16][][]byte // of the items that are decoded
 	tileCount   int
 
 	primaryItem item
@@ -72,6 +81,7 @@ type item struct {
 	bits          int
 	grey, alpha   bool
 	codec         string
+	config        []byte // of the codec
 }
 
 // An itemSet holds item IDs of 16 bits; others are refused.
@@ -157,35 +167,55 @@ func (f *heif) findProperties() error {
 			if property, props, ok = nextBox(props); !ok {
 				return corrupt("the image's properties are broken")
 			}
+			if property.is("colr") {
+				if err := checkICC(len(property.data)); err != nil {
+					return err
+				}
+			}
 			f.properties = append(f.properties, property)
 		}
 	}
 	return nil
 }
 
-// itemType returns the four characters that name an item's coding.
-func (f *heif) itemType(id uint32) []byte {
+// readItems notes which items hold EXIF, and returns the four characters that
+// name the coding of the primary one.
+func (f *heif) readItems() (coding []byte, err error) {
 	head, data, ok := fullBox(f.iinf)
 	r := reader{data, ok}
 	r.id(head.version >= 1) // how many there are
-	for r.ok && len(r.rest) >= 8 {
+	for n := 0; r.ok && len(r.rest) >= 8; n++ {
+		if n == maxItems {
+			return nil, tooLarge("the image has more than %d items", maxItems)
+		}
 		var bx box
 		if bx, r.rest, r.ok = nextBox(r.rest); !r.ok || !bx.is("infe") {
 			continue
 		}
 		head, data, ok := fullBox(bx.data)
 		e := reader{data, ok}
-		if head.version < 2 || e.id(head.version >= 3) != id {
+		if head.version < 2 {
 			continue
 		}
+		id := e.id(head.version >= 3)
 		e.take(2) // protection
-		return e.take(4)
+		kind := e.take(4)
+		switch {
+		case id == f.primary && coding == nil:
+			coding = kind
+		case string(kind) == "Exif" && id <= math.MaxUint16:
+			f.exif.add(uint16(id))
+		}
 	}
-	return nil
+	return coding, nil
 }
 
-// checkExtents checks that the bytes of all items lie within the file.
-func (f *heif) checkExtents() error {
+// readExtents finds the bytes of all items and checks that they lie within the
+// file, and only there: a decoder holds each item for itself.
+func (f *heif) readExtents() error {
+	const overlap = 2 // times the file; writers share little between items
+	left := overlap * uint64(len(f.file))
+	f.extents = map[uint16][][]byte{}
 	head, data, ok := fullBox(f.iloc)
 	r := reader{data, ok}
 	sizes := r.uint(2)
@@ -227,8 +257,21 @@ func (f *heif) checkExtents() error {
 			if base > limit || offset > limit-base || length > limit-base-offset {
 				return truncated("the image ends within its data")
 			}
+			if length > left {
+				return corrupt("the image uses the same data for many of its pictures")
+			}
+			left -= length
+			data = data[base+offset:][:length]
+			switch {
+			case f.decodes(id):
+				f.extents[uint16(id)] = append(f.extents[uint16(id)], data)
+			case f.exif.has(id):
+				if err := checkEXIF(int(length)); err != nil {
+					return err
+				}
+			}
 			if id == f.primary && f.primaryData == nil {
-				f.primaryData = data[base+offset:][:length]
+				f.primaryData = data
 			}
 		}
 	}
@@ -239,6 +282,11 @@ func (f *heif) checkExtents() error {
 		return corrupt("the primary picture has no data")
 	}
 	return nil
+}
+
+// decodes reports whether an item is decoded to show the primary one.
+func (f *heif) decodes(id uint32) bool {
+	return id == f.primary || f.tiles.has(id) || f.aux.has(id)
 }
 
 // readReferences collects the tiles of the primary item and the auxiliary
@@ -299,20 +347,26 @@ func (f *heif) readAssociations() error {
 			if !r.ok {
 				break
 			}
-			primary, tile, aux := id == f.primary, f.tiles.has(id), f.aux.has(id)
-			if !primary && !tile && !aux {
+			if !f.decodes(id) {
 				continue
 			}
+			if f.described.has(id) {
+				return corrupt("the properties of a picture are said twice")
+			}
+			f.described.add(uint16(id))
 			it, err := f.item(indices, indexSize)
 			if err != nil {
 				return err
 			}
+			if err := it.checkCoded(f.extents[uint16(id)]); err != nil {
+				return err
+			}
 			switch {
-			case primary:
+			case id == f.primary:
 				f.primaryItem = it
-			case tile:
+			case f.tiles.has(id):
 				f.tile = it.union(f.tile)
-			case aux && it.alpha:
+			case it.alpha:
 				f.alpha = it.union(f.alpha)
 			}
 		}
@@ -392,7 +446,10 @@ func (i *item) apply(kind string, data []byte) bool {
 		if len(data) < 4 {
 			return false
 		}
-		i.codec = "av01"
+		if i.config != nil {
+			return false
+		}
+		i.codec, i.config = "av01", data
 		i.grey = data[2]&0x10 != 0
 		switch data[2] & 0x60 {
 		case 0x60:
@@ -404,7 +461,10 @@ func (i *item) apply(kind string, data []byte) bool {
 		if len(data) < 23 {
 			return false
 		}
-		i.codec = "hvc1"
+		if i.config != nil {
+			return false
+		}
+		i.codec, i.config = "hvc1", data
 		i.grey = data[16]&3 == 0
 		i.bits = 8 + int(data[17]&7)
 	case "auxC":
@@ -412,6 +472,36 @@ func (i *item) apply(kind string, data []byte) bool {
 		i.alpha = ok && (hasPrefix(data, auxAlpha+"\x00") || hasPrefix(data, auxAlphaHEVC+"\x00"))
 	}
 	return true
+}
+
+// checkCoded compares the size that an item's properties give with the one that
+// its coded picture starts with: the decoder believes the latter.
+func (i item) checkCoded(extents [][]byte) error {
+	check := func(c codedSize) error {
+		if !c.within(i.width, i.height) {
+			return corrupt("a picture is coded as %d×%d pixels, but said to be %d×%d", c.width, c.height, i.width, i.height)
+		}
+		return nil
+	}
+	var data []byte
+	if len(extents) == 1 {
+		data = extents[0]
+	} else {
+		data = slices.Concat(extents...)
+	}
+	switch i.codec {
+	case "av01":
+		if err := eachAV1Sequence(i.config[4:], check); err != nil {
+			return err
+		}
+		return eachAV1Sequence(data, check)
+	case "hvc1":
+		if err := eachHEVCSequence(i.config, check); err != nil {
+			return err
+		}
+		return eachHEVCSequenceInBand(data, 1+int(i.config[21]&3), check)
+	}
+	return nil
 }
 
 // header puts together what was found.

@@ -22,6 +22,8 @@ type heifImage struct {
 	extent        uint64 // what the primary item's length is said to be
 	open          bool   // the last box extends to the end of the file
 	kind          string // item type, where not codec or grid
+	config, data  []byte // that the codec's description ends with; the coded picture
+	profile       int    // bytes of a colour profile
 }
 
 func isoBox(kind string, parts ...[]byte) []byte {
@@ -69,10 +71,13 @@ func heifFile(m heifImage) []byte {
 		return len(properties)
 	}
 	codec := property(map[string][]byte{
-		"av01": isoBox("av1C", []byte{0x81, 0, heifAV1Flags(m), 0}),
-		"hvc1": isoBox("hvcC", append(make([]byte, 16), 0xfc|heifChroma(m), 0xf8|byte(max(m.bits, 8)-8), 0xf8, 0, 0, 0, 0)),
+		"av01": isoBox("av1C", []byte{0x81, 0, heifAV1Flags(m), 0}, m.config),
+		"hvc1": isoBox("hvcC", append(make([]byte, 16), 0xfc|heifChroma(m), 0xf8|byte(max(m.bits, 8)-8), 0xf8, 0, 0, 3), hevcArrays(m)),
 	}[m.codec])
 	primary := []int{codec, property(isoFullBox("ispe", 0, 0, be32(m.w, m.h)))}
+	if m.profile > 0 {
+		primary = append(primary, property(isoBox("colr", []byte("prof"), make([]byte, m.profile))))
+	}
 	if m.crop != [2]uint32{} {
 		primary = append(primary, property(isoBox("clap", be32(m.crop[0], 1, m.crop[1], 1, 0, 1, 0, 1))))
 	}
@@ -134,6 +139,9 @@ func heifFile(m heifImage) []byte {
 	iref := isoFullBox("iref", version, 0, references...)
 
 	data := []byte("coded picture")
+	if m.data != nil {
+		data = m.data
+	}
 	if m.rows > 0 {
 		data = append([]byte{0, 1, byte(m.rows - 1), byte(m.columns - 1)}, be32(m.w, m.h)...)
 	}
@@ -191,6 +199,14 @@ func heifChroma(m heifImage) byte {
 		return 0
 	}
 	return 1
+}
+
+// hevcArrays is the end of a hvcC box: no parameter sets but those of config.
+func hevcArrays(m heifImage) []byte {
+	if m.config == nil {
+		return []byte{0}
+	}
+	return m.config
 }
 
 func heifCases() []headerCase {

@@ -6,17 +6,22 @@ import (
 	"math/bits"
 )
 
-// maxScans bounds the scans of a progressive JPEG: each is a pass over the whole
-// picture, so that a small file with thousands of them costs minutes. Encoders
-// write about ten.
-const maxScans = 100
+// Each scan of a progressive JPEG is a pass over the whole picture, so that a
+// small file with thousands of them costs minutes. Encoders write about ten.
+const (
+	maxScans   = 100
+	maxScanned = 1000e6 // pixels × scans …
+	freeScans  = 16     // … beyond these
+)
+
+const iccPrefix = "ICC_PROFILE\x00"
 
 // jpegHeader walks the segments of a JPEG (ITU-T T.81 annex B) from the start to
 // the EOI marker. What follows that (further pictures, video) is not looked at.
 func jpegHeader(b []byte) (Header, error) {
 	h := Header{Orientation: 1, Frames: 1, Bits: 8}
 	seenExif := false
-	scans := 0
+	scans, profile := 0, 0
 	for i := 2; ; {
 		i = nextMarker(b, i)
 		if i+2 > len(b) {
@@ -66,13 +71,20 @@ func jpegHeader(b []byte) (Header, error) {
 			if int(segment[0]) < h.Bands {
 				h.Interlaced = true // the scans are put together before anything can be shown
 			}
-			if scans++; scans > maxScans {
-				return h, tooLarge("the JPEG has more than %d scans", maxScans)
+			if scans++; scans > maxScans || scans > freeScans && over(maxScanned, h.Width, h.Height, scans) {
+				return h, tooLarge("the JPEG has %d scans or more; save it with fewer", scans)
 			}
 		case 0xe1: // APP1
 			if !seenExif && hasPrefix(segment, exifPrefix) {
 				seenExif = true
 				h.Orientation = exifOrientation(segment)
+			}
+		case 0xe2: // APP2
+			if hasPrefix(segment, iccPrefix) {
+				profile += len(segment)
+				if err := checkICC(profile); err != nil {
+					return h, err
+				}
 			}
 		}
 	}

@@ -13,6 +13,7 @@ const pngSignature = "\x89PNG\r\n\x1a\n"
 func pngHeader(b []byte) (Header, error) {
 	h := Header{Orientation: 1, Frames: 1}
 	pixels := false
+	var unpacked unpacker
 	for i := len(pngSignature); ; {
 		if len(b)-i < 12 {
 			return h, truncated("the PNG has no end chunk")
@@ -33,6 +34,9 @@ func pngHeader(b []byte) (Header, error) {
 			if err := h.setPNG(data); err != nil {
 				return h, err
 			}
+		}
+		if err := unpacked.checkPNG(kind, data); err != nil {
+			return h, err
 		}
 		switch kind {
 		case "tRNS":

@@ -11,6 +11,7 @@ const (
 	tagWidth           = 256
 	tagHeight          = 257
 	tagBits            = 258
+	tagCompression     = 259
 	tagPhotometric     = 262
 	tagStripOffsets    = 273
 	tagOrientation     = 274
@@ -20,6 +21,7 @@ const (
 	tagTileHeight      = 323
 	tagTileOffsets     = 324
 	tagTileByteCounts  = 325
+	tagICC             = 34675
 
 	tiffShort = 3
 	tiffLong  = 4
@@ -30,6 +32,10 @@ const (
 	maxTIFFBands = 5    // more have corrupted memory in libvips before 8.18.3
 	maxTileEdge  = 8192 // pixels; a tile may be this large whatever the picture's size
 )
+
+// tiffCompressions are none, CCITT's three, LZW, JPEG, Deflate (under two numbers)
+// and PackBits. Others are rare, and their decoders seldom looked at.
+var tiffCompressions = []uint32{1, 2, 3, 4, 5, 7, 8, 32946, 32773}
 
 // tiffHeader reads the first directory of a TIFF and counts the others.
 func tiffHeader(b []byte) (Header, error) {
@@ -49,7 +55,13 @@ func tiffHeader(b []byte) (Header, error) {
 		return h, err
 	}
 	seen := [maxTIFFPages]uint32{first}
+	values := 0
 	for h.Frames < maxTIFFPages {
+		// Values that lie over one another are small in the file only: a decoder
+		// holds each for itself.
+		if values += t.valueBytes(dir); values > 2*len(b) {
+			return h, corrupt("the TIFF has tags that share their values")
+		}
 		if len(dir.after) < 4 {
 			return h, truncated("the TIFF ends within a directory")
 		}
@@ -102,6 +114,14 @@ func (h *Header) setTIFF(t tiff, dir tiffDirectory) error {
 			return corrupt("the TIFF has %d bits a channel", bits)
 		}
 		h.Bits = int(bits)
+	}
+	if c, ok := t.number(dir, tagCompression); ok && !slices.Contains(tiffCompressions, c) {
+		return unsupported("a TIFF compressed by method %d; save it with LZW or Deflate", c)
+	}
+	if n := t.size(dir, tagICC); n > 0 {
+		if err := checkICC(n); err != nil {
+			return err
+		}
 	}
 	if o, _ := t.number(dir, tagOrientation); o >= 1 && o <= 8 {
 		h.Orientation = int(o)
@@ -176,6 +196,43 @@ func (t tiff) directory(offset uint32) (tiffDirectory, bool) {
 		return tiffDirectory{}, false
 	}
 	return tiffDirectory{rest[:n], rest[n:min(n+4, len(rest))]}, true
+}
+
+// tiffTypeSizes are the bytes of a value of each type (TIFF 6.0 §2).
+var tiffTypeSizes = [...]int{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+
+// valueBytes is the length of all values that lie outside of a directory.
+func (t tiff) valueBytes(dir tiffDirectory) (sum int) {
+	for e := dir.entries; len(e) >= 12; e = e[12:] {
+		if n := t.entrySize(e); n > 4 {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// size is the length of a tag's value, 0 where there is none.
+func (t tiff) size(dir tiffDirectory, tag uint16) int {
+	for e := dir.entries; len(e) >= 12; e = e[12:] {
+		if t.order.Uint16(e) == tag {
+			return t.entrySize(e)
+		}
+	}
+	return 0
+}
+
+// entrySize is the length of an entry's value, 0 where it can't be one: decoders
+// pass over what lies beyond the end.
+func (t tiff) entrySize(e []byte) int {
+	kind, count := int(t.order.Uint16(e[2:])), int(t.order.Uint32(e[4:]))
+	if kind >= len(tiffTypeSizes) {
+		return 0
+	}
+	n := count * tiffTypeSizes[kind]
+	if n > len(t.b) {
+		return 0
+	}
+	return n
 }
 
 // A tiffEntry is the numbers of a tag.

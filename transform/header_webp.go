@@ -73,7 +73,14 @@ func (h *Header) setWebPExtended(vp8x []byte, chunks riffChunks) error {
 				return err
 			}
 			pictures++
+		case "ICCP":
+			if err := checkICC(len(data)); err != nil {
+				return err
+			}
 		case "EXIF":
+			if err := checkEXIF(len(data)); err != nil {
+				return err
+			}
 			if !seenExif {
 				seenExif = true
 				h.Orientation = exifOrientation(data)

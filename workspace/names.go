@@ -20,7 +20,7 @@ func ValidNamespace(s string) bool {
 func Reserved(namespace string) bool {
 	switch namespace {
 	case "v1", "app", "api", "healthz", "readyz", "metrics", "static", "docs", "www", "admin", "assets", "login",
-		"transform", "info", "placeholder", "grid", "cdn-cgi":
+		"playground", "transform", "info", "placeholder", "grid", "cdn-cgi":
 		return true
 	}
 	return false

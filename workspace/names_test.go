@@ -32,7 +32,7 @@ func FuzzNames(f *testing.F) {
 }
 
 func TestReserved(t *testing.T) {
-	for name := range strings.FieldsSeq("v1 app api healthz readyz metrics static docs www admin assets login transform info placeholder grid cdn-cgi") {
+	for name := range strings.FieldsSeq("v1 app api healthz readyz metrics static docs www admin assets login playground transform info placeholder grid cdn-cgi") {
 		if !workspace.Reserved(name) {
 			t.Errorf("namespace %q is not reserved", name)
 		}

@@ -132,19 +132,21 @@ func (c apiClient) apply(ctx context.Context, out io.Writer, w *workspace.Worksp
 		if err != nil {
 			return err
 		}
-		return report(out, &before, &after)
+		return report(out, &before, &after, w)
 	}
 }
 
-// report prints what a PUT changed. Secrets are masked in both, so that a change
-// of nothing else shows in the revision alone.
-func report(out io.Writer, before, after *workspace.Workspace) error {
+// report prints what a PUT changed. Secrets are masked in what the API answers, so
+// that a change of nothing else shows in the revision alone.
+func report(out io.Writer, before, after, sent *workspace.Workspace) error {
 	changes := workspace.Diff(before, after)
 	switch {
 	case before.Revision == after.Revision:
 		changes = []string{"unchanged"}
 	case len(changes) == 0:
 		changes = []string{"secrets changed"}
+	case sendsSecrets(sent):
+		changes = append(changes, "secrets: now those of the file")
 	}
 	for _, line := range changes {
 		if _, err := fmt.Fprintf(out, "%s: %s\n", after.Namespace, line); err != nil {
@@ -152,6 +154,21 @@ func report(out io.Writer, before, after *workspace.Workspace) error {
 		}
 	}
 	return nil
+}
+
+// sendsSecrets reports whether the file holds secrets that aren't masks.
+func sendsSecrets(w *workspace.Workspace) bool {
+	for _, s := range w.Sources {
+		if s.SecretAccessKey != "" && s.SecretAccessKey != workspace.Mask {
+			return true
+		}
+		for _, v := range s.Headers {
+			if v != "" && v != workspace.Mask {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c apiClient) call(ctx context.Context, method, path string, in, out any) error {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +27,8 @@ type serveCmd struct {
 	Dir        []dirSpec `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	Apply      string    `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
 
-	AllowCIDR      []netip.Prefix `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
-	TrustedProxies []netip.Prefix `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
+	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
+	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
 
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"256MiB" placeholder:"SIZE" help:"Memory for variants (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
@@ -66,6 +68,12 @@ func (c *serveCmd) Validate() error {
 	}
 	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {
 		return fmt.Errorf("--base-domain: %q is no domain; write it as img.example.com", b)
+	}
+	if c.Data == "" {
+		return errors.New("--data: must be a folder")
+	}
+	if len(c.AutoFormats) > 1 && slices.Contains(c.AutoFormats, "none") {
+		return errors.New("--auto-formats: none stands alone")
 	}
 	seen := map[string]bool{}
 	for _, d := range c.Dir {
@@ -137,6 +145,31 @@ func (s *size) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is no size; write it as 64MiB, 1.5GB or a number of bytes", text)
 }
 
+// A cidr is a range of addresses.
+type cidr netip.Prefix
+
+// UnmarshalText reads a range such as 10.1.0.0/16, or a single address.
+func (c *cidr) UnmarshalText(text []byte) error {
+	s := string(text)
+	if addr, err := netip.ParseAddr(s); err == nil {
+		*c = cidr(netip.PrefixFrom(addr, addr.BitLen()))
+		return nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return fmt.Errorf("%q is no range of addresses; write it as 10.1.0.0/16 or fd00::/8, or a single address", s)
+	}
+	*c = cidr(p.Masked())
+	return nil
+}
+
+func prefixes(all []cidr) (list []netip.Prefix) {
+	for _, c := range all {
+		list = append(list, netip.Prefix(c))
+	}
+	return list
+}
+
 // A dirSpec is NS/KEY=PATH.
 type dirSpec struct{ namespace, key, path string }
 
@@ -150,7 +183,7 @@ func (d *dirSpec) UnmarshalText(text []byte) error {
 	if !workspace.ValidNamespace(ns) || workspace.Reserved(ns) {
 		return fmt.Errorf("%q is no namespace: 3 to 63 lower-case letters, digits and -, and none of Tintype's own paths", ns)
 	}
-	if !workspace.ValidSourceKey(key) {
+	if !workspace.ValidSourceKey(key) || workspace.ReservedSourceKey(key) {
 		return fmt.Errorf("%q is no source key: lower-case letters, digits, - and _, and none of Tintype's own paths", key)
 	}
 	if home, err := os.UserHomeDir(); err == nil && (path == "~" || strings.HasPrefix(path, "~/")) {

@@ -97,12 +97,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	srv := server.New(server.Config{
 		Workspaces: workspaces,
 		Engine:     engine,
-		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: c.AllowCIDR}, Limits: limits}),
+		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(c.AllowCIDR)}, Limits: limits}),
 		Cache:      cache.NewTiered(tiers...),
 		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
 		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
-		TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
-		TrustedProxies: c.TrustedProxies, Metrics: metrics, Log: log,
+		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
+		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 	})
 	closers = append(closers, func() error { return withGrace(srv.Close) })
 
@@ -115,16 +115,17 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	servers := []*http.Server{serveOn(public, srv.Handler(), log)}
+	var servers []*http.Server
 	if c.OpsListen != "off" {
 		ops, err := net.Listen("tcp", c.OpsListen)
 		if err != nil {
 			_ = public.Close()
-			return fmt.Errorf("--ops-listen: %w", err)
+			return fmt.Errorf("--ops-listen: %w (another address, or off for none)", err)
 		}
 		servers = append(servers, serveOn(ops, opsHandler(metrics), log))
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
+	servers = append(servers, serveOn(public, srv.Handler(), log))
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion(), "workers", workers)
 	c.announce(std.stdout, public.Addr())
 	if rootKey == "" {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/transform"
@@ -24,6 +25,9 @@ type transformCmd struct {
 func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	q, err := transform.ParseQuery(c.Options)
 	if err != nil {
+		return err
+	}
+	if err := onlyOptions(q); err != nil {
 		return err
 	}
 	o, err := transform.Parse(transform.Defaults(), q)
@@ -80,6 +84,20 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	_, err = fmt.Fprintf(std.stderr, "%s: %s, %d×%d, %d bytes (was %s, %d×%d, %d bytes)\n", c.Output,
 		image.Format, image.Width, image.Height, len(image.Data), header.Format, header.Upright().W, header.Upright().H, len(original))
 	return err
+}
+
+// onlyOptions refuses names that are no options: in a URL they may be somebody
+// else's, here they are mistakes.
+func onlyOptions(q transform.Query) error {
+	for _, p := range q {
+		known := slices.ContainsFunc(transform.Vocabulary(), func(d transform.OptionDoc) bool {
+			return d.Name == p.Name || slices.Contains(d.Aliases, p.Name)
+		})
+		if !known || p.Name == "preset" {
+			return fmt.Errorf("%s: is no option here; docs/options.md lists them", p.Name)
+		}
+	}
+	return nil
 }
 
 // formatOf is the format that a file name's ending stands for.

@@ -192,7 +192,7 @@ func dropped(prefix, namespace, baseDomain string) string {
 
 // editAttempts bounds how often an edit starts over because the workspace changed in
 // between.
-const editAttempts = 5
+const editAttempts = 50
 
 // edit changes a copy of the workspace and writes it.
 func (a *api) edit(ctx context.Context, namespace string, change func(*workspace.Workspace) error) error {

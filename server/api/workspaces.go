@@ -134,7 +134,7 @@ func (a *api) replaceWorkspace(ctx context.Context, in *changeWorkspaceInput) (*
 
 // patchAttempts bounds how often a patch without a revision is applied anew
 // because the workspace changed in between.
-const patchAttempts = 5
+const patchAttempts = 50
 
 func (a *api) patchWorkspace(ctx context.Context, in *changeWorkspaceInput) (*workspaceOutput, error) {
 	patch, err := in.Settings.read()

@@ -1,0 +1,616 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tintype/tintype/samples"
+)
+
+// browserDeadline bounds each wait for something to happen on the page.
+const browserDeadline = 30 * time.Second
+
+// startServer runs `tintype serve` with the demo in this process, until the test
+// ends, and returns its URL.
+func startServer(t *testing.T) string {
+	t.Helper()
+	pictures := t.TempDir()
+	if err := samples.Write(pictures); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r, w := io.Pipe()
+	var stderr strings.Builder
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", t.TempDir(), "--log-format", "text", "--dir", "demo/samples=" + pictures},
+			func(string) string { return "" }, w, &stderr)
+		_ = w.Close()
+		done <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the server: %v", err)
+		}
+		if t.Failed() {
+			for line := range strings.Lines(stderr.String()) {
+				if !strings.Contains(line, "level=INFO") {
+					t.Log(line)
+				}
+			}
+		}
+	})
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if _, url, ok := strings.Cut(lines.Text(), "Tintype serves on "); ok {
+			go func() { _, _ = io.Copy(io.Discard, r) }()
+			return strings.Replace(url, "localhost", "127.0.0.1", 1)
+		}
+	}
+	t.Fatal("the server did not start")
+	return ""
+}
+
+// startBrowser starts Chromium until the test ends.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome",
+		"/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Fatal("Chromium is missing: run `make test`, which installs it, or scripts/install-test-deps")
+	}
+	profile, err := os.MkdirTemp("", "tintype-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
+	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		cancel()
+		stop()
+		_ = os.RemoveAll(profile)
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("%s does not start: %v", path, err)
+	}
+	return ctx
+}
+
+// A tab is a page under test. It gathers what the browser complains about.
+type tab struct {
+	*testing.T
+	ctx context.Context
+	url string
+
+	mu       sync.Mutex
+	problems []string
+}
+
+// open opens a path of the server in a new tab of width × height.
+func open(t *testing.T, parent context.Context, url string, width, height int64, options ...chromedp.EmulateViewportOption) *tab {
+	t.Helper()
+	p := &tab{T: t, url: url}
+	ctx, cancel := chromedp.NewContext(parent, chromedp.WithListener(p.listen))
+	t.Cleanup(cancel)
+	p.ctx = ctx
+	p.do(chromedp.EmulateViewport(width, height, options...))
+	// As in a window that has the focus, also beside other tabs.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	p.do(chromedp.Navigate(url))
+	return p
+}
+
+// listen runs while the browser's messages are read, and only notes.
+func (p *tab) listen(event any) {
+	var problem string
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		problem = (&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error()
+	case *runtime.EventConsoleAPICalled:
+		problem = fmt.Sprintf("console.%s", e.Type)
+		for _, arg := range e.Args {
+			problem += " " + string(arg.Value)
+		}
+	case *log.EventEntryAdded:
+		problem = fmt.Sprintf("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)
+	default:
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.problems = append(p.problems, problem)
+}
+
+// calm fails where the browser complained: of errors in scripts, of the content
+// security policy, of requests that failed. What has to fail is named by expected.
+func (p *tab) calm(expected ...string) {
+	p.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, problem := range p.problems {
+		known := false
+		for _, e := range expected {
+			known = known || strings.Contains(problem, e)
+		}
+		if !known {
+			p.Errorf("the browser says: %s", problem)
+		}
+	}
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, browserDeadline)
+	defer cancel()
+	// The first call starts the tab, which lives as long as its context.
+	if chromedp.FromContext(p.ctx).Target == nil {
+		ctx = p.ctx
+	}
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// eval is the value of a JavaScript expression, awaited.
+func eval[T any](p *tab, expression string) T {
+	p.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, browserDeadline)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// until waits for an expression to be true.
+func (p *tab) until(condition string) {
+	p.Helper()
+	ok := eval[bool](p, fmt.Sprintf(`new Promise((done) => {
+		const end = performance.now() + %d;
+		const look = () => {
+			if (%s) done(true);
+			else if (performance.now() > end) done(false);
+			else setTimeout(look, 20);
+		};
+		look();
+	})`, (browserDeadline/2).Milliseconds(), condition))
+	if !ok {
+		p.Fatalf("it never came to %s\nat %s\nvariant: %s", condition, p.hash(), eval[string](p, `document.querySelector('#variant').innerText`))
+	}
+}
+
+// shows waits for a variant of this size and format.
+func (p *tab) shows(width, height int, format string) {
+	p.Helper()
+	p.until(fmt.Sprintf(`!document.querySelector('#variant.busy') && document.querySelector('#fact-format').textContent === %q &&
+		document.querySelector('#fact-pixels').textContent === '%d × %d' && document.querySelector('#variant img').naturalWidth === %[2]d`, format, width, height))
+}
+
+func (p *tab) text(selector string) string {
+	p.Helper()
+	return eval[string](p, fmt.Sprintf(`document.querySelector(%q).textContent`, selector))
+}
+
+// hash is the state in the page's URL, unescaped.
+func (p *tab) hash() string {
+	p.Helper()
+	return eval[string](p, `decodeURIComponent(location.hash)`)
+}
+
+// at is a point on an element in pixels of the window, from fractions of it.
+func (p *tab) at(selector string, x, y float64) (float64, float64) {
+	p.Helper()
+	box := eval[[4]float64](p, fmt.Sprintf(`(() => {
+		const e = document.querySelector(%q);
+		e.scrollIntoView({ block: 'nearest' });
+		const b = e.getBoundingClientRect();
+		return [b.left, b.top, b.width, b.height];
+	})()`, selector))
+	return box[0] + x*box[2], box[1] + y*box[3]
+}
+
+// drag moves the pressed mouse over an element, between fractions of it.
+func (p *tab) drag(selector string, fromX, fromY, toX, toY float64) {
+	p.Helper()
+	x1, y1 := p.at(selector, fromX, fromY)
+	x2, y2 := p.at(selector, toX, toY)
+	p.do(
+		chromedp.MouseEvent(chromedp.MousePressed, x1, y1, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		chromedp.MouseEvent(chromedp.MouseMoved, (x1+x2)/2, (y1+y2)/2, chromedp.ButtonLeft),
+		chromedp.MouseEvent(chromedp.MouseMoved, x2, y2, chromedp.ButtonLeft),
+		chromedp.MouseEvent(chromedp.MouseReleased, x2, y2, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+	)
+}
+
+// fill types into a field, over what is there.
+func (p *tab) fill(selector, text string) {
+	p.Helper()
+	eval[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.closest('details')?.setAttribute('open', ''); e.focus(); e.select(); return true; })()`, selector))
+	p.do(chromedp.KeyEvent(text))
+}
+
+// click clicks where a visitor would.
+func (p *tab) click(selector string) {
+	p.Helper()
+	x, y := p.at(selector, 0.5, 0.5)
+	p.do(chromedp.MouseClickXY(x, y))
+}
+
+func TestPlayground(t *testing.T) {
+	browserContext := startBrowser(t)
+	url := startServer(t)
+	const desktopWidth, desktopHeight = 1440, 900
+	page := func(t *testing.T, hash string) *tab {
+		t.Helper()
+		return open(t, browserContext, url+"/"+hash, desktopWidth, desktopHeight)
+	}
+
+	t.Run("load", func(t *testing.T) {
+		p := page(t, "")
+		p.shows(480, 480, "AVIF")
+		p.until(`/^\d+ kB · JPEG · 1600 × 2400$/.test(document.querySelector('#original .facts').textContent)`)
+		p.until(`document.querySelector('#original img').naturalWidth > 0`)
+		if saved := p.text("#variant .saved"); !regexp.MustCompile(`^−\d\d(\.\d)? %$`).MatchString(saved) {
+			t.Errorf("saved %q", saved)
+		}
+		if timing := p.text("#fact-server"); !strings.HasPrefix(timing, "fetch ") {
+			t.Errorf("Server-Timing %q", timing)
+		}
+		if status := p.text("#fact-cache"); status != "tintype; fwd=miss; stored" {
+			t.Errorf("Cache-Status %q", status)
+		}
+		p.click("#again")
+		p.until(`document.querySelector('#fact-cache').textContent === 'tintype; hit; detail=memory'`)
+		if n := eval[int](p, `[...document.querySelectorAll('.picture img')].filter((i) => i.complete && i.naturalWidth > 0).length`); n != 7 {
+			t.Errorf("%d thumbnails, want 7", n)
+		}
+		p.calm()
+	})
+
+	t.Run("another picture", func(t *testing.T) {
+		p := page(t, "")
+		p.shows(480, 480, "AVIF")
+		p.click(`.picture:has([value="samples/orbit.gif"])`)
+		p.until(`document.querySelector('#original .facts').textContent.endsWith('GIF · 480 × 320 · 36 frames')`)
+		p.fill("#src", "samples/chart.png")
+		p.until(`document.querySelector('#original .facts').textContent.endsWith('PNG · 1600 × 1000')`)
+		p.until(`document.querySelector('#snippet-path').textContent.startsWith('/demo/samples/chart.png?')`)
+		p.calm()
+	})
+
+	t.Run("change, back and reset", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=640")
+		p.shows(640, 427, "AVIF")
+		p.fill("#option-w", "300")
+		p.shows(300, 200, "AVIF")
+		p.click(`[data-option="format"] label:has([value="webp"])`)
+		p.shows(300, 200, "WEBP")
+		if got, want := p.text("#snippet-absolute"), url+"/demo/samples/dusk.jpg?w=300&format=webp"; got != want {
+			t.Errorf("URL %s, want %s", got, want)
+		}
+		if got, want := p.text("#url"), p.text("#snippet-absolute"); got != want {
+			t.Errorf("the URL on top is %s, the one to copy %s", got, want)
+		}
+		if chips := eval[string](p, `[...document.querySelectorAll('#chips li')].map((li) => li.textContent).join(' ')`); chips != "w=300× format=webp×" {
+			t.Errorf("chips %q", chips)
+		}
+		p.do(chromedp.NavigateBack())
+		p.shows(300, 200, "AVIF")
+		p.click(`[data-option="w"] .reset`)
+		p.shows(2400, 1600, "AVIF")
+		if got, want := p.hash(), "#src=samples/dusk.jpg"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		p.click(`.recipes a[href="#w=640&format=jpeg&q=30"]`)
+		p.shows(640, 427, "JPEG")
+		p.click(`#reset-all`)
+		p.shows(2400, 1600, "AVIF")
+		p.calm()
+	})
+
+	t.Run("focal point", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=300")
+		p.shows(300, 200, "AVIF")
+		p.until(`!document.querySelector('#original.busy') && document.querySelector('#layer').clientWidth > 0`)
+		p.drag("#layer", 0.5, 0.5, 0.25, 0.75)
+		p.until(`location.hash.includes('fp-x=')`)
+		p.shows(300, 300, "AVIF")
+		p.near(`fit=cover&ar=1:1&fp-x=([\d.]+)&fp-y=([\d.]+)$`, 0.25, 0.75)
+		if checked := eval[string](p, `document.querySelector('[data-option="gravity"] :checked').value`); checked != "focal" {
+			t.Errorf("gravity shows %q", checked)
+		}
+		p.do(chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowUp))
+		p.near(`fp-x=([\d.]+)&fp-y=([\d.]+)$`, 0.27, 0.74)
+		// Another gravity heeds no focal point.
+		p.click(`[data-option="gravity"] label:has([value="north"])`)
+		p.until(`location.hash.includes('gravity=north') && !location.hash.includes('fp-')`)
+		p.calm()
+	})
+
+	t.Run("focal point of a turned part", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=300&h=300&fit=cover&rect=50%25,0,50%25,100%25&rotate=90&flip=h")
+		p.shows(300, 300, "AVIF")
+		p.until(`!document.querySelector('#original.busy')`)
+		// 0.75, 0.25 is in the middle and a quarter down in the right half. Turned
+		// clockwise that is three quarters from the left, mirrored one quarter.
+		p.drag("#layer", 0.5, 0.5, 0.75, 0.25)
+		p.until(`location.hash.includes('fp-x=')`)
+		p.near(`fp-x=([\d.]+)&fp-y=([\d.]+)`, 0.25, 0.5)
+		left, top := eval[float64](p, `parseFloat(document.querySelector('#focal').style.left)`), eval[float64](p, `parseFloat(document.querySelector('#focal').style.top)`)
+		if left < 74 || left > 76 || top < 24 || top > 26 {
+			t.Errorf("the ring is at %v %%, %v %%", left, top)
+		}
+	})
+
+	t.Run("crop", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=300")
+		p.until(`document.querySelector('#original .facts').textContent.endsWith('JPEG · 2400 × 1600') && !document.querySelector('#original.busy')`)
+		p.click(`label:has([name="tool"][value="crop"])`)
+		p.drag("#layer", 0.25, 0.25, 0.75, 0.5)
+		p.until(`location.hash.includes('rect=')`)
+		p.near(`rect=(\d+),(\d+),(\d+),(\d+)$`, 600, 400, 1200, 400)
+		p.shows(300, 100, "AVIF")
+		p.drag("#region", 0.5, 0.5, 0.6, 0.5) // a tenth of its width
+		p.near(`rect=(\d+),(\d+),(\d+),(\d+)$`, 720, 400, 1200, 400)
+		p.drag(`[data-corner="se"]`, 0.5, 0.5, 0.5, 0.5)
+		p.do(chromedp.KeyEvent(kb.ArrowDown)) // 2 % of the original
+		p.near(`rect=(\d+),(\d+),(\d+),(\d+)$`, 720, 432, 1200, 400)
+		p.do(chromedp.KeyEvent(kb.ArrowLeft, chromedp.KeyModifiers(chromedp.ModifierShift)))
+		p.near(`rect=(\d+),(\d+),(\d+),(\d+)$`, 720, 432, 1152, 400)
+		p.calm()
+	})
+
+	t.Run("compare", func(t *testing.T) {
+		p := page(t, "#src=samples/balloon.jpg&w=300&h=200&fit=cover&format=webp&q=20")
+		p.shows(300, 200, "WEBP")
+		p.click(`label:has([name="view"][value="compare"])`)
+		p.until(`[...document.querySelectorAll('#compare img')].every((i) => i.naturalWidth === 300 && i.naturalHeight === 200)`)
+		p.do(chromedp.Focus("#split"), chromedp.KeyEvent(kb.End))
+		p.until(`getComputedStyle(document.querySelector('#compare .before')).clipPath.startsWith('inset(0px')`)
+		p.calm()
+	})
+
+	t.Run("copy", func(t *testing.T) {
+		for _, name := range []string{"clipboard-read", "clipboard-write"} {
+			if _, err := chromedp.CallBrowser(browserContext, browser.SetPermission, browser.SetPermissionParams{
+				Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted, Origin: url,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := page(t, "#src=samples/dusk.jpg&w=300&rect=25%25,25%25,50%25,50%25&dl=it's.webp")
+		p.shows(300, 200, "AVIF")
+		for _, what := range []string{"path", "absolute", "img", "curl"} {
+			button := fmt.Sprintf(`.snippet [data-copy=%q]`, what)
+			p.click(button)
+			p.until(fmt.Sprintf(`document.querySelector('%s').textContent === 'Copied'`, button))
+			if got, want := eval[string](p, `navigator.clipboard.readText()`), p.text("#snippet-"+what); got != want || want == "" {
+				t.Errorf("%s: copied %q, want %q", what, got, want)
+			}
+		}
+		if got, want := p.text("#snippet-path"), "/demo/samples/dusk.jpg?w=300&rect=25%25,25%25,50%25,50%25&dl=it's.webp"; got != want {
+			t.Errorf("path %s, want %s", got, want)
+		}
+		// The command works in a shell.
+		command := exec.Command("sh", "-c", "curl() { for a; do last=$a; done; printf %s \"$last\"; }\n"+p.text("#snippet-curl"))
+		if out, err := command.Output(); err != nil || string(out) != p.text("#snippet-absolute") {
+			t.Errorf("the shell runs curl with %q (%v)", out, err)
+		}
+		// Without the clipboard's interface the old way is left.
+		eval[bool](p, `Object.defineProperty(navigator, 'clipboard', { value: undefined }) && true`)
+		p.click(".url .copy")
+		p.until(`document.querySelector('.url .copy').textContent === 'Copied'`)
+		p.calm()
+	})
+
+	t.Run("img", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=300&h=100&fit=cover")
+		p.shows(300, 100, "AVIF")
+		// What a browser makes of the copied element: the pixels of each candidate.
+		const candidates = `(async () => {
+			const img = new DOMParser().parseFromString(document.querySelector('#snippet-img').textContent, 'text/html').querySelector('img');
+			const sizes = [];
+			for (const part of img.srcset.split(/,\s+/)) {
+				const [url, descriptor] = part.split(' ');
+				const i = new Image();
+				i.src = url;
+				await i.decode();
+				sizes.push(i.naturalWidth + 'x' + i.naturalHeight + ' ' + descriptor);
+			}
+			return img.width + 'x' + img.height + ': ' + sizes.join(', ');
+		})()`
+		if got, want := eval[string](p, candidates), "300x100: 300x100 1x, 600x200 2x"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		p.click(`label:has([name="srcset"][value="widths"])`)
+		if got, want := eval[string](p, candidates), "300x100: 320x107 320w, 640x213 640w, 960x320 960w, 1280x427 1280w, 1920x640 1920w"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		p.calm()
+	})
+
+	t.Run("errors", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=300")
+		p.shows(300, 200, "AVIF")
+		p.fill("#option-w", "9999")
+		p.until(`document.querySelector('#variant .message').textContent.includes('400 INVALID_OPTION')`)
+		if m := p.text("#variant .message"); !strings.Contains(m, `w: "9999" is not allowed; allowed: 1–8192`) {
+			t.Errorf("message %q", m)
+		}
+		if !eval[bool](p, `document.querySelector('#option-w').getAttribute('aria-invalid') === 'true' && document.querySelector('#fault-w').checkVisibility()`) {
+			t.Error("the control isn't marked")
+		}
+		p.fill("#option-pad", "1,2,3,4,5")
+		p.fill("#option-w", "200")
+		p.until(`document.querySelector('#variant .message').textContent.includes('pad: ')`)
+		p.until(`document.querySelector('#fault-w').hidden && document.querySelector('#fault-pad').checkVisibility()`)
+		p.click(`[data-option="pad"] .reset`)
+		p.shows(200, 133, "AVIF")
+		p.fill("#src", "samples/nothing.jpg")
+		p.until(`document.querySelector('#variant .message').textContent.includes('404 NOT_FOUND') && !document.querySelector('#src-fault').hidden`)
+		p.fill("#src", "http://127.0.0.1/a.jpg")
+		p.until(`document.querySelector('#variant .message').textContent.includes('403 ADDRESS_NOT_ALLOWED')`)
+		p.fill("#src", "samples/../../v1/workspaces")
+		p.until(`document.querySelector('#variant .message').textContent.includes('400 INVALID_PATH')`)
+		p.calm("Failed to load resource: the server responded with a status of 40")
+	})
+
+	t.Run("hostile link", func(t *testing.T) {
+		p := page(t, `#src=%3Cimg%20src=x%20onerror=alert(1)%3E&w=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&__proto__=1&dl=%E0%A4%A`)
+		p.until(`!document.querySelector('#variant .message').hidden`)
+		if n := eval[int](p, `document.querySelectorAll('img[src=x], body script').length`); n != 0 {
+			t.Errorf("%d elements out of the URL", n)
+		}
+		p.calm("Failed to load resource: the server responded with a status of 400")
+	})
+
+	t.Run("every option", func(t *testing.T) {
+		p := page(t, "")
+		p.shows(480, 480, "AVIF")
+		names := eval[[]string](p, `JSON.parse(document.querySelector('#page-data').textContent).options.map((o) => o.name)`)
+		if len(names) < 40 {
+			t.Fatalf("%d options", len(names))
+		}
+		for _, name := range names {
+			// One use of the control changes this option and nothing else, and its
+			// reset takes it back.
+			got := eval[string](p, fmt.Sprintf(`(() => {
+				document.querySelector('#reset-all').click();
+				const root = document.querySelector('[data-option=%q]');
+				const field = [...root.querySelectorAll('.value')].find((f) => f.type !== 'radio' || !f.checked && f.value);
+				if (field.type === 'radio' || field.type === 'checkbox') field.click();
+				else {
+					field.value = field.type !== 'number' ? '1' : field.max === field.placeholder ? field.min : field.max;
+					field.dispatchEvent(new Event('input', { bubbles: true }));
+				}
+				const set = [...new URLSearchParams(location.hash.slice(1)).keys()].join();
+				const marked = [...document.querySelectorAll('.option.changed')].map((o) => o.dataset.option).join();
+				root.querySelector('.reset').click();
+				return [set, marked, location.hash].join(' ');
+			})()`, name))
+			if want := fmt.Sprintf("src,%s %[1]s #src=samples/balloon.jpg", name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		p.calm("Failed to load resource")
+	})
+
+	t.Run("keyboard", func(t *testing.T) {
+		p := page(t, "#src=samples/dusk.jpg&w=300")
+		p.shows(300, 200, "AVIF")
+		p.do(chromedp.Focus(`[data-option="q"] .slide`), chromedp.KeyEvent(kb.ArrowRight))
+		p.until(`location.hash.endsWith('&q=81')`)
+		p.do(chromedp.Focus(`[data-option="format"] :checked`), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
+		p.shows(300, 200, "WEBP")
+		p.do(chromedp.Focus(`#chips .remove`), chromedp.KeyEvent(kb.Enter))
+		p.shows(2400, 1600, "WEBP")
+		// Everything that can be used can be reached, and says what it is.
+		nameless := eval[string](p, `[...document.querySelectorAll('button, input, a, summary')].filter((e) =>
+			!(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim())).map((e) => e.outerHTML).join('\n')`)
+		if nameless != "" {
+			t.Errorf("without a name:\n%s", nameless)
+		}
+		p.calm()
+	})
+
+	t.Run("phone", func(t *testing.T) {
+		for _, width := range []int64{320, 390} {
+			p := open(t, browserContext, url+"/", width, 844, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))
+			p.shows(480, 480, "AVIF")
+			eval[int](p, `[...document.querySelectorAll('details')].map((d) => { d.open = true; }).length`)
+			if wide := eval[int](p, `document.documentElement.scrollWidth`); wide != int(width) {
+				t.Errorf("the page is %d wide on a screen of %d", wide, width)
+			}
+			p.calm()
+		}
+	})
+
+	t.Run("light and dark", func(t *testing.T) {
+		p := page(t, "")
+		p.shows(480, 480, "AVIF")
+		for scheme, dark := range map[string]bool{"light": false, "dark": true} {
+			if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			// WCAG 2.2 §1.4.3: relative luminance, contrast of 4.5 to 1.
+			const luminance = `(css) => {
+				const c = document.createElement('canvas').getContext('2d');
+				c.fillStyle = css;
+				c.fillRect(0, 0, 1, 1);
+				const [r, g, b] = [...c.getImageData(0, 0, 1, 1).data].map((n) => n / 255).map((n) => n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4);
+				return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+			}`
+			ground := eval[float64](p, "("+luminance+")(getComputedStyle(document.body).backgroundColor)")
+			if (ground < 0.2) != dark {
+				t.Errorf("%s: the ground's luminance is %v", scheme, ground)
+			}
+			for _, selector := range []string{"body", ".top p", ".pane .facts", ".recipes a", ".label code", "#url .asked", ".hint"} {
+				ink := eval[float64](p, fmt.Sprintf("(%s)(getComputedStyle(document.querySelector(%q)).color)", luminance, selector))
+				if contrast := (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05); contrast < 4.5 {
+					t.Errorf("%s: contrast of %s is %.1f", scheme, selector, contrast)
+				}
+			}
+		}
+		p.calm()
+	})
+
+	t.Run("other pages", func(t *testing.T) {
+		p := open(t, browserContext, url+"/playground/demo#src=samples/logo.png&w=100", desktopWidth, desktopHeight)
+		p.shows(100, 100, "AVIF")
+		p.calm()
+	})
+}
+
+// near waits for numbers in the page's state, each within 2 % of the original's
+// width of what is wanted.
+func (p *tab) near(pattern string, want ...float64) {
+	p.Helper()
+	re := regexp.MustCompile(pattern)
+	m := re.FindStringSubmatch(p.hash())
+	if m == nil {
+		p.Fatalf("%s does not match %s", p.hash(), pattern)
+	}
+	for i, w := range want {
+		got, err := strconv.ParseFloat(m[i+1], 64)
+		slack := 0.006
+		if w > 1 {
+			slack = 12
+		}
+		if err != nil || got < w-slack || got > w+slack {
+			p.Errorf("%s: number %d is %v, want %v", p.hash(), i+1, got, w)
+		}
+	}
+}

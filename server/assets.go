@@ -1,0 +1,91 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed static
+var staticFiles embed.FS
+
+// assets are the files of the web pages, under /static/.
+var assets = newAssetFolder(staticFiles, "static")
+
+// An assetFolder serves files under a path that changes with their content, so
+// that browsers may keep them for ever, and modules that import each other are
+// always of one release.
+type assetFolder struct {
+	path  string // /static/VERSION/
+	files map[string]asset
+}
+
+type asset struct {
+	body      []byte
+	etag      string
+	mediaType string
+}
+
+// mediaTypes are spelled out since the machine's own table may differ, and
+// browsers run no script of a wrong type.
+var mediaTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+func newAssetFolder(fsys fs.FS, root string) *assetFolder {
+	f := &assetFolder{files: map[string]asset{}}
+	all := sha256.New()
+	err := fs.WalkDir(fsys, root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(body)
+		all.Write([]byte(name))
+		all.Write(sum[:])
+		f.files[strings.TrimPrefix(name, root+"/")] = asset{body, `"` + hex.EncodeToString(sum[:8]) + `"`, mediaTypes[path.Ext(name)]}
+		return nil
+	})
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	f.path = "/" + root + "/" + hex.EncodeToString(all.Sum(nil)[:6]) + "/"
+	return f
+}
+
+// serve answers /static/VERSION/NAME. Another version than ours is one of a page
+// from before an update, or from a node that has it already: it gets what we
+// have, and may not keep it.
+func (f *assetFolder) serve(w *response, r *http.Request, target string) {
+	if !readOnly(w, r) {
+		return
+	}
+	name, current := strings.CutPrefix(target, f.path)
+	if !current {
+		_, name, _ = strings.Cut(strings.TrimPrefix(target, "/static/"), "/")
+	}
+	a, ok := f.files[name]
+	if !ok {
+		w.fail(fail("NOT_FOUND", "there is nothing under this path"))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", a.mediaType)
+	h.Set("ETag", a.etag)
+	h.Set("Cache-Control", "no-cache")
+	if current {
+		h.Set("Cache-Control", cacheControlVersioned)
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+}

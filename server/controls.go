@@ -1,0 +1,230 @@
+package server
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// A control is one option on the playground. What it is called, what it allows
+// and what it means come from [transform.Vocabulary]; faces adds how it looks.
+type control struct {
+	transform.OptionDoc
+	face
+	Kind     string // range, choice, compass, flag, color, text
+	Min, Max string // of a range
+	Top      string // where its slider ends, at most Max
+	Step     string
+	Choices  []choice
+}
+
+// A face is how an option is shown. The zero face is a control that follows from
+// the option's values, with its name as the label.
+type face struct {
+	label   string
+	kind    string   // where it doesn't follow from the values
+	top     string   // end of the slider, where most of the range is rarely wanted
+	words   []string // of a choice, where the values don't list them
+	Quick   []string // values at hand beside the field
+	Example string   // placeholder of a text
+	List    string   // id of the suggestions
+}
+
+// Label is what people call the option.
+func (c control) Label() string {
+	if c.label != "" {
+		return c.label
+	}
+	return c.Name
+}
+
+// Named reports whether the label says the option's name already.
+func (c control) Named() bool { return strings.EqualFold(c.Label(), c.Name) }
+
+// A choice is one value of a control. The empty value is the option left out.
+type choice struct {
+	Value, Label string
+	Cell         string // of a compass: the place in its grid, such as "nw"; empty is below it
+}
+
+type controlGroup struct {
+	Name     string
+	Open     bool
+	Controls []control
+}
+
+// layout is where each option is shown. One that is missing here comes last, in
+// a group of its own.
+var layout = []struct {
+	name    string
+	open    bool
+	options []string
+}{
+	{"Size", true, []string{"w", "h", "size", "dpr", "fit", "ar", "gravity"}},
+	{"Focus", false, []string{"fp-x", "fp-y", "fp-z"}},
+	{"Crop", false, []string{"rect", "trim"}},
+	{"Turn", false, []string{"rotate", "flip"}},
+	{"Look", false, []string{"bg", "pad", "blur", "sharpen", "brightness", "contrast", "saturation", "gamma", "grayscale", "sepia", "invert", "pixelate"}},
+	{"Output", true, []string{"format", "q", "lossless", "progressive", "anim", "metadata"}},
+	{"Delivery", false, []string{"preset", "dl", "v", "default"}},
+	{"Mark", false, []string{"mark", "mark-size", "mark-w", "mark-h", "mark-fit", "mark-align", "mark-pad", "mark-opacity", "mark-repeat"}},
+}
+
+var faces = map[string]face{
+	"w":            {label: "Width", top: "2400", Quick: []string{"320", "640", "1280"}},
+	"h":            {label: "Height", top: "2400", Quick: []string{"240", "480", "960"}},
+	"size":         {label: "Square", top: "2400", Quick: []string{"96", "256", "512"}},
+	"dpr":          {label: "Pixel ratio", top: "3", Quick: []string{"2", "3"}},
+	"fit":          {label: "Fit"},
+	"ar":           {label: "Aspect ratio", Example: "16:9", Quick: []string{"1:1", "4:3", "3:2", "16:9", "9:16"}},
+	"gravity":      {label: "Keep", kind: "compass"},
+	"fp-x":         {label: "From the left"},
+	"fp-y":         {label: "From the top"},
+	"fp-z":         {label: "Zoom"},
+	"rect":         {label: "Region", Example: "x,y,w,h", Quick: []string{"25%,25%,50%,50%"}},
+	"trim":         {label: "Trim border", Quick: []string{"10", "40"}},
+	"rotate":       {label: "Rotate"},
+	"flip":         {label: "Flip"},
+	"bg":           {label: "Background", kind: "color", Example: "transparent"},
+	"pad":          {label: "Padding", Example: "8 or 8,16,8,16", Quick: []string{"16", "24,48"}},
+	"blur":         {label: "Blur", top: "40"},
+	"sharpen":      {label: "Sharpen"},
+	"brightness":   {label: "Brightness"},
+	"contrast":     {label: "Contrast"},
+	"saturation":   {label: "Saturation"},
+	"gamma":        {label: "Gamma"},
+	"grayscale":    {label: "Grayscale"},
+	"sepia":        {label: "Sepia"},
+	"invert":       {label: "Invert"},
+	"pixelate":     {label: "Pixelate", top: "64"},
+	"format":       {label: "Format"},
+	"q":            {label: "Quality"},
+	"lossless":     {label: "Lossless"},
+	"progressive":  {label: "Progressive"},
+	"anim":         {label: "Keep animation"},
+	"metadata":     {label: "Metadata"},
+	"preset":       {label: "Preset", Example: "name", List: "presets"},
+	"dl":           {label: "Save as", Example: "picture.jpg"},
+	"v":            {label: "Version", Example: "1"},
+	"default":      {label: "Stand-in", Example: "source/path", List: "pictures"},
+	"mark":         {label: "Mark", Example: "name, source/path or URL", List: "pictures"},
+	"mark-size":    {label: "Size", Example: "120 or 20%", Quick: []string{"15%", "30%"}},
+	"mark-w":       {label: "Width", Example: "120 or 20%", Quick: []string{"10%", "25%"}},
+	"mark-h":       {label: "Height", Example: "80 or 20%", Quick: []string{"10%", "25%"}},
+	"mark-fit":     {label: "Fit"},
+	"mark-pad":     {label: "Distance", Example: "16 or 2%", Quick: []string{"0", "5%"}},
+	"mark-opacity": {label: "Opacity"},
+	"mark-repeat":  {label: "Repeat"},
+	"mark-align": {label: "Place", kind: "compass", words: []string{"top,left", "top,center", "top,right", "center,left", "center",
+		"center,right", "bottom,left", "bottom,center", "bottom,right"}},
+}
+
+// cells are the places of words in a compass.
+var cells = map[string]string{
+	"northwest": "nw", "north": "n", "northeast": "ne", "west": "w", "center": "c", "east": "e", "southwest": "sw", "south": "s", "southeast": "se",
+	"top,left": "nw", "top,center": "n", "top,right": "ne", "center,left": "w", "center,right": "e", "bottom,left": "sw", "bottom,center": "s", "bottom,right": "se",
+}
+
+// presetDoc stands among the options, though it is none.
+var presetDoc = transform.OptionDoc{Name: "preset", Values: "a preset's name", Default: "none",
+	Meaning: "Options of the workspace with a name. Those of the URL come on top of them. `p:NAME` is the same."}
+
+// controlGroups are the controls of every option, in the order of layout.
+var controlGroups = newControlGroups(append(transform.Vocabulary(), presetDoc))
+
+func newControlGroups(docs []transform.OptionDoc) []controlGroup {
+	left := map[string]transform.OptionDoc{}
+	for _, d := range docs {
+		left[d.Name] = d
+	}
+	var groups []controlGroup
+	for _, l := range layout {
+		g := controlGroup{Name: l.name, Open: l.open}
+		for _, name := range l.options {
+			if d, ok := left[name]; ok {
+				g.Controls = append(g.Controls, newControl(d))
+				delete(left, name)
+			}
+		}
+		groups = append(groups, g)
+	}
+	more := controlGroup{Name: "More"}
+	for _, d := range docs {
+		if _, ok := left[d.Name]; ok {
+			more.Controls = append(more.Controls, newControl(d))
+		}
+	}
+	if len(more.Controls) > 0 {
+		groups = append(groups, more)
+	}
+	return groups
+}
+
+var (
+	rangeValues  = regexp.MustCompile(`^([0-9.]+)–([0-9.]+)$`)
+	choiceValues = regexp.MustCompile(`^[a-z0-9-]+( \([a-z]+\))?(, [a-z0-9-]+( \([a-z]+\))?)+$`)
+	flagValues   = "1, true or empty; 0 or false"
+)
+
+// newControl finds the control that fits an option, by the words in which the
+// option says what it allows.
+func newControl(d transform.OptionDoc) control {
+	c := control{OptionDoc: d, face: faces[d.Name]}
+	words := c.words
+	switch bounds := rangeValues.FindStringSubmatch(d.Values); {
+	case bounds != nil:
+		c.Kind, c.Min, c.Max, c.Top, c.Step = "range", bounds[1], bounds[2], bounds[2], "1"
+		if most, err := strconv.ParseFloat(c.Max, 64); err == nil && most <= 10 {
+			c.Step = "0.01" // of factors and shares
+		}
+		if c.top != "" {
+			c.Top = c.top
+		}
+	case d.Values == flagValues:
+		c.Kind = "flag"
+	case choiceValues.MatchString(d.Values):
+		c.Kind = "choice"
+		for word := range strings.SplitSeq(d.Values, ", ") {
+			word, _, _ = strings.Cut(word, " ")
+			words = append(words, word)
+		}
+	default:
+		c.Kind = "text"
+	}
+	if c.kind != "" {
+		c.Kind = c.kind
+	}
+	if len(words) > 0 && !slices.Contains(words, d.Default) {
+		c.Choices = append(c.Choices, choice{Label: d.Default})
+	}
+	for _, word := range words {
+		ch := choice{Value: word, Label: word}
+		if c.Kind == "compass" {
+			ch.Cell = cells[word]
+		}
+		c.Choices = append(c.Choices, ch)
+	}
+	return c
+}
+
+// An optionFact is what the page's script knows about an option.
+type optionFact struct {
+	Name    string   `json:"name"`
+	Aliases []string `json:"aliases"`
+	Kind    string   `json:"kind"`
+	Default string   `json:"default"` // in words
+	Group   string   `json:"group"`
+}
+
+// optionFacts are in the order in which the page writes options into URLs.
+var optionFacts = func() (facts []optionFact) {
+	for _, g := range controlGroups {
+		for _, c := range g.Controls {
+			facts = append(facts, optionFact{c.Name, append([]string{}, c.Aliases...), c.Kind, c.Default, g.Name})
+		}
+	}
+	return facts
+}()

@@ -1,0 +1,355 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// folder is a dir source with files of these names, each the same photo.
+func folder(t *testing.T, names ...string) *origin.Dir {
+	t.Helper()
+	root := t.TempDir()
+	for _, name := range names {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, photo(t, 30, 20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := origin.OpenDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dir.Close() })
+	return dir
+}
+
+// playBench has the workspaces demo and acme, each with a folder and with presets
+// and a source of the owner's.
+func playBench(t *testing.T, change ...func(*workspace.Workspace)) *bench {
+	b := newBench(t, func(c *Config) {
+		c.Dirs = map[string]map[string]*origin.Dir{
+			"demo": {"samples": folder(t, "dusk.jpg", "sub/a b.png", `x"><script>alert(1)<.jpg`, "notes.txt")},
+			"acme": {"pictures": folder(t, "one.jpg")},
+		}
+	})
+	for _, ns := range []string{"demo", "acme"} {
+		w := workspace.New(ns)
+		w.Sources = []workspace.Source{{Key: "internal-" + ns, Kind: "http", URL: b.upstream.URL + "/photos/"}}
+		w.Presets = []workspace.Preset{{Name: "secret-" + ns, Options: "w=10"}}
+		for _, f := range change {
+			f(w)
+		}
+		b.registry.set(t, w)
+	}
+	return b
+}
+
+func TestPlaygroundPage(t *testing.T) {
+	b := playBench(t)
+	for _, path := range []string{"/", "/playground/demo", "/?utm_source=x"} {
+		w := b.get(path)
+		body := w.Body.String()
+		if w.Code != 200 || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Header().Get("Content-Type"))
+		}
+		for _, want := range []string{`value="samples/dusk.jpg"`, `src="/demo/samples/sub/a%20b.png?`, `"secret-demo"`, `"internal-demo/"`} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: no %s in the page", path, want)
+			}
+		}
+		for _, never := range []string{"<script>alert", "notes.txt", "acme", " style=", " onclick=", "http://", "https://h"} {
+			if strings.Contains(body, never) {
+				t.Errorf("%s: %s is in the page", path, never)
+			}
+		}
+	}
+	w := b.get("/")
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		"Referrer-Policy":         "no-referrer",
+		"X-Content-Type-Options":  "nosniff",
+		"Cache-Control":           "no-cache",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestPlaygroundMethods(t *testing.T) {
+	b := playBench(t)
+	for _, path := range []string{"/", "/playground/demo", "/playground/demo/original?src=samples/dusk.jpg", assets.path + "main.js"} {
+		get, head := b.get(path), b.send(http.MethodHead, path)
+		if head.Code != 200 {
+			t.Errorf("HEAD %s: %d", path, head.Code)
+		}
+		get.Header().Del("X-Request-Id")
+		head.Header().Del("X-Request-Id")
+		if d := cmp.Diff(get.Header(), head.Header()); d != "" {
+			t.Errorf("%s: headers of GET and HEAD differ:\n%s", path, d)
+		}
+		if w := b.send(http.MethodPost, path); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+			t.Errorf("POST %s: %d, Allow %q", path, w.Code, w.Header().Get("Allow"))
+		}
+	}
+}
+
+// TestPlaygroundOfAStranger: what an owner named stays the owner's, outside the demo.
+func TestPlaygroundOfAStranger(t *testing.T) {
+	b := playBench(t)
+	body := b.get("/playground/acme").Body.String()
+	if !strings.Contains(body, "pictures/one.jpg") {
+		t.Error("the folder's picture is not on the page")
+	}
+	for _, private := range []string{"secret-", "internal-", "demo"} {
+		if strings.Contains(body, private) {
+			t.Errorf("%s is on the page of another workspace", private)
+		}
+	}
+	for _, closed := range []func(*workspace.Workspace){
+		func(w *workspace.Workspace) { w.RequireSignature = true },
+		func(w *workspace.Workspace) { w.PresetsOnly = true },
+	} {
+		b := playBench(t, closed)
+		if body := b.get("/playground/acme").Body.String(); strings.Contains(body, "one.jpg") {
+			t.Error("a picture that visitors may not see is listed")
+		}
+	}
+}
+
+func TestPlaygroundErrors(t *testing.T) {
+	b := playBench(t)
+	for path, want := range map[string]Code{
+		"/playground":                                         "WORKSPACE_NOT_FOUND",
+		"/playground/":                                        "WORKSPACE_NOT_FOUND",
+		"/playground/nobody":                                  "WORKSPACE_NOT_FOUND",
+		"/playground/static":                                  "WORKSPACE_NOT_FOUND",
+		"/playground/..%2fdemo":                               "WORKSPACE_NOT_FOUND",
+		"/playground/demo/":                                   "NOT_FOUND",
+		"/playground/demo/x":                                  "NOT_FOUND",
+		"/playground/nobody/original?src=a/b":                 "WORKSPACE_NOT_FOUND",
+		"/playground/demo/original":                           "INVALID_SOURCE",
+		"/playground/demo/original?src=none/a.jpg":            "SOURCE_NOT_FOUND",
+		"/playground/demo/original?src=samples/none.jpg":      "NOT_FOUND",
+		"/playground/demo/original?src=samples/../dusk":       "INVALID_PATH",
+		"/playground/demo/original?src=samples/notes.txt%00":  "INVALID_OPTION",
+		"/playground/demo/original?src=http://10.0.0.1/a.jpg": "ADDRESS_NOT_ALLOWED",
+		"/static/":                                 "NOT_FOUND",
+		"/static":                                  "NOT_FOUND",
+		"/static/x/nothing.js":                     "NOT_FOUND",
+		assets.path:                                "NOT_FOUND",
+		assets.path + "../playground.html":         "NOT_FOUND",
+		assets.path + "%2e%2e/playground.html":     "NOT_FOUND",
+		strings.TrimSuffix(assets.path, "/"):       "NOT_FOUND",
+		"/playgrounds/demo/original?src=samples/a": "WORKSPACE_NOT_FOUND",
+	} {
+		if w := b.get(path); code(t, w) != string(want) {
+			t.Errorf("%s: %d %s, want %s", path, w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestStartPageWithoutDemo(t *testing.T) {
+	b := newBench(t)
+	w := b.get("/")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "--dir demo/samples=FOLDER") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if strings.Contains(w.Body.String(), "<script") {
+		t.Error("a page without a playground runs a script")
+	}
+	if w := b.get("/playground/demo"); code(t, w) != "WORKSPACE_NOT_FOUND" {
+		t.Errorf("/playground/demo: %d", w.Code)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	b := playBench(t)
+	size := len(photo(t, 30, 20))
+	for _, src := range []string{"samples/dusk.jpg", "samples/sub/a%20b.png"} {
+		w := b.get("/playground/demo/original?src=" + src)
+		var got map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
+			t.Fatalf("%s: %d %v %s", src, w.Code, err, w.Body)
+		}
+		want := map[string]any{"format": "jpeg", "bytes": float64(size), "width": 30.0, "height": 20.0, "frames": 1.0}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s:\n%s", src, d)
+		}
+		if w.Header().Get("Cross-Origin-Resource-Policy") != "same-origin" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("headers %v", w.Header())
+		}
+	}
+	if w := b.get("/playground/demo/original?src=internal-demo/cat.jpg"); w.Code != 200 {
+		t.Errorf("an http source: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestDescribeAsksForRights: no more is told of an original than a variant shows.
+func TestDescribeAsksForRights(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*workspace.Workspace)
+		want   Code
+	}{
+		"signed workspace": {func(w *workspace.Workspace) { w.RequireSignature = true }, "SIGNATURE_REQUIRED"},
+		"private source":   {func(w *workspace.Workspace) { w.Sources[0].Private = true }, "SIGNATURE_REQUIRED"},
+		"presets only":     {func(w *workspace.Workspace) { w.PresetsOnly = true }, "PRESET_REQUIRED"},
+	} {
+		b := playBench(t, tt.change)
+		w := b.get("/playground/acme/original?src=internal-acme/cat.jpg")
+		if code(t, w) != string(tt.want) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if n := b.upstream.count("/photos/cat.jpg"); n != 0 {
+			t.Errorf("%s: the origin was asked %d times", name, n)
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	b := newBench(t)
+	page := b.get("/").Body.String()
+	used := regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(used) == 0 {
+		t.Fatal("the page uses no static file")
+	}
+	for _, m := range used {
+		w := b.get(m[1])
+		if w.Code != 200 || w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" || w.Header().Get("ETag") == "" {
+			t.Errorf("%s: %d %v", m[1], w.Code, w.Header())
+		}
+		if w := b.get(m[1], "If-None-Match", w.Header().Get("ETag")); w.Code != 304 {
+			t.Errorf("%s again: %d", m[1], w.Code)
+		}
+	}
+	for name, a := range assets.files {
+		if a.mediaType == "" {
+			t.Errorf("%s has no media type", name)
+		}
+		if bytes.Contains(a.body, []byte("//cdn")) || regexp.MustCompile(`https?://(?:[a-z0-9-]+\.)+[a-z]{2,}`).MatchString(strings.ReplaceAll(string(a.body), "http://www.w3.org/2000/svg", "")) {
+			t.Errorf("%s names another host", name)
+		}
+	}
+	w := b.get("/static/000000000000/main.js")
+	if w.Code != 200 || w.Header().Get("Cache-Control") != "no-cache" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
+		t.Errorf("another version: %d %v", w.Code, w.Header())
+	}
+}
+
+// TestEveryOptionHasAControl: an option is on the page once, in the form that its
+// values call for, also where nobody has thought of it yet.
+func TestEveryOptionHasAControl(t *testing.T) {
+	docs := transform.Vocabulary()
+	shown := map[string]control{}
+	for _, g := range controlGroups {
+		for _, c := range g.Controls {
+			if _, twice := shown[c.Name]; twice {
+				t.Errorf("%s is there twice", c.Name)
+			}
+			shown[c.Name] = c
+		}
+	}
+	if _, ok := shown["preset"]; !ok || len(shown) != len(docs)+1 {
+		t.Errorf("%d controls for %d options and preset", len(shown), len(docs))
+	}
+	for _, l := range layout {
+		for _, name := range l.options {
+			if _, ok := shown[name]; !ok {
+				t.Errorf("layout names %s, which is no option", name)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(faces)) {
+		if _, ok := shown[name]; !ok {
+			t.Errorf("faces names %s, which is no option", name)
+		}
+	}
+	for _, d := range docs {
+		c := shown[d.Name]
+		// Whatever a control offers must be allowed.
+		var offers []string
+		switch c.Kind {
+		case "range":
+			offers = []string{c.Min, c.Max, c.Top}
+		case "flag":
+			offers = []string{"0", "1"}
+		case "choice", "compass":
+			for _, ch := range c.Choices {
+				if ch.Value != "" {
+					offers = append(offers, ch.Value)
+				}
+			}
+			if len(offers) < 2 {
+				t.Errorf("%s has %d choices", d.Name, len(offers))
+			}
+		}
+		for _, v := range append(offers, c.Quick...) {
+			if _, err := transform.Parse(transform.Defaults(), transform.Query{{Name: d.Name, Value: v}}); err != nil {
+				t.Errorf("%s offers %q: %v", d.Name, v, err)
+			}
+		}
+	}
+}
+
+func TestControlKinds(t *testing.T) {
+	got := map[string]string{}
+	for _, g := range newControlGroups([]transform.OptionDoc{
+		{Name: "w", Values: "1–8192"},
+		{Name: "q", Values: "1–100"},
+		{Name: "vignette", Values: "0.5–2.5", Default: "1"},
+		{Name: "rotate", Values: "0, 90, 180, 270", Default: "0"},
+		{Name: "grain", Values: "fine, coarse (rough)", Default: "none"},
+		{Name: "dither", Values: flagValues, Default: "0"},
+		{Name: "bg", Values: "RGB, RGBA or a CSS colour name"},
+		{Name: "gravity", Values: "center, north", Default: "center"},
+		{Name: "caption", Values: "anything up to 64 bytes"},
+	}) {
+		for _, c := range g.Controls {
+			text := g.Name + ": " + c.Kind
+			if c.Kind == "range" {
+				text += " " + c.Min + " " + c.Top + " " + c.Max + " by " + c.Step
+			}
+			for _, ch := range c.Choices {
+				text += " " + ch.Value + "=" + ch.Label + "@" + ch.Cell
+			}
+			got[c.Name] = text
+		}
+	}
+	want := map[string]string{
+		"w":        "Size: range 1 2400 8192 by 1",
+		"q":        "Output: range 1 100 100 by 1",
+		"vignette": "More: range 0.5 2.5 2.5 by 0.01",
+		"rotate":   "Turn: choice 0=0@ 90=90@ 180=180@ 270=270@",
+		"grain":    "More: choice =none@ fine=fine@ coarse=coarse@",
+		"dither":   "More: flag",
+		"bg":       "Look: color",
+		"gravity":  "Size: compass center=center@c north=north@n",
+		"caption":  "More: text",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestProse(t *testing.T) {
+	if got, want := string(prose("a `<b>` & c")), "a <code>&lt;b&gt;</code> &amp; c"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

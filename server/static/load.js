@@ -1,0 +1,84 @@
+// Fetching images in a way that shows their headers, bytes and time.
+
+// As a current browser's <img> says it. fetch() alone sends */*, which names no
+// format and gets JPEG or PNG.
+export const accept = 'image/avif,image/webp,*/*;q=0.8';
+
+// A Refusal is an answer that is no image, as the API says it.
+export class Refusal extends Error {
+  constructor({ code, message, status, request_id: requestID }) {
+    super(message);
+    Object.assign(this, { code, status, requestID });
+  }
+}
+
+// fetchAnswer sends a request and times it to the last byte.
+async function fetchAnswer(path, signal) {
+  const start = performance.now();
+  let response;
+  let blob;
+  try {
+    // no-store: the time and Cache-Status shown are the server's, not this browser's.
+    response = await fetch(path, { signal, cache: 'no-store', credentials: 'omit', headers: { Accept: accept } });
+    blob = await response.blob();
+  } catch (err) {
+    if (signal.aborted) throw err;
+    throw new Refusal({ code: 'NO_ANSWER', message: 'the server can’t be reached', status: 0 });
+  }
+  const time = performance.now() - start;
+  if (response.ok) return { response, blob, time };
+  const text = await blob.text();
+  try {
+    throw new Refusal(JSON.parse(text).error);
+  } catch (err) {
+    if (err instanceof Refusal) throw err;
+    throw new Refusal({ code: `HTTP_${response.status}`, message: response.statusText || 'no image came back', status: response.status });
+  }
+}
+
+// loadImage answers with a decoded image: { url, width, height, bytes, type, time,
+// timing, cache }. The caller revokes url. An image that this browser can't show
+// has no width.
+export async function loadImage(path, signal) {
+  const { response, blob, time } = await fetchAnswer(path, signal);
+  const image = new Image();
+  image.src = URL.createObjectURL(blob);
+  const shown = await image.decode().then(() => true, () => false);
+  if (signal.aborted) {
+    URL.revokeObjectURL(image.src);
+    signal.throwIfAborted();
+  }
+  return {
+    url: image.src, bytes: blob.size, type: response.headers.get('Content-Type') ?? '', time,
+    width: shown ? image.naturalWidth : 0, height: shown ? image.naturalHeight : 0,
+    timing: response.headers.get('Server-Timing') ?? '', cache: response.headers.get('Cache-Status') ?? '',
+  };
+}
+
+// loadFacts answers with what the original is: { format, bytes, width, height, frames }.
+export async function loadFacts(namespace, src, signal) {
+  const { blob } = await fetchAnswer(`/playground/${namespace}/original?src=${encodeURIComponent(src)}`, signal);
+  return JSON.parse(await blob.text());
+}
+
+// A Latest runs one thing at a time: starting the next aborts what runs.
+export class Latest {
+  #controller = new AbortController();
+
+  // run calls task(signal), and done(result) or failed(error) unless it was
+  // superseded by then.
+  async run(task, done, failed) {
+    this.#controller.abort();
+    const { signal } = this.#controller = new AbortController();
+    try {
+      const result = await task(signal);
+      if (!signal.aborted) done(result);
+    } catch (err) {
+      if (!signal.aborted) failed(err);
+    }
+  }
+
+  stop() {
+    this.#controller.abort();
+  }
+}

@@ -1,0 +1,308 @@
+// The playground: state in, URL and pictures out.
+
+import { Controls } from './controls.js';
+import { fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
+import { accept, Latest, loadFacts, loadImage, Refusal } from './load.js';
+import { Overlay } from './overlay.js';
+import { Pane } from './pane.js';
+import { State } from './state.js';
+import { curl, imageTag, variantPath } from './url.js';
+import * as words from './words.js';
+
+const $ = (selector) => document.querySelector(selector);
+const page = JSON.parse($('#page-data').textContent);
+
+// How long the page waits for the next edit before it asks for a variant.
+const pause = 120; // ms
+
+// The original is shown within this square.
+const preview = 1280; // pixels
+
+// Options that decide the shape of a variant; the slider compares it with the
+// original in the same shape.
+const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'trim', 'rotate', 'flip', 'bg', 'pad', 'preset'];
+
+// Codes of errors that are about the original's name.
+const sourceCodes = new Set(['INVALID_SOURCE', 'INVALID_PATH', 'SOURCE_NOT_FOUND', 'SOURCE_NOT_ALLOWED', 'ADDRESS_NOT_ALLOWED', 'NOT_FOUND', 'ORIGIN_ERROR', 'ORIGIN_TIMEOUT']);
+
+const hints = {
+  focal: 'Drag the ring to set the focal point, or use the arrow keys.',
+  crop: 'Draw the part to keep; drag it or its corners to change it.',
+  compare: 'Drag the boundary: left without effects and compression.',
+};
+
+const state = new State(page.options, { src: $('input[name=picture]')?.value ?? '', options: { w: '480', h: '480', fit: 'cover', gravity: 'attention' } });
+const panes = { original: new Pane($('#original')), variant: new Pane($('#variant')), compare: new Pane($('#compare')) };
+const jobs = { original: new Latest(), facts: new Latest(), variant: new Latest(), compare: new Latest() };
+let original; // facts of the original, once known
+let variant; // the variant on show
+let shownSource; // the src that the original pane is for
+let timer;
+
+const view = () => $('input[name=view]:checked').value;
+const pairs = () => [...state.options];
+const path = (options = state.options) => variantPath(page.namespace, state.src, [...options]);
+const absolute = (options) => new URL(path(options), location.href).href;
+
+const controls = new Controls(page.options, change);
+const overlay = new Overlay($('#layer'), { focal: moveFocal, region: (region) => change('rect', formatRect(region, original)) });
+
+// change sets one option, with what must follow for it to mean anything.
+function change(name, value) {
+  const changes = { [name]: value };
+  if (name === 'gravity' && value !== 'focal') Object.assign(changes, { 'fp-x': null, 'fp-y': null, 'fp-z': null });
+  if (name.startsWith('fp-') && state.options.get('gravity') !== 'focal') changes.gravity = null;
+  hint('');
+  state.set(changes);
+}
+
+// moveFocal sets the focal point. It only shows in a crop: where nothing is
+// cropped, a square one is asked for.
+function moveFocal(point) {
+  const { x, y } = toFocal(point, turns());
+  const changes = { 'fp-x': String(x), 'fp-y': String(y) };
+  const o = state.options;
+  if (o.get('gravity') !== 'focal') changes.gravity = null;
+  const added = [];
+  if (!['cover', 'crop', 'pad'].includes(o.get('fit')) && !o.has('preset')) {
+    changes.fit = 'cover';
+    added.push('fit=cover');
+    if (!o.has('ar') && !o.has('size') && !(o.has('w') && o.has('h'))) {
+      changes.ar = '1:1';
+      added.push('ar=1:1');
+    }
+  }
+  if (added.length) hint(`${added.join(' and ')} came with it: a focal point shows where something is cut.`);
+  state.set(changes);
+}
+
+// turns are the options that lie between the original and the focal point.
+function turns() {
+  return {
+    rect: parseRect(state.options.get('rect'), original),
+    rotate: Number(state.options.get('rotate') ?? 0) || 0,
+    flip: state.options.get('flip') ?? '',
+  };
+}
+
+// hint says something below the pictures, or else how to use the tool.
+function hint(text) {
+  $('#hint').textContent = text || hints[view() === 'compare' ? 'compare' : overlay.tool];
+}
+
+// show brings everything but the pictures in line with the state.
+function show() {
+  const o = state.options;
+  const focal = ['fp-x', 'fp-y', 'fp-z'].some((name) => o.has(name)) || o.get('gravity') === 'focal';
+  controls.show(o, focal ? { gravity: 'focal' } : {});
+  if (document.activeElement !== $('#src')) $('#src').value = state.src;
+  for (const input of document.querySelectorAll('input[name=picture]')) input.checked = input.value === state.src;
+  showAddress();
+  showOverlay(focal);
+  showSnippets();
+}
+
+function showAddress() {
+  const [where, asked] = path().split(/(?=\?)/);
+  $('#url').replaceChildren(part(location.origin, 'host'), part(where, 'path'), part(asked ?? '', 'asked'));
+  $('#chips').replaceChildren(...pairs().map(([name, value]) => chip(name, value)));
+  $('#reset-all').hidden = state.options.size === 0;
+}
+
+// part is a piece of a URL that breaks between lines where a reader would.
+function part(text, name) {
+  const span = Object.assign(document.createElement('span'), { className: name });
+  for (const piece of text.split(/(?<=[/&?])/)) span.append(piece, document.createElement('wbr'));
+  return span;
+}
+
+function chip(name, value) {
+  const item = document.createElement('li');
+  const go = Object.assign(document.createElement('button'), { type: 'button', title: `Go to ${name}` });
+  go.append(Object.assign(document.createElement('b'), { textContent: name }), `=${value}`);
+  go.addEventListener('click', () => controls.focus(name));
+  const remove = Object.assign(document.createElement('button'), { type: 'button', textContent: '×', className: 'remove' });
+  remove.setAttribute('aria-label', `Remove ${name}`);
+  remove.addEventListener('click', () => {
+    change(name, null);
+    ($('#chips .remove') ?? $('#src')).focus();
+  });
+  item.append(go, remove);
+  return item;
+}
+
+function showOverlay(focal) {
+  const between = turns();
+  const point = focal ? fromFocal({ x: Number(state.options.get('fp-x') ?? 0.5), y: Number(state.options.get('fp-y') ?? 0.5) }, between) : undefined;
+  overlay.show(point, between.rect);
+}
+
+function showSnippets() {
+  $('#snippet-path').textContent = path();
+  $('#snippet-absolute').textContent = absolute();
+  $('#snippet-img').textContent = imageTag(state.options, absolute, $('input[name=srcset]:checked').value, variant?.width ? variant : undefined);
+  $('#snippet-curl').textContent = curl(absolute(), accept, variant?.type);
+}
+
+// loadOriginal shows another original and finds out what it is.
+function loadOriginal() {
+  if (shownSource === state.src) return;
+  shownSource = state.src;
+  original = undefined;
+  panes.original.caption();
+  if (!state.src) return;
+  panes.original.busy(true);
+  const shown = variantPath(page.namespace, state.src, [['w', String(preview)], ['h', String(preview)], ['format', 'original']]);
+  jobs.original.run((signal) => loadImage(shown, signal), (image) => panes.original.show(image), (err) => panes.original.refuse(err));
+  jobs.facts.run((signal) => loadFacts(page.namespace, state.src, signal), (facts) => {
+    original = facts;
+    panes.original.caption(words.bytes(facts.bytes), words.format(facts.format), words.pixels(facts.width, facts.height),
+      facts.frames > 1 && `${facts.frames} frames`);
+    show();
+    showSaved();
+  }, () => {}); // the pane says what is wrong with the original
+}
+
+function loadVariant() {
+  if (!state.src) {
+    panes.variant.say('No original yet', 'Pick a picture above, or name one as source/path or by its URL.');
+    return;
+  }
+  panes.variant.busy(true);
+  jobs.variant.run((signal) => loadImage(path(), signal), (image) => {
+    variant = image;
+    blame();
+    panes.variant.show(image);
+    panes.variant.caption(words.bytes(image.bytes), words.format(image.type), image.width && words.pixels(image.width, image.height));
+    showAnswer(image);
+    loadCompare();
+  }, (err) => {
+    variant = undefined;
+    blame(err);
+    panes.variant.refuse(err);
+    panes.variant.caption();
+    panes.compare.refuse(err);
+    showAnswer();
+  });
+}
+
+// loadCompare shows the variant over the original in the same shape.
+function loadCompare() {
+  if (view() !== 'compare' || !variant) return;
+  if (!variant.width) {
+    panes.compare.say(`${variant.type} can’t be shown by this browser`);
+    return;
+  }
+  const shape = pairs().filter(([name]) => shaping.includes(name));
+  const reference = variantPath(page.namespace, state.src, [...shape, ['format', 'original'], ['q', '95']]);
+  panes.compare.busy(true);
+  const after = variant;
+  jobs.compare.run((signal) => loadImage(reference, signal), (before) => panes.compare.show(after, before), (err) => panes.compare.refuse(err));
+}
+
+function showAnswer(image) {
+  const set = (id, text) => { $(id).textContent = text || '–'; };
+  set('#fact-bytes', image && words.bytes(image.bytes));
+  set('#fact-format', image && words.format(image.type));
+  set('#fact-pixels', image?.width && words.pixels(image.width, image.height));
+  set('#fact-time', image && words.milliseconds(image.time));
+  set('#fact-server', image && words.timing(image.timing));
+  set('#fact-cache', image?.cache);
+  $('#fact-cache').classList.toggle('hit', /; hit/.test(image?.cache ?? ''));
+  showSaved();
+  showSnippets();
+}
+
+function showSaved() {
+  const saved = $('#variant .saved');
+  saved.textContent = original && variant ? words.saved(original.bytes, variant.bytes) : '';
+  saved.classList.toggle('more', Boolean(original && variant && variant.bytes > original.bytes));
+}
+
+// blame shows an error beside the control that it is about.
+function blame(err) {
+  const [, named, rest] = (err instanceof Refusal && /^([a-z][a-z-]*): (.*)$/s.exec(err.message)) || [];
+  const option = state.known(named);
+  controls.blame(option, rest);
+  const aboutSource = named === 'src' || (err && !option && sourceCodes.has(err.code));
+  $('#src').setAttribute('aria-invalid', String(Boolean(aboutSource)));
+  $('#src-fault').hidden = !aboutSource;
+  $('#src-fault').textContent = aboutSource ? rest ?? err.message : '';
+}
+
+function update() {
+  show();
+  panes.variant.busy(true);
+  jobs.variant.stop();
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    loadOriginal();
+    loadVariant();
+  }, pause);
+}
+
+// Copying needs a secure page; elsewhere the text is selected and copied as by hand.
+async function copy(text) {
+  if (navigator.clipboard) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch { /* refused: try the other way */ }
+  }
+  const field = Object.assign(document.createElement('textarea'), { value: text, readOnly: true, className: 'unseen' });
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand('copy');
+  field.remove();
+  return done;
+}
+
+for (const button of document.querySelectorAll('.copy')) {
+  const label = button.textContent;
+  button.addEventListener('click', async () => {
+    const done = await copy($(`#snippet-${button.dataset.copy}`).textContent);
+    button.focus({ preventScroll: true });
+    button.textContent = done ? 'Copied' : 'Not allowed';
+    hint(done ? 'Copied.' : 'The browser doesn’t let this page copy.');
+    setTimeout(() => { button.textContent = label; }, 1600);
+  });
+}
+
+for (const input of document.querySelectorAll('input[name=picture]')) {
+  input.addEventListener('change', () => state.setSource(input.value));
+}
+for (const input of document.querySelectorAll('input[name=view]')) {
+  input.addEventListener('change', () => {
+    $('#panes').dataset.view = view();
+    hint('');
+    loadCompare();
+  });
+}
+for (const input of document.querySelectorAll('input[name=tool]')) {
+  input.addEventListener('change', () => {
+    overlay.tool = input.value;
+    $('#panes').dataset.tool = input.value;
+    hint('');
+    controls.reveal(input.value === 'crop' ? 'rect' : 'fp-x');
+    show();
+  });
+}
+for (const input of document.querySelectorAll('input[name=srcset]')) input.addEventListener('change', showSnippets);
+
+let typing;
+$('#src').addEventListener('input', ({ target }) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => state.setSource(target.value.trim()), 400);
+});
+$('#reset-all').addEventListener('click', () => {
+  hint('');
+  state.clear();
+  $('#src').focus({ preventScroll: true });
+});
+$('#again').addEventListener('click', loadVariant);
+$('#split').addEventListener('input', ({ target }) => target.parentElement.style.setProperty('--split', `${target.value}%`));
+state.addEventListener('change', update);
+
+hint('');
+for (const name of state.options.keys()) controls.reveal(name);
+update();

@@ -1,0 +1,89 @@
+// What the page shows lives in its URL: #src=samples/dusk.jpg&w=640.
+
+import { query } from './url.js';
+
+// Edits of one option within this many milliseconds are one step of the history.
+const oneStep = 1500;
+
+// State holds the original and the options. It sends "change" whenever one of
+// them is another, also by the browser's back and forward.
+export class State extends EventTarget {
+  #names = new Map(); // name or alias → name
+  #order;
+  #lastKey = '';
+  #lastTime = 0;
+
+  src = '';
+  options = new Map(); // name → value, in the order of URLs
+
+  constructor(facts, first) {
+    super();
+    this.#order = facts.map((f) => f.name);
+    for (const f of facts) for (const name of [f.name, ...f.aliases]) this.#names.set(name, f.name);
+    this.src = first.src;
+    if (location.hash.length > 1) this.#read();
+    else this.options = new Map(Object.entries(first.options));
+    history.replaceState(null, '', this.hash);
+    addEventListener('popstate', () => {
+      this.#read();
+      this.#lastKey = '';
+      history.replaceState(null, '', this.hash);
+      this.#tell();
+    });
+  }
+
+  get hash() {
+    return `#${query([['src', this.src], ...this.options])}`;
+  }
+
+  // known is the name of the option that is called so, or undefined.
+  known(nameOrAlias) {
+    return this.#names.get(nameOrAlias);
+  }
+
+  // set changes options; null leaves one out. Everything in one call is one step.
+  set(changes) {
+    const next = new Map(this.options);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) next.delete(name);
+      else next.set(name, value);
+    }
+    this.options = new Map(this.#order.filter((name) => next.has(name)).map((name) => [name, next.get(name)]));
+    this.#write(Object.keys(changes).join());
+  }
+
+  setSource(src) {
+    this.src = src;
+    this.#write('src');
+  }
+
+  clear() {
+    this.options = new Map();
+    this.#write('clear');
+  }
+
+  #read() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    this.src = given.get('src') ?? this.src;
+    const next = new Map();
+    for (const [name, value] of given) {
+      const known = this.#names.get(name);
+      if (known) next.set(known, value);
+    }
+    this.options = new Map(this.#order.filter((name) => next.has(name)).map((name) => [name, next.get(name)]));
+  }
+
+  #write(key) {
+    if (this.hash === location.hash) return;
+    const now = performance.now();
+    const goesOn = key === this.#lastKey && now - this.#lastTime < oneStep;
+    history[goesOn ? 'replaceState' : 'pushState'](null, '', this.hash);
+    this.#lastKey = key;
+    this.#lastTime = now;
+    this.#tell();
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event('change'));
+  }
+}
