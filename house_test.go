@@ -31,10 +31,15 @@ var mayImport = map[string][]string{
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
 	"workspace/sqlite": {"workspace"},
+	"origin/bucket":    {"origin"},
+	"cache/bucket":     {"cache"},
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
 	"workspace/workspacetest": {"workspace"},
+
+	// Servers that tests run against.
+	"internal/versitygw": {},
 
 	// The server imports parents, never an adapter.
 	"server":     {"transform", "origin", "cache", "workspace", "signing"},
@@ -49,6 +54,7 @@ var mayImport = map[string][]string{
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
+	"github.com/aws":                   {"origin/bucket", "cache/bucket", "internal/versitygw"},
 }
 
 // A sourceFile is one Go file's package clause and imports.

@@ -202,7 +202,7 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		d.failed(err)
 		return nil
 	}
-	e, err := parseFile(file[:n], key)
+	e, err := Decode(file[:n], key)
 	if err != nil {
 		d.discard(key, info, err)
 		return nil
@@ -238,7 +238,7 @@ func (d *Disk) Put(ctx context.Context, key Key, e *Entry) {
 	w := &diskWrite{key: key, entry: &kept, size: memorySize(&kept)}
 
 	d.mu.Lock()
-	fits := fileSize(e) <= d.maxBytes/8 && d.queued+w.size <= d.queueBytes
+	fits := EncodedSize(e) <= d.maxBytes/8 && d.queued+w.size <= d.queueBytes
 	if !fits || d.closed {
 		d.stats.Dropped++
 		d.mu.Unlock()
@@ -351,7 +351,7 @@ func (d *Disk) discard(key Key, info fs.FileInfo, why error) {
 	if err != nil || !os.SameFile(info, now) {
 		return
 	}
-	if errors.Is(why, errCorrupt) {
+	if errors.Is(why, ErrCorrupt) {
 		d.mu.Lock()
 		d.stats.Corrupt++
 		d.mu.Unlock()

@@ -104,13 +104,13 @@ func (d *Disk) inspect(dir string, entry fs.DirEntry) (found foundFile, ok bool)
 		d.failed(err)
 		return found, false
 	}
-	head := make([]byte, fileHeaderSize)
+	head := make([]byte, headerSize)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		d.failed(err)
 		return found, false
 	}
-	h, err := parseFileHeader(head[:n], found.key, info.Size())
+	h, err := parseHeader(head[:n], found.key, info.Size())
 	if err != nil {
 		d.discard(found.key, info, err)
 		return found, false

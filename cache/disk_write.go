@@ -80,7 +80,7 @@ func (d *Disk) write(w *diskWrite, e *Entry) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.files.add(w.key, fileSize(e))
+	d.files.add(w.key, EncodedSize(e))
 	d.stats.Puts++
 	return nil
 }
@@ -88,7 +88,7 @@ func (d *Disk) write(w *diskWrite, e *Entry) error {
 // writeTemp writes the entry to a temporary file and returns its path. It is not
 // synced: the checksum tells after a crash of the machine.
 func (d *Disk) writeTemp(key Key, e *Entry) (path string, err error) {
-	head, err := fileHead(key, e)
+	head, err := EncodeHead(key, e)
 	if err != nil {
 		return "", err
 	}

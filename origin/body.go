@@ -5,11 +5,14 @@ import "io"
 // minBody is the first buffer for a body of unknown length, in bytes.
 const minBody = 64 << 10
 
-// readBody reads a whole body of at most limit bytes. length is what the headers
-// promised, or negative. A body of known length goes into one buffer of exactly
-// that size; another one into buffers that double, of which the last is given up
-// for an exact copy where much of it stayed empty.
-func readBody(r io.Reader, length, limit int64) ([]byte, error) {
+// ReadBody reads a whole body of at most limit bytes, for sources of other packages
+// too. length is what the headers promised, or negative. The error wraps ErrTooLarge,
+// without a byte read where length says so already, or is what r answered.
+//
+// A body of known length goes into one buffer of exactly that size; another one into
+// buffers that double, of which the last is given up for an exact copy where much of
+// it stayed empty.
+func ReadBody(r io.Reader, length, limit int64) ([]byte, error) {
 	if length > limit {
 		return nil, tooLarge(limit)
 	}

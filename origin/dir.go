@@ -74,7 +74,7 @@ func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, err
 	if info.Size() > d.MaxBytes {
 		return nil, tooLarge(d.MaxBytes)
 	}
-	body, err := readBody(contextReader{ctx, file}, info.Size(), d.MaxBytes)
+	body, err := ReadBody(contextReader{ctx, file}, info.Size(), d.MaxBytes)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

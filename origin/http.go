@@ -133,7 +133,7 @@ func (h *HTTP) send(ctx context.Context, target URL, header http.Header, have Va
 	h.setHeader(req.Header, header, have)
 	resp, err := h.transport.RoundTrip(req)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, Failure(ctx, err)
 	}
 	return resp, nil
 }
@@ -175,12 +175,12 @@ func (h *HTTP) receive(ctx context.Context, resp *http.Response, have Validators
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := readBody(resp.Body, resp.ContentLength, h.limits.Bytes)
+	body, err := ReadBody(resp.Body, resp.ContentLength, h.limits.Bytes)
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		return nil, err
 	case err != nil:
-		return nil, failure(ctx, err)
+		return nil, Failure(ctx, err)
 	}
 	return &Object{Body: body, Validators: Validators{
 		ETag:         validator(resp.Header.Get("ETag")),
@@ -283,9 +283,10 @@ func allowRedirect(hook func(URL) error, from, to URL) error {
 	return nil
 }
 
-// failure says why a request or a body failed, without the detail of err, which
-// holds addresses and URLs.
-func failure(ctx context.Context, err error) error {
+// Failure says why a request or a body failed, without the detail of err, which
+// holds addresses and URLs: an error of this package that is safe to show. ctx is
+// what bounded the fetch.
+func Failure(ctx context.Context, err error) error {
 	var timeout net.Error
 	var lookup *net.DNSError
 	var certificate *tls.CertificateVerificationError

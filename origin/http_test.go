@@ -474,7 +474,7 @@ func TestReadBody(t *testing.T) {
 	for _, size := range []int{0, 1, minBody - 1, minBody, minBody + 1, 3*minBody + 7, 1 << 20} {
 		want := bytes.Repeat([]byte{7}, size)
 		for _, length := range []int64{-1, int64(size)} {
-			got, err := readBody(bytes.NewReader(want), length, 1<<20)
+			got, err := ReadBody(bytes.NewReader(want), length, 1<<20)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes, length %d: %d bytes, %v", size, length, len(got), err)
 			}
@@ -483,10 +483,10 @@ func TestReadBody(t *testing.T) {
 			}
 		}
 		if size > 0 {
-			if got, err := readBody(bytes.NewReader(want), -1, int64(size)-1); !errors.Is(err, ErrTooLarge) {
+			if got, err := ReadBody(bytes.NewReader(want), -1, int64(size)-1); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("%d bytes, one too many: %d bytes, %v", size, len(got), err)
 			}
-			if got, err := readBody(bytes.NewReader(want[1:]), int64(size), 1<<20); err == nil {
+			if got, err := ReadBody(bytes.NewReader(want[1:]), int64(size), 1<<20); err == nil {
 				t.Errorf("%d bytes, one too few: %d bytes", size, len(got))
 			}
 		}

@@ -10,17 +10,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzParseFile gives the parser files with a right checksum, which chance would
+// FuzzDecode gives the parser files with a right checksum, which chance would
 // never find: what it accepts must be what writing the entry gives.
-func FuzzParseFile(f *testing.F) {
+func FuzzDecode(f *testing.F) {
 	key := diskKey(1)
 	for _, e := range []*Entry{{}, diskEntry(1), {Body: []byte("x"), Width: -1, ExpiresAt: time.Unix(-1, 999999999)}} {
-		head, err := fileHead(key, e)
+		head, err := EncodeHead(key, e)
 		if err != nil {
 			f.Fatal(err)
 		}
 		file := append(head, e.Body...)
-		got, err := parseFile(file, key)
+		got, err := Decode(file, key)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -33,15 +33,15 @@ func FuzzParseFile(f *testing.F) {
 		if len(file) >= sumEnd {
 			binary.BigEndian.PutUint32(file[sumStart:], crc32.Checksum(file[sumEnd:], castagnoli))
 		}
-		e, err := parseFile(file, key)
+		e, err := Decode(file, key)
 		if err != nil {
 			return
 		}
-		head, err := fileHead(key, e)
+		head, err := EncodeHead(key, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := parseFile(append(head, e.Body...), key)
+		again, err := Decode(append(head, e.Body...), key)
 		if err != nil {
 			t.Fatalf("not what is written of it: %v", err)
 		}

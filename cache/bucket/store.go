@@ -1,0 +1,225 @@
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/tintype/tintype/cache"
+)
+
+var (
+	errAbsent    = errors.New("no such entry")
+	errLeftAlone = errors.New("the bucket failed lately")
+	errTooLarge  = errors.New("the object is too large")
+)
+
+// A Location is where a cache lies. Region and Endpoint may be empty.
+type Location struct {
+	Bucket   string
+	Prefix   string // ends in "/", or is empty
+	Region   string
+	Endpoint string // of what isn't AWS
+}
+
+// ParseURL reads s3://BUCKET/PREFIX?region=REGION&endpoint=URL. The prefix and both
+// parameters may be left out: the region is then the environment's, and the endpoint
+// AWS's. R2 is region=auto and endpoint=https://ACCOUNT.r2.cloudflarestorage.com.
+func ParseURL(raw string) (Location, error) {
+	u, err := url.Parse(raw)
+	// Not the URL itself: whoever wrote credentials into it would read them in a log.
+	if err != nil || u.Scheme != "s3" || u.Host == "" || u.Port() != "" || u.Opaque != "" {
+		return Location{}, errors.New("write it as s3://BUCKET/PREFIX?region=REGION&endpoint=URL")
+	}
+	if u.User != nil {
+		return Location{}, errors.New("it must hold no credentials: give those in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil || u.Fragment != "" {
+		return Location{}, errors.New("its query must be region=REGION&endpoint=URL")
+	}
+	for name, values := range q {
+		if name != "region" && name != "endpoint" || len(values) != 1 {
+			return Location{}, fmt.Errorf("its query has %q; it may have region and endpoint, once each", name)
+		}
+	}
+	l := Location{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Region: q.Get("region"), Endpoint: strings.TrimSuffix(q.Get("endpoint"), "/")}
+	if l.Prefix != "" {
+		l.Prefix += "/"
+	}
+	if l.Endpoint != "" {
+		e, err := url.Parse(l.Endpoint)
+		if err != nil || e.Scheme != "http" && e.Scheme != "https" || e.Host == "" || e.User != nil || e.Path != "" || e.RawQuery != "" {
+			return Location{}, errors.New("its endpoint must be scheme, host and port only, such as https://minio.example.com:9000")
+		}
+	}
+	return l, nil
+}
+
+// A store is the bucket as it is, each call one operation.
+type store struct {
+	client         *s3.Client
+	transport      *http.Transport
+	bucket, prefix string
+}
+
+func openStore(raw string) (store, error) {
+	l, err := ParseURL(raw)
+	if err != nil {
+		return store{}, err
+	}
+	var options []func(*config.LoadOptions) error
+	if l.Region != "" {
+		options = append(options, config.WithRegion(l.Region))
+	}
+	env, err := config.LoadDefaultConfig(context.Background(), options...)
+	if err != nil {
+		return store{}, err
+	}
+	if env.Region == "" {
+		return store{}, errors.New("the region is missing: add region=eu-west-1 to its query, or auto for R2")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	transport.DisableCompression = true
+	client := s3.NewFromConfig(env, func(o *s3.Options) {
+		o.HTTPClient = &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		o.UsePathStyle = l.Endpoint != "" || strings.Contains(l.Bucket, ".")
+		if l.Endpoint != "" {
+			o.BaseEndpoint = &l.Endpoint
+		}
+		// Stores that speak S3 answer unknown checksum headers with errors, and entries
+		// have a checksum of their own.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.DisableLogOutputChecksumValidationSkipped = true
+	})
+	return store{client, transport, l.Bucket, l.Prefix}, nil
+}
+
+// name is the object of a key. Two digits in front spread keys over partitions and
+// make folders of a size that people can list; v1 is the layout and the entries' format.
+func (s store) name(key cache.Key) *string {
+	hex := key.String()
+	return aws.String(s.prefix + "v1/" + hex[:2] + "/" + hex)
+}
+
+// get returns the bytes under a key, at most limit, or errAbsent.
+func (s store) get(ctx context.Context, key cache.Key, limit int64) ([]byte, error) {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(aws.NopRetryer{}))
+	if err != nil {
+		if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchKey" {
+			return nil, errAbsent
+		}
+		return nil, err
+	}
+	defer out.Body.Close()
+	if out.ContentLength == nil {
+		stored, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
+		if err == nil && int64(len(stored)) > limit {
+			return nil, errTooLarge
+		}
+		return stored, err
+	}
+	if *out.ContentLength > limit {
+		return nil, errTooLarge
+	}
+	stored := make([]byte, *out.ContentLength)
+	_, err = io.ReadFull(out.Body, stored)
+	return stored, err
+}
+
+// put stores an entry.
+func (s store) put(ctx context.Context, key cache.Key, e *cache.Entry) error {
+	head, err := cache.EncodeHead(key, e)
+	if err != nil {
+		return err
+	}
+	in := &s3.PutObjectInput{
+		Bucket: &s.bucket, Key: s.name(key),
+		Body:        bytes.NewReader(append(head, e.Body...)),
+		ContentType: aws.String("application/octet-stream"), // the head is no part of an image
+		Metadata:    metadata(e),
+	}
+	if !e.ExpiresAt.IsZero() {
+		in.Expires = aws.Time(e.ExpiresAt)
+		in.CacheControl = aws.String("private, max-age=" + strconv.FormatInt(max(int64(time.Until(e.ExpiresAt)/time.Second), 0), 10))
+	}
+	_, err = s.client.PutObject(ctx, in, retriedBy(patient()))
+	return err
+}
+
+// metadata is what people see of an entry in the bucket's console; the entry itself
+// holds all of it.
+func metadata(e *cache.Entry) map[string]string {
+	m := map[string]string{}
+	if strings.Trim(e.ContentType, " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/+-.;=") == "" && e.ContentType != "" {
+		m["tintype-type"] = e.ContentType
+	}
+	if e.Width > 0 && e.Height > 0 {
+		m["tintype-size"] = fmt.Sprintf("%dx%d", e.Width, e.Height)
+	}
+	return m
+}
+
+// delete deletes the entry under a key, if there is one.
+func (s store) delete(ctx context.Context, key cache.Key) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(patient()))
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchKey" {
+		return nil // some stores say so
+	}
+	return err
+}
+
+func (s store) close() { s.transport.CloseIdleConnections() }
+
+func retriedBy(r aws.Retryer) func(*s3.Options) {
+	return func(o *s3.Options) { o.Retryer = r }
+}
+
+// patient tries again twice, with jitter: nobody waits for a write.
+func patient() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = 3
+		o.MaxBackoff = 2 * time.Second
+	})
+}
+
+// describe says why a request failed, for the operator: without what the bucket wrote
+// but for its code, since some repeat what was signed.
+func describe(err error) string {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if !ok || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {
+		if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+			return send.Err.Error()
+		}
+		return err.Error()
+	}
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || len(api.ErrorCode()) > 64 {
+		return fmt.Sprintf("it answered with status %d", answer.HTTPStatusCode())
+	}
+	said := fmt.Sprintf("it answered with status %d (%s)", answer.HTTPStatusCode(), api.ErrorCode())
+	if api.ErrorCode() == "AccessDenied" {
+		said += "; the credentials must be allowed s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket, " +
+			"without which it says the same of missing entries"
+	}
+	return said
+}

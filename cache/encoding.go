@@ -1,0 +1,140 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"time"
+)
+
+// A stored entry is a header, the four strings that it gives the lengths of, and the
+// body. Nothing else: one that is longer or shorter than its header says is torn.
+
+// magic ends in the version of the format. Entries of another version are misses, and
+// the disk cache's scan removes them.
+const magic = "tintype\x01"
+
+// header is stored big-endian and unpadded, in this order.
+type header struct {
+	Magic [8]byte
+	Sum   uint32 // CRC-32C of everything after this field
+	Key   Key    // so that an entry under another's name is a miss
+
+	StoredAt, RevalidateAt, ExpiresAt encodedTime
+	Width, Height, Frames             int64
+
+	ContentTypeLen, ETagLen, OriginETagLen, OriginLastModifiedLen uint32
+	BodyLen                                                       uint64
+}
+
+// encodedTime holds every time.Time, the zero one too, to the nanosecond.
+type encodedTime struct {
+	Sec  int64 // Unix time
+	Nsec uint32
+}
+
+const sumStart, sumEnd = len(magic), len(magic) + 4 // of the field Sum
+
+var (
+	headerSize = binary.Size(header{})
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// Errors of Decode.
+var (
+	ErrOtherVersion = errors.New("cache entry is of another version")
+	ErrCorrupt      = errors.New("cache entry is corrupt")
+)
+
+// EncodeHead returns what a tier stores in front of an entry's body: all other fields
+// but Code and Message, a checksum over the whole, and the key, so that an entry under
+// another's name is none. Decode reads it.
+func EncodeHead(key Key, e *Entry) ([]byte, error) {
+	h := header{
+		Key:          key,
+		StoredAt:     toEncodedTime(e.StoredAt),
+		RevalidateAt: toEncodedTime(e.RevalidateAt),
+		ExpiresAt:    toEncodedTime(e.ExpiresAt),
+		Width:        int64(e.Width), Height: int64(e.Height), Frames: int64(e.Frames),
+		ContentTypeLen: uint32(len(e.ContentType)), ETagLen: uint32(len(e.ETag)),
+		OriginETagLen: uint32(len(e.OriginETag)), OriginLastModifiedLen: uint32(len(e.OriginLastModified)),
+		BodyLen: uint64(len(e.Body)),
+	}
+	copy(h.Magic[:], magic)
+	head, err := binary.Append(make([]byte, 0, EncodedSize(e)-int64(len(e.Body))), binary.BigEndian, &h)
+	if err != nil {
+		return nil, err
+	}
+	head = append(head, e.ContentType...)
+	head = append(head, e.ETag...)
+	head = append(head, e.OriginETag...)
+	head = append(head, e.OriginLastModified...)
+	sum := crc32.Update(crc32.Checksum(head[sumEnd:], castagnoli), castagnoli, e.Body)
+	binary.BigEndian.PutUint32(head[sumStart:], sum)
+	return head, nil
+}
+
+// EncodedSize is the length of an entry as it is stored, in bytes.
+func EncodedSize(e *Entry) int64 {
+	return int64(headerSize) + int64(len(e.ContentType)+len(e.ETag)+
+		len(e.OriginETag)+len(e.OriginLastModified)) + int64(len(e.Body))
+}
+
+// parseHeader reads the header at the start of a stored entry of size bytes, and
+// checks all that can be checked without the rest.
+func parseHeader(head []byte, key Key, size int64) (h header, err error) {
+	if len(head) < headerSize {
+		return h, ErrCorrupt
+	}
+	if begin := string(head[:len(magic)]); begin != magic {
+		if begin[:len(magic)-1] == magic[:len(magic)-1] {
+			return h, ErrOtherVersion
+		}
+		return h, ErrCorrupt
+	}
+	if _, err := binary.Decode(head, binary.BigEndian, &h); err != nil {
+		return h, ErrCorrupt
+	}
+	rest := uint64(h.ContentTypeLen) + uint64(h.ETagLen) + uint64(h.OriginETagLen) + uint64(h.OriginLastModifiedLen)
+	if h.Key != key || size < 0 || h.BodyLen > uint64(size) || uint64(headerSize)+rest+h.BodyLen != uint64(size) {
+		return h, ErrCorrupt
+	}
+	return h, nil
+}
+
+// Decode reads what was stored under key: EncodeHead's bytes and the body. The entry's
+// body is a part of stored. The error is ErrCorrupt or ErrOtherVersion.
+func Decode(stored []byte, key Key) (*Entry, error) {
+	h, err := parseHeader(stored, key, int64(len(stored)))
+	if err != nil {
+		return nil, err
+	}
+	if crc32.Checksum(stored[sumEnd:], castagnoli) != h.Sum {
+		return nil, ErrCorrupt
+	}
+	bodyStart := uint64(len(stored)) - h.BodyLen
+	texts := string(stored[headerSize:bodyStart])
+	next := func(n uint32) (text string) {
+		text, texts = texts[:n], texts[n:]
+		return text
+	}
+	return &Entry{
+		ContentType:        next(h.ContentTypeLen),
+		ETag:               next(h.ETagLen),
+		OriginETag:         next(h.OriginETagLen),
+		OriginLastModified: next(h.OriginLastModifiedLen),
+		Width:              int(h.Width), Height: int(h.Height), Frames: int(h.Frames),
+		StoredAt:     h.StoredAt.time(),
+		RevalidateAt: h.RevalidateAt.time(),
+		ExpiresAt:    h.ExpiresAt.time(),
+		Body:         stored[bodyStart:len(stored):len(stored)],
+	}, nil
+}
+
+func toEncodedTime(t time.Time) encodedTime {
+	return encodedTime{t.Unix(), uint32(t.Nanosecond())}
+}
+
+func (t encodedTime) time() time.Time {
+	return time.Unix(t.Sec, int64(t.Nsec)).UTC()
+}

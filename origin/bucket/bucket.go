@@ -1,0 +1,231 @@
+// Package bucket fetches originals from S3, R2 and other stores that speak S3:
+// [New] makes an [origin.Source] of one bucket.
+//
+// Which URLs count as names of a bucket is [origin.S3Places]'s to say, and which
+// addresses may be connected to, that of the [origin.Guard] behind the transport.
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/tintype/tintype/origin"
+)
+
+// A Config is one bucket, and how it is reached. Bucket and Transport are required,
+// and Region or AccountID, and the credentials unless Ambient is set.
+type Config struct {
+	Bucket          string
+	Region          string // such as "eu-west-1"; of R2 "auto", whatever is set
+	Endpoint        string // scheme, host and port of what isn't AWS or R2; empty otherwise
+	AccountID       string // of R2; empty otherwise
+	Prefix          string // in front of every key; ends in "/" or is empty
+	AccessKeyID     string
+	SecretAccessKey string
+
+	// Ambient are the credentials that a bucket without its own is read with. Nil
+	// refuses it.
+	Ambient *Ambient
+	// Transport is one of origin.NewTransport, so that every connection goes past its
+	// guard. Sources share one, and with it its connections.
+	Transport http.RoundTripper
+	Limits    origin.Limits // zero fields are those of origin.DefaultLimits; Connect is the transport's
+	UserAgent string        // empty is "Tintype"
+}
+
+// ErrNoCredentials is the error of New for a bucket without credentials.
+var ErrNoCredentials = errors.New("the source has no credentials: set access_key_id and secret_access_key")
+
+const (
+	retries = 2
+	// pauseBefore is the mean pause before the first retry; three times as long
+	// before the second.
+	pauseBefore = 100 * time.Millisecond
+
+	maxName      = 1024 // bytes of an object's name, prefix included: the limit of S3 and R2
+	maxValidator = 512  // bytes; longer validators are as good as none
+)
+
+// A Source is the objects of one bucket below one prefix. It is safe for concurrent
+// use, and holds nothing that must be closed.
+type Source struct {
+	client         *s3.Client
+	bucket, prefix string
+	limits         origin.Limits
+}
+
+var _ origin.Source = (*Source)(nil)
+
+// New returns the bucket as a source. It connects to nothing.
+func New(c Config) (*Source, error) {
+	switch {
+	case c.Bucket == "":
+		return nil, errors.New("bucket: the name is missing")
+	case c.Transport == nil:
+		return nil, errors.New("bucket: the transport is missing")
+	}
+	region, endpoint := c.Region, c.Endpoint
+	if c.AccountID != "" {
+		region, endpoint = "auto", "https://"+c.AccountID+".r2.cloudflarestorage.com"
+	}
+	if region == "" {
+		return nil, errors.New("bucket: the region is missing")
+	}
+	keys, err := c.credentials()
+	if err != nil {
+		return nil, err
+	}
+	o := s3.Options{
+		Region:      region,
+		Credentials: keys,
+		HTTPClient:  newSender(c.Transport, c.UserAgent),
+		// Virtual hosts are AWS's way. Others may know none, and certificates for
+		// *.s3.… cover no bucket with a dot in its name.
+		UsePathStyle: endpoint != "" || strings.Contains(c.Bucket, "."),
+		// The SDK's own retries would leave out bodies that end early.
+		Retryer: aws.NopRetryer{},
+		// Stores that speak S3 answer unknown checksum headers with errors.
+		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation:                aws.ResponseChecksumValidationWhenRequired,
+		DisableLogOutputChecksumValidationSkipped: true,
+		APIOptions: unsigned,
+	}
+	if endpoint != "" {
+		o.BaseEndpoint = &endpoint
+	}
+	return &Source{client: s3.New(o), bucket: c.Bucket, prefix: c.Prefix, limits: c.limits()}, nil
+}
+
+func (c *Config) limits() origin.Limits {
+	l, d := c.Limits, origin.DefaultLimits()
+	if l.Bytes <= 0 {
+		l.Bytes = d.Bytes
+	}
+	if l.Timeout <= 0 {
+		l.Timeout = d.Timeout
+	}
+	return l
+}
+
+func (c *Config) credentials() (aws.CredentialsProvider, error) {
+	switch {
+	case c.AccessKeyID != "" && c.SecretAccessKey != "":
+		return credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, ""), nil
+	case c.AccessKeyID == "" && c.SecretAccessKey == "" && c.Ambient != nil:
+		return c.Ambient.provider, nil
+	}
+	return nil, ErrNoCredentials
+}
+
+// Ambient are the credentials that the process finds around it: variables, shared
+// configuration files, the role of the machine or container. Who may set a source
+// without credentials reads every bucket that they open. It is safe for concurrent use.
+type Ambient struct{ provider aws.CredentialsProvider }
+
+// LoadAmbient finds the credentials' place by the rules of AWS's SDKs. What is there
+// is only read with the first request that needs it.
+func LoadAmbient(ctx context.Context) (*Ambient, error) {
+	c, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("credentials of the environment: %w", err)
+	}
+	return &Ambient{c.Credentials}, nil
+}
+
+// Fetch implements origin.Source. A failure that may pass is tried again, twice at
+// most and within the limit of time. A key with a query names no object.
+func (s *Source) Fetch(ctx context.Context, key origin.Key, have origin.Validators) (*origin.Object, error) {
+	if err := origin.CheckPath(key.Path); err != nil {
+		return nil, err
+	}
+	if key.Query != "" {
+		return nil, fmt.Errorf("%w: an object in a bucket has no query; leave out what follows the question mark", origin.ErrNotFound)
+	}
+	name := s.prefix + key.Path
+	if len(name) > maxName {
+		return nil, origin.ErrNotFound
+	}
+	limited, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+	defer cancel()
+	for attempt := range retries + 1 {
+		object, again, err := s.get(limited, name, have)
+		switch {
+		case err == nil:
+			return object, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case !again || attempt == retries || !pause(limited, attempt):
+			return nil, err
+		}
+	}
+	panic("unreachable: the last attempt returns")
+}
+
+// get makes one attempt. again says that another may fare better.
+func (s *Source) get(ctx context.Context, name string, have origin.Validators) (object *origin.Object, again bool, err error) {
+	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: &name}
+	if have.ETag != "" {
+		in.IfNoneMatch = &have.ETag
+	}
+	if t, err := http.ParseTime(have.LastModified); err == nil {
+		in.IfModifiedSince = &t
+	}
+	out, err := s.client.GetObject(ctx, in)
+	if err != nil {
+		err, again = explain(ctx, err, have)
+		return nil, again, err
+	}
+	defer out.Body.Close()
+	// "aws-chunked" is a trace of how the object was uploaded, not of how it is stored.
+	for coding := range strings.SplitSeq(aws.ToString(out.ContentEncoding), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") && !strings.EqualFold(coding, "aws-chunked") {
+			return nil, false, unavailable("the object is stored with a Content-Encoding; upload it without")
+		}
+	}
+	length := int64(-1)
+	if out.ContentLength != nil {
+		length = *out.ContentLength
+	}
+	body, err := origin.ReadBody(out.Body, length, s.limits.Bytes)
+	switch {
+	case errors.Is(err, origin.ErrTooLarge):
+		return nil, false, err
+	case err != nil:
+		return nil, true, origin.Failure(ctx, err)
+	}
+	object = &origin.Object{Body: body}
+	if etag := aws.ToString(out.ETag); len(etag) <= maxValidator {
+		object.ETag = etag
+	}
+	if out.LastModified != nil {
+		object.LastModified = out.LastModified.UTC().Format(http.TimeFormat)
+	}
+	return object, false, nil
+}
+
+// pause waits before the next attempt, for a time that differs from one caller to the
+// next. It reports false where the time is up before that.
+func pause(ctx context.Context, attempt int) bool {
+	mean := pauseBefore
+	for range attempt {
+		mean *= 3
+	}
+	t := time.NewTimer(mean/2 + rand.N(mean))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
