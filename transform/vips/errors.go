@@ -65,7 +65,6 @@ var savers = []string{"vips2", "jpegsave", "pngsave", "webpsave", "heifsave", "g
 // adds a stack trace to it; nothing of libvips's text reaches a client.
 func decodeError(err error) error {
 	text := strings.ToLower(vipsText(err))
-	text = strings.TrimPrefix(strings.ReplaceAll(text, "vips2png: unable to write to target target", ""), "; ")
 	if text != "" && !slices.ContainsFunc(strings.Split(text, "; "), isDecoders) {
 		return fault("encode", err)
 	}
