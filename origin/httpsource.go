@@ -3,7 +3,6 @@ package origin
 import (
 	"context"
 	"net/http"
-	"strings"
 )
 
 // An HTTPSource is the originals below one URL of a web server. Its fields are not
@@ -22,13 +21,7 @@ var _ Source = (*HTTPSource)(nil)
 // URL is where the original of a key is: below Base, in the one spelling that
 // EscapePath gives. The error wraps ErrInvalidPath or ErrInvalidURL.
 func (s *HTTPSource) URL(key Key) (URL, error) {
-	if err := CheckPath(key.Path); err != nil {
-		return URL{}, err
-	}
-	u := s.Base
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + EscapePath(key.Path)
-	u.Query = key.Query
-	return ParsePlace(u.String())
+	return s.Base.Below(key)
 }
 
 // Fetch implements Source.

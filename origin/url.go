@@ -158,6 +158,18 @@ func (u URL) Within(prefix URL) (key Key, ok bool) {
 	return Key{Path: unescape(rest), Query: u.Query}, true
 }
 
+// Below is where the original of a key is, in a source at u: the reverse of Within, in
+// the one spelling that EscapePath gives. The error wraps ErrInvalidPath or
+// ErrInvalidURL.
+func (u URL) Below(key Key) (URL, error) {
+	if err := CheckPath(key.Path); err != nil {
+		return URL{}, err
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + EscapePath(key.Path)
+	u.Query = key.Query
+	return ParsePlace(u.String())
+}
+
 // port is the port that a connection goes to.
 func (u URL) port() string {
 	if u.Port != "" {

@@ -41,6 +41,11 @@ type Config struct {
 	Cache      cache.Cache
 	API        http.Handler // under /v1; nil is none
 
+	// Bucket makes the source of a bucket (kind s3 or r2). An error, which is shown to
+	// clients, is that of its every fetch. Where Bucket is nil, such sources are refused
+	// as not implemented.
+	Bucket func(workspace.Source) (origin.Source, error)
+
 	// Dirs are the operator's folders: sources by namespace and key. They take the
 	// place of a stored source with the same key.
 	Dirs map[string]map[string]*origin.Dir
@@ -64,6 +69,7 @@ type Server struct {
 	sites            *sites
 	engine           transform.Engine
 	http             *origin.HTTP
+	bucket           func(workspace.Source) (origin.Source, error)
 	loader           *cache.Loader
 	originals        cache.Shared[originalKey, *original]
 	api              http.Handler
@@ -84,7 +90,7 @@ type Server struct {
 // New makes a server. Close it when its last request has been answered.
 func New(c Config) *Server {
 	s := &Server{
-		workspaces: c.Workspaces, sites: newSites(4096), engine: c.Engine, http: c.HTTP, api: c.API, dirs: c.Dirs,
+		workspaces: c.Workspaces, sites: newSites(4096), engine: c.Engine, http: c.HTTP, bucket: c.Bucket, api: c.API, dirs: c.Dirs,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,

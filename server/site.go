@@ -35,8 +35,8 @@ type source struct {
 	fetch  origin.Source // nil where this server can't fetch from the kind yet
 	places []origin.URL  // every URL prefix under which its originals are known
 	marked bool          // a mark is applied to everything of it
-	// shadowed: a place of another source is on the same host, so that an original may
-	// belong to both.
+	// shadowed: a place of another source is one of its own or inside, so that an
+	// original may belong to both.
 	shadowed bool
 }
 
@@ -94,13 +94,24 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	}
 	for _, ws := range w.Sources {
 		src := &source{Source: ws, id: placeID(ws)}
-		if ws.Kind == "http" {
+		switch ws.Kind {
+		case "http":
 			base, err := origin.ParsePlace(ws.URL)
 			if err != nil {
 				return nil, err
 			}
 			src.places = append(src.places, base)
 			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: base, Header: headers(ws.Headers), Redirect: c.checkRedirect}
+		case "s3", "r2":
+			if src.places, err = origin.S3Places(ws.Bucket, ws.Region, ws.Endpoint, ws.AccountID, ws.Prefix); err != nil {
+				return nil, err
+			}
+			if s.bucket == nil {
+				break
+			}
+			if src.fetch, err = s.bucket(ws); err != nil {
+				src.fetch = unusable{err} // and no reason to refuse the workspace's others
+			}
 		}
 		for _, p := range ws.PublicURLs {
 			u, err := origin.ParsePlace(p)
@@ -123,28 +134,45 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 			}
 		}
 	}
-	for _, a := range c.sources {
-		for _, b := range c.sources {
-			a.shadowed = a.shadowed || a != b && sharesHost(a, b)
+	c.findShadowed()
+	return c, nil
+}
+
+// findShadowed sets shadowed where it is so. Only places on one host are compared:
+// buckets have many.
+func (c *site) findShadowed() {
+	type placed struct {
+		*source
+		place origin.URL
+	}
+	hosts := map[string][]placed{}
+	for _, src := range c.sources {
+		for _, place := range src.places {
+			hosts[place.Host] = append(hosts[place.Host], placed{src, place})
 		}
 	}
-	return c, nil
+	for _, on := range hosts {
+		for _, outer := range on {
+			for _, inner := range on {
+				if outer.source == inner.source || outer.shadowed {
+					continue
+				}
+				_, outer.shadowed = inner.place.Within(outer.place)
+			}
+		}
+	}
+}
+
+// An unusable source answers every fetch with what is wrong with its settings.
+type unusable struct{ err error }
+
+func (u unusable) Fetch(context.Context, origin.Key, origin.Validators) (*origin.Object, error) {
+	return nil, fmt.Errorf("%w: %w", origin.ErrUnavailable, u.err)
 }
 
 // dirRevalidate is how many seconds pass before a folder is asked whether a file has
 // changed: asking costs next to nothing.
 const dirRevalidate = 2
-
-func sharesHost(a, b *source) bool {
-	for _, p := range a.places {
-		for _, q := range b.places {
-			if p.SameHost(q) {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // placeID is a hash of what decides which originals a source leads to.
 func placeID(s workspace.Source) string {

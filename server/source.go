@@ -24,12 +24,12 @@ func (r ref) host() string {
 	switch {
 	case r.source == nil:
 		return r.url.Host
-	case len(r.source.places) > 0:
-		return r.source.places[0].Host
-	case r.source.Kind == "dir":
+	case len(r.source.places) == 0: // a folder
 		return ""
+	case r.source.Bucket != "": // which share hosts
+		return r.source.places[0].Host + "/" + r.source.Bucket
 	}
-	return r.source.Bucket
+	return r.source.places[0].Host
 }
 
 // String is the ref as an owner would write it, for logs and messages.
@@ -79,28 +79,27 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 	if src == nil {
 		return ref{}, fail("SOURCE_NOT_FOUND", fmt.Sprintf("workspace %s has no source %s", c.Namespace, key))
 	}
-	if src.shadowed {
-		if r, ok := c.stricter(src, k); ok {
-			return r, nil
-		}
-	}
-	return ref{source: src, key: k}, nil
+	return c.strictest(ref{source: src, key: k}), nil
 }
 
-// stricter finds the private or marked source that an original of src belongs to as
-// well: one source may be configured inside another, and the way through the outer
-// one is not to avoid the rules of the inner one.
-func (c *site) stricter(src *source, k origin.Key) (ref, bool) {
-	s, ok := src.fetch.(*origin.HTTPSource)
-	if !ok {
-		return ref{}, false
+// strictest is the ref, or that of the private or marked source which the original
+// belongs to as well: one source may be configured inside another, or under another
+// name, and the way through the one is not to avoid the rules of the other.
+func (c *site) strictest(r ref) ref {
+	if !r.source.shadowed {
+		return r
 	}
-	u, err := s.URL(k)
-	if err != nil {
-		return ref{}, false // the fetch will say so
+	for _, place := range r.source.places {
+		u, err := place.Below(r.key)
+		if err != nil {
+			continue // the fetch will say so
+		}
+		other, ok, err := c.within(u)
+		if err == nil && ok && other.source != r.source && (other.source.Private || other.source.marked) {
+			return other
+		}
 	}
-	r, ok, err := c.within(u)
-	return r, err == nil && ok && r.source != src && (r.source.Private || r.source.marked)
+	return r
 }
 
 // resolveURL finds out whose original a full URL is: a URL that lies inside one
@@ -111,8 +110,11 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	if err != nil {
 		return ref{}, err
 	}
-	if r, ok, err := c.within(u); ok || err != nil {
-		return r, err
+	switch r, ok, err := c.within(u); {
+	case err != nil:
+		return ref{}, err
+	case ok:
+		return c.strictest(r), nil
 	}
 	if err := c.checkURL(u); err != nil {
 		return ref{}, err
@@ -182,10 +184,10 @@ func (c *site) checkRedirect(u origin.URL) error {
 	if err != nil {
 		return err
 	}
-	if ok && !r.source.Private && !r.source.marked {
-		return nil
-	}
 	if ok {
+		if r = c.strictest(r); !r.source.Private && !r.source.marked {
+			return nil
+		}
 		return fail("SOURCE_NOT_ALLOWED", "the origin redirects into the source "+r.source.Key+", which has rules of its own: name that source instead")
 	}
 	return c.checkURL(u)

@@ -37,7 +37,20 @@ const (
 // them, and its own sources must have other keys. Any other reference must be to a
 // source or mark of the workspace: a typo there would bind a mark to nothing.
 func (w *Workspace) Validate(operator ...string) error {
-	v := validator{w: w, operator: operator}
+	return Process{Dirs: operator}.Validate(w)
+}
+
+// A Process is what the process that serves a workspace adds to it.
+type Process struct {
+	Dirs []string // keys of its dir sources in the workspace's namespace
+	// LendsCredentials: buckets may be without credentials, and are read with those of
+	// the process.
+	LendsCredentials bool
+}
+
+// Validate is w's Validate in this process.
+func (p Process) Validate(w *Workspace) error {
+	v := validator{w: w, operator: p.Dirs, lends: p.LendsCredentials}
 	v.namespace()
 	v.name()
 	v.patterns()
@@ -56,6 +69,7 @@ type validator struct {
 	problems
 	w        *Workspace
 	operator []string // keys of the process's dir sources
+	lends    bool     // buckets may be without credentials
 }
 
 func (v *validator) namespace() {

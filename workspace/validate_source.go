@@ -74,6 +74,9 @@ func (v *validator) source(path string, s *Source, i int) {
 	} {
 		at := member(path, f.name)
 		required := slices.Contains(kind.required, f.name)
+		if v.lends && s.AccessKeyID == "" && s.SecretAccessKey == "" && (f.name == "access_key_id" || f.name == "secret_access_key") {
+			continue
+		}
 		switch {
 		case required && !f.set:
 			v.add(at, "is missing: a source of kind %q needs it", s.Kind)

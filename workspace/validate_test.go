@@ -214,3 +214,25 @@ func TestMarkQuery(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// TestLentCredentials: where the process lends its own, a bucket has both or none.
+func TestLentCredentials(t *testing.T) {
+	for _, test := range []struct {
+		id, secret  string
+		alone, lent bool // valid
+	}{
+		{"k", "s", true, true},
+		{"", "", false, true},
+		{"k", "", false, false},
+		{"", "s", false, false},
+	} {
+		w := workspace.New("acme")
+		w.Sources = []workspace.Source{{Key: "media", Kind: "s3", Bucket: "media", Region: "eu-west-1", AccessKeyID: test.id, SecretAccessKey: test.secret}}
+		if err := w.Validate(); (err == nil) != test.alone {
+			t.Errorf("%q %q: %v", test.id, test.secret, err)
+		}
+		if err := (workspace.Process{LendsCredentials: true}).Validate(w); (err == nil) != test.lent {
+			t.Errorf("%q %q, lent: %v", test.id, test.secret, err)
+		}
+	}
+}

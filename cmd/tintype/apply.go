@@ -79,7 +79,7 @@ func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *sl
 		return fmt.Errorf("--apply: %w", err)
 	}
 	for _, w := range all {
-		if err := w.Validate(c.dirKeys(w.Namespace)...); err != nil {
+		if err := c.process(w.Namespace).Validate(w); err != nil {
 			return fmt.Errorf("--apply: %s: workspace %s: %w", c.Apply, w.Namespace, err)
 		}
 	}

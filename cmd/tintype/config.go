@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -30,8 +31,12 @@ type serveCmd struct {
 	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
 	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
 
+	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
+
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"256MiB" placeholder:"SIZE" help:"Memory for variants (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
+
+	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. The endpoint is for what isn't AWS."`
 
 	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Transforms at a time; 0 is one for every core (${default})."`
 	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; more are answered 503 at once (${default})."`
@@ -64,6 +69,11 @@ func (c *serveCmd) Validate() error {
 	} {
 		if v.value < v.min {
 			return fmt.Errorf("%s: must be %s", v.flag, v.what)
+		}
+	}
+	if c.CacheBucket != "" {
+		if _, err := bucketcache.ParseURL(c.CacheBucket); err != nil {
+			return fmt.Errorf("--cache-bucket: %w", err)
 		}
 	}
 	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {

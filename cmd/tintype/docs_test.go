@@ -49,7 +49,8 @@ durations as 10s or 1m30s. A wrong value ends the start with the flag's name and
 				help += "."
 			}
 			help = strings.ReplaceAll(help, "|", `\|`)
-			fmt.Fprintf(&b, "| `--%s %s` | `%s` | %s | %s |\n", f.Name, strings.ReplaceAll(f.PlaceHolder, "|", `\|`), strings.Join(f.Envs, " "), def, help)
+			name := strings.TrimSpace(f.Name + " " + strings.ReplaceAll(f.PlaceHolder, "|", `\|`))
+			fmt.Fprintf(&b, "| `--%s` | `%s` | %s | %s |\n", name, strings.Join(f.Envs, " "), def, help)
 		}
 	}
 	b.WriteString(`

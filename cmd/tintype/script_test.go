@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -60,14 +61,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server":   cmdServer,
-			"stop":     cmdStop,
-			"request":  cmdRequest,
-			"image":    cmdImage,
-			"truncate": cmdTruncate,
-		},
+		Cmds: scriptCmds,
 	})
+}
+
+var scriptCmds = map[string]func(*testscript.TestScript, bool, []string){
+	"server":   cmdServer,
+	"stop":     cmdStop,
+	"request":  cmdRequest,
+	"image":    cmdImage,
+	"truncate": cmdTruncate,
 }
 
 // A process is a server that a script started.
@@ -92,7 +95,8 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	p.cmd = exec.Command(bin, all...)
 	p.cmd.Dir = ts.MkAbs(".")
-	p.cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "TINTYPE_ROOT_KEY=" + ts.Getenv("TINTYPE_ROOT_KEY")}
+	p.cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "TINTYPE_ROOT_KEY=" + ts.Getenv("TINTYPE_ROOT_KEY"),
+		"AWS_ACCESS_KEY_ID=" + ts.Getenv("AWS_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY=" + ts.Getenv("AWS_SECRET_ACCESS_KEY"), "AWS_EC2_METADATA_DISABLED=true"}
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()
 	ts.Check(err)
@@ -135,7 +139,8 @@ func lookIn(path, name string) (string, error) {
 }
 
 // cmdStop stops the server: with SIGTERM, after which it must exit with 0, or with
-// -9, after which its data folder must still be good.
+// -9, after which its data folder must still be good. What it logged is added to
+// server.log.
 func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 	v, ok := running.LoadAndDelete(ts)
 	if neg || !ok {
@@ -155,6 +160,10 @@ func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(20 * time.Second):
 		ts.Fatalf("the server did not stop:\n%s", p.stderr)
 	}
+	log, err := os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	_, err = log.Write(p.stderr.Bytes())
+	ts.Check(errors.Join(err, log.Close()))
 	ts.Logf("server log:\n%s", p.stderr)
 }
 

@@ -20,7 +20,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tintype/tintype/cache"
+	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/origin/bucket"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
@@ -85,8 +87,21 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		closers = append(closers, func() error { return withGrace(disk.Close) })
 		tiers, figures["disk"] = append(tiers, disk), disk
 	}
+	if c.CacheBucket != "" {
+		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Log: log})
+		if err != nil {
+			return fmt.Errorf("--cache-bucket: %w", err)
+		}
+		closers = append(closers, func() error { return withGrace(shared.Close) })
+		tiers, figures["bucket"] = append(tiers, shared), shared
+	}
 	limits := origin.DefaultLimits()
 	limits.Bytes, limits.Timeout = int64(c.MaxOriginalBytes), c.FetchTimeout
+	fetching := origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(c.AllowCIDR)}, Limits: limits}
+	buckets, err := c.buckets(ctx, fetching)
+	if err != nil {
+		return err
+	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures)
 
@@ -97,9 +112,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	srv := server.New(server.Config{
 		Workspaces: workspaces,
 		Engine:     engine,
-		HTTP:       origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(c.AllowCIDR)}, Limits: limits}),
+		HTTP:       origin.NewHTTP(fetching),
+		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
+		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
 		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
@@ -204,6 +220,31 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs ma
 		}
 	}
 	return dirs, closeAll, nil
+}
+
+// process is what this process adds to a workspace.
+func (c *serveCmd) process(namespace string) workspace.Process {
+	return workspace.Process{Dirs: c.dirKeys(namespace), LendsCredentials: c.AllowAmbientCredentials}
+}
+
+// buckets returns what makes a source of a bucket. All share one pool of connections,
+// which go past the guard.
+func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (func(workspace.Source) (origin.Source, error), error) {
+	var ambient *bucket.Ambient
+	if c.AllowAmbientCredentials {
+		var err error
+		if ambient, err = bucket.LoadAmbient(ctx); err != nil {
+			return nil, fmt.Errorf("--allow-ambient-credentials: %w", err)
+		}
+	}
+	transport := origin.NewTransport(fetching)
+	return func(s workspace.Source) (origin.Source, error) {
+		return bucket.New(bucket.Config{
+			Bucket: s.Bucket, Region: s.Region, Endpoint: s.Endpoint, AccountID: s.AccountID, Prefix: s.Prefix,
+			AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey,
+			Ambient: ambient, Transport: transport, Limits: fetching.Limits,
+		})
+	}, nil
 }
 
 // dirKeys are the sources of a workspace that this process serves from folders.

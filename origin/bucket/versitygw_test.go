@@ -190,6 +190,7 @@ func TestVersityGW(t *testing.T) {
 			{"drip", `{"type":"bandwidth","attributes":{"rate":10}}`, origin.ErrTimeout, ""},
 		} {
 			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
 				proxy := startProxy(t, gateway.Address)
 				c := c
 				c.Endpoint = "http://" + proxy.Listen

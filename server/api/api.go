@@ -43,6 +43,10 @@ type Config struct {
 	// namespace, which marks and presets may refer to. Nil is none.
 	DirSources func(namespace string) []string
 
+	// LendsCredentials says that buckets may be without credentials, and are read with
+	// those of the process.
+	LendsCredentials bool
+
 	// RootKey is the key that may do everything. Empty closes the API: every call
 	// but the one for the OpenAPI document is answered 401.
 	RootKey string
@@ -73,6 +77,7 @@ func New(c Config) http.Handler {
 		store:      c.Store,
 		reads:      c.Uncached,
 		dirSources: c.DirSources,
+		lends:      c.LendsCredentials,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")),
 		log:        c.Log,
 		requestID:  c.RequestID,
@@ -111,6 +116,7 @@ type api struct {
 	store      workspace.Store // for writes
 	reads      workspace.Store
 	dirSources func(namespace string) []string
+	lends      bool // LendsCredentials
 	baseDomain string
 	log        *slog.Logger
 	requestID  func(context.Context) string

@@ -63,7 +63,7 @@ func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*c
 	if err := w.Unmask(nil); err != nil {
 		return nil, err
 	}
-	if err := w.Validate(a.dirSources(w.Namespace)...); err != nil {
+	if err := a.validate(w); err != nil {
 		return nil, err
 	}
 	if err := a.store.Create(ctx, w); err != nil {
@@ -196,11 +196,16 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 	return w, nil
 }
 
+// validate judges w as this process would serve it.
+func (a *api) validate(w *workspace.Workspace) error {
+	return workspace.Process{Dirs: a.dirSources(w.Namespace), LendsCredentials: a.lends}.Validate(w)
+}
+
 // change puts w in the place of old, from which w has its namespace, revision, id
 // and times, and answers it. Where nothing differs, nothing is written and the
 // revision stays.
 func (a *api) change(ctx context.Context, old, w *workspace.Workspace) (*workspaceOutput, error) {
-	if err := w.Validate(a.dirSources(w.Namespace)...); err != nil {
+	if err := a.validate(w); err != nil {
 		return nil, err
 	}
 	same, err := equal(w, old)

@@ -45,11 +45,6 @@ func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 		}
 	}
 	var data []byte
-	if t.job.Format == transform.WebP && t.frames == 1 {
-		if err := t.materialise(ctx, picture); err != nil {
-			return nil, err
-		}
-	}
 	err := t.evaluate(ctx, picture.ImageRef, func() (err error) {
 		data, err = encoders[t.job.Format](t, picture)
 		return err
