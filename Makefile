@@ -39,9 +39,9 @@ lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	@scripts/vulncheck
 
-bench: build ## speed and memory, as ratios to plain libvips calls taken in the same run
+bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server
-	$(GO) run ./bench
+	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery

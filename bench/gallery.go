@@ -74,7 +74,7 @@ func writeGallery(dir string) error {
 	if err := samples.Write(dir); err != nil {
 		return err
 	}
-	handler, err := newHandler(dir)
+	house, err := newHouse(dir)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func writeGallery(dir string) error {
 		for _, picture := range all[i].pictures {
 			r := row{Original: picture}
 			for _, q := range all[i].queries {
-				c, err := makeCell(handler, dir, picture, q)
+				c, err := makeCell(house.handler, dir, picture, q)
 				if err != nil {
 					return err
 				}

@@ -8,7 +8,8 @@
 //
 //	load.go     open the original with the loader that its header calls for
 //	animate.go  take the frames apart, and put them together again
-//	resize.go   cut the region out, shrink or enlarge it
+//	reduce.go   cut the region out and reduce it, of all frames at once
+//	resize.go   cut the region out and enlarge it
 //	colour.go   everything becomes 8-bit sRGB (or grey)
 //	crop.go     keep a part, chosen by the plan or by what is in the picture
 //	orient.go   EXIF orientation, rotation and mirroring in one go

@@ -1,0 +1,185 @@
+//go:build cgo
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/vips"
+)
+
+// The kinds of variants that are measured: 512 pixels wide, but for the avatar.
+var cases = []struct {
+	name  string
+	width int
+	to    transform.Format
+	aim   float64 // of the ratio miss/usual; 0 for none
+}{
+	{"photo.jpg", 512, transform.JPEG, 0.62},
+	{"large.jpg", 512, transform.JPEG, 0.70},
+	{"photo.jpg", 512, transform.WebP, 0.70},
+	{"photo.jpg", 512, transform.AVIF, 0.72},
+	{"photo.png", 512, transform.PNG, 0.85},
+	{"chart.png", 512, transform.PNG, 0},
+	{"logo.png", 512, transform.WebP, 0},
+	{"photo.webp", 512, transform.WebP, 0.90},
+	{"photo.avif", 512, transform.AVIF, 0},
+	{"orbit.gif", 512, transform.WebP, 0.80},
+	{"small.gif", 240, transform.WebP, 0.80},
+	{"orbit.gif", 512, transform.GIF, 0},
+	{"avatar.jpg", 128, transform.JPEG, 0},
+}
+
+// compareSpeed makes the variants of every case in three ways, turn by turn: a miss
+// through the whole handler (policy, fetch from a folder, header check, engine,
+// caching, answer); the libvips calls that do the same in a plain loop; and the
+// usual way. It prints processor time in milliseconds (medians; the mean over the
+// originals of a case), bytes, scores (see ssimulacra2.go; against the original
+// reduced in floating point), and the most memory that the process, with the
+// originals of all cases, held during a miss.
+func compareSpeed(out io.Writer, n int, only *regexp.Regexp, photos string) error {
+	dir, err := os.MkdirTemp("", "tintype-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	h, err := newHouse(dir)
+	if err != nil {
+		return err
+	}
+	files, err := draw(photos)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "libvips %s, %d variants of each kind\n", vips.Version(), n)
+	fmt.Fprintln(t, "case\tmiss ms\tcalls ms\tusual ms\tmiss/calls\tmiss/usual\taim\tmiss kB\tusual kB\tmiss score\tusual score\tpeak MB\t")
+	for _, c := range cases {
+		name := fmt.Sprintf("%s to %s", c.name, c.to)
+		if !only.MatchString(name) || len(files[c.name]) == 0 {
+			continue
+		}
+		var total outcome
+		for i, original := range files[c.name] {
+			file := strconv.Itoa(i) + c.name
+			if err := h.keep(file, original); err != nil {
+				return err
+			}
+			o, err := measure(h.miss(file), original, c.width, c.to, max(n/len(files[c.name]), 5))
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			total.add(o)
+		}
+		total.print(t, name, c.aim, float64(len(files[c.name])))
+	}
+	return t.Flush()
+}
+
+// An outcome is what is known of a variant, or of several together.
+type outcome struct {
+	ms, kB, score [3]float64 // miss, calls, usual
+	peak          float64    // MB
+}
+
+func (o *outcome) add(p outcome) {
+	for i := range 3 {
+		o.ms[i] += p.ms[i]
+		o.kB[i] += p.kB[i]
+		o.score[i] += p.score[i]
+	}
+	o.peak = max(o.peak, p.peak)
+}
+
+func (o *outcome) print(out io.Writer, name string, aim, n float64) {
+	wanted := "–"
+	if aim > 0 {
+		wanted = fmt.Sprintf("%.2f", aim)
+	}
+	fmt.Fprintf(out, "%s\t%.2f\t%.2f\t%.2f\t%.3f\t%.3f\t%s\t%.1f\t%.1f\t%.2f\t%.2f\t%.0f\t\n",
+		name, o.ms[0]/n, o.ms[1]/n, o.ms[2]/n, o.ms[0]/o.ms[1], o.ms[0]/o.ms[2], wanted,
+		o.kB[0]/n, o.kB[2]/n, o.score[0]/n, o.score[2]/n, o.peak)
+}
+
+// measure makes one variant n times in each way. Two rounds more warm up.
+func measure(miss way, original []byte, width int, to transform.Format, n int) (outcome, error) {
+	references, err := decode(original)
+	if err != nil {
+		return outcome{}, err
+	}
+	var o outcome
+	var times [3][]float64
+	for round := range n + 2 {
+		for i, make := range []way{miss, calls, usual} {
+			if i == 0 && round == 0 {
+				forgetPeak()
+			}
+			start := cpu()
+			data, err := make(original, width, to)
+			took := cpu() - start
+			if err != nil {
+				return outcome{}, err
+			}
+			if i == 0 && round == 0 {
+				o.peak = peak()
+			}
+			if round >= 2 {
+				times[i] = append(times[i], float64(took)/1e6)
+				continue
+			}
+			o.kB[i] = float64(len(data)) / 1e3
+			if round == 1 && i != 1 {
+				if o.score[i], err = compareFrames(references, data); err != nil {
+					return outcome{}, err
+				}
+			}
+		}
+	}
+	for i := range times {
+		slices.Sort(times[i])
+		o.ms[i] = times[i][len(times[i])/2]
+	}
+	return o, nil
+}
+
+// cpu is the processor time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// forgetPeak starts the measuring of peak over, where the system is Linux, and
+// gives back what isn't in use.
+func forgetPeak() {
+	debug.FreeOSMemory()
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
+
+// peak is the most memory that the process has held, in MB; 0 where that isn't known.
+func peak() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	kilobytes, _, _ := strings.Cut(strings.TrimSpace(after), " ")
+	n, err := strconv.ParseFloat(kilobytes, 64)
+	if err != nil {
+		return 0
+	}
+	return n / 1e3
+}

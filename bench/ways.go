@@ -1,0 +1,189 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/vips"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A way makes the variant of an original that is this wide.
+type way func(original []byte, width int, to transform.Format) ([]byte, error)
+
+// usual is what most servers do: libvips's own thumbnail, saved with the settings
+// that the tools around it come with (imgproxy, sharp, libvips itself).
+func usual(original []byte, width int, to transform.Format) ([]byte, error) {
+	params := govips.NewImportParams()
+	switch govips.DetermineImageType(original) {
+	case govips.ImageTypeGIF:
+		params.NumPages.Set(-1)
+	}
+	picture, err := govips.LoadThumbnailFromBuffer(original, width, 1_000_000, govips.InterestingNone, govips.SizeDown, params)
+	if err != nil {
+		return nil, err
+	}
+	defer picture.Close()
+	switch to {
+	case transform.GIF:
+		return export(picture, to, settings{effort: 7})
+	case transform.WebP:
+		data, _, err := picture.ExportWebp(&govips.WebpExportParams{Quality: 80, ReductionEffort: 4, StripMetadata: true})
+		return data, err
+	}
+	return export(picture, to, map[transform.Format]settings{
+		transform.JPEG: {quality: 80},
+		transform.PNG:  {effort: 6, filter: govips.PngFilterNone},
+		transform.AVIF: {quality: 60, effort: 1}, // imgproxy's; libvips's own default, 4, takes twice as long
+	}[to])
+}
+
+// calls makes the variant by the libvips calls that do what the engine does, and
+// nothing else: from memory to memory, with the same shrinking on load and the same
+// settings of encoders, but libvips's own reducing.
+func calls(original []byte, width int, to transform.Format) ([]byte, error) {
+	p := govips.NewImportParams()
+	p.Access.Set(govips.AccessSequential)
+	kind := govips.DetermineImageType(original)
+	header, err := transform.ReadHeader(original)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case govips.ImageTypeJPEG:
+		by := 8
+		for by > 1 && width*by > header.Width {
+			by /= 2
+		}
+		p.JpegShrinkFactor.Set(by)
+	case govips.ImageTypeWEBP:
+		p.WebpScaleFactor.Set(float64(width) / float64(header.Width))
+	case govips.ImageTypeGIF:
+		p.NumPages.Set(-1)
+	}
+	img, err := govips.LoadImageFromBuffer(original, p)
+	if err != nil {
+		return nil, err
+	}
+	defer img.Close()
+	if header.Frames > 1 {
+		roll, closeAll, err := resizeFrames(img, width)
+		defer closeAll()
+		if err != nil {
+			return nil, err
+		}
+		img = roll
+	} else if scale := float64(width) / float64(img.Width()); scale != 1 {
+		if err := img.Resize(scale, govips.KernelLanczos3); err != nil {
+			return nil, err
+		}
+	}
+	return export(img, to, map[transform.Format]settings{
+		transform.JPEG: {quality: 80},
+		transform.PNG:  {effort: 1, filter: govips.PngFilterPaeth},
+		transform.WebP: {quality: 76, effort: 2},
+		transform.AVIF: {quality: 60, effort: 1},
+		transform.GIF:  {effort: 3},
+	}[to])
+}
+
+// resizeFrames resizes an animation frame by frame, with colours weighted by alpha.
+func resizeFrames(img *govips.ImageRef, width int) (roll *govips.ImageRef, closeAll func(), err error) {
+	var frames []*govips.ImageRef
+	closeAll = func() {
+		for _, f := range frames {
+			f.Close()
+		}
+	}
+	delays, err := img.PageDelay()
+	if err != nil {
+		return nil, closeAll, err
+	}
+	pages, height := img.Pages(), img.PageHeight()
+	if err := errors.Join(img.SetPageHeight(img.Height()), img.SetPages(1)); err != nil {
+		return nil, closeAll, err
+	}
+	for i := range pages {
+		f, err := img.Copy()
+		if err != nil {
+			return nil, closeAll, err
+		}
+		frames = append(frames, f)
+		if err := f.ExtractArea(0, i*height, f.Width(), height); err != nil {
+			return nil, closeAll, err
+		}
+		if err := f.Resize(float64(width)/float64(f.Width()), govips.KernelLanczos3); err != nil {
+			return nil, closeAll, err
+		}
+	}
+	roll = frames[0]
+	rows := roll.Height()
+	if err := roll.ArrayJoin(frames[1:], 1); err != nil {
+		return nil, closeAll, err
+	}
+	return roll, closeAll, errors.Join(roll.SetPageHeight(rows), roll.SetPages(pages), roll.SetPageDelay(delays), roll.SetLoop(img.Loop()))
+}
+
+// A house is a server with one workspace, whose originals are files of a folder.
+type house struct {
+	dir     string
+	handler http.Handler
+	asked   int
+}
+
+// one is the only workspace.
+type one struct{ *workspace.Workspace }
+
+func (o one) Get(context.Context, string) (*workspace.Workspace, error) { return o.Workspace, nil }
+
+func newHouse(dir string) (*house, error) {
+	folder, err := origin.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := workspace.New("bench")
+	w.ID = "bench"
+	return &house{dir: dir, handler: server.New(server.Config{
+		Workspaces: one{w},
+		Engine:     vips.New(),
+		HTTP:       origin.NewHTTP(origin.HTTPConfig{Limits: origin.DefaultLimits()}),
+		Cache:      cache.NewMemory(256 << 20),
+		Dirs:       map[string]map[string]*origin.Dir{"bench": {"folder": folder}},
+		Limits:     transform.DefaultLimits(), TransformTimeout: time.Minute, Transforms: 1, Queue: 1,
+		Log: slog.New(slog.DiscardHandler),
+	}).Handler()}, nil
+}
+
+// keep makes an original known under a name.
+func (h *house) keep(name string, original []byte) error {
+	return os.WriteFile(filepath.Join(h.dir, name), original, 0o600)
+}
+
+// miss is a way: a request that finds nothing in the cache.
+func (h *house) miss(name string) way {
+	return func(_ []byte, width int, to transform.Format) ([]byte, error) {
+		h.asked++
+		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/bench/folder/%s?w=%d&format=%s&v=%d", name, width, to, h.asked), nil)
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			return nil, fmt.Errorf("status %d: %s", w.Code, w.Body)
+		}
+		return w.Body.Bytes(), nil
+	}
+}
