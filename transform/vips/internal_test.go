@@ -18,7 +18,7 @@ func TestScales(t *testing.T) {
 			t.Errorf("%s: q=100 is %d", name, last)
 		}
 	}
-	if got := avifQuality.of(80); got != 60 {
-		t.Errorf("avif: q=80 is %d, want 60", got)
+	if got := avifQuality.of(80); got != 72 {
+		t.Errorf("avif: q=80 is %d, want 72", got)
 	}
 }
