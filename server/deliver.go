@@ -354,6 +354,7 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 	defer cancel()
 	return s.engine.Transform(ctx, transform.Job{
 		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits,
+		MayKeep: a.auto() && a.accept.Takes(orig.header.Format),
 	})
 }
 

@@ -84,7 +84,7 @@ func (s Secret) Reveal() string { return hex.EncodeToString(s[:]) }
 // Sign returns the target with its signature. The target is in path form and begins
 // with "/NAMESPACE/"; it must bear no sig parameter, which is an error, and so is a
 // target that no server would accept: without a leading slash, with a fragment, a
-// space or a control character.
+// space, a control character or a malformed exp.
 func (s Secret) Sign(target string) (string, error) {
 	if err := checkTarget(target); err != nil {
 		return "", err
@@ -120,8 +120,12 @@ func checkTarget(target string) error {
 			return fmt.Errorf("the URL holds %q, which must be percent-encoded", c)
 		}
 	}
-	if _, query, _ := strings.Cut(target, "?"); countParam(query, "sig") > 0 {
+	_, query, _ := strings.Cut(target, "?")
+	if countParam(query, "sig") > 0 {
 		return errors.New("the URL is signed already")
+	}
+	if _, _, ok := parseExpiry(query); !ok {
+		return errors.New("exp must be there once at most, as Unix seconds")
 	}
 	return nil
 }

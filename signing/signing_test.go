@@ -1,6 +1,9 @@
 package signing
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -41,11 +44,13 @@ func vectors(t *testing.T) (all []vector) {
 	const now, exp = 1704067200, 1704070800
 	sign := func(s Secret, target string) string {
 		t.Helper()
-		signed, err := s.Sign(target)
-		if err != nil {
-			t.Fatal(err)
+		mac := hmac.New(sha256.New, s[:]) // by hand, since Sign refuses what is invalid
+		mac.Write([]byte(target))
+		separator := "?"
+		if strings.Contains(target, "?") {
+			separator = "&"
 		}
-		return signed
+		return target + separator + "sig=" + hex.EncodeToString(mac.Sum(nil))
 	}
 	add := func(name, target, result string, secrets ...Secret) {
 		if secrets == nil {
@@ -246,7 +251,7 @@ func TestTampering(t *testing.T) {
 }
 
 func TestSignRefuses(t *testing.T) {
-	for _, target := range []string{"", "acme/photos/cat.jpg", "https://img.example.com/acme/a.jpg", "/acme/a b.jpg", "/acme/a.jpg#x", "/acme/a.jpg\n", "/acme/a.jpg?sig=1", "/acme/a.jpg?w=1&sig="} {
+	for _, target := range []string{"", "acme/photos/cat.jpg", "https://img.example.com/acme/a.jpg", "/acme/a b.jpg", "/acme/a.jpg#x", "/acme/a.jpg\n", "/acme/a.jpg?sig=1", "/acme/a.jpg?w=1&sig=", "/acme/a.jpg?exp", "/acme/a.jpg?exp=1&exp=2", "/acme/a.jpg?exp=soon"} {
 		if signed, err := fixed(1).Sign(target); err == nil {
 			t.Errorf("%q was signed: %s", target, signed)
 		}
@@ -273,6 +278,7 @@ func FuzzSignVerify(f *testing.F) {
 	f.Add("/acme/photos/cat.jpg?w=400")
 	f.Add("/acme/a?exp=99999999999")
 	f.Add("/acme?a=b?c&&")
+	f.Add("/acme/a?exp")
 	ring := NewKeyring([]Key{{ID: "k", Secret: fixed(9)}})
 	f.Fuzz(func(t *testing.T, target string) {
 		if _, err := ring.Verify(target, time.Unix(0, 0)); err == nil {
@@ -282,7 +288,7 @@ func FuzzSignVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := ring.Verify(signed, time.Unix(0, 0)); err != nil && !strings.Contains(target, "exp=") {
+		if _, err := ring.Verify(signed, time.Unix(0, 0)); err != nil && !errors.Is(err, ErrExpired) {
 			t.Errorf("%q: %v", signed, err)
 		}
 		if _, err := NewKeyring([]Key{{ID: "x", Secret: fixed(8)}}).Verify(signed, time.Unix(0, 0)); err == nil {

@@ -34,14 +34,18 @@ type Job struct {
 	Options  Options // resolved: presets applied
 	Format   Format  // of the output; never Auto or SameAsOriginal
 	Limits   Limits
+	// Whoever gets the output takes the original's own format too. Where no pixel
+	// changes and that is smaller, the output is the original, without the metadata
+	// that is not to be kept, in its format.
+	MayKeep bool
 }
 
 // An Image is one encoded variant.
 type Image struct {
-	Data          []byte
-	Format        Format
-	Width, Height int // pixels of one frame
-	Frames        int // at least 1
+	Data          []byte // may share memory with the job's original
+	Format        Format // the job's, or with MayKeep the original's
+	Width, Height int    // pixels of one frame
+	Frames        int    // at least 1
 }
 
 // An Engine makes variants. Its errors wrap those of this package or the

@@ -120,6 +120,20 @@ func (a Accept) String() string {
 	return ""
 }
 
+// Takes reports whether a client can be given an image in this format: JPEG, PNG
+// and GIF always, AVIF and WebP where a has them.
+func (a Accept) Takes(f Format) bool {
+	switch f {
+	case JPEG, PNG, GIF:
+		return true
+	case AVIF:
+		return a&AcceptAVIF != 0
+	case WebP:
+		return a&AcceptWebP != 0
+	}
+	return false
+}
+
 // And is what both a and allowed hold.
 func (a Accept) And(allowed Accept) Accept { return a & allowed }
 
@@ -135,13 +149,11 @@ func (o Options) Animated(h Header, out Format) bool {
 // takes WebP, else GIF, for an animation; else the first of AVIF, WebP, PNG
 // where the output may be transparent, and JPEG, that a has and whose limits the
 // output keeps. Padding without a background is transparent, so JPEG never gets
-// it by itself; an opaque background leaves nothing transparent.
-//
-// The result may be a format that no engine writes yet (an original TIFF's own):
-// set it as the Format of o and ask [Options.Unbuilt].
+// it by itself; an opaque background leaves nothing transparent. What is to be
+// lossless becomes WebP or PNG: AVIF is not, and JPEG can't be.
 func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	still := JPEG
-	if o.transparent(h, p) {
+	if o.transparent(h, p) || o.Lossless {
 		still = PNG
 	}
 	switch o.Format {
@@ -160,7 +172,7 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 		}
 		return GIF
 	}
-	if a&AcceptAVIF != 0 && o.CheckOutput(p, AVIF, 1, l) == nil {
+	if a&AcceptAVIF != 0 && !o.Lossless && o.CheckOutput(p, AVIF, 1, l) == nil {
 		return AVIF
 	}
 	if a&AcceptWebP != 0 && o.CheckOutput(p, WebP, 1, l) == nil {

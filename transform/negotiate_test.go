@@ -247,3 +247,24 @@ func FuzzParseAccept(f *testing.F) {
 		}
 	})
 }
+
+// TestLosslessIsLossless: auto chooses among formats that keep every pixel.
+func TestLosslessIsLossless(t *testing.T) {
+	o := transform.Defaults()
+	o.Lossless = true
+	h := transform.Header{Format: transform.JPEG, Width: 100, Height: 100, Orientation: 1, Frames: 1}
+	p, err := o.Plan(h.Upright())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for accept, want := range map[transform.Accept]transform.Format{
+		0:                    transform.PNG,
+		transform.AcceptAVIF: transform.PNG,
+		transform.AcceptWebP: transform.WebP,
+		transform.AcceptAVIF | transform.AcceptWebP: transform.WebP,
+	} {
+		if got := o.OutputFormat(h, p, accept, transform.DefaultLimits()); got != want {
+			t.Errorf("accepting %q: %s, want %s", accept, got, want)
+		}
+	}
+}

@@ -6,18 +6,6 @@ var unbuilt = []struct {
 	name string
 	used func(o *Options) bool
 }{
-	{"trim", func(o *Options) bool { return o.Trim >= 0 }},
-	{"blur", func(o *Options) bool { return o.Blur != 0 }},
-	{"sharpen", func(o *Options) bool { return o.Sharpen != 0 }},
-	{"brightness", func(o *Options) bool { return o.Brightness != 1 }},
-	{"contrast", func(o *Options) bool { return o.Contrast != 1 }},
-	{"saturation", func(o *Options) bool { return o.Saturation != 1 }},
-	{"gamma", func(o *Options) bool { return o.Gamma != 1 }},
-	{"grayscale", func(o *Options) bool { return o.Grayscale }},
-	{"sepia", func(o *Options) bool { return o.Sepia }},
-	{"invert", func(o *Options) bool { return o.Invert }},
-	{"pixelate", func(o *Options) bool { return o.Pixelate != 0 }},
-	{"format", func(o *Options) bool { return o.Format == TIFF || o.Format == JXL }},
 	{"mark", func(o *Options) bool { return o.Mark.Name != "" }},
 }
 

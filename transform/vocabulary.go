@@ -11,6 +11,7 @@ type option struct {
 	aliases  []string
 	fallback string // the default, in words
 	meaning  string
+	example  string // a picture of the demo's, and options
 	codec
 }
 
@@ -20,101 +21,145 @@ type option struct {
 // fp-x).
 var vocabulary = [...]option{
 	{"size", nil, "none", "Both `w` and `h`; where one of them is given too, that one wins.",
+		"logo.png?size=96",
 		sizes()},
 	{"w", []string{"width"}, "derived", "Width of the output in pixels, before `dpr` and `pad`. Derived from `h` and `ar`, or from the original.",
+		"dusk.jpg?w=400",
 		whole(1, maxSide, func(o *Options) *int { return &o.Width })},
 	{"h", []string{"height"}, "derived", "Height of the output in pixels, before `dpr` and `pad`. Derived from `w` and `ar`, or from the original.",
+		"dusk.jpg?h=300",
 		whole(1, maxSide, func(o *Options) *int { return &o.Height })},
 	{"dpr", nil, "1", "Device pixel ratio: multiplies `w`, `h`, `pad` and the mark's lengths. None of these may exceed 8192 pixels then.",
+		"dusk.jpg?w=200&dpr=2",
 		decimal(0.1, 5, func(o *Options) *float64 { return &o.DPR })},
 	{"fit", nil, "scale-down", "How the image is fitted into `w` × `h`. `scale-down`: within, never enlarged. `contain`: within. `cover`: filled, the rest cropped. " +
 		"`crop`: as `cover`, but never enlarged. `pad`: within, the rest filled with `bg`. `squeeze`: stretched.",
+		"dusk.jpg?w=300&h=300&fit=cover",
 		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, fits...)},
 	{"ar", []string{"aspect", "aspect_ratio"}, "the original's", "Aspect ratio: gives the one of `w` and `h` that is missing. With neither, `cover`, `crop` and `squeeze` take the largest such size " +
 		"within the image, `pad` the smallest around it.",
+		"dusk.jpg?w=400&ar=16:9&fit=cover",
 		ratio(func(o *Options) *Ratio { return &o.Aspect })},
 	{"fp-x", nil, "0.5", "Focal point: its place from the left, where the image is 1 wide, after `rect`, `rotate` and `flip`. Implies `gravity=focal`.",
+		"dusk.jpg?w=200&h=400&fit=cover&fp-x=0.8",
 		focal(0, 1, func(o *Options) *float64 { return &o.FocalX })},
 	{"fp-y", nil, "0.5", "Focal point: its place from the top, where the image is 1 high. Implies `gravity=focal`.",
+		"balloon.jpg?w=400&h=200&fit=cover&fp-y=0.3",
 		focal(0, 1, func(o *Options) *float64 { return &o.FocalY })},
 	{"fp-z", nil, "1", "Focal point: zoom, with `fit=cover` and `fit=crop`. Implies `gravity=focal`.",
+		"balloon.jpg?w=300&h=300&fit=cover&fp-x=0.5&fp-y=0.4&fp-z=2",
 		focal(1, 10, func(o *Options) *float64 { return &o.FocalZoom })},
 	{"gravity", []string{"g", "crop"}, "center", "The part of the image that `cover` and `crop` keep, and where `pad` puts it. `attention`: what draws the eye. `entropy`: what holds most detail. " +
 		"`focal`: around `fp-x`, `fp-y`, which no other gravity heeds.",
+		"balloon.jpg?w=300&h=200&fit=cover&gravity=attention",
 		word(func(o *Options) *Gravity { return &o.Gravity }, nil, GravityCenter, GravityNorth, GravitySouth, GravityEast, GravityWest,
 			GravityNorthEast, GravityNorthWest, GravitySouthEast, GravitySouthWest, GravityAttention, GravityEntropy, GravityFocal)},
 	{"rect", nil, "all", "The region of the upright original that is kept, before anything else. What lies outside the image is cut off.",
+		"dusk.jpg?rect=25%25,25%25,50%25,50%25&w=400",
 		region(func(o *Options) *Rect { return &o.Rect })},
-	{"trim", nil, "off", "Cuts a border of one colour, within this tolerance.",
+	{"trim", nil, "off", "Cuts off a border of one colour, which is that of most corners, and what differs from it by no more than this many levels in any channel. What compression leaves around the picture in a JPEG takes 20–40. Transparent pixels are all alike. An animation loses only what is border in all its frames; where all is border, all is kept.",
+		"logo.png?trim=10&w=300",
 		whole(0, 255, func(o *Options) *int { return &o.Trim })},
 	{"rotate", nil, "0", "Degrees clockwise, after the EXIF orientation, which is always applied.",
+		"balloon.jpg?w=300&rotate=90",
 		quarterTurns(func(o *Options) *int { return &o.Rotate })},
 	{"flip", nil, "none", "Mirrors the image after `rotate`: `h` swaps left and right, `v` top and bottom.",
+		"noon.jpg?w=300&flip=h",
 		word(func(o *Options) *Flip { return &o.Flip }, nil, FlipH, FlipV, FlipHV)},
 	{"bg", []string{"background"}, "transparent", "The colour behind transparent pixels and `pad`. Without one they stay transparent where the format allows, and are white elsewhere.",
+		"logo.png?w=300&bg=navy",
 		color(func(o *Options) *Color { return &o.Background })},
 	{"pad", nil, "0", "Pixels added around the output, before `dpr`, as in CSS: all sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.",
+		"chart.png?w=300&pad=20,40&bg=eee",
 		sides(func(o *Options) *[4]int { return &o.Pad })},
 
-	{"blur", nil, "0", "Blurs the image.",
+	{"blur", nil, "0", "Gaussian blur: its standard deviation in output pixels, as in CSS's `blur()`. `dpr` doesn't change it.",
+		"dusk.jpg?w=400&blur=8",
 		decimal(0, 100, func(o *Options) *float64 { return &o.Blur })},
-	{"sharpen", nil, "0", "Sharpens the image.",
+	{"sharpen", nil, "0", "Unsharp mask: 10–20 is what a resized photo takes. Hard edges get no halo there.",
+		"noon.jpg?w=400&sharpen=15",
 		decimal(0, 100, func(o *Options) *float64 { return &o.Sharpen })},
-	{"brightness", nil, "1", "Multiplies the brightness; 1 is neutral.",
+	{"brightness", nil, "1", "Multiplies the levels, as CSS's `brightness()`: 0 is black, 1 is neutral.",
+		"night.jpg?w=400&brightness=1.4",
 		decimal(0, 3, func(o *Options) *float64 { return &o.Brightness })},
-	{"contrast", nil, "1", "Multiplies the contrast; 1 is neutral.",
+	{"contrast", nil, "1", "Multiplies the distance of the levels from the middle, as CSS's `contrast()`: 0 is grey, 1 is neutral.",
+		"noon.jpg?w=400&contrast=1.3",
 		decimal(0, 3, func(o *Options) *float64 { return &o.Contrast })},
-	{"saturation", nil, "1", "Multiplies the saturation; 1 is neutral.",
+	{"saturation", nil, "1", "Multiplies the saturation, as CSS's `saturate()`: 0 is grey, 1 is neutral.",
+		"dusk.jpg?w=400&saturation=0.4",
 		decimal(0, 3, func(o *Options) *float64 { return &o.Saturation })},
-	{"gamma", nil, "1", "Gamma correction; 1 is neutral.",
+	{"gamma", nil, "1", "Gamma correction: above 1 lightens the middle tones, below 1 darkens them; black and white stay.",
+		"night.jpg?w=400&gamma=1.6",
 		decimal(0.1, 3, func(o *Options) *float64 { return &o.Gamma })},
-	{"grayscale", nil, "0", "Takes the colour away.",
+	{"grayscale", nil, "0", "Takes the colour away, as CSS's `grayscale(1)`.",
+		"dusk.jpg?w=400&grayscale",
 		flag(func(o *Options) *bool { return &o.Grayscale })},
-	{"sepia", nil, "0", "Tones the image brown.",
+	{"sepia", nil, "0", "Tones the image brown, as CSS's `sepia(1)`.",
+		"balloon.jpg?w=400&sepia",
 		flag(func(o *Options) *bool { return &o.Sepia })},
-	{"invert", nil, "0", "Turns the image into its negative.",
+	{"invert", nil, "0", "Turns the image into its negative, as CSS's `invert(1)`.",
+		"chart.png?w=400&invert",
 		flag(func(o *Options) *bool { return &o.Invert })},
-	{"pixelate", nil, "0", "Edge of the blocks in output pixels; 0 is off.",
+	{"pixelate", nil, "0", "Makes blocks of one colour: their edge in output pixels, from the top left; 0 and 1 are off. `dpr` doesn't change it.",
+		"balloon.jpg?w=400&pixelate=16",
 		whole(0, 1024, func(o *Options) *int { return &o.Pixelate })},
 
 	{"format", []string{"fm", "f", "output"}, "auto", "Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts; WebP or GIF for an animation. " +
 		"`original`: the original's (HEIC and SVG: JPEG or PNG).",
+		"dusk.jpg?w=400&format=webp",
 		word(func(o *Options) *Format { return &o.Format }, []synonym[Format]{{"jpg", JPEG}}, Auto, AVIF, WebP, JPEG, PNG, GIF, TIFF, JXL, SameAsOriginal)},
 	{"q", []string{"quality"}, "80", "Quality on JPEG's scale; other encoders are set to what looks the same.",
+		"dusk.jpg?w=400&format=jpeg&q=50",
 		whole(1, 100, func(o *Options) *int { return &o.Quality })},
-	{"lossless", nil, "0", "Keeps every pixel as it is, in formats that can.",
+	{"lossless", nil, "0", "Keeps every pixel as it is in WebP, PNG, TIFF and JXL; auto then takes WebP or PNG. AVIF and JPEG come as near as they can.",
+		"chart.png?w=400&format=webp&lossless",
 		flag(func(o *Options) *bool { return &o.Lossless })},
 	{"progressive", nil, "0", "Encodes so that a coarse image shows first, in formats that can.",
+		"dusk.jpg?w=400&format=jpeg&progressive",
 		flag(func(o *Options) *bool { return &o.Progressive })},
 	{"anim", nil, "1", "Keeps an animation where both formats can; off takes the first frame.",
+		"orbit.gif?w=200&anim=0",
 		flag(func(o *Options) *bool { return &o.Anim })},
 	{"metadata", nil, "none", "What the output carries besides pixels. Unless it is `keep`, colours are converted to sRGB.",
+		"dusk.jpg?w=400&metadata=copyright",
 		word(func(o *Options) *Metadata { return &o.Metadata }, nil, MetadataNone, MetadataCopyright, MetadataKeep)},
 
 	{"mark", nil, "none", "Watermark: a mark's name, `source/path` or a URL. The `mark-` options do nothing without it.",
+		"dusk.jpg?w=400&mark=samples/logo.png",
 		text("a mark's name, source/path or URL of 1–2048 bytes", 1, 2048, func(o *Options) *string { return &o.Mark.Name })},
 	{"mark-size", nil, "none", "Both `mark-w` and `mark-h`; where one of them is given too, that one wins.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-size=64",
 		markSizes()},
 	{"mark-w", nil, "15%", "Width of the mark; derived where only `mark-h` is given.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-w=30%25",
 		markLength(func(o *Options) *Length { return &o.Mark.Width })},
 	{"mark-h", nil, "derived", "Height of the mark.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-h=20%25",
 		markLength(func(o *Options) *Length { return &o.Mark.Height })},
 	{"mark-fit", nil, "contain", "How the mark is fitted into `mark-w` × `mark-h`, as `fit`.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-size=64&mark-fit=cover",
 		word(func(o *Options) *Fit { return &o.Mark.Fit }, fitSynonyms, fits...)},
 	{"mark-align", nil, "bottom,right", "Where the mark lies.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-align=top,left",
 		align(func(o *Options) *string { return &o.Mark.Align })},
 	{"mark-pad", nil, "2%", "Distance of the mark from the edges.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-pad=10",
 		markPad()},
 	{"mark-opacity", nil, "1", "Opacity of the mark.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-opacity=0.5",
 		decimal(0, 1, func(o *Options) *float64 { return &o.Mark.Opacity })},
 	{"mark-repeat", nil, "0", "Repeats the mark all over the output.",
+		"dusk.jpg?w=400&mark=samples/logo.png&mark-repeat",
 		flag(func(o *Options) *bool { return &o.Mark.Repeat })},
 
 	{"default", nil, "none", "The image that is shown where the original can't be had; the status stays the error's.",
+		"missing.jpg?w=200&default=samples/logo.png",
 		text("source/path of 1–2048 bytes", 1, 2048, func(o *Options) *string { return &o.Default })},
 	{"dl", nil, "none", "Makes browsers save the output under this name.",
+		"dusk.jpg?w=1200&dl=dusk.jpg",
 		fileName(func(o *Options) *string { return &o.Download })},
 	{"v", nil, "none", "Cache buster: another value is another variant, and browsers keep it for a year.",
+		"dusk.jpg?w=400&v=2",
 		text("anything up to 64 bytes", 0, 64, func(o *Options) *string { return &o.Version })},
 }
 
@@ -176,13 +221,14 @@ type OptionDoc struct {
 	Values  string // what is allowed
 	Default string
 	Meaning string
+	Sample  string // an example: the end of a URL of the demo's source, such as "dusk.jpg?w=400"
 }
 
 // Vocabulary describes every option that [Parse] knows, in canonical order.
 func Vocabulary() []OptionDoc {
 	docs := make([]OptionDoc, 0, len(vocabulary))
 	for _, opt := range vocabulary {
-		docs = append(docs, OptionDoc{opt.name, slices.Clone(opt.aliases), opt.values, opt.fallback, opt.meaning})
+		docs = append(docs, OptionDoc{opt.name, slices.Clone(opt.aliases), opt.values, opt.fallback, opt.meaning, opt.example})
 	}
 	return docs
 }

@@ -78,8 +78,16 @@ four decimals.
 The work is always done in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, the mark" + `,
 encoding.
 
-| name | values | default | meaning |
-| --- | --- | --- | --- |
+Colours and effects have an order too: ` + "`blur`, `sharpen`, `pixelate`, `gamma`, `brightness`, `contrast`, `saturation`, `grayscale`, `sepia`, `invert`" + `. They
+leave alone what lies behind transparent pixels and around the picture, and the colour functions leave alone its transparency.
+
+An output is never larger in bytes than an original whose pixels it shows unchanged: it then is the original itself, without the metadata
+that isn't to be kept, and in its format where ` + "`format`" + ` leaves that open.
+
+The examples are for the demo's pictures: put them behind ` + "`http://localhost:8080/demo/samples/`" + `.
+
+| name | values | default | meaning | example |
+| --- | --- | --- | --- | --- |
 `)
 	code := func(names []string) string { return "`" + strings.Join(names, "` `") + "`" }
 	for _, doc := range transform.Vocabulary() {
@@ -87,7 +95,7 @@ encoding.
 		if len(doc.Aliases) > 0 {
 			names += " (" + code(doc.Aliases) + ")"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", names, doc.Values, doc.Default, doc.Meaning)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | `%s` |\n", names, doc.Values, doc.Default, doc.Meaning, doc.Sample)
 	}
 	b.WriteString(`
 Beside the options, a URL may name a preset (` + "`preset=NAME` or `p:NAME`" + `), whose options come first, so that the URL's override them.
@@ -109,7 +117,7 @@ func TestVocabulary(t *testing.T) {
 				}
 			}
 		}
-		for _, text := range []string{doc.Values, doc.Default, doc.Meaning} {
+		for _, text := range []string{doc.Values, doc.Default, doc.Meaning, doc.Sample} {
 			if text == "" || strings.ContainsAny(text, "|\n") || !utf8.ValidString(text) {
 				t.Errorf("%s: %q is no text of a table", doc.Name, text)
 			}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -76,7 +77,7 @@ func entry(body string) *cache.Entry {
 }
 
 // fake serves a bucket "cache" from memory.
-func fake(t *testing.T, wrap func(http.Handler) http.Handler) (url string) {
+func fake(t *testing.T, wrap func(http.Handler) http.Handler) string {
 	t.Helper()
 	backend := s3mem.New()
 	if err := backend.CreateBucket("cache"); err != nil {
@@ -466,4 +467,24 @@ func TestParseURL(t *testing.T) {
 	if _, err := bucket.Open(bucket.Config{URL: "s3://cache"}); err == nil || !strings.Contains(err.Error(), "region is missing") {
 		t.Errorf("without a region: %v", err)
 	}
+}
+
+// FuzzParseURL holds what is accepted to what a bucket's name, prefix and endpoint are.
+func FuzzParseURL(f *testing.F) {
+	for _, raw := range []string{"s3://cache", "s3://cache/a/b/?region=auto&endpoint=https://x.example.com:9000/", "s3://u:p@cache", "s3://[::1]/%2f?region=%00"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		l, err := bucket.ParseURL(raw)
+		if err != nil {
+			return
+		}
+		if l.Bucket == "" || strings.ContainsAny(l.Bucket, "/@?") || l.Prefix != "" && (!strings.HasSuffix(l.Prefix, "/") || l.Prefix[0] == '/') {
+			t.Errorf("%q: %+v", raw, l)
+		}
+		again := url.URL{Scheme: "s3", Host: l.Bucket, Path: "/" + l.Prefix, RawQuery: url.Values{"region": {l.Region}, "endpoint": {l.Endpoint}}.Encode()}
+		if same, err := bucket.ParseURL(again.String()); err != nil || same != l {
+			t.Errorf("%q: %+v, and written again %q: %+v, %v", raw, l, &again, same, err)
+		}
+	})
 }

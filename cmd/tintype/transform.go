@@ -105,20 +105,35 @@ func formatOf(name string) (transform.Format, error) {
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".jpg", ".jpeg":
 		return transform.JPEG, nil
-	case ".png", ".gif", ".webp", ".avif":
+	case ".tif":
+		return transform.TIFF, nil
+	case ".png", ".gif", ".webp", ".avif", ".tiff", ".jxl":
 		return transform.Format(ext[1:]), nil
 	case "":
 		return transform.SameAsOriginal, nil
 	default:
-		return "", fmt.Errorf("-o %s: no format for the ending %s; use .jpg, .png, .gif, .webp or .avif, or say format=…", name, ext)
+		return "", fmt.Errorf("-o %s: no format for the ending %s; use .jpg, .png, .gif, .webp, .avif, .tiff or .jxl, or say format=…", name, ext)
 	}
 }
 
+// maxInput bounds what is read, in bytes: /dev/zero has no end.
+const maxInput = 1 << 30
+
 func readInput(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(os.Stdin)
+	in := os.Stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(name)
+	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err == nil && len(b) > maxInput {
+		err = fmt.Errorf("%s: is larger than 1 GiB", name)
+	}
+	return b, err
 }
 
 // writeFile writes the file whole or not at all.

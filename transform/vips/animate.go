@@ -1,7 +1,10 @@
+//go:build cgo
+
 package vips
 
 import (
 	"context"
+	"image"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
@@ -15,6 +18,15 @@ import (
 // The frames are lazy: each is decoded as the encoder comes to it, in order, so
 // that an animation takes hardly more memory than a still.
 func (t *task) eachFrame(ctx context.Context, roll *frame) error {
+	if t.frames == 1 {
+		if err := roll.onePage(); err != nil {
+			return err
+		}
+		return t.makeFrame(ctx, roll)
+	}
+	if t.framesDone() {
+		return nil
+	}
 	delays, err := roll.PageDelay()
 	if err != nil {
 		return fault("read delays", err)
@@ -25,9 +37,6 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	if err := roll.onePage(); err != nil {
 		return err
 	}
-	if t.frames == 1 {
-		return t.makeFrame(ctx, roll)
-	}
 
 	frames := make([]*govips.ImageRef, 0, t.frames)
 	defer func() {
@@ -37,11 +46,11 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	}()
 	height := roll.Height() / t.frames
 	for i := range t.frames {
-		image, err := roll.Copy()
+		copied, err := roll.Copy()
 		if err != nil {
 			return fault("cut frame", err)
 		}
-		f := &frame{image}
+		f := &frame{copied}
 		if err = f.ExtractArea(0, i*height, f.Width(), height); err != nil {
 			err = fault("cut frame", err)
 		} else {
@@ -60,6 +69,12 @@ func (t *task) eachFrame(ctx context.Context, roll *frame) error {
 	return nil
 }
 
+// framesDone reports whether nothing is left to be done to frames for themselves.
+func (t *task) framesDone() bool {
+	return (t.reduced || t.region == t.loaded && t.unchanged()) && !t.spreads() &&
+		!t.plan.Smart && t.kept == image.Rect(0, 0, t.scaled.W, t.scaled.H) && t.turn == (turn{})
+}
+
 // makeFrame is what is done to a single frame.
 func (t *task) makeFrame(ctx context.Context, f *frame) error {
 	for _, step := range []func(context.Context, *frame) error{
@@ -68,6 +83,9 @@ func (t *task) makeFrame(ctx context.Context, f *frame) error {
 		t.crop,
 		t.turnUpright,
 		t.smartCrop,
+		t.blur,
+		t.sharpen,
+		t.pixelate,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips
 
 import (
@@ -22,21 +24,79 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 	switch f.Interpretation() {
 	case govips.InterpretationSRGB, govips.InterpretationBW, govips.InterpretationCMYK:
 		if f.BandFormat() == govips.BandFormatUchar {
-			return nil
+			return t.dropExtra(f)
 		}
 		space = f.Interpretation()
+	case govips.InterpretationRGB16:
 	case govips.InterpretationGrey16:
 		space = govips.InterpretationBW
+	case govips.InterpretationScRGB:
+		if t.profile.fits(f.colours()) {
+			return t.floatsToSRGB(f)
+		}
+		fallthrough
+	default:
+		// From here on a profile would be for other colours than there are.
+		t.profile = profile{}
+		if err := f.RemoveICCProfile(); err != nil {
+			return fault("colour", err)
+		}
 	}
 	if err := f.ToColorSpace(space); err != nil {
 		return fault("colour", err)
 	}
-	if f.BandFormat() == govips.BandFormatUchar {
+	if f.BandFormat() != govips.BandFormatUchar {
+		if err := f.Cast(govips.BandFormatUchar); err != nil {
+			return fault("colour", err)
+		}
+	}
+	return t.dropExtra(f)
+}
+
+// dropExtra leaves out the bands that are neither a colour nor alpha, which only a
+// TIFF has.
+func (t *task) dropExtra(f *frame) error {
+	keep := 3
+	switch f.Interpretation() {
+	case govips.InterpretationBW:
+		keep = 1
+	case govips.InterpretationCMYK:
+		keep = 4
+	}
+	if f.Bands() <= keep+1 {
 		return nil
 	}
-	if err := f.Cast(govips.BandFormatUchar); err != nil {
+	if t.job.Header.Alpha {
+		keep++
+	}
+	if err := f.ExtractBand(0, keep); err != nil {
 		return fault("colour", err)
 	}
+	return nil
+}
+
+// floatsToSRGB converts floating-point levels by their profile. libvips would take
+// them for linear light.
+func (t *task) floatsToSRGB(f *frame) error {
+	const most = 65535
+	scale, add := []float64{most, most, most}, []float64{0.5, 0.5, 0.5}
+	if f.HasAlpha() {
+		scale, add = append(scale, most), append(add, 0.5)
+	}
+	for _, step := range []func() error{
+		func() error { return f.Linear(scale, add) },
+		func() error { return f.Cast(govips.BandFormatUshort) },
+		func() error { return f.reinterpret(govips.InterpretationRGB16) },
+		func() error { return f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB) },
+		func() error { return f.RemoveICCProfile() },                      // of what reinterpret put in its place
+		func() error { return f.ToColorSpace(govips.InterpretationSRGB) }, // of 16 bits still
+		func() error { return f.Cast(govips.BandFormatUchar) },
+	} {
+		if err := step(); err != nil {
+			return fault("colour", err)
+		}
+	}
+	t.profile = profile{}
 	return nil
 }
 
@@ -54,7 +114,7 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 		}
 	case t.keepsProfile(f):
 		return nil
-	case t.profile.fits(f.colours()) && !t.profile.sRGB:
+	case t.profile.fits(f.colours()) && !t.profile.SRGB:
 		// An error leaves the image as it is.
 		_ = f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB)
 	}
@@ -71,9 +131,9 @@ func (t *task) keepsProfile(f *frame) bool {
 		return false
 	}
 	switch t.job.Format {
-	case transform.JPEG, transform.PNG:
+	case transform.JPEG, transform.PNG, transform.TIFF:
 		return true
-	case transform.WebP, transform.AVIF: // written as RGB, whatever they are given
+	case transform.WebP, transform.AVIF, transform.JXL: // written as RGB, whatever they are given
 		return f.colours() == 3
 	}
 	return false

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips
 
 import (
@@ -34,11 +36,20 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	if err := ctx.Err(); err != nil {
 		return transform.Image{}, err
 	}
+	allowUntrusted()
 	t, err := newTask(job)
 	if err != nil {
 		return transform.Image{}, err
 	}
-	picture, err := t.load()
+	if job.Options.Trim >= 0 {
+		if err := t.findTrim(ctx); err != nil {
+			return transform.Image{}, err
+		}
+	}
+	if err := t.makePlan(); err != nil {
+		return transform.Image{}, err
+	}
+	picture, err := t.load(ctx)
 	if err != nil {
 		return transform.Image{}, err
 	}
@@ -46,10 +57,12 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 
 	for _, step := range []func(context.Context, *frame) error{
 		t.toBytes,
+		t.reduce,
 		t.premultiply,
-		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop
+		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
 		t.unpremultiply,
 		t.toSRGB,
+		t.tone,
 		t.flatten,
 		t.pad,
 		t.setMetadata,
@@ -65,10 +78,14 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	if err != nil {
 		return transform.Image{}, err
 	}
-	return transform.Image{
+	out := transform.Image{
 		Data: data, Format: job.Format,
 		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames,
-	}, nil
+	}
+	if kept, ok := t.original(); ok && len(kept) <= len(data) {
+		out.Data, out.Format = kept, job.Header.Format
+	}
+	return out, nil
 }
 
 // A task is a job with what follows from it before anything is decoded.
@@ -86,9 +103,12 @@ type task struct {
 	region image.Rectangle // of the original as stored
 	scaled transform.Size  // what the region is resized to, before turning
 	kept   image.Rectangle // of scaled: what the plan crops to, before turning
+	loaded image.Rectangle // of the original as stored: what load opens
 
 	// Set on the way:
+	trimmed  bool                  // the region is without its border
 	profile  profile               // of the original's colours
+	reduced  bool                  // the region has its final size
 	weighted bool                  // colours are multiplied with alpha, …
 	space    govips.Interpretation // … and will be in this space again
 	smartAt  image.Point           // where the first frame was cropped, and so are the others
@@ -112,7 +132,7 @@ func newTask(job transform.Job) (*task, error) {
 	if err := job.Limits.Check(header); err != nil {
 		return nil, err
 	}
-	if _, ok := encoders[job.Format]; !ok {
+	if _, ok := encoders[job.Format]; !ok || !canWrite(job.Format) {
 		return nil, fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, job.Format)
 	}
 	t := &task{job: job, frames: 1, fill: fill(options.Background, job.Format)}
@@ -120,23 +140,46 @@ func newTask(job transform.Job) (*task, error) {
 		t.frames = header.Frames
 	}
 
-	var err error
-	t.plan, err = options.Plan(header.Upright())
+	region, err := options.Region(header.Upright())
 	if err != nil {
 		return nil, err
 	}
-	if err := options.CheckOutput(t.plan, job.Format, t.frames, job.Limits); err != nil {
-		return nil, err
-	}
+	stored := transform.Size{W: header.Width, H: header.Height}
+	t.region = exifTurn(header.Orientation).undo(region, stored)
+	t.loaded = image.Rect(0, 0, stored.W, stored.H)
+	return t, nil
+}
 
+// makePlan says what becomes of the region.
+func (t *task) makePlan() error {
+	options, header := t.job.Options, t.job.Header
 	upright := exifTurn(header.Orientation)
 	stored := transform.Size{W: header.Width, H: header.Height}
-	t.region = upright.undo(t.plan.Region, stored)
+	var err error
+	t.plan, err = options.PlanRegion(upright.inverse().undo(t.region, upright.swapped(stored)))
+	if err != nil {
+		return err
+	}
+	if err := options.CheckOutput(t.plan, t.job.Format, t.frames, t.job.Limits); err != nil {
+		return err
+	}
 	t.turn = upright.rotated(options.Rotate).flipped(options.Flip)
 	t.scaled = t.turn.swapped(t.plan.Scaled)
 	t.kept = t.turn.undo(t.plan.Crop, t.scaled)
-	return t, t.checkScaled()
+	return t.checkScaled()
 }
+
+// original is the original as the output, where its pixels are those of the output
+// and whoever asks takes it.
+func (t *task) original() ([]byte, bool) {
+	job := t.job
+	if job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
+		return nil, false
+	}
+	return transform.Strip(job.Original, job.Header, job.Options.Metadata)
+}
+
+func sizeOf(r image.Rectangle) transform.Size { return transform.Size{W: r.Dx(), H: r.Dy()} }
 
 // checkScaled refuses what libvips can't hold on the way to a small output: an
 // extreme aspect ratio, or a crop that has to see all of a vastly enlarged

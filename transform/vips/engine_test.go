@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips_test
 
 import (
@@ -154,7 +156,7 @@ func TestLimits(t *testing.T) {
 		"smart enlargement": {func(j *transform.Job) {
 			j.Options = options(t, "rect=0,0,160,1&w=8000&h=8000&fit=cover&gravity=attention")
 		}, transform.ErrOutputTooLarge},
-		"unknown output": {func(j *transform.Job) { j.Format = transform.TIFF }, transform.ErrUnsupported},
+		"unknown output": {func(j *transform.Job) { j.Format = transform.HEIC }, transform.ErrUnsupported},
 	} {
 		j := job(t, source, "", transform.JPEG)
 		c.change(&j)

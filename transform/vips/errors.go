@@ -76,13 +76,25 @@ func decodeError(err error) error {
 	return fmt.Errorf("%w: it can't be decoded", transform.ErrCorrupt)
 }
 
+// The target of an encoder is memory, so that where it couldn't be written to there
+// was nothing to write.
 func isDecoders(line string) bool {
+	if strings.HasSuffix(line, "unable to write to target target") {
+		return true
+	}
 	return !slices.ContainsFunc(savers, func(saver string) bool { return strings.HasPrefix(line, saver) })
 }
 
 // forgetErrors empties libvips's buffer of error texts, which decoders add to
 // even where all goes well, until it is full and the next text has no room.
 func forgetErrors() { C.vips_error_clear() }
+
+// lastError is what libvips said since then.
+func lastError() string {
+	text := C.vips_error_buffer_copy()
+	defer C.g_free(C.gpointer(text))
+	return C.GoString(text)
+}
 
 // fault is an error of the engine's own making.
 func fault(step string, err error) error {

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips_test
 
 import (
@@ -140,6 +142,21 @@ func TestGoldens(t *testing.T) {
 		"logo":      {logo, "w=40"},
 		"logo-flat": {logo, "w=40&bg=teal"},
 		"attention": {pngBytes(t, spot(300, 100, image.Pt(240, 50))), "w=50&h=50&fit=cover&gravity=attention"},
+
+		"blur":        {photo, "w=64&blur=2"},
+		"blur-strong": {photo, "w=64&blur=20"},
+		"blur-alpha":  {logo, "w=64&blur=4&bg=teal"},
+		"sharpen":     {pngBytes(t, edges()), "sharpen=20"},
+		"brightness":  {photo, "w=64&brightness=1.4"},
+		"contrast":    {photo, "w=64&contrast=1.6"},
+		"saturation":  {photo, "w=64&saturation=2"},
+		"gamma":       {photo, "w=64&gamma=1.8"},
+		"grayscale":   {photo, "w=64&grayscale"},
+		"sepia":       {photo, "w=64&sepia"},
+		"invert":      {photo, "w=64&invert"},
+		"pixelate":    {photo, "w=64&pixelate=7"},
+		"trim":        {jpegBytes(t, framed(300, 200, image.Rect(50, 30, 250, 170), white)), "trim=30&w=60"},
+		"everything":  {logo, "rect=0,0,180,180&trim=0&rotate=90&w=60&h=50&fit=cover&blur=1&sharpen=5&contrast=0.8&sepia&invert&pad=4&bg=navy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := run(t, c.original, c.query, transform.PNG).Data

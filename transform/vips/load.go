@@ -1,6 +1,9 @@
+//go:build cgo
+
 package vips
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -16,8 +19,11 @@ import (
 // govips picks the loader by the first bytes. load makes sure that this is the
 // one that the job's header calls for, and that libvips sees in the original
 // what the header says: nothing else has been held against the limits.
-func (t *task) load() (*frame, error) {
+func (t *task) load(ctx context.Context) (*frame, error) {
 	original, header := t.job.Original, t.job.Header
+	if header.Format == transform.SVG {
+		return t.loadSVG(ctx)
+	}
 	if found := govips.DetermineImageType(original); !loaders[header.Format][found] {
 		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, header.Format)
 	}
@@ -62,6 +68,8 @@ var loaders = map[transform.Format]map[govips.ImageType]bool{
 	// Both are read by libheif, and a general brand leaves open which it is.
 	transform.AVIF: {govips.ImageTypeAVIF: true, govips.ImageTypeHEIF: true},
 	transform.HEIC: {govips.ImageTypeAVIF: true, govips.ImageTypeHEIF: true},
+	transform.TIFF: {govips.ImageTypeTIFF: true},
+	transform.JXL:  {govips.ImageTypeJXL: true},
 }
 
 // checkLoaded compares what libvips found with what the header promised.

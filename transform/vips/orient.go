@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips
 
 import (
@@ -55,6 +57,14 @@ func (t turn) flipped(f transform.Flip) turn {
 		return turn{t.mirrored, (t.quarters + 2) & 3}
 	}
 	return t
+}
+
+// inverse is the turn that undoes t.
+func (t turn) inverse() turn {
+	if t.mirrored {
+		return t
+	}
+	return turn{false, -t.quarters & 3}
 }
 
 // swapped is a size as it was before, or will be after, the turn.

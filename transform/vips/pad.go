@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips
 
 import (
@@ -26,16 +28,43 @@ func overWhite(level, alpha uint8) uint8 {
 	return uint8((int(level)*a + 255*(255-a) + 127) / 255)
 }
 
-// flatten lays a transparent picture on the background where that is opaque.
+// flatten lays a transparent picture on the background.
 func (t *task) flatten(_ context.Context, f *frame) error {
-	if !f.HasAlpha() || t.fill.A < 255 {
+	if !f.HasAlpha() || t.fill.A == 0 {
 		return nil
 	}
 	if err := f.toColour(); err != nil {
 		return err
 	}
+	if t.fill.A < 255 {
+		return t.tint(f)
+	}
 	if err := f.Flatten(&govips.Color{R: t.fill.R, G: t.fill.G, B: t.fill.B}); err != nil {
 		return fault("flatten", err)
+	}
+	return nil
+}
+
+// tint lays a transparent picture on a background that is translucent itself.
+func (t *task) tint(f *frame) error {
+	behind, err := govips.NewTransparentCanvas(f.Width(), f.Height())
+	if err != nil {
+		return fault("tint", err)
+	}
+	defer behind.Close()
+	fill := []float64{float64(t.fill.R), float64(t.fill.G), float64(t.fill.B), float64(t.fill.A)}
+	if err := behind.Linear([]float64{0, 0, 0, 0}, fill); err != nil {
+		return fault("tint", err)
+	}
+	if err := behind.Cast(govips.BandFormatUchar); err != nil {
+		return fault("tint", err)
+	}
+	// Destination-over: the picture stays above, and keeps what it carries.
+	if err := f.Composite(behind, govips.BlendModeDestOver, 0, 0); err != nil {
+		return fault("tint", err)
+	}
+	if err := f.Cast(govips.BandFormatUchar); err != nil {
+		return fault("tint", err)
 	}
 	return nil
 }
@@ -64,10 +93,13 @@ func (t *task) pad(_ context.Context, f *frame) error {
 	return nil
 }
 
-// toColour makes a grey picture an sRGB one.
+// toColour makes a grey picture an sRGB one. A profile of greys doesn't fit it.
 func (f *frame) toColour() error {
 	if f.Bands() > 2 {
 		return nil
+	}
+	if err := f.RemoveICCProfile(); err != nil {
+		return fault("colour", err)
 	}
 	if err := f.ToColorSpace(govips.InterpretationSRGB); err != nil {
 		return fault("colour", err)

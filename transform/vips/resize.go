@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips
 
 import (
@@ -6,43 +8,55 @@ import (
 	"math"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
-
-	"github.com/tintype/tintype/transform"
 )
 
 // cutRegion cuts out what the rect option keeps. In an original that was shrunk
 // as it was decoded the edges are rounded to whole pixels, which are still no
 // larger than those of the output.
 func (t *task) cutRegion(_ context.Context, f *frame) error {
-	stored := t.job.Header
-	if t.region == image.Rect(0, 0, stored.Width, stored.Height) {
+	if t.reduced {
 		return nil
 	}
-	left, right := shrunkSpan(t.region.Min.X, t.region.Max.X, stored.Width, f.Width())
-	top, bottom := shrunkSpan(t.region.Min.Y, t.region.Max.Y, stored.Height, f.Height())
-	if err := f.ExtractArea(left, top, right-left, bottom-top); err != nil {
+	region := t.regionIn(f.Width(), f.Height())
+	if region == image.Rect(0, 0, f.Width(), f.Height()) {
+		return nil
+	}
+	if err := f.ExtractArea(region.Min.X, region.Min.Y, region.Dx(), region.Dy()); err != nil {
 		return fault("cut region", err)
 	}
 	return nil
 }
 
+// regionIn is where the region lies in a frame of the original as it was decoded.
+func (t *task) regionIn(width, height int) image.Rectangle {
+	within := t.region.Sub(t.loaded.Min)
+	left, right := t.shrunkSpan(within.Min.X, within.Max.X, t.loaded.Dx(), width)
+	top, bottom := t.shrunkSpan(within.Min.Y, within.Max.Y, t.loaded.Dy(), height)
+	return image.Rect(left, top, right, bottom)
+}
+
 // shrunkSpan is where a span of a side lies once the side has shrunk; at least
-// one pixel of it.
-func shrunkSpan(from, to, side, shrunk int) (int, int) {
+// one pixel of it. A pixel that is partly border is border.
+func (t *task) shrunkSpan(from, to, side, shrunk int) (int, int) {
 	scale := float64(shrunk) / float64(side)
-	from = min(int(math.Round(float64(from)*scale)), shrunk-1)
-	to = min(max(int(math.Round(float64(to)*scale)), from+1), shrunk)
+	first, last := float64(from)*scale, float64(to)*scale
+	if t.trimmed {
+		first, last = math.Ceil(first-0.01), math.Floor(last+0.01)
+	}
+	from = min(int(math.Round(first)), shrunk-1)
+	to = min(max(int(math.Round(last)), from+1), shrunk)
 	return from, to
 }
 
-// premultiply weights the colours of a picture that is to be resized with their
-// alpha: else transparent pixels, which are mostly black, would darken the edges.
+// premultiply weights the colours of a picture whose pixels are still to be mixed
+// with their alpha: else transparent pixels, which are mostly black, would darken the
+// edges.
 //
 // The result is bytes, since libvips resizes those much faster than the floating
 // point that it premultiplies in, and bears no colour space: so that neither
 // libvips nor govips takes the last band for alpha and multiplies once more.
 func (t *task) premultiply(_ context.Context, f *frame) error {
-	if !f.HasAlpha() || t.scaled == (transform.Size{W: t.region.Dx(), H: t.region.Dy()}) {
+	if !f.HasAlpha() || (t.reduced || t.unchanged()) && !t.spreads() {
 		return nil
 	}
 	t.weighted, t.space = true, f.Interpretation()
@@ -92,7 +106,8 @@ func (f *frame) reinterpret(space govips.Interpretation) error {
 	return nil
 }
 
-// resize brings the region to its final size with a Lanczos kernel.
+// resize brings the region to its final size where reduce didn't: libvips enlarges
+// with a bicubic kernel, and reduces with a Lanczos one.
 func (t *task) resize(_ context.Context, f *frame) error {
 	if f.Width() == t.scaled.W && f.Height() == t.scaled.H {
 		return nil

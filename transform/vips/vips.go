@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Package vips is Tintype's engine: it carries out a [transform.Job] with
 // libvips, and is the only package that knows libvips and govips.
 //

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package vips_test
 
 import (
@@ -61,6 +63,12 @@ func job(t testing.TB, original []byte, query string, format transform.Format) t
 	if err != nil {
 		t.Fatalf("ReadHeader: %v", err)
 	}
+	return jobOf(t, original, header, query, format)
+}
+
+// jobOf is a job for an original whose header is known.
+func jobOf(t testing.TB, original []byte, header transform.Header, query string, format transform.Format) transform.Job {
+	t.Helper()
 	return transform.Job{
 		Original: original, Header: header, Options: options(t, query), Format: format,
 		Limits: transform.DefaultLimits(),
@@ -85,12 +93,12 @@ func picture(t testing.TB, original []byte, query string) *image.NRGBA {
 	return decode(t, run(t, original, query, transform.PNG).Data)
 }
 
-// decode reads an image with Go's decoders; WebP and AVIF, which Go has none
-// for, go through the engine to PNG first.
+// decode reads an image with Go's decoders; formats that Go has none for go
+// through the engine to PNG first.
 func decode(t testing.TB, data []byte) *image.NRGBA {
 	t.Helper()
 	switch transform.Sniff(data) {
-	case transform.WebP, transform.AVIF:
+	case transform.WebP, transform.AVIF, transform.TIFF, transform.JXL:
 		data = run(t, data, "", transform.PNG).Data
 	}
 	m, _, err := image.Decode(bytes.NewReader(data))

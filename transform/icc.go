@@ -1,46 +1,33 @@
-package vips
+package transform
 
 import (
 	"encoding/binary"
 	"math"
-
-	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// A profile is what has to be known of an ICC profile (ICC.1:2022) to decide what
-// to do with it.
-type profile struct {
-	data     []byte // nil where there is none that makes sense
-	channels int    // 1 grey, 3 RGB, 4 CMYK; 0 for others
-	sRGB     bool   // converting to sRGB would change nothing that shows
+// A ColorProfile is what has to be known of an ICC profile (ICC.1:2022) to decide
+// what to do with it.
+type ColorProfile struct {
+	Channels int  // 1 grey, 3 RGB, 4 CMYK; 0 for others
+	SRGB     bool // converting to sRGB would change nothing that shows
 }
 
-func readProfile(image *govips.ImageRef) profile {
-	if !image.HasICCProfile() {
-		return profile{}
-	}
-	return parseProfile(image.GetICCProfile())
-}
-
-// fits reports whether there is a profile for pixels of this many colours.
-func (p profile) fits(colours int) bool { return p.data != nil && p.channels == colours }
-
-func parseProfile(b []byte) profile {
+// ParseColorProfile reads an ICC profile; ok is false where b is none.
+func ParseColorProfile(b []byte) (p ColorProfile, ok bool) {
 	const header = 128
 	if len(b) < header+4 || string(b[36:40]) != "acsp" {
-		return profile{}
+		return ColorProfile{}, false
 	}
-	p := profile{data: b}
 	switch string(b[16:20]) {
 	case "GRAY":
-		p.channels = 1
+		p.Channels = 1
 	case "RGB ":
-		p.channels = 3
-		p.sRGB = isSRGB(b)
+		p.Channels = 3
+		p.SRGB = isSRGB(b)
 	case "CMYK":
-		p.channels = 4
+		p.Channels = 4
 	}
-	return p
+	return p, true
 }
 
 // isSRGB reports whether an RGB profile is sRGB by what it does, since there are

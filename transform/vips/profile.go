@@ -1,0 +1,30 @@
+//go:build cgo
+
+package vips
+
+import (
+	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// A profile is the ICC profile of an original's colours.
+type profile struct {
+	transform.ColorProfile
+	data []byte // nil where there is none that makes sense
+}
+
+func readProfile(image *govips.ImageRef) profile {
+	if !image.HasICCProfile() {
+		return profile{}
+	}
+	data := image.GetICCProfile()
+	parsed, ok := transform.ParseColorProfile(data)
+	if !ok {
+		return profile{}
+	}
+	return profile{parsed, data}
+}
+
+// fits reports whether there is a profile for pixels of this many colours.
+func (p profile) fits(colours int) bool { return p.data != nil && p.Channels == colours }

@@ -1,0 +1,490 @@
+/* Reducing with a Lanczos kernel, as a libvips operation. libvips's own compiles
+ * code for every image that it reduces, which takes longer than small frames do;
+ * before 8.16 does the horizontal half without SIMD and the vertical half with
+ * coefficients of 6 bits; knows nothing of frames; and needs floating point for
+ * alpha.
+ *
+ * First down, then across, in whole numbers, with the same results on every
+ * processor: samples have SAMPLE_BITS below the point, coefficients WEIGHT_BITS.
+ */
+#include "reduce.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define SAMPLE_BITS 6
+#define WEIGHT_BITS 14
+#define LOBES 3
+
+/* Above twice this factor pixels are averaged in blocks first, as libvips does. */
+#define GAP 2.0
+
+/* A span says of each place on a side of the output which places of the input make
+ * it: `points` of them from `first` on, with their weights, of which the last may
+ * be nothing.
+ */
+typedef struct {
+	int points; /* even */
+	int *first;
+	int16_t *weights;
+} Span;
+
+typedef struct {
+	VipsImage *in;
+	TintypeReduction r;
+	Span across, down;
+	int frame; /* rows of a frame of the input */
+} Reduce;
+
+static double
+lanczos(double x)
+{
+	if (x == 0)
+		return 1;
+	if (fabs(x) >= LOBES)
+		return 0;
+	x *= VIPS_PI;
+	return LOBES * sin(x) * sin(x / LOBES) / (x * x);
+}
+
+/* The kernel at steps of 1/LANCZOS_STEPS: working it out for each point of each
+ * span would take a good part of the time of a small picture.
+ */
+#define LANCZOS_STEPS 1024
+static double lanczos_table[LOBES * LANCZOS_STEPS + 2];
+
+static void *
+fill_lanczos_table(void *unused)
+{
+	for (int i = 0; i < LOBES * LANCZOS_STEPS + 2; i++)
+		lanczos_table[i] = lanczos((double) i / LANCZOS_STEPS);
+	return NULL;
+}
+
+static double
+lanczos_lookup(double x)
+{
+	x = fabs(x) * LANCZOS_STEPS;
+	if (x >= LOBES * LANCZOS_STEPS)
+		return 0;
+	int i = x;
+	return lanczos_table[i] + (lanczos_table[i + 1] - lanczos_table[i]) * (x - i);
+}
+
+/* The side of the input has `from` places, which stand for `length`: less than the
+ * last may be.
+ *
+ * Beyond the edges the outermost pixel goes on, as in libvips. The weights of a
+ * place add up to exactly one, so that flat colours stay as they are.
+ */
+static int
+make_span(VipsImage *owner, Span *span, int from, double length, int to)
+{
+	static GOnce once = G_ONCE_INIT;
+	g_once(&once, fill_lanczos_table, NULL);
+
+	double scale = length / to;
+	int reach = 2 * (int) ceil(LOBES * scale) + 1;
+	int points = VIPS_MIN(reach, from);
+	points += points & 1;
+	if (points > 65536 / LOBES) {
+		vips_error("reduce", "factor too large");
+		return -1;
+	}
+	span->points = points;
+	span->first = VIPS_ARRAY(VIPS_OBJECT(owner), to, int);
+	span->weights = VIPS_ARRAY(VIPS_OBJECT(owner), (size_t) to * points, int16_t);
+	double *exact = VIPS_ARRAY(NULL, points, double);
+	if (!span->first || !span->weights || !exact) {
+		g_free(exact);
+		return -1;
+	}
+	for (int at = 0; at < to; at++) {
+		double centre = (at + 0.5) * scale - 0.5;
+		int low = (int) ceil(centre - LOBES * scale);
+		int high = (int) floor(centre + LOBES * scale);
+		/* All points lie on the side, but for the last of an odd side. */
+		int first = VIPS_CLIP(0, low, VIPS_MAX(0, from - points));
+		int last = VIPS_MIN(first + points, from) - 1;
+		double total = 0;
+		memset(exact, 0, points * sizeof(double));
+		for (int i = low; i <= high; i++) {
+			double w = lanczos_lookup((i - centre) / scale);
+			exact[VIPS_CLIP(first, i, last) - first] += w;
+			total += w;
+		}
+		int16_t *weights = span->weights + (size_t) at * points;
+		int rest = 1 << WEIGHT_BITS, most = 0;
+		for (int i = 0; i < points; i++) {
+			weights[i] = lrint(exact[i] / total * (1 << WEIGHT_BITS));
+			rest -= weights[i];
+			if (weights[i] > weights[most])
+				most = i;
+		}
+		weights[most] += rest;
+		span->first[at] = first;
+	}
+	g_free(exact);
+	return 0;
+}
+
+/* A sequence is what one thread works with. */
+typedef struct {
+	VipsRegion *region;
+	int16_t *row;		/* a row that has been reduced downwards, with some room after it */
+	int16_t *weighed;	/* a strip of the input with weighed colours */
+	size_t weighed_size;
+	const void **lines; /* the lines that make a row */
+} Sequence;
+
+static int
+reduce_stop(void *vseq, void *a, void *b)
+{
+	Sequence *seq = vseq;
+
+	VIPS_UNREF(seq->region);
+	g_free(seq->row);
+	g_free(seq->weighed);
+	g_free(seq->lines);
+	g_free(seq);
+	return 0;
+}
+
+static void *
+reduce_start(VipsImage *out, void *a, void *b)
+{
+	Reduce *reduce = b;
+	Sequence *seq = g_new0(Sequence, 1);
+
+	seq->region = vips_region_new(reduce->in);
+	seq->row = g_new0(int16_t, (size_t) reduce->in->Xsize * reduce->in->Bands + 8);
+	seq->lines = g_new(const void *, reduce->down.points);
+	return seq;
+}
+
+static inline int16_t
+clamp16(int v)
+{
+	return VIPS_CLIP(INT16_MIN, v, INT16_MAX);
+}
+
+/* n samples of a row from lines of bytes. */
+static void
+down_bytes(const void **lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const int shift = WEIGHT_BITS - SAMPLE_BITS;
+	int i = 0;
+
+#ifdef __SSE2__
+	const __m128i zero = _mm_setzero_si128();
+	const __m128i half = _mm_set1_epi32(1 << (shift - 1));
+	for (; i + 16 <= n; i += 16) {
+		__m128i sum0 = half, sum1 = half, sum2 = half, sum3 = half;
+		for (int k = 0; k < points; k += 2) {
+			int32_t both;
+			memcpy(&both, weights + k, 4);
+			__m128i w = _mm_set1_epi32(both);
+			__m128i a = _mm_loadu_si128((const __m128i *) ((const uint8_t *) lines[k] + i));
+			__m128i b = _mm_loadu_si128((const __m128i *) ((const uint8_t *) lines[k + 1] + i));
+			__m128i low = _mm_unpacklo_epi8(a, b), high = _mm_unpackhi_epi8(a, b);
+			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_unpacklo_epi8(low, zero), w));
+			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_unpackhi_epi8(low, zero), w));
+			sum2 = _mm_add_epi32(sum2, _mm_madd_epi16(_mm_unpacklo_epi8(high, zero), w));
+			sum3 = _mm_add_epi32(sum3, _mm_madd_epi16(_mm_unpackhi_epi8(high, zero), w));
+		}
+		_mm_storeu_si128((__m128i *) (to + i),
+			_mm_packs_epi32(_mm_srai_epi32(sum0, shift), _mm_srai_epi32(sum1, shift)));
+		_mm_storeu_si128((__m128i *) (to + i + 8),
+			_mm_packs_epi32(_mm_srai_epi32(sum2, shift), _mm_srai_epi32(sum3, shift)));
+	}
+#endif
+	for (; i < n; i++) {
+		int sum = 1 << (shift - 1);
+		for (int k = 0; k < points; k++)
+			sum += weights[k] * ((const uint8_t *) lines[k])[i];
+		to[i] = clamp16(sum >> shift);
+	}
+}
+
+/* n samples of a row from lines of samples. */
+static void
+down_samples(const void **lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const int shift = WEIGHT_BITS;
+	int i = 0;
+
+#ifdef __SSE2__
+	const __m128i half = _mm_set1_epi32(1 << (shift - 1));
+	for (; i + 8 <= n; i += 8) {
+		__m128i sum0 = half, sum1 = half;
+		for (int k = 0; k < points; k += 2) {
+			int32_t both;
+			memcpy(&both, weights + k, 4);
+			__m128i w = _mm_set1_epi32(both);
+			__m128i a = _mm_loadu_si128((const __m128i *) ((const int16_t *) lines[k] + i));
+			__m128i b = _mm_loadu_si128((const __m128i *) ((const int16_t *) lines[k + 1] + i));
+			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_unpacklo_epi16(a, b), w));
+			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_unpackhi_epi16(a, b), w));
+		}
+		_mm_storeu_si128((__m128i *) (to + i),
+			_mm_packs_epi32(_mm_srai_epi32(sum0, shift), _mm_srai_epi32(sum1, shift)));
+	}
+#endif
+	for (; i < n; i++) {
+		int sum = 1 << (shift - 1);
+		for (int k = 0; k < points; k++)
+			sum += weights[k] * ((const int16_t *) lines[k])[i];
+		to[i] = clamp16(sum >> shift);
+	}
+}
+
+/* One pixel of up to four bands, as samples, from a row of them. */
+static inline void
+sum_across(const int16_t *from, const int16_t *weights, int points, int bands, int shift, int32_t to[4])
+{
+#ifdef __SSE2__
+	__m128i even = _mm_set1_epi32(1 << (shift - 1)), odd = _mm_setzero_si128();
+	int k = 0;
+	/* Four bands are loaded where there are fewer; what is too much isn't used. */
+#define PAIR(sum, at) \
+	{ \
+		int32_t both; \
+		memcpy(&both, weights + (at), 4); \
+		__m128i a = _mm_loadl_epi64((const __m128i *) (from + (at) * bands)); \
+		__m128i b = _mm_loadl_epi64((const __m128i *) (from + ((at) + 1) * bands)); \
+		sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_unpacklo_epi16(a, b), _mm_set1_epi32(both))); \
+	}
+	for (; k + 4 <= points; k += 4) {
+		PAIR(even, k);
+		PAIR(odd, k + 2);
+	}
+	if (k < points)
+		PAIR(even, k);
+#undef PAIR
+	_mm_storeu_si128((__m128i *) to, _mm_srai_epi32(_mm_add_epi32(even, odd), shift));
+#else
+	for (int c = 0; c < bands; c++) {
+		int sum = 1 << (shift - 1);
+		for (int k = 0; k < points; k++)
+			sum += weights[k] * from[k * bands + c];
+		to[c] = sum >> shift;
+	}
+#endif
+}
+
+/* Colours weighed with alpha, as samples, and alpha as a sample. */
+static void
+weigh(const uint8_t *from, int n, int bands, int16_t *to)
+{
+	for (int x = 0; x < n; x++, from += bands, to += bands) {
+		int alpha = from[bands - 1];
+		for (int c = 0; c < bands - 1; c++)
+			to[c] = alpha == 255
+				? from[c] << SAMPLE_BITS
+				: ((from[c] * alpha << SAMPLE_BITS) + 127) / 255;
+		to[bands - 1] = alpha << SAMPLE_BITS;
+	}
+}
+
+static inline uint8_t
+clamp8(int v)
+{
+	return VIPS_CLIP(0, v, 255);
+}
+
+static int
+reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
+{
+	Sequence *seq = vseq;
+	Reduce *reduce = b;
+	const TintypeReduction *r = &reduce->r;
+	const Span *columns = &reduce->across, *rows = &reduce->down;
+	const VipsRect *want = &out_region->valid;
+	const int bands = reduce->in->Bands;
+
+	/* Columns of the region that are needed. */
+	const int from = columns->first[want->left];
+	const int end = VIPS_MIN(columns->first[want->left + want->width - 1] + columns->points, r->width);
+	const int n = (end - from) * bands;
+
+	for (int y = want->top; y < VIPS_RECT_BOTTOM(want);) {
+		/* What is wanted of one frame. */
+		int frame = y / r->to_height;
+		int row = y % r->to_height;
+		int until = VIPS_MIN(row + VIPS_RECT_BOTTOM(want) - y, r->to_height);
+		int top = rows->first[row];
+		int bottom = VIPS_MIN(rows->first[until - 1] + rows->points, r->height);
+		VipsRect need = {
+			r->left + from, frame * reduce->frame + r->top + top, end - from, bottom - top
+		};
+		if (vips_region_prepare(seq->region, &need))
+			return -1;
+
+		if (r->weigh) {
+			size_t size = (size_t) n * need.height;
+			if (seq->weighed_size < size) {
+				g_free(seq->weighed);
+				seq->weighed = g_try_new(int16_t, size);
+				seq->weighed_size = seq->weighed ? size : 0;
+			}
+			if (!seq->weighed) {
+				vips_error("reduce", "out of memory");
+				return -1;
+			}
+			for (int i = 0; i < need.height; i++)
+				weigh(VIPS_REGION_ADDR(seq->region, need.left, need.top + i),
+					end - from, bands, seq->weighed + (size_t) i * n);
+		}
+
+		for (; row < until; row++, y++) {
+			for (int k = 0; k < rows->points; k++) {
+				/* Those after the last weigh nothing. */
+				int line = VIPS_MIN(rows->first[row] + k, bottom - 1) - top;
+				seq->lines[k] = r->weigh
+					? (void *) (seq->weighed + (size_t) line * n)
+					: (void *) VIPS_REGION_ADDR(seq->region, need.left, need.top + line);
+			}
+			const int16_t *weights = rows->weights + (size_t) row * rows->points;
+			if (r->weigh)
+				down_samples(seq->lines, weights, rows->points, n, seq->row);
+			else
+				down_bytes(seq->lines, weights, rows->points, n, seq->row);
+			/* Points after the last column weigh nothing, but are loaded. */
+			memset(seq->row + n, 0, 8 * sizeof(int16_t));
+
+			uint8_t *to = VIPS_REGION_ADDR(out_region, want->left, y);
+			for (int x = want->left; x < VIPS_RECT_RIGHT(want); x++, to += bands) {
+				const int16_t *start = seq->row + (size_t) (columns->first[x] - from) * bands;
+				weights = columns->weights + (size_t) x * columns->points;
+				int32_t pixel[4];
+				if (!r->weigh) {
+					sum_across(start, weights, columns->points, bands, WEIGHT_BITS + SAMPLE_BITS, pixel);
+					for (int c = 0; c < bands; c++)
+						to[c] = clamp8(pixel[c]);
+					continue;
+				}
+				sum_across(start, weights, columns->points, bands, WEIGHT_BITS, pixel);
+				int alpha = pixel[bands - 1];
+				uint8_t level = clamp8((alpha + (1 << (SAMPLE_BITS - 1))) >> SAMPLE_BITS);
+				for (int c = 0; c < bands - 1; c++)
+					to[c] = level == 0 ? 0 : clamp8((pixel[c] * 255 + alpha / 2) / alpha);
+				to[bands - 1] = level;
+			}
+		}
+	}
+	return 0;
+}
+
+/* The blocks that are averaged first, of a side that is reduced from one length to
+ * another: 1 for none.
+ */
+static int
+block(int from, int to)
+{
+	return VIPS_MAX(1, (int) (from / to / GAP));
+}
+
+/* Averages blocks of pixels of a single frame, after cutting out what is reduced. */
+static int
+shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down)
+{
+	VipsObject *context = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(context, 3);
+
+	if (vips_extract_area(in, &t[0], r->left, r->top, r->width, r->height, NULL) ||
+		vips_shrinkv(t[0], &t[1], down, "ceil", TRUE, NULL) ||
+		vips_shrinkh(t[1], &t[2], across, "ceil", TRUE, NULL)) {
+		g_object_unref(context);
+		return -1;
+	}
+	*out = t[2];
+	g_object_ref(*out);
+	g_object_unref(context);
+	r->left = r->top = 0;
+	r->width = (*out)->Xsize;
+	r->height = (*out)->Ysize;
+	return 0;
+}
+
+/* The part of tintype_reduce that works on an image whose pixels are near in
+ * number to those wanted.
+ */
+static int
+describe(VipsImage *in, VipsImage *out, const TintypeReduction *r, double width, double height)
+{
+	Reduce *reduce = VIPS_NEW(VIPS_OBJECT(out), Reduce);
+
+	if (!reduce)
+		return -1;
+	reduce->in = in;
+	reduce->r = *r;
+	reduce->frame = in->Ysize / r->frames;
+	if (vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL) ||
+		make_span(out, &reduce->across, r->width, width, r->to_width) ||
+		make_span(out, &reduce->down, r->height, height, r->to_height))
+		return -1;
+	out->Xsize = r->to_width;
+	out->Ysize = r->to_height * r->frames;
+	out->Xoffset = out->Yoffset = 0;
+	if (r->frames > 1)
+		vips_image_set_int(out, VIPS_META_PAGE_HEIGHT, r->to_height);
+	if (vips_image_generate(out, reduce_start, reduce_gen, reduce_stop, in, reduce))
+		return -1;
+	vips_reorder_margin_hint(out, reduce->down.points);
+	return 0;
+}
+
+int
+tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction)
+{
+	TintypeReduction r = *reduction;
+
+	if (vips_check_uncoded("reduce", in) ||
+		vips_check_format("reduce", in, VIPS_FORMAT_UCHAR))
+		return -1;
+	if (in->Bands > 4 || r.frames < 1 || in->Ysize % r.frames ||
+		r.left < 0 || r.top < 0 || r.to_width < 1 || r.to_height < 1 ||
+		r.to_width > r.width || r.to_height > r.height ||
+		r.width > in->Xsize - r.left || r.height > in->Ysize / r.frames - r.top) {
+		vips_error("reduce", "not a reduction of this image");
+		return -1;
+	}
+	/* Averaging would mix the colours of what is transparent in, and frames. */
+	double width = r.width, height = r.height;
+	int across = 1, down = 1;
+	if (r.frames == 1 && !r.weigh) {
+		across = block(r.width, r.to_width);
+		down = block(r.height, r.to_height);
+	}
+	if (across > 1 || down > 1) {
+		if (shrink(in, &in, &r, across, down))
+			return -1;
+		width /= across;
+		height /= down;
+	}
+	else
+		g_object_ref(in);
+
+	VipsImage *reduced = vips_image_new();
+	vips_object_local(reduced, in);
+	if (describe(in, reduced, &r, width, height)) {
+		g_object_unref(reduced);
+		return -1;
+	}
+
+	/* Keep the last lines: threads ask for them in any order, and by then the lines
+	 * that made them have left the cache of the decoder. vips_reducev does the same.
+	 */
+	if (!vips_image_get_typeof(in, VIPS_META_SEQUENTIAL)) {
+		*out = reduced;
+		return 0;
+	}
+	int result = vips_sequential(reduced, out, "tile_height", 10, NULL);
+	g_object_unref(reduced);
+	return result;
+}

@@ -1,0 +1,55 @@
+//go:build cgo
+
+package vips
+
+import (
+	"context"
+	"errors"
+	"image"
+)
+
+// eachRow computes a part of a picture of bytes and hands it out row by row, from
+// top to bottom, in no more memory than a few of its rows. It may be called for
+// further parts of an original that is read in order as long as they lie below.
+func (t *task) eachRow(ctx context.Context, f *frame, part image.Rectangle, do func(y int, row []byte)) error {
+	const most = 1 << 20 // bytes at a time
+	length := part.Dx() * f.Bands()
+	step := max(most/length&^15, 16)
+	for top := part.Min.Y; top < part.Max.Y; top += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := min(step, part.Max.Y-top)
+		pixels, err := t.readPart(ctx, f, image.Rect(part.Min.X, top, part.Max.X, top+rows))
+		if err != nil {
+			return err
+		}
+		for y := range rows {
+			do(top+y, pixels[y*length:][:length])
+		}
+	}
+	return nil
+}
+
+// readPart computes a part of a picture.
+func (t *task) readPart(ctx context.Context, f *frame, part image.Rectangle) ([]byte, error) {
+	strip, err := f.Copy()
+	if err != nil {
+		return nil, fault("read", err)
+	}
+	defer strip.Close()
+	if err := (&frame{strip}).onePage(); err != nil {
+		return nil, err
+	}
+	if err := strip.ExtractArea(part.Min.X, part.Min.Y, part.Dx(), part.Dy()); err != nil {
+		return nil, fault("read", err)
+	}
+	var pixels []byte
+	err = t.evaluate(ctx, strip, func() (err error) {
+		if pixels, err = strip.ToBytes(); err != nil {
+			return errors.New(lastError()) // govips doesn't say it
+		}
+		return nil
+	})
+	return pixels, err
+}
