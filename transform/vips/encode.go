@@ -37,12 +37,14 @@ func canWrite(f transform.Format) bool {
 // encode computes the picture and writes it in the job's format. This is where
 // the original is decoded, unless a step before had to see all of it.
 func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
-	var data []byte
 	if t.job.Format == transform.WebP && t.frames == 1 {
+		// Where pixels can't be had any more once it has begun, the encoder of
+		// libvips 8.14 leaves all that it holds behind.
 		if err := t.materialise(ctx, picture); err != nil {
 			return nil, err
 		}
 	}
+	var data []byte
 	err := t.evaluate(ctx, picture.ImageRef, func() (err error) {
 		data, err = encoders[t.job.Format](t, picture)
 		return err
