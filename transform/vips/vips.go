@@ -4,7 +4,7 @@
 // libvips, and is the only package that knows libvips and govips.
 //
 // Call [Start] once in a process, then [New]. [Engine.Transform] reads as the
-// list of steps that DESIGN.md fixes; each step is in a file of its own:
+// list of its steps, in a fixed order; each step is in a file of its own:
 //
 //	load.go     open the original with the loader that its header calls for
 //	animate.go  take the frames apart, and put them together again
