@@ -251,11 +251,11 @@ func TestDiskScanCleansUp(t *testing.T) {
 	for i := range 6 {
 		e := diskEntry(i)
 		if i == 1 {
-			e.ExpiresAt = time.Now().Add(100 * time.Millisecond)
+			e.ExpiresAt = time.Now().Add(2 * time.Second)
 		}
 		d.Put(t.Context(), diskKey(i), e)
 	}
-	expires := time.Now().Add(100 * time.Millisecond)
+	expires := time.Now().Add(2 * time.Second)
 	closeDisk(t, d)
 
 	alter := func(key Key, change func(file []byte) []byte) {
@@ -316,6 +316,7 @@ func TestDiskScanCleansUp(t *testing.T) {
 // Every way to damage a file must make it a miss, and the file go.
 func TestDiskDamagedFiles(t *testing.T) {
 	d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 1 << 20})
+	<-d.scanned // the scan removes empty folders, and this test writes into one
 	key := diskKey(1)
 	d.Put(t.Context(), key, diskEntry(1))
 	drain(t, d)
@@ -481,6 +482,15 @@ func block(d *Disk, key Key) (unblock func()) {
 	return name.Unlock
 }
 
+// awaitQueue waits until n writes are left that are not under way.
+func awaitQueue(d *Disk, n int) {
+	for waiting := n + 1; waiting > n; runtime.Gosched() {
+		d.mu.Lock()
+		waiting = len(d.queue)
+		d.mu.Unlock()
+	}
+}
+
 func TestDiskQueueIsBounded(t *testing.T) {
 	d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 1 << 20, QueueBytes: 5 * memorySize(diskEntry(0))})
 	<-d.scanned
@@ -559,11 +569,7 @@ func TestDiskDeleteDuringWrite(t *testing.T) {
 	key := diskKey(1)
 	unblock := block(d, key)
 	d.Put(t.Context(), key, diskEntry(1))
-	for waiting := 1; waiting > 0; runtime.Gosched() {
-		d.mu.Lock()
-		waiting = len(d.queue)
-		d.mu.Unlock()
-	}
+	awaitQueue(d, 0)
 	// What Delete does once it has the lock on the name, which is ours here.
 	d.mu.Lock()
 	d.supersede(key)
@@ -587,6 +593,7 @@ func TestDiskCloseGivesUp(t *testing.T) {
 	for i := range 5 {
 		d.Put(t.Context(), diskKey(i), diskEntry(i))
 	}
+	awaitQueue(d, 4) // the first is under way
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Drain(ctx); !errors.Is(err, context.Canceled) {
