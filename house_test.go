@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
+	"transform/worker": {"transform"},
 	"workspace/sqlite": {"workspace"},
 	"origin/bucket":    {"origin"},
 	"cache/bucket":     {"cache"},
@@ -54,6 +55,7 @@ var mayImport = map[string][]string{
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
+	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "internal/versitygw"},
 }
 

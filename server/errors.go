@@ -43,6 +43,7 @@ var statuses = map[Code]int{
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
+	"WORKER_FAILED":         http.StatusBadGateway,
 	"OVERLOADED":            http.StatusServiceUnavailable,
 	"ORIGIN_TIMEOUT":        http.StatusGatewayTimeout,
 	"TRANSFORM_TIMEOUT":     http.StatusGatewayTimeout,
@@ -67,6 +68,9 @@ var faults = []struct {
 	{origin.ErrInvalidURL, "INVALID_SOURCE"},
 	{origin.ErrInvalidPath, "INVALID_PATH"},
 	{origin.ErrUnavailable, "ORIGIN_ERROR"},
+	{transform.ErrOverloaded, "OVERLOADED"},
+	{transform.ErrTimeout, "TRANSFORM_TIMEOUT"},
+	{transform.ErrFailed, "WORKER_FAILED"},
 	{transform.ErrUnsupported, "UNSUPPORTED_FORMAT"},
 	{transform.ErrTooLarge, "IMAGE_TOO_LARGE"},
 	{transform.ErrCorrupt, "IMAGE_CORRUPT"},
@@ -100,7 +104,7 @@ func (e *Error) cacheControl() string {
 // decoded.
 func (c Code) aboutOriginal() bool {
 	switch c {
-	case "NOT_FOUND", "ORIGINAL_TOO_LARGE", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE", "ORIGIN_ERROR", "ORIGIN_TIMEOUT", "TRANSFORM_TIMEOUT":
+	case "NOT_FOUND", "ORIGINAL_TOO_LARGE", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE", "ORIGIN_ERROR", "ORIGIN_TIMEOUT", "TRANSFORM_TIMEOUT", "WORKER_FAILED":
 		return true
 	}
 	return false
