@@ -42,6 +42,7 @@ lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be
 bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server
 	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
+	$(GO) run ./bench -isolation -n 200 -server $(BIN)
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery

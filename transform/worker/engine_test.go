@@ -73,7 +73,7 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 		<-ctx.Done()
 		return transform.Image{}, ctx.Err()
 	case "loop":
-		for {
+		for n := uint64(1); n != 0; n |= 1 {
 		}
 	case "segv":
 		*(*byte)(unsafe.Add(unsafe.Pointer(&rest), 1<<46)) = 1
