@@ -334,7 +334,7 @@ func TestURLs(t *testing.T) {
 		{"/acme/photos/cat.jpg?w=1;h=1", "", 400, "INVALID_OPTION"},
 		{"/acme/photos/cat.jpg?utm_source=a&utm_source=b", "", 200, ""},
 		{"/acme/photos/cat.jpg?blur=3", "", 200, ""},
-		{"/acme/photos/cat.jpg?mark=x", "", 501, "NOT_IMPLEMENTED"},
+		{"/acme/photos/cat.jpg?mark=x", "", 400, "INVALID_OPTION"},
 		{"/acme/photos/cat.jpg?x=" + long, "", 414, "URI_TOO_LONG"},
 	}
 	for _, tt := range tests {
