@@ -25,9 +25,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A server of these tests starts its workers as it does outside of them.
+	// A server of these tests starts this binary again for its workers.
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
-		main()
+		if err := testWorker(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		return
 	}
 	testscript.Main(tidy{m}, map[string]func(){"tintype": main})

@@ -317,7 +317,7 @@ func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
 // silent finds out why a process says nothing any more, and ends it where it hasn't.
 func (w *process) silent(begun bool) outcome {
 	ended := true
-	limit := time.NewTimer(time.Second)
+	limit := time.NewTimer(250 * time.Millisecond)
 	defer limit.Stop()
 	select {
 	case <-w.gone:
