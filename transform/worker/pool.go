@@ -516,7 +516,11 @@ func (p *Pool) watch() {
 		}
 		for w := p.unused(); w != nil; w = p.unused() {
 			if !w.ping(2 * time.Second) {
-				p.lose(w, Death{Reason: lostUnresponsive}, nil)
+				reason := w.silent(false).lost
+				if reason == lostProtocol { // it had to be ended
+					reason = lostUnresponsive
+				}
+				p.lose(w, Death{Reason: reason}, nil)
 				continue
 			}
 			p.put(w)

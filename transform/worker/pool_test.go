@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -175,13 +176,15 @@ func TestFaults(t *testing.T) {
 						return
 					default:
 					}
-					if image, err := p.Transform(t.Context(), jobOf("echo other")); err != nil || !isEcho(image, "other") {
-						if !errors.Is(err, transform.ErrTimeout) || c.times == nil { // on a slow machine
-							t.Errorf("another job: %v", err)
-							return
-						}
+					job := jobOf("echo other")
+					job.Owner.Source = "others"
+					if image, err := p.Transform(t.Context(), job); err == nil && isEcho(image, "other") {
+						others.Add(1)
+						continue
+					} else if c.times == nil || err == nil { // a slow machine may not make it within such short times
+						t.Errorf("another job: %v", err)
+						return
 					}
-					others.Add(1)
 				}
 			})
 			_, err := p.Transform(t.Context(), jobOf(c.original))
@@ -200,7 +203,7 @@ func TestFaults(t *testing.T) {
 			if got := lost(); got != c.losses {
 				t.Errorf("%d processes lost for %q, want %d: %v", got, c.reason, c.losses, s.Deaths)
 			}
-			if s.Blamed != 1 {
+			if s.Blamed != 1 && c.times == nil {
 				t.Errorf("%d originals blamed", s.Blamed)
 			}
 			// The same answer, without another process.
@@ -283,20 +286,31 @@ func TestIdleProcessesAreReplaced(t *testing.T) {
 	all := func() (list []*process) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.starting == 0 {
-			list = slices.Clone(p.idle)
+		return slices.Collect(maps.Keys(p.all))
+	}
+	replaced := func(lost []*process) func() bool {
+		return func() bool {
+			now := all()
+			return len(now) == 3 && !slices.ContainsFunc(now, func(w *process) bool { return slices.Contains(lost, w) })
 		}
-		return list
 	}
 	eventually(t, "a spare", func() bool { return len(all()) == 3 })
-	for _, w := range all() {
+	lost := all()
+	for _, w := range lost {
 		w.kill()
 	}
-	eventually(t, "replacements", func() bool { s := p.Stats(); return s.Deaths[Death{Reason: lostKilled}] == 3 && s.Idle == 3 })
+	eventually(t, "replacements", replaced(lost))
+	if s := p.Stats(); s.Deaths[Death{Reason: lostKilled}] < 3 {
+		t.Errorf("%+v", s)
+	}
 	p.wantWell(t)
 
-	halt(t, all()[0])
-	eventually(t, "the stopped one is noticed", func() bool { s := p.Stats(); return s.Deaths[Death{Reason: lostUnresponsive}] == 1 && s.Idle == 3 })
+	lost = all()[:1]
+	halt(t, lost[0])
+	eventually(t, "the stopped one is noticed", replaced(lost))
+	if s := p.Stats(); s.Deaths[Death{Reason: lostUnresponsive}] < 1 {
+		t.Errorf("%+v", s)
+	}
 	p.wantWell(t)
 }
 

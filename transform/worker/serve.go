@@ -203,7 +203,17 @@ func (w *servant) carryOut(o order) {
 	if err := w.conn.send(kindDone, r, sendTimeout); err != nil {
 		w.end()
 	}
+	if e, ok := w.engine.(rester); ok && Estimate(&job) > largeJob {
+		e.Rest()
+	}
 }
+
+// A rester is an engine that holds memory for the next job, and may give it back.
+type rester interface{ Rest() }
+
+// largeJob is the memory, in bytes, beyond which a job leaves something behind that is
+// worth giving back.
+const largeJob = 32 << 20
 
 // transform is the engine's, with what it leaves to be said about its errors.
 func (w *servant) transform(ctx context.Context, job transform.Job) (image transform.Image, err error) {
