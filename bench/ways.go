@@ -164,7 +164,7 @@ func newHouse(dir string) (*house, error) {
 		HTTP:       origin.NewHTTP(origin.HTTPConfig{Limits: origin.DefaultLimits()}),
 		Cache:      cache.NewMemory(256 << 20),
 		Dirs:       map[string]map[string]*origin.Dir{"bench": {"folder": folder}},
-		Limits:     transform.DefaultLimits(), TransformTimeout: time.Minute, Transforms: 1, Queue: 1,
+		Limits:     transform.DefaultLimits(), TransformTimeout: time.Minute,
 		Log: slog.New(slog.DiscardHandler),
 	}).Handler()}, nil
 }
