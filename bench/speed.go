@@ -28,6 +28,7 @@ var cases = []struct {
 }{
 	{"photo.jpg", 512, transform.JPEG, 0.62},
 	{"large.jpg", 512, transform.JPEG, 0.70},
+	{"huge.jpg", 512, transform.JPEG, 0},
 	{"photo.jpg", 512, transform.WebP, 0.70},
 	{"photo.jpg", 512, transform.AVIF, 0.72},
 	{"photo.png", 512, transform.PNG, 0.85},

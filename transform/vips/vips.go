@@ -18,6 +18,7 @@
 //	effects.go   … blur, sharpen, pixelate
 //	tone.go      brightness, contrast, and what else changes one pixel at a time
 //	pad.go       the background under and around the picture
+//	mark.go      the marks on top of it
 //	metadata.go  what an output carries besides pixels
 //	encode.go    the output's bytes; avif.go and webp.go what is particular to those
 //
