@@ -24,7 +24,7 @@ import (
 )
 
 // originals are files by name: "photo.jpg" is every photograph as a JPEG 2000
-// pixels wide, "large.jpg" 6000 pixels or as wide as there are, and so on.
+// pixels wide, "large.jpg" 4000 pixels or as wide as there are, and so on.
 type originals map[string][][]byte
 
 // draw makes the originals that no photographs are needed for, and the drawn

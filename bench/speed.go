@@ -20,6 +20,8 @@ import (
 )
 
 // The kinds of variants that are measured: 512 pixels wide, but for the avatar.
+// huge.jpg has no aim: whichever way it is reduced, all of the codes of its 24
+// megapixels have to be read, and 0.78–0.83 is what has been measured.
 var cases = []struct {
 	name  string
 	width int
