@@ -76,7 +76,7 @@ func jxlDistance(quality int) float64 {
 	if quality >= 30 {
 		return 0.1 + (100-q)*0.09
 	}
-	return 53.0/3000*q*q - 23.0/20*q + 25
+	return min(53.0/3000*q*q-23.0/20*q+25, 15)
 }
 
 func sweepPictures(photos string) ([]*pixels, error) {
