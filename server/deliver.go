@@ -19,7 +19,7 @@ import (
 
 // generation is part of every variant key. It goes up when the engine's output for
 // the same options changes.
-const generation = "1"
+const generation = "2"
 
 const allowedMethods = "GET, HEAD, OPTIONS"
 

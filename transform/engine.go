@@ -47,7 +47,8 @@ type Job struct {
 	Format   Format  // of the output; never Auto or SameAsOriginal
 	Limits   Limits
 	// Marks are stamped on every frame, the first one lowest. They alone count, not
-	// what Options.Mark names.
+	// what Options.Mark names. An output with marks carries no more than
+	// MetadataCopyright: EXIF and XMP hold previews of the picture without them.
 	Marks []MarkImage
 	// Whoever gets the output takes the original's own format too. Where no pixel
 	// changes and that is smaller, the output is the original, without the metadata
@@ -71,6 +72,9 @@ type MarkImage struct {
 	Header Header   // what ReadHeader said of Image
 	Hash   [32]byte // SHA-256 of Image: an engine may keep what it made of an image under it
 	Mark   Mark     // Name counts for nothing; pixel lengths are multiplied with Options.DPR
+	// OnPicture places the mark on the picture alone rather than on the whole output,
+	// so that it doesn't lie on padding, which anybody can cut off.
+	OnPicture bool
 }
 
 // An Image is one encoded variant.

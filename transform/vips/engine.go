@@ -143,6 +143,9 @@ func newTask(job transform.Job) (*task, error) {
 	if _, ok := encoders[job.Format]; !ok || !canWrite(job.Format) {
 		return nil, fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, job.Format)
 	}
+	if len(job.Marks) > 0 && options.Metadata == transform.MetadataKeep {
+		job.Options.Metadata = transform.MetadataCopyright // no preview without the marks
+	}
 	t := &task{job: job, frames: 1, fill: fill(options.Background, job.Format)}
 	if options.Anim && header.Frames > 1 && header.Format.Animated() && job.Format.Animated() {
 		t.frames = header.Frames
