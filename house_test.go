@@ -25,18 +25,19 @@ var mayImport = map[string][]string{
 	"cache":     {},
 	"samples":   {},
 	"signing":   {},
+	"limit":     {},
 
 	"workspace": {"transform", "origin", "signing"},
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
-	"workspace/sqlite": {"workspace"},
+	"workspace/sqlite": {"workspace", "limit"},
 	"origin/bucket":    {"origin"},
 	"cache/bucket":     {"cache"},
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
-	"workspace/workspacetest": {"workspace"},
+	"workspace/workspacetest": {"workspace", "limit"},
 
 	// Servers that tests run against.
 	"internal/versitygw": {},

@@ -215,19 +215,19 @@ func (c *Cached) List(ctx context.Context, after string, limit int) ([]*Workspac
 }
 
 // Create creates the workspace in the store, and in memory before it returns.
-func (c *Cached) Create(ctx context.Context, w *Workspace) error {
-	return c.write(ctx, w, c.store.Create)
+func (c *Cached) Create(ctx context.Context, w *Workspace, audit ...AuditEntry) error {
+	return c.write(ctx, w, audit, c.store.Create)
 }
 
 // Update updates the workspace in the store, and in memory before it returns.
 // After ErrConflict or ErrNotFound, Get answers what the store has.
-func (c *Cached) Update(ctx context.Context, w *Workspace) error {
-	return c.write(ctx, w, c.store.Update)
+func (c *Cached) Update(ctx context.Context, w *Workspace, audit ...AuditEntry) error {
+	return c.write(ctx, w, audit, c.store.Update)
 }
 
-func (c *Cached) write(ctx context.Context, w *Workspace, do func(context.Context, *Workspace) error) error {
+func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do func(context.Context, *Workspace, ...AuditEntry) error) error {
 	epoch := c.epoch(w.Namespace)
-	if err := do(ctx, w); err != nil {
+	if err := do(ctx, w, audit...); err != nil {
 		c.refresh(ctx, w.Namespace, err)
 		return err
 	}
@@ -245,9 +245,9 @@ func (c *Cached) write(ctx context.Context, w *Workspace, do func(context.Contex
 }
 
 // Delete deletes the workspace in the store, and in memory before it returns.
-func (c *Cached) Delete(ctx context.Context, namespace string, revision int64) error {
+func (c *Cached) Delete(ctx context.Context, namespace string, revision int64, audit ...AuditEntry) error {
 	epoch := c.epoch(namespace)
-	if err := c.store.Delete(ctx, namespace, revision); err != nil {
+	if err := c.store.Delete(ctx, namespace, revision, audit...); err != nil {
 		c.refresh(ctx, namespace, err)
 		return err
 	}
@@ -276,7 +276,7 @@ func (c *Cached) refresh(ctx context.Context, namespace string, err error) {
 }
 
 // Changes asks the store.
-func (c *Cached) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+func (c *Cached) Changes(ctx context.Context, cursor string) (changes []Change, next string, err error) {
 	return c.store.Changes(ctx, cursor)
 }
 

@@ -39,7 +39,7 @@ func (p *probe) Get(ctx context.Context, namespace string) (*workspace.Workspace
 	return w, err
 }
 
-func (p *probe) Changes(ctx context.Context, cursor string) ([]string, string, error) {
+func (p *probe) Changes(ctx context.Context, cursor string) ([]workspace.Change, string, error) {
 	if p.down.Load() {
 		return nil, "", errDown
 	}

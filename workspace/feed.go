@@ -26,7 +26,7 @@ func (c *Cached) Run(ctx context.Context) {
 
 // follow looks at the changes since the cursor, once, and returns the next cursor.
 func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
-	namespaces, next, err := c.store.Changes(ctx, cursor)
+	changes, next, err := c.store.Changes(ctx, cursor)
 	switch {
 	case errors.Is(err, ErrCursor) && cursor != "":
 		return c.follow(ctx, "")
@@ -40,6 +40,12 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 	case cursor == "":
 		c.suspectAll()
 	default:
+		var namespaces []string
+		for _, change := range changes {
+			if change.Kind == ChangedWorkspace {
+				namespaces = append(namespaces, change.Namespace)
+			}
+		}
 		c.suspect(namespaces)
 	}
 	c.reload(ctx)

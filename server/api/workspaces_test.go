@@ -349,7 +349,7 @@ func (s frozenStore) Get(context.Context, string) (*workspace.Workspace, error) 
 	return s.w.Clone(), nil
 }
 
-func (s frozenStore) Update(_ context.Context, w *workspace.Workspace) error {
+func (s frozenStore) Update(_ context.Context, w *workspace.Workspace, _ ...workspace.AuditEntry) error {
 	w.Revision++
 	return nil
 }

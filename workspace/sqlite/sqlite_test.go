@@ -58,6 +58,12 @@ func TestStore(t *testing.T) {
 	})
 }
 
+func TestStoreRecords(t *testing.T) {
+	workspacetest.RunRecords(t, func(t *testing.T) workspacetest.Store {
+		return open(t, filepath.Join(t.TempDir(), "workspaces.db"))
+	})
+}
+
 func TestStoreShared(t *testing.T) {
 	workspacetest.RunShared(t, func(t *testing.T) (a, b workspace.Store) {
 		path := filepath.Join(t.TempDir(), "workspaces.db")
@@ -130,7 +136,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if changes, _, err := s.Changes(t.Context(), cursor); err != nil || len(changes) != 1 {
-		t.Errorf("Changes since before the restart: %q, %v", changes, err)
+		t.Errorf("Changes since before the restart: %v, %v", changes, err)
 	}
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	if err != nil || len(files) == 0 {
@@ -167,7 +173,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 2)",
+		newer:        "newer tintype (schema 99; this one knows up to 3)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -198,6 +204,44 @@ func exec1(t *testing.T, path, statement string) (value string) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return value
+}
+
+// A database of an older version keeps what it has.
+func TestOpenMigrates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	s := open(t, path)
+	w := workspacetest.Full("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{ // back to version 2
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`,
+		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
+		`PRAGMA user_version = 2`,
+	} {
+		exec1(t, path, statement)
+	}
+	s = open(t, path)
+	defer s.Close()
+	got, err := s.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := workspace.Diff(w, got); len(changes) > 0 {
+		t.Errorf("after the migration: %q", changes)
+	}
+	if d, err := s.Domain(t.Context(), w.Domains[0]); err != nil || d.Namespace != "acme" || d.WorkspaceID != w.ID {
+		t.Errorf("its domain: %+v, %v", d, err)
+	}
+	if changes, _, err := s.Changes(t.Context(), "0"); err != nil || len(changes) != 1 || changes[0].Kind != workspace.ChangedWorkspace {
+		t.Errorf("its changes: %v, %v", changes, err)
+	}
+	if err := s.Update(t.Context(), got, workspace.AuditEntry{Action: "update"}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestChangesAreTrimmed(t *testing.T) {
@@ -231,7 +275,7 @@ func TestChangesAreTrimmed(t *testing.T) {
 		return strconv.FormatInt(last-back, 10)
 	}
 	if changes, _, err := s.Changes(t.Context(), since(10_000)); err != nil || len(changes) != 2 {
-		t.Errorf("Changes from the oldest cursor: %q, %v", changes, err)
+		t.Errorf("Changes from the oldest cursor: %v, %v", changes, err)
 	}
 	for _, back := range []int64{10_001, -1} {
 		if _, _, err := s.Changes(t.Context(), since(back)); !errors.Is(err, workspace.ErrCursor) {
