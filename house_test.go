@@ -28,6 +28,8 @@ var mayImport = map[string][]string{
 	"limit":     {},
 
 	"workspace": {"transform", "origin", "signing"},
+	"apikey":    {"workspace"},
+	"usage":     {"workspace"},
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
@@ -43,8 +45,8 @@ var mayImport = map[string][]string{
 	"internal/versitygw": {},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace", "signing"},
-	"server/api": {"workspace", "signing"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing", "apikey", "limit", "usage"},
+	"server/api": {"workspace", "signing", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
