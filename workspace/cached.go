@@ -18,6 +18,11 @@ type CachedConfig struct {
 	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
 	Log  *slog.Logger     // nil is slog.Default
 	Now  func() time.Time // nil is time.Now
+
+	// OnChange is told by Run what the store's feed says, for who keeps copies of what
+	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
+	// may have changed. It must not wait. Nil is nobody.
+	OnChange func(changes []Change)
 }
 
 const (
@@ -44,6 +49,7 @@ type Cached struct {
 	poll  time.Duration
 	log   *slog.Logger
 	now   func() time.Time
+	tell  func([]Change)
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -73,6 +79,9 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.OnChange == nil {
+		cfg.OnChange = func([]Change) {}
+	}
 	known, err := lru.New[string, *Workspace](cfg.Size)
 	if err != nil {
 		panic(err) // only a size that isn't positive
@@ -82,7 +91,7 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 		panic(err)
 	}
 	return &Cached{
-		store: store, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
+		store: store, poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
