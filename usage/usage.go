@@ -1,16 +1,17 @@
-// Package usage counts what is done, in memory, and adds it to the store in batches:
-// no request writes to a store because it is counted.
+// Package usage counts what is done and notes who asked for it, in memory, and adds
+// both to the store in batches: no request writes to a store because of it.
 //
-// A [Recorder] is told of every request with [Recorder.Count] and [Recorder.CountKey].
-// [Recorder.Run] adds what was counted every interval, and Close what is left, so that
-// an orderly stop loses nothing and a kill at most one interval's counts. What is
-// counted, and what is done with the figures, is left to others.
+// A [Recorder] is told of every request with [Recorder.Count] and [Recorder.CountKey],
+// a [Journal] of those that are to be in an access log with [Journal.Note]. Run of each
+// adds what has come together every interval, and Close what is left, so that an
+// orderly stop loses nothing and a kill at most one interval. What is counted and
+// noted, and what is done with it, is left to others.
 package usage
 
 import (
 	"context"
 	"crypto/rand"
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -150,34 +151,15 @@ func (r *Recorder) wake() {
 
 // Run adds what was counted to the store every interval until the context ends.
 // Failures are logged and tried again. Call it once; call Close after it has returned.
-func (r *Recorder) Run(ctx context.Context) {
-	tick := time.NewTicker(r.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-r.full:
-		case <-ctx.Done():
-			return
-		}
-		_ = r.Flush(ctx) // logged, and kept for the next time
-	}
-}
+func (r *Recorder) Run(ctx context.Context) { run(ctx, r.every, r.full, r.Flush) }
 
 // Close adds what is left, trying again until the context ends: then the error says
 // what the store said. Nothing may be counted after it.
 func (r *Recorder) Close(ctx context.Context) error {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := r.Flush(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return errors.Join(errors.New("what was counted last could not be added to the store"), err)
-		}
+	if err := drain(ctx, r.Flush); err != nil {
+		return fmt.Errorf("what was counted last could not be added to the store: %w", err)
 	}
+	return nil
 }
 
 // Flush adds what was counted until now to the store. After an error what wasn't
