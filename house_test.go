@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"workspace": {"transform", "origin", "signing"},
 	"apikey":    {"workspace"},
 	"usage":     {"workspace"},
+	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"internal/versitygw": {},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace", "signing", "apikey", "limit", "usage"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server/api": {"workspace", "signing", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
