@@ -1,8 +1,11 @@
 package dynamodb_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +19,19 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
+// writerURL makes the test binary a writer into the table that it names, until
+// somebody kills it.
+const writerURL = "TINTYPE_TEST_WRITER_URL"
+
 func TestMain(m *testing.M) {
+	if url := os.Getenv(writerURL); url != "" {
+		s, err := dynamodb.Open(context.Background(), dynamodb.Config{URL: url, Codec: codec})
+		if err == nil {
+			err = workspacetest.WriteForEver(context.Background(), s, os.Stdout)
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	dynamodblocal.Stop()
 	os.Exit(code)
@@ -213,4 +228,19 @@ func TestTooLarge(t *testing.T) {
 	if got, err := s.Get(t.Context(), "acme"); err != nil || got.Name != w.Name {
 		t.Errorf("a large one, read: %v", err)
 	}
+}
+
+// A process that is killed in the middle of writing loses nothing that it had
+// acknowledged, and leaves nothing half done.
+func TestKill(t *testing.T) {
+	s, table := open(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := dynamodblocal.Shared(t)
+	workspacetest.Kill(t, workspacetest.Soak(15, 500), func() *exec.Cmd {
+		child := exec.CommandContext(t.Context(), os.Args[0])
+		child.Env = append(append(os.Environ(), dynamodblocal.Env()...), writerURL+"="+server.URL(table))
+		return child
+	}, func(t *testing.T) workspacetest.Store { return openAt(t, server, table) })
 }
