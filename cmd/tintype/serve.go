@@ -63,8 +63,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		return err
 	}
 	closers = append(closers, store.Close)
-	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
-	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log, OnChange: auth.Changed})
+	records := workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: store, Purges: store, Domains: store})
+	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log, Followers: []workspace.Follower{records}})
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: records})
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
 	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
@@ -122,7 +123,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
 		API: api.New(api.Config{
-			Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal,
+			Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Auth: auth, Usage: counts, Journal: journal,
 			DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
 			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client,
 		}),

@@ -53,8 +53,12 @@ type Config struct {
 	// every call that needs one is answered 401.
 	Auth *apikey.Authenticator
 
-	// Records is where API keys and the audit log are kept. Nil keeps none.
-	Records Records
+	// APIKeys is where API keys are made and revoked, so that Auth sees it at once. Nil
+	// keeps none.
+	APIKeys APIKeys
+
+	// Audit is where the audit log and the access log are read. Nil keeps none.
+	Audit workspace.AuditLog
 
 	// Usage counts the requests of API keys, and Journal is the access log of the API.
 	// Nil is none.
@@ -84,11 +88,14 @@ type Config struct {
 	RequestID func(context.Context) string
 }
 
-// Records is what a store keeps beside workspaces, as far as the API needs it.
-type Records interface {
-	workspace.APIKeys
-	workspace.AuditLog
+// APIKeys is [workspace.CachedRecords], as far as the API needs it.
+type APIKeys interface {
+	CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error
+	APIKeys(ctx context.Context, workspaceID string) ([]*workspace.APIKey, error)
+	RevokeAPIKey(ctx context.Context, w *workspace.Workspace, id string, at time.Time, audit ...workspace.AuditEntry) error
 }
+
+var _ APIKeys = (*workspace.CachedRecords)(nil)
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
 // The handler is safe for concurrent use.
@@ -105,7 +112,8 @@ func New(c Config) http.Handler {
 		log:        c.Log,
 		requestID:  c.RequestID,
 		auth:       c.Auth,
-		records:    c.Records,
+		keys:       c.APIKeys,
+		audit:      c.Audit,
 		usage:      c.Usage,
 		journal:    c.Journal,
 		client:     c.Client,
@@ -119,7 +127,7 @@ func New(c Config) http.Handler {
 		a.dirSources = func(string) []string { return nil }
 	}
 	if a.auth == nil {
-		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{Log: c.Log})
+		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{})
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
@@ -157,9 +165,10 @@ type api struct {
 	log        *slog.Logger
 	requestID  func(context.Context) string
 	auth       *apikey.Authenticator
-	records    Records         // nil is none
-	usage      *usage.Recorder // nil is none
-	journal    *usage.Journal  // nil is none
+	keys       APIKeys            // nil is none
+	audit      workspace.AuditLog // nil is none
+	usage      *usage.Recorder    // nil is none
+	journal    *usage.Journal     // nil is none
 	client     func(context.Context) string
 	now        func() time.Time
 	mux        *http.ServeMux

@@ -103,7 +103,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
 	s = startOn(t, db, func(c *api.Config) {
-		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: c.APIKeys.(apikey.Keys)})
 	})
 	make := func(namespace string) *workspace.Workspace {
 		w := workspace.New(namespace)
