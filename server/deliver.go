@@ -35,6 +35,9 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodPost {
+		return s.transformBody(w, r, site, rest, query)
+	}
 	if err := site.admitOrigin(w, r); err != nil {
 		return err
 	}
@@ -52,6 +55,10 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		w.Header().Add("Vary", "Accept")
 	}
 	if err != nil {
+		return err
+	}
+	if ask.who, err = s.sender(w, r, site); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
 		return err
 	}
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
@@ -112,6 +119,7 @@ type ask struct {
 	site      *site
 	ref       ref
 	fallback  *ref // what default= names; nil is none
+	who       sender
 	access    access
 	options   transform.Options
 	stamps    stamps
@@ -127,7 +135,7 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	q, err := transform.ParseQuery(rawQuery)
+	q, err := parseQuery(rawQuery)
 	if err != nil {
 		return a, err
 	}
@@ -135,29 +143,9 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	preset, hasPreset, err := q.Preset()
-	if err != nil {
+	if err := c.readOptions(&a, q); err != nil {
 		return a, err
 	}
-	var base transform.Query
-	if hasPreset {
-		if base, hasPreset = c.presets[preset]; !hasPreset {
-			return a, fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
-		}
-	}
-	if c.PresetsOnly {
-		if err := onlyPreset(q, preset); err != nil {
-			return a, err
-		}
-	}
-	o, err := c.marks.Parse(base, q)
-	if err != nil {
-		return a, err
-	}
-	a.options = o
-	o.Download, o.Default = "", ""     // no byte of the output depends on them
-	o.Mark = transform.Defaults().Mark // what counts is what is decided
-	a.canonical = o.String()
 	if a.ref, err = c.resolve(t, src, hasSrc); err != nil {
 		return a, err
 	}
@@ -172,6 +160,34 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 		a.fallback = &r
 	}
 	return a, nil
+}
+
+// readOptions reads the options, over those of the preset that the query names.
+func (c *site) readOptions(a *ask, q transform.Query) error {
+	preset, hasPreset, err := q.Preset()
+	if err != nil {
+		return err
+	}
+	var base transform.Query
+	if hasPreset {
+		if base, hasPreset = c.presets[preset]; !hasPreset {
+			return fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
+		}
+	}
+	if c.PresetsOnly {
+		if err := onlyPreset(q, preset); err != nil {
+			return err
+		}
+	}
+	o, err := c.marks.Parse(base, q)
+	if err != nil {
+		return err
+	}
+	a.options = o
+	o.Download, o.Default = "", ""     // no byte of the output depends on them
+	o.Mark = transform.Defaults().Mark // what counts is what is decided
+	a.canonical = o.String()
+	return nil
 }
 
 // reads are all originals that the request may read by what its URL says.
@@ -223,6 +239,9 @@ func (a *ask) key() cache.Key {
 	}
 	if a.site.AllowTIFF {
 		add("tiff")
+	}
+	if a.access.test != "" {
+		add("test")
 	}
 	for _, m := range a.stamps.list {
 		add("mark")
@@ -336,14 +355,8 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 	if err != nil {
 		return nil, err
 	}
-	h, err := transform.ReadHeader(obj.Body)
+	h, err := s.judge(c, obj.Body)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.takes(h); err != nil {
-		return nil, err
-	}
-	if err := s.limits.Check(h); err != nil {
 		return nil, err
 	}
 	return &original{obj, h}, nil
@@ -376,6 +389,12 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 	stamped, err := s.markImages(ctx, a)
 	if err != nil {
 		return transform.Image{}, err
+	}
+	if a.access.test != "" {
+		if err := s.testKeys.spend(ctx, a.site.ID, a.access.test); err != nil {
+			return transform.Image{}, err
+		}
+		stamped = append(stamped, s.testStamp)
 	}
 	done, err := s.transforms.enter(ctx)
 	if err != nil {

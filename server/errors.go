@@ -21,6 +21,7 @@ var statuses = map[Code]int{
 	"INVALID_OPTION":        http.StatusBadRequest,
 	"INVALID_PATH":          http.StatusBadRequest,
 	"INVALID_SOURCE":        http.StatusBadRequest,
+	"UNAUTHORIZED":          http.StatusUnauthorized,
 	"SIGNATURE_INVALID":     http.StatusForbidden,
 	"SIGNATURE_EXPIRED":     http.StatusForbidden,
 	"SIGNATURE_REQUIRED":    http.StatusUnauthorized,
@@ -40,6 +41,7 @@ var statuses = map[Code]int{
 	"IMAGE_CORRUPT":         http.StatusUnprocessableEntity,
 	"IMAGE_TOO_LARGE":       http.StatusUnprocessableEntity,
 	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
+	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
@@ -144,6 +146,9 @@ func writeError(w http.ResponseWriter, e *Error) {
 	h.Del("ETag")
 	h.Del("Content-Disposition")
 	h.Set("Cache-Control", e.cacheControl())
+	if e.Code == "UNAUTHORIZED" {
+		h.Set("WWW-Authenticate", "Bearer") // RFC 9110 §11.6.1
+	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}

@@ -125,7 +125,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		API: api.New(api.Config{
 			Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Auth: auth, Usage: counts, Journal: journal,
 			DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
-			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client,
+			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
 		}),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,

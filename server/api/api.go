@@ -69,6 +69,10 @@ type Config struct {
 	// audit log. Nil leaves it empty.
 	Client func(context.Context) string
 
+	// NoteSender is told who sends the request of a context, for the server's log. Nil is
+	// told nothing.
+	NoteSender func(context.Context, apikey.Principal)
+
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -117,6 +121,7 @@ func New(c Config) http.Handler {
 		usage:      c.Usage,
 		journal:    c.Journal,
 		client:     c.Client,
+		noteSender: c.NoteSender,
 		now:        c.Now,
 		mux:        http.NewServeMux(),
 	}
@@ -131,6 +136,9 @@ func New(c Config) http.Handler {
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
+	}
+	if a.noteSender == nil {
+		a.noteSender = func(context.Context, apikey.Principal) {}
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -170,6 +178,7 @@ type api struct {
 	usage      *usage.Recorder    // nil is none
 	journal    *usage.Journal     // nil is none
 	client     func(context.Context) string
+	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time
 	mux        *http.ServeMux
 	huma       huma.API
