@@ -123,7 +123,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
 		API: api.New(api.Config{
-			Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Auth: auth, Usage: counts, Journal: journal,
+			Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Replays: store, Auth: auth, Usage: counts, Journal: journal,
 			DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
 			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
 		}),

@@ -60,6 +60,10 @@ type Config struct {
 	// Audit is where the audit log and the access log are read. Nil keeps none.
 	Audit workspace.AuditLog
 
+	// Replays remembers the answers to requests with an Idempotency-Key. Nil ignores the
+	// header.
+	Replays workspace.Replays
+
 	// Usage counts the requests of API keys, and Journal is the access log of the API.
 	// Nil is none.
 	Usage   *usage.Recorder
@@ -118,6 +122,7 @@ func New(c Config) http.Handler {
 		auth:       c.Auth,
 		keys:       c.APIKeys,
 		audit:      c.Audit,
+		replays:    c.Replays,
 		usage:      c.Usage,
 		journal:    c.Journal,
 		client:     c.Client,
@@ -175,6 +180,7 @@ type api struct {
 	auth       *apikey.Authenticator
 	keys       APIKeys            // nil is none
 	audit      workspace.AuditLog // nil is none
+	replays    workspace.Replays  // nil is none
 	usage      *usage.Recorder    // nil is none
 	journal    *usage.Journal     // nil is none
 	client     func(context.Context) string
@@ -193,6 +199,7 @@ func (a *api) middleware() huma.Middlewares {
 		a.account,          // before anything is refused, since that is logged too
 		a.refuseKeyInQuery, // before the header is looked at: a right header doesn't make the leak good
 		a.authenticate,     // before anything is read, the body included
+		a.idempotency,      // last, since it keeps the answers of those who may ask, and reads bodies
 	}
 }
 
@@ -256,6 +263,12 @@ func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In)
 		panic("api: " + op.OperationID + " doesn't say which key it needs")
 	}
 	op.SkipValidateParams = true
+	if op.Method == http.MethodPost {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "A text of your own, such as a UUID: the same request sent again with it within 24 hours is answered as the first was, and not done again.",
+		})
+	}
 	describeAnswers(&op)
 
 	// huma reads and judges a body whose description it sees when it registers.

@@ -79,7 +79,7 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 	}
 	if all, ok := db.(workspacetest.Store); ok {
 		keys := workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: all, Purges: all, Domains: all})
-		c.APIKeys, c.Audit = keys, all
+		c.APIKeys, c.Audit, c.Replays = keys, all, all
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: keys})
 	} else {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})
