@@ -69,7 +69,7 @@ func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 		defer cancel()
 		var err error
 		if status := taken.Status(); done && status < 500 && status != http.StatusTooManyRequests && taken.body.Len() <= workspace.MaxAnswer {
-			err = a.replays.FinishReplay(within, key, workspace.Answer{Status: status, Header: taken.header, Body: taken.body.Bytes()})
+			err = a.replays.FinishReplay(within, key, workspace.Answer{Fingerprint: fingerprint, Status: status, Header: taken.header, Body: taken.body.Bytes()})
 		} else {
 			err = a.replays.ForgetReplay(within, key)
 		}
