@@ -116,7 +116,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if workers == 0 {
 		workers = runtime.NumCPU()
 	}
-	srv := server.New(server.Config{
+	var srv *server.Server
+	srv = server.New(server.Config{
 		Workspaces: workspaces,
 		Engine:     engine,
 		HTTP:       origin.NewHTTP(fetching),
@@ -126,6 +127,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 			Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Replays: store, Auth: auth, Usage: counts, Journal: journal,
 			DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
 			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
+			Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
+				return srv.Explain(ctx, target, accept, origin)
+			},
 		}),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,

@@ -25,6 +25,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -72,6 +73,10 @@ type Config struct {
 	// Client returns the address of whoever sends the request of a context, for the
 	// audit log. Nil leaves it empty.
 	Client func(context.Context) string
+
+	// Explain says what would become of a request for an image: server.Server.Explain.
+	// Nil explains nothing.
+	Explain func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
 
 	// NoteSender is told who sends the request of a context, for the server's log. Nil is
 	// told nothing.
@@ -126,6 +131,7 @@ func New(c Config) http.Handler {
 		usage:      c.Usage,
 		journal:    c.Journal,
 		client:     c.Client,
+		explain:    c.Explain,
 		noteSender: c.NoteSender,
 		now:        c.Now,
 		mux:        http.NewServeMux(),
@@ -141,6 +147,11 @@ func New(c Config) http.Handler {
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
+	}
+	if a.explain == nil {
+		a.explain = func(context.Context, string, string, string) (server.Explanation, error) {
+			return server.Explanation{}, errNoExplain
+		}
 	}
 	if a.noteSender == nil {
 		a.noteSender = func(context.Context, apikey.Principal) {}
@@ -184,6 +195,7 @@ type api struct {
 	usage      *usage.Recorder    // nil is none
 	journal    *usage.Journal     // nil is none
 	client     func(context.Context) string
+	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
 	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time
 	mux        *http.ServeMux

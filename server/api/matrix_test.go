@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/apikey"
+	images "github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
@@ -19,6 +21,7 @@ import (
 var matrix = map[string]struct {
 	need     string // root, read, write or none
 	id, body string
+	query    string
 	status   int
 	code     string // of an error
 }{
@@ -46,7 +49,8 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/api-keys":      {need: "root", status: 200},
 	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "root", id: "read", status: 204},
 
-	"GET /v1/workspaces/{ns}/audit": {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/audit":   {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
 
 	"GET /v1/openapi.json": {need: "none", status: 200},
 }
@@ -103,6 +107,9 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
 	s = startOn(t, db, func(c *api.Config) {
+		c.Explain = func(context.Context, string, string, string) (images.Explanation, error) {
+			return images.Explanation{}, nil
+		}
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: c.APIKeys.(apikey.Keys)})
 	})
 	make := func(namespace string) *workspace.Workspace {
@@ -181,7 +188,7 @@ func TestMatrix(t *testing.T) {
 			if said != row.need {
 				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
 			}
-			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path)
+			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path) + row.query
 			r := request{strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
 			requests = append(requests, r)
 			if r.method == http.MethodGet {
@@ -210,7 +217,11 @@ func TestMatrix(t *testing.T) {
 			header, target := from.header, r.path
 			key := keys[strings.TrimSuffix(from.name, " in the query")]
 			if from.query {
-				target += "?v=" + key
+				target += "?v="
+				if strings.Contains(r.path, "?") {
+					target = r.path + "&v="
+				}
+				target += key
 			}
 			if header == nil {
 				header = []string{"Authorization", "Bearer " + key}

@@ -94,6 +94,7 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/api-keys":          {"delete", "get", "post"},
 		"/v1/workspaces/{ns}/api-keys/{id}":     {"delete"},
 		"/v1/workspaces/{ns}/audit":             {"get"},
+		"/v1/workspaces/{ns}/explain":           {"get"},
 		"/v1/workspaces/{ns}/signing-keys":      {"get", "post"},
 		"/v1/workspaces/{ns}/signing-keys/{id}": {"delete"},
 		"/v1/workspaces/{ns}/sign":              {"post"},
