@@ -116,6 +116,11 @@ func New(c Config) http.Handler {
 	if c.Store == nil {
 		panic("api: Config.Store is nil")
 	}
+	return newAPI(c)
+}
+
+// newAPI is New, but that without a store it is only good for describing itself.
+func newAPI(c Config) *api {
 	a := &api{
 		store:      c.Store,
 		reads:      c.Uncached,
@@ -176,6 +181,7 @@ func New(c Config) http.Handler {
 	a.huma.UseMiddleware(a.middleware()...)
 	a.routes()
 	a.document = render(a.huma.OpenAPI())
+	a.page, a.pagePolicy = page(a.huma.OpenAPI())
 	return a
 }
 
@@ -201,6 +207,8 @@ type api struct {
 	mux        *http.ServeMux
 	huma       huma.API
 	document   []byte // OpenAPI, as served
+	page       []byte // the same for people
+	pagePolicy string // Content-Security-Policy of the page
 }
 
 // middleware is what every request passes before its operation, in this order.

@@ -53,6 +53,7 @@ var matrix = map[string]struct {
 	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
 
 	"GET /v1/openapi.json": {need: "none", status: 200},
+	"GET /v1/docs":         {need: "none", status: 200},
 }
 
 // unrouted are requests that no operation answers.

@@ -118,4 +118,5 @@ func (a *api) routes() {
 			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}},
 		}},
 	}, a.getDocument)
+	a.pageRoute()
 }
