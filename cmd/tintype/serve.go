@@ -131,6 +131,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 				return srv.Explain(ctx, target, accept, origin)
 			},
 		}),
+		Auth: auth, Usage: counts, Journal: journal, Leases: store, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
