@@ -43,7 +43,6 @@ var statuses = map[Code]int{
 	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
 	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
-	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
 	"MARK_UNAVAILABLE":      http.StatusBadGateway,
 	"OVERLOADED":            http.StatusServiceUnavailable,
