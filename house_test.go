@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"limit":     {},
 
 	"workspace": {"transform", "origin", "signing"},
+	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/versitygw": {},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace", "signing"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks"},
 	"server/api": {"workspace", "signing"},
 
 	// Only commands import everything.

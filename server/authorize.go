@@ -16,20 +16,17 @@ type access struct {
 }
 
 // authorize holds the request to the workspace's rules about who may see what: every
-// original that it may read counts. signed is the request target in path form, as it
-// stood on the wire. What this version can't stamp it refuses.
+// original that it may read counts, marks that the owner configured excepted. signed
+// is the request target in path form, as it stood on the wire.
 func (s *Server) authorize(a *ask, signed string) error {
 	c := a.site
 	for _, r := range a.reads() {
 		if r.source == nil {
 			continue
 		}
-		a.access.private = a.access.private || r.source.Private
-		switch {
-		case r.source.marked:
-			return fail("NOT_IMPLEMENTED", "mark: this version of Tintype can't stamp the mark that "+r.source.Key+" enforces")
-		case r.source.fetch == nil:
-			return fail("NOT_IMPLEMENTED", "sources of kind "+r.source.Kind+": this version of Tintype can't fetch from them yet")
+		a.access.private = a.access.private || r.private()
+		if r.source.fetch == nil {
+			return fail("NOT_IMPLEMENTED", "sources of kind "+r.source.Kind+": this server can't fetch from them")
 		}
 	}
 	if !a.access.private && !c.RequireSignature {

@@ -73,9 +73,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 // headers which. An error that the cache remembers is an error here.
 func (s *Server) load(ctx context.Context, w *response, a ask) (*cache.Entry, error) {
 	var t timings
-	e, outcome, err := s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
-		return s.make(ctx, a, old, &t)
-	})
+	e, outcome, err := s.loadMarked(ctx, a, &t)
 	t.header(w.Header())
 	if err != nil {
 		return nil, err
@@ -92,6 +90,23 @@ func (s *Server) load(ctx context.Context, w *response, a ask) (*cache.Entry, er
 	return e, nil
 }
 
+// loadMarked is load with the marks as they are now. Should the image of one change
+// while the variant is made, it is another variant.
+func (s *Server) loadMarked(ctx context.Context, a ask, t *timings) (e *cache.Entry, outcome cache.Outcome, err error) {
+	for range 3 {
+		if err := s.findMarks(ctx, &a); err != nil {
+			return nil, outcome, err
+		}
+		e, outcome, err = s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+			return s.make(ctx, a, old, t)
+		})
+		if !errors.Is(err, errMarkChanged) {
+			break
+		}
+	}
+	return e, outcome, err
+}
+
 // An ask is what a request wants, once it has been read and resolved.
 type ask struct {
 	site      *site
@@ -99,7 +114,8 @@ type ask struct {
 	fallback  *ref // what default= names; nil is none
 	access    access
 	options   transform.Options
-	canonical string // of options, but for what changes no byte of the output
+	stamps    stamps
+	canonical string // of options, but for the mark and what changes no byte of the output
 	accept    transform.Accept
 }
 
@@ -134,17 +150,18 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 			return a, err
 		}
 	}
-	o, err := transform.Parse(transform.Defaults(), base, q)
+	o, err := c.marks.Parse(base, q)
 	if err != nil {
 		return a, err
 	}
 	a.options = o
-	if name := a.options.Unbuilt(); name != "" {
-		return a, fail("NOT_IMPLEMENTED", name+": this version of Tintype doesn't do it yet")
-	}
-	o.Download, o.Default = "", "" // no byte of the output depends on them
+	o.Download, o.Default = "", ""     // no byte of the output depends on them
+	o.Mark = transform.Defaults().Mark // what counts is what is decided
 	a.canonical = o.String()
 	if a.ref, err = c.resolve(t, src, hasSrc); err != nil {
+		return a, err
+	}
+	if a.stamps, err = c.decideMarks(a.options.Mark, a.ref); err != nil {
 		return a, err
 	}
 	if name := a.options.Default; name != "" {
@@ -157,12 +174,13 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	return a, nil
 }
 
-// reads are all originals that the request may read.
+// reads are all originals that the request may read by what its URL says.
 func (a *ask) reads() []ref {
-	if a.fallback == nil {
-		return []ref{a.ref}
+	refs := append([]ref{a.ref}, a.stamps.asked()...)
+	if a.fallback != nil {
+		refs = append(refs, *a.fallback)
 	}
-	return []ref{a.ref, *a.fallback}
+	return refs
 }
 
 // onlyPreset holds a URL of a presets_only workspace to a preset and what changes
@@ -206,6 +224,11 @@ func (a *ask) key() cache.Key {
 	if a.site.AllowTIFF {
 		add("tiff")
 	}
+	for _, m := range a.stamps.list {
+		add("mark")
+		add(m.Fields())
+		add(string(m.image.Hash[:]))
+	}
 	return sha256.Sum256(b)
 }
 
@@ -238,7 +261,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
 	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have},
-		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a, have) })
+		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {
 		if old != nil && errors.Is(err, origin.ErrNotModified) {
@@ -301,15 +324,15 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 }
 
 // readOriginal fetches an original and judges its header before any decoder sees it.
-func (s *Server) readOriginal(ctx context.Context, a ask, have origin.Validators) (*original, error) {
-	if host := a.ref.host(); host != "" {
-		done, err := s.fetches.enter(ctx, a.site.ID+" "+host, s.fetchTimeout)
+func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.Validators) (*original, error) {
+	if host := r.host(); host != "" {
+		done, err := s.fetches.enter(ctx, c.ID+" "+host, s.fetchTimeout)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
 	}
-	obj, err := s.fetch(ctx, a.site, a.ref, have)
+	obj, err := s.fetch(ctx, c, r, have)
 	if err != nil {
 		return nil, err
 	}
@@ -317,13 +340,21 @@ func (s *Server) readOriginal(ctx context.Context, a ask, have origin.Validators
 	if err != nil {
 		return nil, err
 	}
-	if h.Format == transform.TIFF && !a.site.AllowTIFF || h.Format == transform.SVG && !a.site.AllowSVG {
-		return nil, fmt.Errorf("%w: %s originals are off in this workspace", transform.ErrUnsupported, h.Format)
+	if err := c.takes(h); err != nil {
+		return nil, err
 	}
 	if err := s.limits.Check(h); err != nil {
 		return nil, err
 	}
 	return &original{obj, h}, nil
+}
+
+// takes refuses formats that the workspace has not opted into.
+func (c *site) takes(h transform.Header) error {
+	if h.Format == transform.TIFF && !c.AllowTIFF || h.Format == transform.SVG && !c.AllowSVG {
+		return fmt.Errorf("%w: %s originals are off in this workspace", transform.ErrUnsupported, h.Format)
+	}
+	return nil
 }
 
 // transform turns an original into the variant asked for.
@@ -335,14 +366,15 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 	}
 	format := o.OutputFormat(orig.header, plan, a.accept, s.limits)
 	o.Format = format
-	if name := o.Unbuilt(); name != "" {
-		return transform.Image{}, fail("NOT_IMPLEMENTED", name+": this version of Tintype doesn't do it yet")
-	}
 	frames := 1
 	if o.Animated(orig.header, format) {
 		frames = orig.header.Frames
 	}
 	if err := o.CheckOutput(plan, format, frames, s.limits); err != nil {
+		return transform.Image{}, err
+	}
+	stamped, err := s.markImages(ctx, a)
+	if err != nil {
 		return transform.Image{}, err
 	}
 	done, err := s.transforms.enter(ctx)
@@ -353,7 +385,7 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 	ctx, cancel := context.WithTimeout(ctx, s.transformTimeout)
 	defer cancel()
 	return s.engine.Transform(ctx, transform.Job{
-		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits,
+		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits, Marks: stamped,
 		MayKeep: a.auto() && a.accept.Takes(orig.header.Format),
 	})
 }

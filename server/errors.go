@@ -43,6 +43,7 @@ var statuses = map[Code]int{
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
+	"MARK_UNAVAILABLE":      http.StatusBadGateway,
 	"OVERLOADED":            http.StatusServiceUnavailable,
 	"ORIGIN_TIMEOUT":        http.StatusGatewayTimeout,
 	"TRANSFORM_TIMEOUT":     http.StatusGatewayTimeout,
@@ -54,6 +55,7 @@ var faults = []struct {
 	err  error
 	code Code
 }{
+	{transform.ErrMark, "MARK_UNAVAILABLE"}, // before what is wrong with its image
 	{workspace.ErrNotFound, "WORKSPACE_NOT_FOUND"},
 	{workspace.ErrUnavailable, "OVERLOADED"},
 	{signing.ErrRequired, "SIGNATURE_REQUIRED"},

@@ -35,8 +35,8 @@ func TestSourceInsideAnother(t *testing.T) {
 		"/acme/all/%76ault/a.jpg":                 "SIGNATURE_REQUIRED",
 		"/acme?src=all/vault/a.jpg":               "SIGNATURE_REQUIRED",
 		"/acme/vault/a.jpg":                       "SIGNATURE_REQUIRED",
-		"/acme/all/brand/a.jpg":                   "NOT_IMPLEMENTED",
-		"/acme/brand/a.jpg":                       "NOT_IMPLEMENTED",
+		"/acme/all/brand/a.jpg":                   "MARK_UNAVAILABLE",
+		"/acme/brand/a.jpg":                       "MARK_UNAVAILABLE",
 		"/acme/lobby/a.jpg":                       "", // the owner made it public
 		"/acme/vault/lobby/a.jpg":                 "SIGNATURE_REQUIRED",
 		"/acme/all/x.jpg?default=all/vault/a.jpg": "SIGNATURE_REQUIRED",

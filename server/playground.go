@@ -189,7 +189,9 @@ func (s *Server) describe(w *response, r *http.Request, namespace, query string)
 	}
 	w.noteAsk(&a)
 	hold, err := s.originals.Do(r.Context(), originalKey{site.ID, a.ref.place(), a.ref.key, origin.Validators{}},
-		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a, origin.Validators{}) })
+		func(ctx context.Context) (*original, error) {
+			return s.readOriginal(ctx, site, a.ref, origin.Validators{})
+		})
 	if err != nil {
 		return err
 	}

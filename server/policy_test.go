@@ -198,8 +198,8 @@ func TestWhatCannotBeHonouredIsRefused(t *testing.T) {
 	}))
 	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID, w.RequireSignature = "signed", "", true }))
 	for target, want := range map[string]string{
-		"/acme/marked/cat.jpg":                            "NOT_IMPLEMENTED",
-		"/acme?src=" + b.upstream.URL + "/photos/cat.jpg": "NOT_IMPLEMENTED",
+		"/acme/marked/cat.jpg":                            "MARK_UNAVAILABLE",
+		"/acme?src=" + b.upstream.URL + "/photos/cat.jpg": "MARK_UNAVAILABLE",
 		"/acme/media/cat.jpg":                             "NOT_IMPLEMENTED",
 		"/signed/photos/cat.jpg":                          "SIGNATURE_REQUIRED",
 	} {

@@ -81,6 +81,10 @@ func (s *Server) standIn(w *response, r *http.Request, a ask, err error) error {
 	told := w.Header()["Cache-Status"]
 	shown := a
 	shown.ref, shown.fallback = *a.fallback, nil
+	var fallbackErr error
+	if shown.stamps, fallbackErr = a.site.decideMarks(a.options.Mark, shown.ref, a.ref); fallbackErr != nil {
+		return err
+	}
 	entry, fallbackErr := s.load(r.Context(), w, shown)
 	w.Header()["Cache-Status"] = told // of what was asked for
 	if fallbackErr != nil {

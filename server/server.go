@@ -12,6 +12,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/marks"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
@@ -72,6 +74,7 @@ type Server struct {
 	bucket           func(workspace.Source) (origin.Source, error)
 	loader           *cache.Loader
 	originals        cache.Shared[originalKey, *original]
+	marks            marks.Images[originalKey]
 	api              http.Handler
 	dirs             map[string]map[string]*origin.Dir
 	baseDomain       string
@@ -101,12 +104,16 @@ func New(c Config) *Server {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.marks.Now = s.now
 	s.loader = &cache.Loader{Cache: c.Cache, Now: s.now, Log: c.Log}
 	return s
 }
 
-// Close waits for work behind requests (stale variants being renewed).
-func (s *Server) Close(ctx context.Context) error { return s.loader.Close(ctx) }
+// Close waits for work behind requests (stale variants being renewed, marks being
+// looked at again).
+func (s *Server) Close(ctx context.Context) error {
+	return errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
+}
 
 // Handler answers everything on the public listener.
 func (s *Server) Handler() http.Handler {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -27,7 +28,9 @@ import (
 )
 
 // goEngine is a small engine in pure Go, so that these tests need no libvips: it
-// scales by the nearest pixel and writes JPEG and PNG, whatever it is called.
+// scales by the nearest pixel and writes JPEG and PNG, whatever it is called. Each of
+// the job's marks colours an equal part of the output from left to right with its
+// first pixel.
 type goEngine struct {
 	runs  atomic.Int64
 	block chan struct{} // not nil: Transform waits for it to be closed
@@ -55,6 +58,15 @@ func (e *goEngine) Transform(ctx context.Context, job transform.Job) (transform.
 		for x := range plan.Output.W {
 			out.Set(x, y, src.At(x*src.Bounds().Dx()/plan.Output.W, y*src.Bounds().Dy()/plan.Output.H))
 		}
+	}
+	for i, m := range job.Marks {
+		logo, _, err := image.Decode(bytes.NewReader(m.Image))
+		if err != nil {
+			return transform.Image{}, fmt.Errorf("%w: %w: %v", transform.ErrMark, transform.ErrCorrupt, err)
+		}
+		n, w := len(job.Marks), plan.Output.W
+		part := image.Rect(i*w/n, 0, (i+1)*w/n, plan.Output.H)
+		draw.Draw(out, part, image.NewUniform(logo.At(logo.Bounds().Min.X, logo.Bounds().Min.Y)), image.Point{}, draw.Src)
 	}
 	var b bytes.Buffer
 	if job.Format == transform.JPEG {
@@ -334,7 +346,7 @@ func TestURLs(t *testing.T) {
 		{"/acme/photos/cat.jpg?w=1;h=1", "", 400, "INVALID_OPTION"},
 		{"/acme/photos/cat.jpg?utm_source=a&utm_source=b", "", 200, ""},
 		{"/acme/photos/cat.jpg?blur=3", "", 200, ""},
-		{"/acme/photos/cat.jpg?mark=x", "", 501, "NOT_IMPLEMENTED"},
+		{"/acme/photos/cat.jpg?mark=x", "", 400, "INVALID_OPTION"},
 		{"/acme/photos/cat.jpg?x=" + long, "", 414, "URI_TOO_LONG"},
 	}
 	for _, tt := range tests {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/cors"
 
+	"github.com/tintype/tintype/marks"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
@@ -26,6 +27,8 @@ type site struct {
 	sources map[string]*source
 	presets map[string]transform.Query
 	keyring *signing.Keyring
+	marks   marks.Set
+	logos   map[*marks.Preset]logo
 }
 
 // A source is a configured source made ready to fetch from.
@@ -34,7 +37,7 @@ type source struct {
 	id     string        // of the originals' place: another place is another id
 	fetch  origin.Source // nil where this server can't fetch from the kind yet
 	places []origin.URL  // every URL prefix under which its originals are known
-	marked bool          // a mark is applied to everything of it
+	marked bool          // marks are bound to it
 	// shadowed: a place of another source is one of its own or inside, so that an
 	// original may belong to both.
 	shadowed bool
@@ -101,7 +104,8 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 				return nil, err
 			}
 			src.places = append(src.places, base)
-			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: base, Header: headers(ws.Headers), Redirect: c.checkRedirect}
+			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: base, Header: headers(ws.Headers),
+				Redirect: func(u origin.URL) error { return c.checkRedirect(src, u) }}
 		case "s3", "r2":
 			if src.places, err = origin.S3Places(ws.Bucket, ws.Region, ws.Endpoint, ws.AccountID, ws.Prefix); err != nil {
 				return nil, err
@@ -127,14 +131,14 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 			Source: workspace.Source{Key: key, Kind: "dir", Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
 		}
 	}
-	for _, m := range w.Marks {
-		for _, key := range m.AutoApplySources {
-			if src := c.sources[key]; src != nil {
-				src.marked = true
-			}
-		}
+	if c.marks, err = marks.New(w.Marks); err != nil {
+		return nil, err
+	}
+	for key, src := range c.sources {
+		src.marked = c.marks.Bound(key)
 	}
 	c.findShadowed()
+	c.findLogos()
 	return c, nil
 }
 

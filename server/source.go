@@ -17,6 +17,26 @@ type ref struct {
 	source *source // nil for a full URL
 	key    origin.Key
 	url    origin.URL // where source is nil
+	also   []*source  // further sources that the original belongs to
+}
+
+// sources are all configured sources that the original belongs to.
+func (r ref) sources() []*source {
+	if r.source == nil {
+		return nil
+	}
+	return append([]*source{r.source}, r.also...)
+}
+
+// private reports whether the original belongs to a private source.
+func (r ref) private() bool { return r.belongs(func(s *source) bool { return s.Private }) }
+
+// marked reports whether the original belongs to a source that marks are bound to.
+func (r ref) marked() bool { return r.belongs(func(s *source) bool { return s.marked }) }
+
+// belongs reports whether one of its sources is such a one.
+func (r ref) belongs(such func(*source) bool) bool {
+	return r.source != nil && (such(r.source) || slices.ContainsFunc(r.also, such))
 }
 
 // host is where the original is fetched from over the network; empty for a folder.
@@ -79,27 +99,46 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 	if src == nil {
 		return ref{}, fail("SOURCE_NOT_FOUND", fmt.Sprintf("workspace %s has no source %s", c.Namespace, key))
 	}
-	return c.strictest(ref{source: src, key: k}), nil
+	return c.settle(ref{source: src, key: k}), nil
 }
 
-// strictest is the ref, or that of the private or marked source which the original
-// belongs to as well: one source may be configured inside another, or under another
-// name, and the way through the one is not to avoid the rules of the other.
-func (c *site) strictest(r ref) ref {
+// settle finds the other sources that an original belongs to: one source may be
+// configured inside another, or under another name, and the way through the one is
+// not to avoid the rules of the other. They add up. The original is fetched through
+// a private source or a marked one, where there is one.
+func (c *site) settle(r ref) ref {
 	if !r.source.shadowed {
 		return r
 	}
-	for _, place := range r.source.places {
-		u, err := place.Below(r.key)
-		if err != nil {
-			continue // the fetch will say so
-		}
-		other, ok, err := c.within(u)
-		if err == nil && ok && other.source != r.source && (other.source.Private || other.source.marked) {
-			return other
+	found := []ref{r}
+	for i := 0; i < len(found); i++ {
+		for _, place := range found[i].source.places {
+			u, err := place.Below(found[i].key)
+			if err != nil {
+				continue // the fetch will say so
+			}
+			others, err := c.within(u)
+			if err != nil {
+				continue
+			}
+			for _, other := range others {
+				if !slices.ContainsFunc(found, func(f ref) bool { return f.source == other.source }) {
+					found = append(found, other)
+				}
+			}
 		}
 	}
-	return r
+	through := 0
+	if i := slices.IndexFunc(found[1:], func(f ref) bool { return f.source.Private || f.source.marked }); i >= 0 {
+		through = i + 1
+	}
+	settled := found[through]
+	for i, f := range found {
+		if i != through {
+			settled.also = append(settled.also, f.source)
+		}
+	}
+	return settled
 }
 
 // resolveURL finds out whose original a full URL is: a URL that lies inside one
@@ -110,11 +149,11 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	if err != nil {
 		return ref{}, err
 	}
-	switch r, ok, err := c.within(u); {
+	switch in, err := c.within(u); {
 	case err != nil:
 		return ref{}, err
-	case ok:
-		return c.strictest(r), nil
+	case len(in) > 0:
+		return c.settle(in[0]), nil
 	}
 	if err := c.checkURL(u); err != nil {
 		return ref{}, err
@@ -122,38 +161,44 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	return ref{url: u, key: origin.Key{Path: u.String()}}, nil
 }
 
-// within finds the configured source that a URL lies in. The longest prefix wins;
-// where several tie, a private or marked one does.
-func (c *site) within(u origin.URL) (r ref, ok bool, err error) {
+// within finds the configured sources that a URL lies in: those of the longest
+// prefix, and among these private and marked ones first.
+func (c *site) within(u origin.URL) ([]ref, error) {
 	type match struct {
 		ref
 		length int
 	}
 	var matches []match
+	longest := 0
 	for _, src := range c.sources {
 		for _, place := range src.places {
 			if u.SameHost(place) && !u.PathIsCanonical() {
-				return ref{}, false, fail("INVALID_SOURCE", "src: on the host of a configured source the path must be canonical: no //, no . or .. segments, no encoded slash or dot")
+				return nil, fail("INVALID_SOURCE", "src: on the host of a configured source the path must be canonical: no //, no . or .. segments, no encoded slash or dot")
 			}
 			if key, in := u.Within(place); in {
 				matches = append(matches, match{ref{source: src, key: key}, len(place.Path)})
+				longest = max(longest, len(place.Path))
 			}
 		}
 	}
-	if len(matches) == 0 {
-		return ref{}, false, nil
+	var best []ref
+	for _, m := range matches {
+		if m.length == longest && !slices.ContainsFunc(best, func(r ref) bool { return r.source == m.source }) {
+			best = append(best, m.ref)
+		}
 	}
-	best := slices.MinFunc(matches, func(a, b match) int {
+	slices.SortFunc(best, func(a, b ref) int {
 		return cmp.Or(
-			cmp.Compare(b.length, a.length),
 			compareBool(b.source.Private, a.source.Private),
 			compareBool(b.source.marked, a.source.marked),
 			cmp.Compare(a.source.Key, b.source.Key))
 	})
-	if err := origin.CheckPath(best.key.Path); err != nil {
-		return ref{}, false, err
+	if len(best) > 0 {
+		if err := origin.CheckPath(best[0].key.Path); err != nil {
+			return nil, err
+		}
 	}
-	return best.ref, true, nil
+	return best, nil
 }
 
 func compareBool(a, b bool) int {
@@ -177,26 +222,29 @@ func (c *site) checkURL(u origin.URL) error {
 	return nil
 }
 
-// checkRedirect says whether an origin may redirect to u: the same question as for
-// a full URL, but that a private or marked source is never reached in this way.
-func (c *site) checkRedirect(u origin.URL) error {
-	r, ok, err := c.within(u)
+// checkRedirect says whether the origin of from, nil for a full URL, may redirect to
+// u: the same question as for a full URL, but that no private or marked source other
+// than from is reached in this way.
+func (c *site) checkRedirect(from *source, u origin.URL) error {
+	in, err := c.within(u)
 	if err != nil {
 		return err
 	}
-	if ok {
-		if r = c.strictest(r); !r.source.Private && !r.source.marked {
-			return nil
-		}
-		return fail("SOURCE_NOT_ALLOWED", "the origin redirects into the source "+r.source.Key+", which has rules of its own: name that source instead")
+	if len(in) == 0 {
+		return c.checkURL(u)
 	}
-	return c.checkURL(u)
+	for _, src := range c.settle(in[0]).sources() {
+		if src != from && (src.Private || src.marked) {
+			return fail("SOURCE_NOT_ALLOWED", "the origin redirects into the source "+src.Key+", which has rules of its own: name that source instead")
+		}
+	}
+	return nil
 }
 
 // fetch gets the original.
 func (s *Server) fetch(ctx context.Context, c *site, r ref, have origin.Validators) (*origin.Object, error) {
 	if r.source == nil {
-		return s.http.Get(ctx, origin.Request{URL: r.url, Have: have, Redirect: c.checkRedirect})
+		return s.http.Get(ctx, origin.Request{URL: r.url, Have: have, Redirect: func(u origin.URL) error { return c.checkRedirect(nil, u) }})
 	}
 	return r.source.fetch.Fetch(ctx, r.key, have)
 }

@@ -19,6 +19,10 @@ var (
 	ErrTooLarge = errors.New("image is too large")
 	// ErrOutputTooLarge: the output would be over a limit of [Limits].
 	ErrOutputTooLarge = errors.New("output is too large")
+	// ErrMark: the image of a mark can't be used. The variant must not be shown
+	// without it. What is wrong with the image is wrapped beside it: look for ErrMark
+	// first.
+	ErrMark = errors.New("the mark can't be stamped")
 )
 
 type truncatedError struct{}
@@ -34,10 +38,21 @@ type Job struct {
 	Options  Options // resolved: presets applied
 	Format   Format  // of the output; never Auto or SameAsOriginal
 	Limits   Limits
+	// Marks are stamped on every frame, the first one lowest. They alone count, not
+	// what Options.Mark names.
+	Marks []MarkImage
 	// Whoever gets the output takes the original's own format too. Where no pixel
 	// changes and that is smaller, the output is the original, without the metadata
 	// that is not to be kept, in its format.
 	MayKeep bool
+}
+
+// A MarkImage is one mark to stamp: its image, and how it is placed.
+type MarkImage struct {
+	Image  []byte   // the whole image as it was fetched; the engine never writes to it
+	Header Header   // what ReadHeader said of Image
+	Hash   [32]byte // SHA-256 of Image: an engine may keep what it made of an image under it
+	Mark   Mark     // Name counts for nothing; pixel lengths are multiplied with Options.DPR
 }
 
 // An Image is one encoded variant.
@@ -50,7 +65,8 @@ type Image struct {
 
 // An Engine makes variants. Its errors wrap those of this package or the
 // context's; anything else is a fault of the engine. It is safe for concurrent
-// use, and keeps nothing of a job after Transform returns.
+// use, and keeps nothing of a job after Transform returns but, bounded, the pixels
+// of its marks.
 type Engine interface {
 	Transform(ctx context.Context, job Job) (Image, error)
 }

@@ -420,22 +420,6 @@ func TestParseOrderNeverMatters(t *testing.T) {
 	}
 }
 
-func TestUnbuilt(t *testing.T) {
-	for query, want := range map[string]string{
-		"": "",
-		"w=400&h=300&dpr=2&fit=cover&ar=1:1&fp-x=0.1&rect=0,0,1,1&rotate=90&flip=h&bg=red&pad=1": "",
-		"format=avif&q=1&lossless&progressive&anim=0&metadata=keep&dl=a&v=1":                     "",
-		"trim=0&blur=1&sharpen=1&brightness=0&contrast=0&saturation=0&gamma=2":                   "",
-		"grayscale&sepia&invert&pixelate=2&format=jxl&default=a":                                 "",
-		"mark=m":   "mark",
-		"mark-w=1": "",
-	} {
-		if got := mustParse(t, query).Unbuilt(); got != want {
-			t.Errorf("%q: Unbuilt() = %q, want %q", query, got, want)
-		}
-	}
-}
-
 // Parse → String → parse is the identity, over any preset.
 func FuzzOptions(f *testing.F) {
 	f.Add("", "")

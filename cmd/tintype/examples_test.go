@@ -37,17 +37,11 @@ func TestExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := http.StatusOK
-			switch {
-			case options.Unbuilt() != "":
-				want = http.StatusNotImplemented
-			case options.Default != "":
+			if options.Default != "" {
 				want = http.StatusNotFound // with a picture
 			}
 			if res.StatusCode != want {
 				t.Fatalf("%s: %s\n%s", doc.Sample, res.Status, body)
-			}
-			if want == http.StatusNotImplemented {
-				return
 			}
 			header, err := transform.ReadHeader(body)
 			if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 // transformCmd makes one variant of a file.
 type transformCmd struct {
 	Input   string `arg:"" help:"The original; - is standard input."`
-	Options string `arg:"" optional:"" help:"Options as in a URL, such as 'w=400&format=webp'."`
+	Options string `arg:"" optional:"" help:"Options as in a URL, such as 'w=400&format=webp'; mark names a file."`
 	Output  string `short:"o" required:"" placeholder:"FILE" help:"Where the variant goes; - is standard output. Its ending says the format where the options don't."`
 }
 
@@ -33,9 +34,6 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	o, err := transform.Parse(transform.Defaults(), q)
 	if err != nil {
 		return err
-	}
-	if name := o.Unbuilt(); name != "" {
-		return fmt.Errorf("%s: this version of Tintype doesn't do it yet", name)
 	}
 	if o.Format == transform.Auto {
 		if o.Format, err = formatOf(c.Output); err != nil {
@@ -70,7 +68,13 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	image, err := engine.Transform(ctx, transform.Job{Original: original, Header: header, Options: o, Format: format, Limits: limits})
+	marks, err := readMark(o.Mark, limits)
+	if err != nil {
+		return err
+	}
+	image, err := engine.Transform(ctx, transform.Job{
+		Original: original, Header: header, Options: o, Format: format, Limits: limits, Marks: marks,
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Input, err)
 	}
@@ -84,6 +88,28 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	_, err = fmt.Fprintf(std.stderr, "%s: %s, %d×%d, %d bytes (was %s, %d×%d, %d bytes)\n", c.Output,
 		image.Format, image.Width, image.Height, len(image.Data), header.Format, header.Upright().W, header.Upright().H, len(original))
 	return err
+}
+
+// readMark is the mark to stamp, if any. Here it is named as a file.
+func readMark(m transform.Mark, limits transform.Limits) ([]transform.MarkImage, error) {
+	if m.Name == "" {
+		return nil, nil
+	}
+	if strings.Contains(m.Name, "://") {
+		return nil, fmt.Errorf("mark %s: here a mark is a file of this machine, not a URL", m.Name)
+	}
+	image, err := readInput(m.Name)
+	if err != nil {
+		return nil, fmt.Errorf("mark: %w; here a mark is a file of this machine", err)
+	}
+	header, err := transform.ReadHeader(image)
+	if err == nil {
+		err = limits.Check(header)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mark %s: %w", m.Name, err)
+	}
+	return []transform.MarkImage{{Image: image, Header: header, Hash: sha256.Sum256(image), Mark: m}}, nil
 }
 
 // onlyOptions refuses names that are no options: in a URL they may be somebody

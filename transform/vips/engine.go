@@ -6,14 +6,16 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"runtime"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
 )
 
-// An Engine makes variants with libvips in this process. The zero Engine works.
-type Engine struct{}
+// An Engine makes variants with libvips in this process. The zero Engine works. It
+// must not be copied.
+type Engine struct{ stamps stamps }
 
 var _ transform.Engine = (*Engine)(nil)
 
@@ -22,10 +24,10 @@ func New() *Engine { return &Engine{} }
 
 // Transform makes one variant. Its errors wrap those of package transform
 // ([transform.ErrCorrupt], [transform.ErrTruncated], [transform.ErrTooLarge],
-// [transform.ErrOutputTooLarge], [transform.ErrUnsupported], and
-// [*transform.OptionError]) or are ctx's; any other is a fault of the engine,
+// [transform.ErrOutputTooLarge], [transform.ErrUnsupported], [transform.ErrMark],
+// and [*transform.OptionError]) or are ctx's; any other is a fault of the engine,
 // with what libvips said in its text. It is safe for concurrent use, and keeps
-// nothing of job.
+// nothing of job but the pixels of marks that were used last, in 32 MiB at most.
 //
 // The end of ctx stops the work between two steps, and the decoding and resizing
 // within them; an encoder that has all its pixels runs to its end.
@@ -41,6 +43,8 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	if err != nil {
 		return transform.Image{}, err
 	}
+	t.stamps = &e.stamps
+	defer t.pins.Unpin() // once the picture is closed
 	if job.Options.Trim >= 0 {
 		if err := t.findTrim(ctx); err != nil {
 			return transform.Image{}, err
@@ -55,18 +59,7 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	}
 	defer func() { picture.Close() }() // of whatever image it has come to hold
 
-	for _, step := range []func(context.Context, *frame) error{
-		t.toBytes,
-		t.reduce,
-		t.premultiply,
-		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
-		t.unpremultiply,
-		t.toSRGB,
-		t.tone,
-		t.flatten,
-		t.pad,
-		t.setMetadata,
-	} {
+	for _, step := range append(t.steps(), t.stamp, t.setMetadata) {
 		if err := ctx.Err(); err != nil {
 			return transform.Image{}, err
 		}
@@ -88,6 +81,22 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	return out, nil
 }
 
+// steps are what is done to a picture from its loading to where it has all its
+// pixels, in this order.
+func (t *task) steps() []func(context.Context, *frame) error {
+	return []func(context.Context, *frame) error{
+		t.toBytes,
+		t.reduce,
+		t.premultiply,
+		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
+		t.unpremultiply,
+		t.toSRGB,
+		t.tone,
+		t.flatten,
+		t.pad,
+	}
+}
+
 // A task is a job with what follows from it before anything is decoded.
 //
 // The plan speaks of the picture as the output shows it. Turning a picture needs
@@ -98,6 +107,8 @@ type task struct {
 	plan   transform.Plan
 	frames int // of the output
 	fill   govips.ColorRGBA
+	stamps *stamps        // that the engine keeps
+	pins   runtime.Pinner // of those in use
 
 	turn   turn            // from how the original is stored to how the output shows it
 	region image.Rectangle // of the original as stored
@@ -173,7 +184,7 @@ func (t *task) makePlan() error {
 // and whoever asks takes it.
 func (t *task) original() ([]byte, bool) {
 	job := t.job
-	if job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
+	if len(job.Marks) > 0 || job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
 		return nil, false
 	}
 	return transform.Strip(job.Original, job.Header, job.Options.Metadata)

@@ -304,9 +304,6 @@ func tryMutant(ctx context.Context, m mutant, file []byte) string {
 	if err != nil {
 		return "@fault " + err.Error()
 	}
-	if o.Unbuilt() != "" {
-		o = transform.Defaults()
-	}
 	job := transform.Job{Original: file, Header: header, Options: o, Format: m.format, Limits: mutantLimits()}
 	out, err := vips.New().Transform(ctx, job)
 	if err == nil {

@@ -14,6 +14,7 @@
 //	crop.go     keep a part, chosen by the plan or by what is in the picture
 //	orient.go   EXIF orientation, rotation and mirroring in one go
 //	pad.go      the background under and around the picture
+//	mark.go     the marks on top of it
 //	metadata.go what an output carries besides pixels
 //	encode.go   the output's bytes
 //

@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tintype/tintype/marks"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+)
+
+// A logo is where the image of a configured mark is.
+type logo struct {
+	ref ref
+	err error // why it can't be anywhere
+}
+
+// findLogos finds the images of the configured marks. One that can't be found is the
+// trouble of those who need it.
+func (c *site) findLogos() {
+	c.logos = make(map[*marks.Preset]logo, len(c.marks.All()))
+	for _, p := range c.marks.All() {
+		r, err := c.resolveImage(p.Image)
+		c.logos[p] = logo{r, err}
+	}
+}
+
+// resolveImage finds the original that `source/path` or a URL names.
+func (c *site) resolveImage(name string) (ref, error) {
+	if hasScheme(name) {
+		return c.resolveURL(name)
+	}
+	return c.resolveName(name)
+}
+
+// stamps are the marks of a variant. Only decideMarks makes them: the zero value is
+// no decision, and nothing is made or cached under it.
+type stamps struct {
+	decided bool
+	list    []stamp
+}
+
+// A stamp is one mark of a variant.
+type stamp struct {
+	marks.Stamp
+	ref   ref
+	image *marks.Image // as it is now, once findMarks has been called
+}
+
+// decideMarks says which marks are stamped on a variant of the first of these
+// originals. The others are those in whose place it is shown: what is bound to any
+// of their sources counts.
+func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (stamps, error) {
+	if asked.Name == "" && !shown.marked() && !slices.ContainsFunc(inPlaceOf, ref.marked) {
+		return stamps{decided: true}, nil
+	}
+	var sources []string
+	for _, r := range append(inPlaceOf, shown) {
+		for _, src := range r.sources() {
+			sources = append(sources, src.Key)
+		}
+	}
+	list, err := c.marks.Decide(sources, asked)
+	if err != nil {
+		return stamps{}, err
+	}
+	decided := stamps{decided: true}
+	for _, m := range list {
+		r, err := c.markRef(m)
+		if err != nil {
+			return stamps{}, err
+		}
+		decided.list = append(decided.list, stamp{Stamp: m, ref: r})
+	}
+	return decided, nil
+}
+
+// markRef is where the image of a mark is. One that a URL names itself is held to
+// the rules of every original; and as a mark nothing is shown without its own marks.
+func (c *site) markRef(m marks.Stamp) (ref, error) {
+	if m.Preset != nil {
+		logo := c.logos[m.Preset]
+		if logo.err != nil {
+			return ref{}, markUnavailable(m.Name(), logo.err)
+		}
+		return logo.ref, nil
+	}
+	r, err := c.resolveImage(m.Image)
+	if err != nil {
+		e := asError(err)
+		code := e.Code
+		if code == "INVALID_SOURCE" || code == "INVALID_PATH" || code == "SOURCE_NOT_FOUND" {
+			code = "INVALID_OPTION"
+		}
+		return ref{}, &Error{Code: code, Message: "mark: " + e.Message, Cause: err}
+	}
+	if r.marked() {
+		return ref{}, fail("SOURCE_NOT_ALLOWED", "mark: images of "+r.source.Key+" carry marks of their own, and can't be used as one")
+	}
+	return r, nil
+}
+
+// asked are the originals of marks that the URL names itself.
+func (s stamps) asked() (refs []ref) {
+	for _, m := range s.list {
+		if m.Preset == nil {
+			refs = append(refs, m.ref)
+		}
+	}
+	return refs
+}
+
+// errMarkChanged says that a mark's image is no longer the one that the variant was
+// asked for with.
+var errMarkChanged = &Error{Code: "OVERLOADED", Message: "the mark's image is changing; try again in a second", RetryAfter: 1}
+
+// findMarks finds out what the images of the marks are now: they are part of the
+// variant's key. Those that were fetched before take no origin.
+func (s *Server) findMarks(ctx context.Context, a *ask) error {
+	if !a.stamps.decided {
+		return errors.New("nobody has decided which marks this variant carries")
+	}
+	found := make([]stamp, len(a.stamps.list))
+	for i, m := range a.stamps.list {
+		image, err := s.markImage(ctx, a.site, m, false)
+		if err != nil {
+			return err
+		}
+		m.image = image
+		found[i] = m
+	}
+	a.stamps.list = found
+	return nil
+}
+
+// markImages are the marks as the engine takes them.
+func (s *Server) markImages(ctx context.Context, a ask) ([]transform.MarkImage, error) {
+	if !a.stamps.decided {
+		return nil, errors.New("nobody has decided which marks this variant carries")
+	}
+	var images []transform.MarkImage
+	for _, m := range a.stamps.list {
+		image := m.image
+		if image.Body == nil {
+			var err error
+			if image, err = s.markImage(ctx, a.site, m, true); err != nil {
+				return nil, err
+			}
+			if image.Hash != m.image.Hash {
+				return nil, errMarkChanged
+			}
+		}
+		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark})
+	}
+	return images, nil
+}
+
+// markImage is the image of a mark, fetched now unless it is known.
+func (s *Server) markImage(ctx context.Context, c *site, m stamp, whole bool) (*marks.Image, error) {
+	key := originalKey{c.ID, m.ref.place(), m.ref.key, origin.Validators{}}
+	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
+		var have origin.Validators
+		if old != nil {
+			have = old.Validators
+		}
+		if m.ref.source != nil && m.ref.source.fetch == nil {
+			return nil, fmt.Errorf("%w: this server can't fetch from sources of kind %s", origin.ErrUnavailable, m.ref.source.Kind)
+		}
+		fetched, err := s.readOriginal(ctx, c, m.ref, have)
+		if err != nil {
+			return nil, err
+		}
+		return &marks.Image{
+			Hash: sha256.Sum256(fetched.Body), Header: fetched.header, Body: fetched.Body, Validators: fetched.Validators,
+		}, nil
+	})
+	if err != nil {
+		return nil, markUnavailable(m.Name(), err)
+	}
+	// What a workspace takes may have changed since the image was fetched.
+	if err := c.takes(image.Header); err != nil {
+		return nil, markUnavailable(m.Name(), err)
+	}
+	return image, nil
+}
+
+// markUnavailable says that it is the mark that can't be had. What is nobody's
+// fault, and what is ours, stays what it is.
+func markUnavailable(name string, err error) error {
+	e := asError(err)
+	if errors.Is(err, context.Canceled) || e.Code == "OVERLOADED" || e.Code == "INTERNAL_ERROR" {
+		return err
+	}
+	return &Error{Code: "MARK_UNAVAILABLE", Message: "the mark " + name + " can't be stamped, and nothing is shown without it: " + e.Message, Cause: err}
+}
