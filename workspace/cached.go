@@ -40,10 +40,11 @@ const (
 // do: each write, and each change that the feed tells of, moves on the epoch of its
 // namespace, and what was asked of the store in an earlier epoch is not kept.
 type Cached struct {
-	store Store
-	poll  time.Duration
-	log   *slog.Logger
-	now   func() time.Time
+	store  Store
+	purges Purges // of the store; nil where it keeps none
+	poll   time.Duration
+	log    *slog.Logger
+	now    func() time.Time
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -81,8 +82,9 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if err != nil {
 		panic(err)
 	}
+	purges, _ := store.(Purges)
 	return &Cached{
-		store: store, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
+		store: store, purges: purges, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
@@ -145,7 +147,7 @@ func (c *Cached) load(ctx context.Context, namespace string) *load {
 	go func() {
 		defer cancel()
 		defer close(l.done)
-		l.w, l.err = c.store.Get(ctx, namespace)
+		l.w, l.err = c.read(ctx, namespace)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.loads[namespace] == l {
@@ -173,11 +175,42 @@ func (c *Cached) load(ctx context.Context, namespace string) *load {
 	return l
 }
 
-// keep puts a copy of the store's into memory, unless there is one of the same
-// revision or a later one, and returns what is in memory then. c.mu is held.
+// read reads a workspace from the store, and what it has purged.
+func (c *Cached) read(ctx context.Context, namespace string) (*Workspace, error) {
+	w, err := c.store.Get(ctx, namespace)
+	if err != nil || c.purges == nil {
+		return w, err
+	}
+	log, err := c.purges.PurgeLog(ctx, w.ID)
+	if err != nil {
+		return nil, err
+	}
+	w = w.Clone() // what a store answers may be shared
+	w.Purges = log
+	return w, nil
+}
+
+// keep puts a copy of the store's into memory, unless what is there is as new, and
+// returns what is in memory then. Settings and purges are told apart each by their
+// own count. c.mu is held.
 func (c *Cached) keep(w *Workspace) *Workspace {
-	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID && have.Revision >= w.Revision {
-		return have
+	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID {
+		settings, log := have, have.Purges
+		if w.Revision > have.Revision {
+			settings = w
+		}
+		if w.Purges.Sequence > log.Sequence {
+			log = w.Purges
+		}
+		if settings == have && log.Sequence == have.Purges.Sequence {
+			return have
+		}
+		if settings.Purges.Sequence != log.Sequence {
+			merged := *settings
+			merged.Purges = log
+			settings = &merged
+		}
+		w = settings
 	}
 	c.known.Add(w.Namespace, w)
 	c.unknown.Remove(w.Namespace)
@@ -236,10 +269,12 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	defer c.mu.Unlock()
 	current := c.epochs[c.epochOf(n.Namespace)] == epoch
 	c.advance(n.Namespace)
-	if have, ok := c.known.Peek(n.Namespace); current || ok && have.ID == n.ID {
+	n.Purges = PurgeLog{} // keep takes those of the copy that is known
+	if have, ok := c.known.Peek(n.Namespace); ok && have.ID == n.ID || current && n.Revision == 1 {
 		c.keep(n)
 	} else {
-		c.drop(n.Namespace) // another write went between: the store knows which was last
+		// Its purges are not known, or another write went between: the store knows.
+		c.drop(n.Namespace)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 
 // A probe is a store that counts reads, fails on demand and can be held up.
 type probe struct {
-	workspace.Store
+	workspacetest.Store
 	gets     atomic.Int64
 	down     atomic.Bool
 	afterGet atomic.Pointer[func()] // called when a read has its answer

@@ -8,8 +8,8 @@ import (
 
 // Run follows the store's changes until the context ends, and returns nothing
 // earlier: failures are logged and tried again. Workspaces in memory that others
-// changed are read anew while the old copy goes on being served; deleted ones
-// vanish. Call it once.
+// changed or purged are read anew while the old copy goes on being served; deleted
+// ones vanish. Call it once.
 func (c *Cached) Run(ctx context.Context) {
 	tick := time.NewTicker(c.poll)
 	defer tick.Stop()
@@ -42,7 +42,8 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 	default:
 		var namespaces []string
 		for _, change := range changes {
-			if change.Kind == ChangedWorkspace {
+			switch change.Kind {
+			case ChangedWorkspace, ChangedPurges:
 				namespaces = append(namespaces, change.Namespace)
 			}
 		}
