@@ -18,6 +18,11 @@ type CachedConfig struct {
 	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
 	Log  *slog.Logger     // nil is slog.Default
 	Now  func() time.Time // nil is time.Now
+
+	// OnChange is told by Run what the store's feed says, for who keeps copies of what
+	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
+	// may have changed. It must not wait. Nil is nobody.
+	OnChange func(changes []Change)
 }
 
 const (
@@ -45,6 +50,7 @@ type Cached struct {
 	poll   time.Duration
 	log    *slog.Logger
 	now    func() time.Time
+	tell   func([]Change)
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -74,6 +80,9 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.OnChange == nil {
+		cfg.OnChange = func([]Change) {}
+	}
 	known, err := lru.New[string, *Workspace](cfg.Size)
 	if err != nil {
 		panic(err) // only a size that isn't positive
@@ -84,7 +93,7 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	}
 	purges, _ := store.(Purges)
 	return &Cached{
-		store: store, purges: purges, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
+		store: store, purges: purges, poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}

@@ -39,6 +39,8 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 		next = cursor
 	case cursor == "":
 		c.suspectAll()
+		c.tell(nil)
+	case len(changes) == 0:
 	default:
 		var namespaces []string
 		for _, change := range changes {
@@ -48,6 +50,7 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 			}
 		}
 		c.suspect(namespaces)
+		c.tell(changes)
 	}
 	c.reload(ctx)
 	return next
