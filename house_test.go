@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 
 	"workspace": {"transform", "origin", "signing"},
 	"marks":     {"transform", "origin", "cache", "workspace"},
+	"apikey":    {"workspace"},
+	"usage":     {"workspace"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform"},
@@ -46,8 +48,8 @@ var mayImport = map[string][]string{
 	"internal/dynamodblocal": {},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks"},
-	"server/api": {"workspace", "signing"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server/api": {"workspace", "signing", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

@@ -139,7 +139,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.fail(err)
 		return
 	}
-	if namespace, rest, ok := s.namespaceOf(r, path); ok {
+	if namespace, rest, ok := s.namespaceOf(r.Context(), r.Host, path); ok {
 		res.log.workspace = namespace
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
