@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
@@ -42,15 +41,10 @@ func (m *meter) watch(stack *middleware.Stack) error {
 }
 
 // TestCosts holds docs/store.md to the requests that operations send, with a few
-// workspaces and with a hundred more: they don't depend on how many there are.
+// workspaces and with some more: they don't depend on how many there are.
 func TestCosts(t *testing.T) {
-	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s, err := Open(t.Context(), Config{
-		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: codec, Timeout: time.Minute,
-		Credentials: credentials.NewStaticCredentialsProvider(dynamodblocal.AccessKeyID, dynamodblocal.SecretAccessKey, ""),
+		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +111,7 @@ func TestCosts(t *testing.T) {
 		return lines
 	}
 	few := costs(1)
-	for i := range 100 {
+	for i := range 40 {
 		if err := s.Create(t.Context(), workspace.New(fmt.Sprintf("ws-%d", i))); err != nil {
 			t.Fatal(err)
 		}
