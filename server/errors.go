@@ -41,7 +41,6 @@ var statuses = map[Code]int{
 	"IMAGE_TOO_LARGE":       http.StatusUnprocessableEntity,
 	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
-	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
 	"MARK_UNAVAILABLE":      http.StatusBadGateway,
 	"OVERLOADED":            http.StatusServiceUnavailable,
