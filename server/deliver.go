@@ -67,6 +67,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		return err
 	}
 	w.noteAsk(&ask)
+	w.Header()["Cache-Tag"] = []string{ask.cacheTags()}
 
 	entry, err := s.load(r.Context(), w, ask)
 	if err != nil {
@@ -220,17 +221,8 @@ func (a *ask) auto() bool { return a.options.Format == transform.Auto }
 
 // key is the hash of everything that decides the variant's bytes.
 func (a *ask) key() cache.Key {
-	b := make([]byte, 0, 512)
-	add := func(field string) {
-		b = binary.AppendUvarint(b, uint64(len(field)))
-		b = append(b, field...)
-	}
-	add(generation)
-	add(a.site.ID)
-	add(a.ref.place())
-	add(a.ref.key.Path)
-	add(a.ref.key.Query)
-	add(a.canonical)
+	b := a.appendWhat(make([]byte, 0, 512))
+	add := func(field string) { b = appendField(b, field) }
 	if a.auto() {
 		add(a.accept.String())
 	}
@@ -248,7 +240,19 @@ func (a *ask) key() cache.Key {
 		add(m.Fields())
 		add(string(m.image.Hash[:]))
 	}
-	return sha256.Sum256(b)
+	return sha256.Sum256(a.appendPurged(b))
+}
+
+// appendWhat appends the part of the key that the URL alone decides.
+func (a *ask) appendWhat(b []byte) []byte {
+	for _, field := range [...]string{generation, a.site.ID, a.ref.place(), a.ref.key.Path, a.ref.key.Query, a.canonical} {
+		b = appendField(b, field)
+	}
+	return b
+}
+
+func appendField(b []byte, field string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(field))), field...)
 }
 
 // place is the source's part of a key.
@@ -269,6 +273,7 @@ type originalKey struct {
 	workspace, place string
 	key              origin.Key
 	have             origin.Validators
+	purged           int64 // purges there had been when it was asked for
 }
 
 // make fetches the original and transforms it. old is the stale entry that is to
@@ -279,7 +284,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if old != nil && old.Code == "" {
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
-	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have},
+	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.last},
 		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {

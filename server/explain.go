@@ -68,7 +68,7 @@ func (s *Server) explain(ctx context.Context, e *Explanation, target, accept, or
 	if err != nil {
 		return err
 	}
-	namespace, rest, ok := s.namespaceOf(&http.Request{}, path)
+	namespace, rest, ok := s.namespaceOf(ctx, "", path)
 	if !ok {
 		return fail("WORKSPACE_NOT_FOUND", "the first segment of the path names no workspace")
 	}

@@ -44,12 +44,17 @@ type keyBench struct {
 	down    atomic.Bool // the store doesn't answer
 }
 
-// APIKey is the store's, unless it is down.
-func (k *keyBench) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
-	if k.down.Load() {
+// looked is the store, unless it is down.
+type looked struct {
+	*workspacetest.Memory
+	down *atomic.Bool
+}
+
+func (l looked) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
+	if l.down.Load() {
 		return nil, workspace.ErrUnavailable
 	}
-	return k.store.APIKey(ctx, hash)
+	return l.Memory.APIKey(ctx, hash)
 }
 
 func newKeyBench(t *testing.T) *keyBench {
@@ -57,7 +62,7 @@ func newKeyBench(t *testing.T) *keyBench {
 	k.usage = usage.New(usage.Config{Counters: k.store})
 	k.journal = usage.NewJournal(usage.JournalConfig{Entries: k.store})
 	k.bench = newBench(t, func(c *Config) {
-		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: k})
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: looked{k.store, &k.down}})
 		c.Engine, c.Usage, c.Journal, c.Leases, c.MaxOriginalBytes = k.engine, k.usage, k.journal, k.store, 1<<20
 	})
 	k.upstream.serve("/vault/a.jpg", body(photo(t, 30, 20)))

@@ -1,8 +1,8 @@
 package server
 
 import (
+	"context"
 	"net"
-	"net/http"
 	"strings"
 
 	"github.com/tintype/tintype/origin"
@@ -38,9 +38,9 @@ func splitTarget(requestURI string) (path, query string, err error) {
 // names, else that of the workspace in the first path segment, else nobody's
 // (the API, the playground, health). rest is the path after the namespace, empty
 // or with a leading slash.
-func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest string, ok bool) {
+func (s *Server) namespaceOf(_ context.Context, host, path string) (namespace, rest string, ok bool) {
 	if s.baseDomain != "" {
-		if sub, found := strings.CutSuffix(hostname(r.Host), "."+s.baseDomain); found &&
+		if sub, found := strings.CutSuffix(hostname(host), "."+s.baseDomain); found &&
 			workspace.ValidNamespace(sub) && !workspace.Reserved(sub) {
 			return sub, path, true
 		}
@@ -53,6 +53,13 @@ func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest stri
 		return "", "", false
 	}
 	return first, rest, true
+}
+
+// servesImagesOn reports whether the host is known to be one that this server serves
+// images on. It may serve them on others too.
+func (s *Server) servesImagesOn(_ context.Context, host string) bool {
+	host = hostname(host)
+	return s.baseDomain != "" && (host == s.baseDomain || strings.HasSuffix(host, "."+s.baseDomain))
 }
 
 // hostname is a Host header in lower case without its port and trailing dot.

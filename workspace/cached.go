@@ -20,12 +20,15 @@ type CachedConfig struct {
 	Log  *slog.Logger     // nil is slog.Default
 	Now  func() time.Time // nil is time.Now
 
-	// Spool keeps what was read for when the store can't be. Nil keeps nothing, as
-	// suits a store on the same machine.
-	Spool *Spool
+	// Copies keep what was read for when the store can't be, with secrets encrypted by
+	// Codec, which they need. Nil keeps none, as suits a store on the same machine.
+	Copies Copies
+	Codec  *Codec
 
-	// Followers are told of changes besides.
-	Followers []Follower
+	// OnChange is told by Run what the store's feed says, for who keeps copies of what
+	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
+	// may have changed. It must not wait. Nil is nobody.
+	OnChange func(changes []Change)
 }
 
 const (
@@ -41,7 +44,7 @@ const (
 // namespaces are unknown. What another node changes is seen within CachedConfig.Poll
 // while [Cached.Run] runs; what is written through this Cached is seen by every
 // Get that begins after the write returned. When the store is down, what is in
-// memory goes on being served, and what is in CachedConfig.Spool, also where the
+// memory goes on being served, and what is in CachedConfig.Copies, also where the
 // process was started meanwhile. It is safe for concurrent use.
 //
 // The order of things rests on two rules. Copies of one workspace (one ID) are
@@ -50,15 +53,16 @@ const (
 // do: each write, and each change that the feed tells of, moves on the epoch of its
 // namespace, and what was asked of the store in an earlier epoch is not kept.
 type Cached struct {
-	store Store
-	poll  time.Duration
-	log   *slog.Logger
-	now   func() time.Time
-	spool *Spool
+	store  Store
+	purges Purges // of the store; nil where it keeps none
+	poll   time.Duration
+	log    *slog.Logger
+	now    func() time.Time
+	tell   func([]Change)
+	spool  *spool
 
-	followers []Follower
-	heard     time.Time   // when the feed last answered, or all was read anew in its place; Run's
-	down      atomic.Bool // the store failed when it was last asked
+	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
+	down  atomic.Bool // the store failed when it was last asked
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -67,6 +71,7 @@ type Cached struct {
 	epochs   [256]uint64                   // by hash of the namespace
 	loads    map[string]*load              // reads of this epoch, which later ones may share
 	stale    map[string]struct{}           // in known, changed by others, not yet read again
+	recopy   bool                          // copies were wiped, and what is stale has none
 	seed     maphash.Seed                  // of epochOf
 	reported time.Time                     // when a failing store was last logged
 }
@@ -88,6 +93,9 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.OnChange == nil {
+		cfg.OnChange = func([]Change) {}
+	}
 	known, err := lru.New[string, *Workspace](cfg.Size)
 	if err != nil {
 		panic(err) // only a size that isn't positive
@@ -96,9 +104,13 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if err != nil {
 		panic(err)
 	}
+	purges, _ := store.(Purges)
+	var keep *spool
+	if cfg.Copies != nil {
+		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
+	}
 	return &Cached{
-		store: store, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
-		spool: cfg.Spool, followers: cfg.Followers,
+		store: store, purges: purges, poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
@@ -204,7 +216,7 @@ func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *l
 // read reads a namespace from the store, and keeps what it says unless it has been
 // overtaken.
 func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Workspace, error) {
-	w, err := c.store.Get(ctx, namespace)
+	w, err := c.ask(ctx, namespace)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	current := c.epochs[c.epochOf(namespace)] == epoch
@@ -234,7 +246,7 @@ func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Wor
 // lastKnown takes the copy of a namespace into memory, to be read anew when the store
 // is back. Nil is none.
 func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *Workspace) {
-	if !c.spool.read(context.WithoutCancel(ctx), copyWorkspace, namespace, &w) {
+	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
 		return nil
 	}
 	c.mu.Lock()
@@ -250,14 +262,47 @@ func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) 
 	return w
 }
 
-// keep puts a copy of the store's into memory, unless there is one of the same
-// revision or a later one, and returns what is in memory then. c.mu is held.
-func (c *Cached) keep(w *Workspace) *Workspace {
-	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID && have.Revision >= w.Revision {
-		c.spool.put(copyWorkspace, w.Namespace, w.Namespace, have)
-		return have
+// ask asks the store for a workspace, and for what it has purged.
+func (c *Cached) ask(ctx context.Context, namespace string) (*Workspace, error) {
+	w, err := c.store.Get(ctx, namespace)
+	if err != nil || c.purges == nil {
+		return w, err
 	}
-	c.spool.put(copyWorkspace, w.Namespace, w.Namespace, w)
+	log, err := c.purges.PurgeLog(ctx, w.ID)
+	if err != nil {
+		return nil, err
+	}
+	w = w.Clone() // what a store answers may be shared
+	w.Purges = log
+	return w, nil
+}
+
+// keep puts a copy of the store's into memory, unless what is there is as new, and
+// returns what is in memory then. Settings and purges are told apart each by their
+// own count. c.mu is held.
+func (c *Cached) keep(w *Workspace) *Workspace {
+	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID {
+		settings, log := have, have.Purges
+		if w.Revision > have.Revision {
+			settings = w
+		}
+		if w.Purges.Sequence > log.Sequence {
+			log = w.Purges
+		}
+		if settings == have && log.Sequence == have.Purges.Sequence {
+			if c.recopy {
+				c.spool.put(have)
+			}
+			return have
+		}
+		if settings.Purges.Sequence != log.Sequence {
+			merged := *settings
+			merged.Purges = log
+			settings = &merged
+		}
+		w = settings
+	}
+	c.spool.put(w)
 	c.known.Add(w.Namespace, w)
 	c.unknown.Remove(w.Namespace)
 	return w
@@ -267,7 +312,7 @@ func (c *Cached) keep(w *Workspace) *Workspace {
 func (c *Cached) drop(namespace string) {
 	c.known.Remove(namespace)
 	delete(c.stale, namespace)
-	c.spool.remove(copyWorkspace, namespace)
+	c.spool.remove(namespace)
 }
 
 // advance begins a new epoch of the namespace: reads that are under way are no
@@ -316,12 +361,13 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	defer c.mu.Unlock()
 	current := c.epochs[c.epochOf(n.Namespace)] == epoch
 	c.advance(n.Namespace)
-	if have, ok := c.known.Peek(n.Namespace); current || ok && have.ID == n.ID {
+	n.Purges = PurgeLog{} // keep takes those of the copy that is known
+	if have, ok := c.known.Peek(n.Namespace); ok && have.ID == n.ID || current && n.Revision == 1 {
 		c.keep(n)
 	} else {
-		c.drop(n.Namespace) // another write went between: the store knows which was last
+		// Its purges are not known, or another write went between: the store knows.
+		c.drop(n.Namespace)
 	}
-	c.tell(Change{ChangedWorkspace, n.Namespace})
 	return nil
 }
 
@@ -340,7 +386,6 @@ func (c *Cached) Delete(ctx context.Context, namespace string, revision int64, a
 	if current {
 		c.unknown.Add(namespace, c.now().Add(unknownFor))
 	}
-	c.tell(Change{ChangedWorkspace, namespace})
 	return nil
 }
 

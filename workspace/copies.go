@@ -3,7 +3,6 @@ package workspace
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,38 +12,32 @@ import (
 // that is elsewhere, for when that store can't be reached. It is safe for concurrent
 // use.
 type Copies interface {
-	// Copy returns what was kept of a kind under a key; nil is nothing.
-	Copy(ctx context.Context, kind, key string) ([]byte, error)
+	// Copy returns what was kept under a key; nil is nothing.
+	Copy(ctx context.Context, key string) ([]byte, error)
 	// Keep makes changes in their order, all or none.
 	Keep(ctx context.Context, changes []CopyChange) error
 }
 
-// A CopyChange puts a copy in its place, or removes copies.
+// A CopyChange puts a copy in its place, or removes it.
 type CopyChange struct {
-	Kind, Key string
-	Namespace string // that the copy is of
-	Data      []byte // nil removes the copy; where Key is empty, all of Kind and Namespace; where Kind is empty, all
+	Key  string // empty is all
+	Data []byte // nil removes
 }
 
-// The kinds of copies.
-const (
-	copyWorkspace = "workspace" // by namespace
-	copyKey       = "key"       // by hash
-	copyPurges    = "purges"    // by workspace ID
-	copyDomain    = "domain"    // by name
-	copyCursor    = "cursor"    // one, of the feed
-)
+// cursorKey is the key of the feed's cursor, behind which no copy is. Namespaces have
+// three letters or more.
+const cursorKey = ">"
 
 const (
 	flushEvery  = time.Second
 	copyTimeout = 2 * time.Second // of reading one
 )
 
-// A Spool writes copies behind what needs them: a request never waits for the disk to
-// take one. All that follows one feed shares one, so that what was changed is gone from
-// the disk no later than the cursor behind it is there. It is safe for concurrent use;
-// nil is a Spool that keeps nothing.
-type Spool struct {
+// A spool writes copies behind what needs them: a request never waits for the disk to
+// take one. They are written in the order in which they came, so that what was changed
+// is gone from the disk no later than the cursor that knows of the change is there. It
+// is safe for concurrent use; nil is a spool that keeps nothing.
+type spool struct {
 	copies Copies
 	codec  *Codec
 	log    *slog.Logger
@@ -53,22 +46,19 @@ type Spool struct {
 	pending []pendingCopy
 }
 
-// NewSpool returns a Spool into copies, in which codec encrypts secrets. A nil log is
-// slog.Default.
-func NewSpool(copies Copies, codec *Codec, log *slog.Logger) *Spool {
-	if log == nil {
-		log = slog.Default()
-	}
-	return &Spool{copies: copies, codec: codec, log: log}
-}
-
 // A pendingCopy is a change whose data is written only when it is flushed.
 type pendingCopy struct {
 	CopyChange
-	value any // to be encoded; nil removes
+	w *Workspace // to be encoded; nil is Data
 }
 
-func (s *Spool) add(p pendingCopy) {
+// A copied is a workspace as it is kept.
+type copied struct {
+	Workspace json.RawMessage `json:"workspace"` // as the store has it
+	Purges    PurgeLog        `json:"purges"`
+}
+
+func (s *spool) add(p pendingCopy) {
 	if s == nil {
 		return
 	}
@@ -77,25 +67,20 @@ func (s *Spool) add(p pendingCopy) {
 	s.pending = append(s.pending, p)
 }
 
-// put keeps a copy of a value, which nobody changes any more.
-func (s *Spool) put(kind, key, namespace string, value any) {
-	s.add(pendingCopy{CopyChange{Kind: kind, Key: key, Namespace: namespace}, value})
-}
+// put keeps a copy of a workspace, which nobody changes any more.
+func (s *spool) put(w *Workspace) { s.add(pendingCopy{CopyChange{Key: w.Namespace}, w}) }
 
-func (s *Spool) remove(kind, key string) {
-	s.add(pendingCopy{CopyChange{Kind: kind, Key: key}, nil})
-}
-
-// removeAll removes the copies of a kind that are of a namespace.
-func (s *Spool) removeAll(kind, namespace string) {
-	s.add(pendingCopy{CopyChange{Kind: kind, Namespace: namespace}, nil})
-}
+func (s *spool) remove(namespace string) { s.add(pendingCopy{CopyChange{Key: namespace}, nil}) }
 
 // wipe removes everything.
-func (s *Spool) wipe() { s.add(pendingCopy{}) }
+func (s *spool) wipe() { s.add(pendingCopy{}) }
+
+func (s *spool) setCursor(cursor string) {
+	s.add(pendingCopy{CopyChange{Key: cursorKey, Data: []byte(cursor)}, nil})
+}
 
 // run flushes until the context ends, and then once more.
-func (s *Spool) run(ctx context.Context) {
+func (s *spool) run(ctx context.Context) {
 	if s == nil {
 		return
 	}
@@ -113,7 +98,7 @@ func (s *Spool) run(ctx context.Context) {
 }
 
 // flush writes what is pending.
-func (s *Spool) flush(ctx context.Context) {
+func (s *spool) flush(ctx context.Context) {
 	s.mu.Lock()
 	pending := s.pending
 	s.pending = nil
@@ -123,13 +108,12 @@ func (s *Spool) flush(ctx context.Context) {
 	}
 	changes := make([]CopyChange, 0, len(pending))
 	for _, p := range pending {
-		if p.value != nil {
-			data, err := s.encode(p.value)
-			if err != nil {
-				s.log.Error("a workspace's last known copy can't be written", "namespace", p.Namespace, "err", err)
+		if p.w != nil {
+			var err error
+			if p.Data, err = s.encode(p.w); err != nil {
+				s.log.Error("a workspace's last known copy can't be written", "workspace", p.Key, "err", err)
 				continue
 			}
-			p.Data = data
 		}
 		changes = append(changes, p.CopyChange)
 	}
@@ -138,34 +122,44 @@ func (s *Spool) flush(ctx context.Context) {
 	}
 }
 
-func (s *Spool) encode(value any) ([]byte, error) {
-	if w, ok := value.(*Workspace); ok {
-		return s.codec.Marshal(w)
+func (s *spool) encode(w *Workspace) ([]byte, error) {
+	data, err := s.codec.Marshal(w)
+	if err != nil {
+		return nil, err
 	}
-	return json.Marshal(value)
+	return json.Marshal(copied{data, w.Purges})
 }
 
-// read reads the copy of a kind under a key into a value, and reports whether there is
-// one.
-func (s *Spool) read(ctx context.Context, kind, key string, into any) bool {
+// read returns the bytes under a key; nil is none.
+func (s *spool) read(ctx context.Context, key string) []byte {
 	if s == nil {
-		return false
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	data, err := s.copies.Copy(ctx, kind, key)
-	if err == nil && data == nil {
-		return false
+	data, err := s.copies.Copy(ctx, key)
+	if err != nil {
+		s.log.Error("the last known copies of workspaces can't be read", "err", err)
+		return nil
 	}
+	return data
+}
+
+// workspace returns the copy of a workspace; nil is none.
+func (s *spool) workspace(ctx context.Context, namespace string) *Workspace {
+	data := s.read(ctx, namespace)
+	if data == nil {
+		return nil
+	}
+	var c copied
+	err := json.Unmarshal(data, &c)
 	if err == nil {
-		if w, ok := into.(**Workspace); ok {
-			*w, err = s.codec.Unmarshal(data)
-		} else {
-			err = json.Unmarshal(data, into)
+		var w *Workspace
+		if w, err = s.codec.Unmarshal(c.Workspace); err == nil {
+			w.Purges = c.Purges
+			return w
 		}
 	}
-	if err != nil {
-		s.log.Error("a last known copy can't be read", "kind", kind, "err", fmt.Errorf("%s: %w", kind, err))
-	}
-	return err == nil
+	s.log.Error("a workspace's last known copy can't be used", "workspace", namespace, "err", err)
+	return nil
 }

@@ -16,37 +16,26 @@ const (
 	reloads = 16
 )
 
-// A Follower keeps copies of what is stored, and is told by [Cached.Run] when they
-// may be old. It is called by one goroutine at a time for the feed, and by others for
-// writes of this process.
-type Follower interface {
-	// Changed tells of changes, which may be told of more than once.
-	Changed(changes []Change)
-	// Lost tells that anything may have changed.
-	Lost()
-}
-
 // Run follows the store's changes until the context ends, and returns nothing
 // earlier: failures are logged and tried again. Workspaces in memory that others
-// changed are read anew while the old copy goes on being served; deleted ones
-// vanish. Call it once.
+// changed or purged are read anew while the old copy goes on being served; deleted
+// ones vanish. Call it once.
 //
 // While the feed fails, everything in memory is read anew every half a minute, so
-// that what was taken away (a key, an entry of an allowlist) is gone from every server
-// within a minute as long as the store answers at all.
+// that what was taken away (a signing key, an entry of an allowlist) is gone from every
+// server within a minute as long as the store answers at all.
 func (c *Cached) Run(ctx context.Context) {
 	var writing sync.WaitGroup
 	writing.Go(func() { c.spool.run(ctx) })
 	defer writing.Wait()
 	tick := time.NewTicker(c.poll)
 	defer tick.Stop()
-	cursor := ""
-	c.spool.read(ctx, copyCursor, "", &cursor)
+	cursor := string(c.spool.read(ctx, cursorKey))
 	c.heard = c.now()
 	for {
 		next := c.follow(ctx, cursor)
 		if next != cursor && c.settled() {
-			c.spool.put(copyCursor, "", "", next) // behind the copies that it stands for
+			c.spool.setCursor(next) // behind the copies that it stands for
 		}
 		cursor = next
 		select {
@@ -76,12 +65,11 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 		c.down.Store(true)
 		if c.now().Sub(c.heard) >= deafAfter {
 			c.heard = c.now()
-			c.lose()
+			c.lose(false)
 		}
 	case cursor == "":
 		c.heard = c.now()
-		c.spool.wipe() // nobody knows what changed before the first cursor
-		c.lose()
+		c.lose(true) // nobody knows what changed before the first cursor
 	default:
 		c.heard = c.now()
 		c.suspect(changes)
@@ -94,23 +82,30 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 func (c *Cached) suspect(changes []Change) {
 	c.mu.Lock()
 	for _, change := range changes {
-		if change.Kind != ChangedWorkspace {
+		if change.Kind != ChangedWorkspace && change.Kind != ChangedPurges {
 			continue
 		}
 		c.advance(change.Namespace)
 		if c.known.Contains(change.Namespace) {
 			c.stale[change.Namespace] = struct{}{}
 		} else {
-			c.spool.remove(copyWorkspace, change.Namespace)
+			c.spool.remove(change.Namespace)
 		}
 	}
 	c.mu.Unlock()
-	c.tell(changes...)
+	if len(changes) > 0 {
+		c.tell(changes)
+	}
 }
 
-// lose is suspect for every namespace.
-func (c *Cached) lose() {
+// lose is suspect for every namespace. Copies of what isn't in memory are wiped, or
+// stay since nothing better may be had.
+func (c *Cached) lose(wipe bool) {
 	c.mu.Lock()
+	if wipe {
+		c.spool.wipe()
+		c.recopy = true
+	}
 	for i := range c.epochs {
 		c.epochs[i]++
 	}
@@ -120,26 +115,18 @@ func (c *Cached) lose() {
 		c.stale[namespace] = struct{}{}
 	}
 	c.mu.Unlock()
-	for _, f := range c.followers {
-		f.Lost()
-	}
-}
-
-// tell tells the followers.
-func (c *Cached) tell(changes ...Change) {
-	if len(changes) == 0 {
-		return
-	}
-	for _, f := range c.followers {
-		f.Changed(changes)
-	}
+	c.tell(nil)
 }
 
 // settled reports whether everything in memory is as new as the feed.
 func (c *Cached) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.stale) == 0
+	if len(c.stale) > 0 {
+		return false
+	}
+	c.recopy = false
+	return true
 }
 
 // reload reads what is marked. What can't be read stays in use, and marked.
@@ -160,7 +147,7 @@ func (c *Cached) reload(ctx context.Context) {
 				c.mu.Lock()
 				if !c.known.Contains(namespace) { // no longer in use
 					delete(c.stale, namespace)
-					c.spool.remove(copyWorkspace, namespace)
+					c.spool.remove(namespace)
 					c.mu.Unlock()
 					continue
 				}

@@ -2,7 +2,6 @@ package workspace_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -79,13 +78,6 @@ func (r *remote) Changes(ctx context.Context, cursor string) ([]workspace.Change
 	return r.Memory.Changes(ctx, cursor)
 }
 
-func (r *remote) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
-	if err := r.reach(ctx); err != nil {
-		return nil, err
-	}
-	return r.Memory.APIKey(ctx, hash)
-}
-
 func (r *remote) PurgeLog(ctx context.Context, id string) (workspace.PurgeLog, error) {
 	if err := r.reach(ctx); err != nil {
 		return workspace.PurgeLog{}, err
@@ -93,18 +85,10 @@ func (r *remote) PurgeLog(ctx context.Context, id string) (workspace.PurgeLog, e
 	return r.Memory.PurgeLog(ctx, id)
 }
 
-func (r *remote) Domain(ctx context.Context, name string) (workspace.Domain, error) {
-	if err := r.reach(ctx); err != nil {
-		return workspace.Domain{}, err
-	}
-	return r.Memory.Domain(ctx, name)
-}
-
 // A node is a server's view of a remote store.
 type node struct {
 	*workspace.Cached
-	records *workspace.CachedRecords
-	stop    func()
+	stop func()
 }
 
 // startNode starts a node with its copies in a file, in a bubble.
@@ -119,9 +103,7 @@ func startNode(t *testing.T, r *remote, file string) *node {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	spool := workspace.NewSpool(copies, codec, quiet)
-	n := &node{records: workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: r, Purges: r, Domains: r, Spool: spool})}
-	n.Cached = workspace.NewCached(r, workspace.CachedConfig{Log: quiet, Spool: spool, Followers: []workspace.Follower{n.records}})
+	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: quiet, Copies: copies, Codec: codec})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { n.Run(ctx) })
@@ -137,7 +119,7 @@ func startNode(t *testing.T, r *remote, file string) *node {
 }
 
 // inBubble runs a test with a remote store that has the workspaces acme and beta, acme
-// with a domain, an API key and a purge.
+// with a secret and a purge.
 func inBubble(t *testing.T, test func(t *testing.T, r *remote, file string)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "copies.db")
@@ -146,13 +128,8 @@ func inBubble(t *testing.T, test func(t *testing.T, r *remote, file string)) {
 		w := put(t, r.Memory, "acme", "A")
 		put(t, r.Memory, "beta", "B")
 		w = w.Clone()
-		w.Domains = []string{"img.acme.test"}
 		w.Sources = []workspace.Source{{Key: "media", Kind: "s3", Bucket: "media", Region: "eu-west-1", AccessKeyID: "A", SecretAccessKey: "hunter2"}}
 		if err := r.Memory.Update(t.Context(), w); err != nil {
-			t.Fatal(err)
-		}
-		key := &workspace.APIKey{ID: "k1", WorkspaceID: w.ID, Namespace: "acme", Hash: keyHash, Scopes: []string{"read"}}
-		if err := r.CreateAPIKey(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
@@ -162,25 +139,14 @@ func inBubble(t *testing.T, test func(t *testing.T, r *remote, file string)) {
 	})
 }
 
-var keyHash = sha256.Sum256([]byte("tt_live_key"))
-
 // wantAll tests that the node serves all that there is of acme, at once or within
 // patience, and returns its workspace.
 func wantAll(t *testing.T, n *node) *workspace.Workspace {
 	t.Helper()
 	began := time.Now()
 	w, err := n.Get(t.Context(), "acme")
-	if err != nil || len(w.Sources) != 1 || w.Sources[0].SecretAccessKey != "hunter2" {
+	if err != nil || len(w.Sources) != 1 || w.Sources[0].SecretAccessKey != "hunter2" || w.Purges.Sequence != 1 {
 		t.Fatalf("Get: %+v, %v", w, err)
-	}
-	if k, err := n.records.APIKey(t.Context(), keyHash); err != nil || k.ID != "k1" || k.Scopes[0] != "read" {
-		t.Fatalf("APIKey: %+v, %v", k, err)
-	}
-	if l, err := n.records.PurgeLog(t.Context(), w); err != nil || l.Sequence != 1 {
-		t.Fatalf("PurgeLog: %+v, %v", l, err)
-	}
-	if d, err := n.records.Domain(t.Context(), "img.acme.test"); err != nil || d.Namespace != "acme" {
-		t.Fatalf("Domain: %+v, %v", d, err)
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("it took %v", took)
@@ -210,9 +176,6 @@ func TestOutage(t *testing.T) {
 				defer func() { n.stop() }()
 				wantAll(t, n)
 				wantGetErr(t, n, "beta", workspace.ErrUnavailable) // nobody had asked for it
-				if _, err := n.records.APIKey(t.Context(), sha256.Sum256([]byte("another"))); !errors.Is(err, workspace.ErrUnavailable) {
-					t.Errorf("an API key that nobody had asked for: %v", err)
-				}
 				time.Sleep(time.Hour)
 				wantAll(t, n)
 
@@ -248,11 +211,8 @@ func TestRevocationReachesEveryNode(t *testing.T) {
 					time.Sleep(17 * time.Second)
 					r.set(test.weather)
 					time.Sleep(before)
-					w.AllowedSources, w.Domains = []string{"only.example.com"}, nil
+					w.AllowedSources = []string{"only.example.com"}
 					if err := r.Memory.Update(t.Context(), w); err != nil {
-						t.Fatal(err)
-					}
-					if err := r.RevokeAPIKey(t.Context(), w.ID, "k1", time.Now()); err != nil {
 						t.Fatal(err)
 					}
 					if _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
@@ -260,17 +220,9 @@ func TestRevocationReachesEveryNode(t *testing.T) {
 					}
 					time.Sleep(test.within)
 					synctest.Wait()
-					if got, err := n.Get(t.Context(), "acme"); err != nil || len(got.AllowedSources) != 1 {
-						t.Errorf("after %v: the allowlist is %v, %v", before, got.AllowedSources, err)
-					}
-					if k, err := n.records.APIKey(t.Context(), keyHash); err != nil || k.RevokedAt.IsZero() {
-						t.Errorf("after %v: the revoked key is %+v, %v", before, k, err)
-					}
-					if l, err := n.records.PurgeLog(t.Context(), w); err != nil || l.Sequence != 2 {
-						t.Errorf("after %v: the purge log is %+v, %v", before, l, err)
-					}
-					if _, err := n.records.Domain(t.Context(), "img.acme.test"); !errors.Is(err, workspace.ErrDomainNotFound) {
-						t.Errorf("after %v: the domain that was given up: %v", before, err)
+					got, err := n.Get(t.Context(), "acme")
+					if err != nil || len(got.AllowedSources) != 1 || got.AllowedSources[0] != "only.example.com" || got.Purges.Sequence != 2 {
+						t.Errorf("%v after the failure: %+v, %v", before, got, err)
 					}
 				})
 			}
@@ -287,9 +239,6 @@ func TestCopiesOfAnotherTime(t *testing.T) {
 		wantName(t, n, "beta", "B")
 		time.Sleep(10 * time.Second)
 		n.stop()
-		if err := r.RevokeAPIKey(t.Context(), w.ID, "k1", time.Now()); err != nil {
-			t.Fatal(err)
-		}
 		w.Name = "A2"
 		if err := r.Memory.Update(t.Context(), w); err != nil {
 			t.Fatal(err)
@@ -299,9 +248,6 @@ func TestCopiesOfAnotherTime(t *testing.T) {
 		r.set(down)
 		if got, err := n.Get(t.Context(), "acme"); !errors.Is(err, workspace.ErrUnavailable) {
 			t.Errorf("what changed is served as it was: %+v, %v", got, err)
-		}
-		if k, err := n.records.APIKey(t.Context(), keyHash); !errors.Is(err, workspace.ErrUnavailable) {
-			t.Errorf("a revoked key is good again: %+v, %v", k, err)
 		}
 		wantName(t, n, "beta", "B") // which didn't change
 		n.stop()
@@ -316,68 +262,5 @@ func TestCopiesOfAnotherTime(t *testing.T) {
 		r.set(down)
 		wantGetErr(t, n, "beta", workspace.ErrUnavailable)
 		n.stop()
-	})
-}
-
-// What a node writes itself it sees at once.
-func TestCachedRecordsOwnWrites(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *remote, file string) {
-		n := startNode(t, r, file)
-		defer n.stop()
-		w := wantAll(t, n)
-		if _, err := n.records.AddPurge(t.Context(), w, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
-			t.Fatal(err)
-		}
-		if l, err := n.records.PurgeLog(t.Context(), w); err != nil || l.Sequence != 2 {
-			t.Errorf("PurgeLog: %+v, %v", l, err)
-		}
-		if err := n.records.RevokeAPIKey(t.Context(), w, "k1", time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		if k, err := n.records.APIKey(t.Context(), keyHash); err != nil || k.RevokedAt.IsZero() {
-			t.Errorf("APIKey: %+v, %v", k, err)
-		}
-		fresh := &workspace.APIKey{ID: "k2", WorkspaceID: w.ID, Namespace: "acme", Hash: sha256.Sum256([]byte("k2"))}
-		if _, err := n.records.APIKey(t.Context(), fresh.Hash); !errors.Is(err, workspace.ErrKeyNotFound) {
-			t.Errorf("APIKey that is not there yet: %v", err)
-		}
-		if err := n.records.CreateAPIKey(t.Context(), fresh); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := n.records.APIKey(t.Context(), fresh.Hash); err != nil {
-			t.Errorf("APIKey that was just made: %v", err)
-		}
-		if err := n.records.VerifyDomain(t.Context(), "img.acme.test", "acme", time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		if d, err := n.records.Domain(t.Context(), "img.acme.test"); err != nil || d.VerifiedAt.IsZero() {
-			t.Errorf("Domain: %+v, %v", d, err)
-		}
-		w = w.Clone()
-		w.Domains = []string{"new.acme.test"}
-		if _, err := n.records.Domain(t.Context(), "new.acme.test"); !errors.Is(err, workspace.ErrDomainNotFound) {
-			t.Errorf("Domain that is not claimed yet: %v", err)
-		}
-		if err := n.Update(t.Context(), w); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := n.records.Domain(t.Context(), "new.acme.test"); err != nil {
-			t.Errorf("Domain that was just claimed: %v", err)
-		}
-		if _, err := n.records.Domain(t.Context(), "img.acme.test"); !errors.Is(err, workspace.ErrDomainNotFound) {
-			t.Errorf("Domain that was just given up: %v", err)
-		}
-
-		// Answers from memory cost nothing of the store.
-		before := r.reads.Load()
-		for range 100 {
-			_, _ = n.records.APIKey(t.Context(), fresh.Hash)
-			_, _ = n.records.PurgeLog(t.Context(), w)
-			_, _ = n.records.Domain(t.Context(), "new.acme.test")
-			_, _ = n.records.Domain(t.Context(), "unknown.test")
-		}
-		if n := r.reads.Load() - before; n > 2 {
-			t.Errorf("%d reads of the store", n)
-		}
 	})
 }

@@ -41,6 +41,10 @@ type Workspace struct {
 	// SigningKeys sign and verify URLs, the newest last; at most signing.MaxKeys.
 	// They are in no JSON: an update keeps those that there are (see Unmask).
 	SigningKeys []signing.Key `json:"-"`
+
+	// Purges is what the workspace has purged, in copies that a Cached answers; empty
+	// in what a store does. Writes don't look at it.
+	Purges PurgeLog `json:"-"`
 }
 
 // A Source is a named place that originals come from.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
 )
@@ -37,6 +38,7 @@ func (m tidy) Run() int {
 	if dir, err := drawn(); err == nil {
 		_ = os.RemoveAll(dir)
 	}
+	dynamodblocal.Stop()
 	return code
 }
 

@@ -54,16 +54,9 @@ type Config struct {
 	// every call that needs one is answered 401.
 	Auth *apikey.Authenticator
 
-	// APIKeys is where API keys are made and revoked, so that Auth sees it at once. Nil
-	// keeps none.
-	APIKeys APIKeys
-
-	// Audit is where the audit log and the access log are read. Nil keeps none.
-	Audit workspace.AuditLog
-
-	// Replays remembers the answers to requests with an Idempotency-Key. Nil ignores the
-	// header.
-	Replays workspace.Replays
+	// Records is where API keys, the audit log, and the answers to requests with an
+	// Idempotency-Key are kept. Nil keeps none.
+	Records Records
 
 	// Usage counts the requests of API keys, and Journal is the access log of the API.
 	// Nil is none.
@@ -101,14 +94,12 @@ type Config struct {
 	RequestID func(context.Context) string
 }
 
-// APIKeys is [workspace.CachedRecords], as far as the API needs it.
-type APIKeys interface {
-	CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error
-	APIKeys(ctx context.Context, workspaceID string) ([]*workspace.APIKey, error)
-	RevokeAPIKey(ctx context.Context, w *workspace.Workspace, id string, at time.Time, audit ...workspace.AuditEntry) error
+// Records is what a store keeps beside workspaces, as far as the API needs it.
+type Records interface {
+	workspace.APIKeys
+	workspace.AuditLog
+	workspace.Replays
 }
-
-var _ APIKeys = (*workspace.CachedRecords)(nil)
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
 // The handler is safe for concurrent use.
@@ -130,9 +121,7 @@ func newAPI(c Config) *api {
 		log:        c.Log,
 		requestID:  c.RequestID,
 		auth:       c.Auth,
-		keys:       c.APIKeys,
-		audit:      c.Audit,
-		replays:    c.Replays,
+		records:    c.Records,
 		usage:      c.Usage,
 		journal:    c.Journal,
 		client:     c.Client,
@@ -195,11 +184,9 @@ type api struct {
 	log        *slog.Logger
 	requestID  func(context.Context) string
 	auth       *apikey.Authenticator
-	keys       APIKeys            // nil is none
-	audit      workspace.AuditLog // nil is none
-	replays    workspace.Replays  // nil is none
-	usage      *usage.Recorder    // nil is none
-	journal    *usage.Journal     // nil is none
+	records    Records         // nil is none
+	usage      *usage.Recorder // nil is none
+	journal    *usage.Journal  // nil is none
 	client     func(context.Context) string
 	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
 	noteSender func(context.Context, apikey.Principal)

@@ -39,14 +39,14 @@ type Config struct {
 	// Credentials sign requests. Nil is those of the environment, by the rules of
 	// AWS's SDKs.
 	Credentials aws.CredentialsProvider
-	// Timeout bounds a call, its retries included. 0 is 15 s.
+	// Timeout bounds a call, its retries included. 0 is 10 s.
 	Timeout time.Duration
 	// Now is this machine's clock. Nil is time.Now.
 	Now func() time.Time
 }
 
 const (
-	defaultTimeout = 15 * time.Second
+	defaultTimeout = 10 * time.Second
 	attemptTimeout = 5 * time.Second // of one request and its answer
 	dialTimeout    = 2 * time.Second
 	attempts       = 6 // of one request; the pauses between them are random and grow

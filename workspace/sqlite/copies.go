@@ -61,21 +61,17 @@ func prepareCopies(db *sql.DB) error {
 	_, err = db.ExecContext(ctx, fmt.Sprintf(`BEGIN IMMEDIATE;
 		DROP TABLE IF EXISTS copies;
 		CREATE TABLE copies (
-			kind      TEXT NOT NULL,
-			key       TEXT NOT NULL,
-			namespace TEXT NOT NULL,
-			data      BLOB NOT NULL,
-			PRIMARY KEY (kind, key)
+			key  TEXT PRIMARY KEY,
+			data BLOB NOT NULL
 		) STRICT, WITHOUT ROWID;
-		CREATE INDEX copies_namespace ON copies (namespace, kind);
 		PRAGMA user_version = %d;
 		COMMIT`, copiesVersion))
 	return err
 }
 
 // Copy implements [workspace.Copies].
-func (c *Copies) Copy(ctx context.Context, kind, key string) (data []byte, err error) {
-	err = c.db.QueryRowContext(ctx, `SELECT data FROM copies WHERE kind = ? AND key = ?`, kind, key).Scan(&data)
+func (c *Copies) Copy(ctx context.Context, key string) (data []byte, err error) {
+	err = c.db.QueryRowContext(ctx, `SELECT data FROM copies WHERE key = ?`, key).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -92,12 +88,9 @@ func (c *Copies) Keep(ctx context.Context, changes []workspace.CopyChange) error
 	for _, change := range changes {
 		switch {
 		case change.Data != nil:
-			_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO copies (kind, key, namespace, data) VALUES (?, ?, ?, ?)`,
-				change.Kind, change.Key, change.Namespace, change.Data)
+			_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO copies (key, data) VALUES (?, ?)`, change.Key, change.Data)
 		case change.Key != "":
-			_, err = tx.ExecContext(ctx, `DELETE FROM copies WHERE kind = ? AND key = ?`, change.Kind, change.Key)
-		case change.Kind != "":
-			_, err = tx.ExecContext(ctx, `DELETE FROM copies WHERE kind = ? AND namespace = ?`, change.Kind, change.Namespace)
+			_, err = tx.ExecContext(ctx, `DELETE FROM copies WHERE key = ?`, change.Key)
 		default:
 			_, err = tx.ExecContext(ctx, `DELETE FROM copies`)
 		}
