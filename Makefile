@@ -9,7 +9,7 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench gallery fuzz clean deps
+.PHONY: help run build test lint bench gallery fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
+
+soak: deps ## what make test samples, in full: every way around a mark
+	$(GO) test -count=1 -timeout 60m -v -run 'TestNoWayAroundMarks' ./cmd/tintype -args -attempts=20000
 
 clean: ## remove what was built (not data/)
 	rm -rf bin

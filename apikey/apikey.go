@@ -79,6 +79,13 @@ func Parse(text string) (Secret, error) {
 	return Secret{text}, nil
 }
 
+// Looks reports whether a text has the shape of an API key, right or not: for where none
+// may stand.
+func Looks(text string) bool {
+	_, err := Parse(text)
+	return !errors.Is(err, ErrMalformed)
+}
+
 // checksum is the CRC-32 (IEEE) of a text in base62, the most significant digit first.
 func checksum(text string) string {
 	sum := crc32.ChecksumIEEE([]byte(text))

@@ -134,13 +134,31 @@ func (a *Authenticator) Authenticate(ctx context.Context, text string) (Principa
 	if err != nil {
 		return Principal{}, err
 	}
-	switch now := a.now(); {
+	switch {
 	case !e.key.RevokedAt.IsZero():
-		return Principal{}, ErrRevoked
-	case !e.key.ExpiresAt.IsZero() && !now.Before(e.key.ExpiresAt):
-		return Principal{}, ErrExpired
+		return Principal{}, &spent{ErrRevoked, e.who}
+	case !e.key.ExpiresAt.IsZero() && !a.now().Before(e.key.ExpiresAt):
+		return Principal{}, &spent{ErrExpired, e.who}
 	}
 	return e.who, nil
+}
+
+// A spent key was good once.
+type spent struct {
+	error
+	who Principal
+}
+
+func (s *spent) Unwrap() error { return s.error }
+
+// Holder returns whose key an error of Authenticate is about, where the key was good
+// once: for a log, since such a key may be in the wrong hands.
+func Holder(err error) (p Principal, ok bool) {
+	s, ok := errors.AsType[*spent](err)
+	if !ok {
+		return Principal{}, false
+	}
+	return s.who, true
 }
 
 // isRoot compares digests, which have one length, and all of them: the time it takes
@@ -250,7 +268,7 @@ func (a *Authenticator) ask(ctx context.Context, hash [32]byte) (*workspace.APIK
 }
 
 func principal(k *workspace.APIKey) Principal {
-	p := Principal{Kind: Key, KeyID: k.ID, WorkspaceID: k.WorkspaceID, Namespace: k.Namespace, Test: k.Test}
+	p := Principal{Kind: Key, KeyID: k.ID, WorkspaceID: k.WorkspaceID, Namespace: k.Namespace, Test: k.Test, ExpiresAt: k.ExpiresAt}
 	for _, s := range k.Scopes {
 		p.Scopes = append(p.Scopes, Scope(s))
 	}

@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // A Kind is what sort of key a request was sent with.
@@ -26,11 +27,12 @@ const (
 // A Principal is who sent a request, once that is known. It holds no secret.
 type Principal struct {
 	Kind        Kind
-	KeyID       string  // of an API key
-	WorkspaceID string  // that an API key belongs to
-	Namespace   string  // of that workspace
-	Scopes      []Scope // of an API key
-	Test        bool    // outputs are stamped, few, and not counted
+	KeyID       string    // of an API key
+	WorkspaceID string    // that an API key belongs to
+	Namespace   string    // of that workspace
+	Scopes      []Scope   // of an API key
+	Test        bool      // outputs are stamped, few, and not counted
+	ExpiresAt   time.Time // of an API key; zero is never
 }
 
 // Actor is the principal as logs name it: "root", or "key:ID".

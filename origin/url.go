@@ -158,6 +158,37 @@ func (u URL) Within(prefix URL) (key Key, ok bool) {
 	return Key{Path: unescape(rest), Query: u.Query}, true
 }
 
+// LooksWithin reports whether some server may take u for a place below prefix, though
+// it isn't Within: one that doesn't tell upper from lower case, drops parameters of
+// path segments ("photos;v=1", RFC 3986 §3.3), or dots and spaces at their ends.
+func (u URL) LooksWithin(prefix URL) bool {
+	if !u.SameHost(prefix) {
+		return false
+	}
+	path, want := u.Path, strings.Trim(prefix.Path, "/")
+	if want == "" {
+		return true
+	}
+	path = strings.TrimPrefix(path, "/")
+	for segment := range strings.SplitSeq(want, "/") {
+		var given string
+		given, path, _ = strings.Cut(path, "/")
+		if !strings.EqualFold(bareSegment(given), bareSegment(segment)) {
+			return false
+		}
+	}
+	return true
+}
+
+// bareSegment is a path segment without what some servers drop.
+func bareSegment(escaped string) string {
+	s := unescape(escaped)
+	if i := strings.IndexByte(s, ';'); i >= 0 {
+		s = s[:i]
+	}
+	return strings.TrimRight(s, ". ")
+}
+
 // Below is where the original of a key is, in a source at u: the reverse of Within, in
 // the one spelling that EscapePath gives. The error wraps ErrInvalidPath or
 // ErrInvalidURL.

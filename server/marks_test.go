@@ -207,6 +207,32 @@ func TestMarksAddUp(t *testing.T) {
 	}
 }
 
+// TestLookalikes: a path that some servers take for one of a marked source isn't
+// fetched past its marks.
+func TestLookalikes(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, markedAcme(t, b, func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "all", Kind: "http", URL: b.upstream.URL + "/"})
+	}))
+	for _, path := range []string{"/Photos/cat.jpg", "/photos;v=1/cat.jpg", "/photos./cat.jpg", "/Open/a.jpg"} {
+		b.upstream.serve(path, body(photo(t, 30, 20)))
+	}
+	for target, want := range map[string]string{
+		"/acme?src=" + b.upstream.URL + "/Photos/cat.jpg":         "INVALID_SOURCE",
+		"/acme?src=" + b.upstream.URL + "/photos%253Bv=1/cat.jpg": "INVALID_SOURCE",
+		"/acme?src=" + b.upstream.URL + "/photos./cat.jpg":        "INVALID_SOURCE",
+		"/acme/all/Photos/cat.jpg":                                "INVALID_SOURCE",
+		"/acme/all/photos;v=1/cat.jpg":                            "INVALID_SOURCE",
+		"/acme/all/photos/cat.jpg":                                "red",
+		"/acme?src=" + b.upstream.URL + "/Open/a.jpg":             "plain", // open has no rules
+		"/acme/all/Open/a.jpg":                                    "plain",
+	} {
+		if got := shows(t, b.get(target)); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+}
+
 // TestRedirectsIntoMarkedSources: only a source's own redirects lead into it.
 func TestRedirectsIntoMarkedSources(t *testing.T) {
 	b := newBench(t)

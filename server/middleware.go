@@ -252,15 +252,24 @@ func (s *Server) bound(next http.Handler) http.Handler {
 	})
 }
 
-type requestIDKey struct{}
+type visitorKey struct{}
 
-func withRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
+// A visitor is what handlers outside this package may know of a request.
+type visitor struct{ id, client string }
+
+func (s *Server) withVisitor(r *http.Request, id string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), visitorKey{}, visitor{id, s.client(r)}))
 }
 
 // RequestID is the id of the request that ctx belongs to, for handlers outside
 // this package.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+func RequestID(ctx context.Context) string { return visitorOf(ctx).id }
+
+// Client is the address of whoever sent the request that ctx belongs to, for handlers
+// outside this package: what trusted proxies say, else the peer.
+func Client(ctx context.Context) string { return visitorOf(ctx).client }
+
+func visitorOf(ctx context.Context) visitor {
+	v, _ := ctx.Value(visitorKey{}).(visitor)
+	return v
 }

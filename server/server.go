@@ -158,7 +158,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r)
 	case first == "v1" && s.api != nil:
-		s.api.ServeHTTP(w, r.WithContext(withRequestID(r.Context(), res.log.id)))
+		s.api.ServeHTTP(w, s.withVisitor(r, res.log.id))
 	case workspace.ValidNamespace(first):
 		res.fail(fail("NOT_FOUND", "there is nothing under this path"))
 	default:

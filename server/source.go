@@ -103,16 +103,16 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 	if src == nil {
 		return ref{}, fail("SOURCE_NOT_FOUND", fmt.Sprintf("workspace %s has no source %s", c.Namespace, key))
 	}
-	return c.settle(ref{source: src, key: k}), nil
+	return c.settle(ref{source: src, key: k})
 }
 
 // settle finds the other sources that an original belongs to: one source may be
 // configured inside another, or under another name, and the way through the one is
 // not to avoid the rules of the other. They add up. The original is fetched through
 // a private source or a marked one, where there is one.
-func (c *site) settle(r ref) ref {
+func (c *site) settle(r ref) (ref, error) {
 	if !r.source.shadowed {
-		return r
+		return r, nil
 	}
 	found := []ref{r}
 	for i := 0; i < len(found); i++ {
@@ -123,7 +123,7 @@ func (c *site) settle(r ref) ref {
 			}
 			others, err := c.within(u)
 			if err != nil {
-				continue
+				return ref{}, err
 			}
 			for _, other := range others {
 				if !slices.ContainsFunc(found, func(f ref) bool { return f.source == other.source }) {
@@ -142,7 +142,7 @@ func (c *site) settle(r ref) ref {
 			settled.also = append(settled.also, f)
 		}
 	}
-	return settled
+	return settled, nil
 }
 
 // resolveURL finds out whose original a full URL is: a URL that lies inside one
@@ -157,7 +157,7 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	case err != nil:
 		return ref{}, err
 	case len(in) > 0:
-		return c.settle(in[0]), nil
+		return c.settle(in[0])
 	}
 	if err := c.checkURL(u); err != nil {
 		return ref{}, err
@@ -182,6 +182,8 @@ func (c *site) within(u origin.URL) ([]ref, error) {
 			if key, in := u.Within(place); in {
 				matches = append(matches, match{ref{source: src, key: key}, len(place.Path)})
 				longest = max(longest, len(place.Path))
+			} else if src.Kind == "http" && (src.Private || src.marked) && u.LooksWithin(place) {
+				return nil, fail("INVALID_SOURCE", "src: this path is read by some servers as one of the source "+src.Key+", which has rules of its own: write it as the source does")
 			}
 		}
 	}
@@ -237,7 +239,11 @@ func (c *site) checkRedirect(from *source, u origin.URL) error {
 	if len(in) == 0 {
 		return c.checkURL(u)
 	}
-	for _, src := range c.settle(in[0]).sources() {
+	r, err := c.settle(in[0])
+	if err != nil {
+		return err
+	}
+	for _, src := range r.sources() {
 		if src != from && (src.Private || src.marked) {
 			return fail("SOURCE_NOT_ALLOWED", "the origin redirects into the source "+src.Key+", which has rules of its own: name that source instead")
 		}

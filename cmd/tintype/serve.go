@@ -19,12 +19,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/origin/bucket"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
@@ -36,7 +38,7 @@ const shutdownGrace = 30 * time.Second
 func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	log := newLog(c.LogFormat, std.stderr)
 	slog.SetDefault(log) // what net/http says on its own
-	rootKey, err := secret(std.getenv, "TINTYPE_ROOT_KEY")
+	rootKeys, err := rootKeys(std.getenv)
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		return err
 	}
 	closers = append(closers, store.Close)
-	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log})
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
+	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log, OnChange: auth.Changed})
+	counts := usage.New(usage.Config{Counters: store, Log: log})
+	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
+	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
 	if c.Apply != "" {
 		if err := c.applyFile(ctx, workspaces, log); err != nil {
 			return err
@@ -115,8 +121,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		HTTP:       origin.NewHTTP(fetching),
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
-		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
+		API: api.New(api.Config{
+			Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal,
+			DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
+			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client,
+		}),
+		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 	})
@@ -125,6 +135,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	background, stopBackground := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { workspaces.Run(background) })
+	wg.Go(func() { counts.Run(background) })
+	wg.Go(func() { journal.Run(background) })
 	closers = append(closers, func() error { stopBackground(); wg.Wait(); return nil })
 
 	public, err := net.Listen("tcp", c.Listen)
@@ -144,7 +156,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	servers = append(servers, serveOn(public, srv.Handler(), log))
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion(), "workers", workers)
 	c.announce(std.stdout, public.Addr())
-	if rootKey == "" {
+	if !auth.HasRoot() {
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
 	}
 
@@ -264,7 +276,7 @@ func ensureWorkspace(ctx context.Context, store workspace.Store, namespace strin
 		return err
 	}
 	w := workspace.New(namespace)
-	if err := store.Create(ctx, w); err != nil && !errors.Is(err, workspace.ErrExists) {
+	if err := (operatorStore{store}).Create(ctx, w); err != nil && !errors.Is(err, workspace.ErrExists) {
 		return err
 	}
 	return nil

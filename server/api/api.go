@@ -15,15 +15,17 @@ package api
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -47,9 +49,24 @@ type Config struct {
 	// those of the process.
 	LendsCredentials bool
 
-	// RootKey is the key that may do everything. Empty closes the API: every call
-	// but the one for the OpenAPI document is answered 401.
-	RootKey string
+	// Auth says whose key a request carries. Nil knows no key, which closes the API:
+	// every call that needs one is answered 401.
+	Auth *apikey.Authenticator
+
+	// Records is where API keys and the audit log are kept. Nil keeps none.
+	Records Records
+
+	// Usage counts the requests of API keys, and Journal is the access log of the API.
+	// Nil is none.
+	Usage   *usage.Recorder
+	Journal *usage.Journal
+
+	// Client returns the address of whoever sends the request of a context, for the
+	// audit log. Nil leaves it empty.
+	Client func(context.Context) string
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 
 	// BaseDomain is that of host-form URLs, which may be given to be signed. Empty is
 	// none.
@@ -67,6 +84,12 @@ type Config struct {
 	RequestID func(context.Context) string
 }
 
+// Records is what a store keeps beside workspaces, as far as the API needs it.
+type Records interface {
+	workspace.APIKeys
+	workspace.AuditLog
+}
+
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
 // The handler is safe for concurrent use.
 func New(c Config) http.Handler {
@@ -81,8 +104,12 @@ func New(c Config) http.Handler {
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")),
 		log:        c.Log,
 		requestID:  c.RequestID,
-		closed:     c.RootKey == "",
-		rootKey:    sha256.Sum256([]byte(c.RootKey)),
+		auth:       c.Auth,
+		records:    c.Records,
+		usage:      c.Usage,
+		journal:    c.Journal,
+		client:     c.Client,
+		now:        c.Now,
 		mux:        http.NewServeMux(),
 	}
 	if a.reads == nil {
@@ -90,6 +117,15 @@ func New(c Config) http.Handler {
 	}
 	if a.dirSources == nil {
 		a.dirSources = func(string) []string { return nil }
+	}
+	if a.auth == nil {
+		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{Log: c.Log})
+	}
+	if a.client == nil {
+		a.client = func(context.Context) string { return "" }
+	}
+	if a.now == nil {
+		a.now = time.Now
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -120,8 +156,12 @@ type api struct {
 	baseDomain string
 	log        *slog.Logger
 	requestID  func(context.Context) string
-	closed     bool     // there is no root key
-	rootKey    [32]byte // SHA-256
+	auth       *apikey.Authenticator
+	records    Records         // nil is none
+	usage      *usage.Recorder // nil is none
+	journal    *usage.Journal  // nil is none
+	client     func(context.Context) string
+	now        func() time.Time
 	mux        *http.ServeMux
 	huma       huma.API
 	document   []byte // OpenAPI, as served
@@ -132,6 +172,7 @@ type api struct {
 func (a *api) middleware() huma.Middlewares {
 	return huma.Middlewares{
 		harden,             // first, so that the refusals of the others carry the headers
+		a.account,          // before anything is refused, since that is logged too
 		a.refuseKeyInQuery, // before the header is looked at: a right header doesn't make the leak good
 		a.authenticate,     // before anything is read, the body included
 	}
@@ -193,6 +234,9 @@ func harden(ctx huma.Context, next func(huma.Context)) {
 // itself finds fault with: what it refused would be answered in its own format,
 // which only a package variable of huma's could change.
 func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
+	if op.Security == nil {
+		panic("api: " + op.OperationID + " doesn't say which key it needs")
+	}
 	op.SkipValidateParams = true
 	describeAnswers(&op)
 

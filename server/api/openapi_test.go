@@ -91,6 +91,9 @@ func TestDocument(t *testing.T) {
 	want := map[string][]string{
 		"/v1/workspaces":                        {"get", "post"},
 		"/v1/workspaces/{ns}":                   {"delete", "get", "patch", "put"},
+		"/v1/workspaces/{ns}/api-keys":          {"delete", "get", "post"},
+		"/v1/workspaces/{ns}/api-keys/{id}":     {"delete"},
+		"/v1/workspaces/{ns}/audit":             {"get"},
 		"/v1/workspaces/{ns}/signing-keys":      {"get", "post"},
 		"/v1/workspaces/{ns}/signing-keys/{id}": {"delete"},
 		"/v1/workspaces/{ns}/sign":              {"post"},

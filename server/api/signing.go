@@ -69,8 +69,8 @@ type SignRequest struct {
 }
 
 func (a *api) createSigningKey(ctx context.Context, in *namespaceInput) (*newSigningKeyOutput, error) {
-	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: time.Now().UTC().Truncate(time.Second)}
-	err := a.edit(ctx, in.Namespace, func(w *workspace.Workspace) error {
+	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: a.now().UTC().Truncate(time.Second)}
+	err := a.edit(ctx, in.Namespace, a.changed(ctx, "signing_key.create", key.ID, nil, SigningKey{key.ID, key.CreatedAt}), func(w *workspace.Workspace) error {
 		if len(w.SigningKeys) >= signing.MaxKeys {
 			return conflict(fmt.Sprintf("The workspace has %d signing keys, the most that can be active: delete one first.", signing.MaxKeys))
 		}
@@ -97,7 +97,7 @@ func (a *api) listSigningKeys(ctx context.Context, in *namespaceInput) (*signing
 }
 
 func (a *api) deleteSigningKey(ctx context.Context, in *signingKeyInput) (*struct{}, error) {
-	return nil, a.edit(ctx, in.Namespace, func(w *workspace.Workspace) error {
+	return nil, a.edit(ctx, in.Namespace, a.changed(ctx, "signing_key.delete", in.ID, nil, nil), func(w *workspace.Workspace) error {
 		n := len(w.SigningKeys)
 		w.SigningKeys = slices.DeleteFunc(w.SigningKeys, func(k signing.Key) bool { return k.ID == in.ID })
 		if len(w.SigningKeys) == n {
@@ -133,7 +133,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	expires := time.Now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
+	expires := a.now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
 	signed, err := w.SigningKeys[len(w.SigningKeys)-1].Secret.SignUntil(target, expires)
 	if err != nil {
 		return nil, invalid("url: " + err.Error() + ".")
@@ -194,8 +194,8 @@ func dropped(prefix, namespace, baseDomain string) string {
 // between.
 const editAttempts = 50
 
-// edit changes a copy of the workspace and writes it.
-func (a *api) edit(ctx context.Context, namespace string, change func(*workspace.Workspace) error) error {
+// edit changes a copy of the workspace and writes it, with an entry of the audit log.
+func (a *api) edit(ctx context.Context, namespace string, entry workspace.AuditEntry, change func(*workspace.Workspace) error) error {
 	for attempt := 1; ; attempt++ {
 		old, err := a.workspace(ctx, namespace)
 		if err != nil {
@@ -205,7 +205,7 @@ func (a *api) edit(ctx context.Context, namespace string, change func(*workspace
 		if err := change(w); err != nil {
 			return err
 		}
-		err = a.store.Update(ctx, w)
+		err = a.store.Update(ctx, w, entry)
 		if errors.Is(err, workspace.ErrConflict) && attempt < editAttempts {
 			continue
 		}

@@ -1,0 +1,734 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// allAttempts is how many ways around a mark are generated; TestNoWayAroundMarks
+// tries -attempts of them, spread evenly.
+const allAttempts = 20_000
+
+var attempts = flag.Int("attempts", 1000, "how many ways around a mark are tried, up to "+strconv.Itoa(allAttempts))
+
+// A gallery is a server with the real engine, and an origin whose originals are
+// grey, so that the magenta of the marks shows:
+//
+//	full    a mark covers all of the output
+//	corner  a mark covers 40 % × 40 % in the lower right
+//	both    both belong to it: it is a second name of the folder of full and corner
+//	outer   has the folders of all others in it
+//	open    has no mark
+type gallery struct {
+	handler http.Handler
+	engine  transform.Engine
+	origin  *httptest.Server
+	other   *httptest.Server // a host of nobody's, which redirects to the first
+	secret  signing.Secret
+}
+
+var magenta = color.NRGBA{255, 0, 255, 255}
+
+func newGallery(t *testing.T) *gallery {
+	t.Helper()
+	engine, err := newEngine(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gallery{engine: engine, secret: signing.NewSecret()}
+	originals := greyOriginals(t)
+	g.origin = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		switch b, ok := originals[name]; {
+		case r.URL.Path == "/marks/magenta.png":
+			_, _ = w.Write(encodePNG(t, plain(40, 40, magenta)))
+		case r.URL.Path == "/marks/clear.png":
+			_, _ = w.Write(encodePNG(t, image.NewNRGBA(image.Rect(0, 0, 9, 9))))
+		case r.URL.Path == "/open/to-full.jpg":
+			http.Redirect(w, r, "/full/a.jpg", http.StatusFound)
+		case r.URL.Path == "/open/to-corner.jpg":
+			http.Redirect(w, r, "/open/../corner/a.jpg", http.StatusMovedPermanently)
+		case ok:
+			_, _ = w.Write(b)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(g.origin.Close)
+	g.other = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, g.origin.URL+r.URL.Path, http.StatusFound)
+	}))
+	t.Cleanup(g.other.Close)
+
+	w := workspace.New("acme")
+	w.ID, w.AllowSVG, w.AllowTIFF = "acme", true, true
+	w.SigningKeys = []signing.Key{{ID: "k", Secret: g.secret}}
+	for _, key := range []string{"full", "corner", "open", "marks", "outer"} {
+		place := g.origin.URL + "/" + key + "/"
+		if key == "outer" {
+			place = g.origin.URL + "/"
+		}
+		w.Sources = append(w.Sources, workspace.Source{Key: key, Kind: "http", URL: place})
+	}
+	w.Sources = append(w.Sources, workspace.Source{
+		Key: "twin", Kind: "http", URL: g.origin.URL + "/full/", PublicURLs: []string{"https://cdn.example.com/f/"},
+	})
+	w.Marks = []workspace.Mark{
+		{Name: "cover", Image: "marks/magenta.png", Width: "100%", Height: "100%", Fit: "squeeze", Pad: "0", AutoApplySources: []string{"full"}},
+		{Name: "corner", Image: "marks/magenta.png", Width: "40%", Height: "40%", Fit: "squeeze", Pad: "0", AutoApplySources: []string{"corner"}},
+		{Name: "clear", Image: "marks/clear.png"},
+	}
+	w.Presets = []workspace.Preset{
+		{Name: "clear", Options: "w=60&mark=clear&mark-opacity=0"},
+		{Name: "tiny", Options: "w=9&h=9&fit=cover&mark-w=1&mark-opacity=0"},
+		{Name: "other", Options: "mark=marks/clear.png&format=webp"},
+	}
+	if err := w.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s := server.New(server.Config{
+		Workspaces: oneWorkspace{w}, Engine: engine,
+		HTTP: origin.NewHTTP(origin.HTTPConfig{
+			Guard:  origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+			Limits: origin.Limits{Bytes: 8 << 20, Timeout: 10 * time.Second, Connect: time.Second},
+		}),
+		Cache: cache.NewMemory(32 << 20), BaseDomain: "img.example.com",
+		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
+		TransformTimeout: time.Minute, Transforms: 4, Queue: 1000, Log: slog.New(slog.DiscardHandler),
+	})
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	g.handler = s.Handler()
+	return g
+}
+
+type oneWorkspace struct{ *workspace.Workspace }
+
+func (o oneWorkspace) Get(_ context.Context, namespace string) (*workspace.Workspace, error) {
+	if namespace != o.Namespace {
+		return nil, workspace.ErrNotFound
+	}
+	return o.Workspace, nil
+}
+
+// greyOriginals are pictures in greys, by name.
+func greyOriginals(t *testing.T) map[string][]byte {
+	t.Helper()
+	const w, h = 96, 72
+	still, faded := image.NewNRGBA(image.Rect(0, 0, w, h)), image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			level := uint8(40 + x + y)
+			still.SetNRGBA(x, y, color.NRGBA{level, level, level, 255})
+			faded.SetNRGBA(x, y, color.NRGBA{level, level, level, uint8(x * 255 / w)})
+		}
+	}
+	var moving gif.GIF
+	for i := range 3 {
+		m := image.NewPaletted(still.Rect, color.Palette{color.Black, color.Gray{90}, color.Gray{uint8(120 + 40*i)}, color.White})
+		draw.Draw(m, m.Rect, still, image.Point{}, draw.Src)
+		moving.Image, moving.Delay = append(moving.Image, m), append(moving.Delay, 7)
+	}
+	var jpg, anim bytes.Buffer
+	if err := jpeg.Encode(&jpg, still, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := gif.EncodeAll(&anim, &moving); err != nil {
+		t.Fatal(err)
+	}
+	svg := []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="96" height="72"><path fill="#888" d="M0 0h60v72H0z"/></svg>`)
+	return map[string][]byte{
+		"a.jpg": jpg.Bytes(), "a b+c%.jpg": jpg.Bytes(), "sub/ü.jpg": jpg.Bytes(),
+		"b.png": encodePNG(t, faded), "c.gif": anim.Bytes(), "d.svg": svg,
+	}
+}
+
+func plain(w, h int, c color.Color) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
+	return m
+}
+
+func encodePNG(t testing.TB, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// ask sends a request whose target is written as it is.
+func (g *gallery) ask(a attempt) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(a.method, "/", nil)
+	r.RequestURI = a.target
+	if a.host != "" {
+		r.Host = a.host
+	}
+	for name, value := range a.header {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	g.handler.ServeHTTP(w, r)
+	return w
+}
+
+// frames are all frames of a picture as they are shown.
+func (g *gallery) frames(t testing.TB, data []byte) []*image.NRGBA {
+	t.Helper()
+	header, err := transform.ReadHeader(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	format := transform.PNG
+	switch {
+	case header.Format == transform.JPEG, header.Format == transform.PNG, header.Format == transform.GIF:
+		format = ""
+	case header.Frames > 1:
+		format = transform.GIF
+	}
+	if format != "" {
+		out, err := g.engine.Transform(t.Context(), transform.Job{
+			Original: data, Header: header, Options: transform.Defaults(), Format: format, Limits: transform.DefaultLimits(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = out.Data
+	}
+	if transform.Sniff(data) != transform.GIF {
+		m, _, err := image.Decode(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := image.NewNRGBA(m.Bounds())
+		draw.Draw(shown, shown.Rect, m, shown.Rect.Min, draw.Src)
+		return []*image.NRGBA{shown}
+	}
+	moving, err := gif.DecodeAll(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	canvas := image.NewNRGBA(image.Rect(0, 0, moving.Config.Width, moving.Config.Height))
+	var all []*image.NRGBA
+	for i, m := range moving.Image {
+		before := slices.Clone(canvas.Pix)
+		draw.Draw(canvas, m.Rect, m, m.Rect.Min, draw.Over)
+		all = append(all, &image.NRGBA{Pix: slices.Clone(canvas.Pix), Stride: canvas.Stride, Rect: canvas.Rect})
+		switch moving.Disposal[i] {
+		case gif.DisposalBackground:
+			draw.Draw(canvas, m.Rect, image.Transparent, image.Point{}, draw.Src)
+		case gif.DisposalPrevious:
+			canvas.Pix = before
+		}
+	}
+	return all
+}
+
+// marked reports whether every frame has the mark where it belongs: all over, or in
+// the lower right.
+func marked(frames []*image.NRGBA, corner bool) bool {
+	for _, m := range frames {
+		part := m.Rect
+		least := 150.0
+		if corner {
+			w, h := part.Dx(), part.Dy()
+			part.Min.X += w - max((w*4+5)/10, 1)
+			part.Min.Y += h - max((h*4+5)/10, 1)
+			least = 40
+			if min(w, h) < 24 { // as coarse as JPEG's blocks
+				least = 12
+			}
+		}
+		if magentaness(m, part) < least {
+			return false
+		}
+	}
+	return true
+}
+
+// magentaness is how much a part is of the marks' colour on average, from −255 to
+// 255. Nothing but the marks is above 0 but for an encoder's error: not grey, inverted
+// or turned to sepia, nor any of the backgrounds.
+func magentaness(m *image.NRGBA, part image.Rectangle) float64 {
+	sum := 0
+	for y := part.Min.Y; y < part.Max.Y; y++ {
+		for x := part.Min.X; x < part.Max.X; x++ {
+			c := m.NRGBAAt(x, y)
+			sum += (min(int(c.R), int(c.B)) - int(c.G)) * int(c.A) / 255
+		}
+	}
+	return float64(sum) / float64(part.Dx()*part.Dy())
+}
+
+// An attempt is a request for an original of a marked source, in one of many ways.
+type attempt struct {
+	method, target, host string
+	header               map[string]string
+	corner               bool // whose mark is expected
+}
+
+func (a attempt) String() string {
+	return fmt.Sprintf("%s %s (Host %s, %v)", a.method, a.target, a.host, a.header)
+}
+
+// attempt is the n-th way around a mark. As a control it is a way to an original
+// without one.
+func (g *gallery) attempt(n int, control bool) attempt {
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	a := attempt{method: "GET", header: map[string]string{}, corner: r.IntN(3) == 0}
+	source := "full"
+	if a.corner {
+		source = "corner"
+	}
+	if control {
+		source = "open"
+	}
+	name := pick(r, "a.jpg", "a.jpg", "a b+c%.jpg", "sub/ü.jpg", "b.png", "c.gif", "d.svg")
+
+	var query []string
+	path := ""
+	form := r.IntN(20)
+	if control {
+		form = r.IntN(15)
+	}
+	switch {
+	case form < 5:
+		path = g.objectPath(r, source, name)
+	case form < 9:
+		path, query = "", append(query, "src="+spelled(r, g.objectName(r, source, name)))
+	case form < 15:
+		path, query = "", append(query, "src="+spelled(r, g.fullURL(r, source, name)))
+	case form < 17: // shown in the place of another, or another in its place
+		if r.IntN(2) == 0 {
+			path, query = "/open/missing.jpg", append(query, "default="+spelled(r, g.objectName(r, source, name)))
+		} else {
+			path, query = g.objectPath(r, source, "missing-"+name), append(query, "default="+spelled(r, "open/"+name))
+		}
+	case form < 18: // as the mark of another
+		image := g.objectName(r, source, name)
+		if r.IntN(2) == 0 {
+			image = g.fullURL(r, source, name)
+		}
+		path, query = "/open/a.jpg", append(query, "mark="+spelled(r, image), "mark-w=100%25", "mark-h=100%25", "mark-pad=0")
+	case form < 19: // by a redirect
+		place := pick(r, "open/to-"+source+".jpg", g.origin.URL+"/open/to-"+source+".jpg", g.other.URL+"/"+source+"/a.jpg", "outer/open/to-"+source+".jpg")
+		path, query = "", append(query, "src="+spelled(r, place))
+	default:
+		path = pick(r, "/info/"+source+"/a.jpg", "/placeholder/blurhash", "/grid", "/transform/transform/"+source+"/a.jpg", "//"+source+"/a.jpg",
+			"/"+source+"//a.jpg", "/open/../"+source+"/a.jpg", "/open/..%2f"+source+"/a.jpg", "/"+strings.ToUpper(source)+"/a.jpg", "/"+source+"/a.jpg/")
+		query = append(query, "src="+source+"/a.jpg", "w=20")
+	}
+	if path == "" {
+		path = pick(r, "", "/", "/transform")
+	}
+	given := map[string]bool{}
+	for range r.IntN(6) {
+		o := option(r, a.corner)
+		if name, _, _ := strings.Cut(o, "="); !given[name] {
+			query, given[name] = append(query, o), true
+		}
+	}
+	if r.IntN(20) == 0 {
+		query = append(query, oddity(r))
+	}
+	if r.IntN(3) == 0 && !control {
+		query = append(query, markOption(r))
+	}
+	if r.IntN(12) == 0 && !control {
+		query = append(query, pick(r, "preset=clear", "p:clear", "p:tiny=", "%70reset=other", "preset=none"))
+	}
+	r.Shuffle(len(query), func(i, j int) { query[i], query[j] = query[j], query[i] })
+
+	a.target = "/acme" + path
+	if r.IntN(8) == 0 && path != "" {
+		a.host = pick(r, "acme.img.example.com", "ACME.img.Example.com.", "acme.img.example.com:443")
+		a.target = path
+	}
+	if len(query) > 0 {
+		a.target += "?" + strings.Join(query, "&")
+	}
+	if r.IntN(10) == 0 {
+		target := "/acme" + strings.TrimPrefix(a.target, "/acme")
+		if signed, err := g.secret.SignUntil(target, time.Now().Add(time.Hour)); err == nil && a.host == "" {
+			a.target = signed // a right to see it is no right to see it unmarked
+		}
+	}
+	if r.IntN(30) == 0 {
+		a.target = "http://tintype.example" + a.target
+	}
+	a.method = pick(r, "GET", "GET", "GET", "GET", "GET", "GET", "GET", "GET", "GET", "HEAD", "POST", "OPTIONS")
+	if r.IntN(2) == 0 {
+		a.header["Accept"] = pick(r, "image/avif,image/webp,*/*", "image/webp", "image/avif;q=0, image/webp;q=0.1", "image/jxl", "text/html")
+	}
+	switch r.IntN(12) {
+	case 0:
+		a.header["Range"] = pick(r, "bytes=0-", "bytes=0-99", "bytes=-50", "bytes=7-7", "bytes=5-1", "bytes=0-9,20-29")
+	case 1:
+		a.header["If-None-Match"] = pick(r, `*`, `"x"`, `W/"x"`)
+	case 2:
+		a.header["Origin"] = "https://evil.example"
+	case 3:
+		a.header["X-Forwarded-Host"] = "open.img.example.com"
+	case 4:
+		a.header["Authorization"] = "Bearer tt_live_000000000000000000000000000000000000"
+	case 5:
+		a.header["Cache-Control"] = "no-cache"
+	}
+	return a
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// objectPath is an original in the path, in one of many spellings.
+func (g *gallery) objectPath(r *rand.Rand, source, name string) string {
+	key, rest, _ := strings.Cut(g.objectName(r, source, name), "/")
+	return pick(r, "/", "/", "/transform/") + escaped(r, key) + "/" + escaped(r, rest)
+}
+
+// objectName is source/path by one of the sources that the original belongs to.
+func (g *gallery) objectName(r *rand.Rand, source, name string) string {
+	prefixes := []string{source, source, "outer/" + source}
+	if source == "full" {
+		prefixes = append(prefixes, "twin")
+	}
+	return pick(r, prefixes...) + "/" + name
+}
+
+// escaped escapes what must be escaped in a path, and at random what need not be.
+func escaped(r *rand.Rand, s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		must := c != '/' && !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~+", c) >= 0)
+		switch {
+		case must || c != '/' && r.IntN(12) == 0, c == '/' && r.IntN(60) == 0:
+			fmt.Fprintf(&b, pick(r, "%%%02X", "%%%02x"), c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// spelled is a parameter's value in one of many spellings.
+func spelled(r *rand.Rand, value string) string {
+	if r.IntN(2) == 0 {
+		return url.QueryEscape(value)
+	}
+	var b strings.Builder
+	for i := range len(value) {
+		if c := value[i]; strings.IndexByte("%&+;# ", c) >= 0 || c >= 0x7f || r.IntN(10) == 0 {
+			fmt.Fprintf(&b, "%%%02x", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// fullURL is an original's URL in one of many spellings, many of which are none of
+// it.
+func (g *gallery) fullURL(r *rand.Rand, source, name string) string {
+	u, err := url.Parse(g.origin.URL)
+	if err != nil {
+		panic(err) // httptest makes good ones
+	}
+	port := u.Port()
+	host := pick(r, "127.0.0.1.", "127.1", "127.0.1", "0x7f000001", "0x7F.0.0.1", "2130706433", "017700000001",
+		"0177.0.0.1", "127.0.0.1%00", "%31%32%37.0.0.1", "１２７.0.0.1", "127。0。0。1", "localhost", "LOCALHOST.", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]",
+		"[64:ff9b::7f00:1]", "user@127.0.0.1", "user:pass@127.0.0.1", "example.com@127.0.0.1", "127.0.0.1\\@example.com", "127.0.0.1.nip.io", "0.0.0.0", "127.0.0.2")
+	if r.IntN(2) == 0 {
+		host = "127.0.0.1"
+	}
+	scheme := pick(r, "http", "http", "http", "http", "http", "http", "HTTP", "hTTp", "https", "ftp", "")
+	path := source + "/" + escaped(r, name)
+	switch r.IntN(28) {
+	case 0:
+		path = "/" + path
+	case 1:
+		path = "./" + path
+	case 2:
+		path = "open/../" + path
+	case 3:
+		path = "open/%2e%2e/" + path
+	case 4:
+		path = "open/..%2f" + path
+	case 5:
+		path = source + "//" + name
+	case 6:
+		path = source + "%2f" + name
+	case 7:
+		path = strings.ToUpper(source[:1]) + source[1:] + "/" + name
+	case 8:
+		path = source + ";v=1/" + name
+	case 9:
+		path += "?"
+	case 10:
+		path += "?x=" + strconv.Itoa(r.IntN(9))
+	case 11:
+		path += "#x"
+	case 12:
+		path = source + "\\" + name
+	case 13:
+		path = "open%5c..%5c" + path
+	}
+	if source == "full" && r.IntN(12) == 0 {
+		return pick(r, "https", "http", "HTTPS") + "://" + pick(r, "cdn.example.com", "CDN.example.com.", "cdn.example.com:443", "cdn.example.com:80") + "/f/" + escaped(r, name)
+	}
+	port = pick(r, port, port, port, port, port, port, port, port, port, "0"+port, port+"0", "")
+	if port != "" {
+		host += ":" + port
+	}
+	if scheme == "" {
+		return "//" + host + "/" + path
+	}
+	return scheme + "://" + host + "/" + path
+}
+
+// option is an option at random. None of them has the marks' colour; for the mark
+// in the corner quality is such that it can be seen.
+func option(r *rand.Rand, corner bool) string {
+	side := func() string { return strconv.Itoa(pick(r, 1, 2, 3, 7, 16, 33, 64, 100, 150)) }
+	quality := strconv.Itoa(1 + r.IntN(100))
+	if corner {
+		quality = strconv.Itoa(50 + r.IntN(51))
+	}
+	return pick(r,
+		"w="+side(), "width="+side(), "h="+side(), "height="+side(), "size="+side(), "dpr="+pick(r, "0.1", "1", "2", "3"),
+		"fit="+pick(r, "scale-down", "contain", "cover", "crop", "pad", "squeeze", "fill"), "ar="+pick(r, "16:9", "1:3", "100:1"),
+		"gravity="+pick(r, "north", "southeast", "attention", "entropy", "focal"), "g=west", "crop=east", "fp-x=0.9", "fp-z=4",
+		"rect="+pick(r, "0,0,10,10", "50%25,50%25,50%25,50%25", "90,70,5,5", "0,0,100%25,10"), "trim="+pick(r, "0", "10", "255"),
+		"rotate="+pick(r, "90", "180", "270"), "flip="+pick(r, "h", "v", "hv"), "bg="+pick(r, "white", "fff", "000", "navy", "00f8", "red", "blue"), "background=transparent",
+		"pad="+pick(r, "1", "5,9", "20", "0,0,50,50"), "blur="+pick(r, "1", "30", "100"), "sharpen="+pick(r, "5", "100"),
+		"brightness="+pick(r, "0", "3"), "contrast="+pick(r, "0", "3"), "saturation="+pick(r, "0", "3"), "gamma="+pick(r, "0.1", "3"),
+		"grayscale", "sepia", "invert", "grayscale=1&invert=true", "pixelate="+pick(r, "2", "20", "500"),
+		"format="+pick(r, "auto", "avif", "webp", "jpeg", "jpg", "png", "gif", "tiff", "jxl", "original"), "fm=original", "f=png", "output=webp",
+		"q="+quality, "quality="+quality, "lossless", "progressive", "anim="+pick(r, "0", "1", "true"), "metadata="+pick(r, "none", "copyright", "keep"),
+		"dl=unmarked.jpg", "v="+strconv.Itoa(r.IntN(5)), "utm_source=x", "W=40")
+}
+
+// oddity is what hardly anybody would write.
+func oddity(r *rand.Rand) string {
+	return pick(r, "%77=40", "w=40&w=41", "w=", "h=9;w=9", "%zz", "src=open/a.jpg", "%73rc=open/a.jpg", "format=original&q=90", "fm=png&output=webp",
+		"exp=1", "sig=00", "=", "&&", "w=%00", "+w=40", "w%20=40", "?w=40")
+}
+
+// markOption is an option of marks, or what might be taken for one.
+func markOption(r *rand.Rand) string {
+	return pick(r,
+		"mark=", "mark", "mark=none", "mark=null", "mark=0", "mark=clear", "mark=corner", "mark=marks/clear.png", "mark=marks/none.png", "mark=open/a.jpg",
+		"mark=https://example.com/none.png", "%6dark=clear", "mark=clear&mark=clear", "MARK=clear", "mark[]=clear", "watermark=0", "wm=0", "nomark=1",
+		"mark-opacity=0", "mark-opacity=0.0001", "mark=clear&mark-opacity=0", "mark-w=1", "mark-w=0", "mark-w=-1", "mark-h=1", "mark-size=1", "mark-w=0.0001%25",
+		"mark-align=top,left", "mark-pad=8192", "mark-pad=100%25", "mark-repeat=0", "mark-fit=crop", "mark-opacity=-1", "mark-opacity=NaN", "mark=%00", "mark=cover&mark-opacity=0")
+}
+
+// TestNoWayAroundMarks tries to see an original of a marked source unmarked. The
+// pixels of every answer count, not what its headers say.
+func TestNoWayAroundMarks(t *testing.T) {
+	g := newGallery(t)
+	tries := min(max(*attempts, 1), allAttempts)
+	var mu sync.Mutex
+	outcomes := map[string]int{}
+	count := func(outcome string) {
+		mu.Lock()
+		defer mu.Unlock()
+		outcomes[outcome]++
+	}
+	numbers := make(chan int)
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for n := range numbers {
+				a := g.attempt(n, false)
+				count(g.try(t, n, a))
+			}
+		})
+	}
+	for i := range tries {
+		numbers <- i * (allAttempts / tries)
+	}
+	close(numbers)
+	workers.Wait()
+
+	total := 0
+	for _, n := range outcomes {
+		total += n
+	}
+	t.Logf("%d attempts to see an original without its mark:", total)
+	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+		t.Logf("%7d %s", outcomes[outcome], outcome)
+	}
+	if total != tries || outcomes["marked"] < tries/4 {
+		t.Errorf("of %d attempts %d were made and %d led to a picture", tries, total, outcomes["marked"])
+	}
+}
+
+// try makes an attempt, and says what came of it.
+func (g *gallery) try(t *testing.T, n int, a attempt) string {
+	w := g.ask(a)
+	body := w.Body.Bytes()
+	kind := w.Header().Get("Content-Type")
+	switch {
+	case a.method == "HEAD" && strings.HasPrefix(kind, "application/json"):
+		return "refused" // net/http leaves the body out
+	case a.method == "HEAD" || w.Code == http.StatusNotModified || w.Code == http.StatusNoContent:
+		if len(body) > 0 {
+			t.Errorf("attempt %d: %v: %d with %d bytes", n, a, w.Code, len(body))
+		}
+		return "without a body"
+	case strings.HasPrefix(kind, "application/json") && w.Code >= 400:
+		return "refused"
+	case a.method == "OPTIONS" && len(body) == 0:
+		return "without a body"
+	case !strings.HasPrefix(kind, "image/"):
+		t.Errorf("attempt %d: %v: %d %s", n, a, w.Code, kind)
+		return "unknown"
+	case w.Code == http.StatusPartialContent:
+		// A part of what is marked.
+		whole := a
+		whole.header = maps.Clone(a.header)
+		delete(whole.header, "Range")
+		w := g.ask(whole)
+		if w.Code != http.StatusOK || !bytes.Contains(w.Body.Bytes(), body) {
+			t.Errorf("attempt %d: %v: a part of nothing", n, a)
+		}
+		body = w.Body.Bytes()
+	}
+	if !marked(g.frames(t, body), a.corner) {
+		t.Errorf("attempt %d: %v: %d, a picture without its mark", n, a, w.Code)
+		return "NOT MARKED"
+	}
+	return "marked"
+}
+
+// TestAttemptsCanSucceed: where the source has no mark, the same attempts lead to
+// pictures that count as unmarked, so that those of TestNoWayAroundMarks would.
+func TestAttemptsCanSucceed(t *testing.T) {
+	g := newGallery(t)
+	seen := 0
+	for n := range 1000 {
+		a := g.attempt(n, true)
+		if a.method != "GET" || a.header["Range"] != "" {
+			continue
+		}
+		w := g.ask(a)
+		if w.Code != http.StatusOK {
+			continue
+		}
+		seen++
+		if marked(g.frames(t, w.Body.Bytes()), a.corner) {
+			t.Errorf("attempt %d: %v: counts as marked", n, a)
+		}
+	}
+	if seen < 200 {
+		t.Errorf("%d pictures were seen", seen)
+	}
+}
+
+// TestEveryRouteIsMarked goes through every kind of URL that the server knows. A new
+// one that shows pictures needs a row here and a form in gallery.attempt.
+func TestEveryRouteIsMarked(t *testing.T) {
+	g := newGallery(t)
+	full := url.QueryEscape(g.origin.URL + "/full/a.jpg")
+	const picture, refused, other = "picture", "refused", "no picture"
+	for _, route := range []struct {
+		method, target, host string
+		want                 string
+	}{
+		{"GET", "/acme/full/a.jpg?w=40", "", picture},
+		{"GET", "/acme/transform/full/a.jpg?w=40", "", picture},
+		{"GET", "/acme/transform?src=full/a.jpg", "", picture},
+		{"GET", "/acme/transform?src=" + full, "", picture},
+		{"GET", "/acme?src=full/a.jpg&w=40", "", picture},
+		{"GET", "/acme?src=" + full, "", picture},
+		{"GET", "/acme/?src=" + full, "", picture},
+		{"GET", "/full/a.jpg?w=40", "acme.img.example.com", picture},
+		{"GET", "/transform?src=full/a.jpg", "acme.img.example.com", picture},
+		{"GET", "/?src=full/a.jpg", "acme.img.example.com", picture},
+		{"GET", "/acme/full/a.jpg?preset=clear", "", picture},
+		{"GET", "/acme/full/missing.jpg?default=open/a.jpg", "", picture},
+		{"GET", "/acme/open/missing.jpg?default=full/a.jpg", "", picture},
+		{"GET", "/acme/outer/full/a.jpg", "", picture},
+		{"GET", "/acme/twin/a.jpg", "", picture},
+		{"HEAD", "/acme/full/a.jpg?w=40", "", other},
+		{"OPTIONS", "/acme/full/a.jpg?w=40", "", other},
+		{"POST", "/acme/transform?w=40", "", refused},
+		{"PUT", "/acme/full/a.jpg", "", refused},
+		{"GET", "/acme/open/a.jpg?mark=full/a.jpg", "", refused},
+		// Not built. Who builds them decides their marks by decideMarks.
+		{"GET", "/acme/info/full/a.jpg", "", refused},
+		{"GET", "/acme/info/blurhash?src=full/a.jpg", "", refused},
+		{"GET", "/acme/placeholder/blurhash?src=full/a.jpg", "", refused},
+		{"GET", "/acme/placeholder/color?src=full/a.jpg", "", refused},
+		{"GET", "/acme/grid?src=full/a.jpg&src=full/b.png", "", refused},
+		// Not about pictures.
+		{"GET", "/", "", other},
+		{"GET", "/playground/acme", "", other},
+		{"GET", "/playground/acme/original?src=full/a.jpg", "", other},
+		{"GET", "/healthz", "", other},
+		{"GET", "/v1/workspaces", "", refused},
+	} {
+		w := g.ask(attempt{method: route.method, target: route.target, host: route.host})
+		kind := w.Header().Get("Content-Type")
+		got := other
+		switch {
+		case strings.HasPrefix(kind, "image/") && w.Body.Len() > 0:
+			got = picture
+			if !marked(g.frames(t, w.Body.Bytes()), false) {
+				t.Errorf("%s %s: not marked", route.method, route.target)
+			}
+		case w.Code >= 400:
+			got = refused
+		}
+		if got != route.want {
+			t.Errorf("%s %s: %d %s, want %s", route.method, route.target, w.Code, kind, route.want)
+		}
+	}
+}
+
+// TestAPIShowsNoPictures: no operation of the management API answers with an image.
+func TestAPIShowsNoPictures(t *testing.T) {
+	res, err := http.Get(startServer(t) + "/v1/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	spec, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK || bytes.Contains(spec, []byte(`"image/`)) {
+		t.Errorf("%s; an operation answers with image/…: its marks are to be decided like those of every variant", res.Status)
+	}
+}
