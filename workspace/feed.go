@@ -45,7 +45,7 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 		var namespaces []string
 		for _, change := range changes {
 			switch change.Kind {
-			case ChangedWorkspace, ChangedPurges:
+			case ChangedWorkspace, ChangedPurges, ChangedDomains:
 				namespaces = append(namespaces, change.Namespace)
 			}
 		}
