@@ -28,6 +28,7 @@ run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your ow
 test: deps lint ## everything that must hold
 	@scripts/install-test-deps
 	@scripts/build-versitygw
+	@scripts/install-dynamodb-local
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE)
 	$(GO) test $(CGO)

@@ -34,17 +34,19 @@ var mayImport = map[string][]string{
 	"usage":     {"workspace"},
 
 	// Adapters import their parent.
-	"transform/vips":   {"transform"},
-	"workspace/sqlite": {"workspace", "limit"},
-	"origin/bucket":    {"origin"},
-	"cache/bucket":     {"cache"},
+	"transform/vips":     {"transform"},
+	"workspace/sqlite":   {"workspace", "limit"},
+	"workspace/dynamodb": {"workspace", "limit"},
+	"origin/bucket":      {"origin"},
+	"cache/bucket":       {"cache"},
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
 	"workspace/workspacetest": {"workspace", "limit"},
 
 	// Servers that tests run against.
-	"internal/versitygw": {},
+	"internal/versitygw":     {},
+	"internal/dynamodblocal": {},
 
 	// The server imports parents, never an adapter.
 	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
@@ -59,7 +61,7 @@ var mayImport = map[string][]string{
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
-	"github.com/aws":                   {"origin/bucket", "cache/bucket", "internal/versitygw"},
+	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
 }
 
 // A sourceFile is one Go file's package clause and imports.

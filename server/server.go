@@ -93,7 +93,7 @@ type Server struct {
 // New makes a server. Close it when its last request has been answered.
 func New(c Config) *Server {
 	s := &Server{
-		workspaces: c.Workspaces, sites: newSites(4096), engine: c.Engine, http: c.HTTP, bucket: c.Bucket, api: c.API, dirs: c.Dirs,
+		workspaces: c.Workspaces, sites: newSites(16384), engine: c.Engine, http: c.HTTP, bucket: c.Bucket, api: c.API, dirs: c.Dirs,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,10 +15,15 @@ import (
 
 // CachedConfig is how a [Cached] is set up. Zero fields have defaults.
 type CachedConfig struct {
-	Size int              // workspaces kept in memory; 0 is 4096
+	Size int              // workspaces kept in memory; 0 is 16384
 	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
 	Log  *slog.Logger     // nil is slog.Default
 	Now  func() time.Time // nil is time.Now
+
+	// Copies keep what was read for when the store can't be, with secrets encrypted by
+	// Codec, which they need. Nil keeps none, as suits a store on the same machine.
+	Copies Copies
+	Codec  *Codec
 
 	// OnChange is told by Run what the store's feed says, for who keeps copies of what
 	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
@@ -26,10 +32,11 @@ type CachedConfig struct {
 }
 
 const (
-	unknownFor  = 5 * time.Second // how long an unknown namespace is remembered at most
-	unknownSize = 16384           // how many of them
-	loadTimeout = 5 * time.Second // of one read for Get
-	reportEvery = time.Minute     // between log lines about a store that fails
+	unknownFor  = 5 * time.Second        // how long an unknown namespace is remembered at most
+	unknownSize = 16384                  // how many of them
+	loadTimeout = 5 * time.Second        // of one read for Get
+	patience    = 300 * time.Millisecond // that a Get waits for the store where there is a copy
+	reportEvery = time.Minute            // between log lines about a store that fails
 )
 
 // Cached is a [Store] that answers Get from memory, so that requests don't wait
@@ -37,7 +44,8 @@ const (
 // namespaces are unknown. What another node changes is seen within CachedConfig.Poll
 // while [Cached.Run] runs; what is written through this Cached is seen by every
 // Get that begins after the write returned. When the store is down, what is in
-// memory goes on being served. It is safe for concurrent use.
+// memory goes on being served, and what is in CachedConfig.Copies, also where the
+// process was started meanwhile. It is safe for concurrent use.
 //
 // The order of things rests on two rules. Copies of one workspace (one ID) are
 // told apart by their revision, and an older one never replaces a newer one. Where
@@ -52,6 +60,10 @@ type Cached struct {
 	log     *slog.Logger
 	now     func() time.Time
 	tell    func([]Change)
+	spool   *spool
+
+	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
+	down  atomic.Bool // the store failed when it was last asked
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -60,6 +72,7 @@ type Cached struct {
 	epochs   [256]uint64                   // by hash of the namespace
 	loads    map[string]*load              // reads of this epoch, which later ones may share
 	stale    map[string]struct{}           // in known, changed by others, not yet read again
+	recopy   bool                          // copies were wiped, and what is stale has none
 	seed     maphash.Seed                  // of epochOf
 	reported time.Time                     // when a failing store was last logged
 }
@@ -70,7 +83,7 @@ var _ Store = (*Cached)(nil)
 // others are not seen.
 func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Size <= 0 {
-		cfg.Size = 4096
+		cfg.Size = 16384
 	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = 5 * time.Second
@@ -93,8 +106,12 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 		panic(err)
 	}
 	purges, _ := store.(Purges)
+	var keep *spool
+	if cfg.Copies != nil {
+		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
+	}
 	return &Cached{
-		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange,
+		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
@@ -123,7 +140,7 @@ func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) 
 		c.mu.Unlock()
 		return nil, ErrNotFound
 	}
-	l := c.load(ctx, namespace)
+	l := c.load(ctx, namespace, true)
 	c.mu.Unlock()
 	return l.wait(ctx)
 }
@@ -145,8 +162,9 @@ func (l *load) wait(ctx context.Context) (*Workspace, error) {
 }
 
 // load begins to read a namespace, or joins who does. It outlives the caller's
-// context, since others may be waiting for it. c.mu is held.
-func (c *Cached) load(ctx context.Context, namespace string) *load {
+// context, since others may be waiting for it. Where a copy will do, and the store
+// doesn't answer soon, it is the copy. c.mu is held.
+func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *load {
 	if l := c.loads[namespace]; l != nil {
 		return l
 	}
@@ -154,39 +172,99 @@ func (c *Cached) load(ctx context.Context, namespace string) *load {
 	c.loads[namespace] = l
 	epoch := c.epochs[c.epochOf(namespace)]
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	read := make(chan struct{})
+	var w *Workspace
+	var err error
 	go func() {
 		defer cancel()
-		defer close(l.done)
-		l.w, l.err = c.read(ctx, namespace)
+		defer close(read)
+		w, err = c.read(ctx, namespace, epoch)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.loads[namespace] == l {
 			delete(c.loads, namespace)
 		}
-		current := c.epochs[c.epochOf(namespace)] == epoch
-		switch {
-		case l.err == nil:
-			if current {
-				delete(c.stale, namespace)
-				l.w = c.keep(l.w)
+	}()
+	go func() {
+		defer close(l.done)
+		if copyWillDo && c.spool != nil {
+			if !c.down.Load() {
+				soon := time.NewTimer(patience)
+				defer soon.Stop()
+				select {
+				case <-read:
+				case <-soon.C:
+				}
 			}
-		case errors.Is(l.err, ErrNotFound):
-			if current {
-				c.drop(namespace)
-				c.unknown.Add(namespace, c.now().Add(unknownFor))
+			select {
+			case <-read:
+				if !errors.Is(err, ErrUnavailable) {
+					l.w, l.err = w, err
+					return
+				}
+			default:
 			}
-		case !errors.Is(l.err, ErrUnavailable):
-			l.err = fmt.Errorf("%w: %w", ErrUnavailable, l.err)
+			if l.w = c.lastKnown(ctx, namespace, epoch); l.w != nil {
+				return
+			}
 		}
-		if l.err != nil && !errors.Is(l.err, ErrNotFound) {
-			c.complain("reading a workspace", l.err)
-		}
+		<-read
+		l.w, l.err = w, err
 	}()
 	return l
 }
 
-// read reads a workspace from the store, and what it has purged.
-func (c *Cached) read(ctx context.Context, namespace string) (*Workspace, error) {
+// read reads a namespace from the store, and keeps what it says unless it has been
+// overtaken.
+func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Workspace, error) {
+	w, err := c.ask(ctx, namespace)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	current := c.epochs[c.epochOf(namespace)] == epoch
+	switch {
+	case err == nil:
+		c.down.Store(false)
+		if current {
+			delete(c.stale, namespace)
+			w = c.keep(w)
+		}
+		return w, nil
+	case errors.Is(err, ErrNotFound):
+		c.down.Store(false)
+		if current {
+			c.drop(namespace)
+			c.unknown.Add(namespace, c.now().Add(unknownFor))
+		}
+		return nil, err
+	case !errors.Is(err, ErrUnavailable):
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	c.down.Store(true)
+	c.complain("reading a workspace", err)
+	return nil, err
+}
+
+// lastKnown takes the copy of a namespace into memory, to be read anew when the store
+// is back. Nil is none.
+func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *Workspace) {
+	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have, ok := c.known.Peek(namespace); ok { // the store was faster after all
+		return have
+	}
+	if c.epochs[c.epochOf(namespace)] != epoch {
+		return nil // written or deleted meanwhile
+	}
+	c.known.Add(namespace, w)
+	c.stale[namespace] = struct{}{}
+	return w
+}
+
+// ask asks the store for a workspace, and for what it has purged.
+func (c *Cached) ask(ctx context.Context, namespace string) (*Workspace, error) {
 	w, err := c.store.Get(ctx, namespace)
 	if err != nil || c.purges == nil {
 		return w, err
@@ -213,6 +291,9 @@ func (c *Cached) keep(w *Workspace) *Workspace {
 			log = w.Purges
 		}
 		if settings == have && log.Sequence == have.Purges.Sequence {
+			if c.recopy {
+				c.spool.put(have)
+			}
 			return have
 		}
 		if settings.Purges.Sequence != log.Sequence {
@@ -222,6 +303,7 @@ func (c *Cached) keep(w *Workspace) *Workspace {
 		}
 		w = settings
 	}
+	c.spool.put(w)
 	c.known.Add(w.Namespace, w)
 	c.unknown.Remove(w.Namespace)
 	return w
@@ -231,6 +313,7 @@ func (c *Cached) keep(w *Workspace) *Workspace {
 func (c *Cached) drop(namespace string) {
 	c.known.Remove(namespace)
 	delete(c.stale, namespace)
+	c.spool.remove(namespace)
 }
 
 // advance begins a new epoch of the namespace: reads that are under way are no
@@ -318,7 +401,7 @@ func (c *Cached) refresh(ctx context.Context, namespace string, err error) {
 	}
 	c.mu.Lock()
 	c.advance(namespace)
-	l := c.load(ctx, namespace)
+	l := c.load(ctx, namespace, false)
 	c.mu.Unlock()
 	_, _ = l.wait(ctx)
 }

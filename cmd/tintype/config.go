@@ -23,7 +23,7 @@ type serveCmd struct {
 	Listen     string    `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
 	OpsListen  string    `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
 	Data       string    `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
-	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, or sqlite:PATH (${default})."`
+	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
 	BaseDomain string    `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	Apply      string    `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
@@ -201,22 +201,6 @@ func (d *dirSpec) UnmarshalText(text []byte) error {
 	}
 	d.namespace, d.key, d.path = ns, key, path
 	return nil
-}
-
-// A storeURL says where workspaces are kept.
-type storeURL struct{ path string }
-
-// UnmarshalText reads sqlite or sqlite:PATH.
-func (u *storeURL) UnmarshalText(text []byte) error {
-	s := string(text)
-	if s == "sqlite" {
-		return nil
-	}
-	if path, ok := strings.CutPrefix(s, "sqlite:"); ok && path != "" {
-		u.path = strings.TrimPrefix(path, "//")
-		return nil
-	}
-	return fmt.Errorf("%q is no store; write sqlite, or sqlite:PATH", s)
 }
 
 // secret reads a secret from variable name, or from the file that name_FILE names.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
 )
@@ -36,6 +37,7 @@ func (m tidy) Run() int {
 	if dir, err := drawn(); err == nil {
 		_ = os.RemoveAll(dir)
 	}
+	dynamodblocal.Stop()
 	return code
 }
 

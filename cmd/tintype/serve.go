@@ -28,7 +28,6 @@ import (
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
-	"github.com/tintype/tintype/workspace/sqlite"
 )
 
 // How long a stop waits for requests that are under way.
@@ -54,22 +53,21 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		}
 	}()
 
-	codec, err := c.codec(std.getenv)
+	store, cached, err := c.openStore(ctx, std.getenv, log, &closers)
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.Open(c.storePath(), codec)
-	if err != nil {
-		return err
-	}
-	closers = append(closers, store.Close)
 	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
-	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log, OnChange: auth.Changed})
+	cached.OnChange = auth.Changed
+	workspaces := workspace.NewCached(store, cached)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
 	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
 	if c.Apply != "" {
-		if err := c.applyFile(ctx, workspaces, log); err != nil {
+		err := c.applyFile(ctx, workspaces, log)
+		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
+			log.Error("--apply: not applied, since the store can't be reached: start again when it can", "err", err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -227,7 +225,11 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs ma
 			dirs[spec.namespace] = map[string]*origin.Dir{}
 		}
 		dirs[spec.namespace][spec.key] = dir
-		if err := ensureWorkspace(ctx, store, spec.namespace); err != nil {
+		err = ensureWorkspace(ctx, store, spec.namespace)
+		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
+			err = nil // it may be there, and the next start makes it
+		}
+		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
 		}
 	}

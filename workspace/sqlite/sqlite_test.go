@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"errors"
@@ -24,10 +23,12 @@ const writerFile = "TINTYPE_TEST_WRITER_FILE"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerFile); path != "" {
-		if err := writeForEver(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+		s, err := sqlite.Open(path, codec)
+		if err == nil {
+			err = workspacetest.WriteForEver(context.Background(), s, os.Stdout)
 		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -309,92 +310,13 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// writeForEver creates and updates workspaces and says so on standard output after
-// each write that was acknowledged.
-func writeForEver(path string) error {
-	s, err := sqlite.Open(path, codec)
-	if err != nil {
-		return err
-	}
-	for i := 0; ; i++ {
-		w := workspace.New(fmt.Sprintf("ws-%d", i))
-		w.Domains = []string{w.Namespace + ".example.com"}
-		if err := s.Create(context.Background(), w); err != nil && !errors.Is(err, workspace.ErrExists) {
-			return err
-		}
-		for {
-			w, err := s.Get(context.Background(), w.Namespace)
-			if err != nil {
-				return err
-			}
-			if w.Revision >= 5 {
-				break
-			}
-			if err := s.Update(context.Background(), w); err != nil {
-				return err
-			}
-			fmt.Println(w.Namespace, w.Revision)
-		}
-	}
-}
-
 // A process that is killed in the middle of writing loses nothing that it had
 // acknowledged, and leaves nothing half done.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
-	acknowledged := map[string]int64{}
-	for round := range 20 {
+	workspacetest.Kill(t, workspacetest.Soak(20, 500), func() *exec.Cmd {
 		child := exec.CommandContext(t.Context(), os.Args[0])
 		child.Env = append(os.Environ(), writerFile+"="+path)
-		child.Stderr = os.Stderr
-		out, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ { // on to the end: what was said before the kill counts
-			namespace, text, _ := strings.Cut(lines.Text(), " ")
-			revision, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
-				t.Fatalf("the writer said %q", lines.Text())
-			}
-			acknowledged[namespace] = revision
-			if n == round%7 {
-				if err := child.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		_ = child.Wait() // killed
-
-		s := open(t, path)
-		list, err := s.List(t.Context(), "", 1000)
-		if err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		stored := map[string]int64{}
-		for _, w := range list {
-			stored[w.Namespace] = w.Revision
-		}
-		for namespace, revision := range acknowledged {
-			if stored[namespace] < revision {
-				t.Errorf("round %d: %s is at revision %d, %d was acknowledged", round, namespace, stored[namespace], revision)
-			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if t.Failed() {
-			return
-		}
-	}
-	if n := exec1(t, path, `SELECT count(*) FROM workspaces w LEFT JOIN domains d USING (namespace) WHERE d.domain IS NULL`); n != "0" {
-		t.Errorf("%s workspaces lost their domains", n)
-	}
-	if len(acknowledged) == 0 {
-		t.Error("nothing was acknowledged")
-	}
+		return child
+	}, func(t *testing.T) workspacetest.Store { return open(t, path) })
 }
