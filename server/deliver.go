@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
 )
 
 // generation is part of every variant key. It goes up when the engine's output for
@@ -35,6 +36,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 	if err != nil {
 		return err
 	}
+	w.log.site = site
 	if err := site.admitOrigin(w, r); err != nil {
 		return err
 	}
@@ -46,6 +48,9 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 	default:
 		w.Header().Set("Allow", allowedMethods)
 		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD")
+	}
+	if err := s.admit(r.Context(), site); err != nil {
+		return err
 	}
 	ask, err := site.read(rest, strings.TrimPrefix(query, "?"))
 	if ask.auto() {
@@ -260,6 +265,16 @@ type originalKey struct {
 // make fetches the original and transforms it. old is the stale entry that is to
 // be renewed, or nil. Errors that are worth remembering come as entries.
 func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
+	if err != nil {
+		return nil, err
+	}
+	made := false
+	defer func() {
+		if !made {
+			undo()
+		}
+	}()
 	start := time.Now()
 	var have origin.Validators
 	if old != nil && old.Code == "" {
@@ -285,6 +300,8 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if err != nil {
 		return s.remember(err)
 	}
+	made = true
+	s.count(ctx, a.site, a.ref.sourceName(), workspace.Usage{Transforms: 1})
 	sum := sha256.Sum256(image.Data)
 	e := &cache.Entry{
 		Body:        image.Data,
@@ -341,6 +358,7 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 	if err != nil {
 		return nil, err
 	}
+	s.count(ctx, c, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
 	h, err := transform.ReadHeader(obj.Body)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,8 @@ var statuses = map[Code]int{
 	"IMAGE_CORRUPT":         http.StatusUnprocessableEntity,
 	"IMAGE_TOO_LARGE":       http.StatusUnprocessableEntity,
 	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
+	"RATE_LIMITED":          http.StatusTooManyRequests,
+	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,

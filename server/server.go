@@ -17,14 +17,17 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/marks"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -32,6 +35,13 @@ import (
 // request. Two calls that answer the same revision answer the same pointer.
 type Workspaces interface {
 	Get(ctx context.Context, namespace string) (*workspace.Workspace, error)
+}
+
+// Domains says whose a host name is, from memory: it is asked on every request to a
+// host that isn't known otherwise. The error is workspace.ErrDomainNotFound where it is
+// nobody's.
+type Domains interface {
+	Domain(ctx context.Context, name string) (workspace.Domain, error)
 }
 
 // Config is what a Server is made of. Fields without a comment on their zero value
@@ -57,12 +67,19 @@ type Config struct {
 	Limits           transform.Limits
 	FetchTimeout     time.Duration // of one original, waiting for its turn included; 0 is 10 s
 	TransformTimeout time.Duration
-	Transforms       int                   // at a time
-	Queue            int                   // transforms that may wait
-	TrustedProxies   []netip.Prefix        // whose X-Forwarded-For is believed
-	Metrics          prometheus.Registerer // nil registers nothing
-	Log              *slog.Logger
-	Now              func() time.Time // nil is time.Now
+	Transforms       int            // at a time
+	Queue            int            // transforms that may wait
+	TrustedProxies   []netip.Prefix // whose X-Forwarded-For is believed
+	ClientRequests   int            // a minute, from one client address; 0 is any number
+
+	Domains  Domains            // whose a custom domain is; nil knows none
+	Limiter  *limit.Limiter     // holds workspaces to their limits; nil is one of this server alone
+	Usage    *usage.Recorder    // nil counts nothing
+	AuditLog workspace.AuditLog // where warnings of limits are written; nil is nowhere
+
+	Metrics prometheus.Registerer // nil registers nothing
+	Log     *slog.Logger
+	Now     func() time.Time // nil is time.Now
 }
 
 // A Server is ready to serve once New returns. It is safe for concurrent use.
@@ -85,6 +102,13 @@ type Server struct {
 	fetches          *fetchGate
 	fetchTimeout     time.Duration
 	trusted          []netip.Prefix
+	domains          Domains
+	limiter          *limit.Limiter // of workspaces
+	clients          *limit.Limiter // of client addresses
+	clientRequests   int
+	usage            *usage.Recorder
+	auditLog         workspace.AuditLog
+	behind           sync.WaitGroup // what is written behind requests
 	metrics          *metrics
 	log              *slog.Logger
 	now              func() time.Time
@@ -97,6 +121,11 @@ func New(c Config) *Server {
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, usage: c.Usage, auditLog: c.AuditLog,
+		clients: limit.New(limit.Config{Log: c.Log}),
+	}
+	if s.limiter == nil {
+		s.limiter = limit.New(limit.Config{Warn: s.WarnOfLimit, Log: c.Log})
 	}
 	if s.fetchTimeout == 0 {
 		s.fetchTimeout = origin.DefaultLimits().Timeout
@@ -110,8 +139,9 @@ func New(c Config) *Server {
 }
 
 // Close waits for work behind requests (stale variants being renewed, marks being
-// looked at again).
+// looked at again, warnings being written down).
 func (s *Server) Close(ctx context.Context) error {
+	defer s.behind.Wait() // each for some seconds at most
 	return errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
 }
 
@@ -139,11 +169,18 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.fail(err)
 		return
 	}
+	if path != "/healthz" && path != "/readyz" {
+		if err := s.admitClient(r.Context(), s.client(r)); err != nil {
+			res.fail(err)
+			return
+		}
+	}
 	if namespace, rest, ok := s.namespaceOf(r.Context(), r.Host, path); ok {
 		res.log.workspace = namespace
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
 		}
+		s.countRequest(r.Context(), res)
 		return
 	}
 	first, _, _ := strings.Cut(path[1:], "/")
