@@ -41,7 +41,7 @@ lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be
 	@scripts/vulncheck
 
 bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
-	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server
+	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server ./signing
 	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at

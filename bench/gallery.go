@@ -54,6 +54,9 @@ func sheets() []sheet {
 			"format=jpeg&q=20", "format=jpeg&q=50", "format=jpeg&q=80", "format=jpeg&q=95",
 			"format=webp&q=20", "format=webp&q=50", "format=webp&q=80", "format=webp&q=95",
 			"format=avif&q=20", "format=avif&q=50", "format=avif&q=80", "format=avif&q=95")},
+		{Title: "Marks", pictures: []string{"dusk.jpg", "logo.png", "orbit.gif"}, queries: each("w=300&mark=folder/logo.png",
+			"", "&mark-w=40%25", "&mark-align=top,left", "&mark-align=center&mark-opacity=.5", "&mark-repeat&mark-opacity=.3", "&mark-pad=0", "&mark-size=80&mark-fit=cover",
+			"&mark-w=90%25&mark-h=20%25&mark-fit=squeeze", "&mark-w=60&dpr=2", "&pad=20&bg=048", "&format=jpeg", "&format=avif", "&format=gif")},
 		{Title: "Transparency", pictures: []string{"logo.png"}, queries: each("w=300&",
 			"format=png", "format=webp", "format=avif", "format=gif", "format=jpeg", "format=jpeg&bg=c33", "format=png&bg=3c38")},
 	}

@@ -7,7 +7,8 @@
 //	go run ./bench -gallery dir
 //
 // The first prints the processor time of variants made in three ways, turn by turn
-// in one run, with their bytes and scores; see speed.go. The second sweeps the
+// in one run, with their bytes and scores, and what a mark adds; see speed.go and
+// marks.go. The second sweeps the
 // qualities of every encoder and prints the table that encode.go's scales come
 // from; see quality.go. The third writes a page of every operation, to look at. The
 // first two draw their originals (see originals.go); -photos adds
@@ -15,6 +16,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"log"
 	"log/slog"
@@ -45,7 +47,7 @@ func main() {
 	case *quality:
 		err = sweep(os.Stdout, *photos)
 	default:
-		err = compareSpeed(os.Stdout, *n, pattern, *photos)
+		err = errors.Join(compareSpeed(os.Stdout, *n, pattern, *photos), compareMarks(os.Stdout, *n, pattern, *photos))
 	}
 	if err != nil {
 		log.Fatal(err)

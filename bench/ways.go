@@ -175,10 +175,13 @@ func (h *house) keep(name string, original []byte) error {
 }
 
 // miss is a way: a request that finds nothing in the cache.
-func (h *house) miss(name string) way {
+func (h *house) miss(name string) way { return h.missWith(name, "") }
+
+// missWith is miss with further options.
+func (h *house) missWith(name, options string) way {
 	return func(_ []byte, width int, to transform.Format) ([]byte, error) {
 		h.asked++
-		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/bench/folder/%s?w=%d&format=%s&v=%d", name, width, to, h.asked), nil)
+		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/bench/folder/%s?w=%d&format=%s&v=%d&%s", name, width, to, h.asked, options), nil)
 		w := httptest.NewRecorder()
 		h.handler.ServeHTTP(w, r)
 		if w.Code != http.StatusOK {

@@ -43,7 +43,6 @@ var statuses = map[Code]int{
 	"RATE_LIMITED":          http.StatusTooManyRequests,
 	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
-	"NOT_IMPLEMENTED":       http.StatusNotImplemented,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
 	"MARK_UNAVAILABLE":      http.StatusBadGateway,
 	"OVERLOADED":            http.StatusServiceUnavailable,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/tintype/tintype/marks"
@@ -165,9 +164,6 @@ func (s *Server) markImage(ctx context.Context, c *site, m stamp, whole bool) (*
 		var have origin.Validators
 		if old != nil {
 			have = old.Validators
-		}
-		if m.ref.source != nil && m.ref.source.fetch == nil {
-			return nil, fmt.Errorf("%w: this server can't fetch from sources of kind %s", origin.ErrUnavailable, m.ref.source.Kind)
 		}
 		fetched, err := s.readOriginal(ctx, c, m.ref, have)
 		if err != nil {

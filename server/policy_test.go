@@ -200,7 +200,7 @@ func TestWhatCannotBeHonouredIsRefused(t *testing.T) {
 	for target, want := range map[string]string{
 		"/acme/marked/cat.jpg":                            "MARK_UNAVAILABLE",
 		"/acme?src=" + b.upstream.URL + "/photos/cat.jpg": "MARK_UNAVAILABLE",
-		"/acme/media/cat.jpg":                             "NOT_IMPLEMENTED",
+		"/acme/media/cat.jpg":                             "ORIGIN_ERROR",
 		"/signed/photos/cat.jpg":                          "SIGNATURE_REQUIRED",
 	} {
 		if got := code(t, b.get(target)); got != want {

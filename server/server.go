@@ -54,8 +54,8 @@ type Config struct {
 	API        http.Handler // under /v1; nil is none
 
 	// Bucket makes the source of a bucket (kind s3 or r2). An error, which is shown to
-	// clients, is that of its every fetch. Where Bucket is nil, such sources are refused
-	// as not implemented.
+	// clients, is that of its every fetch. Where Bucket is nil, every fetch of such a
+	// source fails.
 	Bucket func(workspace.Source) (origin.Source, error)
 
 	// Dirs are the operator's folders: sources by namespace and key. They take the

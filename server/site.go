@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -36,10 +37,10 @@ type site struct {
 // A source is a configured source made ready to fetch from.
 type source struct {
 	workspace.Source
-	id     string        // of the originals' place: another place is another id
-	fetch  origin.Source // nil where this server can't fetch from the kind yet
-	places []origin.URL  // every URL prefix under which its originals are known
-	marked bool          // marks are bound to it
+	id     string // of the originals' place: another place is another id
+	fetch  origin.Source
+	places []origin.URL // every URL prefix under which its originals are known
+	marked bool         // marks are bound to it
 	// shadowed: a place of another source is one of its own or inside, so that an
 	// original may belong to both.
 	shadowed bool
@@ -113,6 +114,7 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 				return nil, err
 			}
 			if s.bucket == nil {
+				src.fetch = unusable{errors.New("this server reads no buckets")}
 				break
 			}
 			if src.fetch, err = s.bucket(ws); err != nil {
