@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"samples":   {},
 	"signing":   {},
 	"limit":     {},
+	"purgehook": {},
 
 	"workspace": {"transform", "origin", "signing"},
 	"apikey":    {"workspace"},

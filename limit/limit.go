@@ -1,9 +1,10 @@
-// Package limit is about how much may be done in a span of time: the spans, and the
-// store that hands out what is left of a limit.
+// Package limit is about how much may be done in a span of time.
 //
-// A limit that several servers share is a counter in a store. A server doesn't ask
-// the store for every request: it takes a batch of tokens with [Leases], spends them
-// from memory, and gives back what it didn't need.
+// [Limiter] is what to ask: [Limiter.Take] says whether one thing more may be done
+// under some limits. A limit that several servers share is a counter in a store. A
+// server doesn't ask the store for every request: it takes a batch of tokens with
+// [Leases], spends them from memory, and gives back what it didn't need. What is
+// limited, how much of it there may be and what a refusal looks like is left to others.
 package limit
 
 import (

@@ -13,6 +13,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
 )
 
 // Bodies that are read at a time, each up to the largest original, and how many wait.
@@ -28,6 +29,9 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 		w.Header().Set("Allow", allowedMethods)
 		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD; an image to transform is sent with POST to /transform")
 	}
+	if err := s.admit(r.Context(), c); err != nil {
+		return err
+	}
 	who, err := s.sender(w, r, c)
 	switch {
 	case err != nil:
@@ -37,6 +41,7 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	case !who.known():
 		return unauthorized("transforming a body needs an API key with the scope read: send the header Authorization: Bearer KEY")
 	}
+	r = who.sign(r)
 	a, err := c.readBodyOptions(strings.TrimPrefix(query, "?"))
 	if err != nil {
 		return err
@@ -57,14 +62,20 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	if err := s.findMarks(r.Context(), &a); err != nil {
 		return err
 	}
+	undo, err := s.spend(r.Context(), c)
+	if err != nil {
+		return err
+	}
 	var t timings
 	start := time.Now()
 	img, err := s.transform(r.Context(), a, original)
 	t.transform.Store(int64(time.Since(start)))
 	t.header(w.Header())
 	if err != nil {
+		undo()
 		return err
 	}
+	s.count(r.Context(), c, "", workspace.Usage{Transforms: 1, BytesIn: int64(len(original.Body))})
 	e := &cache.Entry{Body: img.Data, ContentType: img.Format.MediaType()}
 	a.describe(w.Header(), e)
 	h := w.Header()

@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
 )
 
 // generation is part of every variant key. It goes up when the engine's output for
@@ -35,6 +36,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 	if err != nil {
 		return err
 	}
+	w.log.site = site
 	if r.Method == http.MethodPost {
 		return s.transformBody(w, r, site, rest, query)
 	}
@@ -50,6 +52,9 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		w.Header().Set("Allow", allowedMethods)
 		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD")
 	}
+	if err := s.admit(r.Context(), site); err != nil {
+		return err
+	}
 	ask, err := site.read(rest, strings.TrimPrefix(query, "?"))
 	if ask.auto() {
 		w.Header().Add("Vary", "Accept")
@@ -61,6 +66,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		w.Header().Set("Cache-Control", "no-store")
 		return err
 	}
+	r = ask.who.sign(r)
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
 	if err := s.authorize(&ask, "/"+namespace+rest+query); err != nil {
 		w.Header().Set("Cache-Control", "no-store")
@@ -279,6 +285,16 @@ type originalKey struct {
 // make fetches the original and transforms it. old is the stale entry that is to
 // be renewed, or nil. Errors that are worth remembering come as entries.
 func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
+	if err != nil {
+		return nil, err
+	}
+	made := false
+	defer func() {
+		if !made {
+			undo()
+		}
+	}()
 	start := time.Now()
 	var have origin.Validators
 	if old != nil && old.Code == "" {
@@ -304,6 +320,8 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if err != nil {
 		return s.remember(err)
 	}
+	made = true
+	s.count(ctx, a.site, a.ref.sourceName(), workspace.Usage{Transforms: 1})
 	sum := sha256.Sum256(image.Data)
 	e := &cache.Entry{
 		Body:        image.Data,
@@ -360,6 +378,7 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 	if err != nil {
 		return nil, err
 	}
+	s.count(ctx, c, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
 	h, err := s.judge(c, obj.Body)
 	if err != nil {
 		return nil, err
@@ -396,9 +415,6 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 		return transform.Image{}, err
 	}
 	if a.access.test != "" {
-		if err := s.testKeys.spend(ctx, a.site.ID, a.access.test); err != nil {
-			return transform.Image{}, err
-		}
 		stamped = append(stamped, s.testStamp)
 	}
 	done, err := s.transforms.enter(ctx)

@@ -41,6 +41,7 @@ var statuses = map[Code]int{
 	"IMAGE_CORRUPT":         http.StatusUnprocessableEntity,
 	"IMAGE_TOO_LARGE":       http.StatusUnprocessableEntity,
 	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
+	"RATE_LIMITED":          http.StatusTooManyRequests,
 	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"ORIGIN_ERROR":          http.StatusBadGateway,

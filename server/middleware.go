@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -39,6 +37,8 @@ type record struct {
 	who       apikey.Principal // of a key that was sent, also one that is no longer good
 	cause     error
 	code      Code
+	site      *site  // of an image; nil where it is none
+	source    string // key of the image's source
 }
 
 func (w *response) WriteHeader(status int) {
@@ -86,7 +86,7 @@ func (w *response) noteError(e *Error) {
 const statusClientGone = 499
 
 func (w *response) noteAsk(a *ask) {
-	w.log.original, w.log.options = a.ref.String(), a.canonical
+	w.log.original, w.log.options, w.log.source = a.ref.String(), a.canonical, a.ref.sourceName()
 }
 
 func (w *response) noteOutcome(o cache.Outcome) {
@@ -154,41 +154,6 @@ func (s *Server) access(r *http.Request, res *response, took time.Duration) {
 		attrs = append(attrs, slog.String("error", l.cause.Error()))
 	}
 	s.log.LogAttrs(ctx, level, "request", attrs...)
-}
-
-// client is the address of whoever asks: the peer, or what the nearest proxy that
-// isn't trusted is called by those that are.
-func (s *Server) client(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	if len(s.trusted) == 0 {
-		return host
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.isTrusted(host); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		host = hop.Unmap().String()
-	}
-	return host
-}
-
-func (s *Server) isTrusted(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
-	for _, p := range s.trusted {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
 
 // requestID is the client's X-Request-Id where it is a plain token, else a new one.

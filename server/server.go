@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +38,13 @@ type Workspaces interface {
 	Get(ctx context.Context, namespace string) (*workspace.Workspace, error)
 }
 
+// Domains says whose a host name is, from memory: it is asked on every request to a
+// host that isn't known otherwise. The error is workspace.ErrDomainNotFound where it is
+// nobody's.
+type Domains interface {
+	Domain(ctx context.Context, name string) (workspace.Domain, error)
+}
+
 // Config is what a Server is made of. Fields without a comment on their zero value
 // are required.
 type Config struct {
@@ -55,13 +63,10 @@ type Config struct {
 	// place of a stored source with the same key.
 	Dirs map[string]map[string]*origin.Dir
 
-	// Auth judges keys that requests for images carry; nil knows none. Usage counts their
-	// requests and Journal notes where they come from; nil is none. Leases are what test
-	// keys spend from; nil lets them make nothing.
+	// Auth judges keys that requests for images carry; nil knows none. Journal notes where
+	// they come from; nil notes nothing.
 	Auth    *apikey.Authenticator
-	Usage   *usage.Recorder
 	Journal *usage.Journal
-	Leases  limit.Leases
 
 	MaxOriginalBytes int64            // of a body that is sent; 0 is 25 MiB
 	BaseDomain       string           // of host-form URLs; empty is none
@@ -69,12 +74,19 @@ type Config struct {
 	Limits           transform.Limits
 	FetchTimeout     time.Duration // of one original, waiting for its turn included; 0 is 10 s
 	TransformTimeout time.Duration
-	Transforms       int                   // at a time
-	Queue            int                   // transforms that may wait
-	TrustedProxies   []netip.Prefix        // whose X-Forwarded-For is believed
-	Metrics          prometheus.Registerer // nil registers nothing
-	Log              *slog.Logger
-	Now              func() time.Time // nil is time.Now
+	Transforms       int            // at a time
+	Queue            int            // transforms that may wait
+	TrustedProxies   []netip.Prefix // whose X-Forwarded-For is believed
+	ClientRequests   int            // a minute, from one client address; 0 is any number
+
+	Domains  Domains            // whose a custom domain is; nil knows none
+	Limiter  *limit.Limiter     // holds workspaces to their limits; nil is one of this server alone
+	Usage    *usage.Recorder    // nil counts nothing
+	AuditLog workspace.AuditLog // where warnings of limits are written; nil is nowhere
+
+	Metrics prometheus.Registerer // nil registers nothing
+	Log     *slog.Logger
+	Now     func() time.Time // nil is time.Now
 }
 
 // A Server is ready to serve once New returns. It is safe for concurrent use.
@@ -89,9 +101,7 @@ type Server struct {
 	marks            marks.Images[originalKey]
 	api              http.Handler
 	auth             *apikey.Authenticator
-	usage            *usage.Recorder
 	journal          *usage.Journal
-	testKeys         *testKeys
 	testStamp        transform.MarkImage
 	bodies           *gate
 	maxOriginal      int64
@@ -104,6 +114,13 @@ type Server struct {
 	fetches          *fetchGate
 	fetchTimeout     time.Duration
 	trusted          []netip.Prefix
+	domains          Domains
+	limiter          *limit.Limiter // of workspaces
+	clients          *limit.Limiter // of client addresses
+	clientRequests   int
+	usage            *usage.Recorder
+	auditLog         workspace.AuditLog
+	behind           sync.WaitGroup // what is written behind requests
 	metrics          *metrics
 	log              *slog.Logger
 	now              func() time.Time
@@ -116,6 +133,11 @@ func New(c Config) *Server {
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, usage: c.Usage, auditLog: c.AuditLog,
+		clients: limit.New(limit.Config{Log: c.Log}),
+	}
+	if s.limiter == nil {
+		s.limiter = limit.New(limit.Config{Warn: s.WarnOfLimit, Log: c.Log})
 	}
 	if s.fetchTimeout == 0 {
 		s.fetchTimeout = origin.DefaultLimits().Timeout
@@ -123,8 +145,7 @@ func New(c Config) *Server {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.auth, s.usage, s.journal = c.Auth, c.Usage, c.Journal
-	s.testKeys = newTestKeys(c.Leases, s.now)
+	s.auth, s.journal = c.Auth, c.Journal
 	var err error
 	if s.testStamp, err = testStamp(); err != nil {
 		panic(err) // a picture of our own
@@ -139,8 +160,9 @@ func New(c Config) *Server {
 }
 
 // Close waits for work behind requests (stale variants being renewed, marks being
-// looked at again).
+// looked at again, warnings being written down).
 func (s *Server) Close(ctx context.Context) error {
+	defer s.behind.Wait() // each for some seconds at most
 	return errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
 }
 
@@ -168,12 +190,23 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.fail(err)
 		return
 	}
+	if path != "/healthz" && path != "/readyz" {
+		if err := s.admitClient(r.Context(), s.client(r)); err != nil {
+			res.fail(err)
+			return
+		}
+	}
 	if namespace, rest, ok := s.namespaceOf(r.Context(), r.Host, path); ok {
 		res.log.workspace = namespace
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
 		}
 		s.accountKey(res, r)
+		ctx := r.Context()
+		if res.log.who.Kind != "" {
+			ctx = apikey.WithPrincipal(ctx, res.log.who)
+		}
+		s.countRequest(ctx, res)
 		return
 	}
 	first, _, _ := strings.Cut(path[1:], "/")

@@ -31,6 +31,7 @@ type site struct {
 	marks   marks.Set
 	logos   map[*marks.Preset]logo
 	purges  purges
+	limits  siteLimits
 }
 
 // A source is a configured source made ready to fetch from.
@@ -143,6 +144,7 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	c.findShadowed()
 	c.findLogos()
 	c.purges = c.compilePurges(w.Purges)
+	c.limits = compileLimits(w)
 	return c, nil
 }
 

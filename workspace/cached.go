@@ -53,13 +53,14 @@ const (
 // do: each write, and each change that the feed tells of, moves on the epoch of its
 // namespace, and what was asked of the store in an earlier epoch is not kept.
 type Cached struct {
-	store  Store
-	purges Purges // of the store; nil where it keeps none
-	poll   time.Duration
-	log    *slog.Logger
-	now    func() time.Time
-	tell   func([]Change)
-	spool  *spool
+	store   Store
+	purges  Purges // of the store; nil where it keeps none
+	domains domainCache
+	poll    time.Duration
+	log     *slog.Logger
+	now     func() time.Time
+	tell    func([]Change)
+	spool   *spool
 
 	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
 	down  atomic.Bool // the store failed when it was last asked
@@ -110,7 +111,7 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
 	}
 	return &Cached{
-		store: store, purges: purges, poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
+		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
@@ -361,6 +362,9 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	defer c.mu.Unlock()
 	current := c.epochs[c.epochOf(n.Namespace)] == epoch
 	c.advance(n.Namespace)
+	for _, name := range n.Domains {
+		c.forgetDomain(name)
+	}
 	n.Purges = PurgeLog{} // keep takes those of the copy that is known
 	if have, ok := c.known.Peek(n.Namespace); ok && have.ID == n.ID || current && n.Revision == 1 {
 		c.keep(n)

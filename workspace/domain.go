@@ -2,6 +2,8 @@ package workspace
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 )
 
@@ -24,4 +26,15 @@ type Domains interface {
 	// VerifyDomain says that the workspace has shown the name to be its own. Where
 	// the claim is another's, or there is none, the error is ErrDomainNotFound.
 	VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...AuditEntry) error
+}
+
+// ChallengeName is the name whose TXT record shows that a domain is its owner's.
+func ChallengeName(domain string) string { return "_tintype." + domain }
+
+// Challenge is the text of that record. It is no secret: only who has the domain can
+// publish it there, and it is another for every workspace, one that takes the place of
+// an older one included.
+func Challenge(domain, workspaceID string) string {
+	sum := sha256.Sum256([]byte("tintype domain\n" + domain + "\n" + workspaceID))
+	return "tintype-verify=" + hex.EncodeToString(sum[:20])
 }

@@ -82,7 +82,12 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 func (c *Cached) suspect(changes []Change) {
 	c.mu.Lock()
 	for _, change := range changes {
-		if change.Kind != ChangedWorkspace && change.Kind != ChangedPurges {
+		switch change.Kind {
+		case ChangedWorkspace, ChangedPurges:
+		case ChangedDomains:
+			c.advance(change.Namespace)
+			continue
+		default:
 			continue
 		}
 		c.advance(change.Namespace)

@@ -95,5 +95,6 @@ type Preset struct {
 type Limits struct {
 	RequestsPerMinute   int `json:"requests_per_minute"`
 	TransformsPerMinute int `json:"transforms_per_minute"`
-	TransformsPerMonth  int `json:"transforms_per_month"`
+	TransformsPerDay    int `json:"transforms_per_day,omitempty"` // of UTC
+	TransformsPerMonth  int `json:"transforms_per_month"`         // a calendar month of UTC
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,9 @@ type serveCmd struct {
 
 	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
 	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
+
+	ClientRequests int    `env:"TINTYPE_CLIENT_REQUESTS" default:"0" placeholder:"N" help:"Requests a minute that one client address (of IPv6 one /64) may send to this server, of any kind; 0 is any number (${default})."`
+	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"Where to post the Cache-Tags of what was purged, so that a CDN in front can be purged too, with the bearer token in TINTYPE_PURGE_WEBHOOK_TOKEN if there is one."`
 
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
 
@@ -60,6 +64,7 @@ func (c *serveCmd) Validate() error {
 	}{
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 0, "a whole number from 0"},
+		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},
@@ -74,6 +79,11 @@ func (c *serveCmd) Validate() error {
 	if c.CacheBucket != "" {
 		if _, err := bucketcache.ParseURL(c.CacheBucket); err != nil {
 			return fmt.Errorf("--cache-bucket: %w", err)
+		}
+	}
+	if c.PurgeWebhook != "" {
+		if u, err := url.Parse(c.PurgeWebhook); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+			return errors.New("--purge-webhook: must be a URL such as https://cdn-purger.example.com/tintype; a token goes into TINTYPE_PURGE_WEBHOOK_TOKEN")
 		}
 	}
 	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {

@@ -22,8 +22,10 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/origin/bucket"
+	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/usage"
@@ -113,25 +115,40 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if workers == 0 {
 		workers = runtime.NumCPU()
 	}
+	hook, err := c.purgeHook(std.getenv, fetching, log)
+	if err != nil {
+		return err
+	}
 	var srv *server.Server
+	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: func(l limit.Limit, used int64) { srv.WarnOfLimit(l, used) }})
+	closers = append(closers, func() error { return withGrace(limiter.Close) })
+	apiConfig := api.Config{
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
+		FindPurge: func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
+			return srv.FindPurge(ctx, namespace, url)
+		},
+		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
+		Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
+		Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
+			return srv.Explain(ctx, target, accept, origin)
+		},
+	}
+	if hook != nil {
+		apiConfig.TellPurge = hook.Tell
+		closers = append(closers, func() error { return withGrace(hook.Close) })
+	}
 	srv = server.New(server.Config{
 		Workspaces: workspaces,
 		Engine:     engine,
 		HTTP:       origin.NewHTTP(fetching),
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
-		API: api.New(api.Config{
-			Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal,
-			DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
-			Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
-			Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
-				return srv.Explain(ctx, target, accept, origin)
-			},
-		}),
-		Auth: auth, Usage: counts, Journal: journal, Leases: store, MaxOriginalBytes: int64(c.MaxOriginalBytes),
+		API:        api.New(apiConfig),
+		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
 	closers = append(closers, func() error { return withGrace(srv.Close) })
 
@@ -139,6 +156,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	var wg sync.WaitGroup
 	wg.Go(func() { workspaces.Run(background) })
 	wg.Go(func() { counts.Run(background) })
+	wg.Go(func() { limiter.Run(background) })
+	if hook != nil {
+		wg.Go(func() { hook.Run(background) })
+	}
 	wg.Go(func() { journal.Run(background) })
 	closers = append(closers, func() error { stopBackground(); wg.Wait(); return nil })
 
@@ -264,6 +285,18 @@ func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (fun
 			Ambient: ambient, Transport: transport, Limits: fetching.Limits,
 		})
 	}, nil
+}
+
+// purgeHook is what tells a cache in front of purges; nil where there is nobody to
+// tell. Its connections go past the guard too.
+func (c *serveCmd) purgeHook(getenv func(string) string, fetching origin.HTTPConfig, log *slog.Logger) (*purgehook.Hook, error) {
+	token, err := secret(getenv, "TINTYPE_PURGE_WEBHOOK_TOKEN")
+	if err != nil || c.PurgeWebhook == "" {
+		return nil, err
+	}
+	return purgehook.New(purgehook.Config{
+		URL: c.PurgeWebhook, Token: token, Transport: origin.NewTransport(fetching), Again: workspace.PurgeReach, Log: log,
+	}), nil
 }
 
 // dirKeys are the sources of a workspace that this process serves from folders.

@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -54,14 +56,29 @@ type Config struct {
 	// every call that needs one is answered 401.
 	Auth *apikey.Authenticator
 
-	// Records is where API keys, the audit log, and the answers to requests with an
-	// Idempotency-Key are kept. Nil keeps none.
+	// Records is where API keys, the audit log, counts, domains, and the answers to
+	// requests with an Idempotency-Key are kept. Nil keeps none.
 	Records Records
 
 	// Usage counts the requests of API keys, and Journal is the access log of the API.
 	// Nil is none.
 	Usage   *usage.Recorder
 	Journal *usage.Journal
+
+	// FindPurge says what a URL that is to be purged stands for, and the Cache-Tags
+	// of it. Its errors are shown, unless they wrap workspace.ErrNotFound or
+	// workspace.ErrUnavailable. Nil refuses URLs.
+	FindPurge func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+
+	// TellPurge is told of every purge, with the Cache-Tags of what was purged. It must
+	// not wait. Nil is nobody.
+	TellPurge func(namespace string, tags []string)
+
+	// Resolver is asked for the records that verify domains. Nil is the system's.
+	Resolver Resolver
+
+	// Limiter holds API keys to their limit. Nil sets none.
+	Limiter *limit.Limiter
 
 	// Client returns the address of whoever sends the request of a context, for the
 	// audit log. Nil leaves it empty.
@@ -99,6 +116,8 @@ type Records interface {
 	workspace.APIKeys
 	workspace.AuditLog
 	workspace.Replays
+	workspace.Counters
+	workspace.Domains
 }
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
@@ -124,6 +143,10 @@ func newAPI(c Config) *api {
 		records:    c.Records,
 		usage:      c.Usage,
 		journal:    c.Journal,
+		findPurge:  c.FindPurge,
+		tellPurge:  c.TellPurge,
+		limiter:    c.Limiter,
+		resolver:   c.Resolver,
 		client:     c.Client,
 		explain:    c.Explain,
 		noteSender: c.NoteSender,
@@ -138,6 +161,9 @@ func newAPI(c Config) *api {
 	}
 	if a.auth == nil {
 		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{})
+	}
+	if a.resolver == nil {
+		a.resolver = net.DefaultResolver
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
@@ -184,7 +210,11 @@ type api struct {
 	log        *slog.Logger
 	requestID  func(context.Context) string
 	auth       *apikey.Authenticator
-	records    Records         // nil is none
+	records    Records // nil is none
+	findPurge  func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+	tellPurge  func(namespace string, tags []string)
+	limiter    *limit.Limiter
+	resolver   Resolver
 	usage      *usage.Recorder // nil is none
 	journal    *usage.Journal  // nil is none
 	client     func(context.Context) string

@@ -74,6 +74,9 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	visitOf(ctx.Context()).who = who
+	if !a.admit(ctx, who) {
+		return
+	}
 	if err := allow(who, need, ctx.Param("ns")); err != nil {
 		a.fail(ctx, err)
 		return

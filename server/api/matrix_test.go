@@ -49,6 +49,12 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/api-keys":      {need: "root", status: 200},
 	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "root", id: "read", status: 204},
 
+	"GET /v1/workspaces/{ns}/usage":                {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/domains":              {need: "read", status: 200},
+	"POST /v1/workspaces/{ns}/domains/{id}/verify": {need: "write", id: "img.nobody.example", status: 404, code: "NOT_FOUND"},
+
+	"POST /v1/workspaces/{ns}/purge": {need: "write", body: `{"source":"photos"}`, status: 202},
+
 	"GET /v1/workspaces/{ns}/audit":   {need: "read", status: 200},
 	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
 

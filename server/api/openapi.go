@@ -33,6 +33,9 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "API keys", Description: "Keys that backends call with, made and revoked with the root key."},
 			{Name: "Images", Description: "What becomes of a request for an image."},
 			{Name: "Audit", Description: "Who changed what, and who asked for what."},
+			{Name: "Domains", Description: "Host names of a workspace's own."},
+			{Name: "Usage", Description: "What was counted."},
+			{Name: "Cache", Description: "What is kept of images, and purging it."},
 			{Name: "Documentation", Description: "This document."},
 		},
 		Security: []map[string][]string{{bearer: {}}},
@@ -56,6 +59,7 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[errorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
 	registry.Schema(reflect.TypeFor[NewAPIKey](), true, "")
+	registry.Schema(reflect.TypeFor[PurgeRequest](), true, "")
 	// huma describes its own error type beside every operation, though none answers it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[errorEnvelope]())
 

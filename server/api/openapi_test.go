@@ -89,20 +89,24 @@ func TestDocument(t *testing.T) {
 	}
 
 	want := map[string][]string{
-		"/v1/workspaces":                        {"get", "post"},
-		"/v1/workspaces/{ns}":                   {"delete", "get", "patch", "put"},
-		"/v1/workspaces/{ns}/api-keys":          {"delete", "get", "post"},
-		"/v1/workspaces/{ns}/api-keys/{id}":     {"delete"},
-		"/v1/workspaces/{ns}/audit":             {"get"},
-		"/v1/workspaces/{ns}/explain":           {"get"},
-		"/v1/workspaces/{ns}/signing-keys":      {"get", "post"},
-		"/v1/workspaces/{ns}/signing-keys/{id}": {"delete"},
-		"/v1/workspaces/{ns}/sign":              {"post"},
-		"/v1/workspaces/{ns}/sources/{id}":      {"delete", "put"},
-		"/v1/workspaces/{ns}/marks/{id}":        {"delete", "put"},
-		"/v1/workspaces/{ns}/presets/{id}":      {"delete", "put"},
-		"/v1/openapi.json":                      {"get"},
-		"/v1/docs":                              {"get"},
+		"/v1/workspaces":                          {"get", "post"},
+		"/v1/workspaces/{ns}":                     {"delete", "get", "patch", "put"},
+		"/v1/workspaces/{ns}/api-keys":            {"delete", "get", "post"},
+		"/v1/workspaces/{ns}/api-keys/{id}":       {"delete"},
+		"/v1/workspaces/{ns}/audit":               {"get"},
+		"/v1/workspaces/{ns}/signing-keys":        {"get", "post"},
+		"/v1/workspaces/{ns}/signing-keys/{id}":   {"delete"},
+		"/v1/workspaces/{ns}/sign":                {"post"},
+		"/v1/workspaces/{ns}/sources/{id}":        {"delete", "put"},
+		"/v1/workspaces/{ns}/marks/{id}":          {"delete", "put"},
+		"/v1/workspaces/{ns}/presets/{id}":        {"delete", "put"},
+		"/v1/workspaces/{ns}/purge":               {"post"},
+		"/v1/workspaces/{ns}/usage":               {"get"},
+		"/v1/workspaces/{ns}/domains":             {"get"},
+		"/v1/workspaces/{ns}/domains/{id}/verify": {"post"},
+		"/v1/openapi.json":                        {"get"},
+		"/v1/workspaces/{ns}/explain":             {"get"},
+		"/v1/docs":                                {"get"},
 	}
 	got := map[string][]string{}
 	for path, operations := range doc.Paths {

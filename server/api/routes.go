@@ -72,6 +72,10 @@ func (a *api) routes() {
 		RequestBody: jsonBody("SignRequest", "What to sign.", "application/json"),
 	}, a.sign)
 
+	a.purgeRoutes()
+	a.domainRoutes()
+	a.usageRoutes()
+
 	apiKeys := []string{"API keys"}
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "createAPIKey", Tags: apiKeys, Security: needsRoot,

@@ -139,7 +139,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 		return nil, invalid("url: " + err.Error() + ".")
 	}
 	out := &signOutput{}
-	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w.Namespace, a.baseDomain)), expires
+	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w, a.baseDomain)), expires
 	return out, nil
 }
 
@@ -165,7 +165,7 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 	if !strings.HasPrefix(target, "/") {
 		return "", "", invalid("url: has no path.")
 	}
-	target = dropped(prefix, w.Namespace, a.baseDomain) + target
+	target = dropped(prefix, w, a.baseDomain) + target
 	own := "/" + w.Namespace
 	if !strings.HasPrefix(target, own+"/") && !strings.HasPrefix(target, own+"?") {
 		return "", "", invalid("url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's.")
@@ -175,17 +175,18 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 
 // dropped is what host form leaves out of the path that begins behind prefix: the
 // namespace, where the host is the workspace's own.
-func dropped(prefix, namespace, baseDomain string) string {
+func dropped(prefix string, w *workspace.Workspace, baseDomain string) string {
 	u, err := url.Parse(prefix)
-	if err != nil || baseDomain == "" {
+	if err != nil {
 		return ""
 	}
 	host := u.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	if strings.EqualFold(strings.TrimSuffix(host, "."), namespace+"."+baseDomain) {
-		return "/" + namespace
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if baseDomain != "" && host == w.Namespace+"."+baseDomain || slices.Contains(w.Domains, host) {
+		return "/" + w.Namespace
 	}
 	return ""
 }
