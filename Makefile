@@ -28,6 +28,7 @@ run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your ow
 test: deps lint ## everything that must hold
 	@scripts/install-test-deps
 	@scripts/build-versitygw
+	@scripts/install-dynamodb-local
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE)
 	$(GO) test $(CGO)
@@ -41,6 +42,7 @@ lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be
 
 bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server ./signing
+	$(GO) test -run '^$$' -bench ManyWorkspaces ./workspace/sqlite
 	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
 	$(GO) run ./bench -isolation -n 200 -server $(BIN)
 
@@ -50,7 +52,8 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
-soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark; an hour
+soak: deps ## what make test samples, in full: worker faults, overload, memory, ways around a mark, killed writers, a stopped store; over an hour
+	@scripts/install-dynamodb-local
 	@scripts/soak
 
 clean: ## remove what was built (not data/)

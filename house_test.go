@@ -25,27 +25,33 @@ var mayImport = map[string][]string{
 	"cache":     {},
 	"samples":   {},
 	"signing":   {},
+	"limit":     {},
+	"purgehook": {},
 
 	"workspace": {"transform", "origin", "signing"},
+	"apikey":    {"workspace"},
+	"usage":     {"workspace"},
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Adapters import their parent.
-	"transform/vips":   {"transform"},
-	"transform/worker": {"transform"},
-	"workspace/sqlite": {"workspace"},
-	"origin/bucket":    {"origin"},
-	"cache/bucket":     {"cache"},
+	"transform/vips":     {"transform"},
+	"transform/worker":   {"transform"},
+	"workspace/sqlite":   {"workspace", "limit"},
+	"workspace/dynamodb": {"workspace", "limit"},
+	"origin/bucket":      {"origin"},
+	"cache/bucket":       {"cache"},
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
-	"workspace/workspacetest": {"workspace"},
+	"workspace/workspacetest": {"workspace", "limit"},
 
 	// Servers that tests run against.
-	"internal/versitygw": {},
+	"internal/versitygw":     {},
+	"internal/dynamodblocal": {},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks"},
-	"server/api": {"workspace", "signing"},
+	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server/api": {"workspace", "signing", "apikey", "limit", "usage", "server"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
@@ -57,7 +63,7 @@ var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
-	"github.com/aws":                   {"origin/bucket", "cache/bucket", "internal/versitygw"},
+	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
 }
 
 // A sourceFile is one Go file's package clause and imports.

@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
 )
 
 // generation is part of every variant key. It goes up when the engine's output for
@@ -35,6 +36,10 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 	if err != nil {
 		return err
 	}
+	w.log.site = site
+	if r.Method == http.MethodPost {
+		return s.transformBody(w, r, site, rest, query)
+	}
 	if err := site.admitOrigin(w, r); err != nil {
 		return err
 	}
@@ -47,6 +52,9 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		w.Header().Set("Allow", allowedMethods)
 		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD")
 	}
+	if err := s.admit(r.Context(), site); err != nil {
+		return err
+	}
 	ask, err := site.read(rest, strings.TrimPrefix(query, "?"))
 	if ask.auto() {
 		w.Header().Add("Vary", "Accept")
@@ -54,12 +62,18 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 	if err != nil {
 		return err
 	}
+	if ask.who, err = s.sender(w, r, site); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
+		return err
+	}
+	r = ask.who.sign(r)
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
 	if err := s.authorize(&ask, "/"+namespace+rest+query); err != nil {
 		w.Header().Set("Cache-Control", "no-store")
 		return err
 	}
 	w.noteAsk(&ask)
+	w.Header()["Cache-Tag"] = []string{ask.cacheTags()}
 
 	entry, err := s.load(r.Context(), w, ask)
 	if err != nil {
@@ -112,6 +126,7 @@ type ask struct {
 	site      *site
 	ref       ref
 	fallback  *ref // what default= names; nil is none
+	who       sender
 	access    access
 	options   transform.Options
 	stamps    stamps
@@ -127,7 +142,7 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	q, err := transform.ParseQuery(rawQuery)
+	q, err := parseQuery(rawQuery)
 	if err != nil {
 		return a, err
 	}
@@ -135,29 +150,9 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	preset, hasPreset, err := q.Preset()
-	if err != nil {
+	if err := c.readOptions(&a, q); err != nil {
 		return a, err
 	}
-	var base transform.Query
-	if hasPreset {
-		if base, hasPreset = c.presets[preset]; !hasPreset {
-			return a, fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
-		}
-	}
-	if c.PresetsOnly {
-		if err := onlyPreset(q, preset); err != nil {
-			return a, err
-		}
-	}
-	o, err := c.marks.Parse(base, q)
-	if err != nil {
-		return a, err
-	}
-	a.options = o
-	o.Download, o.Default = "", ""     // no byte of the output depends on them
-	o.Mark = transform.Defaults().Mark // what counts is what is decided
-	a.canonical = o.String()
 	if a.ref, err = c.resolve(t, src, hasSrc); err != nil {
 		return a, err
 	}
@@ -172,6 +167,34 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 		a.fallback = &r
 	}
 	return a, nil
+}
+
+// readOptions reads the options, over those of the preset that the query names.
+func (c *site) readOptions(a *ask, q transform.Query) error {
+	preset, hasPreset, err := q.Preset()
+	if err != nil {
+		return err
+	}
+	var base transform.Query
+	if hasPreset {
+		if base, hasPreset = c.presets[preset]; !hasPreset {
+			return fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
+		}
+	}
+	if c.PresetsOnly {
+		if err := onlyPreset(q, preset); err != nil {
+			return err
+		}
+	}
+	o, err := c.marks.Parse(base, q)
+	if err != nil {
+		return err
+	}
+	a.options = o
+	o.Download, o.Default = "", ""     // no byte of the output depends on them
+	o.Mark = transform.Defaults().Mark // what counts is what is decided
+	a.canonical = o.String()
+	return nil
 }
 
 // reads are all originals that the request may read by what its URL says.
@@ -204,17 +227,8 @@ func (a *ask) auto() bool { return a.options.Format == transform.Auto }
 
 // key is the hash of everything that decides the variant's bytes.
 func (a *ask) key() cache.Key {
-	b := make([]byte, 0, 512)
-	add := func(field string) {
-		b = binary.AppendUvarint(b, uint64(len(field)))
-		b = append(b, field...)
-	}
-	add(generation)
-	add(a.site.ID)
-	add(a.ref.place())
-	add(a.ref.key.Path)
-	add(a.ref.key.Query)
-	add(a.canonical)
+	b := a.appendWhat(make([]byte, 0, 512))
+	add := func(field string) { b = appendField(b, field) }
 	if a.auto() {
 		add(a.accept.String())
 	}
@@ -224,12 +238,27 @@ func (a *ask) key() cache.Key {
 	if a.site.AllowTIFF {
 		add("tiff")
 	}
+	if a.access.test != "" {
+		add("test")
+	}
 	for _, m := range a.stamps.list {
 		add("mark")
 		add(m.Fields())
 		add(string(m.image.Hash[:]))
 	}
-	return sha256.Sum256(b)
+	return sha256.Sum256(a.appendPurged(b))
+}
+
+// appendWhat appends the part of the key that the URL alone decides.
+func (a *ask) appendWhat(b []byte) []byte {
+	for _, field := range [...]string{generation, a.site.ID, a.ref.place(), a.ref.key.Path, a.ref.key.Query, a.canonical} {
+		b = appendField(b, field)
+	}
+	return b
+}
+
+func appendField(b []byte, field string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(field))), field...)
 }
 
 // place is the source's part of a key.
@@ -250,6 +279,7 @@ type originalKey struct {
 	workspace, place string
 	key              origin.Key
 	have             origin.Validators
+	purged           int64 // purges there had been when it was asked for
 }
 
 // make fetches the original and transforms it. old is the stale entry that is to
@@ -258,12 +288,22 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if err := s.admits(ctx, a, old != nil); err != nil {
 		return nil, err
 	}
+	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
+	if err != nil {
+		return nil, err
+	}
+	made := false
+	defer func() {
+		if !made {
+			undo()
+		}
+	}()
 	start := time.Now()
 	var have origin.Validators
 	if old != nil && old.Code == "" {
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
-	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have},
+	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.last},
 		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {
@@ -283,6 +323,8 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if err != nil {
 		return s.remember(err)
 	}
+	made = true
+	s.count(ctx, a.site, a.ref.sourceName(), workspace.Usage{Transforms: 1})
 	sum := sha256.Sum256(image.Data)
 	e := &cache.Entry{
 		Body:        image.Data,
@@ -339,14 +381,9 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 	if err != nil {
 		return nil, err
 	}
-	h, err := transform.ReadHeader(obj.Body)
+	s.count(ctx, c, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
+	h, err := s.judge(c, obj.Body)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.takes(h); err != nil {
-		return nil, err
-	}
-	if err := s.limits.Check(h); err != nil {
 		return nil, err
 	}
 	return &original{obj, h}, nil
@@ -380,6 +417,9 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original, backgroun
 	stamped, err := s.markImages(ctx, a)
 	if err != nil {
 		return transform.Image{}, err
+	}
+	if a.access.test != "" {
+		stamped = append(stamped, s.testStamp)
 	}
 	if s.transformTimeout > 0 {
 		var cancel context.CancelFunc

@@ -21,6 +21,7 @@ var statuses = map[Code]int{
 	"INVALID_OPTION":        http.StatusBadRequest,
 	"INVALID_PATH":          http.StatusBadRequest,
 	"INVALID_SOURCE":        http.StatusBadRequest,
+	"UNAUTHORIZED":          http.StatusUnauthorized,
 	"SIGNATURE_INVALID":     http.StatusForbidden,
 	"SIGNATURE_EXPIRED":     http.StatusForbidden,
 	"SIGNATURE_REQUIRED":    http.StatusUnauthorized,
@@ -40,6 +41,8 @@ var statuses = map[Code]int{
 	"IMAGE_CORRUPT":         http.StatusUnprocessableEntity,
 	"IMAGE_TOO_LARGE":       http.StatusUnprocessableEntity,
 	"HEADERS_TOO_LARGE":     http.StatusRequestHeaderFieldsTooLarge,
+	"RATE_LIMITED":          http.StatusTooManyRequests,
+	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
 	"WORKER_FAILED":         http.StatusBadGateway,
@@ -128,7 +131,8 @@ func asError(err error) *Error {
 		if errors.Is(err, f.err) {
 			e := &Error{Code: f.code, Message: err.Error(), Cause: err}
 			if f.code == "OVERLOADED" {
-				e.RetryAfter = 1
+				// What a store says of its trouble may name hosts and paths.
+				e.Message, e.RetryAfter = "the settings of this workspace can't be read right now; try again in a few seconds", 1
 			}
 			return e
 		}
@@ -147,6 +151,9 @@ func writeError(w http.ResponseWriter, e *Error) {
 	h.Del("ETag")
 	h.Del("Content-Disposition")
 	h.Set("Cache-Control", e.cacheControl())
+	if e.Code == "UNAUTHORIZED" {
+		h.Set("WWW-Authenticate", "Bearer") // RFC 9110 §11.6.1
+	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}

@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 )
 
@@ -35,8 +34,11 @@ type record struct {
 	original  string
 	options   string
 	cache     string
+	who       apikey.Principal // of a key that was sent, also one that is no longer good
 	cause     error
 	code      Code
+	site      *site  // of an image; nil where it is none
+	source    string // key of the image's source
 }
 
 func (w *response) WriteHeader(status int) {
@@ -84,7 +86,7 @@ func (w *response) noteError(e *Error) {
 const statusClientGone = 499
 
 func (w *response) noteAsk(a *ask) {
-	w.log.original, w.log.options = a.ref.String(), a.canonical
+	w.log.original, w.log.options, w.log.source = a.ref.String(), a.canonical, a.ref.sourceName()
 }
 
 func (w *response) noteOutcome(o cache.Outcome) {
@@ -142,6 +144,7 @@ func (s *Server) access(r *http.Request, res *response, took time.Duration) {
 	for _, a := range [...]slog.Attr{
 		slog.String("path", l.path), slog.String("workspace", l.workspace), slog.String("original", l.original), slog.String("options", l.options),
 		slog.String("cache", l.cache), slog.String("code", string(l.code)),
+		slog.String("key", l.who.Actor()),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
@@ -151,41 +154,6 @@ func (s *Server) access(r *http.Request, res *response, took time.Duration) {
 		attrs = append(attrs, slog.String("error", l.cause.Error()))
 	}
 	s.log.LogAttrs(ctx, level, "request", attrs...)
-}
-
-// client is the address of whoever asks: the peer, or what the nearest proxy that
-// isn't trusted is called by those that are.
-func (s *Server) client(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	if len(s.trusted) == 0 {
-		return host
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && s.isTrusted(host); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		host = hop.Unmap().String()
-	}
-	return host
-}
-
-func (s *Server) isTrusted(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
-	for _, p := range s.trusted {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
 
 // requestID is the client's X-Request-Id where it is a plain token, else a new one.
@@ -252,15 +220,38 @@ func (s *Server) bound(next http.Handler) http.Handler {
 	})
 }
 
-type requestIDKey struct{}
+type visitorKey struct{}
 
-func withRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
+// A visitor is what handlers outside this package share about a request.
+type visitor struct {
+	*record
+	client string
+}
+
+func (s *Server) withVisitor(r *http.Request, rec *record) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), visitorKey{}, visitor{rec, s.client(r)}))
 }
 
 // RequestID is the id of the request that ctx belongs to, for handlers outside
 // this package.
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if v, ok := ctx.Value(visitorKey{}).(visitor); ok {
+		return v.id
+	}
+	return ""
+}
+
+// Client is the address of whoever sent the request that ctx belongs to, for handlers
+// outside this package: what trusted proxies say, else the peer.
+func Client(ctx context.Context) string {
+	v, _ := ctx.Value(visitorKey{}).(visitor)
+	return v.client
+}
+
+// NoteSender has the log line of the request that ctx belongs to say who sent it, for
+// handlers outside this package.
+func NoteSender(ctx context.Context, who apikey.Principal) {
+	if v, ok := ctx.Value(visitorKey{}).(visitor); ok {
+		v.who = who
+	}
 }

@@ -169,6 +169,10 @@ func (s *Server) describe(w *response, r *http.Request, namespace, query string)
 		return err
 	}
 	w.log.workspace = namespace
+	// It costs what a picture costs but for the transform.
+	if err := s.admit(r.Context(), site); err != nil {
+		return err
+	}
 	if site.PresetsOnly {
 		return fail("PRESET_REQUIRED", "this workspace serves presets only, and says nothing about its originals")
 	}
@@ -188,7 +192,7 @@ func (s *Server) describe(w *response, r *http.Request, namespace, query string)
 		return err
 	}
 	w.noteAsk(&a)
-	hold, err := s.originals.Do(r.Context(), originalKey{site.ID, a.ref.place(), a.ref.key, origin.Validators{}},
+	hold, err := s.originals.Do(r.Context(), originalKey{site.ID, a.ref.place(), a.ref.key, origin.Validators{}, site.purges.last},
 		func(ctx context.Context) (*original, error) {
 			return s.readOriginal(ctx, site, a.ref, origin.Validators{})
 		})

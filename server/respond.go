@@ -54,7 +54,6 @@ func (s *Server) respond(w *response, r *http.Request, a ask, e *cache.Entry) {
 // describe sets the headers that every answer with an image has.
 func (a *ask) describe(h http.Header, e *cache.Entry) {
 	h["Content-Type"] = []string{e.ContentType}
-	h["Cache-Tag"] = []string{a.cacheTag()}
 	h["Content-Security-Policy"] = headerCSP
 	h["Cross-Origin-Resource-Policy"] = headerCORP
 	if name := a.options.Download; name != "" {
@@ -92,6 +91,7 @@ func (s *Server) standIn(w *response, r *http.Request, a ask, err error) error {
 	}
 	w.noteError(e)
 	shown.describe(w.Header(), entry)
+	w.Header().Add("Cache-Tag", shown.cacheTags())
 	w.Header().Set("Cache-Control", e.cacheControl())
 	send(w, r, e.Status(), entry)
 	return nil
@@ -169,26 +169,6 @@ func position(s string) (n int, ok bool) {
 		n = min(n*10+int(s[i]-'0'), 1<<40)
 	}
 	return n, true
-}
-
-// tagEscaper keeps what separates tags out of them.
-var tagEscaper = strings.NewReplacer("%", "%25", ",", "%2C", " ", "%20")
-
-// cacheTag names the workspace, the source and the original, so that a cache in
-// front can be purged by any of them.
-func (a *ask) cacheTag() string {
-	ns := a.site.Namespace
-	if a.ref.source == nil {
-		return ns
-	}
-	source := ns + "/" + a.ref.source.Key
-	path := tagEscaper.Replace(a.ref.key.Path)
-	for i := range len(path) {
-		if path[i] < 0x21 || path[i] > 0x7e {
-			return ns + "," + source // a header holds no other bytes
-		}
-	}
-	return ns + "," + source + "," + source + "/" + path
 }
 
 // cacheStatus says how the cache dealt with the request (RFC 9211 §2).

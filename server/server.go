@@ -17,14 +17,18 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/marks"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -32,6 +36,13 @@ import (
 // request. Two calls that answer the same revision answer the same pointer.
 type Workspaces interface {
 	Get(ctx context.Context, namespace string) (*workspace.Workspace, error)
+}
+
+// Domains says whose a host name is, from memory: it is asked on every request to a
+// host that isn't known otherwise. The error is workspace.ErrDomainNotFound where it is
+// nobody's.
+type Domains interface {
+	Domain(ctx context.Context, name string) (workspace.Domain, error)
 }
 
 // Config is what a Server is made of. Fields without a comment on their zero value
@@ -52,15 +63,28 @@ type Config struct {
 	// place of a stored source with the same key.
 	Dirs map[string]map[string]*origin.Dir
 
+	// Auth judges keys that requests for images carry; nil knows none. Journal notes where
+	// they come from; nil notes nothing.
+	Auth    *apikey.Authenticator
+	Journal *usage.Journal
+
+	MaxOriginalBytes int64            // of a body that is sent; 0 is 25 MiB
 	BaseDomain       string           // of host-form URLs; empty is none
 	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
 	Limits           transform.Limits
-	FetchTimeout     time.Duration         // of one original, waiting for its turn included; 0 is 10 s
-	TransformTimeout time.Duration         // of an engine that keeps none itself; 0 is none
-	TrustedProxies   []netip.Prefix        // whose X-Forwarded-For is believed
-	Metrics          prometheus.Registerer // nil registers nothing
-	Log              *slog.Logger
-	Now              func() time.Time // nil is time.Now
+	FetchTimeout     time.Duration  // of one original, waiting for its turn included; 0 is 10 s
+	TransformTimeout time.Duration  // of an engine that keeps none itself; 0 is none
+	TrustedProxies   []netip.Prefix // whose X-Forwarded-For is believed
+	ClientRequests   int            // a minute, from one client address; 0 is any number
+
+	Domains  Domains            // whose a custom domain is; nil knows none
+	Limiter  *limit.Limiter     // holds workspaces to their limits; nil is one of this server alone
+	Usage    *usage.Recorder    // nil counts nothing
+	AuditLog workspace.AuditLog // where warnings of limits are written; nil is nowhere
+
+	Metrics prometheus.Registerer // nil registers nothing
+	Log     *slog.Logger
+	Now     func() time.Time // nil is time.Now
 }
 
 // A Server is ready to serve once New returns. It is safe for concurrent use.
@@ -74,6 +98,11 @@ type Server struct {
 	originals        cache.Shared[originalKey, *original]
 	marks            marks.Images[originalKey]
 	api              http.Handler
+	auth             *apikey.Authenticator
+	journal          *usage.Journal
+	testStamp        transform.MarkImage
+	bodies           *gate
+	maxOriginal      int64
 	dirs             map[string]map[string]*origin.Dir
 	baseDomain       string
 	formats          transform.Accept
@@ -82,6 +111,13 @@ type Server struct {
 	fetches          *fetchGate
 	fetchTimeout     time.Duration
 	trusted          []netip.Prefix
+	domains          Domains
+	limiter          *limit.Limiter // of workspaces
+	clients          *limit.Limiter // of client addresses
+	clientRequests   int
+	usage            *usage.Recorder
+	auditLog         workspace.AuditLog
+	behind           sync.WaitGroup // what is written behind requests
 	metrics          *metrics
 	log              *slog.Logger
 	now              func() time.Time
@@ -90,10 +126,15 @@ type Server struct {
 // New makes a server. Close it when its last request has been answered.
 func New(c Config) *Server {
 	s := &Server{
-		workspaces: c.Workspaces, sites: newSites(4096), engine: c.Engine, http: c.HTTP, bucket: c.Bucket, api: c.API, dirs: c.Dirs,
+		workspaces: c.Workspaces, sites: newSites(16384), engine: c.Engine, http: c.HTTP, bucket: c.Bucket, api: c.API, dirs: c.Dirs,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, usage: c.Usage, auditLog: c.AuditLog,
+		clients: limit.New(limit.Config{Log: c.Log}),
+	}
+	if s.limiter == nil {
+		s.limiter = limit.New(limit.Config{Warn: s.WarnOfLimit, Log: c.Log})
 	}
 	if s.fetchTimeout == 0 {
 		s.fetchTimeout = origin.DefaultLimits().Timeout
@@ -101,14 +142,24 @@ func New(c Config) *Server {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.auth, s.journal = c.Auth, c.Journal
+	var err error
+	if s.testStamp, err = testStamp(); err != nil {
+		panic(err) // a picture of our own
+	}
+	s.bodies = newGate(bodiesAtOnce, bodyQueue)
+	if s.maxOriginal = c.MaxOriginalBytes; s.maxOriginal == 0 {
+		s.maxOriginal = origin.DefaultLimits().Bytes
+	}
 	s.marks.Now = s.now
 	s.loader = &cache.Loader{Cache: c.Cache, Now: s.now, Log: c.Log}
 	return s
 }
 
 // Close waits for work behind requests (stale variants being renewed, marks being
-// looked at again).
+// looked at again, warnings being written down).
 func (s *Server) Close(ctx context.Context) error {
+	defer s.behind.Wait() // each for some seconds at most
 	return errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
 }
 
@@ -136,11 +187,23 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.fail(err)
 		return
 	}
-	if namespace, rest, ok := s.namespaceOf(r, path); ok {
+	if path != "/healthz" && path != "/readyz" {
+		if err := s.admitClient(r.Context(), s.client(r)); err != nil {
+			res.fail(err)
+			return
+		}
+	}
+	if namespace, rest, ok := s.namespaceOf(r.Context(), r.Host, path); ok {
 		res.log.workspace = namespace
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
 		}
+		s.accountKey(res, r)
+		ctx := r.Context()
+		if res.log.who.Kind != "" {
+			ctx = apikey.WithPrincipal(ctx, res.log.who)
+		}
+		s.countRequest(ctx, res)
 		return
 	}
 	first, _, _ := strings.Cut(path[1:], "/")
@@ -155,7 +218,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r)
 	case first == "v1" && s.api != nil:
-		s.api.ServeHTTP(w, r.WithContext(withRequestID(r.Context(), res.log.id)))
+		s.api.ServeHTTP(w, s.withVisitor(r, &res.log))
 	case workspace.ValidNamespace(first):
 		res.fail(fail("NOT_FOUND", "there is nothing under this path"))
 	default:

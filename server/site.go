@@ -30,6 +30,8 @@ type site struct {
 	keyring *signing.Keyring
 	marks   marks.Set
 	logos   map[*marks.Preset]logo
+	purges  purges
+	limits  siteLimits
 }
 
 // A source is a configured source made ready to fetch from.
@@ -141,6 +143,8 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	}
 	c.findShadowed()
 	c.findLogos()
+	c.purges = c.compilePurges(w.Purges)
+	c.limits = compileLimits(w)
 	return c, nil
 }
 

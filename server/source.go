@@ -17,15 +17,19 @@ type ref struct {
 	source *source // nil for a full URL
 	key    origin.Key
 	url    origin.URL // where source is nil
-	also   []*source  // further sources that the original belongs to
+	also   []ref      // in further sources that it belongs to
 }
 
 // sources are all configured sources that the original belongs to.
-func (r ref) sources() []*source {
+func (r ref) sources() (list []*source) {
 	if r.source == nil {
 		return nil
 	}
-	return append([]*source{r.source}, r.also...)
+	list = append(list, r.source)
+	for _, other := range r.also {
+		list = append(list, other.source)
+	}
+	return list
 }
 
 // private reports whether the original belongs to a private source.
@@ -36,7 +40,7 @@ func (r ref) marked() bool { return r.belongs(func(s *source) bool { return s.ma
 
 // belongs reports whether one of its sources is such a one.
 func (r ref) belongs(such func(*source) bool) bool {
-	return r.source != nil && (such(r.source) || slices.ContainsFunc(r.also, such))
+	return r.source != nil && (such(r.source) || slices.ContainsFunc(r.also, func(o ref) bool { return such(o.source) }))
 }
 
 // host is where the original is fetched from over the network; empty for a folder.
@@ -135,7 +139,7 @@ func (c *site) settle(r ref) (ref, error) {
 	settled := found[through]
 	for i, f := range found {
 		if i != through {
-			settled.also = append(settled.also, f.source)
+			settled.also = append(settled.also, f)
 		}
 	}
 	return settled, nil

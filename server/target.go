@@ -1,8 +1,8 @@
 package server
 
 import (
+	"context"
 	"net"
-	"net/http"
 	"strings"
 
 	"github.com/tintype/tintype/origin"
@@ -38,12 +38,9 @@ func splitTarget(requestURI string) (path, query string, err error) {
 // names, else that of the workspace in the first path segment, else nobody's
 // (the API, the playground, health). rest is the path after the namespace, empty
 // or with a leading slash.
-func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest string, ok bool) {
-	if s.baseDomain != "" {
-		if sub, found := strings.CutSuffix(hostname(r.Host), "."+s.baseDomain); found &&
-			workspace.ValidNamespace(sub) && !workspace.Reserved(sub) {
-			return sub, path, true
-		}
+func (s *Server) namespaceOf(ctx context.Context, host, path string) (namespace, rest string, ok bool) {
+	if namespace, ok := s.namespaceOfHost(ctx, hostname(host)); ok {
+		return namespace, path, true
 	}
 	first := path[1:]
 	if i := strings.IndexByte(first, '/'); i >= 0 {
@@ -53,6 +50,37 @@ func (s *Server) namespaceOf(r *http.Request, path string) (namespace, rest stri
 		return "", "", false
 	}
 	return first, rest, true
+}
+
+// namespaceOfHost is whose host it is: a name right below the base domain, or a custom
+// domain that has been verified. Any other host is nobody's. So is one that can't be
+// looked up while the store is away: what is nobody's serves path form, and doesn't
+// stop doing so for that.
+func (s *Server) namespaceOfHost(ctx context.Context, host string) (string, bool) {
+	if s.baseDomain != "" {
+		if host == s.baseDomain {
+			return "", false
+		}
+		if sub, found := strings.CutSuffix(host, "."+s.baseDomain); found {
+			return sub, workspace.ValidNamespace(sub) && !workspace.Reserved(sub)
+		}
+	}
+	if s.domains == nil {
+		return "", false
+	}
+	d, err := s.domains.Domain(ctx, host)
+	if err != nil || d.VerifiedAt.IsZero() {
+		return "", false
+	}
+	return d.Namespace, true
+}
+
+// servesImagesOn reports whether the host is known to be one that this server serves
+// images on. It may serve them on others too.
+func (s *Server) servesImagesOn(ctx context.Context, host string) bool {
+	host = hostname(host)
+	_, ok := s.namespaceOfHost(ctx, host)
+	return ok || s.baseDomain != "" && host == s.baseDomain
 }
 
 // hostname is a Host header in lower case without its port and trailing dot.

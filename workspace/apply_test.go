@@ -26,18 +26,18 @@ func (s *interrupted) interrupt() error {
 	return other(s.Store)
 }
 
-func (s *interrupted) Create(ctx context.Context, w *workspace.Workspace) error {
+func (s *interrupted) Create(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	if err := s.interrupt(); err != nil {
 		return err
 	}
-	return s.Store.Create(ctx, w)
+	return s.Store.Create(ctx, w, audit...)
 }
 
-func (s *interrupted) Update(ctx context.Context, w *workspace.Workspace) error {
+func (s *interrupted) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	if err := s.interrupt(); err != nil {
 		return err
 	}
-	return s.Store.Update(ctx, w)
+	return s.Store.Update(ctx, w, audit...)
 }
 
 func TestApplyStartsOver(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,17 +15,28 @@ import (
 
 // CachedConfig is how a [Cached] is set up. Zero fields have defaults.
 type CachedConfig struct {
-	Size int              // workspaces kept in memory; 0 is 4096
+	Size int              // workspaces kept in memory; 0 is 16384
 	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
 	Log  *slog.Logger     // nil is slog.Default
 	Now  func() time.Time // nil is time.Now
+
+	// Copies keep what was read for when the store can't be, with secrets encrypted by
+	// Codec, which they need. Nil keeps none, as suits a store on the same machine.
+	Copies Copies
+	Codec  *Codec
+
+	// OnChange is told by Run what the store's feed says, for who keeps copies of what
+	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
+	// may have changed. It must not wait. Nil is nobody.
+	OnChange func(changes []Change)
 }
 
 const (
-	unknownFor  = 5 * time.Second // how long an unknown namespace is remembered at most
-	unknownSize = 16384           // how many of them
-	loadTimeout = 5 * time.Second // of one read for Get
-	reportEvery = time.Minute     // between log lines about a store that fails
+	unknownFor  = 5 * time.Second        // how long an unknown namespace is remembered at most
+	unknownSize = 16384                  // how many of them
+	loadTimeout = 5 * time.Second        // of one read for Get
+	patience    = 300 * time.Millisecond // that a Get waits for the store where there is a copy
+	reportEvery = time.Minute            // between log lines about a store that fails
 )
 
 // Cached is a [Store] that answers Get from memory, so that requests don't wait
@@ -32,7 +44,8 @@ const (
 // namespaces are unknown. What another node changes is seen within CachedConfig.Poll
 // while [Cached.Run] runs; what is written through this Cached is seen by every
 // Get that begins after the write returned. When the store is down, what is in
-// memory goes on being served. It is safe for concurrent use.
+// memory goes on being served, and what is in CachedConfig.Copies, also where the
+// process was started meanwhile. It is safe for concurrent use.
 //
 // The order of things rests on two rules. Copies of one workspace (one ID) are
 // told apart by their revision, and an older one never replaces a newer one. Where
@@ -40,10 +53,17 @@ const (
 // do: each write, and each change that the feed tells of, moves on the epoch of its
 // namespace, and what was asked of the store in an earlier epoch is not kept.
 type Cached struct {
-	store Store
-	poll  time.Duration
-	log   *slog.Logger
-	now   func() time.Time
+	store   Store
+	purges  Purges // of the store; nil where it keeps none
+	domains domainCache
+	poll    time.Duration
+	log     *slog.Logger
+	now     func() time.Time
+	tell    func([]Change)
+	spool   *spool
+
+	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
+	down  atomic.Bool // the store failed when it was last asked
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -52,6 +72,7 @@ type Cached struct {
 	epochs   [256]uint64                   // by hash of the namespace
 	loads    map[string]*load              // reads of this epoch, which later ones may share
 	stale    map[string]struct{}           // in known, changed by others, not yet read again
+	recopy   bool                          // copies were wiped, and what is stale has none
 	seed     maphash.Seed                  // of epochOf
 	reported time.Time                     // when a failing store was last logged
 }
@@ -62,7 +83,7 @@ var _ Store = (*Cached)(nil)
 // others are not seen.
 func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Size <= 0 {
-		cfg.Size = 4096
+		cfg.Size = 16384
 	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = 5 * time.Second
@@ -73,6 +94,9 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.OnChange == nil {
+		cfg.OnChange = func([]Change) {}
+	}
 	known, err := lru.New[string, *Workspace](cfg.Size)
 	if err != nil {
 		panic(err) // only a size that isn't positive
@@ -81,8 +105,13 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if err != nil {
 		panic(err)
 	}
+	purges, _ := store.(Purges)
+	var keep *spool
+	if cfg.Copies != nil {
+		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
+	}
 	return &Cached{
-		store: store, poll: cfg.Poll, log: cfg.Log, now: cfg.Now,
+		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
@@ -111,7 +140,7 @@ func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) 
 		c.mu.Unlock()
 		return nil, ErrNotFound
 	}
-	l := c.load(ctx, namespace)
+	l := c.load(ctx, namespace, true)
 	c.mu.Unlock()
 	return l.wait(ctx)
 }
@@ -133,8 +162,9 @@ func (l *load) wait(ctx context.Context) (*Workspace, error) {
 }
 
 // load begins to read a namespace, or joins who does. It outlives the caller's
-// context, since others may be waiting for it. c.mu is held.
-func (c *Cached) load(ctx context.Context, namespace string) *load {
+// context, since others may be waiting for it. Where a copy will do, and the store
+// doesn't answer soon, it is the copy. c.mu is held.
+func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *load {
 	if l := c.loads[namespace]; l != nil {
 		return l
 	}
@@ -142,43 +172,138 @@ func (c *Cached) load(ctx context.Context, namespace string) *load {
 	c.loads[namespace] = l
 	epoch := c.epochs[c.epochOf(namespace)]
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+	read := make(chan struct{})
+	var w *Workspace
+	var err error
 	go func() {
 		defer cancel()
-		defer close(l.done)
-		l.w, l.err = c.store.Get(ctx, namespace)
+		defer close(read)
+		w, err = c.read(ctx, namespace, epoch)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.loads[namespace] == l {
 			delete(c.loads, namespace)
 		}
-		current := c.epochs[c.epochOf(namespace)] == epoch
-		switch {
-		case l.err == nil:
-			if current {
-				delete(c.stale, namespace)
-				l.w = c.keep(l.w)
+	}()
+	go func() {
+		defer close(l.done)
+		if copyWillDo && c.spool != nil {
+			if !c.down.Load() {
+				soon := time.NewTimer(patience)
+				defer soon.Stop()
+				select {
+				case <-read:
+				case <-soon.C:
+				}
 			}
-		case errors.Is(l.err, ErrNotFound):
-			if current {
-				c.drop(namespace)
-				c.unknown.Add(namespace, c.now().Add(unknownFor))
+			select {
+			case <-read:
+				if !errors.Is(err, ErrUnavailable) {
+					l.w, l.err = w, err
+					return
+				}
+			default:
 			}
-		case !errors.Is(l.err, ErrUnavailable):
-			l.err = fmt.Errorf("%w: %w", ErrUnavailable, l.err)
+			if l.w = c.lastKnown(ctx, namespace, epoch); l.w != nil {
+				return
+			}
 		}
-		if l.err != nil && !errors.Is(l.err, ErrNotFound) {
-			c.complain("reading a workspace", l.err)
-		}
+		<-read
+		l.w, l.err = w, err
 	}()
 	return l
 }
 
-// keep puts a copy of the store's into memory, unless there is one of the same
-// revision or a later one, and returns what is in memory then. c.mu is held.
-func (c *Cached) keep(w *Workspace) *Workspace {
-	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID && have.Revision >= w.Revision {
+// read reads a namespace from the store, and keeps what it says unless it has been
+// overtaken.
+func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Workspace, error) {
+	w, err := c.ask(ctx, namespace)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	current := c.epochs[c.epochOf(namespace)] == epoch
+	switch {
+	case err == nil:
+		c.down.Store(false)
+		if current {
+			delete(c.stale, namespace)
+			w = c.keep(w)
+		}
+		return w, nil
+	case errors.Is(err, ErrNotFound):
+		c.down.Store(false)
+		if current {
+			c.drop(namespace)
+			c.unknown.Add(namespace, c.now().Add(unknownFor))
+		}
+		return nil, err
+	case !errors.Is(err, ErrUnavailable):
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	c.down.Store(true)
+	c.complain("reading a workspace", err)
+	return nil, err
+}
+
+// lastKnown takes the copy of a namespace into memory, to be read anew when the store
+// is back. Nil is none.
+func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *Workspace) {
+	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have, ok := c.known.Peek(namespace); ok { // the store was faster after all
 		return have
 	}
+	if c.epochs[c.epochOf(namespace)] != epoch {
+		return nil // written or deleted meanwhile
+	}
+	c.known.Add(namespace, w)
+	c.stale[namespace] = struct{}{}
+	return w
+}
+
+// ask asks the store for a workspace, and for what it has purged.
+func (c *Cached) ask(ctx context.Context, namespace string) (*Workspace, error) {
+	w, err := c.store.Get(ctx, namespace)
+	if err != nil || c.purges == nil {
+		return w, err
+	}
+	log, err := c.purges.PurgeLog(ctx, w.ID)
+	if err != nil {
+		return nil, err
+	}
+	w = w.Clone() // what a store answers may be shared
+	w.Purges = log
+	return w, nil
+}
+
+// keep puts a copy of the store's into memory, unless what is there is as new, and
+// returns what is in memory then. Settings and purges are told apart each by their
+// own count. c.mu is held.
+func (c *Cached) keep(w *Workspace) *Workspace {
+	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID {
+		settings, log := have, have.Purges
+		if w.Revision > have.Revision {
+			settings = w
+		}
+		if w.Purges.Sequence > log.Sequence {
+			log = w.Purges
+		}
+		if settings == have && log.Sequence == have.Purges.Sequence {
+			if c.recopy {
+				c.spool.put(have)
+			}
+			return have
+		}
+		if settings.Purges.Sequence != log.Sequence {
+			merged := *settings
+			merged.Purges = log
+			settings = &merged
+		}
+		w = settings
+	}
+	c.spool.put(w)
 	c.known.Add(w.Namespace, w)
 	c.unknown.Remove(w.Namespace)
 	return w
@@ -188,6 +313,7 @@ func (c *Cached) keep(w *Workspace) *Workspace {
 func (c *Cached) drop(namespace string) {
 	c.known.Remove(namespace)
 	delete(c.stale, namespace)
+	c.spool.remove(namespace)
 }
 
 // advance begins a new epoch of the namespace: reads that are under way are no
@@ -215,19 +341,19 @@ func (c *Cached) List(ctx context.Context, after string, limit int) ([]*Workspac
 }
 
 // Create creates the workspace in the store, and in memory before it returns.
-func (c *Cached) Create(ctx context.Context, w *Workspace) error {
-	return c.write(ctx, w, c.store.Create)
+func (c *Cached) Create(ctx context.Context, w *Workspace, audit ...AuditEntry) error {
+	return c.write(ctx, w, audit, c.store.Create)
 }
 
 // Update updates the workspace in the store, and in memory before it returns.
 // After ErrConflict or ErrNotFound, Get answers what the store has.
-func (c *Cached) Update(ctx context.Context, w *Workspace) error {
-	return c.write(ctx, w, c.store.Update)
+func (c *Cached) Update(ctx context.Context, w *Workspace, audit ...AuditEntry) error {
+	return c.write(ctx, w, audit, c.store.Update)
 }
 
-func (c *Cached) write(ctx context.Context, w *Workspace, do func(context.Context, *Workspace) error) error {
+func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do func(context.Context, *Workspace, ...AuditEntry) error) error {
 	epoch := c.epoch(w.Namespace)
-	if err := do(ctx, w); err != nil {
+	if err := do(ctx, w, audit...); err != nil {
 		c.refresh(ctx, w.Namespace, err)
 		return err
 	}
@@ -236,18 +362,23 @@ func (c *Cached) write(ctx context.Context, w *Workspace, do func(context.Contex
 	defer c.mu.Unlock()
 	current := c.epochs[c.epochOf(n.Namespace)] == epoch
 	c.advance(n.Namespace)
-	if have, ok := c.known.Peek(n.Namespace); current || ok && have.ID == n.ID {
+	for _, name := range n.Domains {
+		c.forgetDomain(name)
+	}
+	n.Purges = PurgeLog{} // keep takes those of the copy that is known
+	if have, ok := c.known.Peek(n.Namespace); ok && have.ID == n.ID || current && n.Revision == 1 {
 		c.keep(n)
 	} else {
-		c.drop(n.Namespace) // another write went between: the store knows which was last
+		// Its purges are not known, or another write went between: the store knows.
+		c.drop(n.Namespace)
 	}
 	return nil
 }
 
 // Delete deletes the workspace in the store, and in memory before it returns.
-func (c *Cached) Delete(ctx context.Context, namespace string, revision int64) error {
+func (c *Cached) Delete(ctx context.Context, namespace string, revision int64, audit ...AuditEntry) error {
 	epoch := c.epoch(namespace)
-	if err := c.store.Delete(ctx, namespace, revision); err != nil {
+	if err := c.store.Delete(ctx, namespace, revision, audit...); err != nil {
 		c.refresh(ctx, namespace, err)
 		return err
 	}
@@ -270,13 +401,13 @@ func (c *Cached) refresh(ctx context.Context, namespace string, err error) {
 	}
 	c.mu.Lock()
 	c.advance(namespace)
-	l := c.load(ctx, namespace)
+	l := c.load(ctx, namespace, false)
 	c.mu.Unlock()
 	_, _ = l.wait(ctx)
 }
 
 // Changes asks the store.
-func (c *Cached) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+func (c *Cached) Changes(ctx context.Context, cursor string) (changes []Change, next string, err error) {
 	return c.store.Changes(ctx, cursor)
 }
 

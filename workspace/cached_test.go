@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ import (
 
 // A probe is a store that counts reads, fails on demand and can be held up.
 type probe struct {
-	workspace.Store
+	workspacetest.Store
 	gets     atomic.Int64
 	down     atomic.Bool
 	afterGet atomic.Pointer[func()] // called when a read has its answer
@@ -39,7 +40,7 @@ func (p *probe) Get(ctx context.Context, namespace string) (*workspace.Workspace
 	return w, err
 }
 
-func (p *probe) Changes(ctx context.Context, cursor string) ([]string, string, error) {
+func (p *probe) Changes(ctx context.Context, cursor string) ([]workspace.Change, string, error) {
 	if p.down.Load() {
 		return nil, "", errDown
 	}
@@ -481,4 +482,30 @@ func BenchmarkCachedGet(b *testing.B) {
 	for b.Loop() {
 		_, _ = c.Get(ctx, "acme")
 	}
+}
+
+// TestCachedTells follows what OnChange is told.
+func TestCachedTells(t *testing.T) {
+	var told [][]workspace.Change // by Run, which waits while the test looks
+	cfg := workspace.CachedConfig{OnChange: func(changes []workspace.Change) { told = append(told, changes) }}
+	cached(t, cfg, func(t *testing.T, _ *workspace.Cached, _ *probe, m *workspacetest.Memory) {
+		if len(told) != 1 || told[0] != nil {
+			t.Errorf("before the first change: %v, want one nil", told)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(told) != 1 {
+			t.Errorf("without a change it is told %v", told)
+		}
+		w := put(t, m, "acme", "A")
+		if err := m.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		want := []workspace.Change{{Kind: workspace.ChangedWorkspace, Namespace: "acme"}, {Kind: workspace.ChangedKeys, Namespace: "acme"}}
+		if len(told) != 2 || !slices.Equal(told[1], want) {
+			t.Errorf("told %v, want %v", told, want)
+		}
+	})
 }

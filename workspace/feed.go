@@ -3,19 +3,41 @@ package workspace
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
+)
+
+const (
+	// deafAfter is how long the feed may fail until what is in memory is read anew
+	// without it, and how often then.
+	deafAfter = 30 * time.Second
+
+	// reloads is how many workspaces are read anew at the same time.
+	reloads = 16
 )
 
 // Run follows the store's changes until the context ends, and returns nothing
 // earlier: failures are logged and tried again. Workspaces in memory that others
-// changed are read anew while the old copy goes on being served; deleted ones
-// vanish. Call it once.
+// changed or purged are read anew while the old copy goes on being served; deleted
+// ones vanish. Call it once.
+//
+// While the feed fails, everything in memory is read anew every half a minute, so
+// that what was taken away (a signing key, an entry of an allowlist) is gone from every
+// server within a minute as long as the store answers at all.
 func (c *Cached) Run(ctx context.Context) {
+	var writing sync.WaitGroup
+	writing.Go(func() { c.spool.run(ctx) })
+	defer writing.Wait()
 	tick := time.NewTicker(c.poll)
 	defer tick.Stop()
-	cursor := ""
+	cursor := string(c.spool.read(ctx, cursorKey))
+	c.heard = c.now()
 	for {
-		cursor = c.follow(ctx, cursor)
+		next := c.follow(ctx, cursor)
+		if next != cursor && c.settled() {
+			c.spool.setCursor(next) // behind the copies that it stands for
+		}
+		cursor = next
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -26,43 +48,69 @@ func (c *Cached) Run(ctx context.Context) {
 
 // follow looks at the changes since the cursor, once, and returns the next cursor.
 func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
-	namespaces, next, err := c.store.Changes(ctx, cursor)
+	within, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	changes, next, err := c.store.Changes(within, cursor)
 	switch {
 	case errors.Is(err, ErrCursor) && cursor != "":
 		return c.follow(ctx, "")
 	case err != nil:
-		if ctx.Err() == nil {
-			c.mu.Lock()
-			c.complain("asking for changes", err)
-			c.mu.Unlock()
-		}
 		next = cursor
+		if ctx.Err() != nil {
+			return next
+		}
+		c.mu.Lock()
+		c.complain("asking for changes", err)
+		c.mu.Unlock()
+		c.down.Store(true)
+		if c.now().Sub(c.heard) >= deafAfter {
+			c.heard = c.now()
+			c.lose(false)
+		}
 	case cursor == "":
-		c.suspectAll()
+		c.heard = c.now()
+		c.lose(true) // nobody knows what changed before the first cursor
 	default:
-		c.suspect(namespaces)
+		c.heard = c.now()
+		c.suspect(changes)
 	}
 	c.reload(ctx)
 	return next
 }
 
-// suspect marks what is in memory of the namespaces for reading anew.
-func (c *Cached) suspect(namespaces []string) {
+// suspect marks what is in memory of what changed for reading anew.
+func (c *Cached) suspect(changes []Change) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, namespace := range namespaces {
-		c.advance(namespace)
-		if c.known.Contains(namespace) {
-			c.stale[namespace] = struct{}{}
+	for _, change := range changes {
+		switch change.Kind {
+		case ChangedWorkspace, ChangedPurges:
+		case ChangedDomains:
+			c.advance(change.Namespace)
+			continue
+		default:
+			continue
 		}
+		c.advance(change.Namespace)
+		if c.known.Contains(change.Namespace) {
+			c.stale[change.Namespace] = struct{}{}
+		} else {
+			c.spool.remove(change.Namespace)
+		}
+	}
+	c.mu.Unlock()
+	if len(changes) > 0 {
+		c.tell(changes)
 	}
 }
 
-// suspectAll is suspect for every namespace: nobody knows what changed before the
-// first cursor.
-func (c *Cached) suspectAll() {
+// lose is suspect for every namespace. Copies of what isn't in memory are wiped, or
+// stay since nothing better may be had.
+func (c *Cached) lose(wipe bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	if wipe {
+		c.spool.wipe()
+		c.recopy = true
+	}
 	for i := range c.epochs {
 		c.epochs[i]++
 	}
@@ -71,27 +119,51 @@ func (c *Cached) suspectAll() {
 	for _, namespace := range c.known.Keys() {
 		c.stale[namespace] = struct{}{}
 	}
+	c.mu.Unlock()
+	c.tell(nil)
+}
+
+// settled reports whether everything in memory is as new as the feed.
+func (c *Cached) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.stale) > 0 {
+		return false
+	}
+	c.recopy = false
+	return true
 }
 
 // reload reads what is marked. What can't be read stays in use, and marked.
 func (c *Cached) reload(ctx context.Context) {
 	c.mu.Lock()
-	namespaces := make([]string, 0, len(c.stale))
+	namespaces := make(chan string, len(c.stale))
 	for namespace := range c.stale {
-		namespaces = append(namespaces, namespace)
+		namespaces <- namespace
 	}
 	c.mu.Unlock()
-	for _, namespace := range namespaces {
-		c.mu.Lock()
-		if !c.known.Contains(namespace) { // no longer in use
-			delete(c.stale, namespace)
-			c.mu.Unlock()
-			continue
-		}
-		l := c.load(ctx, namespace)
-		c.mu.Unlock()
-		if _, err := l.wait(ctx); errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
-			return // the next poll tries again
-		}
+	close(namespaces)
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	var reading sync.WaitGroup
+	for range min(reloads, len(namespaces)) {
+		reading.Go(func() {
+			for namespace := range namespaces {
+				c.mu.Lock()
+				if !c.known.Contains(namespace) { // no longer in use
+					delete(c.stale, namespace)
+					c.spool.remove(namespace)
+					c.mu.Unlock()
+					continue
+				}
+				l := c.load(ctx, namespace, false)
+				c.mu.Unlock()
+				if _, err := l.wait(ctx); errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+					giveUp() // the next poll tries again
+					return
+				}
+			}
+		})
 	}
+	reading.Wait()
 }

@@ -117,7 +117,7 @@ func (v *validator) domains() {
 		switch {
 		case notAddr == nil:
 			v.add(path, "%q is an address: give a host name such as img.example.com", domain)
-		case !ok || !strings.Contains(name, ".") || strings.Contains(name, "_"):
+		case !ok || !validDomain(name):
 			v.add(path, "%q is not a host name: give one such as img.example.com, without scheme, port and path", cut(domain))
 		case name != domain:
 			v.add(path, "%q must be written %q", cut(domain), name)
@@ -125,6 +125,12 @@ func (v *validator) domains() {
 			v.add(path, "%q is there twice", domain)
 		}
 	}
+}
+
+// validDomain reports whether a canonical name can be a workspace's.
+func validDomain(name string) bool {
+	ascii, ok := asciiName(name)
+	return ok && ascii == name && strings.Contains(name, ".") && !strings.Contains(name, "_")
 }
 
 func (v *validator) limits() {
@@ -135,6 +141,7 @@ func (v *validator) limits() {
 	}{
 		{"requests_per_minute", limits.RequestsPerMinute},
 		{"transforms_per_minute", limits.TransformsPerMinute},
+		{"transforms_per_day", limits.TransformsPerDay},
 		{"transforms_per_month", limits.TransformsPerMonth},
 	} {
 		if limit.value < 0 {

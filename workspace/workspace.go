@@ -41,6 +41,10 @@ type Workspace struct {
 	// SigningKeys sign and verify URLs, the newest last; at most signing.MaxKeys.
 	// They are in no JSON: an update keeps those that there are (see Unmask).
 	SigningKeys []signing.Key `json:"-"`
+
+	// Purges is what the workspace has purged, in copies that a Cached answers; empty
+	// in what a store does. Writes don't look at it.
+	Purges PurgeLog `json:"-"`
 }
 
 // A Source is a named place that originals come from.
@@ -91,5 +95,6 @@ type Preset struct {
 type Limits struct {
 	RequestsPerMinute   int `json:"requests_per_minute"`
 	TransformsPerMinute int `json:"transforms_per_minute"`
-	TransformsPerMonth  int `json:"transforms_per_month"`
+	TransformsPerDay    int `json:"transforms_per_day,omitempty"` // of UTC
+	TransformsPerMonth  int `json:"transforms_per_month"`         // a calendar month of UTC
 }

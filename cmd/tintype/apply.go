@@ -20,17 +20,24 @@ import (
 // applyCmd brings the workspaces of a running server in line with a file.
 type applyCmd struct {
 	File   string `short:"f" required:"" placeholder:"FILE" help:"Workspaces as YAML or JSON; - is standard input."`
-	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. Its root key is read from TINTYPE_ROOT_KEY, or from the file that TINTYPE_ROOT_KEY_FILE names."`
+	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_API_KEY (of scope write), else from TINTYPE_ROOT_KEY, or from the files that TINTYPE_API_KEY_FILE and TINTYPE_ROOT_KEY_FILE name."`
 }
 
 // Run applies each workspace of the file, and says what changed.
 func (c *applyCmd) Run(ctx context.Context, std stdio) error {
-	key, err := secret(std.getenv, "TINTYPE_ROOT_KEY")
+	key, err := secret(std.getenv, "TINTYPE_API_KEY")
 	if err != nil {
 		return err
 	}
 	if key == "" {
-		return errors.New("set TINTYPE_ROOT_KEY or TINTYPE_ROOT_KEY_FILE to the server's root key")
+		keys, err := rootKeys(std.getenv)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return errors.New("set TINTYPE_API_KEY to an API key of the workspace that has the scope write, or TINTYPE_ROOT_KEY to the server's root key")
+		}
+		key = keys[0]
 	}
 	base, err := url.Parse(c.Server)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
@@ -84,7 +91,7 @@ func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *sl
 		}
 	}
 	for _, w := range all {
-		changes, err := workspace.Apply(ctx, store, w)
+		changes, err := workspace.Apply(ctx, operatorStore{store}, w)
 		if err != nil {
 			return fmt.Errorf("--apply: workspace %s: %w", w.Namespace, err)
 		}
@@ -111,7 +118,9 @@ func (c apiClient) apply(ctx context.Context, out io.Writer, w *workspace.Worksp
 	based := w.Revision // 0: the file doesn't say which revision it was based on
 	for try := 1; ; try++ {
 		var before, after workspace.Workspace
-		err := c.call(ctx, http.MethodGet, path, nil, &before)
+		// A patch of nothing answers the workspace as it is and writes nothing. Unlike GET
+		// it needs no scope besides the one that the change needs.
+		err := c.call(ctx, http.MethodPatch, path, struct{}{}, &before)
 		if e, ok := errors.AsType[*apiError](err); ok && e.code == "WORKSPACE_NOT_FOUND" {
 			if err := c.call(ctx, http.MethodPost, "/v1/workspaces", w, &after); err != nil {
 				return err

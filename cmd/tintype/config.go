@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,13 +24,16 @@ type serveCmd struct {
 	Listen     string    `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
 	OpsListen  string    `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
 	Data       string    `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
-	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, or sqlite:PATH (${default})."`
+	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
 	BaseDomain string    `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	Apply      string    `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
 
 	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
 	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
+
+	ClientRequests int    `env:"TINTYPE_CLIENT_REQUESTS" default:"0" placeholder:"N" help:"Requests a minute that one client address (of IPv6 one /64) may send to this server, of any kind; 0 is any number (${default})."`
+	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"Where to post the Cache-Tags of what was purged, so that a CDN in front can be purged too, with the bearer token in TINTYPE_PURGE_WEBHOOK_TOKEN if there is one."`
 
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
 
@@ -64,6 +68,7 @@ func (c *serveCmd) Validate() error {
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 0, "a whole number from 0"},
 		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},
+		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},
@@ -78,6 +83,11 @@ func (c *serveCmd) Validate() error {
 	if c.CacheBucket != "" {
 		if _, err := bucketcache.ParseURL(c.CacheBucket); err != nil {
 			return fmt.Errorf("--cache-bucket: %w", err)
+		}
+	}
+	if c.PurgeWebhook != "" {
+		if u, err := url.Parse(c.PurgeWebhook); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+			return errors.New("--purge-webhook: must be a URL such as https://cdn-purger.example.com/tintype; a token goes into TINTYPE_PURGE_WEBHOOK_TOKEN")
 		}
 	}
 	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {
@@ -205,22 +215,6 @@ func (d *dirSpec) UnmarshalText(text []byte) error {
 	}
 	d.namespace, d.key, d.path = ns, key, path
 	return nil
-}
-
-// A storeURL says where workspaces are kept.
-type storeURL struct{ path string }
-
-// UnmarshalText reads sqlite or sqlite:PATH.
-func (u *storeURL) UnmarshalText(text []byte) error {
-	s := string(text)
-	if s == "sqlite" {
-		return nil
-	}
-	if path, ok := strings.CutPrefix(s, "sqlite:"); ok && path != "" {
-		u.path = strings.TrimPrefix(path, "//")
-		return nil
-	}
-	return fmt.Errorf("%q is no store; write sqlite, or sqlite:PATH", s)
 }
 
 // secret reads a secret from variable name, or from the file that name_FILE names.

@@ -18,14 +18,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/origin/bucket"
+	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
-	"github.com/tintype/tintype/workspace/sqlite"
 )
 
 // How long a stop waits for requests that are under way.
@@ -35,7 +38,7 @@ const shutdownGrace = 30 * time.Second
 func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	log := newLog(c.LogFormat, std.stderr)
 	slog.SetDefault(log) // what net/http says on its own
-	rootKey, err := secret(std.getenv, "TINTYPE_ROOT_KEY")
+	rootKeys, err := rootKeys(std.getenv)
 	if err != nil {
 		return err
 	}
@@ -51,18 +54,21 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		}
 	}()
 
-	codec, err := c.codec(std.getenv)
+	store, cached, err := c.openStore(ctx, std.getenv, log, &closers)
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.Open(c.storePath(), codec)
-	if err != nil {
-		return err
-	}
-	closers = append(closers, store.Close)
-	workspaces := workspace.NewCached(store, workspace.CachedConfig{Log: log})
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
+	cached.OnChange = auth.Changed
+	workspaces := workspace.NewCached(store, cached)
+	counts := usage.New(usage.Config{Counters: store, Log: log})
+	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
+	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
 	if c.Apply != "" {
-		if err := c.applyFile(ctx, workspaces, log); err != nil {
+		err := c.applyFile(ctx, workspaces, log)
+		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
+			log.Error("--apply: not applied, since the store can't be reached: start again when it can", "err", err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -105,22 +111,52 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers})
 
-	srv := server.New(server.Config{
+	hook, err := c.purgeHook(std.getenv, fetching, log)
+	if err != nil {
+		return err
+	}
+	var srv *server.Server
+	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: func(l limit.Limit, used int64) { srv.WarnOfLimit(l, used) }})
+	closers = append(closers, func() error { return withGrace(limiter.Close) })
+	apiConfig := api.Config{
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
+		FindPurge: func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
+			return srv.FindPurge(ctx, namespace, url)
+		},
+		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
+		Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
+		Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
+			return srv.Explain(ctx, target, accept, origin)
+		},
+	}
+	if hook != nil {
+		apiConfig.TellPurge = hook.Tell
+		closers = append(closers, func() error { return withGrace(hook.Close) })
+	}
+	srv = server.New(server.Config{
 		Workspaces: workspaces,
 		Engine:     workers,
 		HTTP:       origin.NewHTTP(fetching),
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(api.Config{Store: workspaces, Uncached: store, DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, RootKey: rootKey, BaseDomain: c.BaseDomain, Log: log, Version: version, RequestID: server.RequestID}),
-		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
+		API:        api.New(apiConfig),
+		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
+		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout:   c.FetchTimeout,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
 	closers = append(closers, func() error { return withGrace(srv.Close) })
 
 	background, stopBackground := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { workspaces.Run(background) })
+	wg.Go(func() { counts.Run(background) })
+	wg.Go(func() { limiter.Run(background) })
+	if hook != nil {
+		wg.Go(func() { hook.Run(background) })
+	}
+	wg.Go(func() { journal.Run(background) })
 	closers = append(closers, func() error { stopBackground(); wg.Wait(); return nil })
 
 	public, err := net.Listen("tcp", c.Listen)
@@ -140,7 +176,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	servers = append(servers, serveOn(public, srv.Handler(), log))
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion())
 	c.announce(std.stdout, public.Addr())
-	if rootKey == "" {
+	if !auth.HasRoot() {
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
 	}
 
@@ -211,7 +247,11 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs ma
 			dirs[spec.namespace] = map[string]*origin.Dir{}
 		}
 		dirs[spec.namespace][spec.key] = dir
-		if err := ensureWorkspace(ctx, store, spec.namespace); err != nil {
+		err = ensureWorkspace(ctx, store, spec.namespace)
+		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
+			err = nil // it may be there, and the next start makes it
+		}
+		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
 		}
 	}
@@ -243,6 +283,18 @@ func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (fun
 	}, nil
 }
 
+// purgeHook is what tells a cache in front of purges; nil where there is nobody to
+// tell. Its connections go past the guard too.
+func (c *serveCmd) purgeHook(getenv func(string) string, fetching origin.HTTPConfig, log *slog.Logger) (*purgehook.Hook, error) {
+	token, err := secret(getenv, "TINTYPE_PURGE_WEBHOOK_TOKEN")
+	if err != nil || c.PurgeWebhook == "" {
+		return nil, err
+	}
+	return purgehook.New(purgehook.Config{
+		URL: c.PurgeWebhook, Token: token, Transport: origin.NewTransport(fetching), Again: workspace.PurgeReach, Log: log,
+	}), nil
+}
+
 // dirKeys are the sources of a workspace that this process serves from folders.
 func (c *serveCmd) dirKeys(namespace string) (keys []string) {
 	for _, d := range c.Dir {
@@ -260,7 +312,7 @@ func ensureWorkspace(ctx context.Context, store workspace.Store, namespace strin
 		return err
 	}
 	w := workspace.New(namespace)
-	if err := store.Create(ctx, w); err != nil && !errors.Is(err, workspace.ErrExists) {
+	if err := (operatorStore{store}).Create(ctx, w); err != nil && !errors.Is(err, workspace.ErrExists) {
 		return err
 	}
 	return nil

@@ -15,15 +15,20 @@ package api
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"log/slog"
+	"net"
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -47,9 +52,48 @@ type Config struct {
 	// those of the process.
 	LendsCredentials bool
 
-	// RootKey is the key that may do everything. Empty closes the API: every call
-	// but the one for the OpenAPI document is answered 401.
-	RootKey string
+	// Auth says whose key a request carries. Nil knows no key, which closes the API:
+	// every call that needs one is answered 401.
+	Auth *apikey.Authenticator
+
+	// Records is where API keys, the audit log, counts, domains, and the answers to
+	// requests with an Idempotency-Key are kept. Nil keeps none.
+	Records Records
+
+	// Usage counts the requests of API keys, and Journal is the access log of the API.
+	// Nil is none.
+	Usage   *usage.Recorder
+	Journal *usage.Journal
+
+	// FindPurge says what a URL that is to be purged stands for, and the Cache-Tags
+	// of it. Its errors are shown, unless they wrap workspace.ErrNotFound or
+	// workspace.ErrUnavailable. Nil refuses URLs.
+	FindPurge func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+
+	// TellPurge is told of every purge, with the Cache-Tags of what was purged. It must
+	// not wait. Nil is nobody.
+	TellPurge func(namespace string, tags []string)
+
+	// Resolver is asked for the records that verify domains. Nil is the system's.
+	Resolver Resolver
+
+	// Limiter holds API keys to their limit. Nil sets none.
+	Limiter *limit.Limiter
+
+	// Client returns the address of whoever sends the request of a context, for the
+	// audit log. Nil leaves it empty.
+	Client func(context.Context) string
+
+	// Explain says what would become of a request for an image: server.Server.Explain.
+	// Nil explains nothing.
+	Explain func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
+
+	// NoteSender is told who sends the request of a context, for the server's log. Nil is
+	// told nothing.
+	NoteSender func(context.Context, apikey.Principal)
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 
 	// BaseDomain is that of host-form URLs, which may be given to be signed. Empty is
 	// none.
@@ -67,12 +111,26 @@ type Config struct {
 	RequestID func(context.Context) string
 }
 
+// Records is what a store keeps beside workspaces, as far as the API needs it.
+type Records interface {
+	workspace.APIKeys
+	workspace.AuditLog
+	workspace.Replays
+	workspace.Counters
+	workspace.Domains
+}
+
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
 // The handler is safe for concurrent use.
 func New(c Config) http.Handler {
 	if c.Store == nil {
 		panic("api: Config.Store is nil")
 	}
+	return newAPI(c)
+}
+
+// newAPI is New, but that without a store it is only good for describing itself.
+func newAPI(c Config) *api {
 	a := &api{
 		store:      c.Store,
 		reads:      c.Uncached,
@@ -81,8 +139,18 @@ func New(c Config) http.Handler {
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")),
 		log:        c.Log,
 		requestID:  c.RequestID,
-		closed:     c.RootKey == "",
-		rootKey:    sha256.Sum256([]byte(c.RootKey)),
+		auth:       c.Auth,
+		records:    c.Records,
+		usage:      c.Usage,
+		journal:    c.Journal,
+		findPurge:  c.FindPurge,
+		tellPurge:  c.TellPurge,
+		limiter:    c.Limiter,
+		resolver:   c.Resolver,
+		client:     c.Client,
+		explain:    c.Explain,
+		noteSender: c.NoteSender,
+		now:        c.Now,
 		mux:        http.NewServeMux(),
 	}
 	if a.reads == nil {
@@ -90,6 +158,26 @@ func New(c Config) http.Handler {
 	}
 	if a.dirSources == nil {
 		a.dirSources = func(string) []string { return nil }
+	}
+	if a.auth == nil {
+		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{})
+	}
+	if a.resolver == nil {
+		a.resolver = net.DefaultResolver
+	}
+	if a.client == nil {
+		a.client = func(context.Context) string { return "" }
+	}
+	if a.explain == nil {
+		a.explain = func(context.Context, string, string, string) (server.Explanation, error) {
+			return server.Explanation{}, errNoExplain
+		}
+	}
+	if a.noteSender == nil {
+		a.noteSender = func(context.Context, apikey.Principal) {}
+	}
+	if a.now == nil {
+		a.now = time.Now
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -108,6 +196,7 @@ func New(c Config) http.Handler {
 	a.huma.UseMiddleware(a.middleware()...)
 	a.routes()
 	a.document = render(a.huma.OpenAPI())
+	a.page, a.pagePolicy = page(a.huma.OpenAPI())
 	return a
 }
 
@@ -120,11 +209,23 @@ type api struct {
 	baseDomain string
 	log        *slog.Logger
 	requestID  func(context.Context) string
-	closed     bool     // there is no root key
-	rootKey    [32]byte // SHA-256
+	auth       *apikey.Authenticator
+	records    Records // nil is none
+	findPurge  func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+	tellPurge  func(namespace string, tags []string)
+	limiter    *limit.Limiter
+	resolver   Resolver
+	usage      *usage.Recorder // nil is none
+	journal    *usage.Journal  // nil is none
+	client     func(context.Context) string
+	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
+	noteSender func(context.Context, apikey.Principal)
+	now        func() time.Time
 	mux        *http.ServeMux
 	huma       huma.API
 	document   []byte // OpenAPI, as served
+	page       []byte // the same for people
+	pagePolicy string // Content-Security-Policy of the page
 }
 
 // middleware is what every request passes before its operation, in this order.
@@ -132,8 +233,10 @@ type api struct {
 func (a *api) middleware() huma.Middlewares {
 	return huma.Middlewares{
 		harden,             // first, so that the refusals of the others carry the headers
+		a.account,          // before anything is refused, since that is logged too
 		a.refuseKeyInQuery, // before the header is looked at: a right header doesn't make the leak good
 		a.authenticate,     // before anything is read, the body included
+		a.idempotency,      // last, since it keeps the answers of those who may ask, and reads bodies
 	}
 }
 
@@ -193,7 +296,16 @@ func harden(ctx huma.Context, next func(huma.Context)) {
 // itself finds fault with: what it refused would be answered in its own format,
 // which only a package variable of huma's could change.
 func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
+	if op.Security == nil {
+		panic("api: " + op.OperationID + " doesn't say which key it needs")
+	}
 	op.SkipValidateParams = true
+	if op.Method == http.MethodPost {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "A text of your own, such as a UUID: the same request sent again with it within 24 hours is answered as the first was, and not done again.",
+		})
+	}
 	describeAnswers(&op)
 
 	// huma reads and judges a body whose description it sees when it registers.

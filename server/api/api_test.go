@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
@@ -68,13 +69,18 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 	c := api.Config{
 		Store:    workspace.NewCached(db, workspace.CachedConfig{}),
 		Uncached: db,
-		RootKey:  rootKey,
 		Version:  "1.2.3",
 		Log:      slog.New(slog.NewJSONHandler(s.log, nil)),
 		RequestID: func(ctx context.Context) string {
 			id, _ := ctx.Value(key{}).(string)
 			return id
 		},
+	}
+	c.Records, _ = db.(api.Records)
+	if c.Records != nil {
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: c.Records, Log: c.Log})
+	} else {
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})
 	}
 	if change != nil {
 		change(&c)
@@ -333,7 +339,7 @@ func TestRefusals(t *testing.T) {
 
 // TestNoRootKey: without a key to compare with, none is right.
 func TestNoRootKey(t *testing.T) {
-	s := start(t, func(c *api.Config) { c.RootKey = "" })
+	s := start(t, func(c *api.Config) { c.Auth = nil })
 	for _, authorization := range []string{"-", "Bearer", "Bearer ", "Bearer x", ""} {
 		message := s.do(t, "GET", "/v1/workspaces", "", "Authorization", authorization).wantError(t, 401, "UNAUTHORIZED")
 		if !strings.Contains(message, "TINTYPE_ROOT_KEY") {
@@ -359,3 +365,6 @@ func TestAuthorizationTwice(t *testing.T) {
 		t.Errorf("status %d, want 401", resp.StatusCode)
 	}
 }
+
+// visitor is the address of every client.
+func visitor(context.Context) string { return "203.0.113.9" }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -32,11 +33,21 @@ var (
 	errKeyInQuery = unauthorized("Keys are not accepted in a query string: send the header `Authorization: Bearer KEY`. " +
 		"If the key was a real one, replace it: URLs are kept in logs.")
 
+	errOrphan     = unauthorized("The workspace of this API key has been deleted.")
+	errExpiredKey = unauthorized("This API key has expired. Make another with POST …/api-keys.")
+	errRevokedKey = unauthorized("This API key has been revoked. Make another with POST …/api-keys.")
+
+	errNeedsRoot      = forbidden("This needs the root key: an API key of a workspace can't do it.")
+	errOtherWorkspace = forbidden("This API key belongs to another workspace.")
+
 	errNoRoute = &refusal{http.StatusNotFound, "NOT_FOUND",
 		"There is nothing at this path. The routes are listed in /v1/openapi.json.", nil}
 
 	errNoPart       = &refusal{http.StatusNotFound, "NOT_FOUND", "The workspace has nothing under this name.", nil}
 	errNoSigningKey = &refusal{http.StatusNotFound, "NOT_FOUND", "There is no signing key under this id.", nil}
+	errNoAPIKey     = refusal{http.StatusNotFound, "NOT_FOUND", "The workspace has no API key under this id.", nil}
+
+	errNoExplain = &refusal{http.StatusNotFound, "NOT_FOUND", "This server delivers no images, and can't say what it would do.", nil}
 
 	errBodyMissing = invalid("The body is empty: send a JSON object.")
 	errBodyBroken  = invalid("The body could not be read to its end. Send the request again.")
@@ -46,6 +57,14 @@ var (
 
 func unauthorized(message string) *refusal {
 	return &refusal{http.StatusUnauthorized, "UNAUTHORIZED", message, http.Header{"Www-Authenticate": {"Bearer"}}}
+}
+
+func forbidden(message string) *refusal {
+	return &refusal{http.StatusForbidden, "FORBIDDEN", message, nil}
+}
+
+func errScope(scope string) *refusal {
+	return forbidden("This API key doesn't have the scope " + scope + ", which this needs. Scopes are given when a key is made.")
 }
 
 func invalid(message string) *refusal {
@@ -79,6 +98,12 @@ var table = []struct {
 	{workspace.ErrExists, *conflict("The namespace is taken: choose another, or change the workspace that has it with PUT or PATCH.")},
 	{workspace.ErrDomainTaken, *conflict("A host in domains belongs to another workspace: leave it out, or remove it there first.")},
 	{workspace.ErrConflict, *conflict("The workspace has changed since it was read: GET it again, make the change on what it is now, and send it with that revision.")},
+	{apikey.ErrMalformed, *errWrongKey},
+	{apikey.ErrChecksum, *errWrongKey},
+	{apikey.ErrUnknown, *errWrongKey},
+	{apikey.ErrExpired, *errExpiredKey},
+	{apikey.ErrRevoked, *errRevokedKey},
+	{workspace.ErrKeyNotFound, errNoAPIKey},
 	{workspace.ErrUnavailable, overloaded},
 	{context.DeadlineExceeded, overloaded},
 	{context.Canceled, overloaded},
@@ -162,8 +187,8 @@ func (a *api) answer(ctx context.Context, operation string, err error) *errorEnv
 }
 
 // fail answers a request that doesn't reach its operation.
-func (a *api) fail(ctx huma.Context, r *refusal) {
-	e := a.answer(ctx.Context(), "", r)
+func (a *api) fail(ctx huma.Context, err error) {
+	e := a.answer(ctx.Context(), "", err)
 	for name, values := range e.header {
 		for _, v := range values {
 			ctx.AppendHeader(name, v)

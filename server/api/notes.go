@@ -96,7 +96,8 @@ var notes = map[string]map[string]note{
 	"Limits": {
 		"requests_per_minute":   {text: "Images delivered a minute, cached or not. 0 is unlimited.", absent: 0, min: number(0)},
 		"transforms_per_minute": {text: "Variants made a minute. 0 is unlimited.", absent: 0, min: number(0)},
-		"transforms_per_month":  {text: "Variants made a calendar month. 0 is unlimited.", absent: 0, min: number(0)},
+		"transforms_per_day":    {text: "Variants made a day (UTC): a cap on what is spent. A warning is logged at 80 %. 0 is unlimited.", absent: 0, min: number(0)},
+		"transforms_per_month":  {text: "Variants made a calendar month (UTC). 0 is unlimited.", absent: 0, min: number(0)},
 	},
 }
 

@@ -30,15 +30,22 @@ func describe(version string) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
+			{Name: "API keys", Description: "Keys that backends call with, made and revoked with the root key."},
+			{Name: "Images", Description: "What becomes of a request for an image."},
+			{Name: "Audit", Description: "Who changed what, and who asked for what."},
+			{Name: "Domains", Description: "Host names of a workspace's own."},
+			{Name: "Usage", Description: "What was counted."},
+			{Name: "Cache", Description: "What is kept of images, and purging it."},
 			{Name: "Documentation", Description: "This document."},
 		},
 		Security: []map[string][]string{{bearer: {}}},
 		Components: &huma.Components{
 			Schemas: schemas(),
 			SecuritySchemes: map[string]*huma.SecurityScheme{bearer: {
-				Type:        "http",
-				Scheme:      "bearer",
-				Description: "The root key, in the Authorization header. Keys in a query string are refused.",
+				Type:   "http",
+				Scheme: "bearer",
+				Description: "The root key, or an API key of the workspace that has the scope that an operation lists here. " +
+					"Keys in a query string are refused.",
 			}},
 		},
 	}
@@ -51,6 +58,8 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[errorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
+	registry.Schema(reflect.TypeFor[NewAPIKey](), true, "")
+	registry.Schema(reflect.TypeFor[PurgeRequest](), true, "")
 	// huma describes its own error type beside every operation, though none answers it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[errorEnvelope]())
 

@@ -89,15 +89,24 @@ func TestDocument(t *testing.T) {
 	}
 
 	want := map[string][]string{
-		"/v1/workspaces":                        {"get", "post"},
-		"/v1/workspaces/{ns}":                   {"delete", "get", "patch", "put"},
-		"/v1/workspaces/{ns}/signing-keys":      {"get", "post"},
-		"/v1/workspaces/{ns}/signing-keys/{id}": {"delete"},
-		"/v1/workspaces/{ns}/sign":              {"post"},
-		"/v1/workspaces/{ns}/sources/{id}":      {"delete", "put"},
-		"/v1/workspaces/{ns}/marks/{id}":        {"delete", "put"},
-		"/v1/workspaces/{ns}/presets/{id}":      {"delete", "put"},
-		"/v1/openapi.json":                      {"get"},
+		"/v1/workspaces":                          {"get", "post"},
+		"/v1/workspaces/{ns}":                     {"delete", "get", "patch", "put"},
+		"/v1/workspaces/{ns}/api-keys":            {"delete", "get", "post"},
+		"/v1/workspaces/{ns}/api-keys/{id}":       {"delete"},
+		"/v1/workspaces/{ns}/audit":               {"get"},
+		"/v1/workspaces/{ns}/signing-keys":        {"get", "post"},
+		"/v1/workspaces/{ns}/signing-keys/{id}":   {"delete"},
+		"/v1/workspaces/{ns}/sign":                {"post"},
+		"/v1/workspaces/{ns}/sources/{id}":        {"delete", "put"},
+		"/v1/workspaces/{ns}/marks/{id}":          {"delete", "put"},
+		"/v1/workspaces/{ns}/presets/{id}":        {"delete", "put"},
+		"/v1/workspaces/{ns}/purge":               {"post"},
+		"/v1/workspaces/{ns}/usage":               {"get"},
+		"/v1/workspaces/{ns}/domains":             {"get"},
+		"/v1/workspaces/{ns}/domains/{id}/verify": {"post"},
+		"/v1/openapi.json":                        {"get"},
+		"/v1/workspaces/{ns}/explain":             {"get"},
+		"/v1/docs":                                {"get"},
 	}
 	got := map[string][]string{}
 	for path, operations := range doc.Paths {
@@ -109,7 +118,7 @@ func TestDocument(t *testing.T) {
 			if ref := op.Responses["default"].Content["application/json"].Schema; ref == nil || ref.Ref != "#/components/schemas/ErrorEnvelope" {
 				t.Errorf("%s %s: default answer %+v", method, path, ref)
 			}
-			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json") {
+			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json" || path == "/v1/docs") {
 				t.Errorf("%s %s: public %t", method, path, public)
 			}
 			for _, p := range op.Parameters {

@@ -65,7 +65,7 @@ func (a *api) partRoutes() {
 	for _, p := range parts {
 		tag := []string{"Workspaces"}
 		handle(a, huma.Operation{
-			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.path + "/{id}", OperationID: "put" + p.schema(), Tags: tag,
+			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.path + "/{id}", OperationID: "put" + p.schema(), Tags: tag, Security: needsWrite,
 			Summary:     "Set a " + p.noun,
 			Description: "Adds the " + p.noun + ", or replaces the one of this " + p.id + ". The body may leave the " + p.id + " out.",
 			RequestBody: jsonBody(p.schema(), "The "+p.noun+".", "application/json"),
@@ -75,7 +75,7 @@ func (a *api) partRoutes() {
 			}},
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })
 		handle(a, huma.Operation{
-			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.path + "/{id}", OperationID: "delete" + p.schema(), Tags: tag,
+			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.path + "/{id}", OperationID: "delete" + p.schema(), Tags: tag, Security: needsWrite,
 			Summary: "Delete a " + p.noun,
 		}, func(ctx context.Context, in *partInput) (*struct{}, error) { return a.deletePart(ctx, p, in) })
 	}

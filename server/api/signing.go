@@ -69,8 +69,8 @@ type SignRequest struct {
 }
 
 func (a *api) createSigningKey(ctx context.Context, in *namespaceInput) (*newSigningKeyOutput, error) {
-	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: time.Now().UTC().Truncate(time.Second)}
-	err := a.edit(ctx, in.Namespace, func(w *workspace.Workspace) error {
+	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: a.now().UTC().Truncate(time.Second)}
+	err := a.edit(ctx, in.Namespace, a.changed(ctx, "signing_key.create", key.ID, nil, SigningKey{key.ID, key.CreatedAt}), func(w *workspace.Workspace) error {
 		if len(w.SigningKeys) >= signing.MaxKeys {
 			return conflict(fmt.Sprintf("The workspace has %d signing keys, the most that can be active: delete one first.", signing.MaxKeys))
 		}
@@ -97,7 +97,7 @@ func (a *api) listSigningKeys(ctx context.Context, in *namespaceInput) (*signing
 }
 
 func (a *api) deleteSigningKey(ctx context.Context, in *signingKeyInput) (*struct{}, error) {
-	return nil, a.edit(ctx, in.Namespace, func(w *workspace.Workspace) error {
+	return nil, a.edit(ctx, in.Namespace, a.changed(ctx, "signing_key.delete", in.ID, nil, nil), func(w *workspace.Workspace) error {
 		n := len(w.SigningKeys)
 		w.SigningKeys = slices.DeleteFunc(w.SigningKeys, func(k signing.Key) bool { return k.ID == in.ID })
 		if len(w.SigningKeys) == n {
@@ -133,13 +133,13 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	expires := time.Now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
+	expires := a.now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
 	signed, err := w.SigningKeys[len(w.SigningKeys)-1].Secret.SignUntil(target, expires)
 	if err != nil {
 		return nil, invalid("url: " + err.Error() + ".")
 	}
 	out := &signOutput{}
-	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w.Namespace, a.baseDomain)), expires
+	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w, a.baseDomain)), expires
 	return out, nil
 }
 
@@ -165,7 +165,7 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 	if !strings.HasPrefix(target, "/") {
 		return "", "", invalid("url: has no path.")
 	}
-	target = dropped(prefix, w.Namespace, a.baseDomain) + target
+	target = dropped(prefix, w, a.baseDomain) + target
 	own := "/" + w.Namespace
 	if !strings.HasPrefix(target, own+"/") && !strings.HasPrefix(target, own+"?") {
 		return "", "", invalid("url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's.")
@@ -175,17 +175,18 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 
 // dropped is what host form leaves out of the path that begins behind prefix: the
 // namespace, where the host is the workspace's own.
-func dropped(prefix, namespace, baseDomain string) string {
+func dropped(prefix string, w *workspace.Workspace, baseDomain string) string {
 	u, err := url.Parse(prefix)
-	if err != nil || baseDomain == "" {
+	if err != nil {
 		return ""
 	}
 	host := u.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	if strings.EqualFold(strings.TrimSuffix(host, "."), namespace+"."+baseDomain) {
-		return "/" + namespace
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if baseDomain != "" && host == w.Namespace+"."+baseDomain || slices.Contains(w.Domains, host) {
+		return "/" + w.Namespace
 	}
 	return ""
 }
@@ -194,8 +195,8 @@ func dropped(prefix, namespace, baseDomain string) string {
 // between.
 const editAttempts = 50
 
-// edit changes a copy of the workspace and writes it.
-func (a *api) edit(ctx context.Context, namespace string, change func(*workspace.Workspace) error) error {
+// edit changes a copy of the workspace and writes it, with an entry of the audit log.
+func (a *api) edit(ctx context.Context, namespace string, entry workspace.AuditEntry, change func(*workspace.Workspace) error) error {
 	for attempt := 1; ; attempt++ {
 		old, err := a.workspace(ctx, namespace)
 		if err != nil {
@@ -205,7 +206,7 @@ func (a *api) edit(ctx context.Context, namespace string, change func(*workspace
 		if err := change(w); err != nil {
 			return err
 		}
-		err = a.store.Update(ctx, w)
+		err = a.store.Update(ctx, w, entry)
 		if errors.Is(err, workspace.ErrConflict) && attempt < editAttempts {
 			continue
 		}

@@ -66,7 +66,7 @@ func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*c
 	if err := a.validate(w); err != nil {
 		return nil, err
 	}
-	if err := a.store.Create(ctx, w); err != nil {
+	if err := a.store.Create(ctx, w, a.workspaceChanged(ctx, "workspace.create", w.Namespace, nil, w)); err != nil {
 		return nil, fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
 	}
 	out := show(w)
@@ -175,10 +175,11 @@ func (a *api) deleteWorkspace(ctx context.Context, in *deleteWorkspaceInput) (*s
 	if err != nil {
 		return nil, err
 	}
-	if !workspace.ValidNamespace(in.Namespace) {
-		return nil, workspace.ErrNotFound
+	old, err := a.workspace(ctx, in.Namespace)
+	if err != nil {
+		return nil, err
 	}
-	if err := a.store.Delete(ctx, in.Namespace, revision); err != nil {
+	if err := a.store.Delete(ctx, in.Namespace, revision, a.workspaceChanged(ctx, "workspace.delete", in.Namespace, old, nil)); err != nil {
 		return nil, fmt.Errorf("deleting workspace %q: %w", in.Namespace, err)
 	}
 	return nil, nil
@@ -215,7 +216,7 @@ func (a *api) change(ctx context.Context, old, w *workspace.Workspace) (*workspa
 	if same {
 		return show(old), nil
 	}
-	if err := a.store.Update(ctx, w); err != nil {
+	if err := a.store.Update(ctx, w, a.workspaceChanged(ctx, "workspace.update", w.Namespace, old, w)); err != nil {
 		return nil, fmt.Errorf("updating workspace %q: %w", w.Namespace, err)
 	}
 	return show(w), nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 )
@@ -349,7 +350,7 @@ func (s frozenStore) Get(context.Context, string) (*workspace.Workspace, error) 
 	return s.w.Clone(), nil
 }
 
-func (s frozenStore) Update(_ context.Context, w *workspace.Workspace) error {
+func (s frozenStore) Update(_ context.Context, w *workspace.Workspace, _ ...workspace.AuditEntry) error {
 	w.Revision++
 	return nil
 }
@@ -379,7 +380,7 @@ func FuzzPatch(f *testing.F) {
 		f.Fatal(err)
 	}
 	w.ID, w.Revision = "id", 1
-	h := api.New(api.Config{Store: frozenStore{w: w}, RootKey: rootKey})
+	h := api.New(api.Config{Store: frozenStore{w: w}, Auth: apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})})
 	f.Fuzz(func(t *testing.T, patch []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), "PATCH", "/v1/workspaces/acme", strings.NewReader(string(patch)))
 		r.Header.Set("Authorization", "Bearer "+rootKey)

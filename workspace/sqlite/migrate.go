@@ -32,6 +32,68 @@ var migrations = []string{
 	`CREATE TABLE secret_key (
 		token TEXT NOT NULL
 	) STRICT;`,
+	// Times are microseconds since 1970, and 0 is none.
+	`ALTER TABLE changes ADD COLUMN kind TEXT NOT NULL DEFAULT 'workspace';
+	ALTER TABLE domains ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE domains ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0;
+	CREATE TABLE api_keys (
+		hash           BLOB PRIMARY KEY,
+		workspace_id   TEXT NOT NULL,
+		id             TEXT NOT NULL,
+		json           TEXT NOT NULL,
+		created_at     INTEGER NOT NULL,
+		revoked_at     INTEGER NOT NULL DEFAULT 0,
+		last_used_at   INTEGER NOT NULL DEFAULT 0,
+		total_requests INTEGER NOT NULL DEFAULT 0,
+		total_errors   INTEGER NOT NULL DEFAULT 0,
+		UNIQUE (workspace_id, id)
+	) STRICT, WITHOUT ROWID;
+	CREATE TABLE audit (
+		workspace_id TEXT NOT NULL,
+		trail        TEXT NOT NULL,
+		id           TEXT NOT NULL,
+		json         TEXT NOT NULL,
+		PRIMARY KEY (workspace_id, trail, id)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX audit_age ON audit (id);
+	CREATE TABLE usage (
+		workspace_id TEXT NOT NULL,
+		day          TEXT NOT NULL,
+		operation    TEXT NOT NULL,
+		source       TEXT NOT NULL,
+		requests     INTEGER NOT NULL,
+		hits         INTEGER NOT NULL,
+		transforms   INTEGER NOT NULL,
+		errors       INTEGER NOT NULL,
+		bytes_in     INTEGER NOT NULL,
+		bytes_out    INTEGER NOT NULL,
+		PRIMARY KEY (workspace_id, day, operation, source)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX usage_age ON usage (day);
+	CREATE TABLE tallies (
+		id    TEXT PRIMARY KEY,
+		until INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE TABLE purges (
+		workspace_id TEXT PRIMARY KEY,
+		json         TEXT NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE TABLE leases (
+		key   TEXT NOT NULL,
+		span  TEXT NOT NULL,
+		start INTEGER NOT NULL,
+		until INTEGER NOT NULL,
+		used  INTEGER NOT NULL,
+		PRIMARY KEY (key, span, start)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX leases_age ON leases (until);
+	CREATE TABLE answers (
+		key         TEXT PRIMARY KEY,
+		fingerprint TEXT NOT NULL,
+		sealed      TEXT NOT NULL,
+		until       INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX answers_age ON answers (until);`,
 }
 
 // migrate brings the database to the newest version, whole or not at all.

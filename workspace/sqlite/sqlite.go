@@ -10,18 +10,20 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 	sqlite "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -30,14 +32,24 @@ const (
 	changesKept = 10_000          // changes that a cursor can go back
 )
 
-// Store is a [workspace.Store] in a SQLite file. It is safe for concurrent use.
+// Store is a [workspace.Store] in a SQLite file, and all that is kept beside
+// workspaces. It is safe for concurrent use.
 type Store struct {
 	read  *sql.DB
 	write *sql.DB // one connection, since SQLite has one writer at a time
 	codec *workspace.Codec
 }
 
-var _ workspace.Store = (*Store)(nil)
+var (
+	_ workspace.Store    = (*Store)(nil)
+	_ workspace.Domains  = (*Store)(nil)
+	_ workspace.APIKeys  = (*Store)(nil)
+	_ workspace.AuditLog = (*Store)(nil)
+	_ workspace.Counters = (*Store)(nil)
+	_ workspace.Purges   = (*Store)(nil)
+	_ workspace.Replays  = (*Store)(nil)
+	_ limit.Leases       = (*Store)(nil)
+)
 
 // Open opens the database in the file at path, in which secrets are encrypted by
 // codec, and makes both the file (mode 0600)
@@ -154,7 +166,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*workspace.Workspace,
 }
 
 // Create implements [workspace.Store].
-func (s *Store) Create(ctx context.Context, w *workspace.Workspace) error {
+func (s *Store) Create(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	n := w.Clone()
 	n.ID = rand.Text()
 	n.Revision = 1
@@ -178,7 +190,7 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace) error {
 		if err := setDomains(ctx, tx, n); err != nil {
 			return err
 		}
-		return record(ctx, tx, n.Namespace)
+		return record(ctx, tx, workspace.ChangedWorkspace, n.Namespace, n.ID, audit)
 	})
 	if err != nil {
 		return err
@@ -188,7 +200,7 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace) error {
 }
 
 // Update implements [workspace.Store].
-func (s *Store) Update(ctx context.Context, w *workspace.Workspace) error {
+func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	n := w.Clone()
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
 		var created string
@@ -219,7 +231,7 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace) error {
 		if err := setDomains(ctx, tx, n); err != nil {
 			return err
 		}
-		return record(ctx, tx, n.Namespace)
+		return record(ctx, tx, workspace.ChangedWorkspace, n.Namespace, n.ID, audit)
 	})
 	if err != nil {
 		return err
@@ -229,10 +241,11 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace) error {
 }
 
 // Delete implements [workspace.Store].
-func (s *Store) Delete(ctx context.Context, namespace string, revision int64) error {
+func (s *Store) Delete(ctx context.Context, namespace string, revision int64, audit ...workspace.AuditEntry) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
+		var id string
 		var stored int64
-		err := tx.QueryRowContext(ctx, `SELECT revision FROM workspaces WHERE namespace = ?`, namespace).Scan(&stored)
+		err := tx.QueryRowContext(ctx, `SELECT id, revision FROM workspaces WHERE namespace = ?`, namespace).Scan(&id, &stored)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return workspace.ErrNotFound
@@ -244,30 +257,38 @@ func (s *Store) Delete(ctx context.Context, namespace string, revision int64) er
 		if _, err := tx.ExecContext(ctx, `DELETE FROM workspaces WHERE namespace = ?`, namespace); err != nil {
 			return err
 		}
-		return record(ctx, tx, namespace)
+		return record(ctx, tx, workspace.ChangedWorkspace, namespace, id, audit)
 	})
 }
 
 // setDomains makes the domains of w, and no others, its own.
 func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM domains WHERE namespace = ?`, w.Namespace); err != nil {
+	names, err := json.Marshal(w.Domains)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM domains WHERE namespace = ? AND domain NOT IN (SELECT value FROM json_each(?))`,
+		w.Namespace, string(names)); err != nil {
 		return err
 	}
 	for _, domain := range w.Domains {
-		_, err := tx.ExecContext(ctx, `INSERT INTO domains (domain, namespace) VALUES (?, ?)`, domain, w.Namespace)
-		if code(err) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
-			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
-		}
+		var owner string
+		err := tx.QueryRowContext(ctx, `INSERT INTO domains (domain, namespace, claimed_at) VALUES (?, ?, ?)
+			ON CONFLICT (domain) DO UPDATE SET domain = domain RETURNING namespace`,
+			domain, w.Namespace, micros(w.UpdatedAt)).Scan(&owner)
 		if err != nil {
 			return err
+		}
+		if owner != w.Namespace {
+			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
 		}
 	}
 	return nil
 }
 
-// record adds to the changes and forgets the oldest.
-func record(ctx context.Context, tx *sql.Tx, namespace string) error {
-	done, err := tx.ExecContext(ctx, `INSERT INTO changes (namespace) VALUES (?)`, namespace)
+// record adds to the changes and forgets the oldest, and appends to the audit log.
+func record(ctx context.Context, tx *sql.Tx, kind workspace.ChangeKind, namespace, id string, audit []workspace.AuditEntry) error {
+	done, err := tx.ExecContext(ctx, `INSERT INTO changes (kind, namespace) VALUES (?, ?)`, string(kind), namespace)
 	if err != nil {
 		return err
 	}
@@ -275,12 +296,14 @@ func record(ctx context.Context, tx *sql.Tx, namespace string) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM changes WHERE seq <= ?`, seq-changesKept)
-	return err
+	if _, err = tx.ExecContext(ctx, `DELETE FROM changes WHERE seq <= ?`, seq-changesKept); err != nil {
+		return err
+	}
+	return appendAudit(ctx, tx, id, audit)
 }
 
 // Changes implements [workspace.Store]. A cursor is the number of a change.
-func (s *Store) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace.Change, next string, err error) {
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both queries
 	if err != nil {
 		return nil, "", failure(ctx, err)
@@ -301,22 +324,22 @@ func (s *Store) Changes(ctx context.Context, cursor string) (namespaces []string
 		return nil, "", workspace.ErrCursor
 	}
 	rows, err := tx.QueryContext(ctx,
-		`SELECT namespace FROM changes WHERE seq > ? GROUP BY namespace ORDER BY max(seq)`, since)
+		`SELECT kind, namespace FROM changes WHERE seq > ? GROUP BY kind, namespace ORDER BY max(seq)`, since)
 	if err != nil {
 		return nil, "", failure(ctx, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var namespace string
-		if err := rows.Scan(&namespace); err != nil {
+		var c workspace.Change
+		if err := rows.Scan(&c.Kind, &c.Namespace); err != nil {
 			return nil, "", failure(ctx, err)
 		}
-		namespaces = append(namespaces, namespace)
+		changes = append(changes, c)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, "", failure(ctx, err)
 	}
-	return namespaces, next, nil
+	return changes, next, nil
 }
 
 // inTx runs do in a transaction that has the write lock from its start, so that
@@ -333,14 +356,19 @@ func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	return failure(ctx, tx.Commit())
 }
 
+// answers are the errors that say something about what is stored.
+var answers = []error{
+	workspace.ErrNotFound, workspace.ErrExists, workspace.ErrConflict, workspace.ErrDomainTaken, workspace.ErrDomainNotFound,
+	workspace.ErrKeyNotFound, workspace.ErrKeyExists,
+}
+
 // failure gives an error its place among those of package workspace: its own and
 // the context's stay, the rest means that the database can't be used.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, workspace.ErrExists),
-		errors.Is(err, workspace.ErrConflict), errors.Is(err, workspace.ErrDomainTaken):
+	case slices.ContainsFunc(answers, func(a error) bool { return errors.Is(err, a) }):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -354,6 +382,22 @@ func code(err error) int {
 		return e.Code()
 	}
 	return 0
+}
+
+// micros is a time as newer tables keep it; 0 is the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// fromMicros is the inverse of micros.
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
 }
 
 // now is the time as JSON and the database keep it: in UTC, to the microsecond.

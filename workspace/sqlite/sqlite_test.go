@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"errors"
@@ -24,10 +23,12 @@ const writerFile = "TINTYPE_TEST_WRITER_FILE"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerFile); path != "" {
-		if err := writeForEver(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+		s, err := sqlite.Open(path, codec)
+		if err == nil {
+			err = workspacetest.WriteForEver(context.Background(), s, os.Stdout)
 		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -54,6 +55,12 @@ func open(t *testing.T, path string) *sqlite.Store {
 
 func TestStore(t *testing.T) {
 	workspacetest.Run(t, func(t *testing.T) workspace.Store {
+		return open(t, filepath.Join(t.TempDir(), "workspaces.db"))
+	})
+}
+
+func TestStoreRecords(t *testing.T) {
+	workspacetest.RunRecords(t, func(t *testing.T) workspacetest.Store {
 		return open(t, filepath.Join(t.TempDir(), "workspaces.db"))
 	})
 }
@@ -130,7 +137,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if changes, _, err := s.Changes(t.Context(), cursor); err != nil || len(changes) != 1 {
-		t.Errorf("Changes since before the restart: %q, %v", changes, err)
+		t.Errorf("Changes since before the restart: %v, %v", changes, err)
 	}
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	if err != nil || len(files) == 0 {
@@ -167,7 +174,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 2)",
+		newer:        "newer tintype (schema 99; this one knows up to 3)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -198,6 +205,44 @@ func exec1(t *testing.T, path, statement string) (value string) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return value
+}
+
+// A database of an older version keeps what it has.
+func TestOpenMigrates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	s := open(t, path)
+	w := workspacetest.Full("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{ // back to version 2
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`,
+		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
+		`PRAGMA user_version = 2`,
+	} {
+		exec1(t, path, statement)
+	}
+	s = open(t, path)
+	defer s.Close()
+	got, err := s.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := workspace.Diff(w, got); len(changes) > 0 {
+		t.Errorf("after the migration: %q", changes)
+	}
+	if d, err := s.Domain(t.Context(), w.Domains[0]); err != nil || d.Namespace != "acme" || d.WorkspaceID != w.ID {
+		t.Errorf("its domain: %+v, %v", d, err)
+	}
+	if changes, _, err := s.Changes(t.Context(), "0"); err != nil || len(changes) != 1 || changes[0].Kind != workspace.ChangedWorkspace {
+		t.Errorf("its changes: %v, %v", changes, err)
+	}
+	if err := s.Update(t.Context(), got, workspace.AuditEntry{Action: "update"}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestChangesAreTrimmed(t *testing.T) {
@@ -231,7 +276,7 @@ func TestChangesAreTrimmed(t *testing.T) {
 		return strconv.FormatInt(last-back, 10)
 	}
 	if changes, _, err := s.Changes(t.Context(), since(10_000)); err != nil || len(changes) != 2 {
-		t.Errorf("Changes from the oldest cursor: %q, %v", changes, err)
+		t.Errorf("Changes from the oldest cursor: %v, %v", changes, err)
 	}
 	for _, back := range []int64{10_001, -1} {
 		if _, _, err := s.Changes(t.Context(), since(back)); !errors.Is(err, workspace.ErrCursor) {
@@ -265,92 +310,13 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// writeForEver creates and updates workspaces and says so on standard output after
-// each write that was acknowledged.
-func writeForEver(path string) error {
-	s, err := sqlite.Open(path, codec)
-	if err != nil {
-		return err
-	}
-	for i := 0; ; i++ {
-		w := workspace.New(fmt.Sprintf("ws-%d", i))
-		w.Domains = []string{w.Namespace + ".example.com"}
-		if err := s.Create(context.Background(), w); err != nil && !errors.Is(err, workspace.ErrExists) {
-			return err
-		}
-		for {
-			w, err := s.Get(context.Background(), w.Namespace)
-			if err != nil {
-				return err
-			}
-			if w.Revision >= 5 {
-				break
-			}
-			if err := s.Update(context.Background(), w); err != nil {
-				return err
-			}
-			fmt.Println(w.Namespace, w.Revision)
-		}
-	}
-}
-
 // A process that is killed in the middle of writing loses nothing that it had
 // acknowledged, and leaves nothing half done.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
-	acknowledged := map[string]int64{}
-	for round := range 20 {
+	workspacetest.Kill(t, workspacetest.Soak(20, 500), func() *exec.Cmd {
 		child := exec.CommandContext(t.Context(), os.Args[0])
 		child.Env = append(os.Environ(), writerFile+"="+path)
-		child.Stderr = os.Stderr
-		out, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ { // on to the end: what was said before the kill counts
-			namespace, text, _ := strings.Cut(lines.Text(), " ")
-			revision, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
-				t.Fatalf("the writer said %q", lines.Text())
-			}
-			acknowledged[namespace] = revision
-			if n == round%7 {
-				if err := child.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		_ = child.Wait() // killed
-
-		s := open(t, path)
-		list, err := s.List(t.Context(), "", 1000)
-		if err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		stored := map[string]int64{}
-		for _, w := range list {
-			stored[w.Namespace] = w.Revision
-		}
-		for namespace, revision := range acknowledged {
-			if stored[namespace] < revision {
-				t.Errorf("round %d: %s is at revision %d, %d was acknowledged", round, namespace, stored[namespace], revision)
-			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if t.Failed() {
-			return
-		}
-	}
-	if n := exec1(t, path, `SELECT count(*) FROM workspaces w LEFT JOIN domains d USING (namespace) WHERE d.domain IS NULL`); n != "0" {
-		t.Errorf("%s workspaces lost their domains", n)
-	}
-	if len(acknowledged) == 0 {
-		t.Error("nothing was acknowledged")
-	}
+		return child
+	}, func(t *testing.T) workspacetest.Store { return open(t, path) })
 }

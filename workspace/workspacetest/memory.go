@@ -13,8 +13,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Memory is a [workspace.Store] in memory, for tests of what uses one. It passes
-// the conformance suite, is safe for concurrent use and works in a synctest bubble.
+// Memory is a [Store] in memory, for tests of what uses one. It passes the conformance
+// suite, is safe for concurrent use and works in a synctest bubble.
 type Memory struct {
 	// ChangesKept bounds how many changes a cursor can go back; 0 is no bound. Set
 	// it before use.
@@ -22,16 +22,19 @@ type Memory struct {
 
 	mu         sync.Mutex // guards all below
 	workspaces map[string]*workspace.Workspace
-	domains    map[string]string // domain → namespace
-	changes    []string          // namespaces
-	forgotten  int               // changes before the first of changes
+	domains    map[string]workspace.Domain
+	changes    []workspace.Change
+	forgotten  int // changes before the first of changes
+	records
 }
 
-var _ workspace.Store = (*Memory)(nil)
+var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{workspaces: map[string]*workspace.Workspace{}, domains: map[string]string{}}
+	return &Memory{
+		workspaces: map[string]*workspace.Workspace{}, domains: map[string]workspace.Domain{}, records: newRecords(),
+	}
 }
 
 // Get implements [workspace.Store].
@@ -65,7 +68,7 @@ func (m *Memory) List(ctx context.Context, after string, limit int) ([]*workspac
 }
 
 // Create implements [workspace.Store].
-func (m *Memory) Create(ctx context.Context, w *workspace.Workspace) error {
+func (m *Memory) Create(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -80,11 +83,12 @@ func (m *Memory) Create(ctx context.Context, w *workspace.Workspace) error {
 	w.ID, w.Revision, w.CreatedAt = rand.Text(), 1, now()
 	w.UpdatedAt = w.CreatedAt
 	m.put(w)
+	m.appendAudit(w.ID, audit)
 	return nil
 }
 
 // Update implements [workspace.Store].
-func (m *Memory) Update(ctx context.Context, w *workspace.Workspace) error {
+func (m *Memory) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -102,11 +106,12 @@ func (m *Memory) Update(ctx context.Context, w *workspace.Workspace) error {
 	}
 	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = old.ID, old.Revision+1, old.CreatedAt, now()
 	m.put(w)
+	m.appendAudit(w.ID, audit)
 	return nil
 }
 
 // Delete implements [workspace.Store].
-func (m *Memory) Delete(ctx context.Context, namespace string, revision int64) error {
+func (m *Memory) Delete(ctx context.Context, namespace string, revision int64, audit ...workspace.AuditEntry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -120,13 +125,14 @@ func (m *Memory) Delete(ctx context.Context, namespace string, revision int64) e
 		return workspace.ErrConflict
 	}
 	delete(m.workspaces, namespace)
-	m.release(namespace)
-	m.record(namespace)
+	m.release(namespace, nil)
+	m.record(workspace.ChangedWorkspace, namespace)
+	m.appendAudit(old.ID, audit)
 	return nil
 }
 
 // Changes implements [workspace.Store].
-func (m *Memory) Changes(ctx context.Context, cursor string) (namespaces []string, next string, err error) {
+func (m *Memory) Changes(ctx context.Context, cursor string) (changes []workspace.Change, next string, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
@@ -140,14 +146,14 @@ func (m *Memory) Changes(ctx context.Context, cursor string) (namespaces []strin
 	if err != nil || since < m.forgotten || since > m.forgotten+len(m.changes) {
 		return nil, "", workspace.ErrCursor
 	}
-	seen := map[string]bool{}
-	for _, namespace := range m.changes[since-m.forgotten:] {
-		if !seen[namespace] {
-			seen[namespace] = true
-			namespaces = append(namespaces, namespace)
+	seen := map[workspace.Change]bool{}
+	for _, change := range m.changes[since-m.forgotten:] {
+		if !seen[change] {
+			seen[change] = true
+			changes = append(changes, change)
 		}
 	}
-	return namespaces, next, nil
+	return changes, next, nil
 }
 
 // Close implements [workspace.Store]. It does nothing.
@@ -156,31 +162,35 @@ func (m *Memory) Close() error { return nil }
 // claim reports whether another workspace has a domain of w. m.mu is held.
 func (m *Memory) claim(w *workspace.Workspace) error {
 	for _, domain := range w.Domains {
-		if owner, taken := m.domains[domain]; taken && owner != w.Namespace {
+		if d, taken := m.domains[domain]; taken && d.Namespace != w.Namespace {
 			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
 		}
 	}
 	return nil
 }
 
-// release gives a workspace's domains up. m.mu is held.
-func (m *Memory) release(namespace string) {
-	maps.DeleteFunc(m.domains, func(_, owner string) bool { return owner == namespace })
+// release gives a workspace's domains up, but for those to keep. m.mu is held.
+func (m *Memory) release(namespace string, keep []string) {
+	maps.DeleteFunc(m.domains, func(name string, d workspace.Domain) bool {
+		return d.Namespace == namespace && !slices.Contains(keep, name)
+	})
 }
 
 // put stores w. m.mu is held.
 func (m *Memory) put(w *workspace.Workspace) {
-	m.release(w.Namespace)
+	m.release(w.Namespace, w.Domains)
 	for _, domain := range w.Domains {
-		m.domains[domain] = w.Namespace
+		if _, kept := m.domains[domain]; !kept {
+			m.domains[domain] = workspace.Domain{Name: domain, Namespace: w.Namespace, WorkspaceID: w.ID, ClaimedAt: w.UpdatedAt}
+		}
 	}
 	m.workspaces[w.Namespace] = w.Clone()
-	m.record(w.Namespace)
+	m.record(workspace.ChangedWorkspace, w.Namespace)
 }
 
 // record adds to the changes and forgets the oldest. m.mu is held.
-func (m *Memory) record(namespace string) {
-	m.changes = append(m.changes, namespace)
+func (m *Memory) record(kind workspace.ChangeKind, namespace string) {
+	m.changes = append(m.changes, workspace.Change{Kind: kind, Namespace: namespace})
 	if extra := len(m.changes) - m.ChangesKept; m.ChangesKept > 0 && extra > 0 {
 		m.changes = slices.Clone(m.changes[extra:])
 		m.forgotten += extra

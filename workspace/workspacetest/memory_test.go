@@ -11,6 +11,10 @@ func TestMemory(t *testing.T) {
 	workspacetest.Run(t, func(*testing.T) workspace.Store { return workspacetest.NewMemory() })
 }
 
+func TestMemoryRecords(t *testing.T) {
+	workspacetest.RunRecords(t, func(*testing.T) workspacetest.Store { return workspacetest.NewMemory() })
+}
+
 func TestMemoryShared(t *testing.T) {
 	workspacetest.RunShared(t, func(*testing.T) (a, b workspace.Store) {
 		m := workspacetest.NewMemory()

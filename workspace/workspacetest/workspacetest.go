@@ -1,6 +1,7 @@
-// Package workspacetest is the conformance suite of [workspace.Store]: every
-// implementation runs it, wrappers included. [Run] tests one store, [RunShared] two
-// that share what they keep. [Memory] is a store for tests of what uses one.
+// Package workspacetest is the conformance suite of what is stored: every
+// implementation runs it, wrappers included. [Run] tests a [workspace.Store],
+// [RunShared] two that share what they keep, [RunRecords] all that is kept beside
+// workspaces. [Memory] is a store for tests of what uses one.
 package workspacetest
 
 import (
@@ -336,17 +337,17 @@ func testDomains(t *testing.T, s workspace.Store) {
 
 func testChanges(t *testing.T, s workspace.Store) {
 	create(t, s, "before")
-	namespaces, cursor, err := s.Changes(t.Context(), "")
-	if err != nil || len(namespaces) != 0 || cursor == "" {
-		t.Fatalf("Changes from the start: %q, cursor %q, %v", namespaces, cursor, err)
+	changes, cursor, err := s.Changes(t.Context(), "")
+	if err != nil || len(changes) != 0 || cursor == "" {
+		t.Fatalf("Changes from the start: %v, cursor %q, %v", changes, cursor, err)
 	}
 	expect := func(want ...string) {
 		t.Helper()
-		namespaces, next, err := s.Changes(t.Context(), cursor)
+		changes, next, err := s.Changes(t.Context(), cursor)
 		if err != nil {
 			t.Fatalf("Changes: %v", err)
 		}
-		slices.Sort(namespaces)
+		namespaces := ofWorkspaces(t, changes)
 		if !slices.Equal(namespaces, want) {
 			t.Fatalf("Changes: %q, want %q", namespaces, want)
 		}
@@ -382,6 +383,20 @@ func testChanges(t *testing.T, s workspace.Store) {
 		t.Fatal("Delete of another revision succeeded")
 	}
 	expect()
+}
+
+// ofWorkspaces returns the namespaces of changes that must be changes of workspaces,
+// sorted.
+func ofWorkspaces(t *testing.T, changes []workspace.Change) (namespaces []string) {
+	t.Helper()
+	for _, c := range changes {
+		if c.Kind != workspace.ChangedWorkspace {
+			t.Errorf("Changes: %+v", c)
+		}
+		namespaces = append(namespaces, c.Namespace)
+	}
+	slices.Sort(namespaces)
+	return namespaces
 }
 
 func testChangesCursor(t *testing.T, s workspace.Store) {
@@ -458,10 +473,16 @@ func testConcurrent(t *testing.T, s workspace.Store) {
 	}
 }
 
-func testCancelled(t *testing.T, s workspace.Store) {
-	created := create(t, s, "acme")
+// calledOff is a context that has been called off.
+func calledOff(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	return ctx
+}
+
+func testCancelled(t *testing.T, s workspace.Store) {
+	created := create(t, s, "acme")
+	ctx := calledOff(t)
 	w := created.Clone()
 	w.Name = "late"
 	_, getErr := s.Get(ctx, "nobody") // what a cache has it may answer
@@ -514,8 +535,8 @@ func testSeeEachOther(t *testing.T, a, b workspace.Store) {
 	taken.Domains = []string{"a.example.com"}
 	wantErr(t, "Create through the other", b.Create(t.Context(), taken), workspace.ErrDomainTaken)
 	changes, _, err := b.Changes(t.Context(), cursor)
-	if err != nil || !slices.Equal(changes, []string{"acme"}) {
-		t.Errorf("Changes through the other: %q, %v", changes, err)
+	if err != nil || !slices.Equal(ofWorkspaces(t, changes), []string{"acme"}) {
+		t.Errorf("Changes through the other: %v, %v", changes, err)
 	}
 	if err := b.Delete(t.Context(), "acme", 1); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/dynamodb"
+	"github.com/tintype/tintype/workspace/sqlite"
+)
+
+// A store is all that is stored: workspaces, and what is kept beside them.
+type store interface {
+	workspace.Store
+	workspace.Domains
+	workspace.APIKeys
+	workspace.AuditLog
+	workspace.Counters
+	workspace.Purges
+	workspace.Replays
+	limit.Leases
+}
+
+// checkTimeout is how long a start waits for a store that is elsewhere, before it goes
+// on with the last known copies.
+const checkTimeout = 5 * time.Second
+
+// A storeURL says where workspaces are kept.
+type storeURL struct {
+	path     string // of a SQLite file; empty is the data folder's
+	dynamodb string // URL of a table; empty is SQLite
+}
+
+// elsewhere reports whether the store is on another machine, which a start doesn't
+// wait for.
+func (u storeURL) elsewhere() bool { return u.dynamodb != "" }
+
+// UnmarshalText reads sqlite, sqlite:PATH or dynamodb://TABLE?….
+func (u *storeURL) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s == "sqlite" {
+		return nil
+	}
+	if path, ok := strings.CutPrefix(s, "sqlite:"); ok && path != "" {
+		u.path = strings.TrimPrefix(path, "//")
+		return nil
+	}
+	if strings.HasPrefix(s, "dynamodb:") {
+		u.dynamodb = s
+		_, err := dynamodb.ParseURL(s)
+		return err
+	}
+	return fmt.Errorf("%q is no store; write sqlite, sqlite:PATH, or dynamodb://TABLE?region=REGION", s)
+}
+
+// openStore opens the store, and says how it is to be cached. What is closed at the
+// end is added to closers, in the order of opening.
+func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, closers *[]func() error) (store, workspace.CachedConfig, error) {
+	cached := workspace.CachedConfig{Log: log}
+	if !c.Store.elsewhere() {
+		codec, err := c.codec(getenv)
+		if err != nil {
+			return nil, cached, err
+		}
+		s, err := sqlite.Open(c.storePath(), codec)
+		if err != nil {
+			return nil, cached, err
+		}
+		*closers = append(*closers, s.Close)
+		return s, cached, nil
+	}
+	s, codec, err := openTable(ctx, c.Store, getenv)
+	if err != nil {
+		return nil, cached, err
+	}
+	*closers = append(*closers, s.Close)
+	within, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	switch newest, err := s.Check(within); {
+	case errors.Is(err, workspace.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		log.Error("the store can't be reached; serving the last known copies", "err", err)
+	case err != nil:
+		return nil, cached, err
+	case !newest:
+		log.Warn("secrets in the store are encrypted under an older secret key; tintype store rekey writes them anew")
+	}
+	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // another table's copies are of no use here
+	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, fmt.Sprintf("copies-%x.db", sum[:4])))
+	if err != nil {
+		return nil, cached, err
+	}
+	*closers = append(*closers, copies.Close)
+	cached.Copies, cached.Codec = copies, codec
+	return s, cached, nil
+}
+
+// openTable opens the store in a DynamoDB table.
+func openTable(ctx context.Context, u storeURL, getenv func(string) string) (*dynamodb.Store, *workspace.Codec, error) {
+	keys, err := secret(getenv, "TINTYPE_SECRET_KEY")
+	if err != nil {
+		return nil, nil, err
+	}
+	if keys == "" {
+		return nil, nil, errors.New("a store in DynamoDB needs TINTYPE_SECRET_KEY, the same on every server: 64 hex digits, such as `openssl rand -hex 32` prints")
+	}
+	codec, err := workspace.NewCodec(keys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("TINTYPE_SECRET_KEY: %w", err)
+	}
+	s, err := dynamodb.Open(ctx, dynamodb.Config{URL: u.dynamodb, Codec: codec})
+	return s, codec, err
+}
+
+// storeCmd is what an operator does to a store that servers share.
+type storeCmd struct {
+	Init  storeInitCmd  `cmd:"" help:"Make the DynamoDB table, and what it needs."`
+	Rekey storeRekeyCmd `cmd:"" help:"Encrypt all secrets in the DynamoDB table under the first key of TINTYPE_SECRET_KEY."`
+}
+
+type storeInitCmd struct {
+	Store storeURL `env:"TINTYPE_STORE" required:"" placeholder:"URL" help:"dynamodb://TABLE?region=REGION."`
+}
+
+func (c storeInitCmd) Run(ctx context.Context, std stdio) error {
+	if !c.Store.elsewhere() {
+		return errors.New("--store: a SQLite store needs no init: tintype serve makes it")
+	}
+	s, _, err := openTable(ctx, c.Store, std.getenv)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	created, err := s.Init(ctx)
+	if err != nil {
+		return err
+	}
+	what := "the table was there and is ready"
+	if created {
+		what = "the table is made and ready"
+	}
+	_, err = fmt.Fprintln(std.stdout, what)
+	return err
+}
+
+type storeRekeyCmd struct {
+	Store storeURL `env:"TINTYPE_STORE" required:"" placeholder:"URL" help:"dynamodb://TABLE?region=REGION."`
+}
+
+func (c storeRekeyCmd) Run(ctx context.Context, std stdio) error {
+	if !c.Store.elsewhere() {
+		return errors.New("--store: a SQLite store is written anew when tintype serve starts with a new key")
+	}
+	s, _, err := openTable(ctx, c.Store, std.getenv)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	written, err := s.Rekey(ctx)
+	if err != nil {
+		return fmt.Errorf("after %d workspaces, to be begun again: %w", written, err)
+	}
+	_, err = fmt.Fprintf(std.stdout, "%d workspaces are encrypted under the newest key\n", written)
+	return err
+}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/internal/dynamodblocal"
+)
+
+const testRootKey = "the-root-key-of-these-tests"
+
+// soak is short, or long where make soak asks for all of it.
+func soak(short, long int) int {
+	if os.Getenv("SOAK") != "" {
+		return long
+	}
+	return short
+}
+
+// A serverProcess is `tintype serve` with its store in DynamoDB.
+type serverProcess struct {
+	url string
+	cmd *exec.Cmd
+	log lockedBuffer
+}
+
+// sharing is the environment of commands that share a table.
+func sharing(home, store string) []string {
+	return append(dynamodblocal.Env(), "PATH="+os.Getenv("PATH"), "HOME="+home, "TINTYPE_STORE="+store,
+		"TINTYPE_ROOT_KEY="+testRootKey, "TINTYPE_SECRET_KEY="+strings.Repeat("0a", 32))
+}
+
+// initStore makes a table of the server, and returns its URL.
+func initStore(t *testing.T, local *dynamodblocal.Server) (store string) {
+	t.Helper()
+	store = local.URL(dynamodblocal.TableName())
+	cmd := exec.CommandContext(t.Context(), "tintype", "store", "init")
+	cmd.Env = sharing(t.TempDir(), store)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "made and ready") {
+		t.Fatalf("store init: %v\n%s", err, out)
+	}
+	return store
+}
+
+// serveShared starts a server with its data in a folder, and waits until it serves. It
+// ends with the test.
+func serveShared(t *testing.T, data, store string, args ...string) *serverProcess {
+	t.Helper()
+	p := &serverProcess{}
+	p.cmd = exec.Command("tintype", append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, args...)...)
+	p.cmd.Env = sharing(data, store)
+	p.cmd.Stderr = &p.log
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("server log:\n%s", p.log.String())
+		}
+	})
+	lines := bufio.NewScanner(out)
+	for p.url == "" && lines.Scan() {
+		_, p.url, _ = strings.Cut(lines.Text(), "Tintype serves on ")
+	}
+	if p.url == "" {
+		t.Fatalf("the server did not start:\n%s", p.log.String())
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return p
+}
+
+// kill kills the server as kill -9 does. Twice is once.
+func (p *serverProcess) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Signal(syscall.SIGKILL)
+		_ = p.cmd.Wait()
+	}
+}
+
+// call sends a request to the API, and returns the status and the body.
+func (p *serverProcess) call(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return 0, nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, p.url+"/v1"+path, bytes.NewReader(data))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+testRootKey)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	answer, err = io.ReadAll(res.Body)
+	return res.StatusCode, answer, err
+}
+
+// mustCall is call, which must answer the status.
+func (p *serverProcess) mustCall(t *testing.T, want int, method, path string, body any) []byte {
+	t.Helper()
+	status, answer, err := p.call(t.Context(), method, path, body)
+	if err != nil || status != want {
+		t.Fatalf("%s %s: %d, %v; want %d\n%s", method, path, status, err, want, answer)
+	}
+	return answer
+}
+
+// image fetches an image as a page of the origin does, and returns the status.
+func (p *serverProcess) image(ctx context.Context, path, origin string) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	if origin != "" {
+		req.Header.Set("Origin", origin)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
+// until calls do until it is true, and fails the test after a minute.
+func until(t *testing.T, what string, do func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for tick := time.Tick(50 * time.Millisecond); !do(); <-tick {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("after a minute still not: %s", what)
+		}
+	}
+	return time.Since(began)
+}
+
+// Three servers on one table: each sees what the others write, and of several who
+// write the same revision one is answered 200 and the others 409.
+func TestServersShareATable(t *testing.T) {
+	dir, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := initStore(t, dynamodblocal.Shared(t))
+	var servers []*serverProcess
+	for range 3 {
+		servers = append(servers, serveShared(t, t.TempDir(), store, "--dir", "acme/samples="+dir))
+	}
+	const path = "/acme/samples/dusk.jpg?w=16"
+	for _, s := range servers {
+		if status, err := s.image(t.Context(), path, "https://evil.example"); status != 200 || err != nil {
+			t.Fatalf("%d, %v\n%s", status, err, s.log.String())
+		}
+	}
+	servers[0].mustCall(t, 200, "PATCH", "/workspaces/acme", map[string]any{"allowed_origins": []string{"https://app.example"}})
+	for i, s := range servers {
+		took := until(t, "a change reaches the others", func() bool {
+			status, err := s.image(t.Context(), path, "https://evil.example")
+			if err != nil || status != 200 && status != 403 {
+				t.Fatalf("%d, %v", status, err)
+			}
+			return status == 403
+		})
+		t.Logf("server %d refuses after %v", i, took.Round(time.Millisecond))
+	}
+
+	rounds := soak(5, 200)
+	for round := range rounds {
+		var w map[string]any
+		if err := json.Unmarshal(servers[round%3].mustCall(t, 200, "GET", "/workspaces/acme", nil), &w); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		statuses := make([]int, 2*len(servers))
+		for i := range statuses {
+			body := map[string]any{}
+			for name, v := range w {
+				body[name] = v
+			}
+			body["name"] = fmt.Sprintf("round %d by %d", round, i)
+			wg.Go(func() {
+				var err error
+				if statuses[i], _, err = servers[i%3].call(t.Context(), "PUT", "/workspaces/acme", body); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		count := map[int]int{}
+		for _, status := range statuses {
+			count[status]++
+		}
+		if count[200] != 1 || count[409] != len(statuses)-1 {
+			t.Fatalf("round %d: %v", round, count)
+		}
+	}
+	t.Logf("%d rounds of %d writers: one 200, the rest 409", rounds, 2*len(servers))
+}
+
+// While the store answers nothing, no image fails, on a server that is killed and
+// started meanwhile neither, and writes are answered 503. When it is back, so are they.
+func TestStoreStopped(t *testing.T) {
+	dir, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := dynamodblocal.Start(t)
+	store := initStore(t, local)
+	var args, paths []string
+	for i := range 5 {
+		args = append(args, "--dir", fmt.Sprintf("ws-%d/samples=%s", i, dir))
+		for w := range 4 {
+			paths = append(paths, fmt.Sprintf("/ws-%d/samples/dusk.jpg?w=%d", i, 16+w))
+		}
+	}
+	a, dataB := serveShared(t, t.TempDir(), store, args...), t.TempDir()
+	b := serveShared(t, dataB, store, args...)
+	all := func(p *serverProcess) {
+		t.Helper()
+		for _, path := range paths {
+			if status, err := p.image(t.Context(), path, ""); status != 200 || err != nil {
+				t.Fatalf("%s: %d, %v", path, status, err)
+			}
+		}
+	}
+	all(a)
+	all(b)
+	until(t, "copies are on the disk", func() bool { return copied(t, dataB, 5) })
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var requests, failed atomic.Int64
+	var load sync.WaitGroup
+	for i := range 2 {
+		load.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				status, err := a.image(ctx, paths[n%len(paths)], "")
+				if ctx.Err() != nil {
+					return
+				}
+				requests.Add(1)
+				if status != 200 || err != nil {
+					failed.Add(1)
+					t.Errorf("%s: %d, %v", paths[n%len(paths)], status, err)
+				}
+			}
+		})
+	}
+
+	local.Pause(t)
+	over := time.After(time.Duration(soak(1, 60)) * time.Second)
+	began := time.Now()
+	status, answer, err := a.call(t.Context(), "PATCH", "/workspaces/ws-0", map[string]any{"name": "new"})
+	if err != nil || status != 503 || !strings.Contains(string(answer), `"OVERLOADED"`) || strings.Contains(string(answer), "127.0.0.1") {
+		t.Errorf("a write while the store is stopped: %d, %v\n%s", status, err, answer)
+	}
+	t.Logf("a write is answered 503 after %v", time.Since(began).Round(time.Millisecond))
+	b.kill()
+	began = time.Now()
+	b = serveShared(t, dataB, store, args...)
+	all(b)
+	t.Logf("a server that was killed serves again after %v", time.Since(began).Round(time.Millisecond))
+	<-over
+	local.Resume(t)
+
+	until(t, "writes work again", func() bool {
+		status, _, err := a.call(t.Context(), "PATCH", "/workspaces/ws-0", map[string]any{"name": "new", "allowed_origins": []string{"https://app.example"}})
+		if err != nil || status != 200 && status != 503 {
+			t.Fatalf("%d, %v", status, err)
+		}
+		return status == 200
+	})
+	took := until(t, "the other server sees what was written", func() bool {
+		status, err := b.image(t.Context(), paths[0], "https://evil.example")
+		if err != nil || status != 200 && status != 403 {
+			t.Fatalf("%d, %v", status, err)
+		}
+		return status == 403
+	})
+	stop()
+	load.Wait()
+	t.Logf("%d images were asked for, %d failed; the other server has the change after %v", requests.Load(), failed.Load(), took.Round(time.Millisecond))
+	if requests.Load() == 0 {
+		t.Error("no image was asked for")
+	}
+}
+
+// copied reports whether a data folder holds copies of so many workspaces.
+func copied(t *testing.T, data string, n int) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(data, "copies-*.db*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	for i := range n {
+		if !bytes.Contains(all, fmt.Appendf(nil, `"namespace":"ws-%d"`, i)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,229 @@
+// Package dynamodblocal starts DynamoDB Local for tests, from where
+// scripts/install-dynamodb-local puts it. [Shared] is one server for all tests of a
+// binary, which TestMain stops with [Stop]; [Start] is a test's own, for tests that
+// hurt it. Everything is in memory.
+package dynamodblocal
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// What every client sends. The server takes any.
+const (
+	Region          = "eu-west-1"
+	AccessKeyID     = "LOCALACCESSKEY"
+	SecretAccessKey = "local-secret"
+)
+
+// A Server is a running DynamoDB Local.
+type Server struct {
+	Endpoint string // such as "http://127.0.0.1:41234"
+
+	cmd    *exec.Cmd
+	alive  *os.File      // closing it kills the server
+	output *bytes.Buffer // complete once ended is closed
+	ended  chan struct{}
+}
+
+// shared is the server of Shared, made when it is first asked for.
+var shared struct {
+	sync.Mutex
+	server *Server
+}
+
+// Shared returns the server that all tests of this binary have in common. Each test
+// makes a table of its own there: see [TableName].
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		s, err := start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.server = s
+	}
+	return shared.server
+}
+
+// Stop ends the server of Shared, if there is one. TestMain calls it last.
+func Stop() {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server != nil {
+		shared.server.kill()
+		shared.server = nil
+	}
+}
+
+// Start starts a server that ends with the test.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s, err := start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("DynamoDB Local: %s", s.output)
+		}
+	})
+	return s
+}
+
+// TableName is a name for a table that no other test has.
+func TableName() string { return "test-" + strings.ToLower(rand.Text()) }
+
+// URL is the URL of a table for --store.
+func (s *Server) URL(table string) string {
+	return fmt.Sprintf("dynamodb://%s?region=%s&endpoint=%s", table, Region, s.Endpoint)
+}
+
+// Env are the variables by which a process finds the credentials.
+func Env() []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true"}
+}
+
+// Pause stops the server in its tracks: connections are accepted by the system and
+// answered by nobody.
+func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Resume undoes Pause.
+func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+func (s *Server) signal(t testing.TB, sig os.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		t.Fatalf("DynamoDB Local: %v", err)
+	}
+}
+
+func (s *Server) kill() {
+	_ = s.alive.Close()
+	<-s.ended
+}
+
+// start tries several ports, since another process may take one before the server
+// does.
+func start(ctx context.Context) (s *Server, err error) {
+	dir, err := install()
+	if err != nil {
+		return nil, err
+	}
+	for range 5 {
+		if s, err = startOn(ctx, dir); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return s, err
+}
+
+// lifeline becomes the command in its arguments, beside a process that kills it when
+// the other end of file 3 is closed: when the test binary is gone, however it went.
+const lifeline = `(read -r _; kill -9 $$) <&3 >/dev/null 2>&1 & exec "$0" "$@"`
+
+func startOn(ctx context.Context, dir string) (*Server, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	watched, alive, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer watched.Close()
+	s := &Server{Endpoint: "http://" + address, alive: alive, output: &bytes.Buffer{}, ended: make(chan struct{})}
+	// A small heap and the first compiler only: tests are over before the second pays.
+	s.cmd = exec.Command("sh", "-c", lifeline, "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.library.path=./DynamoDBLocal_lib",
+		"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
+	s.cmd.Dir = dir
+	s.cmd.ExtraFiles = []*os.File{watched}
+	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	if err := s.cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("DynamoDB Local: %w", err), alive.Close())
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.ended)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for tick := time.Tick(20 * time.Millisecond); ; {
+		if s.answers(ctx) {
+			return s, nil
+		}
+		select {
+		case <-s.ended:
+			return nil, fmt.Errorf("DynamoDB Local ended on %s: %s", address, s.output)
+		case <-ctx.Done():
+			s.kill()
+			return nil, fmt.Errorf("DynamoDB Local did not answer within a minute: %s", s.output)
+		case <-tick:
+		}
+	}
+}
+
+// answers tells whether it is our server that answers: one that speaks of access keys.
+func (s *Server) answers(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return strings.HasPrefix(res.Header.Get("Content-Type"), "application/x-amz-json")
+}
+
+// install finds .tools/dynamodb-local at the top of the module.
+func install() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			return "", errors.New("DynamoDB Local: the test runs outside of the module")
+		}
+		dir = filepath.Dir(dir)
+	}
+	dir = filepath.Join(dir, ".tools", "dynamodb-local")
+	if _, err := os.Stat(filepath.Join(dir, "DynamoDBLocal.jar")); err != nil {
+		return "", fmt.Errorf("%s is missing: run make test, or scripts/install-dynamodb-local, which fetches it", dir)
+	}
+	return dir, nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,169 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// zone is a DNS server on loopback with TXT records by name, in lower case and with a
+// dot at the end. It fails for names that begin with "broken".
+type zone struct {
+	mu  sync.Mutex
+	txt map[string][]string
+}
+
+func (z *zone) set(name string, texts ...string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.txt[name] = texts
+}
+
+// resolver serves the zone and returns a resolver that asks it.
+func (z *zone) resolver(t *testing.T) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if answer := z.answer(buf[:n]); answer != nil {
+				_, _ = conn.WriteTo(answer, from)
+			}
+		}
+	})
+	t.Cleanup(func() { _ = conn.Close(); serving.Wait() })
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+func (z *zone) answer(query []byte) []byte {
+	var q dnsmessage.Message
+	if q.Unpack(query) != nil || len(q.Questions) != 1 {
+		return nil
+	}
+	name := q.Questions[0].Name
+	z.mu.Lock()
+	texts, ok := z.txt[strings.ToLower(name.String())]
+	z.mu.Unlock()
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: q.ID, Response: true, Authoritative: true}, Questions: q.Questions}
+	switch {
+	case strings.Contains(name.String(), "broken"):
+		m.RCode = dnsmessage.RCodeServerFailure
+	case !ok:
+		m.RCode = dnsmessage.RCodeNameError
+	case q.Questions[0].Type == dnsmessage.TypeTXT:
+		for _, text := range texts {
+			m.Answers = append(m.Answers, dnsmessage.Resource{
+				Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: 1},
+				Body:   &dnsmessage.TXTResource{TXT: []string{text}},
+			})
+		}
+	}
+	b, err := m.Pack()
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func TestDomains(t *testing.T) {
+	z := &zone{txt: map[string][]string{}}
+	db := workspacetest.NewMemory()
+	s := startOn(t, db, func(c *api.Config) { c.Resolver = z.resolver(t) })
+	const name = "img.shop.example"
+	w := workspace.New("acme")
+	w.Domains = []string{name, "broken.shop.example", "cdn.shop.example"}
+	if err := db.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	secret := apikey.New(false)
+	k := &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: secret.Hash(), Scopes: []string{"read", "write"}}
+	if err := db.CreateAPIKey(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	as := "Bearer " + secret.Reveal()
+	verify := func(name string) answer {
+		return s.do(t, "POST", "/v1/workspaces/acme/domains/"+name+"/verify", "", "Authorization", as)
+	}
+	verified := func(name string) bool {
+		t.Helper()
+		var out struct{ Domains []api.ClaimedDomain }
+		if err := json.Unmarshal([]byte(s.do(t, "GET", "/v1/workspaces/acme/domains", "", "Authorization", as).want(t, 200).body), &out); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range out.Domains {
+			if d.TXTName != "_tintype."+d.Name || !strings.HasPrefix(d.TXTValue, "tintype-verify=") {
+				t.Errorf("%+v", d)
+			}
+			if d.Name == name {
+				return d.VerifiedAt != nil
+			}
+		}
+		t.Fatalf("%s is not listed", name)
+		return false
+	}
+
+	if message := verify(name).wantError(t, 409, "CONFLICT"); !strings.Contains(message, "there is none yet") || !strings.Contains(message, workspace.Challenge(name, w.ID)) {
+		t.Error(message)
+	}
+	for _, wrong := range []string{workspace.Challenge(name, "another-id"), workspace.Challenge("cdn.shop.example", w.ID), "x" + workspace.Challenge(name, w.ID), ""} {
+		z.set("_tintype."+name+".", "v=spf1 -all", wrong)
+		if message := verify(name).wantError(t, 409, "CONFLICT"); !strings.Contains(message, "only others") {
+			t.Error(message)
+		}
+	}
+	if verified(name) {
+		t.Fatal("verified by a wrong record")
+	}
+	z.set("_tintype."+name+".", "v=spf1 -all", workspace.Challenge(name, w.ID))
+	verify(name).want(t, 200)
+	if !verified(name) || verified("cdn.shop.example") {
+		t.Error("not what was verified")
+	}
+	if d, err := s.store.(workspace.Domains).Domain(t.Context(), name); err != nil || d.VerifiedAt.IsZero() || time.Since(d.VerifiedAt) > time.Minute {
+		t.Errorf("delivery sees %+v, %v", d, err)
+	}
+	z.set("_tintype." + name + ".")
+	verify(name).want(t, 200) // once is for good
+
+	verify("broken.shop.example").wantError(t, 503, "OVERLOADED")
+	verify("img.other.example").wantError(t, 404, "NOT_FOUND")
+
+	// The operator knows whose a domain is.
+	s.do(t, "POST", "/v1/workspaces/acme/domains/cdn.shop.example/verify", "").want(t, 200)
+	if !verified("cdn.shop.example") {
+		t.Error("the operator's word doesn't count")
+	}
+	log := s.do(t, "GET", "/v1/workspaces/acme/audit", "").want(t, 200).body
+	if strings.Count(log, `"action":"domain.verify"`) != 2 {
+		t.Error(log)
+	}
+
+	// A name that is given up and claimed again is to be verified again.
+	for _, domains := range []string{`[]`, `["` + name + `"]`} {
+		s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":`+domains+`}`).want(t, 200)
+	}
+	if verified(name) {
+		t.Error("a new claim is verified by the old one")
+	}
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/limit"
+)
+
+// requestsPerMinute is how many API requests each API key may send. The root key has
+// no limit.
+const requestsPerMinute = 100
+
+// admit counts a request of an API key in its limit, and answers those that are too
+// many. Every answer to a key says how it stands with it.
+func (a *api) admit(ctx huma.Context, who apikey.Principal) bool {
+	if who.Kind != apikey.Key || a.limiter == nil {
+		return true
+	}
+	d, err := a.limiter.Take(ctx.Context(), limit.Limit{
+		Key: who.WorkspaceID + "/keys/" + who.KeyID + "/requests", Window: limit.Minute, Max: requestsPerMinute,
+	})
+	if err != nil {
+		a.fail(ctx, err)
+		return false
+	}
+	seconds := strconv.Itoa(wholeSeconds(d.Reset))
+	ctx.SetHeader("X-RateLimit-Limit", strconv.Itoa(requestsPerMinute))
+	ctx.SetHeader("X-RateLimit-Remaining", strconv.FormatInt(d.Remaining, 10))
+	ctx.SetHeader("X-RateLimit-Reset", seconds)
+	if !d.OK {
+		a.fail(ctx, &refusal{http.StatusTooManyRequests, "RATE_LIMITED",
+			fmt.Sprintf("This API key may send %d requests a minute. Try again in %s seconds.", requestsPerMinute, seconds),
+			http.Header{"Retry-After": {seconds}}})
+	}
+	return d.OK
+}
+
+// wholeSeconds rounds up, so that who waits so long has waited long enough.
+func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -1,0 +1,61 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// TestRateLimit: 100 requests a minute for each API key, none for the root key.
+func TestRateLimit(t *testing.T) {
+	db := workspacetest.NewMemory()
+	s := startOn(t, db, func(c *api.Config) { c.Limiter = limit.New(limit.Config{}) })
+	w := workspace.New("acme")
+	if err := db.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	var bearers []string
+	for _, id := range []string{"one", "two"} {
+		secret := apikey.New(false)
+		k := &workspace.APIKey{ID: id, WorkspaceID: w.ID, Namespace: "acme", Hash: secret.Hash(), Scopes: []string{"read"}}
+		if err := db.CreateAPIKey(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+		bearers = append(bearers, "Bearer "+secret.Reveal())
+	}
+	for range 120 {
+		if a := s.do(t, "GET", "/v1/workspaces/acme", "").want(t, 200); a.header.Get("X-RateLimit-Limit") != "" {
+			t.Fatal("the root key is told of a limit")
+		}
+	}
+	first := s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", bearers[0]).want(t, 200)
+	first.wantHeader(t, "X-RateLimit-Limit", "100")
+	first.wantHeader(t, "X-RateLimit-Remaining", "99")
+	if first.header.Get("X-RateLimit-Reset") == "" {
+		t.Error(first.header)
+	}
+	// A refused request counts, and says how it stands.
+	s.do(t, "POST", "/v1/workspaces/acme/purge", `{"all":true}`, "Authorization", bearers[0]).want(t, 403).wantHeader(t, "X-RateLimit-Remaining", "98")
+	refused := 0
+	for range 120 {
+		a := s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", bearers[0])
+		if a.status == 200 {
+			continue
+		}
+		refused++
+		a.wantError(t, 429, "RATE_LIMITED")
+		a.wantHeader(t, "X-RateLimit-Remaining", "0")
+		if after := a.header.Get("Retry-After"); after == "" || after != a.header.Get("X-RateLimit-Reset") {
+			t.Fatalf("Retry-After %q, X-RateLimit-Reset %q", after, a.header.Get("X-RateLimit-Reset"))
+		}
+	}
+	if refused == 0 { // more than 22 where the minute doesn't end meanwhile
+		t.Error("nothing of 122 requests is refused")
+	}
+	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", bearers[1]).want(t, 200)
+}

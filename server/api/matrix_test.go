@@ -1,0 +1,287 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/apikey"
+	images "github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// matrix says of every operation what it needs, and how it is answered to who may: a
+// new one fails the test until it has a row. {id} in a path is replaced by id.
+var matrix = map[string]struct {
+	need     string // root, read, write or none
+	id, body string
+	query    string
+	status   int
+	code     string // of an error
+}{
+	"POST /v1/workspaces":        {need: "root", body: `{"namespace":"new-one"}`, status: 201},
+	"GET /v1/workspaces":         {need: "root", status: 200},
+	"GET /v1/workspaces/{ns}":    {need: "read", status: 200},
+	"PUT /v1/workspaces/{ns}":    {need: "write", body: `{"namespace":"acme","revision":1}`, status: 200},
+	"PATCH /v1/workspaces/{ns}":  {need: "write", body: `{"name":"Acme"}`, status: 200},
+	"DELETE /v1/workspaces/{ns}": {need: "root", status: 204},
+
+	"PUT /v1/workspaces/{ns}/sources/{id}":    {need: "write", id: "new", body: `{"kind":"http","url":"https://new.test/"}`, status: 200},
+	"DELETE /v1/workspaces/{ns}/sources/{id}": {need: "write", id: "photos", status: 204},
+	"PUT /v1/workspaces/{ns}/marks/{id}":      {need: "write", id: "new", body: `{"image":"photos/logo.png"}`, status: 200},
+	"DELETE /v1/workspaces/{ns}/marks/{id}":   {need: "write", id: "brand", status: 204},
+	"PUT /v1/workspaces/{ns}/presets/{id}":    {need: "write", id: "new", body: `{"options":"w=1"}`, status: 200},
+	"DELETE /v1/workspaces/{ns}/presets/{id}": {need: "write", id: "thumb", status: 204},
+
+	"POST /v1/workspaces/{ns}/signing-keys":        {need: "write", status: 201},
+	"GET /v1/workspaces/{ns}/signing-keys":         {need: "read", status: 200},
+	"DELETE /v1/workspaces/{ns}/signing-keys/{id}": {need: "write", id: "signing", status: 204},
+	"POST /v1/workspaces/{ns}/sign":                {need: "write", body: `{"url":"/acme/photos/a.jpg"}`, status: 200},
+
+	"POST /v1/workspaces/{ns}/api-keys":        {need: "root", body: `{"name":"new","scopes":["read"]}`, status: 201},
+	"GET /v1/workspaces/{ns}/api-keys":         {need: "read", status: 200},
+	"DELETE /v1/workspaces/{ns}/api-keys":      {need: "root", status: 200},
+	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "root", id: "read", status: 204},
+
+	"GET /v1/workspaces/{ns}/usage":                {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/domains":              {need: "read", status: 200},
+	"POST /v1/workspaces/{ns}/domains/{id}/verify": {need: "write", id: "img.nobody.example", status: 404, code: "NOT_FOUND"},
+
+	"POST /v1/workspaces/{ns}/purge": {need: "write", body: `{"source":"photos"}`, status: 202},
+
+	"GET /v1/workspaces/{ns}/audit":   {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
+
+	"GET /v1/openapi.json": {need: "none", status: 200},
+	"GET /v1/docs":         {need: "none", status: 200},
+}
+
+// unrouted are requests that no operation answers.
+var unrouted = []struct {
+	request string
+	status  int
+	code    string
+}{
+	{"GET /v1/", 404, "NOT_FOUND"},
+	{"GET /v1/nothing", 404, "NOT_FOUND"},
+	{"GET /v1/workspaces/{ns}/nothing", 404, "NOT_FOUND"},
+	{"POST /v1/workspaces/{ns}", 405, "METHOD_NOT_ALLOWED"},
+	{"PUT /v1/workspaces/{ns}/audit", 405, "METHOD_NOT_ALLOWED"},
+}
+
+// senders are what a request can be sent with. may lists the needs that it meets;
+// otherwise the answer is the status and code.
+var senders = []struct {
+	name   string
+	may    string
+	status int
+	code   string
+	header []string // in the place of a key's
+	query  bool     // the key is in the query
+}{
+	{"root", "root read write none unrouted", 0, "", []string{"Authorization", "Bearer " + rootKey}, false},
+	{"root, the other one", "root read write none unrouted", 0, "", []string{"Authorization", "Bearer " + otherRootKey}, false},
+	{"root, lower-case scheme", "root read write none unrouted", 0, "", []string{"Authorization", "bearer " + rootKey}, false},
+	{"read", "read none unrouted", 403, "FORBIDDEN", nil, false},
+	{"write", "write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"both", "read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"test", "read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"lasting", "read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"other", "none unrouted", 403, "FORBIDDEN", nil, false},
+	{"expired", "none", 401, "UNAUTHORIZED", nil, false},
+	{"revoked", "none", 401, "UNAUTHORIZED", nil, false},
+	{"deleted", "none", 401, "UNAUTHORIZED", nil, false},
+	{"replaced", "none", 401, "UNAUTHORIZED", nil, false},
+	{"unknown", "none", 401, "UNAUTHORIZED", nil, false},
+	{"bad checksum", "none", 401, "UNAUTHORIZED", nil, false},
+	{"malformed", "none", 401, "UNAUTHORIZED", []string{"Authorization", "Bearer tt_live_"}, false},
+	{"no key", "none", 401, "UNAUTHORIZED", []string{"Authorization", "-"}, false},
+	{"empty", "none", 401, "UNAUTHORIZED", []string{"Authorization", "Bearer "}, false},
+	{"basic", "none", 401, "UNAUTHORIZED", []string{"Authorization", "Basic " + rootKey}, false},
+	{"both in the query", "", 401, "UNAUTHORIZED", nil, true},
+}
+
+const otherRootKey = "another-root-key-of-the-tests"
+
+// cell is a workspace, and a key of each kind, of one request's own.
+func cell(t *testing.T) (s *server, keys map[string]string) {
+	t.Helper()
+	db := workspacetest.NewMemory()
+	s = startOn(t, db, func(c *api.Config) {
+		c.Explain = func(context.Context, string, string, string) (images.Explanation, error) {
+			return images.Explanation{}, nil
+		}
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
+	})
+	make := func(namespace string) *workspace.Workspace {
+		w := workspace.New(namespace)
+		w.Sources = []workspace.Source{{Key: "photos", Kind: "http", URL: "https://photos.test/"}, {Key: "logos", Kind: "http", URL: "https://logos.test/"}}
+		w.Marks = []workspace.Mark{{Name: "brand", Image: "logos/logo.png"}}
+		w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=32"}}
+		w.SigningKeys = []signing.Key{{ID: "signing", Secret: signing.NewSecret(), CreatedAt: time.Now()}}
+		if err := db.Create(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	keys = map[string]string{"unknown": apikey.New(false).Reveal()}
+	add := func(w *workspace.Workspace, k workspace.APIKey) {
+		secret := apikey.New(k.Test)
+		k.WorkspaceID, k.Namespace, k.Hash, k.CreatedAt = w.ID, w.Namespace, secret.Hash(), time.Now()
+		if err := db.CreateAPIKey(t.Context(), &k); err != nil {
+			t.Fatal(err)
+		}
+		keys[k.ID] = secret.Reveal()
+	}
+	before := make("acme")
+	both := []string{"read", "write"}
+	add(before, workspace.APIKey{ID: "replaced", Scopes: both})
+	if err := db.Delete(t.Context(), "acme", 0); err != nil {
+		t.Fatal(err)
+	}
+	acme, other, gone := make("acme"), make("other"), make("gone")
+	add(acme, workspace.APIKey{ID: "read", Scopes: []string{"read"}})
+	add(acme, workspace.APIKey{ID: "write", Scopes: []string{"write"}})
+	add(acme, workspace.APIKey{ID: "both", Scopes: both})
+	add(acme, workspace.APIKey{ID: "test", Scopes: both, Test: true})
+	add(acme, workspace.APIKey{ID: "lasting", Scopes: both, ExpiresAt: time.Now().Add(time.Hour)})
+	add(acme, workspace.APIKey{ID: "expired", Scopes: both, ExpiresAt: time.Now().Add(-time.Second)})
+	add(acme, workspace.APIKey{ID: "revoked", Scopes: both, RevokedAt: time.Now()})
+	add(other, workspace.APIKey{ID: "other", Scopes: both})
+	add(gone, workspace.APIKey{ID: "deleted", Scopes: both})
+	if err := db.Delete(t.Context(), "gone", 0); err != nil {
+		t.Fatal(err)
+	}
+	last := keys["both"][apikey.Len-1]
+	keys["bad checksum"] = keys["both"][:apikey.Len-1] + string('0'+(last-'0'+1)%2)
+	return s, keys
+}
+
+// TestMatrix sends every operation with every kind of key.
+func TestMatrix(t *testing.T) {
+	type request struct {
+		method, path, need, body string
+		status                   int
+		code                     string
+	}
+	var requests []request
+	described, _ := cell(t)
+	var doc document
+	if err := json.Unmarshal([]byte(described.do(t, "GET", "/v1/openapi.json", "").want(t, 200).body), &doc); err != nil {
+		t.Fatal(err)
+	}
+	routes := map[string]bool{}
+	for path, operations := range doc.Paths {
+		for method, op := range operations {
+			route := strings.ToUpper(method) + " " + path
+			routes[route] = true
+			row, ok := matrix[route]
+			if !ok {
+				t.Errorf("%s has no row in the matrix", route)
+				continue
+			}
+			said := "none"
+			if op.Security == nil {
+				said = "nothing at all"
+			} else if len(*op.Security) > 0 {
+				said = strings.Join((*op.Security)[0]["bearer"], " ")
+			}
+			if said != row.need {
+				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
+			}
+			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path) + row.query
+			r := request{strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
+			requests = append(requests, r)
+			if r.method == http.MethodGet {
+				r.method = http.MethodHead
+				requests = append(requests, r)
+			}
+		}
+	}
+	for route := range matrix {
+		if !routes[route] {
+			t.Errorf("the matrix has a row for %s, which doesn't exist", route)
+		}
+	}
+	for _, u := range unrouted {
+		method, path, _ := strings.Cut(u.request, " ")
+		requests = append(requests, request{method, strings.ReplaceAll(path, "{ns}", "acme"), "unrouted", "", u.status, u.code})
+	}
+	if t.Failed() {
+		return
+	}
+
+	checked := 0
+	s, keys := cell(t)
+	for _, r := range requests {
+		for _, from := range senders {
+			header, target := from.header, r.path
+			key := keys[strings.TrimSuffix(from.name, " in the query")]
+			if from.query {
+				target += "?v="
+				if strings.Contains(r.path, "?") {
+					target = r.path + "&v="
+				}
+				target += key
+			}
+			if header == nil {
+				header = []string{"Authorization", "Bearer " + key}
+			}
+			status, code := from.status, from.code
+			if strings.Contains(" "+from.may+" ", " "+r.need+" ") {
+				status, code = r.status, r.code
+			}
+			a := s.do(t, r.method, target, r.body, header...)
+			if r.method == http.MethodHead && a.body == "" {
+				code = "" // it has no body
+			}
+			if got := codeOf(a); a.status != status || got != code {
+				t.Errorf("%s %s with %s: %d %s, want %d %s", r.method, r.path, from.name, a.status, got, status, code)
+			}
+			if key != "" && (strings.Contains(a.body, key) || strings.Contains(s.log.String(), key)) {
+				t.Errorf("%s %s with %s: the answer or the log shows the key", r.method, r.path, from.name)
+			}
+			if challenge := a.header.Get("WWW-Authenticate"); (status == 401) != (challenge == "Bearer") {
+				t.Errorf("%s %s with %s: WWW-Authenticate %q", r.method, r.path, from.name, challenge)
+			}
+			checked++
+			if a.status < 300 && r.method != http.MethodGet && r.method != http.MethodHead {
+				s, keys = cell(t) // something has changed
+			}
+		}
+	}
+	t.Logf("%d requests × %d senders: %d answers", len(requests), len(senders), checked)
+}
+
+// codeOf is the code of an error answer.
+func codeOf(a answer) string {
+	var e struct{ Error struct{ Code string } }
+	if a.status < 400 || json.Unmarshal([]byte(a.body), &e) != nil {
+		return ""
+	}
+	return e.Error.Code
+}
+
+// TestMatrixOfOthers holds the right workspace's key against a path of another: the
+// same refusal, whether there is one or not.
+func TestMatrixOfOthers(t *testing.T) {
+	s, keys := cell(t)
+	said := ""
+	for _, namespace := range []string{"other", "gone", "nobody", "-", "Acme"} {
+		a := s.do(t, "GET", "/v1/workspaces/"+namespace, "", "Authorization", "Bearer "+keys["both"])
+		message := a.wantError(t, 403, "FORBIDDEN")
+		if said == "" {
+			said = message
+		}
+		if message != said {
+			t.Errorf("%s: %q, and for others %q", namespace, message, said)
+		}
+	}
+	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", "Bearer "+keys["both"]).want(t, 200)
+}

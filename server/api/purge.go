@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// PurgeRequest is what is to be purged: exactly one of its fields.
+type PurgeRequest struct {
+	URL    string `json:"url,omitempty" doc:"A URL of an image: one variant, in all formats that it is negotiated to. Its path begins with the namespace, or its host is the workspace's. Or the full URL of an original: all of its variants."`
+	Path   string `json:"path,omitempty" doc:"An original as source/path: all of its variants."`
+	Prefix string `json:"prefix,omitempty" doc:"source/ and what the paths begin with: all variants of these originals. What it ends in needn't be a whole folder."`
+	Source string `json:"source,omitempty" doc:"Key of a source: all variants of its originals."`
+	Mark   string `json:"mark,omitempty" doc:"Name of a mark: all variants that carry it."`
+	All    bool   `json:"all,omitempty" doc:"true: everything of the workspace."`
+}
+
+type (
+	purgeInput struct {
+		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+		What      body
+	}
+	purgeOutput struct {
+		Body struct {
+			CompleteBy time.Time `json:"complete_by" doc:"When every server has the purge, at the latest. The one that answers has it now."`
+		}
+	}
+)
+
+func (a *api) purgeRoutes() {
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/purge", OperationID: "purge", Tags: []string{"Cache"}, Security: needsWrite,
+		Summary: "Purge variants from the cache",
+		Description: "What was made from originals fetched before is not served any more. Originals are not touched. Caches in front " +
+			"have to be purged too: by the tags in `Cache-Tag`, or by the operator's hook.",
+		RequestBody:   jsonBody("PurgeRequest", "What to purge: exactly one of the members.", "application/json"),
+		DefaultStatus: http.StatusAccepted,
+	}, a.purge)
+}
+
+var errNoPurges = errors.New("the store keeps no purges")
+
+func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
+	data, err := in.What.read()
+	if err != nil {
+		return nil, err
+	}
+	var req PurgeRequest
+	if err := decodeStrict(data, &req); err != nil {
+		return nil, err
+	}
+	w, err := a.workspace(ctx, in.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	purges, tags, err := a.purgesOf(ctx, w, req)
+	if err != nil {
+		return nil, err
+	}
+	store, ok := a.store.(workspace.Purges)
+	if !ok {
+		return nil, errNoPurges
+	}
+	for i, p := range purges {
+		entry := a.changed(ctx, "purge", purged(req), nil, req)
+		if i > 0 {
+			entry.After = nil // one request, one story
+		}
+		if _, err := store.AddPurge(ctx, w.Namespace, w.ID, p, entry); err != nil {
+			return nil, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
+		}
+	}
+	if a.tellPurge != nil {
+		a.tellPurge(w.Namespace, tags)
+	}
+	out := &purgeOutput{}
+	out.Body.CompleteBy = a.now().Add(workspace.PurgeReach).UTC().Truncate(time.Second)
+	return out, nil
+}
+
+// purged is what a request purges, for the audit log.
+func purged(r PurgeRequest) string {
+	for _, text := range []string{r.URL, r.Path, r.Prefix, r.Source, r.Mark} {
+		if text != "" {
+			return text
+		}
+	}
+	return "all"
+}
+
+// purgesOf says what a request stands for, and under which tags a cache in front has
+// it.
+func (a *api) purgesOf(ctx context.Context, w *workspace.Workspace, req PurgeRequest) ([]workspace.Purge, []string, error) {
+	given := 0
+	for _, is := range []bool{req.URL != "", req.Path != "", req.Prefix != "", req.Source != "", req.Mark != "", req.All} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, nil, invalid("Exactly one of url, path, prefix, source, mark and all must be given, and not be empty or false.")
+	}
+	var p workspace.Purge
+	switch {
+	case req.URL != "":
+		return a.purgesOfURL(ctx, w.Namespace, req.URL)
+	case req.All:
+		p = workspace.Purge{Kind: workspace.PurgeAll}
+	case req.Mark != "":
+		if !slices.ContainsFunc(w.Marks, func(m workspace.Mark) bool { return m.Name == req.Mark }) {
+			return nil, nil, invalid(fmt.Sprintf("mark: the workspace has no mark %q.", req.Mark))
+		}
+		p = workspace.Purge{Kind: workspace.PurgeMark, Value: req.Mark}
+	default:
+		var err error
+		if p, err = a.purgeIn(w, req); err != nil {
+			return nil, nil, err
+		}
+	}
+	return []workspace.Purge{p}, []string{p.Tag(w.Namespace)}, nil
+}
+
+// purgeIn is the purge of a source, or of a part of one.
+func (a *api) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.Purge, error) {
+	member, p := "source", workspace.Purge{Kind: workspace.PurgeSource, Source: req.Source}
+	if req.Source == "" {
+		member, p.Kind = "path", workspace.PurgePath
+		name := req.Path
+		if req.Prefix != "" {
+			member, p.Kind, name = "prefix", workspace.PurgePrefix, req.Prefix
+		}
+		var slash bool
+		p.Source, p.Value, slash = strings.Cut(name, "/")
+		switch {
+		case !slash || p.Value == "" && p.Kind == workspace.PurgePath:
+			return p, invalid(member + ": must be written as source/" + member + ".")
+		case len(p.Value) > maxPurgePath:
+			return p, invalid(fmt.Sprintf("%s: may have %d bytes.", member, maxPurgePath))
+		case p.Value == "":
+			p.Kind = workspace.PurgeSource
+		}
+	}
+	known := slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == p.Source })
+	if !known && !slices.Contains(a.dirSources(w.Namespace), p.Source) {
+		return p, invalid(fmt.Sprintf("%s: the workspace has no source %q.", member, p.Source))
+	}
+	return p, nil
+}
+
+// maxPurgePath is how many bytes a path or a prefix may have: no longer key is asked
+// for, or kept by a bucket.
+const maxPurgePath = 4 << 10
+
+func (a *api) purgesOfURL(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
+	if a.findPurge == nil {
+		return nil, nil, invalid("url: this server can't read URLs; give path, prefix, source, mark or all.")
+	}
+	purges, tags, err := a.findPurge(ctx, namespace, url)
+	switch {
+	case err == nil:
+		return purges, tags, nil
+	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, workspace.ErrUnavailable), ctx.Err() != nil:
+		return nil, nil, err
+	}
+	return nil, nil, invalid("url: " + err.Error() + ".")
+}

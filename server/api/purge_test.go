@@ -1,0 +1,91 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+)
+
+func TestPurge(t *testing.T) {
+	var told []string
+	s := start(t, func(c *api.Config) {
+		c.FindPurge = func(_ context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
+			if url == "/nothing" {
+				return nil, nil, errors.New("is no URL of an image")
+			}
+			return []workspace.Purge{{Kind: workspace.PurgeURL, Source: "photos", Value: url}}, []string{namespace + "/x"}, nil
+		}
+		c.TellPurge = func(namespace string, tags []string) { told = append(told, namespace+": "+strings.Join(tags, " ")) }
+		c.DirSources = func(string) []string { return []string{"folder"} }
+	})
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}],
+		"marks":[{"name":"brand","image":"photos/logo.png"}]}`).want(t, 201)
+	for _, tt := range []struct {
+		body string
+		want string // "kind source value", or the beginning of a message
+		tag  string
+	}{
+		{`{"path":"photos/a/b.jpg"}`, "path photos a/b.jpg", "acme: acme/photos/a/b.jpg"},
+		{`{"prefix":"photos/a/"}`, "prefix photos a/", "acme: acme/photos"},
+		{`{"prefix":"photos/"}`, "source photos ", "acme: acme/photos"},
+		{`{"source":"folder"}`, "source folder ", "acme: acme/folder"},
+		{`{"mark":"brand"}`, "mark  brand", "acme: acme/mark:brand"},
+		{`{"url":"/acme/photos/a.jpg"}`, "url photos /acme/photos/a.jpg", "acme: acme/x"},
+		{`{"all":true}`, "all  ", "acme: acme"},
+		{`{}`, "Exactly one of", ""},
+		{`{"all":false}`, "Exactly one of", ""},
+		{`{"all":true,"path":"photos/a.jpg"}`, "Exactly one of", ""},
+		{`{"path":"photos"}`, "path: must be written as source/path", ""},
+		{`{"path":"photos/"}`, "path: must be written as source/path", ""},
+		{`{"prefix":"photos"}`, "prefix: must be written as source/prefix", ""},
+		{`{"path":"nobody/a.jpg"}`, `path: the workspace has no source "nobody"`, ""},
+		{`{"path":"photos/` + strings.Repeat("x", 5000) + `"}`, "path: may have", ""},
+		{`{"source":"nobody"}`, `source: the workspace has no source "nobody"`, ""},
+		{`{"mark":"nobody"}`, `mark: the workspace has no mark "nobody"`, ""},
+		{`{"url":"/nothing"}`, "url: is no URL of an image", ""},
+		{`{"everything":true}`, "The body is not as it should be", ""},
+	} {
+		told = nil
+		a := s.do(t, "POST", "/v1/workspaces/acme/purge", tt.body)
+		if tt.tag == "" {
+			if message := a.wantError(t, 400, "VALIDATION_ERROR"); !strings.HasPrefix(message, tt.want) || told != nil {
+				t.Errorf("%s: %q, told %v", tt.body, message, told)
+			}
+			continue
+		}
+		var out struct {
+			CompleteBy time.Time `json:"complete_by"`
+		}
+		if err := json.Unmarshal([]byte(a.want(t, 202).body), &out); err != nil {
+			t.Fatal(err)
+		}
+		if in := time.Until(out.CompleteBy); in < 0 || in > workspace.PurgeReach+time.Second {
+			t.Errorf("complete in %v", in)
+		}
+		// What this process delivers has it.
+		w, err := s.store.Get(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := w.Purges.Purges[len(w.Purges.Purges)-1]
+		if got := string(last.Kind) + " " + last.Source + " " + last.Value; got != tt.want {
+			t.Errorf("%s: %q", tt.body, got)
+		}
+		if diff := cmp.Diff([]string{tt.tag}, told); diff != "" {
+			t.Errorf("%s: %s", tt.body, diff)
+		}
+	}
+	log := s.do(t, "GET", "/v1/workspaces/acme/audit?limit=1", "").want(t, 200).body
+	if !strings.Contains(log, `"action":"purge"`) || !strings.Contains(log, `"target":"all"`) {
+		t.Error(log)
+	}
+	s.do(t, "POST", "/v1/workspaces/nobody/purge", `{"all":true}`).wantError(t, 404, "WORKSPACE_NOT_FOUND")
+}

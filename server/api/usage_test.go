@@ -1,0 +1,68 @@
+package api_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+func TestUsage(t *testing.T) {
+	db := workspacetest.NewMemory()
+	today := time.Date(2026, 3, 5, 23, 59, 0, 0, time.UTC)
+	s := startOn(t, db, func(c *api.Config) { c.Now = func() time.Time { return today } })
+	w := workspace.New("acme")
+	if err := db.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	row := func(day, source string) workspace.Usage {
+		return workspace.Usage{WorkspaceID: w.ID, Day: day, Operation: "transform", Source: source, Requests: 5, Hits: 3, Transforms: 2, Errors: 1, BytesIn: 9, BytesOut: 8}
+	}
+	var rows []workspace.Usage
+	for _, day := range []string{"2026-02-03", "2026-02-04", "2026-03-05", "2026-03-06"} {
+		rows = append(rows, row(day, ""), row(day, "photos"))
+	}
+	if err := db.AddTally(t.Context(), workspace.Tally{ID: "1", Usage: rows}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		query, from, to string
+		want            []workspace.Usage
+	}{
+		{"", "2026-02-04", "2026-03-05", rows[2:6]},
+		{"?from=2026-02-03&to=2026-02-03", "2026-02-03", "2026-02-03", rows[0:2]},
+		{"?to=2026-02-03", "2026-01-05", "2026-02-03", rows[0:2]},
+		{"?from=2026-01-01&to=2026-04-02", "2026-01-01", "2026-04-02", rows},
+	} {
+		var out struct {
+			From, To string
+			Usage    []workspace.Usage
+		}
+		if err := json.Unmarshal([]byte(s.do(t, "GET", "/v1/workspaces/acme/usage"+tt.query, "").want(t, 200).body), &out); err != nil {
+			t.Fatal(err)
+		}
+		for i := range out.Usage {
+			out.Usage[i].WorkspaceID = w.ID
+		}
+		if diff := cmp.Diff(tt.want, out.Usage); diff != "" || out.From != tt.from || out.To != tt.to {
+			t.Errorf("%s: %s to %s: %s", tt.query, out.From, out.To, diff)
+		}
+	}
+	for query, want := range map[string]string{
+		"?from=yesterday":                "from: must be a day",
+		"?to=2026-02-30":                 "to: must be a day",
+		"?from=2026-02-02&to=2026-02-01": "from: must not be after to",
+		"?from=2026-01-01&to=2026-04-03": "from: the days may be 92",
+	} {
+		if message := s.do(t, "GET", "/v1/workspaces/acme/usage"+query, "").wantError(t, 400, "VALIDATION_ERROR"); !strings.HasPrefix(message, want) {
+			t.Errorf("%s: %s", query, message)
+		}
+	}
+	s.do(t, "GET", "/v1/workspaces/nobody/usage", "").wantError(t, 404, "WORKSPACE_NOT_FOUND")
+}

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A visit is what is known of a request while it is answered.
+type visit struct {
+	who       apikey.Principal // the zero value until it is known
+	ip        string
+	userAgent string
+}
+
+type visitKey struct{}
+
+// visitOf returns the visit of a request's context.
+func visitOf(ctx context.Context) *visit {
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		return v
+	}
+	return &visit{}
+}
+
+// account counts requests with an API key, and notes requests in the access log of the
+// workspace that they are about: of API keys their own, whatever they ask for.
+func (a *api) account(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humago.Unwrap(ctx)
+	v := &visit{ip: a.client(r.Context()), userAgent: r.UserAgent()}
+	ctx = huma.WithContext(ctx, context.WithValue(ctx.Context(), visitKey{}, v))
+	next(ctx)
+	a.noteSender(r.Context(), v.who)
+
+	id, status := v.who.WorkspaceID, ctx.Status()
+	switch v.who.Kind {
+	case apikey.Key:
+		if a.usage != nil {
+			a.usage.CountKey(id, v.who.KeyID, status >= 400)
+		}
+	case apikey.Root:
+		// From memory, as a rule: what has just been deleted has no log to be in.
+		w, err := a.store.Get(ctx.Context(), ctx.Param("ns"))
+		if err != nil {
+			return
+		}
+		id = w.ID
+	default:
+		return
+	}
+	if a.journal != nil {
+		e := v.entry(r.Method+" "+ctx.Operation().Path, r.URL.Path)
+		e.WorkspaceID, e.Status = id, status
+		a.journal.Note(e)
+	}
+}
+
+// entry begins an entry of a log about what the visitor does.
+func (v *visit) entry(action, target string) workspace.AuditEntry {
+	return workspace.AuditEntry{
+		Actor: v.who.Actor(), Action: action, Target: target, IP: v.ip, UserAgent: v.userAgent,
+	}
+}

@@ -1,0 +1,156 @@
+package usage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// JournalConfig is how a [Journal] is set up. Zero fields but Entries have defaults.
+type JournalConfig struct {
+	Entries workspace.AuditLog // where entries are appended. Required
+	Every   time.Duration      // between additions; 0 is DefaultEvery
+	Log     *slog.Logger       // nil is slog.Default
+	Now     func() time.Time   // nil is time.Now
+}
+
+const (
+	journalSize  = 20_000 // entries in memory; what comes then is left out
+	journalBatch = 100    // entries appended at a time
+	noted        = 16_384 // which NoteHourly remembers
+)
+
+// A Journal is an access log that is written in batches. It is safe for concurrent use.
+type Journal struct {
+	log     *slog.Logger
+	store   workspace.AuditLog
+	every   time.Duration
+	now     func() time.Time
+	full    chan struct{}
+	mu      sync.Mutex // guards entries, leftOut and hourly
+	entries []workspace.AuditEntry
+	leftOut int // entries, since the last that were appended
+	hourly  *lru.Cache[note, time.Time]
+
+	adding   sync.Mutex // guards pending and reported; held while entries are appended
+	pending  []workspace.AuditEntry
+	reported time.Time
+}
+
+// A note is what one line an hour stands for.
+type note struct {
+	workspace, actor, action, ip string
+	status                       int
+}
+
+// NewJournal returns a Journal in which nothing is noted.
+func NewJournal(c JournalConfig) *Journal {
+	if c.Every <= 0 {
+		c.Every = DefaultEvery
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	hourly, err := lru.New[note, time.Time](noted)
+	if err != nil {
+		panic(err) // only a size that isn't positive
+	}
+	return &Journal{store: c.Entries, every: c.Every, log: c.Log, now: c.Now, full: make(chan struct{}, 1), hourly: hourly}
+}
+
+// Note takes an entry for the access log of its WorkspaceID. It asks no store.
+func (j *Journal) Note(e workspace.AuditEntry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.note(e)
+}
+
+// NoteHourly is Note for what happens too often for a line each time: of entries that
+// have workspace, actor, action, status and address in common, one an hour is taken.
+func (j *Journal) NoteHourly(e workspace.AuditEntry) {
+	k := note{e.WorkspaceID, e.Actor, e.Action, e.IP, e.Status}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now()
+	if last, ok := j.hourly.Get(k); ok && now.Sub(last) < time.Hour {
+		return
+	}
+	j.hourly.Add(k, now)
+	j.note(e)
+}
+
+// note is Note with j.mu held.
+func (j *Journal) note(e workspace.AuditEntry) {
+	if len(j.entries) >= journalSize {
+		j.leftOut++
+		return
+	}
+	e.Trail = workspace.TrailAccess
+	if e.Time.IsZero() {
+		e.Time = j.now()
+	}
+	j.entries = append(j.entries, e)
+	if len(j.entries) == journalSize/2 {
+		select {
+		case j.full <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run appends what was noted every interval until the context ends. Failures are logged
+// and tried again. Call it once; call Close after it has returned.
+func (j *Journal) Run(ctx context.Context) { run(ctx, j.every, j.full, j.Flush) }
+
+// Close appends what is left, trying again until the context ends: then the error says
+// what the store said.
+func (j *Journal) Close(ctx context.Context) error {
+	if err := drain(ctx, j.Flush); err != nil {
+		return fmt.Errorf("the last lines of the access log could not be written: %w", err)
+	}
+	return nil
+}
+
+// Flush appends what was noted until now. After an error what wasn't appended stays for
+// the next call; some of it may then be in the log twice.
+func (j *Journal) Flush(ctx context.Context) error {
+	j.adding.Lock()
+	defer j.adding.Unlock()
+	for {
+		for len(j.pending) > 0 {
+			n := min(len(j.pending), journalBatch)
+			adding, cancel := context.WithTimeout(ctx, addTimeout)
+			err := j.store.AppendAudit(adding, j.pending[:n]...)
+			cancel()
+			if err != nil {
+				if now := j.now(); ctx.Err() == nil && (j.reported.IsZero() || now.Sub(j.reported) >= reportEvery) {
+					j.reported = now
+					j.log.Error("the access log can't be written; trying again", "err", err)
+				}
+				return err
+			}
+			j.pending = j.pending[n:]
+		}
+		j.mu.Lock()
+		j.pending, j.entries = j.entries, nil
+		leftOut := j.leftOut
+		j.leftOut = 0
+		j.mu.Unlock()
+		if leftOut > 0 {
+			j.log.Warn("lines were left out of the access log: more came than the store took", "lines", leftOut)
+		}
+		if len(j.pending) == 0 {
+			j.pending = nil
+			return nil
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package usage_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tintype/tintype/usage"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// flakyLog is a log whose first calls fail.
+type flakyLog struct {
+	workspace.AuditLog
+	fail, calls int
+}
+
+func (f *flakyLog) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry) error {
+	f.calls++
+	if f.fail > 0 {
+		f.fail--
+		return workspace.ErrUnavailable
+	}
+	return f.AuditLog.AppendAudit(ctx, entries...)
+}
+
+// nowhere takes everything and keeps nothing.
+type nowhere struct{ workspace.AuditLog }
+
+func (nowhere) AppendAudit(context.Context, ...workspace.AuditEntry) error { return nil }
+
+func actors(t *testing.T, log workspace.AuditLog, id string) string {
+	t.Helper()
+	list, err := log.Audit(t.Context(), id, workspace.TrailAccess, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, e := range list {
+		b.WriteString(e.Actor + " ")
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func entry(actor string) workspace.AuditEntry {
+	return workspace.AuditEntry{WorkspaceID: "w1", Actor: actor, Action: "GET /v1/x", Status: 200, IP: "203.0.113.1"}
+}
+
+func TestJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := workspacetest.NewMemory()
+		log := &flakyLog{AuditLog: store, fail: 2}
+		j := usage.NewJournal(usage.JournalConfig{Entries: log, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { j.Run(ctx) })
+		j.Note(entry("a"))
+		time.Sleep(time.Millisecond)
+		j.Note(entry("b"))
+		if got := actors(t, store, "w1"); got != "" {
+			t.Errorf("written at once: %s", got)
+		}
+		time.Sleep(3 * usage.DefaultEvery)
+		synctest.Wait()
+		if got := actors(t, store, "w1"); got != "b a" {
+			t.Errorf("after three intervals: %q, want b and a", got)
+		}
+		j.Note(entry("c"))
+		cancel()
+		wg.Wait()
+		if err := j.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := actors(t, store, "w1"); got != "c b a" {
+			t.Errorf("after Close: %q, want c, b and a", got)
+		}
+		if list, err := store.Audit(t.Context(), "w1", workspace.TrailChanges, "", 10); err != nil || len(list) != 0 {
+			t.Errorf("in the audit log: %v, %v", list, err)
+		}
+	})
+}
+
+func TestJournalHourly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := workspacetest.NewMemory()
+		j := usage.NewJournal(usage.JournalConfig{Entries: store})
+		for range 1000 {
+			j.NoteHourly(entry("a"))
+		}
+		elsewhere := entry("a")
+		elsewhere.IP = "203.0.113.2"
+		j.NoteHourly(elsewhere)
+		time.Sleep(time.Hour)
+		j.NoteHourly(entry("a"))
+		if err := j.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := actors(t, store, "w1"); got != "a a a" {
+			t.Errorf("%q, want three lines", got)
+		}
+	})
+}
+
+// TestJournalBound floods a journal whose store is down: memory is bounded, and what is
+// kept is written once the store is back.
+func TestJournalBound(t *testing.T) {
+	log := &flakyLog{AuditLog: nowhere{}, fail: 1}
+	var out strings.Builder
+	j := usage.NewJournal(usage.JournalConfig{Entries: log, Log: slog.New(slog.NewTextHandler(&out, nil))})
+	for i := range 20_500 {
+		j.Note(entry(fmt.Sprint(i)))
+	}
+	if err := j.Flush(t.Context()); err == nil {
+		t.Error("no error from a store that fails")
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if log.calls != 201 || !strings.Contains(out.String(), "lines=500") {
+		t.Errorf("%d calls for 20,000 lines, log: %s", log.calls, out.String())
+	}
+}

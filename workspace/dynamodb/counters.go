@@ -1,0 +1,181 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
+)
+
+// tallyRows is how many rows of a tally go into one transaction. The service allows
+// 100; fewer meet those of other servers less often.
+const tallyRows = 25
+
+// AddTally implements [workspace.Counters]. Each transaction has a token made from
+// the tally's ID, by which the service knows for ten minutes that it has been.
+func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	t = t.Merged()
+	var steps []step
+	for _, u := range t.Usage {
+		day, err := time.Parse(time.DateOnly, u.Day)
+		if err != nil {
+			return fmt.Errorf("day of usage: %w", err)
+		}
+		steps = append(steps, s.add(usageKey(u), usageCounts(u), item{ttl: seconds(day.Add(workspace.UsageKept))}))
+	}
+	for _, k := range t.Keys {
+		steps = append(steps, s.add(key(apiKeysPK(k.WorkspaceID), k.ID),
+			item{"requests": number(k.Requests), "errors": number(k.Errors)}, item{"last_used": micros(k.LastUsedAt)}))
+	}
+	n := 0
+	for chunk := range slices.Chunk(steps, tallyRows) {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", t.ID, n))
+		if err := s.transactOnce(within, hex.EncodeToString(sum[:16]), chunk); err != nil {
+			return s.failure(ctx, err)
+		}
+		n++
+	}
+	return ctx.Err()
+}
+
+// transactOnce makes steps without conditions, however often it takes.
+func (s *Store) transactOnce(ctx context.Context, token string, steps []step) error {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		reasons, err := s.transact(ctx, token, steps)
+		if reasons == nil {
+			return err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// add adds to numbers of an item, and sets other attributes.
+func (s *Store) add(k, counts, attributes item) step {
+	var adds, sets []string
+	values := item{}
+	for _, name := range slices.Sorted(maps.Keys(counts)) { // in one order, since the token is for one request
+		adds = append(adds, name+" :"+name)
+		values[":"+name] = counts[name]
+	}
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		sets = append(sets, name+" = :"+name)
+		values[":"+name] = attributes[name]
+	}
+	return step{types.TransactWriteItem{Update: &types.Update{
+		TableName: &s.table, Key: k, ExpressionAttributeValues: values,
+		UpdateExpression: aws.String("ADD " + strings.Join(adds, ", ") + " SET " + strings.Join(sets, ", ")),
+	}}, nil}
+}
+
+func usageCounts(u workspace.Usage) item {
+	return item{
+		"requests": number(u.Requests), "hits": number(u.Hits), "transforms": number(u.Transforms), "errors": number(u.Errors),
+		"bytes_in": number(u.BytesIn), "bytes_out": number(u.BytesOut),
+	}
+}
+
+// Usage implements [workspace.Counters].
+func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list []workspace.Usage, err error) {
+	if from > to {
+		return nil, ctx.Err()
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	q := query{pk: usagePK(workspaceID), condition: "sk BETWEEN :from AND :to", values: item{":from": text(from), ":to": text(to + "~")}}
+	err = s.query(within, q, func(i item) (bool, error) {
+		part := strings.SplitN(getText(i, sk), "#", 3)
+		if len(part) != 3 {
+			return false, fmt.Errorf("usage has an item %q", getText(i, sk))
+		}
+		list = append(list, workspace.Usage{
+			WorkspaceID: workspaceID, Day: part[0], Operation: part[1], Source: part[2],
+			Requests: getNumber(i, "requests"), Hits: getNumber(i, "hits"), Transforms: getNumber(i, "transforms"), Errors: getNumber(i, "errors"),
+			BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"),
+		})
+		return true, nil
+	})
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	slices.SortFunc(list, workspace.CompareUsage) // "#" is no part of the order
+	return list, nil
+}
+
+// Lease implements [limit.Leases]. A request that is sent twice, since its answer got
+// lost, may take twice: too few tokens are handed out then, and never too many.
+func (s *Store) Lease(ctx context.Context, r limit.Request) (limit.Grant, error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	start, end := r.Window.Bounds(s.now())
+	k := leaseKey(r, start)
+	grant := func(granted, used int64) (limit.Grant, error) {
+		return limit.Grant{Granted: granted, Used: used, Start: start, Ends: max(1, end.Sub(s.now()))}, nil
+	}
+	want := min(r.Want, r.Max)
+	if want <= 0 {
+		i, err := s.get(within, k)
+		if err != nil {
+			return limit.Grant{}, s.failure(ctx, err)
+		}
+		return grant(0, getNumber(i, "used"))
+	}
+	for {
+		out, err := s.client.UpdateItem(within, &dynamodb.UpdateItemInput{
+			TableName: &s.table, Key: k,
+			UpdateExpression:    aws.String("ADD used :want SET " + ttl + " = :until"),
+			ConditionExpression: aws.String("attribute_not_exists(used) OR used <= :room"),
+			ExpressionAttributeValues: item{
+				":want": number(want), ":room": number(r.Max - want), ":until": seconds(end.Add(24 * time.Hour)),
+			},
+			ReturnValues:                        types.ReturnValueUpdatedNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		if err == nil {
+			return grant(want, getNumber(out.Attributes, "used"))
+		}
+		old, full := conditionFailed(err)
+		if !full {
+			return limit.Grant{}, s.failure(ctx, err)
+		}
+		used := getNumber(old, "used")
+		if want = min(r.Want, r.Max-used); want <= 0 {
+			return grant(0, used)
+		}
+	}
+}
+
+// Return implements [limit.Leases]. It is sent once, since giving back twice would
+// hand out too many.
+func (s *Store) Return(ctx context.Context, r limit.Request, g limit.Grant, unused int64) error {
+	unused = min(unused, g.Granted)
+	if unused <= 0 {
+		return ctx.Err()
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	_, err := s.client.UpdateItem(within, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: leaseKey(r, g.Start),
+		UpdateExpression:          aws.String("ADD used :back"),
+		ConditionExpression:       aws.String("used >= :unused"),
+		ExpressionAttributeValues: item{":back": number(-unused), ":unused": number(unused)},
+	}, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+	if _, gone := conditionFailed(err); gone {
+		return nil
+	}
+	return s.failure(ctx, err)
+}

@@ -1,0 +1,136 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// The feed has shards, by namespace, so that writes to different workspaces seldom
+// meet. Each is a sequence of numbered changes, and an item FEED, HEAD#shard with the
+// last number. A look at the feed reads the heads, which is one small query however
+// many workspaces there are, and then what is new of the shards that moved.
+
+// A cursor is the number of the last change seen in each shard.
+type cursor [shards]int64
+
+func (c cursor) String() string {
+	numbers := make([]string, shards)
+	for i, n := range c {
+		numbers[i] = strconv.FormatInt(n, 36)
+	}
+	return strings.Join(numbers, ".")
+}
+
+func parseCursor(s string) (c cursor, err error) {
+	numbers := strings.Split(s, ".")
+	if len(numbers) != shards {
+		return c, workspace.ErrCursor
+	}
+	for i, n := range numbers {
+		if c[i], err = strconv.ParseInt(n, 36, 64); err != nil || c[i] < 0 {
+			return cursor{}, workspace.ErrCursor
+		}
+	}
+	return c, nil
+}
+
+// Changes implements [workspace.Store].
+func (s *Store) Changes(ctx context.Context, since string) (changes []workspace.Change, next string, err error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	heads, err := s.readHeads(within)
+	if err != nil {
+		return nil, "", s.failure(ctx, err)
+	}
+	if since == "" {
+		return nil, heads.String(), nil
+	}
+	seen, err := parseCursor(since)
+	if err != nil {
+		return nil, "", err
+	}
+	known := map[workspace.Change]bool{}
+	for shard := range seen {
+		if seen[shard] == heads[shard] {
+			continue
+		}
+		if seen[shard] > heads[shard] { // the table was put back from a copy
+			return nil, "", workspace.ErrCursor
+		}
+		seen[shard], err = s.readShard(within, shard, seen[shard], func(c workspace.Change) {
+			if !known[c] {
+				known[c] = true
+				changes = append(changes, c)
+			}
+		})
+		if err != nil {
+			return nil, "", s.failure(ctx, err)
+		}
+	}
+	return changes, seen.String(), nil
+}
+
+func (s *Store) readHeads(ctx context.Context) (heads cursor, err error) {
+	err = s.query(ctx, query{pk: feedKey}, func(i item) (bool, error) {
+		shard, err := strconv.Atoi(strings.TrimPrefix(getText(i, sk), "HEAD#"))
+		if err != nil || shard < 0 || shard >= shards {
+			return false, fmt.Errorf("the feed has an item %q", getText(i, sk))
+		}
+		heads[shard] = getNumber(i, "n")
+		s.advanceHead(shard, heads[shard])
+		return true, nil
+	})
+	return heads, err
+}
+
+// readShard calls do for the changes of a shard after a number, and returns the
+// number of the last. A query may see a head before the change that moved it, since
+// it is no transaction: what isn't there yet is left to the next look.
+func (s *Store) readShard(ctx context.Context, shard int, after int64, do func(workspace.Change)) (last int64, err error) {
+	last = after
+	q := query{pk: changePK(shard), condition: "sk > :after", values: item{":after": text(changeSK(after))}}
+	err = s.query(ctx, q, func(i item) (bool, error) {
+		if getText(i, sk) != changeSK(last+1) {
+			return false, nil
+		}
+		last++
+		do(workspace.Change{Kind: workspace.ChangeKind(getText(i, "kind")), Namespace: getText(i, "ns")})
+		return true, nil
+	})
+	if err != nil || last > after {
+		return last, err
+	}
+	missing, err := s.forgotten(ctx, shard, after+1)
+	if missing {
+		err = workspace.ErrCursor
+	}
+	return last, err
+}
+
+// forgotten reports whether a change that was made isn't there any more. This asks in
+// a transaction, which sees head and change as they were at one moment.
+func (s *Store) forgotten(ctx context.Context, shard int, n int64) (bool, error) {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		out, err := s.client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+			{Get: &types.Get{TableName: &s.table, Key: headKey(shard)}},
+			{Get: &types.Get{TableName: &s.table, Key: changeKey(shard, n)}},
+		}})
+		if err == nil {
+			return getNumber(out.Responses[0].Item, "n") >= n && out.Responses[1].Item == nil, nil
+		}
+		if _, met := errors.AsType[*types.TransactionCanceledException](err); !met || throttled(err) {
+			return false, err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return false, err
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package dynamodb
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
+)
+
+// The items of the table by their keys. ID is a workspace's, NS a namespace.
+//
+//	pk            sk             what
+//	META          TABLE          the version of this list, and a token of the secret key
+//	LIST          NS             that there is such a workspace, in order
+//	WS#NS         WS             a workspace
+//	DOMAIN#name   DOMAIN         a claim to a host name
+//	KEY#hash      KEY            an API key, to look up
+//	KEYS#ID       key's ID       an API key, to list, with its counters
+//	AUDIT#ID#…    entry's ID     a line of a log
+//	USE#ID        day#op#source  counts
+//	PURGE#ID      LOG            what was purged
+//	LIMIT#key     window#start   tokens taken
+//	ONCE#hash     ONCE           an answer
+//	FEED          HEAD#shard     the number of the last change in a shard
+//	FEED#shard    number         a change
+const (
+	pk, sk  = "pk", "sk"
+	ttl     = "expires" // Unix seconds after which the service may delete the item
+	format  = 1         // version of this list
+	shards  = 16        // of the feed; part of the format
+	feedKey = "FEED"
+)
+
+// An item is one item of the table, or its key.
+type item = map[string]types.AttributeValue
+
+func key(partition, sort string) item { return item{pk: text(partition), sk: text(sort)} }
+
+var (
+	metaKey = key("META", "TABLE")
+	listPK  = "LIST"
+)
+
+func workspaceKey(namespace string) item { return key("WS#"+namespace, "WS") }
+func domainKey(name string) item         { return key("DOMAIN#"+name, "DOMAIN") }
+func apiKeyKey(hash [32]byte) item       { return key("KEY#"+hex.EncodeToString(hash[:]), "KEY") }
+func apiKeysPK(id string) string         { return "KEYS#" + id }
+func auditPK(id string, trail workspace.Trail) string {
+	return "AUDIT#" + id + "#" + string(trail)
+}
+func usagePK(id string) string { return "USE#" + id }
+func usageKey(u workspace.Usage) item {
+	return key(usagePK(u.WorkspaceID), u.Day+"#"+u.Operation+"#"+u.Source)
+}
+func purgeKey(id string) item { return key("PURGE#"+id, "LOG") }
+func leaseKey(r limit.Request, start time.Time) item {
+	return key("LIMIT#"+r.Key, string(r.Window)+"#"+strconv.FormatInt(start.Unix(), 10))
+}
+
+// answerKey hashes the caller's key, which may be longer than a key of an item.
+func answerKey(k string) item {
+	sum := sha256.Sum256([]byte(k))
+	return key("ONCE#"+hex.EncodeToString(sum[:]), "ONCE")
+}
+
+func shardOf(namespace string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(namespace)) // never fails
+	return int(h.Sum32() % shards)
+}
+
+func headKey(shard int) item            { return key(feedKey, fmt.Sprintf("HEAD#%02d", shard)) }
+func changePK(shard int) string         { return fmt.Sprintf("FEED#%02d", shard) }
+func changeSK(number int64) string      { return fmt.Sprintf("%020d", number) }
+func changeKey(shard int, n int64) item { return key(changePK(shard), changeSK(n)) }
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// seconds is the value of ttl.
+func seconds(t time.Time) types.AttributeValue { return number(t.Unix()) }
+
+// micros is a time as items hold it; 0 is the zero time.
+func micros(t time.Time) types.AttributeValue {
+	if t.IsZero() {
+		return number(0)
+	}
+	return number(t.UnixMicro())
+}
+
+// getText is a text of an item; one that lacks it has "".
+func getText(i item, name string) string {
+	if v, ok := i[name].(*types.AttributeValueMemberS); ok {
+		return v.Value
+	}
+	return ""
+}
+
+// getNumber is a number of an item; one that lacks it has 0.
+func getNumber(i item, name string) int64 {
+	if v, ok := i[name].(*types.AttributeValueMemberN); ok {
+		n, _ := strconv.ParseInt(v.Value, 10, 64) // as number wrote it
+		return n
+	}
+	return 0
+}
+
+func getTime(i item, name string) time.Time {
+	if n := getNumber(i, name); n != 0 {
+		return time.UnixMicro(n).UTC()
+	}
+	return time.Time{}
+}
+
+// with is a key and further attributes in one item.
+func with(k item, attributes item) item {
+	i := make(item, len(k)+len(attributes))
+	for name, v := range k {
+		i[name] = v
+	}
+	for name, v := range attributes {
+		i[name] = v
+	}
+	return i
+}

@@ -1,0 +1,328 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// Domain implements [workspace.Domains].
+func (s *Store) Domain(ctx context.Context, name string) (workspace.Domain, error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	i, err := s.get(within, domainKey(name))
+	if err != nil {
+		return workspace.Domain{}, s.failure(ctx, err)
+	}
+	if i == nil {
+		return workspace.Domain{}, workspace.ErrDomainNotFound
+	}
+	return workspace.Domain{
+		Name: name, Namespace: getText(i, "ns"), WorkspaceID: getText(i, "id"),
+		ClaimedAt: getTime(i, "claimed"), VerifiedAt: getTime(i, "verified"),
+	}, nil
+}
+
+// VerifyDomain implements [workspace.Domains].
+func (s *Store) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	i, err := s.get(within, domainKey(name))
+	if err != nil {
+		return s.failure(ctx, err)
+	}
+	if i == nil || getText(i, "ns") != namespace {
+		return workspace.ErrDomainNotFound
+	}
+	same := equals(item{"ns": i["ns"], "id": i["id"]})
+	return s.failure(ctx, s.commit(within, workspace.Change{Kind: workspace.ChangedDomains, Namespace: namespace}, getText(i, "id"), audit,
+		s.set(domainKey(name), item{"verified": micros(at)}, same, workspace.ErrDomainNotFound)))
+}
+
+// CreateAPIKey implements [workspace.APIKeys].
+func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error {
+	data, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("API key %q: %w", k.ID, err)
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	body := item{"json": text(string(data)), "revoked": micros(k.RevokedAt)}
+	return s.failure(ctx, s.commit(within, workspace.Change{Kind: workspace.ChangedKeys, Namespace: k.Namespace}, k.WorkspaceID, audit,
+		s.put(with(apiKeyKey(k.Hash), body), absent, workspace.ErrKeyExists),
+		s.put(with(key(apiKeysPK(k.WorkspaceID), k.ID), body), absent, workspace.ErrKeyExists)))
+}
+
+// decodeKey reads either item of an API key.
+func decodeKey(i item) (*workspace.APIKey, error) {
+	k := &workspace.APIKey{}
+	if err := unmarshal(i, "json", k); err != nil {
+		return nil, err
+	}
+	k.RevokedAt = getTime(i, "revoked")
+	return k, nil
+}
+
+// APIKey implements [workspace.APIKeys].
+func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	i, err := s.get(within, apiKeyKey(hash))
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	if i == nil {
+		return nil, workspace.ErrKeyNotFound
+	}
+	k, err := decodeKey(i)
+	return k, s.failure(ctx, err)
+}
+
+// APIKeys implements [workspace.APIKeys].
+func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*workspace.APIKey, err error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	err = s.query(within, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
+		if i["json"] == nil { // counts of a key that is gone
+			return true, nil
+		}
+		k, err := decodeKey(i)
+		if err != nil {
+			return false, err
+		}
+		if !k.RevokedAt.IsZero() && s.now().Sub(k.RevokedAt) > workspace.RevokedFor {
+			return true, nil
+		}
+		k.LastUsedAt, k.TotalRequests, k.TotalErrors = getTime(i, "last_used"), getNumber(i, "requests"), getNumber(i, "errors")
+		list = append(list, k)
+		return true, nil
+	})
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	slices.SortFunc(list, func(a, b *workspace.APIKey) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
+}
+
+// RevokeAPIKey implements [workspace.APIKeys].
+func (s *Store) RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...workspace.AuditEntry) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		listed := key(apiKeysPK(workspaceID), id)
+		i, err := s.get(within, listed)
+		if err != nil {
+			return s.failure(ctx, err)
+		}
+		if i == nil || i["json"] == nil {
+			return workspace.ErrKeyNotFound
+		}
+		k, err := decodeKey(i)
+		if err != nil || !k.RevokedAt.IsZero() {
+			return s.failure(ctx, err)
+		}
+		active := equals(item{"revoked": number(0)})
+		err = s.commit(within, workspace.Change{Kind: workspace.ChangedKeys, Namespace: k.Namespace}, workspaceID, audit,
+			s.set(listed, item{"revoked": micros(at), ttl: seconds(at.Add(workspace.RevokedFor))}, active, errAgain),
+			// To look up it stays for as long as the log speaks of it.
+			s.set(apiKeyKey(k.Hash), item{"revoked": micros(at), ttl: seconds(at.Add(workspace.AuditKept))}, active, errAgain))
+		if !errors.Is(err, errAgain) {
+			return s.failure(ctx, err)
+		}
+	}
+}
+
+// auditItems are the items of entries, which are of this workspace where they name
+// none.
+func auditItems(workspaceID string, now time.Time, entries []workspace.AuditEntry) (items []item, err error) {
+	for _, e := range entries {
+		e = e.Stamped(workspaceID, now)
+		data, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, with(key(auditPK(e.WorkspaceID, e.Trail), e.ID), item{
+			"json": text(string(data)), ttl: seconds(e.Time.Add(workspace.AuditKept)),
+		}))
+	}
+	return items, nil
+}
+
+// AppendAudit implements [workspace.AuditLog].
+func (s *Store) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	items, err := auditItems("", s.now(), entries)
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(items, 25) { // the most of a batch
+		if err := s.putAll(within, chunk); err != nil {
+			return s.failure(ctx, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// putAll writes up to 25 items, each by itself.
+func (s *Store) putAll(ctx context.Context, items []item) error {
+	var requests []types.WriteRequest
+	for _, i := range items {
+		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
+	}
+	for pause := firstPause; len(requests) > 0; pause = min(2*pause, maxPause) {
+		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: requests}})
+		if err != nil {
+			return err
+		}
+		if requests = out.UnprocessedItems[s.table]; len(requests) > 0 {
+			if err := wait(ctx, pause); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Audit implements [workspace.AuditLog].
+func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.Trail, before string, limit int) (list []workspace.AuditEntry, err error) {
+	if limit <= 0 {
+		return nil, ctx.Err()
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	q := query{pk: auditPK(workspaceID, trail), limit: limit, backward: true}
+	if before != "" {
+		q.condition, q.values = "sk < :before", item{":before": text(before)}
+	}
+	horizon := workspace.AuditSince(s.now().Add(-workspace.AuditKept)) // what is older may be there still
+	err = s.query(within, q, func(i item) (bool, error) {
+		if getText(i, sk) < horizon {
+			return false, nil
+		}
+		e := workspace.AuditEntry{WorkspaceID: workspaceID, Trail: trail}
+		if err := unmarshal(i, "json", &e); err != nil {
+			return false, err
+		}
+		list = append(list, e)
+		return len(list) < limit, nil
+	})
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return list, nil
+}
+
+// AddPurge implements [workspace.Purges].
+func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		old, err := s.purgeLog(within, workspaceID)
+		if err != nil {
+			return workspace.PurgeLog{}, s.failure(ctx, err)
+		}
+		l := old.Add(p)
+		data, err := json.Marshal(l)
+		if err != nil {
+			return workspace.PurgeLog{}, err
+		}
+		same := absent
+		if old.Sequence > 0 {
+			same = equals(item{"seq": number(old.Sequence)})
+		}
+		err = s.commit(within, workspace.Change{Kind: workspace.ChangedPurges, Namespace: namespace}, workspaceID, audit,
+			s.put(with(purgeKey(workspaceID), item{"seq": number(l.Sequence), "json": text(string(data))}), same, errAgain))
+		if err == nil {
+			return l, nil
+		}
+		if !errors.Is(err, errAgain) {
+			return workspace.PurgeLog{}, s.failure(ctx, err)
+		}
+	}
+}
+
+// PurgeLog implements [workspace.Purges].
+func (s *Store) PurgeLog(ctx context.Context, workspaceID string) (workspace.PurgeLog, error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	l, err := s.purgeLog(within, workspaceID)
+	return l, s.failure(ctx, err)
+}
+
+func (s *Store) purgeLog(ctx context.Context, workspaceID string) (l workspace.PurgeLog, err error) {
+	i, err := s.get(ctx, purgeKey(workspaceID))
+	if err != nil || i == nil {
+		return l, err
+	}
+	return l, unmarshal(i, "json", &l)
+}
+
+// BeginReplay implements [workspace.Replays].
+func (s *Store) BeginReplay(ctx context.Context, k, fingerprint string) (prior *workspace.Answer, err error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	now, me := s.now(), rand.Text()
+	_, err = s.client.PutItem(within, &dynamodb.PutItemInput{
+		TableName: &s.table,
+		Item: with(answerKey(k), item{
+			"fingerprint": text(fingerprint), "nonce": text(me),
+			"due": number(now.Add(workspace.AnswerDue).Unix()), ttl: seconds(now.Add(workspace.AnswerKept)),
+		}),
+		ConditionExpression:                 aws.String("attribute_not_exists(pk) OR due < :now"),
+		ExpressionAttributeValues:           item{":now": number(now.Unix())},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	old, met := conditionFailed(err)
+	switch {
+	case !met:
+		return nil, s.failure(ctx, err)
+	case getText(old, "nonce") == me: // this very request, whose first answer got lost
+		return nil, nil
+	}
+	a := workspace.Answer{}
+	if sealed := getText(old, "sealed"); sealed != "" {
+		if a, err = s.codec.OpenAnswer(k, sealed); err != nil {
+			return nil, s.failure(ctx, err)
+		}
+		a.Done = true
+	}
+	a.Fingerprint = getText(old, "fingerprint")
+	return &a, nil
+}
+
+// FinishReplay implements [workspace.Replays].
+func (s *Store) FinishReplay(ctx context.Context, k string, a workspace.Answer) error {
+	sealed, err := s.codec.SealAnswer(k, a)
+	if err != nil {
+		return err
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	until := s.now().Add(workspace.AnswerKept)
+	_, err = s.client.PutItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(answerKey(k), item{
+		"fingerprint": text(a.Fingerprint), "sealed": text(sealed), "due": number(until.Unix()), ttl: seconds(until),
+	})})
+	return s.failure(ctx, err)
+}
+
+// ForgetReplay implements [workspace.Replays].
+func (s *Store) ForgetReplay(ctx context.Context, k string) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	_, err := s.client.DeleteItem(within, &dynamodb.DeleteItemInput{TableName: &s.table, Key: answerKey(k)})
+	return s.failure(ctx, err)
+}

@@ -1,0 +1,263 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// MaxBytes is how long a workspace may be as JSON, its secrets encrypted: an item of
+// the service holds no more.
+const MaxBytes = 390 << 10
+
+// Get implements [workspace.Store].
+func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	i, err := s.get(within, workspaceKey(namespace))
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	if i == nil {
+		return nil, workspace.ErrNotFound
+	}
+	w, err := s.decode(i)
+	return w, s.failure(ctx, err)
+}
+
+// decode reads a workspace's item. What it can't read it refuses rather than serve
+// without a rule that a newer version may have written into it.
+func (s *Store) decode(i item) (*workspace.Workspace, error) {
+	w, err := s.codec.Unmarshal([]byte(getText(i, "json")))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s as stored: %w", workspace.ErrUnavailable, getText(i, pk), err)
+	}
+	return w, nil
+}
+
+// encode writes a workspace's item.
+func (s *Store) encode(w *workspace.Workspace) (item, error) {
+	data, err := s.codec.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("workspace %q: %w", w.Namespace, err)
+	}
+	if len(data) > MaxBytes {
+		return nil, &workspace.ValidationError{Problems: []workspace.Problem{{
+			Message: fmt.Sprintf("the workspace is %d kB long as it is stored; this store holds %d kB of one: take something out", len(data)>>10, MaxBytes>>10),
+		}}}
+	}
+	domains := &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
+	for _, d := range w.Domains {
+		domains.Value = append(domains.Value, text(d))
+	}
+	return with(workspaceKey(w.Namespace), item{
+		"id": text(w.ID), "rev": number(w.Revision), "created": micros(w.CreatedAt), "json": text(string(data)), "domains": domains,
+	}), nil
+}
+
+// domainsOf are the domains that a workspace's item claims.
+func domainsOf(i item) (domains []string) {
+	if l, ok := i["domains"].(*types.AttributeValueMemberL); ok {
+		for _, v := range l.Value {
+			if d, ok := v.(*types.AttributeValueMemberS); ok {
+				domains = append(domains, d.Value)
+			}
+		}
+	}
+	return domains
+}
+
+// List implements [workspace.Store].
+func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace.Workspace, error) {
+	if limit <= 0 {
+		return nil, ctx.Err()
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	q := query{pk: listPK, limit: limit}
+	if after != "" {
+		q.condition, q.values = "sk > :after", item{":after": text(after)}
+	}
+	var list []*workspace.Workspace
+	var batch []string
+	read := func() error {
+		found, err := s.getAll(within, batch)
+		batch = batch[:0]
+		list = append(list, found...)
+		return err
+	}
+	err := s.query(within, q, func(i item) (bool, error) {
+		batch = append(batch, getText(i, sk))
+		if len(batch) < min(100, limit-len(list)) {
+			return true, nil
+		}
+		err := read() // some may have been deleted since, so that more are needed
+		return len(list) < limit, err
+	})
+	if err == nil && len(batch) > 0 {
+		err = read()
+	}
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return list, nil
+}
+
+// getAll reads up to 100 workspaces, in order. Those that are gone are left out.
+func (s *Store) getAll(ctx context.Context, namespaces []string) (list []*workspace.Workspace, err error) {
+	ask := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
+	for _, namespace := range namespaces {
+		ask.Keys = append(ask.Keys, workspaceKey(namespace))
+	}
+	for pause := firstPause; len(ask.Keys) > 0; pause = min(2*pause, maxPause) {
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: ask}})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range out.Responses[s.table] {
+			w, err := s.decode(i)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, w)
+		}
+		ask.Keys = out.UnprocessedKeys[s.table].Keys
+		if len(ask.Keys) > 0 {
+			if err := wait(ctx, pause); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b *workspace.Workspace) int {
+		if a.Namespace < b.Namespace {
+			return -1
+		}
+		return 1
+	})
+	return list, nil
+}
+
+// Create implements [workspace.Store].
+func (s *Store) Create(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
+	n := w.Clone()
+	n.ID = rand.Text()
+	n.Revision = 1
+	n.CreatedAt = s.now()
+	n.UpdatedAt = n.CreatedAt
+	i, err := s.encode(n)
+	if err != nil {
+		return err
+	}
+	steps := []step{s.put(i, absent, workspace.ErrExists), s.put(key(listPK, n.Namespace), anyItem, nil)}
+	for _, d := range n.Domains {
+		steps = append(steps, s.claim(d, n))
+	}
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	if err := s.commit(within, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: n.Namespace}, n.ID, audit, steps...); err != nil {
+		return s.failure(ctx, err)
+	}
+	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = n.ID, n.Revision, n.CreatedAt, n.UpdatedAt
+	return nil
+}
+
+// claim makes a domain the workspace's.
+func (s *Store) claim(domain string, w *workspace.Workspace) step {
+	return s.put(with(domainKey(domain), item{"ns": text(w.Namespace), "id": text(w.ID), "claimed": micros(w.UpdatedAt)}),
+		absent, fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain))
+}
+
+// Update implements [workspace.Store].
+func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		n := w.Clone()
+		err := s.replace(within, n, audit)
+		switch {
+		case errors.Is(err, errAgain):
+		case err != nil:
+			return s.failure(ctx, err)
+		default:
+			w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = n.ID, n.Revision, n.CreatedAt, n.UpdatedAt
+			return nil
+		}
+	}
+}
+
+// replace puts n in the place of the workspace that has its revision.
+func (s *Store) replace(ctx context.Context, n *workspace.Workspace, audit []workspace.AuditEntry) error {
+	old, err := s.get(ctx, workspaceKey(n.Namespace))
+	switch {
+	case err != nil:
+		return err
+	case old == nil:
+		return workspace.ErrNotFound
+	case getNumber(old, "rev") != n.Revision:
+		return workspace.ErrConflict
+	}
+	n.ID, n.CreatedAt = getText(old, "id"), getTime(old, "created")
+	n.Revision++
+	n.UpdatedAt = s.now()
+	i, err := s.encode(n)
+	if err != nil {
+		return err
+	}
+	steps := []step{s.put(i, sameVersion(old), errAgain)}
+	had := domainsOf(old)
+	for _, d := range n.Domains {
+		if !slices.Contains(had, d) {
+			steps = append(steps, s.claim(d, n))
+		}
+	}
+	for _, d := range had {
+		if !slices.Contains(n.Domains, d) {
+			steps = append(steps, s.remove(domainKey(d), anyItem, nil))
+		}
+	}
+	return s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: n.Namespace}, n.ID, audit, steps...)
+}
+
+// sameVersion is the condition that a workspace's item is the one that was read.
+func sameVersion(i item) condition { return equals(item{"id": i["id"], "rev": i["rev"]}) }
+
+// Delete implements [workspace.Store].
+func (s *Store) Delete(ctx context.Context, namespace string, revision int64, audit ...workspace.AuditEntry) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		err := s.drop(within, namespace, revision, audit)
+		if !errors.Is(err, errAgain) {
+			return s.failure(ctx, err)
+		}
+	}
+}
+
+// drop deletes the workspace that has the revision, or any for 0.
+func (s *Store) drop(ctx context.Context, namespace string, revision int64, audit []workspace.AuditEntry) error {
+	old, err := s.get(ctx, workspaceKey(namespace))
+	switch {
+	case err != nil:
+		return err
+	case old == nil:
+		return workspace.ErrNotFound
+	case revision != 0 && getNumber(old, "rev") != revision:
+		return workspace.ErrConflict
+	}
+	steps := []step{
+		s.remove(workspaceKey(namespace), sameVersion(old), errAgain),
+		s.remove(key(listPK, namespace), anyItem, nil),
+	}
+	for _, d := range domainsOf(old) {
+		steps = append(steps, s.remove(domainKey(d), anyItem, nil))
+	}
+	return s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: namespace}, getText(old, "id"), audit, steps...)
+}

@@ -1,0 +1,249 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+const (
+	changesKept = 48 * time.Hour
+	firstPause  = 5 * time.Millisecond // after a transaction met another; doubled up to maxPause
+)
+
+// A step is one item of a transaction, and the error where its condition fails.
+type step struct {
+	types.TransactWriteItem
+	refused error
+}
+
+// errAgain refuses a transaction that is to be begun anew with what is stored now.
+var errAgain = errors.New("what was read has changed since")
+
+// A condition is an expression and its values.
+type condition struct {
+	text   string
+	values item
+}
+
+var (
+	absent  = condition{text: "attribute_not_exists(pk)"}
+	anyItem = condition{}
+)
+
+// equals is the condition that attributes have these values.
+func equals(attributes item) condition {
+	c := condition{values: item{}}
+	for name, v := range attributes {
+		if c.text != "" {
+			c.text += " AND "
+		}
+		c.text += name + " = :is_" + name
+		c.values[":is_"+name] = v
+	}
+	return c
+}
+
+func (c condition) expression() *string {
+	if c.text == "" {
+		return nil
+	}
+	return &c.text
+}
+
+func (s *Store) put(i item, c condition, refused error) step {
+	return step{types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.table, Item: i, ConditionExpression: c.expression(), ExpressionAttributeValues: c.values,
+	}}, refused}
+}
+
+func (s *Store) remove(k item, c condition, refused error) step {
+	return step{types.TransactWriteItem{Delete: &types.Delete{
+		TableName: &s.table, Key: k, ConditionExpression: c.expression(), ExpressionAttributeValues: c.values,
+	}}, refused}
+}
+
+// set changes attributes of an item.
+func (s *Store) set(k item, attributes item, c condition, refused error) step {
+	expression, values := "SET ", item{}
+	for name, v := range attributes {
+		if len(values) > 0 {
+			expression += ", "
+		}
+		expression += name + " = :" + name
+		values[":"+name] = v
+	}
+	for name, v := range c.values {
+		values[name] = v
+	}
+	return step{types.TransactWriteItem{Update: &types.Update{
+		TableName: &s.table, Key: k, UpdateExpression: &expression, ConditionExpression: c.expression(), ExpressionAttributeValues: values,
+	}}, refused}
+}
+
+// commit makes the steps, tells the feed of the change and appends to the audit log,
+// all in one transaction. The error is that of the first step whose condition
+// failed.
+//
+// The change takes the number after the head of its shard. Which number that is, is
+// guessed from the last time, and where others were faster the refusal tells. So
+// numbers have no gaps, and who reads the feed misses nothing, whatever the clocks.
+func (s *Store) commit(ctx context.Context, change workspace.Change, id string, audit []workspace.AuditEntry, steps ...step) error {
+	shard := shardOf(change.Namespace)
+	now := s.now()
+	entries, err := auditItems(id, now, audit)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		steps = append(steps, s.put(e, anyItem, nil))
+	}
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		head := s.heads[shard].Load()
+		update, is := s.set(headKey(shard), item{"n": number(head + 1)}, equals(item{"n": number(head)}), errAgain), len(steps)
+		if head == 0 {
+			update = s.set(headKey(shard), item{"n": number(1)}, absent, errAgain)
+		}
+		update.Update.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
+		record := with(changeKey(shard, head+1), item{
+			"kind": text(string(change.Kind)), "ns": text(change.Namespace), ttl: seconds(now.Add(changesKept)),
+		})
+		reasons, err := s.transact(ctx, rand.Text(), append(steps[:is:is], update, s.put(record, anyItem, nil)))
+		switch {
+		case err == nil:
+			s.advanceHead(shard, head+1)
+			return nil
+		case reasons == nil:
+			return err
+		}
+		for i, st := range steps {
+			if refused(reasons[i]) {
+				return st.refused
+			}
+		}
+		if refused(reasons[is]) { // others were faster
+			s.heads[shard].Store(getNumber(reasons[is].Item, "n"))
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// advanceHead remembers a head that was read or written, unless a later one is known.
+func (s *Store) advanceHead(shard int, to int64) {
+	for {
+		known := s.heads[shard].Load()
+		if known >= to || s.heads[shard].CompareAndSwap(known, to) {
+			return
+		}
+	}
+}
+
+// transact makes the steps in one transaction, which the token makes one however
+// often it is sent. Where it was cancelled for a condition, or since another one was
+// at the same items, the reasons say so, one for each step.
+func (s *Store) transact(ctx context.Context, token string, steps []step) (reasons []types.CancellationReason, err error) {
+	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: &token}
+	for _, st := range steps {
+		in.TransactItems = append(in.TransactItems, st.TransactWriteItem)
+	}
+	_, err = s.client.TransactWriteItems(ctx, in)
+	e, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok || len(e.CancellationReasons) != len(steps) {
+		return nil, err
+	}
+	for _, r := range e.CancellationReasons {
+		switch aws.ToString(r.Code) {
+		case "None", "", "ConditionalCheckFailed", "TransactionConflict":
+		case "ThrottlingError", "ProvisionedThroughputExceeded":
+			return nil, err
+		default: // such as ValidationError, of an item that is too large
+			return nil, fmt.Errorf("%s: %s", aws.ToString(r.Code), aws.ToString(r.Message))
+		}
+	}
+	return e.CancellationReasons, err
+}
+
+func refused(r types.CancellationReason) bool {
+	return aws.ToString(r.Code) == "ConditionalCheckFailed"
+}
+
+// wait waits for up to a pause, at random, so that those who met once don't meet
+// again.
+func wait(ctx context.Context, pause time.Duration) error {
+	t := time.NewTimer(mathrand.N(pause))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// get reads an item as it is now; nil is none.
+func (s *Store) get(ctx context.Context, k item) (item, error) {
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: k, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, err
+	}
+	return out.Item, nil
+}
+
+// A query asks for items of one partition in the order of their sort keys.
+type query struct {
+	pk        string
+	condition string // on sk, such as "sk > :after"; empty is all
+	values    item
+	limit     int // 0 is all
+	backward  bool
+}
+
+// query calls do for each item until it returns false.
+func (s *Store) query(ctx context.Context, q query, do func(item) (more bool, err error)) error {
+	expression := "pk = :pk"
+	if q.condition != "" {
+		expression += " AND " + q.condition
+	}
+	in := &dynamodb.QueryInput{
+		TableName: &s.table, KeyConditionExpression: &expression, ExpressionAttributeValues: with(item{":pk": text(q.pk)}, q.values),
+		ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(!q.backward),
+	}
+	if q.limit > 0 {
+		in.Limit = aws.Int32(int32(min(q.limit, 1000)))
+	}
+	for {
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, i := range out.Items {
+			if more, err := do(i); err != nil || !more {
+				return err
+			}
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// unmarshal reads the JSON in an item.
+func unmarshal(i item, name string, into any) error {
+	if err := json.Unmarshal([]byte(getText(i, name)), into); err != nil {
+		return fmt.Errorf("item %s, %s: %w", getText(i, pk), getText(i, sk), err)
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package workspace_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// A weather is how a store is doing.
+type weather int32
+
+const (
+	fine weather = iota
+	down         // every call fails at once
+	slow         // no call is answered
+	deaf         // the feed fails, the rest works
+)
+
+// A remote is a store at the other end of a network.
+type remote struct {
+	*workspacetest.Memory
+	weather atomic.Int32
+	reads   atomic.Int64
+}
+
+func (r *remote) set(w weather) { r.weather.Store(int32(w)) }
+
+func (r *remote) reach(ctx context.Context) error {
+	r.reads.Add(1)
+	switch weather(r.weather.Load()) {
+	case down:
+		return errDown
+	case slow:
+		giveUp := time.NewTimer(15 * time.Second)
+		defer giveUp.Stop()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-giveUp.C:
+			return errDown
+		}
+	}
+	return nil
+}
+
+func (r *remote) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	if err := r.reach(ctx); err != nil {
+		return nil, err
+	}
+	return r.Memory.Get(ctx, namespace)
+}
+
+func (r *remote) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
+	if err := r.reach(ctx); err != nil {
+		return errors.Join(workspace.ErrUnavailable, err)
+	}
+	return r.Memory.Update(ctx, w, audit...)
+}
+
+func (r *remote) Changes(ctx context.Context, cursor string) ([]workspace.Change, string, error) {
+	if weather(r.weather.Load()) == deaf {
+		return nil, "", errDown
+	}
+	if err := r.reach(ctx); err != nil {
+		return nil, "", err
+	}
+	return r.Memory.Changes(ctx, cursor)
+}
+
+func (r *remote) PurgeLog(ctx context.Context, id string) (workspace.PurgeLog, error) {
+	if err := r.reach(ctx); err != nil {
+		return workspace.PurgeLog{}, err
+	}
+	return r.Memory.PurgeLog(ctx, id)
+}
+
+// A node is a server's view of a remote store.
+type node struct {
+	*workspace.Cached
+	stop func()
+}
+
+// startNode starts a node with its copies in a file, in a bubble.
+func startNode(t *testing.T, r *remote, file string) *node {
+	t.Helper()
+	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies, err := sqlite.OpenCopies(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: quiet, Copies: copies, Codec: codec})}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { n.Run(ctx) })
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		if err := copies.Close(); err != nil {
+			t.Errorf("closing copies: %v", err)
+		}
+	})
+	synctest.Wait()
+	return n
+}
+
+// inBubble runs a test with a remote store that has the workspaces acme and beta, acme
+// with a secret and a purge.
+func inBubble(t *testing.T, test func(t *testing.T, r *remote, file string)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "copies.db")
+	synctest.Test(t, func(t *testing.T) {
+		r := &remote{Memory: workspacetest.NewMemory()}
+		w := put(t, r.Memory, "acme", "A")
+		put(t, r.Memory, "beta", "B")
+		w = w.Clone()
+		w.Sources = []workspace.Source{{Key: "media", Kind: "s3", Bucket: "media", Region: "eu-west-1", AccessKeyID: "A", SecretAccessKey: "hunter2"}}
+		if err := r.Memory.Update(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+			t.Fatal(err)
+		}
+		test(t, r, file)
+	})
+}
+
+// wantAll tests that the node serves all that there is of acme, at once or within
+// patience, and returns its workspace.
+func wantAll(t *testing.T, n *node) *workspace.Workspace {
+	t.Helper()
+	began := time.Now()
+	w, err := n.Get(t.Context(), "acme")
+	if err != nil || len(w.Sources) != 1 || w.Sources[0].SecretAccessKey != "hunter2" || w.Purges.Sequence != 1 {
+		t.Fatalf("Get: %+v, %v", w, err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	return w
+}
+
+// While the store is away, or answers nothing, a node goes on serving, for hours, and
+// so does one that is started meanwhile; and writes are refused.
+func TestOutage(t *testing.T) {
+	for name, bad := range map[string]weather{"down": down, "slow": slow} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *remote, file string) {
+				n := startNode(t, r, file)
+				wantAll(t, n)
+				time.Sleep(20 * time.Second)
+				r.set(bad)
+				for range 60 {
+					time.Sleep(time.Minute)
+					w := wantAll(t, n)
+					if err := n.Update(t.Context(), w.Clone()); !errors.Is(err, workspace.ErrUnavailable) {
+						t.Fatalf("Update: %v", err)
+					}
+				}
+				n.stop()
+				n = startNode(t, r, file)
+				defer func() { n.stop() }()
+				wantAll(t, n)
+				wantGetErr(t, n, "beta", workspace.ErrUnavailable) // nobody had asked for it
+				time.Sleep(time.Hour)
+				wantAll(t, n)
+
+				put(t, r.Memory, "acme", "A2")
+				r.set(fine)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				wantName(t, n, "acme", "A2")
+				wantName(t, n, "beta", "B")
+			})
+		})
+	}
+}
+
+// What another server takes away is gone within 10 s, and within a minute where the
+// feed fails and the rest of the store works. Where all of it fails, nothing can be
+// known, and the last known serves.
+func TestRevocationReachesEveryNode(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		weather weather
+		within  time.Duration
+	}{
+		{"the feed works", fine, 10 * time.Second},
+		{"the feed fails", deaf, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, before := range []time.Duration{0, 4 * time.Second, 29 * time.Second, 31 * time.Second, 10 * time.Minute} { // from the failure to the change
+				inBubble(t, func(t *testing.T, r *remote, file string) {
+					n := startNode(t, r, file)
+					defer n.stop()
+					w := wantAll(t, n).Clone()
+					time.Sleep(17 * time.Second)
+					r.set(test.weather)
+					time.Sleep(before)
+					w.AllowedSources = []string{"only.example.com"}
+					if err := r.Memory.Update(t.Context(), w); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(test.within)
+					synctest.Wait()
+					got, err := n.Get(t.Context(), "acme")
+					if err != nil || len(got.AllowedSources) != 1 || got.AllowedSources[0] != "only.example.com" || got.Purges.Sequence != 2 {
+						t.Errorf("%v after the failure: %+v, %v", before, got, err)
+					}
+				})
+			}
+		})
+	}
+}
+
+// What was changed while a node was away is not served from its old copies, should
+// the store fail after the node is back.
+func TestCopiesOfAnotherTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *remote, file string) {
+		n := startNode(t, r, file)
+		w := wantAll(t, n).Clone()
+		wantName(t, n, "beta", "B")
+		time.Sleep(10 * time.Second)
+		n.stop()
+		w.Name = "A2"
+		if err := r.Memory.Update(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		n = startNode(t, r, file)
+		time.Sleep(10 * time.Second)
+		r.set(down)
+		if got, err := n.Get(t.Context(), "acme"); !errors.Is(err, workspace.ErrUnavailable) {
+			t.Errorf("what changed is served as it was: %+v, %v", got, err)
+		}
+		wantName(t, n, "beta", "B") // which didn't change
+		n.stop()
+
+		// The store has forgotten what changed since: no copy can be trusted.
+		r.set(fine)
+		r.ChangesKept = 1
+		put(t, r.Memory, "beta", "B2")
+		put(t, r.Memory, "acme", "A3")
+		n = startNode(t, r, file)
+		time.Sleep(10 * time.Second)
+		r.set(down)
+		wantGetErr(t, n, "beta", workspace.ErrUnavailable)
+		n.stop()
+	})
+}

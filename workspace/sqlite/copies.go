@@ -1,0 +1,105 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// Copies is a [workspace.Copies] in a SQLite file: what a server keeps of a store that
+// is elsewhere. It is safe for concurrent use.
+type Copies struct{ db *sql.DB }
+
+var _ workspace.Copies = (*Copies)(nil)
+
+// OpenCopies opens the file at path, and makes both the file (mode 0600) and its
+// folder (0700) where they are missing. A file of another version is emptied: copies
+// can be made anew.
+//
+// A commit doesn't wait for the disk. After a loss of power the latest may be
+// missing, together.
+func OpenCopies(path string) (*Copies, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := private(path); err != nil {
+		return nil, fmt.Errorf("last known copies: %w", err)
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(NORMAL)",
+	}}.Encode() + "&_txlock=immediate"}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	if err := prepareCopies(db); err != nil {
+		return nil, errors.Join(fmt.Errorf("last known copies %s: %w", path, err), db.Close())
+	}
+	return &Copies{db}, nil
+}
+
+// copiesVersion is that of the table and of what is in it.
+const copiesVersion = 1
+
+func prepareCopies(db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*busyTimeout)
+	defer cancel()
+	if err := walMode(ctx, db); err != nil {
+		return err
+	}
+	version, err := userVersion(ctx, db)
+	if err != nil || version == copiesVersion {
+		return err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf(`BEGIN IMMEDIATE;
+		DROP TABLE IF EXISTS copies;
+		CREATE TABLE copies (
+			key  TEXT PRIMARY KEY,
+			data BLOB NOT NULL
+		) STRICT, WITHOUT ROWID;
+		PRAGMA user_version = %d;
+		COMMIT`, copiesVersion))
+	return err
+}
+
+// Copy implements [workspace.Copies].
+func (c *Copies) Copy(ctx context.Context, key string) (data []byte, err error) {
+	err = c.db.QueryRowContext(ctx, `SELECT data FROM copies WHERE key = ?`, key).Scan(&data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// Keep implements [workspace.Copies].
+func (c *Copies) Keep(ctx context.Context, changes []workspace.CopyChange) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, change := range changes {
+		switch {
+		case change.Data != nil:
+			_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO copies (key, data) VALUES (?, ?)`, change.Key, change.Data)
+		case change.Key != "":
+			_, err = tx.ExecContext(ctx, `DELETE FROM copies WHERE key = ?`, change.Key)
+		default:
+			_, err = tx.ExecContext(ctx, `DELETE FROM copies`)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// Close closes the file.
+func (c *Copies) Close() error { return c.db.Close() }

@@ -1,0 +1,160 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
+)
+
+// AddTally implements [workspace.Counters].
+func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		at := now()
+		if _, err := tx.ExecContext(ctx, `DELETE FROM tallies WHERE until < ?`, micros(at)); err != nil {
+			return err
+		}
+		done, err := tx.ExecContext(ctx, `INSERT INTO tallies (id, until) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+			t.ID, micros(at.Add(workspace.TallyKnown)))
+		if err != nil {
+			return err
+		}
+		if added, err := done.RowsAffected(); err != nil || added == 0 {
+			return err
+		}
+		t := t.Merged()
+		for _, u := range t.Usage {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO usage
+				(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
+				transforms = transforms + excluded.transforms, errors = errors + excluded.errors,
+				bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out`,
+				u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut); err != nil {
+				return err
+			}
+		}
+		for _, k := range t.Keys {
+			if _, err := tx.ExecContext(ctx, `UPDATE api_keys SET total_requests = total_requests + ?, total_errors = total_errors + ?, last_used_at = ?
+				WHERE workspace_id = ? AND id = ?`, k.Requests, k.Errors, micros(k.LastUsedAt), k.WorkspaceID, k.ID); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM usage WHERE day < ?`, at.Add(-workspace.UsageKept).Format(time.DateOnly))
+		return err
+	})
+}
+
+// Usage implements [workspace.Counters].
+func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list []workspace.Usage, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out
+		FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`, workspaceID, from, to)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		u := workspace.Usage{WorkspaceID: workspaceID}
+		if err := rows.Scan(&u.Day, &u.Operation, &u.Source, &u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut); err != nil {
+			return nil, failure(ctx, err)
+		}
+		list = append(list, u)
+	}
+	return list, failure(ctx, rows.Err())
+}
+
+// Lease implements [limit.Leases]. All who have the file open share a clock.
+func (s *Store) Lease(ctx context.Context, r limit.Request) (g limit.Grant, err error) {
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		at := now()
+		start, end := r.Window.Bounds(at)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM leases WHERE until < ?`, micros(at)); err != nil {
+			return err
+		}
+		err := tx.QueryRowContext(ctx, `SELECT used FROM leases WHERE key = ? AND span = ? AND start = ?`, r.Key, string(r.Window), micros(start)).Scan(&g.Used)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		g.Granted = max(0, min(r.Want, r.Max-g.Used))
+		g.Used += g.Granted
+		g.Start, g.Ends = start, end.Sub(at)
+		if g.Granted == 0 {
+			return nil
+		}
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO leases (key, span, start, until, used) VALUES (?, ?, ?, ?, ?)`,
+			r.Key, string(r.Window), micros(start), micros(end), g.Used)
+		return err
+	})
+	if err != nil {
+		return limit.Grant{}, err
+	}
+	return g, nil
+}
+
+// Return implements [limit.Leases].
+func (s *Store) Return(ctx context.Context, r limit.Request, g limit.Grant, unused int64) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE leases SET used = max(0, used - ?) WHERE key = ? AND span = ? AND start = ?`,
+			min(unused, g.Granted), r.Key, string(r.Window), micros(g.Start))
+		return err
+	})
+}
+
+// BeginReplay implements [workspace.Replays].
+func (s *Store) BeginReplay(ctx context.Context, key, fingerprint string) (prior *workspace.Answer, err error) {
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		at := now()
+		if _, err := tx.ExecContext(ctx, `DELETE FROM answers WHERE until < ?`, micros(at)); err != nil {
+			return err
+		}
+		done, err := tx.ExecContext(ctx, `INSERT INTO answers (key, fingerprint, sealed, until) VALUES (?, ?, '', ?) ON CONFLICT DO NOTHING`,
+			key, fingerprint, micros(at.Add(workspace.AnswerDue)))
+		if err != nil {
+			return err
+		}
+		if begun, err := done.RowsAffected(); err != nil || begun > 0 {
+			return err
+		}
+		var first, sealed string
+		if err := tx.QueryRowContext(ctx, `SELECT fingerprint, sealed FROM answers WHERE key = ?`, key).Scan(&first, &sealed); err != nil {
+			return err
+		}
+		a := workspace.Answer{}
+		if sealed != "" {
+			if a, err = s.codec.OpenAnswer(key, sealed); err != nil {
+				return err
+			}
+			a.Done = true
+		}
+		a.Fingerprint = first
+		prior = &a
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return prior, nil
+}
+
+// FinishReplay implements [workspace.Replays].
+func (s *Store) FinishReplay(ctx context.Context, key string, a workspace.Answer) error {
+	sealed, err := s.codec.SealAnswer(key, a)
+	if err != nil {
+		return err
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO answers (key, fingerprint, sealed, until) VALUES (?, ?, ?, ?)`,
+			key, a.Fingerprint, sealed, micros(now().Add(workspace.AnswerKept)))
+		return err
+	})
+}
+
+// ForgetReplay implements [workspace.Replays].
+func (s *Store) ForgetReplay(ctx context.Context, key string) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM answers WHERE key = ?`, key)
+		return err
+	})
+}

@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Domain implements [workspace.Domains].
+func (s *Store) Domain(ctx context.Context, name string) (workspace.Domain, error) {
+	d := workspace.Domain{Name: name}
+	var claimed, verified int64
+	err := s.read.QueryRowContext(ctx, `SELECT d.namespace, w.id, d.claimed_at, d.verified_at
+		FROM domains d JOIN workspaces w USING (namespace) WHERE d.domain = ?`, name).
+		Scan(&d.Namespace, &d.WorkspaceID, &claimed, &verified)
+	if errors.Is(err, sql.ErrNoRows) {
+		return workspace.Domain{}, workspace.ErrDomainNotFound
+	}
+	if err != nil {
+		return workspace.Domain{}, failure(ctx, err)
+	}
+	d.ClaimedAt, d.VerifiedAt = fromMicros(claimed), fromMicros(verified)
+	return d, nil
+}
+
+// VerifyDomain implements [workspace.Domains].
+func (s *Store) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		var id string
+		err := tx.QueryRowContext(ctx, `UPDATE domains SET verified_at = ? WHERE domain = ? AND namespace = ?
+			RETURNING (SELECT id FROM workspaces w WHERE w.namespace = domains.namespace)`, micros(at), name, namespace).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return workspace.ErrDomainNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx, workspace.ChangedDomains, namespace, id, audit)
+	})
+}
+
+// CreateAPIKey implements [workspace.APIKeys].
+func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error {
+	data, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("API key %q: %w", k.ID, err)
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (hash, workspace_id, id, json, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			k.Hash[:], k.WorkspaceID, k.ID, string(data), micros(k.CreatedAt), micros(k.RevokedAt))
+		if code(err)&0xff == sqlite3.SQLITE_CONSTRAINT {
+			return workspace.ErrKeyExists
+		}
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx, workspace.ChangedKeys, k.Namespace, k.WorkspaceID, audit)
+	})
+}
+
+// APIKey implements [workspace.APIKeys].
+func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
+	var data []byte
+	var revoked int64
+	err := s.read.QueryRowContext(ctx, `SELECT json, revoked_at FROM api_keys WHERE hash = ?`, hash[:]).Scan(&data, &revoked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, workspace.ErrKeyNotFound
+	}
+	k := &workspace.APIKey{}
+	if err == nil {
+		err = json.Unmarshal(data, k)
+	}
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	k.RevokedAt = fromMicros(revoked)
+	return k, nil
+}
+
+// APIKeys implements [workspace.APIKeys].
+func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*workspace.APIKey, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT json, revoked_at, last_used_at, total_requests, total_errors FROM api_keys
+		WHERE workspace_id = ? AND (revoked_at = 0 OR revoked_at > ?) ORDER BY created_at, id`,
+		workspaceID, micros(now().Add(-workspace.RevokedFor)))
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var data []byte
+		var revoked, used int64
+		k := &workspace.APIKey{}
+		err := rows.Scan(&data, &revoked, &used, &k.TotalRequests, &k.TotalErrors)
+		if err == nil {
+			err = json.Unmarshal(data, k)
+		}
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		k.RevokedAt, k.LastUsedAt = fromMicros(revoked), fromMicros(used)
+		list = append(list, k)
+	}
+	return list, failure(ctx, rows.Err())
+}
+
+// RevokeAPIKey implements [workspace.APIKeys].
+func (s *Store) RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...workspace.AuditEntry) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		var namespace string
+		var revoked int64
+		err := tx.QueryRowContext(ctx, `SELECT json ->> 'namespace', revoked_at FROM api_keys WHERE workspace_id = ? AND id = ?`, workspaceID, id).
+			Scan(&namespace, &revoked)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return workspace.ErrKeyNotFound
+		case err != nil || revoked != 0:
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE api_keys SET revoked_at = ? WHERE workspace_id = ? AND id = ?`, micros(at), workspaceID, id); err != nil {
+			return err
+		}
+		return record(ctx, tx, workspace.ChangedKeys, namespace, workspaceID, audit)
+	})
+}
+
+// appendAudit appends entries, of this workspace where they name none, and forgets
+// some that are too old.
+func appendAudit(ctx context.Context, tx *sql.Tx, workspaceID string, entries []workspace.AuditEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	at := now()
+	for _, e := range entries {
+		e = e.Stamped(workspaceID, at)
+		data, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO audit (workspace_id, trail, id, json) VALUES (?, ?, ?, ?)`,
+			e.WorkspaceID, string(e.Trail), e.ID, string(data)); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? LIMIT 100)`, auditHorizon(at))
+	return err
+}
+
+// auditHorizon is the first ID that is kept.
+func auditHorizon(at time.Time) string { return workspace.AuditSince(at.Add(-workspace.AuditKept)) }
+
+// AppendAudit implements [workspace.AuditLog].
+func (s *Store) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error { return appendAudit(ctx, tx, "", entries) })
+}
+
+// Audit implements [workspace.AuditLog].
+func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.Trail, before string, limit int) (list []workspace.AuditEntry, err error) {
+	if before == "" {
+		before = "~" // after every ID
+	}
+	rows, err := s.read.QueryContext(ctx, `SELECT json FROM audit
+		WHERE workspace_id = ? AND trail = ? AND id < ? AND id >= ? ORDER BY id DESC LIMIT ?`,
+		workspaceID, string(trail), before, auditHorizon(now()), max(0, limit))
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var data []byte
+		e := workspace.AuditEntry{WorkspaceID: workspaceID, Trail: trail}
+		err := rows.Scan(&data)
+		if err == nil {
+			err = json.Unmarshal(data, &e)
+		}
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		list = append(list, e)
+	}
+	return list, failure(ctx, rows.Err())
+}
+
+// AddPurge implements [workspace.Purges].
+func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, p workspace.Purge, audit ...workspace.AuditEntry) (l workspace.PurgeLog, err error) {
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		old, err := purgeLog(tx.QueryRowContext(ctx, selectPurges, workspaceID))
+		if err != nil {
+			return err
+		}
+		l = old.Add(p)
+		data, err := json.Marshal(l)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO purges (workspace_id, json) VALUES (?, ?)`, workspaceID, string(data)); err != nil {
+			return err
+		}
+		return record(ctx, tx, workspace.ChangedPurges, namespace, workspaceID, audit)
+	})
+	if err != nil {
+		return workspace.PurgeLog{}, err
+	}
+	return l, nil
+}
+
+// PurgeLog implements [workspace.Purges].
+func (s *Store) PurgeLog(ctx context.Context, workspaceID string) (workspace.PurgeLog, error) {
+	l, err := purgeLog(s.read.QueryRowContext(ctx, selectPurges, workspaceID))
+	return l, failure(ctx, err)
+}
+
+const selectPurges = `SELECT json FROM purges WHERE workspace_id = ?`
+
+func purgeLog(row *sql.Row) (l workspace.PurgeLog, err error) {
+	var data []byte
+	err = row.Scan(&data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return l, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &l)
+	}
+	return l, err
+}

@@ -1,0 +1,115 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+const (
+	// UsageKept is how long counts of a day are kept.
+	UsageKept = 400 * 24 * time.Hour
+
+	// TallyKnown is how long a tally that is added again is known to have been.
+	TallyKnown = 10 * time.Minute
+)
+
+// Usage is what was counted of one workspace, day, operation and source.
+type Usage struct {
+	WorkspaceID string `json:"-"`
+	Day         string `json:"day"`       // as 2006-01-02, UTC
+	Operation   string `json:"operation"` // such as "transform"; of a-z, 0-9 and _
+	Source      string `json:"source"`    // key of the source; empty for originals by full URL
+
+	Requests   int64 `json:"requests"`
+	Hits       int64 `json:"hits"`
+	Transforms int64 `json:"transforms"`
+	Errors     int64 `json:"errors"`
+	BytesIn    int64 `json:"bytes_in"`
+	BytesOut   int64 `json:"bytes_out"`
+}
+
+// A KeyUse is what was counted of one API key.
+type KeyUse struct {
+	WorkspaceID string
+	ID          string
+	Requests    int64
+	Errors      int64
+	LastUsedAt  time.Time
+}
+
+// A Tally is what one server has counted since its last.
+type Tally struct {
+	ID    string // the caller's, unique; a tally that is added twice counts once
+	Usage []Usage
+	Keys  []KeyUse
+}
+
+// Counters adds up what servers count. It is safe for concurrent use. Errors wrap
+// this package's, or are the context's.
+type Counters interface {
+	// AddTally adds all that the tally holds to what is stored. After an error, the
+	// same tally, unchanged, may be added again within TallyKnown and still counts
+	// once.
+	AddTally(ctx context.Context, t Tally) error
+	// Usage returns what was counted of a workspace from one day to another, both
+	// included, in the order of days, operations and sources.
+	Usage(ctx context.Context, workspaceID, from, to string) ([]Usage, error)
+}
+
+// Add adds the counts of another to u.
+func (u *Usage) Add(o Usage) {
+	u.Requests += o.Requests
+	u.Hits += o.Hits
+	u.Transforms += o.Transforms
+	u.Errors += o.Errors
+	u.BytesIn += o.BytesIn
+	u.BytesOut += o.BytesOut
+}
+
+// Merged returns the tally with one row for every workspace, day, operation and
+// source, and for every key, in one order whatever the order was. Stores call it.
+func (t Tally) Merged() Tally {
+	type row struct{ workspace, day, operation, source string }
+	rows := map[row]*Usage{}
+	for _, u := range t.Usage {
+		k := row{u.WorkspaceID, u.Day, u.Operation, u.Source}
+		if have := rows[k]; have != nil {
+			have.Add(u)
+		} else {
+			rows[k] = &u
+		}
+	}
+	keys := map[[2]string]*KeyUse{}
+	for _, k := range t.Keys {
+		if have := keys[[2]string{k.WorkspaceID, k.ID}]; have != nil {
+			have.Requests += k.Requests
+			have.Errors += k.Errors
+			if k.LastUsedAt.After(have.LastUsedAt) {
+				have.LastUsedAt = k.LastUsedAt
+			}
+		} else {
+			keys[[2]string{k.WorkspaceID, k.ID}] = &k
+		}
+	}
+	out := Tally{ID: t.ID}
+	for _, u := range rows {
+		out.Usage = append(out.Usage, *u)
+	}
+	slices.SortFunc(out.Usage, func(a, b Usage) int {
+		return cmp.Or(cmp.Compare(a.WorkspaceID, b.WorkspaceID), CompareUsage(a, b))
+	})
+	for _, k := range keys {
+		out.Keys = append(out.Keys, *k)
+	}
+	slices.SortFunc(out.Keys, func(a, b KeyUse) int {
+		return cmp.Or(cmp.Compare(a.WorkspaceID, b.WorkspaceID), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// CompareUsage orders rows of one workspace by day, operation and source.
+func CompareUsage(a, b Usage) int {
+	return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Source, b.Source))
+}

@@ -1,0 +1,352 @@
+package workspacetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
+)
+
+// records is what Memory keeps besides workspaces. Memory.mu guards it.
+type records struct {
+	keys    map[[32]byte]*workspace.APIKey
+	trails  map[trailOf][]workspace.AuditEntry // the oldest first
+	tallies map[string]time.Time               // by ID: until when they are known
+	usage   map[usageOf]*workspace.Usage
+	purges  map[string]workspace.PurgeLog // by workspace ID
+	leases  map[leaseOf]int64             // used
+	answers map[string]kept
+}
+
+type (
+	trailOf struct {
+		workspaceID string
+		trail       workspace.Trail
+	}
+	usageOf struct{ workspaceID, day, operation, source string }
+	leaseOf struct {
+		key    string
+		window limit.Window
+		start  time.Time
+	}
+	kept struct {
+		workspace.Answer
+		until time.Time
+	}
+)
+
+func newRecords() records {
+	return records{
+		keys: map[[32]byte]*workspace.APIKey{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]time.Time{},
+		usage: map[usageOf]*workspace.Usage{}, purges: map[string]workspace.PurgeLog{}, leases: map[leaseOf]int64{}, answers: map[string]kept{},
+	}
+}
+
+// lock takes m.mu, unless the context has ended.
+func (m *Memory) lock(ctx context.Context) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	return m.mu.Unlock, nil
+}
+
+// CreateAPIKey implements [workspace.APIKeys].
+func (m *Memory) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if m.keys[k.Hash] != nil || m.key(k.WorkspaceID, k.ID) != nil {
+		return workspace.ErrKeyExists
+	}
+	m.keys[k.Hash] = k.Clone()
+	m.record(workspace.ChangedKeys, k.Namespace)
+	m.appendAudit(k.WorkspaceID, audit)
+	return nil
+}
+
+func (m *Memory) key(workspaceID, id string) *workspace.APIKey {
+	for _, k := range m.keys {
+		if k.WorkspaceID == workspaceID && k.ID == id {
+			return k
+		}
+	}
+	return nil
+}
+
+// APIKey implements [workspace.APIKeys].
+func (m *Memory) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	k := m.keys[hash]
+	if k == nil {
+		return nil, workspace.ErrKeyNotFound
+	}
+	k = k.Clone()
+	k.LastUsedAt, k.TotalRequests, k.TotalErrors = time.Time{}, 0, 0
+	return k, nil
+}
+
+// APIKeys implements [workspace.APIKeys].
+func (m *Memory) APIKeys(ctx context.Context, workspaceID string) ([]*workspace.APIKey, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var list []*workspace.APIKey
+	for _, k := range m.keys {
+		if k.WorkspaceID == workspaceID && (k.RevokedAt.IsZero() || time.Since(k.RevokedAt) < workspace.RevokedFor) {
+			list = append(list, k.Clone())
+		}
+	}
+	slices.SortFunc(list, func(a, b *workspace.APIKey) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
+}
+
+// RevokeAPIKey implements [workspace.APIKeys].
+func (m *Memory) RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...workspace.AuditEntry) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	k := m.key(workspaceID, id)
+	if k == nil {
+		return workspace.ErrKeyNotFound
+	}
+	if k.RevokedAt.IsZero() {
+		k.RevokedAt = at.UTC().Truncate(time.Microsecond)
+		m.record(workspace.ChangedKeys, k.Namespace)
+		m.appendAudit(workspaceID, audit)
+	}
+	return nil
+}
+
+// appendAudit appends entries, whose workspace is this one where they name none.
+// m.mu is held.
+func (m *Memory) appendAudit(workspaceID string, entries []workspace.AuditEntry) {
+	for _, e := range entries {
+		e = e.Stamped(workspaceID, now())
+		k := trailOf{e.WorkspaceID, e.Trail}
+		e.Before, e.After = bytes.Clone(e.Before), bytes.Clone(e.After)
+		m.trails[k] = append(m.trails[k], e)
+		slices.SortFunc(m.trails[k], func(a, b workspace.AuditEntry) int { return cmp.Compare(a.ID, b.ID) })
+	}
+}
+
+// AppendAudit implements [workspace.AuditLog].
+func (m *Memory) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m.appendAudit("", entries)
+	return nil
+}
+
+// Audit implements [workspace.AuditLog].
+func (m *Memory) Audit(ctx context.Context, workspaceID string, trail workspace.Trail, before string, limit int) ([]workspace.AuditEntry, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var list []workspace.AuditEntry
+	since := workspace.AuditSince(time.Now().Add(-workspace.AuditKept))
+	for _, e := range slices.Backward(m.trails[trailOf{workspaceID, trail}]) {
+		if (before == "" || e.ID < before) && e.ID >= since && len(list) < limit {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
+// AddTally implements [workspace.Counters].
+func (m *Memory) AddTally(ctx context.Context, t workspace.Tally) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	maps.DeleteFunc(m.tallies, func(_ string, until time.Time) bool { return time.Now().After(until) })
+	if _, known := m.tallies[t.ID]; known {
+		return nil
+	}
+	m.tallies[t.ID] = time.Now().Add(workspace.TallyKnown)
+	for _, u := range t.Usage {
+		k := usageOf{u.WorkspaceID, u.Day, u.Operation, u.Source}
+		if have := m.usage[k]; have != nil {
+			have.Add(u)
+		} else {
+			m.usage[k] = &u
+		}
+	}
+	for _, u := range t.Merged().Keys {
+		if k := m.key(u.WorkspaceID, u.ID); k != nil {
+			k.TotalRequests += u.Requests
+			k.TotalErrors += u.Errors
+			k.LastUsedAt = u.LastUsedAt
+		}
+	}
+	return nil
+}
+
+// Usage implements [workspace.Counters].
+func (m *Memory) Usage(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var list []workspace.Usage
+	for _, u := range m.usage {
+		if u.WorkspaceID == workspaceID && u.Day >= from && u.Day <= to {
+			list = append(list, *u)
+		}
+	}
+	slices.SortFunc(list, workspace.CompareUsage)
+	return list, nil
+}
+
+// AddPurge implements [workspace.Purges].
+func (m *Memory) AddPurge(ctx context.Context, namespace, workspaceID string, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return workspace.PurgeLog{}, err
+	}
+	defer unlock()
+	l := m.purges[workspaceID].Add(p)
+	m.purges[workspaceID] = l
+	m.record(workspace.ChangedPurges, namespace)
+	m.appendAudit(workspaceID, audit)
+	return workspace.PurgeLog{Sequence: l.Sequence, Purges: slices.Clone(l.Purges)}, nil
+}
+
+// PurgeLog implements [workspace.Purges].
+func (m *Memory) PurgeLog(ctx context.Context, workspaceID string) (workspace.PurgeLog, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return workspace.PurgeLog{}, err
+	}
+	defer unlock()
+	l := m.purges[workspaceID]
+	return workspace.PurgeLog{Sequence: l.Sequence, Purges: slices.Clone(l.Purges)}, nil
+}
+
+// Domain implements [workspace.Domains].
+func (m *Memory) Domain(ctx context.Context, name string) (workspace.Domain, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return workspace.Domain{}, err
+	}
+	defer unlock()
+	d, ok := m.domains[name]
+	if !ok {
+		return workspace.Domain{}, workspace.ErrDomainNotFound
+	}
+	return d, nil
+}
+
+// VerifyDomain implements [workspace.Domains].
+func (m *Memory) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	d, ok := m.domains[name]
+	if !ok || d.Namespace != namespace {
+		return workspace.ErrDomainNotFound
+	}
+	d.VerifiedAt = at.UTC().Truncate(time.Microsecond)
+	m.domains[name] = d
+	m.record(workspace.ChangedDomains, namespace)
+	m.appendAudit(d.WorkspaceID, audit)
+	return nil
+}
+
+// BeginReplay implements [workspace.Replays].
+func (m *Memory) BeginReplay(ctx context.Context, key, fingerprint string) (prior *workspace.Answer, err error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if a, ok := m.answers[key]; ok && time.Now().Before(a.until) {
+		prior := a.Answer
+		prior.Header, prior.Body = maps.Clone(prior.Header), bytes.Clone(prior.Body)
+		return &prior, nil
+	}
+	m.answers[key] = kept{workspace.Answer{Fingerprint: fingerprint}, time.Now().Add(workspace.AnswerDue)}
+	return nil, nil
+}
+
+// FinishReplay implements [workspace.Replays].
+func (m *Memory) FinishReplay(ctx context.Context, key string, a workspace.Answer) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	a.Done = true
+	a.Header, a.Body = maps.Clone(a.Header), bytes.Clone(a.Body)
+	m.answers[key] = kept{a, time.Now().Add(workspace.AnswerKept)}
+	return nil
+}
+
+// ForgetReplay implements [workspace.Replays].
+func (m *Memory) ForgetReplay(ctx context.Context, key string) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(m.answers, key)
+	return nil
+}
+
+// Lease implements [limit.Leases].
+func (m *Memory) Lease(ctx context.Context, r limit.Request) (limit.Grant, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return limit.Grant{}, err
+	}
+	defer unlock()
+	start, end := r.Window.Bounds(time.Now())
+	maps.DeleteFunc(m.leases, func(l leaseOf, _ int64) bool {
+		_, over := l.window.Bounds(l.start)
+		return time.Now().After(over)
+	})
+	k := leaseOf{r.Key, r.Window, start}
+	granted := max(0, min(r.Want, r.Max-m.leases[k]))
+	m.leases[k] += granted
+	return limit.Grant{Granted: granted, Used: m.leases[k], Start: start, Ends: time.Until(end)}, nil
+}
+
+// Return implements [limit.Leases].
+func (m *Memory) Return(ctx context.Context, r limit.Request, g limit.Grant, unused int64) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	k := leaseOf{r.Key, r.Window, g.Start}
+	if used, ok := m.leases[k]; ok {
+		m.leases[k] = max(0, used-min(unused, g.Granted))
+	}
+	return nil
+}

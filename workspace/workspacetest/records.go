@@ -1,0 +1,556 @@
+package workspacetest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A Store is all that is stored: workspaces, and what is kept beside them.
+type Store interface {
+	workspace.Store
+	workspace.Domains
+	workspace.APIKeys
+	workspace.AuditLog
+	workspace.Counters
+	workspace.Purges
+	workspace.Replays
+	limit.Leases
+}
+
+// RunRecords tests what a store keeps beside workspaces. open returns an empty
+// store; RunRecords closes it.
+func RunRecords(t *testing.T, open func(t *testing.T) Store) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Store)
+	}{
+		{"DomainClaims", testDomainClaims},
+		{"APIKeys", testAPIKeys},
+		{"APIKeyRevoked", testAPIKeyRevoked},
+		{"Audit", testAudit},
+		{"AuditOfWrites", testAuditOfWrites},
+		{"Tallies", testTallies},
+		{"UsageRange", testUsageRange},
+		{"Purges", testPurges},
+		{"PurgesConcurrent", testPurgesConcurrent},
+		{"Leases", testLeases},
+		{"LeasesConcurrent", testLeasesConcurrent},
+		{"Replays", testReplays},
+		{"ReplaysConcurrent", testReplaysConcurrent},
+		{"RecordsCancelled", testRecordsCancelled},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t)
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+			test.run(t, s)
+		})
+	}
+}
+
+// must fails the test on an error.
+func must(t *testing.T, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// feed returns a function that returns the changes since it was last called.
+func feed(t *testing.T, s Store) func() []workspace.Change {
+	t.Helper()
+	_, cursor, err := s.Changes(t.Context(), "")
+	must(t, "Changes", err)
+	return func() []workspace.Change {
+		t.Helper()
+		changes, next, err := s.Changes(t.Context(), cursor)
+		must(t, "Changes", err)
+		cursor = next
+		return changes
+	}
+}
+
+func testDomainClaims(t *testing.T, s Store) {
+	_, err := s.Domain(t.Context(), "a.example.com")
+	wantErr(t, "Domain of nobody", err, workspace.ErrDomainNotFound)
+	w := create(t, s, "acme", "a.example.com", "b.example.com")
+	d, err := s.Domain(t.Context(), "a.example.com")
+	must(t, "Domain", err)
+	if d.Name != "a.example.com" || d.Namespace != "acme" || d.WorkspaceID != w.ID || d.ClaimedAt.IsZero() || !d.VerifiedAt.IsZero() {
+		t.Errorf("claimed: %+v", d)
+	}
+
+	changes := feed(t, s)
+	at := time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)
+	must(t, "VerifyDomain", s.VerifyDomain(t.Context(), "a.example.com", "acme", at, workspace.AuditEntry{Action: "domain.verify"}))
+	want := d
+	want.VerifiedAt = at
+	d, err = s.Domain(t.Context(), "a.example.com")
+	must(t, "Domain", err)
+	wantSame(t, "verified", d, want)
+	wantSame(t, "changes", changes(), []workspace.Change{{Kind: workspace.ChangedDomains, Namespace: "acme"}})
+	entries, err := s.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 10)
+	if err != nil || len(entries) != 1 || entries[0].Action != "domain.verify" {
+		t.Errorf("audit: %+v, %v", entries, err)
+	}
+	wantErr(t, "VerifyDomain for another", s.VerifyDomain(t.Context(), "b.example.com", "beta", at), workspace.ErrDomainNotFound)
+	wantErr(t, "VerifyDomain of nobody's", s.VerifyDomain(t.Context(), "c.example.com", "acme", at), workspace.ErrDomainNotFound)
+
+	w.Domains = []string{"c.example.com", "a.example.com"}
+	must(t, "Update", s.Update(t.Context(), w))
+	d, err = s.Domain(t.Context(), "a.example.com")
+	must(t, "Domain", err)
+	wantSame(t, "a claim that stayed through an update", d, want)
+	_, err = s.Domain(t.Context(), "b.example.com")
+	wantErr(t, "Domain that was given up", err, workspace.ErrDomainNotFound)
+
+	must(t, "Delete", s.Delete(t.Context(), "acme", 0))
+	_, err = s.Domain(t.Context(), "a.example.com")
+	wantErr(t, "Domain of a deleted workspace", err, workspace.ErrDomainNotFound)
+	anew := create(t, s, "acme", "a.example.com")
+	d, err = s.Domain(t.Context(), "a.example.com")
+	if err != nil || !d.VerifiedAt.IsZero() || d.WorkspaceID != anew.ID {
+		t.Errorf("claimed by a new workspace: %+v, %v", d, err)
+	}
+}
+
+// apiKey returns a key that was made so many minutes ago.
+func apiKey(workspaceID, id string, age int) *workspace.APIKey {
+	made := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Duration(age) * time.Minute)
+	return &workspace.APIKey{
+		ID: id, WorkspaceID: workspaceID, Namespace: "acme", Hash: sha256.Sum256([]byte(workspaceID + id)), Name: "Key <" + id + ">",
+		Scopes: []string{"read", "write"}, CreatedAt: made, ExpiresAt: made.Add(24 * time.Hour),
+	}
+}
+
+func testAPIKeys(t *testing.T, s Store) {
+	changes := feed(t, s)
+	old, young, other := apiKey("w1", "zz", 10), apiKey("w1", "aa", 5), apiKey("w2", "zz", 5)
+	young.Test, young.ExpiresAt, young.Scopes = true, time.Time{}, []string{}
+	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), young))
+	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), old, workspace.AuditEntry{Action: "key.create"}))
+	other.Namespace = "beta"
+	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), other))
+	got := changes()
+	slices.SortFunc(got, func(a, b workspace.Change) int { return strings.Compare(a.Namespace, b.Namespace) })
+	wantSame(t, "changes", got, []workspace.Change{
+		{Kind: workspace.ChangedKeys, Namespace: "acme"}, {Kind: workspace.ChangedKeys, Namespace: "beta"}})
+
+	for _, k := range []*workspace.APIKey{old, young, other} {
+		found, err := s.APIKey(t.Context(), k.Hash)
+		must(t, "APIKey", err)
+		wantSame(t, "APIKey", found, k)
+	}
+	_, err := s.APIKey(t.Context(), sha256.Sum256([]byte("unknown")))
+	wantErr(t, "APIKey of an unknown hash", err, workspace.ErrKeyNotFound)
+	list, err := s.APIKeys(t.Context(), "w1")
+	must(t, "APIKeys", err)
+	wantSame(t, "APIKeys", list, []*workspace.APIKey{old, young})
+	if list, err := s.APIKeys(t.Context(), "w3"); err != nil || len(list) != 0 {
+		t.Errorf("APIKeys of nobody: %v, %v", list, err)
+	}
+	entries, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 10)
+	if err != nil || len(entries) != 1 || entries[0].Action != "key.create" {
+		t.Errorf("audit: %+v, %v", entries, err)
+	}
+
+	sameID, sameHash := apiKey("w1", "zz", 0), apiKey("w1", "new", 0)
+	sameID.Hash, sameHash.Hash = sha256.Sum256([]byte("another")), other.Hash
+	for _, k := range []*workspace.APIKey{sameID, sameHash} {
+		wantErr(t, "CreateAPIKey again", s.CreateAPIKey(t.Context(), k, workspace.AuditEntry{Action: "refused"}), workspace.ErrKeyExists)
+	}
+	if list, err := s.APIKeys(t.Context(), "w1"); err != nil || len(list) != 2 {
+		t.Errorf("after refused creations: %v, %v", list, err)
+	}
+	if got := changes(); len(got) != 0 {
+		t.Errorf("what was refused changed %v", got)
+	}
+	old.Scopes[0], list[0].Scopes[0] = "spoilt", "spoilt"
+	if found, err := s.APIKey(t.Context(), old.Hash); err != nil || found.Scopes[0] != "read" {
+		t.Errorf("a stored key is shared with its callers: %+v, %v", found, err)
+	}
+}
+
+func testAPIKeyRevoked(t *testing.T, s Store) {
+	k, stays := apiKey("w1", "leaked", 1), apiKey("w1", "good", 0)
+	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), k))
+	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), stays))
+	changes := feed(t, s)
+	wantErr(t, "RevokeAPIKey of another workspace", s.RevokeAPIKey(t.Context(), "w2", "leaked", time.Now()), workspace.ErrKeyNotFound)
+	wantErr(t, "RevokeAPIKey of no key", s.RevokeAPIKey(t.Context(), "w1", "nothing", time.Now()), workspace.ErrKeyNotFound)
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	must(t, "RevokeAPIKey", s.RevokeAPIKey(t.Context(), "w1", "leaked", at, workspace.AuditEntry{Action: "key.revoke"}))
+	must(t, "RevokeAPIKey again", s.RevokeAPIKey(t.Context(), "w1", "leaked", at.Add(time.Hour), workspace.AuditEntry{Action: "key.revoke"}))
+	k.RevokedAt = at
+	found, err := s.APIKey(t.Context(), k.Hash)
+	must(t, "APIKey", err)
+	wantSame(t, "revoked", found, k)
+	list, err := s.APIKeys(t.Context(), "w1")
+	must(t, "APIKeys", err)
+	wantSame(t, "APIKeys", list, []*workspace.APIKey{k, stays})
+	wantSame(t, "changes", changes(), []workspace.Change{{Kind: workspace.ChangedKeys, Namespace: "acme"}})
+	entries, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 10)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("audit: %+v, %v", entries, err)
+	}
+
+	must(t, "RevokeAPIKey", s.RevokeAPIKey(t.Context(), "w1", "good", at.Add(-workspace.RevokedFor-time.Hour)))
+	list, err = s.APIKeys(t.Context(), "w1")
+	must(t, "APIKeys", err)
+	wantSame(t, "APIKeys without what was revoked long ago", list, []*workspace.APIKey{k})
+}
+
+func testAudit(t *testing.T, s Store) {
+	base := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Hour)
+	entry := func(i int) workspace.AuditEntry {
+		return workspace.AuditEntry{
+			WorkspaceID: "w1", Time: base.Add(time.Duration(i) * time.Second), Actor: "key:abc", Action: fmt.Sprint("change-", i),
+			Target: "sources/photos", Before: json.RawMessage(`{"name":"a"}`), After: json.RawMessage(`{"name":"b"}`),
+			IP: "192.0.2.7", UserAgent: "curl/8 <ünicode>",
+		}
+	}
+	for _, i := range []int{4, 0, 2, 6, 1, 5, 3} {
+		must(t, "AppendAudit", s.AppendAudit(t.Context(), entry(i)))
+	}
+	tooOld := entry(0)
+	tooOld.Time, tooOld.Action = time.Now().Add(-workspace.AuditKept-time.Hour), "too old"
+	must(t, "AppendAudit", s.AppendAudit(t.Context(),
+		workspace.AuditEntry{WorkspaceID: "w2", Action: "another's"},
+		workspace.AuditEntry{WorkspaceID: "w1", Trail: workspace.TrailAccess, Action: "GET /v1/workspaces", Status: 403}, tooOld))
+	must(t, "AppendAudit of nothing", s.AppendAudit(t.Context()))
+
+	for _, limit := range []int{1, 3, 7, 100} {
+		var all []workspace.AuditEntry
+		before := ""
+		for {
+			page, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, before, limit)
+			must(t, "Audit", err)
+			if len(page) > limit {
+				t.Fatalf("a page of %d entries, limit %d", len(page), limit)
+			}
+			if len(page) == 0 {
+				break
+			}
+			all = append(all, page...)
+			before = page[len(page)-1].ID
+		}
+		if len(all) != 7 {
+			t.Fatalf("%d entries by %d, want 7", len(all), limit)
+		}
+		for i, e := range all {
+			want := entry(6 - i)
+			want.ID = e.ID
+			wantSame(t, "entry", e, want)
+		}
+	}
+	access, err := s.Audit(t.Context(), "w1", workspace.TrailAccess, "", 10)
+	if err != nil || len(access) != 1 || access[0].Status != 403 || access[0].Trail != workspace.TrailAccess || access[0].Time.IsZero() {
+		t.Errorf("access log: %+v, %v", access, err)
+	}
+
+	long := entry(9)
+	long.Time, long.UserAgent = time.Time{}, strings.Repeat("ü", 4000)
+	long.After = json.RawMessage(`"` + strings.Repeat("x", workspace.MaxAuditDetail) + `"`)
+	must(t, "AppendAudit", s.AppendAudit(t.Context(), long))
+	page, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 1)
+	if err != nil || len(page) != 1 || len(page[0].UserAgent) > 600 || len(page[0].After) > 200 || !json.Valid(page[0].After) {
+		t.Errorf("an entry that was too long: %.300v, %v", page, err)
+	}
+}
+
+func testAuditOfWrites(t *testing.T, s Store) {
+	did := func(action string) workspace.AuditEntry { return workspace.AuditEntry{Actor: "root", Action: action} }
+	w := workspace.New("acme")
+	must(t, "Create", s.Create(t.Context(), w, did("create")))
+	wantErr(t, "Create again", s.Create(t.Context(), workspace.New("acme"), did("refused")), workspace.ErrExists)
+	stale := w.Clone()
+	must(t, "Update", s.Update(t.Context(), w, did("update"), did("update, too")))
+	wantErr(t, "Update", s.Update(t.Context(), stale, did("refused")), workspace.ErrConflict)
+	wantErr(t, "Delete", s.Delete(t.Context(), "acme", 9, did("refused")), workspace.ErrConflict)
+	must(t, "Delete", s.Delete(t.Context(), "acme", 2, did("delete")))
+	entries, err := s.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 100)
+	must(t, "Audit", err)
+	var actions []string
+	for _, e := range entries {
+		actions = append(actions, e.Action)
+	}
+	slices.Sort(actions) // those of one write have one time
+	wantSame(t, "actions", actions, []string{"create", "delete", "update", "update, too"})
+}
+
+func testTallies(t *testing.T, s Store) {
+	used := apiKey("w1", "used", 0)
+	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), used))
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	row := workspace.Usage{WorkspaceID: "w1", Day: "2026-05-01", Operation: "transform", Source: "photos",
+		Requests: 10, Hits: 4, Transforms: 5, Errors: 1, BytesIn: 1 << 40, BytesOut: 1 << 41}
+	tally := workspace.Tally{
+		ID:    "first",
+		Usage: []workspace.Usage{row, row, {WorkspaceID: "w2", Day: "2026-05-01", Operation: "info", Requests: 1}},
+		Keys: []workspace.KeyUse{
+			{WorkspaceID: "w1", ID: "used", Requests: 10, Errors: 1, LastUsedAt: at},
+			{WorkspaceID: "w1", ID: "unknown", Requests: 1, LastUsedAt: at},
+		},
+	}
+	for range 80 { // more rows than a step of some stores takes
+		tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: fmt.Sprint("many-", len(tally.Usage)), Day: "2026-05-01", Operation: "transform", Requests: 1})
+	}
+	must(t, "AddTally", s.AddTally(t.Context(), tally))
+	must(t, "AddTally again", s.AddTally(t.Context(), tally)) // counts once
+	tally.ID = "second"
+	must(t, "AddTally", s.AddTally(t.Context(), tally))
+	must(t, "AddTally of nothing", s.AddTally(t.Context(), workspace.Tally{ID: "third"}))
+
+	want := row
+	for range 3 {
+		want.Add(row)
+	}
+	got, err := s.Usage(t.Context(), "w1", "2026-05-01", "2026-05-01")
+	must(t, "Usage", err)
+	wantSame(t, "Usage", got, []workspace.Usage{want})
+	for i := 3; i < 83; i++ {
+		got, err := s.Usage(t.Context(), fmt.Sprint("many-", i), "2026-05-01", "2026-05-01")
+		if err != nil || len(got) != 1 || got[0].Requests != 2 {
+			t.Fatalf("row %d: %+v, %v", i, got, err)
+		}
+	}
+	used.LastUsedAt, used.TotalRequests, used.TotalErrors = at, 20, 2
+	keys, err := s.APIKeys(t.Context(), "w1")
+	must(t, "APIKeys", err)
+	wantSame(t, "APIKeys", keys, []*workspace.APIKey{used})
+}
+
+func testUsageRange(t *testing.T, s Store) {
+	tally := workspace.Tally{ID: "t"}
+	for _, day := range []string{"2026-05-03", "2026-05-01", "2026-05-02", "2026-12-31"} {
+		for _, operation := range []string{"transform", "info"} {
+			for _, source := range []string{"photos", "", "a_b-c"} {
+				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1})
+			}
+		}
+	}
+	must(t, "AddTally", s.AddTally(t.Context(), tally))
+	got, err := s.Usage(t.Context(), "w1", "2026-05-02", "2026-05-03")
+	must(t, "Usage", err)
+	var rows []string
+	for _, u := range got {
+		rows = append(rows, u.Day[8:]+" "+u.Operation+" "+u.Source)
+	}
+	wantSame(t, "Usage", rows, []string{
+		"02 info ", "02 info a_b-c", "02 info photos", "02 transform ", "02 transform a_b-c", "02 transform photos",
+		"03 info ", "03 info a_b-c", "03 info photos", "03 transform ", "03 transform a_b-c", "03 transform photos",
+	})
+	for _, span := range [][2]string{{"2026-05-04", "2026-12-30"}, {"2026-05-03", "2026-05-02"}} {
+		if got, err := s.Usage(t.Context(), "w1", span[0], span[1]); err != nil || len(got) != 0 {
+			t.Errorf("Usage from %s to %s: %v, %v", span[0], span[1], got, err)
+		}
+	}
+}
+
+func testPurges(t *testing.T, s Store) {
+	l, err := s.PurgeLog(t.Context(), "w1")
+	if err != nil || l.Sequence != 0 || len(l.Purges) != 0 {
+		t.Fatalf("PurgeLog of nothing: %+v, %v", l, err)
+	}
+	changes := feed(t, s)
+	add := func(p workspace.Purge) {
+		t.Helper()
+		l = l.Add(p)
+		got, err := s.AddPurge(t.Context(), "acme", "w1", p, workspace.AuditEntry{Action: "purge"})
+		must(t, "AddPurge", err)
+		wantSame(t, "AddPurge", got, l)
+	}
+	add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "a/ü b.jpg"})
+	add(workspace.Purge{Kind: workspace.PurgeMark, Value: "brand"})
+	add(workspace.Purge{Kind: workspace.PurgePrefix, Source: "photos", Value: "a/"})
+	add(workspace.Purge{Kind: workspace.PurgeSource, Source: "media"})
+	got, err := s.PurgeLog(t.Context(), "w1")
+	must(t, "PurgeLog", err)
+	wantSame(t, "PurgeLog", got, l)
+	wantSame(t, "changes", changes(), []workspace.Change{{Kind: workspace.ChangedPurges, Namespace: "acme"}})
+	if other, err := s.PurgeLog(t.Context(), "w2"); err != nil || other.Sequence != 0 {
+		t.Errorf("PurgeLog of another: %+v, %v", other, err)
+	}
+	if entries, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 10); err != nil || len(entries) != 4 {
+		t.Errorf("audit: %+v, %v", entries, err)
+	}
+}
+
+func testPurgesConcurrent(t *testing.T, s Store) {
+	var wg sync.WaitGroup
+	sequences := make([]int64, 12)
+	for i := range sequences {
+		wg.Go(func() {
+			l, err := s.AddPurge(t.Context(), "acme", "w1", workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)})
+			if err != nil {
+				t.Errorf("AddPurge: %v", err)
+			}
+			sequences[i] = l.Sequence
+		})
+	}
+	wg.Wait()
+	slices.Sort(sequences)
+	wantSame(t, "sequences", sequences, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+	if l, err := s.PurgeLog(t.Context(), "w1"); err != nil || len(l.Purges) != 12 || l.Sequence != 12 {
+		t.Errorf("PurgeLog: %+v, %v", l, err)
+	}
+}
+
+// month is a limit whose window won't end while a test runs, but at the end of a month.
+func month(key string, most, want int64) limit.Request {
+	return limit.Request{Key: key, Window: limit.Month, Max: most, Want: want}
+}
+
+func testLeases(t *testing.T, s Store) {
+	lease := func(r limit.Request, granted, used int64) limit.Grant {
+		t.Helper()
+		g, err := s.Lease(t.Context(), r)
+		must(t, "Lease", err)
+		if g.Granted != granted || g.Used != used {
+			t.Fatalf("Lease(%+v): %+v, want %d granted and %d used", r, g, granted, used)
+		}
+		if start, end := r.Window.Bounds(g.Start); !g.Start.Equal(start) || g.Ends <= 0 || g.Ends > end.Sub(start) {
+			t.Fatalf("Lease(%+v) counts in the window from %v, which ends in %v", r, g.Start, g.Ends)
+		}
+		return g
+	}
+	lease(month("a", 100, 0), 0, 0)
+	lease(month("a", 100, 60), 60, 60)
+	lease(month("b", 100, 60), 60, 60)
+	g := lease(month("a", 100, 60), 40, 100) // what is left
+	lease(month("a", 100, 1), 0, 100)
+	lease(month("a", 100, 0), 0, 100)
+	lease(month("a", 120, 50), 20, 120) // the limit was raised
+	lease(month("a", 50, 50), 0, 120)   // and lowered
+	lease(month("a", 0, 50), 0, 120)
+	lease(month("never", 0, 50), 0, 0)
+	day := month("a", 100, 10)
+	day.Window = limit.Day
+	lease(day, 10, 10) // another window is another count
+
+	must(t, "Return", s.Return(t.Context(), month("a", 100, 60), g, 30))
+	lease(month("a", 100, 0), 0, 90)
+	lease(month("a", 100, 60), 10, 100)
+	g.Start = g.Start.AddDate(0, -1, 0)
+	must(t, "Return of a window that is over", s.Return(t.Context(), month("a", 100, 60), g, 30))
+	must(t, "Return of a limit that is unknown", s.Return(t.Context(), month("c", 100, 60), g, 30))
+	lease(month("a", 100, 0), 0, 100)
+	lease(month("c", 100, 0), 0, 0)
+}
+
+func testLeasesConcurrent(t *testing.T, s Store) {
+	var wg sync.WaitGroup
+	var total atomic.Int64
+	for range 20 {
+		wg.Go(func() {
+			for {
+				g, err := s.Lease(t.Context(), month("race", 100, 7))
+				if err != nil {
+					t.Errorf("Lease: %v", err)
+					return
+				}
+				if g.Granted == 0 {
+					return
+				}
+				total.Add(g.Granted)
+			}
+		})
+	}
+	wg.Wait()
+	if total.Load() != 100 {
+		t.Errorf("%d tokens were granted of 100", total.Load())
+	}
+}
+
+func testReplays(t *testing.T, s Store) {
+	begin := func(key string) *workspace.Answer {
+		t.Helper()
+		prior, err := s.BeginReplay(t.Context(), key, "POST /v1/workspaces")
+		must(t, "BeginReplay", err)
+		return prior
+	}
+	if prior := begin("one"); prior != nil {
+		t.Fatalf("the first request finds %+v", prior)
+	}
+	wantSame(t, "while the first is being answered", begin("one"), &workspace.Answer{Fingerprint: "POST /v1/workspaces"})
+	if prior := begin("two"); prior != nil {
+		t.Fatalf("the first request under another key finds %+v", prior)
+	}
+	body := bytes.Repeat([]byte("tt_live_\x00\xff"), 1000)
+	answer := workspace.Answer{Fingerprint: "POST /v1/workspaces", Status: 201, Header: map[string]string{"Location": "/v1/ü"}, Body: body}
+	must(t, "FinishReplay", s.FinishReplay(t.Context(), "one", answer))
+	answer.Done = true
+	for range 2 {
+		wantSame(t, "once it is answered", begin("one"), &answer)
+	}
+	must(t, "ForgetReplay", s.ForgetReplay(t.Context(), "two"))
+	if prior := begin("two"); prior != nil {
+		t.Fatalf("the first request after one that failed finds %+v", prior)
+	}
+	must(t, "ForgetReplay of nothing", s.ForgetReplay(t.Context(), "three"))
+}
+
+func testReplaysConcurrent(t *testing.T, s Store) {
+	var wg sync.WaitGroup
+	var mine atomic.Int64
+	for range 20 {
+		wg.Go(func() {
+			prior, err := s.BeginReplay(t.Context(), "once", "f")
+			if err != nil {
+				t.Errorf("BeginReplay: %v", err)
+			}
+			if prior == nil {
+				mine.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if mine.Load() != 1 {
+		t.Errorf("%d of 20 were told to answer", mine.Load())
+	}
+}
+
+func testRecordsCancelled(t *testing.T, s Store) {
+	ctx := calledOff(t)
+	_, domain := s.Domain(ctx, "a.example.com")
+	_, key := s.APIKey(ctx, [32]byte{})
+	_, keys := s.APIKeys(ctx, "w1")
+	_, audit := s.Audit(ctx, "w1", workspace.TrailChanges, "", 10)
+	_, usage := s.Usage(ctx, "w1", "2026-05-01", "2026-05-02")
+	_, purge := s.AddPurge(ctx, "acme", "w1", workspace.Purge{Kind: workspace.PurgeAll})
+	_, log := s.PurgeLog(ctx, "w1")
+	_, replay := s.BeginReplay(ctx, "k", "f")
+	_, lease := s.Lease(ctx, month("k", 1, 1))
+	for name, err := range map[string]error{
+		"Domain": domain, "APIKey": key, "APIKeys": keys, "Audit": audit, "Usage": usage, "AddPurge": purge, "PurgeLog": log,
+		"BeginReplay": replay, "Lease": lease,
+		"CreateAPIKey": s.CreateAPIKey(ctx, apiKey("w1", "k", 0)), "RevokeAPIKey": s.RevokeAPIKey(ctx, "w1", "k", time.Now()),
+		"VerifyDomain": s.VerifyDomain(ctx, "a.example.com", "acme", time.Now()),
+		"AppendAudit":  s.AppendAudit(ctx, workspace.AuditEntry{WorkspaceID: "w1"}),
+		"AddTally":     s.AddTally(ctx, workspace.Tally{ID: "t", Usage: []workspace.Usage{{WorkspaceID: "w1", Day: "2026-05-01"}}}),
+		"FinishReplay": s.FinishReplay(ctx, "k", workspace.Answer{}), "ForgetReplay": s.ForgetReplay(ctx, "k"),
+	} {
+		wantErr(t, name, err, ctx.Err())
+		if errors.Is(err, workspace.ErrUnavailable) {
+			t.Errorf("%s blames the store for a request that was called off: %v", name, err)
+		}
+	}
+	if l, err := s.PurgeLog(t.Context(), "w1"); err != nil || l.Sequence != 0 {
+		t.Errorf("a purge that was called off: %+v, %v", l, err)
+	}
+}
