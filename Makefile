@@ -42,6 +42,7 @@ lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be
 bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server ./signing
 	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
+	$(GO) run ./bench -isolation -n 200 -server $(BIN)
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery
@@ -49,8 +50,8 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
-soak: deps ## what make test samples, in full: every way around a mark
-	$(GO) test -count=1 -timeout 60m -v -run 'TestNoWayAroundMarks' ./cmd/tintype -args -attempts=20000
+soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark; an hour
+	@scripts/soak
 
 clean: ## remove what was built (not data/)
 	rm -rf bin

@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":   {"transform"},
+	"transform/worker": {"transform"},
 	"workspace/sqlite": {"workspace"},
 	"origin/bucket":    {"origin"},
 	"cache/bucket":     {"cache"},
@@ -55,6 +56,7 @@ var mayImport = map[string][]string{
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
+	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "internal/versitygw"},
 }
 

@@ -34,6 +34,7 @@ type cli struct {
 	Apply     applyCmd     `cmd:"" help:"Create or update workspaces from a file, through the API of a running server."`
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
+	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`
 	Health    healthCmd    `cmd:"" help:"Ask a running server on this machine whether it is well." hidden:""`
 	Version   versionCmd   `cmd:"" help:"Say which version this is."`
 }

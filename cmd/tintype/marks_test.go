@@ -128,7 +128,7 @@ func newGallery(t *testing.T) *gallery {
 		}),
 		Cache: cache.NewMemory(32 << 20), BaseDomain: "img.example.com",
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
-		TransformTimeout: time.Minute, Transforms: 4, Queue: 1000, Log: slog.New(slog.DiscardHandler),
+		TransformTimeout: time.Minute, Log: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
 	g.handler = s.Handler()
