@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 
 	// The server imports parents, never an adapter.
 	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server/api": {"workspace", "signing", "apikey", "limit", "usage"},
+	"server/api": {"workspace", "signing", "apikey", "limit", "usage", "server"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

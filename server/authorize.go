@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -13,21 +14,30 @@ type access struct {
 	private bool          // a private source is read: only this client's caches may keep the answer
 	limited bool          // the right ends
 	left    time.Duration // until it does; at least 0
+	bearer  bool          // it is a key's: no shared cache keeps the answer
+	test    string        // id of the test key; empty is none
 }
 
 // authorize holds the request to the workspace's rules about who may see what: every
-// original that it may read counts, marks that the owner configured excepted. signed
-// is the request target in path form, as it stood on the wire.
+// original that it may read counts, marks that the owner configured excepted. A key
+// that was sent opens them all; otherwise a signature has to. signed is the request target in path form, as it stood on the wire.
 func (s *Server) authorize(a *ask, signed string) error {
 	c := a.site
 	for _, r := range a.reads() {
 		a.access.private = a.access.private || r.private()
+	}
+	if a.who.known() {
+		a.access = s.bearer(a.who, a.access.private)
+		return nil
 	}
 	if !a.access.private && !c.RequireSignature {
 		return nil
 	}
 	now := s.now()
 	grant, err := c.keyring.Verify(signed, now)
+	if errors.Is(err, signing.ErrRequired) && a.who.err != nil {
+		return a.who.err
+	}
 	if err != nil {
 		return err
 	}
@@ -45,7 +55,7 @@ func (s *Server) authorize(a *ask, signed string) error {
 func (a *ask) cacheControl() string {
 	seconds := int(a.access.left / time.Second)
 	switch src := a.ref.source; {
-	case a.access.private:
+	case a.access.private || a.access.bearer:
 		ttl := variantTTL
 		if src != nil && src.TTL > 0 {
 			ttl = time.Duration(src.TTL) * time.Second

@@ -37,6 +37,9 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		return err
 	}
 	w.log.site = site
+	if r.Method == http.MethodPost {
+		return s.transformBody(w, r, site, rest, query)
+	}
 	if err := site.admitOrigin(w, r); err != nil {
 		return err
 	}
@@ -57,6 +60,10 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		w.Header().Add("Vary", "Accept")
 	}
 	if err != nil {
+		return err
+	}
+	if ask.who, err = s.sender(w, r, site); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
 		return err
 	}
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
@@ -118,6 +125,7 @@ type ask struct {
 	site      *site
 	ref       ref
 	fallback  *ref // what default= names; nil is none
+	who       sender
 	access    access
 	options   transform.Options
 	stamps    stamps
@@ -133,7 +141,7 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	q, err := transform.ParseQuery(rawQuery)
+	q, err := parseQuery(rawQuery)
 	if err != nil {
 		return a, err
 	}
@@ -141,29 +149,9 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	preset, hasPreset, err := q.Preset()
-	if err != nil {
+	if err := c.readOptions(&a, q); err != nil {
 		return a, err
 	}
-	var base transform.Query
-	if hasPreset {
-		if base, hasPreset = c.presets[preset]; !hasPreset {
-			return a, fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
-		}
-	}
-	if c.PresetsOnly {
-		if err := onlyPreset(q, preset); err != nil {
-			return a, err
-		}
-	}
-	o, err := c.marks.Parse(base, q)
-	if err != nil {
-		return a, err
-	}
-	a.options = o
-	o.Download, o.Default = "", ""     // no byte of the output depends on them
-	o.Mark = transform.Defaults().Mark // what counts is what is decided
-	a.canonical = o.String()
 	if a.ref, err = c.resolve(t, src, hasSrc); err != nil {
 		return a, err
 	}
@@ -178,6 +166,34 @@ func (c *site) read(rest, rawQuery string) (ask, error) {
 		a.fallback = &r
 	}
 	return a, nil
+}
+
+// readOptions reads the options, over those of the preset that the query names.
+func (c *site) readOptions(a *ask, q transform.Query) error {
+	preset, hasPreset, err := q.Preset()
+	if err != nil {
+		return err
+	}
+	var base transform.Query
+	if hasPreset {
+		if base, hasPreset = c.presets[preset]; !hasPreset {
+			return fail("INVALID_OPTION", fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
+		}
+	}
+	if c.PresetsOnly {
+		if err := onlyPreset(q, preset); err != nil {
+			return err
+		}
+	}
+	o, err := c.marks.Parse(base, q)
+	if err != nil {
+		return err
+	}
+	a.options = o
+	o.Download, o.Default = "", ""     // no byte of the output depends on them
+	o.Mark = transform.Defaults().Mark // what counts is what is decided
+	a.canonical = o.String()
+	return nil
 }
 
 // reads are all originals that the request may read by what its URL says.
@@ -220,6 +236,9 @@ func (a *ask) key() cache.Key {
 	}
 	if a.site.AllowTIFF {
 		add("tiff")
+	}
+	if a.access.test != "" {
+		add("test")
 	}
 	for _, m := range a.stamps.list {
 		add("mark")
@@ -265,7 +284,7 @@ type originalKey struct {
 // make fetches the original and transforms it. old is the stale entry that is to
 // be renewed, or nil. Errors that are worth remembering come as entries.
 func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
-	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
+	undo, err := s.spend(ctx, &a) // before the origin is asked for nothing
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +300,13 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
 	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.last},
-		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
+		func(ctx context.Context) (*original, error) {
+			o, err := s.readOriginal(ctx, a.site, a.ref, have)
+			if err == nil {
+				s.countWork(&a, workspace.Usage{BytesIn: int64(len(o.Body))})
+			}
+			return o, err
+		})
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {
 		if old != nil && errors.Is(err, origin.ErrNotModified) {
@@ -301,7 +326,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 		return s.remember(err)
 	}
 	made = true
-	s.count(ctx, a.site, a.ref.sourceName(), workspace.Usage{Transforms: 1})
+	s.countWork(&a, workspace.Usage{Transforms: 1})
 	sum := sha256.Sum256(image.Data)
 	e := &cache.Entry{
 		Body:        image.Data,
@@ -358,15 +383,8 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 	if err != nil {
 		return nil, err
 	}
-	s.count(ctx, c, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
-	h, err := transform.ReadHeader(obj.Body)
+	h, err := s.judge(c, obj.Body)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.takes(h); err != nil {
-		return nil, err
-	}
-	if err := s.limits.Check(h); err != nil {
 		return nil, err
 	}
 	return &original{obj, h}, nil
@@ -399,6 +417,12 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 	stamped, err := s.markImages(ctx, a)
 	if err != nil {
 		return transform.Image{}, err
+	}
+	if a.access.test != "" {
+		if err := s.testKeys.spend(ctx, a.site.ID, a.access.test); err != nil {
+			return transform.Image{}, err
+		}
+		stamped = append(stamped, s.testStamp)
 	}
 	done, err := s.transforms.enter(ctx)
 	if err != nil {

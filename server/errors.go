@@ -21,6 +21,7 @@ var statuses = map[Code]int{
 	"INVALID_OPTION":        http.StatusBadRequest,
 	"INVALID_PATH":          http.StatusBadRequest,
 	"INVALID_SOURCE":        http.StatusBadRequest,
+	"UNAUTHORIZED":          http.StatusUnauthorized,
 	"SIGNATURE_INVALID":     http.StatusForbidden,
 	"SIGNATURE_EXPIRED":     http.StatusForbidden,
 	"SIGNATURE_REQUIRED":    http.StatusUnauthorized,
@@ -146,6 +147,9 @@ func writeError(w http.ResponseWriter, e *Error) {
 	h.Del("ETag")
 	h.Del("Content-Disposition")
 	h.Set("Cache-Control", e.cacheControl())
+	if e.Code == "UNAUTHORIZED" {
+		h.Set("WWW-Authenticate", "Bearer") // RFC 9110 §11.6.1
+	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}

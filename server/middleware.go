@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 )
 
@@ -33,6 +34,7 @@ type record struct {
 	original  string
 	options   string
 	cache     string
+	who       apikey.Principal // of a key that was sent, also one that is no longer good
 	cause     error
 	code      Code
 	site      *site  // of an image; nil where it is none
@@ -142,6 +144,7 @@ func (s *Server) access(r *http.Request, res *response, took time.Duration) {
 	for _, a := range [...]slog.Attr{
 		slog.String("path", l.path), slog.String("workspace", l.workspace), slog.String("original", l.original), slog.String("options", l.options),
 		slog.String("cache", l.cache), slog.String("code", string(l.code)),
+		slog.String("key", l.who.Actor()),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
@@ -219,22 +222,36 @@ func (s *Server) bound(next http.Handler) http.Handler {
 
 type visitorKey struct{}
 
-// A visitor is what handlers outside this package may know of a request.
-type visitor struct{ id, client string }
+// A visitor is what handlers outside this package share about a request.
+type visitor struct {
+	*record
+	client string
+}
 
-func (s *Server) withVisitor(r *http.Request, id string) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), visitorKey{}, visitor{id, s.client(r)}))
+func (s *Server) withVisitor(r *http.Request, rec *record) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), visitorKey{}, visitor{rec, s.client(r)}))
 }
 
 // RequestID is the id of the request that ctx belongs to, for handlers outside
 // this package.
-func RequestID(ctx context.Context) string { return visitorOf(ctx).id }
+func RequestID(ctx context.Context) string {
+	if v, ok := ctx.Value(visitorKey{}).(visitor); ok {
+		return v.id
+	}
+	return ""
+}
 
 // Client is the address of whoever sent the request that ctx belongs to, for handlers
 // outside this package: what trusted proxies say, else the peer.
-func Client(ctx context.Context) string { return visitorOf(ctx).client }
-
-func visitorOf(ctx context.Context) visitor {
+func Client(ctx context.Context) string {
 	v, _ := ctx.Value(visitorKey{}).(visitor)
-	return v
+	return v.client
+}
+
+// NoteSender has the log line of the request that ctx belongs to say who sent it, for
+// handlers outside this package.
+func NoteSender(ctx context.Context, who apikey.Principal) {
+	if v, ok := ctx.Value(visitorKey{}).(visitor); ok {
+		v.who = who
+	}
 }

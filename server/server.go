@@ -22,6 +22,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/marks"
@@ -62,6 +63,15 @@ type Config struct {
 	// place of a stored source with the same key.
 	Dirs map[string]map[string]*origin.Dir
 
+	// Auth judges keys that requests for images carry; nil knows none. Usage counts their
+	// requests and Journal notes where they come from; nil is none. Leases are what test
+	// keys spend from; nil lets them make nothing.
+	Auth    *apikey.Authenticator
+	Usage   *usage.Recorder
+	Journal *usage.Journal
+	Leases  limit.Leases
+
+	MaxOriginalBytes int64            // of a body that is sent; 0 is 25 MiB
 	BaseDomain       string           // of host-form URLs; empty is none
 	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
 	Limits           transform.Limits
@@ -74,7 +84,6 @@ type Config struct {
 
 	Domains  Domains            // whose a custom domain is; nil knows none
 	Limiter  *limit.Limiter     // holds workspaces to their limits; nil is one of this server alone
-	Usage    *usage.Recorder    // nil counts nothing
 	AuditLog workspace.AuditLog // where warnings of limits are written; nil is nowhere
 
 	Metrics prometheus.Registerer // nil registers nothing
@@ -93,6 +102,13 @@ type Server struct {
 	originals        cache.Shared[originalKey, *original]
 	marks            marks.Images[originalKey]
 	api              http.Handler
+	auth             *apikey.Authenticator
+	usage            *usage.Recorder
+	journal          *usage.Journal
+	testKeys         *testKeys
+	testStamp        transform.MarkImage
+	bodies           *gate
+	maxOriginal      int64
 	dirs             map[string]map[string]*origin.Dir
 	baseDomain       string
 	formats          transform.Accept
@@ -106,7 +122,6 @@ type Server struct {
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
 	clientRequests   int
-	usage            *usage.Recorder
 	auditLog         workspace.AuditLog
 	behind           sync.WaitGroup // what is written behind requests
 	metrics          *metrics
@@ -121,7 +136,7 @@ func New(c Config) *Server {
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
-		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, usage: c.Usage, auditLog: c.AuditLog,
+		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, auditLog: c.AuditLog,
 		clients: limit.New(limit.Config{Log: c.Log}),
 	}
 	if s.limiter == nil {
@@ -132,6 +147,16 @@ func New(c Config) *Server {
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	s.auth, s.usage, s.journal = c.Auth, c.Usage, c.Journal
+	s.testKeys = newTestKeys(c.Leases, s.now)
+	var err error
+	if s.testStamp, err = testStamp(); err != nil {
+		panic(err) // a picture of our own
+	}
+	s.bodies = newGate(bodiesAtOnce, bodyQueue)
+	if s.maxOriginal = c.MaxOriginalBytes; s.maxOriginal == 0 {
+		s.maxOriginal = origin.DefaultLimits().Bytes
 	}
 	s.marks.Now = s.now
 	s.loader = &cache.Loader{Cache: c.Cache, Now: s.now, Log: c.Log}
@@ -180,7 +205,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
 		}
-		s.countRequest(r.Context(), res)
+		s.countRequest(res)
+		s.accountKey(res, r)
 		return
 	}
 	first, _, _ := strings.Cut(path[1:], "/")
@@ -195,7 +221,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r)
 	case first == "v1" && s.api != nil:
-		s.api.ServeHTTP(w, s.withVisitor(r, res.log.id))
+		s.api.ServeHTTP(w, s.withVisitor(r, &res.log))
 	case workspace.ValidNamespace(first):
 		res.fail(fail("NOT_FOUND", "there is nothing under this path"))
 	default:

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +72,7 @@ var scriptCmds = map[string]func(*testscript.TestScript, bool, []string){
 	"server":   cmdServer,
 	"stop":     cmdStop,
 	"request":  cmdRequest,
+	"capture":  cmdCapture,
 	"image":    cmdImage,
 	"truncate": cmdTruncate,
 }
@@ -171,11 +173,12 @@ func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdRequest sends a request and prints the status, the headers in order of their
 // names, and a body that is text. `request [-X METHOD] [-H HEADER]… [-d BODY]
-// [-o FILE] URL`. A URL without a host is below $URL, and is sent as it is written.
+// [-f FILE] [-o FILE] URL`, where -f sends a file as the body. A URL without a host is below $URL, and is sent as it is written.
 func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 	fs := flag.NewFlagSet("request", flag.ContinueOnError)
 	method := fs.String("X", "GET", "")
 	body := fs.String("d", "", "")
+	bodyFile := fs.String("f", "", "")
 	file := fs.String("o", "", "")
 	header := http.Header{}
 	fs.Func("H", "", func(s string) error {
@@ -184,12 +187,15 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 		return nil
 	})
 	if err := fs.Parse(args); err != nil || neg || fs.NArg() != 1 {
-		ts.Fatalf("usage: request [-X METHOD] [-H HEADER]… [-d BODY] [-o FILE] URL")
+		ts.Fatalf("usage: request [-X METHOD] [-H HEADER]… [-d BODY] [-f FILE] [-o FILE] URL")
 	}
 	base := ts.Getenv("URL")
 	var in io.Reader
 	if *body != "" {
 		in = strings.NewReader(*body)
+	}
+	if *bodyFile != "" {
+		in = strings.NewReader(ts.ReadFile(*bodyFile))
 	}
 	req, err := http.NewRequest(*method, base, in)
 	ts.Check(err)
@@ -223,6 +229,21 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 	if etag := res.Header.Get("ETag"); etag != "" {
 		ts.Setenv("ETAG", etag)
 	}
+}
+
+// cmdCapture sets a variable to what the first group of a pattern matches in the output
+// of the last command: `capture VARIABLE PATTERN`.
+func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture VARIABLE PATTERN")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	found := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) < 2 {
+		ts.Fatalf("%s matches nothing in the output", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // cmdImage prints what kind of image a file is: `webp 400x267 frames=1`.

@@ -59,9 +59,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
-	cached.OnChange = auth.Changed
+	records := workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: store})
+	cached.OnChange = records.Follow
 	workspaces := workspace.NewCached(store, cached)
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: records})
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
 	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
@@ -123,12 +124,15 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: func(l limit.Limit, used int64) { srv.WarnOfLimit(l, used) }})
 	closers = append(closers, func() error { return withGrace(limiter.Close) })
 	apiConfig := api.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
+		Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Replays: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
 		FindPurge: func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 			return srv.FindPurge(ctx, namespace, url)
 		},
 		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
-		Log: log, Version: version, RequestID: server.RequestID, Client: server.Client,
+		Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
+		Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
+			return srv.Explain(ctx, target, accept, origin)
+		},
 	}
 	if hook != nil {
 		apiConfig.TellPurge = hook.Tell
@@ -141,10 +145,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
 		API:        api.New(apiConfig),
-		Dirs:       dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
+		Auth:       auth, Usage: counts, Journal: journal, Leases: store, MaxOriginalBytes: int64(c.MaxOriginalBytes),
+		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
-		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
+		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, AuditLog: store,
 	})
 	closers = append(closers, func() error { return withGrace(srv.Close) })
 

@@ -27,6 +27,7 @@ import (
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -55,9 +56,16 @@ type Config struct {
 	// every call that needs one is answered 401.
 	Auth *apikey.Authenticator
 
-	// Records is where API keys, the audit log, counts and domains are kept. Nil keeps
-	// none.
-	Records Records
+	// APIKeys is where API keys are made and revoked, so that Auth sees it at once. Nil
+	// keeps none.
+	APIKeys APIKeys
+
+	// Audit is where the audit log and the access log are read. Nil keeps none.
+	Audit workspace.AuditLog
+
+	// Replays remembers the answers to requests with an Idempotency-Key. Nil ignores the
+	// header.
+	Replays workspace.Replays
 
 	// Usage counts the requests of API keys, and Journal is the access log of the API.
 	// Nil is none.
@@ -83,6 +91,14 @@ type Config struct {
 	// audit log. Nil leaves it empty.
 	Client func(context.Context) string
 
+	// Explain says what would become of a request for an image: server.Server.Explain.
+	// Nil explains nothing.
+	Explain func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
+
+	// NoteSender is told who sends the request of a context, for the server's log. Nil is
+	// told nothing.
+	NoteSender func(context.Context, apikey.Principal)
+
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -102,13 +118,14 @@ type Config struct {
 	RequestID func(context.Context) string
 }
 
-// Records is what a store keeps beside workspaces, as far as the API needs it.
-type Records interface {
-	workspace.APIKeys
-	workspace.AuditLog
-	workspace.Counters
-	workspace.Domains
+// APIKeys is [workspace.CachedRecords], as far as the API needs it.
+type APIKeys interface {
+	CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error
+	APIKeys(ctx context.Context, workspaceID string) ([]*workspace.APIKey, error)
+	RevokeAPIKey(ctx context.Context, w *workspace.Workspace, id string, at time.Time, audit ...workspace.AuditEntry) error
 }
+
+var _ APIKeys = (*workspace.CachedRecords)(nil)
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
 // The handler is safe for concurrent use.
@@ -116,6 +133,11 @@ func New(c Config) http.Handler {
 	if c.Store == nil {
 		panic("api: Config.Store is nil")
 	}
+	return newAPI(c)
+}
+
+// newAPI is New, but that without a store it is only good for describing itself.
+func newAPI(c Config) *api {
 	a := &api{
 		store:      c.Store,
 		reads:      c.Uncached,
@@ -125,7 +147,9 @@ func New(c Config) http.Handler {
 		log:        c.Log,
 		requestID:  c.RequestID,
 		auth:       c.Auth,
-		records:    c.Records,
+		keys:       c.APIKeys,
+		audit:      c.Audit,
+		replays:    c.Replays,
 		usage:      c.Usage,
 		journal:    c.Journal,
 		findPurge:  c.FindPurge,
@@ -133,6 +157,8 @@ func New(c Config) http.Handler {
 		limiter:    c.Limiter,
 		resolver:   c.Resolver,
 		client:     c.Client,
+		explain:    c.Explain,
+		noteSender: c.NoteSender,
 		now:        c.Now,
 		mux:        http.NewServeMux(),
 	}
@@ -143,13 +169,21 @@ func New(c Config) http.Handler {
 		a.dirSources = func(string) []string { return nil }
 	}
 	if a.auth == nil {
-		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{Log: c.Log})
+		a.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{})
 	}
 	if a.resolver == nil {
 		a.resolver = net.DefaultResolver
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
+	}
+	if a.explain == nil {
+		a.explain = func(context.Context, string, string, string) (server.Explanation, error) {
+			return server.Explanation{}, errNoExplain
+		}
+	}
+	if a.noteSender == nil {
+		a.noteSender = func(context.Context, apikey.Principal) {}
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -171,6 +205,7 @@ func New(c Config) http.Handler {
 	a.huma.UseMiddleware(a.middleware()...)
 	a.routes()
 	a.document = render(a.huma.OpenAPI())
+	a.page, a.pagePolicy = page(a.huma.OpenAPI())
 	return a
 }
 
@@ -184,7 +219,9 @@ type api struct {
 	log        *slog.Logger
 	requestID  func(context.Context) string
 	auth       *apikey.Authenticator
-	records    Records // nil is none
+	keys       APIKeys            // nil is none
+	audit      workspace.AuditLog // nil is none
+	replays    workspace.Replays  // nil is none
 	findPurge  func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
 	tellPurge  func(namespace string, tags []string)
 	limiter    *limit.Limiter
@@ -192,10 +229,14 @@ type api struct {
 	usage      *usage.Recorder // nil is none
 	journal    *usage.Journal  // nil is none
 	client     func(context.Context) string
+	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
+	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time
 	mux        *http.ServeMux
 	huma       huma.API
 	document   []byte // OpenAPI, as served
+	page       []byte // the same for people
+	pagePolicy string // Content-Security-Policy of the page
 }
 
 // middleware is what every request passes before its operation, in this order.
@@ -206,6 +247,7 @@ func (a *api) middleware() huma.Middlewares {
 		a.account,          // before anything is refused, since that is logged too
 		a.refuseKeyInQuery, // before the header is looked at: a right header doesn't make the leak good
 		a.authenticate,     // before anything is read, the body included
+		a.idempotency,      // last, since it keeps the answers of those who may ask, and reads bodies
 	}
 }
 
@@ -269,6 +311,12 @@ func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In)
 		panic("api: " + op.OperationID + " doesn't say which key it needs")
 	}
 	op.SkipValidateParams = true
+	if op.Method == http.MethodPost {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "A text of your own, such as a UUID: the same request sent again with it within 24 hours is answered as the first was, and not done again.",
+		})
+	}
 	describeAnswers(&op)
 
 	// huma reads and judges a body whose description it sees when it registers.

@@ -18,6 +18,7 @@ import (
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 const (
@@ -69,7 +70,6 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 	c := api.Config{
 		Store:    workspace.NewCached(db, workspace.CachedConfig{}),
 		Uncached: db,
-		Records:  db.(api.Records),
 		Version:  "1.2.3",
 		Log:      slog.New(slog.NewJSONHandler(s.log, nil)),
 		RequestID: func(ctx context.Context) string {
@@ -77,7 +77,13 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 			return id
 		},
 	}
-	c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: c.Records, Log: c.Log})
+	if all, ok := db.(workspacetest.Store); ok {
+		keys := workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: all})
+		c.APIKeys, c.Audit, c.Replays = keys, all, all
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: keys})
+	} else {
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})
+	}
 	if change != nil {
 		change(&c)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 func decodeInto[T any](t *testing.T, a answer) (v T) {
@@ -189,9 +190,9 @@ func TestAccessLog(t *testing.T) {
 	var journal *usage.Journal
 	s := start(t, func(c *api.Config) {
 		c.Client = visitor
-		db := c.Records.(workspace.Counters)
+		db := c.Uncached.(workspacetest.Store)
 		recorder = usage.New(usage.Config{Counters: db, Log: slog.New(slog.DiscardHandler)})
-		journal = usage.NewJournal(usage.JournalConfig{Entries: c.Records})
+		journal = usage.NewJournal(usage.JournalConfig{Entries: db})
 		c.Usage, c.Journal = recorder, journal
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)

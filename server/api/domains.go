@@ -88,10 +88,11 @@ func (a *api) domain(ctx context.Context, w *workspace.Workspace, name string) (
 	if !slices.Contains(w.Domains, name) {
 		return claimed, errNoDomain
 	}
-	if a.records == nil {
+	store, ok := a.reads.(workspace.Domains)
+	if !ok {
 		return claimed, nil
 	}
-	d, err := a.records.Domain(ctx, name)
+	d, err := store.Domain(ctx, name)
 	if err != nil && !errors.Is(err, workspace.ErrDomainNotFound) {
 		return claimed, fmt.Errorf("reading domain %q: %w", name, err)
 	}

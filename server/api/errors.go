@@ -47,6 +47,8 @@ var (
 	errNoSigningKey = &refusal{http.StatusNotFound, "NOT_FOUND", "There is no signing key under this id.", nil}
 	errNoAPIKey     = refusal{http.StatusNotFound, "NOT_FOUND", "The workspace has no API key under this id.", nil}
 
+	errNoExplain = &refusal{http.StatusNotFound, "NOT_FOUND", "This server delivers no images, and can't say what it would do.", nil}
+
 	errBodyMissing = invalid("The body is empty: send a JSON object.")
 	errBodyBroken  = invalid("The body could not be read to its end. Send the request again.")
 

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/apikey"
+	images "github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
@@ -19,6 +21,7 @@ import (
 var matrix = map[string]struct {
 	need     string // root, read, write or none
 	id, body string
+	query    string
 	status   int
 	code     string // of an error
 }{
@@ -52,9 +55,11 @@ var matrix = map[string]struct {
 
 	"POST /v1/workspaces/{ns}/purge": {need: "write", body: `{"source":"photos"}`, status: 202},
 
-	"GET /v1/workspaces/{ns}/audit": {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/audit":   {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
 
 	"GET /v1/openapi.json": {need: "none", status: 200},
+	"GET /v1/docs":         {need: "none", status: 200},
 }
 
 // unrouted are requests that no operation answers.
@@ -109,7 +114,10 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
 	s = startOn(t, db, func(c *api.Config) {
-		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
+		c.Explain = func(context.Context, string, string, string) (images.Explanation, error) {
+			return images.Explanation{}, nil
+		}
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: c.APIKeys.(apikey.Keys)})
 	})
 	make := func(namespace string) *workspace.Workspace {
 		w := workspace.New(namespace)
@@ -187,7 +195,7 @@ func TestMatrix(t *testing.T) {
 			if said != row.need {
 				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
 			}
-			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path)
+			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path) + row.query
 			r := request{strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
 			requests = append(requests, r)
 			if r.method == http.MethodGet {
@@ -216,7 +224,11 @@ func TestMatrix(t *testing.T) {
 			header, target := from.header, r.path
 			key := keys[strings.TrimSuffix(from.name, " in the query")]
 			if from.query {
-				target += "?v=" + key
+				target += "?v="
+				if strings.Contains(r.path, "?") {
+					target = r.path + "&v="
+				}
+				target += key
 			}
 			if header == nil {
 				header = []string{"Authorization", "Bearer " + key}

@@ -31,6 +31,7 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
 			{Name: "API keys", Description: "Keys that backends call with, made and revoked with the root key."},
+			{Name: "Images", Description: "What becomes of a request for an image."},
 			{Name: "Audit", Description: "Who changed what, and who asked for what."},
 			{Name: "Domains", Description: "Host names of a workspace's own."},
 			{Name: "Usage", Description: "What was counted."},

@@ -104,6 +104,8 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/usage":               {"get"},
 		"/v1/workspaces/{ns}/domains":             {"get"},
 		"/v1/workspaces/{ns}/domains/{id}/verify": {"post"},
+		"/v1/workspaces/{ns}/explain":             {"get"},
+		"/v1/docs":                                {"get"},
 		"/v1/openapi.json":                        {"get"},
 	}
 	got := map[string][]string{}
@@ -116,7 +118,7 @@ func TestDocument(t *testing.T) {
 			if ref := op.Responses["default"].Content["application/json"].Schema; ref == nil || ref.Ref != "#/components/schemas/ErrorEnvelope" {
 				t.Errorf("%s %s: default answer %+v", method, path, ref)
 			}
-			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json") {
+			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json" || path == "/v1/docs") {
 				t.Errorf("%s %s: public %t", method, path, public)
 			}
 			for _, p := range op.Parameters {

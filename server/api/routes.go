@@ -106,6 +106,13 @@ func (a *api) routes() {
 	}, a.listAudit)
 
 	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/explain", OperationID: "explainURL", Tags: []string{"Images"}, Security: needsRead,
+		Summary: "Explain a URL",
+		Description: "Says what would happen to a request for this URL without a key, and why: each check, the source, the marks, the options, " +
+			"the format, the variant key, and whether the variant is cached. The original is not fetched.",
+	}, a.explainURL)
+
+	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/openapi.json", OperationID: "getOpenAPI", Tags: []string{"Documentation"},
 		Summary:     "Get this document",
 		Description: "Needs no key.",
@@ -115,4 +122,5 @@ func (a *api) routes() {
 			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}},
 		}},
 	}, a.getDocument)
+	a.pageRoute()
 }

@@ -34,6 +34,7 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	v := &visit{ip: a.client(r.Context()), userAgent: r.UserAgent()}
 	ctx = huma.WithContext(ctx, context.WithValue(ctx.Context(), visitKey{}, v))
 	next(ctx)
+	a.noteSender(r.Context(), v.who)
 
 	id, status := v.who.WorkspaceID, ctx.Status()
 	switch v.who.Kind {

@@ -1,0 +1,113 @@
+package api_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+func TestIdempotency(t *testing.T) {
+	s := start(t, nil)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"other"}`).want(t, 201)
+	const keys, body = "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["write"]}`
+
+	first := s.do(t, "POST", keys, body, "Idempotency-Key", "one").want(t, 201)
+	again := s.do(t, "POST", keys, body, "Idempotency-Key", "one").want(t, 201)
+	if again.body != first.body || again.header.Get("Idempotent-Replayed") != "true" || first.header.Get("Idempotent-Replayed") != "" {
+		t.Errorf("the same request again: %v %s\nthe first: %s", again.header, again.body, first.body)
+	}
+	for _, name := range []string{"Content-Type", "Cache-Control", "X-Content-Type-Options"} {
+		again.wantHeader(t, name, first.header.Get(name))
+	}
+	if list := decodeInto[keyList](t, s.do(t, "GET", keys, "").want(t, 200)).APIKeys; len(list) != 1 {
+		t.Errorf("%d keys were made", len(list))
+	}
+	if location := s.do(t, "POST", "/v1/workspaces", `{"namespace":"third"}`, "Idempotency-Key", "w").want(t, 201).header.Get("Location"); location !=
+		s.do(t, "POST", "/v1/workspaces", `{"namespace":"third"}`, "Idempotency-Key", "w").want(t, 201).header.Get("Location") || location == "" {
+		t.Errorf("Location %q is not answered again", location)
+	}
+
+	// Another request under the key, another sender, another workspace, other keys.
+	s.do(t, "POST", keys, `{"name":"CD","scopes":["write"]}`, "Idempotency-Key", "one").wantError(t, 409, "CONFLICT")
+	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one").wantError(t, 409, "CONFLICT")
+	s.do(t, "POST", "/v1/workspaces/other/api-keys", body, "Idempotency-Key", "one").want(t, 201)
+	bearer := "Bearer " + decodeInto[api.MadeAPIKey](t, first).Key
+	a := s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one", "Authorization", bearer).want(t, 201)
+	if b := s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one", "Authorization", bearer).want(t, 201); a.body != b.body {
+		t.Error("an empty body is done twice")
+	}
+	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one", "Authorization", "-").wantError(t, 401, "UNAUTHORIZED")
+	for _, key := range []string{"", "a b", "ü", strings.Repeat("x", 256)} {
+		s.do(t, "POST", keys, body, "Idempotency-Key", key).wantError(t, 400, "VALIDATION_ERROR")
+	}
+
+	// A refusal is an answer like others.
+	refused := s.do(t, "POST", keys, `{"name":""}`, "Idempotency-Key", "bad").want(t, 400)
+	if again := s.do(t, "POST", keys, `{"name":""}`, "Idempotency-Key", "bad").want(t, 400); again.header.Get("Idempotent-Replayed") != "true" || again.body != refused.body {
+		t.Errorf("a refusal again: %s", again.body)
+	}
+	s.do(t, "POST", "/v1/workspaces", `{"name":"`+strings.Repeat("x", 1<<20)+`"}`, "Idempotency-Key", "large").wantError(t, 400, "VALIDATION_ERROR")
+}
+
+// failing is a store whose keys can't be written for a while.
+type failing struct {
+	apiKeys
+	mu    sync.Mutex
+	fail  int
+	begun chan struct{} // with hold: closed by CreateAPIKey
+	hold  chan struct{} // not nil: CreateAPIKey waits for it
+}
+
+func (f *failing) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error {
+	f.mu.Lock()
+	fail, hold := f.fail > 0, f.hold
+	f.fail--
+	f.mu.Unlock()
+	if hold != nil {
+		close(f.begun)
+		<-hold
+	}
+	if fail {
+		return workspace.ErrUnavailable
+	}
+	return f.apiKeys.CreateAPIKey(ctx, k, audit...)
+}
+
+// TestIdempotencyFails lets a request that failed be sent again, and refuses one that is
+// sent while the first is under way.
+func TestIdempotencyFails(t *testing.T) {
+	db := workspacetest.NewMemory()
+	f := &failing{fail: 1}
+	s := startOn(t, db, func(c *api.Config) {
+		f.apiKeys = c.APIKeys
+		c.APIKeys = f
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})
+	})
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
+	const keys, body = "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["write"]}`
+	s.do(t, "POST", keys, body, "Idempotency-Key", "one").wantError(t, 503, "OVERLOADED")
+
+	f.mu.Lock()
+	f.begun, f.hold = make(chan struct{}), make(chan struct{})
+	f.mu.Unlock()
+	first := make(chan answer)
+	go func() { first <- s.do(t, "POST", keys, body, "Idempotency-Key", "one") }()
+	<-f.begun
+	a := s.do(t, "POST", keys, body, "Idempotency-Key", "one")
+	a.wantError(t, 409, "CONFLICT")
+	a.wantHeader(t, "Retry-After", "1")
+	close(f.hold)
+	if a := <-first; a.status != 201 {
+		t.Errorf("the request sent again: %d %s", a.status, a.body)
+	}
+}
+
+// apiKeys is api.APIKeys under a name that its method APIKeys leaves free.
+type apiKeys api.APIKeys

@@ -1,0 +1,68 @@
+package api_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/server/api"
+)
+
+var update = flag.Bool("update", false, "rewrite generated files")
+
+// TestMarkdown holds docs/api.md to the operations that it is made from.
+func TestMarkdown(t *testing.T) {
+	const file = "../../docs/api.md"
+	want, err := api.Markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (make it with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), string(have)); diff != "" {
+		t.Errorf("docs/api.md is stale; run go test ./server/api -run TestMarkdown -update\n%s", diff)
+	}
+	for route := range matrix {
+		if !strings.Contains(string(have), "`"+route+"`") {
+			t.Errorf("docs/api.md doesn't have %s", route)
+		}
+	}
+}
+
+// TestPage shows that the page loads nothing, runs nothing, and allows neither.
+func TestPage(t *testing.T) {
+	a := start(t, nil).do(t, "GET", "/v1/docs", "", "Authorization", "-").want(t, 200)
+	a.wantHeader(t, "Content-Type", "text/html; charset=utf-8")
+	_, style, _ := strings.Cut(a.body, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	a.wantHeader(t, "Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	for _, never := range []string{"<script", "javascript:", "http://", "https://", "<img", "<link", "<iframe", "style=", "url(", "@import", " on"} {
+		text := a.body
+		if strings.HasSuffix(never, "//") || never == " on" { // prose has those; attributes are what counts
+			never = `="` + strings.TrimSpace(never)
+		}
+		if strings.Contains(text, never) {
+			t.Errorf("the page has %s", never)
+		}
+	}
+	for route, row := range matrix {
+		_, path, _ := strings.Cut(route, " ")
+		if !strings.Contains(a.body, "</b> "+path+"</code>") {
+			t.Errorf("the page doesn't have %s (%s)", route, row.need)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// Bodies that are read at a time, each up to the largest original, and how many wait.
+const (
+	bodiesAtOnce = 16
+	bodyQueue    = 256
+)
+
+// transformBody answers POST /{ns}/transform: the body is the original. It is for
+// backends, so it takes a key and knows no CORS; nothing of it is cached.
+func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, query string) error {
+	if rest != "/transform" {
+		w.Header().Set("Allow", allowedMethods)
+		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD; an image to transform is sent with POST to /transform")
+	}
+	who, err := s.sender(w, r, c)
+	switch {
+	case err != nil:
+		return err
+	case who.err != nil:
+		return who.err
+	case !who.known():
+		return unauthorized("transforming a body needs an API key with the scope read: send the header Authorization: Bearer KEY")
+	}
+	if err := s.admit(r.Context(), c); err != nil {
+		return err
+	}
+	a, err := c.readBodyOptions(strings.TrimPrefix(query, "?"))
+	if err != nil {
+		return err
+	}
+	a.who, a.access = who, s.bearer(who, true)
+	a.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
+	w.noteAsk(&a)
+
+	leave, err := s.bodies.enter(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	original, err := s.readBody(w, r, c)
+	if err != nil {
+		return err
+	}
+	if err := s.findMarks(r.Context(), &a); err != nil {
+		return err
+	}
+	undo, err := s.spend(r.Context(), &a)
+	if err != nil {
+		return err
+	}
+	var t timings
+	start := time.Now()
+	img, err := s.transform(r.Context(), a, original)
+	t.transform.Store(int64(time.Since(start)))
+	t.header(w.Header())
+	if err != nil {
+		undo()
+		return err
+	}
+	s.countWork(&a, workspace.Usage{Transforms: 1})
+	e := &cache.Entry{Body: img.Data, ContentType: img.Format.MediaType()}
+	a.describe(w.Header(), e)
+	h := w.Header()
+	h["Cache-Control"] = []string{"no-store"}
+	h["Cache-Status"] = []string{"tintype; fwd=method"}
+	send(w, r, http.StatusOK, e)
+	return nil
+}
+
+// readBodyOptions reads the query of a request whose body is the original.
+func (c *site) readBodyOptions(rawQuery string) (ask, error) {
+	a := ask{site: c, options: transform.Defaults()}
+	q, err := parseQuery(rawQuery)
+	if err != nil {
+		return a, err
+	}
+	if _, given, err := q.Value("src"); err != nil || given {
+		return a, fail("INVALID_SOURCE", "src: the body is the image already; leave src out")
+	}
+	if err := c.readOptions(&a, q); err != nil {
+		return a, err
+	}
+	if a.options.Default != "" {
+		return a, fail("INVALID_OPTION", "default: the image is the body, which can't be missing; leave default out")
+	}
+	a.stamps, err = c.decideMarks(a.options.Mark, a.ref)
+	return a, err
+}
+
+// readBody reads an original from a request, and judges it as one that was fetched.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *site) (*original, error) {
+	if r.ContentLength > s.maxOriginal {
+		return nil, s.bodyTooLarge()
+	}
+	var b bytes.Buffer
+	if r.ContentLength > 0 {
+		b.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, s.maxOriginal))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return nil, s.bodyTooLarge()
+	}
+	if err != nil {
+		return nil, &Error{Code: "INVALID_SOURCE", Message: "the body could not be read to its end; send the request again", Cause: err}
+	}
+	if b.Len() == 0 {
+		return nil, fail("INVALID_SOURCE", "the body is empty: send the image as it is, not as a form")
+	}
+	h, err := s.judge(c, b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return &original{&origin.Object{Body: b.Bytes()}, h}, nil
+}
+
+func (s *Server) bodyTooLarge() error {
+	return fmt.Errorf("%w: the body may have %s bytes", origin.ErrTooLarge, strconv.FormatInt(s.maxOriginal, 10))
+}
+
+// judge reads the header of an original before any decoder sees it.
+func (s *Server) judge(c *site, body []byte) (transform.Header, error) {
+	h, err := transform.ReadHeader(body)
+	if err != nil {
+		return h, err
+	}
+	if err := c.takes(h); err != nil {
+		return h, err
+	}
+	return h, s.limits.Check(h)
+}
