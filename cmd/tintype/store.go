@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -90,7 +91,8 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 	case !newest:
 		log.Warn("secrets in the store are encrypted under an older secret key; tintype store rekey writes them anew")
 	}
-	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, "copies.db"))
+	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // another table's copies are of no use here
+	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, fmt.Sprintf("copies-%x.db", sum[:4])))
 	if err != nil {
 		return nil, cached, err
 	}

@@ -34,6 +34,7 @@ type Server struct {
 	Endpoint string // such as "http://127.0.0.1:41234"
 
 	cmd    *exec.Cmd
+	alive  *os.File      // closing it kills the server
 	output *bytes.Buffer // complete once ended is closed
 	ended  chan struct{}
 }
@@ -114,7 +115,7 @@ func (s *Server) signal(t testing.TB, sig os.Signal) {
 }
 
 func (s *Server) kill() {
-	_ = s.cmd.Process.Kill()
+	_ = s.alive.Close()
 	<-s.ended
 }
 
@@ -133,6 +134,10 @@ func start(ctx context.Context) (s *Server, err error) {
 	return s, err
 }
 
+// lifeline becomes the command in its arguments, beside a process that kills it when
+// the other end of file 3 is closed: when the test binary is gone, however it went.
+const lifeline = `(read -r _; kill -9 $$) <&3 >/dev/null 2>&1 & exec "$0" "$@"`
+
 func startOn(ctx context.Context, dir string) (*Server, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -142,14 +147,20 @@ func startOn(ctx context.Context, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Endpoint: "http://" + address, output: &bytes.Buffer{}, ended: make(chan struct{})}
+	watched, alive, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer watched.Close()
+	s := &Server{Endpoint: "http://" + address, alive: alive, output: &bytes.Buffer{}, ended: make(chan struct{})}
 	// A small heap and the first compiler only: tests are over before the second pays.
-	s.cmd = exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.library.path=./DynamoDBLocal_lib",
+	s.cmd = exec.Command("sh", "-c", lifeline, "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.library.path=./DynamoDBLocal_lib",
 		"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
 	s.cmd.Dir = dir
+	s.cmd.ExtraFiles = []*os.File{watched}
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("DynamoDB Local: %w", err)
+		return nil, errors.Join(fmt.Errorf("DynamoDB Local: %w", err), alive.Close())
 	}
 	go func() {
 		_ = s.cmd.Wait()

@@ -36,7 +36,7 @@ func parseCursor(s string) (c cursor, err error) {
 	}
 	for i, n := range numbers {
 		if c[i], err = strconv.ParseInt(n, 36, 64); err != nil || c[i] < 0 {
-			return c, workspace.ErrCursor
+			return cursor{}, workspace.ErrCursor
 		}
 	}
 	return c, nil
