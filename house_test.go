@@ -29,9 +29,9 @@ var mayImport = map[string][]string{
 	"purgehook": {},
 
 	"workspace": {"transform", "origin", "signing"},
-	"marks":     {"transform", "origin", "cache", "workspace"},
 	"apikey":    {"workspace"},
 	"usage":     {"workspace"},
+	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform"},

@@ -29,6 +29,9 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 		w.Header().Set("Allow", allowedMethods)
 		return fail("METHOD_NOT_ALLOWED", "images are read with GET or HEAD; an image to transform is sent with POST to /transform")
 	}
+	if err := s.admit(r.Context(), c); err != nil {
+		return err
+	}
 	who, err := s.sender(w, r, c)
 	switch {
 	case err != nil:
@@ -38,9 +41,7 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	case !who.known():
 		return unauthorized("transforming a body needs an API key with the scope read: send the header Authorization: Bearer KEY")
 	}
-	if err := s.admit(r.Context(), c); err != nil {
-		return err
-	}
+	r = who.sign(r)
 	a, err := c.readBodyOptions(strings.TrimPrefix(query, "?"))
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	if err := s.findMarks(r.Context(), &a); err != nil {
 		return err
 	}
-	undo, err := s.spend(r.Context(), &a)
+	undo, err := s.spend(r.Context(), c)
 	if err != nil {
 		return err
 	}
@@ -74,10 +75,11 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 		undo()
 		return err
 	}
-	s.countWork(&a, workspace.Usage{Transforms: 1})
+	s.count(r.Context(), c, "", workspace.Usage{Transforms: 1, BytesIn: int64(len(original.Body))})
 	e := &cache.Entry{Body: img.Data, ContentType: img.Format.MediaType()}
 	a.describe(w.Header(), e)
 	h := w.Header()
+	h.Del("Cache-Tag")
 	h["Cache-Control"] = []string{"no-store"}
 	h["Cache-Status"] = []string{"tintype; fwd=method"}
 	send(w, r, http.StatusOK, e)

@@ -66,6 +66,7 @@ func (s *Server) deliver(w *response, r *http.Request, namespace, rest, query st
 		w.Header().Set("Cache-Control", "no-store")
 		return err
 	}
+	r = ask.who.sign(r)
 	ask.accept = transform.ParseAccept(strings.Join(r.Header["Accept"], ",")).And(s.formats)
 	if err := s.authorize(&ask, "/"+namespace+rest+query); err != nil {
 		w.Header().Set("Cache-Control", "no-store")
@@ -284,7 +285,7 @@ type originalKey struct {
 // make fetches the original and transforms it. old is the stale entry that is to
 // be renewed, or nil. Errors that are worth remembering come as entries.
 func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
-	undo, err := s.spend(ctx, &a) // before the origin is asked for nothing
+	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
 	if err != nil {
 		return nil, err
 	}
@@ -300,13 +301,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
 	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.last},
-		func(ctx context.Context) (*original, error) {
-			o, err := s.readOriginal(ctx, a.site, a.ref, have)
-			if err == nil {
-				s.countWork(&a, workspace.Usage{BytesIn: int64(len(o.Body))})
-			}
-			return o, err
-		})
+		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {
 		if old != nil && errors.Is(err, origin.ErrNotModified) {
@@ -326,7 +321,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 		return s.remember(err)
 	}
 	made = true
-	s.countWork(&a, workspace.Usage{Transforms: 1})
+	s.count(ctx, a.site, a.ref.sourceName(), workspace.Usage{Transforms: 1})
 	sum := sha256.Sum256(image.Data)
 	e := &cache.Entry{
 		Body:        image.Data,
@@ -383,6 +378,7 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 	if err != nil {
 		return nil, err
 	}
+	s.count(ctx, c, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
 	h, err := s.judge(c, obj.Body)
 	if err != nil {
 		return nil, err
@@ -419,9 +415,6 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 		return transform.Image{}, err
 	}
 	if a.access.test != "" {
-		if err := s.testKeys.spend(ctx, a.site.ID, a.access.test); err != nil {
-			return transform.Image{}, err
-		}
 		stamped = append(stamped, s.testStamp)
 	}
 	done, err := s.transforms.enter(ctx)

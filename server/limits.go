@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
@@ -39,6 +40,9 @@ func compileLimits(w *workspace.Workspace) (l siteLimits) {
 
 // warnAt is how many percent of a day's or a month's transforms are worth a warning.
 const warnAt = 80
+
+// testTransforms is how many transforms a day a test key may ask for.
+const testTransforms = 100
 
 // admitClient counts a request in the limit of the client's address.
 func (s *Server) admitClient(ctx context.Context, client string) error {
@@ -93,10 +97,14 @@ func (s *Server) refuse(d limit.Decision, who, what string) error {
 }
 
 // spend counts a transform that is about to be made. Where it comes to nothing, what
-// it cost is given back with undo. Test keys have an allowance of their own.
-func (s *Server) spend(ctx context.Context, a *ask) (undo func(), err error) {
-	limits := a.site.limits.transforms
-	if len(limits) == 0 || a.access.test != "" {
+// it cost is given back with undo.
+func (s *Server) spend(ctx context.Context, c *site) (undo func(), err error) {
+	limits, who := c.limits.transforms, "this workspace may make"
+	if p, ok := apikey.PrincipalOf(ctx); ok && p.Test {
+		who = "this test key may make"
+		limits = []limit.Limit{{Key: p.WorkspaceID + "/keys/" + p.KeyID + "/transforms", Window: limit.Day, Max: testTransforms}}
+	}
+	if len(limits) == 0 {
 		return func() {}, nil
 	}
 	d, err := s.limiter.Take(ctx, limits...)
@@ -104,7 +112,7 @@ func (s *Server) spend(ctx context.Context, a *ask) (undo func(), err error) {
 		return nil, err
 	}
 	if !d.OK {
-		return nil, s.refuse(d, "this workspace may make", "transforms")
+		return nil, s.refuse(d, who, "transforms")
 	}
 	return d.Undo, nil
 }

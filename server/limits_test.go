@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -184,6 +185,36 @@ func TestWarning(t *testing.T) {
 		if got, want := warnings(), i >= 7; (got == 1) != want || got > 1 {
 			t.Fatalf("%d warnings after %d of 10", got, i+1)
 		}
+	}
+}
+
+// TestTestKeys: what they make comes from an allowance of their own, and isn't counted.
+func TestTestKeys(t *testing.T) {
+	store := workspacetest.NewMemory()
+	recorder := usage.New(usage.Config{Counters: store, Log: slog.New(slog.DiscardHandler)})
+	b := newBench(t, func(c *Config) { c.Usage = recorder })
+	w := b.acme(func(w *workspace.Workspace) { w.Limits.TransformsPerDay = 1 })
+	b.registry.set(t, w)
+	site, err := b.site(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	test := apikey.WithPrincipal(t.Context(), apikey.Principal{Kind: apikey.Key, KeyID: "k", WorkspaceID: w.ID, Test: true})
+	for i := range 103 {
+		_, err := b.spend(test, site)
+		if (err == nil) != (i < 100) {
+			t.Fatalf("%d: %v", i, err)
+		}
+		b.count(test, site, "photos", workspace.Usage{Transforms: 1})
+	}
+	if _, err := b.spend(t.Context(), site); err != nil {
+		t.Error("a test key spends what is the workspace's:", err)
+	}
+	if err := recorder.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := store.Usage(t.Context(), w.ID, "0000-00-00", "9999-99-99"); err != nil || len(rows) != 0 {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }
 

@@ -20,6 +20,14 @@ type sender struct {
 // known reports whether a key says who it is.
 func (s sender) known() bool { return s.Kind != "" }
 
+// sign returns the request with who sent it in its context, where that is known.
+func (s sender) sign(r *http.Request) *http.Request {
+	if !s.known() {
+		return r
+	}
+	return r.WithContext(apikey.WithPrincipal(r.Context(), s.Principal))
+}
+
 // sender judges the key that a request carries, whatever it asks for: one that is of no
 // use here is refused, also where none is needed, so that nobody believes in it. Two
 // things count as no key: what has not the shape of one, since the header may be meant

@@ -44,12 +44,17 @@ type keyBench struct {
 	down    atomic.Bool // the store doesn't answer
 }
 
-// APIKey is the store's, unless it is down.
-func (k *keyBench) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
-	if k.down.Load() {
+// looked is the store, unless it is down.
+type looked struct {
+	*workspacetest.Memory
+	down *atomic.Bool
+}
+
+func (l looked) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
+	if l.down.Load() {
 		return nil, workspace.ErrUnavailable
 	}
-	return k.store.APIKey(ctx, hash)
+	return l.Memory.APIKey(ctx, hash)
 }
 
 func newKeyBench(t *testing.T) *keyBench {
@@ -57,8 +62,8 @@ func newKeyBench(t *testing.T) *keyBench {
 	k.usage = usage.New(usage.Config{Counters: k.store})
 	k.journal = usage.NewJournal(usage.JournalConfig{Entries: k.store})
 	k.bench = newBench(t, func(c *Config) {
-		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: k})
-		c.Engine, c.Usage, c.Journal, c.Leases, c.MaxOriginalBytes = k.engine, k.usage, k.journal, k.store, 1<<20
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: looked{k.store, &k.down}})
+		c.Engine, c.Usage, c.Journal, c.MaxOriginalBytes = k.engine, k.usage, k.journal, 1<<20
 	})
 	k.upstream.serve("/vault/a.jpg", body(photo(t, 30, 20)))
 	for _, ns := range []string{"acme", "signed", "other"} {
@@ -223,8 +228,8 @@ func TestKeyStoreDown(t *testing.T) {
 	}
 }
 
-// TestTestKeys stamps, keeps apart what is stamped, and counts to a hundred.
-func TestTestKeys(t *testing.T) {
+// TestTestKeyStamp stamps, keeps apart what is stamped, and counts to a hundred.
+func TestTestKeyStamp(t *testing.T) {
 	k := newKeyBench(t)
 	stamped := func() bool {
 		marks := *k.engine.marks.Load()
@@ -370,6 +375,8 @@ func TestKeyAccounting(t *testing.T) {
 	k.get("/acme/vault/none.jpg", k.as("read")...)
 	k.get("/acme/vault/a.jpg", k.as("revoked")...)
 	k.get("/acme/photos/cat.jpg")
+	k.post("/acme/transform?w=9", bytes.NewReader(photo(t, 30, 20)), k.as("root")...)
+	k.get("/acme/photos/cat.jpg?w=77", k.as("test")...) // which isn't counted
 	for _, flush := range []func(context.Context) error{k.usage.Flush, k.journal.Flush} {
 		if err := flush(t.Context()); err != nil {
 			t.Fatal(err)
@@ -392,7 +399,19 @@ func TestKeyAccounting(t *testing.T) {
 	for _, e := range entries {
 		got = append(got, fmt.Sprint(e.Actor, " ", e.Status))
 	}
-	if want := "key:revoked 401, key:read 404, key:read 200"; strings.Join(got, ", ") != want {
+	counted, err := k.store.Usage(t.Context(), "id-of-acme", "0000-00-00", "9999-99-99")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests, transforms int64
+	for _, u := range counted {
+		requests += u.Requests
+		transforms += u.Transforms
+	}
+	if requests != 9 || transforms != 3 {
+		t.Errorf("counted %d requests and %d transforms, want 9 and 3: %+v", requests, transforms, counted)
+	}
+	if want := "key:test 200, key:revoked 401, key:read 404, key:read 200"; strings.Join(got, ", ") != want {
 		t.Errorf("the access log has %s, want %s", got, want)
 	}
 }

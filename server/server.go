@@ -63,13 +63,10 @@ type Config struct {
 	// place of a stored source with the same key.
 	Dirs map[string]map[string]*origin.Dir
 
-	// Auth judges keys that requests for images carry; nil knows none. Usage counts their
-	// requests and Journal notes where they come from; nil is none. Leases are what test
-	// keys spend from; nil lets them make nothing.
+	// Auth judges keys that requests for images carry; nil knows none. Journal notes where
+	// they come from; nil notes nothing.
 	Auth    *apikey.Authenticator
-	Usage   *usage.Recorder
 	Journal *usage.Journal
-	Leases  limit.Leases
 
 	MaxOriginalBytes int64            // of a body that is sent; 0 is 25 MiB
 	BaseDomain       string           // of host-form URLs; empty is none
@@ -84,6 +81,7 @@ type Config struct {
 
 	Domains  Domains            // whose a custom domain is; nil knows none
 	Limiter  *limit.Limiter     // holds workspaces to their limits; nil is one of this server alone
+	Usage    *usage.Recorder    // nil counts nothing
 	AuditLog workspace.AuditLog // where warnings of limits are written; nil is nowhere
 
 	Metrics prometheus.Registerer // nil registers nothing
@@ -103,9 +101,7 @@ type Server struct {
 	marks            marks.Images[originalKey]
 	api              http.Handler
 	auth             *apikey.Authenticator
-	usage            *usage.Recorder
 	journal          *usage.Journal
-	testKeys         *testKeys
 	testStamp        transform.MarkImage
 	bodies           *gate
 	maxOriginal      int64
@@ -122,6 +118,7 @@ type Server struct {
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
 	clientRequests   int
+	usage            *usage.Recorder
 	auditLog         workspace.AuditLog
 	behind           sync.WaitGroup // what is written behind requests
 	metrics          *metrics
@@ -136,7 +133,7 @@ func New(c Config) *Server {
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
 		transformTimeout: c.TransformTimeout, transforms: newGate(c.Transforms, c.Queue), fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
-		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, auditLog: c.AuditLog,
+		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, usage: c.Usage, auditLog: c.AuditLog,
 		clients: limit.New(limit.Config{Log: c.Log}),
 	}
 	if s.limiter == nil {
@@ -148,8 +145,7 @@ func New(c Config) *Server {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.auth, s.usage, s.journal = c.Auth, c.Usage, c.Journal
-	s.testKeys = newTestKeys(c.Leases, s.now)
+	s.auth, s.journal = c.Auth, c.Journal
 	var err error
 	if s.testStamp, err = testStamp(); err != nil {
 		panic(err) // a picture of our own
@@ -205,8 +201,12 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
 		}
-		s.countRequest(res)
 		s.accountKey(res, r)
+		ctx := r.Context()
+		if res.log.who.Kind != "" {
+			ctx = apikey.WithPrincipal(ctx, res.log.who)
+		}
+		s.countRequest(ctx, res)
 		return
 	}
 	first, _, _ := strings.Cut(path[1:], "/")

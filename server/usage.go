@@ -1,6 +1,11 @@
 package server
 
-import "github.com/tintype/tintype/workspace"
+import (
+	"context"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/workspace"
+)
 
 // opTransform is the operation under which images are counted.
 const opTransform = "transform"
@@ -13,17 +18,21 @@ func (r ref) sourceName() string {
 	return r.source.Key
 }
 
-// countWork counts what was done for a variant, unless a test key is the reason.
-func (s *Server) countWork(a *ask, u workspace.Usage) {
-	if s.usage != nil && a.access.test == "" {
-		s.usage.Count(a.site.ID, opTransform, a.ref.sourceName(), u)
+// count adds to the workspace's usage, unless a test key is the reason.
+func (s *Server) count(ctx context.Context, c *site, source string, u workspace.Usage) {
+	if s.usage == nil {
+		return
 	}
+	if p, ok := apikey.PrincipalOf(ctx); ok && p.Test {
+		return
+	}
+	s.usage.Count(c.ID, opTransform, source, u)
 }
 
 // countRequest counts a request for an image once it is answered.
-func (s *Server) countRequest(w *response) {
+func (s *Server) countRequest(ctx context.Context, w *response) {
 	c := w.log.site
-	if c == nil || s.usage == nil || w.log.who.Test {
+	if c == nil {
 		return
 	}
 	u := workspace.Usage{Requests: 1, BytesOut: w.bytes}
@@ -33,5 +42,5 @@ func (s *Server) countRequest(w *response) {
 	if w.status >= 400 {
 		u.Errors = 1
 	}
-	s.usage.Count(c.ID, opTransform, w.log.source, u)
+	s.count(ctx, c, w.log.source, u)
 }

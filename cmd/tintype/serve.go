@@ -59,10 +59,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	records := workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: store})
-	cached.OnChange = records.Follow
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
+	cached.OnChange = auth.Changed
 	workspaces := workspace.NewCached(store, cached)
-	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: records})
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
 	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
@@ -124,7 +123,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: func(l limit.Limit, used int64) { srv.WarnOfLimit(l, used) }})
 	closers = append(closers, func() error { return withGrace(limiter.Close) })
 	apiConfig := api.Config{
-		Store: workspaces, Uncached: store, APIKeys: records, Audit: store, Replays: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
 		FindPurge: func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 			return srv.FindPurge(ctx, namespace, url)
 		},
@@ -145,11 +144,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
 		API:        api.New(apiConfig),
-		Auth:       auth, Usage: counts, Journal: journal, Leases: store, MaxOriginalBytes: int64(c.MaxOriginalBytes),
+		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
-		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, AuditLog: store,
+		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
 	closers = append(closers, func() error { return withGrace(srv.Close) })
 

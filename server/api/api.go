@@ -56,16 +56,9 @@ type Config struct {
 	// every call that needs one is answered 401.
 	Auth *apikey.Authenticator
 
-	// APIKeys is where API keys are made and revoked, so that Auth sees it at once. Nil
-	// keeps none.
-	APIKeys APIKeys
-
-	// Audit is where the audit log and the access log are read. Nil keeps none.
-	Audit workspace.AuditLog
-
-	// Replays remembers the answers to requests with an Idempotency-Key. Nil ignores the
-	// header.
-	Replays workspace.Replays
+	// Records is where API keys, the audit log, counts, domains, and the answers to
+	// requests with an Idempotency-Key are kept. Nil keeps none.
+	Records Records
 
 	// Usage counts the requests of API keys, and Journal is the access log of the API.
 	// Nil is none.
@@ -118,14 +111,14 @@ type Config struct {
 	RequestID func(context.Context) string
 }
 
-// APIKeys is [workspace.CachedRecords], as far as the API needs it.
-type APIKeys interface {
-	CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error
-	APIKeys(ctx context.Context, workspaceID string) ([]*workspace.APIKey, error)
-	RevokeAPIKey(ctx context.Context, w *workspace.Workspace, id string, at time.Time, audit ...workspace.AuditEntry) error
+// Records is what a store keeps beside workspaces, as far as the API needs it.
+type Records interface {
+	workspace.APIKeys
+	workspace.AuditLog
+	workspace.Replays
+	workspace.Counters
+	workspace.Domains
 }
-
-var _ APIKeys = (*workspace.CachedRecords)(nil)
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
 // The handler is safe for concurrent use.
@@ -147,9 +140,7 @@ func newAPI(c Config) *api {
 		log:        c.Log,
 		requestID:  c.RequestID,
 		auth:       c.Auth,
-		keys:       c.APIKeys,
-		audit:      c.Audit,
-		replays:    c.Replays,
+		records:    c.Records,
 		usage:      c.Usage,
 		journal:    c.Journal,
 		findPurge:  c.FindPurge,
@@ -219,9 +210,7 @@ type api struct {
 	log        *slog.Logger
 	requestID  func(context.Context) string
 	auth       *apikey.Authenticator
-	keys       APIKeys            // nil is none
-	audit      workspace.AuditLog // nil is none
-	replays    workspace.Replays  // nil is none
+	records    Records // nil is none
 	findPurge  func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
 	tellPurge  func(namespace string, tags []string)
 	limiter    *limit.Limiter

@@ -18,7 +18,6 @@ import (
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
-	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 const (
@@ -77,10 +76,9 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 			return id
 		},
 	}
-	if all, ok := db.(workspacetest.Store); ok {
-		keys := workspace.NewCachedRecords(workspace.CachedRecordsConfig{APIKeys: all})
-		c.APIKeys, c.Audit, c.Replays = keys, all, all
-		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: keys})
+	c.Records, _ = db.(api.Records)
+	if c.Records != nil {
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: c.Records, Log: c.Log})
 	} else {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})
 	}

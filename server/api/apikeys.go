@@ -101,9 +101,10 @@ func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyO
 	if req.ExpiresInDays != nil {
 		k.ExpiresAt = k.CreatedAt.Add(time.Duration(*req.ExpiresInDays) * keyLifetime)
 	}
-	if err := a.keys.CreateAPIKey(ctx, k, a.changed(ctx, "api_key.create", k.ID, nil, listed(k))); err != nil {
+	if err := a.records.CreateAPIKey(ctx, k, a.changed(ctx, "api_key.create", k.ID, nil, listed(k))); err != nil {
 		return nil, fmt.Errorf("making an API key of workspace %q: %w", w.Namespace, err)
 	}
+	a.auth.Forget(w.Namespace)
 	return &newAPIKeyOutput{MadeAPIKey{
 		ID: k.ID, Key: secret.Reveal(), Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, ExpiresAt: orNull(k.ExpiresAt),
 	}}, nil
@@ -138,10 +139,10 @@ func (a *api) apiKeys(ctx context.Context, namespace string) (*workspace.Workspa
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.keys == nil {
+	if a.records == nil {
 		return nil, nil, fmt.Errorf("%w: none is set up for API keys", workspace.ErrUnavailable)
 	}
-	keys, err := a.keys.APIKeys(ctx, w.ID)
+	keys, err := a.records.APIKeys(ctx, w.ID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the API keys of workspace %q: %w", namespace, err)
 	}
@@ -193,7 +194,8 @@ func (a *api) revoke(ctx context.Context, w *workspace.Workspace, k *workspace.A
 	at := a.now().UTC()
 	after := k.Clone()
 	after.RevokedAt = at
-	err := a.keys.RevokeAPIKey(ctx, w, k.ID, at, a.changed(ctx, "api_key.revoke", k.ID, listed(k), listed(after)))
+	err := a.records.RevokeAPIKey(ctx, w.ID, k.ID, at, a.changed(ctx, "api_key.revoke", k.ID, listed(k), listed(after)))
+	a.auth.Forget(w.Namespace) // also after an error: it may have been done
 	if err != nil {
 		return fmt.Errorf("revoking an API key of workspace %q: %w", w.Namespace, err)
 	}

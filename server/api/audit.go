@@ -114,10 +114,10 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	}
 	out := &auditOutput{}
 	out.Body.Entries = []AuditEntry{}
-	if a.audit == nil {
+	if a.records == nil {
 		return out, nil
 	}
-	found, err := a.audit.Audit(ctx, w.ID, trail, in.Before, limit+1)
+	found, err := a.records.Audit(ctx, w.ID, trail, in.Before, limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log of workspace %q: %w", in.Namespace, err)
 	}

@@ -88,11 +88,10 @@ func (a *api) domain(ctx context.Context, w *workspace.Workspace, name string) (
 	if !slices.Contains(w.Domains, name) {
 		return claimed, errNoDomain
 	}
-	store, ok := a.reads.(workspace.Domains)
-	if !ok {
+	if a.records == nil {
 		return claimed, nil
 	}
-	d, err := store.Domain(ctx, name)
+	d, err := a.records.Domain(ctx, name)
 	if err != nil && !errors.Is(err, workspace.ErrDomainNotFound) {
 		return claimed, fmt.Errorf("reading domain %q: %w", name, err)
 	}

@@ -58,7 +58,7 @@ func TestIdempotency(t *testing.T) {
 
 // failing is a store whose keys can't be written for a while.
 type failing struct {
-	apiKeys
+	records
 	mu    sync.Mutex
 	fail  int
 	begun chan struct{} // with hold: closed by CreateAPIKey
@@ -77,7 +77,7 @@ func (f *failing) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit .
 	if fail {
 		return workspace.ErrUnavailable
 	}
-	return f.apiKeys.CreateAPIKey(ctx, k, audit...)
+	return f.records.CreateAPIKey(ctx, k, audit...)
 }
 
 // TestIdempotencyFails lets a request that failed be sent again, and refuses one that is
@@ -86,8 +86,8 @@ func TestIdempotencyFails(t *testing.T) {
 	db := workspacetest.NewMemory()
 	f := &failing{fail: 1}
 	s := startOn(t, db, func(c *api.Config) {
-		f.apiKeys = c.APIKeys
-		c.APIKeys = f
+		f.records = c.Records
+		c.Records = f
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
@@ -109,5 +109,5 @@ func TestIdempotencyFails(t *testing.T) {
 	}
 }
 
-// apiKeys is api.APIKeys under a name that its method APIKeys leaves free.
-type apiKeys api.APIKeys
+// records is api.Records under a name of its own, for embedding.
+type records api.Records

@@ -117,7 +117,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		c.Explain = func(context.Context, string, string, string) (images.Explanation, error) {
 			return images.Explanation{}, nil
 		}
-		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: c.APIKeys.(apikey.Keys)})
+		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
 	})
 	make := func(namespace string) *workspace.Workspace {
 		w := workspace.New(namespace)

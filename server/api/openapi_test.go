@@ -104,9 +104,9 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/usage":               {"get"},
 		"/v1/workspaces/{ns}/domains":             {"get"},
 		"/v1/workspaces/{ns}/domains/{id}/verify": {"post"},
+		"/v1/openapi.json":                        {"get"},
 		"/v1/workspaces/{ns}/explain":             {"get"},
 		"/v1/docs":                                {"get"},
-		"/v1/openapi.json":                        {"get"},
 	}
 	got := map[string][]string{}
 	for path, operations := range doc.Paths {

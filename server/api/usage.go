@@ -82,11 +82,10 @@ func (a *api) getUsage(ctx context.Context, in *usageInput) (*usageOutput, error
 	if err != nil {
 		return nil, err
 	}
-	store, ok := a.reads.(workspace.Counters)
-	if !ok {
+	if a.records == nil {
 		return out, nil
 	}
-	rows, err := store.Usage(ctx, w.ID, out.Body.From, out.Body.To)
+	rows, err := a.records.Usage(ctx, w.ID, out.Body.From, out.Body.To)
 	if err != nil {
 		return nil, fmt.Errorf("reading the usage of workspace %q: %w", in.Namespace, err)
 	}
