@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform"},
+	"transform/worker":   {"transform"},
 	"workspace/sqlite":   {"workspace", "limit"},
 	"workspace/dynamodb": {"workspace", "limit"},
 	"origin/bucket":      {"origin"},
@@ -60,6 +61,7 @@ var mayImport = map[string][]string{
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
+	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
 }
 
