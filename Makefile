@@ -52,8 +52,7 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
-soak: deps ## what make test samples, in full: worker faults, overload, memory, ways around a mark, killed writers, a stopped store; over an hour
-	@scripts/install-dynamodb-local
+soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark, writers killed, the store stopped; an hour
 	@scripts/soak
 
 clean: ## remove what was built (not data/)

@@ -1,3 +1,5 @@
+//go:build cgo && linux
+
 package main
 
 import (
@@ -22,14 +24,6 @@ import (
 )
 
 const testRootKey = "the-root-key-of-these-tests"
-
-// soak is short, or long where make soak asks for all of it.
-func soak(short, long int) int {
-	if os.Getenv("SOAK") != "" {
-		return long
-	}
-	return short
-}
 
 // A serverProcess is `tintype serve` with its store in DynamoDB.
 type serverProcess struct {
@@ -188,7 +182,7 @@ func TestServersShareATable(t *testing.T) {
 		t.Logf("server %d refuses after %v", i, took.Round(time.Millisecond))
 	}
 
-	rounds := soak(5, 200)
+	rounds := full(200, 5)
 	for round := range rounds {
 		var w map[string]any
 		if err := json.Unmarshal(servers[round%3].mustCall(t, 200, "GET", "/workspaces/acme", nil), &w); err != nil {
@@ -275,7 +269,7 @@ func TestStoreStopped(t *testing.T) {
 	}
 
 	local.Pause(t)
-	over := time.After(time.Duration(soak(1, 60)) * time.Second)
+	over := time.After(time.Duration(full(60, 1)) * time.Second)
 	began := time.Now()
 	status, answer, err := a.call(t.Context(), "PATCH", "/workspaces/ws-0", map[string]any{"name": "new"})
 	if err != nil || status != 503 || !strings.Contains(string(answer), `"OVERLOADED"`) || strings.Contains(string(answer), "127.0.0.1") {
