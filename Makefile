@@ -44,6 +44,7 @@ bench: build ## speed, memory and looks beside plain libvips calls taken in the 
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./cache ./server ./signing
 	$(GO) test -run '^$$' -bench ManyWorkspaces ./workspace/sqlite
 	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
+	$(GO) run ./bench -isolation -n 200 -server $(BIN)
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery
@@ -51,11 +52,11 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
-soak: deps ## what make test samples, in full: every way around a mark, 500 kills of writers to each store, a minute without the store
+soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark, 500 kills of writers to each store, a minute without the store
+	@scripts/soak
 	@scripts/install-dynamodb-local
 	SOAK=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -v -run 'TestKill' ./workspace/sqlite ./workspace/dynamodb
 	SOAK=1 $(GO) test -count=1 -timeout 30m -v -run 'TestServersShareATable|TestStoreStopped' ./cmd/tintype
-	$(GO) test -count=1 -timeout 60m -v -run 'TestNoWayAroundMarks' ./cmd/tintype -args -attempts=20000
 
 clean: ## remove what was built (not data/)
 	rm -rf bin

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform"},
+	"transform/worker":   {"transform"},
 	"workspace/sqlite":   {"workspace", "limit"},
 	"workspace/dynamodb": {"workspace", "limit"},
 	"origin/bucket":      {"origin"},
@@ -62,6 +63,7 @@ var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
+	"kernel.org/pub/linux":             {"transform/worker"},
 }
 
 // A sourceFile is one Go file's package clause and imports.

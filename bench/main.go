@@ -5,12 +5,14 @@
 //	go run ./bench [-n 40] [-only regexp] [-photos dir]
 //	go run ./bench -quality [-photos dir]
 //	go run ./bench -gallery dir
+//	go run ./bench -isolation [-n 40] [-server bin/tintype]
 //
 // The first prints the processor time of variants made in three ways, turn by turn
 // in one run, with their bytes and scores, and what a mark adds; see speed.go and
 // marks.go. The second sweeps the
 // qualities of every encoder and prints the table that encode.go's scales come
-// from; see quality.go. The third writes a page of every operation, to look at. The
+// from; see quality.go. The fourth measures what worker processes cost; see
+// isolation.go. The third writes a page of every operation, to look at. The
 // first two draw their originals (see originals.go); -photos adds
 // the photographs of a folder.
 package main
@@ -32,8 +34,16 @@ func main() {
 	photos := flag.String("photos", "", "folder of photographs to use instead of drawn ones")
 	quality := flag.Bool("quality", false, "sweep the encoders' qualities instead")
 	gallery := flag.String("gallery", "", "folder to write a page of every operation, fit and format into instead")
-	flag.Parse()
+	isolation := flag.Bool("isolation", false, "measure the cost of worker processes instead")
+	binary := flag.String("server", "", "with -isolation: the binary of a server, whose memory is measured too")
 	log.SetFlags(0)
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		if err := runWorker(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	flag.Parse()
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
 		log.Fatal(err)
@@ -44,6 +54,8 @@ func main() {
 	switch {
 	case *gallery != "":
 		err = writeGallery(*gallery)
+	case *isolation:
+		err = measureIsolation(os.Stdout, *n, *binary)
 	case *quality:
 		err = sweep(os.Stdout, *photos)
 	default:

@@ -24,7 +24,7 @@ import (
 )
 
 // originals are files by name: "photo.jpg" is every photograph as a JPEG 2000
-// pixels wide, "large.jpg" 6000 pixels or as wide as there are, and so on.
+// pixels wide, "large.jpg" 4000 pixels or as wide as there are, and so on.
 type originals map[string][][]byte
 
 // draw makes the originals that no photographs are needed for, and the drawn
@@ -32,7 +32,8 @@ type originals map[string][][]byte
 func draw(photos string) (originals, error) {
 	o := originals{}
 	if photos == "" {
-		o.add("large.jpg", toJPEG(samples.Scene(6000, 4000)))
+		o.add("large.jpg", toJPEG(samples.Scene(4000, 2667)))
+		o.add("huge.jpg", toJPEG(samples.Scene(6000, 4000)))
 		if err := o.addPhoto(toPNG(samples.Scene(2000, 1333))); err != nil {
 			return nil, err
 		}
@@ -165,11 +166,11 @@ func export(picture *govips.ImageRef, to transform.Format, s settings) (data []b
 			MaxKeyFrames: math.MaxInt32, MinKeyFrames: math.MaxInt32 - 1,
 		})
 	case transform.AVIF:
-		data, _, err = picture.ExportAvif(&govips.AvifExportParams{Quality: s.quality, Bitdepth: 8, Effort: s.effort, StripMetadata: true})
+		data, err = exportAVIF(picture, s)
 	case transform.GIF:
 		data, _, err = picture.ExportGIF(&govips.GifExportParams{Dither: 1, Effort: s.effort, Bitdepth: 8})
-	case jxl:
-		data, _, err = picture.ExportJxl(&govips.JxlExportParams{Quality: s.quality, Effort: s.effort})
+	case transform.JXL:
+		data, _, err = picture.ExportJxl(&govips.JxlExportParams{Distance: jxlDistance(s.quality), Effort: s.effort})
 	default:
 		err = fmt.Errorf("%s: no encoder", to)
 	}

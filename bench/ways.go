@@ -97,7 +97,7 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 		transform.JPEG: {quality: 80},
 		transform.PNG:  {effort: 1, filter: govips.PngFilterPaeth},
 		transform.WebP: {quality: 76, effort: 2},
-		transform.AVIF: {quality: 60, effort: 1},
+		transform.AVIF: {quality: 71, effort: 0},
 		transform.GIF:  {effort: 3},
 	}[to])
 }
@@ -164,7 +164,7 @@ func newHouse(dir string) (*house, error) {
 		HTTP:       origin.NewHTTP(origin.HTTPConfig{Limits: origin.DefaultLimits()}),
 		Cache:      cache.NewMemory(256 << 20),
 		Dirs:       map[string]map[string]*origin.Dir{"bench": {"folder": folder}},
-		Limits:     transform.DefaultLimits(), TransformTimeout: time.Minute, Transforms: 1, Queue: 1,
+		Limits:     transform.DefaultLimits(), TransformTimeout: time.Minute,
 		Log: slog.New(slog.DiscardHandler),
 	}).Handler()}, nil
 }

@@ -92,6 +92,9 @@ type Stamp struct {
 	Image string
 	// Mark is its placement. Name is empty: it changes no pixel.
 	Mark transform.Mark
+	// Bound says that the source asks for it, not the options. It is placed on the
+	// picture, where padding that the options add doesn't move it away.
+	Bound bool
 }
 
 // Name is what messages call the mark.
@@ -103,11 +106,14 @@ func (s Stamp) Name() string {
 }
 
 // Fields are the placement as the canonical options that say the same, for the
-// variant key.
+// variant key. Bound is there as well.
 func (s Stamp) Fields() string {
 	o := transform.Defaults()
 	o.Mark = s.Mark
-	o.Mark.Name = "m"
+	o.Mark.Name = "asked"
+	if s.Bound {
+		o.Mark.Name = "bound"
+	}
 	return o.String()
 }
 
@@ -123,7 +129,9 @@ func (s Set) Decide(sources []string, asked transform.Mark) ([]Stamp, error) {
 	var stamps []Stamp
 	for _, p := range s.presets {
 		if slices.ContainsFunc(p.bound, func(key string) bool { return slices.Contains(sources, key) }) {
-			stamps = append(stamps, p.stamp(p.mark))
+			bound := p.stamp(p.mark)
+			bound.Bound = true
+			stamps = append(stamps, bound)
 		}
 	}
 	switch {

@@ -36,7 +36,8 @@ func set(t *testing.T) marks.Set {
 // TestDecide is the policy of marks: each row a preset's and a URL's options, the
 // sources of the original, and what is stamped as name or image with its fields.
 func TestDecide(t *testing.T) {
-	const brand, draft = "brand mark=m&mark-w=20%25", "draft mark=m&mark-opacity=0.5&mark-repeat=1"
+	const askedBrand = "brand mark=asked&mark-w=20%25"
+	const brand, draft = "brand mark=bound&mark-w=20%25", "draft mark=bound&mark-opacity=0.5&mark-repeat=1"
 	for _, c := range []struct {
 		preset, url, sources string
 		want                 string
@@ -58,14 +59,14 @@ func TestDecide(t *testing.T) {
 		{"", "", "both photos", brand + "; " + draft},
 		{"", "mark=free", "open drafts", draft},
 		// Elsewhere the options decide.
-		{"", "mark=free", "open", "free mark=m&mark-align=top,left&mark-pad=10"},
-		{"", "mark=brand", "open", brand},
-		{"", "mark=free&mark-align=center&mark-w=9", "open", "free mark=m&mark-w=9&mark-align=center&mark-pad=10"},
-		{"mark=free&mark-w=7", "mark-opacity=0.5", "open", "free mark=m&mark-w=7&mark-align=top,left&mark-pad=10&mark-opacity=0.5"},
-		{"mark=free", "mark=brand", "open", brand},
-		{"mark-w=9", "mark=free", "open", "free mark=m&mark-w=9&mark-align=top,left&mark-pad=10"},
-		{"", "mark=media/a.png&mark-w=9", "open", "media/a.png mark=m&mark-w=9"},
-		{"", "mark=HTTPS://a.b/c", "", "HTTPS://a.b/c mark=m"},
+		{"", "mark=free", "open", "free mark=asked&mark-align=top,left&mark-pad=10"},
+		{"", "mark=brand", "open", askedBrand},
+		{"", "mark=free&mark-align=center&mark-w=9", "open", "free mark=asked&mark-w=9&mark-align=center&mark-pad=10"},
+		{"mark=free&mark-w=7", "mark-opacity=0.5", "open", "free mark=asked&mark-w=7&mark-align=top,left&mark-pad=10&mark-opacity=0.5"},
+		{"mark=free", "mark=brand", "open", askedBrand},
+		{"mark-w=9", "mark=free", "open", "free mark=asked&mark-w=9&mark-align=top,left&mark-pad=10"},
+		{"", "mark=media/a.png&mark-w=9", "open", "media/a.png mark=asked&mark-w=9"},
+		{"", "mark=HTTPS://a.b/c", "", "HTTPS://a.b/c mark=asked"},
 		{"", "mark=nobody", "open", "error"},
 		{"", "mark=Brand", "open", "error"},
 		{"", "mark=brand%20", "open", "error"},

@@ -2,15 +2,18 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -97,8 +100,8 @@ func TestSingleFlight(t *testing.T) {
 		}
 		wg.Go(func() { answers[i] = b.get(target) })
 	}
-	for b.engine.runs.Load() < 2 || b.transforms.waiting.Load() < others-1 {
-		time.Sleep(time.Millisecond) // until all slots are taken and the rest waits for one
+	for b.engine.runs.Load() < others+1 {
+		time.Sleep(time.Millisecond) // until all are under way
 	}
 	close(b.engine.block)
 	wg.Wait()
@@ -311,27 +314,88 @@ func TestCacheControl(t *testing.T) {
 	}
 }
 
+// TestFullQueueIsRefusedAtOnce: before anything is fetched for it.
 func TestFullQueueIsRefusedAtOnce(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Transforms, c.Queue = 1, 1 })
-	b.engine.block = make(chan struct{})
+	b := newBench(t)
 	b.registry.set(t, b.acme())
-	var wg sync.WaitGroup
-	wg.Go(func() { b.get("/acme/photos/cat.jpg?w=1") })
-	for b.engine.runs.Load() < 1 {
-		time.Sleep(time.Millisecond)
+	if w := b.get("/acme/photos/cat.jpg?w=1"); w.Code != 200 {
+		t.Fatalf("%d", w.Code)
 	}
-	wg.Go(func() { b.get("/acme/photos/cat.jpg?w=2") })
-	for b.transforms.waiting.Load() < 1 {
-		time.Sleep(time.Millisecond)
-	}
-	w := b.get("/acme/photos/cat.jpg?w=3")
-	if w.Code != 503 || code(t, w) != "OVERLOADED" || w.Header().Get("Retry-After") != "1" {
+	fetches := b.upstream.count("/photos/cat.jpg")
+	b.engine.full = fmt.Errorf("%w: too many wait", transform.ErrOverloaded)
+	w := b.get("/acme/photos/cat.jpg?w=2")
+	if w.Code != 503 || code(t, w) != "OVERLOADED" || w.Header().Get("Retry-After") != "1" || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	close(b.engine.block)
-	wg.Wait()
-	if w := b.get("/acme/photos/cat.jpg?w=3"); w.Code != 200 {
-		t.Errorf("afterwards: %d", w.Code)
+	if n := b.upstream.count("/photos/cat.jpg"); n != fetches {
+		t.Errorf("%d fetches for what was refused", n-fetches)
+	}
+	if w := b.get("/acme/photos/cat.jpg?w=1"); w.Code != 200 {
+		t.Errorf("a hit: %d", w.Code)
+	}
+}
+
+// TestEngineFailures: what the engine says about a job that it could not do, and that
+// none of it is remembered as what the original is.
+func TestEngineFailures(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme())
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{transform.ErrOverloaded, 503, "OVERLOADED"},
+		{transform.ErrTimeout, 504, "TRANSFORM_TIMEOUT"},
+		{transform.ErrFailed, 502, "WORKER_FAILED"},
+		{errors.New("vips: secret detail"), 500, "INTERNAL_ERROR"},
+	} {
+		b.engine.fails = c.err
+		w := b.get("/acme/photos/cat.jpg?w=1")
+		if w.Code != c.status || code(t, w) != c.code || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%v: %d %s", c.err, w.Code, w.Body)
+		}
+	}
+	b.engine.fails = nil
+	if w := b.get("/acme/photos/cat.jpg?w=1"); w.Code != 200 {
+		t.Errorf("afterwards: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestOwners: an engine is told for whom it works, of which original, and whether
+// anybody waits.
+func TestOwners(t *testing.T) {
+	b := newBench(t)
+	b.registry.set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources[0].Revalidate = 10
+	}))
+	etag := `"one"`
+	b.upstream.serve("/photos/cat.jpg", func(w http.ResponseWriter, r *http.Request) { body(photo(t, 30, 20), "ETag", etag)(w, r) })
+	for _, target := range []string{"/acme/photos/cat.jpg?w=1", "/acme/photos/cat.jpg?w=2", "/acme?w=3&src=" + b.upstream.URL + "/elsewhere.jpg"} {
+		b.upstream.serve("/elsewhere.jpg", body(photo(t, 30, 20)))
+		if w := b.get(target); w.Code != 200 {
+			t.Fatalf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	etag = `"two"`
+	b.clock.Store(20)
+	b.get("/acme/photos/cat.jpg?w=1")
+	_ = b.Close(t.Context()) // once it is revalidated
+	got := b.engine.owners
+	if len(got) != 4 {
+		t.Fatalf("%d jobs", len(got))
+	}
+	for i, want := range []transform.Owner{
+		{Workspace: "acme", Source: "photos"}, {Workspace: "acme", Source: "photos"}, {Workspace: "acme"},
+		{Workspace: "acme", Source: "photos", Background: true},
+	} {
+		want.Original = got[i].Original
+		if got[i] != want {
+			t.Errorf("job %d: %+v", i, got[i])
+		}
+	}
+	if got[0].Original != got[1].Original || got[0].Original == got[2].Original || got[0].Original == got[3].Original || got[0].Original == "" {
+		t.Errorf("originals: %+v", got)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 
 // generation is part of every variant key. It goes up when the engine's output for
 // the same options changes.
-const generation = "1"
+const generation = "2"
 
 const allowedMethods = "GET, HEAD, OPTIONS"
 
@@ -285,6 +285,9 @@ type originalKey struct {
 // make fetches the original and transforms it. old is the stale entry that is to
 // be renewed, or nil. Errors that are worth remembering come as entries.
 func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	if err := s.admits(ctx, a, old != nil); err != nil {
+		return nil, err
+	}
 	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
 	if err != nil {
 		return nil, err
@@ -315,7 +318,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 
 	orig := hold.Value
 	start = time.Now()
-	image, err := s.transform(ctx, a, orig)
+	image, err := s.transform(ctx, a, orig, old != nil)
 	t.transform.Store(int64(time.Since(start)))
 	if err != nil {
 		return s.remember(err)
@@ -368,7 +371,7 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 // readOriginal fetches an original and judges its header before any decoder sees it.
 func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.Validators) (*original, error) {
 	if host := r.host(); host != "" {
-		done, err := s.fetches.enter(ctx, c.ID+" "+host, s.fetchTimeout)
+		done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
 		if err != nil {
 			return nil, err
 		}
@@ -394,8 +397,9 @@ func (c *site) takes(h transform.Header) error {
 	return nil
 }
 
-// transform turns an original into the variant asked for.
-func (s *Server) transform(ctx context.Context, a ask, orig *original) (transform.Image, error) {
+// transform turns an original into the variant asked for. In the background nobody
+// waits for it.
+func (s *Server) transform(ctx context.Context, a ask, orig *original, background bool) (transform.Image, error) {
 	o := a.options
 	plan, err := o.Plan(orig.header.Upright())
 	if err != nil {
@@ -417,17 +421,44 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original) (transfor
 	if a.access.test != "" {
 		stamped = append(stamped, s.testStamp)
 	}
-	done, err := s.transforms.enter(ctx)
-	if err != nil {
-		return transform.Image{}, err
+	if s.transformTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.transformTimeout)
+		defer cancel()
 	}
-	defer done()
-	ctx, cancel := context.WithTimeout(ctx, s.transformTimeout)
-	defer cancel()
+	owner := a.owner(background)
+	owner.Original = a.fingerprint(orig)
 	return s.engine.Transform(ctx, transform.Job{
 		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits, Marks: stamped,
-		MayKeep: a.auto() && a.accept.Takes(orig.header.Format),
+		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: owner,
 	})
+}
+
+// admits refuses early what the engine would: before anything is fetched for it.
+func (s *Server) admits(ctx context.Context, a ask, background bool) error {
+	if e, ok := s.engine.(admitter); ok {
+		return e.Admits(ctx, a.owner(background))
+	}
+	return nil
+}
+
+// An admitter is an engine with a queue, which may be full.
+type admitter interface {
+	Admits(context.Context, transform.Owner) error
+}
+
+// owner is whom the engine works for.
+func (a *ask) owner(background bool) transform.Owner {
+	o := transform.Owner{Workspace: a.site.Namespace, Background: background}
+	if a.ref.source != nil {
+		o.Source = a.ref.source.Key
+	}
+	return o
+}
+
+// fingerprint is the same for the same bytes only, as far as the origin says.
+func (a *ask) fingerprint(o *original) string {
+	return strings.Join([]string{a.site.ID, a.ref.place(), a.ref.key.Path, a.ref.key.Query, o.ETag, o.LastModified}, "\x00")
 }
 
 // timings are how long the steps of a miss took, in nanoseconds. They are atomic

@@ -45,6 +45,7 @@ var statuses = map[Code]int{
 	"QUOTA_EXCEEDED":        http.StatusTooManyRequests,
 	"INTERNAL_ERROR":        http.StatusInternalServerError,
 	"ORIGIN_ERROR":          http.StatusBadGateway,
+	"WORKER_FAILED":         http.StatusBadGateway,
 	"MARK_UNAVAILABLE":      http.StatusBadGateway,
 	"OVERLOADED":            http.StatusServiceUnavailable,
 	"ORIGIN_TIMEOUT":        http.StatusGatewayTimeout,
@@ -71,6 +72,9 @@ var faults = []struct {
 	{origin.ErrInvalidURL, "INVALID_SOURCE"},
 	{origin.ErrInvalidPath, "INVALID_PATH"},
 	{origin.ErrUnavailable, "ORIGIN_ERROR"},
+	{transform.ErrOverloaded, "OVERLOADED"},
+	{transform.ErrTimeout, "TRANSFORM_TIMEOUT"},
+	{transform.ErrFailed, "WORKER_FAILED"},
 	{transform.ErrUnsupported, "UNSUPPORTED_FORMAT"},
 	{transform.ErrTooLarge, "IMAGE_TOO_LARGE"},
 	{transform.ErrCorrupt, "IMAGE_CORRUPT"},
@@ -104,7 +108,7 @@ func (e *Error) cacheControl() string {
 // decoded.
 func (c Code) aboutOriginal() bool {
 	switch c {
-	case "NOT_FOUND", "ORIGINAL_TOO_LARGE", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE", "ORIGIN_ERROR", "ORIGIN_TIMEOUT", "TRANSFORM_TIMEOUT":
+	case "NOT_FOUND", "ORIGINAL_TOO_LARGE", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE", "ORIGIN_ERROR", "ORIGIN_TIMEOUT", "TRANSFORM_TIMEOUT", "WORKER_FAILED":
 		return true
 	}
 	return false

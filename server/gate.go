@@ -46,67 +46,77 @@ func (g *gate) enter(ctx context.Context) (leave func(), err error) {
 // Fetches at a time: an origin that stalls holds up nobody but its own workspace,
 // and no workspace all of them.
 const (
-	fetchesAtOnce    = 512
-	fetchesPerOrigin = 32 // of one workspace from one host
-	fetchQueue       = 4096
+	fetchesAtOnce       = 512
+	fetchesPerWorkspace = 128
+	fetchesPerOrigin    = 32 // of one workspace from one host
+	fetchQueue          = 4096
 )
 
-// fetchGate admits fetches over the network: so many in all, so many from one
-// origin. Waiting counts as part of the fetch.
+// fetchGate admits fetches over the network: so many in all, so many of one
+// workspace, so many of that from one origin. Waiting counts as part of the fetch.
 type fetchGate struct {
-	all     *gate
-	mu      sync.Mutex // guards origins and the users of each
-	origins map[string]*originGate
+	all    *gate
+	mu     sync.Mutex // guards shared and the users of each
+	shared map[string]*sharedGate
 }
 
-type originGate struct {
+// A sharedGate exists as long as somebody uses it.
+type sharedGate struct {
 	*gate
 	users int
 }
 
 func newFetchGate() *fetchGate {
-	return &fetchGate{all: newGate(fetchesAtOnce, fetchQueue), origins: map[string]*originGate{}}
+	return &fetchGate{all: newGate(fetchesAtOnce, fetchQueue), shared: map[string]*sharedGate{}}
 }
 
-// enter waits, for as long as a fetch may take, for a place among those from the
-// origin and among all.
-func (f *fetchGate) enter(ctx context.Context, origin string, timeout time.Duration) (leave func(), err error) {
+// enter waits, for as long as a fetch may take, for a place at the narrowest gate, then
+// at the wider ones.
+func (f *fetchGate) enter(ctx context.Context, workspace, host string, timeout time.Duration) (leave func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	g := f.use(origin)
-	leaveOrigin, err := g.enter(waiting)
-	if err == nil {
-		var leaveAll func()
-		if leaveAll, err = f.all.enter(waiting); err == nil {
-			return func() { leaveAll(); leaveOrigin(); f.done(origin) }, nil
+	origin := workspace + " " + host
+	gates := []*gate{f.use(origin, fetchesPerOrigin), f.use(workspace, fetchesPerWorkspace), f.all}
+	var left []func()
+	leave = func() {
+		for i := len(left) - 1; i >= 0; i-- {
+			left[i]()
 		}
-		leaveOrigin()
+		f.done(workspace)
+		f.done(origin)
 	}
-	f.done(origin)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, errBusy
+	for _, g := range gates {
+		leaveOne, err := g.enter(waiting)
+		if err != nil {
+			leave()
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				return nil, errBusy
+			}
+			return nil, err
+		}
+		left = append(left, leaveOne)
 	}
-	return nil, err
+	return leave, nil
 }
 
-func (f *fetchGate) use(origin string) *originGate {
+func (f *fetchGate) use(name string, slots int) *gate {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	g := f.origins[origin]
+	g := f.shared[name]
 	if g == nil {
-		g = &originGate{gate: newGate(fetchesPerOrigin, fetchQueue)}
-		f.origins[origin] = g
+		g = &sharedGate{gate: newGate(slots, fetchQueue)}
+		f.shared[name] = g
 	}
 	g.users++
-	return g
+	return g.gate
 }
 
-func (f *fetchGate) done(origin string) {
+func (f *fetchGate) done(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if g := f.origins[origin]; g != nil {
+	if g := f.shared[name]; g != nil {
 		if g.users--; g.users == 0 {
-			delete(f.origins, origin)
+			delete(f.shared, name)
 		}
 	}
 }

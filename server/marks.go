@@ -152,7 +152,7 @@ func (s *Server) markImages(ctx context.Context, a ask) ([]transform.MarkImage, 
 				return nil, errMarkChanged
 			}
 		}
-		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark})
+		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark, OnPicture: m.Bound})
 	}
 	return images, nil
 }

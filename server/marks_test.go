@@ -328,11 +328,19 @@ func TestMarkChanges(t *testing.T) {
 	}
 	b.registry.set(t, markedAcme(t, b, func(w *workspace.Workspace) { w.Marks[0].AutoApplySources = nil }))
 	check("unbound", "plain")
+	asked := b.engine.runs.Load()
+	for range 2 {
+		b.get("/acme/photos/cat.jpg?mark=red")
+	}
 	b.registry.set(t, markedAcme(t, b))
+	b.get("/acme/photos/cat.jpg?mark=red")
+	if b.engine.runs.Load() != asked+2 {
+		t.Error("a bound mark, which padding doesn't move, isn't another variant than one that is asked for")
+	}
 	check("bound", "red")
 	check("a hit", "red")
 	logos, photos := b.upstream.count("/media/red.png"), b.upstream.count("/photos/cat.jpg")
-	if logos != 1 || photos != 2 {
+	if logos != 1 || photos != 3 {
 		t.Errorf("the mark was fetched %d times, the original %d times", logos, photos)
 	}
 	runs := b.engine.runs.Load()

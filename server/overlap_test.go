@@ -116,7 +116,7 @@ func TestStalledOriginHoldsUpNobodyElse(t *testing.T) {
 func stalledGates(b *bench) (n int) {
 	b.fetches.mu.Lock()
 	defer b.fetches.mu.Unlock()
-	for _, g := range b.fetches.origins {
+	for _, g := range b.fetches.shared {
 		n += len(g.slots)
 	}
 	return n

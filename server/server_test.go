@@ -34,10 +34,23 @@ import (
 type goEngine struct {
 	runs  atomic.Int64
 	block chan struct{} // not nil: Transform waits for it to be closed
+	fails error         // not nil: Transform returns it
+	full  error         // not nil: Admits returns it
+
+	mu     sync.Mutex
+	owners []transform.Owner // of the jobs that came
 }
+
+func (e *goEngine) Admits(context.Context, transform.Owner) error { return e.full }
 
 func (e *goEngine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	e.runs.Add(1)
+	e.mu.Lock()
+	e.owners = append(e.owners, job.Owner)
+	e.mu.Unlock()
+	if e.fails != nil {
+		return transform.Image{}, e.fails
+	}
 	if e.block != nil {
 		select {
 		case <-e.block:
@@ -194,9 +207,9 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 		}),
 		Cache:   cache.NewMemory(64 << 20),
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
-		TransformTimeout: 5 * time.Second, Transforms: 2, Queue: 1000,
-		Log: slog.New(slog.NewJSONHandler(b.log, nil)),
-		Now: func() time.Time { return time.Now().Add(time.Duration(b.clock.Load()) * time.Second) },
+		TransformTimeout: 5 * time.Second,
+		Log:              slog.New(slog.NewJSONHandler(b.log, nil)),
+		Now:              func() time.Time { return time.Now().Add(time.Duration(b.clock.Load()) * time.Second) },
 	}
 	for _, f := range change {
 		f(&c)

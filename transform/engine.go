@@ -23,6 +23,14 @@ var (
 	// without it. What is wrong with the image is wrapped beside it: look for ErrMark
 	// first.
 	ErrMark = errors.New("the mark can't be stamped")
+	// ErrFailed: the engine broke down over this image, or it takes more memory than
+	// there is for one.
+	ErrFailed = errors.New("the image could not be processed")
+	// ErrTimeout: the transform took longer than one may.
+	ErrTimeout = errors.New("the transform took too long")
+	// ErrOverloaded: there is more work than the engine gets through; later it may
+	// have less.
+	ErrOverloaded = errors.New("the server is busy")
 )
 
 type truncatedError struct{}
@@ -39,12 +47,23 @@ type Job struct {
 	Format   Format  // of the output; never Auto or SameAsOriginal
 	Limits   Limits
 	// Marks are stamped on every frame, the first one lowest. They alone count, not
-	// what Options.Mark names.
+	// what Options.Mark names. An output with marks carries no more than
+	// MetadataCopyright: EXIF and XMP hold previews of the picture without them.
 	Marks []MarkImage
 	// Whoever gets the output takes the original's own format too. Where no pixel
 	// changes and that is smaller, the output is the original, without the metadata
 	// that is not to be kept, in its format.
 	MayKeep bool
+	Owner   Owner
+}
+
+// An Owner says on whose behalf a job is done. It changes nothing about the output;
+// an engine that queues and refuses jobs goes by it. The zero Owner is nobody's.
+type Owner struct {
+	Workspace  string // takes turns with the others
+	Source     string // key of the source, for logs and figures; empty for a full URL
+	Original   string // equal for the same bytes only; empty is not known
+	Background bool   // nobody waits for the output
 }
 
 // A MarkImage is one mark to stamp: its image, and how it is placed.
@@ -53,6 +72,9 @@ type MarkImage struct {
 	Header Header   // what ReadHeader said of Image
 	Hash   [32]byte // SHA-256 of Image: an engine may keep what it made of an image under it
 	Mark   Mark     // Name counts for nothing; pixel lengths are multiplied with Options.DPR
+	// OnPicture places the mark on the picture alone rather than on the whole output,
+	// so that it doesn't lie on padding, which anybody can cut off.
+	OnPicture bool
 }
 
 // An Image is one encoded variant.

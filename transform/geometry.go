@@ -29,6 +29,12 @@ func (o Options) Plan(upright Size) (Plan, error) {
 	return o.PlanRegion(region)
 }
 
+// Picture is the part of the output that isn't padding.
+func (p Plan) Picture() image.Rectangle {
+	at := p.Offset.Add(image.Pt(p.Pad[3], p.Pad[0]))
+	return image.Rectangle{at, at.Add(p.Crop.Size())}
+}
+
 // Region is what Rect keeps of an upright original of this size, cut to the
 // image. Where nothing is left the error is an [*OptionError].
 func (o Options) Region(upright Size) (image.Rectangle, error) {

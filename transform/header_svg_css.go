@@ -324,7 +324,7 @@ func checkSVGFilter(name, value []byte) error {
 	}
 	for field := range bytes.FieldsFuncSeq(value, svgSeparates) {
 		if n, _ := leadingNumber(field); n > most {
-			return tooLarge("a filter of the SVG has %s=%q; at most %v is drawn", name, quote(string(value)), most)
+			return tooLarge("a filter of the SVG has %s=%s; at most %v is drawn", name, quote(string(value)), most)
 		}
 	}
 	return nil

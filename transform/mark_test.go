@@ -76,6 +76,29 @@ func TestPlaceMark(t *testing.T) {
 	}
 }
 
+func TestPlanPicture(t *testing.T) {
+	for query, want := range map[string]image.Rectangle{
+		"":                                     image.Rect(0, 0, 400, 300),
+		"w=100":                                image.Rect(0, 0, 100, 75),
+		"w=100&rotate=90":                      image.Rect(0, 0, 100, 133),
+		"w=100&pad=1,2,3,4":                    image.Rect(4, 1, 104, 76),
+		"w=100&pad=1,2,3,4&dpr=2":              image.Rect(8, 2, 208, 152),
+		"w=100&h=100&fit=cover&pad=5":          image.Rect(5, 5, 105, 105),
+		"w=100&h=95&fit=pad":                   image.Rect(0, 10, 100, 85),
+		"w=100&h=95&fit=pad&g=south&pad=0,0,9": image.Rect(0, 20, 100, 95),
+		"w=300&h=75&fit=pad&g=east":            image.Rect(200, 0, 300, 75),
+		"rect=0,0,40,30&pad=0,0,0,7":           image.Rect(7, 0, 47, 30),
+	} {
+		p, err := mustParse(t, query).Plan(transform.Size{W: 400, H: 300})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Picture(); got != want || !got.In(image.Rect(0, 0, p.Output.W, p.Output.H)) {
+			t.Errorf("%q: %v on %v, want %v", query, got, p.Output, want)
+		}
+	}
+}
+
 func TestPlaceRepeatedMark(t *testing.T) {
 	o := mustParse(t, "mark=m&mark-w=50&mark-pad=10&mark-repeat&mark-align=top,left")
 	p := o.Mark.Place(transform.Size{W: 400, H: 300}, transform.Size{W: 200, H: 100}, 2)

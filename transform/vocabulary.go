@@ -120,7 +120,7 @@ var vocabulary = [...]option{
 	{"anim", nil, "1", "Keeps an animation where both formats can; off takes the first frame.",
 		"orbit.gif?w=200&anim=0",
 		flag(func(o *Options) *bool { return &o.Anim })},
-	{"metadata", nil, "none", "What the output carries besides pixels. Unless it is `keep`, colours are converted to sRGB.",
+	{"metadata", nil, "none", "What the output carries besides pixels. Unless it is `keep`, colours are converted to sRGB. With a mark `keep` is `copyright`, since metadata holds previews without it.",
 		"dusk.jpg?w=400&metadata=copyright",
 		word(func(o *Options) *Metadata { return &o.Metadata }, nil, MetadataNone, MetadataCopyright, MetadataKeep)},
 

@@ -42,9 +42,12 @@ type serveCmd struct {
 
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. The endpoint is for what isn't AWS."`
 
-	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Transforms at a time; 0 is one for every core (${default})."`
-	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; more are answered 503 at once (${default})."`
-	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take (${default})."`
+	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, that is transforms at a time; 0 is one for every core (${default})."`
+	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"How worker processes are locked in: with the layers that this system has (auto), with all or not at all (require), or with limits only (off) (${default})."`
+	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; of one workspace, as many as it leaves places for others. More are answered 503 at once (${default})."`
+	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of this machine's, or of the container's (${default})."`
+	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process, which fails beyond it (${default})."`
+	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take, once it has begun; and how long it may wait to (${default})."`
 	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take (${default})."`
 	MaxOriginalBytes size          `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
 	MaxPixels        int           `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
@@ -65,6 +68,7 @@ func (c *serveCmd) Validate() error {
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 0, "a whole number from 0"},
 		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
+		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},

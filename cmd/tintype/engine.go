@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/tintype/tintype/transform"
@@ -14,6 +15,15 @@ func newEngine(log *slog.Logger) (transform.Engine, error) {
 		return nil, err
 	}
 	return vips.New(), nil
+}
+
+// newWorkerEngine is newEngine for a process that can load nothing later.
+func newWorkerEngine(log *slog.Logger) (transform.Engine, error) {
+	engine, err := newEngine(log)
+	if err == nil {
+		vips.Warm(context.Background())
+	}
+	return engine, err
 }
 
 func engineVersion() string { return vips.Version() }

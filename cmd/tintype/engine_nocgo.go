@@ -13,4 +13,6 @@ func newEngine(*slog.Logger) (transform.Engine, error) {
 	return nil, errors.New("this tintype was built without libvips and can't transform: build it with CGO_ENABLED=1")
 }
 
+func newWorkerEngine(log *slog.Logger) (transform.Engine, error) { return newEngine(log) }
+
 func engineVersion() string { return "missing" }

@@ -35,6 +35,7 @@ type cli struct {
 	Store     storeCmd     `cmd:"" help:"Look after a store that servers share."`
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
+	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`
 	Health    healthCmd    `cmd:"" help:"Ask a running server on this machine whether it is well." hidden:""`
 	Version   versionCmd   `cmd:"" help:"Say which version this is."`
 }

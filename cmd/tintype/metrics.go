@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/transform/worker"
 )
 
 // A tier is a cache tier that counts what it does.
@@ -46,5 +47,75 @@ func (m tierMetrics) Collect(c chan<- prometheus.Metric) {
 		for _, f := range tierFigures {
 			c <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(s), name)
 		}
+	}
+}
+
+// poolMetrics shows the figures of the worker processes, read when they are asked for.
+type poolMetrics struct{ *worker.Pool }
+
+var (
+	poolProcesses = poolDesc("processes", "Worker processes, by state (idle, busy, starting).", "state")
+	poolWaiting   = poolDesc("queue_length", "Transforms that wait for a worker.")
+	poolRunning   = poolDesc("running", "Transforms under way.")
+	poolBudget    = poolDesc("budget_bytes", "Memory that transforms at a time are estimated to take at most.")
+	poolUsed      = poolDesc("budget_used_bytes", "Memory that those under way are estimated to take.")
+	poolMemory    = poolDesc("memory_bytes", "Memory that the worker processes hold for themselves.")
+	poolBlamed    = poolDesc("blamed_originals", "Originals that are refused since they brought a worker down.")
+	poolStarted   = poolDesc("started_total", "Worker processes that became ready.")
+	poolRetired   = poolDesc("retired_total", "Worker processes replaced for the jobs they had done or the memory they held.")
+	poolRetried   = poolDesc("retried_total", "Transforms handed to another worker since the first was lost.")
+	poolRefused   = poolDesc("refused_total", "Transforms refused by the queue, by reason (full, late).", "reason")
+	poolDeaths    = poolDesc("lost_total", "Worker processes lost, by reason and by what they were at work on.", "reason", "workspace", "source", "format")
+	poolWaits     = poolDesc("queue_seconds", "How long transforms waited for a worker.")
+	poolReplaced  = poolDesc("replaced_seconds", "From the loss of a worker until there was one for every transform at a time again.")
+)
+
+func poolDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tintype_workers_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (m poolMetrics) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		poolProcesses, poolWaiting, poolRunning, poolBudget, poolUsed, poolMemory, poolBlamed, poolStarted, poolRetired, poolRetried,
+		poolRefused, poolDeaths, poolWaits, poolReplaced,
+	} {
+		c <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m poolMetrics) Collect(c chan<- prometheus.Metric) {
+	s := m.Stats()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(poolProcesses, float64(s.Idle), "idle")
+	gauge(poolProcesses, float64(s.Busy), "busy")
+	gauge(poolProcesses, float64(s.Starting), "starting")
+	gauge(poolWaiting, float64(s.Waiting))
+	gauge(poolRunning, float64(s.Running))
+	gauge(poolBudget, float64(s.Budget))
+	gauge(poolUsed, float64(s.Used))
+	gauge(poolMemory, float64(s.PrivateSize))
+	gauge(poolBlamed, float64(s.Blamed))
+	counter(poolStarted, s.Started)
+	counter(poolRetired, s.Retired)
+	counter(poolRetried, s.Retried)
+	for reason, n := range s.Refused {
+		counter(poolRefused, n, reason)
+	}
+	for d, n := range s.Deaths {
+		counter(poolDeaths, n, d.Reason, d.Workspace, d.Source, d.Format)
+	}
+	for d, h := range map[*prometheus.Desc]worker.Histogram{poolWaits: s.Waits, poolReplaced: s.Replaced} {
+		buckets := map[float64]uint64{}
+		for i, bound := range h.Bounds {
+			buckets[bound] = h.Counts[i]
+		}
+		c <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets)
 	}
 }

@@ -27,6 +27,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A server of these tests starts this binary again for its workers.
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		if err := testWorker(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	testscript.Main(tidy{m}, map[string]func(){"tintype": main})
 }
 

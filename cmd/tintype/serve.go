@@ -11,7 +11,6 @@ import (
 	"net/http/pprof"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -79,10 +78,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	closers = append(closers, closeDirs)
 
-	engine, err := newEngine(log)
+	workers, err := c.startWorkers(ctx, log)
 	if err != nil {
 		return err
 	}
+	closers = append(closers, func() error { return withGrace(workers.Close) })
 	memory := cache.NewMemory(int64(c.CacheMemory))
 	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
@@ -109,12 +109,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures)
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers})
 
-	workers := c.Workers
-	if workers == 0 {
-		workers = runtime.NumCPU()
-	}
 	hook, err := c.purgeHook(std.getenv, fetching, log)
 	if err != nil {
 		return err
@@ -139,14 +135,14 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	srv = server.New(server.Config{
 		Workspaces: workspaces,
-		Engine:     engine,
+		Engine:     workers,
 		HTTP:       origin.NewHTTP(fetching),
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
 		API:        api.New(apiConfig),
 		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
-		FetchTimeout: c.FetchTimeout, TransformTimeout: c.TransformTimeout, Transforms: workers, Queue: c.Queue,
+		FetchTimeout:   c.FetchTimeout,
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
@@ -178,7 +174,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
 	servers = append(servers, serveOn(public, srv.Handler(), log))
-	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion(), "workers", workers)
+	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion())
 	c.announce(std.stdout, public.Addr())
 	if !auth.HasRoot() {
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")

@@ -1,82 +1,35 @@
-//go:build cgo
-
 package vips
+
+// #cgo pkg-config: vips
+// #include "roll.h"
+import "C"
 
 import (
 	"context"
+	"errors"
 	"image"
-
-	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// eachFrame does what has to be done to every frame for itself, so that no frame
-// bleeds into the next: it takes the roll apart and joins the results, with the
-// delays and the loop count of the original. Steps that look at one pixel at a
-// time are done to whole rolls instead, since describing a step to libvips takes
-// longer than small frames do.
-//
-// The frames are lazy: each is decoded as the encoder comes to it, in order, so
-// that an animation takes hardly more memory than a still.
-func (t *task) eachFrame(ctx context.Context, roll *frame) error {
+// geometry does what looks at more than one pixel at a time: to whole rolls of
+// frames, since describing a step to libvips takes longer than small frames do, but
+// such that no frame bleeds into the next. Until it is done libvips and govips must
+// not see frames: they would take parts of one for another.
+func (t *task) geometry(ctx context.Context, roll *frame) error {
 	if t.frames == 1 {
 		if err := roll.onePage(); err != nil {
 			return err
 		}
-		return t.makeFrame(ctx, roll)
-	}
-	if t.framesDone() {
+	} else if t.framesDone() {
 		return nil
 	}
-	delays, err := roll.PageDelay()
+	delays, err := t.delays(roll)
 	if err != nil {
-		return fault("read delays", err)
+		return err
 	}
 	loop := roll.Loop()
-	// From here on govips and libvips must not see pages: they would treat
-	// parts of a frame as such.
 	if err := roll.onePage(); err != nil {
 		return err
 	}
-
-	frames := make([]*govips.ImageRef, 0, t.frames)
-	defer func() {
-		for _, f := range frames {
-			f.Close()
-		}
-	}()
-	height := roll.Height() / t.frames
-	for i := range t.frames {
-		copied, err := roll.Copy()
-		if err != nil {
-			return fault("cut frame", err)
-		}
-		f := &frame{copied}
-		if err = f.ExtractArea(0, i*height, f.Width(), height); err != nil {
-			err = fault("cut frame", err)
-		} else {
-			err = t.makeFrame(ctx, f)
-		}
-		frames = append(frames, f.ImageRef)
-		if err != nil {
-			return err
-		}
-	}
-	if err := joinFrames(frames, delays, loop); err != nil {
-		return err
-	}
-	roll.replace(frames[0])
-	frames = frames[1:]
-	return nil
-}
-
-// framesDone reports whether nothing is left to be done to frames for themselves.
-func (t *task) framesDone() bool {
-	return (t.reduced || t.region == t.loaded && t.unchanged()) && !t.spreads() &&
-		!t.plan.Smart && t.kept == image.Rect(0, 0, t.scaled.W, t.scaled.H) && t.turn == (turn{})
-}
-
-// makeFrame is what is done to a single frame.
-func (t *task) makeFrame(ctx context.Context, f *frame) error {
 	for _, step := range []func(context.Context, *frame) error{
 		t.cutRegion,
 		t.resize,
@@ -90,32 +43,88 @@ func (t *task) makeFrame(ctx context.Context, f *frame) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := step(ctx, f); err != nil {
+		if err := step(ctx, roll); err != nil {
 			return err
+		}
+	}
+	if t.frames == 1 {
+		return nil
+	}
+	return t.makeRoll(roll, delays, loop)
+}
+
+// framesDone reports whether geometry has nothing to do.
+func (t *task) framesDone() bool {
+	kept := t.reduced || t.region == t.loaded && t.unchanged() && t.kept == image.Rect(0, 0, t.scaled.W, t.scaled.H)
+	return kept && !t.spreads() && !t.plan.Smart && t.turn == (turn{})
+}
+
+// delays are those of the original's frames, in milliseconds.
+func (t *task) delays(roll *frame) ([]int, error) {
+	if t.frames == 1 {
+		return nil, nil
+	}
+	delays, err := roll.PageDelay()
+	if err != nil {
+		return nil, fault("read delays", err)
+	}
+	return delays, nil
+}
+
+// makeRoll makes a picture count as an animation again.
+func (t *task) makeRoll(f *frame, delays []int, loop int) error {
+	for _, step := range []func() error{
+		func() error { return f.SetPageHeight(f.Height() / t.frames) },
+		func() error { return f.SetPages(t.frames) },
+		func() error { return f.SetPageDelay(delays) },
+		func() error { return f.SetLoop(loop) },
+	} {
+		if err := step(); err != nil {
+			return fault("join frames", err)
 		}
 	}
 	return nil
 }
 
-// joinFrames makes the first frame the roll of all.
-func joinFrames(frames []*govips.ImageRef, delays []int, loop int) error {
-	roll, height := frames[0], frames[0].Height()
-	if err := roll.ArrayJoin(frames[1:], 1); err != nil {
-		return fault("join frames", err)
+// cut keeps a part of every frame, which may reach beyond it: its outermost pixels
+// go on there; and turns that.
+func (t *task) cut(f *frame, part image.Rectangle, by turn) error {
+	c := C.TintypeCut{
+		frames: C.int(t.frames),
+		left:   C.int(part.Min.X), top: C.int(part.Min.Y), width: C.int(part.Dx()), height: C.int(part.Dy()),
+		quarters: C.int(by.quarters),
 	}
-	if err := roll.SetPageHeight(height); err != nil {
-		return fault("join frames", err)
+	if by.mirrored {
+		c.mirrored = 1
 	}
-	if err := roll.SetPages(len(frames)); err != nil {
-		return fault("join frames", err)
+	var out *C.VipsImage
+	if C.tintype_cut(vipsImage(f.ImageRef), &out, &c) != 0 {
+		return fault("cut", errors.New(lastError()))
 	}
-	if err := roll.SetPageDelay(delays); err != nil {
-		return fault("join frames", err)
+	setVipsImage(f.ImageRef, out)
+	return f.onePage()
+}
+
+// spaced does something that looks at so many pixels above and below each, `before`
+// of them; which are `after` by then.
+func (t *task) spaced(f *frame, before, after int, do func() error) error {
+	if t.frames == 1 {
+		return do()
 	}
-	if err := roll.SetLoop(loop); err != nil {
-		return fault("join frames", err)
+	size := t.frameSize(f)
+	if err := t.cut(f, image.Rect(0, -before, size.Dx(), size.Dy()+before), turn{}); err != nil {
+		return err
 	}
-	return nil
+	if err := do(); err != nil {
+		return err
+	}
+	size = t.frameSize(f)
+	return t.cut(f, image.Rect(0, after, size.Dx(), size.Dy()-after), turn{})
+}
+
+// frameSize is a frame of the roll.
+func (t *task) frameSize(f *frame) image.Rectangle {
+	return image.Rect(0, 0, f.Width(), f.Height()/t.frames)
 }
 
 // onePage makes a picture count as a single page, whatever its height has become.

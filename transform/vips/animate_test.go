@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/gif"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -188,5 +189,53 @@ func TestFirstFrame(t *testing.T) {
 		}
 		got := decode(t, out.Data)
 		wantColor(t, got, got.Rect.Dx()/2, got.Rect.Dy()-1, red, 6)
+	}
+}
+
+// TestFramesAreStills: what is done to an animation gives what it gives of each
+// frame for itself, to the level; where a blur goes by way of a smaller picture, to
+// two.
+func TestFramesAreStills(t *testing.T) {
+	palette := make(color.Palette, 256)
+	for i := range palette {
+		palette[i] = color.NRGBA{uint8(i), uint8(i * 7), uint8(i * 31), 255}
+	}
+	palette[0] = color.NRGBA{}
+	draw := func(i int) *image.Paletted {
+		random := rand.New(rand.NewPCG(uint64(i), 7))
+		m := image.NewPaletted(image.Rect(0, 0, 53, 41), palette)
+		for p := range m.Pix {
+			m.Pix[p] = uint8(random.Uint32())
+		}
+		return m
+	}
+	const frames = 4
+	g := &gif.GIF{}
+	var stills [frames][]byte
+	for i := range frames {
+		g.Image, g.Delay, g.Disposal = append(g.Image, draw(i)), append(g.Delay, 5), append(g.Disposal, gif.DisposalBackground)
+		stills[i] = encodeFrames(t, 1, func(int) *image.Paletted { return draw(i) })
+	}
+	var roll bytes.Buffer
+	if err := gif.EncodeAll(&roll, g); err != nil {
+		t.Fatal(err)
+	}
+	for query, tolerance := range map[string]int{
+		"rect=5,7,30,20": 0, "rect=5,7,30,20&w=15": 0, "w=20&h=20&fit=cover": 0, "w=130&fit=contain": 0, "w=80&h=20&fit=squeeze": 0,
+		"rotate=90": 0, "rotate=180&flip=h": 0, "flip=v": 0, "flip=h&rotate=270&w=31": 0, "rect=5,7,30,20&rotate=90&w=60&h=60&fit=cover": 0,
+		"blur=1": 0, "blur=3.5": 0, "blur=9": 2, "blur=40": 2, "sharpen=20": 0, "pixelate=6": 0, "rect=5,7,30,20&blur=2&sharpen=9&pixelate=4&rotate=90": 0,
+	} {
+		out := run(t, roll.Bytes(), query+"&lossless", transform.WebP)
+		for i, got := range webpFrames(t, out.Data) {
+			want := decode(t, run(t, stills[i], query+"&lossless", transform.WebP).Data)
+			wantSize(t, got, want.Rect.Dx(), want.Rect.Dy())
+			for p := range want.Pix {
+				a := int(want.Pix[p|3])
+				if d := int(got.Pix[p])*a - int(want.Pix[p])*a; max(d, -d) > tolerance*255 {
+					t.Errorf("%s: frame %d has %d at byte %d, the still %d", query, i, got.Pix[p], p, want.Pix[p])
+					break
+				}
+			}
+		}
 	}
 }

@@ -106,10 +106,9 @@ func (t *task) floatsToSRGB(f *frame) error {
 func (t *task) toSRGB(_ context.Context, f *frame) error {
 	switch {
 	case f.Interpretation() == govips.InterpretationCMYK:
-		// The fallback is for an original without a profile.
-		if err := f.TransformICCProfileWithFallback(builtinSRGB, builtinCMYK); err != nil {
-			if err := f.ToColorSpace(govips.InterpretationSRGB); err != nil {
-				return fault("colour", err)
+		if !t.profile.fits(4) || f.TransformICCProfileWithFallback(builtinSRGB, builtinCMYK) != nil {
+			if err := f.inksToSRGB(); err != nil {
+				return err
 			}
 		}
 	case t.keepsProfile(f):
@@ -119,6 +118,43 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 		_ = f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB)
 	}
 	if err := f.RemoveICCProfile(); err != nil {
+		return fault("colour", err)
+	}
+	return nil
+}
+
+// inksToSRGB converts CMYK without a profile as browsers do: each ink takes its share
+// of the light of one colour, and black of all.
+func (f *frame) inksToSRGB() error {
+	black, err := f.ExtractBandToImage(3, 1)
+	if err != nil {
+		return fault("colour", err)
+	}
+	defer black.Close()
+	var alpha *govips.ImageRef
+	if f.Bands() > 4 {
+		if alpha, err = f.ExtractBandToImage(4, 1); err != nil {
+			return fault("colour", err)
+		}
+		defer alpha.Close()
+	}
+	for _, step := range []func() error{
+		func() error { return f.ExtractBand(0, 3) },
+		func() error { return f.Linear1(-1, 255) },
+		func() error { return black.Linear1(-1.0/255, 1) },
+		func() error { return f.Multiply(black) },
+		func() error { return f.Linear1(1, 0.5) },
+		func() error { return f.Cast(govips.BandFormatUchar) },
+		func() error { return f.reinterpret(govips.InterpretationSRGB) },
+	} {
+		if err := step(); err != nil {
+			return fault("colour", err)
+		}
+	}
+	if alpha == nil {
+		return nil
+	}
+	if err := f.BandJoin(alpha); err != nil {
 		return fault("colour", err)
 	}
 	return nil

@@ -13,13 +13,10 @@ import (
 
 // crop keeps what the plan keeps, where the plan knows the place.
 func (t *task) crop(_ context.Context, f *frame) error {
-	if t.plan.Smart || t.kept == image.Rect(0, 0, f.Width(), f.Height()) {
+	if t.plan.Smart || t.reduced || t.kept == t.frameSize(f) {
 		return nil
 	}
-	if err := f.ExtractArea(t.kept.Min.X, t.kept.Min.Y, t.kept.Dx(), t.kept.Dy()); err != nil {
-		return fault("crop", err)
-	}
-	return f.onePage()
+	return t.cut(f, t.kept, turn{})
 }
 
 // smartCrop keeps the part that draws the eye, or that holds most detail. The
@@ -28,33 +25,37 @@ func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	if !t.plan.Smart {
 		return nil
 	}
-	if !t.smartOK {
-		if err := t.findSmart(ctx, f); err != nil {
-			return err
-		}
+	at, err := t.findSmart(ctx, f)
+	if err != nil {
+		return err
 	}
-	if err := f.ExtractArea(t.smartAt.X, t.smartAt.Y, t.plan.Crop.Dx(), t.plan.Crop.Dy()); err != nil {
-		return fault("crop", err)
-	}
-	return f.onePage()
+	return t.cut(f, image.Rectangle{at, at.Add(t.plan.Crop.Size())}, turn{})
 }
 
-// findSmart looks where to crop, on a copy in the colours that the output shows.
-func (t *task) findSmart(ctx context.Context, f *frame) error {
+// findSmart looks where to crop, on a copy of the first frame in the colours that the
+// output shows.
+func (t *task) findSmart(ctx context.Context, f *frame) (at image.Point, err error) {
 	if err := t.materialise(ctx, f); err != nil {
-		return err
+		return at, err
 	}
 	copied, err := f.Copy()
 	if err != nil {
-		return fault("crop", err)
+		return at, fault("crop", err)
 	}
 	look := &frame{copied}
 	defer func() { look.Close() }()
+	first := t.frameSize(f)
+	if err := look.ExtractArea(0, 0, first.Dx(), first.Dy()); err != nil {
+		return at, fault("crop", err)
+	}
+	if err := look.onePage(); err != nil {
+		return at, err
+	}
 	if err := t.unpremultiply(ctx, look); err != nil {
-		return err
+		return at, err
 	}
 	if err := t.toSRGB(ctx, look); err != nil {
-		return err
+		return at, err
 	}
 	interest := govips.InterestingAttention
 	if t.job.Options.Gravity == transform.GravityEntropy {
@@ -64,9 +65,8 @@ func (t *task) findSmart(ctx context.Context, f *frame) error {
 		return look.SmartCrop(t.plan.Crop.Dx(), t.plan.Crop.Dy(), interest)
 	})
 	if err != nil {
-		return err
+		return at, err
 	}
 	// A cropped image remembers where it was cut from as a negative offset.
-	t.smartAt, t.smartOK = image.Pt(-look.OffsetX(), -look.OffsetY()), true
-	return nil
+	return image.Pt(-look.OffsetX(), -look.OffsetY()), nil
 }

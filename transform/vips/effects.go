@@ -30,25 +30,31 @@ func (t *task) blur(_ context.Context, f *frame) error {
 	}
 	const direct, small = 4, 2 // deviations that are convolved as they are, and after shrinking
 	if sigma <= direct {
-		if err := f.gauss(sigma); err != nil {
-			return err
-		}
-		return f.castBytes("blur")
+		return t.spaced(f, gaussReach(sigma), gaussReach(sigma), func() error {
+			if err := f.gauss(sigma); err != nil {
+				return err
+			}
+			return f.castBytes("blur")
+		})
 	}
 	// By a power of two, since libvips interpolates at steps of a 64th.
-	width, height, by := f.Width(), f.Height(), 2
+	size, by := t.frameSize(f), 2
 	for sigma/float64(2*by) >= small {
 		by *= 2
 	}
-	if err := f.shrinkBy(by); err != nil {
-		return err
-	}
+	deviation := sigma / float64(by)
 	for _, step := range []func() error{
+		func() error {
+			return t.cut(f, image.Rect(0, 0, (size.Dx()+by-1)/by*by, (size.Dy()+by-1)/by*by), turn{})
+		},
+		func() error { return t.resizeSpaced(f, 1/float64(by), govips.KernelLanczos3, 4*by) },
 		// In whole levels the few pixels left would show as a grid.
 		func() error { return f.Cast(govips.BandFormatFloat) },
-		func() error { return f.gauss(sigma / float64(by)) },
-		func() error { return f.Resize(float64(by), govips.KernelCubic) },
-		func() error { return f.ExtractArea(0, 0, width, height) },
+		func() error {
+			return t.spaced(f, gaussReach(deviation), gaussReach(deviation), func() error { return f.gauss(deviation) })
+		},
+		func() error { return t.resizeSpaced(f, float64(by), govips.KernelCubic, 4) },
+		func() error { return t.cut(f, size, turn{}) },
 		func() error { return f.Linear1(1, 0.5) },
 		func() error { return f.Cast(govips.BandFormatUchar) },
 	} {
@@ -56,24 +62,22 @@ func (t *task) blur(_ context.Context, f *frame) error {
 			return fault("blur", err)
 		}
 	}
-	return f.onePage()
+	return nil
 }
 
-// shrinkBy shrinks a picture by a whole factor, its last columns and rows repeated
-// until the factor divides its sides.
-func (f *frame) shrinkBy(by int) error {
-	width, height := (f.Width()+by-1)/by, (f.Height()+by-1)/by
-	if err := f.Embed(0, 0, width*by, height*by, govips.ExtendCopy); err != nil {
-		return fault("blur", err)
-	}
-	if err := f.onePage(); err != nil {
-		return err
-	}
-	if err := f.ResizeWithVScale(1/float64(by), 1/float64(by), govips.KernelLanczos3); err != nil {
-		return fault("blur", err)
-	}
-	return f.onePage()
+// resizeSpaced resizes frames by a factor, by a kernel that reaches no further than
+// so many pixels.
+func (t *task) resizeSpaced(f *frame, by float64, kernel govips.Kernel, reach int) error {
+	return t.spaced(f, reach, int(float64(reach)*by), func() error {
+		if err := f.ResizeWithVScale(by, by, kernel); err != nil {
+			return err
+		}
+		return f.onePage()
+	})
 }
+
+// gaussReach is how far gauss looks, in pixels: no less.
+func gaussReach(sigma float64) int { return int(math.Ceil(3 * sigma)) }
 
 // gauss convolves with a Gaussian out to where its weight is a fortieth of the
 // middle's. Bytes become short integers, since libvips rounds those of bytes off by
@@ -104,6 +108,11 @@ func (t *task) sharpen(_ context.Context, f *frame) error {
 	if t.job.Options.Sharpen == 0 {
 		return nil
 	}
+	reach := gaussReach(sharpenSigma)
+	return t.spaced(f, reach, reach, func() error { return t.addDetail(f) })
+}
+
+func (t *task) addDetail(f *frame) error {
 	curve, err := differenceCurve(sharpenCurve(t.job.Options.Sharpen))
 	if err != nil {
 		return err
@@ -170,10 +179,12 @@ func (t *task) pixelate(ctx context.Context, f *frame) error {
 	if err := t.materialise(ctx, f); err != nil {
 		return err
 	}
-	width, height, bands := f.Width(), f.Height(), f.Bands()
+	size := t.frameSize(f)
+	width, height, bands := size.Dx(), size.Dy(), f.Bands()
 	across, down := (width+edge-1)/edge, (height+edge-1)/edge
-	sums, means := make([]int, across*bands), make([]byte, 0, across*down*bands)
-	err := t.eachRow(ctx, f, image.Rect(0, 0, width, height), func(y int, row []byte) {
+	sums, means := make([]int, across*bands), make([]byte, 0, across*down*t.frames*bands)
+	err := t.eachRow(ctx, f, image.Rect(0, 0, width, f.Height()), func(y int, row []byte) {
+		y %= height
 		for x := range width {
 			sum, pixel := sums[x/edge*bands:][:bands], row[x*bands:][:bands]
 			for i, v := range pixel {
@@ -193,7 +204,7 @@ func (t *task) pixelate(ctx context.Context, f *frame) error {
 	if err != nil {
 		return err
 	}
-	blocks, err := govips.NewImageFromMemory(means, across, down, bands, govips.BandFormatUchar, f.Interpretation())
+	blocks, err := govips.NewImageFromMemory(means, across, down*t.frames, bands, govips.BandFormatUchar, f.Interpretation())
 	if err != nil {
 		return fault("pixelate", err)
 	}
@@ -201,8 +212,8 @@ func (t *task) pixelate(ctx context.Context, f *frame) error {
 	if err := blocks.Zoom(edge, edge); err != nil {
 		return fault("pixelate", err)
 	}
-	if err := blocks.ExtractArea(0, 0, width, height); err != nil {
-		return fault("pixelate", err)
+	if err := t.cut(&frame{blocks}, size, turn{}); err != nil {
+		return err
 	}
 	// Laid over all of the picture, so that its metadata stays.
 	if err := f.Insert(blocks, 0, 0, false, nil); err != nil {

@@ -109,19 +109,6 @@ func (t *task) encodeWebP(picture *frame) ([]byte, error) {
 	return data, nil
 }
 
-// encodeAVIF writes at effort 1: 2 takes up to twice the time for 2–4 % fewer
-// bytes.
-func (t *task) encodeAVIF(picture *frame) ([]byte, error) {
-	data, _, err := picture.ExportAvif(&govips.AvifExportParams{
-		Quality:       avifQuality.of(t.job.Options.Quality),
-		Lossless:      t.job.Options.Lossless,
-		Bitdepth:      8,
-		Effort:        1,
-		StripMetadata: t.strip,
-	})
-	return data, err
-}
-
 // encodeTIFF compresses without loss: with LZW, which takes a tenth of the time of
 // deflate for 7 % more bytes.
 func (t *task) encodeTIFF(picture *frame) ([]byte, error) {
@@ -142,18 +129,18 @@ func (t *task) encodeJXL(picture *frame) ([]byte, error) {
 		}
 	}
 	data, _, err := picture.ExportJxl(&govips.JxlExportParams{
-		Distance: jxlDistance(t.job.Options.Quality),
+		Distance: jxlDistance(jxlQuality.of(t.job.Options.Quality)),
 		Lossless: t.job.Options.Lossless,
 		Effort:   3,
 	})
 	return data, err
 }
 
-// jxlDistance is how far JPEG XL may stray for one of JPEG's qualities, in units of
-// a difference that just shows, as its own tools set it.
-func jxlDistance(jpeg int) float64 {
-	q := float64(jpeg)
-	if jpeg >= 30 {
+// jxlDistance is how far JPEG XL may stray for one of its own tools' qualities, in
+// units of a difference that just shows.
+func jxlDistance(quality int) float64 {
+	q := float64(quality)
+	if quality >= 30 {
 		return 0.1 + (100-q)*0.09
 	}
 	return min(53.0/3000*q*q-23.0/20*q+25, 15)
@@ -163,13 +150,14 @@ func jxlDistance(jpeg int) float64 {
 // points in ascending order; between them it is a line.
 type scale []struct{ jpeg, own int }
 
-// Measured by `go run ./bench -quality` over five drawn pictures and six
-// photographs of 512 pixels: the quality at which the mean SSIMULACRA2 score is that
+// Measured as by `go run ./bench -quality` (WebP over five drawn pictures and six
+// photographs of 512 pixels, the others over one and five of 384): the quality at which the mean SSIMULACRA2 score is that
 // of JPEG. docs/quality.md has the scores. WebP halves the resolution of colours, so
 // that it can't reach JPEG above 85 and is only raised on from there.
 var (
 	webpQuality = scale{{1, 1}, {10, 5}, {20, 9}, {30, 23}, {40, 37}, {50, 49}, {60, 61}, {70, 77}, {80, 85}, {90, 95}, {100, 100}}
-	avifQuality = scale{{1, 1}, {10, 13}, {20, 30}, {30, 40}, {40, 48}, {50, 52}, {60, 56}, {70, 62}, {80, 72}, {90, 88}, {95, 93}, {100, 100}}
+	avifQuality = scale{{1, 1}, {10, 17}, {20, 35}, {35, 48}, {50, 54}, {65, 60}, {80, 71}, {90, 90}, {95, 92}, {100, 100}}
+	jxlQuality  = scale{{1, 1}, {10, 8}, {20, 21}, {35, 51}, {50, 64}, {65, 73}, {80, 81}, {90, 93}, {95, 96}, {100, 100}}
 )
 
 // of is the encoder's quality for one of JPEG's, 1–100.

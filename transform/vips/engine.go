@@ -88,7 +88,7 @@ func (t *task) steps() []func(context.Context, *frame) error {
 		t.toBytes,
 		t.reduce,
 		t.premultiply,
-		t.eachFrame, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
+		t.geometry, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
 		t.unpremultiply,
 		t.toSRGB,
 		t.tone,
@@ -122,14 +122,11 @@ type task struct {
 	reduced  bool                  // the region has its final size
 	weighted bool                  // colours are multiplied with alpha, …
 	space    govips.Interpretation // … and will be in this space again
-	smartAt  image.Point           // where the first frame was cropped, and so are the others
-	smartOK  bool
-	strip    bool // the output is to carry no metadata at all
+	strip    bool                  // the output is to carry no metadata at all
 }
 
 // A frame is a picture on its way through the steps, which change it in place or
-// replace it: one frame or, outside of eachFrame, the roll of all frames, one
-// above the other.
+// replace it: the roll of all its frames, one above the other.
 type frame struct{ *govips.ImageRef }
 
 // replace puts another image in the frame's place.
@@ -145,6 +142,9 @@ func newTask(job transform.Job) (*task, error) {
 	}
 	if _, ok := encoders[job.Format]; !ok || !canWrite(job.Format) {
 		return nil, fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, job.Format)
+	}
+	if len(job.Marks) > 0 && options.Metadata == transform.MetadataKeep {
+		job.Options.Metadata = transform.MetadataCopyright // no preview without the marks
 	}
 	t := &task{job: job, frames: 1, fill: fill(options.Background, job.Format)}
 	if options.Anim && header.Frames > 1 && header.Format.Animated() && job.Format.Animated() {

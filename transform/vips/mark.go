@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
@@ -24,7 +25,12 @@ func (t *task) stamp(ctx context.Context, f *frame) error {
 	list := make([]C.TintypeStamp, 0, len(t.job.Marks))
 	grey := f.Bands() < 3
 	for _, mark := range t.job.Marks {
-		place := mark.Mark.Place(t.plan.Output, mark.Header.Upright(), t.job.Options.DPR)
+		on := image.Rect(0, 0, t.plan.Output.W, t.plan.Output.H)
+		if mark.OnPicture {
+			on = t.plan.Picture()
+		}
+		place := mark.Mark.Place(sizeOf(on), mark.Header.Upright(), t.job.Options.DPR)
+		at := on.Min.Add(place.At)
 		p, err := t.stampPicture(ctx, mark, place)
 		if err != nil {
 			return markError(ctx, err)
@@ -33,7 +39,7 @@ func (t *task) stamp(ctx context.Context, f *frame) error {
 		t.pins.Pin(&p.rgba[0])
 		list = append(list, C.TintypeStamp{
 			rgba: (*C.uint8_t)(&p.rgba[0]),
-			left: C.int(place.At.X), top: C.int(place.At.Y),
+			left: C.int(at.X), top: C.int(at.Y),
 			width: C.int(p.size.W), height: C.int(p.size.H),
 			across: C.int(place.Pitch.W), down: C.int(place.Pitch.H),
 		})

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"image"
 	"image/color"
@@ -13,6 +15,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -118,6 +121,81 @@ func TestMarkIsLaidOver(t *testing.T) {
 			t.Errorf("%q with %q: hardly differs from the variant without mark", c.query, c.place)
 		}
 	}
+}
+
+// TestMarkOnPicture: padding changes nothing of what a mark does to the picture, so
+// that cutting the padding off leaves what is seen without any.
+func TestMarkOnPicture(t *testing.T) {
+	photo, logo := jpegBytes(t, scene(300, 200, false)), pngBytes(t, disc(120, gold))
+	for _, c := range []struct{ plain, padding, place string }{
+		{"w=120", "pad=0,200,200,0", "mark-w=30%25"},
+		{"w=120", "pad=10,20,30,40&bg=navy", "mark-align=top,left"},
+		{"w=120", "h=600&fit=pad", "mark-w=30%25"},
+		{"w=120", "h=600&fit=pad&g=north&bg=f00", "mark-size=30"},
+		{"h=80", "w=700&fit=pad&g=west&pad=9&dpr=1", "mark-align=center"},
+		{"w=60&dpr=2", "pad=50", "mark-w=20&mark-pad=3"},
+		{"w=120", "pad=33,200,47,18&bg=00f", "mark-repeat&mark-w=17&mark-pad=3"},
+	} {
+		mark := markOf(t, logo, c.place)
+		mark.OnPicture = true
+		want := decode(t, marked(t, photo, c.plain, transform.PNG, mark).Data)
+		padded := decode(t, marked(t, photo, c.plain+"&"+c.padding, transform.PNG, mark).Data)
+
+		p, err := options(t, c.plain+"&"+c.padding).Plan(transform.Size{W: 300, H: 200})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSize(t, padded, p.Output.W, p.Output.H)
+		got := image.NewNRGBA(image.Rectangle{Max: p.Picture().Size()})
+		draw.Draw(got, got.Rect, padded, p.Picture().Min, draw.Src)
+		if d := farthestSeen(t, got, want); d > 1 {
+			t.Errorf("%q with %q, %q: the picture differs by up to %d levels", c.plain, c.padding, c.place, d)
+		}
+	}
+}
+
+// TestMarkedKeepsNoPreview: metadata holds pictures of the picture, which are none
+// that a mark lies on.
+func TestMarkedKeepsNoPreview(t *testing.T) {
+	preview := jpegBytes(t, scene(30, 20, false))
+	xmp := []byte("http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><preview>" +
+		base64.StdEncoding.EncodeToString(preview) + "</preview></x:xmpmeta>")
+	original := withSegments(jpegBytes(t, scene(300, 200, false)), exifWithPreview("Ada", preview), segment(0xe1, xmp))
+	logo := pngBytes(t, disc(120, gold))
+	holds := func(data []byte) bool {
+		return bytes.Contains(data, preview) || bytes.Contains(data, []byte(base64.StdEncoding.EncodeToString(preview)))
+	}
+	for _, format := range []transform.Format{transform.JPEG, transform.WebP, transform.PNG, transform.TIFF} {
+		if out := marked(t, original, "w=200&metadata=keep", format, markOf(t, logo, "")); holds(out.Data) {
+			t.Errorf("%s holds the preview, which is unmarked", format)
+		}
+	}
+	if out := run(t, original, "w=200&metadata=keep", transform.JPEG); !holds(out.Data) {
+		t.Error("without a mark nothing of the original's metadata is kept")
+	}
+	if out := marked(t, original, "w=200&metadata=keep", transform.JPEG, markOf(t, logo, "")); !bytes.Contains(out.Data, []byte("Ada")) {
+		t.Error("the artist is not named")
+	}
+}
+
+// exifWithPreview is the EXIF segment of a picture by an artist, with a JPEG of it
+// in its second directory (Exif 2.32 §4.5.8).
+func exifWithPreview(artist string, preview []byte) []byte {
+	const typeASCII, typeShort, typeLong = 2, 3, 4
+	le := binary.LittleEndian
+	entry := func(b []byte, tag, kind uint16, count, value uint32) []byte {
+		return le.AppendUint32(le.AppendUint32(le.AppendUint16(le.AppendUint16(b, tag), kind), count), value)
+	}
+	var inline [4]byte
+	copy(inline[:], artist)
+	b := []byte("II*\x00\x08\x00\x00\x00")
+	b = entry(le.AppendUint16(b, 1), 0x013b, typeASCII, uint32(len(artist)+1), le.Uint32(inline[:]))
+	b = le.AppendUint32(b, uint32(len(b)+4))
+	b = entry(le.AppendUint16(b, 3), 0x0103, typeShort, 1, 6) // JPEG
+	b = entry(b, 0x0201, typeLong, 1, uint32(len(b)+2*12+4))
+	b = entry(b, 0x0202, typeLong, 1, uint32(len(preview)))
+	b = le.AppendUint32(b, 0)
+	return segment(0xe1, slices.Concat([]byte("Exif\x00\x00"), b, preview))
 }
 
 // farthestSeen is the largest difference of two pictures of what one sees of them,

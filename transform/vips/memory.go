@@ -12,6 +12,12 @@ package vips
 //   mallopt(M_TRIM_THRESHOLD, 64 << 20);
 // #endif
 // }
+//
+// static void trimMemory(size_t keep) {
+// #ifdef __GLIBC__
+//   malloc_trim(keep);
+// #endif
+// }
 import "C"
 
 // returnMemory makes glibc give the memory of an image back once it is done with.
@@ -19,3 +25,7 @@ import "C"
 // memory is given back rises with the largest block ever freed: after a few large
 // photographs the process would hold several times what it needs.
 func returnMemory() { C.returnMemory() }
+
+// Rest gives back memory that is held for the next image, but for what an ordinary
+// one needs. It takes some milliseconds where there is much.
+func (e *Engine) Rest() { C.trimMemory(16 << 20) }

@@ -93,22 +93,15 @@ func (t turn) undo(r image.Rectangle, before transform.Size) image.Rectangle {
 // turnUpright lays the picture as the output shows it: upright by its EXIF
 // orientation, then rotated and flipped as the options say.
 func (t *task) turnUpright(ctx context.Context, f *frame) error {
-	if t.turn.mirrored {
-		if err := f.Flip(govips.DirectionHorizontal); err != nil {
-			return fault("flip", err)
-		}
-	}
-	if t.turn.quarters == 0 {
+	if t.turn == (turn{}) {
 		return nil
 	}
-	if err := t.materialise(ctx, f); err != nil {
-		return err
+	if t.turn.quarters != 0 {
+		if err := t.materialise(ctx, f); err != nil {
+			return err
+		}
 	}
-	angle := [...]govips.Angle{govips.Angle0, govips.Angle90, govips.Angle180, govips.Angle270}[t.turn.quarters]
-	if err := f.Rotate(angle); err != nil {
-		return fault("rotate", err)
-	}
-	return f.onePage()
+	return t.cut(f, t.frameSize(f), t.turn)
 }
 
 // materialise computes all pixels of the frame and holds them in memory, for a

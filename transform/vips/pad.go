@@ -86,8 +86,8 @@ func (t *task) pad(_ context.Context, f *frame) error {
 			return fault("pad", err)
 		}
 	}
-	left, top := p.Pad[3]+p.Offset.X, p.Pad[0]+p.Offset.Y
-	if err := f.EmbedBackgroundRGBA(left, top, p.Output.W, p.Output.H, &t.fill); err != nil {
+	at := p.Picture().Min
+	if err := f.EmbedBackgroundRGBA(at.X, at.Y, p.Output.W, p.Output.H, &t.fill); err != nil {
 		return fault("pad", err)
 	}
 	return nil

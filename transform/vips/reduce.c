@@ -1,8 +1,8 @@
-/* Reducing with a Lanczos kernel, as a libvips operation. libvips's own compiles
+/* Resizing as a libvips operation: down with a Lanczos kernel, up with a cubic one. libvips's own compiles
  * code for every image that it reduces, which takes longer than small frames do;
  * before 8.16 does the horizontal half without SIMD and the vertical half with
- * coefficients of 6 bits; knows nothing of frames; and needs floating point for
- * alpha.
+ * coefficients of 6 bits; knows nothing of frames; needs floating point for
+ * alpha; and enlarges to where the first pixel starts, not to the middle of it.
  *
  * First down, then across, in whole numbers, with the same results on every
  * processor: samples have SAMPLE_BITS below the point, coefficients WEIGHT_BITS.
@@ -20,6 +20,11 @@
 #define SAMPLE_BITS 6
 #define WEIGHT_BITS 14
 #define LOBES 3
+
+/* A cubic kernel (Keys, a = -1/2) that reaches over so many pixels overshoots less
+ * beside an enlarged edge.
+ */
+#define CUBIC_REACH 2
 
 /* Above twice this factor pixels are averaged in blocks first, as libvips does. */
 #define GAP 2.0
@@ -76,20 +81,33 @@ lanczos_lookup(double x)
 	return lanczos_table[i] + (lanczos_table[i + 1] - lanczos_table[i]) * (x - i);
 }
 
+static double
+cubic(double x)
+{
+	x = fabs(x);
+	if (x < 1)
+		return (1.5 * x - 2.5) * x * x + 1;
+	if (x < CUBIC_REACH)
+		return ((-0.5 * x + 2.5) * x - 4) * x + 2;
+	return 0;
+}
+
 /* The side of the input has `from` places, which stand for `length`: less than the
- * last may be.
+ * last may be. That is brought to `to` places, of which `keep` are wanted, from
+ * `skip` on.
  *
  * Beyond the edges the outermost pixel goes on, as in libvips. The weights of a
  * place add up to exactly one, so that flat colours stay as they are.
  */
 static int
-make_span(VipsImage *owner, Span *span, int from, double length, int to)
+make_span(VipsImage *owner, Span *span, int from, double length, int to, int skip, int keep)
 {
 	static GOnce once = G_ONCE_INIT;
 	g_once(&once, fill_lanczos_table, NULL);
 
 	double scale = length / to;
-	int reach = 2 * (int) ceil(LOBES * scale) + 1;
+	double wide = scale < 1 ? CUBIC_REACH : LOBES * scale;
+	int reach = 2 * (int) ceil(wide) + 1;
 	int points = VIPS_MIN(reach, from);
 	points += points & 1;
 	if (points > 65536 / LOBES) {
@@ -97,24 +115,24 @@ make_span(VipsImage *owner, Span *span, int from, double length, int to)
 		return -1;
 	}
 	span->points = points;
-	span->first = VIPS_ARRAY(VIPS_OBJECT(owner), to, int);
-	span->weights = VIPS_ARRAY(VIPS_OBJECT(owner), (size_t) to * points, int16_t);
+	span->first = VIPS_ARRAY(VIPS_OBJECT(owner), keep, int);
+	span->weights = VIPS_ARRAY(VIPS_OBJECT(owner), (size_t) keep * points, int16_t);
 	double *exact = VIPS_ARRAY(NULL, points, double);
 	if (!span->first || !span->weights || !exact) {
 		g_free(exact);
 		return -1;
 	}
-	for (int at = 0; at < to; at++) {
-		double centre = (at + 0.5) * scale - 0.5;
-		int low = (int) ceil(centre - LOBES * scale);
-		int high = (int) floor(centre + LOBES * scale);
+	for (int at = 0; at < keep; at++) {
+		double centre = (skip + at + 0.5) * scale - 0.5;
+		int low = (int) ceil(centre - wide);
+		int high = (int) floor(centre + wide);
 		/* All points lie on the side, but for the last of an odd side. */
 		int first = VIPS_CLIP(0, low, VIPS_MAX(0, from - points));
 		int last = VIPS_MIN(first + points, from) - 1;
 		double total = 0;
 		memset(exact, 0, points * sizeof(double));
 		for (int i = low; i <= high; i++) {
-			double w = lanczos_lookup((i - centre) / scale);
+			double w = scale < 1 ? cubic(i - centre) : lanczos_lookup((i - centre) / scale);
 			exact[VIPS_CLIP(first, i, last) - first] += w;
 			total += w;
 		}
@@ -314,9 +332,9 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 
 	for (int y = want->top; y < VIPS_RECT_BOTTOM(want);) {
 		/* What is wanted of one frame. */
-		int frame = y / r->to_height;
-		int row = y % r->to_height;
-		int until = VIPS_MIN(row + VIPS_RECT_BOTTOM(want) - y, r->to_height);
+		int frame = y / r->kept_height;
+		int row = y % r->kept_height;
+		int until = VIPS_MIN(row + VIPS_RECT_BOTTOM(want) - y, r->kept_height);
 		int top = rows->first[row];
 		int bottom = VIPS_MIN(rows->first[until - 1] + rows->points, r->height);
 		VipsRect need = {
@@ -425,14 +443,14 @@ describe(VipsImage *in, VipsImage *out, const TintypeReduction *r, double width,
 	reduce->r = *r;
 	reduce->frame = in->Ysize / r->frames;
 	if (vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL) ||
-		make_span(out, &reduce->across, r->width, width, r->to_width) ||
-		make_span(out, &reduce->down, r->height, height, r->to_height))
+		make_span(out, &reduce->across, r->width, width, r->to_width, r->x, r->kept_width) ||
+		make_span(out, &reduce->down, r->height, height, r->to_height, r->y, r->kept_height))
 		return -1;
-	out->Xsize = r->to_width;
-	out->Ysize = r->to_height * r->frames;
+	out->Xsize = r->kept_width;
+	out->Ysize = r->kept_height * r->frames;
 	out->Xoffset = out->Yoffset = 0;
 	if (r->frames > 1)
-		vips_image_set_int(out, VIPS_META_PAGE_HEIGHT, r->to_height);
+		vips_image_set_int(out, VIPS_META_PAGE_HEIGHT, r->kept_height);
 	if (vips_image_generate(out, reduce_start, reduce_gen, reduce_stop, in, reduce))
 		return -1;
 	vips_reorder_margin_hint(out, reduce->down.points);
@@ -449,9 +467,11 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 		return -1;
 	if (in->Bands > 4 || r.frames < 1 || in->Ysize % r.frames ||
 		r.left < 0 || r.top < 0 || r.to_width < 1 || r.to_height < 1 ||
-		r.to_width > r.width || r.to_height > r.height ||
+		r.x < 0 || r.y < 0 || r.kept_width < 1 || r.kept_height < 1 ||
+		r.x > r.to_width - r.kept_width || r.y > r.to_height - r.kept_height ||
+		r.kept_height > VIPS_MAX_COORD / r.frames ||
 		r.width > in->Xsize - r.left || r.height > in->Ysize / r.frames - r.top) {
-		vips_error("reduce", "not a reduction of this image");
+		vips_error("reduce", "not a part of this image");
 		return -1;
 	}
 	/* Averaging would mix the colours of what is transparent in, and frames. */

@@ -8,28 +8,34 @@ import "C"
 import (
 	"context"
 	"errors"
+	"image"
 	"reflect"
 	"unsafe"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// reduce cuts the region out of every frame and brings it to its final size, for
-// all frames at once, where that enlarges neither side: see reduce.c. What it
-// leaves to be done, cutRegion, premultiply and resize do.
+// reduce cuts the region out of every frame, brings it to its final size and crops
+// it, for all frames at once: see reduce.c. It leaves alone what has the right size,
+// and bands that it can't hold, which resize does.
 func (t *task) reduce(_ context.Context, f *frame) error {
 	height := f.Height() / t.frames
 	region := t.regionIn(f.Width(), height)
 	to := t.scaled
-	if region.Dx() < to.W || region.Dy() < to.H || f.Bands() > 4 ||
-		region.Dx() == to.W && region.Dy() == to.H {
+	if f.Bands() > 4 || sizeOf(region) == to {
 		return nil
+	}
+	kept := t.kept
+	if t.plan.Smart { // the place isn't known yet
+		kept = image.Rect(0, 0, to.W, to.H)
 	}
 	r := C.TintypeReduction{
 		frames: C.int(t.frames),
 		left:   C.int(region.Min.X), top: C.int(region.Min.Y),
 		width: C.int(region.Dx()), height: C.int(region.Dy()),
 		to_width: C.int(to.W), to_height: C.int(to.H),
+		x: C.int(kept.Min.X), y: C.int(kept.Min.Y),
+		kept_width: C.int(kept.Dx()), kept_height: C.int(kept.Dy()),
 	}
 	if f.HasAlpha() {
 		r.weigh = 1

@@ -27,7 +27,7 @@ func noisy(w, h int, alpha bool) *image.NRGBA {
 	return m
 }
 
-// lanczos is the reference for reducing: three lobes, in floating point, colours
+// lanczos is the reference for resizing: see kernel, in floating point, colours
 // weighted with alpha. Beyond its edges the picture goes on in its outermost
 // pixels.
 func lanczos(m *image.NRGBA, w, h int) *image.NRGBA {
@@ -40,11 +40,8 @@ func lanczos(m *image.NRGBA, w, h int) *image.NRGBA {
 			for x := range n {
 				centre := (float64(x)+.5)*scale - .5
 				total := 0.0
-				for u := int(math.Ceil(centre - 3*scale)); float64(u) <= centre+3*scale; u++ {
-					k := 1.0
-					if d := math.Pi * (float64(u) - centre) / scale; d != 0 {
-						k = 3 * math.Sin(d) * math.Sin(d/3) / (d * d)
-					}
+				for u := int(math.Ceil(centre - 3*max(scale, 1))); float64(u) <= centre+3*max(scale, 1); u++ {
+					k := kernel(float64(u)-centre, scale)
 					total += k
 					for c, v := range in[y][min(max(u, 0), length-1)] {
 						out[y][x][c] += k * v
@@ -90,6 +87,37 @@ func lanczos(m *image.NRGBA, w, h int) *image.NRGBA {
 		}
 	}
 	return out
+}
+
+// kernel has three lobes where a picture shrinks by this scale. Where it grows it is
+// the cubic one of Keys, as in Pillow's BICUBIC.
+func kernel(x, scale float64) float64 {
+	if scale < 1 {
+		switch x = math.Abs(x); {
+		case x < 1:
+			return 1.5*x*x*x - 2.5*x*x + 1
+		case x < 2:
+			return -.5*x*x*x + 2.5*x*x - 4*x + 2
+		}
+		return 0
+	}
+	if x == 0 {
+		return 1
+	}
+	x *= math.Pi / scale
+	return 3 * math.Sin(x) * math.Sin(x/3) / (x * x)
+}
+
+// TestEnlargeIsCubic holds every pixel against the reference, whose pixels have their
+// colour in their middle: an enlarged picture doesn't move.
+func TestEnlargeIsCubic(t *testing.T) {
+	for _, alpha := range []bool{false, true} {
+		for _, size := range [][4]int{{16, 12, 64, 48}, {20, 15, 33, 41}, {1, 1, 9, 9}, {3, 40, 50, 13}, {40, 3, 13, 50}} {
+			m := noisy(size[0], size[1], alpha)
+			got := picture(t, pngBytes(t, m), fmt.Sprintf("w=%d&h=%d&fit=squeeze", size[2], size[3]))
+			wantClose(t, got, lanczos(m, size[2], size[3]), 1)
+		}
+	}
 }
 
 // TestReduceIsLanczos holds every pixel against the reference. A level

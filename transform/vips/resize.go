@@ -17,14 +17,12 @@ func (t *task) cutRegion(_ context.Context, f *frame) error {
 	if t.reduced {
 		return nil
 	}
-	region := t.regionIn(f.Width(), f.Height())
-	if region == image.Rect(0, 0, f.Width(), f.Height()) {
+	size := t.frameSize(f)
+	region := t.regionIn(size.Dx(), size.Dy())
+	if region == size {
 		return nil
 	}
-	if err := f.ExtractArea(region.Min.X, region.Min.Y, region.Dx(), region.Dy()); err != nil {
-		return fault("cut region", err)
-	}
-	return nil
+	return t.cut(f, region, turn{})
 }
 
 // regionIn is where the region lies in a frame of the original as it was decoded.
@@ -106,10 +104,10 @@ func (f *frame) reinterpret(space govips.Interpretation) error {
 	return nil
 }
 
-// resize brings the region to its final size where reduce didn't: libvips enlarges
-// with a bicubic kernel, and reduces with a Lanczos one.
+// resize brings the region to its final size where reduce can't: in five bands,
+// CMYK with alpha, of which there are only stills.
 func (t *task) resize(_ context.Context, f *frame) error {
-	if f.Width() == t.scaled.W && f.Height() == t.scaled.H {
+	if t.reduced || sizeOf(t.frameSize(f)) == t.scaled {
 		return nil
 	}
 	horizontal := float64(t.scaled.W) / float64(f.Width())

@@ -6,17 +6,21 @@
 // Call [Start] once in a process, then [New]. [Engine.Transform] reads as the
 // list of its steps, in a fixed order; each step is in a file of its own:
 //
-//	load.go     open the original with the loader that its header calls for
-//	animate.go  take the frames apart, and put them together again
-//	reduce.go   cut the region out and reduce it, of all frames at once
-//	resize.go   cut the region out and enlarge it
-//	colour.go   everything becomes 8-bit sRGB (or grey)
-//	crop.go     keep a part, chosen by the plan or by what is in the picture
-//	orient.go   EXIF orientation, rotation and mirroring in one go
-//	pad.go      the background under and around the picture
-//	mark.go     the marks on top of it
-//	metadata.go what an output carries besides pixels
-//	encode.go   the output's bytes
+//	load.go      open the original with the loader that its header calls for
+//	svg.go       … or draw it at the size that is needed
+//	trim.go      find the border to leave out, before that
+//	colour.go    everything becomes 8-bit sRGB, grey or CMYK, and sRGB in the end
+//	reduce.go    cut the region out, resize and crop it, of all frames at once
+//	animate.go   what looks at more than one pixel, such that no frame sees another
+//	resize.go    … cut the region out and resize it where reduce doesn't
+//	crop.go      … keep a part, chosen by the plan or by what is in the picture
+//	orient.go    … EXIF orientation, rotation and mirroring in one go
+//	effects.go   … blur, sharpen, pixelate
+//	tone.go      brightness, contrast, and what else changes one pixel at a time
+//	pad.go       the background under and around the picture
+//	mark.go      the marks on top of it
+//	metadata.go  what an output carries besides pixels
+//	encode.go    the output's bytes; avif.go and webp.go what is particular to those
 //
 // libvips evaluates lazily: until encode, or a step that has to see the whole
 // picture, a step only describes work. Originals are read from top to bottom

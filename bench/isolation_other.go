@@ -1,0 +1,14 @@
+//go:build cgo && !linux
+
+package main
+
+import (
+	"errors"
+	"io"
+)
+
+func runWorker() error { return errors.New("only on Linux") }
+
+func measureIsolation(io.Writer, int, string) error {
+	return errors.New("isolation is measured on Linux only")
+}

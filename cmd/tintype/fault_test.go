@@ -1,0 +1,73 @@
+//go:build cgo && linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/worker"
+)
+
+// testWorker is a worker whose engine breaks down when it is asked to: v=fault-KIND.
+// There is none but in test binaries.
+func testWorker() error {
+	return worker.Serve(func() (transform.Engine, error) {
+		engine, err := newWorkerEngine(slog.New(slog.DiscardHandler))
+		return fragile{engine}, err
+	})
+}
+
+type fragile struct{ transform.Engine }
+
+func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
+	fault, ok := strings.CutPrefix(job.Options.Version, "fault-")
+	if !ok {
+		return f.Engine.Transform(ctx, job)
+	}
+	switch kind, _, _ := strings.Cut(fault, "-"); kind {
+	case "segv":
+		heap := make([]byte, len(job.Original))
+		*(*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(heap)), 1<<46)) = 1
+	case "abort":
+		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGABRT)
+	case "loop":
+		for n := uint64(1); n != 0; n |= 1 {
+		}
+	case "alloc":
+		var hold [][]byte
+		for {
+			hold = append(hold, make([]byte, 16<<20))
+			for i := 0; i < 16<<20; i += 4096 {
+				hold[len(hold)-1][i] = 1
+			}
+		}
+	case "stop":
+		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGSTOP)
+		<-ctx.Done()
+	case "close":
+		eachSocket(func(fd int) { _ = unix.Close(fd) })
+		<-ctx.Done()
+	case "garbage":
+		eachSocket(func(fd int) { _, _ = unix.Write(fd, []byte("\xff\xff\xff\xff\xffgarbage")) })
+		<-ctx.Done()
+	}
+	return transform.Image{}, fmt.Errorf("no fault of kind %s", fault)
+}
+
+func eachSocket(do func(fd int)) {
+	for fd := 3; fd < 64; fd++ {
+		var s unix.Stat_t
+		if unix.Fstat(fd, &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFSOCK {
+			do(fd)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/png"
+	"math"
+)
+
+// iccProfile is a profile of version 2.4 with these tags, of which each is a name and
+// its data.
+func iccProfile(class, space, pcs string, tags ...[2]string) []byte {
+	p := make([]byte, 128)
+	copy(p[8:], "\x02\x40\x00\x00"+class+space+pcs)
+	copy(p[36:], "acsp")
+	copy(p[68:], whiteD50)
+	tags = append(tags, [2]string{"wtpt", "XYZ \x00\x00\x00\x00" + whiteD50})
+	p = binary.BigEndian.AppendUint32(p, uint32(len(tags)))
+	at := len(p) + 12*len(tags)
+	var body []byte
+	for _, tag := range tags {
+		p = append(p, tag[0]...)
+		p = binary.BigEndian.AppendUint32(p, uint32(at+len(body)))
+		p = binary.BigEndian.AppendUint32(p, uint32(len(tag[1])))
+		body = append(body, tag[1]...)
+		for len(body)%4 != 0 {
+			body = append(body, 0)
+		}
+	}
+	p = append(p, body...)
+	binary.BigEndian.PutUint32(p, uint32(len(p)))
+	return p
+}
+
+const whiteD50 = "\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d"
+
+// rgbProfile has these primaries, adapted to D50, and a gamma.
+func rgbProfile(primaries [3][3]float64, gamma float64) []byte {
+	var tags [][2]string
+	for i, channel := range []string{"r", "g", "b"} {
+		xyz := []byte("XYZ \x00\x00\x00\x00")
+		for _, v := range primaries[i] {
+			xyz = binary.BigEndian.AppendUint32(xyz, uint32(int32(math.Round(v*65536))))
+		}
+		tags = append(tags, [2]string{channel + "XYZ", string(xyz)}, [2]string{channel + "TRC", gammaCurve(gamma)})
+	}
+	return iccProfile("mntr", "RGB ", "XYZ ", tags...)
+}
+
+func greyProfile(gamma float64) []byte {
+	return iccProfile("mntr", "GRAY", "XYZ ", [2]string{"kTRC", gammaCurve(gamma)})
+}
+
+func gammaCurve(gamma float64) string {
+	return "curv\x00\x00\x00\x00\x00\x00\x00\x01" + string(binary.BigEndian.AppendUint16(nil, uint16(math.Round(gamma*256))))
+}
+
+// cmykProfile is a table of Lab colours of duller inks than a screen's.
+func cmykProfile() []byte {
+	const grid = 9
+	t := []byte("mft1\x00\x00\x00\x00\x04\x03\x09\x00")
+	for i := range 9 { // the matrix, which Lab doesn't use: unity
+		t = binary.BigEndian.AppendUint32(t, map[bool]uint32{true: 1 << 16}[i%4 == 0])
+	}
+	ramp := func(n int) {
+		for range n {
+			for v := range 256 {
+				t = append(t, byte(v))
+			}
+		}
+	}
+	ramp(4)
+	for i := range grid * grid * grid * grid {
+		ink := func(place int) float64 { return float64(i/place%grid) / (grid - 1) }
+		c, m, y, k := ink(grid*grid*grid), ink(grid*grid), ink(grid), ink(1)
+		l := 100 * (1 - .4*c) * (1 - .5*m) * (1 - .08*y) * (1 - .9*k)
+		a := (-30*c + 60*m - 4*y) * (1 - k)
+		b := (-40*c - 5*m + 75*y) * (1 - k)
+		t = append(t, byte(math.Round(l*2.55)), byte(math.Round(a+128)), byte(math.Round(b+128)))
+	}
+	ramp(3)
+	return iccProfile("prtr", "CMYK", "Lab ", [2]string{"A2B0", string(t)})
+}
+
+// pngOf is a picture with a profile, if there is one.
+func pngOf(m image.Image, profile []byte) []byte {
+	var b bytes.Buffer
+	_ = png.Encode(&b, m) // into memory
+	if profile == nil {
+		return b.Bytes()
+	}
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	_, _ = z.Write(profile)
+	_ = z.Close()
+	chunk := append([]byte("iCCPours\x00\x00"), packed.Bytes()...)
+	const header = 8 + 25 // signature and IHDR
+	out := append([]byte(nil), b.Bytes()[:header]...)
+	out = binary.BigEndian.AppendUint32(out, uint32(len(chunk)-4))
+	out = append(out, chunk...)
+	out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(chunk))
+	return append(out, b.Bytes()[header:]...)
+}
+
+// cmykJPEG is a JPEG as Photoshop writes it, of blocks of 8×8 pixels of one colour:
+// each four parts of ink, 0–255.
+func cmykJPEG(across int, colours [][4]uint8, profile []byte) []byte {
+	out := []byte("\xff\xd8")
+	segment := func(marker byte, data string) {
+		out = append(out, 0xff, marker, byte((len(data)+2)>>8), byte(len(data)+2))
+		out = append(out, data...)
+	}
+	segment(0xee, "Adobe\x00\x64\x00\x00\x00\x00\x00")
+	if profile != nil {
+		segment(0xe2, "ICC_PROFILE\x00\x01\x01"+string(profile))
+	}
+	segment(0xdb, "\x00"+string(bytes.Repeat([]byte{1}, 64)))
+	w, h := across*8, len(colours)/across*8
+	segment(0xc0, string([]byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 4})+"\x01\x11\x00\x02\x11\x00\x03\x11\x00\x04\x11\x00")
+	// Twelve codes of four bits for differences of the mean; one bit ends a block.
+	segment(0xc4, "\x00\x00\x00\x00\x0c"+string(make([]byte, 12))+"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b")
+	segment(0xc4, "\x10\x01"+string(make([]byte, 15))+"\x00")
+	segment(0xda, "\x04\x01\x00\x02\x00\x03\x00\x04\x00\x00\x3f\x00")
+	var bits, held uint
+	put := func(v uint, n uint) {
+		for n > 0 {
+			n--
+			bits, held = bits<<1|v>>n&1, held+1
+			if held == 8 {
+				if out = append(out, byte(bits)); byte(bits) == 0xff {
+					out = append(out, 0)
+				}
+				bits, held = 0, 0
+			}
+		}
+	}
+	var before [4]int
+	for _, colour := range colours {
+		for c, ink := range colour {
+			mean := 8 * (255 - int(ink) - 128) // Photoshop stores what is left of white
+			d := mean - before[c]
+			before[c] = mean
+			size := uint(0)
+			for v := max(d, -d); v > 0; v >>= 1 {
+				size++
+			}
+			if d < 0 {
+				d += 1<<size - 1
+			}
+			put(size, 4)
+			put(uint(d), size)
+			put(0, 1)
+		}
+	}
+	put(0x7f, 7)
+	return append(out, 0xff, 0xd9)
+}

@@ -1,0 +1,545 @@
+//go:build cgo && linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// soaking has the tests of this file run in full, and hold figures to their bounds;
+// otherwise they are short, and only what must hold on the slowest machine counts.
+var soaking = flag.Bool("soak", false, "run the tests of worker faults and overload in full")
+
+// full is one of two numbers.
+func full(soak, short int) int {
+	if *soaking {
+		return soak
+	}
+	return short
+}
+
+// A house is a server in this process, with its workers, and pictures without number.
+type house struct {
+	t        *testing.T
+	url, ops string
+	pictures string
+	log      *lockedBuffer
+	stop     func()
+}
+
+func openHouse(t *testing.T, args ...string) *house {
+	t.Helper()
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, pictures: t.TempDir(), log: &lockedBuffer{}}
+	for i := range full(4000, 300) { // one picture under many names
+		if err := os.Link(filepath.Join(samples, "dusk.jpg"), filepath.Join(h.pictures, strconv.Itoa(i)+".jpg")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	public, ops := freeAddress(t), freeAddress(t)
+	h.url, h.ops = "http://"+public, "http://"+ops
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, append([]string{
+			"serve", "--listen", public, "--ops-listen", ops, "--data", t.TempDir(), "--cache-disk", "0", "--workers", "2",
+			"--dir", "demo/p=" + h.pictures, "--dir", "demo/samples=" + samples,
+		}, args...), func(string) string { return "" }, io.Discard, h.log)
+	}()
+	h.stop = sync.OnceFunc(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	t.Cleanup(h.stop)
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(h.log.String(), `"msg":"serving"`); time.Sleep(5 * time.Millisecond) {
+		select {
+		case err := <-done:
+			done <- err
+			t.Fatalf("it stopped: %v\n%s", err, h.log)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it doesn't serve:\n%s", h.log)
+		}
+	}
+	return h
+}
+
+// get asks for a variant: its status, or the error's code, and how long it took.
+func (h *house) get(target string) (status int, code string, took time.Duration) {
+	start := time.Now()
+	res, err := client.Get(h.url + "/demo/" + target)
+	if err != nil {
+		h.t.Error(err)
+		return 0, err.Error(), 0
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	took = time.Since(start)
+	if err != nil {
+		h.t.Errorf("%s: %v", target, err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res.StatusCode, "", took
+	}
+	var e struct{ Error struct{ Code string } }
+	if err := json.Unmarshal(body, &e); err != nil {
+		h.t.Errorf("%s: status %d without an error: %q", target, res.StatusCode, body)
+	}
+	if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+		h.t.Errorf("%s: 503 without Retry-After", target)
+	}
+	return res.StatusCode, e.Error.Code, took
+}
+
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000, MaxConnsPerHost: 1000}}
+
+// figures are the server's own, by name and labels.
+func (h *house) figures() map[string]float64 {
+	_, text := fetch(h.t, h.ops+"/metrics")
+	m := map[string]float64{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			m[name], _ = strconv.ParseFloat(value, 64) // comments are of no interest
+		}
+	}
+	return m
+}
+
+func (h *house) ready() int {
+	f := h.figures()
+	return int(f[`tintype_workers_processes{state="idle"}`] + f[`tintype_workers_processes{state="busy"}`])
+}
+
+func (h *house) waitFor(what string, ok func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// replacedWithin is the share of lost workers that were replaced within a bound of the
+// histogram, of how many.
+func (h *house) replacedWithin(bound string) (share, of float64) {
+	f := h.figures()
+	of = f["tintype_workers_replaced_seconds_count"]
+	return f[`tintype_workers_replaced_seconds_bucket{le="`+bound+`"}`] / max(of, 1), of
+}
+
+func workersOf(pid int) (pids []int) {
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range names {
+		b, _ := os.ReadFile(name) // a thread that has ended
+		for _, f := range strings.Fields(string(b)) {
+			if n, err := strconv.Atoi(f); err == nil {
+				pids = append(pids, n)
+			}
+		}
+	}
+	return pids
+}
+
+// A load asks for variants until it is stopped, and counts the answers by code.
+type load struct {
+	house *house
+	stop  atomic.Bool
+	wg    sync.WaitGroup
+	n     atomic.Int64
+	mu    sync.Mutex // guards codes
+	codes map[string]int
+}
+
+func (h *house) load(clients int) *load {
+	l := &load{house: h, codes: map[string]int{}}
+	for range clients {
+		l.wg.Go(func() {
+			for !l.stop.Load() {
+				n := l.n.Add(1)
+				_, code, _ := h.get(fmt.Sprintf("p/%d.jpg?format=jpeg&w=%d&v=%d", n%100, 50+n%100, n))
+				l.mu.Lock()
+				l.codes[code]++
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+// end stops the load and says what was answered.
+func (l *load) end() map[string]int {
+	l.stop.Store(true)
+	l.wg.Wait()
+	return l.codes
+}
+
+// TestKilledWorkers: kill -9 on workers at random under load. What they were at work
+// on is done by another, and nobody notices.
+func TestKilledWorkers(t *testing.T) {
+	h := openHouse(t)
+	l := h.load(2)
+	before := l.n.Load()
+	kills := full(1000, 5)
+	for range kills {
+		h.waitFor("workers and a spare", func() bool { return h.ready() == 3 })
+		pids := workersOf(os.Getpid())
+		if len(pids) == 0 {
+			t.Fatal("there are no workers")
+		}
+		started := h.figures()["tintype_workers_started_total"]
+		pid := pids[rand.IntN(len(pids))]
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		h.waitFor("another worker", func() bool { return h.figures()["tintype_workers_started_total"] > started })
+	}
+	if l.n.Load() == before {
+		t.Error("nothing was asked for meanwhile")
+	}
+	codes := l.end()
+	f := h.figures()
+	share, of := h.replacedWithin("0.1")
+	t.Logf("kill -9: %d kills, %d answers, %d of them 200, %v; %v jobs retried; %.1f %% of %v losses replaced within 100 ms",
+		kills, sum(codes), codes[""], codes, f["tintype_workers_retried_total"], 100*share, of)
+	// The same job may meet two kills, which is blamed on its original for a minute.
+	if bad := sum(codes) - codes[""]; bad != codes["WORKER_FAILED"] || !*soaking && bad > sum(codes)/5 || *soaking && bad > sum(codes)/100 {
+		t.Errorf("answers: %v", codes)
+	}
+	if *soaking && share < 0.99 {
+		t.Errorf("replaced within 100 ms: %.1f %%", 100*share)
+	}
+}
+
+func sum(m map[string]int) (n int) {
+	for v := range maps.Values(m) {
+		n += v
+	}
+	return n
+}
+
+// TestWorkerFaults: an original that takes its worker down gets an error of its own,
+// and whoever else asks meanwhile gets images.
+func TestWorkerFaults(t *testing.T) {
+	h := openHouse(t, "--transform-timeout", "3s", "--worker-memory", "512MiB")
+	next := 200 // originals that no load asks for
+	for _, fault := range []struct {
+		kind, code string
+		n          int
+	}{
+		{"segv", "WORKER_FAILED", full(200, 2)},
+		{"abort", "WORKER_FAILED", full(200, 2)},
+		{"alloc", "WORKER_FAILED", full(50, 1)},
+		{"close", "WORKER_FAILED", full(50, 1)},
+		{"garbage", "WORKER_FAILED", full(50, 1)},
+		{"stop", "WORKER_FAILED or TRANSFORM_TIMEOUT", full(20, 1)},
+		{"loop", "TRANSFORM_TIMEOUT", full(20, 1)},
+	} {
+		l := h.load(2)
+		got := map[string]int{}
+		var longest time.Duration
+		for i := range fault.n {
+			next++
+			target := fmt.Sprintf("p/%d.jpg?w=99&format=jpeg&v=fault-%s-%d", next, fault.kind, i)
+			_, code, took := h.get(target)
+			longest = max(longest, took)
+			got[code]++
+			if !strings.Contains(fault.code, code) || code == "" {
+				t.Errorf("%s: %q, want %s", fault.kind, code, fault.code)
+			}
+			// The same answer for a while, without another worker at stake.
+			if _, again, _ := h.get(strings.Replace(target, "w=99", "w=98", 1)); again != code {
+				t.Errorf("%s again: %q", fault.kind, again)
+			}
+		}
+		others := l.end()
+		t.Logf("%s: %d faults answered %v within %s; meanwhile %d answers, %d of them 200", fault.kind, fault.n, got, longest.Round(time.Millisecond), sum(others), others[""])
+		if others[""] != sum(others) {
+			t.Errorf("%s: others got %v", fault.kind, others)
+		}
+	}
+	h.waitFor("workers and a spare", func() bool { return h.ready() == 3 })
+	if _, metrics := fetch(t, h.ops+"/metrics"); !strings.Contains(metrics, `tintype_workers_lost_total{format="jpeg",reason="crash",source="p",workspace="demo"}`) {
+		t.Error("the metrics don't say whose original crashes workers")
+	}
+	if log := h.log.String(); !strings.Contains(log, `"msg":"a worker is lost","reason":"crash"`) || !strings.Contains(log, `"source":"p"`) {
+		t.Error("the log doesn't say whose original crashes workers")
+	}
+}
+
+// TestOverload: ten times as many requests as there is capacity. What is refused is
+// refused at once, what is admitted is done, and what is cached is served.
+func TestOverload(t *testing.T) {
+	h := openHouse(t, "--queue", "32")
+	hit := "samples/noon.jpg?w=64&format=jpeg"
+	if status, code, _ := h.get(hit); status != 200 {
+		t.Fatal(code)
+	}
+	length := time.Duration(full(60, 2)) * time.Second
+	peak := h.goodput(full(10, 1), 4)
+
+	before := h.figures()
+	var mu sync.Mutex
+	var admitted, refused, hits []time.Duration
+	var failed atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	rate := min(10*peak, 600)
+	for n := 0; ; n++ {
+		due := start.Add(time.Duration(float64(n) / rate * float64(time.Second)))
+		if due.Sub(start) > length {
+			break
+		}
+		time.Sleep(time.Until(due))
+		wg.Go(func() {
+			target := fmt.Sprintf("p/%d.jpg?format=jpeg&w=60&v=over-%d", n%200, n)
+			if n%10 == 0 {
+				target = hit
+			}
+			status, _, took := h.get(target)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case n%10 == 0 && status == 200:
+				hits = append(hits, took)
+			case status == 200:
+				admitted = append(admitted, took)
+			case status == 503 && n%10 != 0:
+				refused = append(refused, took)
+			default:
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(start).Seconds()
+	after := h.figures()
+	goodput := float64(len(admitted)) / took
+	t.Logf("overload: peak %.0f a second; %.0f a second asked for during %.0f s: %.0f a second done (%.0f %% of peak); admitted p50 %s p99 %s; %d refused, p50 %s p99 %s; %d hits, p99 %s",
+		peak, rate, took, goodput, 100*goodput/peak, at(admitted, .5), at(admitted, .99), len(refused), at(refused, .5), at(refused, .99), len(hits), at(hits, .99))
+	if failed.Load() > 0 || len(admitted) == 0 || len(hits) == 0 {
+		t.Errorf("%d neither done nor refused, %d done, %d hits", failed.Load(), len(admitted), len(hits))
+	}
+	count := func(f map[string]float64) float64 {
+		return f[`tintype_workers_refused_total{reason="full"}`] + f[`tintype_workers_refused_total{reason="late"}`]
+	}
+	if got := int(count(after) - count(before)); got != len(refused) {
+		t.Errorf("%d refusals counted, %d seen", got, len(refused))
+	}
+	if *soaking && (goodput < .9*peak || at(refused, .99) > 50*time.Millisecond || at(hits, .99) > 50*time.Millisecond) {
+		t.Error("beyond the bounds: goodput 90 % of peak; refusals and hits within 50 ms")
+	}
+}
+
+// goodput is how many variants a second so many clients get who wait for each other.
+func (h *house) goodput(seconds, clients int) float64 {
+	l := h.load(clients)
+	start := time.Now()
+	time.Sleep(time.Duration(seconds) * time.Second)
+	n := l.n.Load()
+	took := time.Since(start).Seconds()
+	l.end()
+	return float64(n) / took
+}
+
+// at is a quantile.
+func at(d []time.Duration, q float64) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	d = slices.Sorted(slices.Values(d))
+	return d[int(q*float64(len(d)-1))].Round(100 * time.Microsecond)
+}
+
+// TestMemoryStaysFlat: many transforms of every kind.
+func TestMemoryStaysFlat(t *testing.T) {
+	if !*soaking {
+		t.Skip("it takes many transforms to see: make soak")
+	}
+	h := openHouse(t, "--cache-memory", "8MiB")
+	const rounds, each = 10, 10_000
+	var sizes []int64
+	for range rounds {
+		var wg sync.WaitGroup
+		var next atomic.Int64
+		for range 4 {
+			wg.Go(func() {
+				for n := next.Add(1); n <= each; n = next.Add(1) {
+					target := fmt.Sprintf("p/%d.jpg?w=%d&v=%d", rand.IntN(200), 20+rand.IntN(100), rand.Int64())
+					switch rand.IntN(20) {
+					case 0:
+						target = fmt.Sprintf("samples/orbit.gif?w=%d&format=webp&v=%d", 20+rand.IntN(50), rand.Int64())
+					case 1:
+						target += "&format=avif"
+					case 2, 3:
+						target += "&format=webp"
+					case 4, 5:
+						target += "&format=png&blur=2&rotate=90"
+					default:
+						target += "&format=jpeg"
+					}
+					if status, code, _ := h.get(target); status != 200 {
+						t.Errorf("%s: %d %s", target, status, code)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		size := resident(os.Getpid())
+		for _, pid := range workersOf(os.Getpid()) {
+			size += resident(pid)
+		}
+		sizes = append(sizes, size>>20)
+	}
+	t.Logf("memory: %d transforms; MB of the server and its workers after every %d: %v", rounds*each, each, sizes)
+	if first, last := sizes[1], sizes[rounds-1]; last > first+first/10+16 {
+		t.Errorf("it grew from %d to %d MB", first, last)
+	}
+}
+
+// resident is what a process holds, in bytes.
+func resident(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	return n * int64(os.Getpagesize())
+}
+
+// TestStopUnderLoad: after SIGTERM, what is under way is finished, and the exit is
+// clean, without a process left behind.
+func TestStopUnderLoad(t *testing.T) {
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dropped int
+	rounds := full(50, 2)
+	for round := range rounds {
+		ops := freeAddress(t)
+		server := &exec.Cmd{
+			Path: self, Args: []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + samples, "--workers", "2"},
+			Env: []string{"HOME=" + t.TempDir()},
+		}
+		var log lockedBuffer
+		server.Stderr = &log
+		stdout, err := server.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		h := &house{t: t, ops: "http://" + ops}
+		lines := bufio.NewScanner(stdout)
+		for h.url == "" && lines.Scan() {
+			_, h.url, _ = strings.Cut(lines.Text(), "Tintype serves on ")
+		}
+		go io.Copy(io.Discard, stdout)
+		const many = 8
+		var wg sync.WaitGroup
+		var good atomic.Int64
+		for i := range many {
+			wg.Go(func() {
+				res, err := (&http.Client{Transport: &http.Transport{}}).Get(fmt.Sprintf("%s/demo/samples/dusk.jpg?w=%d&format=webp&v=%d", h.url, 2000+i, round))
+				if err != nil {
+					t.Log(err)
+					return
+				}
+				defer res.Body.Close()
+				body, err := io.ReadAll(res.Body)
+				if err == nil && res.StatusCode == 200 && int64(len(body)) == res.ContentLength {
+					good.Add(1)
+				}
+			})
+		}
+		h.waitFor("all are under way", func() bool {
+			f := h.figures()
+			return f["tintype_workers_running"]+f["tintype_workers_queue_length"]+float64(good.Load()) >= many
+		})
+		workers := workersOf(server.Process.Pid)
+		if err := server.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		if err := server.Wait(); err != nil {
+			t.Errorf("exit: %v\n%s", err, log.String())
+		}
+		dropped += many - int(good.Load())
+		for _, pid := range workers {
+			if err := syscall.Kill(pid, 0); err == nil {
+				t.Errorf("worker %d is left", pid)
+			}
+		}
+	}
+	t.Logf("SIGTERM: %d stops with 8 requests under way: %d dropped", rounds, dropped)
+	if dropped > 0 {
+		t.Errorf("%d requests were dropped", dropped)
+	}
+}
+
+// TestKilledServer: workers don't outlive a server that is killed.
+func TestKilledServer(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &exec.Cmd{
+		Path: self, Args: []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", t.TempDir(), "--workers", "1"},
+		Env: []string{"HOME=" + t.TempDir()},
+	}
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, 10)
+	if _, err := io.ReadFull(stdout, first); err != nil || !bytes.HasPrefix(first, []byte("Tintype")) {
+		t.Fatal(err)
+	}
+	workers := workersOf(server.Process.Pid)
+	_ = server.Process.Kill()
+	_ = server.Wait()
+	if len(workers) == 0 {
+		t.Error("it had no workers")
+	}
+	h := &house{t: t}
+	for _, pid := range workers {
+		h.waitFor("the worker ends", func() bool {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			return err != nil || bytes.Contains(stat, []byte(") Z "))
+		})
+	}
+}

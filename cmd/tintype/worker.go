@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/worker"
+)
+
+// workerCmd is a process that serve starts for itself.
+type workerCmd struct{}
+
+// Run does jobs until serve is done with it. What it logs is for serve's log.
+func (workerCmd) Run(std stdio) error {
+	var level slog.LevelVar
+	level.Set(slog.LevelError) // what is said of the pictures it warms up with is of no interest
+	log := slog.New(slog.NewTextHandler(std.stderr, &slog.HandlerOptions{
+		Level: &level, ReplaceAttr: noTime, // serve's log has one
+	}))
+	return worker.Serve(func() (transform.Engine, error) {
+		engine, err := newWorkerEngine(log)
+		level.Set(slog.LevelWarn)
+		return engine, err
+	})
+}
+
+func noTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// startWorkers starts the pool that the flags describe.
+func (c *serveCmd) startWorkers(ctx context.Context, log *slog.Logger) (*worker.Pool, error) {
+	return worker.Start(ctx, worker.Config{
+		Command: []string{os.Args[0], "worker"},
+		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: int64(c.TransformMemory), Memory: int64(c.WorkerMemory),
+		Sandbox: worker.Sandbox(c.Sandbox), Log: log,
+	})
+}

@@ -1,0 +1,53 @@
+//go:build cgo
+
+package vips
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/png"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// Warm has libvips load what it otherwise loads when the first picture needs it:
+// plugins of decoders and encoders, fonts and their configuration. For a process that
+// will not be able to later. A format that this libvips doesn't have is left out.
+func Warm(ctx context.Context) {
+	m := image.NewNRGBA(image.Rect(0, 0, 64, 48))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i * 7)
+	}
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, m); err != nil {
+		return // it is within PNG's bounds
+	}
+	originals := [][]byte{[]byte(warmSVG), picture.Bytes()}
+	for _, format := range []transform.Format{transform.JPEG, transform.PNG, transform.GIF, transform.WebP, transform.AVIF, transform.TIFF, transform.JXL} {
+		if made, ok := warm(ctx, picture.Bytes(), format); ok {
+			originals = append(originals, made)
+		}
+	}
+	for _, original := range originals {
+		warm(ctx, original, transform.JPEG)
+	}
+}
+
+// warmSVG has text in the fonts that nobody has to name.
+const warmSVG = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48">` +
+	`<text y="20" font-family="sans-serif">Aa</text><text y="40" font-family="serif" font-weight="bold">Aa</text></svg>`
+
+func warm(ctx context.Context, original []byte, format transform.Format) ([]byte, bool) {
+	header, err := transform.ReadHeader(original)
+	if err != nil {
+		return nil, false
+	}
+	o := transform.Defaults()
+	o.Width, o.Rotate, o.Blur, o.Gravity = 20, 90, 1, transform.GravityAttention
+	o.Height, o.Fit = 20, transform.FitCover
+	made, err := New().Transform(ctx, transform.Job{
+		Original: original, Header: header, Options: o, Format: format, Limits: transform.DefaultLimits(),
+	})
+	return made.Data, err == nil
+}

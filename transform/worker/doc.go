@@ -1,0 +1,38 @@
+// Package worker keeps engines in processes of their own, so that an image which
+// crashes a decoder, never ends or wants all memory costs its own request and
+// nothing else.
+//
+// [Start] starts a [Pool], which is a [transform.Engine]. Its processes are this
+// very program, started again with an argument that makes it call [Serve] instead
+// of what it does otherwise; Serve makes the engine, locks the process in (see
+// [Sandbox]) and carries out one job at a time. The process around the pool
+// decodes nothing and loads no image library.
+//
+// A job goes through three gates: the originals that brought a worker down a
+// moment ago are refused (grudge.go), the queue lets in as many as there are
+// processes and as fit into a budget of estimated memory, by turns of workspaces
+// (queue.go, memory.go), and a process that is free takes it (pool.go, process.go).
+// One process more than jobs at a time is kept ready to take the place of one that
+// is lost.
+//
+// # What is copied
+//
+// Messages are small: JSON in frames over a Unix socket pair (message.go). Images
+// travel beside them, in memory files that have no name anywhere:
+//
+//   - The original is copied once, from the memory of this process into a file
+//     that is sealed against every change. The worker maps it and decodes from
+//     there. When a job moves to another worker the same file goes along.
+//   - The image of a mark is copied once for all jobs, as long as it is in use.
+//   - The variant is copied twice: by the worker into the file that it and this
+//     process share, and from there into memory of this process.
+//
+// Workers only ever receive files. Nothing that a worker sends is trusted: messages
+// are bounded and checked, and a variant must begin like an image of its format.
+//
+// # Platforms
+//
+// Memory files, seccomp, Landlock and bounds on another process are Linux's. Where
+// they are missing the pool works with unlinked temporary files instead, says at
+// start which layers are active, and [Require] refuses to start.
+package worker

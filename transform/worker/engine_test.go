@@ -1,0 +1,139 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// TestMain makes this test binary a worker where it is started as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		if err := Serve(func() (transform.Engine, error) { return faulty{}, nil }); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// faulty is an engine that does what its originals say: `VERB REST`.
+type faulty struct{}
+
+var pngStart = []byte("\x89PNG\r\n\x1a\n")
+
+func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
+	verb, rest, _ := strings.Cut(string(job.Original), " ")
+	out := func(data string) (transform.Image, error) {
+		return transform.Image{Data: slices.Concat(pngStart, []byte(data)), Format: transform.PNG, Width: 1, Height: 2, Frames: 3}, nil
+	}
+	switch verb {
+	case "echo":
+		for _, m := range job.Marks {
+			rest += "+" + string(m.Image)
+		}
+		return out(rest)
+	case "env":
+		return out(strings.Join(os.Environ(), "\n"))
+	case "files":
+		return out(openFiles())
+	case "attack":
+		return out(attack(rest))
+	case "corrupt":
+		return transform.Image{}, fmt.Errorf("%w: %s", transform.ErrTruncated, rest)
+	case "option":
+		return transform.Image{}, &transform.OptionError{Name: "w", Reason: rest}
+	case "mark":
+		return transform.Image{}, fmt.Errorf("%w: %w", transform.ErrMark, transform.ErrCorrupt)
+	case "fault":
+		return transform.Image{}, errors.New("vips: it went wrong")
+	case "panic":
+		panic("a bug")
+	case "wait":
+		<-ctx.Done()
+		return transform.Image{}, ctx.Err()
+	case "once": // waits the first time, and is done the second
+		f, err := os.OpenFile(rest, os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return out("again")
+		}
+		_ = f.Close()
+		<-ctx.Done()
+		return transform.Image{}, ctx.Err()
+	case "loop":
+		for n := uint64(1); n != 0; n |= 1 {
+		}
+	case "segv":
+		*(*byte)(unsafe.Add(unsafe.Pointer(&rest), 1<<46)) = 1
+	case "abort":
+		raise(syscall.SIGABRT)
+	case "stop":
+		raise(syscall.SIGSTOP)
+		<-ctx.Done()
+	case "exit":
+		os.Exit(3)
+	case "alloc":
+		var hold [][]byte
+		for {
+			b := make([]byte, 64<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			hold = append(hold, b)
+			_ = hold[0]
+		}
+	case "close":
+		for fd := 3; fd < 32; fd++ {
+			var s unix.Stat_t
+			if unix.Fstat(fd, &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFSOCK {
+				_ = unix.Close(fd)
+			}
+		}
+		<-ctx.Done()
+	case "garbage":
+		for fd := 3; fd < 32; fd++ {
+			_, _ = unix.Write(fd, []byte("\xff\xff\xff\xff\xff\xff\xff"+rest))
+		}
+		<-ctx.Done()
+	case "html":
+		return transform.Image{Data: []byte("<html>"), Format: transform.PNG, Width: 1, Height: 1, Frames: 1}, nil
+	case "format":
+		return transform.Image{Data: []byte("\xff\xd8\xff"), Format: transform.JPEG, Width: 1, Height: 1, Frames: 1}, nil
+	}
+	return transform.Image{}, fmt.Errorf("%w: no such verb", transform.ErrUnsupported)
+}
+
+func raise(s syscall.Signal) {
+	_ = unix.Kill(os.Getpid(), s) // refused within the sandbox
+	_ = tgkill(s)
+}
+
+// openFiles lists what the process has open, as it is seen from inside.
+func openFiles() string {
+	var list []string
+	for fd := range 256 {
+		var s unix.Stat_t
+		if unix.Fstat(fd, &s) == nil {
+			list = append(list, fileID(&s))
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+func fileID(s *unix.Stat_t) string { return fmt.Sprintf("%d:%d", s.Dev, s.Ino) }
+
+func isEcho(image transform.Image, want string) bool {
+	return bytes.Equal(image.Data, slices.Concat(pngStart, []byte(want)))
+}

@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapFlags: private, since older kernels share a sealed file with nobody; all at
+// once, since the decoder reads it from end to end.
+const mapFlags = unix.MAP_PRIVATE | unix.MAP_POPULATE
+
+const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+
+// memoryFiles reports whether this system has memory files.
+func memoryFiles() bool {
+	f, err := memoryFile("probe", 0)
+	if err != nil {
+		return false
+	}
+	_ = f.Close()
+	return true
+}
+
+func memoryFile(name string, flags int) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|flags)
+	if err != nil {
+		return nil, fmt.Errorf("memory file: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// imageFile is a file with the data, which nobody can change.
+func imageFile(data []byte) (*os.File, error) {
+	f, err := memoryFile("image", unix.MFD_ALLOW_SEALING)
+	if errors.Is(err, unix.ENOSYS) {
+		return tempImage(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err = f.Write(data); err == nil {
+		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("memory file: %w", err)
+	}
+	return f, nil
+}
+
+// outputFile is an empty file that a worker writes variants to.
+func outputFile() (*os.File, error) {
+	f, err := memoryFile("variant", 0)
+	if errors.Is(err, unix.ENOSYS) {
+		f, reader, err := tempFile("variant")
+		if err != nil {
+			return nil, err
+		}
+		return f, reader.Close()
+	}
+	return f, err
+}

@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// images are the files of a job: the original's, then one for every mark.
+type images struct {
+	files   []*os.File
+	lengths []int
+	release []func()
+}
+
+func (p *Pool) images(job *transform.Job) (i images, err error) {
+	f, err := imageFile(job.Original)
+	if err != nil {
+		return images{}, err
+	}
+	i.add(f, len(job.Original), func() { _ = f.Close() })
+	for _, m := range job.Marks {
+		f, release, err := p.marks.get(m.Hash, m.Image)
+		if err != nil {
+			i.close()
+			return images{}, err
+		}
+		i.add(f, len(m.Image), release)
+	}
+	return i, nil
+}
+
+func (i *images) add(f *os.File, length int, release func()) {
+	i.files = append(i.files, f)
+	i.lengths = append(i.lengths, length)
+	i.release = append(i.release, release)
+}
+
+func (i *images) close() {
+	for _, release := range i.release {
+		release()
+	}
+}
+
+// markFiles keeps the files of marks that were used lately, by the hashes of their
+// images: many variants carry the same mark.
+type markFiles struct {
+	most int64 // bytes of those that no job uses
+
+	mu    sync.Mutex // guards all below
+	files map[[32]byte]*markFile
+	bytes int64
+}
+
+type markFile struct {
+	file   *os.File
+	length int64
+	users  int
+	used   time.Time // when the last of them ended
+}
+
+func newMarkFiles(most int64) *markFiles {
+	return &markFiles{most: most, files: map[[32]byte]*markFile{}}
+}
+
+// get returns the file of an image, which stays as it is until release is called.
+func (m *markFiles) get(hash [32]byte, image []byte) (f *os.File, release func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.files[hash]
+	if e == nil {
+		f, err := imageFile(image)
+		if err != nil {
+			return nil, nil, err
+		}
+		e = &markFile{file: f, length: int64(len(image))}
+		m.files[hash] = e
+		m.bytes += e.length
+	}
+	e.users++
+	return e.file, sync.OnceFunc(func() { m.release(e) }), nil
+}
+
+func (m *markFiles) release(e *markFile) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.users--
+	e.used = time.Now()
+	for m.bytes > m.most {
+		var oldest [32]byte
+		found := false
+		for hash, o := range m.files {
+			if o.users == 0 && (!found || o.used.Before(m.files[oldest].used)) {
+				oldest, found = hash, true
+			}
+		}
+		if !found {
+			return
+		}
+		m.drop(oldest)
+	}
+}
+
+func (m *markFiles) drop(hash [32]byte) {
+	e := m.files[hash]
+	delete(m.files, hash)
+	m.bytes -= e.length
+	_ = e.file.Close()
+}
+
+// close closes all files. No job may run.
+func (m *markFiles) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for hash := range m.files {
+		m.drop(hash)
+	}
+}

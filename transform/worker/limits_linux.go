@@ -1,0 +1,114 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// limitSelf bounds this process for good: nothing that it may do later raises a
+// hard limit.
+func limitSelf(s setup) error {
+	for _, l := range []struct {
+		what  string
+		which int
+		most  uint64
+	}{
+		{"core dumps", unix.RLIMIT_CORE, 0},
+		{"open files", unix.RLIMIT_NOFILE, s.OpenFiles},
+		{"size of files", unix.RLIMIT_FSIZE, uint64(max(s.Output, 0))},
+		// Private memory that can be written to. Address space would count what Go
+		// and glibc reserve without using it.
+		{"memory", unix.RLIMIT_DATA, uint64(max(s.Memory, 0))},
+	} {
+		if l.most == 0 && l.which != unix.RLIMIT_CORE {
+			continue
+		}
+		var now unix.Rlimit
+		if err := unix.Getrlimit(l.which, &now); err != nil {
+			return fmt.Errorf("limit %s: %w", l.what, err)
+		}
+		most := min(l.most, now.Max)
+		if err := unix.Setrlimit(l.which, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+			return fmt.Errorf("limit %s: %w", l.what, err)
+		}
+	}
+	return nil
+}
+
+// limitCPU bounds the processor time that a worker may use from now on. It backs up
+// the deadline, which needs this process to get its turn.
+func limitCPU(pid int, d time.Duration) error {
+	var used unix.Timespec
+	// The clock of a process's processor time: see clock_getcpuclockid(3).
+	if err := unix.ClockGettime(int32(^pid<<3|2), &used); err != nil {
+		return err
+	}
+	most := uint64(used.Sec) + 1 + seconds(d)
+	return unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: most, Max: unix.RLIM_INFINITY}, nil)
+}
+
+// privateMemory is what a process holds for itself, in bytes; 0 where that isn't
+// known.
+func privateMemory(pid int) int64 {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b)) // of proc_pid_statm(5), in pages
+	if len(fields) < 3 {
+		return 0
+	}
+	resident, err1 := strconv.ParseInt(fields[1], 10, 64)
+	shared, err2 := strconv.ParseInt(fields[2], 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0
+	}
+	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// machineMemory is the memory that this process may count on, in bytes; 0 where that
+// isn't known.
+func machineMemory() int64 {
+	var info unix.Sysinfo_t
+	var most int64
+	if err := unix.Sysinfo(&info); err == nil {
+		most = int64(uint64(info.Totalram) * uint64(info.Unit))
+	}
+	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && (most == 0 || n < most) {
+			most = n
+		}
+	}
+	return most
+}
+
+// inherit makes sure that a worker gets no file of this process but those meant for
+// it: Go closes its own, but not what this process was started with.
+func inherit() {
+	_ = unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
+}
+
+// program is this very program, also when another has taken its name since.
+func program() (string, error) {
+	const self = "/proc/self/exe"
+	if _, err := os.Stat(self); err == nil {
+		return self, nil
+	}
+	return os.Executable()
+}
+
+// tie makes the worker die with the thread that starts it.
+func tie(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}

@@ -1,0 +1,41 @@
+//go:build !linux
+
+package worker
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+func limitSelf(s setup) error {
+	for _, l := range []struct {
+		what  string
+		which int
+		most  uint64
+	}{
+		{"core dumps", syscall.RLIMIT_CORE, 0},
+		{"open files", syscall.RLIMIT_NOFILE, s.OpenFiles},
+		{"size of files", syscall.RLIMIT_FSIZE, uint64(max(s.Output, 0))},
+	} {
+		if err := syscall.Setrlimit(l.which, &syscall.Rlimit{Cur: l.most, Max: l.most}); err != nil {
+			return fmt.Errorf("limit %s: %w", l.what, err)
+		}
+	}
+	return nil
+}
+
+func limitCPU(int, time.Duration) error { return nil }
+
+func privateMemory(int) int64 { return 0 }
+
+func machineMemory() int64 { return 0 }
+
+func inherit() {}
+
+func program() (string, error) { return os.Executable() }
+
+// tie does nothing: a worker ends when its connection does.
+func tie(*exec.Cmd) {}

@@ -1,0 +1,235 @@
+package worker
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// A kind says what a frame is. A frame is its kind (one byte), the length of what
+// follows (four bytes, little endian), and JSON.
+type kind byte
+
+// What the pool sends.
+const (
+	kindSetup  kind = iota + 1 // setup; once, first
+	kindJob                    // task, with the original and the images of the marks as files
+	kindCancel                 // ticket of the job to give up
+	kindPing                   // ticket to answer with
+)
+
+// What a worker sends.
+const (
+	kindReady kind = iota + 65 // ready; once, first
+	kindAck                    // ticket of the job that it has begun
+	kindDone                   // result
+	kindPong                   // ticket of the ping
+)
+
+// Bounds of a frame, in bytes.
+const (
+	maxToWorker   = 1 << 20
+	maxFromWorker = 64 << 10
+)
+
+var errFrame = errors.New("malformed message")
+
+// readFrame reads one frame. An end between two frames is io.EOF.
+func readFrame(r io.Reader, most int) (kind, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	length := binary.LittleEndian.Uint32(head[1:])
+	if length > uint32(most) {
+		return 0, nil, fmt.Errorf("%w: %d bytes", errFrame, length)
+	}
+	payload := make([]byte, length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return 0, nil, fmt.Errorf("%w: it ends too early", errFrame)
+	}
+	return kind(head[0]), payload, nil
+}
+
+// frame is what readFrame reads.
+func frame(k kind, content any) ([]byte, error) {
+	payload, err := json.Marshal(content)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 5, 5+len(payload))
+	b[0] = byte(k)
+	binary.LittleEndian.PutUint32(b[1:], uint32(len(payload)))
+	return append(b, payload...), nil
+}
+
+func parse[T any](payload []byte) (content T, err error) {
+	if err := json.Unmarshal(payload, &content); err != nil {
+		return content, fmt.Errorf("%w: %v", errFrame, err)
+	}
+	return content, nil
+}
+
+// A setup is what a worker needs to know before its first job.
+type setup struct {
+	Sandbox   Sandbox
+	Memory    int64 // bytes of private memory that it may have
+	Output    int64 // bytes of the largest variant
+	OpenFiles uint64
+	Parent    int // process id of the pool
+}
+
+// A ready is what a worker is once it is set up.
+type ready struct {
+	Failed  string   // why it can't work; empty is ready
+	Layers  []string // of the sandbox, that are active
+	Missing []string // layers that this system doesn't have, with the reason
+}
+
+// A ticket names a job or a ping, by numbers that go up.
+type ticket struct{ ID uint64 }
+
+// A task is a job on its way, without its images.
+type task struct {
+	ID     uint64
+	Job    transform.Job
+	Length []int // bytes of the original, then of each mark's image, as the files come
+}
+
+// A result is how a job ended.
+type result struct {
+	ID            uint64
+	Size          int64 // bytes of the variant in the output file
+	Format        transform.Format
+	Width, Height int
+	Frames        int
+	Error         *failure // nil is success
+}
+
+// A failure is an engine's error on its way.
+type failure struct {
+	Text   string
+	Is     []string // names of the sentinels that it wraps
+	Option string   // name of the option that an OptionError is about …
+	Reason string   // … and what is wrong with it
+}
+
+// sentinels are the errors that keep their identity on the way.
+var sentinels = []struct {
+	name string
+	err  error
+}{
+	{"mark", transform.ErrMark},
+	{"truncated", transform.ErrTruncated},
+	{"corrupt", transform.ErrCorrupt},
+	{"unsupported", transform.ErrUnsupported},
+	{"too large", transform.ErrTooLarge},
+	{"output too large", transform.ErrOutputTooLarge},
+	{"failed", transform.ErrFailed},
+	{"canceled", errCanceled},
+}
+
+// errCanceled is the error of a job that its worker was told to give up.
+var errCanceled = errors.New("the job was canceled")
+
+const maxText = 1000 // bytes of an error's text
+
+func toFailure(err error) *failure {
+	f := &failure{Text: plain(err.Error())}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			f.Is = append(f.Is, s.name)
+		}
+	}
+	if e, ok := errors.AsType[*transform.OptionError](err); ok {
+		f.Option, f.Reason = plain(e.Name), plain(e.Reason)
+	}
+	return f
+}
+
+// asError is the error that the failure tells of. Its text is a single line.
+func (f *failure) asError() error {
+	e := &remoteError{text: plain(f.Text)}
+	for _, s := range sentinels {
+		for _, name := range f.Is {
+			if name == s.name {
+				e.wraps = append(e.wraps, s.err)
+				break
+			}
+		}
+	}
+	if f.Option != "" {
+		e.wraps = append(e.wraps, &transform.OptionError{Name: plain(f.Option), Reason: plain(f.Reason)})
+	}
+	return e
+}
+
+// A remoteError is an error of the engine in a worker.
+type remoteError struct {
+	text  string
+	wraps []error
+}
+
+func (e *remoteError) Error() string   { return e.text }
+func (e *remoteError) Unwrap() []error { return e.wraps }
+
+// plain is a text on one line and of bounded length, whatever a worker makes of it.
+func plain(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxText)], "")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// check says whether a result can be one of this job: what doesn't fit comes from a
+// worker that is not itself any more.
+func (r *result) check(job *transform.Job, mostBytes int64) error {
+	if r.Error != nil {
+		return nil
+	}
+	kept := job.MayKeep && r.Format == job.Header.Format
+	switch {
+	case r.Format != job.Format && !kept:
+		return fmt.Errorf("%w: a variant in %s", errFrame, plain(string(r.Format)))
+	case r.Size <= 0 || r.Size > mostBytes:
+		return fmt.Errorf("%w: a variant of %d bytes", errFrame, r.Size)
+	case r.Width <= 0 || r.Height <= 0 || r.Frames <= 0 ||
+		r.Width > math.MaxInt32 || r.Height > math.MaxInt32 || r.Frames > math.MaxInt32:
+		return fmt.Errorf("%w: a variant of %d×%d pixels in %d frames", errFrame, r.Width, r.Height, r.Frames)
+	}
+	return nil
+}
+
+// beginsLike reports whether the bytes can be an image of the format. Formats of
+// one container count as one.
+func beginsLike(b []byte, f transform.Format) bool {
+	got := transform.Sniff(b)
+	return got == f || f == transform.HEIC && got == transform.AVIF || f == transform.AVIF && got == transform.HEIC
+}
+
+// stripped is the job without the images, which travel as files.
+func stripped(job transform.Job) transform.Job {
+	job.Original = nil
+	marks := make([]transform.MarkImage, len(job.Marks))
+	copy(marks, job.Marks)
+	for i := range marks {
+		marks[i].Image = nil
+	}
+	job.Marks = marks
+	return job
+}
+
+// seconds is a duration in whole seconds, rounded up.
+func seconds(d time.Duration) uint64 {
+	return uint64((d + time.Second - 1) / time.Second)
+}

@@ -1,0 +1,166 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// TestJobTravels: every field of a job arrives, but the images, which travel as files.
+func TestJobTravels(t *testing.T) {
+	o := transform.Defaults()
+	o.Width, o.FocalX, o.Rect = 400, 1.0/3, transform.Rect{X: transform.Length{Value: 0.1, Percent: true}}
+	o.Pad, o.Background = [4]int{1, 2, 3, 4}, transform.Color{R: 9, A: 255, Set: true}
+	job := transform.Job{
+		Original: []byte("original"), Header: transform.Header{Format: transform.PNG, Width: 3, Height: 2, Orientation: 1, Frames: 1, Alpha: true, Bits: 8},
+		Options: o, Format: transform.WebP, Limits: transform.DefaultLimits(), MayKeep: true,
+		Marks: []transform.MarkImage{{Image: []byte("mark"), Hash: [32]byte{1, 2, 255}, Mark: transform.Mark{Name: "m", Opacity: 0.3}}},
+	}
+	b, err := frame(kindJob, task{7, stripped(job), []int{8, 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(b, []byte("b3JpZ2luYWw")) { // base64 of the original
+		t.Error("the original is in the message")
+	}
+	k, payload, err := readFrame(bytes.NewReader(b), maxToWorker)
+	if err != nil || k != kindJob {
+		t.Fatal(k, err)
+	}
+	got, err := parse[task](payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Original, job.Marks[0].Image = nil, nil
+	if diff := cmp.Diff(task{7, job, []int{8, 4}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReadFrameRefuses(t *testing.T) {
+	for name, b := range map[string]string{
+		"too long":        "\x01\xff\xff\xff\xff",
+		"cut in the head": "\x01\x00",
+		"cut":             "\x01\x05\x00\x00\x00ab",
+	} {
+		if _, _, err := readFrame(strings.NewReader(b), 100); err == nil {
+			t.Errorf("%s: read", name)
+		}
+	}
+}
+
+// FuzzFromWorker: whatever a worker sends, the pool takes it for what a job can bring,
+// or for nonsense.
+func FuzzFromWorker(f *testing.F) {
+	for _, r := range []result{
+		{ID: 1, Size: 10, Format: transform.PNG, Width: 1, Height: 1, Frames: 1},
+		{ID: 1, Error: toFailure(transform.ErrTruncated)},
+		{ID: 1, Error: toFailure(&transform.OptionError{Name: "w", Reason: "\x1b[31m"})},
+	} {
+		b, err := frame(kindDone, r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte("\x42\x08\x00\x00\x00{\"ID\":1}"))
+	f.Add([]byte("\x43\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := bytes.NewReader(data)
+		job := jobOf("x")
+		for {
+			k, payload, err := readFrame(in, maxFromWorker)
+			if err != nil {
+				return
+			}
+			r, err := (&process{}).understand(event{k, payload}, 1, &job)
+			if err != nil || r == nil {
+				continue
+			}
+			if r.Error == nil {
+				if r.Size <= 0 || r.Size > maxOutput || r.Width <= 0 || r.Height <= 0 || r.Frames <= 0 || r.Format != job.Format {
+					t.Errorf("accepted: %+v", r)
+				}
+				continue
+			}
+			failure := r.Error.asError()
+			if text := failure.Error(); len(text) > maxText*2 || strings.ContainsAny(text, "\n\r\x00\x1b") {
+				t.Errorf("text %q", text)
+			}
+			if e, ok := errors.AsType[*transform.OptionError](failure); ok && strings.ContainsAny(e.Error(), "\n\x1b") {
+				t.Errorf("option %q", e)
+			}
+		}
+	})
+}
+
+// FuzzToWorker: a worker reads what it is sent, or says that it makes no sense.
+func FuzzToWorker(f *testing.F) {
+	b, err := frame(kindJob, task{1, stripped(jobOf("x")), []int{1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte("\x01\x02\x00\x00\x00{}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k, payload, err := readFrame(bytes.NewReader(data), maxToWorker)
+		if err != nil || k != kindJob {
+			return
+		}
+		got, err := parse[task](payload)
+		if err != nil {
+			return
+		}
+		again, err := frame(kindJob, got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, err := parse[task](again[5:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got, same); diff != "" && json.Valid(payload) {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestSeconds(t *testing.T) {
+	for d, want := range map[time.Duration]uint64{0: 0, 1: 1, time.Second: 1, time.Second + 1: 2} {
+		if got := seconds(d); got != want {
+			t.Errorf("%s: %d", d, got)
+		}
+	}
+}
+
+func BenchmarkJobMessage(b *testing.B) {
+	job := stripped(jobOf("x"))
+	for b.Loop() {
+		m, err := frame(kindJob, task{1, job, []int{1}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := parse[task](m[5:]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	p := startPool(b)
+	for name, size := range map[string]int{"64B": 64, "1MB": 1 << 20, "5MB": 5 << 20} {
+		job := jobOf("none " + strings.Repeat("x", size))
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_, _ = p.Transform(b.Context(), job)
+			}
+		})
+	}
+}

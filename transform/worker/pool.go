@@ -1,0 +1,591 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// Config is how a pool runs. Fields that are zero have the value that their comment
+// names.
+type Config struct {
+	// Command is the arguments that make this program call [Serve], the program's name
+	// first. Required.
+	Command []string
+
+	Workers int // jobs at a time; 0 is one for every core
+	// Queue is how many jobs may wait; of one workspace, as many as places are left for
+	// others. 0 is none.
+	Queue   int
+	MaxWait time.Duration // in the queue; 0 is Timeout
+	Timeout time.Duration // of a job once it has begun; 0 is 10 s
+
+	Budget int64 // bytes of estimated memory of the jobs at a time; 0 is half of the machine's, or of the container's
+	Memory int64 // bytes of private memory of one process, past which it fails; 0 is 2 GiB, negative is no bound
+
+	Sandbox Sandbox // empty is Auto
+
+	RecycleJobs   int   // jobs after which a process is replaced; 0 is 10,000
+	RecycleMemory int64 // bytes that an idle process may hold for itself; 0 is 192 MiB
+
+	Log *slog.Logger // nil is silence
+
+	// For tests; 0 is what newTimes says.
+	ack, grace, beat, silence, pingEvery, blameFor, startTimeout time.Duration
+}
+
+// maxOutput bounds a variant, in bytes: 64 megapixels of four bytes each, and some.
+const maxOutput = 320 << 20
+
+// A Pool is a [transform.Engine] whose jobs are done by processes. It is safe for
+// concurrent use.
+type Pool struct {
+	config Config
+	times  times
+	queue  *queue
+	grudge *grudge
+	marks  *markFiles
+	log    *slog.Logger
+	launch chan launch   // to the thread that starts processes
+	stop   chan struct{} // closed when the pool is
+	jobs   sync.WaitGroup
+	tasks  sync.WaitGroup // all other goroutines
+
+	mu       sync.Mutex // guards all below
+	all      map[*process]struct{}
+	idle     []*process // the one that was used last, last
+	takers   []chan *process
+	starting int
+	failures int         // starts that failed in a row
+	draining bool        // no more jobs
+	closed   bool        // no more processes
+	losses   []time.Time // that no process has taken the place of yet
+	started  int64
+	retired  int64
+	retried  int64
+	deaths   map[Death]int64
+	replaced histogram
+}
+
+var _ transform.Engine = (*Pool)(nil)
+
+type launch struct {
+	start func() error
+	done  chan error
+}
+
+// Start starts the processes and returns when there is one for every job at a time.
+// One more, which takes the place of the first that is lost, may still be starting.
+// The end of ctx ends the wait. The pool must be closed.
+func Start(ctx context.Context, c Config) (*Pool, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	inherit()
+	p := &Pool{
+		config: c, log: c.Log,
+		times:  times{job: c.Timeout, ack: c.ack, grace: c.grace, beat: c.beat, silence: c.silence},
+		queue:  newQueue(c.Workers, c.Queue, c.Budget, c.MaxWait),
+		grudge: newGrudge(c.blameFor, 10_000),
+		marks:  newMarkFiles(64 << 20),
+		launch: make(chan launch), stop: make(chan struct{}),
+		all: map[*process]struct{}{}, deaths: map[Death]int64{},
+		replaced: newHistogram(.001, .01, .1, .25, .5, 1, 5),
+	}
+	go p.launchAll()
+	p.tasks.Go(p.watch)
+
+	results := make(chan error, c.Workers)
+	for range c.Workers {
+		p.mu.Lock()
+		p.starting++
+		p.mu.Unlock()
+		p.tasks.Go(func() { results <- p.begin() })
+	}
+	for range c.Workers {
+		select {
+		case err = <-results:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			_ = p.Close(context.Background()) // nothing runs yet
+			return nil, err
+		}
+	}
+	p.announce()
+	p.fill()
+	return p, nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Command) == 0 {
+		return c, errors.New("worker: no command")
+	}
+	switch c.Sandbox {
+	case "":
+		c.Sandbox = Auto
+	case Auto, Require, Off:
+	default:
+		return c, fmt.Errorf("worker: %q is no sandbox; it is %s, %s or %s", c.Sandbox, Auto, Require, Off)
+	}
+	if c.Budget == 0 {
+		c.Budget = machineMemory() / 2
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	or(&c.Workers, runtime.NumCPU())
+	or(&c.Timeout, 10*time.Second)
+	or(&c.MaxWait, c.Timeout)
+	or(&c.Budget, 2<<30) // where the machine doesn't say
+	or(&c.Memory, 2<<30)
+	or(&c.RecycleJobs, 10_000)
+	or(&c.RecycleMemory, 192<<20)
+	or(&c.ack, time.Second)
+	or(&c.grace, 250*time.Millisecond)
+	or(&c.beat, time.Second)
+	or(&c.silence, 3*time.Second)
+	or(&c.pingEvery, 10*time.Second)
+	or(&c.blameFor, time.Minute)
+	or(&c.startTimeout, 30*time.Second)
+	return c, nil
+}
+
+// or sets a value that is zero.
+func or[T int | int64 | time.Duration](v *T, to T) {
+	if *v == 0 {
+		*v = to
+	}
+}
+
+// announce says which layers of the sandbox are active: those of one process are
+// those of all.
+func (p *Pool) announce() {
+	p.mu.Lock()
+	var state ready
+	for w := range p.all {
+		state = w.state
+	}
+	p.mu.Unlock()
+	level := slog.LevelInfo
+	if len(state.Missing) > 0 || p.config.Sandbox == Off {
+		level = slog.LevelWarn
+	}
+	missing := strings.Join(state.Missing, ", ")
+	if missing == "" {
+		missing = "none"
+	}
+	p.log.Log(context.Background(), level, "workers are ready", "workers", p.config.Workers, "sandbox", string(p.config.Sandbox),
+		"layers", strings.Join(state.Layers, ", "), "missing", missing, "budget_bytes", p.config.Budget, "queue", p.config.Queue)
+}
+
+// Admits says whether a job of this owner would be refused if it came now, before its
+// original is fetched.
+func (p *Pool) Admits(ctx context.Context, o transform.Owner) error {
+	return p.queue.check(ctx, &claim{workspace: o.Workspace, background: o.Background})
+}
+
+// Transform implements [transform.Engine]. Besides the errors of the engine in the
+// worker it returns [transform.ErrOverloaded] for a job that is not tried,
+// [transform.ErrTimeout] for one that was stopped at its deadline, and
+// [transform.ErrFailed] for one that brought its worker down, or two of them. The
+// last two are remembered: the same original is refused for a minute.
+func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
+	if err := p.grudge.check(job.Owner.Original); err != nil {
+		return transform.Image{}, err
+	}
+	leave, err := p.queue.enter(ctx, &claim{
+		workspace: job.Owner.Workspace, background: job.Owner.Background,
+		bytes: Estimate(&job), held: int64(len(job.Original)),
+	})
+	if err != nil {
+		return transform.Image{}, err
+	}
+	images, err := p.images(&job)
+	if err != nil {
+		leave()
+		return transform.Image{}, fmt.Errorf("worker: %w", err)
+	}
+	// A job that its process doesn't give up goes on until that is killed, though
+	// nobody waits for it any more.
+	job = stripped(job)
+	result := make(chan outcome, 1)
+	if !p.goJob(func() {
+		defer leave()
+		defer images.close()
+		result <- p.try(ctx, &job, images)
+	}) {
+		images.close()
+		leave()
+		return transform.Image{}, errClosed
+	}
+	select {
+	case o := <-result:
+		return o.image, o.err
+	case <-ctx.Done():
+		return transform.Image{}, ctx.Err()
+	}
+}
+
+// goJob runs f, unless the pool is closed or about to be.
+func (p *Pool) goJob(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.draining {
+		return false
+	}
+	p.jobs.Go(f)
+	return true
+}
+
+// A job that no process has taken on goes to another, so many times. One that was
+// lost with its process goes to one other.
+const (
+	maxHandings = 5
+	maxLosses   = 2
+)
+
+// try gives the job to one process after another, until it is done or at fault.
+func (p *Pool) try(ctx context.Context, job *transform.Job, images images) outcome {
+	losses := 0
+	for range maxHandings {
+		w, err := p.take(ctx)
+		if err != nil {
+			return outcome{err: err}
+		}
+		o := w.run(ctx, p.times, job, images.files, images.lengths)
+		if o.begun && o.lost != "" {
+			losses++
+		}
+		switch {
+		case o.lost == "":
+			p.put(w)
+		default:
+			p.lose(w, Death{o.lost, job.Owner.Workspace, job.Owner.Source, string(job.Header.Format)}, job)
+		}
+		if o.lost != "" && !o.blame && ctx.Err() == nil && losses < maxLosses {
+			p.mu.Lock()
+			p.retried++
+			p.mu.Unlock()
+			continue
+		}
+		if losses >= maxLosses && !o.blame && ctx.Err() == nil {
+			o.err, o.blame = errBrokeDown, true
+		}
+		if o.blame {
+			p.grudge.blame(job.Owner.Original, o.err)
+		}
+		return o
+	}
+	return outcome{err: fmt.Errorf("%w: no worker takes the job; try again in a moment", transform.ErrOverloaded)}
+}
+
+// take gets an idle process, or waits for one.
+func (p *Pool) take(ctx context.Context) (*process, error) {
+	p.mu.Lock()
+	for len(p.idle) > 0 {
+		w := p.idle[len(p.idle)-1]
+		p.idle = p.idle[:len(p.idle)-1]
+		if !w.over() {
+			p.mu.Unlock()
+			return w, nil
+		}
+		p.loseLocked(w, Death{Reason: howItEnded(w.cmd.ProcessState)}, nil)
+	}
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errClosed
+	}
+	taker := make(chan *process, 1)
+	p.takers = append(p.takers, taker)
+	p.mu.Unlock()
+
+	limit := time.NewTimer(p.config.MaxWait)
+	defer limit.Stop()
+	var err error
+	select {
+	case w := <-taker:
+		return w, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-limit.C:
+		err = fmt.Errorf("%w: no worker is ready; try again in a moment", transform.ErrOverloaded)
+	}
+	p.mu.Lock()
+	p.takers = slices.DeleteFunc(p.takers, func(t chan *process) bool { return t == taker })
+	p.mu.Unlock()
+	select {
+	case w := <-taker: // at the same moment
+		p.put(w)
+	default:
+	}
+	return nil, err
+}
+
+// put gives a process back, or replaces it when it has had its time.
+func (p *Pool) put(w *process) {
+	const every = 8 // jobs: asking takes some time
+	retire := w.jobs >= p.config.RecycleJobs
+	if !retire && w.jobs%every == 0 && w.jobs > 0 {
+		retire = privateMemory(w.pid()) > p.config.RecycleMemory
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || retire {
+		if retire {
+			p.retired++
+		}
+		delete(p.all, w)
+		p.tasks.Go(func() { w.close(5 * time.Second) })
+		p.fillLocked()
+		return
+	}
+	p.offer(w)
+}
+
+// offer hands a process to who waits for one, or keeps it. The caller holds mu.
+func (p *Pool) offer(w *process) {
+	w.idleAt = time.Now()
+	if len(p.takers) > 0 {
+		taker := p.takers[0]
+		p.takers = p.takers[1:]
+		taker <- w
+		return
+	}
+	p.idle = append(p.idle, w)
+}
+
+// lose counts a process as lost, and sees to it that another takes its place. job is
+// what it was lost over, or nil.
+func (p *Pool) lose(w *process, d Death, job *transform.Job) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loseLocked(w, d, job)
+}
+
+func (p *Pool) loseLocked(w *process, d Death, job *transform.Job) {
+	delete(p.all, w)
+	w.kill()
+	p.tasks.Go(func() { w.close(0) })
+	p.countDeath(d)
+	attrs := []any{"reason", d.Reason, "pid", w.pid(), "jobs", w.jobs}
+	if job != nil {
+		attrs = append(attrs, "workspace", d.Workspace, "source", d.Source, "format", d.Format,
+			"width", job.Header.Width, "height", job.Header.Height, "frames", job.Header.Frames)
+	}
+	if last := w.said.last(); last != "" {
+		attrs = append(attrs, "said", last)
+	}
+	p.log.Warn("a worker is lost", attrs...)
+	if len(p.all) >= p.config.Workers {
+		p.replaced.add(0)
+	} else {
+		p.losses = append(p.losses, time.Now())
+	}
+	p.fillLocked()
+}
+
+// fill starts as many processes as are wanted: one for every job at a time, and one
+// to spare.
+func (p *Pool) fill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fillLocked()
+}
+
+func (p *Pool) fillLocked() {
+	for !p.closed && len(p.all)+p.starting < p.config.Workers+1 {
+		p.starting++
+		p.tasks.Go(func() {
+			err := p.begin()
+			if err == nil {
+				return
+			}
+			p.log.Error("a worker did not start", "error", err.Error())
+			p.retryStart()
+		})
+	}
+}
+
+// retryStart waits a while, longer from failure to failure, before the next start.
+func (p *Pool) retryStart() {
+	p.mu.Lock()
+	p.failures++
+	wait := min(100*time.Millisecond<<min(p.failures, 6), 5*time.Second)
+	p.countDeath(Death{Reason: lostStart})
+	p.mu.Unlock()
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		p.fill()
+	case <-p.stop:
+	}
+}
+
+// begin starts one process and puts it to use.
+func (p *Pool) begin() error {
+	w, err := startProcess(p.config.Command, p.onThread, p.log)
+	if err == nil {
+		err = w.setUp(setup{
+			Sandbox: p.config.Sandbox, Memory: p.config.Memory, Output: maxOutput, OpenFiles: 256, Parent: os.Getpid(),
+		}, p.config.startTimeout)
+		if err == nil && p.config.Sandbox == Require && len(w.state.Missing) > 0 {
+			err = fmt.Errorf("--sandbox=require: this system lacks %s", strings.Join(w.state.Missing, ", "))
+		}
+		if err != nil {
+			w.kill()
+			w.close(0)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting--
+	if err != nil {
+		return err
+	}
+	if p.closed {
+		p.tasks.Go(func() { w.close(time.Second) })
+		return nil
+	}
+	p.failures = 0
+	p.started++
+	p.all[w] = struct{}{}
+	p.tasks.Go(func() {
+		<-w.gone
+		p.dropIdle(w)
+	})
+	if len(p.losses) > 0 {
+		p.replaced.add(since(p.losses[0]))
+		p.losses = p.losses[1:]
+	}
+	p.offer(w)
+	return nil
+}
+
+// dropIdle counts a process that has ended as lost where nobody has it; whoever has it
+// notices.
+func (p *Pool) dropIdle(w *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.idle, w); i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+		p.loseLocked(w, Death{Reason: howItEnded(w.cmd.ProcessState)}, nil)
+	}
+}
+
+// launchAll starts processes from one thread, since they are to die with the thread
+// that started them: Go ends threads that it has no use for.
+func (p *Pool) launchAll() {
+	runtime.LockOSThread() // and never unlock: the thread ends with this function
+	for l := range p.launch {
+		l.done <- l.start()
+	}
+}
+
+func (p *Pool) onThread(start func() error) error {
+	l := launch{start, make(chan error, 1)}
+	select {
+	case p.launch <- l:
+		return <-l.done
+	case <-p.stop:
+		return errClosed
+	}
+}
+
+// watch asks processes that have been idle for a while whether they live.
+func (p *Pool) watch() {
+	t := time.NewTicker(p.config.pingEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-t.C:
+		}
+		for w := p.unused(); w != nil; w = p.unused() {
+			if !w.ping(2 * time.Second) {
+				reason := w.silent(false).lost
+				if reason == lostProtocol { // it had to be ended
+					reason = lostUnresponsive
+				}
+				p.lose(w, Death{Reason: reason}, nil)
+				continue
+			}
+			p.put(w)
+		}
+	}
+}
+
+// unused takes out a process that has been idle for long; nil is none.
+func (p *Pool) unused() *process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, w := range p.idle {
+		if time.Since(w.idleAt) >= p.config.pingEvery {
+			p.idle = slices.Delete(p.idle, i, i+1)
+			return w
+		}
+	}
+	return nil
+}
+
+// Close takes no more jobs, turns away those that wait, lets those that run end, and
+// stops the processes. When ctx ends first, they are killed, and the error is ctx's.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	if p.draining {
+		p.mu.Unlock()
+		return nil
+	}
+	p.draining = true
+	p.mu.Unlock()
+	p.queue.close()
+	err := wait(ctx, &p.jobs)
+
+	p.mu.Lock()
+	p.closed = true
+	for w := range p.all {
+		if err != nil {
+			w.kill()
+		}
+	}
+	for _, w := range p.idle {
+		delete(p.all, w)
+		p.tasks.Go(func() { w.close(5 * time.Second) })
+	}
+	p.idle = nil
+	p.mu.Unlock()
+	close(p.stop)
+	p.jobs.Wait() // whose processes were killed
+	p.tasks.Wait()
+	close(p.launch)
+	p.marks.close()
+	return err
+}
+
+// wait waits for the group, or for the end of ctx, whose error it returns then.
+func wait(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

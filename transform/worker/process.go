@@ -1,0 +1,456 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// Reasons for which a process is lost.
+const (
+	lostCrash        = "crash"        // a signal of its own making, or a fatal error of Go's runtime
+	lostTimeout      = "timeout"      // it was killed for a job that did not end
+	lostCanceled     = "canceled"     // it was killed for a job that nobody waits for, and that did not end
+	lostKilled       = "killed"       // SIGKILL from outside, such as for want of memory on this machine
+	lostUnresponsive = "unresponsive" // it didn't answer, and was killed
+	lostProtocol     = "protocol"     // it said what makes no sense or closed the connection, and was killed
+	lostExit         = "exit"         // it ended of its own accord
+	lostStart        = "start"        // it didn't become ready
+)
+
+// A process is a worker as the pool sees it. One goroutine at a time has it.
+type process struct {
+	cmd    *exec.Cmd
+	conn   *conn
+	output *os.File
+	events chan event    // what it says; closed when it says no more
+	gone   chan struct{} // closed once it has ended
+	said   *tail
+	state  ready
+	ticket uint64
+	jobs   int
+	begun  atomic.Bool // the job that it has now
+	idleAt time.Time   // since when nobody has it
+}
+
+type event struct {
+	kind    kind
+	payload []byte
+}
+
+// An outcome is how a job ended with one process.
+type outcome struct {
+	image transform.Image
+	err   error
+	begun bool   // the process had taken the job on
+	lost  string // why the process is lost; empty where it is well
+	blame bool   // the original is at fault
+}
+
+func (w *process) pid() int { return w.cmd.Process.Pid }
+
+// startProcess starts a worker. launch runs what it is given on a thread that lives
+// as long as workers may. The worker isn't ready yet.
+func startProcess(command []string, launch func(func() error) error, log *slog.Logger) (*process, error) {
+	path, err := program()
+	if err != nil {
+		return nil, err
+	}
+	conn, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	output, err := outputFile()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	w := &process{
+		conn: conn, output: output, said: &tail{log: log},
+		events: make(chan event, 16), gone: make(chan struct{}),
+	}
+	w.cmd = &exec.Cmd{
+		Path: path, Args: command, Env: environment(os.Environ()),
+		ExtraFiles: []*os.File{theirs, output}, // socketFD, outputFD
+		Stderr:     w.said,
+		WaitDelay:  time.Second,
+	}
+	tie(w.cmd)
+	if err := launch(w.cmd.Start); err != nil {
+		return nil, errors.Join(fmt.Errorf("start worker: %w", err), conn.Close(), output.Close())
+	}
+	go w.listen()
+	go func() {
+		_ = w.cmd.Wait() // how it ended is in ProcessState
+		close(w.gone)
+	}()
+	return w, nil
+}
+
+// environment is what of this process's variables a worker gets: what libraries are
+// found and set up by, and no secrets.
+func environment(all []string) []string {
+	env := []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}
+	for _, v := range all {
+		name, _, _ := strings.Cut(v, "=")
+		switch name {
+		case "PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH",
+			"FONTCONFIG_FILE", "FONTCONFIG_PATH", "GOTRACEBACK", "GODEBUG", "GOCOVERDIR":
+			env = append(env, v)
+		default:
+			if strings.HasPrefix(name, "LC_") || strings.HasPrefix(name, "MALLOC_") {
+				env = append(env, v)
+			}
+		}
+	}
+	return env
+}
+
+// setUp waits until the worker is ready.
+func (w *process) setUp(s setup, timeout time.Duration) error {
+	if err := w.conn.send(kindSetup, s, sendTimeout); err != nil {
+		return fmt.Errorf("set worker up: %w%s", err, w.lastWords())
+	}
+	limit := time.NewTimer(timeout)
+	defer limit.Stop()
+	select {
+	case e, ok := <-w.events:
+		if !ok {
+			w.kill()
+			<-w.gone
+			return fmt.Errorf("the worker process ended before it was ready (%s)%s", w.cmd.ProcessState, w.lastWords())
+		}
+		state, err := parse[ready](e.payload)
+		if e.kind != kindReady || err != nil {
+			return fmt.Errorf("%w: no worker answers", errFrame)
+		}
+		if state.Failed != "" {
+			return errors.New(plain(state.Failed))
+		}
+		w.state = state
+		return nil
+	case <-limit.C:
+		return fmt.Errorf("the worker process was not ready within %s%s", timeout, w.lastWords())
+	}
+}
+
+func (w *process) lastWords() string {
+	if last := w.said.last(); last != "" {
+		return ": " + last
+	}
+	return ""
+}
+
+// listen hands on what the worker says. One that says more than anybody asked for is
+// not listened to any longer.
+func (w *process) listen() {
+	defer close(w.events)
+	for {
+		k, payload, err := readFrame(w.conn, maxFromWorker)
+		if err != nil {
+			return
+		}
+		select {
+		case w.events <- event{k, payload}:
+		default:
+			return
+		}
+	}
+}
+
+// Times that a job goes by.
+type times struct {
+	job     time.Duration // from its start to its deadline
+	ack     time.Duration // to be taken on
+	grace   time.Duration // to give up when told so
+	beat    time.Duration // between questions whether the process lives
+	silence time.Duration // after which it doesn't
+}
+
+// run has the process do a job, which has been stripped of its images. The end of ctx has it give the job up.
+func (w *process) run(ctx context.Context, t times, job *transform.Job, images []*os.File, lengths []int) outcome {
+	w.ticket++
+	w.jobs++
+	w.begun.Store(false)
+	id := w.ticket
+	sent := *job
+	sent.Owner = transform.Owner{} // of no use there
+	b, err := frame(kindJob, task{id, sent, lengths})
+	if err != nil || len(b) > maxToWorker {
+		return outcome{err: fmt.Errorf("worker: this job can't be sent: %w", errors.Join(err, errFrame))}
+	}
+	// The deadline is kept by this process; that is for when it can't.
+	if !w.over() {
+		_ = limitCPU(w.pid(), 2*t.job+time.Second)
+	}
+	if err := w.conn.write(b, sendTimeout, images...); err != nil {
+		return w.silent(false)
+	}
+
+	ack := time.NewTimer(t.ack)
+	defer ack.Stop()
+	deadline := time.NewTimer(t.job)
+	defer deadline.Stop()
+	beat := time.NewTicker(t.beat)
+	defer beat.Stop()
+	var (
+		begun, late bool
+		heard       = time.Now()
+		unwanted    = ctx.Done()
+		grace       <-chan time.Time
+	)
+	giveUp := func() {
+		_ = w.conn.send(kindCancel, ticket{id}, t.grace) // grace ends it
+		if grace == nil {
+			grace = time.After(t.grace)
+		}
+	}
+	for {
+		select {
+		case e, ok := <-w.events:
+			if !ok {
+				return w.silent(begun)
+			}
+			heard = time.Now()
+			switch r, err := w.understand(e, id, job); {
+			case err != nil:
+				w.kill()
+				return outcome{err: err, begun: begun, lost: lostProtocol}
+			case r != nil:
+				return w.finish(ctx, r, late)
+			case e.kind == kindAck:
+				begun = true
+				w.begun.Store(true)
+				ack.Stop()
+			}
+		case <-ack.C:
+			w.kill()
+			return outcome{err: errUnresponsive, lost: lostUnresponsive}
+		case <-deadline.C:
+			late = true
+			giveUp()
+		case <-unwanted:
+			unwanted = nil
+			giveUp()
+		case <-grace:
+			w.kill()
+			if late {
+				return outcome{err: errLate, begun: true, lost: lostTimeout, blame: true}
+			}
+			return outcome{err: ctx.Err(), begun: begun, lost: lostCanceled}
+		case <-beat.C:
+			if time.Since(heard) > t.silence {
+				w.kill()
+				return outcome{err: errUnresponsive, begun: begun, lost: lostUnresponsive}
+			}
+			_ = w.conn.send(kindPing, ticket{id}, t.beat)
+		}
+	}
+}
+
+var (
+	errLate         = fmt.Errorf("%w: ask for a smaller variant, or use a smaller original", transform.ErrTimeout)
+	errBrokeDown    = fmt.Errorf("%w: decoding it breaks the decoder, or takes more memory than one image may; use another original", transform.ErrFailed)
+	errLost         = fmt.Errorf("%w: its process was lost", transform.ErrFailed)
+	errUnresponsive = errors.New("worker: the process does not answer")
+)
+
+// understand reads what the worker says during a job: nil and nil is nothing yet.
+func (w *process) understand(e event, id uint64, job *transform.Job) (*result, error) {
+	switch e.kind {
+	case kindAck, kindPong:
+		t, err := parse[ticket](e.payload)
+		if err == nil && t.ID > id || err == nil && e.kind == kindAck && t.ID != id {
+			err = fmt.Errorf("%w: of another job", errFrame)
+		}
+		return nil, err
+	case kindDone:
+		r, err := parse[result](e.payload)
+		if err != nil {
+			return nil, err
+		}
+		if r.ID != id {
+			return nil, fmt.Errorf("%w: of another job", errFrame)
+		}
+		return &r, r.check(job, maxOutput)
+	}
+	return nil, fmt.Errorf("%w: of kind %d", errFrame, e.kind)
+}
+
+// finish takes over what a job brought.
+func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
+	defer func() { _ = w.output.Truncate(0) }() // at worst the next variant is as long
+	if r.Error != nil {
+		err := r.Error.asError()
+		switch {
+		case !errors.Is(err, errCanceled):
+			return outcome{err: err, begun: true, blame: errors.Is(err, transform.ErrFailed)}
+		case late:
+			return outcome{err: errLate, begun: true, blame: true}
+		case ctx.Err() != nil:
+			return outcome{err: ctx.Err(), begun: true}
+		}
+		w.kill()
+		return outcome{err: err, begun: true, lost: lostProtocol}
+	}
+	data := make([]byte, r.Size)
+	if _, err := w.output.ReadAt(data, 0); err != nil || !beginsLike(data, r.Format) {
+		w.kill()
+		return outcome{err: fmt.Errorf("%w: no variant", errFrame), begun: true, lost: lostProtocol}
+	}
+	return outcome{begun: true, image: transform.Image{
+		Data: data, Format: r.Format, Width: r.Width, Height: r.Height, Frames: r.Frames,
+	}}
+}
+
+// silent finds out why a process says nothing any more, and ends it where it hasn't.
+func (w *process) silent(begun bool) outcome {
+	ended := true
+	limit := time.NewTimer(250 * time.Millisecond)
+	defer limit.Stop()
+	select {
+	case <-w.gone:
+	case <-limit.C:
+		ended = false
+		w.kill()
+		<-w.gone
+	}
+	if !ended {
+		return outcome{err: errLost, begun: begun, lost: lostProtocol}
+	}
+	reason := howItEnded(w.cmd.ProcessState)
+	o := outcome{err: errLost, begun: begun, lost: reason}
+	if reason == lostCrash && begun {
+		o.err, o.blame = errBrokeDown, true
+	}
+	return o
+}
+
+// howItEnded is the reason for which a process is lost that nobody here has ended.
+// Go's runtime ends it with code 2 on what is fatal: a fault in C code, a failed
+// allocation.
+func howItEnded(s *os.ProcessState) string {
+	status, ok := s.Sys().(syscall.WaitStatus)
+	switch {
+	case ok && status.Signaled() && status.Signal() == syscall.SIGKILL:
+		return lostKilled
+	case ok && status.Signaled(), s.ExitCode() == 2:
+		return lostCrash
+	}
+	return lostExit
+}
+
+// ping asks an idle process whether it lives.
+func (w *process) ping(timeout time.Duration) bool {
+	w.ticket++
+	if err := w.conn.send(kindPing, ticket{w.ticket}, timeout); err != nil {
+		return false
+	}
+	limit := time.NewTimer(timeout)
+	defer limit.Stop()
+	for {
+		select {
+		case e, ok := <-w.events:
+			if !ok || e.kind != kindPong {
+				return false
+			}
+			if t, err := parse[ticket](e.payload); err != nil || t.ID >= w.ticket {
+				return err == nil && t.ID == w.ticket
+			}
+		case <-limit.C:
+			return false
+		}
+	}
+}
+
+func (w *process) kill() { _ = w.cmd.Process.Kill() }
+
+// over reports whether the process has ended.
+func (w *process) over() bool {
+	select {
+	case <-w.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// close lets go of the process. One that is well ends, since its connection does;
+// one that doesn't within the time is killed.
+func (w *process) close(timeout time.Duration) {
+	_ = w.conn.Close()
+	limit := time.NewTimer(timeout)
+	defer limit.Stop()
+	select {
+	case <-w.gone:
+	case <-limit.C:
+		w.kill()
+		<-w.gone
+	}
+	_ = w.output.Close()
+}
+
+// A tail is where a worker's error output goes: into the log line by line, so many a
+// second, and its last lines are kept for when it dies.
+type tail struct {
+	log *slog.Logger
+
+	mu    sync.Mutex // guards all below
+	part  []byte     // of a line
+	lines []string
+	from  time.Time // when the second began that …
+	count int       // … so many lines were logged in
+}
+
+const (
+	tailLines     = 3
+	linesASecond  = 20
+	longestOutput = 1000 // bytes of a line
+)
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(b)
+	for {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		t.part = append(t.part, line[:min(len(line), longestOutput-min(len(t.part), longestOutput))]...)
+		if !whole {
+			return n, nil
+		}
+		t.add(strings.TrimSpace(plain(string(t.part))))
+		t.part, b = t.part[:0], rest
+	}
+}
+
+func (t *tail) add(line string) {
+	if line == "" {
+		return
+	}
+	t.lines = append(t.lines, line)
+	t.lines = t.lines[max(len(t.lines)-tailLines, 0):]
+	if now := time.Now(); now.Sub(t.from) > time.Second {
+		t.from, t.count = now, 0
+	}
+	if t.count++; t.count <= linesASecond {
+		t.log.Warn("a worker says", "line", line)
+	}
+}
+
+// last is the last lines, as one.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.lines, "; ")
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package worker
+
+import (
+	"errors"
+	"runtime"
+)
+
+// lockIn has nothing to lock with here.
+func lockIn(Sandbox) ready {
+	err := errors.New("not on " + runtime.GOOS)
+	return ready{
+		Layers:  []string{layerLimits},
+		Missing: []string{missing(layerNoNewPrivs, err), missing(layerSeccomp, err), missing(layerLandlock, err), missing(layerMemfd, err)},
+	}
+}

@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Stats are the figures of a pool at one moment. Counts are since its start.
+type Stats struct {
+	Idle, Busy, Starting int // processes
+
+	Waiting      int   // jobs in the queue
+	Running      int   // jobs that have left it
+	Budget, Used int64 // bytes of estimated memory: of all jobs at a time, and of those that run
+
+	Started int64 // processes that became ready
+	Retired int64 // of them, that were replaced for their age or size
+	Retried int64 // jobs that were given to a second process
+	Refused map[string]int64
+	Deaths  map[Death]int64
+	Blamed  int // originals that are refused at the moment
+
+	Waits       Histogram // seconds that jobs waited in the queue
+	Replaced    Histogram // seconds from the loss of a process until there was one for every job again
+	PrivateSize int64     // bytes that all processes hold for themselves; 0 where it isn't known
+}
+
+// A Death says how a process was lost, and over what.
+type Death struct {
+	Reason                    string // crash, timeout, killed, unresponsive, protocol, exit, start
+	Workspace, Source, Format string // of the job; empty where it was idle
+}
+
+// A Histogram counts values by upper bounds.
+type Histogram struct {
+	Bounds []float64
+	Counts []uint64 // of values up to each bound, and of the one before it
+	Count  uint64
+	Sum    float64
+}
+
+type histogram struct{ Histogram }
+
+func newHistogram(bounds ...float64) histogram {
+	return histogram{Histogram{Bounds: bounds, Counts: make([]uint64, len(bounds))}}
+}
+
+func (h *histogram) add(v float64) {
+	h.Count++
+	h.Sum += v
+	for i, bound := range h.Bounds {
+		if v <= bound {
+			h.Counts[i]++
+		}
+	}
+}
+
+func (h *histogram) copy() Histogram {
+	c := h.Histogram
+	c.Counts = slices.Clone(c.Counts)
+	return c
+}
+
+// maxDeaths bounds the kinds of deaths that are told apart: names in them come from
+// the owners of workspaces.
+const maxDeaths = 1000
+
+func (p *Pool) countDeath(d Death) {
+	if _, known := p.deaths[d]; !known && len(p.deaths) >= maxDeaths {
+		d = Death{Reason: d.Reason, Workspace: "other"}
+	}
+	p.deaths[d]++
+}
+
+// Stats returns the pool's figures.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	s := Stats{
+		Idle: len(p.idle), Starting: p.starting, Busy: len(p.all) - len(p.idle),
+		Started: p.started, Retired: p.retired, Retried: p.retried,
+		Deaths: maps.Clone(p.deaths), Replaced: p.replaced.copy(),
+	}
+	pids := make([]int, 0, len(p.all))
+	for w := range p.all {
+		pids = append(pids, w.pid())
+	}
+	p.mu.Unlock()
+	for _, pid := range pids {
+		s.PrivateSize += privateMemory(pid)
+	}
+	s.Blamed = p.grudge.len()
+	q := p.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.Waiting, s.Running, s.Budget, s.Used = q.waiting, q.running, q.budget, q.used
+	s.Refused, s.Waits = maps.Clone(q.refused), q.waits.copy()
+	return s
+}
+
+// since is a time that has passed, in seconds.
+func since(t time.Time) float64 { return time.Since(t).Seconds() }
