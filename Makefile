@@ -52,11 +52,9 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
-soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark, 500 kills of writers to each store, a minute without the store
-	@scripts/soak
+soak: deps ## what make test samples, in full: worker faults, overload, memory, ways around a mark, killed writers, a stopped store; over an hour
 	@scripts/install-dynamodb-local
-	SOAK=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -v -run 'TestKill' ./workspace/sqlite ./workspace/dynamodb
-	SOAK=1 $(GO) test -count=1 -timeout 30m -v -run 'TestServersShareATable|TestStoreStopped' ./cmd/tintype
+	@scripts/soak
 
 clean: ## remove what was built (not data/)
 	rm -rf bin

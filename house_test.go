@@ -62,8 +62,8 @@ var mayImport = map[string][]string{
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
-	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
 	"kernel.org/pub/linux":             {"transform/worker"},
+	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
 }
 
 // A sourceFile is one Go file's package clause and imports.

@@ -67,8 +67,8 @@ func (c *serveCmd) Validate() error {
 	}{
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 0, "a whole number from 0"},
-		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},
+		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},
