@@ -22,14 +22,16 @@ import (
 
 const rootKey = "root-key-of-the-tests"
 
-// recordingEngine keeps the marks of its last job.
+// recordingEngine keeps the marks and the owner of its last job.
 type recordingEngine struct {
 	goEngine
 	marks atomic.Pointer[[]transform.MarkImage]
+	owner atomic.Pointer[transform.Owner]
 }
 
 func (e *recordingEngine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	e.marks.Store(&job.Marks)
+	e.owner.Store(&job.Owner)
 	return e.goEngine.Transform(ctx, job)
 }
 
@@ -362,6 +364,12 @@ func TestPostTransform(t *testing.T) {
 	k.post("/acme/transform?w=30", bytes.NewReader(jpeg), k.as("read")...)
 	if k.engine.runs.Load() != runs+1 {
 		t.Error("a body's variant was cached")
+	}
+	// A body that harms an engine is no reason to refuse another.
+	one := k.engine.owner.Load().Original
+	k.post("/acme/transform?w=30", bytes.NewReader(photo(t, 30, 20)), k.as("read")...)
+	if other := k.engine.owner.Load().Original; other == one {
+		t.Errorf("two bodies count as one original: %q", one)
 	}
 }
 
