@@ -18,7 +18,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"log"
 	"log/slog"
@@ -59,7 +58,7 @@ func main() {
 	case *quality:
 		err = sweep(os.Stdout, *photos)
 	default:
-		err = errors.Join(compareSpeed(os.Stdout, *n, pattern, *photos), compareMarks(os.Stdout, *n, pattern, *photos))
+		err = compareAll(os.Stdout, *n, pattern, *photos)
 	}
 	if err != nil {
 		log.Fatal(err)

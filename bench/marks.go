@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"text/tabwriter"
@@ -28,20 +27,7 @@ var markCases = []struct {
 
 // compareMarks makes variants of 512 pixels with and without a mark, turn by turn,
 // and prints the processor time of each, in milliseconds (medians), and their ratio.
-func compareMarks(out io.Writer, n int, only *regexp.Regexp, photos string) error {
-	dir, err := os.MkdirTemp("", "tintype-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	h, err := newHouse(dir)
-	if err != nil {
-		return err
-	}
-	files, err := draw(photos)
-	if err != nil {
-		return err
-	}
+func compareMarks(out io.Writer, n int, only *regexp.Regexp, h *house, files originals) error {
 	const photo, logo = "photo.jpg", "logo.png"
 	if len(files[photo]) == 0 || len(files[logo]) == 0 {
 		return nil

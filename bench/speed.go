@@ -44,14 +44,9 @@ var cases = []struct {
 	{"avatar.jpg", 128, transform.JPEG, 0},
 }
 
-// compareSpeed makes the variants of every case in three ways, turn by turn: a miss
-// through the whole handler (policy, fetch from a folder, header check, engine,
-// caching, answer); the libvips calls that do the same in a plain loop; and the
-// usual way. It prints processor time in milliseconds (medians; the mean over the
-// originals of a case), bytes, scores (see ssimulacra2.go; against the original
-// reduced in floating point), and the most memory that the process, with the
-// originals of all cases, held during a miss.
-func compareSpeed(out io.Writer, n int, only *regexp.Regexp, photos string) error {
+// compareAll draws the originals, or takes those of a folder, and prints what variants of
+// them cost, and what marks add.
+func compareAll(out io.Writer, n int, only *regexp.Regexp, photos string) error {
 	dir, err := os.MkdirTemp("", "tintype-bench-")
 	if err != nil {
 		return err
@@ -65,6 +60,20 @@ func compareSpeed(out io.Writer, n int, only *regexp.Regexp, photos string) erro
 	if err != nil {
 		return err
 	}
+	if err := compareSpeed(out, n, only, h, files); err != nil {
+		return err
+	}
+	return compareMarks(out, n, only, h, files)
+}
+
+// compareSpeed makes the variants of every case in three ways, turn by turn: a miss
+// through the whole handler (policy, fetch from a folder, header check, engine,
+// caching, answer); the libvips calls that do the same in a plain loop; and the
+// usual way. It prints processor time in milliseconds (medians; the mean over the
+// originals of a case), bytes, scores (see ssimulacra2.go; against the original
+// reduced in floating point), and the most memory that the process, with the
+// originals of all cases, held during a miss.
+func compareSpeed(out io.Writer, n int, only *regexp.Regexp, h *house, files originals) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "libvips %s, %d variants of each kind\n", vips.Version(), n)
 	fmt.Fprintln(t, "case\tmiss ms\tcalls ms\tusual ms\tmiss/calls\tmiss/usual\taim\tmiss kB\tusual kB\tmiss score\tusual score\tpeak MB\t")
