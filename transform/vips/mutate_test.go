@@ -6,14 +6,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"flag"
-	"fmt"
 	"hash/crc32"
 	"image"
 	"image/gif"
 	"image/png"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +22,7 @@ import (
 )
 
 var (
-	mutations    = flag.Int("mutations", 2000, "how many mutated images TestMutations puts through the engine")
+	mutations    = flag.Int("mutations", 2000, "how many mutated images TestMutations puts through the workers")
 	mutationSeed = flag.Uint64("mutation-seed", 1, "which ones")
 )
 
@@ -120,34 +117,6 @@ func seeds(t testing.TB) []seed {
 	return all
 }
 
-// writeSeeds puts the seeds where other processes can read them.
-func writeSeeds(t testing.TB, dir string) []seed {
-	all := seeds(t)
-	for i, s := range all {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), s.file, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all
-}
-
-func readSeeds(dir string) ([][]byte, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "[0-9]*"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	var all [][]byte
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, b)
-	}
-	return all, nil
-}
-
 // A mutant is an image made from the seeds by some mutations, and what to make of
 // it. The same number and seed always give the same.
 type mutant struct {
@@ -189,8 +158,8 @@ var mutantFormats = slices.Concat(
 	[]transform.Format{transform.GIF, transform.GIF, transform.AVIF})
 
 // file applies the mutations for which keep is true; nil keeps all.
-func (m mutant) file(seeds [][]byte, keep []bool) []byte {
-	b := slices.Clone(seeds[m.base])
+func (m mutant) file(seeds []seed, keep []bool) []byte {
+	b := slices.Clone(seeds[m.base].file)
 	for i, s := range m.steps {
 		if keep == nil || keep[i] {
 			b = s.apply(b, seeds)
@@ -208,7 +177,7 @@ func (m mutant) file(seeds [][]byte, keep []bool) []byte {
 // interesting are values that lengths, counts and sizes go wrong at.
 var interesting = []uint32{0, 1, 2, 3, 7, 8, 16, 64, 127, 128, 255, 256, 1000, 32767, 32768, 65535, 65536, 1 << 24, 1<<31 - 1, 1 << 31, 1<<32 - 1}
 
-func (s mutation) apply(b []byte, seeds [][]byte) []byte {
+func (s mutation) apply(b []byte, seeds []seed) []byte {
 	at := int(s.a % uint64(len(b)))
 	if s.c>>60 < 3 { // headers are where it hurts
 		at = int(s.a % uint64(min(len(b), 64)))
@@ -239,7 +208,7 @@ func (s mutation) apply(b []byte, seeds [][]byte) []byte {
 		b = slices.Delete(b, at, at+n)
 		b = slices.Insert(b, int(s.c%uint64(len(b)+1)), piece...)
 	case 15: // go on with another file
-		other := seeds[s.b%uint64(len(seeds))]
+		other := seeds[s.b%uint64(len(seeds))].file
 		b = slices.Concat(b[:at], other[s.c%uint64(len(other)):])
 	case 16, 17, 18, 19: // add to a number
 		b[at] += byte(s.b%35) - 17
@@ -268,14 +237,14 @@ func mend(b []byte) {
 }
 
 func TestMutantsAreTheSameAgain(t *testing.T) {
-	corpus := [][]byte{pngBytes(t, quadrants(8, 8)), []byte("GIF89a and more"), []byte(strings.Repeat("x", 300))}
+	corpus := []seed{{"png", pngBytes(t, quadrants(8, 8))}, {"gif", []byte("GIF89a and more")}, {"text", []byte(strings.Repeat("x", 300))}}
 	for n := range 500 {
 		a, b := newMutant(7, n, len(corpus)), newMutant(7, n, len(corpus))
 		if !bytes.Equal(a.file(corpus, nil), b.file(corpus, nil)) || a.options != b.options {
 			t.Fatalf("mutant %d is not the same twice", n)
 		}
 	}
-	if _, err := png.Decode(bytes.NewReader(corpus[0])); err != nil {
+	if _, err := png.Decode(bytes.NewReader(corpus[0].file)); err != nil {
 		t.Errorf("a seed was written to: %v", err)
 	}
 }

@@ -27,8 +27,13 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden pictures under testdata")
 
 // TestMain fails where a test leaves an image open: libvips would keep its
-// memory until the garbage collector happens on it.
+// memory until the garbage collector happens on it. Started as a worker, this
+// binary is one.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == workerCommand {
+		serveWorker()
+		return
+	}
 	flag.Parse()
 	quiet := slog.New(slog.DiscardHandler)
 	if err := vips.Start(vips.Config{Logger: quiet}); err != nil {
