@@ -85,6 +85,23 @@ type Image struct {
 	Frames        int    // at least 1
 }
 
+type markNotice struct{}
+
+// WithMarkNotice returns a context for [Engine.Transform] with which an engine may
+// call notice before it decodes the image of the job's mark n, counted from 1, and
+// with 0 once it is done with that. Should it break down in between, this mark is at
+// fault. notice is called from the goroutine that called Transform.
+func WithMarkNotice(ctx context.Context, notice func(n int)) context.Context {
+	return context.WithValue(ctx, markNotice{}, notice)
+}
+
+// NoticeMark is for engines: see [WithMarkNotice].
+func NoticeMark(ctx context.Context, n int) {
+	if notice, ok := ctx.Value(markNotice{}).(func(int)); ok {
+		notice(n)
+	}
+}
+
 // An Engine makes variants. Its errors wrap those of this package or the
 // context's; anything else is a fault of the engine. It is safe for concurrent
 // use, and keeps nothing of a job after Transform returns but, bounded, the pixels

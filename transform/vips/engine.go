@@ -53,6 +53,9 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	if err := t.makePlan(); err != nil {
 		return transform.Image{}, err
 	}
+	if err := t.drawMarks(ctx); err != nil {
+		return transform.Image{}, err
+	}
 	picture, err := t.load(ctx)
 	if err != nil {
 		return transform.Image{}, err
@@ -109,6 +112,7 @@ type task struct {
 	fill   govips.ColorRGBA
 	stamps *stamps        // that the engine keeps
 	pins   runtime.Pinner // of those in use
+	marks  []drawnMark
 
 	turn   turn            // from how the original is stored to how the output shows it
 	region image.Rectangle // of the original as stored

@@ -16,32 +16,59 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// stamp lays the job's marks on every frame: see stamp.c. It comes after everything
-// else that touches pixels, so that nothing crops or covers a mark.
-func (t *task) stamp(ctx context.Context, f *frame) error {
-	if len(t.job.Marks) == 0 {
-		return nil
-	}
-	list := make([]C.TintypeStamp, 0, len(t.job.Marks))
-	grey := f.Bands() < 3
-	for _, mark := range t.job.Marks {
+// A drawnMark is a mark of the job with its pixels and its place on the output.
+type drawnMark struct {
+	picture *stampPicture
+	at      image.Point
+	pitch   transform.Size
+}
+
+// drawMarks decodes the job's marks, before anything of the original is: it is told
+// (see [transform.WithMarkNotice]) which of them a breakdown would be the fault of.
+func (t *task) drawMarks(ctx context.Context) error {
+	for i, mark := range t.job.Marks {
 		on := image.Rect(0, 0, t.plan.Output.W, t.plan.Output.H)
 		if mark.OnPicture {
 			on = t.plan.Picture()
 		}
 		place := mark.Mark.Place(sizeOf(on), mark.Header.Upright(), t.job.Options.DPR)
-		at := on.Min.Add(place.At)
-		p, err := t.stampPicture(ctx, mark, place)
-		if err != nil {
-			return markError(ctx, err)
+		o := place.Options
+		key := stampKey{mark.Hash, o.Width, o.Height, o.Fit, mark.Mark.Opacity}
+		p := t.stamps.get(key)
+		if p == nil {
+			transform.NoticeMark(ctx, i+1)
+			var err error
+			p, err = drawStamp(ctx, transform.Job{
+				Original: mark.Image, Header: mark.Header, Options: o, Format: transform.PNG, Limits: t.job.Limits,
+			})
+			transform.NoticeMark(ctx, 0)
+			if err != nil {
+				return markError(ctx, err)
+			}
+			p.fade(mark.Mark.Opacity)
+			t.stamps.put(key, p)
 		}
-		grey = grey && p.alike
-		t.pins.Pin(&p.rgba[0])
+		t.marks = append(t.marks, drawnMark{p, on.Min.Add(place.At), place.Pitch})
+	}
+	return nil
+}
+
+// stamp lays the job's marks on every frame: see stamp.c. It comes after everything
+// else that touches pixels, so that nothing crops or covers a mark.
+func (t *task) stamp(_ context.Context, f *frame) error {
+	if len(t.marks) == 0 {
+		return nil
+	}
+	list := make([]C.TintypeStamp, 0, len(t.marks))
+	grey := f.Bands() < 3
+	for _, m := range t.marks {
+		grey = grey && m.picture.alike
+		t.pins.Pin(&m.picture.rgba[0])
 		list = append(list, C.TintypeStamp{
-			rgba: (*C.uint8_t)(&p.rgba[0]),
-			left: C.int(at.X), top: C.int(at.Y),
-			width: C.int(p.size.W), height: C.int(p.size.H),
-			across: C.int(place.Pitch.W), down: C.int(place.Pitch.H),
+			rgba: (*C.uint8_t)(&m.picture.rgba[0]),
+			left: C.int(m.at.X), top: C.int(m.at.Y),
+			width: C.int(m.picture.size.W), height: C.int(m.picture.size.H),
+			across: C.int(m.pitch.W), down: C.int(m.pitch.H),
 		})
 	}
 	if !grey {
@@ -55,24 +82,6 @@ func (t *task) stamp(ctx context.Context, f *frame) error {
 	}
 	setVipsImage(f.ImageRef, out)
 	return nil
-}
-
-// stampPicture is the mark's picture, decoded now unless it was before.
-func (t *task) stampPicture(ctx context.Context, mark transform.MarkImage, place transform.Placement) (*stampPicture, error) {
-	o := place.Options
-	key := stampKey{mark.Hash, o.Width, o.Height, o.Fit, mark.Mark.Opacity}
-	if p := t.stamps.get(key); p != nil {
-		return p, nil
-	}
-	p, err := drawStamp(ctx, transform.Job{
-		Original: mark.Image, Header: mark.Header, Options: o, Format: transform.PNG, Limits: t.job.Limits,
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.fade(mark.Mark.Opacity)
-	t.stamps.put(key, p)
-	return p, nil
 }
 
 // drawStamp makes a mark's picture as the variant that the job asks for is made,

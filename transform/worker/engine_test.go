@@ -41,9 +41,24 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 	}
 	switch verb {
 	case "echo":
-		for _, m := range job.Marks {
+		for i, m := range job.Marks {
+			transform.NoticeMark(ctx, i+1)
+			mark := job
+			mark.Original, mark.Marks = m.Image, nil
+			if _, err := (faulty{}).Transform(ctx, mark); err != nil && !errors.Is(err, transform.ErrUnsupported) {
+				return transform.Image{}, err
+			}
+			transform.NoticeMark(ctx, 0)
 			rest += "+" + string(m.Image)
 		}
+		return out(rest)
+	case "marked": // by marks that are well, but is not itself
+		transform.NoticeMark(ctx, 1)
+		transform.NoticeMark(ctx, 0)
+		job.Original = []byte(rest)
+		return faulty{}.Transform(ctx, job)
+	case "nowhere":
+		transform.NoticeMark(ctx, len(job.Marks)+1)
 		return out(rest)
 	case "env":
 		return out(strings.Join(os.Environ(), "\n"))

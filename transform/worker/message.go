@@ -31,6 +31,7 @@ const (
 	kindAck                    // ticket of the job that it has begun
 	kindDone                   // result
 	kindPong                   // ticket of the ping
+	kindAt                     // place that the job has come to
 )
 
 // Bounds of a frame, in bytes.
@@ -95,6 +96,13 @@ type ready struct {
 
 // A ticket names a job or a ping, by numbers that go up.
 type ticket struct{ ID uint64 }
+
+// A place is where in a job a worker is: at the image of this mark, counted from 1, or
+// with 0 not at a mark.
+type place struct {
+	ID   uint64
+	Mark int
+}
 
 // A task is a job on its way, without its images.
 type task struct {

@@ -199,10 +199,11 @@ func (p *Pool) Admits(ctx context.Context, o transform.Owner) error {
 // Transform implements [transform.Engine]. Besides the errors of the engine in the
 // worker it returns [transform.ErrOverloaded] for a job that is not tried,
 // [transform.ErrTimeout] for one that was stopped at its deadline, and
-// [transform.ErrFailed] for one that brought its worker down, or two of them. The
-// last two are remembered: the same original is refused for a minute.
+// [transform.ErrFailed] for one that brought its worker down, or two of them, with
+// [transform.ErrMark] where it was the image of a mark that did. The last two are
+// remembered: the same original, or mark, is refused for a minute.
 func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
-	if err := p.grudge.check(job.Owner.Original); err != nil {
+	if err := p.grudge.check(&job); err != nil {
 		return transform.Image{}, err
 	}
 	leave, err := p.queue.enter(ctx, &claim{
@@ -284,11 +285,30 @@ func (p *Pool) try(ctx context.Context, job *transform.Job, images images) outco
 			o.err, o.blame = errBrokeDown, true
 		}
 		if o.blame {
-			p.grudge.blame(job.Owner.Original, o.err)
+			o.err = p.blame(job, o)
 		}
 		return o
 	}
 	return outcome{err: fmt.Errorf("%w: no worker takes the job; try again in a moment", transform.ErrOverloaded)}
+}
+
+// blame remembers what a job failed of, and returns the error that it is answered
+// with.
+func (p *Pool) blame(job *transform.Job, o outcome) error {
+	if o.mark == 0 {
+		p.grudge.blame(culprit{original: job.Owner.Original}, o.err)
+		return o.err
+	}
+	c := markCulprit(job, o.mark-1)
+	if errors.Is(o.err, transform.ErrTimeout) {
+		// The original may have taken most of the time, so that it is both of them.
+		c.original = job.Owner.Original
+		p.grudge.blame(c, o.err)
+		return o.err
+	}
+	p.log.Warn("a mark's image breaks workers", "workspace", c.workspace, "mark", c.mark.Name, "sha256", fmt.Sprintf("%x", c.image))
+	p.grudge.blame(c, errMarkBroke)
+	return errMarkBroke
 }
 
 // take gets an idle process, or waits for one.

@@ -55,7 +55,8 @@ type outcome struct {
 	err   error
 	begun bool   // the process had taken the job on
 	lost  string // why the process is lost; empty where it is well
-	blame bool   // the original is at fault
+	blame bool   // the original is at fault, …
+	mark  int    // … or this mark, counted from 1, whose image the process was at in the end
 }
 
 func (w *process) pid() int { return w.cmd.Process.Pid }
@@ -78,7 +79,8 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 	}
 	w := &process{
 		conn: conn, output: output, said: &tail{log: log},
-		events: make(chan event, 16), gone: make(chan struct{}),
+		events: make(chan event, 16+2*maxFiles), // two for every mark, and some
+		gone:   make(chan struct{}),
 	}
 	w.cmd = &exec.Cmd{
 		Path: path, Args: command, Env: environment(os.Environ()),
@@ -179,7 +181,7 @@ type times struct {
 }
 
 // run has the process do a job, which has been stripped of its images. The end of ctx has it give the job up.
-func (w *process) run(ctx context.Context, t times, job *transform.Job, images []*os.File, lengths []int) outcome {
+func (w *process) run(ctx context.Context, t times, job *transform.Job, images []*os.File, lengths []int) (o outcome) {
 	w.ticket++
 	w.jobs++
 	w.begun.Store(false)
@@ -206,10 +208,12 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, images [
 	defer beat.Stop()
 	var (
 		begun, late bool
+		mark        int
 		heard       = time.Now()
 		unwanted    = ctx.Done()
 		grace       <-chan time.Time
 	)
+	defer func() { o.mark = mark }()
 	giveUp := func() {
 		_ = w.conn.send(kindCancel, ticket{id}, t.grace) // grace ends it
 		if grace == nil {
@@ -233,6 +237,9 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, images [
 				begun = true
 				w.begun.Store(true)
 				ack.Stop()
+			case e.kind == kindAt:
+				at, _ := parse[place](e.payload) // which has been understood
+				mark = at.Mark
 			}
 		case <-ack.C:
 			w.kill()
@@ -262,6 +269,7 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, images [
 var (
 	errLate         = fmt.Errorf("%w: ask for a smaller variant, or use a smaller original", transform.ErrTimeout)
 	errBrokeDown    = fmt.Errorf("%w: decoding it breaks the decoder, or takes more memory than one image may; use another original", transform.ErrFailed)
+	errMarkBroke    = fmt.Errorf("%w: %w: decoding its image breaks the decoder, or takes more memory than one image may; use another image for it", transform.ErrMark, transform.ErrFailed)
 	errLost         = fmt.Errorf("%w: its process was lost", transform.ErrFailed)
 	errUnresponsive = errors.New("worker: the process does not answer")
 )
@@ -273,6 +281,12 @@ func (w *process) understand(e event, id uint64, job *transform.Job) (*result, e
 		t, err := parse[ticket](e.payload)
 		if err == nil && t.ID > id || err == nil && e.kind == kindAck && t.ID != id {
 			err = fmt.Errorf("%w: of another job", errFrame)
+		}
+		return nil, err
+	case kindAt:
+		at, err := parse[place](e.payload)
+		if err == nil && (at.ID != id || at.Mark < 0 || at.Mark > len(job.Marks)) {
+			err = fmt.Errorf("%w: at no mark of the job", errFrame)
 		}
 		return nil, err
 	case kindDone:

@@ -248,28 +248,3 @@ func TestQueueClose(t *testing.T) {
 		q.wantEmpty(t)
 	})
 }
-
-func TestGrudge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGrudge(time.Minute, 3)
-		g.blame("", errLate)
-		g.blame("a", errLate)
-		time.Sleep(30 * time.Second)
-		g.blame("b", errBrokeDown)
-		for name, want := range map[string]error{"": nil, "a": errLate, "b": errBrokeDown, "c": nil} {
-			if got := g.check(name); got != want {
-				t.Errorf("%q: %v, want %v", name, got, want)
-			}
-		}
-		time.Sleep(30 * time.Second)
-		if err := g.check("a"); err != nil {
-			t.Errorf("after a minute: %v", err)
-		}
-		for _, name := range []string{"c", "d", "e", "f"} {
-			g.blame(name, errLate)
-		}
-		if g.len() != 3 || g.check("f") == nil {
-			t.Errorf("%d remembered", g.len())
-		}
-	})
-}

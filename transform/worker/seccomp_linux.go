@@ -70,7 +70,7 @@ func allowed(files bool) []call {
 	const writing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_APPEND | unix.O_TMPFILE&^unix.O_DIRECTORY
 	list = append(list,
 		call{nr: unix.SYS_OPENAT, when: []condition{without(2, writing)}},
-		call{nr: unix.SYS_STATX}, call{nr: unix.SYS_FACCESSAT}, call{nr: unix.SYS_FACCESSAT2}, call{nr: unix.SYS_READLINKAT},
+		call{nr: unix.SYS_NEWFSTATAT}, call{nr: unix.SYS_STATX}, call{nr: unix.SYS_FACCESSAT}, call{nr: unix.SYS_FACCESSAT2}, call{nr: unix.SYS_READLINKAT},
 		call{nr: unix.SYS_GETDENTS64}, call{nr: unix.SYS_STATFS}, call{nr: unix.SYS_FSTATFS}, call{nr: unix.SYS_GETCWD}, call{nr: unix.SYS_FADVISE64},
 	)
 	return append(list, filesHere(writing)...)

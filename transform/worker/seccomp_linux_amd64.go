@@ -13,6 +13,6 @@ var allowedHere = []call{
 func filesHere(writing uint64) []call {
 	return []call{
 		{nr: unix.SYS_OPEN, when: []condition{without(1, writing)}},
-		{nr: unix.SYS_NEWFSTATAT}, {nr: unix.SYS_STAT}, {nr: unix.SYS_LSTAT}, {nr: unix.SYS_ACCESS}, {nr: unix.SYS_READLINK}, {nr: unix.SYS_GETDENTS},
+		{nr: unix.SYS_STAT}, {nr: unix.SYS_LSTAT}, {nr: unix.SYS_ACCESS}, {nr: unix.SYS_READLINK}, {nr: unix.SYS_GETDENTS},
 	}
 }

@@ -6,6 +6,4 @@ const auditArch = unix.AUDIT_ARCH_AARCH64
 
 var allowedHere []call
 
-func filesHere(uint64) []call {
-	return []call{{nr: unix.SYS_FSTATAT}}
-}
+func filesHere(uint64) []call { return nil }

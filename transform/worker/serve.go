@@ -190,7 +190,10 @@ func (w *servant) carryOut(o order) {
 		}
 	}
 	r := result{ID: o.task.ID}
-	image, err := w.transform(o.ctx, job)
+	ctx := transform.WithMarkNotice(o.ctx, func(n int) {
+		_ = w.conn.send(kindAt, place{r.ID, n}, sendTimeout) // what follows will fail too
+	})
+	image, err := w.transform(ctx, job)
 	if err == nil {
 		err = w.keep(image.Data)
 	}

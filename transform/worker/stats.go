@@ -19,7 +19,7 @@ type Stats struct {
 	Retried int64 // jobs that were given to a second process
 	Refused map[string]int64
 	Deaths  map[Death]int64
-	Blamed  int // originals that are refused at the moment
+	Blamed  int // originals and marks that are refused at the moment
 
 	Waits       Histogram // seconds that jobs waited in the queue
 	Replaced    Histogram // seconds from the loss of a process until there was one for every job again
