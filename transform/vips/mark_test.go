@@ -450,3 +450,33 @@ func TestMarkGoldens(t *testing.T) {
 		})
 	}
 }
+
+// TestMarksAreNoticed: the engine says which mark it decodes, before it touches the
+// original, and decodes none twice.
+func TestMarksAreNoticed(t *testing.T) {
+	engine := vips.New()
+	red, blue := markOf(t, pngBytes(t, scene(20, 20, true)), "mark-w=10"), markOf(t, pngBytes(t, quadrants(20, 20)), "mark-w=10")
+	notices := func(original []byte, marks ...transform.MarkImage) (list []int, err error) {
+		j := job(t, original, "w=50", transform.PNG)
+		j.Marks = marks
+		_, err = engine.Transform(transform.WithMarkNotice(t.Context(), func(n int) { list = append(list, n) }), j)
+		return list, err
+	}
+	whole := jpegBytes(t, scene(100, 80, false))
+	half := slices.Concat(whole[:len(whole)/2], []byte("\xff\xd9"))
+	if got, err := notices(half, red); !slices.Equal(got, []int{1, 0}) || !errors.Is(err, transform.ErrCorrupt) {
+		t.Errorf("over a broken original: %v, %v", got, err)
+	}
+	if got, err := notices(whole, red, blue); !slices.Equal(got, []int{2, 0}) || err != nil {
+		t.Errorf("with a second mark: %v, %v", got, err)
+	}
+	if got, err := notices(whole, red, blue); len(got) != 0 || err != nil {
+		t.Errorf("again: %v, %v", got, err)
+	}
+	broken := red
+	broken.Image = broken.Image[:len(broken.Image)-30]
+	broken.Hash = [32]byte{1}
+	if got, err := notices(whole, blue, broken); !slices.Equal(got, []int{2, 0}) || !errors.Is(err, transform.ErrMark) {
+		t.Errorf("with a broken mark: %v, %v", got, err)
+	}
+}
