@@ -28,7 +28,7 @@ const (
 
 	// hostileDeadline is that of a job over an image that may be hostile, and
 	// hostileSlack how much later than that its caller may hear: the pool gives a
-	// worker 250 ms to give up, notices within 3 s one that says nothing, and a busy
+	// worker 250 ms to give up, notices within 2 s one that says nothing, and a busy
 	// machine adds to both.
 	hostileDeadline = 10 * time.Second
 	hostileSlack    = 10 * time.Second
