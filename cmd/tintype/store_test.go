@@ -25,14 +25,14 @@ import (
 
 const testRootKey = "the-root-key-of-these-tests"
 
-// A serverProcess is `tintype serve` with its store in DynamoDB.
+// A serverProcess is `tintype serve`.
 type serverProcess struct {
 	url string
 	cmd *exec.Cmd
 	log lockedBuffer
 }
 
-// sharing is the environment of commands that share a table.
+// sharing is the environment of commands that share a store.
 func sharing(home, store string) []string {
 	return append(dynamodblocal.Env(), "PATH="+os.Getenv("PATH"), "HOME="+home, "TINTYPE_STORE="+store,
 		"TINTYPE_ROOT_KEY="+testRootKey, "TINTYPE_SECRET_KEY="+strings.Repeat("0a", 32))
@@ -55,15 +55,8 @@ func initStore(t *testing.T, local *dynamodblocal.Server) (store string) {
 // ends with the test.
 func serveShared(t *testing.T, data, store string, args ...string) *serverProcess {
 	t.Helper()
-	p := &serverProcess{}
-	p.cmd = exec.Command("tintype", append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, args...)...)
-	p.cmd.Env = sharing(data, store)
-	p.cmd.Stderr = &p.log
-	out, err := p.cmd.StdoutPipe()
+	p, err := startProcess(data, store, args...)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -72,15 +65,32 @@ func serveShared(t *testing.T, data, store string, args ...string) *serverProces
 			t.Logf("server log:\n%s", p.log.String())
 		}
 	})
+	return p
+}
+
+// startProcess is serveShared for who ends the server.
+func startProcess(data, store string, args ...string) (*serverProcess, error) {
+	p := &serverProcess{}
+	p.cmd = exec.Command("tintype", append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, args...)...)
+	p.cmd.Env = sharing(data, store)
+	p.cmd.Stderr = &p.log
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
 	lines := bufio.NewScanner(out)
 	for p.url == "" && lines.Scan() {
 		_, p.url, _ = strings.Cut(lines.Text(), "Tintype serves on ")
 	}
 	if p.url == "" {
-		t.Fatalf("the server did not start:\n%s", p.log.String())
+		p.kill()
+		return nil, fmt.Errorf("the server did not start:\n%s", p.log.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
-	return p
+	return p, nil
 }
 
 // kill kills the server as kill -9 does. Twice is once.
@@ -91,8 +101,14 @@ func (p *serverProcess) kill() {
 	}
 }
 
-// call sends a request to the API, and returns the status and the body.
+// call sends a request to the API with the root key, and returns the status and the
+// body.
 func (p *serverProcess) call(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {
+	return p.callWith(ctx, testRootKey, method, path, body)
+}
+
+// callWith is call with another key.
+func (p *serverProcess) callWith(ctx context.Context, key, method, path string, body any) (status int, answer []byte, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return 0, nil, err
@@ -101,7 +117,7 @@ func (p *serverProcess) call(ctx context.Context, method, path string, body any)
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+testRootKey)
+	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := client.Do(req)
 	if err != nil {
