@@ -143,6 +143,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout:   c.FetchTimeout,
+		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost},
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
