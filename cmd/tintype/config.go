@@ -34,6 +34,7 @@ type serveCmd struct {
 
 	ClientRequests int    `env:"TINTYPE_CLIENT_REQUESTS" default:"0" placeholder:"N" help:"Requests a minute that one client address (of IPv6 one /64) may send to this server, of any kind; 0 is any number (${default})."`
 	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"Where to post the Cache-Tags of what was purged, so that a CDN in front can be purged too, with the bearer token in TINTYPE_PURGE_WEBHOOK_TOKEN if there is one."`
+	PurgeCommand   string `env:"TINTYPE_PURGE_COMMAND" placeholder:"FILE" help:"A program to run for what was purged, with what --purge-webhook posts on its standard input."`
 
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
 
