@@ -147,4 +147,4 @@ return: UpdateItem
 begin a replay: PutItem
 finish a replay: PutItem
 list one: Query, BatchGetItem
-delete: GetItem, TransactWriteItems of 6`
+delete: GetItem, GetItem, TransactWriteItems of 8, Query`
