@@ -119,6 +119,7 @@ type Records interface {
 	workspace.Replays
 	workspace.Counters
 	workspace.Domains
+	workspace.Deletions
 }
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
