@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -362,6 +363,14 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	defer c.mu.Unlock()
 	current := c.epochs[c.epochOf(n.Namespace)] == epoch
 	c.advance(n.Namespace)
+	if have, ok := c.known.Peek(n.Namespace); ok {
+		for _, name := range have.Domains {
+			if !slices.Contains(n.Domains, name) {
+				c.forgetDomain(name)
+				c.spool.removeDomain(name)
+			}
+		}
+	}
 	for _, name := range n.Domains {
 		c.forgetDomain(name)
 	}

@@ -3,6 +3,8 @@ package workspace
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -10,7 +12,7 @@ import (
 
 const (
 	domainsKnown     = 16384           // look-ups kept in memory, of each kind
-	noDomainFor      = 5 * time.Second // how long a name that is nobody's is remembered
+	noDomainFor      = 5 * time.Second // how long a name that is nobody's isn't looked up again
 	domainTimeout    = 2 * time.Second // of one look-up
 	domainRetryAfter = 2 * time.Second // after one that failed
 )
@@ -21,10 +23,10 @@ var errNoDomains = errors.New("this store keeps no domains")
 
 // domainCache is what a Cached knows of domains.
 type domainCache struct {
-	of      Domains                          // of the store; nil where it keeps none
-	known   *lru.Cache[string, *knownDomain] // names that have been somebody's
-	nobodys *lru.Cache[string, time.Time]    // names that aren't, until when
-	asking  map[string]*domainLookup         // guarded by Cached.mu
+	of     Domains                          // of the store; nil where it keeps none
+	known  *lru.Cache[string, *knownDomain] // names that have been somebody's
+	others *lru.Cache[string, otherName]    // names that aren't, or that nobody could say anything of
+	asking map[string]*domainLookup         // guarded by Cached.mu
 }
 
 // A knownDomain counts until something of its namespace changes.
@@ -32,6 +34,12 @@ type knownDomain struct {
 	Domain
 	epoch uint64    // of the namespace, before the store was asked
 	retry time.Time // guarded by Cached.mu: no look-up before, the last one failed
+}
+
+// An otherName is what is said of a name that isn't known to be somebody's.
+type otherName struct {
+	err   error     // ErrDomainNotFound or ErrUnavailable
+	until time.Time // no look-up before
 }
 
 type domainLookup struct {
@@ -45,44 +53,91 @@ func newDomainCache(store Store) domainCache {
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
-	nobodys, err := lru.New[string, time.Time](domainsKnown)
+	others, err := lru.New[string, otherName](domainsKnown)
 	if err != nil {
 		panic(err)
 	}
 	of, _ := store.(Domains)
-	return domainCache{of, known, nobodys, map[string]*domainLookup{}}
+	return domainCache{of, known, others, map[string]*domainLookup{}}
 }
 
 // Domain returns the claim to a name, or ErrDomainNotFound, from memory as a rule: what
 // changes about a workspace's domains is seen as soon as any other change of it, and a
-// name that was nobody's within five seconds of being claimed. While the store fails,
-// the last known answer is given, and without one ErrUnavailable. What no Workspace can
-// have among its Domains is not looked for.
+// name that was nobody's within five seconds of being claimed. While the store fails or
+// is slow, the last known answer is given, from memory or else from CachedConfig.Copies;
+// without one the error is ErrUnavailable. What no Workspace can have among its Domains
+// is not looked for.
 func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 	if c.domains.of == nil || !validDomain(name) {
 		return Domain{}, ErrDomainNotFound
 	}
 	c.mu.Lock()
-	have, ok := c.domains.known.Get(name)
-	if ok && (have.epoch == c.epochs[c.epochOf(have.Namespace)] || c.now().Before(have.retry)) {
+	have, known := c.domains.known.Get(name)
+	if known && (have.epoch == c.epochs[c.epochOf(have.Namespace)] || c.now().Before(have.retry)) {
 		c.mu.Unlock()
 		return have.Domain, nil
 	}
-	if until, nobodys := c.domains.nobodys.Get(name); nobodys && c.now().Before(until) {
+	other, asked := c.domains.others.Get(name)
+	if asked && c.now().Before(other.until) {
 		c.mu.Unlock()
-		return Domain{}, ErrDomainNotFound
+		return Domain{}, other.err
 	}
 	l := c.lookUpDomain(ctx, name)
 	c.mu.Unlock()
+
+	if !known && !asked && c.spool == nil {
+		return l.wait(ctx) // there is no other answer
+	}
+	if d, err := l.waitFor(ctx, c.patience()); err == nil || !errors.Is(err, ErrUnavailable) {
+		return d, err
+	}
+	switch {
+	case known:
+		return have.Domain, nil
+	case asked:
+		return Domain{}, other.err
+	}
+	if d, ok := c.lastDomain(ctx, name); ok {
+		return d, nil
+	}
+	return l.wait(ctx)
+}
+
+// patience is how long to wait for the store where there is another answer.
+func (c *Cached) patience() time.Duration {
+	if c.down.Load() {
+		return 0
+	}
+	return patience
+}
+
+func (l *domainLookup) wait(ctx context.Context) (Domain, error) {
 	select {
 	case <-l.done:
+		return l.d, l.err
 	case <-ctx.Done():
 		return Domain{}, ctx.Err()
 	}
-	if l.err != nil && ok && !errors.Is(l.err, ErrDomainNotFound) {
-		return have.Domain, nil // the last known one
+}
+
+// waitFor is wait, with ErrUnavailable where it takes longer than that.
+func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (Domain, error) {
+	if most > 0 {
+		soon := time.NewTimer(most)
+		defer soon.Stop()
+		select {
+		case <-l.done:
+		case <-soon.C:
+		case <-ctx.Done():
+			return Domain{}, ctx.Err()
+		}
 	}
-	return l.d, l.err
+	select {
+	case <-l.done:
+		return l.d, l.err
+	default:
+		return Domain{}, ErrUnavailable
+	}
 }
 
 // lookUpDomain asks the store, or joins who does. c.mu is held.
@@ -97,32 +152,82 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string) *domainLookup {
 	go func() {
 		defer cancel()
 		defer close(l.done)
-		l.d, l.err = c.domains.of.Domain(ctx, name)
+		d, err := c.domains.of.Domain(ctx, name)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		current := c.domains.asking[name] == l
 		if current {
 			delete(c.domains.asking, name)
 		}
+		if err != nil && !errors.Is(err, ErrDomainNotFound) && !errors.Is(err, ErrUnavailable) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		l.d, l.err = d, err
+		unreachable := errors.Is(err, ErrUnavailable)
+		c.down.Store(unreachable)
 		switch {
-		case !current && (l.err == nil || errors.Is(l.err, ErrDomainNotFound)): // it has changed meanwhile
-		case l.err == nil:
-			c.domains.nobodys.Remove(name)
-			c.domains.known.Add(name, &knownDomain{Domain: l.d, epoch: epochs[c.epochOf(l.d.Namespace)]})
-		case errors.Is(l.err, ErrDomainNotFound):
-			c.domains.known.Remove(name)
-			c.domains.nobodys.Add(name, c.now().Add(noDomainFor))
+		case unreachable:
+			c.complain("looking a domain up", err)
+			c.putOff(name, err)
+		case !current: // it has changed meanwhile
+		case err == nil:
+			epoch := epochs[c.epochOf(d.Namespace)]
+			c.domains.others.Remove(name)
+			c.domains.known.Add(name, &knownDomain{Domain: d, epoch: epoch})
+			switch {
+			case d.VerifiedAt.IsZero():
+				c.spool.removeDomain(name)
+			case epoch == c.epochs[c.epochOf(d.Namespace)]:
+				c.spool.putDomain(d)
+			}
 		default:
-			c.complain("looking a domain up", l.err)
-			if have, ok := c.domains.known.Peek(name); ok {
-				have.retry = c.now().Add(domainRetryAfter)
+			if c.domains.known.Remove(name) {
+				c.spool.removeDomain(name)
 			}
-			if !errors.Is(l.err, ErrUnavailable) {
-				l.err = errors.Join(ErrUnavailable, l.err)
-			}
+			c.domains.others.Add(name, otherName{ErrDomainNotFound, c.now().Add(noDomainFor)})
 		}
 	}()
 	return l
+}
+
+// putOff has a name not looked up again at once after a look-up that failed: until
+// then what was known of it is the answer. c.mu is held.
+func (c *Cached) putOff(name string, err error) {
+	retry := c.now().Add(domainRetryAfter)
+	if have, ok := c.domains.known.Peek(name); ok {
+		have.retry = retry
+		return
+	}
+	if other, ok := c.domains.others.Peek(name); ok {
+		err = other.err
+	}
+	c.domains.others.Add(name, otherName{err, retry})
+}
+
+// lastDomain takes the copy of a verified claim into memory, to be looked up anew. A copy counts
+// where that of its workspace has the claim too: that one goes, or is read anew, when the
+// feed tells that the workspace has changed.
+func (c *Cached) lastDomain(ctx context.Context, name string) (Domain, bool) {
+	ctx = context.WithoutCancel(ctx)
+	d, ok := c.spool.domain(ctx, name)
+	if !ok {
+		return d, false
+	}
+	w, inMemory := c.known.Peek(d.Namespace)
+	if !inMemory {
+		w = c.spool.workspace(ctx, d.Namespace)
+	}
+	if w == nil || w.ID != d.WorkspaceID || !slices.Contains(w.Domains, name) {
+		return d, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have, ok := c.domains.known.Peek(name); ok { // the store was faster after all
+		return have.Domain, true
+	}
+	c.domains.others.Remove(name)
+	c.domains.known.Add(name, &knownDomain{Domain: d, epoch: c.epochs[c.epochOf(d.Namespace)] - 1, retry: c.now().Add(domainRetryAfter)})
+	return d, true
 }
 
 // VerifyDomain writes to the store; this server knows when it returns.
@@ -143,6 +248,6 @@ func (c *Cached) VerifyDomain(ctx context.Context, name, namespace string, at ti
 // forgetDomain has a name looked up again. c.mu is held.
 func (c *Cached) forgetDomain(name string) {
 	c.domains.known.Remove(name)
-	c.domains.nobodys.Remove(name)
+	c.domains.others.Remove(name)
 	delete(c.domains.asking, name)
 }

@@ -28,6 +28,9 @@ type CopyChange struct {
 // three letters or more.
 const cursorKey = ">"
 
+// domainKey is the key of a claim to a domain.
+func domainKey(name string) string { return "@" + name }
+
 const (
 	flushEvery  = time.Second
 	copyTimeout = 2 * time.Second // of reading one
@@ -71,6 +74,21 @@ func (s *spool) add(p pendingCopy) {
 func (s *spool) put(w *Workspace) { s.add(pendingCopy{CopyChange{Key: w.Namespace}, w}) }
 
 func (s *spool) remove(namespace string) { s.add(pendingCopy{CopyChange{Key: namespace}, nil}) }
+
+// putDomain keeps a copy of a claim, which is verified.
+func (s *spool) putDomain(d Domain) {
+	if s == nil {
+		return
+	}
+	data, err := json.Marshal(d)
+	if err != nil {
+		s.log.Error("a domain's last known copy can't be written", "domain", d.Name, "err", err)
+		return
+	}
+	s.add(pendingCopy{CopyChange{Key: domainKey(d.Name), Data: data}, nil})
+}
+
+func (s *spool) removeDomain(name string) { s.add(pendingCopy{CopyChange{Key: domainKey(name)}, nil}) }
 
 // wipe removes everything.
 func (s *spool) wipe() { s.add(pendingCopy{}) }
@@ -162,4 +180,17 @@ func (s *spool) workspace(ctx context.Context, namespace string) *Workspace {
 	}
 	s.log.Error("a workspace's last known copy can't be used", "workspace", namespace, "err", err)
 	return nil
+}
+
+// domain returns the copy of a claim.
+func (s *spool) domain(ctx context.Context, name string) (d Domain, ok bool) {
+	data := s.read(ctx, domainKey(name))
+	if data == nil {
+		return d, false
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		s.log.Error("a domain's last known copy can't be used", "domain", name, "err", err)
+		return d, false
+	}
+	return d, true
 }

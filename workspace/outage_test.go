@@ -85,6 +85,13 @@ func (r *remote) PurgeLog(ctx context.Context, id string) (workspace.PurgeLog, e
 	return r.Memory.PurgeLog(ctx, id)
 }
 
+func (r *remote) Domain(ctx context.Context, name string) (workspace.Domain, error) {
+	if err := r.reach(ctx); err != nil {
+		return workspace.Domain{}, err
+	}
+	return r.Memory.Domain(ctx, name)
+}
+
 // A node is a server's view of a remote store.
 type node struct {
 	*workspace.Cached
@@ -263,4 +270,106 @@ func TestCopiesOfAnotherTime(t *testing.T) {
 		wantGetErr(t, n, "beta", workspace.ErrUnavailable)
 		n.stop()
 	})
+}
+
+// While the store is away, a node that is started knows the custom domains that it
+// served before, but those that were taken away meanwhile. It never keeps a request
+// waiting for long because of a host that it has looked up before.
+func TestDomainsInAnOutage(t *testing.T) {
+	for name, bad := range map[string]weather{"down": down, "slow": slow} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *remote, file string) {
+				const ours, unverified, moved, operators = "img.shop.example", "new.shop.example", "old.shop.example", "img.host.example"
+				update := func(domains ...string) {
+					t.Helper()
+					w, err := r.Memory.Get(t.Context(), "acme")
+					if err != nil {
+						t.Fatal(err)
+					}
+					w = w.Clone()
+					w.Domains = domains
+					if err := r.Memory.Update(t.Context(), w); err != nil {
+						t.Fatal(err)
+					}
+				}
+				update(ours, unverified, moved)
+				for _, name := range []string{ours, moved} {
+					if err := r.Memory.VerifyDomain(t.Context(), name, "acme", time.Now()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				look := func(n *node, name string, within time.Duration) string {
+					t.Helper()
+					began := time.Now()
+					d, err := n.Domain(t.Context(), name)
+					if took := time.Since(began); took > within {
+						t.Errorf("%s is looked up for %v", name, took)
+					}
+					switch {
+					case errors.Is(err, workspace.ErrUnavailable):
+						return "unavailable"
+					case errors.Is(err, workspace.ErrDomainNotFound):
+						return "nobody's"
+					case err != nil:
+						t.Fatal(err)
+					case d.VerifiedAt.IsZero():
+						return "unverified"
+					}
+					return d.Namespace
+				}
+				want := func(n *node, name, want string, within time.Duration) {
+					t.Helper()
+					if got := look(n, name, within); got != want {
+						t.Errorf("%s: %s, want %s", name, got, want)
+					}
+				}
+				n := startNode(t, r, file)
+				wantAll(t, n)
+				want(n, ours, "acme", 0)
+				want(n, moved, "acme", 0)
+				want(n, unverified, "unverified", 0)
+				want(n, operators, "nobody's", 0)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+
+				r.set(bad)
+				for range 10 { // others claim nothing meanwhile, as far as can be known
+					time.Sleep(7 * time.Second)
+					want(n, operators, "nobody's", 300*time.Millisecond)
+					want(n, ours, "acme", 300*time.Millisecond)
+				}
+				n.stop()
+				update(ours, unverified) // which no node can know yet
+				n = startNode(t, r, file)
+				want(n, ours, "acme", 300*time.Millisecond)
+				want(n, moved, "acme", 300*time.Millisecond)
+				want(n, unverified, "unavailable", 3*time.Second)
+				want(n, operators, "unavailable", 3*time.Second)
+				for range 10 {
+					time.Sleep(7 * time.Second)
+					want(n, ours, "acme", 0)
+					want(n, operators, "unavailable", 0)
+				}
+				r.set(fine)
+				time.Sleep(20 * time.Second)
+				synctest.Wait()
+				wantAll(t, n)
+				want(n, ours, "acme", 0)
+				look(n, moved, 0) // what is asked for first may be told what was last known
+				synctest.Wait()
+				want(n, moved, "nobody's", 0)
+				want(n, operators, "nobody's", 0)
+
+				// What the node knows to be gone is not served from its disk.
+				time.Sleep(10 * time.Second)
+				n.stop()
+				r.set(bad)
+				n = startNode(t, r, file)
+				want(n, moved, "unavailable", 3*time.Second)
+				want(n, ours, "acme", 0)
+				n.stop()
+				time.Sleep(5 * time.Second) // look-ups that nobody waits for end
+			})
+		})
+	}
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"image"
 	"image/color"
@@ -34,13 +33,12 @@ import (
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 // allAttempts is how many ways around a mark are generated; TestNoWayAroundMarks
-// tries -attempts of them, spread evenly.
+// tries some of them, spread evenly, or all where SOAK is set.
 const allAttempts = 20_000
-
-var attempts = flag.Int("attempts", 1000, "how many ways around a mark are tried, up to "+strconv.Itoa(allAttempts))
 
 // A gallery is a server with the real engine, and an origin whose originals are
 // grey, so that the magenta of the marks shows:
@@ -612,7 +610,7 @@ func markOption(r *rand.Rand) string {
 // pixels of every answer count, not what its headers say.
 func TestNoWayAroundMarks(t *testing.T) {
 	g := newGallery(t)
-	tries := min(max(*attempts, 1), allAttempts)
+	tries := workspacetest.Soak(1000, allAttempts)
 	var mu sync.Mutex
 	outcomes := map[string]int{}
 	count := func(outcome string) {

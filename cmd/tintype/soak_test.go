@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -24,19 +23,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// soaking has the tests of this file run in full, and hold figures to their bounds;
-// otherwise they are short, and only what must hold on the slowest machine counts.
-var soaking = flag.Bool("soak", false, "run the tests of worker faults and overload in full")
+// soaking has tests run in full, and hold figures to their bounds; otherwise they are
+// short, and only what must hold on the slowest machine counts.
+var soaking = workspacetest.Soak(0, 1) == 1
 
 // full is one of two numbers.
-func full(soak, short int) int {
-	if *soaking {
-		return soak
-	}
-	return short
-}
+func full(soak, short int) int { return workspacetest.Soak(short, soak) }
 
 // A house is a server in this process, with its workers, and pictures without number.
 type house struct {
@@ -228,10 +224,10 @@ func TestKilledWorkers(t *testing.T) {
 	t.Logf("kill -9: %d kills, %d answers, %d of them 200, %v; %v jobs retried; %.1f %% of %v losses replaced within 100 ms",
 		kills, sum(codes), codes[""], codes, f["tintype_workers_retried_total"], 100*share, of)
 	// The same job may meet two kills, which is blamed on its original for a minute.
-	if bad := sum(codes) - codes[""]; bad != codes["WORKER_FAILED"] || !*soaking && bad > sum(codes)/5 || *soaking && bad > sum(codes)/100 {
+	if bad := sum(codes) - codes[""]; bad != codes["WORKER_FAILED"] || !soaking && bad > sum(codes)/5 || soaking && bad > sum(codes)/100 {
 		t.Errorf("answers: %v", codes)
 	}
-	if *soaking && share < 0.99 {
+	if soaking && share < 0.99 {
 		t.Errorf("replaced within 100 ms: %.1f %%", 100*share)
 	}
 }
@@ -351,7 +347,7 @@ func TestOverload(t *testing.T) {
 	if got := int(count(after) - count(before)); got != len(refused) {
 		t.Errorf("%d refusals counted, %d seen", got, len(refused))
 	}
-	if *soaking && (goodput < .9*peak || at(refused, .99) > 50*time.Millisecond || at(hits, .99) > 50*time.Millisecond) {
+	if soaking && (goodput < .9*peak || at(refused, .99) > 50*time.Millisecond || at(hits, .99) > 50*time.Millisecond) {
 		t.Error("beyond the bounds: goodput 90 % of peak; refusals and hits within 50 ms")
 	}
 }
@@ -378,7 +374,7 @@ func at(d []time.Duration, q float64) time.Duration {
 
 // TestMemoryStaysFlat: many transforms of every kind.
 func TestMemoryStaysFlat(t *testing.T) {
-	if !*soaking {
+	if !soaking {
 		t.Skip("it takes many transforms to see: make soak")
 	}
 	h := openHouse(t, "--cache-memory", "8MiB")

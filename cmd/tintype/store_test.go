@@ -25,14 +25,14 @@ import (
 
 const testRootKey = "the-root-key-of-these-tests"
 
-// A serverProcess is `tintype serve` with its store in DynamoDB.
+// A serverProcess is `tintype serve`.
 type serverProcess struct {
 	url string
 	cmd *exec.Cmd
 	log lockedBuffer
 }
 
-// sharing is the environment of commands that share a table.
+// sharing is the environment of commands that share a store.
 func sharing(home, store string) []string {
 	return append(dynamodblocal.Env(), "PATH="+os.Getenv("PATH"), "HOME="+home, "TINTYPE_STORE="+store,
 		"TINTYPE_ROOT_KEY="+testRootKey, "TINTYPE_SECRET_KEY="+strings.Repeat("0a", 32))
@@ -55,15 +55,8 @@ func initStore(t *testing.T, local *dynamodblocal.Server) (store string) {
 // ends with the test.
 func serveShared(t *testing.T, data, store string, args ...string) *serverProcess {
 	t.Helper()
-	p := &serverProcess{}
-	p.cmd = exec.Command("tintype", append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, args...)...)
-	p.cmd.Env = sharing(data, store)
-	p.cmd.Stderr = &p.log
-	out, err := p.cmd.StdoutPipe()
+	p, err := startProcess(data, store, args...)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -72,15 +65,32 @@ func serveShared(t *testing.T, data, store string, args ...string) *serverProces
 			t.Logf("server log:\n%s", p.log.String())
 		}
 	})
+	return p
+}
+
+// startProcess is serveShared for who ends the server.
+func startProcess(data, store string, args ...string) (*serverProcess, error) {
+	p := &serverProcess{}
+	p.cmd = exec.Command("tintype", append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, args...)...)
+	p.cmd.Env = sharing(data, store)
+	p.cmd.Stderr = &p.log
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
 	lines := bufio.NewScanner(out)
 	for p.url == "" && lines.Scan() {
 		_, p.url, _ = strings.Cut(lines.Text(), "Tintype serves on ")
 	}
 	if p.url == "" {
-		t.Fatalf("the server did not start:\n%s", p.log.String())
+		p.kill()
+		return nil, fmt.Errorf("the server did not start:\n%s", p.log.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
-	return p
+	return p, nil
 }
 
 // kill kills the server as kill -9 does. Twice is once.
@@ -91,8 +101,14 @@ func (p *serverProcess) kill() {
 	}
 }
 
-// call sends a request to the API, and returns the status and the body.
+// call sends a request to the API with the root key, and returns the status and the
+// body.
 func (p *serverProcess) call(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {
+	return p.callWith(ctx, testRootKey, method, path, body)
+}
+
+// callWith is call with another key.
+func (p *serverProcess) callWith(ctx context.Context, key, method, path string, body any) (status int, answer []byte, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return 0, nil, err
@@ -101,9 +117,9 @@ func (p *serverProcess) call(ctx context.Context, method, path string, body any)
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+testRootKey)
+	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -122,22 +138,37 @@ func (p *serverProcess) mustCall(t *testing.T, want int, method, path string, bo
 	return answer
 }
 
-// image fetches an image as a page of the origin does, and returns the status.
-func (p *serverProcess) image(ctx context.Context, path, origin string) (int, error) {
+// get sends a GET with headers, given as name and value in turn, and returns the answer
+// with its body read.
+func (p *serverProcess) get(ctx context.Context, path string, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if origin != "" {
-		req.Header.Set("Origin", origin)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	req.Host = req.Header.Get("Host")
+	res, err := client.Do(req)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, res.Body)
-	return res.StatusCode, err
+	return res, err
+}
+
+// image fetches an image as a page of the origin does, and returns the status.
+func (p *serverProcess) image(ctx context.Context, path, origin string) (int, error) {
+	var header []string
+	if origin != "" {
+		header = []string{"Origin", origin}
+	}
+	res, err := p.get(ctx, path, header...)
+	if err != nil {
+		return 0, err
+	}
+	return res.StatusCode, nil
 }
 
 // until calls do until it is true, and fails the test after a minute.
@@ -232,7 +263,17 @@ func TestStoreStopped(t *testing.T) {
 		}
 	}
 	a, dataB := serveShared(t, t.TempDir(), store, args...), t.TempDir()
+	const domain = "img.shop.example"
+	a.mustCall(t, 200, "PATCH", "/workspaces/ws-0", map[string]any{"domains": []string{domain}})
+	a.mustCall(t, 200, "POST", "/workspaces/ws-0/domains/"+domain+"/verify", nil)
 	b := serveShared(t, dataB, store, args...)
+	onItsDomain := func(p *serverProcess) {
+		t.Helper()
+		res, err := p.get(t.Context(), "/samples/dusk.jpg?w=16", "Host", domain)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatalf("on a custom domain: %+v, %v", res, err)
+		}
+	}
 	all := func(p *serverProcess) {
 		t.Helper()
 		for _, path := range paths {
@@ -243,7 +284,11 @@ func TestStoreStopped(t *testing.T) {
 	}
 	all(a)
 	all(b)
-	until(t, "copies are on the disk", func() bool { return copied(t, dataB, 5) })
+	onItsDomain(a)
+	until(t, "copies are on the disk", func() bool {
+		onItsDomain(b)
+		return copied(t, dataB, 5, domain)
+	})
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -271,14 +316,21 @@ func TestStoreStopped(t *testing.T) {
 	local.Pause(t)
 	over := time.After(time.Duration(full(60, 1)) * time.Second)
 	began := time.Now()
-	status, answer, err := a.call(t.Context(), "PATCH", "/workspaces/ws-0", map[string]any{"name": "new"})
-	if err != nil || status != 503 || !strings.Contains(string(answer), `"OVERLOADED"`) || strings.Contains(string(answer), "127.0.0.1") {
-		t.Errorf("a write while the store is stopped: %d, %v\n%s", status, err, answer)
+	var calls sync.WaitGroup
+	for _, method := range []string{"GET", "PATCH"} {
+		calls.Go(func() {
+			status, answer, err := a.call(t.Context(), method, "/workspaces/ws-0", map[string]any{"name": "new"})
+			if err != nil || status != 503 || !strings.Contains(string(answer), `"OVERLOADED"`) || strings.Contains(string(answer), "127.0.0.1") {
+				t.Errorf("%s while the store is stopped: %d, %v\n%s", method, status, err, answer)
+			}
+		})
 	}
-	t.Logf("a write is answered 503 after %v", time.Since(began).Round(time.Millisecond))
+	calls.Wait()
+	t.Logf("reads and writes of the API are answered 503 after %v", time.Since(began).Round(time.Millisecond))
 	b.kill()
 	began = time.Now()
 	b = serveShared(t, dataB, store, args...)
+	onItsDomain(b)
 	all(b)
 	t.Logf("a server that was killed serves again after %v", time.Since(began).Round(time.Millisecond))
 	<-over
@@ -306,8 +358,9 @@ func TestStoreStopped(t *testing.T) {
 	}
 }
 
-// copied reports whether a data folder holds copies of so many workspaces.
-func copied(t *testing.T, data string, n int) bool {
+// copied reports whether a data folder holds copies of so many workspaces, and of a
+// domain.
+func copied(t *testing.T, data string, n int, domain string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(data, "copies-*.db*"))
 	if err != nil {
@@ -326,5 +379,5 @@ func copied(t *testing.T, data string, n int) bool {
 			return false
 		}
 	}
-	return true
+	return bytes.Contains(all, fmt.Appendf(nil, `"domains":[%q]`, domain)) && bytes.Contains(all, fmt.Appendf(nil, `"name":%q`, domain))
 }

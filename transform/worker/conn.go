@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -20,7 +21,13 @@ type conn struct {
 	*net.UnixConn
 	takesFiles bool       // whether files that come with frames are kept; the pool's end takes none
 	files      []*os.File // that came and have not been taken
+	raw        syscall.RawConn
 	writing    sync.Mutex // held while a frame is written
+	frames     frames     // that come
+
+	waking sync.Mutex // guards all below
+	wakes  time.Time  // when a read ends; zero or past is not known
+	nudged bool       // it ended, or will, before that
 }
 
 // socketPair returns the pool's end, and the worker's as a file to hand down.
@@ -54,7 +61,11 @@ func newConn(f *os.File, takesFiles bool) (*conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("socket: it is not a Unix one"), c.Close())
 	}
-	return &conn{UnixConn: u, takesFiles: takesFiles}, nil
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("socket: %w", err), c.Close())
+	}
+	return &conn{UnixConn: u, raw: raw, takesFiles: takesFiles}, nil
 }
 
 // send writes a frame. The timeout is that of a peer that doesn't read.
@@ -66,7 +77,7 @@ func (c *conn) send(k kind, content any, timeout time.Duration) error {
 	return c.write(b, timeout)
 }
 
-// write writes what frame has made, with files.
+// write writes what frame has made, with files. A timeout of 0 is one attempt.
 func (c *conn) write(b []byte, timeout time.Duration, files ...*os.File) error {
 	var rights []byte
 	if len(files) > 0 {
@@ -81,14 +92,85 @@ func (c *conn) write(b []byte, timeout time.Duration, files ...*os.File) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	// A peer that is well has read all that came before, so that there is room: a timer
+	// would be set for nothing, and wakes threads.
+	var n int
+	var failed error
+	err := c.raw.Write(func(fd uintptr) bool {
+		for {
+			n, failed = unix.SendmsgN(int(fd), b, rights, nil, unix.MSG_DONTWAIT)
+			if failed != unix.EINTR {
+				return true
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case failed == nil && n == len(b):
+		return nil
+	case failed != nil && failed != unix.EAGAIN:
+		return os.NewSyscallError("sendmsg", failed)
+	case timeout == 0:
+		return os.ErrDeadlineExceeded
+	}
+	n = max(n, 0)
 	if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	n, _, err := c.WriteMsgUnix(b, rights, nil)
-	if err == nil && n < len(b) {
+	defer c.SetWriteDeadline(time.Time{})
+	if n == 0 {
+		if n, _, err = c.WriteMsgUnix(b, rights, nil); err != nil {
+			return err
+		}
+	}
+	if n < len(b) {
 		_, err = c.UnixConn.Write(b[n:])
 	}
 	return err
+}
+
+// receive reads the next frame of at most so many bytes. It returns
+// [os.ErrDeadlineExceeded] at the given time, after nudge, and now and then for
+// nothing: then it can be called again. The zero time is never. One goroutine at a time may call it.
+func (c *conn) receive(most int, until time.Time) (kind, []byte, error) {
+	if k, payload, err := c.frames.taken(most); err != nil || k != 0 {
+		return k, payload, err
+	}
+	if err := c.wakeAt(until); err != nil {
+		return 0, nil, err
+	}
+	k, payload, err := c.frames.next(c, most)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.waking.Lock()
+		c.nudged, c.wakes = false, time.Time{}
+		c.waking.Unlock()
+	}
+	return k, payload, err
+}
+
+// wakeAt sees to it that a read ends at that time, or earlier: to set a timer wakes
+// threads, so one that was set for something else will do.
+func (c *conn) wakeAt(until time.Time) error {
+	c.waking.Lock()
+	defer c.waking.Unlock()
+	if c.nudged {
+		c.nudged, c.wakes = false, time.Time{}
+		return os.ErrDeadlineExceeded
+	}
+	if c.wakes.Equal(until) || c.wakes.After(time.Now()) && c.wakes.Before(until) {
+		return nil
+	}
+	c.wakes = until
+	return c.SetReadDeadline(until)
+}
+
+// nudge ends the receive that is under way, or else the next.
+func (c *conn) nudge() {
+	c.waking.Lock()
+	defer c.waking.Unlock()
+	c.nudged = true
+	_ = c.SetReadDeadline(time.Unix(1, 0))
 }
 
 // Read implements io.Reader. Files that come with the bytes are put aside.
@@ -101,7 +183,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	if m > 0 {
 		c.files = append(c.files, filesIn(rights[:m])...)
 	}
-	return n, err
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return max(n, 0), err
 }
 
 func filesIn(rights []byte) (files []*os.File) {

@@ -20,10 +20,13 @@
 // Messages are small: JSON in frames over a Unix socket pair (message.go). Images
 // travel beside them, in memory files that have no name anywhere:
 //
-//   - The original is copied once, from the memory of this process into a file
-//     that is sealed against every change. The worker maps it and decodes from
-//     there. When a job moves to another worker the same file goes along.
-//   - The image of a mark is copied once for all jobs, as long as it is in use.
+//   - The original is copied once, from the memory of this process into a file that
+//     the worker can only read and has mapped for good: it decodes from there. The
+//     file is used again for the next job, since to make and seal one costs more than
+//     the copy; it is never longer than the job's original, so that a decoder that
+//     reads past the end finds nothing of the one before.
+//   - The image of a mark is copied once for all jobs and workers, as long as it is in
+//     use, into a file that is sealed against every change.
 //   - The variant is copied twice: by the worker into the file that it and this
 //     process share, and from there into memory of this process.
 //

@@ -43,16 +43,31 @@ type mapping []byte
 // mapFile maps the first length bytes of a file for reading, and closes it.
 func mapFile(f *os.File, length int) (mapping, error) {
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if err := checkLength(f, length); err != nil {
 		return nil, err
-	}
-	if length <= 0 || info.Size() < int64(length) {
-		return nil, fmt.Errorf("%w: a file of %d bytes for %d", errFrame, info.Size(), length)
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, length, unix.PROT_READ, mapFlags)
 	if err != nil {
 		return nil, fmt.Errorf("map image: %w", err)
+	}
+	return b, nil
+}
+
+func checkLength(f *os.File, length int) error {
+	info, err := f.Stat()
+	if err == nil && (length <= 0 || info.Size() < int64(length)) {
+		err = fmt.Errorf("%w: a file of %d bytes for %d", errFrame, info.Size(), length)
+	}
+	return err
+}
+
+// mapInput maps the input file, with room for originals that are longer than length:
+// what lies beyond the file's end can't be read.
+func mapInput(f *os.File, length int) (mapping, error) {
+	const least = 64 << 20
+	b, err := unix.Mmap(int(f.Fd()), 0, max(length, least), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map original: %w", err)
 	}
 	return b, nil
 }

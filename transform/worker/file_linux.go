@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,21 @@ func imageFile(data []byte) (*os.File, error) {
 		return nil, fmt.Errorf("memory file: %w", err)
 	}
 	return f, nil
+}
+
+// inputFile is an empty file for originals, and a handle on it for a worker, which can
+// only read there.
+func inputFile() (f, reader *os.File, err error) {
+	f, err = memoryFile("original", 0)
+	if err != nil {
+		return tempFile("original")
+	}
+	reader, err = os.Open("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+	if err != nil {
+		_ = f.Close()
+		return tempFile("original")
+	}
+	return f, reader, nil
 }
 
 // outputFile is an empty file that a worker writes variants to.

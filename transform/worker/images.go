@@ -8,38 +8,30 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// images are the files of a job: the original's, then one for every mark.
-type images struct {
-	files   []*os.File
-	lengths []int
-	release []func()
+// marks are the files of the images of a job's marks.
+type marks struct {
+	files    []*os.File
+	lengths  []int
+	releases []func()
 }
 
-func (p *Pool) images(job *transform.Job) (i images, err error) {
-	f, err := imageFile(job.Original)
-	if err != nil {
-		return images{}, err
-	}
-	i.add(f, len(job.Original), func() { _ = f.Close() })
-	for _, m := range job.Marks {
-		f, release, err := p.marks.get(m.Hash, m.Image)
+// of returns the files of a job. They must be released.
+func (m *markFiles) of(job *transform.Job) (list marks, err error) {
+	for _, mark := range job.Marks {
+		f, release, err := m.get(mark.Hash, mark.Image)
 		if err != nil {
-			i.close()
-			return images{}, err
+			list.release()
+			return marks{}, err
 		}
-		i.add(f, len(m.Image), release)
+		list.files = append(list.files, f)
+		list.lengths = append(list.lengths, len(mark.Image))
+		list.releases = append(list.releases, release)
 	}
-	return i, nil
+	return list, nil
 }
 
-func (i *images) add(f *os.File, length int, release func()) {
-	i.files = append(i.files, f)
-	i.lengths = append(i.lengths, length)
-	i.release = append(i.release, release)
-}
-
-func (i *images) close() {
-	for _, release := range i.release {
+func (m *marks) release() {
+	for _, release := range m.releases {
 		release()
 	}
 }

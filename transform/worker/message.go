@@ -1,12 +1,14 @@
 package worker
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +22,7 @@ type kind byte
 // What the pool sends.
 const (
 	kindSetup  kind = iota + 1 // setup; once, first
-	kindJob                    // task, with the original and the images of the marks as files
+	kindJob                    // task; its original is in the input file, and the images of its marks come as files
 	kindCancel                 // ticket of the job to give up
 	kindPing                   // ticket to answer with
 )
@@ -28,7 +30,6 @@ const (
 // What a worker sends.
 const (
 	kindReady kind = iota + 65 // ready; once, first
-	kindAck                    // ticket of the job that it has begun
 	kindDone                   // result
 	kindPong                   // ticket of the ping
 )
@@ -41,30 +42,61 @@ const (
 
 var errFrame = errors.New("malformed message")
 
-// readFrame reads one frame. An end between two frames is io.EOF.
-func readFrame(r io.Reader, most int) (kind, []byte, error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, nil, err
+// headLength is that of a frame's kind and length, in bytes.
+const headLength = 5
+
+// frames puts frames together from what comes. The zero frames is ready for use.
+type frames struct{ part []byte }
+
+// next returns the next frame, of at most so many bytes, for which it reads as much as
+// it needs. What had come before an error of r is kept for the next call. An end
+// between two frames is io.EOF.
+func (f *frames) next(r io.Reader, most int) (kind, []byte, error) {
+	for {
+		if k, payload, err := f.taken(most); err != nil || k != 0 {
+			return k, payload, err
+		}
+		f.part = slices.Grow(f.part, 4096)
+		n, err := r.Read(f.part[len(f.part):cap(f.part)])
+		f.part = f.part[:len(f.part)+n]
+		switch {
+		case n > 0 || err == nil:
+		case err == io.EOF && len(f.part) > 0:
+			return 0, nil, fmt.Errorf("%w: it ends too early", errFrame)
+		default:
+			return 0, nil, err
+		}
 	}
-	length := binary.LittleEndian.Uint32(head[1:])
-	if length > uint32(most) {
-		return 0, nil, fmt.Errorf("%w: %d bytes", errFrame, length)
-	}
-	payload := make([]byte, length)
-	if _, err := io.ReadFull(r, payload); err != nil {
-		return 0, nil, fmt.Errorf("%w: it ends too early", errFrame)
-	}
-	return kind(head[0]), payload, nil
 }
 
-// frame is what readFrame reads.
+// taken returns the next frame if it is here already, and else 0, which is no kind.
+func (f *frames) taken(most int) (kind, []byte, error) {
+	if len(f.part) < headLength {
+		return 0, nil, nil
+	}
+	k, length := kind(f.part[0]), binary.LittleEndian.Uint32(f.part[1:])
+	switch {
+	case k == 0:
+		return 0, nil, fmt.Errorf("%w: of no kind", errFrame)
+	case length > uint32(most):
+		return 0, nil, fmt.Errorf("%w: %d bytes", errFrame, length)
+	}
+	end := headLength + int(length)
+	if len(f.part) < end {
+		return 0, nil, nil
+	}
+	payload := bytes.Clone(f.part[headLength:end])
+	f.part = append(f.part[:0], f.part[end:]...)
+	return k, payload, nil
+}
+
+// frame is what frames reads.
 func frame(k kind, content any) ([]byte, error) {
 	payload, err := json.Marshal(content)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 5, 5+len(payload))
+	b := make([]byte, headLength, headLength+len(payload))
 	b[0] = byte(k)
 	binary.LittleEndian.PutUint32(b[1:], uint32(len(payload)))
 	return append(b, payload...), nil
@@ -98,9 +130,10 @@ type ticket struct{ ID uint64 }
 
 // A task is a job on its way, without its images.
 type task struct {
-	ID     uint64
-	Job    transform.Job
-	Length []int // bytes of the original, then of each mark's image, as the files come
+	ID       uint64
+	Job      transform.Job
+	Original int   // bytes of it in the input file
+	Marks    []int // bytes of each mark's image, as the files come
 }
 
 // A result is how a job ended.

@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,14 +28,14 @@ func TestJobTravels(t *testing.T) {
 		Options: o, Format: transform.WebP, Limits: transform.DefaultLimits(), MayKeep: true,
 		Marks: []transform.MarkImage{{Image: []byte("mark"), Hash: [32]byte{1, 2, 255}, Mark: transform.Mark{Name: "m", Opacity: 0.3}}},
 	}
-	b, err := frame(kindJob, task{7, stripped(job), []int{8, 4}})
+	b, err := frame(kindJob, task{7, stripped(job), 8, []int{4}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(b, []byte("b3JpZ2luYWw")) { // base64 of the original
 		t.Error("the original is in the message")
 	}
-	k, payload, err := readFrame(bytes.NewReader(b), maxToWorker)
+	k, payload, err := new(frames).next(bytes.NewReader(b), maxToWorker)
 	if err != nil || k != kindJob {
 		t.Fatal(k, err)
 	}
@@ -39,19 +44,58 @@ func TestJobTravels(t *testing.T) {
 		t.Fatal(err)
 	}
 	job.Original, job.Marks[0].Image = nil, nil
-	if diff := cmp.Diff(task{7, job, []int{8, 4}}, got); diff != "" {
+	if diff := cmp.Diff(task{7, job, 8, []int{4}}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestReadFrameRefuses(t *testing.T) {
+func TestFramesRefuse(t *testing.T) {
 	for name, b := range map[string]string{
 		"too long":        "\x01\xff\xff\xff\xff",
 		"cut in the head": "\x01\x00",
 		"cut":             "\x01\x05\x00\x00\x00ab",
+		"of no kind":      "\x00\x00\x00\x00\x00",
 	} {
-		if _, _, err := readFrame(strings.NewReader(b), 100); err == nil {
+		if _, _, err := new(frames).next(strings.NewReader(b), 100); err == nil {
 			t.Errorf("%s: read", name)
+		}
+	}
+}
+
+// TestFramesComeInParts: an error between two parts of a frame loses nothing.
+func TestFramesComeInParts(t *testing.T) {
+	in := "\x01\x02\x00\x00\x00ab\x02\x00\x00\x00\x00\x03\x01\x00\x00\x00c"
+	for size := 1; size <= len(in); size++ {
+		var f frames
+		var got []string
+		for rest := in; ; {
+			part := rest[:min(size, len(rest))]
+			k, payload, err := f.next(io.MultiReader(strings.NewReader(part), iotest.ErrReader(os.ErrDeadlineExceeded)), 100)
+			switch {
+			case err == nil:
+				got = append(got, fmt.Sprintf("%d%s", k, payload))
+				rest = rest[min(size, len(rest)):]
+				for {
+					k, payload, err := f.taken(100)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if k == 0 {
+						break
+					}
+					got = append(got, fmt.Sprintf("%d%s", k, payload))
+				}
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				rest = rest[min(size, len(rest)):]
+			default:
+				t.Fatal(err)
+			}
+			if rest == "" && len(f.part) == 0 {
+				break
+			}
+		}
+		if want := []string{"1ab", "2", "3c"}; !slices.Equal(got, want) {
+			t.Errorf("in parts of %d: %q", size, got)
 		}
 	}
 }
@@ -73,14 +117,14 @@ func FuzzFromWorker(f *testing.F) {
 	f.Add([]byte("\x42\x08\x00\x00\x00{\"ID\":1}"))
 	f.Add([]byte("\x43\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		in := bytes.NewReader(data)
+		in, f := bytes.NewReader(data), new(frames)
 		job := jobOf("x")
 		for {
-			k, payload, err := readFrame(in, maxFromWorker)
+			k, payload, err := f.next(in, maxFromWorker)
 			if err != nil {
 				return
 			}
-			r, err := (&process{}).understand(event{k, payload}, 1, &job)
+			r, err := understand(k, payload, 1, &job)
 			if err != nil || r == nil {
 				continue
 			}
@@ -103,14 +147,14 @@ func FuzzFromWorker(f *testing.F) {
 
 // FuzzToWorker: a worker reads what it is sent, or says that it makes no sense.
 func FuzzToWorker(f *testing.F) {
-	b, err := frame(kindJob, task{1, stripped(jobOf("x")), []int{1}})
+	b, err := frame(kindJob, task{1, stripped(jobOf("x")), 1, nil})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)
 	f.Add([]byte("\x01\x02\x00\x00\x00{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		k, payload, err := readFrame(bytes.NewReader(data), maxToWorker)
+		k, payload, err := new(frames).next(bytes.NewReader(data), maxToWorker)
 		if err != nil || k != kindJob {
 			return
 		}
@@ -143,7 +187,7 @@ func TestSeconds(t *testing.T) {
 func BenchmarkJobMessage(b *testing.B) {
 	job := stripped(jobOf("x"))
 	for b.Loop() {
-		m, err := frame(kindJob, task{1, job, []int{1}})
+		m, err := frame(kindJob, task{1, job, 1, nil})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -40,7 +40,7 @@ type Config struct {
 	Log *slog.Logger // nil is silence
 
 	// For tests; 0 is what newTimes says.
-	ack, grace, beat, silence, pingEvery, blameFor, startTimeout time.Duration
+	grace, beat, silence, pingEvery, blameFor, startTimeout time.Duration
 }
 
 // maxOutput bounds a variant, in bytes: 64 megapixels of four bytes each, and some.
@@ -94,7 +94,7 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 	inherit()
 	p := &Pool{
 		config: c, log: c.Log,
-		times:  times{job: c.Timeout, ack: c.ack, grace: c.grace, beat: c.beat, silence: c.silence},
+		times:  times{job: c.Timeout, grace: c.grace, beat: c.beat, silence: c.silence},
 		queue:  newQueue(c.Workers, c.Queue, c.Budget, c.MaxWait),
 		grudge: newGrudge(c.blameFor, 10_000),
 		marks:  newMarkFiles(64 << 20),
@@ -152,10 +152,9 @@ func (c Config) withDefaults() (Config, error) {
 	or(&c.Memory, 2<<30)
 	or(&c.RecycleJobs, 10_000)
 	or(&c.RecycleMemory, 192<<20)
-	or(&c.ack, time.Second)
 	or(&c.grace, 250*time.Millisecond)
-	or(&c.beat, time.Second)
-	or(&c.silence, 3*time.Second)
+	or(&c.beat, 500*time.Millisecond)
+	or(&c.silence, 2*time.Second)
 	or(&c.pingEvery, 10*time.Second)
 	or(&c.blameFor, time.Minute)
 	or(&c.startTimeout, 30*time.Second)
@@ -212,40 +211,30 @@ func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Imag
 	if err != nil {
 		return transform.Image{}, err
 	}
-	images, err := p.images(&job)
-	if err != nil {
-		leave()
-		return transform.Image{}, fmt.Errorf("worker: %w", err)
-	}
-	// A job that its process doesn't give up goes on until that is killed, though
-	// nobody waits for it any more.
-	job = stripped(job)
-	result := make(chan outcome, 1)
-	if !p.goJob(func() {
-		defer leave()
-		defer images.close()
-		result <- p.try(ctx, &job, images)
-	}) {
-		images.close()
-		leave()
+	defer leave()
+	if !p.enter() {
 		return transform.Image{}, errClosed
 	}
-	select {
-	case o := <-result:
-		return o.image, o.err
-	case <-ctx.Done():
-		return transform.Image{}, ctx.Err()
+	defer p.jobs.Done()
+	marks, err := p.marks.of(&job)
+	if err != nil {
+		return transform.Image{}, fmt.Errorf("worker: %w", err)
 	}
+	defer marks.release()
+	original := job.Original
+	job = stripped(job)
+	o := p.try(ctx, &job, original, marks)
+	return o.image, o.err
 }
 
-// goJob runs f, unless the pool is closed or about to be.
-func (p *Pool) goJob(f func()) bool {
+// enter counts a job in, unless the pool is closed or about to be.
+func (p *Pool) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.draining {
 		return false
 	}
-	p.jobs.Go(f)
+	p.jobs.Add(1)
 	return true
 }
 
@@ -257,20 +246,20 @@ const (
 )
 
 // try gives the job to one process after another, until it is done or at fault.
-func (p *Pool) try(ctx context.Context, job *transform.Job, images images) outcome {
+func (p *Pool) try(ctx context.Context, job *transform.Job, original []byte, marks marks) outcome {
 	losses := 0
 	for range maxHandings {
 		w, err := p.take(ctx)
 		if err != nil {
 			return outcome{err: err}
 		}
-		o := w.run(ctx, p.times, job, images.files, images.lengths)
+		o := w.run(ctx, p.times, job, original, marks)
 		if o.begun && o.lost != "" {
 			losses++
 		}
 		switch {
 		case o.lost == "":
-			p.put(w)
+			p.giveBack(w)
 		default:
 			p.lose(w, Death{o.lost, job.Owner.Workspace, job.Owner.Source, string(job.Header.Format)}, job)
 		}
@@ -327,14 +316,14 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 	p.mu.Unlock()
 	select {
 	case w := <-taker: // at the same moment
-		p.put(w)
+		p.giveBack(w)
 	default:
 	}
 	return nil, err
 }
 
-// put gives a process back, or replaces it when it has had its time.
-func (p *Pool) put(w *process) {
+// giveBack makes a process free, or replaces it when it has had its time.
+func (p *Pool) giveBack(w *process) {
 	const every = 8 // jobs: asking takes some time
 	retire := w.jobs >= p.config.RecycleJobs
 	if !retire && w.jobs%every == 0 && w.jobs > 0 {
@@ -523,7 +512,7 @@ func (p *Pool) watch() {
 				p.lose(w, Death{Reason: reason}, nil)
 				continue
 			}
-			p.put(w)
+			p.giveBack(w)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func startPool(t testing.TB, change ...func(*Config)) *Pool {
 	t.Helper()
 	c := Config{
 		Command: []string{os.Args[0], "worker"}, Workers: 2, Queue: 100, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Memory: 1 << 30, Budget: 1 << 40, Timeout: time.Minute, MaxWait: time.Minute, ack: 20 * time.Second, silence: time.Minute,
+		Memory: 1 << 30, Budget: 1 << 40, Timeout: time.Minute, MaxWait: time.Minute, silence: time.Minute,
 	}
 	if race {
 		c.Memory = -1
@@ -124,6 +124,27 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 	}
 	if s := p.Stats(); len(s.Deaths) != 0 || s.Blamed != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestNothingIsLeftOfOriginals: past the end of an original there is nothing of the one
+// before, and a long one doesn't stay.
+func TestNothingIsLeftOfOriginals(t *testing.T) {
+	p := startPool(t, func(c *Config) { c.Workers = 1 })
+	eventually(t, "a spare", func() bool { return p.Stats().Idle == 2 })
+	for _, c := range []struct{ length, left int }{{keptInput, keptInput}, {5000, 5000}, {7000, 7000}, {keptInput + 1, 0}, {9, 9}} {
+		text := strings.Repeat("x", c.length-len("echo "))
+		image, err := p.Transform(t.Context(), jobOf("echo "+text))
+		if err != nil || !isEcho(image, text) {
+			t.Fatalf("%d bytes: %v", c.length, err)
+		}
+		p.mu.Lock()
+		w := p.idle[len(p.idle)-1] // the same every time: it has come back last
+		p.mu.Unlock()
+		info, err := w.input.Stat()
+		if err != nil || info.Size() != int64(c.left) || w.held != c.left {
+			t.Errorf("%d bytes: %d are left, and counted as %d, want %d (%v)", c.length, info.Size(), w.held, c.left, err)
+		}
 	}
 }
 
@@ -314,21 +335,17 @@ func TestIdleProcessesAreReplaced(t *testing.T) {
 	p.wantWell(t)
 }
 
-// TestUnacknowledged: a job that a process does not take on goes to another at once.
-func TestUnacknowledged(t *testing.T) {
-	p := startPool(t, func(c *Config) { c.ack = 300 * time.Millisecond; c.Workers = 1 })
+// TestStoppedProcess: a job of a process that doesn't answer goes to another.
+func TestStoppedProcess(t *testing.T) {
+	p := startPool(t, func(c *Config) { c.beat, c.silence, c.Workers = 100*time.Millisecond, 2*time.Second, 1 })
 	eventually(t, "a spare", func() bool { return p.Stats().Idle == 2 })
 	p.mu.Lock()
 	next := p.idle[len(p.idle)-1]
 	p.mu.Unlock()
 	halt(t, next)
-	eventually(t, "a job done by another process", func() bool {
-		image, err := p.Transform(t.Context(), jobOf("echo moved"))
-		if err != nil && !errors.Is(err, transform.ErrOverloaded) { // where even a healthy one is slower than that
-			t.Fatal(err)
-		}
-		return isEcho(image, "moved")
-	})
+	if image, err := p.Transform(t.Context(), jobOf("echo moved")); err != nil || !isEcho(image, "moved") {
+		t.Errorf("%v, %q", err, image.Data)
+	}
 	if s := p.Stats(); s.Deaths[Death{lostUnresponsive, "acme", "photos", "gif"}] == 0 || s.Blamed != 0 {
 		t.Errorf("%+v", s)
 	}

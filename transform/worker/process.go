@@ -33,8 +33,9 @@ const (
 type process struct {
 	cmd    *exec.Cmd
 	conn   *conn
-	output *os.File
-	events chan event    // what it says; closed when it says no more
+	input  *os.File      // that originals are put into
+	held   int           // bytes that are in it
+	output *os.File      // that variants come in
 	gone   chan struct{} // closed once it has ended
 	said   *tail
 	state  ready
@@ -42,11 +43,6 @@ type process struct {
 	jobs   int
 	begun  atomic.Bool // the job that it has now
 	idleAt time.Time   // since when nobody has it
-}
-
-type event struct {
-	kind    kind
-	payload []byte
 }
 
 // An outcome is how a job ended with one process.
@@ -72,25 +68,26 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 		return nil, err
 	}
 	defer theirs.Close()
-	output, err := outputFile()
+	input, reader, err := inputFile()
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	w := &process{
-		conn: conn, output: output, said: &tail{log: log},
-		events: make(chan event, 16), gone: make(chan struct{}),
+	defer reader.Close()
+	output, err := outputFile()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), input.Close())
 	}
+	w := &process{conn: conn, input: input, output: output, said: &tail{log: log}, gone: make(chan struct{})}
 	w.cmd = &exec.Cmd{
 		Path: path, Args: command, Env: environment(os.Environ()),
-		ExtraFiles: []*os.File{theirs, output}, // socketFD, outputFD
+		ExtraFiles: []*os.File{theirs, reader, output}, // socketFD, inputFD, outputFD
 		Stderr:     w.said,
 		WaitDelay:  time.Second,
 	}
 	tie(w.cmd)
 	if err := launch(w.cmd.Start); err != nil {
-		return nil, errors.Join(fmt.Errorf("start worker: %w", err), conn.Close(), output.Close())
+		return nil, errors.Join(fmt.Errorf("start worker: %w", err), conn.Close(), input.Close(), output.Close())
 	}
-	go w.listen()
 	go func() {
 		_ = w.cmd.Wait() // how it ended is in ProcessState
 		close(w.gone)
@@ -101,7 +98,8 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 // environment is what of this process's variables a worker gets: what libraries are
 // found and set up by, and no secrets.
 func environment(all []string) []string {
-	env := []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}
+	// More than one, and Go's scheduler would look for work beside the decoder.
+	env := []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
 	for _, v := range all {
 		name, _, _ := strings.Cut(v, "=")
 		switch name {
@@ -122,27 +120,28 @@ func (w *process) setUp(s setup, timeout time.Duration) error {
 	if err := w.conn.send(kindSetup, s, sendTimeout); err != nil {
 		return fmt.Errorf("set worker up: %w%s", err, w.lastWords())
 	}
-	limit := time.NewTimer(timeout)
-	defer limit.Stop()
-	select {
-	case e, ok := <-w.events:
-		if !ok {
-			w.kill()
-			<-w.gone
-			return fmt.Errorf("the worker process ended before it was ready (%s)%s", w.cmd.ProcessState, w.lastWords())
-		}
-		state, err := parse[ready](e.payload)
-		if e.kind != kindReady || err != nil {
-			return fmt.Errorf("%w: no worker answers", errFrame)
-		}
-		if state.Failed != "" {
-			return errors.New(plain(state.Failed))
-		}
-		w.state = state
-		return nil
-	case <-limit.C:
-		return fmt.Errorf("the worker process was not ready within %s%s", timeout, w.lastWords())
+	limit := time.Now().Add(timeout)
+	k, payload, err := w.conn.receive(maxFromWorker, limit)
+	for errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(limit) {
+		k, payload, err = w.conn.receive(maxFromWorker, limit)
 	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("the worker process was not ready within %s%s", timeout, w.lastWords())
+	case err != nil && !errors.Is(err, errFrame):
+		w.kill()
+		<-w.gone
+		return fmt.Errorf("the worker process ended before it was ready (%s)%s", w.cmd.ProcessState, w.lastWords())
+	}
+	state, err := parse[ready](payload)
+	if k != kindReady || err != nil {
+		return fmt.Errorf("%w: no worker answers", errFrame)
+	}
+	if state.Failed != "" {
+		return errors.New(plain(state.Failed))
+	}
+	w.state = state
+	return nil
 }
 
 func (w *process) lastWords() string {
@@ -152,41 +151,42 @@ func (w *process) lastWords() string {
 	return ""
 }
 
-// listen hands on what the worker says. One that says more than anybody asked for is
-// not listened to any longer.
-func (w *process) listen() {
-	defer close(w.events)
-	for {
-		k, payload, err := readFrame(w.conn, maxFromWorker)
-		if err != nil {
-			return
-		}
-		select {
-		case w.events <- event{k, payload}:
-		default:
-			return
-		}
-	}
-}
-
 // Times that a job goes by.
 type times struct {
 	job     time.Duration // from its start to its deadline
-	ack     time.Duration // to be taken on
 	grace   time.Duration // to give up when told so
 	beat    time.Duration // between questions whether the process lives
 	silence time.Duration // after which it doesn't
 }
 
-// run has the process do a job, which has been stripped of its images. The end of ctx has it give the job up.
-func (w *process) run(ctx context.Context, t times, job *transform.Job, images []*os.File, lengths []int) outcome {
+// keptInput is how much of an original stays in the input file, in bytes: the next one
+// then finds its pages there.
+const keptInput = 2 << 20
+
+// put puts an original where the worker reads it. Nothing of the one before is left.
+func (w *process) put(original []byte) error {
+	if _, err := w.input.WriteAt(original, 0); err != nil {
+		return err
+	}
+	if len(original) < w.held {
+		if err := w.input.Truncate(int64(len(original))); err != nil {
+			return err
+		}
+	}
+	w.held = len(original)
+	return nil
+}
+
+// run has the process do a job, which has been stripped of its images; marks are the
+// files of its marks' images. The end of ctx has it give the job up.
+func (w *process) run(ctx context.Context, t times, job *transform.Job, original []byte, marks marks) outcome {
 	w.ticket++
 	w.jobs++
 	w.begun.Store(false)
 	id := w.ticket
 	sent := *job
 	sent.Owner = transform.Owner{} // of no use there
-	b, err := frame(kindJob, task{id, sent, lengths})
+	b, err := frame(kindJob, task{id, sent, len(original), marks.lengths})
 	if err != nil || len(b) > maxToWorker {
 		return outcome{err: fmt.Errorf("worker: this job can't be sent: %w", errors.Join(err, errFrame))}
 	}
@@ -194,67 +194,76 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, images [
 	if !w.over() {
 		_ = limitCPU(w.pid(), 2*t.job+time.Second)
 	}
-	if err := w.conn.write(b, sendTimeout, images...); err != nil {
+	if err := w.put(original); err != nil {
+		return outcome{err: fmt.Errorf("worker: memory file: %w", err)}
+	}
+	if err := w.conn.write(b, sendTimeout, marks.files...); err != nil {
 		return w.silent(false)
 	}
+	w.begun.Store(true)
 
-	ack := time.NewTimer(t.ack)
-	defer ack.Stop()
-	deadline := time.NewTimer(t.job)
-	defer deadline.Stop()
-	beat := time.NewTicker(t.beat)
-	defer beat.Stop()
+	defer context.AfterFunc(ctx, w.conn.nudge)()
 	var (
-		begun, late bool
-		heard       = time.Now()
-		unwanted    = ctx.Done()
-		grace       <-chan time.Time
+		heard    = time.Now()
+		beat     = heard.Add(t.beat)
+		deadline = heard.Add(t.job)
+		late     bool
+		grace    time.Time // when it must have given up; zero is that it may go on
 	)
 	giveUp := func() {
-		_ = w.conn.send(kindCancel, ticket{id}, t.grace) // grace ends it
-		if grace == nil {
-			grace = time.After(t.grace)
+		_ = w.conn.send(kindCancel, ticket{id}, 0) // grace ends it
+		if grace.IsZero() {
+			grace = time.Now().Add(t.grace)
 		}
 	}
 	for {
-		select {
-		case e, ok := <-w.events:
-			if !ok {
-				return w.silent(begun)
+		until := beat
+		if !late && deadline.Before(until) {
+			until = deadline
+		}
+		if !grace.IsZero() && grace.Before(until) {
+			until = grace
+		}
+		k, payload, err := w.conn.receive(maxFromWorker, until)
+		switch {
+		case err == nil:
+			r, err := understand(k, payload, id, job)
+			if err != nil {
+				w.kill()
+				return outcome{err: err, begun: true, lost: lostProtocol}
+			}
+			if r != nil {
+				return w.finish(ctx, r, late)
 			}
 			heard = time.Now()
-			switch r, err := w.understand(e, id, job); {
-			case err != nil:
-				w.kill()
-				return outcome{err: err, begun: begun, lost: lostProtocol}
-			case r != nil:
-				return w.finish(ctx, r, late)
-			case e.kind == kindAck:
-				begun = true
-				w.begun.Store(true)
-				ack.Stop()
-			}
-		case <-ack.C:
+		case errors.Is(err, errFrame):
 			w.kill()
-			return outcome{err: errUnresponsive, lost: lostUnresponsive}
-		case <-deadline.C:
+			return outcome{err: err, begun: true, lost: lostProtocol}
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return w.silent(true)
+		}
+
+		now := time.Now()
+		if !late && !now.Before(deadline) {
 			late = true
 			giveUp()
-		case <-unwanted:
-			unwanted = nil
+		}
+		if grace.IsZero() && ctx.Err() != nil {
 			giveUp()
-		case <-grace:
+		}
+		switch {
+		case !grace.IsZero() && !now.Before(grace):
 			w.kill()
 			if late {
 				return outcome{err: errLate, begun: true, lost: lostTimeout, blame: true}
 			}
-			return outcome{err: ctx.Err(), begun: begun, lost: lostCanceled}
-		case <-beat.C:
-			if time.Since(heard) > t.silence {
-				w.kill()
-				return outcome{err: errUnresponsive, begun: begun, lost: lostUnresponsive}
-			}
-			_ = w.conn.send(kindPing, ticket{id}, t.beat)
+			return outcome{err: ctx.Err(), begun: true, lost: lostCanceled}
+		case now.Sub(heard) > t.silence:
+			w.kill()
+			return outcome{err: errUnresponsive, begun: true, lost: lostUnresponsive}
+		case !now.Before(beat):
+			_ = w.conn.send(kindPing, ticket{id}, 0) // silence ends it
+			beat = now.Add(t.beat)
 		}
 	}
 }
@@ -267,16 +276,16 @@ var (
 )
 
 // understand reads what the worker says during a job: nil and nil is nothing yet.
-func (w *process) understand(e event, id uint64, job *transform.Job) (*result, error) {
-	switch e.kind {
-	case kindAck, kindPong:
-		t, err := parse[ticket](e.payload)
-		if err == nil && t.ID > id || err == nil && e.kind == kindAck && t.ID != id {
+func understand(k kind, payload []byte, id uint64, job *transform.Job) (*result, error) {
+	switch k {
+	case kindPong:
+		t, err := parse[ticket](payload)
+		if err == nil && t.ID > id {
 			err = fmt.Errorf("%w: of another job", errFrame)
 		}
 		return nil, err
 	case kindDone:
-		r, err := parse[result](e.payload)
+		r, err := parse[result](payload)
 		if err != nil {
 			return nil, err
 		}
@@ -285,12 +294,24 @@ func (w *process) understand(e event, id uint64, job *transform.Job) (*result, e
 		}
 		return &r, r.check(job, maxOutput)
 	}
-	return nil, fmt.Errorf("%w: of kind %d", errFrame, e.kind)
+	return nil, fmt.Errorf("%w: of kind %d", errFrame, k)
 }
+
+// keptOutput is the length of the longest variant that stays in the output file, in
+// bytes.
+const keptOutput = 1 << 20
 
 // finish takes over what a job brought.
 func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
-	defer func() { _ = w.output.Truncate(0) }() // at worst the next variant is as long
+	defer func() {
+		if r.Size > keptOutput {
+			_ = w.output.Truncate(0) // at worst it stays as long as it is
+		}
+		if w.held > keptInput {
+			_ = w.input.Truncate(0)
+			w.held = 0
+		}
+	}()
 	if r.Error != nil {
 		err := r.Error.asError()
 		switch {
@@ -357,19 +378,17 @@ func (w *process) ping(timeout time.Duration) bool {
 	if err := w.conn.send(kindPing, ticket{w.ticket}, timeout); err != nil {
 		return false
 	}
-	limit := time.NewTimer(timeout)
-	defer limit.Stop()
+	limit := time.Now().Add(timeout)
 	for {
-		select {
-		case e, ok := <-w.events:
-			if !ok || e.kind != kindPong {
-				return false
-			}
-			if t, err := parse[ticket](e.payload); err != nil || t.ID >= w.ticket {
-				return err == nil && t.ID == w.ticket
-			}
-		case <-limit.C:
+		k, payload, err := w.conn.receive(maxFromWorker, limit)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(limit):
+			continue
+		case err != nil || k != kindPong:
 			return false
+		}
+		if t, err := parse[ticket](payload); err != nil || t.ID >= w.ticket {
+			return err == nil && t.ID == w.ticket
 		}
 	}
 }
@@ -398,6 +417,7 @@ func (w *process) close(timeout time.Duration) {
 		w.kill()
 		<-w.gone
 	}
+	_ = w.input.Close()
 	_ = w.output.Close()
 }
 

@@ -17,7 +17,8 @@ import (
 // Files that a worker is born with, besides the standard ones.
 const (
 	socketFD = 3
-	outputFD = 4
+	inputFD  = 4
+	outputFD = 5
 )
 
 // sendTimeout is how long either side may leave a message unread.
@@ -37,11 +38,11 @@ func Serve(start func() (transform.Engine, error)) error {
 		return fmt.Errorf("this command is for tintype itself: %w", err)
 	}
 	defer conn.Close()
-	output := os.NewFile(outputFD, "variant")
-	if output == nil {
+	input, output := os.NewFile(inputFD, "original"), os.NewFile(outputFD, "variant")
+	if input == nil || output == nil {
 		return errors.New("this command is for tintype itself")
 	}
-	k, payload, err := readFrame(conn, maxToWorker)
+	k, payload, err := conn.receive(maxToWorker, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func Serve(start func() (transform.Engine, error)) error {
 	if err := conn.send(kindReady, state, sendTimeout); err != nil || engine == nil {
 		return err
 	}
-	w := &servant{conn: conn, engine: engine, output: output, end: exit}
+	w := &servant{conn: conn, engine: engine, input: input, output: output, end: exit}
 	return w.serve()
 }
 
@@ -80,19 +81,22 @@ func prepare(s setup, start func() (transform.Engine, error)) (transform.Engine,
 type servant struct {
 	conn   *conn
 	engine transform.Engine
+	input  *os.File
 	output *os.File
 	end    func()
 
-	// Of the job that came last, for the reading goroutine.
+	// For the reading goroutine: of the input file, and of the job that came last.
+	mapped mapping
 	id     uint64
 	cancel context.CancelFunc
 }
 
 // An order is a job that has come, with its images.
 type order struct {
-	ctx  context.Context
-	task task
-	held []mapping
+	ctx      context.Context
+	task     task
+	original []byte
+	marks    []mapping
 }
 
 func (w *servant) serve() error {
@@ -103,7 +107,7 @@ func (w *servant) serve() error {
 		}
 	}()
 	for {
-		k, payload, err := readFrame(w.conn, maxToWorker)
+		k, payload, err := w.conn.receive(maxToWorker, time.Time{})
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				w.end()
@@ -133,14 +137,15 @@ func (w *servant) serve() error {
 			if err != nil {
 				return err
 			}
-			held, err := mapAll(w.conn.takeFiles(), t.Length)
+			marks, err := mapAll(w.conn.takeFiles(), t.Marks)
 			if err != nil {
 				return err
 			}
-			if err := w.conn.send(kindAck, ticket{t.ID}, sendTimeout); err != nil {
+			original, err := w.original(t.Original)
+			if err != nil {
 				return err
 			}
-			orders <- order{w.begin(t.ID), t, held}
+			orders <- order{w.begin(t.ID), t, original, marks}
 		default:
 			return fmt.Errorf("%w: of kind %d", errFrame, k)
 		}
@@ -157,9 +162,24 @@ func (w *servant) begin(id uint64) (ctx context.Context) {
 	return ctx
 }
 
+// original is the first so many bytes of the input file. The pool changes them once
+// it has had the answer.
+func (w *servant) original(length int) ([]byte, error) {
+	if length > len(w.mapped) {
+		w.mapped.close() // nobody reads: jobs come one at a time
+		w.mapped = nil
+		m, err := mapInput(w.input, length)
+		if err != nil {
+			return nil, err
+		}
+		w.mapped = m
+	}
+	return w.mapped[:length:length], checkLength(w.input, length)
+}
+
 // mapAll maps the files that came with a job.
 func mapAll(files []*os.File, lengths []int) (held []mapping, err error) {
-	if len(files) != len(lengths) || len(files) == 0 {
+	if len(files) != len(lengths) {
 		err = fmt.Errorf("%w: %d files for %d images", errFrame, len(files), len(lengths))
 	}
 	for i, f := range files {
@@ -178,16 +198,14 @@ func mapAll(files []*os.File, lengths []int) (held []mapping, err error) {
 // carryOut does a job and tells how it ended.
 func (w *servant) carryOut(o order) {
 	defer func() {
-		for _, m := range o.held {
+		for _, m := range o.marks {
 			m.close()
 		}
 	}()
 	job := o.task.Job
-	job.Original = o.held[0]
-	for i := range job.Marks {
-		if i+1 < len(o.held) {
-			job.Marks[i].Image = o.held[i+1]
-		}
+	job.Original = o.original
+	for i := range min(len(job.Marks), len(o.marks)) {
+		job.Marks[i].Image = o.marks[i]
 	}
 	r := result{ID: o.task.ID}
 	image, err := w.transform(o.ctx, job)
@@ -230,7 +248,7 @@ func (w *servant) transform(ctx context.Context, job transform.Job) (image trans
 	return image, err
 }
 
-// keep puts the variant where the pool reads it. The pool has emptied the file.
+// keep puts the variant where the pool reads it.
 func (w *servant) keep(data []byte) error {
 	_, err := w.output.WriteAt(data, 0)
 	if err != nil {
