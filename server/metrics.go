@@ -9,11 +9,12 @@ import (
 
 // metrics are the figures of the public listener.
 type metrics struct {
-	requests *prometheus.CounterVec
-	bytes    prometheus.Counter
-	seconds  *prometheus.HistogramVec
-	refused  *prometheus.CounterVec
-	warnings prometheus.Counter
+	requests  *prometheus.CounterVec
+	bytes     prometheus.Counter
+	seconds   *prometheus.HistogramVec
+	refused   *prometheus.CounterVec
+	warnings  prometheus.Counter
+	unfetched *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -34,9 +35,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		warnings: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tintype_limit_warnings_total", Help: "Days and months of workspaces in which 80 % of a limit came to be used.",
 		}),
+		unfetched: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tintype_fetches_refused_total", Help: "Fetches of originals that found no place in time, by the bound that was full (all, workspace, host, workspace_host: of one workspace from one host, queue).",
+		}, []string{"bound"}),
 	}
 	if r != nil {
-		r.MustRegister(m.requests, m.bytes, m.seconds, m.refused, m.warnings)
+		r.MustRegister(m.requests, m.bytes, m.seconds, m.refused, m.warnings, m.unfetched)
 	}
 	return m
 }
@@ -45,4 +49,21 @@ func (m *metrics) observe(res *response, took time.Duration) {
 	m.requests.WithLabelValues(strconv.Itoa(res.status), res.log.cache).Inc()
 	m.bytes.Add(float64(res.bytes))
 	m.seconds.WithLabelValues(res.log.cache).Observe(took.Seconds())
+}
+
+func (m *metrics) fetchRefused(b fetchBound) { m.unfetched.WithLabelValues(string(b)).Inc() }
+
+// watch registers the figures of fetches.
+func (m *metrics) watch(r prometheus.Registerer, f *fetchGate) {
+	if r == nil {
+		return
+	}
+	r.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tintype_fetches_running", Help: "Originals that are being fetched over the network.",
+		}, func() float64 { running, _ := f.figures(); return float64(running) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tintype_fetches_waiting", Help: "Fetches that wait for a place.",
+		}, func() float64 { _, waiting := f.figures(); return float64(waiting) }),
+	)
 }

@@ -81,14 +81,14 @@ func TestStalledOriginHoldsUpNobodyElse(t *testing.T) {
 	b.registry.set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID = "other", "" }))
 
 	var wg sync.WaitGroup
-	codes := make([]string, 3*fetchesPerOrigin)
+	codes := make([]string, 3*DefaultFetches().PerHost/4)
 	start := time.Now()
 	for i := range codes {
 		wg.Go(func() {
 			codes[i] = code(t, b.get("/acme?src="+stalled.URL+"/s%3F"+string(rune('a'+i%26))+string(rune('a'+i/26))))
 		})
 	}
-	for stalledGates(b) < fetchesPerOrigin {
+	for fetching(b) < DefaultFetches().PerHost/4 {
 		time.Sleep(time.Millisecond)
 	}
 	before := time.Now()
@@ -112,14 +112,10 @@ func TestStalledOriginHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// stalledGates counts the fetches from all origins under way.
-func stalledGates(b *bench) (n int) {
-	b.fetches.mu.Lock()
-	defer b.fetches.mu.Unlock()
-	for _, g := range b.fetches.shared {
-		n += len(g.slots)
-	}
-	return n
+// fetching counts the fetches under way.
+func fetching(b *bench) int {
+	running, _ := b.fetches.figures()
+	return running
 }
 
 // TestFolderNoticesChanges: a file that is replaced is seen, without a purge.

@@ -72,7 +72,8 @@ type Config struct {
 	BaseDomain       string           // of host-form URLs; empty is none
 	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
 	Limits           transform.Limits
-	FetchTimeout     time.Duration  // of one original, waiting for its turn included; 0 is 10 s
+	FetchTimeout     time.Duration  // how long a fetch may wait for its turn; 0 is 10 s
+	Fetches          Fetches        // at a time
 	TransformTimeout time.Duration  // of an engine that keeps none itself; 0 is none
 	TrustedProxies   []netip.Prefix // whose X-Forwarded-For is believed
 	ClientRequests   int            // a minute, from one client address; 0 is any number
@@ -128,7 +129,7 @@ func New(c Config) *Server {
 	s := &Server{
 		workspaces: c.Workspaces, sites: newSites(16384), engine: c.Engine, http: c.HTTP, bucket: c.Bucket, api: c.API, dirs: c.Dirs,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), formats: c.Formats, limits: c.Limits,
-		transformTimeout: c.TransformTimeout, fetches: newFetchGate(), fetchTimeout: c.FetchTimeout,
+		transformTimeout: c.TransformTimeout, fetchTimeout: c.FetchTimeout,
 		trusted: c.TrustedProxies, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 		domains: c.Domains, limiter: c.Limiter, clientRequests: c.ClientRequests, usage: c.Usage, auditLog: c.AuditLog,
 		clients: limit.New(limit.Config{Log: c.Log}),
@@ -136,6 +137,8 @@ func New(c Config) *Server {
 	if s.limiter == nil {
 		s.limiter = limit.New(limit.Config{Warn: s.WarnOfLimit, Log: c.Log})
 	}
+	s.fetches = newFetchGate(c.Fetches, s.metrics.fetchRefused)
+	s.metrics.watch(c.Metrics, s.fetches)
 	if s.fetchTimeout == 0 {
 		s.fetchTimeout = origin.DefaultLimits().Timeout
 	}

@@ -50,7 +50,7 @@ func (r ref) host() string {
 		return r.url.Host
 	case len(r.source.places) == 0: // a folder
 		return ""
-	case r.source.Bucket != "": // which share hosts
+	case r.source.Bucket != "" && r.source.Endpoint == "": // S3's and R2's, which share hosts
 		return r.source.places[0].Host + "/" + r.source.Bucket
 	}
 	return r.source.places[0].Host

@@ -5,8 +5,14 @@ import (
 	"time"
 )
 
-// RevokedFor is how long a revoked API key stays in the list of its workspace.
-const RevokedFor = 30 * 24 * time.Hour
+const (
+	// RevokedFor is how long a revoked API key stays in the list of its workspace.
+	RevokedFor = 30 * 24 * time.Hour
+
+	// KeyKept is how long an API key is known after it has ended, so that it can be told
+	// whose it was: as long as the logs speak of it.
+	KeyKept = AuditKept
+)
 
 // An APIKey is what is kept of a key that a backend calls with: never the key
 // itself.
@@ -36,15 +42,34 @@ type APIKeys interface {
 	// caller's, or answers ErrKeyExists where its ID or hash is taken.
 	CreateAPIKey(ctx context.Context, k *APIKey, audit ...AuditEntry) error
 	// APIKey looks a key up by the SHA-256 of what a client sent: ErrKeyNotFound
-	// where there is none. Expired and revoked ones are found; judging is the
-	// caller's.
+	// where there is none. Expired and revoked ones are found for KeyKept; judging is
+	// the caller's.
 	APIKey(ctx context.Context, hash [32]byte) (*APIKey, error)
 	// APIKeys lists the keys of a workspace, the oldest first; revoked ones for
-	// RevokedFor.
+	// RevokedFor, expired ones for KeyKept.
 	APIKeys(ctx context.Context, workspaceID string) ([]*APIKey, error)
 	// RevokeAPIKey sets RevokedAt, for good. Revoking again changes nothing.
-	// ErrKeyNotFound where the workspace has no key of this ID.
+	// ErrKeyNotFound where the workspace has no key of this ID, or none any more.
 	RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...AuditEntry) error
+}
+
+// ForgetAt is when the key is forgotten: KeyKept after it has ended. Zero is never, as
+// far as is known by now. Stores call it.
+func (k *APIKey) ForgetAt() time.Time {
+	ended := k.ExpiresAt
+	if ended.IsZero() || !k.RevokedAt.IsZero() && k.RevokedAt.Before(ended) {
+		ended = k.RevokedAt
+	}
+	if ended.IsZero() {
+		return ended
+	}
+	return ended.Add(KeyKept)
+}
+
+// Forgotten reports whether that time has come. Stores call it.
+func (k *APIKey) Forgotten(now time.Time) bool {
+	at := k.ForgetAt()
+	return !at.IsZero() && now.After(at)
 }
 
 // Clone returns a deep copy.

@@ -57,6 +57,27 @@ type AuditLog interface {
 	Audit(ctx context.Context, workspaceID string, trail Trail, before string, limit int) ([]AuditEntry, error)
 }
 
+// OperatorLog is kept like the ID of a workspace: under it is the access log of
+// requests that are about no workspace.
+const OperatorLog = "operator"
+
+// A Deletion says that a workspace was deleted.
+type Deletion struct {
+	WorkspaceID string    `json:"workspace_id"`
+	At          time.Time `json:"deleted_at"`
+}
+
+// MaxDeletions is how many deletions of one namespace can be asked for.
+const MaxDeletions = 100
+
+// Deletions remembers deleted workspaces for AuditKept, as long as their logs. It is
+// safe for concurrent use. Errors wrap this package's, or are the context's.
+type Deletions interface {
+	// Deletions returns those of the workspaces that had this namespace, the latest
+	// first, MaxDeletions at most.
+	Deletions(ctx context.Context, namespace string) ([]Deletion, error)
+}
+
 // Stamped returns the entry as stores keep it: with an ID and a time, within its
 // bounds, and of the workspace where it says none. Stores call it.
 func (e AuditEntry) Stamped(workspaceID string, now time.Time) AuditEntry {

@@ -46,9 +46,10 @@ type Store interface {
 	// stay. Otherwise ErrNotFound, ErrConflict or ErrDomainTaken.
 	Update(ctx context.Context, w *Workspace, audit ...AuditEntry) error
 	// Delete removes the workspace if its revision is the one given; revision 0 is
-	// any. Otherwise ErrNotFound or ErrConflict. What is kept under its ID besides
-	// (API keys, usage, the audit log) is not looked for any more by anybody who
-	// goes by the ID of the workspace that a namespace has now, and expires.
+	// any. Otherwise ErrNotFound or ErrConflict. Its domains are free again, its API
+	// keys are revoked (in some stores right after), and its ID is remembered (see
+	// [Deletions]). Its logs, its usage, its revoked keys and its purge log stay under
+	// its ID, and each is forgotten when its time has come, 400 days later at most.
 	Delete(ctx context.Context, namespace string, revision int64, audit ...AuditEntry) error
 	// Changes returns what was written since the cursor that an earlier call
 	// returned, each Change once, and the cursor to go on from. An empty cursor

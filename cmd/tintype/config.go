@@ -34,6 +34,7 @@ type serveCmd struct {
 
 	ClientRequests int    `env:"TINTYPE_CLIENT_REQUESTS" default:"0" placeholder:"N" help:"Requests a minute that one client address (of IPv6 one /64) may send to this server, of any kind; 0 is any number (${default})."`
 	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"Where to post the Cache-Tags of what was purged, so that a CDN in front can be purged too, with the bearer token in TINTYPE_PURGE_WEBHOOK_TOKEN if there is one."`
+	PurgeCommand   string `env:"TINTYPE_PURGE_COMMAND" placeholder:"FILE" help:"A program to run for what was purged, with what --purge-webhook posts on its standard input."`
 
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
 
@@ -48,11 +49,16 @@ type serveCmd struct {
 	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of this machine's, or of the container's (${default})."`
 	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process, which fails beyond it (${default})."`
 	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take, once it has begun; and how long it may wait to (${default})."`
-	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take (${default})."`
-	MaxOriginalBytes size          `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
-	MaxPixels        int           `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
-	MaxFrames        int           `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
-	AutoFormats      []string      `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"What format=auto may choose besides JPEG and PNG, where the client accepts it: avif, webp or none (${default})."`
+	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take, once it has begun; and how long it may wait to (${default})."`
+
+	Fetches             int `env:"TINTYPE_FETCHES" default:"512" placeholder:"N" help:"Originals that are fetched over the network at a time. More wait; those that find no place in --fetch-timeout are answered 503 (${default})."`
+	FetchesPerWorkspace int `env:"TINTYPE_FETCHES_PER_WORKSPACE" default:"128" placeholder:"N" help:"Of these, for one workspace (${default})."`
+	FetchesPerHost      int `env:"TINTYPE_FETCHES_PER_HOST" default:"128" placeholder:"N" help:"Of these, from one host, or one bucket of S3 or R2, for all workspaces together; for one workspace a quarter of it (${default})."`
+
+	MaxOriginalBytes size     `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
+	MaxPixels        int      `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
+	MaxFrames        int      `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
+	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"What format=auto may choose besides JPEG and PNG, where the client accepts it: avif, webp or none (${default})."`
 
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
@@ -71,6 +77,9 @@ func (c *serveCmd) Validate() error {
 		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
+		{"--fetches", int64(c.Fetches), 1, "a whole number from 1"},
+		{"--fetches-per-workspace", int64(c.FetchesPerWorkspace), 1, "a whole number from 1"},
+		{"--fetches-per-host", int64(c.FetchesPerHost), 1, "a whole number from 1"},
 		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},
 		{"--max-pixels", int64(c.MaxPixels), 1, "a whole number from 1"},
 		{"--max-frames", int64(c.MaxFrames), 1, "a whole number from 1"},

@@ -83,6 +83,9 @@ var scriptCmds = map[string]func(*testscript.TestScript, bool, []string){
 	"capture":  cmdCapture,
 	"image":    cmdImage,
 	"truncate": cmdTruncate,
+
+	"receiver":   cmdReceiver,
+	"eventually": cmdEventually,
 }
 
 // A process is a server that a script started.
@@ -108,6 +111,7 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	p.cmd = exec.Command(bin, all...)
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "TINTYPE_ROOT_KEY=" + ts.Getenv("TINTYPE_ROOT_KEY"),
+		"TINTYPE_PURGE_WEBHOOK_TOKEN=" + ts.Getenv("TINTYPE_PURGE_WEBHOOK_TOKEN"),
 		"AWS_ACCESS_KEY_ID=" + ts.Getenv("AWS_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY=" + ts.Getenv("AWS_SECRET_ACCESS_KEY"), "AWS_EC2_METADATA_DISABLED=true"}
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()

@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,7 +114,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers})
 
-	hook, err := c.purgeHook(std.getenv, fetching, log)
+	hooks, err := c.purgeHooks(std.getenv, fetching, log)
+	for _, hook := range hooks {
+		closers = append(closers, func() error { return withGrace(hook.Close) })
+	}
 	if err != nil {
 		return err
 	}
@@ -129,9 +135,18 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 			return srv.Explain(ctx, target, accept, origin)
 		},
 	}
-	if hook != nil {
-		apiConfig.TellPurge = hook.Tell
-		closers = append(closers, func() error { return withGrace(hook.Close) })
+	if len(hooks) > 0 {
+		apiConfig.TellPurge = func(namespace string, tags []string) func() {
+			var release []func()
+			for _, hook := range hooks {
+				release = append(release, hook.Tell(namespace, tags))
+			}
+			return func() {
+				for _, f := range release {
+					f()
+				}
+			}
+		}
 	}
 	srv = server.New(server.Config{
 		Workspaces: workspaces,
@@ -143,6 +158,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout:   c.FetchTimeout,
+		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost},
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
@@ -153,7 +169,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	wg.Go(func() { workspaces.Run(background) })
 	wg.Go(func() { counts.Run(background) })
 	wg.Go(func() { limiter.Run(background) })
-	if hook != nil {
+	for _, hook := range hooks {
 		wg.Go(func() { hook.Run(background) })
 	}
 	wg.Go(func() { journal.Run(background) })
@@ -283,16 +299,42 @@ func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (fun
 	}, nil
 }
 
-// purgeHook is what tells a cache in front of purges; nil where there is nobody to
-// tell. Its connections go past the guard too.
-func (c *serveCmd) purgeHook(getenv func(string) string, fetching origin.HTTPConfig, log *slog.Logger) (*purgehook.Hook, error) {
+// purgeHooks are what tells caches in front of purges, each with a journal in the data
+// folder. The webhook's connections go past the guard too. Those that are returned
+// with an error are to be closed as well.
+func (c *serveCmd) purgeHooks(getenv func(string) string, fetching origin.HTTPConfig, log *slog.Logger) (hooks []*purgehook.Hook, err error) {
 	token, err := secret(getenv, "TINTYPE_PURGE_WEBHOOK_TOKEN")
-	if err != nil || c.PurgeWebhook == "" {
+	if err != nil {
 		return nil, err
 	}
-	return purgehook.New(purgehook.Config{
-		URL: c.PurgeWebhook, Token: token, Transport: origin.NewTransport(fetching), Again: workspace.PurgeReach, Log: log,
-	}), nil
+	add := func(name string, to purgehook.Sender) {
+		if err != nil {
+			return
+		}
+		var h *purgehook.Hook
+		h, err = purgehook.Open(purgehook.Config{
+			To: to, Name: "--" + name, Journal: filepath.Join(c.Data, name+".journal"), Again: workspace.PurgeReach, Log: log,
+		})
+		if err == nil {
+			hooks = append(hooks, h)
+		}
+	}
+	if c.PurgeWebhook != "" {
+		add("purge-webhook", &purgehook.Webhook{URL: c.PurgeWebhook, Token: token, Transport: origin.NewTransport(fetching)})
+	}
+	if c.PurgeCommand != "" {
+		path, found := exec.LookPath(c.PurgeCommand)
+		if found != nil {
+			return hooks, fmt.Errorf("--purge-command: %w: name a program that may be run", found)
+		}
+		add("purge-command", &purgehook.Command{Path: path, Env: withoutOurs(os.Environ())})
+	}
+	return hooks, err
+}
+
+// withoutOurs is an environment without what is set for Tintype, such as its root key.
+func withoutOurs(environ []string) []string {
+	return slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, "TINTYPE_") })
 }
 
 // dirKeys are the sources of a workspace that this process serves from folders.

@@ -25,6 +25,7 @@ type store interface {
 	workspace.Counters
 	workspace.Purges
 	workspace.Replays
+	workspace.Deletions
 	limit.Leases
 }
 

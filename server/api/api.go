@@ -70,9 +70,10 @@ type Config struct {
 	// workspace.ErrUnavailable. Nil refuses URLs.
 	FindPurge func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
 
-	// TellPurge is told of every purge, with the Cache-Tags of what was purged. It must
-	// not wait. Nil is nobody.
-	TellPurge func(namespace string, tags []string)
+	// TellPurge is told of every purge before it is stored, with the Cache-Tags of what is
+	// purged; what it returns is called when that has been tried. Neither may wait. Where
+	// the store fails, the purge may have been made or not. Nil is nobody.
+	TellPurge func(namespace string, tags []string) (release func())
 
 	// Resolver is asked for the records that verify domains. Nil is the system's.
 	Resolver Resolver
@@ -118,6 +119,7 @@ type Records interface {
 	workspace.Replays
 	workspace.Counters
 	workspace.Domains
+	workspace.Deletions
 }
 
 // New returns the handler of everything under /v1/. It panics if c.Store is nil.
@@ -212,7 +214,7 @@ type api struct {
 	auth       *apikey.Authenticator
 	records    Records // nil is none
 	findPurge  func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
-	tellPurge  func(namespace string, tags []string)
+	tellPurge  func(namespace string, tags []string) (release func())
 	limiter    *limit.Limiter
 	resolver   Resolver
 	usage      *usage.Recorder // nil is none

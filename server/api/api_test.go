@@ -16,8 +16,10 @@ import (
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 const (
@@ -53,6 +55,9 @@ type server struct {
 	url   string
 	store workspace.Store
 	log   *lines
+
+	journal *usage.Journal        // of a cell
+	records *workspacetest.Memory // of a cell
 }
 
 // start serves the API on a SQLite store of its own, set up as in the server.

@@ -90,6 +90,7 @@ func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyO
 	if err != nil {
 		return nil, err
 	}
+	live = slices.DeleteFunc(live, func(k *workspace.APIKey) bool { return !k.ExpiresAt.IsZero() && a.now().After(k.ExpiresAt) })
 	if len(live) >= maxAPIKeys {
 		return nil, conflict(fmt.Sprintf("The workspace has %d API keys, the most that there can be: revoke one first.", maxAPIKeys))
 	}

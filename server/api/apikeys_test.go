@@ -231,10 +231,11 @@ func TestAccessLog(t *testing.T) {
 	want := []line{
 		{by, one, "/v1/workspaces/acme", 401},
 		{"root", "DELETE /v1/workspaces/{ns}/api-keys/{id}", "/v1/workspaces/acme/api-keys/" + key.ID, 204},
-		{by, "GET ", "/v1/nothing", 404},
+		{by, "GET", "/v1/nothing", 404},
 		{by, one, "/v1/workspaces/other", 403},
 		{by, one, "/v1/workspaces/acme", 200},
 		{"root", "POST /v1/workspaces/{ns}/api-keys", "/v1/workspaces/acme/api-keys", 201},
+		{"root", "POST /v1/workspaces", "/v1/workspaces", 201},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the access log (-want +got):\n%s", diff)

@@ -45,6 +45,7 @@ var (
 
 	errNoPart       = &refusal{http.StatusNotFound, "NOT_FOUND", "The workspace has nothing under this name.", nil}
 	errNoSigningKey = &refusal{http.StatusNotFound, "NOT_FOUND", "There is no signing key under this id.", nil}
+	errNoSuchLog    = &refusal{http.StatusNotFound, "NOT_FOUND", "No workspace with this id has had the namespace within 400 days. Those that have are in `deleted`, where workspace is left out.", nil}
 	errNoAPIKey     = refusal{http.StatusNotFound, "NOT_FOUND", "The workspace has no API key under this id.", nil}
 
 	errNoExplain = &refusal{http.StatusNotFound, "NOT_FOUND", "This server delivers no images, and can't say what it would do.", nil}

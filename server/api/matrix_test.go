@@ -12,6 +12,7 @@ import (
 	images "github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -56,6 +57,7 @@ var matrix = map[string]struct {
 	"POST /v1/workspaces/{ns}/purge": {need: "write", body: `{"source":"photos"}`, status: 202},
 
 	"GET /v1/workspaces/{ns}/audit":   {need: "read", status: 200},
+	"GET /v1/audit":                   {need: "root", status: 200},
 	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
 
 	"GET /v1/openapi.json": {need: "none", status: 200},
@@ -113,12 +115,16 @@ const otherRootKey = "another-root-key-of-the-tests"
 func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
+	var journal *usage.Journal
 	s = startOn(t, db, func(c *api.Config) {
 		c.Explain = func(context.Context, string, string, string) (images.Explanation, error) {
 			return images.Explanation{}, nil
 		}
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
+		journal = usage.NewJournal(usage.JournalConfig{Entries: db})
+		c.Journal = journal
 	})
+	s.journal, s.records = journal, db
 	make := func(namespace string) *workspace.Workspace {
 		w := workspace.New(namespace)
 		w.Sources = []workspace.Source{{Key: "photos", Kind: "http", URL: "https://photos.test/"}, {Key: "logos", Kind: "http", URL: "https://logos.test/"}}
@@ -163,17 +169,19 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	return s, keys
 }
 
-// TestMatrix sends every operation with every kind of key.
-func TestMatrix(t *testing.T) {
-	type request struct {
-		method, path, need, body string
-		status                   int
-		code                     string
-	}
-	var requests []request
-	described, _ := cell(t)
+// A matrixRequest is a request for an operation, as its row in the matrix says.
+type matrixRequest struct {
+	route, method, path, need, body string
+	status                          int
+	code                            string
+}
+
+// described are requests for all operations that the document lists, each of which
+// must have its row in the matrix.
+func described(t *testing.T, s *server) (requests []matrixRequest) {
+	t.Helper()
 	var doc document
-	if err := json.Unmarshal([]byte(described.do(t, "GET", "/v1/openapi.json", "").want(t, 200).body), &doc); err != nil {
+	if err := json.Unmarshal([]byte(s.do(t, "GET", "/v1/openapi.json", "").want(t, 200).body), &doc); err != nil {
 		t.Fatal(err)
 	}
 	routes := map[string]bool{}
@@ -196,7 +204,7 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
 			}
 			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path) + row.query
-			r := request{strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
+			r := matrixRequest{route, strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
 			requests = append(requests, r)
 			if r.method == http.MethodGet {
 				r.method = http.MethodHead
@@ -209,16 +217,22 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("the matrix has a row for %s, which doesn't exist", route)
 		}
 	}
+	return requests
+}
+
+// TestMatrix sends every operation with every kind of key.
+func TestMatrix(t *testing.T) {
+	s, keys := cell(t)
+	requests := described(t, s)
 	for _, u := range unrouted {
 		method, path, _ := strings.Cut(u.request, " ")
-		requests = append(requests, request{method, strings.ReplaceAll(path, "{ns}", "acme"), "unrouted", "", u.status, u.code})
+		requests = append(requests, matrixRequest{"", method, strings.ReplaceAll(path, "{ns}", "acme"), "unrouted", "", u.status, u.code})
 	}
 	if t.Failed() {
 		return
 	}
 
 	checked := 0
-	s, keys := cell(t)
 	for _, r := range requests {
 		for _, from := range senders {
 			header, target := from.header, r.path

@@ -106,6 +106,7 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/domains/{id}/verify": {"post"},
 		"/v1/openapi.json":                        {"get"},
 		"/v1/workspaces/{ns}/explain":             {"get"},
+		"/v1/audit":                               {"get"},
 		"/v1/docs":                                {"get"},
 	}
 	got := map[string][]string{}

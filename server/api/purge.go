@@ -70,6 +70,11 @@ func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
 	if !ok {
 		return nil, errNoPurges
 	}
+	if a.tellPurge != nil {
+		// Before, so that a purge that is stored when the process is killed has been told of.
+		release := a.tellPurge(w.Namespace, tags)
+		defer release()
+	}
 	for i, p := range purges {
 		entry := a.changed(ctx, "purge", purged(req), nil, req)
 		if i > 0 {
@@ -78,9 +83,6 @@ func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
 		if _, err := store.AddPurge(ctx, w.Namespace, w.ID, p, entry); err != nil {
 			return nil, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
 		}
-	}
-	if a.tellPurge != nil {
-		a.tellPurge(w.Namespace, tags)
 	}
 	out := &purgeOutput{}
 	out.Body.CompleteBy = a.now().Add(workspace.PurgeReach).UTC().Truncate(time.Second)

@@ -16,6 +16,7 @@ import (
 
 func TestPurge(t *testing.T) {
 	var told []string
+	sequence := func() int64 { return 0 } // of the last purge that is stored
 	s := start(t, func(c *api.Config) {
 		c.FindPurge = func(_ context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 			if url == "/nothing" {
@@ -23,11 +24,27 @@ func TestPurge(t *testing.T) {
 			}
 			return []workspace.Purge{{Kind: workspace.PurgeURL, Source: "photos", Value: url}}, []string{namespace + "/x"}, nil
 		}
-		c.TellPurge = func(namespace string, tags []string) { told = append(told, namespace+": "+strings.Join(tags, " ")) }
+		c.TellPurge = func(namespace string, tags []string) func() {
+			before := sequence()
+			return func() {
+				if sequence() != before+1 {
+					t.Error("released before the purge was stored, or told of after it")
+				}
+				told = append(told, namespace+": "+strings.Join(tags, " "))
+			}
+		}
 		c.DirSources = func(string) []string { return []string{"folder"} }
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}],
 		"marks":[{"name":"brand","image":"photos/logo.png"}]}`).want(t, 201)
+	sequence = func() int64 {
+		w, err := s.store.Get(context.Background(), "acme")
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		return w.Purges.Sequence
+	}
 	for _, tt := range []struct {
 		body string
 		want string // "kind source value", or the beginning of a message

@@ -44,7 +44,7 @@ func (a *api) routes() {
 	handle(a, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}", OperationID: "deleteWorkspace", Tags: workspaces, Security: needsRoot,
 		Summary:     "Delete a workspace",
-		Description: "Needs the root key. Deletes the workspace with all of its settings; originals are not touched.",
+		Description: "Needs the root key. Deletes the workspace with all of its settings; originals are not touched. Its API keys are revoked; its logs are kept for 400 days, for the root key.",
 	}, a.deleteWorkspace)
 
 	a.partRoutes()
@@ -99,11 +99,7 @@ func (a *api) routes() {
 		Description: "Needs the root key. This server refuses the key from then on, others within 60 seconds. Revoking again changes nothing.",
 	}, a.revokeAPIKey)
 
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/audit", OperationID: "listAudit", Tags: []string{"Audit"}, Security: needsRead,
-		Summary:     "Read the audit log or the access log",
-		Description: "The newest entries first. Entries are kept for 400 days. The access log is written in batches, some seconds behind.",
-	}, a.listAudit)
+	a.auditRoutes()
 
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/explain", OperationID: "explainURL", Tags: []string{"Images"}, Security: needsRead,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -13,6 +14,7 @@ import (
 // A visit is what is known of a request while it is answered.
 type visit struct {
 	who       apikey.Principal // the zero value until it is known
+	about     string           // ID of the workspace that it is about; empty until it is known
 	ip        string
 	userAgent string
 }
@@ -27,8 +29,10 @@ func visitOf(ctx context.Context) *visit {
 	return &visit{}
 }
 
-// account counts requests with an API key, and notes requests in the access log of the
-// workspace that they are about: of API keys their own, whatever they ask for.
+// account counts requests with an API key, and notes requests of a known key in an
+// access log: of API keys in that of their workspace, whatever they ask for; of a root
+// key in that of the workspace that they are about, or, where there is none, in the
+// operator's.
 func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
 	v := &visit{ip: a.client(r.Context()), userAgent: r.UserAgent()}
@@ -43,20 +47,28 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 			a.usage.CountKey(id, v.who.KeyID, status >= 400)
 		}
 	case apikey.Root:
-		// From memory, as a rule: what has just been deleted has no log to be in.
-		w, err := a.store.Get(ctx.Context(), ctx.Param("ns"))
-		if err != nil {
-			return
-		}
-		id = w.ID
+		id = a.aboutOf(ctx, v)
 	default:
 		return
 	}
 	if a.journal != nil {
-		e := v.entry(r.Method+" "+ctx.Operation().Path, r.URL.Path)
+		e := v.entry(strings.TrimSpace(r.Method+" "+ctx.Operation().Path), r.URL.Path)
 		e.WorkspaceID, e.Status = id, status
 		a.journal.Note(e)
 	}
+}
+
+// aboutOf is under which ID a request of a root key is noted.
+func (a *api) aboutOf(ctx huma.Context, v *visit) string {
+	if v.about != "" {
+		return v.about
+	}
+	if namespace := ctx.Param("ns"); workspace.ValidNamespace(namespace) { // refused before anybody read it
+		if w, err := a.store.Get(ctx.Context(), namespace); err == nil { // from memory, as a rule
+			return w.ID
+		}
+	}
+	return workspace.OperatorLog
 }
 
 // entry begins an entry of a log about what the visitor does.

@@ -69,6 +69,7 @@ func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*c
 	if err := a.store.Create(ctx, w, a.workspaceChanged(ctx, "workspace.create", w.Namespace, nil, w)); err != nil {
 		return nil, fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
 	}
+	visitOf(ctx).about = w.ID
 	out := show(w)
 	return &createdWorkspaceOutput{Location: "/v1/workspaces/" + w.Namespace, ETag: out.ETag, Body: out.Body}, nil
 }
@@ -194,6 +195,7 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 	if err != nil {
 		return nil, fmt.Errorf("reading workspace %q: %w", namespace, err)
 	}
+	visitOf(ctx).about = w.ID
 	return w, nil
 }
 

@@ -97,7 +97,7 @@ func TestCosts(t *testing.T) {
 		count("look a domain up", func() error { _, err := s.Domain(ctx, w.Domains[0]); return err })
 		count("page of the audit log", func() error { _, err := s.Audit(ctx, w.ID, workspace.TrailChanges, "", 50); return err })
 		count("row of a tally", func() error {
-			return s.AddTally(ctx, workspace.Tally{ID: fmt.Sprint(round), Usage: []workspace.Usage{{WorkspaceID: w.ID, Day: "2026-05-01", Operation: "transform", Source: "photos", Requests: 1}}})
+			return s.AddTally(ctx, workspace.Tally{ID: w.ID, Usage: []workspace.Usage{{WorkspaceID: w.ID, Day: "2026-05-01", Operation: "transform", Source: "photos", Requests: 1}}})
 		})
 		count("usage of a month", func() error { _, err := s.Usage(ctx, w.ID, "2026-05-01", "2026-05-31"); return err })
 		r := limit.Request{Key: w.ID + "/transforms", Window: limit.Month, Max: 100, Want: 10}
@@ -147,4 +147,4 @@ return: UpdateItem
 begin a replay: PutItem
 finish a replay: PutItem
 list one: Query, BatchGetItem
-delete: GetItem, TransactWriteItems of 6`
+delete: GetItem, GetItem, TransactWriteItems of 8, Query`

@@ -80,6 +80,8 @@ var (
 	_ workspace.Purges   = (*Store)(nil)
 	_ workspace.Replays  = (*Store)(nil)
 	_ limit.Leases       = (*Store)(nil)
+
+	_ workspace.Deletions = (*Store)(nil)
 )
 
 // A Location is what a URL of a table says.

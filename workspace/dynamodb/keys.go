@@ -26,6 +26,7 @@ import (
 //	AUDIT#ID#…    entry's ID     a line of a log
 //	USE#ID        day#op#source  counts
 //	PURGE#ID      LOG            what was purged
+//	GONE#NS       time#ID        that a workspace was deleted
 //	LIMIT#key     window#start   tokens taken
 //	ONCE#hash     ONCE           an answer
 //	FEED          HEAD#shard     the number of the last change in a shard
@@ -59,7 +60,8 @@ func usagePK(id string) string { return "USE#" + id }
 func usageKey(u workspace.Usage) item {
 	return key(usagePK(u.WorkspaceID), u.Day+"#"+u.Operation+"#"+u.Source)
 }
-func purgeKey(id string) item { return key("PURGE#"+id, "LOG") }
+func purgeKey(id string) item        { return key("PURGE#"+id, "LOG") }
+func gonePK(namespace string) string { return "GONE#" + namespace }
 func leaseKey(r limit.Request, start time.Time) item {
 	return key("LIMIT#"+r.Key, string(r.Window)+"#"+strconv.FormatInt(start.Unix(), 10))
 }

@@ -59,6 +59,9 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 	within, cancel := s.bound(ctx)
 	defer cancel()
 	body := item{"json": text(string(data)), "revoked": micros(k.RevokedAt)}
+	if at := k.ForgetAt(); !at.IsZero() {
+		body[ttl] = seconds(at)
+	}
 	return s.failure(ctx, s.commit(within, workspace.Change{Kind: workspace.ChangedKeys, Namespace: k.Namespace}, k.WorkspaceID, audit,
 		s.put(with(apiKeyKey(k.Hash), body), absent, workspace.ErrKeyExists),
 		s.put(with(key(apiKeysPK(k.WorkspaceID), k.ID), body), absent, workspace.ErrKeyExists)))
@@ -86,7 +89,13 @@ func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, e
 		return nil, workspace.ErrKeyNotFound
 	}
 	k, err := decodeKey(i)
-	return k, s.failure(ctx, err)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	if k.Forgotten(s.now()) { // and may be there still
+		return nil, workspace.ErrKeyNotFound
+	}
+	return k, nil
 }
 
 // APIKeys implements [workspace.APIKeys].
@@ -101,7 +110,7 @@ func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*worksp
 		if err != nil {
 			return false, err
 		}
-		if !k.RevokedAt.IsZero() && s.now().Sub(k.RevokedAt) > workspace.RevokedFor {
+		if k.Forgotten(s.now()) || !k.RevokedAt.IsZero() && s.now().Sub(k.RevokedAt) > workspace.RevokedFor {
 			return true, nil
 		}
 		k.LastUsedAt, k.TotalRequests, k.TotalErrors = getTime(i, "last_used"), getNumber(i, "requests"), getNumber(i, "errors")
@@ -131,18 +140,75 @@ func (s *Store) RevokeAPIKey(ctx context.Context, workspaceID, id string, at tim
 			return workspace.ErrKeyNotFound
 		}
 		k, err := decodeKey(i)
-		if err != nil || !k.RevokedAt.IsZero() {
+		if err != nil {
 			return s.failure(ctx, err)
 		}
-		active := equals(item{"revoked": number(0)})
+		if k.Forgotten(s.now()) {
+			return workspace.ErrKeyNotFound
+		}
+		if !k.RevokedAt.IsZero() {
+			return nil
+		}
 		err = s.commit(within, workspace.Change{Kind: workspace.ChangedKeys, Namespace: k.Namespace}, workspaceID, audit,
-			s.set(listed, item{"revoked": micros(at), ttl: seconds(at.Add(workspace.RevokedFor))}, active, errAgain),
-			// To look up it stays for as long as the log speaks of it.
-			s.set(apiKeyKey(k.Hash), item{"revoked": micros(at), ttl: seconds(at.Add(workspace.AuditKept))}, active, errAgain))
+			s.revoke(k, at, equals(item{"revoked": number(0)}))...)
 		if !errors.Is(err, errAgain) {
 			return s.failure(ctx, err)
 		}
 	}
+}
+
+// revoke sets both items of a key, on a condition.
+func (s *Store) revoke(k *workspace.APIKey, at time.Time, c condition) []step {
+	k.RevokedAt = at
+	set := item{"revoked": micros(at), ttl: seconds(k.ForgetAt())}
+	return []step{
+		s.set(key(apiKeysPK(k.WorkspaceID), k.ID), set, c, errAgain),
+		s.set(apiKeyKey(k.Hash), set, c, errAgain),
+	}
+}
+
+// revokeAll revokes all keys of a workspace that has been deleted, by and by. They open
+// nothing any more; what this is for is that they expire.
+func (s *Store) revokeAll(ctx context.Context, workspaceID string, at time.Time) error {
+	var steps []step
+	err := s.query(ctx, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
+		if i["json"] == nil {
+			return true, nil
+		}
+		k, err := decodeKey(i)
+		if err == nil && k.RevokedAt.IsZero() {
+			steps = append(steps, s.revoke(k, at, anyItem)...)
+		}
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(steps, 50) {
+		if err := s.transactOnce(ctx, rand.Text(), chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Deletions implements [workspace.Deletions].
+func (s *Store) Deletions(ctx context.Context, namespace string) (list []workspace.Deletion, err error) {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	q := query{pk: gonePK(namespace), limit: workspace.MaxDeletions, backward: true}
+	err = s.query(within, q, func(i item) (bool, error) {
+		d := workspace.Deletion{WorkspaceID: getText(i, "id"), At: getTime(i, "at")}
+		if s.now().Sub(d.At) > workspace.AuditKept {
+			return false, nil
+		}
+		list = append(list, d)
+		return len(list) < workspace.MaxDeletions, nil
+	})
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	return list, nil
 }
 
 // auditItems are the items of entries, which are of this workspace where they name

@@ -259,5 +259,22 @@ func (s *Store) drop(ctx context.Context, namespace string, revision int64, audi
 	for _, d := range domainsOf(old) {
 		steps = append(steps, s.remove(domainKey(d), anyItem, nil))
 	}
-	return s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: namespace}, getText(old, "id"), audit, steps...)
+	id, at := getText(old, "id"), s.now()
+	steps = append(steps, s.put(with(key(gonePK(namespace), changeSK(at.UnixMicro())+"#"+id), item{
+		"id": text(id), "at": micros(at), ttl: seconds(at.Add(workspace.AuditKept)),
+	}), anyItem, nil))
+	purged, err := s.get(ctx, purgeKey(id))
+	if err != nil {
+		return err
+	}
+	if purged != nil {
+		steps = append(steps, s.set(purgeKey(id), item{ttl: seconds(at.Add(workspace.AuditKept))}, equals(item{"seq": purged["seq"]}), errAgain))
+	}
+	if err := s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: namespace}, id, audit, steps...); err != nil {
+		return err
+	}
+	// The workspace is deleted, whatever becomes of this. What a server that ends here
+	// leaves behind is keys that open nothing and don't expire.
+	_ = s.revokeAll(ctx, id, at)
+	return nil
 }

@@ -94,6 +94,24 @@ var migrations = []string{
 		until       INTEGER NOT NULL
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX answers_age ON answers (until);`,
+	// What belonged to workspaces that are gone by now ends here.
+	`CREATE TABLE deleted (
+		namespace TEXT NOT NULL,
+		id        TEXT NOT NULL,
+		at        INTEGER NOT NULL,
+		PRIMARY KEY (namespace, at, id)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX deleted_age ON deleted (at, id);
+	CREATE INDEX deleted_id ON deleted (id);
+	DELETE FROM purges WHERE workspace_id NOT IN (SELECT id FROM workspaces);
+	UPDATE api_keys SET revoked_at = unixepoch() * 1000000 WHERE revoked_at = 0 AND workspace_id NOT IN (SELECT id FROM workspaces);
+	ALTER TABLE api_keys ADD COLUMN forget_at INTEGER NOT NULL DEFAULT 0;
+	UPDATE api_keys SET forget_at = 400 * 86400000000 + CASE
+		WHEN json ->> 'expires_at' LIKE '0001-%' THEN revoked_at
+		WHEN revoked_at = 0 THEN unixepoch(json ->> 'expires_at') * 1000000
+		ELSE min(revoked_at, unixepoch(json ->> 'expires_at') * 1000000) END
+		WHERE revoked_at > 0 OR json ->> 'expires_at' NOT LIKE '0001-%';
+	CREATE INDEX api_keys_age ON api_keys (forget_at) WHERE forget_at > 0;`,
 }
 
 // migrate brings the database to the newest version, whole or not at all.

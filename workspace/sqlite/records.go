@@ -52,8 +52,8 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 		return fmt.Errorf("API key %q: %w", k.ID, err)
 	}
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (hash, workspace_id, id, json, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?)`,
-			k.Hash[:], k.WorkspaceID, k.ID, string(data), micros(k.CreatedAt), micros(k.RevokedAt))
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (hash, workspace_id, id, json, created_at, revoked_at, forget_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			k.Hash[:], k.WorkspaceID, k.ID, string(data), micros(k.CreatedAt), micros(k.RevokedAt), micros(k.ForgetAt()))
 		if code(err)&0xff == sqlite3.SQLITE_CONSTRAINT {
 			return workspace.ErrKeyExists
 		}
@@ -66,28 +66,36 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 
 // APIKey implements [workspace.APIKeys].
 func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
+	k, err := scanKey(s.read.QueryRowContext(ctx, `SELECT json, revoked_at FROM api_keys WHERE hash = ?`, hash[:]))
+	return k, failure(ctx, err)
+}
+
+// scanKey reads a row of json and revoked_at.
+func scanKey(row *sql.Row) (*workspace.APIKey, error) {
 	var data []byte
 	var revoked int64
-	err := s.read.QueryRowContext(ctx, `SELECT json, revoked_at FROM api_keys WHERE hash = ?`, hash[:]).Scan(&data, &revoked)
+	err := row.Scan(&data, &revoked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, workspace.ErrKeyNotFound
 	}
-	k := &workspace.APIKey{}
-	if err == nil {
-		err = json.Unmarshal(data, k)
-	}
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, err
 	}
-	k.RevokedAt = fromMicros(revoked)
+	k := &workspace.APIKey{}
+	if err := json.Unmarshal(data, k); err != nil {
+		return nil, err
+	}
+	if k.RevokedAt = fromMicros(revoked); k.Forgotten(now()) {
+		return nil, workspace.ErrKeyNotFound
+	}
 	return k, nil
 }
 
 // APIKeys implements [workspace.APIKeys].
 func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*workspace.APIKey, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT json, revoked_at, last_used_at, total_requests, total_errors FROM api_keys
-		WHERE workspace_id = ? AND (revoked_at = 0 OR revoked_at > ?) ORDER BY created_at, id`,
-		workspaceID, micros(now().Add(-workspace.RevokedFor)))
+		WHERE workspace_id = ? AND (revoked_at = 0 OR revoked_at > ?) AND (forget_at = 0 OR forget_at > ?) ORDER BY created_at, id`,
+		workspaceID, micros(now().Add(-workspace.RevokedFor)), micros(now()))
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
@@ -112,25 +120,75 @@ func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*worksp
 // RevokeAPIKey implements [workspace.APIKeys].
 func (s *Store) RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...workspace.AuditEntry) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		var namespace string
-		var revoked int64
-		err := tx.QueryRowContext(ctx, `SELECT json ->> 'namespace', revoked_at FROM api_keys WHERE workspace_id = ? AND id = ?`, workspaceID, id).
-			Scan(&namespace, &revoked)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return workspace.ErrKeyNotFound
-		case err != nil || revoked != 0:
+		k, err := scanKey(tx.QueryRowContext(ctx, `SELECT json, revoked_at FROM api_keys WHERE workspace_id = ? AND id = ?`, workspaceID, id))
+		if err != nil || !k.RevokedAt.IsZero() {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE api_keys SET revoked_at = ? WHERE workspace_id = ? AND id = ?`, micros(at), workspaceID, id); err != nil {
+		if err := revoke(ctx, tx, k, at); err != nil {
 			return err
 		}
-		return record(ctx, tx, workspace.ChangedKeys, namespace, workspaceID, audit)
+		return record(ctx, tx, workspace.ChangedKeys, k.Namespace, workspaceID, audit)
 	})
 }
 
+func revoke(ctx context.Context, tx *sql.Tx, k *workspace.APIKey, at time.Time) error {
+	k.RevokedAt = at
+	_, err := tx.ExecContext(ctx, `UPDATE api_keys SET revoked_at = ?, forget_at = ? WHERE hash = ?`, micros(at), micros(k.ForgetAt()), k.Hash[:])
+	return err
+}
+
+// revokeAll revokes all keys of a workspace that aren't.
+func revokeAll(ctx context.Context, tx *sql.Tx, workspaceID string, at time.Time) error {
+	rows, err := tx.QueryContext(ctx, `SELECT json FROM api_keys WHERE workspace_id = ? AND revoked_at = 0`, workspaceID)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var active []*workspace.APIKey
+	for rows.Next() {
+		var data []byte
+		k := &workspace.APIKey{}
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, k); err != nil {
+			return err
+		}
+		active = append(active, k)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, k := range active {
+		if err := revoke(ctx, tx, k, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Deletions implements [workspace.Deletions].
+func (s *Store) Deletions(ctx context.Context, namespace string) (list []workspace.Deletion, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id, at FROM deleted WHERE namespace = ? AND at > ? ORDER BY at DESC, id LIMIT ?`,
+		namespace, micros(now().Add(-workspace.AuditKept)), workspace.MaxDeletions)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d workspace.Deletion
+		var at int64
+		if err := rows.Scan(&d.WorkspaceID, &at); err != nil {
+			return nil, failure(ctx, err)
+		}
+		d.At = fromMicros(at)
+		list = append(list, d)
+	}
+	return list, failure(ctx, rows.Err())
+}
+
 // appendAudit appends entries, of this workspace where they name none, and forgets
-// some that are too old.
+// some of what is too old.
 func appendAudit(ctx context.Context, tx *sql.Tx, workspaceID string, entries []workspace.AuditEntry) error {
 	if len(entries) == 0 {
 		return nil
@@ -147,8 +205,27 @@ func appendAudit(ctx context.Context, tx *sql.Tx, workspaceID string, entries []
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? LIMIT 100)`, auditHorizon(at))
-	return err
+	return forget(ctx, tx, at)
+}
+
+// forget deletes some of what is too old: lines of the logs, API keys, deleted
+// workspaces and what they have purged.
+func forget(ctx context.Context, tx *sql.Tx, at time.Time) error {
+	horizon := micros(at.Add(-workspace.AuditKept))
+	for _, step := range []struct {
+		statement string
+		before    any
+	}{
+		{`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? LIMIT 100)`, auditHorizon(at)},
+		{`DELETE FROM api_keys WHERE hash IN (SELECT hash FROM api_keys WHERE forget_at > 0 AND forget_at < ? LIMIT 100)`, micros(at)},
+		{`DELETE FROM purges WHERE workspace_id IN (SELECT id FROM deleted WHERE at < ? ORDER BY at LIMIT 100)`, horizon},
+		{`DELETE FROM deleted WHERE id IN (SELECT id FROM deleted WHERE at < ? ORDER BY at LIMIT 100)`, horizon},
+	} {
+		if _, err := tx.ExecContext(ctx, step.statement, step.before); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // auditHorizon is the first ID that is kept.

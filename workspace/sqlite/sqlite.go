@@ -49,6 +49,8 @@ var (
 	_ workspace.Purges   = (*Store)(nil)
 	_ workspace.Replays  = (*Store)(nil)
 	_ limit.Leases       = (*Store)(nil)
+
+	_ workspace.Deletions = (*Store)(nil)
 )
 
 // Open opens the database in the file at path, in which secrets are encrypted by
@@ -255,6 +257,13 @@ func (s *Store) Delete(ctx context.Context, namespace string, revision int64, au
 			return workspace.ErrConflict
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM workspaces WHERE namespace = ?`, namespace); err != nil {
+			return err
+		}
+		at := now()
+		if _, err := tx.ExecContext(ctx, `INSERT INTO deleted (namespace, id, at) VALUES (?, ?, ?)`, namespace, id, micros(at)); err != nil {
+			return err
+		}
+		if err := revokeAll(ctx, tx, id, at); err != nil {
 			return err
 		}
 		return record(ctx, tx, workspace.ChangedWorkspace, namespace, id, audit)

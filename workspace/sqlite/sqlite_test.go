@@ -174,7 +174,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 3)",
+		newer:        "newer tintype (schema 99; this one knows up to 4)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -219,7 +219,7 @@ func TestOpenMigrates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{ // back to version 2
-		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`,
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
 		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
 		`PRAGMA user_version = 2`,
 	} {

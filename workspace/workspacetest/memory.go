@@ -126,6 +126,12 @@ func (m *Memory) Delete(ctx context.Context, namespace string, revision int64, a
 	}
 	delete(m.workspaces, namespace)
 	m.release(namespace, nil)
+	m.deleted[namespace] = append(m.deleted[namespace], workspace.Deletion{WorkspaceID: old.ID, At: now()})
+	for _, k := range m.keys {
+		if k.WorkspaceID == old.ID && k.RevokedAt.IsZero() {
+			k.RevokedAt = now()
+		}
+	}
 	m.record(workspace.ChangedWorkspace, namespace)
 	m.appendAudit(old.ID, audit)
 	return nil

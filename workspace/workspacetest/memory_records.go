@@ -15,6 +15,7 @@ import (
 // records is what Memory keeps besides workspaces. Memory.mu guards it.
 type records struct {
 	keys    map[[32]byte]*workspace.APIKey
+	deleted map[string][]workspace.Deletion    // by namespace, the oldest first
 	trails  map[trailOf][]workspace.AuditEntry // the oldest first
 	tallies map[string]time.Time               // by ID: until when they are known
 	usage   map[usageOf]*workspace.Usage
@@ -42,7 +43,7 @@ type (
 
 func newRecords() records {
 	return records{
-		keys: map[[32]byte]*workspace.APIKey{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]time.Time{},
+		keys: map[[32]byte]*workspace.APIKey{}, deleted: map[string][]workspace.Deletion{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]time.Time{},
 		usage: map[usageOf]*workspace.Usage{}, purges: map[string]workspace.PurgeLog{}, leases: map[leaseOf]int64{}, answers: map[string]kept{},
 	}
 }
@@ -89,7 +90,7 @@ func (m *Memory) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, 
 	}
 	defer unlock()
 	k := m.keys[hash]
-	if k == nil {
+	if k == nil || k.Forgotten(now()) {
 		return nil, workspace.ErrKeyNotFound
 	}
 	k = k.Clone()
@@ -106,7 +107,7 @@ func (m *Memory) APIKeys(ctx context.Context, workspaceID string) ([]*workspace.
 	defer unlock()
 	var list []*workspace.APIKey
 	for _, k := range m.keys {
-		if k.WorkspaceID == workspaceID && (k.RevokedAt.IsZero() || time.Since(k.RevokedAt) < workspace.RevokedFor) {
+		if k.WorkspaceID == workspaceID && !k.Forgotten(now()) && (k.RevokedAt.IsZero() || time.Since(k.RevokedAt) < workspace.RevokedFor) {
 			list = append(list, k.Clone())
 		}
 	}
@@ -124,7 +125,7 @@ func (m *Memory) RevokeAPIKey(ctx context.Context, workspaceID, id string, at ti
 	}
 	defer unlock()
 	k := m.key(workspaceID, id)
-	if k == nil {
+	if k == nil || k.Forgotten(now()) {
 		return workspace.ErrKeyNotFound
 	}
 	if k.RevokedAt.IsZero() {
@@ -170,6 +171,22 @@ func (m *Memory) Audit(ctx context.Context, workspaceID string, trail workspace.
 	for _, e := range slices.Backward(m.trails[trailOf{workspaceID, trail}]) {
 		if (before == "" || e.ID < before) && e.ID >= since && len(list) < limit {
 			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
+// Deletions implements [workspace.Deletions].
+func (m *Memory) Deletions(ctx context.Context, namespace string) ([]workspace.Deletion, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var list []workspace.Deletion
+	for _, d := range slices.Backward(m.deleted[namespace]) {
+		if time.Since(d.At) < workspace.AuditKept && len(list) < workspace.MaxDeletions {
+			list = append(list, d)
 		}
 	}
 	return list, nil

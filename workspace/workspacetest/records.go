@@ -26,6 +26,7 @@ type Store interface {
 	workspace.Counters
 	workspace.Purges
 	workspace.Replays
+	workspace.Deletions
 	limit.Leases
 }
 
@@ -39,6 +40,8 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		{"DomainClaims", testDomainClaims},
 		{"APIKeys", testAPIKeys},
 		{"APIKeyRevoked", testAPIKeyRevoked},
+		{"APIKeyForgotten", testAPIKeyForgotten},
+		{"Deleted", testDeleted},
 		{"Audit", testAudit},
 		{"AuditOfWrites", testAuditOfWrites},
 		{"Tallies", testTallies},
@@ -213,6 +216,101 @@ func testAPIKeyRevoked(t *testing.T, s Store) {
 	list, err = s.APIKeys(t.Context(), "w1")
 	must(t, "APIKeys", err)
 	wantSame(t, "APIKeys without what was revoked long ago", list, []*workspace.APIKey{k})
+}
+
+// Keys that ended long ago are forgotten, however they ended; those that ended later
+// are known.
+func testAPIKeyForgotten(t *testing.T, s Store) {
+	long, lately := workspace.KeyKept+time.Hour, workspace.KeyKept-time.Hour
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	for _, tt := range []struct {
+		id               string
+		expired, revoked time.Duration // ago; 0 is not
+		known, listed    bool
+	}{
+		{"lasting", 0, 0, true, true},
+		{"expired-lately", lately, 0, true, true},
+		{"expired-long-ago", long, 0, false, false},
+		{"revoked-lately", 0, lately, true, false},
+		{"revoked-long-ago", 0, long, false, false},
+		{"revoked-lately-expired-long-ago", long, lately, false, false},
+		{"revoked-long-ago-expired-lately", lately, long, false, false},
+		{"revoked-long-ago-not-expired", -time.Hour, long, false, false},
+	} {
+		k := apiKey("w1", tt.id, 0)
+		k.ExpiresAt = time.Time{}
+		if tt.expired != 0 {
+			k.ExpiresAt = now.Add(-tt.expired)
+		}
+		must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), k))
+		if tt.revoked != 0 && tt.expired < workspace.KeyKept {
+			must(t, "RevokeAPIKey", s.RevokeAPIKey(t.Context(), "w1", tt.id, now.Add(-tt.revoked)))
+		}
+		var want error
+		if !tt.known {
+			want = workspace.ErrKeyNotFound
+		}
+		if _, err := s.APIKey(t.Context(), k.Hash); !errors.Is(err, want) {
+			t.Errorf("APIKey %s: %v, want %v", tt.id, err, want)
+		}
+		list, err := s.APIKeys(t.Context(), "w1")
+		must(t, "APIKeys", err)
+		listed := slices.ContainsFunc(list, func(l *workspace.APIKey) bool { return l.ID == tt.id })
+		if listed != tt.listed {
+			t.Errorf("%s is in the list: %v", tt.id, listed)
+		}
+		if err := s.RevokeAPIKey(t.Context(), "w1", tt.id, now); !errors.Is(err, want) {
+			t.Errorf("RevokeAPIKey %s: %v, want %v", tt.id, err, want)
+		}
+	}
+}
+
+// A workspace that is deleted takes its keys with it, and leaves its logs to be found.
+func testDeleted(t *testing.T, s Store) {
+	if list, err := s.Deletions(t.Context(), "acme"); err != nil || len(list) != 0 {
+		t.Fatalf("deletions of nobody: %v, %v", list, err)
+	}
+	var ids []string
+	for range 3 {
+		w := create(t, s, "acme")
+		_, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll})
+		must(t, "AddPurge", err)
+		k, ended := apiKey(w.ID, "k", 2), apiKey(w.ID, "ended", 1)
+		must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), k))
+		must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), ended))
+		at := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Minute)
+		must(t, "RevokeAPIKey", s.RevokeAPIKey(t.Context(), w.ID, "ended", at))
+		wantErr(t, "Delete", s.Delete(t.Context(), "acme", 9), workspace.ErrConflict)
+		if found, err := s.APIKey(t.Context(), k.Hash); err != nil || !found.RevokedAt.IsZero() {
+			t.Fatalf("a key after a refused Delete: %+v, %v", found, err)
+		}
+		must(t, "Delete", s.Delete(t.Context(), "acme", 0, workspace.AuditEntry{Action: "delete"}))
+		if found, err := s.APIKey(t.Context(), k.Hash); err != nil || time.Since(found.RevokedAt).Abs() > time.Minute {
+			t.Errorf("a key of a deleted workspace: %+v, %v", found, err)
+		}
+		if found, err := s.APIKey(t.Context(), ended.Hash); err != nil || !found.RevokedAt.Equal(at) {
+			t.Errorf("a revoked key of a deleted workspace: %+v, %v", found, err)
+		}
+		if l, err := s.PurgeLog(t.Context(), w.ID); err != nil || l.Sequence != 1 {
+			t.Errorf("its purges, for servers that haven't heard of it yet: %+v, %v", l, err)
+		}
+		if entries, err := s.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 10); err != nil || len(entries) != 1 {
+			t.Errorf("its log: %+v, %v", entries, err)
+		}
+		ids = append(ids, w.ID)
+	}
+	create(t, s, "beta")
+	must(t, "Delete", s.Delete(t.Context(), "beta", 0))
+	list, err := s.Deletions(t.Context(), "acme")
+	must(t, "Deletions", err)
+	var got []string
+	for _, d := range list {
+		if time.Since(d.At).Abs() > time.Minute {
+			t.Errorf("deleted at %v", d.At)
+		}
+		got = append([]string{d.WorkspaceID}, got...)
+	}
+	wantSame(t, "Deletions", got, ids)
 }
 
 func testAudit(t *testing.T, s Store) {
@@ -535,10 +633,11 @@ func testRecordsCancelled(t *testing.T, s Store) {
 	_, purge := s.AddPurge(ctx, "acme", "w1", workspace.Purge{Kind: workspace.PurgeAll})
 	_, log := s.PurgeLog(ctx, "w1")
 	_, replay := s.BeginReplay(ctx, "k", "f")
+	_, deletions := s.Deletions(ctx, "acme")
 	_, lease := s.Lease(ctx, month("k", 1, 1))
 	for name, err := range map[string]error{
 		"Domain": domain, "APIKey": key, "APIKeys": keys, "Audit": audit, "Usage": usage, "AddPurge": purge, "PurgeLog": log,
-		"BeginReplay": replay, "Lease": lease,
+		"BeginReplay": replay, "Lease": lease, "Deletions": deletions,
 		"CreateAPIKey": s.CreateAPIKey(ctx, apiKey("w1", "k", 0)), "RevokeAPIKey": s.RevokeAPIKey(ctx, "w1", "k", time.Now()),
 		"VerifyDomain": s.VerifyDomain(ctx, "a.example.com", "acme", time.Now()),
 		"AppendAudit":  s.AppendAudit(ctx, workspace.AuditEntry{WorkspaceID: "w1"}),
