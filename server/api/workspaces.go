@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -194,6 +195,9 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 	w, err := a.reads.Get(ctx, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("reading workspace %q: %w", namespace, err)
+	}
+	if who := visitOf(ctx).who; who.Kind == apikey.Key && who.WorkspaceID != w.ID {
+		return nil, errOrphan // as identify answers, but that the cache it asks may not know yet
 	}
 	visitOf(ctx).about = w.ID
 	return w, nil
