@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/tintype/tintype/transform"
@@ -406,32 +405,4 @@ func TestTransformTimeout(t *testing.T) {
 	if w := b.get("/acme/photos/cat.jpg?w=1"); w.Code != 504 || code(t, w) != "TRANSFORM_TIMEOUT" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-}
-
-func TestGate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2, 1)
-		a, err := g.enter(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := g.enter(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		entered := make(chan struct{})
-		go func() {
-			if _, err := g.enter(t.Context()); err == nil {
-				close(entered)
-			}
-		}()
-		synctest.Wait()
-		if _, err := g.enter(t.Context()); err == nil {
-			t.Error("the queue has no bound")
-		}
-		a()
-		<-entered
-		if g.waiting.Load() != 0 {
-			t.Errorf("%d still count as waiting", g.waiting.Load())
-		}
-	})
 }
