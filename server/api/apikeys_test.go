@@ -102,8 +102,8 @@ func TestAPIKeyRefusals(t *testing.T) {
 		{`{"name":"a","scopes":["read"],"expires_in_days":366}`, "expires_in_days"},
 		{`{"name":"a","scopes":["read"],"expires_in_days":-1}`, "expires_in_days"},
 		{`{"name":"a","scopes":["read"],"key":"tt_live_x"}`, "key"},
-		{`{"name":"a","scopes":["read"]}{}`, "behind"},
-		{`[]`, "body"},
+		{`{"name":"a","scopes":["read"]}{}`, "after top-level value"},
+		{`[]`, "must be an object"},
 	} {
 		if message := s.do(t, "POST", "/v1/workspaces/acme/api-keys", c.body).wantError(t, 400, "VALIDATION_ERROR"); !strings.Contains(message, c.message) {
 			t.Errorf("%s: %q, want it to name %s", c.body, message, c.message)
