@@ -365,6 +365,9 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	c.advance(n.Namespace)
 	if have, ok := c.known.Peek(n.Namespace); ok {
 		for _, name := range have.Domains {
+			if d, ok := c.domains.known.Peek(name); ok && d.Namespace != n.Namespace {
+				continue // it was lost to that one
+			}
 			if !slices.Contains(n.Domains, name) {
 				c.forgetDomain(name)
 				c.spool.removeDomain(name)

@@ -12,7 +12,7 @@ import (
 
 const (
 	domainsKnown     = 16384           // look-ups kept in memory, of each kind
-	noDomainFor      = 5 * time.Second // how long a name that is nobody's isn't looked up again
+	noDomainFor      = 5 * time.Second // how long a name that isn't verified isn't looked up again
 	domainTimeout    = 2 * time.Second // of one look-up
 	domainRetryAfter = 2 * time.Second // after one that failed
 )
@@ -33,6 +33,7 @@ type domainCache struct {
 type knownDomain struct {
 	Domain
 	epoch uint64    // of the namespace, before the store was asked
+	until time.Time // of a claim that isn't verified: another's may be at any time
 	retry time.Time // guarded by Cached.mu: no look-up before, the last one failed
 }
 
@@ -63,7 +64,7 @@ func newDomainCache(store Store) domainCache {
 
 // Domain returns the claim to a name, or ErrDomainNotFound, from memory as a rule: what
 // changes about a workspace's domains is seen as soon as any other change of it, and a
-// name that was nobody's within five seconds of being claimed. While the store fails or
+// name that was nobody's, or not verified, within five seconds. While the store fails or
 // is slow, the last known answer is given, from memory or else from CachedConfig.Copies;
 // without one the error is ErrUnavailable. What no Workspace can have among its Domains
 // is not looked for.
@@ -73,7 +74,7 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 	}
 	c.mu.Lock()
 	have, known := c.domains.known.Get(name)
-	if known && (have.epoch == c.epochs[c.epochOf(have.Namespace)] || c.now().Before(have.retry)) {
+	if known && (c.current(have) || c.now().Before(have.retry)) {
 		c.mu.Unlock()
 		return have.Domain, nil
 	}
@@ -101,6 +102,11 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 		return d, nil
 	}
 	return l.wait(ctx)
+}
+
+// current reports whether a claim is still as the store said. c.mu is held.
+func (c *Cached) current(have *knownDomain) bool {
+	return have.epoch == c.epochs[c.epochOf(have.Namespace)] && (!have.VerifiedAt.IsZero() || c.now().Before(have.until))
 }
 
 // patience is how long to wait for the store where there is another answer.
@@ -173,7 +179,7 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string) *domainLookup {
 		case err == nil:
 			epoch := epochs[c.epochOf(d.Namespace)]
 			c.domains.others.Remove(name)
-			c.domains.known.Add(name, &knownDomain{Domain: d, epoch: epoch})
+			c.domains.known.Add(name, &knownDomain{Domain: d, epoch: epoch, until: c.now().Add(noDomainFor)})
 			switch {
 			case d.VerifiedAt.IsZero():
 				c.spool.removeDomain(name)

@@ -27,6 +27,43 @@ func (r *registrar) Domain(ctx context.Context, name string) (workspace.Domain, 
 	return r.Store.Domain(ctx, name)
 }
 
+// A name that one workspace claims, and another verifies on another server, is the other's
+// here as soon as a name that was nobody's.
+func TestCachedDomainSquatted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := workspacetest.NewMemory()
+		ours, others := workspace.NewCached(m, workspace.CachedConfig{}), workspace.NewCached(m, workspace.CachedConfig{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go ours.Run(ctx)
+		synctest.Wait()
+		const name = "img.victim.example"
+		squatter, owner := workspace.New("squatter"), workspace.New("owner")
+		squatter.Domains, owner.Domains = []string{name}, []string{name}
+		if err := errors.Join(ours.Create(ctx, squatter), others.Create(ctx, owner)); err != nil {
+			t.Fatal(err)
+		}
+		is := func(namespace string, verified bool) {
+			t.Helper()
+			if d, err := ours.Domain(ctx, name); err != nil || d.Namespace != namespace || d.VerifiedAt.IsZero() == verified {
+				t.Fatalf("%+v, %v; want %q, verified %v", d, err, namespace, verified)
+			}
+		}
+		is("squatter", false)
+		if err := others.VerifyDomain(ctx, name, "owner", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		is("owner", true)
+		squatter.Domains = []string{}
+		if err := ours.Update(ctx, squatter); err != nil {
+			t.Fatal(err)
+		}
+		is("owner", true)
+	})
+}
+
 func TestCachedDomains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()

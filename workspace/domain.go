@@ -16,15 +16,19 @@ type Domain struct {
 	VerifiedAt  time.Time `json:"verified_at"` // zero is not yet
 }
 
-// Domains answers who a host name belongs to. Claims are made and given up by
-// writing Workspace.Domains: each name is one workspace's at most, and a claim that
-// stays through an update stays verified. It is safe for concurrent use. Errors wrap
-// this package's, or are the context's.
+// Domains answers who a host name belongs to. Claims are made and given up by writing
+// Workspace.Domains. One that isn't verified keeps nobody from claiming the same name,
+// since whoever makes it has shown nothing; the first that is verified has the name, and
+// nobody else can claim it until that workspace gives it up. A claim that stays through
+// an update stays verified. It is safe for concurrent use. Errors wrap this package's,
+// or are the context's.
 type Domains interface {
-	// Domain returns the claim to a name, or ErrDomainNotFound.
+	// Domain returns the claim to a name: the verified one, or else the first one,
+	// unless that has been given up. Otherwise the error is ErrDomainNotFound.
 	Domain(ctx context.Context, name string) (Domain, error)
-	// VerifyDomain says that the workspace has shown the name to be its own. Where
-	// the claim is another's, or there is none, the error is ErrDomainNotFound.
+	// VerifyDomain says that the workspace has shown the name to be its own. Where the
+	// workspace doesn't claim it the error is ErrDomainNotFound, and where another's
+	// claim is verified ErrDomainTaken.
 	VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...AuditEntry) error
 }
 

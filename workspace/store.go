@@ -38,12 +38,14 @@ type Store interface {
 	// the first one after `after`, which is empty for the start.
 	List(ctx context.Context, after string, limit int) ([]*Workspace, error)
 	// Create stores a new workspace under revision 1 and sets ID, Revision and
-	// the times in w, or answers ErrExists or ErrDomainTaken. Its domains are
-	// claimed, and not verified (see [Domains]).
+	// the times in w, or answers ErrExists, or ErrDomainTaken where one of its domains
+	// is verified for another. Its domains are claimed, and not verified (see
+	// [Domains]).
 	Create(ctx context.Context, w *Workspace, audit ...AuditEntry) error
 	// Update replaces the workspace of w.Namespace if its revision in the store is
 	// w.Revision, and sets the new Revision and UpdatedAt in w. ID and CreatedAt
-	// stay. Otherwise ErrNotFound, ErrConflict or ErrDomainTaken.
+	// stay. Otherwise ErrNotFound, ErrConflict, or ErrDomainTaken where a domain that
+	// it didn't claim before is verified for another.
 	Update(ctx context.Context, w *Workspace, audit ...AuditEntry) error
 	// Delete removes the workspace if its revision is the one given; revision 0 is
 	// any. Otherwise ErrNotFound or ErrConflict. Its domains are free again, its API

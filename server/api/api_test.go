@@ -210,6 +210,7 @@ func (a answer) decode(t testing.TB) *workspace.Workspace {
 func TestRefusals(t *testing.T) {
 	s := start(t, nil)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","domains":["img.acme.test"]}`).want(t, 201)
+	s.do(t, "POST", "/v1/workspaces/acme/domains/img.acme.test/verify", "").want(t, 200)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"other"}`).want(t, 201)
 
 	const mergePatch = "application/merge-patch+json"

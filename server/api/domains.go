@@ -22,9 +22,17 @@ type Resolver interface {
 
 const resolveTimeout = 5 * time.Second
 
+// The states of a claim.
+const (
+	domainVerified = "verified"
+	domainPending  = "pending"
+	domainTaken    = "taken"
+)
+
 // ClaimedDomain is a host name that a workspace claims.
 type ClaimedDomain struct {
 	Name       string     `json:"name"`
+	State      string     `json:"state" enum:"verified,pending,taken" doc:"Pending until it is verified; taken where another workspace's claim has been verified instead."`
 	VerifiedAt *time.Time `json:"verified_at" doc:"Null where it isn't yet: images are served on the name from then on."`
 	TXTName    string     `json:"txt_name" doc:"Name of the DNS record of type TXT that shows the domain to be the owner's."`
 	TXTValue   string     `json:"txt_value" doc:"Text of that record."`
@@ -48,7 +56,7 @@ func (a *api) domainRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/domains", OperationID: "listDomains", Tags: tags, Security: needsRead,
 		Summary:     "List the workspace's domains, and the DNS records that verify them",
-		Description: "Domains are claimed and given up by writing the workspace's `domains`.",
+		Description: "Domains are claimed and given up by writing the workspace's `domains`. Several workspaces may claim one that isn't verified: the first that verifies it has it.",
 	}, a.listDomains)
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/domains/{id}/verify", OperationID: "verifyDomain", Tags: tags, Security: needsWrite,
@@ -61,6 +69,8 @@ func (a *api) domainRoutes() {
 var (
 	errNoDomain = &refusal{http.StatusNotFound, "NOT_FOUND",
 		"The workspace doesn't claim this domain: add it to the workspace's domains first.", nil}
+	errDomainTaken = conflict("The domain is not verified: it has been verified for another workspace since this one claimed it, and is that one's until it gives it up. " +
+		"Take it out of this workspace's domains.")
 	errDNS = &refusal{http.StatusServiceUnavailable, "OVERLOADED",
 		"DNS could not be asked for the record. Try again in a minute.", http.Header{"Retry-After": {"60"}}}
 )
@@ -84,7 +94,7 @@ func (a *api) listDomains(ctx context.Context, in *namespaceInput) (*domainsOutp
 
 // domain is what is known of a domain that the workspace claims.
 func (a *api) domain(ctx context.Context, w *workspace.Workspace, name string) (ClaimedDomain, error) {
-	claimed := ClaimedDomain{Name: name, TXTName: workspace.ChallengeName(name), TXTValue: workspace.Challenge(name, w.ID)}
+	claimed := ClaimedDomain{Name: name, State: domainPending, TXTName: workspace.ChallengeName(name), TXTValue: workspace.Challenge(name, w.ID)}
 	if !slices.Contains(w.Domains, name) {
 		return claimed, errNoDomain
 	}
@@ -95,8 +105,12 @@ func (a *api) domain(ctx context.Context, w *workspace.Workspace, name string) (
 	if err != nil && !errors.Is(err, workspace.ErrDomainNotFound) {
 		return claimed, fmt.Errorf("reading domain %q: %w", name, err)
 	}
-	if err == nil && d.Namespace == w.Namespace {
-		claimed.VerifiedAt = orNull(d.VerifiedAt)
+	switch {
+	case d.VerifiedAt.IsZero():
+	case d.Namespace == w.Namespace:
+		claimed.State, claimed.VerifiedAt = domainVerified, &d.VerifiedAt
+	default:
+		claimed.State = domainTaken
 	}
 	return claimed, nil
 }
@@ -110,8 +124,11 @@ func (a *api) verifyDomain(ctx context.Context, in *domainInput) (*domainOutput,
 	if err != nil {
 		return nil, err
 	}
-	if d.VerifiedAt != nil {
+	switch d.State {
+	case domainVerified:
 		return &domainOutput{d}, nil
+	case domainTaken:
+		return nil, errDomainTaken
 	}
 	store, ok := a.store.(workspace.Domains)
 	if !ok {
@@ -124,13 +141,15 @@ func (a *api) verifyDomain(ctx context.Context, in *domainInput) (*domainOutput,
 	}
 	at := a.now().UTC().Truncate(time.Second)
 	err = store.VerifyDomain(ctx, d.Name, w.Namespace, at, a.changed(ctx, "domain.verify", d.Name, nil, nil))
-	if errors.Is(err, workspace.ErrDomainNotFound) {
+	switch {
+	case errors.Is(err, workspace.ErrDomainNotFound):
 		return nil, errNoDomain
-	}
-	if err != nil {
+	case errors.Is(err, workspace.ErrDomainTaken):
+		return nil, errDomainTaken
+	case err != nil:
 		return nil, fmt.Errorf("verifying domain %q: %w", d.Name, err)
 	}
-	d.VerifiedAt = &at
+	d.State, d.VerifiedAt = domainVerified, &at
 	return &domainOutput{d}, nil
 }
 

@@ -159,6 +159,32 @@ func TestDomains(t *testing.T) {
 		t.Error(log)
 	}
 
+	// A claim that isn't verified keeps nobody from the name, and one that is does.
+	squatter := workspace.New("squatter")
+	squatter.Domains = []string{"img.victim.example"}
+	if err := s.store.Create(t.Context(), squatter); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":["`+name+`","img.victim.example"]}`, "Authorization", as).want(t, 200)
+	z.set("_tintype.img.victim.example.", workspace.Challenge("img.victim.example", w.ID))
+	verify("img.victim.example").want(t, 200)
+	if !verified("img.victim.example") {
+		t.Error("not the owner's")
+	}
+	lost := s.do(t, "GET", "/v1/workspaces/squatter/domains", "").want(t, 200).body
+	if !strings.Contains(lost, `"state":"taken"`) || !strings.Contains(lost, `"verified_at":null`) {
+		t.Error(lost)
+	}
+	if message := s.do(t, "POST", "/v1/workspaces/squatter/domains/img.victim.example/verify", "").wantError(t, 409, "CONFLICT"); !strings.Contains(message, "another workspace") {
+		t.Error(message)
+	}
+	s.do(t, "PATCH", "/v1/workspaces/squatter", `{"name":"goes on"}`).want(t, 200)
+	s.do(t, "PATCH", "/v1/workspaces/squatter", `{"domains":[]}`).want(t, 200)
+	s.do(t, "PATCH", "/v1/workspaces/squatter", `{"domains":["img.victim.example"]}`).wantError(t, 409, "CONFLICT")
+	if !verified("img.victim.example") {
+		t.Error("the owner has lost it")
+	}
+
 	// A name that is given up and claimed again is to be verified again.
 	for _, domains := range []string{`[]`, `["` + name + `"]`} {
 		s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":`+domains+`}`).want(t, 200)

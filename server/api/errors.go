@@ -97,7 +97,7 @@ var table = []struct {
 	{workspace.ErrNotFound, refusal{http.StatusNotFound, "WORKSPACE_NOT_FOUND",
 		"There is no workspace under this namespace.", nil}},
 	{workspace.ErrExists, *conflict("The namespace is taken: choose another, or change the workspace that has it with PUT or PATCH.")},
-	{workspace.ErrDomainTaken, *conflict("A host in domains belongs to another workspace: leave it out, or remove it there first.")},
+	{workspace.ErrDomainTaken, *conflict("A host in domains has been verified for another workspace: leave it out, or remove it there first.")},
 	{workspace.ErrConflict, *conflict("The workspace has changed since it was read: GET it again, make the change on what it is now, and send it with that revision.")},
 	{apikey.ErrMalformed, *errWrongKey},
 	{apikey.ErrChecksum, *errWrongKey},

@@ -42,7 +42,7 @@ var notes = map[string]map[string]note{
 		"allow_svg":         {text: "Accept SVG originals, which are only ever rasterised.", absent: false},
 		"allow_tiff":        {text: "Accept TIFF originals.", absent: false},
 		"domains": {text: "Host names that serve this workspace's images at their root, without the namespace. " +
-			"A host belongs to one workspace.", absent: []string{}},
+			"Several may claim a host; the first that verifies it has it.", absent: []string{}},
 		"sources": {text: "Where originals come from.", absent: []any{}},
 		"marks":   {text: "Watermarks by name.", absent: []any{}},
 		"presets": {text: "Transform options by name.", absent: []any{}},

@@ -147,4 +147,4 @@ return: UpdateItem
 begin a replay: PutItem
 finish a replay: PutItem
 list one: Query, BatchGetItem
-delete: GetItem, GetItem, TransactWriteItems of 8, Query`
+delete: GetItem, GetItem, GetItem, TransactWriteItems of 8, Query`

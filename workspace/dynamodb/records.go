@@ -17,39 +17,6 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Domain implements [workspace.Domains].
-func (s *Store) Domain(ctx context.Context, name string) (workspace.Domain, error) {
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	i, err := s.get(within, domainKey(name))
-	if err != nil {
-		return workspace.Domain{}, s.failure(ctx, err)
-	}
-	if i == nil {
-		return workspace.Domain{}, workspace.ErrDomainNotFound
-	}
-	return workspace.Domain{
-		Name: name, Namespace: getText(i, "ns"), WorkspaceID: getText(i, "id"),
-		ClaimedAt: getTime(i, "claimed"), VerifiedAt: getTime(i, "verified"),
-	}, nil
-}
-
-// VerifyDomain implements [workspace.Domains].
-func (s *Store) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	i, err := s.get(within, domainKey(name))
-	if err != nil {
-		return s.failure(ctx, err)
-	}
-	if i == nil || getText(i, "ns") != namespace {
-		return workspace.ErrDomainNotFound
-	}
-	same := equals(item{"ns": i["ns"], "id": i["id"]})
-	return s.failure(ctx, s.commit(within, workspace.Change{Kind: workspace.ChangedDomains, Namespace: namespace}, getText(i, "id"), audit,
-		s.set(domainKey(name), item{"verified": micros(at)}, same, workspace.ErrDomainNotFound)))
-}
-
 // CreateAPIKey implements [workspace.APIKeys].
 func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...workspace.AuditEntry) error {
 	data, err := json.Marshal(k)

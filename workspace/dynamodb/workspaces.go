@@ -169,12 +169,6 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace, audit ...wor
 	return nil
 }
 
-// claim makes a domain the workspace's.
-func (s *Store) claim(domain string, w *workspace.Workspace) step {
-	return s.put(with(domainKey(domain), item{"ns": text(w.Namespace), "id": text(w.ID), "claimed": micros(w.UpdatedAt)}),
-		absent, fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain))
-}
-
 // Update implements [workspace.Store].
 func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	within, cancel := s.bound(ctx)
@@ -220,7 +214,11 @@ func (s *Store) replace(ctx context.Context, n *workspace.Workspace, audit []wor
 	}
 	for _, d := range had {
 		if !slices.Contains(n.Domains, d) {
-			steps = append(steps, s.remove(domainKey(d), anyItem, nil))
+			giveUp, err := s.giveUp(ctx, d, n.Namespace, n.ID)
+			if err != nil {
+				return err
+			}
+			steps = append(steps, giveUp)
 		}
 	}
 	return s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: n.Namespace}, n.ID, audit, steps...)
@@ -257,7 +255,11 @@ func (s *Store) drop(ctx context.Context, namespace string, revision int64, audi
 		s.remove(key(listPK, namespace), anyItem, nil),
 	}
 	for _, d := range domainsOf(old) {
-		steps = append(steps, s.remove(domainKey(d), anyItem, nil))
+		giveUp, err := s.giveUp(ctx, d, namespace, getText(old, "id"))
+		if err != nil {
+			return err
+		}
+		steps = append(steps, giveUp)
 	}
 	id, at := getText(old, "id"), s.now()
 	steps = append(steps, s.put(with(key(gonePK(namespace), changeSK(at.UnixMicro())+"#"+id), item{

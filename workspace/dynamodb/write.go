@@ -67,6 +67,13 @@ func (s *Store) put(i item, c condition, refused error) step {
 	}}, refused}
 }
 
+// check changes nothing: the transaction depends on the item.
+func (s *Store) check(k item, c condition, refused error) step {
+	return step{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.table, Key: k, ConditionExpression: c.expression(), ExpressionAttributeValues: c.values,
+	}}, refused}
+}
+
 func (s *Store) remove(k item, c condition, refused error) step {
 	return step{types.TransactWriteItem{Delete: &types.Delete{
 		TableName: &s.table, Key: k, ConditionExpression: c.expression(), ExpressionAttributeValues: c.values,

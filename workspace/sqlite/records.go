@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tintype/tintype/workspace"
@@ -32,16 +33,25 @@ func (s *Store) Domain(ctx context.Context, name string) (workspace.Domain, erro
 // VerifyDomain implements [workspace.Domains].
 func (s *Store) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		var id string
-		err := tx.QueryRowContext(ctx, `UPDATE domains SET verified_at = ? WHERE domain = ? AND namespace = ?
-			RETURNING (SELECT id FROM workspaces w WHERE w.namespace = domains.namespace)`, micros(at), name, namespace).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
+		w, err := s.in(ctx, tx, namespace)
+		if errors.Is(err, workspace.ErrNotFound) || err == nil && !slices.Contains(w.Domains, name) {
 			return workspace.ErrDomainNotFound
 		}
 		if err != nil {
 			return err
 		}
-		return record(ctx, tx, workspace.ChangedDomains, namespace, id, audit)
+		done, err := tx.ExecContext(ctx, `INSERT INTO domains (domain, namespace, claimed_at, verified_at) VALUES (?1, ?2, ?3, ?3)
+			ON CONFLICT (domain) DO UPDATE SET
+				namespace = excluded.namespace, verified_at = excluded.verified_at,
+				claimed_at = iif(namespace = excluded.namespace, claimed_at, excluded.claimed_at)
+			WHERE namespace = excluded.namespace OR verified_at = 0`, name, namespace, micros(at))
+		if err != nil {
+			return err
+		}
+		if made, err := done.RowsAffected(); err != nil || made == 0 {
+			return errors.Join(err, workspace.ErrDomainTaken)
+		}
+		return record(ctx, tx, workspace.ChangedDomains, namespace, w.ID, audit)
 	})
 }
 

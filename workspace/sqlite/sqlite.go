@@ -189,7 +189,7 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace, audit ...wor
 		if made, err := done.RowsAffected(); err != nil || made == 0 {
 			return errors.Join(err, workspace.ErrExists)
 		}
-		if err := setDomains(ctx, tx, n); err != nil {
+		if err := setDomains(ctx, tx, n, nil); err != nil {
 			return err
 		}
 		return record(ctx, tx, workspace.ChangedWorkspace, n.Namespace, n.ID, audit)
@@ -205,21 +205,14 @@ func (s *Store) Create(ctx context.Context, w *workspace.Workspace, audit ...wor
 func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	n := w.Clone()
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		var created string
-		var revision int64
-		err := tx.QueryRowContext(ctx, `SELECT id, revision, created_at FROM workspaces WHERE namespace = ?`, n.Namespace).
-			Scan(&n.ID, &revision, &created)
+		old, err := s.in(ctx, tx, n.Namespace)
 		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return workspace.ErrNotFound
 		case err != nil:
 			return err
-		case revision != w.Revision:
+		case old.Revision != w.Revision:
 			return workspace.ErrConflict
 		}
-		if n.CreatedAt, err = time.Parse(time.RFC3339Nano, created); err != nil {
-			return err
-		}
+		n.ID, n.CreatedAt = old.ID, old.CreatedAt
 		n.Revision++
 		n.UpdatedAt = now()
 		data, err := s.codec.Marshal(n)
@@ -230,7 +223,7 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...wor
 			n.Revision, string(data), n.UpdatedAt.Format(time.RFC3339Nano), n.Namespace); err != nil {
 			return err
 		}
-		if err := setDomains(ctx, tx, n); err != nil {
+		if err := setDomains(ctx, tx, n, old.Domains); err != nil {
 			return err
 		}
 		return record(ctx, tx, workspace.ChangedWorkspace, n.Namespace, n.ID, audit)
@@ -270,8 +263,18 @@ func (s *Store) Delete(ctx context.Context, namespace string, revision int64, au
 	})
 }
 
-// setDomains makes the domains of w, and no others, its own.
-func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace) error {
+// in reads a workspace in a transaction.
+func (s *Store) in(ctx context.Context, tx *sql.Tx, namespace string) (*workspace.Workspace, error) {
+	w, err := s.scan(tx.QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, workspace.ErrNotFound
+	}
+	return w, err
+}
+
+// setDomains claims the domains of w that it hasn't claimed before, and gives up those
+// that it doesn't claim any more.
+func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace, had []string) error {
 	names, err := json.Marshal(w.Domains)
 	if err != nil {
 		return err
@@ -281,14 +284,18 @@ func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace) error {
 		return err
 	}
 	for _, domain := range w.Domains {
+		if slices.Contains(had, domain) {
+			continue
+		}
 		var owner string
+		var verified int64
 		err := tx.QueryRowContext(ctx, `INSERT INTO domains (domain, namespace, claimed_at) VALUES (?, ?, ?)
-			ON CONFLICT (domain) DO UPDATE SET domain = domain RETURNING namespace`,
-			domain, w.Namespace, micros(w.UpdatedAt)).Scan(&owner)
+			ON CONFLICT (domain) DO UPDATE SET domain = domain RETURNING namespace, verified_at`,
+			domain, w.Namespace, micros(w.UpdatedAt)).Scan(&owner, &verified)
 		if err != nil {
 			return err
 		}
-		if owner != w.Namespace {
+		if owner != w.Namespace && verified != 0 {
 			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
 		}
 	}

@@ -77,12 +77,12 @@ func (m *Memory) Create(ctx context.Context, w *workspace.Workspace, audit ...wo
 	if m.workspaces[w.Namespace] != nil {
 		return workspace.ErrExists
 	}
-	if err := m.claim(w); err != nil {
+	if err := m.claim(w, nil); err != nil {
 		return err
 	}
 	w.ID, w.Revision, w.CreatedAt = rand.Text(), 1, now()
 	w.UpdatedAt = w.CreatedAt
-	m.put(w)
+	m.put(w, nil)
 	m.appendAudit(w.ID, audit)
 	return nil
 }
@@ -101,11 +101,11 @@ func (m *Memory) Update(ctx context.Context, w *workspace.Workspace, audit ...wo
 	case old.Revision != w.Revision:
 		return workspace.ErrConflict
 	}
-	if err := m.claim(w); err != nil {
+	if err := m.claim(w, old.Domains); err != nil {
 		return err
 	}
 	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = old.ID, old.Revision+1, old.CreatedAt, now()
-	m.put(w)
+	m.put(w, old.Domains)
 	m.appendAudit(w.ID, audit)
 	return nil
 }
@@ -165,10 +165,12 @@ func (m *Memory) Changes(ctx context.Context, cursor string) (changes []workspac
 // Close implements [workspace.Store]. It does nothing.
 func (m *Memory) Close() error { return nil }
 
-// claim reports whether another workspace has a domain of w. m.mu is held.
-func (m *Memory) claim(w *workspace.Workspace) error {
+// claim reports whether a domain of w that it hasn't claimed before is verified for
+// another workspace. m.mu is held.
+func (m *Memory) claim(w *workspace.Workspace, had []string) error {
 	for _, domain := range w.Domains {
-		if d, taken := m.domains[domain]; taken && d.Namespace != w.Namespace {
+		d, known := m.domains[domain]
+		if known && d.Namespace != w.Namespace && !d.VerifiedAt.IsZero() && !slices.Contains(had, domain) {
 			return fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)
 		}
 	}
@@ -182,11 +184,11 @@ func (m *Memory) release(namespace string, keep []string) {
 	})
 }
 
-// put stores w. m.mu is held.
-func (m *Memory) put(w *workspace.Workspace) {
+// put stores w, which claimed the domains in had before. m.mu is held.
+func (m *Memory) put(w *workspace.Workspace, had []string) {
 	m.release(w.Namespace, w.Domains)
 	for _, domain := range w.Domains {
-		if _, kept := m.domains[domain]; !kept {
+		if _, claimed := m.domains[domain]; !claimed && !slices.Contains(had, domain) {
 			m.domains[domain] = workspace.Domain{Name: domain, Namespace: w.Namespace, WorkspaceID: w.ID, ClaimedAt: w.UpdatedAt}
 		}
 	}

@@ -285,11 +285,19 @@ func (m *Memory) VerifyDomain(ctx context.Context, name, namespace string, at ti
 		return err
 	}
 	defer unlock()
-	d, ok := m.domains[name]
-	if !ok || d.Namespace != namespace {
+	w := m.workspaces[namespace]
+	if w == nil || !slices.Contains(w.Domains, name) {
 		return workspace.ErrDomainNotFound
 	}
-	d.VerifiedAt = at.UTC().Truncate(time.Microsecond)
+	at = at.UTC().Truncate(time.Microsecond)
+	d := m.domains[name]
+	if d.Namespace != namespace {
+		if !d.VerifiedAt.IsZero() {
+			return workspace.ErrDomainTaken
+		}
+		d = workspace.Domain{Name: name, Namespace: namespace, WorkspaceID: w.ID, ClaimedAt: at}
+	}
+	d.VerifiedAt = at
 	m.domains[name] = d
 	m.record(workspace.ChangedDomains, namespace)
 	m.appendAudit(d.WorkspaceID, audit)

@@ -38,6 +38,8 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		run  func(*testing.T, Store)
 	}{
 		{"DomainClaims", testDomainClaims},
+		{"DomainSquatted", testDomainSquatted},
+		{"DomainRace", testDomainRace},
 		{"APIKeys", testAPIKeys},
 		{"APIKeyRevoked", testAPIKeyRevoked},
 		{"APIKeyForgotten", testAPIKeyForgotten},
@@ -130,6 +132,109 @@ func testDomainClaims(t *testing.T, s Store) {
 	if err != nil || !d.VerifiedAt.IsZero() || d.WorkspaceID != anew.ID {
 		t.Errorf("claimed by a new workspace: %+v, %v", d, err)
 	}
+}
+
+// A claim that isn't verified keeps nobody from the name, and one that is does.
+func testDomainSquatted(t *testing.T, s Store) {
+	const name = "img.victim.example"
+	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	is := func(want *workspace.Workspace, verified time.Time) {
+		t.Helper()
+		d, err := s.Domain(t.Context(), name)
+		must(t, "Domain", err)
+		if d.Namespace != want.Namespace || d.WorkspaceID != want.ID || !d.VerifiedAt.Equal(verified) || d.ClaimedAt.IsZero() {
+			t.Fatalf("%+v, want %s, verified at %v", d, want.Namespace, verified)
+		}
+	}
+	squatter := create(t, s, "squatter", name)
+	owner := create(t, s, "owner")
+	owner.Domains = []string{name}
+	must(t, "Update with a name that another claims", s.Update(t.Context(), owner))
+	third := create(t, s, "third", name)
+	is(squatter, time.Time{})
+
+	changes := feed(t, s)
+	wantErr(t, "VerifyDomain by who claims nothing", s.VerifyDomain(t.Context(), name, "nobody", at), workspace.ErrDomainNotFound)
+	must(t, "VerifyDomain", s.VerifyDomain(t.Context(), name, "owner", at, workspace.AuditEntry{Action: "domain.verify"}))
+	is(owner, at)
+	wantSame(t, "changes", changes(), []workspace.Change{{Kind: workspace.ChangedDomains, Namespace: "owner"}})
+	entries, err := s.Audit(t.Context(), owner.ID, workspace.TrailChanges, "", 10)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("audit: %+v, %v", entries, err)
+	}
+	wantErr(t, "VerifyDomain of another's", s.VerifyDomain(t.Context(), name, "squatter", at), workspace.ErrDomainTaken)
+	late := workspace.New("late")
+	late.Domains = []string{name}
+	wantErr(t, "Create with another's domain", s.Create(t.Context(), late), workspace.ErrDomainTaken)
+
+	// Who lost the name goes on as before, whether the name is still listed or not.
+	wantSame(t, "workspace that lost a name", get(t, s, "squatter"), squatter)
+	squatter.Name = "still listed"
+	must(t, "Update", s.Update(t.Context(), squatter))
+	squatter.Domains = []string{}
+	must(t, "Update that drops a lost name", s.Update(t.Context(), squatter))
+	must(t, "Delete of who lost a name", s.Delete(t.Context(), "third", third.Revision))
+	is(owner, at)
+	squatter.Domains = []string{name}
+	wantErr(t, "Update with another's domain", s.Update(t.Context(), squatter), workspace.ErrDomainTaken)
+
+	// A name that is given up is free again.
+	owner.Domains = []string{}
+	must(t, "Update that gives a verified name up", s.Update(t.Context(), owner))
+	_, err = s.Domain(t.Context(), name)
+	wantErr(t, "Domain that was given up", err, workspace.ErrDomainNotFound)
+	must(t, "Update that claims it", s.Update(t.Context(), squatter))
+	is(squatter, time.Time{})
+	owner.Domains = []string{name}
+	must(t, "Update that claims it too", s.Update(t.Context(), owner))
+	must(t, "Delete of the first", s.Delete(t.Context(), "squatter", 0))
+	_, err = s.Domain(t.Context(), name)
+	wantErr(t, "Domain whose first claim was given up", err, workspace.ErrDomainNotFound)
+	must(t, "VerifyDomain by the second", s.VerifyDomain(t.Context(), name, "owner", at))
+	is(owner, at)
+}
+
+// Of many who verify one name at the same time one has it, and while it is given up and
+// verified at once no claim is left without its workspace.
+func testDomainRace(t *testing.T, s Store) {
+	const name, claimants = "img.victim.example", 6
+	for i := range claimants {
+		create(t, s, fmt.Sprintf("ws-%d", i), name)
+	}
+	var racing sync.WaitGroup
+	results := make([]error, claimants)
+	for i := range claimants {
+		racing.Go(func() { results[i] = s.VerifyDomain(t.Context(), name, fmt.Sprintf("ws-%d", i), time.Now()) })
+	}
+	racing.Wait()
+	winner := slices.Index(results, nil)
+	for i, err := range results {
+		if i != winner {
+			wantErr(t, "VerifyDomain by who was slower", err, workspace.ErrDomainTaken)
+		}
+	}
+	if d, err := s.Domain(t.Context(), name); err != nil || d.Namespace != fmt.Sprintf("ws-%d", winner) {
+		t.Fatalf("%d was first: %+v, %v", winner, d, err)
+	}
+
+	must(t, "Delete", s.Delete(t.Context(), fmt.Sprintf("ws-%d", winner), 0))
+	w, err := s.Get(t.Context(), fmt.Sprintf("ws-%d", (winner+1)%claimants))
+	must(t, "Get", err)
+	w = w.Clone()
+	w.Domains = []string{}
+	var verified error
+	racing.Go(func() { verified = s.VerifyDomain(t.Context(), name, w.Namespace, time.Now()) })
+	racing.Go(func() {
+		if err := s.Update(t.Context(), w); err != nil {
+			t.Errorf("Update: %v", err)
+		}
+	})
+	racing.Wait()
+	if verified != nil {
+		wantErr(t, "VerifyDomain of what is being given up", verified, workspace.ErrDomainNotFound)
+	}
+	_, err = s.Domain(t.Context(), name)
+	wantErr(t, "Domain of who gave it up", err, workspace.ErrDomainNotFound)
 }
 
 // apiKey returns a key that was made so many minutes ago.

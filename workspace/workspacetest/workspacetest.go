@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tintype/tintype/workspace"
@@ -309,6 +310,11 @@ func testList(t *testing.T, s workspace.Store) {
 
 func testDomains(t *testing.T, s workspace.Store) {
 	a := create(t, s, "acme", "a.example.com", "b.example.com")
+	for _, name := range a.Domains {
+		if err := s.(workspace.Domains).VerifyDomain(t.Context(), name, "acme", time.Now()); err != nil {
+			t.Fatalf("VerifyDomain: %v", err)
+		}
+	}
 	thief := workspace.New("beta")
 	thief.Domains = []string{"c.example.com", "b.example.com"}
 	wantErr(t, "Create with a taken domain", s.Create(t.Context(), thief), workspace.ErrDomainTaken)
@@ -531,11 +537,15 @@ func testSeeEachOther(t *testing.T, a, b workspace.Store) {
 	}
 	w := create(t, a, "acme", "a.example.com")
 	wantSame(t, "Get through the other", get(t, b, "acme"), w)
+	if err := a.(workspace.Domains).VerifyDomain(t.Context(), "a.example.com", "acme", time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	taken := workspace.New("beta")
 	taken.Domains = []string{"a.example.com"}
 	wantErr(t, "Create through the other", b.Create(t.Context(), taken), workspace.ErrDomainTaken)
 	changes, _, err := b.Changes(t.Context(), cursor)
-	if err != nil || !slices.Equal(ofWorkspaces(t, changes), []string{"acme"}) {
+	want := []workspace.Change{{Kind: workspace.ChangedWorkspace, Namespace: "acme"}, {Kind: workspace.ChangedDomains, Namespace: "acme"}}
+	if err != nil || !slices.Equal(changes, want) {
 		t.Errorf("Changes through the other: %v, %v", changes, err)
 	}
 	if err := b.Delete(t.Context(), "acme", 1); err != nil {
