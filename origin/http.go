@@ -121,10 +121,8 @@ func (h *HTTP) send(ctx context.Context, target URL, header http.Header, have Va
 	if target.Host == "" {
 		return nil, invalidURL("the host is missing")
 	}
-	if addr, err := netip.ParseAddr(target.Host); err == nil {
-		if err := h.guard.Check(addr); err != nil {
-			return nil, err
-		}
+	if err := h.CheckHost(target.Host); err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
@@ -136,6 +134,16 @@ func (h *HTTP) send(ctx context.Context, target URL, header http.Header, have Va
 		return nil, Failure(ctx, err)
 	}
 	return resp, nil
+}
+
+// CheckHost returns ErrAddress, wrapped, where the host of a URL is an address that may
+// not be reached, and nil for a name: what that stands for is judged by every connection.
+func (h *HTTP) CheckHost(host string) error {
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return nil
+	}
+	return h.guard.Check(addr)
 }
 
 func (h *HTTP) setHeader(dst, source http.Header, have Validators) {

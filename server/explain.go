@@ -32,7 +32,7 @@ type Explanation struct {
 
 // A Check is one question that a request is put to.
 type Check struct {
-	Name   string `json:"name" doc:"workspace, origin, url, access or marks."`
+	Name   string `json:"name" doc:"workspace, origin, url, access, marks or original."`
 	Passed bool   `json:"passed"`
 	Detail string `json:"detail" doc:"What was found."`
 }
@@ -40,7 +40,8 @@ type Check struct {
 // Explain says what a GET of the target would be answered with: a request target in path
 // form, as it stands on the wire. accept and origin are the headers of that name; empty
 // is none. It goes the way of a request (deliver) and stops where the original would be
-// fetched; images of marks are fetched. Errors are those of the context.
+// fetched: of a host that is an address it says whether that may be reached, and names
+// aren't looked up. Images of marks are fetched. Errors are those of the context.
 func (s *Server) Explain(ctx context.Context, target, accept, origin string) (Explanation, error) {
 	e := Explanation{Status: http.StatusOK, Checks: []Check{}, Marks: []string{}}
 	err := s.explain(ctx, &e, target, accept, origin)
@@ -50,7 +51,7 @@ func (s *Server) Explain(ctx context.Context, target, accept, origin string) (Ex
 	if err != nil {
 		failed := asError(err)
 		e.Status, e.Code, e.Message = failed.Status(), string(failed.Code), failed.Message
-		if n := len(e.Checks); n > 0 && e.VariantKey == "" {
+		if n := len(e.Checks); n > 0 {
 			e.Checks[n-1] = Check{e.Checks[n-1].Name, false, failed.Message}
 		}
 	}
@@ -127,12 +128,14 @@ func (s *Server) explain(ctx context.Context, e *Explanation, target, accept, or
 		found("their images could be had")
 	}
 
+	check("original", "it would be fetched; whether it can be is not known")
 	key := a.key()
 	e.VariantKey = key.String()
 	entry, outcome := s.loader.Peek(ctx, key)
 	if entry == nil {
-		return nil
+		return s.http.CheckHost(a.ref.host())
 	}
+	found("the variant is cached")
 	e.Cached, e.Tier, e.Stale = true, outcome.Tier, outcome.Stale
 	if !entry.ExpiresAt.IsZero() {
 		at := entry.ExpiresAt.UTC()

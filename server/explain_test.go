@@ -18,10 +18,11 @@ func TestExplain(t *testing.T) {
 	b.upstream.serve("/logos/logo.png", body(photo(t, 20, 10)))
 	b.registry.set(t, b.acme(func(w *workspace.Workspace) {
 		w.AllowedOrigins = []string{"https://app.example.com"}
-		w.AllowedSources = []string{"allowed.example.com"}
+		w.AllowedSources = []string{"allowed.example.com", "169.254.169.254", "[64:ff9b::a9fe:a9fe]"}
 		w.Sources = append(w.Sources,
 			workspace.Source{Key: "vault", Kind: "http", URL: b.upstream.URL + "/vault/", Private: true},
 			workspace.Source{Key: "logos", Kind: "http", URL: b.upstream.URL + "/logos/"})
+		w.Sources = append(w.Sources, workspace.Source{Key: "inside", Kind: "http", URL: "http://10.0.0.1/"})
 		w.Marks = []workspace.Mark{{Name: "brand", Image: "logos/logo.png", AutoApplySources: []string{"vault"}}, {Name: "lost", Image: "logos/none.png"}}
 		w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=32&h=32"}}
 		w.SigningKeys = []signing.Key{{ID: "k", Secret: secret}}
@@ -37,10 +38,10 @@ func TestExplain(t *testing.T) {
 		source, options, format      string
 		marks                        string
 	}{
-		{"a path", "/acme/photos/cat.jpg?w=20&utm_source=x", "", "", "", "workspace origin url access marks", "photos", "w=20", "auto: jpeg png", ""},
-		{"a preset", "/acme/photos/cat.jpg?preset=thumb&format=webp", "", "", "", "workspace origin url access marks", "photos", "w=32&h=32&format=webp", "webp", ""},
-		{"negotiated", "/acme/photos/cat.jpg?w=21", "image/avif,image/webp", "", "", "workspace origin url access marks", "photos", "w=21", "auto: avif webp jpeg png", ""},
-		{"an origin", "/acme/photos/cat.jpg?w=22", "", "https://app.example.com", "", "workspace origin url access marks", "photos", "w=22", "auto: jpeg png", ""},
+		{"a path", "/acme/photos/cat.jpg?w=20&utm_source=x", "", "", "", "workspace origin url access marks original", "photos", "w=20", "auto: jpeg png", ""},
+		{"a preset", "/acme/photos/cat.jpg?preset=thumb&format=webp", "", "", "", "workspace origin url access marks original", "photos", "w=32&h=32&format=webp", "webp", ""},
+		{"negotiated", "/acme/photos/cat.jpg?w=21", "image/avif,image/webp", "", "", "workspace origin url access marks original", "photos", "w=21", "auto: avif webp jpeg png", ""},
+		{"an origin", "/acme/photos/cat.jpg?w=22", "", "https://app.example.com", "", "workspace origin url access marks original", "photos", "w=22", "auto: jpeg png", ""},
 		{"another origin", "/acme/photos/cat.jpg?w=22", "", "https://evil.example.com", "ORIGIN_NOT_ALLOWED", "workspace !origin", "", "", "", ""},
 		{"no workspace", "/nobody/photos/cat.jpg", "", "", "WORKSPACE_NOT_FOUND", "!workspace", "", "", "", ""},
 		{"reserved", "/v1/photos/cat.jpg", "", "", "WORKSPACE_NOT_FOUND", "!workspace", "", "", "", ""},
@@ -49,7 +50,11 @@ func TestExplain(t *testing.T) {
 		{"no source", "/acme/other/cat.jpg", "", "", "SOURCE_NOT_FOUND", "workspace origin !url", "", "", "", ""},
 		{"a host that isn't allowed", "/acme?src=https://evil.example.com/a.jpg", "", "", "SOURCE_NOT_ALLOWED", "workspace origin !url", "", "", "", ""},
 		{"unsigned", "/acme/vault/a.jpg?w=9", "", "", "SIGNATURE_REQUIRED", "workspace origin url !access", "vault", "w=9", "auto: jpeg png", ""},
-		{"signed", signed, "", "", "", "workspace origin url access marks", "vault", "w=9", "auto: jpeg png", "brand"},
+		{"signed", signed, "", "", "", "workspace origin url access marks original", "vault", "w=9", "auto: jpeg png", "brand"},
+		{"a private address", "/acme?src=http://169.254.169.254/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png", ""},
+		{"one in disguise", "/acme?src=http://0xA9FEA9FE/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png", ""},
+		{"one within another", "/acme?src=http://[64:ff9b::a9fe:a9fe]/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png", ""},
+		{"a source at one", "/acme/inside/a.jpg", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "inside", "", "auto: jpeg png", ""},
 		{"a mark that is lost", "/acme/photos/cat.jpg?mark=lost", "", "", "MARK_UNAVAILABLE", "workspace origin url access !marks", "photos", "mark=lost", "auto: jpeg png", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,7 +110,7 @@ func TestExplain(t *testing.T) {
 
 	// A remembered error is explained too.
 	b.get("/acme/photos/none.jpg")
-	if e, err := b.Explain(t.Context(), "/acme/photos/none.jpg", "", ""); err != nil || e.Code != "NOT_FOUND" || !e.Cached {
+	if e, err := b.Explain(t.Context(), "/acme/photos/none.jpg", "", ""); err != nil || e.Code != "NOT_FOUND" || !e.Cached || e.Checks[len(e.Checks)-1].Passed {
 		t.Errorf("a remembered error: %+v, %v", e, err)
 	}
 }
