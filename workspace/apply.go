@@ -38,7 +38,7 @@ func Apply(ctx context.Context, store Store, w *Workspace) (changes []string, er
 				n = old
 				break
 			}
-			n.Revision = old.Revision
+			n.ID, n.Revision = old.ID, old.Revision
 			err = store.Update(ctx, n)
 		}
 		switch {

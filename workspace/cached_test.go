@@ -323,8 +323,13 @@ func TestCachedReadRacesWrite(t *testing.T) {
 		check func(t *testing.T, c *workspace.Cached)
 	}{
 		{"update", func(t *testing.T, c *workspace.Cached) {
-			w := workspace.New("acme")
-			w.Name, w.Revision = "A2", 1
+			list, err := c.List(t.Context(), "", 1) // which asks the store, and keeps nothing
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			w := list[0].Clone()
+			w.Name = "A2"
 			if err := c.Update(t.Context(), w); err != nil {
 				t.Error(err)
 			}

@@ -41,6 +41,15 @@ func asciiName(host string) (string, bool) {
 	return host, true
 }
 
+// DomainName returns a host name as a Workspace's Domains have it, whichever way it is
+// written; what is no host name stays as it is.
+func DomainName(name string) string {
+	if ascii, ok := asciiName(name); ok {
+		return ascii
+	}
+	return name
+}
+
 // asciiHost is asciiName for hosts that may be addresses too: IPv4 in four
 // decimal parts, IPv6 in brackets; canonical as browsers write them.
 func asciiHost(host string) (string, bool) {

@@ -17,9 +17,7 @@ func (w *Workspace) normalize() {
 	w.Marks = orEmpty(w.Marks)
 	w.Presets = orEmpty(w.Presets)
 	for i, domain := range w.Domains {
-		if name, ok := asciiName(domain); ok {
-			w.Domains[i] = name
-		}
+		w.Domains[i] = DomainName(domain)
 	}
 	for i := range w.Sources {
 		s := &w.Sources[i]

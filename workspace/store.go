@@ -42,9 +42,9 @@ type Store interface {
 	// is verified for another. Its domains are claimed, and not verified (see
 	// [Domains]).
 	Create(ctx context.Context, w *Workspace, audit ...AuditEntry) error
-	// Update replaces the workspace of w.Namespace if its revision in the store is
-	// w.Revision, and sets the new Revision and UpdatedAt in w. ID and CreatedAt
-	// stay. Otherwise ErrNotFound, ErrConflict, or ErrDomainTaken where a domain that
+	// Update replaces the workspace of w.Namespace if its ID and revision in the store
+	// are those of w, and sets the new Revision and UpdatedAt in w. CreatedAt stays.
+	// Otherwise ErrNotFound, ErrConflict, or ErrDomainTaken where a domain that
 	// it didn't claim before is verified for another.
 	Update(ctx context.Context, w *Workspace, audit ...AuditEntry) error
 	// Delete removes the workspace if its revision is the one given; revision 0 is

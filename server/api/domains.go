@@ -120,7 +120,7 @@ func (a *api) verifyDomain(ctx context.Context, in *domainInput) (*domainOutput,
 	if err != nil {
 		return nil, err
 	}
-	d, err := a.domain(ctx, w, in.ID)
+	d, err := a.domain(ctx, w, workspace.DomainName(in.ID))
 	if err != nil {
 		return nil, err
 	}

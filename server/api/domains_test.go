@@ -185,6 +185,14 @@ func TestDomains(t *testing.T) {
 		t.Error("the owner has lost it")
 	}
 
+	// A name may be spelt as it may in a claim.
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":["`+name+`","img.MÜNCHEN.example"]}`).want(t, 200)
+	for _, spelling := range []string{"img.m%C3%BCnchen.example", "IMG.M%C3%9CNCHEN.example", "img.xn--mnchen-3ya.example"} {
+		if got := s.do(t, "POST", "/v1/workspaces/acme/domains/"+spelling+"/verify", "").want(t, 200).body; !strings.Contains(got, `"name":"img.xn--mnchen-3ya.example"`) {
+			t.Error(got)
+		}
+	}
+
 	// A name that is given up and claimed again is to be verified again.
 	for _, domains := range []string{`[]`, `["` + name + `"]`} {
 		s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":`+domains+`}`).want(t, 200)

@@ -195,10 +195,10 @@ func (s *Store) replace(ctx context.Context, n *workspace.Workspace, audit []wor
 		return err
 	case old == nil:
 		return workspace.ErrNotFound
-	case getNumber(old, "rev") != n.Revision:
+	case getText(old, "id") != n.ID || getNumber(old, "rev") != n.Revision:
 		return workspace.ErrConflict
 	}
-	n.ID, n.CreatedAt = getText(old, "id"), getTime(old, "created")
+	n.CreatedAt = getTime(old, "created")
 	n.Revision++
 	n.UpdatedAt = s.now()
 	i, err := s.encode(n)

@@ -209,10 +209,10 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...wor
 		switch {
 		case err != nil:
 			return err
-		case old.Revision != w.Revision:
+		case old.ID != w.ID || old.Revision != w.Revision:
 			return workspace.ErrConflict
 		}
-		n.ID, n.CreatedAt = old.ID, old.CreatedAt
+		n.CreatedAt = old.CreatedAt
 		n.Revision++
 		n.UpdatedAt = now()
 		data, err := s.codec.Marshal(n)

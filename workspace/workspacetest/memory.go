@@ -98,13 +98,13 @@ func (m *Memory) Update(ctx context.Context, w *workspace.Workspace, audit ...wo
 	switch {
 	case old == nil:
 		return workspace.ErrNotFound
-	case old.Revision != w.Revision:
+	case old.ID != w.ID || old.Revision != w.Revision:
 		return workspace.ErrConflict
 	}
 	if err := m.claim(w, old.Domains); err != nil {
 		return err
 	}
-	w.ID, w.Revision, w.CreatedAt, w.UpdatedAt = old.ID, old.Revision+1, old.CreatedAt, now()
+	w.Revision, w.CreatedAt, w.UpdatedAt = old.Revision+1, old.CreatedAt, now()
 	m.put(w, old.Domains)
 	m.appendAudit(w.ID, audit)
 	return nil

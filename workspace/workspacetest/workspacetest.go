@@ -159,7 +159,7 @@ func testUpdate(t *testing.T, s workspace.Store) {
 	created := create(t, s, "acme")
 	create(t, s, "beta")
 	w := get(t, s, "acme").Clone()
-	w.Name, w.ID, w.CreatedAt = "new", "forged", w.CreatedAt.AddDate(1, 0, 0)
+	w.Name, w.CreatedAt = "new", w.CreatedAt.AddDate(1, 0, 0)
 	if err := s.Update(t.Context(), w); err != nil {
 		t.Fatalf("Update: %v", err)
 	}
@@ -186,6 +186,10 @@ func testUpdateConflict(t *testing.T, s workspace.Store) {
 	wantErr(t, "Update from a revision to come", s.Update(t.Context(), second), workspace.ErrConflict)
 	second.Revision = 0
 	wantErr(t, "Update without a revision", s.Update(t.Context(), second), workspace.ErrConflict)
+	second.Revision, second.ID = first.Revision, "another"
+	wantErr(t, "Update of another ID", s.Update(t.Context(), second), workspace.ErrConflict)
+	second.ID = ""
+	wantErr(t, "Update without an ID", s.Update(t.Context(), second), workspace.ErrConflict)
 	wantSame(t, "Get", get(t, s, "acme"), first)
 }
 
@@ -218,13 +222,9 @@ func testMadeAnew(t *testing.T, s workspace.Store) {
 		t.Errorf("made anew: ID %q (was %q), revision %d", anew.ID, old.ID, anew.Revision)
 	}
 	wantSame(t, "Get", get(t, s, "acme"), anew)
-	held.Name = "of the new one, which has the same revision"
-	if err := s.Update(t.Context(), held); err != nil {
-		t.Fatalf("Update: %v", err)
-	}
-	if held.ID != anew.ID {
-		t.Errorf("Update brought back the ID of the deleted workspace")
-	}
+	held.Name = "of the old one, at the revision of the new one"
+	wantErr(t, "Update of what was deleted", s.Update(t.Context(), held), workspace.ErrConflict)
+	wantSame(t, "Get after a refused Update", get(t, s, "acme"), anew)
 }
 
 func testNotFound(t *testing.T, s workspace.Store) {
