@@ -343,15 +343,16 @@ func TestEngineFailures(t *testing.T) {
 		err    error
 		status int
 		code   string
+		says   string
 	}{
-		{transform.ErrOverloaded, 503, "OVERLOADED"},
-		{transform.ErrTimeout, 504, "TRANSFORM_TIMEOUT"},
-		{transform.ErrFailed, 502, "WORKER_FAILED"},
-		{errors.New("vips: secret detail"), 500, "INTERNAL_ERROR"},
+		{fmt.Errorf("%w: too many wait", transform.ErrOverloaded), 503, "OVERLOADED", "the server is busy: too many wait"},
+		{transform.ErrTimeout, 504, "TRANSFORM_TIMEOUT", "took too long"},
+		{transform.ErrFailed, 502, "WORKER_FAILED", "could not be processed"},
+		{errors.New("vips: secret detail"), 500, "INTERNAL_ERROR", "something went wrong on our side"},
 	} {
 		b.engine.fails = c.err
 		w := b.get("/acme/photos/cat.jpg?w=1")
-		if w.Code != c.status || code(t, w) != c.code || strings.Contains(w.Body.String(), "secret") {
+		if w.Code != c.status || code(t, w) != c.code || !strings.Contains(w.Body.String(), c.says) || strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("%v: %d %s", c.err, w.Code, w.Body)
 		}
 	}
