@@ -86,6 +86,23 @@ func Looks(text string) bool {
 	return !errors.Is(err, ErrMalformed)
 }
 
+// Within reports whether a text holds something of the shape of an API key: for where
+// none may stand.
+func Within(text string) bool {
+	for _, prefix := range []string{livePrefix, testPrefix} {
+		for rest := text; ; rest = rest[1:] {
+			i := strings.Index(rest, prefix)
+			if i < 0 || len(rest)-i < Len {
+				break
+			}
+			if rest = rest[i:]; Looks(rest[:Len]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // checksum is the CRC-32 (IEEE) of a text in base62, the most significant digit first.
 func checksum(text string) string {
 	sum := crc32.ChecksumIEEE([]byte(text))

@@ -145,3 +145,15 @@ func TestMay(t *testing.T) {
 		}
 	}
 }
+
+func TestWithin(t *testing.T) {
+	key := New(false).Reveal()
+	for text, want := range map[string]bool{
+		"": false, "tt_live_": false, key[1:]: false, key[:len(key)-1]: false, "tt_test_" + key[8:]: true,
+		key: true, "Bearer " + key: true, key + ":": true, "tt_live_" + key: true, "tt_test_!" + key + key: true,
+	} {
+		if got := Within(text); got != want {
+			t.Errorf("Within(%q) = %v", text, got)
+		}
+	}
+}

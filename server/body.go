@@ -17,11 +17,17 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Bodies that are read at a time, each up to the largest original, and how many wait.
+// Bodies that are read at a time, each up to the largest original: of this server, and
+// of one workspace, so that its slow clients hold up nobody else.
 const (
-	bodiesAtOnce = 16
-	bodyQueue    = 256
+	bodiesAtOnce       = 16
+	bodiesPerWorkspace = 4
 )
+
+func newBodyGate() *fetchGate {
+	// No bound is on hosts: all bodies come from one, and of one a workspace has a quarter.
+	return newFetchGate(Fetches{All: bodiesAtOnce, PerWorkspace: bodiesPerWorkspace, PerHost: 4 * bodiesAtOnce}, func(fetchBound) {})
+}
 
 // transformBody answers POST /{ns}/transform: the body is the original. It is for
 // backends, so it takes a key and knows no CORS; nothing of it is cached.
@@ -54,7 +60,7 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	if err := s.admits(r.Context(), a, false); err != nil {
 		return err
 	}
-	leave, err := s.bodies.enter(r.Context())
+	leave, err := s.bodies.enter(r.Context(), c.ID, "body", s.fetchTimeout)
 	if err != nil {
 		return err
 	}

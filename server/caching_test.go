@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/tintype/tintype/transform"
@@ -344,15 +343,16 @@ func TestEngineFailures(t *testing.T) {
 		err    error
 		status int
 		code   string
+		says   string
 	}{
-		{transform.ErrOverloaded, 503, "OVERLOADED"},
-		{transform.ErrTimeout, 504, "TRANSFORM_TIMEOUT"},
-		{transform.ErrFailed, 502, "WORKER_FAILED"},
-		{errors.New("vips: secret detail"), 500, "INTERNAL_ERROR"},
+		{fmt.Errorf("%w: too many wait", transform.ErrOverloaded), 503, "OVERLOADED", "the server is busy: too many wait"},
+		{transform.ErrTimeout, 504, "TRANSFORM_TIMEOUT", "took too long"},
+		{transform.ErrFailed, 502, "WORKER_FAILED", "could not be processed"},
+		{errors.New("vips: secret detail"), 500, "INTERNAL_ERROR", "something went wrong on our side"},
 	} {
 		b.engine.fails = c.err
 		w := b.get("/acme/photos/cat.jpg?w=1")
-		if w.Code != c.status || code(t, w) != c.code || strings.Contains(w.Body.String(), "secret") {
+		if w.Code != c.status || code(t, w) != c.code || !strings.Contains(w.Body.String(), c.says) || strings.Contains(w.Body.String(), "secret") {
 			t.Errorf("%v: %d %s", c.err, w.Code, w.Body)
 		}
 	}
@@ -406,32 +406,4 @@ func TestTransformTimeout(t *testing.T) {
 	if w := b.get("/acme/photos/cat.jpg?w=1"); w.Code != 504 || code(t, w) != "TRANSFORM_TIMEOUT" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-}
-
-func TestGate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2, 1)
-		a, err := g.enter(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := g.enter(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		entered := make(chan struct{})
-		go func() {
-			if _, err := g.enter(t.Context()); err == nil {
-				close(entered)
-			}
-		}()
-		synctest.Wait()
-		if _, err := g.enter(t.Context()); err == nil {
-			t.Error("the queue has no bound")
-		}
-		a()
-		<-entered
-		if g.waiting.Load() != 0 {
-			t.Errorf("%d still count as waiting", g.waiting.Load())
-		}
-	})
 }

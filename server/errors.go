@@ -131,8 +131,11 @@ func asError(err error) *Error {
 		if errors.Is(err, f.err) {
 			e := &Error{Code: f.code, Message: err.Error(), Cause: err}
 			if f.code == "OVERLOADED" {
+				e.RetryAfter = 1
+			}
+			if f.err == workspace.ErrUnavailable {
 				// What a store says of its trouble may name hosts and paths.
-				e.Message, e.RetryAfter = "the settings of this workspace can't be read right now; try again in a few seconds", 1
+				e.Message = "the settings of this workspace can't be read right now; try again in a few seconds"
 			}
 			return e
 		}

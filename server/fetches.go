@@ -25,6 +25,8 @@ func (f Fetches) orDefault() Fetches {
 	return Fetches{cmp.Or(f.All, d.All), cmp.Or(f.PerWorkspace, d.PerWorkspace), cmp.Or(f.PerHost, d.PerHost)}
 }
 
+var errBusy = &Error{Code: "OVERLOADED", Message: "the server is busy; try again in a second", RetryAfter: 1}
+
 // Fetches that may wait, in all and of one workspace.
 const (
 	fetchQueue             = 4096

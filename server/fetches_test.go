@@ -84,6 +84,27 @@ func TestFetchBounds(t *testing.T) {
 	}
 }
 
+// TestBodyGate fills the places of one workspace with bodies that don't end.
+func TestBodyGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newBodyGate()
+		for range bodiesPerWorkspace {
+			if _, err := g.enter(t.Context(), "slow", "body", time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := g.enter(t.Context(), "slow", "body", time.Second); !errors.Is(err, errBusy) {
+			t.Errorf("one more than a workspace may send: %v", err)
+		}
+		for i := range bodiesAtOnce - bodiesPerWorkspace {
+			begun := time.Now()
+			if _, err := g.enter(t.Context(), fmt.Sprint("other", i), "body", time.Minute); err != nil || time.Since(begun) > 0 {
+				t.Errorf("another workspace's: %v after %v", err, time.Since(begun))
+			}
+		}
+	})
+}
+
 func wantIdle(t *testing.T, f *fetchGate) {
 	t.Helper()
 	f.mu.Lock()

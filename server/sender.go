@@ -75,7 +75,7 @@ func parseQuery(raw string) (transform.Query, error) {
 		return nil, err
 	}
 	for _, p := range q {
-		if apikey.Looks(p.Value) {
+		if apikey.Within(p.Name) || apikey.Within(p.Value) {
 			return nil, unauthorized("API keys are not accepted in a URL: send the header Authorization: Bearer KEY. If the key was a real one, replace it, since URLs are kept in logs")
 		}
 	}

@@ -209,6 +209,11 @@ func TestKeyInURL(t *testing.T) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
+	for _, query := range []string{k.keys["read"], "v=Bearer%20" + k.keys["read"]} {
+		if w := k.get("/acme/photos/cat.jpg?w=9&" + query); code(t, w) != "UNAUTHORIZED" {
+			t.Errorf("a key in %q: %d %s", query, w.Code, w.Body)
+		}
+	}
 	if w := k.get("/acme/photos/cat.jpg?w=9&v=tt_live_band"); w.Code != 200 {
 		t.Errorf("what is no key: %d %s", w.Code, w.Body)
 	}

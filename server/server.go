@@ -102,7 +102,7 @@ type Server struct {
 	auth             *apikey.Authenticator
 	journal          *usage.Journal
 	testStamp        transform.MarkImage
-	bodies           *gate
+	bodies           *fetchGate
 	maxOriginal      int64
 	dirs             map[string]map[string]*origin.Dir
 	baseDomain       string
@@ -150,7 +150,7 @@ func New(c Config) *Server {
 	if s.testStamp, err = testStamp(); err != nil {
 		panic(err) // a picture of our own
 	}
-	s.bodies = newGate(bodiesAtOnce, bodyQueue)
+	s.bodies = newBodyGate()
 	if s.maxOriginal = c.MaxOriginalBytes; s.maxOriginal == 0 {
 		s.maxOriginal = origin.DefaultLimits().Bytes
 	}

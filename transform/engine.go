@@ -89,8 +89,8 @@ type markNotice struct{}
 
 // WithMarkNotice returns a context for [Engine.Transform] with which an engine may
 // call notice before it decodes the image of the job's mark n, counted from 1, and
-// with 0 once it is done with that. Should it break down in between, this mark is at
-// fault. notice is called from the goroutine that called Transform.
+// with 0 once it has done that. Should it break down, fail or be stopped in between,
+// this mark is at fault. notice is called from the goroutine that called Transform.
 func WithMarkNotice(ctx context.Context, notice func(n int)) context.Context {
 	return context.WithValue(ctx, markNotice{}, notice)
 }

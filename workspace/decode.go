@@ -40,6 +40,18 @@ func Decode(data []byte) (*Workspace, error) {
 	return decodeTree(t, "")
 }
 
+// DecodeInto reads one JSON object into the struct that into points to, as strictly as
+// [Decode]: its errors are a *[ValidationError] too. A null leaves its field as it is.
+func DecodeInto(data []byte, into any) error {
+	t, err := parseJSON(data)
+	if err != nil {
+		return err
+	}
+	f := filler{nulls: true}
+	f.fill(reflect.ValueOf(into).Elem(), t, "")
+	return f.err()
+}
+
 func decodeTree(t tree, path string) (*Workspace, error) {
 	w := New("")
 	var f filler

@@ -80,7 +80,7 @@ func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyO
 		return nil, err
 	}
 	var req NewAPIKey
-	if err := decodeStrict(data, &req); err != nil {
+	if err := workspace.DecodeInto(data, &req); err != nil {
 		return nil, err
 	}
 	if err := req.validate(); err != nil {

@@ -102,8 +102,8 @@ func TestAPIKeyRefusals(t *testing.T) {
 		{`{"name":"a","scopes":["read"],"expires_in_days":366}`, "expires_in_days"},
 		{`{"name":"a","scopes":["read"],"expires_in_days":-1}`, "expires_in_days"},
 		{`{"name":"a","scopes":["read"],"key":"tt_live_x"}`, "key"},
-		{`{"name":"a","scopes":["read"]}{}`, "behind"},
-		{`[]`, "body"},
+		{`{"name":"a","scopes":["read"]}{}`, "after top-level value"},
+		{`[]`, "must be an object"},
 	} {
 		if message := s.do(t, "POST", "/v1/workspaces/acme/api-keys", c.body).wantError(t, 400, "VALIDATION_ERROR"); !strings.Contains(message, c.message) {
 			t.Errorf("%s: %q, want it to name %s", c.body, message, c.message)
@@ -243,5 +243,38 @@ func TestAccessLog(t *testing.T) {
 	k := decodeInto[keyList](t, s.do(t, "GET", "/v1/workspaces/acme/api-keys", "").want(t, 200)).APIKeys[0]
 	if k.TotalRequests != 4 || k.TotalErrors != 3 || k.LastUsedAt == nil {
 		t.Errorf("the key's counts: %+v", k)
+	}
+}
+
+// TestFormerOwnersKey asks a server that hasn't heard yet that a workspace was deleted,
+// its keys revoked, and its namespace given to another.
+func TestFormerOwnersKey(t *testing.T) {
+	db := workspacetest.NewMemory()
+	told, untold := startOn(t, db, nil), startOn(t, db, nil)
+	told.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","name":"the first"}`).want(t, 201)
+	key := decodeInto[api.MadeAPIKey](t, told.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read","write"]}`).want(t, 201))
+	bearer := []string{"Authorization", "Bearer " + key.Key}
+	untold.do(t, "GET", "/v1/workspaces/acme", "", bearer...).want(t, 200)
+	told.do(t, "DELETE", "/v1/workspaces/acme", "").want(t, 204)
+	told.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","name":"the second"}`).want(t, 201)
+
+	for request, body := range map[string]string{
+		"GET /v1/workspaces/acme":                     "",
+		"PATCH /v1/workspaces/acme":                   `{"name":"taken over"}`,
+		"PUT /v1/workspaces/acme/presets/thumb":       `{"options":"w=1"}`,
+		"POST /v1/workspaces/acme/signing-keys":       "",
+		"POST /v1/workspaces/acme/purge":              `{"all":true}`,
+		"GET /v1/workspaces/acme/usage":               "",
+		"GET /v1/workspaces/acme/audit":               "",
+		"GET /v1/workspaces/acme/audit?trail=access":  "",
+		"GET /v1/workspaces/acme/api-keys":            "",
+		"GET /v1/workspaces/acme/explain?url=/acme/a": "",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		untold.do(t, method, path, body, bearer...).wantError(t, 401, "UNAUTHORIZED")
+	}
+	a := told.do(t, "GET", "/v1/workspaces/acme", "").want(t, 200)
+	if !strings.Contains(a.body, `"name":"the second"`) || !strings.Contains(a.body, `"revision":1,`) {
+		t.Errorf("the second workspace is %s", a.body)
 	}
 }

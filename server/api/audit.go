@@ -47,17 +47,18 @@ type (
 		Namespace string    `path:"ns" doc:"Namespace of the workspace."`
 		Trail     trailName `query:"trail" doc:"Which log: changes is who changed what; access is which requests the API was sent, and which keys fetched images."`
 		Limit     pageSize  `query:"limit" doc:"How many entries to answer at most."`
-		Before    string    `query:"before" doc:"The next of the page before; left out for the newest."`
+		Before    cursor    `query:"before" doc:"The next of the page before; left out for the newest."`
 		Workspace string    `query:"workspace" doc:"ID of a workspace that had the namespace before, for its log. Needs the root key. Left out, it is the one that has the namespace now, or had it last."`
 	}
 	operatorAuditInput struct {
 		Limit  pageSize `query:"limit" doc:"How many entries to answer at most."`
-		Before string   `query:"before" doc:"The next of the page before; left out for the newest."`
+		Before cursor   `query:"before" doc:"The next of the page before; left out for the newest."`
 	}
 	auditOutput struct {
 		Body struct {
-			auditPage
-			Deleted []DeletedWorkspace `json:"deleted,omitempty" doc:"To the root key: workspaces that had the namespace and were deleted within 400 days, the latest first. The parameter workspace reads their logs."`
+			Entries []AuditEntry       `json:"entries" nullable:"false" doc:"The newest first."`
+			Next    string             `json:"next" doc:"The before of the next page; empty on the last one."`
+			Deleted []DeletedWorkspace `json:"deleted,omitempty" nullable:"false" doc:"To the root key: workspaces that had the namespace and were deleted within 400 days, the latest first. The parameter workspace reads their logs."`
 		}
 	}
 	operatorAuditOutput struct {
@@ -154,7 +155,8 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	for _, d := range deleted {
 		out.Body.Deleted = append(out.Body.Deleted, DeletedWorkspace{d.WorkspaceID, d.At})
 	}
-	out.Body.auditPage, err = a.auditPage(ctx, id, trail, in.Before, limit)
+	page, err := a.auditPage(ctx, id, trail, in.Before, limit)
+	out.Body.Entries, out.Body.Next = page.Entries, page.Next
 	return out, err
 }
 
@@ -204,12 +206,16 @@ func (a *api) logged(ctx context.Context, namespace, asked string) (id string, d
 }
 
 // auditPage reads a page of a log.
-func (a *api) auditPage(ctx context.Context, id string, trail workspace.Trail, before string, limit int) (auditPage, error) {
+func (a *api) auditPage(ctx context.Context, id string, trail workspace.Trail, before cursor, limit int) (auditPage, error) {
 	page := auditPage{Entries: []AuditEntry{}}
+	position, err := before.position("before")
+	if err != nil {
+		return page, err
+	}
 	if a.records == nil {
 		return page, nil
 	}
-	found, err := a.records.Audit(ctx, id, trail, before, limit+1)
+	found, err := a.records.Audit(ctx, id, trail, position, limit+1)
 	if err != nil {
 		return page, fmt.Errorf("reading the log of workspace %s: %w", id, err)
 	}

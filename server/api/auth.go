@@ -43,7 +43,7 @@ func (a *api) refuseKeyInQuery(ctx huma.Context, next func(huma.Context)) {
 		if plain, err := url.QueryUnescape(value); err == nil {
 			value = plain
 		}
-		if slices.Contains(keyParameters, strings.ToLower(name)) || apikey.Looks(value) {
+		if slices.Contains(keyParameters, strings.ToLower(name)) || apikey.Within(name) || apikey.Within(value) {
 			a.fail(ctx, errKeyInQuery)
 			return
 		}

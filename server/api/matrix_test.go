@@ -299,3 +299,35 @@ func TestMatrixOfOthers(t *testing.T) {
 	}
 	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", "Bearer "+keys["both"]).want(t, 200)
 }
+
+// TestKeyHiddenInQuery puts a key where it isn't a parameter's whole value.
+func TestKeyHiddenInQuery(t *testing.T) {
+	s, keys := cell(t)
+	key := keys["read"]
+	for _, query := range []string{key, key + "=", "x=Bearer%20" + key, "x=Bearer+" + key, "auth=" + key + "%3A", "x=tt_live_" + key, "url=/acme/a?k=" + key} {
+		a := s.do(t, "GET", "/v1/workspaces/acme?"+query, "", "Authorization", "Bearer "+key)
+		a.wantError(t, 401, "UNAUTHORIZED")
+	}
+	for _, query := range []string{"x=tt_live_", "x=" + key[:len(key)-1], "x=tt_test"} {
+		s.do(t, "GET", "/v1/workspaces/acme?"+query, "", "Authorization", "Bearer "+key).want(t, 200)
+	}
+}
+
+// TestAnswersAreDescribed compares the members of answers with the document's schemas.
+func TestAnswersAreDescribed(t *testing.T) {
+	s, _ := cell(t)
+	doc := fetchDocument(t)
+	for _, r := range described(t, s) {
+		if r.method != "GET" || r.need == "none" {
+			continue
+		}
+		_, path, _ := strings.Cut(r.route, " ")
+		ref := doc.Paths[path]["get"].Responses["200"].Content["application/json"].Schema.Ref
+		properties := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")].Properties
+		for name := range decodeInto[map[string]any](t, s.do(t, "GET", r.path, "").want(t, 200)) {
+			if properties[name] == nil {
+				t.Errorf("%s answers %q, which %s doesn't have", r.route, name, ref)
+			}
+		}
+	}
+}

@@ -2,8 +2,12 @@ package api
 
 import (
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tintype/tintype/workspace"
 )
 
 // Query parameters that hold numbers are strings with a schema, so that their
@@ -35,6 +39,24 @@ func (p pageSize) count() (int, error) {
 	return n, nil
 }
 
+// maxCursor is how many bytes a cursor may have; one that was answered has fewer.
+const maxCursor = 256
+
+// A cursor is the next of the page before.
+type cursor string
+
+// Schema describes the parameter.
+func (cursor) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+
+// position returns where the page begins, empty for the first one. It is any text that
+// a store can look for: pages outlive what stood at their ends.
+func (c cursor) position(name string) (string, error) {
+	if len(c) > maxCursor || !utf8.ValidString(string(c)) {
+		return "", invalid(name + ": must be the next of the page before.")
+	}
+	return string(c), nil
+}
+
 // A revisionParameter is a workspace's revision in a query.
 type revisionParameter string
 
@@ -51,7 +73,31 @@ func (p revisionParameter) number() (int64, error) {
 	}
 	n, err := strconv.ParseInt(string(p), 10, 64)
 	if err != nil || n < 1 {
-		return 0, invalid("revision: must be the revision of the workspace, a whole number from 1.")
+		return 0, errRevision
 	}
 	return n, nil
 }
+
+var errRevision = invalid("revision: must be the revision of the workspace, a whole number from 1.")
+
+// An ifMatch is the header of this name (RFC 9110 §13.1.1).
+type ifMatch string
+
+// Schema describes the header.
+func (ifMatch) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+
+// matches reports whether a change of w is wanted, which it is where there is no header.
+// Entity tags have no commas here; weak ones never match.
+func (m ifMatch) matches(w *workspace.Workspace) bool {
+	if m == "" {
+		return true
+	}
+	for tag := range strings.SplitSeq(string(m), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag(w) {
+			return true
+		}
+	}
+	return false
+}
+
+func etag(w *workspace.Workspace) string { return `"` + strconv.FormatInt(w.Revision, 10) + `"` }

@@ -55,7 +55,7 @@ func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
 		return nil, err
 	}
 	var req PurgeRequest
-	if err := decodeStrict(data, &req); err != nil {
+	if err := workspace.DecodeInto(data, &req); err != nil {
 		return nil, err
 	}
 	w, err := a.workspace(ctx, in.Namespace)

@@ -68,7 +68,12 @@ func TestPurge(t *testing.T) {
 		{`{"source":"nobody"}`, `source: the workspace has no source "nobody"`, ""},
 		{`{"mark":"nobody"}`, `mark: the workspace has no mark "nobody"`, ""},
 		{`{"url":"/nothing"}`, "url: is no URL of an image", ""},
-		{`{"everything":true}`, "The body is not as it should be", ""},
+		{`{"everything":true}`, "everything: unknown field", ""},
+		{`{"ALL":true}`, "ALL: unknown field", ""},
+		{`{"all":true,"all":true}`, "all: given twice", ""},
+		{`{"all":true}}`, "invalid JSON in line 1", ""},
+		{`{"all":"true"}`, "all: must be true or false, not a string", ""},
+		{`null`, "must be an object, not null", ""},
 	} {
 		told = nil
 		a := s.do(t, "POST", "/v1/workspaces/acme/purge", tt.body)

@@ -53,7 +53,7 @@ func (a *api) routes() {
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys, Security: needsWrite,
 		Summary:       "Make a signing key",
-		Description:   "The newest key signs, any active one verifies; five may be active. The secret is shown in this answer only.",
+		Description:   "The newest key that is 10 seconds old, and so known to every server, signs; any active one verifies; five may be active. The secret is shown in this answer only.",
 		DefaultStatus: http.StatusCreated,
 	}, a.createSigningKey)
 	handle(a, huma.Operation{
@@ -68,7 +68,7 @@ func (a *api) routes() {
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys, Security: needsWrite,
 		Summary:     "Sign a URL",
-		Description: "With the newest key. The URL is taken as it stands: its options are signed too, in their order and spelling.",
+		Description: "With the newest key that every server knows, 10 seconds after it was made. The URL is taken as it stands: its options are signed too, in their order and spelling.",
 		RequestBody: jsonBody("SignRequest", "What to sign.", "application/json"),
 	}, a.sign)
 

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -113,7 +112,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 		return nil, err
 	}
 	var req SignRequest
-	if err := decodeStrict(data, &req); err != nil {
+	if err := workspace.DecodeInto(data, &req); err != nil {
 		return nil, err
 	}
 	w, err := a.workspace(ctx, in.Namespace)
@@ -134,13 +133,24 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 		return nil, err
 	}
 	expires := a.now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
-	signed, err := w.SigningKeys[len(w.SigningKeys)-1].Secret.SignUntil(target, expires)
+	signed, err := signingKey(w.SigningKeys, a.now()).Secret.SignUntil(target, expires)
 	if err != nil {
 		return nil, invalid("url: " + err.Error() + ".")
 	}
 	out := &signOutput{}
 	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w, a.baseDomain)), expires
 	return out, nil
+}
+
+// signingKey is the newest key that every server knows by now, or the oldest where
+// there is none: other servers refuse what is signed with a key that they haven't heard of.
+func signingKey(keys []signing.Key, now time.Time) signing.Key {
+	for _, k := range slices.Backward(keys) {
+		if now.Sub(k.CreatedAt) > workspace.PurgeReach {
+			return k
+		}
+	}
+	return keys[0]
 }
 
 // target takes a URL of the workspace apart: what stands before the request target,
@@ -215,18 +225,4 @@ func (a *api) edit(ctx context.Context, namespace string, entry workspace.AuditE
 		}
 		return nil
 	}
-}
-
-// decodeStrict reads a small body: unknown fields and trailing data are refused.
-func decodeStrict(data []byte, into any) error {
-	d := json.NewDecoder(strings.NewReader(string(data)))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil && d.More() {
-		err = errors.New("there is something behind the object")
-	}
-	if err != nil {
-		return invalid(fmt.Sprintf("The body is not as it should be: %s.", strings.TrimPrefix(err.Error(), "json: ")))
-	}
-	return nil
 }

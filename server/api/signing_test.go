@@ -41,7 +41,11 @@ type newKey struct {
 }
 
 func TestSigningKeys(t *testing.T) {
-	s := start(t, func(c *api.Config) { c.BaseDomain = "img.example.com" })
+	now := time.Now()
+	s := start(t, func(c *api.Config) {
+		c.BaseDomain = "img.example.com"
+		c.Now = func() time.Time { return now }
+	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`)
 	const keys = "/v1/workspaces/acme/signing-keys"
 
@@ -56,6 +60,7 @@ func TestSigningKeys(t *testing.T) {
 		}
 		made = append(made, k)
 	}
+	now = now.Add(time.Minute) // every server knows them
 	if a := s.do(t, "POST", keys, ""); a.status != http.StatusConflict {
 		t.Errorf("one key too many: %d", a.status)
 	}
@@ -72,9 +77,9 @@ func TestSigningKeys(t *testing.T) {
 
 	// The keys outlive every other change of the workspace.
 	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"Acme"}`)
-	now := decode[map[string]any](t, s.do(t, "GET", "/v1/workspaces/acme", ""), 200)
-	now["name"] = "Acme Ltd"
-	body, err := json.Marshal(now)
+	settings := decode[map[string]any](t, s.do(t, "GET", "/v1/workspaces/acme", ""), 200)
+	settings["name"] = "Acme Ltd"
+	body, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,4 +128,37 @@ func TestSigningKeys(t *testing.T) {
 	if a := s.do(t, "POST", "/v1/workspaces/nobody/signing-keys", ""); a.status != http.StatusNotFound {
 		t.Errorf("unknown workspace: %d", a.status)
 	}
+}
+
+// TestSigningKeyTakesOver makes a second signing key, which other servers hear of within
+// 10 seconds: until then they refuse what it signs.
+func TestSigningKeyTakesOver(t *testing.T) {
+	now := time.Now()
+	s := start(t, func(c *api.Config) { c.Now = func() time.Time { return now } })
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
+	make := func() *signing.Keyring {
+		k := decode[newKey](t, s.do(t, "POST", "/v1/workspaces/acme/signing-keys", ""), http.StatusCreated)
+		secret, err := signing.ParseSecret(k.Secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signing.NewKeyring([]signing.Key{{ID: k.ID, Secret: secret, CreatedAt: k.CreatedAt}})
+	}
+	wantSignedBy := func(k *signing.Keyring, when string) {
+		t.Helper()
+		got := decode[struct {
+			URL string `json:"signed_url"`
+		}](t, s.do(t, "POST", "/v1/workspaces/acme/sign", `{"url":"/acme/a.jpg"}`), 200)
+		if _, err := k.Verify(got.URL, now); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	first := make()
+	wantSignedBy(first, "the only key, which is new")
+	now = now.Add(time.Hour)
+	second := make()
+	now = now.Add(9 * time.Second)
+	wantSignedBy(first, "9 s after the second key")
+	now = now.Add(3 * time.Second)
+	wantSignedBy(second, "12 s after it")
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -17,18 +19,22 @@ type (
 	}
 	listWorkspacesInput struct {
 		Limit pageSize `query:"limit" doc:"How many workspaces to answer at most."`
-		After string   `query:"after" doc:"The next of the page before; left out for the first page."`
+		After cursor   `query:"after" doc:"The next of the page before; left out for the first page."`
 	}
 	getWorkspaceInput struct {
 		Namespace string `path:"ns" doc:"Namespace of the workspace."`
 	}
 	changeWorkspaceInput struct {
-		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+		Namespace string  `path:"ns" doc:"Namespace of the workspace."`
+		IfMatch   ifMatch `header:"If-Match" doc:"The ETag of what the change is based on: of another revision it is 409 CONFLICT."`
 		Settings  body
 	}
 	deleteWorkspaceInput struct {
 		Namespace string            `path:"ns" doc:"Namespace of the workspace."`
 		Revision  revisionParameter `query:"revision" doc:"Delete only if this is the workspace's revision; otherwise 409 CONFLICT. Left out, any revision is deleted."`
+		IfMatch   ifMatch           `header:"If-Match" doc:"The same as an ETag."`
+
+		revisionGiven bool // may be empty
 	}
 )
 
@@ -50,6 +56,13 @@ type (
 		Next       string                 `json:"next" doc:"The after of the next page; empty on the last one."`
 	}
 )
+
+// Resolve is called by huma before the operation.
+func (in *deleteWorkspaceInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	in.revisionGiven = u.Query().Has("revision")
+	return nil
+}
 
 func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*createdWorkspaceOutput, error) {
 	data, err := in.Settings.read()
@@ -79,10 +92,14 @@ func (a *api) listWorkspaces(ctx context.Context, in *listWorkspacesInput) (*lis
 	if err != nil {
 		return nil, err
 	}
-	// One more than asked for tells whether there is a next page.
-	found, err := a.reads.List(ctx, in.After, limit+1)
+	after, err := in.After.position("after")
 	if err != nil {
-		return nil, fmt.Errorf("listing workspaces after %q: %w", in.After, err)
+		return nil, err
+	}
+	// One more than asked for tells whether there is a next page.
+	found, err := a.reads.List(ctx, after, limit+1)
+	if err != nil {
+		return nil, fmt.Errorf("listing workspaces after %q: %w", after, err)
 	}
 	var page workspacePage
 	if len(found) > limit {
@@ -123,7 +140,7 @@ func (a *api) replaceWorkspace(ctx context.Context, in *changeWorkspaceInput) (*
 	if w.Namespace != old.Namespace {
 		return nil, invalid(fmt.Sprintf("namespace: must be %q, as in the path. A namespace can't be changed: create another workspace instead.", old.Namespace))
 	}
-	if w.Revision != old.Revision {
+	if w.Revision != old.Revision || !in.IfMatch.matches(old) {
 		return nil, workspace.ErrConflict
 	}
 	if err := w.Unmask(old); err != nil {
@@ -151,11 +168,11 @@ func (a *api) patchWorkspace(ctx context.Context, in *changeWorkspaceInput) (*wo
 		if err != nil {
 			return nil, err
 		}
-		if w.Revision != old.Revision {
+		if w.Revision != old.Revision || !in.IfMatch.matches(old) {
 			return nil, workspace.ErrConflict
 		}
 		out, err := a.change(ctx, old, w)
-		if errors.Is(err, workspace.ErrConflict) && !carriesRevision(patch) && attempt < patchAttempts {
+		if errors.Is(err, workspace.ErrConflict) && in.IfMatch == "" && !carriesRevision(patch) && attempt < patchAttempts {
 			continue
 		}
 		return out, err
@@ -176,9 +193,18 @@ func (a *api) deleteWorkspace(ctx context.Context, in *deleteWorkspaceInput) (*s
 	if err != nil {
 		return nil, err
 	}
+	if in.revisionGiven && revision == 0 {
+		return nil, errRevision // rather than any: it may be a variable that nobody set
+	}
 	old, err := a.workspace(ctx, in.Namespace)
 	if err != nil {
 		return nil, err
+	}
+	if !in.IfMatch.matches(old) {
+		return nil, workspace.ErrConflict
+	}
+	if in.IfMatch != "" && revision == 0 {
+		revision = old.Revision
 	}
 	if err := a.store.Delete(ctx, in.Namespace, revision, a.workspaceChanged(ctx, "workspace.delete", in.Namespace, old, nil)); err != nil {
 		return nil, fmt.Errorf("deleting workspace %q: %w", in.Namespace, err)
@@ -194,6 +220,9 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 	w, err := a.reads.Get(ctx, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("reading workspace %q: %w", namespace, err)
+	}
+	if who := visitOf(ctx).who; who.Kind == apikey.Key && who.WorkspaceID != w.ID {
+		return nil, errOrphan // as identify answers, but that the cache it asks may not know yet
 	}
 	visitOf(ctx).about = w.ID
 	return w, nil
@@ -237,7 +266,7 @@ func equal(a, b *workspace.Workspace) (bool, error) {
 // show answers a workspace, its secrets masked.
 func show(w *workspace.Workspace) *workspaceOutput {
 	return &workspaceOutput{
-		ETag: `"` + strconv.FormatInt(w.Revision, 10) + `"`,
+		ETag: etag(w),
 		Body: w.Masked(),
 	}
 }

@@ -403,3 +403,35 @@ func FuzzPatch(f *testing.F) {
 		}
 	})
 }
+
+// TestIfMatch changes and deletes a workspace on the condition that its ETag is still the
+// one that was read.
+func TestIfMatch(t *testing.T) {
+	s := start(t, nil)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"two"}`).wantHeader(t, "ETag", `"2"`)
+	for _, old := range []string{`"1"`, `W/"2"`, "2", `"1", "3"`} {
+		s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"lost"}`, "If-Match", old).wantError(t, 409, "CONFLICT")
+		s.do(t, "PUT", "/v1/workspaces/acme", `{"namespace":"acme","name":"lost","revision":2}`, "If-Match", old).wantError(t, 409, "CONFLICT")
+		s.do(t, "DELETE", "/v1/workspaces/acme", "", "If-Match", old).wantError(t, 409, "CONFLICT")
+	}
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"three"}`, "If-Match", `"2"`).want(t, 200)
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"four"}`, "If-Match", "*").want(t, 200)
+	s.do(t, "PUT", "/v1/workspaces/acme", `{"namespace":"acme","revision":4}`, "If-Match", `"1", "4"`).want(t, 200)
+	s.do(t, "DELETE", "/v1/workspaces/acme?revision=", "").wantError(t, 400, "VALIDATION_ERROR")
+	s.do(t, "DELETE", "/v1/workspaces/acme", "", "If-Match", `"5"`).want(t, 204)
+}
+
+// TestCursors asks for pages after what no page ended with.
+func TestCursors(t *testing.T) {
+	s := start(t, nil)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
+	for _, path := range []string{"/v1/workspaces?after=", "/v1/workspaces/acme/audit?before=", "/v1/audit?before="} {
+		for _, cursor := range []string{"", "x", "%00", "%C3%A9", strings.Repeat("x", 256)} {
+			s.do(t, "GET", path+cursor, "").want(t, 200)
+		}
+		for _, cursor := range []string{"%ff", strings.Repeat("x", 257)} {
+			s.do(t, "GET", path+cursor, "").wantError(t, 400, "VALIDATION_ERROR")
+		}
+	}
+}

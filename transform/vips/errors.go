@@ -57,14 +57,21 @@ var readings = []struct {
 	{"too many pixels", transform.ErrTooLarge, "it is over a limit of its decoder"},
 }
 
-// savers start the lines of libvips's encoders. One of these alone, or the want of
-// memory, is our fault; where decoding fails they only add that they can't go on.
-var savers = []string{"vips2", "jpegsave", "pngsave", "webpsave", "heifsave", "gifsave", "cgifsave", "vipsforeignsave", "out of memory"}
+// savers start the lines of libvips's encoders. One of these alone is our fault; where
+// decoding fails they only add that they can't go on.
+var savers = []string{"vips2", "jpegsave", "pngsave", "webpsave", "heifsave", "gifsave", "cgifsave", "vipsforeignsave"}
+
+// wants are parts of what libvips and its decoders and encoders say, in lower case, where
+// they get no memory, or no thread, whose stack is memory too.
+var wants = []string{"insufficient memory", "out of memory", "cannot allocate memory", "failed to allocate", "picture memory error", "error creating thread"}
 
 // decodeError is what an error of govips means where pixels were computed. govips
 // adds a stack trace to it; nothing of libvips's text reaches a client.
 func decodeError(err error) error {
 	text := strings.ToLower(vipsText(err))
+	if slices.ContainsFunc(wants, func(want string) bool { return strings.Contains(text, want) }) {
+		return fmt.Errorf("%w: it takes more memory than one image may", transform.ErrFailed)
+	}
 	if text != "" && !slices.ContainsFunc(strings.Split(text, "; "), isDecoders) {
 		return fault("encode", err)
 	}

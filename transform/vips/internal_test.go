@@ -2,7 +2,12 @@
 
 package vips
 
-import "testing"
+import (
+	"log/slog"
+	"testing"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
+)
 
 func TestScales(t *testing.T) {
 	for name, s := range map[string]scale{"webp": webpQuality, "avif": avifQuality, "jxl": jxlQuality} {
@@ -20,5 +25,23 @@ func TestScales(t *testing.T) {
 	}
 	if got := avifQuality.of(80); got != 71 {
 		t.Errorf("avif: q=80 is %d, want 71", got)
+	}
+}
+
+// TestLogLevels: what libvips says of images that are well is no warning.
+func TestLogLevels(t *testing.T) {
+	for _, c := range []struct {
+		level   govips.LogLevel
+		message string
+		want    slog.Level
+	}{
+		{govips.LogLevelWarning, "error in tile 0 x 120", slog.LevelWarn},
+		{govips.LogLevelCritical, "vips_object_unref: assertion failed", slog.LevelWarn},
+		{govips.LogLevelWarning, "heifload: ignoring nclx profile", slog.LevelDebug},
+		{govips.LogLevelInfo, "threadpool completed", slog.LevelDebug},
+	} {
+		if got := slogLevel(c.level, c.message); got != c.want {
+			t.Errorf("%q is %v, want %v", c.message, got, c.want)
+		}
 	}
 }

@@ -41,10 +41,10 @@ func (t *task) drawMarks(ctx context.Context) error {
 			p, err = drawStamp(ctx, transform.Job{
 				Original: mark.Image, Header: mark.Header, Options: o, Format: transform.PNG, Limits: t.job.Limits,
 			})
-			transform.NoticeMark(ctx, 0)
 			if err != nil {
-				return markError(ctx, err)
+				return markError(ctx, err) // still at the mark, should that be what broke it
 			}
+			transform.NoticeMark(ctx, 0)
 			p.fade(mark.Mark.Opacity)
 			t.stamps.put(key, p)
 		}
@@ -149,7 +149,7 @@ func markError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	for _, known := range []error{transform.ErrUnsupported, transform.ErrCorrupt, transform.ErrTooLarge, transform.ErrOutputTooLarge} {
+	for _, known := range []error{transform.ErrUnsupported, transform.ErrCorrupt, transform.ErrTooLarge, transform.ErrOutputTooLarge, transform.ErrFailed} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("%w: %w", transform.ErrMark, err)
 		}

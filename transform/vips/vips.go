@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
@@ -85,7 +86,7 @@ func start(c Config) error {
 		verbosity = govips.LogLevelDebug
 	}
 	govips.LoggingSettings(func(domain string, level govips.LogLevel, message string) {
-		logger.Log(context.Background(), slogLevel(level), message, "component", domain)
+		logger.Log(context.Background(), slogLevel(level, message), message, "component", domain)
 	}, verbosity)
 
 	for name, value := range map[string]string{
@@ -129,9 +130,10 @@ func running() bool {
 
 // slogLevel puts GLib's levels on slog's scale. libvips reports what is wrong
 // with an image both as a warning and as an error that a request is answered
-// with, so nothing is above a warning here.
-func slogLevel(level govips.LogLevel) slog.Level {
-	if level <= govips.LogLevelWarning {
+// with, so nothing is above a warning here. Of any AVIF that says its colours, which is
+// most of them, it says that it doesn't heed how.
+func slogLevel(level govips.LogLevel, message string) slog.Level {
+	if level <= govips.LogLevelWarning && !strings.HasSuffix(message, "ignoring nclx profile") {
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug

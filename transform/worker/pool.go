@@ -422,16 +422,16 @@ func (p *Pool) fillLocked() {
 				return
 			}
 			p.log.Error("a worker did not start", "error", err.Error())
-			p.retryStart()
+			p.retryStart(err)
 		})
 	}
 }
 
 // retryStart waits a while, longer from failure to failure, before the next start.
-func (p *Pool) retryStart() {
+func (p *Pool) retryStart(err error) {
 	p.mu.Lock()
 	p.failures++
-	wait := min(100*time.Millisecond<<min(p.failures, 6), 5*time.Second)
+	wait := startPause(p.failures, err)
 	p.countDeath(Death{Reason: lostStart})
 	p.mu.Unlock()
 	t := time.NewTimer(wait)
@@ -441,6 +441,17 @@ func (p *Pool) retryStart() {
 		p.fill()
 	case <-p.stop:
 	}
+}
+
+// startPause is the time between a failed start, the last of so many in a row, and the
+// next. What was killed from outside would have started: after that it stays short,
+// lest a few blows in a row leave no process for seconds.
+func startPause(failures int, err error) time.Duration {
+	longest := 5 * time.Second
+	if errors.Is(err, errStruck) {
+		longest = 250 * time.Millisecond
+	}
+	return min(100*time.Millisecond<<min(failures, 6), longest)
 }
 
 // begin starts one process and puts it to use.

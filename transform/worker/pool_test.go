@@ -148,6 +148,31 @@ func TestNothingIsLeftOfOriginals(t *testing.T) {
 	}
 }
 
+// TestPutFails: what part of an original was written when there is no room for more
+// doesn't stay behind the next.
+func TestPutFails(t *testing.T) {
+	f, reader, err := tempFile("original")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	defer reader.Close()
+	w := &process{input: reader} // fails
+	if err := w.put([]byte("a long original")); err == nil {
+		t.Fatal("written to a file that can only be read")
+	}
+	if _, err := f.WriteString("a long"); err != nil {
+		t.Fatal(err)
+	}
+	w.input = f
+	if err := w.put([]byte("next")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(reader); err != nil || string(got) != "next" {
+		t.Errorf("the file holds %q (%v)", got, err)
+	}
+}
+
 // TestFaults: what an original can do to a worker costs its own request and nothing
 // else.
 func TestFaults(t *testing.T) {
@@ -465,6 +490,36 @@ func TestStartFails(t *testing.T) {
 		if err == nil {
 			_ = p.Close(t.Context())
 			t.Errorf("%s: it started", name)
+		}
+	}
+}
+
+// TestKilledWhileStarting: a process that is killed before it is ready is told from one
+// that can't start, and the next comes soon after it, however often that was.
+func TestKilledWhileStarting(t *testing.T) {
+	for _, c := range []struct {
+		argument string
+		kill     bool
+		err      error
+		pause    time.Duration // at most, to the next
+	}{
+		{"worker", true, errStruck, 250 * time.Millisecond},
+		{"-test.run=^$", false, errEnded, 5 * time.Second},
+	} {
+		w, err := startProcess([]string{os.Args[0], c.argument}, func(start func() error) error { return start() }, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.kill {
+			w.kill()
+		}
+		<-w.gone
+		if err := w.setUp(setup{}, time.Minute); !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, want %v", c.argument, err, c.err)
+		}
+		w.close(0)
+		if got := startPause(20, c.err); got != c.pause {
+			t.Errorf("%s: a pause of %s, want %s", c.argument, got, c.pause)
 		}
 	}
 }

@@ -118,11 +118,13 @@ func environment(all []string) []string {
 
 // setUp waits until the worker is ready.
 func (w *process) setUp(s setup, timeout time.Duration) error {
-	if err := w.conn.send(kindSetup, s, sendTimeout); err != nil {
-		return fmt.Errorf("set worker up: %w%s", err, w.lastWords())
-	}
 	limit := time.Now().Add(timeout)
-	k, payload, err := w.conn.receive(maxFromWorker, limit)
+	err := w.conn.send(kindSetup, s, sendTimeout)
+	var k kind
+	var payload []byte
+	if err == nil {
+		k, payload, err = w.conn.receive(maxFromWorker, limit)
+	}
 	for errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(limit) {
 		k, payload, err = w.conn.receive(maxFromWorker, limit)
 	}
@@ -132,7 +134,11 @@ func (w *process) setUp(s setup, timeout time.Duration) error {
 	case err != nil && !errors.Is(err, errFrame):
 		w.kill()
 		<-w.gone
-		return fmt.Errorf("the worker process ended before it was ready (%s)%s", w.cmd.ProcessState, w.lastWords())
+		ended := errEnded
+		if howItEnded(w.cmd.ProcessState) == lostKilled {
+			ended = errStruck
+		}
+		return fmt.Errorf("%w (%s)%s", ended, w.cmd.ProcessState, w.lastWords())
 	}
 	state, err := parse[ready](payload)
 	if k != kindReady || err != nil {
@@ -144,6 +150,12 @@ func (w *process) setUp(s setup, timeout time.Duration) error {
 	w.state = state
 	return nil
 }
+
+// What setUp says of a process that doesn't live to be ready.
+var (
+	errEnded  = errors.New("the worker process ended before it was ready")
+	errStruck = errors.New("the worker process was killed before it was ready")
+)
 
 func (w *process) lastWords() string {
 	if last := w.said.last(); last != "" {
@@ -167,6 +179,7 @@ const keptInput = 2 << 20
 // put puts an original where the worker reads it. Nothing of the one before is left.
 func (w *process) put(original []byte) error {
 	if _, err := w.input.WriteAt(original, 0); err != nil {
+		w.held = max(w.held, len(original)) // how much of it is there isn't known
 		return err
 	}
 	if len(original) < w.held {
@@ -320,8 +333,7 @@ func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
 		if r.Size > keptOutput {
 			_ = w.output.Truncate(0) // at worst it stays as long as it is
 		}
-		if w.held > keptInput {
-			_ = w.input.Truncate(0)
+		if w.held > keptInput && w.input.Truncate(0) == nil {
 			w.held = 0
 		}
 	}()
