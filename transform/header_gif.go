@@ -1,6 +1,10 @@
 package transform
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // gifHeader walks the blocks of a GIF (GIF89a specification) and counts its
 // frames. The canvas is not what the header says, but what libnsgif makes of it:
@@ -10,6 +14,9 @@ func gifHeader(b []byte) (Header, error) {
 	h := Header{Orientation: 1, Bands: 3, Bits: 8}
 	if len(b) < 13 {
 		return h, truncated("the GIF ends within its header")
+	}
+	if gifIsText(b) {
+		return h, unsupported("it begins like a GIF, but is text")
 	}
 	h.Width, h.Height = int(binary.LittleEndian.Uint16(b[6:])), int(binary.LittleEndian.Uint16(b[8:]))
 	if gifScreenIgnored(h.Width, h.Height) {
@@ -57,12 +64,19 @@ func gifHeader(b []byte) (Header, error) {
 			return h, nil
 		default:
 			if h.Frames == 0 {
-				// A script or page that only begins like a GIF.
-				return h, unsupported("it begins like a GIF, but is none")
+				return h, corrupt("the GIF holds no frame that can be found")
 			}
 			return h, nil // decoders stop at what they don't know
 		}
 	}
+}
+
+// gifIsText reports whether nothing but text follows a GIF's header, as in a script
+// or page that only begins like a GIF. No frame is made of text: each ends in a zero.
+func gifIsText(b []byte) bool {
+	text := b[13:]
+	isControl := func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\f' && r != '\r' }
+	return len(text) > 0 && gifPalette(b[10]) == 0 && !bytes.ContainsFunc(text, isControl) && utf8.Valid(text)
 }
 
 // addGIFFrame takes in an image descriptor without its first byte.

@@ -72,6 +72,12 @@ func gifCases(t testing.TB) []headerCase {
 
 		{name: "gif whose later frame is far larger", file: gifFile(30, 30, gifFrame{w: 10, h: 10}, gifFrame{w: 61, h: 1}), err: ErrCorrupt},
 		{name: "gif without frames", file: gifFile(4, 4), err: ErrCorrupt},
+		{name: "gif with junk in place of its first frame", file: slices.Concat(one[:19], []byte{0, 0, 0}, one[19:]), err: ErrCorrupt},
+		{name: "gif with a frame's data in place of its first frame", file: slices.Concat(one[:19], one[29:]), err: ErrCorrupt},
+		{name: "gif that doesn't announce its palette", file: slices.Concat(one[:10], []byte{0}, one[11:]), err: ErrCorrupt},
+		{name: "gif with junk behind an extension", file: slices.Concat(one[:19], []byte("!\xfe\x05hello\x00\xf1"), one[19:]), err: ErrCorrupt},
+		{name: "page that begins like a gif", file: []byte("GIF89a<html>\r\n\t<b>né</b>"), err: ErrUnsupported},
+		{name: "script with a comma where a gif's frame begins", file: []byte("GIF89a=[1,2,3,4,5];alert(1)"), err: ErrUnsupported},
 		{name: "script that begins like a gif", file: []byte("GIF89a/*\x00\x00\x00\x00\x00*/=1;alert(1)"), err: ErrUnsupported},
 		{name: "gif cut off in its header", file: []byte("GIF89a\x01\x00\x01"), err: ErrTruncated},
 		{name: "gif cut off in its palette", file: []byte("GIF89a\x01\x00\x01\x00\x87\x00\x00rgbrgb"), err: ErrTruncated},

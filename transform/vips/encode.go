@@ -39,7 +39,9 @@ func canWrite(f transform.Format) bool {
 func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 	if t.job.Format == transform.WebP && t.frames == 1 {
 		// Where pixels can't be had any more once it has begun, the encoder of
-		// libvips 8.14 leaves all that it holds behind.
+		// libvips before 8.15.4 leaves all that it holds behind (libvips #4107). An
+		// animation would take too much memory whole: of a broken one, the decoder
+		// stays there until the worker is replaced.
 		if err := t.materialise(ctx, picture); err != nil {
 			return nil, err
 		}
