@@ -157,12 +157,18 @@ func (h *house) replacedWithin(bound string) (share, of float64) {
 	return f[`tintype_workers_replaced_seconds_bucket{le="`+bound+`"}`] / max(of, 1), of
 }
 
+// workersOf are the children of a process that are workers: one of tests has others.
 func workersOf(pid int) (pids []int) {
 	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, name := range names {
 		b, _ := os.ReadFile(name) // a thread that has ended
 		for _, f := range strings.Fields(string(b)) {
-			if n, err := strconv.Atoi(f); err == nil {
+			n, err := strconv.Atoi(f)
+			if err != nil {
+				continue
+			}
+			args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", n)) // a process that has ended
+			if a := bytes.Split(args, []byte{0}); len(a) > 1 && string(a[1]) == "worker" {
 				pids = append(pids, n)
 			}
 		}
