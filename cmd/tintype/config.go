@@ -43,7 +43,7 @@ type serveCmd struct {
 
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. The endpoint is for what isn't AWS."`
 
-	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, that is transforms at a time; 0 is one for every core (${default})."`
+	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, that is transforms at a time; 0 is one for every core that the machine, or the container, has (${default})."`
 	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"How worker processes are locked in: with the layers that this system has (auto), with all or not at all (require), or with limits only (off) (${default})."`
 	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; of one workspace, as many as it leaves places for others. More are answered 503 at once (${default})."`
 	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of this machine's, or of the container's (${default})."`
@@ -63,8 +63,14 @@ type serveCmd struct {
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
 
+// maxWorkers is more than any machine has cores for.
+const maxWorkers = 1024
+
 // Validate says what is wrong with values that parse (kong calls it).
 func (c *serveCmd) Validate() error {
+	if c.Workers > maxWorkers {
+		return fmt.Errorf("--workers: must be at most %d; more workers than cores make nothing faster", maxWorkers)
+	}
 	for _, v := range []struct {
 		flag  string
 		value int64

@@ -22,7 +22,7 @@ type Config struct {
 	// first. Required.
 	Command []string
 
-	Workers int // jobs at a time; 0 is one for every core
+	Workers int // jobs at a time; 0 is one for every core that this process or its container may use
 	// Queue is how many jobs may wait; of one workspace, as many as places are left for
 	// others. 0 is none.
 	Queue   int
@@ -145,7 +145,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	or(&c.Workers, runtime.NumCPU())
+	or(&c.Workers, runtime.GOMAXPROCS(0)) // which knows of a container's share
 	or(&c.Timeout, 10*time.Second)
 	or(&c.MaxWait, c.Timeout)
 	or(&c.Budget, 2<<30) // where the machine doesn't say
