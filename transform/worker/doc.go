@@ -17,7 +17,7 @@
 //
 // # What is copied
 //
-// Messages are small: JSON in frames over a Unix socket pair (message.go). Images
+// Messages are small: frames over a Unix socket pair (message.go, task.go). Images
 // travel beside them, in memory files that have no name anywhere:
 //
 //   - The original is copied once, from the memory of this process into a file that

@@ -16,7 +16,7 @@ import (
 )
 
 // A kind says what a frame is. A frame is its kind (one byte), the length of what
-// follows (four bytes, little endian), and JSON.
+// follows (four bytes, little endian), and JSON, but for that of a job (task.go).
 type kind byte
 
 // What the pool sends.
@@ -97,10 +97,14 @@ func frame(k kind, content any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return framed(k, payload), nil
+}
+
+func framed(k kind, payload []byte) []byte {
 	b := make([]byte, headLength, headLength+len(payload))
 	b[0] = byte(k)
 	binary.LittleEndian.PutUint32(b[1:], uint32(len(payload)))
-	return append(b, payload...), nil
+	return append(b, payload...)
 }
 
 func parse[T any](payload []byte) (content T, err error) {
@@ -116,7 +120,8 @@ type setup struct {
 	Memory    int64 // bytes of private memory that it may have
 	Output    int64 // bytes of the largest variant
 	OpenFiles uint64
-	Parent    int // process id of the pool
+	Parent    int    // process id of the pool
+	Tasks     []byte // what a taskReader must know
 }
 
 // A ready is what a worker is once it is set up.
@@ -134,14 +139,6 @@ type ticket struct{ ID uint64 }
 type place struct {
 	ID   uint64
 	Mark int
-}
-
-// A task is a job on its way, without its images.
-type task struct {
-	ID       uint64
-	Job      transform.Job
-	Original int   // bytes of it in the input file
-	Marks    []int // bytes of each mark's image, as the files come
 }
 
 // A result is how a job ended.

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tintype/tintype/transform"
 )
@@ -28,25 +28,51 @@ func TestJobTravels(t *testing.T) {
 		Options: o, Format: transform.WebP, Limits: transform.DefaultLimits(), MayKeep: true,
 		Marks: []transform.MarkImage{{Image: []byte("mark"), Hash: [32]byte{1, 2, 255}, Mark: transform.Mark{Name: "m", Opacity: 0.3}}},
 	}
-	b, err := frame(kindJob, task{7, stripped(job), 8, []int{4}})
+	w, r := taskPair(t)
+	for id := range uint64(3) { // the later ones don't say again what the types are
+		b, err := w.payload(task{id, stripped(job), 8, []int{4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("original")) {
+			t.Error("the original is in the message")
+		}
+		got, err := r.task(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := job
+		want.Original = nil
+		want.Marks = slices.Clone(job.Marks)
+		want.Marks[0].Image = nil
+		if diff := cmp.Diff(task{id, want, 8, []int{4}}, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	b, err := w.payload(task{1, stripped(job), 8, []int{4}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(b, []byte("b3JpZ2luYWw")) { // base64 of the original
-		t.Error("the original is in the message")
+	b = bytes.Clone(b)
+	for name, bad := range map[string][]byte{"empty": nil, "cut": b[:len(b)-1], "more": append(bytes.Clone(b), b...)} {
+		_, r := taskPair(t)
+		if _, err := r.task(bad); !errors.Is(err, errFrame) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	k, payload, err := new(frames).next(bytes.NewReader(b), maxToWorker)
-	if err != nil || k != kindJob {
-		t.Fatal(k, err)
-	}
-	got, err := parse[task](payload)
+}
+
+// taskPair is the two ends of the way of tasks.
+func taskPair(t testing.TB) (*taskWriter, *taskReader) {
+	w, types, err := newTaskWriter()
 	if err != nil {
 		t.Fatal(err)
 	}
-	job.Original, job.Marks[0].Image = nil, nil
-	if diff := cmp.Diff(task{7, job, 8, []int{4}}, got); diff != "" {
-		t.Error(diff)
+	r, err := newTaskReader(types)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return w, r
 }
 
 func TestFramesRefuse(t *testing.T) {
@@ -147,30 +173,28 @@ func FuzzFromWorker(f *testing.F) {
 
 // FuzzToWorker: a worker reads what it is sent, or says that it makes no sense.
 func FuzzToWorker(f *testing.F) {
-	b, err := frame(kindJob, task{1, stripped(jobOf("x")), 1, nil})
+	w, _ := taskPair(f)
+	b, err := w.payload(task{1, stripped(jobOf("x")), 1, nil})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b)
-	f.Add([]byte("\x01\x02\x00\x00\x00{}"))
+	f.Add(bytes.Clone(b))
+	f.Add([]byte("\x02{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		k, payload, err := new(frames).next(bytes.NewReader(data), maxToWorker)
-		if err != nil || k != kindJob {
-			return
-		}
-		got, err := parse[task](payload)
+		w, r := taskPair(t)
+		got, err := r.task(data)
 		if err != nil {
 			return
 		}
-		again, err := frame(kindJob, got)
+		again, err := w.payload(got)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same, err := parse[task](again[5:])
+		same, err := r.task(again)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(got, same); diff != "" && json.Valid(payload) {
+		if diff := cmp.Diff(got, same, cmpopts.EquateEmpty(), cmpopts.EquateNaNs()); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -186,12 +210,13 @@ func TestSeconds(t *testing.T) {
 
 func BenchmarkJobMessage(b *testing.B) {
 	job := stripped(jobOf("x"))
+	w, r := taskPair(b)
 	for b.Loop() {
-		m, err := frame(kindJob, task{1, job, 1, nil})
+		m, err := w.payload(task{1, job, 1, nil})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := parse[task](m[5:]); err != nil {
+		if _, err := r.task(m); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -33,6 +33,7 @@ const (
 type process struct {
 	cmd    *exec.Cmd
 	conn   *conn
+	tasks  *taskWriter
 	input  *os.File      // that originals are put into
 	held   int           // bytes that are in it
 	output *os.File      // that variants come in
@@ -119,7 +120,11 @@ func environment(all []string) []string {
 // setUp waits until the worker is ready.
 func (w *process) setUp(s setup, timeout time.Duration) error {
 	limit := time.Now().Add(timeout)
-	err := w.conn.send(kindSetup, s, sendTimeout)
+	var err error
+	if w.tasks, s.Tasks, err = newTaskWriter(); err != nil {
+		return err
+	}
+	err = w.conn.send(kindSetup, s, sendTimeout)
 	var k kind
 	var payload []byte
 	if err == nil {
@@ -200,8 +205,8 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, original
 	id := w.ticket
 	sent := *job
 	sent.Owner = transform.Owner{} // of no use there
-	b, err := frame(kindJob, task{id, sent, len(original), marks.lengths})
-	if err != nil || len(b) > maxToWorker {
+	message, err := w.tasks.payload(task{id, sent, len(original), marks.lengths})
+	if err != nil || len(message) > maxToWorker {
 		return outcome{err: fmt.Errorf("worker: this job can't be sent: %w", errors.Join(err, errFrame))}
 	}
 	// The deadline is kept by this process; that is for when it can't.
@@ -211,7 +216,7 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, original
 	if err := w.put(original); err != nil {
 		return outcome{err: fmt.Errorf("worker: memory file: %w", err)}
 	}
-	if err := w.conn.write(b, sendTimeout, marks.files...); err != nil {
+	if err := w.conn.write(framed(kindJob, message), sendTimeout, marks.files...); err != nil {
 		return w.silent(false)
 	}
 	w.begun.Store(true)

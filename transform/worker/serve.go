@@ -50,11 +50,15 @@ func Serve(start func() (transform.Engine, error)) error {
 	if k != kindSetup || err != nil {
 		return fmt.Errorf("%w: no setup", errFrame)
 	}
+	tasks, err := newTaskReader(s.Tasks)
+	if err != nil {
+		return err
+	}
 	engine, state := prepare(s, start)
 	if err := conn.send(kindReady, state, sendTimeout); err != nil || engine == nil {
 		return err
 	}
-	w := &servant{conn: conn, engine: engine, input: input, output: output, end: exit}
+	w := &servant{conn: conn, tasks: tasks, engine: engine, input: input, output: output, end: exit}
 	return w.serve()
 }
 
@@ -80,6 +84,7 @@ func prepare(s setup, start func() (transform.Engine, error)) (transform.Engine,
 // does the jobs: so that the process can answer while an engine is busy.
 type servant struct {
 	conn   *conn
+	tasks  *taskReader
 	engine transform.Engine
 	input  *os.File
 	output *os.File
@@ -133,7 +138,7 @@ func (w *servant) serve() error {
 				w.cancel()
 			}
 		case kindJob:
-			t, err := parse[task](payload)
+			t, err := w.tasks.task(payload)
 			if err != nil {
 				return err
 			}
