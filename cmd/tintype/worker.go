@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/worker"
@@ -35,9 +38,13 @@ func noTime(groups []string, a slog.Attr) slog.Attr {
 
 // startWorkers starts the pool that the flags describe.
 func (c *serveCmd) startWorkers(ctx context.Context, log *slog.Logger) (*worker.Pool, error) {
-	return worker.Start(ctx, worker.Config{
+	p, err := worker.Start(ctx, worker.Config{
 		Command: []string{os.Args[0], "worker"},
 		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: int64(c.TransformMemory), Memory: int64(c.WorkerMemory),
 		Sandbox: worker.Sandbox(c.Sandbox), Log: log,
 	})
+	if errors.Is(err, syscall.EMFILE) {
+		err = fmt.Errorf("%w: let this process open more files (ulimit -n, LimitNOFILE=), or start fewer --workers", err)
+	}
+	return p, err
 }
