@@ -112,6 +112,8 @@ var migrations = []string{
 		ELSE min(revoked_at, unixepoch(json ->> 'expires_at') * 1000000) END
 		WHERE revoked_at > 0 OR json ->> 'expires_at' NOT LIKE '0001-%';
 	CREATE INDEX api_keys_age ON api_keys (forget_at) WHERE forget_at > 0;`,
+	// Rows of the first schema are a workspace alone.
+	`UPDATE workspaces SET json = json_object('workspace', json(json)) WHERE json -> 'workspace' IS NULL;`,
 }
 
 // migrate brings the database to the newest version, whole or not at all.

@@ -174,7 +174,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 4)",
+		newer:        "newer tintype (schema 99; this one knows up to 5)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -205,6 +205,40 @@ func exec1(t *testing.T, path, statement string) (value string) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return value
+}
+
+// The first version kept a workspace's JSON as it is, and no secrets.
+func TestOpenMigratesTheFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	s := open(t, path)
+	w := workspace.New("acme")
+	w.Name = "A shop, \"quoted\""
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{ // back to version 1
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
+		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
+		`DROP TABLE secret_key`, `UPDATE workspaces SET json = json -> 'workspace'`,
+		`PRAGMA user_version = 1`,
+	} {
+		exec1(t, path, statement)
+	}
+	if name := exec1(t, path, `SELECT json ->> 'name' FROM workspaces`); name != w.Name {
+		t.Fatalf("in the old database: %q", name)
+	}
+	s = open(t, path)
+	defer s.Close()
+	got, err := s.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := workspace.Diff(w, got); len(changes) > 0 || got.ID != w.ID {
+		t.Errorf("after the migration: %q, ID %q, want %q", changes, got.ID, w.ID)
+	}
 }
 
 // A database of an older version keeps what it has.
