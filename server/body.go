@@ -25,8 +25,7 @@ const (
 )
 
 func newBodyGate() *fetchGate {
-	// No bound is on hosts: all bodies come from one, and of one a workspace has a quarter.
-	return newFetchGate(Fetches{All: bodiesAtOnce, PerWorkspace: bodiesPerWorkspace, PerHost: 4 * bodiesAtOnce}, func(fetchBound) {})
+	return newFetchGate(Fetches{All: bodiesAtOnce, PerWorkspace: bodiesPerWorkspace}, func(fetchBound) {})
 }
 
 // transformBody answers POST /{ns}/transform: the body is the original. It is for
@@ -60,7 +59,7 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	if err := s.admits(r.Context(), a, false); err != nil {
 		return err
 	}
-	leave, err := s.bodies.enter(r.Context(), c.ID, "body", s.fetchTimeout)
+	leave, err := s.bodies.enter(r.Context(), c.ID, "", s.fetchTimeout)
 	if err != nil {
 		return err
 	}

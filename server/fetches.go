@@ -69,8 +69,8 @@ type places struct {
 
 // A fetchTurn is one fetch that runs or waits.
 type fetchTurn struct {
-	under    [4]*places // the narrowest first
-	keys     [4]fetchPlaces
+	under    []*places // the narrowest first; the last two are its workspace's and everybody's
+	keys     []fetchPlaces
 	admitted chan struct{} // closed once it is
 }
 
@@ -78,7 +78,8 @@ func newFetchGate(most Fetches, refused func(fetchBound)) *fetchGate {
 	return &fetchGate{most: most.orDefault(), refused: refused, places: map[fetchPlaces]*places{}}
 }
 
-// enter waits for a place, for up to a time. It returns the call that gives it back.
+// enter waits for a place, for up to a time. Where host is empty there is no bound of
+// hosts. It returns the call that gives the place back.
 func (f *fetchGate) enter(ctx context.Context, workspace, host string, wait time.Duration) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -137,14 +138,17 @@ func (f *fetchGate) figures() (running, waiting int) {
 // turn is a new fetch under its bounds. f.mu is held.
 func (f *fetchGate) turn(workspace, host string) *fetchTurn {
 	t := &fetchTurn{
-		keys:     [4]fetchPlaces{{workspace, host}, {"", host}, {workspace, ""}, {}},
+		keys:     []fetchPlaces{{workspace, host}, {"", host}, {workspace, ""}, {}},
 		admitted: make(chan struct{}),
 	}
-	of := [4]places{
+	of := []places{
 		{bound: boundWorkspaceHost, most: max(f.most.PerHost/4, 1)},
 		{bound: boundHost, most: f.most.PerHost},
 		{bound: boundWorkspace, most: f.most.PerWorkspace},
 		{bound: boundAll, most: f.most.All},
+	}
+	if host == "" {
+		t.keys, of = t.keys[2:], of[2:]
 	}
 	for i, key := range t.keys {
 		p := f.places[key]
@@ -153,12 +157,12 @@ func (f *fetchGate) turn(workspace, host string) *fetchTurn {
 			f.places[key] = p
 		}
 		p.users++
-		t.under[i] = p
+		t.under = append(t.under, p)
 	}
 	return t
 }
 
-func (t *fetchTurn) ofWorkspace() *places { return t.under[2] }
+func (t *fetchTurn) ofWorkspace() *places { return t.under[len(t.under)-2] }
 
 // full is the first of its bounds that has no place; nil is none. f.mu is held.
 func (t *fetchTurn) full() *places {

@@ -89,16 +89,16 @@ func TestBodyGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newBodyGate()
 		for range bodiesPerWorkspace {
-			if _, err := g.enter(t.Context(), "slow", "body", time.Minute); err != nil {
+			if _, err := g.enter(t.Context(), "slow", "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := g.enter(t.Context(), "slow", "body", time.Second); !errors.Is(err, errBusy) {
+		if _, err := g.enter(t.Context(), "slow", "", time.Second); !errors.Is(err, errBusy) {
 			t.Errorf("one more than a workspace may send: %v", err)
 		}
 		for i := range bodiesAtOnce - bodiesPerWorkspace {
 			begun := time.Now()
-			if _, err := g.enter(t.Context(), fmt.Sprint("other", i), "body", time.Minute); err != nil || time.Since(begun) > 0 {
+			if _, err := g.enter(t.Context(), fmt.Sprint("other", i), "", time.Minute); err != nil || time.Since(begun) > 0 {
 				t.Errorf("another workspace's: %v after %v", err, time.Since(begun))
 			}
 		}

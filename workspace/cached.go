@@ -32,6 +32,11 @@ type CachedConfig struct {
 	OnChange func(changes []Change)
 }
 
+// ChangeReach is how long it takes at most, while the store answers, until every server
+// has what was written, such as a workspace or a purge: the time between two looks
+// at the store's changes, twice, so that one look may fail.
+const ChangeReach = 10 * time.Second
+
 const (
 	unknownFor  = 5 * time.Second        // how long an unknown namespace is remembered at most
 	unknownSize = 16384                  // how many of them

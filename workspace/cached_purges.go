@@ -3,13 +3,7 @@ package workspace
 import (
 	"context"
 	"errors"
-	"time"
 )
-
-// PurgeReach is how long it takes at most, while the store answers, until every
-// server has a purge: the time between two looks at the store's changes, twice, so
-// that one look may fail.
-const PurgeReach = 10 * time.Second
 
 var _ Purges = (*Cached)(nil)
 

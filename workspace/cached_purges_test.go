@@ -26,7 +26,7 @@ func wantSequence(t *testing.T, s workspace.Store, namespace string, want int64)
 }
 
 // TestPurgeReachesEveryServer: the server that takes a purge has it when the call
-// returns, all others within PurgeReach, one that misses a look at the store too.
+// returns, all others within ChangeReach, one that misses a look at the store too.
 func TestPurgeReachesEveryServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()
@@ -49,10 +49,10 @@ func TestPurgeReachesEveryServer(t *testing.T) {
 			}
 			wantSequence(t, servers[0], "acme", n+1)
 			probes[2].down.Store(true)
-			time.Sleep(workspace.PurgeReach / 2)
+			time.Sleep(workspace.ChangeReach / 2)
 			synctest.Wait()
 			probes[2].down.Store(false)
-			time.Sleep(workspace.PurgeReach / 2)
+			time.Sleep(workspace.ChangeReach / 2)
 			synctest.Wait()
 			for _, s := range servers {
 				wantSequence(t, s, "acme", n+1)

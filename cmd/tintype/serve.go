@@ -320,7 +320,7 @@ func (c *serveCmd) purgeHooks(getenv func(string) string, fetching origin.HTTPCo
 		}
 		var h *purgehook.Hook
 		h, err = purgehook.Open(purgehook.Config{
-			To: to, Name: "--" + name, Journal: filepath.Join(c.Data, name+".journal"), Again: workspace.PurgeReach, Log: log,
+			To: to, Name: "--" + name, Journal: filepath.Join(c.Data, name+".journal"), Again: workspace.ChangeReach, Log: log,
 		})
 		if err == nil {
 			hooks = append(hooks, h)

@@ -85,7 +85,7 @@ func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
 		}
 	}
 	out := &purgeOutput{}
-	out.Body.CompleteBy = a.now().Add(workspace.PurgeReach).UTC().Truncate(time.Second)
+	out.Body.CompleteBy = a.now().Add(workspace.ChangeReach).UTC().Truncate(time.Second)
 	return out, nil
 }
 

@@ -89,7 +89,7 @@ func TestPurge(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.want(t, 202).body), &out); err != nil {
 			t.Fatal(err)
 		}
-		if in := time.Until(out.CompleteBy); in < 0 || in > workspace.PurgeReach+time.Second {
+		if in := time.Until(out.CompleteBy); in < 0 || in > workspace.ChangeReach+time.Second {
 			t.Errorf("complete in %v", in)
 		}
 		// What this process delivers has it.

@@ -146,7 +146,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 // there is none: other servers refuse what is signed with a key that they haven't heard of.
 func signingKey(keys []signing.Key, now time.Time) signing.Key {
 	for _, k := range slices.Backward(keys) {
-		if now.Sub(k.CreatedAt) > workspace.PurgeReach {
+		if now.Sub(k.CreatedAt) > workspace.ChangeReach {
 			return k
 		}
 	}

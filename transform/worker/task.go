@@ -17,7 +17,7 @@ type task struct {
 	Marks    []int // bytes of each mark's image, as the files come
 }
 
-// A taskWriter makes the payloads of tasks, for one worker. They are gob, a third of
+// A taskWriter makes the payloads of tasks, for one worker. They are gob, a seventh of
 // JSON's work at every job: what the types are is told once, in the setup. Workers,
 // which aren't trusted, write none.
 type taskWriter struct {

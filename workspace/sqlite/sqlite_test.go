@@ -207,6 +207,18 @@ func exec1(t *testing.T, path, statement string) (value string) {
 	return value
 }
 
+// toVersion2 takes a database back to that version.
+func toVersion2(t *testing.T, path string) {
+	t.Helper()
+	for _, statement := range []string{
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
+		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
+		`PRAGMA user_version = 2`,
+	} {
+		exec1(t, path, statement)
+	}
+}
+
 // The first version kept a workspace's JSON as it is, and no secrets.
 func TestOpenMigratesTheFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
@@ -219,11 +231,9 @@ func TestOpenMigratesTheFirst(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{ // back to version 1
-		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
-		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
-		`DROP TABLE secret_key`, `UPDATE workspaces SET json = json -> 'workspace'`,
-		`PRAGMA user_version = 1`,
+	toVersion2(t, path)
+	for _, statement := range []string{ // and to 1
+		`DROP TABLE secret_key`, `UPDATE workspaces SET json = json -> 'workspace'`, `PRAGMA user_version = 1`,
 	} {
 		exec1(t, path, statement)
 	}
@@ -252,13 +262,7 @@ func TestOpenMigrates(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{ // back to version 2
-		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
-		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
-		`PRAGMA user_version = 2`,
-	} {
-		exec1(t, path, statement)
-	}
+	toVersion2(t, path)
 	s = open(t, path)
 	defer s.Close()
 	got, err := s.Get(t.Context(), "acme")
