@@ -28,6 +28,9 @@ var mayImport = map[string][]string{
 	"limit":     {},
 	"purgehook": {},
 
+	// The table of errors knows those of the packages that it maps.
+	"fault": {"transform", "origin", "signing", "workspace", "apikey"},
+
 	"workspace": {"transform", "origin", "signing"},
 	"apikey":    {"workspace"},
 	"usage":     {"workspace"},
@@ -50,8 +53,8 @@ var mayImport = map[string][]string{
 	"internal/dynamodblocal": {},
 
 	// The server imports parents, never an adapter.
-	"server":     {"transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server/api": {"workspace", "signing", "apikey", "limit", "usage", "server"},
+	"server":     {"fault", "transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server/api": {"fault", "workspace", "signing", "apikey", "limit", "usage", "server"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

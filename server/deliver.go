@@ -360,12 +360,11 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 		return nil, err
 	}
 	e := asError(err)
-	switch e.Code {
-	case "NOT_FOUND", "UNSUPPORTED_FORMAT", "IMAGE_CORRUPT", "IMAGE_TOO_LARGE":
-		now := s.now()
-		return &cache.Entry{Code: string(e.Code), Message: e.Message, StoredAt: now, ExpiresAt: now.Add(errorTTL)}, nil
+	if !e.Code.Kind().Remembered {
+		return nil, err
 	}
-	return nil, err
+	now := s.now()
+	return &cache.Entry{Code: string(e.Code), Message: e.Message, StoredAt: now, ExpiresAt: now.Add(errorTTL)}, nil
 }
 
 // readOriginal fetches an original and judges its header before any decoder sees it.

@@ -115,7 +115,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				}
 				s.log.Error("panic", "request_id", res.log.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if res.status == 0 {
-					res.fail(fail("INTERNAL_ERROR", "something went wrong on our side; the request_id finds it in the log"))
+					res.fail(fail("INTERNAL_ERROR", "something went wrong on our side: the request_id finds it in the server's log"))
 				}
 			}
 			took := time.Since(start)

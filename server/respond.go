@@ -74,7 +74,7 @@ func send(w *response, r *http.Request, status int, e *cache.Entry) {
 // be had either, it returns err.
 func (s *Server) standIn(w *response, r *http.Request, a ask, err error) error {
 	e := asError(err)
-	if a.fallback == nil || !e.Code.aboutOriginal() {
+	if a.fallback == nil || !e.Code.Kind().Original {
 		return err
 	}
 	told := w.Header()["Cache-Status"]
@@ -92,7 +92,7 @@ func (s *Server) standIn(w *response, r *http.Request, a ask, err error) error {
 	w.noteError(e)
 	shown.describe(w.Header(), entry)
 	w.Header().Add("Cache-Tag", shown.cacheTags())
-	w.Header().Set("Cache-Control", e.cacheControl())
+	w.Header().Set("Cache-Control", e.CacheControl())
 	send(w, r, e.Status(), entry)
 	return nil
 }

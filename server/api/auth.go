@@ -121,7 +121,7 @@ func allow(who apikey.Principal, need []map[string][]string, namespace string) e
 
 // orClosed is err, or what to do about it where there is no root key yet.
 func (a *api) orClosed(err error) error {
-	if !a.auth.HasRoot() && refusalOf(err).status == errClosed.status {
+	if !a.auth.HasRoot() && faultOf(err).Code == errClosed.Code {
 		return errClosed
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -67,12 +68,10 @@ func (a *api) domainRoutes() {
 }
 
 var (
-	errNoDomain = &refusal{http.StatusNotFound, "NOT_FOUND",
-		"The workspace doesn't claim this domain: add it to the workspace's domains first.", nil}
+	errNoDomain    = notFound("The workspace doesn't claim this domain: add it to the workspace's domains first.")
 	errDomainTaken = conflict("The domain is not verified: it has been verified for another workspace since this one claimed it, and is that one's until it gives it up. " +
 		"Take it out of this workspace's domains.")
-	errDNS = &refusal{http.StatusServiceUnavailable, "OVERLOADED",
-		"DNS could not be asked for the record. Try again in a minute.", http.Header{"Retry-After": {"60"}}}
+	errDNS = &fault.Error{Code: fault.Overloaded, Message: "DNS could not be asked for the record. Try again in a minute.", RetryAfter: 60}
 )
 
 func (a *api) listDomains(ctx context.Context, in *namespaceInput) (*domainsOutput, error) {

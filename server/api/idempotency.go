@@ -88,9 +88,9 @@ func (a *api) replay(ctx huma.Context, prior *workspace.Answer, fingerprint stri
 		a.fail(ctx, conflict("The "+idempotencyKey+" was sent with another request before: use a new one for each request."))
 		return
 	case !prior.Done:
-		r := conflict("The first request with this " + idempotencyKey + " is still being worked on. Try again in a second.")
-		r.header = http.Header{"Retry-After": {"1"}}
-		a.fail(ctx, r)
+		e := conflict("The first request with this " + idempotencyKey + " is still being worked on. Try again in a second.")
+		e.RetryAfter = 1
+		a.fail(ctx, e)
 		return
 	}
 	for name, value := range prior.Header {

@@ -3,13 +3,13 @@ package api
 import (
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
 )
 
@@ -35,9 +35,11 @@ func (a *api) admit(ctx huma.Context, who apikey.Principal) bool {
 	ctx.SetHeader("X-RateLimit-Remaining", strconv.FormatInt(d.Remaining, 10))
 	ctx.SetHeader("X-RateLimit-Reset", seconds)
 	if !d.OK {
-		a.fail(ctx, &refusal{http.StatusTooManyRequests, "RATE_LIMITED",
-			fmt.Sprintf("This API key may send %d requests a minute. Try again in %s seconds.", requestsPerMinute, seconds),
-			http.Header{"Retry-After": {seconds}}})
+		a.fail(ctx, &fault.Error{
+			Code:       fault.RateLimited,
+			Message:    fmt.Sprintf("This API key may send %d requests a minute. Try again in %s seconds.", requestsPerMinute, seconds),
+			RetryAfter: wholeSeconds(d.Reset),
+		})
 	}
 	return d.OK
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -56,16 +57,20 @@ func describe(version string) *huma.OpenAPI {
 func schemas() huma.Registry {
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
-	registry.Schema(reflect.TypeFor[errorEnvelope](), true, "")
+	registry.Schema(reflect.TypeFor[fault.ErrorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
 	registry.Schema(reflect.TypeFor[NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[PurgeRequest](), true, "")
 	// huma describes its own error type beside every operation, though none answers it.
-	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[errorEnvelope]())
+	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[fault.ErrorEnvelope]())
 
 	all := registry.Map()
 	for name, fields := range notes {
 		annotate(name, all[name], fields)
+	}
+	for _, k := range fault.All() {
+		code := all["ErrorDetail"].Properties["code"]
+		code.Enum = append(code.Enum, string(k.Code))
 	}
 	// Nested objects are described once, for requests and answers: required is
 	// what a request can't leave out.

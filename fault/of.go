@@ -1,0 +1,86 @@
+package fault
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+const wrongKey = "The API key is not valid. Check the key after `Bearer` in the Authorization header."
+
+// sentinels gives each error of the other packages its code. The first row that matches
+// counts. An empty message is that of the error itself, which its package made to be shown.
+var sentinels = []struct {
+	err     error
+	code    Code
+	message string
+}{
+	// A mark's trouble comes before what is wrong with its image.
+	{transform.ErrMark, MarkUnavailable, ""},
+
+	{workspace.ErrNotFound, WorkspaceNotFound, "There is no workspace under this namespace."},
+	// What a store says of its trouble may name hosts and paths.
+	{workspace.ErrUnavailable, Overloaded, "the settings of this workspace can't be read right now: try again in a few seconds"},
+	{workspace.ErrExists, Conflict, "The namespace is taken: choose another, or change the workspace that has it with PUT or PATCH."},
+	{workspace.ErrDomainTaken, Conflict, "A host in domains has been verified for another workspace: leave it out, or remove it there first."},
+	{workspace.ErrConflict, Conflict, "The workspace has changed since it was read: GET it again, make the change on what it is now, and send it with that revision."},
+	{workspace.ErrKeyNotFound, NotFound, "The workspace has no API key under this id."},
+
+	{apikey.ErrMalformed, Unauthorized, wrongKey},
+	{apikey.ErrChecksum, Unauthorized, wrongKey},
+	{apikey.ErrUnknown, Unauthorized, wrongKey},
+	{apikey.ErrExpired, Unauthorized, "This API key has expired. Make another with POST …/api-keys."},
+	{apikey.ErrRevoked, Unauthorized, "This API key has been revoked. Make another with POST …/api-keys."},
+
+	{signing.ErrRequired, SignatureRequired, ""},
+	{signing.ErrInvalid, SignatureInvalid, ""},
+	{signing.ErrExpired, SignatureExpired, ""},
+
+	{origin.ErrNotFound, NotFound, ""},
+	{origin.ErrTooLarge, OriginalTooLarge, ""},
+	{origin.ErrTimeout, OriginTimeout, ""},
+	{origin.ErrAddress, AddressNotAllowed, ""},
+	{origin.ErrNotAllowed, SourceNotAllowed, ""},
+	{origin.ErrInvalidURL, InvalidSource, ""},
+	{origin.ErrInvalidPath, InvalidPath, ""},
+	{origin.ErrUnavailable, OriginError, ""},
+
+	{transform.ErrOverloaded, Overloaded, ""},
+	{transform.ErrTimeout, TransformTimeout, ""},
+	{transform.ErrFailed, WorkerFailed, ""},
+	{transform.ErrUnsupported, UnsupportedFormat, ""},
+	{transform.ErrTooLarge, ImageTooLarge, ""},
+	{transform.ErrCorrupt, ImageCorrupt, ""},
+	{transform.ErrOutputTooLarge, InvalidOption, ""},
+
+	{context.DeadlineExceeded, TransformTimeout, "making this variant took too long: ask for a smaller one, or use a smaller original"},
+}
+
+// Of returns what a client is told about err, which is not nil. An error that no row
+// knows is an Internal one, whose text stays in the log.
+func Of(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*transform.OptionError](err); ok {
+		return &Error{Code: InvalidOption, Message: e.Error(), Cause: err}
+	}
+	if e, ok := errors.AsType[*transform.QueryError](err); ok {
+		return &Error{Code: InvalidOption, Message: e.Error(), Cause: err}
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			e := &Error{Code: s.code, Message: s.message, Cause: err}
+			if e.Message == "" {
+				e.Message = err.Error()
+			}
+			return e
+		}
+	}
+	return &Error{Code: Internal, Message: "something went wrong on our side: the request_id finds it in the server's log", Cause: err}
+}
