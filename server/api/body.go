@@ -40,15 +40,24 @@ func readBody(ctx huma.Context) ([]byte, error) {
 		return nil, err
 	}
 	r, w := humago.Unwrap(ctx)
+	data, err := readAll(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, errBodyMissing
+	}
+	return data, nil
+}
+
+// readAll returns the body of a request, empty or not.
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, errBodyTooLarge
 	}
 	if err != nil {
 		return nil, errBodyBroken
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, errBodyMissing
 	}
 	return data, nil
 }

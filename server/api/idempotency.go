@@ -42,9 +42,9 @@ func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 		a.fail(ctx, invalid(fmt.Sprintf("%s: must be one value of 1 to %d printable ASCII characters, such as a UUID.", idempotencyKey, maxIdempotency)))
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody+1))
+	body, err := readAll(w, r)
 	if err != nil {
-		a.fail(ctx, errBodyTooLarge)
+		a.fail(ctx, err)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))

@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +58,46 @@ func TestIdempotency(t *testing.T) {
 		t.Errorf("a refusal again: %s", again.body)
 	}
 	s.do(t, "POST", "/v1/workspaces", `{"name":"`+strings.Repeat("x", 1<<20)+`"}`, "Idempotency-Key", "large").wantError(t, 400, "VALIDATION_ERROR")
+}
+
+// TestBrokenBodies sends bodies that end before their length and ones that are too long,
+// with and without a key: each is told what was wrong.
+func TestBrokenBodies(t *testing.T) {
+	s := start(t, nil)
+	for _, key := range []string{"", "Idempotency-Key: one\r\n"} {
+		for body, want := range map[string]string{
+			"Content-Length: 100\r\n\r\n{":                                   "could not be read to its end",
+			"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"na\r\nnot a length":   "could not be read to its end",
+			"Content-Length: 1048577\r\n\r\n" + strings.Repeat(" ", 1<<20+1): "larger than 1 MiB",
+			"Content-Length: 1048576\r\n\r\n" + strings.Repeat(" ", 1<<20):   "is empty",
+		} {
+			c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				_, _ = io.WriteString(c, "POST /v1/workspaces HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+rootKey+"\r\n"+key+body)
+				if strings.HasSuffix(body, "{") {
+					_ = c.(*net.TCPConn).CloseWrite() // elsewhere the server would stop working for a client that is gone
+				}
+			}()
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			message := answer{res.StatusCode, res.Header, string(data)}.wantError(t, 400, "VALIDATION_ERROR")
+			if !strings.Contains(message, want) {
+				t.Errorf("%q %.60q: %s", key, body, message)
+			}
+		}
+	}
 }
 
 // failing is a store whose keys can't be written for a while.
