@@ -127,6 +127,9 @@ func parseObject(source, escaped string) (target, error) {
 
 // checkObject refuses what can't be a source key and a path behind it.
 func checkObject(source, path string) error {
+	if source == "" && path != "" {
+		return fail("INVALID_SOURCE", "an image is named SOURCE/PATH: leave out the first slash")
+	}
 	if !workspace.ValidSourceKey(source) {
 		return fail("INVALID_SOURCE", "an image is named SOURCE/PATH, where SOURCE is lower-case letters, digits, - and _")
 	}

@@ -118,6 +118,9 @@ func (a *api) purgesOf(ctx context.Context, w *workspace.Workspace, req PurgeReq
 	case req.All:
 		p = workspace.Purge{Kind: workspace.PurgeAll}
 	case req.Mark != "":
+		if err := firstSlash("mark", req.Mark); err != nil {
+			return nil, nil, err
+		}
 		if !slices.ContainsFunc(w.Marks, func(m workspace.Mark) bool { return m.Name == req.Mark }) {
 			return nil, nil, invalid(fmt.Sprintf("mark: the workspace has no mark %q.", req.Mark))
 		}
@@ -133,6 +136,11 @@ func (a *api) purgesOf(ctx context.Context, w *workspace.Workspace, req PurgeReq
 
 // purgeIn is the purge of a source, or of a part of one.
 func (a *api) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.Purge, error) {
+	for _, given := range []struct{ member, value string }{{"path", req.Path}, {"prefix", req.Prefix}, {"source", req.Source}} {
+		if err := firstSlash(given.member, given.value); err != nil {
+			return workspace.Purge{}, err
+		}
+	}
 	member, p := "source", workspace.Purge{Kind: workspace.PurgeSource, Source: req.Source}
 	if req.Source == "" {
 		member, p.Kind = "path", workspace.PurgePath
@@ -156,6 +164,14 @@ func (a *api) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.Purge
 		return p, invalid(fmt.Sprintf("%s: the workspace has no source %q.", member, p.Source))
 	}
 	return p, nil
+}
+
+// firstSlash refuses a name that is written like the path of a URL.
+func firstSlash(member, name string) error {
+	if !strings.HasPrefix(name, "/") {
+		return nil
+	}
+	return invalid(fmt.Sprintf("%s: leave out the first slash: write %q.", member, strings.TrimLeft(name, "/")))
 }
 
 // maxPurgePath is how many bytes a path or a prefix may have: no longer key is asked

@@ -132,6 +132,9 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(target, "/"+w.Namespace+"//") {
+		return nil, invalid("url: names no source: leave out the first slash before it.")
+	}
 	expires := a.now().Add(time.Duration(req.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
 	signed, err := signingKey(w.SigningKeys, a.now()).Secret.SignUntil(target, expires)
 	if err != nil {
@@ -160,7 +163,7 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 	if !strings.HasPrefix(raw, "/") {
 		scheme, rest, ok := strings.Cut(raw, "://")
 		if !ok || scheme != "http" && scheme != "https" {
-			return "", "", invalid("url: must begin with https://, http:// or /.")
+			return "", "", invalid(fmt.Sprintf("url: must begin with https://, http:// or /%s/.", w.Namespace))
 		}
 		end := strings.IndexAny(rest, "/?#")
 		if end < 0 {
@@ -178,7 +181,11 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 	target = dropped(prefix, w, a.baseDomain) + target
 	own := "/" + w.Namespace
 	if !strings.HasPrefix(target, own+"/") && !strings.HasPrefix(target, own+"?") {
-		return "", "", invalid("url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's.")
+		message := "url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's."
+		if source, _, _ := strings.Cut(target[1:], "/"); slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == source }) || slices.Contains(a.dirSources(w.Namespace), source) {
+			message += " Put " + own + " before /" + source + "."
+		}
+		return "", "", invalid(message)
 	}
 	return prefix, target, nil
 }

@@ -114,6 +114,21 @@ func TestSigningKeys(t *testing.T) {
 		}
 	}
 
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}]}`).want(t, 200)
+	for url, want := range map[string]string{
+		"/photos/cat.jpg":                              "its path begins with /acme/, or its host is the workspace's. Put /acme before /photos.",
+		"https://img.example.com/photos/cat.jpg":       "Put /acme before /photos.",
+		"/nobody/cat.jpg":                              "or its host is the workspace's.",
+		"photos/cat.jpg":                               "must begin with https://, http:// or /acme/.",
+		"/acme//photos/cat.jpg":                        "leave out the first slash before it",
+		"https://acme.img.example.com//photos/cat.jpg": "leave out the first slash before it",
+	} {
+		message := s.do(t, "POST", "/v1/workspaces/acme/sign", fmt.Sprintf(`{"url":%q}`, url)).wantError(t, 400, "VALIDATION_ERROR")
+		if !strings.HasSuffix(strings.TrimSuffix(message, "."), strings.TrimSuffix(want, ".")) {
+			t.Errorf("%s: %s", url, message)
+		}
+	}
+
 	// Revoked: what the key signed is refused.
 	got := decode[signed](t, s.do(t, "POST", "/v1/workspaces/acme/sign", `{"url":"/acme/a.jpg"}`), 200)
 	if a := s.do(t, "DELETE", keys+"/"+made[len(made)-1].ID, ""); a.status != http.StatusNoContent {
