@@ -121,6 +121,15 @@ func (p Pattern) String() string {
 	return s + URL{Host: p.host, Port: p.port}.authority() + p.path
 }
 
+// Below is the host whose subdomains the pattern allows, such as "example.com" of
+// *.example.com; empty for any other pattern.
+func (p Pattern) Below() string {
+	if !p.sub {
+		return ""
+	}
+	return p.host
+}
+
 // Match reports whether the pattern allows u.
 func (p Pattern) Match(u URL) bool {
 	if p.scheme != "" && p.scheme != u.Scheme {

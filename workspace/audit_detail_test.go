@@ -30,11 +30,11 @@ func TestAuditDetail(t *testing.T) {
 		{"an element less", func(w *workspace.Workspace) { w.Presets = w.Presets[1:] },
 			`{"presets":[{"name":"one","options":"w=1"}]}`, `{"presets":[]}`},
 		{"a secret", func(w *workspace.Workspace) { w.Sources[1].SecretAccessKey = "hunter4" },
-			`{"sources":[{"bucket":"b","key":"b","kind":"s3","private":false,"secret_access_key":"***"}]}`,
-			`{"sources":[{"bucket":"b","key":"b","kind":"s3","private":false,"secret_access_key":"***","secrets_changed":true}]}`},
+			`{"sources":[{"bucket":"b","key":"b","kind":"s3","private":false,"revalidate":0,"secret_access_key":"***","ttl":0}]}`,
+			`{"sources":[{"bucket":"b","key":"b","kind":"s3","private":false,"revalidate":0,"secret_access_key":"***","secrets_changed":true,"ttl":0}]}`},
 		{"a header", func(w *workspace.Workspace) { w.Sources[0].Headers["X-Token"], w.Sources[0].Private = "hunter5", true },
-			`{"sources":[{"headers":{"X-Token":"***"},"key":"a","kind":"http","private":false,"url":"https://a.test/"}]}`,
-			`{"sources":[{"headers":{"X-Token":"***"},"key":"a","kind":"http","private":true,"url":"https://a.test/"}]}`},
+			`{"sources":[{"headers":{"X-Token":"***"},"key":"a","kind":"http","private":false,"revalidate":0,"ttl":0,"url":"https://a.test/"}]}`,
+			`{"sources":[{"headers":{"X-Token":"***"},"key":"a","kind":"http","private":true,"revalidate":0,"ttl":0,"url":"https://a.test/"}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := base.Clone()

@@ -116,7 +116,7 @@ func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return nil, err
 	}
-	w, err := Decode(in.Workspace)
+	w, err := decodeStored(in.Workspace)
 	if err != nil {
 		return nil, err
 	}

@@ -29,15 +29,27 @@ func New(namespace string) *Workspace {
 // Decode reads the JSON of one workspace. Fields that are left out have the
 // defaults of [New]; an empty list is empty, so "allowed_sources":[] allows
 // nothing. Unknown fields, names in another case, duplicate keys, nulls, wrong
-// types and trailing data are a *[ValidationError] that names the paths. URLs and
-// host names come out in their canonical form. Decode judges form only:
-// [Workspace.Validate] judges the rest.
+// types, lists and maps that are too long, and trailing data are a *[ValidationError]
+// that names the paths. In id, created_at and updated_at, which the server makes,
+// nothing is wrong, and what is no such value leaves them empty. URLs and host names
+// come out in their canonical form. Decode judges form only: [Workspace.Validate]
+// judges the rest.
 func Decode(data []byte) (*Workspace, error) {
 	t, err := parseJSON(data)
 	if err != nil {
 		return nil, err
 	}
 	return decodeTree(t, "")
+}
+
+// decodeStored is Decode of what a store was given before. Bounds that were higher
+// then don't make it unreadable.
+func decodeStored(data []byte) (*Workspace, error) {
+	t, err := parseJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	return filler{stored: true}.workspace(t, "")
 }
 
 // DecodeInto reads one JSON object into the struct that into points to, as strictly as
@@ -52,9 +64,10 @@ func DecodeInto(data []byte, into any) error {
 	return f.err()
 }
 
-func decodeTree(t tree, path string) (*Workspace, error) {
+func decodeTree(t tree, path string) (*Workspace, error) { return filler{}.workspace(t, path) }
+
+func (f filler) workspace(t tree, path string) (*Workspace, error) {
 	w := New("")
-	var f filler
 	f.fill(reflect.ValueOf(w).Elem(), t, path)
 	if err := f.err(); err != nil {
 		return nil, err

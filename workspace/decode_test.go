@@ -3,9 +3,11 @@ package workspace_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tintype/tintype/workspace"
@@ -73,7 +75,7 @@ func TestDefaults(t *testing.T) {
 	}
 	const want = `{"namespace":"acme","name":"","allowed_origins":["*"],"allowed_sources":["*"],"https_only":false,` +
 		`"require_signature":false,"presets_only":false,"dialect":"native","allow_svg":false,"allow_tiff":false,"domains":[],` +
-		`"sources":[],"marks":[],"presets":[],"limits":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_month":0},` +
+		`"sources":[],"marks":[],"presets":[],"limits":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_day":0,"transforms_per_month":0},` +
 		`"id":"","revision":0,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"}`
 	if got := string(marshal(t, w)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -139,8 +141,8 @@ func TestDecodeErrors(t *testing.T) {
 		{`{"sources":[{"ttl":99999999999999999999}]}`, "sources[0].ttl", "must be a whole number"},
 		{`{"marks":[{"opacity":"1"}]}`, "marks[0].opacity", "must be a number, not a string"},
 		{`{"marks":[{"opacity":1e999}]}`, "marks[0].opacity", "too large"},
-		{`{"created_at":"yesterday"}`, "created_at", "must be a time"},
-		{`{"created_at":"0000-01-01T00:00:00+01:00"}`, "created_at", "must be a time"},
+		{`{"revision":"7"}`, "revision", "must be a whole number"},
+		{`{"revision":null}`, "revision", "must not be null"},
 		{strings.Repeat(`{"a":`, 40) + `1` + strings.Repeat(`}`, 40), "a" + strings.Repeat(".a", 32), "nested too deeply"},
 	} {
 		w, err := workspace.Decode([]byte(test.data))
@@ -152,6 +154,95 @@ func TestDecodeErrors(t *testing.T) {
 	_, err := workspace.Decode([]byte(`{"name":1,"nome":2,"sources":[{"ttl":"x"}]}`))
 	if invalid, ok := errors.AsType[*workspace.ValidationError](err); !ok || len(invalid.Problems) != 3 {
 		t.Errorf("not all problems at once: %v", err)
+	}
+}
+
+// What the server makes is ignored in what clients send, whatever it is.
+func TestServerMadeFieldsAreIgnored(t *testing.T) {
+	for _, value := range []string{`"yesterday"`, `"0000-01-01T00:00:00+01:00"`, `""`, `5`, `true`, `null`, `[1]`, `{"a":{"b":null}}`} {
+		for _, field := range []string{"id", "created_at", "updated_at"} {
+			data := fmt.Sprintf(`{"namespace":"acme","name":"Acme",%q:%s}`, field, value)
+			w, err := workspace.Decode([]byte(data))
+			if err != nil || w.Name != "Acme" || !w.CreatedAt.IsZero() || !w.UpdatedAt.IsZero() {
+				t.Errorf("Decode of %s: %+v, %v", data, w, err)
+			}
+			if all, err := workspace.DecodeAll(strings.NewReader(data), "w.yaml"); err != nil || all[0].Name != "Acme" {
+				t.Errorf("DecodeAll of %s: %v", data, err)
+			}
+			before := workspacetest.Full("acme")
+			before.CreatedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			w, err = workspace.MergePatch(before, []byte(data))
+			if err != nil || w.Name != "Acme" || w.ID != before.ID || !w.CreatedAt.Equal(before.CreatedAt) || !w.UpdatedAt.Equal(before.UpdatedAt) {
+				t.Errorf("MergePatch of %s: %+v, %v", data, w, err)
+			}
+		}
+	}
+	// Elsewhere such names are as unknown as any other.
+	_, err := workspace.Decode([]byte(`{"sources":[{"id":"x"}]}`))
+	wantProblem(t, "a source's id", err, "sources[0].id", "unknown field")
+}
+
+// tooLong are documents whose every list or map has more elements than it may, each of
+// them wrong, and the path of that list.
+var tooLong = map[string]string{
+	`{"allowed_origins":[%s]}`:                "allowed_origins",
+	`{"allowed_sources":[%s]}`:                "allowed_sources",
+	`{"domains":[%s]}`:                        "domains",
+	`{"sources":[%s]}`:                        "sources",
+	`{"marks":[%s]}`:                          "marks",
+	`{"presets":[%s]}`:                        "presets",
+	`{"sources":[{"headers":{%s}}]}`:          "sources[0].headers",
+	`{"sources":[{"public_urls":[%s]}]}`:      "sources[0].public_urls",
+	`{"marks":[{"auto_apply_sources":[%s]}]}`: "marks[0].auto_apply_sources",
+}
+
+// Lists and maps are counted before anything is made of their elements: a document of
+// 20,000 costs little more than reading its JSON, and is refused for its count alone.
+func TestCountsComeFirst(t *testing.T) {
+	for document, path := range tooLong {
+		document := fmt.Sprintf(document, repeated(strings.Contains(document, "headers"), 20_000))
+		before := workspacetest.Full("acme")
+		_, err := workspace.MergePatch(before, []byte(document))
+		invalid, ok := errors.AsType[*workspace.ValidationError](err)
+		if !ok || len(invalid.Problems) != 1 || invalid.Problems[0].Path != path || !strings.Contains(invalid.Problems[0].Message, "has 20000 elements; at most") {
+			t.Errorf("%s: %.300v", path, err)
+			continue
+		}
+		parse := testing.AllocsPerRun(1, func() { _ = workspace.ParseJSON([]byte(document)) })
+		patch := testing.AllocsPerRun(1, func() { _, _ = workspace.MergePatch(before, []byte(document)) })
+		if patch > parse+1000 {
+			t.Errorf("%s: %v allocations, %v of them for reading the JSON", path, patch, parse)
+		}
+	}
+}
+
+// repeated is n wrong elements of a list, or members of a map.
+func repeated(isMap bool, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		if all[i] = `{"nome":5}`; isMap {
+			all[i] = fmt.Sprintf(`"X %d":5`, i)
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// A document that is wrong in many places is answered with some of them.
+func TestProblemsAreBounded(t *testing.T) {
+	fields := make([]string, 20_000)
+	for i := range fields {
+		fields[i] = fmt.Sprintf(`"unknown%d":1`, i)
+	}
+	_, err := workspace.Decode([]byte("{" + strings.Join(fields, ",") + "}"))
+	invalid, ok := errors.AsType[*workspace.ValidationError](err)
+	if !ok || len(invalid.Problems) != 101 || invalid.Problems[100].String() != "19900 more problems are not listed" {
+		t.Errorf("%.300v", err)
+	}
+	w := workspace.New("acme")
+	w.Presets = []workspace.Preset{{Name: "a", Options: strings.Repeat("a&", 1000)}}
+	invalid, ok = errors.AsType[*workspace.ValidationError](w.Validate())
+	if !ok || len(invalid.Problems) != 101 || invalid.Problems[100].String() != "900 more problems are not listed" {
+		t.Errorf("%.300v", invalid)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
 // asciiName returns a host name in lower case and ASCII (IDNA, RFC 5891), and
@@ -48,6 +49,16 @@ func DomainName(name string) string {
 		return ascii
 	}
 	return name
+}
+
+// registrySuffix reports whether a canonical name is one under which a registry lets
+// anybody have a domain, such as "com" and "co.uk" (the ICANN part of
+// https://publicsuffix.org). Suffixes that a company has listed for its customers, such
+// as "github.io", don't count: an owner may well mean all of them, for instance the
+// preview deployments under one. Nor do names that aren't of the public DNS ("internal").
+func registrySuffix(name string) bool {
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	return icann && suffix == name
 }
 
 // asciiHost is asciiName for hosts that may be addresses too: IPv4 in four

@@ -19,8 +19,8 @@ func (p Problem) String() string {
 	return p.Path + ": " + p.Message
 }
 
-// A ValidationError lists all that is wrong with a workspace, or with the JSON or
-// YAML of one.
+// A ValidationError lists what is wrong with a workspace, or with the JSON or YAML of
+// one: all of it, or the first hundred problems and how many more there are.
 type ValidationError struct {
 	Problems []Problem // at least one
 }
@@ -34,18 +34,37 @@ func (e *ValidationError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// maxProblems bounds how many problems an error lists, so that a document of a
+// megabyte that is wrong all over isn't answered with a hundred megabytes.
+const maxProblems = 100
+
 // problems collects what is wrong.
-type problems []Problem
+type problems struct {
+	list []Problem // the first maxProblems
+	more int       // that aren't listed
+}
 
 func (p *problems) add(path, format string, args ...any) {
-	*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+	if len(p.list) == maxProblems {
+		p.more++
+		return
+	}
+	p.list = append(p.list, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// tooMany reports a list or map of n elements.
+func (p *problems) tooMany(path string, n, most int) {
+	p.add(path, "has %d elements; at most %d are allowed", n, most)
 }
 
 func (p problems) err() error {
-	if len(p) == 0 {
+	switch {
+	case len(p.list) == 0:
 		return nil
+	case p.more > 0:
+		return &ValidationError{Problems: append(p.list, Problem{Message: fmt.Sprintf("%d more problems are not listed", p.more)})}
 	}
-	return &ValidationError{Problems: p}
+	return &ValidationError{Problems: p.list}
 }
 
 // invalid is a ValidationError of one problem.

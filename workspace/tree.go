@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -94,7 +95,8 @@ func jsonTree(dec *json.Decoder, path string, depth int) (tree, error) {
 // filler fills Go values from trees, strictly, and collects what doesn't fit.
 type filler struct {
 	problems
-	nulls bool // a null member of an object outside lists is fine and fills nothing
+	nulls  bool // a null member of an object outside lists is fine and fills nothing
+	stored bool // written by a store, under the bounds of its time
 }
 
 var timeType = reflect.TypeFor[time.Time]()
@@ -159,12 +161,21 @@ func (f *filler) fillStruct(v reflect.Value, t tree, path string) {
 		f.add(path, "must be an object, not %s", kindOf(t))
 		return
 	}
+	names := jsonNames(v.Type())
 	for _, m := range o {
 		at := member(path, m.name)
-		i := slices.IndexFunc(jsonNames(v.Type()), func(name string) bool { return name == m.name })
+		i := slices.Index(names, m.name)
+		if i >= 0 && !f.stored {
+			if most, n := bound(v.Type().Field(i)), elements(m.value); n > most {
+				f.tooMany(at, n, most)
+				continue
+			}
+		}
 		switch {
 		case i < 0:
-			f.add(at, "unknown field; known are %s", strings.Join(jsonNames(v.Type()), ", "))
+			f.add(at, "unknown field; known are %s", strings.Join(names, ", "))
+		case v.Type() == workspaceType && ignored(m.name):
+			f.fillIgnored(v.Field(i), m.value)
 		case m.value == nil && f.nulls:
 		case m.value == nil:
 			f.add(at, "must not be null: leave it out for its default")
@@ -214,6 +225,61 @@ func (f *filler) fillTime(v reflect.Value, t tree, path string) {
 		return
 	}
 	v.Set(reflect.ValueOf(at))
+}
+
+// fillIgnored sets a field of the server's own to what was sent. What doesn't fit is
+// ignored, as what fits is: nothing that a client sends there comes to be stored.
+func (f *filler) fillIgnored(v reflect.Value, t tree) {
+	var own filler
+	into := reflect.New(v.Type()).Elem()
+	if own.fill(into, t, ""); own.err() == nil {
+		v.Set(into)
+	}
+}
+
+var workspaceType = reflect.TypeFor[Workspace]()
+
+// ignored reports whether a field of a workspace means nothing in what clients send.
+func ignored(name string) bool { return serverMade(name) && name != "revision" }
+
+// bound is how many elements the tags of a list or map allow; math.MaxInt where they
+// don't say.
+func bound(f reflect.StructField) int {
+	for _, tag := range []string{"maxItems", "maxProperties"} {
+		if most, err := strconv.Atoi(f.Tag.Get(tag)); err == nil {
+			return most
+		}
+	}
+	return math.MaxInt
+}
+
+// elements is how many elements or members a tree has.
+func elements(t tree) int {
+	switch t := t.(type) {
+	case []tree:
+		return len(t)
+	case object:
+		return len(t)
+	}
+	return 0
+}
+
+// counts reports every list and map in the struct v that has more elements than its
+// field allows.
+func (p *problems) counts(v reflect.Value, path string) {
+	for i, name := range jsonNames(v.Type()) {
+		field, at := v.Field(i), member(path, name)
+		if kind := field.Kind(); kind != reflect.Slice && kind != reflect.Map {
+			continue
+		}
+		if most, n := bound(v.Type().Field(i)), field.Len(); n > most {
+			p.tooMany(at, n, most)
+		} else if field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct {
+			for i := range n {
+				p.counts(field.Index(i), element(at, i))
+			}
+		}
+	}
 }
 
 // jsonNames are the JSON names of a struct's fields, in their order. Fields that

@@ -3,34 +3,26 @@ package workspace
 import (
 	"errors"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/tintype/tintype/origin"
 )
 
-// Bounds of a workspace. They are far above what people need and keep what a
-// request walks through short.
-const (
-	maxName       = 200 // bytes
-	maxPatterns   = 200 // of allowed_origins, and of allowed_sources
-	maxDomains    = 20
-	maxSources    = 100
-	maxPublicURLs = 20
-	maxHeaders    = 20
-	maxMarks      = 100
-	maxPresets    = 500
-)
+const maxName = 200 // bytes
 
 const (
 	namespaceRule = "3 to 63 of a-z, 0-9 and \"-\", neither starting nor ending with \"-\""
 	keyRule       = "1 to 63 of a-z, 0-9, \"_\" and \"-\", starting with a letter or digit"
 )
 
-// Validate reports all that is wrong as a *[ValidationError], each problem with
-// what is allowed. The workspace is as [Decode] makes it, or as New and code do.
+// Validate reports what is wrong as a *[ValidationError], each problem with what is
+// allowed. Where lists or maps are too long it reports these alone, since judging their
+// elements may take long. The workspace is as [Decode] makes it, or as New and code do.
 //
 // operator are the keys of the dir sources that the process adds to this
 // namespace. A workspace can't see them, but its marks and presets may refer to
@@ -50,7 +42,12 @@ type Process struct {
 
 // Validate is w's Validate in this process.
 func (p Process) Validate(w *Workspace) error {
-	v := validator{w: w, operator: p.Dirs, lends: p.LendsCredentials}
+	v := validator{w: w, operator: p.Dirs, lends: p.LendsCredentials, places: sync.OnceValue(w.places)}
+	v.allowed = sync.OnceValues(func() (origin.Allowlist, error) { return origin.ParseAllowlist(w.AllowedSources) })
+	v.counts(reflect.ValueOf(*w), "")
+	if err := v.err(); err != nil {
+		return err
+	}
 	v.namespace()
 	v.name()
 	v.patterns()
@@ -70,6 +67,10 @@ type validator struct {
 	w        *Workspace
 	operator []string // keys of the process's dir sources
 	lends    bool     // buckets may be without credentials
+
+	// Parsed once, for as many URLs of images as there may be.
+	allowed func() (origin.Allowlist, error)
+	places  func() []origin.URL
 }
 
 func (v *validator) namespace() {
@@ -93,23 +94,34 @@ func (v *validator) name() {
 }
 
 func (v *validator) patterns() {
-	v.bounded("allowed_origins", len(v.w.AllowedOrigins), maxPatterns, "patterns")
 	for i, pattern := range v.w.AllowedOrigins {
 		if _, err := ParseOrigins([]string{pattern}); err != nil {
 			v.add(element("allowed_origins", i), "%v", err)
+			continue
+		}
+		if name, ok := strings.CutPrefix(pattern, "*."); ok {
+			v.below(element("allowed_origins", i), pattern, DomainName(name))
 		}
 	}
-	v.bounded("allowed_sources", len(v.w.AllowedSources), maxPatterns, "patterns")
 	for i, pattern := range v.w.AllowedSources {
-		if _, err := origin.ParsePattern(pattern); err != nil {
+		p, err := origin.ParsePattern(pattern)
+		if err != nil {
 			v.add(element("allowed_sources", i), "bad source pattern %q: %v; use *, example.com, *.example.com, "+
 				"optionally with https:// before and a :port and a /path/ after", cut(pattern), err)
+			continue
 		}
+		v.below(element("allowed_sources", i), pattern, p.Below())
+	}
+}
+
+// below refuses a pattern for the subdomains of a registry's suffix.
+func (v *validator) below(path, pattern, host string) {
+	if registrySuffix(host) {
+		v.add(path, "%q allows every domain that anybody registers under %s: name the domain, as in *.example.%[2]s, or allow all with *", cut(pattern), host)
 	}
 }
 
 func (v *validator) domains() {
-	v.bounded("domains", len(v.w.Domains), maxDomains, "domains")
 	for i, domain := range v.w.Domains {
 		path := element("domains", i)
 		name, ok := asciiName(domain)
@@ -121,6 +133,8 @@ func (v *validator) domains() {
 			v.add(path, "%q is not a host name: give one such as img.example.com, without scheme, port and path", cut(domain))
 		case name != domain:
 			v.add(path, "%q must be written %q", cut(domain), name)
+		case registrySuffix(name):
+			v.add(path, "%q is no domain of yours, but what a registry sells domains under: give one such as img.example.%[1]s", name)
 		case slices.Index(v.w.Domains, domain) < i:
 			v.add(path, "%q is there twice", domain)
 		}
@@ -150,13 +164,6 @@ func (v *validator) limits() {
 	}
 }
 
-// bounded reports a list that is too long.
-func (v *validator) bounded(path string, n, most int, what string) {
-	if n > most {
-		v.add(path, "has %d %s; at most %d are allowed", n, what, most)
-	}
-}
-
 // key checks the key or name of an element of a list.
 func (v *validator) key(path, key, what string, first bool) {
 	switch {
@@ -182,7 +189,7 @@ func (v *validator) image(path, image string) {
 			v.add(path, "%v", err)
 			return
 		}
-		allowed, err := origin.ParseAllowlist(v.w.AllowedSources)
+		allowed, err := v.allowed()
 		switch {
 		case v.w.HTTPSOnly && u.Scheme != "https":
 			v.add(path, "must be an https URL, since https_only is set")
@@ -192,7 +199,10 @@ func (v *validator) image(path, image string) {
 		return
 	}
 	key, object, _ := strings.Cut(image, "/")
+	below, _, _ := strings.Cut(object, "/")
 	switch {
+	case key == "" && ValidSourceKey(below):
+		v.add(path, "%q is not allowed: leave out the first slash, as in media/logo.png", cut(image))
 	case !ValidSourceKey(key) || object == "":
 		v.add(path, "%q is not allowed: give source/path, such as media/logo.png, or a URL", cut(image))
 	case !v.hasSource(key):
@@ -207,16 +217,22 @@ func (v *validator) image(path, image string) {
 // withinSource reports whether a URL is one of the workspace's own originals, which
 // need no pattern.
 func (v *validator) withinSource(u origin.URL) bool {
-	for _, s := range v.w.Sources {
+	return slices.ContainsFunc(v.places(), func(place origin.URL) bool {
+		_, within := u.Within(place)
+		return within
+	})
+}
+
+// places are the prefixes of the workspace's own originals, as far as they are any.
+func (w *Workspace) places() (all []origin.URL) {
+	for _, s := range w.Sources {
 		for _, raw := range append([]string{s.URL}, s.PublicURLs...) {
-			if prefix, err := origin.ParsePlace(raw); err == nil {
-				if _, within := u.Within(prefix); within {
-					return true
-				}
+			if place, err := origin.ParsePlace(raw); err == nil {
+				all = append(all, place)
 			}
 		}
 	}
-	return false
+	return all
 }
 
 // reason is an error's text without the prefix that names the kind of error.

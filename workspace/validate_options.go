@@ -52,7 +52,6 @@ func (m *Mark) fields() []markField {
 }
 
 func (v *validator) marks() {
-	v.bounded("marks", len(v.w.Marks), maxMarks, "marks")
 	for i := range v.w.Marks {
 		v.mark(element("marks", i), &v.w.Marks[i], i)
 	}
@@ -102,7 +101,6 @@ var optionNames = func() map[string]string {
 }()
 
 func (v *validator) presets() {
-	v.bounded("presets", len(v.w.Presets), maxPresets, "presets")
 	for i := range v.w.Presets {
 		p := &v.w.Presets[i]
 		path := element("presets", i)
@@ -131,18 +129,23 @@ func (v *validator) presetOptions(path, options string) {
 			v.add(path, "%q is not allowed in a preset: it belongs to one URL", param.Name)
 		case !known:
 			v.add(path, "%q is no option; write options as in a URL, such as \"w=320&h=320&fit=cover\"", cut(param.Name))
-		case name == "mark" && ValidSourceKey(param.Value):
-			if !slices.ContainsFunc(v.w.Marks, func(m Mark) bool { return m.Name == param.Value }) {
-				v.add(path, "mark: there is no mark %q", param.Value)
-			}
 		case name == "default" && strings.Contains(param.Value, "://"):
 			v.add(path, "default: give source/path; a URL is not allowed")
-		case name == "mark", name == "default":
-			v.image(path, param.Value)
 		}
 	}
 	if _, err := transform.Parse(transform.Defaults(), query); err != nil {
 		v.add(path, "%v", err)
+		return // before the images of options that may be there a thousand times
+	}
+	for _, param := range query {
+		switch name := optionNames[param.Name]; {
+		case name == "mark" && ValidSourceKey(param.Value):
+			if !slices.ContainsFunc(v.w.Marks, func(m Mark) bool { return m.Name == param.Value }) {
+				v.add(path, "mark: there is no mark %q", param.Value)
+			}
+		case name == "mark", name == "default" && !strings.Contains(param.Value, "://"):
+			v.image(path, param.Value)
+		}
 	}
 }
 

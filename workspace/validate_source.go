@@ -30,7 +30,6 @@ var kindFields = map[string]struct{ required, optional []string }{
 }
 
 func (v *validator) sources() {
-	v.bounded("sources", len(v.w.Sources), maxSources, "sources")
 	for i := range v.w.Sources {
 		v.source(element("sources", i), &v.w.Sources[i], i)
 	}
@@ -121,7 +120,6 @@ func (v *validator) prefixURL(path, raw string) {
 }
 
 func (v *validator) publicURLs(path string, urls []string) {
-	v.bounded(path, len(urls), maxPublicURLs, "URLs")
 	for i, raw := range urls {
 		v.prefixURL(element(path, i), raw)
 		if slices.Index(urls, raw) < i {
@@ -139,7 +137,6 @@ var ownHeaders = []string{
 }
 
 func (v *validator) headers(path string, headers map[string]string) {
-	v.bounded(path, len(headers), maxHeaders, "headers")
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		at := member(path, name)

@@ -3,6 +3,7 @@ package workspace_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestValidate(t *testing.T) {
 		{func(w *ws) { w.Name = strings.Repeat("ä", 101) }, "name", "202 bytes long; at most 200"},
 		{func(w *ws) { w.Name = "a\nb" }, "name", "control characters"},
 		{func(w *ws) { w.AllowedOrigins = []string{"*", "https://a.example.com/"} }, "allowed_origins[1]", "bad origin pattern"},
-		{func(w *ws) { w.AllowedOrigins = tooMany(201) }, "allowed_origins", "201 patterns; at most 200"},
+		{func(w *ws) { w.AllowedOrigins = tooMany(201) }, "allowed_origins", "201 elements; at most 200"},
 		{func(w *ws) { w.AllowedOrigins = []string{} }, "", ""},
 		{func(w *ws) { w.AllowedSources = []string{"*", "https://*.example.com/a/", "127.0.0.1"} }, "", ""},
 		{func(w *ws) { w.AllowedSources = []string{"a@b.example.com"} }, "allowed_sources[0]", "bad source pattern"},
@@ -124,6 +125,7 @@ func TestValidate(t *testing.T) {
 		{func(w *ws) { w.Marks[0].Image = "other/logo.png" }, "marks[0].image", `no source "other"`},
 		{func(w *ws) { w.Marks[0].Image = "media/../logo.png" }, "marks[0].image", ".."},
 		{func(w *ws) { w.Marks[0].Image = "//evil.net/logo.png" }, "marks[0].image", "give source/path"},
+		{func(w *ws) { w.Marks[0].Image = "/media/logo.png" }, "marks[0].image", "leave out the first slash"},
 		{func(w *ws) { w.Marks[0].Image = "https://127.1@evil.net/" }, "marks[0].image", "user name"},
 		{func(w *ws) { w.Marks[0].Image = "https://logos.example.net/a.png" }, "marks[0].image", "allowed_sources don't allow"},
 		{func(w *ws) { w.Marks[0].Image = "https://cdn.example.com/p/a.png" }, "", ""}, // the source's own
@@ -177,15 +179,122 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateReportsAll(t *testing.T) {
-	w := &workspace.Workspace{Namespace: "v1", Limits: workspace.Limits{RequestsPerMinute: -1}, Sources: make([]workspace.Source, 101),
-		Marks: make([]workspace.Mark, 101), Presets: make([]workspace.Preset, 501)}
+	w := &workspace.Workspace{Namespace: "v1", Limits: workspace.Limits{RequestsPerMinute: -1}, Sources: make([]workspace.Source, 30),
+		Marks: make([]workspace.Mark, 10), Presets: make([]workspace.Preset, 10)}
 	invalid, ok := errors.AsType[*workspace.ValidationError](w.Validate())
 	if !ok {
 		t.Fatal("no ValidationError")
 	}
-	for _, path := range []string{"namespace", "dialect", "limits.requests_per_minute", "sources", "sources[100].kind", "marks",
-		"marks[100].image", "presets", "presets[500].name"} {
-		wantProblem(t, "Validate", invalid, path, "")
+	for _, path := range []string{"namespace", "dialect", "limits.requests_per_minute", "sources[29].kind", "marks[9].image", "presets[9].name"} {
+		if !slices.ContainsFunc(invalid.Problems, func(p workspace.Problem) bool { return p.Path == path }) && len(invalid.Problems) <= 100 {
+			t.Errorf("%s is missing in %v", path, invalid)
+		}
+	}
+}
+
+// What code makes is counted before it is judged, too.
+func TestValidateCountsFirst(t *testing.T) {
+	w := &workspace.Workspace{Namespace: "v1", AllowedOrigins: make([]string, 201), AllowedSources: make([]string, 201), Domains: make([]string, 21),
+		Sources: make([]workspace.Source, 101), Marks: []workspace.Mark{{AutoApplySources: make([]string, 201)}}, Presets: make([]workspace.Preset, 501)}
+	invalid, _ := errors.AsType[*workspace.ValidationError](w.Validate())
+	var got []string
+	for _, p := range invalid.Problems {
+		got = append(got, p.Path)
+	}
+	want := []string{"allowed_origins", "allowed_sources", "domains", "sources", "marks[0].auto_apply_sources", "presets"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// The images of one workspace are found among its own places without reading the URLs
+// of its sources anew for each.
+func TestValidateReadsPlacesOnce(t *testing.T) {
+	w := workspace.New("acme")
+	w.AllowedSources = []string{}
+	for i := range 100 {
+		s := workspace.Source{Key: fmt.Sprintf("s%d", i), Kind: "http", URL: fmt.Sprintf("https://s%d.example.com/", i)}
+		for j := range 20 {
+			s.PublicURLs = append(s.PublicURLs, fmt.Sprintf("https://p%d.s%d.example.com/", j, i))
+		}
+		w.Sources = append(w.Sources, s)
+	}
+	allocs := func(presets int) float64 {
+		w.Presets = nil
+		for i := range presets {
+			w.Presets = append(w.Presets, workspace.Preset{Name: fmt.Sprintf("p%d", i), Options: "mark=https://p19.s99.example.com/logo.png"})
+		}
+		if err := w.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		return testing.AllocsPerRun(3, func() { _ = w.Validate() })
+	}
+	one, many := allocs(1), allocs(101)
+	if each := (many - one) / 100; each > 100 {
+		t.Errorf("%v allocations a preset", each)
+	}
+	// An option that is there twice is refused before its images are looked at.
+	w.Presets = []workspace.Preset{{Name: "twice", Options: strings.Repeat("mark=http://a/b&", 128)}}
+	invalid, ok := errors.AsType[*workspace.ValidationError](w.Validate())
+	if !ok || len(invalid.Problems) != 1 || !strings.Contains(invalid.Error(), "more than once") {
+		t.Errorf("%v", invalid)
+	}
+}
+
+// A pattern for all that registries sell is no allowlist.
+func TestRegistrySuffixes(t *testing.T) {
+	for _, test := range []struct {
+		name    string // as a domain, and below "*."
+		refused bool
+	}{
+		{"com", true},
+		{"co.uk", true},
+		{"uk", true},
+		{"com.au", true},
+		{"foo.ck", true}, // *.ck
+		{"xn--p1ai", true},
+		{"рф", true},
+		{"xn--55qx5d.cn", true},
+		{"公司.cn", true},
+		{"www.ck", false}, // an exception of *.ck
+		{"example.com", false},
+		{"example.co.uk", false},
+		{"github.io", false}, // private suffixes: their customers' pages
+		{"vercel.app", false},
+		{"eu-west-1.elasticbeanstalk.com", false},
+		{"internal", false}, // not of the public DNS
+		{"corp.internal", false},
+	} {
+		w := workspace.New("acme")
+		w.AllowedOrigins = []string{"https://a.example.com", "*." + test.name}
+		if err := w.Validate(); (err != nil) != test.refused {
+			t.Errorf("allowed_origins *.%s: %v", test.name, err)
+		} else if err != nil {
+			wantProblem(t, test.name, err, "allowed_origins[1]", "allows every domain that anybody registers under ")
+		}
+		for _, pattern := range []string{"*.%s", "https://*.%s", "*.%s:8443", "*.%s/public/"} {
+			w = workspace.New("acme")
+			w.AllowedSources = []string{fmt.Sprintf(pattern, test.name)}
+			if err := w.Validate(); (err != nil) != test.refused {
+				t.Errorf("allowed_sources %s: %v", w.AllowedSources[0], err)
+			} else if err != nil {
+				wantProblem(t, test.name, err, "allowed_sources[0]", "allows every domain that anybody registers under ")
+			}
+		}
+		if !strings.Contains(test.name, ".") {
+			continue // no domain anyway
+		}
+		w = workspace.New("acme")
+		w.Domains = []string{workspace.DomainName(test.name)}
+		if err := w.Validate(); (err != nil) != test.refused {
+			t.Errorf("domain %s: %v", test.name, err)
+		}
+	}
+	// By themselves these are hosts like any other.
+	w := workspace.New("acme")
+	w.AllowedOrigins, w.AllowedSources = []string{"com", "https://com", "*", "null"}, []string{"images.com", "https://*", "*"}
+	if err := w.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 

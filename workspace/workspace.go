@@ -14,24 +14,28 @@ import (
 
 // A Workspace is one owner's settings under one namespace. Workspaces that were
 // read from a Store or Cached are shared: clone before changing one.
+//
+// The tags maxItems and maxProperties bound lists and maps. The bounds are far above
+// what people need, and keep short what a request walks through. [Decode] and Validate
+// count before they look at any element, and the OpenAPI document names the bounds.
 type Workspace struct {
 	Namespace        string   `json:"namespace"`
 	Name             string   `json:"name"`
-	AllowedOrigins   []string `json:"allowed_origins"`
-	AllowedSources   []string `json:"allowed_sources"`
+	AllowedOrigins   []string `json:"allowed_origins" maxItems:"200"`
+	AllowedSources   []string `json:"allowed_sources" maxItems:"200"`
 	HTTPSOnly        bool     `json:"https_only"`
 	RequireSignature bool     `json:"require_signature"`
 	PresetsOnly      bool     `json:"presets_only"`
 	Dialect          string   `json:"dialect"`
 	AllowSVG         bool     `json:"allow_svg"`
 	AllowTIFF        bool     `json:"allow_tiff"`
-	Domains          []string `json:"domains"`
-	Sources          []Source `json:"sources"`
-	Marks            []Mark   `json:"marks"`
-	Presets          []Preset `json:"presets"`
+	Domains          []string `json:"domains" maxItems:"20"`
+	Sources          []Source `json:"sources" maxItems:"100"`
+	Marks            []Mark   `json:"marks" maxItems:"100"`
+	Presets          []Preset `json:"presets" maxItems:"500"`
 	Limits           Limits   `json:"limits"`
 
-	// Made by the server; ignored where a client sends them, but for Revision,
+	// Made by the server. Whatever a client sends in them is ignored, but for Revision,
 	// which a PUT must carry.
 	ID        string    `json:"id"`
 	Revision  int64     `json:"revision"` // 1 on creation, one more with every change
@@ -53,9 +57,9 @@ type Source struct {
 	Kind    string `json:"kind"` // http, s3, r2; dir is the operator's and never stored
 	Private bool   `json:"private"`
 
-	URL        string            `json:"url,omitempty"`         // http: prefix, ends in "/"
-	Headers    map[string]string `json:"headers,omitempty"`     // http: sent to the origin; values are secret
-	PublicURLs []string          `json:"public_urls,omitempty"` // further names of the same originals
+	URL        string            `json:"url,omitempty"`                        // http: prefix, ends in "/"
+	Headers    map[string]string `json:"headers,omitempty" maxProperties:"20"` // http: sent to the origin; values are secret
+	PublicURLs []string          `json:"public_urls,omitempty" maxItems:"20"`  // further names of the same originals
 
 	Bucket          string `json:"bucket,omitempty"` // s3, r2
 	Region          string `json:"region,omitempty"` // s3
@@ -65,8 +69,8 @@ type Source struct {
 	AccessKeyID     string `json:"access_key_id,omitempty"`
 	SecretAccessKey string `json:"secret_access_key,omitempty"` // secret
 
-	TTL          int    `json:"ttl,omitempty"`           // seconds a variant is kept; 0 is one year
-	Revalidate   int    `json:"revalidate,omitempty"`    // seconds after which the origin is asked again; 0 is never
+	TTL          int    `json:"ttl"`                     // seconds a variant is kept; 0 is one year
+	Revalidate   int    `json:"revalidate"`              // seconds after which the origin is asked again; 0 is never
 	CacheControl string `json:"cache_control,omitempty"` // what browsers and CDNs are told; empty is the default
 }
 
@@ -81,8 +85,8 @@ type Mark struct {
 	Align            string   `json:"align,omitempty"`
 	Pad              string   `json:"pad,omitempty"`
 	Opacity          *float64 `json:"opacity,omitempty"`
-	Repeat           bool     `json:"repeat,omitempty"`
-	AutoApplySources []string `json:"auto_apply_sources"`
+	Repeat           bool     `json:"repeat"`
+	AutoApplySources []string `json:"auto_apply_sources" maxItems:"200"`
 }
 
 // A Preset is transform options with a name, written as a query string.
@@ -95,6 +99,6 @@ type Preset struct {
 type Limits struct {
 	RequestsPerMinute   int `json:"requests_per_minute"`
 	TransformsPerMinute int `json:"transforms_per_minute"`
-	TransformsPerDay    int `json:"transforms_per_day,omitempty"` // of UTC
-	TransformsPerMonth  int `json:"transforms_per_month"`         // a calendar month of UTC
+	TransformsPerDay    int `json:"transforms_per_day"`   // of UTC
+	TransformsPerMonth  int `json:"transforms_per_month"` // a calendar month of UTC
 }

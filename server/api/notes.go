@@ -32,9 +32,9 @@ var notes = map[string]map[string]note{
 			"Names that Tintype's own paths begin with are reserved.", pattern: namespacePattern},
 		"name": {text: "What people call the workspace.", absent: ""},
 		"allowed_origins": {text: "Web origins whose pages may read images by script (CORS): `*`, `https://app.example.com`, `example.com`, " +
-			"`*.example.com` (subdomains only), `null`. No protection against hot-linking.", absent: []string{"*"}},
+			"`*.example.com` (subdomains only; not of a registry's suffix, such as `*.com` and `*.co.uk`), `null`. No protection against hot-linking.", absent: []string{"*"}},
 		"allowed_sources": {text: "Which full URLs may be given as `src`: `*`, `host`, `*.host`, with an optional `scheme://`, `:port` and " +
-			"`/path/prefix/`. An empty list allows none; the workspace's own sources are always allowed.", absent: []string{"*"}},
+			"`/path/prefix/`. The host below `*.` must not be a registry's suffix, such as `com` or `co.uk`. An empty list allows none; the workspace's own sources are always allowed.", absent: []string{"*"}},
 		"https_only":        {text: "Refuse http in full URLs given as `src`.", absent: false},
 		"require_signature": {text: "Require a signature, or an API key, for the originals of every source.", absent: false},
 		"presets_only":      {text: "Refuse URLs that carry other options than `preset`, `v`, `dl`, `sig` and `exp`.", absent: false},

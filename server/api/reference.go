@@ -152,6 +152,11 @@ func kindOf(s *huma.Schema) string {
 	if s.Minimum != nil && s.Maximum != nil {
 		kind += " " + strconv.FormatFloat(*s.Minimum, 'f', -1, 64) + "–" + strconv.FormatFloat(*s.Maximum, 'f', -1, 64)
 	}
+	for _, most := range []*int{s.MaxItems, s.MaxProperties} {
+		if most != nil {
+			kind += ", at most " + strconv.Itoa(*most)
+		}
+	}
 	if s.Nullable && s.Items == nil {
 		kind += " or null"
 	}

@@ -435,3 +435,79 @@ func TestCursors(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultsAreAnswered looks for every field that the document gives a default in the
+// answer to a request that leaves them all out.
+func TestDefaultsAreAnswered(t *testing.T) {
+	schemas := fetchDocument(t).Components.Schemas
+	a := start(t, nil).do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}],
+		"marks":[{"name":"brand","image":"photos/logo.png"}],"presets":[{"name":"thumb","options":"w=1"}]}`).want(t, 201)
+	var w struct {
+		Sources, Marks, Presets []map[string]any
+		Limits                  map[string]any
+	}
+	var whole map[string]any
+	if err := errors.Join(json.Unmarshal([]byte(a.body), &w), json.Unmarshal([]byte(a.body), &whole)); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for name, object := range map[string]map[string]any{
+		"Workspace": whole, "Source": w.Sources[0], "Mark": w.Marks[0], "Preset": w.Presets[0], "Limits": w.Limits,
+	} {
+		for field, s := range schemas[name].Properties {
+			if s.Default == nil {
+				continue
+			}
+			checked++
+			value, there := object[field]
+			if list, ok := value.([]any); ok && len(list) > 0 && name == "Workspace" {
+				continue // given, so that its elements are answered
+			}
+			if diff := cmp.Diff(s.Default, value); !there || diff != "" {
+				t.Errorf("%s.%s: there %v (-default +answered):\n%s", name, field, there, diff)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%d fields with a default", checked)
+	}
+}
+
+// TestServerMadeFields sends what the server makes as something else.
+func TestServerMadeFields(t *testing.T) {
+	s := start(t, nil)
+	const ours = `"id":5,"created_at":"yesterday","updated_at":{"a":[null]}`
+	first := s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme",`+ours+`}`).want(t, 201).decode(t)
+	if first.ID == "" || first.CreatedAt.IsZero() || first.UpdatedAt.IsZero() {
+		t.Errorf("made: %+v", first)
+	}
+	for _, method := range []string{"PUT", "PATCH"} {
+		before := s.do(t, "GET", "/v1/workspaces/acme", "").want(t, 200).decode(t)
+		after := s.do(t, method, "/v1/workspaces/acme", fmt.Sprintf(`{"namespace":"acme","name":%q,"revision":%d,%s}`, method, before.Revision, ours)).want(t, 200).decode(t)
+		if after.Name != method || after.ID != first.ID || !after.CreatedAt.Equal(first.CreatedAt) || after.UpdatedAt.Before(before.UpdatedAt) {
+			t.Errorf("%s: %+v", method, after)
+		}
+		s.do(t, method, "/v1/workspaces/acme", `{"namespace":"acme","revision":"1"}`).wantError(t, 400, "VALIDATION_ERROR")
+	}
+}
+
+// TestTooManyElements sends lists that are too long in a patch, and as one element more
+// than there may be.
+func TestTooManyElements(t *testing.T) {
+	s := start(t, nil)
+	presets := func(n int) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = fmt.Sprintf(`{"name":"p%d","options":"w=1"}`, i)
+		}
+		return `{"presets":[` + strings.Join(all, ",") + `]}`
+	}
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
+	if m := s.do(t, "PATCH", "/v1/workspaces/acme", presets(20_000)).wantError(t, 400, "VALIDATION_ERROR"); m != "presets: has 20000 elements; at most 500 are allowed." {
+		t.Errorf("20,000 presets: %.300s", m)
+	}
+	s.do(t, "PATCH", "/v1/workspaces/acme", presets(500)).want(t, 200)
+	if m := s.do(t, "PUT", "/v1/workspaces/acme/presets/more", `{"options":"w=1"}`).wantError(t, 400, "VALIDATION_ERROR"); m != "presets: has 501 elements; at most 500 are allowed." {
+		t.Errorf("one more: %.300s", m)
+	}
+}
