@@ -157,7 +157,7 @@ func measureMemory(out io.Writer, binary string) error {
 			return err
 		}
 	}
-	server := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", filepath.Join(dir, "data"), "--dir", "bench/p="+pictures)
+	server := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--drain", "0s", "--data", filepath.Join(dir, "data"), "--dir", "bench/p="+pictures)
 	stdout, err := server.StdoutPipe()
 	if err != nil {
 		return err

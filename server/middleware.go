@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tintype/tintype/apikey"
@@ -20,9 +21,10 @@ import (
 // will say.
 type response struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
-	log    record
+	draining *atomic.Bool // of the server
+	status   int
+	bytes    int64
+	log      record
 }
 
 // A record is the part of a log line that handlers know. It holds no secret: no
@@ -34,6 +36,7 @@ type record struct {
 	original  string
 	options   string
 	cache     string
+	probe     bool             // of health, which is not logged
 	who       apikey.Principal // of a key that was sent, also one that is no longer good
 	cause     error
 	code      Code
@@ -42,19 +45,26 @@ type record struct {
 }
 
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.begin(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *response) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// begin notes the status of an answer whose headers are about to be sent.
+func (w *response) begin(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	if w.draining.Load() {
+		w.Header()["Connection"] = headerClose
+	}
 }
 
 // Unwrap is for http.ResponseController.
@@ -104,7 +114,7 @@ func (w *response) noteOutcome(o cache.Outcome) {
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		res := &response{ResponseWriter: w, log: record{id: requestID(r)}}
+		res := &response{ResponseWriter: w, draining: &s.draining, log: record{id: requestID(r)}}
 		h := w.Header()
 		h["X-Request-Id"] = []string{res.log.id}
 		h["X-Content-Type-Options"] = headerNosniff
@@ -133,7 +143,7 @@ func (s *Server) access(r *http.Request, res *response, took time.Duration) {
 		level = slog.LevelWarn
 	}
 	ctx := r.Context()
-	if !s.log.Enabled(ctx, level) {
+	if res.log.probe || !s.log.Enabled(ctx, level) {
 		return
 	}
 	l := &res.log

@@ -19,6 +19,7 @@ const (
 // Header values that are the same on every image, shared so that a hit makes none.
 var (
 	headerNosniff      = []string{"nosniff"}
+	headerClose        = []string{"close"}
 	headerCSP          = []string{"default-src 'none'; sandbox"}
 	headerCORP         = []string{"cross-origin"}
 	headerAcceptRanges = []string{"bytes"}

@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -83,6 +84,10 @@ type Config struct {
 	Usage    *usage.Recorder    // nil counts nothing
 	AuditLog workspace.AuditLog // where warnings of limits are written; nil is nowhere
 
+	// Ready says what this server still lacks to serve; it is asked by /readyz. A nil
+	// function, and a nil error, are nothing.
+	Ready func() error
+
 	Metrics prometheus.Registerer // nil registers nothing
 	Log     *slog.Logger
 	Now     func() time.Time // nil is time.Now
@@ -119,6 +124,8 @@ type Server struct {
 	usage            *usage.Recorder
 	auditLog         workspace.AuditLog
 	behind           sync.WaitGroup // what is written behind requests
+	ready            func() error
+	draining         atomic.Bool
 	metrics          *metrics
 	log              *slog.Logger
 	now              func() time.Time
@@ -145,7 +152,7 @@ func New(c Config) *Server {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.auth, s.journal = c.Auth, c.Journal
+	s.auth, s.journal, s.ready = c.Auth, c.Journal, c.Ready
 	var err error
 	if s.testStamp, err = testStamp(); err != nil {
 		panic(err) // a picture of our own
@@ -159,11 +166,38 @@ func New(c Config) *Server {
 	return s
 }
 
-// Close waits for work behind requests (stale variants being renewed, marks being
-// looked at again, warnings being written down).
+// Close waits, until ctx ends, for work behind requests (stale variants being renewed,
+// marks being looked at again, warnings being written down).
 func (s *Server) Close(ctx context.Context) error {
-	defer s.behind.Wait() // each for some seconds at most
-	return errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
+	err := errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
+	written := make(chan struct{})
+	go func() {
+		s.behind.Wait()
+		close(written)
+	}()
+	select {
+	case <-written:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	}
+}
+
+// Drain announces the end of this server while it still takes requests: /readyz is 503,
+// so that load balancers choose another server, and every answer closes its connection.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+var errDraining = errors.New("this server is about to stop")
+
+// Ready returns why this server should get no requests now, or nil.
+func (s *Server) Ready() error {
+	if s.draining.Load() {
+		return errDraining
+	}
+	if s.ready != nil {
+		return s.ready()
+	}
+	return nil
 }
 
 // Handler answers everything on the public listener.
@@ -219,7 +253,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case first == "static":
 		assets.serve(res, r, path)
 	case path == "/healthz", path == "/readyz":
-		s.health(res, r)
+		s.health(res, r, path)
 	case first == "v1" && s.api != nil:
 		s.api.ServeHTTP(w, s.withVisitor(r, &res.log))
 	case workspace.ValidNamespace(first):
@@ -229,13 +263,29 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// health answers once the server serves: everything it needs was opened before it
-// was made.
-func (s *Server) health(w *response, r *http.Request) {
+// Health answers /healthz and /readyz on another listener than that of images. Nothing
+// is counted there.
+func (s *Server) Health() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.health(&response{ResponseWriter: w, draining: &s.draining}, r, r.URL.Path)
+	})
+}
+
+// health answers probes. A server that answers /healthz lives; one that answers /readyz
+// with 200 should get requests.
+func (s *Server) health(w *response, r *http.Request, path string) {
+	w.log.probe = true
 	if !readOnly(w, r) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	if path == "/readyz" {
+		if err := s.Ready(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte(err.Error() + "\n"))
+			return
+		}
+	}
 	_, _ = w.Write([]byte("ok\n"))
 }

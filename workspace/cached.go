@@ -26,6 +26,9 @@ type CachedConfig struct {
 	Copies Copies
 	Codec  *Codec
 
+	// Answered says that the store has answered before; see [Cached.Answered].
+	Answered bool
+
 	// OnChange is told by Run what the store's feed says, for who keeps copies of what
 	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
 	// may have changed. It must not wait. Nil is nobody.
@@ -70,6 +73,8 @@ type Cached struct {
 
 	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
 	down  atomic.Bool // the store failed when it was last asked
+
+	answered atomic.Bool
 
 	known *lru.Cache[string, *Workspace] // changed only under mu
 
@@ -116,11 +121,23 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if cfg.Copies != nil {
 		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
 	}
-	return &Cached{
+	c := &Cached{
 		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
+	c.answered.Store(cfg.Answered)
+	return c
+}
+
+// Answered reports whether the store has answered once, or the last known copies have
+// held something: until then there is nothing to serve from.
+func (c *Cached) Answered() bool { return c.answered.Load() }
+
+// up notes that the store answers.
+func (c *Cached) up() {
+	c.down.Store(false)
+	c.answered.Store(true)
 }
 
 // Get returns the workspace under the namespace, shared with others: clone it
@@ -229,14 +246,14 @@ func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Wor
 	current := c.epochs[c.epochOf(namespace)] == epoch
 	switch {
 	case err == nil:
-		c.down.Store(false)
+		c.up()
 		if current {
 			delete(c.stale, namespace)
 			w = c.keep(w)
 		}
 		return w, nil
 	case errors.Is(err, ErrNotFound):
-		c.down.Store(false)
+		c.up()
 		if current {
 			c.drop(namespace)
 			c.unknown.Add(namespace, c.now().Add(unknownFor))
@@ -256,6 +273,7 @@ func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) 
 	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
 		return nil
 	}
+	c.answered.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have, ok := c.known.Peek(namespace); ok { // the store was faster after all

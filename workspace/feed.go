@@ -31,6 +31,9 @@ func (c *Cached) Run(ctx context.Context) {
 	tick := time.NewTicker(c.poll)
 	defer tick.Stop()
 	cursor := string(c.spool.read(ctx, cursorKey))
+	if cursor != "" {
+		c.answered.Store(true) // the copies are of a store that has answered before
+	}
 	c.heard = c.now()
 	for {
 		next := c.follow(ctx, cursor)
@@ -68,9 +71,11 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 			c.lose(false)
 		}
 	case cursor == "":
+		c.answered.Store(true)
 		c.heard = c.now()
 		c.lose(true) // nobody knows what changed before the first cursor
 	default:
+		c.answered.Store(true)
 		c.heard = c.now()
 		c.suspect(changes)
 	}

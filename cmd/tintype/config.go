@@ -21,13 +21,14 @@ import (
 // declared here and nowhere else. Secrets are no flags, since every user of a
 // machine can see those: TINTYPE_ROOT_KEY, or TINTYPE_ROOT_KEY_FILE.
 type serveCmd struct {
-	Listen     string    `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
-	OpsListen  string    `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
-	Data       string    `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
-	Store      storeURL  `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
-	BaseDomain string    `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
-	Dir        []dirSpec `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
-	Apply      string    `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
+	Listen     string        `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
+	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
+	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server goes on taking requests after SIGTERM, while /readyz is 503 and answers close their connections, so that load balancers choose another first (${default})."`
+	Data       string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
+	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
+	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
+	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
+	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
 
 	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
 	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
@@ -83,6 +84,7 @@ func (c *serveCmd) Validate() error {
 		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
+		{"--drain", int64(c.Drain), 0, "a duration from 0s, such as 5s"},
 		{"--fetches", int64(c.Fetches), 1, "a whole number from 1"},
 		{"--fetches-per-workspace", int64(c.FetchesPerWorkspace), 1, "a whole number from 1"},
 		{"--fetches-per-host", int64(c.FetchesPerHost), 1, "a whole number from 1"},

@@ -15,8 +15,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -35,8 +33,9 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// How long a stop waits for requests that are under way.
-const shutdownGrace = 30 * time.Second
+// errNotAnswered is why a server isn't ready that was started while the store was down,
+// and has no copies of it.
+var errNotAnswered = errors.New("the store has not answered yet, and there are no copies of what it holds")
 
 // heapFloor, in bytes, is added to what Go's collector takes to be in use. It is never
 // touched, and so takes no memory; without it, a server with little in its cache
@@ -56,15 +55,16 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		return fmt.Errorf("--data: %w", err)
 	}
 
-	// What is opened here is closed in reverse, after the last request.
-	var closers []func() error
-	defer func() {
-		for i := len(closers) - 1; i >= 0; i-- {
-			err = errors.Join(err, closers[i]())
-		}
-	}()
+	var parts parts
+	defer func() { err = errors.Join(err, parts.end(flushTime)) }()
 
-	store, cached, err := c.openStore(ctx, std.getenv, log, &closers)
+	// Before all that takes time, since an address that is taken is a common mistake.
+	public, ops, err := c.listen(&parts)
+	if err != nil {
+		return err
+	}
+
+	store, cached, err := c.openStore(ctx, std.getenv, log, &parts)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	workspaces := workspace.NewCached(store, cached)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
-	closers = append(closers, func() error { return withGrace(counts.Close) }, func() error { return withGrace(journal.Close) })
+	parts.flush(counts.Close)
+	parts.flush(journal.Close)
 	if c.Apply != "" {
 		err := c.applyFile(ctx, workspaces, log)
 		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
@@ -86,13 +87,13 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	closers = append(closers, closeDirs)
+	parts.close(closeDirs)
 
 	workers, err := c.startWorkers(ctx, log)
 	if err != nil {
 		return err
 	}
-	closers = append(closers, func() error { return withGrace(workers.Close) })
+	parts.flush(workers.Close)
 	memory := cache.NewMemory(int64(c.CacheMemory))
 	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
@@ -100,7 +101,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		if err != nil {
 			return err
 		}
-		closers = append(closers, func() error { return withGrace(disk.Close) })
+		parts.flush(disk.Close)
 		tiers, figures["disk"] = append(tiers, disk), disk
 	}
 	if c.CacheBucket != "" {
@@ -108,7 +109,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		if err != nil {
 			return fmt.Errorf("--cache-bucket: %w", err)
 		}
-		closers = append(closers, func() error { return withGrace(shared.Close) })
+		parts.flush(shared.Close)
 		tiers, figures["bucket"] = append(tiers, shared), shared
 	}
 	limits := origin.DefaultLimits()
@@ -123,14 +124,14 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 
 	hooks, err := c.purgeHooks(std.getenv, fetching, log)
 	for _, hook := range hooks {
-		closers = append(closers, func() error { return withGrace(hook.Close) })
+		parts.flush(hook.Close)
 	}
 	if err != nil {
 		return err
 	}
 	var srv *server.Server
 	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: func(l limit.Limit, used int64) { srv.WarnOfLimit(l, used) }})
-	closers = append(closers, func() error { return withGrace(limiter.Close) })
+	parts.flush(limiter.Close)
 	apiConfig := api.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
 		FindPurge: func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
@@ -167,80 +168,39 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		FetchTimeout:   c.FetchTimeout,
 		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost},
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		Ready: func() error {
+			if workspaces.Answered() {
+				return nil
+			}
+			return errNotAnswered
+		},
 		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
-	closers = append(closers, func() error { return withGrace(srv.Close) })
-
-	background, stopBackground := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { workspaces.Run(background) })
-	wg.Go(func() { counts.Run(background) })
-	wg.Go(func() { limiter.Run(background) })
+	run := []func(context.Context){workspaces.Run, counts.Run, limiter.Run, journal.Run}
 	for _, hook := range hooks {
-		wg.Go(func() { hook.Run(background) })
+		run = append(run, hook.Run)
 	}
-	wg.Go(func() { journal.Run(background) })
-	closers = append(closers, func() error { stopBackground(); wg.Wait(); return nil })
+	parts.run(run...)
 
-	public, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	var servers []*http.Server
-	if c.OpsListen != "off" {
-		ops, err := net.Listen("tcp", c.OpsListen)
-		if err != nil {
-			_ = public.Close()
-			return fmt.Errorf("--ops-listen: %w (another address, or off for none)", err)
-		}
-		servers = append(servers, serveOn(ops, opsHandler(metrics), log))
+	fronts := []front{{flag: "--listen", listener: public, handler: srv.Handler()}}
+	if ops != nil {
+		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
-	servers = append(servers, serveOn(public, srv.Handler(), log))
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion())
 	c.announce(std.stdout, public.Addr())
 	if !auth.HasRoot() {
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
 	}
-
-	<-ctx.Done()
-	log.Info("stopping: finishing what runs")
-	stop, cancel := context.WithTimeout(context.Background(), shutdownGrace)
-	defer cancel()
-	for _, s := range servers {
-		if e := s.Shutdown(stop); e != nil {
-			err = errors.Join(err, fmt.Errorf("requests under way were cut off: %w", e))
-		}
-	}
-	return err
-}
-
-// serveOn serves h on the listener until the server is shut down.
-func serveOn(l net.Listener, h http.Handler, log *slog.Logger) *http.Server {
-	s := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      5 * time.Minute, // a large variant over a slow line
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    server.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	go func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("listener failed", "address", l.Addr().String(), "error", err)
-		}
-	}()
-	return s
+	return serveUntil(ctx, fronts, srv, c.Drain, stopTime-flushTime, log)
 }
 
 // opsHandler is the private listener: for the operator, never for the world.
-func opsHandler(metrics *prometheus.Registry) http.Handler {
+func opsHandler(metrics *prometheus.Registry, srv *server.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	for _, path := range []string{"/healthz", "/readyz"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	}
+	mux.Handle("/healthz", srv.Health())
+	mux.Handle("/readyz", srv.Health())
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
@@ -388,11 +348,4 @@ func newLog(format string, w io.Writer) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, nil))
 	}
 	return slog.New(slog.NewJSONHandler(w, nil))
-}
-
-// withGrace bounds a Close that drains.
-func withGrace(closeFn func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
-	defer cancel()
-	return closeFn(ctx)
 }

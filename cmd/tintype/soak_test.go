@@ -529,7 +529,7 @@ func TestStopUnderLoad(t *testing.T) {
 	for round := range rounds {
 		ops := freeAddress(t)
 		server := &exec.Cmd{
-			Path: self, Args: []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + samples, "--workers", "2"},
+			Path: self, Args: []string{"tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--drain", "0s", "--data", t.TempDir(), "--dir", "demo/samples=" + samples, "--workers", "2"},
 			Env: []string{"HOME=" + t.TempDir()},
 		}
 		var log lockedBuffer

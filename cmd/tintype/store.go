@@ -61,9 +61,9 @@ func (u *storeURL) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is no store; write sqlite, sqlite:PATH, or dynamodb://TABLE?region=REGION", s)
 }
 
-// openStore opens the store, and says how it is to be cached. What is closed at the
-// end is added to closers, in the order of opening.
-func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, closers *[]func() error) (store, workspace.CachedConfig, error) {
+// openStore opens the store, and says how it is to be cached. Parts have it closed at
+// the end.
+func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, parts *parts) (store, workspace.CachedConfig, error) {
 	cached := workspace.CachedConfig{Log: log}
 	if !c.Store.elsewhere() {
 		codec, err := c.codec(getenv)
@@ -74,14 +74,15 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 		if err != nil {
 			return nil, cached, err
 		}
-		*closers = append(*closers, s.Close)
+		parts.close(s.Close)
+		cached.Answered = true
 		return s, cached, nil
 	}
 	s, codec, err := openTable(ctx, c.Store, getenv)
 	if err != nil {
 		return nil, cached, err
 	}
-	*closers = append(*closers, s.Close)
+	parts.close(s.Close)
 	within, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	switch newest, err := s.Check(within); {
@@ -89,7 +90,11 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 		log.Error("the store can't be reached; serving the last known copies", "err", err)
 	case err != nil:
 		return nil, cached, err
-	case !newest:
+	default:
+		cached.Answered = true
+		if newest {
+			break
+		}
 		log.Warn("secrets in the store are encrypted under an older secret key; tintype store rekey writes them anew")
 	}
 	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // another table's copies are of no use here
@@ -97,7 +102,7 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 	if err != nil {
 		return nil, cached, err
 	}
-	*closers = append(*closers, copies.Close)
+	parts.close(copies.Close)
 	cached.Copies, cached.Codec = copies, codec
 	return s, cached, nil
 }

@@ -329,12 +329,29 @@ func TestStoreStopped(t *testing.T) {
 	t.Logf("reads and writes of the API are answered 503 after %v", time.Since(began).Round(time.Millisecond))
 	b.kill()
 	began = time.Now()
+	ready := func(p *serverProcess) int {
+		t.Helper()
+		if status, err := p.image(t.Context(), "/healthz", ""); status != 200 || err != nil {
+			t.Errorf("/healthz: %d, %v", status, err)
+		}
+		status, err := p.image(t.Context(), "/readyz", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
 	b = serveShared(t, dataB, store, args...)
+	until(t, "with copies it is ready", func() bool { return ready(b) == 200 })
 	onItsDomain(b)
 	all(b)
 	t.Logf("a server that was killed serves again after %v", time.Since(began).Round(time.Millisecond))
+	without := serveShared(t, t.TempDir(), store)
+	if status := ready(without); status != 503 {
+		t.Errorf("a server without copies is ready while the store is stopped: %d", status)
+	}
 	<-over
 	local.Resume(t)
+	until(t, "it is ready once the store has answered", func() bool { return ready(without) == 200 })
 
 	until(t, "writes work again", func() bool {
 		status, _, err := a.call(t.Context(), "PATCH", "/workspaces/ws-0", map[string]any{"name": "new", "allowed_origins": []string{"https://app.example"}})
