@@ -21,10 +21,14 @@ const (
 	tagTileHeight      = 323
 	tagTileOffsets     = 324
 	tagTileByteCounts  = 325
+	tagExtraSamples    = 338
+	tagSampleFormat    = 339
 	tagICC             = 34675
 
 	tiffShort = 3
 	tiffLong  = 4
+
+	photometricRGB = 2
 )
 
 const (
@@ -98,7 +102,7 @@ func (h *Header) setTIFF(t tiff, dir tiffDirectory) error {
 	}
 	colours := uint32(1)
 	switch photometric, _ := t.number(dir, tagPhotometric); photometric {
-	case 2, 6, 8: // RGB, YCbCr, CIE L*a*b*
+	case photometricRGB, 6, 8: // YCbCr, CIE L*a*b*
 		colours = 3
 	case 3: // palette
 		h.Bands = 2
@@ -114,6 +118,9 @@ func (h *Header) setTIFF(t tiff, dir tiffDirectory) error {
 			return corrupt("the TIFF has %d bits a channel", bits)
 		}
 		h.Bits = int(bits)
+	}
+	if err := t.checkSamples(dir, h.Bits); err != nil {
+		return err
 	}
 	if c, ok := t.number(dir, tagCompression); ok && !slices.Contains(tiffCompressions, c) {
 		return unsupported("a TIFF compressed by method %d; save it with LZW or Deflate", c)
@@ -139,6 +146,30 @@ func (h *Header) setTIFF(t tiff, dir tiffDirectory) error {
 		return t.checkData(dir, offsets, tagStripByteCounts)
 	}
 	return corrupt("the TIFF holds no pixels")
+}
+
+// checkSamples refuses the numbers that decoders read but nobody can say the colours
+// of: what is black and white among them follows from the program that wrote them.
+func (t tiff) checkSamples(dir tiffDirectory, bits int) error {
+	const unsigned, floating, undefined = 1, 3, 4 // TIFF 6.0 §19
+	const premultiplied = 1                       // §18
+	kind, ok := t.number(dir, tagSampleFormat)
+	if !ok || kind == undefined {
+		kind = unsigned
+	}
+	photometric, _ := t.number(dir, tagPhotometric)
+	extra, _ := t.number(dir, tagExtraSamples)
+	switch {
+	case kind == unsigned && bits <= 16:
+		return nil
+	case kind == floating && bits == 32 && photometric == photometricRGB && extra != premultiplied: // libvips before 8.15 divides by another scale of alpha
+		return nil
+	case kind == unsigned:
+		return unsupported("a TIFF of %d bits a channel; save it with 8 or 16", bits)
+	case kind == floating:
+		return unsupported("a TIFF of floating-point numbers other than RGB of 32 bits without premultiplied alpha; save it with 8 or 16 bits a channel")
+	}
+	return unsupported("a TIFF of signed or complex numbers; save it with 8 or 16 bits a channel, unsigned")
 }
 
 // checkData checks that all strips or tiles lie within the file.

@@ -23,7 +23,15 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 	space := govips.InterpretationSRGB
 	switch f.Interpretation() {
 	case govips.InterpretationSRGB, govips.InterpretationBW, govips.InterpretationCMYK:
-		if f.BandFormat() == govips.BandFormatUchar {
+		switch f.BandFormat() {
+		case govips.BandFormatUchar:
+			return t.dropExtra(f)
+		case govips.BandFormatUshort:
+			// Only CMYK's name is the same for both depths, so that libvips would
+			// convert nothing.
+			if err := f.scale(1.0 / 257); err != nil {
+				return err
+			}
 			return t.dropExtra(f)
 		}
 		space = f.Interpretation()
@@ -34,7 +42,7 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 		if t.profile.fits(f.colours()) {
 			return t.floatsToSRGB(f)
 		}
-		fallthrough
+		return t.lightToSRGB(f)
 	default:
 		// From here on a profile would be for other colours than there are.
 		t.profile = profile{}
@@ -70,6 +78,54 @@ func (t *task) dropExtra(f *frame) error {
 		keep++
 	}
 	if err := f.ExtractBand(0, keep); err != nil {
+		return fault("colour", err)
+	}
+	return nil
+}
+
+// scale multiplies all bands and makes bytes of them.
+func (f *frame) scale(by float64) error {
+	if err := f.Linear1(by, 0.5); err != nil {
+		return fault("colour", err)
+	}
+	if err := f.Cast(govips.BandFormatUchar); err != nil {
+		return fault("colour", err)
+	}
+	return nil
+}
+
+// lightToSRGB converts linear light in floating point. Versions of libvips differ in
+// how they take alpha there, which is 0–1 in files.
+func (t *task) lightToSRGB(f *frame) error {
+	t.profile = profile{}
+	if err := f.RemoveICCProfile(); err != nil {
+		return fault("colour", err)
+	}
+	var alpha *frame
+	if f.HasAlpha() {
+		band, err := f.ExtractBandToImage(3, 1)
+		if err != nil {
+			return fault("colour", err)
+		}
+		alpha = &frame{band}
+		defer alpha.Close()
+		if err := alpha.scale(255); err != nil {
+			return err
+		}
+	}
+	if err := f.ExtractBand(0, 3); err != nil {
+		return fault("colour", err)
+	}
+	if err := f.ToColorSpace(govips.InterpretationSRGB); err != nil {
+		return fault("colour", err)
+	}
+	if err := f.Cast(govips.BandFormatUchar); err != nil {
+		return fault("colour", err)
+	}
+	if alpha == nil {
+		return nil
+	}
+	if err := f.BandJoin(alpha.ImageRef); err != nil {
 		return fault("colour", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -167,6 +168,77 @@ func TestTIFFIn(t *testing.T) {
 	whole := storedTIFF(noise(96, 64), tiffWriter{order: le, photometric: 2, bits: eights(3)}, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B} })
 	if err := failure(t, whole[:len(whole)/2], "w=20", transform.PNG); !errors.Is(err, transform.ErrCorrupt) {
 		t.Errorf("cut: %v", err)
+	}
+}
+
+// A TIFF looks the same in 8 and in 16 bits a channel, and RGB in floating point, which
+// is linear light, as well. Those whose black and white nobody can say are refused.
+func TestTIFFDepths(t *testing.T) {
+	le := binary.LittleEndian
+	drawn := scene(96, 64, true)
+	level := func(v uint8) []byte { return []byte{v} }
+	deep := func(v uint8) []byte { return le.AppendUint16(nil, uint16(v)*257) }
+	light := func(v uint8) []byte {
+		return le.AppendUint32(nil, math.Float32bits(float32(srgbDecode(float64(v)/255))))
+	}
+	over := func(v, alpha uint8) uint8 { return uint8(int(v) * int(alpha) / 255) }
+	type kind struct {
+		name        string
+		photometric uint16
+		extra       []uint16
+		samples     func(c color.NRGBA) []uint8
+	}
+	file := func(k kind, bits, format uint16, put func(uint8) []byte, alpha func(uint8) []byte) []byte {
+		n := len(k.samples(color.NRGBA{}))
+		w := tiffWriter{order: le, photometric: k.photometric, bits: slices.Repeat([]uint16{bits}, n), format: format, extra: k.extra}
+		return storedTIFF(drawn, w, func(c color.NRGBA) (b []byte) {
+			for i, v := range k.samples(c) {
+				if i >= n-len(k.extra) {
+					b = append(b, alpha(v)...)
+				} else {
+					b = append(b, put(v)...)
+				}
+			}
+			return b
+		})
+	}
+	for _, k := range []kind{
+		{"grey", 1, nil, func(c color.NRGBA) []uint8 { return []uint8{c.B} }},
+		{"white is zero", 0, nil, func(c color.NRGBA) []uint8 { return []uint8{c.B} }},
+		{"grey and alpha", 1, []uint16{2}, func(c color.NRGBA) []uint8 { return []uint8{c.B, c.A} }},
+		{"RGB", 2, nil, func(c color.NRGBA) []uint8 { return []uint8{c.R, c.G, c.B} }},
+		{"RGBA", 2, []uint16{2}, func(c color.NRGBA) []uint8 { return []uint8{c.R, c.G, c.B, c.A} }},
+		{"RGB and premultiplied alpha", 2, []uint16{1}, func(c color.NRGBA) []uint8 {
+			return []uint8{over(c.R, c.A), over(c.G, c.A), over(c.B, c.A), c.A}
+		}},
+		{"CMYK", 5, nil, func(c color.NRGBA) []uint8 { return []uint8{c.R, c.G, c.B, c.A / 4} }},
+		{"CMYK and alpha", 5, []uint16{2}, func(c color.NRGBA) []uint8 { return []uint8{c.R, c.G, c.B, c.R / 4, c.A} }},
+		{"Lab", 8, nil, func(c color.NRGBA) []uint8 { return []uint8{c.R, c.G / 4, c.B / 4} }},
+	} {
+		for _, query := range []string{"", "w=48"} {
+			want := picture(t, file(k, 8, 0, level, level), query)
+			most := 1.0
+			if k.photometric == 8 { // whose a* and b* are 256 times as much, not 257
+				most = 2
+			}
+			if d := difference(t, picture(t, file(k, 16, 0, deep, deep), query), want); d > most {
+				t.Errorf("%s, %q: 16 bits differ from 8 by %.2f levels", k.name, query, d)
+			}
+			if k.photometric != 2 || len(k.extra) > 0 && k.extra[0] == 1 {
+				continue
+			}
+			whole := func(v uint8) []byte { return le.AppendUint32(nil, math.Float32bits(float32(v)/255)) }
+			got := picture(t, file(k, 32, 3, light, whole), query)
+			if d := difference(t, got, want); d > 1 {
+				t.Errorf("%s, %q: floating point differs from 8 bits by %.2f levels", k.name, query, d)
+			}
+		}
+		for name, c := range map[string][2]uint16{"signed": {16, 2}, "32 bits": {32, 1}} {
+			_, err := transform.ReadHeader(file(k, c[0], c[1], func(v uint8) []byte { return make([]byte, c[0]/8) }, level))
+			if !errors.Is(err, transform.ErrUnsupported) {
+				t.Errorf("%s, %s: %v", k.name, name, err)
+			}
+		}
 	}
 }
 
