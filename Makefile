@@ -9,10 +9,10 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench gallery fuzz soak clean deps
+.PHONY: help run build test test-debian13 lint bench gallery fuzz soak clean deps
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps:
 	@scripts/install-deps
@@ -32,6 +32,9 @@ test: deps lint ## everything that must hold
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE)
 	$(GO) test $(CGO)
+
+test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)
+	@scripts/test-debian13
 
 lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be reached
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
