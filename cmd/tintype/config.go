@@ -48,7 +48,7 @@ type serveCmd struct {
 	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"How worker processes are locked in: with the layers that this system has (auto), with all or not at all (require), or with limits only (off) (${default})."`
 	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; of one workspace, as many as it leaves places for others. More are answered 503 at once (${default})."`
 	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of this machine's, or of the container's (${default})."`
-	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process, which fails beyond it (${default})."`
+	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process. What is estimated to take more is refused; at most three quarters of this machine's, or of the container's (${default})."`
 	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take, once it has begun; and how long it may wait to (${default})."`
 	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take, once it has begun; and how long it may wait to (${default})."`
 

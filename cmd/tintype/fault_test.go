@@ -3,10 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -17,8 +20,9 @@ import (
 	"github.com/tintype/tintype/transform/worker"
 )
 
-// testWorker is a worker whose engine breaks down when it is asked to: v=fault-KIND.
-// There is none but in test binaries.
+// testWorker is a worker whose engine breaks down when it is asked to: by the option
+// v=fault-KIND, or by an original that withFault made. There is none but in test
+// binaries.
 func testWorker() error {
 	return worker.Serve(func() (transform.Engine, error) {
 		engine, err := newWorkerEngine(slog.New(slog.DiscardHandler))
@@ -31,7 +35,9 @@ type fragile struct{ transform.Engine }
 func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	fault, ok := strings.CutPrefix(job.Options.Version, "fault-")
 	if !ok {
-		return f.Engine.Transform(ctx, job)
+		if fault, ok = faultOf(job.Original); !ok {
+			return f.Engine.Transform(ctx, job)
+		}
 	}
 	switch kind, _, _ := strings.Cut(fault, "-"); kind {
 	case "segv":
@@ -61,6 +67,23 @@ func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Im
 		<-ctx.Done()
 	}
 	return transform.Image{}, fmt.Errorf("no fault of kind %s", fault)
+}
+
+// faultComment begins the comment of a JPEG that breaks workers.
+const faultComment = "breaks workers: "
+
+// withFault is a JPEG over which the engine breaks down, whatever it is asked to make.
+func withFault(jpeg []byte, fault string) []byte {
+	text := faultComment + fault + "\n"
+	comment := append(binary.BigEndian.AppendUint16([]byte{0xff, 0xfe}, uint16(len(text)+2)), text...)
+	return slices.Concat(jpeg[:2], comment, jpeg[2:])
+}
+
+// faultOf is the fault of such a JPEG.
+func faultOf(original []byte) (fault string, ok bool) {
+	_, rest, ok := bytes.Cut(original[:min(len(original), 100)], []byte(faultComment))
+	text, _, _ := bytes.Cut(rest, []byte("\n"))
+	return string(text), ok
 }
 
 func eachSocket(do func(fd int)) {

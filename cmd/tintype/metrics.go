@@ -60,7 +60,7 @@ var (
 	poolBudget    = poolDesc("budget_bytes", "Memory that transforms at a time are estimated to take at most.")
 	poolUsed      = poolDesc("budget_used_bytes", "Memory that those under way are estimated to take.")
 	poolMemory    = poolDesc("memory_bytes", "Memory that the worker processes hold for themselves.")
-	poolBlamed    = poolDesc("blamed_originals", "Originals that are refused since they brought a worker down.")
+	poolBlamed    = poolDesc("blamed_originals", "Variants and originals that are refused since they brought a worker down.")
 	poolStarted   = poolDesc("started_total", "Worker processes that became ready.")
 	poolRetired   = poolDesc("retired_total", "Worker processes replaced for the jobs they had done or the memory they held.")
 	poolRetried   = poolDesc("retried_total", "Transforms handed to another worker since the first was lost.")

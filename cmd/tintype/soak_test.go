@@ -7,7 +7,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"image/gif"
+	"image/jpeg"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -25,6 +28,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -254,9 +258,15 @@ func sum(m map[string]int) (n int) {
 }
 
 // TestWorkerFaults: an original that takes its worker down gets an error of its own,
-// and whoever else asks meanwhile gets images.
+// whatever is asked of it; options that do are refused for themselves alone; and
+// whoever else asks meanwhile gets images.
 func TestWorkerFaults(t *testing.T) {
-	h := openHouse(t, "--transform-timeout", "3s", "--worker-memory", "512MiB")
+	bad := t.TempDir()
+	h := openHouse(t, "--transform-timeout", "3s", "--worker-memory", "512MiB", "--dir", "demo/bad="+bad)
+	photo, err := os.ReadFile(filepath.Join(h.pictures, "0.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	next := 200 // originals that no load asks for
 	for _, fault := range []struct {
 		kind, code string
@@ -273,33 +283,168 @@ func TestWorkerFaults(t *testing.T) {
 		l := h.load(2)
 		got := map[string]int{}
 		var longest time.Duration
-		for i := range fault.n {
-			next++
-			target := fmt.Sprintf("p/%d.jpg?w=99&format=jpeg&v=fault-%s-%d", next, fault.kind, i)
+		ask := func(target string) {
+			t.Helper()
 			_, code, took := h.get(target)
 			longest = max(longest, took)
 			got[code]++
 			if !strings.Contains(fault.code, code) || code == "" {
-				t.Errorf("%s: %q, want %s", fault.kind, code, fault.code)
+				t.Errorf("%s: %s: %q, want %s", fault.kind, target, code, fault.code)
 			}
-			// The same answer for a while, without another worker at stake.
-			if _, again, _ := h.get(strings.Replace(target, "w=99", "w=98", 1)); again != code {
-				t.Errorf("%s again: %q", fault.kind, again)
+		}
+		for i := range fault.n {
+			// The original: refused as it was asked for, and with all its variants once its
+			// plainest has been tried.
+			name := fmt.Sprintf("%s-%d.jpg", fault.kind, i)
+			if err := os.WriteFile(filepath.Join(bad, name), withFault(photo, fault.kind), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ask("bad/" + name + "?w=99&format=jpeg")
+			ask("bad/" + name + "?w=98&format=jpeg")
+			lost := h.lostOver("bad")
+			ask("bad/" + name + "?w=97&blur=3&format=png")
+			if now := h.lostOver("bad"); now != lost {
+				t.Errorf("%s: %v workers lost over an original that is known", fault.kind, now-lost)
+			}
+			// The options.
+			next++
+			target := fmt.Sprintf("p/%d.jpg?format=jpeg&", next)
+			ask(target + "w=99&v=fault-" + fault.kind)
+			if status, code, _ := h.get(target + "w=98"); status != http.StatusOK {
+				t.Errorf("%s: another variant of a good original: %s", fault.kind, code)
 			}
 		}
 		others := l.end()
-		t.Logf("%s: %d faults answered %v within %s; meanwhile %d answers, %d of them 200", fault.kind, fault.n, got, longest.Round(time.Millisecond), sum(others), others[""])
+		t.Logf("%s: %d originals and as many options answered %v within %s; meanwhile %d answers, %d of them 200", fault.kind, fault.n, got, longest.Round(time.Millisecond), sum(others), others[""])
 		if others[""] != sum(others) {
 			t.Errorf("%s: others got %v", fault.kind, others)
 		}
 	}
 	h.waitFor("workers and a spare", func() bool { return h.ready() == 3 })
-	if _, metrics := fetch(t, h.ops+"/metrics"); !strings.Contains(metrics, `tintype_workers_lost_total{format="jpeg",reason="crash",source="p",workspace="demo"}`) {
+	if _, metrics := fetch(t, h.ops+"/metrics"); !strings.Contains(metrics, `tintype_workers_lost_total{format="jpeg",reason="crash",source="bad",workspace="demo"}`) {
 		t.Error("the metrics don't say whose original crashes workers")
 	}
-	if log := h.log.String(); !strings.Contains(log, `"msg":"a worker is lost","reason":"crash"`) || !strings.Contains(log, `"source":"p"`) {
+	if log := h.log.String(); !strings.Contains(log, `"msg":"a worker is lost","reason":"crash"`) || !strings.Contains(log, `"source":"bad"`) {
 		t.Error("the log doesn't say whose original crashes workers")
 	}
+}
+
+// lostOver is how many workers were lost over originals of a source; of all where it
+// is empty.
+func (h *house) lostOver(source string) (n float64) {
+	for name, value := range h.figures() {
+		if strings.HasPrefix(name, "tintype_workers_lost_total{") && (source == "" || strings.Contains(name, `source="`+source+`"`)) {
+			n += value
+		}
+	}
+	return n
+}
+
+// TestExpensiveOptions: whatever is asked of a good original, its plain variant is
+// served to who asks next.
+func TestExpensiveOptions(t *testing.T) {
+	const seed = 11
+	large := t.TempDir()
+	if err := writeLarge(large); err != nil {
+		t.Fatal(err)
+	}
+	h := openHouse(t, "--dir", "demo/large="+large, "--transform-timeout", fmt.Sprintf("%ds", full(10, 2)))
+	random := rand.New(rand.NewPCG(seed, seed))
+	originals := []string{"samples/dusk.jpg", "samples/orbit.gif", "large/photo.jpg", "large/frames.gif"}
+	count := map[string]int{}
+	var longest time.Duration
+	try := func(target string) {
+		name, _, _ := strings.Cut(target, "?")
+		status, code, took := h.get(target)
+		longest = max(longest, took)
+		count[code]++
+		switch {
+		case status == http.StatusOK, code == "INVALID_OPTION", code == "TRANSFORM_TIMEOUT", code == "WORKER_FAILED", code == "MARK_UNAVAILABLE":
+		default:
+			t.Errorf("%s: %d %s", target, status, code)
+		}
+		plains := []string{"?w=64&anim=0", "?w=320&format=webp&anim=0"}
+		if soaking {
+			plains[0] = "?w=64" // of 1,000 frames too, which takes a machine that has the time
+		}
+		for _, plain := range plains {
+			plain = fmt.Sprintf("%s%s&v=%d", name, plain, random.Uint64())
+			if status, code, _ := h.get(plain); status != http.StatusOK {
+				t.Errorf("%s after %s: %d %s", plain, target, status, code)
+			}
+		}
+	}
+	// Each is worth a look in any case.
+	for _, target := range []string{
+		"samples/dusk.jpg?w=8000&h=8000&fit=cover&format=jxl&lossless",
+		"samples/dusk.jpg?w=8000&h=8000&fit=cover&format=webp&lossless",
+		"samples/dusk.jpg?w=4000&h=4000&fit=cover&format=avif&q=100",
+		"large/frames.gif?blur=100&sharpen=100&format=webp",
+	} {
+		try(target)
+	}
+	if count["INVALID_OPTION"] == 0 {
+		t.Error("nothing was refused before a worker had it")
+	}
+	tries := full(400, 8)
+	for range tries {
+		try(originals[random.IntN(len(originals))] + "?" + expensive(random))
+	}
+	t.Logf("expensive options: %d on good originals (seed %d) answered %v within %s, %v workers lost; the plain variants asked for after each: all 200, unless said otherwise",
+		sum(count), seed, count, longest.Round(time.Millisecond), h.lostOver(""))
+}
+
+// writeLarge writes a photograph of 12 megapixels and an animation of 1,000 frames, or
+// a tenth of that.
+func writeLarge(folder string) error {
+	var photo, frames bytes.Buffer
+	if err := jpeg.Encode(&photo, samples.Scene(4000, 3000), nil); err != nil {
+		return err
+	}
+	if err := gif.EncodeAll(&frames, samples.Animation(160, 120, full(1000, 100))); err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(folder, "photo.jpg"), photo.Bytes(), 0o600),
+		os.WriteFile(filepath.Join(folder, "frames.gif"), frames.Bytes(), 0o600))
+}
+
+// expensive are options that take much time and memory, or more than there is.
+func expensive(random *rand.Rand) string {
+	one := func(of ...string) string { return of[random.IntN(len(of))] }
+	number := func(from, to int) string { return strconv.Itoa(from + random.IntN(to-from+1)) }
+	options := []string{
+		"format=" + one("jxl", "jxl", "avif", "webp", "png", "gif", "tiff", "jpeg"),
+		"w=" + number(1000, 8192),
+	}
+	for _, option := range []struct {
+		of    int // once in so many
+		value string
+	}{
+		{2, "h=" + number(1000, 8192)},
+		{2, "fit=" + one("cover", "contain", "pad", "squeeze", "crop")},
+		{3, "lossless"},
+		{4, "dpr=" + one("0.5", "2", "5")},
+		{3, "blur=" + one("0.3", "3.9", "30", "100")},
+		{3, "sharpen=" + number(1, 100)},
+		{4, "pixelate=" + number(2, 100)},
+		{4, "rotate=" + one("90", "180", "270")},
+		{4, "flip=" + one("h", "v", "hv")},
+		{4, "trim=" + number(0, 255)},
+		{3, "gravity=" + one("attention", "entropy", "south")},
+		{4, "pad=" + number(1, 3000)},
+		{5, "bg=ff00ff80"},
+		{4, "q=" + number(1, 100)},
+		{4, "progressive"},
+		{6, "metadata=keep"},
+		{6, "gamma=2&contrast=2&saturation=3&sepia"},
+		{3, "mark=" + one("samples/logo.png&mark-opacity=0.5", "large/photo.jpg&mark-fit=cover&mark-h=100%") + "&mark-w=" + one("100%", "8000")},
+	} {
+		if random.IntN(option.of) == 0 {
+			options = append(options, option.value)
+		}
+	}
+	return strings.Join(options, "&")
 }
 
 // TestOverload: ten times as many requests as there is capacity. What is refused is

@@ -31,8 +31,9 @@ func greedy(t *testing.T) []byte {
 	return data
 }
 
-// TestWantOfMemory: an image that takes more than a worker may have is not called
-// corrupt, and is refused for a while; a mark's image is, and no original under it.
+// TestWantOfMemory: an image that takes more than a worker may have, although its
+// header promised less, is not called corrupt, and is refused for a while; a mark's
+// image is, and no original under it.
 func TestWantOfMemory(t *testing.T) {
 	p, err := worker.Start(t.Context(), worker.Config{Command: []string{os.Args[0], workerCommand}, Workers: 1, Queue: 1, Memory: 256 << 20})
 	if err != nil {
@@ -42,6 +43,7 @@ func TestWantOfMemory(t *testing.T) {
 	try := func(name string, original []byte, marks ...transform.MarkImage) error {
 		t.Helper()
 		j := job(t, original, "w=100", transform.PNG)
+		j.Header.Interlaced = false // else the estimate would refuse it
 		j.Marks = marks
 		j.Owner = transform.Owner{Workspace: "acme", Source: "photos", Original: name}
 		_, err := p.Transform(t.Context(), j)
@@ -49,6 +51,7 @@ func TestWantOfMemory(t *testing.T) {
 	}
 	large, small := greedy(t), pngBytes(t, scene(50, 40, false))
 	mark := markOf(t, large, "")
+	mark.Header.Interlaced = false
 
 	if err := try("small", small, mark); !errors.Is(err, transform.ErrMark) || !errors.Is(err, transform.ErrFailed) {
 		t.Errorf("under a mark that takes too much: %v", err)
@@ -60,6 +63,10 @@ func TestWantOfMemory(t *testing.T) {
 		t.Errorf("an original that takes too much: %v", err)
 	}
 	if n := p.Stats().Blamed; n != 2 {
-		t.Errorf("%d are blamed, want the mark and the original", n)
+		t.Errorf("%d are blocked, want the mark and the original as it was asked for", n)
+	}
+	j := job(t, large, "w=100", transform.PNG)
+	if _, err := p.Transform(t.Context(), j); !errors.Is(err, transform.ErrTooLarge) {
+		t.Errorf("an original whose header says how much it takes: %v", err)
 	}
 }

@@ -8,10 +8,11 @@
 // [Sandbox]) and carries out one job at a time. The process around the pool
 // decodes nothing and loads no image library.
 //
-// A job goes through three gates: the originals that brought a worker down a
-// moment ago are refused (grudge.go), the queue lets in as many as there are
-// processes and as fit into a budget of estimated memory, by turns of workspaces
-// (queue.go, memory.go), and a process that is free takes it (pool.go, process.go).
+// A job goes through four gates: what would take more memory than a process has is
+// refused (memory.go), and so is what brought a process down a moment ago
+// (blocklist.go); the queue lets in as many as there are processes and as fit into a
+// budget of estimated memory, by turns of workspaces (queue.go), and a process that is
+// free takes it (pool.go, process.go).
 // One process more than jobs at a time is kept ready to take the place of one that
 // is lost.
 //

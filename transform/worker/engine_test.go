@@ -53,8 +53,16 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 		}
 		return out(rest)
 	case "marked": // by marks that are well, but is not itself
-		transform.NoticeMark(ctx, 1)
-		transform.NoticeMark(ctx, 0)
+		if len(job.Marks) > 0 {
+			transform.NoticeMark(ctx, 1)
+			transform.NoticeMark(ctx, 0)
+		}
+		job.Original = []byte(rest)
+		return faulty{}.Transform(ctx, job)
+	case "good": // but for variants that are not small and plain
+		if job.Options.Width > 0 && job.Options.Width <= 100 {
+			return out(rest)
+		}
 		job.Original = []byte(rest)
 		return faulty{}.Transform(ctx, job)
 	case "nowhere":

@@ -57,20 +57,28 @@ func limitCPU(pid int, d time.Duration) error {
 // privateMemory is what a process holds for itself, in bytes; 0 where that isn't
 // known.
 func privateMemory(pid int) int64 {
+	pages := statm(pid)
+	return (pages[1] - pages[2]) * int64(os.Getpagesize())
+}
+
+// boundedMemory is how much of a process counts against the bound of its memory, in
+// bytes: what it may write to, whether it has or not. 0 where that isn't known.
+func boundedMemory(pid int) int64 { return statm(pid)[5] * int64(os.Getpagesize()) }
+
+// statm is proc_pid_statm(5) in pages: size, resident, shared, text, lib, data. All are
+// 0 where that isn't known.
+func statm(pid int) (pages [6]int64) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	if err != nil {
-		return 0
+		return [6]int64{}
 	}
-	fields := strings.Fields(string(b)) // of proc_pid_statm(5), in pages
-	if len(fields) < 3 {
-		return 0
+	fields := strings.Fields(string(b))
+	for i := range min(len(pages), len(fields)) {
+		if pages[i], err = strconv.ParseInt(fields[i], 10, 64); err != nil {
+			return [6]int64{}
+		}
 	}
-	resident, err1 := strconv.ParseInt(fields[1], 10, 64)
-	shared, err2 := strconv.ParseInt(fields[2], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0
-	}
-	return (resident - shared) * int64(os.Getpagesize())
+	return pages
 }
 
 // machineMemory is the memory that this process may count on, in bytes; 0 where that

@@ -31,6 +31,8 @@ func limitCPU(int, time.Duration) error { return nil }
 
 func privateMemory(int) int64 { return 0 }
 
+func boundedMemory(int) int64 { return 0 }
+
 func machineMemory() int64 { return 0 }
 
 func inherit() {}

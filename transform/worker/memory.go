@@ -1,84 +1,185 @@
 package worker
 
-import "github.com/tintype/tintype/transform"
+import (
+	"math"
 
-// What decoders and encoders hold per pixel, in bytes, where they need the whole
-// picture. Measured with libvips 8.14 and rounded up.
+	"github.com/tintype/tintype/transform"
+)
+
+// What decoders, steps and encoders hold per pixel, in bytes: measured over noise, which
+// takes the most, with libvips 8.14, and rounded up. TestEstimate of transform/vips
+// measures it again.
 const (
-	perPixelProgressive = 6  // JPEG coefficients, 16 bits each
-	perPixelWhole       = 8  // pixels, and what a decoder makes them from
-	perPixelAVIF        = 24 // encoder
-	perPixelJXL         = 40
-	perPixelLossless    = 24 // WebP's lossless encoder
-	perPixelEncoded     = 8  // pixels and what another encoder makes of them
-	perRow              = 512
-	base                = 8 << 20 // what any job takes
+	base   = 8 << 20 // what any job takes
+	perRow = 1024    // for each pixel of a row, of the original and of the output
+
+	// Originals that are held whole, once decoded.
+	perPixelProgressive = 6 // JPEG coefficients, 16 bits each
+	perPixelInterlaced  = 4 // PNG
+	perPixelWebP        = 16
+	perPixelGIF         = 12 // of one frame
+	perPixelTIFF        = 8  // in one strip or in tiles
+	perPixelAVIFIn      = 11
+	perPixelJXLIn       = 16
+	perPixelSVG         = 9 // drawn
+
+	// Outputs, with what the encoder makes of them.
+	perPixelJPEG     = 8 // coefficients, since the codes are optimised
+	perPixelPNG      = 12
+	perPixelTIFFOut  = 14
+	perPixelAVIF     = 36
+	perPixelJXL      = 86
+	perPixelJXLAlpha = 112
+	perPixelLossy    = 16 // WebP
+	perPixelLossless = 48 // and with alpha, which is always without loss
+	perPixelStill    = 22 // GIF
+
+	// Animations: of one frame, and of all of them.
+	perFrameWebP    = 60
+	perFrameGIF     = 48
+	perFramesWebP   = 3
+	perFramesExact  = 7 // without loss
+	perFramesGIF    = 3
+	perPixelMark    = 8
+	perPixelPicture = 5 // a picture that a step or an encoder holds whole: up to five bands
 )
 
 // Estimate is how much memory a job is expected to take at its peak, in bytes: known
 // before anything is decoded, too high rather than too low.
 func Estimate(job *transform.Job) int64 {
-	h := job.Header
-	in, bytes := int64(h.Width)*int64(h.Height), int64(base)
-	bytes += 2 * int64(len(job.Original))
-	for _, m := range job.Marks {
-		bytes += int64(len(m.Image)) + 4*int64(m.Header.Width)*int64(m.Header.Height)
-	}
+	n := needOf(job)
+	return n.fixed + int64(n.each*float64(n.pixels))
+}
 
-	depth := int64(1)
+// A need is the memory that a job takes, in bytes.
+type need struct {
+	fixed  int64
+	each   float64 // for each pixel of the output, …
+	pixels int64   // … of which there are so many over all frames, unless a border is trimmed
+}
+
+func needOf(job *transform.Job) (n need) {
+	h := job.Header
+	decoders := decoding(job)
+	for i, m := range job.Marks { // one after the other, before the original
+		drawn := markJob(job, i)
+		decoders = max(decoders, decoding(&drawn))
+		n.fixed += int64(len(m.Image))
+		if plan, err := drawn.Options.Plan(m.Header.Upright()); err == nil {
+			n.fixed += perPixelMark * int64(plan.Output.W) * int64(plan.Output.H)
+		}
+	}
+	n.fixed += base + 2*int64(len(job.Original)) + decoders
+	plan, err := job.Options.Plan(h.Upright())
+	if err != nil {
+		return n // the engine will say so
+	}
+	frames := framesOf(job)
+	n.pixels = int64(plan.Output.W) * int64(plan.Output.H) * int64(frames)
+	n.fixed += int64(plan.Output.W+plan.Scaled.W) * perRow
+	n.each = encoding(job, plan, float64(frames))
+	// Steps that have to see all of a picture at once.
+	o := job.Options
+	if plan.Smart || o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1 || o.Pixelate > 1 {
+		scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * float64(frames)
+		n.each += perPixelPicture * scaled / max(float64(n.pixels), 1)
+	}
+	return n
+}
+
+// framesOf is how many frames the output has.
+func framesOf(job *transform.Job) int {
+	if job.Options.Animated(job.Header, job.Format) {
+		return max(job.Header.Frames, 1)
+	}
+	return 1
+}
+
+// decoding is what the decoder of an original takes.
+func decoding(job *transform.Job) int64 {
+	h := job.Header
+	in, depth := int64(h.Width)*int64(h.Height), int64(1)
 	if h.Bits > 8 {
 		depth = 2
 	}
-	// Read from top to bottom: some rows at a time.
-	decoding := int64(h.Width) * perRow * depth
+	rows := int64(h.Width) * perRow * depth // read from top to bottom: some at a time
 	switch h.Format {
 	case transform.JPEG:
 		if h.Interlaced {
-			decoding += in * perPixelProgressive
+			return rows + in*perPixelProgressive
 		}
 	case transform.PNG:
 		if h.Interlaced {
-			decoding += in * 4 * depth
+			return rows + in*perPixelInterlaced*depth
 		}
-	case transform.GIF, transform.WebP, transform.AVIF, transform.HEIC, transform.TIFF:
-		decoding += in * perPixelWhole * depth
+	case transform.GIF:
+		return rows + in*perPixelGIF
+	case transform.WebP:
+		return rows + in*perPixelWebP
+	case transform.AVIF, transform.HEIC:
+		return rows + in*perPixelAVIFIn*depth
+	case transform.TIFF:
+		return rows + in*perPixelTIFF*depth
 	case transform.JXL:
-		decoding += in * 2 * perPixelWhole
+		return rows + in*perPixelJXLIn*depth
+	case transform.SVG:
+		return drawing(job)
 	}
-	bytes += decoding
-
-	frames := int64(1)
-	if job.Options.Animated(h, job.Format) {
-		frames = int64(h.Frames)
-	}
-	plan, err := job.Options.Plan(h.Upright())
-	if err != nil {
-		return bytes // the engine will say so
-	}
-	out := int64(plan.Output.W) * int64(plan.Output.H)
-	bytes += encoding(job, out, frames)
-	// Steps that have to see all of a picture at once.
-	o := job.Options
-	if plan.Smart || o.Trim >= 0 || o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1 || o.Blur > 0 || o.Sharpen > 0 {
-		bytes += 4 * int64(plan.Scaled.W) * int64(plan.Scaled.H) * min(frames, 2)
-	}
-	return bytes
+	return rows
 }
 
-// encoding is what an encoder takes for pictures of so many pixels.
-func encoding(job *transform.Job, pixels, frames int64) int64 {
-	switch job.Format {
-	case transform.AVIF:
-		return pixels * perPixelAVIF
-	case transform.JXL:
-		return pixels * perPixelJXL
-	case transform.WebP:
-		if job.Options.Lossless {
-			return pixels * perPixelLossless
-		}
-		return pixels * perPixelEncoded * min(frames, 3)
-	case transform.GIF:
-		return pixels * perPixelEncoded * min(frames, 3)
+// drawing is what it takes to draw an SVG, which is done at the size of the output:
+// where it is stretched, of up to 16 times its pixels.
+func drawing(job *transform.Job) int64 {
+	plan, err := job.Options.Plan(job.Header.Upright())
+	if err != nil {
+		return 0
 	}
-	return pixels * perPixelEncoded
+	across := float64(plan.Scaled.W) / float64(max(plan.Region.Dx(), 1))
+	down := float64(plan.Scaled.H) / float64(max(plan.Region.Dy(), 1))
+	kept := float64(plan.Crop.Dx()) * float64(plan.Crop.Dy())
+	if plan.Smart {
+		kept = float64(plan.Scaled.W) * float64(plan.Scaled.H)
+	}
+	stretched := max(across, down) / min(across, down)
+	pixels := min(kept*stretched, max(16*kept, 1e6))
+	if limit := float64(job.Limits.OutputPixels); limit > 0 {
+		pixels = min(pixels, max(limit, kept))
+	}
+	return int64(min(pixels*perPixelSVG, math.MaxInt64/4))
+}
+
+// encoding is what an encoder takes for each pixel of all frames.
+func encoding(job *transform.Job, plan transform.Plan, frames float64) float64 {
+	o := job.Options
+	alpha := job.Header.Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && o.Background.A < 255
+	switch job.Format {
+	case transform.JPEG:
+		return perPixelJPEG
+	case transform.TIFF:
+		return perPixelTIFFOut
+	case transform.AVIF:
+		return perPixelAVIF
+	case transform.JXL:
+		if alpha {
+			return perPixelJXLAlpha
+		}
+		return perPixelJXL
+	case transform.WebP:
+		switch {
+		case frames > 1 && o.Lossless:
+			return perFrameWebP/frames + perFramesExact
+		case frames > 1:
+			return perFrameWebP/frames + perFramesWebP
+		case alpha || o.Lossless:
+			return perPixelLossless
+		}
+		return perPixelLossy
+	case transform.GIF:
+		if frames > 1 {
+			return perFrameGIF/frames + perFramesGIF
+		}
+		return perPixelStill
+	}
+	return perPixelPNG
 }

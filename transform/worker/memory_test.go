@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/tintype/tintype/transform"
@@ -29,22 +31,99 @@ func TestEstimate(t *testing.T) {
 		from, to int64
 	}{
 		"progressive":       {func(j *transform.Job) { j.Header.Interlaced = true }, 120e6, 200e6},
-		"avif original":     {func(j *transform.Job) { j.Header.Format = transform.AVIF }, 150e6, 250e6},
+		"avif original":     {func(j *transform.Job) { j.Header.Format = transform.AVIF }, 200e6, 300e6},
 		"interlaced png":    {func(j *transform.Job) { j.Header.Format, j.Header.Interlaced = transform.PNG, true }, 80e6, 150e6},
 		"16 bits":           {func(j *transform.Job) { j.Header.Format, j.Header.Bits = transform.TIFF, 16 }, 300e6, 500e6},
 		"large output":      {func(j *transform.Job) { j.Options.Width = 6000 }, 150e6, 300e6},
-		"large avif output": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.AVIF }, 200e6, 400e6},
+		"large avif output": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.AVIF }, 300e6, 450e6},
 		"turned":            {func(j *transform.Job) { j.Header.Orientation = 6; j.Options.Width = 4000 }, 200e6, 500e6},
 		"animation": {func(j *transform.Job) {
 			j.Header.Format, j.Header.Frames, j.Format = transform.GIF, 100, transform.WebP
-			j.Options.Width = 2000
-		}, 200e6, 500e6},
-		"mark": {func(j *transform.Job) {
+			j.Options.Width = 700
+		}, 250e6, 500e6},
+		"turned animation": {func(j *transform.Job) {
+			j.Header.Format, j.Header.Frames, j.Format = transform.GIF, 100, transform.WebP
+			j.Options.Width, j.Options.Rotate = 700, 90
+		}, 800e6, 1500e6},
+		"jxl": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.JXL }, 800e6, 1100e6},
+		"drawing": {func(j *transform.Job) {
+			j.Header.Format, j.Options.Width = transform.SVG, 6000
+		}, 300e6, 500e6},
+		"stretched drawing": {func(j *transform.Job) {
+			j.Header.Format, j.Options.Width, j.Options.Height, j.Options.Fit = transform.SVG, 6000, 100, transform.FitSqueeze
+		}, 50e6, 150e6},
+		"a mark": {func(j *transform.Job) {
 			j.Marks = []transform.MarkImage{{Image: make([]byte, 1e6), Header: transform.Header{Width: 2000, Height: 2000}}}
-		}, 16e6, 20e6},
+		}, 1e6, 12e6},
 	} {
 		if more := photo(c.change) - plain; more < c.from || more > c.to {
 			t.Errorf("%s: %d bytes more, want %d to %d", name, more, c.from, c.to)
 		}
+	}
+}
+
+// TestWorkerIsTooSmall: what takes more memory than a worker has is refused before any
+// process has it: for the options, or for the original where that alone is too much.
+func TestWorkerIsTooSmall(t *testing.T) {
+	if race {
+		t.Skip("processes have no bound on memory")
+	}
+	p := startPool(t, func(c *Config) { c.Memory = 1 << 30 })
+	job := func(h transform.Header, width int, f transform.Format, change ...func(*transform.Options)) transform.Job {
+		job := asked("echo well", width, change...)
+		h.Frames, h.Orientation, h.Bands, h.Bits = max(h.Frames, 1), 1, 3, 8
+		job.Header, job.Format = h, f
+		return job
+	}
+	photo := transform.Header{Format: transform.JPEG, Width: 8000, Height: 8000}
+	for _, c := range []struct {
+		name string
+		job  transform.Job
+		err  error
+	}{
+		{"jxl of 64 megapixels", job(photo, 8000, transform.JXL), transform.ErrOutputTooLarge},
+		{"a smaller one", job(photo, 2000, transform.JXL), nil},
+		{"webp without loss", job(photo, 6000, transform.WebP, func(o *transform.Options) { o.Lossless = true }), transform.ErrOutputTooLarge},
+		{"webp with loss", job(photo, 6000, transform.WebP), nil},
+		{"jpeg", job(photo, 8000, transform.JPEG), nil},
+		{"a large original", job(transform.Header{Format: transform.JXL, Width: 8000, Height: 8000}, 10, transform.JPEG), transform.ErrTooLarge},
+		{"1,000 frames", job(transform.Header{Format: transform.GIF, Width: 250, Height: 250, Frames: 1000}, 250, transform.WebP, func(o *transform.Options) { o.Blur = 100 }), nil},
+		{"1,000 frames turned, over any limit", job(transform.Header{Format: transform.GIF, Width: 500, Height: 500, Frames: 1000}, 500, transform.WebP, func(o *transform.Options) { o.Rotate = 90 }), transform.ErrOutputTooLarge},
+		{"a mark", func() transform.Job {
+			j := job(photo, 100, transform.JPEG)
+			j.Marks = []transform.MarkImage{{Image: []byte("well"), Header: transform.Header{Format: transform.JXL, Width: 8000, Height: 8000}}}
+			return j
+		}(), transform.ErrMark},
+	} {
+		err := p.fits(&c.job)
+		if !errors.Is(err, c.err) || err != nil && !strings.Contains(err.Error(), "--worker-memory") {
+			t.Errorf("%s: %v, want %v", c.name, err, c.err)
+		}
+	}
+	large := job(photo, 8000, transform.JXL)
+	if _, err := p.Transform(t.Context(), large); !errors.Is(err, transform.ErrOutputTooLarge) {
+		t.Error(err)
+	}
+	p.mu.Lock()
+	for w := range p.all {
+		if w.jobs > 0 {
+			t.Error("a process had the job")
+		}
+	}
+	p.mu.Unlock()
+	if s := p.Stats(); s.lost() != 0 || s.Blamed != 0 {
+		t.Errorf("%v, %d blocked", s.Deaths, s.Blamed)
+	}
+	p.wantWell(t)
+	// Trimmed, the output may turn out larger than the plan says: by no more than fits.
+	trimmed := job(photo, 2000, transform.JXL, func(o *transform.Options) { o.Trim = 10 })
+	if err := p.fits(&trimmed); err != nil {
+		t.Fatal(err)
+	}
+	if most := trimmed.Limits.OutputPixels; most < 4e6 || most > 12e6 {
+		t.Errorf("a limit of %d pixels", most)
+	}
+	if err := p.fits(&transform.Job{}); err != nil {
+		t.Errorf("a job of nothing: %v", err)
 	}
 }

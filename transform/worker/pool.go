@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tintype/tintype/transform"
@@ -30,7 +32,7 @@ type Config struct {
 	Timeout time.Duration // of a job once it has begun; 0 is 10 s
 
 	Budget int64 // bytes of estimated memory of the jobs at a time; 0 is half of the machine's, or of the container's
-	Memory int64 // bytes of private memory of one process, past which it fails; 0 is 2 GiB, negative is no bound
+	Memory int64 // bytes of private memory of one process, past which it fails; 0 is 2 GiB, negative is no bound; at most three quarters of the machine's
 
 	Sandbox Sandbox // empty is Auto
 
@@ -39,8 +41,8 @@ type Config struct {
 
 	Log *slog.Logger // nil is silence
 
-	// For tests; 0 is what newTimes says.
-	grace, beat, silence, pingEvery, blameFor, startTimeout time.Duration
+	// For tests; 0 is what withDefaults says.
+	grace, beat, silence, pingEvery, blockFor, startTimeout time.Duration
 }
 
 // maxOutput bounds a variant, in bytes: 64 megapixels of four bytes each, and some.
@@ -52,7 +54,7 @@ type Pool struct {
 	config Config
 	times  times
 	queue  *queue
-	grudge *grudge
+	blocks *blocklist
 	marks  *markFiles
 	log    *slog.Logger
 	launch chan launch   // to the thread that starts processes
@@ -74,6 +76,8 @@ type Pool struct {
 	retried  int64
 	deaths   map[Death]int64
 	replaced histogram
+
+	own atomic.Int64 // bytes that a process takes of its bound before its first job, at most
 }
 
 var _ transform.Engine = (*Pool)(nil)
@@ -96,7 +100,7 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		config: c, log: c.Log,
 		times:  times{job: c.Timeout, grace: c.grace, beat: c.beat, silence: c.silence},
 		queue:  newQueue(c.Workers, c.Queue, c.Budget, c.MaxWait),
-		grudge: newGrudge(c.blameFor, 10_000),
+		blocks: newBlocklist(c.blockFor, 10_000),
 		marks:  newMarkFiles(64 << 20),
 		launch: make(chan launch), stop: make(chan struct{}),
 		all: map[*process]struct{}{}, deaths: map[Death]int64{},
@@ -150,13 +154,16 @@ func (c Config) withDefaults() (Config, error) {
 	or(&c.MaxWait, c.Timeout)
 	or(&c.Budget, 2<<30) // where the machine doesn't say
 	or(&c.Memory, 2<<30)
+	if most := machineMemory() / 4 * 3; most > 0 && c.Memory > most {
+		c.Memory = most // rather than that the kernel kills it
+	}
 	or(&c.RecycleJobs, 10_000)
 	or(&c.RecycleMemory, 192<<20)
 	or(&c.grace, 250*time.Millisecond)
 	or(&c.beat, 500*time.Millisecond)
 	or(&c.silence, 2*time.Second)
 	or(&c.pingEvery, 10*time.Second)
-	or(&c.blameFor, time.Minute)
+	or(&c.blockFor, time.Minute)
 	or(&c.startTimeout, 30*time.Second)
 	return c, nil
 }
@@ -199,33 +206,196 @@ func (p *Pool) Admits(ctx context.Context, o transform.Owner) error {
 // worker it returns [transform.ErrOverloaded] for a job that is not tried,
 // [transform.ErrTimeout] for one that was stopped at its deadline, and
 // [transform.ErrFailed] for one that brought its worker down, or two of them, with
-// [transform.ErrMark] where it was the image of a mark that did. The last two are
-// remembered: the same original, or mark, is refused for a minute.
+// [transform.ErrMark] where it was at the image of a mark. The last two are remembered
+// for a minute: the same variant is refused, or the whole image where its plainest
+// variant fails too. A job that would take more memory than a worker has is not tried:
+// [transform.ErrTooLarge] where the original does, else [transform.ErrOutputTooLarge].
 func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
-	if err := p.grudge.check(&job); err != nil {
+	if err := p.fits(&job); err != nil {
 		return transform.Image{}, err
 	}
-	leave, err := p.queue.enter(ctx, &claim{
+	for {
+		if err := p.clear(ctx, &job); err != nil {
+			return transform.Image{}, err
+		}
+		leave, err := p.queue.enter(ctx, claimOf(&job))
+		if err != nil {
+			return transform.Image{}, err
+		}
+		// While this job waited, another may have brought a worker down.
+		toProbe, err := p.blocks.check(&job)
+		if err == nil && len(toProbe) > 0 {
+			leave()
+			continue
+		}
+		defer leave()
+		if err != nil {
+			return transform.Image{}, err
+		}
+		o := p.do(ctx, &job)
+		if o.blame {
+			o.err = p.block(&job, o)
+		}
+		return o.image, o.err
+	}
+}
+
+func claimOf(job *transform.Job) *claim {
+	return &claim{
 		workspace: job.Owner.Workspace, background: job.Owner.Background,
-		bytes: Estimate(&job), held: int64(len(job.Original)),
-	})
-	if err != nil {
-		return transform.Image{}, err
+		bytes: Estimate(job), held: int64(len(job.Original)),
 	}
-	defer leave()
+}
+
+// do has a process do a job that the queue has let in.
+func (p *Pool) do(ctx context.Context, job *transform.Job) outcome {
 	if !p.enter() {
-		return transform.Image{}, errClosed
+		return outcome{err: errClosed}
 	}
 	defer p.jobs.Done()
-	marks, err := p.marks.of(&job)
+	marks, err := p.marks.of(job)
 	if err != nil {
-		return transform.Image{}, fmt.Errorf("worker: %w", err)
+		return outcome{err: fmt.Errorf("worker: %w", err)}
 	}
 	defer marks.release()
-	original := job.Original
-	job = stripped(job)
-	o := p.try(ctx, &job, original, marks)
-	return o.image, o.err
+	sent := stripped(*job)
+	return p.try(ctx, &sent, job.Original, marks)
+}
+
+// fits refuses a job that would take more memory than a worker has. How large an output
+// is whose border is trimmed shows only then: its limit is what fits.
+func (p *Pool) fits(job *transform.Job) error {
+	has, needs := p.room(), needOf(job)
+	takes := Estimate(job)
+	if takes <= has {
+		if most := max(int(float64(has-needs.fixed)/max(needs.each, 1)), 1); job.Options.Trim >= 0 && (job.Limits.OutputPixels <= 0 || most < job.Limits.OutputPixels) {
+			job.Limits.OutputPixels = most
+		}
+		return nil
+	}
+	for i := range job.Marks {
+		drawn := markJob(job, i)
+		least := probe(&drawn)
+		if takes := Estimate(&least); takes > has {
+			return fmt.Errorf("%w: %w: decoding its image takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); use a smaller image for it",
+				transform.ErrMark, transform.ErrTooLarge, megabytes(takes), megabytes(has))
+		}
+	}
+	least := probe(job)
+	if takes := Estimate(&least); takes > has {
+		return fmt.Errorf("%w: decoding it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); use a smaller original",
+			transform.ErrTooLarge, megabytes(takes), megabytes(has))
+	}
+	return fmt.Errorf("%w: making it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); ask for a smaller w, h or dpr, or for another format",
+		transform.ErrOutputTooLarge, megabytes(takes), megabytes(has))
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%d MB", max(n, 0)/1e6) }
+
+// room is the memory that a worker has for a job, in bytes: what it may have without
+// what it takes itself.
+func (p *Pool) room() int64 {
+	if p.config.Memory < 0 {
+		return math.MaxInt64
+	}
+	return p.config.Memory - p.own.Load()
+}
+
+// clear returns the error of a job that is blocked. It first has the job's images
+// probed that are suspects, or waits until they are.
+func (p *Pool) clear(ctx context.Context, job *transform.Job) error {
+	for {
+		toProbe, err := p.blocks.check(job)
+		if err != nil || len(toProbe) == 0 {
+			return err
+		}
+		i := toProbe[0]
+		least := probe(job)
+		if i > 0 {
+			m := markJob(job, i-1)
+			least = probe(&m)
+		}
+		if err := p.probe(ctx, subjects(job)[i].subject, &least); err != nil {
+			return err
+		}
+	}
+}
+
+// probe probes a suspect, or waits until the probe that runs has ended. An error says
+// that there was none.
+func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
+	done, end := p.blocks.beginProbe(s)
+	failed := make(chan error, 1)
+	if end != nil {
+		if !p.enter() {
+			end(false, nil)
+			return errClosed
+		}
+		// It doesn't end with this request: others wait for its result too.
+		ctx := context.WithoutCancel(ctx)
+		go func() {
+			defer p.jobs.Done()
+			o := outcome{}
+			leave, err := p.queue.enter(ctx, claimOf(job))
+			if err == nil {
+				o = p.do(ctx, job)
+				err = o.err
+				leave()
+			}
+			switch {
+			case !o.begun:
+				failed <- err
+				end(false, nil)
+			case !o.blame: // whatever the error: no worker was lost over it
+				end(true, nil)
+			case s.original != "":
+				end(true, originalFault(err))
+			default:
+				p.log.Warn("a mark's image breaks workers", "workspace", s.workspace, "sha256", fmt.Sprintf("%x", s.image))
+				end(true, errMarkBroke)
+			}
+		}()
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// originalFault is what is answered about an original whose probe failed.
+func originalFault(err error) error {
+	if errors.Is(err, transform.ErrTimeout) {
+		return errOriginalLate
+	}
+	return errBrokeDown
+}
+
+// block remembers what a job failed of, and returns the error that it is answered
+// with.
+func (p *Pool) block(job *transform.Job, o outcome) error {
+	crashed := o.lost == lostCrash || o.lost == lostProtocol || o.lost == lostExit
+	of := subjects(job)
+	if o.mark == 0 {
+		p.blocks.failed(of[0], o.err, crashed)
+		return o.err
+	}
+	mark := of[o.mark]
+	if errors.Is(o.err, transform.ErrTimeout) {
+		// The original may have taken most of the time: the variant is blocked, and either
+		// may be why.
+		p.blocks.failed(of[0], o.err, false)
+		p.blocks.suspectToo(mark.subject)
+		return o.err
+	}
+	p.blocks.failed(mark, errMarkBroke, crashed)
+	return errMarkBroke
 }
 
 // enter counts a job in, unless the pool is closed or about to be.
@@ -271,33 +441,11 @@ func (p *Pool) try(ctx context.Context, job *transform.Job, original []byte, mar
 			continue
 		}
 		if losses >= maxLosses && !o.blame && ctx.Err() == nil {
-			o.err, o.blame = errBrokeDown, true
-		}
-		if o.blame {
-			o.err = p.blame(job, o)
+			o.err, o.blame = errVariantBroke, true
 		}
 		return o
 	}
 	return outcome{err: fmt.Errorf("%w: no worker takes the job; try again in a moment", transform.ErrOverloaded)}
-}
-
-// blame remembers what a job failed of, and returns the error that it is answered
-// with.
-func (p *Pool) blame(job *transform.Job, o outcome) error {
-	if o.mark == 0 {
-		p.grudge.blame(culprit{original: job.Owner.Original}, o.err)
-		return o.err
-	}
-	c := markCulprit(job, o.mark-1)
-	if errors.Is(o.err, transform.ErrTimeout) {
-		// The original may have taken most of the time, so that it is both of them.
-		c.original = job.Owner.Original
-		p.grudge.blame(c, o.err)
-		return o.err
-	}
-	p.log.Warn("a mark's image breaks workers", "workspace", c.workspace, "mark", c.mark.Name, "sha256", fmt.Sprintf("%x", c.image))
-	p.grudge.blame(c, errMarkBroke)
-	return errMarkBroke
 }
 
 // take gets an idle process, or waits for one.
@@ -481,6 +629,7 @@ func (p *Pool) begin() error {
 	}
 	p.failures = 0
 	p.started++
+	p.own.Store(max(p.own.Load(), boundedMemory(w.pid())))
 	p.all[w] = struct{}{}
 	p.tasks.Go(func() {
 		<-w.gone

@@ -52,8 +52,8 @@ type outcome struct {
 	err   error
 	begun bool   // the process had taken the job on
 	lost  string // why the process is lost; empty where it is well
-	blame bool   // the original is at fault, …
-	mark  int    // … or this mark, counted from 1, whose image the process was at in the end
+	blame bool   // the job is at fault
+	mark  int    // whose image the process was at in the end, counted from 1; 0 is none
 }
 
 func (w *process) pid() int { return w.cmd.Process.Pid }
@@ -294,6 +294,8 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, original
 
 var (
 	errLate         = fmt.Errorf("%w: ask for a smaller variant, or use a smaller original", transform.ErrTimeout)
+	errVariantBroke = fmt.Errorf("%w: making this variant breaks the engine; ask for other options, or use another original", transform.ErrFailed)
+	errOriginalLate = fmt.Errorf("%w: even a small variant of this original takes too long; use a smaller or simpler one", transform.ErrTimeout)
 	errBrokeDown    = fmt.Errorf("%w: decoding it breaks the decoder, or takes more memory than one image may; use another original", transform.ErrFailed)
 	errMarkBroke    = fmt.Errorf("%w: %w: decoding its image breaks the decoder, or takes more memory than one image may; use another image for it", transform.ErrMark, transform.ErrFailed)
 	errLost         = fmt.Errorf("%w: its process was lost", transform.ErrFailed)
@@ -383,7 +385,7 @@ func (w *process) silent(begun bool) outcome {
 	reason := howItEnded(w.cmd.ProcessState)
 	o := outcome{err: errLost, begun: begun, lost: reason}
 	if reason == lostCrash && begun {
-		o.err, o.blame = errBrokeDown, true
+		o.err, o.blame = errVariantBroke, true
 	}
 	return o
 }

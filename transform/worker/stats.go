@@ -19,7 +19,7 @@ type Stats struct {
 	Retried int64 // jobs that were given to a second process
 	Refused map[string]int64
 	Deaths  map[Death]int64
-	Blamed  int // originals and marks that are refused at the moment
+	Blamed  int // variants, groups of them, originals and marks that are refused at the moment
 
 	Waits       Histogram // seconds that jobs waited in the queue
 	Replaced    Histogram // seconds from the loss of a process until there was one for every job again
@@ -89,7 +89,7 @@ func (p *Pool) Stats() Stats {
 	for _, pid := range pids {
 		s.PrivateSize += privateMemory(pid)
 	}
-	s.Blamed = p.grudge.len()
+	s.Blamed = p.blocks.len()
 	q := p.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()

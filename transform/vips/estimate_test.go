@@ -1,0 +1,213 @@
+//go:build cgo && linux
+
+package vips_test
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/worker"
+)
+
+// TestEstimate: what a worker takes at its peak, of the memory that counts against its
+// bound, is no more than the estimate, which is not far above it. Noise takes the most.
+func TestEstimate(t *testing.T) {
+	soaking, megapixels := os.Getenv("SOAK") != "", 2.0
+	if soaking {
+		megapixels = 16
+	}
+	height := int(math.Sqrt(megapixels * 1e6 * 3 / 4))
+	width := height * 4 / 3
+
+	p, err := worker.Start(t.Context(), worker.Config{
+		Command: []string{os.Args[0], workerCommand}, Workers: 1, Queue: 10, Timeout: 10 * time.Minute, Memory: -1, Budget: 1 << 50,
+		RecycleJobs: 1, // so that nothing is left of the job before
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+
+	made := map[string][]byte{
+		"png":   pngBytes(t, noisy(width, height, false)),
+		"alpha": pngBytes(t, noisy(width, height, true)),
+		"jpeg":  jpegBytes(t, noisy(width, height, false)),
+		"small": jpegBytes(t, noisy(400, 300, false)),
+		"gif":   noisyFrames(t, width/3, height/3, 9),
+		"long":  noisyFrames(t, width/10, height/10, 100),
+		"svg":   fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d"><rect width="300" height="200" fill="#fed"/></svg>`, width, height),
+	}
+	for name, query := range map[string]string{"webp": "", "avif": "", "tiff": "", "jxl": "", "pjpeg": "progressive"} {
+		f := transform.Format(strings.TrimPrefix(name, "p"))
+		image, err := p.Transform(t.Context(), job(t, made["png"], query, f))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		made[name] = image.Data
+	}
+
+	const encoders = 17 // come first
+	size := fmt.Sprintf("w=%d&h=%d&fit=cover", width, height)
+	for i, c := range []struct {
+		original, query string
+		format          transform.Format
+	}{
+		// Encoders, all of which are tried.
+		{"jpeg", "", transform.JXL},
+		{"jpeg", "lossless", transform.JXL},
+		{"alpha", "", transform.JXL},
+		{"alpha", "lossless", transform.JXL},
+		{"jpeg", "", transform.AVIF},
+		{"alpha", "", transform.AVIF},
+		{"jpeg", "", transform.WebP},
+		{"jpeg", "lossless", transform.WebP},
+		{"alpha", "", transform.WebP},
+		{"alpha", "lossless", transform.WebP},
+		{"jpeg", "", transform.GIF},
+		{"jpeg", "", transform.PNG},
+		{"alpha", "progressive", transform.PNG},
+		{"png", "", transform.JPEG},
+		{"png", "progressive", transform.JPEG},
+		{"alpha", "", transform.TIFF},
+		{"jpeg", "pad=50", transform.JXL},
+		// Decoders.
+		{"png", "w=64", transform.PNG},
+		{"jpeg", "w=64", transform.PNG},
+		{"pjpeg", "w=64", transform.PNG},
+		{"webp", "", transform.JPEG},
+		{"avif", "w=64", transform.PNG},
+		{"tiff", "w=64", transform.PNG},
+		{"jxl", "w=64", transform.PNG},
+		{"gif", "w=64&anim=0", transform.PNG},
+		{"svg", "", transform.JPEG},
+		{"svg", "w=2000&h=90&fit=squeeze", transform.JPEG},
+		// Steps.
+		{"jpeg", "rotate=90", transform.JPEG},
+		{"jpeg", "flip=v", transform.JPEG},
+		{"jpeg", "blur=100", transform.JPEG},
+		{"jpeg", "blur=3&sharpen=50&pixelate=9", transform.JPEG},
+		{"jpeg", "trim=200", transform.JPEG},
+		{"alpha", "rotate=90&blur=9&sharpen=9&pixelate=3&sepia&gamma=2&saturation=2", transform.PNG},
+		{"alpha", "bg=ff00ff80&pad=50", transform.PNG},
+		{"small", size, transform.JPEG},
+		{"small", size + "&blur=50", transform.JPEG},
+		{"small", fmt.Sprintf("w=%d&h=100&fit=cover&gravity=attention", width), transform.JPEG},
+		{"small", fmt.Sprintf("w=%d&h=100&fit=cover&gravity=entropy", width), transform.JPEG},
+		// Animations.
+		{"gif", "", transform.WebP},
+		{"gif", "lossless", transform.WebP},
+		{"gif", "", transform.GIF},
+		{"gif", "rotate=90&blur=50&sharpen=50", transform.WebP},
+		{"long", "", transform.WebP},
+		{"long", "", transform.GIF},
+		{"long", "blur=100", transform.WebP},
+		{"long", "rotate=90", transform.WebP},
+		{"long", "pixelate=5", transform.GIF},
+		{"long", "pad=9&bg=ff000080", transform.GIF},
+	} {
+		if !soaking && i >= encoders && i%3 != 0 {
+			continue
+		}
+		name := fmt.Sprintf("%s?%s to %s", c.original, c.query, c.format)
+		j := job(t, made[c.original], c.query, c.format)
+		j.Limits = transform.Limits{}
+		peak := peakOf(t, p, func() {
+			if _, err := p.Transform(t.Context(), j); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		estimate := worker.Estimate(&j)
+		t.Logf("%-90s peak %5d MB, estimate %5d MB", name, peak/1e6, estimate/1e6)
+		if peak > estimate {
+			t.Errorf("%s: it took %d MB, estimated were %d MB", name, peak/1e6, estimate/1e6)
+		}
+		if slack := 4*peak + 80e6; estimate > slack {
+			t.Errorf("%s: it took %d MB, estimated were as many as %d MB", name, peak/1e6, estimate/1e6)
+		}
+	}
+}
+
+// noisyFrames is an animation of which every pixel is its own.
+func noisyFrames(t *testing.T, width, height, frames int) []byte {
+	t.Helper()
+	palette := make(color.Palette, 0, 256)
+	for i := range 255 {
+		palette = append(palette, color.NRGBA{uint8(i), uint8(i * 3), uint8(i * 7), 255})
+	}
+	palette = append(palette, color.NRGBA{})
+	random := rand.New(rand.NewPCG(1, 2))
+	return encodeFrames(t, frames, func(int) *image.Paletted {
+		m := image.NewPaletted(image.Rect(0, 0, width, height), palette)
+		for i := range m.Pix {
+			m.Pix[i] = uint8(random.Uint32())
+		}
+		return m
+	})
+}
+
+// peakOf is how much more memory a worker took, in bytes, than it had, while something
+// was done.
+func peakOf(t *testing.T, p *worker.Pool, do func()) (peak int64) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if s := p.Stats(); s.Idle == 2 && s.Starting == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("there are no workers")
+		}
+	}
+	before := workersMemory()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		every := time.NewTicker(time.Millisecond)
+		defer every.Stop()
+		for {
+			for pid, bytes := range workersMemory() {
+				if had, ok := before[pid]; ok {
+					peak = max(peak, bytes-had)
+				}
+			}
+			select {
+			case <-stop:
+				return
+			case <-every.C:
+			}
+		}
+	}()
+	do()
+	close(stop)
+	<-stopped
+	return peak
+}
+
+// workersMemory is what counts against its bound of each child process, in bytes: the
+// private memory that it may write to.
+func workersMemory() map[int]int64 {
+	memory := map[int]int64{}
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, name := range lists {
+		b, _ := os.ReadFile(name) // a thread that has ended
+		for _, field := range strings.Fields(string(b)) {
+			pid, _ := strconv.Atoi(field)
+			statm, _ := os.ReadFile("/proc/" + field + "/statm") // a process that has ended
+			if f := strings.Fields(string(statm)); len(f) > 5 {
+				pages, _ := strconv.ParseInt(f[5], 10, 64)
+				memory[pid] = pages * int64(os.Getpagesize())
+			}
+		}
+	}
+	return memory
+}
