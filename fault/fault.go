@@ -76,7 +76,7 @@ type Kind struct {
 }
 
 var table = []Kind{
-	{Code: InvalidOption, Status: http.StatusBadRequest, Meaning: "An option is unknown in this form, out of range, or too large for any image.", Remedy: "Correct the option that the message names."},
+	{Code: InvalidOption, Status: http.StatusBadRequest, Meaning: "An option is unknown in this form, out of range, or too large to be made, by a limit that the message names.", Remedy: "Correct the option that the message names."},
 	{Code: InvalidPath, Status: http.StatusBadRequest, Meaning: "The path of the image is not in canonical form.", Remedy: "Write the path without //, . and .. segments."},
 	{Code: InvalidSource, Status: http.StatusBadRequest, Meaning: "The request names no image, or names it in a form that can't be read.", Remedy: "Name the image as /SOURCE/PATH or ?src=."},
 	{Code: Validation, Status: http.StatusBadRequest, Meaning: "The body or a parameter of an API request is not valid.", Remedy: "Correct the fields that the message names."},
@@ -99,7 +99,7 @@ var table = []Kind{
 	{Code: UnsupportedFormat, Status: http.StatusUnsupportedMediaType, Meaning: "The original is no image in a format that the workspace takes; in the API, the body is not JSON.", Remedy: "Use another format, or let the workspace take it (allow_svg, allow_tiff).", Remembered: true, Original: true},
 	{Code: RangeNotSatisfiable, Status: http.StatusRequestedRangeNotSatisfiable, Meaning: "The range lies outside the image.", Remedy: "Ask within the length that Content-Range names."},
 	{Code: ImageCorrupt, Status: http.StatusUnprocessableEntity, Meaning: "The original can't be decoded, or is cut off.", Remedy: "Replace the original.", Remembered: true, Original: true},
-	{Code: ImageTooLarge, Status: http.StatusUnprocessableEntity, Meaning: "The original has more pixels or frames than this server takes.", Remedy: "Use a smaller original; operators set --max-pixels and --max-frames.", Remembered: true, Original: true},
+	{Code: ImageTooLarge, Status: http.StatusUnprocessableEntity, Meaning: "The original has more pixels or frames than this server takes, or takes more memory than a worker has.", Remedy: "Use a smaller original; operators set --max-pixels, --max-frames and --worker-memory.", Remembered: true, Original: true},
 	{Code: RateLimited, Status: http.StatusTooManyRequests, Meaning: "Too many requests in this minute.", Remedy: "Wait as many seconds as Retry-After says."},
 	{Code: QuotaExceeded, Status: http.StatusTooManyRequests, Meaning: "The limit of the day or month is used up.", Remedy: "Wait until Retry-After, or raise the limit."},
 	{Code: HeadersTooLarge, Status: http.StatusRequestHeaderFieldsTooLarge, Meaning: "The request's headers are larger than 16 KiB.", Remedy: "Send fewer cookies."},
