@@ -303,7 +303,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if old != nil && old.Code == "" {
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
-	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.last},
+	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.Last()},
 		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {

@@ -159,7 +159,7 @@ func (s *Server) markImages(ctx context.Context, a ask) ([]transform.MarkImage, 
 
 // markImage is the image of a mark, fetched now unless it is known.
 func (s *Server) markImage(ctx context.Context, c *site, m stamp, whole bool) (*marks.Image, error) {
-	key := originalKey{c.ID, m.ref.place(), m.ref.key, origin.Validators{}, c.purges.mark(m)}
+	key := originalKey{c.ID, m.ref.place(), m.ref.key, origin.Validators{}, c.purgedMark(m)}
 	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
 		var have origin.Validators
 		if old != nil {

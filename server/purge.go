@@ -6,107 +6,54 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/workspace"
 )
 
-// purges is what a workspace has purged, by what it was aimed at, each with the
-// sequence of the last such purge; 0 is none.
-//
 // What is cached is never looked through: the last purge that concerns a variant is
 // a part of its key, so that what was made before it is found no more, in no tier,
 // and what is still being made from an earlier fetch ends under a key that nobody
 // asks for. The key says nothing where there was no purge.
-type purges struct {
-	last     int64 // of all purges
-	all      int64
-	sources  map[string]int64
-	marks    map[string]int64
-	paths    map[object]int64
-	urls     map[string]int64 // by what variantID answers
-	prefixes []prefixPurge
-}
 
 // An object is an original by one of its names. The source of a full URL is empty.
 type object struct{ source, path string }
 
-type prefixPurge struct {
-	object
-	sequence int64
-}
-
-// compilePurges makes the workspace's purges ready. Its sources are known by now.
-func (c *site) compilePurges(log workspace.PurgeLog) purges {
-	p := purges{last: log.Sequence}
-	if len(log.Purges) == 0 {
-		return p
-	}
-	p.sources, p.marks = map[string]int64{}, map[string]int64{}
-	p.paths, p.urls = map[object]int64{}, map[string]int64{}
-	for _, r := range log.Purges { // the last of each is the latest
-		switch r.Kind {
-		case workspace.PurgeSource:
-			p.sources[r.Source] = r.Sequence
-		case workspace.PurgePrefix:
-			p.prefixes = append(p.prefixes, prefixPurge{object{r.Source, r.Value}, r.Sequence})
-		case workspace.PurgePath:
-			p.paths[object{r.Source, r.Value}] = r.Sequence
-			// One original may have several names.
-			if named, err := c.resolveName(r.Source + "/" + r.Value); r.Source != "" && err == nil {
-				for o := range named.names {
-					p.paths[o] = r.Sequence
-				}
-			}
-		case workspace.PurgeURL:
-			p.urls[r.Value] = r.Sequence
-		case workspace.PurgeMark:
-			p.marks[r.Value] = r.Sequence
-		default: // all of it, and what a later version may have thought of
-			p.all = r.Sequence
-		}
-	}
-	return p
-}
-
-// original is the sequence of the last purge of an original.
-func (p *purges) original(r ref) int64 {
-	last := p.all
-	if last == p.last {
+// purgedOriginal is the sequence of the last purge of an original, by whatever name.
+func (c *site) purgedOriginal(r ref) int64 {
+	last := c.purges.Everything()
+	if last == c.purges.Last() {
 		return last // there is no later one; none at all, as a rule
 	}
-	for o := range r.names {
-		last = max(last, p.sources[o.source], p.paths[o])
-		for _, prefix := range p.prefixes {
-			if prefix.source == o.source && strings.HasPrefix(o.path, prefix.path) {
-				last = max(last, prefix.sequence)
-			}
-		}
+	for o := range c.allNames(r) {
+		last = max(last, c.purges.Original(o.source, o.path))
 	}
 	return last
 }
 
-// mark is the sequence of the last purge of a mark's variants or of its image.
-func (p *purges) mark(m stamp) int64 {
-	last := p.original(m.ref)
+// purgedMark is the sequence of the last purge of a mark's variants or of its image.
+func (c *site) purgedMark(m stamp) int64 {
+	last := c.purgedOriginal(m.ref)
 	if m.Preset != nil {
-		last = max(last, p.marks[m.Preset.Name])
+		last = max(last, c.purges.Mark(m.Preset.Name))
 	}
 	return last
 }
 
-// variant is the sequence of the last purge of a variant.
-func (p *purges) variant(a *ask) int64 {
-	last := p.original(a.ref)
+// purged is the sequence of the last purge that concerns a variant.
+func (a *ask) purged() int64 {
+	p := a.site.purges
+	if p.Everything() == p.Last() {
+		return p.Last()
+	}
+	last := a.site.purgedOriginal(a.ref)
 	for _, m := range a.stamps.list {
 		if m.Preset != nil {
-			last = max(last, p.marks[m.Preset.Name])
+			last = max(last, p.Mark(m.Preset.Name))
 		}
 	}
-	if len(p.urls) > 0 {
-		last = max(last, p.urls[a.variantID()])
-	}
-	return last
+	return max(last, p.URL(a.variantID()))
 }
 
 // variantID stands for what a URL asks for, in whatever format and with whatever
@@ -128,6 +75,44 @@ func (r ref) names(yield func(object) bool) {
 	for _, other := range r.also {
 		if !yield(object{other.source.Key, other.key.Path}) {
 			return
+		}
+	}
+}
+
+// allNames calls yield with the names of the original, and with those that it has in
+// sources around its own: a path may be purged by any of them, and a ref names sources
+// within its own only.
+func (c *site) allNames(r ref) func(yield func(object) bool) {
+	return func(yield func(object) bool) {
+		for o := range r.names {
+			if !yield(o) {
+				return
+			}
+		}
+		if r.source == nil || len(r.source.near) == 0 && len(r.also) == 0 {
+			return
+		}
+		found := append([]ref{r}, r.also...)
+		for i := 0; i < len(found); i++ {
+			for _, place := range found[i].source.places {
+				u, err := place.Below(found[i].key)
+				if err != nil {
+					continue
+				}
+				for _, near := range found[i].source.near {
+					for _, other := range near.places {
+						key, in := u.Within(other)
+						name := object{near.Key, key.Path}
+						if !in || slices.ContainsFunc(found, func(f ref) bool { return object{f.source.Key, f.key.Path} == name }) {
+							continue
+						}
+						found = append(found, ref{source: near, key: key})
+						if !yield(name) {
+							return
+						}
+					}
+				}
+			}
 		}
 	}
 }
@@ -236,7 +221,7 @@ func (s *Server) deliveryTarget(ctx context.Context, namespace, host, target str
 
 // appendPurged appends the purges' part of a variant's key.
 func (a *ask) appendPurged(b []byte) []byte {
-	if n := a.site.purges.variant(a); n > 0 {
+	if n := a.purged(); n > 0 {
 		return fmt.Appendf(b, "purged %d", n)
 	}
 	return b

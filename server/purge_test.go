@@ -19,7 +19,7 @@ import (
 func (b *bench) purge(t testing.TB, w *workspace.Workspace, p workspace.Purge) *workspace.Workspace {
 	t.Helper()
 	w = w.Clone()
-	w.Purges = w.Purges.Add(p)
+	w.Purges, _ = w.Purges.Add(p)
 	b.registry.set(t, w)
 	return w
 }
@@ -125,13 +125,56 @@ func TestPurgeOfOneNamePurgesTheOthers(t *testing.T) {
 		for _, target := range []string{"/acme/photos/cat.jpg", "/acme/outer/photos/cat.jpg"} {
 			b.get(target)
 		}
-		b.purge(t, w, p)
+		w = b.purge(t, w, p)
 		if hit(b.get("/acme/" + p.Source + "/" + p.Value)) {
 			t.Errorf("%s/%s is not purged by its own name", p.Source, p.Value)
 		}
 		if p.Source == "outer" && hit(b.get("/acme/photos/cat.jpg")) {
 			t.Error("purged by the outer name, and still there by the inner")
 		}
+		// The same once the log is summed up, where no names are left, by a server that has
+		// cached nothing since.
+		w = w.Clone()
+		for base := w.Purges.Base; w.Purges.Base == base; {
+			w.Purges, _ = w.Purges.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "outer", Value: fmt.Sprint(w.Purges.Sequence)})
+		}
+		b.registry.set(t, w)
+		for _, target := range []string{"/acme/photos/cat.jpg", "/acme/outer/photos/cat.jpg"} {
+			b.get(target)
+			if !hit(b.get(target)) {
+				t.Errorf("%s is made anew again and again", target)
+			}
+		}
+		c, err := b.site(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"photos/cat.jpg", "outer/photos/cat.jpg"} {
+			r, err := c.resolveName(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last := c.purgedOriginal(r); last != 1 {
+				t.Errorf("%s, after a purge of %s/%s: %d", name, p.Source, p.Value, last)
+			}
+		}
+	}
+}
+
+// BenchmarkPurgedOriginal is what a request pays where the log of purges is full.
+func BenchmarkPurgedOriginal(b *testing.B) {
+	list := make([]workspace.Purge, 0, workspace.MaxPurgedPaths+workspace.MaxPurgedPrefixes)
+	for i := range workspace.MaxPurgedPaths {
+		list = append(list, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("2026/%d.jpg", i)})
+		if i < workspace.MaxPurgedPrefixes {
+			list = append(list, workspace.Purge{Kind: workspace.PurgePrefix, Source: "photos", Value: fmt.Sprintf("%d/", i)})
+		}
+	}
+	log, _ := workspace.PurgeLog{}.Add(list...)
+	x := workspace.NewPurgeIndex(log)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Original("photos", "2026/05/12/cat.jpg")
 	}
 }
 
@@ -257,28 +300,44 @@ func TestPurgeOfAMarksImage(t *testing.T) {
 	}
 }
 
-// TestPurgesWiden: a workspace that purges without end purges too much rather than
-// too little.
-func TestPurgesWiden(t *testing.T) {
+// TestManyPurges: a workspace that purges 50,000 paths keeps its other images cached, and
+// what one of these purges was aimed at is not served any more.
+func TestManyPurges(t *testing.T) {
 	b := newBench(t)
 	w := b.acme()
 	b.registry.set(t, w)
-	b.get("/acme/photos/cat.jpg")
-	w = b.purge(t, w, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "cat.jpg"})
-	b.get("/acme/photos/cat.jpg")
-	for i := range 3 * workspace.MaxPurges {
-		w = w.Clone()
-		w.Purges = w.Purges.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)})
+	others := []string{"/acme/photos/cat.jpg?w=20", "/acme/photos/cat.jpg?w=21", "/acme/photos/missing.jpg"}
+	const purged = "/acme/photos/dog.jpg"
+	b.upstream.serve("/photos/dog.jpg", body(photo(t, 30, 20)))
+	b.get(purged)
+	w = b.purge(t, w, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "dog.jpg"})
+	for _, target := range others {
+		b.get(target)
 	}
+	many := make([]workspace.Purge, 50_000)
+	for i := range many {
+		many[i] = workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("2026/%d.jpg", i)}
+		if i%10 == 0 {
+			many[i] = workspace.Purge{Kind: workspace.PurgeURL, Source: "photos", Value: fmt.Sprint(i)}
+		}
+	}
+	w = w.Clone()
+	var widened []workspace.Widened
+	w.Purges, widened = w.Purges.Add(many...)
 	b.registry.set(t, w)
-	if len(w.Purges.Purges) > workspace.MaxPurges {
-		t.Fatal(len(w.Purges.Purges))
+	if widened != nil {
+		t.Errorf("widened: %+v", widened)
 	}
-	if hit(b.get("/acme/photos/cat.jpg")) {
-		t.Error("the purge of one path was forgotten instead of widened")
+	for _, target := range others {
+		if !hit(b.get(target)) {
+			t.Errorf("%s was purged by 50,000 others", target)
+		}
 	}
-	if !hit(b.get("/acme/photos/cat.jpg")) {
-		t.Error("nothing is cached after that")
+	if hit(b.get(purged)) {
+		t.Error("the purge of one path was forgotten")
+	}
+	if !hit(b.get(purged)) {
+		t.Error("its image is made anew again and again")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2"
@@ -30,7 +31,7 @@ type site struct {
 	keyring *signing.Keyring
 	marks   marks.Set
 	logos   map[*marks.Preset]logo
-	purges  purges
+	purges  *workspace.PurgeIndex
 	limits  siteLimits
 }
 
@@ -44,6 +45,7 @@ type source struct {
 	// shadowed: a place of another source is one of its own or inside, so that an
 	// original may belong to both.
 	shadowed bool
+	near     []*source // sources that have a place in one of its own, or around one
 }
 
 // A site is dropped when the workspace that it was made from has changed.
@@ -143,12 +145,12 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	}
 	c.findShadowed()
 	c.findLogos()
-	c.purges = c.compilePurges(w.Purges)
+	c.purges = workspace.NewPurgeIndex(w.Purges)
 	c.limits = compileLimits(w)
 	return c, nil
 }
 
-// findShadowed sets shadowed where it is so. Only places on one host are compared:
+// findShadowed sets shadowed and near. Only places on one host are compared:
 // buckets have many.
 func (c *site) findShadowed() {
 	type placed struct {
@@ -164,10 +166,17 @@ func (c *site) findShadowed() {
 	for _, on := range hosts {
 		for _, outer := range on {
 			for _, inner := range on {
-				if outer.source == inner.source || outer.shadowed {
+				if outer.source == inner.source {
 					continue
 				}
-				_, outer.shadowed = inner.place.Within(outer.place)
+				if _, in := inner.place.Within(outer.place); in {
+					outer.shadowed = true
+					for _, pair := range [][2]*source{{outer.source, inner.source}, {inner.source, outer.source}} {
+						if !slices.Contains(pair[0].near, pair[1]) {
+							pair[0].near = append(pair[0].near, pair[1])
+						}
+					}
+				}
 			}
 		}
 	}

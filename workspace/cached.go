@@ -293,13 +293,24 @@ func (c *Cached) ask(ctx context.Context, namespace string) (*Workspace, error) 
 	if err != nil || c.purges == nil {
 		return w, err
 	}
-	log, err := c.purges.PurgeLog(ctx, w.ID)
+	log, err := c.purges.PurgeLog(ctx, w.ID, c.knownPurges(namespace, w.ID))
 	if err != nil {
 		return nil, err
 	}
 	w = w.Clone() // what a store answers may be shared
 	w.Purges = log
 	return w, nil
+}
+
+// knownPurges is the log in memory of what a workspace has purged. Where the feed can't tell what has
+// happened, it isn't relied on: the store may have been put back to what it was before.
+func (c *Cached) knownPurges(namespace, id string) PurgeLog {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have, ok := c.known.Peek(namespace); ok && have.ID == id && !c.recopy {
+		return have.Purges
+	}
+	return PurgeLog{}
 }
 
 // keep puts a copy of the store's into memory, unless what is there is as new, and

@@ -11,13 +11,16 @@ var errNoPurges = errors.New("this store keeps no purges")
 
 // AddPurge adds the purge in the store, and to the workspace in memory before it
 // returns.
-func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, p Purge, audit ...AuditEntry) (PurgeLog, error) {
+func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, known PurgeLog, p Purge, audit ...AuditEntry) (PurgeLog, []Widened, error) {
 	if c.purges == nil {
-		return PurgeLog{}, errNoPurges
+		return PurgeLog{}, nil, errNoPurges
 	}
-	log, err := c.purges.AddPurge(ctx, namespace, workspaceID, p, audit...)
+	if have := c.knownPurges(namespace, workspaceID); have.Sequence > known.Sequence {
+		known = have
+	}
+	log, widened, err := c.purges.AddPurge(ctx, namespace, workspaceID, known, p, audit...)
 	if err != nil {
-		return PurgeLog{}, err
+		return PurgeLog{}, nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,13 +30,13 @@ func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, p 
 		purged.Purges = log
 		c.keep(&purged)
 	}
-	return log, nil
+	return log, widened, nil
 }
 
 // PurgeLog asks the store.
-func (c *Cached) PurgeLog(ctx context.Context, workspaceID string) (PurgeLog, error) {
+func (c *Cached) PurgeLog(ctx context.Context, workspaceID string, known PurgeLog) (PurgeLog, error) {
 	if c.purges == nil {
 		return PurgeLog{}, nil
 	}
-	return c.purges.PurgeLog(ctx, workspaceID)
+	return c.purges.PurgeLog(ctx, workspaceID, known)
 }

@@ -44,7 +44,7 @@ func TestPurgeReachesEveryServer(t *testing.T) {
 			wantSequence(t, s, "acme", 0)
 		}
 		for n := range int64(5) {
-			if _, err := servers[0].AddPurge(ctx, "acme", w.ID, workspace.Purge{Kind: workspace.PurgeSource, Source: "photos"}); err != nil {
+			if _, _, err := servers[0].AddPurge(ctx, "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeSource, Source: "photos"}); err != nil {
 				t.Fatal(err)
 			}
 			wantSequence(t, servers[0], "acme", n+1)
@@ -73,7 +73,7 @@ func TestPurgesStayThroughWrites(t *testing.T) {
 				wantSequence(t, c, "acme", 0)
 			}
 			for n := range int64(3) {
-				if _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+				if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 					t.Fatal(err)
 				}
 				if known {
@@ -94,7 +94,7 @@ func TestPurgesStayThroughWrites(t *testing.T) {
 func TestPurgesOfANewWorkspace(t *testing.T) {
 	cached(t, workspace.CachedConfig{}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
 		w := put(t, c, "acme", "A")
-		if _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 			t.Fatal(err)
 		}
 		wantSequence(t, c, "acme", 1)
@@ -113,7 +113,7 @@ func TestPurgesOfANewWorkspace(t *testing.T) {
 func TestPurgesUnknown(t *testing.T) {
 	m := workspacetest.NewMemory()
 	w := put(t, m, "acme", "A")
-	if _, err := m.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+	if _, _, err := m.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 		t.Fatal(err)
 	}
 	c := workspace.NewCached(noPurges{m}, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler)})
@@ -125,6 +125,6 @@ func TestPurgesUnknown(t *testing.T) {
 // noPurges is a store that can't read purges at the moment.
 type noPurges struct{ workspacetest.Store }
 
-func (noPurges) PurgeLog(context.Context, string) (workspace.PurgeLog, error) {
+func (noPurges) PurgeLog(context.Context, string, workspace.PurgeLog) (workspace.PurgeLog, error) {
 	return workspace.PurgeLog{}, errDown
 }

@@ -78,11 +78,11 @@ func (r *remote) Changes(ctx context.Context, cursor string) ([]workspace.Change
 	return r.Memory.Changes(ctx, cursor)
 }
 
-func (r *remote) PurgeLog(ctx context.Context, id string) (workspace.PurgeLog, error) {
+func (r *remote) PurgeLog(ctx context.Context, id string, known workspace.PurgeLog) (workspace.PurgeLog, error) {
 	if err := r.reach(ctx); err != nil {
 		return workspace.PurgeLog{}, err
 	}
-	return r.Memory.PurgeLog(ctx, id)
+	return r.Memory.PurgeLog(ctx, id, known)
 }
 
 func (r *remote) Domain(ctx context.Context, name string) (workspace.Domain, error) {
@@ -139,7 +139,7 @@ func inBubble(t *testing.T, test func(t *testing.T, r *remote, file string)) {
 		if err := r.Memory.Update(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 			t.Fatal(err)
 		}
 		test(t, r, file)
@@ -222,7 +222,7 @@ func TestRevocationReachesEveryNode(t *testing.T) {
 					if err := r.Memory.Update(t.Context(), w); err != nil {
 						t.Fatal(err)
 					}
-					if _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+					if _, _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(test.within)

@@ -1,7 +1,9 @@
 package workspace_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,51 +18,222 @@ func purge(kind workspace.PurgeKind, source, value string) workspace.Purge {
 	return workspace.Purge{Kind: kind, Source: source, Value: value}
 }
 
-func TestPurgeLogAdd(t *testing.T) {
-	many := func(n int, at func(int) workspace.Purge) (list []workspace.Purge) {
-		for i := range n {
-			list = append(list, at(i))
-		}
-		return list
+// ask asks an index for the last purge of an original, or of a mark or a URL.
+func ask(x *workspace.PurgeIndex, kind workspace.PurgeKind, source, value string) int64 {
+	switch kind {
+	case workspace.PurgeMark:
+		return x.Mark(value)
+	case workspace.PurgeURL:
+		return x.URL(value)
 	}
-	path := func(source string) func(int) workspace.Purge {
-		return func(i int) workspace.Purge { return purge(workspace.PurgePath, source, fmt.Sprint(i)) }
+	return x.Original(source, value)
+}
+
+// forms are a log as it was added to, as one that has been summed up, and as it is read
+// again from where it is stored.
+func forms(t *testing.T, l workspace.PurgeLog) map[string]workspace.PurgeLog {
+	t.Helper()
+	summed := l
+	for i := 0; summed.Base == l.Base; i++ { // by purges of another source, which take the last places
+		summed, _ = summed.Add(purge("path", "filler", fmt.Sprint(i)))
+	}
+	data, err := json.Marshal(summed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read workspace.PurgeLog
+	if err := json.Unmarshal(data, &read); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(summed, read); diff != "" {
+		t.Errorf("read again: %s", diff)
+	}
+	return map[string]workspace.PurgeLog{"as added": l, "summed up": summed, "read again": read}
+}
+
+// TestPurgeIndex says which purge concerns what, and that summing purges up changes
+// nothing about it.
+func TestPurgeIndex(t *testing.T) {
+	type want struct {
+		kind          workspace.PurgeKind
+		source, value string
+		last          int64
 	}
 	for _, test := range []struct {
 		name string
 		add  []workspace.Purge
-		want string // kind, source, value and sequence of each
+		want []want
 	}{
-		{"again", []workspace.Purge{purge("path", "a", "x"), purge("path", "a", "y"), purge("path", "a", "x")}, "path a y 2, path a x 3"},
-		{"prefix", []workspace.Purge{purge("path", "a", "x/1"), purge("path", "b", "x/1"), purge("url", "a", "x/1"), purge("prefix", "a", "x/y"), purge("prefix", "a", "x/")},
-			"path b x/1 2, url a x/1 3, prefix a x/ 5"},
-		{"source", []workspace.Purge{purge("path", "a", "x"), purge("url", "a", "x"), purge("path", "b", "x"), purge("mark", "", "m"), purge("source", "a", "")},
-			"path b x 3, mark  m 4, source a  5"},
-		{"originals by full URL", []workspace.Purge{purge("path", "", "https://a.example/x"), purge("mark", "", "m"), purge("source", "", "")},
-			"mark  m 2, source   3"},
-		{"all", []workspace.Purge{purge("path", "a", "x"), purge("mark", "", "m"), purge("all", "", "")}, "all   3"},
-		{"after all", []workspace.Purge{purge("all", "", ""), purge("path", "a", "x")}, "all   1, path a x 2"},
-		{"too many of a source", slices.Concat(many(60, path("a")), []workspace.Purge{purge("path", "b", "x")}, many(100, path("a"))[60:], many(5, path("b"))),
-			"path b x 61, source a  101, path b 0 102, path b 1 103, path b 2 104, path b 3 105, path b 4 106"},
-		{"too many sources", many(101, func(i int) workspace.Purge { return purge("source", fmt.Sprint(i), "") }), "all   101"},
-		{"too many marks", many(101, func(i int) workspace.Purge { return purge("mark", "", fmt.Sprint(i)) }), "all   101"},
-		{"too much text", many(3, func(i int) workspace.Purge { return purge("path", "a", strings.Repeat(fmt.Sprint(i), 12<<10)) }), "source a  3"},
-		{"too long a text", []workspace.Purge{purge("path", "a", strings.Repeat("x", 40<<10))}, "all   1"},
+		{"nothing", nil, []want{{"path", "a", "x", 0}, {"mark", "", "m", 0}, {"url", "", "u", 0}}},
+		{"paths", []workspace.Purge{purge("path", "a", "x"), purge("path", "a", "y"), purge("path", "a", "x"), purge("path", "", "https://a.example/x")},
+			[]want{{"path", "a", "x", 3}, {"path", "a", "y", 2}, {"path", "a", "z", 0}, {"path", "b", "x", 0}, {"path", "", "https://a.example/x", 4}, {"url", "", "x", 0}}},
+		{"URLs", []workspace.Purge{purge("url", "a", "u"), purge("url", "a", "v")}, []want{{"url", "", "u", 1}, {"url", "", "v", 2}, {"path", "a", "u", 0}}},
+		{"prefixes", []workspace.Purge{purge("prefix", "a", "x/"), purge("prefix", "a", "x/y/"), purge("prefix", "a", "x/y/z"), purge("prefix", "b", "x"), purge("prefix", "a", "x/")},
+			[]want{{"path", "a", "x/1", 5}, {"path", "a", "x/y/1", 5}, {"path", "a", "x/y/zz", 5}, {"path", "a", "x", 0}, {"path", "b", "xx", 4}, {"path", "b", "w", 0}, {"path", "c", "x", 0}}},
+		{"the longer prefix is later", []workspace.Purge{purge("prefix", "a", "x"), purge("prefix", "a", "xy"), purge("prefix", "a", "xyzz")},
+			[]want{{"path", "a", "x", 1}, {"path", "a", "xa", 1}, {"path", "a", "xy", 2}, {"path", "a", "xyz", 2}, {"path", "a", "xyzzy", 3}, {"path", "a", "xz", 1}}},
+		{"source", []workspace.Purge{purge("path", "a", "x"), purge("prefix", "a", "x"), purge("source", "a", ""), purge("path", "a", "y")},
+			[]want{{"path", "a", "x", 3}, {"path", "a", "y", 4}, {"path", "b", "x", 0}}},
+		{"marks", []workspace.Purge{purge("mark", "", "m")}, []want{{"mark", "", "m", 1}, {"mark", "", "n", 0}, {"path", "a", "m", 0}}},
+		{"all", []workspace.Purge{purge("path", "a", "x"), purge("mark", "", "m"), purge("all", "", ""), purge("path", "a", "y")},
+			[]want{{"path", "a", "x", 3}, {"path", "a", "y", 4}, {"mark", "", "m", 3}, {"url", "", "u", 3}}},
+		{"of a later version", []workspace.Purge{purge("moon", "a", "x")}, []want{{"path", "b", "y", 1}, {"mark", "", "m", 1}, {"url", "", "u", 1}}},
 	} {
 		var l workspace.PurgeLog
 		for _, p := range test.add {
-			l = l.Add(p)
+			l, _ = l.Add(p)
 		}
-		var got []string
-		for _, p := range l.Purges {
-			got = append(got, fmt.Sprintf("%s %s %s %d", p.Kind, p.Source, p.Value, p.Sequence))
+		for form, l := range forms(t, l) {
+			x := workspace.NewPurgeIndex(l)
+			for _, w := range test.want {
+				if got := ask(x, w.kind, w.source, w.value); got != w.last {
+					t.Errorf("%s, %s: %s %s %s: %d, want %d", test.name, form, w.kind, w.source, w.value, got, w.last)
+				}
+			}
 		}
-		if diff := cmp.Diff(test.want, strings.Join(got, ", ")); diff != "" {
-			t.Errorf("%s: %s", test.name, diff)
+	}
+}
+
+// A log as it was stored before there were summaries, with purges that had been widened.
+func TestPurgeLogOfBefore(t *testing.T) {
+	var l workspace.PurgeLog
+	err := json.Unmarshal([]byte(`{"sequence":2050,"purges":[{"sequence":101,"kind":"source","source":"a"},
+		{"sequence":1999,"kind":"path","source":"b","value":"x"},{"sequence":2050,"kind":"prefix","source":"b","value":"y/"}]}`), &l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, l := range forms(t, l) {
+		x := workspace.NewPurgeIndex(l)
+		for path, want := range map[string]int64{"x": 1999, "y/1": 2050, "z": 0} {
+			if got := x.Original("b", path); got != want {
+				t.Errorf("%s: %s: %d, want %d", form, path, got, want)
+			}
 		}
-		if l.Sequence != int64(len(test.add)) {
-			t.Errorf("%s: sequence %d after %d purges", test.name, l.Sequence, len(test.add))
+		if got := x.Original("a", "x"); got != 101 {
+			t.Errorf("%s: %d", form, got)
 		}
+	}
+	if n, _ := l.Add(purge("path", "b", "x")); workspace.NewPurgeIndex(n).Original("b", "x") != 2051 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// paths are n purges of paths from the first on.
+func paths(source string, first, n int) []workspace.Purge {
+	list := make([]workspace.Purge, n)
+	for i := range list {
+		list[i] = purge("path", source, fmt.Sprintf("2026/%d.jpg", first+i))
+	}
+	return list
+}
+
+// changed counts which of some thousands of other images the log makes miss once more
+// than another did.
+func changed(before, after workspace.PurgeLog) (n int) {
+	x, y := workspace.NewPurgeIndex(before), workspace.NewPurgeIndex(after)
+	for i := range 20_000 {
+		if path := fmt.Sprintf("other/%d.jpg", i); x.Original("photos", path) != y.Original("photos", path) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestPurgesWidenInSmallSteps: beyond what a log holds, a purge costs a small part of the
+// other images a miss.
+func TestPurgesWidenInSmallSteps(t *testing.T) {
+	l, widened := workspace.PurgeLog{}.Add(paths("photos", 0, 50_000)...)
+	if n := changed(workspace.PurgeLog{}, l); n > 200 || widened != nil {
+		t.Errorf("50,000 purges: %d of 20,000 others purged, %+v", n, widened)
+	}
+	// The same again: a CMS that saves what it has saved before.
+	again, widened := l.Add(paths("photos", 0, 50_000)...)
+	if n := changed(l, again); n > 200 || widened != nil {
+		t.Errorf("the same again: %d of 20,000 others purged, %+v", n, widened)
+	}
+	full, widened := again.Add(paths("photos", 50_000, workspace.MaxPurgedPaths-50_000-workspace.MaxRecentPurges)...)
+	if widened != nil {
+		t.Errorf("as many as there may be: %+v", widened)
+	}
+	more, widened := full.Add(paths("photos", 200_000, 13_107)...) // a tenth more
+	purges := 0
+	for _, w := range widened {
+		purges += w.Purges
+		if w.Kind != workspace.PurgeSlice {
+			t.Errorf("widened to %+v", w)
+		}
+	}
+	if n := changed(full, more); n < 200 || n > 20_000/5 {
+		t.Errorf("a tenth more than it holds: %d of 20,000 others purged", n)
+	}
+	if purges < 10_000 || purges > 30_000 {
+		t.Errorf("widened %d purges", purges)
+	}
+	if n := changed(full, more); float64(n)/20_000 > 1.5*float64(purges)/workspace.MaxPurgedPaths {
+		t.Errorf("%d of 20,000 others purged by widening %d purges", n, purges)
+	}
+	data, err := json.Marshal(more)
+	if err != nil || len(data) > 900<<10 {
+		t.Errorf("a full log is %d bytes long, %v", len(data), err)
+	}
+	t.Logf("a full log: %d bytes as it is stored", len(data))
+}
+
+func TestPrefixesWiden(t *testing.T) {
+	add := func(l workspace.PurgeLog, n int, at func(int) workspace.Purge) (workspace.PurgeLog, []workspace.Widened) {
+		list := make([]workspace.Purge, n)
+		for i := range list {
+			list[i] = at(i)
+		}
+		return l.Add(list...)
+	}
+	for _, test := range []struct {
+		name string
+		n    int
+		at   func(int) workspace.Purge
+		kept string // a path that isn't purged
+		want string // kinds of what was widened
+	}{
+		{"folders in folders", 6 * workspace.MaxRecentPurges, func(i int) workspace.Purge {
+			return purge("prefix", "photos", fmt.Sprintf("20%02d/%02d/%04d/", i%50, i/50%12, i))
+		}, "1999/x", "prefix"},
+		{"flat names", 6 * workspace.MaxRecentPurges, func(i int) workspace.Purge {
+			return purge("prefix", "photos", fmt.Sprintf("sku-%05d-", i*7919%100_000))
+		}, "shirt.jpg", "prefix"},
+		{"in letters that are longer than a byte", 6 * workspace.MaxRecentPurges, func(i int) workspace.Purge {
+			return purge("prefix", "photos", fmt.Sprintf("é%c%c/", 'ä'+rune(i%64), 'à'+rune(i/64)))
+		}, "x", "prefix"},
+		{"long ones", 300, func(i int) workspace.Purge {
+			return purge("prefix", fmt.Sprint("source", i%100), fmt.Sprintf("%s%04d", strings.Repeat("x", 4000), i))
+		}, "x", "prefix"},
+		{"more sources than there can be", 2 * workspace.MaxRecentPurges, func(i int) workspace.Purge {
+			return purge("source", fmt.Sprint(i), "")
+		}, "", "all"},
+	} {
+		l, widened := add(workspace.PurgeLog{}, test.n, test.at)
+		x := workspace.NewPurgeIndex(l)
+		for i := range test.n {
+			if p := test.at(i); x.Original(p.Source, p.Value) < int64(i+1) || x.Original(p.Source, p.Value+"z") < int64(i+1) {
+				t.Fatalf("%s: %+v is forgotten", test.name, p)
+			}
+		}
+		if test.kept != "" && x.Original("photos", test.kept) != 0 {
+			t.Errorf("%s: %s is purged", test.name, test.kept)
+		}
+		kinds := map[string]bool{}
+		for _, w := range widened {
+			kinds[string(w.Kind)] = true
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != test.want {
+			t.Errorf("%s: widened to %s, want %s", test.name, got, test.want)
+		}
+		if len(widened) > 20*(test.n/65+1) {
+			t.Errorf("%s: %d lines about it", test.name, len(widened))
+		}
+		if len(l.Base.Prefixes) > workspace.MaxPurgedPrefixes {
+			t.Errorf("%s: %d prefixes", test.name, len(l.Base.Prefixes))
+		}
+		forms(t, l)
 	}
 }
 
@@ -90,14 +263,14 @@ func hits(p workspace.Purge, source, key, mark string, made int64) bool {
 func TestPurgeLogForgetsNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	kinds := []workspace.PurgeKind{"path", "path", "path", "url", "prefix", "prefix", "mark", "source", "all"}
-	for round := range 30 {
+	for round := range 8 {
 		var l workspace.PurgeLog
 		var asked []workspace.Purge
-		for range 400 {
+		for range 5 * workspace.MaxRecentPurges / 2 {
 			kind := kinds[random.IntN(len(kinds)-min(2, round%4))]
 			p := workspace.Purge{Kind: kind, Value: fmt.Sprintf("%d/%d", random.IntN(9), random.IntN(30))}
 			if kind != workspace.PurgeMark && kind != workspace.PurgeAll {
-				p.Source = fmt.Sprint(random.IntN(1 + round))
+				p.Source = fmt.Sprint(random.IntN(1 + 3*round))
 			}
 			if kind == workspace.PurgePrefix {
 				p.Value = p.Value[:2+random.IntN(2)]
@@ -106,17 +279,36 @@ func TestPurgeLogForgetsNothing(t *testing.T) {
 				p.Value = ""
 			}
 			before := l
-			l = l.Add(p)
+			l, _ = l.Add(p)
 			p.Sequence = l.Sequence
 			asked = append(asked, p)
-			if len(l.Purges) > workspace.MaxPurges || l.Sequence != before.Sequence+1 {
+			if len(l.Purges) > workspace.MaxRecentPurges || l.Sequence != before.Sequence+1 {
 				t.Fatalf("%d purges at sequence %d", len(l.Purges), l.Sequence)
 			}
 		}
+		// All at once is the same as one by one.
+		plain := slices.Clone(asked)
+		if at, _ := (workspace.PurgeLog{}).Add(plain...); cmp.Diff(l, at) != "" {
+			t.Fatalf("round %d: added at once: %s", round, cmp.Diff(l, at))
+		}
+		x := workspace.NewPurgeIndex(l)
+		last := map[workspace.Purge]int64{} // by an object, of whatever was aimed at it
 		for _, p := range asked {
-			aimed := func(q workspace.Purge) bool { return hits(q, p.Source, p.Value, p.Value, p.Sequence-1) }
-			if !slices.ContainsFunc(l.Purges, aimed) {
-				t.Fatalf("round %d: %+v is forgotten", round, p)
+			if got := ask(x, p.Kind, p.Source, p.Value); got < p.Sequence {
+				t.Fatalf("round %d: %+v is forgotten: %d", round, p, got)
+			}
+			for i := range 30 {
+				value := fmt.Sprintf("%d/%d", i%9, i)
+				o := purge("path", p.Source, value)
+				if hits(p, p.Source, value, "", 0) && p.Kind != workspace.PurgeURL && p.Kind != workspace.PurgeMark {
+					last[o] = p.Sequence
+				}
+			}
+		}
+		for o, want := range last {
+			want = max(want, x.Everything())
+			if got := x.Original(o.Source, o.Value); got != want { // and nothing else was purged
+				t.Fatalf("round %d: %s/%s: %d, want %d", round, o.Source, o.Value, got, want)
 			}
 		}
 	}

@@ -527,7 +527,7 @@ func wantStored(t *testing.T, s store, want *state) {
 			purges++
 		}
 	}
-	if log, err := s.PurgeLog(t.Context(), w.ID); err != nil || log.Sequence != int64(purges) {
+	if log, err := s.PurgeLog(t.Context(), w.ID, workspace.PurgeLog{}); err != nil || log.Sequence != int64(purges) {
 		t.Errorf("%s has purged %d times, its log says %d (%v)", want.Namespace, log.Sequence, purges, err)
 	}
 }

@@ -138,7 +138,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 			return srv.FindPurge(ctx, namespace, url)
 		},
 		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
-		Log: log, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
+		Log: log, Metrics: metrics, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
 		Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
 			return srv.Explain(ctx, target, accept, origin)
 		},

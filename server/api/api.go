@@ -24,6 +24,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/limit"
@@ -104,6 +105,9 @@ type Config struct {
 	// logs nothing.
 	Log *slog.Logger
 
+	// Metrics is where the figures of purges are registered. Nil registers none.
+	Metrics prometheus.Registerer
+
 	// Version of Tintype, for the OpenAPI document. Empty is "dev".
 	Version string
 
@@ -153,6 +157,7 @@ func newAPI(c Config) *api {
 		explain:    c.Explain,
 		noteSender: c.NoteSender,
 		now:        c.Now,
+		metrics:    newMetrics(c.Metrics),
 		mux:        http.NewServeMux(),
 	}
 	if a.reads == nil {
@@ -223,6 +228,7 @@ type api struct {
 	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
 	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time
+	metrics    *metrics
 	mux        *http.ServeMux
 	huma       huma.API
 	document   []byte // OpenAPI, as served

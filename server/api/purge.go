@@ -31,7 +31,8 @@ type (
 	}
 	purgeOutput struct {
 		Body struct {
-			CompleteBy time.Time `json:"complete_by" doc:"When every server has the purge, at the latest. The one that answers has it now."`
+			CompleteBy time.Time           `json:"complete_by" doc:"When every server has the purge, at the latest. The one that answers has it now."`
+			Widened    []workspace.Widened `json:"widened,omitempty" doc:"Earlier purges that are kept as wider ones from now on, since the workspace has more than are told apart. They purge more than was asked for. Left out where there are none."`
 		}
 	}
 )
@@ -75,16 +76,22 @@ func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
 		release := a.tellPurge(w.Namespace, tags)
 		defer release()
 	}
+	out := &purgeOutput{}
 	for i, p := range purges {
 		entry := a.changed(ctx, "purge", purged(req), nil, req)
 		if i > 0 {
 			entry.After = nil // one request, one story
 		}
-		if _, err := store.AddPurge(ctx, w.Namespace, w.ID, p, entry); err != nil {
+		_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entry)
+		if err != nil {
 			return nil, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
 		}
+		a.metrics.purged(p.Kind, widened)
+		if len(widened) > 0 {
+			a.log.Warn("purges are kept as wider ones: the workspace has more than are told apart", "workspace", w.Namespace, "widened", widened)
+		}
+		out.Body.Widened = append(out.Body.Widened, widened...)
 	}
-	out := &purgeOutput{}
 	out.Body.CompleteBy = a.now().Add(workspace.ChangeReach).UTC().Truncate(time.Second)
 	return out, nil
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
@@ -115,4 +118,66 @@ func TestPurge(t *testing.T) {
 		t.Error(log)
 	}
 	s.do(t, "POST", "/v1/workspaces/nobody/purge", `{"all":true}`).wantError(t, 404, "WORKSPACE_NOT_FOUND")
+}
+
+// TestPurgeTellsWhatItWidened: in the answer, the audit log, the server's log and the metrics.
+func TestPurgeTellsWhatItWidened(t *testing.T) {
+	var log strings.Builder
+	figures := prometheus.NewRegistry()
+	s := start(t, func(c *api.Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		c.Metrics = figures
+	})
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}]}`).want(t, 201)
+	w, err := s.store.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := func(name, kind string) (n float64) {
+		t.Helper()
+		families, err := figures.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == name && m.GetLabel()[0].GetValue() == kind {
+					return m.GetCounter().GetValue()
+				}
+			}
+		}
+		t.Fatalf("there is no %s of %s", name, kind)
+		return 0
+	}
+	if n := counted("tintype_purges_widened_total", "prefix"); n != 0 {
+		t.Errorf("at first: %v", n)
+	}
+	// Nearly as much text as is kept until it is summed up, and more than is told apart then.
+	purges := s.store.(workspace.Purges)
+	long := strings.Repeat("x", 4000)
+	for i := range 65 {
+		p := workspace.Purge{Kind: workspace.PurgePrefix, Source: "photos", Value: fmt.Sprintf("2026/%02d/%s", i, long)}
+		if _, _, err := purges.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answer := s.do(t, "POST", "/v1/workspaces/acme/purge", `{"prefix":"photos/2027/`+long+`"}`).want(t, 202).body; !strings.Contains(answer, `"widened":[{"kind":"prefix","source":"photos","value":"2026/`) {
+		t.Errorf("answer: %s", answer)
+	}
+	if answer := s.do(t, "POST", "/v1/workspaces/acme/purge", `{"path":"photos/1.jpg"}`).want(t, 202).body; strings.Contains(answer, "widened") {
+		t.Errorf("answer to the next purge: %s", answer)
+	}
+	audit := s.do(t, "GET", "/v1/workspaces/acme/audit?limit=2", "").want(t, 200).body
+	if !strings.Contains(audit, `xxx","widened":[{"kind":"prefix"`) || strings.Count(audit, "widened") != 1 {
+		t.Errorf("audit log: %s", audit)
+	}
+	if !strings.Contains(log.String(), "purges are kept as wider ones") || !strings.Contains(log.String(), "workspace=acme") {
+		t.Errorf("log: %s", &log)
+	}
+	if n := counted("tintype_purges_widened_total", "prefix"); n < 30 {
+		t.Errorf("widened: %v", n)
+	}
+	if prefixes, paths := counted("tintype_purges_total", "prefix"), counted("tintype_purges_total", "path"); prefixes != 1 || paths != 1 {
+		t.Errorf("purges: %v, %v", prefixes, paths)
+	}
 }

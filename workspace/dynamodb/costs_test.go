@@ -80,14 +80,22 @@ func TestCosts(t *testing.T) {
 		count("get", func() error { _, err := s.Get(ctx, w.Namespace); return err })
 		count("get nothing", func() error { _, _ = s.Get(ctx, "nobody"); return nil })
 		count("update", func() error { return s.Update(ctx, w, entry) })
-		count("purge log", func() error { _, err := s.PurgeLog(ctx, w.ID); return err })
+		count("purge log, of one that has purged nothing", func() error { _, err := s.PurgeLog(ctx, w.ID, workspace.PurgeLog{}); return err })
 		var cursor string
 		count("look at the feed", func() (err error) { _, cursor, err = s.Changes(ctx, ""); return err })
 		count("look at the feed, nothing new", func() (err error) { _, cursor, err = s.Changes(ctx, cursor); return err })
-		count("purge", func() error {
-			_, err := s.AddPurge(ctx, w.Namespace, w.ID, workspace.Purge{Kind: workspace.PurgeAll}, entry)
+		before, _, err := s.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}, entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := before
+		count("purge", func() (err error) {
+			log, _, err = s.AddPurge(ctx, w.Namespace, w.ID, before, workspace.Purge{Kind: workspace.PurgeAll}, entry)
 			return err
 		})
+		count("purge log, nothing new", func() error { _, err := s.PurgeLog(ctx, w.ID, log); return err })
+		count("purge log, one purge more", func() error { _, err := s.PurgeLog(ctx, w.ID, before); return err })
+		count("purge log, for the first time", func() error { _, err := s.PurgeLog(ctx, w.ID, workspace.PurgeLog{}); return err })
 		count("look at the feed, one change", func() (err error) { _, cursor, err = s.Changes(ctx, cursor); return err })
 		k := &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: w.Namespace, Hash: [32]byte{byte(round)}, Scopes: []string{"read"}}
 		count("make a key", func() error { return s.CreateAPIKey(ctx, k, entry) })
@@ -129,10 +137,13 @@ const stated = `create: TransactWriteItems of 6
 get: GetItem
 get nothing: GetItem
 update: GetItem, TransactWriteItems of 4
-purge log: GetItem
+purge log, of one that has purged nothing: GetItem
 look at the feed: Query
 look at the feed, nothing new: Query
-purge: GetItem, TransactWriteItems of 4
+purge: GetItem, TransactWriteItems of 5
+purge log, nothing new: GetItem
+purge log, one purge more: GetItem, Query
+purge log, for the first time: GetItem, Query
 look at the feed, one change: Query, Query
 make a key: TransactWriteItems of 5
 look a key up: GetItem
@@ -147,4 +158,4 @@ return: UpdateItem
 begin a replay: PutItem
 finish a replay: PutItem
 list one: Query, BatchGetItem
-delete: GetItem, GetItem, GetItem, TransactWriteItems of 8, Query`
+delete: GetItem, GetItem, GetItem, TransactWriteItems of 8, Query, Query, BatchWriteItem`

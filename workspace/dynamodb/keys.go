@@ -25,7 +25,9 @@ import (
 //	KEYS#ID       key's ID       an API key, to list, with its counters
 //	AUDIT#ID#…    entry's ID     a line of a log
 //	USE#ID        day#op#source  counts
-//	PURGE#ID      LOG            what was purged
+//	PURGE#ID      LOG            the last purge, and how much of them is in the snapshot
+//	PURGE#ID      PART#number    a part of the snapshot of all purges up to one
+//	PURGE#ID      SEQ#sequence   a purge
 //	GONE#NS       time#ID        that a workspace was deleted
 //	LIMIT#key     window#start   tokens taken
 //	ONCE#hash     ONCE           an answer
@@ -60,8 +62,20 @@ func usagePK(id string) string { return "USE#" + id }
 func usageKey(u workspace.Usage) item {
 	return key(usagePK(u.WorkspaceID), u.Day+"#"+u.Operation+"#"+u.Source)
 }
-func purgeKey(id string) item        { return key("PURGE#"+id, "LOG") }
 func gonePK(namespace string) string { return "GONE#" + namespace }
+
+const (
+	purgePartPrefix  = "PART#"
+	purgeEventPrefix = "SEQ#"
+)
+
+func purgePK(id string) string                     { return "PURGE#" + id }
+func purgeKey(id string) item                      { return key(purgePK(id), "LOG") }
+func purgePartSK(n int64) string                   { return fmt.Sprintf("%s%02d", purgePartPrefix, n) }
+func purgePartKey(id string, n int64) item         { return key(purgePK(id), purgePartSK(n)) }
+func purgeSK(sequence int64) string                { return purgeEventPrefix + changeSK(sequence) }
+func purgeEventKey(id string, sequence int64) item { return key(purgePK(id), purgeSK(sequence)) }
+
 func leaseKey(r limit.Request, start time.Time) item {
 	return key("LIMIT#"+r.Key, string(r.Window)+"#"+strconv.FormatInt(start.Unix(), 10))
 }

@@ -216,6 +216,11 @@ func (s *Store) putAll(ctx context.Context, items []item) error {
 	for _, i := range items {
 		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: i}})
 	}
+	return s.batch(ctx, requests)
+}
+
+// batch makes up to 25 writes, each by itself.
+func (s *Store) batch(ctx context.Context, requests []types.WriteRequest) error {
 	for pause := firstPause; len(requests) > 0; pause = min(2*pause, maxPause) {
 		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: requests}})
 		if err != nil {
@@ -257,51 +262,6 @@ func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.T
 		return nil, s.failure(ctx, err)
 	}
 	return list, nil
-}
-
-// AddPurge implements [workspace.Purges].
-func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, error) {
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	for {
-		old, err := s.purgeLog(within, workspaceID)
-		if err != nil {
-			return workspace.PurgeLog{}, s.failure(ctx, err)
-		}
-		l := old.Add(p)
-		data, err := json.Marshal(l)
-		if err != nil {
-			return workspace.PurgeLog{}, err
-		}
-		same := absent
-		if old.Sequence > 0 {
-			same = equals(item{"seq": number(old.Sequence)})
-		}
-		err = s.commit(within, workspace.Change{Kind: workspace.ChangedPurges, Namespace: namespace}, workspaceID, audit,
-			s.put(with(purgeKey(workspaceID), item{"seq": number(l.Sequence), "json": text(string(data))}), same, errAgain))
-		if err == nil {
-			return l, nil
-		}
-		if !errors.Is(err, errAgain) {
-			return workspace.PurgeLog{}, s.failure(ctx, err)
-		}
-	}
-}
-
-// PurgeLog implements [workspace.Purges].
-func (s *Store) PurgeLog(ctx context.Context, workspaceID string) (workspace.PurgeLog, error) {
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	l, err := s.purgeLog(within, workspaceID)
-	return l, s.failure(ctx, err)
-}
-
-func (s *Store) purgeLog(ctx context.Context, workspaceID string) (l workspace.PurgeLog, err error) {
-	i, err := s.get(ctx, purgeKey(workspaceID))
-	if err != nil || i == nil {
-		return l, err
-	}
-	return l, unmarshal(i, "json", &l)
 }
 
 // BeginReplay implements [workspace.Replays].

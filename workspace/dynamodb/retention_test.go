@@ -65,7 +65,7 @@ func TestRetention(t *testing.T) {
 	}
 	want("a revoked key", revoked, 390)
 
-	if _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+	if _, _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 		t.Fatal(err)
 	}
 	if got := kept(purgeKey(w.ID)); got != 0 {
@@ -86,6 +86,9 @@ func TestRetention(t *testing.T) {
 	}
 	if got := kept(purgeKey(w.ID)); got != 400 {
 		t.Errorf("the purges of a deleted workspace are kept for %d days", got)
+	}
+	if got := kept(purgeEventKey(w.ID, 1)); got != 400 {
+		t.Errorf("a purge of a deleted workspace is kept for %d days", got)
 	}
 	found, err := s.Deletions(t.Context(), "acme")
 	if err != nil || len(found) != 1 {

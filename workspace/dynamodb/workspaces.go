@@ -278,5 +278,8 @@ func (s *Store) drop(ctx context.Context, namespace string, revision int64, audi
 	// The workspace is deleted, whatever becomes of this. What a server that ends here
 	// leaves behind is keys that open nothing and don't expire.
 	_ = s.revokeAll(ctx, id, at)
+	if purged != nil {
+		_ = s.expirePurges(ctx, id, seconds(at.Add(workspace.AuditKept)))
+	}
 	return nil
 }

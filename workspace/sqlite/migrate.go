@@ -114,6 +114,15 @@ var migrations = []string{
 	CREATE INDEX api_keys_age ON api_keys (forget_at) WHERE forget_at > 0;`,
 	// Rows of the first schema are a workspace alone.
 	`UPDATE workspaces SET json = json_object('workspace', json(json)) WHERE json -> 'workspace' IS NULL;`,
+	// A log of purges is a snapshot and what was purged since.
+	`ALTER TABLE purges ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+	UPDATE purges SET sequence = json ->> 'sequence';
+	CREATE TABLE purge_events (
+		workspace_id TEXT NOT NULL,
+		sequence     INTEGER NOT NULL,
+		json         TEXT NOT NULL,
+		PRIMARY KEY (workspace_id, sequence)
+	) STRICT, WITHOUT ROWID;`,
 }
 
 // migrate brings the database to the newest version, whole or not at all.

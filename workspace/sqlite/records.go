@@ -228,6 +228,7 @@ func forget(ctx context.Context, tx *sql.Tx, at time.Time) error {
 	}{
 		{`DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? LIMIT 100)`, auditHorizon(at)},
 		{`DELETE FROM api_keys WHERE hash IN (SELECT hash FROM api_keys WHERE forget_at > 0 AND forget_at < ? LIMIT 100)`, micros(at)},
+		{`DELETE FROM purge_events WHERE workspace_id IN (SELECT id FROM deleted WHERE at < ? ORDER BY at LIMIT 100)`, horizon},
 		{`DELETE FROM purges WHERE workspace_id IN (SELECT id FROM deleted WHERE at < ? ORDER BY at LIMIT 100)`, horizon},
 		{`DELETE FROM deleted WHERE id IN (SELECT id FROM deleted WHERE at < ? ORDER BY at LIMIT 100)`, horizon},
 	} {
@@ -271,47 +272,4 @@ func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.T
 		list = append(list, e)
 	}
 	return list, failure(ctx, rows.Err())
-}
-
-// AddPurge implements [workspace.Purges].
-func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, p workspace.Purge, audit ...workspace.AuditEntry) (l workspace.PurgeLog, err error) {
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
-		old, err := purgeLog(tx.QueryRowContext(ctx, selectPurges, workspaceID))
-		if err != nil {
-			return err
-		}
-		l = old.Add(p)
-		data, err := json.Marshal(l)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO purges (workspace_id, json) VALUES (?, ?)`, workspaceID, string(data)); err != nil {
-			return err
-		}
-		return record(ctx, tx, workspace.ChangedPurges, namespace, workspaceID, audit)
-	})
-	if err != nil {
-		return workspace.PurgeLog{}, err
-	}
-	return l, nil
-}
-
-// PurgeLog implements [workspace.Purges].
-func (s *Store) PurgeLog(ctx context.Context, workspaceID string) (workspace.PurgeLog, error) {
-	l, err := purgeLog(s.read.QueryRowContext(ctx, selectPurges, workspaceID))
-	return l, failure(ctx, err)
-}
-
-const selectPurges = `SELECT json FROM purges WHERE workspace_id = ?`
-
-func purgeLog(row *sql.Row) (l workspace.PurgeLog, err error) {
-	var data []byte
-	err = row.Scan(&data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return l, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &l)
-	}
-	return l, err
 }

@@ -35,7 +35,7 @@ func TestForgets(t *testing.T) {
 	add("w1", "revoked", time.Time{}, long)
 	add("w1", "expired", long, time.Time{})
 	add(w.ID, "active", time.Time{}, time.Time{})
-	if _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+	if _, _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Delete(t.Context(), "acme", 0); err != nil {
@@ -93,7 +93,7 @@ func TestMigratesRetention(t *testing.T) {
 		}
 	}
 	for _, id := range []string{w.ID, "gone"} {
-		if _, err := s.AddPurge(t.Context(), "acme", id, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := s.AddPurge(t.Context(), "acme", id, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,8 @@ func TestMigratesRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{ // back to version 3
-		`DROP TABLE deleted`, `DROP INDEX api_keys_age`, `ALTER TABLE api_keys DROP COLUMN forget_at`, `PRAGMA user_version = 3`,
+		`DROP TABLE deleted`, `DROP INDEX api_keys_age`, `ALTER TABLE api_keys DROP COLUMN forget_at`,
+		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`, `PRAGMA user_version = 3`,
 	} {
 		exec1(t, path, statement)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
 	"github.com/tintype/tintype/workspace/workspacetest"
@@ -174,7 +176,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 5)",
+		newer:        "newer tintype (schema 99; this one knows up to 6)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -211,7 +213,7 @@ func exec1(t *testing.T, path, statement string) (value string) {
 func toVersion2(t *testing.T, path string) {
 	t.Helper()
 	for _, statement := range []string{
-		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE purge_events`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`,
 		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
 		`PRAGMA user_version = 2`,
 	} {
@@ -280,6 +282,39 @@ func TestOpenMigrates(t *testing.T) {
 	}
 	if err := s.Update(t.Context(), got, workspace.AuditEntry{Action: "update"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A log of purges as it was before there were snapshots is one.
+func TestOpenMigratesPurges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "workspaces.db")
+	if err := open(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`,
+		`INSERT INTO purges (workspace_id, json) VALUES ('w1',
+			'{"sequence":250,"purges":[{"sequence":101,"kind":"source","source":"a"},{"sequence":250,"kind":"path","source":"b","value":"x"}]}')`,
+		`PRAGMA user_version = 5`,
+	} {
+		exec1(t, path, statement)
+	}
+	s := open(t, path)
+	defer s.Close()
+	l, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+	if err != nil || l.Sequence != 250 || len(l.Purges) != 2 || l.Purges[0].Sequence != 101 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	want, _ := l.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "b", Value: "y"})
+	if got, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgePath, Source: "b", Value: "y"}); err != nil || got.Sequence != 251 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -240,28 +240,27 @@ func (m *Memory) Usage(ctx context.Context, workspaceID, from, to string) ([]wor
 }
 
 // AddPurge implements [workspace.Purges].
-func (m *Memory) AddPurge(ctx context.Context, namespace, workspaceID string, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, error) {
+func (m *Memory) AddPurge(ctx context.Context, namespace, workspaceID string, _ workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	unlock, err := m.lock(ctx)
 	if err != nil {
-		return workspace.PurgeLog{}, err
+		return workspace.PurgeLog{}, nil, err
 	}
 	defer unlock()
-	l := m.purges[workspaceID].Add(p)
+	l, widened := m.purges[workspaceID].Add(p)
 	m.purges[workspaceID] = l
 	m.record(workspace.ChangedPurges, namespace)
-	m.appendAudit(workspaceID, audit)
-	return workspace.PurgeLog{Sequence: l.Sequence, Purges: slices.Clone(l.Purges)}, nil
+	m.appendAudit(workspaceID, workspace.Tell(widened, audit))
+	return l, widened, nil
 }
 
 // PurgeLog implements [workspace.Purges].
-func (m *Memory) PurgeLog(ctx context.Context, workspaceID string) (workspace.PurgeLog, error) {
+func (m *Memory) PurgeLog(ctx context.Context, workspaceID string, _ workspace.PurgeLog) (workspace.PurgeLog, error) {
 	unlock, err := m.lock(ctx)
 	if err != nil {
 		return workspace.PurgeLog{}, err
 	}
 	defer unlock()
-	l := m.purges[workspaceID]
-	return workspace.PurgeLog{Sequence: l.Sequence, Purges: slices.Clone(l.Purges)}, nil
+	return m.purges[workspaceID], nil
 }
 
 // Domain implements [workspace.Domains].

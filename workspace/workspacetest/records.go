@@ -49,6 +49,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		{"Tallies", testTallies},
 		{"UsageRange", testUsageRange},
 		{"Purges", testPurges},
+		{"PurgesSummedUp", testPurgesSummedUp},
 		{"PurgesConcurrent", testPurgesConcurrent},
 		{"Leases", testLeases},
 		{"LeasesConcurrent", testLeasesConcurrent},
@@ -378,7 +379,7 @@ func testDeleted(t *testing.T, s Store) {
 	var ids []string
 	for range 3 {
 		w := create(t, s, "acme")
-		_, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.Purge{Kind: workspace.PurgeAll})
+		_, _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll})
 		must(t, "AddPurge", err)
 		k, ended := apiKey(w.ID, "k", 2), apiKey(w.ID, "ended", 1)
 		must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), k))
@@ -396,7 +397,7 @@ func testDeleted(t *testing.T, s Store) {
 		if found, err := s.APIKey(t.Context(), ended.Hash); err != nil || !found.RevokedAt.Equal(at) {
 			t.Errorf("a revoked key of a deleted workspace: %+v, %v", found, err)
 		}
-		if l, err := s.PurgeLog(t.Context(), w.ID); err != nil || l.Sequence != 1 {
+		if l, err := s.PurgeLog(t.Context(), w.ID, workspace.PurgeLog{}); err != nil || l.Sequence != 1 {
 			t.Errorf("its purges, for servers that haven't heard of it yet: %+v, %v", l, err)
 		}
 		if entries, err := s.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 10); err != nil || len(entries) != 1 {
@@ -566,27 +567,30 @@ func testUsageRange(t *testing.T, s Store) {
 }
 
 func testPurges(t *testing.T, s Store) {
-	l, err := s.PurgeLog(t.Context(), "w1")
+	l, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
 	if err != nil || l.Sequence != 0 || len(l.Purges) != 0 {
 		t.Fatalf("PurgeLog of nothing: %+v, %v", l, err)
 	}
 	changes := feed(t, s)
 	add := func(p workspace.Purge) {
 		t.Helper()
-		l = l.Add(p)
-		got, err := s.AddPurge(t.Context(), "acme", "w1", p, workspace.AuditEntry{Action: "purge"})
+		l, _ = l.Add(p)
+		got, widened, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, p, workspace.AuditEntry{Action: "purge"})
 		must(t, "AddPurge", err)
 		wantSame(t, "AddPurge", got, l)
+		if widened != nil {
+			t.Errorf("widened: %+v", widened)
+		}
 	}
 	add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "a/ü b.jpg"})
 	add(workspace.Purge{Kind: workspace.PurgeMark, Value: "brand"})
 	add(workspace.Purge{Kind: workspace.PurgePrefix, Source: "photos", Value: "a/"})
 	add(workspace.Purge{Kind: workspace.PurgeSource, Source: "media"})
-	got, err := s.PurgeLog(t.Context(), "w1")
+	got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
 	must(t, "PurgeLog", err)
 	wantSame(t, "PurgeLog", got, l)
 	wantSame(t, "changes", changes(), []workspace.Change{{Kind: workspace.ChangedPurges, Namespace: "acme"}})
-	if other, err := s.PurgeLog(t.Context(), "w2"); err != nil || other.Sequence != 0 {
+	if other, err := s.PurgeLog(t.Context(), "w2", workspace.PurgeLog{}); err != nil || other.Sequence != 0 {
 		t.Errorf("PurgeLog of another: %+v, %v", other, err)
 	}
 	if entries, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 10); err != nil || len(entries) != 4 {
@@ -594,12 +598,69 @@ func testPurges(t *testing.T, s Store) {
 	}
 }
 
+// A log that has been summed up is the same for everybody: who adds to it, who knows it as
+// it was at some time, and who reads it for the first time. What had to be widened is told.
+func testPurgesSummedUp(t *testing.T, s Store) {
+	var l, early, late workspace.PurgeLog // of the test, and of servers that read now and then
+	summedUp, told := 0, 0
+	long := func(i int) string { return fmt.Sprintf("%02d/", i) + strings.Repeat("ü", 2000) }
+	for i := range 200 {
+		p := workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: long(i)}
+		if i >= 100 && i < 170 {
+			p.Kind = workspace.PurgePrefix
+		}
+		before := l
+		var want []workspace.Widened
+		l, want = l.Add(p)
+		got, widened, err := s.AddPurge(t.Context(), "acme", "w1", before, p, workspace.AuditEntry{Action: "purge", After: json.RawMessage(`{"path":"x"}`)})
+		must(t, "AddPurge", err)
+		wantSame(t, "AddPurge", got, l)
+		wantSame(t, "widened", widened, want)
+		if l.Base != before.Base {
+			summedUp++
+		}
+		if len(want) > 0 {
+			told++
+			entries, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 1)
+			must(t, "Audit", err)
+			after := ""
+			if len(entries) == 1 {
+				after = string(entries[0].After)
+			}
+			if !strings.Contains(after, `"path":"x"`) || !strings.Contains(after, `"widened":[{"kind":"prefix","source":"photos"`) {
+				t.Errorf("in the audit log: %.200s", after)
+			}
+		}
+		if i%7 == 0 {
+			late, err = s.PurgeLog(t.Context(), "w1", late)
+			must(t, "PurgeLog", err)
+			wantSame(t, "PurgeLog of who reads often", late, l)
+		}
+		if i%90 == 89 {
+			early, err = s.PurgeLog(t.Context(), "w1", early)
+			must(t, "PurgeLog", err)
+			wantSame(t, "PurgeLog of who reads seldom", early, l)
+			fresh, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+			must(t, "PurgeLog", err)
+			wantSame(t, "PurgeLog of who knew nothing", fresh, l)
+		}
+	}
+	if summedUp != 3 || told != 1 {
+		t.Errorf("summed up %d times, widened %d times: the test needs other purges", summedUp, told)
+	}
+	// The store was put back, and then others purged.
+	ahead, _ := l.Add(workspace.Purge{Kind: workspace.PurgeAll})
+	got, err := s.PurgeLog(t.Context(), "w1", ahead)
+	must(t, "PurgeLog", err)
+	wantSame(t, "PurgeLog of who knows more", got, l)
+}
+
 func testPurgesConcurrent(t *testing.T, s Store) {
 	var wg sync.WaitGroup
 	sequences := make([]int64, 12)
 	for i := range sequences {
 		wg.Go(func() {
-			l, err := s.AddPurge(t.Context(), "acme", "w1", workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)})
+			l, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)})
 			if err != nil {
 				t.Errorf("AddPurge: %v", err)
 			}
@@ -609,7 +670,7 @@ func testPurgesConcurrent(t *testing.T, s Store) {
 	wg.Wait()
 	slices.Sort(sequences)
 	wantSame(t, "sequences", sequences, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
-	if l, err := s.PurgeLog(t.Context(), "w1"); err != nil || len(l.Purges) != 12 || l.Sequence != 12 {
+	if l, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{}); err != nil || len(l.Purges) != 12 || l.Sequence != 12 {
 		t.Errorf("PurgeLog: %+v, %v", l, err)
 	}
 }
@@ -735,8 +796,8 @@ func testRecordsCancelled(t *testing.T, s Store) {
 	_, keys := s.APIKeys(ctx, "w1")
 	_, audit := s.Audit(ctx, "w1", workspace.TrailChanges, "", 10)
 	_, usage := s.Usage(ctx, "w1", "2026-05-01", "2026-05-02")
-	_, purge := s.AddPurge(ctx, "acme", "w1", workspace.Purge{Kind: workspace.PurgeAll})
-	_, log := s.PurgeLog(ctx, "w1")
+	_, _, purge := s.AddPurge(ctx, "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll})
+	_, log := s.PurgeLog(ctx, "w1", workspace.PurgeLog{})
 	_, replay := s.BeginReplay(ctx, "k", "f")
 	_, deletions := s.Deletions(ctx, "acme")
 	_, lease := s.Lease(ctx, month("k", 1, 1))
@@ -754,7 +815,7 @@ func testRecordsCancelled(t *testing.T, s Store) {
 			t.Errorf("%s blames the store for a request that was called off: %v", name, err)
 		}
 	}
-	if l, err := s.PurgeLog(t.Context(), "w1"); err != nil || l.Sequence != 0 {
+	if l, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{}); err != nil || l.Sequence != 0 {
 		t.Errorf("a purge that was called off: %+v, %v", l, err)
 	}
 }

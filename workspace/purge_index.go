@@ -1,0 +1,150 @@
+package workspace
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A PurgeIndex answers which purge of a log was the last that concerns an image, by
+// sequence; 0 is none. What it says changes only when a purge concerns the image, or is
+// widened so that it does. It is safe for concurrent use, and nil is that of an empty log.
+type PurgeIndex struct {
+	last, all      int64
+	sources, marks map[string]int64
+	hashes         PurgeHashes
+	recent         map[uint32]int64 // by hash; later than those in hashes
+	slices         map[int]int64
+	prefixes       []indexedPrefix // by source and value, in order
+}
+
+type indexedPrefix struct {
+	source, value string
+	sequence      int64 // of this prefix, or a later one of a shorter prefix of this one
+	shorter       int   // the next shorter prefix of this one; -1 is none
+}
+
+// NewPurgeIndex returns the index of a log.
+func NewPurgeIndex(l PurgeLog) *PurgeIndex {
+	x := &PurgeIndex{last: l.Sequence}
+	if l.Sequence == 0 {
+		return x
+	}
+	base := l.Base
+	if base == nil {
+		base = &PurgeBase{}
+	}
+	x.all, x.hashes, x.slices = base.All, base.Hashes, base.Slices
+	x.sources, x.marks, x.recent = map[string]int64{}, map[string]int64{}, map[uint32]int64{}
+	maps.Copy(x.sources, base.Sources)
+	maps.Copy(x.marks, base.Marks)
+	prefixes := slices.Clone(base.Prefixes)
+	for _, p := range l.Purges { // the last of each is the latest
+		switch p.Kind {
+		case PurgeSource:
+			x.sources[p.Source] = p.Sequence
+		case PurgePrefix:
+			prefixes = append(prefixes, p)
+		case PurgePath:
+			x.recent[hashOfPath(p.Source, p.Value)] = p.Sequence
+		case PurgeURL:
+			x.recent[hashOfURL(p.Value)] = p.Sequence
+		case PurgeMark:
+			x.marks[p.Value] = p.Sequence
+		default: // all of it, and what a later version may have thought of
+			x.all = p.Sequence
+		}
+	}
+	x.addPrefixes(prefixes)
+	return x
+}
+
+func (x *PurgeIndex) addPrefixes(prefixes []Purge) {
+	slices.SortStableFunc(prefixes, comparePrefixes)
+	x.prefixes = make([]indexedPrefix, 0, len(prefixes))
+	shorter := -1
+	for _, p := range prefixes {
+		for shorter >= 0 && !(x.prefixes[shorter].source == p.Source && strings.HasPrefix(p.Value, x.prefixes[shorter].value)) {
+			shorter = x.prefixes[shorter].shorter
+		}
+		sequence := p.Sequence
+		if shorter >= 0 {
+			sequence = max(sequence, x.prefixes[shorter].sequence)
+		}
+		x.prefixes = append(x.prefixes, indexedPrefix{p.Source, p.Value, sequence, shorter})
+		shorter = len(x.prefixes) - 1
+	}
+}
+
+// Last is the sequence of the last purge that there was.
+func (x *PurgeIndex) Last() int64 {
+	if x == nil {
+		return 0
+	}
+	return x.last
+}
+
+// Everything is the last purge of everything. Where it is Last, nothing else need be asked.
+func (x *PurgeIndex) Everything() int64 {
+	if x == nil {
+		return 0
+	}
+	return x.all
+}
+
+// Original is the last purge of an original by one of its names: of everything, its
+// source, its path or what that begins with. The source of a full URL is empty.
+func (x *PurgeIndex) Original(source, path string) int64 {
+	if x == nil || x.last == x.all {
+		return x.Everything()
+	}
+	last := max(x.all, x.sources[source], x.hash(hashOfPath(source, path)))
+	if len(x.prefixes) == 0 {
+		return last
+	}
+	// Of the prefixes of path, the longest is the last in the order that isn't after path,
+	// or else a prefix of that one.
+	i, exact := slices.BinarySearchFunc(x.prefixes, prefixName{source, path}, func(p indexedPrefix, to prefixName) int {
+		if p.source != to.source {
+			return strings.Compare(p.source, to.source)
+		}
+		return strings.Compare(p.value, to.value)
+	})
+	for exact && i+1 < len(x.prefixes) && x.prefixes[i+1].source == source && x.prefixes[i+1].value == path {
+		i++
+	}
+	if !exact {
+		i--
+	}
+	for i >= 0 && !(x.prefixes[i].source == source && strings.HasPrefix(path, x.prefixes[i].value)) {
+		i = x.prefixes[i].shorter
+	}
+	if i >= 0 {
+		last = max(last, x.prefixes[i].sequence)
+	}
+	return last
+}
+
+// URL is the last purge of one variant alone, by what a purge of kind url has as its value.
+func (x *PurgeIndex) URL(value string) int64 {
+	if x == nil || x.last == x.all {
+		return x.Everything()
+	}
+	return max(x.all, x.hash(hashOfURL(value)))
+}
+
+// Mark is the last purge of the variants with a mark.
+func (x *PurgeIndex) Mark(name string) int64 {
+	if x == nil {
+		return 0
+	}
+	return max(x.all, x.marks[name])
+}
+
+func (x *PurgeIndex) hash(hash uint32) int64 {
+	last := x.slices[sliceOf(hash)]
+	if recent, ok := x.recent[hash]; ok {
+		return max(last, recent)
+	}
+	return max(last, x.hashes.search(hash))
+}
