@@ -54,16 +54,16 @@ func jpegHeader(b []byte) (Header, error) {
 		i += n
 
 		switch marker {
-		case 0xc0, 0xc1, 0xc2: // baseline, extended, progressive
+		case 0xc0, 0xc1, 0xc2, 0xc9, 0xca: // baseline, extended, progressive; arithmetic-coded extended, progressive
 			if h.Width != 0 {
 				return h, corrupt("the JPEG has two frame headers")
 			}
 			if err := h.setJPEGFrame(segment); err != nil {
 				return h, err
 			}
-			h.Interlaced = marker == 0xc2
-		case 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf, 0xde, 0xdf:
-			return h, unsupported("a lossless, hierarchical or arithmetic-coded JPEG; save it as baseline or progressive")
+			h.Interlaced = marker == 0xc2 || marker == 0xca
+		case 0xc3, 0xc5, 0xc6, 0xc7, 0xcb, 0xcd, 0xce, 0xcf, 0xde, 0xdf:
+			return h, unsupported("a lossless or hierarchical JPEG; save it as baseline or progressive")
 		case 0xda: // SOS
 			if h.Width == 0 || len(segment) == 0 {
 				return h, corrupt("a JPEG scan has no header")

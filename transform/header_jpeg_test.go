@@ -99,6 +99,8 @@ func jpegCases(t testing.TB) []headerCase {
 		{name: "jpeg", file: jpegFile(0xc0, 64, 48, 3), want: plain},
 		{name: "extended jpeg", file: jpegFile(0xc1, 64, 48, 3), want: plain},
 		{name: "progressive jpeg", file: jpegFile(0xc2, 64, 48, 3), want: progressive},
+		{name: "arithmetic jpeg", file: jpegFile(0xc9, 64, 48, 3), want: plain},
+		{name: "progressive arithmetic jpeg", file: jpegFile(0xca, 64, 48, 3), want: progressive},
 		{name: "progressive jpeg of 10 scans", file: jpegScans(0xc2, 10), want: progressive},
 		{name: "baseline jpeg of separate scans", file: slices.Concat(jpegStart, frame, jpegScan(1), jpegScan(1), jpegScan(1), jpegEnd), want: progressive},
 		{name: "cmyk jpeg", file: jpegFile(0xc0, 64, 48, 4), want: with(func(h *Header) { h.Bands = 4 })},
@@ -118,7 +120,7 @@ func jpegCases(t testing.TB) []headerCase {
 
 		{name: "jpeg of 12 bits", file: slices.Concat(jpegStart, jpegFrame(0xc1, 12, 64, 48, 3), scan, jpegEnd), err: ErrUnsupported},
 		{name: "lossless jpeg", file: jpegFile(0xc3, 64, 48, 3), err: ErrUnsupported},
-		{name: "arithmetic jpeg", file: jpegFile(0xc9, 64, 48, 3), err: ErrUnsupported},
+		{name: "lossless arithmetic jpeg", file: jpegFile(0xcb, 64, 48, 3), err: ErrUnsupported},
 		{name: "jpeg of 2 channels", file: jpegFile(0xc0, 64, 48, 2), err: ErrUnsupported},
 		{name: "jpeg without width", file: jpegFile(0xc0, 0, 48, 3), err: ErrCorrupt},
 		{name: "jpeg without height", file: jpegFile(0xc0, 64, 0, 3), err: ErrCorrupt},

@@ -124,6 +124,8 @@ func (s *stripper) jpeg() bool {
 		switch {
 		case marker == 0xda:
 			scan = true
+		case marker == 0xc9, marker == 0xca: // arithmetic coding, which not all browsers read
+			return false
 		case marker < 0xe0:
 		case marker == 0xe0 && hasPrefix(data, "JFIF\x00") && len(data) >= 14 && !jfif:
 			jfif = true

@@ -4,6 +4,7 @@ package vips
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"runtime"
@@ -39,11 +40,20 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		return transform.Image{}, err
 	}
 	allowUntrusted()
+	out, err := e.transform(ctx, job, false)
+	if errors.Is(err, errDamaged) && !errors.Is(err, transform.ErrMark) {
+		out, err = e.transform(ctx, job, true)
+	}
+	return out, err
+}
+
+// transform makes the variant. If lenient, damage of a JPEG is passed over: see errDamaged.
+func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool) (transform.Image, error) {
 	t, err := newTask(job)
 	if err != nil {
 		return transform.Image{}, err
 	}
-	t.stamps = &e.stamps
+	t.stamps, t.lenient = &e.stamps, lenient
 	defer t.pins.Unpin() // once the picture is closed
 	if job.Options.Trim >= 0 {
 		if err := t.findTrim(ctx); err != nil {
@@ -106,13 +116,14 @@ func (t *task) steps() []func(context.Context, *frame) error {
 // all of its pixels, and the original is read from top to bottom only, so that
 // everything that can be done before turning is: hence the second half.
 type task struct {
-	job    transform.Job
-	plan   transform.Plan
-	frames int // of the output
-	fill   govips.ColorRGBA
-	stamps *stamps        // that the engine keeps
-	pins   runtime.Pinner // of those in use
-	marks  []drawnMark
+	job     transform.Job
+	plan    transform.Plan
+	frames  int // of the output
+	fill    govips.ColorRGBA
+	lenient bool           // pass over damage of a JPEG
+	stamps  *stamps        // that the engine keeps
+	pins    runtime.Pinner // of those in use
+	marks   []drawnMark
 
 	turn   turn            // from how the original is stored to how the output shows it
 	region image.Rectangle // of the original as stored
@@ -185,10 +196,10 @@ func (t *task) makePlan() error {
 }
 
 // original is the original as the output, where its pixels are those of the output
-// and whoever asks takes it.
+// and whoever asks takes it. One that is damaged may look different elsewhere.
 func (t *task) original() ([]byte, bool) {
 	job := t.job
-	if len(job.Marks) > 0 || job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
+	if len(job.Marks) > 0 || t.lenient || job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
 		return nil, false
 	}
 	return transform.Strip(job.Original, job.Header, job.Options.Metadata)

@@ -51,11 +51,28 @@ var readings = []struct {
 	{"not enough data", transform.ErrTruncated, "the data ends too early"},
 	{"unsupported feature", transform.ErrUnsupported, "it uses a feature that is not decoded"},
 	{"unsupported codec", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
+	{"corrupt jpeg data", errDamaged, "its data is damaged"}, // not the "premature end" of it
+	{"adobe color transform", errDamaged, "its colours are described wrongly"},
+	{"jfif revision", errDamaged, "its version is unknown"},
+	{"inconsistent progression", errDamaged, "its scans are in disorder"},
+	{"sos parameters", errDamaged, "its scans are in disorder"},
+	{"arithmetic coding", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
 	{"no decoding plugin", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
 	{"security limit", transform.ErrTooLarge, "it is over a limit of its decoder"},
 	{"dimensions too large", transform.ErrTooLarge, "it is over a limit of its decoder"},
 	{"too many pixels", transform.ErrTooLarge, "it is over a limit of its decoder"},
 }
+
+// errDamaged: a JPEG is damaged, but not cut off. Browsers show those: with junk between
+// its segments a picture is whole nevertheless, and damaged pixels spoil some blocks. The
+// first attempt at a JPEG stops at the first of libjpeg's warnings, which tells them from
+// one that ends too early; only then a second attempt passes over all warnings.
+var errDamaged error = damagedError{}
+
+type damagedError struct{}
+
+func (damagedError) Error() string { return transform.ErrCorrupt.Error() }
+func (damagedError) Unwrap() error { return transform.ErrCorrupt }
 
 // savers start the lines of libvips's encoders. One of these alone is our fault; where
 // decoding fails they only add that they can't go on.

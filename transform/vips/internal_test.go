@@ -35,7 +35,11 @@ func TestLogLevels(t *testing.T) {
 		message string
 		want    slog.Level
 	}{
-		{govips.LogLevelWarning, "error in tile 0 x 120", slog.LevelWarn},
+		{govips.LogLevelWarning, "vips_image_open: something", slog.LevelWarn},
+		{govips.LogLevelWarning, "error in tile 0 x 120", slog.LevelDebug},
+		{govips.LogLevelWarning, "read gave 68 warnings", slog.LevelDebug},
+		{govips.LogLevelWarning, "VipsJpeg: Corrupt JPEG data: 4 extraneous bytes before marker 0xdb\n", slog.LevelDebug},
+		{govips.LogLevelWarning, "", slog.LevelDebug},
 		{govips.LogLevelCritical, "vips_object_unref: assertion failed", slog.LevelWarn},
 		{govips.LogLevelWarning, "heifload: ignoring nclx profile", slog.LevelDebug},
 		{govips.LogLevelInfo, "threadpool completed", slog.LevelDebug},

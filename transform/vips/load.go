@@ -28,7 +28,8 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, header.Format)
 	}
 
-	params := govips.NewImportParams() // fails on damage
+	params := govips.NewImportParams()
+	params.FailOnError.Set(!t.lenient)
 	params.Access.Set(govips.AccessSequential)
 	expect := transform.Size{W: header.Width, H: header.Height}
 	switch header.Format {

@@ -37,10 +37,12 @@ func (t *task) drawMarks(ctx context.Context) error {
 		p := t.stamps.get(key)
 		if p == nil {
 			transform.NoticeMark(ctx, i+1)
+			job := transform.Job{Original: mark.Image, Header: mark.Header, Options: o, Format: transform.PNG, Limits: t.job.Limits}
 			var err error
-			p, err = drawStamp(ctx, transform.Job{
-				Original: mark.Image, Header: mark.Header, Options: o, Format: transform.PNG, Limits: t.job.Limits,
-			})
+			p, err = drawStamp(ctx, job, false)
+			if errors.Is(err, errDamaged) {
+				p, err = drawStamp(ctx, job, true)
+			}
 			if err != nil {
 				return markError(ctx, err) // still at the mark, should that be what broke it
 			}
@@ -86,11 +88,12 @@ func (t *task) stamp(_ context.Context, f *frame) error {
 
 // drawStamp makes a mark's picture as the variant that the job asks for is made,
 // but for the encoding.
-func drawStamp(ctx context.Context, job transform.Job) (*stampPicture, error) {
+func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPicture, error) {
 	t, err := newTask(job)
 	if err != nil {
 		return nil, err
 	}
+	t.lenient = lenient
 	if err := t.makePlan(); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"image/gif"
 	"image/png"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,14 @@ func seeds(t testing.TB) []seed {
 	add("webp with exif", run(t, withSegments(jpeg, exif(6)), "metadata=keep", transform.WebP).Data)
 	add("avif", run(t, jpeg, "", transform.AVIF).Data)
 	add("avif rgba", run(t, pngBytes(t, rgba), "", transform.AVIF).Data)
+	for _, name := range []string{"arithmetic.jpg", "arithmetic-progressive.jpg"} {
+		file, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(name, file)
+	}
+	add("jpeg with a gain map", ultraHDR(jpeg, jpegBytes(t, grey)))
 
 	for _, s := range []struct {
 		name   string

@@ -130,10 +130,13 @@ func running() bool {
 
 // slogLevel puts GLib's levels on slog's scale. libvips reports what is wrong
 // with an image both as a warning and as an error that a request is answered
-// with, so nothing is above a warning here. Of any AVIF that says its colours, which is
-// most of them, it says that it doesn't heed how.
+// with, so nothing is above a warning here. What it says of images that come out well
+// is for debugging: of any AVIF that says its colours, which is most of them, that it
+// doesn't heed how; and what a JPEG has that browsers pass over.
 func slogLevel(level govips.LogLevel, message string) slog.Level {
-	if level <= govips.LogLevelWarning && !strings.HasSuffix(message, "ignoring nclx profile") {
+	well := message == "" || strings.HasSuffix(message, "ignoring nclx profile") ||
+		strings.HasPrefix(message, "read gave ") || strings.HasPrefix(message, "VipsJpeg: ") || strings.HasPrefix(message, "error in tile ")
+	if level <= govips.LogLevelWarning && !well {
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug
