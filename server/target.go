@@ -127,7 +127,7 @@ func parseObject(source, escaped string) (target, error) {
 
 // checkObject refuses what can't be a source key and a path behind it.
 func checkObject(source, path string) error {
-	if source == "" && path != "" {
+	if first, _, more := strings.Cut(path, "/"); source == "" && more && workspace.ValidSourceKey(first) {
 		return fail("INVALID_SOURCE", "an image is named SOURCE/PATH: leave out the first slash")
 	}
 	if !workspace.ValidSourceKey(source) {

@@ -40,6 +40,12 @@ func (s *interrupted) Update(ctx context.Context, w *workspace.Workspace, audit 
 	return s.Store.Update(ctx, w, audit...)
 }
 
+// apply makes the stored workspace what w says.
+func apply(ctx context.Context, s workspace.Store, w *workspace.Workspace) (*workspace.Plan, error) {
+	how := workspace.Applying{Prune: true, Validate: func(w *workspace.Workspace) error { return w.Validate() }}
+	return how.Apply(ctx, s, workspace.NewDocument(w))
+}
+
 func TestApplyStartsOver(t *testing.T) {
 	ctx := t.Context()
 	rename := func(s workspace.Store) error {
@@ -56,18 +62,18 @@ func TestApplyStartsOver(t *testing.T) {
 	s := &interrupted{workspacetest.NewMemory(), []func(workspace.Store) error{create, rename, remove}}
 	w := workspace.New("acme")
 	w.Name = "mine"
-	changes, err := workspace.Apply(ctx, s, w)
+	p, err := apply(ctx, s, w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{`workspace "acme": created`, `name: "mine"`}, changes); d != "" {
+	if d := cmp.Diff([]string{`workspace "acme": created`, `name: "mine"`}, p.Changes); d != "" {
 		t.Errorf("changes (-want +got):\n%s", d)
 	}
 	stored, err := s.Get(ctx, "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(stored, w); d != "" {
+	if d := cmp.Diff(stored, p.Workspace); d != "" {
 		t.Errorf("stored and applied differ:\n%s", d)
 	}
 
@@ -76,7 +82,7 @@ func TestApplyStartsOver(t *testing.T) {
 		s.by = append(s.by, rename)
 	}
 	w.Name, w.Revision = "mine again", 0
-	if _, err := workspace.Apply(ctx, s, w); !errors.Is(err, workspace.ErrConflict) {
+	if _, err := apply(ctx, s, w); !errors.Is(err, workspace.ErrConflict) {
 		t.Errorf("against endless writers: %v", err)
 	}
 	// A revision that was asked for is not waited for.
@@ -86,12 +92,12 @@ func TestApplyStartsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Revision = stored.Revision
-	if _, err := workspace.Apply(ctx, s, w); !errors.Is(err, workspace.ErrConflict) || len(s.by) != 0 {
+	if _, err := apply(ctx, s, w); !errors.Is(err, workspace.ErrConflict) || len(s.by) != 0 {
 		t.Errorf("against a write after the revision that was given: %v", err)
 	}
 }
 
 func TestApplyRefusesMasksOfNothing(t *testing.T) {
-	_, err := workspace.Apply(t.Context(), workspacetest.NewMemory(), workspacetest.Full("acme").Masked())
+	_, err := apply(t.Context(), workspacetest.NewMemory(), workspacetest.Full("acme").Masked())
 	wantProblem(t, "Apply", err, "sources[1].secret_access_key", "there is none")
 }

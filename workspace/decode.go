@@ -83,8 +83,8 @@ const maxDocument = 64 << 20
 // one or more documents. A document is a workspace or a list of workspaces, each
 // as [Decode] takes it; empty documents are skipped. Errors name the file, the
 // document and the path, and wrap a *[ValidationError] where the content is
-// wrong. A namespace may be there once.
-func DecodeAll(r io.Reader, name string) ([]*Workspace, error) {
+// wrong. Every document must have a namespace, and no two the same one.
+func DecodeAll(r io.Reader, name string) ([]*Document, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -103,7 +103,7 @@ func DecodeAll(r io.Reader, name string) ([]*Workspace, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 
-	var all []*Workspace
+	var all []*Document
 	var errs []error
 	first := map[string]int{} // namespace → the document it is in
 	for i, document := range documents {
@@ -121,7 +121,12 @@ func DecodeAll(r io.Reader, name string) ([]*Workspace, error) {
 				path = element("", j)
 			}
 			w, err := decodeTree(t, path)
-			if err == nil && w.Namespace != "" && first[w.Namespace] != 0 {
+			if err == nil {
+				if wrong := namespaceProblem(w.Namespace); wrong != "" {
+					err = invalid(member(path, "namespace"), "%s", wrong)
+				}
+			}
+			if err == nil && first[w.Namespace] != 0 {
 				err = invalid(member(path, "namespace"), "%q is already in document %d", w.Namespace, first[w.Namespace])
 			}
 			if err != nil {
@@ -129,7 +134,7 @@ func DecodeAll(r io.Reader, name string) ([]*Workspace, error) {
 				continue
 			}
 			first[w.Namespace] = number
-			all = append(all, w)
+			all = append(all, &Document{w, t.(object)})
 		}
 	}
 	if len(errs) > 0 {

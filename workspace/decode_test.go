@@ -329,7 +329,7 @@ created_at: 2026-01-01T00:00:00Z
 	want.Marks = []workspace.Mark{{Name: "brand", Image: "photos/logo.png", Width: "15%", Opacity: &half, AutoApplySources: []string{"photos"}}}
 	want.Limits.RequestsPerMinute = 60
 	want.CreatedAt = all[0].CreatedAt
-	if d := cmp.Diff(want, all[0]); d != "" || all[0].CreatedAt.Year() != 2026 {
+	if d := cmp.Diff(want, all[0].Workspace); d != "" || all[0].CreatedAt.Year() != 2026 {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -339,6 +339,12 @@ func TestDecodeAllErrors(t *testing.T) {
 		{"w.json", `{"namespace":"acme"} {"namespace":"beta"}`, "w.json: document 1: invalid JSON"},
 		{"w.json", "namespace: acme", "w.json: document 1: invalid JSON"},
 		{"w.json", `[{},{"nome":""}]`, "w.json: document 1: [1].nome: unknown field"},
+		{"w.json", `[{"namespace":"acme"},{"name":"Acme"}]`, "w.json: document 1: [1].namespace: is missing: give 3 to 63 of a-z"},
+		{"w.yaml", "name: Acme\n", "w.yaml: document 1: namespace: is missing: give 3 to 63 of a-z"},
+		{"w.yaml", "namespace: acme\n---\nname: Acme\n", "w.yaml: document 2: namespace: is missing"},
+		{"w.yaml", "namespace: ''\n", "namespace: is missing"},
+		{"w.yaml", "namespace: acme/api-keys\n", `namespace: "acme/api-keys" is not allowed`},
+		{"w.yaml", "namespace: v1-v1\n---\nnamespace: metrics\n", `document 2: namespace: "metrics" is reserved`},
 		{"w.yaml", "namespace: acme\n---\nsources:\n- kez: a\n", "w.yaml: document 2: sources[0].kez: unknown field"},
 		{"w.yaml", "name: a\nname: b\n", "w.yaml: document 1: name: given twice, the second time in line 2"},
 		{"w.yaml", "sources:\n- headers: {A: '1', A: '2'}\n", "w.yaml: document 1: sources[0].headers.A: given twice"},

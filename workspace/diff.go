@@ -21,30 +21,52 @@ import (
 // gets. A nil old is a workspace that is created, and a nil new one that is
 // deleted. A [Mask] in new is the secret of old; where only old is masked nobody
 // can tell, so that counts as a change.
-func Diff(old, new *Workspace) []string {
+func Diff(old, new *Workspace) (lines []string) {
+	for _, c := range differences(old, new) {
+		lines = append(lines, c.path+": "+c.what)
+	}
+	return lines
+}
+
+// A difference is one line of Diff.
+type difference struct {
+	path string
+	what string // became of it
+	was  string // the old value, or what of a list there is no more; empty where the path says it all
+}
+
+// kept says what there would still be without the difference.
+func (d difference) kept() string {
+	if d.was == "" {
+		return d.path
+	}
+	return d.path + ": " + d.was
+}
+
+func differences(old, new *Workspace) []difference {
+	var d differ
 	switch {
 	case old == nil && new == nil:
 		return nil
 	case new == nil:
-		return []string{fmt.Sprintf("workspace %q: deleted", old.Namespace)}
-	}
-	var d differ
-	if old == nil {
-		d.add("workspace %q: created", new.Namespace)
+		d.add(fmt.Sprintf("workspace %q", old.Namespace), "", "deleted")
+		return d.found
+	case old == nil:
+		d.add(fmt.Sprintf("workspace %q", new.Namespace), "", "created")
 		d.fresh = true
 		old = New(new.Namespace)
 	}
 	d.structs("", reflect.ValueOf(*old), reflect.ValueOf(*new))
-	return d.lines
+	return d.found
 }
 
 type differ struct {
-	lines []string
+	found []difference
 	fresh bool // within something added: there are no old values to show
 }
 
-func (d *differ) add(format string, args ...any) {
-	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+func (d *differ) add(path, was, what string) {
+	d.found = append(d.found, difference{path, what, was})
 }
 
 func (d *differ) structs(path string, old, new reflect.Value) {
@@ -72,9 +94,9 @@ func (d *differ) structs(path string, old, new reflect.Value) {
 			switch {
 			case was == is:
 			case d.fresh:
-				d.add("%s: %s", at, is)
+				d.add(at, was, is)
 			default:
-				d.add("%s: %s → %s", at, was, is)
+				d.add(at, was, was+" → "+is)
 			}
 		}
 	}
@@ -90,7 +112,7 @@ func (d *differ) lists(path string, old, new reflect.Value) {
 	was, is := byName(old), byName(new)
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if _, stays := is[name]; !stays {
-			d.add("%s[%s]: removed", path, name)
+			d.add(fmt.Sprintf("%s[%s]", path, name), "", "removed")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(is)) {
@@ -98,7 +120,7 @@ func (d *differ) lists(path string, old, new reflect.Value) {
 		if before, ok := was[name]; ok {
 			d.structs(at, before, is[name])
 		} else {
-			d.add("%s: added", at)
+			d.add(at, "", "added")
 			outer := d.fresh
 			d.fresh = true
 			d.structs(at, withName(is[name], name), is[name])
@@ -125,19 +147,20 @@ func withName(like reflect.Value, name string) reflect.Value {
 }
 
 func (d *differ) sets(path string, old, new []string) {
-	var parts []string
+	var was, parts []string
 	for _, s := range old {
 		if !slices.Contains(new, s) {
-			parts = append(parts, fmt.Sprintf("removed %s", quoted(s)))
+			was = append(was, quoted(s))
+			parts = append(parts, "removed "+quoted(s))
 		}
 	}
 	for _, s := range new {
 		if !slices.Contains(old, s) {
-			parts = append(parts, fmt.Sprintf("added %s", quoted(s)))
+			parts = append(parts, "added "+quoted(s))
 		}
 	}
 	if len(parts) > 0 {
-		d.add("%s: %s", path, strings.Join(parts, ", "))
+		d.add(path, strings.Join(was, ", "), strings.Join(parts, ", "))
 	}
 }
 
@@ -151,9 +174,9 @@ func (d *differ) headers(path string, old, new map[string]string) {
 		at := member(path, name)
 		switch {
 		case !had:
-			d.add("%s: added", at)
+			d.add(at, "", "added")
 		case !has:
-			d.add("%s: removed", at)
+			d.add(at, "", "removed")
 		default:
 			d.secret(at, before, after)
 		}
@@ -172,13 +195,13 @@ func (d *differ) secret(path, old, new string) {
 	switch {
 	case old == new, new == Mask && old != "":
 	case old == "":
-		d.add("%s: set", path)
+		d.add(path, "", "set")
 	case new == "":
-		d.add("%s: removed", path)
+		d.add(path, "", "removed")
 	case old == Mask:
-		d.add("%s: may have changed", path)
+		d.add(path, "", "may change: the present one is not shown")
 	default:
-		d.add("%s: changed", path)
+		d.add(path, "", "changed")
 	}
 }
 

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -74,14 +75,22 @@ type validator struct {
 }
 
 func (v *validator) namespace() {
-	switch ns := v.w.Namespace; {
-	case ns == "":
-		v.add("namespace", "is missing: give %s", namespaceRule)
-	case !ValidNamespace(ns):
-		v.add("namespace", "%q is not allowed: use %s", cut(ns), namespaceRule)
-	case Reserved(ns):
-		v.add("namespace", "%q is reserved: choose another", ns)
+	if wrong := namespaceProblem(v.w.Namespace); wrong != "" {
+		v.add("namespace", "%s", wrong)
 	}
+}
+
+// namespaceProblem is what is wrong with a namespace, or empty.
+func namespaceProblem(ns string) string {
+	switch {
+	case ns == "":
+		return "is missing: give " + namespaceRule
+	case !ValidNamespace(ns):
+		return fmt.Sprintf("%q is not allowed: use %s", cut(ns), namespaceRule)
+	case Reserved(ns):
+		return fmt.Sprintf("%q is reserved: choose another", ns)
+	}
+	return ""
 }
 
 func (v *validator) name() {

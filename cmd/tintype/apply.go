@@ -21,9 +21,11 @@ import (
 type applyCmd struct {
 	File   string `short:"f" required:"" placeholder:"FILE" help:"Workspaces as YAML or JSON; - is standard input."`
 	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_API_KEY (of scope write), else from TINTYPE_ROOT_KEY, or from the files that TINTYPE_API_KEY_FILE and TINTYPE_ROOT_KEY_FILE name."`
+	DryRun bool   `help:"Print what would change, and change nothing."`
+	Prune  bool   `help:"Remove what the file leaves out of the workspaces that it names: sources, marks, presets, domains and headers, and fields, which get their defaults. Without it they stay, and are named. Workspaces that the file doesn't name always stay."`
 }
 
-// Run applies each workspace of the file, and says what changed.
+// Run prints what the file changes in each of its workspaces, and then does it.
 func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 	key, err := secret(std.getenv, "TINTYPE_API_KEY")
 	if err != nil {
@@ -43,22 +45,37 @@ func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return fmt.Errorf("--server: %q is no URL such as http://localhost:8080", c.Server)
 	}
-	all, err := readWorkspaces(c.File)
+	documents, err := readWorkspaces(c.File)
 	if err != nil {
 		return err
 	}
 	// What is wrong with them the server says: it alone knows its --dir sources.
 	client := apiClient{base: strings.TrimSuffix(base.String(), "/"), key: key}
-	for _, w := range all {
-		if err := client.apply(ctx, std.stdout, w); err != nil {
-			return fmt.Errorf("workspace %s: %w", w.Namespace, err)
+	var all []*application
+	for _, d := range documents {
+		a := &application{client: client, out: std.stdout, document: d, prune: c.Prune}
+		if err := a.prepare(ctx); err != nil {
+			return fmt.Errorf("workspace %s: %w", d.Namespace, err)
+		}
+		if err := a.show(); err != nil {
+			return err
+		}
+		all = append(all, a)
+	}
+	for _, a := range all {
+		do := a.carryOut
+		if c.DryRun {
+			do = a.leave
+		}
+		if err := do(ctx); err != nil {
+			return fmt.Errorf("workspace %s: %w", a.document.Namespace, err)
 		}
 	}
 	return nil
 }
 
 // readWorkspaces reads the workspaces of a file.
-func readWorkspaces(name string) ([]*workspace.Workspace, error) {
+func readWorkspaces(name string) ([]*workspace.Document, error) {
 	var r io.Reader = os.Stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -85,17 +102,27 @@ func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *sl
 	if err != nil {
 		return fmt.Errorf("--apply: %w", err)
 	}
-	for _, w := range all {
-		if err := c.process(w.Namespace).Validate(w); err != nil {
-			return fmt.Errorf("--apply: %s: workspace %s: %w", c.Apply, w.Namespace, err)
-		}
+	applying := func(d *workspace.Document) workspace.Applying {
+		return workspace.Applying{Prune: c.ApplyPrune, Validate: func(w *workspace.Workspace) error {
+			if err := c.process(w.Namespace).Validate(w); err != nil {
+				return fmt.Errorf("%s: %w", c.Apply, err)
+			}
+			return nil
+		}}
 	}
-	for _, w := range all {
-		changes, err := workspace.Apply(ctx, operatorStore{store}, w)
+	for _, d := range all {
+		p, err := applying(d).Plan(ctx, store, d)
 		if err != nil {
-			return fmt.Errorf("--apply: workspace %s: %w", w.Namespace, err)
+			return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
 		}
-		log.Info("applied", "workspace", w.Namespace, "changes", changes)
+		log.Info("applying", "workspace", d.Namespace, "changes", p.Changes, "kept", p.Kept)
+	}
+	for _, d := range all {
+		p, err := applying(d).Apply(ctx, operatorStore{store}, d)
+		if err != nil {
+			return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
+		}
+		log.Info("applied", "workspace", d.Namespace, "changes", p.Changes)
 	}
 	return nil
 }
@@ -113,56 +140,126 @@ func (e *apiError) Error() string { return fmt.Sprintf("%s (%d %s)", e.message, 
 
 const applyTries = 3
 
-func (c apiClient) apply(ctx context.Context, out io.Writer, w *workspace.Workspace) error {
-	path := "/v1/workspaces/" + w.Namespace
-	based := w.Revision // 0: the file doesn't say which revision it was based on
-	for try := 1; ; try++ {
-		var before, after workspace.Workspace
-		// A patch of nothing answers the workspace as it is and writes nothing. Unlike GET
-		// it needs no scope besides the one that the change needs.
-		err := c.call(ctx, http.MethodPatch, path, struct{}{}, &before)
-		if e, ok := errors.AsType[*apiError](err); ok && e.code == "WORKSPACE_NOT_FOUND" {
-			if err := c.call(ctx, http.MethodPost, "/v1/workspaces", w, &after); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(out, "%s: created\n", w.Namespace)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		if based == 0 {
-			w.Revision = before.Revision
-		}
-		err = c.call(ctx, http.MethodPut, path, w, &after)
-		if e, ok := errors.AsType[*apiError](err); ok && e.code == "CONFLICT" && based == 0 && try < applyTries {
-			continue // somebody else's change came between; ours goes on top of it
-		}
-		if err != nil {
-			return err
-		}
-		return report(out, &before, &after, w)
-	}
+// An application is one document on its way to the server.
+type application struct {
+	client   apiClient
+	out      io.Writer
+	document *workspace.Document
+	prune    bool
+
+	before *workspace.Workspace // what the plan is based on; nil where there is no such workspace
+	plan   *workspace.Plan
 }
 
-// report prints what a PUT changed. Secrets are masked in what the API answers, so
-// that a change of nothing else shows in the revision alone.
-func report(out io.Writer, before, after, sent *workspace.Workspace) error {
-	changes := workspace.Diff(before, after)
-	switch {
-	case before.Revision == after.Revision:
-		changes = []string{"unchanged"}
-	case len(changes) == 0:
-		changes = []string{"secrets changed"}
-	case sendsSecrets(sent):
-		changes = append(changes, "secrets: now those of the file")
-	}
-	for _, line := range changes {
-		if _, err := fmt.Fprintf(out, "%s: %s\n", after.Namespace, line); err != nil {
+func (a *application) path() string { return "/v1/workspaces/" + a.document.Namespace }
+
+// say prints lines about the workspace.
+func (a *application) say(lines ...string) error {
+	for _, line := range lines {
+		if _, err := fmt.Fprintf(a.out, "%s: %s\n", a.document.Namespace, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// prepare makes the plan.
+func (a *application) prepare(ctx context.Context) error {
+	a.before = &workspace.Workspace{}
+	// A patch of nothing answers the workspace as it is and writes nothing. Unlike GET it
+	// needs no scope besides the one that the change needs.
+	err := a.client.call(ctx, http.MethodPatch, a.path(), struct{}{}, a.before)
+	if e, ok := errors.AsType[*apiError](err); ok && e.code == "WORKSPACE_NOT_FOUND" {
+		a.before = nil
+	} else if err != nil {
+		return err
+	}
+	a.plan, err = a.document.Plan(a.before, a.prune)
+	return err
+}
+
+// show prints the plan.
+func (a *application) show() error {
+	if err := a.say(a.plan.Changes...); err != nil {
+		return err
+	}
+	for _, kept := range a.plan.Kept {
+		if err := a.say("not in the file, kept (--prune removes it): " + kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave says how the plan would end.
+func (a *application) leave(context.Context) error {
+	switch {
+	case a.before == nil:
+		return a.say("would be created (--dry-run)")
+	case len(a.plan.Changes) == 0:
+		return a.say("unchanged")
+	}
+	return a.say("would be changed (--dry-run)")
+}
+
+// carryOut does what was shown. Where somebody else's change came between, it shows what
+// it comes to on top of that, and does that.
+func (a *application) carryOut(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := a.write(ctx)
+		e, ok := errors.AsType[*apiError](err)
+		if !ok || e.code != "CONFLICT" && e.code != "WORKSPACE_NOT_FOUND" || a.document.Revision != 0 || try == applyTries {
+			return err
+		}
+		base := a.base()
+		if err := a.prepare(ctx); err != nil {
+			return err
+		}
+		if a.base() == base {
+			return err // it is another conflict, such as a domain of another workspace
+		}
+		if err := a.say("changed by somebody else just now; on top of that:"); err != nil {
+			return err
+		}
+		if err := a.show(); err != nil {
+			return err
+		}
+	}
+}
+
+// base is the revision that the plan is based on; 0 is none.
+func (a *application) base() int64 {
+	if a.before == nil {
+		return 0
+	}
+	return a.before.Revision
+}
+
+func (a *application) write(ctx context.Context) error {
+	w := a.plan.Workspace
+	var after workspace.Workspace
+	if a.before == nil {
+		if err := a.client.call(ctx, http.MethodPost, "/v1/workspaces", w, &after); err != nil {
+			return err
+		}
+		return a.say("created")
+	}
+	if w.Revision = a.document.Revision; w.Revision == 0 {
+		w.Revision = a.before.Revision
+	}
+	if len(a.plan.Changes) == 0 && w.Revision == a.before.Revision {
+		return a.say("unchanged")
+	}
+	if err := a.client.call(ctx, http.MethodPut, a.path(), w, &after); err != nil {
+		return err
+	}
+	switch {
+	case after.Revision == a.before.Revision:
+		return a.say("unchanged") // the secrets were the same
+	case sendsSecrets(a.document.Workspace):
+		return a.say("changed", "secrets: now those of the file")
+	}
+	return a.say("changed")
 }
 
 // sendsSecrets reports whether the file holds secrets that aren't masks.

@@ -28,7 +28,8 @@ type serveCmd struct {
 	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
-	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start."`
+	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. What it leaves out stays."`
+	ApplyPrune bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove what the file of --apply leaves out of the workspaces that it names, as tintype apply --prune does."`
 
 	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
 	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`

@@ -506,17 +506,24 @@ func testCancelled(t *testing.T, s workspace.Store) {
 }
 
 func testApply(t *testing.T, s workspace.Store) {
-	changes, err := workspace.Apply(t.Context(), s, Full("acme"))
+	apply := func(w *workspace.Workspace) (changes []string, err error) {
+		p, err := workspace.Applying{Prune: true, Validate: func(w *workspace.Workspace) error { return w.Validate() }}.Apply(t.Context(), s, workspace.NewDocument(w))
+		if err != nil {
+			return nil, err
+		}
+		return p.Changes, nil
+	}
+	changes, err := apply(Full("acme"))
 	if err != nil || len(changes) == 0 {
 		t.Fatalf("Apply of a new workspace: %q, %v", changes, err)
 	}
-	changes, err = workspace.Apply(t.Context(), s, Full("acme"))
+	changes, err = apply(Full("acme"))
 	if err != nil || len(changes) != 0 {
 		t.Fatalf("Apply again: %q, %v", changes, err)
 	}
 	masked := Full("acme").Masked()
 	masked.Name = "Acme"
-	changes, err = workspace.Apply(t.Context(), s, masked)
+	changes, err = apply(masked)
 	if err != nil {
 		t.Fatalf("Apply: %v", err)
 	}
@@ -526,7 +533,7 @@ func testApply(t *testing.T, s workspace.Store) {
 		t.Errorf("applied: %+v", w)
 	}
 	masked.Name, masked.Revision = "later", 1
-	_, err = workspace.Apply(t.Context(), s, masked)
+	_, err = apply(masked)
 	wantErr(t, "Apply from an old revision", err, workspace.ErrConflict)
 }
 
