@@ -100,8 +100,13 @@ func manyPictures(t *testing.T, samples string) string {
 
 // get asks for a variant: its status, or the error's code, and how long it took.
 func (h *house) get(target string) (status int, code string, took time.Duration) {
+	return h.getFrom("demo", target)
+}
+
+// getFrom is get for another workspace.
+func (h *house) getFrom(workspace, target string) (status int, code string, took time.Duration) {
 	start := time.Now()
-	res, err := client.Get(h.url + "/demo/" + target)
+	res, err := client.Get(h.url + "/" + workspace + "/" + target)
 	if err != nil {
 		h.t.Error(err)
 		return 0, err.Error(), 0
@@ -445,6 +450,57 @@ func expensive(random *rand.Rand) string {
 		}
 	}
 	return strings.Join(options, "&")
+}
+
+// TestSlowPictures: one workspace asks for what takes a worker seconds, of all workers
+// all the time. Another one's misses are served nevertheless.
+func TestSlowPictures(t *testing.T) {
+	dir, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openHouse(t, "--dir", "other/samples="+dir)
+	var stop atomic.Bool
+	var slow, other sync.WaitGroup
+	var mu sync.Mutex // guards both counts
+	slowCodes, codes := map[string]int{}, map[string]int{}
+	for range 3 {
+		slow.Go(func() {
+			for !stop.Load() {
+				_, code, _ := h.get(fmt.Sprintf("samples/dusk.jpg?w=3500&h=3500&fit=cover&format=avif&v=%d", rand.Int64()))
+				mu.Lock()
+				slowCodes[code]++
+				mu.Unlock()
+			}
+		})
+	}
+	var took []time.Duration
+	h.waitFor("slow ones have all workers, and more wait", func() bool {
+		f := h.figures()
+		return f["tintype_workers_running"] >= 2 && f["tintype_workers_queue_length"] >= 1
+	})
+	for client := range 3 {
+		other.Go(func() {
+			for i := range full(300, 10) {
+				status, code, t0 := h.getFrom("other", fmt.Sprintf("samples/noon.jpg?w=%d&format=jpeg&v=%d", 64+i, client))
+				mu.Lock()
+				codes[code]++
+				took = append(took, t0)
+				if status != http.StatusOK {
+					t.Errorf("another workspace: %d %s after %s", status, code, t0)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	other.Wait()
+	stop.Store(true)
+	slow.Wait()
+	t.Logf("slow pictures: of another workspace %d misses, %d of them 200, p50 %s p99 %s; the slow ones meanwhile %v",
+		sum(codes), codes[""], at(took, .5), at(took, .99), slowCodes)
+	if soaking && at(took, .99) > 2*time.Second {
+		t.Error("beyond the bound: the other workspace's misses within 2 s")
+	}
 }
 
 // TestOverload: ten times as many requests as there is capacity. What is refused is

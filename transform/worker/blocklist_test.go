@@ -198,9 +198,9 @@ func TestManyVariants(t *testing.T) {
 		original string
 		most     int64
 	}{
-		{"segv", 2 + 1},        // those that run at a time, and the probe
-		{"exit", 2 * (2 + 1)},  // each takes two processes
-		{"good segv", 2*2 + 1}, // two of each of two groups, with one beside them
+		{"segv", 2 + 1},            // those that run at a time, and the probe
+		{"exit", 2 * (2 + 1)},      // each takes two processes
+		{"good segv", 2 * (2 + 1)}, // two of each of two groups, and one that runs beside the second
 	} {
 		t.Run(c.original, func(t *testing.T) {
 			t.Parallel()

@@ -243,7 +243,7 @@ func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Imag
 func claimOf(job *transform.Job) *claim {
 	return &claim{
 		workspace: job.Owner.Workspace, background: job.Owner.Background,
-		bytes: Estimate(job), held: int64(len(job.Original)),
+		slow: expectedTime(job) >= slowAfter, bytes: Estimate(job), held: int64(len(job.Original)),
 	}
 }
 

@@ -70,8 +70,8 @@ func (c *crowd) errs(of error) (n int) {
 
 func (q *queue) wantEmpty(t *testing.T) {
 	t.Helper()
-	if q.running != 0 || q.used != 0 || q.waiting != 0 || q.held != 0 || len(q.lines[0])+len(q.lines[1]) != 0 {
-		t.Errorf("left behind: %d running, %d bytes, %d waiting, %d held, %v", q.running, q.used, q.waiting, q.held, q.lines)
+	if len(q.running) != 0 || q.express != nil || q.used != 0 || q.waiting != 0 || q.held != 0 || len(q.lines[0])+len(q.lines[1]) != 0 {
+		t.Errorf("left behind: %d running, %d bytes, %d waiting, %d held, %v", len(q.running), q.used, q.waiting, q.held, q.lines)
 	}
 }
 
@@ -80,11 +80,11 @@ func TestQueueTakesTurns(t *testing.T) {
 		q := newQueue(1, 100, 1000, time.Hour)
 		c := newCrowd(t, q)
 		for range 6 {
-			c.send(t.Context(), claim{workspace: "busy", bytes: 1}, time.Second)
+			c.send(t.Context(), claim{workspace: "busy", bytes: 1}, 100*time.Millisecond)
 		}
-		c.send(t.Context(), claim{workspace: "single", bytes: 1}, time.Second)
-		c.send(t.Context(), claim{workspace: "pair", bytes: 1}, time.Second)
-		c.send(t.Context(), claim{workspace: "pair", bytes: 1}, time.Second)
+		c.send(t.Context(), claim{workspace: "single", bytes: 1}, 100*time.Millisecond)
+		c.send(t.Context(), claim{workspace: "pair", bytes: 1}, 100*time.Millisecond)
+		c.send(t.Context(), claim{workspace: "pair", bytes: 1}, 100*time.Millisecond)
 		want := []string{"busy", "busy", "single", "pair", "busy", "pair", "busy", "busy", "busy"}
 		if got := c.order(); !slices.Equal(got, want) {
 			t.Errorf("order %v, want %v", got, want)
@@ -97,10 +97,10 @@ func TestQueueBackgroundComesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1, 100, 1000, time.Hour)
 		c := newCrowd(t, q)
-		c.send(t.Context(), claim{workspace: "first", bytes: 1}, time.Second)
-		c.send(t.Context(), claim{workspace: "stale", background: true, bytes: 1}, time.Second)
-		c.send(t.Context(), claim{workspace: "a", bytes: 1}, time.Second)
-		c.send(t.Context(), claim{workspace: "a", bytes: 1}, time.Second)
+		c.send(t.Context(), claim{workspace: "first", bytes: 1}, 100*time.Millisecond)
+		c.send(t.Context(), claim{workspace: "stale", background: true, bytes: 1}, 100*time.Millisecond)
+		c.send(t.Context(), claim{workspace: "a", bytes: 1}, 100*time.Millisecond)
+		c.send(t.Context(), claim{workspace: "a", bytes: 1}, 100*time.Millisecond)
 		if got, want := c.order(), []string{"first", "a", "a", "stale"}; !slices.Equal(got, want) {
 			t.Errorf("order %v, want %v", got, want)
 		}
@@ -115,7 +115,7 @@ func TestQueueBudget(t *testing.T) {
 			name  string
 			bytes int64
 		}{{"60", 60}, {"30", 30}, {"over", 500}, {"10", 10}, {"80", 80}} {
-			c.send(t.Context(), claim{workspace: v.name, bytes: v.bytes}, time.Second)
+			c.send(t.Context(), claim{workspace: v.name, bytes: v.bytes}, 100*time.Millisecond)
 		}
 		c.wg.Wait()
 		var got []string
@@ -124,7 +124,7 @@ func TestQueueBudget(t *testing.T) {
 		}
 		// 60 and 30 fit together. What is larger than the budget runs alone, and isn't
 		// passed by what is smaller.
-		want := []string{"60 0s", "30 0s", "over 1s", "10 2s", "80 2s"}
+		want := []string{"60 0s", "30 0s", "over 100ms", "10 200ms", "80 200ms"}
 		slices.Sort(got) // two are let in at the same moment
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
@@ -139,12 +139,12 @@ func TestQueueBound(t *testing.T) {
 		q := newQueue(1, 8, 1000, time.Hour)
 		c := newCrowd(t, q)
 		for range 20 { // one runs, four wait, and four places are left for others
-			c.send(t.Context(), claim{workspace: "busy", bytes: 1}, time.Second)
+			c.send(t.Context(), claim{workspace: "busy", bytes: 1}, 100*time.Millisecond)
 		}
 		for range 4 { // two wait, and two places are left
-			c.send(t.Context(), claim{workspace: "other", bytes: 1}, time.Second)
+			c.send(t.Context(), claim{workspace: "other", bytes: 1}, 100*time.Millisecond)
 		}
-		c.send(t.Context(), claim{workspace: "third", bytes: 1}, time.Second)
+		c.send(t.Context(), claim{workspace: "third", bytes: 1}, 100*time.Millisecond)
 		if err := q.check(t.Context(), &claim{workspace: "busy"}); !errors.Is(err, errFull) {
 			t.Errorf("check: %v", err)
 		}
@@ -185,7 +185,7 @@ func TestQueueRefusesWhatWouldBeLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(2, 100, 1000, 10*time.Second)
 		c := newCrowd(t, q)
-		c.send(t.Context(), claim{workspace: "known", bytes: 1}, 4*time.Second)
+		c.send(t.Context(), claim{workspace: "a", bytes: 1}, 4*time.Second)
 		c.wg.Wait() // so that a place is held for four seconds
 		start := time.Now()
 		for range 20 {
@@ -198,7 +198,7 @@ func TestQueueRefusesWhatWouldBeLate(t *testing.T) {
 		if got := q.waiting; got != 6 {
 			t.Errorf("%d wait", got)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := q.check(ctx, &claim{workspace: "b"}); !errors.Is(err, errTooLate) {
 			t.Errorf("with a deadline: %v", err)
@@ -221,10 +221,10 @@ func TestQueueWaitEnds(t *testing.T) {
 		q := newQueue(1, 100, 1000, 3*time.Second)
 		c := newCrowd(t, q)
 		c.send(t.Context(), claim{workspace: "long", bytes: 1}, time.Minute)
-		c.send(t.Context(), claim{workspace: "late", bytes: 1}, 0)
+		c.send(t.Context(), claim{workspace: "late", slow: true, bytes: 1}, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		c.send(ctx, claim{workspace: "gone", bytes: 1, held: 5}, 0)
+		c.send(ctx, claim{workspace: "gone", slow: true, bytes: 1, held: 5}, 0)
 		c.wg.Wait()
 		want := []visit{{"long", 0, nil}, {"gone", time.Second, context.DeadlineExceeded}, {"late", 3 * time.Second, errTooLate}}
 		if !slices.Equal(c.seen, want) {
@@ -247,4 +247,165 @@ func TestQueueClose(t *testing.T) {
 		}
 		q.wantEmpty(t)
 	})
+}
+
+// TestQueueSlow: one workspace's slow claims hold all places, and those of others that
+// aren't slow pass them, one at a time and by turns.
+func TestQueueSlow(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		expected bool // to be slow
+	}{{"expected", true}, {"not expected", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueue(2, 1000, 1000, 10*time.Second)
+				crowd := newCrowd(t, q)
+				for range 6 {
+					crowd.send(t.Context(), claim{workspace: "slow", slow: c.expected, bytes: 300}, 10*time.Second)
+				}
+				time.Sleep(5 * time.Second)
+				for range 20 {
+					for _, name := range []string{"one", "two", "three"} {
+						crowd.send(t.Context(), claim{workspace: name, bytes: 20}, 50*time.Millisecond)
+					}
+				}
+				crowd.wg.Wait()
+				got := map[string][]time.Duration{}
+				for _, v := range crowd.seen {
+					if v.workspace == "slow" {
+						continue
+					}
+					if v.err != nil {
+						t.Errorf("%s after %s: %v", v.workspace, v.after, v.err)
+					}
+					got[v.workspace] = append(got[v.workspace], v.after-5*time.Second)
+				}
+				for name, after := range got {
+					for i, d := range after {
+						// Those of three workspaces, in turn.
+						if most := time.Duration(3*i+3) * 50 * time.Millisecond; len(after) != 20 || d > most {
+							t.Errorf("%s: %d let in, number %d after %s, which is past %s", name, len(after), i, d, most)
+						}
+					}
+				}
+				q.wantEmpty(t)
+			})
+		})
+	}
+}
+
+// TestQueueMisjudged: a workspace whose claims turn out slow, though they were not
+// expected to be, doesn't hold the place more as well.
+func TestQueueMisjudged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 1000, 1000, time.Minute)
+		c := newCrowd(t, q)
+		for range 5 {
+			c.send(t.Context(), claim{workspace: "slow", bytes: 10}, 10*time.Second)
+		}
+		time.Sleep(3 * time.Second)
+		if len(q.running) != 2 || q.express != nil {
+			t.Errorf("%d run, and one more: %v", len(q.running), q.express != nil)
+		}
+		c.send(t.Context(), claim{workspace: "other", bytes: 10}, time.Millisecond)
+		c.send(t.Context(), claim{workspace: "other", slow: true, bytes: 10}, time.Millisecond)
+		c.wg.Wait()
+		var others []string
+		for _, v := range c.seen {
+			if v.workspace == "other" {
+				others = append(others, fmt.Sprint(v.after))
+			}
+		}
+		if want := []string{"3s", "10s"}; !slices.Equal(others, want) {
+			t.Errorf("others were let in after %v, want %v", others, want)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueSpeeds: what a workspace has of either speed goes alternately.
+func TestQueueSpeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 1000, 1, time.Hour) // without memory for one that passes
+		var order []string
+		var wg sync.WaitGroup
+		for i, c := range []claim{
+			{workspace: "a", slow: true}, {workspace: "a", slow: true}, {workspace: "a", slow: true}, {workspace: "b"}, {workspace: "a"}, {workspace: "a"}, {workspace: "a"},
+		} {
+			c.bytes = 1
+			wg.Go(func() {
+				leave, err := q.enter(t.Context(), &c)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order = append(order, fmt.Sprint(c.workspace, i))
+				time.Sleep(time.Second)
+				leave()
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if want := []string{"a0", "a4", "b3", "a1", "a5", "a2", "a6"}; !slices.Equal(order, want) {
+			t.Errorf("order %v, want %v", order, want)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueLargeAlone: while one that is larger than the budget waits for all others to
+// end, and then runs, small ones pass.
+func TestQueueLargeAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 1000, 100, time.Minute)
+		c := newCrowd(t, q)
+		c.send(t.Context(), claim{workspace: "a", slow: true, bytes: 60}, 5*time.Second)
+		c.send(t.Context(), claim{workspace: "a", slow: true, bytes: 500}, 5*time.Second)
+		c.send(t.Context(), claim{workspace: "b", bytes: 10}, time.Second)
+		c.send(t.Context(), claim{workspace: "b", bytes: 40}, time.Second)
+		time.Sleep(6 * time.Second)
+		c.send(t.Context(), claim{workspace: "c", bytes: 10}, time.Second)
+		c.wg.Wait()
+		got := map[string]bool{}
+		for _, v := range c.seen {
+			got[fmt.Sprint(v.workspace, " ", v.after)] = true
+		}
+		for _, want := range []string{"a 0s", "b 0s", "a 5s", "c 6s", "b 10s"} {
+			if !got[want] {
+				t.Errorf("no %q in %v", want, got)
+			}
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestSlowJobs: which jobs are expected to be slow.
+func TestSlowJobs(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		h      transform.Header
+		format transform.Format
+		change func(*transform.Options)
+		slow   bool
+	}{
+		{"a photograph", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.WebP, func(o *transform.Options) { o.Width = 800 }, false},
+		{"a large one to avif", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.AVIF, func(o *transform.Options) { o.Width = 1000 }, false},
+		{"avif of 16 megapixels", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.AVIF, func(o *transform.Options) { o.Width = 4800 }, true},
+		{"jxl of 24 megapixels", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.JXL, func(o *transform.Options) {}, true},
+		{"webp without loss", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.WebP, func(o *transform.Options) { o.Width, o.Lossless = 3000, true }, true},
+		{"a large jxl", transform.Header{Format: transform.JXL, Width: 6000, Height: 4000}, transform.JPEG, func(o *transform.Options) { o.Width = 64 }, true},
+		{"a small jxl", transform.Header{Format: transform.JXL, Width: 1200, Height: 800}, transform.JPEG, func(o *transform.Options) { o.Width = 64 }, false},
+		{"an animation", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 20}, transform.WebP, func(o *transform.Options) { o.Width = 200 }, false},
+		{"1,000 frames", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 1000}, transform.WebP, func(o *transform.Options) { o.Blur = 9 }, true},
+		{"1,000 frames, the first shown", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 1000}, transform.WebP, func(o *transform.Options) { o.Anim = false }, false},
+		{"a drawing", transform.Header{Format: transform.SVG, Width: 400, Height: 300}, transform.PNG, func(o *transform.Options) { o.Width = 800 }, false},
+		{"a blur of 24 megapixels", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.JPEG, func(o *transform.Options) { o.Blur = 50 }, true},
+	} {
+		c.h.Orientation, c.h.Frames = 1, max(c.h.Frames, 1)
+		job := transform.Job{Header: c.h, Options: transform.Defaults(), Format: c.format}
+		c.change(&job.Options)
+		if got := expectedTime(&job); got >= slowAfter != c.slow {
+			t.Errorf("%s: %s", c.name, got)
+		}
+	}
 }

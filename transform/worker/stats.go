@@ -93,7 +93,11 @@ func (p *Pool) Stats() Stats {
 	q := p.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s.Waiting, s.Running, s.Budget, s.Used = q.waiting, q.running, q.budget, q.used
+	s.Waiting, s.Running, s.Budget, s.Used = q.waiting, len(q.running), q.budget, q.used
+	if q.express != nil {
+		s.Running++
+		s.Used += q.express.bytes
+	}
 	s.Refused, s.Waits = maps.Clone(q.refused), q.waits.copy()
 	return s
 }

@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// slowAfter is the time from which a job counts as slow: expected to take, or taken.
+const slowAfter = time.Second
+
+// Nanoseconds a pixel on one core, measured with libvips 8.14 over pictures between
+// smooth ones and noise. They tell slow jobs from others, no more.
+const (
+	timeJPEG, timeProgressive  = 15, 45
+	timePNG, timeGIF, timeTIFF = 25, 20, 15
+	timeWebP, timeAV1, timeJXL = 25, 60, 90
+	timeSVG                    = 100
+
+	timeJPEGOut, timePNGOut, timeTIFFOut      = 15, 80, 50
+	timeWebPOut, timeAnimatedOut, timeExact   = 150, 300, 600
+	timeAVIFOut, timeJXLOut, timeJXLExact     = 250, 150, 400
+	timeGIFOut                                = 400
+	timeResize, timeTurn, timeSmart, timeTone = 20, 15, 30, 60
+	timeBlur, timeSharpen, timePixelate       = 120, 120, 80
+)
+
+// expectedTime is about how long a job takes on a core that has nothing else to do.
+func expectedTime(job *transform.Job) time.Duration {
+	plan, err := job.Options.Plan(job.Header.Upright())
+	if err != nil {
+		return 0 // the engine will say so
+	}
+	o, frames := job.Options, float64(framesOf(job))
+	out := float64(plan.Output.W) * float64(plan.Output.H) * frames
+	scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * frames
+	ns := decodingTime(job, plan)*frames + out*encodingTime(job)
+	if o.Trim >= 0 {
+		ns += decodingTime(job, plan)
+	}
+	for _, m := range job.Marks {
+		drawn := transform.Job{Header: m.Header, Options: transform.Defaults()}
+		if plan, err := drawn.Options.Plan(m.Header.Upright()); err == nil {
+			ns += decodingTime(&drawn, plan)
+		}
+	}
+	each := float64(timeResize)
+	for _, step := range []struct {
+		is    bool
+		takes float64
+	}{
+		{o.Rotate != 0 || o.Flip != transform.FlipNone || job.Header.Orientation > 1, timeTurn},
+		{plan.Smart, timeSmart},
+		{o.Blur > 0, timeBlur},
+		{o.Sharpen > 0, timeSharpen},
+		{o.Pixelate > 1, timePixelate},
+		{o.Gamma != 1 || o.Brightness != 1 || o.Contrast != 1 || o.Saturation != 1 || o.Grayscale || o.Sepia || o.Invert, timeTone},
+	} {
+		if step.is {
+			each += step.takes
+		}
+	}
+	return time.Duration(ns + scaled*each)
+}
+
+// decodingTime is what a frame of the original takes.
+func decodingTime(job *transform.Job, plan transform.Plan) float64 {
+	h := job.Header
+	in := float64(h.Width) * float64(h.Height)
+	switch h.Format {
+	case transform.JPEG:
+		if h.Interlaced {
+			return in * timeProgressive
+		}
+		if 2*plan.Scaled.W <= plan.Region.Dx() && 2*plan.Scaled.H <= plan.Region.Dy() {
+			return in * timeJPEG / 3 // it is shrunk as it is decoded
+		}
+		return in * timeJPEG
+	case transform.PNG:
+		return in * timePNG
+	case transform.GIF:
+		return in * timeGIF
+	case transform.TIFF:
+		return in * timeTIFF
+	case transform.WebP:
+		return in * timeWebP
+	case transform.JXL:
+		return in * timeJXL
+	case transform.SVG:
+		return float64(drawing(job)) / perPixelSVG * timeSVG
+	}
+	return in * timeAV1
+}
+
+// encodingTime is what a pixel of the output takes.
+func encodingTime(job *transform.Job) float64 {
+	exact := job.Options.Lossless
+	switch job.Format {
+	case transform.JPEG:
+		return timeJPEGOut
+	case transform.TIFF:
+		return timeTIFFOut
+	case transform.GIF:
+		return timeGIFOut
+	case transform.AVIF:
+		return timeAVIFOut
+	case transform.JXL:
+		if exact {
+			return timeJXLExact
+		}
+		return timeJXLOut
+	case transform.WebP:
+		switch {
+		case exact || job.Header.Alpha:
+			return timeExact
+		case framesOf(job) > 1:
+			return timeAnimatedOut
+		}
+		return timeWebPOut
+	}
+	return timePNGOut
+}
