@@ -12,7 +12,10 @@ import (
 // them has released it, and is forgotten then. The zero value is ready for use.
 // It is safe for concurrent use, and must not be copied.
 type Shared[K comparable, V any] struct {
-	mu   sync.Mutex // guards runs and the refs of each
+	// Drop is called with every value once nobody holds it any more; nil is nothing.
+	Drop func(V)
+
+	mu   sync.Mutex // guards runs, and of each the refs and ended
 	runs map[K]*run[K, V]
 }
 
@@ -20,6 +23,7 @@ type Shared[K comparable, V any] struct {
 type run[K comparable, V any] struct {
 	key    K
 	refs   int // callers that wait for the value or hold it
+	ended  bool
 	cancel context.CancelFunc
 	done   chan struct{} // closed once value and err are set
 	value  V
@@ -98,12 +102,17 @@ func (s *Shared[K, V]) run(ctx context.Context, r *run[K, V], fn func(context.Co
 			r.err = &PanicError{Value: p, Stack: debug.Stack()}
 		}
 		r.cancel()
+		s.mu.Lock()
+		r.ended = true
 		if r.err != nil {
-			s.mu.Lock()
 			s.forget(r)
-			s.mu.Unlock()
 		}
+		unheld := r.refs == 0
+		s.mu.Unlock()
 		close(r.done)
+		if unheld {
+			s.drop(r)
+		}
 	}()
 	r.value, r.err = fn(ctx)
 }
@@ -111,11 +120,23 @@ func (s *Shared[K, V]) run(ctx context.Context, r *run[K, V], fn func(context.Co
 // leave gives up one caller's share of the run.
 func (s *Shared[K, V]) leave(r *run[K, V]) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r.refs--
-	if r.refs == 0 {
+	unheld := r.refs == 0
+	if unheld {
 		s.forget(r)
 		r.cancel()
+	}
+	unheld = unheld && r.ended
+	s.mu.Unlock()
+	if unheld {
+		s.drop(r)
+	}
+}
+
+// drop lets go of the value of a run that has ended, if it has one.
+func (s *Shared[K, V]) drop(r *run[K, V]) {
+	if s.Drop != nil && r.err == nil {
+		s.Drop(r.value)
 	}
 }
 

@@ -1,6 +1,7 @@
 package marks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -20,15 +21,21 @@ const (
 	retryAfter = 30 * time.Second // where that failed
 	refreshFor = 30 * time.Second // is how long asking may take
 	mostImages = 16384            // whose hashes are kept
-	mostBytes  = 64 << 20         // of the images that are kept themselves
+	mostBytes  = 64 << 20         // of the images that are kept themselves, unless MostBytes says less
 )
 
 // An Image is a mark's image as it was last fetched. It never changes.
 type Image struct {
-	Hash       [32]byte // SHA-256 of the whole image
-	Header     transform.Header
-	Body       []byte // the whole image; nil where there was no room to keep it
-	Validators origin.Validators
+	Hash           [32]byte // SHA-256 of the whole image
+	Header         transform.Header
+	*origin.Object // the whole image; its body is missing where nobody asked for it
+}
+
+// bare is the image without its body.
+func (i *Image) bare() *Image {
+	b := *i
+	b.Object = &origin.Object{Validators: i.Validators}
+	return &b
 }
 
 // A Fetch gets the image from its origin. Where old is not nil and the image is
@@ -45,14 +52,16 @@ type Fetch func(ctx context.Context, old *Image) (*Image, error)
 // The zero value is empty and ready. It is safe for concurrent use, and must not be
 // copied.
 type Images[K comparable] struct {
-	Now func() time.Time // nil is time.Now
+	Now       func() time.Time // nil is time.Now
+	MostBytes int64            // of the images that are kept themselves; 0 is 64 MiB
 
+	opened  sync.Once
 	fetches cache.Shared[K, *Image]
 
 	mu      sync.Mutex // guards the rest
 	known   *simplelru.LRU[K, *known]
-	bodies  *simplelru.LRU[K, int] // bytes of those that are kept
-	bytes   int
+	bodies  *simplelru.LRU[K, *Image] // those that are kept themselves
+	bytes   int64
 	closed  bool
 	running sync.WaitGroup
 	stop    context.CancelFunc
@@ -61,15 +70,17 @@ type Images[K comparable] struct {
 
 // known is what is known of one image.
 type known struct {
-	image  *Image
+	image  *Image    // without its body
 	askAt  time.Time // when the origin is to be asked again
 	asking bool
 }
 
-// Get is the image under key. Its body may be missing unless whole is set. Where it
-// isn't known the error is that of fetch, which all share who ask at the same time.
+// Get is the image under key. With whole set it has its body, and must be released;
+// else it has none. Where it isn't known the error is that of fetch, which all share who
+// ask at the same time.
 func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*Image, error) {
-	if image := m.look(key, fetch); image != nil && (image.Body != nil || !whole) {
+	m.opened.Do(m.open)
+	if image := m.look(key, whole, fetch); image != nil {
 		return image, nil
 	}
 	hold, err := m.fetches.Do(ctx, key, func(ctx context.Context) (*Image, error) {
@@ -77,6 +88,7 @@ func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*I
 		if err != nil {
 			return nil, err
 		}
+		image.Retain() // for what is kept, beside those who asked
 		m.keep(key, image)
 		return image, nil
 	})
@@ -84,11 +96,16 @@ func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*I
 		return nil, err
 	}
 	defer hold.Release()
+	if !whole {
+		return hold.Value.bare(), nil
+	}
+	hold.Value.Retain()
 	return hold.Value, nil
 }
 
 // Close ends the asking behind requests, and waits until it has ended or ctx has.
 func (m *Images[K]) Close(ctx context.Context) error {
+	m.opened.Do(m.open)
 	m.mu.Lock()
 	m.closed = true
 	if m.stop != nil {
@@ -108,17 +125,16 @@ func (m *Images[K]) Close(ctx context.Context) error {
 	}
 }
 
-// look is what is known under key, or nil. It has the origin asked again where that
-// is due.
-func (m *Images[K]) look(key K, fetch Fetch) *Image {
+// look is what is known under key, or nil; with whole set it has its body, and must be
+// released. It has the origin asked again where that is due.
+func (m *Images[K]) look(key K, whole bool, fetch Fetch) *Image {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.open()
 	k, ok := m.known.Get(key)
 	if !ok {
 		return nil
 	}
-	m.bodies.Get(key) // in use
+	kept, _ := m.bodies.Get(key)
 	if !k.asking && !m.closed && !m.now().Before(k.askAt) {
 		k.asking = true
 		old, life := k.image, m.life
@@ -129,7 +145,14 @@ func (m *Images[K]) look(key K, fetch Fetch) *Image {
 			m.asked(key, image, err)
 		})
 	}
-	return k.image
+	switch {
+	case !whole:
+		return k.image
+	case kept == nil:
+		return nil
+	}
+	kept.Retain()
+	return kept
 }
 
 // asked takes the answer of an image's origin.
@@ -138,6 +161,9 @@ func (m *Images[K]) asked(key K, image *Image, err error) {
 	defer m.mu.Unlock()
 	k, ok := m.known.Get(key)
 	if !ok {
+		if err == nil {
+			image.Release()
+		}
 		return
 	}
 	k.asking = false
@@ -173,22 +199,17 @@ func (m *Images[K]) keep(key K, image *Image) {
 	m.put(key, image)
 }
 
-// put keeps an image, and lets go of those that were used longest ago where there
-// is no room. The caller holds mu.
+// put keeps an image, which it releases in the end, and lets go of those that were used
+// longest ago where there is no room. The caller holds mu.
 func (m *Images[K]) put(key K, image *Image) {
-	m.open()
 	m.forget(key)
-	m.known.Add(key, &known{image: image, askAt: m.now().Add(freshFor)})
-	m.bodies.Add(key, len(image.Body))
-	m.bytes += len(image.Body)
-	for m.bytes > mostBytes {
-		oldest, n, _ := m.bodies.RemoveOldest()
-		m.bytes -= n
-		if k, ok := m.known.Peek(oldest); ok {
-			bare := *k.image
-			bare.Body = nil
-			k.image = &bare
-		}
+	m.known.Add(key, &known{image: image.bare(), askAt: m.now().Add(freshFor)})
+	m.bodies.Add(key, image)
+	m.bytes += int64(len(image.Body))
+	for m.bytes > cmp.Or(m.MostBytes, mostBytes) {
+		_, old, _ := m.bodies.RemoveOldest()
+		m.bytes -= int64(len(old.Body))
+		old.Release()
 	}
 	for m.known.Len() > mostImages {
 		oldest, _, _ := m.known.GetOldest()
@@ -199,19 +220,18 @@ func (m *Images[K]) put(key K, image *Image) {
 // forget lets go of an image and of what is known of it. The caller holds mu.
 func (m *Images[K]) forget(key K) {
 	m.known.Remove(key)
-	if n, ok := m.bodies.Peek(key); ok {
+	if old, ok := m.bodies.Peek(key); ok {
 		m.bodies.Remove(key)
-		m.bytes -= n
+		m.bytes -= int64(len(old.Body))
+		old.Release()
 	}
 }
 
-// open makes the zero value ready. The caller holds mu.
+// open makes the zero value ready.
 func (m *Images[K]) open() {
-	if m.known != nil {
-		return
-	}
+	m.fetches.Drop = func(image *Image) { image.Release() }
 	m.known = unbounded[K, *known]()
-	m.bodies = unbounded[K, int]()
+	m.bodies = unbounded[K, *Image]()
 	m.life, m.stop = context.WithCancel(context.Background())
 }
 

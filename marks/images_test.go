@@ -41,7 +41,7 @@ func (p *place) fetch(ctx context.Context, old *marks.Image) (*marks.Image, erro
 	if old != nil && old.Validators.ETag == etag {
 		return nil, origin.ErrNotModified
 	}
-	return &marks.Image{Hash: [32]byte{p.hash}, Body: make([]byte, max(p.size, 1)), Validators: origin.Validators{ETag: etag}}, nil
+	return &marks.Image{Hash: [32]byte{p.hash}, Object: &origin.Object{Body: make([]byte, max(p.size, 1)), Validators: origin.Validators{ETag: etag}}}, nil
 }
 
 func TestImages(t *testing.T) {

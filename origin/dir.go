@@ -23,7 +23,8 @@ const (
 // A Dir is the files of a folder. Symbolic links are followed within the folder
 // and never out of it. It is safe for concurrent use.
 type Dir struct {
-	MaxBytes int64 // of an original; set before use, OpenDir sets DefaultLimits' Bytes
+	MaxBytes int64   // of an original; set before use, OpenDir sets DefaultLimits' Bytes
+	Bodies   *Bodies // that originals are read under; set before use, nil holds any number
 
 	root *os.Root
 }
@@ -74,17 +75,22 @@ func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, err
 	if info.Size() > d.MaxBytes {
 		return nil, tooLarge(d.MaxBytes)
 	}
-	body, err := ReadBody(contextReader{ctx, file}, info.Size(), d.MaxBytes)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+	object, err := d.Bodies.Read(ctx, contextReader{ctx, file}, info.Size(), d.MaxBytes, func() {})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrTimeout):
+		return nil, err
+	default:
 		return nil, unavailable("the file could not be read whole")
 	}
 	if after, err := file.Stat(); err != nil || validators(after) != now {
+		object.Release()
 		return nil, unavailable("the file changed while it was read")
 	}
-	return &Object{Body: body, Validators: now}, nil
+	object.Validators = now
+	return object, nil
 }
 
 // open opens a regular file. It looks before it opens, since opening a device can

@@ -29,6 +29,7 @@ type HTTP struct {
 	transport *http.Transport
 	guard     Guard
 	limits    Limits
+	bodies    *Bodies
 	userAgent string
 }
 
@@ -38,6 +39,7 @@ func NewHTTP(cfg HTTPConfig) *HTTP {
 		transport: NewTransport(cfg),
 		guard:     cfg.Guard,
 		limits:    cfg.limits(),
+		bodies:    cfg.Bodies,
 		userAgent: cfg.UserAgent,
 	}
 	if h.userAgent == "" {
@@ -79,15 +81,15 @@ type Request struct {
 func (h *HTTP) Get(ctx context.Context, r Request) (*Object, error) {
 	limited, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
-	object, err := h.follow(limited, r)
+	object, err := h.follow(limited, cancel, r)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return object, err
 }
 
-// follow makes the request and those that it is redirected to.
-func (h *HTTP) follow(ctx context.Context, r Request) (*Object, error) {
+// follow makes the request and those that it is redirected to. stop ends ctx.
+func (h *HTTP) follow(ctx context.Context, stop func(), r Request) (*Object, error) {
 	target, header := r.URL, r.Header
 	for hops := 0; ; hops++ {
 		resp, err := h.send(ctx, target, header, r.Have)
@@ -95,7 +97,7 @@ func (h *HTTP) follow(ctx context.Context, r Request) (*Object, error) {
 			return nil, err
 		}
 		if !isRedirect(resp.StatusCode) {
-			return h.receive(ctx, resp, r.Have)
+			return h.receive(ctx, stop, resp, r.Have)
 		}
 		location := resp.Header.Get("Location")
 		discard(resp)
@@ -177,23 +179,21 @@ func isOurs(name string) bool {
 }
 
 // receive turns the final response into an object or an error, and closes it.
-func (h *HTTP) receive(ctx context.Context, resp *http.Response, have Validators) (*Object, error) {
+func (h *HTTP) receive(ctx context.Context, stop func(), resp *http.Response, have Validators) (*Object, error) {
 	if err := h.checkResponse(resp, have); err != nil {
 		discard(resp)
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := ReadBody(resp.Body, resp.ContentLength, h.limits.Bytes)
-	switch {
-	case errors.Is(err, ErrTooLarge):
-		return nil, err
-	case err != nil:
+	object, err := h.bodies.Read(ctx, resp.Body, resp.ContentLength, h.limits.Bytes, stop)
+	if err != nil {
 		return nil, Failure(ctx, err)
 	}
-	return &Object{Body: body, Validators: Validators{
+	object.Validators = Validators{
 		ETag:         validator(resp.Header.Get("ETag")),
 		LastModified: validator(resp.Header.Get("Last-Modified")),
-	}}, nil
+	}
+	return object, nil
 }
 
 func (h *HTTP) checkResponse(resp *http.Response, have Validators) error {
@@ -300,6 +300,8 @@ func Failure(ctx context.Context, err error) error {
 	var certificate *tls.CertificateVerificationError
 	var hostname x509.HostnameError
 	switch {
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrBusy), errors.Is(err, ErrTimeout), errors.Is(err, ErrUnavailable):
+		return err // of Bodies
 	case errors.Is(err, ErrAddress):
 		return errAddress
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():

@@ -469,26 +469,3 @@ func TestHTTPSource(t *testing.T) {
 		}
 	}
 }
-
-func TestReadBody(t *testing.T) {
-	for _, size := range []int{0, 1, minBody - 1, minBody, minBody + 1, 3*minBody + 7, 1 << 20} {
-		want := bytes.Repeat([]byte{7}, size)
-		for _, length := range []int64{-1, int64(size)} {
-			got, err := ReadBody(bytes.NewReader(want), length, 1<<20)
-			if err != nil || !bytes.Equal(got, want) {
-				t.Errorf("%d bytes, length %d: %d bytes, %v", size, length, len(got), err)
-			}
-			if cap(got)-len(got) > cap(got)/5 {
-				t.Errorf("%d bytes, length %d: a buffer of %d", size, length, cap(got))
-			}
-		}
-		if size > 0 {
-			if got, err := ReadBody(bytes.NewReader(want), -1, int64(size)-1); !errors.Is(err, ErrTooLarge) {
-				t.Errorf("%d bytes, one too many: %d bytes, %v", size, len(got), err)
-			}
-			if got, err := ReadBody(bytes.NewReader(want[1:]), int64(size), 1<<20); err == nil {
-				t.Errorf("%d bytes, one too few: %d bytes", size, len(got))
-			}
-		}
-	}
-}

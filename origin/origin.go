@@ -14,6 +14,8 @@ package origin
 import (
 	"context"
 	"errors"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,10 +41,61 @@ type Validators struct {
 	LastModified string
 }
 
-// An Object is an original as fetched, whole.
+// An Object is an original as fetched, whole. Its body counts among the [Bodies] that
+// it was read under until all who retain it have released it; who fetched it does.
 type Object struct {
-	Body []byte
+	Body []byte // not read after the last Release
 	Validators
+	share *share
+}
+
+// A share counts who retains a body.
+type share struct {
+	users atomic.Int32
+	free  func()
+}
+
+func newShare(free func()) *share {
+	s := &share{free: free}
+	s.users.Store(1)
+	return s
+}
+
+// Retain keeps the body for one more user. Whoever calls it must retain it already.
+func (o *Object) Retain() {
+	if o.share != nil {
+		o.share.users.Add(1)
+	}
+}
+
+// Release lets go of the body, once for every user.
+func (o *Object) Release() {
+	if o.share == nil {
+		return
+	}
+	switch n := o.share.users.Add(-1); {
+	case n == 0:
+		o.share.free()
+	case n < 0:
+		panic("origin: an original was released too often")
+	}
+}
+
+// Look calls f, which reads the body. Where a body that is on disk can't be read back,
+// f ends there, and the error wraps ErrUnavailable.
+func (o *Object) Look(f func(body []byte) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if _, fault := p.(interface{ Addr() uintptr }); !fault {
+			panic(p)
+		}
+		err = unavailable("it could not be read back from this server's disk")
+	}()
+	return f(o.Body)
 }
 
 // Limits bound one fetch.

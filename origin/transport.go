@@ -16,6 +16,7 @@ type HTTPConfig struct {
 	Resolver  *net.Resolver  // nil is the system's
 	RootCAs   *x509.CertPool // nil is the system's
 	UserAgent string         // empty is "Tintype"
+	Bodies    *Bodies        // that originals are read under; nil holds any number
 }
 
 // limits are the Limits with the defaults filled in.

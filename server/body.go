@@ -1,11 +1,9 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -59,7 +57,7 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	if err := s.admits(r.Context(), a, false); err != nil {
 		return err
 	}
-	leave, err := s.bodies.enter(r.Context(), c.ID, "", s.fetchTimeout)
+	leave, err := s.bodyGate.enter(r.Context(), c.ID, "", s.fetchTimeout)
 	if err != nil {
 		return err
 	}
@@ -68,8 +66,15 @@ func (s *Server) transformBody(w *response, r *http.Request, c *site, rest, quer
 	if err != nil {
 		return err
 	}
+	defer original.Release()
 	// By its bytes, so that a body that harms an engine is told from all others.
-	a.ref.key.Path = fmt.Sprintf("body:%x", sha256.Sum256(original.Body))
+	err = original.Look(func(body []byte) error {
+		a.ref.key.Path = fmt.Sprintf("body:%x", sha256.Sum256(body))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	if err := s.findMarks(r.Context(), &a); err != nil {
 		return err
 	}
@@ -117,30 +122,39 @@ func (c *site) readBodyOptions(rawQuery string) (ask, error) {
 	return a, err
 }
 
-// readBody reads an original from a request, and judges it as one that was fetched.
+// readBody reads an original from a request, and judges it as one that was fetched. It
+// must be released.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, c *site) (*original, error) {
 	if r.ContentLength > s.maxOriginal {
 		return nil, s.bodyTooLarge()
 	}
-	var b bytes.Buffer
-	if r.ContentLength > 0 {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
+	ctx := origin.WithOwner(r.Context(), origin.Owner{Workspace: c.ID})
+	stop := func() {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // only a recorder of tests has none
 	}
-	_, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, s.maxOriginal))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+	obj, err := s.bodies.Read(ctx, http.MaxBytesReader(w, r.Body, s.maxOriginal), r.ContentLength, s.maxOriginal, stop)
+	_, large := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case large, errors.Is(err, origin.ErrTooLarge):
 		return nil, s.bodyTooLarge()
-	}
-	if err != nil {
+	case errors.Is(err, origin.ErrBusy):
+		return nil, err
+	case errors.Is(err, origin.ErrTimeout):
+		return nil, &Error{Code: "INVALID_SOURCE", Message: "the body came too slowly: less than 64 KiB a second; send it again", Cause: err}
+	case err != nil:
 		return nil, &Error{Code: "INVALID_SOURCE", Message: "the body could not be read to its end; send the request again", Cause: err}
 	}
-	if b.Len() == 0 {
+	if len(obj.Body) == 0 {
+		obj.Release()
 		return nil, fail("INVALID_SOURCE", "the body is empty: send the image as it is, not as a form")
 	}
-	h, err := s.judge(c, b.Bytes())
+	h, err := s.judge(c, obj)
 	if err != nil {
+		obj.Release()
 		return nil, err
 	}
-	return &original{&origin.Object{Body: b.Bytes()}, h}, nil
+	return &original{obj, h}, nil
 }
 
 func (s *Server) bodyTooLarge() error {
@@ -148,8 +162,11 @@ func (s *Server) bodyTooLarge() error {
 }
 
 // judge reads the header of an original before any decoder sees it.
-func (s *Server) judge(c *site, body []byte) (transform.Header, error) {
-	h, err := transform.ReadHeader(body)
+func (s *Server) judge(c *site, o *origin.Object) (h transform.Header, err error) {
+	err = o.Look(func(body []byte) error {
+		h, err = transform.ReadHeader(body)
+		return err
+	})
 	if err != nil {
 		return h, err
 	}

@@ -368,6 +368,7 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 }
 
 // readOriginal fetches an original and judges its header before any decoder sees it.
+// The original must be released.
 func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.Validators) (*original, error) {
 	if host := r.host(); host != "" {
 		done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
@@ -376,13 +377,14 @@ func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.V
 		}
 		defer done()
 	}
-	obj, err := s.fetch(ctx, c, r, have)
+	obj, err := s.fetch(origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host()}), c, r, have)
 	if err != nil {
 		return nil, err
 	}
 	s.count(ctx, c, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
-	h, err := s.judge(c, obj.Body)
+	h, err := s.judge(c, obj)
 	if err != nil {
+		obj.Release()
 		return nil, err
 	}
 	return &original{obj, h}, nil
@@ -413,10 +415,11 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original, backgroun
 	if err := o.CheckOutput(plan, format, frames, s.limits); err != nil {
 		return transform.Image{}, err
 	}
-	stamped, err := s.markImages(ctx, a)
+	stamped, release, err := s.markImages(ctx, a)
 	if err != nil {
 		return transform.Image{}, err
 	}
+	defer release()
 	if a.access.test != "" {
 		stamped = append(stamped, s.testStamp)
 	}

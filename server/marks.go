@@ -124,7 +124,7 @@ func (s *Server) findMarks(ctx context.Context, a *ask) error {
 	}
 	found := make([]stamp, len(a.stamps.list))
 	for i, m := range a.stamps.list {
-		image, err := s.markImage(ctx, a.site, m, false)
+		image, err := s.markImage(ctx, a.site, m, false) // without its body
 		if err != nil {
 			return err
 		}
@@ -135,29 +135,35 @@ func (s *Server) findMarks(ctx context.Context, a *ask) error {
 	return nil
 }
 
-// markImages are the marks as the engine takes them.
-func (s *Server) markImages(ctx context.Context, a ask) ([]transform.MarkImage, error) {
+// markImages are the marks as the engine takes them, until release is called.
+func (s *Server) markImages(ctx context.Context, a ask) (images []transform.MarkImage, release func(), err error) {
 	if !a.stamps.decided {
-		return nil, errors.New("nobody has decided which marks this variant carries")
+		return nil, nil, errors.New("nobody has decided which marks this variant carries")
 	}
-	var images []transform.MarkImage
+	var held []*marks.Image
+	release = func() {
+		for _, image := range held {
+			image.Release()
+		}
+	}
 	for _, m := range a.stamps.list {
-		image := m.image
-		if image.Body == nil {
-			var err error
-			if image, err = s.markImage(ctx, a.site, m, true); err != nil {
-				return nil, err
-			}
-			if image.Hash != m.image.Hash {
-				return nil, errMarkChanged
-			}
+		image, err := s.markImage(ctx, a.site, m, true)
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		held = append(held, image)
+		if image.Hash != m.image.Hash {
+			release()
+			return nil, nil, errMarkChanged
 		}
 		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark, OnPicture: m.Bound})
 	}
-	return images, nil
+	return images, release, nil
 }
 
-// markImage is the image of a mark, fetched now unless it is known.
+// markImage is the image of a mark, fetched now unless it is known. Where it is wanted
+// whole it must be released.
 func (s *Server) markImage(ctx context.Context, c *site, m stamp, whole bool) (*marks.Image, error) {
 	key := originalKey{c.ID, m.ref.place(), m.ref.key, origin.Validators{}, c.purgedMark(m)}
 	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
@@ -169,15 +175,22 @@ func (s *Server) markImage(ctx context.Context, c *site, m stamp, whole bool) (*
 		if err != nil {
 			return nil, err
 		}
-		return &marks.Image{
-			Hash: sha256.Sum256(fetched.Body), Header: fetched.header, Body: fetched.Body, Validators: fetched.Validators,
-		}, nil
+		image := &marks.Image{Header: fetched.header, Object: fetched.Object}
+		err = fetched.Look(func(body []byte) error { image.Hash = sha256.Sum256(body); return nil })
+		if err != nil {
+			fetched.Release()
+			return nil, err
+		}
+		return image, nil
 	})
 	if err != nil {
 		return nil, markUnavailable(m.Name(), err)
 	}
 	// What a workspace takes may have changed since the image was fetched.
 	if err := c.takes(image.Header); err != nil {
+		if whole {
+			image.Release()
+		}
 		return nil, markUnavailable(m.Name(), err)
 	}
 	return image, nil

@@ -53,7 +53,8 @@ type Config struct {
 	Engine     transform.Engine
 	HTTP       *origin.HTTP
 	Cache      cache.Cache
-	API        http.Handler // under /v1; nil is none
+	Bodies     *origin.Bodies // that bodies of requests are read under, as originals are; nil holds any number
+	API        http.Handler   // under /v1; nil is none
 
 	// Bucket makes the source of a bucket (kind s3 or r2). An error, which is shown to
 	// clients, is that of its every fetch. Where Bucket is nil, every fetch of such a
@@ -70,6 +71,7 @@ type Config struct {
 	Journal *usage.Journal
 
 	MaxOriginalBytes int64            // of a body that is sent; 0 is 25 MiB
+	MarkMemory       int64            // bytes of marks' images that are kept; 0 is 64 MiB
 	BaseDomain       string           // of host-form URLs; empty is none
 	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
 	Limits           transform.Limits
@@ -107,7 +109,8 @@ type Server struct {
 	auth             *apikey.Authenticator
 	journal          *usage.Journal
 	testStamp        transform.MarkImage
-	bodies           *fetchGate
+	bodyGate         *fetchGate
+	bodies           *origin.Bodies
 	maxOriginal      int64
 	dirs             map[string]map[string]*origin.Dir
 	baseDomain       string
@@ -157,11 +160,12 @@ func New(c Config) *Server {
 	if s.testStamp, err = testStamp(); err != nil {
 		panic(err) // a picture of our own
 	}
-	s.bodies = newBodyGate()
+	s.bodyGate, s.bodies = newBodyGate(), c.Bodies
+	s.originals.Drop = func(o *original) { o.Release() }
 	if s.maxOriginal = c.MaxOriginalBytes; s.maxOriginal == 0 {
 		s.maxOriginal = origin.DefaultLimits().Bytes
 	}
-	s.marks.Now = s.now
+	s.marks.Now, s.marks.MostBytes = s.now, c.MarkMemory
 	s.loader = &cache.Loader{Cache: c.Cache, Now: s.now, Log: c.Log}
 	return s
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -40,7 +41,7 @@ type serveCmd struct {
 
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
 
-	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"256MiB" placeholder:"SIZE" help:"Memory for variants (${default})."`
+	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants; 0 is 256MiB, or where that is less an eighth of what this machine, or the container, has beyond idle processes (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
 
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. The endpoint is for what isn't AWS."`
@@ -48,7 +49,8 @@ type serveCmd struct {
 	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, that is transforms at a time; 0 is one for every core that the machine, or the container, has (${default})."`
 	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"How worker processes are locked in: with the layers that this system has (auto), with all or not at all (require), or with limits only (off) (${default})."`
 	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; of one workspace, as many as it leaves places for others. More are answered 503 at once (${default})."`
-	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of this machine's, or of the container's (${default})."`
+	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of what this machine, or the container, has beyond idle processes (${default})."`
+	BodyMemory       size          `env:"TINTYPE_BODY_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for originals that are being read or wait for their transform; 0 is an eighth of what this machine, or the container, has beyond idle processes, from 32MiB to 1GiB. Where it is short, large ones go to files in the data folder (${default})."`
 	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process. What is estimated to take more is refused; at most three quarters of this machine's, or of the container's (${default})."`
 	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take, once it has begun; and how long it may wait to (${default})."`
 	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take, once it has begun; and how long it may wait to (${default})."`
@@ -92,7 +94,8 @@ func (c *serveCmd) Validate() error {
 		{"--max-original-bytes", int64(c.MaxOriginalBytes), 1, "a size from 1, such as 25MiB"},
 		{"--max-pixels", int64(c.MaxPixels), 1, "a whole number from 1"},
 		{"--max-frames", int64(c.MaxFrames), 1, "a whole number from 1"},
-		{"--cache-memory", int64(c.CacheMemory), 1 << 20, "a size from 1MiB, such as 256MiB"},
+		{"--cache-memory", cmp.Or(int64(c.CacheMemory), 1<<20), 1 << 20, "a size from 1MiB, such as 256MiB, or 0"},
+		{"--body-memory", cmp.Or(int64(c.BodyMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
 	} {
 		if v.value < v.min {
 			return fmt.Errorf("%s: must be %s", v.flag, v.what)

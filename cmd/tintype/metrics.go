@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform/worker"
 )
 
@@ -47,6 +48,61 @@ func (m tierMetrics) Collect(c chan<- prometheus.Metric) {
 		for _, f := range tierFigures {
 			c <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(s), name)
 		}
+	}
+}
+
+// bodyMetrics shows the figures of the originals under way, read when they are asked for.
+type bodyMetrics struct{ *origin.Bodies }
+
+var (
+	bodyBytes   = bodyDesc("bytes", "Bytes of originals that are being read or in use, by where they are (memory, disk).", "place")
+	bodyLimit   = bodyDesc("limit_bytes", "Bytes that originals may take at most, by where they are.", "place")
+	bodyPeak    = bodyDesc("peak_bytes", "Bytes that originals took at most since the start, by where they are.", "place")
+	bodyCount   = bodyDesc("count", "Originals that are being read, and that are whole and wait for their transform or are in use, by state (reading, whole).", "state")
+	bodyEnded   = bodyDesc("ended_total", "Originals that were not read to their end, by reason: room (they gave way to another), wait (they found no room in time), slow.", "reason")
+	bodySpilled = bodyDesc("spilled_total", "Originals that went to files in the data folder.")
+	bodyDisk    = bodyDesc("disk_failures_total", "Times that the data folder had no room for originals, or failed.")
+)
+
+func bodyDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tintype_originals_"+name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (bodyMetrics) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{bodyBytes, bodyLimit, bodyPeak, bodyCount, bodyEnded, bodySpilled, bodyDisk} {
+		c <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m bodyMetrics) Collect(c chan<- prometheus.Metric) {
+	s := m.Stats()
+	for _, f := range []struct {
+		desc  *prometheus.Desc
+		kind  prometheus.ValueType
+		value int64
+		label string
+	}{
+		{bodyBytes, prometheus.GaugeValue, s.Memory, "memory"},
+		{bodyBytes, prometheus.GaugeValue, s.Disk, "disk"},
+		{bodyLimit, prometheus.GaugeValue, s.MemoryLimit, "memory"},
+		{bodyLimit, prometheus.GaugeValue, s.DiskLimit, "disk"},
+		{bodyPeak, prometheus.GaugeValue, s.PeakMemory, "memory"},
+		{bodyPeak, prometheus.GaugeValue, s.PeakDisk, "disk"},
+		{bodyCount, prometheus.GaugeValue, int64(s.Reading), "reading"},
+		{bodyCount, prometheus.GaugeValue, int64(s.Whole), "whole"},
+		{bodyEnded, prometheus.CounterValue, s.Evicted, "room"},
+		{bodyEnded, prometheus.CounterValue, s.Refused, "wait"},
+		{bodyEnded, prometheus.CounterValue, s.Slow, "slow"},
+		{bodySpilled, prometheus.CounterValue, s.Spilled, ""},
+		{bodyDisk, prometheus.CounterValue, s.DiskFailures, ""},
+	} {
+		var labels []string
+		if f.label != "" {
+			labels = []string{f.label}
+		}
+		c <- prometheus.MustNewConstMetric(f.desc, f.kind, float64(f.value), labels...)
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -83,18 +84,21 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 			return err
 		}
 	}
-	dirs, closeDirs, err := c.openDirs(ctx, workspaces)
+	plan := c.planMemory(worker.MachineMemory())
+	plan.apply(std.getenv, log)
+	bodies := c.newBodies(plan, log)
+	dirs, closeDirs, err := c.openDirs(ctx, workspaces, bodies)
 	if err != nil {
 		return err
 	}
 	parts.close(closeDirs)
 
-	workers, err := c.startWorkers(ctx, log)
+	workers, err := c.startWorkers(ctx, plan.transforms, log)
 	if err != nil {
 		return err
 	}
 	parts.flush(workers.Close)
-	memory := cache.NewMemory(int64(c.CacheMemory))
+	memory := cache.NewMemory(plan.cache)
 	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
 		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Log: log})
@@ -114,13 +118,13 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	limits := origin.DefaultLimits()
 	limits.Bytes, limits.Timeout = int64(c.MaxOriginalBytes), c.FetchTimeout
-	fetching := origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(c.AllowCIDR)}, Limits: limits}
+	fetching := origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(c.AllowCIDR)}, Limits: limits, Bodies: bodies}
 	buckets, err := c.buckets(ctx, fetching)
 	if err != nil {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers}, bodyMetrics{bodies})
 
 	hooks, err := c.purgeHooks(std.getenv, fetching, log)
 	for _, hook := range hooks {
@@ -163,7 +167,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Bucket:     buckets,
 		Cache:      cache.NewTiered(tiers...),
 		API:        api.New(apiConfig),
-		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes),
+		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes), Bodies: bodies, MarkMemory: plan.marks,
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout:   c.FetchTimeout,
 		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost},
@@ -209,7 +213,7 @@ func opsHandler(metrics *prometheus.Registry, srv *server.Server) http.Handler {
 }
 
 // openDirs opens the folders of --dir, and makes the workspaces that lack.
-func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs map[string]map[string]*origin.Dir, closeAll func() error, err error) {
+func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store, bodies *origin.Bodies) (dirs map[string]map[string]*origin.Dir, closeAll func() error, err error) {
 	dirs = map[string]map[string]*origin.Dir{}
 	var opened []*origin.Dir
 	closeAll = func() error {
@@ -224,7 +228,7 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store) (dirs ma
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
 		}
-		dir.MaxBytes = int64(c.MaxOriginalBytes)
+		dir.MaxBytes, dir.Bodies = int64(c.MaxOriginalBytes), bodies
 		opened = append(opened, dir)
 		if dirs[spec.namespace] == nil {
 			dirs[spec.namespace] = map[string]*origin.Dir{}
@@ -261,7 +265,7 @@ func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (fun
 		return bucket.New(bucket.Config{
 			Bucket: s.Bucket, Region: s.Region, Endpoint: s.Endpoint, AccountID: s.AccountID, Prefix: s.Prefix,
 			AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey,
-			Ambient: ambient, Transport: transport, Limits: fetching.Limits,
+			Ambient: ambient, Transport: transport, Limits: fetching.Limits, Bodies: fetching.Bodies,
 		})
 	}, nil
 }

@@ -36,11 +36,11 @@ func noTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// startWorkers starts the pool that the flags describe.
-func (c *serveCmd) startWorkers(ctx context.Context, log *slog.Logger) (*worker.Pool, error) {
+// startWorkers starts the pool that the flags describe, with so much memory for transforms.
+func (c *serveCmd) startWorkers(ctx context.Context, memory int64, log *slog.Logger) (*worker.Pool, error) {
 	p, err := worker.Start(ctx, worker.Config{
 		Command: []string{os.Args[0], "worker"},
-		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: int64(c.TransformMemory), Memory: int64(c.WorkerMemory),
+		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: memory, Memory: int64(c.WorkerMemory),
 		Sandbox: worker.Sandbox(c.Sandbox), Log: log,
 	})
 	if errors.Is(err, syscall.EMFILE) {

@@ -41,6 +41,8 @@ type Config struct {
 	Transport http.RoundTripper
 	Limits    origin.Limits // zero fields are those of origin.DefaultLimits; Connect is the transport's
 	UserAgent string        // empty is "Tintype"
+	// Bodies are what originals are read under; nil holds any number.
+	Bodies *origin.Bodies
 }
 
 // ErrNoCredentials is the error of New for a bucket without credentials.
@@ -62,6 +64,7 @@ type Source struct {
 	client         *s3.Client
 	bucket, prefix string
 	limits         origin.Limits
+	bodies         *origin.Bodies
 }
 
 var _ origin.Source = (*Source)(nil)
@@ -103,7 +106,7 @@ func New(c Config) (*Source, error) {
 	if endpoint != "" {
 		o.BaseEndpoint = &endpoint
 	}
-	return &Source{client: s3.New(o), bucket: c.Bucket, prefix: c.Prefix, limits: c.limits()}, nil
+	return &Source{client: s3.New(o), bucket: c.Bucket, prefix: c.Prefix, limits: c.limits(), bodies: c.Bodies}, nil
 }
 
 func (c *Config) limits() origin.Limits {
@@ -158,7 +161,7 @@ func (s *Source) Fetch(ctx context.Context, key origin.Key, have origin.Validato
 	limited, cancel := context.WithTimeout(ctx, s.limits.Timeout)
 	defer cancel()
 	for attempt := range retries + 1 {
-		object, again, err := s.get(limited, name, have)
+		object, again, err := s.get(limited, cancel, name, have)
 		switch {
 		case err == nil:
 			return object, nil
@@ -171,8 +174,8 @@ func (s *Source) Fetch(ctx context.Context, key origin.Key, have origin.Validato
 	panic("unreachable: the last attempt returns")
 }
 
-// get makes one attempt. again says that another may fare better.
-func (s *Source) get(ctx context.Context, name string, have origin.Validators) (object *origin.Object, again bool, err error) {
+// get makes one attempt. again says that another may fare better. stop ends ctx.
+func (s *Source) get(ctx context.Context, stop func(), name string, have origin.Validators) (object *origin.Object, again bool, err error) {
 	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: &name}
 	if have.ETag != "" {
 		in.IfNoneMatch = &have.ETag
@@ -196,14 +199,13 @@ func (s *Source) get(ctx context.Context, name string, have origin.Validators) (
 	if out.ContentLength != nil {
 		length = *out.ContentLength
 	}
-	body, err := origin.ReadBody(out.Body, length, s.limits.Bytes)
+	object, err = s.bodies.Read(ctx, out.Body, length, s.limits.Bytes, stop)
 	switch {
-	case errors.Is(err, origin.ErrTooLarge):
+	case errors.Is(err, origin.ErrTooLarge), errors.Is(err, origin.ErrBusy), errors.Is(err, origin.ErrTimeout):
 		return nil, false, err
 	case err != nil:
 		return nil, true, origin.Failure(ctx, err)
 	}
-	object = &origin.Object{Body: body}
 	if etag := aws.ToString(out.ETag); len(etag) <= maxValidator {
 		object.ETag = etag
 	}

@@ -81,26 +81,6 @@ func statm(pid int) (pages [6]int64) {
 	return pages
 }
 
-// machineMemory is the memory that this process may count on, in bytes; 0 where that
-// isn't known.
-func machineMemory() int64 {
-	var info unix.Sysinfo_t
-	var most int64
-	if err := unix.Sysinfo(&info); err == nil {
-		most = int64(uint64(info.Totalram) * uint64(info.Unit))
-	}
-	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && (most == 0 || n < most) {
-			most = n
-		}
-	}
-	return most
-}
-
 // inherit makes sure that a worker gets no file of this process but those meant for
 // it: Go closes its own, but not what this process was started with.
 func inherit() {
@@ -114,6 +94,11 @@ func program() (string, error) {
 		return self, nil
 	}
 	return os.Executable()
+}
+
+// killFirst has the kernel take a worker rather than the server where memory runs out.
+func killFirst(pid int) {
+	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("800"), 0) // at worst it takes whom it likes
 }
 
 // tie makes the worker die with the thread that starts it.

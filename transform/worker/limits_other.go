@@ -33,11 +33,15 @@ func privateMemory(int) int64 { return 0 }
 
 func boundedMemory(int) int64 { return 0 }
 
-func machineMemory() int64 { return 0 }
+// MachineMemory is the memory that this process may count on, in bytes; 0 is not known.
+func MachineMemory() int64 { return 0 }
 
 func inherit() {}
 
 func program() (string, error) { return os.Executable() }
+
+// killFirst does nothing: there is no such order elsewhere.
+func killFirst(int) {}
 
 // tie does nothing: a worker ends when its connection does.
 func tie(*exec.Cmd) {}

@@ -101,7 +101,7 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		times:  times{job: c.Timeout, grace: c.grace, beat: c.beat, silence: c.silence},
 		queue:  newQueue(c.Workers, c.Queue, c.Budget, c.MaxWait),
 		blocks: newBlocklist(c.blockFor, 10_000),
-		marks:  newMarkFiles(64 << 20),
+		marks:  newMarkFiles(min(64<<20, c.Budget/8)),
 		launch: make(chan launch), stop: make(chan struct{}),
 		all: map[*process]struct{}{}, deaths: map[Death]int64{},
 		replaced: newHistogram(.001, .01, .1, .25, .5, 1, 5),
@@ -144,7 +144,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("worker: %q is no sandbox; it is %s, %s or %s", c.Sandbox, Auto, Require, Off)
 	}
 	if c.Budget == 0 {
-		c.Budget = machineMemory() / 2
+		c.Budget = MachineMemory() / 2
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -154,7 +154,7 @@ func (c Config) withDefaults() (Config, error) {
 	or(&c.MaxWait, c.Timeout)
 	or(&c.Budget, 2<<30) // where the machine doesn't say
 	or(&c.Memory, 2<<30)
-	if most := machineMemory() / 4 * 3; most > 0 && c.Memory > most {
+	if most := MachineMemory() / 4 * 3; most > 0 && c.Memory > most {
 		c.Memory = most // rather than that the kernel kills it
 	}
 	or(&c.RecycleJobs, 10_000)

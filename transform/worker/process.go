@@ -90,6 +90,7 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 	if err := launch(w.cmd.Start); err != nil {
 		return nil, errors.Join(fmt.Errorf("start worker: %w", err), conn.Close(), input.Close(), output.Close())
 	}
+	killFirst(w.pid())
 	go func() {
 		_ = w.cmd.Wait() // how it ended is in ProcessState
 		close(w.gone)

@@ -1,0 +1,430 @@
+package origin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// An upload is a body that brings what it has at once, and then nothing until it is
+// told to go on.
+type upload struct {
+	at, has, all int64 // bytes: read, that may be read, in all
+	more         chan int64
+	gone         chan struct{}
+	stop         func()
+}
+
+func newUpload(has, all int64) *upload {
+	u := &upload{has: has, all: all, more: make(chan int64), gone: make(chan struct{})}
+	u.stop = sync.OnceFunc(func() { close(u.gone) })
+	return u
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	for u.at >= u.has {
+		if u.at >= u.all {
+			return 0, io.EOF
+		}
+		select {
+		case n := <-u.more:
+			u.has += n
+		case <-u.gone:
+			return 0, errors.New("connection closed")
+		}
+	}
+	n := copy(p[:min(int64(len(p)), u.has-u.at)], pattern[u.at%int64(len(pattern)):])
+	u.at += int64(n)
+	return n, nil
+}
+
+// pattern is what bodies are made of, again and again; its length is a prime.
+var pattern = func() []byte {
+	p := make([]byte, 65521)
+	for i := range p {
+		p[i] = byte(i ^ i>>8)
+	}
+	return p
+}()
+
+func isUpload(body []byte, size int64) bool {
+	if int64(len(body)) != size {
+		return false
+	}
+	for len(body) > 0 {
+		n := min(len(body), len(pattern))
+		if !bytes.Equal(body[:n], pattern[:n]) {
+			return false
+		}
+		body = body[n:]
+	}
+	return true
+}
+
+func wantNothingHeld(t *testing.T, b *Bodies) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pools[inMemory].used != 0 || b.pools[onDisk].used != 0 || len(b.pools[inMemory].of) != 0 || len(b.pools[onDisk].of) != 0 || len(b.reading) != 0 || b.whole != 0 {
+		t.Errorf("at rest: %d bytes in memory, %d on disk, of %d and %d workspaces; %d are read, %d are whole",
+			b.pools[inMemory].used, b.pools[onDisk].used, len(b.pools[inMemory].of), len(b.pools[onDisk].of), len(b.reading), b.whole)
+	}
+}
+
+// TestBodies reads bodies of every size, wherever they end up: they come out as they
+// went in, count for what they are, and for nothing once they are released.
+func TestBodies(t *testing.T) {
+	const limit = 5 << 20
+	places := []struct {
+		name   string
+		config BodiesConfig
+		full   bool // the disk
+	}{
+		{"any number", BodiesConfig{}, false},
+		{"memory alone", BodiesConfig{Memory: 12 << 20}, false},
+		{"memory and disk", BodiesConfig{Memory: 6 << 20, Disk: 32 << 20, Dir: t.TempDir()}, false},
+		{"disk", BodiesConfig{Memory: 128 << 10, Disk: 32 << 20, Dir: t.TempDir()}, false},
+		{"a disk that fails later", BodiesConfig{Memory: 12 << 20, Disk: 32 << 20, Dir: t.TempDir()}, true},
+		{"no such folder", BodiesConfig{Memory: 12 << 20, Disk: 32 << 20, Dir: "/nowhere"}, false},
+	}
+	for _, tt := range places {
+		t.Run(tt.name, func(t *testing.T) {
+			b := NewBodies(tt.config)
+			for _, size := range []int64{0, 1, firstBuffer - 1, firstBuffer, firstBuffer + 1, 300_000, largeBody - 1, largeBody, largeBody + 1, largeBody + growBy, 3<<20 + 7, limit} {
+				for _, length := range []int64{-1, size} {
+					u := newUpload(size, size)
+					ctx := WithOwner(t.Context(), Owner{"w", "h"})
+					var r io.Reader = u
+					if tt.full {
+						r = &breaker{Reader: u, b: b}
+					}
+					o, err := b.Read(ctx, r, length, limit, u.stop)
+					if err != nil {
+						t.Fatalf("%d bytes, length %d: %v", size, length, err)
+					}
+					if err := o.Look(func(body []byte) error {
+						if !isUpload(body, size) {
+							return errors.New("it is another")
+						}
+						return nil
+					}); err != nil {
+						t.Errorf("%d bytes, length %d: %v", size, length, err)
+					}
+					if s := b.Stats(); s.Memory+s.Disk < size || s.Memory+s.Disk > size+size/4 {
+						t.Errorf("%d bytes, length %d: %d in memory and %d on disk are counted", size, length, s.Memory, s.Disk)
+					}
+					o.Retain()
+					o.Release()
+					if s := b.Stats(); s.Whole != 1 {
+						t.Errorf("%d whole bodies, want the one that is retained", s.Whole)
+					}
+					o.Release()
+				}
+				if size == 0 {
+					continue
+				}
+				if _, err := b.Read(t.Context(), newUpload(size, size), -1, size-1, func() {}); !errors.Is(err, ErrTooLarge) {
+					t.Errorf("%d bytes, one too many: %v", size, err)
+				}
+				if _, err := b.Read(t.Context(), newUpload(size-1, size-1), size, limit, func() {}); !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("%d bytes, one too few: %v", size, err)
+				}
+			}
+			wantNothingHeld(t, b)
+			if s := b.Stats(); (tt.name == "disk" || tt.name == "memory and disk") && s.Spilled == 0 || tt.name == "memory alone" && s.Spilled > 0 || tt.full && s.DiskFailures == 0 {
+				t.Errorf("%d were spilled, %d times the disk failed", s.Spilled, s.DiskFailures)
+			}
+			if dir := tt.config.Dir; dir != "" && dir != "/nowhere" {
+				if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+					t.Errorf("left on disk: %v, %v", left, err)
+				}
+			}
+		})
+	}
+}
+
+// A breaker takes the file away from a body that is going to disk, after two megabytes.
+type breaker struct {
+	io.Reader
+	b *Bodies
+}
+
+func (r *breaker) Read(p []byte) (int, error) {
+	r.b.mu.Lock()
+	r.b.diskOff = time.Time{}
+	for in := range r.b.reading {
+		if f := in.store.file; f != nil && in.store.size > 2<<20 {
+			readOnly, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+			if err == nil {
+				in.store.file = readOnly
+				_ = f.Close()
+			}
+		}
+	}
+	r.b.mu.Unlock()
+	return r.Reader.Read(p)
+}
+
+// TestPromisedBytes: what was announced takes nothing until it comes.
+func TestPromisedBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 64 << 20})
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 100 {
+			u := newUpload(0, 25<<20)
+			wg.Go(func() {
+				context.AfterFunc(ctx, u.stop)
+				if o, err := b.Read(ctx, u, 25<<20, 25<<20, u.stop); err == nil {
+					o.Release()
+				}
+			})
+		}
+		synctest.Wait()
+		if s := b.Stats(); s.Memory > 100*firstBuffer || s.Reading != 100 {
+			t.Errorf("100 promises of 25 MiB take %d bytes; %d are read", s.Memory, s.Reading)
+		}
+		cancel()
+		wg.Wait()
+		wantNothingHeld(t, b)
+	})
+}
+
+// TestStalledBodies: bodies that bring 24 of 25 MiB and then nothing, from more hosts than
+// there is room for, with and without a disk and with and without a length. What is
+// counted, and what is in use, stays within the bounds; others' bodies come in at once;
+// and all that stall are ended long before a fetch would.
+func TestStalledBodies(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		length int64
+		config BodiesConfig
+	}{
+		{"memory alone", 25 << 20, BodiesConfig{Memory: 64 << 20, Largest: 25 << 20}},
+		{"of unknown length", -1, BodiesConfig{Memory: 64 << 20, Largest: 25 << 20}},
+		{"memory and disk", 25 << 20, BodiesConfig{Memory: 32 << 20, Disk: 128 << 20, Dir: t.TempDir(), Largest: 25 << 20}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := NewBodies(tt.config)
+				var before runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				ended := make(chan error, 100)
+				var wg sync.WaitGroup
+				for i := range 100 {
+					u := newUpload(24<<20, 25<<20)
+					wg.Go(func() {
+						o, err := b.Read(WithOwner(t.Context(), Owner{"default", fmt.Sprint(i%4, ".attacker")}), u, tt.length, 25<<20, u.stop)
+						if err == nil {
+							o.Release()
+						}
+						ended <- err
+					})
+				}
+				synctest.Wait()
+				var during runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&during)
+				s := b.Stats()
+				if s.PeakMemory > s.MemoryLimit || s.PeakDisk > s.DiskLimit {
+					t.Errorf("%d of %d bytes of memory and %d of %d of disk were taken at a time", s.PeakMemory, s.MemoryLimit, s.PeakDisk, s.DiskLimit)
+				}
+				if heap := int64(during.HeapAlloc) - int64(before.HeapAlloc); heap > tt.config.Memory+32<<20 {
+					t.Errorf("the heap grew by %d MiB", heap>>20)
+				}
+				// Others, from other hosts of the same workspace and from others.
+				for i, owner := range []Owner{{"other", "shop"}, {"third", "shop"}, {"default", "shop"}} {
+					begun := time.Now()
+					u := newUpload(3<<20, 3<<20)
+					o, err := b.Read(WithOwner(t.Context(), owner), u, -1, 25<<20, u.stop)
+					if err != nil || time.Since(begun) > 0 && i < 2 {
+						t.Errorf("%v: %v after %v", owner, err, time.Since(begun))
+						continue
+					}
+					o.Release()
+				}
+				begun := time.Now()
+				wg.Wait()
+				if took := time.Since(begun); took > 5*time.Second {
+					t.Errorf("the last one that stalls was ended after %v", took)
+				}
+				close(ended)
+				by := map[error]int{}
+				for err := range ended {
+					switch {
+					case errors.Is(err, ErrBusy):
+						by[ErrBusy]++
+					case errors.Is(err, ErrTimeout):
+						by[ErrTimeout]++
+					default:
+						t.Error(err)
+					}
+				}
+				if by[ErrBusy] == 0 || by[ErrTimeout] == 0 {
+					t.Errorf("ended: %v", by)
+				}
+				wantNothingHeld(t, b)
+			})
+		})
+	}
+}
+
+// TestHalfReadBodies: bodies that all want more than there is, of several workspaces. None
+// waits for ever, and some come to their end.
+func TestHalfReadBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 20 << 20})
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		whole, busy := 0, 0
+		for i := range 60 {
+			u := newUpload(1<<20, 8<<20)
+			ctx := WithOwner(t.Context(), Owner{fmt.Sprint("w", i%3), fmt.Sprint("h", i%5)})
+			wg.Go(func() {
+				done := make(chan struct{})
+				go func() { // a megabyte more after the other
+					for range 7 {
+						select {
+						case u.more <- 1 << 20:
+						case <-done:
+							return
+						}
+					}
+				}()
+				o, err := b.Read(ctx, u, -1, 25<<20, u.stop)
+				close(done)
+				if err == nil {
+					time.Sleep(100 * time.Millisecond) // a transform
+					o.Release()
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					whole++
+				case errors.Is(err, ErrBusy):
+					busy++
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		begun := time.Now()
+		wg.Wait()
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("they took %v", took)
+		}
+		if whole == 0 || busy == 0 {
+			t.Errorf("%d were read whole, %d gave way", whole, busy)
+		}
+		wantNothingHeld(t, b)
+	})
+}
+
+// TestShares: where there is no room, the workspace that holds most gives way, of it the
+// host that holds most, and of that the newest; but first of all who is slow.
+func TestShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 40 << 20})
+		errs := map[string]error{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		uploads := map[string]*upload{}
+		start := func(name, workspace, host string, size int64) {
+			u := newUpload(size, 25<<20)
+			uploads[name] = u
+			wg.Go(func() {
+				o, err := b.Read(WithOwner(t.Context(), Owner{workspace, host}), u, 25<<20, 25<<20, u.stop)
+				if err == nil {
+					o.Release()
+				}
+				mu.Lock()
+				errs[name] = err
+				mu.Unlock()
+			})
+			synctest.Wait()
+		}
+		ended := func(want ...string) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			if len(errs) != len(want) {
+				t.Errorf("ended: %v, want %v", errs, want)
+			}
+			for _, name := range want {
+				if !errors.Is(errs[name], ErrBusy) {
+					t.Errorf("%s: %v", name, errs[name])
+				}
+			}
+		}
+		start("a1", "a", "x", 7<<20)
+		start("a2", "a", "x", 7<<20)
+		start("a3", "a", "y", 3<<20)
+		ended()
+		start("a4", "a", "z", 5<<20) // more than a's share
+		ended("a2")
+		start("b1", "b", "x", 5<<20)
+		start("c1", "c", "x", 12<<20)
+		ended("a2")
+		start("d1", "d", "x", 9<<20) // more than there is, of a most
+		ended("a2", "a1")
+		time.Sleep(1500 * time.Millisecond) // all have become slow, but for e1
+		start("e1", "e", "x", 4<<20)
+		start("f1", "f", "x", 6<<20)
+		ended("a2", "a1", "c1")
+		for _, u := range uploads {
+			u.stop()
+		}
+		wg.Wait()
+		wantNothingHeld(t, b)
+	})
+}
+
+// TestBrokenDisk: a body that can't be read back from disk is an error, and no end of the
+// process.
+func TestBrokenDisk(t *testing.T) {
+	f, err := os.Create(t.TempDir() + "/body")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(bytes.Repeat([]byte{1}, 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	s := store{in: &intake{bodies: NewBodies(BodiesConfig{})}, file: f, size: 100_000}
+	body, err := s.finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.drop()
+	if err := os.Truncate(f.Name(), 0); err != nil {
+		t.Fatal(err)
+	}
+	o := &Object{Body: body}
+	sum := 0
+	err = o.Look(func(body []byte) error {
+		for _, b := range body {
+			sum += int(b)
+		}
+		return nil
+	})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%v, sum %d", err, sum)
+	}
+	func() { // what else goes wrong in f stays what it is
+		defer func() {
+			if recover() == nil {
+				t.Error("a panic was swallowed")
+			}
+		}()
+		_ = o.Look(func([]byte) error { panic("other") })
+	}()
+}

@@ -1,0 +1,341 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A store is where the bytes of one body are: a buffer of Go's heap as long as they are
+// few, then a mapping without a file, or a file on disk. It moves from one to the next
+// as it grows, and takes what it needs before it does. One goroutine at a time uses it.
+type store struct {
+	in   *intake
+	size int64 // bytes of the body so far
+	most int64 // that may come
+
+	memory, disk int64 // bytes taken
+
+	buffer []byte   // the first form, of which size are filled; the third's, to copy through
+	region []byte   // the second form: mapped for as much as may come, and filled as it does
+	file   *os.File // the third form, …
+	mapped []byte   // … once it is whole
+}
+
+// keepFree is how much of a file system is left to others, in bytes.
+const keepFree = 256 << 20
+
+// space is where the next bytes go. wrote is told how many came.
+func (s *store) space(ctx context.Context) ([]byte, error) {
+	for {
+		switch {
+		case s.file != nil:
+			if s.size < s.disk {
+				return s.buffer[:min(copyBy, s.disk-s.size)], nil
+			}
+		case s.region != nil:
+			if s.size < s.memory {
+				return s.region[s.size:min(s.memory, int64(len(s.region)))], nil
+			}
+		case s.size < int64(cap(s.buffer)):
+			return s.buffer[s.size:cap(s.buffer)], nil
+		}
+		if err := s.grow(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wrote notes bytes that are where space said.
+func (s *store) wrote(ctx context.Context, n int) error {
+	if s.file != nil {
+		if _, err := s.file.WriteAt(s.buffer[:n], s.size); err != nil {
+			s.in.bodies.diskFailed(err)
+			return s.leaveDisk(ctx, n)
+		}
+	}
+	s.size += int64(n)
+	return nil
+}
+
+// grow makes room for more, where there is most of it: in memory as long as that is
+// ample or the body small, else on disk, else in memory.
+func (s *store) grow(ctx context.Context) error {
+	large := s.size >= largeBody
+	switch {
+	case s.file != nil:
+		if s.in.bodies.diskHas(growBy) && s.take(onDisk, growBy) {
+			return nil
+		}
+		if err := s.in.take(ctx, onDisk, growBy); err != nil {
+			return err
+		}
+		s.disk += growBy
+		return nil
+	case s.buffer == nil && s.region == nil:
+		return s.growBuffer(ctx, true)
+	case !large && s.growBuffer(ctx, false) == nil:
+		return nil
+	case large && s.in.ample(growBy) && s.growRegion(ctx, false) == nil:
+		return nil
+	}
+	switch err := s.goToDisk(ctx); {
+	case err == nil, !errors.Is(err, errNoDisk):
+		return err
+	case large:
+		return s.growRegion(ctx, true)
+	}
+	return s.growBuffer(ctx, true)
+}
+
+// take takes bytes if there is room.
+func (s *store) take(kind int, n int64) bool {
+	if !s.in.tryTake(kind, n) {
+		return false
+	}
+	if kind == onDisk {
+		s.disk += n
+	} else {
+		s.memory += n
+	}
+	return true
+}
+
+// takeMemory takes memory, and waits for it if it may.
+func (s *store) takeMemory(ctx context.Context, n int64, wait bool) error {
+	if s.take(inMemory, n) {
+		return nil
+	}
+	if !wait {
+		return errNoRoom
+	}
+	if err := s.in.take(ctx, inMemory, n); err != nil {
+		return err
+	}
+	s.memory += n
+	return nil
+}
+
+func (s *store) giveMemory(n int64) {
+	s.memory -= n
+	s.in.give(inMemory, n)
+}
+
+func (s *store) giveDisk(n int64) {
+	s.disk -= n
+	s.in.give(onDisk, n)
+}
+
+func (s *store) growBuffer(ctx context.Context, wait bool) error {
+	old := int64(cap(s.buffer))
+	next := min(max(4*old, firstBuffer), largeBody, max(s.most, 1))
+	if err := s.takeMemory(ctx, next, wait); err != nil {
+		return err
+	}
+	larger := make([]byte, next)
+	copy(larger, s.buffer[:s.size])
+	s.buffer = larger
+	s.giveMemory(old)
+	return nil
+}
+
+func (s *store) growRegion(ctx context.Context, wait bool) error {
+	if s.region != nil {
+		return s.takeMemory(ctx, growBy, wait)
+	}
+	if err := s.takeMemory(ctx, s.size+growBy, wait); err != nil {
+		return err
+	}
+	region, err := mapMemory(s.most)
+	if err != nil {
+		s.giveMemory(s.size + growBy)
+		return errNoRoom
+	}
+	copy(region, s.buffer[:s.size])
+	s.region = region
+	s.giveMemory(int64(cap(s.buffer)))
+	s.buffer = nil
+	return nil
+}
+
+// errNoDisk says that a body stays in memory.
+var errNoDisk = errors.New("no disk")
+
+// goToDisk moves what there is from memory to a file.
+func (s *store) goToDisk(ctx context.Context) error {
+	b := s.in.bodies
+	n := s.size + growBy
+	if !b.diskHas(n) {
+		return errNoDisk
+	}
+	if !s.take(onDisk, n) {
+		if err := s.in.take(ctx, onDisk, n); err != nil {
+			return err
+		}
+		s.disk += n
+	}
+	file, err := namelessFile(b.config.Dir)
+	if err == nil {
+		from := s.region
+		if from == nil {
+			from = s.buffer
+		}
+		_, err = file.WriteAt(from[:s.size], 0)
+	}
+	if err != nil {
+		if file != nil {
+			_ = file.Close()
+		}
+		s.giveDisk(n)
+		b.diskFailed(err)
+		return errNoDisk
+	}
+	b.count(&b.counts.Spilled)
+	s.file = file
+	s.dropRegion()
+	s.buffer = make([]byte, copyBy)
+	if s.memory > copyBy {
+		s.giveMemory(s.memory - copyBy)
+	}
+	return nil
+}
+
+// leaveDisk moves what there is from a file that can't be written to into memory, and
+// the n bytes that couldn't.
+func (s *store) leaveDisk(ctx context.Context, n int) error {
+	need := s.size + int64(n) + growBy
+	if err := s.takeMemory(ctx, need, true); err != nil {
+		return err
+	}
+	region, err := mapMemory(max(s.most, need))
+	if err != nil {
+		return errNoRoom
+	}
+	if _, err := s.file.ReadAt(region[:s.size], 0); err != nil {
+		unmap(region)
+		return unavailable("it could not be kept")
+	}
+	s.size += int64(copy(region[s.size:], s.buffer[:n]))
+	s.region = region
+	_ = s.file.Close()
+	s.file, s.buffer = nil, nil
+	s.giveMemory(copyBy)
+	s.giveDisk(s.disk)
+	return nil
+}
+
+// finish gives the bytes as one, once all have come, and gives back what was taken for
+// more.
+func (s *store) finish() ([]byte, error) {
+	switch {
+	case s.file != nil:
+		mapped, err := unix.Mmap(int(s.file.Fd()), 0, int(s.size), unix.PROT_READ, unix.MAP_SHARED)
+		if err != nil {
+			return nil, errNoRoom
+		}
+		_ = s.file.Close() // the mapping keeps it
+		s.mapped, s.file, s.buffer = mapped, nil, nil
+		s.giveMemory(s.memory)
+		s.giveDisk(s.disk - s.size)
+		return mapped, nil
+	case s.region != nil:
+		s.giveMemory(s.memory - s.size)
+		return s.region[:s.size:s.size], nil
+	}
+	if empty := int64(cap(s.buffer)) - s.size; empty >= int64(cap(s.buffer))/5 {
+		exact := make([]byte, s.size)
+		copy(exact, s.buffer)
+		s.buffer = exact
+	}
+	s.giveMemory(s.memory - int64(cap(s.buffer)))
+	return s.buffer[:s.size], nil
+}
+
+// drop lets go of the bytes. Nobody may read them any more.
+func (s *store) drop() {
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+	if s.mapped != nil {
+		unmap(s.mapped)
+	}
+	s.dropRegion()
+	s.file, s.mapped, s.buffer = nil, nil, nil
+}
+
+func (s *store) dropRegion() {
+	if s.region != nil {
+		unmap(s.region)
+		s.region = nil
+	}
+}
+
+// mapMemory maps memory without a file. Only what is written to is taken.
+func mapMemory(n int64) ([]byte, error) {
+	b, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapLazily)
+	if err == nil {
+		smallPages(b)
+	}
+	return b, err
+}
+
+func unmap(b []byte) { _ = unix.Munmap(b) } // of what was mapped
+
+// namelessFile is a file in a folder, gone when it is closed and no longer mapped.
+func namelessFile(dir string) (*os.File, error) {
+	if f, err := tempFile(dir); err == nil {
+		return f, nil
+	}
+	f, err := os.CreateTemp(dir, leftBody)
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+// leftBody matches the names of files that a process left behind which was killed
+// between making one and taking its name.
+const leftBody = ".body-*"
+
+// diskHas reports whether so many bytes may go to disk now, budget aside.
+func (b *Bodies) diskHas(n int64) bool {
+	b.mu.Lock()
+	off := b.pools[onDisk].limit == 0 || time.Now().Before(b.diskOff)
+	b.mu.Unlock()
+	if off {
+		return false
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(b.config.Dir, &fs); err != nil {
+		b.diskFailed(err)
+		return false
+	}
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < n+keepFree {
+		b.diskFailed(fmt.Errorf("%d MiB are free, and %d are left for others", free>>20, keepFree>>20))
+		return false
+	}
+	return true
+}
+
+// diskFailed has bodies stay in memory for a while.
+func (b *Bodies) diskFailed(err error) {
+	const pause = 10 * time.Second
+	b.mu.Lock()
+	tell := b.config.Log != nil && time.Now().After(b.diskOff)
+	b.diskOff = time.Now().Add(pause)
+	b.counts.DiskFailures++
+	b.mu.Unlock()
+	if tell {
+		b.config.Log.Warn("large originals can't be put on disk: they stay in memory, and fewer are read at a time", "folder", b.config.Dir, "error", err.Error())
+	}
+}
+
+func (b *Bodies) count(n *int64) {
+	b.mu.Lock()
+	*n++
+	b.mu.Unlock()
+}
