@@ -49,6 +49,7 @@ var sentinels = []struct {
 	{origin.ErrInvalidURL, InvalidSource, ""},
 	{origin.ErrInvalidPath, InvalidPath, ""},
 	{origin.ErrUnavailable, OriginError, ""},
+	{origin.ErrBusy, Overloaded, ""},
 
 	{transform.ErrOverloaded, Overloaded, ""},
 	{transform.ErrTimeout, TransformTimeout, ""},
