@@ -23,7 +23,7 @@ type Pattern struct {
 //     *.example.com               every name below it, but not example.com itself
 //     https://example.com         over https only
 //     example.com:8443            on that port
-//     example.com/public/         what is below /public, by whole segments
+//     example.com/public/         what is below /public, by whole segments, for every server
 //
 // Hosts and paths are canonicalised as [ParseURL] does it, and refused alike. The
 // error wraps ErrInvalidURL.
@@ -138,7 +138,7 @@ func (p Pattern) Match(u URL) bool {
 	if p.any {
 		return true
 	}
-	return p.matchHost(u.Host) && p.matchPort(u) && p.matchPath(u.Path)
+	return p.matchHost(u.Host) && p.matchPort(u) && p.matchPath(u)
 }
 
 func (p Pattern) matchHost(host string) bool {
@@ -159,9 +159,13 @@ func (p Pattern) matchPort(u URL) bool {
 	return p.port == u.port()
 }
 
-func (p Pattern) matchPath(path string) bool {
-	_, ok := below(path, p.path)
-	return ok
+// matchPath allows no path that some server may take for one elsewhere ([Reading.Leaves]).
+func (p Pattern) matchPath(u URL) bool {
+	if strings.Trim(p.path, "/") == "" {
+		return true
+	}
+	_, ok := below(u.Path, p.path)
+	return ok && !u.Reading().Leaves()
 }
 
 // An Allowlist is a workspace's allowed_sources. An empty one allows nothing. It

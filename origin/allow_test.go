@@ -89,6 +89,10 @@ func TestAllowlist(t *testing.T) {
 		{[]string{"example.com/public/"}, "https://example.com/x/public/a", false},
 		{[]string{"example.com/public/"}, "https://example.com/x?/public/a", false},
 		{[]string{"example.com:8443/a/b/"}, "https://example.com:8443/a/b/c", true},
+		{[]string{"example.com/public/"}, "https://example.com/public/..%252fprivate/a", false},
+		{[]string{"example.com/public/"}, "https://example.com/public/%252e%252e/private/a", false},
+		{[]string{"example.com/public/"}, "https://example.com/public/100%25/..b/a%252fb", true},
+		{[]string{"example.com/"}, "https://example.com/public/..%252fprivate/a", true},
 
 		// Any one is enough.
 		{[]string{"a.example.com", "b.example.com"}, "https://b.example.com/a", true},

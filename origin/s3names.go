@@ -42,6 +42,17 @@ func S3Places(bucket, region, endpoint, accountID, prefix string) ([]URL, error)
 	return places, nil
 }
 
+// S3KeysAreExact reports whether the store at the endpoint of a source of kind s3, empty
+// for AWS, takes each key for itself, as S3 and R2 do. Others may keep objects in folders
+// of a file system that doesn't tell case, say, so that keys have a [Reading].
+func S3KeysAreExact(endpoint string) bool {
+	if endpoint == "" {
+		return true
+	}
+	at, err := ParsePlace(endpoint)
+	return err == nil && isAWS(at.Host)
+}
+
 // awsPlaces are a bucket's places on AWS (Amazon S3 User Guide, "Virtual hosting of
 // general purpose buckets", "Website endpoints", "Dual-stack endpoints").
 func awsPlaces(bucket, region, prefix string) []URL {

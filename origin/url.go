@@ -133,6 +133,10 @@ func (u URL) PathIsCanonical() bool {
 		!strings.Contains(u.Path, "%2F") && !strings.Contains(u.Path, "%5C")
 }
 
+// Server names the server that u is on: URLs have the same if and only if they are on
+// the same host ([URL.SameHost]).
+func (u URL) Server() string { return u.Host + ":" + u.place() }
+
 // SameHost reports whether u and v are on one server: the same host and port,
 // whatever the scheme. The ports 80 and 443 count as one, so that nobody escapes
 // the rules of an https source through http.
@@ -143,7 +147,7 @@ func (u URL) SameHost(v URL) bool {
 // Within reports whether u is the place that prefix names or is below it, on the
 // same host ([URL.SameHost]) and by whole path segments, and if so under which
 // key of a source at prefix, whose own path is canonical ([URL.PathIsCanonical]).
-// Paths are compared percent-decoded.
+// Paths are compared percent-decoded. Servers may see it otherwise: [URL.Reading].
 //
 // The key is not checked: a URL such as the prefix itself belongs to the source
 // too, though no key names it. [CheckPath] refuses those, and so does every Fetch.
@@ -156,37 +160,6 @@ func (u URL) Within(prefix URL) (key Key, ok bool) {
 		return Key{}, false
 	}
 	return Key{Path: unescape(rest), Query: u.Query}, true
-}
-
-// LooksWithin reports whether some server may take u for a place below prefix, though
-// it isn't Within: one that doesn't tell upper from lower case, drops parameters of
-// path segments ("photos;v=1", RFC 3986 §3.3), or dots and spaces at their ends.
-func (u URL) LooksWithin(prefix URL) bool {
-	if !u.SameHost(prefix) {
-		return false
-	}
-	path, want := u.Path, strings.Trim(prefix.Path, "/")
-	if want == "" {
-		return true
-	}
-	path = strings.TrimPrefix(path, "/")
-	for segment := range strings.SplitSeq(want, "/") {
-		var given string
-		given, path, _ = strings.Cut(path, "/")
-		if !strings.EqualFold(bareSegment(given), bareSegment(segment)) {
-			return false
-		}
-	}
-	return true
-}
-
-// bareSegment is a path segment without what some servers drop.
-func bareSegment(escaped string) string {
-	s := unescape(escaped)
-	if i := strings.IndexByte(s, ';'); i >= 0 {
-		s = s[:i]
-	}
-	return strings.TrimRight(s, ". ")
 }
 
 // Below is where the original of a key is, in a source at u: the reverse of Within, in

@@ -51,10 +51,29 @@ func (s *Server) authorize(a *ask, signed string) error {
 	return nil
 }
 
+// rule says why the request needs a right, or that it needs none: which source is
+// private may not be the one that the URL names.
+func (a *ask) rule() string {
+	isPrivate := func(s *source) bool { return s.Private }
+	for _, r := range a.reads() {
+		switch src := r.first(isPrivate); {
+		case src == nil:
+		case src == r.source:
+			return "the source " + src.Key + " is private"
+		default:
+			return "the source " + src.Key + " is private, and " + r.String() + " is one of its originals too"
+		}
+	}
+	if a.site.RequireSignature {
+		return "the workspace requires a signature for every image"
+	}
+	return "the source is public"
+}
+
 // cacheControl is what browsers and CDNs are told: no longer than the right lasts.
 func (a *ask) cacheControl() string {
 	seconds := int(a.access.left / time.Second)
-	switch src := a.ref.source; {
+	switch src := a.ref.at().source; {
 	case a.access.private || a.access.bearer:
 		ttl := variantTTL
 		if src != nil && src.TTL > 0 {

@@ -251,7 +251,8 @@ func (a *ask) key() cache.Key {
 
 // appendWhat appends the part of the key that the URL alone decides.
 func (a *ask) appendWhat(b []byte) []byte {
-	for _, field := range [...]string{generation, a.site.ID, a.ref.place(), a.ref.key.Path, a.ref.key.Query, a.canonical} {
+	at := a.ref.at()
+	for _, field := range [...]string{generation, a.site.ID, at.place(), at.key.Path, at.key.Query, a.canonical} {
 		b = appendField(b, field)
 	}
 	return b
@@ -261,9 +262,9 @@ func appendField(b []byte, field string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(field))), field...)
 }
 
-// place is the source's part of a key.
+// place is the part of a key that says where the original is fetched from.
 func (r ref) place() string {
-	if r.source == nil {
+	if r = r.at(); r.source == nil {
 		return "url"
 	}
 	return r.source.id
@@ -303,7 +304,7 @@ func (s *Server) make(ctx context.Context, a ask, old *cache.Entry, t *timings) 
 	if old != nil && old.Code == "" {
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
-	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.key, have, a.site.purges.Last()},
+	hold, err := s.originals.Do(ctx, originalKey{a.site.ID, a.ref.place(), a.ref.at().key, have, a.site.purges.Last()},
 		func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, a.site, a.ref, have) })
 	t.fetch.Store(int64(time.Since(start)))
 	if err != nil {
@@ -343,7 +344,7 @@ func (s *Server) date(e *cache.Entry, a ask) {
 	e.StoredAt = now
 	e.ExpiresAt = now.Add(variantTTL)
 	e.RevalidateAt = time.Time{}
-	if src := a.ref.source; src != nil {
+	if src := a.ref.at().source; src != nil {
 		if src.TTL > 0 {
 			e.ExpiresAt = now.Add(time.Duration(src.TTL) * time.Second)
 		}
@@ -460,7 +461,8 @@ func (a *ask) owner(background bool) transform.Owner {
 
 // fingerprint is the same for the same bytes only, as far as the origin says.
 func (a *ask) fingerprint(o *original) string {
-	return strings.Join([]string{a.site.ID, a.ref.place(), a.ref.key.Path, a.ref.key.Query, o.ETag, o.LastModified}, "\x00")
+	at := a.ref.at()
+	return strings.Join([]string{a.site.ID, at.place(), at.key.Path, at.key.Query, o.ETag, o.LastModified}, "\x00")
 }
 
 // timings are how long the steps of a miss took, in nanoseconds. They are atomic

@@ -52,7 +52,13 @@ func (s *Server) Explain(ctx context.Context, target, accept, origin string) (Ex
 		failed := asError(err)
 		e.Status, e.Code, e.Message = failed.Status(), string(failed.Code), failed.Message
 		if n := len(e.Checks); n > 0 {
-			e.Checks[n-1] = Check{e.Checks[n-1].Name, false, failed.Message}
+			last := &e.Checks[n-1]
+			last.Passed = false
+			if last.Name == "access" { // the rule, and how it is broken
+				last.Detail += ": " + failed.Message
+			} else {
+				last.Detail = failed.Message
+			}
 		}
 	}
 	return e, nil
@@ -108,12 +114,12 @@ func (s *Server) explain(ctx context.Context, e *Explanation, target, accept, or
 		e.Format = "auto: " + strings.Join(strings.FieldsFunc(a.accept.String()+",jpeg,png", func(r rune) bool { return r == ',' }), " ")
 	}
 
-	check("access", "the source is public")
+	check("access", a.rule())
 	if err := s.authorize(&a, "/"+namespace+rest+query); err != nil {
 		return err
 	}
 	if a.access.private || site.RequireSignature {
-		found("the signature is good")
+		found(a.rule() + "; the signature is good")
 	}
 	e.CacheControl = a.cacheControl()
 

@@ -234,7 +234,7 @@ func TestUsage(t *testing.T) {
 	sent += sent / 3
 	b.get("/acme/photos/cat.jpg?w=9", "If-None-Match", etag)
 	missing := int64(b.get("/acme/photos/missing.jpg").Body.Len())
-	missing += int64(b.get("/acme/photos/cat.jpg?w=0").Body.Len()) // of no source yet
+	missing += int64(b.get("/acme/photos/cat.jpg?w=0").Body.Len()) // refused
 	url := int64(b.get("/acme?w=9&src=" + b.upstream.URL + "/other/none.jpg").Body.Len())
 	b.get("/nobody/photos/cat.jpg")
 	b.get("/healthz")
@@ -256,11 +256,11 @@ func TestUsage(t *testing.T) {
 		bySource[u.Source] = of
 		all.Add(u)
 	}
-	want := workspace.Usage{Requests: 6, Hits: 4, Transforms: 1, Errors: 1, BytesIn: int64(len(original)), BytesOut: bySource["photos"].BytesOut}
+	want := workspace.Usage{Requests: 7, Hits: 4, Transforms: 1, Errors: 2, BytesIn: int64(len(original)), BytesOut: bySource["photos"].BytesOut}
 	if got := bySource["photos"]; got != want {
 		t.Errorf("photos: %+v, want %+v", got, want)
 	}
-	if got := bySource[""]; got.Requests != 2 || got.Errors != 2 || got.Transforms != 0 {
+	if got := bySource[""]; got.Requests != 1 || got.Errors != 1 || got.Transforms != 0 {
 		t.Errorf("no source: %+v", got)
 	}
 	if all.BytesOut != sent+missing+url {

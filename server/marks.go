@@ -96,8 +96,8 @@ func (c *site) markRef(m marks.Stamp) (ref, error) {
 		}
 		return ref{}, &Error{Code: code, Message: "mark: " + e.Message, Cause: err}
 	}
-	if r.marked() {
-		return ref{}, fail("SOURCE_NOT_ALLOWED", "mark: images of "+r.source.Key+" carry marks of their own, and can't be used as one")
+	if src := r.first(func(s *source) bool { return s.marked }); src != nil {
+		return ref{}, fail("SOURCE_NOT_ALLOWED", "mark: images of "+src.Key+" carry marks of their own, and can't be used as one")
 	}
 	return r, nil
 }
@@ -165,7 +165,7 @@ func (s *Server) markImages(ctx context.Context, a ask) (images []transform.Mark
 // markImage is the image of a mark, fetched now unless it is known. Where it is wanted
 // whole it must be released.
 func (s *Server) markImage(ctx context.Context, c *site, m stamp, whole bool) (*marks.Image, error) {
-	key := originalKey{c.ID, m.ref.place(), m.ref.key, origin.Validators{}, c.purgedMark(m)}
+	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, c.purgedMark(m)}
 	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
 		var have origin.Validators
 		if old != nil {

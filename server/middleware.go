@@ -99,6 +99,13 @@ func (w *response) noteAsk(a *ask) {
 	w.log.original, w.log.options, w.log.source = a.ref.String(), a.canonical, a.ref.sourceName()
 }
 
+// noteNamed notes the source that a refused request names, unless more is known of it.
+func (w *response) noteNamed(rest, query string) {
+	if c := w.log.site; c != nil && w.log.source == "" {
+		w.log.source = c.named(rest, strings.TrimPrefix(query, "?"))
+	}
+}
+
 func (w *response) noteOutcome(o cache.Outcome) {
 	switch {
 	case o.Tier != "" && o.Stale:

@@ -192,7 +192,7 @@ func (s *Server) describe(w *response, r *http.Request, namespace, query string)
 		return err
 	}
 	w.noteAsk(&a)
-	hold, err := s.originals.Do(r.Context(), originalKey{site.ID, a.ref.place(), a.ref.key, origin.Validators{}, site.purges.Last()},
+	hold, err := s.originals.Do(r.Context(), originalKey{site.ID, a.ref.place(), a.ref.at().key, origin.Validators{}, site.purges.Last()},
 		func(ctx context.Context) (*original, error) {
 			return s.readOriginal(ctx, site, a.ref, origin.Validators{})
 		})

@@ -238,6 +238,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.log.workspace = namespace
 		if err := s.deliver(res, r, namespace, rest, query); err != nil {
 			res.fail(err)
+			res.noteNamed(rest, query)
 		}
 		s.accountKey(res, r)
 		ctx := r.Context()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -27,6 +28,7 @@ type site struct {
 	cors    *cors.Cors
 	allow   origin.Allowlist
 	sources map[string]*source
+	hosts   map[string][]placed // by URL.Server
 	presets map[string]transform.Query
 	keyring *signing.Keyring
 	marks   marks.Set
@@ -46,6 +48,19 @@ type source struct {
 	// original may belong to both.
 	shadowed bool
 	near     []*source // sources that have a place in one of its own, or around one
+	// mistaken: another source, private or marked, is on the same host, and the server
+	// there may take a key of this one for one of that.
+	mistaken bool
+}
+
+// protected reports whether not everybody may see its originals as they are.
+func (s *source) protected() bool { return s.Private || s.marked }
+
+// A placed is one place of a source.
+type placed struct {
+	*source
+	place   origin.URL
+	reading origin.Reading
 }
 
 // A site is dropped when the workspace that it was made from has changed.
@@ -102,19 +117,14 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	}
 	for _, ws := range w.Sources {
 		src := &source{Source: ws, id: placeID(ws)}
+		if src.places, err = ws.Places(); err != nil {
+			return nil, err
+		}
 		switch ws.Kind {
 		case "http":
-			base, err := origin.ParsePlace(ws.URL)
-			if err != nil {
-				return nil, err
-			}
-			src.places = append(src.places, base)
-			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: base, Header: headers(ws.Headers),
+			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: src.places[0], Header: headers(ws.Headers),
 				Redirect: func(u origin.URL) error { return c.checkRedirect(src, u) }}
 		case "s3", "r2":
-			if src.places, err = origin.S3Places(ws.Bucket, ws.Region, ws.Endpoint, ws.AccountID, ws.Prefix); err != nil {
-				return nil, err
-			}
 			if s.bucket == nil {
 				src.fetch = unusable{errors.New("this server reads no buckets")}
 				break
@@ -122,13 +132,6 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 			if src.fetch, err = s.bucket(ws); err != nil {
 				src.fetch = unusable{err} // and no reason to refuse the workspace's others
 			}
-		}
-		for _, p := range ws.PublicURLs {
-			u, err := origin.ParsePlace(p)
-			if err != nil {
-				return nil, err
-			}
-			src.places = append(src.places, u)
 		}
 		c.sources[ws.Key] = src
 	}
@@ -143,35 +146,33 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	for key, src := range c.sources {
 		src.marked = c.marks.Bound(key)
 	}
-	c.findShadowed()
+	c.findNeighbours()
 	c.findLogos()
 	c.purges = workspace.NewPurgeIndex(w.Purges)
 	c.limits = compileLimits(w)
 	return c, nil
 }
 
-// findShadowed sets shadowed and near. Only places on one host are compared:
-// buckets have many.
-func (c *site) findShadowed() {
-	type placed struct {
-		*source
-		place origin.URL
-	}
-	hosts := map[string][]placed{}
-	for _, src := range c.sources {
+// findNeighbours sets shadowed, near and mistaken of every source. Only
+// places on one host are compared: buckets have many.
+func (c *site) findNeighbours() {
+	c.hosts = map[string][]placed{}
+	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
+		src := c.sources[key]
 		for _, place := range src.places {
-			hosts[place.Host] = append(hosts[place.Host], placed{src, place})
+			c.hosts[place.Server()] = append(c.hosts[place.Server()], placed{src, place, place.Reading()})
 		}
 	}
-	for _, on := range hosts {
-		for _, outer := range on {
-			for _, inner := range on {
-				if outer.source == inner.source {
+	for _, on := range c.hosts {
+		for _, one := range on {
+			for _, other := range on {
+				if one.source == other.source {
 					continue
 				}
-				if _, in := inner.place.Within(outer.place); in {
-					outer.shadowed = true
-					for _, pair := range [][2]*source{{outer.source, inner.source}, {inner.source, outer.source}} {
+				one.mistaken = one.mistaken || other.protected() && one.TakesReadings()
+				if _, inside := other.place.Within(one.place); inside {
+					one.shadowed = true
+					for _, pair := range [][2]*source{{one.source, other.source}, {other.source, one.source}} {
 						if !slices.Contains(pair[0].near, pair[1]) {
 							pair[0].near = append(pair[0].near, pair[1])
 						}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,10 +15,20 @@ import (
 // A ref is an original that a request reads: a key within a configured source, or
 // a full URL outside all of them.
 type ref struct {
-	source *source // nil for a full URL
-	key    origin.Key
-	url    origin.URL // where source is nil
-	also   []ref      // in further sources that it belongs to
+	source  *source // that the request names; nil for a full URL
+	key     origin.Key
+	url     origin.URL // where source is nil
+	also    []ref      // in further sources that it belongs to
+	through int        // which of also it is fetched by, counted from 1; 0 is none of them
+}
+
+// at is the original in the source that it is fetched by, and cached under, whichever
+// of its sources the request names.
+func (r ref) at() ref {
+	if r.through > 0 {
+		return r.also[r.through-1]
+	}
+	return r
 }
 
 // sources are all configured sources that the original belongs to.
@@ -33,19 +44,24 @@ func (r ref) sources() (list []*source) {
 }
 
 // private reports whether the original belongs to a private source.
-func (r ref) private() bool { return r.belongs(func(s *source) bool { return s.Private }) }
+func (r ref) private() bool { return r.first(func(s *source) bool { return s.Private }) != nil }
 
 // marked reports whether the original belongs to a source that marks are bound to.
-func (r ref) marked() bool { return r.belongs(func(s *source) bool { return s.marked }) }
+func (r ref) marked() bool { return r.first(func(s *source) bool { return s.marked }) != nil }
 
-// belongs reports whether one of its sources is such a one.
-func (r ref) belongs(such func(*source) bool) bool {
-	return r.source != nil && (such(r.source) || slices.ContainsFunc(r.also, func(o ref) bool { return such(o.source) }))
+// first is the first of its sources that is such a one; nil is none.
+func (r ref) first(such func(*source) bool) *source {
+	for _, src := range r.sources() {
+		if such(src) {
+			return src
+		}
+	}
+	return nil
 }
 
 // host is where the original is fetched from over the network; empty for a folder.
 func (r ref) host() string {
-	switch {
+	switch r = r.at(); {
 	case r.source == nil:
 		return r.url.Host
 	case len(r.source.places) == 0: // a folder
@@ -81,6 +97,32 @@ func (c *site) resolve(t target, src string, hasSrc bool) (ref, error) {
 	return c.resolveName(src)
 }
 
+// named is the key of the source that a request names, as far as the request can be read;
+// empty where the workspace has none of that name. It finds fault with nothing.
+func (c *site) named(rest, rawQuery string) string {
+	first, tail, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	if first == "transform" {
+		first, _, _ = strings.Cut(tail, "/")
+	}
+	if first == "" {
+		query, _ := url.ParseQuery(rawQuery) // what can be read of it
+		src := query.Get("src")
+		if hasScheme(src) {
+			if u, err := origin.ParseURL(src); err == nil {
+				if in, _, err := c.within(u); err == nil && len(in) > 0 {
+					return in[0].source.Key
+				}
+			}
+			return ""
+		}
+		first, _, _ = strings.Cut(src, "/")
+	}
+	if c.sources[first] == nil {
+		return ""
+	}
+	return first
+}
+
 // resolveName finds the original that `source/path` names, once it is decoded: what
 // percent signs are left belong to the object's name.
 func (c *site) resolveName(name string) (ref, error) {
@@ -109,19 +151,21 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 // settle finds the other sources that an original belongs to: one source may be
 // configured inside another, or under another name, and the way through the one is
 // not to avoid the rules of the other. They add up. The original is fetched through
-// a private source or a marked one, where there is one.
+// a private source or a marked one, where there is one. What some server may take for
+// the original of such a source, and isn't, is refused.
 func (c *site) settle(r ref) (ref, error) {
-	if !r.source.shadowed {
+	if !r.source.shadowed && !r.source.mistaken {
 		return r, nil
 	}
 	found := []ref{r}
+	var doubts []*source
 	for i := 0; i < len(found); i++ {
 		for _, place := range found[i].source.places {
 			u, err := place.Below(found[i].key)
 			if err != nil {
 				continue // the fetch will say so
 			}
-			others, err := c.within(u)
+			others, depth, err := c.within(u)
 			if err != nil {
 				return ref{}, err
 			}
@@ -130,19 +174,41 @@ func (c *site) settle(r ref) (ref, error) {
 					found = append(found, other)
 				}
 			}
+			if found[i].source.mistaken {
+				doubts = append(doubts, c.mistakable(u, depth)...)
+			}
+		}
+	}
+	for _, src := range doubts {
+		if !slices.ContainsFunc(found, func(f ref) bool { return f.source == src }) {
+			return ref{}, mistaken(src)
 		}
 	}
 	through := 0
-	if i := slices.IndexFunc(found[1:], func(f ref) bool { return f.source.Private || f.source.marked }); i >= 0 {
-		through = i + 1
-	}
-	settled := found[through]
 	for i, f := range found {
-		if i != through {
-			settled.also = append(settled.also, f)
+		if f.source.protected() && (!found[through].source.protected() || compareRules(f.source, found[through].source) < 0) {
+			through = i
 		}
 	}
-	return settled, nil
+	r.also, r.through = found[1:], through
+	return r, nil
+}
+
+// mistakable are the private and marked sources for whose originals some server may take
+// u. depth is that of the place in which u lies: it is not taken for one further out.
+func (c *site) mistakable(u origin.URL, depth int) (list []*source) {
+	reading := u.Reading()
+	for _, p := range c.hosts[u.Server()] {
+		if p.protected() && (reading.Leaves() || p.reading.Depth() >= depth && reading.Within(p.reading)) {
+			list = append(list, p.source)
+		}
+	}
+	return list
+}
+
+func mistaken(src *source) error {
+	return fail("INVALID_SOURCE", "some servers read this path as one of the source "+src.Key+", which has rules of its own: "+
+		"write the path as that source does, without encoded dots and slashes")
 }
 
 // resolveURL finds out whose original a full URL is: a URL that lies inside one
@@ -153,11 +219,9 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	if err != nil {
 		return ref{}, err
 	}
-	switch in, err := c.within(u); {
-	case err != nil:
-		return ref{}, err
-	case len(in) > 0:
-		return c.settle(in[0])
+	in, err := c.resolveWithin(u)
+	if err != nil || in.source != nil {
+		return in, err
 	}
 	if err := c.checkURL(u); err != nil {
 		return ref{}, err
@@ -165,46 +229,54 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	return ref{url: u, key: origin.Key{Path: u.String()}}, nil
 }
 
+// resolveWithin finds the original of the workspace's own sources that a full URL is; the
+// ref's source is nil where it is none.
+func (c *site) resolveWithin(u origin.URL) (ref, error) {
+	in, _, err := c.within(u)
+	switch {
+	case err != nil:
+		return ref{}, err
+	case len(in) == 0:
+		if doubts := c.mistakable(u, 0); len(doubts) > 0 {
+			return ref{}, mistaken(doubts[0])
+		}
+		return ref{}, nil
+	}
+	return c.settle(in[0])
+}
+
 // within finds the configured sources that a URL lies in: those of the longest
-// prefix, and among these private and marked ones first.
-func (c *site) within(u origin.URL) ([]ref, error) {
-	type match struct {
-		ref
-		length int
+// prefix, and among these private and marked ones first. depth is that prefix's.
+func (c *site) within(u origin.URL) (in []ref, depth int, err error) {
+	on := c.hosts[u.Server()]
+	if len(on) > 0 && !u.PathIsCanonical() {
+		return nil, 0, fail("INVALID_SOURCE", "src: on the host of a configured source the path must be canonical: no //, no . or .. segments, no encoded slash or dot")
 	}
-	var matches []match
 	longest := 0
-	for _, src := range c.sources {
-		for _, place := range src.places {
-			if u.SameHost(place) && !u.PathIsCanonical() {
-				return nil, fail("INVALID_SOURCE", "src: on the host of a configured source the path must be canonical: no //, no . or .. segments, no encoded slash or dot")
-			}
-			if key, in := u.Within(place); in {
-				matches = append(matches, match{ref{source: src, key: key}, len(place.Path)})
-				longest = max(longest, len(place.Path))
-			} else if src.Kind == "http" && (src.Private || src.marked) && u.LooksWithin(place) {
-				return nil, fail("INVALID_SOURCE", "src: this path is read by some servers as one of the source "+src.Key+", which has rules of its own: write it as the source does")
-			}
+	for _, p := range on {
+		key, ok := u.Within(p.place)
+		if !ok || len(p.place.Path) < longest {
+			continue
+		}
+		if len(p.place.Path) > longest {
+			in, longest, depth = nil, len(p.place.Path), p.reading.Depth()
+		}
+		if !slices.ContainsFunc(in, func(r ref) bool { return r.source == p.source }) {
+			in = append(in, ref{source: p.source, key: key})
 		}
 	}
-	var best []ref
-	for _, m := range matches {
-		if m.length == longest && !slices.ContainsFunc(best, func(r ref) bool { return r.source == m.source }) {
-			best = append(best, m.ref)
+	slices.SortFunc(in, func(a, b ref) int { return compareRules(a.source, b.source) })
+	if len(in) > 0 {
+		if err := origin.CheckPath(in[0].key.Path); err != nil {
+			return nil, 0, err
 		}
 	}
-	slices.SortFunc(best, func(a, b ref) int {
-		return cmp.Or(
-			compareBool(b.source.Private, a.source.Private),
-			compareBool(b.source.marked, a.source.marked),
-			cmp.Compare(a.source.Key, b.source.Key))
-	})
-	if len(best) > 0 {
-		if err := origin.CheckPath(best[0].key.Path); err != nil {
-			return nil, err
-		}
-	}
-	return best, nil
+	return in, depth, nil
+}
+
+// compareRules orders sources: private ones first, then those with marks.
+func compareRules(a, b *source) int {
+	return cmp.Or(compareBool(b.Private, a.Private), compareBool(b.marked, a.marked), cmp.Compare(a.Key, b.Key))
 }
 
 func compareBool(a, b bool) int {
@@ -232,19 +304,15 @@ func (c *site) checkURL(u origin.URL) error {
 // u: the same question as for a full URL, but that no private or marked source other
 // than from is reached in this way.
 func (c *site) checkRedirect(from *source, u origin.URL) error {
-	in, err := c.within(u)
+	r, err := c.resolveWithin(u)
 	if err != nil {
 		return err
 	}
-	if len(in) == 0 {
+	if r.source == nil {
 		return c.checkURL(u)
 	}
-	r, err := c.settle(in[0])
-	if err != nil {
-		return err
-	}
 	for _, src := range r.sources() {
-		if src != from && (src.Private || src.marked) {
+		if src != from && src.protected() {
 			return fail("SOURCE_NOT_ALLOWED", "the origin redirects into the source "+src.Key+", which has rules of its own: name that source instead")
 		}
 	}
@@ -256,7 +324,8 @@ func (s *Server) fetch(ctx context.Context, c *site, r ref, have origin.Validato
 	if r.source == nil {
 		return s.http.Get(ctx, origin.Request{URL: r.url, Have: have, Redirect: func(u origin.URL) error { return c.checkRedirect(nil, u) }})
 	}
-	return r.source.fetch.Fetch(ctx, r.key, have)
+	at := r.at()
+	return at.source.fetch.Fetch(ctx, at.key, have)
 }
 
 func headers(m map[string]string) http.Header {

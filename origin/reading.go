@@ -1,0 +1,270 @@
+package origin
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// A Reading is what servers may take the path of a URL for. Two paths that any server
+// could read as one place have the same Reading, or that of one of them [Reading.Leaves].
+//
+// Servers differ in how often they decode percent signs, and in what they drop or fold
+// before they look for a file. A Reading does all of it at once:
+//
+//	/%2576ault/a   /vault;v=1/a   /VAULT/a   /vault%2E/a        /vault/a
+//	/vault%C2%A0/a   /ｖault/a   /vault::$DATA/a   /x%5Ca       /vault/a, /x/a
+//	/pub/..%252fvault/a   /pub/%C0%AE%C0%AE/vault/a             leaves
+//
+// The zero Reading is that of "/".
+type Reading struct {
+	segments []segment
+	leaves   bool
+}
+
+// A segment is one name of a folded path.
+type segment struct {
+	name string
+	any  bool // it may stand for every name: it has wildcards of Windows, or bytes that aren't UTF-8
+}
+
+// Reading folds the path of u. See [Reading].
+func (u URL) Reading() Reading {
+	var r Reading
+	for escaped := range strings.SplitSeq(u.Path, "/") {
+		r.add(escaped)
+	}
+	return r
+}
+
+// Leaves reports whether some server may find a ".." in the path, so that it may lead
+// anywhere on its host, or whether the path can't be folded.
+func (r Reading) Leaves() bool { return r.leaves }
+
+// Depth is how many names the path has.
+func (r Reading) Depth() int { return len(r.segments) }
+
+// Within reports whether some server may take the path for the place of another
+// Reading, or for something below it. What [Reading.Leaves] is within every place.
+func (r Reading) Within(place Reading) bool {
+	if r.leaves {
+		return true
+	}
+	if len(r.segments) < len(place.segments) {
+		return false
+	}
+	for i, want := range place.segments {
+		if !r.segments[i].mayBe(want) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s segment) mayBe(want segment) bool {
+	return s.any || want.any || s.name == want.name || shortens(s.name, want.name) || shortens(want.name, s.name)
+}
+
+// add appends what stands between two slashes of a path.
+func (r *Reading) add(escaped string) {
+	if plain(escaped) {
+		if name := strings.TrimRight(lowerASCII(escaped), "."); name != "" {
+			r.segments = append(r.segments, segment{name: name})
+		} else if len(escaped) > 1 {
+			r.leaves = true
+		}
+		return
+	}
+	folded, ok := foldText(escaped)
+	// Who drops parameters before decoding slashes sees other segments than who decodes first.
+	mixed := strings.ContainsAny(folded, "/\\") && strings.ContainsAny(folded, cuts)
+	if !ok || mixed || overlong(folded) {
+		r.leaves = true
+		return
+	}
+	for name := range strings.FieldsFuncSeq(folded, func(c rune) bool { return c == '/' || c == '\\' }) {
+		if i := strings.IndexAny(name, cuts); i >= 0 {
+			name = name[:i]
+		}
+		valid := strings.ToValidUTF8(name, "") // some drop the rest
+		wild := len(valid) < len(name) || strings.ContainsAny(name, "<>*")
+		if strings.Trim(valid, ". ") == "" && (wild || strings.Count(valid, ".") > 1) {
+			r.leaves = true
+			return
+		}
+		if name = strings.TrimLeft(strings.TrimRight(name, ". "), " "); name != "" {
+			r.segments = append(r.segments, segment{name, wild})
+		}
+	}
+}
+
+// cuts are what some servers drop a name from: parameters (RFC 3986 §3.3), streams of
+// NTFS ("vault::$INDEX_ALLOCATION"), a query and a fragment once they are decoded, and
+// the zero byte at which C ends a string.
+const cuts = ";:?#\x00"
+
+// plain reports whether a segment has nothing but letters, digits, "-", "_" and ".":
+// all that servers disagree on then is case, and dots at its end.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isUnreserved(c) || c == '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// maxFolds bounds how often a text is decoded and folded. Links that went through many
+// hands are encoded three times or four.
+const maxFolds = 10
+
+// foldText decodes and folds a text until nothing changes. It reports false where that
+// takes too often or makes the text much longer, and where the text depends on whether
+// bytes that aren't UTF-8 are dropped first ("%2\xFFF").
+func foldText(s string) (string, bool) {
+	longest := 3 * len(s)
+	for range maxFolds {
+		next := foldRunes(decode(s))
+		switch {
+		case len(next) > longest, !utf8.ValidString(next) && strings.IndexByte(next, '%') >= 0:
+			return "", false
+		case next == s:
+			return s, true
+		}
+		s = next
+	}
+	return "", false
+}
+
+// decode replaces "%41" and "%u0041", which is of IIS and of JavaScript's escape(), by
+// what they stand for.
+func decode(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' {
+			if v, ok := hexadecimal(s, i+1, 2); ok {
+				b = append(b, byte(v))
+				i += 2
+				continue
+			}
+			if v, ok := hexadecimal(s, i+2, 4); ok && s[i+1]|0x20 == 'u' {
+				b = utf8.AppendRune(b, v)
+				i += 5
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+// hexadecimal reads n digits of s from i on.
+func hexadecimal(s string, i, n int) (v rune, ok bool) {
+	if i+n > len(s) {
+		return 0, false
+	}
+	for _, c := range []byte(s[i : i+n]) {
+		d, ok := unhex(c)
+		if !ok {
+			return 0, false
+		}
+		v = v<<4 | rune(d)
+	}
+	return v, true
+}
+
+// overlong reports whether s has bytes that aren't UTF-8 and that old decoders take for a
+// character (RFC 3629 §10): "\xC0\xAF" for a slash.
+func overlong(s string) bool {
+	for i, r := range s {
+		c := s[i]
+		if r != utf8.RuneError || c < 0xC0 || strings.HasPrefix(s[i:], "\uFFFD") {
+			continue
+		}
+		if c <= 0xC1 || i+1 < len(s) && s[i+1]&0xC0 == 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+// foldRunes brings characters that servers confuse into one form, and leaves out those
+// that can't be seen. Bytes that aren't UTF-8 stay.
+func foldRunes(s string) string {
+	var b strings.Builder
+	for s != "" {
+		n := 0
+		for n < len(s) {
+			r, size := utf8.DecodeRuneInString(s[n:])
+			if r == utf8.RuneError && size == 1 {
+				break
+			}
+			n += size
+		}
+		b.WriteString(foldValid(s[:n]))
+		if s = s[n:]; s != "" {
+			b.WriteByte(s[0])
+			s = s[1:]
+		}
+	}
+	return b.String()
+}
+
+// foldValid is case folding over compatibility decomposition (Unicode 3.13, UAX #15).
+func foldValid(s string) string {
+	s = cases.Fold().String(norm.NFKD.String(strings.Map(confuse, s)))
+	var last rune // but for marks
+	return strings.Map(func(r rune) rune {
+		if !unicode.Is(unicode.Mn, r) {
+			last = r
+		} else if last < utf8.RuneSelf {
+			return -1 // "ā", for which Windows has "a" in some code pages
+		}
+		return r
+	}, s)
+}
+
+// confuse maps what servers take for an ASCII character, besides what compatibility
+// decomposition finds, and drops what can't be seen.
+func confuse(r rune) rune {
+	switch r {
+	case 0:
+		return r
+	case '+': // a form's space
+		return ' '
+	case '"': // file names of Windows, with wildcards
+		return '.'
+	case 'ı': // Turkish
+		return 'i'
+	case '\u2044', '\u2215', '\u29F8': // "best fit" of Windows' code pages
+		return '/'
+	case '\u2216', '\u29F5', '\u29F9', '¥', '￥', '₩', '￦':
+		return '\\'
+	}
+	switch {
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+		return -1
+	case unicode.IsSpace(r):
+		return ' '
+	}
+	return r
+}
+
+// shortens reports whether short may be the name that Windows gives the file or folder
+// name for DOS ("PRIVAT~1" of "private-images", "PR3A7B~2.JPG"). Both are folded. What
+// the middle of it is follows no rule that can be relied on.
+func shortens(short, name string) bool {
+	base, extension, _ := strings.Cut(short, ".")
+	stem, digits, found := strings.Cut(base, "~")
+	if !found || stem == "" || digits == "" || len(base) > 8 || len(extension) > 3 || strings.Trim(digits, "0123456789") != "" {
+		return false
+	}
+	first := name[0]
+	return first == stem[0] || !isLetter(first) && !isDigit(first)
+}

@@ -1,0 +1,219 @@
+package origin
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// TestReadingWithin: what some server takes for a place below /shop/photos/.
+func TestReadingWithin(t *testing.T) {
+	place, err := ParsePlace("https://example.com/shop/photos/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		"/shop/photos/a.jpg":       true,
+		"/Shop/PHOTOS/a.jpg":       true,
+		"/shop;v=1/photos;x/a.jpg": true,
+		"/shop/photos./a.jpg":      true,
+		"/shop/photos%20/a.jpg":    true,
+		"/shop/%20photos/a.jpg":    true,
+		"/shop/Photos":             true,
+		"/shop/%50hotos%3Bv=1/a":   true,
+		"/shop/photos2/a.jpg":      false,
+		"/shop/a.jpg":              false,
+		"/x/shop/photos/a.jpg":     false,
+		"/":                        false,
+		"":                         false,
+
+		// Decoded again, to any depth.
+		"/shop/%2570hotos/a.jpg":                        true,
+		"/shop/%25252570hotos/a.jpg":                    true,
+		"/shop%252fphotos/a.jpg":                        true,
+		"/shop%255cphotos/a.jpg":                        true,
+		"/shop/%25u0070hotos/a.jpg":                     true,
+		"/shop/%2525%37%30hotos/a.jpg":                  true,
+		"/shop/%EF%BC%8570hotos/a.jpg":                  true, // "％" is folded to a percent sign
+		"/shop/%E0%81%B0hotos/a.jpg":                    true, // overlong "p"
+		"/shop/%F0%80%81%B0hotos/a.jpg":                 true,
+		"/shop/%FC%80%80%80%81%B0hotos/a.jpg":           true,
+		"/shop/%C1%B0hotos/a.jpg":                       true,
+		"/shop/100%25%20photos/a.jpg":                   false,
+		"/shop/50%25off/a.jpg":                          false,
+		"/shop%2f/photos/a.jpg":                         true,
+		"/shop//photos/a.jpg":                           true,
+		"/shop/%252e/photos/a.jpg":                      true,
+		"/shop/%E2%80%8B/photos/a.jpg":                  true,
+		"/pub/%252e%252e/shop/photos/a.jpg":             true,
+		"/pub/..%252fshop/photos/a.jpg":                 true,
+		"/pub/%25252e%25252e%25252fx.jpg":               true,
+		"/pub/%C0%AE%C0%AE/x.jpg":                       true,
+		"/pub/%25C0%25AE%25C0%25AE/x.jpg":               true,
+		"/pub/%C1%1C/x.jpg":                             true, // no canonical path, but a reading
+		"/pub/%E2%80%A5/x.jpg":                          true, // "‥"
+		"/pub/%EF%BC%8E%EF%BC%8E/x.jpg":                 true, // "．．"
+		"/pub/.%E2%80%8B./x.jpg":                        true,
+		"/pub/.%FF./x.jpg":                              true,
+		"/pub/..%20/x.jpg":                              true,
+		"/pub/..%253Bx/x.jpg":                           true,
+		"/pub/..%2500/x.jpg":                            true,
+		"/pub/.../x.jpg":                                true,
+		"/pub/x%253B%252fy/x.jpg":                       true, // what is dropped first, the parameter or what is behind the slash?
+		"/pub/..%C2%A5shop/x.jpg":                       true, // "¥" is a backslash in Japanese code pages
+		"/pub/100%C2%A5.jpg":                            false,
+		"/pub/a%252fb.jpg":                              false,
+		"/pub/a..b/..c/d..jpg":                          false,
+		"/pub/100%25de.jpg":                             false,
+		"/pub/%C2%BD.jpg":                               false,
+		"/pub/12:30.jpg":                                false,
+		"/pub/a;b/c.jpg":                                false,
+		"/shop/%FF/a.jpg":                               true, // bytes that aren't UTF-8 may be read as anything
+		"/shop/photo%E9/a.jpg":                          true,
+		"/shop/photos%C2%A0/a.jpg":                      true,
+		"/shop/photos%E2%80%8B/a.jpg":                   true,
+		"/shop/ph%E2%80%8Botos/a.jpg":                   true,
+		"/shop/ph%C2%ADotos/a.jpg":                      true,
+		"/shop/photos%E3%80%80/a.jpg":                   true,
+		"/shop/photos%EF%BB%BF/a.jpg":                   true,
+		"/shop/photos%EF%B8%8F/a.jpg":                   true,
+		"/shop/photos%252e/a.jpg":                       true,
+		"/shop/photos+/a.jpg":                           true,
+		"/shop/photos::$INDEX_ALLOCATION/a.jpg":         true,
+		"/shop/photos%3A$I30%3A$INDEX_ALLOCATION/a.jpg": true,
+		"/shop/photos%2500x/a.jpg":                      true,
+		"/shop/photos%3Fx/a.jpg":                        true,
+		"/shop/photos%23x/a.jpg":                        true,
+		"/shop/%EF%BD%90hotos/a.jpg":                    true, // fullwidth
+		"/shop/%F0%9D%93%B9hotos/a.jpg":                 true, // mathematical
+		"/shop/photo%C5%BF/a.jpg":                       true, // long s
+		"/shop/ph%C5%8Dtos/a.jpg":                       true, // best fit
+		"/shop/pho%CC%81tos/a.jpg":                      true,
+		"/shop/PHOTOS~1/a.jpg":                          true,
+		"/SHOP~1/PHOTO~12/a.jpg":                        true,
+		"/shop/PH3A7B~2/a.jpg":                          true,
+		"/shop/photos~/a.jpg":                           false,
+		"/shop/x~1/a.jpg":                               false,
+		"/shop/photographs-of-2026~1/a.jpg":             false,
+		"/shop/pho<</a.jpg":                             true,
+		"/shop/%D1%80hotos/a.jpg":                       false, // Cyrillic: no server takes it for a p
+	} {
+		if got := (URL{Path: path}).Reading().Within(place.Reading()); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+// readers are things that servers do to a path before they look for a file.
+var readers = []func(string) string{
+	func(p string) string { return unescape(p) },
+	func(p string) string {
+		return strings.NewReplacer("%2F", "/", "%2f", "/", "%5C", "\\", "%5c", "\\").Replace(p)
+	},
+	func(p string) string { return strings.ReplaceAll(p, `\`, "/") },
+	func(p string) string { return strings.ReplaceAll(p, "+", " ") },
+	strings.ToLower,
+	func(p string) string {
+		return strings.Map(func(r rune) rune {
+			if 'a' <= r && r <= 'z' {
+				r -= 32
+			}
+			return r
+		}, p)
+	},
+	norm.NFC.String, norm.NFD.String, norm.NFKC.String, norm.NFKD.String,
+	func(p string) string {
+		return strings.NewReplacer("\u200b", "", "\ufeff", "", "\u00ad", "", "\ufe0f", "").Replace(p)
+	},
+	func(p string) string { return strings.ToValidUTF8(p, "") },
+	bySegment(func(s string) string { return strings.TrimRight(s, ". ") }),
+	bySegment(func(s string) string { return strings.Trim(s, " \u00a0\u3000\u2002") }),
+	bySegment(func(s string) string { return before(s, ";") }),
+	bySegment(func(s string) string { return before(s, ":") }),
+	bySegment(func(s string) string { return before(s, "\x00") }),
+	path.Clean,
+}
+
+func bySegment(f func(string) string) func(string) string {
+	return func(p string) string {
+		all := strings.Split(p, "/")
+		for i, s := range all {
+			if s != "." && s != ".." {
+				all[i] = f(s)
+			}
+		}
+		return strings.Join(all, "/")
+	}
+}
+
+func before(s, cut string) string {
+	s, _, _ = strings.Cut(s, cut)
+	return s
+}
+
+// FuzzReading: whatever a server does to a path, in whatever order, the reading is the
+// same, or it is known that the path may lead anywhere.
+func FuzzReading(f *testing.F) {
+	for _, p := range []string{
+		"/pub/..%252fvault/a.png", "/%2576ault/a", "/vault%C2%A0/a", "/vault%E2%80%8B/a", "/vault::$DATA/a", "/VAULT~1/a",
+		"/a%EF%BC%85%EF%BC%852F/b", "/%EF%BC%85EF%BC%85EF%BC%85EF%BC%8F/a", "/x;%252f/b", "/a.%20/%2e/b", "/%u002e%u002e/b",
+		"/%C0%AE%C0%AE%C0%AF", "/a%EF%BC%9Bb/c", "/a%c1%1cb", "/%FF%2e/a", "/a%2%35f/b", "/½/℀/ﬃ", "/a%C2%A5b", "/a..%00b/c",
+		"/%EF%BC%85EF%B8%80", "/%0%880", "/%C0%A5", "/%E1%80%A4", "/%25E1%2580%A4", "/%252%25FFF",
+	} {
+		for i := range readers {
+			f.Add(p, []byte{byte(i), byte(i * 7), byte(i * 5)})
+		}
+	}
+	f.Fuzz(func(t *testing.T, p string, how []byte) {
+		if len(p) > 300 || len(how) > 12 {
+			return
+		}
+		p, _, err := canonicalPath("/" + p)
+		if err != nil {
+			return
+		}
+		was := (URL{Path: p}).Reading()
+		if was.Leaves() {
+			return
+		}
+		read := p
+		for _, h := range how {
+			read = readers[int(h)%len(readers)](read)
+			got := (URL{Path: read}).Reading()
+			if got.Leaves() || !slices.EqualFunc(was.segments, got.segments, segment.mayBe) {
+				t.Fatalf("%q is read as %q by a server, and as %q after that: %+v, not %+v", p, read, how, got, was)
+			}
+		}
+	})
+}
+
+// TestReadingIsBounded: nothing that fits into a URL takes long to fold.
+func TestReadingIsBounded(t *testing.T) {
+	for p, leaves := range map[string]bool{
+		"/%" + strings.Repeat("25", maxURL/2-2) + "2F":                                true,
+		"/" + strings.Repeat("%EF%BC%85", 3) + strings.Repeat("EF%BC%85", maxURL/8-8): true, // once more for each "％"
+		"/" + strings.Repeat("%EF%B7%BA", maxURL/9):                                   true, // 33 bytes of 3
+		"/" + strings.Repeat("%E1%BE%87", maxURL/9):                                   false,
+		"/" + strings.Repeat("%ED%9B%8A", maxURL/9):                                   false, // Korean
+	} {
+		if got := (URL{Path: p}).Reading().Leaves(); got != leaves {
+			t.Errorf("%.30s…: %v", p, got)
+		}
+	}
+}
+
+func BenchmarkReading(b *testing.B) {
+	for name, p := range map[string]string{
+		"plain": "/photos/2026/summer/cat.jpg", "escaped": "/photos/K%C3%A4se%20und%20Brot.jpg", "longest": "/" + strings.Repeat("%ED%9B%8A", maxURL/9),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				(URL{Path: p}).Reading()
+			}
+		})
+	}
+}
