@@ -3,6 +3,7 @@ package transform
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // A ColorProfile is what has to be known of an ICC profile (ICC.1:2022) to decide
@@ -35,7 +36,7 @@ func ParseColorProfile(b []byte) (p ColorProfile, ok bool) {
 // where the primaries and the curves are sRGB's to within what shows in 8 bits.
 func isSRGB(b []byte) bool {
 	tags := profileTags(b)
-	if tags["A2B0"] != nil || string(b[20:24]) != "XYZ " {
+	if tags["A2B0"] != nil || tags["A2B1"] != nil || string(b[20:24]) != "XYZ " {
 		return false // converts by a table
 	}
 	for name, want := range map[string][3]float64{ // adapted to D50
@@ -61,14 +62,44 @@ func isSRGB(b []byte) bool {
 	return true
 }
 
+// OneTable returns profile b with its colours in one table only, where it has several
+// for different intents: the one that browsers take (A2B0, for the perceptual intent)
+// under the name of the one for the relative colorimetric intent (A2B1). With that
+// intent, Little CMS leaves black as the profile has it, as browsers do. With the
+// perceptual one it stretches colours to the screen's black where either profile is of
+// version 4, and libvips's own sRGB is of version 2 or 4 by libvips's version.
+//
+// It is b itself where nothing is to change; ok is false where b is for CMYK and has no
+// table, so that it says nothing.
+func OneTable(b []byte) (_ []byte, ok bool) {
+	tags := profileTags(b)
+	if tags["A2B0"] == nil {
+		return b, tags["A2B1"] != nil || string(b[16:20]) != "CMYK"
+	}
+	b = slices.Clone(b)
+	for i := range profileTagCount(b) {
+		switch name := b[profileTable+4+i*profileEntry:][:4]; string(name) {
+		case "A2B0":
+			copy(name, "A2B1")
+		case "A2B1", "D2B1":
+			copy(name, "none")
+		}
+	}
+	return b, true
+}
+
+const profileTable, profileEntry = 128, 12 // where the table of tags begins, and an entry's length
+
+func profileTagCount(b []byte) int {
+	return min(int(binary.BigEndian.Uint32(b[profileTable:])), (len(b)-profileTable-4)/profileEntry)
+}
+
 // profileTags are the tagged elements of a profile by signature. Those that don't
 // lie within b are left out.
 func profileTags(b []byte) map[string][]byte {
-	const table, entry = 128, 12
 	tags := map[string][]byte{}
-	n := min(int(binary.BigEndian.Uint32(b[table:])), (len(b)-table-4)/entry)
-	for i := range n {
-		e := b[table+4+i*entry:]
+	for i := range profileTagCount(b) {
+		e := b[profileTable+4+i*profileEntry:]
 		at, size := uint64(binary.BigEndian.Uint32(e[4:])), uint64(binary.BigEndian.Uint32(e[8:]))
 		if at+size <= uint64(len(b)) {
 			tags[string(e[:4])] = b[at : at+size]

@@ -54,6 +54,47 @@ func TestIsSRGBCurve(t *testing.T) {
 	}
 }
 
+// A profile of tables keeps the one that browsers take, under the other's name.
+func TestOneTable(t *testing.T) {
+	profile := func(space string, tags ...string) []byte {
+		b := make([]byte, profileTable)
+		copy(b[16:], space+"Lab ")
+		copy(b[36:], "acsp")
+		b = binary.BigEndian.AppendUint32(b, uint32(len(tags)))
+		for i, tag := range tags {
+			b = binary.BigEndian.AppendUint32(append(b, tag...), uint32(profileTable+4+profileEntry*len(tags)+i))
+			b = binary.BigEndian.AppendUint32(b, 1)
+		}
+		for i := range tags {
+			b = append(b, byte(i+1))
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		want byte // the data of A2B1, 0 for none
+		ok   bool
+	}{
+		"both":                  {profile("CMYK", "A2B0", "A2B1"), 1, true},
+		"both, the other way":   {profile("CMYK", "A2B1", "A2B0", "A2B2"), 2, true},
+		"with floating point":   {profile("RGB ", "D2B0", "D2B1", "A2B0"), 3, true},
+		"perceptual":            {profile("RGB ", "A2B0"), 1, true},
+		"relative":              {profile("CMYK", "A2B1"), 1, true},
+		"curves":                {profile("RGB ", "rTRC"), 0, true},
+		"inks that say nothing": {profile("CMYK", "A2B2"), 0, false},
+	} {
+		before := string(c.file)
+		got, ok := OneTable(c.file)
+		tags := profileTags(got)
+		if ok != c.ok || c.want != 0 && (len(tags["A2B1"]) != 1 || tags["A2B1"][0] != c.want) || ok && (tags["A2B0"] != nil || c.want != 0 && tags["D2B1"] != nil) {
+			t.Errorf("%s: %v, %v", name, tags, ok)
+		}
+		if string(c.file) != before {
+			t.Errorf("%s: the original has changed", name)
+		}
+	}
+}
+
 func FuzzParseColorProfile(f *testing.F) {
 	f.Add(make([]byte, 200))
 	seed := make([]byte, 132, 200)
@@ -62,8 +103,15 @@ func FuzzParseColorProfile(f *testing.F) {
 	seed[131] = 1
 	f.Add(append(seed, "rXYZ\x00\x00\x00\x90\x00\x00\x00\x14XYZ \x00\x00\x00\x00\x00\x00\x6f\xa2\x00\x00\x38\xf5\x00\x00\x03\x90"...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if p, ok := ParseColorProfile(b); p.SRGB && (!ok || p.Channels != 3) {
+		p, ok := ParseColorProfile(b)
+		if p.SRGB && (!ok || p.Channels != 3) {
 			t.Errorf("%+v", p)
+		}
+		if !ok {
+			return
+		}
+		if one, ok := OneTable(b); ok && (len(one) != len(b) || profileTags(one)["A2B0"] != nil) {
+			t.Errorf("%d of %d bytes, tags %v", len(one), len(b), profileTags(one))
 		}
 	})
 }

@@ -49,6 +49,8 @@ func TestColoursAreChromiums(t *testing.T) {
 	p3 := [3][3]float64{{.51512, .24120, -.00105}, {.29198, .69225, .04189}, {.15710, .06657, .78407}}
 	adobe := [3][3]float64{{.60974, .31111, .01947}, {.20528, .62567, .06087}, {.14919, .06322, .74457}}
 
+	screen := iccProfile("mntr", "RGB ", "Lab ", [2]string{"A2B0", labTable(3, dullScreen)})
+
 	folder := t.TempDir()
 	cases := []struct {
 		file      string
@@ -63,7 +65,15 @@ func TestColoursAreChromiums(t *testing.T) {
 		{"grey.png", pngOf(grey, nil), 0},
 		{"grey-gamma.png", pngOf(grey, greyProfile(1.4)), 3},
 		{"cmyk.jpg", cmykJPEG(across, inks, nil), 2},
-		{"cmyk-profile.jpg", cmykJPEG(across, bright, cmykProfile()), 4}, // without black ink: Little CMS makes a press's black the screen's, and Chromium doesn't
+		// Without black ink, which Chromium turns into the other three before it applies the
+		// profile; TestInkProfiles has it.
+		{"cmyk-profile.jpg", cmykJPEG(across, bright, cmykProfile()), 3},
+		{"cmyk-profile-4.jpg", cmykJPEG(across, bright, version4(cmykProfile())), 3},
+		{"cmyk-intents.jpg", cmykJPEG(across, bright, iccProfile("prtr", "CMYK", "Lab ",
+			[2]string{"A2B0", labTable(4, dullInks)}, [2]string{"A2B1", labTable(4, inverse(dullInks))})), 3},
+		{"cmyk-relative.jpg", cmykJPEG(across, bright, iccProfile("prtr", "CMYK", "Lab ", [2]string{"A2B1", labTable(4, dullInks)})), 3},
+		{"table.png", pngOf(patches(false), screen), 3},
+		{"table-4.png", pngOf(patches(false), version4(screen)), 3},
 	}
 	for _, c := range cases {
 		if err := os.WriteFile(filepath.Join(folder, c.file), c.data, 0o600); err != nil {

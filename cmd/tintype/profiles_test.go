@@ -58,10 +58,12 @@ func gammaCurve(gamma float64) string {
 	return "curv\x00\x00\x00\x00\x00\x00\x00\x01" + string(binary.BigEndian.AppendUint16(nil, uint16(math.Round(gamma*256))))
 }
 
-// cmykProfile is a table of Lab colours of duller inks than a screen's.
-func cmykProfile() []byte {
+// labTable is a table of what each colour of so many channels, 0–1, looks like in L*a*b*
+// (lut8Type, ICC.1:2022 §10.11).
+func labTable(channels int, look func(c []float64) (l, a, b float64)) string {
 	const grid = 9
-	t := []byte("mft1\x00\x00\x00\x00\x04\x03\x09\x00")
+	t := []byte("mft1\x00\x00\x00\x00\x00\x03\x09\x00")
+	t[8] = byte(channels)
 	for i := range 9 { // the matrix, which Lab doesn't use: unity
 		t = binary.BigEndian.AppendUint32(t, map[bool]uint32{true: 1 << 16}[i%4 == 0])
 	}
@@ -72,17 +74,53 @@ func cmykProfile() []byte {
 			}
 		}
 	}
-	ramp(4)
-	for i := range grid * grid * grid * grid {
-		ink := func(place int) float64 { return float64(i/place%grid) / (grid - 1) }
-		c, m, y, k := ink(grid*grid*grid), ink(grid*grid), ink(grid), ink(1)
-		l := 100 * (1 - .4*c) * (1 - .5*m) * (1 - .08*y) * (1 - .9*k)
-		a := (-30*c + 60*m - 4*y) * (1 - k)
-		b := (-40*c - 5*m + 75*y) * (1 - k)
+	ramp(channels)
+	points := 1
+	for range channels {
+		points *= grid
+	}
+	for i := range points {
+		c := make([]float64, channels)
+		for k := channels - 1; k >= 0; k-- {
+			c[k] = float64(i%grid) / (grid - 1)
+			i /= grid
+		}
+		l, a, b := look(c)
 		t = append(t, byte(math.Round(l*2.55)), byte(math.Round(a+128)), byte(math.Round(b+128)))
 	}
 	ramp(3)
-	return iccProfile("prtr", "CMYK", "Lab ", [2]string{"A2B0", string(t)})
+	return string(t)
+}
+
+// dullInks are a press's: duller than a screen's colours, and their black is no black.
+func dullInks(ink []float64) (l, a, b float64) {
+	c, m, y, k := ink[0], ink[1], ink[2], ink[3]
+	return 100 * (1 - .4*c) * (1 - .5*m) * (1 - .08*y) * (1 - .9*k), (-30*c + 60*m - 4*y) * (1 - k), (-40*c - 5*m + 75*y) * (1 - k)
+}
+
+// dullScreen is what RGB looks like on a screen in a lit room.
+func dullScreen(c []float64) (l, a, b float64) {
+	r, g, bl := c[0], c[1], c[2]
+	return 12 + 88*(.3*r+.6*g+.1*bl), 40*(r-g) + 10*(bl-g), 30*(r+g)/2 - 30*bl
+}
+
+func cmykProfile() []byte {
+	return iccProfile("prtr", "CMYK", "Lab ", [2]string{"A2B0", labTable(4, dullInks)})
+}
+
+// inverse looks like anything but what look does.
+func inverse(look func([]float64) (l, a, b float64)) func([]float64) (l, a, b float64) {
+	return func(c []float64) (float64, float64, float64) {
+		l, a, b := look(c)
+		return 100 - l, -a, -b
+	}
+}
+
+// version4 makes a profile one of version 4.3.
+func version4(profile []byte) []byte {
+	profile = bytes.Clone(profile)
+	copy(profile[8:], "\x04\x30")
+	return profile
 }
 
 // pngOf is a picture with a profile, if there is one.

@@ -2,18 +2,35 @@
 
 package vips
 
+// #cgo pkg-config: vips
+// #include <vips/vips.h>
+//
+// static int
+// profile_to_srgb(VipsImage *in, VipsImage **out, const void *profile, size_t size, int depth)
+// {
+//   VipsImage *with;
+//   if (!vips_icc_is_compatible_profile(in, profile, size)) {
+//     vips_error("colour", "not a profile of such colours");
+//     return -1;
+//   }
+//   if (vips_copy(in, &with, NULL))
+//     return -1;
+//   vips_image_set_blob_copy(with, VIPS_META_ICC_NAME, profile, size);
+//   int failed = vips_icc_transform(with, out, "srgb", "embedded", TRUE,
+//     "intent", VIPS_INTENT_RELATIVE, "depth", depth, NULL);
+//   g_object_unref(with);
+//   return failed;
+// }
+import "C"
+
 import (
 	"context"
+	"errors"
+	"unsafe"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
-)
-
-// Names that libvips has profiles of its own for.
-const (
-	builtinSRGB = "srgb"
-	builtinCMYK = "cmyk"
 )
 
 // toBytes brings samples of 16 bits, and colour spaces other than grey, sRGB and
@@ -143,7 +160,7 @@ func (t *task) floatsToSRGB(f *frame) error {
 		func() error { return f.Linear(scale, add) },
 		func() error { return f.Cast(govips.BandFormatUshort) },
 		func() error { return f.reinterpret(govips.InterpretationRGB16) },
-		func() error { return f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB) },
+		func() error { return t.profile.toSRGB(f) },
 		func() error { return f.RemoveICCProfile() },                      // of what reinterpret put in its place
 		func() error { return f.ToColorSpace(govips.InterpretationSRGB) }, // of 16 bits still
 		func() error { return f.Cast(govips.BandFormatUchar) },
@@ -162,7 +179,7 @@ func (t *task) floatsToSRGB(f *frame) error {
 func (t *task) toSRGB(_ context.Context, f *frame) error {
 	switch {
 	case f.Interpretation() == govips.InterpretationCMYK:
-		if !t.profile.fits(4) || f.TransformICCProfileWithFallback(builtinSRGB, builtinCMYK) != nil {
+		if !t.profile.fits(4) || t.profile.toSRGB(f) != nil {
 			if err := f.inksToSRGB(); err != nil {
 				return err
 			}
@@ -171,11 +188,29 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 		return nil
 	case t.profile.fits(f.colours()) && !t.profile.SRGB:
 		// An error leaves the image as it is.
-		_ = f.TransformICCProfileWithFallback(builtinSRGB, builtinSRGB)
+		_ = t.profile.toSRGB(f)
 	}
 	if err := f.RemoveICCProfile(); err != nil {
 		return fault("colour", err)
 	}
+	return nil
+}
+
+// toSRGB converts a picture in the profile's colours. An error leaves it as it is.
+func (p profile) toSRGB(f *frame) error {
+	data, ok := transform.OneTable(p.data)
+	if !ok {
+		return errors.New("a profile that says nothing of its colours")
+	}
+	depth := 8
+	if f.BandFormat() == govips.BandFormatUshort {
+		depth = 16
+	}
+	var out *C.VipsImage
+	if C.profile_to_srgb(vipsImage(f.ImageRef), &out, unsafe.Pointer(&data[0]), C.size_t(len(data)), C.int(depth)) != 0 {
+		return errors.New(lastError())
+	}
+	setVipsImage(f.ImageRef, out)
 	return nil
 }
 

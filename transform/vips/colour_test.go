@@ -221,28 +221,132 @@ func TestCMYK(t *testing.T) {
 	}
 }
 
+// inkTable says what inks, 0–1 each, look like in L*a*b* (lut8Type, ICC.1:2022 §10.11),
+// at multiples of a fifth.
+func inkTable(look func(c, m, y, k float64) [3]float64) []byte {
+	const grid = 6
+	t := []byte("mft1\x00\x00\x00\x00\x04\x03\x06\x00")
+	for i := range 9 { // the matrix, which Lab doesn't use: unity
+		t = binary.BigEndian.AppendUint32(t, map[bool]uint32{true: 1 << 16}[i%4 == 0])
+	}
+	ramps := func(n int) {
+		for range n {
+			for v := range 256 {
+				t = append(t, byte(v))
+			}
+		}
+	}
+	ramps(4)
+	for i := range grid * grid * grid * grid {
+		ink := func(place int) float64 { return float64(i/place%grid) / (grid - 1) }
+		lab := look(ink(grid*grid*grid), ink(grid*grid), ink(grid), ink(1))
+		t = append(t, byte(math.Round(lab[0]*2.55)), byte(math.Round(lab[1]+128)), byte(math.Round(lab[2]+128)))
+	}
+	ramps(3)
+	return t
+}
+
+// fromLab is an L*a*b* colour under D50 in sRGB.
+func fromLab(lab [3]float64) color.NRGBA {
+	inverse := func(t float64) float64 {
+		if t > 6./29 {
+			return t * t * t
+		}
+		return 3 * 6. / 29 * 6 / 29 * (t - 4./29)
+	}
+	y := (lab[0] + 16) / 116
+	x, z := .9642*inverse(y+lab[1]/500), .8249*inverse(y-lab[2]/200)
+	y = inverse(y)
+	level := func(v float64) uint8 { return uint8(math.Round(255 * srgbEncode(min(max(v, 0), 1)))) }
+	return color.NRGBA{
+		level(3.1338561*x - 1.6168667*y - .4906146*z),
+		level(-.9787684*x + 1.9161415*y + .0334540*z),
+		level(.0719453*x - .2289914*y + 1.4052427*z),
+		255,
+	}
+}
+
+// Inks look as their profile says, black too, whatever the profile's version. Of
+// several tables it is the one that browsers take, for the perceptual intent. A
+// press's black stays the dark grey that it is.
+func TestInkProfiles(t *testing.T) {
+	dull := func(c, m, y, k float64) [3]float64 {
+		return [3]float64{100 * (1 - .4*c) * (1 - .5*m) * (1 - .08*y) * (1 - .85*k), (-25*c + 45*m - 4*y) * (1 - k), (-30*c - 5*m + 45*y) * (1 - k)}
+	}
+	other := func(c, m, y, k float64) [3]float64 { return dull(1-c, 1-m, 1-y, 1-k) }
+	shares := func(c, m, y, k float64) color.NRGBA {
+		level := func(ink float64) uint8 { return uint8(math.Round(255 * (1 - ink) * (1 - k))) }
+		return color.NRGBA{level(c), level(m), level(y), 255}
+	}
+	profile := func(version byte, tags ...profileTag) []byte {
+		p := iccProfile("prtr", "CMYK", "Lab ", tags...)
+		p[8] = version
+		return p
+	}
+	perceptual, relative := profileTag{"A2B0", inkTable(dull)}, profileTag{"A2B1", inkTable(other)}
+	fromTable := func(c, m, y, k float64) color.NRGBA { return fromLab(dull(c, m, y, k)) }
+	// Every ink at three levels of the table's, a pixel each.
+	drawn := image.NewNRGBA(image.Rect(0, 0, 27, 3))
+	for i := range 81 {
+		for c := range 4 {
+			drawn.Pix[4*i+c] = []uint8{0, 102, 255}[i/[]int{27, 9, 3, 1}[c]%3]
+		}
+	}
+	for name, c := range map[string]struct {
+		profile []byte
+		want    func(c, m, y, k float64) color.NRGBA
+	}{
+		"version 2":             {profile(2, perceptual), fromTable},
+		"version 4":             {profile(4, perceptual), fromTable},
+		"two tables":            {profile(2, relative, perceptual), fromTable},
+		"two tables, version 4": {profile(4, perceptual, relative), fromTable},
+		"relative alone":        {profile(2, profileTag{"A2B1", perceptual.data}), fromTable},
+		"no table":              {profile(2), shares},
+		"a broken table":        {profile(2, profileTag{"A2B0", perceptual.data[:90]}), shares},
+		"none":                  {nil, shares},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := tiffWriter{order: binary.LittleEndian, photometric: 5, bits: []uint16{8, 8, 8, 8}, profile: c.profile}
+			file := storedTIFF(drawn, w, func(c color.NRGBA) []byte { return []byte{c.R, c.G, c.B, c.A} })
+			got := picture(t, file, "")
+			for i := range 81 {
+				ink := func(k int) float64 { return float64(drawn.Pix[4*i+k]) / 255 }
+				wantColor(t, got, i%27, i/27, c.want(ink(0), ink(1), ink(2), ink(3)), 4)
+				if t.Failed() {
+					t.Fatalf("these are the inks %v", drawn.Pix[4*i:4*i+4])
+				}
+			}
+		})
+	}
+}
+
 // matrixProfile is an RGB profile with these primaries (adapted to D50) and a
 // curve for all channels.
 func matrixProfile(primaries [3][3]float64, curve []byte) []byte {
-	type tag struct {
-		name string
-		data []byte
-	}
-	var tags []tag
+	var tags []profileTag
 	for i, name := range []string{"rXYZ", "gXYZ", "bXYZ"} {
 		data := []byte("XYZ \x00\x00\x00\x00")
 		for _, v := range primaries[i] {
 			data = binary.BigEndian.AppendUint32(data, uint32(int32(math.Round(v*65536))))
 		}
-		tags = append(tags, tag{name, data})
+		tags = append(tags, profileTag{name, data})
 	}
 	for _, name := range []string{"rTRC", "gTRC", "bTRC"} {
-		tags = append(tags, tag{name, curve})
+		tags = append(tags, profileTag{name, curve})
 	}
-	tags = append(tags, tag{"wtpt", []byte("XYZ \x00\x00\x00\x00\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")})
+	return iccProfile("mntr", "RGB ", "XYZ ", tags...)
+}
 
+type profileTag struct {
+	name string
+	data []byte
+}
+
+// iccProfile is a profile of version 2.4.
+func iccProfile(class, space, pcs string, tags ...profileTag) []byte {
+	tags = append(tags, profileTag{"wtpt", []byte("XYZ \x00\x00\x00\x00\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")})
 	p := make([]byte, 128, 1024)
-	copy(p[8:], "\x02\x40\x00\x00mntrRGB XYZ ")
+	copy(p[8:], "\x02\x40\x00\x00"+class+space+pcs)
 	copy(p[36:], "acsp")
 	copy(p[68:], "\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d")
 	p = binary.BigEndian.AppendUint32(p, uint32(len(tags)))
