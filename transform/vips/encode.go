@@ -122,32 +122,6 @@ func (t *task) encodeTIFF(picture *frame) ([]byte, error) {
 	return data, err
 }
 
-// encodeJXL makes sure of the colour space: where that claims more bands than there
-// are, libvips 8.14 reads beyond them.
-func (t *task) encodeJXL(picture *frame) ([]byte, error) {
-	if picture.Bands() < 3 && picture.Interpretation() != govips.InterpretationBW {
-		if err := picture.reinterpret(govips.InterpretationBW); err != nil {
-			return nil, err
-		}
-	}
-	data, _, err := picture.ExportJxl(&govips.JxlExportParams{
-		Distance: jxlDistance(jxlQuality.of(t.job.Options.Quality)),
-		Lossless: t.job.Options.Lossless,
-		Effort:   3,
-	})
-	return data, err
-}
-
-// jxlDistance is how far JPEG XL may stray for one of its own tools' qualities, in
-// units of a difference that just shows.
-func jxlDistance(quality int) float64 {
-	q := float64(quality)
-	if quality >= 30 {
-		return 0.1 + (100-q)*0.09
-	}
-	return min(53.0/3000*q*q-23.0/20*q+25, 15)
-}
-
 // A scale says which quality of an encoder looks like one of JPEG's, at a few
 // points in ascending order; between them it is a line.
 type scale []struct{ jpeg, own int }

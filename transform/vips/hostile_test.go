@@ -194,10 +194,10 @@ func TestBrokenMetadata(t *testing.T) {
 		"png, EXIF of junk":                 {png, pngWith(pngChunk("eXIf", junk))},
 		"png, EXIF of impossible entries":   {png, pngWith(pngChunk("eXIf", badTIFF[6:]))},
 		"png, text of junk":                 {png, pngWith(pngChunk("zTXt", []byte("a\x00\x00"), junk), pngChunk("tEXt", junk), pngChunk("iTXt", junk))},
-		"webp, profile of junk":             {webp, webpWith(webp, 0x20, webpChunk("ICCP", junk), nil)},
-		"webp, profile of impossible tags":  {webp, webpWith(webp, 0x20, webpChunk("ICCP", profile), nil)},
-		"webp, EXIF of junk":                {webp, webpWith(webp, 0x08, nil, webpChunk("EXIF", junk))},
-		"webp, XMP of junk":                 {webp, webpWith(webp, 0x04, nil, webpChunk("XMP ", junk))},
+		"webp, profile of junk":             {webp, webpWith(t, webp, 0x20, webpChunk("ICCP", junk), nil)},
+		"webp, profile of impossible tags":  {webp, webpWith(t, webp, 0x20, webpChunk("ICCP", profile), nil)},
+		"webp, EXIF of junk":                {webp, webpWith(t, webp, 0x08, nil, webpChunk("EXIF", junk))},
+		"webp, XMP of junk":                 {webp, webpWith(t, webp, 0x04, nil, webpChunk("XMP ", junk))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, query := range []string{"w=32", "w=32&metadata=keep", "w=32&metadata=copyright"} {
@@ -328,13 +328,22 @@ func webpAnimation(edge, frames int) []byte {
 	return webpFile(webpChunk("VP8X", slices.Concat([]byte{2, 0, 0, 0}, u24(edge-1), u24(edge-1))), webpChunk("ANIM", make([]byte, 6)), bytes.Repeat(frame, frames))
 }
 
-// webpWith puts chunks before and after the picture of a WebP that the engine
-// made, which starts with a VP8X chunk.
-func webpWith(made []byte, flags byte, before, after []byte) []byte {
+// webpWith puts chunks before and after the picture of a WebP that the engine made,
+// which starts with a VP8X chunk or, by some versions of libvips, with the picture.
+func webpWith(t testing.TB, made []byte, flags byte, before, after []byte) []byte {
+	t.Helper()
 	const start, picture = 12, 30
-	b := webpFile(made[start:picture], before, made[picture:], after)
-	b[start+8] |= flags
-	return b
+	if string(made[start:start+4]) == "VP8X" {
+		b := webpFile(made[start:picture], before, made[picture:], after)
+		b[start+8] |= flags
+		return b
+	}
+	h, err := transform.ReadHeader(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u24 := func(n int) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16)} }
+	return webpFile(webpChunk("VP8X", slices.Concat([]byte{flags, 0, 0, 0}, u24(h.Width-1), u24(h.Height-1))), before, made[start:], after)
 }
 
 // tiffOf is a TIFF of 4×4 pixels, perhaps with a directory that follows itself.

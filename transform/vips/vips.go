@@ -20,7 +20,7 @@
 //	pad.go       the background under and around the picture
 //	mark.go      the marks on top of it
 //	metadata.go  what an output carries besides pixels
-//	encode.go    the output's bytes; avif.go and webp.go what is particular to those
+//	encode.go    the output's bytes; avif.go, jxl.go and webp.go what is particular to those
 //
 // libvips evaluates lazily: until encode, or a step that has to see the whole
 // picture, a step only describes work. Originals are read from top to bottom
