@@ -16,7 +16,7 @@ import (
 )
 
 // Errors of [Authenticator.Authenticate], besides those of [Parse],
-// workspace.ErrUnavailable and the context's. Their texts don't repeat what was given.
+// workspace.ErrUnavailable, workspace.ErrTooManyUnknown and the context's. Their texts don't repeat what was given.
 var (
 	ErrUnknown = errors.New("this API key doesn't exist")
 	ErrRevoked = errors.New("this API key has been revoked")
@@ -49,8 +49,13 @@ type AuthenticatorConfig struct {
 	RootKeys []string
 
 	Keys workspace.APIKeys // where keys are looked up; nil knows none
-	Log  *slog.Logger      // nil is slog.Default
-	Now  func() time.Time  // nil is time.Now
+
+	// Strangers bounds look-ups of keys that aren't in memory. Nil bounds none but how many
+	// there are at a time.
+	Strangers *workspace.Strangers
+
+	Log *slog.Logger     // nil is slog.Default
+	Now func() time.Time // nil is time.Now
 }
 
 // An Authenticator says who a key belongs to, from memory: a key in use is looked up in
@@ -61,6 +66,7 @@ type AuthenticatorConfig struct {
 type Authenticator struct {
 	roots [][32]byte // SHA-256
 	keys  workspace.APIKeys
+	gate  *workspace.Strangers
 	log   *slog.Logger
 	now   func() time.Time
 	slots chan struct{} // one for each look-up under way
@@ -106,7 +112,7 @@ func NewAuthenticator(c AuthenticatorConfig) *Authenticator {
 		panic(err)
 	}
 	a := &Authenticator{
-		keys: c.Keys, log: c.Log, now: c.Now, slots: make(chan struct{}, lookups),
+		keys: c.Keys, gate: c.Strangers, log: c.Log, now: c.Now, slots: make(chan struct{}, lookups),
 		known: known, unknown: unknown, loads: map[[32]byte]*load{},
 	}
 	for _, key := range c.RootKeys {
@@ -193,7 +199,22 @@ func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, erro
 		a.mu.Unlock()
 		return e, nil
 	}
-	l := a.load(ctx, hash)
+	l := a.loads[hash]
+	if l == nil {
+		done := func(bool) {}
+		if !ok {
+			var err error
+			if done, err = a.gate.Begin(ctx); err != nil {
+				a.mu.Unlock()
+				return nil, err
+			}
+		}
+		l = a.load(ctx, hash)
+		go func() {
+			<-l.done
+			done(!errors.Is(l.err, ErrUnknown))
+		}()
+	}
 	behind := usable && !e.suspect
 	a.mu.Unlock()
 	if behind {
@@ -210,12 +231,9 @@ func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, erro
 	return l.e, l.err
 }
 
-// load begins to look a key up, or joins who does. It outlives the caller's context,
-// since others may be waiting. a.mu is held.
+// load begins to look a key up. It outlives the caller's context, since others may be
+// waiting. a.mu is held.
 func (a *Authenticator) load(ctx context.Context, hash [32]byte) *load {
-	if l := a.loads[hash]; l != nil {
-		return l
-	}
 	l := &load{done: make(chan struct{})}
 	a.loads[hash] = l
 	asked, forgets := a.now(), a.forgets

@@ -100,7 +100,7 @@ var table = []Kind{
 	{Code: RangeNotSatisfiable, Status: http.StatusRequestedRangeNotSatisfiable, Meaning: "The range lies outside the image.", Remedy: "Ask within the length that Content-Range names."},
 	{Code: ImageCorrupt, Status: http.StatusUnprocessableEntity, Meaning: "The original can't be decoded, or is cut off.", Remedy: "Replace the original.", Remembered: true, Original: true},
 	{Code: ImageTooLarge, Status: http.StatusUnprocessableEntity, Meaning: "The original has more pixels or frames than this server takes, or takes more memory than a worker has.", Remedy: "Use a smaller original; operators set --max-pixels, --max-frames and --worker-memory.", Remembered: true, Original: true},
-	{Code: RateLimited, Status: http.StatusTooManyRequests, Meaning: "Too many requests in this minute.", Remedy: "Wait as many seconds as Retry-After says."},
+	{Code: RateLimited, Status: http.StatusTooManyRequests, Retry: 1, Meaning: "Too many requests in this minute.", Remedy: "Wait as many seconds as Retry-After says."},
 	{Code: QuotaExceeded, Status: http.StatusTooManyRequests, Meaning: "The limit of the day or month is used up.", Remedy: "Wait until Retry-After, or raise the limit."},
 	{Code: HeadersTooLarge, Status: http.StatusRequestHeaderFieldsTooLarge, Meaning: "The request's headers are larger than 16 KiB.", Remedy: "Send fewer cookies."},
 	{Code: Internal, Status: http.StatusInternalServerError, Meaning: "Something went wrong in Tintype.", Remedy: "Look for the request_id in the server's log."},

@@ -258,8 +258,8 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// Client is the address of whoever sent the request that ctx belongs to, for handlers
-// outside this package: what trusted proxies say, else the peer.
+// Client is the address of whoever sent the request that ctx belongs to, for who isn't
+// handed the request: what trusted proxies say, else the peer.
 func Client(ctx context.Context) string {
 	v, _ := ctx.Value(visitorKey{}).(visitor)
 	return v.client

@@ -228,8 +228,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.fail(err)
 		return
 	}
+	r = s.withVisitor(r, &res.log)
 	if path != "/healthz" && path != "/readyz" {
-		if err := s.admitClient(r.Context(), s.client(r)); err != nil {
+		if err := s.admitClient(r.Context(), Client(r.Context())); err != nil {
 			res.fail(err)
 			return
 		}
@@ -260,7 +261,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r, path)
 	case first == "v1" && s.api != nil:
-		s.api.ServeHTTP(w, s.withVisitor(r, &res.log))
+		s.api.ServeHTTP(w, r)
 	case workspace.ValidNamespace(first):
 		res.fail(fail("NOT_FOUND", "there is nothing under this path"))
 	default:

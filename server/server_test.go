@@ -21,10 +21,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 // goEngine is a small engine in pure Go, so that these tests need no libvips: it
@@ -449,5 +451,59 @@ func TestAPISeesTheRequestID(t *testing.T) {
 	w := b.get("/v1/workspaces")
 	if w.Body.String() == "" || w.Body.String() != w.Header().Get("X-Request-Id") {
 		t.Errorf("%q, header %q", w.Body, w.Header().Get("X-Request-Id"))
+	}
+}
+
+// TestTooManyUnknownNames: who asks for names that don't exist without end is told so, and
+// may ask for what is there.
+func TestTooManyUnknownNames(t *testing.T) {
+	store := workspacetest.NewMemory()
+	acme := workspace.New("acme")
+	acme.Sources = []workspace.Source{{Key: "photos", Kind: "http", URL: "https://photos.test/"}}
+	if err := store.Create(t.Context(), acme); err != nil {
+		t.Fatal(err)
+	}
+	gate := workspace.NewStrangers(Client, nil)
+	cached := workspace.NewCached(store, workspace.CachedConfig{Strangers: gate})
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{Keys: store, Strangers: gate})
+	b := newBench(t, func(c *Config) { c.Workspaces, c.Domains, c.Auth = cached, cached, auth })
+	ask := func(addr, target string, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", target, nil)
+		r.RemoteAddr = addr
+		r.Host = "127.0.0.1"
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		b.Handler().ServeHTTP(w, r)
+		return w
+	}
+	const there = "/acme" // names no image
+	if w := ask("[2001:db8::1]:1", there); w.Code != 400 {
+		t.Fatal(w.Code, w.Body)
+	}
+	refused := 0
+	for i := range 150 {
+		w := ask(fmt.Sprintf("[2001:db8::%x]:1", i+1), fmt.Sprintf("/random-%d/x.jpg", i))
+		if w.Code == 429 {
+			refused++
+			if w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "RATE_LIMITED") || w.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%v %s", w.Header(), w.Body)
+			}
+		} else if w.Code != 404 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if refused < 40 {
+		t.Errorf("%d of 150 refused", refused)
+	}
+	if w := ask("[2001:db8::1]:1", "/acme/photos/x.jpg", "Authorization", "Bearer "+apikey.New(false).Reveal()); w.Code != 429 {
+		t.Errorf("a made-up key: %d %s", w.Code, w.Body)
+	}
+	if w := ask("[2001:db8::1]:1", there); w.Code != 400 {
+		t.Errorf("what is in memory: %d %s", w.Code, w.Body)
+	}
+	if w := ask("[2001:db8:0:1::1]:1", "/random/x.jpg"); w.Code != 404 {
+		t.Errorf("of another address: %d %s", w.Code, w.Body)
 	}
 }

@@ -29,6 +29,9 @@ type CachedConfig struct {
 	// Answered says that the store has answered before; see [Cached.Answered].
 	Answered bool
 
+	// Strangers bounds look-ups of names that aren't in memory. Nil bounds none.
+	Strangers *Strangers
+
 	// OnChange is told by Run what the store's feed says, for who keeps copies of what
 	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
 	// may have changed. It must not wait. Nil is nobody.
@@ -70,9 +73,10 @@ type Cached struct {
 	now     func() time.Time
 	tell    func([]Change)
 	spool   *spool
+	gate    *Strangers
 
 	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
-	down  atomic.Bool // the store failed when it was last asked
+	down  atomic.Bool // the store failed, and hasn't answered since
 
 	answered atomic.Bool
 
@@ -122,7 +126,7 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
 	}
 	c := &Cached{
-		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep,
+		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep, gate: cfg.Strangers,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
 	}
@@ -142,8 +146,8 @@ func (c *Cached) up() {
 
 // Get returns the workspace under the namespace, shared with others: clone it
 // before changing it. Errors are ErrNotFound, ErrUnavailable where it isn't in
-// memory and the store fails, and the context's. One that is in memory costs no
-// allocation.
+// memory and the store fails, ErrTooManyUnknown, and the context's. One that is in memory
+// costs no allocation.
 func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) {
 	if w, ok := c.known.Get(namespace); ok {
 		return w, nil
@@ -163,9 +167,34 @@ func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) 
 		c.mu.Unlock()
 		return nil, ErrNotFound
 	}
-	l := c.load(ctx, namespace, true)
+	l := c.loads[namespace]
+	if l == nil {
+		var err error
+		if l, err = c.lookUp(ctx, namespace); err != nil {
+			c.mu.Unlock()
+			return nil, err
+		}
+	}
 	c.mu.Unlock()
 	return l.wait(ctx)
+}
+
+// lookUp begins to read a namespace that isn't in memory, on account of the client. c.mu
+// is held.
+func (c *Cached) lookUp(ctx context.Context, namespace string) (*load, error) {
+	if len(c.loads) >= strangerWaiting {
+		return nil, fmt.Errorf("%w: too many look-ups are waiting for it", ErrUnavailable)
+	}
+	done, err := c.gate.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := c.load(ctx, namespace, true)
+	go func() {
+		<-l.done
+		done(!errors.Is(l.err, ErrNotFound))
+	}()
+	return l, nil
 }
 
 // A load is one read of the store that many may wait for.
@@ -201,7 +230,7 @@ func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *l
 	go func() {
 		defer cancel()
 		defer close(read)
-		w, err = c.read(ctx, namespace, epoch)
+		w, err = c.read(ctx, namespace, epoch, copyWillDo)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.loads[namespace] == l {
@@ -238,8 +267,16 @@ func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *l
 }
 
 // read reads a namespace from the store, and keeps what it says unless it has been
-// overtaken.
-func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Workspace, error) {
+// overtaken. That a stranger's name can't be read says little of the store: its requests
+// may be what the store has too many of.
+func (c *Cached) read(ctx context.Context, namespace string, epoch uint64, stranger bool) (*Workspace, error) {
+	if stranger {
+		release, err := c.gate.Slot(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: too many look-ups are waiting for it", ErrUnavailable)
+		}
+		defer release()
+	}
 	w, err := c.ask(ctx, namespace)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -262,7 +299,9 @@ func (c *Cached) read(ctx context.Context, namespace string, epoch uint64) (*Wor
 	case !errors.Is(err, ErrUnavailable):
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	c.down.Store(true)
+	if !stranger {
+		c.down.Store(true)
+	}
 	c.complain("reading a workspace", err)
 	return nil, err
 }

@@ -66,7 +66,7 @@ func newDomainCache(store Store) domainCache {
 // changes about a workspace's domains is seen as soon as any other change of it, and a
 // name that was nobody's, or not verified, within five seconds. While the store fails or
 // is slow, the last known answer is given, from memory or else from CachedConfig.Copies;
-// without one the error is ErrUnavailable. What no Workspace can have among its Domains
+// without one the error is ErrUnavailable, or ErrTooManyUnknown. What no Workspace can have among its Domains
 // is not looked for.
 func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 	if c.domains.of == nil || !validDomain(name) {
@@ -83,7 +83,26 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 		c.mu.Unlock()
 		return Domain{}, other.err
 	}
-	l := c.lookUpDomain(ctx, name)
+	l := c.domains.asking[name]
+	if l == nil {
+		done, err := func(bool) {}, error(nil)
+		if !known {
+			done, err = c.gate.Begin(ctx)
+			if err == nil && len(c.domains.asking) >= strangerWaiting {
+				done(true)
+				err = fmt.Errorf("%w: too many look-ups are waiting for it", ErrUnavailable)
+			}
+		}
+		if err != nil {
+			c.mu.Unlock()
+			return Domain{}, err
+		}
+		l = c.lookUpDomain(ctx, name, !known)
+		go func() {
+			<-l.done
+			done(!errors.Is(l.err, ErrDomainNotFound))
+		}()
+	}
 	c.mu.Unlock()
 
 	if !known && !asked && c.spool == nil {
@@ -146,11 +165,8 @@ func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (Domain,
 	}
 }
 
-// lookUpDomain asks the store, or joins who does. c.mu is held.
-func (c *Cached) lookUpDomain(ctx context.Context, name string) *domainLookup {
-	if l := c.domains.asking[name]; l != nil {
-		return l
-	}
+// lookUpDomain asks the store. c.mu is held.
+func (c *Cached) lookUpDomain(ctx context.Context, name string, stranger bool) *domainLookup {
 	l := &domainLookup{done: make(chan struct{})}
 	c.domains.asking[name] = l
 	epochs := c.epochs // whose it is only the answer says
@@ -158,7 +174,7 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string) *domainLookup {
 	go func() {
 		defer cancel()
 		defer close(l.done)
-		d, err := c.domains.of.Domain(ctx, name)
+		d, err := c.askDomain(ctx, name, stranger)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		current := c.domains.asking[name] == l
@@ -170,7 +186,11 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string) *domainLookup {
 		}
 		l.d, l.err = d, err
 		unreachable := errors.Is(err, ErrUnavailable)
-		c.down.Store(unreachable)
+		if !unreachable {
+			c.down.Store(false)
+		} else if !stranger {
+			c.down.Store(true)
+		}
 		switch {
 		case unreachable:
 			c.complain("looking a domain up", err)
@@ -194,6 +214,18 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string) *domainLookup {
 		}
 	}()
 	return l
+}
+
+// askDomain asks the store for a name, one that isn't known together with so many others.
+func (c *Cached) askDomain(ctx context.Context, name string, stranger bool) (Domain, error) {
+	if stranger {
+		release, err := c.gate.Slot(ctx)
+		if err != nil {
+			return Domain{}, err
+		}
+		defer release()
+	}
+	return c.domains.of.Domain(ctx, name)
 }
 
 // putOff has a name not looked up again at once after a look-up that failed: until

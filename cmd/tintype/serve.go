@@ -69,8 +69,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Log: log})
-	cached.OnChange = auth.Changed
+	strangers := workspace.NewStrangers(server.Client, nil)
+	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Strangers: strangers, Log: log})
+	cached.OnChange, cached.Strangers = auth.Changed, strangers
 	workspaces := workspace.NewCached(store, cached)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
@@ -124,7 +125,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers}, bodyMetrics{bodies})
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers}, bodyMetrics{bodies},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tintype_unknown_refused_total", Help: "Look-ups of workspaces, hosts and API keys refused since the client's address had asked for too many that don't exist.",
+		}, func() float64 { return float64(strangers.Refused()) }))
 
 	hooks, err := c.purgeHooks(std.getenv, fetching, log)
 	for _, hook := range hooks {
