@@ -61,6 +61,7 @@ var sentinels = []struct {
 	{transform.ErrOutputTooLarge, InvalidOption, ""},
 
 	{context.DeadlineExceeded, TransformTimeout, "making this variant took too long: ask for a smaller one, or use a smaller original"},
+	{context.Canceled, Overloaded, "the work on this request was broken off: try again in a second"},
 }
 
 // Of returns what a client is told about err, which is not nil. An error that no row

@@ -159,8 +159,20 @@ func TestConditionalAndRange(t *testing.T) {
 		if w.Code != tt.status || tt.body != nil && !bytes.Equal(w.Body.Bytes(), tt.body) {
 			t.Errorf("%s: %s: %d, %d bytes", tt.header, tt.value, w.Code, w.Body.Len())
 		}
+		if tt.header == "Range" { // is for GET alone
+			w := b.send("HEAD", "/acme/photos/cat.jpg?w=50", tt.header, tt.value)
+			h := w.Header()
+			if w.Code != 200 || h.Get("Content-Range") != "" || h.Get("Content-Length") != fmt.Sprint(len(all)) || h.Get("ETag") != etag || w.Body.Len() != 0 {
+				t.Errorf("HEAD, %s: %s: %d, %d bytes, %v", tt.header, tt.value, w.Code, w.Body.Len(), h)
+			}
+		}
 		if tt.status == 304 && (w.Header().Get("ETag") != etag || w.Header().Get("Cache-Control") == "" || w.Body.Len() != 0) {
 			t.Errorf("304: %v", w.Header())
+		}
+	}
+	for method, want := range map[string]int{"GET": 206, "HEAD": 200} {
+		if w := b.send(method, assets.path+"main.js", "Range", "bytes=0-9"); w.Code != want {
+			t.Errorf("%s of a range of a static file: %d, want %d", method, w.Code, want)
 		}
 	}
 	if w := b.get("/acme/photos/cat.jpg?w=50", "Range", "bytes=0-9", "If-Range", etag); w.Code != 206 {

@@ -253,7 +253,7 @@ func TestSlowHost(t *testing.T) {
 			t.Errorf("%s from another host: %d %s", name, w.Code, w.Body)
 		}
 	}
-	if got := refusedFetches(t, metrics); len(got) != 1 || got["host"] != 1 {
+	if got := refusedFetches(t, metrics); len(got) != 5 || got["host"] != 1 || got["all"]+got["workspace"]+got["workspace_host"]+got["queue"] != 0 {
 		t.Errorf("refused, by bound: %v", got)
 	}
 	close(hold)

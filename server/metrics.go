@@ -1,10 +1,14 @@
 package server
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 )
 
 // metrics are the figures of the public listener.
@@ -20,7 +24,7 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tintype_requests_total", Help: "Requests answered, by status and by what the cache did (memory, disk, stale, miss; empty: not an image).",
+			Name: "tintype_requests_total", Help: "Requests answered, by status (499: the client did not wait) and by what the cache did (memory, disk, bucket, stale, miss; empty: it holds nothing for such a request, or the request was refused or failed before there was a variant).",
 		}, []string{"status", "cache"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tintype_response_bytes_total", Help: "Bytes of response bodies sent.",
@@ -39,10 +43,42 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "tintype_fetches_refused_total", Help: "Fetches of originals that found no place in time, by the bound that was full (all, workspace, host, workspace_host: of one workspace from one host, queue).",
 		}, []string{"bound"}),
 	}
+	m.begin()
 	if r != nil {
 		r.MustRegister(m.requests, m.bytes, m.seconds, m.refused, m.warnings, m.unfetched)
 	}
 	return m
+}
+
+// begin has the counters of all that is known beforehand start at 0, so that a rate
+// counts their first event.
+func (m *metrics) begin() {
+	ofImages := []int{http.StatusOK, http.StatusPartialContent, http.StatusNotModified}
+	for _, kind := range fault.All() {
+		if kind.Remembered || kind.Original { // the cache keeps it, or the image that stands in
+			ofImages = append(ofImages, kind.Status)
+		}
+	}
+	for _, did := range []string{"memory", "disk", "bucket", "stale", "miss"} {
+		for _, status := range ofImages {
+			m.requests.WithLabelValues(strconv.Itoa(status), did)
+		}
+		m.seconds.WithLabelValues(did)
+	}
+	m.seconds.WithLabelValues("")
+	for _, status := range []int{http.StatusOK, http.StatusNoContent, http.StatusNotModified, statusClientGone} {
+		m.requests.WithLabelValues(strconv.Itoa(status), "")
+	}
+	for _, kind := range fault.All() {
+		m.requests.WithLabelValues(strconv.Itoa(kind.Status), "")
+	}
+	m.refused.WithLabelValues("requests", string(limit.Minute))
+	for _, window := range []limit.Window{limit.Minute, limit.Day, limit.Month} {
+		m.refused.WithLabelValues("transforms", string(window))
+	}
+	for _, b := range []fetchBound{boundAll, boundWorkspace, boundHost, boundWorkspaceHost, boundQueue} {
+		m.unfetched.WithLabelValues(string(b))
+	}
 }
 
 func (m *metrics) observe(res *response, took time.Duration) {

@@ -21,7 +21,8 @@ import (
 // will say.
 type response struct {
 	http.ResponseWriter
-	draining *atomic.Bool // of the server
+	client   context.Context // ends when the client is gone
+	draining *atomic.Bool    // of the server
 	status   int
 	bytes    int64
 	log      record
@@ -72,8 +73,11 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // fail answers with what err means to a client.
 func (w *response) fail(err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && w.client.Err() != nil {
+		// The answer is for a client that only stopped sending: net/http's would be an
+		// empty 200.
 		w.status = statusClientGone
+		writeError(w, asError(err))
 		return
 	}
 	if p, ok := errors.AsType[*cache.PanicError](err); ok {
@@ -91,8 +95,7 @@ func (w *response) noteError(e *Error) {
 	}
 }
 
-// statusClientGone stands in the log for a client that did not wait; nothing is
-// sent.
+// statusClientGone stands in the log for a client that did not wait.
 const statusClientGone = 499
 
 func (w *response) noteAsk(a *ask) {
@@ -121,10 +124,13 @@ func (w *response) noteOutcome(o cache.Outcome) {
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		res := &response{ResponseWriter: w, draining: &s.draining, log: record{id: requestID(r)}}
+		res := &response{ResponseWriter: w, client: r.Context(), draining: &s.draining, log: record{id: requestID(r)}}
 		h := w.Header()
 		h["X-Request-Id"] = []string{res.log.id}
 		h["X-Content-Type-Options"] = headerNosniff
+		if r.Method != http.MethodGet {
+			delete(r.Header, "Range") // is for GET alone (RFC 9110 §14.2)
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {

@@ -176,7 +176,7 @@ func (s *Server) describe(w *response, r *http.Request, namespace, query string)
 	if site.PresetsOnly {
 		return fail("PRESET_REQUIRED", "this workspace serves presets only, and says nothing about its originals")
 	}
-	q, err := transform.ParseQuery(query)
+	q, err := parseQuery(query)
 	if err != nil {
 		return err
 	}

@@ -214,6 +214,9 @@ func TestKeyInURL(t *testing.T) {
 			t.Errorf("a key in %q: %d %s", query, w.Code, w.Body)
 		}
 	}
+	if w := k.get("/playground/acme/original?src=photos/cat.jpg&v=" + k.keys["read"]); code(t, w) != "UNAUTHORIZED" || strings.Contains(w.Body.String(), k.keys["read"]) {
+		t.Errorf("a key in the playground's question for an original: %d %s", w.Code, w.Body)
+	}
 	if w := k.get("/acme/photos/cat.jpg?w=9&v=tt_live_band"); w.Code != 200 {
 		t.Errorf("what is no key: %d %s", w.Code, w.Body)
 	}

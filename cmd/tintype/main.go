@@ -70,10 +70,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err != nil {
 		return fmt.Errorf("%w (see tintype --help)", err)
 	}
-	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	err = command.Run()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // it was told to end, and did
+		return nil
 	}
-	return nil
+	return err
 }
 
 type versionCmd struct{}

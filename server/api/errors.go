@@ -116,7 +116,8 @@ var (
 func (a *api) answer(ctx context.Context, operation string, err error) *errorEnvelope {
 	f := faultOf(err)
 	id := a.requestID(ctx)
-	if f.Status() >= 500 && !errors.Is(err, context.Canceled) {
+	clientGone := errors.Is(err, context.Canceled) && ctx.Err() != nil
+	if f.Status() >= 500 && !clientGone {
 		a.log.ErrorContext(ctx, "management API request failed",
 			"request_id", id, "operation", operation, "status", f.Status(), "code", f.Code, "err", err)
 	}

@@ -108,7 +108,7 @@ func (c *claim) speed() int {
 func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 	return &queue{
 		slots: slots, bound: bound, budget: budget, maxWait: maxWait, running: map[*claim]time.Time{}, service: map[string][speeds]float64{},
-		refused: map[string]int64{}, waits: newHistogram(.001, .01, .05, .1, .5, 1, 5, 10),
+		refused: map[string]int64{"full": 0, "late": 0}, waits: newHistogram(.001, .01, .05, .1, .5, 1, 5, 10),
 	}
 }
 
