@@ -46,8 +46,9 @@ const playgroundCSP = "default-src 'none'; img-src 'self' blob:; style-src 'self
 // A page is what playground.html shows.
 type page struct {
 	Namespace string
-	Exists    bool   // whether there is such a workspace
-	Assets    string // URL of the folder of static files
+	Exists    bool     // whether there is such a workspace
+	Fault     *trouble // why there is no page, if there is none
+	Assets    string   // URL of the folder of static files
 	Pictures  []picture
 	Controls  template.HTML
 	Presets   []string // suggestions
@@ -58,6 +59,12 @@ type page struct {
 type pageData struct {
 	Namespace string       `json:"namespace"`
 	Options   []optionFact `json:"options"`
+}
+
+// A trouble is what a page says instead of being one.
+type trouble struct {
+	*Error
+	RequestID string
 }
 
 // A picture is one original that the page offers.
@@ -75,13 +82,13 @@ func (s *Server) servePlayground(w *response, r *http.Request, rest, query strin
 	namespace, below, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	switch {
 	case !workspace.ValidNamespace(namespace) || workspace.Reserved(namespace):
-		w.fail(fail("WORKSPACE_NOT_FOUND", "name a workspace, as /playground/NAMESPACE"))
+		failPage(w, r, fail("WORKSPACE_NOT_FOUND", "name a workspace, as /playground/NAMESPACE"))
 	case below == "original":
 		if err := s.describe(w, r, namespace, query); err != nil {
 			w.fail(err)
 		}
 	case below != "" || strings.HasSuffix(rest, "/"):
-		w.fail(fail("NOT_FOUND", "there is nothing under this path"))
+		failPage(w, r, fail("NOT_FOUND", "there is nothing under this path"))
 	default:
 		s.playground(w, r, namespace)
 	}
@@ -94,7 +101,7 @@ func (s *Server) startPage(w *response, r *http.Request) {
 	}
 	_, err := s.site(r.Context(), demoNamespace)
 	if errors.Is(err, workspace.ErrNotFound) {
-		showPage(w, page{Namespace: demoNamespace, Assets: assets.path})
+		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: assets.path})
 		return
 	}
 	s.playground(w, r, demoNamespace)
@@ -104,15 +111,28 @@ func (s *Server) startPage(w *response, r *http.Request) {
 func (s *Server) playground(w *response, r *http.Request, namespace string) {
 	site, err := s.site(r.Context(), namespace)
 	if err != nil {
-		w.fail(err)
+		failPage(w, r, err)
 		return
 	}
 	p := page{Namespace: namespace, Exists: true, Assets: assets.path, Controls: controlsHTML, Script: pageData{namespace, optionFacts}}
 	s.fill(r.Context(), &p, site)
-	showPage(w, p)
+	showPage(w, http.StatusOK, p)
 }
 
-func showPage(w *response, p page) {
+// failPage answers where a page can't be shown: with a page that says why to browsers,
+// which ask for one, and like the rest of the server to others.
+func failPage(w *response, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		w.fail(err)
+		return
+	}
+	e := asError(err)
+	w.noteError(e)
+	e.Headers(w.Header())
+	showPage(w, e.Status(), page{Assets: assets.path, Fault: &trouble{e, w.log.id}})
+}
+
+func showPage(w *response, status int, p page) {
 	var b bytes.Buffer
 	if err := playgroundTemplate.Execute(&b, p); err != nil {
 		w.fail(err)
@@ -123,7 +143,11 @@ func showPage(w *response, p page) {
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Security-Policy", playgroundCSP)
 	h.Set("Cache-Control", "no-cache")
+	if p.Fault != nil {
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
 }
 

@@ -166,6 +166,44 @@ func TestPlaygroundErrors(t *testing.T) {
 	}
 }
 
+// TestPlaygroundErrorPages: a browser gets a page where there is none, and anybody else
+// what the rest of the server answers.
+func TestPlaygroundErrorPages(t *testing.T) {
+	b := playBench(t)
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+	for path, want := range map[string]string{
+		"/playground":              "404 WORKSPACE_NOT_FOUND",
+		"/playground/nobody":       "404 WORKSPACE_NOT_FOUND",
+		"/playground/<b>x":         "404 WORKSPACE_NOT_FOUND",
+		"/playground/demo/":        "404 NOT_FOUND",
+		"/playground/demo/another": "404 NOT_FOUND",
+	} {
+		w := b.get(path, "Accept", browser)
+		if w.Code != 404 || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Cache-Control") != "no-store" ||
+			w.Header().Get("Content-Security-Policy") != playgroundCSP {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		body := w.Body.String()
+		for _, part := range []string{want, w.Header().Get("X-Request-Id"), "/playground/NAMESPACE"} {
+			if !strings.Contains(body, part) {
+				t.Errorf("%s: no %s in the page", path, part)
+			}
+		}
+		if strings.Contains(body, "<b>x") || strings.Contains(body, "<script") {
+			t.Errorf("%s: %s", path, body)
+		}
+		for _, accept := range []string{"", "*/*", "application/json"} {
+			if w := b.get(path, "Accept", accept); w.Code != 404 || w.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("%s for %q: %d %s", path, accept, w.Code, w.Header().Get("Content-Type"))
+			}
+		}
+	}
+	// What the page's script asks stays JSON.
+	if w := b.get("/playground/nobody/original?src=a/b", "Accept", browser); code(t, w) != "WORKSPACE_NOT_FOUND" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestStartPageWithoutDemo(t *testing.T) {
 	b := newBench(t)
 	w := b.get("/")

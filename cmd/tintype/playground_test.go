@@ -40,7 +40,7 @@ func startServer(t *testing.T) string {
 	var stderr strings.Builder
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", t.TempDir(), "--log-format", "text", "--dir", "demo/samples=" + pictures},
+		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", t.TempDir(), "--log-format", "text", "--dir", "demo/samples=" + pictures, "--dir", "bare/nothing=" + t.TempDir()},
 			func(string) string { return "" }, w, &stderr)
 		_ = w.Close()
 		done <- err
@@ -281,6 +281,7 @@ func TestPlayground(t *testing.T) {
 		p.shows(480, 480, "AVIF")
 		p.until(`/^\d+ kB · JPEG · 1600 × 2400$/.test(document.querySelector('#original .facts').textContent)`)
 		p.until(`document.querySelector('#original img').naturalWidth > 0`)
+		p.until(`document.querySelector('#variant .saved').textContent !== ''`)
 		if saved := p.text("#variant .saved"); !regexp.MustCompile(`^−\d\d(\.\d)? %$`).MatchString(saved) {
 			t.Errorf("saved %q", saved)
 		}
@@ -296,6 +297,139 @@ func TestPlayground(t *testing.T) {
 			t.Errorf("%d thumbnails, want 7", n)
 		}
 		p.calm()
+	})
+
+	t.Run("nothing to pick", func(t *testing.T) {
+		p := open(t, browserContext, url+"/playground/bare", desktopWidth, desktopHeight)
+		p.until(`document.querySelector('#variant .message').checkVisibility()`)
+		if m := p.text("#original .message"); !strings.Contains(m, "Name one in the field above") || strings.Contains(p.text("body main"), "Pick a picture") {
+			t.Errorf("it says %q", m)
+		}
+		empty := func() {
+			t.Helper()
+			if all := eval[string](p, `document.querySelector('#url').textContent + [...document.querySelectorAll('.snippet code')].map((c) => c.textContent).join('')`); strings.Contains(all, "src=") || strings.Contains(all, "w=480") {
+				t.Errorf("a URL without an original: %s", all)
+			}
+			if n := eval[int](p, `document.querySelectorAll('.copy:not(:disabled), #again:not(:disabled)').length`); n != 0 {
+				t.Errorf("%d buttons can be used without an original", n)
+			}
+			if hint := p.text("#hint"); hint != "" {
+				t.Errorf("the hint is about %q", hint)
+			}
+		}
+		empty()
+		// Named and taken away again, nothing of the original stays.
+		p.fill("#src", "nothing/none.jpg")
+		p.until(`document.querySelector('#variant .message').textContent.includes('404 NOT_FOUND') && !document.querySelector('.url .copy').disabled`)
+		if got, want := p.text("#snippet-path"), "/bare/nothing/none.jpg?w=480&h=480&fit=cover&gravity=attention"; got != want {
+			t.Errorf("path %s, want %s", got, want)
+		}
+		eval[bool](p, `(() => { const e = document.querySelector('#src'); e.value = ''; e.dispatchEvent(new Event('input')); return true; })()`)
+		p.until(`document.querySelector('#variant .message').textContent.includes('No variant yet') && document.querySelector('#src-fault').hidden`)
+		empty()
+		p.calm("Failed to load resource: the server responded with a status of 404")
+
+		p = page(t, "#src=&w=480")
+		p.until(`document.querySelector('#original .message').textContent.includes('Pick a picture above, or name one as source/path or by its URL.')`)
+		p.click(`.picture:has([value="samples/dusk.jpg"])`)
+		p.shows(480, 320, "AVIF")
+		p.until(`document.querySelector('#original img').checkVisibility()`)
+		p.calm()
+	})
+
+	t.Run("ring", func(t *testing.T) {
+		// Where the server finds what to keep, nobody knows the point.
+		for _, gravity := range []string{"attention", "entropy"} {
+			p := page(t, "#src=samples/dusk.jpg&w=300&h=300&fit=cover&gravity="+gravity)
+			p.shows(300, 300, "AVIF")
+			p.until(`document.querySelector('#original img').checkVisibility()`)
+			if eval[bool](p, `document.querySelector('#focal').checkVisibility()`) {
+				t.Errorf("the ring is shown under %s", gravity)
+			}
+			if hint := p.text("#hint"); !strings.HasPrefix(hint, "The server chooses") {
+				t.Errorf("%s: hint %q", gravity, hint)
+			}
+			p.drag("#layer", 0.5, 0.5, 0.25, 0.75)
+			p.until(`location.hash.includes('fp-x=') && document.querySelector('#focal.set').checkVisibility()`)
+			p.near(`fp-x=([\d.]+)&fp-y=([\d.]+)$`, 0.25, 0.75)
+			p.calm()
+		}
+		// Elsewhere it is where the gravity says, as the variant shows it: after a turn.
+		for hash, want := range map[string][2]string{
+			"&w=300":                                             {"50%", "50%"},
+			"&w=300&h=300&fit=cover&gravity=north":               {"50%", "0%"},
+			"&w=300&h=300&fit=cover&gravity=southeast":           {"100%", "100%"},
+			"&w=300&h=300&fit=cover&gravity=northwest&rotate=90": {"0%", "100%"},
+		} {
+			p := page(t, "#src=samples/dusk.jpg"+hash)
+			p.until(`document.querySelector('#original img').checkVisibility()`)
+			if got := eval[[2]string](p, `[document.querySelector('#focal').style.left, document.querySelector('#focal').style.top]`); got != want {
+				t.Errorf("%s: the ring is at %v, want %v", hash, got, want)
+			}
+			p.calm()
+		}
+	})
+
+	t.Run("saved", func(t *testing.T) {
+		// What the bytes are compared with has the same number of pixels.
+		weigh := func(p *tab, path string) int {
+			return eval[int](p, fmt.Sprintf(`fetch(%q).then((r) => r.blob()).then((b) => b.size)`, path))
+		}
+		for _, c := range []struct{ hash, reference, name, title string }{
+			{"&w=480&h=480&fit=cover", "/demo/samples/dusk.jpg?w=480&h=480&fit=cover&format=original", "as JPEG: ", "the same 480 × 480 pixels as JPEG of default quality"},
+			{"&w=300&format=jpeg&q=30", "/demo/samples/dusk.jpg?w=300&format=original", "as JPEG: ", "the same 300 × 200 pixels as JPEG"},
+			{"", "/playground/demo/original?src=samples/dusk.jpg", "original: ", "the original, which has as many pixels"},
+		} {
+			p := page(t, "#src=samples/dusk.jpg"+c.hash)
+			p.until(`document.querySelector('#variant .saved').textContent !== '' && document.querySelector('#fact-bytes').textContent !== '–'`)
+			path := p.text("#snippet-path")
+			variant, reference := eval[int](p, fmt.Sprintf(`fetch(%q, { headers: { Accept: 'image/avif,image/webp,*/*;q=0.8' } }).then((r) => r.blob()).then((b) => b.size)`, path)), 0
+			if c.hash == "" {
+				reference = eval[int](p, fmt.Sprintf(`fetch(%q).then((r) => r.json()).then((o) => o.bytes)`, c.reference))
+			} else {
+				reference = weigh(p, c.reference)
+			}
+			want := fmt.Sprintf("−%.0f %%", 100-100*float64(variant)/float64(reference))
+			if got := p.text("#variant .saved"); got != want {
+				t.Errorf("%q: saved %s, want %s: %d of %d bytes", c.hash, got, want, variant, reference)
+			}
+			if name, title := p.text("#variant .with"), eval[string](p, `document.querySelector('#variant .measure').title`); !strings.HasPrefix(name, c.name) || !strings.Contains(title, c.title) {
+				t.Errorf("%q: compared with %q, %q", c.hash, name, title)
+			}
+			p.calm()
+		}
+		// The same as the reference is compared with nothing.
+		p := page(t, "#src=samples/dusk.jpg&w=300&format=jpeg")
+		p.shows(300, 200, "JPEG")
+		p.until(`document.querySelector('#original .facts').textContent !== ''`)
+		if saved := p.text("#variant .measure"); strings.TrimSpace(saved) != "" {
+			t.Errorf("compared with itself: %q", saved)
+		}
+		p.calm()
+	})
+
+	t.Run("header", func(t *testing.T) {
+		for _, path := range []string{"/", "/playground/bare", "/playground/nobody"} {
+			for _, width := range []int64{1400, 390} {
+				p := open(t, browserContext, url+path, width, 900)
+				if right := eval[float64](p, `document.querySelector('.top').getBoundingClientRect().right`); right != float64(width) {
+					t.Errorf("%s: the header ends at %v of %d", path, right, width)
+				}
+			}
+		}
+	})
+
+	t.Run("unknown workspace", func(t *testing.T) {
+		for _, path := range []string{"/playground/nobody", "/playground/No_Name", "/playground", "/playground/demo/x"} {
+			p := open(t, browserContext, url+path, desktopWidth, desktopHeight)
+			if kind := eval[string](p, `document.contentType + ' ' + document.title`); kind != "text/html Tintype playground" {
+				t.Errorf("%s: %s", path, kind)
+			}
+			if text := p.text("main"); !strings.Contains(text, "/playground/NAMESPACE") || !strings.Contains(text, "404 ") {
+				t.Errorf("%s: %s", path, text)
+			}
+			p.calm("the server responded with a status of 404")
+		}
 	})
 
 	t.Run("another picture", func(t *testing.T) {
@@ -577,7 +711,7 @@ func TestPlayground(t *testing.T) {
 			if (ground < 0.2) != dark {
 				t.Errorf("%s: the ground's luminance is %v", scheme, ground)
 			}
-			for _, selector := range []string{"body", ".top p", ".pane .facts", ".recipes a", ".label code", "#url .asked", ".hint"} {
+			for _, selector := range []string{"body", ".top p", ".pane .facts", ".recipes a", ".label code", "#url .asked", ".hint", ".with"} {
 				ink := eval[float64](p, fmt.Sprintf("(%s)(getComputedStyle(document.querySelector(%q)).color)", luminance, selector))
 				if contrast := (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05); contrast < 4.5 {
 					t.Errorf("%s: contrast of %s is %.1f", scheme, selector, contrast)

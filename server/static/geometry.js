@@ -46,3 +46,11 @@ export function fromFocal({ x, y }, { rect = whole, rotate = 0, flip = '' }) {
   for (let i = 0; i < rotate / 90; i++) p = { x: p.y, y: 1 - p.x };
   return { x: rect.x + p.x * rect.w, y: rect.y + p.y * rect.h };
 }
+
+// compass are the points that the words of gravity stand for. Other words leave the
+// choice to the server.
+export const compass = Object.freeze({
+  northwest: { x: 0, y: 0 }, north: { x: 0.5, y: 0 }, northeast: { x: 1, y: 0 },
+  west: { x: 0, y: 0.5 }, center: { x: 0.5, y: 0.5 }, east: { x: 1, y: 0.5 },
+  southwest: { x: 0, y: 1 }, south: { x: 0.5, y: 1 }, southeast: { x: 1, y: 1 },
+});

@@ -55,6 +55,12 @@ export async function loadImage(path, signal) {
   };
 }
 
+// loadSize answers with what an image weighs: { bytes, type }.
+export async function loadSize(path, signal) {
+  const { response, blob } = await fetchAnswer(path, signal);
+  return { bytes: blob.size, type: response.headers.get('Content-Type') ?? '' };
+}
+
 // loadFacts answers with what the original is: { format, bytes, width, height, frames }.
 export async function loadFacts(namespace, src, signal) {
   const { blob } = await fetchAnswer(`/playground/${namespace}/original?src=${encodeURIComponent(src)}`, signal);

@@ -1,8 +1,8 @@
 // The playground: state in, URL and pictures out.
 
 import { Controls } from './controls.js';
-import { fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
-import { accept, Latest, loadFacts, loadImage, Refusal } from './load.js';
+import { compass, fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
+import { accept, Latest, loadFacts, loadImage, loadSize, Refusal } from './load.js';
 import { Overlay } from './overlay.js';
 import { Pane } from './pane.js';
 import { State } from './state.js';
@@ -22,20 +22,26 @@ const preview = 1280; // pixels
 // original in the same shape.
 const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'trim', 'rotate', 'flip', 'bg', 'pad', 'preset'];
 
+// Options that decide how pixels are written, and none of the pixels' number.
+const encoding = ['format', 'q', 'lossless', 'progressive'];
+
 // Codes of errors that are about the original's name.
 const sourceCodes = new Set(['INVALID_SOURCE', 'INVALID_PATH', 'SOURCE_NOT_FOUND', 'SOURCE_NOT_ALLOWED', 'ADDRESS_NOT_ALLOWED', 'NOT_FOUND', 'ORIGIN_ERROR', 'ORIGIN_TIMEOUT']);
 
 const hints = {
   focal: 'Drag the ring to set the focal point, or use the arrow keys.',
+  found: 'The server chooses what to keep. Drag on the original to choose the point yourself.',
   crop: 'Draw the part to keep; drag it or its corners to change it.',
   compare: 'Drag the boundary: left without effects and compression.',
 };
 
 const state = new State(page.options, { src: $('input[name=picture]')?.value ?? '', options: { w: '480', h: '480', fit: 'cover', gravity: 'attention' } });
 const panes = { original: new Pane($('#original')), variant: new Pane($('#variant')), compare: new Pane($('#compare')) };
-const jobs = { original: new Latest(), facts: new Latest(), variant: new Latest(), compare: new Latest() };
+const jobs = { original: new Latest(), facts: new Latest(), variant: new Latest(), compare: new Latest(), reference: new Latest() };
 let original; // facts of the original, once known
 let variant; // the variant on show
+let reference; // what the variant's bytes are compared with: { bytes, name, title }
+let said = ''; // below the pictures, instead of how to use the tool
 let shownSource; // the src that the original pane is for
 let timer;
 
@@ -87,26 +93,38 @@ function turns() {
 
 // hint says something below the pictures, or else how to use the tool.
 function hint(text) {
-  $('#hint').textContent = text || hints[view() === 'compare' ? 'compare' : overlay.tool];
+  said = text;
+  showHint();
+}
+
+function showHint() {
+  const tool = overlay.tool === 'focal' && !keptPoint() ? 'found' : overlay.tool;
+  $('#hint').textContent = said || (state.src ? hints[view() === 'compare' ? 'compare' : tool] : '');
 }
 
 // show brings everything but the pictures in line with the state.
 function show() {
   const o = state.options;
-  const focal = ['fp-x', 'fp-y', 'fp-z'].some((name) => o.has(name)) || o.get('gravity') === 'focal';
+  const focal = hasFocal();
   controls.show(o, focal ? { gravity: 'focal' } : {});
   if (document.activeElement !== $('#src')) $('#src').value = state.src;
   for (const input of document.querySelectorAll('input[name=picture]')) input.checked = input.value === state.src;
   showAddress();
-  showOverlay(focal);
+  overlay.show(keptPoint(), focal, turns().rect);
   showSnippets();
+  showHint();
+  for (const button of document.querySelectorAll('.copy, #again')) button.disabled = !state.src;
 }
 
 function showAddress() {
-  const [where, asked] = path().split(/(?=\?)/);
-  $('#url').replaceChildren(part(location.origin, 'host'), part(where, 'path'), part(asked ?? '', 'asked'));
   $('#chips').replaceChildren(...pairs().map(([name, value]) => chip(name, value)));
   $('#reset-all').hidden = state.options.size === 0;
+  if (!state.src) {
+    $('#url').replaceChildren(Object.assign(document.createElement('span'), { className: 'none', textContent: 'The URL stands here once there is an original.' }));
+    return;
+  }
+  const [where, asked] = path().split(/(?=\?)/);
+  $('#url').replaceChildren(part(location.origin, 'host'), part(where, 'path'), part(asked ?? '', 'asked'));
 }
 
 // part is a piece of a URL that breaks between lines where a reader would.
@@ -131,13 +149,22 @@ function chip(name, value) {
   return item;
 }
 
-function showOverlay(focal) {
-  const between = turns();
-  const point = focal ? fromFocal({ x: Number(state.options.get('fp-x') ?? 0.5), y: Number(state.options.get('fp-y') ?? 0.5) }, between) : undefined;
-  overlay.show(point, between.rect);
+// hasFocal reports whether the options set a focal point.
+const hasFocal = () => ['fp-x', 'fp-y', 'fp-z'].some((name) => state.options.has(name)) || state.options.get('gravity') === 'focal';
+
+// keptPoint is the point of the original that is kept, or undefined where the server
+// finds it.
+function keptPoint() {
+  const o = state.options;
+  const point = hasFocal() ? { x: Number(o.get('fp-x') ?? 0.5), y: Number(o.get('fp-y') ?? 0.5) } : compass[o.get('gravity') ?? 'center'];
+  return point && fromFocal(point, turns());
 }
 
 function showSnippets() {
+  if (!state.src) {
+    for (const code of document.querySelectorAll('.snippet code')) code.textContent = '';
+    return;
+  }
   $('#snippet-path').textContent = path();
   $('#snippet-absolute').textContent = absolute();
   $('#snippet-img').textContent = imageTag(state.options, absolute, $('input[name=srcset]:checked').value, variant?.width ? variant : undefined);
@@ -150,7 +177,13 @@ function loadOriginal() {
   shownSource = state.src;
   original = undefined;
   panes.original.caption();
-  if (!state.src) return;
+  if (!state.src) {
+    jobs.original.stop();
+    jobs.facts.stop();
+    const how = $('.picture') ? 'Pick a picture above, or name one' : 'Name one in the field above,';
+    for (const pane of [panes.original, panes.compare]) pane.note('No original yet', `${how} as source/path or by its URL.`);
+    return;
+  }
   panes.original.busy(true);
   const shown = variantPath(page.namespace, state.src, [['w', String(preview)], ['h', String(preview)], ['format', 'original']]);
   jobs.original.run((signal) => loadImage(shown, signal), (image) => panes.original.show(image), (err) => panes.original.refuse(err));
@@ -159,13 +192,17 @@ function loadOriginal() {
     panes.original.caption(words.bytes(facts.bytes), words.format(facts.format), words.pixels(facts.width, facts.height),
       facts.frames > 1 && `${facts.frames} frames`);
     show();
-    showSaved();
+    loadReference();
   }, () => {}); // the pane says what is wrong with the original
 }
 
 function loadVariant() {
   if (!state.src) {
-    panes.variant.say('No original yet', 'Pick a picture above, or name one as source/path or by its URL.');
+    variant = undefined;
+    blame();
+    panes.variant.note('No variant yet', 'It shows here once there is an original.');
+    panes.variant.caption();
+    showAnswer();
     return;
   }
   panes.variant.busy(true);
@@ -209,14 +246,41 @@ function showAnswer(image) {
   set('#fact-server', image && words.timing(image.timing));
   set('#fact-cache', image?.cache);
   $('#fact-cache').classList.toggle('hit', /; hit/.test(image?.cache ?? ''));
-  showSaved();
+  loadReference();
   showSnippets();
 }
 
+// loadReference finds what the variant's bytes are fairly compared with: the original
+// where both have the same number of pixels, else the variant as it would be in the
+// original's format at default quality.
+function loadReference() {
+  jobs.reference.stop();
+  reference = undefined;
+  showSaved();
+  if (!original || !variant?.width) return;
+  const size = words.pixels(variant.width, variant.height);
+  if (variant.width === original.width && variant.height === original.height) {
+    reference = { bytes: original.bytes, name: `original: ${words.bytes(original.bytes)}`, title: 'Compared with the original, which has as many pixels.' };
+    showSaved();
+    return;
+  }
+  const written = encoding.filter((name) => name !== 'format' && state.options.has(name));
+  if (!written.length && words.format(variant.type) === words.format(original.format)) return; // it is that one
+  const alike = new Map([...state.options].filter(([name]) => !encoding.includes(name))).set('format', 'original');
+  jobs.reference.run((signal) => loadSize(path(alike), signal), ({ bytes, type }) => {
+    const format = words.format(type);
+    reference = { bytes, name: `as ${format}: ${words.bytes(bytes)}`, title: `Compared with the same ${size} pixels as ${format} of default quality.` };
+    showSaved();
+  }, () => {}); // then there is nothing to compare with
+}
+
 function showSaved() {
-  const saved = $('#variant .saved');
-  saved.textContent = original && variant ? words.saved(original.bytes, variant.bytes) : '';
-  saved.classList.toggle('more', Boolean(original && variant && variant.bytes > original.bytes));
+  const measure = $('#variant .measure');
+  const shown = reference && variant && reference.bytes !== variant.bytes;
+  measure.title = shown ? reference.title : '';
+  $('#variant .saved').textContent = shown ? words.saved(reference.bytes, variant.bytes) : '';
+  $('#variant .with').textContent = shown ? reference.name : '';
+  $('#variant .saved').classList.toggle('more', Boolean(shown && variant.bytes > reference.bytes));
 }
 
 // blame shows an error beside the control that it is about.
@@ -234,6 +298,7 @@ function update() {
   show();
   panes.variant.busy(true);
   jobs.variant.stop();
+  jobs.reference.stop();
   clearTimeout(timer);
   timer = setTimeout(() => {
     loadOriginal();

@@ -28,13 +28,14 @@ export class Overlay {
     this.#handle.addEventListener('keydown', (e) => this.#keyRegion(e));
   }
 
-  // show draws what the options say; undefined is a default.
-  show(point, rect) {
+  // show draws what the options say: the point that is kept, undefined where the server
+  // finds it; whether somebody set it; and the region, undefined where there is none.
+  show(point, set, rect) {
     this.#point = point ?? { x: 0.5, y: 0.5 };
     this.#rect = rect ?? whole;
     this.#place(this.#focal, { left: this.#point.x, top: this.#point.y });
-    this.#focal.classList.toggle('set', point !== undefined);
-    this.#focal.hidden = this.tool !== 'focal' && point === undefined;
+    this.#focal.classList.toggle('set', set);
+    this.#focal.hidden = point === undefined || this.tool !== 'focal' && !set;
     this.#focal.tabIndex = this.tool === 'focal' ? 0 : -1;
     this.#focal.setAttribute('aria-label', `Focal point: ${percent(this.#point.x)} from the left, ${percent(this.#point.y)} from the top. Arrow keys move it.`);
     const { x, y, w, h } = this.#rect;
@@ -70,6 +71,7 @@ export class Overlay {
   }
 
   #focalDrag() {
+    this.#focal.hidden = false;
     this.#focal.focus({ preventScroll: true });
     return (point) => this.#on.focal(point);
   }

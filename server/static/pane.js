@@ -36,6 +36,7 @@ export class Pane {
   // say shows words in place of the image: lines of text, the first as a title.
   say(...lines) {
     this.busy(false);
+    this.#message.classList.remove('note');
     this.#canvas.hidden = true;
     this.#message.replaceChildren(...lines.filter(Boolean).map((line, i) => {
       const p = document.createElement(i ? 'p' : 'strong');
@@ -43,6 +44,12 @@ export class Pane {
       return p;
     }));
     this.#message.hidden = false;
+  }
+
+  // note is say where nothing is wrong.
+  note(...lines) {
+    this.say(...lines);
+    this.#message.classList.add('note');
   }
 
   refuse(err) {

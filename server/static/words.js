@@ -12,7 +12,7 @@ export const milliseconds = (n) => `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`
 
 export const format = (type) => type.replace(/^image\//, '').replace(/\+xml$/, '').toUpperCase();
 
-// saved says how many bytes less the variant has.
+// saved says how many bytes less the second has.
 export function saved(before, after) {
   const percent = (after / before - 1) * 100;
   const digits = Math.abs(percent) < 99 ? 0 : 1;
