@@ -232,9 +232,11 @@ func (b *blocklist) failed(c culprit, err error, crashed bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.block(culprit{subject: c.subject, variant: c.variant}, err)
+	of := culprit{subject: c.subject, variant: c.variant}
+	again := b.checkOne(of) != nil // it was asked for twice at the same time
+	b.block(of, err)
 	s := b.addSuspect(c.subject)
-	if !crashed {
+	if !crashed || again {
 		return
 	}
 	if s.crashes[c.group]++; s.crashes[c.group] >= enough {

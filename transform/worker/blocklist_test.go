@@ -275,7 +275,9 @@ func TestBlocklist(t *testing.T) {
 			t.Error("what has no name is blocked")
 		}
 		job, c := of("original")
-		b.failed(c, bad, true)
+		for range 3 { // the same variant at the same time
+			b.failed(c, bad, true)
+		}
 		other := job
 		other.Options.Width = 9
 		if toProbe, err := b.check(&other); err != nil || len(toProbe) != 1 {

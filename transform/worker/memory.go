@@ -7,7 +7,7 @@ import (
 )
 
 // What decoders, steps and encoders hold per pixel, in bytes: measured over noise, which
-// takes the most, with libvips 8.14, and rounded up. TestEstimate of transform/vips
+// takes the most, with libvips 8.14 and 8.16, and rounded up. TestEstimate of transform/vips
 // measures it again.
 const (
 	base   = 8 << 20 // what any job takes
@@ -20,19 +20,20 @@ const (
 	perPixelGIF         = 12 // of one frame
 	perPixelTIFF        = 8  // in one strip or in tiles
 	perPixelAVIFIn      = 11
-	perPixelJXLIn       = 16
-	perPixelSVG         = 9 // drawn
+	perPixelJXLIn       = 16 // more where later frames refer to earlier ones, which its header doesn't tell
+	perPixelSVG         = 9  // drawn
 
 	// Outputs, with what the encoder makes of them.
-	perPixelJPEG     = 8 // coefficients, since the codes are optimised
-	perPixelPNG      = 12
-	perPixelTIFFOut  = 14
-	perPixelAVIF     = 36
-	perPixelJXL      = 86
-	perPixelJXLAlpha = 112
-	perPixelLossy    = 16 // WebP
-	perPixelLossless = 48 // and with alpha, which is always without loss
-	perPixelStill    = 22 // GIF
+	perPixelJPEG      = 8 // coefficients, since the codes are optimised
+	perPixelPNG       = 12
+	perPixelTIFFOut   = 14
+	perPixelAVIF      = 40
+	perPixelAVIFAlpha = 56
+	perPixelJXL       = 86
+	perPixelJXLAlpha  = 112
+	perPixelLossy     = 16 // WebP
+	perPixelLossless  = 48 // and with alpha, which is always without loss
+	perPixelStill     = 30 // GIF
 
 	// Animations: of one frame, and of all of them.
 	perFrameWebP    = 60
@@ -48,14 +49,14 @@ const (
 // before anything is decoded, too high rather than too low.
 func Estimate(job *transform.Job) int64 {
 	n := needOf(job)
-	return n.fixed + int64(n.each*float64(n.pixels))
+	return n.fixed + int64(min(n.each*n.pixels, math.MaxInt64/4))
 }
 
 // A need is the memory that a job takes, in bytes.
 type need struct {
 	fixed  int64
 	each   float64 // for each pixel of the output, …
-	pixels int64   // … of which there are so many over all frames, unless a border is trimmed
+	pixels float64 // … of which there are so many over all frames, unless a border is trimmed
 }
 
 func needOf(job *transform.Job) (n need) {
@@ -75,14 +76,14 @@ func needOf(job *transform.Job) (n need) {
 		return n // the engine will say so
 	}
 	frames := framesOf(job)
-	n.pixels = int64(plan.Output.W) * int64(plan.Output.H) * int64(frames)
+	n.pixels = float64(plan.Output.W) * float64(plan.Output.H) * float64(frames)
 	n.fixed += int64(plan.Output.W+plan.Scaled.W) * perRow
 	n.each = encoding(job, plan, float64(frames))
 	// Steps that have to see all of a picture at once.
 	o := job.Options
 	if plan.Smart || o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1 || o.Pixelate > 1 {
 		scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * float64(frames)
-		n.each += perPixelPicture * scaled / max(float64(n.pixels), 1)
+		n.each += perPixelPicture * scaled / max(n.pixels, 1)
 	}
 	return n
 }
@@ -159,6 +160,9 @@ func encoding(job *transform.Job, plan transform.Plan, frames float64) float64 {
 	case transform.TIFF:
 		return perPixelTIFFOut
 	case transform.AVIF:
+		if alpha {
+			return perPixelAVIFAlpha
+		}
 		return perPixelAVIF
 	case transform.JXL:
 		if alpha {

@@ -268,7 +268,7 @@ func (p *Pool) fits(job *transform.Job) error {
 	has, needs := p.room(), needOf(job)
 	takes := Estimate(job)
 	if takes <= has {
-		if most := max(int(float64(has-needs.fixed)/max(needs.each, 1)), 1); job.Options.Trim >= 0 && (job.Limits.OutputPixels <= 0 || most < job.Limits.OutputPixels) {
+		if most := max(int(min(float64(has-needs.fixed)/max(needs.each, 1), math.MaxInt32)), 1); job.Options.Trim >= 0 && (job.Limits.OutputPixels <= 0 || most < job.Limits.OutputPixels) {
 			job.Limits.OutputPixels = most
 		}
 		return nil
