@@ -104,7 +104,7 @@ func (d *differ) structs(path string, old, new reflect.Value) {
 
 // serverMade reports whether a field of a workspace is the server's to set.
 func serverMade(name string) bool {
-	return name == "id" || name == "revision" || name == "created_at" || name == "updated_at"
+	return name == "id" || name == "revision" || name == "created_at" || name == "updated_at" || name == "warnings"
 }
 
 // lists compares lists whose elements have a key or name of their own.

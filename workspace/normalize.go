@@ -8,8 +8,9 @@ import (
 
 // normalize brings what can be written in several ways into one: lists are empty
 // rather than nil, headers and public_urls nil rather than empty, URLs and domains
-// canonical, prefixes end in "/". What is wrong stays for Validate to name.
+// canonical, prefixes end in "/". Warnings, which answers carry, are dropped. What is wrong stays for Validate to name.
 func (w *Workspace) normalize() {
+	w.Warnings = nil
 	w.AllowedOrigins = orEmpty(w.AllowedOrigins)
 	w.AllowedSources = orEmpty(w.AllowedSources)
 	w.Domains = orEmpty(w.Domains)

@@ -41,6 +41,7 @@ type Workspace struct {
 	Revision  int64     `json:"revision"` // 1 on creation, one more with every change
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
+	Warnings  []string  `json:"warnings,omitempty"` // in answers of the API only: see Warn
 
 	// SigningKeys sign and verify URLs, the newest last; at most signing.MaxKeys.
 	// They are in no JSON: an update keeps those that there are (see Unmask).

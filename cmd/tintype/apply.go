@@ -116,6 +116,9 @@ func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *sl
 			return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
 		}
 		log.Info("applying", "workspace", d.Namespace, "changes", p.Changes, "kept", p.Kept)
+		for _, warning := range p.Workspace.Warn() {
+			log.Warn("applying: "+warning, "workspace", d.Namespace)
+		}
 	}
 	for _, d := range all {
 		p, err := applying(d).Apply(ctx, operatorStore{store}, d)
@@ -185,6 +188,11 @@ func (a *application) show() error {
 	}
 	for _, kept := range a.plan.Kept {
 		if err := a.say("not in the file, kept (--prune removes it): " + kept); err != nil {
+			return err
+		}
+	}
+	for _, warning := range a.plan.Workspace.Warn() {
+		if err := a.say("warning: " + warning); err != nil {
 			return err
 		}
 	}

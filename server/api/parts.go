@@ -60,6 +60,14 @@ func (p part) schema() string {
 	return map[string]string{"sources": "Source", "marks": "Mark", "presets": "Preset"}[p.list]
 }
 
+// warns says whether answers may have warnings.
+func (p part) warns() string {
+	if p.list == "presets" {
+		return ""
+	}
+	return " Where the workspace has `warnings`, they are beside its fields."
+}
+
 // partRoutes registers what can be done with the elements of each part.
 func (a *api) partRoutes() {
 	for _, p := range parts {
@@ -70,7 +78,7 @@ func (a *api) partRoutes() {
 			Description: "Adds the " + p.noun + ", or replaces the one of this " + p.id + ". The body may leave the " + p.id + " out.",
 			RequestBody: jsonBody(p.schema(), "The "+p.noun+".", "application/json"),
 			Responses: map[string]*huma.Response{"200": {
-				Description: "The " + p.noun + ", secrets masked.",
+				Description: "The " + p.noun + ", secrets masked." + p.warns(),
 				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + p.schema()}}},
 			}},
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })
@@ -101,6 +109,7 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 		return nil, invalid(fmt.Sprintf("%s: must be %q, as in the path, or be left out.", p.id, in.ID))
 	}
 	given[p.id] = id
+	delete(given, "warnings") // of an answer
 	w, err := a.editPart(ctx, p, in.Namespace, func(all []element) ([]element, error) {
 		for i := range all {
 			if string(all[i][p.id]) == string(id) {
@@ -113,7 +122,24 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 	if err != nil {
 		return nil, err
 	}
-	return &partOutput{p.find(w.Masked(), in.ID)}, nil
+	return &partOutput{warned(p.find(w, in.ID), w.Warnings)}, nil
+}
+
+// warned is an element with what its workspace's owner is to be warned of.
+func warned(element any, warnings []string) any {
+	switch e := element.(type) {
+	case workspace.Source:
+		return struct {
+			workspace.Source
+			Warnings []string `json:"warnings,omitempty"`
+		}{e, warnings}
+	case workspace.Mark:
+		return struct {
+			workspace.Mark
+			Warnings []string `json:"warnings,omitempty"`
+		}{e, warnings}
+	}
+	return element // presets close nothing
 }
 
 func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*struct{}, error) {
@@ -133,7 +159,7 @@ func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*struct{},
 }
 
 // editPart changes a part as a merge patch would, so that it is judged alike, and
-// answers the workspace as it is then.
+// answers the workspace as it is then, secrets masked, with its warnings.
 func (a *api) editPart(ctx context.Context, p part, namespace string, change func([]element) ([]element, error)) (*workspace.Workspace, error) {
 	for attempt := 1; ; attempt++ {
 		old, err := a.workspace(ctx, namespace)

@@ -263,10 +263,9 @@ func equal(a, b *workspace.Workspace) (bool, error) {
 	return bytes.Equal(x, y), err
 }
 
-// show answers a workspace, its secrets masked.
+// show answers a workspace, its secrets masked, with what its owner is to be warned of.
 func show(w *workspace.Workspace) *workspaceOutput {
-	return &workspaceOutput{
-		ETag: etag(w),
-		Body: w.Masked(),
-	}
+	out := &workspaceOutput{ETag: etag(w), Body: w.Masked()}
+	out.Body.Warnings = w.Warn()
+	return out
 }

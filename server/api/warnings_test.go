@@ -1,0 +1,46 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWarnings: a write that lets one source close another's images says so, and goes on
+// saying so; what was answered is taken back.
+func TestWarnings(t *testing.T) {
+	s := start(t, nil)
+	const (
+		ws      = "/v1/workspaces/acme"
+		warning = `"warnings":["source vault is private and has the place of source photos: all images of source photos need a signature or an API key"]`
+		photos  = `{"key":"photos","kind":"http","url":"https://a.example.com/photos/"}`
+		vault   = `{"key":"vault","kind":"http","url":"https://a.example.com/photos/","private":true}`
+	)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[`+photos+`]}`)
+	for _, tt := range []struct {
+		method, path, body string
+		warns              bool
+	}{
+		{"GET", "", "", false},
+		{"PATCH", "", `{"name":"Acme"}`, false},
+		{"PUT", "/sources/vault", vault, true},
+		{"PUT", "/sources/photos", strings.TrimSuffix(photos, "}") + `,"warnings":["x"]}`, true},
+		{"PUT", "/marks/m", `{"image":"https://a.example.com/m.png"}`, true},
+		{"GET", "", "", true},
+		{"PATCH", "", `{"name":"Acme 2"}`, true},
+		{"PATCH", "", `{"warnings":["x"]}`, true},
+		{"PATCH", "", `{"sources":[` + photos + `,` + strings.Replace(vault, "/photos/", "/vault/", 1) + `]}`, false},
+		{"PATCH", "", `{"sources":[` + photos + `,` + vault + `]}`, true},
+	} {
+		a := s.do(t, tt.method, ws+tt.path, tt.body)
+		if a.status != 200 || strings.Contains(a.body, warning) != tt.warns || strings.Contains(a.body, "warnings") != tt.warns {
+			t.Errorf("%s %s %s: %d %s", tt.method, tt.path, tt.body, a.status, a.body)
+		}
+	}
+	was := s.do(t, "GET", ws, "")
+	if a := s.do(t, "PUT", ws, was.body); a.status != 200 || a.body != was.body {
+		t.Errorf("%d %s, want %s", a.status, a.body, was.body)
+	}
+	if a := s.do(t, "POST", "/v1/workspaces", `{"namespace":"other","sources":[`+vault+`,`+photos+`]}`); a.status != 201 || !strings.Contains(a.body, warning) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

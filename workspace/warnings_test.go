@@ -1,0 +1,60 @@
+package workspace
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestWarn names what one source's rules do to another's images.
+func TestWarn(t *testing.T) {
+	at := func(key, url string) Source { return Source{Key: key, Kind: "http", URL: url} }
+	private := func(s Source) Source { s.Private = true; return s }
+	bucket := func(key, prefix string) Source {
+		return Source{Key: key, Kind: "s3", Bucket: "media", Region: "eu-west-1", Prefix: prefix}
+	}
+	photos := at("photos", "https://o.example.com/photos/")
+	for name, test := range map[string]struct {
+		sources []Source
+		marks   []Mark
+		want    []string
+	}{
+		"none":          {[]Source{photos, private(at("vault", "https://o.example.com/vault/"))}, nil, nil},
+		"another host":  {[]Source{photos, private(at("vault", "https://o.example.com:8443/photos/"))}, nil, nil},
+		"both private":  {[]Source{private(photos), private(at("vault", "https://o.example.com/photos/"))}, nil, nil},
+		"public inside": {[]Source{private(photos), at("lobby", "https://o.example.com/photos/lobby/")}, nil, nil},
+		"the same place": {[]Source{photos, private(at("vault", "http://o.example.com/photos/"))}, nil, []string{
+			"source vault is private and has the place of source photos: all images of source photos need a signature or an API key"}},
+		"inside": {[]Source{at("all", "https://o.example.com/"), private(at("vault", "https://o.example.com/a%20b/vault/"))}, nil, []string{
+			"source vault is private and lies in source all: images of source all whose paths begin with a b/vault/ need a signature or an API key"}},
+		"case": {[]Source{photos, private(at("vault", "https://o.example.com/Photos/"))}, nil, []string{
+			"source vault is private, and some servers take its place for that of source photos: all images of source photos are refused (INVALID_SOURCE)"}},
+		"case, inside": {[]Source{photos, private(at("vault", "https://o.example.com/Photos/vault/"))}, nil, []string{
+			"source vault is private, and some servers take its place for one in source photos: images of photos that may lie there are refused (INVALID_SOURCE)"}},
+		"marks": {[]Source{photos, at("brand", "https://o.example.com/photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
+			"source brand has marks and has the place of source photos: all images of source photos carry them too (m)"}},
+		"marks of both": {[]Source{photos, at("brand", "https://o.example.com/photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand", "photos"}}}, nil},
+		"private and marks": {[]Source{photos, private(at("brand", "https://o.example.com/photos/x/"))}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
+			"source brand is private and lies in source photos: images of source photos whose paths begin with x/ need a signature or an API key, and carry its marks (m)"}},
+		"buckets": {[]Source{bucket("media", ""), private(func() Source {
+			s := bucket("vault", "vault/")
+			s.PublicURLs = []string{"https://cdn.example.com/"}
+			return s
+		}())}, nil, []string{
+			"source vault is private and lies in source media: images of source media whose paths begin with vault/ need a signature or an API key"}},
+		"a bucket by its public URL": {[]Source{at("web", "https://cdn.example.com/"), private(func() Source {
+			s := bucket("vault", "vault/")
+			s.PublicURLs = []string{"https://cdn.example.com/"}
+			return s
+		}())}, nil, []string{
+			"source vault is private and has the place of source web: all images of source web need a signature or an API key"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := New("acme")
+			w.Sources, w.Marks = test.sources, test.marks
+			if got := w.Warn(); !slices.Equal(got, test.want) {
+				t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
