@@ -32,21 +32,29 @@ const cursorKey = ">"
 func domainKey(name string) string { return "@" + name }
 
 const (
-	flushEvery  = time.Second
-	copyTimeout = 2 * time.Second // of reading one
+	flushEvery   = time.Second
+	flushTimeout = 5 * time.Second // of the flush at the end, all attempts
+	flushChanges = 256             // in one transaction
+	flushPending = 65536           // changes that wait at most; more are replaced by a wipe
+	copyTimeout  = 2 * time.Second // of reading one
 )
 
 // A spool writes copies behind what needs them: a request never waits for the disk to
-// take one. They are written in the order in which they came, so that what was changed
-// is gone from the disk no later than the cursor that knows of the change is there. It
-// is safe for concurrent use; nil is a spool that keeps nothing.
+// take one. The cursor is written when all that came before it has been, and what can't
+// be written waits until it can: a copy on the disk is no older than the cursor there
+// tells. It is safe for concurrent use; nil is a spool that keeps nothing.
 type spool struct {
 	copies Copies
 	codec  *Codec
 	log    *slog.Logger
 
-	mu      sync.Mutex // guards pending
-	pending []pendingCopy
+	mu      sync.Mutex // guards all below
+	wipes   uint64     // how often everything on the disk was to go
+	wiped   uint64     // how many of these are done; changes are made after a wipe
+	changes map[string]*pendingCopy
+	cursor  []byte // nil is none to be written
+	dropped bool   // changes were replaced by a wipe
+	failing bool   // the last flush failed
 }
 
 // A pendingCopy is a change whose data is written only when it is flushed.
@@ -67,7 +75,16 @@ func (s *spool) add(p pendingCopy) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending = append(s.pending, p)
+	if s.changes == nil {
+		s.changes = map[string]*pendingCopy{}
+	}
+	s.changes[p.Key] = &p
+	if len(s.changes) > flushPending {
+		// No copy is as good as an old one is bad.
+		s.wipes++
+		s.dropped, s.cursor = true, nil
+		clear(s.changes)
+	}
 }
 
 // put keeps a copy of a workspace, which nobody changes any more.
@@ -83,7 +100,7 @@ func (s *spool) putDomain(d Domain) {
 	data, err := json.Marshal(d)
 	if err != nil {
 		s.log.Error("a domain's last known copy can't be written", "domain", d.Name, "err", err)
-		return
+		data = nil // no older one is kept for it
 	}
 	s.add(pendingCopy{CopyChange{Key: domainKey(d.Name), Data: data}, nil})
 }
@@ -91,53 +108,155 @@ func (s *spool) putDomain(d Domain) {
 func (s *spool) removeDomain(name string) { s.add(pendingCopy{CopyChange{Key: domainKey(name)}, nil}) }
 
 // wipe removes everything.
-func (s *spool) wipe() { s.add(pendingCopy{}) }
-
-func (s *spool) setCursor(cursor string) {
-	s.add(pendingCopy{CopyChange{Key: cursorKey, Data: []byte(cursor)}, nil})
+func (s *spool) wipe() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wipes++
+	s.cursor = nil
+	clear(s.changes)
 }
 
-// run flushes until the context ends, and then once more.
+// setCursor has the cursor written behind all changes that there are now.
+func (s *spool) setCursor(cursor string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cursor = []byte(cursor)
+}
+
+// lost reports once whether copies were removed since there were too many to write.
+func (s *spool) lost() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := s.dropped
+	s.dropped = false
+	return lost
+}
+
+// run flushes until the context ends, and then once more, for a few seconds if need be.
 func (s *spool) run(ctx context.Context) {
 	if s == nil {
 		return
 	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-tick.C:
-			s.flush(ctx)
-		case <-ctx.Done():
+			// What has been begun is finished: it was begun with the copies of now.
 			s.flush(context.WithoutCancel(ctx))
+		case <-ctx.Done():
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	for !s.flush(last) {
+		select {
+		case <-tick.C:
+		case <-last.Done():
+			s.log.Error("the last known copies of workspaces could not be written before the end: a start while the store is down would find older ones")
 			return
 		}
 	}
 }
 
-// flush writes what is pending.
-func (s *spool) flush(ctx context.Context) {
-	s.mu.Lock()
-	pending := s.pending
-	s.pending = nil
-	s.mu.Unlock()
-	if len(pending) == 0 {
-		return
-	}
-	changes := make([]CopyChange, 0, len(pending))
-	for _, p := range pending {
-		if p.w != nil {
-			var err error
-			if p.Data, err = s.encode(p.w); err != nil {
-				s.log.Error("a workspace's last known copy can't be written", "workspace", p.Key, "err", err)
-				continue
-			}
+// flush writes what is pending, and reports whether nothing of it is left. Changes that
+// come meanwhile wait for the next flush, and the cursor with them.
+func (s *spool) flush(ctx context.Context) (done bool) {
+	for {
+		batch, last := s.batch()
+		if len(batch.changes) == 0 {
+			return true
 		}
-		changes = append(changes, p.CopyChange)
+		if err := s.copies.Keep(ctx, batch.changes); err != nil {
+			s.mu.Lock()
+			report := !s.failing
+			s.failing = true
+			s.mu.Unlock()
+			if report {
+				s.log.Error("the last known copies of workspaces can't be written, and are tried again: a start while the store is down would not find them", "err", err)
+			}
+			return false
+		}
+		s.written(batch)
+		if last {
+			return true
+		}
 	}
-	if err := s.copies.Keep(ctx, changes); err != nil {
-		s.log.Error("the last known copies of workspaces can't be written: a start while the store is down would not find them", "err", err)
+}
+
+// A flushBatch is what is written in one transaction.
+type flushBatch struct {
+	changes []CopyChange
+	pending map[string]*pendingCopy // what the changes are of
+	wipe    bool
+	wipes   uint64 // of the spool
+	cursor  []byte
+}
+
+// batch takes some of what is pending, and leaves it pending. The cursor is in the last.
+func (s *spool) batch() (b flushBatch, last bool) {
+	s.mu.Lock()
+	b = flushBatch{pending: make(map[string]*pendingCopy, min(len(s.changes), flushChanges)), wipe: s.wipes > s.wiped, wipes: s.wipes}
+	for key, p := range s.changes {
+		if len(b.pending) == flushChanges {
+			break
+		}
+		b.pending[key] = p
 	}
+	if last = len(b.pending) == len(s.changes); last {
+		b.cursor = s.cursor
+	}
+	s.mu.Unlock()
+
+	if b.wipe {
+		b.changes = append(b.changes, CopyChange{})
+	}
+	for _, p := range b.pending {
+		b.changes = append(b.changes, s.change(p))
+	}
+	if b.cursor != nil {
+		b.changes = append(b.changes, CopyChange{Key: cursorKey, Data: b.cursor})
+	}
+	return b, last
+}
+
+// written takes out what a batch has written, unless it has been replaced meanwhile.
+func (s *spool) written(b flushBatch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = false
+	s.wiped = b.wipes
+	for key, p := range b.pending {
+		if s.changes[key] == p {
+			delete(s.changes, key)
+		}
+	}
+	if b.cursor != nil && string(s.cursor) == string(b.cursor) {
+		s.cursor = nil
+	}
+}
+
+// change is a pending copy as it is written. One that can't be is removed: the older one
+// would be taken for it.
+func (s *spool) change(p *pendingCopy) CopyChange {
+	if p.w == nil {
+		return p.CopyChange
+	}
+	data, err := s.encode(p.w)
+	if err != nil {
+		s.log.Error("a workspace's last known copy can't be written", "workspace", p.Key, "err", err)
+		return CopyChange{Key: p.Key}
+	}
+	return CopyChange{Key: p.Key, Data: data}
 }
 
 func (s *spool) encode(w *Workspace) ([]byte, error) {
@@ -151,6 +270,15 @@ func (s *spool) encode(w *Workspace) ([]byte, error) {
 // read returns the bytes under a key; nil is none.
 func (s *spool) read(ctx context.Context, key string) []byte {
 	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	p, wiped := s.changes[key], s.wipes > s.wiped
+	s.mu.Unlock()
+	switch {
+	case p != nil: // what is on the disk is older
+		return s.change(p).Data
+	case wiped:
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)

@@ -26,8 +26,10 @@ const (
 // server within a minute as long as the store answers at all.
 func (c *Cached) Run(ctx context.Context) {
 	var writing sync.WaitGroup
-	writing.Go(func() { c.spool.run(ctx) })
+	spooling, stop := context.WithCancel(context.WithoutCancel(ctx))
+	writing.Go(func() { c.spool.run(spooling) })
 	defer writing.Wait()
+	defer stop() // when nothing more comes
 	tick := time.NewTicker(c.poll)
 	defer tick.Stop()
 	cursor := string(c.spool.read(ctx, cursorKey))
@@ -37,6 +39,9 @@ func (c *Cached) Run(ctx context.Context) {
 	c.heard = c.now()
 	for {
 		next := c.follow(ctx, cursor)
+		if c.spool.lost() {
+			c.copyAll()
+		}
 		if next != cursor && c.settled() {
 			c.spool.setCursor(next) // behind the copies that it stands for
 		}
@@ -137,6 +142,22 @@ func (c *Cached) settled() bool {
 	}
 	c.recopy = false
 	return true
+}
+
+// copyAll has everything in memory copied anew.
+func (c *Cached) copyAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, namespace := range c.known.Keys() {
+		if w, ok := c.known.Peek(namespace); ok {
+			c.spool.put(w)
+		}
+	}
+	for _, name := range c.domains.known.Keys() {
+		if d, ok := c.domains.known.Peek(name); ok && !d.VerifiedAt.IsZero() && c.current(d) {
+			c.spool.putDomain(d.Domain)
+		}
+	}
 }
 
 // reload reads what is marked. What can't be read stays in use, and marked.

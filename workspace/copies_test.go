@@ -1,0 +1,265 @@
+package workspace_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// A disk holds copies in memory, and fails as it is told to.
+type disk struct {
+	mu      sync.Mutex
+	data    map[string]string
+	full    atomic.Bool                   // Keep fails
+	during  atomic.Pointer[func()]        // called once when Keep has begun
+	longest atomic.Int64                  // changes in one Keep
+	takes   atomic.Pointer[time.Duration] // nil is no time
+}
+
+var errFull = errors.New("no space left on device")
+
+func (d *disk) Copy(_ context.Context, key string) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if data, ok := d.data[key]; ok {
+		return []byte(data), nil
+	}
+	return nil, nil
+}
+
+func (d *disk) Keep(ctx context.Context, changes []workspace.CopyChange) error {
+	if f := d.during.Swap(nil); f != nil {
+		(*f)()
+	}
+	if takes := d.takes.Load(); takes != nil {
+		select {
+		case <-time.After(*takes):
+		case <-ctx.Done():
+			return ctx.Err() // as a transaction does
+		}
+	}
+	if d.full.Load() {
+		return errFull
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d.longest.Store(max(d.longest.Load(), int64(len(changes))))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range changes {
+		switch {
+		case c.Key == "":
+			clear(d.data)
+		case c.Data == nil:
+			delete(d.data, c.Key)
+		default:
+			d.data[c.Key] = string(c.Data)
+		}
+	}
+	return nil
+}
+
+func (d *disk) has(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.data[key]
+	return ok
+}
+
+// onDisk starts a node whose copies are on the disk.
+func onDisk(t *testing.T, r *remote, d *disk, size int) *node {
+	t.Helper()
+	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler), Copies: d, Codec: codec, Size: size})}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { n.Run(ctx) })
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+	synctest.Wait()
+	return n
+}
+
+// verifies reports whether the node takes a URL that was signed with a secret.
+func verifies(t *testing.T, n *node, secret signing.Secret) bool {
+	t.Helper()
+	w, err := n.Get(t.Context(), "acme")
+	if errors.Is(err, workspace.ErrUnavailable) {
+		return false // it knows nothing, and refuses
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := secret.Sign("/acme/photos/cat.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = signing.NewKeyring(w.SigningKeys).Verify(target, time.Now())
+	return err == nil
+}
+
+// TestRevokedKeyStaysRevoked: a signing key that was revoked, as the node knows, verifies
+// nothing after a restart with the store down, whatever became of writing that down at
+// first.
+func TestRevokedKeyStaysRevoked(t *testing.T) {
+	second := time.Second
+	for name, test := range map[string]struct {
+		revoked func(d *disk, n *node) // is called when the key is about to be revoked
+		after   func(d *disk, n *node) // some seconds later
+	}{
+		"all works": {},
+		"the disk is full for a while": {
+			revoked: func(d *disk, _ *node) { d.full.Store(true) },
+			after:   func(d *disk, _ *node) { d.full.Store(false) },
+		},
+		"the disk is full until the end": {
+			revoked: func(d *disk, _ *node) { d.full.Store(true) },
+			after: func(d *disk, n *node) {
+				time.AfterFunc(1500*time.Millisecond, func() { d.full.Store(false) })
+			},
+		},
+		"it is told to stop while it writes": {
+			revoked: func(d *disk, n *node) {
+				d.takes.Store(&second)
+				stop := func() { go n.stop() }
+				d.during.Store(&stop)
+			},
+		},
+		"writing takes long at the end": {
+			after: func(d *disk, n *node) { d.takes.Store(&second) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				secret := signing.NewSecret()
+				r, d := &remote{Memory: workspacetest.NewMemory()}, &disk{data: map[string]string{}}
+				w := workspace.New("acme")
+				w.SigningKeys = []signing.Key{{ID: "k1", Secret: secret}}
+				if err := r.Memory.Create(t.Context(), w); err != nil {
+					t.Fatal(err)
+				}
+				n := onDisk(t, r, d, 0)
+				if !verifies(t, n, secret) {
+					t.Fatal("the key verifies nothing")
+				}
+				time.Sleep(10 * time.Second)
+				if !d.has("acme") || !d.has(">") {
+					t.Fatal("there is no copy")
+				}
+				if test.revoked != nil {
+					test.revoked(d, n)
+				}
+				w.SigningKeys = nil
+				if err := r.Memory.Update(t.Context(), w); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(8 * time.Second)
+				synctest.Wait()
+				if test.after != nil {
+					test.after(d, n)
+				}
+				time.Sleep(200 * time.Millisecond) // less than until the next flush
+				n.stop()
+				r.set(down)
+				n = onDisk(t, r, d, 0)
+				if verifies(t, n, secret) {
+					t.Error("the revoked key verifies after a restart")
+				}
+				n.stop()
+			})
+		})
+	}
+}
+
+// The same where nothing was restarted: what waits to be written counts before what is on
+// the disk.
+func TestPendingCopiesCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		secret := signing.NewSecret()
+		r, d := &remote{Memory: workspacetest.NewMemory()}, &disk{data: map[string]string{}}
+		w := workspace.New("acme")
+		w.SigningKeys = []signing.Key{{ID: "k1", Secret: secret}}
+		if err := r.Memory.Create(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		n := onDisk(t, r, d, 1) // holds one workspace in memory
+		if !verifies(t, n, secret) {
+			t.Fatal("the key verifies nothing")
+		}
+		time.Sleep(10 * time.Second)
+		d.full.Store(true)
+		w.SigningKeys = nil
+		if err := r.Memory.Update(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		put(t, r.Memory, "beta", "B")
+		if _, err := n.Get(t.Context(), "beta"); err != nil { // takes acme's place
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		r.set(down)
+		if verifies(t, n, secret) {
+			t.Error("the revoked key verifies from an old copy")
+		}
+		n.stop()
+	})
+}
+
+// TestPendingCopiesAreBounded: a disk that fails for good costs so much memory, and when
+// it works again, what is in memory is on it and nothing older.
+func TestPendingCopiesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, d := &remote{Memory: workspacetest.NewMemory()}, &disk{data: map[string]string{}}
+		for _, namespace := range []string{"acme", "beta"} {
+			put(t, r.Memory, namespace, "A")
+		}
+		n := onDisk(t, r, d, 0)
+		for _, namespace := range []string{"acme", "beta"} {
+			if _, err := n.Get(t.Context(), namespace); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		d.mu.Lock()
+		d.data["gone"] = "of a workspace that was changed while the disk was full"
+		d.mu.Unlock()
+		d.full.Store(true)
+		put(t, r.Memory, "gone", "A")
+		for i := range 70_000 { // others' workspaces, which this node never served
+			put(t, r.Memory, fmt.Sprintf("ws-%d", i), "A")
+		}
+		time.Sleep(30 * time.Second)
+		d.full.Store(false)
+		put(t, r.Memory, "beta", "B") // so that the feed has something new
+		time.Sleep(10 * time.Second)
+		n.stop()
+		if d.has("gone") || !d.has("acme") || !d.has("beta") || !d.has(">") {
+			t.Errorf("on the disk: gone %v, acme %v, beta %v, a cursor %v", d.has("gone"), d.has("acme"), d.has("beta"), d.has(">"))
+		}
+		if n := d.longest.Load(); n > 300 {
+			t.Errorf("%d changes in one transaction", n)
+		}
+		r.set(down)
+		n = onDisk(t, r, d, 0)
+		wantName(t, n, "acme", "A")
+		wantName(t, n, "beta", "B")
+		n.stop()
+	})
+}
