@@ -13,6 +13,7 @@ type Header struct {
 	Orientation   int  // EXIF orientation 1–8, always set; 1 where there is none
 	Frames        int  // at least 1
 	Alpha         bool // it may have transparent pixels
+	Premultiplied bool // … and colours are stored multiplied with alpha, which decoding leaves as it is
 	Interlaced    bool // progressive JPEG, interlaced PNG or GIF: decoded whole
 	Bands, Bits   int  // colour channels (alpha included) and bits of each; 0 where unknown
 }

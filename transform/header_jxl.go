@@ -1,16 +1,20 @@
 package transform
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	jxlContainer = "\x00\x00\x00\x0cJXL \r\n\x87\n"
+	jxlSignature = "\xff\x0a"
 
-	// maxJXLChannels bounds the extra channels, each of which is decoded whole
-	// whether it is wanted or not. Pictures have one, alpha.
+	// maxJXLChannels bounds the extra channels whose description is read. libvips
+	// decodes pictures with one at most, which mostly is alpha.
 	maxJXLChannels = 8
 
 	// maxJXLHead bounds what is read of a codestream: its headers with as many
-	// channels as are let through, each with the longest name.
+	// channels as are read, each with the longest name.
 	maxJXLHead = 16 << 10
 )
 
@@ -22,17 +26,17 @@ const (
 func jxlHeader(b []byte) (Header, error) {
 	h := Header{Orientation: 1, Frames: 1}
 	stream := b
-	if !hasPrefix(b, "\xff\x0a") {
+	if !hasPrefix(b, jxlSignature) {
 		var err error
 		if stream, err = jxlCodestream(b); err != nil {
 			return h, err
 		}
 	}
-	if len(stream) > 2 && !hasPrefix(stream, "\xff\x0a") {
+	if len(stream) > 2 && !hasPrefix(stream, jxlSignature) {
 		return h, corrupt("the JXL holds no codestream")
 	}
 	r := jxlBits{b: stream[min(2, len(stream)):]}
-	if err := h.setJXL(&r); err != nil {
+	if _, err := h.setJXL(&r); err != nil {
 		return h, err
 	}
 	if (r.i+7)/8 >= len(r.b) { // at least the start of a frame follows
@@ -79,13 +83,68 @@ func jxlCodestream(b []byte) ([]byte, error) {
 	return stream[:min(len(stream), maxJXLHead)], nil
 }
 
-// setJXL reads the SizeHeader and the ImageMetadata up to the colour space.
-func (h *Header) setJXL(r *jxlBits) error {
+// DeepJXL returns a JPEG XL that is decoded to 16 bits where 8 would show steps in dark
+// colours. libjxl gives out colours that are stored in XYB in linear light if the file
+// has a profile, and libvips takes as many bits of them as the file says. A copy of b
+// says 12 in place of 8, which is only a hint with XYB. Other files are b itself.
+func DeepJXL(b []byte) []byte {
+	stream := b
+	if !hasPrefix(b, jxlSignature) {
+		var err error
+		if stream, err = jxlCodestream(b); err != nil {
+			return b
+		}
+	}
+	var h Header
+	r := jxlBits{b: stream[min(2, len(stream)):]}
+	depth, err := h.setJXL(&r)
+	if err != nil || depth == 0 {
+		return b
+	}
+	// The second bit of a choice of 8, 10, 12 or other bits.
+	bit := 8*len(jxlSignature) + depth + 1
+	b = slices.Clone(b)
+	if at := jxlByte(b, bit/8); at != nil {
+		*at |= 1 << (bit % 8)
+	}
+	return b
+}
+
+// jxlByte is the i-th byte of a file's codestream.
+func jxlByte(b []byte, i int) *byte {
+	if hasPrefix(b, jxlSignature) {
+		return &b[i]
+	}
+	for rest, ok := b[len(jxlContainer):], true; ok && len(rest) >= 8; {
+		var bx box
+		if bx, rest, ok = nextBox(rest); !ok {
+			break
+		}
+		part := bx.data
+		switch string(bx.kind) {
+		case "jxlc":
+		case "jxlp":
+			part = part[4:] // which jxlCodestream has seen
+		default:
+			continue
+		}
+		if i < len(part) {
+			return &part[i]
+		}
+		i -= len(part)
+	}
+	return nil
+}
+
+// setJXL reads the SizeHeader and the ImageMetadata up to the colour space. deep is
+// the bit of r at which the choice of 8 bits stands, where DeepJXL is to change it,
+// else 0.
+func (h *Header) setJXL(r *jxlBits) (deep int, err error) {
 	width, height := r.size()
 	h.Width, h.Height = int(width), int(height)
 	h.Bands, h.Bits = 3, 8
 	if r.bool() { // all is as usual
-		return nil
+		return 0, nil
 	}
 	if r.bool() { // extra fields
 		if r.uint(3) >= 4 { // orientation − 1
@@ -104,26 +163,38 @@ func (h *Header) setJXL(r *jxlBits) error {
 			r.bool()
 		}
 	}
+	depth := r.i + 1 // behind the choice of integers or floating point
 	h.Bits = r.depth()
 	r.bool() // whether 16 bits are enough to decode with
 	channels := r.u32(jxlU32{0, 0}, jxlU32{0, 1}, jxlU32{4, 2}, jxlU32{12, 1})
 	if channels > maxJXLChannels {
-		return tooLarge("the JXL has %d extra channels; at most %d are read", channels, maxJXLChannels)
+		return 0, tooLarge("the JXL has %d extra channels; at most %d are read", channels, maxJXLChannels)
 	}
+	black := false
 	for range channels {
-		if r.extraIsAlpha() && !h.Alpha {
-			h.Alpha = true
+		kind, premultiplied := r.extra()
+		black = black || kind == jxlBlack
+		if kind == jxlAlpha && !h.Alpha {
+			h.Alpha, h.Premultiplied = true, premultiplied
 			h.Bands++
 		}
 	}
-	r.bool()       // XYB
-	if !r.bool() { // colours are not sRGB
-		r.bool() // a profile follows
-		if r.enum() == 1 {
-			h.Bands -= 2 // grey
-		}
+	xyb := r.bool()
+	grey, coarse := r.colours(xyb)
+	if grey {
+		h.Bands -= 2
 	}
-	return nil
+	switch {
+	case (r.i+7)/8 > len(r.b): // what was read past the end means nothing
+	case black:
+		return 0, unsupported("a JPEG XL in CMYK; save it in RGB")
+	case channels > 1:
+		return 0, unsupported("a JPEG XL of %d channels besides its colours, such as spot colours or depth; save it with alpha alone", channels)
+	case xyb && coarse && h.Bits == 8:
+		h.Bits = 12
+		return depth, nil
+	}
+	return 0, nil
 }
 
 // A jxlBits reads the fields of a codestream (§B), lowest bit first. Past the end
@@ -216,23 +287,59 @@ func (r *jxlBits) depth() int {
 	return int(bits)
 }
 
-// extraIsAlpha reads an ExtraChannelInfo.
-func (r *jxlBits) extraIsAlpha() bool {
-	const alpha, spot, filter = 0, 2, 5
+const jxlAlpha, jxlSpot, jxlBlack, jxlFilter = 0, 2, 4, 5
+
+// extra reads an ExtraChannelInfo.
+func (r *jxlBits) extra() (kind uint64, premultiplied bool) {
 	if r.bool() {
-		return true // the usual extra channel
+		return jxlAlpha, false // the usual extra channel
 	}
-	kind := r.enum()
+	kind = r.enum()
 	r.depth()
 	r.u32(jxlU32{0, 0}, jxlU32{0, 3}, jxlU32{0, 4}, jxlU32{3, 1})                    // how much smaller it is
 	r.i += 8 * int(r.u32(jxlU32{0, 0}, jxlU32{4, 0}, jxlU32{5, 16}, jxlU32{10, 48})) // its name
 	switch kind {
-	case alpha:
-		r.bool() // premultiplied
-	case spot:
+	case jxlAlpha:
+		premultiplied = r.bool()
+	case jxlSpot:
 		r.i += 4 * 16 // its colour
-	case filter:
+	case jxlFilter:
 		r.u32(jxlU32{0, 1}, jxlU32{2, 0}, jxlU32{4, 3}, jxlU32{8, 19})
 	}
-	return kind == alpha
+	return kind, premultiplied
+}
+
+// colours reads a ColourEncoding. coarse means that the colours are in linear light
+// once they are decoded, where they are stored in XYB.
+func (r *jxlBits) colours(xyb bool) (grey, coarse bool) {
+	const isGrey, isXYB, custom, linear = 1, 2, 2, 8
+	if r.bool() {
+		return false, false // sRGB
+	}
+	profile := r.bool()
+	space := r.enum()
+	grey = space == isGrey
+	if profile || space == isXYB {
+		return grey, profile
+	}
+	if r.enum() == custom { // white
+		r.points(1)
+	}
+	if !grey && r.enum() == custom { // primaries
+		r.points(3)
+	}
+	if r.bool() {
+		coarse = r.uint(24) > 7e6 // ten million times a gamma: from 1/1.4 on
+	} else {
+		coarse = r.enum() == linear
+	}
+	r.enum() // rendering intent
+	return grey, coarse
+}
+
+// points passes over n CustomXY.
+func (r *jxlBits) points(n int) {
+	for range 2 * n {
+		r.u32(jxlU32{19, 0}, jxlU32{19, 524288}, jxlU32{20, 1048576}, jxlU32{21, 2097152})
+	}
 }

@@ -2,7 +2,9 @@ package transform
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
+	"testing"
 )
 
 // jxlWriter writes the fields of a codestream, lowest bit first.
@@ -56,7 +58,8 @@ func jxlMetadata(extra func(w *jxlWriter), depth, channels func(w *jxlWriter), g
 		}
 		w.put(1, 1) // XYB
 		if grey {
-			w.put(1, 0).put(1, 0).u32(1, 0, 0)
+			w.put(1, 0).put(1, 0).u32(1, 0, 0)                  // no profile, grey
+			w.u32(1, 0, 0).put(1, 0).u32(2, 4, 11).u32(1, 0, 0) // D65, sRGB's curve, relative
 		} else {
 			w.put(1, 1)
 		}
@@ -92,6 +95,54 @@ func jxlCases() []headerCase {
 		w.put(1, 0).u32(0, 0, 0).put(1, 0).u32(3, 6, 15).u32(3, 3, 1) // type 0, 16 bits, a quarter as large
 		w.u32(0, 0, 0).put(1, 1)                                      // no name, premultiplied
 	}
+	// Linear light, or a profile, with alpha multiplied in.
+	coded := func(bits uint64, colours func(w *jxlWriter)) []byte {
+		return jxlStream(func(w *jxlWriter) {
+			w.put(1, 0).put(1, 0)
+			w.put(1, 0).u32(bits, 0, 0).put(1, 1)                                                            // 8, 10 or 12 bits
+			w.u32(1, 0, 0).put(1, 0).u32(0, 0, 0).put(1, 0).u32(0, 0, 0).u32(0, 0, 0).u32(0, 0, 0).put(1, 1) // alpha
+			colours(w)
+		})
+	}
+	linear := func(w *jxlWriter) {
+		w.put(1, 1).put(1, 0).put(1, 0).u32(0, 0, 0) // XYB, no profile, RGB
+		w.u32(2, 4, 0).u32(0, 19, 1).u32(1, 19, 2)   // a white of its own
+		w.u32(2, 4, 0)                               // primaries of its own
+		w.u32(0, 19, 1).u32(0, 19, 1).u32(2, 20, 1).u32(0, 19, 1).u32(3, 21, 1).u32(0, 19, 1)
+		w.put(1, 0).u32(2, 4, 6).u32(1, 0, 0) // linear, relative
+	}
+	gamma := func(g uint64) func(w *jxlWriter) {
+		return func(w *jxlWriter) {
+			w.put(1, 1).put(1, 0).put(1, 0).u32(0, 0, 0).u32(1, 0, 0).u32(1, 0, 0).put(1, 1).put(24, g).u32(1, 0, 0)
+		}
+	}
+	profile := func(xyb uint64) func(w *jxlWriter) {
+		return func(w *jxlWriter) { w.put(1, xyb).put(1, 0).put(1, 1).u32(0, 0, 0) }
+	}
+	premultiplied := func(bits int) Header {
+		return with(func(h *Header) { h.Alpha, h.Premultiplied, h.Bands, h.Bits = true, true, 4, bits })
+	}
+	extra := func(kinds ...uint64) func(w *jxlWriter) {
+		return func(w *jxlWriter) {
+			if len(kinds) == 1 {
+				w.u32(1, 0, 0)
+			} else {
+				w.u32(2, 4, uint64(len(kinds)-2))
+			}
+			for _, kind := range kinds {
+				w.put(1, 0)
+				if kind < 2 {
+					w.u32(kind, 0, 0)
+				} else {
+					w.u32(2, 4, kind-2)
+				}
+				w.put(1, 0).u32(0, 0, 0).u32(0, 0, 0).u32(0, 0, 0)
+				if kind == jxlAlpha {
+					w.put(1, 0)
+				}
+			}
+		}
+	}
 	hasAlpha := with(func(h *Header) { h.Alpha, h.Bands = true, 4 })
 	return []headerCase{
 		{name: "jxl", file: usual, want: header},
@@ -104,7 +155,16 @@ func jxlCases() []headerCase {
 		{name: "jxl of floats", file: jxlMetadata(nil, func(w *jxlWriter) { w.put(1, 1).u32(0, 0, 0).put(4, 7) }, nil, false), want: with(func(h *Header) { h.Bits = 32 })},
 		{name: "grey jxl", file: jxlMetadata(nil, nil, nil, true), want: with(func(h *Header) { h.Bands = 1 })},
 		{name: "jxl with alpha", file: jxlMetadata(nil, nil, alpha, false), want: hasAlpha},
-		{name: "jxl with a spot colour and alpha", file: jxlMetadata(nil, nil, named, false), want: hasAlpha},
+		{name: "jxl with a spot colour and alpha", file: jxlMetadata(nil, nil, named, false), err: ErrUnsupported},
+		{name: "jxl with depth", file: jxlMetadata(nil, nil, extra(1), false), want: header},
+		{name: "jxl with depth and alpha", file: jxlMetadata(nil, nil, extra(1, jxlAlpha), false), err: ErrUnsupported},
+		{name: "jxl in CMYK", file: jxlMetadata(nil, nil, extra(jxlBlack), false), err: ErrUnsupported},
+		{name: "jxl in linear light", file: coded(0, linear), want: premultiplied(12)},
+		{name: "jxl in linear light, 10 bits", file: coded(1, linear), want: premultiplied(10)},
+		{name: "jxl of gamma 1.2", file: coded(0, gamma(8333333)), want: premultiplied(12)},
+		{name: "jxl of gamma 2.2", file: coded(0, gamma(4545454)), want: premultiplied(8)},
+		{name: "jxl with a profile", file: coded(0, profile(1)), want: premultiplied(12)},
+		{name: "jxl with a profile of what it stores", file: coded(0, profile(0)), want: premultiplied(8)},
 		{name: "turned jxl", file: jxlMetadata(func(w *jxlWriter) { w.put(3, 5).put(3, 0) }, nil, nil, false), want: with(func(h *Header) { h.Width, h.Height = 151, 203 })},
 		{name: "animated jxl with a preview", file: jxlMetadata(func(w *jxlWriter) {
 			w.put(3, 0)
@@ -124,5 +184,44 @@ func jxlCases() []headerCase {
 		{name: "jxl cut off in a name", file: jxlMetadata(nil, nil, func(w *jxlWriter) {
 			w.u32(1, 0, 0).put(1, 0).u32(2, 4, 0).put(1, 0).u32(0, 0, 0).u32(0, 0, 0).u32(3, 10, 900)
 		}, false), err: ErrTruncated},
+	}
+}
+
+// DeepJXL changes two bits at most, wherever in the file they are, and nothing of what
+// isn't in linear light once it is decoded.
+func TestDeepJXL(t *testing.T) {
+	for _, c := range jxlCases() {
+		if c.err != nil {
+			continue
+		}
+		stream := c.file
+		if !hasPrefix(stream, jxlSignature) {
+			var err error
+			if stream, err = jxlCodestream(c.file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files := [][]byte{stream, jxlFile(isoBox("jxlc", stream))}
+		for cut := range min(len(stream), 12) {
+			files = append(files, jxlFile(jxlPart(0, stream[:cut]), isoBox("Exif", []byte("x")), jxlPart(1, nil), jxlPart(1<<31|2, stream[cut:])))
+		}
+		for i, file := range files {
+			before := string(file)
+			deep := DeepJXL(file)
+			changed := 0
+			for k := range file {
+				changed += bits.OnesCount8(deep[k] ^ file[k])
+			}
+			want := 0
+			if c.want.Bits == 12 {
+				want = 1
+			}
+			if len(deep) != len(file) || changed != want || string(file) != before {
+				t.Errorf("%s, %d: %d bits changed, want %d", c.name, i, changed, want)
+			}
+			if h, err := ReadHeader(deep); err != nil || h != c.want {
+				t.Errorf("%s, %d: %+v, %v", c.name, i, h, err)
+			}
+		}
 	}
 }

@@ -110,6 +110,12 @@ func FuzzReadHeader(f *testing.F) {
 		if err == nil {
 			checkPlausible(t, h)
 			_ = DefaultLimits().Check(h)
+			if h.Format == JXL {
+				deep, err := ReadHeader(DeepJXL(b))
+				if err != nil || deep != h || !bytes.Equal(b, before) {
+					t.Errorf("made deep: %+v, %v, want %+v", deep, err, h)
+				}
+			}
 			return
 		}
 		if h != (Header{}) {

@@ -11,6 +11,7 @@ import (
 type ColorProfile struct {
 	Channels int  // 1 grey, 3 RGB, 4 CMYK; 0 for others
 	SRGB     bool // converting to sRGB would change nothing that shows
+	Coarse   bool // 8 bits of its levels show steps in the dark, as those of linear light do
 }
 
 // ParseColorProfile reads an ICC profile; ok is false where b is none.
@@ -22,9 +23,11 @@ func ParseColorProfile(b []byte) (p ColorProfile, ok bool) {
 	switch string(b[16:20]) {
 	case "GRAY":
 		p.Channels = 1
+		p.Coarse = isCoarse(b, "kTRC")
 	case "RGB ":
 		p.Channels = 3
 		p.SRGB = isSRGB(b)
+		p.Coarse = isCoarse(b, "gTRC")
 	case "CMYK":
 		p.Channels = 4
 	}
@@ -60,6 +63,27 @@ func isSRGB(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// isCoarse reports whether the lowest level of 8 bits is several of sRGB's.
+func isCoarse(b []byte, curve string) bool {
+	y, ok := evalCurve(profileTags(b)[curve], 1./255)
+	return ok && sRGBEncode(y)*255 > 4
+}
+
+// DeepGreys are the levels of sRGB, 0–65535, for each of 65536 levels of a grey profile;
+// nil where that has no curve that can be read.
+func DeepGreys(b []byte) []uint16 {
+	curve := profileTags(b)["kTRC"]
+	levels := make([]uint16, 1<<16)
+	for i := range levels {
+		y, ok := evalCurve(curve, float64(i)/65535)
+		if !ok {
+			return nil
+		}
+		levels[i] = uint16(math.Round(65535 * sRGBEncode(min(max(y, 0), 1))))
+	}
+	return levels
 }
 
 // OneTable returns profile b with its colours in one table only, where it has several

@@ -21,6 +21,30 @@ package vips
 //   g_object_unref(with);
 //   return failed;
 // }
+//
+// static int
+// map_greys(VipsImage *in, VipsImage **out, const void *levels)
+// {
+//   VipsImage *lut = vips_image_new_from_memory_copy(levels, 65536 * 2, 65536, 1, 1, VIPS_FORMAT_USHORT);
+//   if (!lut)
+//     return -1;
+//   int failed = vips_maplut(in, out, lut, "band", 0, NULL);
+//   g_object_unref(lut);
+//   return failed;
+// }
+//
+// static int
+// divide_by_alpha(VipsImage *in, VipsImage **out, double most)
+// {
+//   VipsImage *t[2] = {NULL, NULL};
+//   int failed = vips_unpremultiply(in, &t[0], "max_alpha", most, NULL) ||
+//     vips_linear1(t[0], &t[1], 1, most > 1 ? 0.5 : 0, NULL) ||
+//     vips_cast(t[1], out, in->BandFmt, NULL);
+//   for (int i = 0; i < 2; i++)
+//     if (t[i])
+//       g_object_unref(t[i]);
+//   return failed;
+// }
 import "C"
 
 import (
@@ -43,6 +67,10 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 		switch f.BandFormat() {
 		case govips.BandFormatUchar:
 			return t.dropExtra(f)
+		case govips.BandFormatFloat: // grey, of a JPEG XL
+			if t.profile.fits(f.colours()) {
+				return t.floatsToSRGB(f)
+			}
 		case govips.BandFormatUshort:
 			// Only CMYK's name is the same for both depths, so that libvips would
 			// convert nothing.
@@ -53,7 +81,13 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 		}
 		space = f.Interpretation()
 	case govips.InterpretationRGB16:
+		if t.profile.Coarse && t.profile.fits(f.colours()) {
+			return t.deepToSRGB(f)
+		}
 	case govips.InterpretationGrey16:
+		if t.profile.Coarse && t.profile.fits(f.colours()) {
+			return t.deepToSRGB(f)
+		}
 		space = govips.InterpretationBW
 	case govips.InterpretationScRGB:
 		if t.profile.fits(f.colours()) {
@@ -151,18 +185,33 @@ func (t *task) lightToSRGB(f *frame) error {
 // floatsToSRGB converts floating-point levels by their profile. libvips would take
 // them for linear light.
 func (t *task) floatsToSRGB(f *frame) error {
-	const most = 65535
-	scale, add := []float64{most, most, most}, []float64{0.5, 0.5, 0.5}
-	if f.HasAlpha() {
-		scale, add = append(scale, most), append(add, 0.5)
+	space := govips.InterpretationRGB16
+	if f.colours() == 1 {
+		space = govips.InterpretationGrey16
 	}
 	for _, step := range []func() error{
-		func() error { return f.Linear(scale, add) },
+		func() error { return f.Linear1(65535, 0.5) },
 		func() error { return f.Cast(govips.BandFormatUshort) },
-		func() error { return f.reinterpret(govips.InterpretationRGB16) },
-		func() error { return t.profile.toSRGB(f) },
-		func() error { return f.RemoveICCProfile() },                      // of what reinterpret put in its place
-		func() error { return f.ToColorSpace(govips.InterpretationSRGB) }, // of 16 bits still
+		func() error { return f.reinterpret(space) },
+	} {
+		if err := step(); err != nil {
+			return fault("colour", err)
+		}
+	}
+	return t.deepToSRGB(f)
+}
+
+// deepToSRGB converts levels of 16 bits by their profile, of which 8 bits would be too
+// few.
+func (t *task) deepToSRGB(f *frame) error {
+	convert, space := t.profile.toSRGB, govips.InterpretationSRGB
+	if f.colours() == 1 {
+		convert, space = t.profile.mapGreys, govips.InterpretationBW
+	}
+	for _, step := range []func() error{
+		func() error { return convert(f) },
+		func() error { return f.RemoveICCProfile() },
+		func() error { return f.ToColorSpace(space) }, // of 16 bits still
 		func() error { return f.Cast(govips.BandFormatUchar) },
 	} {
 		if err := step(); err != nil {
@@ -170,6 +219,38 @@ func (t *task) floatsToSRGB(f *frame) error {
 		}
 	}
 	t.profile = profile{}
+	return t.dropExtra(f)
+}
+
+// mapGreys makes sRGB's greys of 16 bits of a profile's. Little CMS samples the curve
+// too rarely for levels of linear light.
+func (p profile) mapGreys(f *frame) error {
+	levels := transform.DeepGreys(p.data)
+	if levels == nil {
+		return nil
+	}
+	var out *C.VipsImage
+	if C.map_greys(vipsImage(f.ImageRef), &out, unsafe.Pointer(&levels[0])) != 0 {
+		return errors.New(lastError())
+	}
+	setVipsImage(f.ImageRef, out)
+	return nil
+}
+
+// divideByAlpha undoes what a file did whose colours are multiplied with alpha.
+func (f *frame) divideByAlpha() error {
+	most := 255.0
+	switch f.BandFormat() {
+	case govips.BandFormatUshort:
+		most = 65535
+	case govips.BandFormatFloat:
+		most = 1
+	}
+	var out *C.VipsImage
+	if C.divide_by_alpha(vipsImage(f.ImageRef), &out, C.double(most)) != 0 {
+		return fault("alpha", errors.New(lastError()))
+	}
+	setVipsImage(f.ImageRef, out)
 	return nil
 }
 

@@ -122,7 +122,7 @@ type task struct {
 	fill    govips.ColorRGBA
 	lenient bool           // pass over damage of a JPEG
 	stamps  *stamps        // that the engine keeps
-	pins    runtime.Pinner // of those in use
+	pins    runtime.Pinner // of those in use, and of what is decoded
 	marks   []drawnMark
 
 	turn   turn            // from how the original is stored to how the output shows it

@@ -47,6 +47,10 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		}
 	}
 
+	if header.Format == transform.JXL {
+		original = transform.DeepJXL(original)
+		t.pins.Pin(&original[0]) // it may be a copy that nobody else holds
+	}
 	forgetErrors()
 	roll, err := govips.LoadImageFromBuffer(original, params)
 	if err != nil {
@@ -57,7 +61,14 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		return nil, err
 	}
 	t.profile = readProfile(roll)
-	return &frame{roll}, nil
+	f := &frame{roll}
+	if header.Premultiplied {
+		if err := f.divideByAlpha(); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
 }
 
 // loaders names, for each format of an original, what govips may take it for.

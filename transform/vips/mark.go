@@ -94,6 +94,7 @@ func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPict
 		return nil, err
 	}
 	t.lenient = lenient
+	defer t.pins.Unpin() // once the picture is closed
 	if err := t.makePlan(); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -491,6 +493,111 @@ func TestDeepJXL(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Kinds of JPEG XL that libvips doesn't write, made by testdata/jxl/make.c, look as
+// that has drawn them. Those that libvips would decode wrong are refused.
+func TestJXLKinds(t *testing.T) {
+	const w, h = 48, 32
+	// Of a picture of these colours, what is shown: level makes a level of a number.
+	drawn := func(level func(float64) uint8, grey, alpha bool) *image.NRGBA {
+		m := image.NewNRGBA(image.Rect(0, 0, w, h))
+		for y := range h {
+			for x := range w {
+				u, v := float64(x), float64(y)
+				c := color.NRGBA{level(u / 47), level(v / 31), level(1 - u/94 - v/62), 255}
+				if grey {
+					c.R, c.G = c.B, c.B
+				}
+				if alpha {
+					c.A = uint8(math.Round(255 * (1 - u/60)))
+				}
+				m.SetNRGBA(x, y, c)
+			}
+		}
+		return m
+	}
+	srgb := func(v float64) uint8 { return uint8(math.Round(255 * v)) }
+	light := func(v float64) uint8 { return srgb(srgbEncode(.3 * v)) }
+	curve := func(v float64) uint8 { return srgb(srgbEncode(.3 * v * .3 * v * (1 + .3*v) / 2)) }
+	for name, c := range map[string]struct {
+		want *image.NRGBA // nil: refused
+		most float64
+	}{
+		"plain":               {drawn(srgb, false, false), .1},
+		"alpha":               {drawn(srgb, false, true), .1},
+		"premultiplied":       {drawn(srgb, false, true), 1},
+		"premultiplied-16":    {drawn(srgb, false, true), .6},
+		"premultiplied-float": {drawn(srgb, false, true), .6},
+		"premultiplied-grey":  {drawn(srgb, true, true), 1},
+		"float":               {drawn(srgb, false, false), .6},
+		"float-grey":          {drawn(srgb, true, false), .6},
+		"profile":             {drawn(curve, false, false), 1},
+		"profile-16":          {drawn(curve, false, false), 1},
+		"profile-grey":        {drawn(curve, true, false), 1},
+		"profile-alpha":       {drawn(curve, false, true), 1},
+		"linear":              {drawn(light, false, false), 1},
+		"depth":               {drawn(srgb, false, false), .1},
+		"depth-grey":          {drawn(srgb, true, false), .1},
+		"black":               {}, "spot-alpha": {}, "depth-alpha": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, err := os.ReadFile("testdata/jxl/" + name + ".jxl")
+			if err != nil {
+				t.Fatal(err)
+			}
+			header, err := transform.ReadHeader(file)
+			if c.want == nil {
+				if !errors.Is(err, transform.ErrUnsupported) {
+					t.Errorf("%+v, %v", header, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := bytes.Clone(file)
+			for _, query := range []string{"", "w=24", "metadata=keep", "trim=1&lossless"} {
+				out := run(t, file, query, transform.PNG)
+				m := decode(t, out.Data)
+				if query == "metadata=keep" { // perhaps in the colours of a profile
+					m = decode(t, run(t, out.Data, "", transform.PNG).Data)
+				}
+				most := c.most
+				if m.Rect.Dx() < w { // the reference rounds otherwise
+					most += .3
+				}
+				if d := difference(t, m, average(c.want, m.Rect.Dx(), m.Rect.Dy())); d > most {
+					t.Errorf("%q: %.2f levels off", query, d)
+				}
+			}
+			if !bytes.Equal(file, before) {
+				t.Error("the original has changed")
+			}
+		})
+	}
+	// A spot colour is printed over the others: half of green here.
+	file, err := os.ReadFile("testdata/jxl/spot.jxl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := picture(t, file, "")
+	wantColor(t, got, 0, 0, color.NRGBA{0, 128, 128, 255}, 2)
+	wantColor(t, got, 47, 31, color.NRGBA{128, 255, 0, 255}, 2)
+}
+
+// A mark may be a JPEG XL of which a copy is decoded, and nothing holds on to that.
+func TestJXLMark(t *testing.T) {
+	file, err := os.ReadFile("testdata/jxl/linear.jxl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := decode(t, marked(t, pngBytes(t, solid(48, 32, white)), "", transform.PNG, markOf(t, file, "mark-w=48&mark-align=top,left&mark-pad=0")).Data)
+	if d := difference(t, got, picture(t, file, "")); d > 1 {
+		t.Errorf("%.2f levels off", d)
+	}
+	runtime.GC() // which panics over what is pinned and forgotten
+	runtime.GC()
 }
 
 func TestBrokenJXL(t *testing.T) {
