@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type DiskConfig struct {
 	QueueBytes int64
 	// Log is told of failures, once a minute at most. Nil is silence.
 	Log *slog.Logger
+
+	room func() (free, total int64) // for tests; nil is that of the folder's disk
 }
 
 const (
@@ -56,6 +59,7 @@ type Disk struct {
 	maxBytes   int64
 	queueBytes int64
 	log        *slog.Logger
+	room       func() (free, total int64) // of the disk, in bytes; 0 is not known
 
 	// names serialises what changes a name in the file system (rename, remove)
 	// with the bookkeeping that goes with it, by the key's last byte. Taken before mu.
@@ -90,7 +94,8 @@ type diskWrite struct {
 }
 
 // OpenDisk opens or makes the cache in a folder. The error is ErrInUse where
-// another process has it open.
+// another process has it open. A cache that is on a full or read-only disk serves what
+// it holds.
 func OpenDisk(c DiskConfig) (*Disk, error) {
 	if c.MaxBytes <= 0 {
 		return nil, fmt.Errorf("disk cache: MaxBytes is %d, and must be positive", c.MaxBytes)
@@ -104,6 +109,7 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 		maxBytes:   c.MaxBytes,
 		queueBytes: c.QueueBytes,
 		log:        c.Log,
+		room:       c.room,
 		pending:    make(map[Key]*diskWrite),
 		files:      newRecency(),
 		scanning:   true,
@@ -118,6 +124,9 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
+	if d.room == nil {
+		d.room = func() (free, total int64) { return diskRoom(dir) }
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("disk cache: %w", err)
 	}
@@ -127,8 +136,7 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 	}
 	// What a killed process was writing. It is one file at most.
 	if err := os.RemoveAll(filepath.Join(dir, tempDir)); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("disk cache: %w", err)
+		d.failed(err) // what is there can be served nevertheless
 	}
 	go func() {
 		var running sync.WaitGroup
@@ -219,7 +227,7 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 	}
 	d.mu.Unlock()
 	if now.Sub(info.ModTime()) >= touchEvery {
-		if err := os.Chtimes(path, time.Time{}, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Chtimes(path, time.Time{}, now); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EROFS) {
 			d.failed(err)
 		}
 	}
@@ -379,11 +387,14 @@ func (d *Disk) forget(key Key) {
 
 // evict removes the files that were not used for longest until the rest is
 // within the bound.
-func (d *Disk) evict() {
+func (d *Disk) evict() { d.evictTo(d.maxBytes) }
+
+// evictTo is evict for another bound.
+func (d *Disk) evictTo(bytes int64) {
 	for {
 		d.mu.Lock()
 		key, ok := d.files.oldest()
-		ok = ok && d.files.bytes > d.maxBytes
+		ok = ok && d.files.bytes > bytes
 		if ok {
 			d.stats.Evictions++
 		}

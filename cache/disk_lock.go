@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -14,6 +15,12 @@ var ErrInUse = errors.New("cache folder is in use by another process")
 // ends in whatever way.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil { // it can't be written, but locked
+		f, err = os.Open(path)
+	}
+	if err != nil { // it can't be made, but the folder can be locked in its place
+		f, err = os.Open(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,15 @@ func (r *recency) remove(key Key) bool {
 	return true
 }
 
+// size is how many bytes of the disk the file takes; 0 is a file that isn't known.
+func (r *recency) size(key Key) int64 {
+	i, ok := r.byKey[key]
+	if !ok {
+		return 0
+	}
+	return int64(r.nodes[i].blocks) * fileBlock
+}
+
 // oldest is the file that was not used for longest.
 func (r *recency) oldest() (key Key, ok bool) {
 	i := r.nodes[0].prev

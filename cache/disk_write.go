@@ -15,7 +15,10 @@ func (d *Disk) writeQueue() {
 		if w == nil {
 			return
 		}
-		err := d.write(w, e)
+		err := d.makeRoom(w, e)
+		if err == nil {
+			err = d.write(w, e)
+		}
 		if err != nil {
 			d.failed(err)
 		}

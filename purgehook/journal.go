@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -44,7 +45,7 @@ var errInUse = errors.New("its journal is in use by another process: give each s
 // openJournal returns the journal in the file at path, and what is to be delivered
 // and isn't older than since.
 func openJournal(path string, since time.Time) (*journal, map[string]*delivery, error) {
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := openLock(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,16 +56,26 @@ func openJournal(path string, since time.Time) (*journal, map[string]*delivery, 
 		}
 		return nil, nil, err
 	}
-	j := &journal{path: path, lock: lock}
+	j := &journal{path: path, lock: lock, torn: true} // it is rewritten before anything is added
 	open, err := j.read(since)
-	if err == nil {
-		err = j.rewrite(open)
-	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, nil, fmt.Errorf("journal %s: %w", path, err)
 	}
 	return j, open, nil
+}
+
+// openLock opens the file that is locked in the journal's place, since that is replaced now
+// and then. On a disk that can't be written it is the folder, if need be.
+func openLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		f, err = os.Open(path + ".lock")
+	}
+	if err != nil {
+		f, err = os.Open(filepath.Dir(path))
+	}
+	return f, err
 }
 
 // read reads the file, which may not be there.
@@ -115,7 +126,8 @@ func (j *journal) write(open map[string]*delivery, changed []*delivery) error {
 	return err
 }
 
-// rewrite puts a file in the place of the journal that says no more than it must.
+// rewrite puts a file in the place of the journal that says no more than it must. After an
+// error the journal is as it was.
 func (j *journal) rewrite(open map[string]*delivery) error {
 	next, err := os.OpenFile(j.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
@@ -123,12 +135,18 @@ func (j *journal) rewrite(open map[string]*delivery) error {
 	}
 	w := bufio.NewWriter(next)
 	for _, d := range open {
-		if err := json.NewEncoder(w).Encode(d); err != nil {
-			return errors.Join(err, next.Close())
+		if err = json.NewEncoder(w).Encode(d); err != nil {
+			break
 		}
 	}
-	if err := errors.Join(w.Flush(), os.Rename(j.path+".new", j.path)); err != nil {
-		return errors.Join(err, next.Close())
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = os.Rename(j.path+".new", j.path)
+	}
+	if err != nil {
+		return errors.Join(err, next.Close(), os.Remove(j.path+".new")) // what it holds takes room
 	}
 	if j.file != nil {
 		_ = j.file.Close() // what it holds is in the other
@@ -137,4 +155,10 @@ func (j *journal) rewrite(open map[string]*delivery) error {
 	return nil
 }
 
-func (j *journal) close() error { return errors.Join(j.file.Close(), j.lock.Close()) }
+func (j *journal) close() error {
+	var err error
+	if j.file != nil {
+		err = j.file.Close()
+	}
+	return errors.Join(err, j.lock.Close())
+}

@@ -282,3 +282,37 @@ func FuzzParseJournal(f *testing.F) {
 		}
 	})
 }
+
+// TestJournalOnFullDisk: a journal that can't be written loses nothing of what it holds,
+// a server starts with it, and it takes messages again when there is room.
+func TestJournalOnFullDisk(t *testing.T) {
+	const full = "/dev/full"
+	if _, err := os.Stat(full); err != nil {
+		t.Skip("this system has no " + full)
+	}
+	path := filepath.Join(t.TempDir(), "journal")
+	h := openHook(t, path, newMailbox(true))
+	h.Tell("acme", []string{"one"})
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(full, path+".new"); err != nil { // what is written next
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	h = openHook(t, path, newMailbox(true), func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	if len(h.open) != 2 || !strings.Contains(log.String(), "no space left on device") {
+		t.Errorf("%d messages, want both of the purge; the log: %s", len(h.open), log.String())
+	}
+	if after, err := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Errorf("the journal was %q and is %q, %v", before, after, err)
+	}
+	h.Tell("acme", []string{"two"})()
+	if got := openHook(t, killed(t, path), newMailbox(true)); len(got.open) != 4 {
+		t.Errorf("%d messages, want those of both purges", len(got.open))
+	}
+}

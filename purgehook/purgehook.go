@@ -73,8 +73,9 @@ type delivery struct {
 }
 
 // Open returns a Hook, which has what its journal says was not sent yet. Nothing is
-// sent until Run runs. The error is that of the journal, which one process may have
-// open at a time.
+// sent until Run runs. The error is that of reading the journal, which one process may
+// have open at a time. One that can't be written, since its disk is full or read-only, is
+// told to the log, and written once it can be.
 func Open(c Config) (*Hook, error) {
 	if c.Backoff <= 0 {
 		c.Backoff = time.Second
@@ -94,6 +95,7 @@ func Open(c Config) (*Hook, error) {
 	for _, d := range h.open {
 		h.waiting = append(h.waiting, d)
 	}
+	h.write() // nothing new, but without what is no more
 	return h, nil
 }
 

@@ -21,6 +21,11 @@ var (
 	// for now.
 	ErrThrottled = fmt.Errorf("%w: it has been asked for more than it takes at a time", ErrUnavailable)
 
+	// ErrFull and ErrReadOnly are an ErrUnavailable of a store that can be read and can't
+	// be written.
+	ErrFull     = fmt.Errorf("%w for writing: its disk is full", ErrUnavailable)
+	ErrReadOnly = fmt.Errorf("%w for writing: its files can only be read", ErrUnavailable)
+
 	// ErrCursor says that changes since a cursor are no longer known: what was read
 	// before it must be read anew.
 	ErrCursor = errors.New("change cursor is too old")

@@ -56,6 +56,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		return fmt.Errorf("--data: %w", err)
 	}
 
+	if full, free := cache.DiskFull(c.Data); full {
+		log.Error("the disk of the data folder is full: images are served from what there is; make room, or nothing can be changed or kept",
+			"folder", c.Data, "free_bytes", free)
+	}
 	var parts parts
 	defer func() { err = errors.Join(err, parts.end(flushTime)) }()
 
@@ -79,8 +83,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	parts.flush(journal.Close)
 	if c.Apply != "" {
 		err := c.applyFile(ctx, workspaces, log)
-		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
-			log.Error("--apply: not applied, since the store can't be reached: start again when it can", "err", err)
+		if c.serveAnyway(err) {
+			log.Error("--apply: not applied, since the store can't be written: start again when it can", "err", err)
 		} else if err != nil {
 			return err
 		}
@@ -103,11 +107,15 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
 		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Log: log})
-		if err != nil {
+		switch {
+		case err == nil:
+			parts.flush(disk.Close)
+			tiers, figures["disk"] = append(tiers, disk), disk
+		case errors.Is(err, cache.ErrInUse):
 			return err
+		default:
+			log.Error("serving without a disk cache", "err", err)
 		}
-		parts.flush(disk.Close)
-		tiers, figures["disk"] = append(tiers, disk), disk
 	}
 	if c.CacheBucket != "" {
 		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Log: log})
@@ -239,7 +247,7 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store, bodies *
 		}
 		dirs[spec.namespace][spec.key] = dir
 		err = ensureWorkspace(ctx, store, spec.namespace)
-		if c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable) {
+		if c.serveAnyway(err) {
 			err = nil // it may be there, and the next start makes it
 		}
 		if err != nil {
@@ -247,6 +255,13 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store, bodies *
 		}
 	}
 	return dirs, closeAll, nil
+}
+
+// serveAnyway reports whether a server can do its work although something could not be
+// written to the store.
+func (c *serveCmd) serveAnyway(err error) bool {
+	return errors.Is(err, workspace.ErrFull) || errors.Is(err, workspace.ErrReadOnly) ||
+		c.Store.elsewhere() && errors.Is(err, workspace.ErrUnavailable)
 }
 
 // process is what this process adds to a workspace.

@@ -65,6 +65,15 @@ func faultOf(err error) *fault.Error {
 	if v, ok := errors.AsType[*workspace.ValidationError](err); ok {
 		return invalid(sentences(v.Problems))
 	}
+	for unwritable, what := range map[error]string{workspace.ErrFull: "is full", workspace.ErrReadOnly: "can only be read"} {
+		if errors.Is(err, unwritable) {
+			return &fault.Error{
+				Code:    fault.Overloaded,
+				Message: "Nothing was changed, since the disk of the server's database " + what + ". Images are served as before. Try again when the operator has seen to it.",
+				Cause:   err, RetryAfter: 5,
+			}
+		}
+	}
 	// A time-out of the API is the store's, and it may have come after the write.
 	for _, trouble := range []error{workspace.ErrUnavailable, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, trouble) {

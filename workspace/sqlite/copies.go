@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 
@@ -13,13 +14,14 @@ import (
 
 // Copies is a [workspace.Copies] in a SQLite file: what a server keeps of a store that
 // is elsewhere. It is safe for concurrent use.
-type Copies struct{ db *sql.DB }
+type Copies struct{ file *file }
 
 var _ workspace.Copies = (*Copies)(nil)
 
 // OpenCopies opens the file at path, and makes both the file (mode 0600) and its
 // folder (0700) where they are missing. A file of another version is emptied: copies
-// can be made anew.
+// can be made anew. One that can't be written, since its disk is full or read-only, is
+// opened all the same; Keep then fails until it can be.
 //
 // A commit doesn't wait for the disk. After a loss of power the latest may be
 // missing, together.
@@ -28,8 +30,20 @@ func OpenCopies(path string) (*Copies, error) {
 	if err != nil {
 		return nil, err
 	}
+	f := &file{name: "last known copies", path: path, full: func() (*handles, error) { return openCopies(path) }, part: checkCopies}
+	err = f.start()
+	if unwritable(err) != nil {
+		slog.Error("there are no last known copies, and none can be kept: a start while the store is down would serve nothing", "err", err)
+		f.open.Store(nothing(err))
+	} else if err != nil {
+		return nil, err
+	}
+	return &Copies{f}, nil
+}
+
+func openCopies(path string) (*handles, error) {
 	if err := private(path); err != nil {
-		return nil, fmt.Errorf("last known copies: %w", err)
+		return nil, err
 	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "synchronous(NORMAL)",
@@ -40,9 +54,9 @@ func OpenCopies(path string) (*Copies, error) {
 	}
 	db.SetMaxOpenConns(1)
 	if err := prepareCopies(db); err != nil {
-		return nil, errors.Join(fmt.Errorf("last known copies %s: %w", path, err), db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	return &Copies{db}, nil
+	return &handles{read: db, write: db, close: db.Close}, nil
 }
 
 // copiesVersion is that of the table and of what is in it.
@@ -52,6 +66,13 @@ func prepareCopies(db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*busyTimeout)
 	defer cancel()
 	if err := walMode(ctx, db); err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil) // tells whether it can be written
+	if err == nil {
+		err = tx.Rollback()
+	}
+	if err != nil {
 		return err
 	}
 	version, err := userVersion(ctx, db)
@@ -69,9 +90,24 @@ func prepareCopies(db *sql.DB) error {
 	return err
 }
 
+// checkCopies checks that copies can be read that can't be written.
+func checkCopies(h *handles) error {
+	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
+	defer cancel()
+	version, err := userVersion(ctx, h.read)
+	if err == nil && version != copiesVersion {
+		err = fmt.Errorf("of another version (%d)", version)
+	}
+	return err
+}
+
 // Copy implements [workspace.Copies].
 func (c *Copies) Copy(ctx context.Context, key string) (data []byte, err error) {
-	err = c.db.QueryRowContext(ctx, `SELECT data FROM copies WHERE key = ?`, key).Scan(&data)
+	db := c.file.reader()
+	if db == nil {
+		return nil, nil
+	}
+	err = db.QueryRowContext(ctx, `SELECT data FROM copies WHERE key = ?`, key).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -80,7 +116,11 @@ func (c *Copies) Copy(ctx context.Context, key string) (data []byte, err error) 
 
 // Keep implements [workspace.Copies].
 func (c *Copies) Keep(ctx context.Context, changes []workspace.CopyChange) error {
-	tx, err := c.db.BeginTx(ctx, nil)
+	db, err := c.file.writer()
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -102,4 +142,4 @@ func (c *Copies) Keep(ctx context.Context, changes []workspace.CopyChange) error
 }
 
 // Close closes the file.
-func (c *Copies) Close() error { return c.db.Close() }
+func (c *Copies) Close() error { return c.file.close() }

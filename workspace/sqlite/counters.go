@@ -49,7 +49,7 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 
 // Usage implements [workspace.Counters].
 func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list []workspace.Usage, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out
+	rows, err := s.file.reader().QueryContext(ctx, `SELECT day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out
 		FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`, workspaceID, from, to)
 	if err != nil {
 		return nil, failure(ctx, err)

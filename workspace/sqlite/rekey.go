@@ -9,22 +9,16 @@ import (
 // rekey makes sure that the codec can read the database, and where another key
 // encrypts now than when it was last written, writes all secrets anew: whole or
 // not at all. Nobody's revision changes.
-func (s *Store) rekey() error {
+func (s *Store) rekey(db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*busyTimeout)
 	defer cancel()
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	var token string
-	err = tx.QueryRowContext(ctx, `SELECT token FROM secret_key`).Scan(&token)
-	if err == nil {
-		newest, err := s.codec.CheckToken(token)
-		if newest || err != nil {
-			return err
-		}
-	} else if !errors.Is(err, sql.ErrNoRows) {
+	newest, err := s.keyIsNewest(ctx, tx)
+	if newest || err != nil {
 		return err
 	}
 	if err := s.rewrite(ctx, tx); err != nil {
@@ -37,6 +31,22 @@ func (s *Store) rekey() error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// keyIsNewest reports whether the newest key of the codec encrypts. The error says that the
+// codec has no key that does.
+func (s *Store) keyIsNewest(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (bool, error) {
+	var token string
+	err := db.QueryRowContext(ctx, `SELECT token FROM secret_key`).Scan(&token)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.codec.CheckToken(token)
 }
 
 // rewrite encrypts the secrets of all workspaces under the newest key.

@@ -35,8 +35,7 @@ const (
 // Store is a [workspace.Store] in a SQLite file, and all that is kept beside
 // workspaces. It is safe for concurrent use.
 type Store struct {
-	read  *sql.DB
-	write *sql.DB // one connection, since SQLite has one writer at a time
+	file  *file // whose writer has one connection, since SQLite has one writer at a time
 	codec *workspace.Codec
 }
 
@@ -58,6 +57,10 @@ var (
 // and its folder (0700) where they are missing. A database that a newer version
 // wrote is refused and left as it is.
 //
+// A database that can't be written, since its disk is full or read-only, is opened all
+// the same: then writes fail with workspace.ErrFull or workspace.ErrReadOnly, until it
+// can be written, which each write and each call of Changes tries.
+//
 // A commit is synced to the disk before a write returns (synchronous=FULL): the
 // interface promises durability, and settings are written too rarely for the
 // milliseconds to matter.
@@ -66,32 +69,60 @@ func Open(path string, codec *workspace.Codec) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &Store{codec: codec}
+	s.file = &file{name: "workspace database", path: path, full: func() (*handles, error) { return s.openFull(path) }, part: s.checkPart}
+	if err := s.file.start(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openFull opens the database for reading and writing.
+func (s *Store) openFull(path string) (*handles, error) {
 	if err := private(path); err != nil {
-		return nil, fmt.Errorf("workspace database: %w", err)
+		return nil, err
 	}
 	pragmas := url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)", "synchronous(FULL)",
 	}}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: pragmas.Encode() + "&_txlock=immediate"}
-	s := &Store{codec: codec}
-	if s.write, err = sql.Open("sqlite", dsn.String()); err != nil {
+	write, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
 		return nil, err
 	}
-	s.write.SetMaxOpenConns(1)
-	if err := migrate(s.write); err != nil {
-		return nil, errors.Join(fmt.Errorf("workspace database %s: %w", path, err), s.write.Close())
+	write.SetMaxOpenConns(1)
+	if err := migrate(write); err != nil {
+		return nil, errors.Join(err, write.Close())
 	}
-	if err := s.rekey(); err != nil {
-		return nil, errors.Join(fmt.Errorf("workspace database %s: %w", path, err), s.write.Close())
+	if err := s.rekey(write); err != nil {
+		return nil, errors.Join(err, write.Close())
 	}
 	pragmas.Add("_pragma", "query_only(1)")
 	dsn.RawQuery = pragmas.Encode()
-	if s.read, err = sql.Open("sqlite", dsn.String()); err != nil {
-		return nil, errors.Join(err, s.write.Close())
+	read, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
 	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
-	return s, nil
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	return &handles{read: read, write: write, close: func() error { return errors.Join(read.Close(), write.Close()) }}, nil
+}
+
+// checkPart checks that a database can be read that can't be written.
+func (s *Store) checkPart(h *handles) error {
+	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
+	defer cancel()
+	version, err := userVersion(ctx, h.read)
+	if err == nil {
+		err = known(version)
+	}
+	if err == nil && version < len(migrations) {
+		err = fmt.Errorf("is of an older version (schema %d, and this tintype needs %d), so it must be written once", version, len(migrations))
+	}
+	if err == nil {
+		_, err = s.keyIsNewest(ctx, h.read)
+	}
+	return err
 }
 
 // private makes the file, or takes the permissions of others away: it holds
@@ -119,11 +150,11 @@ func private(path string) error {
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+func (s *Store) Close() error { return s.file.close() }
 
 // Get implements [workspace.Store].
 func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
-	w, err := s.scan(s.read.QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
+	w, err := s.scan(s.file.reader().QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, workspace.ErrNotFound
 	}
@@ -135,7 +166,7 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 	if limit <= 0 {
 		return nil, ctx.Err()
 	}
-	rows, err := s.read.QueryContext(ctx,
+	rows, err := s.file.reader().QueryContext(ctx,
 		`SELECT namespace, json FROM workspaces WHERE namespace > ? ORDER BY namespace LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -320,7 +351,8 @@ func record(ctx context.Context, tx *sql.Tx, kind workspace.ChangeKind, namespac
 
 // Changes implements [workspace.Store]. A cursor is the number of a change.
 func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace.Change, next string, err error) {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both queries
+	_, _ = s.file.writer()                                                  // is asked for regularly, and so notices that it can be written again
+	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both queries
 	if err != nil {
 		return nil, "", failure(ctx, err)
 	}
@@ -361,7 +393,11 @@ func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace
 // inTx runs do in a transaction that has the write lock from its start, so that
 // what do reads stays true until the commit.
 func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	db, err := s.file.writer()
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return failure(ctx, err)
 	}
@@ -388,6 +424,9 @@ func failure(ctx context.Context, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
+	}
+	if reason := unwritable(err); reason != nil {
+		return fmt.Errorf("%w: %w", reason, err)
 	}
 	return fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
 }
