@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,6 +42,8 @@ type Config struct {
 	Credentials aws.CredentialsProvider
 	// Timeout bounds a call, its retries included. 0 is 10 s.
 	Timeout time.Duration
+	// Log receives what no caller can be told. Nil is slog.Default.
+	Log *slog.Logger
 	// Now is this machine's clock. Nil is time.Now.
 	Now func() time.Time
 }
@@ -66,6 +69,7 @@ type Store struct {
 	codec     *workspace.Codec
 	timeout   time.Duration
 	localNow  func() time.Time
+	log       *slog.Logger
 
 	offset atomic.Int64         // nanoseconds from this machine's clock to the service's
 	heads  [shards]atomic.Int64 // last known heads of the feed: guesses for the next write
@@ -130,12 +134,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DynamoDB store: %w", err)
 	}
-	s := &Store{table: l.Table, codec: cfg.Codec, timeout: cfg.Timeout, localNow: cfg.Now}
+	s := &Store{table: l.Table, codec: cfg.Codec, timeout: cfg.Timeout, localNow: cfg.Now, log: cfg.Log}
 	if s.timeout <= 0 {
 		s.timeout = defaultTimeout
 	}
 	if s.localNow == nil {
 		s.localNow = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.Default()
 	}
 	s.transport = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/tintype/tintype/workspace"
 )
@@ -49,12 +50,14 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 	if err := s.expire(ctx); err != nil {
 		return created, s.failure(ctx, err)
 	}
-	if created {
-		// Where the service has none of this, the table does without.
-		_, _ = s.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
-			TableName:                        &s.table,
-			PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
-		})
+	meta, err := s.get(ctx, metaKey)
+	if err != nil {
+		return created, s.failure(ctx, err)
+	}
+	if meta == nil { // a table that is ready keeps what its operator has set
+		if err := s.recoverable(ctx); err != nil {
+			return created, fmt.Errorf("turning on recovery to a point in time (run this again when that may be done): %w", s.failure(ctx, err))
+		}
 	}
 	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: with(metaKey, item{"format": number(format), "token": text(s.codec.Token())}),
@@ -65,6 +68,27 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 		return created, err
 	}
 	return created, s.failure(ctx, err)
+}
+
+// recoverable turns on recovery to a point in time. Where the service knows nothing of
+// this, as DynamoDB Local, the table does without.
+func (s *Store) recoverable(ctx context.Context) error {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		_, err := s.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
+			TableName:                        &s.table,
+			PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
+		})
+		if e, ok := errors.AsType[smithy.APIError](err); ok && e.ErrorCode() == "UnknownOperationException" {
+			return nil
+		}
+		// A table that was made just now isn't ready for it at once.
+		if _, soon := errors.AsType[*types.ContinuousBackupsUnavailableException](err); !soon {
+			return err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
 }
 
 // expire has the service delete items that have expired.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -275,11 +276,29 @@ func (s *Store) drop(ctx context.Context, namespace string, revision int64, audi
 	if err := s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: namespace}, id, audit, steps...); err != nil {
 		return err
 	}
-	// The workspace is deleted, whatever becomes of this. What a server that ends here
-	// leaves behind is keys that open nothing and don't expire.
-	_ = s.revokeAll(ctx, id, at)
-	if purged != nil {
-		_ = s.expirePurges(ctx, id, seconds(at.Add(workspace.AuditKept)))
-	}
+	// The workspace is deleted, whatever becomes of this, and an error would say otherwise.
+	// What a server that ends here leaves behind is keys that open nothing and don't expire.
+	s.leave(ctx, id, at, purged != nil)
 	return nil
+}
+
+// leave has what a deleted workspace leaves behind expire: its API keys, revoked, and its
+// purges. It tries for as long as a call may take, and then logs what could not be done.
+func (s *Store) leave(ctx context.Context, id string, at time.Time, purged bool) {
+	ctx, cancel := s.bound(context.WithoutCancel(ctx)) // the deletion may have taken its own time
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		err := s.revokeAll(ctx, id, at)
+		if err == nil && purged {
+			err = s.expirePurges(ctx, id, seconds(at.Add(workspace.AuditKept)))
+		}
+		if err == nil {
+			return
+		}
+		if wait(ctx, pause) != nil {
+			s.log.Error("a workspace is deleted, but not all that it leaves behind was marked to expire: its API keys and purges open nothing and stay in the table",
+				"workspace_id", id, "err", s.failure(ctx, err))
+			return
+		}
+	}
 }
