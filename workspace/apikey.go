@@ -12,6 +12,10 @@ const (
 	// KeyKept is how long an API key is known after it has ended, so that it can be told
 	// whose it was: as long as the logs speak of it.
 	KeyKept = AuditKept
+
+	// MaxAPIKeys is how many API keys a workspace has at most that are neither revoked
+	// nor expired.
+	MaxAPIKeys = 100
 )
 
 // An APIKey is what is kept of a key that a backend calls with: never the key
@@ -39,7 +43,9 @@ type APIKey struct {
 // package's, or are the context's.
 type APIKeys interface {
 	// CreateAPIKey stores a key, all of whose fields but the counters are the
-	// caller's, or answers ErrKeyExists where its ID or hash is taken.
+	// caller's, or answers ErrKeyExists where its ID or hash is taken, and
+	// ErrTooManyKeys where the workspace has MaxAPIKeys already, however many are made at
+	// the same time.
 	CreateAPIKey(ctx context.Context, k *APIKey, audit ...AuditEntry) error
 	// APIKey looks a key up by the SHA-256 of what a client sent: ErrKeyNotFound
 	// where there is none. Expired and revoked ones are found for KeyKept; judging is
@@ -51,6 +57,11 @@ type APIKeys interface {
 	// RevokeAPIKey sets RevokedAt, for good. Revoking again changes nothing.
 	// ErrKeyNotFound where the workspace has no key of this ID, or none any more.
 	RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...AuditEntry) error
+}
+
+// Live reports whether the key is neither revoked nor expired.
+func (k *APIKey) Live(now time.Time) bool {
+	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
 }
 
 // ForgetAt is when the key is forgotten: KeyKept after it has ended. Zero is never, as

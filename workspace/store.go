@@ -15,6 +15,7 @@ var (
 	ErrConflict       = errors.New("workspace has changed since it was read")
 	ErrKeyNotFound    = errors.New("API key not found")
 	ErrKeyExists      = errors.New("API key exists already")
+	ErrTooManyKeys    = errors.New("workspace has as many API keys as there can be")
 	ErrUnavailable    = errors.New("workspace store is unavailable")
 
 	// ErrThrottled is an ErrUnavailable of a store that is there but takes no more

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,11 +16,12 @@ import (
 )
 
 const (
-	maxAPIKeys  = 100 // of a workspace, that are not revoked
 	maxKeyDays  = 365
 	maxKeyName  = 100 // characters
 	keyLifetime = 24 * time.Hour
 )
+
+var errNoAPIKeys = fmt.Errorf("%w: none is set up for API keys", workspace.ErrUnavailable)
 
 // NewAPIKey is what is asked for.
 type NewAPIKey struct {
@@ -86,13 +88,12 @@ func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyO
 	if err := req.validate(); err != nil {
 		return nil, err
 	}
-	w, live, err := a.liveKeys(ctx, in.Namespace)
+	w, err := a.workspace(ctx, in.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	live = slices.DeleteFunc(live, func(k *workspace.APIKey) bool { return !k.ExpiresAt.IsZero() && a.now().After(k.ExpiresAt) })
-	if len(live) >= maxAPIKeys {
-		return nil, conflict(fmt.Sprintf("The workspace has %d API keys, the most that there can be: revoke one first.", maxAPIKeys))
+	if a.records == nil {
+		return nil, errNoAPIKeys
 	}
 	secret := apikey.New(req.Test)
 	k := &workspace.APIKey{
@@ -102,7 +103,11 @@ func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyO
 	if req.ExpiresInDays != nil {
 		k.ExpiresAt = k.CreatedAt.Add(time.Duration(*req.ExpiresInDays) * keyLifetime)
 	}
-	if err := a.records.CreateAPIKey(ctx, k, a.changed(ctx, "api_key.create", k.ID, nil, listed(k))); err != nil {
+	err = a.records.CreateAPIKey(ctx, k, a.changed(ctx, "api_key.create", k.ID, nil, listed(k)))
+	if errors.Is(err, workspace.ErrTooManyKeys) {
+		return nil, conflict(fmt.Sprintf("The workspace has %d API keys, the most that there can be: revoke one first.", workspace.MaxAPIKeys))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("making an API key of workspace %q: %w", w.Namespace, err)
 	}
 	a.auth.Forget(w.Namespace)
@@ -141,7 +146,7 @@ func (a *api) apiKeys(ctx context.Context, namespace string) (*workspace.Workspa
 		return nil, nil, err
 	}
 	if a.records == nil {
-		return nil, nil, fmt.Errorf("%w: none is set up for API keys", workspace.ErrUnavailable)
+		return nil, nil, errNoAPIKeys
 	}
 	keys, err := a.records.APIKeys(ctx, w.ID)
 	if err != nil {

@@ -111,8 +111,22 @@ func TestAPIKeyRefusals(t *testing.T) {
 	}
 	s.do(t, "POST", "/v1/workspaces/nobody/api-keys", `{"name":"a","scopes":["read"]}`).wantError(t, 404, "WORKSPACE_NOT_FOUND")
 	s.do(t, "DELETE", "/v1/workspaces/acme/api-keys/nothing", "").wantError(t, 404, "NOT_FOUND")
-	for range 100 {
+	for range 97 {
 		s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"a","scopes":["read"]}`).want(t, 201)
+	}
+	// However many are asked for at the same time, there is room for three.
+	statuses := make(chan int, 20)
+	for range cap(statuses) {
+		go func() {
+			statuses <- s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"a","scopes":["read"]}`).status
+		}()
+	}
+	counts := map[int]int{}
+	for range cap(statuses) {
+		counts[<-statuses]++
+	}
+	if counts[201] != 3 || counts[409] != cap(statuses)-3 {
+		t.Errorf("with room for 3 keys: %v", counts)
 	}
 	s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"a","scopes":["read"]}`).wantError(t, 409, "CONFLICT")
 }

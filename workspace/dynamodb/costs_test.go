@@ -145,7 +145,7 @@ purge log, nothing new: GetItem
 purge log, one purge more: GetItem, Query
 purge log, for the first time: GetItem, Query
 look at the feed, one change: Query, Query
-make a key: TransactWriteItems of 5
+make a key: Query, TransactWriteItems of 6
 look a key up: GetItem
 list keys: Query
 revoke a key: GetItem, TransactWriteItems of 5
@@ -158,4 +158,4 @@ return: UpdateItem
 begin a replay: PutItem
 finish a replay: PutItem
 list one: Query, BatchGetItem
-delete: GetItem, GetItem, GetItem, TransactWriteItems of 8, Query, Query, BatchWriteItem`
+delete: GetItem, GetItem, GetItem, TransactWriteItems of 8, Query, TransactWriteItems of 1, Query, BatchWriteItem`

@@ -16,7 +16,7 @@ import (
 // answers are the errors that say something about what is stored.
 var answers = []error{
 	workspace.ErrNotFound, workspace.ErrExists, workspace.ErrConflict, workspace.ErrDomainTaken, workspace.ErrDomainNotFound,
-	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrCursor, workspace.ErrUnavailable,
+	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrTooManyKeys, workspace.ErrCursor, workspace.ErrUnavailable,
 }
 
 // failure gives an error its place among those of package workspace: its own and

@@ -23,6 +23,7 @@ import (
 //	DOMAIN#name   DOMAIN         a claim to a host name
 //	KEY#hash      KEY            an API key, to look up
 //	KEYS#ID       key's ID       an API key, to list, with its counters
+//	KEYS#ID       #              how many keys have been made
 //	AUDIT#ID#…    entry's ID     a line of a log
 //	USE#ID        day#op#source  counts
 //	PURGE#ID      LOG            the last purge, and how much of them is in the snapshot
@@ -55,6 +56,10 @@ func workspaceKey(namespace string) item { return key("WS#"+namespace, "WS") }
 func domainKey(name string) item         { return key("DOMAIN#"+name, "DOMAIN") }
 func apiKeyKey(hash [32]byte) item       { return key("KEY#"+hex.EncodeToString(hash[:]), "KEY") }
 func apiKeysPK(id string) string         { return "KEYS#" + id }
+
+// madeSK is that of the number of keys made, in front of all keys.
+const madeSK = "#"
+
 func auditPK(id string, trail workspace.Trail) string {
 	return "AUDIT#" + id + "#" + string(trail)
 }

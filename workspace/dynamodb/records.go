@@ -29,9 +29,49 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 	if at := k.ForgetAt(); !at.IsZero() {
 		body[ttl] = seconds(at)
 	}
-	return s.failure(ctx, s.commit(within, workspace.Change{Kind: workspace.ChangedKeys, Namespace: k.Namespace}, k.WorkspaceID, audit,
-		s.put(with(apiKeyKey(k.Hash), body), absent, workspace.ErrKeyExists),
-		s.put(with(key(apiKeysPK(k.WorkspaceID), k.ID), body), absent, workspace.ErrKeyExists)))
+	for {
+		count, err := s.countKey(within, k.WorkspaceID)
+		if err != nil {
+			return s.failure(ctx, err)
+		}
+		err = s.commit(within, workspace.Change{Kind: workspace.ChangedKeys, Namespace: k.Namespace}, k.WorkspaceID, audit,
+			s.put(with(apiKeyKey(k.Hash), body), absent, workspace.ErrKeyExists),
+			s.put(with(key(apiKeysPK(k.WorkspaceID), k.ID), body), absent, workspace.ErrKeyExists), count)
+		if !errors.Is(err, errAgain) {
+			return s.failure(ctx, err)
+		}
+	}
+}
+
+// countKey is the step that counts a key to be made, or ErrTooManyKeys. The count is read
+// before the keys, and is to be the same when the step is made: then no key was made
+// since, and only making keys makes them more.
+func (s *Store) countKey(ctx context.Context, workspaceID string) (step, error) {
+	made, live := int64(0), 0
+	err := s.query(ctx, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
+		if getText(i, sk) == madeSK {
+			made = getNumber(i, "n")
+		}
+		if i["json"] == nil {
+			return true, nil
+		}
+		k, err := decodeKey(i)
+		if err == nil && k.Live(s.now()) {
+			live++
+		}
+		return true, err
+	})
+	if err != nil {
+		return step{}, err
+	}
+	if live >= workspace.MaxAPIKeys {
+		return step{}, workspace.ErrTooManyKeys
+	}
+	same := absent
+	if made > 0 {
+		same = equals(item{"n": number(made)})
+	}
+	return s.set(key(apiKeysPK(workspaceID), madeSK), item{"n": number(made + 1)}, same, errAgain), nil
 }
 
 // decodeKey reads either item of an API key.
@@ -139,6 +179,9 @@ func (s *Store) revoke(k *workspace.APIKey, at time.Time, c condition) []step {
 func (s *Store) revokeAll(ctx context.Context, workspaceID string, at time.Time) error {
 	var steps []step
 	err := s.query(ctx, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
+		if getText(i, sk) == madeSK {
+			steps = append(steps, s.set(key(apiKeysPK(workspaceID), madeSK), item{ttl: seconds(at.Add(workspace.KeyKept))}, anyItem, nil))
+		}
 		if i["json"] == nil {
 			return true, nil
 		}

@@ -62,6 +62,15 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 		return fmt.Errorf("API key %q: %w", k.ID, err)
 	}
 	return s.inTx(ctx, func(tx *sql.Tx) error {
+		var live int // forget_at is KeyKept after the end
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM api_keys
+			WHERE workspace_id = ? AND revoked_at = 0 AND (forget_at = 0 OR forget_at > ?)`,
+			k.WorkspaceID, micros(now().Add(workspace.KeyKept))).Scan(&live); err != nil {
+			return err
+		}
+		if live >= workspace.MaxAPIKeys {
+			return workspace.ErrTooManyKeys
+		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (hash, workspace_id, id, json, created_at, revoked_at, forget_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			k.Hash[:], k.WorkspaceID, k.ID, string(data), micros(k.CreatedAt), micros(k.RevokedAt), micros(k.ForgetAt()))
 		if code(err)&0xff == sqlite3.SQLITE_CONSTRAINT {

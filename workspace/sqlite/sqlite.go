@@ -411,7 +411,7 @@ func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 // answers are the errors that say something about what is stored.
 var answers = []error{
 	workspace.ErrNotFound, workspace.ErrExists, workspace.ErrConflict, workspace.ErrDomainTaken, workspace.ErrDomainNotFound,
-	workspace.ErrKeyNotFound, workspace.ErrKeyExists,
+	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrTooManyKeys,
 }
 
 // failure gives an error its place among those of package workspace: its own and

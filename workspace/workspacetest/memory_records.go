@@ -67,6 +67,15 @@ func (m *Memory) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ..
 	if m.keys[k.Hash] != nil || m.key(k.WorkspaceID, k.ID) != nil {
 		return workspace.ErrKeyExists
 	}
+	live := 0
+	for _, other := range m.keys {
+		if other.WorkspaceID == k.WorkspaceID && other.Live(now()) {
+			live++
+		}
+	}
+	if live >= workspace.MaxAPIKeys {
+		return workspace.ErrTooManyKeys
+	}
 	m.keys[k.Hash] = k.Clone()
 	m.record(workspace.ChangedKeys, k.Namespace)
 	m.appendAudit(k.WorkspaceID, audit)

@@ -41,6 +41,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		{"DomainSquatted", testDomainSquatted},
 		{"DomainRace", testDomainRace},
 		{"APIKeys", testAPIKeys},
+		{"APIKeysAtMost", testAPIKeysAtMost},
 		{"APIKeyRevoked", testAPIKeyRevoked},
 		{"APIKeyForgotten", testAPIKeyForgotten},
 		{"Deleted", testDeleted},
@@ -369,6 +370,47 @@ func testAPIKeyForgotten(t *testing.T, s Store) {
 			t.Errorf("RevokeAPIKey %s: %v, want %v", tt.id, err, want)
 		}
 	}
+}
+
+// There are no more keys than there can be, however many are made at the same time. Those
+// that have ended don't count, nor do another workspace's.
+func testAPIKeysAtMost(t *testing.T, s Store) {
+	create := func(workspaceID string, i int, end func(*workspace.APIKey)) error {
+		k := apiKey(workspaceID, fmt.Sprint("k", i), 0)
+		k.ExpiresAt = time.Time{}
+		if end != nil {
+			end(k)
+		}
+		return s.CreateAPIKey(t.Context(), k)
+	}
+	must(t, "CreateAPIKey", create("w1", 1000, func(k *workspace.APIKey) { k.ExpiresAt = time.Now().Add(-time.Minute) }))
+	must(t, "CreateAPIKey", create("w1", 1001, func(k *workspace.APIKey) { k.RevokedAt = time.Now().Add(-time.Minute) }))
+	must(t, "CreateAPIKey", create("w1", 1002, func(k *workspace.APIKey) { k.ExpiresAt = time.Now().Add(time.Hour) }))
+	for i := range workspace.MaxAPIKeys - 6 {
+		must(t, "CreateAPIKey", create("w1", i, nil))
+	}
+	var making sync.WaitGroup
+	var made, refused atomic.Int64
+	for i := range 12 {
+		making.Go(func() {
+			switch err := create("w1", 2000+i, nil); {
+			case err == nil:
+				made.Add(1)
+			case errors.Is(err, workspace.ErrTooManyKeys):
+				refused.Add(1)
+			default:
+				t.Errorf("CreateAPIKey: %v", err)
+			}
+		})
+	}
+	making.Wait()
+	if made.Load() != 5 || refused.Load() != 7 {
+		t.Errorf("with room for 5, %d keys were made and %d refused", made.Load(), refused.Load())
+	}
+	must(t, "CreateAPIKey", create("w2", 0, nil))
+	must(t, "RevokeAPIKey", s.RevokeAPIKey(t.Context(), "w1", "k0", time.Now()))
+	must(t, "CreateAPIKey", create("w1", 3000, nil))
+	wantErr(t, "CreateAPIKey", create("w1", 3001, nil), workspace.ErrTooManyKeys)
 }
 
 // A workspace that is deleted takes its keys with it, and leaves its logs to be found.
