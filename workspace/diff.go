@@ -72,6 +72,9 @@ func (d *differ) add(path, was, what string) {
 func (d *differ) structs(path string, old, new reflect.Value) {
 	for i, name := range jsonNames(old.Type()) {
 		at := member(path, name)
+		if path == "" && serverMade(name) {
+			continue
+		}
 		a, b := old.Field(i), new.Field(i)
 		switch a.Interface().(type) {
 		case []string:
@@ -82,7 +85,6 @@ func (d *differ) structs(path string, old, new reflect.Value) {
 			continue
 		}
 		switch {
-		case path == "" && serverMade(name):
 		case name == "secret_access_key":
 			d.secret(at, a.String(), b.String())
 		case a.Kind() == reflect.Slice:
