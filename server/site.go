@@ -63,18 +63,40 @@ type placed struct {
 	reading origin.Reading
 }
 
-// A site is dropped when the workspace that it was made from has changed.
+// sites are the workspaces that requests have asked for, compiled.
 type sites struct {
-	mu    sync.Mutex // serialises compiling, so that it is done once
-	cache *lru.Cache[string, *site]
+	mu    sync.Mutex // serialises additions; nothing is compiled under it
+	cache *lru.Cache[string, *compiled]
+}
+
+// A compiled is one revision of a workspace, compiled by the first who calls site. Others
+// who want the same wait for it; nobody else does.
+type compiled struct {
+	workspace *workspace.Workspace
+	site      func() (*site, error)
 }
 
 func newSites(size int) *sites {
-	c, err := lru.New[string, *site](size)
+	c, err := lru.New[string, *compiled](size)
 	if err != nil {
 		panic(err) // size is a positive constant
 	}
 	return &sites{cache: c}
+}
+
+// of is what there is of the workspace, or what compile will make of it.
+func (s *sites) of(w *workspace.Workspace, compile func(*workspace.Workspace) (*site, error)) *compiled {
+	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
+		return c
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
+		return c
+	}
+	c := &compiled{w, sync.OnceValues(func() (*site, error) { return compile(w) })}
+	s.cache.Add(w.Namespace, c)
+	return c
 }
 
 // site returns the workspace under the namespace, ready to answer.
@@ -83,20 +105,24 @@ func (s *Server) site(ctx context.Context, namespace string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, ok := s.sites.cache.Get(namespace); ok && c.Workspace == w {
-		return c, nil
-	}
-	s.sites.mu.Lock()
-	defer s.sites.mu.Unlock()
-	if c, ok := s.sites.cache.Get(namespace); ok && c.Workspace == w {
-		return c, nil
-	}
+	return s.sites.of(w, s.compileOrLog).site()
+}
+
+// compileOrLog is compile for those who ask for images. They aren't told what is wrong,
+// which is not about their request; the log is, once a revision.
+func (s *Server) compileOrLog(w *workspace.Workspace) (*site, error) {
 	c, err := s.compile(w)
 	if err != nil {
-		return nil, fmt.Errorf("workspace %s: %w", namespace, err)
+		s.log.Error("the settings of a workspace can't be used", "workspace", w.Namespace, "revision", w.Revision, "err", err)
+		return nil, fail("INTERNAL_ERROR", "the settings of the workspace "+w.Namespace+" can't be used; ask its owner to save them again, which says what is wrong with them")
 	}
-	s.sites.cache.Add(namespace, c)
 	return c, nil
+}
+
+// Check says why the workspace can't be served; nil is that it can be.
+func (s *Server) Check(w *workspace.Workspace) error {
+	_, err := s.compile(w)
+	return err
 }
 
 func (s *Server) compile(w *workspace.Workspace) (*site, error) {
@@ -112,13 +138,13 @@ func (s *Server) compile(w *workspace.Workspace) (*site, error) {
 	}
 	for _, p := range w.Presets {
 		if c.presets[p.Name], err = transform.ParseQuery(p.Options); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("preset %s: %w", p.Name, err)
 		}
 	}
 	for _, ws := range w.Sources {
 		src := &source{Source: ws, id: placeID(ws)}
 		if src.places, err = ws.Places(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("source %s: %w", ws.Key, err)
 		}
 		switch ws.Kind {
 		case "http":
@@ -194,10 +220,23 @@ func (u unusable) Fetch(context.Context, origin.Key, origin.Validators) (*origin
 // changed: asking costs next to nothing.
 const dirRevalidate = 2
 
-// placeID is a hash of what decides which originals a source leads to.
+// placeID is a hash of where a source's originals are. What is sent to be let in is no part
+// of it, so that rotating credentials keeps what is cached. Nor are headers, which hold
+// credentials too; where they select other originals, a purge is needed.
+//
+// What is hashed has a form of its own: another form would empty every cache.
 func placeID(s workspace.Source) string {
-	s.Private, s.PublicURLs, s.TTL, s.Revalidate, s.CacheControl = false, nil, 0, 0, ""
-	b, err := json.Marshal(s)
+	b, err := json.Marshal(struct {
+		Key       string `json:"key"`
+		Kind      string `json:"kind"`
+		Private   bool   `json:"private"` // always false
+		URL       string `json:"url,omitempty"`
+		Bucket    string `json:"bucket,omitempty"`
+		Region    string `json:"region,omitempty"`
+		Prefix    string `json:"prefix,omitempty"`
+		Endpoint  string `json:"endpoint,omitempty"`
+		AccountID string `json:"account_id,omitempty"`
+	}{s.Key, s.Kind, false, s.URL, s.Bucket, s.Region, s.Prefix, s.Endpoint, s.AccountID})
 	if err != nil {
 		panic(err) // plain strings always marshal
 	}

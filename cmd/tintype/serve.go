@@ -155,6 +155,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		},
 		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
 		Log: log, Metrics: metrics, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
+		Check: func(w *workspace.Workspace) error { return srv.Check(w) },
 		Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
 			return srv.Explain(ctx, target, accept, origin)
 		},

@@ -86,6 +86,10 @@ type Config struct {
 	// audit log. Nil leaves it empty.
 	Client func(context.Context) string
 
+	// Check says why a workspace that is valid can't be served all the same:
+	// server.Server.Check. Its errors are shown. Nil finds nothing.
+	Check func(*workspace.Workspace) error
+
 	// Explain says what would become of a request for an image: server.Server.Explain.
 	// Nil explains nothing.
 	Explain func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
@@ -154,6 +158,7 @@ func newAPI(c Config) *api {
 		limiter:    c.Limiter,
 		resolver:   c.Resolver,
 		client:     c.Client,
+		check:      c.Check,
 		explain:    c.Explain,
 		noteSender: c.NoteSender,
 		now:        c.Now,
@@ -174,6 +179,9 @@ func newAPI(c Config) *api {
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
+	}
+	if a.check == nil {
+		a.check = func(*workspace.Workspace) error { return nil }
 	}
 	if a.explain == nil {
 		a.explain = func(context.Context, string, string, string) (server.Explanation, error) {
@@ -225,6 +233,7 @@ type api struct {
 	usage      *usage.Recorder // nil is none
 	journal    *usage.Journal  // nil is none
 	client     func(context.Context) string
+	check      func(*workspace.Workspace) error
 	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
 	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time

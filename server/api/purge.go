@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -194,6 +195,9 @@ func (a *api) purgesOfURL(ctx context.Context, namespace, url string) ([]workspa
 	case err == nil:
 		return purges, tags, nil
 	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, workspace.ErrUnavailable), ctx.Err() != nil:
+		return nil, nil, err
+	}
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Status() >= http.StatusInternalServerError {
 		return nil, nil, err
 	}
 	return nil, nil, invalid("url: " + err.Error() + ".")

@@ -1,8 +1,12 @@
 package api_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
 )
 
 // TestWarnings: a write that lets one source close another's images says so, and goes on
@@ -42,5 +46,30 @@ func TestWarnings(t *testing.T) {
 	}
 	if a := s.do(t, "POST", "/v1/workspaces", `{"namespace":"other","sources":[`+vault+`,`+photos+`]}`); a.status != 201 || !strings.Contains(a.body, warning) {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestCheck: what can't be served is refused by the write.
+func TestCheck(t *testing.T) {
+	s := start(t, func(c *api.Config) {
+		c.Check = func(w *workspace.Workspace) error {
+			if w.Name == "bad" {
+				return errors.New("preset thumb: no")
+			}
+			return nil
+		}
+	})
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`)
+	for _, tt := range []struct{ method, path, body string }{
+		{"POST", "", `{"namespace":"other","name":"bad"}`},
+		{"PATCH", "/acme", `{"name":"bad"}`},
+		{"PUT", "/acme", `{"namespace":"acme","name":"bad","revision":1}`},
+	} {
+		if a := s.do(t, tt.method, "/v1/workspaces"+tt.path, tt.body); a.status != 400 || !strings.Contains(a.body, "can't be served: preset thumb: no.") {
+			t.Errorf("%s: %d %s", tt.method, a.status, a.body)
+		}
+	}
+	if a := s.do(t, "GET", "/v1/workspaces/acme", ""); !strings.Contains(a.body, `"revision":1`) {
+		t.Error(a.body)
 	}
 }

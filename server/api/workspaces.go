@@ -230,7 +230,13 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 
 // validate judges w as this process would serve it.
 func (a *api) validate(w *workspace.Workspace) error {
-	return workspace.Process{Dirs: a.dirSources(w.Namespace), LendsCredentials: a.lends}.Validate(w)
+	if err := (workspace.Process{Dirs: a.dirSources(w.Namespace), LendsCredentials: a.lends}).Validate(w); err != nil {
+		return err
+	}
+	if err := a.check(w); err != nil {
+		return invalid("The workspace can't be served: " + err.Error() + ".")
+	}
+	return nil
 }
 
 // change puts w in the place of old, from which w has its namespace, revision, id
