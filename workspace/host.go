@@ -61,6 +61,13 @@ func registrySuffix(name string) bool {
 	return icann && suffix == name
 }
 
+// companySuffix reports whether a canonical name is one under which a company gives its
+// customers names of their own (the private part of the list).
+func companySuffix(name string) bool {
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	return !icann && suffix == name && strings.Contains(name, ".") // without a dot it is on no list
+}
+
 // asciiHost is asciiName for hosts that may be addresses too: IPv4 in four
 // decimal parts, IPv6 in brackets; canonical as browsers write them.
 func asciiHost(host string) (string, bool) {

@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/origin"
@@ -15,10 +14,33 @@ type placed struct {
 	reading origin.Reading
 }
 
-// Warn says what w does that its owner may not expect: which images of one source the
-// rules of another close or mark, because both share a place. w is valid; what isn't is
-// passed over.
-func (w *Workspace) Warn() (warnings []string) {
+// Warn says what w does that its owner may not expect: which patterns allow the hosts of
+// a company's customers, and which images of one source the rules of another close or
+// mark, because both share a place. w is valid; what isn't is passed over.
+func (w *Workspace) Warn() []string { return append(w.warnOfSuffixes(), w.warnOfPlaces()...) }
+
+// warnOfSuffixes names patterns for all names under a suffix that a company gives names
+// of to its customers. Those of registries are refused: see [Workspace.Validate].
+func (w *Workspace) warnOfSuffixes() (warnings []string) {
+	add := func(field, pattern, host string) {
+		if companySuffix(host) {
+			warnings = append(warnings, fmt.Sprintf("%s: %q allows the hosts of everybody who has one under %s: name your own where you can", field, cut(pattern), host))
+		}
+	}
+	for _, pattern := range w.AllowedOrigins {
+		if name, ok := strings.CutPrefix(pattern, "*."); ok {
+			add("allowed_origins", pattern, DomainName(name))
+		}
+	}
+	for _, pattern := range w.AllowedSources {
+		if p, err := origin.ParsePattern(pattern); err == nil {
+			add("allowed_sources", pattern, p.Below())
+		}
+	}
+	return warnings
+}
+
+func (w *Workspace) warnOfPlaces() (warnings []string) {
 	hosts := map[string][]placed{}
 	for i := range w.Sources {
 		s := &w.Sources[i]
@@ -30,26 +52,36 @@ func (w *Workspace) Warn() (warnings []string) {
 			hosts[u.Server()] = append(hosts[u.Server()], placed{s, u, u.Reading()})
 		}
 	}
+	marksOf := w.marksBySource()
 	// In the order of the sources, so that one workspace always has the same warnings.
 	for i := range w.Sources {
 		strict := &w.Sources[i]
-		marks := w.marksOf(strict)
-		if !strict.Private && len(marks) == 0 {
+		if !strict.Private && len(marksOf[strict.Key]) == 0 {
 			continue
+		}
+		// What its rules add to each other source's. Often that is nothing, and there may be
+		// thousands of places to compare.
+		adds := map[*Source]rules{}
+		for j := range w.Sources {
+			if other := &w.Sources[j]; other != strict {
+				if r := rulesBeside(strict, other, marksOf); r.closes || len(r.marks) > 0 {
+					adds[other] = r
+				}
+			}
 		}
 		places, err := strict.Places()
 		if err != nil {
 			continue
 		}
-		told := map[*Source]bool{}
 		for _, u := range places {
 			p := placed{strict, u, u.Reading()}
 			for _, other := range hosts[u.Server()] {
-				if other.source == strict || told[other.source] {
+				r, any := adds[other.source]
+				if !any {
 					continue
 				}
-				if warning := w.warn(p, other, marks); warning != "" {
-					told[other.source] = true
+				if warning := r.warn(p, other); warning != "" {
+					delete(adds, other.source) // told
 					warnings = append(warnings, warning)
 				}
 			}
@@ -58,51 +90,75 @@ func (w *Workspace) Warn() (warnings []string) {
 	return warnings
 }
 
-// marksOf are the names of the marks that are bound to a source.
-func (w *Workspace) marksOf(s *Source) (names []string) {
+// marksBySource are the names of the marks that are bound to each source.
+func (w *Workspace) marksBySource() map[string][]string {
+	names := map[string][]string{}
 	for _, m := range w.Marks {
-		if slices.Contains(m.AutoApplySources, s.Key) {
-			names = append(names, m.Name)
+		for _, key := range m.AutoApplySources {
+			names[key] = append(names[key], m.Name)
 		}
 	}
 	return names
 }
 
-// warn says what the rules of a private or marked source mean for another one's images.
-func (w *Workspace) warn(strict, other placed, marks []string) string {
-	key, within := strict.url.Within(other.url)
-	marks = slices.DeleteFunc(slices.Clone(marks), func(name string) bool { return slices.Contains(w.marksOf(other.source), name) })
-	closes := strict.source.Private && !other.source.Private
-	if !closes && len(marks) == 0 {
-		return ""
+// rules are what one source asks of an image that another one doesn't.
+type rules struct {
+	closes bool     // a signature or an API key
+	marks  []string // names
+}
+
+func rulesBeside(strict, other *Source, marksOf map[string][]string) rules {
+	has := map[string]bool{}
+	for _, name := range marksOf[other.Key] {
+		has[name] = true
 	}
-	of := "all images of source " + other.source.Key
-	where := "has the place of source " + other.source.Key
-	if within && key.Path != "" {
+	r := rules{closes: strict.Private && !other.Private}
+	for _, name := range marksOf[strict.Key] {
+		if !has[name] {
+			r.marks = append(r.marks, name)
+		}
+	}
+	return r
+}
+
+// warn says what the rules of a private or marked source mean for another one's images,
+// on the same server. It makes no text before it knows that there is something to say.
+func (r rules) warn(strict, other placed) string {
+	closes, marks := r.closes, r.marks
+	key, within := strict.url.Within(other.url)
+	if !within {
+		return r.warnOfReadings(strict, other)
+	}
+	of, where := "all images of source "+other.source.Key, "has the place of source "+other.source.Key
+	if key.Path != "" {
 		of = fmt.Sprintf("images of source %s whose paths begin with %s", other.source.Key, key.Path)
 		where = "lies in source " + other.source.Key
 	}
 	switch {
-	case within && closes && len(marks) > 0:
+	case closes && len(marks) > 0:
 		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key, and carry its marks (%s)", strict.source.Key, where, of, strings.Join(marks, ", "))
-	case within && closes:
+	case closes:
 		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key", strict.source.Key, where, of)
-	case within:
-		return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.source.Key, where, of, strings.Join(marks, ", "))
 	}
-	// No URL is in both, but a server may think so.
+	return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.source.Key, where, of, strings.Join(marks, ", "))
+}
+
+// warnOfReadings is warn where no URL is in both places, but a server may think so.
+func (r rules) warnOfReadings(strict, other placed) string {
+	same := strict.reading.Depth() == other.reading.Depth() && other.reading.Within(strict.reading)
+	below := strict.reading.Depth() > other.reading.Depth() && strict.reading.Within(other.reading)
+	if !same && !below {
+		return ""
+	}
+	if _, inner := other.url.Within(strict.url); inner { // and keeps its own rules
+		return ""
+	}
 	rule := "has marks"
-	if closes {
+	if r.closes {
 		rule = "is private"
 	}
-	_, inner := other.url.Within(strict.url)
-	switch {
-	case inner: // and keeps its own rules
-		return ""
-	case strict.reading.Depth() == other.reading.Depth() && other.reading.Within(strict.reading):
-		return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: %s are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key, of)
-	case strict.reading.Depth() > other.reading.Depth() && strict.reading.Within(other.reading):
-		return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %s that may lie there are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key, other.source.Key)
+	if same {
+		return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: all images of source %[3]s are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key)
 	}
-	return ""
+	return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %[3]s that may lie there are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key)
 }

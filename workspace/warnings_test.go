@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,5 +57,54 @@ func TestWarn(t *testing.T) {
 				t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
 		})
+	}
+}
+
+// TestWarnOfManyPlaces: what many places and marks cost grows with their number, though
+// every place is compared with every other.
+func TestWarnOfManyPlaces(t *testing.T) {
+	allocs := func(n int) float64 {
+		w := New("acme")
+		var keys []string
+		for i := range n {
+			s := Source{Key: fmt.Sprintf("s%d", i), Kind: "http", URL: fmt.Sprintf("https://o.example.com/%d/", i), Private: i%2 == 0}
+			for j := range 20 {
+				s.PublicURLs = append(s.PublicURLs, fmt.Sprintf("https://o.example.com/%d/%d/", i, j))
+			}
+			w.Sources = append(w.Sources, s)
+			keys = append(keys, s.Key)
+		}
+		for i := range n {
+			w.Marks = append(w.Marks, Mark{Name: fmt.Sprintf("m%d", i), Image: "s0/a.png", AutoApplySources: keys})
+		}
+		if err := w.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		return testing.AllocsPerRun(1, func() {
+			if got := w.Warn(); got != nil {
+				t.Errorf("%d sources: %q", n, got)
+			}
+		})
+	}
+	const sources = 40
+	if n := allocs(sources); n > 40*21*sources { // and not for each of 350,000 pairs of places
+		t.Errorf("%v allocations for %d places", n, 21*sources)
+	}
+}
+
+// TestWarnOfSuffixes names patterns for the customers of a company.
+func TestWarnOfSuffixes(t *testing.T) {
+	w := New("acme")
+	w.AllowedOrigins = []string{"*", "null", "*.example.com", "*.github.io", "acme.github.io", "*.acme.github.io", "*.internal"}
+	w.AllowedSources = []string{"*", "github.io", "https://*.S3.amazonaws.com:8443/public/", "*.example.co.uk"}
+	if err := w.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`allowed_origins: "*.github.io" allows the hosts of everybody who has one under github.io: name your own where you can`,
+		`allowed_sources: "https://*.S3.amazonaws.com:8443/public/" allows the hosts of everybody who has one under s3.amazonaws.com: name your own where you can`,
+	}
+	if got := w.Warn(); !slices.Equal(got, want) {
+		t.Errorf("%s", strings.Join(got, "\n"))
 	}
 }
