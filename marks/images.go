@@ -103,7 +103,8 @@ func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*I
 	return hold.Value, nil
 }
 
-// Close ends the asking behind requests, and waits until it has ended or ctx has.
+// Close ends the asking behind requests, waits until it has ended or ctx has, and lets go
+// of the images.
 func (m *Images[K]) Close(ctx context.Context) error {
 	m.opened.Do(m.open)
 	m.mu.Lock()
@@ -119,10 +120,17 @@ func (m *Images[K]) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
-		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, image := range m.bodies.Values() {
+		image.Release()
+	}
+	m.bodies.Purge()
+	m.bytes = 0
+	return nil
 }
 
 // look is what is known under key, or nil; with whole set it has its body, and must be

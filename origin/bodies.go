@@ -28,8 +28,9 @@ const (
 	// largeBody is the size in bytes from which a body leaves Go's heap. What it takes
 	// is then given back at once, without a collection.
 	largeBody = 1 << 20
-	growBy    = 1 << 20  // bytes that a large body takes at a time
-	copyBy    = 32 << 10 // bytes that are copied to a file at a time
+	growBy    = 1 << 20   // bytes that a large body takes at a time
+	readBy    = 128 << 10 // bytes of a large body that are read at a time
+	copyBy    = 32 << 10  // bytes that are copied to a file at a time
 
 	tick      = time.Second // between looks at what a body has brought
 	slowRate  = 64 << 10    // bytes a tick: a body that brings less is slow
@@ -72,7 +73,8 @@ type BodiesConfig struct {
 //
 // A nil *Bodies holds any number. It is safe for concurrent use.
 type Bodies struct {
-	config BodiesConfig
+	config  BodiesConfig
+	writing chan struct{} // holds one for every write to disk that is under way
 
 	mu      sync.Mutex // guards all below, and what reading leads to
 	pools   [2]pool
@@ -112,7 +114,7 @@ func (p *pool) add(workspace string, n int64) {
 
 // NewBodies returns the bodies of a server.
 func NewBodies(c BodiesConfig) *Bodies {
-	b := &Bodies{config: c, reading: map[*intake]struct{}{}}
+	b := &Bodies{config: c, writing: make(chan struct{}, 2), reading: map[*intake]struct{}{}}
 	if c.Memory == 0 {
 		c.Memory = math.MaxInt64 / 2
 	}
@@ -216,6 +218,51 @@ func (b *Bodies) Read(ctx context.Context, r io.Reader, length, limit int64, sto
 	return &Object{Body: body, share: newShare(in.free)}, nil
 }
 
+// Admit returns [ErrBusy] where a body of ctx's owner that began now would have to give
+// way itself, once it is large: then it need not be asked for.
+func (b *Bodies) Admit(ctx context.Context) error {
+	if b == nil {
+		return nil
+	}
+	owner, _ := ctx.Value(ownerKey{}).(Owner)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	kind := inMemory
+	if b.pools[onDisk].limit > 0 && time.Now().After(b.diskOff) {
+		kind = onDisk
+	}
+	p := &b.pools[kind]
+	if p.fits(owner.Workspace, largeBody+growBy) {
+		return nil
+	}
+	if own := p.of[owner.Workspace] + largeBody + growBy; own <= p.share && b.largest(p, kind, owner.Workspace, own) != owner.Workspace {
+		return nil // another workspace gives way
+	}
+	hosts := map[string]int64{}
+	var reading, count int64 // bytes and number of the workspace's that can give way
+	for other := range b.reading {
+		if !other.mayGive(owner.Workspace, kind, nil) {
+			continue
+		}
+		if other.slow {
+			return nil
+		}
+		hosts[other.owner.Host] += other.took[kind]
+		reading += other.took[kind]
+		count++
+	}
+	if p.of[owner.Workspace] > reading {
+		return nil // it will wait for those that are whole
+	}
+	for _, n := range hosts {
+		if n >= hosts[owner.Host]+reading/count {
+			return nil // another host gives way, and holds no less afterwards
+		}
+	}
+	b.counts.Refused++
+	return errNoRoom
+}
+
 // begin registers a body that is about to be read.
 func (b *Bodies) begin(ctx context.Context, stop func()) *intake {
 	in := &intake{bodies: b, stop: stop, ended: make(chan struct{}), stopped: make(chan struct{})}
@@ -276,6 +323,15 @@ func (in *intake) end() error {
 		<-in.stopped
 	}
 	return cause
+}
+
+func (in *intake) isEnded() bool {
+	select {
+	case <-in.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // free gives all back.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +40,7 @@ func (s *store) space(ctx context.Context) ([]byte, error) {
 			}
 		case s.region != nil:
 			if s.size < s.memory {
-				return s.region[s.size:min(s.memory, int64(len(s.region)))], nil
+				return s.region[s.size:min(s.memory, int64(len(s.region)), s.size+readBy)], nil
 			}
 		case s.size < int64(cap(s.buffer)):
 			return s.buffer[s.size:cap(s.buffer)], nil
@@ -53,13 +54,35 @@ func (s *store) space(ctx context.Context) ([]byte, error) {
 // wrote notes bytes that are where space said.
 func (s *store) wrote(ctx context.Context, n int) error {
 	if s.file != nil {
-		if _, err := s.file.WriteAt(s.buffer[:n], s.size); err != nil {
+		if err := s.write(ctx, s.file, s.buffer[:n], s.size); err != nil {
+			if ctx.Err() != nil || s.in.isEnded() {
+				return err
+			}
 			s.in.bodies.diskFailed(err)
 			return s.leaveDisk(ctx, n)
 		}
 	}
-	s.size += int64(n)
+	if s.size += int64(n); s.size > largeBody {
+		// An origin that is fast keeps this goroutine busy, and there may be hundreds:
+		// requests that take microseconds go first.
+		runtime.Gosched()
+	}
 	return nil
+}
+
+// write writes to a file. Few do at a time: each keeps a thread, and all of them the
+// processors from those who answer requests.
+func (s *store) write(ctx context.Context, f *os.File, data []byte, at int64) error {
+	select {
+	case s.in.bodies.writing <- struct{}{}:
+	case <-s.in.ended:
+		return errNoRoom
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.in.bodies.writing }()
+	_, err := f.WriteAt(data, at)
+	return err
 }
 
 // grow makes room for more, where there is most of it: in memory as long as that is
@@ -184,13 +207,16 @@ func (s *store) goToDisk(ctx context.Context) error {
 		if from == nil {
 			from = s.buffer
 		}
-		_, err = file.WriteAt(from[:s.size], 0)
+		err = s.write(ctx, file, from[:s.size], 0)
 	}
 	if err != nil {
 		if file != nil {
 			_ = file.Close()
 		}
 		s.giveDisk(n)
+		if ctx.Err() != nil || s.in.isEnded() {
+			return err
+		}
 		b.diskFailed(err)
 		return errNoDisk
 	}

@@ -22,8 +22,8 @@ const (
 	bodiesPerWorkspace = 4
 )
 
-func newBodyGate() *fetchGate {
-	return newFetchGate(Fetches{All: bodiesAtOnce, PerWorkspace: bodiesPerWorkspace}, func(fetchBound) {})
+func newBodyGate(waiting int) *fetchGate {
+	return newFetchGate(Fetches{All: bodiesAtOnce, PerWorkspace: bodiesPerWorkspace, Waiting: waiting}, func(fetchBound) {})
 }
 
 // transformBody answers POST /{ns}/transform: the body is the original. It is for

@@ -371,14 +371,21 @@ func (s *Server) remember(err error) (*cache.Entry, error) {
 // readOriginal fetches an original and judges its header before any decoder sees it.
 // The original must be released.
 func (s *Server) readOriginal(ctx context.Context, c *site, r ref, have origin.Validators) (*original, error) {
+	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host()})
+	if err := s.bodies.Admit(ctx); err != nil {
+		return nil, err
+	}
 	if host := r.host(); host != "" {
 		done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
+		if err := s.bodies.Admit(ctx); err != nil { // it may have waited
+			return nil, err
+		}
 	}
-	obj, err := s.fetch(origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host()}), c, r, have)
+	obj, err := s.fetch(ctx, c, r, have)
 	if err != nil {
 		return nil, err
 	}
@@ -416,7 +423,7 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original, backgroun
 	if err := o.CheckOutput(plan, format, frames, s.limits); err != nil {
 		return transform.Image{}, err
 	}
-	stamped, release, err := s.markImages(ctx, a)
+	stamped, retainMarks, release, err := s.markImages(ctx, a)
 	if err != nil {
 		return transform.Image{}, err
 	}
@@ -429,11 +436,19 @@ func (s *Server) transform(ctx context.Context, a ask, orig *original, backgroun
 		ctx, cancel = context.WithTimeout(ctx, s.transformTimeout)
 		defer cancel()
 	}
+	retain := func() func() {
+		releaseMarks := retainMarks()
+		orig.Retain()
+		return func() {
+			orig.Release()
+			releaseMarks()
+		}
+	}
 	owner := a.owner(background)
 	owner.Original = a.fingerprint(orig)
 	return s.engine.Transform(ctx, transform.Job{
 		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits, Marks: stamped,
-		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: owner,
+		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: owner, Retain: retain,
 	})
 }
 

@@ -15,23 +15,21 @@ type Fetches struct {
 	All          int // of this server
 	PerWorkspace int
 	PerHost      int // from one host, of all workspaces; of one workspace a quarter of it
+	Waiting      int // for a place; of one workspace a quarter of it
 }
 
-// DefaultFetches are 512 at a time, 128 of a workspace and 128 from a host.
-func DefaultFetches() Fetches { return Fetches{All: 512, PerWorkspace: 128, PerHost: 128} }
+// DefaultFetches are 512 at a time, 128 of a workspace and 128 from a host, while 4,096
+// wait.
+func DefaultFetches() Fetches {
+	return Fetches{All: 512, PerWorkspace: 128, PerHost: 128, Waiting: 4096}
+}
 
 func (f Fetches) orDefault() Fetches {
 	d := DefaultFetches()
-	return Fetches{cmp.Or(f.All, d.All), cmp.Or(f.PerWorkspace, d.PerWorkspace), cmp.Or(f.PerHost, d.PerHost)}
+	return Fetches{cmp.Or(f.All, d.All), cmp.Or(f.PerWorkspace, d.PerWorkspace), cmp.Or(f.PerHost, d.PerHost), cmp.Or(f.Waiting, d.Waiting)}
 }
 
 var errBusy = &Error{Code: "OVERLOADED", Message: "the server is busy; try again in a second", RetryAfter: 1}
-
-// Fetches that may wait, in all and of one workspace.
-const (
-	fetchQueue             = 4096
-	fetchQueuePerWorkspace = 1024
-)
 
 // A fetchBound is one of the bounds that a fetch is held to.
 type fetchBound string
@@ -92,7 +90,7 @@ func (f *fetchGate) enter(ctx context.Context, workspace, host string, wait time
 		f.mu.Unlock()
 		return leave, nil
 	}
-	if len(f.waiting) >= fetchQueue || turn.ofWorkspace().queued >= fetchQueuePerWorkspace {
+	if len(f.waiting) >= f.most.Waiting || turn.ofWorkspace().queued >= max(f.most.Waiting/4, 1) {
 		f.drop(turn)
 		f.mu.Unlock()
 		f.refused(boundQueue)

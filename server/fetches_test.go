@@ -87,7 +87,7 @@ func TestFetchBounds(t *testing.T) {
 // TestBodyGate fills the places of one workspace with bodies that don't end.
 func TestBodyGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newBodyGate()
+		g := newBodyGate(0)
 		for range bodiesPerWorkspace {
 			if _, err := g.enter(t.Context(), "slow", "", time.Minute); err != nil {
 				t.Fatal(err)
@@ -172,7 +172,7 @@ func TestFetchGivenUp(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		for range fetchQueuePerWorkspace {
+		for range DefaultFetches().Waiting / 4 {
 			wg.Go(func() {
 				if _, err := f.enter(ctx, "w", "h", time.Minute); !errors.Is(err, context.Canceled) {
 					t.Error(err)
@@ -193,7 +193,7 @@ func TestFetchGivenUp(t *testing.T) {
 			leave()
 		})
 		synctest.Wait()
-		if _, waiting := f.figures(); waiting != fetchQueuePerWorkspace+1 {
+		if _, waiting := f.figures(); waiting != DefaultFetches().Waiting/4+1 {
 			t.Errorf("%d wait", waiting)
 		}
 		cancel()

@@ -135,10 +135,11 @@ func (s *Server) findMarks(ctx context.Context, a *ask) error {
 	return nil
 }
 
-// markImages are the marks as the engine takes them, until release is called.
-func (s *Server) markImages(ctx context.Context, a ask) (images []transform.MarkImage, release func(), err error) {
+// markImages are the marks as the engine takes them, until release is called. retain
+// keeps them longer.
+func (s *Server) markImages(ctx context.Context, a ask) (images []transform.MarkImage, retain func() func(), release func(), err error) {
 	if !a.stamps.decided {
-		return nil, nil, errors.New("nobody has decided which marks this variant carries")
+		return nil, nil, nil, errors.New("nobody has decided which marks this variant carries")
 	}
 	var held []*marks.Image
 	release = func() {
@@ -146,20 +147,26 @@ func (s *Server) markImages(ctx context.Context, a ask) (images []transform.Mark
 			image.Release()
 		}
 	}
+	retain = func() func() {
+		for _, image := range held {
+			image.Retain()
+		}
+		return release
+	}
 	for _, m := range a.stamps.list {
 		image, err := s.markImage(ctx, a.site, m, true)
 		if err != nil {
 			release()
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		held = append(held, image)
 		if image.Hash != m.image.Hash {
 			release()
-			return nil, nil, errMarkChanged
+			return nil, nil, nil, errMarkChanged
 		}
 		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark, OnPicture: m.Bound})
 	}
-	return images, release, nil
+	return images, retain, release, nil
 }
 
 // markImage is the image of a mark, fetched now unless it is known. Where it is wanted

@@ -484,7 +484,7 @@ func TestNothingUndecided(t *testing.T) {
 	if e, _, err := b.loadMarked(t.Context(), a, &timings{}); err == nil {
 		t.Errorf("%d bytes", len(e.Body))
 	}
-	if images, _, err := b.markImages(t.Context(), a); err == nil {
+	if images, _, _, err := b.markImages(t.Context(), a); err == nil {
 		t.Errorf("%d marks", len(images))
 	}
 }

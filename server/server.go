@@ -160,7 +160,7 @@ func New(c Config) *Server {
 	if s.testStamp, err = testStamp(); err != nil {
 		panic(err) // a picture of our own
 	}
-	s.bodyGate, s.bodies = newBodyGate(), c.Bodies
+	s.bodyGate, s.bodies = newBodyGate(c.Fetches.Waiting), c.Bodies
 	s.originals.Drop = func(o *original) { o.Release() }
 	if s.maxOriginal = c.MaxOriginalBytes; s.maxOriginal == 0 {
 		s.maxOriginal = origin.DefaultLimits().Bytes

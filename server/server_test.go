@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,10 +203,12 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	b := &bench{engine: &goEngine{}, registry: &registry{m: map[string]*workspace.Workspace{}}, upstream: newUpstream(t), log: &bytes.Buffer{}}
 	limits := origin.DefaultLimits()
 	limits.Timeout = 2 * time.Second
+	bodies := origin.NewBodies(origin.BodiesConfig{Memory: 64 << 20})
 	c := Config{
+		Bodies:     bodies,
 		Workspaces: b.registry, Engine: b.engine,
 		HTTP: origin.NewHTTP(origin.HTTPConfig{
-			Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: limits,
+			Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: limits, Bodies: bodies,
 		}),
 		Cache:   cache.NewMemory(64 << 20),
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
@@ -218,7 +221,17 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	}
 	b.Server = New(c)
 	b.handler = b.Handler()
-	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	t.Cleanup(func() {
+		_ = b.Close(context.Background())
+		// Whatever the test asked for, no body is held afterwards.
+		s := bodies.Stats()
+		for deadline := time.Now().Add(10 * time.Second); s.Memory+s.Disk > 0 && time.Now().Before(deadline); s = bodies.Stats() {
+			runtime.Gosched() // until what nobody waits for has ended too
+		}
+		if s.Memory+s.Disk > 0 || s.Reading+s.Whole > 0 {
+			t.Errorf("bodies are left: %+v", s)
+		}
+	})
 	b.upstream.serve("/photos/cat.jpg", body(photo(t, 300, 200)))
 	return b
 }

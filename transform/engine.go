@@ -55,6 +55,10 @@ type Job struct {
 	// that is not to be kept, in its format.
 	MayKeep bool
 	Owner   Owner
+	// Retain keeps the bytes of the original and of the marks until release is called.
+	// An engine calls it that reads them after Transform has returned; until then they
+	// are kept. Nil is for bytes that are always kept.
+	Retain func() (release func())
 }
 
 // An Owner says on whose behalf a job is done. It changes nothing about the output;

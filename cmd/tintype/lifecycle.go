@@ -109,6 +109,8 @@ type front struct {
 	listener net.Listener
 	handler  http.Handler
 	cutOff   bool // what is under way ends when the listener does
+
+	connections *server.Connections // what bounds those of the listener; nil is nothing
 }
 
 // listen opens the public listener and that of the operator, which may be none.
@@ -141,9 +143,10 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 		if f.cutOff {
 			s.BaseContext = func(net.Listener) context.Context { return underWay }
 		}
+		listener := f.connections.Guard(s, f.listener)
 		servers = append(servers, s)
 		go func() {
-			if err := s.Serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("%s: nothing more can be accepted on %s: %w", f.flag, f.listener.Addr(), err)
 			}
 		}()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/tintype/tintype/origin"
 )
@@ -14,6 +15,8 @@ import (
 const (
 	serverBase = 64 << 20
 	workerBase = 24 << 20
+	// Of a connection that is open: buffers, stacks, what the kernel holds.
+	connectionSize = 24 << 10
 )
 
 // A memoryPlan says how the memory of this machine, or of the container, is shared out,
@@ -26,7 +29,9 @@ type memoryPlan struct {
 	bodies     int64 // of originals, in memory
 	bodiesDisk int64 // and on disk
 	marks      int64 // of bodies, the images of marks that are kept
-	heap       int64 // what Go's collector keeps this process's heap below; 0 is no bound
+	// Connections of clients: what is left over, and the files that may be open, bound them.
+	connections int
+	heap        int64 // what Go's collector keeps this process's heap below; 0 is no bound
 }
 
 // planMemory shares out the memory. What is left over is for requests and connections,
@@ -42,8 +47,14 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	p.transforms = cmp.Or(int64(c.TransformMemory), rest/2)
 	p.cache = cmp.Or(int64(c.CacheMemory), min(256<<20, rest/8))
 	p.bodies = cmp.Or(int64(c.BodyMemory), min(max(rest/8, 32<<20), 1<<30))
-	p.bodiesDisk = min(usual, 4<<30)
+	p.bodiesDisk = min(4*p.bodies, 2<<30)
 	p.marks = min(64<<20, p.bodies/4)
+	p.connections = int(rest / 8 / connectionSize)
+	var files syscall.Rlimit // which Go has raised as far as it may
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
+		// The others are for origins, bodies on disk, workers and the store.
+		p.connections = min(p.connections, int(min(files.Cur-min(files.Cur/2, 2048), 1<<20)))
+	}
 	if machine > 0 {
 		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+2*serverBase)
 	}
@@ -68,7 +79,7 @@ func (p memoryPlan) apply(getenv func(string) string, log *slog.Logger) {
 		debug.SetMemoryLimit(p.heap + heapFloor) // which counts, but takes none
 	}
 	log.Info("memory is shared out", "machine_bytes", p.machine, "transforms_bytes", p.transforms, "cache_bytes", p.cache,
-		"originals_bytes", p.bodies, "originals_disk_bytes", p.bodiesDisk, "heap_limit_bytes", p.heap)
+		"originals_bytes", p.bodies, "originals_disk_bytes", p.bodiesDisk, "heap_limit_bytes", p.heap, "connections", p.connections)
 }
 
 // newBodies are what originals are read under.

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	testscript.Main(tidy{m}, map[string]func(){"tintype": main})
+	testscript.Main(tidy{m}, map[string]func(){"tintype": main, "tintype-attack": attacker})
 }
 
 // tidy runs the tests, and removes what they share.

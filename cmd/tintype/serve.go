@@ -183,7 +183,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes), Bodies: bodies, MarkMemory: plan.marks,
 		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
 		FetchTimeout:   c.FetchTimeout,
-		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost},
+		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(server.DefaultFetches().Waiting, plan.connections/2)},
 		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
@@ -199,7 +199,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	parts.run(run...)
 
-	fronts := []front{{flag: "--listen", listener: public, handler: srv.Handler()}}
+	fronts := []front{{flag: "--listen", listener: public, handler: srv.Handler(), connections: &server.Connections{Most: plan.connections, Metrics: metrics}}}
 	if ops != nil {
 		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())

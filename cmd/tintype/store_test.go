@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,8 +71,15 @@ func serveShared(t *testing.T, data, store string, args ...string) *serverProces
 
 // startProcess is serveShared for who ends the server.
 func startProcess(data, store string, args ...string) (*serverProcess, error) {
+	return startProcessBy(nil, data, store, args...)
+}
+
+// startProcessBy is startProcess by a command that runs its arguments.
+func startProcessBy(command []string, data, store string, args ...string) (*serverProcess, error) {
 	p := &serverProcess{}
-	p.cmd = exec.Command("tintype", append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data}, args...)...)
+	command = append(slices.Clone(command), "tintype", "serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data)
+	command = append(command, args...)
+	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Env = sharing(data, store)
 	p.cmd.Stderr = &p.log
 	out, err := p.cmd.StdoutPipe()

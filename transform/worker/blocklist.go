@@ -104,7 +104,7 @@ func subjects(job *transform.Job) []culprit {
 // markJob is what a job asks of the image of its mark i.
 func markJob(job *transform.Job, i int) transform.Job {
 	m := &job.Marks[i]
-	drawn := transform.Job{Original: m.Image, Header: m.Header, Options: transform.Defaults(), Format: transform.PNG, Limits: job.Limits, Owner: job.Owner}
+	drawn := transform.Job{Original: m.Image, Header: m.Header, Options: transform.Defaults(), Format: transform.PNG, Limits: job.Limits, Owner: job.Owner, Retain: job.Retain}
 	if plan, err := job.Options.Plan(job.Header.Upright()); err == nil {
 		on := plan.Output
 		if m.OnPicture {
@@ -169,7 +169,7 @@ const probeSide = 64
 func probe(job *transform.Job) transform.Job {
 	p := transform.Job{
 		Original: job.Original, Header: job.Header, Options: transform.Defaults(), Format: transform.PNG,
-		Limits: job.Limits, Owner: job.Owner,
+		Limits: job.Limits, Owner: job.Owner, Retain: job.Retain,
 	}
 	p.Options.Width, p.Options.Height, p.Options.Anim = probeSide, probeSide, false
 	return p

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -338,7 +339,8 @@ func TestProbes(t *testing.T) {
 	})
 }
 
-// TestProbeOutlivesItsRequest: who asked for a probe may go; others wait for it.
+// TestProbeOutlivesItsRequest: who asked for a probe may go; others wait for it. The
+// images are kept until it has ended.
 func TestProbeOutlivesItsRequest(t *testing.T) {
 	p := startPool(t)
 	job := asked("good segv", 500)
@@ -347,8 +349,14 @@ func TestProbeOutlivesItsRequest(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Transform(ctx, asked("good segv", 64)); !errors.Is(err, context.Canceled) {
+	var retained, released atomic.Int32
+	gone := asked("good segv", 64)
+	gone.Retain = func() func() { retained.Add(1); return func() { released.Add(1) } }
+	if _, err := p.Transform(ctx, gone); !errors.Is(err, context.Canceled) {
 		t.Errorf("a request that is gone: %v", err)
+	}
+	if retained.Load() != 1 {
+		t.Errorf("its images were retained %d times", retained.Load())
 	}
 	eventually(t, "the probe ends", func() bool {
 		p.blocks.mu.Lock()
@@ -356,4 +364,5 @@ func TestProbeOutlivesItsRequest(t *testing.T) {
 		s := p.blocks.suspect(subjects(&job)[0].subject)
 		return s != nil && s.cleared
 	})
+	eventually(t, "the images are released", func() bool { return released.Load() == 1 })
 }

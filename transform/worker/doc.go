@@ -21,8 +21,8 @@
 // Messages are small: frames over a Unix socket pair (message.go, task.go). Images
 // travel beside them, in memory files that have no name anywhere:
 //
-//   - The original is copied once, from the memory of this process into a file that
-//     the worker can only read and has mapped for good: it decodes from there. The
+//   - The original is copied once, from where it is mapped in this process (for a large
+//     one that may be a file on disk) into a file that the worker can only read and has mapped for good: it decodes from there. The
 //     file is used again for the next job, since to make and seal one costs more than
 //     the copy; it is never longer than the job's original, so that a decoder that
 //     reads past the end finds nothing of the one before.

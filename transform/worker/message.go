@@ -257,7 +257,7 @@ func beginsLike(b []byte, f transform.Format) bool {
 
 // stripped is the job without the images, which travel as files.
 func stripped(job transform.Job) transform.Job {
-	job.Original = nil
+	job.Original, job.Retain = nil, nil
 	marks := make([]transform.MarkImage, len(job.Marks))
 	copy(marks, job.Marks)
 	for i := range marks {

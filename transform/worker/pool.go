@@ -333,8 +333,13 @@ func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 		}
 		// It doesn't end with this request: others wait for its result too.
 		ctx := context.WithoutCancel(ctx)
+		release := func() {}
+		if job.Retain != nil {
+			release = job.Retain()
+		}
 		go func() {
 			defer p.jobs.Done()
+			defer release()
 			o := outcome{}
 			leave, err := p.queue.enter(ctx, claimOf(job))
 			if err == nil {

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestConnections: one connection too many takes the place of one that is idle, or slow
+// to send its request, and never of one that is being answered.
+func TestConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Connections{Most: 3}
+		hold := make(chan struct{})
+		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				<-hold
+			}
+			fmt.Fprint(w, "done")
+		})}
+		pipes := &pipeListener{make(chan net.Conn), make(chan struct{})}
+		go func() { _ = s.Serve(c.Guard(s, pipes)) }()
+		defer s.Close()
+
+		open := func() *clientConn {
+			ours, theirs := net.Pipe()
+			pipes.conns <- theirs
+			synctest.Wait()
+			return &clientConn{Conn: ours, r: bufio.NewReader(ours)}
+		}
+		var slow []*clientConn
+		start := func() {
+			c := open()
+			c.send("/slow")
+			synctest.Wait()
+			slow = append(slow, c)
+		}
+		start()
+		idle1, idle2 := open(), open()
+		idle1.want(t, "/quick", 200)
+		time.Sleep(time.Millisecond)
+		idle2.want(t, "/quick", 200)
+		time.Sleep(time.Millisecond)
+		idle1.want(t, "/quick", 200) // now idle2 has been idle longest
+		start()
+		idle2.wantClosed(t)
+		idle1.want(t, "/quick", 200)
+		start()
+		idle1.wantClosed(t)
+		for range 3 { // all others are being answered
+			open().wantAnswer(t, 503)
+		}
+		close(hold)
+		for _, c := range slow {
+			c.wantAnswer(t, 200)
+		}
+		for _, c := range slow {
+			_ = c.Close()
+		}
+		synctest.Wait()
+
+		dawdlers := []*clientConn{open(), open(), open()}
+		for _, c := range dawdlers {
+			_, _ = io.WriteString(c, "GET /quick HTTP/1.1\r\n")
+		}
+		synctest.Wait()
+		open().wantAnswer(t, 503) // they have had no time
+		time.Sleep(graceToArrive + time.Millisecond)
+		open().want(t, "/quick", 200)
+		dawdlers[0].wantClosed(t)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.all) > 3 || c.closed != 3 || c.refused != 4 {
+			t.Errorf("%d are open, %d were closed, %d refused", len(c.all), c.closed, c.refused)
+		}
+	})
+}
+
+// A clientConn is a client's end of a connection.
+type clientConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (c *clientConn) send(path string) {
+	_, _ = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path) // what it fails of shows in the answer
+}
+
+func (c *clientConn) want(t *testing.T, path string, status int) {
+	t.Helper()
+	c.send(path)
+	c.wantAnswer(t, status)
+	synctest.Wait()
+}
+
+func (c *clientConn) wantAnswer(t *testing.T, status int) {
+	t.Helper()
+	res, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	if res.StatusCode != status || status == 503 && res.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d, want %d, %v", res.StatusCode, status, res.Header)
+	}
+}
+
+func (c *clientConn) wantClosed(t *testing.T) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := c.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection is open: %v", err)
+	}
+}
+
+// A pipeListener accepts what it is handed.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
