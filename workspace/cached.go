@@ -171,7 +171,15 @@ func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) 
 	if l == nil {
 		var err error
 		if l, err = c.lookUp(ctx, namespace); err != nil {
+			epoch := c.epochs[c.epochOf(namespace)]
 			c.mu.Unlock()
+			// A workspace that was served here before is no made-up name.
+			if release, ok := c.gate.copySlot(); ok {
+				defer release()
+				if w := c.lastKnown(ctx, namespace, epoch); w != nil {
+					return w, nil
+				}
+			}
 			return nil, err
 		}
 	}

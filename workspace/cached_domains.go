@@ -95,6 +95,12 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 		}
 		if err != nil {
 			c.mu.Unlock()
+			if release, ok := c.gate.copySlot(); ok {
+				defer release()
+				if d, ok := c.lastDomain(ctx, name); ok {
+					return d, nil
+				}
+			}
 			return Domain{}, err
 		}
 		l = c.lookUpDomain(ctx, name, !known)

@@ -15,6 +15,9 @@ func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, kn
 	if c.purges == nil {
 		return PurgeLog{}, nil, errNoPurges
 	}
+	// Its log comes into memory with it, so that no purge of many reads a long log again. Where
+	// that fails the purge says so itself.
+	_, _ = c.Get(ctx, namespace)
 	if have := c.knownPurges(namespace, workspaceID); have.Sequence > known.Sequence {
 		known = have
 	}

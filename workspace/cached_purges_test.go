@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -127,4 +129,31 @@ type noPurges struct{ workspacetest.Store }
 
 func (noPurges) PurgeLog(context.Context, string, workspace.PurgeLog) (workspace.PurgeLog, error) {
 	return workspace.PurgeLog{}, errDown
+}
+
+// A rereader counts what is read of logs that were known before.
+type rereader struct {
+	*workspacetest.Memory
+	known []int64 // sequence of what was known at each purge
+}
+
+func (r *rereader) AddPurge(ctx context.Context, namespace, id string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
+	r.known = append(r.known, known.Sequence)
+	return r.Memory.AddPurge(ctx, namespace, id, known, p, audit...)
+}
+
+// TestPurgesOfAServerWithoutImages: a server that takes a workspace's purges and none of its
+// requests for images doesn't read its log again for each of them.
+func TestPurgesOfAServerWithoutImages(t *testing.T) {
+	r := &rereader{Memory: workspacetest.NewMemory()}
+	w := put(t, r.Memory, "acme", "A")
+	c := workspace.NewCached(r, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler)})
+	for range 4 {
+		if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]int64{0, 1, 2, 3}, r.known); diff != "" {
+		t.Errorf("what was known at each purge: %s", diff)
+	}
 }

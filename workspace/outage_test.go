@@ -113,7 +113,7 @@ func startNode(t *testing.T, r *remote, file string) *node {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: quiet, Copies: copies, Codec: codec})}
+	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: quiet, Copies: copies, Codec: codec, Strangers: workspace.NewStrangers(addressOf, nil)})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { n.Run(ctx) })

@@ -18,6 +18,7 @@ const (
 	strangerRefill  = time.Second // until it may ask for one more
 	strangerClients = 65536       // remembered
 	strangerReads   = 64          // of the store at a time; others wait
+	strangerCopies  = 4           // reads of copies on the disk at a time
 	strangerWaiting = 4096        // of them at most, of one kind
 	strangerFull    = strangerBurst * strangerRefill
 )
@@ -31,7 +32,8 @@ const (
 type Strangers struct {
 	client func(context.Context) string
 	now    func() time.Time
-	slots  chan struct{}
+	slots  chan struct{} // reads of the store
+	copies chan struct{} // reads of copies
 
 	mu sync.Mutex // guards spent and what is in it
 	// spent is when the budget of a client is full again, by address.
@@ -51,7 +53,7 @@ func NewStrangers(client func(context.Context) string, now func() time.Time) *St
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
-	return &Strangers{client: client, now: now, slots: make(chan struct{}, strangerReads), spent: spent}
+	return &Strangers{client: client, now: now, slots: make(chan struct{}, strangerReads), copies: make(chan struct{}, strangerCopies), spent: spent}
 }
 
 // Refused is how often ErrTooManyUnknown was answered.
@@ -117,5 +119,19 @@ func (g *Strangers) Slot(ctx context.Context) (release func(), err error) {
 		return func() { <-g.slots }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// copySlot takes a place among the reads of copies for names that the store isn't asked
+// for, unless all are taken: the disk has other work too.
+func (g *Strangers) copySlot() (release func(), ok bool) {
+	if g == nil {
+		return nil, false
+	}
+	select {
+	case g.copies <- struct{}{}:
+		return func() { <-g.copies }, true
+	default:
+		return nil, false
 	}
 }

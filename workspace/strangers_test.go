@@ -208,6 +208,35 @@ func TestOneTimeoutIsNoOutage(t *testing.T) {
 	}
 }
 
+// What a server has served before is served after a restart too, by an address whose
+// budget somebody else uses up, such as that of a proxy that isn't trusted.
+func TestServedBeforeIsNoStranger(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *remote, file string) {
+		n := startNode(t, r, file)
+		wantAll(t, n)
+		time.Sleep(2 * time.Second)
+		n.stop()
+		n = startNode(t, r, file)
+		defer n.stop()
+		proxy := from(t.Context(), "192.0.2.1")
+		for i := range 150 {
+			if _, err := n.Get(proxy, fmt.Sprintf("random-%d", i)); i > 100 && !errors.Is(err, workspace.ErrTooManyUnknown) {
+				t.Fatalf("%d random names: %v", i, err)
+			}
+		}
+		if w, err := n.Get(proxy, "acme"); err != nil || w.Name != "A" {
+			t.Errorf("%+v, %v", w, err)
+		}
+		if _, err := n.Get(proxy, "beta"); !errors.Is(err, workspace.ErrTooManyUnknown) { // nobody had asked for it
+			t.Errorf("what was never served: %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		if _, err := n.Get(proxy, "beta"); err != nil {
+			t.Errorf("some seconds later: %v", err)
+		}
+	})
+}
+
 // A workspace that was asked for before it was made is there within ChangeReach.
 func TestNewWorkspaceAfterItsNameWasAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

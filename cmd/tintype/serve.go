@@ -73,7 +73,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	strangers := workspace.NewStrangers(server.Client, nil)
+	var strangers *workspace.Strangers
+	if c.Store.elsewhere() { // reads of a store on this machine cost next to nothing
+		strangers = workspace.NewStrangers(server.Client, nil)
+	}
 	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Strangers: strangers, Log: log})
 	cached.OnChange, cached.Strangers = auth.Changed, strangers
 	workspaces := workspace.NewCached(store, cached)
