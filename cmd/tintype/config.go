@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -67,6 +68,9 @@ type serveCmd struct {
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
 
+// defaultListen is the default of --listen.
+const defaultListen = ":8080"
+
 // maxWorkers is more than any machine has cores for.
 const maxWorkers = 1024
 
@@ -82,7 +86,7 @@ func (c *serveCmd) Validate() error {
 		what  string
 	}{
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
-		{"--queue", int64(c.Queue), 0, "a whole number from 0"},
+		{"--queue", int64(c.Queue), 1, "a whole number from 1; with no queue, whatever can't begin at once would be answered 503"},
 		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},
 		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
@@ -99,6 +103,14 @@ func (c *serveCmd) Validate() error {
 	} {
 		if v.value < v.min {
 			return fmt.Errorf("%s: must be %s", v.flag, v.what)
+		}
+	}
+	if err := checkAddress("--listen", c.Listen); err != nil {
+		return err
+	}
+	if c.OpsListen != "off" {
+		if err := checkAddress("--ops-listen", c.OpsListen); err != nil {
+			return fmt.Errorf("%w, or off for none", err)
 		}
 	}
 	if c.CacheBucket != "" {
@@ -235,6 +247,18 @@ func (d *dirSpec) UnmarshalText(text []byte) error {
 		path = filepath.Join(home, path[1:])
 	}
 	d.namespace, d.key, d.path = ns, key, path
+	return nil
+}
+
+// checkAddress says how an address is written where a flag's isn't one.
+func checkAddress(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil && port != "" {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || port == "" {
+		return fmt.Errorf("%s: %q is no address; write it as :8080, or as 127.0.0.1:8080", flag, address)
+	}
 	return nil
 }
 

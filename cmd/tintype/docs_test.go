@@ -59,9 +59,15 @@ variable with ` + "`_FILE`" + ` behind it.
 
 | variable | meaning |
 | --- | --- |
-| ` + "`TINTYPE_ROOT_KEY`, `TINTYPE_ROOT_KEY_FILE`" + ` | The root key, or several, separated by commas, of which any is one ([keys.md](keys.md)). Without it only API keys open the management API. |
-| ` + "`TINTYPE_PURGE_WEBHOOK_TOKEN`, `TINTYPE_PURGE_WEBHOOK_TOKEN_FILE`" + ` | Sent to the hook of --purge-webhook as Authorization: Bearer. |
-| ` + "`TINTYPE_SECRET_KEY`, `TINTYPE_SECRET_KEY_FILE`" + ` | 64 hex digits under which the store encrypts the secrets of workspaces. Without it, a key in ` + "`secret.key`" + ` in the data folder, made on the first run: back it up apart from the database. To rotate, put the new key in front of the old one, with a comma between, and restart; then the old one may go. A store in DynamoDB needs it, the same on every server, and ` + "`tintype store rekey`" + ` before the old one goes. |
+`)
+	for _, secret := range secrets {
+		if secret.help != "" {
+			fmt.Fprintf(&b, "| `%s`, `%[1]s_FILE` | %s |\n", secret.name, secret.help)
+		}
+	}
+	b.WriteString(`
+A variable that begins with ` + "`TINTYPE_`" + ` and is none of these, nor one of another command, ends the start, and the message names the one that was likely meant. Those that
+Kubernetes sets for a Service called tintype, or tintype-something, are let be (` + "`TINTYPE_SERVICE_*`, `TINTYPE_PORT`, `TINTYPE_PORT_*`" + `).
 `)
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {

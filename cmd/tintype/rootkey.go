@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
-// minRootKey is how many characters a root key must have where there are several, so
-// that a comma in a long one doesn't quietly make two short ones of it.
-const minRootKey = 16
+// minRootKey is how many characters a root key must have. It opens everything, and
+// nothing limits how often it may be guessed.
+const minRootKey = 32
 
 // rootKeys are the keys in TINTYPE_ROOT_KEY, separated by commas: any of them is root,
 // so that one can be replaced without a moment in which neither works.
@@ -21,9 +22,16 @@ func rootKeys(getenv func(string) string) (keys []string, err error) {
 			keys = append(keys, key)
 		}
 	}
-	for _, key := range keys {
-		if len(keys) > 1 && len(key) < minRootKey {
-			return nil, errors.New("TINTYPE_ROOT_KEY: where there are several keys, separated by commas, each must have 16 characters or more")
+	if len(keys) == 0 {
+		return nil, errors.New("TINTYPE_ROOT_KEY: there is no key between the commas")
+	}
+	for i, key := range keys {
+		if utf8.RuneCountInString(key) < minRootKey {
+			which := "the key"
+			if len(keys) > 1 {
+				which = []string{"the first key", "the second key", "one of the keys"}[min(i, 2)]
+			}
+			return nil, errors.New("TINTYPE_ROOT_KEY: " + which + " has fewer than 32 characters; make one with `openssl rand -hex 32`")
 		}
 	}
 	return keys, nil

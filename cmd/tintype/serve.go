@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -44,7 +45,10 @@ var errNotAnswered = errors.New("the store has not answered yet, and there are n
 const heapFloor = 32 << 20
 
 // Run serves until ctx ends, then finishes what runs.
-func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
+func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err error) {
+	if err := checkVariables(os.Environ(), knownVariables(app.Model)); err != nil {
+		return err
+	}
 	log := newLog(c.LogFormat, std.stderr)
 	slog.SetDefault(log) // what net/http says on its own
 	defer runtime.KeepAlive(make([]byte, heapFloor))
@@ -208,6 +212,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio) (err error) {
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion())
+	c.sayAddress(public.Addr(), &parts, log)
 	c.announce(std.stdout, public.Addr())
 	if !auth.HasRoot() {
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")

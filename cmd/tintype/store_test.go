@@ -24,7 +24,7 @@ import (
 	"github.com/tintype/tintype/internal/dynamodblocal"
 )
 
-const testRootKey = "the-root-key-of-these-tests"
+const testRootKey = "the-root-key-of-these-tests-0123456789"
 
 // A serverProcess is `tintype serve`.
 type serverProcess struct {

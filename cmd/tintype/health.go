@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// healthCmd is the container's health check, so that its image needs no curl.
+type healthCmd struct {
+	Data   string `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"The server's data folder, in which it says where it listens (${default})."`
+	Listen string `placeholder:"ADDRESS" help:"Where the server listens, if that folder doesn't say."`
+}
+
+// Run asks the server, and prints what it says.
+func (c *healthCmd) Run(ctx context.Context, std stdio) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	address := c.Listen
+	if address == "" {
+		said, err := os.ReadFile(addressFile(c.Data))
+		if err != nil { // such as that of a data folder that can only be read
+			said = []byte(cmp.Or(std.getenv("TINTYPE_LISTEN"), defaultListen))
+		}
+		address = strings.TrimSpace(string(said))
+	}
+	if err := checkAddress("--listen", address); err != nil {
+		return err
+	}
+	host, port, _ := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answered %s", res.Status)
+	}
+	_, err = io.Copy(std.stdout, res.Body)
+	return err
+}
+
+// addressFile is where a server says to healthCmd where it listens.
+func addressFile(data string) string { return filepath.Join(data, "address") }
+
+// sayAddress says where the server listens, until the end.
+func (c *serveCmd) sayAddress(address net.Addr, parts *parts, log *slog.Logger) {
+	name := addressFile(c.Data)
+	f, err := os.CreateTemp(c.Data, ".address-*")
+	if err == nil {
+		_, err = fmt.Fprintln(f, address)
+		err = errors.Join(err, f.Close())
+		if err == nil {
+			err = os.Rename(f.Name(), name) // whole, whoever reads it meanwhile
+		}
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		_ = os.Remove(name) // of an earlier server
+		log.Warn("tintype health will ask where TINTYPE_LISTEN says, since the address can't be written down", "err", err)
+		return
+	}
+	parts.close(func() error {
+		_ = os.Remove(name) // where the disk can still be written
+		return nil
+	})
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// secrets are the variables that are no flags, since every user of a machine can read
+// those. Each may have _FILE behind its name, and then names a file. Those without help
+// belong to other commands than serve.
+var secrets = []struct{ name, help string }{
+	{"TINTYPE_ROOT_KEY", "The root key, or several, separated by commas, of which any is one, of 32 characters or more each ([keys.md](keys.md)). Without it only API keys open the management API."},
+	{"TINTYPE_PURGE_WEBHOOK_TOKEN", "Sent to the hook of --purge-webhook as Authorization: Bearer."},
+	{"TINTYPE_SECRET_KEY", "64 hex digits under which the store encrypts the secrets of workspaces. Without it, a key in `secret.key` in the data folder, made on the first run: back it up apart from the database. To rotate, put the new key in front of the old one, with a comma between, and restart; then the old one may go. A store in DynamoDB needs it, the same on every server, and `tintype store rekey` before the old one goes."},
+	{"TINTYPE_API_KEY", ""},
+	{"TINTYPE_SIGNING_SECRET", ""},
+}
+
+const ours = "TINTYPE_"
+
+// knownVariables are all variables of all commands.
+func knownVariables(app *kong.Application) (names []string) {
+	for _, s := range secrets {
+		names = append(names, s.name, s.name+"_FILE")
+	}
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if f, ok := node.(*kong.Flag); ok {
+			names = append(names, f.Envs...)
+		}
+		return next(nil)
+	})
+	return names
+}
+
+// ofKubernetes matches the variables that Kubernetes sets in every container for a Service
+// whose name begins with tintype-, but for one that a flag could be meant by.
+var ofKubernetes = regexp.MustCompile(`^TINTYPE_(SERVICE_.*|PORT|PORT_.*|.+_SERVICE_(HOST|PORT|PORT_.*)|.+_PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)$`)
+
+// checkVariables refuses variables that begin as ours do and aren't known: a misspelt one
+// would leave its flag at the default without a word.
+func checkVariables(environ, known []string) error {
+	var wrong []string
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		isPort := strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://") // the address of a Service
+		if !strings.HasPrefix(name, ours) || slices.Contains(known, name) || ofKubernetes.MatchString(name) || isPort {
+			continue
+		}
+		if likely := likeliest(name, known); likely != "" {
+			name += ": there is no such variable; did you mean " + likely + "?"
+		} else {
+			name += ": there is no such variable; tintype serve --help lists them"
+		}
+		wrong = append(wrong, name)
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	slices.Sort(wrong)
+	return fmt.Errorf("%s", strings.Join(wrong, "\n"))
+}
+
+// likeliest is the name that takes the fewest slips to be typed as this one; empty where
+// that would be too many of them.
+func likeliest(name string, known []string) (likely string) {
+	name = strings.TrimPrefix(name, ours)
+	least := 2 + len(name)/4
+	for _, k := range known {
+		if n := slips(name, strings.TrimPrefix(k, ours)); n < least {
+			likely, least = k, n
+		}
+	}
+	return likely
+}
+
+// slips is how many letters were left out, added, mistaken or swapped with the next one.
+func slips(a, b string) int {
+	var before, last []int // rows of the table of all beginnings of a and b
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			mistaken := last[j]
+			if a[i] != b[j] {
+				mistaken++
+			}
+			row[j+1] = min(mistaken, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
