@@ -36,11 +36,12 @@ test: deps lint ## everything that must hold
 test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)
 	@scripts/test-debian13
 
-lint: deps ## vet, gofmt, staticcheck, and govulncheck where its database can be reached
+lint: deps ## vet, gofmt, staticcheck, go mod tidy, and govulncheck where its database can be reached
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@scripts/tidy
 	@scripts/vulncheck
 
 bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
