@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace"
 )
 
 // signCmd signs a URL without asking a server.
@@ -55,6 +57,10 @@ func (c *signCmd) Run(std stdio) error {
 	if c.Namespace != "" {
 		dropped = "/" + c.Namespace
 	}
+	note, err := c.doubt(prefix, target)
+	if err != nil {
+		return err
+	}
 	var signed string
 	if c.ExpiresIn == 0 {
 		signed, err = key.Sign(dropped + target)
@@ -64,6 +70,36 @@ func (c *signCmd) Run(std stdio) error {
 	if err != nil {
 		return err
 	}
+	if note != "" {
+		if _, err := fmt.Fprintln(std.stderr, note); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintln(std.stdout, prefix+strings.TrimPrefix(signed, dropped))
 	return err
+}
+
+// doubt says for which workspace a URL is signed where that isn't certain: without a
+// server nobody knows whether a host is a workspace's own. What names no image in the
+// form in which it would be signed is an error.
+func (c *signCmd) doubt(prefix, target string) (note string, err error) {
+	path, query, _ := strings.Cut(target, "?")
+	namespace, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if c.Namespace != "" {
+		if namespace == c.Namespace {
+			return fmt.Sprintf("tintype: signed as %q of workspace %s; if the path begins with the namespace already, leave out --namespace", target, c.Namespace), nil
+		}
+		return "", nil
+	}
+	object := strings.TrimPrefix(rest, "transform/")
+	bySource := strings.Contains(object, "/")
+	bySrc := (rest == "" || rest == "transform") && strings.Contains("&"+query, "&src=")
+	if !workspace.ValidNamespace(namespace) || workspace.Reserved(namespace) || !bySource && !bySrc {
+		return "", fmt.Errorf("%q names no image as /NS/SOURCE/PATH: where the host is the workspace's own, and the path is without the namespace, give --namespace NS", c.URL)
+	}
+	u, err := url.Parse(prefix)
+	if err != nil || u.Host == "" || !strings.Contains(u.Hostname(), ".") || net.ParseIP(u.Hostname()) != nil {
+		return "", nil // no workspace has such a host
+	}
+	return fmt.Sprintf("tintype: signed for workspace %s; if %s is a workspace's own host, give --namespace NS", namespace, u.Hostname()), nil
 }

@@ -24,7 +24,7 @@ func (a *api) explainURL(ctx context.Context, in *explainInput) (*explainOutput,
 	if err != nil {
 		return nil, err
 	}
-	_, target, err := a.target(w, in.URL)
+	_, _, target, err := a.target(ctx, w, in.URL)
 	if err != nil {
 		return nil, err
 	}

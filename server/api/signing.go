@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -128,7 +127,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 	if req.ExpiresIn < 1 || req.ExpiresIn > maxExpiry {
 		return nil, invalid(fmt.Sprintf("expires_in: must be 1 to %d seconds.", maxExpiry))
 	}
-	prefix, target, err := a.target(w, req.URL)
+	prefix, omitted, target, err := a.target(ctx, w, req.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +140,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 		return nil, invalid("url: " + err.Error() + ".")
 	}
 	out := &signOutput{}
-	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, dropped(prefix, w, a.baseDomain)), expires
+	out.Body.SignedURL, out.Body.ExpiresAt = prefix+strings.TrimPrefix(signed, omitted), expires
 	return out, nil
 }
 
@@ -156,14 +155,14 @@ func signingKey(keys []signing.Key, now time.Time) signing.Key {
 	return keys[0]
 }
 
-// target takes a URL of the workspace apart: what stands before the request target,
-// and the target in path form.
-func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string, err error) {
+// target takes a URL of the workspace apart: what stands before the request target, what
+// host form leaves out of the target, and the target in path form.
+func (a *api) target(ctx context.Context, w *workspace.Workspace, raw string) (prefix, omitted, target string, err error) {
 	target = raw
 	if !strings.HasPrefix(raw, "/") {
 		scheme, rest, ok := strings.Cut(raw, "://")
 		if !ok || scheme != "http" && scheme != "https" {
-			return "", "", invalid(fmt.Sprintf("url: must begin with https://, http:// or /%s/.", w.Namespace))
+			return "", "", "", invalid(fmt.Sprintf("url: must begin with https://, http:// or /%s/.", w.Namespace))
 		}
 		end := strings.IndexAny(rest, "/?#")
 		if end < 0 {
@@ -171,41 +170,71 @@ func (a *api) target(w *workspace.Workspace, raw string) (prefix, target string,
 		}
 		u, err := url.Parse(scheme + "://" + rest[:end])
 		if err != nil || u.Host == "" || u.User != nil {
-			return "", "", invalid("url: its host can't be read.")
+			return "", "", "", invalid("url: its host can't be read.")
 		}
 		prefix, target = scheme+"://"+rest[:end], rest[end:]
+		if omitted, err = a.omitted(ctx, w, u.Hostname(), target); err != nil {
+			return "", "", "", err
+		}
 	}
 	if !strings.HasPrefix(target, "/") {
-		return "", "", invalid("url: has no path.")
+		return "", "", "", invalid("url: has no path.")
 	}
-	target = dropped(prefix, w, a.baseDomain) + target
 	own := "/" + w.Namespace
-	if !strings.HasPrefix(target, own+"/") && !strings.HasPrefix(target, own+"?") {
-		message := "url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's."
-		if source, _, _ := strings.Cut(target[1:], "/"); slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == source }) || slices.Contains(a.dirSources(w.Namespace), source) {
-			message += " Put " + own + " before /" + source + "."
-		}
-		return "", "", invalid(message)
+	first, _, _ := strings.Cut(target[1:], "/")
+	if omitted != "" && first == w.Namespace && !a.hasSource(w, first) {
+		return "", "", "", invalid("url: on a host of the workspace the path is without the namespace: leave out " + own + ".")
 	}
-	return prefix, target, nil
+	target = omitted + target
+	if !under(own, target) {
+		message := "url: must be a URL of this workspace: its path begins with " + own + "/, or its host is the workspace's."
+		if a.hasSource(w, first) {
+			message += " Put " + own + " before /" + first + "."
+		}
+		return "", "", "", invalid(message)
+	}
+	return prefix, omitted, target, nil
 }
 
-// dropped is what host form leaves out of the path that begins behind prefix: the
-// namespace, where the host is the workspace's own.
-func dropped(prefix string, w *workspace.Workspace, baseDomain string) string {
-	u, err := url.Parse(prefix)
-	if err != nil {
-		return ""
+// under reports whether the target is in path form, and of the workspace whose path is own.
+func under(own, target string) bool {
+	return strings.HasPrefix(target, own+"/") || strings.HasPrefix(target, own+"?")
+}
+
+func (a *api) hasSource(w *workspace.Workspace, key string) bool {
+	return slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key }) || slices.Contains(a.dirSources(w.Namespace), key)
+}
+
+// omitted is what the URLs of a host leave out of their path: the namespace, where the host
+// is the workspace's own and delivery knows it as that.
+func (a *api) omitted(ctx context.Context, w *workspace.Workspace, host, target string) (string, error) {
+	host, own := workspace.DomainName(host), "/"+w.Namespace
+	if sub, ok := strings.CutSuffix(host, "."+a.baseDomain); ok && a.baseDomain != "" {
+		switch {
+		case sub == w.Namespace:
+			return own, nil
+		case workspace.ValidNamespace(sub) && !workspace.Reserved(sub):
+			return "", invalid("url: its host is that of another workspace, " + sub + ".")
+		}
+		return "", nil
 	}
-	host := u.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	if !slices.Contains(w.Domains, host) {
+		return "", nil
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if baseDomain != "" && host == w.Namespace+"."+baseDomain || slices.Contains(w.Domains, host) {
-		return "/" + w.Namespace
+	if a.records != nil {
+		d, err := a.records.Domain(ctx, host)
+		switch {
+		case errors.Is(err, workspace.ErrDomainNotFound):
+		case err != nil:
+			return "", err
+		case !d.VerifiedAt.IsZero() && d.Namespace == w.Namespace:
+			return own, nil
+		}
 	}
-	return ""
+	if under(own, target) {
+		return "", nil // any host serves path form
+	}
+	return "", invalid(fmt.Sprintf("url: %s is not verified, so that it doesn't serve the workspace at its root yet. Verify it first, or give a URL whose path begins with %s/.", host, own))
 }
 
 // editAttempts bounds how often an edit starts over because the workspace changed in

@@ -177,3 +177,41 @@ func TestSigningKeyTakesOver(t *testing.T) {
 	now = now.Add(3 * time.Second)
 	wantSignedBy(second, "12 s after it")
 }
+
+// TestSignHostForm: the namespace is left out of paths on hosts that delivery knows as the
+// workspace's own, and on no others.
+func TestSignHostForm(t *testing.T) {
+	var records api.Records
+	s := start(t, func(c *api.Config) { c.BaseDomain, records = "img.example.com", c.Records })
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","domains":["claimed.example.org","own.example.org"],"sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}]}`).want(t, 201)
+	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "").want(t, 201)
+	if err := records.VerifyDomain(t.Context(), "own.example.org", "acme", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]struct{ signed, refusal string }{
+		"https://own.example.org/photos/cat.jpg":          {"/acme/photos/cat.jpg", ""},
+		"https://OWN.example.org:8443/photos/cat.jpg":     {"/acme/photos/cat.jpg", ""},
+		"https://acme.img.example.com/photos/cat.jpg":     {"/acme/photos/cat.jpg", ""},
+		"https://img.example.com/acme/photos/cat.jpg":     {"/acme/photos/cat.jpg", ""},
+		"https://claimed.example.org/acme/photos/cat.jpg": {"/acme/photos/cat.jpg", ""}, // any host serves path form
+		"https://claimed.example.org/photos/cat.jpg":      {"", "claimed.example.org is not verified"},
+		"https://own.example.org/acme/photos/cat.jpg":     {"", "leave out /acme"},
+		"https://other.img.example.com/acme/photos/a.jpg": {"", "another workspace, other"},
+	} {
+		a := s.do(t, "POST", "/v1/workspaces/acme/sign", fmt.Sprintf(`{"url":%q}`, url))
+		if want.refusal != "" {
+			if a.status != 400 || !strings.Contains(a.body, want.refusal) {
+				t.Errorf("%s: %d %s", url, a.status, a.body)
+			}
+			continue
+		}
+		got := decode[struct {
+			URL string `json:"signed_url"`
+		}](t, a, 200)
+		if _, query, _ := strings.Cut(got.URL, "?"); !strings.HasPrefix(got.URL, url+"?") {
+			t.Errorf("%s became %s", url, got.URL)
+		} else if _, err := s.ring(t, "acme").Verify(want.signed+"?"+query, time.Now()); err != nil {
+			t.Errorf("%s: %s isn't what was signed: %v", url, want.signed, err)
+		}
+	}
+}
