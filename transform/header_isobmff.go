@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -15,14 +16,20 @@ const (
 
 	auxAlpha     = "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 	auxAlphaHEVC = "urn:mpeg:hevc:2015:auxid:1"
+	auxAlphaAVC  = "urn:mpeg:avc:2015:auxid:1"
 )
 
 // isobmffHeader reads the primary item of an AVIF or HEIC file (ISO/IEC 23008-12
 // in the boxes of ISO/IEC 14496-12). The size is that after the cropping and
 // rotation that the file asks for, since decoders apply them on load; hence
-// Orientation is 1. Of an image sequence it reads the still picture in front.
+// Orientation is 1, but where [Mend] takes the rotation out. Of an image sequence it
+// reads the still picture in front.
 func isobmffHeader(b []byte) (Header, error) {
 	f := heif{file: b}
+	return f.read()
+}
+
+func (f *heif) read() (Header, error) {
 	if err := f.findBoxes(); err != nil {
 		return Header{}, err
 	}
@@ -49,6 +56,7 @@ func isobmffHeader(b []byte) (Header, error) {
 	if err := f.readAssociations(); err != nil {
 		return h, err
 	}
+	f.takeTurnOut()
 	return f.header(h)
 }
 
@@ -72,12 +80,28 @@ type heif struct {
 	primaryItem item
 	tile        item // the largest extents of all tiles
 	alpha       item // the largest extents of all alpha pictures; its width is 0 where there is none
+
+	odd          bool          // there is something that Mend changes
+	mend         bool          // change it, in file
+	associations []association // of the primary item and of alpha pictures
+	orientation  int           // EXIF's, of what was taken out; 0 is none
+}
+
+// An association says which properties an item has.
+type association struct {
+	item      item
+	ofPrimary bool
+	extents   [][]byte
+	indices   []byte // in file
+	indexSize int    // bytes of each
 }
 
 // An item is what the properties of a picture say.
 type item struct {
 	width, height uint32 // ispe
+	sizeIndex     int    // of the ispe property
 	final         [2]int // after clap and irot
+	turns         []box  // clap, irot and imir, in their order
 	bits          int
 	grey, alpha   bool
 	codec         string
@@ -101,6 +125,10 @@ func (f *heif) findBoxes() error {
 		}
 		if bx.is("meta") && meta == nil {
 			meta = bx.data
+			f.mendSize(rest)
+		}
+		if bx.is("ftyp") {
+			f.mendBrands(bx.data)
 		}
 		sequence = sequence || bx.is("moov")
 		rest = after
@@ -136,6 +164,9 @@ func (f *heif) findBoxes() error {
 	}
 	if !ok {
 		return corrupt("the image's description is broken")
+	}
+	if pitm == nil && sequence {
+		return unsupported("an image sequence without a still picture")
 	}
 	if pitm == nil || f.iinf == nil || f.iloc == nil || f.iprp == nil {
 		return corrupt("the image's description is not complete")
@@ -213,8 +244,9 @@ func (f *heif) readItems() (coding []byte, err error) {
 // readExtents finds the bytes of all items and checks that they lie within the
 // file, and only there: a decoder holds each item for itself.
 func (f *heif) readExtents() error {
-	const overlap = 2 // times the file; writers share little between items
-	left := overlap * uint64(len(f.file))
+	// Writers share the data of tiles that are alike, such as those of a plain sky.
+	const overlap, alike = 2, 16 << 20 // times the file; bytes
+	left := max(overlap*uint64(len(f.file)), alike)
 	f.extents = map[uint16][][]byte{}
 	head, data, ok := fullBox(f.iloc)
 	r := reader{data, ok}
@@ -358,7 +390,14 @@ func (f *heif) readAssociations() error {
 			if err != nil {
 				return err
 			}
-			if err := it.checkCoded(f.extents[uint16(id)]); err != nil {
+			extents := f.extents[uint16(id)]
+			if id == f.primary || it.alpha {
+				f.associations = append(f.associations, association{it, id == f.primary, extents, indices, indexSize})
+			}
+			if it.alpha && it.width == 0 {
+				continue // see sizeAlpha
+			}
+			if err := it.checkCoded(extents); err != nil {
 				return err
 			}
 			switch {
@@ -374,7 +413,7 @@ func (f *heif) readAssociations() error {
 			return corrupt("the image's properties are broken")
 		}
 	}
-	return nil
+	return f.sizeAlpha()
 }
 
 // union is i, as large as i and j together.
@@ -383,27 +422,46 @@ func (i item) union(j item) item {
 	return i
 }
 
-// item reads the properties with these indices, transformations in their order.
+// item reads the properties with these indices: first what describes the coded
+// picture, then transformations, in their order.
 func (f *heif) item(indices []byte, indexSize int) (item, error) {
 	it := item{bits: 8}
-	for ; len(indices) >= indexSize; indices = indices[indexSize:] {
-		// The topmost bit says whether a decoder must know the property.
-		n := int(indices[0] & 0x7f)
-		if indexSize == 2 {
-			n = n<<8 | int(indices[1])
-		}
-		if n > len(f.properties) {
-			return it, corrupt("a picture has a property that is missing")
-		}
-		if n == 0 {
-			continue
-		}
-		if p := f.properties[n-1]; !it.apply(string(p.kind), p.data) {
-			return it, corrupt("a property of a picture is broken")
+	f.mendOrder(indices, indexSize)
+	for _, transforming := range []bool{false, true} {
+		for i := 0; i+indexSize <= len(indices); i += indexSize {
+			n := propertyIndex(indices[i:], indexSize)
+			if n > len(f.properties) {
+				return it, corrupt("a picture has a property that is missing")
+			}
+			if n == 0 || transforms(f.properties[n-1]) != transforming {
+				continue
+			}
+			p := f.properties[n-1]
+			if !it.apply(string(p.kind), p.data) {
+				return it, corrupt("a property of a picture is broken")
+			}
+			if p.is("ispe") {
+				it.sizeIndex = n
+			}
+			if transforming {
+				it.turns = append(it.turns, p)
+			}
 		}
 	}
 	return it, nil
 }
+
+// propertyIndex is the first of some indices. The topmost bit says whether a decoder
+// must know the property.
+func propertyIndex(indices []byte, indexSize int) int {
+	n := int(indices[0] & 0x7f)
+	if indexSize == 2 {
+		n = n<<8 | int(indices[1])
+	}
+	return n
+}
+
+func transforms(p box) bool { return p.is("clap") || p.is("irot") || p.is("imir") }
 
 // apply reports whether the property is sound.
 func (i *item) apply(kind string, data []byte) bool {
@@ -436,6 +494,8 @@ func (i *item) apply(kind string, data []byte) bool {
 		if data[0]&1 != 0 {
 			i.final[0], i.final[1] = i.final[1], i.final[0]
 		}
+	case "imir":
+		return len(data) >= 1
 	case "pixi":
 		_, data, ok := fullBox(data)
 		if !ok || len(data) < 2 {
@@ -469,7 +529,8 @@ func (i *item) apply(kind string, data []byte) bool {
 		i.bits = 8 + int(data[17]&7)
 	case "auxC":
 		_, data, ok := fullBox(data)
-		i.alpha = ok && (hasPrefix(data, auxAlpha+"\x00") || hasPrefix(data, auxAlphaHEVC+"\x00"))
+		urn, _, _ := bytes.Cut(data, []byte{0})
+		i.alpha = ok && (string(urn) == auxAlpha || string(urn) == auxAlphaHEVC || string(urn) == auxAlphaAVC)
 	}
 	return true
 }
@@ -529,6 +590,12 @@ func (f *heif) header(h Header) (Header, error) {
 		return h, corrupt("the alpha channel is larger than the picture")
 	}
 	h.Width, h.Height = p.final[0], p.final[1]
+	if f.orientation > 0 {
+		h.Orientation = f.orientation
+		if h.Orientation >= 5 { // as it is before that
+			h.Width, h.Height = h.Height, h.Width
+		}
+	}
 	h.Bits = coded.bits
 	if coded.grey {
 		h.Bands = 1

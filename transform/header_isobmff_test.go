@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -24,6 +25,9 @@ type heifImage struct {
 	kind          string // item type, where not codec or grid
 	config, data  []byte // that the codec's description ends with; the coded picture
 	profile       int    // bytes of a colour profile
+	late          bool   // the size follows what turns the picture
+	unsized       bool   // the alpha picture says its depth instead of its size
+	brands        string // besides the major one
 }
 
 func isoBox(kind string, parts ...[]byte) []byte {
@@ -84,14 +88,21 @@ func heifFile(m heifImage) []byte {
 	if m.rotate != 0 {
 		primary = append(primary, property(isoBox("irot", []byte{m.rotate})), property(isoBox("imir", []byte{1})))
 	}
+	if m.late {
+		primary = append(primary[2:], primary[:2]...)
+	}
 	associations := [][]byte{heifAssociation(id(1), m.wide, primary)}
 	if m.alpha != 0 {
 		urn := m.urn
 		if urn == "" {
 			urn = auxAlpha
 		}
+		size := isoFullBox("ispe", 0, 0, be32(m.alpha, m.alpha))
+		if m.unsized {
+			size = isoFullBox("pixi", 0, 0, []byte{1, 8})
+		}
 		associations = append(associations, heifAssociation(id(2), m.wide, []int{
-			codec, property(isoFullBox("ispe", 0, 0, be32(m.alpha, m.alpha))), property(isoFullBox("auxC", 0, 0, append([]byte(urn), 0))),
+			codec, property(size), property(isoFullBox("auxC", 0, 0, append([]byte(urn), 0))),
 		}))
 	}
 	if tiles > 0 {
@@ -145,7 +156,8 @@ func heifFile(m heifImage) []byte {
 	if m.rows > 0 {
 		data = append([]byte{0, 1, byte(m.rows - 1), byte(m.columns - 1)}, be32(m.w, m.h)...)
 	}
-	ftyp := isoBox("ftyp", []byte(major), be32(0), []byte("mif1miaf"), []byte(map[string]string{"av01": "avif", "hvc1": "heic"}[m.codec]))
+	brands := cmp.Or(m.brands, "mif1miaf"+map[string]string{"av01": "avif", "hvc1": "heic"}[m.codec])
+	ftyp := isoBox("ftyp", []byte(major), be32(0), []byte(brands))
 	build := func(offset uint32) (file, mdat []byte) {
 		length := uint32(len(data))
 		if m.extent != 0 {
@@ -219,6 +231,8 @@ func heifCases() []headerCase {
 		change(&m)
 		return heifFile(m)
 	}
+	mirrored, cropped := header(AVIF, 40, 30, 4, 10), header(AVIF, 21, 11, 3, 10)
+	mirrored.Orientation, cropped.Orientation = 7, 7
 	plain := heifFile(av1)
 	large := slices.Concat(be32(1), []byte("free"), be32(0, 20), be32(0)) // with a 64-bit size
 	replace := func(old, new string) []byte {
@@ -240,6 +254,12 @@ func heifCases() []headerCase {
 		{name: "turned avif", file: with(av1, func(m *heifImage) { m.rotate = 3 }), want: header(AVIF, 30, 40, 3, 8)},
 		{name: "avif upside down", file: with(av1, func(m *heifImage) { m.rotate = 2 }), want: header(AVIF, 40, 30, 3, 8)},
 		{name: "cropped and turned avif", file: with(av1, func(m *heifImage) { m.crop, m.rotate = [2]uint32{21, 11}, 1 }), want: header(AVIF, 11, 21, 3, 8)},
+		{name: "avif turned before it says its size", file: with(av1, func(m *heifImage) { m.rotate, m.late = 1, true }), want: header(AVIF, 30, 40, 3, 8)},
+		{name: "avif cropped before it says its size", file: with(av1, func(m *heifImage) { m.crop, m.late, m.wide = [2]uint32{21, 11}, true, true }), want: header(AVIF, 21, 11, 3, 8)},
+		{name: "avif of 10 bits, turned and mirrored", file: with(av1, func(m *heifImage) { m.rotate, m.bits, m.alpha = 1, 10, 30 }), want: mirrored},
+		{name: "avif of 10 bits, cropped, turned and mirrored", file: with(av1, func(m *heifImage) { m.rotate, m.bits, m.crop, m.late = 1, 10, [2]uint32{21, 11}, true }), want: cropped},
+		{name: "avif with alpha of no size", file: with(av1, func(m *heifImage) { m.alpha, m.unsized = 30, true }), want: header(AVIF, 40, 30, 4, 8)},
+		{name: "avif of a sequence's brands", file: with(av1, func(m *heifImage) { m.major, m.brands = "avis", "avismsf1" }), want: header(AVIF, 40, 30, 3, 8)},
 		{name: "avif to the end of the file", file: with(av1, func(m *heifImage) { m.open = true }), want: header(AVIF, 40, 30, 3, 8)},
 		{name: "avif with a large box", file: append(slices.Clone(plain), large...), want: header(AVIF, 40, 30, 3, 8)},
 		{name: "avif in a grid", file: with(av1, func(m *heifImage) { m.rows, m.columns, m.tile = 2, 2, 20 }), want: header(AVIF, 40, 30, 3, 8)},
@@ -261,9 +281,24 @@ func heifCases() []headerCase {
 		{name: "avif without a size", file: replace("ispe", "free"), err: ErrCorrupt},
 		{name: "avif without a meta box", file: replace("meta", "free"), err: ErrTruncated},
 		{name: "avif sequence without a still", file: replace("meta", "moov"), err: ErrUnsupported},
+		{name: "avif sequence without a main picture", file: append(replace("pitm", "free"), isoBox("moov")...), err: ErrUnsupported},
+		{name: "avif without a main picture", file: replace("pitm", "free"), err: ErrCorrupt},
+		{name: "avif with alpha of no size at all", file: windowed(with(av1, func(m *heifImage) { m.alpha = 20 }), "ispe", 2, "free"), err: ErrCorrupt},
 		{name: "avif with data past the end", file: with(av1, func(m *heifImage) { m.extent = 14 }), err: ErrTruncated},
 		{name: "avif with very much data", file: with(av1, func(m *heifImage) { m.extent = 0xffffffff }), err: ErrTruncated},
 	}
+}
+
+// windowed replaces the nth occurrence of four bytes, from 1.
+func windowed(b []byte, old string, n int, by string) []byte {
+	for i, w := range windows(b) {
+		if w == old {
+			if n--; n == 0 {
+				copy(b[i:], by)
+			}
+		}
+	}
+	return b
 }
 
 // windows are the four bytes at each index of b.

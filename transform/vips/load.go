@@ -20,10 +20,11 @@ import (
 // one that the job's header calls for, and that libvips sees in the original
 // what the header says: nothing else has been held against the limits.
 func (t *task) load(ctx context.Context) (*frame, error) {
-	original, header := t.job.Original, t.job.Header
-	if header.Format == transform.SVG {
+	if t.job.Header.Format == transform.SVG {
 		return t.loadSVG(ctx)
 	}
+	header := t.job.Header
+	original := transform.Mend(t.job.Original, header)
 	if found := govips.DetermineImageType(original); !loaders[header.Format][found] {
 		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, header.Format)
 	}

@@ -82,6 +82,13 @@ func seeds(t testing.TB) []seed {
 		}
 		add(name, file)
 	}
+	avif := run(t, pngBytes(t, rgba), "", transform.AVIF).Data
+	add("avif, alpha without a size", takeApart(t, avif).without(1, "ispe").late(irot(1), imir(1)).file())
+	ten, err := os.ReadFile("testdata/ten-bits.avif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	add("avif of ten bits, mirrored", takeApart(t, ten).turn(false, clap(20, 20), imir(1)).file())
 	add("jpeg with a gain map", ultraHDR(jpeg, jpegBytes(t, grey)))
 
 	for _, s := range []struct {
