@@ -377,7 +377,7 @@ func TestShares(t *testing.T) {
 		ended("a2")
 		start("d1", "d", "x", 9<<20) // more than there is, of a most
 		ended("a2", "a1")
-		time.Sleep(1500 * time.Millisecond) // all have become slow, but for e1
+		time.Sleep(2500 * time.Millisecond) // all have become slow, but for e1
 		start("e1", "e", "x", 4<<20)
 		start("f1", "f", "x", 6<<20)
 		ended("a2", "a1", "c1")
@@ -427,4 +427,45 @@ func TestBrokenDisk(t *testing.T) {
 		}()
 		_ = o.Look(func([]byte) error { panic("other") })
 	}()
+}
+
+// TestAdmit: what would have to give way at once is not asked for, and all else is: from
+// other hosts, for other workspaces, and as soon as there is room or who is slow.
+func TestAdmit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 40 << 20})
+		admits := func(workspace, host string) bool {
+			return b.Admit(WithOwner(t.Context(), Owner{workspace, host})) == nil
+		}
+		var wg sync.WaitGroup
+		var uploads []*upload
+		for range 2 { // all of a's share
+			u := newUpload(9<<20, 25<<20)
+			uploads = append(uploads, u)
+			wg.Go(func() {
+				if o, err := b.Read(WithOwner(t.Context(), Owner{"a", "x"}), u, 25<<20, 25<<20, u.stop); err == nil {
+					o.Release()
+				}
+			})
+		}
+		synctest.Wait()
+		if admits("a", "x") {
+			t.Error("one that would give way at once is admitted")
+		}
+		if !admits("a", "y") || !admits("b", "x") {
+			t.Error("another host or workspace is not admitted")
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if !admits("a", "x") {
+			t.Error("not admitted, though others are slow and give way")
+		}
+		for _, u := range uploads {
+			u.stop()
+		}
+		wg.Wait()
+		if !admits("a", "x") {
+			t.Error("not admitted, though nothing is held")
+		}
+		wantNothingHeld(t, b)
+	})
 }

@@ -61,8 +61,9 @@ func NewTransport(cfg HTTPConfig) *http.Transport {
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        60 * time.Second,
 		// A connection whose peer is gone would fail every request on it until
-		// the kernel gives up.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+		// the kernel gives up. What a stream may send before it is read is held
+		// outside of Bodies.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second, MaxReceiveBufferPerStream: 512 << 10},
 	}
 }
 

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestMemoryPlan: on every machine all parts fit together, and whatever flags ask for is
+// given, with a word where it doesn't fit.
+func TestMemoryPlan(t *testing.T) {
+	const mib, gib = 1 << 20, 1 << 30
+	for _, machine := range []int64{384 * mib, 512 * mib, gib, 2 * gib, 24 * gib, 256 * gib} {
+		for _, workers := range []int{1, 2, 4} {
+			c := serveCmd{Workers: workers}
+			p := c.planMemory(machine)
+			if err := p.fits(); err != nil {
+				t.Errorf("%d MiB, %d workers: %v", machine/mib, workers, err)
+			}
+			// A body of the largest size finds room, and so do some connections.
+			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.connections < 256 {
+				t.Errorf("%d MiB, %d workers: %+v", machine/mib, workers, p)
+			}
+			if heap := p.cache + serverBase; p.heap < heap {
+				t.Errorf("%d MiB, %d workers: the heap may have %d MiB, and the cache alone %d", machine/mib, workers, p.heap/mib, p.cache/mib)
+			}
+		}
+	}
+	c := serveCmd{Workers: 2, TransformMemory: gib, CacheMemory: 300 * mib, BodyMemory: 100 * mib}
+	p := c.planMemory(512 * mib)
+	if p.transforms != gib || p.cache != 300*mib || p.bodies != 100*mib {
+		t.Errorf("flags: %+v", p)
+	}
+	if err := p.fits(); err == nil || !strings.Contains(err.Error(), "--transform-memory") {
+		t.Errorf("more than there is: %v", err)
+	}
+	if p := (&serveCmd{Workers: 2}).planMemory(0); p.heap != 0 || p.bodies == 0 || p.transforms == 0 || p.fits() != nil {
+		t.Errorf("where the machine doesn't say: %+v", p)
+	}
+}
