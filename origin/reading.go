@@ -17,7 +17,9 @@ import (
 //
 //	/%2576ault/a   /vault;v=1/a   /VAULT/a   /vault%2E/a        /vault/a
 //	/vault%C2%A0/a   /ｖault/a   /vault::$DATA/a   /x%5Ca       /vault/a, /x/a
+//	/(S(x))/vault/a   /vaułt/a                                  /vault/a
 //	/pub/..%252fvault/a   /pub/%C0%AE%C0%AE/vault/a             leaves
+//	/pub../vault/a   /v%2500ault/a                              leaves
 //
 // The zero Reading is that of "/".
 type Reading struct {
@@ -71,40 +73,77 @@ func (s segment) mayBe(want segment) bool {
 // add appends what stands between two slashes of a path.
 func (r *Reading) add(escaped string) {
 	if plain(escaped) {
-		if name := strings.TrimRight(lowerASCII(escaped), "."); name != "" {
-			r.segments = append(r.segments, segment{name: name})
-		} else if len(escaped) > 1 {
+		name := strings.TrimRight(lowerASCII(escaped), ".")
+		if climbs(escaped, name) {
 			r.leaves = true
+		} else if name != "" {
+			r.segments = append(r.segments, segment{name: name})
 		}
 		return
 	}
 	folded, ok := foldText(escaped)
 	// Who drops parameters before decoding slashes sees other segments than who decodes first.
 	mixed := strings.ContainsAny(folded, "/\\") && strings.ContainsAny(folded, cuts)
-	if !ok || mixed || overlong(folded) {
+	// Of a zero byte some servers drop what follows, others the byte alone.
+	if !ok || mixed || overlong(folded) || strings.IndexByte(folded, 0) >= 0 {
 		r.leaves = true
 		return
 	}
 	for name := range strings.FieldsFuncSeq(folded, func(c rune) bool { return c == '/' || c == '\\' }) {
 		if i := strings.IndexAny(name, cuts); i >= 0 {
+			if session := strings.TrimLeft(name, " "); len(session) > 2 && session[0] == '(' && session[2] == '(' {
+				r.leaves = true // who drops parameters first finds no session
+				return
+			}
 			name = name[:i]
 		}
 		valid := strings.ToValidUTF8(name, "") // some drop the rest
 		wild := len(valid) < len(name) || strings.ContainsAny(name, "<>*")
-		if strings.Trim(valid, ". ") == "" && (wild || strings.Count(valid, ".") > 1) {
+		trimmed := strings.Trim(valid, ". ")
+		if trimmed == "" && (wild || strings.Count(valid, ".") > 1) || climbs(strings.TrimRight(valid, " "), trimmed) {
 			r.leaves = true
 			return
 		}
-		if name = strings.TrimLeft(strings.TrimRight(name, ". "), " "); name != "" {
+		name = strings.TrimLeft(strings.TrimRight(name, ". "), " ")
+		if cookieless(strings.ToValidUTF8(name, "")) {
+			if wild {
+				r.leaves = true
+				return
+			}
+			continue
+		}
+		if name != "" {
 			r.segments = append(r.segments, segment{name, wild})
 		}
 	}
 }
 
+// climbs reports whether a segment, whose name is what is left of it without dots at its
+// end, ends with two dots. nginx makes "/data/pub/../" of "/pub../" where the alias of a
+// location ends with a slash and the location doesn't.
+func climbs(segment, name string) bool {
+	return strings.HasSuffix(segment, "..") && (name != "" || len(segment) > 1)
+}
+
+// cookieless reports whether a folded segment holds a session as ASP.NET writes it into
+// paths: "(S(lit3py55t21z5v55vlm25s55))", "(A(x)F(y))". IIS leaves it out.
+func cookieless(s string) bool {
+	s, ok := strings.CutPrefix(s, "(")
+	for n := 0; ok; n++ {
+		if s == ")" {
+			return n > 0
+		}
+		if len(s) < 3 || !isLetter(s[0]) || s[1] != '(' {
+			return false
+		}
+		_, s, ok = strings.Cut(s, ")")
+	}
+	return false
+}
+
 // cuts are what some servers drop a name from: parameters (RFC 3986 §3.3), streams of
-// NTFS ("vault::$INDEX_ALLOCATION"), a query and a fragment once they are decoded, and
-// the zero byte at which C ends a string.
-const cuts = ";:?#\x00"
+// NTFS ("vault::$INDEX_ALLOCATION"), and a query and a fragment once they are decoded.
+const cuts = ";:?#"
 
 // plain reports whether a segment has nothing but letters, digits, "-", "_" and ".":
 // all that servers disagree on then is case, and dots at its end.
@@ -123,13 +162,14 @@ const maxFolds = 10
 
 // foldText decodes and folds a text until nothing changes. It reports false where that
 // takes too often or makes the text much longer, and where the text depends on whether
-// bytes that aren't UTF-8 are dropped first ("%2\xFFF").
+// bytes that aren't UTF-8 are dropped first ("%2\xFFF") or come together ("\xEF\xAC\f\x83").
 func foldText(s string) (string, bool) {
 	longest := 3 * len(s)
 	for range maxFolds {
-		next := foldRunes(decode(s))
+		decoded := decode(s)
+		next := foldRunes(decoded)
 		switch {
-		case len(next) > longest, !utf8.ValidString(next) && strings.IndexByte(next, '%') >= 0:
+		case len(next) > longest, broken(next) != broken(decoded), !utf8.ValidString(next) && strings.IndexByte(next, '%') >= 0:
 			return "", false
 		case next == s:
 			return s, true
@@ -137,6 +177,16 @@ func foldText(s string) (string, bool) {
 		s = next
 	}
 	return "", false
+}
+
+// broken is how many bytes of s aren't UTF-8.
+func broken(s string) (n int) {
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			n++
+		}
+	}
+	return n
 }
 
 // decode replaces "%41" and "%u0041", which is of IIS and of JavaScript's escape(), by
@@ -240,12 +290,13 @@ func confuse(r rune) rune {
 		return ' '
 	case '"': // file names of Windows, with wildcards
 		return '.'
-	case 'ı': // Turkish
-		return 'i'
 	case '\u2044', '\u2215', '\u29F8': // "best fit" of Windows' code pages
 		return '/'
 	case '\u2216', '\u29F5', '\u29F9', '¥', '￥', '₩', '￦':
 		return '\\'
+	}
+	if i := strings.IndexRune(bestFit, r); r >= utf8.RuneSelf && i >= 0 {
+		return rune(bestFitASCII[utf8.RuneCountInString(bestFit[:i])])
 	}
 	switch {
 	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
@@ -255,6 +306,13 @@ func confuse(r rune) rune {
 	}
 	return r
 }
+
+// bestFit are small letters that don't decompose, and for which code page 1252 of Windows
+// has the ASCII letters of bestFitASCII.
+const (
+	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ"
+	bestFitASCII = "dhiltbilottzgghgtsfoadept"
+)
 
 // shortens reports whether short may be the name that Windows gives the file or folder
 // name for DOS ("PRIVAT~1" of "private-images", "PR3A7B~2.JPG"). Both are folded. What

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,35 @@ func TestReadingWithin(t *testing.T) {
 		"/x/shop/photos/a.jpg":     false,
 		"/":                        false,
 		"":                         false,
+
+		// IIS leaves out sessions of ASP.NET.
+		"/(S(lit3py55t21z5v55))/shop/photos/a.jpg": true,
+		"/shop/(A(x)F(y))/photos/a.jpg":            true,
+		"/shop/%28S%28x%29%29/photos/a.jpg":        true,
+		"/shop/(S(x;y))/photos/a.jpg":              true,
+		"/shop/(2024)/photos/a.jpg":                false,
+		"/shop/()/photos/a.jpg":                    false,
+		"/shop/(S(x)/photos/a.jpg":                 false,
+
+		// nginx, where an alias ends with a slash and its location doesn't.
+		"/pub../shop/photos/a.jpg":   true,
+		"/pub.%2e/shop/photos/a.jpg": true,
+		"/a%20b../x.jpg":             true,
+		"/pub/a..b.jpg":              false,
+		"/pub/wait...jpg":            false,
+		"/pub/end./x.jpg":            false,
+
+		// A zero byte ends a name, or is dropped from it.
+		"/shop/ph%2500otos/a.jpg":    true,
+		"/shop/%252500photos/a.jpg":  true,
+		"/pub/x/%2500../a.jpg":       true,
+		"/pub/%252e%2500%252e/a.jpg": true,
+
+		// Letters for which Windows has others.
+		"/shop/phoŧos/a.jpg":          true,
+		"/shop/pho%25C5%25A6os/a.jpg": true,
+		"/shop/πhotoσ/a.jpg":          true,
+		"/shop/phołos/a.jpg":          false,
 
 		// Decoded again, to any depth.
 		"/shop/%2570hotos/a.jpg":                        true,
@@ -135,7 +165,25 @@ var readers = []func(string) string{
 	bySegment(func(s string) string { return before(s, ":") }),
 	bySegment(func(s string) string { return before(s, "\x00") }),
 	path.Clean,
+	bySegment(func(s string) string { return strings.ReplaceAll(s, "\x00", "") }),
+	bySegment(func(s string) string {
+		if sessions.MatchString(s) {
+			return ""
+		}
+		return s
+	}),
+	func(p string) string {
+		return strings.Map(func(r rune) rune {
+			if i := slices.Index([]rune(bestFit), r); i >= 0 {
+				return rune(bestFitASCII[i])
+			}
+			return r
+		}, p)
+	},
 }
+
+// sessions are those of ASP.NET in a path.
+var sessions = regexp.MustCompile(`^\(([A-Za-z]\([^)/]*\))+\)$`)
 
 func bySegment(f func(string) string) func(string) string {
 	return func(p string) string {
@@ -162,6 +210,7 @@ func FuzzReading(f *testing.F) {
 		"/a%EF%BC%85%EF%BC%852F/b", "/%EF%BC%85EF%BC%85EF%BC%85EF%BC%8F/a", "/x;%252f/b", "/a.%20/%2e/b", "/%u002e%u002e/b",
 		"/%C0%AE%C0%AE%C0%AF", "/a%EF%BC%9Bb/c", "/a%c1%1cb", "/%FF%2e/a", "/a%2%35f/b", "/½/℀/ﬃ", "/a%C2%A5b", "/a..%00b/c",
 		"/%EF%BC%85EF%B8%80", "/%0%880", "/%C0%A5", "/%E1%80%A4", "/%25E1%2580%A4", "/%252%25FFF",
+		"/(S(x))/vault/a", "/(S(x;y));z/a", "/%28A(x)%2546(y)%29/a", "/v%2500ault/a", "/vau\u0142t/a", "/x.%2500./a",
 	} {
 		for i := range readers {
 			f.Add(p, []byte{byte(i), byte(i * 7), byte(i * 5)})
