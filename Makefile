@@ -30,8 +30,8 @@ test: deps lint ## everything that must hold
 	@scripts/build-versitygw
 	@scripts/install-dynamodb-local
 	CGO_ENABLED=0 $(GO) test $(PURE)
-	$(GO) test -race $(PURE)
-	$(GO) test $(CGO)
+	$(GO) test -timeout 20m -race $(PURE)
+	$(GO) test -timeout 20m $(CGO)
 
 test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)
 	@scripts/test-debian13
