@@ -174,16 +174,14 @@ func (h *heif) file() []byte {
 	if h.open {
 		return build(0)
 	}
-	total := 0
-	for seen := map[string]bool{}; ; {
-		for _, item := range h.items {
-			if !seen[string(item.data)] {
-				seen[string(item.data)] = true
-				total += len(item.data)
-			}
+	total, seen := 0, map[string]bool{}
+	for _, item := range h.items {
+		if !seen[string(item.data)] {
+			seen[string(item.data)] = true
+			total += len(item.data)
 		}
-		return build(len(build(0)) - total)
 	}
+	return build(len(build(0)) - total)
 }
 
 func (p heifProperty) kind() string { return string(p.box[4:8]) }
