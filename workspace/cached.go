@@ -85,6 +85,7 @@ type Cached struct {
 	mu       sync.Mutex                    // guards all below, and writes to known
 	unknown  *lru.Cache[string, time.Time] // namespaces the store didn't have, until then
 	epochs   [256]uint64                   // by hash of the namespace
+	reads    [256]uint64                   // of namespaces that the store had, likewise
 	loads    map[string]*load              // reads of this epoch, which later ones may share
 	stale    map[string]struct{}           // in known, changed by others, not yet read again
 	recopy   bool                          // copies were wiped, and what is stale has none
@@ -292,6 +293,7 @@ func (c *Cached) read(ctx context.Context, namespace string, epoch uint64, stran
 	switch {
 	case err == nil:
 		c.up()
+		c.reads[c.epochOf(namespace)]++
 		if current {
 			delete(c.stale, namespace)
 			w = c.keep(w)
@@ -434,7 +436,10 @@ func (c *Cached) Update(ctx context.Context, w *Workspace, audit ...AuditEntry) 
 }
 
 func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do func(context.Context, *Workspace, ...AuditEntry) error) error {
-	epoch := c.epoch(w.Namespace)
+	bucket := c.epochOf(w.Namespace)
+	c.mu.Lock()
+	epoch, reads := c.epochs[bucket], c.reads[bucket]
+	c.mu.Unlock()
 	if err := do(ctx, w, audit...); err != nil {
 		c.refresh(ctx, w.Namespace, err)
 		return err
@@ -442,7 +447,8 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	n := w.Clone()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	current := c.epochs[c.epochOf(n.Namespace)] == epoch
+	// What was read meanwhile may have been newer, and be out of memory again.
+	current := c.epochs[bucket] == epoch && c.reads[bucket] == reads
 	c.advance(n.Namespace)
 	if have, ok := c.known.Peek(n.Namespace); ok {
 		for _, name := range have.Domains {

@@ -379,6 +379,44 @@ func TestCachedReadRacesWrite(t *testing.T) {
 	})
 }
 
+// slowCreate is a store whose Create returns late.
+type slowCreate struct {
+	workspace.Store
+	created func() // called before it returns
+}
+
+func (s slowCreate) Create(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
+	err := s.Store.Create(ctx, w, audit...)
+	s.created()
+	return err
+}
+
+// TestCreateIsOvertaken: before Create returns, the new workspace is changed elsewhere, read
+// here, and forgotten again for want of room. What Create has is older than that.
+func TestCreateIsOvertaken(t *testing.T) {
+	m := workspacetest.NewMemory()
+	var c *workspace.Cached
+	overtake := func() {
+		w, err := m.Get(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w = w.Clone()
+		w.Name = "newer"
+		if err := m.Update(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		wantName(t, c, "acme", "newer")
+		wantName(t, c, "beta", "1")
+	}
+	put(t, m, "beta", "1")
+	c = workspace.NewCached(slowCreate{m, overtake}, workspace.CachedConfig{Size: 1})
+	if err := c.Create(t.Context(), workspace.New("acme")); err != nil {
+		t.Fatal(err)
+	}
+	wantName(t, c, "acme", "newer")
+}
+
 func TestCachedSize(t *testing.T) {
 	cached(t, workspace.CachedConfig{Size: 2}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
 		for _, namespace := range []string{"acme", "beta", "gamma"} {
