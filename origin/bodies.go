@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +37,11 @@ const (
 	tick      = time.Second // between looks at what a body has brought
 	slowRate  = 64 << 10    // bytes a tick: a body that brings less is slow
 	slowTicks = 3           // a large body that was slow for so long is ended
+
+	// Large bodies of a workspace are read at up to paceRate bytes a second for each
+	// processor. After a pause of paceBurst, what fits into that time comes at once.
+	paceRate  = 256 << 20
+	paceBurst = 50 * time.Millisecond
 
 	waitForRoom = 2 * time.Second // of a body for those that give way to it, or are done
 )
@@ -79,10 +86,11 @@ type Bodies struct {
 	mu      sync.Mutex // guards all below, and what reading leads to
 	pools   [2]pool
 	reading map[*intake]struct{}
-	begun   uint64        // bodies so far
-	freed   chan struct{} // closed when bytes are given back; nil where nobody waits
-	whole   int           // bodies that are read whole and not released
-	diskOff time.Time     // no body goes to disk before
+	begun   uint64               // bodies so far
+	freed   chan struct{}        // closed when bytes are given back; nil where nobody waits
+	whole   int                  // bodies that are read whole and not released
+	diskOff time.Time            // no body goes to disk before
+	paced   map[string]time.Time // by workspace, when its large bodies so far should have come
 	counts  BodyCounts
 }
 
@@ -114,7 +122,7 @@ func (p *pool) add(workspace string, n int64) {
 
 // NewBodies returns the bodies of a server.
 func NewBodies(c BodiesConfig) *Bodies {
-	b := &Bodies{config: c, writing: make(chan struct{}, 2), reading: map[*intake]struct{}{}}
+	b := &Bodies{config: c, writing: make(chan struct{}, 2), reading: map[*intake]struct{}{}, paced: map[string]time.Time{}}
 	if c.Memory == 0 {
 		c.Memory = math.MaxInt64 / 2
 	}
@@ -175,7 +183,7 @@ type intake struct {
 	ended   chan struct{} // closed once cause is set
 	stopped chan struct{} // closed once stop has returned after that
 	cause   error         // why it was ended
-	waiting bool          // for room
+	waiting bool          // for room, or for its turn
 	whole   bool
 	slow    bool // it brought little in the last tick
 	seen    [slowTicks]int64
@@ -301,6 +309,9 @@ func (in *intake) fill(ctx context.Context, r io.Reader, length, limit int64) (n
 		if e := in.store.wrote(ctx, m); e != nil {
 			return n, e
 		}
+		if n > largeBody {
+			in.pace(m)
+		}
 		if err == io.EOF {
 			return n, nil
 		}
@@ -309,6 +320,40 @@ func (in *intake) fill(ctx context.Context, r io.Reader, length, limit int64) (n
 		}
 	}
 	return n, nil
+}
+
+// pace holds a large body back while those of its workspace together arrive faster than
+// the processors should copy them: requests that need little, such as hits, would
+// otherwise wait behind thousands of them. Bytes of a workspace count on a clock, which
+// runs ahead of the time while too many arrive.
+func (in *intake) pace(n int) {
+	b := in.bodies
+	b.mu.Lock()
+	now := time.Now()
+	quiet := now.Add(-paceBurst)
+	clock := b.paced[in.owner.Workspace]
+	if clock.Before(quiet) {
+		clock = quiet
+	}
+	wait := clock.Sub(now)
+	b.paced[in.owner.Workspace] = clock.Add(time.Duration(n) * time.Second / time.Duration(paceRate*runtime.GOMAXPROCS(0)))
+	if len(b.paced) > 1000 {
+		maps.DeleteFunc(b.paced, func(_ string, clock time.Time) bool { return clock.Before(quiet) })
+	}
+	in.waiting = wait > 0
+	b.mu.Unlock()
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-in.ended:
+	}
+	b.mu.Lock()
+	in.waiting = false
+	b.mu.Unlock()
 }
 
 // end takes the body from those that may give way, and says why it was ended, if it was.

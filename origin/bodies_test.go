@@ -230,6 +230,7 @@ func TestStalledBodies(t *testing.T) {
 						ended <- err
 					})
 				}
+				time.Sleep(700 * time.Millisecond) // all has come that is let
 				synctest.Wait()
 				var during runtime.MemStats
 				runtime.GC()
@@ -351,6 +352,7 @@ func TestShares(t *testing.T) {
 				errs[name] = err
 				mu.Unlock()
 			})
+			time.Sleep(50 * time.Millisecond) // for what is paced
 			synctest.Wait()
 		}
 		ended := func(want ...string) {
@@ -468,4 +470,45 @@ func TestAdmit(t *testing.T) {
 		}
 		wantNothingHeld(t, b)
 	})
+}
+
+// TestPace: large bodies that all arrive at once take the time that their bytes should
+// take together; one alone, and small ones, aren't held back.
+func TestPace(t *testing.T) {
+	rate := int64(paceRate * runtime.GOMAXPROCS(0))
+	burst := rate * int64(paceBurst) / int64(time.Second)
+	for _, c := range []struct {
+		name            string
+		bodies          int64
+		size            int64 // of each
+		atLeast, atMost time.Duration
+	}{
+		{"one", 1, burst, 0, 0},
+		{"small ones", 500, largeBody, 0, 0},
+		{"many", 40, burst, 34 * paceBurst, 40 * paceBurst},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := NewBodies(BodiesConfig{})
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range c.bodies {
+					wg.Go(func() {
+						u := newUpload(c.size, c.size)
+						o, err := b.Read(t.Context(), u, c.size, c.size, u.stop)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						o.Release()
+					})
+				}
+				wg.Wait()
+				if took := time.Since(start); took < c.atLeast || took > c.atMost {
+					t.Errorf("took %s, want %s to %s", took, c.atLeast, c.atMost)
+				}
+				wantNothingHeld(t, b)
+			})
+		})
+	}
 }
