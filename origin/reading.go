@@ -29,8 +29,10 @@ type Reading struct {
 
 // A segment is one name of a folded path.
 type segment struct {
-	name string
-	any  bool // it may stand for every name: it has wildcards of Windows, or bytes that aren't UTF-8
+	name  string
+	known int  // so many bytes of name, at its beginning, are the file's but for case
+	exact bool // all of them are, and there are no others
+	any   bool // it may stand for every name: it has wildcards of Windows, or bytes that aren't UTF-8
 }
 
 // Reading folds the path of u. See [Reading].
@@ -67,7 +69,7 @@ func (r Reading) Within(place Reading) bool {
 }
 
 func (s segment) mayBe(want segment) bool {
-	return s.any || want.any || s.name == want.name || shortens(s.name, want.name) || shortens(want.name, s.name)
+	return s.any || want.any || s.name == want.name || s.shortens(want) || want.shortens(s)
 }
 
 // add appends what stands between two slashes of a path.
@@ -77,7 +79,7 @@ func (r *Reading) add(escaped string) {
 		if climbs(escaped, name) {
 			r.leaves = true
 		} else if name != "" {
-			r.segments = append(r.segments, segment{name: name})
+			r.segments = append(r.segments, segment{name: name, known: len(name), exact: true})
 		}
 		return
 	}
@@ -89,6 +91,7 @@ func (r *Reading) add(escaped string) {
 		r.leaves = true
 		return
 	}
+	lead, exact := kept(decode(escaped))
 	for name := range strings.FieldsFuncSeq(folded, func(c rune) bool { return c == '/' || c == '\\' }) {
 		if i := strings.IndexAny(name, cuts); i >= 0 {
 			if session := strings.TrimLeft(name, " "); len(session) > 2 && session[0] == '(' && session[2] == '(' {
@@ -113,7 +116,14 @@ func (r *Reading) add(escaped string) {
 			continue
 		}
 		if name != "" {
-			r.segments = append(r.segments, segment{name, wild})
+			known := 0
+			if exact = exact && strings.HasPrefix(lead, name); exact {
+				known = len(name) // there may be dots and spaces behind it
+			} else if strings.HasPrefix(name, lead) {
+				known = len(lead)
+			}
+			r.segments = append(r.segments, segment{name, known, exact, wild})
+			lead, exact = "", false
 		}
 	}
 }
@@ -314,15 +324,71 @@ const (
 	bestFitASCII = "dhiltbilottzgghgtsfoadept"
 )
 
-// shortens reports whether short may be the name that Windows gives the file or folder
-// name for DOS ("PRIVAT~1" of "private-images", "PR3A7B~2.JPG"). Both are folded. What
-// the middle of it is follows no rule that can be relied on.
-func shortens(short, name string) bool {
-	base, extension, _ := strings.Cut(short, ".")
-	stem, digits, found := strings.Cut(base, "~")
-	if !found || stem == "" || digits == "" || len(base) > 8 || len(extension) > 3 || strings.Trim(digits, "0123456789") != "" {
+// shortens reports whether short may be the name that file systems give a file or folder
+// name for DOS, as Windows and Linux make them (RtlGenerate8dot3Name, vfat): six
+// characters and a number ("PHOTOS~1" of "photos-long"), fewer before a longer number, or,
+// where many names begin alike, two and four digits of a hash ("PH3A7B~2"). Of the
+// extension there are three characters.
+func (short segment) shortens(name segment) bool {
+	base, extension, _ := strings.Cut(short.name, ".")
+	tilde := strings.LastIndexByte(base, '~')
+	if tilde <= 0 || utf8.RuneCountInString(base) > 8 || utf8.RuneCountInString(extension) > 3 {
 		return false
 	}
-	first := name[0]
-	return first == stem[0] || !isLetter(first) && !isDigit(first)
+	stem, number := base[:tilde], base[tilde+1:]
+	if number == "" || number[0] == '0' || strings.Trim(number, "0123456789") != "" {
+		return false
+	}
+	room := min(6, 7-len(number))
+	long, suffix := name.forDOS()
+	long = long[:min(room, len(long))]
+	head := min(2, len(long))
+	hashed := agree(stem, long[:head]) && strings.Trim(stem[min(len(stem), head):], hexDigits) == ""
+	if !name.exact { // there may be more of it
+		return strings.HasPrefix(stem, long) || hashed
+	}
+	return (stem == long || hashed && len(stem) == min(room, head+4)) && extension == suffix[:min(3, len(suffix))]
+}
+
+const hexDigits = "0123456789abcdef"
+
+// agree reports whether one of the texts begins with the other.
+func agree(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+
+// forDOS are name and extension as far as short names are made of them. Where s isn't
+// exact, name is what is known of its beginning, and nothing is of the extension.
+func (s segment) forDOS() (name, extension string) {
+	name = strings.TrimLeft(s.name[:s.known], ".")
+	if s.exact {
+		if i := strings.LastIndexByte(name, '.'); i >= 0 {
+			name, extension = name[:i], name[i+1:]
+		}
+	} else {
+		name, _, _ = strings.Cut(name, ".")
+	}
+	return strings.Map(forDOS, name), strings.Map(forDOS, extension)
+}
+
+// forDOS is a character as it stands in short names: some do not.
+func forDOS(r rune) rune {
+	switch r {
+	case ' ', '.':
+		return -1
+	case ',', '=', '[', ']', '|':
+		return '_'
+	}
+	return r
+}
+
+// kept is the beginning of a text that folding leaves as it is but for case, and that no
+// two servers read differently, and whether that is all of it.
+func kept(s string) (string, bool) {
+	n := strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c > '~' || strings.ContainsRune(`%+"<>*/\`+cuts, c) })
+	all := n < 0
+	if all {
+		n = len(s)
+	} else if n > 0 && s[n] >= utf8.RuneSelf {
+		n-- // a mark may follow the letter that it belongs to
+	}
+	return strings.TrimLeft(lowerASCII(s[:n]), " "), all
 }

@@ -137,6 +137,47 @@ func TestReadingWithin(t *testing.T) {
 	}
 }
 
+// TestReadingOfShortNames: a short name is taken for a long one only where it can be its.
+func TestReadingOfShortNames(t *testing.T) {
+	for private, keys := range map[string]struct{ refused, accepted []string }{
+		"photos-long": {
+			[]string{"PHOTOS~1", "photos~4", "Photos~9", "PHOTO~10", "PHOT~123", "P~999999", "PH3A7B~1", "ph0000~5", "PH3A7~10", "PHOTOS%7E1", "PHOTOS~1.", "PHOTOS~1::$DATA"},
+			[]string{"PHOTO~1.JPG", "PHOTO~1", "a~1.png", "PHOTOS~1.JPG", "PHOTOS~0", "PHOTOS~", "PHOTOS~A", "PHOTOS-~1", "PICTUR~1", "PH3A7G~1", "PH3A~1", "P~1", "IMG_00~1.JPG",
+				"PHOTOS~12", "photos-long~1", "~1", "~", "PHOT3A7B~1", "1~PHOTOS"},
+		},
+		"vault":            {[]string{"VAULT~1", "VAULT~10", "VAUL~123", "VA12EF~1"}, []string{"VAUL~1", "VAULTS~1", "VAULT~1.PNG", "V~1"}},
+		"My%20Photos":      {[]string{"MYPHOT~1"}, []string{"MY~1", "MY_PHO~1"}},
+		"a.b.c.long":       {[]string{"ABC~1.LON", "AB12EF~1.lon"}, []string{"A~1", "A~1.LON", "ABC~1", "ABC~1.LO"}},
+		".well-known":      {[]string{"WELL-K~1", "WE12EF~1"}, []string{"W~1.WEL", "WELLKN~1"}},
+		"x":                {[]string{"X12EF~1", "X~1"}, []string{"X1~1", "XY12EF~1", "X12EFF~1"}},
+		"a,b=[c]!":         {[]string{"A_B__C~1"}, []string{"AB~1"}},
+		"a~b~c-long":       {[]string{"A~B~C-~1"}, []string{"A~1"}},
+		"foto.jpeg":        {[]string{"FOTO~1.JPE"}, []string{"FOTO~1.JPG", "FOTO~1"}},
+		"PHOTOS~1":         {[]string{"photos-long", "photos-old"}, []string{"photo", "pictures"}}, // itself a short name
+		"fotos-a%C3%B1o":   {[]string{"FOTOS-~1", "FOTOS-~1.X", "FO12EF~1"}, []string{"FOTO~1", "PHOTOS~1"}},
+		"%C3%B1andu-fotos": {[]string{"ANDU-F~1", "_ANDU-~1", "%C3%91ANDU-~1", "X~1.JPG"}, []string{"IMAGES1~1", "X~1.JPEG"}}, // nobody knows what becomes of the first letter
+		"an%CC%83o-2026":   {[]string{"AO-202~1", "AN_O-2~1"}, []string{"B~1"}},
+		"a+b-photos":       {[]string{"A_B-PH~1", "AB-PHO~1"}, []string{"B~1"}},
+		"vault;v=1":        {[]string{"VAULT_~1", "VAULT~1"}, []string{"PHOTOS~1"}},
+	} {
+		place, err := ParsePlace("https://example.com/shop/" + private + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, names := range map[bool][]string{true: keys.refused, false: keys.accepted} {
+			for _, name := range names {
+				if got := (URL{Path: "/shop/" + name + "/a.jpg"}).Reading().Within(place.Reading()); got != want {
+					t.Errorf("%s for %s: %v", name, private, got)
+				}
+			}
+		}
+		// Only at its own depth.
+		if (URL{Path: "/" + keys.refused[0] + "/shop/a.jpg"}).Reading().Within(place.Reading()) {
+			t.Errorf("%s elsewhere", keys.refused[0])
+		}
+	}
+}
+
 // readers are things that servers do to a path before they look for a file.
 var readers = []func(string) string{
 	func(p string) string { return unescape(p) },
