@@ -46,15 +46,17 @@ var mayImport = map[string][]string{
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
+	"delivery/deliverytest":   {"transform", "workspace"},
 	"workspace/workspacetest": {"workspace", "limit"},
 
 	// Servers that tests run against.
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
 
-	// The server imports parents, never an adapter.
-	"server":     {"fault", "transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server/api": {"fault", "workspace", "signing", "apikey", "limit", "usage", "server"},
+	// Delivery and the server import parents, never an adapter.
+	"delivery":   {"fault", "transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
+	"server/api": {"delivery", "fault", "workspace", "signing", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

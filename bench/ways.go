@@ -16,6 +16,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/transform"
@@ -158,7 +159,7 @@ func newHouse(dir string) (*house, error) {
 	}
 	w := workspace.New("bench")
 	w.ID = "bench"
-	return &house{dir: dir, handler: server.New(server.Config{
+	return &house{dir: dir, handler: server.New(server.Config{Log: slog.New(slog.DiscardHandler), Delivery: delivery.New(delivery.Config{
 		Workspaces: one{w},
 		Engine:     vips.New(),
 		HTTP:       origin.NewHTTP(origin.HTTPConfig{Limits: origin.DefaultLimits()}),
@@ -166,7 +167,7 @@ func newHouse(dir string) (*house, error) {
 		Dirs:       map[string]map[string]*origin.Dir{"bench": {"folder": folder}},
 		Limits:     transform.DefaultLimits(), TransformTimeout: time.Minute,
 		Log: slog.New(slog.DiscardHandler),
-	}).Handler()}, nil
+	})}).Handler()}, nil
 }
 
 // keep makes an original known under a name.

@@ -10,6 +10,9 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
 )
 
 //go:embed static
@@ -67,7 +70,7 @@ func newAssetFolder(fsys fs.FS, root string) *assetFolder {
 // serve answers /static/VERSION/NAME. Another version than ours is one of a page
 // from before an update, or from a node that has it already: it gets what we
 // have, and may not keep it.
-func (f *assetFolder) serve(w *response, r *http.Request, target string) {
+func (f *assetFolder) serve(w *delivery.Response, r *http.Request, target string) {
 	if !readOnly(w, r) {
 		return
 	}
@@ -77,7 +80,7 @@ func (f *assetFolder) serve(w *response, r *http.Request, target string) {
 	}
 	a, ok := f.files[name]
 	if !ok {
-		w.fail(fail("NOT_FOUND", "there is nothing under this path"))
+		w.Fail(fault.New(fault.NotFound, "there is nothing under this path"))
 		return
 	}
 	h := w.Header()
@@ -85,7 +88,7 @@ func (f *assetFolder) serve(w *response, r *http.Request, target string) {
 	h.Set("ETag", a.etag)
 	h.Set("Cache-Control", "no-cache")
 	if current {
-		h.Set("Cache-Control", cacheControlVersioned)
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/delivery"
 )
 
 // counters are those of one name, by the values of their labels in the order of the
@@ -37,8 +39,8 @@ func counters(t *testing.T, from prometheus.Gatherer, name string) (help string,
 // Counters exist before their first event: a rate over one that appears as 1 is 0.
 func TestCountersStartAtZero(t *testing.T) {
 	figures := prometheus.NewRegistry()
-	b := newBench(t, func(c *Config) { c.Metrics = figures })
-	b.registry.set(t, b.acme())
+	b := newBench(t, func(c *delivery.Config) { c.Metrics = figures })
+	b.registry.Set(t, b.acme())
 	for name, known := range map[string][]string{
 		"tintype_requests_total": {
 			"memory 200", "disk 200", "bucket 200", "stale 200", "miss 200", "memory 304", "miss 206",

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"html/template"
 	"maps"
@@ -13,8 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
-	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -63,7 +63,7 @@ type pageData struct {
 
 // A trouble is what a page says instead of being one.
 type trouble struct {
-	*Error
+	*fault.Error
 	RequestID string
 }
 
@@ -75,31 +75,31 @@ type picture struct {
 }
 
 // servePlayground answers /playground/…; rest is what follows, with its slash.
-func (s *Server) servePlayground(w *response, r *http.Request, rest, query string) {
+func (s *Server) servePlayground(w *delivery.Response, r *http.Request, rest, query string) {
 	if !readOnly(w, r) {
 		return
 	}
 	namespace, below, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	switch {
 	case !workspace.ValidNamespace(namespace) || workspace.Reserved(namespace):
-		failPage(w, r, fail("WORKSPACE_NOT_FOUND", "name a workspace, as /playground/NAMESPACE"))
+		failPage(w, r, fault.New(fault.WorkspaceNotFound, "name a workspace, as /playground/NAMESPACE"))
 	case below == "original":
-		if err := s.describe(w, r, namespace, query); err != nil {
-			w.fail(err)
+		if err := s.delivery.Describe(w, r, namespace, query); err != nil {
+			w.Fail(err)
 		}
 	case below != "" || strings.HasSuffix(rest, "/"):
-		failPage(w, r, fail("NOT_FOUND", "there is nothing under this path"))
+		failPage(w, r, fault.New(fault.NotFound, "there is nothing under this path"))
 	default:
 		s.playground(w, r, namespace)
 	}
 }
 
 // startPage is the playground of the demo, or says how to have one.
-func (s *Server) startPage(w *response, r *http.Request) {
+func (s *Server) startPage(w *delivery.Response, r *http.Request) {
 	if !readOnly(w, r) {
 		return
 	}
-	_, err := s.site(r.Context(), demoNamespace)
+	_, err := s.delivery.Site(r.Context(), demoNamespace)
 	if errors.Is(err, workspace.ErrNotFound) {
 		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: assets.path})
 		return
@@ -108,8 +108,8 @@ func (s *Server) startPage(w *response, r *http.Request) {
 }
 
 // playground shows the page of one workspace.
-func (s *Server) playground(w *response, r *http.Request, namespace string) {
-	site, err := s.site(r.Context(), namespace)
+func (s *Server) playground(w *delivery.Response, r *http.Request, namespace string) {
+	site, err := s.delivery.Site(r.Context(), namespace)
 	if err != nil {
 		failPage(w, r, err)
 		return
@@ -121,21 +121,21 @@ func (s *Server) playground(w *response, r *http.Request, namespace string) {
 
 // failPage answers where a page can't be shown: with a page that says why to browsers,
 // which ask for one, and like the rest of the server to others.
-func failPage(w *response, r *http.Request, err error) {
+func failPage(w *delivery.Response, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		w.fail(err)
+		w.Fail(err)
 		return
 	}
-	e := asError(err)
-	w.noteError(e)
+	e := fault.Of(err)
+	w.NoteError(e)
 	e.Headers(w.Header())
-	showPage(w, e.Status(), page{Assets: assets.path, Fault: &trouble{e, w.log.id}})
+	showPage(w, e.Status(), page{Assets: assets.path, Fault: &trouble{e, w.Log.RequestID}})
 }
 
-func showPage(w *response, status int, p page) {
+func showPage(w *delivery.Response, status int, p page) {
 	var b bytes.Buffer
 	if err := playgroundTemplate.Execute(&b, p); err != nil {
-		w.fail(err)
+		w.Fail(err)
 		return
 	}
 	h := w.Header()
@@ -154,16 +154,14 @@ func showPage(w *response, status int, p page) {
 // fill adds what visitors may see of the workspace: pictures in the operator's
 // folders, unless their plain URLs would be refused; names that the owner chose
 // are shown for the demo alone.
-func (s *Server) fill(ctx context.Context, p *page, site *site) {
-	dirs := s.dirs[p.Namespace]
-	if !site.RequireSignature && !site.PresetsOnly {
-		for _, key := range slices.Sorted(maps.Keys(dirs)) {
-			p.Pictures = append(p.Pictures, s.pictures(ctx, p.Namespace, key, dirs[key])...)
+func (s *Server) fill(ctx context.Context, p *page, site delivery.Site) {
+	if site.Plain {
+		for _, key := range slices.Sorted(maps.Keys(site.Dirs)) {
+			p.Pictures = append(p.Pictures, s.pictures(ctx, p.Namespace, key, site.Dirs[key])...)
 		}
 	}
 	if p.Namespace == demoNamespace {
-		p.Presets = slices.Sorted(maps.Keys(site.presets))
-		p.Sources = slices.Sorted(maps.Keys(site.sources))
+		p.Presets, p.Sources = site.Presets, site.Sources
 	}
 }
 
@@ -184,73 +182,13 @@ func (s *Server) pictures(ctx context.Context, namespace, key string, dir *origi
 	return all
 }
 
-// describe tells what the original named by ?src= is: its bytes and size, which no
-// variant shows. It asks for the same rights as a variant: what needs
-// a signed URL has no facts here.
-func (s *Server) describe(w *response, r *http.Request, namespace, query string) error {
-	site, err := s.site(r.Context(), namespace)
-	if err != nil {
-		return err
-	}
-	w.log.workspace = namespace
-	// It costs what a picture costs but for the transform.
-	if err := s.admit(r.Context(), site); err != nil {
-		return err
-	}
-	if site.PresetsOnly {
-		return fail("PRESET_REQUIRED", "this workspace serves presets only, and says nothing about its originals")
-	}
-	q, err := parseQuery(query)
-	if err != nil {
-		return err
-	}
-	src, hasSrc, err := q.Value("src")
-	if err != nil {
-		return err
-	}
-	a := ask{site: site, options: transform.Defaults()}
-	if a.ref, err = site.resolve(target{bySrc: true}, src, hasSrc); err != nil {
-		return err
-	}
-	if err := s.authorize(&a, "/"+namespace); err != nil {
-		return err
-	}
-	w.noteAsk(&a)
-	hold, err := s.originals.Do(r.Context(), originalKey{site.ID, a.ref.place(), a.ref.at().key, origin.Validators{}, site.purges.Last()},
-		func(ctx context.Context) (*original, error) {
-			return s.readOriginal(ctx, site, a.ref, origin.Validators{})
-		})
-	if err != nil {
-		return err
-	}
-	defer hold.Release()
-	size := hold.Value.header.Upright()
-	b, err := json.Marshal(struct {
-		Format transform.Format `json:"format"`
-		Bytes  int              `json:"bytes"`
-		Width  int              `json:"width"` // upright
-		Height int              `json:"height"`
-		Frames int              `json:"frames"`
-	}{hold.Value.header.Format, len(hold.Value.Body), size.W, size.H, hold.Value.header.Frames})
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(b)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	_, _ = w.Write(b)
-	return nil
-}
-
 // readOnly refuses what is neither GET nor HEAD.
-func readOnly(w *response, r *http.Request) bool {
+func readOnly(w *delivery.Response, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true
 	}
 	w.Header().Set("Allow", "GET, HEAD")
-	w.fail(fail("METHOD_NOT_ALLOWED", "this is read with GET"))
+	w.Fail(fault.New(fault.MethodNotAllowed, "this is read with GET"))
 	return false
 }
 

@@ -14,6 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
@@ -28,7 +31,7 @@ func folder(t *testing.T, names ...string) *origin.Dir {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, photo(t, 30, 20), 0o600); err != nil {
+		if err := os.WriteFile(file, deliverytest.Photo(t, 30, 20), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,7 +46,7 @@ func folder(t *testing.T, names ...string) *origin.Dir {
 // playBench has the workspaces demo and acme, each with a folder and with presets
 // and a source of the owner's.
 func playBench(t *testing.T, change ...func(*workspace.Workspace)) *bench {
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *delivery.Config) {
 		c.Dirs = map[string]map[string]*origin.Dir{
 			"demo": {"samples": folder(t, "dusk.jpg", "sub/a b.png", `x"><script>alert(1)<.jpg`, "notes.txt")},
 			"acme": {"pictures": folder(t, "one.jpg")},
@@ -56,7 +59,7 @@ func playBench(t *testing.T, change ...func(*workspace.Workspace)) *bench {
 		for _, f := range change {
 			f(w)
 		}
-		b.registry.set(t, w)
+		b.registry.Set(t, w)
 	}
 	return b
 }
@@ -136,7 +139,7 @@ func TestPlaygroundOfAStranger(t *testing.T) {
 
 func TestPlaygroundErrors(t *testing.T) {
 	b := playBench(t)
-	for path, want := range map[string]Code{
+	for path, want := range map[string]fault.Code{
 		"/playground":                                         "WORKSPACE_NOT_FOUND",
 		"/playground/":                                        "WORKSPACE_NOT_FOUND",
 		"/playground/nobody":                                  "WORKSPACE_NOT_FOUND",
@@ -220,7 +223,7 @@ func TestStartPageWithoutDemo(t *testing.T) {
 
 func TestDescribe(t *testing.T) {
 	b := playBench(t)
-	size := len(photo(t, 30, 20))
+	size := len(deliverytest.Photo(t, 30, 20))
 	for _, src := range []string{"samples/dusk.jpg", "samples/sub/a%20b.png"} {
 		w := b.get("/playground/demo/original?src=" + src)
 		var got map[string]any
@@ -244,7 +247,7 @@ func TestDescribe(t *testing.T) {
 func TestDescribeAsksForRights(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*workspace.Workspace)
-		want   Code
+		want   fault.Code
 	}{
 		"signed workspace": {func(w *workspace.Workspace) { w.RequireSignature = true }, "SIGNATURE_REQUIRED"},
 		"private source":   {func(w *workspace.Workspace) { w.Sources[0].Private = true }, "SIGNATURE_REQUIRED"},
@@ -255,7 +258,7 @@ func TestDescribeAsksForRights(t *testing.T) {
 		if code(t, w) != string(tt.want) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		if n := b.upstream.count("/photos/cat.jpg"); n != 0 {
+		if n := b.upstream.Count("/photos/cat.jpg"); n != 0 {
 			t.Errorf("%s: the origin was asked %d times", name, n)
 		}
 	}
@@ -283,6 +286,11 @@ func TestAssets(t *testing.T) {
 		}
 		if bytes.Contains(a.body, []byte("//cdn")) || regexp.MustCompile(`https?://(?:[a-z0-9-]+\.)+[a-z]{2,}`).MatchString(strings.ReplaceAll(string(a.body), "http://www.w3.org/2000/svg", "")) {
 			t.Errorf("%s names another host", name)
+		}
+	}
+	for method, want := range map[string]int{"GET": 206, "HEAD": 200} {
+		if w := b.send(method, assets.path+"main.js", "Range", "bytes=0-9"); w.Code != want {
+			t.Errorf("%s of a range of a static file: %d, want %d", method, w.Code, want)
 		}
 	}
 	w := b.get("/static/000000000000/main.js")

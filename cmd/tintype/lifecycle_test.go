@@ -22,6 +22,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/server"
 )
 
@@ -188,7 +190,7 @@ func TestOneDeadline(t *testing.T) {
 
 // TestCutOff: requests that don't end in time are cut off, on all listeners at once.
 func TestCutOff(t *testing.T) {
-	srv := server.New(server.Config{Log: slog.New(slog.DiscardHandler)})
+	srv := server.New(server.Config{Delivery: delivery.New(delivery.Config{Cache: cache.NewMemory(1), Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)})
 	var fronts []front
 	reached, ended := make(chan struct{}), make(chan struct{}, 3)
 	for range cap(ended) {

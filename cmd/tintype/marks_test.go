@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/signing"
@@ -118,7 +119,7 @@ func newGallery(t *testing.T) *gallery {
 	if err := w.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	s := server.New(server.Config{
+	images := delivery.New(delivery.Config{
 		Workspaces: oneWorkspace{w}, Engine: engine,
 		HTTP: origin.NewHTTP(origin.HTTPConfig{
 			Guard:  origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
@@ -128,8 +129,8 @@ func newGallery(t *testing.T) *gallery {
 		Formats: transform.AcceptAVIF | transform.AcceptWebP, Limits: transform.DefaultLimits(),
 		TransformTimeout: time.Minute, Log: slog.New(slog.DiscardHandler),
 	})
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	g.handler = s.Handler()
+	t.Cleanup(func() { _ = images.Close(context.Background()) })
+	g.handler = server.New(server.Config{Delivery: images, Log: slog.New(slog.DiscardHandler)}).Handler()
 	return g
 }
 

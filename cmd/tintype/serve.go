@@ -24,6 +24,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/origin/bucket"
@@ -152,20 +153,25 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
-	var srv *server.Server
-	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: func(l limit.Limit, used int64) { srv.WarnOfLimit(l, used) }})
+	warnings := delivery.NewLimitWarnings(store, metrics, log)
+	parts.flush(warnings.Close)
+	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: warnings.Warn})
 	parts.flush(limiter.Close)
+	images := delivery.New(delivery.Config{
+		Workspaces: workspaces, Domains: workspaces, BaseDomain: c.BaseDomain,
+		Engine: workers, Formats: c.formats(), Limits: c.limits(),
+		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
+		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
+		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
+		Cache: cache.NewTiered(tiers...), MarkMemory: plan.marks,
+		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
+		Metrics: metrics, Log: log,
+	})
 	apiConfig := api.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
-		FindPurge: func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
-			return srv.FindPurge(ctx, namespace, url)
-		},
+		FindPurge: images.FindPurge, Check: images.Check, Explain: images.Explain,
 		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
 		Log: log, Metrics: metrics, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
-		Check: func(w *workspace.Workspace) error { return srv.Check(w) },
-		Explain: func(ctx context.Context, target, accept, origin string) (server.Explanation, error) {
-			return srv.Explain(ctx, target, accept, origin)
-		},
 	}
 	if len(hooks) > 0 {
 		apiConfig.TellPurge = func(namespace string, tags []string) func() {
@@ -180,25 +186,14 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			}
 		}
 	}
-	srv = server.New(server.Config{
-		Workspaces: workspaces,
-		Engine:     workers,
-		HTTP:       origin.NewHTTP(fetching),
-		Bucket:     buckets,
-		Cache:      cache.NewTiered(tiers...),
-		API:        api.New(apiConfig),
-		Auth:       auth, Journal: journal, MaxOriginalBytes: int64(c.MaxOriginalBytes), Bodies: bodies, MarkMemory: plan.marks,
-		Dirs: dirs, BaseDomain: c.BaseDomain, Formats: c.formats(), Limits: c.limits(),
-		FetchTimeout:   c.FetchTimeout,
-		Fetches:        server.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(server.DefaultFetches().Waiting, plan.connections/2)},
-		TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+	srv := server.New(server.Config{
+		Delivery: images, API: api.New(apiConfig), TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
 			}
 			return errNotAnswered
 		},
-		ClientRequests: c.ClientRequests, Domains: workspaces, Limiter: limiter, Usage: counts, AuditLog: store,
 	})
 	run := []func(context.Context){workspaces.Run, counts.Run, limiter.Run, journal.Run}
 	for _, hook := range hooks {

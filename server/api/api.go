@@ -27,8 +27,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
-	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -87,12 +87,12 @@ type Config struct {
 	Client func(context.Context) string
 
 	// Check says why a workspace that is valid can't be served all the same:
-	// server.Server.Check. Its errors are shown. Nil finds nothing.
+	// delivery.Service.Check. Its errors are shown. Nil finds nothing.
 	Check func(*workspace.Workspace) error
 
-	// Explain says what would become of a request for an image: server.Server.Explain.
+	// Explain says what would become of a request for an image: delivery.Service.Explain.
 	// Nil explains nothing.
-	Explain func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
+	Explain func(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
 
 	// NoteSender is told who sends the request of a context, for the server's log. Nil is
 	// told nothing.
@@ -184,8 +184,8 @@ func newAPI(c Config) *api {
 		a.check = func(*workspace.Workspace) error { return nil }
 	}
 	if a.explain == nil {
-		a.explain = func(context.Context, string, string, string) (server.Explanation, error) {
-			return server.Explanation{}, errNoExplain
+		a.explain = func(context.Context, string, string, string) (delivery.Explanation, error) {
+			return delivery.Explanation{}, errNoExplain
 		}
 	}
 	if a.noteSender == nil {
@@ -234,7 +234,7 @@ type api struct {
 	journal    *usage.Journal  // nil is none
 	client     func(context.Context) string
 	check      func(*workspace.Workspace) error
-	explain    func(ctx context.Context, target, accept, origin string) (server.Explanation, error)
+	explain    func(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
 	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time
 	metrics    *metrics

@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 
-	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/delivery"
 )
 
 type (
@@ -13,7 +13,7 @@ type (
 		Accept    string `query:"accept" doc:"The Accept header that is to be imagined. Left out, there is none."`
 		Origin    string `query:"origin" doc:"The Origin header that is to be imagined. Left out, there is none."`
 	}
-	explainOutput struct{ Body server.Explanation }
+	explainOutput struct{ Body delivery.Explanation }
 )
 
 func (a *api) explainURL(ctx context.Context, in *explainInput) (*explainOutput, error) {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/apikey"
-	images "github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/usage"
@@ -117,8 +117,8 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	db := workspacetest.NewMemory()
 	var journal *usage.Journal
 	s = startOn(t, db, func(c *api.Config) {
-		c.Explain = func(context.Context, string, string, string) (images.Explanation, error) {
-			return images.Explanation{}, nil
+		c.Explain = func(context.Context, string, string, string) (delivery.Explanation, error) {
+			return delivery.Explanation{}, nil
 		}
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
 		journal = usage.NewJournal(usage.JournalConfig{Entries: db})

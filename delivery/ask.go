@@ -1,0 +1,220 @@
+package delivery
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/transform"
+)
+
+// generation is part of every variant key. It goes up when the engine's output for
+// the same options changes.
+const generation = "2"
+
+// An ask is what a request wants, once it has been read and resolved.
+type ask struct {
+	site      *site
+	endpoint  *endpoint
+	refs      []ref // the originals that it is made of: one, but for endpoints that take several
+	posted    bool  // the original is sent with the request
+	fallback  *ref  // what default= names; nil is none
+	who       sender
+	access    access
+	options   transform.Options
+	marks     decidedMarks
+	canonical string // of options, but for the mark and what changes no byte of the output
+	accept    transform.Accept
+}
+
+// A step is how far a request got.
+type step int
+
+const (
+	stepURL    step = iota // what it asks for
+	stepAccess             // whether it may have that
+)
+
+// decide finds out all about a request that takes no fetch: its options, originals and
+// marks, and by what right it sees them. Deliver, Explain and requests with a body all
+// come through here, so that what one of them refuses, all refuse. who is called once the
+// URL has been read. Where decide fails, the ask holds what was known by then, and the
+// step says at what it failed.
+func (s *Service) decide(c *site, t Target, posted bool, accept string, who func() (sender, error)) (a ask, failed step, err error) {
+	if a, err = c.read(t, posted); err != nil {
+		return a, stepURL, err
+	}
+	a.accept = transform.ParseAccept(accept).And(s.formats)
+	if a.who, err = who(); err != nil {
+		return a, stepAccess, err
+	}
+	return a, stepAccess, s.authorize(&a, t)
+}
+
+// read takes the target apart, applies the preset, finds the originals that it names, and
+// decides on their marks. Where an error is returned, the options are those read by then.
+func (c *site) read(t Target, posted bool) (ask, error) {
+	a := ask{site: c, posted: posted, options: transform.Defaults()}
+	e, n, err := parseRest(t.Rest)
+	if err != nil {
+		return a, err
+	}
+	a.endpoint = e
+	q, err := parseQuery(t.RawQuery)
+	if err != nil {
+		return a, err
+	}
+	src, hasSrc, err := q.Value("src")
+	if posted && (err != nil || hasSrc) {
+		return a, fault.New(fault.InvalidSource, "src: the body is the image already; leave src out")
+	}
+	if err != nil {
+		return a, err
+	}
+	if err := c.readOptions(&a, q); err != nil {
+		return a, err
+	}
+	if posted && a.options.Default != "" {
+		return a, fault.New(fault.InvalidOption, "default: the image is the body, which can't be missing; leave default out")
+	}
+	var original ref
+	if !posted {
+		if original, err = c.resolve(n, src, hasSrc); err != nil {
+			return a, err
+		}
+	}
+	a.refs = []ref{original}
+	if a.marks, err = c.decideMarks(a.options.Mark, original); err != nil {
+		return a, err
+	}
+	if name := a.options.Default; name != "" {
+		r, err := c.resolveName(name)
+		if err != nil {
+			return a, fault.New(fault.InvalidOption, "default: "+fault.Of(err).Message)
+		}
+		a.fallback = &r
+	}
+	return a, nil
+}
+
+// readOptions reads the options, over those of the preset that the query names.
+func (c *site) readOptions(a *ask, q transform.Query) error {
+	preset, hasPreset, err := q.Preset()
+	if err != nil {
+		return err
+	}
+	var base transform.Query
+	if hasPreset {
+		if base, hasPreset = c.presets[preset]; !hasPreset {
+			return fault.New(fault.InvalidOption, fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
+		}
+	}
+	if c.PresetsOnly {
+		if err := onlyPreset(q, preset); err != nil {
+			return err
+		}
+	}
+	o, err := c.marks.Parse(base, q)
+	if err != nil {
+		return err
+	}
+	a.options = o
+	o.Download, o.Default = "", ""     // no byte of the output depends on them
+	o.Mark = transform.Defaults().Mark // what counts is what is decided
+	a.canonical = o.String()
+	return nil
+}
+
+// original is the first of the originals, which the source's settings are read from.
+func (a *ask) original() ref {
+	if len(a.refs) == 0 {
+		return ref{}
+	}
+	return a.refs[0]
+}
+
+// reads are all originals that the request may read by what its URL says.
+func (a *ask) reads() []ref {
+	asked := a.marks.asked()
+	if len(asked) == 0 && a.fallback == nil {
+		return a.refs
+	}
+	refs := append(asked, a.refs...)
+	if a.fallback != nil {
+		refs = append(refs, *a.fallback)
+	}
+	return refs
+}
+
+// onlyPreset holds a URL of a presets_only workspace to a preset and what changes
+// no pixel.
+func onlyPreset(q transform.Query, preset string) error {
+	if preset == "" {
+		return fault.New(fault.PresetRequired, "this workspace serves presets only: add preset=NAME")
+	}
+	for _, p := range q {
+		switch p.Name {
+		case "preset", "p:" + preset, "v", "dl", "sig", "exp", "src":
+		default:
+			return fault.New(fault.PresetRequired, "this workspace serves presets only: leave out "+p.Name)
+		}
+	}
+	return nil
+}
+
+// auto reports whether the answer depends on the Accept header.
+func (a *ask) auto() bool { return a.options.Format == transform.Auto }
+
+// key is the hash of everything that decides the variant's bytes.
+func (a *ask) key() cache.Key {
+	b := a.appendWhat(make([]byte, 0, 512))
+	add := func(field string) { b = appendField(b, field) }
+	if a.auto() {
+		add(a.accept.String())
+	}
+	if a.site.AllowSVG {
+		add("svg")
+	}
+	if a.site.AllowTIFF {
+		add("tiff")
+	}
+	if a.access.test != "" {
+		add("test")
+	}
+	for _, m := range a.marks.list {
+		add("mark")
+		add(m.Fields())
+		add(string(m.image.Hash[:]))
+	}
+	return sha256.Sum256(a.appendPurged(b))
+}
+
+// appendWhat appends the part of the key that the URL alone decides.
+func (a *ask) appendWhat(b []byte) []byte {
+	b = appendField(b, generation)
+	if a.endpoint != transformEndpoint {
+		b = appendField(b, "/"+a.endpoint.name)
+	}
+	b = appendField(b, a.site.ID)
+	for _, r := range a.refs {
+		at := r.at()
+		for _, field := range [...]string{at.place(), at.key.Path, at.key.Query} {
+			b = appendField(b, field)
+		}
+	}
+	return appendField(b, a.canonical)
+}
+
+func appendField(b []byte, field string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(field))), field...)
+}
+
+// place is the part of a key that says where the original is fetched from.
+func (r ref) place() string {
+	if r = r.at(); r.source == nil {
+		return "url"
+	}
+	return r.source.id
+}

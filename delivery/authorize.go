@@ -1,0 +1,92 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tintype/tintype/signing"
+)
+
+// access is by what right a request sees what it asks for.
+type access struct {
+	private bool          // a private source is read: only this client's caches may keep the answer
+	limited bool          // the right ends
+	left    time.Duration // until it does; at least 0
+	bearer  bool          // it is a key's: no shared cache keeps the answer
+	test    string        // id of the test key; empty is none
+}
+
+// authorize holds the request to the workspace's rules about who may see what: every
+// original that it may read counts, marks that the owner configured excepted. A key
+// that was sent opens them all. Otherwise a signature has to.
+func (s *Service) authorize(a *ask, t Target) error {
+	c := a.site
+	a.access.private = a.posted // what was sent is for who sent it
+	for _, r := range a.reads() {
+		a.access.private = a.access.private || r.private()
+	}
+	if a.who.known() {
+		a.access = s.bearer(a.who, a.access.private)
+		return nil
+	}
+	if !a.access.private && !c.RequireSignature {
+		return nil
+	}
+	now := s.now()
+	grant, err := c.keyring.Verify(t.Signed(), now)
+	if errors.Is(err, signing.ErrRequired) && a.who.err != nil {
+		return a.who.err
+	}
+	if err != nil {
+		return err
+	}
+	if grant.Expires.IsZero() {
+		if a.access.private {
+			return fmt.Errorf("%w: URLs of private sources need exp, when they end in Unix seconds", signing.ErrInvalid)
+		}
+		return nil
+	}
+	a.access.limited, a.access.left = true, max(grant.Expires.Sub(now), 0)
+	return nil
+}
+
+// rule says why the request needs a right, or that it needs none: which source is
+// private may not be the one that the URL names.
+func (a *ask) rule() string {
+	isPrivate := func(s *source) bool { return s.Private }
+	for _, r := range a.reads() {
+		switch src := r.first(isPrivate); {
+		case src == nil:
+		case src == r.source:
+			return "the source " + src.Key + " is private"
+		default:
+			return "the source " + src.Key + " is private, and " + r.String() + " is one of its originals too"
+		}
+	}
+	if a.site.RequireSignature {
+		return "the workspace requires a signature for every image"
+	}
+	return "the source is public"
+}
+
+// cacheControl is what browsers and CDNs are told: no longer than the right lasts.
+func (a *ask) cacheControl() string {
+	seconds := int(a.access.left / time.Second)
+	switch src := a.original().at().source; {
+	case a.access.private || a.access.bearer:
+		ttl := a.endpoint.lifetime
+		if src != nil && src.TTL > 0 {
+			ttl = time.Duration(src.TTL) * time.Second
+		}
+		return "private, max-age=" + strconv.Itoa(min(seconds, int(ttl/time.Second)))
+	case a.access.limited:
+		return "public, max-age=" + strconv.Itoa(min(seconds, 3600))
+	case src != nil && src.CacheControl != "":
+		return src.CacheControl
+	case a.options.Version != "":
+		return cacheControlVersioned
+	}
+	return cacheControlDefault
+}

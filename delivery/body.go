@@ -1,0 +1,155 @@
+package delivery
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// Bodies that are read at a time, each up to the largest original: of this server, and
+// of one workspace, so that its slow clients hold up nobody else.
+const (
+	bodiesAtOnce       = 16
+	bodiesPerWorkspace = 4
+)
+
+func newBodyGate(waiting int) *gate {
+	return newGate(Fetches{All: bodiesAtOnce, PerWorkspace: bodiesPerWorkspace, Waiting: waiting}, func(bound) {})
+}
+
+// deliverBody answers a request whose body is the original. It is for backends, so it takes
+// a key and knows no CORS. Nothing of it is cached.
+func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) error {
+	if e := endpoints[strings.TrimPrefix(t.Rest, "/")]; e == nil || !e.posts {
+		w.Header().Set("Allow", allowedMethods)
+		return fault.New(fault.MethodNotAllowed, "images are read with GET or HEAD; an image to transform is sent with POST to /transform")
+	}
+	if err := s.admit(r.Context(), c); err != nil {
+		return err
+	}
+	who, err := s.sender(w, r, c)
+	switch {
+	case err != nil:
+		return err
+	case who.err != nil:
+		return who.err
+	case !who.known():
+		return unauthorized("transforming a body needs an API key with the scope read: send the header Authorization: Bearer KEY")
+	}
+	r = who.withPrincipal(r)
+	a, _, err := s.decide(c, t, true, acceptOf(r), func() (sender, error) { return who, nil })
+	if err != nil {
+		return err
+	}
+	w.noteAsk(&a)
+
+	if err := s.admits(r.Context(), &a, false); err != nil {
+		return err
+	}
+	leave, err := s.bodyGate.enter(r.Context(), c.ID, "", s.fetchTimeout)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	body, err := s.readBody(w, r, c)
+	if err != nil {
+		return err
+	}
+	defer body.Release()
+	// By its bytes, so that a body that harms an engine is told from all others.
+	err = body.Look(func(b []byte) error {
+		a.refs[0].key.Path = fmt.Sprintf("body:%x", sha256.Sum256(b))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	marked, err := s.findMarks(r.Context(), &a)
+	if err != nil {
+		return err
+	}
+	undo, err := s.spend(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	var took timings
+	start := time.Now()
+	e, err := a.endpoint.make(s, r.Context(), marked, []*original{body}, false)
+	took.transform.Store(int64(time.Since(start)))
+	took.header(w.Header())
+	if err != nil {
+		undo()
+		return err
+	}
+	s.count(r.Context(), c, a.endpoint.name, "", workspace.Usage{Transforms: 1, BytesIn: int64(len(body.Body))})
+	a.describe(w.Header(), e)
+	h := w.Header()
+	h.Del("Cache-Tag")
+	h["Cache-Control"] = []string{"no-store"}
+	h["Cache-Status"] = []string{"tintype; fwd=method"}
+	send(w, r, http.StatusOK, e)
+	return nil
+}
+
+// readBody reads an original from a request, and judges it as one that was fetched. It
+// must be released.
+func (s *Service) readBody(w http.ResponseWriter, r *http.Request, c *site) (*original, error) {
+	if r.ContentLength > s.maxOriginal {
+		return nil, s.bodyTooLarge()
+	}
+	ctx := origin.WithOwner(r.Context(), origin.Owner{Workspace: c.ID})
+	stop := func() {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // only a recorder of tests has none
+	}
+	obj, err := s.bodies.Read(ctx, http.MaxBytesReader(w, r.Body, s.maxOriginal), r.ContentLength, s.maxOriginal, stop)
+	_, large := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case large, errors.Is(err, origin.ErrTooLarge):
+		return nil, s.bodyTooLarge()
+	case errors.Is(err, origin.ErrBusy):
+		return nil, err
+	case errors.Is(err, origin.ErrTimeout):
+		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the body came too slowly: less than 64 KiB a second; send it again", Cause: err}
+	case err != nil:
+		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the body could not be read to its end; send the request again", Cause: err}
+	}
+	if len(obj.Body) == 0 {
+		obj.Release()
+		return nil, fault.New(fault.InvalidSource, "the body is empty: send the image as it is, not as a form")
+	}
+	h, err := s.judge(c, obj)
+	if err != nil {
+		obj.Release()
+		return nil, err
+	}
+	return &original{obj, h}, nil
+}
+
+func (s *Service) bodyTooLarge() error {
+	return fmt.Errorf("%w: the body may have %s bytes", origin.ErrTooLarge, strconv.FormatInt(s.maxOriginal, 10))
+}
+
+// judge reads the header of an original before any decoder sees it.
+func (s *Service) judge(c *site, o *origin.Object) (h transform.Header, err error) {
+	err = o.Look(func(body []byte) error {
+		h, err = transform.ReadHeader(body)
+		return err
+	})
+	if err != nil {
+		return h, err
+	}
+	if err := c.takes(h); err != nil {
+		return h, err
+	}
+	return h, s.limits.Check(h)
+}

@@ -1,0 +1,67 @@
+package delivery
+
+import (
+	"net/http"
+
+	"github.com/rs/cors"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/workspace"
+)
+
+var exposedHeaders = []string{"ETag", "Cache-Status", "Server-Timing", "X-Request-Id"}
+
+// exposed is exposedHeaders as one header value, shared by all responses.
+var exposed = []string{"ETag, Cache-Status, Server-Timing, X-Request-Id"}
+
+var anyOrigin = []string{"*"}
+
+func newCORS(origins workspace.Origins) *cors.Cors {
+	o := cors.Options{
+		AllowedMethods: []string{http.MethodGet, http.MethodHead},
+		AllowedHeaders: []string{"Accept", "Range", "If-None-Match", "If-Range", "X-Request-Id"},
+		ExposedHeaders: exposedHeaders,
+		MaxAge:         24 * 60 * 60,
+	}
+	if origins.Any() {
+		o.AllowedOrigins = anyOrigin
+	} else {
+		o.AllowOriginFunc = origins.Allow
+	}
+	return cors.New(o)
+}
+
+// admitOrigin is the workspace's CORS gate: it sets the CORS headers, and refuses
+// a request whose Origin isn't allowed. A request without one passes: this is no
+// protection against hot links, since <img> sends no Origin.
+func (c *site) admitOrigin(w http.ResponseWriter, r *http.Request) error {
+	preflight := r.Method == http.MethodOptions
+	if c.origins.Any() && !preflight {
+		// The same for everybody, so that caches in front need no Vary: Origin.
+		h := w.Header()
+		h["Access-Control-Allow-Origin"] = anyOrigin
+		h["Access-Control-Expose-Headers"] = exposed
+		return nil
+	}
+	given := r.Header["Origin"]
+	if len(given) > 1 || len(given) == 1 && !c.origins.Any() && !c.origins.Allow(given[0]) {
+		w.Header().Add("Vary", "Origin")
+		return fault.New(fault.OriginNotAllowed, "this origin is not in the workspace's allowed_origins")
+	}
+	if !preflight {
+		c.cors.HandlerFunc(w, r)
+	} else if !c.origins.Any() && r.Header.Get("Access-Control-Request-Method") == "" {
+		w.Header().Add("Vary", "Origin")
+	}
+	return nil
+}
+
+// preflight answers OPTIONS once the origin has been admitted.
+func (c *site) preflight(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Access-Control-Request-Method") == "" {
+		w.Header().Set("Allow", allowedMethods)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	c.cors.HandlerFunc(w, r)
+}

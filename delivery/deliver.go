@@ -1,0 +1,139 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/fault"
+)
+
+const allowedMethods = "GET, HEAD, OPTIONS"
+
+// Deliver answers a request for what is in a workspace, and counts it.
+func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
+	w.Log.Workspace = t.Namespace
+	if err := s.deliver(w, r, t); err != nil {
+		w.Fail(err)
+		w.noteNamed(t)
+	}
+	s.accountKey(w, r)
+	ctx := r.Context()
+	if w.Log.Who.Kind != "" {
+		ctx = apikey.WithPrincipal(ctx, w.Log.Who)
+	}
+	s.countRequest(ctx, w)
+}
+
+// deliver is the life of a request.
+func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
+	site, err := s.site(r.Context(), t.Namespace)
+	if err != nil {
+		return err
+	}
+	w.Log.site = site
+	if r.Method == http.MethodPost {
+		return s.deliverBody(w, r, site, t)
+	}
+	if err := site.admitOrigin(w, r); err != nil {
+		return err
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		site.preflight(w, r)
+		return nil
+	default:
+		w.Header().Set("Allow", allowedMethods)
+		return fault.New(fault.MethodNotAllowed, "images are read with GET or HEAD")
+	}
+	if err := s.admit(r.Context(), site); err != nil {
+		return err
+	}
+	ask, _, err := s.decide(site, t, false, acceptOf(r), func() (sender, error) { return s.sender(w, r, site) })
+	if ask.auto() {
+		w.Header().Add("Vary", "Accept")
+	}
+	if err != nil {
+		return err
+	}
+	r = ask.who.withPrincipal(r)
+	w.noteAsk(&ask)
+	w.Header()["Cache-Tag"] = []string{ask.cacheTags()}
+
+	entry, err := s.load(r.Context(), w, &ask)
+	if err != nil {
+		return s.standIn(w, r, &ask, err)
+	}
+	s.respond(w, r, &ask, entry)
+	return nil
+}
+
+func acceptOf(r *http.Request) string { return strings.Join(r.Header["Accept"], ",") }
+
+// load gets the variant from the cache, or makes it, and says in the answer's
+// headers which. An error that the cache remembers is an error here.
+func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
+	var t timings
+	e, outcome, err := s.loadMarked(ctx, a, &t)
+	t.header(w.Header())
+	if err != nil {
+		return nil, err
+	}
+	w.noteOutcome(outcome)
+	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
+	if e.Code != "" {
+		known := &fault.Error{Code: fault.Code(e.Code), Message: e.Message}
+		if a.access == (access{}) {
+			known.MaxAge = max(int(e.ExpiresAt.Sub(s.now()).Seconds()), 0)
+		}
+		return nil, known
+	}
+	return e, nil
+}
+
+// loadMarked is load with the marks as they are now. Should the image of one change
+// while the variant is made, it is another variant.
+func (s *Service) loadMarked(ctx context.Context, a *ask, t *timings) (e *cache.Entry, outcome cache.Outcome, err error) {
+	for range 3 {
+		marked, err := s.findMarks(ctx, a)
+		if err != nil {
+			return nil, outcome, err
+		}
+		e, outcome, err = s.loader.Load(ctx, marked.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+			return s.make(ctx, marked, old, t)
+		})
+		if !errors.Is(err, errMarkChanged) {
+			return e, outcome, err
+		}
+	}
+	return nil, outcome, errMarkChanged
+}
+
+// noteAsk notes what a request asks for.
+func (w *Response) noteAsk(a *ask) {
+	r := a.original()
+	w.Log.operation = a.endpoint.name
+	w.Log.Original, w.Log.Options, w.Log.Source = r.String(), a.canonical, r.sourceName()
+}
+
+// noteNamed notes the source that a refused request names, unless more is known of it.
+func (w *Response) noteNamed(t Target) {
+	if c := w.Log.site; c != nil && w.Log.Source == "" {
+		w.Log.Source = c.named(t)
+	}
+}
+
+func (w *Response) noteOutcome(o cache.Outcome) {
+	switch {
+	case o.Tier != "" && o.Stale:
+		w.Log.Cache = "stale"
+	case o.Tier != "":
+		w.Log.Cache = o.Tier
+	default:
+		w.Log.Cache = "miss"
+	}
+}

@@ -1,0 +1,243 @@
+// Package deliverytest has what tests of image delivery run against: an engine in pure Go,
+// workspaces in memory, and an origin on loopback.
+package deliverytest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// An Engine is a small engine in pure Go, so that these tests need no libvips: it
+// scales by the nearest pixel and writes JPEG and PNG, whatever it is called. Each of
+// the job's marks colours an equal part of the output from left to right with its
+// first pixel.
+type Engine struct {
+	Runs  atomic.Int64
+	Block chan struct{} // not nil: Transform waits for it to be closed
+	Fails error         // not nil: Transform returns it
+	Full  error         // not nil: Admits returns it
+
+	mu     sync.Mutex
+	owners []transform.Owner // of the jobs that came
+}
+
+// Admits refuses with Full.
+func (e *Engine) Admits(context.Context, transform.Owner) error { return e.Full }
+
+// Owners are those of the jobs that came, in their order.
+func (e *Engine) Owners() []transform.Owner {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.owners)
+}
+
+// Transform implements transform.Engine.
+func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
+	e.Runs.Add(1)
+	e.mu.Lock()
+	e.owners = append(e.owners, job.Owner)
+	e.mu.Unlock()
+	if e.Fails != nil {
+		return transform.Image{}, e.Fails
+	}
+	if e.Block != nil {
+		select {
+		case <-e.Block:
+		case <-ctx.Done():
+			return transform.Image{}, ctx.Err()
+		}
+	}
+	src, _, err := image.Decode(bytes.NewReader(job.Original))
+	if err != nil {
+		return transform.Image{}, fmt.Errorf("%w: %v", transform.ErrCorrupt, err)
+	}
+	plan, err := job.Options.Plan(job.Header.Upright())
+	if err != nil {
+		return transform.Image{}, err
+	}
+	out := image.NewNRGBA(image.Rect(0, 0, plan.Output.W, plan.Output.H))
+	for y := range plan.Output.H {
+		for x := range plan.Output.W {
+			out.Set(x, y, src.At(x*src.Bounds().Dx()/plan.Output.W, y*src.Bounds().Dy()/plan.Output.H))
+		}
+	}
+	for i, m := range job.Marks {
+		logo, _, err := image.Decode(bytes.NewReader(m.Image))
+		if err != nil {
+			return transform.Image{}, fmt.Errorf("%w: %w: %v", transform.ErrMark, transform.ErrCorrupt, err)
+		}
+		n, w := len(job.Marks), plan.Output.W
+		part := image.Rect(i*w/n, 0, (i+1)*w/n, plan.Output.H)
+		draw.Draw(out, part, image.NewUniform(logo.At(logo.Bounds().Min.X, logo.Bounds().Min.Y)), image.Point{}, draw.Src)
+	}
+	var b bytes.Buffer
+	if job.Format == transform.JPEG {
+		err = jpeg.Encode(&b, out, nil)
+	} else {
+		err = png.Encode(&b, out)
+	}
+	return transform.Image{Data: b.Bytes(), Format: job.Format, Width: plan.Output.W, Height: plan.Output.H, Frames: 1}, err
+}
+
+// Workspaces are the workspaces of a test.
+type Workspaces struct {
+	mu sync.Mutex
+	m  map[string]*workspace.Workspace // nil is empty
+}
+
+// Get returns the workspace under a namespace.
+func (r *Workspaces) Get(_ context.Context, ns string) (*workspace.Workspace, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.m[ns]; w != nil {
+		return w, nil
+	}
+	return nil, fmt.Errorf("%w: %s", workspace.ErrNotFound, ns)
+}
+
+// Set keeps a workspace, which must be valid, and gives it an id. dirs are the keys of the
+// operator's folders in it.
+func (r *Workspaces) Set(t testing.TB, w *workspace.Workspace, dirs ...string) {
+	t.Helper()
+	if err := w.Validate(dirs...); err != nil {
+		t.Fatal(err)
+	}
+	if w.ID == "" {
+		w.ID = "id-of-" + w.Namespace
+	}
+	r.Put(w)
+}
+
+// Put keeps a workspace as it is, valid or not.
+func (r *Workspaces) Put(w *workspace.Workspace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.m == nil {
+		r.m = map[string]*workspace.Workspace{}
+	}
+	r.m[w.Namespace] = w
+}
+
+// An Upstream is an origin on loopback that counts what it is asked for.
+type Upstream struct {
+	*httptest.Server
+	mu    sync.Mutex
+	files map[string]http.HandlerFunc
+	hits  map[string]int
+}
+
+// NewUpstream starts an origin for the time of a test.
+func NewUpstream(t testing.TB) *Upstream {
+	u := &Upstream{files: map[string]http.HandlerFunc{}, hits: map[string]int{}}
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u.mu.Lock()
+		u.hits[r.URL.RequestURI()]++
+		h := u.files[r.URL.Path]
+		u.mu.Unlock()
+		if h == nil {
+			http.NotFound(w, r)
+			return
+		}
+		h(w, r)
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+// Serve has requests for a path answered.
+func (u *Upstream) Serve(path string, h http.HandlerFunc) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.files[path] = h
+}
+
+// Count is how often a path and query were asked for.
+func (u *Upstream) Count(uri string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.hits[uri]
+}
+
+// Body answers with bytes and headers, and with 304 where the client has them by their ETag.
+func Body(b []byte, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i+1 < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		if etag := w.Header().Get("ETag"); etag != "" && r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write(b)
+	}
+}
+
+// Photo is a JPEG of w×h with a gradient.
+func Photo(t testing.TB, w, h int) []byte {
+	t.Helper()
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			img.SetNRGBA(x, y, color.NRGBA{uint8(x * 255 / w), uint8(y * 255 / h), 128, 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Send sends a request with the target as it is written, and headers in pairs.
+func Send(h http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "/", nil)
+	r.RequestURI = target
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		} else {
+			r.Header.Add(headers[i], headers[i+1])
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// Code is the error code of an answer, or "" of an image.
+func Code(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	if w.Code < 400 {
+		return ""
+	}
+	var e struct {
+		Error struct {
+			Code, Message string
+			Status        int
+			RequestID     string `json:"request_id"`
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil {
+		t.Fatalf("status %d with a body that is no envelope: %q", w.Code, w.Body)
+	}
+	if e.Error.Status != w.Code || e.Error.RequestID == "" || e.Error.RequestID != w.Header().Get("X-Request-Id") || e.Error.Message == "" {
+		t.Errorf("envelope %+v does not fit status %d, X-Request-Id %q", e.Error, w.Code, w.Header().Get("X-Request-Id"))
+	}
+	return e.Error.Code
+}

@@ -1,0 +1,31 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+)
+
+// An endpoint is one thing that a workspace's URLs can ask for. A new one is a row in
+// [endpoints]: resolving, rights, marks, limits and caching are the same for all.
+type endpoint struct {
+	name     string        // the first segment of its paths; usage counts under it
+	posts    bool          // it takes originals that are sent
+	lifetime time.Duration // of what it makes, where the source doesn't say
+
+	// make makes what is asked for of the originals, which are those of the ask. In the
+	// background nobody waits for it. Nil is an endpoint that this server doesn't have.
+	make func(s *Service, ctx context.Context, a *ask, from []*original, background bool) (*cache.Entry, error)
+}
+
+// transformEndpoint is what URLs without the name of an endpoint ask for.
+var transformEndpoint = &endpoint{name: opTransform, posts: true, lifetime: 365 * 24 * time.Hour, make: (*Service).makeVariant}
+
+// endpoints are all names that no source is reached by.
+var endpoints = map[string]*endpoint{
+	opTransform:   transformEndpoint,
+	"info":        {name: "info"},
+	"placeholder": {name: "placeholder"},
+	"grid":        {name: "grid"},
+}

@@ -1,0 +1,16 @@
+package delivery_test
+
+import (
+	"net/http"
+	"net/netip"
+
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/server"
+)
+
+func init() {
+	delivery.RequestID, delivery.Client = server.RequestID, server.Client
+	delivery.Front = func(s *delivery.Service, api http.Handler, trusted []netip.Prefix, ready func() error, c delivery.Config) http.Handler {
+		return server.New(server.Config{Delivery: s, API: api, TrustedProxies: trusted, Ready: ready, Metrics: c.Metrics, Log: c.Log}).Handler()
+	}
+}

@@ -1,0 +1,227 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tintype/tintype/fault"
+)
+
+// Fetches bound how many originals are fetched over the network at a time, so that an
+// origin that stalls holds up nobody but those who ask it, and no workspace all others.
+// Zero fields are those of [DefaultFetches].
+type Fetches struct {
+	All          int // of this server
+	PerWorkspace int
+	PerHost      int // from one host, of all workspaces; of one workspace a quarter of it
+	Waiting      int // for a place; of one workspace a quarter of it
+}
+
+// DefaultFetches are 512 at a time, 128 of a workspace and 128 from a host, while 4,096
+// wait.
+func DefaultFetches() Fetches {
+	return Fetches{All: 512, PerWorkspace: 128, PerHost: 128, Waiting: 4096}
+}
+
+func (f Fetches) orDefault() Fetches {
+	d := DefaultFetches()
+	return Fetches{cmp.Or(f.All, d.All), cmp.Or(f.PerWorkspace, d.PerWorkspace), cmp.Or(f.PerHost, d.PerHost), cmp.Or(f.Waiting, d.Waiting)}
+}
+
+var errBusy = &fault.Error{Code: fault.Overloaded, Message: "the server is busy; try again in a second", RetryAfter: 1}
+
+// A bound is one of the bounds that a fetch is held to.
+type bound string
+
+const (
+	boundAll           bound = "all"
+	boundWorkspace     bound = "workspace"
+	boundHost          bound = "host"
+	boundWorkspaceHost bound = "workspace_host" // of one workspace from one host
+	boundQueue         bound = "queue"
+)
+
+// A gate admits fetches of originals, and bodies that are sent. One that waits holds no place meanwhile: it takes a place
+// under each of its bounds in one step, once all have one. It is safe for concurrent
+// use.
+type gate struct {
+	most    Fetches
+	refused func(bound) // told of every fetch that was not admitted
+
+	mu      sync.Mutex // guards all below, and what it leads to
+	slots   map[slotKey]*slots
+	waiting []*turn // the oldest first
+	running int
+}
+
+// A slotKey says whose slots: of a workspace, of a host, of both, of all.
+type slotKey struct{ workspace, host string }
+
+// slots exist as long as somebody has one or waits for one.
+type slots struct {
+	bound         bound
+	taken, most   int
+	users, queued int
+}
+
+// A turn is one fetch that runs or waits.
+type turn struct {
+	under    []*slots // the narrowest first; the last two are its workspace's and everybody's
+	keys     []slotKey
+	admitted chan struct{} // closed once it is
+}
+
+func newGate(most Fetches, refused func(bound)) *gate {
+	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}}
+}
+
+// enter waits for a place, for up to a time. Where host is empty there is no bound of
+// hosts. It returns the call that gives the place back.
+func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Duration) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	mine := f.newTurn(workspace, host)
+	leave = func() { f.leave(mine) }
+	if mine.full() == nil {
+		f.admit(mine)
+		f.mu.Unlock()
+		return leave, nil
+	}
+	if len(f.waiting) >= f.most.Waiting || mine.ofWorkspace().queued >= max(f.most.Waiting/4, 1) {
+		f.drop(mine)
+		f.mu.Unlock()
+		f.refused(boundQueue)
+		return nil, errBusy
+	}
+	mine.ofWorkspace().queued++
+	f.waiting = append(f.waiting, mine)
+	f.mu.Unlock()
+
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-mine.admitted:
+		return leave, nil
+	case <-timer.C:
+		err = errBusy
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-mine.admitted: // meanwhile
+		return leave, nil
+	default:
+	}
+	if full := mine.full(); err == errBusy && full != nil {
+		f.refused(full.bound)
+	}
+	f.waiting = slices.DeleteFunc(f.waiting, func(t *turn) bool { return t == mine })
+	mine.ofWorkspace().queued--
+	f.drop(mine)
+	return nil, err
+}
+
+// figures are the fetches under way, and those that wait.
+func (f *gate) figures() (running, waiting int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.running, len(f.waiting)
+}
+
+// newTurn is a new fetch under its bounds. f.mu is held.
+func (f *gate) newTurn(workspace, host string) *turn {
+	t := &turn{
+		keys:     []slotKey{{workspace, host}, {"", host}, {workspace, ""}, {}},
+		admitted: make(chan struct{}),
+	}
+	of := []slots{
+		{bound: boundWorkspaceHost, most: max(f.most.PerHost/4, 1)},
+		{bound: boundHost, most: f.most.PerHost},
+		{bound: boundWorkspace, most: f.most.PerWorkspace},
+		{bound: boundAll, most: f.most.All},
+	}
+	if host == "" {
+		t.keys, of = t.keys[2:], of[2:]
+	}
+	for i, key := range t.keys {
+		p := f.slots[key]
+		if p == nil {
+			p = &of[i]
+			f.slots[key] = p
+		}
+		p.users++
+		t.under = append(t.under, p)
+	}
+	return t
+}
+
+func (t *turn) ofWorkspace() *slots { return t.under[len(t.under)-2] }
+
+// full is the first of its bounds that has no place; nil is none. f.mu is held.
+func (t *turn) full() *slots {
+	for _, p := range t.under {
+		if p.taken >= p.most {
+			return p
+		}
+	}
+	return nil
+}
+
+// admit lets a fetch through. f.mu is held.
+func (f *gate) admit(t *turn) {
+	for _, p := range t.under {
+		p.taken++
+	}
+	f.running++
+	close(t.admitted)
+}
+
+// drop lets go of what a fetch is held to. f.mu is held.
+func (f *gate) drop(t *turn) {
+	for i, p := range t.under {
+		if p.users--; p.users == 0 {
+			delete(f.slots, t.keys[i])
+		}
+	}
+}
+
+// leave gives the places of a fetch to those who wait.
+func (f *gate) leave(t *turn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range t.under {
+		p.taken--
+	}
+	f.running--
+	f.drop(t)
+	for {
+		i := f.next()
+		if i < 0 {
+			return
+		}
+		next := f.waiting[i]
+		f.waiting = slices.Delete(f.waiting, i, i+1)
+		next.ofWorkspace().queued--
+		f.admit(next)
+	}
+}
+
+// next is the place in the queue of who comes next, or -1: of those whose bounds all
+// have room, one of the workspace that has the fewest fetches under way, and of these
+// the oldest. f.mu is held.
+func (f *gate) next() int {
+	best := -1
+	for i, t := range f.waiting {
+		if t.full() == nil && (best < 0 || t.ofWorkspace().taken < f.waiting[best].ofWorkspace().taken) {
+			best = i
+		}
+	}
+	return best
+}

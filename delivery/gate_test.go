@@ -1,0 +1,280 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
+)
+
+// TestFetchBounds asks for more than there is of every kind: what is let through is
+// exactly what each bound says, and what is left over is refused after the wait.
+func TestFetchBounds(t *testing.T) {
+	const wait = 10 * time.Second
+	most := Fetches{All: 12, PerWorkspace: 6, PerHost: 8} // 2 of a workspace from a host
+	tests := []struct {
+		name             string
+		workspaces, from int // each workspace asks 20 times of each host
+		running          int
+		bound            bound
+	}{
+		{"one workspace, one host", 1, 1, 2, boundWorkspaceHost},
+		{"one workspace, many hosts", 1, 10, 6, boundWorkspace},
+		{"many workspaces, one host", 10, 1, 8, boundHost},
+		{"many of both", 10, 10, 12, boundAll},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				refused := map[bound]int{} // under the gate's lock, or before all else
+				var mu sync.Mutex
+				f := newGate(most, func(b bound) { mu.Lock(); refused[b]++; mu.Unlock() })
+				hold := make(chan struct{})
+				var wg sync.WaitGroup
+				busy := make(chan error, 20*tt.workspaces*tt.from)
+				for i := range tt.workspaces {
+					for j := range tt.from {
+						for range 20 {
+							wg.Go(func() {
+								leave, err := f.enter(t.Context(), fmt.Sprint("w", i), fmt.Sprint("h", j), wait)
+								if err != nil {
+									busy <- err
+									return
+								}
+								<-hold
+								leave()
+							})
+						}
+					}
+				}
+				synctest.Wait()
+				asked := 20 * tt.workspaces * tt.from
+				if running, waiting := f.figures(); running != tt.running || waiting != asked-tt.running {
+					t.Errorf("%d run and %d wait, want %d and %d", running, waiting, tt.running, asked-tt.running)
+				}
+				time.Sleep(wait)
+				synctest.Wait()
+				if len(busy) != asked-tt.running {
+					t.Errorf("%d refused after the wait, want %d", len(busy), asked-tt.running)
+				}
+				for range len(busy) {
+					if err := <-busy; !errors.Is(err, errBusy) {
+						t.Error(err)
+					}
+				}
+				if refused[tt.bound] == 0 {
+					t.Errorf("refused by %v, want some by %s", refused, tt.bound)
+				}
+				close(hold)
+				wg.Wait()
+				wantIdle(t, f)
+			})
+		})
+	}
+}
+
+// TestBodyGate fills the places of one workspace with bodies that don't end.
+func TestBodyGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newBodyGate(0)
+		for range bodiesPerWorkspace {
+			if _, err := g.enter(t.Context(), "slow", "", time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := g.enter(t.Context(), "slow", "", time.Second); !errors.Is(err, errBusy) {
+			t.Errorf("one more than a workspace may send: %v", err)
+		}
+		for i := range bodiesAtOnce - bodiesPerWorkspace {
+			begun := time.Now()
+			if _, err := g.enter(t.Context(), fmt.Sprint("other", i), "", time.Minute); err != nil || time.Since(begun) > 0 {
+				t.Errorf("another workspace's: %v after %v", err, time.Since(begun))
+			}
+		}
+	})
+}
+
+func wantIdle(t *testing.T, f *gate) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.running != 0 || len(f.waiting) != 0 || len(f.slots) != 0 {
+		t.Errorf("at rest: %d run, %d wait, %d kinds of places are known", f.running, len(f.waiting), len(f.slots))
+	}
+}
+
+// TestFetchTurns: a place that is given back goes to the workspace that has the
+// fewest, however long the queue of another.
+func TestFetchTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newGate(Fetches{All: 4, PerWorkspace: 4, PerHost: 16}, func(bound) {})
+		order := make(chan string, 20)
+		give := make(chan struct{})
+		var wg sync.WaitGroup
+		ask := func(workspace string) {
+			wg.Go(func() {
+				leave, err := f.enter(t.Context(), workspace, "h", time.Minute)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order <- workspace
+				<-give
+				leave()
+			})
+			synctest.Wait()
+		}
+		for range 10 {
+			ask("crowd")
+		}
+		for _, one := range []string{"b", "c"} {
+			ask(one)
+		}
+		for range 4 {
+			<-order // who were there first
+		}
+		for _, want := range []string{"b", "c"} {
+			give <- struct{}{}
+			if got := <-order; got != want {
+				t.Errorf("the place went to %s, want %s", got, want)
+			}
+		}
+		close(give)
+		wg.Wait()
+		wantIdle(t, f)
+	})
+}
+
+// TestFetchGivenUp: who goes away leaves the queue, and a queue that is full refuses at
+// once.
+func TestFetchGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := 0
+		f := newGate(Fetches{All: 1}, func(b bound) {
+			if b == boundQueue {
+				refused++
+			}
+		})
+		leave, err := f.enter(t.Context(), "w", "h", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range DefaultFetches().Waiting / 4 {
+			wg.Go(func() {
+				if _, err := f.enter(ctx, "w", "h", time.Minute); !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		before := time.Now()
+		if _, err := f.enter(t.Context(), "w", "other", time.Minute); !errors.Is(err, errBusy) || time.Since(before) > 0 || refused != 1 {
+			t.Errorf("past the queue: %v after %v, %d refused", err, time.Since(before), refused)
+		}
+		wg.Go(func() { // another workspace still has a place in the queue
+			leave, err := f.enter(t.Context(), "w2", "h", time.Minute)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			leave()
+		})
+		synctest.Wait()
+		if _, waiting := f.figures(); waiting != DefaultFetches().Waiting/4+1 {
+			t.Errorf("%d wait", waiting)
+		}
+		cancel()
+		synctest.Wait()
+		if _, waiting := f.figures(); waiting != 1 {
+			t.Errorf("%d wait after all but one have gone", waiting)
+		}
+		leave()
+		wg.Wait()
+		wantIdle(t, f)
+	})
+}
+
+// TestSlowHost: two workspaces ask a host that says nothing for more than it is
+// allowed; another host serves both, a third workspace is refused by the slow host
+// with Retry-After, and the metrics say why.
+func TestSlowHost(t *testing.T) {
+	metrics := prometheus.NewRegistry()
+	b := newBench(t, func(c *setup) {
+		c.Fetches = Fetches{All: 4, PerWorkspace: 3, PerHost: 2}
+		c.FetchTimeout = 500 * time.Millisecond // of waiting; the slow host itself has longer
+		c.HTTP = origin.NewHTTP(origin.HTTPConfig{
+			Guard:  origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+			Limits: origin.Limits{Timeout: time.Minute},
+		})
+		c.Metrics = metrics
+	})
+	hold, entered := make(chan struct{}), make(chan struct{}, 100)
+	b.upstream.Serve("/slow/a.jpg", func(w http.ResponseWriter, r *http.Request) {
+		entered <- struct{}{}
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+		}
+		http.NotFound(w, r)
+	})
+	named := strings.Replace(b.upstream.URL, "127.0.0.1", "localhost", 1)
+	for _, name := range []string{"acme", "beta", "gamma"} {
+		b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+			w.Namespace, w.ID = name, ""
+			w.Sources = []workspace.Source{
+				{Key: "slow", Kind: "http", URL: b.upstream.URL + "/slow/"},
+				{Key: "photos", Kind: "http", URL: named + "/photos/"},
+			}
+		}))
+	}
+	var wg sync.WaitGroup
+	for _, name := range []string{"acme", "beta"} { // all that the slow host may have
+		wg.Go(func() { b.get("/" + name + "/slow/a.jpg") })
+		<-entered
+	}
+	if w := b.get("/gamma/slow/a.jpg"); w.Code != 503 || code(t, w) != "OVERLOADED" || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	for _, name := range []string{"acme", "beta", "gamma"} {
+		if w := b.get("/" + name + "/photos/cat.jpg"); w.Code != 200 {
+			t.Errorf("%s from another host: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if got := refusedFetches(t, metrics); len(got) != 5 || got["host"] != 1 || got["all"]+got["workspace"]+got["workspace_host"]+got["queue"] != 0 {
+		t.Errorf("refused, by bound: %v", got)
+	}
+	close(hold)
+	wg.Wait()
+	wantIdle(t, b.fetches)
+}
+
+// refusedFetches is tintype_fetches_refused_total by its label.
+func refusedFetches(t *testing.T, from prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byBound := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() == "tintype_fetches_refused_total" {
+			for _, m := range family.GetMetric() {
+				byBound[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return byBound
+}

@@ -1,0 +1,278 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// errorTTL is how long an error about an original is kept.
+const errorTTL = 60 * time.Second
+
+// An original that several variants may share while they are made.
+type original struct {
+	*origin.Object
+	header transform.Header
+}
+
+type originalKey struct {
+	workspace, place string
+	key              origin.Key
+	have             origin.Validators
+	purged           int64 // purges there had been when it was asked for
+}
+
+// make makes what is asked for: it fetches the originals, and has the endpoint do the
+// rest. old is the stale entry that is to be renewed, or nil. Errors that are worth
+// remembering come as entries.
+func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	if err := s.admits(ctx, a, old != nil); err != nil {
+		return nil, err
+	}
+	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
+	if err != nil {
+		return nil, err
+	}
+	made := false
+	defer func() {
+		if !made {
+			undo()
+		}
+	}()
+	start := time.Now()
+	from, release, err := s.fetchAll(ctx, a, old)
+	t.fetch.Store(int64(time.Since(start)))
+	if err != nil {
+		if old != nil && errors.Is(err, origin.ErrNotModified) {
+			renewed := *old
+			s.date(&renewed, a)
+			return &renewed, nil
+		}
+		return s.remember(err)
+	}
+	defer release()
+
+	start = time.Now()
+	e, err := a.endpoint.make(s, ctx, a, from, old != nil)
+	t.transform.Store(int64(time.Since(start)))
+	if err != nil {
+		return s.remember(err)
+	}
+	made = true
+	s.count(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{Transforms: 1})
+	sum := sha256.Sum256(e.Body)
+	e.ETag = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	if len(from) == 1 {
+		e.OriginETag, e.OriginLastModified = from[0].ETag, from[0].LastModified
+	}
+	s.date(e, a)
+	return e, nil
+}
+
+// fetchAll fetches the originals of what is asked for, each once for all who want it at
+// the moment. They count until release is called. Where there is one alone and old was
+// made of it, the error is origin.ErrNotModified as long as it is the same.
+func (s *Service) fetchAll(ctx context.Context, a *ask, old *cache.Entry) (all []*original, release func(), err error) {
+	var have origin.Validators
+	if old != nil && old.Code == "" && len(a.refs) == 1 {
+		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
+	}
+	var held []interface{ Release() }
+	release = func() {
+		for _, h := range held {
+			h.Release()
+		}
+	}
+	for _, r := range a.refs {
+		hold, err := s.shareOriginal(ctx, a.site, a.endpoint.name, r, have)
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		held, all = append(held, hold), append(all, hold.Value)
+	}
+	return all, release, nil
+}
+
+// shareOriginal fetches an original for all who want it at the moment. It must be released.
+func (s *Service) shareOriginal(ctx context.Context, c *site, operation string, r ref, have origin.Validators) (*cache.Hold[*original], error) {
+	key := originalKey{c.ID, r.place(), r.at().key, have, c.purges.Last()}
+	return s.originals.Do(ctx, key, func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, c, operation, r, have) })
+}
+
+// date sets how long an entry counts.
+func (s *Service) date(e *cache.Entry, a *ask) {
+	now := s.now()
+	e.StoredAt = now
+	e.ExpiresAt = now.Add(a.endpoint.lifetime)
+	e.RevalidateAt = time.Time{}
+	if src := a.original().at().source; src != nil {
+		if src.TTL > 0 {
+			e.ExpiresAt = now.Add(time.Duration(src.TTL) * time.Second)
+		}
+		if src.Revalidate > 0 {
+			e.RevalidateAt = now.Add(time.Duration(src.Revalidate) * time.Second)
+		}
+	}
+}
+
+// remember makes an entry of an error that the next request would meet again: a
+// missing original or a picture that can't be read. Anything else may pass.
+func (s *Service) remember(err error) (*cache.Entry, error) {
+	if errors.Is(err, transform.ErrTruncated) {
+		return nil, err
+	}
+	e := fault.Of(err)
+	if !e.Code.Kind().Remembered {
+		return nil, err
+	}
+	now := s.now()
+	return &cache.Entry{Code: string(e.Code), Message: e.Message, StoredAt: now, ExpiresAt: now.Add(errorTTL)}, nil
+}
+
+// readOriginal fetches an original and judges its header before any decoder sees it.
+// The original must be released.
+func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r ref, have origin.Validators) (*original, error) {
+	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host()})
+	if err := s.bodies.Admit(ctx); err != nil {
+		return nil, err
+	}
+	if host := r.host(); host != "" {
+		done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		if err := s.bodies.Admit(ctx); err != nil { // it may have waited
+			return nil, err
+		}
+	}
+	obj, err := s.fetch(ctx, c, r, have)
+	if err != nil {
+		return nil, err
+	}
+	s.count(ctx, c, operation, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
+	h, err := s.judge(c, obj)
+	if err != nil {
+		obj.Release()
+		return nil, err
+	}
+	return &original{obj, h}, nil
+}
+
+// takes refuses formats that the workspace has not opted into.
+func (c *site) takes(h transform.Header) error {
+	if h.Format == transform.TIFF && !c.AllowTIFF || h.Format == transform.SVG && !c.AllowSVG {
+		return fmt.Errorf("%w: %s originals are off in this workspace", transform.ErrUnsupported, h.Format)
+	}
+	return nil
+}
+
+// makeVariant transforms the original.
+func (s *Service) makeVariant(ctx context.Context, a *ask, from []*original, background bool) (*cache.Entry, error) {
+	image, err := s.transform(ctx, a, from[0], background)
+	if err != nil {
+		return nil, err
+	}
+	return &cache.Entry{
+		Body: image.Data, ContentType: image.Format.MediaType(),
+		Width: image.Width, Height: image.Height, Frames: image.Frames,
+	}, nil
+}
+
+// transform turns an original into the variant asked for. In the background nobody
+// waits for it.
+func (s *Service) transform(ctx context.Context, a *ask, orig *original, background bool) (transform.Image, error) {
+	o := a.options
+	plan, err := o.Plan(orig.header.Upright())
+	if err != nil {
+		return transform.Image{}, err
+	}
+	format := o.OutputFormat(orig.header, plan, a.accept, s.limits)
+	o.Format = format
+	frames := 1
+	if o.Animated(orig.header, format) {
+		frames = orig.header.Frames
+	}
+	if err := o.CheckOutput(plan, format, frames, s.limits); err != nil {
+		return transform.Image{}, err
+	}
+	stamped, retainMarks, release, err := s.markImages(ctx, a)
+	if err != nil {
+		return transform.Image{}, err
+	}
+	defer release()
+	if a.access.test != "" {
+		stamped = append(stamped, s.testMark)
+	}
+	if s.transformTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.transformTimeout)
+		defer cancel()
+	}
+	retain := func() func() {
+		releaseMarks := retainMarks()
+		orig.Retain()
+		return func() {
+			orig.Release()
+			releaseMarks()
+		}
+	}
+	owner := a.owner(background)
+	owner.Original = a.fingerprint(orig)
+	return s.engine.Transform(ctx, transform.Job{
+		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits, Marks: stamped,
+		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: owner, Retain: retain,
+	})
+}
+
+// admits refuses early what the engine would: before anything is fetched for it.
+func (s *Service) admits(ctx context.Context, a *ask, background bool) error {
+	if e, ok := s.engine.(admitter); ok {
+		return e.Admits(ctx, a.owner(background))
+	}
+	return nil
+}
+
+// An admitter is an engine with a queue, which may be full.
+type admitter interface {
+	Admits(context.Context, transform.Owner) error
+}
+
+// owner is whom the engine works for.
+func (a *ask) owner(background bool) transform.Owner {
+	o := transform.Owner{Workspace: a.site.Namespace, Background: background}
+	o.Source = a.original().sourceName()
+	return o
+}
+
+// fingerprint is the same for the same bytes only, as far as the origin says.
+func (a *ask) fingerprint(o *original) string {
+	at := a.original().at()
+	return strings.Join([]string{a.site.ID, at.place(), at.key.Path, at.key.Query, o.ETag, o.LastModified}, "\x00")
+}
+
+// timings are how long the steps of a miss took, in nanoseconds. They are atomic
+// since a run that outlives its first caller still sets them.
+type timings struct{ fetch, transform atomic.Int64 }
+
+// header writes Server-Timing (W3C Server Timing), in milliseconds.
+func (t *timings) header(h http.Header) {
+	fetch, transform := t.fetch.Load(), t.transform.Load()
+	if fetch == 0 && transform == 0 {
+		return
+	}
+	h.Set("Server-Timing", fmt.Sprintf("fetch;dur=%.1f, transform;dur=%.1f", float64(fetch)/1e6, float64(transform)/1e6))
+}

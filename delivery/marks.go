@@ -1,0 +1,221 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/marks"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+)
+
+// A markAsset is where the image of a configured mark is.
+type markAsset struct {
+	ref ref
+	err error // why it can't be anywhere
+}
+
+// findMarkAssets finds the images of the configured marks. One that can't be found is the
+// trouble of those who need it.
+func (c *site) findMarkAssets() {
+	c.markAssets = make(map[*marks.Preset]markAsset, len(c.marks.All()))
+	for _, p := range c.marks.All() {
+		r, err := c.resolveImage(p.Image)
+		c.markAssets[p] = markAsset{r, err}
+	}
+}
+
+// resolveImage finds the original that `source/path` or a URL names.
+func (c *site) resolveImage(name string) (ref, error) {
+	if hasScheme(name) {
+		return c.resolveURL(name)
+	}
+	return c.resolveName(name)
+}
+
+// decidedMarks are the marks of a variant. Only decideMarks makes them: the zero value is
+// no decision, and nothing is made or cached under it.
+type decidedMarks struct {
+	decided bool
+	list    []variantMark
+}
+
+// A variantMark is one mark of a variant.
+type variantMark struct {
+	marks.Stamp
+	ref   ref
+	image *marks.Image // as it is now, once findMarks has been called
+}
+
+// decideMarks says which marks are stamped on a variant of the first of these
+// originals. The others are those in whose place it is shown: what is bound to any
+// of their sources counts.
+func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (decidedMarks, error) {
+	if asked.Name == "" && !shown.marked() && !slices.ContainsFunc(inPlaceOf, ref.marked) {
+		return decidedMarks{decided: true}, nil
+	}
+	var sources []string
+	for _, r := range append(inPlaceOf, shown) {
+		for _, src := range r.sources() {
+			sources = append(sources, src.Key)
+		}
+	}
+	list, err := c.marks.Decide(sources, asked)
+	if err != nil {
+		return decidedMarks{}, err
+	}
+	decided := decidedMarks{decided: true}
+	for _, m := range list {
+		r, err := c.markRef(m)
+		if err != nil {
+			return decidedMarks{}, err
+		}
+		decided.list = append(decided.list, variantMark{Stamp: m, ref: r})
+	}
+	return decided, nil
+}
+
+// markRef is where the image of a mark is. One that a URL names itself is held to
+// the rules of every original; and as a mark nothing is shown without its own marks.
+func (c *site) markRef(m marks.Stamp) (ref, error) {
+	if m.Preset != nil {
+		asset := c.markAssets[m.Preset]
+		if asset.err != nil {
+			return ref{}, markUnavailable(m.Name(), asset.err)
+		}
+		return asset.ref, nil
+	}
+	r, err := c.resolveImage(m.Image)
+	if err != nil {
+		e := fault.Of(err)
+		code := e.Code
+		if code == fault.InvalidSource || code == fault.InvalidPath || code == fault.SourceNotFound {
+			code = fault.InvalidOption
+		}
+		return ref{}, &fault.Error{Code: code, Message: "mark: " + e.Message, Cause: err}
+	}
+	if src := r.first(func(s *source) bool { return s.marked }); src != nil {
+		return ref{}, fault.New(fault.SourceNotAllowed, "mark: images of "+src.Key+" carry marks of their own, and can't be used as one")
+	}
+	return r, nil
+}
+
+// asked are the originals of marks that the URL names itself.
+func (d decidedMarks) asked() (refs []ref) {
+	for _, m := range d.list {
+		if m.Preset == nil {
+			refs = append(refs, m.ref)
+		}
+	}
+	return refs
+}
+
+// errMarkChanged says that a mark's image is no longer the one that the variant was
+// asked for with.
+var errMarkChanged = &fault.Error{Code: fault.Overloaded, Message: "the mark's image is changing; try again in a second", RetryAfter: 1}
+
+// errUndecided is a fault of this program.
+var errUndecided = errors.New("nobody has decided which marks this variant carries")
+
+// findMarks is the ask with the images of its marks as they are now: they are part of the
+// variant's key. Those that were fetched before take no origin.
+func (s *Service) findMarks(ctx context.Context, a *ask) (*ask, error) {
+	if !a.marks.decided {
+		return nil, errUndecided
+	}
+	if len(a.marks.list) == 0 {
+		return a, nil
+	}
+	marked := *a
+	marked.marks.list = make([]variantMark, len(a.marks.list))
+	for i, m := range a.marks.list {
+		image, err := s.markImage(ctx, a.site, m, false) // without its body
+		if err != nil {
+			return nil, err
+		}
+		m.image = image
+		marked.marks.list[i] = m
+	}
+	return &marked, nil
+}
+
+// markImages are the marks as the engine takes them, until release is called. retain
+// keeps them longer.
+func (s *Service) markImages(ctx context.Context, a *ask) (images []transform.MarkImage, retain func() func(), release func(), err error) {
+	if !a.marks.decided {
+		return nil, nil, nil, errUndecided
+	}
+	var held []*marks.Image
+	release = func() {
+		for _, image := range held {
+			image.Release()
+		}
+	}
+	retain = func() func() {
+		for _, image := range held {
+			image.Retain()
+		}
+		return release
+	}
+	for _, m := range a.marks.list {
+		image, err := s.markImage(ctx, a.site, m, true)
+		if err != nil {
+			release()
+			return nil, nil, nil, err
+		}
+		held = append(held, image)
+		if image.Hash != m.image.Hash {
+			release()
+			return nil, nil, nil, errMarkChanged
+		}
+		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark, OnPicture: m.Bound})
+	}
+	return images, retain, release, nil
+}
+
+// markImage is the image of a mark, fetched now unless it is known. Where it is wanted
+// whole it must be released.
+func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole bool) (*marks.Image, error) {
+	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, c.purgedMark(m)}
+	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
+		var have origin.Validators
+		if old != nil {
+			have = old.Validators
+		}
+		fetched, err := s.readOriginal(ctx, c, opTransform, m.ref, have)
+		if err != nil {
+			return nil, err
+		}
+		image := &marks.Image{Header: fetched.header, Object: fetched.Object}
+		err = fetched.Look(func(body []byte) error { image.Hash = sha256.Sum256(body); return nil })
+		if err != nil {
+			fetched.Release()
+			return nil, err
+		}
+		return image, nil
+	})
+	if err != nil {
+		return nil, markUnavailable(m.Name(), err)
+	}
+	// What a workspace takes may have changed since the image was fetched.
+	if err := c.takes(image.Header); err != nil {
+		if whole {
+			image.Release()
+		}
+		return nil, markUnavailable(m.Name(), err)
+	}
+	return image, nil
+}
+
+// markUnavailable says that it is the mark that can't be had. What is nobody's
+// fault, and what is ours, stays what it is.
+func markUnavailable(name string, err error) error {
+	e := fault.Of(err)
+	if errors.Is(err, context.Canceled) || e.Code == fault.Overloaded || e.Code == fault.Internal {
+		return err
+	}
+	return &fault.Error{Code: fault.MarkUnavailable, Message: "the mark " + name + " can't be stamped, and nothing is shown without it: " + e.Message, Cause: err}
+}

@@ -1,0 +1,306 @@
+package delivery
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
+)
+
+// TestSourceInsideAnother: the way through an outer source doesn't avoid the rules
+// of a private or marked one inside it.
+func TestSourceInsideAnother(t *testing.T) {
+	b := newBench(t)
+	half := 0.5
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = []workspace.Source{
+			{Key: "all", Kind: "http", URL: b.upstream.URL + "/"},
+			{Key: "vault", Kind: "http", URL: b.upstream.URL + "/vault/", Private: true},
+			{Key: "brand", Kind: "http", URL: b.upstream.URL + "/brand/"},
+			{Key: "lobby", Kind: "http", URL: b.upstream.URL + "/vault/lobby/"},
+		}
+		w.Marks = []workspace.Mark{{Name: "m", Image: "all/logo.png", Opacity: &half, AutoApplySources: []string{"brand"}}}
+	}))
+	for _, path := range []string{"/photos/cat.jpg", "/vault/a.jpg", "/brand/a.jpg", "/vault/lobby/a.jpg"} {
+		b.upstream.Serve(path, deliverytest.Body(deliverytest.Photo(t, 20, 20)))
+	}
+	for target, want := range map[string]string{
+		"/acme/all/photos/cat.jpg":                "",
+		"/acme/all/vault/a.jpg":                   "SIGNATURE_REQUIRED",
+		"/acme/all/%76ault/a.jpg":                 "SIGNATURE_REQUIRED",
+		"/acme?src=all/vault/a.jpg":               "SIGNATURE_REQUIRED",
+		"/acme/vault/a.jpg":                       "SIGNATURE_REQUIRED",
+		"/acme/all/brand/a.jpg":                   "MARK_UNAVAILABLE",
+		"/acme/brand/a.jpg":                       "MARK_UNAVAILABLE",
+		"/acme/lobby/a.jpg":                       "", // the owner made it public
+		"/acme/vault/lobby/a.jpg":                 "SIGNATURE_REQUIRED",
+		"/acme/all/x.jpg?default=all/vault/a.jpg": "SIGNATURE_REQUIRED",
+	} {
+		if got := code(t, b.get(target)); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+	}
+	if n := b.upstream.Count("/vault/a.jpg") + b.upstream.Count("/brand/a.jpg"); n != 0 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+// TestStalledOriginHoldsUpNobodyElse: one origin that accepts and says nothing, asked
+// by many; other origins, folders and workspaces are served meanwhile, and the many
+// are answered within the limit.
+func TestStalledOriginHoldsUpNobodyElse(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.jpg"), deliverytest.Photo(t, 20, 20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := origin.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = folder.Close() })
+	b := newBench(t, func(c *setup) {
+		c.Dirs = map[string]map[string]*origin.Dir{"acme": {"folder": folder}}
+		c.FetchTimeout = 2 * time.Second
+	})
+	stalled := deliverytest.NewUpstream(t)
+	release := make(chan struct{})
+	stalled.Serve("/s", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "slow", Kind: "http", URL: stalled.URL + "/"})
+	}))
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID = "other", "" }))
+
+	var wg sync.WaitGroup
+	codes := make([]string, 3*DefaultFetches().PerHost/4)
+	start := time.Now()
+	for i := range codes {
+		wg.Go(func() {
+			codes[i] = code(t, b.get("/acme?src="+stalled.URL+"/s%3F"+string(rune('a'+i%26))+string(rune('a'+i/26))))
+		})
+	}
+	for fetching(b) < DefaultFetches().PerHost/4 {
+		time.Sleep(time.Millisecond)
+	}
+	before := time.Now()
+	for _, target := range []string{"/acme/folder/a.jpg", "/other/photos/cat.jpg"} {
+		if w := b.get(target); w.Code != 200 {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if took := time.Since(before); took > time.Second {
+		t.Errorf("others waited %v", took)
+	}
+	wg.Wait()
+	if took := time.Since(start); took > 6*time.Second {
+		t.Errorf("the last was answered after %v", took)
+	}
+	close(release)
+	for _, c := range codes {
+		if c != "ORIGIN_TIMEOUT" && c != "OVERLOADED" {
+			t.Errorf("a stalled fetch was answered %q", c)
+		}
+	}
+}
+
+// fetching counts the fetches under way.
+func fetching(b *bench) int {
+	running, _ := b.fetches.figures()
+	return running
+}
+
+// TestFolderNoticesChanges: a file that is replaced is seen, without a purge.
+func TestFolderNoticesChanges(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.jpg")
+	if err := os.WriteFile(file, deliverytest.Photo(t, 20, 20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := origin.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = folder.Close() })
+	b := newBench(t, func(c *setup) { c.Dirs = map[string]map[string]*origin.Dir{"acme": {"folder": folder}} })
+	b.registry.Set(t, b.acme())
+	if got := sizeOf(t, b.get("/acme/folder/a.jpg")); got != "20x20" {
+		t.Fatal(got)
+	}
+	if err := os.WriteFile(file, deliverytest.Photo(t, 30, 30), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Add(dirRevalidate + 1)
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if sizeOf(t, b.get("/acme/folder/a.jpg")) == "30x30" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the old picture stays")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestPathsThatServersReadAsAnother: what some server takes for an original of a private
+// or marked source on its host is refused, however it is named, and reaches no origin.
+func TestPathsThatServersReadAsAnother(t *testing.T) {
+	b := newBench(t)
+	var reached atomic.Int64
+	everything := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Add(1)
+		deliverytest.Body(deliverytest.Photo(t, 20, 20))(w, r)
+	}))
+	t.Cleanup(everything.Close)
+	b.upstream.Server = everything
+	half := 0.5
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = []workspace.Source{
+			{Key: "pub", Kind: "http", URL: b.upstream.URL + "/pub/"},
+			{Key: "all", Kind: "http", URL: b.upstream.URL + "/"},
+			{Key: "vault", Kind: "http", URL: b.upstream.URL + "/vault/", Private: true},
+			{Key: "brand", Kind: "http", URL: b.upstream.URL + "/x/brand-images/"},
+			{Key: "twin", Kind: "http", URL: b.upstream.URL + "/Vault/"},
+		}
+		w.Marks = []workspace.Mark{{Name: "m", Image: "pub/logo.png", Opacity: &half, AutoApplySources: []string{"brand"}}}
+	}))
+	for _, name := range []string{
+		"pub/..%252fvault/a.png", "pub/..%25252Fvault/a.png", "pub/%252e%252e/vault/a.png", "pub/..%255cvault/a.png", "pub/.%25u002e/vault/a.png",
+		"pub/%25C0%25AE%25C0%25AE/vault/a.png", "pub/%EF%BC%8E%EF%BC%8E/vault/a.png", "pub/..%2500/vault/a.png", "pub/..%20/vault/a.png", "pub/.../a.png",
+		"pub/.%E2%80%8B./vault/a.png", "pub/%E2%80%A5/vault/a.png", "pub/..%EF%BC%8Fvault/a.png", "pub/..%C2%A5vault/a.png",
+		"all/%252576ault/a.png", "all/%2576ault/a.png", "all/VAULT/a.png", "all/vault%20/a.png", "all/vault./a.png", "all/vault%C2%A0/a.png", "all/vault%E2%80%8B/a.png",
+		"all/vault::$DATA/a.png", "all/vault:$I30:$INDEX_ALLOCATION/a.png", "all/VAULT~1/a.png", "all/vault%3Bv=1/a.png", "all/%EF%BD%96ault/a.png", "all/vau%C2%ADlt/a.png",
+		"all/vault%252fa.png", "all/vault%255ca.png", "all/%252e/vault/a.png", "all/vault%2500/a.png", "all/vault%3Fx/a.png",
+		"all/X/BRAND-~1/a.png", "all/x/Brand-Images/a.png", "all/x/brand%252dimages/a.png", "all/x%252fbrand-images/a.png",
+		"twin/a.png",
+	} {
+		source, path, _ := strings.Cut(name, "/")
+		full := b.upstream.URL + map[string]string{"pub": "/pub/", "all": "/", "twin": "/Vault/"}[source] + path
+		for _, target := range []string{
+			"/acme/" + name, "/acme?src=" + name, "/acme?src=" + strings.ReplaceAll(full, "%", "%25"),
+			"/acme/pub/none.png?default=" + name,
+			"/acme/pub/cat.png?mark=" + name, "/acme/pub/cat.png?mark=" + strings.ReplaceAll(full, "%", "%25"),
+		} {
+			w := b.get(target)
+			if got := code(t, w); w.Code != 400 || !strings.Contains(w.Body.String(), "rules of its own") && !strings.Contains(w.Body.String(), "must be canonical") &&
+				!strings.Contains(w.Body.String(), "segments . and ..") {
+				t.Errorf("%s: %s %s", target, got, w.Body)
+			}
+			e, err := b.Explain(t.Context(), target, "", "")
+			if err != nil || e.Status != 400 {
+				t.Errorf("explain %s: %+v, %v", target, e, err)
+			}
+			if _, _, err := b.FindPurge(t.Context(), "acme", target); err == nil {
+				t.Errorf("%s can be purged", target)
+			}
+		}
+		if _, _, err := b.FindPurge(t.Context(), "acme", full); err == nil {
+			t.Errorf("%s can be purged", full)
+		}
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("%d requests reached the origin", n)
+	}
+
+	// Names in use are no reason to refuse anything.
+	for _, name := range []string{
+		"pub/cat.jpg", "pub/50%25%20off.jpg", "pub/a%252fb.jpg", "pub/100%25de.jpg", "pub/12:30.jpg", "pub/a;b.jpg", "pub/K%C3%A4se.jpg", "pub/%C2%BD.jpg",
+		"pub/IMG~1.JPG", "all/VAUL~1.JPG", "all/x/BRAND~1/a.jpg", "pub/vault/a.jpg", "pub/VAULT/a.jpg", "pub/a..b.jpg", "pub/..b/.c.jpg", "all/vaults/a.jpg", "all/x/vault/a.jpg", "all/x/b.jpg", "all/v.jpg",
+	} {
+		if w := b.get("/acme/" + name); w.Code != 200 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	// Nor is anything where there is nobody to mistake it for.
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = []workspace.Source{{Key: "pub", Kind: "http", URL: b.upstream.URL + "/pub/"}, {Key: "all", Kind: "http", URL: b.upstream.URL + "/"}}
+	}))
+	for _, name := range []string{"pub/..%252fvault/a.png", "all/VAULT/b.png", "all/vault::$DATA/a.png"} {
+		if w := b.get("/acme/" + name); w.Code != 200 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+// TestRedirectsReadAsAnother: an origin can't send us to where some server takes the path
+// for one of a private source.
+func TestRedirectsReadAsAnother(t *testing.T) {
+	b := newBench(t)
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "vault", Kind: "http", URL: b.upstream.URL + "/vault/", Private: true})
+	}))
+	for i, path := range []string{"/VAULT/a.jpg", "/vault%20/a.jpg", "/photos/..%252fvault/a.jpg", "/vault::$DATA/a.jpg", "/%2576ault/a.jpg", "/vault%E2%80%8B/a.jpg"} {
+		from := fmt.Sprintf("/photos/%d.jpg", i)
+		b.upstream.Serve(from, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", path)
+			w.WriteHeader(http.StatusFound)
+		})
+		if w := b.get("/acme" + from); w.Code != 400 || !strings.Contains(w.Body.String(), "rules of its own") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if n := b.upstream.Count(path); n != 0 {
+			t.Errorf("%s was fetched", path)
+		}
+	}
+	b.upstream.Serve("/photos/ok.jpg", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other/ok.jpg", http.StatusFound) })
+	b.upstream.Serve("/other/ok.jpg", deliverytest.Body(deliverytest.Photo(t, 20, 20)))
+	if w := b.get("/acme/photos/ok.jpg"); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestBucketKeysReadAsAnother: S3 and R2 take keys exactly; other stores, and what is in
+// front of a bucket, may not.
+func TestBucketKeysReadAsAnother(t *testing.T) {
+	b := newBench(t)
+	bucket := workspace.Source{Kind: "s3", Bucket: "media", Region: "eu-west-1", AccessKeyID: "a", SecretAccessKey: "b"}
+	r2 := workspace.Source{Kind: "r2", Bucket: "media", AccountID: strings.Repeat("0", 32), AccessKeyID: "a", SecretAccessKey: "b"}
+	store := bucket
+	store.Endpoint = "https://store.example.com"
+	fronted := bucket
+	fronted.PublicURLs = []string{"https://cdn.example.com/"}
+	for _, test := range []struct {
+		source  workspace.Source
+		target  string
+		refused bool
+	}{
+		{bucket, "/acme/outer/VAULT/a.jpg", false},
+		{r2, "/acme/outer/VAULT/a.jpg", false},
+		{store, "/acme/outer/VAULT/a.jpg", true},
+		{store, "/acme/outer/x/..%252fvault/a.jpg", true},
+		{store, "/acme/outer/x/a.jpg", false},
+		{fronted, "/acme/outer/VAULT/a.jpg", false}, // is read as the bucket's
+		{fronted, "/acme/web/..%252fvault/a.jpg", true},
+		{fronted, "/acme/web/a.jpg", false},
+		{bucket, "/acme?src=https://s3.eu-west-1.amazonaws.com/media%2Bx/vault/a.jpg", false},
+		{bucket, "/acme?src=https://cdn.example.com/vault./a.jpg", false}, // the CDN is not known to be the bucket's
+	} {
+		inner := test.source
+		inner.Key, inner.Prefix, inner.Private = "vault", "vault/", true
+		if len(inner.PublicURLs) > 0 {
+			inner.PublicURLs = []string{inner.PublicURLs[0] + "vault/"}
+		}
+		outer := test.source
+		outer.Key = "outer"
+		b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+			w.Sources = []workspace.Source{outer, inner, {Key: "web", Kind: "http", URL: "https://cdn.example.com/web/"}}
+		}))
+		e, err := b.Explain(t.Context(), test.target, "", "")
+		if err != nil || (e.Status == 400) != test.refused {
+			t.Errorf("%s %s %v: %d %s, %v", test.source.Kind, test.target, test.source.PublicURLs, e.Status, e.Message, err)
+		}
+	}
+}

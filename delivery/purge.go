@@ -1,0 +1,232 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/workspace"
+)
+
+// What is cached is never looked through: the last purge that concerns a variant is
+// a part of its key, so that what was made before it is found no more, in no tier,
+// and what is still being made from an earlier fetch ends under a key that nobody
+// asks for. The key says nothing where there was no purge.
+
+// An object is an original by one of its names. The source of a full URL is empty.
+type object struct{ source, path string }
+
+// purgedOriginal is the sequence of the last purge of an original, by whatever name.
+func (c *site) purgedOriginal(r ref) int64 {
+	last := c.purges.Everything()
+	if last == c.purges.Last() {
+		return last // there is no later one; none at all, as a rule
+	}
+	for o := range c.allNames(r) {
+		last = max(last, c.purges.Original(o.source, o.path))
+	}
+	return last
+}
+
+// purgedMark is the sequence of the last purge of a mark's variants or of its image.
+func (c *site) purgedMark(m variantMark) int64 {
+	last := c.purgedOriginal(m.ref)
+	if m.Preset != nil {
+		last = max(last, c.purges.Mark(m.Preset.Name))
+	}
+	return last
+}
+
+// purged is the sequence of the last purge that concerns a variant.
+func (a *ask) purged() int64 {
+	p := a.site.purges
+	if p.Everything() == p.Last() {
+		return p.Last()
+	}
+	var last int64
+	for _, r := range a.refs {
+		last = max(last, a.site.purgedOriginal(r))
+	}
+	for _, m := range a.marks.list {
+		if m.Preset != nil {
+			last = max(last, p.Mark(m.Preset.Name))
+		}
+	}
+	return max(last, p.URL(a.variantID()))
+}
+
+// variantID stands for what a URL asks for, in whatever format and with whatever
+// marks it is answered.
+func (a *ask) variantID() string {
+	sum := sha256.Sum256(a.appendWhat(make([]byte, 0, 256)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// names calls yield with every name of the original.
+func (r ref) names(yield func(object) bool) {
+	if r.source == nil {
+		yield(object{"", r.key.Path})
+		return
+	}
+	if !yield(object{r.source.Key, r.key.Path}) {
+		return
+	}
+	for _, other := range r.also {
+		if !yield(object{other.source.Key, other.key.Path}) {
+			return
+		}
+	}
+}
+
+// allNames calls yield with the names of the original, and with those that it has in
+// sources around its own: a path may be purged by any of them, and a ref names sources
+// within its own only.
+func (c *site) allNames(r ref) func(yield func(object) bool) {
+	return func(yield func(object) bool) {
+		for o := range r.names {
+			if !yield(o) {
+				return
+			}
+		}
+		if r.source == nil || len(r.source.near) == 0 && len(r.also) == 0 {
+			return
+		}
+		found := append([]ref{r}, r.also...)
+		for i := 0; i < len(found); i++ {
+			for _, place := range found[i].source.places {
+				u, err := place.Below(found[i].key)
+				if err != nil {
+					continue
+				}
+				for _, near := range found[i].source.near {
+					for _, other := range near.places {
+						key, in := u.Within(other)
+						name := object{near.Key, key.Path}
+						if !in || slices.ContainsFunc(found, func(f ref) bool { return object{f.source.Key, f.key.Path} == name }) {
+							continue
+						}
+						found = append(found, ref{source: near, key: key})
+						if !yield(name) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// cacheTags are the tags of what the request asks for, so that a cache in front can
+// be purged by workspace, source, mark and original.
+func (a *ask) cacheTags() string {
+	ns := a.site.Namespace
+	var b strings.Builder
+	b.WriteString(workspace.CacheTag(ns))
+	for _, r := range a.refs {
+		for o := range r.names {
+			if o.source != "" {
+				b.WriteString("," + workspace.SourceTag(ns, o.source))
+			}
+			b.WriteString("," + workspace.PathTag(ns, o.source, o.path))
+		}
+	}
+	for _, m := range a.marks.list {
+		if m.Preset != nil {
+			b.WriteString("," + workspace.MarkTag(ns, m.Preset.Name))
+		}
+	}
+	return b.String()
+}
+
+// FindPurge says what a URL given to be purged stands for, and under which tags a
+// cache in front has it. A delivery URL, which is a path that begins with the
+// namespace or is on a host of the workspace, is one variant; the URL of an original
+// is that original. Where a URL can be read as both, it is both. Errors are made to
+// be shown, or wrap those of package workspace.
+func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (found []workspace.Purge, tags []string, err error) {
+	c, err := s.site(ctx, namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	add := func(p workspace.Purge, tag string) { found, tags = append(found, p), append(tags, tag) }
+
+	host, target := hostOf(rawURL)
+	var asOriginal error
+	if hasScheme(rawURL) && !s.servesImagesOn(ctx, host) {
+		r, err := c.resolveURL(rawURL)
+		if asOriginal = err; err == nil {
+			p := workspace.Purge{Kind: workspace.PurgePath, Value: r.key.Path}
+			if r.source != nil {
+				p.Source = r.source.Key
+			}
+			add(p, p.Tag(namespace))
+			if r.source != nil {
+				return found, tags, nil
+			}
+		}
+	}
+	if t, ok := s.deliveryTarget(ctx, namespace, host, target); ok {
+		a, err := c.read(t, false)
+		switch {
+		case err == nil:
+			r := a.original()
+			p := workspace.Purge{Kind: workspace.PurgeURL, Value: a.variantID(), Source: r.sourceName()}
+			add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
+		case len(found) == 0:
+			return nil, nil, errors.New(fault.Of(err).Message)
+		}
+	}
+	switch {
+	case len(found) > 0:
+		return found, tags, nil
+	case asOriginal != nil:
+		return nil, nil, errors.New(fault.Of(asOriginal).Message)
+	}
+	return nil, nil, fmt.Errorf("must be an image's URL: a path that begins with /%s, a URL on a host of the workspace, or that of an original", namespace)
+}
+
+// hostOf takes a URL apart: its host, empty where it is a path, and the request
+// target that a client would send there.
+func hostOf(rawURL string) (host, target string) {
+	target, _, _ = strings.Cut(rawURL, "#")
+	if !hasScheme(target) {
+		return "", target
+	}
+	_, target, _ = strings.Cut(target, "://")
+	end := strings.IndexAny(target, "/?")
+	if end < 0 {
+		end = len(target)
+	}
+	host, target = target[:end], target[end:]
+	if !strings.HasPrefix(target, "/") {
+		target = "/" + target
+	}
+	return host, target
+}
+
+// deliveryTarget is the target of a request for a variant of the workspace. A host that is
+// nobody's may be this server's.
+func (s *Service) deliveryTarget(ctx context.Context, namespace, host, target string) (Target, bool) {
+	if !strings.HasPrefix(target, "/") {
+		return Target{}, false
+	}
+	path, query, err := SplitTarget(target)
+	if err != nil {
+		return Target{}, false
+	}
+	t, ok := s.Target(ctx, host, path, query)
+	return t, ok && t.Namespace == namespace
+}
+
+// appendPurged appends the purges' part of a variant's key.
+func (a *ask) appendPurged(b []byte) []byte {
+	if n := a.purged(); n > 0 {
+		return fmt.Appendf(b, "purged %d", n)
+	}
+	return b
+}

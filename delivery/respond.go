@@ -1,0 +1,190 @@
+package delivery
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/fault"
+)
+
+const (
+	cacheControlDefault   = "public, max-age=3600, s-maxage=86400, stale-while-revalidate=604800"
+	cacheControlVersioned = "public, max-age=31536000, immutable"
+)
+
+// Header values that are the same on every image, shared so that a hit makes none.
+var (
+	headerClose        = []string{"close"}
+	headerCSP          = []string{"default-src 'none'; sandbox"}
+	headerCORP         = []string{"cross-origin"}
+	headerAcceptRanges = []string{"bytes"}
+)
+
+// respond serves a variant: the whole of it, a range, or 304.
+func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) {
+	a.describe(w.Header(), e)
+	h := w.Header()
+	h["Etag"] = []string{e.ETag}
+	h["Cache-Control"] = []string{a.cacheControl()}
+	h["Accept-Ranges"] = headerAcceptRanges
+	if matches(r.Header["If-None-Match"], e.ETag) {
+		h.Del("Content-Type")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if first, last, ok := byteRange(r.Header, e); ok {
+		if first > last {
+			h["Content-Range"] = []string{"bytes */" + strconv.Itoa(len(e.Body))}
+			w.Fail(fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.Itoa(len(e.Body))+" bytes long"))
+			return
+		}
+		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, len(e.Body))}
+		part := *e
+		part.Body = e.Body[first : last+1]
+		send(w, r, http.StatusPartialContent, &part)
+		return
+	}
+	send(w, r, http.StatusOK, e)
+}
+
+// describe sets the headers that every answer with an image has.
+func (a *ask) describe(h http.Header, e *cache.Entry) {
+	h["Content-Type"] = []string{e.ContentType}
+	h["Content-Security-Policy"] = headerCSP
+	h["Cross-Origin-Resource-Policy"] = headerCORP
+	if name := a.options.Download; name != "" {
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	}
+}
+
+func send(w *Response, r *http.Request, status int, e *cache.Entry) {
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(e.Body))}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(e.Body)
+	}
+}
+
+// standIn answers err with the image that default= names, under the status of err.
+// Without one, or where err is not about the original, or where that image can't
+// be had either, it returns err.
+func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error {
+	e := fault.Of(err)
+	if a.fallback == nil || !e.Code.Kind().Original {
+		return err
+	}
+	told := w.Header()["Cache-Status"]
+	shown := *a
+	shown.refs, shown.fallback = []ref{*a.fallback}, nil
+	var fallbackErr error
+	if shown.marks, fallbackErr = a.site.decideMarks(a.options.Mark, *a.fallback, a.refs...); fallbackErr != nil {
+		return err
+	}
+	entry, fallbackErr := s.load(r.Context(), w, &shown)
+	w.Header()["Cache-Status"] = told // of what was asked for
+	if fallbackErr != nil {
+		return err
+	}
+	w.NoteError(e)
+	shown.describe(w.Header(), entry)
+	w.Header().Add("Cache-Tag", shown.cacheTags())
+	w.Header().Set("Cache-Control", e.CacheControl())
+	send(w, r, e.Status(), entry)
+	return nil
+}
+
+// matches reports whether an If-None-Match names the ETag, by the weak comparison
+// (RFC 9110 §13.1.2). If-Match is not evaluated: it guards changes, and there is
+// nothing to change.
+func matches(ifNoneMatch []string, etag string) bool {
+	for _, list := range ifNoneMatch {
+		for tag := range strings.SplitSeq(list, ",") {
+			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+			if tag == etag || tag == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// byteRange is what the request wants of the body (RFC 9110 §14). Not ok is all of
+// it: without a Range, with one that is malformed, of another unit or of several
+// parts, or with an If-Range of another version. first > last is a range behind the
+// end.
+func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
+	given := h["Range"]
+	if len(given) != 1 || len(e.Body) == 0 {
+		return 0, 0, false
+	}
+	if version := h["If-Range"]; len(version) > 0 && (len(version) > 1 || version[0] != e.ETag) {
+		return 0, 0, false
+	}
+	spec, found := strings.CutPrefix(given[0], "bytes=")
+	from, to, dash := strings.Cut(strings.TrimSpace(spec), "-")
+	if !found || !dash {
+		return 0, 0, false
+	}
+	end := len(e.Body) - 1
+	if from == "" { // the last so many
+		n, valid := position(to)
+		if !valid {
+			return 0, 0, false
+		}
+		if n == 0 {
+			return 1, 0, true
+		}
+		return max(len(e.Body)-n, 0), end, true
+	}
+	first, valid := position(from)
+	if !valid {
+		return 0, 0, false
+	}
+	last = end
+	if to != "" {
+		if last, valid = position(to); !valid || last < first {
+			return 0, 0, false
+		}
+	}
+	if first > end {
+		return 1, 0, true
+	}
+	return first, min(last, end), true
+}
+
+// position reads a byte position; one too large for any body is as good as the
+// largest.
+func position(s string) (n int, ok bool) {
+	if s == "" {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = min(n*10+int(s[i]-'0'), 1<<40)
+	}
+	return n, true
+}
+
+// cacheStatus says how the cache dealt with the request (RFC 9211 §2).
+func cacheStatus(o cache.Outcome, e *cache.Entry, now time.Time) string {
+	var b strings.Builder
+	b.WriteString("tintype; ")
+	switch {
+	case o.Tier != "" && o.Stale:
+		b.WriteString("hit; ttl=" + strconv.Itoa(int(e.RevalidateAt.Sub(now).Seconds())) + "; detail=" + o.Tier)
+	case o.Tier != "":
+		b.WriteString("hit; detail=" + o.Tier)
+	case o.Shared:
+		b.WriteString("fwd=miss; collapsed")
+	default:
+		b.WriteString("fwd=miss; stored")
+	}
+	return b.String()
+}

@@ -1,0 +1,121 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/fault"
+)
+
+// A Response is an http.ResponseWriter that notes what the log and the metrics say about
+// the answer. The server makes one for every request.
+type Response struct {
+	http.ResponseWriter
+	Client   context.Context // ends when the client is gone
+	Draining *atomic.Bool    // whether answers close their connections; nil is no
+	Status   int             // 0 until the answer begins
+	Bytes    int64           // of the body, so far
+	Log      Record
+}
+
+// A Record is what handlers know about a request. It holds no secret: no query but
+// canonical options, no header, no path of a private address.
+type Record struct {
+	RequestID string
+	Client    string // address
+	Path      string // of what is no image
+	Workspace string // namespace
+	Source    string // key of the image's source
+	Original  string
+	Options   string           // canonical
+	Cache     string           // what the cache did: memory, disk, bucket, stale, miss; empty is nothing
+	Probe     bool             // a probe of health isn't logged
+	Who       apikey.Principal // of the key that was sent, also of one that is no longer good
+	Code      fault.Code
+	Cause     error
+
+	site      *site  // of an image; nil until it is found
+	operation string // name of the endpoint that was asked; empty until it is known
+}
+
+// StatusClientGone stands in the log for a client that did not wait.
+const StatusClientGone = 499
+
+// WriteHeader implements http.ResponseWriter.
+func (w *Response) WriteHeader(status int) {
+	w.begin(status)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *Response) Write(b []byte) (int, error) {
+	w.begin(http.StatusOK)
+	n, err := w.ResponseWriter.Write(b)
+	w.Bytes += int64(n)
+	return n, err
+}
+
+// begin notes the status of an answer whose headers are about to be sent.
+func (w *Response) begin(status int) {
+	if w.Status != 0 {
+		return
+	}
+	w.Status = status
+	if w.Draining != nil && w.Draining.Load() {
+		w.Header()["Connection"] = headerClose
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w *Response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Fail answers with what err means to a client.
+func (w *Response) Fail(err error) {
+	if errors.Is(err, context.Canceled) && w.Client.Err() != nil {
+		// The client may only have stopped sending, and net/http's answer would be an
+		// empty 200.
+		w.Status = StatusClientGone
+		w.writeError(fault.Of(err))
+		return
+	}
+	if p, ok := errors.AsType[*cache.PanicError](err); ok {
+		slog.Error("panic", "request_id", w.Log.RequestID, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
+	}
+	e := fault.Of(err)
+	w.NoteError(e)
+	w.writeError(e)
+}
+
+// NoteError notes why the answer is an error.
+func (w *Response) NoteError(e *fault.Error) {
+	w.Log.Code, w.Log.Cause = e.Code, e.Cause
+	if e.Cause == nil {
+		w.Log.Cause = errors.New(e.Message)
+	}
+}
+
+// writeError answers with the error envelope.
+func (w *Response) writeError(e *fault.Error) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Del("Content-Length")
+	h.Del("ETag")
+	h.Del("Content-Disposition")
+	h.Set("Cache-Control", e.CacheControl())
+	e.Headers(h)
+	b, err := json.Marshal(e.Envelope(h.Get("X-Request-Id")))
+	if err != nil {
+		b = nil // strings always marshal
+	}
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(e.Status())
+	_, _ = w.Write(b)
+}

@@ -1,0 +1,118 @@
+package delivery
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A sender is who a request for an image comes from. The zero value is anybody.
+type sender struct {
+	apikey.Principal
+	// err is why the key that was sent doesn't count, where the request may do without.
+	err error
+}
+
+// known reports whether a key says who it is.
+func (s sender) known() bool { return s.Kind != "" }
+
+// withPrincipal returns the request with who sent it in its context, where that is known.
+func (s sender) withPrincipal(r *http.Request) *http.Request {
+	if !s.known() {
+		return r
+	}
+	return r.WithContext(apikey.WithPrincipal(r.Context(), s.Principal))
+}
+
+// sender judges the key that a request carries, whatever the request asks for. A key that
+// is not valid here is refused even where no key is needed: otherwise its owner would
+// believe that it works. Two things count as no key: what has not the shape of one, since
+// the header may be meant for somebody else, and a key that can't be looked up while the
+// store is down.
+func (s *Service) sender(w *Response, r *http.Request, c *site) (sender, error) {
+	key, ok := apikey.Bearer(r.Header)
+	if !ok || s.auth == nil {
+		return sender{}, nil
+	}
+	who, err := s.auth.Authenticate(r.Context(), key)
+	w.Log.Who = who
+	switch {
+	case errors.Is(err, apikey.ErrMalformed):
+		return sender{err: unauthorized("the key after Bearer is no API key")}, nil
+	case errors.Is(err, workspace.ErrUnavailable) && !isTest(key):
+		return sender{err: err}, nil
+	case errors.Is(err, apikey.ErrChecksum), errors.Is(err, apikey.ErrUnknown):
+		return sender{}, unauthorized("there is no such API key: check the key after Bearer")
+	case errors.Is(err, apikey.ErrRevoked), errors.Is(err, apikey.ErrExpired):
+		w.Log.Who, _ = apikey.Holder(err)
+		return sender{}, unauthorized(err.Error())
+	case err != nil:
+		return sender{}, err
+	case who.Kind == apikey.Key && who.Namespace != c.Namespace:
+		return sender{}, fault.New(fault.Forbidden, "this API key belongs to another workspace")
+	case who.Kind == apikey.Key && who.WorkspaceID != c.ID:
+		return sender{}, unauthorized("the workspace of this API key has been deleted")
+	case !who.May(apikey.Read, c.ID):
+		return sender{}, fault.New(fault.Forbidden, "this API key doesn't have the scope read, which images need")
+	}
+	return sender{Principal: who}, nil
+}
+
+func unauthorized(message string) *fault.Error { return fault.New(fault.Unauthorized, message) }
+
+func isTest(key string) bool {
+	secret, err := apikey.Parse(key)
+	return err == nil && secret.Test()
+}
+
+// parseQuery is transform.ParseQuery, but that it refuses keys: URLs are kept in logs.
+func parseQuery(raw string) (transform.Query, error) {
+	q, err := transform.ParseQuery(raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range q {
+		if apikey.Within(p.Name) || apikey.Within(p.Value) {
+			return nil, unauthorized("API keys are not accepted in a URL: send the header Authorization: Bearer KEY. If the key was a real one, replace it, since URLs are kept in logs")
+		}
+	}
+	return q, nil
+}
+
+// longestRight is for how long a key that doesn't end lets its client keep an image.
+const longestRight = 365 * 24 * time.Hour
+
+// bearer is the access of who sends a key: for as long as the key lasts.
+func (s *Service) bearer(who sender, private bool) access {
+	a := access{private: private, bearer: true, limited: true, left: longestRight}
+	if !who.ExpiresAt.IsZero() {
+		a.left = max(min(a.left, who.ExpiresAt.Sub(s.now())), 0)
+	}
+	if who.Test {
+		a.test = who.KeyID
+	}
+	return a
+}
+
+// accountKey counts a request for an image that carried a key, and notes in the access
+// log that the key was used from here: once an hour, since images are many.
+func (s *Service) accountKey(w *Response, r *http.Request) {
+	who := w.Log.Who
+	if who.Kind != apikey.Key {
+		return
+	}
+	if s.usage != nil {
+		s.usage.CountKey(who.WorkspaceID, who.KeyID, w.Status >= 400)
+	}
+	if s.journal != nil {
+		s.journal.NoteHourly(workspace.AuditEntry{
+			WorkspaceID: who.WorkspaceID, Actor: who.Actor(), Action: r.Method + " images", Target: w.Log.Workspace,
+			Status: w.Status, IP: w.Log.Client, UserAgent: r.UserAgent(), Time: s.now().UTC().Truncate(time.Microsecond),
+		})
+	}
+}

@@ -1,0 +1,246 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/rs/cors"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/marks"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A site is a workspace made ready to answer requests: every pattern, preset and
+// source parsed once. It never changes; a new revision is a new site.
+type site struct {
+	*workspace.Workspace
+	origins    workspace.Origins
+	cors       *cors.Cors
+	allow      origin.Allowlist
+	sources    map[string]*source
+	hosts      map[string][]placed // by URL.Server
+	presets    map[string]transform.Query
+	keyring    *signing.Keyring
+	marks      marks.Set
+	markAssets map[*marks.Preset]markAsset
+	purges     *workspace.PurgeIndex
+	limits     siteLimits
+}
+
+// A source is a configured source made ready to fetch from.
+type source struct {
+	workspace.Source
+	id     string // of the originals' place: another place is another id
+	fetch  origin.Source
+	places []origin.URL // every URL prefix under which its originals are known
+	marked bool         // marks are bound to it
+	// shadowed: a place of another source is one of its own or inside, so that an
+	// original may belong to both.
+	shadowed bool
+	near     []*source // sources that have a place in one of its own, or around one
+	// mistaken: another source, private or marked, is on the same host, and the server
+	// there may take a key of this one for one of that.
+	mistaken bool
+}
+
+// protected reports whether not everybody may see its originals as they are.
+func (s *source) protected() bool { return s.Private || s.marked }
+
+// A placed is one place of a source.
+type placed struct {
+	*source
+	place   origin.URL
+	reading origin.Reading
+}
+
+// sites are the workspaces that requests have asked for, compiled.
+type sites struct {
+	mu    sync.Mutex // serialises additions; nothing is compiled under it
+	cache *lru.Cache[string, *compiled]
+}
+
+// A compiled is one revision of a workspace, compiled by the first who calls site. Others
+// who want the same wait for it; nobody else does.
+type compiled struct {
+	workspace *workspace.Workspace
+	site      func() (*site, error)
+}
+
+func newSites(size int) *sites {
+	c, err := lru.New[string, *compiled](size)
+	if err != nil {
+		panic(err) // size is a positive constant
+	}
+	return &sites{cache: c}
+}
+
+// of is what there is of the workspace, or what compile will make of it.
+func (s *sites) of(w *workspace.Workspace, compile func(*workspace.Workspace) (*site, error)) *compiled {
+	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
+		return c
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
+		return c
+	}
+	c := &compiled{w, sync.OnceValues(func() (*site, error) { return compile(w) })}
+	s.cache.Add(w.Namespace, c)
+	return c
+}
+
+// site returns the workspace under the namespace, ready to answer.
+func (s *Service) site(ctx context.Context, namespace string) (*site, error) {
+	w, err := s.workspaces.Get(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return s.sites.of(w, s.compileOrLog).site()
+}
+
+// compileOrLog is compile for those who ask for images. They aren't told what is wrong,
+// which is not about their request; the log is, once a revision.
+func (s *Service) compileOrLog(w *workspace.Workspace) (*site, error) {
+	c, err := s.compile(w)
+	if err != nil {
+		s.log.Error("the settings of a workspace can't be used", "workspace", w.Namespace, "revision", w.Revision, "err", err)
+		return nil, fault.New(fault.Internal, "the settings of the workspace "+w.Namespace+" can't be used; ask its owner to save them again, which says what is wrong with them")
+	}
+	return c, nil
+}
+
+// Check says why the workspace can't be served; nil is that it can be.
+func (s *Service) Check(w *workspace.Workspace) error {
+	_, err := s.compile(w)
+	return err
+}
+
+func (s *Service) compile(w *workspace.Workspace) (*site, error) {
+	c := &site{Workspace: w, sources: map[string]*source{}, presets: map[string]transform.Query{}}
+	var err error
+	if c.origins, err = workspace.ParseOrigins(w.AllowedOrigins); err != nil {
+		return nil, err
+	}
+	c.cors = newCORS(c.origins)
+	c.keyring = signing.NewKeyring(w.SigningKeys)
+	if c.allow, err = origin.ParseAllowlist(w.AllowedSources); err != nil {
+		return nil, err
+	}
+	for _, p := range w.Presets {
+		if c.presets[p.Name], err = transform.ParseQuery(p.Options); err != nil {
+			return nil, fmt.Errorf("preset %s: %w", p.Name, err)
+		}
+	}
+	for _, ws := range w.Sources {
+		src := &source{Source: ws, id: placeID(ws)}
+		if src.places, err = ws.Places(); err != nil {
+			return nil, fmt.Errorf("source %s: %w", ws.Key, err)
+		}
+		switch ws.Kind {
+		case "http":
+			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: src.places[0], Header: headers(ws.Headers),
+				Redirect: func(u origin.URL) error { return c.checkRedirect(src, u) }}
+		case "s3", "r2":
+			if s.bucket == nil {
+				src.fetch = unusable{errors.New("this server reads no buckets")}
+				break
+			}
+			if src.fetch, err = s.bucket(ws); err != nil {
+				src.fetch = unusable{err} // and no reason to refuse the workspace's others
+			}
+		}
+		c.sources[ws.Key] = src
+	}
+	for key, dir := range s.dirs[w.Namespace] {
+		c.sources[key] = &source{
+			Source: workspace.Source{Key: key, Kind: "dir", Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
+		}
+	}
+	if c.marks, err = marks.New(w.Marks); err != nil {
+		return nil, err
+	}
+	for key, src := range c.sources {
+		src.marked = c.marks.Bound(key)
+	}
+	c.findNeighbours()
+	c.findMarkAssets()
+	c.purges = workspace.NewPurgeIndex(w.Purges)
+	c.limits = compileLimits(w)
+	return c, nil
+}
+
+// findNeighbours sets shadowed, near and mistaken of every source. Only
+// places on one host are compared: buckets have many.
+func (c *site) findNeighbours() {
+	c.hosts = map[string][]placed{}
+	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
+		src := c.sources[key]
+		for _, place := range src.places {
+			c.hosts[place.Server()] = append(c.hosts[place.Server()], placed{src, place, place.Reading()})
+		}
+	}
+	for _, on := range c.hosts {
+		for _, one := range on {
+			for _, other := range on {
+				if one.source == other.source {
+					continue
+				}
+				one.mistaken = one.mistaken || other.protected() && one.TakesReadings()
+				if _, inside := other.place.Within(one.place); inside {
+					one.shadowed = true
+					for _, pair := range [][2]*source{{one.source, other.source}, {other.source, one.source}} {
+						if !slices.Contains(pair[0].near, pair[1]) {
+							pair[0].near = append(pair[0].near, pair[1])
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// An unusable source answers every fetch with what is wrong with its settings.
+type unusable struct{ err error }
+
+func (u unusable) Fetch(context.Context, origin.Key, origin.Validators) (*origin.Object, error) {
+	return nil, fmt.Errorf("%w: %w", origin.ErrUnavailable, u.err)
+}
+
+// dirRevalidate is how many seconds pass before a folder is asked whether a file has
+// changed: asking costs next to nothing.
+const dirRevalidate = 2
+
+// placeID is a hash of where a source's originals are. What is sent to be let in is no part
+// of it, so that rotating credentials keeps what is cached. Nor are headers, which hold
+// credentials too; where they select other originals, a purge is needed.
+//
+// What is hashed has a form of its own: another form would empty every cache.
+func placeID(s workspace.Source) string {
+	b, err := json.Marshal(struct {
+		Key       string `json:"key"`
+		Kind      string `json:"kind"`
+		Private   bool   `json:"private"` // always false
+		URL       string `json:"url,omitempty"`
+		Bucket    string `json:"bucket,omitempty"`
+		Region    string `json:"region,omitempty"`
+		Prefix    string `json:"prefix,omitempty"`
+		Endpoint  string `json:"endpoint,omitempty"`
+		AccountID string `json:"account_id,omitempty"`
+	}{s.Key, s.Kind, false, s.URL, s.Bucket, s.Region, s.Prefix, s.Endpoint, s.AccountID})
+	if err != nil {
+		panic(err) // plain strings always marshal
+	}
+	sum := sha256.Sum256(b)
+	return string(sum[:16])
+}
