@@ -1,12 +1,16 @@
 package server
 
 import (
+	"cmp"
 	"container/list"
 	"context"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,7 +18,8 @@ import (
 
 // Connections bounds the connections of clients, each of which takes memory, as long as
 // it is open. One too many takes the place of the one that has been idle longest, or else
-// of the one that has been sending its request longest, for more than a second. Where
+// of the one that has been sending its request longest, for more than a second, or else
+// of those that have taken nothing of their answers for longest, for more than two. Where
 // all others are being answered, it is answered 503 itself.
 //
 // It is safe for concurrent use. Its fields are not changed once it is in use.
@@ -23,24 +28,67 @@ type Connections struct {
 	Metrics prometheus.Registerer // nil registers nothing
 
 	mu       sync.Mutex // guards all below, and what it leads to
-	all      map[net.Conn]*connection
+	all      map[*connection]struct{}
 	idle     list.List // of *connection: between requests, the one that has been for longest first
 	arriving list.List // whose request hasn't come whole, …
+	searchAt time.Time // when stalled ones are looked for again, after a search in vain
 	closed   int64     // for others
 	refused  int64
 }
 
 // A connection is in one of the lists, or in none while its request is answered.
 type connection struct {
-	of    *Connections
-	conn  net.Conn
+	net.Conn
+	took atomic.Int64 // when what is being written began, or went on, in Unix nanoseconds; 0 is nothing
+
+	// Guarded by Connections.mu.
 	in    *list.List // that it is in; nil is none
 	at    *list.Element
 	since time.Time
 }
 
-// graceToArrive is how long a request may take to arrive before its connection gives way.
-const graceToArrive = time.Second
+const (
+	graceToArrive = time.Second     // of a request, before its connection gives way
+	graceToTake   = 2 * time.Second // of a client for the next writeStep of its answer, before it gives way
+	writeStep     = 64 << 10        // bytes
+)
+
+// Write notes how the client takes what is written.
+func (k *connection) Write(b []byte) (n int, err error) {
+	defer k.took.Store(0)
+	for {
+		k.took.Store(time.Now().UnixNano())
+		m, err := k.Conn.Write(b[n:min(len(b), n+writeStep)])
+		n += m
+		if err != nil || n == len(b) {
+			return n, err
+		}
+	}
+}
+
+// CloseWrite is for net/http, which has clients read an answer to its end.
+func (k *connection) CloseWrite() error {
+	if half, ok := k.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// waited is for how long the client has taken nothing of what is being written.
+func (k *connection) waited(now time.Time) time.Duration {
+	if took := k.took.Load(); took != 0 {
+		return now.Sub(time.Unix(0, took))
+	}
+	return 0
+}
+
+// cut closes the connection, and drops what the system still holds for the client.
+func (k *connection) cut() {
+	if tcp, ok := k.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // what fails here is closed below
+	}
+	_ = k.Close()
+}
 
 type connectionKey struct{}
 
@@ -50,7 +98,7 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
 	}
-	c.all = map[net.Conn]*connection{}
+	c.all = map[*connection]struct{}{}
 	c.register()
 	handler := s.Handler
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,9 +110,7 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 		handler.ServeHTTP(w, r)
 	})
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return context.WithValue(ctx, connectionKey{}, c.all[conn])
+		return context.WithValue(ctx, connectionKey{}, conn)
 	}
 	s.ConnState = c.changed
 	return &guardedListener{l, c, make(chan struct{}, 64)}
@@ -72,10 +118,10 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 
 // changed follows a connection.
 func (c *Connections) changed(conn net.Conn, state http.ConnState) {
+	k := conn.(*connection)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k := c.all[conn]
-	if k == nil {
+	if _, known := c.all[k]; !known {
 		return // its place has been given away
 	}
 	switch state {
@@ -85,7 +131,7 @@ func (c *Connections) changed(conn net.Conn, state http.ConnState) {
 		k.move(&c.idle)
 	case http.StateClosed, http.StateHijacked:
 		k.move(nil)
-		delete(c.all, conn)
+		delete(c.all, k)
 	}
 }
 
@@ -100,33 +146,54 @@ func (k *connection) move(to *list.List) {
 	}
 }
 
-// admit makes room for a connection, and reports whether there is any.
-func (c *Connections) admit(conn net.Conn) bool {
+// admit makes room for a connection. It returns nil where there is none.
+func (c *Connections) admit(conn net.Conn) *connection {
+	k := &connection{Conn: conn}
 	c.mu.Lock()
-	var gives *connection
+	var give []*connection
 	if len(c.all) >= c.Most {
 		if first := c.idle.Front(); first != nil {
-			gives = first.Value.(*connection)
+			give = []*connection{first.Value.(*connection)}
 		} else if first := c.arriving.Front(); first != nil && time.Since(first.Value.(*connection).since) > graceToArrive {
-			gives = first.Value.(*connection)
-		}
-		if gives == nil {
+			give = []*connection{first.Value.(*connection)}
+		} else if give = c.stalled(); len(give) == 0 {
 			c.refused++
 			c.mu.Unlock()
-			return false
+			return nil
 		}
-		c.closed++
-		gives.move(nil)
-		delete(c.all, gives.conn)
 	}
-	k := &connection{of: c, conn: conn}
-	c.all[conn] = k
+	for _, other := range give {
+		c.closed++
+		other.move(nil)
+		delete(c.all, other)
+	}
+	c.all[k] = struct{}{}
 	k.move(&c.arriving)
 	c.mu.Unlock()
-	if gives != nil {
-		_ = gives.conn.Close()
+	for _, other := range give {
+		other.cut()
 	}
-	return true
+	return k
+}
+
+// stalled are the connections whose clients have taken nothing of their answers for
+// longest: several, since all have to be looked at. The caller holds mu.
+func (c *Connections) stalled() []*connection {
+	now := time.Now()
+	if now.Before(c.searchAt) {
+		return nil
+	}
+	waited := map[*connection]time.Duration{}
+	for k := range c.all {
+		if w := k.waited(now); w > graceToTake {
+			waited[k] = w
+		}
+	}
+	if len(waited) == 0 {
+		c.searchAt = now.Add(100 * time.Millisecond)
+	}
+	all := slices.SortedFunc(maps.Keys(waited), func(a, b *connection) int { return cmp.Compare(waited[b], waited[a]) })
+	return all[:min(len(all), 1+c.Most/64)]
 }
 
 // A guardedListener accepts what there is room for.
@@ -139,8 +206,12 @@ type guardedListener struct {
 func (l *guardedListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
-		if err != nil || l.connections.admit(conn) {
-			return conn, err
+		if err != nil {
+			return nil, err
+		}
+		if k := l.connections.admit(conn); k != nil {
+			boundUnsent(conn)
+			return k, nil
 		}
 		select {
 		case l.refusing <- struct{}{}:
@@ -198,7 +269,7 @@ func (c *Connections) register() {
 			figure(func() float64 { return float64(len(c.all)) })),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections_limit", Help: "Connections of clients that may be open at a time."},
 			func() float64 { return float64(c.Most) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed, idle or slow to send their request, to make room for others."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed to make room for others: idle ones, and clients slow to send their request or to take their answer."},
 			figure(func() float64 { return float64(c.closed) })),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_refused_total", Help: "Connections refused since all others were being answered."},
 			figure(func() float64 { return float64(c.refused) })),

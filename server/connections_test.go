@@ -82,6 +82,65 @@ func TestConnections(t *testing.T) {
 	})
 }
 
+// TestConnectionsOfSlowReaders: where all connections are being answered, one whose
+// client has taken nothing of its answer for longest gives way, and no other.
+func TestConnectionsOfSlowReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Connections{Most: 3}
+		hold := make(chan struct{})
+		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/slow":
+				<-hold
+			case "/large":
+				_, _ = w.Write(make([]byte, 1<<20))
+			}
+		})}
+		pipes := &pipeListener{make(chan net.Conn), make(chan struct{})}
+		go func() { _ = s.Serve(c.Guard(s, pipes)) }()
+		defer s.Close()
+		open := func(path string) *clientConn {
+			ours, theirs := net.Pipe()
+			pipes.conns <- theirs
+			c := &clientConn{Conn: ours, r: bufio.NewReader(ours)}
+			if path != "" {
+				c.send(path)
+			}
+			synctest.Wait()
+			return c
+		}
+		working, stalled, reading := open("/slow"), open("/large"), open("/large")
+		open("").wantAnswer(t, 503) // nobody has waited for long
+		time.Sleep(graceToTake)
+		_, _ = io.CopyN(io.Discard, reading, 2*writeStep)
+		time.Sleep(time.Millisecond)
+		quick := open("/quick")
+		quick.wantAnswer(t, 200)
+		if n, err := io.Copy(io.Discard, stalled); n >= 1<<20 || err != nil {
+			t.Errorf("the one that took nothing got %d bytes, %v", n, err)
+		}
+		reading.wantRest(t, 1<<20-3*writeStep)
+		close(hold)
+		working.wantAnswer(t, 200)
+		for _, c := range []*clientConn{working, reading, quick} {
+			_ = c.Close()
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.closed != 1 || c.refused != 1 {
+			t.Errorf("%d were closed, %d refused", c.closed, c.refused)
+		}
+	})
+}
+
+// wantRest reads at least so many bytes of an answer that is under way.
+func (c *clientConn) wantRest(t *testing.T, bytes int64) {
+	t.Helper()
+	if n, err := io.CopyN(io.Discard, c.r, bytes); err != nil {
+		t.Errorf("the answer ended after %d bytes: %v", n, err)
+	}
+}
+
 // A clientConn is a client's end of a connection.
 type clientConn struct {
 	net.Conn
