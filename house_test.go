@@ -28,6 +28,10 @@ var mayImport = map[string][]string{
 	"limit":     {},
 	"purgehook": {},
 
+	// Readers of what files say, without decoding. transform has the types that they fill.
+	"transform/header":     {"transform", "transform/header/svg"},
+	"transform/header/svg": {"transform"},
+
 	// The table of errors knows those of the packages that it maps.
 	"fault": {"transform", "origin", "signing", "workspace", "apikey"},
 
@@ -37,8 +41,8 @@ var mayImport = map[string][]string{
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Adapters import their parent.
-	"transform/vips":     {"transform"},
-	"transform/worker":   {"transform"},
+	"transform/vips":     {"transform", "transform/header"},
+	"transform/worker":   {"transform", "transform/header"},
 	"workspace/sqlite":   {"workspace", "limit"},
 	"workspace/dynamodb": {"workspace", "limit"},
 	"origin/bucket":      {"origin"},
@@ -49,12 +53,13 @@ var mayImport = map[string][]string{
 	"delivery/deliverytest":   {"transform", "workspace"},
 	"workspace/workspacetest": {"workspace", "limit"},
 
-	// Servers that tests run against.
+	// For tests: servers to run against, and how much time a function takes.
+	"internal/cputime":       {},
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":   {"fault", "transform", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"delivery":   {"fault", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
 	"server/api": {"delivery", "fault", "workspace", "signing", "apikey", "limit", "usage"},
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // A sheet is one part of the gallery: the same pictures under several options.
@@ -124,7 +125,7 @@ func makeCell(handler http.Handler, dir, picture, query string) (cell, error) {
 	if err := os.WriteFile(filepath.Join(dir, name), w.Body.Bytes(), 0o644); err != nil {
 		return cell{}, err
 	}
-	h, err := transform.ReadHeader(w.Body.Bytes())
+	h, err := header.Read(w.Body.Bytes())
 	if err != nil {
 		return cell{}, fmt.Errorf("%s?%s: %w", picture, query, err)
 	}

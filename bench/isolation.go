@@ -24,6 +24,7 @@ import (
 
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 	"github.com/tintype/tintype/transform/worker"
 )
@@ -46,13 +47,13 @@ func runWorker() error {
 func measureIsolation(out io.Writer, n int, binary string) error {
 	ctx := context.Background()
 	original := toJPEG(samples.Scene(2000, 1333))
-	header, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
 		return err
 	}
 	o := transform.Defaults()
 	o.Width = 512
-	job := transform.Job{Original: original, Header: header, Options: o, Format: transform.JPEG, Limits: transform.DefaultLimits()}
+	job := transform.Job{Original: original, Header: h, Options: o, Format: transform.JPEG, Limits: transform.DefaultLimits()}
 
 	// Where a process's memory comes to lie makes it some percent faster or slower than
 	// the next one, for as long as it lives: so several take turns.

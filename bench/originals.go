@@ -21,6 +21,7 @@ import (
 
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // originals are files by name: "photo.jpg" is every photograph as a JPEG 2000
@@ -105,7 +106,7 @@ func (o originals) addFolder(dir string) error {
 		if err != nil {
 			return err
 		}
-		h, err := transform.ReadHeader(data)
+		h, err := header.Read(data)
 		if err != nil || h.Format != transform.JPEG || h.Width < 1600 || h.Width < h.Height {
 			return nil
 		}

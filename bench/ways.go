@@ -20,6 +20,7 @@ import (
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 	"github.com/tintype/tintype/workspace"
 )
@@ -61,19 +62,19 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 	p := govips.NewImportParams()
 	p.Access.Set(govips.AccessSequential)
 	kind := govips.DetermineImageType(original)
-	header, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
 		return nil, err
 	}
 	switch kind {
 	case govips.ImageTypeJPEG:
 		by := 8
-		for by > 1 && width*by > header.Width {
+		for by > 1 && width*by > h.Width {
 			by /= 2
 		}
 		p.JpegShrinkFactor.Set(by)
 	case govips.ImageTypeWEBP:
-		p.WebpScaleFactor.Set(float64(width) / float64(header.Width))
+		p.WebpScaleFactor.Set(float64(width) / float64(h.Width))
 	case govips.ImageTypeGIF:
 		p.NumPages.Set(-1)
 	}
@@ -82,7 +83,7 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 		return nil, err
 	}
 	defer img.Close()
-	if header.Frames > 1 {
+	if h.Frames > 1 {
 		roll, closeAll, err := resizeFrames(img, width)
 		defer closeAll()
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -142,7 +143,7 @@ func (s *Service) bodyTooLarge() error {
 // judge reads the header of an original before any decoder sees it.
 func (s *Service) judge(c *site, o *origin.Object) (h transform.Header, err error) {
 	err = o.Look(func(body []byte) error {
-		h, err = transform.ReadHeader(body)
+		h, err = header.Read(body)
 		return err
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // glyphs are the letters of the test mark, seven rows of five pixels.
@@ -41,12 +42,12 @@ func testMark() (transform.MarkImage, error) {
 	if err := png.Encode(&b, img); err != nil {
 		return transform.MarkImage{}, err
 	}
-	header, err := transform.ReadHeader(b.Bytes())
+	h, err := header.Read(b.Bytes())
 	if err != nil {
 		return transform.MarkImage{}, err
 	}
 	return transform.MarkImage{
-		Image: b.Bytes(), Header: header, Hash: sha256.Sum256(b.Bytes()),
+		Image: b.Bytes(), Header: h, Hash: sha256.Sum256(b.Bytes()),
 		Mark: transform.Mark{
 			Width: transform.Length{Value: 60, Percent: true}, Height: transform.Length{Value: 60, Percent: true},
 			Fit: transform.FitContain, Align: "center", PadSet: true, Opacity: 0.8,

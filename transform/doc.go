@@ -1,12 +1,13 @@
-// Package transform says what a variant is: the options a URL may carry, their
-// canonical form, the geometry they imply, the output format that a client can
-// have, and what an original's header says about it. It decodes no pixels and
-// needs no C library; an [Engine] (transform/vips, later a sandboxed worker)
-// does the work that a [Job] describes.
+// Package transform says what a variant is: the options that a URL may carry, their
+// canonical form, the geometry that follows from them, and the output format that a
+// client can have. It decodes no pixels and needs no C library.
 //
-// Start with [ParseQuery] and [Parse]; [Options.String] is the canonical form
-// that variants are cached under; [ReadHeader] judges an original before any
-// decoder sees it; [Options.Plan] turns a size and options into a geometry.
+// For most uses, call [ParseQuery] and [Parse]. [Options.String] is the canonical form
+// that variants are cached under. [Options.Plan] turns a size and options into a
+// geometry. An [Engine] (transform/vips, or transform/worker around it) does the work
+// that a [Job] describes.
 //
-// Fetching originals, caching variants and workspace rules are left to others.
+// The types that engines and header readers share are here: [Header], [Format],
+// [Limits] and the errors. Package transform/header reads a [Header] from a file.
+// Fetching originals, caching variants and the rules of workspaces are left to others.
 package transform

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// Errors that an [Engine], [ReadHeader] and [Limits] return, wrapped with detail
+// Errors of an [Engine], of [Limits] and of the header readers, wrapped with detail
 // that is safe to show to a client.
 var (
 	// ErrUnsupported: the bytes are not an image of a format that is allowed.
@@ -42,7 +42,7 @@ func (truncatedError) Unwrap() error { return ErrCorrupt }
 // can cross a process boundary.
 type Job struct {
 	Original []byte  // the whole original; the engine never writes to it
-	Header   Header  // what ReadHeader said of Original
+	Header   Header  // what header.Read said of Original
 	Options  Options // resolved: presets applied
 	Format   Format  // of the output; never Auto or SameAsOriginal
 	Limits   Limits
@@ -73,7 +73,7 @@ type Owner struct {
 // A MarkImage is one mark to stamp: its image, and how it is placed.
 type MarkImage struct {
 	Image  []byte   // the whole image as it was fetched; the engine never writes to it
-	Header Header   // what ReadHeader said of Image
+	Header Header   // what header.Read said of Image
 	Hash   [32]byte // SHA-256 of Image: an engine may keep what it made of an image under it
 	Mark   Mark     // Name counts for nothing; pixel lengths are multiplied with Options.DPR
 	// OnPicture places the mark on the picture alone rather than on the whole output,

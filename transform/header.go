@@ -80,54 +80,6 @@ func megapixels(n int) string {
 	return strconv.FormatFloat(float64(n)/1e6, 'f', -1, 64) + " megapixels"
 }
 
-// ReadHeader reads what the container of an image says, without decoding any
-// pixels: jpeg, png, gif, webp, avif, heic, tiff, jxl and svg. It wraps
-// [ErrUnsupported] where the bytes are of no such format or of a flavour that is
-// not decoded (lossless JPEG, an SVG that refers to something outside of it),
-// [ErrTruncated] where the structure announces more bytes than there are,
-// [ErrCorrupt] where it contradicts itself, and [ErrTooLarge] where it is built
-// to exhaust a decoder. A Header that it returns may still be over every limit:
-// see [Limits.Check].
-//
-// The time is linear in len(b), milliseconds for 25 MiB; b is not kept.
-func ReadHeader(b []byte) (Header, error) {
-	format := Sniff(b)
-	var h Header
-	var err error
-	switch format {
-	case JPEG:
-		h, err = jpegHeader(b)
-	case PNG:
-		h, err = pngHeader(b)
-	case GIF:
-		h, err = gifHeader(b)
-	case WebP:
-		h, err = webpHeader(b)
-	case AVIF, HEIC:
-		h, err = isobmffHeader(b)
-	case TIFF:
-		h, err = tiffHeader(b)
-	case JXL:
-		h, err = jxlHeader(b)
-	case SVG:
-		h, err = svgHeader(b)
-	default:
-		err = unsupported("the content is no image in a known format")
-	}
-	if err != nil {
-		return Header{}, err
-	}
-	if h.Format == "" {
-		h.Format = format
-	}
-	return h, nil
-}
-
-func unsupported(format string, args ...any) error { return detailed(ErrUnsupported, format, args) }
-func corrupt(format string, args ...any) error     { return detailed(ErrCorrupt, format, args) }
-func truncated(format string, args ...any) error   { return detailed(ErrTruncated, format, args) }
-func tooLarge(format string, args ...any) error    { return detailed(ErrTooLarge, format, args) }
-
-func detailed(err error, format string, args []any) error {
-	return fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...))
+func tooLarge(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrTooLarge, fmt.Sprintf(format, args...))
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // TestExamples asks a whole server for every example of docs/options.md.
@@ -43,15 +44,15 @@ func TestExamples(t *testing.T) {
 			if res.StatusCode != want {
 				t.Fatalf("%s: %s\n%s", doc.Sample, res.Status, body)
 			}
-			header, err := transform.ReadHeader(body)
+			h, err := header.Read(body)
 			if err != nil {
 				t.Fatalf("%s: %v", doc.Sample, err)
 			}
-			if got := res.Header.Get("Content-Type"); got != header.Format.MediaType() {
-				t.Errorf("%s: Content-Type %s of a %s", doc.Sample, got, header.Format)
+			if got := res.Header.Get("Content-Type"); got != h.Format.MediaType() {
+				t.Errorf("%s: Content-Type %s of a %s", doc.Sample, got, h.Format)
 			}
-			if w := options.Width; w > 0 && options.DPR == 1 && options.Pad == [4]int{} && header.Width != w && header.Height != options.Height {
-				t.Errorf("%s: %d×%d pixels", doc.Sample, header.Width, header.Height)
+			if w := options.Width; w > 0 && options.DPR == 1 && options.Pad == [4]int{} && h.Width != w && h.Height != options.Height {
+				t.Errorf("%s: %d×%d pixels", doc.Sample, h.Width, h.Height)
 			}
 			if name := options.Download; name != "" && !strings.Contains(res.Header.Get("Content-Disposition"), name) {
 				t.Errorf("%s: Content-Disposition %q", doc.Sample, res.Header.Get("Content-Disposition"))

@@ -33,6 +33,7 @@ import (
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -208,27 +209,27 @@ func (g *gallery) ask(a attempt) *httptest.ResponseRecorder {
 // frames are all frames of a picture as they are shown.
 func (g *gallery) frames(t testing.TB, data []byte) []*image.NRGBA {
 	t.Helper()
-	header, err := transform.ReadHeader(data)
+	h, err := header.Read(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	format := transform.PNG
 	switch {
-	case header.Format == transform.JPEG, header.Format == transform.PNG, header.Format == transform.GIF:
+	case h.Format == transform.JPEG, h.Format == transform.PNG, h.Format == transform.GIF:
 		format = ""
-	case header.Frames > 1:
+	case h.Frames > 1:
 		format = transform.GIF
 	}
 	if format != "" {
 		out, err := g.engine.Transform(t.Context(), transform.Job{
-			Original: data, Header: header, Options: transform.Defaults(), Format: format, Limits: transform.DefaultLimits(),
+			Original: data, Header: h, Options: transform.Defaults(), Format: format, Limits: transform.DefaultLimits(),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		data = out.Data
 	}
-	if transform.Sniff(data) != transform.GIF {
+	if header.Sniff(data) != transform.GIF {
 		m, _, err := image.Decode(bytes.NewReader(data))
 		if err != nil {
 			t.Fatal(err)

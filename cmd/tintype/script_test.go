@@ -23,7 +23,7 @@ import (
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/samples"
-	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 func TestMain(m *testing.M) {
@@ -192,10 +192,10 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 	body := fs.String("d", "", "")
 	bodyFile := fs.String("f", "", "")
 	file := fs.String("o", "", "")
-	header := http.Header{}
+	hd := http.Header{}
 	fs.Func("H", "", func(s string) error {
 		name, value, _ := strings.Cut(s, ":")
-		header.Add(name, strings.TrimSpace(value))
+		hd.Add(name, strings.TrimSpace(value))
 		return nil
 	})
 	if err := fs.Parse(args); err != nil || neg || fs.NArg() != 1 {
@@ -212,8 +212,8 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequest(*method, base, in)
 	ts.Check(err)
 	req.URL.Opaque = fs.Arg(0) // on the wire as it is written
-	req.Header = header
-	if h := header.Get("Host"); h != "" {
+	req.Header = hd
+	if h := hd.Get("Host"); h != "" {
 		req.Host = h
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
@@ -263,7 +263,7 @@ func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: image FILE")
 	}
-	h, err := transform.ReadHeader([]byte(ts.ReadFile(args[0])))
+	h, err := header.Read([]byte(ts.ReadFile(args[0])))
 	ts.Check(err)
 	_, err = fmt.Fprintf(ts.Stdout(), "%s %dx%d frames=%d\n", h.Format, h.Width, h.Height, h.Frames)
 	ts.Check(err)

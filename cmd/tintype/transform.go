@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // transformCmd makes one variant of a file.
@@ -44,22 +45,22 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	header, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Input, err)
 	}
 	limits := transform.DefaultLimits()
-	if err := limits.Check(header); err != nil {
+	if err := limits.Check(h); err != nil {
 		return fmt.Errorf("%s: %w", c.Input, err)
 	}
-	plan, err := o.Plan(header.Upright())
+	plan, err := o.Plan(h.Upright())
 	if err != nil {
 		return err
 	}
-	format := o.OutputFormat(header, plan, 0, limits)
+	format := o.OutputFormat(h, plan, 0, limits)
 	frames := 1
-	if o.Animated(header, format) {
-		frames = header.Frames
+	if o.Animated(h, format) {
+		frames = h.Frames
 	}
 	if err := o.CheckOutput(plan, format, frames, limits); err != nil {
 		return err
@@ -73,7 +74,7 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	image, err := engine.Transform(ctx, transform.Job{
-		Original: original, Header: header, Options: o, Format: format, Limits: limits, Marks: marks,
+		Original: original, Header: h, Options: o, Format: format, Limits: limits, Marks: marks,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Input, err)
@@ -86,7 +87,7 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	_, err = fmt.Fprintf(std.stderr, "%s: %s, %d×%d, %d bytes (was %s, %d×%d, %d bytes)\n", c.Output,
-		image.Format, image.Width, image.Height, len(image.Data), header.Format, header.Upright().W, header.Upright().H, len(original))
+		image.Format, image.Width, image.Height, len(image.Data), h.Format, h.Upright().W, h.Upright().H, len(original))
 	return err
 }
 
@@ -102,14 +103,14 @@ func readMark(m transform.Mark, limits transform.Limits) ([]transform.MarkImage,
 	if err != nil {
 		return nil, fmt.Errorf("mark: %w; here a mark is a file of this machine", err)
 	}
-	header, err := transform.ReadHeader(image)
+	h, err := header.Read(image)
 	if err == nil {
-		err = limits.Check(header)
+		err = limits.Check(h)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("mark %s: %w", m.Name, err)
 	}
-	return []transform.MarkImage{{Image: image, Header: header, Hash: sha256.Sum256(image), Mark: m}}, nil
+	return []transform.MarkImage{{Image: image, Header: h, Hash: sha256.Sum256(image), Mark: m}}, nil
 }
 
 // onlyOptions refuses names that are no options: in a URL they may be somebody

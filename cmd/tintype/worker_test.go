@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/worker"
 )
 
@@ -34,7 +35,7 @@ func startTestWorkers(t testing.TB, sandbox string) *worker.Pool {
 
 func workerJob(t testing.TB, original []byte, query string, format transform.Format) transform.Job {
 	t.Helper()
-	h, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
 		t.Fatal(err)
 	}

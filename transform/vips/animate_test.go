@@ -17,6 +17,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // animation has a red, a green and a blue frame, and one that paints its right
@@ -120,9 +121,9 @@ func TestAnimations(t *testing.T) {
 					if out.Width != want.w || out.Height != want.h || out.Frames != 4 {
 						t.Fatalf("got %d×%d, %d frames, want %d×%d, 4", out.Width, out.Height, out.Frames, want.w, want.h)
 					}
-					header, err := transform.ReadHeader(out.Data)
-					if err != nil || header.Frames != 4 || header.Width != want.w || header.Height != want.h {
-						t.Errorf("ReadHeader of the output: %+v, %v", header, err)
+					hd, err := header.Read(out.Data)
+					if err != nil || hd.Frames != 4 || hd.Width != want.w || hd.Height != want.h {
+						t.Errorf("header.Read of the output: %+v, %v", hd, err)
 					}
 					data := out.Data
 					if format == transform.WebP {
@@ -184,8 +185,8 @@ func TestFirstFrame(t *testing.T) {
 		"":                transform.AVIF,
 	} {
 		out := run(t, animation(t), query, format)
-		if header, err := transform.ReadHeader(out.Data); out.Frames != 1 || err != nil || header.Frames != 1 {
-			t.Errorf("%q to %s: %d frames, header %+v, %v", query, format, out.Frames, header, err)
+		if h, err := header.Read(out.Data); out.Frames != 1 || err != nil || h.Frames != 1 {
+			t.Errorf("%q to %s: %d frames, header %+v, %v", query, format, out.Frames, h, err)
 		}
 		got := decode(t, out.Data)
 		wantColor(t, got, got.Rect.Dx()/2, got.Rect.Dy()-1, red, 6)

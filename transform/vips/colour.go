@@ -55,6 +55,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // toBytes brings samples of 16 bits, and colour spaces other than grey, sRGB and
@@ -225,7 +226,7 @@ func (t *task) deepToSRGB(f *frame) error {
 // mapGreys makes sRGB's greys of 16 bits of a profile's. Little CMS samples the curve
 // too rarely for levels of linear light.
 func (p profile) mapGreys(f *frame) error {
-	levels := transform.DeepGreys(p.data)
+	levels := header.DeepGreys(p.data)
 	if levels == nil {
 		return nil
 	}
@@ -279,7 +280,7 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 
 // toSRGB converts a picture in the profile's colours. An error leaves it as it is.
 func (p profile) toSRGB(f *frame) error {
-	data, ok := transform.OneTable(p.data)
+	data, ok := header.OneTable(p.data)
 	if !ok {
 		return errors.New("a profile that says nothing of its colours")
 	}

@@ -14,6 +14,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // disc is a disc with a soft edge on transparent black.
@@ -114,9 +115,9 @@ func TestUnusualPNGs(t *testing.T) {
 	}
 	t.Run("stays grey", func(t *testing.T) {
 		for _, format := range []transform.Format{transform.PNG, transform.JPEG} {
-			header, err := transform.ReadHeader(run(t, pngBytes(t, deepGrey), "w=60", format).Data)
-			if err != nil || header.Bands != 1 {
-				t.Errorf("%s: %+v, %v", format, header, err)
+			h, err := header.Read(run(t, pngBytes(t, deepGrey), "w=60", format).Data)
+			if err != nil || h.Bands != 1 {
+				t.Errorf("%s: %+v, %v", format, h, err)
 			}
 		}
 	})
@@ -209,7 +210,7 @@ func TestCMYK(t *testing.T) {
 		for _, query := range []string{"", "w=40", "w=40&metadata=keep"} {
 			for _, format := range []transform.Format{transform.JPEG, transform.PNG, transform.WebP} {
 				out := run(t, data, query, format)
-				if h, err := transform.ReadHeader(out.Data); err != nil || h.Bands != 3 {
+				if h, err := header.Read(out.Data); err != nil || h.Bands != 3 {
 					t.Errorf("profile %v, %s: output is %+v, %v", withProfile, format, h, err)
 				}
 				got := decode(t, out.Data)

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 var (
@@ -91,7 +92,7 @@ func TestCorpus(t *testing.T) {
 					if counts[class{end, why}] == nil {
 						counts[class{end, why}] = map[transform.Format]int{}
 					}
-					counts[class{end, why}][cmp.Or(transform.Sniff(file), "no image")]++
+					counts[class{end, why}][cmp.Or(header.Sniff(file), "no image")]++
 					if end.isBad() {
 						bad = append(bad, fmt.Sprintf("%s: %s, %s to %s", end, short, c.query, c.format))
 					}

@@ -12,6 +12,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // An Engine makes variants with libvips in this process. The zero Engine works. It
@@ -151,8 +152,8 @@ func (f *frame) replace(by *govips.ImageRef) {
 }
 
 func newTask(job transform.Job) (*task, error) {
-	header, options := job.Header, job.Options
-	if err := job.Limits.Check(header); err != nil {
+	h, options := job.Header, job.Options
+	if err := job.Limits.Check(h); err != nil {
 		return nil, err
 	}
 	if _, ok := encoders[job.Format]; !ok || !canWrite(job.Format) {
@@ -162,25 +163,25 @@ func newTask(job transform.Job) (*task, error) {
 		job.Options.Metadata = transform.MetadataCopyright // no preview without the marks
 	}
 	t := &task{job: job, frames: 1, fill: fill(options.Background, job.Format)}
-	if options.Anim && header.Frames > 1 && header.Format.Animated() && job.Format.Animated() {
-		t.frames = header.Frames
+	if options.Anim && h.Frames > 1 && h.Format.Animated() && job.Format.Animated() {
+		t.frames = h.Frames
 	}
 
-	region, err := options.Region(header.Upright())
+	region, err := options.Region(h.Upright())
 	if err != nil {
 		return nil, err
 	}
-	stored := transform.Size{W: header.Width, H: header.Height}
-	t.region = exifTurn(header.Orientation).undo(region, stored)
+	stored := transform.Size{W: h.Width, H: h.Height}
+	t.region = exifTurn(h.Orientation).undo(region, stored)
 	t.loaded = image.Rect(0, 0, stored.W, stored.H)
 	return t, nil
 }
 
 // makePlan says what becomes of the region.
 func (t *task) makePlan() error {
-	options, header := t.job.Options, t.job.Header
-	upright := exifTurn(header.Orientation)
-	stored := transform.Size{W: header.Width, H: header.Height}
+	options, h := t.job.Options, t.job.Header
+	upright := exifTurn(h.Orientation)
+	stored := transform.Size{W: h.Width, H: h.Height}
 	var err error
 	t.plan, err = options.PlanRegion(upright.inverse().undo(t.region, upright.swapped(stored)))
 	if err != nil {
@@ -202,7 +203,7 @@ func (t *task) original() ([]byte, bool) {
 	if len(job.Marks) > 0 || t.lenient || job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
 		return nil, false
 	}
-	return transform.Strip(job.Original, job.Header, job.Options.Metadata)
+	return header.Strip(job.Original, job.Header, job.Options.Metadata)
 }
 
 func sizeOf(r image.Rectangle) transform.Size { return transform.Size{W: r.Dx(), H: r.Dy()} }

@@ -20,6 +20,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
@@ -36,10 +37,10 @@ func TestStartAgain(t *testing.T) {
 // to show.
 func failure(t testing.TB, data []byte, query string, format transform.Format) error {
 	t.Helper()
-	header, err := transform.ReadHeader(data)
+	h, err := header.Read(data)
 	if err == nil {
 		_, err = vips.New().Transform(t.Context(), transform.Job{
-			Original: data, Header: header, Options: options(t, query), Format: format, Limits: transform.DefaultLimits(),
+			Original: data, Header: h, Options: options(t, query), Format: format, Limits: transform.DefaultLimits(),
 		})
 	}
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // tolerances are mean differences, in levels, that each encoder may add at q=90.
@@ -47,11 +48,11 @@ func TestEveryFormatInAndOut(t *testing.T) {
 						if d, most := difference(t, decode(t, got.Data), want), 0.7+extraIn+extraOut; d > most {
 							t.Errorf("differs by %.2f levels on average, want at most %.1f", d, most)
 						}
-						header, err := transform.ReadHeader(got.Data)
-						if err != nil || header.Format != out {
-							t.Errorf("ReadHeader of the output: %+v, %v", header, err)
+						h, err := header.Read(got.Data)
+						if err != nil || h.Format != out {
+							t.Errorf("header.Read of the output: %+v, %v", h, err)
 						}
-						if alpha && out.Alpha() && !header.Alpha {
+						if alpha && out.Alpha() && !h.Alpha {
 							t.Error("the output has lost its transparency")
 						}
 					})
@@ -85,9 +86,9 @@ func TestExactSizes(t *testing.T) {
 		for w := 1; w <= 340; w += 31 {
 			for _, h := range []int{1, 2, 27, 28, 113, 114, 226, 227, 228, 300} {
 				out := run(t, data, fmt.Sprintf("w=%d&h=%d&fit=squeeze", w, h), transform.JPEG)
-				header, err := transform.ReadHeader(out.Data)
-				if err != nil || header.Width != w || header.Height != h {
-					t.Errorf("%s to %d×%d: got %d×%d, %v", in, w, h, header.Width, header.Height, err)
+				hd, err := header.Read(out.Data)
+				if err != nil || hd.Width != w || hd.Height != h {
+					t.Errorf("%s to %d×%d: got %d×%d, %v", in, w, h, hd.Width, hd.Height, err)
 				}
 			}
 		}
@@ -105,9 +106,9 @@ func TestLosslessWebP(t *testing.T) {
 func TestProgressiveJPEG(t *testing.T) {
 	source := jpegBytes(t, scene(64, 48, false))
 	for query, want := range map[string]bool{"": false, "progressive": true} {
-		header, err := transform.ReadHeader(run(t, source, query, transform.JPEG).Data)
-		if err != nil || header.Interlaced != want {
-			t.Errorf("%q: interlaced %v, %v", query, header.Interlaced, err)
+		h, err := header.Read(run(t, source, query, transform.JPEG).Data)
+		if err != nil || h.Interlaced != want {
+			t.Errorf("%q: interlaced %v, %v", query, h.Interlaced, err)
 		}
 	}
 }

@@ -20,21 +20,22 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
 // serve is what becomes of an original between the fetch and the response.
 func serve(t testing.TB, original []byte, query string, format transform.Format) (transform.Image, error) {
-	header, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
 		return transform.Image{}, err
 	}
 	limits := transform.DefaultLimits()
-	if err := limits.Check(header); err != nil {
+	if err := limits.Check(h); err != nil {
 		return transform.Image{}, err
 	}
 	return vips.New().Transform(t.Context(), transform.Job{
-		Original: original, Header: header, Options: options(t, query), Format: format, Limits: limits,
+		Original: original, Header: h, Options: options(t, query), Format: format, Limits: limits,
 	})
 }
 
@@ -338,7 +339,7 @@ func webpWith(t testing.TB, made []byte, flags byte, before, after []byte) []byt
 		b[start+8] |= flags
 		return b
 	}
-	h, err := transform.ReadHeader(made)
+	h, err := header.Read(made)
 	if err != nil {
 		t.Fatal(err)
 	}

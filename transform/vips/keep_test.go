@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
@@ -75,7 +76,7 @@ func TestKeepsOnlyWhatIsTaken(t *testing.T) {
 		j := job(t, source, c.query, c.format)
 		j.MayKeep = c.mayKeep
 		out, err := vips.New().Transform(t.Context(), j)
-		if err != nil || out.Format != c.want || out.Format != transform.Sniff(out.Data) {
+		if err != nil || out.Format != c.want || out.Format != header.Sniff(out.Data) {
 			t.Errorf("%s to %s: %s, %v; want %s", c.query, c.format, out.Format, err, c.want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // load opens the original: all frames that are needed, one above the other, as
@@ -23,17 +24,17 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 	if t.job.Header.Format == transform.SVG {
 		return t.loadSVG(ctx)
 	}
-	header := t.job.Header
-	original := transform.Mend(t.job.Original, header)
-	if found := govips.DetermineImageType(original); !loaders[header.Format][found] {
-		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, header.Format)
+	h := t.job.Header
+	original := header.Mend(t.job.Original, h)
+	if found := govips.DetermineImageType(original); !loaders[h.Format][found] {
+		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, h.Format)
 	}
 
 	params := govips.NewImportParams()
 	params.FailOnError.Set(!t.lenient)
 	params.Access.Set(govips.AccessSequential)
-	expect := transform.Size{W: header.Width, H: header.Height}
-	switch header.Format {
+	expect := transform.Size{W: h.Width, H: h.Height}
+	switch h.Format {
 	case transform.JPEG:
 		by := t.jpegShrink()
 		params.JpegShrinkFactor.Set(by)
@@ -48,8 +49,8 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		}
 	}
 
-	if header.Format == transform.JXL {
-		original = transform.DeepJXL(original)
+	if h.Format == transform.JXL {
+		original = header.DeepJXL(original)
 		t.pins.Pin(&original[0]) // it may be a copy that nobody else holds
 	}
 	forgetErrors()
@@ -63,7 +64,7 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 	}
 	t.profile = readProfile(roll)
 	f := &frame{roll}
-	if header.Premultiplied {
+	if h.Premultiplied {
 		if err := f.divideByAlpha(); err != nil {
 			f.Close()
 			return nil, err

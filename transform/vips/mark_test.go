@@ -22,17 +22,18 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
 // markOf is a mark as a job carries it, placed as a query says.
 func markOf(t testing.TB, data []byte, query string) transform.MarkImage {
 	t.Helper()
-	header, err := transform.ReadHeader(data)
+	h, err := header.Read(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return transform.MarkImage{Image: data, Header: header, Hash: sha256.Sum256(data), Mark: options(t, "mark=m&"+query).Mark}
+	return transform.MarkImage{Image: data, Header: h, Hash: sha256.Sum256(data), Mark: options(t, "mark=m&"+query).Mark}
 }
 
 // marked is the original with marks.
@@ -316,7 +317,7 @@ func TestGreyMark(t *testing.T) {
 	m := image.NewGray(image.Rect(0, 0, 60, 60))
 	source := pngBytes(t, m)
 	out := marked(t, source, "", transform.JPEG, markOf(t, pngBytes(t, solid(9, 9, white)), "mark-w=20&mark-align=center"))
-	h, err := transform.ReadHeader(out.Data)
+	h, err := header.Read(out.Data)
 	if err != nil || h.Bands != 1 {
 		t.Errorf("%d bands, %v", h.Bands, err)
 	}
@@ -346,15 +347,15 @@ func TestMarkedIsNeverTheOriginal(t *testing.T) {
 // What is wrong with a mark is said to be wrong with it, and there is no output.
 func TestBadMark(t *testing.T) {
 	logo := pngBytes(t, scene(200, 200, false))
-	header, err := transform.ReadHeader(logo)
+	h, err := header.Read(logo)
 	if err != nil {
 		t.Fatal(err)
 	}
 	half := append(bytes.Clone(logo[:len(logo)/2]), make([]byte, len(logo)/2)...)
-	huge := header
+	huge := h
 	huge.Width = 40000
 	long := pngBytes(t, image.NewGray(image.Rect(0, 0, 20000, 1)))
-	longHeader, err := transform.ReadHeader(long)
+	longHeader, err := header.Read(long)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,10 +364,10 @@ func TestBadMark(t *testing.T) {
 		query string
 		want  error
 	}{
-		"broken":              {transform.MarkImage{Image: half, Header: header}, "", transform.ErrCorrupt},
+		"broken":              {transform.MarkImage{Image: half, Header: h}, "", transform.ErrCorrupt},
 		"too large":           {transform.MarkImage{Image: logo, Header: huge}, "", transform.ErrTooLarge},
 		"of another size":     {transform.MarkImage{Image: logo, Header: longHeader}, "", transform.ErrCorrupt},
-		"of another format":   {transform.MarkImage{Image: jpegBytes(t, scene(20, 20, false)), Header: header}, "", transform.ErrUnsupported},
+		"of another format":   {transform.MarkImage{Image: jpegBytes(t, scene(20, 20, false)), Header: h}, "", transform.ErrUnsupported},
 		"too long when drawn": {transform.MarkImage{Image: long, Header: longHeader}, "&mark-w=90%25&mark-h=90%25&mark-fit=cover", transform.ErrOutputTooLarge},
 	} {
 		c.mark.Hash = sha256.Sum256(c.mark.Image)

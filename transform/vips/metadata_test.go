@@ -10,6 +10,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 var outputs = []transform.Format{transform.JPEG, transform.PNG, transform.WebP, transform.AVIF, transform.GIF}
@@ -91,9 +92,9 @@ func TestMetadataKeep(t *testing.T) {
 // wantUpright checks that nothing asks a viewer to turn an upright picture.
 func wantUpright(t *testing.T, data []byte) {
 	t.Helper()
-	header, err := transform.ReadHeader(data)
-	if err != nil || header.Orientation != 1 || header.Width != 40 || header.Height != 20 {
-		t.Errorf("ReadHeader of the output: %+v, %v", header, err)
+	h, err := header.Read(data)
+	if err != nil || h.Orientation != 1 || h.Width != 40 || h.Height != 20 {
+		t.Errorf("header.Read of the output: %+v, %v", h, err)
 	}
 	ref, err := govips.NewImageFromBuffer(data)
 	if err != nil {

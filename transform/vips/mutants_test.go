@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/worker"
 )
 
@@ -113,7 +114,7 @@ func (f mutantFailure) save(t *testing.T, pool *worker.Pool, corpus []seed) stri
 	}
 	file := f.mutant.file(corpus, keep)
 	err := os.MkdirAll(mutantsFolder, 0o755)
-	name := filepath.Join(mutantsFolder, fmt.Sprintf("%d-%d.%s", *mutationSeed, f.number, cmp.Or(transform.Sniff(file), "image")))
+	name := filepath.Join(mutantsFolder, fmt.Sprintf("%d-%d.%s", *mutationSeed, f.number, cmp.Or(header.Sniff(file), "image")))
 	if err == nil {
 		err = os.WriteFile(name, file, 0o644)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 var (
@@ -235,7 +236,7 @@ func (s mutation) apply(b []byte, seeds []seed) []byte {
 // mend puts checksums and total lengths right, without which most mutants would
 // get no further than the first look.
 func mend(b []byte) {
-	switch transform.Sniff(b) {
+	switch header.Sniff(b) {
 	case transform.PNG:
 		for i := 8; i+12 <= len(b); {
 			n := int(binary.BigEndian.Uint32(b[i:]))

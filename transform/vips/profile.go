@@ -5,12 +5,12 @@ package vips
 import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
-	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // A profile is the ICC profile of an original's colours.
 type profile struct {
-	transform.ColorProfile
+	header.ColorProfile
 	data []byte // nil where there is none that makes sense
 }
 
@@ -19,7 +19,7 @@ func readProfile(image *govips.ImageRef) profile {
 		return profile{}
 	}
 	data := image.GetICCProfile()
-	parsed, ok := transform.ParseColorProfile(data)
+	parsed, ok := header.ParseColorProfile(data)
 	if !ok {
 		return profile{}
 	}

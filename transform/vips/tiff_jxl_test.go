@@ -19,6 +19,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
@@ -240,7 +241,7 @@ func TestTIFFDepths(t *testing.T) {
 			}
 		}
 		for name, c := range map[string][2]uint16{"signed": {16, 2}, "32 bits": {32, 1}} {
-			_, err := transform.ReadHeader(file(k, c[0], c[1], func(v uint8) []byte { return make([]byte, c[0]/8) }, level))
+			_, err := header.Read(file(k, c[0], c[1], func(v uint8) []byte { return make([]byte, c[0]/8) }, level))
 			if !errors.Is(err, transform.ErrUnsupported) {
 				t.Errorf("%s, %s: %v", k.name, name, err)
 			}
@@ -320,7 +321,7 @@ func TestTIFFOut(t *testing.T) {
 	}
 	wantColor(t, decode(t, out.Data), 10, 5, swap(red), 25)
 	wantUpright(t, out.Data)
-	if h, err := transform.ReadHeader(run(t, animation(t), "", transform.TIFF).Data); err != nil || h.Frames != 1 {
+	if h, err := header.Read(run(t, animation(t), "", transform.TIFF).Data); err != nil || h.Frames != 1 {
 		t.Errorf("of an animation: %+v, %v", h, err)
 	}
 }
@@ -349,7 +350,7 @@ func TestJXL(t *testing.T) {
 		last := 0
 		for _, q := range []int{5, 30, 60, 80, 95, 100} {
 			data := run(t, pngBytes(t, drawn), fmt.Sprintf("q=%d", q), transform.JXL).Data
-			if transform.Sniff(data) != transform.JXL {
+			if header.Sniff(data) != transform.JXL {
 				t.Fatal("not JPEG XL")
 			}
 			if len(data) < last {
@@ -546,10 +547,10 @@ func TestJXLKinds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			header, err := transform.ReadHeader(file)
+			hd, err := header.Read(file)
 			if c.want == nil {
 				if !errors.Is(err, transform.ErrUnsupported) {
-					t.Errorf("%+v, %v", header, err)
+					t.Errorf("%+v, %v", hd, err)
 				}
 				return
 			}

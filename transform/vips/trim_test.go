@@ -14,6 +14,7 @@ import (
 	"bytes"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
@@ -154,9 +155,9 @@ func TestTrimOfAnimation(t *testing.T) {
 		if out.Width != want.w || out.Height != want.h || out.Frames != want.frames {
 			t.Errorf("%s: %d×%d, %d frames", query, out.Width, out.Height, out.Frames)
 		}
-		header, err := transform.ReadHeader(out.Data)
-		if err != nil || header.Width != out.Width || header.Height != out.Height || header.Frames != out.Frames {
-			t.Errorf("%s: the output is %+v, %v; Image says %d×%d", query, header, err, out.Width, out.Height)
+		hd, err := header.Read(out.Data)
+		if err != nil || hd.Width != out.Width || hd.Height != out.Height || hd.Frames != out.Frames {
+			t.Errorf("%s: the output is %+v, %v; Image says %d×%d", query, hd, err, out.Width, out.Height)
 		}
 	}
 	frames, _, _ := show(t, run(t, b.Bytes(), "trim=0", transform.GIF).Data)

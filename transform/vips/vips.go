@@ -27,7 +27,7 @@
 // and never held decoded; see materialise for the exceptions.
 //
 // The geometry is not computed here but in [transform.Options.Plan], and what an
-// original is has been decided by [transform.ReadHeader] before libvips sees it.
+// original is has been decided by [header.Read] before libvips sees it.
 // Deadlines that a decoder ignores, and crashes, are for the process around the
 // engine.
 package vips

@@ -21,6 +21,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 )
 
@@ -64,18 +65,18 @@ func options(t testing.TB, query string) transform.Options {
 
 func job(t testing.TB, original []byte, query string, format transform.Format) transform.Job {
 	t.Helper()
-	header, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
-		t.Fatalf("ReadHeader: %v", err)
+		t.Fatalf("header.Read: %v", err)
 	}
-	return jobOf(t, original, header, query, format)
+	return jobOf(t, original, h, query, format)
 }
 
 // jobOf is a job for an original whose header is known.
-func jobOf(t testing.TB, original []byte, header transform.Header, query string, format transform.Format) transform.Job {
+func jobOf(t testing.TB, original []byte, h transform.Header, query string, format transform.Format) transform.Job {
 	t.Helper()
 	return transform.Job{
-		Original: original, Header: header, Options: options(t, query), Format: format,
+		Original: original, Header: h, Options: options(t, query), Format: format,
 		Limits: transform.DefaultLimits(),
 	}
 }
@@ -102,7 +103,7 @@ func picture(t testing.TB, original []byte, query string) *image.NRGBA {
 // through the engine to PNG first.
 func decode(t testing.TB, data []byte) *image.NRGBA {
 	t.Helper()
-	switch transform.Sniff(data) {
+	switch header.Sniff(data) {
 	case transform.WebP, transform.AVIF, transform.TIFF, transform.JXL:
 		data = run(t, data, "", transform.PNG).Data
 	}

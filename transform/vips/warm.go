@@ -9,6 +9,7 @@ import (
 	"image/png"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // Warm has libvips load what it otherwise loads when the first picture needs it:
@@ -39,7 +40,7 @@ const warmSVG = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48">
 	`<text y="20" font-family="sans-serif">Aa</text><text y="40" font-family="serif" font-weight="bold">Aa</text></svg>`
 
 func warm(ctx context.Context, original []byte, format transform.Format) ([]byte, bool) {
-	header, err := transform.ReadHeader(original)
+	h, err := header.Read(original)
 	if err != nil {
 		return nil, false
 	}
@@ -47,7 +48,7 @@ func warm(ctx context.Context, original []byte, format transform.Format) ([]byte
 	o.Width, o.Rotate, o.Blur, o.Gravity = 20, 90, 1, transform.GravityAttention
 	o.Height, o.Fit = 20, transform.FitCover
 	made, err := New().Transform(ctx, transform.Job{
-		Original: original, Header: header, Options: o, Format: format, Limits: transform.DefaultLimits(),
+		Original: original, Header: h, Options: o, Format: format, Limits: transform.DefaultLimits(),
 	})
 	return made.Data, err == nil
 }

@@ -18,6 +18,7 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/vips"
 	"github.com/tintype/tintype/transform/worker"
 )
@@ -208,7 +209,7 @@ func refusal(err error) string {
 // a worker. name must be another for every job, lest the pool refuses what has
 // brought a worker down before. why is more about the ending.
 func put(t *testing.T, p *worker.Pool, name string, file []byte, query string, format transform.Format, limits transform.Limits) (image transform.Image, end ending, why string) {
-	h, err := transform.ReadHeader(file)
+	h, err := header.Read(file)
 	if err == nil {
 		err = limits.Check(h)
 	}
@@ -228,7 +229,7 @@ func put(t *testing.T, p *worker.Pool, name string, file []byte, query string, f
 	}
 	switch {
 	case err == nil:
-		if _, err := transform.ReadHeader(image.Data); err != nil {
+		if _, err := header.Read(image.Data); err != nil {
 			return image, ending("a broken output: " + err.Error()), ""
 		}
 		return image, made, ""

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // A kind says what a frame is. A frame is its kind (one byte), the length of what
@@ -251,7 +252,7 @@ func (r *result) check(job *transform.Job, mostBytes int64) error {
 // beginsLike reports whether the bytes can be an image of the format. Formats of
 // one container count as one.
 func beginsLike(b []byte, f transform.Format) bool {
-	got := transform.Sniff(b)
+	got := header.Sniff(b)
 	return got == f || f == transform.HEIC && got == transform.AVIF || f == transform.AVIF && got == transform.HEIC
 }
 
