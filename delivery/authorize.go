@@ -9,21 +9,22 @@ import (
 	"github.com/tintype/tintype/signing"
 )
 
-// access is by what right a request sees what it asks for.
+// access is the right by which a request sees its image.
 type access struct {
-	private bool          // a private source is read: only this client's caches may keep the answer
-	limited bool          // the right ends
-	left    time.Duration // until it does; at least 0
-	bearer  bool          // it is a key's: no shared cache keeps the answer
+	private bool          // a private source is read, or the image was sent: shared caches must not keep the answer
+	limited bool          // the right ends after left
+	left    time.Duration // at least 0
+	bearer  bool          // an API key gives the right: shared caches must not keep the answer
 	test    string        // id of the test key; empty is none
 }
 
-// authorize holds the request to the workspace's rules about who may see what: every
-// original that it may read counts, marks that the owner configured excepted. A key
-// that was sent opens them all. Otherwise a signature has to.
+// authorize checks that the request may see what it asks for. Every original that it may
+// read counts, except the images of marks that the owner configured. An API key opens all
+// of them. Without one, a private original needs a signature, and so does every image of a
+// workspace with require_signature.
 func (s *Service) authorize(a *ask, t Target) error {
 	c := a.site
-	a.access.private = a.posted // what was sent is for who sent it
+	a.access.private = a.posted // an image that was sent is for its sender only
 	for _, r := range a.reads() {
 		a.access.private = a.access.private || r.private()
 	}
@@ -52,8 +53,8 @@ func (s *Service) authorize(a *ask, t Target) error {
 	return nil
 }
 
-// rule says why the request needs a right, or that it needs none: which source is
-// private may not be the one that the URL names.
+// rule says why the request needs a right, or that it needs none. It names the source that
+// is private, which may be another one than the URL names.
 func (a *ask) rule() string {
 	isPrivate := func(s *source) bool { return s.Private }
 	for _, r := range a.reads() {
@@ -71,7 +72,8 @@ func (a *ask) rule() string {
 	return "the source is public"
 }
 
-// cacheControl is what browsers and CDNs are told: no longer than the right lasts.
+// cacheControl is the header of that name. Caches keep the answer no longer than the right
+// lasts.
 func (a *ask) cacheControl() string {
 	seconds := int(a.access.left / time.Second)
 	switch src := a.original().at().source; {

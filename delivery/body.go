@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
@@ -16,8 +17,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Bodies that are read at a time, each up to the largest original: of this server, and
-// of one workspace, so that its slow clients hold up nobody else.
+// How many bodies are read at the same time, each as large as the largest original. The
+// bound of one workspace keeps its slow clients from holding up the others.
 const (
 	bodiesAtOnce       = 16
 	bodiesPerWorkspace = 4
@@ -37,14 +38,9 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	if err := s.admit(r.Context(), c); err != nil {
 		return err
 	}
-	who, err := s.sender(w, r, c)
-	switch {
-	case err != nil:
+	who, err := s.knownSender(w, r, c)
+	if err != nil {
 		return err
-	case who.err != nil:
-		return who.err
-	case !who.known():
-		return unauthorized("transforming a body needs an API key with the scope read: send the header Authorization: Bearer KEY")
 	}
 	r = who.withPrincipal(r)
 	a, _, err := s.decide(c, t, true, acceptOf(r), func() (sender, error) { return who, nil })
@@ -66,7 +62,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 		return err
 	}
 	defer body.Release()
-	// By its bytes, so that a body that harms an engine is told from all others.
+	// The hash is the identity of a body: where one harms a worker, only that one is blocked.
 	err = body.Look(func(b []byte) error {
 		a.refs[0].key.Path = fmt.Sprintf("body:%x", sha256.Sum256(b))
 		return nil
@@ -74,24 +70,10 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	if err != nil {
 		return err
 	}
-	marked, err := s.findMarks(r.Context(), &a)
+	e, err := s.makeOfBody(w, r, &a, body)
 	if err != nil {
 		return err
 	}
-	undo, err := s.spend(r.Context(), c)
-	if err != nil {
-		return err
-	}
-	var took timings
-	start := time.Now()
-	e, err := a.endpoint.make(s, r.Context(), marked, []*original{body}, false)
-	took.transform.Store(int64(time.Since(start)))
-	took.header(w.Header())
-	if err != nil {
-		undo()
-		return err
-	}
-	s.count(r.Context(), c, a.endpoint.name, "", workspace.Usage{Transforms: 1, BytesIn: int64(len(body.Body))})
 	a.describe(w.Header(), e)
 	h := w.Header()
 	h.Del("Cache-Tag")
@@ -101,8 +83,43 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	return nil
 }
 
-// readBody reads an original from a request, and judges it as one that was fetched. It
-// must be released.
+// knownSender is sender for requests that need a key.
+func (s *Service) knownSender(w *Response, r *http.Request, c *site) (sender, error) {
+	who, err := s.sender(w, r, c)
+	if err == nil {
+		err = who.err
+	}
+	if err == nil && !who.known() {
+		err = unauthorized("transforming a body needs an API key with the scope read: send the header Authorization: Bearer KEY")
+	}
+	return who, err
+}
+
+// makeOfBody makes what is asked for of an original that was sent.
+func (s *Service) makeOfBody(w *Response, r *http.Request, a *ask, body *original) (*cache.Entry, error) {
+	marked, err := s.findMarks(r.Context(), a)
+	if err != nil {
+		return nil, err
+	}
+	undo, err := s.spend(r.Context(), a.site)
+	if err != nil {
+		return nil, err
+	}
+	var took timings
+	start := time.Now()
+	e, err := a.endpoint.make(s, r.Context(), marked, []*original{body}, false)
+	took.transform.Store(int64(time.Since(start)))
+	took.header(w.Header())
+	if err != nil {
+		undo()
+		return nil, err
+	}
+	s.count(r.Context(), a.site, a.endpoint.name, "", workspace.Usage{Transforms: 1, BytesIn: int64(len(body.Body))})
+	return e, nil
+}
+
+// readBody reads an original from a request, and checks it like one that was fetched. The
+// caller must release it.
 func (s *Service) readBody(w http.ResponseWriter, r *http.Request, c *site) (*original, error) {
 	if r.ContentLength > s.maxOriginal {
 		return nil, s.bodyTooLarge()
@@ -140,7 +157,8 @@ func (s *Service) bodyTooLarge() error {
 	return fmt.Errorf("%w: the body may have %s bytes", origin.ErrTooLarge, strconv.FormatInt(s.maxOriginal, 10))
 }
 
-// judge reads the header of an original before any decoder sees it.
+// judge reads the header of an original, and checks it against the limits, before any
+// decoder sees it.
 func (s *Service) judge(c *site, o *origin.Object) (h transform.Header, err error) {
 	err = o.Look(func(body []byte) error {
 		h, err = header.Read(body)

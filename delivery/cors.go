@@ -31,9 +31,9 @@ func newCORS(origins workspace.Origins) *cors.Cors {
 	return cors.New(o)
 }
 
-// admitOrigin is the workspace's CORS gate: it sets the CORS headers, and refuses
-// a request whose Origin isn't allowed. A request without one passes: this is no
-// protection against hot links, since <img> sends no Origin.
+// admitOrigin sets the CORS headers, and refuses a request whose Origin isn't allowed. A
+// request without an Origin passes. So this doesn't protect against hot links: <img> sends
+// no Origin.
 func (c *site) admitOrigin(w http.ResponseWriter, r *http.Request) error {
 	preflight := r.Method == http.MethodOptions
 	if c.origins.Any() && !preflight {

@@ -9,7 +9,8 @@ import (
 	"github.com/tintype/tintype/fault"
 )
 
-// An Explanation is what would happen to a URL, and why. It holds no secret.
+// An Explanation says what a request for a URL would be answered with, and why. It holds
+// no secret.
 type Explanation struct {
 	Status  int     `json:"status" doc:"What the request would be answered with, as far as it is known without fetching the original: 200 where nothing is against it."`
 	Code    string  `json:"code" doc:"The error code; empty without an error."`
@@ -30,18 +31,20 @@ type Explanation struct {
 	ExpiresAt  *time.Time `json:"expires_at" doc:"When what is cached is no more; null where nothing is."`
 }
 
-// A Check is one question that a request is put to.
+// A Check is one step that a request passes or fails.
 type Check struct {
 	Name   string `json:"name" doc:"workspace, origin, url, access, marks or original."`
 	Passed bool   `json:"passed"`
 	Detail string `json:"detail" doc:"What was found."`
 }
 
-// Explain says what a GET of the target would be answered with: a request target in path
-// form, as it stands on the wire. accept and origin are the headers of that name; empty
-// is none. It goes the way of a request (deliver) and stops where the original would be
-// fetched: of a host that is an address it says whether that may be reached, and names
-// aren't looked up. Images of marks are fetched. Errors are those of the context.
+// Explain says what a GET of the target would be answered with. The target is in path form,
+// as it stands on the wire. accept and origin are the headers of those names; an empty one
+// isn't sent.
+//
+// Explain takes the same steps as a request and stops before the original is fetched. It
+// fetches images of marks. It checks hosts that are addresses, and looks up no names. The
+// error is that of the context.
 func (s *Service) Explain(ctx context.Context, target, accept, origin string) (Explanation, error) {
 	e := Explanation{Status: http.StatusOK, Checks: []Check{}, Marks: []string{}}
 	err := s.explain(ctx, &e, target, accept, origin)
@@ -64,65 +67,52 @@ func (s *Service) Explain(ctx context.Context, target, accept, origin string) (E
 	return e, nil
 }
 
-// explain fills e in as far as the request gets.
+// check begins a step. It counts as passed unless it stays the last one and the request
+// fails.
+func (e *Explanation) check(name, detail string) {
+	e.Checks = append(e.Checks, Check{name, true, detail})
+}
+
+// found says what the step that was begun last has found.
+func (e *Explanation) found(detail string) { e.Checks[len(e.Checks)-1].Detail = detail }
+
+// explain fills e in, step by step, until the request fails.
 func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, origin string) error {
-	// A check starts as passed. Explain changes the last one where the request fails.
-	check := func(name, detail string) { e.Checks = append(e.Checks, Check{name, true, detail}) }
-	found := func(detail string) { e.Checks[len(e.Checks)-1].Detail = detail }
-
-	check("workspace", "")
-	path, query, err := SplitTarget(target)
+	e.check("workspace", "")
+	t, site, err := s.explainSite(ctx, target)
 	if err != nil {
 		return err
 	}
-	t, ok := s.Target(ctx, "", path, query)
-	if !ok {
-		return fault.New(fault.WorkspaceNotFound, "the first segment of the path names no workspace")
-	}
-	site, err := s.site(ctx, t.Namespace)
-	if err != nil {
-		return err
-	}
-	found(t.Namespace)
+	e.found(t.Namespace)
 
-	check("origin", "there is no Origin header")
+	e.check("origin", "there is no Origin header")
 	r := &http.Request{Method: http.MethodGet, Header: http.Header{}}
 	if origin != "" {
 		r.Header.Set("Origin", origin)
-		found(origin + " is allowed")
+		e.found(origin + " is allowed")
 	}
 	if err := site.admitOrigin(headerOnly{}, r); err != nil {
 		return err
 	}
 
-	check("url", "")
+	e.check("url", "")
 	a, failed, err := s.decide(site, t, false, accept, func() (sender, error) { return sender{}, nil })
 	e.Options = a.options.String()
 	if err != nil && failed == stepURL {
 		return err
 	}
-	original := a.original()
-	e.Original, e.Source = original.String(), original.sourceName()
-	if e.Source != "" {
-		found("an original of source " + e.Source)
-	} else {
-		found("an original by full URL, which allowed_sources allows")
-	}
-	e.Format = string(a.options.Format)
-	if a.auto() {
-		e.Format = "auto: " + strings.Join(strings.FieldsFunc(a.accept.String()+",jpeg,png", func(r rune) bool { return r == ',' }), " ")
-	}
+	e.describe(&a)
 
-	check("access", a.rule())
+	e.check("access", a.rule())
 	if err != nil {
 		return err
 	}
 	if a.access.private || site.RequireSignature {
-		found(a.rule() + "; the signature is good")
+		e.found(a.rule() + "; the signature is good")
 	}
 	e.CacheControl = a.cacheControl()
 
-	check("marks", "none is stamped")
+	e.check("marks", "none is stamped")
 	marked, err := s.findMarks(ctx, &a)
 	if err != nil {
 		return err
@@ -131,17 +121,53 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 		e.Marks = append(e.Marks, m.Name())
 	}
 	if len(e.Marks) > 0 {
-		found("their images could be had")
+		e.found("their images could be had")
 	}
 
-	check("original", "it would be fetched; whether it can be is not known")
-	key := marked.key()
+	e.check("original", "it would be fetched; whether it can be is not known")
+	return s.explainVariant(ctx, e, marked)
+}
+
+// explainSite finds the workspace of a target in path form.
+func (s *Service) explainSite(ctx context.Context, target string) (Target, *site, error) {
+	path, query, err := SplitTarget(target)
+	if err != nil {
+		return Target{}, nil, err
+	}
+	t, ok := s.Target(ctx, "", path, query)
+	if !ok {
+		return Target{}, nil, fault.New(fault.WorkspaceNotFound, "the first segment of the path names no workspace")
+	}
+	site, err := s.site(ctx, t.Namespace)
+	return t, site, err
+}
+
+// describe says what the request asks for.
+func (e *Explanation) describe(a *ask) {
+	original := a.original()
+	e.Original, e.Source = original.String(), original.sourceName()
+	if e.Source != "" {
+		e.found("an original of source " + e.Source)
+	} else {
+		e.found("an original by full URL, which allowed_sources allows")
+	}
+	e.Format = string(a.options.Format)
+	if a.auto() {
+		formats := strings.FieldsFunc(a.accept.String()+",jpeg,png", func(r rune) bool { return r == ',' })
+		e.Format = "auto: " + strings.Join(formats, " ")
+	}
+}
+
+// explainVariant says whether the variant is cached, or else whether its original may be
+// fetched.
+func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) error {
+	key := a.key()
 	e.VariantKey = key.String()
 	entry, outcome := s.loader.Peek(ctx, key)
 	if entry == nil {
-		return s.http.CheckHost(original.host())
+		return s.http.CheckHost(a.original().host())
 	}
-	found("the variant is cached")
+	e.found("the variant is cached")
 	e.Cached, e.Tier, e.Stale = true, outcome.Tier, outcome.Stale
 	if !entry.ExpiresAt.IsZero() {
 		at := entry.ExpiresAt.UTC()
@@ -154,7 +180,7 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	return nil
 }
 
-// headerOnly is a ResponseWriter of what answers with headers alone.
+// headerOnly is a ResponseWriter that keeps headers only.
 type headerOnly http.Header
 
 func (h headerOnly) Header() http.Header         { return http.Header(h) }

@@ -10,18 +10,18 @@ import (
 	"github.com/tintype/tintype/fault"
 )
 
-// Fetches bound how many originals are fetched over the network at a time, so that an
-// origin that stalls holds up nobody but those who ask it, and no workspace all others.
-// Zero fields are those of [DefaultFetches].
+// Fetches bound how many originals are fetched over the network at the same time. An origin
+// that stalls then holds up only the requests for it, and a workspace can't hold up the
+// others. Fields that are 0 have the values of [DefaultFetches].
 type Fetches struct {
 	All          int // of this server
 	PerWorkspace int
-	PerHost      int // from one host, of all workspaces; of one workspace a quarter of it
-	Waiting      int // for a place; of one workspace a quarter of it
+	PerHost      int // from one host for all workspaces; one workspace may have a quarter of it
+	Waiting      int // fetches in the queue; one workspace may have a quarter of it
 }
 
-// DefaultFetches are 512 at a time, 128 of a workspace and 128 from a host, while 4,096
-// wait.
+// DefaultFetches are 512 fetches at a time, 128 of one workspace and 128 from one host, with
+// 4,096 in the queue.
 func DefaultFetches() Fetches {
 	return Fetches{All: 512, PerWorkspace: 128, PerHost: 128, Waiting: 4096}
 }
@@ -33,7 +33,7 @@ func (f Fetches) orDefault() Fetches {
 
 var errBusy = &fault.Error{Code: fault.Overloaded, Message: "the server is busy; try again in a second", RetryAfter: 1}
 
-// A bound is one of the bounds that a fetch is held to.
+// A bound is one of the limits of a gate.
 type bound string
 
 const (
@@ -44,23 +44,24 @@ const (
 	boundQueue         bound = "queue"
 )
 
-// A gate admits fetches of originals, and bodies that are sent. One that waits holds no place meanwhile: it takes a place
-// under each of its bounds in one step, once all have one. It is safe for concurrent
-// use.
+// A gate bounds how many fetches, or bodies of requests, run at the same time. A fetch that
+// waits holds no slot: it takes a slot of each of its bounds in one step, once all have one
+// free. A gate is safe for concurrent use.
 type gate struct {
 	most    Fetches
-	refused func(bound) // told of every fetch that was not admitted
+	refused func(bound) // called for every fetch that is refused
 
-	mu      sync.Mutex // guards all below, and what it leads to
+	mu      sync.Mutex // guards all fields below
 	slots   map[slotKey]*slots
 	waiting []*turn // the oldest first
 	running int
 }
 
-// A slotKey says whose slots: of a workspace, of a host, of both, of all.
+// A slotKey says whose slots these are: those of a workspace, a host, a workspace on a host,
+// or, where both are empty, everybody's.
 type slotKey struct{ workspace, host string }
 
-// slots exist as long as somebody has one or waits for one.
+// slots are those under one bound. They are kept while a fetch runs or waits under it.
 type slots struct {
 	bound         bound
 	taken, most   int
@@ -78,8 +79,8 @@ func newGate(most Fetches, refused func(bound)) *gate {
 	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}}
 }
 
-// enter waits for a place, for up to a time. Where host is empty there is no bound of
-// hosts. It returns the call that gives the place back.
+// enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
+// the bounds of the workspace and of the server count.
 func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Duration) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Dura
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	select {
-	case <-mine.admitted: // meanwhile
+	case <-mine.admitted: // just now
 		return leave, nil
 	default:
 	}
@@ -128,14 +129,14 @@ func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Dura
 	return nil, err
 }
 
-// figures are the fetches under way, and those that wait.
+// figures are how many fetches run, and how many wait.
 func (f *gate) figures() (running, waiting int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.running, len(f.waiting)
 }
 
-// newTurn is a new fetch under its bounds. f.mu is held.
+// newTurn registers a fetch under its bounds. The caller holds f.mu.
 func (f *gate) newTurn(workspace, host string) *turn {
 	t := &turn{
 		keys:     []slotKey{{workspace, host}, {"", host}, {workspace, ""}, {}},
@@ -164,7 +165,7 @@ func (f *gate) newTurn(workspace, host string) *turn {
 
 func (t *turn) ofWorkspace() *slots { return t.under[len(t.under)-2] }
 
-// full is the first of its bounds that has no place; nil is none. f.mu is held.
+// full returns the first of its bounds without a free slot, or nil. The caller holds mu.
 func (t *turn) full() *slots {
 	for _, p := range t.under {
 		if p.taken >= p.most {
@@ -174,7 +175,7 @@ func (t *turn) full() *slots {
 	return nil
 }
 
-// admit lets a fetch through. f.mu is held.
+// admit takes the slots of a fetch, and lets it run. The caller holds f.mu.
 func (f *gate) admit(t *turn) {
 	for _, p := range t.under {
 		p.taken++
@@ -183,7 +184,7 @@ func (f *gate) admit(t *turn) {
 	close(t.admitted)
 }
 
-// drop lets go of what a fetch is held to. f.mu is held.
+// drop forgets a fetch that doesn't run or wait any more. The caller holds f.mu.
 func (f *gate) drop(t *turn) {
 	for i, p := range t.under {
 		if p.users--; p.users == 0 {
@@ -192,7 +193,7 @@ func (f *gate) drop(t *turn) {
 	}
 }
 
-// leave gives the places of a fetch to those who wait.
+// leave gives back the slots of a fetch, and admits fetches that wait for them.
 func (f *gate) leave(t *turn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -213,9 +214,9 @@ func (f *gate) leave(t *turn) {
 	}
 }
 
-// next is the place in the queue of who comes next, or -1: of those whose bounds all
-// have room, one of the workspace that has the fewest fetches under way, and of these
-// the oldest. f.mu is held.
+// next is the index of the fetch in the queue that comes next, or -1. Only fetches whose
+// bounds all have a free slot count. The workspace with the fewest running fetches comes
+// first, and of its fetches the oldest. The caller holds f.mu.
 func (f *gate) next() int {
 	best := -1
 	for i, t := range f.waiting {

@@ -18,8 +18,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// siteLimits are the limits of a workspace, ready to be taken from. Without any, a
-// request isn't counted.
+// siteLimits are the compiled limits of a workspace. Where there are none, requests aren't
+// counted.
 type siteLimits struct {
 	requests   []limit.Limit
 	transforms []limit.Limit // the narrowest window last
@@ -43,7 +43,7 @@ func compileLimits(w *workspace.Workspace) (l siteLimits) {
 	return l
 }
 
-// warnAt is how many percent of a day's or a month's transforms are worth a warning.
+// warnAt is the percentage of a day's or a month's transforms at which owners are warned.
 const warnAt = 80
 
 // testTransforms is how many transforms a day a test key may ask for.
@@ -58,8 +58,8 @@ func (s *Service) AdmitClient(ctx context.Context, client string) error {
 		limit.Limit{Key: clientKey(client), Window: limit.Minute, Max: int64(s.clientRequests)})
 }
 
-// clientKey is what a client is counted under: its address, or the network of an IPv6
-// address, of which everybody has as many addresses as they like (RFC 6177).
+// clientKey is what a client is counted under. It is the address, or the /64 network of an
+// IPv6 address, since a client can use every address of its network (RFC 6177).
 func clientKey(client string) string {
 	addr, err := netip.ParseAddr(client)
 	if err != nil || addr.Is4() {
@@ -80,7 +80,7 @@ func (s *Service) admit(ctx context.Context, c *site) error {
 	return s.take(ctx, s.limiter, "this workspace may answer", "requests", c.limits.requests...)
 }
 
-// take takes from limits, or says in words which of them refuses.
+// take takes one from each limit. Where one is used up, the error says which.
 func (s *Service) take(ctx context.Context, from *limit.Limiter, who, what string, limits ...limit.Limit) error {
 	d, err := from.Take(ctx, limits...)
 	if err != nil || d.OK {
@@ -101,8 +101,8 @@ func (s *Service) refuse(d limit.Decision, who, what string) error {
 	}
 }
 
-// spend counts a transform that is about to be made. Where it comes to nothing, what
-// it cost is given back with undo.
+// spend counts a transform before it is made. Call undo where the transform fails, so that
+// it costs nothing.
 func (s *Service) spend(ctx context.Context, c *site) (undo func(), err error) {
 	limits, who := c.limits.transforms, "this workspace may make"
 	if p, ok := apikey.PrincipalOf(ctx); ok && p.Test {

@@ -21,7 +21,7 @@ import (
 // errorTTL is how long an error about an original is kept.
 const errorTTL = 60 * time.Second
 
-// An original that several variants may share while they are made.
+// An original is shared by the variants that are made of it at the same time.
 type original struct {
 	*origin.Object
 	header transform.Header
@@ -34,14 +34,14 @@ type originalKey struct {
 	purged           int64 // purges there had been when it was asked for
 }
 
-// make makes what is asked for: it fetches the originals, and has the endpoint do the
-// rest. old is the stale entry that is to be renewed, or nil. Errors that are worth
-// remembering come as entries.
+// make fetches the originals and has the endpoint make the entry. old is the stale entry
+// that is to be renewed, or nil. An error that the next request would meet again is
+// returned as an entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
 	if err := s.admits(ctx, a, old != nil); err != nil {
 		return nil, err
 	}
-	undo, err := s.spend(ctx, a.site) // before the origin is asked for nothing
+	undo, err := s.spend(ctx, a.site) // before the fetch, which would be for nothing
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,8 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	return e, nil
 }
 
-// fetchAll fetches the originals of what is asked for, each once for all who want it at
-// the moment. They count until release is called. Where there is one alone and old was
-// made of it, the error is origin.ErrNotModified as long as it is the same.
+// fetchAll fetches the originals. They are kept until release is called. Where there is one
+// original, and it hasn't changed since old was made, the error is origin.ErrNotModified.
 func (s *Service) fetchAll(ctx context.Context, a *ask, old *cache.Entry) (all []*original, release func(), err error) {
 	var have origin.Validators
 	if old != nil && old.Code == "" && len(a.refs) == 1 {
@@ -106,13 +105,14 @@ func (s *Service) fetchAll(ctx context.Context, a *ask, old *cache.Entry) (all [
 	return all, release, nil
 }
 
-// shareOriginal fetches an original for all who want it at the moment. It must be released.
+// shareOriginal fetches an original once for all requests that want it at the moment. The
+// caller must release it.
 func (s *Service) shareOriginal(ctx context.Context, c *site, operation string, r ref, have origin.Validators) (*cache.Hold[*original], error) {
 	key := originalKey{c.ID, r.place(), r.at().key, have, c.purges.Last()}
 	return s.originals.Do(ctx, key, func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, c, operation, r, have) })
 }
 
-// date sets how long an entry counts.
+// date sets when an entry expires, and when it is to be renewed.
 func (s *Service) date(e *cache.Entry, a *ask) {
 	now := s.now()
 	e.StoredAt = now
@@ -128,8 +128,8 @@ func (s *Service) date(e *cache.Entry, a *ask) {
 	}
 }
 
-// remember makes an entry of an error that the next request would meet again: a
-// missing original or a picture that can't be read. Anything else may pass.
+// remember makes an entry of an error that the next request would meet again, such as a
+// missing original. It returns other errors, which may pass.
 func (s *Service) remember(err error) (*cache.Entry, error) {
 	if errors.Is(err, transform.ErrTruncated) {
 		return nil, err
@@ -142,8 +142,8 @@ func (s *Service) remember(err error) (*cache.Entry, error) {
 	return &cache.Entry{Code: string(e.Code), Message: e.Message, StoredAt: now, ExpiresAt: now.Add(errorTTL)}, nil
 }
 
-// readOriginal fetches an original and judges its header before any decoder sees it.
-// The original must be released.
+// readOriginal fetches an original, and checks its header before any decoder sees it. The
+// caller must release it.
 func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r ref, have origin.Validators) (*original, error) {
 	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host()})
 	if err := s.bodies.Admit(ctx); err != nil {
@@ -172,7 +172,7 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 	return &original{obj, h}, nil
 }
 
-// takes refuses formats that the workspace has not opted into.
+// takes refuses SVG and TIFF originals, unless the workspace has turned them on.
 func (c *site) takes(h transform.Header) error {
 	if h.Format == transform.TIFF && !c.AllowTIFF || h.Format == transform.SVG && !c.AllowSVG {
 		return fmt.Errorf("%w: %s originals are off in this workspace", transform.ErrUnsupported, h.Format)
@@ -192,8 +192,8 @@ func (s *Service) makeVariant(ctx context.Context, a *ask, from []*original, bac
 	}, nil
 }
 
-// transform turns an original into the variant asked for. In the background nobody
-// waits for it.
+// transform turns an original into the variant asked for. A background job is one that no
+// client waits for.
 func (s *Service) transform(ctx context.Context, a *ask, orig *original, background bool) (transform.Image, error) {
 	o := a.options
 	plan, err := o.Plan(orig.header.Upright())
@@ -238,7 +238,7 @@ func (s *Service) transform(ctx context.Context, a *ask, orig *original, backgro
 	})
 }
 
-// admits refuses early what the engine would: before anything is fetched for it.
+// admits refuses what the engine would refuse, before anything is fetched for it.
 func (s *Service) admits(ctx context.Context, a *ask, background bool) error {
 	if e, ok := s.engine.(admitter); ok {
 		return e.Admits(ctx, a.owner(background))
@@ -246,26 +246,27 @@ func (s *Service) admits(ctx context.Context, a *ask, background bool) error {
 	return nil
 }
 
-// An admitter is an engine with a queue, which may be full.
+// An admitter is an engine with a queue that may be full.
 type admitter interface {
 	Admits(context.Context, transform.Owner) error
 }
 
-// owner is whom the engine works for.
+// owner says on whose behalf the engine works.
 func (a *ask) owner(background bool) transform.Owner {
 	o := transform.Owner{Workspace: a.site.Namespace, Background: background}
 	o.Source = a.original().sourceName()
 	return o
 }
 
-// fingerprint is the same for the same bytes only, as far as the origin says.
+// fingerprint identifies the bytes of an original, as far as the origin says when they
+// change.
 func (a *ask) fingerprint(o *original) string {
 	at := a.original().at()
 	return strings.Join([]string{a.site.ID, at.place(), at.key.Path, at.key.Query, o.ETag, o.LastModified}, "\x00")
 }
 
-// timings are how long the steps of a miss took, in nanoseconds. They are atomic
-// since a run that outlives its first caller still sets them.
+// timings are how long the steps of a miss took, in nanoseconds. They are atomic, since a
+// run may set them after its first caller has gone.
 type timings struct{ fetch, transform atomic.Int64 }
 
 // header writes Server-Timing (W3C Server Timing), in milliseconds.

@@ -15,11 +15,11 @@ import (
 // A markAsset is where the image of a configured mark is.
 type markAsset struct {
 	ref ref
-	err error // why it can't be anywhere
+	err error // why there is no such place; nil where there is
 }
 
-// findMarkAssets finds the images of the configured marks. One that can't be found is the
-// trouble of those who need it.
+// findMarkAssets finds the images of the configured marks. An image that can't be found
+// fails only the requests that need it.
 func (c *site) findMarkAssets() {
 	c.markAssets = make(map[*marks.Preset]markAsset, len(c.marks.All()))
 	for _, p := range c.marks.All() {
@@ -50,9 +50,9 @@ type variantMark struct {
 	image *marks.Image // as it is now, once findMarks has been called
 }
 
-// decideMarks says which marks are stamped on a variant of the first of these
-// originals. The others are those in whose place it is shown: what is bound to any
-// of their sources counts.
+// decideMarks decides which marks a variant of shown carries. Where shown stands in for
+// another original (default=), inPlaceOf is that one: marks that are bound to its sources
+// count too.
 func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (decidedMarks, error) {
 	if asked.Name == "" && !shown.marked() && !slices.ContainsFunc(inPlaceOf, ref.marked) {
 		return decidedMarks{decided: true}, nil
@@ -78,8 +78,9 @@ func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (d
 	return decided, nil
 }
 
-// markRef is where the image of a mark is. One that a URL names itself is held to
-// the rules of every original; and as a mark nothing is shown without its own marks.
+// markRef is where the image of a mark is. An image that the URL names is held to the
+// rules of every original. In addition, an image that must carry marks itself can't be a
+// mark, since it would be shown without them.
 func (c *site) markRef(m marks.Stamp) (ref, error) {
 	if m.Preset != nil {
 		asset := c.markAssets[m.Preset]
@@ -117,11 +118,11 @@ func (d decidedMarks) asked() (refs []ref) {
 // asked for with.
 var errMarkChanged = &fault.Error{Code: fault.Overloaded, Message: "the mark's image is changing; try again in a second", RetryAfter: 1}
 
-// errUndecided is a fault of this program.
+// errUndecided means that a caller forgot decideMarks.
 var errUndecided = errors.New("nobody has decided which marks this variant carries")
 
-// findMarks is the ask with the images of its marks as they are now: they are part of the
-// variant's key. Those that were fetched before take no origin.
+// findMarks returns the ask with the current images of its marks, which are part of the
+// variant key. It fetches only images that aren't known.
 func (s *Service) findMarks(ctx context.Context, a *ask) (*ask, error) {
 	if !a.marks.decided {
 		return nil, errUndecided
@@ -142,8 +143,8 @@ func (s *Service) findMarks(ctx context.Context, a *ask) (*ask, error) {
 	return &marked, nil
 }
 
-// markImages are the marks as the engine takes them, until release is called. retain
-// keeps them longer.
+// markImages returns the marks as the engine takes them. They are kept until release is
+// called, and longer where the engine calls retain.
 func (s *Service) markImages(ctx context.Context, a *ask) (images []transform.MarkImage, retain func() func(), release func(), err error) {
 	if !a.marks.decided {
 		return nil, nil, nil, errUndecided
@@ -176,8 +177,8 @@ func (s *Service) markImages(ctx context.Context, a *ask) (images []transform.Ma
 	return images, retain, release, nil
 }
 
-// markImage is the image of a mark, fetched now unless it is known. Where it is wanted
-// whole it must be released.
+// markImage returns the image of a mark, and fetches it unless it is known. The caller
+// must release an image that it asks for whole.
 func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole bool) (*marks.Image, error) {
 	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, c.purgedMark(m)}
 	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
@@ -200,7 +201,7 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 	if err != nil {
 		return nil, markUnavailable(m.Name(), err)
 	}
-	// What a workspace takes may have changed since the image was fetched.
+	// allow_svg and allow_tiff may have changed since the image was fetched.
 	if err := c.takes(image.Header); err != nil {
 		if whole {
 			image.Release()
@@ -210,8 +211,8 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 	return image, nil
 }
 
-// markUnavailable says that it is the mark that can't be had. What is nobody's
-// fault, and what is ours, stays what it is.
+// markUnavailable makes err an error about the mark. Errors that aren't about the mark,
+// such as a busy server, stay as they are.
 func markUnavailable(name string, err error) error {
 	e := fault.Of(err)
 	if errors.Is(err, context.Canceled) || e.Code == fault.Overloaded || e.Code == fault.Internal {

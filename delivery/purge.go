@@ -13,19 +13,19 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// What is cached is never looked through: the last purge that concerns a variant is
-// a part of its key, so that what was made before it is found no more, in no tier,
-// and what is still being made from an earlier fetch ends under a key that nobody
-// asks for. The key says nothing where there was no purge.
+// A purge deletes nothing. The number of the last purge that concerns a variant is part of
+// its key. After a purge, requests ask for another key: no tier finds what was made before,
+// and a variant that is being made from an earlier fetch ends up under a key that nobody
+// asks for. Without a purge, the key has no such part.
 
-// An object is an original by one of its names. The source of a full URL is empty.
+// An object is one name of an original. Its source is empty for a full URL.
 type object struct{ source, path string }
 
-// purgedOriginal is the sequence of the last purge of an original, by whatever name.
+// purgedOriginal is the number of the last purge of an original, under any of its names.
 func (c *site) purgedOriginal(r ref) int64 {
 	last := c.purges.Everything()
 	if last == c.purges.Last() {
-		return last // there is no later one; none at all, as a rule
+		return last // there is no later purge, and mostly none at all
 	}
 	for o := range c.allNames(r) {
 		last = max(last, c.purges.Original(o.source, o.path))
@@ -33,7 +33,7 @@ func (c *site) purgedOriginal(r ref) int64 {
 	return last
 }
 
-// purgedMark is the sequence of the last purge of a mark's variants or of its image.
+// purgedMark is the number of the last purge of a mark's variants or of its image.
 func (c *site) purgedMark(m variantMark) int64 {
 	last := c.purgedOriginal(m.ref)
 	if m.Preset != nil {
@@ -42,7 +42,7 @@ func (c *site) purgedMark(m variantMark) int64 {
 	return last
 }
 
-// purged is the sequence of the last purge that concerns a variant.
+// purged is the number of the last purge that concerns a variant.
 func (a *ask) purged() int64 {
 	p := a.site.purges
 	if p.Everything() == p.Last() {
@@ -60,8 +60,8 @@ func (a *ask) purged() int64 {
 	return max(last, p.URL(a.variantID()))
 }
 
-// variantID stands for what a URL asks for, in whatever format and with whatever
-// marks it is answered.
+// variantID identifies what a URL asks for. It is the same for every format and every mark
+// of the answer.
 func (a *ask) variantID() string {
 	sum := sha256.Sum256(a.appendWhat(make([]byte, 0, 256)))
 	return hex.EncodeToString(sum[:16])
@@ -83,9 +83,9 @@ func (r ref) names(yield func(object) bool) {
 	}
 }
 
-// allNames calls yield with the names of the original, and with those that it has in
-// sources around its own: a path may be purged by any of them, and a ref names sources
-// within its own only.
+// allNames calls yield with every name by which the original may be purged. A ref has its
+// names in its own source and in sources within that. allNames adds those in sources
+// around it.
 func (c *site) allNames(r ref) func(yield func(object) bool) {
 	return func(yield func(object) bool) {
 		for o := range r.names {
@@ -121,8 +121,8 @@ func (c *site) allNames(r ref) func(yield func(object) bool) {
 	}
 }
 
-// cacheTags are the tags of what the request asks for, so that a cache in front can
-// be purged by workspace, source, mark and original.
+// cacheTags is the header Cache-Tag: it lets a cache in front be purged by workspace,
+// source, mark and original.
 func (a *ask) cacheTags() string {
 	ns := a.site.Namespace
 	var b strings.Builder
@@ -143,11 +143,11 @@ func (a *ask) cacheTags() string {
 	return b.String()
 }
 
-// FindPurge says what a URL given to be purged stands for, and under which tags a
-// cache in front has it. A delivery URL, which is a path that begins with the
-// namespace or is on a host of the workspace, is one variant; the URL of an original
-// is that original. Where a URL can be read as both, it is both. Errors are made to
-// be shown, or wrap those of package workspace.
+// FindPurge finds what has to be purged for a URL, and the tags under which a cache in front
+// has it. The URL of an image, which is a path that begins with the namespace or a URL on a
+// host of the workspace, is one variant. The URL of an original is that original. A URL
+// that can be read as both is both. Errors can be shown to clients, or wrap those of
+// package workspace.
 func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (found []workspace.Purge, tags []string, err error) {
 	c, err := s.site(ctx, namespace)
 	if err != nil {
@@ -190,8 +190,8 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 	return nil, nil, fmt.Errorf("must be an image's URL: a path that begins with /%s, a URL on a host of the workspace, or that of an original", namespace)
 }
 
-// hostOf takes a URL apart: its host, empty where it is a path, and the request
-// target that a client would send there.
+// hostOf splits a URL into its host and the request target that a client would send there.
+// The host of a path is empty.
 func hostOf(rawURL string) (host, target string) {
 	target, _, _ = strings.Cut(rawURL, "#")
 	if !hasScheme(target) {
@@ -209,8 +209,8 @@ func hostOf(rawURL string) (host, target string) {
 	return host, target
 }
 
-// deliveryTarget is the target of a request for a variant of the workspace. A host that is
-// nobody's may be this server's.
+// deliveryTarget is the target of a request for a variant of the workspace. A host that
+// isn't known may be one of this server's.
 func (s *Service) deliveryTarget(ctx context.Context, namespace, host, target string) (Target, bool) {
 	if !strings.HasPrefix(target, "/") {
 		return Target{}, false
@@ -223,7 +223,7 @@ func (s *Service) deliveryTarget(ctx context.Context, namespace, host, target st
 	return t, ok && t.Namespace == namespace
 }
 
-// appendPurged appends the purges' part of a variant's key.
+// appendPurged appends the part of a variant key that purges change.
 func (a *ask) appendPurged(b []byte) []byte {
 	if n := a.purged(); n > 0 {
 		return fmt.Appendf(b, "purged %d", n)

@@ -17,7 +17,7 @@ const (
 	cacheControlVersioned = "public, max-age=31536000, immutable"
 )
 
-// Header values that are the same on every image, shared so that a hit makes none.
+// Header values that are the same on every image. Sharing them saves allocations on hits.
 var (
 	headerClose        = []string{"close"}
 	headerCSP          = []string{"default-src 'none'; sandbox"}
@@ -70,9 +70,9 @@ func send(w *Response, r *http.Request, status int, e *cache.Entry) {
 	}
 }
 
-// standIn answers err with the image that default= names, under the status of err.
-// Without one, or where err is not about the original, or where that image can't
-// be had either, it returns err.
+// standIn answers an error about the original with the image that default= names, under
+// the status of the error. It returns err where there is no such image, where err is not
+// about the original, or where that image fails too.
 func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error {
 	e := fault.Of(err)
 	if a.fallback == nil || !e.Code.Kind().Original {
@@ -86,7 +86,7 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 		return err
 	}
 	entry, fallbackErr := s.load(r.Context(), w, &shown)
-	w.Header()["Cache-Status"] = told // of what was asked for
+	w.Header()["Cache-Status"] = told // that of the image that was asked for
 	if fallbackErr != nil {
 		return err
 	}
@@ -99,8 +99,7 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 }
 
 // matches reports whether an If-None-Match names the ETag, by the weak comparison
-// (RFC 9110 §13.1.2). If-Match is not evaluated: it guards changes, and there is
-// nothing to change.
+// (RFC 9110 §13.1.2). If-Match is ignored, since it guards changes and images are read.
 func matches(ifNoneMatch []string, etag string) bool {
 	for _, list := range ifNoneMatch {
 		for tag := range strings.SplitSeq(list, ",") {
@@ -113,10 +112,10 @@ func matches(ifNoneMatch []string, etag string) bool {
 	return false
 }
 
-// byteRange is what the request wants of the body (RFC 9110 §14). Not ok is all of
-// it: without a Range, with one that is malformed, of another unit or of several
-// parts, or with an If-Range of another version. first > last is a range behind the
-// end.
+// byteRange is the part of the body that the request asks for (RFC 9110 §14). ok is false
+// where it gets the whole body: there is no Range, the Range is malformed, has another unit
+// or several parts, or If-Range names another version. first > last means that the range
+// lies behind the end.
 func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
 	given := h["Range"]
 	if len(given) != 1 || len(e.Body) == 0 {
@@ -157,8 +156,7 @@ func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
 	return first, min(last, end), true
 }
 
-// position reads a byte position; one too large for any body is as good as the
-// largest.
+// position reads a byte position. It caps positions that no body can have.
 func position(s string) (n int, ok bool) {
 	if s == "" {
 		return 0, false

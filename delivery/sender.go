@@ -14,14 +14,14 @@ import (
 // A sender is who a request for an image comes from. The zero value is anybody.
 type sender struct {
 	apikey.Principal
-	// err is why the key that was sent doesn't count, where the request may do without.
+	// err is why the key doesn't count, where the request may go on without one.
 	err error
 }
 
 // known reports whether a key says who it is.
 func (s sender) known() bool { return s.Kind != "" }
 
-// withPrincipal returns the request with who sent it in its context, where that is known.
+// withPrincipal returns the request with its principal in the context, where there is one.
 func (s sender) withPrincipal(r *http.Request) *http.Request {
 	if !s.known() {
 		return r
@@ -70,7 +70,7 @@ func isTest(key string) bool {
 	return err == nil && secret.Test()
 }
 
-// parseQuery is transform.ParseQuery, but that it refuses keys: URLs are kept in logs.
+// parseQuery is transform.ParseQuery, and refuses API keys, since URLs end up in logs.
 func parseQuery(raw string) (transform.Query, error) {
 	q, err := transform.ParseQuery(raw)
 	if err != nil {
@@ -84,10 +84,10 @@ func parseQuery(raw string) (transform.Query, error) {
 	return q, nil
 }
 
-// longestRight is for how long a key that doesn't end lets its client keep an image.
+// longestRight is how long clients may keep an image that a key without an end opened.
 const longestRight = 365 * 24 * time.Hour
 
-// bearer is the access of who sends a key: for as long as the key lasts.
+// bearer is the access that a key gives. It ends with the key.
 func (s *Service) bearer(who sender, private bool) access {
 	a := access{private: private, bearer: true, limited: true, left: longestRight}
 	if !who.ExpiresAt.IsZero() {
@@ -99,8 +99,8 @@ func (s *Service) bearer(who sender, private bool) access {
 	return a
 }
 
-// accountKey counts a request for an image that carried a key, and notes in the access
-// log that the key was used from here: once an hour, since images are many.
+// accountKey counts a request that carried a key, and notes in the access log that this
+// client address used the key. It does so once an hour, since there are many images.
 func (s *Service) accountKey(w *Response, r *http.Request) {
 	who := w.Log.Who
 	if who.Kind != apikey.Key {

@@ -21,8 +21,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A site is a workspace made ready to answer requests: every pattern, preset and
-// source parsed once. It never changes; a new revision is a new site.
+// A site is a compiled workspace: its patterns, presets and sources are parsed once, and
+// requests only read it. A new revision of the workspace is a new site.
 type site struct {
 	*workspace.Workspace
 	origins    workspace.Origins
@@ -38,23 +38,23 @@ type site struct {
 	limits     siteLimits
 }
 
-// A source is a configured source made ready to fetch from.
+// A source is a compiled source, ready to fetch from.
 type source struct {
 	workspace.Source
-	id     string // of the originals' place: another place is another id
+	id     string // identifies the place of its originals, see placeID
 	fetch  origin.Source
 	places []origin.URL // every URL prefix under which its originals are known
 	marked bool         // marks are bound to it
-	// shadowed: a place of another source is one of its own or inside, so that an
-	// original may belong to both.
+	// shadowed: another source covers a part of this one, or all of it. An original may
+	// belong to both.
 	shadowed bool
-	near     []*source // sources that have a place in one of its own, or around one
-	// mistaken: another source, private or marked, is on the same host, and the server
-	// there may take a key of this one for one of that.
+	near     []*source // sources whose places lie within its own, or around them
+	// mistaken: a private or marked source is on the same host. The server there may read
+	// a key of this source as a path of that one.
 	mistaken bool
 }
 
-// protected reports whether not everybody may see its originals as they are.
+// protected reports whether its originals must not be shown as they are to everybody.
 func (s *source) protected() bool { return s.Private || s.marked }
 
 // A placed is one place of a source.
@@ -64,14 +64,14 @@ type placed struct {
 	reading origin.Reading
 }
 
-// sites are the workspaces that requests have asked for, compiled.
+// sites keep compiled workspaces, the most recently used ones.
 type sites struct {
-	mu    sync.Mutex // serialises additions; nothing is compiled under it
+	mu    sync.Mutex // serialises additions. Compiling happens outside of it
 	cache *lru.Cache[string, *compiled]
 }
 
-// A compiled is one revision of a workspace, compiled by the first who calls site. Others
-// who want the same wait for it; nobody else does.
+// A compiled is one revision of a workspace. The first call of site compiles it. Other
+// calls for the same revision wait for that one. Other workspaces don't wait.
 type compiled struct {
 	workspace *workspace.Workspace
 	site      func() (*site, error)
@@ -85,7 +85,7 @@ func newSites(size int) *sites {
 	return &sites{cache: c}
 }
 
-// of is what there is of the workspace, or what compile will make of it.
+// of returns the workspace as it is kept, or keeps it with compile as its compiler.
 func (s *sites) of(w *workspace.Workspace, compile func(*workspace.Workspace) (*site, error)) *compiled {
 	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
 		return c
@@ -109,8 +109,8 @@ func (s *Service) site(ctx context.Context, namespace string) (*site, error) {
 	return s.sites.of(w, s.compileOrLog).site()
 }
 
-// compileOrLog is compile for those who ask for images. They aren't told what is wrong,
-// which is not about their request; the log is, once a revision.
+// compileOrLog compiles a workspace for an image request. The log gets the reason of a
+// failure, once a revision. The client gets none, since it can't change the settings.
 func (s *Service) compileOrLog(w *workspace.Workspace) (*site, error) {
 	c, err := s.compile(w)
 	if err != nil {
@@ -120,7 +120,8 @@ func (s *Service) compileOrLog(w *workspace.Workspace) (*site, error) {
 	return c, nil
 }
 
-// Check says why the workspace can't be served; nil is that it can be.
+// Check returns why the workspace can't be served, or nil. Call it before a workspace is
+// written, so that its owner learns of a mistake at once.
 func (s *Service) Check(w *workspace.Workspace) error {
 	_, err := s.compile(w)
 	return err
@@ -157,7 +158,7 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 				break
 			}
 			if src.fetch, err = s.bucket(ws); err != nil {
-				src.fetch = unusable{err} // and no reason to refuse the workspace's others
+				src.fetch = unusable{err} // the other sources go on working
 			}
 		}
 		c.sources[ws.Key] = src
@@ -180,8 +181,8 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 	return c, nil
 }
 
-// findNeighbours sets shadowed, near and mistaken of every source. Only
-// places on one host are compared: buckets have many.
+// findNeighbours sets shadowed, near and mistaken of every source. It compares only
+// places on the same host.
 func (c *site) findNeighbours() {
 	c.hosts = map[string][]placed{}
 	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
@@ -210,22 +211,22 @@ func (c *site) findNeighbours() {
 	}
 }
 
-// An unusable source answers every fetch with what is wrong with its settings.
+// An unusable source fails every fetch, and says what is wrong with its settings.
 type unusable struct{ err error }
 
 func (u unusable) Fetch(context.Context, origin.Key, origin.Validators) (*origin.Object, error) {
 	return nil, fmt.Errorf("%w: %w", origin.ErrUnavailable, u.err)
 }
 
-// dirRevalidate is how many seconds pass before a folder is asked whether a file has
-// changed: asking costs next to nothing.
+// dirRevalidate is after how many seconds a variant of a file in a folder is checked
+// against the file. The check is cheap.
 const dirRevalidate = 2
 
-// placeID is a hash of where a source's originals are. What is sent to be let in is no part
-// of it, so that rotating credentials keeps what is cached. Nor are headers, which hold
-// credentials too; where they select other originals, a purge is needed.
+// placeID is a hash of where a source's originals are. It leaves credentials out, so that
+// rotating them keeps the cache. It leaves headers out too, since they hold credentials:
+// where a new header selects other originals, the owner has to purge the source.
 //
-// What is hashed has a form of its own: another form would empty every cache.
+// Don't change what is hashed, or its form: every cache would lose all variants.
 func placeID(s workspace.Source) string {
 	b, err := json.Marshal(struct {
 		Key       string `json:"key"`

@@ -16,15 +16,15 @@ import (
 // A ref is an original that a request reads: a key within a configured source, or
 // a full URL outside all of them.
 type ref struct {
-	source  *source // that the request names; nil for a full URL
+	source  *source // the one that the request names; nil for a full URL
 	key     origin.Key
-	url     origin.URL // where source is nil
-	also    []ref      // in further sources that it belongs to
-	through int        // which of also it is fetched by, counted from 1; 0 is none of them
+	url     origin.URL // the full URL, where source is nil
+	also    []ref      // the same original in further sources that it belongs to
+	through int        // 0: it is fetched by source. n: by also[n-1]
 }
 
-// at is the original in the source that it is fetched by, and cached under, whichever
-// of its sources the request names.
+// at is the original in the source that fetches it. Variants are cached under this one,
+// whichever of its sources the request names.
 func (r ref) at() ref {
 	if r.through > 0 {
 		return r.also[r.through-1]
@@ -50,7 +50,7 @@ func (r ref) private() bool { return r.first(func(s *source) bool { return s.Pri
 // marked reports whether the original belongs to a source that marks are bound to.
 func (r ref) marked() bool { return r.first(func(s *source) bool { return s.marked }) != nil }
 
-// first is the first of its sources that is such a one; nil is none.
+// first returns its first source for which the function is true, or nil.
 func (r ref) first(such func(*source) bool) *source {
 	for _, src := range r.sources() {
 		if such(src) {
@@ -60,7 +60,7 @@ func (r ref) first(such func(*source) bool) *source {
 	return nil
 }
 
-// host is where the original is fetched from over the network; empty for a folder.
+// host is the host that the original is fetched from. It is empty for a folder.
 func (r ref) host() string {
 	switch r = r.at(); {
 	case r.source == nil:
@@ -82,7 +82,7 @@ func (r ref) String() string {
 }
 
 // resolve finds the original that the path or ?src= names, and refuses what the
-// workspace doesn't allow. It asks no network.
+// workspace doesn't allow. It needs no network.
 func (c *site) resolve(n name, src string, hasSrc bool) (ref, error) {
 	switch {
 	case n.bySrc && !hasSrc:
@@ -98,15 +98,16 @@ func (c *site) resolve(n name, src string, hasSrc bool) (ref, error) {
 	return c.resolveName(src)
 }
 
-// named is the key of the source that a request names, as far as the request can be read;
-// empty where the workspace has none of that name. It finds fault with nothing.
+// named is the key of the source that a request names, for counting requests that were
+// refused. It reads as much of the target as it can, and returns no error. It is empty
+// where the workspace has no such source.
 func (c *site) named(t Target) string {
 	first, tail, _ := strings.Cut(strings.TrimPrefix(t.Rest, "/"), "/")
 	if e := endpoints[first]; e != nil && e.make != nil {
 		first, _, _ = strings.Cut(tail, "/")
 	}
 	if first == "" {
-		query, _ := url.ParseQuery(t.RawQuery) // what can be read of it
+		query, _ := url.ParseQuery(t.RawQuery) // even of a broken query, what can be read
 		src := query.Get("src")
 		if hasScheme(src) {
 			if u, err := origin.ParseURL(src); err == nil {
@@ -124,8 +125,8 @@ func (c *site) named(t Target) string {
 	return first
 }
 
-// resolveName finds the original that `source/path` names, once it is decoded: what
-// percent signs are left belong to the object's name.
+// resolveName finds the original that `source/path` names. The name has been decoded:
+// percent signs that are left belong to the object key.
 func (c *site) resolveName(name string) (ref, error) {
 	source, path, _ := strings.Cut(name, "/")
 	if err := checkObject(source, path); err != nil {
@@ -149,11 +150,11 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 	return c.settle(ref{source: src, key: k})
 }
 
-// settle finds the other sources that an original belongs to: one source may be
-// configured inside another, or under another name, and the way through the one is
-// not to avoid the rules of the other. They add up. The original is fetched through
-// a private source or a marked one, where there is one. What some server may take for
-// the original of such a source, and isn't, is refused.
+// settle finds the other sources that an original belongs to. One source may lie inside
+// another, or be another name of it, and a request through the one must not avoid the
+// rules of the other: the rules of all apply. The original is fetched through a private
+// source or a marked one, where there is one. settle refuses a key that some server may
+// read as an original of a private or marked source that it doesn't belong to.
 func (c *site) settle(r ref) (ref, error) {
 	if !r.source.shadowed && !r.source.mistaken {
 		return r, nil
@@ -164,7 +165,7 @@ func (c *site) settle(r ref) (ref, error) {
 		for _, place := range found[i].source.places {
 			u, err := place.Below(found[i].key)
 			if err != nil {
-				continue // the fetch will say so
+				continue // the fetch returns the error
 			}
 			others, depth, err := c.within(u)
 			if err != nil {
@@ -195,8 +196,9 @@ func (c *site) settle(r ref) (ref, error) {
 	return r, nil
 }
 
-// mistakable are the private and marked sources for whose originals some server may take
-// u. depth is that of the place in which u lies: it is not taken for one further out.
+// mistakable are the private and marked sources in which some server may read u to be.
+// depth is the number of segments of the place that u lies in: sources further out are
+// no danger.
 func (c *site) mistakable(u origin.URL, depth int) (list []*source) {
 	reading := u.Reading()
 	for _, p := range c.hosts[u.Server()] {
@@ -212,9 +214,9 @@ func mistaken(src *source) error {
 		"write the path as that source does, without encoded dots and slashes")
 }
 
-// resolveURL finds out whose original a full URL is: a URL that lies inside one
-// of the workspace's own sources is that source, with its marks and its privacy;
-// any other must be on the allowlist.
+// resolveURL finds the original of a full URL. A URL inside one of the workspace's own
+// sources is an original of that source, with its marks and its privacy. Any other URL
+// must be on the allowlist.
 func (c *site) resolveURL(raw string) (ref, error) {
 	u, err := origin.ParseURL(raw)
 	if err != nil {
@@ -230,8 +232,8 @@ func (c *site) resolveURL(raw string) (ref, error) {
 	return ref{url: u, key: origin.Key{Path: u.String()}}, nil
 }
 
-// resolveWithin finds the original of the workspace's own sources that a full URL is; the
-// ref's source is nil where it is none.
+// resolveWithin finds the original that a full URL is in the workspace's own sources. Where
+// it is in none, the ref's source is nil.
 func (c *site) resolveWithin(u origin.URL) (ref, error) {
 	in, _, err := c.within(u)
 	switch {
@@ -246,8 +248,9 @@ func (c *site) resolveWithin(u origin.URL) (ref, error) {
 	return c.settle(in[0])
 }
 
-// within finds the configured sources that a URL lies in: those of the longest
-// prefix, and among these private and marked ones first. depth is that prefix's.
+// within finds the sources that a URL lies in: those with the longest matching prefix, and
+// of these the private and marked ones first. depth is the number of segments of that
+// prefix.
 func (c *site) within(u origin.URL) (in []ref, depth int, err error) {
 	on := c.hosts[u.Server()]
 	if len(on) > 0 && !u.PathIsCanonical() {
@@ -301,9 +304,9 @@ func (c *site) checkURL(u origin.URL) error {
 	return nil
 }
 
-// checkRedirect says whether the origin of from, nil for a full URL, may redirect to
-// u: the same question as for a full URL, but that no private or marked source other
-// than from is reached in this way.
+// checkRedirect says whether the origin may redirect a fetch to u. from is the source
+// that is fetched from, or nil for a full URL. The rules are those of full URLs. In
+// addition, a redirect must not lead into a private or marked source other than from.
 func (c *site) checkRedirect(from *source, u origin.URL) error {
 	r, err := c.resolveWithin(u)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// SplitTarget takes a request target apart as it stands on the wire, before
-// anything cleans it (RFC 9112 §3.2: origin form or absolute form). The path
-// keeps its leading slash.
+// SplitTarget splits a request target as it stands on the wire, in origin form or absolute
+// form (RFC 9112 §3.2). Nothing is decoded or cleaned. The path keeps its leading slash.
 func SplitTarget(requestURI string) (path, rawQuery string, err error) {
 	raw := requestURI
 	if !strings.HasPrefix(raw, "/") {
@@ -35,16 +34,16 @@ func SplitTarget(requestURI string) (path, rawQuery string, err error) {
 	return raw, "", nil
 }
 
-// A Target is a request for what is in a workspace, as it stands on the wire: nothing of
-// it is decoded.
+// A Target is what a request asks a workspace for, as it stands on the wire. Nothing of it
+// is decoded.
 type Target struct {
 	Namespace string
 	Rest      string // the path after the namespace: empty, or with its leading slash
 	RawQuery  string // without its question mark
 }
 
-// Signed is what a signature is made of: the target in path form, whatever form it was
-// sent in.
+// Signed is the text that a signature covers: the target in path form, also where it was
+// sent in host form.
 func (t Target) Signed() string {
 	if t.RawQuery == "" {
 		return "/" + t.Namespace + t.Rest
@@ -52,9 +51,9 @@ func (t Target) Signed() string {
 	return "/" + t.Namespace + t.Rest + "?" + t.RawQuery
 }
 
-// Target decides whose a request is: that of the workspace whose host it names, else that
-// of the workspace in the first segment of the path, else nobody's, such as one for the
-// API. path and rawQuery are those of [SplitTarget].
+// Target finds the workspace of a request: by its host, else by the first segment of the
+// path. ok is false for a request that is for no workspace, such as one for the API. path
+// and rawQuery are those of [SplitTarget].
 func (s *Service) Target(ctx context.Context, host, path, rawQuery string) (t Target, ok bool) {
 	if namespace, ok := s.namespaceOfHost(ctx, hostname(host)); ok {
 		return Target{namespace, path, rawQuery}, true
@@ -69,8 +68,8 @@ func (s *Service) Target(ctx context.Context, host, path, rawQuery string) (t Ta
 	return Target{first, rest, rawQuery}, true
 }
 
-// namespaceOfHost is whose host it is: a name right below the base domain, or a custom
-// domain that has been verified. Any other host is nobody's, and serves path form. A host
+// namespaceOfHost finds the workspace that a host belongs to: a name right below the base
+// domain, or a verified custom domain. On any other host, URLs are in path form. A host
 // that can't be looked up while the store is away counts as one of these, so that path
 // form goes on working.
 func (s *Service) namespaceOfHost(ctx context.Context, host string) (string, bool) {
@@ -92,8 +91,8 @@ func (s *Service) namespaceOfHost(ctx context.Context, host string) (string, boo
 	return d.Namespace, true
 }
 
-// servesImagesOn reports whether the host is known to be one that this server serves
-// images on. It may serve them on others too.
+// servesImagesOn reports whether this server is known to serve images on the host. It may
+// serve them on other hosts too.
 func (s *Service) servesImagesOn(ctx context.Context, host string) bool {
 	host = hostname(host)
 	_, ok := s.namespaceOfHost(ctx, host)
@@ -108,14 +107,14 @@ func hostname(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// A name is how a path names an image.
+// A name is the image that a path names.
 type name struct {
-	bySrc  bool   // ?src= names it
-	source string // a source key, where it isn't
+	bySrc  bool   // the path names none: ?src= does
+	source string // source key; empty with bySrc
 	path   string // the object path, percent-decoded
 }
 
-// parseRest reads the path after the namespace: what is asked for, and of which image.
+// parseRest reads the path after the namespace: the endpoint and the image.
 func parseRest(rest string) (*endpoint, name, error) {
 	if rest == "" || rest == "/" {
 		return transformEndpoint, name{bySrc: true}, nil
@@ -148,7 +147,7 @@ func parseObject(source, escaped string) (name, error) {
 	return name{source: source, path: path}, nil
 }
 
-// checkObject refuses what can't be a source key and a path behind it.
+// checkObject checks a source key and that a path follows it.
 func checkObject(source, path string) error {
 	if first, _, more := strings.Cut(path, "/"); source == "" && more && workspace.ValidSourceKey(first) {
 		return fault.New(fault.InvalidSource, "an image is named SOURCE/PATH: leave out the first slash")

@@ -20,7 +20,7 @@ var glyphs = [...]string{
 	"#####   #     #     #     #     #     #  ",
 }
 
-// testMark is the mark that images made with a test key carry: the word TEST, light on
+// testMark is the mark on images that were made with a test key: the word TEST, light on
 // dark, across the middle.
 func testMark() (transform.MarkImage, error) {
 	const scale, gap, border = 8, 1, 2

@@ -8,11 +8,11 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// opTransform is what requests count under of which the endpoint isn't known, and the bytes
-// of marks.
+// opTransform is the operation of transforms in usage. Requests whose endpoint isn't known,
+// and the bytes of marks, count under it too.
 const opTransform = "transform"
 
-// sourceName is the key of the ref's source as usage is counted by it.
+// sourceName is the key of the ref's source in usage and logs. It is empty for a full URL.
 func (r ref) sourceName() string {
 	if r.source == nil {
 		return ""
