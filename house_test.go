@@ -40,6 +40,9 @@ var mayImport = map[string][]string{
 	"usage":     {"workspace"},
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
+	// Use cases know neither HTTP nor who serves it.
+	"manage": {"fault", "workspace", "apikey"},
+
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header"},
 	"transform/worker":   {"transform", "transform/header"},
@@ -61,7 +64,7 @@ var mayImport = map[string][]string{
 	// Delivery and the server import parents, never an adapter.
 	"delivery":   {"fault", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
-	"server/api": {"delivery", "fault", "workspace", "signing", "apikey", "limit", "usage"},
+	"server/api": {"manage", "delivery", "fault", "workspace", "signing", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
@@ -74,6 +77,11 @@ var onlyImporters = map[string][]string{
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
+}
+
+// mayNotImport lists what a package must do without.
+var mayNotImport = map[string][]string{
+	"manage": {"net/http"},
 }
 
 // A sourceFile is one Go file's package clause and imports.
@@ -132,6 +140,9 @@ func TestImportRules(t *testing.T) {
 		for _, imp := range f.imports {
 			if own, ok := strings.CutPrefix(imp, module+"/"); ok && !slices.Contains(allowed, own) && !slices.Contains(allowed, "*") {
 				t.Errorf("%s imports %s, which %s may not", path.Join(f.pkg, f.name), own, f.pkg)
+			}
+			if slices.Contains(mayNotImport[f.pkg], imp) {
+				t.Errorf("%s imports %s, which %s may not", path.Join(f.pkg, f.name), imp, f.pkg)
 			}
 			for door, importers := range onlyImporters {
 				if (imp == door || strings.HasPrefix(imp, door+"/")) && !slices.Contains(importers, f.pkg) {

@@ -11,8 +11,9 @@ type Kind string
 
 // The kinds. The zero value is no key.
 const (
-	Root Kind = "root" // the operator's: everything, in every workspace
-	Key  Kind = "key"  // a workspace's API key: what its scopes say, there
+	Root     Kind = "root"     // the operator's: everything, in every workspace
+	Operator Kind = "operator" // no key: who is at the machine, and may do the same
+	Key      Kind = "key"      // a workspace's API key: what its scopes say, there
 )
 
 // A Scope is what an API key may do.
@@ -35,7 +36,7 @@ type Principal struct {
 	ExpiresAt   time.Time // of an API key; zero is never
 }
 
-// Actor is the principal as logs name it: "root", or "key:ID".
+// Actor is the principal as logs name it: "root", "operator" or "key:ID".
 func (p Principal) Actor() string {
 	if p.Kind == Key {
 		return "key:" + p.KeyID
@@ -47,7 +48,7 @@ func (p Principal) Actor() string {
 // has this ID.
 func (p Principal) May(scope Scope, workspaceID string) bool {
 	switch p.Kind {
-	case Root:
+	case Root, Operator:
 		return true
 	case Key:
 		return workspaceID != "" && p.WorkspaceID == workspaceID && slices.Contains(p.Scopes, scope)

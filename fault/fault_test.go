@@ -60,6 +60,30 @@ func TestEveryCodeHasARow(t *testing.T) {
 	}
 }
 
+// TestOfManaging: a store that fails is told of in other words where settings are changed.
+func TestOfManaging(t *testing.T) {
+	secret := errors.New("dial 10.1.2.3: refused")
+	for _, c := range []struct {
+		err     error
+		code    Code
+		message string // a part of it
+		retry   int
+	}{
+		{fmt.Errorf("reading: %w", New(PresetRequired, "say preset")), PresetRequired, "say preset", 0},
+		{fmt.Errorf("%w: %w", workspace.ErrUnavailable, secret), Overloaded, "not certain that a change was made", 5},
+		{fmt.Errorf("%w: %w", workspace.ErrFull, secret), Overloaded, "is full", 5},
+		{fmt.Errorf("%w: %w", workspace.ErrReadOnly, secret), Overloaded, "can only be read", 5},
+		{context.DeadlineExceeded, Overloaded, "workspace store", 5},
+		{workspace.ErrNotFound, WorkspaceNotFound, "namespace", 0},
+		{&workspace.ValidationError{Problems: []workspace.Problem{{Path: "name", Message: "is long"}, {Message: "more."}}}, Validation, "name: is long. more.", 0},
+		{secret, Internal, "request_id", 0},
+	} {
+		if e := OfManaging(c.err); e.Code != c.code || !strings.Contains(e.Message, c.message) || e.RetryAfter != c.retry || strings.Contains(e.Message, "10.1.2.3") {
+			t.Errorf("%v: %+v", c.err, e)
+		}
+	}
+}
+
 func TestOf(t *testing.T) {
 	secret := errors.New("dial 10.1.2.3: refused")
 	for _, c := range []struct {

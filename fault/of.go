@@ -1,8 +1,10 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/origin"
@@ -76,6 +78,9 @@ func Of(err error) *Error {
 	if e, ok := errors.AsType[*transform.QueryError](err); ok {
 		return &Error{Code: InvalidOption, Message: e.Error(), Cause: err}
 	}
+	if e, ok := errors.AsType[*workspace.ValidationError](err); ok {
+		return &Error{Code: Validation, Message: sentences(e.Problems), Cause: err}
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			e := &Error{Code: s.code, Message: s.message, Cause: err}
@@ -86,4 +91,50 @@ func Of(err error) *Error {
 		}
 	}
 	return &Error{Code: Internal, Message: "something went wrong on our side: the request_id finds it in the server's log", Cause: err}
+}
+
+// managing gives the errors of a store their messages where settings are read and written.
+// The first row that matches counts. All of them are Overloaded, for 5 seconds.
+var managing = []struct {
+	err     error
+	message string
+}{
+	{workspace.ErrFull, "Nothing was changed, since the disk of the server's database is full. Images are served as before. Try again when the operator has seen to it."},
+	{workspace.ErrReadOnly, "Nothing was changed, since the disk of the server's database can only be read. Images are served as before. Try again when the operator has seen to it."},
+	// A time-out is the store's, and it may have come after the write.
+	{workspace.ErrUnavailable, storeAway},
+	{context.DeadlineExceeded, storeAway},
+	{context.Canceled, storeAway},
+}
+
+const storeAway = "The workspace store can't be reached right now, and it is not certain that a change was made. Try again in a few seconds."
+
+// OfManaging is [Of] for those who read and change settings. It differs in what it says of
+// a store that fails: here the store has to answer, where images only need a copy.
+func OfManaging(err error) *Error {
+	if _, ok := errors.AsType[*workspace.ValidationError](err); ok {
+		return Of(err)
+	}
+	for _, m := range managing {
+		if errors.Is(err, m.err) {
+			return &Error{Code: Overloaded, Message: m.message, Cause: err, RetryAfter: 5}
+		}
+	}
+	return Of(err)
+}
+
+// sentences puts problems one after the other, each with its path.
+func sentences(problems []workspace.Problem) string {
+	var b strings.Builder
+	for _, p := range problems {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		if p.Path != "" {
+			b.WriteString(p.Path + ": ")
+		}
+		b.WriteString(strings.TrimRight(p.Message, "."))
+		b.WriteByte('.')
+	}
+	return cmp.Or(b.String(), "The workspace is not valid.")
 }

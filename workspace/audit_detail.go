@@ -15,68 +15,56 @@ var elementName = map[string]string{"sources": "key", "marks": "name", "presets"
 // null. Secrets are masked: where only they differ, the element says so in
 // "secrets_changed".
 func AuditDetail(before, after *Workspace) (b, a json.RawMessage) {
-	x, y := detail(before), detail(after)
-	if x != nil && y != nil {
-		for field := range x.shown {
-			if bytes.Equal(x.full[field], y.full[field]) || field == "revision" || field == "updated_at" {
-				delete(x.shown, field)
-				delete(y.shown, field)
-				continue
+	if before == nil || after == nil {
+		return whole(before), whole(after)
+	}
+	was, is := fields(before.Masked()), fields(after.Masked())
+	x, y := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	elements := map[string]map[string]bool{} // that differ, by list
+	for _, d := range differences(before, after) {
+		x[d.field], y[d.field] = was[d.field], is[d.field]
+		if elementName[d.field] != "" {
+			if elements[d.field] == nil {
+				elements[d.field] = map[string]bool{}
 			}
-			if name := elementName[field]; name != "" {
-				x.shown[field], y.shown[field] = changedElements(name, x, y, field)
-			}
+			elements[d.field][d.element] = true
 		}
 	}
-	return x.encode(), y.encode()
-}
-
-// A workspaceDetail is a workspace by its JSON fields.
-type workspaceDetail struct{ full, shown map[string]json.RawMessage }
-
-func detail(w *Workspace) *workspaceDetail {
-	if w == nil {
-		return nil
+	for field, differ := range elements {
+		x[field], y[field] = onlyElements(field, x[field], y[field], differ)
 	}
-	return &workspaceDetail{fields(w), fields(w.Masked())}
+	return encode(x), encode(y)
 }
 
-func (d *workspaceDetail) encode() json.RawMessage {
-	if d == nil {
+// onlyElements leaves the elements of a list in two states that differ. Where an element
+// looks the same in both, only its secrets differ.
+func onlyElements(field string, before, after json.RawMessage, differ map[string]bool) (b, a json.RawMessage) {
+	was, is := []map[string]json.RawMessage{}, []map[string]json.RawMessage{}
+	decode(before, &was)
+	decode(after, &is)
+	name := func(e map[string]json.RawMessage) (id string) {
+		decode(e[elementName[field]], &id)
+		return id
+	}
+	same := func(e map[string]json.RawMessage) bool { return !differ[name(e)] }
+	was, is = slices.DeleteFunc(was, same), slices.DeleteFunc(is, same)
+	looked := map[string]json.RawMessage{}
+	for _, e := range was {
+		looked[name(e)] = encode(e)
+	}
+	for _, e := range is {
+		if bytes.Equal(looked[name(e)], encode(e)) {
+			e["secrets_changed"] = json.RawMessage("true")
+		}
+	}
+	return encode(was), encode(is)
+}
+
+func whole(w *Workspace) json.RawMessage {
+	if w == nil {
 		return json.RawMessage("null")
 	}
-	return encode(d.shown)
-}
-
-// changedElements are the elements of a list that are not the same in both, as shown.
-func changedElements(name string, x, y *workspaceDetail, field string) (before, after json.RawMessage) {
-	type element = map[string]json.RawMessage
-	list := func(data json.RawMessage) (all []element) {
-		decode(data, &all)
-		return all
-	}
-	find := func(all []element, id json.RawMessage) int {
-		return slices.IndexFunc(all, func(e element) bool { return bytes.Equal(e[name], id) })
-	}
-	oldFull, newFull := list(x.full[field]), list(y.full[field])
-	oldShown, newShown := list(x.shown[field]), list(y.shown[field])
-	b, a := []element{}, []element{}
-	for i, e := range oldFull {
-		if j := find(newFull, e[name]); j < 0 || !bytes.Equal(encode(e), encode(newFull[j])) {
-			b = append(b, oldShown[i])
-		}
-	}
-	for i, e := range newFull {
-		j := find(oldFull, e[name])
-		if j >= 0 && bytes.Equal(encode(e), encode(oldFull[j])) {
-			continue
-		}
-		if j >= 0 && bytes.Equal(encode(newShown[i]), encode(oldShown[j])) {
-			newShown[i]["secrets_changed"] = json.RawMessage("true")
-		}
-		a = append(a, newShown[i])
-	}
-	return encode(b), encode(a)
+	return encode(fields(w.Masked()))
 }
 
 func fields(w *Workspace) (m map[string]json.RawMessage) {

@@ -29,6 +29,7 @@ func TestAuditDetail(t *testing.T) {
 			`{"presets":[]}`, `{"presets":[{"name":"three","options":"w=3"}]}`},
 		{"an element less", func(w *workspace.Workspace) { w.Presets = w.Presets[1:] },
 			`{"presets":[{"name":"one","options":"w=1"}]}`, `{"presets":[]}`},
+		{"another order", func(w *workspace.Workspace) { w.Presets[0], w.Presets[1] = w.Presets[1], w.Presets[0] }, `{"presets":[]}`, `{"presets":[]}`},
 		{"a secret", func(w *workspace.Workspace) { w.Sources[1].SecretAccessKey = "hunter4" },
 			`{"sources":[{"bucket":"b","key":"b","kind":"s3","private":false,"revalidate":0,"secret_access_key":"***","ttl":0}]}`,
 			`{"sources":[{"bucket":"b","key":"b","kind":"s3","private":false,"revalidate":0,"secret_access_key":"***","secrets_changed":true,"ttl":0}]}`},

@@ -52,6 +52,21 @@ func decodeStored(data []byte) (*Workspace, error) {
 	return filler{stored: true}.workspace(t, "")
 }
 
+// DecodePart reads the JSON of one source, mark or preset, as [Decode] reads those of a
+// workspace. The paths in its errors begin at the part: see [ValidationError.Within].
+func DecodePart[E Source | Mark | Preset](data []byte) (part E, err error) {
+	t, err := parseJSON(data)
+	if err != nil {
+		return part, err
+	}
+	var f filler
+	f.fill(reflect.ValueOf(&part).Elem(), t, "")
+	if n, ok := any(&part).(interface{ normalize() }); ok {
+		n.normalize()
+	}
+	return part, f.err()
+}
+
 // DecodeInto reads one JSON object into the struct that into points to, as strictly as
 // [Decode]: its errors are a *[ValidationError] too. A null leaves its field as it is.
 func DecodeInto(data []byte, into any) error {

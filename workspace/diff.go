@@ -23,17 +23,30 @@ import (
 // can tell, so that counts as a change.
 func Diff(old, new *Workspace) (lines []string) {
 	for _, c := range differences(old, new) {
-		lines = append(lines, c.path+": "+c.what)
+		if !c.silent() {
+			lines = append(lines, c.path+": "+c.what)
+		}
 	}
 	return lines
 }
 
-// A difference is one line of Diff.
+// Same reports whether two states of a workspace are stored alike, but for what the server
+// makes. The order of lists counts.
+func Same(a, b *Workspace) bool { return len(differences(a, b)) == 0 }
+
+// A difference is one thing that differs between two states of a workspace. [Diff] words it
+// for people, [AuditDetail] shows the field or the element that it is in, and [Same] says
+// whether there is any.
 type difference struct {
 	path string
-	what string // became of it
+	what string // became of it; empty for another order or spelling, which people aren't told
 	was  string // the old value, or what of a list there is no more; empty where the path says it all
+
+	field   string // of the workspace that it is in
+	element string // of a list, by its name; empty for the list itself, and in other fields
 }
+
+func (d difference) silent() bool { return d.what == "" }
 
 // kept says what there would still be without the difference.
 func (d difference) kept() string {
@@ -61,34 +74,77 @@ func differences(old, new *Workspace) []difference {
 }
 
 type differ struct {
-	found []difference
-	fresh bool // within something added: there are no old values to show
+	found          []difference
+	fresh          bool   // within something added: there are no old values to show
+	field, element string // that it is in
 }
 
 func (d *differ) add(path, was, what string) {
-	d.found = append(d.found, difference{path, what, was})
+	d.found = append(d.found, difference{path, what, was, d.field, d.element})
+}
+
+// orOrder adds a silent difference where compare finds none of a list or map and the two
+// are stored in another way all the same.
+func (d *differ) orOrder(path string, old, new reflect.Value, compare func()) {
+	n := len(d.found)
+	compare()
+	if len(d.found) == n && !sameValue(old, new) {
+		d.add(path, "", "")
+	}
+}
+
+// sameValue compares values that a workspace is made of. Nil and empty lists and maps are
+// the same.
+func sameValue(a, b reflect.Value) bool {
+	switch a.Kind() {
+	case reflect.Slice:
+		if a.Len() != b.Len() {
+			return false
+		}
+		for i := range a.Len() {
+			if !sameValue(a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Map:
+		return maps.Equal(a.Interface().(map[string]string), b.Interface().(map[string]string))
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if !sameValue(a.Field(i), b.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Pointer:
+		return a.IsNil() == b.IsNil() && (a.IsNil() || sameValue(a.Elem(), b.Elem()))
+	}
+	return a.Equal(b)
 }
 
 func (d *differ) structs(path string, old, new reflect.Value) {
 	for i, name := range jsonNames(old.Type()) {
 		at := member(path, name)
-		if path == "" && serverMade(name) {
-			continue
+		if path == "" {
+			if serverMade(name) {
+				continue
+			}
+			d.field = name
 		}
 		a, b := old.Field(i), new.Field(i)
-		switch a.Interface().(type) {
+		switch was := a.Interface().(type) {
 		case []string:
-			d.sets(at, a.Interface().([]string), b.Interface().([]string))
+			d.orOrder(at, a, b, func() { d.sets(at, was, b.Interface().([]string)) })
 			continue
 		case map[string]string:
-			d.headers(at, a.Interface().(map[string]string), b.Interface().(map[string]string))
+			d.orOrder(at, a, b, func() { d.headers(at, was, b.Interface().(map[string]string)) })
 			continue
 		}
 		switch {
 		case name == "secret_access_key":
 			d.secret(at, a.String(), b.String())
 		case a.Kind() == reflect.Slice:
-			d.lists(at, a, b)
+			d.orOrder(at, a, b, func() { d.lists(at, a, b) })
 		case a.Kind() == reflect.Struct:
 			d.structs(at, a, b)
 		default:
@@ -112,12 +168,15 @@ func serverMade(name string) bool {
 // lists compares lists whose elements have a key or name of their own.
 func (d *differ) lists(path string, old, new reflect.Value) {
 	was, is := byName(old), byName(new)
+	defer func() { d.element = "" }()
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if _, stays := is[name]; !stays {
+			d.element = name
 			d.add(fmt.Sprintf("%s[%s]", path, name), "", "removed")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(is)) {
+		d.element = name
 		at := fmt.Sprintf("%s[%s]", path, name)
 		if before, ok := was[name]; ok {
 			d.structs(at, before, is[name])

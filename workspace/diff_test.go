@@ -21,6 +21,12 @@ func TestDiff(t *testing.T) {
 			w.Sources[0], w.Sources[2] = w.Sources[2], w.Sources[0]
 			w.AllowedOrigins[0], w.AllowedOrigins[1] = w.AllowedOrigins[1], w.AllowedOrigins[0]
 		}, nil},
+		{"order within a source", func(w *workspace.Workspace) {
+			w.Sources[0].PublicURLs = append(w.Sources[0].PublicURLs, w.Sources[0].PublicURLs[0])
+		}, nil},
+		{"another case of a header", func(w *workspace.Workspace) {
+			w.Sources[0].Headers = map[string]string{"AUTHORIZATION": w.Sources[0].Headers["authorization"] + w.Sources[0].Headers["Authorization"]}
+		}, nil},
 		{"nil for empty", func(w *workspace.Workspace) { w.AllowedSources = nil }, nil},
 		{"masks", func(w *workspace.Workspace) { *w = *w.Masked() }, nil},
 		{"plain values", func(w *workspace.Workspace) { w.Name, w.HTTPSOnly, w.Limits.RequestsPerMinute = "B", false, 5 },
@@ -55,6 +61,12 @@ func TestDiff(t *testing.T) {
 		test.change(w)
 		if d := cmp.Diff(test.want, workspace.Diff(old, w)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, d)
+		}
+		// Same is what is stored; masks are never stored, and nil is stored as empty.
+		w = w.Clone()
+		w.ID, w.Revision, w.CreatedAt = old.ID, old.Revision, old.CreatedAt
+		if same := string(marshal(t, old)) == string(marshal(t, w)); test.name != "masks" && workspace.Same(old, w) != same {
+			t.Errorf("%s: Same says %t", test.name, !same)
 		}
 	}
 	w := workspacetest.Full("acme")

@@ -55,7 +55,9 @@ func (d *Document) Plan(old *Workspace, prune bool) (*Plan, error) {
 	}
 	p := &Plan{Workspace: w, Changes: Diff(old, w)}
 	for _, c := range differences(w, whole) {
-		p.Kept = append(p.Kept, c.kept())
+		if !c.silent() {
+			p.Kept = append(p.Kept, c.kept())
+		}
 	}
 	return p, nil
 }

@@ -21,26 +21,31 @@ func (w *Workspace) normalize() {
 		w.Domains[i] = DomainName(domain)
 	}
 	for i := range w.Sources {
-		s := &w.Sources[i]
-		s.URL = prefixURL(s.URL)
-		s.Endpoint = endpointURL(s.Endpoint)
-		if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
-			s.Prefix += "/"
-		}
-		if len(s.Headers) == 0 {
-			s.Headers = nil
-		}
-		if len(s.PublicURLs) == 0 {
-			s.PublicURLs = nil
-		}
-		for j, raw := range s.PublicURLs {
-			s.PublicURLs[j] = prefixURL(raw)
-		}
+		w.Sources[i].normalize()
 	}
 	for i := range w.Marks {
-		w.Marks[i].AutoApplySources = orEmpty(w.Marks[i].AutoApplySources)
+		w.Marks[i].normalize()
 	}
 }
+
+func (s *Source) normalize() {
+	s.URL = prefixURL(s.URL)
+	s.Endpoint = endpointURL(s.Endpoint)
+	if s.Prefix != "" && !strings.HasSuffix(s.Prefix, "/") {
+		s.Prefix += "/"
+	}
+	if len(s.Headers) == 0 {
+		s.Headers = nil
+	}
+	if len(s.PublicURLs) == 0 {
+		s.PublicURLs = nil
+	}
+	for i, raw := range s.PublicURLs {
+		s.PublicURLs[i] = prefixURL(raw)
+	}
+}
+
+func (m *Mark) normalize() { m.AutoApplySources = orEmpty(m.AutoApplySources) }
 
 func orEmpty[E any](s []E) []E {
 	if s == nil {

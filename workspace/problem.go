@@ -34,6 +34,23 @@ func (e *ValidationError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// Within returns the error as one of a document in which what was judged is at path.
+// Problems without a path, which are about the text as a whole, stay so.
+func (e *ValidationError) Within(path string) *ValidationError {
+	out := &ValidationError{Problems: make([]Problem, len(e.Problems))}
+	for i, p := range e.Problems {
+		switch {
+		case p.Path == "":
+		case strings.HasPrefix(p.Path, "["):
+			p.Path = path + p.Path
+		default:
+			p.Path = path + "." + p.Path
+		}
+		out.Problems[i] = p
+	}
+	return out
+}
+
 // maxProblems bounds how many problems an error lists, so that a document of a
 // megabyte that is wrong all over isn't answered with a hundred megabytes.
 const maxProblems = 100

@@ -26,6 +26,7 @@ import (
 	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/origin/bucket"
 	"github.com/tintype/tintype/purgehook"
@@ -167,10 +168,13 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
 		Metrics: metrics, Log: log,
 	})
+	manager := manage.New(manage.Config{
+		Store: workspaces, Uncached: store, Process: c.process, Check: images.Check, Log: log,
+	})
 	apiConfig := api.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
-		FindPurge: images.FindPurge, Check: images.Check, Explain: images.Explain,
-		DirSources: c.dirKeys, LendsCredentials: c.AllowAmbientCredentials, BaseDomain: c.BaseDomain,
+		Manage: manager, Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
+		FindPurge: images.FindPurge, Explain: images.Explain,
+		DirSources: c.dirKeys, BaseDomain: c.BaseDomain,
 		Log: log, Metrics: metrics, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
 	}
 	if len(hooks) > 0 {

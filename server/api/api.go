@@ -29,12 +29,16 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
 
 // Config is what the API needs from its surroundings.
 type Config struct {
+	// Manage does what requests ask for. Required.
+	Manage *manage.Manager
+
 	// Store is where workspaces are read and written. Required. The server gives
 	// its workspace.Cached, so that a write is answered only when the delivery of
 	// this process sees it.
@@ -85,10 +89,6 @@ type Config struct {
 	// Client returns the address of whoever sends the request of a context, for the
 	// audit log. Nil leaves it empty.
 	Client func(context.Context) string
-
-	// Check says why a workspace that is valid can't be served all the same:
-	// delivery.Service.Check. Its errors are shown. Nil finds nothing.
-	Check func(*workspace.Workspace) error
 
 	// Explain says what would become of a request for an image: delivery.Service.Explain.
 	// Nil explains nothing.
@@ -142,10 +142,10 @@ func New(c Config) http.Handler {
 // newAPI is New, but that without a store it is only good for describing itself.
 func newAPI(c Config) *api {
 	a := &api{
+		manage:     c.Manage,
 		store:      c.Store,
 		reads:      c.Uncached,
 		dirSources: c.DirSources,
-		lends:      c.LendsCredentials,
 		baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")),
 		log:        c.Log,
 		requestID:  c.RequestID,
@@ -158,7 +158,6 @@ func newAPI(c Config) *api {
 		limiter:    c.Limiter,
 		resolver:   c.Resolver,
 		client:     c.Client,
-		check:      c.Check,
 		explain:    c.Explain,
 		noteSender: c.NoteSender,
 		now:        c.Now,
@@ -179,9 +178,6 @@ func newAPI(c Config) *api {
 	}
 	if a.client == nil {
 		a.client = func(context.Context) string { return "" }
-	}
-	if a.check == nil {
-		a.check = func(*workspace.Workspace) error { return nil }
 	}
 	if a.explain == nil {
 		a.explain = func(context.Context, string, string, string) (delivery.Explanation, error) {
@@ -217,10 +213,10 @@ func newAPI(c Config) *api {
 
 // api is the handler. Its fields don't change after New.
 type api struct {
+	manage     *manage.Manager
 	store      workspace.Store // for writes
 	reads      workspace.Store
 	dirSources func(namespace string) []string
-	lends      bool // LendsCredentials
 	baseDomain string
 	log        *slog.Logger
 	requestID  func(context.Context) string
@@ -233,7 +229,6 @@ type api struct {
 	usage      *usage.Recorder // nil is none
 	journal    *usage.Journal  // nil is none
 	client     func(context.Context) string
-	check      func(*workspace.Workspace) error
 	explain    func(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
 	noteSender func(context.Context, apikey.Principal)
 	now        func() time.Time

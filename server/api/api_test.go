@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -60,18 +61,33 @@ type server struct {
 	records *workspacetest.Memory // of a cell
 }
 
+// A config is what the API and what it calls are made of.
+type config struct {
+	api.Config
+	Process func(namespace string) workspace.Process
+	Check   func(*workspace.Workspace) error
+}
+
+// new makes the API.
+func (c config) new() http.Handler {
+	c.Manage = manage.New(manage.Config{
+		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Check: c.Check, Now: c.Now, Log: c.Log,
+	})
+	return api.New(c.Config)
+}
+
 // start serves the API on a SQLite store of its own, set up as in the server.
 // change, if not nil, has the last word on the configuration.
-func start(t testing.TB, change func(*api.Config)) *server {
+func start(t testing.TB, change func(*config)) *server {
 	t.Helper()
 	return startOn(t, openStore(t, filepath.Join(t.TempDir(), "tintype.db")), change)
 }
 
-func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server {
+func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 	t.Helper()
 	s := &server{log: &lines{}}
 	type key struct{}
-	c := api.Config{
+	c := config{Config: api.Config{
 		Store:    workspace.NewCached(db, workspace.CachedConfig{}),
 		Uncached: db,
 		Version:  "1.2.3",
@@ -80,7 +96,7 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 			id, _ := ctx.Value(key{}).(string)
 			return id
 		},
-	}
+	}}
 	c.Records, _ = db.(api.Records)
 	if c.Records != nil {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: c.Records, Log: c.Log})
@@ -91,7 +107,7 @@ func startOn(t testing.TB, db workspace.Store, change func(*api.Config)) *server
 		change(&c)
 	}
 	s.store = c.Store
-	h := api.New(c)
+	h := c.new()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, requestID)))
 	}))
@@ -345,7 +361,7 @@ func TestRefusals(t *testing.T) {
 
 // TestNoRootKey: without a key to compare with, none is right.
 func TestNoRootKey(t *testing.T) {
-	s := start(t, func(c *api.Config) { c.Auth = nil })
+	s := start(t, func(c *config) { c.Auth = nil })
 	for _, authorization := range []string{"-", "Bearer", "Bearer ", "Bearer x", ""} {
 		message := s.do(t, "GET", "/v1/workspaces", "", "Authorization", authorization).wantError(t, 401, "UNAUTHORIZED")
 		if !strings.Contains(message, "TINTYPE_ROOT_KEY") {

@@ -138,7 +138,7 @@ type auditPage struct {
 
 // TestAudit follows changes into the log, and pages through it.
 func TestAudit(t *testing.T) {
-	s := start(t, func(c *api.Config) {
+	s := start(t, func(c *config) {
 		c.Client = visitor
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://a.test/","headers":{"X-Token":"hunter2"}}]}`).want(t, 201)
@@ -202,7 +202,7 @@ func TestAudit(t *testing.T) {
 func TestAccessLog(t *testing.T) {
 	var recorder *usage.Recorder
 	var journal *usage.Journal
-	s := start(t, func(c *api.Config) {
+	s := start(t, func(c *config) {
 		c.Client = visitor
 		db := c.Uncached.(workspacetest.Store)
 		recorder = usage.New(usage.Config{Counters: db, Log: slog.New(slog.DiscardHandler)})

@@ -23,14 +23,6 @@ func (a *api) changed(ctx context.Context, action, target string, before, after 
 	return e
 }
 
-// workspaceChanged makes the entry of a change of a workspace; nil is one that isn't
-// there.
-func (a *api) workspaceChanged(ctx context.Context, action, target string, before, after *workspace.Workspace) workspace.AuditEntry {
-	e := visitOf(ctx).entry(action, target)
-	e.Before, e.After = workspace.AuditDetail(before, after)
-	return e
-}
-
 func shown(v any) json.RawMessage {
 	if v == nil {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -121,7 +122,7 @@ func allow(who apikey.Principal, need []map[string][]string, namespace string) e
 
 // orClosed is err, or what to do about it where there is no root key yet.
 func (a *api) orClosed(err error) error {
-	if !a.auth.HasRoot() && faultOf(err).Code == errClosed.Code {
+	if !a.auth.HasRoot() && fault.OfManaging(err).Code == errClosed.Code {
 		return errClosed
 	}
 	return err

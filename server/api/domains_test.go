@@ -89,7 +89,7 @@ func (z *zone) answer(query []byte) []byte {
 func TestDomains(t *testing.T) {
 	z := &zone{txt: map[string][]string{}}
 	db := workspacetest.NewMemory()
-	s := startOn(t, db, func(c *api.Config) { c.Resolver = z.resolver(t) })
+	s := startOn(t, db, func(c *config) { c.Resolver = z.resolver(t) })
 	const name = "img.shop.example"
 	w := workspace.New("acme")
 	w.Domains = []string{name, "broken.shop.example", "cdn.shop.example"}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/fault"
-	"github.com/tintype/tintype/workspace"
 )
 
 // What the API refuses by itself.
@@ -28,7 +26,6 @@ var (
 	errOtherWorkspace = forbidden("This API key belongs to another workspace.")
 
 	errNoRoute      = notFound("There is nothing at this path. The routes are listed in /v1/openapi.json.")
-	errNoPart       = notFound("The workspace has nothing under this name.")
 	errNoSigningKey = notFound("There is no signing key under this id.")
 	errNoSuchLog    = notFound("No workspace with this id has had the namespace within 400 days. Those that have are in `deleted`, where workspace is left out.")
 	errNoExplain    = notFound("This server delivers no images, and can't say what it would do.")
@@ -60,49 +57,6 @@ func errContentType(takes string) *fault.Error {
 	return fault.New(fault.UnsupportedFormat, "The body must be JSON: send the header `Content-Type: "+takes+"`.")
 }
 
-// faultOf returns what a client of the API is told about err.
-func faultOf(err error) *fault.Error {
-	if v, ok := errors.AsType[*workspace.ValidationError](err); ok {
-		return invalid(sentences(v.Problems))
-	}
-	for unwritable, what := range map[error]string{workspace.ErrFull: "is full", workspace.ErrReadOnly: "can only be read"} {
-		if errors.Is(err, unwritable) {
-			return &fault.Error{
-				Code:    fault.Overloaded,
-				Message: "Nothing was changed, since the disk of the server's database " + what + ". Images are served as before. Try again when the operator has seen to it.",
-				Cause:   err, RetryAfter: 5,
-			}
-		}
-	}
-	// A time-out of the API is the store's, and it may have come after the write.
-	for _, trouble := range []error{workspace.ErrUnavailable, context.DeadlineExceeded, context.Canceled} {
-		if errors.Is(err, trouble) {
-			return &fault.Error{
-				Code:    fault.Overloaded,
-				Message: "The workspace store can't be reached right now, and it is not certain that a change was made. Try again in a few seconds.",
-				Cause:   err, RetryAfter: 5,
-			}
-		}
-	}
-	return fault.Of(err)
-}
-
-// sentences puts problems one after the other, each with its path.
-func sentences(problems []workspace.Problem) string {
-	var b strings.Builder
-	for _, p := range problems {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		if p.Path != "" {
-			b.WriteString(p.Path + ": ")
-		}
-		b.WriteString(strings.TrimRight(p.Message, "."))
-		b.WriteByte('.')
-	}
-	return cmp.Or(b.String(), "The workspace is not valid.")
-}
-
 // An errorEnvelope is the body of every answer that is an error, and its headers, for
 // huma.
 type errorEnvelope struct {
@@ -123,7 +77,7 @@ var (
 // answer returns the envelope for an error of the operation, and logs what the
 // client isn't told.
 func (a *api) answer(ctx context.Context, operation string, err error) *errorEnvelope {
-	f := faultOf(err)
+	f := fault.OfManaging(err)
 	id := a.requestID(ctx)
 	clientGone := errors.Is(err, context.Canceled) && ctx.Err() != nil
 	if f.Status() >= 500 && !clientGone {

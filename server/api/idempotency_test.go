@@ -129,7 +129,7 @@ func (f *failing) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit .
 func TestIdempotencyFails(t *testing.T) {
 	db := workspacetest.NewMemory()
 	f := &failing{fail: 1}
-	s := startOn(t, db, func(c *api.Config) {
+	s := startOn(t, db, func(c *config) {
 		f.records = c.Records
 		c.Records = f
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/limit"
-	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 
 	"github.com/tintype/tintype/apikey"
@@ -14,7 +13,7 @@ import (
 // TestRateLimit: 100 requests a minute for each API key, none for the root key.
 func TestRateLimit(t *testing.T) {
 	db := workspacetest.NewMemory()
-	s := startOn(t, db, func(c *api.Config) { c.Limiter = limit.New(limit.Config{}) })
+	s := startOn(t, db, func(c *config) { c.Limiter = limit.New(limit.Config{}) })
 	w := workspace.New("acme")
 	if err := db.Create(t.Context(), w); err != nil {
 		t.Fatal(err)

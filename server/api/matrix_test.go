@@ -10,7 +10,6 @@ import (
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
-	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -116,7 +115,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
 	var journal *usage.Journal
-	s = startOn(t, db, func(c *api.Config) {
+	s = startOn(t, db, func(c *config) {
 		c.Explain = func(context.Context, string, string, string) (delivery.Explanation, error) {
 			return delivery.Explanation{}, nil
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/manage"
 )
 
 // Query parameters that hold numbers are strings with a schema, so that their
@@ -86,18 +86,20 @@ type ifMatch string
 // Schema describes the header.
 func (ifMatch) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
 
-// matches reports whether a change of w is wanted, which it is where there is no header.
-// Entity tags have no commas here; weak ones never match.
-func (m ifMatch) matches(w *workspace.Workspace) bool {
+// condition is what the header asks of a workspace that is to be changed; nil where there is
+// none. Entity tags have no commas here; weak ones never match.
+func (m ifMatch) condition() manage.Condition {
 	if m == "" {
-		return true
+		return nil
 	}
-	for tag := range strings.SplitSeq(string(m), ",") {
-		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag(w) {
-			return true
+	return func(revision int64) bool {
+		for tag := range strings.SplitSeq(string(m), ",") {
+			if tag = strings.TrimSpace(tag); tag == "*" || tag == etag(revision) {
+				return true
+			}
 		}
+		return false
 	}
-	return false
 }
 
-func etag(w *workspace.Workspace) string { return `"` + strconv.FormatInt(w.Revision, 10) + `"` }
+func etag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }

@@ -3,41 +3,66 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
 // A part is a list in a workspace whose elements are resources of their own.
 type part struct {
-	path string // of the collection, behind the workspace's: "sources"
-	list string // JSON name of the list
-	id   string // JSON name of what names an element
-	noun string // for people
-	find func(w *workspace.Workspace, id string) any
+	list   string // JSON name of the list, and path of the collection behind the workspace's
+	id     string // JSON name of what names an element
+	schema string // of the elements in the OpenAPI document
+	noun   string // for people
+	warns  bool   // whether answers may have warnings
+
+	// put makes JSON an element of the workspace under the namespace, and answers the element.
+	put func(ctx context.Context, namespace, id string, data []byte) (any, error)
+	del func(ctx context.Context, who manage.Caller, namespace, id string) error
 }
 
-var parts = []part{
-	{"sources", "sources", "key", "source", func(w *workspace.Workspace, id string) any {
-		return first(w.Sources, func(s workspace.Source) bool { return s.Key == id })
-	}},
-	{"marks", "marks", "name", "mark", func(w *workspace.Workspace, id string) any {
-		return first(w.Marks, func(m workspace.Mark) bool { return m.Name == id })
-	}},
-	{"presets", "presets", "name", "preset", func(w *workspace.Workspace, id string) any {
-		return first(w.Presets, func(p workspace.Preset) bool { return p.Name == id })
-	}},
-}
-
-func first[E any](list []E, is func(E) bool) any {
-	if i := slices.IndexFunc(list, is); i >= 0 {
-		return list[i]
+func (a *api) parts() []part {
+	m := a.manage
+	return []part{
+		{"sources", "key", "Source", "source", true, putPart(a, "sources", m.PutSource, func(w *workspace.Workspace, id string) any {
+			s := w.Sources[slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == id })]
+			return struct {
+				workspace.Source
+				Warnings []string `json:"warnings,omitempty"`
+			}{s, w.Warnings}
+		}), m.DeleteSource},
+		{"marks", "name", "Mark", "mark", true, putPart(a, "marks", m.PutMark, func(w *workspace.Workspace, id string) any {
+			mark := w.Marks[slices.IndexFunc(w.Marks, func(m workspace.Mark) bool { return m.Name == id })]
+			return struct {
+				workspace.Mark
+				Warnings []string `json:"warnings,omitempty"`
+			}{mark, w.Warnings}
+		}), m.DeleteMark},
+		{"presets", "name", "Preset", "preset", false, putPart(a, "presets", m.PutPreset, func(w *workspace.Workspace, id string) any {
+			return w.Presets[slices.IndexFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == id })]
+		}), m.DeletePreset},
 	}
-	return nil
+}
+
+// putPart makes JSON an element of a list by way of put, and shows it.
+func putPart[E workspace.Source | workspace.Mark | workspace.Preset](
+	a *api, list string, put func(context.Context, manage.Caller, string, E) (*workspace.Workspace, error), show func(w *workspace.Workspace, id string) any,
+) func(ctx context.Context, namespace, id string, data []byte) (any, error) {
+	return func(ctx context.Context, namespace, id string, data []byte) (any, error) {
+		e, err := workspace.DecodePart[E](data)
+		if err != nil {
+			return nil, a.manage.Misplaced(ctx, caller(ctx), namespace, list, id, err)
+		}
+		w, err := put(ctx, caller(ctx), namespace, e)
+		if err != nil {
+			return nil, err
+		}
+		return show(w, id), nil
+	}
 }
 
 type (
@@ -55,49 +80,37 @@ type (
 	}
 )
 
-// schema is the name of the part's elements in the OpenAPI document.
-func (p part) schema() string {
-	return map[string]string{"sources": "Source", "marks": "Mark", "presets": "Preset"}[p.list]
-}
-
-// warns says whether answers may have warnings.
-func (p part) warns() string {
-	if p.list == "presets" {
-		return ""
-	}
-	return " Where the workspace has `warnings`, they are beside its fields."
-}
-
 // partRoutes registers what can be done with the elements of each part.
 func (a *api) partRoutes() {
-	for _, p := range parts {
+	for _, p := range a.parts() {
+		warns := ""
+		if p.warns {
+			warns = " Where the workspace has `warnings`, they are beside its fields."
+		}
 		tag := []string{"Workspaces"}
 		handle(a, huma.Operation{
-			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.path + "/{id}", OperationID: "put" + p.schema(), Tags: tag, Security: needsWrite,
+			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "put" + p.schema, Tags: tag, Security: needsWrite,
 			Summary:     "Set a " + p.noun,
 			Description: "Adds the " + p.noun + ", or replaces the one of this " + p.id + ". The body may leave the " + p.id + " out.",
-			RequestBody: jsonBody(p.schema(), "The "+p.noun+".", "application/json"),
+			RequestBody: jsonBody(p.schema, "The "+p.noun+".", "application/json"),
 			Responses: map[string]*huma.Response{"200": {
-				Description: "The " + p.noun + ", secrets masked." + p.warns(),
-				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + p.schema()}}},
+				Description: "The " + p.noun + ", secrets masked." + warns,
+				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + p.schema}}},
 			}},
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })
 		handle(a, huma.Operation{
-			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.path + "/{id}", OperationID: "delete" + p.schema(), Tags: tag, Security: needsWrite,
+			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "delete" + p.schema, Tags: tag, Security: needsWrite,
 			Summary: "Delete a " + p.noun,
 		}, func(ctx context.Context, in *partInput) (*struct{}, error) { return a.deletePart(ctx, p, in) })
 	}
 }
-
-// An element is one member of a part as JSON.
-type element = map[string]json.RawMessage
 
 func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutput, error) {
 	data, err := in.Element.read()
 	if err != nil {
 		return nil, err
 	}
-	var given element
+	var given map[string]json.RawMessage
 	if err := json.Unmarshal(data, &given); err != nil || given == nil {
 		return nil, invalid("The body must be a JSON object: a " + p.noun + ".")
 	}
@@ -110,99 +123,13 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 	}
 	given[p.id] = id
 	delete(given, "warnings") // of an answer
-	w, err := a.editPart(ctx, p, in.Namespace, func(all []element) ([]element, error) {
-		for i := range all {
-			if string(all[i][p.id]) == string(id) {
-				all[i] = given
-				return all, nil
-			}
-		}
-		return append(all, given), nil
-	})
-	if err != nil {
+	if data, err = json.Marshal(given); err != nil {
 		return nil, err
 	}
-	return &partOutput{warned(p.find(w, in.ID), w.Warnings)}, nil
-}
-
-// warned is an element with what its workspace's owner is to be warned of.
-func warned(element any, warnings []string) any {
-	switch e := element.(type) {
-	case workspace.Source:
-		return struct {
-			workspace.Source
-			Warnings []string `json:"warnings,omitempty"`
-		}{e, warnings}
-	case workspace.Mark:
-		return struct {
-			workspace.Mark
-			Warnings []string `json:"warnings,omitempty"`
-		}{e, warnings}
-	}
-	return element // presets close nothing
+	shown, err := p.put(ctx, in.Namespace, in.ID, data)
+	return &partOutput{shown}, err
 }
 
 func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*struct{}, error) {
-	id, err := json.Marshal(in.ID)
-	if err != nil {
-		return nil, err
-	}
-	_, err = a.editPart(ctx, p, in.Namespace, func(all []element) ([]element, error) {
-		for i := range all {
-			if string(all[i][p.id]) == string(id) {
-				return append(all[:i], all[i+1:]...), nil
-			}
-		}
-		return nil, errNoPart
-	})
-	return nil, err
-}
-
-// editPart changes a part as a merge patch would, so that it is judged alike, and
-// answers the workspace as it is then, secrets masked, with its warnings.
-func (a *api) editPart(ctx context.Context, p part, namespace string, change func([]element) ([]element, error)) (*workspace.Workspace, error) {
-	for attempt := 1; ; attempt++ {
-		old, err := a.workspace(ctx, namespace)
-		if err != nil {
-			return nil, err
-		}
-		all, err := elements(old, p)
-		if err != nil {
-			return nil, err
-		}
-		if all, err = change(all); err != nil {
-			return nil, err
-		}
-		patch, err := json.Marshal(map[string][]element{p.list: all})
-		if err != nil {
-			return nil, err
-		}
-		w, err := workspace.MergePatch(old, patch)
-		if err != nil {
-			return nil, err
-		}
-		out, err := a.change(ctx, old, w)
-		if errors.Is(err, workspace.ErrConflict) && attempt < editAttempts {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return out.Body, nil
-	}
-}
-
-// elements are the members of a part, secrets masked.
-func elements(w *workspace.Workspace, p part) ([]element, error) {
-	data, err := json.Marshal(w.Masked())
-	if err != nil {
-		return nil, err
-	}
-	var lists map[string]json.RawMessage
-	if err := json.Unmarshal(data, &lists); err != nil {
-		return nil, err
-	}
-	var all []element
-	err = json.Unmarshal(lists[p.list], &all)
-	return all, err
+	return nil, p.del(ctx, caller(ctx), in.Namespace, in.ID)
 }

@@ -19,7 +19,11 @@ func TestParts(t *testing.T) {
 		{"PUT", "/sources/photos", `{"kind":"http","url":"https://evil.example.com/","headers":{"X-Token":"***"}}`, 400, "headers"},
 		{"PUT", "/sources/photos", `{"key":"other","kind":"http","url":"https://a.example.com/"}`, 400, "as in the path"},
 		{"PUT", "/sources/info", `{"kind":"http","url":"https://a.example.com/"}`, 400, "VALIDATION_ERROR"},
-		{"PUT", "/sources/p2", `{"kind":"http","url":"https://a.example.com/","nonsense":1}`, 400, "nonsense"},
+		{"PUT", "/sources/p2", `{"kind":"http","url":"https://a.example.com/","nonsense":1}`, 400, "\"sources[1].nonsense: unknown field; known are key"},
+		{"PUT", "/sources/p2", `{"kind":"http","url":null}`, 400, "\"sources[1].url: must not be null"},
+		{"PUT", "/sources/p2", `{"kind":"ftp","kind":"http","url":"https://b.example.com/"}`, 200, `"kind":"http"`},
+		{"PUT", "/sources/photos", `{"kind":"http","url":7}`, 400, "\"sources[0].url: must be a string"},
+		{"DELETE", "/sources/p2", "", 204, ""},
 		{"PUT", "/sources/p2", `[1]`, 400, "VALIDATION_ERROR"},
 		{"PUT", "/sources/p2", `null`, 400, "VALIDATION_ERROR"},
 		{"PUT", "/presets/thumb", `{"options":"w=320&fit=cover"}`, 200, `"options":"w=320&fit=cover"`},
@@ -41,6 +45,9 @@ func TestParts(t *testing.T) {
 	}
 	if a := s.do(t, "PUT", "/v1/workspaces/nobody/presets/thumb", `{"options":"w=1"}`); a.status != 404 || !strings.Contains(a.body, "WORKSPACE_NOT_FOUND") {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := s.do(t, "PUT", "/v1/workspaces/nobody/presets/thumb", `{"options":1}`); a.status != 404 {
+		t.Errorf("a workspace that isn't there comes before the body: %d %s", a.status, a.body)
 	}
 	if a := s.do(t, "PUT", ws+"/presets/thumb", `{"options":"w=1"}`, "Authorization", "-"); a.status != 401 {
 		t.Errorf("without a key: %d", a.status)

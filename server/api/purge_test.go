@@ -13,14 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 )
 
 func TestPurge(t *testing.T) {
 	var told []string
 	sequence := func() int64 { return 0 } // of the last purge that is stored
-	s := start(t, func(c *api.Config) {
+	s := start(t, func(c *config) {
 		c.FindPurge = func(_ context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 			if url == "/nothing" {
 				return nil, nil, errors.New("is no URL of an image")
@@ -124,7 +123,7 @@ func TestPurge(t *testing.T) {
 func TestPurgeTellsWhatItWidened(t *testing.T) {
 	var log strings.Builder
 	figures := prometheus.NewRegistry()
-	s := start(t, func(c *api.Config) {
+	s := start(t, func(c *config) {
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 		c.Metrics = figures
 	})

@@ -42,7 +42,7 @@ type newKey struct {
 
 func TestSigningKeys(t *testing.T) {
 	now := time.Now()
-	s := start(t, func(c *api.Config) {
+	s := start(t, func(c *config) {
 		c.BaseDomain = "img.example.com"
 		c.Now = func() time.Time { return now }
 	})
@@ -149,7 +149,7 @@ func TestSigningKeys(t *testing.T) {
 // 10 seconds: until then they refuse what it signs.
 func TestSigningKeyTakesOver(t *testing.T) {
 	now := time.Now()
-	s := start(t, func(c *api.Config) { c.Now = func() time.Time { return now } })
+	s := start(t, func(c *config) { c.Now = func() time.Time { return now } })
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
 	make := func() *signing.Keyring {
 		k := decode[newKey](t, s.do(t, "POST", "/v1/workspaces/acme/signing-keys", ""), http.StatusCreated)
@@ -182,7 +182,7 @@ func TestSigningKeyTakesOver(t *testing.T) {
 // workspace's own, and on no others.
 func TestSignHostForm(t *testing.T) {
 	var records api.Records
-	s := start(t, func(c *api.Config) { c.BaseDomain, records = "img.example.com", c.Records })
+	s := start(t, func(c *config) { c.BaseDomain, records = "img.example.com", c.Records })
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","domains":["claimed.example.org","own.example.org"],"sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}]}`).want(t, 201)
 	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "").want(t, 201)
 	if err := records.VerifyDomain(t.Context(), "own.example.org", "acme", time.Now()); err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -16,7 +15,7 @@ import (
 func TestUsage(t *testing.T) {
 	db := workspacetest.NewMemory()
 	today := time.Date(2026, 3, 5, 23, 59, 0, 0, time.UTC)
-	s := startOn(t, db, func(c *api.Config) { c.Now = func() time.Time { return today } })
+	s := startOn(t, db, func(c *config) { c.Now = func() time.Time { return today } })
 	w := workspace.New("acme")
 	if err := db.Create(t.Context(), w); err != nil {
 		t.Fatal(err)

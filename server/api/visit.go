@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -27,6 +28,12 @@ func visitOf(ctx context.Context) *visit {
 		return v
 	}
 	return &visit{}
+}
+
+// caller is who sent the request of a context, for package manage.
+func caller(ctx context.Context) manage.Caller {
+	v := visitOf(ctx)
+	return manage.Caller{Principal: v.who, IP: v.ip, UserAgent: v.userAgent, About: func(id string) { v.about = id }}
 }
 
 // account counts requests with an API key, and notes requests of a known key in an

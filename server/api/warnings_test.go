@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -51,7 +50,7 @@ func TestWarnings(t *testing.T) {
 
 // TestCheck: what can't be served is refused by the write.
 func TestCheck(t *testing.T) {
-	s := start(t, func(c *api.Config) {
+	s := start(t, func(c *config) {
 		c.Check = func(w *workspace.Workspace) error {
 			if w.Name == "bad" {
 				return errors.New("preset thumb: no")

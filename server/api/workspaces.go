@@ -1,10 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,9 +17,6 @@ type (
 	listWorkspacesInput struct {
 		Limit pageSize `query:"limit" doc:"How many workspaces to answer at most."`
 		After cursor   `query:"after" doc:"The next of the page before; left out for the first page."`
-	}
-	getWorkspaceInput struct {
-		Namespace string `path:"ns" doc:"Namespace of the workspace."`
 	}
 	changeWorkspaceInput struct {
 		Namespace string  `path:"ns" doc:"Namespace of the workspace."`
@@ -73,18 +67,10 @@ func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*c
 	if err != nil {
 		return nil, err
 	}
-	if err := w.Unmask(nil); err != nil {
+	if w, err = a.manage.CreateWorkspace(ctx, caller(ctx), w); err != nil {
 		return nil, err
 	}
-	if err := a.validate(w); err != nil {
-		return nil, err
-	}
-	if err := a.store.Create(ctx, w, a.workspaceChanged(ctx, "workspace.create", w.Namespace, nil, w)); err != nil {
-		return nil, fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
-	}
-	visitOf(ctx).about = w.ID
-	out := show(w)
-	return &createdWorkspaceOutput{Location: "/v1/workspaces/" + w.Namespace, ETag: out.ETag, Body: out.Body}, nil
+	return &createdWorkspaceOutput{Location: "/v1/workspaces/" + w.Namespace, ETag: etag(w.Revision), Body: w}, nil
 }
 
 func (a *api) listWorkspaces(ctx context.Context, in *listWorkspacesInput) (*listWorkspacesOutput, error) {
@@ -96,29 +82,13 @@ func (a *api) listWorkspaces(ctx context.Context, in *listWorkspacesInput) (*lis
 	if err != nil {
 		return nil, err
 	}
-	// One more than asked for tells whether there is a next page.
-	found, err := a.reads.List(ctx, after, limit+1)
-	if err != nil {
-		return nil, fmt.Errorf("listing workspaces after %q: %w", after, err)
-	}
-	var page workspacePage
-	if len(found) > limit {
-		found = found[:limit]
-		page.Next = found[limit-1].Namespace
-	}
-	page.Workspaces = make([]*workspace.Workspace, len(found))
-	for i, w := range found {
-		page.Workspaces[i] = w.Masked()
-	}
-	return &listWorkspacesOutput{Body: page}, nil
+	out := &listWorkspacesOutput{}
+	out.Body.Workspaces, out.Body.Next, err = a.manage.ListWorkspaces(ctx, caller(ctx), after, limit)
+	return out, err
 }
 
-func (a *api) getWorkspace(ctx context.Context, in *getWorkspaceInput) (*workspaceOutput, error) {
-	w, err := a.workspace(ctx, in.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	return show(w), nil
+func (a *api) getWorkspace(ctx context.Context, in *namespaceInput) (*workspaceOutput, error) {
+	return show(a.manage.Workspace(ctx, caller(ctx), in.Namespace))
 }
 
 func (a *api) replaceWorkspace(ctx context.Context, in *changeWorkspaceInput) (*workspaceOutput, error) {
@@ -130,62 +100,15 @@ func (a *api) replaceWorkspace(ctx context.Context, in *changeWorkspaceInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if w.Revision < 1 {
-		return nil, invalid("revision: PUT must carry the revision that it was based on. GET the workspace, change what it answers, and send that.")
-	}
-	old, err := a.workspace(ctx, in.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if w.Namespace != old.Namespace {
-		return nil, invalid(fmt.Sprintf("namespace: must be %q, as in the path. A namespace can't be changed: create another workspace instead.", old.Namespace))
-	}
-	if w.Revision != old.Revision || !in.IfMatch.matches(old) {
-		return nil, workspace.ErrConflict
-	}
-	if err := w.Unmask(old); err != nil {
-		return nil, err
-	}
-	w.ID, w.CreatedAt, w.UpdatedAt = old.ID, old.CreatedAt, old.UpdatedAt
-	return a.change(ctx, old, w)
+	return show(a.manage.ReplaceWorkspace(ctx, caller(ctx), in.Namespace, w, in.IfMatch.condition()))
 }
-
-// patchAttempts bounds how often a patch without a revision is applied anew
-// because the workspace changed in between.
-const patchAttempts = 50
 
 func (a *api) patchWorkspace(ctx context.Context, in *changeWorkspaceInput) (*workspaceOutput, error) {
 	patch, err := in.Settings.read()
 	if err != nil {
 		return nil, err
 	}
-	for attempt := 1; ; attempt++ {
-		old, err := a.workspace(ctx, in.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		w, err := workspace.MergePatch(old, patch)
-		if err != nil {
-			return nil, err
-		}
-		if w.Revision != old.Revision || !in.IfMatch.matches(old) {
-			return nil, workspace.ErrConflict
-		}
-		out, err := a.change(ctx, old, w)
-		if errors.Is(err, workspace.ErrConflict) && in.IfMatch == "" && !carriesRevision(patch) && attempt < patchAttempts {
-			continue
-		}
-		return out, err
-	}
-}
-
-// carriesRevision tells whether a merge patch names the revision it is based on.
-func carriesRevision(patch []byte) bool {
-	var p struct {
-		Revision int64 `json:"revision"`
-	}
-	// What isn't JSON of this shape has been refused before.
-	return json.Unmarshal(patch, &p) == nil && p.Revision != 0
+	return show(a.manage.PatchWorkspace(ctx, caller(ctx), in.Namespace, patch, in.IfMatch.condition()))
 }
 
 func (a *api) deleteWorkspace(ctx context.Context, in *deleteWorkspaceInput) (*struct{}, error) {
@@ -196,20 +119,7 @@ func (a *api) deleteWorkspace(ctx context.Context, in *deleteWorkspaceInput) (*s
 	if in.revisionGiven && revision == 0 {
 		return nil, errRevision // rather than any: it may be a variable that nobody set
 	}
-	old, err := a.workspace(ctx, in.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if !in.IfMatch.matches(old) {
-		return nil, workspace.ErrConflict
-	}
-	if in.IfMatch != "" && revision == 0 {
-		revision = old.Revision
-	}
-	if err := a.store.Delete(ctx, in.Namespace, revision, a.workspaceChanged(ctx, "workspace.delete", in.Namespace, old, nil)); err != nil {
-		return nil, fmt.Errorf("deleting workspace %q: %w", in.Namespace, err)
-	}
-	return nil, nil
+	return nil, a.manage.DeleteWorkspace(ctx, caller(ctx), in.Namespace, revision, in.IfMatch.condition())
 }
 
 // workspace reads the workspace of a path.
@@ -228,50 +138,10 @@ func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Works
 	return w, nil
 }
 
-// validate judges w as this process would serve it.
-func (a *api) validate(w *workspace.Workspace) error {
-	if err := (workspace.Process{Dirs: a.dirSources(w.Namespace), LendsCredentials: a.lends}).Validate(w); err != nil {
-		return err
-	}
-	if err := a.check(w); err != nil {
-		return invalid("The workspace can't be served: " + err.Error() + ".")
-	}
-	return nil
-}
-
-// change puts w in the place of old, from which w has its namespace, revision, id
-// and times, and answers it. Where nothing differs, nothing is written and the
-// revision stays.
-func (a *api) change(ctx context.Context, old, w *workspace.Workspace) (*workspaceOutput, error) {
-	if err := a.validate(w); err != nil {
-		return nil, err
-	}
-	same, err := equal(w, old)
+// show answers a workspace, with its revision as the ETag.
+func show(w *workspace.Workspace, err error) (*workspaceOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if same {
-		return show(old), nil
-	}
-	if err := a.store.Update(ctx, w, a.workspaceChanged(ctx, "workspace.update", w.Namespace, old, w)); err != nil {
-		return nil, fmt.Errorf("updating workspace %q: %w", w.Namespace, err)
-	}
-	return show(w), nil
-}
-
-// equal compares what is stored of the two, which doesn't tell nil from empty.
-func equal(a, b *workspace.Workspace) (bool, error) {
-	x, err := json.Marshal(a)
-	if err != nil {
-		return false, err
-	}
-	y, err := json.Marshal(b)
-	return bytes.Equal(x, y), err
-}
-
-// show answers a workspace, its secrets masked, with what its owner is to be warned of.
-func show(w *workspace.Workspace) *workspaceOutput {
-	out := &workspaceOutput{ETag: etag(w), Body: w.Masked()}
-	out.Body.Warnings = w.Warn()
-	return out
+	return &workspaceOutput{ETag: etag(w.Revision), Body: w}, nil
 }

@@ -247,12 +247,12 @@ func TestConcurrentPatches(t *testing.T) {
 // TestDirSources: marks may refer to the sources of the process, for the namespace
 // that has them.
 func TestDirSources(t *testing.T) {
-	s := start(t, func(c *api.Config) {
-		c.DirSources = func(namespace string) []string {
+	s := start(t, func(c *config) {
+		c.Process = func(namespace string) workspace.Process {
 			if namespace == "demo" {
-				return []string{"samples"}
+				return workspace.Process{Dirs: []string{"samples"}}
 			}
-			return nil
+			return workspace.Process{}
 		}
 	})
 	const marks = `"marks":[{"name":"brand","image":"samples/logo.png","auto_apply_sources":["samples"]}]`
@@ -326,7 +326,7 @@ func TestStoreErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, func(c *api.Config) { c.Uncached = brokenStore{c.Uncached, tt.err} })
+			s := start(t, func(c *config) { c.Uncached = brokenStore{c.Uncached, tt.err} })
 			a := s.do(t, "GET", "/v1/workspaces/acme", "")
 			a.wantError(t, tt.status, tt.code)
 			a.wantHeader(t, "Retry-After", tt.retryAfter)
@@ -380,7 +380,7 @@ func FuzzPatch(f *testing.F) {
 		f.Fatal(err)
 	}
 	w.ID, w.Revision = "id", 1
-	h := api.New(api.Config{Store: frozenStore{w: w}, Auth: apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})})
+	h := config{Config: api.Config{Store: frozenStore{w: w}, Auth: apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})}}.new()
 	f.Fuzz(func(t *testing.T, patch []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), "PATCH", "/v1/workspaces/acme", strings.NewReader(string(patch)))
 		r.Header.Set("Authorization", "Bearer "+rootKey)
