@@ -21,10 +21,10 @@ type markAsset struct {
 // findMarkAssets finds the images of the configured marks. An image that can't be found
 // fails only the requests that need it.
 func (c *site) findMarkAssets() {
-	c.markAssets = make(map[*marks.Preset]markAsset, len(c.marks.All()))
-	for _, p := range c.marks.All() {
-		r, err := c.resolveImage(p.Image)
-		c.markAssets[p] = markAsset{r, err}
+	c.markAssets = make(map[*marks.Configured]markAsset, len(c.marks.All()))
+	for _, configured := range c.marks.All() {
+		r, err := c.resolveImage(configured.Image)
+		c.markAssets[configured] = markAsset{r, err}
 	}
 }
 
@@ -45,7 +45,7 @@ type decidedMarks struct {
 
 // A variantMark is one mark of a variant.
 type variantMark struct {
-	marks.Stamp
+	marks.Applied
 	ref   ref
 	image *marks.Image // as it is now, once findMarks has been called
 }
@@ -73,7 +73,7 @@ func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (d
 		if err != nil {
 			return decidedMarks{}, err
 		}
-		decided.list = append(decided.list, variantMark{Stamp: m, ref: r})
+		decided.list = append(decided.list, variantMark{Applied: m, ref: r})
 	}
 	return decided, nil
 }
@@ -81,9 +81,9 @@ func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (d
 // markRef is where the image of a mark is. An image that the URL names is held to the
 // rules of every original. In addition, an image that must carry marks itself can't be a
 // mark, since it would be shown without them.
-func (c *site) markRef(m marks.Stamp) (ref, error) {
-	if m.Preset != nil {
-		asset := c.markAssets[m.Preset]
+func (c *site) markRef(m marks.Applied) (ref, error) {
+	if m.Configured != nil {
+		asset := c.markAssets[m.Configured]
 		if asset.err != nil {
 			return ref{}, markUnavailable(m.Name(), asset.err)
 		}
@@ -107,7 +107,7 @@ func (c *site) markRef(m marks.Stamp) (ref, error) {
 // asked are the originals of marks that the URL names itself.
 func (d decidedMarks) asked() (refs []ref) {
 	for _, m := range d.list {
-		if m.Preset == nil {
+		if m.Configured == nil {
 			refs = append(refs, m.ref)
 		}
 	}

@@ -36,8 +36,8 @@ func (c *site) purgedOriginal(r ref) int64 {
 // purgedMark is the number of the last purge of a mark's variants or of its image.
 func (c *site) purgedMark(m variantMark) int64 {
 	last := c.purgedOriginal(m.ref)
-	if m.Preset != nil {
-		last = max(last, c.purges.Mark(m.Preset.Name))
+	if m.Configured != nil {
+		last = max(last, c.purges.Mark(m.Configured.Name))
 	}
 	return last
 }
@@ -53,8 +53,8 @@ func (a *ask) purged() int64 {
 		last = max(last, a.site.purgedOriginal(r))
 	}
 	for _, m := range a.marks.list {
-		if m.Preset != nil {
-			last = max(last, p.Mark(m.Preset.Name))
+		if m.Configured != nil {
+			last = max(last, p.Mark(m.Configured.Name))
 		}
 	}
 	return max(last, p.URL(a.variantID()))
@@ -136,8 +136,8 @@ func (a *ask) cacheTags() string {
 		}
 	}
 	for _, m := range a.marks.list {
-		if m.Preset != nil {
-			b.WriteString("," + workspace.MarkTag(ns, m.Preset.Name))
+		if m.Configured != nil {
+			b.WriteString("," + workspace.MarkTag(ns, m.Configured.Name))
 		}
 	}
 	return b.String()

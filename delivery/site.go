@@ -33,7 +33,7 @@ type site struct {
 	presets    map[string]transform.Query
 	keyring    *signing.Keyring
 	marks      marks.Set
-	markAssets map[*marks.Preset]markAsset
+	markAssets map[*marks.Configured]markAsset
 	purges     *workspace.PurgeIndex
 	limits     siteLimits
 }

@@ -15,52 +15,52 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// How long what is known of an image counts, and what of it is kept.
 const (
-	freshFor   = 5 * time.Minute  // until the image's origin is asked again
-	retryAfter = 30 * time.Second // where that failed
-	refreshFor = 30 * time.Second // is how long asking may take
-	mostImages = 16384            // whose hashes are kept
-	mostBytes  = 64 << 20         // of the images that are kept themselves, unless MostBytes says less
+	freshFor   = 5 * time.Minute  // an image is used for this long before its origin is asked again
+	retryAfter = 30 * time.Second // pause after a refresh that failed
+	refreshFor = 30 * time.Second // timeout of a refresh
+	mostImages = 16384            // images whose hash and header are cached
+	mostBytes  = 64 << 20         // sum of the cached bodies, unless MostBytes is set
 )
 
 // An Image is a mark's image as it was last fetched. It never changes.
 type Image struct {
 	Hash           [32]byte // SHA-256 of the whole image
 	Header         transform.Header
-	*origin.Object // the whole image; its body is missing where nobody asked for it
+	*origin.Object // the whole image, or its validators alone where the caller didn't ask for the whole
 }
 
-// bare is the image without its body.
+// bare returns the image without its body.
 func (i *Image) bare() *Image {
 	b := *i
 	b.Object = &origin.Object{Validators: i.Validators}
 	return &b
 }
 
-// A Fetch gets the image from its origin. Where old is not nil and the image is
-// unchanged the error may be [origin.ErrNotModified]. It may outlive the request
-// that gave it.
+// A Fetch gets an image from its origin. old is the image as it was last fetched, or nil.
+// Where the image is still the same, the error may be [origin.ErrNotModified]. A Fetch may
+// run after the request that it came with has ended.
 type Fetch func(ctx context.Context, old *Image) (*Image, error)
 
-// Images are the images of marks, by a key that says where each of them is. Once an
-// image was fetched, asking for it takes no origin: five minutes later that is asked
-// behind the requests whether the image has changed. As long as that fails, the
-// image stays as it was; but where the origin says that there is none any more, or
-// it can't be used, it is forgotten.
+// Images caches the images of marks. K says where an image is.
 //
-// The zero value is empty and ready. It is safe for concurrent use, and must not be
-// copied.
+// Only the first request for an image waits for its origin. An image that is older than
+// five minutes is refreshed in the background, while requests use the old one. Where the
+// refresh fails, the old image stays. Where the origin says that the image is gone or has
+// become unusable, it is forgotten.
+//
+// The zero value is empty and ready. Images is safe for concurrent use, and must not be
+// copied. Close it at the end.
 type Images[K comparable] struct {
 	Now       func() time.Time // nil is time.Now
-	MostBytes int64            // of the images that are kept themselves; 0 is 64 MiB
+	MostBytes int64            // bound of the cached bodies, in bytes; 0 is 64 MiB
 
 	opened  sync.Once
 	fetches cache.Shared[K, *Image]
 
-	mu      sync.Mutex // guards the rest
+	mu      sync.Mutex // guards all fields below
 	known   *simplelru.LRU[K, *known]
-	bodies  *simplelru.LRU[K, *Image] // those that are kept themselves
+	bodies  *simplelru.LRU[K, *Image] // the images with their bodies, as far as there is room
 	bytes   int64
 	closed  bool
 	running sync.WaitGroup
@@ -68,16 +68,16 @@ type Images[K comparable] struct {
 	life    context.Context
 }
 
-// known is what is known of one image.
+// known is an image without its body, which is kept after its body has been evicted.
 type known struct {
-	image  *Image    // without its body
-	askAt  time.Time // when the origin is to be asked again
-	asking bool
+	image  *Image
+	askAt  time.Time // time of the next refresh
+	asking bool      // a refresh is running
 }
 
-// Get is the image under key. With whole set it has its body, and must be released;
-// else it has none. Where it isn't known the error is that of fetch, which all share who
-// ask at the same time.
+// Get returns the image under key, and fetches it if it isn't cached. Requests at the same
+// time share one fetch, and its error. With whole set the image has its body, and the
+// caller must release it. Otherwise it has no body.
 func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*Image, error) {
 	m.opened.Do(m.open)
 	if image := m.look(key, whole, fetch); image != nil {
@@ -88,7 +88,7 @@ func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*I
 		if err != nil {
 			return nil, err
 		}
-		image.Retain() // for what is kept, beside those who asked
+		image.Retain() // for the cache; the callers have holds of their own
 		m.keep(key, image)
 		return image, nil
 	})
@@ -103,8 +103,8 @@ func (m *Images[K]) Get(ctx context.Context, key K, whole bool, fetch Fetch) (*I
 	return hold.Value, nil
 }
 
-// Close ends the asking behind requests, waits until it has ended or ctx has, and lets go
-// of the images.
+// Close stops background refreshes, waits for their end, and releases the images. The
+// error is that of ctx.
 func (m *Images[K]) Close(ctx context.Context) error {
 	m.opened.Do(m.open)
 	m.mu.Lock()
@@ -133,8 +133,8 @@ func (m *Images[K]) Close(ctx context.Context) error {
 	return nil
 }
 
-// look is what is known under key, or nil; with whole set it has its body, and must be
-// released. It has the origin asked again where that is due.
+// look returns the cached image or nil, with the rules of Get. It starts a refresh where
+// one is due.
 func (m *Images[K]) look(key K, whole bool, fetch Fetch) *Image {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +163,7 @@ func (m *Images[K]) look(key K, whole bool, fetch Fetch) *Image {
 	return kept
 }
 
-// asked takes the answer of an image's origin.
+// asked records the result of a refresh.
 func (m *Images[K]) asked(key K, image *Image, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -187,8 +187,8 @@ func (m *Images[K]) asked(key K, image *Image, err error) {
 	}
 }
 
-// unusable reports whether err says that there is no image, or none that can be
-// used, rather than that it couldn't be asked for.
+// unusable reports whether err says that the image is gone or can't be used. Other errors,
+// such as a timeout, say nothing about the image.
 func unusable(err error) bool {
 	if errors.Is(err, transform.ErrTruncated) {
 		return false
@@ -207,8 +207,8 @@ func (m *Images[K]) keep(key K, image *Image) {
 	m.put(key, image)
 }
 
-// put keeps an image, which it releases in the end, and lets go of those that were used
-// longest ago where there is no room. The caller holds mu.
+// put caches an image, whose hold it takes over. Where there is no room, the images that
+// were used longest ago are evicted. The caller holds mu.
 func (m *Images[K]) put(key K, image *Image) {
 	m.forget(key)
 	m.known.Add(key, &known{image: image.bare(), askAt: m.now().Add(freshFor)})
@@ -225,7 +225,7 @@ func (m *Images[K]) put(key K, image *Image) {
 	}
 }
 
-// forget lets go of an image and of what is known of it. The caller holds mu.
+// forget removes an image from the cache. The caller holds mu.
 func (m *Images[K]) forget(key K) {
 	m.known.Remove(key)
 	if old, ok := m.bodies.Peek(key); ok {
@@ -243,7 +243,7 @@ func (m *Images[K]) open() {
 	m.life, m.stop = context.WithCancel(context.Background())
 }
 
-// unbounded is a list in the order of use; put bounds it.
+// unbounded returns an LRU list without a bound of its own, since put bounds it.
 func unbounded[K comparable, V any]() *simplelru.LRU[K, V] {
 	lru, err := simplelru.NewLRU[K, V](math.MaxInt, nil)
 	if err != nil {

@@ -1,15 +1,12 @@
-// Package marks decides which marks a variant carries, and keeps what is known of
-// their images.
+// Package marks decides which marks a variant carries, and caches their images.
 //
-// [New] reads a workspace's marks. [Set.Parse] reads options under the fields of
-// the mark they name, and [Set.Decide] is the one place where it is decided what is
-// stamped on a variant: every way to make one asks it. [Images] keeps the images'
-// hashes, which are part of what a variant is cached under, and the images
-// themselves as long as there is room.
+// For most uses, call [New] with a workspace's marks, [Set.Parse] to read the options of
+// a request, and [Set.Decide] for the marks of the variant. Every variant must be decided
+// there. [Images] caches the images of marks and their hashes. A hash is part of the
+// variant key.
 //
-// Where a mark lies is package transform's to say, laying it there the engine's.
-// Finding and fetching an image, and whether a request may have it, is left to the
-// caller.
+// Package transform computes where a mark lies, and the engine draws it. The caller finds
+// and fetches the images, and checks that a request may use them.
 package marks
 
 import (
@@ -21,23 +18,23 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A Preset is a mark that the owner configured.
-type Preset struct {
+// A Configured mark is one of the workspace's settings.
+type Configured struct {
 	Name  string
 	Image string // `source/path` or a URL
 	mark  transform.Mark
 	query transform.Query
-	bound []string // keys of the sources that it is applied to
+	bound []string // keys of the sources whose every variant carries it
 }
 
-// A Set is the marks of a workspace. It never changes, and is safe for concurrent
-// use; the zero Set has none.
+// A Set is the marks of a workspace. The zero Set has none. A Set never changes, and is
+// safe for concurrent use.
 type Set struct {
-	presets []*Preset // in the owner's order
+	configured []*Configured // in the owner's order
 }
 
-// New reads marks that [workspace.Workspace.Validate] lets pass. Any other is an
-// error.
+// New returns the Set of a workspace's marks. The error is about a mark that
+// [workspace.Workspace.Validate] would refuse.
 func New(list []workspace.Mark) (Set, error) {
 	var s Set
 	for _, m := range list {
@@ -46,110 +43,112 @@ func New(list []workspace.Mark) (Set, error) {
 		if err != nil {
 			return Set{}, fmt.Errorf("mark %s: %w", m.Name, err)
 		}
-		s.presets = append(s.presets, &Preset{
+		s.configured = append(s.configured, &Configured{
 			Name: m.Name, Image: m.Image, mark: o.Mark, query: q, bound: slices.Clone(m.AutoApplySources),
 		})
 	}
 	return s, nil
 }
 
-// All are the marks in the owner's order.
-func (s Set) All() []*Preset { return s.presets }
+// All returns the marks in the owner's order. The caller must not change the list.
+func (s Set) All() []*Configured { return s.configured }
 
-// named is the configured mark of that name, or nil.
-func (s Set) named(name string) *Preset {
-	for _, p := range s.presets {
-		if p.Name == name {
-			return p
+// named returns the mark of that name, or nil.
+func (s Set) named(name string) *Configured {
+	for _, c := range s.configured {
+		if c.Name == name {
+			return c
 		}
 	}
 	return nil
 }
 
-// Bound reports whether a mark is applied to everything of the source.
+// Bound reports whether a mark is bound to the source with that key.
 func (s Set) Bound(source string) bool {
-	return slices.ContainsFunc(s.presets, func(p *Preset) bool { return slices.Contains(p.bound, source) })
+	return slices.ContainsFunc(s.configured, func(c *Configured) bool { return slices.Contains(c.bound, source) })
 }
 
-// Parse reads options as [transform.Parse] does, a preset's first and then the
-// URL's, both over the fields of the configured mark that they name.
+// Parse returns the options of a request, and the errors of [transform.Parse]. Fields of
+// the URL override those of the preset, and both override those of the configured mark
+// that the options name.
 func (s Set) Parse(preset, url transform.Query) (transform.Options, error) {
 	o, err := transform.Parse(transform.Defaults(), preset, url)
 	if err != nil || o.Mark.Name == "" {
 		return o, err
 	}
-	if p := s.named(o.Mark.Name); p != nil {
-		return transform.Parse(transform.Defaults(), p.query, preset, url)
+	if c := s.named(o.Mark.Name); c != nil {
+		return transform.Parse(transform.Defaults(), c.query, preset, url)
 	}
 	return o, nil
 }
 
-// A Stamp is one mark to lay on a variant.
-type Stamp struct {
-	// Preset is the owner's mark; nil where the URL names an image itself.
-	Preset *Preset
+// An Applied mark is one mark of a variant.
+type Applied struct {
+	// Configured is the workspace's mark, or nil where the URL names an image itself.
+	Configured *Configured
 	// Image is where the mark's image is: `source/path` or a URL.
 	Image string
-	// Mark is its placement. Name is empty: it changes no pixel.
+	// Mark is the placement. Its Name is empty, since names change no pixel.
 	Mark transform.Mark
-	// Bound says that the source asks for it, not the options. It is placed on the
-	// picture, where padding that the options add doesn't move it away.
+	// Bound says that the mark is bound to a source, and not asked for by the options. It is
+	// placed on the picture, so that padding can't move it off the picture.
 	Bound bool
 }
 
-// Name is what messages call the mark.
-func (s Stamp) Name() string {
-	if s.Preset != nil {
-		return s.Preset.Name
+// Name returns the mark's name in messages.
+func (a Applied) Name() string {
+	if a.Configured != nil {
+		return a.Configured.Name
 	}
 	return "of the URL"
 }
 
-// Fields are the placement as the canonical options that say the same, for the
-// variant key. Bound is there as well.
-func (s Stamp) Fields() string {
+// Fields returns the placement as canonical options, for the variant key. Bound is part
+// of it.
+func (a Applied) Fields() string {
 	o := transform.Defaults()
-	o.Mark = s.Mark
+	o.Mark = a.Mark
 	o.Mark.Name = "asked"
-	if s.Bound {
+	if a.Bound {
 		o.Mark.Name = "bound"
 	}
 	return o.String()
 }
 
-// Decide says which marks a variant carries, the first one lowest. sources are the
-// keys of all configured sources that what is shown belongs to, or that were asked
-// for; asked is the mark that the options name.
+// Decide returns the marks of a variant, the lowest first. sources are the keys of all
+// sources that the original belongs to. Where the original stands in for another one
+// (default=), the caller must add the sources of that one. asked is the mark that the
+// options name.
 //
-// The marks that are bound to any of the sources are stamped always, and what the
-// options name is ignored. Without one, the options decide: a configured mark by
-// its name, else the image that they name. A name that is neither is an
-// [*transform.OptionError].
-func (s Set) Decide(sources []string, asked transform.Mark) ([]Stamp, error) {
-	var stamps []Stamp
-	for _, p := range s.presets {
-		if slices.ContainsFunc(p.bound, func(key string) bool { return slices.Contains(sources, key) }) {
-			bound := p.stamp(p.mark)
+// Bound marks always apply, and the options can't add another mark to them. Without a
+// bound mark the options decide: they name a configured mark, or else an image. A name
+// that is neither is an [*transform.OptionError].
+func (s Set) Decide(sources []string, asked transform.Mark) ([]Applied, error) {
+	var list []Applied
+	for _, c := range s.configured {
+		if slices.ContainsFunc(c.bound, func(key string) bool { return slices.Contains(sources, key) }) {
+			bound := c.apply(c.mark)
 			bound.Bound = true
-			stamps = append(stamps, bound)
+			list = append(list, bound)
 		}
 	}
 	switch {
-	case len(stamps) > 0, asked.Name == "":
-		return stamps, nil
+	case len(list) > 0, asked.Name == "":
+		return list, nil
 	case strings.Contains(asked.Name, "/"):
 		image := asked.Name
 		asked.Name = ""
-		return []Stamp{{Image: image, Mark: asked}}, nil
+		return []Applied{{Image: image, Mark: asked}}, nil
 	}
-	p := s.named(asked.Name)
-	if p == nil {
+	c := s.named(asked.Name)
+	if c == nil {
 		return nil, &transform.OptionError{Name: "mark", Reason: "the workspace has no mark of this name; name one that it has, or an image as source/path or URL"}
 	}
-	return []Stamp{p.stamp(asked)}, nil
+	return []Applied{c.apply(asked)}, nil
 }
 
-func (p *Preset) stamp(m transform.Mark) Stamp {
+// apply returns the mark with a placement.
+func (c *Configured) apply(m transform.Mark) Applied {
 	m.Name = ""
-	return Stamp{Preset: p, Image: p.Image, Mark: m}
+	return Applied{Configured: c, Image: c.Image, Mark: m}
 }

@@ -77,13 +77,13 @@ func TestDecide(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := "error"
-		stamps, err := s.Decide(strings.Fields(c.sources), o.Mark)
+		list, err := s.Decide(strings.Fields(c.sources), o.Mark)
 		if err == nil {
 			var all []string
-			for _, m := range stamps {
+			for _, m := range list {
 				name := m.Image
-				if m.Preset != nil {
-					name = m.Preset.Name
+				if m.Configured != nil {
+					name = m.Configured.Name
 				}
 				all = append(all, name+" "+m.Fields())
 			}
