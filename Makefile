@@ -9,7 +9,7 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-debian13 lint bench gallery fuzz soak clean deps
+.PHONY: help run build test test-debian13 lint bench gallery picture fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: build ## speed, memory and looks beside plain libvips calls taken in the 
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery
+
+picture: ## docs/packages.svg: which package imports which
+	$(GO) test . -run TestPicture -update
 
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
