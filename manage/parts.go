@@ -16,8 +16,9 @@ func (m *Manager) PutSource(ctx context.Context, who Caller, namespace string, s
 	return putPart(ctx, m, who, namespace, s, sourcesOf, sourceKey)
 }
 
-// DeleteSource takes a source out of a workspace.
-func (m *Manager) DeleteSource(ctx context.Context, who Caller, namespace, key string) error {
+// DeleteSource takes a source out of a workspace, and says what that opens
+// ([workspace.Workspace.Opens]).
+func (m *Manager) DeleteSource(ctx context.Context, who Caller, namespace, key string) (opened []string, err error) {
 	return deletePart(ctx, m, who, namespace, key, sourcesOf, sourceKey)
 }
 
@@ -27,8 +28,9 @@ func (m *Manager) PutMark(ctx context.Context, who Caller, namespace string, mar
 	return putPart(ctx, m, who, namespace, mark, marksOf, markName)
 }
 
-// DeleteMark takes a mark out of a workspace.
-func (m *Manager) DeleteMark(ctx context.Context, who Caller, namespace, name string) error {
+// DeleteMark takes a mark out of a workspace, and says what that opens
+// ([workspace.Workspace.Opens]).
+func (m *Manager) DeleteMark(ctx context.Context, who Caller, namespace, name string) (opened []string, err error) {
 	return deletePart(ctx, m, who, namespace, name, marksOf, markName)
 }
 
@@ -38,8 +40,8 @@ func (m *Manager) PutPreset(ctx context.Context, who Caller, namespace string, p
 	return putPart(ctx, m, who, namespace, p, presetsOf, presetName)
 }
 
-// DeletePreset takes a preset out of a workspace.
-func (m *Manager) DeletePreset(ctx context.Context, who Caller, namespace, name string) error {
+// DeletePreset takes a preset out of a workspace. It opens nothing.
+func (m *Manager) DeletePreset(ctx context.Context, who Caller, namespace, name string) (opened []string, err error) {
 	return deletePart(ctx, m, who, namespace, name, presetsOf, presetName)
 }
 
@@ -72,7 +74,7 @@ func presetName(p workspace.Preset) string { return p.Name }
 
 // putPart puts an element into a list of the workspace.
 func putPart[E any](ctx context.Context, m *Manager, who Caller, namespace string, e E, list func(*workspace.Workspace) *[]E, name func(E) string) (*workspace.Workspace, error) {
-	return m.edit(ctx, who, namespace, again, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+	w, _, err := m.edit(ctx, who, namespace, again, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		w := old.Clone()
 		all := list(w)
 		if i := slices.IndexFunc(*all, func(x E) bool { return name(x) == name(e) }); i >= 0 {
@@ -83,11 +85,13 @@ func putPart[E any](ctx context.Context, m *Manager, who Caller, namespace strin
 		w = w.Clone() // since Unmask writes into e, and e is given anew where the edit starts over
 		return w, w.Unmask(old)
 	})
+	return w, err
 }
 
-// deletePart takes the element of this name out of a list of the workspace.
-func deletePart[E any](ctx context.Context, m *Manager, who Caller, namespace, id string, list func(*workspace.Workspace) *[]E, name func(E) string) error {
-	_, err := m.edit(ctx, who, namespace, again, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+// deletePart takes the element of this name out of a list of the workspace, and says what
+// that opens.
+func deletePart[E any](ctx context.Context, m *Manager, who Caller, namespace, id string, list func(*workspace.Workspace) *[]E, name func(E) string) (opened []string, err error) {
+	_, opened, err = m.edit(ctx, who, namespace, again, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		w := old.Clone()
 		all := list(w)
 		i := slices.IndexFunc(*all, func(x E) bool { return name(x) == id })
@@ -97,5 +101,5 @@ func deletePart[E any](ctx context.Context, m *Manager, who Caller, namespace, i
 		*all = slices.Delete(*all, i, i+1)
 		return w, nil
 	})
-	return err
+	return opened, err
 }

@@ -89,7 +89,7 @@ func (m *Manager) ReplaceWorkspace(ctx context.Context, who Caller, namespace st
 	if w.Revision < 1 {
 		return nil, invalid("revision: PUT must carry the revision that it was based on. GET the workspace, change what it answers, and send that.")
 	}
-	return m.edit(ctx, who, namespace, once, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+	is, _, err := m.edit(ctx, who, namespace, once, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		if w.Namespace != old.Namespace {
 			return nil, invalid(fmt.Sprintf("namespace: must be %q, as in the path. A namespace can't be changed: create another workspace instead.", old.Namespace))
 		}
@@ -99,6 +99,7 @@ func (m *Manager) ReplaceWorkspace(ctx context.Context, who Caller, namespace st
 		w.ID, w.CreatedAt, w.UpdatedAt = old.ID, old.CreatedAt, old.UpdatedAt
 		return w, w.Unmask(old)
 	})
+	return is, err
 }
 
 // PatchWorkspace changes a workspace by a JSON merge patch (RFC 7396). The patch may name
@@ -108,7 +109,7 @@ func (m *Manager) PatchWorkspace(ctx context.Context, who Caller, namespace stri
 	if only != nil || carriesRevision(patch) {
 		how = once
 	}
-	return m.edit(ctx, who, namespace, how, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+	w, _, err := m.edit(ctx, who, namespace, how, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		w, err := workspace.MergePatch(old, patch)
 		if err != nil {
 			return nil, err
@@ -118,6 +119,7 @@ func (m *Manager) PatchWorkspace(ctx context.Context, who Caller, namespace stri
 		}
 		return w, nil
 	})
+	return w, err
 }
 
 // carriesRevision tells whether a merge patch names the revision that it is based on.
@@ -152,20 +154,26 @@ const (
 	again = 50 // bounds how often it starts over because the workspace changed in between
 )
 
-// edit changes a workspace and returns it as it is then. change makes the new state of the
-// old one, which it must not touch; it keeps namespace, ID, revision and times.
-func (m *Manager) edit(ctx context.Context, who Caller, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, err error) {
+// edit changes a workspace and returns it as it is then, and what the change opens, which is
+// among its warnings too. change makes the new state of the old one, which it must not touch;
+// it keeps namespace, ID, revision and times.
+func (m *Manager) edit(ctx context.Context, who Caller, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, opened []string, err error) {
 	err = m.startOver(ctx, who, namespace, tries, func(old *workspace.Workspace) error {
 		if w, err = change(old); err != nil {
 			return err
 		}
-		w, err = m.put(ctx, who, old, w)
-		return err
+		if w, err = m.put(ctx, who, old, w); err != nil {
+			return err
+		}
+		opened = w.Opens(old)
+		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return shown(w), nil
+	w = shown(w)
+	w.Warnings = append(w.Warnings, opened...)
+	return w, opened, nil
 }
 
 // startOver calls write with the workspace as it is, and anew where somebody else changed it

@@ -31,6 +31,8 @@ type Plan struct {
 	//	presets[thumb]
 	//	name: "Acme"
 	Kept []string
+	// Warnings are those of [Workspace.Warn] and [Workspace.Opens].
+	Warnings []string
 }
 
 // Plan says what applying the document to old comes to, which is nil where there is no
@@ -47,13 +49,13 @@ type Plan struct {
 func (d *Document) Plan(old *Workspace, prune bool) (*Plan, error) {
 	whole := d.Workspace.Clone()
 	if old == nil || prune {
-		return &Plan{Workspace: whole, Changes: Diff(old, whole)}, nil
+		return &Plan{Workspace: whole, Changes: Diff(old, whole), Warnings: append(whole.Warn(), whole.Opens(old)...)}, nil
 	}
 	w, err := decodeTree(overlay("", asObject(old.Masked()), d.given), "")
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Workspace: w, Changes: Diff(old, w)}
+	p := &Plan{Workspace: w, Changes: Diff(old, w), Warnings: append(w.Warn(), w.Opens(old)...)}
 	for _, c := range differences(w, whole) {
 		if !c.silent() {
 			p.Kept = append(p.Kept, c.kept())

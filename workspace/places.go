@@ -3,7 +3,8 @@ package workspace
 import "github.com/tintype/tintype/origin"
 
 // Places are the URL prefixes under which the source's originals are known, the first
-// one that by which they are fetched. The error wraps origin.ErrInvalidURL.
+// one that by which they are fetched. The error wraps origin.ErrInvalidURL, and what comes
+// before the wrong one is returned with it.
 func (s *Source) Places() ([]origin.URL, error) {
 	var places []origin.URL
 	switch s.Kind {
@@ -22,7 +23,7 @@ func (s *Source) Places() ([]origin.URL, error) {
 	for _, raw := range s.PublicURLs {
 		u, err := origin.ParsePlace(raw)
 		if err != nil {
-			return nil, err
+			return places, err
 		}
 		places = append(places, u)
 	}

@@ -234,12 +234,9 @@ func (v *validator) withinSource(u origin.URL) bool {
 
 // places are the prefixes of the workspace's own originals, as far as they are any.
 func (w *Workspace) places() (all []origin.URL) {
-	for _, s := range w.Sources {
-		for _, raw := range append([]string{s.URL}, s.PublicURLs...) {
-			if place, err := origin.ParsePlace(raw); err == nil {
-				all = append(all, place)
-			}
-		}
+	for i := range w.Sources {
+		places, _ := w.Sources[i].Places()
+		all = append(all, places...)
 	}
 	return all
 }

@@ -345,3 +345,20 @@ func TestLentCredentials(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkInBucket: the image of a mark may be named by a URL of a bucket of the workspace.
+func TestMarkInBucket(t *testing.T) {
+	w := workspace.New("acme")
+	w.AllowedSources = nil
+	w.Sources = []workspace.Source{{Key: "media", Kind: "s3", Bucket: "media", Region: "eu-west-1", AccessKeyID: "id", SecretAccessKey: "secret"}}
+	for image, ok := range map[string]bool{
+		"https://media.s3.eu-west-1.amazonaws.com/logo.png": true,
+		"https://s3.eu-west-1.amazonaws.com/media/logo.png": true,
+		"https://other.s3.eu-west-1.amazonaws.com/logo.png": false,
+	} {
+		w.Marks = []workspace.Mark{{Name: "m", Image: image}}
+		if err := w.Validate(); (err == nil) != ok {
+			t.Errorf("%s: %v", image, err)
+		}
+	}
+}

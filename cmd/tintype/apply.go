@@ -116,7 +116,7 @@ func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *sl
 			return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
 		}
 		log.Info("applying", "workspace", d.Namespace, "changes", p.Changes, "kept", p.Kept)
-		for _, warning := range p.Workspace.Warn() {
+		for _, warning := range p.Warnings {
 			log.Warn("applying: "+warning, "workspace", d.Namespace)
 		}
 	}
@@ -191,7 +191,7 @@ func (a *application) show() error {
 			return err
 		}
 	}
-	for _, warning := range a.plan.Workspace.Warn() {
+	for _, warning := range a.plan.Warnings {
 		if err := a.say("warning: " + warning); err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ var notes = map[string]map[string]note{
 		"revision": {text: "1 on creation, one more with every change. In a request, the revision that a change is based on: " +
 			"another one in the store is 409 `CONFLICT`. PUT must carry it, POST ignores it.", min: number(1)},
 		"created_at": {text: "Made by the server; ignored where it is sent.", readOnly: true},
-		"warnings": {text: "What the workspace does that its owner may not expect: which patterns allow the hosts of a company's customers (`*.github.io`), which images of one source another one's rules close or mark. " +
+		"warnings": {text: "What the workspace does that its owner may not expect: which patterns allow the hosts of a company's customers (`*.github.io`), which images of one source another one's rules close or mark. A write also answers what it makes public, or shows without a mark, and by which rule. " +
 			"Left out where there are none. Made by the server; ignored where it is sent.", readOnly: true},
 		"updated_at": {text: "Time of the last change. Made by the server; ignored where it is sent.", readOnly: true},
 	},

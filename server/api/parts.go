@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,7 +23,7 @@ type part struct {
 
 	// put makes JSON an element of the workspace under the namespace, and answers the element.
 	put func(ctx context.Context, namespace, id string, data []byte) (any, error)
-	del func(ctx context.Context, who manage.Caller, namespace, id string) error
+	del func(ctx context.Context, who manage.Caller, namespace, id string) (opened []string, err error)
 }
 
 func (a *api) parts() []part {
@@ -65,6 +66,11 @@ func putPart[E workspace.Source | workspace.Mark | workspace.Preset](
 	}
 }
 
+// Deletion is what a deletion answers that opens something.
+type Deletion struct {
+	Warnings []string `json:"warnings" doc:"What the deletion makes public, or shows without a mark, and by which rule."`
+}
+
 type (
 	partInput struct {
 		Namespace string `path:"ns" doc:"Namespace of the workspace."`
@@ -77,6 +83,9 @@ type (
 	}
 	partOutput struct {
 		Body any
+	}
+	deletedPartOutput struct {
+		Body func(huma.Context) // which huma would give a type even where there is none
 	}
 )
 
@@ -98,10 +107,19 @@ func (a *api) partRoutes() {
 				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + p.schema}}},
 			}},
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })
-		handle(a, huma.Operation{
+		deletion := huma.Operation{
 			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "delete" + p.schema, Tags: tag, Security: needsWrite,
 			Summary: "Delete a " + p.noun,
-		}, func(ctx context.Context, in *partInput) (*struct{}, error) { return a.deletePart(ctx, p, in) })
+		}
+		deletion.DefaultStatus = http.StatusNoContent
+		if p.warns {
+			deletion.Description = "Where images become public by it, or appear without a mark, the answer is 200 and says so."
+			deletion.Responses = map[string]*huma.Response{"200": {
+				Description: "What the deletion opens.",
+				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + "Deletion"}}},
+			}}
+		}
+		handle(a, deletion, func(ctx context.Context, in *partInput) (*deletedPartOutput, error) { return a.deletePart(ctx, p, in) })
 	}
 }
 
@@ -130,6 +148,19 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 	return &partOutput{shown}, err
 }
 
-func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*struct{}, error) {
-	return nil, p.del(ctx, caller(ctx), in.Namespace, in.ID)
+// deletePart answers nothing, unless the deletion opens something.
+func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*deletedPartOutput, error) {
+	opened, err := p.del(ctx, caller(ctx), in.Namespace, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &deletedPartOutput{func(ctx huma.Context) {
+		if opened == nil {
+			ctx.SetStatus(http.StatusNoContent)
+			return
+		}
+		ctx.SetHeader("Content-Type", "application/json")
+		ctx.SetStatus(http.StatusOK)
+		_ = jsonFormat.Marshal(ctx.BodyWriter(), Deletion{opened}) // strings always marshal
+	}}, nil
 }

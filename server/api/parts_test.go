@@ -30,15 +30,22 @@ func TestParts(t *testing.T) {
 		{"PUT", "/presets/thumb", `{"options":"w=nine"}`, 400, "w: "},
 		{"PUT", "/marks/brand", `{"image":"photos/logo.png","width":"15%","auto_apply_sources":["photos"]}`, 200, `"auto_apply_sources":["photos"]`},
 		{"DELETE", "/sources/photos", "", 400, "photos"}, // the mark uses it
-		{"DELETE", "/marks/brand", "", 204, ""},
+		{"PUT", "/marks/other", `{"image":"photos/logo.png"}`, 200, ""},
+		{"DELETE", "/marks/other", "", 204, ""},
+		{"DELETE", "/marks/brand", "", 200, `{"warnings":["source photos has lost marks: `},
 		{"DELETE", "/marks/brand", "", 404, "NOT_FOUND"},
 		{"DELETE", "/presets/thumb", "", 204, ""},
+		{"DELETE", "/sources/photos", "", 200, `{"warnings":["source photos, which was private, is gone: `},
+		{"PUT", "/sources/photos", `{"kind":"http","url":"https://a.example.com/photos/"}`, 200, ""},
 		{"DELETE", "/sources/photos", "", 204, ""},
 		{"DELETE", "/sources/photos", "", 404, "NOT_FOUND"},
 		{"GET", "/sources/photos", "", 405, "METHOD_NOT_ALLOWED"},
 	}
 	for _, tt := range tests {
 		a := s.do(t, tt.method, ws+tt.path, tt.body)
+		if a.status == 204 && (a.body != "" || a.header.Get("Content-Type") != "") {
+			t.Errorf("%s %s: %q, %v", tt.method, tt.path, a.body, a.header)
+		}
 		if a.status != tt.status || !strings.Contains(a.body, tt.want) || strings.Contains(a.body, "hunter2") {
 			t.Errorf("%s %s %s: %d %s, want %d with %s", tt.method, tt.path, tt.body, a.status, a.body, tt.status, tt.want)
 		}

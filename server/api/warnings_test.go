@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ func TestWarnings(t *testing.T) {
 	s := start(t, nil)
 	const (
 		ws      = "/v1/workspaces/acme"
-		warning = `"warnings":["source vault is private and has the place of source photos: all images of source photos need a signature or an API key"]`
+		warning = `"warnings":["source vault is private and has the place of source photos: all images of source photos need a signature or an API key"`
 		photos  = `{"key":"photos","kind":"http","url":"https://a.example.com/photos/"}`
 		vault   = `{"key":"vault","kind":"http","url":"https://a.example.com/photos/","private":true}`
 	)
@@ -22,20 +24,22 @@ func TestWarnings(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, body string
 		warns              bool
+		opens              bool // is another warning
 	}{
-		{"GET", "", "", false},
-		{"PATCH", "", `{"name":"Acme"}`, false},
-		{"PUT", "/sources/vault", vault, true},
-		{"PUT", "/sources/photos", strings.TrimSuffix(photos, "}") + `,"warnings":["x"]}`, true},
-		{"PUT", "/marks/m", `{"image":"https://a.example.com/m.png"}`, true},
-		{"GET", "", "", true},
-		{"PATCH", "", `{"name":"Acme 2"}`, true},
-		{"PATCH", "", `{"warnings":["x"]}`, true},
-		{"PATCH", "", `{"sources":[` + photos + `,` + strings.Replace(vault, "/photos/", "/vault/", 1) + `]}`, false},
-		{"PATCH", "", `{"sources":[` + photos + `,` + vault + `]}`, true},
+		{"GET", "", "", false, false},
+		{"PATCH", "", `{"name":"Acme"}`, false, false},
+		{"PUT", "/sources/vault", vault, true, false},
+		{"PUT", "/sources/photos", strings.TrimSuffix(photos, "}") + `,"warnings":["x"]}`, true, false},
+		{"PUT", "/marks/m", `{"image":"https://a.example.com/m.png"}`, true, false},
+		{"GET", "", "", true, false},
+		{"PATCH", "", `{"name":"Acme 2"}`, true, false},
+		{"PATCH", "", `{"warnings":["x"]}`, true, false},
+		{"PATCH", "", `{"sources":[` + photos + `,` + strings.Replace(vault, "/photos/", "/vault/", 1) + `]}`, false, true},
+		{"PATCH", "", `{"sources":[` + photos + `,` + vault + `]}`, true, true},
 	} {
 		a := s.do(t, tt.method, ws+tt.path, tt.body)
-		if a.status != 200 || strings.Contains(a.body, warning) != tt.warns || strings.Contains(a.body, "warnings") != tt.warns {
+		if a.status != 200 || strings.Contains(a.body, warning) != tt.warns ||
+			strings.Contains(a.body, "warnings") != (tt.warns || tt.opens) || strings.Contains(a.body, "from now on") != tt.opens {
 			t.Errorf("%s %s %s: %d %s", tt.method, tt.path, tt.body, a.status, a.body)
 		}
 	}
@@ -44,6 +48,56 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("%d %s, want %s", a.status, a.body, was.body)
 	}
 	if a := s.do(t, "POST", "/v1/workspaces", `{"namespace":"other","sources":[`+vault+`,`+photos+`]}`); a.status != 201 || !strings.Contains(a.body, warning) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestOpened: a write says what it makes public, by every way to write, and says it once.
+func TestOpened(t *testing.T) {
+	s := start(t, nil)
+	const (
+		ws      = "/v1/workspaces/acme"
+		photos  = `{"key":"photos","kind":"http","url":"https://a.example.com/photos/"}`
+		vault   = `{"key":"vault","kind":"http","url":"https://a.example.com/photos/vault/","private":true}`
+		closes  = "source vault is private and lies in source photos: images of source photos whose paths begin with vault/ need a signature or an API key"
+		opens   = "source vault, which was private, is gone: images of source photos whose paths begin with vault/ are public from now on"
+		public  = "source vault is not private any more: its images are public from now on"
+		unbound = "source photos has lost marks: its images don't carry them from now on (m)"
+	)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[`+photos+`,`+vault+`]}`)
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		want               []string
+	}{
+		{"PATCH", "", `{"name":"Acme"}`, 200, []string{closes}},
+		{"DELETE", "/sources/vault", "", 200, []string{opens}},
+		{"PATCH", "", `{"name":"Acme 2"}`, 200, nil},
+		{"PUT", "/sources/vault", vault, 200, []string{closes}},
+		{"PATCH", "", `{"sources":[` + photos + `]}`, 200, []string{opens}},
+		{"PUT", "/sources/vault", vault, 200, []string{closes}},
+		{"PUT", "/sources/vault", strings.Replace(vault, "true", "false", 1), 200, []string{public}},
+		{"PUT", "/marks/m", `{"image":"photos/m.png","auto_apply_sources":["photos"]}`, 200, nil},
+		{"PUT", "/presets/p", `{"options":"w=1"}`, 200, nil},
+		{"DELETE", "/presets/p", "", 204, nil},
+		{"PUT", "/marks/m", `{"image":"photos/m.png"}`, 200, []string{unbound}},
+		{"DELETE", "/marks/m", "", 204, nil},
+	} {
+		a := s.do(t, tt.method, ws+tt.path, tt.body)
+		var got struct{ Warnings []string }
+		if a.body != "" {
+			if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A mark that is bound to one of two sources on a place says so, which is another test's.
+		got.Warnings = slices.DeleteFunc(got.Warnings, func(w string) bool { return strings.Contains(w, " has marks and ") })
+		if a.status != tt.status || !slices.Equal(got.Warnings, tt.want) {
+			t.Errorf("%s %s %s: %d %q", tt.method, tt.path, tt.body, a.status, got.Warnings)
+		}
+	}
+	was := s.do(t, "PATCH", ws, `{"require_signature":true}`)
+	if a := s.do(t, "PUT", ws, strings.Replace(was.body, `"require_signature":true`, `"require_signature":false`, 1)); !strings.Contains(a.body, "require_signature is off: ") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }

@@ -1,0 +1,347 @@
+package workspace
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tintype/tintype/origin"
+)
+
+// Opens says what a change from old to w makes public, or shows without a mark, that
+// wasn't so before, and by which rule, in the style of [Workspace.Warn]. It looks at places:
+// a source of another key with the same rules changes nothing. Both are valid; what isn't
+// is passed over. A nil old had nothing to open.
+func (w *Workspace) Opens(old *Workspace) (warnings []string) {
+	if old == nil {
+		return nil
+	}
+	warnings = w.opensAll(old)
+	o := opening{old: newRuling(old), new: newRuling(w)}
+	for _, r := range []*ruling{o.old, o.new} {
+		for _, p := range r.places {
+			o.compare(p)
+		}
+	}
+	o.ofOperator()
+	return append(warnings, o.warnings...)
+}
+
+// opensAll names what is opened in the whole workspace.
+func (w *Workspace) opensAll(old *Workspace) (warnings []string) {
+	if old.RequireSignature && !w.RequireSignature {
+		what := "images of all sources that aren't private"
+		if len(w.AllowedSources) > 0 {
+			what += ", and all that allowed_sources allow (" + few(w.AllowedSources) + "),"
+		}
+		warnings = append(warnings, fmt.Sprintf("require_signature is off: %s are public from now on", what))
+	}
+	if w.RequireSignature {
+		return warnings
+	}
+	var schemes, patterns []string
+	for _, scheme := range []string{"https", "http"} {
+		if pattern := w.allowsAll(scheme); pattern != "" && old.allowsAll(scheme) == "" {
+			schemes = append(schemes, scheme)
+			if !slices.Contains(patterns, pattern) {
+				patterns = append(patterns, pattern)
+			}
+		}
+	}
+	if schemes != nil {
+		warnings = append(warnings, fmt.Sprintf("allowed_sources: %s allows the images of every host over %s: they are public from now on by their full URLs",
+			few(patterns), strings.Join(schemes, " and ")))
+	}
+	return warnings
+}
+
+// allowsAll is the pattern that allows URLs of every host under a scheme; empty is none.
+func (w *Workspace) allowsAll(scheme string) string {
+	if scheme == "http" && w.HTTPSOnly {
+		return ""
+	}
+	for _, pattern := range w.AllowedSources {
+		if p, err := origin.ParsePattern(pattern); err == nil && (p.String() == "*" || p.String() == scheme+"://*") {
+			return pattern
+		}
+	}
+	return ""
+}
+
+// few are names for a sentence, not too many of them.
+func few(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:most], ", ") + ", …"
+}
+
+// A ruling answers which rules an image is held to, by its place.
+type ruling struct {
+	w       *Workspace
+	places  []origin.URL        // of all sources, in their order
+	at      map[spot][]*Source  // whose places these are
+	spots   map[*Source][]spot  // its places
+	marks   map[string][]string // that are bound, by the key of the source
+	allowed []namedPattern      // allowed_sources
+	known   map[spot]*ruled     // what was found out
+	sources map[string]*Source  // by key
+	images  map[string]string   // of marks, by name
+}
+
+type namedPattern struct {
+	text string
+	origin.Pattern
+}
+
+// A spot is a place that can be looked up: the scheme is left out, as of URLs on one
+// server, and the path is decoded, without slashes at its ends.
+type spot struct{ server, path string }
+
+func spotOf(u origin.URL) spot {
+	root := u
+	root.Path = "/"
+	key, _ := u.Within(root)
+	return spot{u.Server(), strings.Trim(key.Path, "/")}
+}
+
+func (s spot) below(rest string) spot {
+	s.path = strings.Trim(s.path+"/"+rest, "/")
+	return s
+}
+
+func newRuling(w *Workspace) *ruling {
+	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, marks: w.marksBySource(),
+		known: map[spot]*ruled{}, sources: map[string]*Source{}, images: map[string]string{}}
+	for i := range w.Sources {
+		src := &w.Sources[i]
+		r.sources[src.Key] = src
+		places, err := src.Places()
+		if err != nil {
+			continue
+		}
+		for _, place := range places {
+			s := spotOf(place)
+			if slices.Contains(r.spots[src], s) {
+				continue
+			}
+			r.places = append(r.places, place)
+			r.at[s] = append(r.at[s], src)
+			r.spots[src] = append(r.spots[src], s)
+		}
+	}
+	for _, pattern := range w.AllowedSources {
+		if p, err := origin.ParsePattern(pattern); err == nil {
+			r.allowed = append(r.allowed, namedPattern{pattern, p})
+		}
+	}
+	for _, m := range w.Marks {
+		r.images[m.Name] = m.Image
+	}
+	return r
+}
+
+// innermost are the sources with the longest place that a spot lies in, and the rest of
+// its path.
+func (r *ruling) innermost(s spot) (list []*Source, rest string) {
+	for at := s; ; {
+		if list := r.at[at]; list != nil {
+			return list, strings.Trim(strings.TrimPrefix(s.path, at.path), "/")
+		}
+		if at.path == "" {
+			return nil, ""
+		}
+		at.path = at.path[:max(0, strings.LastIndexByte(at.path, '/'))]
+	}
+}
+
+// ruled are the rules that images at a spot are held to, by whichever of their names is
+// held to the least.
+type ruled struct {
+	named   []*Source // the sources of the spot; none: full URLs have to be allowed
+	rest    string    // of its path in them
+	private []*Source
+	marks   map[string]*Source // of which source each is
+}
+
+// of finds the rules. Those of all sources that an image belongs to add up.
+func (r *ruling) of(s spot) *ruled {
+	if found := r.known[s]; found != nil {
+		return found
+	}
+	found := &ruled{marks: map[string]*Source{}}
+	r.known[s] = found
+	found.named, found.rest = r.innermost(s)
+	type in struct {
+		source *Source
+		rest   string
+	}
+	var all []in
+	seen := map[*Source]bool{}
+	add := func(s spot) {
+		list, rest := r.innermost(s)
+		for _, src := range list {
+			if !seen[src] {
+				seen[src] = true
+				all = append(all, in{src, rest})
+			}
+		}
+	}
+	add(s)
+	for i := 0; i < len(all); i++ {
+		src := all[i].source
+		if src.Private {
+			found.private = append(found.private, src)
+		}
+		for _, name := range r.marks[src.Key] {
+			if found.marks[name] == nil {
+				found.marks[name] = src
+			}
+		}
+		for _, place := range r.spots[src] {
+			add(place.below(all[i].rest))
+		}
+	}
+	return found
+}
+
+// allows is the pattern that allows a URL that is no source's.
+func (r *ruling) allows(u origin.URL) string {
+	for _, scheme := range []string{u.Scheme, "https", "http"} {
+		if scheme == "http" && r.w.HTTPSOnly {
+			continue
+		}
+		v := u
+		if v.Scheme = scheme; !v.SameHost(u) {
+			continue
+		}
+		for _, p := range r.allowed {
+			if p.Match(v) {
+				return p.text
+			}
+		}
+	}
+	return ""
+}
+
+// An opening compares two rulings.
+type opening struct {
+	old, new *ruling
+	warnings []string
+}
+
+func (o *opening) say(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(o.warnings, text) {
+		o.warnings = append(o.warnings, text)
+	}
+}
+
+// compare looks at the images in a place.
+func (o *opening) compare(place origin.URL) {
+	s := spotOf(place)
+	was := o.old.of(s)
+	if len(was.private) == 0 && len(was.marks) == 0 {
+		return
+	}
+	is := o.new.of(s)
+	pattern := ""
+	if len(is.named) == 0 {
+		if pattern = o.new.allows(place); pattern == "" {
+			return // nobody gets them
+		}
+	}
+	if len(was.private) > 0 && len(is.private) == 0 && !o.new.w.RequireSignature {
+		o.opened(s, was.private[0], is, pattern)
+	}
+	o.unmarked(s, was, is, pattern)
+}
+
+// opened tells of images of a source that was private.
+func (o *opening) opened(s spot, from *Source, is *ruled, pattern string) {
+	now := o.new.sources[from.Key]
+	how, which := o.left(from, "was private")
+	switch {
+	case now != nil && !now.Private && slices.Contains(is.named, now):
+		o.say("source %s is not private any more: its images are public from now on", from.Key)
+	case pattern != "":
+		o.say("%s: %s are public from now on by their full URLs, which allowed_sources allow (%s), where their server gives them to anybody", how, which, pattern)
+	case now != nil && now.Private && o.new.covers(now, s):
+		o.say("source %s is public and lies in source %s, which is private: %s are public from now on", is.named[0].Key, from.Key, imagesOf(is))
+	default:
+		o.say("%s: %s are public from now on", how, imagesOf(is))
+	}
+}
+
+// unmarked tells of images that lose marks. One of another name with the same image is
+// none lost.
+func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
+	kept := map[string]bool{}
+	for name := range is.marks {
+		kept[o.new.images[name]] = true
+	}
+	by := map[*Source][]string{}
+	for name, src := range was.marks {
+		if is.marks[name] == nil && !kept[o.old.images[name]] {
+			by[src] = append(by[src], name)
+		}
+	}
+	for i := range o.old.w.Sources {
+		from := &o.old.w.Sources[i]
+		names := by[from]
+		if names == nil {
+			continue
+		}
+		slices.Sort(names)
+		now := o.new.sources[from.Key]
+		how, which := o.left(from, "had marks")
+		list := strings.Join(names, ", ")
+		switch {
+		case now != nil && slices.Contains(is.named, now):
+			o.say("source %s has lost marks: its images don't carry them from now on (%s)", from.Key, list)
+		case pattern != "":
+			o.say("%s: %s don't carry them from now on (%s) by their full URLs, which allowed_sources allow (%s)", how, which, list, pattern)
+		case now != nil && o.new.covers(now, s):
+			o.say("source %s has no such marks and lies in source %s: %s don't carry them from now on (%s)", is.named[0].Key, from.Key, imagesOf(is), list)
+		default:
+			o.say("%s: %s don't carry them from now on (%s)", how, imagesOf(is), list)
+		}
+	}
+}
+
+// left says how images came to be without a source, and which they are.
+func (o *opening) left(from *Source, had string) (how, which string) {
+	if o.new.sources[from.Key] == nil {
+		return fmt.Sprintf("source %s, which %s, is gone", from.Key, had), "its images"
+	}
+	return fmt.Sprintf("source %s, which %s, has another place now", from.Key, had), "images at its former place"
+}
+
+// covers reports whether a place of the source holds the spot.
+func (r *ruling) covers(src *Source, s spot) bool {
+	return slices.ContainsFunc(r.spots[src], func(p spot) bool {
+		rest, ok := strings.CutPrefix(s.path, p.path)
+		return ok && p.server == s.server && (p.path == "" || rest == "" || rest[0] == '/')
+	})
+}
+
+// imagesOf names the images of a source that the rules are for.
+func imagesOf(is *ruled) string {
+	if is.rest == "" {
+		return "all images of source " + is.named[0].Key
+	}
+	return fmt.Sprintf("images of source %s whose paths begin with %s/", is.named[0].Key, is.rest)
+}
+
+// ofOperator tells of marks that are no longer bound to sources that the process adds,
+// which the workspace only knows by key.
+func (o *opening) ofOperator() {
+	for _, m := range o.old.w.Marks {
+		for _, key := range m.AutoApplySources {
+			if o.old.sources[key] == nil && o.new.sources[key] == nil && !slices.Contains(o.new.marks[key], m.Name) &&
+				!slices.ContainsFunc(o.new.marks[key], func(name string) bool { return o.new.images[name] == m.Image }) {
+				o.say("source %s has lost marks: its images don't carry them from now on (%s)", key, m.Name)
+			}
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package workspace
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOpens names what a change makes public, or shows without a mark, and nothing else.
+func TestOpens(t *testing.T) {
+	at := func(key, path string) Source {
+		return Source{Key: key, Kind: "http", URL: "https://o.example.com/" + path}
+	}
+	private := func(s Source) Source { s.Private = true; return s }
+	also := func(s Source, urls ...string) Source { s.PublicURLs = urls; return s }
+	bucket := func(key, prefix string) Source {
+		return Source{Key: key, Kind: "s3", Bucket: "media", Region: "eu-west-1", Prefix: prefix}
+	}
+	mark := func(name string, sources ...string) Mark {
+		return Mark{Name: name, Image: "photos/" + name + ".png", AutoApplySources: sources}
+	}
+	type edit func(*Workspace)
+	sources := func(list ...Source) edit { return func(w *Workspace) { w.Sources = list } }
+	marks := func(list ...Mark) edit { return func(w *Workspace) { w.Marks = list } }
+	allowed := func(list ...string) edit { return func(w *Workspace) { w.AllowedSources = list } }
+	signed := func(w *Workspace) { w.RequireSignature = true }
+	httpsOnly := func(w *Workspace) { w.HTTPSOnly = true }
+	photos, vault := at("photos", "photos/"), private(at("vault", "photos/vault/"))
+	const (
+		inPhotos = "images of source photos whose paths begin with vault/"
+		byURL    = " are public from now on by their full URLs, which allowed_sources allow (%s), where their server gives them to anybody"
+	)
+	for name, test := range map[string]struct {
+		old, new []edit
+		want     []string
+	}{
+		"nothing":         {[]edit{sources(photos, vault)}, []edit{sources(photos, vault)}, nil},
+		"another name":    {[]edit{sources(photos, vault)}, []edit{sources(photos, private(at("safe", "photos/vault/")))}, nil},
+		"another order":   {[]edit{sources(photos, vault)}, []edit{sources(vault, photos)}, nil},
+		"a public source": {[]edit{sources(photos)}, []edit{sources(photos, at("web", "web/"))}, nil},
+		"deleted, in a public place": {[]edit{sources(photos, vault)}, []edit{sources(photos)}, []string{
+			"source vault, which was private, is gone: " + inPhotos + " are public from now on"}},
+		"deleted, at a public place": {[]edit{sources(photos, private(at("vault", "photos/")))}, []edit{sources(photos)}, []string{
+			"source vault, which was private, is gone: all images of source photos are public from now on"}},
+		"deleted, in a private place": {[]edit{sources(private(photos), vault)}, []edit{sources(private(photos))}, nil},
+		"deleted, nobody's":           {[]edit{sources(vault)}, []edit{sources()}, nil},
+		"deleted, and allowed": {[]edit{sources(vault), allowed("*.example.net", "o.example.com/photos/")}, []edit{sources(), allowed("*.example.net", "o.example.com/photos/")}, []string{
+			"source vault, which was private, is gone: its images" + fmt.Sprintf(byURL, "o.example.com/photos/")}},
+		"a bucket, deleted, and allowed": {[]edit{sources(private(bucket("media", ""))), allowed("*")}, []edit{sources(), allowed("*")}, []string{
+			"source media, which was private, is gone: its images" + fmt.Sprintf(byURL, "*")}},
+		"deleted, with signatures required": {[]edit{sources(photos, vault), signed, allowed("*")}, []edit{sources(photos), signed, allowed("*")}, nil},
+		"moved": {[]edit{sources(photos, vault)}, []edit{sources(photos, private(at("vault", "vault/")))}, []string{
+			"source vault, which was private, has another place now: " + inPhotos + " are public from now on"}},
+		"moved, and allowed": {[]edit{sources(vault), allowed("*")}, []edit{sources(private(at("vault", "vault/"))), allowed("*")}, []string{
+			"source vault, which was private, has another place now: images at its former place" + fmt.Sprintf(byURL, "*")}},
+		"a public URL of a private one is gone": {[]edit{sources(also(vault, "https://cdn.example.com/v/")), allowed("*")}, []edit{sources(vault), allowed("*")}, []string{
+			"source vault, which was private, has another place now: images at its former place" + fmt.Sprintf(byURL, "*")}},
+		"not private": {[]edit{sources(photos, vault)}, []edit{sources(photos, at("vault", "photos/vault/"))}, []string{
+			"source vault is not private any more: its images are public from now on"}},
+		"a bucket, not private": {[]edit{sources(private(bucket("media", "")))}, []edit{sources(bucket("media", ""))}, []string{
+			"source media is not private any more: its images are public from now on"}},
+		"not private, but another on the place is": {[]edit{sources(vault, private(at("safe", "photos/vault/")))}, []edit{sources(at("vault", "photos/vault/"), private(at("safe", "photos/vault/")))}, nil},
+		"a public source in a private one": {[]edit{sources(private(photos))}, []edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []string{
+			"source lobby is public and lies in source photos, which is private: all images of source lobby are public from now on"}},
+		"private by its public URL": {[]edit{sources(also(photos, "https://cdn.example.com/"), private(Source{Key: "vault", Kind: "http", URL: "https://cdn.example.com/"}))},
+			[]edit{sources(also(photos, "https://cdn.example.com/"))}, []string{
+				"source vault, which was private, is gone: all images of source photos are public from now on"}},
+
+		"signatures": {[]edit{sources(photos), signed, allowed("example.com")}, []edit{sources(photos), allowed("example.com")}, []string{
+			"require_signature is off: images of all sources that aren't private, and all that allowed_sources allow (example.com), are public from now on"}},
+		"signatures, and nothing allowed": {[]edit{sources(photos), signed}, []edit{sources(photos)}, []string{
+			"require_signature is off: images of all sources that aren't private are public from now on"}},
+		"signatures and a source": {[]edit{sources(photos, vault), signed}, []edit{sources(photos)}, []string{
+			"require_signature is off: images of all sources that aren't private are public from now on",
+			"source vault, which was private, is gone: " + inPhotos + " are public from now on"}},
+		"signatures required": {[]edit{sources(photos)}, []edit{sources(photos), signed}, nil},
+
+		"everything": {[]edit{allowed("example.com")}, []edit{allowed("example.com", "*")}, []string{
+			"allowed_sources: * allows the images of every host over https and http: they are public from now on by their full URLs"}},
+		"everything over https": {[]edit{allowed()}, []edit{allowed("https://*")}, []string{
+			"allowed_sources: https://* allows the images of every host over https: they are public from now on by their full URLs"}},
+		"over http too": {[]edit{allowed("https://*")}, []edit{allowed("*")}, []string{
+			"allowed_sources: * allows the images of every host over http: they are public from now on by their full URLs"}},
+		"https_only off": {[]edit{allowed("*"), httpsOnly}, []edit{allowed("*")}, []string{
+			"allowed_sources: * allows the images of every host over http: they are public from now on by their full URLs"}},
+		"the same over https only":    {[]edit{allowed("https://*"), httpsOnly}, []edit{allowed("*"), httpsOnly}, nil},
+		"everything, but for a right": {[]edit{signed, allowed()}, []edit{signed, allowed("*")}, nil},
+		"everything, still":           {[]edit{allowed("*")}, []edit{allowed("*", "example.com")}, nil},
+		"less":                        {[]edit{allowed("*")}, []edit{allowed("example.com")}, nil},
+		"one host":                    {[]edit{allowed()}, []edit{allowed("example.com", "*.example.net")}, nil},
+
+		"unbound": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(mark("m"))}, []string{
+			"source photos has lost marks: its images don't carry them from now on (m)"}},
+		"marks gone": {[]edit{sources(photos), marks(mark("b", "photos"), mark("a", "photos"), mark("c", "photos"))}, []edit{sources(photos), marks(mark("c", "photos"))}, []string{
+			"source photos has lost marks: its images don't carry them from now on (a, b)"}},
+		"a mark of another name": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(Mark{Name: "n", Image: "photos/m.png", AutoApplySources: []string{"photos"}})}, nil},
+		"a mark more":            {[]edit{sources(photos)}, []edit{sources(photos), marks(mark("m", "photos"))}, nil},
+		"bound to the other one on a place": {[]edit{sources(photos, at("brand", "photos/")), marks(mark("m", "photos"))},
+			[]edit{sources(photos, at("brand", "photos/")), marks(mark("m", "brand"))}, nil},
+		"a marked source deleted": {[]edit{sources(at("all", ""), photos), marks(mark("m", "photos"))}, []edit{sources(at("all", "")), marks(mark("m"))}, []string{
+			"source photos, which had marks, is gone: images of source all whose paths begin with photos/ don't carry them from now on (m)"}},
+		"a marked source deleted, and allowed": {[]edit{sources(photos), marks(mark("m", "photos")), allowed("*")}, []edit{sources(), allowed("*")}, []string{
+			"source photos, which had marks, is gone: its images don't carry them from now on (m) by their full URLs, which allowed_sources allow (*)"}},
+		"a marked source deleted, and nobody's": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources()}, nil},
+		"a source in a marked one": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos"))}, []string{
+			"source x has no such marks and lies in source photos: all images of source x don't carry them from now on (m)"}},
+		"the operator's, unbound": {[]edit{marks(mark("m", "samples"))}, []edit{marks(mark("m"))}, []string{
+			"source samples has lost marks: its images don't carry them from now on (m)"}},
+		"private and marked": {[]edit{sources(photos, vault), marks(mark("m", "vault"))}, []edit{sources(photos), marks(mark("m"))}, []string{
+			"source vault, which was private, is gone: " + inPhotos + " are public from now on",
+			"source vault, which had marks, is gone: " + inPhotos + " don't carry them from now on (m)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old, w := New("acme"), New("acme")
+			old.AllowedSources, w.AllowedSources = nil, nil
+			for _, e := range test.old {
+				e(old)
+			}
+			for _, e := range test.new {
+				e(w)
+			}
+			if got := w.Opens(old); !slices.Equal(got, test.want) {
+				t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+			if got := w.Opens(w); got != nil {
+				t.Errorf("no change: %q", got)
+			}
+			if got := w.Opens(nil); got != nil {
+				t.Errorf("created: %q", got)
+			}
+		})
+	}
+}
+
+// BenchmarkOpens: as many places as there may be, on one host.
+func BenchmarkOpens(b *testing.B) {
+	w := New("acme")
+	for i := range 100 {
+		s := Source{Key: fmt.Sprintf("s%d", i), Kind: "http", URL: fmt.Sprintf("https://o.example.com/%d/", i), Private: i%2 == 0}
+		for j := range 20 {
+			s.PublicURLs = append(s.PublicURLs, fmt.Sprintf("https://o.example.com/%d/%d/", i, j))
+		}
+		w.Sources = append(w.Sources, s)
+	}
+	old := w.Clone()
+	w.Sources = w.Sources[:99]
+	b.ReportAllocs()
+	for b.Loop() {
+		w.Opens(old)
+	}
+}
