@@ -40,6 +40,10 @@ const (
 	// logEvery is how often failures are logged.
 	logEvery = time.Minute
 
+	// largeRead is from how many bytes a file takes one of the readers' places.
+	largeRead = 64 << 10
+	readers   = 16
+
 	tempDir  = ".tmp"
 	lockName = ".lock"
 )
@@ -60,6 +64,10 @@ type Disk struct {
 	queueBytes int64
 	log        *slog.Logger
 	room       func() (free, total int64) // of the disk, in bytes; 0 is not known
+
+	// reading holds one for every large file that is being read: more at a time would
+	// only take more memory.
+	reading chan struct{}
 
 	// names serialises what changes a name in the file system (rename, remove)
 	// with the bookkeeping that goes with it, by the key's last byte. Taken before mu.
@@ -113,6 +121,7 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 		pending:    make(map[Key]*diskWrite),
 		files:      newRecency(),
 		scanning:   true,
+		reading:    make(chan struct{}, readers),
 		closing:    make(chan struct{}),
 		scanned:    make(chan struct{}),
 		stopped:    make(chan struct{}),
@@ -204,8 +213,7 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		d.discard(key, info, nil) // kept under a larger bound
 		return nil
 	}
-	file := make([]byte, info.Size())
-	n, err := io.ReadFull(f, file)
+	file, n, err := d.readFile(f, info.Size())
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		d.failed(err)
 		return nil
@@ -232,6 +240,17 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		}
 	}
 	return e
+}
+
+// readFile reads a file of size bytes. n is how many there were.
+func (d *Disk) readFile(f *os.File, size int64) (file []byte, n int, err error) {
+	if size >= largeRead {
+		d.reading <- struct{}{}
+		defer func() { <-d.reading }()
+	}
+	file = make([]byte, size)
+	n, err = io.ReadFull(f, file)
+	return file, n, err
 }
 
 // Put queues the entry to be written. Where the queue is full, or the entry is

@@ -408,6 +408,39 @@ func TestDiskFilesVanish(t *testing.T) {
 	}
 }
 
+// TestDiskReadsFewLargeFilesAtATime: others wait for their turn, and small ones don't.
+func TestDiskReadsFewLargeFilesAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 8 << 20})
+		small, large := diskEntry(1), diskEntry(2)
+		large.Body = make([]byte, largeRead)
+		d.Put(t.Context(), diskKey(1), small)
+		d.Put(t.Context(), diskKey(2), large)
+		drain(t, d)
+		for range readers {
+			d.reading <- struct{}{}
+		}
+		got := make(chan *Entry, 1)
+		go func() {
+			e, _ := d.Get(t.Context(), diskKey(2))
+			got <- e
+		}()
+		synctest.Wait()
+		if e, _ := d.Get(t.Context(), diskKey(1)); e == nil {
+			t.Error("the small one is a miss")
+		}
+		select {
+		case <-got:
+			t.Error("the large one did not wait")
+		default:
+		}
+		<-d.reading
+		if e := <-got; e == nil || len(e.Body) != largeRead {
+			t.Error("the large one is a miss")
+		}
+	})
+}
+
 // What the file system refuses is lost and counted, logged once a minute, and
 // takes along what it was to replace.
 func TestDiskFailures(t *testing.T) {
