@@ -79,8 +79,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	h.Del("Cache-Tag")
 	h["Cache-Control"] = []string{"no-store"}
 	h["Cache-Status"] = []string{"tintype; fwd=method"}
-	send(w, r, http.StatusOK, e)
-	return nil
+	return s.send(w, r, http.StatusOK, e, e.Body)
 }
 
 // knownSender is sender for requests that need a key.

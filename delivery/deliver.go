@@ -68,8 +68,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	if err != nil {
 		return s.standIn(w, r, &ask, err)
 	}
-	s.respond(w, r, &ask, entry)
-	return nil
+	return s.respond(w, r, &ask, entry)
 }
 
 func acceptOf(r *http.Request) string { return strings.Join(r.Header["Accept"], ",") }

@@ -253,7 +253,7 @@ func TestSlowHost(t *testing.T) {
 			t.Errorf("%s from another host: %d %s", name, w.Code, w.Body)
 		}
 	}
-	if got := refusedFetches(t, metrics); len(got) != 5 || got["host"] != 1 || got["all"]+got["workspace"]+got["workspace_host"]+got["queue"] != 0 {
+	if got := counts(t, metrics, "tintype_fetches_refused_total"); len(got) != 5 || got["host"] != 1 || got["all"]+got["workspace"]+got["workspace_host"]+got["queue"] != 0 {
 		t.Errorf("refused, by bound: %v", got)
 	}
 	close(hold)
@@ -261,20 +261,20 @@ func TestSlowHost(t *testing.T) {
 	wantIdle(t, b.fetches)
 }
 
-// refusedFetches is tintype_fetches_refused_total by its label.
-func refusedFetches(t *testing.T, from prometheus.Gatherer) map[string]float64 {
+// counts is a counter by its label.
+func counts(t *testing.T, from prometheus.Gatherer, name string) map[string]float64 {
 	t.Helper()
 	families, err := from.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	byBound := map[string]float64{}
+	byLabel := map[string]float64{}
 	for _, family := range families {
-		if family.GetName() == "tintype_fetches_refused_total" {
+		if family.GetName() == name {
 			for _, m := range family.GetMetric() {
-				byBound[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+				byLabel[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
 			}
 		}
 	}
-	return byBound
+	return byLabel
 }

@@ -26,7 +26,7 @@ var (
 )
 
 // respond serves a variant: the whole of it, a range, or 304.
-func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) {
+func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) error {
 	a.describe(w.Header(), e)
 	h := w.Header()
 	h["Etag"] = []string{e.ETag}
@@ -35,21 +35,17 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 	if matches(r.Header["If-None-Match"], e.ETag) {
 		h.Del("Content-Type")
 		w.WriteHeader(http.StatusNotModified)
-		return
+		return nil
 	}
 	if first, last, ok := byteRange(r.Header, e); ok {
 		if first > last {
 			h["Content-Range"] = []string{"bytes */" + strconv.Itoa(len(e.Body))}
-			w.Fail(fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.Itoa(len(e.Body))+" bytes long"))
-			return
+			return fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.Itoa(len(e.Body))+" bytes long")
 		}
 		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, len(e.Body))}
-		part := *e
-		part.Body = e.Body[first : last+1]
-		send(w, r, http.StatusPartialContent, &part)
-		return
+		return s.send(w, r, http.StatusPartialContent, e, e.Body[first:last+1])
 	}
-	send(w, r, http.StatusOK, e)
+	return s.send(w, r, http.StatusOK, e, e.Body)
 }
 
 // describe sets the headers that every answer with an image has.
@@ -62,12 +58,29 @@ func (a *ask) describe(h http.Header, e *cache.Entry) {
 	}
 }
 
-func send(w *Response, r *http.Request, status int, e *cache.Entry) {
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(e.Body))}
+// send answers with a body that is e's, or a part of it. Where there is no room for the
+// answer, it sends nothing and returns the error.
+func (s *Service) send(w *Response, r *http.Request, status int, e *cache.Entry, body []byte) error {
+	h := w.Header()
+	if r.Method != http.MethodHead {
+		answer, err := s.answers.begin(w, e.Body)
+		if err != nil {
+			h.Del("Accept-Ranges")
+			h.Del("Content-Range")
+			return err
+		}
+		defer func() {
+			if s.answers.end(answer) {
+				w.Log.Cause = errCutOff
+			}
+		}()
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(e.Body)
+		_, _ = w.Write(body)
 	}
+	return nil
 }
 
 // standIn answers an error about the original with the image that default= names, under
@@ -94,7 +107,9 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 	shown.describe(w.Header(), entry)
 	w.Header().Add("Cache-Tag", shown.cacheTags())
 	w.Header().Set("Cache-Control", e.CacheControl())
-	send(w, r, e.Status(), entry)
+	if s.send(w, r, e.Status(), entry, entry.Body) != nil {
+		return err
+	}
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 type Response struct {
 	http.ResponseWriter
 	Client   context.Context // ends when the client is gone
+	Conn     Conn            // that is answered over; nil is not known
 	Draining *atomic.Bool    // whether answers close their connections; nil is no
 	Status   int             // 0 until the answer begins
 	Bytes    int64           // of the body, so far

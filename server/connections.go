@@ -14,7 +14,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/delivery"
 )
+
+var _ delivery.Conn = (*connection)(nil)
 
 // Connections bounds the connections of clients, each of which takes memory, as long as
 // it is open. One too many takes the place of the one that has been idle longest, or else
@@ -48,9 +52,8 @@ type connection struct {
 }
 
 const (
-	graceToArrive = time.Second     // of a request, before its connection gives way
-	graceToTake   = 2 * time.Second // of a client for the next writeStep of its answer, before it gives way
-	writeStep     = 64 << 10        // bytes
+	graceToArrive = time.Second // of a request, before its connection gives way
+	writeStep     = 64 << 10    // bytes that a client takes at a time, as far as it counts
 )
 
 // Write notes how the client takes what is written.
@@ -74,16 +77,16 @@ func (k *connection) CloseWrite() error {
 	return nil
 }
 
-// waited is for how long the client has taken nothing of what is being written.
-func (k *connection) waited(now time.Time) time.Duration {
+// Waited implements delivery.Conn.
+func (k *connection) Waited(now time.Time) time.Duration {
 	if took := k.took.Load(); took != 0 {
 		return now.Sub(time.Unix(0, took))
 	}
 	return 0
 }
 
-// cut closes the connection, and drops what the system still holds for the client.
-func (k *connection) cut() {
+// Cut implements delivery.Conn.
+func (k *connection) Cut() {
 	if tcp, ok := k.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // what fails here is closed below
 	}
@@ -171,7 +174,7 @@ func (c *Connections) admit(conn net.Conn) *connection {
 	k.move(&c.arriving)
 	c.mu.Unlock()
 	for _, other := range give {
-		other.cut()
+		other.Cut()
 	}
 	return k
 }
@@ -185,7 +188,7 @@ func (c *Connections) stalled() []*connection {
 	}
 	waited := map[*connection]time.Duration{}
 	for k := range c.all {
-		if w := k.waited(now); w > graceToTake {
+		if w := k.Waited(now); w > delivery.GraceToTake {
 			waited[k] = w
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tintype/tintype/delivery"
 )
 
 // TestConnections: one connection too many takes the place of one that is idle, or slow
@@ -111,7 +113,7 @@ func TestConnectionsOfSlowReaders(t *testing.T) {
 		}
 		working, stalled, reading := open("/slow"), open("/large"), open("/large")
 		open("").wantAnswer(t, 503) // nobody has waited for long
-		time.Sleep(graceToTake)
+		time.Sleep(delivery.GraceToTake)
 		_, _ = io.CopyN(io.Discard, reading, 2*writeStep)
 		time.Sleep(time.Millisecond)
 		quick := open("/quick")

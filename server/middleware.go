@@ -24,6 +24,9 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		res := &delivery.Response{ResponseWriter: w, Client: r.Context(), Draining: &s.draining}
+		if k, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			res.Conn = k
+		}
 		res.Log.RequestID, res.Log.Client = requestID(r), s.client(r)
 		h := w.Header()
 		h["X-Request-Id"] = []string{res.Log.RequestID}

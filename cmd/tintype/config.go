@@ -52,6 +52,7 @@ type serveCmd struct {
 	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; of one workspace, as many as it leaves places for others. More are answered 503 at once (${default})."`
 	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of what this machine, or the container, has beyond idle processes (${default})."`
 	BodyMemory       size          `env:"TINTYPE_BODY_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for originals that are being read or wait for their transform; 0 is an eighth of what this machine, or the container, has beyond idle processes, from 32MiB to 1GiB. Where it is short, large ones go to files in the data folder (${default})."`
+	AnswerMemory     size          `env:"TINTYPE_ANSWER_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants that clients are taking; 0 is a sixteenth of what this machine, or the container, has beyond idle processes, from 16MiB to 1GiB. Where it is short, slow clients are cut off (${default})."`
 	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process. What is estimated to take more is refused; at most three quarters of this machine's, or of the container's (${default})."`
 	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take, once it has begun; and how long it may wait to (${default})."`
 	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take, once it has begun; and how long it may wait to (${default})."`
@@ -100,6 +101,7 @@ func (c *serveCmd) Validate() error {
 		{"--max-frames", int64(c.MaxFrames), 1, "a whole number from 1"},
 		{"--cache-memory", cmp.Or(int64(c.CacheMemory), 1<<20), 1 << 20, "a size from 1MiB, such as 256MiB, or 0"},
 		{"--body-memory", cmp.Or(int64(c.BodyMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
+		{"--answer-memory", cmp.Or(int64(c.AnswerMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
 	} {
 		if v.value < v.min {
 			return fmt.Errorf("%s: must be %s", v.flag, v.what)

@@ -29,6 +29,7 @@ type memoryPlan struct {
 	bodies     int64 // of originals, in memory
 	bodiesDisk int64 // and on disk
 	marks      int64 // of bodies, the images of marks that are kept
+	answers    int64 // that clients are taking
 	// Connections of clients: what is left over, and the files that may be open, bound them.
 	connections int
 	heap        int64 // what Go's collector keeps this process's heap below; 0 is no bound
@@ -49,6 +50,7 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	p.bodies = cmp.Or(int64(c.BodyMemory), min(max(rest/8, 32<<20), 1<<30))
 	p.bodiesDisk = min(4*p.bodies, 2<<30)
 	p.marks = min(64<<20, p.bodies/4)
+	p.answers = cmp.Or(int64(c.AnswerMemory), min(max(rest/16, 16<<20), 1<<30))
 	p.connections = int(rest / 8 / connectionSize)
 	var files syscall.Rlimit // which Go has raised as far as it may
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
@@ -56,16 +58,16 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 		p.connections = min(p.connections, int(min(files.Cur-min(files.Cur/2, 2048), 1<<20)))
 	}
 	if machine > 0 {
-		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+2*serverBase)
+		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+p.answers+2*serverBase)
 	}
 	return p
 }
 
 // fits says what doesn't.
 func (p memoryPlan) fits() error {
-	if sum := p.processes + p.transforms + p.cache + p.bodies; p.machine > 0 && sum > p.machine {
-		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache and %d for originals are more than the %d MiB that there are: "+
-			"lower --transform-memory, --cache-memory, --body-memory or --workers", p.processes>>20, p.transforms>>20, p.cache>>20, p.bodies>>20, p.machine>>20)
+	if sum := p.processes + p.transforms + p.cache + p.bodies + p.answers; p.machine > 0 && sum > p.machine {
+		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for originals and %d for answers are more than the %d MiB that there are: "+
+			"lower --transform-memory, --cache-memory, --body-memory, --answer-memory or --workers", p.processes>>20, p.transforms>>20, p.cache>>20, p.bodies>>20, p.answers>>20, p.machine>>20)
 	}
 	return nil
 }
@@ -79,7 +81,7 @@ func (p memoryPlan) apply(getenv func(string) string, log *slog.Logger) {
 		debug.SetMemoryLimit(p.heap + heapFloor) // which counts, but takes none
 	}
 	log.Info("memory is shared out", "machine_bytes", p.machine, "transforms_bytes", p.transforms, "cache_bytes", p.cache,
-		"originals_bytes", p.bodies, "originals_disk_bytes", p.bodiesDisk, "heap_limit_bytes", p.heap, "connections", p.connections)
+		"originals_bytes", p.bodies, "originals_disk_bytes", p.bodiesDisk, "answers_bytes", p.answers, "heap_limit_bytes", p.heap, "connections", p.connections)
 }
 
 // newBodies are what originals are read under.

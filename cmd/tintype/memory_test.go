@@ -17,17 +17,17 @@ func TestMemoryPlan(t *testing.T) {
 				t.Errorf("%d MiB, %d workers: %v", machine/mib, workers, err)
 			}
 			// A body of the largest size finds room, and so do some connections.
-			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.connections < 256 {
+			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.answers < 16*mib || p.connections < 256 {
 				t.Errorf("%d MiB, %d workers: %+v", machine/mib, workers, p)
 			}
-			if heap := p.cache + serverBase; p.heap < heap {
-				t.Errorf("%d MiB, %d workers: the heap may have %d MiB, and the cache alone %d", machine/mib, workers, p.heap/mib, p.cache/mib)
+			if heap := p.cache + p.answers + serverBase; p.heap < heap {
+				t.Errorf("%d MiB, %d workers: the heap may have %d MiB, and cache and answers alone %d", machine/mib, workers, p.heap/mib, (p.cache+p.answers)/mib)
 			}
 		}
 	}
-	c := serveCmd{Workers: 2, TransformMemory: gib, CacheMemory: 300 * mib, BodyMemory: 100 * mib}
+	c := serveCmd{Workers: 2, TransformMemory: gib, CacheMemory: 300 * mib, BodyMemory: 100 * mib, AnswerMemory: 50 * mib}
 	p := c.planMemory(512 * mib)
-	if p.transforms != gib || p.cache != 300*mib || p.bodies != 100*mib {
+	if p.transforms != gib || p.cache != 300*mib || p.bodies != 100*mib || p.answers != 50*mib {
 		t.Errorf("flags: %+v", p)
 	}
 	if err := p.fits(); err == nil || !strings.Contains(err.Error(), "--transform-memory") {

@@ -164,7 +164,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
-		Cache: cache.NewTiered(tiers...), MarkMemory: plan.marks,
+		Cache: cache.NewTiered(tiers...), MarkMemory: plan.marks, AnswerMemory: plan.answers,
 		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
 		Metrics: metrics, Log: log,
 	})

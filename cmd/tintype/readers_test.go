@@ -1,0 +1,194 @@
+//go:build cgo && linux
+
+package main
+
+import (
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestSlowReaders: many clients ask for a variant of 4 MiB that is on disk only, so that
+// each answer has a copy of its own, and read nothing. The server stays within its
+// memory, others are answered meanwhile, and afterwards nothing is held.
+func TestSlowReaders(t *testing.T) {
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pictures := t.TempDir()
+	if err := writeNoise(filepath.Join(pictures, "noise.png")); err != nil {
+		t.Fatal(err)
+	}
+	const limit = 48 * mib
+	data, ops := t.TempDir(), freeAddress(t)
+	p, err := startProcess(data, "sqlite:"+filepath.Join(data, "store.db"), "--ops-listen", ops, "--workers", "1",
+		"--cache-memory", "16MiB", "--answer-memory", fmt.Sprint(limit), "--dir", "shop/p="+pictures, "--dir", "shop/samples="+samples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			said := p.log.String()
+			t.Logf("the end of the server's log:\n%s", said[max(0, len(said)-4000):])
+		}
+	})
+	h := &house{t: t, url: p.url, ops: "http://" + ops}
+	ask := func(path string) (status int, tier string, n int64, err error) {
+		res, err := client.Get(h.url + path)
+		if err != nil {
+			return 0, "", 0, err
+		}
+		defer res.Body.Close()
+		n, err = io.Copy(io.Discard, res.Body)
+		return res.StatusCode, res.Header.Get("Cache-Status"), n, err
+	}
+	const hit, large = "/shop/samples/noon.jpg?w=64&format=jpeg", "/shop/p/noise.png?format=png"
+	var size int64
+	for _, path := range []string{hit, large} {
+		if status, _, n, err := ask(path); status != 200 || err != nil {
+			t.Fatal(path, status, err)
+		} else {
+			size = n
+		}
+	}
+	if size < 4*mib {
+		t.Fatalf("the large variant has %d bytes", size)
+	}
+	for { // until it is written
+		if h.figures()[`tintype_cache_puts_total{tier="disk"}`] == 2 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	idle, kernel := resident(p.cmd.Process.Pid), socketMemory()
+
+	var most, mostKernel, failed, hits, whole atomic.Int64
+	var over atomic.Bool
+	var bystanders sync.WaitGroup
+	watch := func(pause time.Duration, do func()) {
+		bystanders.Go(func() {
+			for !over.Load() {
+				do()
+				time.Sleep(pause)
+			}
+		})
+	}
+	watch(10*time.Millisecond, func() {
+		most.Store(max(most.Load(), resident(p.cmd.Process.Pid)))
+		mostKernel.Store(max(mostKernel.Load(), socketMemory()))
+	})
+	others := func(path string, count *atomic.Int64) func() {
+		return func() {
+			status, _, _, err := ask(path)
+			if status != 200 || err != nil {
+				failed.Add(1)
+				t.Errorf("%s: status %d, %v", path, status, err)
+				return
+			}
+			count.Add(1)
+		}
+	}
+	watch(5*time.Millisecond, others(hit, &hits))
+	watch(50*time.Millisecond, others(large, &whole))
+
+	start := time.Now()
+	readers := full(2000, 100)
+	conns := make([]net.Conn, readers)
+	var dialling sync.WaitGroup
+	places := make(chan struct{}, 64)
+	for i := range conns {
+		places <- struct{}{}
+		dialling.Go(func() {
+			defer func() { <-places }()
+			from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%8))}, Timeout: 10 * time.Second}
+			c, err := from.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+			if err != nil {
+				t.Errorf("connection %d: %v", i, err)
+				return
+			}
+			conns[i] = c
+			fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: images.example\r\n\r\n", large) // what it fails of shows later
+		})
+	}
+	dialling.Wait()
+	time.Sleep(time.Duration(full(15_000, 500)) * time.Millisecond)
+	over.Store(true)
+	bystanders.Wait()
+	f := h.figures()
+	for _, c := range conns {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+	slow, room, refused := f[`tintype_answers_ended_total{reason="slow"}`], f[`tintype_answers_ended_total{reason="room"}`], f[`tintype_answers_ended_total{reason="refused"}`]
+	t.Logf("slow readers: %d of a variant of %.1f MiB, for %.1f s; answers took %.0f of %.0f MiB at most, %.0f were cut off for being slow and %.0f for want of room, %.0f refused; the server's %d MiB at most, %d before, of all sockets %d MiB, %d before; %d hits and %d whole large ones of others, %d failed",
+		readers, float64(size)/mib, time.Since(start).Seconds(), f["tintype_answers_peak_bytes"]/mib, f["tintype_answers_limit_bytes"]/mib,
+		slow, room, refused, most.Load()/mib, idle/mib, mostKernel.Load()/mib, kernel/mib, hits.Load(), whole.Load(), failed.Load())
+	if f["tintype_answers_peak_bytes"] > f["tintype_answers_limit_bytes"]+float64(size)*8 {
+		t.Error("answers took more than they may")
+	}
+	if slow+room+refused == 0 {
+		t.Error("no slow reader gave way")
+	}
+	if n := most.Load(); n > 400*mib { // without a bound it was 750 with 150, and 5,900 when soaking
+		t.Errorf("the server took %d MiB, with 48 for answers", n/mib)
+	}
+	if hits.Load() == 0 || whole.Load() == 0 {
+		t.Error("nobody else asked for anything")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		f := h.figures()
+		if f["tintype_answers_bytes"] == 0 && f["tintype_answers_count"] == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("afterwards %.0f answers with %.0f bytes are held", f["tintype_answers_count"], f["tintype_answers_bytes"])
+		}
+	}
+}
+
+// writeNoise writes a picture of which no encoder makes little.
+func writeNoise(path string) error {
+	img := image.NewRGBA(image.Rect(0, 0, 1400, 1050))
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range img.Pix {
+		img.Pix[i] = byte(random.Uint32())
+		if i%4 == 3 {
+			img.Pix[i] = 255
+		}
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := (&png.Encoder{CompressionLevel: png.NoCompression}).Encode(f, img); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// socketMemory is what the kernel holds for all TCP sockets of this machine, in bytes.
+func socketMemory() (n int64) {
+	b, err := os.ReadFile("/proc/net/sockstat")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if _, mem, ok := strings.Cut(line, " mem "); ok && strings.HasPrefix(line, "TCP:") {
+			_, _ = fmt.Sscan(mem, &n)
+		}
+	}
+	return n * int64(os.Getpagesize())
+}

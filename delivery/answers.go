@@ -1,0 +1,216 @@
+package delivery
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/fault"
+)
+
+// A Conn is the connection of a client. It is safe for concurrent use.
+type Conn interface {
+	// Waited is for how long the client has taken less than 64 KiB of what is being
+	// written; 0 where nothing is.
+	Waited(now time.Time) time.Duration
+	// Cut closes the connection, and drops what the system holds for the client.
+	Cut()
+}
+
+// GraceToTake is how long a client may take for 64 KiB of its answer before it is slow,
+// and gives way where memory or connections are short.
+const GraceToTake = 2 * time.Second
+
+// answers bound the memory of bodies that clients are still taking. A body counts once,
+// however many take it, and to the client that asked for it first. Where there is no room
+// for another, answers whose clients are slow give way: those of the client that holds
+// most first, and of these the one that has waited longest. Next come answers of a client
+// that holds no less afterwards than the one that asks, or over twice as much before.
+// Where that isn't enough, the one that asks is refused. As long as there is room, nobody
+// is too slow.
+//
+// Bodies of up to smallAnswer bytes don't count: the number of connections is bounded.
+type answers struct {
+	limit int64 // bytes; 0 is no bound
+	ended *prometheus.CounterVec
+
+	mu      sync.Mutex // guards all below, and what it leads to
+	used    int64
+	most    int64 // that were used at a time
+	bodies  map[*byte]*heldBody
+	clients map[string]int64 // bytes that count to a client
+	all     map[*answer]struct{}
+}
+
+const smallAnswer = 16 << 10
+
+// A heldBody is a body that answers share.
+type heldBody struct {
+	size         int64
+	answers, cut int // of these, those that have been cut off
+}
+
+// An answer is one client's that takes a body.
+type answer struct {
+	body   *heldBody
+	key    *byte
+	client string
+	pays   int64 // bytes that count to the client
+	conn   Conn  // nil where it isn't known, so that it can't be cut off
+	cut    bool
+	waited time.Duration // when it was last looked at
+}
+
+// Reasons for which answers end.
+const (
+	endedSlow    = "slow"
+	endedRoom    = "room"
+	endedRefused = "refused"
+)
+
+var (
+	errNoAnswer = fault.New(fault.Overloaded, "too many large images are being sent; try again in a second")
+	errCutOff   = errors.New("cut off, for other clients: it took its answer too slowly, or held most of the memory for answers")
+)
+
+func newAnswers(limit int64, r prometheus.Registerer) *answers {
+	s := &answers{
+		limit: limit, bodies: map[*byte]*heldBody{}, clients: map[string]int64{}, all: map[*answer]struct{}{},
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tintype_answers_ended_total", Help: "Answers that found no room or gave way to another, by reason: slow (their client took less than 64 KiB in two seconds), room (their client held most), refused.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range []string{endedSlow, endedRoom, endedRefused} {
+		s.ended.WithLabelValues(reason)
+	}
+	if r == nil {
+		return s
+	}
+	gauge := func(name, help string, read func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_answers_" + name, Help: help}, func() float64 {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return read()
+		})
+	}
+	r.MustRegister(s.ended,
+		gauge("bytes", "Bytes of bodies over 16 KiB that clients are taking.", func() float64 { return float64(s.used) }),
+		gauge("limit_bytes", "Bytes that they may have at most; 0 is any number.", func() float64 { return float64(s.limit) }),
+		gauge("peak_bytes", "Bytes that they had at most since the start.", func() float64 { return float64(s.most) }),
+		gauge("count", "Answers with such bodies.", func() float64 { return float64(len(s.all)) }),
+	)
+	return s
+}
+
+// begin counts a body until end is called. The answer is nil where it doesn't count.
+func (s *answers) begin(w *Response, body []byte) (*answer, error) {
+	size := int64(cap(body))
+	if size <= smallAnswer {
+		return nil, nil
+	}
+	a := &answer{key: &body[:1][0], client: clientKey(w.Log.Client), conn: w.Conn}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.body = s.bodies[a.key]
+	if a.body == nil {
+		if s.limit > 0 && s.used+size > s.limit && !s.makeRoom(a.client, size) {
+			s.ended.WithLabelValues(endedRefused).Inc()
+			return nil, errNoAnswer
+		}
+		a.body, a.pays = &heldBody{size: size}, size
+		s.bodies[a.key] = a.body
+		s.clients[a.client] += size
+		s.used += size
+		s.most = max(s.most, s.used)
+	}
+	a.body.answers++
+	s.all[a] = struct{}{}
+	return a, nil
+}
+
+// end gives the body back, and reports whether the answer was cut off.
+func (s *answers) end(a *answer) (cut bool) {
+	if a == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, a)
+	if s.clients[a.client] -= a.pays; s.clients[a.client] == 0 {
+		delete(s.clients, a.client)
+	}
+	if a.cut {
+		a.body.cut--
+	}
+	if a.body.answers--; a.body.answers == 0 {
+		delete(s.bodies, a.key)
+		s.used -= a.body.size
+	}
+	return a.cut
+}
+
+// makeRoom cuts answers off until there is, or soon will be, room for a body of a client,
+// and reports whether there is. The caller holds mu.
+func (s *answers) makeRoom(client string, size int64) bool {
+	now := time.Now()
+	mine := s.clients[client] + size
+	used := s.used + size // but for what those that have been cut off hold
+	for _, b := range s.bodies {
+		if b.cut == b.answers {
+			used -= b.size
+		}
+	}
+	var slow, quick []*answer
+	for a := range s.all {
+		if a.cut || a.conn == nil {
+			continue
+		}
+		if a.waited = a.conn.Waited(now); a.waited >= GraceToTake {
+			slow = append(slow, a)
+		} else if s.clients[a.client] > mine {
+			quick = append(quick, a)
+		}
+	}
+	byWeight := func(a, b *answer) int {
+		return cmp.Or(cmp.Compare(s.clients[b.client], s.clients[a.client]), cmp.Compare(a.client, b.client), cmp.Compare(b.waited, a.waited))
+	}
+	if used > s.limit {
+		slices.SortFunc(slow, byWeight)
+		for _, a := range slow {
+			if used <= s.limit-s.limit/8 { // some more, since all had to be looked at
+				break
+			}
+			used -= s.cutOff(a, endedSlow)
+		}
+	}
+	if used > s.limit {
+		slices.SortFunc(quick, byWeight)
+		given := map[string]int64{}
+		for _, a := range quick {
+			if used <= s.limit {
+				break
+			}
+			if holds := s.clients[a.client] - given[a.client]; holds-a.pays >= mine || holds > 2*mine {
+				given[a.client] += a.pays
+				used -= s.cutOff(a, endedRoom)
+			}
+		}
+	}
+	return used <= s.limit || used == size // it is larger than all that there is
+}
+
+// cutOff closes the connection of an answer, and returns how many bytes that will free.
+// The caller holds mu.
+func (s *answers) cutOff(a *answer, reason string) int64 {
+	s.ended.WithLabelValues(reason).Inc()
+	a.cut = true
+	a.conn.Cut()
+	if a.body.cut++; a.body.cut < a.body.answers {
+		return 0
+	}
+	return a.body.size
+}
