@@ -33,10 +33,10 @@ var mayImport = map[string][]string{
 	"transform/header/svg": {"transform"},
 
 	// The table of errors knows those of the packages that it maps.
-	"fault": {"transform", "origin", "signing", "workspace", "apikey"},
+	"fault": {"transform", "origin", "signing", "workspace", "workspace/cached", "apikey"},
 
 	"workspace": {"transform", "origin", "signing"},
-	"apikey":    {"workspace"},
+	"apikey":    {"workspace", "workspace/cached"},
 	"usage":     {"workspace"},
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
@@ -46,7 +46,8 @@ var mayImport = map[string][]string{
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header"},
 	"transform/worker":   {"transform", "transform/header"},
-	"workspace/sqlite":   {"workspace", "limit"},
+	"workspace/cached":   {"workspace"},
+	"workspace/sqlite":   {"workspace", "workspace/cached", "limit"},
 	"workspace/dynamodb": {"workspace", "limit"},
 	"origin/bucket":      {"origin"},
 	"cache/bucket":       {"cache"},
@@ -64,7 +65,7 @@ var mayImport = map[string][]string{
 	// Delivery and the server import parents, never an adapter.
 	"delivery":   {"fault", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
-	"server/api": {"manage", "delivery", "fault", "workspace", "signing", "apikey", "limit", "usage"},
+	"server/api": {"manage", "delivery", "fault", "workspace", "workspace/cached", "signing", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

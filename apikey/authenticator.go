@@ -13,10 +13,11 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // Errors of [Authenticator.Authenticate], besides those of [Parse],
-// workspace.ErrUnavailable, workspace.ErrTooManyUnknown and the context's. Their texts don't repeat what was given.
+// workspace.ErrUnavailable, cached.ErrTooManyUnknown and the context's. Their texts don't repeat what was given.
 var (
 	ErrUnknown = errors.New("this API key doesn't exist")
 	ErrRevoked = errors.New("this API key has been revoked")
@@ -52,7 +53,7 @@ type AuthenticatorConfig struct {
 
 	// Strangers bounds look-ups of keys that aren't in memory. Nil bounds none but how many
 	// there are at a time.
-	Strangers *workspace.Strangers
+	Strangers *cached.Strangers
 
 	Log *slog.Logger     // nil is slog.Default
 	Now func() time.Time // nil is time.Now
@@ -66,7 +67,7 @@ type AuthenticatorConfig struct {
 type Authenticator struct {
 	roots [][32]byte // SHA-256
 	keys  workspace.APIKeys
-	gate  *workspace.Strangers
+	gate  *cached.Strangers
 	log   *slog.Logger
 	now   func() time.Time
 	slots chan struct{} // one for each look-up under way
@@ -293,7 +294,7 @@ func principal(k *workspace.APIKey) Principal {
 	return p
 }
 
-// Changed is for [workspace.CachedConfig.OnChange]: what others changed about keys is
+// Changed is for [cached.Config.OnChange]: what others changed about keys is
 // looked up again.
 func (a *Authenticator) Changed(changes []workspace.Change) {
 	if changes == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery/deliverytest"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -202,10 +203,10 @@ func TestTooManyUnknownNames(t *testing.T) {
 	if err := store.Create(t.Context(), acme); err != nil {
 		t.Fatal(err)
 	}
-	gate := workspace.NewStrangers(Client, nil)
-	cached := workspace.NewCached(store, workspace.CachedConfig{Strangers: gate})
+	gate := cached.NewStrangers(Client, nil)
+	workspaces := cached.New(store, cached.Config{Strangers: gate})
 	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{Keys: store, Strangers: gate})
-	b := newBench(t, func(c *setup) { c.Workspaces, c.Domains, c.Auth = cached, cached, auth })
+	b := newBench(t, func(c *setup) { c.Workspaces, c.Domains, c.Auth = workspaces, workspaces, auth })
 	ask := func(addr, target string, header ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", target, nil)
 		r.RemoteAddr = addr

@@ -11,6 +11,7 @@ import (
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 const wrongKey = "The API key is not valid. Check the key after `Bearer` in the Authorization header."
@@ -28,7 +29,7 @@ var sentinels = []struct {
 	{workspace.ErrNotFound, WorkspaceNotFound, "There is no workspace under this namespace."},
 	// What a store says of its trouble may name hosts and paths.
 	{workspace.ErrUnavailable, Overloaded, "the settings of this workspace can't be read right now: try again in a few seconds"},
-	{workspace.ErrTooManyUnknown, RateLimited, ""},
+	{cached.ErrTooManyUnknown, RateLimited, ""},
 	{workspace.ErrExists, Conflict, "The namespace is taken: choose another, or change the workspace that has it with PUT or PATCH."},
 	{workspace.ErrDomainTaken, Conflict, "A host in domains has been verified for another workspace: leave it out, or remove it there first."},
 	{workspace.ErrConflict, Conflict, "The workspace has changed since it was read: GET it again, make the change on what it is now, and send it with that revision."},

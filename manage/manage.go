@@ -28,7 +28,7 @@ import (
 // Config is what a [Manager] works with.
 type Config struct {
 	// Store is where workspaces are written. Required. The server gives its
-	// workspace.Cached, so that a method returns only when the delivery of this process
+	// cached.Store, so that a method returns only when the delivery of this process
 	// sees what was written.
 	Store workspace.Store
 

@@ -138,7 +138,7 @@ func (v *validator) domains() {
 		switch {
 		case notAddr == nil:
 			v.add(path, "%q is an address: give a host name such as img.example.com", domain)
-		case !ok || !validDomain(name):
+		case !ok || !ValidDomain(name):
 			v.add(path, "%q is not a host name: give one such as img.example.com, without scheme, port and path", cut(domain))
 		case name != domain:
 			v.add(path, "%q must be written %q", cut(domain), name)
@@ -150,8 +150,8 @@ func (v *validator) domains() {
 	}
 }
 
-// validDomain reports whether a canonical name can be a workspace's.
-func validDomain(name string) bool {
+// ValidDomain reports whether a canonical name can be a workspace's.
+func ValidDomain(name string) bool {
 	ascii, ok := asciiName(name)
 	return ok && ascii == name && strings.Contains(name, ".") && !strings.Contains(name, "_")
 }

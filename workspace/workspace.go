@@ -1,9 +1,11 @@
 // Package workspace holds what an owner sets: the workspace and its sources,
 // marks, presets and allowlists, their validation, and where they are kept.
 //
-// [Decode] reads the JSON that the API, `tintype apply` and the store share and
-// [Workspace.Validate] judges it. A [Store] keeps workspaces (workspace/sqlite);
-// [Cached] is the reader that requests use, so that no request waits for a store.
+// For most uses, call [Decode], which reads the JSON that the API, `tintype apply` and
+// stores share, and [Workspace.Validate]. A [Store] keeps workspaces (workspace/sqlite,
+// workspace/dynamodb); requests read them from memory (workspace/cached). What is stored
+// beside workspaces has an interface and a file each: [APIKeys], [Domains], [AuditLog],
+// [Counters], [Purges], [Replays].
 package workspace
 
 import (
@@ -13,7 +15,7 @@ import (
 )
 
 // A Workspace is one owner's settings under one namespace. Workspaces that were
-// read from a Store or Cached are shared: clone before changing one.
+// read from a Store are shared: clone before changing one.
 //
 // The tags maxItems and maxProperties bound lists and maps. The bounds are far above
 // what people need, and keep short what a request walks through. [Decode] and Validate
@@ -47,7 +49,7 @@ type Workspace struct {
 	// They are in no JSON: an update keeps those that there are (see Unmask).
 	SigningKeys []signing.Key `json:"-"`
 
-	// Purges is what the workspace has purged, in copies that a Cached answers; empty
+	// Purges is what the workspace has purged, in copies that a cached.Store answers; empty
 	// in what a store does. Writes don't look at it.
 	Purges PurgeLog `json:"-"`
 }

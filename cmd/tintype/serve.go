@@ -35,6 +35,7 @@ import (
 	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // errNotAnswered is why a server isn't ready that was started while the store was down,
@@ -75,17 +76,17 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 
-	store, cached, err := c.openStore(ctx, std.getenv, log, &parts)
+	store, config, err := c.openStore(ctx, std.getenv, log, &parts)
 	if err != nil {
 		return err
 	}
-	var strangers *workspace.Strangers
+	var strangers *cached.Strangers
 	if c.Store.elsewhere() { // reads of a store on this machine cost next to nothing
-		strangers = workspace.NewStrangers(server.Client, nil)
+		strangers = cached.NewStrangers(server.Client, nil)
 	}
 	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Strangers: strangers, Log: log})
-	cached.OnChange, cached.Strangers = auth.Changed, strangers
-	workspaces := workspace.NewCached(store, cached)
+	config.OnChange, config.Strangers = auth.Changed, strangers
+	workspaces := cached.New(store, config)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
 	parts.flush(counts.Close)
@@ -311,7 +312,7 @@ func (c *serveCmd) purgeHooks(getenv func(string) string, fetching origin.HTTPCo
 		}
 		var h *purgehook.Hook
 		h, err = purgehook.Open(purgehook.Config{
-			To: to, Name: "--" + name, Journal: filepath.Join(c.Data, name+".journal"), Again: workspace.ChangeReach, Log: log,
+			To: to, Name: "--" + name, Journal: filepath.Join(c.Data, name+".journal"), Again: cached.ChangeReach, Log: log,
 		})
 		if err == nil {
 			hooks = append(hooks, h)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/dynamodb"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
@@ -63,24 +64,24 @@ func (u *storeURL) UnmarshalText(text []byte) error {
 
 // openStore opens the store, and says how it is to be cached. Parts have it closed at
 // the end.
-func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, parts *parts) (store, workspace.CachedConfig, error) {
-	cached := workspace.CachedConfig{Log: log}
+func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, parts *parts) (store, cached.Config, error) {
+	config := cached.Config{Log: log}
 	if !c.Store.elsewhere() {
 		codec, err := c.codec(getenv)
 		if err != nil {
-			return nil, cached, err
+			return nil, config, err
 		}
 		s, err := sqlite.Open(c.storePath(), codec)
 		if err != nil {
-			return nil, cached, err
+			return nil, config, err
 		}
 		parts.close(s.Close)
-		cached.Answered = true
-		return s, cached, nil
+		config.Answered = true
+		return s, config, nil
 	}
 	s, codec, err := openTable(ctx, c.Store, getenv)
 	if err != nil {
-		return nil, cached, err
+		return nil, config, err
 	}
 	parts.close(s.Close)
 	within, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -89,9 +90,9 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 	case errors.Is(err, workspace.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		log.Error("the store can't be reached; serving the last known copies", "err", err)
 	case err != nil:
-		return nil, cached, err
+		return nil, config, err
 	default:
-		cached.Answered = true
+		config.Answered = true
 		if newest {
 			break
 		}
@@ -100,11 +101,11 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // another table's copies are of no use here
 	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, fmt.Sprintf("copies-%x.db", sum[:4])))
 	if err != nil {
-		return nil, cached, err
+		return nil, config, err
 	}
 	parts.close(copies.Close)
-	cached.Copies, cached.Codec = copies, codec
-	return s, cached, nil
+	config.Copies, config.Codec = copies, codec
+	return s, config, nil
 }
 
 // openTable opens the store in a DynamoDB table.

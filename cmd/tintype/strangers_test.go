@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
-	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // meteredStore is the store as seen through a proxy that counts reads of workspaces,
@@ -156,7 +156,7 @@ func TestUnknownNames(t *testing.T) {
 	if n > most {
 		t.Errorf("%d reads of the store, %d at most are in the clients' budgets", n, most)
 	}
-	if seen.IsZero() || soaking && seen.Sub(made) > workspace.ChangeReach {
+	if seen.IsZero() || soaking && seen.Sub(made) > cached.ChangeReach {
 		t.Errorf("a new workspace is seen after %v", seen.Sub(made))
 	}
 	if failed > 0 || counts[429] == 0 || counts[404] == 0 || counts[500]+counts[503] > 0 {

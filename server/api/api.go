@@ -40,7 +40,7 @@ type Config struct {
 	Manage *manage.Manager
 
 	// Store is where workspaces are read and written. Required. The server gives
-	// its workspace.Cached, so that a write is answered only when the delivery of
+	// its cached.Store, so that a write is answered only when the delivery of
 	// this process sees it.
 	Store workspace.Store
 

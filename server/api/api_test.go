@@ -19,6 +19,7 @@ import (
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -88,7 +89,7 @@ func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 	s := &server{log: &lines{}}
 	type key struct{}
 	c := config{Config: api.Config{
-		Store:    workspace.NewCached(db, workspace.CachedConfig{}),
+		Store:    cached.New(db, cached.Config{}),
 		Uncached: db,
 		Version:  "1.2.3",
 		Log:      slog.New(slog.NewJSONHandler(s.log, nil)),

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // PurgeRequest is what is to be purged: exactly one of its fields.
@@ -93,7 +94,7 @@ func (a *api) purge(ctx context.Context, in *purgeInput) (*purgeOutput, error) {
 		}
 		out.Body.Widened = append(out.Body.Widened, widened...)
 	}
-	out.Body.CompleteBy = a.now().Add(workspace.ChangeReach).UTC().Truncate(time.Second)
+	out.Body.CompleteBy = a.now().Add(cached.ChangeReach).UTC().Truncate(time.Second)
 	return out, nil
 }
 

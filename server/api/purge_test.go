@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 func TestPurge(t *testing.T) {
@@ -96,7 +97,7 @@ func TestPurge(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.want(t, 202).body), &out); err != nil {
 			t.Fatal(err)
 		}
-		if in := time.Until(out.CompleteBy); in < 0 || in > workspace.ChangeReach+time.Second {
+		if in := time.Until(out.CompleteBy); in < 0 || in > cached.ChangeReach+time.Second {
 			t.Errorf("complete in %v", in)
 		}
 		// What this process delivers has it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // How long a signed URL is good, in seconds.
@@ -148,7 +149,7 @@ func (a *api) sign(ctx context.Context, in *signInput) (*signOutput, error) {
 // there is none: other servers refuse what is signed with a key that they haven't heard of.
 func signingKey(keys []signing.Key, now time.Time) signing.Key {
 	for _, k := range slices.Backward(keys) {
-		if now.Sub(k.CreatedAt) > workspace.ChangeReach {
+		if now.Sub(k.CreatedAt) > cached.ChangeReach {
 			return k
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/dynamodb"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -99,7 +100,7 @@ func TestStoreShared(t *testing.T) {
 func TestCached(t *testing.T) {
 	workspacetest.Run(t, func(t *testing.T) workspace.Store {
 		s, _ := open(t)
-		return workspace.NewCached(s, workspace.CachedConfig{})
+		return cached.New(s, cached.Config{})
 	})
 }
 

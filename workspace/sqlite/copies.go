@@ -9,14 +9,14 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
-// Copies is a [workspace.Copies] in a SQLite file: what a server keeps of a store that
+// Copies is a [cached.Copies] in a SQLite file: what a server keeps of a store that
 // is elsewhere. It is safe for concurrent use.
 type Copies struct{ file *file }
 
-var _ workspace.Copies = (*Copies)(nil)
+var _ cached.Copies = (*Copies)(nil)
 
 // OpenCopies opens the file at path, and makes both the file (mode 0600) and its
 // folder (0700) where they are missing. A file of another version is emptied: copies
@@ -101,7 +101,7 @@ func checkCopies(h *handles) error {
 	return err
 }
 
-// Copy implements [workspace.Copies].
+// Copy implements [cached.Copies].
 func (c *Copies) Copy(ctx context.Context, key string) (data []byte, err error) {
 	db := c.file.reader()
 	if db == nil {
@@ -114,8 +114,8 @@ func (c *Copies) Copy(ctx context.Context, key string) (data []byte, err error) 
 	return data, err
 }
 
-// Keep implements [workspace.Copies].
-func (c *Copies) Keep(ctx context.Context, changes []workspace.CopyChange) error {
+// Keep implements [cached.Copies].
+func (c *Copies) Keep(ctx context.Context, changes []cached.CopyChange) error {
 	db, err := c.file.writer()
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
@@ -107,7 +108,7 @@ func measure(t testing.TB, path string, n, inUse int) (f figures) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := workspace.NewCached(s, workspace.CachedConfig{Size: n})
+	c := cached.New(s, cached.Config{Size: n})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })

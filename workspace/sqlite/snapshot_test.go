@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
@@ -269,7 +270,7 @@ func TestCopiesOnlyReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keep := []workspace.CopyChange{{Key: "acme", Data: []byte("kept")}}
+	keep := []cached.CopyChange{{Key: "acme", Data: []byte("kept")}}
 	if err := c.Keep(t.Context(), keep); err != nil {
 		t.Fatal(err)
 	}

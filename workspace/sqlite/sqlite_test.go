@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -76,22 +77,22 @@ func TestStoreShared(t *testing.T) {
 
 func TestCached(t *testing.T) {
 	workspacetest.Run(t, func(t *testing.T) workspace.Store {
-		return workspace.NewCached(open(t, filepath.Join(t.TempDir(), "workspaces.db")), workspace.CachedConfig{})
+		return cached.New(open(t, filepath.Join(t.TempDir(), "workspaces.db")), cached.Config{})
 	})
 }
 
 // Two caches that no feed connects still lose no update: a refused write refreshes.
 func TestCachedRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
-	a := workspace.NewCached(open(t, path), workspace.CachedConfig{})
-	b := workspace.NewCached(open(t, path), workspace.CachedConfig{})
+	a := cached.New(open(t, path), cached.Config{})
+	b := cached.New(open(t, path), cached.Config{})
 	defer a.Close()
 	defer b.Close()
 	if err := a.Create(t.Context(), workspace.New("acme")); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		s := []*workspace.Cached{a, b}[i%2]
+		s := []*cached.Store{a, b}[i%2]
 		for {
 			w, err := s.Get(t.Context(), "acme")
 			if err != nil {

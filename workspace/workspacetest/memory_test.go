@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -24,13 +25,13 @@ func TestMemoryShared(t *testing.T) {
 
 func TestCachedMemory(t *testing.T) {
 	workspacetest.Run(t, func(*testing.T) workspace.Store {
-		return workspace.NewCached(workspacetest.NewMemory(), workspace.CachedConfig{})
+		return cached.New(workspacetest.NewMemory(), cached.Config{})
 	})
 }
 
 func TestCachedTwice(t *testing.T) {
 	workspacetest.Run(t, func(*testing.T) workspace.Store {
-		inner := workspace.NewCached(workspacetest.NewMemory(), workspace.CachedConfig{})
-		return workspace.NewCached(inner, workspace.CachedConfig{Size: 1})
+		inner := cached.New(workspacetest.NewMemory(), cached.Config{})
+		return cached.New(inner, cached.Config{Size: 1})
 	})
 }

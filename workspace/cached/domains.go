@@ -1,4 +1,4 @@
-package workspace
+package cached
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tintype/tintype/workspace"
 )
 
 const (
@@ -17,24 +19,24 @@ const (
 	domainRetryAfter = 2 * time.Second // after one that failed
 )
 
-var _ Domains = (*Cached)(nil)
+var _ workspace.Domains = (*Store)(nil)
 
 var errNoDomains = errors.New("this store keeps no domains")
 
-// domainCache is what a Cached knows of domains.
+// domainCache is what a Store knows of domains.
 type domainCache struct {
-	of     Domains                          // of the store; nil where it keeps none
+	of     workspace.Domains                // of the store; nil where it keeps none
 	known  *lru.Cache[string, *knownDomain] // names that have been somebody's
 	others *lru.Cache[string, otherName]    // names that aren't, or that nobody could say anything of
-	asking map[string]*domainLookup         // guarded by Cached.mu
+	asking map[string]*domainLookup         // guarded by Store.mu
 }
 
 // A knownDomain counts until something of its namespace changes.
 type knownDomain struct {
-	Domain
+	workspace.Domain
 	epoch uint64    // of the namespace, before the store was asked
 	until time.Time // of a claim that isn't verified: another's may be at any time
-	retry time.Time // guarded by Cached.mu: no look-up before, the last one failed
+	retry time.Time // guarded by Store.mu: no look-up before, the last one failed
 }
 
 // An otherName is what is said of a name that isn't known to be somebody's.
@@ -45,11 +47,11 @@ type otherName struct {
 
 type domainLookup struct {
 	done chan struct{}
-	d    Domain // with err, set before done is closed
+	d    workspace.Domain // with err, set before done is closed
 	err  error
 }
 
-func newDomainCache(store Store) domainCache {
+func newDomainCache(store workspace.Store) domainCache {
 	known, err := lru.New[string, *knownDomain](domainsKnown)
 	if err != nil {
 		panic(err) // only a size that isn't positive
@@ -58,19 +60,19 @@ func newDomainCache(store Store) domainCache {
 	if err != nil {
 		panic(err)
 	}
-	of, _ := store.(Domains)
+	of, _ := store.(workspace.Domains)
 	return domainCache{of, known, others, map[string]*domainLookup{}}
 }
 
 // Domain returns the claim to a name, or ErrDomainNotFound, from memory as a rule: what
 // changes about a workspace's domains is seen as soon as any other change of it, and a
 // name that was nobody's, or not verified, within five seconds. While the store fails or
-// is slow, the last known answer is given, from memory or else from CachedConfig.Copies;
+// is slow, the last known answer is given, from memory or else from Config.Copies;
 // without one the error is ErrUnavailable, or ErrTooManyUnknown. What no Workspace can have among its Domains
 // is not looked for.
-func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
-	if c.domains.of == nil || !validDomain(name) {
-		return Domain{}, ErrDomainNotFound
+func (c *Store) Domain(ctx context.Context, name string) (workspace.Domain, error) {
+	if c.domains.of == nil || !workspace.ValidDomain(name) {
+		return workspace.Domain{}, workspace.ErrDomainNotFound
 	}
 	c.mu.Lock()
 	have, known := c.domains.known.Get(name)
@@ -81,7 +83,7 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 	other, asked := c.domains.others.Get(name)
 	if asked && c.now().Before(other.until) {
 		c.mu.Unlock()
-		return Domain{}, other.err
+		return workspace.Domain{}, other.err
 	}
 	l := c.domains.asking[name]
 	if l == nil {
@@ -90,7 +92,7 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 			done, err = c.gate.Begin(ctx)
 			if err == nil && len(c.domains.asking) >= strangerWaiting {
 				done(true)
-				err = fmt.Errorf("%w: too many look-ups are waiting for it", ErrUnavailable)
+				err = fmt.Errorf("%w: too many look-ups are waiting for it", workspace.ErrUnavailable)
 			}
 		}
 		if err != nil {
@@ -101,12 +103,12 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 					return d, nil
 				}
 			}
-			return Domain{}, err
+			return workspace.Domain{}, err
 		}
 		l = c.lookUpDomain(ctx, name, !known)
 		go func() {
 			<-l.done
-			done(!errors.Is(l.err, ErrDomainNotFound))
+			done(!errors.Is(l.err, workspace.ErrDomainNotFound))
 		}()
 	}
 	c.mu.Unlock()
@@ -114,14 +116,14 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 	if !known && !asked && c.spool == nil {
 		return l.wait(ctx) // there is no other answer
 	}
-	if d, err := l.waitFor(ctx, c.patience()); err == nil || !errors.Is(err, ErrUnavailable) {
+	if d, err := l.waitFor(ctx, c.patience()); err == nil || !errors.Is(err, workspace.ErrUnavailable) {
 		return d, err
 	}
 	switch {
 	case known:
 		return have.Domain, nil
 	case asked:
-		return Domain{}, other.err
+		return workspace.Domain{}, other.err
 	}
 	if d, ok := c.lastDomain(ctx, name); ok {
 		return d, nil
@@ -130,29 +132,29 @@ func (c *Cached) Domain(ctx context.Context, name string) (Domain, error) {
 }
 
 // current reports whether a claim is still as the store said. c.mu is held.
-func (c *Cached) current(have *knownDomain) bool {
+func (c *Store) current(have *knownDomain) bool {
 	return have.epoch == c.epochs[c.epochOf(have.Namespace)] && (!have.VerifiedAt.IsZero() || c.now().Before(have.until))
 }
 
 // patience is how long to wait for the store where there is another answer.
-func (c *Cached) patience() time.Duration {
+func (c *Store) patience() time.Duration {
 	if c.down.Load() {
 		return 0
 	}
 	return patience
 }
 
-func (l *domainLookup) wait(ctx context.Context) (Domain, error) {
+func (l *domainLookup) wait(ctx context.Context) (workspace.Domain, error) {
 	select {
 	case <-l.done:
 		return l.d, l.err
 	case <-ctx.Done():
-		return Domain{}, ctx.Err()
+		return workspace.Domain{}, ctx.Err()
 	}
 }
 
 // waitFor is wait, with ErrUnavailable where it takes longer than that.
-func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (Domain, error) {
+func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (workspace.Domain, error) {
 	if most > 0 {
 		soon := time.NewTimer(most)
 		defer soon.Stop()
@@ -160,19 +162,19 @@ func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (Domain,
 		case <-l.done:
 		case <-soon.C:
 		case <-ctx.Done():
-			return Domain{}, ctx.Err()
+			return workspace.Domain{}, ctx.Err()
 		}
 	}
 	select {
 	case <-l.done:
 		return l.d, l.err
 	default:
-		return Domain{}, ErrUnavailable
+		return workspace.Domain{}, workspace.ErrUnavailable
 	}
 }
 
 // lookUpDomain asks the store. c.mu is held.
-func (c *Cached) lookUpDomain(ctx context.Context, name string, stranger bool) *domainLookup {
+func (c *Store) lookUpDomain(ctx context.Context, name string, stranger bool) *domainLookup {
 	l := &domainLookup{done: make(chan struct{})}
 	c.domains.asking[name] = l
 	epochs := c.epochs // whose it is only the answer says
@@ -187,11 +189,11 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string, stranger bool) *
 		if current {
 			delete(c.domains.asking, name)
 		}
-		if err != nil && !errors.Is(err, ErrDomainNotFound) && !errors.Is(err, ErrUnavailable) {
-			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		if err != nil && !errors.Is(err, workspace.ErrDomainNotFound) && !errors.Is(err, workspace.ErrUnavailable) {
+			err = fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
 		}
 		l.d, l.err = d, err
-		unreachable := errors.Is(err, ErrUnavailable)
+		unreachable := errors.Is(err, workspace.ErrUnavailable)
 		if !unreachable {
 			c.down.Store(false)
 		} else if !stranger {
@@ -216,18 +218,18 @@ func (c *Cached) lookUpDomain(ctx context.Context, name string, stranger bool) *
 			if c.domains.known.Remove(name) {
 				c.spool.removeDomain(name)
 			}
-			c.domains.others.Add(name, otherName{ErrDomainNotFound, c.now().Add(noDomainFor)})
+			c.domains.others.Add(name, otherName{workspace.ErrDomainNotFound, c.now().Add(noDomainFor)})
 		}
 	}()
 	return l
 }
 
 // askDomain asks the store for a name, one that isn't known together with so many others.
-func (c *Cached) askDomain(ctx context.Context, name string, stranger bool) (Domain, error) {
+func (c *Store) askDomain(ctx context.Context, name string, stranger bool) (workspace.Domain, error) {
 	if stranger {
 		release, err := c.gate.Slot(ctx)
 		if err != nil {
-			return Domain{}, err
+			return workspace.Domain{}, err
 		}
 		defer release()
 	}
@@ -236,7 +238,7 @@ func (c *Cached) askDomain(ctx context.Context, name string, stranger bool) (Dom
 
 // putOff has a name not looked up again at once after a look-up that failed: until
 // then what was known of it is the answer. c.mu is held.
-func (c *Cached) putOff(name string, err error) {
+func (c *Store) putOff(name string, err error) {
 	retry := c.now().Add(domainRetryAfter)
 	if have, ok := c.domains.known.Peek(name); ok {
 		have.retry = retry
@@ -251,7 +253,7 @@ func (c *Cached) putOff(name string, err error) {
 // lastDomain takes the copy of a verified claim into memory, to be looked up anew. A copy counts
 // where that of its workspace has the claim too: that one goes, or is read anew, when the
 // feed tells that the workspace has changed.
-func (c *Cached) lastDomain(ctx context.Context, name string) (Domain, bool) {
+func (c *Store) lastDomain(ctx context.Context, name string) (workspace.Domain, bool) {
 	ctx = context.WithoutCancel(ctx)
 	d, ok := c.spool.domain(ctx, name)
 	if !ok {
@@ -275,7 +277,7 @@ func (c *Cached) lastDomain(ctx context.Context, name string) (Domain, bool) {
 }
 
 // VerifyDomain writes to the store; this server knows when it returns.
-func (c *Cached) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...AuditEntry) error {
+func (c *Store) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
 	if c.domains.of == nil {
 		return errNoDomains
 	}
@@ -290,7 +292,7 @@ func (c *Cached) VerifyDomain(ctx context.Context, name, namespace string, at ti
 }
 
 // forgetDomain has a name looked up again. c.mu is held.
-func (c *Cached) forgetDomain(name string) {
+func (c *Store) forgetDomain(name string) {
 	c.domains.known.Remove(name)
 	c.domains.others.Remove(name)
 	delete(c.domains.asking, name)

@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -97,7 +98,7 @@ func (r *remote) Domain(ctx context.Context, name string) (workspace.Domain, err
 
 // A node is a server's view of a remote store.
 type node struct {
-	*workspace.Cached
+	*cached.Store
 	stop func()
 }
 
@@ -113,7 +114,7 @@ func startNode(t *testing.T, r *remote, file string) *node {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: quiet, Copies: copies, Codec: codec, Strangers: workspace.NewStrangers(addressOf, nil)})}
+	n := &node{Store: cached.New(r, cached.Config{Log: quiet, Copies: copies, Codec: codec, Strangers: cached.NewStrangers(addressOf, nil)})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { n.Run(ctx) })

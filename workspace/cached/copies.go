@@ -1,4 +1,4 @@
-package workspace
+package cached
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/tintype/tintype/workspace"
 )
 
 // Copies keeps, on this machine, the last known copies of what was read from a store
@@ -45,7 +47,7 @@ const (
 // tells. It is safe for concurrent use; nil is a spool that keeps nothing.
 type spool struct {
 	copies Copies
-	codec  *Codec
+	codec  *workspace.Codec
 	log    *slog.Logger
 
 	mu      sync.Mutex // guards all below
@@ -60,13 +62,13 @@ type spool struct {
 // A pendingCopy is a change whose data is written only when it is flushed.
 type pendingCopy struct {
 	CopyChange
-	w *Workspace // to be encoded; nil is Data
+	w *workspace.Workspace // to be encoded; nil is Data
 }
 
 // A copied is a workspace as it is kept.
 type copied struct {
-	Workspace json.RawMessage `json:"workspace"` // as the store has it
-	Purges    PurgeLog        `json:"purges"`
+	Workspace json.RawMessage    `json:"workspace"` // as the store has it
+	Purges    workspace.PurgeLog `json:"purges"`
 }
 
 func (s *spool) add(p pendingCopy) {
@@ -88,12 +90,12 @@ func (s *spool) add(p pendingCopy) {
 }
 
 // put keeps a copy of a workspace, which nobody changes any more.
-func (s *spool) put(w *Workspace) { s.add(pendingCopy{CopyChange{Key: w.Namespace}, w}) }
+func (s *spool) put(w *workspace.Workspace) { s.add(pendingCopy{CopyChange{Key: w.Namespace}, w}) }
 
 func (s *spool) remove(namespace string) { s.add(pendingCopy{CopyChange{Key: namespace}, nil}) }
 
 // putDomain keeps a copy of a claim, which is verified.
-func (s *spool) putDomain(d Domain) {
+func (s *spool) putDomain(d workspace.Domain) {
 	if s == nil {
 		return
 	}
@@ -259,7 +261,7 @@ func (s *spool) change(p *pendingCopy) CopyChange {
 	return CopyChange{Key: p.Key, Data: data}
 }
 
-func (s *spool) encode(w *Workspace) ([]byte, error) {
+func (s *spool) encode(w *workspace.Workspace) ([]byte, error) {
 	data, err := s.codec.Marshal(w)
 	if err != nil {
 		return nil, err
@@ -292,7 +294,7 @@ func (s *spool) read(ctx context.Context, key string) []byte {
 }
 
 // workspace returns the copy of a workspace; nil is none.
-func (s *spool) workspace(ctx context.Context, namespace string) *Workspace {
+func (s *spool) workspace(ctx context.Context, namespace string) *workspace.Workspace {
 	data := s.read(ctx, namespace)
 	if data == nil {
 		return nil
@@ -300,7 +302,7 @@ func (s *spool) workspace(ctx context.Context, namespace string) *Workspace {
 	var c copied
 	err := json.Unmarshal(data, &c)
 	if err == nil {
-		var w *Workspace
+		var w *workspace.Workspace
 		if w, err = s.codec.Unmarshal(c.Workspace); err == nil {
 			w.Purges = c.Purges
 			return w
@@ -311,7 +313,7 @@ func (s *spool) workspace(ctx context.Context, namespace string) *Workspace {
 }
 
 // domain returns the copy of a claim.
-func (s *spool) domain(ctx context.Context, name string) (d Domain, ok bool) {
+func (s *spool) domain(ctx context.Context, name string) (d workspace.Domain, ok bool) {
 	data := s.read(ctx, domainKey(name))
 	if data == nil {
 		return d, false

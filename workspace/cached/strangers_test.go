@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -65,11 +66,11 @@ func (b *busy) Domain(ctx context.Context, name string) (workspace.Domain, error
 	return b.Memory.Domain(ctx, name)
 }
 
-func newBusy(t *testing.T, takes time.Duration) (*busy, *workspace.Cached, *workspace.Strangers) {
+func newBusy(t *testing.T, takes time.Duration) (*busy, *cached.Store, *cached.Strangers) {
 	b := &busy{Memory: workspacetest.NewMemory(), takes: takes}
 	put(t, b.Memory, "acme", "A")
-	gate := workspace.NewStrangers(addressOf, nil)
-	return b, workspace.NewCached(b, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler), Strangers: gate}), gate
+	gate := cached.NewStrangers(addressOf, nil)
+	return b, cached.New(b, cached.Config{Log: slog.New(slog.DiscardHandler), Strangers: gate}), gate
 }
 
 // TestUnknownNamesAreBounded: whoever makes names up, namespaces and hosts, buys so many
@@ -94,7 +95,7 @@ func TestUnknownNamesAreBounded(t *testing.T) {
 					} else {
 						_, err = c.Domain(ctx, fmt.Sprintf("random-%d-%d.example", client, n))
 					}
-					if !errors.Is(err, workspace.ErrNotFound) && !errors.Is(err, workspace.ErrDomainNotFound) && !errors.Is(err, workspace.ErrTooManyUnknown) {
+					if !errors.Is(err, workspace.ErrNotFound) && !errors.Is(err, workspace.ErrDomainNotFound) && !errors.Is(err, cached.ErrTooManyUnknown) {
 						t.Errorf("a random name: %v", err)
 					}
 				})
@@ -220,14 +221,14 @@ func TestServedBeforeIsNoStranger(t *testing.T) {
 		defer n.stop()
 		proxy := from(t.Context(), "192.0.2.1")
 		for i := range 150 {
-			if _, err := n.Get(proxy, fmt.Sprintf("random-%d", i)); i > 100 && !errors.Is(err, workspace.ErrTooManyUnknown) {
+			if _, err := n.Get(proxy, fmt.Sprintf("random-%d", i)); i > 100 && !errors.Is(err, cached.ErrTooManyUnknown) {
 				t.Fatalf("%d random names: %v", i, err)
 			}
 		}
 		if w, err := n.Get(proxy, "acme"); err != nil || w.Name != "A" {
 			t.Errorf("%+v, %v", w, err)
 		}
-		if _, err := n.Get(proxy, "beta"); !errors.Is(err, workspace.ErrTooManyUnknown) { // nobody had asked for it
+		if _, err := n.Get(proxy, "beta"); !errors.Is(err, cached.ErrTooManyUnknown) { // nobody had asked for it
 			t.Errorf("what was never served: %v", err)
 		}
 		time.Sleep(10 * time.Second)
@@ -255,7 +256,7 @@ func TestNewWorkspaceAfterItsNameWasAskedFor(t *testing.T) {
 			if err == nil {
 				break
 			}
-			if time.Since(began) > workspace.ChangeReach {
+			if time.Since(began) > cached.ChangeReach {
 				t.Fatalf("after %v: %v", time.Since(began), err)
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -267,7 +268,7 @@ func TestNewWorkspaceAfterItsNameWasAskedFor(t *testing.T) {
 
 func TestStrangersTellsAddressesApart(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	gate := workspace.NewStrangers(addressOf, func() time.Time { return now })
+	gate := cached.NewStrangers(addressOf, func() time.Time { return now })
 	spend := func(addr string) (n int) {
 		for ; n < 1000; n++ {
 			done, err := gate.Begin(from(t.Context(), addr))

@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -35,10 +36,10 @@ func TestPurgeReachesEveryServer(t *testing.T) {
 		w := put(t, m, "acme", "A")
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		servers, probes := make([]*workspace.Cached, 3), make([]*probe, 3)
+		servers, probes := make([]*cached.Store, 3), make([]*probe, 3)
 		for i := range servers {
 			probes[i] = &probe{Store: m}
-			servers[i] = workspace.NewCached(probes[i], workspace.CachedConfig{Log: slog.New(slog.DiscardHandler)})
+			servers[i] = cached.New(probes[i], cached.Config{Log: slog.New(slog.DiscardHandler)})
 			running.Go(func() { servers[i].Run(ctx) })
 		}
 		synctest.Wait()
@@ -51,10 +52,10 @@ func TestPurgeReachesEveryServer(t *testing.T) {
 			}
 			wantSequence(t, servers[0], "acme", n+1)
 			probes[2].down.Store(true)
-			time.Sleep(workspace.ChangeReach / 2)
+			time.Sleep(cached.ChangeReach / 2)
 			synctest.Wait()
 			probes[2].down.Store(false)
-			time.Sleep(workspace.ChangeReach / 2)
+			time.Sleep(cached.ChangeReach / 2)
 			synctest.Wait()
 			for _, s := range servers {
 				wantSequence(t, s, "acme", n+1)
@@ -69,7 +70,7 @@ func TestPurgeReachesEveryServer(t *testing.T) {
 // nothing of purges, and takes none back.
 func TestPurgesStayThroughWrites(t *testing.T) {
 	for _, known := range []bool{true, false} {
-		cached(t, workspace.CachedConfig{}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+		following(t, cached.Config{}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 			w := put(t, m, "acme", "A")
 			if known {
 				wantSequence(t, c, "acme", 0)
@@ -94,7 +95,7 @@ func TestPurgesStayThroughWrites(t *testing.T) {
 
 // TestPurgesOfANewWorkspace: one that takes the place of another has purged nothing.
 func TestPurgesOfANewWorkspace(t *testing.T) {
-	cached(t, workspace.CachedConfig{}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+	following(t, cached.Config{}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		w := put(t, c, "acme", "A")
 		if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 			t.Fatal(err)
@@ -118,7 +119,7 @@ func TestPurgesUnknown(t *testing.T) {
 	if _, _, err := m.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 		t.Fatal(err)
 	}
-	c := workspace.NewCached(noPurges{m}, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler)})
+	c := cached.New(noPurges{m}, cached.Config{Log: slog.New(slog.DiscardHandler)})
 	if _, err := c.Get(t.Context(), "acme"); !errors.Is(err, workspace.ErrUnavailable) {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func (r *rereader) AddPurge(ctx context.Context, namespace, id string, known wor
 func TestPurgesOfAServerWithoutImages(t *testing.T) {
 	r := &rereader{Memory: workspacetest.NewMemory()}
 	w := put(t, r.Memory, "acme", "A")
-	c := workspace.NewCached(r, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler)})
+	c := cached.New(r, cached.Config{Log: slog.New(slog.DiscardHandler)})
 	for range 4 {
 		if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -29,10 +30,10 @@ func (r *registrar) Domain(ctx context.Context, name string) (workspace.Domain, 
 
 // A name that one workspace claims, and another verifies on another server, is the other's
 // here as soon as a name that was nobody's.
-func TestCachedDomainSquatted(t *testing.T) {
+func TestDomainSquatted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()
-		ours, others := workspace.NewCached(m, workspace.CachedConfig{}), workspace.NewCached(m, workspace.CachedConfig{})
+		ours, others := cached.New(m, cached.Config{}), cached.New(m, cached.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()
@@ -64,11 +65,11 @@ func TestCachedDomainSquatted(t *testing.T) {
 	})
 }
 
-func TestCachedDomains(t *testing.T) {
+func TestDomains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()
 		store := &registrar{Store: m}
-		ours, others := workspace.NewCached(store, workspace.CachedConfig{}), workspace.NewCached(m, workspace.CachedConfig{})
+		ours, others := cached.New(store, cached.Config{}), cached.New(m, cached.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()

@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -38,7 +39,7 @@ func (d *disk) Copy(_ context.Context, key string) ([]byte, error) {
 	return nil, nil
 }
 
-func (d *disk) Keep(ctx context.Context, changes []workspace.CopyChange) error {
+func (d *disk) Keep(ctx context.Context, changes []cached.CopyChange) error {
 	if f := d.during.Swap(nil); f != nil {
 		(*f)()
 	}
@@ -85,7 +86,7 @@ func onDisk(t *testing.T, r *remote, d *disk, size int) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{Cached: workspace.NewCached(r, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler), Copies: d, Codec: codec, Size: size})}
+	n := &node{Store: cached.New(r, cached.Config{Log: slog.New(slog.DiscardHandler), Copies: d, Codec: codec, Size: size})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { n.Run(ctx) })

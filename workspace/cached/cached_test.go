@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -47,8 +48,8 @@ func (p *probe) Changes(ctx context.Context, cursor string) ([]workspace.Change,
 	return p.Store.Changes(ctx, cursor)
 }
 
-// cached runs a test in a bubble with a Cached that follows its store.
-func cached(t *testing.T, cfg workspace.CachedConfig, test func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory)) {
+// following runs a test in a bubble with a Store that follows its store.
+func following(t *testing.T, cfg cached.Config, test func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()
@@ -56,7 +57,7 @@ func cached(t *testing.T, cfg workspace.CachedConfig, test func(t *testing.T, c 
 		if cfg.Log == nil {
 			cfg.Log = slog.New(slog.DiscardHandler)
 		}
-		c := workspace.NewCached(p, cfg)
+		c := cached.New(p, cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { c.Run(ctx) })
@@ -104,11 +105,11 @@ func wantGetErr(t *testing.T, s workspace.Store, namespace string, want error) {
 	}
 }
 
-func TestCachedHit(t *testing.T) {
+func TestHit(t *testing.T) {
 	m := workspacetest.NewMemory()
 	put(t, m, "acme", "A")
 	p := &probe{Store: m}
-	c := workspace.NewCached(p, workspace.CachedConfig{})
+	c := cached.New(p, cached.Config{})
 	wantName(t, c, "acme", "A")
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(1000, func() { _, _ = c.Get(ctx, "acme") }); n != 0 {
@@ -119,8 +120,8 @@ func TestCachedHit(t *testing.T) {
 	}
 }
 
-func TestCachedSharesReads(t *testing.T) {
-	cached(t, workspace.CachedConfig{}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+func TestSharesReads(t *testing.T) {
+	following(t, cached.Config{}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		put(t, m, "acme", "A")
 		gate := make(chan struct{})
 		hold := func() { <-gate }
@@ -147,8 +148,8 @@ func TestCachedSharesReads(t *testing.T) {
 	})
 }
 
-func TestCachedUnknown(t *testing.T) {
-	cached(t, workspace.CachedConfig{Poll: time.Hour}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+func TestUnknown(t *testing.T) {
+	following(t, cached.Config{Poll: time.Hour}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		for range 3 {
 			wantGetErr(t, c, "acme", workspace.ErrNotFound)
 			wantGetErr(t, c, "No-Namespace", workspace.ErrNotFound)
@@ -166,8 +167,8 @@ func TestCachedUnknown(t *testing.T) {
 	})
 }
 
-func TestCachedFollows(t *testing.T) {
-	cached(t, workspace.CachedConfig{Poll: 2 * time.Second}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+func TestFollows(t *testing.T) {
+	following(t, cached.Config{Poll: 2 * time.Second}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		put(t, m, "acme", "A")
 		put(t, m, "beta", "B")
 		wantName(t, c, "acme", "A")
@@ -211,11 +212,11 @@ func TestCachedFollows(t *testing.T) {
 	})
 }
 
-func TestCachedSeesWhatChangedBeforeTheFirstPoll(t *testing.T) {
+func TestSeesWhatChangedBeforeTheFirstPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()
 		put(t, m, "acme", "A")
-		c := workspace.NewCached(m, workspace.CachedConfig{})
+		c := cached.New(m, cached.Config{})
 		wantName(t, c, "acme", "A")
 		put(t, m, "acme", "A2")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -228,8 +229,8 @@ func TestCachedSeesWhatChangedBeforeTheFirstPoll(t *testing.T) {
 	})
 }
 
-func TestCachedCursorTooOld(t *testing.T) {
-	cached(t, workspace.CachedConfig{}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+func TestCursorTooOld(t *testing.T) {
+	following(t, cached.Config{}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		m.ChangesKept = 2
 		for _, namespace := range []string{"acme", "beta", "gamma"} {
 			put(t, m, namespace, "1")
@@ -247,10 +248,10 @@ func TestCachedCursorTooOld(t *testing.T) {
 	})
 }
 
-func TestCachedStoreDown(t *testing.T) {
+func TestStoreDown(t *testing.T) {
 	var logged bytes.Buffer
-	cfg := workspace.CachedConfig{Log: slog.New(slog.NewTextHandler(&logged, nil))}
-	cached(t, cfg, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+	cfg := cached.Config{Log: slog.New(slog.NewTextHandler(&logged, nil))}
+	following(t, cfg, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		put(t, m, "acme", "A")
 		wantName(t, c, "acme", "A")
 		time.Sleep(5 * time.Second)
@@ -276,13 +277,13 @@ func TestCachedStoreDown(t *testing.T) {
 
 // A change whose reading fails is read when the store is back, though the feed tells
 // of it only once.
-func TestCachedReloadFails(t *testing.T) {
-	cached(t, workspace.CachedConfig{}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+func TestReloadFails(t *testing.T) {
+	following(t, cached.Config{}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		put(t, m, "acme", "A")
 		wantName(t, c, "acme", "A")
 		put(t, m, "acme", "A2")
 		broken := &brokenReads{Store: m}
-		down := workspace.NewCached(broken, workspace.CachedConfig{Log: slog.New(slog.DiscardHandler)})
+		down := cached.New(broken, cached.Config{Log: slog.New(slog.DiscardHandler)})
 		wantName(t, down, "acme", "A2")
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -316,13 +317,13 @@ func (b *brokenReads) Get(ctx context.Context, namespace string) (*workspace.Wor
 
 // A read that was under way when a write returned brings back nothing older, to
 // nobody who asks after the write.
-func TestCachedReadRacesWrite(t *testing.T) {
+func TestReadRacesWrite(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		write func(t *testing.T, c *workspace.Cached)
-		check func(t *testing.T, c *workspace.Cached)
+		write func(t *testing.T, c *cached.Store)
+		check func(t *testing.T, c *cached.Store)
 	}{
-		{"update", func(t *testing.T, c *workspace.Cached) {
+		{"update", func(t *testing.T, c *cached.Store) {
 			list, err := c.List(t.Context(), "", 1) // which asks the store, and keeps nothing
 			if err != nil {
 				t.Error(err)
@@ -333,15 +334,15 @@ func TestCachedReadRacesWrite(t *testing.T) {
 			if err := c.Update(t.Context(), w); err != nil {
 				t.Error(err)
 			}
-		}, func(t *testing.T, c *workspace.Cached) { wantName(t, c, "acme", "A2") }},
-		{"delete", func(t *testing.T, c *workspace.Cached) {
+		}, func(t *testing.T, c *cached.Store) { wantName(t, c, "acme", "A2") }},
+		{"delete", func(t *testing.T, c *cached.Store) {
 			if err := c.Delete(t.Context(), "acme", 1); err != nil {
 				t.Error(err)
 			}
-		}, func(t *testing.T, c *workspace.Cached) { wantGetErr(t, c, "acme", workspace.ErrNotFound) }},
+		}, func(t *testing.T, c *cached.Store) { wantGetErr(t, c, "acme", workspace.ErrNotFound) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			cached(t, workspace.CachedConfig{Poll: time.Hour}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+			following(t, cached.Config{Poll: time.Hour}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 				put(t, m, "acme", "A")
 				gate := make(chan struct{})
 				hold := func() { <-gate }
@@ -360,7 +361,7 @@ func TestCachedReadRacesWrite(t *testing.T) {
 		})
 	}
 	t.Run("create", func(t *testing.T) {
-		cached(t, workspace.CachedConfig{Poll: time.Hour}, func(t *testing.T, c *workspace.Cached, p *probe, _ *workspacetest.Memory) {
+		following(t, cached.Config{Poll: time.Hour}, func(t *testing.T, c *cached.Store, p *probe, _ *workspacetest.Memory) {
 			gate := make(chan struct{})
 			hold := func() { <-gate }
 			p.afterGet.Store(&hold)
@@ -395,7 +396,7 @@ func (s slowCreate) Create(ctx context.Context, w *workspace.Workspace, audit ..
 // here, and forgotten again for want of room. What Create has is older than that.
 func TestCreateIsOvertaken(t *testing.T) {
 	m := workspacetest.NewMemory()
-	var c *workspace.Cached
+	var c *cached.Store
 	overtake := func() {
 		w, err := m.Get(t.Context(), "acme")
 		if err != nil {
@@ -410,15 +411,15 @@ func TestCreateIsOvertaken(t *testing.T) {
 		wantName(t, c, "beta", "1")
 	}
 	put(t, m, "beta", "1")
-	c = workspace.NewCached(slowCreate{m, overtake}, workspace.CachedConfig{Size: 1})
+	c = cached.New(slowCreate{m, overtake}, cached.Config{Size: 1})
 	if err := c.Create(t.Context(), workspace.New("acme")); err != nil {
 		t.Fatal(err)
 	}
 	wantName(t, c, "acme", "newer")
 }
 
-func TestCachedSize(t *testing.T) {
-	cached(t, workspace.CachedConfig{Size: 2}, func(t *testing.T, c *workspace.Cached, p *probe, m *workspacetest.Memory) {
+func TestSize(t *testing.T) {
+	following(t, cached.Config{Size: 2}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		for _, namespace := range []string{"acme", "beta", "gamma"} {
 			put(t, m, namespace, "1")
 			wantName(t, c, namespace, "1")
@@ -439,15 +440,15 @@ func TestCachedSize(t *testing.T) {
 // Two nodes write, delete and make anew at random while others read. No reader sees
 // a revision go back within one ID, every writer reads its own writes, and in the
 // end both nodes agree with the store.
-func TestCachedStress(t *testing.T) {
+func TestStress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := workspacetest.NewMemory()
 		quiet := slog.New(slog.DiscardHandler)
-		var nodes []*workspace.Cached
+		var nodes []*cached.Store
 		ctx, cancel := context.WithCancel(t.Context())
 		var running, wg sync.WaitGroup
 		for range 2 {
-			c := workspace.NewCached(m, workspace.CachedConfig{Poll: time.Millisecond, Log: quiet, Size: 4})
+			c := cached.New(m, cached.Config{Poll: time.Millisecond, Log: quiet, Size: 4})
 			nodes = append(nodes, c)
 			running.Go(func() { c.Run(ctx) })
 		}
@@ -514,9 +515,9 @@ func TestCachedStress(t *testing.T) {
 	})
 }
 
-func BenchmarkCachedGet(b *testing.B) {
+func BenchmarkGet(b *testing.B) {
 	m := workspacetest.NewMemory()
-	c := workspace.NewCached(m, workspace.CachedConfig{})
+	c := cached.New(m, cached.Config{})
 	ctx := context.Background()
 	if err := c.Create(ctx, workspace.New("acme")); err != nil {
 		b.Fatal(err)
@@ -527,11 +528,11 @@ func BenchmarkCachedGet(b *testing.B) {
 	}
 }
 
-// TestCachedTells follows what OnChange is told.
-func TestCachedTells(t *testing.T) {
+// TestTells follows what OnChange is told.
+func TestTells(t *testing.T) {
 	var told [][]workspace.Change // by Run, which waits while the test looks
-	cfg := workspace.CachedConfig{OnChange: func(changes []workspace.Change) { told = append(told, changes) }}
-	cached(t, cfg, func(t *testing.T, _ *workspace.Cached, _ *probe, m *workspacetest.Memory) {
+	cfg := cached.Config{OnChange: func(changes []workspace.Change) { told = append(told, changes) }}
+	following(t, cfg, func(t *testing.T, _ *cached.Store, _ *probe, m *workspacetest.Memory) {
 		if len(told) != 1 || told[0] != nil {
 			t.Errorf("before the first change: %v, want one nil", told)
 		}

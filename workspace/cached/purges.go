@@ -1,19 +1,21 @@
-package workspace
+package cached
 
 import (
 	"context"
 	"errors"
+
+	"github.com/tintype/tintype/workspace"
 )
 
-var _ Purges = (*Cached)(nil)
+var _ workspace.Purges = (*Store)(nil)
 
 var errNoPurges = errors.New("this store keeps no purges")
 
 // AddPurge adds the purge in the store, and to the workspace in memory before it
 // returns.
-func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, known PurgeLog, p Purge, audit ...AuditEntry) (PurgeLog, []Widened, error) {
+func (c *Store) AddPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	if c.purges == nil {
-		return PurgeLog{}, nil, errNoPurges
+		return workspace.PurgeLog{}, nil, errNoPurges
 	}
 	// Its log comes into memory with it, so that no purge of many reads a long log again. Where
 	// that fails the purge says so itself.
@@ -23,7 +25,7 @@ func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, kn
 	}
 	log, widened, err := c.purges.AddPurge(ctx, namespace, workspaceID, known, p, audit...)
 	if err != nil {
-		return PurgeLog{}, nil, err
+		return workspace.PurgeLog{}, nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,9 +39,9 @@ func (c *Cached) AddPurge(ctx context.Context, namespace, workspaceID string, kn
 }
 
 // PurgeLog asks the store.
-func (c *Cached) PurgeLog(ctx context.Context, workspaceID string, known PurgeLog) (PurgeLog, error) {
+func (c *Store) PurgeLog(ctx context.Context, workspaceID string, known workspace.PurgeLog) (workspace.PurgeLog, error) {
 	if c.purges == nil {
-		return PurgeLog{}, nil
+		return workspace.PurgeLog{}, nil
 	}
 	return c.purges.PurgeLog(ctx, workspaceID, known)
 }

@@ -1,10 +1,12 @@
-package workspace
+package cached
 
 import (
 	"context"
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/tintype/tintype/workspace"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // While the feed fails, everything in memory is read anew every half a minute, so
 // that what was taken away (a signing key, an entry of an allowlist) is gone from every
 // server within a minute as long as the store answers at all.
-func (c *Cached) Run(ctx context.Context) {
+func (c *Store) Run(ctx context.Context) {
 	var writing sync.WaitGroup
 	spooling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	writing.Go(func() { c.spool.run(spooling) })
@@ -55,12 +57,12 @@ func (c *Cached) Run(ctx context.Context) {
 }
 
 // follow looks at the changes since the cursor, once, and returns the next cursor.
-func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
+func (c *Store) follow(ctx context.Context, cursor string) (next string) {
 	within, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	changes, next, err := c.store.Changes(within, cursor)
 	switch {
-	case errors.Is(err, ErrCursor) && cursor != "":
+	case errors.Is(err, workspace.ErrCursor) && cursor != "":
 		return c.follow(ctx, "")
 	case err != nil:
 		next = cursor
@@ -89,12 +91,12 @@ func (c *Cached) follow(ctx context.Context, cursor string) (next string) {
 }
 
 // suspect marks what is in memory of what changed for reading anew.
-func (c *Cached) suspect(changes []Change) {
+func (c *Store) suspect(changes []workspace.Change) {
 	c.mu.Lock()
 	for _, change := range changes {
 		switch change.Kind {
-		case ChangedWorkspace, ChangedPurges:
-		case ChangedDomains:
+		case workspace.ChangedWorkspace, workspace.ChangedPurges:
+		case workspace.ChangedDomains:
 			c.advance(change.Namespace)
 			continue
 		default:
@@ -115,7 +117,7 @@ func (c *Cached) suspect(changes []Change) {
 
 // lose is suspect for every namespace. Copies of what isn't in memory are wiped, or
 // stay since nothing better may be had.
-func (c *Cached) lose(wipe bool) {
+func (c *Store) lose(wipe bool) {
 	c.mu.Lock()
 	if wipe {
 		c.spool.wipe()
@@ -134,7 +136,7 @@ func (c *Cached) lose(wipe bool) {
 }
 
 // settled reports whether everything in memory is as new as the feed.
-func (c *Cached) settled() bool {
+func (c *Store) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.stale) > 0 {
@@ -145,7 +147,7 @@ func (c *Cached) settled() bool {
 }
 
 // copyAll has everything in memory copied anew.
-func (c *Cached) copyAll() {
+func (c *Store) copyAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, namespace := range c.known.Keys() {
@@ -161,7 +163,7 @@ func (c *Cached) copyAll() {
 }
 
 // reload reads what is marked. What can't be read stays in use, and marked.
-func (c *Cached) reload(ctx context.Context) {
+func (c *Store) reload(ctx context.Context) {
 	c.mu.Lock()
 	namespaces := make(chan string, len(c.stale))
 	for namespace := range c.stale {
@@ -184,7 +186,7 @@ func (c *Cached) reload(ctx context.Context) {
 				}
 				l := c.load(ctx, namespace, false)
 				c.mu.Unlock()
-				if _, err := l.wait(ctx); errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+				if _, err := l.wait(ctx); errors.Is(err, workspace.ErrUnavailable) || ctx.Err() != nil {
 					giveUp() // the next poll tries again
 					return
 				}

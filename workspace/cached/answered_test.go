@@ -1,4 +1,4 @@
-package workspace_test
+package cached_test
 
 import (
 	"path/filepath"

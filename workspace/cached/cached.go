@@ -1,4 +1,4 @@
-package workspace
+package cached
 
 import (
 	"context"
@@ -12,10 +12,12 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tintype/tintype/workspace"
 )
 
-// CachedConfig is how a [Cached] is set up. Zero fields have defaults.
-type CachedConfig struct {
+// Config is how a [Store] is set up. Zero fields have defaults.
+type Config struct {
 	Size int              // workspaces kept in memory; 0 is 16384
 	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
 	Log  *slog.Logger     // nil is slog.Default
@@ -24,9 +26,9 @@ type CachedConfig struct {
 	// Copies keep what was read for when the store can't be, with secrets encrypted by
 	// Codec, which they need. Nil keeps none, as suits a store on the same machine.
 	Copies Copies
-	Codec  *Codec
+	Codec  *workspace.Codec
 
-	// Answered says that the store has answered before; see [Cached.Answered].
+	// Answered says that the store has answered before; see [Store.Answered].
 	Answered bool
 
 	// Strangers bounds look-ups of names that aren't in memory. Nil bounds none.
@@ -35,7 +37,7 @@ type CachedConfig struct {
 	// OnChange is told by Run what the store's feed says, for who keeps copies of what
 	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
 	// may have changed. It must not wait. Nil is nobody.
-	OnChange func(changes []Change)
+	OnChange func(changes []workspace.Change)
 }
 
 // ChangeReach is how long it takes at most, while the store answers, until every server
@@ -51,12 +53,12 @@ const (
 	reportEvery = time.Minute            // between log lines about a store that fails
 )
 
-// Cached is a [Store] that answers Get from memory, so that requests don't wait
+// Store is a [workspace.Store] that answers Get from memory, so that requests don't wait
 // for a store. It keeps the workspaces in use and, for some seconds, which
-// namespaces are unknown. What another node changes is seen within CachedConfig.Poll
-// while [Cached.Run] runs; what is written through this Cached is seen by every
+// namespaces are unknown. What another node changes is seen within Config.Poll
+// while [Store.Run] runs; what is written through this Store is seen by every
 // Get that begins after the write returned. When the store is down, what is in
-// memory goes on being served, and what is in CachedConfig.Copies, also where the
+// memory goes on being served, and what is in Config.Copies, also where the
 // process was started meanwhile. It is safe for concurrent use.
 //
 // The order of things rests on two rules. Copies of one workspace (one ID) are
@@ -64,14 +66,14 @@ const (
 // revisions can't tell, since the workspace is new, deleted or made anew, epochs
 // do: each write, and each change that the feed tells of, moves on the epoch of its
 // namespace, and what was asked of the store in an earlier epoch is not kept.
-type Cached struct {
-	store   Store
-	purges  Purges // of the store; nil where it keeps none
+type Store struct {
+	store   workspace.Store
+	purges  workspace.Purges // of the store; nil where it keeps none
 	domains domainCache
 	poll    time.Duration
 	log     *slog.Logger
 	now     func() time.Time
-	tell    func([]Change)
+	tell    func([]workspace.Change)
 	spool   *spool
 	gate    *Strangers
 
@@ -80,7 +82,7 @@ type Cached struct {
 
 	answered atomic.Bool
 
-	known *lru.Cache[string, *Workspace] // changed only under mu
+	known *lru.Cache[string, *workspace.Workspace] // changed only under mu
 
 	mu       sync.Mutex                    // guards all below, and writes to known
 	unknown  *lru.Cache[string, time.Time] // namespaces the store didn't have, until then
@@ -93,11 +95,11 @@ type Cached struct {
 	reported time.Time                     // when a failing store was last logged
 }
 
-var _ Store = (*Cached)(nil)
+var _ workspace.Store = (*Store)(nil)
 
-// NewCached returns a Cached over the store. Until [Cached.Run] runs, changes by
+// New returns a Store over the store. Until [Store.Run] runs, changes by
 // others are not seen.
-func NewCached(store Store, cfg CachedConfig) *Cached {
+func New(store workspace.Store, cfg Config) *Store {
 	if cfg.Size <= 0 {
 		cfg.Size = 16384
 	}
@@ -111,9 +113,9 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 		cfg.Now = time.Now
 	}
 	if cfg.OnChange == nil {
-		cfg.OnChange = func([]Change) {}
+		cfg.OnChange = func([]workspace.Change) {}
 	}
-	known, err := lru.New[string, *Workspace](cfg.Size)
+	known, err := lru.New[string, *workspace.Workspace](cfg.Size)
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
@@ -121,12 +123,12 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 	if err != nil {
 		panic(err)
 	}
-	purges, _ := store.(Purges)
+	purges, _ := store.(workspace.Purges)
 	var keep *spool
 	if cfg.Copies != nil {
 		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
 	}
-	c := &Cached{
+	c := &Store{
 		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep, gate: cfg.Strangers,
 		known: known, unknown: unknown,
 		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
@@ -137,10 +139,10 @@ func NewCached(store Store, cfg CachedConfig) *Cached {
 
 // Answered reports whether the store has answered once, or the last known copies have
 // held something: until then there is nothing to serve from.
-func (c *Cached) Answered() bool { return c.answered.Load() }
+func (c *Store) Answered() bool { return c.answered.Load() }
 
 // up notes that the store answers.
-func (c *Cached) up() {
+func (c *Store) up() {
 	c.down.Store(false)
 	c.answered.Store(true)
 }
@@ -149,12 +151,12 @@ func (c *Cached) up() {
 // before changing it. Errors are ErrNotFound, ErrUnavailable where it isn't in
 // memory and the store fails, ErrTooManyUnknown, and the context's. One that is in memory
 // costs no allocation.
-func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) {
+func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
 	if w, ok := c.known.Get(namespace); ok {
 		return w, nil
 	}
-	if !ValidNamespace(namespace) {
-		return nil, ErrNotFound
+	if !workspace.ValidNamespace(namespace) {
+		return nil, workspace.ErrNotFound
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -166,7 +168,7 @@ func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) 
 	}
 	if until, ok := c.unknown.Get(namespace); ok && c.now().Before(until) {
 		c.mu.Unlock()
-		return nil, ErrNotFound
+		return nil, workspace.ErrNotFound
 	}
 	l := c.loads[namespace]
 	if l == nil {
@@ -190,9 +192,9 @@ func (c *Cached) Get(ctx context.Context, namespace string) (*Workspace, error) 
 
 // lookUp begins to read a namespace that isn't in memory, on account of the client. c.mu
 // is held.
-func (c *Cached) lookUp(ctx context.Context, namespace string) (*load, error) {
+func (c *Store) lookUp(ctx context.Context, namespace string) (*load, error) {
 	if len(c.loads) >= strangerWaiting {
-		return nil, fmt.Errorf("%w: too many look-ups are waiting for it", ErrUnavailable)
+		return nil, fmt.Errorf("%w: too many look-ups are waiting for it", workspace.ErrUnavailable)
 	}
 	done, err := c.gate.Begin(ctx)
 	if err != nil {
@@ -201,7 +203,7 @@ func (c *Cached) lookUp(ctx context.Context, namespace string) (*load, error) {
 	l := c.load(ctx, namespace, true)
 	go func() {
 		<-l.done
-		done(!errors.Is(l.err, ErrNotFound))
+		done(!errors.Is(l.err, workspace.ErrNotFound))
 	}()
 	return l, nil
 }
@@ -209,11 +211,11 @@ func (c *Cached) lookUp(ctx context.Context, namespace string) (*load, error) {
 // A load is one read of the store that many may wait for.
 type load struct {
 	done chan struct{}
-	w    *Workspace // with err, set before done is closed
+	w    *workspace.Workspace // with err, set before done is closed
 	err  error
 }
 
-func (l *load) wait(ctx context.Context) (*Workspace, error) {
+func (l *load) wait(ctx context.Context) (*workspace.Workspace, error) {
 	select {
 	case <-l.done:
 		return l.w, l.err
@@ -225,7 +227,7 @@ func (l *load) wait(ctx context.Context) (*Workspace, error) {
 // load begins to read a namespace, or joins who does. It outlives the caller's
 // context, since others may be waiting for it. Where a copy will do, and the store
 // doesn't answer soon, it is the copy. c.mu is held.
-func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *load {
+func (c *Store) load(ctx context.Context, namespace string, copyWillDo bool) *load {
 	if l := c.loads[namespace]; l != nil {
 		return l
 	}
@@ -234,7 +236,7 @@ func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *l
 	epoch := c.epochs[c.epochOf(namespace)]
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	read := make(chan struct{})
-	var w *Workspace
+	var w *workspace.Workspace
 	var err error
 	go func() {
 		defer cancel()
@@ -259,7 +261,7 @@ func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *l
 			}
 			select {
 			case <-read:
-				if !errors.Is(err, ErrUnavailable) {
+				if !errors.Is(err, workspace.ErrUnavailable) {
 					l.w, l.err = w, err
 					return
 				}
@@ -278,11 +280,11 @@ func (c *Cached) load(ctx context.Context, namespace string, copyWillDo bool) *l
 // read reads a namespace from the store, and keeps what it says unless it has been
 // overtaken. That a stranger's name can't be read says little of the store: its requests
 // may be what the store has too many of.
-func (c *Cached) read(ctx context.Context, namespace string, epoch uint64, stranger bool) (*Workspace, error) {
+func (c *Store) read(ctx context.Context, namespace string, epoch uint64, stranger bool) (*workspace.Workspace, error) {
 	if stranger {
 		release, err := c.gate.Slot(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%w: too many look-ups are waiting for it", ErrUnavailable)
+			return nil, fmt.Errorf("%w: too many look-ups are waiting for it", workspace.ErrUnavailable)
 		}
 		defer release()
 	}
@@ -299,15 +301,15 @@ func (c *Cached) read(ctx context.Context, namespace string, epoch uint64, stran
 			w = c.keep(w)
 		}
 		return w, nil
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, workspace.ErrNotFound):
 		c.up()
 		if current {
 			c.drop(namespace)
 			c.unknown.Add(namespace, c.now().Add(unknownFor))
 		}
 		return nil, err
-	case !errors.Is(err, ErrUnavailable):
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case !errors.Is(err, workspace.ErrUnavailable):
+		err = fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
 	}
 	if !stranger {
 		c.down.Store(true)
@@ -318,7 +320,7 @@ func (c *Cached) read(ctx context.Context, namespace string, epoch uint64, stran
 
 // lastKnown takes the copy of a namespace into memory, to be read anew when the store
 // is back. Nil is none.
-func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *Workspace) {
+func (c *Store) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *workspace.Workspace) {
 	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
 		return nil
 	}
@@ -337,7 +339,7 @@ func (c *Cached) lastKnown(ctx context.Context, namespace string, epoch uint64) 
 }
 
 // ask asks the store for a workspace, and for what it has purged.
-func (c *Cached) ask(ctx context.Context, namespace string) (*Workspace, error) {
+func (c *Store) ask(ctx context.Context, namespace string) (*workspace.Workspace, error) {
 	w, err := c.store.Get(ctx, namespace)
 	if err != nil || c.purges == nil {
 		return w, err
@@ -353,19 +355,19 @@ func (c *Cached) ask(ctx context.Context, namespace string) (*Workspace, error) 
 
 // knownPurges is the log in memory of what a workspace has purged. Where the feed can't tell what has
 // happened, it isn't relied on: the store may have been put back to what it was before.
-func (c *Cached) knownPurges(namespace, id string) PurgeLog {
+func (c *Store) knownPurges(namespace, id string) workspace.PurgeLog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have, ok := c.known.Peek(namespace); ok && have.ID == id && !c.recopy {
 		return have.Purges
 	}
-	return PurgeLog{}
+	return workspace.PurgeLog{}
 }
 
 // keep puts a copy of the store's into memory, unless what is there is as new, and
 // returns what is in memory then. Settings and purges are told apart each by their
 // own count. c.mu is held.
-func (c *Cached) keep(w *Workspace) *Workspace {
+func (c *Store) keep(w *workspace.Workspace) *workspace.Workspace {
 	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID {
 		settings, log := have, have.Purges
 		if w.Revision > have.Revision {
@@ -394,7 +396,7 @@ func (c *Cached) keep(w *Workspace) *Workspace {
 }
 
 // drop takes a workspace out of memory. c.mu is held.
-func (c *Cached) drop(namespace string) {
+func (c *Store) drop(namespace string) {
 	c.known.Remove(namespace)
 	delete(c.stale, namespace)
 	c.spool.remove(namespace)
@@ -402,40 +404,40 @@ func (c *Cached) drop(namespace string) {
 
 // advance begins a new epoch of the namespace: reads that are under way are no
 // longer shared, kept or remembered as unknown. c.mu is held.
-func (c *Cached) advance(namespace string) {
+func (c *Store) advance(namespace string) {
 	c.epochs[c.epochOf(namespace)]++
 	delete(c.loads, namespace)
 	c.unknown.Remove(namespace)
 }
 
-func (c *Cached) epochOf(namespace string) uint8 {
+func (c *Store) epochOf(namespace string) uint8 {
 	return uint8(maphash.String(c.seed, namespace))
 }
 
 // epoch is the current epoch of a namespace.
-func (c *Cached) epoch(namespace string) uint64 {
+func (c *Store) epoch(namespace string) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.epochs[c.epochOf(namespace)]
 }
 
 // List asks the store.
-func (c *Cached) List(ctx context.Context, after string, limit int) ([]*Workspace, error) {
+func (c *Store) List(ctx context.Context, after string, limit int) ([]*workspace.Workspace, error) {
 	return c.store.List(ctx, after, limit)
 }
 
 // Create creates the workspace in the store, and in memory before it returns.
-func (c *Cached) Create(ctx context.Context, w *Workspace, audit ...AuditEntry) error {
+func (c *Store) Create(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	return c.write(ctx, w, audit, c.store.Create)
 }
 
 // Update updates the workspace in the store, and in memory before it returns.
 // After ErrConflict or ErrNotFound, Get answers what the store has.
-func (c *Cached) Update(ctx context.Context, w *Workspace, audit ...AuditEntry) error {
+func (c *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
 	return c.write(ctx, w, audit, c.store.Update)
 }
 
-func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do func(context.Context, *Workspace, ...AuditEntry) error) error {
+func (c *Store) write(ctx context.Context, w *workspace.Workspace, audit []workspace.AuditEntry, do func(context.Context, *workspace.Workspace, ...workspace.AuditEntry) error) error {
 	bucket := c.epochOf(w.Namespace)
 	c.mu.Lock()
 	epoch, reads := c.epochs[bucket], c.reads[bucket]
@@ -464,7 +466,7 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 	for _, name := range n.Domains {
 		c.forgetDomain(name)
 	}
-	n.Purges = PurgeLog{} // keep takes those of the copy that is known
+	n.Purges = workspace.PurgeLog{} // keep takes those of the copy that is known
 	if have, ok := c.known.Peek(n.Namespace); ok && have.ID == n.ID || current && n.Revision == 1 {
 		c.keep(n)
 	} else {
@@ -475,7 +477,7 @@ func (c *Cached) write(ctx context.Context, w *Workspace, audit []AuditEntry, do
 }
 
 // Delete deletes the workspace in the store, and in memory before it returns.
-func (c *Cached) Delete(ctx context.Context, namespace string, revision int64, audit ...AuditEntry) error {
+func (c *Store) Delete(ctx context.Context, namespace string, revision int64, audit ...workspace.AuditEntry) error {
 	epoch := c.epoch(namespace)
 	if err := c.store.Delete(ctx, namespace, revision, audit...); err != nil {
 		c.refresh(ctx, namespace, err)
@@ -494,8 +496,8 @@ func (c *Cached) Delete(ctx context.Context, namespace string, revision int64, a
 
 // refresh reads a namespace again after a write that the store refused: what is in
 // memory is older than what the store judged by, and who tries again reads it.
-func (c *Cached) refresh(ctx context.Context, namespace string, err error) {
-	if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrExists) {
+func (c *Store) refresh(ctx context.Context, namespace string, err error) {
+	if !errors.Is(err, workspace.ErrConflict) && !errors.Is(err, workspace.ErrNotFound) && !errors.Is(err, workspace.ErrExists) {
 		return
 	}
 	c.mu.Lock()
@@ -506,15 +508,15 @@ func (c *Cached) refresh(ctx context.Context, namespace string, err error) {
 }
 
 // Changes asks the store.
-func (c *Cached) Changes(ctx context.Context, cursor string) (changes []Change, next string, err error) {
+func (c *Store) Changes(ctx context.Context, cursor string) (changes []workspace.Change, next string, err error) {
 	return c.store.Changes(ctx, cursor)
 }
 
 // Close closes the store. Run must have returned.
-func (c *Cached) Close() error { return c.store.Close() }
+func (c *Store) Close() error { return c.store.Close() }
 
 // complain logs that the store fails, once in reportEvery. c.mu is held.
-func (c *Cached) complain(doing string, err error) {
+func (c *Store) complain(doing string, err error) {
 	if now := c.now(); c.reported.IsZero() || now.Sub(c.reported) >= reportEvery {
 		c.reported = now
 		c.log.Error("workspace store fails; serving the last known copies", "doing", doing, "err", err)
