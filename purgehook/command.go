@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// A Command runs a program for each message, which is on its standard input as one
-// line of JSON. An exit status other than 0 is a failure. When the context ends, the
-// program is killed with all that it started.
+// A Command runs a program for each message. The program reads the message from standard
+// input, as one line of JSON. An exit status other than 0 is a failure. When the context
+// ends, the program is killed together with the processes that it started.
 type Command struct {
-	Path string   // of the program; it gets no arguments and no shell reads it
-	Env  []string // all of its variables
+	Path string   // path of the program; it gets no arguments, and isn't run by a shell
+	Env  []string // the whole environment of the program
 }
 
 var _ Sender = (*Command)(nil)
 
-const mostStderr = 512 // bytes of what a program says, for the log
+const mostStderr = 512 // bytes of the program's standard error that go into the log
 
 // Send implements [Sender].
 func (c *Command) Send(ctx context.Context, m Message) error {
@@ -30,7 +30,7 @@ func (c *Command) Send(ctx context.Context, m Message) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, c.Path)
-	cmd.Env = append([]string{}, c.Env...) // none is none, where nil would be ours
+	cmd.Env = append([]string{}, c.Env...) // an empty list clears the environment; nil would inherit ours
 	cmd.Stdin = bytes.NewReader(append(data, '\n'))
 	said := &head{}
 	cmd.Stderr = said

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// A journal is a file of JSON lines, each of which is a delivery as it stands from
-// then on, or says that it is no more. What was written outlives the process; it
-// isn't synced, so that the last of it may be lost with the machine. Whoever has it
-// sees to it that one goroutine at a time uses it.
+// A journal is a file of JSON lines. A line is the new state of a delivery, or says that
+// the delivery has ended. The file survives a kill of the process. It isn't synced: a crash
+// of the machine may lose the last lines. The caller must let only one goroutine at a time
+// use it.
 type journal struct {
 	path  string
 	lock  *os.File
@@ -24,17 +24,16 @@ type journal struct {
 	torn  bool // the last write failed, and may have left half a line
 }
 
-// journalSlack is how many lines a journal may have beyond those that say something
-// new.
+// journalSlack is how many outdated lines a journal may have before it is rewritten.
 const journalSlack = 1000
 
 // A line is one line of a journal.
 type line struct {
 	delivery
-	Done bool `json:"done"` // the delivery is no more
+	Done bool `json:"done"` // the delivery has ended
 }
 
-// An end is the line of a delivery that is no more.
+// An end is the line of a delivery that has ended: it was sent or dropped.
 type end struct {
 	ID   string `json:"id"`
 	Done bool   `json:"done"`
@@ -42,8 +41,7 @@ type end struct {
 
 var errInUse = errors.New("its journal is in use by another process: give each server a data folder of its own")
 
-// openJournal returns the journal in the file at path, and what is to be delivered
-// and isn't older than since.
+// openJournal returns the journal at path, and its deliveries that aren't older than since.
 func openJournal(path string, since time.Time) (*journal, map[string]*delivery, error) {
 	lock, err := openLock(path)
 	if err != nil {
@@ -56,7 +54,7 @@ func openJournal(path string, since time.Time) (*journal, map[string]*delivery, 
 		}
 		return nil, nil, err
 	}
-	j := &journal{path: path, lock: lock, torn: true} // it is rewritten before anything is added
+	j := &journal{path: path, lock: lock, torn: true} // the first write rewrites the file
 	open, err := j.read(since)
 	if err != nil {
 		_ = lock.Close()
@@ -65,8 +63,9 @@ func openJournal(path string, since time.Time) (*journal, map[string]*delivery, 
 	return j, open, nil
 }
 
-// openLock opens the file that is locked in the journal's place, since that is replaced now
-// and then. On a disk that can't be written it is the folder, if need be.
+// openLock opens the file whose lock protects the journal. The journal itself can't be
+// locked, since rewrite replaces it. Where the lock file can't be made, the folder is
+// locked.
 func openLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -78,7 +77,7 @@ func openLock(path string) (*os.File, error) {
 	return f, err
 }
 
-// read reads the file, which may not be there.
+// read returns the deliveries in the file. A missing file has none.
 func (j *journal) read(since time.Time) (map[string]*delivery, error) {
 	data, err := os.ReadFile(j.path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -87,8 +86,8 @@ func (j *journal) read(since time.Time) (map[string]*delivery, error) {
 	return parseJournal(data, since), nil
 }
 
-// parseJournal reads lines. One that is torn, since the disk was full or the machine
-// lost power, says nothing.
+// parseJournal reads lines. It skips lines that are torn, which a full disk or a loss of
+// power leaves behind.
 func parseJournal(data []byte, since time.Time) map[string]*delivery {
 	open := map[string]*delivery{}
 	for text := range bytes.Lines(data) {
@@ -104,8 +103,8 @@ func parseJournal(data []byte, since time.Time) map[string]*delivery {
 	return open
 }
 
-// write appends what has changed. open is all that is to be delivered, the changed
-// included.
+// write appends the deliveries that have changed. open are all deliveries that haven't
+// ended.
 func (j *journal) write(open map[string]*delivery, changed []*delivery) error {
 	if j.torn || j.lines+len(changed) > len(open)+journalSlack {
 		return j.rewrite(open)
@@ -126,8 +125,8 @@ func (j *journal) write(open map[string]*delivery, changed []*delivery) error {
 	return err
 }
 
-// rewrite puts a file in the place of the journal that says no more than it must. After an
-// error the journal is as it was.
+// rewrite replaces the journal by a file with only the open deliveries. After an error the
+// journal is unchanged.
 func (j *journal) rewrite(open map[string]*delivery) error {
 	next, err := os.OpenFile(j.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
@@ -146,10 +145,10 @@ func (j *journal) rewrite(open map[string]*delivery) error {
 		err = os.Rename(j.path+".new", j.path)
 	}
 	if err != nil {
-		return errors.Join(err, next.Close(), os.Remove(j.path+".new")) // what it holds takes room
+		return errors.Join(err, next.Close(), os.Remove(j.path+".new")) // frees its room on the disk
 	}
 	if j.file != nil {
-		_ = j.file.Close() // what it holds is in the other
+		_ = j.file.Close() // the new file holds all that counts
 	}
 	j.file, j.lines, j.torn = next, len(open), false
 	return nil

@@ -1,13 +1,13 @@
-// Package purgehook tells a cache in front of Tintype, a CDN as a rule, what was
-// purged.
+// Package purgehook tells a cache in front of Tintype, such as a CDN, what was purged.
 //
-// [Open] makes a [Hook] for a [Webhook] or a [Command]. [Hook.Tell] notes a message,
-// [Hook.Run] sends it: once right away, and once more when every server of Tintype has
-// the purge, since until then a cache in front may have fetched from one that hadn't.
-// What is to be sent stands in a journal on disk until it has been, so that a server
-// that is killed sends it when it starts again: a message arrives at least once,
-// unless it fails so often that it is given up. What receives the messages, and how a
-// CDN is to be asked, is the operator's.
+// For most uses, call [Open] with a [Webhook] or a [Command], [Hook.Run] in a goroutine,
+// and [Hook.Tell] for each purge. A message is sent at once, and again when every server
+// of Tintype has the purge: until then the CDN may have fetched an old variant from a
+// server that didn't have it.
+//
+// A journal on disk holds each message until it is sent, so that a server that was killed
+// sends it after the next start. A message arrives at least once, unless all attempts
+// fail. The operator provides the receiver, which asks the CDN.
 package purgehook
 
 import (
@@ -26,24 +26,23 @@ import (
 type Config struct {
 	To      Sender
 	Name    string        // for the log; empty is "purge hook"
-	Journal string        // file of what is to be sent, made if it is missing; empty is none
-	Again   time.Duration // after which each message is sent once more; 0 is never
-	Backoff time.Duration // after the first failure, twice as long after each further one; 0 is 1 s
+	Journal string        // path of the journal, which is made if it is missing; empty is no journal
+	Again   time.Duration // each message is sent a second time after this; 0 is never
+	Backoff time.Duration // pause after the first failure, doubled after each further one; 0 is 1 s
 	Log     *slog.Logger  // nil is slog.Default
 }
 
-// A Sender hands a message over. It is called by one goroutine at a time, and must
-// return when the context ends. An error says that the message wasn't taken; it is
-// logged.
+// A Sender sends a message to the receiver. One goroutine at a time calls it. Send must
+// return when the context ends. After an error, which is logged, the message is sent again.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
 
 const (
-	attempts    = 8    // to send a message, over some four minutes
+	attempts    = 8    // of each message, over about four minutes
 	mostWaiting = 1000 // messages; more are dropped
 	sendTimeout = 10 * time.Second
-	keptFor     = 7 * 24 * time.Hour // what is older when a server starts is no news
+	keptFor     = 7 * 24 * time.Hour // older messages in the journal are dropped at the start
 )
 
 // A Message says what was purged.
@@ -58,10 +57,10 @@ type Hook struct {
 	Config
 	wake chan struct{} // something is waiting
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards all fields below
 	journal *journal
-	open    map[string]*delivery // by ID: all that has not been sent
-	waiting []*delivery          // of these, what may be sent
+	open    map[string]*delivery // by ID: all messages that aren't sent
+	waiting []*delivery          // those of open that were released
 }
 
 // A delivery is a message, and when it is to be sent.
@@ -69,13 +68,13 @@ type delivery struct {
 	ID string `json:"id"`
 	Message
 	At     time.Time `json:"at"`
-	Failed int       `json:"failed,omitempty"` // attempts
+	Failed int       `json:"failed,omitempty"` // attempts that failed
 }
 
-// Open returns a Hook, which has what its journal says was not sent yet. Nothing is
-// sent until Run runs. The error is that of reading the journal, which one process may
-// have open at a time. One that can't be written, since its disk is full or read-only, is
-// told to the log, and written once it can be.
+// Open returns a Hook with the messages that its journal holds. Run must be called to send
+// them. The error says that the journal can't be read, or that another process has it open.
+// Where the disk is full or read-only, Open logs that, and the journal is written as soon
+// as it can be.
 func Open(c Config) (*Hook, error) {
 	if c.Backoff <= 0 {
 		c.Backoff = time.Second
@@ -95,14 +94,14 @@ func Open(c Config) (*Hook, error) {
 	for _, d := range h.open {
 		h.waiting = append(h.waiting, d)
 	}
-	h.write() // nothing new, but without what is no more
+	h.write() // drops the lines of messages that were sent
 	return h, nil
 }
 
-// Tell notes a message about a purge that is about to be made. It is sent once release
-// is called, or, should the server be killed before that, when it starts again. It
-// waits for nobody; where the journal can't be written, that is logged, and a kill
-// would lose the message.
+// Tell records a message about a purge that is about to be made. The caller must call
+// release after the purge, which lets Run send the message. A server that is killed before
+// that sends the message after the next start. Tell doesn't block. Where the journal can't
+// be written, Tell logs that, and a kill would lose the message.
 func (h *Hook) Tell(workspace string, tags []string) (release func()) {
 	now := time.Now()
 	messages := []*delivery{{ID: rand.Text(), Message: Message{workspace, tags, h.Again <= 0}, At: now}}
@@ -127,7 +126,7 @@ func (h *Hook) Tell(workspace string, tags []string) (release func()) {
 	})
 }
 
-// wakeUp tells Run that something waits.
+// wakeUp makes Run look for messages.
 func (h *Hook) wakeUp() {
 	select {
 	case h.wake <- struct{}{}:
@@ -135,7 +134,7 @@ func (h *Hook) wakeUp() {
 	}
 }
 
-// write puts deliveries into the journal as they are now. h.mu is held.
+// write adds deliveries to the journal as they are now. The caller holds mu.
 func (h *Hook) write(changed ...*delivery) {
 	if h.journal == nil {
 		return
@@ -163,9 +162,9 @@ func (h *Hook) Run(ctx context.Context) {
 	}
 }
 
-// Close sends what still waits, once and at once, and closes the journal. What isn't
-// due yet, or can't be sent, stays in it for the next start; without a journal the
-// error says what was lost. Call it once, after Run has returned.
+// Close tries once to send each message that waits, and closes the journal. Messages that
+// fail or aren't due yet stay in the journal for the next start. Without a journal the
+// error says how many messages waited. Call Close once, after Run has returned.
 func (h *Hook) Close(ctx context.Context) error {
 	h.mu.Lock()
 	left := h.waiting
@@ -197,7 +196,8 @@ func (h *Hook) Close(ctx context.Context) error {
 	return nil
 }
 
-// next takes out the message that is due, or says how long until one is.
+// next takes a message that is due out of the queue. Where none is due, it returns how
+// long to wait for the next one.
 func (h *Hook) next(now time.Time) (*delivery, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -218,7 +218,7 @@ func (h *Hook) next(now time.Time) (*delivery, time.Duration) {
 	return d, 0
 }
 
-// deliver sends a message, or has it tried again later.
+// deliver sends a message. After a failure the message waits for its next attempt.
 func (h *Hook) deliver(ctx context.Context, d *delivery) {
 	err := h.send(ctx, d)
 	if err == nil {
@@ -227,7 +227,7 @@ func (h *Hook) deliver(ctx context.Context, d *delivery) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if ctx.Err() != nil { // it is us who stopped
+	if ctx.Err() != nil { // Run ends; the receiver didn't fail
 		h.waiting = append(h.waiting, d)
 		return
 	}
@@ -245,7 +245,7 @@ func (h *Hook) deliver(ctx context.Context, d *delivery) {
 	h.write(d)
 }
 
-// done forgets a message that was sent.
+// done removes a message that was sent.
 func (h *Hook) done(d *delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -9,11 +9,11 @@ import (
 	"net/http"
 )
 
-// A Webhook posts messages as JSON. Any answer but 2xx is a failure; redirects are not
+// A Webhook posts messages as JSON. Every answer but 2xx is a failure. Redirects aren't
 // followed, since the token is for one host.
 type Webhook struct {
 	URL       string
-	Token     string // sent as Authorization: Bearer; empty is none
+	Token     string // sent as Authorization: Bearer; empty sends no header
 	Transport http.RoundTripper
 }
 
@@ -41,7 +41,7 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("it answered %s", res.Status)
+		return fmt.Errorf("the webhook answered %s", res.Status)
 	}
 	return nil
 }
