@@ -1,8 +1,10 @@
-// Package cache keeps variants: [Memory] and [Disk] behind one interface,
-// [Tiered] in front of both, and [Loader], which makes what is missing exactly
-// once however many ask for it. [Shared] is the single flight beneath it.
+// Package cache keeps variants in memory and on disk.
 //
-// It knows nothing about images or workspaces: a [Key] is a hash made elsewhere.
+// For most uses, call [NewMemory] and [OpenDisk], combine them with [NewTiered], and load
+// entries with a [Loader]. A Loader makes a missing entry once for all requests that want
+// it at the same time. [Shared] does that for any function.
+//
+// The package knows nothing about images or workspaces. The caller computes the [Key].
 package cache
 
 import (
@@ -14,52 +16,53 @@ import (
 // A Key is the hash of everything that decides a variant's bytes.
 type Key [32]byte
 
-// String is the key as 64 lower-case hex digits.
+// String returns the key as 64 lower-case hex digits.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
-// An Entry is one stored output. Entries are shared: nobody writes to one that
-// was put in or taken out.
+// An Entry is one stored output. Requests share entries: nobody may change an entry after
+// Put, or one that Get returned.
 type Entry struct {
 	Body        []byte
 	ContentType string
 	ETag        string // strong and quoted (RFC 9110 §8.8.3)
-	Width       int    // pixels; 0 where it is no image
+	Width       int    // pixels; 0 where the body isn't an image
 	Height      int
 	Frames      int
 
-	// Code and Message are set where the output is an error that is remembered
-	// for a short while (Body is then empty). Only memory keeps those.
+	// Code and Message are set where the entry is an error, which is kept for a short while.
+	// Body is then empty. Only the memory tier keeps errors.
 	Code, Message string
 
-	OriginETag         string // what the origin said of the original
+	OriginETag         string // validators of the original
 	OriginLastModified string
 
 	StoredAt     time.Time
-	RevalidateAt time.Time // when the origin is to be asked again; zero is never
-	ExpiresAt    time.Time // when the entry is no more; zero is never
+	RevalidateAt time.Time // from then on the entry is stale; zero is never
+	ExpiresAt    time.Time // from then on the entry doesn't exist; zero is never
 }
 
-// Expired reports whether the entry is no more at now.
+// Expired reports whether the entry has expired at now.
 func (e *Entry) Expired(now time.Time) bool {
 	return !e.ExpiresAt.IsZero() && !now.Before(e.ExpiresAt)
 }
 
-// Stale reports whether the origin is to be asked again at now.
+// Stale reports whether the origin must be asked at now whether the original has changed.
+// Until then the entry may be served.
 func (e *Entry) Stale(now time.Time) bool {
 	return !e.RevalidateAt.IsZero() && !now.Before(e.RevalidateAt)
 }
 
-// A Cache stores entries. A failing cache is a miss, never an error: Get answers
-// nil, Put loses the entry, and the implementation counts and logs why. It is
-// safe for concurrent use.
+// A Cache stores entries. A cache that fails returns no error: Get misses, Put loses the
+// entry, and the implementation counts and logs the failure. A Cache is safe for concurrent
+// use.
 type Cache interface {
-	// Get returns the entry and the name of the tier that had it ("memory",
-	// "disk", …), or nil where there is none, it has expired, or it is torn.
+	// Get returns the entry and the name of the tier that had it ("memory", "disk", …). The
+	// entry is nil where there is none, or where it has expired or is corrupt.
 	Get(ctx context.Context, key Key) (e *Entry, tier string)
-	// Put stores the entry, at once or behind the caller's back. The entry that it
-	// replaces is gone even where the new one isn't kept: because it has expired, is
-	// an error or too large, or because the cache is failing.
+	// Put stores the entry, at once or later in the background. It always removes the old
+	// entry, also where the new one isn't kept: because it has expired, is an error or too
+	// large, or because the cache fails.
 	Put(ctx context.Context, key Key, e *Entry)
-	// Delete drops the entry.
+	// Delete removes the entry.
 	Delete(ctx context.Context, key Key)
 }

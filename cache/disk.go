@@ -14,33 +14,31 @@ import (
 	"time"
 )
 
-// DiskConfig says where and how large a disk cache is.
+// DiskConfig says where and how large a disk cache is. Dir and MaxBytes are required.
 type DiskConfig struct {
-	// Dir is the cache's own folder; it is made if it is missing. Two processes
-	// cannot share one.
+	// Dir is the cache's own folder, which is made if it is missing. Two processes can't
+	// share a folder.
 	Dir string
-	// MaxBytes bounds the files, each counted in whole blocks of 4 KiB. The folders
-	// that they lie in, 65,792 at most, come on top. An entry larger than an eighth
-	// is not kept.
+	// MaxBytes bounds the sum of the files, each rounded up to blocks of 4 KiB. Their
+	// folders, 65,792 at most, come on top. Entries larger than an eighth of it aren't kept.
 	MaxBytes int64
-	// QueueBytes bounds the entries that wait to be written; more are dropped.
-	// 0 is 64 MiB.
+	// QueueBytes bounds the entries that wait to be written, in bytes. When the queue is
+	// full, entries are dropped. 0 is 64 MiB.
 	QueueBytes int64
-	// Log is told of failures, once a minute at most. Nil is silence.
+	// Log receives failures, once a minute at most. Nil logs nothing.
 	Log *slog.Logger
 
-	room func() (free, total int64) // for tests; nil is that of the folder's disk
+	room func() (free, total int64) // for tests; nil asks the folder's disk
 }
 
 const (
 	defaultQueueBytes = 64 << 20
-	// touchEvery is how old an entry's mtime gets before a hit renews it: the order
-	// of last use after a restart is right to within that.
+	// touchEvery is how old a file's mtime is before a hit renews it. After a restart the
+	// times of last use are this exact.
 	touchEvery = time.Minute
-	// logEvery is how often failures are logged.
-	logEvery = time.Minute
+	logEvery   = time.Minute
 
-	// largeRead is from how many bytes a file takes one of the readers' places.
+	// largeRead is the size in bytes of files that only so many readers may read at a time.
 	largeRead = 64 << 10
 	readers   = 16
 
@@ -48,48 +46,47 @@ const (
 	lockName = ".lock"
 )
 
-// Disk keeps entries in files, one each, that outlive the process. Put returns
-// at once and a goroutine writes behind it; until then Get answers from memory.
+// Disk keeps each entry in a file, which survives the process. Put returns at once, and a
+// goroutine writes the file later. Until then Get answers from memory.
 //
-// A file is checksummed and appears under its name by rename, so that nothing is
-// served but what was put, whenever the process or the machine stops; what is
-// torn is a miss, and deleted. Get opens files by name and needs no index: a new
-// Disk answers at once, while a scan in the background learns what there is to
-// evict.
+// A file has a checksum, and gets its name by a rename. So Get never returns a part of an
+// entry, whenever the process or the machine stops: a torn file is a miss, and is deleted.
+// Get opens files by their names and needs no index. So a new Disk answers at once, while
+// a scan in the background finds the files for eviction.
 //
-// Errors and expired entries are not kept. It is safe for concurrent use.
+// Errors and expired entries aren't kept. Disk is safe for concurrent use.
 type Disk struct {
 	dir        string
 	maxBytes   int64
 	queueBytes int64
 	log        *slog.Logger
-	room       func() (free, total int64) // of the disk, in bytes; 0 is not known
+	room       func() (free, total int64) // bytes of the disk; 0 is unknown
 
-	// reading holds one for every large file that is being read: more at a time would
-	// only take more memory.
+	// reading has one element for every large file that is being read. More readers at a time
+	// would only take more memory.
 	reading chan struct{}
 
-	// names serialises what changes a name in the file system (rename, remove)
-	// with the bookkeeping that goes with it, by the key's last byte. Taken before mu.
+	// names are locks by the key's last byte. A rename or a removal of a file, and the change
+	// of files that belongs to it, happen under one of them. Lock it before mu.
 	names [64]sync.Mutex
 
-	mu       sync.Mutex // guards all below; never held over a system call
+	mu       sync.Mutex // guards all fields below; never held during a system call
 	pending  map[Key]*diskWrite
-	queue    []*diskWrite  // the oldest first; superseded ones have no entry
-	queued   int64         // bytes of queue and of the write under way
-	wake     sync.Cond     // of mu: the queue has grown, or the cache closes
-	idle     chan struct{} // closed once queued is 0; nil when nobody waits
+	queue    []*diskWrite  // the oldest first; superseded writes have no entry
+	queued   int64         // bytes of queue and of the write that runs
+	wake     sync.Cond     // signals that the queue has grown, or the cache closes; its lock is mu
+	idle     chan struct{} // closed when queued is 0; nil when nobody waits
 	files    *recency
 	scanning bool
 	closed   bool
-	aborted  bool  // Close gave up on the queue
-	stats    Stats // Bytes and Entries are taken from files
+	aborted  bool  // Close has given up the queue
+	stats    Stats // without Bytes and Entries, which files has
 	loggedAt time.Time
-	unlogged int // failures since then
+	unlogged int // failures since loggedAt
 
 	closing chan struct{} // closed by Close
-	scanned chan struct{} // closed once the scan has ended
-	stopped chan struct{} // closed once all goroutines have ended and the folder is unlocked
+	scanned chan struct{} // closed when the scan has ended
+	stopped chan struct{} // closed when all goroutines have ended and the folder is unlocked
 }
 
 var _ Cache = (*Disk)(nil)
@@ -97,13 +94,13 @@ var _ Cache = (*Disk)(nil)
 // A diskWrite is an entry on its way to its file.
 type diskWrite struct {
 	key   Key
-	entry *Entry // nil once a later Put or Delete has superseded it
-	size  int64  // as queued counts it
+	entry *Entry // nil after a later Put or Delete has superseded the write
+	size  int64  // its share of queued
 }
 
-// OpenDisk opens or makes the cache in a folder. The error is ErrInUse where
-// another process has it open. A cache that is on a full or read-only disk serves what
-// it holds.
+// OpenDisk opens the cache in a folder, or makes one. The error is ErrInUse where another
+// process has the folder open. A cache on a full or read-only disk still serves its
+// entries. Call Close at the end.
 func OpenDisk(c DiskConfig) (*Disk, error) {
 	if c.MaxBytes <= 0 {
 		return nil, fmt.Errorf("disk cache: MaxBytes is %d, and must be positive", c.MaxBytes)
@@ -143,9 +140,9 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("disk cache in %s: %w", dir, err)
 	}
-	// What a killed process was writing. It is one file at most.
+	// A killed process leaves one temporary file at most.
 	if err := os.RemoveAll(filepath.Join(dir, tempDir)); err != nil {
-		d.failed(err) // what is there can be served nevertheless
+		d.failed(err) // the entries can still be served
 	}
 	go func() {
 		var running sync.WaitGroup
@@ -210,7 +207,7 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		return nil
 	}
 	if info.Size() > d.maxBytes/8 {
-		d.discard(key, info, nil) // kept under a larger bound
+		d.discard(key, info, nil) // from a time with a larger MaxBytes
 		return nil
 	}
 	file, n, err := d.readFile(f, info.Size())
@@ -229,7 +226,7 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 	}
 
 	d.mu.Lock()
-	// Once the scan is through, a file that isn't known has just been removed.
+	// After the scan, a file that isn't known has just been removed by another goroutine.
 	if !d.files.touch(key) && d.scanning {
 		d.files.add(key, info.Size())
 	}
@@ -242,7 +239,7 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 	return e
 }
 
-// readFile reads a file of size bytes. n is how many there were.
+// readFile reads a file of size bytes. n is how many bytes it has read.
 func (d *Disk) readFile(f *os.File, size int64) (file []byte, n int, err error) {
 	if size >= largeRead {
 		d.reading <- struct{}{}
@@ -253,14 +250,14 @@ func (d *Disk) readFile(f *os.File, size int64) (file []byte, n int, err error) 
 	return file, n, err
 }
 
-// Put queues the entry to be written. Where the queue is full, or the entry is
-// none that is kept, Put is a Delete.
+// Put queues the entry to be written. An entry that can't be kept, or that finds the queue
+// full, becomes a Delete.
 func (d *Disk) Put(ctx context.Context, key Key, e *Entry) {
 	if e.Code != "" || e.Expired(time.Now()) {
 		d.Delete(ctx, key)
 		return
 	}
-	// The caller may go on to fill in its own Entry; the body is shared.
+	// The caller may change its Entry afterwards. The body is shared.
 	kept := *e
 	w := &diskWrite{key: key, entry: &kept, size: memorySize(&kept)}
 
@@ -280,7 +277,7 @@ func (d *Disk) Put(ctx context.Context, key Key, e *Entry) {
 	d.mu.Unlock()
 }
 
-// Delete removes the entry, written or not.
+// Delete removes the entry, from the queue too.
 func (d *Disk) Delete(_ context.Context, key Key) {
 	name := d.name(key)
 	name.Lock()
@@ -296,8 +293,7 @@ func (d *Disk) Delete(_ context.Context, key Key) {
 	}
 }
 
-// Drain returns once everything that was put has been written or lost, or with
-// the error of ctx.
+// Drain waits until all writes so far have ended, or returns the error of ctx.
 func (d *Disk) Drain(ctx context.Context) error {
 	d.mu.Lock()
 	if d.queued == 0 {
@@ -317,9 +313,9 @@ func (d *Disk) Drain(ctx context.Context) error {
 	}
 }
 
-// Close writes what is queued and gives the folder up. When ctx ends first, the
-// rest of the queue is lost and the error is that of ctx; the folder is then
-// free as soon as the write under way has ended. A closed Disk has only misses.
+// Close writes the queue and unlocks the folder. When ctx ends first, the rest of the queue
+// is dropped, and the error is that of ctx. The folder is then unlocked after the write that
+// runs. All lookups of a closed Disk miss.
 func (d *Disk) Close(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.closed {
@@ -339,8 +335,8 @@ func (d *Disk) Close(ctx context.Context) error {
 	return fmt.Errorf("disk cache: closed with %d entries not written: %w", len(d.pending), ctx.Err())
 }
 
-// Stats returns the counts so far. Bytes and Entries grow until the scan that
-// OpenDisk began is through.
+// Stats returns the counts so far. Bytes and Entries are too low until the scan that
+// OpenDisk started has ended.
 func (d *Disk) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -349,7 +345,7 @@ func (d *Disk) Stats() Stats {
 	return s
 }
 
-// supersede makes the write that is pending for key void. The caller holds mu.
+// supersede cancels the write that is pending for key. The caller holds mu.
 func (d *Disk) supersede(key Key) {
 	if w := d.pending[key]; w != nil {
 		w.entry = nil
@@ -357,7 +353,7 @@ func (d *Disk) supersede(key Key) {
 	}
 }
 
-// remove removes the key's file and forgets it. The caller holds its name.
+// remove removes the key's file, also from files. The caller holds the lock of its name.
 func (d *Disk) remove(key Key) {
 	d.mu.Lock()
 	d.files.remove(key)
@@ -367,9 +363,9 @@ func (d *Disk) remove(key Key) {
 	}
 }
 
-// discard removes the file that info describes, unless another has taken its
-// place. The caller has it open, so that no other can be taken for it. The error
-// says what was wrong with it, if anything was.
+// discard removes the file that info describes, unless a new file has taken its place. The
+// caller must have the file open, so that the new file has another inode. why is the fault
+// of the file, or nil.
 func (d *Disk) discard(key Key, info fs.FileInfo, why error) {
 	name := d.name(key)
 	name.Lock()
@@ -386,7 +382,7 @@ func (d *Disk) discard(key Key, info fs.FileInfo, why error) {
 	d.remove(key)
 }
 
-// forget drops a file from the bookkeeping that somebody else has removed.
+// forget removes a file from files that somebody else has removed from the disk.
 func (d *Disk) forget(key Key) {
 	d.mu.Lock()
 	_, known := d.files.byKey[key]
@@ -404,11 +400,11 @@ func (d *Disk) forget(key Key) {
 	}
 }
 
-// evict removes the files that were not used for longest until the rest is
-// within the bound.
+// evict removes files, those that were used longest ago first, until the rest is within the
+// bound.
 func (d *Disk) evict() { d.evictTo(d.maxBytes) }
 
-// evictTo is evict for another bound.
+// evictTo is evict with another bound.
 func (d *Disk) evictTo(bytes int64) {
 	for {
 		d.mu.Lock()
@@ -428,7 +424,7 @@ func (d *Disk) evictTo(bytes int64) {
 	}
 }
 
-// failed counts an error of the file system, and logs it if none was lately.
+// failed counts an error of the file system, and logs it once a minute at most.
 func (d *Disk) failed(err error) {
 	now := time.Now()
 	d.mu.Lock()
@@ -441,7 +437,7 @@ func (d *Disk) failed(err error) {
 	}
 	d.mu.Unlock()
 	if !quiet {
-		d.log.Warn("disk cache is failing; what it loses is made anew", "err", err, "failures", failures)
+		d.log.Warn("disk cache is failing; variants that it loses are made again", "err", err, "failures", failures)
 	}
 }
 
@@ -450,7 +446,7 @@ func (d *Disk) path(key Key) string {
 	return d.dir + "/" + hex[:2] + "/" + hex[2:4] + "/" + hex
 }
 
-// name is the lock on the key's file name.
+// name returns the lock of the key's file name.
 func (d *Disk) name(key Key) *sync.Mutex {
 	return &d.names[int(key[len(key)-1])%len(d.names)]
 }

@@ -11,14 +11,14 @@ import (
 // ErrInUse says that another process has the folder of a disk cache open.
 var ErrInUse = errors.New("cache folder is in use by another process")
 
-// lockFile takes the file for this process, until it is closed or the process
-// ends in whatever way.
+// lockFile locks the file for this process. The lock lasts until the file is closed or the
+// process ends.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil { // it can't be written, but locked
+	if err != nil { // a file that can't be written can still be locked
 		f, err = os.Open(path)
 	}
-	if err != nil { // it can't be made, but the folder can be locked in its place
+	if err != nil { // where it can't be made either, lock the folder
 		f, err = os.Open(filepath.Dir(path))
 	}
 	if err != nil {

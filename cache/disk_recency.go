@@ -1,12 +1,11 @@
 package cache
 
-// recency is the files of a disk cache in the order of their last use, and what
-// they take up. There may be millions of them in a process that is to stay small,
-// so it holds no pointers for the garbage collector to follow: about 100 bytes a
-// file. It is not safe for concurrent use.
+// recency holds the files of a disk cache in the order of their last use, and their sizes.
+// A cache may have millions of files. So recency has no pointers that the garbage collector
+// would follow, and takes about 100 bytes a file. It isn't safe for concurrent use.
 type recency struct {
-	// nodes[0] is the ends of the list: next is the file used last, prev the one
-	// not used for longest. Unused nodes are chained by next from free.
+	// nodes[0] has both ends of the list: next is the file that was used last, prev the one
+	// that was used longest ago. Unused nodes form a chain from free, linked by next.
 	nodes []recencyNode
 	free  uint32
 	byKey map[Key]uint32
@@ -19,7 +18,7 @@ type recencyNode struct {
 	blocks     uint32
 }
 
-// fileBlock is what file systems commonly allot at once, in bytes.
+// fileBlock is the usual block size of file systems, in bytes.
 const fileBlock = 4096
 
 func newRecency() *recency {
@@ -28,7 +27,7 @@ func newRecency() *recency {
 
 func (r *recency) len() int { return len(r.byKey) }
 
-// touch makes the file the one used last, and reports whether it is known.
+// touch makes the file the last used one, and reports whether it is known.
 func (r *recency) touch(key Key) bool {
 	i, ok := r.byKey[key]
 	if ok {
@@ -38,13 +37,13 @@ func (r *recency) touch(key Key) bool {
 	return ok
 }
 
-// add adds or replaces a file of size bytes as the one used last.
+// add adds or replaces a file of size bytes as the last used one.
 func (r *recency) add(key Key, size int64) {
 	r.remove(key)
 	r.link(r.node(key, size), 0)
 }
 
-// addOldest adds a file as the one not used for longest, unless it is known.
+// addOldest adds a file as the one that was used longest ago, unless it is known.
 func (r *recency) addOldest(key Key, size int64) {
 	if _, ok := r.byKey[key]; !ok {
 		i := r.node(key, size)
@@ -66,7 +65,7 @@ func (r *recency) remove(key Key) bool {
 	return true
 }
 
-// size is how many bytes of the disk the file takes; 0 is a file that isn't known.
+// size returns the bytes of the disk that the file takes, or 0 where it isn't known.
 func (r *recency) size(key Key) int64 {
 	i, ok := r.byKey[key]
 	if !ok {
@@ -75,7 +74,7 @@ func (r *recency) size(key Key) int64 {
 	return int64(r.nodes[i].blocks) * fileBlock
 }
 
-// oldest is the file that was not used for longest.
+// oldest returns the file that was used longest ago.
 func (r *recency) oldest() (key Key, ok bool) {
 	i := r.nodes[0].prev
 	return r.nodes[i].key, i != 0

@@ -5,12 +5,12 @@ import (
 	"syscall"
 )
 
-// spareBytes is how much of the disk the cache leaves to others, above all to the database
-// that lies beside it: this, or a twentieth of a disk that is small.
+// spareBytes is the room on the disk that the cache leaves to others, above all to the
+// database beside it. On a small disk it is a twentieth of the disk.
 const spareBytes = 64 << 20
 
-// diskRoom returns how much of the folder's disk is free, and how large that is, in bytes.
-// 0 is not known.
+// diskRoom returns the free bytes of the folder's disk, and the size of the disk. Both are 0
+// where they are unknown.
 func diskRoom(dir string) (free, total int64) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -19,21 +19,23 @@ func diskRoom(dir string) (free, total int64) {
 	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize)
 }
 
-// spare is spareBytes of a disk of total bytes.
+// spare returns the room to leave on a disk of total bytes.
 func spare(total int64) int64 { return min(spareBytes, total/20) }
 
-// DiskFull reports whether a [Disk] in the folder writes nothing new, and how many bytes
-// are free on the folder's disk.
+// DiskFull reports whether a [Disk] in the folder has no room for new entries, and how many
+// bytes are free on the folder's disk.
 func DiskFull(dir string) (full bool, free int64) {
 	free, total := diskRoom(dir)
 	return free < spare(total)/2, free
 }
 
-// makeRoom prepares for a write on a disk that is short of room. Where the cache itself
-// has filled it, the oldest files make way for the new one. Where there is even less, it is
-// others who fill the disk: then nothing is written but what is renewed, which takes the
-// place of its own file. So what is there goes on being served. The error says that the
-// entry is not to be written.
+// makeRoom prepares for a write on a disk that is short of room. After an error the entry
+// must not be written.
+//
+// Where more than half of the spare room is left, the cache itself has filled the disk: the
+// oldest files make way for the new one. Where less is left, other programs fill the disk,
+// and evictions would only make room for them. Then only an entry that replaces its
+// own file is written, and the cache goes on serving its entries.
 func (d *Disk) makeRoom(w *diskWrite, e *Entry) error {
 	size := EncodedSize(e)
 	free, total := d.room()

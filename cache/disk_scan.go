@@ -10,22 +10,21 @@ import (
 	"time"
 )
 
-// A foundFile is an entry's file that the scan has come upon.
+// A foundFile is an entry's file that the scan has found.
 type foundFile struct {
 	key  Key
 	size int64
 	used time.Time
 }
 
-// scan learns what files there are and when they were used last, removes those
-// that are no use, and evicts what is over the bound. It leaves alone what
-// cannot be a file of the cache by its name.
+// scan finds the files and the times of their last use, removes those that can't be served,
+// and evicts files over the bound. It doesn't touch files whose names aren't the cache's.
 func (d *Disk) scan() {
 	defer close(d.scanned)
 	start := time.Now()
 	found := d.findFiles()
 	slices.SortFunc(found, func(a, b foundFile) int { return b.used.Compare(a.used) })
-	// In small lots, so that requests don't wait long for the lock.
+	// Small lots keep the time short that requests wait for the lock.
 	for lot := range slices.Chunk(found, 1000) {
 		d.mu.Lock()
 		for _, f := range lot {
@@ -41,7 +40,7 @@ func (d *Disk) scan() {
 	d.log.Debug("disk cache scanned", "entries", s.Entries, "bytes", s.Bytes, "took", time.Since(start))
 }
 
-// findFiles returns all good files, or those found until the cache was closed.
+// findFiles returns all good files. When the cache closes, it returns those found so far.
 func (d *Disk) findFiles() (found []foundFile) {
 	for _, upper := range d.subfolders(d.dir) {
 		for _, lower := range d.subfolders(upper) {
@@ -57,15 +56,14 @@ func (d *Disk) findFiles() (found []foundFile) {
 				}
 			}
 			if len(entries) == 0 {
-				os.Remove(lower) // fails, as it should, where a file has come since
+				os.Remove(lower) // fails, as it should, where the folder has got a file since
 			}
 		}
 	}
 	return found
 }
 
-// subfolders returns the paths of the folders in dir that have two hex digits
-// for a name.
+// subfolders returns the paths of the folders in dir whose names are two hex digits.
 func (d *Disk) subfolders(dir string) (paths []string) {
 	for _, entry := range d.list(dir) {
 		var b [1]byte
@@ -84,8 +82,8 @@ func (d *Disk) list(dir string) []fs.DirEntry {
 	return entries
 }
 
-// inspect reads a file's header, and removes the file if it is torn, of another
-// version or expired. The checksum is left to Get.
+// inspect reads a file's header, and removes the file if it is torn, has expired or is of
+// another version. It doesn't verify the checksum, which Get does.
 func (d *Disk) inspect(dir string, entry fs.DirEntry) (found foundFile, ok bool) {
 	path := filepath.Join(dir, entry.Name())
 	if !entry.Type().IsRegular() || !decodeHex(found.key[:], entry.Name()) || d.path(found.key) != path {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// writeQueue writes what is put until the cache is closed and the queue empty.
-// There is one of it: it alone makes temporary files.
+// writeQueue writes queued entries, until the cache is closed and the queue is empty. It
+// runs once only, and nothing else makes temporary files.
 func (d *Disk) writeQueue() {
 	for {
 		w, e := d.nextWrite()
@@ -27,8 +27,8 @@ func (d *Disk) writeQueue() {
 	}
 }
 
-// nextWrite waits for a write that isn't void, and returns it with its entry.
-// Nil is the end.
+// nextWrite waits for a write that isn't superseded, and returns it with its entry. It
+// returns nil at the end of the queue.
 func (d *Disk) nextWrite() (*diskWrite, *Entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +53,7 @@ func (d *Disk) nextWrite() (*diskWrite, *Entry) {
 	}
 }
 
-// write brings the entry to its file, unless the write has become void.
+// write writes the entry to its file, unless the write is superseded meanwhile.
 func (d *Disk) write(w *diskWrite, e *Entry) error {
 	temp, err := d.writeTemp(w.key, e)
 	if err != nil {
@@ -63,15 +63,15 @@ func (d *Disk) write(w *diskWrite, e *Entry) error {
 	name.Lock()
 	defer name.Unlock()
 	d.mu.Lock()
-	void := w.entry == nil
+	superseded := w.entry == nil
 	d.mu.Unlock()
-	if void {
+	if superseded {
 		return os.Remove(temp)
 	}
 	path := d.path(w.key)
 	err = os.Rename(temp, path)
-	// The first file of a folder makes it. More than one attempt is needed where the
-	// scan has just found it empty and removes it.
+	// The first file of a folder makes the folder. The scan may remove an empty folder
+	// between the two calls, so try more than once.
 	for attempts := 0; errors.Is(err, fs.ErrNotExist) && attempts < 3; attempts++ {
 		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
 			err = os.Rename(temp, path)
@@ -88,8 +88,8 @@ func (d *Disk) write(w *diskWrite, e *Entry) error {
 	return nil
 }
 
-// writeTemp writes the entry to a temporary file and returns its path. It is not
-// synced: the checksum tells after a crash of the machine.
+// writeTemp writes the entry to a temporary file and returns its path. The file isn't
+// synced: after a crash of the machine the checksum finds torn files.
 func (d *Disk) writeTemp(key Key, e *Entry) (path string, err error) {
 	head, err := EncodeHead(key, e)
 	if err != nil {
@@ -118,20 +118,20 @@ func (d *Disk) writeTemp(key Key, e *Entry) (path string, err error) {
 	return path, nil
 }
 
-// wrote ends a write. One that failed takes the file that it was to replace with
-// it.
+// wrote ends a write. After a failure it removes the old file, which would be served
+// otherwise.
 func (d *Disk) wrote(w *diskWrite, err error) {
 	if err != nil {
 		name := d.name(w.key)
 		name.Lock()
 		defer name.Unlock()
 		d.mu.Lock()
-		void := w.entry == nil
-		if !void {
+		superseded := w.entry == nil
+		if !superseded {
 			d.stats.Dropped++
 		}
 		d.mu.Unlock()
-		if !void {
+		if !superseded {
 			d.remove(w.key)
 		}
 	}
@@ -143,7 +143,7 @@ func (d *Disk) wrote(w *diskWrite, err error) {
 	d.done(w)
 }
 
-// done gives back a write's share of the queue. The caller holds mu.
+// done frees a write's share of the queue. The caller holds mu.
 func (d *Disk) done(w *diskWrite) {
 	d.queued -= w.size
 	if d.queued == 0 && d.idle != nil {

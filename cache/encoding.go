@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// A stored entry is a header, the four strings that it gives the lengths of, and the
-// body. Nothing else: one that is longer or shorter than its header says is torn.
+// A stored entry is a header, then four strings whose lengths the header has, then the
+// body. An entry that is longer or shorter than its header says is corrupt.
 
-// magic ends in the version of the format. Entries of another version are misses, and
-// the disk cache's scan removes them.
+// magic ends in the version of the format. Entries of another version are misses, and the
+// disk cache's scan removes them.
 const magic = "tintype\x01"
 
-// header is stored big-endian and unpadded, in this order.
+// header is stored big-endian and without padding, in this order.
 type header struct {
 	Magic [8]byte
 	Sum   uint32 // CRC-32C of everything after this field
-	Key   Key    // so that an entry under another's name is a miss
+	Key   Key    // an entry under another key's name is a miss
 
 	StoredAt, RevalidateAt, ExpiresAt encodedTime
 	Width, Height, Frames             int64
@@ -27,13 +27,13 @@ type header struct {
 	BodyLen                                                       uint64
 }
 
-// encodedTime holds every time.Time, the zero one too, to the nanosecond.
+// encodedTime holds every time.Time to the nanosecond, the zero time included.
 type encodedTime struct {
 	Sec  int64 // Unix time
 	Nsec uint32
 }
 
-const sumStart, sumEnd = len(magic), len(magic) + 4 // of the field Sum
+const sumStart, sumEnd = len(magic), len(magic) + 4 // offsets of the field Sum
 
 var (
 	headerSize = binary.Size(header{})
@@ -46,9 +46,9 @@ var (
 	ErrCorrupt      = errors.New("cache entry is corrupt")
 )
 
-// EncodeHead returns what a tier stores in front of an entry's body: all other fields
-// but Code and Message, a checksum over the whole, and the key, so that an entry under
-// another's name is none. Decode reads it.
+// EncodeHead returns the bytes that a tier stores in front of an entry's body. They hold
+// the other fields except Code and Message, the key, and a checksum of the whole. Decode
+// reads them.
 func EncodeHead(key Key, e *Entry) ([]byte, error) {
 	h := header{
 		Key:          key,
@@ -74,14 +74,14 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 	return head, nil
 }
 
-// EncodedSize is the length of an entry as it is stored, in bytes.
+// EncodedSize returns the length of a stored entry, in bytes.
 func EncodedSize(e *Entry) int64 {
 	return int64(headerSize) + int64(len(e.ContentType)+len(e.ETag)+
 		len(e.OriginETag)+len(e.OriginLastModified)) + int64(len(e.Body))
 }
 
-// parseHeader reads the header at the start of a stored entry of size bytes, and
-// checks all that can be checked without the rest.
+// parseHeader reads the header of a stored entry of size bytes, and checks it. The checksum
+// needs the rest of the entry, so Decode verifies it.
 func parseHeader(head []byte, key Key, size int64) (h header, err error) {
 	if len(head) < headerSize {
 		return h, ErrCorrupt
@@ -102,8 +102,9 @@ func parseHeader(head []byte, key Key, size int64) (h header, err error) {
 	return h, nil
 }
 
-// Decode reads what was stored under key: EncodeHead's bytes and the body. The entry's
-// body is a part of stored. The error is ErrCorrupt or ErrOtherVersion.
+// Decode returns the entry that was stored under key. stored are the bytes of EncodeHead
+// and the body; the entry's Body is a part of them. The error is ErrCorrupt or
+// ErrOtherVersion.
 func Decode(stored []byte, key Key) (*Entry, error) {
 	h, err := parseHeader(stored, key, int64(len(stored)))
 	if err != nil {

@@ -9,61 +9,60 @@ import (
 	"time"
 )
 
-// A Fill makes the entry for a key. Where old is not nil, it is an entry that the
-// origin is to be asked about again: if nothing has changed, Fill returns a copy
-// of it with later times. It returns an entry with a Code for an error that is to
-// be remembered, and an error for one that isn't.
+// A Fill makes the entry for a key. old is the stale entry that is to be renewed, or nil.
+// Where the original hasn't changed, Fill returns a copy of old with later times. For an
+// error that is to be cached, Fill returns an entry with a Code. Other errors it returns as
+// errors.
 //
-// A Fill may outlive the request that gave it: it runs for all who wait.
+// A Fill runs for all requests that wait for it, so it may run after the request that it
+// came with has ended.
 type Fill func(ctx context.Context, old *Entry) (*Entry, error)
 
 // An Outcome says where an entry came from.
 type Outcome struct {
-	Tier   string // that had it; empty for a miss
-	Stale  bool   // it was served although the origin is to be asked again
-	Shared bool   // a miss that another request had begun to fill
+	Tier   string // the tier that had the entry; empty for a miss
+	Stale  bool   // a stale entry was served
+	Shared bool   // a miss that joined another request's fill
 }
 
-// Loader serves entries from a cache, and makes those that are missing or stale,
-// each once however many ask for it. Only Cache is required. It is safe for
-// concurrent use, and must not be copied; the fields must not change.
+// Loader serves entries from a cache. It makes missing and stale entries, each once for all
+// requests that want it at the same time. Only Cache is required. Loader is safe for
+// concurrent use. It must not be copied, and its fields must not change.
 type Loader struct {
 	Cache Cache
-	// Now is the clock that entries are judged by; nil is time.Now.
+	// Now is the clock for stale and expired entries; nil is time.Now.
 	Now func() time.Time
-	// Log is told of revalidations that failed; nil is silence.
+	// Log receives revalidations that failed; nil logs nothing.
 	Log *slog.Logger
 
-	// MaxRevalidations bounds the fills that run in the background at a time; past
-	// it, stale entries are served as they are until a later request. 0 is 16.
+	// MaxRevalidations bounds the fills that run in the background at the same time. When
+	// all run, other stale entries are served and stay stale until a later request. 0 is 16.
 	MaxRevalidations int
-	// RevalidationTimeout is the deadline of one of them; 0 is 30 s.
+	// RevalidationTimeout is the deadline of one background fill; 0 is 30 s.
 	RevalidationTimeout time.Duration
-	// RetryAfter is how long a key is left alone whose revalidation has failed or
-	// has brought nothing fresh; 0 is 5 s.
+	// RetryAfter is the pause after a revalidation that failed or brought no fresh entry.
+	// 0 is 5 s.
 	RetryAfter time.Duration
 
 	fills Shared[Key, *Entry]
-	// filled counts the fills that have ended, by the key's first byte. A request
-	// that missed looks again if the count has changed since.
+	// filled counts the fills that have ended, by the key's first byte. A request that missed
+	// looks into the cache again if the count has changed since.
 	filled [64]atomic.Uint32
 
-	mu          sync.Mutex                 // guards all below
-	revalidated map[Key]time.Time          // not again before; the zero time while it runs
-	sweepAt     time.Time                  // when to drop those that have passed
-	stops       map[Key]context.CancelFunc // of the revalidations that run
-	ended       chan struct{}              // closed by the last of them; nil until Close waits
+	mu          sync.Mutex                 // guards all fields below
+	revalidated map[Key]time.Time          // when the key may be revalidated again; zero while it is
+	sweepAt     time.Time                  // when to remove times that have passed
+	stops       map[Key]context.CancelFunc // cancel the revalidations that run
+	ended       chan struct{}              // closed by the last revalidation; nil unless Close waits
 	closed      bool
 }
 
 var errNoEntry = errors.New("fill returned no entry")
 
-// Load returns the entry for key: a fresh one from the cache; or a stale one,
-// while one fill in the background asks the origin again; or what fill makes,
-// which all who miss the key at the same time share. The error is that of fill,
-// or of ctx.
-//
-// What fill makes is stored, unless it has expired already.
+// Load returns the entry for key. A fresh entry comes from the cache. A stale one does
+// too, and Load starts a fill in the background. On a miss Load calls fill, once for all
+// requests that miss the key at the same time, and stores the entry unless it has expired.
+// The error is that of fill, or of ctx.
 func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome, error) {
 	seen := l.fillCount(key).Load()
 	e, tier := l.Cache.Get(ctx, key)
@@ -81,7 +80,7 @@ func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome,
 	return e, Outcome{Shared: shared}, err
 }
 
-// Peek returns what the cache has for key, or nil, and starts nothing.
+// Peek returns the cached entry for key, or nil. It starts no fill.
 func (l *Loader) Peek(ctx context.Context, key Key) (*Entry, Outcome) {
 	e, tier := l.Cache.Get(ctx, key)
 	if now := l.now(); e != nil && !e.Expired(now) {
@@ -90,8 +89,8 @@ func (l *Loader) Peek(ctx context.Context, key Key) (*Entry, Outcome) {
 	return nil, Outcome{}
 }
 
-// Close begins no more revalidations and waits for those that run. When ctx ends
-// first, they are cancelled and the error is that of ctx.
+// Close waits for the revalidations that run, and no new one starts. When ctx ends first,
+// they are cancelled, and the error is that of ctx.
 func (l *Loader) Close(ctx context.Context) error {
 	l.mu.Lock()
 	l.closed = true
@@ -117,13 +116,13 @@ func (l *Loader) Close(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// fill runs fill for key, or joins the one that runs, and stores the entry. seen
-// is the key's fill count from before the cache was asked.
+// fill calls fill for key, or joins the call that runs, and stores the entry. seen is the
+// key's fill count from before the look into the cache.
 func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fill Fill) (e *Entry, shared bool, err error) {
 	hold, err := l.fills.Do(ctx, key, func(ctx context.Context) (*Entry, error) {
 		count := l.fillCount(key)
 		if count.Load() != seen {
-			// Perhaps this key's fill ended between the look into the cache and now.
+			// A fill of this key may have ended after the look into the cache.
 			e, _ := l.Cache.Get(ctx, key)
 			if now := l.now(); e != nil && !e.Stale(now) && !e.Expired(now) {
 				return e, nil
@@ -149,8 +148,8 @@ func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fil
 	return hold.Value, hold.Joined, nil
 }
 
-// revalidate starts a fill in the background with the stale entry, unless one
-// runs, or ended in vain a moment ago, or too many run.
+// revalidate starts a fill of the stale entry in the background. It does nothing where one
+// runs or failed a moment ago, or where too many run.
 func (l *Loader) revalidate(ctx context.Context, key Key, seen uint32, old *Entry, fill Fill) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,7 +218,7 @@ func (l *Loader) now() time.Time {
 	return time.Now()
 }
 
-// orDefault is v, or def where v is 0.
+// orDefault returns v, or def where v is 0.
 func orDefault[T ~int | ~int64](v, def T) T {
 	if v == 0 {
 		return def

@@ -9,32 +9,30 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// entryOverhead is what an entry costs in memory beside its body and strings:
-// the Entry, its place in the list and in the map, and what the allocator rounds
-// up. Bytes.
+// entryOverhead is the memory of an entry beside its body and strings, in bytes: the Entry,
+// its nodes in the list and the map, and the allocator's rounding.
 const entryOverhead = 512
 
-// Memory keeps the entries that were used last, in memory, within a bound. A hit
-// allocates nothing. It is safe for concurrent use.
+// Memory keeps the entries that were used last, within a bound. A hit allocates nothing.
+// Memory is safe for concurrent use.
 //
-// One lock guards it all. Sixteen shards were no faster on two cores, where a hit
-// takes some 125 ns either way, and each could only keep what fits in its own
-// small bound.
+// It has one lock. Sixteen shards were no faster on two cores (about 125 ns a hit either
+// way), and a shard could only keep entries that fit into its own small bound.
 type Memory struct {
 	maxBytes int64
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards all fields below
 	entries *simplelru.LRU[Key, *Entry]
-	stats   Stats // Entries is taken from entries
+	stats   Stats // without Entries, which entries has
 }
 
 var _ Cache = (*Memory)(nil)
 
-// NewMemory returns a cache of up to maxBytes bytes: bodies, strings and a fixed
-// overhead for each entry. An entry larger than an eighth of that is not kept.
-// With maxBytes of 0 or less nothing is.
+// NewMemory returns a cache of up to maxBytes bytes. They are the bodies, the strings and a
+// fixed overhead for each entry. Entries larger than an eighth of maxBytes aren't kept. With
+// maxBytes of 0 or less the cache keeps nothing.
 func NewMemory(maxBytes int64) *Memory {
-	// The list's own bound is a number of entries, and ours is in bytes.
+	// The list bounds the number of entries. Put bounds the bytes.
 	entries, err := simplelru.NewLRU[Key, *Entry](math.MaxInt, nil)
 	if err != nil {
 		panic(err) // only for a size below 1
@@ -60,9 +58,9 @@ func (m *Memory) Get(_ context.Context, key Key) (*Entry, string) {
 	return e, "memory"
 }
 
-// Put stores the entry, errors too, and evicts what was not used for longest.
+// Put stores the entry, errors too, and evicts entries that were used longest ago.
 func (m *Memory) Put(_ context.Context, key Key, e *Entry) {
-	// The caller may go on to fill in its own Entry; the body is shared.
+	// The caller may change its Entry afterwards. The body is shared.
 	kept := *e
 	size := memorySize(&kept)
 
@@ -86,7 +84,7 @@ func (m *Memory) Put(_ context.Context, key Key, e *Entry) {
 	}
 }
 
-// Delete drops the entry.
+// Delete removes the entry.
 func (m *Memory) Delete(_ context.Context, key Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,7 +100,7 @@ func (m *Memory) Stats() Stats {
 	return s
 }
 
-// remove drops the entry under key, if there is one. The caller holds mu.
+// remove removes the entry under key, if there is one. The caller holds mu.
 func (m *Memory) remove(key Key) {
 	if e, ok := m.entries.Peek(key); ok {
 		m.entries.Remove(key)
@@ -110,8 +108,8 @@ func (m *Memory) remove(key Key) {
 	}
 }
 
-// memorySize is what an entry keeps alive, in bytes. The body counts with its
-// capacity, since all of the array stays.
+// memorySize returns the memory of an entry, in bytes. The body counts with its capacity,
+// since its whole array stays in memory.
 func memorySize(e *Entry) int64 {
 	return entryOverhead + int64(cap(e.Body)) + int64(len(e.ContentType)+len(e.ETag)+
 		len(e.Code)+len(e.Message)+len(e.OriginETag)+len(e.OriginLastModified))

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// Shared runs a function once for all who ask for the same key at the same time,
-// and hands all of them the one value. The value stays joinable until the last of
-// them has released it, and is forgotten then. The zero value is ready for use.
-// It is safe for concurrent use, and must not be copied.
+// Shared runs a function once for all callers that want the same key at the same time, and
+// gives them the same value. Later callers get that value too, until the last caller has
+// released it. The zero value is ready for use. Shared is safe for concurrent use, and must
+// not be copied.
 type Shared[K comparable, V any] struct {
-	// Drop is called with every value once nobody holds it any more; nil is nothing.
+	// Drop is called with each value after the last caller has released it. It may be nil.
 	Drop func(V)
 
-	mu   sync.Mutex // guards runs, and of each the refs and ended
+	mu   sync.Mutex // guards runs, and the fields refs and ended of each run
 	runs map[K]*run[K, V]
 }
 
@@ -25,7 +25,7 @@ type run[K comparable, V any] struct {
 	refs   int // callers that wait for the value or hold it
 	ended  bool
 	cancel context.CancelFunc
-	done   chan struct{} // closed once value and err are set
+	done   chan struct{} // closed when value and err are set
 	value  V
 	err    error
 }
@@ -33,17 +33,17 @@ type run[K comparable, V any] struct {
 // A Hold is one caller's share of a value.
 type Hold[V any] struct {
 	Value V
-	// Joined says that another caller had begun the run.
+	// Joined says that another caller began the run.
 	Joined bool
 
 	release func()
 }
 
-// Release lets go of the value. It must be called, once or more often.
+// Release gives up the value. The caller must call it. Further calls do nothing.
 func (h *Hold[V]) Release() { h.release() }
 
-// PanicError is the error of a function that panicked. Its text is safe to show;
-// Value and Stack are for the log.
+// PanicError is the error of a function that panicked. Clients may see its text. Value and
+// Stack are for the log.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -53,15 +53,15 @@ func (*PanicError) Error() string { return "internal fault" }
 
 var errGoexit = errors.New("function ended its goroutine")
 
-// Do returns the value of fn for key: of a run that others have begun or still
-// hold the value of, or of a new one. The caller must release what it gets.
+// Do returns the value of fn for key. It calls fn, or joins a run of the key that another
+// caller has begun and whose value isn't released yet. The caller must release the Hold.
 //
-// When ctx ends first, Do returns its error at once. The run goes on as long as
-// anyone waits for it: its context carries the values of the first caller's, and
-// ends when the last waiter has gone. Who comes after that begins a new run.
+// When ctx ends first, Do returns its error at once. The run goes on while another caller
+// waits for it. Its context has the values of the first caller's context, and ends when the
+// last caller has gone. The next caller then begins a new run.
 //
-// The error of fn goes to all who wait for it, and is not kept. A panic in fn
-// reaches them as a [PanicError].
+// All callers of a run get the error of fn, which isn't kept. A panic in fn becomes a
+// [PanicError].
 func (s *Shared[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (V, error)) (*Hold[V], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (s *Shared[K, V]) run(ctx context.Context, r *run[K, V], fn func(context.Co
 	r.value, r.err = fn(ctx)
 }
 
-// leave gives up one caller's share of the run.
+// leave gives up one caller's share of a run.
 func (s *Shared[K, V]) leave(r *run[K, V]) {
 	s.mu.Lock()
 	r.refs--
@@ -133,14 +133,14 @@ func (s *Shared[K, V]) leave(r *run[K, V]) {
 	}
 }
 
-// drop lets go of the value of a run that has ended, if it has one.
+// drop calls Drop with the value of a run that has ended, if it has one.
 func (s *Shared[K, V]) drop(r *run[K, V]) {
 	if s.Drop != nil && r.err == nil {
 		s.Drop(r.value)
 	}
 }
 
-// forget makes the run one that nobody can join. The caller holds mu.
+// forget removes the run, so that nobody can join it. The caller holds mu.
 func (s *Shared[K, V]) forget(r *run[K, V]) {
 	if s.runs[r.key] == r {
 		delete(s.runs, r.key)

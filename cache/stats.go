@@ -1,15 +1,15 @@
 package cache
 
-// Stats are what one cache has counted since it was opened, and what it holds.
+// Stats are the counts of one cache since it was opened, and its present size.
 type Stats struct {
 	Hits      uint64
-	Misses    uint64 // expired and corrupt entries included
-	Puts      uint64 // entries that were kept; on disk, written
-	Dropped   uint64 // entries that were not: too large, queue full, failing disk
-	Evictions uint64 // entries that made room for others
-	Corrupt   uint64 // entries that failed their checksum, and were deleted
-	Failures  uint64 // errors of the device beneath
+	Misses    uint64 // with expired and corrupt entries
+	Puts      uint64 // entries that were stored
+	Dropped   uint64 // entries that weren't stored: too large, queue full, failing disk
+	Evictions uint64 // entries that were removed to make room
+	Corrupt   uint64 // entries with a wrong checksum, which were deleted
+	Failures  uint64 // errors of the disk or the bucket
 
-	Bytes   int64 // held now, as the bound counts them
-	Entries int64 // held now
+	Bytes   int64 // present size, counted like the cache's bound
+	Entries int64 // present number
 }

@@ -5,31 +5,30 @@ import (
 	"sync"
 )
 
-// Tiered is several caches as one, the fastest first: memory, disk, bucket. Get
-// asks them in order and fills those above the one that answers; Put and Delete
-// go to all, and each keeps what it will. It is safe for concurrent use if they
-// are.
+// Tiered combines caches, the fastest first: memory, disk, bucket. Get asks them in this
+// order, and copies the entry to the tiers above the one that had it. Put and Delete go to
+// all tiers. Tiered is safe for concurrent use if the tiers are.
 type Tiered struct {
 	tiers   []Cache
 	stripes [64]stripe // by the key's first byte
 }
 
-// A stripe tells Get whether what it read from a lower tier may have been
-// replaced or deleted in the meantime: filling the tiers above would undo that.
+// A stripe counts changes of its keys. Get must not copy an entry upwards that a Put or a
+// Delete has changed since it was read: the copy would undo the change.
 type stripe struct {
-	mu      sync.Mutex // guards the two below, and is held while filling
-	writing int        // Puts and Deletes under way
-	edges   uint64     // their beginnings and ends so far
+	mu      sync.Mutex // guards both fields below, and is held while Get copies
+	writing int        // Puts and Deletes that run
+	edges   uint64     // beginnings and ends of Puts and Deletes so far
 }
 
 var _ Cache = (*Tiered)(nil)
 
-// NewTiered returns the tiers as one cache. Without tiers everything is a miss.
+// NewTiered returns the tiers as one cache. Without tiers every lookup misses.
 func NewTiered(tiers ...Cache) *Tiered {
 	return &Tiered{tiers: tiers}
 }
 
-// Get returns the entry and the name that its tier gives itself, or nil.
+// Get returns the entry and the name of the tier that had it, or nil.
 func (t *Tiered) Get(ctx context.Context, key Key) (*Entry, string) {
 	if len(t.tiers) == 0 {
 		return nil, ""
@@ -66,7 +65,7 @@ func (t *Tiered) Put(ctx context.Context, key Key, e *Entry) {
 	}
 }
 
-// Delete drops the entry from every tier.
+// Delete removes the entry from every tier.
 func (t *Tiered) Delete(ctx context.Context, key Key) {
 	defer t.stripe(key).write()()
 	for _, tier := range t.tiers {
@@ -78,7 +77,7 @@ func (t *Tiered) stripe(key Key) *stripe {
 	return &t.stripes[int(key[0])%len(t.stripes)]
 }
 
-// write marks a Put or Delete as begun, and returns what marks it as done.
+// write records the beginning of a Put or Delete. The caller must call done at its end.
 func (s *stripe) write() (done func()) {
 	s.mu.Lock()
 	s.writing++

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// failuresToOpen is how many failures in a row make a breaker leave the bucket alone.
+// failuresToOpen is the number of failures in a row that open a breaker.
 const failuresToOpen = 3
 
-// A breaker keeps requests from a bucket that fails, so that an outage isn't waited
-// for with every miss: after three failures in a row one request is let through each
-// cooldown, until one succeeds. It is safe for concurrent use.
+// A breaker stops requests to a bucket that fails, so that misses don't wait for timeouts
+// during an outage. After three failures in a row the breaker is open: it lets one request
+// through each cooldown, until one succeeds. It is safe for concurrent use.
 type breaker struct {
 	cooldown time.Duration
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards all fields below
 	failures int        // in a row
 	tryAt    time.Time  // when the next request is let through
 }
 
-// allow reports whether a request may be made at now, and if not, how long to wait
-// before asking again.
+// allow reports whether a request may be made now. If not, it returns how long to wait
+// before the next call.
 func (b *breaker) allow(now time.Time) (ok bool, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,8 +34,8 @@ func (b *breaker) allow(now time.Time) (ok bool, wait time.Duration) {
 	return true, 0
 }
 
-// succeeded notes a request that the bucket answered, and reports whether it had been
-// left alone.
+// succeeded records an answer of the bucket, which closes the breaker. It reports whether
+// the breaker was open.
 func (b *breaker) succeeded() (again bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -44,7 +44,7 @@ func (b *breaker) succeeded() (again bool) {
 	return again
 }
 
-// failed notes a request that failed.
+// failed records a request that failed.
 func (b *breaker) failed(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,9 +1,11 @@
-// Package bucket is the cache tier that nodes share: entries as objects of a bucket
-// on S3, R2 or another store that speaks S3. [Open] it and put it below the memory
-// and disk tiers of a [cache.Tiered].
+// Package bucket is the cache tier that nodes share. It keeps entries as objects of a
+// bucket on S3, R2 or another store that speaks S3.
 //
-// Objects are not deleted when they expire, since another node may have written a
-// fresh one by then: a lifecycle rule of the bucket bounds what it holds.
+// For most uses, call [Open] and pass the result to [cache.NewTiered] below the memory and
+// disk tiers.
+//
+// Expired objects aren't deleted, since another node may have written a fresh one by then.
+// A lifecycle rule of the bucket must remove them.
 package bucket
 
 import (
@@ -22,18 +24,18 @@ import (
 // A Config says where the bucket is. Only URL is required.
 type Config struct {
 	// URL is s3://BUCKET/PREFIX?region=REGION&endpoint=URL, as ParseURL reads it. The
-	// credentials are those of the environment, by the rules of AWS's SDKs.
+	// credentials come from the environment, by the rules of AWS's SDKs.
 	URL string
-	// QueueBytes bounds the entries that wait to be written; more are dropped. An
-	// entry of more than a quarter of it is not kept. 0 is 64 MiB.
+	// QueueBytes bounds the entries that wait to be written, in bytes. When the queue is
+	// full, entries are dropped. Entries larger than a quarter of it aren't kept. 0 is 64 MiB.
 	QueueBytes int64
-	// GetTimeout is how long a lookup may take before it is a miss. 0 is 2 s.
+	// GetTimeout is how long a lookup may take. After that it is a miss. 0 is 2 s.
 	GetTimeout time.Duration
-	// Cooldown is for how long a bucket that has failed three times in a row is left
-	// alone: lookups miss at once and writes wait, but for one of either that tries
-	// the bucket after each Cooldown. 0 is 10 s.
+	// Cooldown is the pause after three failures in a row. During the pause lookups miss at
+	// once and writes wait. After it one request tries the bucket; a failure starts the next
+	// pause. 0 is 10 s.
 	Cooldown time.Duration
-	// Log is told of failures, once a minute at most. Nil is silence.
+	// Log receives failures, once a minute at most. Nil logs nothing.
 	Log *slog.Logger
 }
 
@@ -43,24 +45,23 @@ const (
 	defaultCooldown   = 10 * time.Second
 
 	writers      = 4
-	writeTimeout = 30 * time.Second // of one write, its retries included
+	writeTimeout = 30 * time.Second // of one write with its retries
 	maxPending   = 64 << 10         // keys that wait to be written or deleted
 	logEvery     = time.Minute
 
-	// overhead is what a write costs in memory beside the entry's body. Bytes.
+	// overhead is the memory of a queued write beside its body, in bytes.
 	overhead = 1 << 10
-	// absentFor is for how long a key that the bucket had nothing under needs no
-	// deleting: requests for images that don't exist would otherwise cost two
-	// requests to the bucket each.
+	// absentFor is how long a Delete is skipped after the bucket had no such object. A
+	// request for an image that doesn't exist then costs one request to the bucket, not two.
 	absentFor = 10 * time.Second
 )
 
-// A Cache keeps entries in a bucket. Put and Delete return at once, and goroutines
-// write behind them; until then Get answers from memory. Lookups of one key at the
-// same time are one request. A bucket that is slow or broken has only misses.
+// A Cache keeps entries in a bucket. Put and Delete return at once, and goroutines write
+// to the bucket later. Until then Get answers from memory. Lookups of the same key at the
+// same time share one request. When the bucket is slow or fails, lookups miss.
 //
-// Errors and expired entries are not kept. It is safe for concurrent use, by several
-// processes too.
+// Errors and expired entries aren't kept. A Cache is safe for concurrent use, also by
+// several processes with the same bucket.
 type Cache struct {
 	store      store
 	queueBytes int64
@@ -70,22 +71,22 @@ type Cache struct {
 
 	lookups cache.Shared[lookup, *cache.Entry]
 
-	mu       sync.Mutex // guards all below; never held over a request
+	mu       sync.Mutex // guards all fields below; never held during a request
 	pending  map[cache.Key]*write
-	queue    []cache.Key                          // of pending writes that no writer has, the oldest first
+	queue    []cache.Key                          // keys of pending writes that no writer has taken, the oldest first
 	queued   int64                                // bytes of all pending writes
-	wake     sync.Cond                            // of mu: the queue has grown, or the cache closes
-	idle     chan struct{}                        // closed once nothing is pending; nil when nobody waits
-	epochs   [64]uint64                           // by the key's first byte: its Puts and Deletes so far
-	unsure   *simplelru.LRU[cache.Key, struct{}]  // whose last write failed: what the bucket has counts no more
-	absent   *simplelru.LRU[cache.Key, time.Time] // what the bucket had nothing under, and when it said so
+	wake     sync.Cond                            // signals that the queue has grown, or the cache closes; its lock is mu
+	idle     chan struct{}                        // closed when nothing is pending; nil when nobody waits
+	epochs   [64]uint64                           // by the key's first byte: Puts and Deletes so far
+	unsure   *simplelru.LRU[cache.Key, struct{}]  // keys whose last write failed: the bucket's object may be outdated
+	absent   *simplelru.LRU[cache.Key, time.Time] // keys without an object in the bucket, and when it said so
 	closed   bool
-	aborted  bool // what is queued is given up
+	aborted  bool // Close has given up the queue
 	stats    cache.Stats
 	loggedAt time.Time
-	unlogged int // failures since then
+	unlogged int // failures since loggedAt
 
-	writing context.Context // of all writes
+	writing context.Context // context of all writes
 	abort   context.CancelFunc
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed once all writers have ended
@@ -93,23 +94,23 @@ type Cache struct {
 
 var _ cache.Cache = (*Cache)(nil)
 
-// A lookup is one key between two changes of it, so that nobody who asks after a
-// change joins a request from before it.
+// A lookup is a key and the count of its changes. A Get that comes after a change has
+// another count, so it can't share a request from before the change.
 type lookup struct {
 	key   cache.Key
 	epoch uint64
 }
 
-// A write is what is to become of a key's object.
+// A write replaces or deletes the object of a key.
 type write struct {
-	entry *cache.Entry // nil deletes it
-	size  int64        // as queued counts it
-	busy  bool         // a writer has it
-	next  *write       // came while it was busy; nil is none
+	entry *cache.Entry // the new entry; nil deletes the object
+	size  int64        // its share of queued
+	busy  bool         // a writer has taken it
+	next  *write       // the write that follows a busy one, or nil
 }
 
-// Open returns the cache in a bucket. It connects to nothing: a bucket that isn't
-// there is told to the log, and is a cache of misses.
+// Open returns the cache in a bucket. It makes no request: a bucket that can't be reached
+// is logged at the first failure, and all lookups miss. Call Close at the end.
 func Open(cfg Config) (*Cache, error) {
 	store, err := openStore(cfg.URL)
 	if err != nil {
@@ -198,10 +199,11 @@ func (c *Cache) get(ctx context.Context, key cache.Key) *cache.Entry {
 	return hold.Value
 }
 
-// read asks the bucket, unless it is being left alone. Nil without an error is none.
+// read asks the bucket, except during a pause. A nil entry without an error means that the
+// bucket has none.
 func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	if ok, _ := c.breaker.allow(time.Now()); !ok {
-		return nil, errLeftAlone
+		return nil, errPaused
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.getTimeout)
 	defer cancel()
@@ -211,11 +213,11 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 		c.succeeded()
 		c.noteAbsent(asked)
 		return nil, nil
-	case errors.Is(err, errTooLarge): // kept by a node with a larger queue
+	case errors.Is(err, errTooLarge): // written by a node with a larger queue
 		c.succeeded()
 		return nil, nil
 	case errors.Is(context.Cause(ctx), context.Canceled):
-		return nil, err // all who asked have gone
+		return nil, err // nobody waits any more
 	case err != nil:
 		c.failed("read", err)
 		return nil, err
@@ -223,7 +225,7 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	c.succeeded()
 	e, err := cache.Decode(stored, asked.key)
 	if err != nil {
-		// What is made in its place is put over it.
+		// The object isn't deleted: the variant that is made now overwrites it.
 		if errors.Is(err, cache.ErrCorrupt) {
 			c.mu.Lock()
 			c.stats.Corrupt++
@@ -234,8 +236,8 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	return e, nil
 }
 
-// noteAbsent notes that the bucket has nothing under a key, unless that has changed
-// since it was asked.
+// noteAbsent remembers that the bucket has no object for a key, unless the key has changed
+// since the lookup.
 func (c *Cache) noteAbsent(asked lookup) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,14 +246,14 @@ func (c *Cache) noteAbsent(asked lookup) {
 	}
 }
 
-// Put queues the entry to be written. Where the queue is full, or the entry is none
-// that is kept, Put is a Delete.
+// Put queues the entry to be written. An entry that can't be kept, or that finds the queue
+// full, becomes a Delete.
 func (c *Cache) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
 	if e.Code != "" || e.Expired(time.Now()) {
 		c.Delete(ctx, key)
 		return
 	}
-	// The caller may go on to fill in its own Entry; the body is shared.
+	// The caller may change its Entry afterwards. The body is shared.
 	kept := *e
 	w := &write{entry: &kept, size: overhead + int64(cap(e.Body))}
 
@@ -275,7 +277,8 @@ func (c *Cache) Delete(_ context.Context, key cache.Key) {
 	c.enqueue(key, &write{})
 }
 
-// enqueue makes w what is to become of the key. The caller holds mu.
+// enqueue queues a write, which replaces one of the same key that hasn't begun. The caller
+// holds mu.
 func (c *Cache) enqueue(key cache.Key, w *write) {
 	*c.epoch(key)++
 	before := c.pending[key]
@@ -297,15 +300,14 @@ func (c *Cache) enqueue(key cache.Key, w *write) {
 			c.queued -= before.next.size
 		}
 		before.next = w
-	default: // it is in the queue
+	default: // the key is in the queue
 		c.queued -= before.size
 		c.pending[key] = w
 	}
 	c.queued += w.size
 }
 
-// Drain returns once everything that was put or deleted has been written or lost, or
-// with the error of ctx.
+// Drain waits until all writes so far have ended, or returns the error of ctx.
 func (c *Cache) Drain(ctx context.Context) error {
 	c.mu.Lock()
 	if len(c.pending) == 0 {
@@ -325,8 +327,8 @@ func (c *Cache) Drain(ctx context.Context) error {
 	}
 }
 
-// Close writes what is queued. When the bucket fails in that, or when ctx ends, the rest
-// is lost, and the error is that of ctx. A closed Cache has only misses.
+// Close writes the queue. When the bucket fails meanwhile, or when ctx ends, the rest of
+// the queue is dropped. The error is that of ctx. All lookups of a closed Cache miss.
 func (c *Cache) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.closed {
@@ -346,34 +348,34 @@ func (c *Cache) Close(ctx context.Context) error {
 	left := len(c.pending)
 	c.mu.Unlock()
 	c.abort()
-	<-c.stopped // at once, since requests end with their context
+	<-c.stopped // soon, since abort ends the requests
 	c.store.close()
 	return fmt.Errorf("bucket cache: closed with %d entries not written: %w", left, ctx.Err())
 }
 
-// Stats returns the counts so far. What the bucket holds, nobody counts: Bytes and
-// Entries are 0.
+// Stats returns the counts so far. Bytes and Entries are 0, since counting a bucket's
+// objects would take a listing.
 func (c *Cache) Stats() cache.Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.stats
 }
 
-// maxEntry is the size of the largest entry that is kept, in bytes as stored.
+// maxEntry is the size of the largest entry that is kept, in bytes of its encoding.
 func (c *Cache) maxEntry() int64 { return c.queueBytes / 4 }
 
-// epoch is the count of the key's changes. The caller holds mu.
+// epoch counts the changes of a key. The caller holds mu.
 func (c *Cache) epoch(key cache.Key) *uint64 { return &c.epochs[int(key[0])%len(c.epochs)] }
 
-// succeeded notes that the bucket has answered.
+// succeeded records that the bucket has answered.
 func (c *Cache) succeeded() {
 	if c.breaker.succeeded() {
 		c.log.Info("bucket cache answers again")
 	}
 }
 
-// failed counts a failure of the bucket, and logs it if none was lately.
-func (c *Cache) failed(what string, err error) {
+// failed counts a failure of the bucket, and logs it once a minute at most.
+func (c *Cache) failed(operation string, err error) {
 	now := time.Now()
 	c.breaker.failed(now)
 	c.mu.Lock()
@@ -386,6 +388,6 @@ func (c *Cache) failed(what string, err error) {
 	}
 	c.mu.Unlock()
 	if !quiet {
-		c.log.Warn("bucket cache is failing; what it loses is made anew", "what", what, "err", describe(err), "failures", failures)
+		c.log.Warn("bucket cache is failing; variants that it loses are made again", "what", operation, "err", describe(err), "failures", failures)
 	}
 }

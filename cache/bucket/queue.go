@@ -7,7 +7,7 @@ import (
 	"github.com/tintype/tintype/cache"
 )
 
-// writeQueue writes what is put until the cache is closed and the queue empty.
+// writeQueue writes queued entries, until the cache is closed and the queue is empty.
 func (c *Cache) writeQueue() {
 	for {
 		key, w := c.nextWrite()
@@ -18,7 +18,8 @@ func (c *Cache) writeQueue() {
 	}
 }
 
-// nextWrite waits for a write, and returns it busy. Nil is the end.
+// nextWrite waits for a write, and marks it as busy. It returns nil at the end of the
+// queue.
 func (c *Cache) nextWrite() (cache.Key, *write) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,8 +36,8 @@ func (c *Cache) nextWrite() (cache.Key, *write) {
 	return key, w
 }
 
-// write brings an entry to the bucket, or deletes it where e is nil, as soon as the
-// bucket is no longer left alone.
+// write puts an entry into the bucket, or deletes the object where e is nil. It waits while
+// the breaker is open.
 func (c *Cache) write(key cache.Key, e *cache.Entry) error {
 	for {
 		ok, wait := c.breaker.allow(time.Now())
@@ -50,30 +51,30 @@ func (c *Cache) write(key cache.Key, e *cache.Entry) error {
 		aborted := c.aborted
 		c.mu.Unlock()
 		if aborted {
-			return errLeftAlone
+			return errPaused
 		}
-		break // closing: one attempt, whatever the breaker says
+		break // the cache closes: one attempt, even with an open breaker
 	}
 	ctx, cancel := context.WithTimeout(c.writing, writeTimeout)
 	defer cancel()
 	var err error
-	what := "delete"
+	operation := "delete"
 	if e == nil {
 		err = c.store.delete(ctx, key)
 	} else {
-		what = "write"
+		operation = "write"
 		err = c.store.put(ctx, key, e)
 	}
 	switch {
 	case err == nil:
 		c.succeeded()
-	case c.writing.Err() == nil: // else Close has given up on it
-		c.failed(what, err)
+	case c.writing.Err() == nil: // otherwise Close has aborted the write
+		c.failed(operation, err)
 	}
 	return err
 }
 
-// waited waits, and reports false where the cache is closing.
+// waited waits for d. It returns false at once when the cache closes.
 func (c *Cache) waited(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -85,8 +86,8 @@ func (c *Cache) waited(d time.Duration) bool {
 	}
 }
 
-// done ends a write. Where it failed, what the bucket has under the key may be what was
-// to be replaced, and counts no more.
+// done ends a write. After a failure the bucket may still have the old object, so lookups
+// of the key miss until a write succeeds.
 func (c *Cache) done(key cache.Key, w *write, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

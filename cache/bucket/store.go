@@ -23,25 +23,25 @@ import (
 )
 
 var (
-	errAbsent    = errors.New("no such entry")
-	errLeftAlone = errors.New("the bucket failed lately")
-	errTooLarge  = errors.New("the object is too large")
+	errAbsent   = errors.New("no such entry")
+	errPaused   = errors.New("the bucket failed a moment ago")
+	errTooLarge = errors.New("the object is too large")
 )
 
-// A Location is where a cache lies. Region and Endpoint may be empty.
+// A Location is where a cache's objects are. Region and Endpoint may be empty.
 type Location struct {
 	Bucket   string
 	Prefix   string // ends in "/", or is empty
-	Region   string
-	Endpoint string // of what isn't AWS
+	Region   string // empty is the environment's
+	Endpoint string // empty is AWS's
 }
 
 // ParseURL reads s3://BUCKET/PREFIX?region=REGION&endpoint=URL. The prefix and both
-// parameters may be left out: the region is then the environment's, and the endpoint
-// AWS's. R2 is region=auto and endpoint=https://ACCOUNT.r2.cloudflarestorage.com.
+// parameters may be missing. For R2 write region=auto and
+// endpoint=https://ACCOUNT.r2.cloudflarestorage.com. The error says what is wrong, and
+// doesn't repeat the URL, since it may hold credentials.
 func ParseURL(raw string) (Location, error) {
 	u, err := url.Parse(raw)
-	// Not the URL itself: whoever wrote credentials into it would read them in a log.
 	if err != nil || u.Scheme != "s3" || u.Host == "" || u.Port() != "" || u.Opaque != "" {
 		return Location{}, errors.New("write it as s3://BUCKET/PREFIX?region=REGION&endpoint=URL")
 	}
@@ -70,7 +70,7 @@ func ParseURL(raw string) (Location, error) {
 	return l, nil
 }
 
-// A store is the bucket as it is, each call one operation.
+// A store makes requests to the bucket, one for each call.
 type store struct {
 	client         *s3.Client
 	transport      *http.Transport
@@ -114,14 +114,16 @@ func openStore(raw string) (store, error) {
 	return store{client, transport, l.Bucket, l.Prefix}, nil
 }
 
-// name is the object of a key. Two digits in front spread keys over partitions and
-// make folders of a size that people can list; v1 is the layout and the entries' format.
+// name returns the object key of an entry. Two digits in front spread the keys over
+// partitions, and keep folders small enough to list. v1 is the version of the layout and
+// of the entries' format.
 func (s store) name(key cache.Key) *string {
 	hex := key.String()
 	return aws.String(s.prefix + "v1/" + hex[:2] + "/" + hex)
 }
 
-// get returns the bytes under a key, at most limit, or errAbsent.
+// get returns the bytes of an entry, or errAbsent. An object of more than limit bytes is
+// errTooLarge.
 func (s store) get(ctx context.Context, key cache.Key, limit int64) ([]byte, error) {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(aws.NopRetryer{}))
 	if err != nil {
@@ -155,7 +157,7 @@ func (s store) put(ctx context.Context, key cache.Key, e *cache.Entry) error {
 	in := &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: s.name(key),
 		Body:        bytes.NewReader(append(head, e.Body...)),
-		ContentType: aws.String("application/octet-stream"), // the head is no part of an image
+		ContentType: aws.String("application/octet-stream"), // no image, since the encoded header comes first
 		Metadata:    metadata(e),
 	}
 	if !e.ExpiresAt.IsZero() {
@@ -166,8 +168,8 @@ func (s store) put(ctx context.Context, key cache.Key, e *cache.Entry) error {
 	return err
 }
 
-// metadata is what people see of an entry in the bucket's console; the entry itself
-// holds all of it.
+// metadata describes an entry for people who look into the bucket's console. Nothing reads
+// it, since the entry holds the same.
 func metadata(e *cache.Entry) map[string]string {
 	m := map[string]string{}
 	if strings.Trim(e.ContentType, " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/+-.;=") == "" && e.ContentType != "" {
@@ -194,7 +196,7 @@ func retriedBy(r aws.Retryer) func(*s3.Options) {
 	return func(o *s3.Options) { o.Retryer = r }
 }
 
-// patient tries again twice, with jitter: nobody waits for a write.
+// patient retries twice with jitter. It is for writes, which no client waits for.
 func patient() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 3
@@ -202,8 +204,8 @@ func patient() aws.Retryer {
 	})
 }
 
-// describe says why a request failed, for the operator: without what the bucket wrote
-// but for its code, since some repeat what was signed.
+// describe says why a request failed, for the operator's log. Of the bucket's answer it
+// takes the status and the error code only, since some stores repeat the signed string.
 func describe(err error) string {
 	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	if !ok || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {
@@ -214,12 +216,12 @@ func describe(err error) string {
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok || len(api.ErrorCode()) > 64 {
-		return fmt.Sprintf("it answered with status %d", answer.HTTPStatusCode())
+		return fmt.Sprintf("the bucket answered with status %d", answer.HTTPStatusCode())
 	}
-	said := fmt.Sprintf("it answered with status %d (%s)", answer.HTTPStatusCode(), api.ErrorCode())
+	said := fmt.Sprintf("the bucket answered with status %d (%s)", answer.HTTPStatusCode(), api.ErrorCode())
 	if api.ErrorCode() == "AccessDenied" {
-		said += "; the credentials must be allowed s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket, " +
-			"without which it says the same of missing entries"
+		said += "; allow the credentials s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket " +
+			"(without s3:ListBucket a missing object is answered like this)"
 	}
 	return said
 }

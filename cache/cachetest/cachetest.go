@@ -1,5 +1,5 @@
-// Package cachetest is what every [cache.Cache] must do, as a test that each
-// implementation runs: [Run].
+// Package cachetest tests what every [cache.Cache] must do. For most uses, call [Run] in a
+// test of the implementation.
 package cachetest
 
 import (
@@ -16,10 +16,9 @@ import (
 	"github.com/tintype/tintype/cache"
 )
 
-// Run tests the caches that open returns, each new and empty, with room for
-// 128 MiB, and none kept from entries of 16 MiB. open registers with t.Cleanup
-// what closes them. flush waits until what was put can be read back from where the
-// cache keeps it.
+// Run tests the caches that open returns. Each must be new and empty, have room for 128 MiB,
+// and keep entries of 16 MiB. open must close them with t.Cleanup. flush must wait until the
+// entries that were put can be read from the place where the cache keeps them.
 func Run(t *testing.T, open func(t *testing.T) cache.Cache, flush func(cache.Cache)) {
 	for _, test := range []struct {
 		name string
@@ -52,7 +51,7 @@ type suite struct {
 	flush func()
 }
 
-// testKey is the key that a number stands for. Neighbours differ in one bit.
+// testKey returns a key made of a number.
 func testKey(n uint64) (key cache.Key) {
 	for i := range len(key) / 8 {
 		binary.BigEndian.PutUint64(key[8*i:], n)
@@ -60,8 +59,7 @@ func testKey(n uint64) (key cache.Key) {
 	return key
 }
 
-// testEntry has every field set that an entry without an error has, all different
-// for different n.
+// testEntry returns an entry with all fields but those of errors. They differ for each n.
 func testEntry(n uint64) *cache.Entry {
 	now := time.Now()
 	body := make([]byte, 1000+n%5000)
@@ -92,7 +90,7 @@ func (c suite) wantEntry(t *testing.T, key cache.Key, want *cache.Entry) {
 	if tier == "" {
 		t.Error("Get: an entry of no tier")
 	}
-	// Not through cmp, which takes minutes over 10 MB that differ.
+	// cmp would take minutes over 10 MB that differ.
 	if !bytes.Equal(got.Body, want.Body) {
 		t.Fatalf("Get: body of %d bytes differs from the %d bytes that were put", len(got.Body), len(want.Body))
 	}
@@ -123,7 +121,7 @@ func testEveryField(t *testing.T, c suite) {
 	c.Put(t.Context(), testKey(1), want)
 	c.flush()
 	c.wantEntry(t, testKey(1), want)
-	c.wantEntry(t, testKey(1), want) // whichever tier it was filled into
+	c.wantEntry(t, testKey(1), want) // now perhaps from a faster tier
 }
 
 func testZeroFields(t *testing.T, c suite) {
@@ -184,7 +182,7 @@ func testExpiry(t *testing.T, c suite) {
 	never.ExpiresAt = time.Time{}
 	c.Put(t.Context(), testKey(2), never)
 	c.flush()
-	// Real time, since a cache's device may be one that a synctest bubble can't hold.
+	// This takes real time, since a synctest bubble can't hold a cache with a network.
 	<-time.After(time.Until(e.ExpiresAt))
 	c.wantMiss(t, testKey(1))
 	c.wantMiss(t, testKey(1))
@@ -202,8 +200,8 @@ func testExpiredReplaces(t *testing.T, c suite) {
 	c.wantMiss(t, testKey(1))
 }
 
-// testErrorReplaces allows a cache to keep errors or not, but not to go on with
-// what came before one.
+// testErrorReplaces puts errors. A cache may keep them or not, but it must not return the
+// entry from before the error.
 func testErrorReplaces(t *testing.T, c suite) {
 	failure := &cache.Entry{
 		Code: "NOT_FOUND", Message: "no original there",
@@ -226,8 +224,8 @@ func testErrorReplaces(t *testing.T, c suite) {
 	c.wantEntry(t, testKey(1), after)
 }
 
-// testLaterWrites writes to the fields of an entry that was put; the bytes of its
-// body are the cache's by then.
+// testLaterWrites changes the fields of an entry after Put. The bytes of its body belong to
+// the cache, and stay.
 func testLaterWrites(t *testing.T, c suite) {
 	e := testEntry(1)
 	want := *e
@@ -252,8 +250,8 @@ func testSimilarKeys(t *testing.T, c suite) {
 	}
 }
 
-// testConcurrentUse has goroutines put, get and delete the same few keys. An
-// entry that is found must be one that was put under its key, whole.
+// testConcurrentUse puts, gets and deletes a few keys from many goroutines. Each entry that
+// is found must be one that was put under its key, as a whole.
 func testConcurrentUse(t *testing.T, c suite) {
 	const keys, goroutines, rounds = 4, 8, 150
 	var wg sync.WaitGroup
@@ -290,8 +288,8 @@ func testConcurrentUse(t *testing.T, c suite) {
 	c.flush()
 	for k := range uint64(keys) {
 		e := testEntry(k)
-		// Where some of that was too much for a server behind the cache, the cache may
-		// leave it alone for a while.
+		// The load may have been too much for a server behind the cache, and the cache may
+		// pause its requests for a while. So try again.
 		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			c.Put(t.Context(), testKey(k), e)
 			c.flush()
@@ -305,8 +303,8 @@ func testConcurrentUse(t *testing.T, c suite) {
 	}
 }
 
-// testConcurrentDelete has readers at work, who may fill one tier from another,
-// while an entry is put and deleted: none may bring it back.
+// testConcurrentDelete puts and deletes an entry while readers may copy it from one tier to
+// another. No reader may bring it back.
 func testConcurrentDelete(t *testing.T, c suite) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
