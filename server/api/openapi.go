@@ -61,7 +61,6 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
 	registry.Schema(reflect.TypeFor[NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[PurgeRequest](), true, "")
-	registry.Schema(reflect.TypeFor[Deletion](), true, "")
 	// huma describes its own error type beside every operation, though none answers it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[fault.ErrorEnvelope]())
 

@@ -66,11 +66,6 @@ func putPart[E workspace.Source | workspace.Mark | workspace.Preset](
 	}
 }
 
-// Deletion is what a deletion answers that opens something.
-type Deletion struct {
-	Warnings []string `json:"warnings" doc:"What the deletion makes public, or shows without a mark, and by which rule."`
-}
-
 type (
 	partInput struct {
 		Namespace string `path:"ns" doc:"Namespace of the workspace."`
@@ -85,7 +80,7 @@ type (
 		Body any
 	}
 	deletedPartOutput struct {
-		Body func(huma.Context) // which huma would give a type even where there is none
+		Warnings []string `header:"Tintype-Warning"`
 	}
 )
 
@@ -109,15 +104,10 @@ func (a *api) partRoutes() {
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })
 		deletion := huma.Operation{
 			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "delete" + p.schema, Tags: tag, Security: needsWrite,
-			Summary: "Delete a " + p.noun,
+			Summary: "Delete a " + p.noun, DefaultStatus: http.StatusNoContent,
 		}
-		deletion.DefaultStatus = http.StatusNoContent
 		if p.warns {
-			deletion.Description = "Where images become public by it, or appear without a mark, the answer is 200 and says so."
-			deletion.Responses = map[string]*huma.Response{"200": {
-				Description: "What the deletion opens.",
-				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + "Deletion"}}},
-			}}
+			deletion.Description = "Where images become public by it, or appear without a mark, each header `Tintype-Warning` of the answer says which, and by which rule."
 		}
 		handle(a, deletion, func(ctx context.Context, in *partInput) (*deletedPartOutput, error) { return a.deletePart(ctx, p, in) })
 	}
@@ -148,19 +138,8 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 	return &partOutput{shown}, err
 }
 
-// deletePart answers nothing, unless the deletion opens something.
+// deletePart answers nothing but, in headers, what the deletion opens.
 func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*deletedPartOutput, error) {
 	opened, err := p.del(ctx, caller(ctx), in.Namespace, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &deletedPartOutput{func(ctx huma.Context) {
-		if opened == nil {
-			ctx.SetStatus(http.StatusNoContent)
-			return
-		}
-		ctx.SetHeader("Content-Type", "application/json")
-		ctx.SetStatus(http.StatusOK)
-		_ = jsonFormat.Marshal(ctx.BodyWriter(), Deletion{opened}) // strings always marshal
-	}}, nil
+	return &deletedPartOutput{opened}, err
 }
