@@ -20,8 +20,6 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"github.com/tintype/tintype/samples"
 )
 
 // browserDeadline bounds each wait for something to happen on the page.
@@ -31,16 +29,17 @@ const browserDeadline = 30 * time.Second
 // ends, and returns its URL.
 func startServer(t *testing.T) string {
 	t.Helper()
-	pictures := t.TempDir()
-	if err := samples.Write(pictures); err != nil {
+	pictures, err := drawn()
+	if err != nil {
 		t.Fatal(err)
 	}
+	data, empty := t.TempDir(), t.TempDir() // before the server, so that they are removed after it
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	var stderr strings.Builder
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", t.TempDir(), "--log-format", "text", "--dir", "demo/samples=" + pictures, "--dir", "bare/nothing=" + t.TempDir()},
+		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data, "--log-format", "text", "--dir", "demo/samples=" + pictures, "--dir", "bare/nothing=" + empty},
 			func(string) string { return "" }, w, &stderr)
 		_ = w.Close()
 		done <- err

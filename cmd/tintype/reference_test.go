@@ -10,9 +10,9 @@ import (
 // through, nothing is loaded but the page, its links lead somewhere, and on a phone
 // only tables scroll sideways.
 func TestReferencePage(t *testing.T) {
-	server := startServer(t)
+	server, chromium := startServer(t), startBrowser(t)
 	for _, width := range []int64{1200, 390} {
-		p := open(t, startBrowser(t), server+"/v1/docs", width, 900)
+		p := open(t, chromium, server+"/v1/docs", width, 900)
 		if got := eval[string](p, `getComputedStyle(document.querySelector('table')).borderCollapse`); got != "collapse" {
 			t.Errorf("%d pixels wide: its styles don't apply: %q", width, got)
 		}

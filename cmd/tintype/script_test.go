@@ -43,21 +43,33 @@ type tidy struct{ *testing.M }
 
 func (m tidy) Run() int {
 	code := m.M.Run()
-	if dir, err := drawn(); err == nil {
-		_ = os.RemoveAll(dir)
+	if drew != "" {
+		_ = os.RemoveAll(drew)
 	}
 	dynamodblocal.Stop()
 	return code
 }
 
-// drawn is a folder of the demo's pictures, shared by all tests.
+// drawn is a folder of the demo's pictures, which all tests read and none changes. To draw
+// them takes seconds, so a test that runs this binary again passes the folder on.
 var drawn = sync.OnceValues(func() (string, error) {
+	const known = "TEST_SAMPLES"
+	if dir := os.Getenv(known); dir != "" {
+		return dir, nil
+	}
 	dir, err := os.MkdirTemp("", "tintype-samples-")
 	if err != nil {
 		return "", err
 	}
-	return dir, samples.Write(dir)
+	drew = dir
+	if err := samples.Write(dir); err != nil {
+		return "", err
+	}
+	return dir, os.Setenv(known, dir)
 })
+
+// drew is the folder that drawn made, to be removed when the tests end.
+var drew string
 
 // TestScripts runs testdata/*.txtar against the real binary.
 func TestScripts(t *testing.T) {
