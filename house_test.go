@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"fault", "workspace", "apikey"},
+	"manage": {"fault", "workspace", "workspace/cached", "apikey", "signing", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header"},
@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	// Delivery and the server import parents, never an adapter.
 	"delivery":   {"fault", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
-	"server/api": {"manage", "delivery", "fault", "workspace", "workspace/cached", "signing", "apikey", "limit", "usage"},
+	"server/api": {"manage", "delivery", "fault", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

@@ -20,8 +20,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -41,22 +47,63 @@ type Config struct {
 	// nothing.
 	Process func(namespace string) workspace.Process
 
-	// Check says why a workspace that is valid can't be served all the same. Its errors are
-	// shown. Nil finds nothing.
-	Check func(*workspace.Workspace) error
+	// Delivery is what serves images in this process. Nil compiles no workspace, finds no
+	// URL and explains nothing.
+	Delivery Delivery
 
-	Now func() time.Time // nil is time.Now
-	Log *slog.Logger     // nil logs nothing
+	// Records is what is kept beside workspaces. Nil keeps nothing.
+	Records Records
+
+	// Auth says whose a key is. Nil knows no key.
+	Auth *apikey.Authenticator
+
+	// Fronts tell caches in front of every purge.
+	Fronts []Front
+
+	Resolver   Resolver              // of the records that verify domains; nil is the system's
+	BaseDomain string                // of host-form URLs; empty is none
+	Metrics    prometheus.Registerer // nil registers nothing
+	Now        func() time.Time      // nil is time.Now
+	Log        *slog.Logger          // nil logs nothing
 }
+
+// Records is what a store keeps beside workspaces, as far as this package needs it.
+type Records interface {
+	workspace.APIKeys
+	workspace.AuditLog
+	workspace.Counters
+	workspace.Domains
+	workspace.Deletions
+}
+
+// Delivery serves the images of workspaces. delivery.Service is one.
+type Delivery interface {
+	// Check says why a workspace that is valid can't be served all the same. Its errors are
+	// shown.
+	Check(*workspace.Workspace) error
+	// FindPurge says what a URL that is to be purged stands for, and the Cache-Tags of it. Its
+	// errors are shown, unless they wrap workspace.ErrNotFound or workspace.ErrUnavailable.
+	FindPurge(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+	// Explain says what would become of a request for an image. The target is in path form.
+	Explain(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
+}
+
+var _ Delivery = (*delivery.Service)(nil)
 
 // A Manager does what callers ask for. It is safe for concurrent use.
 type Manager struct {
-	store   workspace.Store // for writes
-	reads   workspace.Store
-	process func(namespace string) workspace.Process
-	check   func(*workspace.Workspace) error
-	now     func() time.Time
-	log     *slog.Logger
+	store      workspace.Store // for writes
+	reads      workspace.Store
+	process    func(namespace string) workspace.Process
+	delivery   Delivery // nil is none
+	records    Records  // nil is none
+	auth       *apikey.Authenticator
+	fronts     []Front
+	resolver   Resolver
+	baseDomain string
+	metrics    *metrics
+	now        func() time.Time
+	log        *slog.Logger
 }
 
 // New returns a Manager. It panics if c.Store is nil.
@@ -64,15 +111,21 @@ func New(c Config) *Manager {
 	if c.Store == nil {
 		panic("manage: Config.Store is nil")
 	}
-	m := &Manager{store: c.Store, reads: c.Uncached, process: c.Process, check: c.Check, now: c.Now, log: c.Log}
+	m := &Manager{
+		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, fronts: c.Fronts,
+		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
+	}
 	if m.reads == nil {
 		m.reads = m.store
 	}
 	if m.process == nil {
 		m.process = func(string) workspace.Process { return workspace.Process{} }
 	}
-	if m.check == nil {
-		m.check = func(*workspace.Workspace) error { return nil }
+	if m.auth == nil {
+		m.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{})
+	}
+	if m.resolver == nil {
+		m.resolver = net.DefaultResolver
 	}
 	if m.now == nil {
 		m.now = time.Now
@@ -102,4 +155,17 @@ func (m *Manager) open(ctx context.Context, who Caller, right Right, namespace s
 	}
 	who.about(w.ID)
 	return w, nil
+}
+
+// WorkspaceID returns the ID of the workspace that has the namespace, from memory as a rule,
+// or empty: for logs.
+func (m *Manager) WorkspaceID(ctx context.Context, namespace string) string {
+	if !workspace.ValidNamespace(namespace) {
+		return ""
+	}
+	w, err := m.store.Get(ctx, namespace)
+	if err != nil {
+		return ""
+	}
+	return w.ID
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
@@ -54,6 +55,9 @@ func (m *Manager) ListWorkspaces(ctx context.Context, who Caller, after string, 
 	if err := who.Allow(Root, ""); err != nil {
 		return nil, "", err
 	}
+	if err := checkCursor("after", after); err != nil {
+		return nil, "", err
+	}
 	found, err := m.reads.List(ctx, after, limit+1) // one more tells whether there is a next page
 	if err != nil {
 		return nil, "", fmt.Errorf("listing workspaces after %q: %w", after, err)
@@ -67,6 +71,18 @@ func (m *Manager) ListWorkspaces(ctx context.Context, who Caller, after string, 
 		page[i] = w.Masked()
 	}
 	return page, next, nil
+}
+
+// maxCursor is how many bytes a cursor may have; one that was answered has fewer.
+const maxCursor = 256
+
+// checkCursor refuses what can't be where a page begins. Any text that a store can look for
+// can be: pages outlive what stood at their ends.
+func checkCursor(name, cursor string) error {
+	if len(cursor) > maxCursor || !utf8.ValidString(cursor) {
+		return invalid(name + ": must be the next of the page before.")
+	}
+	return nil
 }
 
 // Workspace returns a workspace with masked secrets, and with the warnings that its owner
@@ -212,8 +228,10 @@ func (m *Manager) judge(w *workspace.Workspace) error {
 	if err := m.process(w.Namespace).Validate(w); err != nil {
 		return err
 	}
-	if err := m.check(w); err != nil {
-		return invalid("The workspace can't be served: " + err.Error() + ".")
+	if m.delivery != nil {
+		if err := m.delivery.Check(w); err != nil {
+			return invalid("The workspace can't be served: " + err.Error() + ".")
+		}
 	}
 	return nil
 }
@@ -228,3 +246,4 @@ func shown(w *workspace.Workspace) *workspace.Workspace {
 
 func invalid(message string) *fault.Error  { return fault.New(fault.Validation, message) }
 func notFound(message string) *fault.Error { return fault.New(fault.NotFound, message) }
+func conflict(message string) *fault.Error { return fault.New(fault.Conflict, message) }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 )
@@ -154,21 +153,15 @@ func withRecord(r *http.Request, l *delivery.Record) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), recordKey{}, l))
 }
 
-func recordOf(ctx context.Context) *delivery.Record {
+// RecordOf returns what the log says about the request that ctx belongs to, for handlers
+// outside this package: they read its id and the client's address, and note who sent it.
+func RecordOf(ctx context.Context) *delivery.Record {
 	if l, ok := ctx.Value(recordKey{}).(*delivery.Record); ok {
 		return l
 	}
 	return &delivery.Record{}
 }
 
-// RequestID is the id of the request that ctx belongs to, for handlers outside
-// this package.
-func RequestID(ctx context.Context) string { return recordOf(ctx).RequestID }
-
 // Client is the address of whoever sent the request that ctx belongs to, for who isn't
 // handed the request: what trusted proxies say, else the peer.
-func Client(ctx context.Context) string { return recordOf(ctx).Client }
-
-// NoteSender has the log line of the request that ctx belongs to say who sent it, for
-// handlers outside this package.
-func NoteSender(ctx context.Context, who apikey.Principal) { recordOf(ctx).Who = who }
+func Client(ctx context.Context) string { return RecordOf(ctx).Client }

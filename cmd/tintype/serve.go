@@ -169,30 +169,19 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
 		Metrics: metrics, Log: log,
 	})
+	told := make([]manage.Front, len(hooks))
+	for i, hook := range hooks {
+		told[i] = hook
+	}
 	manager := manage.New(manage.Config{
-		Store: workspaces, Uncached: store, Process: c.process, Check: images.Check, Log: log,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, Process: c.process, Delivery: images,
+		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
-	apiConfig := api.Config{
-		Manage: manager, Store: workspaces, Uncached: store, Records: store, Auth: auth, Usage: counts, Journal: journal, Limiter: limiter,
-		FindPurge: images.FindPurge, Explain: images.Explain,
-		DirSources: c.dirKeys, BaseDomain: c.BaseDomain,
-		Log: log, Metrics: metrics, Version: version, RequestID: server.RequestID, Client: server.Client, NoteSender: server.NoteSender,
-	}
-	if len(hooks) > 0 {
-		apiConfig.TellPurge = func(namespace string, tags []string) func() {
-			var release []func()
-			for _, hook := range hooks {
-				release = append(release, hook.Tell(namespace, tags))
-			}
-			return func() {
-				for _, f := range release {
-					f()
-				}
-			}
-		}
-	}
+	management := api.New(api.Config{
+		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
+	})
 	srv := server.New(server.Config{
-		Delivery: images, API: api.New(apiConfig), TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		Delivery: images, API: management, TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,10 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/usage"
@@ -64,17 +69,64 @@ type server struct {
 
 // A config is what the API and what it calls are made of.
 type config struct {
-	api.Config
-	Process func(namespace string) workspace.Process
-	Check   func(*workspace.Workspace) error
+	Store, Uncached workspace.Store
+	Records         manage.Records
+	Replays         workspace.Replays
+	Auth            *apikey.Authenticator
+	Process         func(namespace string) workspace.Process
+	Delivery        deliveryStub
+	Front           manage.Front // nil is none
+	Resolver        manage.Resolver
+	BaseDomain      string
+	Metrics         prometheus.Registerer
+	Now             func() time.Time
+
+	Usage   *usage.Recorder
+	Journal *usage.Journal
+	Limiter *limit.Limiter
+	Client  string // address of every client
+	Log     *slog.Logger
 }
 
 // new makes the API.
 func (c config) new() http.Handler {
-	c.Manage = manage.New(manage.Config{
-		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Check: c.Check, Now: c.Now, Log: c.Log,
+	m := manage.Config{
+		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Records: c.Records, Auth: c.Auth,
+		Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
+	}
+	if c.Front != nil {
+		m.Fronts = []manage.Front{c.Front}
+	}
+	return api.New(api.Config{
+		Manage: manage.New(m), Replays: c.Replays, Usage: c.Usage, Journal: c.Journal, Limiter: c.Limiter, Log: c.Log, Version: "1.2.3",
+		Record: func(context.Context) *delivery.Record {
+			return &delivery.Record{RequestID: requestID, Client: c.Client}
+		},
 	})
-	return api.New(c.Config)
+}
+
+// A deliveryStub answers as its functions do. Nil ones find nothing.
+type deliveryStub struct {
+	check     func(*workspace.Workspace) error
+	findPurge func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+}
+
+func (d deliveryStub) Check(w *workspace.Workspace) error {
+	if d.check == nil {
+		return nil
+	}
+	return d.check(w)
+}
+
+func (d deliveryStub) FindPurge(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
+	if d.findPurge == nil {
+		return nil, nil, errors.New("is no URL of an image")
+	}
+	return d.findPurge(ctx, namespace, url)
+}
+
+func (d deliveryStub) Explain(context.Context, string, string, string) (delivery.Explanation, error) {
+	return delivery.Explanation{}, nil
 }
 
 // start serves the API on a SQLite store of its own, set up as in the server.
@@ -87,18 +139,13 @@ func start(t testing.TB, change func(*config)) *server {
 func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 	t.Helper()
 	s := &server{log: &lines{}}
-	type key struct{}
-	c := config{Config: api.Config{
+	c := config{
 		Store:    cached.New(db, cached.Config{}),
 		Uncached: db,
-		Version:  "1.2.3",
 		Log:      slog.New(slog.NewJSONHandler(s.log, nil)),
-		RequestID: func(ctx context.Context) string {
-			id, _ := ctx.Value(key{}).(string)
-			return id
-		},
-	}}
-	c.Records, _ = db.(api.Records)
+	}
+	c.Records, _ = db.(manage.Records)
+	c.Replays, _ = db.(workspace.Replays)
 	if c.Records != nil {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: c.Records, Log: c.Log})
 	} else {
@@ -108,10 +155,7 @@ func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 		change(&c)
 	}
 	s.store = c.Store
-	h := c.new()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, requestID)))
-	}))
+	srv := httptest.NewServer(c.new())
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
 	return s
@@ -390,4 +434,4 @@ func TestAuthorizationTwice(t *testing.T) {
 }
 
 // visitor is the address of every client.
-func visitor(context.Context) string { return "203.0.113.9" }
+const visitor = "203.0.113.9"

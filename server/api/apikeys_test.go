@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/apikey"
-	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
@@ -25,7 +25,7 @@ func decodeInto[T any](t *testing.T, a answer) (v T) {
 }
 
 type keyList struct {
-	APIKeys []api.APIKey `json:"api_keys"`
+	APIKeys []manage.APIKey `json:"api_keys"`
 }
 
 func TestAPIKeys(t *testing.T) {
@@ -34,7 +34,7 @@ func TestAPIKeys(t *testing.T) {
 	const keys = "/v1/workspaces/acme/api-keys"
 
 	begin := time.Now().Add(-time.Second)
-	made := decodeInto[api.MadeAPIKey](t, s.do(t, "POST", keys, `{"name":"CI","scopes":["read","write"],"expires_in_days":365}`).want(t, 201))
+	made := decodeInto[manage.MadeAPIKey](t, s.do(t, "POST", keys, `{"name":"CI","scopes":["read","write"],"expires_in_days":365}`).want(t, 201))
 	secret, err := apikey.Parse(made.Key)
 	if err != nil || secret.Test() {
 		t.Errorf("the key %q: %v", made.Key, err)
@@ -50,7 +50,7 @@ func TestAPIKeys(t *testing.T) {
 	if !strings.Contains(a.body, `"expires_at":null`) {
 		t.Errorf("a key that doesn't end: %s", a.body)
 	}
-	next := decodeInto[api.MadeAPIKey](t, a)
+	next := decodeInto[manage.MadeAPIKey](t, a)
 	if secret, err := apikey.Parse(next.Key); err != nil || !secret.Test() || !next.Test {
 		t.Errorf("the test key %q: %v", next.Key, err)
 	}
@@ -142,7 +142,7 @@ func TestAudit(t *testing.T) {
 		c.Client = visitor
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://a.test/","headers":{"X-Token":"hunter2"}}]}`).want(t, 201)
-	key := decodeInto[api.MadeAPIKey](t, s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read","write"]}`).want(t, 201))
+	key := decodeInto[manage.MadeAPIKey](t, s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read","write"]}`).want(t, 201))
 	bearer := []string{"Authorization", "Bearer " + key.Key, "User-Agent", "test/1"}
 	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"Acme"}`, bearer...).want(t, 200)
 	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"Acme"}`, bearer...).want(t, 200) // changes nothing
@@ -211,7 +211,7 @@ func TestAccessLog(t *testing.T) {
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"other"}`).want(t, 201)
-	key := decodeInto[api.MadeAPIKey](t, s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read"]}`).want(t, 201))
+	key := decodeInto[manage.MadeAPIKey](t, s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read"]}`).want(t, 201))
 	bearer := []string{"Authorization", "Bearer " + key.Key, "User-Agent", "test/1"}
 	s.do(t, "GET", "/v1/workspaces/acme", "", bearer...).want(t, 200)
 	s.do(t, "GET", "/v1/workspaces/other", "", bearer...).want(t, 403)
@@ -266,7 +266,7 @@ func TestFormerOwnersKey(t *testing.T) {
 	db := workspacetest.NewMemory()
 	told, untold := startOn(t, db, nil), startOn(t, db, nil)
 	told.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","name":"the first"}`).want(t, 201)
-	key := decodeInto[api.MadeAPIKey](t, told.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read","write"]}`).want(t, 201))
+	key := decodeInto[manage.MadeAPIKey](t, told.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"CI","scopes":["read","write"]}`).want(t, 201))
 	bearer := []string{"Authorization", "Bearer " + key.Key}
 	untold.do(t, "GET", "/v1/workspaces/acme", "", bearer...).want(t, 200)
 	told.do(t, "DELETE", "/v1/workspaces/acme", "").want(t, 204)

@@ -3,36 +3,14 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
-
-// changed makes the entry of a change, to be written with it. before and after are what
-// is different, secrets masked; nil is nothing to show.
-func (a *api) changed(ctx context.Context, action, target string, before, after any) workspace.AuditEntry {
-	e := visitOf(ctx).entry(action, target)
-	e.Before, e.After = shown(before), shown(after)
-	return e
-}
-
-func shown(v any) json.RawMessage {
-	if v == nil {
-		return nil
-	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic("api: an audit entry of what can't be written as JSON: " + err.Error())
-	}
-	return data
-}
 
 type (
 	auditInput struct {
@@ -139,17 +117,16 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	out := &auditOutput{}
-	id, deleted, err := a.logged(ctx, in.Namespace, in.Workspace)
+	page, err := a.manage.Audit(ctx, caller(ctx), in.Namespace, in.Workspace, trail, string(in.Before), limit)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range deleted {
+	out := &auditOutput{}
+	out.Body.Entries, out.Body.Next = entries(page), page.Next
+	for _, d := range page.Deleted {
 		out.Body.Deleted = append(out.Body.Deleted, DeletedWorkspace{d.WorkspaceID, d.At})
 	}
-	page, err := a.auditPage(ctx, id, trail, in.Before, limit)
-	out.Body.Entries, out.Body.Next = page.Entries, page.Next
-	return out, err
+	return out, nil
 }
 
 func (a *api) listOperatorAudit(ctx context.Context, in *operatorAuditInput) (*operatorAuditOutput, error) {
@@ -157,66 +134,14 @@ func (a *api) listOperatorAudit(ctx context.Context, in *operatorAuditInput) (*o
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.auditPage(ctx, workspace.OperatorLog, workspace.TrailAccess, in.Before, limit)
-	return &operatorAuditOutput{page}, err
+	page, err := a.manage.OperatorAudit(ctx, caller(ctx), string(in.Before), limit)
+	return &operatorAuditOutput{auditPage{entries(page), page.Next}}, err
 }
 
-// logged is whose logs are read: of the workspace with this ID, where one is asked for,
-// or of the one that has the namespace now or had it last. Only the root key is told
-// of those that are gone.
-func (a *api) logged(ctx context.Context, namespace, asked string) (id string, deleted []workspace.Deletion, err error) {
-	w, err := a.workspace(ctx, namespace)
-	if err != nil && !errors.Is(err, workspace.ErrNotFound) {
-		return "", nil, err
+func entries(page manage.LogPage) []AuditEntry {
+	all := make([]AuditEntry, len(page.Entries))
+	for i, e := range page.Entries {
+		all[i] = AuditEntry{e}
 	}
-	if w != nil {
-		id = w.ID
-	}
-	root := visitOf(ctx).who.Kind == apikey.Root
-	if root && a.records != nil && workspace.ValidNamespace(namespace) {
-		var failed error
-		if deleted, failed = a.records.Deletions(ctx, namespace); failed != nil {
-			return "", nil, fmt.Errorf("looking for deleted workspaces %q: %w", namespace, failed)
-		}
-	}
-	switch {
-	case asked != "" && asked != id:
-		if !root {
-			return "", nil, errNeedsRoot
-		}
-		if !slices.ContainsFunc(deleted, func(d workspace.Deletion) bool { return d.WorkspaceID == asked }) {
-			return "", nil, errNoSuchLog
-		}
-		id = asked
-	case w == nil && len(deleted) > 0:
-		id = deleted[0].WorkspaceID
-	case w == nil:
-		return "", nil, err
-	}
-	visitOf(ctx).about = id
-	return id, deleted, nil
-}
-
-// auditPage reads a page of a log.
-func (a *api) auditPage(ctx context.Context, id string, trail workspace.Trail, before cursor, limit int) (auditPage, error) {
-	page := auditPage{Entries: []AuditEntry{}}
-	position, err := before.position("before")
-	if err != nil {
-		return page, err
-	}
-	if a.records == nil {
-		return page, nil
-	}
-	found, err := a.records.Audit(ctx, id, trail, position, limit+1)
-	if err != nil {
-		return page, fmt.Errorf("reading the log of workspace %s: %w", id, err)
-	}
-	if len(found) > limit {
-		found = found[:limit]
-		page.Next = found[limit-1].ID
-	}
-	for _, e := range found {
-		page.Entries = append(page.Entries, AuditEntry{e})
-	}
-	return page, nil
+	return all
 }

@@ -1,9 +1,6 @@
 package api
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,7 +10,7 @@ import (
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/fault"
-	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/manage"
 )
 
 // bearer is the name of the security scheme in the OpenAPI document.
@@ -23,9 +20,9 @@ const bearer = "bearer"
 // scheme that isn't OAuth's. Every operation has one of these.
 var (
 	public     = []map[string][]string{}                                 // nothing
-	needsRoot  = []map[string][]string{{bearer: {string(apikey.Root)}}}  // the root key
-	needsRead  = []map[string][]string{{bearer: {string(apikey.Read)}}}  // a key of the workspace with this scope, or the root key
-	needsWrite = []map[string][]string{{bearer: {string(apikey.Write)}}} // the same
+	needsRoot  = []map[string][]string{{bearer: {string(manage.Root)}}}  // the root key
+	needsRead  = []map[string][]string{{bearer: {string(manage.Read)}}}  // a key of the workspace with this scope, or the root key
+	needsWrite = []map[string][]string{{bearer: {string(manage.Write)}}} // the same
 )
 
 // keyParameters are query parameters in which clients of other APIs send keys.
@@ -66,63 +63,30 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		a.fail(ctx, a.orClosed(errNoKey))
 		return
 	}
-	who, err := a.identify(ctx.Context(), key)
+	who, err := a.manage.Identify(ctx.Context(), key)
 	if err != nil {
 		if holder, ok := apikey.Holder(err); ok {
-			visitOf(ctx.Context()).who = holder
+			visitOf(ctx.Context()).Principal = holder
 		}
 		a.fail(ctx, a.orClosed(err))
 		return
 	}
-	visitOf(ctx.Context()).who = who
+	visitOf(ctx.Context()).Principal = who
 	if !a.admit(ctx, who) {
 		return
 	}
-	if err := allow(who, need, ctx.Param("ns")); err != nil {
-		a.fail(ctx, err)
-		return
+	if need != nil { // nil: there is no such route, and nothing to be refused
+		if err := caller(ctx.Context()).Allow(manage.Right(need[0][bearer][0]), ctx.Param("ns")); err != nil {
+			a.fail(ctx, err)
+			return
+		}
 	}
 	next(huma.WithContext(ctx, apikey.WithPrincipal(ctx.Context(), who)))
 }
 
-// identify says whose key it is. A key counts for as long as its workspace is there.
-func (a *api) identify(ctx context.Context, key string) (apikey.Principal, error) {
-	who, err := a.auth.Authenticate(ctx, key)
-	if err != nil || who.Kind != apikey.Key {
-		return who, err
-	}
-	w, err := a.store.Get(ctx, who.Namespace)
-	switch {
-	case errors.Is(err, workspace.ErrNotFound):
-		return who, errOrphan
-	case err != nil:
-		return who, fmt.Errorf("reading the workspace of an API key: %w", err)
-	case w.ID != who.WorkspaceID:
-		return who, errOrphan
-	}
-	return who, nil
-}
-
-// allow says whether who may do what the operation needs, in the workspace of its path
-// if there is one. Another workspace is refused alike whether it exists or not.
-func allow(who apikey.Principal, need []map[string][]string, namespace string) error {
-	if who.Kind == apikey.Root || need == nil { // nil: there is no such route, and nothing to be refused
-		return nil
-	}
-	switch role := need[0][bearer][0]; {
-	case role == string(apikey.Root):
-		return errNeedsRoot
-	case who.Namespace != namespace:
-		return errOtherWorkspace
-	case !who.May(apikey.Scope(role), who.WorkspaceID):
-		return errScope(role)
-	}
-	return nil
-}
-
 // orClosed is err, or what to do about it where there is no root key yet.
 func (a *api) orClosed(err error) error {
-	if !a.auth.HasRoot() && fault.OfManaging(err).Code == errClosed.Code {
+	if !a.manage.HasRoot() && fault.OfManaging(err).Code == errClosed.Code {
 		return errClosed
 	}
 	return err

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/tintype/tintype/apikey"
-	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -107,7 +107,7 @@ func TestDomains(t *testing.T) {
 	}
 	verified := func(name string) bool {
 		t.Helper()
-		var out struct{ Domains []api.ClaimedDomain }
+		var out struct{ Domains []manage.ClaimedDomain }
 		if err := json.Unmarshal([]byte(s.do(t, "GET", "/v1/workspaces/acme/domains", "", "Authorization", as).want(t, 200).body), &out); err != nil {
 			t.Fatal(err)
 		}

@@ -20,15 +20,7 @@ var (
 	errKeyInQuery = unauthorized("Keys are not accepted in a query string: send the header `Authorization: Bearer KEY`. " +
 		"If the key was a real one, replace it: URLs are kept in logs.")
 
-	errOrphan = unauthorized("The workspace of this API key has been deleted.")
-
-	errNeedsRoot      = forbidden("This needs the root key: an API key of a workspace can't do it.")
-	errOtherWorkspace = forbidden("This API key belongs to another workspace.")
-
-	errNoRoute      = notFound("There is nothing at this path. The routes are listed in /v1/openapi.json.")
-	errNoSigningKey = notFound("There is no signing key under this id.")
-	errNoSuchLog    = notFound("No workspace with this id has had the namespace within 400 days. Those that have are in `deleted`, where workspace is left out.")
-	errNoExplain    = notFound("This server delivers no images, and can't say what it would do.")
+	errNoRoute = notFound("There is nothing at this path. The routes are listed in /v1/openapi.json.")
 
 	errBodyMissing = invalid("The body is empty: send a JSON object.")
 	errBodyBroken  = invalid("The body could not be read to its end. Send the request again.")
@@ -37,14 +29,9 @@ var (
 )
 
 func unauthorized(message string) *fault.Error { return fault.New(fault.Unauthorized, message) }
-func forbidden(message string) *fault.Error    { return fault.New(fault.Forbidden, message) }
 func notFound(message string) *fault.Error     { return fault.New(fault.NotFound, message) }
 func invalid(message string) *fault.Error      { return fault.New(fault.Validation, message) }
 func conflict(message string) *fault.Error     { return fault.New(fault.Conflict, message) }
-
-func errScope(scope string) *fault.Error {
-	return forbidden("This API key doesn't have the scope " + scope + ", which this needs. Scopes are given when a key is made.")
-}
 
 func errMethod(allowed []string) *fault.Error {
 	list := strings.Join(allowed, ", ")
@@ -78,7 +65,7 @@ var (
 // client isn't told.
 func (a *api) answer(ctx context.Context, operation string, err error) *errorEnvelope {
 	f := fault.OfManaging(err)
-	id := a.requestID(ctx)
+	id := a.record(ctx).RequestID
 	clientGone := errors.Is(err, context.Canceled) && ctx.Err() != nil
 	if f.Status() >= 500 && !clientGone {
 		a.log.ErrorContext(ctx, "management API request failed",

@@ -17,20 +17,6 @@ type (
 )
 
 func (a *api) explainURL(ctx context.Context, in *explainInput) (*explainOutput, error) {
-	if in.URL == "" {
-		return nil, invalid("url: say which URL to explain.")
-	}
-	w, err := a.workspace(ctx, in.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	_, _, target, err := a.target(ctx, w, in.URL)
-	if err != nil {
-		return nil, err
-	}
-	e, err := a.explain(ctx, target, in.Accept, in.Origin)
-	if err != nil {
-		return nil, err
-	}
-	return &explainOutput{Body: e}, nil
+	e, err := a.manage.Explain(ctx, caller(ctx), in.Namespace, in.URL, in.Accept, in.Origin)
+	return &explainOutput{e}, err
 }

@@ -34,7 +34,7 @@ const (
 func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	values := r.Header[idempotencyKey]
-	if r.Method != http.MethodPost || len(values) == 0 || a.records == nil || ctx.Operation().OperationID == "" {
+	if r.Method != http.MethodPost || len(values) == 0 || a.replays == nil || ctx.Operation().OperationID == "" {
 		next(ctx)
 		return
 	}
@@ -50,9 +50,9 @@ func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
 	fingerprint := digest(r.Method, r.URL.RequestURI(), string(body))
-	sender := visitOf(ctx.Context()).who.Actor()
+	sender := caller(ctx.Context()).Actor()
 	key := digest(sender, ctx.Param("ns"), values[0])
-	prior, err := a.records.BeginReplay(ctx.Context(), key, fingerprint)
+	prior, err := a.replays.BeginReplay(ctx.Context(), key, fingerprint)
 	if err != nil {
 		a.fail(ctx, fmt.Errorf("looking an %s up: %w", idempotencyKey, err))
 		return
@@ -69,12 +69,12 @@ func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 		defer cancel()
 		var err error
 		if status := taken.Status(); done && status < 500 && status != http.StatusTooManyRequests && taken.body.Len() <= workspace.MaxAnswer {
-			err = a.records.FinishReplay(within, key, workspace.Answer{Fingerprint: fingerprint, Status: status, Header: taken.header, Body: taken.body.Bytes()})
+			err = a.replays.FinishReplay(within, key, workspace.Answer{Fingerprint: fingerprint, Status: status, Header: taken.header, Body: taken.body.Bytes()})
 		} else {
-			err = a.records.ForgetReplay(within, key)
+			err = a.replays.ForgetReplay(within, key)
 		}
 		if err != nil {
-			a.log.ErrorContext(within, "the answer to a request can't be kept for the same request sent again", "request_id", a.requestID(within), "err", err)
+			a.log.ErrorContext(within, "the answer to a request can't be kept for the same request sent again", "request_id", a.record(within).RequestID, "err", err)
 		}
 	}()
 	next(taken)

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/apikey"
-	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
@@ -42,7 +42,7 @@ func TestIdempotency(t *testing.T) {
 	s.do(t, "POST", keys, `{"name":"CD","scopes":["write"]}`, "Idempotency-Key", "one").wantError(t, 409, "CONFLICT")
 	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one").wantError(t, 409, "CONFLICT")
 	s.do(t, "POST", "/v1/workspaces/other/api-keys", body, "Idempotency-Key", "one").want(t, 201)
-	bearer := "Bearer " + decodeInto[api.MadeAPIKey](t, first).Key
+	bearer := "Bearer " + decodeInto[manage.MadeAPIKey](t, first).Key
 	a := s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one", "Authorization", bearer).want(t, 201)
 	if b := s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one", "Authorization", bearer).want(t, 201); a.body != b.body {
 		t.Error("an empty body is done twice")
@@ -153,5 +153,5 @@ func TestIdempotencyFails(t *testing.T) {
 	}
 }
 
-// records is api.Records under a name of its own, for embedding.
-type records api.Records
+// records is manage.Records under a name of its own, for embedding.
+type records manage.Records

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/apikey"
-	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -116,9 +114,6 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	db := workspacetest.NewMemory()
 	var journal *usage.Journal
 	s = startOn(t, db, func(c *config) {
-		c.Explain = func(context.Context, string, string, string) (delivery.Explanation, error) {
-			return delivery.Explanation{}, nil
-		}
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
 		journal = usage.NewJournal(usage.JournalConfig{Entries: db})
 		c.Journal = journal

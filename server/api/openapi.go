@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -59,8 +60,8 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[fault.ErrorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
-	registry.Schema(reflect.TypeFor[NewAPIKey](), true, "")
-	registry.Schema(reflect.TypeFor[PurgeRequest](), true, "")
+	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
+	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")
 	// huma describes its own error type beside every operation, though none answers it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[fault.ErrorEnvelope]())
 

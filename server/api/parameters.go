@@ -3,7 +3,6 @@ package api
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -39,23 +38,11 @@ func (p pageSize) count() (int, error) {
 	return n, nil
 }
 
-// maxCursor is how many bytes a cursor may have; one that was answered has fewer.
-const maxCursor = 256
-
 // A cursor is the next of the page before.
 type cursor string
 
 // Schema describes the parameter.
 func (cursor) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
-
-// position returns where the page begins, empty for the first one. It is any text that
-// a store can look for: pages outlive what stood at their ends.
-func (c cursor) position(name string) (string, error) {
-	if len(c) > maxCursor || !utf8.ValidString(string(c)) {
-		return "", invalid(name + ": must be the next of the page before.")
-	}
-	return string(c), nil
-}
 
 // A revisionParameter is a workspace's revision in a query.
 type revisionParameter string

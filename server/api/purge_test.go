@@ -21,13 +21,13 @@ func TestPurge(t *testing.T) {
 	var told []string
 	sequence := func() int64 { return 0 } // of the last purge that is stored
 	s := start(t, func(c *config) {
-		c.FindPurge = func(_ context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
+		c.Delivery.findPurge = func(_ context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 			if url == "/nothing" {
 				return nil, nil, errors.New("is no URL of an image")
 			}
 			return []workspace.Purge{{Kind: workspace.PurgeURL, Source: "photos", Value: url}}, []string{namespace + "/x"}, nil
 		}
-		c.TellPurge = func(namespace string, tags []string) func() {
+		c.Front = front(func(namespace string, tags []string) func() {
 			before := sequence()
 			return func() {
 				if sequence() != before+1 {
@@ -35,8 +35,8 @@ func TestPurge(t *testing.T) {
 				}
 				told = append(told, namespace+": "+strings.Join(tags, " "))
 			}
-		}
-		c.DirSources = func(string) []string { return []string{"folder"} }
+		})
+		c.Process = func(string) workspace.Process { return workspace.Process{Dirs: []string{"folder"}} }
 	})
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}],
 		"marks":[{"name":"brand","image":"photos/logo.png"}]}`).want(t, 201)
@@ -181,3 +181,8 @@ func TestPurgeTellsWhatItWidened(t *testing.T) {
 		t.Errorf("purges: %v, %v", prefixes, paths)
 	}
 }
+
+// A front is a manage.Front.
+type front func(namespace string, tags []string) (release func())
+
+func (f front) Tell(namespace string, tags []string) func() { return f(namespace, tags) }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/signing"
 )
 
@@ -181,7 +181,7 @@ func TestSigningKeyTakesOver(t *testing.T) {
 // TestSignHostForm: the namespace is left out of paths on hosts that delivery knows as the
 // workspace's own, and on no others.
 func TestSignHostForm(t *testing.T) {
-	var records api.Records
+	var records manage.Records
 	s := start(t, func(c *config) { c.BaseDomain, records = "img.example.com", c.Records })
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","domains":["claimed.example.org","own.example.org"],"sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}]}`).want(t, 201)
 	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "").want(t, 201)

@@ -2,18 +2,12 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/tintype/tintype/workspace"
-)
-
-const (
-	usageDays    = 30 // of an answer, where the request names none
-	maxUsageDays = 92 // of one answer
+	"github.com/tintype/tintype/manage"
 )
 
 type (
@@ -23,11 +17,7 @@ type (
 		To        day    `query:"to" doc:"Last day. Left out, today."`
 	}
 	usageOutput struct {
-		Body struct {
-			From  string            `json:"from" doc:"First day of the answer."`
-			To    string            `json:"to" doc:"Last day of the answer."`
-			Usage []workspace.Usage `json:"usage" nullable:"false" doc:"One row for each day, operation and source that something was counted of, in this order. The source of originals by full URL is empty."`
-		}
+		Body struct{ manage.Usage }
 	}
 )
 
@@ -48,47 +38,27 @@ func (day) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date"}
 }
 
-// date returns the day, or what it is where it is left out.
-func (d day) date(name string, absent time.Time) (time.Time, error) {
+// date returns the day; zero where it is left out.
+func (d day) date(name string) (t time.Time, err error) {
 	if d == "" {
-		return absent, nil
+		return t, nil
 	}
-	t, err := time.Parse(time.DateOnly, string(d))
-	if err != nil {
+	if t, err = time.Parse(time.DateOnly, string(d)); err != nil {
 		return t, invalid(name + ": must be a day, written as 2026-01-31.")
 	}
 	return t, nil
 }
 
-func (a *api) getUsage(ctx context.Context, in *usageInput) (*usageOutput, error) {
-	to, err := in.To.date("to", a.now().UTC())
+func (a *api) getUsage(ctx context.Context, in *usageInput) (out *usageOutput, err error) {
+	to, err := in.To.date("to")
 	if err != nil {
 		return nil, err
 	}
-	from, err := in.From.date("from", to.AddDate(0, 0, 1-usageDays))
+	from, err := in.From.date("from")
 	if err != nil {
 		return nil, err
 	}
-	out := &usageOutput{}
-	out.Body.From, out.Body.To = from.Format(time.DateOnly), to.Format(time.DateOnly)
-	out.Body.Usage = []workspace.Usage{}
-	switch {
-	case out.Body.To < out.Body.From:
-		return nil, invalid("from: must not be after to.")
-	case from.AddDate(0, 0, maxUsageDays).Format(time.DateOnly) <= out.Body.To:
-		return nil, invalid(fmt.Sprintf("from: the days may be %d at a time.", maxUsageDays))
-	}
-	w, err := a.workspace(ctx, in.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if a.records == nil {
-		return out, nil
-	}
-	rows, err := a.records.Usage(ctx, w.ID, out.Body.From, out.Body.To)
-	if err != nil {
-		return nil, fmt.Errorf("reading the usage of workspace %q: %w", in.Namespace, err)
-	}
-	out.Body.Usage = append(out.Body.Usage, rows...)
-	return out, nil
+	out = &usageOutput{}
+	out.Body.Usage, err = a.manage.Usage(ctx, caller(ctx), in.Namespace, from, to)
+	return out, err
 }

@@ -14,10 +14,8 @@ import (
 
 // A visit is what is known of a request while it is answered.
 type visit struct {
-	who       apikey.Principal // the zero value until it is known
-	about     string           // ID of the workspace that it is about; empty until it is known
-	ip        string
-	userAgent string
+	manage.Caller        // its Principal is the zero value until it is known
+	about         string // ID of the workspace that it is about; empty until it is known
 }
 
 type visitKey struct{}
@@ -31,10 +29,7 @@ func visitOf(ctx context.Context) *visit {
 }
 
 // caller is who sent the request of a context, for package manage.
-func caller(ctx context.Context) manage.Caller {
-	v := visitOf(ctx)
-	return manage.Caller{Principal: v.who, IP: v.ip, UserAgent: v.userAgent, About: func(id string) { v.about = id }}
-}
+func caller(ctx context.Context) manage.Caller { return visitOf(ctx).Caller }
 
 // account counts requests with an API key, and notes requests of a known key in an
 // access log: of API keys in that of their workspace, whatever they ask for; of a root
@@ -42,16 +37,18 @@ func caller(ctx context.Context) manage.Caller {
 // operator's.
 func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
-	v := &visit{ip: a.client(r.Context()), userAgent: r.UserAgent()}
+	record := a.record(r.Context())
+	v := &visit{Caller: manage.Caller{IP: record.Client, UserAgent: r.UserAgent()}}
+	v.About = func(id string) { v.about = id }
 	ctx = huma.WithContext(ctx, context.WithValue(ctx.Context(), visitKey{}, v))
 	next(ctx)
-	a.noteSender(r.Context(), v.who)
+	record.Who = v.Principal
 
-	id, status := v.who.WorkspaceID, ctx.Status()
-	switch v.who.Kind {
+	id, status := v.WorkspaceID, ctx.Status()
+	switch v.Kind {
 	case apikey.Key:
 		if a.usage != nil {
-			a.usage.CountKey(id, v.who.KeyID, status >= 400)
+			a.usage.CountKey(id, v.KeyID, status >= 400)
 		}
 	case apikey.Root:
 		id = a.aboutOf(ctx, v)
@@ -59,9 +56,10 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if a.journal != nil {
-		e := v.entry(strings.TrimSpace(r.Method+" "+ctx.Operation().Path), r.URL.Path)
-		e.WorkspaceID, e.Status = id, status
-		a.journal.Note(e)
+		a.journal.Note(workspace.AuditEntry{
+			WorkspaceID: id, Actor: v.Actor(), Action: strings.TrimSpace(r.Method + " " + ctx.Operation().Path), Target: r.URL.Path,
+			Status: status, IP: v.IP, UserAgent: v.UserAgent,
+		})
 	}
 }
 
@@ -70,17 +68,9 @@ func (a *api) aboutOf(ctx huma.Context, v *visit) string {
 	if v.about != "" {
 		return v.about
 	}
-	if namespace := ctx.Param("ns"); workspace.ValidNamespace(namespace) { // refused before anybody read it
-		if w, err := a.store.Get(ctx.Context(), namespace); err == nil { // from memory, as a rule
-			return w.ID
-		}
+	// Where it was refused before anybody read it.
+	if id := a.manage.WorkspaceID(ctx.Context(), ctx.Param("ns")); id != "" {
+		return id
 	}
 	return workspace.OperatorLog
-}
-
-// entry begins an entry of a log about what the visitor does.
-func (v *visit) entry(action, target string) workspace.AuditEntry {
-	return workspace.AuditEntry{
-		Actor: v.who.Actor(), Action: action, Target: target, IP: v.ip, UserAgent: v.userAgent,
-	}
 }

@@ -107,7 +107,7 @@ func TestOpened(t *testing.T) {
 // TestCheck: what can't be served is refused by the write.
 func TestCheck(t *testing.T) {
 	s := start(t, func(c *config) {
-		c.Check = func(w *workspace.Workspace) error {
+		c.Delivery.check = func(w *workspace.Workspace) error {
 			if w.Name == "bad" {
 				return errors.New("preset thumb: no")
 			}

@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -78,12 +76,8 @@ func (a *api) listWorkspaces(ctx context.Context, in *listWorkspacesInput) (*lis
 	if err != nil {
 		return nil, err
 	}
-	after, err := in.After.position("after")
-	if err != nil {
-		return nil, err
-	}
 	out := &listWorkspacesOutput{}
-	out.Body.Workspaces, out.Body.Next, err = a.manage.ListWorkspaces(ctx, caller(ctx), after, limit)
+	out.Body.Workspaces, out.Body.Next, err = a.manage.ListWorkspaces(ctx, caller(ctx), string(in.After), limit)
 	return out, err
 }
 
@@ -120,22 +114,6 @@ func (a *api) deleteWorkspace(ctx context.Context, in *deleteWorkspaceInput) (*s
 		return nil, errRevision // rather than any: it may be a variable that nobody set
 	}
 	return nil, a.manage.DeleteWorkspace(ctx, caller(ctx), in.Namespace, revision, in.IfMatch.condition())
-}
-
-// workspace reads the workspace of a path.
-func (a *api) workspace(ctx context.Context, namespace string) (*workspace.Workspace, error) {
-	if !workspace.ValidNamespace(namespace) {
-		return nil, workspace.ErrNotFound
-	}
-	w, err := a.reads.Get(ctx, namespace)
-	if err != nil {
-		return nil, fmt.Errorf("reading workspace %q: %w", namespace, err)
-	}
-	if who := visitOf(ctx).who; who.Kind == apikey.Key && who.WorkspaceID != w.ID {
-		return nil, errOrphan // as identify answers, but that the cache it asks may not know yet
-	}
-	visitOf(ctx).about = w.ID
-	return w, nil
 }
 
 // show answers a workspace, with its revision as the ETag.

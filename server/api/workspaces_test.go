@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/apikey"
-	"github.com/tintype/tintype/server/api"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -380,7 +379,7 @@ func FuzzPatch(f *testing.F) {
 		f.Fatal(err)
 	}
 	w.ID, w.Revision = "id", 1
-	h := config{Config: api.Config{Store: frozenStore{w: w}, Auth: apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})}}.new()
+	h := config{Store: frozenStore{w: w}, Auth: apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}})}.new()
 	f.Fuzz(func(t *testing.T, patch []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), "PATCH", "/v1/workspaces/acme", strings.NewReader(string(patch)))
 		r.Header.Set("Authorization", "Bearer "+rootKey)

@@ -1,4 +1,4 @@
-package api
+package manage
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -6,7 +6,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// metrics are the figures of the API.
+// metrics are the figures of purges.
 type metrics struct {
 	purges  *prometheus.CounterVec
 	widened *prometheus.CounterVec

@@ -1,0 +1,32 @@
+package manage
+
+import (
+	"context"
+
+	"github.com/tintype/tintype/delivery"
+)
+
+var errNoExplain = notFound("This server delivers no images, and can't say what it would do.")
+
+// Explain says what would become of a request for an image. url is a URL of the workspace, or
+// the path and query of one. accept and origin are the headers of that name; empty is none.
+func (m *Manager) Explain(ctx context.Context, who Caller, namespace, url, accept, origin string) (delivery.Explanation, error) {
+	if err := who.Allow(Read, namespace); err != nil {
+		return delivery.Explanation{}, err
+	}
+	if url == "" {
+		return delivery.Explanation{}, invalid("url: say which URL to explain.")
+	}
+	w, err := m.open(ctx, who, Read, namespace)
+	if err != nil {
+		return delivery.Explanation{}, err
+	}
+	_, _, target, err := m.target(ctx, w, url)
+	if err != nil {
+		return delivery.Explanation{}, err
+	}
+	if m.delivery == nil {
+		return delivery.Explanation{}, errNoExplain
+	}
+	return m.delivery.Explain(ctx, target, accept, origin)
+}

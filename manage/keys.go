@@ -1,0 +1,220 @@
+package manage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/workspace"
+)
+
+const (
+	maxKeyDays = 365
+	maxKeyName = 100 // characters
+	keyDay     = 24 * time.Hour
+)
+
+var errNoAPIKeys = fmt.Errorf("%w: none is set up for API keys", workspace.ErrUnavailable)
+
+// NewAPIKey says what an API key is to be.
+type NewAPIKey struct {
+	Name          string   `json:"name" doc:"What people call the key: 1 to 100 characters."`
+	Scopes        []string `json:"scopes" nullable:"false" enum:"read,write" doc:"read sees settings, usage and logs, fetches private originals and transforms bodies. write changes settings, purges and signs. Neither includes the other."`
+	ExpiresInDays *int     `json:"expires_in_days,omitempty" minimum:"1" maximum:"365" doc:"Days until the key ends. Left out, it doesn't."`
+	Test          bool     `json:"test,omitempty" doc:"Images made with the key are stamped TEST, are 100 a day at most, and aren't counted."`
+}
+
+// A MadeAPIKey is a key as it is shown once.
+type MadeAPIKey struct {
+	ID        string     `json:"id"`
+	Key       string     `json:"key" doc:"What clients send as Authorization: Bearer KEY. Shown this once."`
+	Name      string     `json:"name"`
+	Scopes    []string   `json:"scopes" nullable:"false"`
+	Test      bool       `json:"test"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at" doc:"Null where the key doesn't end."`
+}
+
+// An APIKey is a key without the key itself.
+type APIKey struct {
+	ID            string     `json:"id"`
+	Name          string     `json:"name"`
+	Scopes        []string   `json:"scopes" nullable:"false"`
+	Test          bool       `json:"test"`
+	CreatedAt     time.Time  `json:"created_at"`
+	ExpiresAt     *time.Time `json:"expires_at" doc:"Null where the key doesn't end."`
+	RevokedAt     *time.Time `json:"revoked_at" doc:"Null where it isn't. Revoked keys are listed for 30 days."`
+	LastUsedAt    *time.Time `json:"last_used_at" doc:"Null where it wasn't yet. Some seconds behind, as the counts are."`
+	TotalRequests int64      `json:"total_requests"`
+	TotalErrors   int64      `json:"total_errors" doc:"Of the requests, those answered with 400 or more."`
+}
+
+// Identify says whose key a text is. A key counts for as long as its workspace is there.
+// Errors are those of apikey.Authenticator, of the store, and [ErrOrphan].
+func (m *Manager) Identify(ctx context.Context, key string) (apikey.Principal, error) {
+	who, err := m.auth.Authenticate(ctx, key)
+	if err != nil || who.Kind != apikey.Key {
+		return who, err
+	}
+	w, err := m.store.Get(ctx, who.Namespace)
+	switch {
+	case errors.Is(err, workspace.ErrNotFound):
+		return apikey.Principal{}, ErrOrphan
+	case err != nil:
+		return apikey.Principal{}, fmt.Errorf("reading the workspace of an API key: %w", err)
+	case w.ID != who.WorkspaceID:
+		return apikey.Principal{}, ErrOrphan
+	}
+	return who, nil
+}
+
+// HasRoot reports whether there is a root key.
+func (m *Manager) HasRoot() bool { return m.auth.HasRoot() }
+
+// CreateAPIKey makes an API key of a workspace.
+func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string, req NewAPIKey) (MadeAPIKey, error) {
+	if err := who.Allow(Root, namespace); err != nil {
+		return MadeAPIKey{}, err
+	}
+	if err := req.validate(); err != nil {
+		return MadeAPIKey{}, err
+	}
+	w, err := m.open(ctx, who, Root, namespace)
+	if err != nil {
+		return MadeAPIKey{}, err
+	}
+	if m.records == nil {
+		return MadeAPIKey{}, errNoAPIKeys
+	}
+	secret := apikey.New(req.Test)
+	k := &workspace.APIKey{
+		ID: strings.ToLower(rand.Text()[:16]), WorkspaceID: w.ID, Namespace: w.Namespace, Hash: secret.Hash(),
+		Name: req.Name, Scopes: req.Scopes, Test: req.Test, CreatedAt: m.now().UTC().Truncate(time.Microsecond),
+	}
+	if req.ExpiresInDays != nil {
+		k.ExpiresAt = k.CreatedAt.Add(time.Duration(*req.ExpiresInDays) * keyDay)
+	}
+	err = m.records.CreateAPIKey(ctx, k, who.changed("api_key.create", k.ID, nil, listed(k)))
+	if errors.Is(err, workspace.ErrTooManyKeys) {
+		return MadeAPIKey{}, conflict(fmt.Sprintf("The workspace has %d API keys, the most that there can be: revoke one first.", workspace.MaxAPIKeys))
+	}
+	if err != nil {
+		return MadeAPIKey{}, fmt.Errorf("making an API key of workspace %q: %w", w.Namespace, err)
+	}
+	m.auth.Forget(w.Namespace)
+	return MadeAPIKey{
+		ID: k.ID, Key: secret.Reveal(), Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, ExpiresAt: orNull(k.ExpiresAt),
+	}, nil
+}
+
+func (r *NewAPIKey) validate() error {
+	if n := utf8.RuneCountInString(r.Name); n < 1 || n > maxKeyName || !utf8.ValidString(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl) {
+		return invalid(fmt.Sprintf("name: must have 1 to %d characters, none of them a control character.", maxKeyName))
+	}
+	if len(r.Scopes) == 0 {
+		return invalid("scopes: must have read, write or both.")
+	}
+	for i, s := range r.Scopes {
+		if s != string(apikey.Read) && s != string(apikey.Write) || slices.Contains(r.Scopes[:i], s) {
+			return invalid("scopes: must have read, write or both, each once.")
+		}
+	}
+	if d := r.ExpiresInDays; d != nil && (*d < 1 || *d > maxKeyDays) {
+		return invalid(fmt.Sprintf("expires_in_days: must be 1 to %d; leave it out for a key that doesn't end.", maxKeyDays))
+	}
+	return nil
+}
+
+// APIKeys returns the API keys of a workspace, the oldest first; revoked ones too, for 30
+// days.
+func (m *Manager) APIKeys(ctx context.Context, who Caller, namespace string) ([]APIKey, error) {
+	_, keys, err := m.apiKeys(ctx, who, Read, namespace)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]APIKey, len(keys))
+	for i, k := range keys {
+		all[i] = listed(k)
+	}
+	return all, nil
+}
+
+func (m *Manager) apiKeys(ctx context.Context, who Caller, right Right, namespace string) (*workspace.Workspace, []*workspace.APIKey, error) {
+	w, err := m.open(ctx, who, right, namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.records == nil {
+		return nil, nil, errNoAPIKeys
+	}
+	keys, err := m.records.APIKeys(ctx, w.ID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the API keys of workspace %q: %w", namespace, err)
+	}
+	return w, keys, nil
+}
+
+// RevokeAPIKey revokes an API key. To revoke it again changes nothing.
+func (m *Manager) RevokeAPIKey(ctx context.Context, who Caller, namespace, id string) error {
+	w, keys, err := m.apiKeys(ctx, who, Root, namespace)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(keys, func(k *workspace.APIKey) bool { return k.ID == id })
+	if i < 0 {
+		return workspace.ErrKeyNotFound
+	}
+	return m.revoke(ctx, who, w, keys[i])
+}
+
+// RevokeAPIKeys revokes all API keys of a workspace, and says how many there were. What
+// fails may be tried again.
+func (m *Manager) RevokeAPIKeys(ctx context.Context, who Caller, namespace string) (revoked int, err error) {
+	w, keys, err := m.apiKeys(ctx, who, Root, namespace)
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range keys {
+		if !k.RevokedAt.IsZero() {
+			continue
+		}
+		if err := m.revoke(ctx, who, w, k); err != nil {
+			return revoked, err
+		}
+		revoked++
+	}
+	return revoked, nil
+}
+
+func (m *Manager) revoke(ctx context.Context, who Caller, w *workspace.Workspace, k *workspace.APIKey) error {
+	at := m.now().UTC()
+	after := k.Clone()
+	after.RevokedAt = at
+	err := m.records.RevokeAPIKey(ctx, w.ID, k.ID, at, who.changed("api_key.revoke", k.ID, listed(k), listed(after)))
+	m.auth.Forget(w.Namespace) // also after an error: it may have been done
+	if err != nil {
+		return fmt.Errorf("revoking an API key of workspace %q: %w", w.Namespace, err)
+	}
+	return nil
+}
+
+func listed(k *workspace.APIKey) APIKey {
+	return APIKey{
+		ID: k.ID, Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, ExpiresAt: orNull(k.ExpiresAt),
+		RevokedAt: orNull(k.RevokedAt), LastUsedAt: orNull(k.LastUsedAt), TotalRequests: k.TotalRequests, TotalErrors: k.TotalErrors,
+	}
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,325 @@
+package manage_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// A stub is a manage.Delivery.
+type stub struct {
+	check func(*workspace.Workspace) error // nil finds nothing
+}
+
+func (s stub) Check(w *workspace.Workspace) error {
+	if s.check == nil {
+		return nil
+	}
+	return s.check(w)
+}
+
+func (stub) FindPurge(context.Context, string, string) ([]workspace.Purge, []string, error) {
+	return nil, nil, errors.New("is no URL of an image")
+}
+
+func (stub) Explain(context.Context, string, string, string) (delivery.Explanation, error) {
+	return delivery.Explanation{Status: 200}, nil
+}
+
+// start returns a Manager of a store in memory that has the workspace acme.
+func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspacetest.Memory) {
+	t.Helper()
+	db := workspacetest.NewMemory()
+	w := workspace.New("acme")
+	w.Domains = []string{"img.acme.test"}
+	w.Sources = []workspace.Source{
+		{Key: "photos", Kind: "http", URL: "https://photos.test/", Headers: map[string]string{"X-Token": "hunter2"}},
+		{Key: "spare", Kind: "http", URL: "https://spare.test/"},
+	}
+	w.Marks = []workspace.Mark{{Name: "brand", Image: "photos/logo.png", AutoApplySources: []string{}}}
+	w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=9"}}
+	w.SigningKeys = []signing.Key{{ID: "one", Secret: signing.NewSecret(), CreatedAt: time.Now().Add(-time.Hour)}}
+	if err := db.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	key := apikey.New(false)
+	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
+		t.Fatal(err)
+	}
+	c := manage.Config{Store: db, Records: db, Delivery: stub{}}
+	if change != nil {
+		change(&c)
+	}
+	return manage.New(c), db
+}
+
+// A useCase calls one method on the workspace acme.
+type useCase struct {
+	right manage.Right
+	call  func(m *manage.Manager, ctx context.Context, who manage.Caller) error
+}
+
+func discard[T any](_ T, err error) error { return err }
+
+var useCases = map[string]useCase{
+	"CreateWorkspace": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.CreateWorkspace(ctx, who, workspace.New("other")))
+	}},
+	"EnsureWorkspace": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.EnsureWorkspace(ctx, who, "other")
+	}},
+	"ListWorkspaces": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.ListWorkspaces(ctx, who, "", 9)
+		return err
+	}},
+	"Workspace": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Workspace(ctx, who, "acme"))
+	}},
+	"ReplaceWorkspace": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		w := workspace.New("acme")
+		w.Revision = 1
+		return discard(m.ReplaceWorkspace(ctx, who, "acme", w, nil))
+	}},
+	"PatchWorkspace": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PatchWorkspace(ctx, who, "acme", []byte(`{"name":"Acme"}`), nil))
+	}},
+	"DeleteWorkspace": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.DeleteWorkspace(ctx, who, "acme", 0, nil)
+	}},
+	"PutSource": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PutSource(ctx, who, "acme", workspace.Source{Key: "more", Kind: "http", URL: "https://more.test/"}))
+	}},
+	"DeleteSource": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.DeleteSource(ctx, who, "acme", "spare"))
+	}},
+	"PutMark": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PutMark(ctx, who, "acme", workspace.Mark{Name: "more", Image: "photos/more.png"}))
+	}},
+	"DeleteMark": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.DeleteMark(ctx, who, "acme", "brand"))
+	}},
+	"PutPreset": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PutPreset(ctx, who, "acme", workspace.Preset{Name: "more", Options: "w=1"}))
+	}},
+	"DeletePreset": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.DeletePreset(ctx, who, "acme", "thumb"))
+	}},
+	"CreateAPIKey": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.CreateAPIKey(ctx, who, "acme", manage.NewAPIKey{Name: "CI", Scopes: []string{"read"}}))
+	}},
+	"APIKeys": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.APIKeys(ctx, who, "acme"))
+	}},
+	"RevokeAPIKey": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.RevokeAPIKey(ctx, who, "acme", "k")
+	}},
+	"RevokeAPIKeys": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.RevokeAPIKeys(ctx, who, "acme"))
+	}},
+	"CreateSigningKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.CreateSigningKey(ctx, who, "acme"))
+	}},
+	"SigningKeys": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.SigningKeys(ctx, who, "acme"))
+	}},
+	"DeleteSigningKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.DeleteSigningKey(ctx, who, "acme", "one")
+	}},
+	"SignURL": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.SignURL(ctx, who, "acme", "/acme/photos/cat.jpg", 0)
+		return err
+	}},
+	"Domains": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Domains(ctx, who, "acme"))
+	}},
+	"VerifyDomain": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.VerifyDomain(ctx, who, "acme", "img.acme.test"))
+	}},
+	"Purge": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Purge(ctx, who, "acme", manage.PurgeRequest{All: true}))
+	}},
+	"Usage": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Usage(ctx, who, "acme", time.Time{}, time.Time{}))
+	}},
+	"Audit": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Audit(ctx, who, "acme", "", workspace.TrailChanges, "", 9))
+	}},
+	"OperatorAudit": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.OperatorAudit(ctx, who, "", 9))
+	}},
+	"Explain": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))
+	}},
+}
+
+// found is a manage.Resolver that has every record.
+type found struct{ id *string }
+
+func (f found) LookupTXT(_ context.Context, name string) ([]string, error) {
+	domain := strings.TrimSuffix(strings.TrimPrefix(name, workspace.ChallengeName("")), ".")
+	return []string{workspace.Challenge(domain, *f.id)}, nil
+}
+
+// TestRights has callers of every kind call every method, on a store of its own each.
+func TestRights(t *testing.T) {
+	for name, use := range useCases {
+		for _, c := range []struct {
+			caller  string
+			who     apikey.Principal
+			allowed []manage.Right
+			code    fault.Code // of the others
+		}{
+			{"root", apikey.Principal{Kind: apikey.Root}, []manage.Right{manage.Root, manage.Read, manage.Write}, ""},
+			{"operator", manage.Operator.Principal, []manage.Right{manage.Root, manage.Read, manage.Write}, ""},
+			{"reader", apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: "acme", Scopes: []apikey.Scope{apikey.Read}}, []manage.Right{manage.Read}, fault.Forbidden},
+			{"writer", apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: "acme", Scopes: []apikey.Scope{apikey.Write}}, []manage.Right{manage.Write}, fault.Forbidden},
+			{"other", apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: "globex", Scopes: []apikey.Scope{apikey.Read, apikey.Write}}, nil, fault.Forbidden},
+			{"nobody", apikey.Principal{}, nil, fault.Forbidden},
+		} {
+			var id string
+			m, db := start(t, func(c *manage.Config) { c.Resolver = found{&id} })
+			acme, err := db.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			id = acme.ID
+			if c.who.Namespace == "acme" {
+				c.who.WorkspaceID = id
+			}
+			err = use.call(m, t.Context(), manage.Caller{Principal: c.who})
+			allowed := slices.Contains(c.allowed, use.right)
+			if allowed && err != nil || !allowed && (err == nil || fault.OfManaging(err).Code != c.code) {
+				t.Errorf("%s by %s: %v, want allowed: %t", name, c.caller, err, allowed)
+			}
+			now, err := db.Get(t.Context(), "acme")
+			if !allowed && (err != nil || !reflect.DeepEqual(acme, now)) {
+				t.Errorf("%s by %s changed the workspace: %v", name, c.caller, err)
+			}
+		}
+	}
+}
+
+// interrupted is a store that somebody else writes to just before each of our first writes.
+type interrupted struct {
+	*workspacetest.Memory
+	times int
+}
+
+func (s *interrupted) Update(ctx context.Context, w *workspace.Workspace, audit ...workspace.AuditEntry) error {
+	if s.times > 0 {
+		s.times--
+		other, err := s.Get(ctx, w.Namespace)
+		if err != nil {
+			return err
+		}
+		other = other.Clone()
+		other.Name += "x"
+		if err := s.Memory.Update(ctx, other); err != nil {
+			return err
+		}
+	}
+	return s.Memory.Update(ctx, w, audit...)
+}
+
+// TestStartsOver changes a workspace while somebody else does: both changes are in what
+// comes out, and the audit log has one line of ours.
+func TestStartsOver(t *testing.T) {
+	for _, name := range []string{"PatchWorkspace", "PutSource", "DeleteSource", "PutMark", "DeleteMark", "PutPreset", "DeletePreset", "CreateSigningKey", "DeleteSigningKey"} {
+		var s *interrupted
+		m, db := start(t, func(c *manage.Config) {
+			s = &interrupted{c.Store.(*workspacetest.Memory), 3}
+			c.Store = s
+		})
+		patched := "xxx"
+		if name == "PatchWorkspace" {
+			patched = "Acme" // it replaces the name
+		}
+		if err := useCases[name].call(m, t.Context(), manage.Operator); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		w, err := db.Get(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := db.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 9)
+		if w.Name != patched || w.Revision != 5 || w.Sources[0].Headers["X-Token"] != "hunter2" || err != nil || len(log) != 1 || log[0].Actor != "operator" {
+			t.Errorf("%s: %q in revision %d, log %+v, %v", name, w.Name, w.Revision, log, err)
+		}
+	}
+	// Who names a revision, or a condition, wants to change that one.
+	for name, call := range map[string]func(m *manage.Manager) error{
+		"ReplaceWorkspace": func(m *manage.Manager) error {
+			return useCases["ReplaceWorkspace"].call(m, t.Context(), manage.Operator)
+		},
+		"PatchWorkspace": func(m *manage.Manager) error {
+			return discard(m.PatchWorkspace(t.Context(), manage.Operator, "acme", []byte(`{"revision":1,"https_only":true}`), nil))
+		},
+		"PatchWorkspace on a condition": func(m *manage.Manager) error {
+			return discard(m.PatchWorkspace(t.Context(), manage.Operator, "acme", []byte(`{"https_only":true}`), func(revision int64) bool { return revision < 9 }))
+		},
+	} {
+		m, _ := start(t, func(c *manage.Config) { c.Store = &interrupted{c.Store.(*workspacetest.Memory), 1} })
+		if err := call(m); !errors.Is(err, workspace.ErrConflict) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestWritesAreCompiled: what can't be served is refused by every write of settings, and
+// nothing is stored.
+func TestWritesAreCompiled(t *testing.T) {
+	for _, name := range []string{"CreateWorkspace", "EnsureWorkspace", "ReplaceWorkspace", "PatchWorkspace", "PutSource", "DeleteSource", "PutMark", "DeleteMark", "PutPreset", "DeletePreset"} {
+		m, db := start(t, func(c *manage.Config) {
+			c.Delivery = stub{check: func(*workspace.Workspace) error { return errors.New("preset thumb: no") }}
+		})
+		err := useCases[name].call(m, t.Context(), manage.Operator)
+		if e := fault.OfManaging(err); e.Code != fault.Validation || !strings.Contains(e.Message, "can't be served: preset thumb: no.") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if w, err := db.Get(t.Context(), "acme"); err != nil || w.Revision != 1 {
+			t.Errorf("%s: %v, %v", name, w, err)
+		}
+		if _, err := db.Get(t.Context(), "other"); !errors.Is(err, workspace.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSecretsAreMasked: nothing that a method returns holds a secret of a source, and what
+// it returns may be written back.
+func TestSecretsAreMasked(t *testing.T) {
+	m, db := start(t, nil)
+	w, err := m.Workspace(t.Context(), manage.Operator, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Sources[0].Headers["X-Token"] != workspace.Mask || len(w.SigningKeys) > 0 {
+		t.Errorf("%+v", w)
+	}
+	if w, err = m.PutSource(t.Context(), manage.Operator, "acme", w.Sources[0]); err != nil || w.Sources[0].Headers["X-Token"] != workspace.Mask {
+		t.Errorf("%+v, %v", w, err)
+	}
+	if w, err = m.ReplaceWorkspace(t.Context(), manage.Operator, "acme", w, nil); err != nil || w.Revision != 1 {
+		t.Errorf("%+v, %v", w, err)
+	}
+	w.Sources[0].URL = "https://evil.test/"
+	if _, err := m.PutSource(t.Context(), manage.Operator, "acme", w.Sources[0]); err == nil || !strings.Contains(err.Error(), "given anew") {
+		t.Errorf("a secret that would go elsewhere: %v", err)
+	}
+	stored, err := db.Get(t.Context(), "acme")
+	if err != nil || stored.Sources[0].Headers["X-Token"] != "hunter2" || len(stored.SigningKeys) != 1 {
+		t.Errorf("%+v, %v", stored, err)
+	}
+}
