@@ -38,7 +38,7 @@ const (
 	touchEvery = time.Minute
 	logEvery   = time.Minute
 
-	// largeRead is the size in bytes of files that only so many readers may read at a time.
+	// largeRead is the size in bytes from which a file is read by one of the readers.
 	largeRead = 64 << 10
 	readers   = 16
 
