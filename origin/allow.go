@@ -25,8 +25,7 @@ type Pattern struct {
 //     example.com:8443            on that port
 //     example.com/public/         what is below /public, by whole segments, for every server
 //
-// Hosts and paths are canonicalised as [ParseURL] does it, and refused alike. The
-// error wraps ErrInvalidURL.
+// Hosts and paths follow the rules of [ParseURL]. The error wraps ErrInvalidURL.
 func ParsePattern(s string) (Pattern, error) {
 	if err := checkText(s); err != nil {
 		return Pattern{}, err
@@ -68,7 +67,7 @@ func (p *Pattern) parseAuthority(s string) error {
 	}
 	name, sub := strings.CutPrefix(s, "*.")
 	if sub {
-		// A label in front makes "com" a name, and an address none.
+		// With a label in front, "com" is a full name, and an address isn't an address.
 		name = "a." + name
 	}
 	host, port, err := parseAuthority(name)
@@ -106,7 +105,8 @@ func (p *Pattern) parsePath(raw string) error {
 	return nil
 }
 
-// String is the pattern in canonical form: ParsePattern gives an equal one.
+// String returns the pattern in canonical form. ParsePattern returns an equal pattern for
+// it.
 func (p Pattern) String() string {
 	s := ""
 	if p.scheme != "" {
@@ -121,8 +121,8 @@ func (p Pattern) String() string {
 	return s + URL{Host: p.host, Port: p.port}.authority() + p.path
 }
 
-// Below is the host whose subdomains the pattern allows, such as "example.com" of
-// *.example.com; empty for any other pattern.
+// Below returns the host whose subdomains the pattern allows, such as "example.com" of
+// *.example.com. It is empty for any other pattern.
 func (p Pattern) Below() string {
 	if !p.sub {
 		return ""
@@ -159,7 +159,8 @@ func (p Pattern) matchPort(u URL) bool {
 	return p.port == u.port()
 }
 
-// matchPath allows no path that some server may take for one elsewhere ([Reading.Leaves]).
+// matchPath reports whether the path is below the pattern's path. It refuses paths that
+// some server may resolve to another place ([Reading.Leaves]).
 func (p Pattern) matchPath(u URL) bool {
 	if strings.Trim(p.path, "/") == "" {
 		return true
@@ -168,12 +169,12 @@ func (p Pattern) matchPath(u URL) bool {
 	return ok && !u.Reading().Leaves()
 }
 
-// An Allowlist is a workspace's allowed_sources. An empty one allows nothing. It
-// is safe for concurrent use.
+// An Allowlist is a workspace's allowed_sources. An empty Allowlist allows nothing. It is
+// safe for concurrent use.
 type Allowlist []Pattern
 
-// ParseAllowlist reads patterns as [ParsePattern] does. The error names the
-// pattern that it is about.
+// ParseAllowlist returns the Allowlist of patterns, in the form of [ParsePattern]. The
+// error names the pattern that it refuses.
 func ParseAllowlist(patterns []string) (Allowlist, error) {
 	list := make(Allowlist, 0, len(patterns))
 	for _, s := range patterns {
@@ -186,8 +187,8 @@ func ParseAllowlist(patterns []string) (Allowlist, error) {
 	return list, nil
 }
 
-// Allow reports whether any pattern allows u. It says nothing about addresses:
-// [Guard] judges those whatever is allowed here.
+// Allow reports whether any pattern allows u. It doesn't check addresses: [Guard] refuses
+// private ones whatever is allowed here.
 func (a Allowlist) Allow(u URL) bool {
 	for _, p := range a {
 		if p.Match(u) {

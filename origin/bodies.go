@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// ErrBusy is the error of a body for which this server has no room at the moment.
+// ErrBusy says that this server has no room for a body at the moment.
 var ErrBusy = errors.New("the server is busy")
 
 var (
@@ -26,86 +26,86 @@ var (
 )
 
 const (
-	firstBuffer = 16 << 10 // bytes of the first buffer; the next ones are four times as large
-	// largeBody is the size in bytes from which a body leaves Go's heap. What it takes
-	// is then given back at once, without a collection.
+	firstBuffer = 16 << 10 // bytes of the first buffer; each next one is four times as large
+	// largeBody is the size in bytes from which a body is kept outside of Go's heap. Its
+	// memory is then freed at once, without a garbage collection.
 	largeBody = 1 << 20
-	growBy    = 1 << 20   // bytes that a large body takes at a time
-	readBy    = 128 << 10 // bytes of a large body that are read at a time
-	copyBy    = 32 << 10  // bytes that are copied to a file at a time
+	growBy    = 1 << 20   // bytes by which a large body grows
+	readBy    = 128 << 10 // bytes of one read of a large body
+	copyBy    = 32 << 10  // bytes of one write to a file
 
-	tick      = time.Second // between looks at what a body has brought
-	slowRate  = 64 << 10    // bytes a tick: a body that brings less is slow
-	slowTicks = 3           // a large body that was slow for so long is ended
+	tick      = time.Second // between checks of a body's progress
+	slowRate  = 64 << 10    // bytes a tick; a body that brings less is slow
+	slowTicks = 3           // a large body that is slow for this many ticks is ended
 
-	// Large bodies of a workspace are read at up to paceRate bytes a second for each
-	// processor. After a pause of paceBurst, what fits into that time comes at once.
+	// All large bodies of a workspace together are read at paceRate bytes a second for each
+	// processor. After a pause the bytes of paceBurst may come at once.
 	paceRate  = 256 << 20
 	paceBurst = 50 * time.Millisecond
 
-	waitForRoom = 2 * time.Second // of a body for those that give way to it, or are done
+	waitForRoom = 2 * time.Second // how long a body waits until others free memory
 )
 
-// An Owner is whom a body is read for: bodies of one owner give way to those of others.
+// An Owner says on whose behalf a body is read. Where memory is short, the owner with the
+// most bytes loses bodies first.
 type Owner struct {
 	Workspace string
-	Host      string // that it comes from; empty for a folder and for a client
+	Host      string // the host that the body comes from; empty for a folder and a client
 }
 
 type ownerKey struct{}
 
-// WithOwner has the bodies that are read under the context count for an owner.
+// WithOwner returns a context under which bodies are read on behalf of an owner.
 func WithOwner(ctx context.Context, o Owner) context.Context {
 	return context.WithValue(ctx, ownerKey{}, o)
 }
 
 // A BodiesConfig bounds the bodies of a server.
 type BodiesConfig struct {
-	Memory  int64        // bytes; 0 is no bound
-	Disk    int64        // bytes in files in Dir; 0 is none
-	Dir     string       // of a file system on disk: where there is none, Disk must be 0
-	Largest int64        // bytes of one body: a workspace may have that much, however small the budget
-	Log     *slog.Logger // nil is silence
+	Memory  int64        // bytes in memory; 0 is no bound
+	Disk    int64        // bytes of files in Dir; 0 uses no disk
+	Dir     string       // a folder on a disk; without one, Disk must be 0
+	Largest int64        // bytes of the largest body; one workspace may always hold this much
+	Log     *slog.Logger // nil logs nothing
 }
 
-// Bodies hold the originals under way: from their first byte until the last user has
-// released them, in memory or, where that is short, in files without a name. All that
-// is held counts as it arrives, whatever was announced, and stays within two bounds.
+// Bodies hold originals from their first byte until the last user has released them. They
+// are in memory, or in files without a name where memory is short. Two bounds limit the
+// bytes that have arrived; a Content-Length doesn't count.
 //
-// No workspace may have more than half of either. Where there is no room, a body that
-// is still being read gives way, with [ErrBusy]: one of the workspace that holds most; of
-// these first one that is slow, and else the newest from the host that holds most. A
-// large body that brings less than 64 KiB a second for three seconds is ended with
-// [ErrTimeout], room or not.
+// No workspace may hold more than half of either bound. Where there is no room, a body that
+// is still being read ends with [ErrBusy]. It is one of the workspace that holds most:
+// first a slow one, else the newest one from the host that holds most. In addition, a large
+// body that brings less than 64 KiB a second for three seconds ends with [ErrTimeout].
 //
-// A nil *Bodies holds any number. It is safe for concurrent use.
+// A nil *Bodies holds any number of bodies. Bodies are safe for concurrent use.
 type Bodies struct {
 	config  BodiesConfig
-	writing chan struct{} // holds one for every write to disk that is under way
+	writing chan struct{} // has one element for every write to disk that runs
 
-	mu      sync.Mutex // guards all below, and what reading leads to
+	mu      sync.Mutex // guards all fields below, and those of the intakes in reading
 	pools   [2]pool
 	reading map[*intake]struct{}
 	begun   uint64               // bodies so far
-	freed   chan struct{}        // closed when bytes are given back; nil where nobody waits
-	whole   int                  // bodies that are read whole and not released
-	diskOff time.Time            // no body goes to disk before
-	paced   map[string]time.Time // by workspace, when its large bodies so far should have come
+	freed   chan struct{}        // closed when bytes are freed; nil where nobody waits
+	whole   int                  // bodies that are read and not released
+	diskOff time.Time            // until then no body goes to disk
+	paced   map[string]time.Time // by workspace: the clock of pace
 	counts  BodyCounts
 }
 
-// What bytes are taken of.
+// The pools of Bodies.
 const (
 	inMemory = iota
 	onDisk
 )
 
-// A pool is bytes of one kind.
+// A pool counts the bytes of memory, or those of the disk.
 type pool struct {
-	limit, share int64 // in all, and of one workspace
+	limit, share int64 // bounds of all workspaces, and of one workspace
 	used         int64
-	most         int64 // that were used at a time
-	of           map[string]int64
+	peak         int64            // the most bytes that were ever used
+	of           map[string]int64 // by workspace
 }
 
 func (p *pool) fits(workspace string, n int64) bool {
@@ -114,7 +114,7 @@ func (p *pool) fits(workspace string, n int64) bool {
 
 func (p *pool) add(workspace string, n int64) {
 	p.used += n
-	p.most = max(p.most, p.used)
+	p.peak = max(p.peak, p.used)
 	if p.of[workspace] += n; p.of[workspace] == 0 {
 		delete(p.of, workspace)
 	}
@@ -130,72 +130,73 @@ func NewBodies(c BodiesConfig) *Bodies {
 		b.pools[i] = pool{limit: limit, share: max(limit/2, min(limit, c.Largest+2*growBy)), of: map[string]int64{}}
 	}
 	if c.Disk > 0 {
-		left, _ := filepath.Glob(filepath.Join(c.Dir, leftBody)) // the pattern is good
+		left, _ := filepath.Glob(filepath.Join(c.Dir, leftBody)) // the pattern is valid
 		for _, name := range left {
-			_ = os.Remove(name) // at worst it takes up room
+			_ = os.Remove(name) // a file that stays only takes up room
 		}
 	}
 	return b
 }
 
-// BodyStats are the figures of bodies at one moment.
+// BodyStats are the present figures of Bodies.
 type BodyStats struct {
 	Memory, MemoryLimit int64 // bytes
 	Disk, DiskLimit     int64
-	PeakMemory          int64 // most since the start
+	PeakMemory          int64 // the most bytes since the start
 	PeakDisk            int64
-	Reading, Whole      int // bodies that are being read, and that are read and in use
+	Reading, Whole      int // bodies that are being read, and bodies that are read and in use
 	BodyCounts
 }
 
-// BodyCounts count since the start.
+// BodyCounts are counts since the start.
 type BodyCounts struct {
-	Evicted      int64 // bodies that gave way to another
-	Refused      int64 // that found no room in time
-	Slow         int64 // that were ended for being slow
-	Spilled      int64 // that went to disk
-	DiskFailures int64 // writes that the disk failed, or had no room for
+	Evicted      int64 // bodies that were ended to make room for another
+	Refused      int64 // bodies that found no room in time
+	Slow         int64 // bodies that were ended because they were slow
+	Spilled      int64 // bodies that went to disk
+	DiskFailures int64 // writes that failed, or for which the disk had no room
 }
 
-// Stats returns the figures.
+// Stats returns the present figures.
 func (b *Bodies) Stats() BodyStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, d := &b.pools[inMemory], &b.pools[onDisk]
 	return BodyStats{
-		Memory: m.used, MemoryLimit: m.limit, PeakMemory: m.most,
-		Disk: d.used, DiskLimit: d.limit, PeakDisk: d.most,
+		Memory: m.used, MemoryLimit: m.limit, PeakMemory: m.peak,
+		Disk: d.used, DiskLimit: d.limit, PeakDisk: d.peak,
 		Reading: len(b.reading), Whole: b.whole, BodyCounts: b.counts,
 	}
 }
 
-// An intake is one body, from its first byte on.
+// An intake is one body while it is read, and afterwards until it is released.
 type intake struct {
 	bodies *Bodies
 	owner  Owner
 	number uint64
-	stop   func() // ends a read that is under way
+	stop   func() // ends a read that runs
 	store  store
-	came   atomic.Int64 // bytes
+	came   atomic.Int64 // bytes that have arrived
 
-	// Guarded by Bodies.mu.
-	took    [2]int64
-	ended   chan struct{} // closed once cause is set
-	stopped chan struct{} // closed once stop has returned after that
-	cause   error         // why it was ended
-	waiting bool          // for room, or for its turn
+	// Bodies.mu guards the fields below.
+	took    [2]int64      // bytes of each pool
+	ended   chan struct{} // closed when cause is set
+	stopped chan struct{} // closed when stop has returned after that
+	cause   error         // why the body was ended, or nil
+	waiting bool          // the body waits for room, or in pace
 	whole   bool
-	slow    bool // it brought little in the last tick
-	seen    [slowTicks]int64
+	slow    bool             // the last tick brought less than slowRate
+	seen    [slowTicks]int64 // came at the last ticks
 	ticks   int
 	timer   *time.Timer
 }
 
-// Read reads a whole body of at most limit bytes. length is what the headers promised,
-// or negative. stop is called, from another goroutine, to have r return that is being
-// read. The error wraps [ErrTooLarge], without a byte read where length says so already,
-// [ErrBusy], [ErrTimeout] of a body that came too slowly, or is ctx's or what r
-// answered. The object must be released.
+// Read reads a whole body of at most limit bytes from r. length is the Content-Length, or
+// negative where it is unknown. To end a body, Read calls stop from another goroutine: stop
+// must make the call of r.Read that runs return. The caller must release the object.
+//
+// The error wraps [ErrTooLarge], [ErrBusy], or [ErrTimeout] where the body came too slowly.
+// Else it is that of ctx or of r. Where length is above the limit, Read reads nothing.
 func (b *Bodies) Read(ctx context.Context, r io.Reader, length, limit int64, stop func()) (*Object, error) {
 	if length > limit {
 		return nil, tooLarge(limit)
@@ -226,8 +227,8 @@ func (b *Bodies) Read(ctx context.Context, r io.Reader, length, limit int64, sto
 	return &Object{Body: body, share: newShare(in.free)}, nil
 }
 
-// Admit returns [ErrBusy] where a body of ctx's owner that began now would have to give
-// way itself, once it is large: then it need not be asked for.
+// Admit returns [ErrBusy] where a large body of ctx's owner that began now would be ended
+// for lack of room. The caller can then save the request.
 func (b *Bodies) Admit(ctx context.Context) error {
 	if b == nil {
 		return nil
@@ -244,10 +245,10 @@ func (b *Bodies) Admit(ctx context.Context) error {
 		return nil
 	}
 	if own := p.of[owner.Workspace] + largeBody + growBy; own <= p.share && b.largest(p, kind, owner.Workspace, own) != owner.Workspace {
-		return nil // another workspace gives way
+		return nil // a body of another workspace would be ended
 	}
 	hosts := map[string]int64{}
-	var reading, count int64 // bytes and number of the workspace's that can give way
+	var reading, count int64 // bytes and number of the workspace's bodies that could be ended
 	for other := range b.reading {
 		if !other.mayGive(owner.Workspace, kind, nil) {
 			continue
@@ -260,11 +261,11 @@ func (b *Bodies) Admit(ctx context.Context) error {
 		count++
 	}
 	if p.of[owner.Workspace] > reading {
-		return nil // it will wait for those that are whole
+		return nil // the body would wait for the workspace's whole bodies
 	}
 	for _, n := range hosts {
 		if n >= hosts[owner.Host]+reading/count {
-			return nil // another host gives way, and holds no less afterwards
+			return nil // a body of another host would be ended, and that host still holds as much
 		}
 	}
 	b.counts.Refused++
@@ -285,9 +286,9 @@ func (b *Bodies) begin(ctx context.Context, stop func()) *intake {
 	return in
 }
 
-// fill reads to the end. It returns how much came.
+// fill reads the body to its end, and returns how many bytes have arrived.
 func (in *intake) fill(ctx context.Context, r io.Reader, length, limit int64) (n int64, err error) {
-	most := limit + 1 // tells a body at the limit from one above it
+	most := limit + 1 // one byte more shows that the body is above the limit
 	if length >= 0 {
 		most = length
 	}
@@ -322,10 +323,10 @@ func (in *intake) fill(ctx context.Context, r io.Reader, length, limit int64) (n
 	return n, nil
 }
 
-// pace holds a large body back while those of its workspace together arrive faster than
-// the processors should copy them: requests that need little, such as hits, would
-// otherwise wait behind thousands of them. Bytes of a workspace count on a clock, which
-// runs ahead of the time while too many arrive.
+// pace slows a large body down while all large bodies of its workspace together arrive
+// faster than paceRate. Otherwise short requests, such as hits, would wait for a processor
+// behind thousands of them. Each workspace has a clock, which every byte moves forward.
+// While the clock is ahead of the time, bodies wait.
 func (in *intake) pace(n int) {
 	b := in.bodies
 	b.mu.Lock()
@@ -356,7 +357,8 @@ func (in *intake) pace(n int) {
 	b.mu.Unlock()
 }
 
-// end takes the body from those that may give way, and says why it was ended, if it was.
+// end removes the body from those that can be ended. It returns the cause where the body
+// has been ended, or nil.
 func (in *intake) end() error {
 	b := in.bodies
 	b.mu.Lock()
@@ -379,7 +381,7 @@ func (in *intake) isEnded() bool {
 	}
 }
 
-// free gives all back.
+// free frees the bytes of the body.
 func (in *intake) free() {
 	in.store.drop()
 	b := in.bodies
@@ -399,7 +401,7 @@ func (in *intake) give(kind int, n int64) {
 	in.giveLocked(kind, n)
 }
 
-// giveLocked gives bytes back. The caller holds Bodies.mu.
+// giveLocked frees bytes of a pool. The caller holds Bodies.mu.
 func (in *intake) giveLocked(kind int, n int64) {
 	if n == 0 {
 		return
@@ -413,7 +415,7 @@ func (in *intake) giveLocked(kind int, n int64) {
 	}
 }
 
-// tryTake takes bytes if there is room.
+// tryTake takes bytes of a pool, and reports whether there was room.
 func (in *intake) tryTake(kind int, n int64) bool {
 	in.bodies.mu.Lock()
 	defer in.bodies.mu.Unlock()
@@ -430,8 +432,8 @@ func (in *intake) tryTakeLocked(kind int, n int64) bool {
 	return true
 }
 
-// ample reports whether so many bytes more leave most of the memory free: then no body
-// has reason to go to disk.
+// ample reports whether most of the memory stays free after n more bytes. A body then needs
+// no disk.
 func (in *intake) ample(n int64) bool {
 	b := in.bodies
 	b.mu.Lock()
@@ -440,7 +442,7 @@ func (in *intake) ample(n int64) bool {
 	return p.used+n <= p.limit/4
 }
 
-// take takes bytes, and waits for them where others have to give way first.
+// take takes bytes of a pool. Where there is no room, it ends other bodies and waits.
 func (in *intake) take(ctx context.Context, kind int, n int64) error {
 	b := in.bodies
 	b.mu.Lock()
@@ -488,14 +490,14 @@ func (in *intake) take(ctx context.Context, kind int, n int64) error {
 	return nil
 }
 
-// makeRoom ends bodies until there is, or will be, room for one, which may be that one
-// itself. Those that are read whole don't give way, but are soon done with: within a
-// workspace the others wait for them. The caller holds mu.
+// makeRoom ends bodies until n bytes for in are free, or soon will be. in itself may be
+// ended. Whole bodies are never ended, but will be released soon: the other bodies of their
+// workspace wait for them. The caller holds mu.
 func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	p := &b.pools[kind]
 	name := in.owner.Workspace
-	var leaving, leavingOwn int64 // bytes of bodies that have been ended
-	whole := p.of[name]           // bytes of the workspace's that are read whole
+	var leaving, leavingOwn int64 // bytes of bodies that have been ended and aren't free yet
+	whole := p.of[name]           // bytes of the workspace's whole bodies
 	for other := range b.reading {
 		if other.cause != nil {
 			leaving += other.took[kind]
@@ -528,9 +530,9 @@ func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	}
 }
 
-// largest is the workspace that holds most, of those of which a body can give way, and
-// own's where none holds more than that would. It is empty where others hold more, but
-// all of it is read whole.
+// largest returns the workspace that holds most and has a body that can be ended. It
+// returns own where no other workspace holds more than bytes, which own would hold. It is
+// empty where others hold more, but all their bodies are whole.
 func (b *Bodies) largest(p *pool, kind int, own string, bytes int64) string {
 	from, most := own, bytes
 	for other := range b.reading {
@@ -550,9 +552,9 @@ func (b *Bodies) largest(p *pool, kind int, own string, bytes int64) string {
 	return own
 }
 
-// victim is the body of a workspace that gives way: of the slow ones the one that holds
-// most, else the newest from the host that holds most. It is nil where no body that is
-// being read has bytes of this kind. in, which wants some, counts among them.
+// victim returns the body of a workspace that must be ended. It is the slow one that holds
+// most, else the newest one from the host that holds most. It may be in, which wants room.
+// It is nil where no body that is being read has bytes of the pool.
 func (b *Bodies) victim(workspace string, kind int, in *intake) *intake {
 	if workspace == "" && in.owner.Workspace != "" {
 		return nil
@@ -581,6 +583,7 @@ func (b *Bodies) victim(workspace string, kind int, in *intake) *intake {
 	return victim
 }
 
+// mayGive reports whether in is a body of the workspace that can be ended for asks.
 func (in *intake) mayGive(workspace string, kind int, asks *intake) bool {
 	return in.cause == nil && in.owner.Workspace == workspace && (in.took[kind] > 0 || in == asks)
 }
@@ -595,7 +598,7 @@ func (in *intake) endLocked(cause error) {
 	}()
 }
 
-// look is called every tick, and ends the body if it is large and too slow.
+// look runs every tick. It ends the body if it is large and too slow.
 func (in *intake) look() {
 	b := in.bodies
 	b.mu.Lock()
@@ -604,11 +607,11 @@ func (in *intake) look() {
 		return
 	}
 	now := in.came.Load()
-	if in.waiting { // not its own fault: it begins anew
+	if in.waiting { // the wait isn't the origin's fault: count the ticks again
 		in.ticks, in.slow = 0, false
 	} else {
 		last := in.seen[(in.ticks+slowTicks-1)%slowTicks]
-		first := in.seen[in.ticks%slowTicks] // so many ticks ago
+		first := in.seen[in.ticks%slowTicks] // slowTicks ago
 		in.slow = now-last < slowRate
 		if in.ticks >= slowTicks && now > largeBody && now-first < slowTicks*slowRate {
 			b.counts.Slow++

@@ -14,17 +14,17 @@ import (
 	"syscall"
 )
 
-// Bounds of Dir.List, so that a page over a huge folder stays quick.
+// Bounds of Dir.List, which keep it quick in a huge folder.
 const (
 	maxListDepth   = 8      // folders below the root
-	maxListEntries = 20_000 // looked at
+	maxListEntries = 20_000 // entries that List looks at
 )
 
-// A Dir is the files of a folder. Symbolic links are followed within the folder
-// and never out of it. It is safe for concurrent use.
+// A Dir is a folder as a [Source]. It follows symbolic links inside the folder, and never
+// out of it. It is safe for concurrent use. Set its fields before the first use.
 type Dir struct {
-	MaxBytes int64   // of an original; set before use, OpenDir sets DefaultLimits' Bytes
-	Bodies   *Bodies // that originals are read under; set before use, nil holds any number
+	MaxBytes int64   // size of the largest original; OpenDir sets that of DefaultLimits
+	Bodies   *Bodies // bounds the originals; nil is no bound
 
 	root *os.Root
 }
@@ -34,7 +34,7 @@ var (
 	_ io.Closer = (*Dir)(nil)
 )
 
-// OpenDir opens the folder at path.
+// OpenDir opens the folder at path. Call Close at the end.
 func OpenDir(path string) (*Dir, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -46,8 +46,8 @@ func OpenDir(path string) (*Dir, error) {
 // Close releases the folder. Fetches after it fail.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Fetch implements Source. Only regular files are originals. A key with a query
-// names none.
+// Fetch implements Source. Only regular files are originals. A key with a query is
+// ErrNotFound.
 func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, error) {
 	if err := CheckPath(key.Path); err != nil {
 		return nil, err
@@ -93,9 +93,9 @@ func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, err
 	return object, nil
 }
 
-// open opens a regular file. It looks before it opens, since opening a device can
-// do something, and again after, since the name may have changed hands; without
-// O_NONBLOCK, opening a FIFO would wait for a writer.
+// open opens a regular file. It checks the type before it opens the file, since opening a
+// device can have an effect. It checks again afterwards, since the name may lead to another
+// file by then. Without O_NONBLOCK, opening a FIFO would wait for a writer.
 func (d *Dir) open(name string) (*os.File, fs.FileInfo, error) {
 	info, err := d.root.Stat(name)
 	if err != nil {
@@ -116,8 +116,8 @@ func (d *Dir) open(name string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// fileError tells names that lead nowhere, links out of the folder included, from
-// files that are there and can't be had.
+// fileError returns ErrNotFound for a name without a file, or with a link out of the folder.
+// Other errors are ErrUnavailable.
 func fileError(err error) error {
 	var errno syscall.Errno
 	switch {
@@ -126,7 +126,7 @@ func fileError(err error) error {
 	case errors.Is(err, os.ErrClosed):
 		return unavailable("the folder is closed")
 	case !errors.As(err, &errno):
-		return ErrNotFound // os.Root has no error value for a name that escapes
+		return ErrNotFound // for a link out of the folder os.Root has no error value
 	}
 	switch errno {
 	case syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL:
@@ -135,7 +135,7 @@ func fileError(err error) error {
 	return unavailable("the file could not be opened")
 }
 
-// validators change when the file is written or replaced.
+// validators returns validators that change when the file is written or replaced.
 func validators(info fs.FileInfo) Validators {
 	return Validators{
 		ETag:         fmt.Sprintf(`"%x-%x-%x"`, inode(info), info.ModTime().UnixNano(), info.Size()),
@@ -143,7 +143,7 @@ func validators(info fs.FileInfo) Validators {
 	}
 }
 
-// A contextReader stops between reads when its context is done.
+// A contextReader ends between two reads when its context ends.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -156,9 +156,9 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p[:min(len(p), 1<<20)])
 }
 
-// List returns the object keys of up to limit images, sorted: regular files with
-// an image's extension, none hidden. It goes eight folders deep, follows links to
-// files but not to folders, and gives up looking after 20,000 entries.
+// List returns the object keys of up to limit images, sorted. Images are regular files with
+// an image's extension that aren't hidden. List goes eight folders deep and looks at 20,000
+// entries at most. It follows links to files, but not to folders.
 func (d *Dir) List(ctx context.Context, limit int) ([]string, error) {
 	l := listing{dir: d, ctx: ctx, left: maxListEntries}
 	if err := l.walk(".", 0); err != nil {
@@ -168,7 +168,7 @@ func (d *Dir) List(ctx context.Context, limit int) ([]string, error) {
 	return l.keys[:min(max(limit, 0), len(l.keys))], nil
 }
 
-// A listing is a walk in progress.
+// A listing is one walk of List.
 type listing struct {
 	dir  *Dir
 	ctx  context.Context
@@ -180,7 +180,7 @@ func (l *listing) walk(folder string, depth int) error {
 	entries, err := l.read(folder)
 	if err != nil {
 		if depth > 0 && l.ctx.Err() == nil {
-			return nil // a folder that can't be read hides no other
+			return nil // go on with other folders
 		}
 		return err
 	}
@@ -205,7 +205,7 @@ func (l *listing) walk(folder string, depth int) error {
 	return nil
 }
 
-// read returns the entries of a folder, sorted, as far as the bound allows.
+// read returns the entries of a folder, sorted, within the bound.
 func (l *listing) read(folder string) ([]fs.DirEntry, error) {
 	if err := l.ctx.Err(); err != nil {
 		return nil, err
@@ -227,8 +227,7 @@ func (l *listing) read(folder string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// isImageName goes by the extension, which is enough for a list: what a file is,
-// is decided by its bytes when it is fetched.
+// isImageName checks the extension, which is enough for a list. A fetch checks the bytes.
 func isImageName(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".heic", ".tif", ".tiff", ".svg":

@@ -6,18 +6,16 @@ import (
 	"syscall"
 )
 
-// A Guard decides which addresses a connection may go to: public unicast ones,
-// and those that the operator opened. It is safe for concurrent use.
+// A Guard checks the address of a connection. It allows public unicast addresses and the
+// ranges that the operator opened. It is safe for concurrent use.
 type Guard struct {
-	// Allow are ranges that the operator opened. Each opens the addresses that it
-	// contains, and those that carry one of them inside (an IPv4 address in an
-	// IPv4-mapped, NAT64, 6to4, Teredo or ISATAP one).
+	// Allow are the ranges that the operator opened. A range also opens IPv6 addresses that
+	// carry one of its IPv4 addresses (IPv4-mapped, NAT64, 6to4, Teredo, ISATAP).
 	Allow []netip.Prefix
 }
 
-// Control is for net.Dialer.Control: it runs after the name was resolved, for
-// every single connection, and refuses before the first packet. The error is
-// ErrAddress, and names no address.
+// Control is for net.Dialer.Control. It checks every connection after its name was
+// resolved, before the first packet is sent. The error is ErrAddress, and holds no address.
 func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return errAddress
@@ -29,8 +27,8 @@ func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 	return g.Check(target.Addr())
 }
 
-// Check returns nil if connections may go to addr, and otherwise an error that
-// wraps ErrAddress and names no address.
+// Check returns nil if connections may go to addr. The error wraps ErrAddress, and holds no
+// address.
 func (g Guard) Check(addr netip.Addr) error {
 	if !addr.IsValid() || addr.Zone() != "" || !g.permits(addr.Unmap()) {
 		return errAddress
@@ -38,7 +36,7 @@ func (g Guard) Check(addr netip.Addr) error {
 	return nil
 }
 
-// permits takes an unmapped address: ::ffff:127.0.0.1 is 127.0.0.1 (RFC 4291
+// permits is Check for an unmapped address: ::ffff:127.0.0.1 is 127.0.0.1 (RFC 4291
 // §2.5.5.2).
 func (g Guard) permits(addr netip.Addr) bool {
 	for _, open := range g.Allow {
@@ -58,14 +56,14 @@ func (g Guard) permits(addr netip.Addr) bool {
 	if tunnel {
 		return true
 	}
-	// All that IANA has given out as global unicast (RFC 4291 §2.4; IPv6 Global
-	// Unicast Address Assignments). What is outside is listed nowhere below.
+	// IANA assigns global unicast addresses from 2000::/3 only (RFC 4291 §2.4; IPv6 Global
+	// Unicast Address Assignments). So reserved6 lists no range outside of it.
 	return globalUnicast.Contains(addr) && !contains(reserved6, addr)
 }
 
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
-// Outside 2000::/3, and therefore refused, are among others: unspecified ::/128
+// These ranges, among others, are outside 2000::/3 and therefore refused: unspecified ::/128
 // and loopback ::1/128 (RFC 4291 §2.5), IPv4-compatible ::/96 (RFC 4291
 // §2.5.5.1), IPv4-translated ::ffff:0:0:0/96 (RFC 2765 §2.1), local NAT64
 // 64:ff9b:1::/48 (RFC 8215), discard 100::/64 (RFC 6666), dummy 100:0:0:1::/64
@@ -74,14 +72,14 @@ var globalUnicast = netip.MustParsePrefix("2000::/3")
 // (RFC 4291 §2.5.6), site-local fec0::/10 (RFC 3879), multicast ff00::/8 (RFC
 // 4291 §2.7).
 
-// reserved4 are the IPv4 ranges that are no public hosts (RFC 6890 and the IANA
-// IPv4 Special-Purpose Address Registry).
+// reserved4 are the IPv4 ranges without public hosts (RFC 6890 and the IANA IPv4
+// Special-Purpose Address Registry).
 var reserved4 = prefixes(
 	"0.0.0.0/8",        // this network: RFC 791 §3.2, RFC 1122 §3.2.1.3
 	"10.0.0.0/8",       // private use: RFC 1918
 	"100.64.0.0/10",    // shared, CGNAT: RFC 6598 (metadata of Alibaba: 100.100.100.200)
 	"127.0.0.0/8",      // loopback: RFC 1122 §3.2.1.3
-	"168.63.129.16/32", // Azure's metadata and agent endpoint, a public number that is none
+	"168.63.129.16/32", // Azure's metadata and agent endpoint, which isn't reachable from outside
 	"169.254.0.0/16",   // link-local: RFC 3927 (metadata of most clouds: 169.254.169.254)
 	"172.16.0.0/12",    // private use: RFC 1918
 	"192.0.0.0/24",     // IETF protocol assignments: RFC 6890 §2.1 (metadata of Oracle: 192.0.0.192)
@@ -95,8 +93,8 @@ var reserved4 = prefixes(
 	"240.0.0.0/4",      // reserved: RFC 1112 §4; broadcast: RFC 919 §7
 )
 
-// reserved6 are the ranges within 2000::/3 that are no public hosts (RFC 6890 and
-// the IANA IPv6 Special-Purpose Address Registry).
+// reserved6 are the ranges within 2000::/3 without public hosts (RFC 6890 and the IANA IPv6
+// Special-Purpose Address Registry).
 var reserved6 = prefixes(
 	"2001::/23",     // IETF protocol assignments: RFC 2928 (benchmarking RFC 5180, ORCHID RFC 4843, RFC 7343)
 	"2001:db8::/32", // documentation: RFC 3849
@@ -110,9 +108,8 @@ var (
 	sixTo4 = netip.MustParsePrefix("2002::/16")    // RFC 3056 §2
 )
 
-// embedded returns the IPv4 addresses that an IPv6 address carries and that a
-// gateway or the kernel would send packets on to. For a tunnel, they are all that
-// there is to judge.
+// embedded returns the IPv4 addresses that an IPv6 address carries, to which a gateway or
+// the kernel would forward packets. For a tunnel only these addresses count.
 func embedded(addr netip.Addr) (inner []netip.Addr, tunnel bool) {
 	b := addr.As16()
 	four := func(i int) netip.Addr { return netip.AddrFrom4([4]byte(b[i : i+4])) }

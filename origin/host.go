@@ -7,14 +7,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// hostProfile maps names as browsers do (UTS #46, non-transitional). Which ASCII
-// characters and hyphens a name may hold is checkName's to judge: "my_bucket" and
-// "r3---sn" are hosts in use, and what maps to "/", ":" or "@" is none.
+// hostProfile maps names as browsers do (UTS #46, non-transitional). It doesn't check ASCII
+// characters and hyphens, since hosts such as "my_bucket" and "r3---sn" are in use.
+// checkName does, and refuses names that map to "/", ":" or "@".
 var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
-// parseHost returns the canonical form of a host that is not in brackets. The
-// order is WHATWG's: what is an address is decided on the mapped name, so that
-// neither "127.1" nor "①②⑦.0.0.1" is ever a name.
+// parseHost returns the canonical form of a host that is not in brackets. In the order of
+// WHATWG, it maps the name before it looks for an address. So "127.1" and "①②⑦.0.0.1" are
+// addresses, and not names.
 func parseHost(s string) (string, error) {
 	if s == "" {
 		return "", invalidURL("the host is missing")
@@ -48,8 +48,8 @@ func mapHost(s string) (string, error) {
 	if err != nil {
 		return "", errIDNA
 	}
-	// A label that decodes to plain ASCII, or to nothing, is a second spelling
-	// of some other name.
+	// A label that decodes to plain ASCII, or to nothing, would be a second spelling of
+	// another name.
 	if ascii && name != lower || strings.HasSuffix(name, ".") && !endsInDot(s) {
 		return "", errIDNA
 	}
@@ -90,8 +90,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkPublic refuses a host that is no address and no full name: what it leads to
-// depends on where it is looked up.
+// checkPublic refuses a host that is neither an address nor a full name, since its meaning
+// depends on the network.
 func checkPublic(host string) error {
 	if strings.ContainsRune(host, ':') { // IPv6
 		return nil
@@ -147,8 +147,8 @@ func parseIPv4(name string) (netip.Addr, bool) {
 	return netip.AddrFrom4([4]byte{byte(addr >> 24), byte(addr >> 16), byte(addr >> 8), byte(addr)}), true
 }
 
-// parseIPv4Number is the WHATWG URL standard's "IPv4 number parser". Numbers of
-// more than 32 bits come back as 1<<32.
+// parseIPv4Number is the WHATWG URL standard's "IPv4 number parser". It returns 1<<32 for
+// numbers of more than 32 bits.
 func parseIPv4Number(s string) (n uint64, ok bool) {
 	if s == "" {
 		return 0, false
@@ -170,8 +170,8 @@ func parseIPv4Number(s string) (n uint64, ok bool) {
 	return n, true
 }
 
-// lowerASCII leaves what isn't ASCII alone, unlike strings.ToLower, which takes
-// the Kelvin sign for a k.
+// lowerASCII changes ASCII letters only. strings.ToLower would turn the Kelvin sign into a
+// k.
 func lowerASCII(s string) string {
 	for i := range len(s) {
 		if 'A' <= s[i] && s[i] <= 'Z' {

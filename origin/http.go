@@ -18,13 +18,13 @@ import (
 
 const (
 	maxRedirects  = 3
-	maxDrain      = 2 << 10 // bytes of an unwanted body read to keep its connection
-	maxValidator  = 512     // bytes; longer validators are as good as none
+	maxDrain      = 2 << 10 // bytes of an unwanted body that are read to keep the connection
+	maxValidator  = 512     // bytes; longer validators are ignored
 	cdnLoopMember = "tintype"
 )
 
-// HTTP fetches originals from web servers, over one pool of connections. It is
-// safe for concurrent use.
+// HTTP fetches originals from web servers, with one pool of connections. It is safe for
+// concurrent use.
 type HTTP struct {
 	transport *http.Transport
 	guard     Guard
@@ -33,7 +33,7 @@ type HTTP struct {
 	userAgent string
 }
 
-// NewHTTP returns an HTTP that connects as cfg says.
+// NewHTTP returns an HTTP with the settings of cfg.
 func NewHTTP(cfg HTTPConfig) *HTTP {
 	h := &HTTP{
 		transport: NewTransport(cfg),
@@ -48,27 +48,27 @@ func NewHTTP(cfg HTTPConfig) *HTTP {
 	return h
 }
 
-// CloseIdleConnections closes the connections that no fetch is using.
+// CloseIdleConnections closes the connections that no fetch uses.
 func (h *HTTP) CloseIdleConnections() { h.transport.CloseIdleConnections() }
 
 // A Request asks for one original. Only URL is required.
 type Request struct {
 	URL URL
-	// Header is what the source's owner set. It goes to the scheme, host and port
-	// of URL only: once a redirect has left them it is not sent again, not even
-	// on the way back. Fields that would change how the response is read (Range,
-	// If-*, Accept-Encoding, those of the connection) are left out.
+	// Header has the fields of the source's owner. They may be secret, so they go to the
+	// scheme, host and port of URL only. After a redirect to another server they are never
+	// sent again. Fields that would change how the response is read (Range, If-*,
+	// Accept-Encoding, those of the connection) are left out.
 	Header http.Header
 	// Have makes the request conditional where it is not zero.
 	Have Validators
-	// Redirect is asked before each redirect is followed, a downgrade from https
-	// to http included; its error ends the fetch and is wrapped. Where it is nil,
-	// redirects stay on the same host (URL.SameHost) and never leave https.
+	// Redirect is called before each redirect, also for one from https to http. Its error
+	// ends the fetch and is wrapped. Where it is nil, redirects must stay on the same host
+	// (URL.SameHost), and must not leave https.
 	Redirect func(URL) error
 }
 
-// Get fetches the original. Besides this package's errors it returns ctx's, if
-// ctx is done, and what r.Redirect returned.
+// Get fetches the original. The caller must release it. The error is that of ctx, one of
+// this package, or one of r.Redirect.
 //
 //	200                     the original
 //	301 302 303 307 308     followed, three times at most
@@ -76,8 +76,8 @@ type Request struct {
 //	404 410                 ErrNotFound
 //	any other               ErrUnavailable
 //
-// A URL whose host is an address that may not be reached, and a redirect to one,
-// are ErrAddress; a redirect to a URL that ParseURL refuses is ErrInvalidURL.
+// Where the URL or a redirect leads to an address that the Guard refuses, the error is
+// ErrAddress. A redirect to a URL that ParseURL refuses is ErrInvalidURL.
 func (h *HTTP) Get(ctx context.Context, r Request) (*Object, error) {
 	limited, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
@@ -88,7 +88,7 @@ func (h *HTTP) Get(ctx context.Context, r Request) (*Object, error) {
 	return object, err
 }
 
-// follow makes the request and those that it is redirected to. stop ends ctx.
+// follow makes the request, and follows redirects. stop ends ctx.
 func (h *HTTP) follow(ctx context.Context, stop func(), r Request) (*Object, error) {
 	target, header := r.URL, r.Header
 	for hops := 0; ; hops++ {
@@ -138,8 +138,8 @@ func (h *HTTP) send(ctx context.Context, target URL, header http.Header, have Va
 	return resp, nil
 }
 
-// CheckHost returns ErrAddress, wrapped, where the host of a URL is an address that may
-// not be reached, and nil for a name: what that stands for is judged by every connection.
+// CheckHost returns ErrAddress, wrapped, where the host of a URL is an address that the
+// Guard refuses. It returns nil for a name, whose addresses are checked at every connection.
 func (h *HTTP) CheckHost(host string) error {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -166,9 +166,8 @@ func (h *HTTP) setHeader(dst, source http.Header, have Validators) {
 	}
 }
 
-// isOurs reports whether a source must not set the header field: those that would
-// make a response other than the whole, unconditional, unencoded one, and those
-// of the connection (RFC 9110 §7.6.1).
+// isOurs reports whether a source can't set the header field. Those fields belong to the
+// connection (RFC 9110 §7.6.1), or would make the response partial, conditional or encoded.
 func isOurs(name string) bool {
 	switch name {
 	case "Accept-Encoding", "Cdn-Loop", "Connection", "Content-Length", "Expect", "Host", "Keep-Alive",
@@ -178,7 +177,7 @@ func isOurs(name string) bool {
 	return strings.HasPrefix(name, "If-")
 }
 
-// receive turns the final response into an object or an error, and closes it.
+// receive returns the object of the last response, and closes the response.
 func (h *HTTP) receive(ctx context.Context, stop func(), resp *http.Response, have Validators) (*Object, error) {
 	if err := h.checkResponse(resp, have); err != nil {
 		discard(resp)
@@ -223,8 +222,8 @@ func validator(s string) string {
 	return s
 }
 
-// discard closes a response whose body nobody wants. Only a short one is read to
-// its end, which keeps the connection.
+// discard closes a response whose body isn't wanted. It reads a short body to its end, so
+// that the connection can be used again.
 func discard(resp *http.Response) {
 	if 0 < resp.ContentLength && resp.ContentLength <= maxDrain {
 		io.CopyN(io.Discard, resp.Body, resp.ContentLength)
@@ -241,8 +240,7 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// resolve returns the URL that a Location names (RFC 9110 §10.2.2), without its
-// fragment.
+// resolve returns the URL of a Location header (RFC 9110 §10.2.2), without its fragment.
 func resolve(base URL, location string) (URL, error) {
 	if location == "" {
 		return URL{}, unavailable("the Location is missing")
@@ -265,8 +263,8 @@ func resolve(base URL, location string) (URL, error) {
 	return parseRedirect(base, from.ResolveReference(ref).String())
 }
 
-// parseRedirect is ParseURL, but that a source may redirect to the host on which
-// its owner has configured it.
+// parseRedirect is ParseURL for redirects. A source on a host that ParseURL refuses, such
+// as localhost, may redirect to its own host.
 func parseRedirect(base URL, raw string) (URL, error) {
 	next, err := ParsePlace(raw)
 	if err != nil {
@@ -280,7 +278,8 @@ func parseRedirect(base URL, raw string) (URL, error) {
 	return next, nil
 }
 
-// allowRedirect asks the request's hook, or applies the rule that stands for none.
+// allowRedirect calls the request's hook. Without a hook, it applies the rule of
+// Request.Redirect.
 func allowRedirect(hook func(URL) error, from, to URL) error {
 	if hook != nil {
 		return hook(to)
@@ -291,9 +290,9 @@ func allowRedirect(hook func(URL) error, from, to URL) error {
 	return nil
 }
 
-// Failure says why a request or a body failed, without the detail of err, which
-// holds addresses and URLs: an error of this package that is safe to show. ctx is
-// what bounded the fetch.
+// Failure returns the error of this package for err, which a request or a body failed with.
+// Clients may see it: it leaves out the detail of err, which holds addresses and URLs. ctx
+// is the context that bounded the fetch.
 func Failure(ctx context.Context, err error) error {
 	var timeout net.Error
 	var lookup *net.DNSError
@@ -301,7 +300,7 @@ func Failure(ctx context.Context, err error) error {
 	var hostname x509.HostnameError
 	switch {
 	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrBusy), errors.Is(err, ErrTimeout), errors.Is(err, ErrUnavailable):
-		return err // of Bodies
+		return err // from Bodies
 	case errors.Is(err, ErrAddress):
 		return errAddress
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():

@@ -5,21 +5,21 @@ import (
 	"net/http"
 )
 
-// An HTTPSource is the originals below one URL of a web server. Its fields are not
-// changed once it is in use.
+// An HTTPSource fetches the originals below one URL of a web server. Its fields must not
+// change after the first use.
 type HTTPSource struct {
 	HTTP   *HTTP
-	Base   URL         // its path, a canonical one, is in front of every key; a query is ignored
+	Base   URL         // every key is below its path, which must be canonical; its query is ignored
 	Header http.Header // sent to Base's scheme, host and port only; may be nil
 
-	// Redirect is asked before a redirect is followed, as Request.Redirect.
+	// Redirect is called before each redirect, as Request.Redirect says.
 	Redirect func(URL) error
 }
 
 var _ Source = (*HTTPSource)(nil)
 
-// URL is where the original of a key is: below Base, in the one spelling that
-// EscapePath gives. The error wraps ErrInvalidPath or ErrInvalidURL.
+// URL returns the URL of a key below Base, in the spelling of EscapePath. The error wraps
+// ErrInvalidPath or ErrInvalidURL.
 func (s *HTTPSource) URL(key Key) (URL, error) {
 	return s.Base.Below(key)
 }

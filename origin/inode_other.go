@@ -4,5 +4,5 @@ package origin
 
 import "io/fs"
 
-// inode is zero where files have no serial number.
+// inode returns 0, since files have no serial number here.
 func inode(fs.FileInfo) uint64 { return 0 }

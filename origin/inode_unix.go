@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// inode is the file's serial number: a file moved over another has a new one, even
-// with the size and time of the old.
+// inode returns the file's serial number. A file that replaces another has a new number,
+// even with the same size and time.
 func inode(info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(stat.Ino)

@@ -1,13 +1,14 @@
-// Package origin fetches originals, and decides which places they may come from.
+// Package origin fetches originals, and checks where they may come from.
 //
-// [ParsePath] and [ParseURL] canonicalise what a client sent or refuse it,
-// [ParsePattern] and [Allowlist] are the workspace's allowed_sources, and
-// [URL.Within] tells whether a URL is inside a source. [HTTP] fetches over a
-// [Guard], which lets no connection reach a private address; [HTTPSource] and
-// [Dir] are a web server and a folder of the operator's as a [Source]. S3 and R2
-// are origin/bucket, over [NewTransport].
+// For most uses, call [ParseURL] or [ParsePath] on the reference that a client sent,
+// [Allowlist.Allow] on a full URL, and Fetch of a [Source]. Sources are [HTTPSource] (a web
+// server), [Dir] (a folder of the operator's) and package origin/bucket (S3 and R2). [HTTP]
+// fetches full URLs. [URL.Within] tells whether a URL lies inside a source.
 //
-// It decides nothing about workspaces, signatures or image formats, and caches
+// All connections go through a [Guard], which refuses private addresses. [Bodies] bound the
+// memory and the disk of the originals that are read.
+//
+// The package knows nothing about workspaces, signatures or image formats, and caches
 // nothing.
 package origin
 
@@ -19,37 +20,37 @@ import (
 	"time"
 )
 
-// Errors of this package, wrapped with detail that is safe to show to a client:
-// never a private address, a credential or a query string. A context that the
-// caller cancelled comes back as its own error, not as ErrTimeout.
+// Errors of this package are wrapped with detail that clients may see. The detail never
+// holds a private address, a credential or a query string. Where the caller cancelled the
+// context, the error is that of the context, and not ErrTimeout.
 var (
 	ErrNotFound    = errors.New("original not found")
-	ErrNotModified = errors.New("original not modified") // only where Validators were given
+	ErrNotModified = errors.New("original not modified") // only where the caller gave Validators
 	ErrTooLarge    = errors.New("original is too large")
 	ErrTimeout     = errors.New("origin took too long")
-	ErrUnavailable = errors.New("origin failed") // refused, reset, short body, any other status
+	ErrUnavailable = errors.New("origin failed") // connection refused or reset, short body, other statuses
 	ErrAddress     = errors.New("address not allowed")
 	ErrInvalidURL  = errors.New("invalid URL")
 	ErrInvalidPath = errors.New("invalid path")
-	ErrNotAllowed  = errors.New("source not allowed") // a redirect to where the workspace allows none
+	ErrNotAllowed  = errors.New("source not allowed") // a redirect that the workspace doesn't allow
 )
 
-// Validators are what an origin said about a version of an original (RFC 9110
-// §8.8). Empty fields mean that it said nothing.
+// Validators identify a version of an original (RFC 9110 §8.8). A field is empty where the
+// origin sent none.
 type Validators struct {
 	ETag         string
 	LastModified string
 }
 
-// An Object is an original as fetched, whole. Its body counts among the [Bodies] that
-// it was read under until all who retain it have released it; who fetched it does.
+// An Object is a whole original. Its body counts in its [Bodies] until the last user has
+// released it. The caller of Fetch is the first user.
 type Object struct {
-	Body []byte // not read after the last Release
+	Body []byte // must not be read after the last Release
 	Validators
 	share *share
 }
 
-// A share counts who retains a body.
+// A share counts the users of a body.
 type share struct {
 	users atomic.Int32
 	free  func()
@@ -61,14 +62,15 @@ func newShare(free func()) *share {
 	return s
 }
 
-// Retain keeps the body for one more user. Whoever calls it must retain it already.
+// Retain keeps the body for one more user, who must call Release. Only a user of the body
+// may call Retain.
 func (o *Object) Retain() {
 	if o.share != nil {
 		o.share.users.Add(1)
 	}
 }
 
-// Release lets go of the body, once for every user.
+// Release gives up the body. Each user must call it once.
 func (o *Object) Release() {
 	if o.share == nil {
 		return
@@ -81,8 +83,8 @@ func (o *Object) Release() {
 	}
 }
 
-// Look calls f, which reads the body. Where a body that is on disk can't be read back,
-// f ends there, and the error wraps ErrUnavailable.
+// Look calls f, which may read the body, and returns its error. A body on disk may become
+// unreadable: f then ends in the middle, and the error wraps ErrUnavailable.
 func (o *Object) Look(f func(body []byte) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -100,9 +102,9 @@ func (o *Object) Look(f func(body []byte) error) (err error) {
 
 // Limits bound one fetch.
 type Limits struct {
-	Bytes   int64         // of the body
-	Timeout time.Duration // of the whole fetch, redirects and body included
-	Connect time.Duration // of one connection, TLS included
+	Bytes   int64         // size of the body
+	Timeout time.Duration // time of the whole fetch, with redirects and body
+	Connect time.Duration // time to connect, with TLS
 }
 
 // DefaultLimits are 25 MiB, 10 s and 5 s to connect.
@@ -112,14 +114,14 @@ func DefaultLimits() Limits {
 
 // A Source fetches originals by object key. It is safe for concurrent use.
 type Source interface {
-	// Fetch returns the whole original under key, or an error that wraps one of
-	// this package's. Where have is not zero and the original is unchanged, the
+	// Fetch returns the whole original under key. The caller must release it. Errors wrap
+	// those of this package. Where have is not zero and the original hasn't changed, the
 	// error is ErrNotModified.
 	Fetch(ctx context.Context, key Key, have Validators) (*Object, error)
 }
 
 // A Key names an original within a source.
 type Key struct {
-	Path  string // percent-decoded, without a leading slash, as ParsePath accepts it
-	Query string // raw query of a full URL that led here; empty otherwise
+	Path  string // decoded, without a leading slash, as ParsePath returns it
+	Query string // raw query of a full URL inside the source; else empty
 }

@@ -6,15 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxPath is the longest object key, in bytes: the limit of S3 and R2.
+// maxPath is the length of the longest object key, in bytes. It is the limit of S3 and R2.
 const maxPath = 1024
 
-// ParsePath percent-decodes the path of an object, as it stands in a request
-// target after the source and its slash, and checks it as [CheckPath] does.
+// ParsePath returns the object key of an escaped path, which follows the source and its
+// slash in a request target. The errors are those of [CheckPath].
 //
-// A "+" is a plus. An encoded slash is refused, since everybody who looks at the
-// escaped path (a proxy, a signature, a CDN's rule) would see other segments than
-// the object key has.
+// A "+" is a plus sign. An encoded slash is refused: a proxy, a signature or a CDN's rule
+// that reads the escaped path would see other segments than the object key has.
 func ParsePath(escaped string) (string, error) {
 	if strings.IndexByte(escaped, '%') < 0 {
 		return escaped, CheckPath(escaped)
@@ -40,10 +39,10 @@ func ParsePath(escaped string) (string, error) {
 	return string(path), CheckPath(string(path))
 }
 
-// CheckPath checks an object's path that is not percent-encoded, or no longer:
-// 1 to 1,024 bytes of UTF-8, without a leading slash, empty segments (a trailing
-// slash makes one), "." and ".." segments ("..;x" too), backslashes and control
-// characters. The error wraps ErrInvalidPath.
+// CheckPath checks an object key, which isn't percent-encoded. It must be 1 to 1,024 bytes
+// of UTF-8. It must have no slash at its start or end, no empty segments, no "." and ".."
+// segments ("..;x" too), no backslashes and no control characters. The error wraps
+// ErrInvalidPath.
 func CheckPath(path string) error {
 	switch {
 	case path == "":
@@ -72,10 +71,10 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// EscapePath percent-encodes an object's path in the one spelling that requests
-// to origins use: all but letters, digits, "-", ".", "_", "~" (unreserved, RFC
-// 3986 §2.3) and the slashes, with upper-case hex digits. It is what AWS signs,
-// and it leaves no "+" that a server could take for a space.
+// EscapePath returns the percent-encoded form of an object key in requests to origins. It
+// keeps letters, digits, "-", ".", "_", "~" (unreserved, RFC 3986 §2.3) and slashes, and
+// writes hex digits in upper case. AWS signs this form. It has no "+", which a server could
+// read as a space.
 func EscapePath(path string) string {
 	escape := 0
 	for i := range len(path) {
@@ -97,8 +96,8 @@ func EscapePath(path string) string {
 	return string(b)
 }
 
-// isDotSegment reports whether a server could take the segment for "." or "..":
-// servlet containers drop ";parameters" before they resolve dots.
+// isDotSegment reports whether a server could read the segment as "." or "..". Servlet
+// containers remove ";parameters" before they resolve dots.
 func isDotSegment(segment string) bool {
 	name, _, _ := strings.Cut(segment, ";")
 	return name == "." || name == ".."
@@ -128,7 +127,7 @@ func appendEscaped(b []byte, c byte) []byte {
 	return append(b, '%', digits[c>>4], digits[c&15])
 }
 
-// unhexAt returns the byte that the escape "%XX" at s[i:] stands for.
+// unhexAt returns the byte of the escape "%XX" at s[i:].
 func unhexAt(s string, i int) (byte, bool) {
 	if i+2 >= len(s) {
 		return 0, false
@@ -148,7 +147,7 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// unescape decodes the escapes of s, which has only well-formed ones.
+// unescape decodes the escapes of s, which must be well-formed.
 func unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s

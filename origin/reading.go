@@ -9,11 +9,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A Reading is what servers may take the path of a URL for. Two paths that any server
-// could read as one place have the same Reading, or that of one of them [Reading.Leaves].
+// A Reading is a folded path, which shows whether servers may confuse two paths. If any
+// server could resolve two paths to the same file, they have the same Reading, or the
+// Reading of one of them [Reading.Leaves].
 //
-// Servers differ in how often they decode percent signs, and in what they drop or fold
-// before they look for a file. A Reading does all of it at once:
+// Servers differ: they decode percent signs once or more often, and remove or fold
+// characters before they look for a file. A Reading does all of it at once:
 //
 //	/%2576ault/a   /vault;v=1/a   /VAULT/a   /vault%2E/a        /vault/a
 //	/vault%C2%A0/a   /ｖault/a   /vault::$DATA/a   /x%5Ca       /vault/a, /x/a
@@ -30,12 +31,12 @@ type Reading struct {
 // A segment is one name of a folded path.
 type segment struct {
 	name  string
-	known int  // so many bytes of name, at its beginning, are the file's but for case
-	exact bool // all of them are, and there are no others
-	any   bool // it may stand for every name: it has wildcards of Windows, or bytes that aren't UTF-8
+	known int  // the first bytes of name that every server reads alike, apart from case
+	exact bool // every server reads the whole name alike, apart from case
+	any   bool // it may match every name: it has wildcards of Windows, or bytes that aren't UTF-8
 }
 
-// Reading folds the path of u. See [Reading].
+// Reading returns the folded path of u.
 func (u URL) Reading() Reading {
 	var r Reading
 	for escaped := range strings.SplitSeq(u.Path, "/") {
@@ -44,15 +45,15 @@ func (u URL) Reading() Reading {
 	return r
 }
 
-// Leaves reports whether some server may find a ".." in the path, so that it may lead
-// anywhere on its host, or whether the path can't be folded.
+// Leaves reports whether some server may find a ".." in the path, which may then lead
+// anywhere on its host. It also reports paths that can't be folded.
 func (r Reading) Leaves() bool { return r.leaves }
 
-// Depth is how many names the path has.
+// Depth returns the number of names in the path.
 func (r Reading) Depth() int { return len(r.segments) }
 
-// Within reports whether some server may take the path for the place of another
-// Reading, or for something below it. What [Reading.Leaves] is within every place.
+// Within reports whether some server may resolve the path to place, or to something below
+// it. A Reading that [Reading.Leaves] is within every place.
 func (r Reading) Within(place Reading) bool {
 	if r.leaves {
 		return true
@@ -68,11 +69,12 @@ func (r Reading) Within(place Reading) bool {
 	return true
 }
 
+// mayBe reports whether some server may take two names for the same.
 func (s segment) mayBe(want segment) bool {
 	return s.any || want.any || s.name == want.name || s.shortens(want) || want.shortens(s)
 }
 
-// add appends what stands between two slashes of a path.
+// add appends the text between two slashes of a path.
 func (r *Reading) add(escaped string) {
 	if plain(escaped) {
 		name := strings.TrimRight(lowerASCII(escaped), ".")
@@ -84,9 +86,10 @@ func (r *Reading) add(escaped string) {
 		return
 	}
 	folded, ok := foldText(escaped)
-	// Who drops parameters before decoding slashes sees other segments than who decodes first.
+	// A server that removes parameters before it decodes slashes sees other segments than one
+	// that decodes first.
 	mixed := strings.ContainsAny(folded, "/\\") && strings.ContainsAny(folded, cuts)
-	// Of a zero byte some servers drop what follows, others the byte alone.
+	// At a zero byte some servers end the name, others remove the byte.
 	if !ok || mixed || overlong(folded) || strings.IndexByte(folded, 0) >= 0 {
 		r.leaves = true
 		return
@@ -95,12 +98,12 @@ func (r *Reading) add(escaped string) {
 	for name := range strings.FieldsFuncSeq(folded, func(c rune) bool { return c == '/' || c == '\\' }) {
 		if i := strings.IndexAny(name, cuts); i >= 0 {
 			if session := strings.TrimLeft(name, " "); len(session) > 2 && session[0] == '(' && session[2] == '(' {
-				r.leaves = true // who drops parameters first finds no session
+				r.leaves = true // a server that removes parameters first finds no session
 				return
 			}
 			name = name[:i]
 		}
-		valid := strings.ToValidUTF8(name, "") // some drop the rest
+		valid := strings.ToValidUTF8(name, "") // some servers remove the other bytes
 		wild := len(valid) < len(name) || strings.ContainsAny(name, "<>*")
 		trimmed := strings.Trim(valid, ". ")
 		if trimmed == "" && (wild || strings.Count(valid, ".") > 1) || climbs(strings.TrimRight(valid, " "), trimmed) {
@@ -118,7 +121,7 @@ func (r *Reading) add(escaped string) {
 		if name != "" {
 			known := 0
 			if exact = exact && strings.HasPrefix(lead, name); exact {
-				known = len(name) // there may be dots and spaces behind it
+				known = len(name) // dots and spaces may follow
 			} else if strings.HasPrefix(name, lead) {
 				known = len(lead)
 			}
@@ -128,15 +131,15 @@ func (r *Reading) add(escaped string) {
 	}
 }
 
-// climbs reports whether a segment, whose name is what is left of it without dots at its
-// end, ends with two dots. nginx makes "/data/pub/../" of "/pub../" where the alias of a
-// location ends with a slash and the location doesn't.
+// climbs reports whether a segment ends in two dots. name is the segment without the dots at
+// its end. nginx reads "/pub../" as "/data/pub/../" where the alias of a location ends in a
+// slash and the location doesn't.
 func climbs(segment, name string) bool {
 	return strings.HasSuffix(segment, "..") && (name != "" || len(segment) > 1)
 }
 
-// cookieless reports whether a folded segment holds a session as ASP.NET writes it into
-// paths: "(S(lit3py55t21z5v55vlm25s55))", "(A(x)F(y))". IIS leaves it out.
+// cookieless reports whether a folded segment is a session that ASP.NET writes into paths:
+// "(S(lit3py55t21z5v55vlm25s55))", "(A(x)F(y))". IIS removes it.
 func cookieless(s string) bool {
 	s, ok := strings.CutPrefix(s, "(")
 	for n := 0; ok; n++ {
@@ -151,12 +154,12 @@ func cookieless(s string) bool {
 	return false
 }
 
-// cuts are what some servers drop a name from: parameters (RFC 3986 §3.3), streams of
-// NTFS ("vault::$INDEX_ALLOCATION"), and a query and a fragment once they are decoded.
+// cuts are the characters where some servers end a name. They begin parameters (RFC 3986
+// §3.3), streams of NTFS ("vault::$INDEX_ALLOCATION"), and a decoded query or fragment.
 const cuts = ";:?#"
 
-// plain reports whether a segment has nothing but letters, digits, "-", "_" and ".":
-// all that servers disagree on then is case, and dots at its end.
+// plain reports whether a segment has only letters, digits, "-", "_" and ".". Servers then
+// disagree on case only, and on dots at its end.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isUnreserved(c) || c == '~' {
@@ -166,13 +169,13 @@ func plain(s string) bool {
 	return true
 }
 
-// maxFolds bounds how often a text is decoded and folded. Links that went through many
-// hands are encoded three times or four.
+// maxFolds bounds how often a text is decoded and folded. Real links are encoded up to
+// three or four times.
 const maxFolds = 10
 
-// foldText decodes and folds a text until nothing changes. It reports false where that
-// takes too often or makes the text much longer, and where the text depends on whether
-// bytes that aren't UTF-8 are dropped first ("%2\xFFF") or come together ("\xEF\xAC\f\x83").
+// foldText decodes and folds a text until nothing changes. It returns false where that
+// needs too many rounds or makes the text much longer. It also returns false where the
+// result depends on when bytes that aren't UTF-8 are removed ("%2\xFFF", "\xEF\xAC\f\x83").
 func foldText(s string) (string, bool) {
 	longest := 3 * len(s)
 	for range maxFolds {
@@ -189,7 +192,7 @@ func foldText(s string) (string, bool) {
 	return "", false
 }
 
-// broken is how many bytes of s aren't UTF-8.
+// broken returns how many bytes of s aren't UTF-8.
 func broken(s string) (n int) {
 	for i, r := range s {
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
@@ -199,8 +202,8 @@ func broken(s string) (n int) {
 	return n
 }
 
-// decode replaces "%41" and "%u0041", which is of IIS and of JavaScript's escape(), by
-// what they stand for.
+// decode decodes "%41" and "%u0041". IIS reads the second form, and JavaScript's escape()
+// writes it.
 func decode(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
@@ -224,7 +227,7 @@ func decode(s string) string {
 	return string(b)
 }
 
-// hexadecimal reads n digits of s from i on.
+// hexadecimal reads n hex digits of s from i on.
 func hexadecimal(s string, i, n int) (v rune, ok bool) {
 	if i+n > len(s) {
 		return 0, false
@@ -239,8 +242,8 @@ func hexadecimal(s string, i, n int) (v rune, ok bool) {
 	return v, true
 }
 
-// overlong reports whether s has bytes that aren't UTF-8 and that old decoders take for a
-// character (RFC 3629 §10): "\xC0\xAF" for a slash.
+// overlong reports whether s has bytes that aren't UTF-8, but that old decoders read as a
+// character (RFC 3629 §10), such as "\xC0\xAF" for a slash.
 func overlong(s string) bool {
 	for i, r := range s {
 		c := s[i]
@@ -254,8 +257,8 @@ func overlong(s string) bool {
 	return false
 }
 
-// foldRunes brings characters that servers confuse into one form, and leaves out those
-// that can't be seen. Bytes that aren't UTF-8 stay.
+// foldRunes replaces characters that servers confuse by one of them, and removes invisible
+// ones. Bytes that aren't UTF-8 stay.
 func foldRunes(s string) string {
 	var b strings.Builder
 	for s != "" {
@@ -279,26 +282,26 @@ func foldRunes(s string) string {
 // foldValid is case folding over compatibility decomposition (Unicode 3.13, UAX #15).
 func foldValid(s string) string {
 	s = cases.Fold().String(norm.NFKD.String(strings.Map(confuse, s)))
-	var last rune // but for marks
+	var last rune // the last character that isn't a combining mark
 	return strings.Map(func(r rune) rune {
 		if !unicode.Is(unicode.Mn, r) {
 			last = r
 		} else if last < utf8.RuneSelf {
-			return -1 // "ā", for which Windows has "a" in some code pages
+			return -1 // "ā" becomes "a" in some code pages of Windows
 		}
 		return r
 	}, s)
 }
 
-// confuse maps what servers take for an ASCII character, besides what compatibility
-// decomposition finds, and drops what can't be seen.
+// confuse maps characters that servers read as an ASCII character, and that compatibility
+// decomposition doesn't find. It removes invisible characters.
 func confuse(r rune) rune {
 	switch r {
 	case 0:
 		return r
-	case '+': // a form's space
+	case '+': // a space in forms
 		return ' '
-	case '"': // file names of Windows, with wildcards
+	case '"': // a wildcard in file names of Windows
 		return '.'
 	case '\u2044', '\u2215', '\u29F8': // "best fit" of Windows' code pages
 		return '/'
@@ -317,18 +320,18 @@ func confuse(r rune) rune {
 	return r
 }
 
-// bestFit are small letters that don't decompose, and for which code page 1252 of Windows
-// has the ASCII letters of bestFitASCII.
+// bestFit are small letters that don't decompose. Code page 1252 of Windows maps them to the
+// letters of bestFitASCII.
 const (
 	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ"
 	bestFitASCII = "dhiltbilottzgghgtsfoadept"
 )
 
-// shortens reports whether short may be the name that file systems give a file or folder
-// name for DOS, as Windows and Linux make them (RtlGenerate8dot3Name, vfat): six
-// characters and a number ("PHOTOS~1" of "photos-long"), fewer before a longer number, or,
-// where many names begin alike, two and four digits of a hash ("PH3A7B~2"). Of the
-// extension there are three characters.
+// shortens reports whether short may be the DOS name that a file system gives to name.
+// Windows and Linux (RtlGenerate8dot3Name, vfat) take six characters and a number
+// ("PHOTOS~1" of "photos-long"), or fewer characters before a longer number. Where many
+// names begin alike, they take two characters and four digits of a hash ("PH3A7B~2"). Three
+// characters of the extension follow.
 func (short segment) shortens(name segment) bool {
 	base, extension, _ := strings.Cut(short.name, ".")
 	tilde := strings.LastIndexByte(base, '~')
@@ -344,7 +347,7 @@ func (short segment) shortens(name segment) bool {
 	long = long[:min(room, len(long))]
 	head := min(2, len(long))
 	hashed := agree(stem, long[:head]) && strings.Trim(stem[min(len(stem), head):], hexDigits) == ""
-	if !name.exact { // there may be more of it
+	if !name.exact { // the name may go on
 		return strings.HasPrefix(stem, long) || hashed
 	}
 	return (stem == long || hashed && len(stem) == min(room, head+4)) && extension == suffix[:min(3, len(suffix))]
@@ -355,8 +358,8 @@ const hexDigits = "0123456789abcdef"
 // agree reports whether one of the texts begins with the other.
 func agree(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
 
-// forDOS are name and extension as far as short names are made of them. Where s isn't
-// exact, name is what is known of its beginning, and nothing is of the extension.
+// forDOS returns the characters of name and extension that short names are made of. Where s
+// isn't exact, only the beginning of the name is known, and extension is empty.
 func (s segment) forDOS() (name, extension string) {
 	name = strings.TrimLeft(s.name[:s.known], ".")
 	if s.exact {
@@ -369,7 +372,7 @@ func (s segment) forDOS() (name, extension string) {
 	return strings.Map(forDOS, name), strings.Map(forDOS, extension)
 }
 
-// forDOS is a character as it stands in short names: some do not.
+// forDOS returns the character of a short name for r, or -1 where short names leave r out.
 func forDOS(r rune) rune {
 	switch r {
 	case ' ', '.':
@@ -380,15 +383,15 @@ func forDOS(r rune) rune {
 	return r
 }
 
-// kept is the beginning of a text that folding leaves as it is but for case, and that no
-// two servers read differently, and whether that is all of it.
+// kept returns the beginning of a text that every server reads alike, and that folding
+// changes only in case. It reports whether that is the whole text.
 func kept(s string) (string, bool) {
 	n := strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c > '~' || strings.ContainsRune(`%+"<>*/\`+cuts, c) })
 	all := n < 0
 	if all {
 		n = len(s)
 	} else if n > 0 && s[n] >= utf8.RuneSelf {
-		n-- // a mark may follow the letter that it belongs to
+		n-- // the next character may be a combining mark of this letter
 	}
 	return strings.TrimLeft(lowerASCII(s[:n]), " "), all
 }

@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// S3Places are the URL prefixes under which the objects of a bucket are known, its
-// prefix included: a URL within one of them ([URL.Within]) is an object of that
-// bucket. They stand for http and https alike. The arguments are those of a source
-// of kind s3 or r2: endpoint is empty for AWS, and accountID for all but R2.
+// S3Places returns the URL prefixes of a bucket: a URL within one of them ([URL.Within]) is
+// an object of that bucket. They hold for http and https. The arguments are those of a
+// source of kind s3 or r2. endpoint is empty for AWS. accountID is empty for all but R2.
 //
 //	bucket media, region eu-west-1, prefix a/
 //	    https://media.s3.eu-west-1.amazonaws.com/a/     virtual-hosted, and its dualstack,
@@ -22,8 +21,8 @@ import (
 //	endpoint https://minio.example.com:9000             https://minio.example.com:9000/media/a/
 //	                                                    https://media.minio.example.com:9000/a/
 //
-// Other names (an access point, r2.dev, a CDN in front) are for the owner to list.
-// The error wraps ErrInvalidURL.
+// The owner must list other names, such as an access point, r2.dev or a CDN in front. The
+// error wraps ErrInvalidURL.
 func S3Places(bucket, region, endpoint, accountID, prefix string) ([]URL, error) {
 	switch {
 	case accountID != "":
@@ -36,15 +35,15 @@ func S3Places(bucket, region, endpoint, accountID, prefix string) ([]URL, error)
 		return nil, err
 	}
 	places := placesOn(at, bucket, prefix)
-	if isAWS(at.Host) { // spelled out: its other names are there too
+	if isAWS(at.Host) { // an endpoint of AWS: add the bucket's other names too
 		places = append(places, awsPlaces(bucket, region, prefix)...)
 	}
 	return places, nil
 }
 
-// S3KeysAreExact reports whether the store at the endpoint of a source of kind s3, empty
-// for AWS, takes each key for itself, as S3 and R2 do. Others may keep objects in folders
-// of a file system that doesn't tell case, say, so that keys have a [Reading].
+// S3KeysAreExact reports whether the store at an endpoint never confuses two keys. S3 and R2
+// don't. Other stores may keep objects on a file system that ignores case, so the [Reading]
+// of a key counts. endpoint is that of a source of kind s3, and empty for AWS.
 func S3KeysAreExact(endpoint string) bool {
 	if endpoint == "" {
 		return true
@@ -53,7 +52,7 @@ func S3KeysAreExact(endpoint string) bool {
 	return err == nil && isAWS(at.Host)
 }
 
-// awsPlaces are a bucket's places on AWS (Amazon S3 User Guide, "Virtual hosting of
+// awsPlaces returns a bucket's places on AWS (Amazon S3 User Guide, "Virtual hosting of
 // general purpose buckets", "Website endpoints", "Dual-stack endpoints").
 func awsPlaces(bucket, region, prefix string) []URL {
 	domain := "." + awsDomain(region)
@@ -75,15 +74,15 @@ func awsPlaces(bucket, region, prefix string) []URL {
 	return places
 }
 
-// placesOn are the bucket in path style, and as a virtual host of the endpoint.
+// placesOn returns a bucket's places at an endpoint, in path style and as a virtual host.
 func placesOn(endpoint URL, bucket, prefix string) []URL {
 	places := appendPlace(nil, endpoint, bucket+"/"+prefix)
 	endpoint.Host = bucket + "." + endpoint.Host
 	return appendPlace(places, endpoint, prefix)
 }
 
-// appendPlace adds the path on a host, unless the host is none that any URL could
-// name, such as a virtual host of an address.
+// appendPlace adds the path on a host, unless no URL can have the host, such as a virtual
+// host of an address.
 func appendPlace(places []URL, on URL, path string) []URL {
 	on.Path = "/" + EscapePath(path)
 	if u, err := ParsePlace(on.String()); err == nil {
@@ -92,8 +91,8 @@ func appendPlace(places []URL, on URL, path string) []URL {
 	return places
 }
 
-// awsDomains are the domains of AWS's partitions by how their regions begin; all
-// other regions are in the first.
+// awsDomains are the domains of AWS's partitions by the prefix of their regions. All other
+// regions are in the first partition.
 var awsDomains = []struct{ region, domain string }{
 	{"", "amazonaws.com"},
 	{"cn-", "amazonaws.com.cn"},

@@ -11,26 +11,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A store is where the bytes of one body are: a buffer of Go's heap as long as they are
-// few, then a mapping without a file, or a file on disk. It moves from one to the next
-// as it grows, and takes what it needs before it does. One goroutine at a time uses it.
+// A store holds the bytes of one body. A small body is in a buffer of Go's heap. A growing
+// body moves to a memory mapping, or to a file on disk. The store takes the bytes that it
+// needs before it grows. Only one goroutine at a time may use it.
 type store struct {
 	in   *intake
 	size int64 // bytes of the body so far
-	most int64 // that may come
+	most int64 // the most bytes that may come
 
 	memory, disk int64 // bytes taken
 
-	buffer []byte   // the first form, of which size are filled; the third's, to copy through
-	region []byte   // the second form: mapped for as much as may come, and filled as it does
-	file   *os.File // the third form, …
-	mapped []byte   // … once it is whole
+	buffer []byte   // a small body; with file, the bytes of the next write
+	region []byte   // a body in a mapping of most bytes, which fills up as the bytes come
+	file   *os.File // a body on disk
+	mapped []byte   // the mapping of file, when the body is whole
 }
 
-// keepFree is how much of a file system is left to others, in bytes.
+// keepFree is the free space of a file system that is left to others, in bytes.
 const keepFree = 256 << 20
 
-// space is where the next bytes go. wrote is told how many came.
+// space returns the memory for the next bytes. The caller must call wrote with the number
+// of bytes that came.
 func (s *store) space(ctx context.Context) ([]byte, error) {
 	for {
 		switch {
@@ -51,7 +52,7 @@ func (s *store) space(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// wrote notes bytes that are where space said.
+// wrote adds n bytes that are in the memory of space.
 func (s *store) wrote(ctx context.Context, n int) error {
 	if s.file != nil {
 		if err := s.write(ctx, s.file, s.buffer[:n], s.size); err != nil {
@@ -63,15 +64,15 @@ func (s *store) wrote(ctx context.Context, n int) error {
 		}
 	}
 	if s.size += int64(n); s.size > largeBody {
-		// An origin that is fast keeps this goroutine busy, and there may be hundreds:
-		// requests that take microseconds go first.
+		// A fast origin keeps this goroutine busy, and there may be hundreds of them. Requests
+		// that take microseconds go first.
 		runtime.Gosched()
 	}
 	return nil
 }
 
-// write writes to a file. Few do at a time: each keeps a thread, and all of them the
-// processors from those who answer requests.
+// write writes to a file. Only a few writes run at a time: each blocks a thread, and many
+// would take the processors from goroutines that answer requests.
 func (s *store) write(ctx context.Context, f *os.File, data []byte, at int64) error {
 	select {
 	case s.in.bodies.writing <- struct{}{}:
@@ -85,8 +86,8 @@ func (s *store) write(ctx context.Context, f *os.File, data []byte, at int64) er
 	return err
 }
 
-// grow makes room for more, where there is most of it: in memory as long as that is
-// ample or the body small, else on disk, else in memory.
+// grow makes room for more bytes. A small body grows in memory, and so does every body
+// while memory is ample. Else the body goes to disk, and without a disk it waits for memory.
 func (s *store) grow(ctx context.Context) error {
 	large := s.size >= largeBody
 	switch {
@@ -115,7 +116,7 @@ func (s *store) grow(ctx context.Context) error {
 	return s.growBuffer(ctx, true)
 }
 
-// take takes bytes if there is room.
+// take takes bytes of a pool, and reports whether there was room.
 func (s *store) take(kind int, n int64) bool {
 	if !s.in.tryTake(kind, n) {
 		return false
@@ -128,7 +129,7 @@ func (s *store) take(kind int, n int64) bool {
 	return true
 }
 
-// takeMemory takes memory, and waits for it if it may.
+// takeMemory takes memory. With wait it waits for room.
 func (s *store) takeMemory(ctx context.Context, n int64, wait bool) error {
 	if s.take(inMemory, n) {
 		return nil
@@ -185,10 +186,10 @@ func (s *store) growRegion(ctx context.Context, wait bool) error {
 	return nil
 }
 
-// errNoDisk says that a body stays in memory.
+// errNoDisk says that a body must stay in memory.
 var errNoDisk = errors.New("no disk")
 
-// goToDisk moves what there is from memory to a file.
+// goToDisk moves the body from memory to a file.
 func (s *store) goToDisk(ctx context.Context) error {
 	b := s.in.bodies
 	n := s.size + growBy
@@ -230,8 +231,8 @@ func (s *store) goToDisk(ctx context.Context) error {
 	return nil
 }
 
-// leaveDisk moves what there is from a file that can't be written to into memory, and
-// the n bytes that couldn't.
+// leaveDisk moves the body from a file that can't be written to into memory, with the n
+// bytes of the write that failed.
 func (s *store) leaveDisk(ctx context.Context, n int) error {
 	need := s.size + int64(n) + growBy
 	if err := s.takeMemory(ctx, need, true); err != nil {
@@ -243,7 +244,7 @@ func (s *store) leaveDisk(ctx context.Context, n int) error {
 	}
 	if _, err := s.file.ReadAt(region[:s.size], 0); err != nil {
 		unmap(region)
-		return unavailable("it could not be kept")
+		return unavailable("this server could not store it")
 	}
 	s.size += int64(copy(region[s.size:], s.buffer[:n]))
 	s.region = region
@@ -254,8 +255,7 @@ func (s *store) leaveDisk(ctx context.Context, n int) error {
 	return nil
 }
 
-// finish gives the bytes as one, once all have come, and gives back what was taken for
-// more.
+// finish returns the bytes of a whole body, and frees the room that was taken for more.
 func (s *store) finish() ([]byte, error) {
 	switch {
 	case s.file != nil:
@@ -263,7 +263,7 @@ func (s *store) finish() ([]byte, error) {
 		if err != nil {
 			return nil, errNoRoom
 		}
-		_ = s.file.Close() // the mapping keeps it
+		_ = s.file.Close() // the mapping keeps the file
 		s.mapped, s.file, s.buffer = mapped, nil, nil
 		s.giveMemory(s.memory)
 		s.giveDisk(s.disk - s.size)
@@ -281,7 +281,7 @@ func (s *store) finish() ([]byte, error) {
 	return s.buffer[:s.size], nil
 }
 
-// drop lets go of the bytes. Nobody may read them any more.
+// drop frees the bytes. Nobody may read them afterwards.
 func (s *store) drop() {
 	if s.file != nil {
 		_ = s.file.Close()
@@ -300,7 +300,7 @@ func (s *store) dropRegion() {
 	}
 }
 
-// mapMemory maps memory without a file. Only what is written to is taken.
+// mapMemory maps memory without a file. It takes only the pages that are written to.
 func mapMemory(n int64) ([]byte, error) {
 	b, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapLazily)
 	if err == nil {
@@ -309,9 +309,10 @@ func mapMemory(n int64) ([]byte, error) {
 	return b, err
 }
 
-func unmap(b []byte) { _ = unix.Munmap(b) } // of what was mapped
+func unmap(b []byte) { _ = unix.Munmap(b) } // it can't fail for a mapping
 
-// namelessFile is a file in a folder, gone when it is closed and no longer mapped.
+// namelessFile makes a file without a name in a folder. It disappears when it is closed and
+// no longer mapped.
 func namelessFile(dir string) (*os.File, error) {
 	if f, err := tempFile(dir); err == nil {
 		return f, nil
@@ -323,11 +324,11 @@ func namelessFile(dir string) (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-// leftBody matches the names of files that a process left behind which was killed
-// between making one and taking its name.
+// leftBody matches files that a killed process left behind. It was killed after it made a
+// file and before it removed the name.
 const leftBody = ".body-*"
 
-// diskHas reports whether so many bytes may go to disk now, budget aside.
+// diskHas reports whether the disk has room for n bytes now. It doesn't look at the pool.
 func (b *Bodies) diskHas(n int64) bool {
 	b.mu.Lock()
 	off := b.pools[onDisk].limit == 0 || time.Now().Before(b.diskOff)
@@ -347,7 +348,7 @@ func (b *Bodies) diskHas(n int64) bool {
 	return true
 }
 
-// diskFailed has bodies stay in memory for a while.
+// diskFailed keeps bodies in memory for a while.
 func (b *Bodies) diskFailed(err error) {
 	const pause = 10 * time.Second
 	b.mu.Lock()
@@ -356,7 +357,7 @@ func (b *Bodies) diskFailed(err error) {
 	b.counts.DiskFailures++
 	b.mu.Unlock()
 	if tell {
-		b.config.Log.Warn("large originals can't be put on disk: they stay in memory, and fewer are read at a time", "folder", b.config.Dir, "error", err.Error())
+		b.config.Log.Warn("large originals can't be written to disk: they stay in memory, and fewer are read at the same time", "folder", b.config.Dir, "error", err.Error())
 	}
 }
 

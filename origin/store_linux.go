@@ -8,13 +8,13 @@ import (
 
 const mapLazily = unix.MAP_NORESERVE
 
-// smallPages has a mapping take memory page by page, as it is written to: a huge page
-// would take two megabytes at the first byte.
+// smallPages makes a mapping take memory page by page. A huge page would take two megabytes
+// at the first byte.
 func smallPages(b []byte) {
-	_ = unix.Madvise(b, unix.MADV_NOHUGEPAGE) // kernels without huge pages know no such advice
+	_ = unix.Madvise(b, unix.MADV_NOHUGEPAGE) // it fails on kernels without huge pages, which don't need it
 }
 
-// tempFile is a file that never has a name.
+// tempFile makes a file that never has a name.
 func tempFile(dir string) (*os.File, error) {
 	return os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE|unix.O_EXCL, 0o600)
 }

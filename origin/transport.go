@@ -12,14 +12,14 @@ import (
 // An HTTPConfig says how connections to origins are made.
 type HTTPConfig struct {
 	Guard     Guard          // which addresses may be reached
-	Limits    Limits         // of one fetch; zero fields are those of DefaultLimits
+	Limits    Limits         // bounds of one fetch; zero fields are those of DefaultLimits
 	Resolver  *net.Resolver  // nil is the system's
 	RootCAs   *x509.CertPool // nil is the system's
 	UserAgent string         // empty is "Tintype"
-	Bodies    *Bodies        // that originals are read under; nil holds any number
+	Bodies    *Bodies        // bounds the originals; nil is no bound
 }
 
-// limits are the Limits with the defaults filled in.
+// limits returns Limits with the defaults filled in.
 func (cfg HTTPConfig) limits() Limits {
 	l, d := cfg.Limits, DefaultLimits()
 	if l.Bytes <= 0 {
@@ -34,10 +34,10 @@ func (cfg HTTPConfig) limits() Limits {
 	return l
 }
 
-// NewTransport returns a transport for requests to origins: every connection goes
-// past the Guard, no proxy is ever used (the environment's would connect in the
-// Guard's place), bodies arrive as the origin sent them, and headers and idle
-// connections are bounded. It follows no redirects and bounds no bodies.
+// NewTransport returns a transport for requests to origins. The Guard checks every
+// connection. A proxy is never used, since it would connect without the Guard. Bodies arrive
+// as the origin sent them. Headers and idle connections are bounded. The transport follows
+// no redirects, and the caller must bound the bodies.
 func NewTransport(cfg HTTPConfig) *http.Transport {
 	d := dialer{
 		net: net.Dialer{
@@ -60,14 +60,14 @@ func NewTransport(cfg HTTPConfig) *http.Transport {
 		MaxIdleConns:           256,
 		MaxIdleConnsPerHost:    16,
 		IdleConnTimeout:        60 * time.Second,
-		// A connection whose peer is gone would fail every request on it until
-		// the kernel gives up. What a stream may send before it is read is held
-		// outside of Bodies.
+		// Pings find a connection whose peer is gone. Otherwise every request on it would fail
+		// until the kernel gives up. The buffer of a stream is small, since it doesn't count in
+		// Bodies.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second, MaxReceiveBufferPerStream: 512 << 10},
 	}
 }
 
-// A dialer makes connections within one limit of time, TLS included.
+// A dialer makes connections. One timeout bounds the whole, with TLS.
 type dialer struct {
 	net     net.Dialer
 	tls     *tls.Config

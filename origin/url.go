@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxURL is the longest URL, in bytes, as given and in canonical form.
+// maxURL is the length of the longest URL, in bytes, as given and in canonical form.
 const maxURL = 8192
 
-// A URL is a full http or https URL in canonical form, as [ParseURL] makes it.
-// Compare URLs by their String.
+// A URL is a full http or https URL in canonical form. [ParseURL] returns it. Compare URLs
+// by their String.
 type URL struct {
 	Scheme string // "http" or "https"
 	Host   string // an ASCII name in lower case, or an IP address without brackets
@@ -20,12 +20,12 @@ type URL struct {
 	Path   string // percent-encoded, begins with "/"
 	Query  string // as given, without the "?"; may be empty
 
-	encodedDot bool // the path held "%2E", which its canonical form no longer shows
+	encodedDot bool // the path had "%2E", which the canonical form doesn't show
 }
 
-// ParseURL canonicalises an http or https URL, or refuses it with an error that
-// wraps ErrInvalidURL and says what to change. It is stricter than any browser:
-// what two readers could understand differently is refused.
+// ParseURL returns the canonical form of an http or https URL. The error wraps
+// ErrInvalidURL, and says what to change. ParseURL is stricter than any browser: it refuses
+// everything that two programs could read differently.
 //
 //	HTTPS://Example.COM.:443/a%7eb    https://example.com/a~b
 //	http://bücher.example/ü           http://xn--bcher-kva.example/%C3%BC
@@ -33,18 +33,18 @@ type URL struct {
 //	http://[::ffff:127.0.0.1]/        http://127.0.0.1/
 //	https://example.com               https://example.com/
 //
-// Host: lower case, IDNA to ASCII (UTS #46), one trailing dot dropped; a host
-// that ends in a number is an IPv4 address or nothing (WHATWG URL, "ends in a
-// number checker"). Path: escapes of unreserved characters decoded, hex digits in
-// upper case, what may not stand in a path encoded. The query keeps its spelling,
-// since origins sign theirs.
+// Host: it becomes lower case and ASCII (IDNA, UTS #46), without one trailing dot. A host
+// that ends in a number must be an IPv4 address (WHATWG URL, "ends in a number checker").
+// Path: escapes of unreserved characters are decoded, other hex digits become upper case,
+// and characters that a path can't have are encoded. Query: it keeps its spelling, since
+// origins may sign it.
 //
 // Refused: other schemes, userinfo, fragments, backslashes, white space, control
-// characters (escaped ones too in the path), invalid UTF-8, localhost and names
-// under it, names of one label, escapes and zones in the host, ports 0 and above
-// 65535, and "." and ".." segments in every spelling, "..%2F" and "..;x" included.
+// characters (in the path also escaped ones), invalid UTF-8, localhost and names below it,
+// names of one label, escapes and zones in the host, ports 0 and above 65535, and "." and
+// ".." segments in every spelling, "..%2F" and "..;x" included.
 //
-// An address is never refused for being private: that is [Guard]'s to judge.
+// ParseURL accepts private addresses. [Guard] checks addresses.
 func ParseURL(raw string) (URL, error) {
 	u, err := ParsePlace(raw)
 	if err != nil {
@@ -56,9 +56,9 @@ func ParseURL(raw string) (URL, error) {
 	return u, nil
 }
 
-// ParsePlace is ParseURL for what an owner configures, such as the base of a
-// source: there localhost and names of one label may stand, as they do in networks
-// of containers. Whether their addresses may be connected to is [Guard]'s to judge.
+// ParsePlace is ParseURL for URLs in settings, such as the base of a source. It also accepts
+// localhost and names of one label, which networks of containers have. [Guard] checks their
+// addresses.
 func ParsePlace(raw string) (URL, error) {
 	if len(raw) > maxURL {
 		return URL{}, errURLLength
@@ -97,7 +97,7 @@ func ParsePlace(raw string) (URL, error) {
 	return u, nil
 }
 
-// String is the URL in canonical form: what is requested, compared and hashed.
+// String returns the URL in canonical form, which is requested, compared and hashed.
 func (u URL) String() string {
 	var b strings.Builder
 	b.WriteString(u.Scheme)
@@ -111,8 +111,8 @@ func (u URL) String() string {
 	return b.String()
 }
 
-// authority is the host, in brackets where it is IPv6, and the port if not the
-// default one.
+// authority returns the host, in brackets where it is IPv6, and the port unless it is the
+// default.
 func (u URL) authority() string {
 	host := u.Host
 	if strings.IndexByte(host, ':') >= 0 {
@@ -124,33 +124,31 @@ func (u URL) authority() string {
 	return host
 }
 
-// PathIsCanonical reports whether the path was written in the only way that every
-// server reads alike: no "//", no encoded slash, backslash or dot. On the host of
-// a source any other path is to be refused, since the origin may take it for an
-// object of that source where [URL.Within] doesn't.
+// PathIsCanonical reports whether every server reads the path alike: it has no "//", and no
+// encoded slash, backslash or dot. The caller must refuse any other path on the host of a
+// source: the origin may read it as an object of that source where [URL.Within] doesn't.
 func (u URL) PathIsCanonical() bool {
 	return !u.encodedDot && !strings.Contains(u.Path, "//") &&
 		!strings.Contains(u.Path, "%2F") && !strings.Contains(u.Path, "%5C")
 }
 
-// Server names the server that u is on: URLs have the same if and only if they are on
-// the same host ([URL.SameHost]).
-func (u URL) Server() string { return u.Host + ":" + u.place() }
+// Server returns a name for the server of u. Two URLs have the same name if and only if
+// they are on the same host ([URL.SameHost]).
+func (u URL) Server() string { return u.Host + ":" + u.comparedPort() }
 
-// SameHost reports whether u and v are on one server: the same host and port,
-// whatever the scheme. The ports 80 and 443 count as one, so that nobody escapes
-// the rules of an https source through http.
+// SameHost reports whether u and v have the same host and port, whatever the scheme. The
+// ports 80 and 443 count as the same, so that http can't avoid the rules of an https source.
 func (u URL) SameHost(v URL) bool {
-	return u.Host == v.Host && u.place() == v.place()
+	return u.Host == v.Host && u.comparedPort() == v.comparedPort()
 }
 
-// Within reports whether u is the place that prefix names or is below it, on the
-// same host ([URL.SameHost]) and by whole path segments, and if so under which
-// key of a source at prefix, whose own path is canonical ([URL.PathIsCanonical]).
-// Paths are compared percent-decoded. Servers may see it otherwise: [URL.Reading].
+// Within reports whether u lies at prefix or below it, and returns the key of u in a source
+// at prefix. Both must be on the same host ([URL.SameHost]). Within compares whole path
+// segments, percent-decoded. The path of prefix must be canonical ([URL.PathIsCanonical]).
+// Some servers read paths differently: see [URL.Reading].
 //
-// The key is not checked: a URL such as the prefix itself belongs to the source
-// too, though no key names it. [CheckPath] refuses those, and so does every Fetch.
+// Within doesn't check the key. Some URLs, such as the prefix itself, belong to the source
+// and have no valid key. [CheckPath] refuses their keys, and so does every Fetch.
 func (u URL) Within(prefix URL) (key Key, ok bool) {
 	if !u.SameHost(prefix) {
 		return Key{}, false
@@ -162,9 +160,8 @@ func (u URL) Within(prefix URL) (key Key, ok bool) {
 	return Key{Path: unescape(rest), Query: u.Query}, true
 }
 
-// Below is where the original of a key is, in a source at u: the reverse of Within, in
-// the one spelling that EscapePath gives. The error wraps ErrInvalidPath or
-// ErrInvalidURL.
+// Below returns the URL of a key in a source at u, in the spelling of EscapePath. It is the
+// reverse of Within. The error wraps ErrInvalidPath or ErrInvalidURL.
 func (u URL) Below(key Key) (URL, error) {
 	if err := CheckPath(key.Path); err != nil {
 		return URL{}, err
@@ -174,7 +171,7 @@ func (u URL) Below(key Key) (URL, error) {
 	return ParsePlace(u.String())
 }
 
-// port is the port that a connection goes to.
+// port returns the port of connections.
 func (u URL) port() string {
 	if u.Port != "" {
 		return u.Port
@@ -182,8 +179,9 @@ func (u URL) port() string {
 	return defaultPort(u.Scheme)
 }
 
-// place is the port, with the default ports of both schemes as one.
-func (u URL) place() string {
+// comparedPort returns the port for comparisons. It is the same for the default ports of
+// both schemes.
+func (u URL) comparedPort() string {
 	if p := u.port(); p != "80" && p != "443" {
 		return p
 	}
@@ -197,8 +195,8 @@ func defaultPort(scheme string) string {
 	return "80"
 }
 
-// below returns what is left of path after the segments of prefix. Both are
-// percent-encoded; a slash at the end of prefix makes no difference.
+// below returns the rest of path after the segments of prefix. Both are percent-encoded. A
+// slash at the end of prefix makes no difference.
 func below(path, prefix string) (rest string, ok bool) {
 	path = strings.TrimPrefix(path, "/")
 	prefix = strings.TrimSuffix(strings.TrimPrefix(prefix, "/"), "/")
@@ -213,7 +211,7 @@ func below(path, prefix string) (rest string, ok bool) {
 	return path, true
 }
 
-// checkText refuses what no URL may hold in any place.
+// checkText refuses characters that no URL may have in any part.
 func checkText(raw string) error {
 	if !utf8.ValidString(raw) {
 		return invalidURL("it is not UTF-8")
@@ -229,7 +227,7 @@ func checkText(raw string) error {
 	return nil
 }
 
-// parseAuthority splits what stands between "//" and the path.
+// parseAuthority splits the text between "//" and the path.
 func parseAuthority(s string) (host, port string, err error) {
 	switch {
 	case s == "":
@@ -266,7 +264,7 @@ func parseAuthority(s string) (host, port string, err error) {
 	return host, port, err
 }
 
-// parsePort reads ":8080". A colon alone is no port (RFC 3986 §3.2.3).
+// parsePort reads ":8080". A colon alone means no port (RFC 3986 §3.2.3).
 func parsePort(s string) (string, error) {
 	digits, ok := strings.CutPrefix(s, ":")
 	if !ok {
@@ -282,8 +280,8 @@ func parsePort(s string) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
-// canonicalPath returns the canonical spelling of a path, and whether a dot in it
-// was percent-encoded.
+// canonicalPath returns the canonical form of a path, and whether a dot in it was
+// percent-encoded.
 func canonicalPath(raw string) (path string, encodedDot bool, err error) {
 	b := make([]byte, 0, max(1, len(raw)))
 	for i := 0; i < len(raw); i++ {
@@ -320,8 +318,8 @@ func canonicalPath(raw string) (path string, encodedDot bool, err error) {
 	return path, encodedDot, nil
 }
 
-// hasDotSegment reports whether any server could find a "." or ".." segment in a
-// canonical path: some decode slashes and backslashes before they resolve dots.
+// hasDotSegment reports whether any server could find a "." or ".." segment in a canonical
+// path. Some servers decode slashes and backslashes before they resolve dots.
 func hasDotSegment(path string) bool {
 	if strings.IndexByte(path, '.') < 0 {
 		return false
@@ -336,8 +334,8 @@ func hasDotSegment(path string) bool {
 
 var hiddenDelimiters = strings.NewReplacer("%2F", "/", "%5C", "/", "%3B", ";")
 
-// canonicalQuery percent-encodes what a browser would (the WHATWG URL special-query
-// percent-encode set) and keeps the rest.
+// canonicalQuery percent-encodes the characters that a browser would encode (WHATWG URL,
+// special-query percent-encode set) and keeps the rest.
 func canonicalQuery(raw string) string {
 	encode := func(c byte) bool {
 		return c >= 0x80 || c == '"' || c == '\'' || c == '<' || c == '>'

@@ -1,8 +1,9 @@
-// Package bucket fetches originals from S3, R2 and other stores that speak S3:
-// [New] makes an [origin.Source] of one bucket.
+// Package bucket fetches originals from S3, R2 and other stores that speak S3.
 //
-// Which URLs count as names of a bucket is [origin.S3Places]'s to say, and which
-// addresses may be connected to, that of the [origin.Guard] behind the transport.
+// For most uses, call [New] with a [Config], and Fetch of the [Source] that it returns.
+//
+// [origin.S3Places] lists the URLs of a bucket. The [origin.Guard] of the transport checks
+// the addresses of connections.
 package bucket
 
 import (
@@ -22,44 +23,44 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// A Config is one bucket, and how it is reached. Bucket and Transport are required,
-// and Region or AccountID, and the credentials unless Ambient is set.
+// A Config describes one bucket. Bucket and Transport are required, and Region or
+// AccountID. Without Ambient, the credentials are required too.
 type Config struct {
 	Bucket          string
-	Region          string // such as "eu-west-1"; of R2 "auto", whatever is set
-	Endpoint        string // scheme, host and port of what isn't AWS or R2; empty otherwise
-	AccountID       string // of R2; empty otherwise
-	Prefix          string // in front of every key; ends in "/" or is empty
+	Region          string // such as "eu-west-1"; R2 ignores it
+	Endpoint        string // scheme, host and port of the store; empty for AWS and R2
+	AccountID       string // the account on R2; else empty
+	Prefix          string // comes before every key; ends in "/" or is empty
 	AccessKeyID     string
 	SecretAccessKey string
 
-	// Ambient are the credentials that a bucket without its own is read with. Nil
-	// refuses it.
+	// Ambient are the credentials for a bucket without credentials of its own. If it is nil,
+	// New refuses such a bucket.
 	Ambient *Ambient
-	// Transport is one of origin.NewTransport, so that every connection goes past its
-	// guard. Sources share one, and with it its connections.
+	// Transport must come from origin.NewTransport, whose guard checks every connection.
+	// Sources should share a transport, and so its connections.
 	Transport http.RoundTripper
-	Limits    origin.Limits // zero fields are those of origin.DefaultLimits; Connect is the transport's
+	Limits    origin.Limits // zero fields are those of origin.DefaultLimits; Connect isn't used
 	UserAgent string        // empty is "Tintype"
-	// Bodies are what originals are read under; nil holds any number.
+	// Bodies bounds the originals; nil is no bound.
 	Bodies *origin.Bodies
 }
 
-// ErrNoCredentials is the error of New for a bucket without credentials.
+// ErrNoCredentials is returned by New for a bucket without credentials.
 var ErrNoCredentials = errors.New("the source has no credentials: set access_key_id and secret_access_key")
 
 const (
 	retries = 2
-	// pauseBefore is the mean pause before the first retry; three times as long
-	// before the second.
+	// pauseBefore is the mean pause before the first retry. The second pause is three times
+	// as long.
 	pauseBefore = 100 * time.Millisecond
 
-	maxName      = 1024 // bytes of an object's name, prefix included: the limit of S3 and R2
-	maxValidator = 512  // bytes; longer validators are as good as none
+	maxName      = 1024 // bytes of an object's name with its prefix; the limit of S3 and R2
+	maxValidator = 512  // bytes; longer validators are ignored
 )
 
-// A Source is the objects of one bucket below one prefix. It is safe for concurrent
-// use, and holds nothing that must be closed.
+// A Source fetches the objects of one bucket below one prefix. It is safe for concurrent
+// use, and needs no Close.
 type Source struct {
 	client         *s3.Client
 	bucket, prefix string
@@ -69,7 +70,7 @@ type Source struct {
 
 var _ origin.Source = (*Source)(nil)
 
-// New returns the bucket as a source. It connects to nothing.
+// New returns the bucket as a source. It makes no request.
 func New(c Config) (*Source, error) {
 	switch {
 	case c.Bucket == "":
@@ -92,10 +93,10 @@ func New(c Config) (*Source, error) {
 		Region:      region,
 		Credentials: keys,
 		HTTPClient:  newSender(c.Transport, c.UserAgent),
-		// Virtual hosts are AWS's way. Others may know none, and certificates for
-		// *.s3.… cover no bucket with a dot in its name.
+		// Other stores than AWS may not know virtual hosts. The certificates of AWS for *.s3.…
+		// don't cover a bucket with a dot in its name.
 		UsePathStyle: endpoint != "" || strings.Contains(c.Bucket, "."),
-		// The SDK's own retries would leave out bodies that end early.
+		// The SDK's retries wouldn't cover bodies that end early.
 		Retryer: aws.NopRetryer{},
 		// Stores that speak S3 answer unknown checksum headers with errors.
 		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenRequired,
@@ -130,13 +131,13 @@ func (c *Config) credentials() (aws.CredentialsProvider, error) {
 	return nil, ErrNoCredentials
 }
 
-// Ambient are the credentials that the process finds around it: variables, shared
-// configuration files, the role of the machine or container. Who may set a source
-// without credentials reads every bucket that they open. It is safe for concurrent use.
+// Ambient are the credentials of the process: from variables, shared configuration files,
+// or the role of the machine or container. An owner who may set a source without credentials
+// can then read every bucket that these credentials open. It is safe for concurrent use.
 type Ambient struct{ provider aws.CredentialsProvider }
 
-// LoadAmbient finds the credentials' place by the rules of AWS's SDKs. What is there
-// is only read with the first request that needs it.
+// LoadAmbient finds where the credentials are, by the rules of AWS's SDKs. The first request
+// that needs them reads them.
 func LoadAmbient(ctx context.Context) (*Ambient, error) {
 	c, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -145,8 +146,8 @@ func LoadAmbient(ctx context.Context) (*Ambient, error) {
 	return &Ambient{c.Credentials}, nil
 }
 
-// Fetch implements origin.Source. A failure that may pass is tried again, twice at
-// most and within the limit of time. A key with a query names no object.
+// Fetch implements origin.Source. It retries a failure that may pass, twice at most and
+// within the timeout. A key with a query is origin.ErrNotFound.
 func (s *Source) Fetch(ctx context.Context, key origin.Key, have origin.Validators) (*origin.Object, error) {
 	if err := origin.CheckPath(key.Path); err != nil {
 		return nil, err
@@ -174,7 +175,7 @@ func (s *Source) Fetch(ctx context.Context, key origin.Key, have origin.Validato
 	panic("unreachable: the last attempt returns")
 }
 
-// get makes one attempt. again says that another may fare better. stop ends ctx.
+// get makes one attempt. again says that a retry may succeed. stop ends ctx.
 func (s *Source) get(ctx context.Context, stop func(), name string, have origin.Validators) (object *origin.Object, again bool, err error) {
 	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: &name}
 	if have.ETag != "" {
@@ -189,7 +190,7 @@ func (s *Source) get(ctx context.Context, stop func(), name string, have origin.
 		return nil, again, err
 	}
 	defer out.Body.Close()
-	// "aws-chunked" is a trace of how the object was uploaded, not of how it is stored.
+	// "aws-chunked" says how the object was uploaded, not how it is stored.
 	for coding := range strings.SplitSeq(aws.ToString(out.ContentEncoding), ",") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") && !strings.EqualFold(coding, "aws-chunked") {
 			return nil, false, unavailable("the object is stored with a Content-Encoding; upload it without")
@@ -215,8 +216,8 @@ func (s *Source) get(ctx context.Context, stop func(), name string, have origin.
 	return object, false, nil
 }
 
-// pause waits before the next attempt, for a time that differs from one caller to the
-// next. It reports false where the time is up before that.
+// pause waits before the next attempt, with jitter. It returns false where the context ends
+// first.
 func pause(ctx context.Context, attempt int) bool {
 	mean := pauseBefore
 	for range attempt {

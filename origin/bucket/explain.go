@@ -12,8 +12,8 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// explanations are what the owner of a source is told of the errors that S3 gives a
-// code (Amazon S3 API Reference, "List of error codes").
+// explanations are messages for the owner of a source, by S3's error code (Amazon S3 API
+// Reference, "List of error codes").
 var explanations = map[string]string{
 	"NoSuchBucket":          "there is no bucket of that name: check bucket, and region, endpoint or account_id",
 	"InvalidBucketName":     "there is no bucket of that name: check bucket",
@@ -29,17 +29,17 @@ var explanations = map[string]string{
 	"AllAccessDisabled":     "access to the bucket is disabled: ask its provider",
 	"InvalidObjectState":    "the object is archived: restore it first",
 	"RequestTimeTooSkewed":  "the clocks of this server and of the bucket's differ by too much",
-	"SlowDown":              "the bucket is asked too often: it says to slow down",
+	"SlowDown":              "the bucket gets too many requests, and says to slow down",
 }
 
 const (
 	badCredentials = "the bucket refused the credentials: check access_key_id and secret_access_key"
-	accessDenied   = "the bucket refused access: allow these credentials to read objects, and to list the bucket, " +
-		"without which it says the same of missing ones"
+	accessDenied   = "the bucket refused access: allow these credentials to read objects and to list the bucket " +
+		"(without the right to list, a missing object is refused too)"
 )
 
-// explain says what a failed request means, in an error of package origin that holds
-// nothing that the bucket sent but for a short code, and whether to try again.
+// explain returns the error of package origin for a failed request, and whether to retry. Of
+// the bucket's answer the error holds only the status and a short code.
 func explain(ctx context.Context, err error, have origin.Validators) (_ error, again bool) {
 	var answer *smithyhttp.ResponseError
 	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {
@@ -47,12 +47,12 @@ func explain(ctx context.Context, err error, have origin.Validators) (_ error, a
 			failed := origin.Failure(ctx, err)
 			return failed, !errors.Is(failed, origin.ErrAddress)
 		}
-		// No request was made: no credentials were found, or the settings allow none.
+		// The SDK made no request, since it found no credentials or can't use the settings.
 		return unavailable("no request to the bucket could be made: check its settings and credentials"), false
 	}
 	status, code := answer.HTTPStatusCode(), errorCode(err)
 	again = status >= 500 || status == http.StatusTooManyRequests || code == "RequestTimeout"
-	// The code comes first, since stores that speak S3 differ in the statuses they give.
+	// Check the code first, since stores that speak S3 differ in their statuses.
 	if reason, known := explanations[code]; known {
 		return unavailable(reason), again
 	}
@@ -74,8 +74,8 @@ func explain(ctx context.Context, err error, have origin.Validators) (_ error, a
 	return unavailable(fmt.Sprintf("the bucket answered with status %d", status)), again
 }
 
-// isMissing reports whether the code of a 404 says that the object is missing, and not
-// something else that the request needs. HTTP itself has no code.
+// isMissing reports whether the code of a 404 says that the object is missing. Other codes
+// say that something else is missing, such as the bucket. A plain 404 has no code.
 func isMissing(code string) bool {
 	switch code {
 	case "", "NoSuchKey", "NoSuchVersion", "NotFound", "NoSuchObject", "ObjectNotFound", "FileNotFound":
@@ -88,8 +88,7 @@ func unavailable(reason string) error {
 	return fmt.Errorf("%w: %s", origin.ErrUnavailable, reason)
 }
 
-// errorCode is the code that the bucket gave the error, if it reads like one of S3 and
-// can be shown.
+// errorCode returns the bucket's error code, if it looks like one of S3. Clients may see it.
 func errorCode(err error) string {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
@@ -101,13 +100,13 @@ func errorCode(err error) string {
 			return ""
 		}
 	}
-	if len(code) > 64 || code == "UnknownError" { // the SDK's, for none
+	if len(code) > 64 || code == "UnknownError" { // the SDK's code where there is none
 		return ""
 	}
 	return code
 }
 
-// isRegion reports whether s reads like a region, and can be shown.
+// isRegion reports whether s looks like a region. Clients may see it.
 func isRegion(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {

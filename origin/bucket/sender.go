@@ -7,11 +7,11 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// maxErrorBody is how much of an error's body is read, in bytes. The SDK would read
-// all of it, and an endpoint can be anybody's.
+// maxErrorBody bounds the body of an error, in bytes. The SDK would read all of it, and
+// owners can name any endpoint.
 const maxErrorBody = 64 << 10
 
-// A sender makes the SDK's requests those of Tintype. It follows no redirects: a
+// A sender sends the SDK's requests with Tintype's headers. It follows no redirects, since a
 // signature is for one host.
 type sender struct {
 	transport http.RoundTripper
@@ -25,9 +25,10 @@ func newSender(transport http.RoundTripper, userAgent string) sender {
 	return sender{transport, userAgent}
 }
 
-// Do sends a signed request, with what isn't signed: proxies on the way may change it.
+// Do sends a signed request. It adds headers that aren't signed, since proxies may change
+// them.
 func (s sender) Do(r *http.Request) (*http.Response, error) {
-	r.Header.Set("User-Agent", s.userAgent) // the SDK's tells versions of everything
+	r.Header.Set("User-Agent", s.userAgent) // the SDK's value would tell all versions
 	r.Header.Set("Accept-Encoding", "identity")
 	r.Header.Set("CDN-Loop", "tintype") // RFC 8586
 	resp, err := s.transport.RoundTrip(r)
@@ -43,8 +44,8 @@ func (s sender) Do(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// unsigned keeps the SDK from signing Accept-Encoding, which front ends of some stores
-// rewrite before they verify.
+// unsigned keeps the SDK from signing Accept-Encoding, since the front ends of some stores
+// rewrite it before they verify the signature.
 var unsigned = []func(*middleware.Stack) error{func(s *middleware.Stack) error {
 	_, err := s.Finalize.Remove("DisableAcceptEncodingGzip")
 	return err
