@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// A bucket is what this server has of one limit, in one window at a time.
+// A bucket holds this server's tokens of one limit, in the current window.
 type bucket struct {
-	mu      sync.Mutex // guards all below; not held while the store is asked
+	mu      sync.Mutex // guards all fields below; not held during a lease
 	limit   Limit
-	ends    time.Time     // of the window; zero is none yet
-	start   time.Time     // of the window, as the store says; zero is a window that only our clock knows
-	tokens  int64         // that may be spent
-	used    int64         // taken on all servers when the store was last heard, ours included
-	alone   int64         // spent since without the store knowing
-	last    Grant         // the latest, to give back from
-	leased  int64         // tokens of the window that came from the store and were not given back
-	askAt   time.Time     // no sooner: nothing is left, or the store fails
-	failing bool          // the store didn't answer when it was last asked
-	warned  bool          // in this window
-	asking  chan struct{} // closed when the store has been asked; nil when it isn't being
-	touched time.Time
+	ends    time.Time     // end of the window; zero before the first window
+	start   time.Time     // start of the window by the store; zero where only this server's clock knows it
+	tokens  int64         // tokens that may be spent
+	used    int64         // tokens taken on all servers when the store last answered, with this server's
+	alone   int64         // tokens spent since then that the store doesn't know of
+	last    Grant         // the latest grant, from which tokens are given back
+	leased  int64         // tokens of the window from the store that weren't given back
+	askAt   time.Time     // the store isn't asked before, since it fails or no token is left
+	failing bool          // the store's last answer was an error
+	warned  bool          // Warn was called in this window
+	asking  chan struct{} // closed at the end of the lease that runs; nil while none runs
+	touched time.Time     // time of the last take
 }
 
 // take takes one token.
@@ -63,14 +63,15 @@ func (b *bucket) take(ctx context.Context, l *Limiter, lim Limit) (Decision, err
 	}
 }
 
-// enter begins a new window where the old one is over. Of one that the store hasn't
-// told of, the clock says when it ends.
+// enter begins a new window where the old one is over. This server's clock decides when it
+// ends, until the store answers. Before the first window, enter waits for the store unless
+// byClock is set.
 func (b *bucket) enter(now time.Time, byClock bool) {
 	if !b.ends.IsZero() && now.Before(b.ends) {
 		return
 	}
 	if b.ends.IsZero() && !byClock {
-		return // the store will say
+		return // the store's answer begins the window
 	}
 	_, end := b.limit.Window.Bounds(now)
 	b.begin(now.Add(end.Sub(now)))
@@ -84,10 +85,10 @@ func (b *bucket) begin(ends time.Time) {
 	}
 }
 
-// adopt takes over what the limit is now.
+// adopt sets the limit, which may have changed.
 func (b *bucket) adopt(lim Limit) {
 	if lim.Max != b.limit.Max {
-		// What is held of a limit that has become smaller may be too much.
+		// Of a limit that has become smaller, the bucket may hold too many tokens.
 		b.tokens = max(0, min(b.tokens, lim.Max-(b.used-b.tokens)))
 		if !b.failing {
 			b.askAt = time.Time{}
@@ -96,7 +97,7 @@ func (b *bucket) adopt(lim Limit) {
 	b.limit = lim
 }
 
-// ask gets tokens from the store. b.mu is held, and let go of meanwhile.
+// ask gets tokens from the store. The caller holds mu, which ask unlocks during the lease.
 func (b *bucket) ask(ctx context.Context, l *Limiter) {
 	b.asking = make(chan struct{})
 	start, owed := b.start, b.alone
@@ -106,7 +107,7 @@ func (b *bucket) ask(ctx context.Context, l *Limiter) {
 	}
 	asked := l.now()
 	b.mu.Unlock()
-	// Others wait for the answer too, so it isn't this request's to give up.
+	// Other requests wait for the answer too, so the end of this one must not cancel it.
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
 	g, err := l.leases.Lease(asking, request)
 	cancel()
@@ -124,9 +125,10 @@ func (b *bucket) ask(ctx context.Context, l *Limiter) {
 	b.failing, b.askAt = false, time.Time{}
 	if !g.Start.Equal(b.start) {
 		if !start.IsZero() {
-			owed = 0 // it was spent in a window that is over
+			owed = 0 // these tokens were spent in a window that is over
 		}
-		// Rather too early than too late: what is spent in a window is of that window.
+		// The end must not be too late: tokens must not be spent after their window. So the
+		// time counts from before the request.
 		b.begin(asked.Add(g.Ends))
 		b.start = g.Start
 	} else {
@@ -141,7 +143,8 @@ func (b *bucket) ask(ctx context.Context, l *Limiter) {
 	b.warnOf(l, g.Used-g.Granted)
 }
 
-// warnOf warns where the limit's Warn lies above before and not above what is used.
+// warnOf calls Warn where the count has just reached the limit's Warn. before is the count
+// from before.
 func (b *bucket) warnOf(l *Limiter, before int64) {
 	at, used := b.limit.Warn, b.used+b.alone
 	if at > 0 && !b.warned && before < at && used >= at {
@@ -164,12 +167,12 @@ func (b *bucket) decide(ok bool, now time.Time) Decision {
 	return d
 }
 
-// undo gives back a token of the window that ends then.
+// undo gives back a token of the window with this end.
 func (b *bucket) undo(ends time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case !b.ends.Equal(ends): // it is over
+	case !b.ends.Equal(ends): // the window is over
 	case b.alone > 0:
 		b.alone--
 	default:
@@ -177,8 +180,8 @@ func (b *bucket) undo(ends time.Time) {
 	}
 }
 
-// takeIdle takes the tokens out that nobody has asked for in a while. Those of a
-// minute aren't worth it, unless all are wanted.
+// takeIdle removes the tokens of a bucket that nobody has used for idle. Tokens of a minute
+// stay unless idle is 0, since giving them back isn't worth a request.
 func (b *bucket) takeIdle(now time.Time, idle time.Duration) (Limit, Grant, int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -187,7 +190,7 @@ func (b *bucket) takeIdle(now time.Time, idle time.Duration) (Limit, Grant, int6
 		return Limit{}, Grant{}, 0
 	}
 	g := b.last
-	g.Granted = b.leased // all leases of the window as one
+	g.Granted = b.leased // as if all leases of the window were one
 	b.tokens -= n
 	b.leased -= n
 	b.used -= n

@@ -1,10 +1,11 @@
-// Package limit is about how much may be done in a span of time.
+// Package limit bounds how often something may be done in a window of time.
 //
-// [Limiter] is what to ask: [Limiter.Take] says whether one thing more may be done
-// under some limits. A limit that several servers share is a counter in a store. A
-// server doesn't ask the store for every request: it takes a batch of tokens with
-// [Leases], spends them from memory, and gives back what it didn't need. What is
-// limited, how much of it there may be and what a refusal looks like is left to others.
+// For most uses, call [New] and then [Limiter.Take] before each action. Take reports whether
+// the action is within its limits.
+//
+// Servers share a limit through a counter in a store. A server doesn't ask the store for
+// every request: it takes a batch of tokens with [Leases], spends them from memory, and
+// gives unused tokens back. The caller chooses the limits and words the refusals.
 package limit
 
 import (
@@ -13,8 +14,7 @@ import (
 	"time"
 )
 
-// A Window is a span of time in which a limit counts. Windows follow each other
-// without a gap: every minute, hour, day or month of UTC is one.
+// A Window is a span of time in which a limit counts: a minute, hour, day or month of UTC.
 type Window string
 
 // The windows.
@@ -25,8 +25,8 @@ const (
 	Month  Window = "month"
 )
 
-// Bounds returns the beginning of the window that t lies in, and its end, which is
-// the beginning of the next. It panics for what is no Window.
+// Bounds returns the start and the end of the window that contains t. The end is the start
+// of the next window. Bounds panics where w isn't one of the constants.
 func (w Window) Bounds(t time.Time) (start, end time.Time) {
 	t = t.UTC()
 	switch w {
@@ -50,28 +50,27 @@ func (w Window) Bounds(t time.Time) (start, end time.Time) {
 type Request struct {
 	Key    string // what is limited, such as "acme-id/transforms"; 1 to 512 bytes
 	Window Window
-	Max    int64 // tokens that all servers together get in one window; 0 or less is none
-	Want   int64 // tokens asked for; 0 only looks at what is used
+	Max    int64 // tokens of all servers together in one window; 0 or less is none
+	Want   int64 // tokens asked for; 0 only reads the count
 }
 
 // A Grant is the answer to a Request.
 type Grant struct {
 	Granted int64         // 0 to Want
-	Used    int64         // tokens that are taken of this window, these included
-	Start   time.Time     // of the window that they count in, by the store's clock
-	Ends    time.Duration // from now to the end of the window
+	Used    int64         // tokens taken in this window, with these
+	Start   time.Time     // start of the window, by the store's clock
+	Ends    time.Duration // time from now to the end of the window
 }
 
-// Leases hands out tokens. It is safe for concurrent use, by several processes too.
-// Errors wrap workspace.ErrUnavailable, or are the context's: then nothing may be
-// spent, though tokens may have been taken.
+// Leases hands out tokens. It is safe for concurrent use, also by several processes. Errors
+// wrap workspace.ErrUnavailable, or are those of the context. After an error the caller must
+// not spend tokens, even though the store may have counted them.
 type Leases interface {
-	// Lease takes up to Want tokens of the current window, or what is left of Max.
-	// The tokens granted in one window never add up to more than the largest Max.
-	// Which window is current is the store's to say, so that a server whose clock is
-	// wrong doesn't count in another one than the rest.
+	// Lease takes up to Want tokens of the current window, but not more than Max leaves. All
+	// grants of one window together never exceed the largest Max. The store's clock decides
+	// which window is current, so that a server with a wrong clock counts in the same one.
 	Lease(ctx context.Context, r Request) (Grant, error)
-	// Return gives back unused tokens of a grant. Where its window is over this does
-	// nothing.
+	// Return gives back unused tokens of a grant. It does nothing after the end of the
+	// grant's window.
 	Return(ctx context.Context, r Request, g Grant, unused int64) error
 }

@@ -13,52 +13,52 @@ import (
 type Limit struct {
 	Key    string // what is limited, such as "acme-id/transforms"; 1 to 512 bytes, unique
 	Window Window
-	Max    int64 // in one window, on all servers together; 0 or less is nothing
-	Warn   int64 // [Config.Warn] is told when so many have been taken; 0 is never
+	Max    int64 // tokens of all servers together in one window; 0 or less allows nothing
+	Warn   int64 // [Config.Warn] is called when this many have been taken; 0 is never
 }
 
-// Config is how a [Limiter] is set up. Zero fields have defaults.
+// Config has the settings of a [Limiter]. All fields may be zero.
 type Config struct {
-	// Leases is where servers that share limits get their tokens. Nil is nowhere:
-	// this one counts alone, by its own clock.
+	// Leases hands out the tokens of limits that servers share. If it is nil, the Limiter
+	// counts alone, by its own clock.
 	Leases Leases
-	// Size is for how many limits there is room; those that were asked for longest ago
-	// are forgotten. 0 is 65,536.
+	// Size bounds the limits in memory. Those that were used longest ago are forgotten. 0 is
+	// 65,536.
 	Size int
-	// Warn is told once in a window that a limit's Warn is reached. It must not wait.
-	// Nil is nobody.
+	// Warn is called once in a window when a limit's Warn is reached. It must not block. It
+	// may be nil.
 	Warn func(l Limit, used int64)
 	Log  *slog.Logger     // nil is slog.Default
-	Now  func() time.Time // nil is time.Now; only how much later one time is than another counts
+	Now  func() time.Time // nil is time.Now; with Leases only differences of times count
 }
 
 const (
-	// A lease is a share of what is left, so that little lies idle with servers that
-	// don't need it, and little is left to be asked for one by one at the end.
+	// leaseShare is the part of the remaining tokens that a lease takes. A larger part would
+	// leave more unused tokens with other servers. A smaller one would need more leases.
 	leaseShare = 16
 	mostLeased = 1000
 
-	leaseTimeout = time.Second      // of asking the store
-	cooldown     = 5 * time.Second  // without asking a store that failed
-	spentFor     = time.Second      // without asking for what has been used up
-	idleAfter    = 10 * time.Second // tokens of long windows are given back
+	leaseTimeout = time.Second      // timeout of a lease
+	cooldown     = 5 * time.Second  // pause after the store failed
+	spentFor     = time.Second      // pause after a limit was used up
+	idleAfter    = 10 * time.Second // after this, unused tokens of long windows are given back
 	reportEvery  = time.Minute      // between log lines about a store that fails
 )
 
-// A Limiter says whether something may be done now. It is safe for concurrent use.
+// A Limiter reports whether something may be done now. It is safe for concurrent use.
 //
-// With Leases, all servers together never let through more than Max in a window, and
-// one server alone lets through exactly Max. What other servers hold and don't need,
-// a sixteenth of what was left each at most, is refused too early; of windows longer
-// than a minute it comes back after ten seconds, while Run runs.
+// With Leases, all servers together never allow more than Max in a window. One server alone
+// allows exactly Max. Several may allow less: each may hold unused tokens, a sixteenth of
+// the remaining ones at most. In windows longer than a minute, Run gives them back after ten
+// seconds.
 //
-// While the store fails, each server counts alone: it lets through what was left of
-// the limit when it last heard of it, and all of it in a window that it has never
-// heard of. So n servers let through at most n times what was left. What a server let
-// through in this time is counted in the store as soon as that answers again.
+// While the store fails, each server counts alone. It allows the tokens that were left when
+// the store last answered, or all of Max in a window for which the store never answered. So
+// n servers allow at most n times the tokens that were left. As soon as the store answers
+// again, it counts the tokens that were spent meanwhile.
 //
-// Windows are the store's, and their end is told apart by how much time has passed
-// since: a clock that is wrong, or is set right, moves none.
+// The store's clock decides on windows. A server only measures the time since the store's
+// answer, so a wrong clock, or one that is set, moves no window.
 type Limiter struct {
 	leases Leases
 	warn   func(Limit, int64)
@@ -67,11 +67,11 @@ type Limiter struct {
 
 	buckets *lru.Cache[string, *bucket]
 
-	mu       sync.Mutex // guards making buckets, and what is below
+	mu       sync.Mutex // held while a bucket is made; guards reported
 	reported time.Time
 }
 
-// New returns a Limiter.
+// New returns a Limiter. With Leases, call Run in a goroutine, and Close at the end.
 func New(c Config) *Limiter {
 	if c.Size <= 0 {
 		c.Size = 1 << 16
@@ -92,13 +92,13 @@ func New(c Config) *Limiter {
 	return &Limiter{leases: c.Leases, warn: c.Warn, log: c.Log, now: c.Now, buckets: buckets}
 }
 
-// A Decision is the answer to [Limiter.Take]: of the limit that refuses, else of the
-// one of which least is left.
+// A Decision is the result of [Limiter.Take]. Its fields describe the limit that refuses, or
+// else the limit with the fewest tokens left.
 type Decision struct {
 	OK        bool
 	Limit     Limit
-	Remaining int64         // how often more, as far as this server knows
-	Reset     time.Duration // until the window ends; more than 0
+	Remaining int64         // tokens left, as far as this server knows
+	Reset     time.Duration // time until the window ends; more than 0
 
 	taken []taken
 }
@@ -109,15 +109,15 @@ type taken struct {
 	ends time.Time
 }
 
-// Undo gives back what was taken, since what it was for was not done.
+// Undo gives the tokens back. Call it where the action was not done.
 func (d Decision) Undo() {
 	for _, t := range d.taken {
 		t.undo(t.ends)
 	}
 }
 
-// Take takes one token of each limit, or of none: then OK is false. Without limits it
-// is OK. The error is that of ctx.
+// Take takes one token of each limit. Where one limit has none left, Take takes no token at
+// all, and OK is false. Without limits OK is true. The error is that of ctx.
 func (l *Limiter) Take(ctx context.Context, limits ...Limit) (Decision, error) {
 	least := Decision{OK: true}
 	var all []taken
@@ -150,7 +150,7 @@ func (l *Limiter) bucket(lim Limit) *bucket {
 	return b
 }
 
-// Run gives back tokens that lie idle, until the context ends.
+// Run gives unused tokens back, until the context ends.
 func (l *Limiter) Run(ctx context.Context) {
 	tick := time.NewTicker(idleAfter / 2)
 	defer tick.Stop()
@@ -164,10 +164,11 @@ func (l *Limiter) Run(ctx context.Context) {
 	}
 }
 
-// Close gives back all tokens that are left. Nothing may be taken after it.
+// Close gives all tokens back. Take must not be called afterwards. The error is that of the
+// store.
 func (l *Limiter) Close(ctx context.Context) error { return l.giveBack(ctx, 0) }
 
-// giveBack gives back what has been idle for so long, of windows in which it pays.
+// giveBack gives back the tokens of limits that weren't used for a time.
 func (l *Limiter) giveBack(ctx context.Context, idle time.Duration) error {
 	if l.leases == nil {
 		return nil
@@ -180,7 +181,7 @@ func (l *Limiter) giveBack(ctx context.Context, idle time.Duration) error {
 		asking, cancel := context.WithTimeout(ctx, leaseTimeout)
 		err := l.leases.Return(asking, Request{Key: lim.Key, Window: lim.Window, Max: lim.Max}, g, n)
 		cancel()
-		if err != nil { // they are lost to this window
+		if err != nil { // the tokens are lost for this window
 			l.complain(err)
 			return err
 		}
@@ -188,7 +189,7 @@ func (l *Limiter) giveBack(ctx context.Context, idle time.Duration) error {
 	return nil
 }
 
-// complain logs that the store fails, once in reportEvery.
+// complain logs that the store fails, at most once in reportEvery.
 func (l *Limiter) complain(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
