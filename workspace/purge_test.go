@@ -179,6 +179,36 @@ func TestPurgesWidenInSmallSteps(t *testing.T) {
 	t.Logf("a full log: %d bytes as it is stored", len(data))
 }
 
+// TestOthersStayForAWeek: a workspace that purges as many different paths a day, day by day,
+// as docs/purge.md says purges no slice of its other images twice within a week, however
+// long it goes on.
+func TestOthersStayForAWeek(t *testing.T) {
+	const aDay, days = 18_000, 20
+	var l workspace.PurgeLog
+	purged := map[int]int{} // the day on which a slice was, last
+	was := map[int]int64{}
+	for day := range days {
+		l, _ = l.Add(paths("photos", day*aDay, aDay)...)
+		folded := 0
+		for slice, sequence := range l.Base.Slices {
+			if sequence == was[slice] {
+				continue
+			}
+			if last, before := purged[slice]; day-last < 7 {
+				t.Fatalf("slice %d was purged on day %d, and before that: %v, on day %d", slice, day, before, last)
+			}
+			was[slice], purged[slice] = sequence, day
+			folded++
+		}
+		if folded > workspace.PurgeSlices/7 {
+			t.Errorf("day %d: %d of %d slices", day, folded, workspace.PurgeSlices)
+		}
+	}
+	if len(purged) < workspace.PurgeSlices/2 {
+		t.Errorf("only %d slices were ever purged", len(purged))
+	}
+}
+
 func TestPrefixesWiden(t *testing.T) {
 	add := func(l workspace.PurgeLog, n int, at func(int) workspace.Purge) (workspace.PurgeLog, []workspace.Widened) {
 		list := make([]workspace.Purge, n)
