@@ -53,7 +53,7 @@ func measureIsolation(out io.Writer, n int, binary string) error {
 	}
 	o := transform.Defaults()
 	o.Width = 512
-	job := transform.Job{Original: original, Header: h, Options: o, Format: transform.JPEG, Limits: transform.DefaultLimits()}
+	job := transform.Job{Originals: []transform.Original{{Body: original, Header: h}}, Options: o, Format: transform.JPEG, Limits: transform.DefaultLimits()}
 
 	// Where a process's memory comes to lie makes it some percent faster or slower than
 	// the next one, for as long as it lives: so several take turns.

@@ -182,7 +182,7 @@ func (c *site) takes(h transform.Header) error {
 
 // makeVariant transforms the original.
 func (s *Service) makeVariant(ctx context.Context, a *ask, from []*original, background bool) (*cache.Entry, error) {
-	image, err := s.transform(ctx, a, from[0], background)
+	image, err := s.transform(ctx, a, from, background)
 	if err != nil {
 		return nil, err
 	}
@@ -192,10 +192,10 @@ func (s *Service) makeVariant(ctx context.Context, a *ask, from []*original, bac
 	}, nil
 }
 
-// transform turns an original into the variant asked for. A background job is one that no
-// client waits for.
-func (s *Service) transform(ctx context.Context, a *ask, orig *original, background bool) (transform.Image, error) {
-	o := a.options
+// transform turns the originals, one for each reference of the ask, into the variant
+// asked for. A background job is one that no client waits for.
+func (s *Service) transform(ctx context.Context, a *ask, from []*original, background bool) (transform.Image, error) {
+	o, orig := a.options, from[0]
 	plan, err := o.Plan(orig.header.Upright())
 	if err != nil {
 		return transform.Image{}, err
@@ -224,17 +224,23 @@ func (s *Service) transform(ctx context.Context, a *ask, orig *original, backgro
 	}
 	retain := func() func() {
 		releaseMarks := retainMarks()
-		orig.Retain()
+		for _, o := range from {
+			o.Retain()
+		}
 		return func() {
-			orig.Release()
+			for _, o := range from {
+				o.Release()
+			}
 			releaseMarks()
 		}
 	}
-	owner := a.owner(background)
-	owner.Original = a.fingerprint(orig)
+	originals := make([]transform.Original, len(from))
+	for i, o := range from {
+		originals[i] = transform.Original{Body: o.Body, Header: o.header, ID: a.fingerprint(a.refs[i], o)}
+	}
 	return s.engine.Transform(ctx, transform.Job{
-		Original: orig.Body, Header: orig.header, Options: o, Format: format, Limits: s.limits, Marks: stamped,
-		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: owner, Retain: retain,
+		Originals: originals, Options: o, Format: format, Limits: s.limits, Marks: stamped,
+		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: a.owner(background), Retain: retain,
 	})
 }
 
@@ -260,8 +266,8 @@ func (a *ask) owner(background bool) transform.Owner {
 
 // fingerprint identifies the bytes of an original, as far as the origin says when they
 // change.
-func (a *ask) fingerprint(o *original) string {
-	at := a.original().at()
+func (a *ask) fingerprint(r ref, o *original) string {
+	at := r.at()
 	return strings.Join([]string{a.site.ID, at.place(), at.key.Path, at.key.Query, o.ETag, o.LastModified}, "\x00")
 }
 

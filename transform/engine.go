@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Errors of an [Engine], of [Limits] and of the header readers, wrapped with detail
@@ -41,32 +42,56 @@ func (truncatedError) Unwrap() error { return ErrCorrupt }
 // A Job is one variant to make. It holds bytes and plain values only, so that it
 // can cross a process boundary.
 type Job struct {
-	Original []byte  // the whole original; the engine never writes to it
-	Header   Header  // what header.Read said of Original
-	Options  Options // resolved: presets applied
-	Format   Format  // of the output; never Auto or SameAsOriginal
-	Limits   Limits
+	// Originals are what the variant is made of. Options.Plan is about the first one. An
+	// engine never writes to the slice.
+	Originals []Original
+	Options   Options // resolved: presets applied
+	Format    Format  // of the output; never Auto or SameAsOriginal
+	Limits    Limits
 	// Marks are stamped on every frame, the first one lowest. They alone count, not
 	// what Options.Mark names. An output with marks carries no more than
 	// MetadataCopyright: EXIF and XMP hold previews of the picture without them.
 	Marks []MarkImage
 	// Whoever gets the output takes the original's own format too. Where no pixel
 	// changes and that is smaller, the output is the original, without the metadata
-	// that is not to be kept, in its format.
+	// that is not to be kept, in its format. It counts only where there is one original.
 	MayKeep bool
 	Owner   Owner
-	// Retain keeps the bytes of the original and of the marks until release is called.
+	// Retain keeps the bytes of all originals and marks until release is called.
 	// An engine calls it that reads them after Transform has returned; until then they
 	// are kept. Nil is for bytes that are always kept.
 	Retain func() (release func())
 }
+
+// Header is the header of the first original, and zero where there is none.
+func (j *Job) Header() Header {
+	if len(j.Originals) == 0 {
+		return Header{}
+	}
+	return j.Originals[0].Header
+}
+
+// An Original is one image that a variant is made of.
+type Original struct {
+	Body   []byte // the whole file; the engine never writes to it
+	Header Header // what header.Read said of Body
+	ID     string // equal for the same bytes only; empty where it is not known
+}
+
+// An OriginalError is an error about one of several originals of a job.
+type OriginalError struct {
+	Index int // in Job.Originals, from 0
+	Err   error
+}
+
+func (e *OriginalError) Error() string { return fmt.Sprintf("original %d: %v", e.Index+1, e.Err) }
+func (e *OriginalError) Unwrap() error { return e.Err }
 
 // An Owner says on whose behalf a job is done. It changes nothing about the output;
 // an engine that queues and refuses jobs goes by it. The zero Owner is nobody's.
 type Owner struct {
 	Workspace  string // takes turns with the others
 	Source     string // key of the source, for logs and figures; empty for a full URL
-	Original   string // equal for the same bytes only; empty is not known
 	Background bool   // nobody waits for the output
 }
 
@@ -83,26 +108,34 @@ type MarkImage struct {
 
 // An Image is one encoded variant.
 type Image struct {
-	Data          []byte // may share memory with the job's original
+	Data          []byte // may share memory with an original of the job
 	Format        Format // the job's, or with MayKeep the original's
 	Width, Height int    // pixels of one frame
 	Frames        int    // at least 1
 }
 
-type markNotice struct{}
-
-// WithMarkNotice returns a context for [Engine.Transform] with which an engine may
-// call notice before it decodes the image of the job's mark n, counted from 1, and
-// with 0 once it has done that. Should it break down, fail or be stopped in between,
-// this mark is at fault. notice is called from the goroutine that called Transform.
-func WithMarkNotice(ctx context.Context, notice func(n int)) context.Context {
-	return context.WithValue(ctx, markNotice{}, notice)
+// A Place says which image of a job an engine is at. At most one field is set. The
+// zero Place is no image in particular: all are open, or none is.
+type Place struct {
+	Original int // counted from 1
+	Mark     int // counted from 1
 }
 
-// NoticeMark is for engines: see [WithMarkNotice].
-func NoticeMark(ctx context.Context, n int) {
-	if notice, ok := ctx.Value(markNotice{}).(func(int)); ok {
-		notice(n)
+type placeNotice struct{}
+
+// WithNotice returns a context for [Engine.Transform] with which an engine may call
+// notice before it reads one of several originals or the image of a mark, and with the
+// zero Place once it has done that. Should it break down, fail or be stopped in
+// between, this image is at fault. notice is called from the goroutine that called
+// Transform.
+func WithNotice(ctx context.Context, notice func(at Place)) context.Context {
+	return context.WithValue(ctx, placeNotice{}, notice)
+}
+
+// Notice is for engines: see [WithNotice].
+func Notice(ctx context.Context, at Place) {
+	if notice, ok := ctx.Value(placeNotice{}).(func(Place)); ok {
+		notice(at)
 	}
 }
 

@@ -35,13 +35,13 @@ type fragile struct{ transform.Engine }
 func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	fault, ok := strings.CutPrefix(job.Options.Version, "fault-")
 	if !ok {
-		if fault, ok = faultOf(job.Original); !ok {
+		if fault, ok = faultOf(job.Originals[0].Body); !ok {
 			return f.Engine.Transform(ctx, job)
 		}
 	}
 	switch kind, _, _ := strings.Cut(fault, "-"); kind {
 	case "segv":
-		heap := make([]byte, len(job.Original))
+		heap := make([]byte, len(job.Originals[0].Body))
 		*(*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(heap)), 1<<46)) = 1
 	case "abort":
 		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGABRT)

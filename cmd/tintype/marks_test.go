@@ -222,7 +222,7 @@ func (g *gallery) frames(t testing.TB, data []byte) []*image.NRGBA {
 	}
 	if format != "" {
 		out, err := g.engine.Transform(t.Context(), transform.Job{
-			Original: data, Header: h, Options: transform.Defaults(), Format: format, Limits: transform.DefaultLimits(),
+			Originals: []transform.Original{{Body: data, Header: h}}, Options: transform.Defaults(), Format: format, Limits: transform.DefaultLimits(),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -74,7 +74,7 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	image, err := engine.Transform(ctx, transform.Job{
-		Original: original, Header: h, Options: o, Format: format, Limits: limits, Marks: marks,
+		Originals: []transform.Original{{Body: original, Header: h}}, Options: o, Format: format, Limits: limits, Marks: marks,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Input, err)

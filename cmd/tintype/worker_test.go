@@ -47,7 +47,7 @@ func workerJob(t testing.TB, original []byte, query string, format transform.For
 	if err != nil {
 		t.Fatal(err)
 	}
-	return transform.Job{Original: original, Header: h, Options: o, Format: format, Limits: transform.DefaultLimits(), Owner: transform.Owner{Workspace: "test"}}
+	return transform.Job{Originals: []transform.Original{{Body: original, Header: h}}, Options: o, Format: format, Limits: transform.DefaultLimits(), Owner: transform.Owner{Workspace: "test"}}
 }
 
 const drawing = `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="200"><rect width="300" height="200" fill="#fed"/>` +

@@ -33,8 +33,9 @@ type Engine struct {
 	Fails error         // not nil: Transform returns it
 	Full  error         // not nil: Admits returns it
 
-	mu     sync.Mutex
-	owners []transform.Owner // of the jobs that came
+	mu        sync.Mutex
+	owners    []transform.Owner // of the jobs that came
+	originals []string          // the IDs of their first originals
 }
 
 // Admits refuses with Full.
@@ -47,11 +48,19 @@ func (e *Engine) Owners() []transform.Owner {
 	return slices.Clone(e.owners)
 }
 
+// Originals are the IDs of the first originals of the jobs that came, in their order.
+func (e *Engine) Originals() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.originals)
+}
+
 // Transform implements transform.Engine.
 func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	e.Runs.Add(1)
 	e.mu.Lock()
 	e.owners = append(e.owners, job.Owner)
+	e.originals = append(e.originals, job.Originals[0].ID)
 	e.mu.Unlock()
 	if e.Fails != nil {
 		return transform.Image{}, e.Fails
@@ -63,11 +72,11 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 			return transform.Image{}, ctx.Err()
 		}
 	}
-	src, _, err := image.Decode(bytes.NewReader(job.Original))
+	src, _, err := image.Decode(bytes.NewReader(job.Originals[0].Body))
 	if err != nil {
 		return transform.Image{}, fmt.Errorf("%w: %v", transform.ErrCorrupt, err)
 	}
-	plan, err := job.Options.Plan(job.Header.Upright())
+	plan, err := job.Options.Plan(job.Originals[0].Header.Upright())
 	if err != nil {
 		return transform.Image{}, err
 	}

@@ -126,7 +126,7 @@ func (t *task) dropExtra(f *frame) error {
 	if f.Bands() <= keep+1 {
 		return nil
 	}
-	if t.job.Header.Alpha {
+	if t.header.Alpha {
 		keep++
 	}
 	if err := f.ExtractBand(0, keep); err != nil {

@@ -125,7 +125,7 @@ func TestUnusualPNGs(t *testing.T) {
 		data := export(t, drawn, func(m *govips.ImageRef) ([]byte, *govips.ImageMetadata, error) {
 			return m.ExportPng(&govips.PngExportParams{Interlace: true, Compression: 6})
 		})
-		if !job(t, data, "", transform.PNG).Header.Interlaced {
+		if !job(t, data, "", transform.PNG).Originals[0].Header.Interlaced {
 			t.Fatal("not interlaced")
 		}
 		if d := difference(t, picture(t, data, "w=60&rotate=180"), average(stored(drawn, 3), 60, 40)); d > 1 {
@@ -204,7 +204,7 @@ func TestCMYK(t *testing.T) {
 			}
 			return m.ExportJpeg(&govips.JpegExportParams{Quality: 98})
 		})
-		if h := job(t, data, "", transform.PNG).Header; h.Bands != 4 {
+		if h := job(t, data, "", transform.PNG).Originals[0].Header; h.Bands != 4 {
 			t.Fatalf("the original has %d bands, not CMYK's", h.Bands)
 		}
 		for _, query := range []string{"", "w=40", "w=40&metadata=keep"} {

@@ -90,7 +90,7 @@ func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool)
 		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames,
 	}
 	if kept, ok := t.original(); ok && len(kept) <= len(data) {
-		out.Data, out.Format = kept, job.Header.Format
+		out.Data, out.Format = kept, t.header.Format
 	}
 	return out, nil
 }
@@ -118,6 +118,8 @@ func (t *task) steps() []func(context.Context, *frame) error {
 // everything that can be done before turning is: hence the second half.
 type task struct {
 	job     transform.Job
+	body    []byte           // of the original
+	header  transform.Header // of the original
 	plan    transform.Plan
 	frames  int // of the output
 	fill    govips.ColorRGBA
@@ -152,7 +154,10 @@ func (f *frame) replace(by *govips.ImageRef) {
 }
 
 func newTask(job transform.Job) (*task, error) {
-	h, options := job.Header, job.Options
+	if n := len(job.Originals); n != 1 {
+		return nil, fmt.Errorf("vips: a transform takes one original, and this job has %d", n)
+	}
+	h, options := job.Originals[0].Header, job.Options
 	if err := job.Limits.Check(h); err != nil {
 		return nil, err
 	}
@@ -162,7 +167,7 @@ func newTask(job transform.Job) (*task, error) {
 	if len(job.Marks) > 0 && options.Metadata == transform.MetadataKeep {
 		job.Options.Metadata = transform.MetadataCopyright // no preview without the marks
 	}
-	t := &task{job: job, frames: 1, fill: fill(options.Background, job.Format)}
+	t := &task{job: job, body: job.Originals[0].Body, header: h, frames: 1, fill: fill(options.Background, job.Format)}
 	if options.Anim && h.Frames > 1 && h.Format.Animated() && job.Format.Animated() {
 		t.frames = h.Frames
 	}
@@ -179,7 +184,7 @@ func newTask(job transform.Job) (*task, error) {
 
 // makePlan says what becomes of the region.
 func (t *task) makePlan() error {
-	options, h := t.job.Options, t.job.Header
+	options, h := t.job.Options, t.header
 	upright := exifTurn(h.Orientation)
 	stored := transform.Size{W: h.Width, H: h.Height}
 	var err error
@@ -200,10 +205,10 @@ func (t *task) makePlan() error {
 // and whoever asks takes it. One that is damaged may look different elsewhere.
 func (t *task) original() ([]byte, bool) {
 	job := t.job
-	if len(job.Marks) > 0 || t.lenient || job.Format != job.Header.Format && !job.MayKeep || !job.Options.KeepsPixels(job.Header, t.plan, job.Format) {
+	if len(job.Marks) > 0 || t.lenient || job.Format != t.header.Format && !job.MayKeep || !job.Options.KeepsPixels(t.header, t.plan, job.Format) {
 		return nil, false
 	}
-	return header.Strip(job.Original, job.Header, job.Options.Metadata)
+	return header.Strip(t.body, t.header, job.Options.Metadata)
 }
 
 func sizeOf(r image.Rectangle) transform.Size { return transform.Size{W: r.Dx(), H: r.Dy()} }

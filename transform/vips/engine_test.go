@@ -40,7 +40,7 @@ func failure(t testing.TB, data []byte, query string, format transform.Format) e
 	h, err := header.Read(data)
 	if err == nil {
 		_, err = vips.New().Transform(t.Context(), transform.Job{
-			Original: data, Header: h, Options: options(t, query), Format: format, Limits: transform.DefaultLimits(),
+			Originals: []transform.Original{{Body: data, Header: h}}, Options: options(t, query), Format: format, Limits: transform.DefaultLimits(),
 		})
 	}
 	if err == nil {
@@ -123,22 +123,22 @@ func TestHeaderIsHeldTo(t *testing.T) {
 		transform.GIF:  func(h *transform.Header) { h.Width = 1 },
 	} {
 		j := job(t, original(t, scene(160, 120, false), format), "w=10", transform.JPEG)
-		lie(&j.Header)
+		lie(&j.Originals[0].Header)
 		if _, err := vips.New().Transform(t.Context(), j); !errors.Is(err, transform.ErrCorrupt) {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
 	j := job(t, animation(t), "w=10", transform.GIF)
-	j.Header.Frames--
+	j.Originals[0].Header.Frames--
 	if _, err := vips.New().Transform(t.Context(), j); err != nil && !errors.Is(err, transform.ErrCorrupt) {
 		t.Errorf("fewer frames: %v", err)
 	}
-	j.Header.Frames += 2
+	j.Originals[0].Header.Frames += 2
 	if _, err := vips.New().Transform(t.Context(), j); !errors.Is(err, transform.ErrCorrupt) {
 		t.Errorf("more frames: %v", err)
 	}
 	j = job(t, jpegBytes(t, scene(16, 12, false)), "", transform.JPEG)
-	j.Header.Format = transform.PNG
+	j.Originals[0].Header.Format = transform.PNG
 	if _, err := vips.New().Transform(t.Context(), j); !errors.Is(err, transform.ErrUnsupported) {
 		t.Errorf("another format: %v", err)
 	}
@@ -299,4 +299,15 @@ func ExampleVersion() {
 	major, _, _ := strings.Cut(vips.Version(), ".")
 	fmt.Println(major)
 	// Output: 8
+}
+
+// TestOneOriginal: a transform takes one original, and says so.
+func TestOneOriginal(t *testing.T) {
+	j := job(t, jpegBytes(t, scene(16, 12, false)), "", transform.JPEG)
+	for _, originals := range [][]transform.Original{nil, append(j.Originals, j.Originals...)} {
+		j.Originals = originals
+		if _, err := vips.New().Transform(t.Context(), j); err == nil || !strings.Contains(err.Error(), "takes one original") {
+			t.Errorf("%d originals: %v", len(originals), err)
+		}
+	}
 }

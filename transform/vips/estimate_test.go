@@ -139,7 +139,7 @@ func TestEstimate(t *testing.T) {
 		}
 		// The original is in memory that no worker is charged for. A TIFF could be in one
 		// strip, which is decoded whole; these aren't.
-		if most := 4*peak + 80e6 + 2*int64(len(j.Original)); estimate > most && c.original != "tiff" {
+		if most := 4*peak + 80e6 + 2*int64(len(j.Originals[0].Body)); estimate > most && c.original != "tiff" {
 			t.Errorf("%s: it took %d MB, estimated were as many as %d MB", name, peak/1e6, estimate/1e6)
 		}
 	}

@@ -35,7 +35,7 @@ func serve(t testing.TB, original []byte, query string, format transform.Format)
 		return transform.Image{}, err
 	}
 	return vips.New().Transform(t.Context(), transform.Job{
-		Original: original, Header: h, Options: options(t, query), Format: format, Limits: limits,
+		Originals: []transform.Original{{Body: original, Header: h}}, Options: options(t, query), Format: format, Limits: limits,
 	})
 }
 

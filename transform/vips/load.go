@@ -21,11 +21,11 @@ import (
 // one that the job's header calls for, and that libvips sees in the original
 // what the header says: nothing else has been held against the limits.
 func (t *task) load(ctx context.Context) (*frame, error) {
-	if t.job.Header.Format == transform.SVG {
+	if t.header.Format == transform.SVG {
 		return t.loadSVG(ctx)
 	}
-	h := t.job.Header
-	original := header.Mend(t.job.Original, h)
+	h := t.header
+	original := header.Mend(t.body, h)
 	if found := govips.DetermineImageType(original); !loaders[h.Format][found] {
 		return nil, fmt.Errorf("%w: %s of this kind", transform.ErrUnsupported, h.Format)
 	}
@@ -90,7 +90,7 @@ var loaders = map[transform.Format]map[govips.ImageType]bool{
 // Decoders may round the size of a shrunk image either way.
 func (t *task) checkLoaded(roll *govips.ImageRef, expect transform.Size) error {
 	slack := 0
-	if expect.W != t.job.Header.Width || expect.H != t.job.Header.Height {
+	if expect.W != t.header.Width || expect.H != t.header.Height {
 		slack = 1
 	}
 	width, height := roll.Width(), roll.PageHeight()
@@ -116,7 +116,7 @@ func (t *task) checkLoaded(roll *govips.ImageRef, expect transform.Size) error {
 func (t *task) jpegShrink() int {
 	for _, by := range []int{8, 4, 2} {
 		least := by
-		if by == 8 && t.job.Header.Interlaced {
+		if by == 8 && t.header.Interlaced {
 			least = 16
 		}
 		if t.scaled.W*least <= t.region.Dx() && t.scaled.H*least <= t.region.Dy() {
@@ -130,7 +130,7 @@ func (t *task) jpegShrink() int {
 // colours without regard to transparency, and each frame of an animation for
 // itself, which leaves seams. 1 where it is of no use.
 func (t *task) webpScale() float64 {
-	if t.job.Header.Alpha || t.job.Header.Frames > 1 {
+	if t.header.Alpha || t.header.Frames > 1 {
 		return 1
 	}
 	return min(1, max(

@@ -24,7 +24,7 @@ type drawnMark struct {
 }
 
 // drawMarks decodes the job's marks, before anything of the original is: it is told
-// (see [transform.WithMarkNotice]) which of them a breakdown would be the fault of.
+// (see [transform.WithNotice]) which of them a breakdown would be the fault of.
 func (t *task) drawMarks(ctx context.Context) error {
 	for i, mark := range t.job.Marks {
 		on := image.Rect(0, 0, t.plan.Output.W, t.plan.Output.H)
@@ -36,8 +36,8 @@ func (t *task) drawMarks(ctx context.Context) error {
 		key := stampKey{mark.Hash, o.Width, o.Height, o.Fit, mark.Mark.Opacity}
 		p := t.stamps.get(key)
 		if p == nil {
-			transform.NoticeMark(ctx, i+1)
-			job := transform.Job{Original: mark.Image, Header: mark.Header, Options: o, Format: transform.PNG, Limits: t.job.Limits}
+			transform.Notice(ctx, transform.Place{Mark: i + 1})
+			job := transform.Job{Originals: []transform.Original{{Body: mark.Image, Header: mark.Header}}, Options: o, Format: transform.PNG, Limits: t.job.Limits}
 			var err error
 			p, err = drawStamp(ctx, job, false)
 			if errors.Is(err, errDamaged) {
@@ -46,7 +46,7 @@ func (t *task) drawMarks(ctx context.Context) error {
 			if err != nil {
 				return markError(ctx, err) // still at the mark, should that be what broke it
 			}
-			transform.NoticeMark(ctx, 0)
+			transform.Notice(ctx, transform.Place{})
 			p.fade(mark.Mark.Opacity)
 			t.stamps.put(key, p)
 		}

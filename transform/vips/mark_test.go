@@ -460,7 +460,7 @@ func TestMarksAreNoticed(t *testing.T) {
 	notices := func(original []byte, marks ...transform.MarkImage) (list []int, err error) {
 		j := job(t, original, "w=50", transform.PNG)
 		j.Marks = marks
-		_, err = engine.Transform(transform.WithMarkNotice(t.Context(), func(n int) { list = append(list, n) }), j)
+		_, err = engine.Transform(transform.WithNotice(t.Context(), func(at transform.Place) { list = append(list, at.Mark) }), j)
 		return list, err
 	}
 	whole := jpegBytes(t, scene(100, 80, false))

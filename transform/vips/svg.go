@@ -74,13 +74,13 @@ func (t *task) openSVG() (svgDrawing, error) {
 	if pixels > most {
 		scale *= math.Sqrt(most / pixels)
 	}
-	return openSVGAt(t.job.Original, float64(t.job.Header.Width), float64(t.job.Header.Height), scale)
+	return openSVGAt(t.body, float64(t.header.Width), float64(t.header.Height), scale)
 }
 
 // svgPart is where what the plan keeps lies in the drawing.
 func (t *task) svgPart(d svgDrawing) image.Rectangle {
 	width, height := d.size()
-	across, down := width/float64(t.job.Header.Width), height/float64(t.job.Header.Height)
+	across, down := width/float64(t.header.Width), height/float64(t.header.Height)
 	left, right := drawnSpan(t.region.Min.X, t.region.Dx(), t.scaled.W, t.kept.Min.X, t.kept.Max.X, across)
 	top, bottom := drawnSpan(t.region.Min.Y, t.region.Dy(), t.scaled.H, t.kept.Min.Y, t.kept.Max.Y, down)
 	return image.Rect(left, top, right, bottom)

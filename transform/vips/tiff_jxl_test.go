@@ -287,7 +287,7 @@ func TestTIFFPages(t *testing.T) {
 		}
 		return m.ExportTiff(&govips.TiffExportParams{Compression: govips.TiffCompressionLzw})
 	})
-	if h := job(t, two, "", transform.PNG).Header; h.Frames != 2 || h.Height != 30 {
+	if h := job(t, two, "", transform.PNG).Originals[0].Header; h.Frames != 2 || h.Height != 30 {
 		t.Fatalf("header %+v", h)
 	}
 	got := picture(t, two, "")

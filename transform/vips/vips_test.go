@@ -76,7 +76,7 @@ func job(t testing.TB, original []byte, query string, format transform.Format) t
 func jobOf(t testing.TB, original []byte, h transform.Header, query string, format transform.Format) transform.Job {
 	t.Helper()
 	return transform.Job{
-		Original: original, Header: h, Options: options(t, query), Format: format,
+		Originals: []transform.Original{{Body: original, Header: h}}, Options: options(t, query), Format: format,
 		Limits: transform.DefaultLimits(),
 	}
 }

@@ -43,9 +43,10 @@ func TestWantOfMemory(t *testing.T) {
 	try := func(name string, original []byte, marks ...transform.MarkImage) error {
 		t.Helper()
 		j := job(t, original, "w=100", transform.PNG)
-		j.Header.Interlaced = false // else the estimate would refuse it
+		j.Originals[0].Header.Interlaced = false // else the estimate would refuse it
 		j.Marks = marks
-		j.Owner = transform.Owner{Workspace: "acme", Source: "photos", Original: name}
+		j.Owner = transform.Owner{Workspace: "acme", Source: "photos"}
+		j.Originals[0].ID = name
 		_, err := p.Transform(t.Context(), j)
 		return err
 	}

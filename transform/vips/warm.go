@@ -48,7 +48,7 @@ func warm(ctx context.Context, original []byte, format transform.Format) ([]byte
 	o.Width, o.Rotate, o.Blur, o.Gravity = 20, 90, 1, transform.GravityAttention
 	o.Height, o.Fit = 20, transform.FitCover
 	made, err := New().Transform(ctx, transform.Job{
-		Original: original, Header: h, Options: o, Format: format, Limits: transform.DefaultLimits(),
+		Originals: []transform.Original{{Body: original, Header: h}}, Options: o, Format: format, Limits: transform.DefaultLimits(),
 	})
 	return made.Data, err == nil
 }

@@ -221,8 +221,8 @@ func put(t *testing.T, p *worker.Pool, name string, file []byte, query string, f
 	}
 	start := time.Now()
 	image, err = p.Transform(t.Context(), transform.Job{
-		Original: file, Header: h, Options: options(t, query), Format: format, Limits: limits,
-		Owner: transform.Owner{Workspace: "hostile", Source: "images", Original: name},
+		Originals: []transform.Original{{Body: file, Header: h, ID: name}}, Options: options(t, query), Format: format, Limits: limits,
+		Owner: transform.Owner{Workspace: "hostile", Source: "images"},
 	})
 	if took := time.Since(start); took > hostileDeadline+hostileSlack {
 		t.Errorf("%s: heard after %v, which is more than %v behind the deadline of %v", name, took.Round(time.Millisecond), hostileSlack, hostileDeadline)

@@ -2,7 +2,9 @@ package worker
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -19,6 +21,10 @@ import (
 // image whose probe fails too is blocked with all its variants. One whose probe
 // succeeds is cleared: from then on a failure blocks one variant without a probe.
 //
+// A job of several originals counts as one image, their combination, unless it is known
+// that the worker was at one of them: then this original alone is at fault, and its
+// probe is the plainest variant of it alone.
+//
 // An image that is cleared could still crash a worker under every other options: its
 // first pixels are well, say, and its last are not. Two crashes within one group of options
 // block that group, of which there are few.
@@ -31,13 +37,14 @@ type blocklist struct {
 	suspects map[subject]*suspect
 }
 
-// A subject is an image: an original by its name, or a mark's image by its hash, in
-// the workspace that stamps it. The zero subject is an image without a name, of which
-// nothing can be remembered.
+// A subject is an image: an original by its name; several originals by all their names;
+// or a mark's image by its hash, in the workspace that stamps it. The zero subject is
+// an image without a name, of which nothing can be remembered.
 type subject struct {
-	original  string
-	workspace string
-	image     [32]byte
+	original    string
+	combination string
+	workspace   string
+	image       [32]byte
 }
 
 // A culprit is what is blocked: an image; or, where group is set, all its variants of
@@ -50,9 +57,10 @@ type culprit struct {
 
 // A variant is all that is asked of an image, but for what changes no pixel.
 type variant struct {
-	options transform.Options
-	format  transform.Format
-	marks   [32]byte // a hash of the marks and their images; zero is none
+	options   transform.Options
+	format    transform.Format
+	originals int      // of the job, which is another one where there are others beside it
+	marks     [32]byte // a hash of the marks and their images; zero is none
 }
 
 // A group says roughly what is asked of an image.
@@ -87,11 +95,18 @@ func newBlocklist(lasts time.Duration, most int) *blocklist {
 	return &blocklist{lasts: lasts, most: most, blocked: map[culprit]verdict{}, suspects: map[subject]*suspect{}}
 }
 
-// subjects are the images of a job with what is asked of each: its original first, then
-// the images of its marks.
+// subjects are the images of a job with what is asked of each: its originals together
+// first, then each where there are several, then the images of its marks.
 func subjects(job *transform.Job) []culprit {
-	all := make([]culprit, 0, 1+len(job.Marks))
-	all = append(all, culprit{subject{original: job.Owner.Original}, groupOf(job), variantOf(job)})
+	all := make([]culprit, 0, 1+len(job.Originals)+len(job.Marks))
+	all = append(all, culprit{together(job.Originals), groupOf(job), variantOf(job)})
+	if len(job.Originals) > 1 {
+		v := all[0].variant
+		v.marks = [32]byte{} // they have no part in it
+		for _, o := range job.Originals {
+			all = append(all, culprit{subject{original: o.ID}, all[0].group, v})
+		}
+	}
 	for i := range job.Marks {
 		drawn := markJob(job, i)
 		v := variantOf(&drawn)
@@ -101,11 +116,88 @@ func subjects(job *transform.Job) []culprit {
 	return all
 }
 
+// together is all originals of a job as one subject. They have no name where one of
+// them has none.
+func together(originals []transform.Original) subject {
+	switch len(originals) {
+	case 0:
+		return subject{}
+	case 1:
+		return subject{original: originals[0].ID}
+	}
+	var names []byte
+	for _, o := range originals {
+		if o.ID == "" {
+			return subject{}
+		}
+		names = strconv.AppendQuote(names, o.ID)
+	}
+	return subject{combination: string(names)}
+}
+
+// subjectAt is the index in [subjects] of the image at a place of a job.
+func subjectAt(job *transform.Job, at transform.Place) int {
+	each := 0 // originals that are subjects of their own
+	if len(job.Originals) > 1 {
+		each = len(job.Originals)
+	}
+	switch {
+	case at.Mark > 0:
+		return each + at.Mark
+	case at.Original > 0 && each > 0:
+		return at.Original
+	}
+	return 0
+}
+
+// placeOf is the place of the image i of [subjects]: what subjectAt turns into i.
+func placeOf(job *transform.Job, i int) transform.Place {
+	each := 0
+	if len(job.Originals) > 1 {
+		each = len(job.Originals)
+	}
+	switch {
+	case i > each:
+		return transform.Place{Mark: i - each}
+	case i > 0:
+		return transform.Place{Original: i}
+	}
+	return transform.Place{}
+}
+
+// partOf is what a job asks of the image at a place alone; of no image in particular it
+// is the job.
+func partOf(job *transform.Job, at transform.Place) transform.Job {
+	switch {
+	case at.Mark > 0:
+		return markJob(job, at.Mark-1)
+	case at.Original > 0:
+		part := *job
+		part.Originals = job.Originals[at.Original-1 : at.Original]
+		return part
+	}
+	return *job
+}
+
+// about says of an error which of several originals of a job it concerns.
+func about(job *transform.Job, at transform.Place, err error) error {
+	if at.Original == 0 || len(job.Originals) < 2 || err == nil {
+		return err
+	}
+	if _, ok := errors.AsType[*transform.OriginalError](err); ok {
+		return err
+	}
+	return &transform.OriginalError{Index: at.Original - 1, Err: err}
+}
+
 // markJob is what a job asks of the image of its mark i.
 func markJob(job *transform.Job, i int) transform.Job {
 	m := &job.Marks[i]
-	drawn := transform.Job{Original: m.Image, Header: m.Header, Options: transform.Defaults(), Format: transform.PNG, Limits: job.Limits, Owner: job.Owner, Retain: job.Retain}
-	if plan, err := job.Options.Plan(job.Header.Upright()); err == nil {
+	drawn := transform.Job{
+		Originals: []transform.Original{{Body: m.Image, Header: m.Header}}, Options: transform.Defaults(), Format: transform.PNG,
+		Limits: job.Limits, Owner: job.Owner, Retain: job.Retain,
+	}
+	if plan, err := job.Options.Plan(job.Header().Upright()); err == nil {
 		on := plan.Output
 		if m.OnPicture {
 			on = transform.Size{W: plan.Picture().Dx(), H: plan.Picture().Dy()}
@@ -115,9 +207,9 @@ func markJob(job *transform.Job, i int) transform.Job {
 	return drawn
 }
 
-// variantOf is what a job asks of its original.
+// variantOf is what a job asks of its originals.
 func variantOf(job *transform.Job) variant {
-	v := variant{options: job.Options, format: job.Format}
+	v := variant{options: job.Options, format: job.Format, originals: len(job.Originals)}
 	v.options.Format, v.options.Mark = "", transform.Mark{}
 	v.options.Default, v.options.Download, v.options.Version = "", "", ""
 	if len(job.Marks) > 0 {
@@ -146,7 +238,7 @@ func groupOf(job *transform.Job) group {
 	if o.Gravity != transform.GravityAttention && o.Gravity != transform.GravityEntropy {
 		resized.Gravity = o.Gravity
 	}
-	plan, err := o.Plan(job.Header.Upright())
+	plan, err := o.Plan(job.Header().Upright())
 	out, frames, least := plan.Output, framesOf(job), probe(job)
 	switch {
 	case err != nil:
@@ -168,7 +260,7 @@ const probeSide = 64
 // and encoded without loss.
 func probe(job *transform.Job) transform.Job {
 	p := transform.Job{
-		Original: job.Original, Header: job.Header, Options: transform.Defaults(), Format: transform.PNG,
+		Originals: job.Originals, Options: transform.Defaults(), Format: transform.PNG,
 		Limits: job.Limits, Owner: job.Owner, Retain: job.Retain,
 	}
 	p.Options.Width, p.Options.Height, p.Options.Anim = probeSide, probeSide, false
@@ -189,7 +281,7 @@ func (b *blocklist) check(job *transform.Job) (toProbe []int, err error) {
 		}
 		for _, c := range []culprit{{subject: c.subject}, {subject: c.subject, group: c.group}, {subject: c.subject, variant: c.variant}} {
 			if err := b.checkOne(c); err != nil {
-				return nil, err
+				return nil, about(job, placeOf(job, i), err)
 			}
 		}
 		if s := b.suspect(c.subject); s != nil && !s.cleared {
@@ -271,6 +363,9 @@ func makeRoom[K comparable, V any](m map[K]V, most int, over func(V) bool) {
 
 // suspectToo makes an image a suspect, of which nothing is blocked yet.
 func (b *blocklist) suspectToo(of subject) {
+	if of == (subject{}) {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.addSuspect(of)

@@ -93,7 +93,7 @@ func TestLateAtMark(t *testing.T) {
 		{markedJob("echo two", "well"), nil},
 	} {
 		if _, err := p.Transform(t.Context(), c.job); !errors.Is(err, c.want) {
-			t.Errorf("%s with %d marks: %v, want %v", c.job.Original, len(c.job.Marks), err, c.want)
+			t.Errorf("%s with %d marks: %v, want %v", c.job.Originals[0].Body, len(c.job.Marks), err, c.want)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func TestMarkIsTooLarge(t *testing.T) {
 	sized := func(width int) transform.Job {
 		job := markedJob("echo one", "good segv")
 		job.Options.Width, job.Options.Fit = width, transform.FitContain
-		job.Header.Width, job.Header.Height = 400, 400
+		job.Originals[0].Header.Width, job.Originals[0].Header.Height = 400, 400
 		job.Marks[0].Header = transform.Header{Format: transform.PNG, Width: 100, Height: 100, Orientation: 1, Frames: 1}
 		job.Marks[0].Mark.Width = transform.Length{Value: 50, Percent: true}
 		return job
@@ -252,7 +252,7 @@ func TestGroups(t *testing.T) {
 		{"large and blurred", func(o *transform.Options) { large(o); blurred(o) }, large, true},
 	} {
 		a, b := asked("x", 300, c.a), asked("x", 400, c.b)
-		a.Header.Width, a.Header.Height, b.Header.Width, b.Header.Height = 4000, 3000, 4000, 3000
+		a.Originals[0].Header.Width, a.Originals[0].Header.Height, b.Originals[0].Header.Width, b.Originals[0].Header.Height = 4000, 3000, 4000, 3000
 		if same := groupOf(&a) == groupOf(&b); same != c.same {
 			t.Errorf("%s: %v, %v", c.name, groupOf(&a), groupOf(&b))
 		}

@@ -21,11 +21,12 @@
 // Messages are small: frames over a Unix socket pair (message.go, task.go). Images
 // travel beside them, in memory files that have no name anywhere:
 //
-//   - The original is copied once, from where it is mapped in this process (for a large
-//     one that may be a file on disk) into a file that the worker can only read and has mapped for good: it decodes from there. The
-//     file is used again for the next job, since to make and seal one costs more than
-//     the copy; it is never longer than the job's original, so that a decoder that
-//     reads past the end finds nothing of the one before.
+//   - The originals of a job are copied once, from where they are mapped in this process
+//     (a large one may be a file on disk) into a file that the worker can only read and
+//     has mapped for good: it decodes from there. The file is used again for the next
+//     job, since to make and seal one costs more than the copy. It is never longer than
+//     the job's originals, and there are zeros between two of them, so that a decoder
+//     that reads past the end finds nothing of another original.
 //   - The image of a mark is copied once for all jobs and workers, as long as it is in
 //     use, into a file that is sealed against every change.
 //   - The variant is copied twice: by the worker into the file that it and this

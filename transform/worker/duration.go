@@ -27,21 +27,28 @@ const (
 
 // expectedTime is about how long a job takes on a core that has nothing else to do.
 func expectedTime(job *transform.Job) time.Duration {
-	plan, err := job.Options.Plan(job.Header.Upright())
+	h := job.Header()
+	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
 		return 0 // the engine will say so
 	}
 	o, frames := job.Options, float64(framesOf(job))
 	out := float64(plan.Output.W) * float64(plan.Output.H) * frames
 	scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * frames
-	ns := decodingTime(job, plan)*frames + out*encodingTime(job)
+	ns := decodingTime(job, h, plan)*frames + out*encodingTime(job)
 	if o.Trim >= 0 {
-		ns += decodingTime(job, plan)
+		ns += decodingTime(job, h, plan)
 	}
+	for i := 1; i < len(job.Originals); i++ {
+		h := job.Originals[i].Header
+		if plan, err := o.Plan(h.Upright()); err == nil {
+			ns += decodingTime(job, h, plan)
+		}
+	}
+	drawn := transform.Job{Options: transform.Defaults()}
 	for _, m := range job.Marks {
-		drawn := transform.Job{Header: m.Header, Options: transform.Defaults()}
 		if plan, err := drawn.Options.Plan(m.Header.Upright()); err == nil {
-			ns += decodingTime(&drawn, plan)
+			ns += decodingTime(&drawn, m.Header, plan)
 		}
 	}
 	each := float64(timeResize)
@@ -49,7 +56,7 @@ func expectedTime(job *transform.Job) time.Duration {
 		is    bool
 		takes float64
 	}{
-		{o.Rotate != 0 || o.Flip != transform.FlipNone || job.Header.Orientation > 1, timeTurn},
+		{o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1, timeTurn},
 		{plan.Smart, timeSmart},
 		{o.Blur > 0, timeBlur},
 		{o.Sharpen > 0, timeSharpen},
@@ -63,9 +70,8 @@ func expectedTime(job *transform.Job) time.Duration {
 	return time.Duration(ns + scaled*each)
 }
 
-// decodingTime is what a frame of the original takes.
-func decodingTime(job *transform.Job, plan transform.Plan) float64 {
-	h := job.Header
+// decodingTime is what a frame of an original with header h takes.
+func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) float64 {
 	in := float64(h.Width) * float64(h.Height)
 	switch h.Format {
 	case transform.JPEG:
@@ -87,7 +93,7 @@ func decodingTime(job *transform.Job, plan transform.Plan) float64 {
 	case transform.JXL:
 		return in * timeJXL
 	case transform.SVG:
-		return float64(drawing(job)) / perPixelSVG * timeSVG
+		return float64(drawing(job, h)) / perPixelSVG * timeSVG
 	}
 	return in * timeAV1
 }
@@ -111,7 +117,7 @@ func encodingTime(job *transform.Job) float64 {
 		return timeJXLOut
 	case transform.WebP:
 		switch {
-		case exact || job.Header.Alpha:
+		case exact || job.Header().Alpha:
 			return timeExact
 		case framesOf(job) > 1:
 			return timeAnimatedOut

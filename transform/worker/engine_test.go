@@ -35,38 +35,39 @@ type faulty struct{}
 var pngStart = []byte("\x89PNG\r\n\x1a\n")
 
 func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
-	verb, rest, _ := strings.Cut(string(job.Original), " ")
+	if len(job.Originals) != 1 {
+		return grid(ctx, job)
+	}
+	verb, rest, _ := strings.Cut(string(job.Originals[0].Body), " ")
 	out := func(data string) (transform.Image, error) {
 		return transform.Image{Data: slices.Concat(pngStart, []byte(data)), Format: transform.PNG, Width: 1, Height: 2, Frames: 3}, nil
 	}
 	switch verb {
 	case "echo":
 		for i, m := range job.Marks {
-			transform.NoticeMark(ctx, i+1)
-			mark := job
-			mark.Original, mark.Marks = m.Image, nil
+			transform.Notice(ctx, transform.Place{Mark: i + 1})
+			mark := doing(job, string(m.Image))
+			mark.Marks = nil
 			if _, err := (faulty{}).Transform(ctx, mark); err != nil && !errors.Is(err, transform.ErrUnsupported) {
 				return transform.Image{}, err
 			}
-			transform.NoticeMark(ctx, 0)
+			transform.Notice(ctx, transform.Place{})
 			rest += "+" + string(m.Image)
 		}
 		return out(rest)
 	case "marked": // by marks that are well, but is not itself
 		if len(job.Marks) > 0 {
-			transform.NoticeMark(ctx, 1)
-			transform.NoticeMark(ctx, 0)
+			transform.Notice(ctx, transform.Place{Mark: 1})
+			transform.Notice(ctx, transform.Place{})
 		}
-		job.Original = []byte(rest)
-		return faulty{}.Transform(ctx, job)
+		return faulty{}.Transform(ctx, doing(job, rest))
 	case "good": // but for variants that are not small and plain
 		if job.Options.Width > 0 && job.Options.Width <= 100 {
 			return out(rest)
 		}
-		job.Original = []byte(rest)
-		return faulty{}.Transform(ctx, job)
+		return faulty{}.Transform(ctx, doing(job, rest))
 	case "nowhere":
-		transform.NoticeMark(ctx, len(job.Marks)+1)
+		transform.Notice(ctx, transform.Place{Mark: len(job.Marks) + 1})
 		return out(rest)
 	case "env":
 		return out(strings.Join(os.Environ(), "\n"))
@@ -136,6 +137,36 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 		return transform.Image{Data: []byte("\xff\xd8\xff"), Format: transform.JPEG, Width: 1, Height: 1, Frames: 1}, nil
 	}
 	return transform.Image{}, fmt.Errorf("%w: no such verb", transform.ErrUnsupported)
+}
+
+// grid does what each original of a job says, one after the other. It says which one it
+// is at, unless the verb is preceded by "quiet".
+func grid(ctx context.Context, job transform.Job) (transform.Image, error) {
+	all := slices.Clone(pngStart)
+	for i, o := range job.Originals {
+		cell, body := job, string(o.Body)
+		cell.Originals = []transform.Original{o}
+		if rest, quiet := strings.CutPrefix(body, "quiet "); quiet {
+			cell = doing(cell, rest)
+		} else {
+			transform.Notice(ctx, transform.Place{Original: i + 1})
+		}
+		image, err := faulty{}.Transform(ctx, cell)
+		if err != nil {
+			return image, &transform.OriginalError{Index: i, Err: err}
+		}
+		transform.Notice(ctx, transform.Place{})
+		all = append(all, '/')
+		all = append(all, bytes.TrimPrefix(image.Data, pngStart)...)
+	}
+	return transform.Image{Data: all, Format: transform.PNG, Width: 1, Height: 1, Frames: 1}, nil
+}
+
+// doing is a job with another first original.
+func doing(job transform.Job, body string) transform.Job {
+	job.Originals = slices.Clone(job.Originals)
+	job.Originals[0].Body = []byte(body)
+	return job
 }
 
 func raise(s syscall.Signal) {

@@ -46,7 +46,8 @@ const (
 )
 
 // Estimate is how much memory a job is expected to take at its peak, in bytes: known
-// before anything is decoded, too high rather than too low.
+// before anything is decoded, too high rather than too low. Several originals count as
+// decoded at the same time.
 func Estimate(job *transform.Job) int64 {
 	n := needOf(job)
 	return n.fixed + int64(min(n.each*n.pixels, math.MaxInt64/4))
@@ -60,17 +61,21 @@ type need struct {
 }
 
 func needOf(job *transform.Job) (n need) {
-	h := job.Header
-	decoders := decoding(job)
-	for i, m := range job.Marks { // one after the other, before the original
+	h := job.Header()
+	decoders := int64(0)
+	for i := range job.Originals {
+		decoders += decoding(job, job.Originals[i].Header)
+		n.fixed += 2 * int64(len(job.Originals[i].Body))
+	}
+	for i, m := range job.Marks { // one after the other, before the originals
 		drawn := markJob(job, i)
-		decoders = max(decoders, decoding(&drawn))
+		decoders = max(decoders, decoding(&drawn, m.Header))
 		n.fixed += int64(len(m.Image))
 		if plan, err := drawn.Options.Plan(m.Header.Upright()); err == nil {
 			n.fixed += perPixelMark * int64(plan.Output.W) * int64(plan.Output.H)
 		}
 	}
-	n.fixed += base + 2*int64(len(job.Original)) + decoders
+	n.fixed += base + decoders
 	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
 		return n // the engine will say so
@@ -90,15 +95,14 @@ func needOf(job *transform.Job) (n need) {
 
 // framesOf is how many frames the output has.
 func framesOf(job *transform.Job) int {
-	if job.Options.Animated(job.Header, job.Format) {
-		return max(job.Header.Frames, 1)
+	if h := job.Header(); job.Options.Animated(h, job.Format) {
+		return max(h.Frames, 1)
 	}
 	return 1
 }
 
-// decoding is what the decoder of an original takes.
-func decoding(job *transform.Job) int64 {
-	h := job.Header
+// decoding is what the decoder of an original with header h takes.
+func decoding(job *transform.Job, h transform.Header) int64 {
 	in, depth := int64(h.Width)*int64(h.Height), int64(1)
 	if h.Bits > 8 {
 		depth = 2
@@ -124,15 +128,15 @@ func decoding(job *transform.Job) int64 {
 	case transform.JXL:
 		return rows + in*perPixelJXLIn*depth
 	case transform.SVG:
-		return drawing(job)
+		return drawing(job, h)
 	}
 	return rows
 }
 
 // drawing is what it takes to draw an SVG, which is done at the size of the output:
 // where it is stretched, of up to 16 times its pixels.
-func drawing(job *transform.Job) int64 {
-	plan, err := job.Options.Plan(job.Header.Upright())
+func drawing(job *transform.Job, h transform.Header) int64 {
+	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
 		return 0
 	}
@@ -153,7 +157,7 @@ func drawing(job *transform.Job) int64 {
 // encoding is what an encoder takes for each pixel of all frames.
 func encoding(job *transform.Job, plan transform.Plan, frames float64) float64 {
 	o := job.Options
-	alpha := job.Header.Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && o.Background.A < 255
+	alpha := job.Header().Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && o.Background.A < 255
 	switch job.Format {
 	case transform.JPEG:
 		return perPixelJPEG

@@ -11,9 +11,11 @@ import (
 func TestEstimate(t *testing.T) {
 	photo := func(change ...func(*transform.Job)) int64 {
 		job := transform.Job{
-			Original: make([]byte, 5e6),
-			Header:   transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000, Frames: 1, Orientation: 1, Bands: 3, Bits: 8},
-			Options:  transform.Defaults(), Format: transform.JPEG,
+			Originals: []transform.Original{{
+				Body:   make([]byte, 5e6),
+				Header: transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000, Frames: 1, Orientation: 1, Bands: 3, Bits: 8},
+			}},
+			Options: transform.Defaults(), Format: transform.JPEG,
 		}
 		job.Options.Width = 512
 		for _, f := range change {
@@ -30,27 +32,29 @@ func TestEstimate(t *testing.T) {
 		change   func(*transform.Job)
 		from, to int64
 	}{
-		"progressive":       {func(j *transform.Job) { j.Header.Interlaced = true }, 120e6, 200e6},
-		"avif original":     {func(j *transform.Job) { j.Header.Format = transform.AVIF }, 200e6, 300e6},
-		"interlaced png":    {func(j *transform.Job) { j.Header.Format, j.Header.Interlaced = transform.PNG, true }, 80e6, 150e6},
-		"16 bits":           {func(j *transform.Job) { j.Header.Format, j.Header.Bits = transform.TIFF, 16 }, 300e6, 500e6},
+		"progressive":   {func(j *transform.Job) { j.Originals[0].Header.Interlaced = true }, 120e6, 200e6},
+		"avif original": {func(j *transform.Job) { j.Originals[0].Header.Format = transform.AVIF }, 200e6, 300e6},
+		"interlaced png": {func(j *transform.Job) {
+			j.Originals[0].Header.Format, j.Originals[0].Header.Interlaced = transform.PNG, true
+		}, 80e6, 150e6},
+		"16 bits":           {func(j *transform.Job) { j.Originals[0].Header.Format, j.Originals[0].Header.Bits = transform.TIFF, 16 }, 300e6, 500e6},
 		"large output":      {func(j *transform.Job) { j.Options.Width = 6000 }, 150e6, 300e6},
 		"large avif output": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.AVIF }, 300e6, 450e6},
-		"turned":            {func(j *transform.Job) { j.Header.Orientation = 6; j.Options.Width = 4000 }, 200e6, 500e6},
+		"turned":            {func(j *transform.Job) { j.Originals[0].Header.Orientation = 6; j.Options.Width = 4000 }, 200e6, 500e6},
 		"animation": {func(j *transform.Job) {
-			j.Header.Format, j.Header.Frames, j.Format = transform.GIF, 100, transform.WebP
+			j.Originals[0].Header.Format, j.Originals[0].Header.Frames, j.Format = transform.GIF, 100, transform.WebP
 			j.Options.Width = 700
 		}, 250e6, 500e6},
 		"turned animation": {func(j *transform.Job) {
-			j.Header.Format, j.Header.Frames, j.Format = transform.GIF, 100, transform.WebP
+			j.Originals[0].Header.Format, j.Originals[0].Header.Frames, j.Format = transform.GIF, 100, transform.WebP
 			j.Options.Width, j.Options.Rotate = 700, 90
 		}, 800e6, 1500e6},
 		"jxl": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.JXL }, 800e6, 1100e6},
 		"drawing": {func(j *transform.Job) {
-			j.Header.Format, j.Options.Width = transform.SVG, 6000
+			j.Originals[0].Header.Format, j.Options.Width = transform.SVG, 6000
 		}, 300e6, 500e6},
 		"stretched drawing": {func(j *transform.Job) {
-			j.Header.Format, j.Options.Width, j.Options.Height, j.Options.Fit = transform.SVG, 6000, 100, transform.FitSqueeze
+			j.Originals[0].Header.Format, j.Options.Width, j.Options.Height, j.Options.Fit = transform.SVG, 6000, 100, transform.FitSqueeze
 		}, 50e6, 150e6},
 		"a mark": {func(j *transform.Job) {
 			j.Marks = []transform.MarkImage{{Image: make([]byte, 1e6), Header: transform.Header{Width: 2000, Height: 2000}}}
@@ -72,7 +76,7 @@ func TestWorkerIsTooSmall(t *testing.T) {
 	job := func(h transform.Header, width int, f transform.Format, change ...func(*transform.Options)) transform.Job {
 		job := asked("echo well", width, change...)
 		h.Frames, h.Orientation, h.Bands, h.Bits = max(h.Frames, 1), 1, 3, 8
-		job.Header, job.Format = h, f
+		job.Originals[0].Header, job.Format = h, f
 		return job
 	}
 	photo := transform.Header{Format: transform.JPEG, Width: 8000, Height: 8000}

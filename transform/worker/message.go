@@ -23,7 +23,7 @@ type kind byte
 // What the pool sends.
 const (
 	kindSetup  kind = iota + 1 // setup; once, first
-	kindJob                    // task; its original is in the input file, and the images of its marks come as files
+	kindJob                    // task; its originals are in the input file, and the images of its marks come as files
 	kindCancel                 // ticket of the job to give up
 	kindPing                   // ticket to answer with
 )
@@ -135,11 +135,11 @@ type ready struct {
 // A ticket names a job or a ping, by numbers that go up.
 type ticket struct{ ID uint64 }
 
-// A place is where in a job a worker is: at the image of this mark, counted from 1, or
-// with 0 not at a mark.
+// A place is the image of a job that a worker is at: a [transform.Place] on its way.
 type place struct {
-	ID   uint64
-	Mark int
+	ID       uint64
+	Mark     int
+	Original int `json:",omitempty"`
 }
 
 // A result is how a job ended.
@@ -154,10 +154,11 @@ type result struct {
 
 // A failure is an engine's error on its way.
 type failure struct {
-	Text   string
-	Is     []string // names of the sentinels that it wraps
-	Option string   // name of the option that an OptionError is about …
-	Reason string   // … and what is wrong with it
+	Text     string
+	Is       []string // names of the sentinels that it wraps
+	Option   string   // name of the option that an OptionError is about …
+	Reason   string   // … and what is wrong with it
+	Original int      `json:",omitempty"` // that an OriginalError is about, counted from 1
 }
 
 // sentinels are the errors that keep their identity on the way.
@@ -182,6 +183,9 @@ const maxText = 1000 // bytes of an error's text
 
 func toFailure(err error) *failure {
 	f := &failure{Text: plain(err.Error())}
+	if e, ok := errors.AsType[*transform.OriginalError](err); ok {
+		f.Text, f.Original = plain(e.Err.Error()), e.Index+1
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			f.Is = append(f.Is, s.name)
@@ -206,6 +210,9 @@ func (f *failure) asError() error {
 	}
 	if f.Option != "" {
 		e.wraps = append(e.wraps, &transform.OptionError{Name: plain(f.Option), Reason: plain(f.Reason)})
+	}
+	if f.Original > 0 {
+		return &transform.OriginalError{Index: f.Original - 1, Err: e}
 	}
 	return e
 }
@@ -234,9 +241,9 @@ func plain(s string) string {
 // worker that is not itself any more.
 func (r *result) check(job *transform.Job, mostBytes int64) error {
 	if r.Error != nil {
-		return nil
+		return checkOriginal(r.Error.Original, job)
 	}
-	kept := job.MayKeep && r.Format == job.Header.Format
+	kept := job.MayKeep && len(job.Originals) == 1 && r.Format == job.Header().Format
 	switch {
 	case r.Format != job.Format && !kept:
 		return fmt.Errorf("%w: a variant in %s", errFrame, plain(string(r.Format)))
@@ -256,16 +263,13 @@ func beginsLike(b []byte, f transform.Format) bool {
 	return got == f || f == transform.HEIC && got == transform.AVIF || f == transform.AVIF && got == transform.HEIC
 }
 
-// stripped is the job without the images, which travel as files.
-func stripped(job transform.Job) transform.Job {
-	job.Original, job.Retain = nil, nil
-	marks := make([]transform.MarkImage, len(job.Marks))
-	copy(marks, job.Marks)
-	for i := range marks {
-		marks[i].Image = nil
+// checkOriginal says whether a worker can mean an original of the job by n, which is
+// counted from 1. 0 is none.
+func checkOriginal(n int, job *transform.Job) error {
+	if n < 0 || n > len(job.Originals) {
+		return fmt.Errorf("%w: about no original of the job", errFrame)
 	}
-	job.Marks = marks
-	return job
+	return nil
 }
 
 // seconds is a duration in whole seconds, rounded up.

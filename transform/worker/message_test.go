@@ -23,41 +23,89 @@ func TestJobTravels(t *testing.T) {
 	o := transform.Defaults()
 	o.Width, o.FocalX, o.Rect = 400, 1.0/3, transform.Rect{X: transform.Length{Value: 0.1, Percent: true}}
 	o.Pad, o.Background = [4]int{1, 2, 3, 4}, transform.Color{R: 9, A: 255, Set: true}
+	header := transform.Header{Format: transform.PNG, Width: 3, Height: 2, Orientation: 1, Frames: 1, Alpha: true, Bits: 8}
 	job := transform.Job{
-		Original: []byte("original"), Header: transform.Header{Format: transform.PNG, Width: 3, Height: 2, Orientation: 1, Frames: 1, Alpha: true, Bits: 8},
-		Options: o, Format: transform.WebP, Limits: transform.DefaultLimits(), MayKeep: true,
+		Options: o, Format: transform.WebP, Limits: transform.DefaultLimits(), MayKeep: true, Owner: transform.Owner{Workspace: "acme"},
 		Marks: []transform.MarkImage{{Image: []byte("mark"), Hash: [32]byte{1, 2, 255}, Mark: transform.Mark{Name: "m", Opacity: 0.3}}},
 	}
 	w, r := taskPair(t)
-	for id := range uint64(3) { // the later ones don't say again what the types are
-		b, err := w.payload(task{id, stripped(job), 8, []int{4}})
+	for id, c := range []struct { // the later ones don't say again what the types are
+		originals []transform.Original
+		sent      []transform.Original
+		lengths   []int
+	}{
+		{[]transform.Original{{Body: []byte("original"), Header: header, ID: "name"}}, []transform.Original{{Header: header}}, []int{8, 4}},
+		{[]transform.Original{{Body: []byte("the original"), Header: header}, {Body: []byte("original"), Header: transform.Header{Width: 7}, ID: "name"}, {Body: []byte("an original")}},
+			[]transform.Original{{Header: header}, {Header: transform.Header{Width: 7}}, {}}, []int{12, 8, 11, 4}},
+		{nil, nil, []int{4}},
+		{[]transform.Original{{Body: []byte("original"), Header: header}}, []transform.Original{{Header: header}}, []int{8, 4}},
+	} {
+		job.Originals = c.originals
+		b, err := w.payload(uint64(id), &job)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(b, []byte("original")) {
-			t.Error("the original is in the message")
+		for _, secret := range []string{"original", "name", "acme"} {
+			if bytes.Contains(b, []byte(secret)) {
+				t.Errorf("%q is in the message", secret)
+			}
 		}
 		got, err := r.task(b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := job
-		want.Original = nil
+		want.Originals, want.Owner = c.sent, transform.Owner{}
 		want.Marks = slices.Clone(job.Marks)
 		want.Marks[0].Image = nil
-		if diff := cmp.Diff(task{id, want, 8, []int{4}}, got); diff != "" {
+		if diff := cmp.Diff(task{uint64(id), want, c.lengths}, got); diff != "" {
 			t.Error(diff)
 		}
+		if job.Marks[0].Image == nil || len(job.Originals) > 0 && job.Originals[0].Body == nil {
+			t.Error("the caller's job was changed")
+		}
 	}
-	b, err := w.payload(task{1, stripped(job), 8, []int{4}})
+	b, err := w.payload(1, &job)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b = bytes.Clone(b)
-	for name, bad := range map[string][]byte{"empty": nil, "cut": b[:len(b)-1], "more": append(bytes.Clone(b), b...)} {
+	w.last.Lengths = w.last.Lengths[:1]
+	w.buffer.Reset()
+	if err := w.gob.Encode(&w.last); err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{"empty": nil, "cut": b[:len(b)-1], "more": append(bytes.Clone(b), b...), "lengths": w.buffer.Bytes()} {
 		_, r := taskPair(t)
 		if _, err := r.task(bad); !errors.Is(err, errFrame) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestOriginalErrorTravels: which original an error is about arrives, but not where the
+// job has none of this number.
+func TestOriginalErrorTravels(t *testing.T) {
+	job := transform.Job{Originals: make([]transform.Original, 3)}
+	for _, c := range []struct {
+		index int
+		fine  bool
+	}{{0, true}, {2, true}, {3, false}, {-2, false}} {
+		b, err := frame(kindDone, result{ID: 1, Error: toFailure(&transform.OriginalError{Index: c.index, Err: fmt.Errorf("%w: cut", transform.ErrTruncated)})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := understand(kindDone, b[headLength:], 1, &job)
+		if c.fine != (err == nil) {
+			t.Errorf("original %d: %v", c.index, err)
+		}
+		if !c.fine {
+			continue
+		}
+		got := r.Error.asError()
+		e, ok := errors.AsType[*transform.OriginalError](got)
+		if !ok || e.Index != c.index || e.Err.Error() != "image is truncated: cut" || !errors.Is(got, transform.ErrTruncated) {
+			t.Errorf("original %d: %v", c.index, got)
 		}
 	}
 }
@@ -133,8 +181,17 @@ func FuzzFromWorker(f *testing.F) {
 		{ID: 1, Size: 10, Format: transform.PNG, Width: 1, Height: 1, Frames: 1},
 		{ID: 1, Error: toFailure(transform.ErrTruncated)},
 		{ID: 1, Error: toFailure(&transform.OptionError{Name: "w", Reason: "\x1b[31m"})},
+		{ID: 1, Error: toFailure(&transform.OriginalError{Index: 0, Err: transform.ErrCorrupt})},
+		{ID: 1, Error: toFailure(&transform.OriginalError{Index: 1, Err: transform.ErrCorrupt})},
 	} {
 		b, err := frame(kindDone, r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	for _, at := range []place{{ID: 1, Original: 1}, {ID: 1, Original: 2}, {ID: 1, Original: -1}} {
+		b, err := frame(kindAt, at)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -150,8 +207,11 @@ func FuzzFromWorker(f *testing.F) {
 			if err != nil {
 				return
 			}
-			r, err := understand(k, payload, 1, &job)
+			r, at, err := understand(k, payload, 1, &job)
 			if err != nil || r == nil {
+				if err == nil && (at.Mark != 0 || at.Original < 0 || at.Original > 1) {
+					t.Errorf("accepted: %+v", at)
+				}
 				continue
 			}
 			if r.Error == nil {
@@ -161,6 +221,9 @@ func FuzzFromWorker(f *testing.F) {
 				continue
 			}
 			failure := r.Error.asError()
+			if e, ok := errors.AsType[*transform.OriginalError](failure); ok && e.Index != 0 {
+				t.Errorf("accepted: original %d", e.Index)
+			}
 			if text := failure.Error(); len(text) > maxText*2 || strings.ContainsAny(text, "\n\r\x00\x1b") {
 				t.Errorf("text %q", text)
 			}
@@ -174,11 +237,14 @@ func FuzzFromWorker(f *testing.F) {
 // FuzzToWorker: a worker reads what it is sent, or says that it makes no sense.
 func FuzzToWorker(f *testing.F) {
 	w, _ := taskPair(f)
-	b, err := w.payload(task{1, stripped(jobOf("x")), 1, nil})
-	if err != nil {
-		f.Fatal(err)
+	for _, originals := range [][]string{{"x"}, {}, {"x", "yy", "z"}} {
+		job := gridOf(originals...)
+		b, err := w.payload(1, &job)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(bytes.Clone(b))
 	}
-	f.Add(bytes.Clone(b))
 	f.Add([]byte("\x02{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w, r := taskPair(t)
@@ -186,10 +252,11 @@ func FuzzToWorker(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := w.payload(got)
-		if err != nil {
+		w.buffer.Reset()
+		if err := w.gob.Encode(&got); err != nil {
 			t.Fatal(err)
 		}
+		again := w.buffer.Bytes()
 		same, err := r.task(again)
 		if err != nil {
 			t.Fatal(err)
@@ -209,10 +276,10 @@ func TestSeconds(t *testing.T) {
 }
 
 func BenchmarkJobMessage(b *testing.B) {
-	job := stripped(jobOf("x"))
+	job := jobOf("x")
 	w, r := taskPair(b)
 	for b.Loop() {
-		m, err := w.payload(task{1, job, 1, nil})
+		m, err := w.payload(1, &job)
 		if err != nil {
 			b.Fatal(err)
 		}

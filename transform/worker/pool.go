@@ -241,9 +241,13 @@ func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Imag
 }
 
 func claimOf(job *transform.Job) *claim {
+	held := 0
+	for i := range job.Originals {
+		held += len(job.Originals[i].Body)
+	}
 	return &claim{
 		workspace: job.Owner.Workspace, background: job.Owner.Background,
-		slow: expectedTime(job) >= slowAfter, bytes: Estimate(job), held: int64(len(job.Original)),
+		slow: expectedTime(job) >= slowAfter, bytes: Estimate(job), held: int64(held),
 	}
 }
 
@@ -258,8 +262,7 @@ func (p *Pool) do(ctx context.Context, job *transform.Job) outcome {
 		return outcome{err: fmt.Errorf("worker: %w", err)}
 	}
 	defer marks.release()
-	sent := stripped(*job)
-	return p.try(ctx, &sent, job.Original, marks)
+	return p.try(ctx, job, marks)
 }
 
 // fits refuses a job that would take more memory than a worker has. How large an output
@@ -281,10 +284,19 @@ func (p *Pool) fits(job *transform.Job) error {
 				transform.ErrMark, transform.ErrTooLarge, megabytes(takes), megabytes(has))
 		}
 	}
+	for i := range job.Originals {
+		at := transform.Place{Original: i + 1}
+		alone := partOf(job, at)
+		least := probe(&alone)
+		if takes := Estimate(&least); takes > has {
+			return about(job, at, fmt.Errorf("%w: decoding it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); use a smaller original",
+				transform.ErrTooLarge, megabytes(takes), megabytes(has)))
+		}
+	}
 	least := probe(job)
 	if takes := Estimate(&least); takes > has {
-		return fmt.Errorf("%w: decoding it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); use a smaller original",
-			transform.ErrTooLarge, megabytes(takes), megabytes(has))
+		return fmt.Errorf("%w: decoding %d originals takes about %s of memory, and a worker of this server has %s for one job (--worker-memory); use fewer or smaller originals",
+			transform.ErrTooLarge, len(job.Originals), megabytes(takes), megabytes(has))
 	}
 	return fmt.Errorf("%w: making it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); ask for a smaller w, h or dpr, or for another format",
 		transform.ErrOutputTooLarge, megabytes(takes), megabytes(has))
@@ -310,11 +322,8 @@ func (p *Pool) clear(ctx context.Context, job *transform.Job) error {
 			return err
 		}
 		i := toProbe[0]
-		least := probe(job)
-		if i > 0 {
-			m := markJob(job, i-1)
-			least = probe(&m)
-		}
+		part := partOf(job, placeOf(job, i))
+		least := probe(&part)
 		if err := p.probe(ctx, subjects(job)[i].subject, &least); err != nil {
 			return err
 		}
@@ -331,8 +340,6 @@ func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 			end(false, nil)
 			return errClosed
 		}
-		// It doesn't end with this request: others wait for its result too.
-		ctx := context.WithoutCancel(ctx)
 		release := func() {}
 		if job.Retain != nil {
 			release = job.Retain()
@@ -340,25 +347,14 @@ func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 		go func() {
 			defer p.jobs.Done()
 			defer release()
-			o := outcome{}
-			leave, err := p.queue.enter(ctx, claimOf(job))
-			if err == nil {
-				o = p.do(ctx, job)
-				err = o.err
-				leave()
-			}
-			switch {
-			case !o.begun:
-				failed <- err
+			// It doesn't end with this request: others wait for its result too.
+			o := p.doInTurn(context.WithoutCancel(ctx), job)
+			if !o.begun {
+				failed <- o.err
 				end(false, nil)
-			case !o.blame: // whatever the error: no worker was lost over it
-				end(true, nil)
-			case s.original != "":
-				end(true, originalFault(err))
-			default:
-				p.log.Warn("a mark's image breaks workers", "workspace", s.workspace, "sha256", fmt.Sprintf("%x", s.image))
-				end(true, errMarkBroke)
+				return
 			}
+			end(true, p.learned(s, job, o))
 		}()
 	}
 	select {
@@ -374,33 +370,69 @@ func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 	}
 }
 
-// originalFault is what is answered about an original whose probe failed.
-func originalFault(err error) error {
-	if errors.Is(err, transform.ErrTimeout) {
-		return errOriginalLate
+// doInTurn has a process do a job once the queue has let it in.
+func (p *Pool) doInTurn(ctx context.Context, job *transform.Job) outcome {
+	leave, err := p.queue.enter(ctx, claimOf(job))
+	if err != nil {
+		return outcome{err: err}
 	}
-	return errBrokeDown
+	defer leave()
+	return p.do(ctx, job)
+}
+
+// learned is what a probe has shown: the error that all variants of the suspect are to
+// get from now on, or nil where the suspect is not at fault.
+func (p *Pool) learned(s subject, job *transform.Job, o outcome) error {
+	late := errors.Is(o.err, transform.ErrTimeout)
+	switch {
+	case !o.blame: // whatever the error: no worker was lost over it
+		return nil
+	case s.combination != "":
+		one := o.at.Original > 0
+		if one {
+			_ = p.block(job, o) // this one is a suspect now, and has a probe of its own
+		}
+		switch {
+		case late:
+			return errTogetherLate
+		case one:
+			return nil
+		}
+		return errTogetherBroke
+	case s.original != "" && late:
+		return errOriginalLate
+	case s.original != "":
+		return errBrokeDown
+	}
+	p.log.Warn("a mark's image breaks workers", "workspace", s.workspace, "sha256", fmt.Sprintf("%x", s.image))
+	return errMarkBroke
 }
 
 // block remembers what a job failed of, and returns the error that it is answered
 // with.
 func (p *Pool) block(job *transform.Job, o outcome) error {
 	crashed := o.lost == lostCrash || o.lost == lostProtocol || o.lost == lostExit
-	of := subjects(job)
-	if o.mark == 0 {
-		p.blocks.failed(of[0], o.err, crashed)
-		return o.err
+	err, at := o.err, o.at
+	if e, ok := errors.AsType[*transform.OriginalError](err); ok { // in another job it has another index
+		err, at = e.Err, transform.Place{Original: e.Index + 1}
 	}
-	mark := of[o.mark]
-	if errors.Is(o.err, transform.ErrTimeout) {
-		// The original may have taken most of the time: the variant is blocked, and either
-		// may be why.
-		p.blocks.failed(of[0], o.err, false)
-		p.blocks.suspectToo(mark.subject)
-		return o.err
+	of, i := subjects(job), subjectAt(job, at)
+	switch {
+	case i == 0:
+		p.blocks.failed(of[0], err, crashed)
+	case errors.Is(err, transform.ErrTimeout):
+		// What came before this image may have taken most of the time: the variant is
+		// blocked, and either may be why.
+		p.blocks.failed(of[0], err, false)
+		p.blocks.suspectToo(of[i].subject)
+		return err
+	case at.Mark > 0:
+		err = errMarkBroke
+		p.blocks.failed(of[i], err, crashed)
+	default:
+		p.blocks.failed(of[i], err, crashed)
 	}
-	p.blocks.failed(mark, errMarkBroke, crashed)
-	return errMarkBroke
+	return about(job, at, err)
 }
 
 // enter counts a job in, unless the pool is closed or about to be.
@@ -422,14 +454,14 @@ const (
 )
 
 // try gives the job to one process after another, until it is done or at fault.
-func (p *Pool) try(ctx context.Context, job *transform.Job, original []byte, marks marks) outcome {
+func (p *Pool) try(ctx context.Context, job *transform.Job, marks marks) outcome {
 	losses := 0
 	for range maxHandings {
 		w, err := p.take(ctx)
 		if err != nil {
 			return outcome{err: err}
 		}
-		o := w.run(ctx, p.times, job, original, marks)
+		o := w.run(ctx, p.times, job, marks)
 		if o.begun && o.lost != "" {
 			losses++
 		}
@@ -437,7 +469,11 @@ func (p *Pool) try(ctx context.Context, job *transform.Job, original []byte, mar
 		case o.lost == "":
 			p.giveBack(w)
 		default:
-			p.lose(w, Death{o.lost, job.Owner.Workspace, job.Owner.Source, string(job.Header.Format)}, job)
+			h := job.Header()
+			if o.at.Original > 0 {
+				h = job.Originals[o.at.Original-1].Header
+			}
+			p.lose(w, Death{o.lost, job.Owner.Workspace, job.Owner.Source, string(h.Format)}, &h)
 		}
 		if o.lost != "" && !o.blame && ctx.Err() == nil && losses < maxLosses {
 			p.mu.Lock()
@@ -528,23 +564,23 @@ func (p *Pool) offer(w *process) {
 	p.idle = append(p.idle, w)
 }
 
-// lose counts a process as lost, and sees to it that another takes its place. job is
-// what it was lost over, or nil.
-func (p *Pool) lose(w *process, d Death, job *transform.Job) {
+// lose counts a process as lost, and sees to it that another takes its place. over is
+// the header of the original that it was lost over, or nil.
+func (p *Pool) lose(w *process, d Death, over *transform.Header) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.loseLocked(w, d, job)
+	p.loseLocked(w, d, over)
 }
 
-func (p *Pool) loseLocked(w *process, d Death, job *transform.Job) {
+func (p *Pool) loseLocked(w *process, d Death, over *transform.Header) {
 	delete(p.all, w)
 	w.kill()
 	p.tasks.Go(func() { w.close(0) })
 	p.countDeath(d)
 	attrs := []any{"reason", d.Reason, "pid", w.pid(), "jobs", w.jobs}
-	if job != nil {
+	if over != nil {
 		attrs = append(attrs, "workspace", d.Workspace, "source", d.Source, "format", d.Format,
-			"width", job.Header.Width, "height", job.Header.Height, "frames", job.Header.Frames)
+			"width", over.Width, "height", over.Height, "frames", over.Frames)
 	}
 	if last := w.said.last(); last != "" {
 		attrs = append(attrs, "said", last)

@@ -50,9 +50,25 @@ func startPool(t testing.TB, change ...func(*Config)) *Pool {
 
 func jobOf(original string) transform.Job {
 	return transform.Job{
-		Original: []byte(original), Header: transform.Header{Format: transform.GIF, Width: 1, Height: 1, Frames: 1, Orientation: 1},
-		Options: transform.Defaults(), Format: transform.PNG, Limits: transform.DefaultLimits(),
-		Owner: transform.Owner{Workspace: "acme", Source: "photos", Original: original[:min(len(original), 100)]},
+		Originals: []transform.Original{originalOf(original)},
+		Options:   transform.Defaults(), Format: transform.PNG, Limits: transform.DefaultLimits(),
+		Owner: transform.Owner{Workspace: "acme", Source: "photos"},
+	}
+}
+
+// gridOf is a job of any number of originals.
+func gridOf(originals ...string) transform.Job {
+	job := jobOf("")
+	job.Originals = nil
+	for _, o := range originals {
+		job.Originals = append(job.Originals, originalOf(o))
+	}
+	return job
+}
+
+func originalOf(body string) transform.Original {
+	return transform.Original{
+		Body: []byte(body), Header: transform.Header{Format: transform.GIF, Width: 1, Height: 1, Frames: 1, Orientation: 1}, ID: body[:min(len(body), 100)],
 	}
 }
 
@@ -94,7 +110,7 @@ func TestTransform(t *testing.T) {
 			t.Errorf("with marks: %v, %q", err, image.Data)
 		}
 	}
-	if job.Marks[0].Image == nil || job.Original == nil {
+	if job.Marks[0].Image == nil || job.Originals[0].Body == nil {
 		t.Error("the caller's job was changed")
 	}
 	if n := len(p.marks.files); n != 2 {
@@ -158,14 +174,14 @@ func TestPutFails(t *testing.T) {
 	defer f.Close()
 	defer reader.Close()
 	w := &process{input: reader} // fails
-	if err := w.put([]byte("a long original")); err == nil {
+	if err := w.put(jobOf("a long original").Originals); err == nil {
 		t.Fatal("written to a file that can only be read")
 	}
 	if _, err := f.WriteString("a long"); err != nil {
 		t.Fatal(err)
 	}
 	w.input = f
-	if err := w.put([]byte("next")); err != nil {
+	if err := w.put(jobOf("next").Originals); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(reader); err != nil || string(got) != "next" {

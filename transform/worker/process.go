@@ -35,7 +35,7 @@ type process struct {
 	conn   *conn
 	tasks  *taskWriter
 	input  *os.File      // that originals are put into
-	held   int           // bytes that are in it
+	held   int           // its length in bytes
 	output *os.File      // that variants come in
 	gone   chan struct{} // closed once it has ended
 	said   *tail
@@ -50,10 +50,10 @@ type process struct {
 type outcome struct {
 	image transform.Image
 	err   error
-	begun bool   // the process had taken the job on
-	lost  string // why the process is lost; empty where it is well
-	blame bool   // the job is at fault
-	mark  int    // whose image the process was at in the end, counted from 1; 0 is none
+	begun bool            // the process had taken the job on
+	lost  string          // why the process is lost; empty where it is well
+	blame bool            // the job is at fault
+	at    transform.Place // which of its images the process was at in the end
 }
 
 func (w *process) pid() int { return w.cmd.Process.Pid }
@@ -182,153 +182,228 @@ type times struct {
 // then finds its pages there.
 const keptInput = 2 << 20
 
-// put puts an original where the worker reads it. Nothing of the one before is left.
-func (w *process) put(original []byte) error {
-	if _, err := w.input.WriteAt(original, 0); err != nil {
-		w.held = max(w.held, len(original)) // how much of it is there isn't known
-		return err
+// inputGap is the room between two originals in the input file, in bytes: a decoder
+// that reads past the end of one finds zeros and not the next. It takes no memory.
+const inputGap = 4096
+
+// startOf is where original i of a job begins in the input file when the one before it
+// ends at end: the first at 0, the others at a page of their own.
+func startOf(i, end int) int {
+	if i == 0 {
+		return 0
 	}
-	if len(original) < w.held {
-		if err := w.input.Truncate(int64(len(original))); err != nil {
+	return (end+inputGap-1)/inputGap*inputGap + inputGap
+}
+
+// put puts originals where the worker reads them. Nothing of a job before is left.
+func (w *process) put(originals []transform.Original) error {
+	if len(originals) > 1 && w.held > 0 { // the gaps hold something
+		if err := w.input.Truncate(0); err != nil {
+			return err
+		}
+		w.held = 0
+	}
+	end := 0
+	for i := range originals {
+		start := startOf(i, end)
+		end = start + len(originals[i].Body)
+		if _, err := w.input.WriteAt(originals[i].Body, int64(start)); err != nil {
+			w.held = max(w.held, end) // how much of it is there isn't known
 			return err
 		}
 	}
-	w.held = len(original)
+	if end < w.held {
+		if err := w.input.Truncate(int64(end)); err != nil {
+			return err
+		}
+	}
+	w.held = end
 	return nil
 }
 
-// run has the process do a job, which has been stripped of its images; marks are the
-// files of its marks' images. The end of ctx has it give the job up.
-func (w *process) run(ctx context.Context, t times, job *transform.Job, original []byte, marks marks) (o outcome) {
-	w.ticket++
+// run has the process do a job; marks are the files of its marks' images. The end of
+// ctx has it give the job up.
+func (w *process) run(ctx context.Context, t times, job *transform.Job, marks marks) outcome {
 	w.jobs++
-	w.begun.Store(false)
+	w.ticket++
 	id := w.ticket
-	sent := *job
-	sent.Owner = transform.Owner{} // of no use there
-	message, err := w.tasks.payload(task{id, sent, len(original), marks.lengths})
+	if o, ok := w.hand(id, t, job, marks); !ok {
+		return o
+	}
+	defer context.AfterFunc(ctx, w.conn.nudge)()
+	now := time.Now()
+	r := run{process: w, id: id, times: t, heard: now, beat: now.Add(t.beat), deadline: now.Add(t.job)}
+	o := r.await(ctx, job)
+	o.at = r.at
+	return o
+}
+
+// hand gives the process a job. Where that fails the outcome says why.
+func (w *process) hand(id uint64, t times, job *transform.Job, marks marks) (failed outcome, ok bool) {
+	w.begun.Store(false)
+	message, err := w.tasks.payload(id, job)
 	if err != nil || len(message) > maxToWorker {
-		return outcome{err: fmt.Errorf("worker: this job can't be sent: %w", errors.Join(err, errFrame))}
+		return outcome{err: fmt.Errorf("worker: this job can't be sent: %w", errors.Join(err, errFrame))}, false
 	}
 	// The deadline is kept by this process; that is for when it can't.
 	if !w.over() {
 		_ = limitCPU(w.pid(), 2*t.job+time.Second)
 	}
-	if err := w.put(original); err != nil {
-		return outcome{err: fmt.Errorf("worker: memory file: %w", err)}
+	if err := w.put(job.Originals); err != nil {
+		return outcome{err: fmt.Errorf("worker: memory file: %w", err)}, false
 	}
 	if err := w.conn.write(framed(kindJob, message), sendTimeout, marks.files...); err != nil {
-		return w.silent(false)
+		return w.silent(false), false
 	}
 	w.begun.Store(true)
+	return outcome{}, true
+}
 
-	defer context.AfterFunc(ctx, w.conn.nudge)()
-	var (
-		heard    = time.Now()
-		beat     = heard.Add(t.beat)
-		deadline = heard.Add(t.job)
-		late     bool
-		grace    time.Time // when it must have given up; zero is that it may go on
-		at       place
-	)
-	defer func() { o.mark = at.Mark }()
-	giveUp := func() {
-		_ = w.conn.send(kindCancel, ticket{id}, 0) // grace ends it
-		if grace.IsZero() {
-			grace = time.Now().Add(t.grace)
-		}
-	}
+// A run is a job that a process has taken on.
+type run struct {
+	*process
+	id       uint64
+	times    times
+	heard    time.Time // when the process last said something
+	beat     time.Time // when it is asked whether it lives
+	deadline time.Time
+	late     bool      // the deadline is over
+	grace    time.Time // when it must have given up; zero is that it may go on
+	at       transform.Place
+}
+
+// await listens to the process until the job has ended, one way or another.
+func (r *run) await(ctx context.Context, job *transform.Job) outcome {
 	for {
-		until := beat
-		if !late && deadline.Before(until) {
-			until = deadline
-		}
-		if !grace.IsZero() && grace.Before(until) {
-			until = grace
-		}
-		k, payload, err := w.conn.receive(maxFromWorker, until)
+		k, payload, err := r.conn.receive(maxFromWorker, r.next())
 		switch {
 		case err == nil:
-			r, err := understand(k, payload, id, job)
-			if err != nil {
-				w.kill()
-				return outcome{err: err, begun: true, lost: lostProtocol}
-			}
-			if r != nil {
-				return w.finish(ctx, r, late)
-			}
-			heard = time.Now()
-			if k == kindAt {
-				at, _ = parse[place](payload) // which has been understood
+			if o, ended := r.hear(ctx, job, k, payload); ended {
+				return o
 			}
 		case errors.Is(err, errFrame):
-			w.kill()
-			return outcome{err: err, begun: true, lost: lostProtocol}
+			return r.end(err, lostProtocol)
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return w.silent(true)
+			return r.silent(true)
 		}
-
-		now := time.Now()
-		if !late && !now.Before(deadline) {
-			late = true
-			giveUp()
-		}
-		if grace.IsZero() && ctx.Err() != nil {
-			giveUp()
-		}
-		switch {
-		case !grace.IsZero() && !now.Before(grace):
-			w.kill()
-			if late {
-				return outcome{err: errLate, begun: true, lost: lostTimeout, blame: true}
-			}
-			return outcome{err: ctx.Err(), begun: true, lost: lostCanceled}
-		case now.Sub(heard) > t.silence:
-			w.kill()
-			return outcome{err: errUnresponsive, begun: true, lost: lostUnresponsive}
-		case !now.Before(beat):
-			_ = w.conn.send(kindPing, ticket{id}, 0) // silence ends it
-			beat = now.Add(t.beat)
+		if o, ended := r.keepTime(ctx); ended {
+			return o
 		}
 	}
 }
 
+// next is the time at which something is to be done if the process says nothing.
+func (r *run) next() time.Time {
+	next := r.beat
+	if !r.late && r.deadline.Before(next) {
+		next = r.deadline
+	}
+	if !r.grace.IsZero() && r.grace.Before(next) {
+		next = r.grace
+	}
+	return next
+}
+
+// hear takes in a message of the process. The job may have ended with it.
+func (r *run) hear(ctx context.Context, job *transform.Job, k kind, payload []byte) (o outcome, ended bool) {
+	result, at, err := understand(k, payload, r.id, job)
+	switch {
+	case err != nil:
+		return r.end(err, lostProtocol), true
+	case result != nil:
+		return r.finish(ctx, result, r.late), true
+	case k == kindAt:
+		r.at = at
+	}
+	r.heard = time.Now()
+	return outcome{}, false
+}
+
+// keepTime does what is due: it tells the process to give the job up, asks whether it
+// lives, or ends it.
+func (r *run) keepTime(ctx context.Context) (o outcome, ended bool) {
+	now := time.Now()
+	if !r.late && !now.Before(r.deadline) {
+		r.late = true
+		r.giveUp()
+	}
+	if r.grace.IsZero() && ctx.Err() != nil {
+		r.giveUp()
+	}
+	switch {
+	case !r.grace.IsZero() && !now.Before(r.grace):
+		if r.late {
+			o = r.end(errLate, lostTimeout)
+			o.blame = true
+			return o, true
+		}
+		return r.end(ctx.Err(), lostCanceled), true
+	case now.Sub(r.heard) > r.times.silence:
+		return r.end(errUnresponsive, lostUnresponsive), true
+	case !now.Before(r.beat):
+		_ = r.conn.send(kindPing, ticket{r.id}, 0) // silence ends it
+		r.beat = now.Add(r.times.beat)
+	}
+	return outcome{}, false
+}
+
+// giveUp tells the process to give the job up.
+func (r *run) giveUp() {
+	_ = r.conn.send(kindCancel, ticket{r.id}, 0) // grace ends it
+	if r.grace.IsZero() {
+		r.grace = time.Now().Add(r.times.grace)
+	}
+}
+
+// end kills the process over the job.
+func (r *run) end(err error, reason string) outcome {
+	r.kill()
+	return outcome{err: err, begun: true, lost: reason}
+}
+
 var (
-	errLate         = fmt.Errorf("%w: ask for a smaller variant, or use a smaller original", transform.ErrTimeout)
-	errVariantBroke = fmt.Errorf("%w: making this variant breaks the engine; ask for other options, or use another original", transform.ErrFailed)
-	errOriginalLate = fmt.Errorf("%w: even a small variant of this original takes too long; use a smaller or simpler one", transform.ErrTimeout)
-	errBrokeDown    = fmt.Errorf("%w: decoding it breaks the decoder, or takes more memory than one image may; use another original", transform.ErrFailed)
-	errMarkBroke    = fmt.Errorf("%w: %w: decoding its image breaks the decoder, or takes more memory than one image may; use another image for it", transform.ErrMark, transform.ErrFailed)
-	errLost         = fmt.Errorf("%w: its process was lost", transform.ErrFailed)
-	errUnresponsive = errors.New("worker: the process does not answer")
+	errLate          = fmt.Errorf("%w: ask for a smaller variant, or use a smaller original", transform.ErrTimeout)
+	errVariantBroke  = fmt.Errorf("%w: making this variant breaks the engine; ask for other options, or use another original", transform.ErrFailed)
+	errOriginalLate  = fmt.Errorf("%w: even a small variant of this original takes too long; use a smaller or simpler one", transform.ErrTimeout)
+	errTogetherBroke = fmt.Errorf("%w: making any variant of these originals together breaks the engine; use others", transform.ErrFailed)
+	errTogetherLate  = fmt.Errorf("%w: even a small variant of these originals takes too long; use fewer or smaller ones", transform.ErrTimeout)
+	errBrokeDown     = fmt.Errorf("%w: decoding it breaks the decoder, or takes more memory than one image may; use another original", transform.ErrFailed)
+	errMarkBroke     = fmt.Errorf("%w: %w: decoding its image breaks the decoder, or takes more memory than one image may; use another image for it", transform.ErrMark, transform.ErrFailed)
+	errLost          = fmt.Errorf("%w: its process was lost", transform.ErrFailed)
+	errUnresponsive  = errors.New("worker: the process does not answer")
 )
 
-// understand reads what the worker says during a job: nil and nil is nothing yet.
-func understand(k kind, payload []byte, id uint64, job *transform.Job) (*result, error) {
+// understand reads what the worker says during a job. A result is nil until it has
+// ended; at is where in the job the worker is, if it says that.
+func understand(k kind, payload []byte, id uint64, job *transform.Job) (r *result, at transform.Place, err error) {
 	switch k {
 	case kindPong:
 		t, err := parse[ticket](payload)
 		if err == nil && t.ID > id {
 			err = fmt.Errorf("%w: of another job", errFrame)
 		}
-		return nil, err
+		return nil, at, err
 	case kindAt:
-		at, err := parse[place](payload)
-		if err == nil && (at.ID != id || at.Mark < 0 || at.Mark > len(job.Marks)) {
+		p, err := parse[place](payload)
+		switch {
+		case err != nil:
+		case p.ID != id || p.Mark < 0 || p.Mark > len(job.Marks) || p.Mark > 0 && p.Original > 0:
 			err = fmt.Errorf("%w: at no mark of the job", errFrame)
+		default:
+			err = checkOriginal(p.Original, job)
 		}
-		return nil, err
+		return nil, transform.Place{Original: p.Original, Mark: p.Mark}, err
 	case kindDone:
 		r, err := parse[result](payload)
 		if err != nil {
-			return nil, err
+			return nil, at, err
 		}
 		if r.ID != id {
-			return nil, fmt.Errorf("%w: of another job", errFrame)
+			return nil, at, fmt.Errorf("%w: of another job", errFrame)
 		}
-		return &r, r.check(job, maxOutput)
+		return &r, at, r.check(job, maxOutput)
 	}
-	return nil, fmt.Errorf("%w: of kind %d", errFrame, k)
+	return nil, at, fmt.Errorf("%w: of kind %d", errFrame, k)
 }
 
 // keptOutput is the length of the longest variant that stays in the output file, in

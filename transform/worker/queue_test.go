@@ -402,7 +402,7 @@ func TestSlowJobs(t *testing.T) {
 		{"a blur of 24 megapixels", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.JPEG, func(o *transform.Options) { o.Blur = 50 }, true},
 	} {
 		c.h.Orientation, c.h.Frames = 1, max(c.h.Frames, 1)
-		job := transform.Job{Header: c.h, Options: transform.Defaults(), Format: c.format}
+		job := transform.Job{Originals: []transform.Original{{Header: c.h}}, Options: transform.Defaults(), Format: c.format}
 		c.change(&job.Options)
 		if got := expectedTime(&job); got >= slowAfter != c.slow {
 			t.Errorf("%s: %s", c.name, got)

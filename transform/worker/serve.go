@@ -58,7 +58,7 @@ func Serve(start func() (transform.Engine, error)) error {
 	if err := conn.send(kindReady, state, sendTimeout); err != nil || engine == nil {
 		return err
 	}
-	w := &servant{conn: conn, tasks: tasks, engine: engine, input: input, output: output, end: exit}
+	w := &worker{conn: conn, tasks: tasks, engine: engine, input: input, output: output, end: exit}
 	return w.serve()
 }
 
@@ -80,9 +80,9 @@ func prepare(s setup, start func() (transform.Engine, error)) (transform.Engine,
 	return engine, state
 }
 
-// A servant is a worker at work. One goroutine reads what the pool says, and one
+// A worker is this process at work. One goroutine reads what the pool says, and one
 // does the jobs: so that the process can answer while an engine is busy.
-type servant struct {
+type worker struct {
 	conn   *conn
 	tasks  *taskReader
 	engine transform.Engine
@@ -96,90 +96,115 @@ type servant struct {
 	cancel context.CancelFunc
 }
 
-// An order is a job that has come, with its images.
-type order struct {
-	ctx      context.Context
-	task     task
-	original []byte
-	marks    []mapping
+// A request is a job that has come, with its images.
+type request struct {
+	ctx   context.Context
+	id    uint64
+	job   transform.Job
+	marks []mapping // of their images, which are the job's until it ends
 }
 
-func (w *servant) serve() error {
-	orders := make(chan order)
+func (w *worker) serve() error {
+	requests := make(chan request)
 	go func() {
-		for o := range orders {
-			w.carryOut(o)
+		for r := range requests {
+			w.carryOut(r)
 		}
 	}()
 	for {
 		k, payload, err := w.conn.receive(maxToWorker, time.Time{})
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				w.end()
-				return nil
-			}
-			return err
+		if errors.Is(err, io.EOF) {
+			w.end()
+			return nil
 		}
-		switch k {
-		case kindPing:
-			t, err := parse[ticket](payload)
-			if err != nil {
-				return err
-			}
-			if err := w.conn.send(kindPong, t, sendTimeout); err != nil {
-				return err
-			}
-		case kindCancel:
-			t, err := parse[ticket](payload)
-			if err != nil {
-				return err
-			}
-			if t.ID == w.id && w.cancel != nil {
-				w.cancel()
-			}
-		case kindJob:
-			t, err := w.tasks.task(payload)
-			if err != nil {
-				return err
-			}
-			marks, err := mapAll(w.conn.takeFiles(), t.Marks)
-			if err != nil {
-				return err
-			}
-			original, err := w.original(t.Original)
-			if err != nil {
-				return err
-			}
-			orders <- order{w.begin(t.ID), t, original, marks}
-		default:
-			return fmt.Errorf("%w: of kind %d", errFrame, k)
+		if err == nil {
+			err = w.hear(k, payload, requests)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// begin makes the context of a job. The one before it has ended.
-func (w *servant) begin(id uint64) (ctx context.Context) {
+// hear does what the pool says in a message. Jobs go to requests.
+func (w *worker) hear(k kind, payload []byte, requests chan<- request) error {
+	switch k {
+	case kindPing:
+		t, err := parse[ticket](payload)
+		if err != nil {
+			return err
+		}
+		return w.conn.send(kindPong, t, sendTimeout)
+	case kindCancel:
+		t, err := parse[ticket](payload)
+		if err == nil && t.ID == w.id && w.cancel != nil {
+			w.cancel()
+		}
+		return err
+	case kindJob:
+		r, err := w.request(payload)
+		if err == nil {
+			requests <- r
+		}
+		return err
+	}
+	return fmt.Errorf("%w: of kind %d", errFrame, k)
+}
+
+// request reads a job and opens its images. The job before it has ended.
+func (w *worker) request(payload []byte) (request, error) {
+	t, err := w.tasks.task(payload)
+	if err != nil {
+		return request{}, err
+	}
+	r := request{id: t.ID, job: t.Job}
+	if r.marks, err = mapAll(w.conn.takeFiles(), t.marks()); err != nil {
+		return r, err
+	}
+	for i, m := range r.marks {
+		r.job.Marks[i].Image = m
+	}
+	if err := w.openOriginals(r.job.Originals, t.originals()); err != nil {
+		return r, err
+	}
 	if w.cancel != nil {
 		w.cancel()
 	}
-	w.id = id
-	ctx, w.cancel = context.WithCancel(context.Background())
-	return ctx
+	w.id = t.ID
+	r.ctx, w.cancel = context.WithCancel(context.Background())
+	return r, nil
 }
 
-// original is the first so many bytes of the input file. The pool changes them once
-// it has had the answer.
-func (w *servant) original(length int) ([]byte, error) {
-	if length > len(w.mapped) {
+// openOriginals sets the bodies of originals of these lengths: they are in the input
+// file, as [process.put] lays them out. The pool changes them once it has had the
+// answer.
+func (w *worker) openOriginals(originals []transform.Original, lengths []int) error {
+	if len(lengths) == 0 {
+		return nil
+	}
+	end := 0
+	for i, n := range lengths {
+		if n <= 0 {
+			return fmt.Errorf("%w: an original of %d bytes", errFrame, n)
+		}
+		end = startOf(i, end) + n
+	}
+	if end > len(w.mapped) {
 		w.mapped.close() // nobody reads: jobs come one at a time
 		w.mapped = nil
-		m, err := mapInput(w.input, length)
+		m, err := mapInput(w.input, end)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.mapped = m
 	}
-	return w.mapped[:length:length], checkLength(w.input, length)
+	end = 0
+	for i, n := range lengths {
+		start := startOf(i, end)
+		end = start + n
+		originals[i].Body = w.mapped[start:end:end]
+	}
+	return checkLength(w.input, end)
 }
 
 // mapAll maps the files that came with a job.
@@ -201,36 +226,35 @@ func mapAll(files []*os.File, lengths []int) (held []mapping, err error) {
 }
 
 // carryOut does a job and tells how it ended.
-func (w *servant) carryOut(o order) {
+func (w *worker) carryOut(r request) {
 	defer func() {
-		for _, m := range o.marks {
+		for _, m := range r.marks {
 			m.close()
 		}
 	}()
-	job := o.task.Job
-	job.Original = o.original
-	for i := range min(len(job.Marks), len(o.marks)) {
-		job.Marks[i].Image = o.marks[i]
+	if err := w.conn.send(kindDone, w.do(r), sendTimeout); err != nil {
+		w.end()
 	}
-	r := result{ID: o.task.ID}
-	ctx := transform.WithMarkNotice(o.ctx, func(n int) {
-		_ = w.conn.send(kindAt, place{r.ID, n}, sendTimeout) // what follows will fail too
+	if e, ok := w.engine.(rester); ok && Estimate(&r.job) > largeJob {
+		e.Rest()
+	}
+}
+
+// do has the engine do a job, and puts the variant where the pool reads it.
+func (w *worker) do(r request) result {
+	ctx := transform.WithNotice(r.ctx, func(at transform.Place) {
+		_ = w.conn.send(kindAt, place{r.id, at.Mark, at.Original}, sendTimeout) // what follows will fail too
 	})
-	image, err := w.transform(ctx, job)
+	image, err := w.transform(ctx, r.job)
 	if err == nil {
 		err = w.keep(image.Data)
 	}
 	if err != nil {
-		r.Error = toFailure(err)
-	} else {
-		r.Size, r.Format = int64(len(image.Data)), image.Format
-		r.Width, r.Height, r.Frames = image.Width, image.Height, image.Frames
+		return result{ID: r.id, Error: toFailure(err)}
 	}
-	if err := w.conn.send(kindDone, r, sendTimeout); err != nil {
-		w.end()
-	}
-	if e, ok := w.engine.(rester); ok && Estimate(&job) > largeJob {
-		e.Rest()
+	return result{
+		ID: r.id, Size: int64(len(image.Data)), Format: image.Format,
+		Width: image.Width, Height: image.Height, Frames: image.Frames,
 	}
 }
 
@@ -242,7 +266,7 @@ type rester interface{ Rest() }
 const largeJob = 32 << 20
 
 // transform is the engine's, with what it leaves to be said about its errors.
-func (w *servant) transform(ctx context.Context, job transform.Job) (image transform.Image, err error) {
+func (w *worker) transform(ctx context.Context, job transform.Job) (image transform.Image, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
@@ -257,7 +281,7 @@ func (w *servant) transform(ctx context.Context, job transform.Job) (image trans
 }
 
 // keep puts the variant where the pool reads it.
-func (w *servant) keep(data []byte) error {
+func (w *worker) keep(data []byte) error {
 	_, err := w.output.WriteAt(data, 0)
 	if err != nil {
 		return fmt.Errorf("%w: its variant of %d bytes is larger than one may be", transform.ErrFailed, len(data))

@@ -11,10 +11,33 @@ import (
 
 // A task is a job on its way, without its images.
 type task struct {
-	ID       uint64
-	Job      transform.Job
-	Original int   // bytes of it in the input file
-	Marks    []int // bytes of each mark's image, as the files come
+	ID      uint64
+	Job     transform.Job
+	Lengths []int // bytes of each image: originals as the input file holds them, then marks as their files come
+}
+
+// originals are the lengths of the originals.
+func (t *task) originals() []int { return t.Lengths[:len(t.Job.Originals)] }
+
+// marks are the lengths of the images of marks.
+func (t *task) marks() []int { return t.Lengths[len(t.Job.Originals):] }
+
+// strip makes t the task of a job. It leaves the job as it is, and reuses the memory of
+// the task that t was.
+func (t *task) strip(id uint64, job *transform.Job) {
+	originals, marks := t.Job.Originals[:0], t.Job.Marks[:0]
+	t.ID, t.Job, t.Lengths = id, *job, t.Lengths[:0]
+	for _, o := range job.Originals {
+		t.Lengths = append(t.Lengths, len(o.Body))
+		originals = append(originals, transform.Original{Header: o.Header})
+	}
+	for _, m := range job.Marks {
+		t.Lengths = append(t.Lengths, len(m.Image))
+		m.Image = nil
+		marks = append(marks, m)
+	}
+	t.Job.Originals, t.Job.Marks = originals, marks
+	t.Job.Owner, t.Job.Retain = transform.Owner{}, nil // of no use there
 }
 
 // A taskWriter makes the payloads of tasks, for one worker. They are gob, a seventh of
@@ -23,20 +46,22 @@ type task struct {
 type taskWriter struct {
 	buffer bytes.Buffer
 	gob    *gob.Encoder
+	last   task
 }
 
 // newTaskWriter also returns what the reader must know first.
 func newTaskWriter() (*taskWriter, []byte, error) {
 	w := &taskWriter{}
 	w.gob = gob.NewEncoder(&w.buffer)
-	types, err := w.payload(task{Job: transform.Job{Marks: make([]transform.MarkImage, 1)}, Marks: make([]int, 1)})
+	types, err := w.payload(0, &transform.Job{Originals: make([]transform.Original, 1), Marks: make([]transform.MarkImage, 1)})
 	return w, bytes.Clone(types), err
 }
 
-// payload is that of a task, until the next call.
-func (w *taskWriter) payload(t task) ([]byte, error) {
+// payload is that of a job's task, until the next call.
+func (w *taskWriter) payload(id uint64, job *transform.Job) ([]byte, error) {
+	w.last.strip(id, job)
 	w.buffer.Reset()
-	err := w.gob.Encode(t)
+	err := w.gob.Encode(&w.last)
 	return w.buffer.Bytes(), err
 }
 
@@ -53,10 +78,16 @@ func newTaskReader(types []byte) (*taskReader, error) {
 	return r, err
 }
 
+// task reads a task, which has a length for each of its images.
 func (r *taskReader) task(payload []byte) (t task, err error) {
 	r.in.Reset(payload)
-	if err = r.gob.Decode(&t); err == nil && r.in.Len() > 0 {
+	err = r.gob.Decode(&t)
+	switch images := len(t.Job.Originals) + len(t.Job.Marks); {
+	case err != nil:
+	case r.in.Len() > 0:
 		err = errors.New("there is more of it")
+	case len(t.Lengths) != images:
+		err = fmt.Errorf("%d lengths of %d images", len(t.Lengths), images)
 	}
 	if err != nil {
 		return t, fmt.Errorf("%w: %v", errFrame, err)
