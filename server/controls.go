@@ -1,7 +1,7 @@
 package server
 
 import (
-	"regexp"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +25,7 @@ type control struct {
 // the option's values, with its name as the label.
 type face struct {
 	label   string
-	kind    string   // where it doesn't follow from the values
 	top     string   // end of the slider, where most of the range is rarely wanted
-	words   []string // of a choice, where the values don't list them
 	Quick   []string // values at hand beside the field
 	Example string   // placeholder of a text
 	List    string   // id of the suggestions
@@ -80,7 +78,7 @@ var faces = map[string]face{
 	"dpr":          {label: "Pixel ratio", top: "3", Quick: []string{"2", "3"}},
 	"fit":          {label: "Fit"},
 	"ar":           {label: "Aspect ratio", Example: "16:9", Quick: []string{"1:1", "4:3", "3:2", "16:9", "9:16"}},
-	"gravity":      {label: "Keep", kind: "compass"},
+	"gravity":      {label: "Keep"},
 	"fp-x":         {label: "From the left"},
 	"fp-y":         {label: "From the top"},
 	"fp-z":         {label: "Zoom"},
@@ -88,7 +86,7 @@ var faces = map[string]face{
 	"trim":         {label: "Trim border", Quick: []string{"10", "40"}},
 	"rotate":       {label: "Rotate"},
 	"flip":         {label: "Flip"},
-	"bg":           {label: "Background", kind: "color", Example: "transparent"},
+	"bg":           {label: "Background", Example: "transparent"},
 	"pad":          {label: "Padding", Example: "8 or 8,16,8,16", Quick: []string{"16", "24,48"}},
 	"blur":         {label: "Blur", top: "40"},
 	"sharpen":      {label: "Sharpen"},
@@ -118,8 +116,7 @@ var faces = map[string]face{
 	"mark-pad":     {label: "Distance", Example: "16 or 2%", Quick: []string{"0", "5%"}},
 	"mark-opacity": {label: "Opacity"},
 	"mark-repeat":  {label: "Repeat"},
-	"mark-align": {label: "Place", kind: "compass", words: []string{"top,left", "top,center", "top,right", "center,left", "center",
-		"center,right", "bottom,left", "bottom,center", "bottom,right"}},
+	"mark-align":   {label: "Place"},
 }
 
 // cells are the places of words in a compass.
@@ -129,7 +126,7 @@ var cells = map[string]string{
 }
 
 // presetDoc stands among the options, though it is none.
-var presetDoc = transform.OptionDoc{Name: "preset", Values: "a preset's name", Default: "none",
+var presetDoc = transform.OptionDoc{Name: "preset", Domain: transform.Domain{Kind: transform.KindText}, Values: "a preset's name", Default: "none",
 	Meaning: "Options of the workspace with a name. Those of the URL come on top of them. `p:NAME` is the same."}
 
 // controlGroups are the controls of every option, in the order of layout.
@@ -163,40 +160,27 @@ func newControlGroups(docs []transform.OptionDoc) []controlGroup {
 	return groups
 }
 
-var (
-	rangeValues  = regexp.MustCompile(`^([0-9.]+)–([0-9.]+)$`)
-	choiceValues = regexp.MustCompile(`^[a-z0-9-]+( \([a-z]+\))?(, [a-z0-9-]+( \([a-z]+\))?)+$`)
-	flagValues   = "1, true or empty; 0 or false"
-)
-
-// newControl finds the control that fits an option, by the words in which the
-// option says what it allows.
+// newControl finds the control that fits the values that an option takes.
 func newControl(d transform.OptionDoc) control {
 	c := control{OptionDoc: d, face: faces[d.Name]}
-	words := c.words
-	switch bounds := rangeValues.FindStringSubmatch(d.Values); {
-	case bounds != nil:
-		c.Kind, c.Min, c.Max, c.Top, c.Step = "range", bounds[1], bounds[2], bounds[2], "1"
-		if most, err := strconv.ParseFloat(c.Max, 64); err == nil && most <= 10 {
-			c.Step = "0.01" // of factors and shares
-		}
-		if c.top != "" {
-			c.Top = c.top
-		}
-	case d.Values == flagValues:
+	values := d.Domain
+	switch {
+	case values.Kind == transform.KindBool:
 		c.Kind = "flag"
-	case choiceValues.MatchString(d.Values):
+	case values.Kind == transform.KindPosition:
+		c.Kind = "compass"
+	case values.Kind == transform.KindColor:
+		c.Kind = "color"
+	case len(values.Words) > 0:
 		c.Kind = "choice"
-		for word := range strings.SplitSeq(d.Values, ", ") {
-			word, _, _ = strings.Cut(word, " ")
-			words = append(words, word)
-		}
+	case values.Kind == transform.KindInt, values.Kind == transform.KindFloat:
+		number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+		c.Kind, c.Min, c.Max, c.Step = "range", number(values.Min), number(values.Max), number(values.Step)
+		c.Top = cmp.Or(c.top, c.Max)
 	default:
 		c.Kind = "text"
 	}
-	if c.kind != "" {
-		c.Kind = c.kind
-	}
+	words := values.Words
 	if len(words) > 0 && !slices.Contains(words, d.Default) {
 		c.Choices = append(c.Choices, choice{Label: d.Default})
 	}

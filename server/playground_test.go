@@ -356,16 +356,17 @@ func TestEveryOptionHasAControl(t *testing.T) {
 
 func TestControlKinds(t *testing.T) {
 	got := map[string]string{}
+	type domain = transform.Domain
 	for _, g := range newControlGroups([]transform.OptionDoc{
-		{Name: "w", Values: "1–8192"},
-		{Name: "q", Values: "1–100"},
-		{Name: "vignette", Values: "0.5–2.5", Default: "1"},
-		{Name: "rotate", Values: "0, 90, 180, 270", Default: "0"},
-		{Name: "grain", Values: "fine, coarse (rough)", Default: "none"},
-		{Name: "dither", Values: flagValues, Default: "0"},
-		{Name: "bg", Values: "RGB, RGBA or a CSS colour name"},
-		{Name: "gravity", Values: "center, north", Default: "center"},
-		{Name: "caption", Values: "anything up to 64 bytes"},
+		{Name: "w", Domain: domain{Kind: transform.KindInt, Min: 1, Max: 8192, Step: 1}},
+		{Name: "q", Domain: domain{Kind: transform.KindInt, Min: 1, Max: 100, Step: 1}},
+		{Name: "vignette", Domain: domain{Kind: transform.KindFloat, Min: 0.5, Max: 2.5, Step: 0.01}, Default: "1"},
+		{Name: "rotate", Domain: domain{Kind: transform.KindInt, Max: 270, Step: 90, Words: []string{"0", "90", "180", "270"}}, Default: "0"},
+		{Name: "grain", Domain: domain{Kind: transform.KindEnum, Words: []string{"fine", "coarse"}}, Default: "none"},
+		{Name: "dither", Domain: domain{Kind: transform.KindBool}, Default: "0"},
+		{Name: "bg", Domain: domain{Kind: transform.KindColor}},
+		{Name: "gravity", Domain: domain{Kind: transform.KindPosition, Words: []string{"center", "north"}}, Default: "center"},
+		{Name: "caption", Domain: domain{Kind: transform.KindText, Max: 64}},
 	}) {
 		for _, c := range g.Controls {
 			text := g.Name + ": " + c.Kind

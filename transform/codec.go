@@ -10,6 +10,7 @@ import (
 // A codec reads and writes the value of one option. What parse stores is already
 // normal: values that mean the same are stored the same.
 type codec struct {
+	domain Domain
 	values string                            // what is allowed, in words
 	parse  func(o *Options, v string) bool   // false: v is not allowed, and o is as before
 	format func(b []byte, o *Options) []byte // appends the value, or nothing where it is the default
@@ -24,6 +25,7 @@ var defaults = Defaults()
 // whole is a whole number from least to most.
 func whole(least, most int, at field[int]) codec {
 	return codec{
+		domain: Domain{Kind: KindInt, Min: float64(least), Max: float64(most), Step: 1},
 		values: fmt.Sprintf("%d–%d", least, most),
 		parse: func(o *Options, v string) bool {
 			n, ok := parseWhole(v)
@@ -45,7 +47,12 @@ func whole(least, most int, at field[int]) codec {
 
 // decimal is a number from least to most, kept to four decimals.
 func decimal(least, most float64, at field[float64]) codec {
+	step := 0.01
+	if most > 10 {
+		step = 1
+	}
 	return codec{
+		domain: Domain{Kind: KindFloat, Min: least, Max: most, Step: step},
 		values: formatDecimal(least) + "–" + formatDecimal(most),
 		parse: func(o *Options, v string) bool {
 			f, ok := parseDecimal(v)
@@ -83,6 +90,7 @@ func focal(least, most float64, at field[float64]) codec {
 // flag is on or off; off can be said too, so that a URL can override a preset.
 func flag(at field[bool]) codec {
 	return codec{
+		domain: Domain{Kind: KindBool},
 		values: "1, true or empty; 0 or false",
 		parse: func(o *Options, v string) bool {
 			switch v {
@@ -116,8 +124,10 @@ type synonym[T ~string] struct {
 
 // word is one of a list of words.
 func word[T ~string](at field[T], also []synonym[T], words ...T) codec {
+	domain := Domain{Kind: KindEnum}
 	var values strings.Builder
 	for i, w := range words {
+		domain.Words = append(domain.Words, string(w))
 		if i > 0 {
 			values.WriteString(", ")
 		}
@@ -128,7 +138,11 @@ func word[T ~string](at field[T], also []synonym[T], words ...T) codec {
 			}
 		}
 	}
+	for _, s := range also {
+		domain.Synonyms = append(domain.Synonyms, Synonym{s.spelling, string(s.value)})
+	}
 	return codec{
+		domain: domain,
 		values: values.String(),
 		parse: func(o *Options, v string) bool {
 			for _, w := range words {
@@ -158,6 +172,7 @@ func word[T ~string](at field[T], also []synonym[T], words ...T) codec {
 // text is free text of least to most bytes.
 func text(values string, least, most int, at field[string]) codec {
 	return codec{
+		domain: Domain{Kind: KindText, Min: float64(least), Max: float64(most)},
 		values: values,
 		parse: func(o *Options, v string) bool {
 			if len(v) < least || len(v) > most || !isText(v) {
@@ -183,6 +198,7 @@ func fileName(at field[string]) codec {
 // ratio is a width to a height.
 func ratio(at field[Ratio]) codec {
 	return codec{
+		domain: Domain{Kind: KindRatio, Max: maxRatio},
 		values: fmt.Sprintf("W:H, such as 16:9 or 1.91:1, each above 0 and up to %d", maxRatio),
 		parse: func(o *Options, v string) bool {
 			left, right, ok := strings.Cut(v, ":")
@@ -239,6 +255,7 @@ func reduce(w, h int) Ratio {
 // region is x,y,w,h. All of the image is no region.
 func region(at field[Rect]) codec {
 	return codec{
+		domain: Domain{Kind: KindRegion, Max: maxRegion},
 		values: fmt.Sprintf("x,y,w,h, each in whole pixels (up to %d) or 0–100%%; w and h above 0", maxRegion),
 		parse: func(o *Options, v string) bool {
 			var lengths [4]Length
@@ -287,6 +304,7 @@ const maxRegion = 1_000_000
 // markLength is a length above zero on the output.
 func markLength(at ...field[Length]) codec {
 	return codec{
+		domain: Domain{Kind: KindLength, Min: 1, Max: maxSide},
 		values: fmt.Sprintf("1–%d pixels, or above 0 and up to 100%% of the output", maxSide),
 		parse: func(o *Options, v string) bool {
 			l, ok := parseLength(v, maxSide)
@@ -312,6 +330,7 @@ func markLength(at ...field[Length]) codec {
 func markPad() codec {
 	usual := Length{2, true}
 	return codec{
+		domain: Domain{Kind: KindLength, Max: maxSide},
 		values: fmt.Sprintf("0–%d pixels, or 0–100%% of the output's smaller side", maxSide),
 		parse: func(o *Options, v string) bool {
 			l, ok := parseLength(v, maxSide)
@@ -337,6 +356,8 @@ func markPad() codec {
 func align(at field[string]) codec {
 	const usual = "bottom,right"
 	return codec{
+		domain: Domain{Kind: KindPosition, Words: []string{"top,left", "top,center", "top,right", "center,left", "center",
+			"center,right", "bottom,left", "bottom,center", "bottom,right"}},
 		values: "one or two of top, center, bottom and left, center, right, such as top,left",
 		parse: func(o *Options, v string) bool {
 			first, second, two := strings.Cut(v, ",")
@@ -369,6 +390,7 @@ func isVertical(s string) bool   { return s == "top" || s == "bottom" }
 // color is a colour, or none.
 func color(at field[Color]) codec {
 	return codec{
+		domain: Domain{Kind: KindColor},
 		values: "RGB, RGBA, RRGGBB or RRGGBBAA in hexadecimal digits, or a CSS colour name",
 		parse: func(o *Options, v string) bool {
 			c, ok := parseColor(v)
@@ -391,6 +413,7 @@ func color(at field[Color]) codec {
 // sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.
 func sides(at field[[4]int]) codec {
 	return codec{
+		domain: Domain{Kind: KindSides, Max: maxSide},
 		values: fmt.Sprintf("1 to 4 of 0–%d, separated by commas or spaces", maxSide),
 		parse: func(o *Options, v string) bool {
 			var n [4]int

@@ -52,7 +52,7 @@ var vocabulary = [...]option{
 	{"gravity", []string{"g", "crop"}, "center", "The part of the image that `cover` and `crop` keep, and where `pad` puts it. `attention`: what draws the eye. `entropy`: what holds most detail. " +
 		"`focal`: around `fp-x`, `fp-y`, which no other gravity heeds.",
 		"balloon.jpg?w=300&h=200&fit=cover&gravity=attention",
-		word(func(o *Options) *Gravity { return &o.Gravity }, nil, GravityCenter, GravityNorth, GravitySouth, GravityEast, GravityWest,
+		position(func(o *Options) *Gravity { return &o.Gravity }, GravityCenter, GravityNorth, GravitySouth, GravityEast, GravityWest,
 			GravityNorthEast, GravityNorthWest, GravitySouthEast, GravitySouthWest, GravityAttention, GravityEntropy, GravityFocal)},
 	{"rect", nil, "all", "The region of the upright original that is kept, before anything else. What lies outside the image is cut off.",
 		"dusk.jpg?rect=25%25,25%25,50%25,50%25&w=400",
@@ -190,10 +190,18 @@ func markSizes() codec {
 	return c
 }
 
+// position is a word that names a place.
+func position[T ~string](at field[T], words ...T) codec {
+	c := word(at, nil, words...)
+	c.domain.Kind = KindPosition
+	return c
+}
+
 // quarterTurns is a whole number that only turns a right angle at a time.
 func quarterTurns(at field[int]) codec {
 	c := whole(0, 270, at)
 	c.values = "0, 90, 180, 270"
+	c.domain.Step, c.domain.Words = 90, []string{"0", "90", "180", "270"}
 	parse := c.parse
 	c.parse = func(o *Options, v string) bool {
 		n, ok := parseWhole(v)
@@ -214,12 +222,13 @@ var positions = func() map[string]int {
 	return at
 }()
 
-// An OptionDoc describes one option for people, in Markdown.
+// An OptionDoc describes one option: for people, in Markdown, and its values as data.
 type OptionDoc struct {
 	Name    string
 	Aliases []string
-	Values  string // what is allowed
-	Default string
+	Domain  Domain // what is allowed, as data
+	Values  string // what is allowed, in words
+	Default string // in words
 	Meaning string
 	Sample  string // an example: the end of a URL of the demo's source, such as "dusk.jpg?w=400"
 }
@@ -228,7 +237,7 @@ type OptionDoc struct {
 func Vocabulary() []OptionDoc {
 	docs := make([]OptionDoc, 0, len(vocabulary))
 	for _, opt := range vocabulary {
-		docs = append(docs, OptionDoc{opt.name, slices.Clone(opt.aliases), opt.values, opt.fallback, opt.meaning, opt.example})
+		docs = append(docs, OptionDoc{opt.name, slices.Clone(opt.aliases), opt.typed(), opt.values, opt.fallback, opt.meaning, opt.example})
 	}
 	return docs
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -145,6 +146,84 @@ func TestVocabularyDefaults(t *testing.T) {
 		}
 		if got := o.String(); got != "mark=m" {
 			t.Errorf("%s: with its default %q the options are %q", doc.Name, doc.Default, got)
+		}
+	}
+}
+
+// What an option's domain says as data is what Parse takes.
+func TestVocabularyDomains(t *testing.T) {
+	parse := func(name, value string) (transform.Options, error) {
+		return transform.Parse(transform.Defaults(), transform.Query{{Name: "mark", Value: "m"}, {Name: name, Value: value}})
+	}
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+	// Of these, leaving the option out means what no value says.
+	noDefault := map[string]bool{"size": true, "w": true, "h": true, "ar": true, "rect": true, "trim": true, "flip": true, "mark-size": true, "mark-h": true}
+	for _, doc := range transform.Vocabulary() {
+		if doc.Name == "mark" {
+			continue // a mark by itself is a mark
+		}
+		d := doc.Domain
+		var takes, refuses []string
+		switch d.Kind {
+		case transform.KindInt:
+			takes, refuses = []string{number(d.Min), number(d.Max)}, []string{number(d.Max + 1), number(d.Min + d.Step/2)}
+			if d.Min > 0 {
+				refuses = append(refuses, number(d.Min-1))
+			}
+		case transform.KindFloat:
+			takes, refuses = []string{number(d.Min), number(d.Max), number(d.Max - d.Step)}, []string{number(d.Max + 0.001)}
+			if d.Min > 0 {
+				refuses = append(refuses, number(d.Min-0.001))
+			}
+		case transform.KindBool:
+			takes, refuses = []string{"0", "1"}, []string{"2"}
+		case transform.KindEnum, transform.KindPosition:
+			refuses = []string{"such"}
+			if len(d.Words) < 2 {
+				t.Errorf("%s: words %q", doc.Name, d.Words)
+			}
+		case transform.KindColor:
+			takes, refuses = []string{"f00", "tomato"}, []string{"such"}
+		case transform.KindLength:
+			takes, refuses = []string{number(d.Max), "50%"}, []string{number(d.Max + 1), "101%"}
+		case transform.KindSides:
+			takes, refuses = []string{"1,2,3,4", number(d.Max)}, []string{number(d.Max + 1), "1,2,3,4,5"}
+		case transform.KindRatio:
+			takes, refuses = []string{"16:9", number(d.Max) + ":1"}, []string{number(d.Max+1) + ":1", "16"}
+		case transform.KindRegion:
+			takes, refuses = []string{"0,0,1,1", "0,0,50%," + number(d.Max)}, []string{"0,0,1", "0,0,1," + number(d.Max+1)}
+		case transform.KindText:
+			takes, refuses = []string{strings.Repeat("a", int(d.Max)), strings.Repeat("a", int(d.Min))}, []string{strings.Repeat("a", int(d.Max)+1)}
+		default:
+			t.Errorf("%s has kind %q", doc.Name, d.Kind)
+		}
+		if (d.Step > 0) != (d.Kind == transform.KindInt || d.Kind == transform.KindFloat) {
+			t.Errorf("%s is a %s with step %v", doc.Name, d.Kind, d.Step)
+		}
+		for _, v := range append(takes, d.Words...) {
+			if _, err := parse(doc.Name, v); err != nil {
+				t.Errorf("%s=%.40s: %v", doc.Name, v, err)
+			}
+		}
+		for _, v := range refuses {
+			if o, err := parse(doc.Name, v); err == nil {
+				t.Errorf("%s=%.40s is taken: %s", doc.Name, v, o)
+			}
+		}
+		for _, s := range d.Synonyms {
+			spelt, err := parse(doc.Name, s.Spelling)
+			plain, err2 := parse(doc.Name, s.Word)
+			if err != nil || err2 != nil || spelt != plain {
+				t.Errorf("%s: %s is not %s", doc.Name, s.Spelling, s.Word)
+			}
+		}
+		if (d.Default == "") != (noDefault[doc.Name] || d.Kind == transform.KindText) {
+			t.Errorf("%s has the default %q", doc.Name, d.Default)
+		}
+		if d.Default != "" {
+			if o, err := parse(doc.Name, d.Default); err != nil || o.String() != "mark=m" {
+				t.Errorf("%s: the default %q is %q, %v", doc.Name, d.Default, o, err)
+			}
 		}
 	}
 }
