@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -95,23 +96,31 @@ func newAPI(c Config) *api {
 	})
 	a.huma.UseMiddleware(a.middleware()...)
 	a.routes()
-	a.document = render(a.huma.OpenAPI())
-	a.page, a.pagePolicy = page(a.huma.OpenAPI())
+	a.documents = sync.OnceValue(func() documents {
+		d := documents{openAPI: render(a.huma.OpenAPI())}
+		d.page, d.pagePolicy = page(a.huma.OpenAPI())
+		return d
+	})
 	return a
 }
 
 // api is the handler. Its fields don't change after New.
 type api struct {
-	manage     *manage.Manager
-	replays    workspace.Replays // nil is none
-	usage      *usage.Recorder   // nil is none
-	journal    *usage.Journal    // nil is none
-	limiter    *limit.Limiter    // nil is none
-	record     func(context.Context) *delivery.Record
-	log        *slog.Logger
-	mux        *http.ServeMux
-	huma       huma.API
-	document   []byte // OpenAPI, as served
+	manage    *manage.Manager
+	replays   workspace.Replays // nil is none
+	usage     *usage.Recorder   // nil is none
+	journal   *usage.Journal    // nil is none
+	limiter   *limit.Limiter    // nil is none
+	record    func(context.Context) *delivery.Record
+	log       *slog.Logger
+	mux       *http.ServeMux
+	huma      huma.API
+	documents func() documents // made at the first request for one
+}
+
+// documents describe the API.
+type documents struct {
+	openAPI    []byte // as served
 	page       []byte // the same for people
 	pagePolicy string // Content-Security-Policy of the page
 }

@@ -182,10 +182,11 @@ type documentOutput struct {
 }
 
 func (a *api) getDocument(context.Context, *struct{}) (*documentOutput, error) {
+	document := a.documents().openAPI
 	return &documentOutput{
 		ContentType:   "application/json",
-		ContentLength: strconv.Itoa(len(a.document)),
+		ContentLength: strconv.Itoa(len(document)),
 		CacheControl:  "public, max-age=300",
-		Body:          a.document,
+		Body:          document,
 	}, nil
 }

@@ -229,13 +229,14 @@ type pageOutput struct {
 }
 
 func (a *api) getPage(context.Context, *struct{}) (*pageOutput, error) {
+	d := a.documents()
 	return &pageOutput{
 		ContentType:           "text/html; charset=utf-8",
-		ContentLength:         strconv.Itoa(len(a.page)),
+		ContentLength:         strconv.Itoa(len(d.page)),
 		CacheControl:          "public, max-age=300",
-		ContentSecurityPolicy: a.pagePolicy,
+		ContentSecurityPolicy: d.pagePolicy,
 		ReferrerPolicy:        "no-referrer",
-		Body:                  a.page,
+		Body:                  d.page,
 	}, nil
 }
 
