@@ -6,8 +6,10 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,5 +169,74 @@ func TestEveryPackageHasADoc(t *testing.T) {
 		if docs[pkg] != 1 {
 			t.Errorf("package %s has %d package comments, want one", pkg, docs[pkg])
 		}
+	}
+}
+
+// TestSerialPackages: make test runs the packages in SERIAL without the race detector. That
+// loses nothing only while neither they nor their tests start a goroutine.
+func TestSerialPackages(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?m)^SERIAL +:= (.+)$`).FindSubmatch(makefile)
+	if list == nil {
+		t.Fatal("the Makefile has no SERIAL")
+	}
+	starts := []string{"Go", "Parallel", "RunParallel", "AfterFunc", "NewServer", "NewTLSServer", "NewUnstartedServer"}
+	for _, pkg := range strings.Fields(string(list[1])) {
+		files, err := filepath.Glob(filepath.Join(filepath.FromSlash(pkg), "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pkg, len(files), err)
+		}
+		for _, name := range files {
+			set := token.NewFileSet()
+			f, err := parser.ParseFile(set, name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				concurrent := false
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					concurrent = true
+				case *ast.CallExpr:
+					called, ok := n.Fun.(*ast.SelectorExpr)
+					concurrent = ok && slices.Contains(starts, called.Sel.Name)
+				}
+				if concurrent {
+					t.Errorf("%s starts a goroutine: take %s from SERIAL in the Makefile", set.Position(n.Pos()), pkg)
+				}
+				return true
+			})
+		}
+	}
+}
+
+// TestPurePackages: make test runs the tests of pure packages with the race detector alone,
+// which needs cgo. That loses nothing only while their files are the same without it.
+func TestPurePackages(t *testing.T) {
+	cgo := regexp.MustCompile(`(?m)^//go:build .*\bcgo\b|^import "C"$`)
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".go" {
+			return err
+		}
+		slashed := filepath.ToSlash(name)
+		for _, linked := range []string{"cmd/", "transform/vips/", "bench/", "tools/", "."} {
+			if strings.HasPrefix(slashed, linked) {
+				return nil
+			}
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if found := cgo.Find(data); found != nil {
+			t.Errorf("%s: %s: let the Makefile run this package's tests with CGO_ENABLED=0 too", slashed, found)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
