@@ -2,7 +2,6 @@ package workspace_test
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -166,55 +165,6 @@ func TestPlanRefuses(t *testing.T) {
 		if strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: an error shows a secret: %v", test.name, err)
 		}
-	}
-}
-
-// Applied to a store: nothing is removed unless that is asked for, and what is judged is
-// what comes out.
-func TestApplyKeeps(t *testing.T) {
-	ctx := t.Context()
-	s := workspacetest.NewMemory()
-	old := document(t, present)
-	how := workspace.Applying{Validate: func(w *workspace.Workspace) error { return w.Validate() }}
-	if _, err := how.Apply(ctx, s, old); err != nil {
-		t.Fatal(err)
-	}
-	d := document(t, `{namespace: acme, presets: [{name: thumb, options: w=400}], sources: [{key: media, prefix: a2026}]}`)
-	planned, err := how.Plan(ctx, s, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w, err := s.Get(ctx, "acme"); err != nil || w.Revision != 1 {
-		t.Fatalf("a plan was carried out: %+v, %v", w, err)
-	}
-	done, err := how.Apply(ctx, s, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{`sources[media].prefix: "" → "a2026/"`, `presets[thumb].options: "w=320" → "w=400"`}
-	if diff := cmp.Diff(want, done.Changes); diff != "" || !cmp.Equal(planned.Changes, done.Changes) || !cmp.Equal(planned.Kept, done.Kept) {
-		t.Errorf("planned %q, kept %q, done (-want +got):\n%s", planned.Changes, planned.Kept, diff)
-	}
-	w, err := s.Get(ctx, "acme")
-	if err != nil || w.Revision != 2 || w.Sources[1].SecretAccessKey != "hunter4" || w.Sources[0].Headers["X-Token"] != "hunter2" || len(w.Presets) != 2 {
-		t.Errorf("stored: %+v, %v", w, err)
-	}
-	if done, err = how.Apply(ctx, s, d); err != nil || len(done.Changes) != 0 || done.Workspace.Revision != 2 {
-		t.Errorf("again: %+v, %v", done, err)
-	}
-	refused := errors.New("refused")
-	how.Validate = func(w *workspace.Workspace) error {
-		if len(w.Presets) != 3 {
-			t.Errorf("judged %d presets", len(w.Presets))
-		}
-		return refused
-	}
-	more := document(t, `{namespace: acme, presets: [{name: more, options: w=1}]}`)
-	if _, err := how.Plan(ctx, s, more); !errors.Is(err, refused) {
-		t.Errorf("Plan: %v", err)
-	}
-	if _, err := how.Apply(ctx, s, more); !errors.Is(err, refused) {
-		t.Errorf("Apply: %v", err)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -97,23 +99,15 @@ func readWorkspaces(name string) ([]*workspace.Document, error) {
 
 // applyFile applies the file of --apply to the store of this process: all of it, or
 // nothing where something in it is wrong.
-func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *slog.Logger) error {
+func (c *serveCmd) applyFile(ctx context.Context, manager *manage.Manager, log *slog.Logger) error {
 	all, err := readWorkspaces(c.Apply)
 	if err != nil {
 		return fmt.Errorf("--apply: %w", err)
 	}
-	applying := func(d *workspace.Document) workspace.Applying {
-		return workspace.Applying{Prune: c.ApplyPrune, Validate: func(w *workspace.Workspace) error {
-			if err := c.process(w.Namespace).Validate(w); err != nil {
-				return fmt.Errorf("%s: %w", c.Apply, err)
-			}
-			return nil
-		}}
-	}
 	for _, d := range all {
-		p, err := applying(d).Plan(ctx, store, d)
+		p, err := manager.Plan(ctx, manage.Operator, d, c.ApplyPrune)
 		if err != nil {
-			return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
+			return c.notApplied(d, err)
 		}
 		log.Info("applying", "workspace", d.Namespace, "changes", p.Changes, "kept", p.Kept)
 		for _, warning := range p.Warnings {
@@ -121,13 +115,25 @@ func (c *serveCmd) applyFile(ctx context.Context, store workspace.Store, log *sl
 		}
 	}
 	for _, d := range all {
-		p, err := applying(d).Apply(ctx, operatorStore{store}, d)
+		p, err := manager.Apply(ctx, manage.Operator, d, c.ApplyPrune)
 		if err != nil {
-			return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
+			return c.notApplied(d, err)
 		}
 		log.Info("applied", "workspace", d.Namespace, "changes", p.Changes)
 	}
 	return nil
+}
+
+// notApplied says where what is wrong with a document is.
+func (c *serveCmd) notApplied(d *workspace.Document, err error) error {
+	wrong := fault.OfManaging(err).Code == fault.Validation
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		err = errors.New(e.Message)
+	}
+	if wrong {
+		err = fmt.Errorf("%s: %w", c.Apply, err)
+	}
+	return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
 }
 
 // An apiClient speaks to the management API.

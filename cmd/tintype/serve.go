@@ -91,18 +91,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
 	parts.flush(counts.Close)
 	parts.flush(journal.Close)
-	if c.Apply != "" {
-		err := c.applyFile(ctx, workspaces, log)
-		if c.serveAnyway(err) {
-			log.Error("--apply: not applied, since the store can't be written: start again when it can", "err", err)
-		} else if err != nil {
-			return err
-		}
-	}
 	plan := c.planMemory(worker.MachineMemory())
 	plan.apply(std.getenv, log)
 	bodies := c.newBodies(plan, log)
-	dirs, closeDirs, err := c.openDirs(ctx, workspaces, bodies)
+	dirs, closeDirs, err := c.openDirs(bodies)
 	if err != nil {
 		return err
 	}
@@ -177,6 +169,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, Process: c.process, Delivery: images,
 		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
+	if err := c.prepare(ctx, manager, log); err != nil {
+		return err
+	}
 	management := api.New(api.Config{
 		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
 	})
@@ -222,8 +217,8 @@ func opsHandler(metrics *prometheus.Registry, srv *server.Server) http.Handler {
 	return mux
 }
 
-// openDirs opens the folders of --dir, and makes the workspaces that lack.
-func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store, bodies *origin.Bodies) (dirs map[string]map[string]*origin.Dir, closeAll func() error, err error) {
+// openDirs opens the folders of --dir.
+func (c *serveCmd) openDirs(bodies *origin.Bodies) (dirs map[string]map[string]*origin.Dir, closeAll func() error, err error) {
 	dirs = map[string]map[string]*origin.Dir{}
 	var opened []*origin.Dir
 	closeAll = func() error {
@@ -244,15 +239,28 @@ func (c *serveCmd) openDirs(ctx context.Context, store workspace.Store, bodies *
 			dirs[spec.namespace] = map[string]*origin.Dir{}
 		}
 		dirs[spec.namespace][spec.key] = dir
-		err = ensureWorkspace(ctx, store, spec.namespace)
-		if c.serveAnyway(err) {
-			err = nil // it may be there, and the next start makes it
-		}
-		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
-		}
 	}
 	return dirs, closeAll, nil
+}
+
+// prepare does what the flags want done to workspaces: it applies the file of --apply, and
+// makes the workspaces of folders that lack.
+func (c *serveCmd) prepare(ctx context.Context, manager *manage.Manager, log *slog.Logger) error {
+	if c.Apply != "" {
+		err := c.applyFile(ctx, manager, log)
+		if c.serveAnyway(err) {
+			log.Error("--apply: not applied, since the store can't be written: start again when it can", "err", err)
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, spec := range c.Dir {
+		err := manager.EnsureWorkspace(ctx, manage.Operator, spec.namespace)
+		if err != nil && !c.serveAnyway(err) { // it may be there, and the next start makes it
+			return fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err)
+		}
+	}
+	return nil
 }
 
 // serveAnyway reports whether a server can do its work although something could not be
@@ -333,19 +341,6 @@ func (c *serveCmd) dirKeys(namespace string) (keys []string) {
 		}
 	}
 	return keys
-}
-
-// ensureWorkspace makes a workspace with the defaults where there is none.
-func ensureWorkspace(ctx context.Context, store workspace.Store, namespace string) error {
-	_, err := store.Get(ctx, namespace)
-	if !errors.Is(err, workspace.ErrNotFound) {
-		return err
-	}
-	w := workspace.New(namespace)
-	if err := (operatorStore{store}).Create(ctx, w); err != nil && !errors.Is(err, workspace.ErrExists) {
-		return err
-	}
-	return nil
 }
 
 // announce prints where to look.

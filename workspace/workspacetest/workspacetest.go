@@ -38,7 +38,6 @@ func Run(t *testing.T, open func(t *testing.T) workspace.Store) {
 		{"ChangesCursor", testChangesCursor},
 		{"Concurrent", testConcurrent},
 		{"Cancelled", testCancelled},
-		{"Apply", testApply},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
@@ -503,38 +502,6 @@ func testCancelled(t *testing.T, s workspace.Store) {
 	wantSame(t, "Get", get(t, s, "acme"), created)
 	_, err := s.Get(t.Context(), "beta")
 	wantErr(t, "Get", err, workspace.ErrNotFound)
-}
-
-func testApply(t *testing.T, s workspace.Store) {
-	apply := func(w *workspace.Workspace) (changes []string, err error) {
-		p, err := workspace.Applying{Prune: true, Validate: func(w *workspace.Workspace) error { return w.Validate() }}.Apply(t.Context(), s, workspace.NewDocument(w))
-		if err != nil {
-			return nil, err
-		}
-		return p.Changes, nil
-	}
-	changes, err := apply(Full("acme"))
-	if err != nil || len(changes) == 0 {
-		t.Fatalf("Apply of a new workspace: %q, %v", changes, err)
-	}
-	changes, err = apply(Full("acme"))
-	if err != nil || len(changes) != 0 {
-		t.Fatalf("Apply again: %q, %v", changes, err)
-	}
-	masked := Full("acme").Masked()
-	masked.Name = "Acme"
-	changes, err = apply(masked)
-	if err != nil {
-		t.Fatalf("Apply: %v", err)
-	}
-	wantSame(t, "changes", changes, []string{`name: "Acme & <söhne>" → "Acme"`})
-	w := get(t, s, "acme")
-	if w.Revision != 2 || w.Sources[1].SecretAccessKey != "s3cret" || w.Sources[0].Headers["Authorization"] != "Bearer s3cret" {
-		t.Errorf("applied: %+v", w)
-	}
-	masked.Name, masked.Revision = "later", 1
-	_, err = apply(masked)
-	wantErr(t, "Apply from an old revision", err, workspace.ErrConflict)
 }
 
 func testSeeEachOther(t *testing.T, a, b workspace.Store) {
