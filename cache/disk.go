@@ -210,7 +210,12 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		d.discard(key, info, nil) // from a time with a larger MaxBytes
 		return nil
 	}
-	file, n, err := d.readFile(f, info.Size())
+	if info.Size() >= largeRead {
+		d.reading <- struct{}{}
+		defer func() { <-d.reading }()
+	}
+	file := make([]byte, info.Size())
+	n, err := io.ReadFull(f, file)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		d.failed(err)
 		return nil
@@ -237,17 +242,6 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		}
 	}
 	return e
-}
-
-// readFile reads a file of size bytes. n is how many bytes it has read.
-func (d *Disk) readFile(f *os.File, size int64) (file []byte, n int, err error) {
-	if size >= largeRead {
-		d.reading <- struct{}{}
-		defer func() { <-d.reading }()
-	}
-	file = make([]byte, size)
-	n, err = io.ReadFull(f, file)
-	return file, n, err
 }
 
 // Put queues the entry to be written. An entry that can't be kept, or that finds the queue

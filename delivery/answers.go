@@ -200,7 +200,11 @@ func (s *answers) makeRoom(client string, size int64) bool {
 			}
 		}
 	}
-	return used <= s.limit || used == size // it is larger than all that there is
+	if used == size {
+		return true // it may be larger than all that there is
+	}
+	// Those that have been cut off have their bodies until they are scheduled.
+	return used <= s.limit && s.used+size <= 2*s.limit
 }
 
 // cutOff closes the connection of an answer, and returns how many bytes that will free.
