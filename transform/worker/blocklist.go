@@ -100,7 +100,7 @@ func newBlocklist(lasts time.Duration, most int) *blocklist {
 func subjects(job *transform.Job) []culprit {
 	all := make([]culprit, 0, 1+len(job.Originals)+len(job.Marks))
 	all = append(all, culprit{together(job.Originals), groupOf(job), variantOf(job)})
-	if len(job.Originals) > 1 {
+	if each(job) > 0 {
 		v := all[0].variant
 		v.marks = [32]byte{} // they have no part in it
 		for _, o := range job.Originals {
@@ -135,13 +135,18 @@ func together(originals []transform.Original) subject {
 	return subject{combination: string(names)}
 }
 
+// each is how many originals of a job are subjects of their own: one alone is the job's
+// first subject already.
+func each(job *transform.Job) int {
+	if len(job.Originals) < 2 {
+		return 0
+	}
+	return len(job.Originals)
+}
+
 // subjectAt is the index in [subjects] of the image at a place of a job.
 func subjectAt(job *transform.Job, at transform.Place) int {
-	each := 0 // originals that are subjects of their own
-	if len(job.Originals) > 1 {
-		each = len(job.Originals)
-	}
-	switch {
+	switch each := each(job); {
 	case at.Mark > 0:
 		return each + at.Mark
 	case at.Original > 0 && each > 0:
@@ -152,11 +157,7 @@ func subjectAt(job *transform.Job, at transform.Place) int {
 
 // placeOf is the place of the image i of [subjects]: what subjectAt turns into i.
 func placeOf(job *transform.Job, i int) transform.Place {
-	each := 0
-	if len(job.Originals) > 1 {
-		each = len(job.Originals)
-	}
-	switch {
+	switch each := each(job); {
 	case i > each:
 		return transform.Place{Mark: i - each}
 	case i > 0:

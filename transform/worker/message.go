@@ -156,8 +156,8 @@ type result struct {
 type failure struct {
 	Text     string
 	Is       []string // names of the sentinels that it wraps
-	Option   string   // name of the option that an OptionError is about …
-	Reason   string   // … and what is wrong with it
+	Option   string   // Name of an OptionError that it wraps; empty where it wraps none
+	Reason   string   // Reason of this OptionError
 	Original int      `json:",omitempty"` // that an OriginalError is about, counted from 1
 }
 

@@ -537,8 +537,8 @@ type tail struct {
 	mu    sync.Mutex // guards all below
 	part  []byte     // of a line
 	lines []string
-	from  time.Time // when the second began that …
-	count int       // … so many lines were logged in
+	from  time.Time // start of the second that count is about
+	count int       // lines that were logged in this second
 }
 
 const (
