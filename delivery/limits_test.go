@@ -22,6 +22,7 @@ import (
 // TestTransformsQuota has 100 clients race for a quota of 1,000 variants.
 func TestTransformsQuota(t *testing.T) {
 	b := newBench(t, func(c *setup) { c.Limiter = limit.New(limit.Config{Leases: workspacetest.NewMemory()}) })
+	b.upstream.Serve("/photos/cat.jpg", deliverytest.Body(deliverytest.Photo(t, 12, 8))) // small, as it is decoded 1,000 times
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.Limits.TransformsPerMonth = 1000 }))
 	var made, refused atomic.Int64
 	var wg sync.WaitGroup

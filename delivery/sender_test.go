@@ -242,6 +242,7 @@ func TestKeyStoreDown(t *testing.T) {
 // TestTestKeyStamp stamps, keeps apart what is stamped, and counts to a hundred.
 func TestTestKeyStamp(t *testing.T) {
 	k := newKeyBench(t)
+	k.upstream.Serve("/photos/cat.jpg", deliverytest.Body(deliverytest.Photo(t, 60, 40))) // small, as it is decoded 100 times
 	stamped := func() bool {
 		marks := *k.engine.marks.Load()
 		return len(marks) > 0 && marks[len(marks)-1].Hash == k.testMark.Hash
