@@ -62,7 +62,7 @@ func (s *Service) Target(ctx context.Context, host, path, rawQuery string) (t Ta
 	if i := strings.IndexByte(first, '/'); i >= 0 {
 		first, rest = first[:i], first[i:]
 	}
-	if first == "" || !workspace.ValidNamespace(first) || workspace.Reserved(first) {
+	if first == "" || !workspace.UsableNamespace(first) {
 		return Target{}, false
 	}
 	return Target{first, rest, rawQuery}, true
@@ -78,7 +78,7 @@ func (s *Service) namespaceOfHost(ctx context.Context, host string) (string, boo
 			return "", false
 		}
 		if sub, found := strings.CutSuffix(host, "."+s.baseDomain); found {
-			return sub, workspace.ValidNamespace(sub) && !workspace.Reserved(sub)
+			return sub, workspace.UsableNamespace(sub)
 		}
 	}
 	if s.domains == nil {

@@ -121,7 +121,7 @@ func (m *Manager) omitted(ctx context.Context, w *workspace.Workspace, host, tar
 		switch {
 		case sub == w.Namespace:
 			return own, nil
-		case workspace.ValidNamespace(sub) && !workspace.Reserved(sub):
+		case workspace.UsableNamespace(sub):
 			return "", invalid("url: its host is that of another workspace, " + sub + ".")
 		}
 		return "", nil

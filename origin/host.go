@@ -12,6 +12,18 @@ import (
 // checkName does, and refuses names that map to "/", ":" or "@".
 var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
+// HostName returns a host name in the form that URLs of this package have it: lower-case
+// ASCII, as browsers map it (UTS #46). ok is false for what is no name: labels are 1 to 63
+// letters, digits, "-" and "_", 253 bytes in all, without a dot at the end. What ends in
+// a number is an address to browsers, so it is no name either.
+func HostName(s string) (name string, ok bool) {
+	name, err := mapHost(s)
+	if err != nil || name == "" || endsInNumber(name) || checkName(name) != nil {
+		return "", false
+	}
+	return name, true
+}
+
 // parseHost returns the canonical form of a host that is not in brackets. In the order of
 // WHATWG, it maps the name before it looks for an address. So "127.1" and "①②⑦.0.0.1" are
 // addresses, and not names.

@@ -81,7 +81,7 @@ func (s *Server) servePlayground(w *delivery.Response, r *http.Request, rest, qu
 	}
 	namespace, below, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	switch {
-	case !workspace.ValidNamespace(namespace) || workspace.Reserved(namespace):
+	case !workspace.UsableNamespace(namespace):
 		failPage(w, r, fault.New(fault.WorkspaceNotFound, "name a workspace, as /playground/NAMESPACE"))
 	case below == "original":
 		if err := s.delivery.Describe(w, r, namespace, query); err != nil {

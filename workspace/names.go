@@ -1,5 +1,16 @@
 package workspace
 
+// NamespacePattern and SourceKeyPattern say what [ValidNamespace] and [ValidSourceKey]
+// say, as regular expressions (ECMA-262) for documents such as the API's.
+const (
+	NamespacePattern = `^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$`
+	SourceKeyPattern = `^[a-z0-9][a-z0-9_-]{0,62}$`
+)
+
+// UsableNamespace reports whether s can name a workspace: it has the form of a namespace
+// and isn't reserved. It allocates nothing.
+func UsableNamespace(s string) bool { return ValidNamespace(s) && !Reserved(s) }
+
 // ValidNamespace reports whether s has the form of a namespace: 3 to 63 of a-z,
 // 0-9 and "-", neither starting nor ending with "-". It says nothing about
 // [Reserved]. It allocates nothing.

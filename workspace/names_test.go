@@ -8,15 +8,14 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// The patterns of the design.
 var (
-	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$`)
-	sourceKeyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	namespacePattern = regexp.MustCompile(workspace.NamespacePattern)
+	sourceKeyPattern = regexp.MustCompile(workspace.SourceKeyPattern)
 )
 
 func FuzzNames(f *testing.F) {
 	for _, s := range []string{
-		"", "a", "ab", "abc", "a-b", "-ab", "ab-", "a_b", "_ab", "Acme", "acme\n", "açme", "_next", "_vercel", "0", "a--b",
+		"", "a", "ab", "abc", "transform", "v1", "a-b", "-ab", "ab-", "a_b", "_ab", "Acme", "acme\n", "açme", "_next", "_vercel", "0", "a--b",
 		strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 62) + "-", "a\x00b",
 	} {
 		f.Add(s)
@@ -24,6 +23,9 @@ func FuzzNames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if got, want := workspace.ValidNamespace(s), namespacePattern.MatchString(s); got != want {
 			t.Errorf("ValidNamespace(%q) = %v", s, got)
+		}
+		if got, want := workspace.UsableNamespace(s), workspace.ValidNamespace(s) && !workspace.Reserved(s); got != want {
+			t.Errorf("UsableNamespace(%q) = %v", s, got)
 		}
 		if got, want := workspace.ValidSourceKey(s), sourceKeyPattern.MatchString(s); got != want {
 			t.Errorf("ValidSourceKey(%q) = %v", s, got)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/tintype/tintype/origin"
 )
 
 // Origins decide which web origins (RFC 6454) may read a workspace's responses:
@@ -64,7 +66,7 @@ func (o *Origins) add(pattern string) bool {
 		return true
 	}
 	if name, ok := strings.CutPrefix(pattern, "*."); ok {
-		if name, ok = asciiName(name); ok {
+		if name, ok = origin.HostName(name); ok {
 			o.suffixes = append(o.suffixes, "."+name)
 		}
 		return ok
@@ -158,4 +160,13 @@ func cut(s string) string {
 		return strings.ToValidUTF8(s[:100], "") + "…"
 	}
 	return s
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -133,7 +133,7 @@ func (v *validator) below(path, pattern, host string) {
 func (v *validator) domains() {
 	for i, domain := range v.w.Domains {
 		path := element("domains", i)
-		name, ok := asciiName(domain)
+		name, ok := origin.HostName(domain)
 		_, notAddr := netip.ParseAddr(domain)
 		switch {
 		case notAddr == nil:
@@ -152,7 +152,7 @@ func (v *validator) domains() {
 
 // ValidDomain reports whether a canonical name can be a workspace's.
 func ValidDomain(name string) bool {
-	ascii, ok := asciiName(name)
+	ascii, ok := origin.HostName(name)
 	return ok && ascii == name && strings.Contains(name, ".") && !strings.Contains(name, "_")
 }
 

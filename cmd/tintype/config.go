@@ -239,7 +239,7 @@ func (d *dirSpec) UnmarshalText(text []byte) error {
 	if !ok || !ok2 || path == "" {
 		return fmt.Errorf("%q must be NS/KEY=PATH, such as demo/samples=./pictures", text)
 	}
-	if !workspace.ValidNamespace(ns) || workspace.Reserved(ns) {
+	if !workspace.UsableNamespace(ns) {
 		return fmt.Errorf("%q is no namespace: 3 to 63 lower-case letters, digits and -, and none of Tintype's own paths", ns)
 	}
 	if !workspace.ValidSourceKey(key) || workspace.ReservedSourceKey(key) {

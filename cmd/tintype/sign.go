@@ -94,7 +94,7 @@ func (c *signCmd) doubt(prefix, target string) (note string, err error) {
 	object := strings.TrimPrefix(rest, "transform/")
 	bySource := strings.Contains(object, "/")
 	bySrc := (rest == "" || rest == "transform") && strings.Contains("&"+query, "&src=")
-	if !workspace.ValidNamespace(namespace) || workspace.Reserved(namespace) || !bySource && !bySrc {
+	if !workspace.UsableNamespace(namespace) || !bySource && !bySrc {
 		return "", fmt.Errorf("%q names no image as /NS/SOURCE/PATH: where the host is the workspace's own, and the path is without the namespace, give --namespace NS", c.URL)
 	}
 	u, err := url.Parse(prefix)

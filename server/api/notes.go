@@ -1,5 +1,7 @@
 package api
 
+import "github.com/tintype/tintype/workspace"
+
 // A note is what the type of a field can't say about it.
 type note struct {
 	text     string
@@ -10,12 +12,7 @@ type note struct {
 	readOnly bool
 }
 
-const (
-	namespacePattern = `^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$`
-	keyPattern       = `^[a-z0-9][a-z0-9_-]{0,62}$`
-
-	year = 365 * 24 * 60 * 60 // seconds
-)
+const year = 365 * 24 * 60 * 60 // seconds
 
 // requiredInRequests are the fields of nested objects that have no default.
 var requiredInRequests = map[string][]string{
@@ -29,7 +26,7 @@ var requiredInRequests = map[string][]string{
 var notes = map[string]map[string]note{
 	"Workspace": {
 		"namespace": {text: "First segment of the workspace's image URLs: 3 to 63 lower-case letters, digits and hyphens. Can't be changed. " +
-			"Names that Tintype's own paths begin with are reserved.", pattern: namespacePattern},
+			"Names that Tintype's own paths begin with are reserved.", pattern: workspace.NamespacePattern},
 		"name": {text: "What people call the workspace.", absent: ""},
 		"allowed_origins": {text: "Web origins whose pages may read images by script (CORS): `*`, `https://app.example.com`, `example.com`, " +
 			"`*.example.com` (subdomains only; not of a registry's suffix, such as `*.com` and `*.co.uk`), `null`. No protection against hot-linking.", absent: []string{"*"}},
@@ -56,7 +53,7 @@ var notes = map[string]map[string]note{
 		"updated_at": {text: "Time of the last change. Made by the server; ignored where it is sent.", readOnly: true},
 	},
 	"Source": {
-		"key": {text: "Names the source in URLs, after the namespace. Unique in the workspace; some words are reserved.", pattern: keyPattern},
+		"key": {text: "Names the source in URLs, after the namespace. Unique in the workspace; some words are reserved.", pattern: workspace.SourceKeyPattern},
 		"kind": {text: "`http`: a URL prefix. `s3`: an S3 bucket, or one of a compatible store. `r2`: a Cloudflare R2 bucket.",
 			oneOf: []any{"http", "s3", "r2"}},
 		"private": {text: "Require a signature, or an API key, for the originals of this source.", absent: false},
@@ -78,7 +75,7 @@ var notes = map[string]map[string]note{
 		"cache_control": {text: "Cache-Control that browsers and CDNs are told. Left out, it is Tintype's default."},
 	},
 	"Mark": {
-		"name":    {text: "Names the mark in `mark=`. Unique in the workspace.", pattern: keyPattern},
+		"name":    {text: "Names the mark in `mark=`. Unique in the workspace.", pattern: workspace.SourceKeyPattern},
 		"image":   {text: "The mark's image: `source/path`, or a full URL that allowed_sources allows."},
 		"width":   {text: "Width on the output, in pixels (`120`) or percent of the output (`15%`). Default 15%."},
 		"height":  {text: "Height on the output, in pixels or percent of the output. Left out, it is derived from the width."},
@@ -92,7 +89,7 @@ var notes = map[string]map[string]note{
 			absent: []string{}},
 	},
 	"Preset": {
-		"name":    {text: "Names the preset in `preset=`. Unique in the workspace.", pattern: keyPattern},
+		"name":    {text: "Names the preset in `preset=`. Unique in the workspace.", pattern: workspace.SourceKeyPattern},
 		"options": {text: "Transform options as a query string, such as `w=320&h=320&fit=cover`. Options in the URL override them."},
 	},
 	"Limits": {
