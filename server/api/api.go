@@ -3,7 +3,7 @@
 //
 // For most uses, call [New], which returns the handler. Every answer is JSON, and every
 // refusal is the envelope of package fault. Each resource has a file of its own, and
-// routes.go lists them all. This package only speaks HTTP: an operation decodes its
+// routes.go names them all. This package only speaks HTTP: an operation decodes its
 // request, calls the method of [manage.Manager] for it, and renders what that returns.
 //
 // The OpenAPI document is made from the same Go declarations that serve the

@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
@@ -28,6 +31,31 @@ type (
 		}
 	}
 )
+
+func (a *api) apiKeyRoutes() {
+	apiKeys := []string{"API keys"}
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "createAPIKey", Tags: apiKeys, Security: needsRoot,
+		Summary:       "Make an API key",
+		Description:   "Needs the root key. The key is shown in this answer only.",
+		RequestBody:   jsonBody("NewAPIKey", "What the key is to be.", "application/json"),
+		DefaultStatus: http.StatusCreated,
+	}, a.createAPIKey)
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "listAPIKeys", Tags: apiKeys, Security: needsRead,
+		Summary: "List API keys, without the keys themselves",
+	}, a.listAPIKeys)
+	handle(a, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "revokeAPIKeys", Tags: apiKeys, Security: needsRoot,
+		Summary:     "Revoke all API keys",
+		Description: "Needs the root key. For when it isn't known which key leaked. Other servers refuse them within 60 seconds.",
+	}, a.revokeAPIKeys)
+	handle(a, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys/{id}", OperationID: "revokeAPIKey", Tags: apiKeys, Security: needsRoot,
+		Summary:     "Revoke an API key",
+		Description: "Needs the root key. This server refuses the key from then on, others within 60 seconds. Revoking again changes nothing.",
+	}, a.revokeAPIKey)
+}
 
 func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyOutput, error) {
 	data, err := in.Key.read()

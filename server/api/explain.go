@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/delivery"
 )
@@ -15,6 +18,15 @@ type (
 	}
 	explainOutput struct{ Body delivery.Explanation }
 )
+
+func (a *api) explainRoutes() {
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/explain", OperationID: "explainURL", Tags: []string{"Images"}, Security: needsRead,
+		Summary: "Explain a URL",
+		Description: "Says what would happen to a request for this URL without a key, and why: each check, the source, the marks, the options, " +
+			"the format, the variant key, and whether the variant is cached. The original is not fetched.",
+	}, a.explainURL)
+}
 
 func (a *api) explainURL(ctx context.Context, in *explainInput) (*explainOutput, error) {
 	e, err := a.manage.Explain(ctx, caller(ctx), in.Namespace, in.URL, in.Accept, in.Origin)

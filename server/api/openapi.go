@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -179,6 +180,19 @@ type documentOutput struct {
 	ContentLength string `header:"Content-Length" hidden:"true"`
 	CacheControl  string `header:"Cache-Control" hidden:"true"`
 	Body          []byte
+}
+
+func (a *api) documentRoutes() {
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/openapi.json", OperationID: "getOpenAPI", Tags: []string{"Documentation"},
+		Summary:     "Get this document",
+		Description: "Needs no key.",
+		Security:    public,
+		Responses: map[string]*huma.Response{"200": {
+			Description: "An OpenAPI 3.1 document.",
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}},
+		}},
+	}, a.getDocument)
 }
 
 func (a *api) getDocument(context.Context, *struct{}) (*documentOutput, error) {

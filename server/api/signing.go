@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
@@ -47,6 +50,31 @@ type (
 type SignRequest struct {
 	URL       string `json:"url" doc:"A URL of the workspace, or the path and query of one, as clients will send it."`
 	ExpiresIn int    `json:"expires_in,omitempty" doc:"Seconds, 1 to 604800 (7 days). Left out, 3600."`
+}
+
+func (a *api) signingRoutes() {
+	keys := []string{"Signing"}
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys, Security: needsWrite,
+		Summary:       "Make a signing key",
+		Description:   "The newest key that is 10 seconds old, and so known to every server, signs; any active one verifies; five may be active. The secret is shown in this answer only.",
+		DefaultStatus: http.StatusCreated,
+	}, a.createSigningKey)
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "listSigningKeys", Tags: keys, Security: needsRead,
+		Summary: "List signing keys, without their secrets",
+	}, a.listSigningKeys)
+	handle(a, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/signing-keys/{id}", OperationID: "deleteSigningKey", Tags: keys, Security: needsWrite,
+		Summary:     "Revoke a signing key",
+		Description: "What it signed is refused from then on.",
+	}, a.deleteSigningKey)
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys, Security: needsWrite,
+		Summary:     "Sign a URL",
+		Description: "With the newest key that every server knows, 10 seconds after it was made. The URL is taken as it stands: its options are signed too, in their order and spelling.",
+		RequestBody: jsonBody("SignRequest", "What to sign.", "application/json"),
+	}, a.sign)
 }
 
 func (a *api) createSigningKey(ctx context.Context, in *namespaceInput) (*newSigningKeyOutput, error) {

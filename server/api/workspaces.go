@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -54,6 +55,47 @@ func (in *deleteWorkspaceInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	in.revisionGiven = u.Query().Has("revision")
 	return nil
+}
+
+func (a *api) workspaceRoutes() {
+	workspaces := []string{"Workspaces"}
+	handle(a, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces", OperationID: "createWorkspace", Tags: workspaces, Security: needsRoot,
+		Summary:       "Create a workspace",
+		Description:   "Needs the root key. A namespace that is taken is 409 `CONFLICT`.",
+		RequestBody:   jsonBody("NewWorkspace", "The settings; what is left out has its default.", "application/json"),
+		DefaultStatus: http.StatusCreated,
+	}, a.createWorkspace)
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces", OperationID: "listWorkspaces", Tags: workspaces, Security: needsRoot,
+		Summary:     "List workspaces",
+		Description: "Needs the root key. Workspaces come in the order of their namespaces.",
+	}, a.listWorkspaces)
+	handle(a, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}", OperationID: "getWorkspace", Tags: workspaces, Security: needsRead,
+		Summary:     "Get a workspace",
+		Description: "Secrets are answered as `***`. PUT accepts what this answers, unchanged.",
+	}, a.getWorkspace)
+	handle(a, huma.Operation{
+		Method: http.MethodPut, Path: "/v1/workspaces/{ns}", OperationID: "replaceWorkspace", Tags: workspaces, Security: needsWrite,
+		Summary: "Replace a workspace",
+		Description: "The body must carry the `revision` that it was based on; if the workspace has another one by now, " +
+			"the answer is 409 `CONFLICT` and nothing changes. A body that changes nothing is answered with the present revision.",
+		RequestBody: jsonBody("WorkspaceReplacement", "All of the settings; what is left out gets its default.", "application/json"),
+	}, a.replaceWorkspace)
+	handle(a, huma.Operation{
+		Method: http.MethodPatch, Path: "/v1/workspaces/{ns}", OperationID: "patchWorkspace", Tags: workspaces, Security: needsWrite,
+		Summary: "Change parts of a workspace",
+		Description: "The body is a JSON Merge Patch (RFC 7396): members replace the workspace's, null restores a default, " +
+			"arrays are replaced whole. It may carry the `revision` that it was based on: another one in the store is then " +
+			"409 `CONFLICT`. A patch that changes nothing is answered with the present revision.",
+		RequestBody: jsonBody("WorkspacePatch", "What is to change.", "application/merge-patch+json", "application/json"),
+	}, a.patchWorkspace)
+	handle(a, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}", OperationID: "deleteWorkspace", Tags: workspaces, Security: needsRoot,
+		Summary:     "Delete a workspace",
+		Description: "Needs the root key. Deletes the workspace with all of its settings; originals are not touched. Its API keys are revoked; its logs are kept for 400 days, for the root key.",
+	}, a.deleteWorkspace)
 }
 
 func (a *api) createWorkspace(ctx context.Context, in *createWorkspaceInput) (*createdWorkspaceOutput, error) {
