@@ -1,9 +1,11 @@
-// Package apikey is about the keys that backends call with: what they look like, and
-// who a request comes from that carries one.
+// Package apikey makes, reads and looks up API keys, which backends send.
 //
-// [New] makes a key and [Parse] reads one. A [Principal] is who a key says that its
-// sender is; [PrincipalOf] finds the one of a request's context. What a key may do is
-// kept by package workspace, under the hash of the key; the key itself is never kept.
+// For most uses, call [Authenticator.Authenticate] with the key of a request. It returns the
+// [Principal], who sent the request. [PrincipalOf] finds the Principal in a context. [New]
+// makes a key, and [Parse] reads one.
+//
+// Package workspace stores the rights of a key under the key's hash. The key itself is never
+// stored.
 package apikey
 
 import (
@@ -21,26 +23,25 @@ const (
 	randomLen   = 30 // digits: 178 bits
 	checksumLen = 6  // digits: more than the 32 bits of a CRC-32
 
-	// Len is how long a key is, in bytes.
+	// Len is the length of a key, in bytes.
 	Len = len(livePrefix) + randomLen + checksumLen
 
 	digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Errors of [Parse]. Their texts don't repeat what was given.
+// Errors of [Parse]. Their texts don't repeat the input.
 var (
-	// ErrMalformed says that a text is no API key, whatever it is.
+	// ErrMalformed says that a text doesn't have the form of an API key.
 	ErrMalformed = errors.New("this is no API key: one begins with tt_live_ or tt_test_ and has 44 characters")
-	// ErrChecksum says that a text looks like an API key and was mistyped, cut or made
-	// up: no such key was ever given out.
+	// ErrChecksum says that a text looks like an API key, but has a wrong checksum. It was
+	// mistyped, cut or made up.
 	ErrChecksum = errors.New("this API key was never given out: some of its characters are wrong")
 )
 
-// A Secret is the text of an API key. It prints as its kind only: what it is has to be
-// asked for, with Reveal.
+// A Secret is the text of an API key. It prints as its kind only. Reveal returns the text.
 type Secret struct{ text string }
 
-// New makes a key from the system's randomness.
+// New returns a new random key.
 func New(test bool) Secret {
 	prefix := livePrefix
 	if test {
@@ -52,8 +53,8 @@ func New(test bool) Secret {
 	for len(b) < len(prefix)+randomLen {
 		_, _ = rand.Read(random[:]) // never fails
 		for _, r := range random {
-			// 248 is the largest multiple of 62 in a byte: what lies above would make
-			// some digits likelier than others.
+			// 248 is the largest multiple of 62 in a byte. Larger values would make some digits
+			// more likely than others.
 			if r < 248 && len(b) < len(prefix)+randomLen {
 				b = append(b, digits[r%62])
 			}
@@ -62,7 +63,7 @@ func New(test bool) Secret {
 	return Secret{string(append(b, checksum(string(b))...))}
 }
 
-// Parse reads a key as a client sent it. Errors are ErrMalformed and ErrChecksum.
+// Parse returns the key that a client sent. The error is ErrMalformed or ErrChecksum.
 func Parse(text string) (Secret, error) {
 	if len(text) != Len || !strings.HasPrefix(text, livePrefix) && !strings.HasPrefix(text, testPrefix) {
 		return Secret{}, ErrMalformed
@@ -72,22 +73,22 @@ func Parse(text string) (Secret, error) {
 			return Secret{}, ErrMalformed
 		}
 	}
-	// Not in constant time: everybody can work the checksum out.
+	// This needs no constant time, since everybody can compute the checksum.
 	if body := text[:Len-checksumLen]; checksum(body) != text[Len-checksumLen:] {
 		return Secret{}, ErrChecksum
 	}
 	return Secret{text}, nil
 }
 
-// Looks reports whether a text has the shape of an API key, right or not: for where none
-// may stand.
+// Looks reports whether a text has the form of an API key, valid or not. Call it where a
+// text must not be a key.
 func Looks(text string) bool {
 	_, err := Parse(text)
 	return !errors.Is(err, ErrMalformed)
 }
 
-// Within reports whether a text holds something of the shape of an API key: for where
-// none may stand.
+// Within reports whether a text contains something in the form of an API key. Call it where
+// a text must not contain a key.
 func Within(text string) bool {
 	for _, prefix := range []string{livePrefix, testPrefix} {
 		for rest := text; ; rest = rest[1:] {
@@ -103,7 +104,7 @@ func Within(text string) bool {
 	return false
 }
 
-// checksum is the CRC-32 (IEEE) of a text in base62, the most significant digit first.
+// checksum returns the CRC-32 (IEEE) of a text in base62, the most significant digit first.
 func checksum(text string) string {
 	sum := crc32.ChecksumIEEE([]byte(text))
 	var b [checksumLen]byte
@@ -117,11 +118,11 @@ func checksum(text string) string {
 // Test reports whether it is a test key.
 func (s Secret) Test() bool { return strings.HasPrefix(s.text, testPrefix) }
 
-// Hash is the SHA-256 that the key is kept and found under. Keys are random enough for
-// a plain hash: nobody can try them all.
+// Hash returns the SHA-256 of the key, under which it is stored. A plain hash is enough,
+// since there are too many keys to try them all.
 func (s Secret) Hash() [32]byte { return sha256.Sum256([]byte(s.text)) }
 
-// Reveal returns the key, to be shown once.
+// Reveal returns the text of the key. Show it once only.
 func (s Secret) Reveal() string { return s.text }
 
 // String hides the key.

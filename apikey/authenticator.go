@@ -16,8 +16,8 @@ import (
 	"github.com/tintype/tintype/workspace/cached"
 )
 
-// Errors of [Authenticator.Authenticate], besides those of [Parse],
-// workspace.ErrUnavailable, cached.ErrTooManyUnknown and the context's. Their texts don't repeat what was given.
+// Errors of [Authenticator.Authenticate]. Others are those of [Parse] and of the context,
+// workspace.ErrUnavailable and cached.ErrTooManyUnknown. Their texts don't repeat the key.
 var (
 	ErrUnknown = errors.New("this API key doesn't exist")
 	ErrRevoked = errors.New("this API key has been revoked")
@@ -25,78 +25,79 @@ var (
 )
 
 const (
-	// Bound is how long what the store last said of a key counts while the store
-	// can't be asked, and so the longest that a revoked key is taken for good.
+	// Bound is how long a key in memory is valid while the store can't be asked. So a revoked
+	// key is accepted for this time at most.
 	Bound = 55 * time.Second
 
-	freshFor   = 15 * time.Second // then a key in use is looked up again, behind the request
+	freshFor   = 15 * time.Second // after this, a key in use is looked up again in the background
 	unknownFor = 10 * time.Second // how long a key that doesn't exist is remembered
-	retryAfter = 2 * time.Second  // after a look-up that failed, before the next of this key
+	retryAfter = 2 * time.Second  // pause after a look-up of a key failed
 
 	knownSize   = 16384 // keys in memory
-	unknownSize = 4096  // hashes in memory that are no key's
+	unknownSize = 4096  // hashes in memory that no key has
 
 	lookupTimeout = 3 * time.Second
-	lookups       = 64 // at a time; others wait
+	lookups       = 64 // look-ups at the same time; others wait
 
 	reportEvery = time.Minute // between log lines about a store that fails
 )
 
-// AuthenticatorConfig is how an [Authenticator] is set up.
+// AuthenticatorConfig has the settings of an [Authenticator]. All fields may be zero.
 type AuthenticatorConfig struct {
-	// RootKeys are the operator's: any of them may do everything, so that one can be
-	// replaced by another without a moment in which neither works. None, or empty
-	// ones, let nobody be root.
+	// RootKeys are the operator's keys, each with all rights. There may be several, so that
+	// the operator can replace a key while both work. Empty keys are ignored. Without a root
+	// key nobody is root.
 	RootKeys []string
 
-	Keys workspace.APIKeys // where keys are looked up; nil knows none
+	Keys workspace.APIKeys // where keys are looked up; nil has no keys
 
-	// Strangers bounds look-ups of keys that aren't in memory. Nil bounds none but how many
-	// there are at a time.
+	// Strangers bounds look-ups of keys that aren't in memory. If it is nil, only the number
+	// of look-ups at the same time is bounded.
 	Strangers *cached.Strangers
 
 	Log *slog.Logger     // nil is slog.Default
 	Now func() time.Time // nil is time.Now
 }
 
-// An Authenticator says who a key belongs to, from memory: a key in use is looked up in
-// the store every 15 seconds, and at once where [Authenticator.Forget] was called for
-// its workspace. What is revoked is so for every request that begins [Bound] later,
-// also where the store can't be reached; keys that could not be looked up for that long
-// are refused with workspace.ErrUnavailable. It is safe for concurrent use.
+// An Authenticator finds the owner of a key, mostly from memory. It looks a key in use up in
+// the store every 15 seconds, and at the next request after [Authenticator.Forget] of its
+// workspace. A revoked key is refused after [Bound] at the latest. While the store can't be
+// reached, a key that wasn't looked up for [Bound] is refused with workspace.ErrUnavailable.
+// An Authenticator is safe for concurrent use.
 type Authenticator struct {
 	roots [][32]byte // SHA-256
 	keys  workspace.APIKeys
 	gate  *cached.Strangers
 	log   *slog.Logger
 	now   func() time.Time
-	slots chan struct{} // one for each look-up under way
+	slots chan struct{} // has one element for each look-up that runs
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards all fields below
 	known    *lru.Cache[[32]byte, *entry]
-	unknown  *lru.Cache[[32]byte, time.Time] // until when
+	unknown  *lru.Cache[[32]byte, time.Time] // hashes that no key has, and until when that counts
 	loads    map[[32]byte]*load
-	forgets  uint64 // calls of Forget and ForgetAll
+	forgets  uint64 // calls of forget
 	reported time.Time
 }
 
-// An entry is what the store said of a key. It is replaced, but for retry and suspect.
+// An entry is the store's last answer about a key. It never changes: another entry replaces
+// it.
 type entry struct {
 	key     *workspace.APIKey
 	who     Principal
 	asked   time.Time // when the look-up began
-	retry   time.Time // no look-up before: the last one failed
-	suspect bool      // something of the workspace's keys has changed since
+	retry   time.Time // earliest time of the next look-up, after one that failed
+	suspect bool      // keys of the workspace have changed since the look-up
 }
 
-// A load is a look-up that many may wait for.
+// A load is a look-up that several requests may wait for.
 type load struct {
 	done chan struct{}
-	e    *entry // with err, set before done is closed
+	e    *entry // e and err are set before done is closed
 	err  error
 }
 
-// NewAuthenticator returns an Authenticator that has looked nothing up.
+// NewAuthenticator returns an Authenticator with no key in memory.
 func NewAuthenticator(c AuthenticatorConfig) *Authenticator {
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -127,8 +128,8 @@ func NewAuthenticator(c AuthenticatorConfig) *Authenticator {
 // HasRoot reports whether there is a root key.
 func (a *Authenticator) HasRoot() bool { return len(a.roots) > 0 }
 
-// Authenticate says who sends text as a key. Whether that principal may do what it asks
-// for is left to the caller ([Principal.May]).
+// Authenticate returns the owner of the key in text. The caller must check with
+// [Principal.May] whether the owner may do what the request asks for.
 func (a *Authenticator) Authenticate(ctx context.Context, text string) (Principal, error) {
 	if a.isRoot(text) {
 		return Principal{Kind: Root}, nil
@@ -150,7 +151,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, text string) (Principa
 	return e.who, nil
 }
 
-// A spent key was good once.
+// spent is the error of a key that was valid once.
 type spent struct {
 	error
 	who Principal
@@ -158,8 +159,9 @@ type spent struct {
 
 func (s *spent) Unwrap() error { return s.error }
 
-// Holder returns whose key an error of Authenticate is about, where the key was good
-// once: for a log, since such a key may be in the wrong hands.
+// Holder returns the owner of the key that an error of Authenticate is about. ok is false
+// unless the key was valid once. The owner is for the log, since somebody else may have
+// found the key.
 func Holder(err error) (p Principal, ok bool) {
 	s, ok := errors.AsType[*spent](err)
 	if !ok {
@@ -168,8 +170,8 @@ func Holder(err error) (p Principal, ok bool) {
 	return s.who, true
 }
 
-// isRoot compares digests, which have one length, and all of them: the time it takes
-// tells nothing of a key.
+// isRoot reports whether text is a root key. It compares the digests of all root keys, so
+// that the time it takes tells nothing about a key.
 func (a *Authenticator) isRoot(text string) bool {
 	sum := sha256.Sum256([]byte(text))
 	found := 0
@@ -179,8 +181,8 @@ func (a *Authenticator) isRoot(text string) bool {
 	return found == 1
 }
 
-// lookup returns what is known of the key with this hash, and asks the store where
-// that isn't good enough.
+// lookup returns the entry of the key with this hash. It asks the store where memory has no
+// entry, or one that is too old.
 func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, error) {
 	if a.keys == nil {
 		return nil, ErrUnknown
@@ -216,9 +218,9 @@ func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, erro
 			done(!errors.Is(l.err, ErrUnknown))
 		}()
 	}
-	behind := usable && !e.suspect
+	inBackground := usable && !e.suspect
 	a.mu.Unlock()
-	if behind {
+	if inBackground {
 		return e, nil
 	}
 	select {
@@ -232,8 +234,8 @@ func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, erro
 	return l.e, l.err
 }
 
-// load begins to look a key up. It outlives the caller's context, since others may be
-// waiting. a.mu is held.
+// load starts a look-up. The end of the caller's context doesn't end it, since other
+// requests may wait for it. The caller holds mu.
 func (a *Authenticator) load(ctx context.Context, hash [32]byte) *load {
 	l := &load{done: make(chan struct{})}
 	a.loads[hash] = l
@@ -251,7 +253,7 @@ func (a *Authenticator) load(ctx context.Context, hash [32]byte) *load {
 		switch {
 		case err == nil:
 			l.e = &entry{key: key, who: principal(key), asked: asked, suspect: a.forgets != forgets}
-			// A look-up that began earlier and took longer knows less.
+			// The answer of a look-up that began later is newer, and stays.
 			if have, ok := a.known.Peek(hash); !ok || !have.asked.After(asked) {
 				a.known.Add(hash, l.e)
 			}
@@ -268,14 +270,14 @@ func (a *Authenticator) load(ctx context.Context, hash [32]byte) *load {
 			}
 			if now := a.now(); a.reported.IsZero() || now.Sub(a.reported) >= reportEvery {
 				a.reported = now
-				a.log.Error("API keys can't be looked up; those in use are taken as last seen for a minute", "err", err)
+				a.log.Error("API keys can't be looked up; keys in memory stay valid for a minute", "err", err)
 			}
 		}
 	}()
 	return l
 }
 
-// ask asks the store, together with so many others.
+// ask asks the store, within the bound of look-ups at the same time.
 func (a *Authenticator) ask(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
 	select {
 	case a.slots <- struct{}{}:
@@ -294,8 +296,8 @@ func principal(k *workspace.APIKey) Principal {
 	return p
 }
 
-// Changed is for [cached.Config.OnChange]: what others changed about keys is
-// looked up again.
+// Changed makes the Authenticator look up keys again that other servers have changed. Set it
+// as [cached.Config.OnChange].
 func (a *Authenticator) Changed(changes []workspace.Change) {
 	if changes == nil {
 		a.forget(func(string) bool { return true })
@@ -312,8 +314,8 @@ func (a *Authenticator) Changed(changes []workspace.Change) {
 	}
 }
 
-// Forget has the keys of a workspace looked up again before they are taken for good the
-// next time: for who has just made or revoked one.
+// Forget makes the Authenticator look up the keys of a workspace again before it accepts
+// them. Call it after making or revoking a key.
 func (a *Authenticator) Forget(namespace string) {
 	a.forget(func(n string) bool { return n == namespace })
 }
@@ -322,7 +324,7 @@ func (a *Authenticator) forget(is func(namespace string) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.forgets++
-	clear(a.loads) // what is under way may have read what was there before
+	clear(a.loads) // look-ups that run may return the old state
 	a.unknown.Purge()
 	for _, hash := range a.known.Keys() {
 		if e, ok := a.known.Peek(hash); ok && is(e.who.Namespace) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Bearer returns the key in the Authorization header, of which there must be one
-// (RFC 6750 §2.1; the scheme's case doesn't matter, RFC 9110 §11.1). Not ok is none.
+// Bearer returns the key in the Authorization header (RFC 6750 §2.1). ok is false where
+// there isn't exactly one such header. The scheme may be in any case (RFC 9110 §11.1).
 func Bearer(h http.Header) (key string, ok bool) {
 	values := h["Authorization"]
 	if len(values) != 1 {

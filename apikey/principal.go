@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A Kind is what sort of key a request was sent with.
+// A Kind says which sort of key a request was sent with.
 type Kind string
 
 // The kinds. The zero value is no key.
 const (
-	Root     Kind = "root"     // the operator's: everything, in every workspace
-	Operator Kind = "operator" // no key: who is at the machine, and may do the same
-	Key      Kind = "key"      // a workspace's API key: what its scopes say, there
+	Root     Kind = "root"     // a root key of the operator: all rights in every workspace
+	Operator Kind = "operator" // no key, but a person at the machine: the same rights
+	Key      Kind = "key"      // an API key of a workspace: the rights of its scopes there
 )
 
 // A Scope is what an API key may do.
@@ -21,22 +21,22 @@ type Scope string
 
 // The scopes.
 const (
-	Read  Scope = "read"  // see settings, usage and the audit log, and originals that are private
+	Read  Scope = "read"  // see settings, usage, the audit log and private originals
 	Write Scope = "write" // change settings, purge and sign
 )
 
-// A Principal is who sent a request, once that is known. It holds no secret.
+// A Principal is the sender of a request. It holds no secret.
 type Principal struct {
 	Kind        Kind
-	KeyID       string    // of an API key
-	WorkspaceID string    // that an API key belongs to
-	Namespace   string    // of that workspace
-	Scopes      []Scope   // of an API key
-	Test        bool      // outputs are stamped, few, and not counted
-	ExpiresAt   time.Time // of an API key; zero is never
+	KeyID       string    // ID of the API key; this and the fields below are empty for others
+	WorkspaceID string    // ID of the key's workspace
+	Namespace   string    // namespace of that workspace
+	Scopes      []Scope   // scopes of the key
+	Test        bool      // a test key: its variants carry a test mark, and few are allowed
+	ExpiresAt   time.Time // when the key expires; zero is never
 }
 
-// Actor is the principal as logs name it: "root", "operator" or "key:ID".
+// Actor returns the principal's name in logs: "root", "operator" or "key:ID".
 func (p Principal) Actor() string {
 	if p.Kind == Key {
 		return "key:" + p.KeyID
@@ -44,8 +44,7 @@ func (p Principal) Actor() string {
 	return string(p.Kind)
 }
 
-// May reports whether the principal may do what needs the scope in the workspace that
-// has this ID.
+// May reports whether the principal has the scope in the workspace with this ID.
 func (p Principal) May(scope Scope, workspaceID string) bool {
 	switch p.Kind {
 	case Root, Operator:
@@ -58,12 +57,12 @@ func (p Principal) May(scope Scope, workspaceID string) bool {
 
 type principalKey struct{}
 
-// WithPrincipal returns a context of a request that p sent.
+// WithPrincipal returns the context of a request that p sent.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// PrincipalOf returns who sent the request of ctx; not ok is nobody that is known.
+// PrincipalOf returns the sender of the request of ctx. ok is false where it isn't known.
 func PrincipalOf(ctx context.Context) (p Principal, ok bool) {
 	p, ok = ctx.Value(principalKey{}).(Principal)
 	return p, ok

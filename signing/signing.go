@@ -1,15 +1,18 @@
-// Package signing signs and verifies the URLs of images. Backends import it to sign
-// without asking the server; it depends on nothing but the standard library.
+// Package signing signs and verifies the URLs of images. Backends import it to sign URLs
+// without a request to the server. It imports only the standard library.
 //
-// What is signed is the request target in path form, namespace first, as the bytes
-// stand on the wire and without the signature:
+// For most uses, call [ParseSecret] with a secret of the API, and [Secret.SignUntil] with
+// the request target and an expiry. [Secret.Sign] signs without an expiry, and
+// [Keyring.Verify] verifies.
+//
+// The signed text is the request target in path form, with the namespace first. It consists
+// of the bytes as they are sent, without the signature:
 //
 //	/acme/photos/cat.jpg?w=400&exp=1704070800
 //
-// [Secret.Sign] appends the signature as the last parameter, and [Keyring.Verify]
-// judges it. Nothing is normalised on either side: another spelling of the same URL
-// is another URL. docs/signing.md has worked examples, and docs/signing-vectors.json
-// holds vectors for other implementations.
+// Sign appends the signature as the last parameter. Neither side normalises anything: a URL
+// in another spelling needs another signature. docs/signing.md has complete examples, and
+// docs/signing-vectors.json has test vectors for other implementations.
 package signing
 
 import (
@@ -29,37 +32,36 @@ import (
 
 // Errors of Verify.
 var (
-	// ErrRequired: the target bears no signature.
+	// ErrRequired says that the target has no signature.
 	ErrRequired = errors.New("signature required")
-	// ErrInvalid: the signature is of another target or key, or isn't where and how
-	// it should be.
+	// ErrInvalid says that the signature is malformed, in the wrong place, or that of another
+	// target or key.
 	ErrInvalid = errors.New("signature invalid")
-	// ErrExpired: the signature is right, and its exp has passed.
+	// ErrExpired says that the signature is valid, but its exp has passed.
 	ErrExpired = errors.New("signature expired")
 )
 
 const (
-	// Skew is how long after its exp a URL is still good: clocks differ.
+	// Skew is how long a URL stays valid after its exp, since clocks differ.
 	Skew = 60 * time.Second
-	// MaxKeys is how many keys of a workspace may be active at a time.
+	// MaxKeys is how many keys of a workspace may be active at the same time.
 	MaxKeys = 5
 
-	digits = 2 * sha256.Size // of a signature
-	// sigLength is the length of the parameter with what separates it: "&sig=" and
-	// the digits.
+	digits = 2 * sha256.Size // hex digits of a signature
+	// sigLength is the length of the parameter with its separator: "&sig=" and the digits.
 	sigLength = len("&sig=") + digits
 )
 
 // A Secret is the 32 bytes that signatures are made with.
 type Secret [32]byte
 
-// NewSecret makes a secret at random.
+// NewSecret returns a new random secret.
 func NewSecret() (s Secret) {
 	_, _ = rand.Read(s[:]) // never fails
 	return s
 }
 
-// ParseSecret reads a secret of 64 hex digits, as the API hands them out.
+// ParseSecret returns the secret of 64 hex digits, the form in which the API returns it.
 func ParseSecret(text string) (s Secret, err error) {
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != len(s) {
@@ -69,22 +71,22 @@ func ParseSecret(text string) (s Secret, err error) {
 	return s, nil
 }
 
-// String is a mask, so that no log shows a secret.
+// String returns a mask, so that no log shows a secret.
 func (Secret) String() string { return "***" }
 
-// GoString is a mask like String.
+// GoString returns a mask like String.
 func (Secret) GoString() string { return "***" }
 
-// MarshalText is a mask like String. Reveal gives the digits.
+// MarshalText returns a mask like String. Reveal returns the digits.
 func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
-// Reveal is the secret as 64 lower-case hex digits.
+// Reveal returns the secret as 64 lower-case hex digits.
 func (s Secret) Reveal() string { return hex.EncodeToString(s[:]) }
 
-// Sign returns the target with its signature. The target is in path form and begins
-// with "/NAMESPACE/"; it must bear no sig parameter, which is an error, and so is a
-// target that no server would accept: without a leading slash, with a fragment, a
-// space, a control character or a malformed exp.
+// Sign returns the target with its signature. The target must be in path form and begin
+// with "/NAMESPACE/". The error says that the target has a sig parameter, or that no server
+// would accept it: it has no leading slash, or has a fragment, a space, a control character
+// or a malformed exp.
 func (s Secret) Sign(target string) (string, error) {
 	if err := checkTarget(target); err != nil {
 		return "", err
@@ -98,8 +100,8 @@ func (s Secret) Sign(target string) (string, error) {
 	return target + separator + "sig=" + hex.EncodeToString(mac.Sum(nil)), nil
 }
 
-// SignUntil is Sign with an expiry, which private sources require: it appends exp,
-// in Unix seconds, before signing. The target must bear no exp.
+// SignUntil is Sign with an expiry, which private sources require. It appends exp, in Unix
+// seconds, before it signs. The target must have no exp.
 func (s Secret) SignUntil(target string, exp time.Time) (string, error) {
 	if _, query, _ := strings.Cut(target, "?"); countParam(query, "exp") > 0 {
 		return "", errors.New("the URL has an exp already")
@@ -113,7 +115,7 @@ func (s Secret) SignUntil(target string, exp time.Time) (string, error) {
 
 func checkTarget(target string) error {
 	if !strings.HasPrefix(target, "/") {
-		return errors.New("what is signed is a path that begins with /, namespace first")
+		return errors.New("the URL must be a path that begins with /, namespace first")
 	}
 	for i := range len(target) {
 		if c := target[i]; c <= ' ' || c == '#' || c == 0x7f {
@@ -130,7 +132,7 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// countParam counts the parameters of a raw query whose name is spelled just so.
+// countParam counts the parameters of a raw query with exactly this name.
 func countParam(query, name string) (n int) {
 	for piece := range strings.SplitSeq(query, "&") {
 		if key, _, _ := strings.Cut(piece, "="); key == name {
@@ -147,15 +149,15 @@ type Key struct {
 	CreatedAt time.Time
 }
 
-// A Keyring verifies under any of its keys. It is safe for concurrent use.
+// A Keyring verifies signatures of any of its keys. It is safe for concurrent use.
 type Keyring struct{ keys []verifier }
 
 type verifier struct {
 	id  string
-	mac *sync.Pool // of hash.Hash, keyed
+	mac *sync.Pool // of hash.Hash with the key
 }
 
-// NewKeyring returns the keyring of these keys. An empty one refuses everything.
+// NewKeyring returns a Keyring of these keys. An empty Keyring refuses everything.
 func NewKeyring(keys []Key) *Keyring {
 	k := &Keyring{}
 	for _, key := range keys {
@@ -165,18 +167,18 @@ func NewKeyring(keys []Key) *Keyring {
 	return k
 }
 
-// A Grant is what a good signature gives.
+// A Grant describes a valid signature.
 type Grant struct {
 	KeyID   string
-	Expires time.Time // of the URL, without the skew; zero is never
+	Expires time.Time // exp of the URL, without Skew; zero is never
 }
 
-// Verify judges a request target in path form, namespace first, as it stood on the
-// wire. Its errors are ErrRequired, ErrInvalid and ErrExpired, wrapped with what to
-// do about it.
+// Verify checks the signature of a request target in path form, with the namespace first.
+// The target must have the bytes that the client sent. The error wraps ErrRequired,
+// ErrInvalid or ErrExpired, and says what to do.
 //
-// The signature counts only as the last parameter, spelled "sig=" with 64 lower-case
-// hex digits; exp only spelled "exp=" with decimal digits; each only once.
+// The signature must be the last parameter, written "sig=" with 64 lower-case hex digits.
+// exp must be written "exp=" with decimal digits. Each must be there once only.
 func (k *Keyring) Verify(target string, now time.Time) (Grant, error) {
 	_, query, _ := strings.Cut(target, "?")
 	switch countParam(query, "sig") {
@@ -194,7 +196,7 @@ func (k *Keyring) Verify(target string, now time.Time) (Grant, error) {
 		return Grant{}, fmt.Errorf("%w: sig must be 64 lower-case hex digits", ErrInvalid)
 	}
 	signed := target[:len(target)-sigLength]
-	// "?sig=" stands only where there is no other parameter, "&sig=" behind others.
+	// "?sig=" is right only as the only parameter, "&sig=" only after others.
 	if separator := target[len(signed)]; (separator == '?') == strings.Contains(signed, "?") || separator != '?' && separator != '&' {
 		return Grant{}, fmt.Errorf("%w: sig must be the last parameter", ErrInvalid)
 	}
@@ -217,8 +219,8 @@ func (k *Keyring) Verify(target string, now time.Time) (Grant, error) {
 	return g, nil
 }
 
-// match finds the key under which the signature is that of the target. All keys are
-// tried, and all bytes compared, whatever matches.
+// match returns the ID of the key that made the signature. It always tries all keys and
+// compares all bytes, so that the time it takes tells nothing.
 func (k *Keyring) match(signed string, given *[sha256.Size]byte) (id string, ok bool) {
 	message := []byte(signed)
 	var sum [sha256.Size]byte
@@ -234,7 +236,7 @@ func (k *Keyring) match(signed string, given *[sha256.Size]byte) (id string, ok 
 	return id, ok
 }
 
-// parseSignature reads 64 lower-case hex digits: hex.Decode takes upper-case too.
+// parseSignature reads 64 lower-case hex digits. hex.Decode alone would accept upper case.
 func parseSignature(s string) (sum [sha256.Size]byte, ok bool) {
 	for i := range len(s) {
 		var digit byte
@@ -251,8 +253,7 @@ func parseSignature(s string) (sum [sha256.Size]byte, ok bool) {
 	return sum, true
 }
 
-// parseExpiry reads the exp of a query. Not ok is one that is malformed or there
-// twice.
+// parseExpiry returns the exp of a query. ok is false where exp is malformed or there twice.
 func parseExpiry(query string) (exp int64, found, ok bool) {
 	for piece := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(piece, "=")

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// run calls flush every interval and whenever full says so, until the context ends. An
-// error of flush is flush's to log, and what it kept is for the next time.
+// run calls flush every interval, and at each signal of full, until the context ends. flush
+// must log its errors, and keep the rest for the next call.
 func run(ctx context.Context, every time.Duration, full <-chan struct{}, flush func(context.Context) error) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -21,8 +21,7 @@ func run(ctx context.Context, every time.Duration, full <-chan struct{}, flush f
 	}
 }
 
-// drain calls flush until it succeeds, or the context ends: then it returns flush's
-// last error.
+// drain calls flush until it succeeds or the context ends. It returns flush's last error.
 func drain(ctx context.Context, flush func(context.Context) error) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := flush(ctx)

@@ -12,18 +12,18 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// JournalConfig is how a [Journal] is set up. Zero fields but Entries have defaults.
+// JournalConfig has the settings of a [Journal]. Only Entries is required.
 type JournalConfig struct {
-	Entries workspace.AuditLog // where entries are appended. Required
-	Every   time.Duration      // between additions; 0 is DefaultEvery
+	Entries workspace.AuditLog // where entries are appended
+	Every   time.Duration      // interval of Flush; 0 is DefaultEvery
 	Log     *slog.Logger       // nil is slog.Default
 	Now     func() time.Time   // nil is time.Now
 }
 
 const (
-	journalSize  = 20_000 // entries in memory; what comes then is left out
-	journalBatch = 100    // entries appended at a time
-	noted        = 16_384 // which NoteHourly remembers
+	journalSize  = 20_000 // entries in memory; further ones are left out
+	journalBatch = 100    // entries of one AppendAudit
+	noted        = 16_384 // kinds of lines that NoteHourly remembers
 )
 
 // A Journal is an access log that is written in batches. It is safe for concurrent use.
@@ -35,7 +35,7 @@ type Journal struct {
 	full    chan struct{}
 	mu      sync.Mutex // guards entries, leftOut and hourly
 	entries []workspace.AuditEntry
-	leftOut int // entries, since the last that were appended
+	leftOut int // entries that were left out since the last Flush
 	hourly  *lru.Cache[note, time.Time]
 
 	adding   sync.Mutex // guards pending and reported; held while entries are appended
@@ -43,13 +43,13 @@ type Journal struct {
 	reported time.Time
 }
 
-// A note is what one line an hour stands for.
+// A note has the fields that entries of one hourly line have in common.
 type note struct {
 	workspace, actor, action, ip string
 	status                       int
 }
 
-// NewJournal returns a Journal in which nothing is noted.
+// NewJournal returns an empty Journal. Call Run in a goroutine, and Close at the end.
 func NewJournal(c JournalConfig) *Journal {
 	if c.Every <= 0 {
 		c.Every = DefaultEvery
@@ -67,15 +67,15 @@ func NewJournal(c JournalConfig) *Journal {
 	return &Journal{store: c.Entries, every: c.Every, log: c.Log, now: c.Now, full: make(chan struct{}, 1), hourly: hourly}
 }
 
-// Note takes an entry for the access log of its WorkspaceID. It asks no store.
+// Note adds an entry to the access log of its WorkspaceID. It doesn't ask the store.
 func (j *Journal) Note(e workspace.AuditEntry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.note(e)
 }
 
-// NoteHourly is Note for what happens too often for a line each time: of entries that
-// have workspace, actor, action, status and address in common, one an hour is taken.
+// NoteHourly is Note for events that are too frequent for a line each. Of entries with the
+// same workspace, actor, action, status and address it adds one an hour.
 func (j *Journal) NoteHourly(e workspace.AuditEntry) {
 	k := note{e.WorkspaceID, e.Actor, e.Action, e.IP, e.Status}
 	j.mu.Lock()
@@ -88,7 +88,7 @@ func (j *Journal) NoteHourly(e workspace.AuditEntry) {
 	j.note(e)
 }
 
-// note is Note with j.mu held.
+// note is Note for a caller that holds mu.
 func (j *Journal) note(e workspace.AuditEntry) {
 	if len(j.entries) >= journalSize {
 		j.leftOut++
@@ -107,12 +107,11 @@ func (j *Journal) note(e workspace.AuditEntry) {
 	}
 }
 
-// Run appends what was noted every interval until the context ends. Failures are logged
-// and tried again. Call it once; call Close after it has returned.
+// Run calls Flush every interval, until the context ends. It logs failures and tries again.
+// Call it once, and Close after it has returned.
 func (j *Journal) Run(ctx context.Context) { run(ctx, j.every, j.full, j.Flush) }
 
-// Close appends what is left, trying again until the context ends: then the error says
-// what the store said.
+// Close calls Flush until it succeeds or the context ends. The error wraps that of the store.
 func (j *Journal) Close(ctx context.Context) error {
 	if err := drain(ctx, j.Flush); err != nil {
 		return fmt.Errorf("the last lines of the access log could not be written: %w", err)
@@ -120,8 +119,8 @@ func (j *Journal) Close(ctx context.Context) error {
 	return nil
 }
 
-// Flush appends what was noted until now. After an error what wasn't appended stays for
-// the next call; some of it may then be in the log twice.
+// Flush appends the entries so far to the store. After an error the rest stays for the next
+// call, and some entries may then be in the log twice.
 func (j *Journal) Flush(ctx context.Context) error {
 	j.adding.Lock()
 	defer j.adding.Unlock()
@@ -146,7 +145,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 		j.leftOut = 0
 		j.mu.Unlock()
 		if leftOut > 0 {
-			j.log.Warn("lines were left out of the access log: more came than the store took", "lines", leftOut)
+			j.log.Warn("lines were left out of the access log, since the store is too slow", "lines", leftOut)
 		}
 		if len(j.pending) == 0 {
 			j.pending = nil

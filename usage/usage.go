@@ -1,11 +1,12 @@
-// Package usage counts what is done and notes who asked for it, in memory, and adds
-// both to the store in batches: no request writes to a store because of it.
+// Package usage counts requests, and writes the access log. It collects both in memory and
+// writes them to the store in batches, so that no request has to write to the store.
 //
-// A [Recorder] is told of every request with [Recorder.Count] and [Recorder.CountKey],
-// a [Journal] of those that are to be in an access log with [Journal.Note]. Run of each
-// adds what has come together every interval, and Close what is left, so that an
-// orderly stop loses nothing and a kill at most one interval. What is counted and
-// noted, and what is done with it, is left to others.
+// For most uses, call [New], [Recorder.Run] in a goroutine, and [Recorder.Count] and
+// [Recorder.CountKey] for each request. For the access log call [NewJournal], [Journal.Run]
+// and [Journal.Note]. Call Close of both at the end: an orderly stop then loses nothing. A
+// kill loses one interval at most.
+//
+// The caller chooses what to count and what to log.
 package usage
 
 import (
@@ -19,30 +20,30 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Config is how a [Recorder] is set up. Zero fields but Counters have defaults.
+// Config has the settings of a [Recorder]. Only Counters is required.
 type Config struct {
-	Counters workspace.Counters // where the counts are added. Required
-	Every    time.Duration      // between additions; 0 is DefaultEvery
+	Counters workspace.Counters // where counts are added
+	Every    time.Duration      // interval of Flush; 0 is DefaultEvery
 	Log      *slog.Logger       // nil is slog.Default
 	Now      func() time.Time   // nil is time.Now
 }
 
 const (
-	// DefaultEvery is the time between additions to the store, and so how much a
-	// server that is killed forgets at most.
+	// DefaultEvery is the time between two writes to the store. A kill loses this much at
+	// most.
 	DefaultEvery = 10 * time.Second
 
-	// tallyRows bounds the rows of one tally: a store adds each in one transaction.
+	// tallyRows bounds the rows of one tally, since a store adds a tally in one transaction.
 	tallyRows = 50
 
-	// early is how many rows are added without waiting for the interval's end.
+	// early is the number of rows that start a Flush before the end of the interval.
 	early = 20_000
 
-	// addTimeout is how long adding one tally may take.
+	// addTimeout is the timeout of adding one tally.
 	addTimeout = 10 * time.Second
 
-	// retryFor is how long a tally may be added again and still counts once, with
-	// some time to spare.
+	// retryFor is how long a tally may be added again and still counts once. It is shorter
+	// than the store's memory, to be safe.
 	retryFor = workspace.TallyKnown - time.Minute
 
 	reportEvery = time.Minute // between log lines about a store that fails
@@ -54,16 +55,16 @@ type Recorder struct {
 	every    time.Duration
 	log      *slog.Logger
 	now      func() time.Time
-	full     chan struct{} // there are many rows: add them now
+	full     chan struct{} // signals that there are many rows
 
-	mu    sync.Mutex // guards all below
+	mu    sync.Mutex // guards the four fields below
 	usage map[row]*workspace.Usage
 	keys  map[keyRow]*workspace.KeyUse
-	today int64 // days since 1970 that day is the name of
+	today int64 // the current day, in days since 1970
 	day   string
 
-	adding   sync.Mutex // guards all below; held while tallies are added
-	pending  []tally    // cut, and not yet known to be in the store
+	adding   sync.Mutex // guards the fields below; held while tallies are added
+	pending  []tally    // tallies that may not be in the store yet
 	reported time.Time
 }
 
@@ -72,13 +73,13 @@ type (
 	keyRow struct{ workspace, id string }
 )
 
-// A tally that was cut. It is added unchanged until the store has it.
+// A tally is a batch of counts. It stays unchanged until the store has it.
 type tally struct {
 	workspace.Tally
-	first time.Time // when it was first tried; zero is not yet
+	first time.Time // time of the first attempt; zero before it
 }
 
-// New returns a Recorder that has counted nothing.
+// New returns a Recorder without counts. Call Run in a goroutine, and Close at the end.
 func New(c Config) *Recorder {
 	if c.Every <= 0 {
 		c.Every = DefaultEvery
@@ -95,10 +96,10 @@ func New(c Config) *Recorder {
 	}
 }
 
-// Count adds delta to what was counted of the workspace, the operation and the source
-// on this day (UTC). The operation is a word of a-z, 0-9 and _, such as "transform";
-// the source is the key of a configured one, or empty. Of delta only the figures
-// count. It asks no store, and costs no allocation where the row is known.
+// Count adds delta to the counts of the workspace, the operation and the source on this day
+// (UTC). The operation must be a word of a-z, 0-9 and _, such as "transform". The source
+// must be the key of a configured source, or empty. Count uses only the figures of delta. It
+// doesn't ask the store, and allocates only for new rows.
 func (r *Recorder) Count(workspaceID, operation, source string, delta workspace.Usage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,7 +113,7 @@ func (r *Recorder) Count(workspaceID, operation, source string, delta workspace.
 	u.Add(delta)
 }
 
-// CountKey counts one request that was sent with an API key, and whether it failed.
+// CountKey counts a request with an API key, and whether it failed.
 func (r *Recorder) CountKey(workspaceID, keyID string, failed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +131,7 @@ func (r *Recorder) CountKey(workspaceID, keyID string, failed bool) {
 	u.LastUsedAt = r.now().UTC()
 }
 
-// dayOf names the day of t. r.mu is held.
+// dayOf returns the name of the day of t. The caller holds mu.
 func (r *Recorder) dayOf(t time.Time) string {
 	if day := t.Unix() / (24 * 60 * 60); day != r.today {
 		r.today, r.day = day, t.UTC().Format(time.DateOnly)
@@ -138,7 +139,7 @@ func (r *Recorder) dayOf(t time.Time) string {
 	return r.day
 }
 
-// wake tells Run when many rows have come together. r.mu is held.
+// wake makes Run flush where there are many rows. The caller holds mu.
 func (r *Recorder) wake() {
 	if len(r.usage)+len(r.keys) < early {
 		return
@@ -149,28 +150,28 @@ func (r *Recorder) wake() {
 	}
 }
 
-// Run adds what was counted to the store every interval until the context ends.
-// Failures are logged and tried again. Call it once; call Close after it has returned.
+// Run calls Flush every interval, until the context ends. It logs failures and tries again.
+// Call it once, and Close after it has returned.
 func (r *Recorder) Run(ctx context.Context) { run(ctx, r.every, r.full, r.Flush) }
 
-// Close adds what is left, trying again until the context ends: then the error says
-// what the store said. Nothing may be counted after it.
+// Close calls Flush until it succeeds or the context ends. The error wraps that of the
+// store. Nothing may be counted afterwards.
 func (r *Recorder) Close(ctx context.Context) error {
 	if err := drain(ctx, r.Flush); err != nil {
-		return fmt.Errorf("what was counted last could not be added to the store: %w", err)
+		return fmt.Errorf("the last counts could not be added to the store: %w", err)
 	}
 	return nil
 }
 
-// Flush adds what was counted until now to the store. After an error what wasn't
-// added stays for the next call, and counts once although the store may have taken it.
-// In an outage that lasts longer than [workspace.TallyKnown] the counts of the one
-// interval that were under way when it began may be counted twice.
+// Flush adds the counts so far to the store. After an error the rest stays for the next
+// call. It counts once, even where the store took it before the error. After an outage
+// longer than [workspace.TallyKnown], the tallies that were sent at its beginning may count
+// twice.
 func (r *Recorder) Flush(ctx context.Context) error {
 	r.adding.Lock()
 	defer r.adding.Unlock()
-	// What could not be added goes first. The rest stays in the maps meanwhile, where
-	// an outage doesn't make it grow with time.
+	// Tallies that could not be added go first. Until then new counts stay in the maps, which
+	// don't grow with the length of an outage.
 	if err := r.add(ctx); err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return r.add(ctx)
 }
 
-// cut makes tallies of what was counted. r.adding is held.
+// cut moves the counts into tallies. The caller holds adding.
 func (r *Recorder) cut() {
 	r.mu.Lock()
 	usage, keys := r.usage, r.keys
@@ -202,7 +203,7 @@ func (r *Recorder) cut() {
 	flush(1)
 }
 
-// add adds the pending tallies, up to the first that fails. r.adding is held.
+// add adds the pending tallies, up to the first that fails. The caller holds adding.
 func (r *Recorder) add(ctx context.Context) error {
 	for len(r.pending) > 0 {
 		t := &r.pending[0]
@@ -225,10 +226,10 @@ func (r *Recorder) add(ctx context.Context) error {
 	return nil
 }
 
-// complain logs that the store fails, once in reportEvery. r.adding is held.
+// complain logs that the store fails, at most once in reportEvery. The caller holds adding.
 func (r *Recorder) complain(ctx context.Context, err error) {
 	if now := r.now(); ctx.Err() == nil && (r.reported.IsZero() || now.Sub(r.reported) >= reportEvery) {
 		r.reported = now
-		r.log.Error("what was counted can't be added to the store; trying again", "err", err)
+		r.log.Error("counts can't be added to the store; trying again", "err", err)
 	}
 }
