@@ -97,7 +97,7 @@ func TestOf(t *testing.T) {
 		{fmt.Errorf("%w: it answered with status 500", origin.ErrUnavailable), OriginError, "status 500", ""},
 		{fmt.Errorf("%w: %w", workspace.ErrUnavailable, secret), Overloaded, "settings", "1"},
 		{context.DeadlineExceeded, TransformTimeout, "too long", ""},
-		{context.Canceled, Overloaded, "broken off", "1"},
+		{context.Canceled, Overloaded, "cancelled", "1"},
 		{secret, Internal, "request_id", ""},
 	} {
 		e := Of(c.err)

@@ -17,17 +17,18 @@ import (
 const wrongKey = "The API key is not valid. Check the key after `Bearer` in the Authorization header."
 
 // sentinels gives each error of the other packages its code. The first row that matches
-// counts. An empty message is that of the error itself, which its package made to be shown.
+// counts. Where message is empty, the client sees the error's own text, which its package
+// wrote for clients.
 var sentinels = []struct {
 	err     error
 	code    Code
 	message string
 }{
-	// A mark's trouble comes before what is wrong with its image.
+	// ErrMark may wrap an error of the mark's image, so it comes first.
 	{transform.ErrMark, MarkUnavailable, ""},
 
 	{workspace.ErrNotFound, WorkspaceNotFound, "There is no workspace under this namespace."},
-	// What a store says of its trouble may name hosts and paths.
+	// The store's own text may name hosts and paths.
 	{workspace.ErrUnavailable, Overloaded, "the settings of this workspace can't be read right now: try again in a few seconds"},
 	{cached.ErrTooManyUnknown, RateLimited, ""},
 	{workspace.ErrExists, Conflict, "The namespace is taken: choose another, or change the workspace that has it with PUT or PATCH."},
@@ -64,11 +65,11 @@ var sentinels = []struct {
 	{transform.ErrOutputTooLarge, InvalidOption, ""},
 
 	{context.DeadlineExceeded, TransformTimeout, "making this variant took too long: ask for a smaller one, or use a smaller original"},
-	{context.Canceled, Overloaded, "the work on this request was broken off: try again in a second"},
+	{context.Canceled, Overloaded, "the work on this request was cancelled: try again in a second"},
 }
 
-// Of returns what a client is told about err, which is not nil. An error that no row
-// knows is an Internal one, whose text stays in the log.
+// Of returns the Error for a client about err, which must not be nil. An error without a row
+// becomes Internal, and its text stays in the log.
 func Of(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
@@ -91,18 +92,19 @@ func Of(err error) *Error {
 			return e
 		}
 	}
-	return &Error{Code: Internal, Message: "something went wrong on our side: the request_id finds it in the server's log", Cause: err}
+	return &Error{Code: Internal, Message: "something went wrong on our side: look for the request_id in the server's log", Cause: err}
 }
 
-// managing gives the errors of a store their messages where settings are read and written.
-// The first row that matches counts. All of them are Overloaded, for 5 seconds.
+// managing has the messages for errors of a store in requests that read or change settings.
+// The first row that matches counts. All of them are Overloaded, with a retry after 5
+// seconds.
 var managing = []struct {
 	err     error
 	message string
 }{
 	{workspace.ErrFull, "Nothing was changed, since the disk of the server's database is full. Images are served as before. Try again when the operator has seen to it."},
 	{workspace.ErrReadOnly, "Nothing was changed, since the disk of the server's database can only be read. Images are served as before. Try again when the operator has seen to it."},
-	// A time-out is the store's, and it may have come after the write.
+	// A timeout is one of the store, which may have made the change.
 	{workspace.ErrUnavailable, storeAway},
 	{context.DeadlineExceeded, storeAway},
 	{context.Canceled, storeAway},
@@ -110,8 +112,9 @@ var managing = []struct {
 
 const storeAway = "The workspace store can't be reached right now, and it is not certain that a change was made. Try again in a few seconds."
 
-// OfManaging is [Of] for those who read and change settings. It differs in what it says of
-// a store that fails: here the store has to answer, where images only need a copy.
+// OfManaging is [Of] for requests that read or change settings. These need the store's
+// answer, while images need only a copy of the settings. So the messages about a store that
+// fails differ.
 func OfManaging(err error) *Error {
 	if _, ok := errors.AsType[*workspace.ValidationError](err); ok {
 		return Of(err)
@@ -124,7 +127,7 @@ func OfManaging(err error) *Error {
 	return Of(err)
 }
 
-// sentences puts problems one after the other, each with its path.
+// sentences joins problems, each with its path.
 func sentences(problems []workspace.Problem) string {
 	var b strings.Builder
 	for _, p := range problems {

@@ -40,7 +40,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				}
 				s.log.Error("panic", "request_id", res.Log.RequestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if res.Status == 0 {
-					res.Fail(fault.New(fault.Internal, "something went wrong on our side: the request_id finds it in the server's log"))
+					res.Fail(fault.New(fault.Internal, "something went wrong on our side: look for the request_id in the server's log"))
 				}
 			}
 			took := time.Since(start)
