@@ -21,9 +21,8 @@ var staticFiles embed.FS
 // assets are the files of the web pages, under /static/.
 var assets = newAssetFolder(staticFiles, "static")
 
-// An assetFolder serves files under a path that changes with their content, so
-// that browsers may keep them for ever, and modules that import each other are
-// always of one release.
+// An assetFolder serves files under a path that changes with their content. So browsers may
+// keep the files for ever, and modules that import each other are of the same release.
 type assetFolder struct {
 	path  string // /static/VERSION/
 	files map[string]asset
@@ -35,8 +34,8 @@ type asset struct {
 	mediaType string
 }
 
-// mediaTypes are spelled out since the machine's own table may differ, and
-// browsers run no script of a wrong type.
+// mediaTypes are listed here, since the machine's own table may differ and browsers don't
+// run a script with a wrong type.
 var mediaTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
@@ -67,9 +66,8 @@ func newAssetFolder(fsys fs.FS, root string) *assetFolder {
 	return f
 }
 
-// serve answers /static/VERSION/NAME. Another version than ours is one of a page
-// from before an update, or from a node that has it already: it gets what we
-// have, and may not keep it.
+// serve answers /static/VERSION/NAME. Another version comes from a page of an older or
+// newer release. Such a request gets this release's file, which browsers must not keep.
 func (f *assetFolder) serve(w *delivery.Response, r *http.Request, target string) {
 	if !readOnly(w, r) {
 		return

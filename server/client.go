@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// client is the address of whoever asks: the peer, or what the nearest proxy that
-// isn't trusted is called by those that are.
+// client returns the address of the client. It is the peer's, or the last address in
+// X-Forwarded-For that isn't a trusted proxy's.
 func (s *Server) client(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -24,9 +24,8 @@ func (s *Server) client(r *http.Request) string {
 	return forwarded(peer, r.Header.Values("X-Forwarded-For"), s.trusts).String()
 }
 
-// forwarded goes back from the peer along X-Forwarded-For, whose last address is the
-// nearest, for as long as those who wrote it are trusted. What stands before is
-// anybody's invention.
+// forwarded follows X-Forwarded-For from its last address, which is the nearest, as long as
+// the proxy that wrote an address is trusted. Earlier addresses may be invented.
 func forwarded(peer netip.Addr, header []string, trusts func(netip.Addr) bool) netip.Addr {
 	client := peer.Unmap().WithZone("")
 	hops := strings.Split(strings.Join(header, ","), ",")
@@ -40,7 +39,7 @@ func forwarded(peer netip.Addr, header []string, trusts func(netip.Addr) bool) n
 	return client
 }
 
-// parseHop reads an address as proxies write it: bare, or with a port.
+// parseHop reads an address with or without a port, since proxies write both.
 func parseHop(s string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(s)
 	if err != nil {
@@ -58,7 +57,7 @@ func parseHop(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-// trusts reports whether a proxy is one of the operator's.
+// trusts reports whether the operator trusts a proxy.
 func (s *Server) trusts(addr netip.Addr) bool {
 	for _, p := range s.trusted {
 		if p.Contains(addr) {

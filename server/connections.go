@@ -20,43 +20,46 @@ import (
 
 var _ delivery.Conn = (*connection)(nil)
 
-// Connections bounds the connections of clients, each of which takes memory, as long as
-// it is open. One too many takes the place of the one that has been idle longest, or else
-// of the one that has been sending its request longest, for more than a second, or else
-// of those that have taken nothing of their answers for longest, for more than two. Where
-// all others are being answered, it is answered 503 itself.
+// Connections bounds the open connections of clients, since each takes memory. Where there
+// are too many, the first of these is closed for a new one:
 //
-// It is safe for concurrent use. Its fields are not changed once it is in use.
+//  1. the connection that has been idle longest
+//  2. the connection that has been sending its request longest, for more than a second
+//  3. connections whose clients haven't taken any of their answer for more than two seconds
+//
+// Where all others are being answered, the new connection is answered 503.
+//
+// It is safe for concurrent use. Its fields must not change after the first use.
 type Connections struct {
-	Most    int                   // at a time; 0 is any number
+	Most    int                   // open connections; 0 is no bound
 	Metrics prometheus.Registerer // nil registers nothing
 
-	mu       sync.Mutex // guards all below, and what it leads to
+	mu       sync.Mutex // guards all fields below, and those of the connections
 	all      map[*connection]struct{}
-	idle     list.List // of *connection: between requests, the one that has been for longest first
-	arriving list.List // whose request hasn't come whole, …
-	searchAt time.Time // when stalled ones are looked for again, after a search in vain
-	closed   int64     // for others
+	idle     list.List // of *connection that wait for a request, the longest first
+	arriving list.List // of *connection whose request isn't complete, the longest first
+	searchAt time.Time // after a search for stalled connections without a result, the time of the next
+	closed   int64     // connections that were closed for others
 	refused  int64
 }
 
-// A connection is in one of the lists, or in none while its request is answered.
+// A connection is in one of the lists. While its request is answered it is in none.
 type connection struct {
 	net.Conn
-	took atomic.Int64 // when what is being written began, or went on, in Unix nanoseconds; 0 is nothing
+	took atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
 
-	// Guarded by Connections.mu.
-	in    *list.List // that it is in; nil is none
+	// Connections.mu guards the fields below.
+	in    *list.List // the list that has the connection, or nil
 	at    *list.Element
 	since time.Time
 }
 
 const (
-	graceToArrive = time.Second // of a request, before its connection gives way
-	writeStep     = 64 << 10    // bytes that a client takes at a time, as far as it counts
+	graceToArrive = time.Second // how long a request may arrive before its connection may be closed
+	writeStep     = 64 << 10    // bytes of one step of a write, which counts as progress
 )
 
-// Write notes how the client takes what is written.
+// Write writes in steps, and records when each step begins.
 func (k *connection) Write(b []byte) (n int, err error) {
 	defer k.took.Store(0)
 	for {
@@ -69,7 +72,7 @@ func (k *connection) Write(b []byte) (n int, err error) {
 	}
 }
 
-// CloseWrite is for net/http, which has clients read an answer to its end.
+// CloseWrite is for net/http, which calls it so that clients can read an answer to its end.
 func (k *connection) CloseWrite() error {
 	if half, ok := k.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -88,15 +91,15 @@ func (k *connection) Waited(now time.Time) time.Duration {
 // Cut implements delivery.Conn.
 func (k *connection) Cut() {
 	if tcp, ok := k.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // what fails here is closed below
+		_ = tcp.SetLinger(0) // after an error, Close still closes the connection
 	}
 	_ = k.Close()
 }
 
 type connectionKey struct{}
 
-// Guard has a server take no more connections from the listener, which it returns
-// guarded. It is called once, before the server serves.
+// Guard returns a listener that accepts connections within the bound, for s to serve. It
+// also sets hooks of s. Call it once, before s serves.
 func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
@@ -119,13 +122,13 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	return &guardedListener{l, c, make(chan struct{}, 64)}
 }
 
-// changed follows a connection.
+// changed moves a connection to the list of its new state.
 func (c *Connections) changed(conn net.Conn, state http.ConnState) {
 	k := conn.(*connection)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, known := c.all[k]; !known {
-		return // its place has been given away
+		return // it has been closed for another
 	}
 	switch state {
 	case http.StateActive:
@@ -149,7 +152,8 @@ func (k *connection) move(to *list.List) {
 	}
 }
 
-// admit makes room for a connection. It returns nil where there is none.
+// admit adds a connection, and closes others where it must. It returns nil where there is no
+// room.
 func (c *Connections) admit(conn net.Conn) *connection {
 	k := &connection{Conn: conn}
 	c.mu.Lock()
@@ -179,8 +183,9 @@ func (c *Connections) admit(conn net.Conn) *connection {
 	return k
 }
 
-// stalled are the connections whose clients have taken nothing of their answers for
-// longest: several, since all have to be looked at. The caller holds mu.
+// stalled returns the connections whose clients haven't taken any of their answers for the
+// longest time. It returns several at once, since it has to look at all connections. The
+// caller holds mu.
 func (c *Connections) stalled() []*connection {
 	now := time.Now()
 	if now.Before(c.searchAt) {
@@ -199,11 +204,11 @@ func (c *Connections) stalled() []*connection {
 	return all[:min(len(all), 1+c.Most/64)]
 }
 
-// A guardedListener accepts what there is room for.
+// A guardedListener accepts connections within the bound of Connections.
 type guardedListener struct {
 	net.Listener
 	connections *Connections
-	refusing    chan struct{} // those at a time; more are closed without a word
+	refusing    chan struct{} // has one element for each 503 that is being sent; further connections are closed without one
 }
 
 func (l *guardedListener) Accept() (net.Conn, error) {
@@ -228,17 +233,16 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// refuse answers a connection that there is no room for. What it has sent is read for a
-// moment, since a connection that is closed with something unread is reset, and the
-// answer lost.
+// refuse answers a connection with 503. It reads from the connection for a moment: closing
+// it with unread bytes would reset it, and the client would lose the answer.
 func refuse(conn net.Conn) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(200 * time.Millisecond)) // of a connection that is open
+	_ = conn.SetDeadline(time.Now().Add(200 * time.Millisecond)) // can't fail while it is open
 	if _, err := conn.Write(tooManyConnections); err != nil {
 		return
 	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // what fails here fails below
+		_ = half.CloseWrite() // after an error, the read fails too
 	}
 	var b [4 << 10]byte
 	for n := 0; n < maxTarget+maxHeaders; {
@@ -270,11 +274,11 @@ func (c *Connections) register() {
 	c.Metrics.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections", Help: "Connections of clients that are open."},
 			figure(func() float64 { return float64(len(c.all)) })),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections_limit", Help: "Connections of clients that may be open at a time."},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections_limit", Help: "Connections of clients that may be open at the same time."},
 			func() float64 { return float64(c.Most) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed to make room for others: idle ones, and clients slow to send their request or to take their answer."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed to make room for others: idle ones, and those of clients that are slow to send a request or to take an answer."},
 			figure(func() float64 { return float64(c.closed) })),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_refused_total", Help: "Connections refused since all others were being answered."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_refused_total", Help: "Connections refused because all others were being answered."},
 			figure(func() float64 { return float64(c.refused) })),
 	)
 }

@@ -9,29 +9,29 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A control is one option on the playground. What it is called, what it allows
-// and what it means come from [transform.Vocabulary]; faces adds how it looks.
+// A control is one option on the playground. Its name, values and meaning come from
+// [transform.Vocabulary]. faces says how it looks.
 type control struct {
 	transform.OptionDoc
 	face
 	Kind     string // range, choice, compass, flag, color, text
-	Min, Max string // of a range
-	Top      string // where its slider ends, at most Max
+	Min, Max string // bounds of a range
+	Top      string // the end of its slider, at most Max
 	Step     string
 	Choices  []choice
 }
 
-// A face is how an option is shown. The zero face is a control that follows from
-// the option's values, with its name as the label.
+// A face says how an option is shown. The zero face is the control that fits the option's
+// values, with its name as the label.
 type face struct {
 	label   string
-	top     string   // end of the slider, where most of the range is rarely wanted
-	Quick   []string // values at hand beside the field
+	top     string   // end of the slider, where larger values are rare
+	Quick   []string // values as buttons beside the field
 	Example string   // placeholder of a text
 	List    string   // id of the suggestions
 }
 
-// Label is what people call the option.
+// Label returns the option's name for people.
 func (c control) Label() string {
 	if c.label != "" {
 		return c.label
@@ -39,13 +39,13 @@ func (c control) Label() string {
 	return c.Name
 }
 
-// Named reports whether the label says the option's name already.
+// Named reports whether the label is the option's name.
 func (c control) Named() bool { return strings.EqualFold(c.Label(), c.Name) }
 
-// A choice is one value of a control. The empty value is the option left out.
+// A choice is one value of a control. The empty value leaves the option out.
 type choice struct {
 	Value, Label string
-	Cell         string // of a compass: the place in its grid, such as "nw"; empty is below it
+	Cell         string // cell in the grid of a compass, such as "nw"; empty is below the grid
 }
 
 type controlGroup struct {
@@ -54,8 +54,8 @@ type controlGroup struct {
 	Controls []control
 }
 
-// layout is where each option is shown. One that is missing here comes last, in
-// a group of its own.
+// layout says where each option is shown. Options that are missing here come last, in a
+// group of their own.
 var layout = []struct {
 	name    string
 	open    bool
@@ -119,13 +119,13 @@ var faces = map[string]face{
 	"mark-align":   {label: "Place"},
 }
 
-// cells are the places of words in a compass.
+// cells are the cells of values in a compass.
 var cells = map[string]string{
 	"northwest": "nw", "north": "n", "northeast": "ne", "west": "w", "center": "c", "east": "e", "southwest": "sw", "south": "s", "southeast": "se",
 	"top,left": "nw", "top,center": "n", "top,right": "ne", "center,left": "w", "center,right": "e", "bottom,left": "sw", "bottom,center": "s", "bottom,right": "se",
 }
 
-// presetDoc stands among the options, though it is none.
+// presetDoc shows preset among the options.
 var presetDoc = transform.OptionDoc{Name: "preset", Domain: transform.Domain{Kind: transform.KindText}, Values: "a preset's name", Default: "none",
 	Meaning: "Options of the workspace with a name. Those of the URL come on top of them. `p:NAME` is the same."}
 
@@ -160,7 +160,7 @@ func newControlGroups(docs []transform.OptionDoc) []controlGroup {
 	return groups
 }
 
-// newControl finds the control that fits the values that an option takes.
+// newControl returns the control that fits the values of an option.
 func newControl(d transform.OptionDoc) control {
 	c := control{OptionDoc: d, face: faces[d.Name]}
 	values := d.Domain
@@ -194,7 +194,7 @@ func newControl(d transform.OptionDoc) control {
 	return c
 }
 
-// An optionFact is what the page's script knows about an option.
+// An optionFact describes an option to the page's script.
 type optionFact struct {
 	Name    string   `json:"name"`
 	Aliases []string `json:"aliases"`
@@ -203,7 +203,7 @@ type optionFact struct {
 	Group   string   `json:"group"`
 }
 
-// optionFacts are in the order in which the page writes options into URLs.
+// optionFacts are in the order of options in URLs of the page.
 var optionFacts = func() (facts []optionFact) {
 	for _, g := range controlGroups {
 		for _, c := range g.Controls {

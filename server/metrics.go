@@ -11,7 +11,7 @@ import (
 	"github.com/tintype/tintype/fault"
 )
 
-// metrics are the figures of the public listener.
+// metrics are those of the public listener.
 type metrics struct {
 	requests *prometheus.CounterVec
 	bytes    prometheus.Counter
@@ -21,13 +21,13 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tintype_requests_total", Help: "Requests answered, by status (499: the client did not wait) and by what the cache did (memory, disk, bucket, stale, miss; empty: it holds nothing for such a request, or the request was refused or failed before there was a variant).",
+			Name: "tintype_requests_total", Help: "Requests answered, by status (499: the client did not wait) and by result of the cache (memory, disk, bucket, stale, miss; empty: the request doesn't use the cache, or was refused or failed before there was a variant).",
 		}, []string{"status", "cache"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tintype_response_bytes_total", Help: "Bytes of response bodies sent.",
 		}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tintype_request_seconds", Help: "How long requests took, by what the cache did.",
+			Name: "tintype_request_seconds", Help: "How long requests took, by result of the cache.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"cache"}),
 	}
@@ -38,12 +38,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// begin has the counters of all that is known beforehand start at 0, so that a rate
-// counts their first event.
+// begin makes the counters with known labels at 0. Otherwise a rate would miss their first
+// event.
 func (m *metrics) begin() {
 	ofImages := []int{http.StatusOK, http.StatusPartialContent, http.StatusNotModified}
 	for _, kind := range fault.All() {
-		if kind.Remembered || kind.Original { // the cache keeps it, or the image that stands in
+		if kind.Remembered || kind.Original { // the cache keeps the error, or the image of default=
 			ofImages = append(ofImages, kind.Status)
 		}
 	}

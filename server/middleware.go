@@ -15,7 +15,7 @@ import (
 	"github.com/tintype/tintype/fault"
 )
 
-// headerNosniff is the same on every answer, and shared so that a hit makes none.
+// headerNosniff is shared by all answers, so that a hit doesn't allocate it.
 var headerNosniff = []string{"nosniff"}
 
 // observe gives every request an id, and logs and counts every answer.
@@ -31,7 +31,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		h["X-Request-Id"] = []string{res.Log.RequestID}
 		h["X-Content-Type-Options"] = headerNosniff
 		if r.Method != http.MethodGet {
-			delete(r.Header, "Range") // is for GET alone (RFC 9110 §14.2)
+			delete(r.Header, "Range") // it is for GET only (RFC 9110 §14.2)
 		}
 		defer func() {
 			if p := recover(); p != nil {
@@ -81,7 +81,7 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 	s.log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// requestID is the client's X-Request-Id where it is a plain token, else a new one.
+// requestID returns the client's X-Request-Id where it is a plain token, or a new id.
 func requestID(r *http.Request) string {
 	if given := r.Header["X-Request-Id"]; len(given) == 1 && plainToken(given[0]) {
 		return given[0]
@@ -108,13 +108,13 @@ func plainToken(s string) bool {
 const (
 	maxTarget  = 8 << 10
 	maxHeaders = 16 << 10
-	// MaxHeaderBytes is for http.Server: above our own bounds, so that what lies
-	// between gets our answers rather than net/http's.
+	// MaxHeaderBytes is for http.Server. It is above our own bounds, so that most oversized
+	// requests get our answer and not that of net/http.
 	MaxHeaderBytes = 64 << 10
 )
 
-// bound refuses oversized requests, and those that our own fetches make: a
-// workspace whose source is this server would ask itself without end.
+// bound refuses oversized requests, and requests from Tintype's own fetches. A workspace
+// whose source is this server would otherwise make requests to itself without an end.
 func (s *Server) bound(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		res := w.(*delivery.Response)
@@ -129,7 +129,7 @@ func (s *Server) bound(next http.Handler) http.Handler {
 			}
 		}
 		if size > maxHeaders {
-			res.Fail(fault.New(fault.HeadersTooLarge, "request headers may be 16 KiB in all; this host's cookies may be what is large"))
+			res.Fail(fault.New(fault.HeadersTooLarge, "all request headers together may have 16 KiB; send fewer cookies"))
 			return
 		}
 		for _, v := range r.Header["Cdn-Loop"] {
@@ -147,8 +147,8 @@ func (s *Server) bound(next http.Handler) http.Handler {
 
 type recordKey struct{}
 
-// withRecord lets handlers outside this package see and complete what the log says about
-// the request.
+// withRecord adds the log record to the request's context, where handlers outside this
+// package can complete it.
 func withRecord(r *http.Request, l *delivery.Record) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), recordKey{}, l))
 }
@@ -162,6 +162,6 @@ func RecordOf(ctx context.Context) *delivery.Record {
 	return &delivery.Record{}
 }
 
-// Client is the address of whoever sent the request that ctx belongs to, for who isn't
-// handed the request: what trusted proxies say, else the peer.
+// Client returns the address of the client that sent the request of ctx: the address that
+// trusted proxies name, or else the peer's. It is for handlers outside this package.
 func Client(ctx context.Context) string { return RecordOf(ctx).Client }

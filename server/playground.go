@@ -29,11 +29,11 @@ var playgroundHTML string
 
 var playgroundTemplate = template.Must(template.New("playground").Funcs(template.FuncMap{"prose": prose}).Parse(playgroundHTML))
 
-// controlsHTML are the controls of all options, the same on every page.
+// controlsHTML has the controls of all options. It is the same on every page.
 var controlsHTML = func() template.HTML {
 	var b strings.Builder
 	if err := playgroundTemplate.ExecuteTemplate(&b, "groups", controlGroups); err != nil {
-		panic(err) // the template and what it shows are part of the program
+		panic(err) // the template and its data are part of the program
 	}
 	return template.HTML(b.String())
 }()
@@ -43,12 +43,12 @@ var controlsHTML = func() template.HTML {
 const playgroundCSP = "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// A page is what playground.html shows.
+// A page is the data of playground.html.
 type page struct {
 	Namespace string
-	Exists    bool     // whether there is such a workspace
-	Fault     *trouble // why there is no page, if there is none
-	Assets    string   // URL of the folder of static files
+	Exists    bool       // the workspace exists
+	Fault     *pageError // why the page can't be shown, or nil
+	Assets    string     // URL of the folder of static files
 	Pictures  []picture
 	Controls  template.HTML
 	Presets   []string // suggestions
@@ -61,8 +61,8 @@ type pageData struct {
 	Options   []optionFact `json:"options"`
 }
 
-// A trouble is what a page says instead of being one.
-type trouble struct {
+// A pageError is an error that a page shows instead of its content.
+type pageError struct {
 	*fault.Error
 	RequestID string
 }
@@ -70,11 +70,11 @@ type trouble struct {
 // A picture is one original that the page offers.
 type picture struct {
 	Name string // without folders
-	Src  string // as ?src= names it
+	Src  string // value of ?src=
 	URL  string // path of its variants, without options
 }
 
-// servePlayground answers /playground/…; rest is what follows, with its slash.
+// servePlayground answers /playground/…. rest is the path after /playground, with its slash.
 func (s *Server) servePlayground(w *delivery.Response, r *http.Request, rest, query string) {
 	if !readOnly(w, r) {
 		return
@@ -94,7 +94,7 @@ func (s *Server) servePlayground(w *delivery.Response, r *http.Request, rest, qu
 	}
 }
 
-// startPage is the playground of the demo, or says how to have one.
+// startPage shows the playground of the demo, or a text that says how to get the demo.
 func (s *Server) startPage(w *delivery.Response, r *http.Request) {
 	if !readOnly(w, r) {
 		return
@@ -119,8 +119,8 @@ func (s *Server) playground(w *delivery.Response, r *http.Request, namespace str
 	showPage(w, http.StatusOK, p)
 }
 
-// failPage answers where a page can't be shown: with a page that says why to browsers,
-// which ask for one, and like the rest of the server to others.
+// failPage answers where a page can't be shown. Browsers, which accept HTML, get a page that
+// says why. Other clients get the JSON error.
 func failPage(w *delivery.Response, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		w.Fail(err)
@@ -129,7 +129,7 @@ func failPage(w *delivery.Response, r *http.Request, err error) {
 	e := fault.Of(err)
 	w.NoteError(e)
 	e.Headers(w.Header())
-	showPage(w, e.Status(), page{Assets: assets.path, Fault: &trouble{e, w.Log.RequestID}})
+	showPage(w, e.Status(), page{Assets: assets.path, Fault: &pageError{e, w.Log.RequestID}})
 }
 
 func showPage(w *delivery.Response, status int, p page) {
@@ -151,9 +151,9 @@ func showPage(w *delivery.Response, status int, p page) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// fill adds what visitors may see of the workspace: pictures in the operator's
-// folders, unless their plain URLs would be refused; names that the owner chose
-// are shown for the demo alone.
+// fill adds the things of a workspace that visitors may see. These are pictures in the
+// operator's folders, unless their plain URLs would be refused. Names that the owner chose
+// are shown for the demo only.
 func (s *Server) fill(ctx context.Context, p *page, site delivery.Site) {
 	if site.Plain {
 		for _, key := range slices.Sorted(maps.Keys(site.Dirs)) {
@@ -165,7 +165,7 @@ func (s *Server) fill(ctx context.Context, p *page, site delivery.Site) {
 	}
 }
 
-// pictures lists a folder, as far as it can be read.
+// pictures lists a folder. A folder that can't be read is empty.
 func (s *Server) pictures(ctx context.Context, namespace, key string, dir *origin.Dir) []picture {
 	names, err := dir.List(ctx, pagePictures)
 	if err != nil {
@@ -182,17 +182,17 @@ func (s *Server) pictures(ctx context.Context, namespace, key string, dir *origi
 	return all
 }
 
-// readOnly refuses what is neither GET nor HEAD.
+// readOnly reports whether the method is GET or HEAD, and refuses other methods.
 func readOnly(w *delivery.Response, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true
 	}
 	w.Header().Set("Allow", "GET, HEAD")
-	w.Fail(fault.New(fault.MethodNotAllowed, "this is read with GET"))
+	w.Fail(fault.New(fault.MethodNotAllowed, "use the method GET or HEAD"))
 	return false
 }
 
-// prose is Markdown with nothing but `code` in it, as HTML.
+// prose returns Markdown as HTML. Of Markdown it knows only `code`.
 func prose(markdown string) template.HTML {
 	var b strings.Builder
 	for i, part := range strings.Split(markdown, "`") {

@@ -1,9 +1,9 @@
-// Package server answers HTTP: it listens, and hands images to package delivery, /v1 to
-// the management API, and the rest to its own pages and health.
+// Package server answers HTTP. It passes requests for images to package delivery, and /v1
+// to the management API. It answers the playground and the health probes itself.
 //
 // For most uses, call [New] and serve [Server.Handler]. A request goes through the
-// middleware list in Handler, and is dispatched on its raw target (dispatch). The package
-// knows no image.
+// middleware list in Handler. Then dispatch looks at its raw target. The package knows
+// nothing about images.
 package server
 
 import (
@@ -22,15 +22,15 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Config is what a Server is made of. Fields without a comment on their zero value
-// are required.
+// Config has the parts and settings of a Server. Fields without a comment on their zero
+// value are required.
 type Config struct {
 	Delivery       *delivery.Service
 	API            http.Handler   // under /v1; nil is none
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 
-	// Ready says what this server still lacks to serve; it is asked by /readyz. A nil
-	// function, and a nil error, are nothing.
+	// Ready returns why this server can't serve yet, or nil. /readyz calls it. A nil function
+	// means that the server is always ready.
 	Ready func() error
 
 	Metrics prometheus.Registerer // nil registers nothing
@@ -48,19 +48,19 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// New makes a server.
+// New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	return &Server{
 		delivery: c.Delivery, api: c.API, trusted: c.TrustedProxies, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
 }
 
-// Drain announces the end of this server while it still takes requests: /readyz is 503,
+// Drain announces the end of this server, which still takes requests. /readyz answers 503,
 // so that load balancers choose another server, and every answer closes its connection.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Close waits, until ctx ends, for work behind requests. Call it when the last request has
-// been answered.
+// Close waits for background work of requests, until ctx ends. Call it after the last
+// request has been answered.
 func (s *Server) Close(ctx context.Context) error { return s.delivery.Close(ctx) }
 
 var errDraining = errors.New("this server is about to stop")
@@ -76,11 +76,11 @@ func (s *Server) Ready() error {
 	return nil
 }
 
-// Handler answers everything on the public listener.
+// Handler returns the handler of the public listener.
 func (s *Server) Handler() http.Handler {
 	return chain(http.HandlerFunc(s.dispatch),
-		s.observe, // first, so that every answer has a request id, a log line and a count, panics included
-		s.bound,   // before anything looks at the target or headers, which may be huge or our own
+		s.observe, // first: every answer, after a panic too, has a request id, a log line and a count
+		s.bound,   // before others look at the target or the headers, which may be huge or our own
 	)
 }
 
@@ -131,16 +131,16 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Health answers /healthz and /readyz on another listener than that of images. Nothing
-// is counted there.
+// Health returns a handler of /healthz and /readyz for another listener than that of images.
+// It counts no requests.
 func (s *Server) Health() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.health(&delivery.Response{ResponseWriter: w, Draining: &s.draining}, r, r.URL.Path)
 	})
 }
 
-// health answers probes. A server that answers /healthz lives; one that answers /readyz
-// with 200 should get requests.
+// health answers probes. /healthz answers while the process runs. /readyz answers 200 while
+// the server should get requests.
 func (s *Server) health(w *delivery.Response, r *http.Request, path string) {
 	w.Log.Probe = true
 	if !readOnly(w, r) {

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mostUnsent is how much of an answer the system takes before the client's turn comes to
-// receive it, in bytes. It would take up to 4 MiB of each connection. What is on its way
-// comes on top, so that fast clients are as fast as without.
+// mostUnsent bounds the bytes of an answer that the kernel holds before it sends them.
+// Without a bound it holds up to 4 MiB of each connection. Bytes that are sent and not yet
+// acknowledged don't count, so fast clients stay as fast.
 const mostUnsent = 64 << 10
 
-// boundUnsent bounds it for a connection. One that is accepted doesn't have it of a
-// listener that takes MPTCP too, as Go's does.
+// boundUnsent sets the bound for a connection. Setting it for the listener isn't enough:
+// with MPTCP, which Go's listeners use, accepted connections don't inherit it.
 func boundUnsent(conn net.Conn) {
 	c, ok := conn.(syscall.Conn)
 	if !ok {
