@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestParse fixes the format: these texts stay what they are for ever.
+// TestParse fixes the format. The result for these texts must never change.
 func TestParse(t *testing.T) {
 	live, test := New(false).Reveal(), New(true).Reveal()
 	flipped := func(s string, i int) string {
@@ -54,10 +54,10 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// vector was made once, so that a change of alphabet, order or checksum shows.
+// vector is a key that was made once. It shows a change of alphabet, order or checksum.
 const vector = "tt_live_TheQuickBrownFoxJumpsOver0123415kB7w"
 
-// TestChecksum works the checksum out in another way: as a number in base 62.
+// TestChecksum computes the checksum in another way, as a number in base 62.
 func TestChecksum(t *testing.T) {
 	for text, want := range map[string]uint64{
 		"":          0,

@@ -111,7 +111,7 @@ func TestWho(t *testing.T) {
 	})
 }
 
-// TestLookups counts what the store is asked.
+// TestLookups counts the look-ups in the store.
 func TestLookups(t *testing.T) {
 	bubble(t, func(t *testing.T, p *probe, a *apikey.Authenticator) {
 		key := p.keep(t, workspace.APIKey{ID: "k1", WorkspaceID: "w1", Namespace: "acme"})
@@ -142,7 +142,7 @@ func TestLookups(t *testing.T) {
 	})
 }
 
-// TestRevoked holds every way in which a node may learn of a revocation to its bound.
+// TestRevoked: whichever way a node learns of a revocation, it refuses the key within Bound.
 func TestRevoked(t *testing.T) {
 	const promised = time.Minute
 	for _, c := range []struct {
@@ -182,7 +182,7 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
-// TestStoreDown shows what serves during an outage: keys in use, and for how long.
+// TestStoreDown: during an outage keys in use stay valid until Bound.
 func TestStoreDown(t *testing.T) {
 	for _, hang := range []bool{false, true} {
 		bubble(t, func(t *testing.T, p *probe, a *apikey.Authenticator) {

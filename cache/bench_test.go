@@ -97,7 +97,7 @@ func BenchmarkDiskMiss(b *testing.B) {
 	}
 }
 
-// BenchmarkDiskWrite is one entry from Put to its file.
+// BenchmarkDiskWrite measures one entry from Put to its file.
 func BenchmarkDiskWrite(b *testing.B) {
 	d := openBenchmarkDisk(b, 0)
 	ctx := context.Background()
@@ -131,7 +131,7 @@ func BenchmarkLoaderHit(b *testing.B) {
 	})
 }
 
-// BenchmarkLoaderMiss is what a miss costs beside the fill itself.
+// BenchmarkLoaderMiss measures a miss without its fill.
 func BenchmarkLoaderMiss(b *testing.B) {
 	l := &cache.Loader{Cache: cache.NewTiered(cache.NewMemory(0))}
 	e := benchmarkEntry()

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 const writerKeys = 32
 
-// describe is the entry that a seed stands for. It says itself which.
+// describe returns the entry of a seed. The entry holds the seed.
 func describe(key cache.Key, seed uint64) *cache.Entry {
 	random := rand.New(rand.NewPCG(seed, uint64(key[0])))
 	body := make([]byte, 8+random.IntN(60<<10))
@@ -46,8 +46,8 @@ func describe(key cache.Key, seed uint64) *cache.Entry {
 	}
 }
 
-// writeForEver puts random entries under a few keys, in a folder too small for all
-// of them, and says on standard output how many have been written.
+// writeForEver puts random entries under a few keys, in a folder that is too small for all.
+// It prints how many have been written.
 func writeForEver(dir string) {
 	d, err := cache.OpenDisk(cache.DiskConfig{Dir: dir, MaxBytes: 2 << 20})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The list against a plain slice, the file used last at the front.
+// The list is compared with a plain slice, which has the last used file at the front.
 func TestRecency(t *testing.T) {
 	type file struct {
 		key  Key

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// On a disk that is short of room the cache grows no further, and where others fill it the
-// cache writes nothing and serves what it has.
+// On a disk that is short of room the cache stops growing. Where other programs fill the
+// disk, the cache writes no new entries and serves the old ones.
 func TestDiskIsFull(t *testing.T) {
 	const total = 100 * spareBytes
 	var free atomic.Int64
@@ -74,11 +74,11 @@ func TestDiskIsSmall(t *testing.T) {
 	}
 }
 
-// A lock that can't be written is a lock nevertheless.
+// A lock file that can't be written still works as a lock.
 func TestDiskLock(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"a file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
-		// Cannot be opened for writing, by anybody.
+		// Nobody can open this file for writing.
 		"a folder": func(path string) error { return os.Mkdir(path, 0o500) },
 		"none":     func(path string) error { return os.Symlink(filepath.Join(path, "nowhere"), path) },
 	} {

@@ -408,7 +408,7 @@ func TestDiskFilesVanish(t *testing.T) {
 	}
 }
 
-// TestDiskReadsFewLargeFilesAtATime: others wait for their turn, and small ones don't.
+// TestDiskReadsFewLargeFilesAtATime: reads of further large files wait. Small files don't.
 func TestDiskReadsFewLargeFilesAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 8 << 20})
@@ -441,8 +441,8 @@ func TestDiskReadsFewLargeFilesAtATime(t *testing.T) {
 	})
 }
 
-// What the file system refuses is lost and counted, logged once a minute, and
-// takes along what it was to replace.
+// A write that the file system refuses is counted, and logged once a minute. The old entry
+// is removed too.
 func TestDiskFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -515,7 +515,7 @@ func block(d *Disk, key Key) (unblock func()) {
 	return name.Unlock
 }
 
-// awaitQueue waits until n writes are left that are not under way.
+// awaitQueue waits until n writes are left that haven't begun.
 func awaitQueue(d *Disk, n int) {
 	for waiting := n + 1; waiting > n; runtime.Gosched() {
 		d.mu.Lock()
@@ -558,8 +558,8 @@ func TestDiskQueueIsBounded(t *testing.T) {
 	}
 }
 
-// A write that has begun must not bring back what is deleted meanwhile, nor win
-// over a later one.
+// A write that runs must not bring back an entry that is deleted meanwhile, and must not
+// replace a later write.
 func TestDiskSupersededWrites(t *testing.T) {
 	d := open(t, DiskConfig{Dir: t.TempDir(), MaxBytes: 1 << 20})
 	<-d.scanned
@@ -603,7 +603,7 @@ func TestDiskDeleteDuringWrite(t *testing.T) {
 	unblock := block(d, key)
 	d.Put(t.Context(), key, diskEntry(1))
 	awaitQueue(d, 0)
-	// What Delete does once it has the lock on the name, which is ours here.
+	// Delete does this when it has the lock of the name, which the test holds here.
 	d.mu.Lock()
 	d.supersede(key)
 	d.mu.Unlock()
@@ -646,8 +646,8 @@ func TestDiskCloseGivesUp(t *testing.T) {
 	open(t, DiskConfig{Dir: dir, MaxBytes: 1 << 20})
 }
 
-// Readers, writers, deleters and eviction at once on a few files: what is served
-// must be whole and of its key.
+// Readers, writers, deleters and eviction work on a few files at the same time. Each entry
+// that is served must be complete, and that of its key.
 func TestDiskUnderStress(t *testing.T) {
 	dir := t.TempDir()
 	d := open(t, DiskConfig{Dir: dir, MaxBytes: 17 * 2 * fileBlock})

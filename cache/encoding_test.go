@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzDecode gives the parser files with a right checksum, which chance would
-// never find: what it accepts must be what writing the entry gives.
+// FuzzDecode corrects the checksum of its inputs, since a fuzzer would never find it. An
+// input that Decode accepts must be equal to the encoding of its entry.
 func FuzzDecode(f *testing.F) {
 	key := diskKey(1)
 	for _, e := range []*Entry{{}, diskEntry(1), {Body: []byte("x"), Width: -1, ExpiresAt: time.Unix(-1, 999999999)}} {

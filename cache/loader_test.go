@@ -141,7 +141,7 @@ func (c *lateCache) Get(ctx context.Context, key cache.Key) (*cache.Entry, strin
 	return e, tier
 }
 
-// A request that missed while another's fill was ending must not fill again.
+// A request that missed just before another request's fill ended must not fill again.
 func TestLoaderLooksAgain(t *testing.T) {
 	late := &lateCache{Cache: cache.NewMemory(1 << 20)}
 	l := &cache.Loader{Cache: late}
@@ -200,8 +200,8 @@ func TestLoaderDoesNotStoreWhatHasExpired(t *testing.T) {
 	})
 }
 
-// Whatever goes wrong in the background, the stale entry is served until it
-// expires, and the origin is left alone for a while.
+// After any failure in the background, the stale entry is served until it expires, and the
+// origin isn't asked again for a while.
 func TestLoaderRevalidationFails(t *testing.T) {
 	for _, test := range []struct {
 		name string

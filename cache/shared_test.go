@@ -118,8 +118,8 @@ func TestSharedDropsTheValue(t *testing.T) {
 
 type contextKey struct{}
 
-// One caller's end is its own; the run ends with the last, and who comes while it
-// winds down begins another.
+// The end of one caller doesn't end the run. The end of the last caller does, and a caller
+// that comes after that begins a new run.
 func TestSharedCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shared cache.Shared[string, int]
@@ -257,8 +257,8 @@ func TestSharedErrorsReachAllAndAreNotKept(t *testing.T) {
 	}
 }
 
-// Many keys, callers and cancellations at once, for the race detector: a value
-// must never be of another key, and nothing may be left over.
+// Many keys, callers and cancellations at the same time, for the race detector. A value must
+// always be that of its key, and no run may be left over.
 func TestSharedUnderStress(t *testing.T) {
 	var shared cache.Shared[int, int]
 	var wg sync.WaitGroup

@@ -94,14 +94,14 @@ func TestTieredFillUndoesNothing(t *testing.T) {
 	}
 }
 
-// The fill begins after the put has, and would end before it.
+// The copy begins after the put, and would end before it.
 func TestTieredFillDuringPut(t *testing.T) {
 	upper := cache.NewMemory(1 << 20)
 	lower := &hooked{Memory: cache.NewMemory(1 << 20)}
 	tiered := cache.NewTiered(upper, lower)
 	lower.Put(t.Context(), numbered(1), entryOf("old", 10))
 	lower.beforePut = func() {
-		// As if another had evicted what the put has just brought to the upper tier.
+		// As if the upper tier had evicted the entry that the put has just stored there.
 		upper.Delete(t.Context(), numbered(1))
 		if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "old" {
 			t.Fatalf("have %q from the lower tier, which is not written yet", e.Body[:3])
@@ -113,8 +113,7 @@ func TestTieredFillDuringPut(t *testing.T) {
 	}
 }
 
-// The fill's look into the lower tier begins while a put is under way, and ends
-// after it.
+// The look into the lower tier begins during a put, and ends after it.
 func TestTieredFillAcrossPut(t *testing.T) {
 	upper := cache.NewMemory(1 << 20)
 	lower := &hooked{Memory: cache.NewMemory(1 << 20)}

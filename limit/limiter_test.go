@@ -40,7 +40,7 @@ func (f *flaky) Return(ctx context.Context, r limit.Request, g limit.Grant, unus
 
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// servers are limiters on one store, whose clocks are wrong by so much.
+// servers returns limiters with one store. Their clocks are wrong by the given times.
 func servers(store limit.Leases, wrong ...time.Duration) (all []*limit.Limiter) {
 	for _, d := range wrong {
 		all = append(all, limit.New(limit.Config{Leases: store, Log: silent, Now: func() time.Time { return time.Now().Add(d) }}))
@@ -98,8 +98,8 @@ func TestExactOnOneServer(t *testing.T) {
 	}
 }
 
-// TestThreeServers: together they let through no more than the limit, and what one
-// holds and doesn't need the others get after a while.
+// TestThreeServers: together they never allow more than the limit. Unused tokens of one
+// server come to the others after a while.
 func TestThreeServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &flaky{Leases: workspacetest.NewMemory()}
@@ -130,7 +130,7 @@ func TestThreeServers(t *testing.T) {
 	})
 }
 
-// TestSpendingAndGivingBack: what an orderly stop gives back another server gets.
+// TestSpendingAndGivingBack: another server gets the tokens that an orderly stop gives back.
 func TestSpendingAndGivingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := workspacetest.NewMemory()
@@ -152,8 +152,8 @@ func TestSpendingAndGivingBack(t *testing.T) {
 	})
 }
 
-// TestClockAnHourWrong: a minute is a minute, and the same one, wherever a server's
-// clock stands, and though it is set right in between.
+// TestClockAnHourWrong: servers with wrong clocks count in the same minute, also when a
+// clock is set right meanwhile.
 func TestClockAnHourWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := workspacetest.NewMemory()
@@ -182,7 +182,7 @@ func TestClockAnHourWrong(t *testing.T) {
 	})
 }
 
-// TestStoreDown: every server goes on with what was left when it last heard.
+// TestStoreDown: every server goes on with the tokens that were left at the last answer.
 func TestStoreDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &flaky{Leases: workspacetest.NewMemory()}
@@ -194,7 +194,7 @@ func TestStoreDown(t *testing.T) {
 		}
 		store.down.Store(true)
 		during := through(t, 9000, quota, all...)
-		// Each has heard of its own 100 at least, and of none that were not spent.
+		// Each server knows at least of its own 100, and of no tokens that weren't spent.
 		if during < 600 || during > 3*800 {
 			t.Errorf("%d pass without the store, want each server's idea of what was left", during)
 		}
@@ -204,7 +204,7 @@ func TestStoreDown(t *testing.T) {
 		if n := store.asked.Load(); n > 100 {
 			t.Errorf("a store that is down was asked %d times", n)
 		}
-		// A new server knows nothing, and has no more than the limit.
+		// A new server knows nothing, and allows the whole limit at most.
 		if n := through(t, 2000, quota, servers(store, 0)[0]); n != 900 {
 			t.Errorf("a new server lets %d through without the store, want 900", n)
 		}
@@ -225,8 +225,8 @@ func TestStoreDown(t *testing.T) {
 	})
 }
 
-// TestStoreHangs: a store that doesn't answer holds a request up for a second, and
-// most not at all.
+// TestStoreHangs: while the store doesn't answer, a few requests wait for a second, and most
+// don't wait.
 func TestStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(limit.Config{Leases: hanging{}, Log: silent})
@@ -262,7 +262,7 @@ func (hanging) Return(ctx context.Context, _ limit.Request, _ limit.Grant, _ int
 	return ctx.Err()
 }
 
-// TestSeveralLimits: of several all count, or none.
+// TestSeveralLimits: Take takes a token of all limits, or of none.
 func TestSeveralLimits(t *testing.T) {
 	for _, store := range []limit.Leases{nil, workspacetest.NewMemory()} {
 		l := servers(store, 0)[0]
@@ -287,7 +287,7 @@ func TestSeveralLimits(t *testing.T) {
 	}
 }
 
-// TestWarn: one warning a window, whichever server is the one.
+// TestWarn: there is one warning in a window, from any of the servers.
 func TestWarn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := workspacetest.NewMemory()

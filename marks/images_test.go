@@ -14,8 +14,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A place is an image's origin.
-type place struct {
+// An imageOrigin is the origin of one image, whose answers a test sets.
+type imageOrigin struct {
 	mu    sync.Mutex
 	asked int
 	hash  byte
@@ -23,13 +23,13 @@ type place struct {
 	err   error
 }
 
-func (p *place) set(hash byte, err error) {
+func (p *imageOrigin) set(hash byte, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hash, p.err = hash, err
 }
 
-func (p *place) fetch(ctx context.Context, old *marks.Image) (*marks.Image, error) {
+func (p *imageOrigin) fetch(ctx context.Context, old *marks.Image) (*marks.Image, error) {
 	time.Sleep(time.Second)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func TestImages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var images marks.Images[string]
 		defer images.Close(t.Context())
-		p := &place{hash: 1}
+		p := &imageOrigin{hash: 1}
 		// check asks, and says how long that may take.
 		check := func(what string, hash byte, asked int, took time.Duration) {
 			t.Helper()
@@ -109,7 +109,7 @@ func TestImagesShareFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var images marks.Images[string]
 		defer images.Close(t.Context())
-		p := &place{hash: 1}
+		p := &imageOrigin{hash: 1}
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
@@ -125,15 +125,14 @@ func TestImagesShareFetches(t *testing.T) {
 	})
 }
 
-// What there is no room for is fetched again where it is needed whole, and only
-// there.
+// An image whose body had no room is fetched again only where the body is needed.
 func TestImagesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var images marks.Images[int]
 		defer images.Close(t.Context())
-		get := func(n int, whole bool) (*marks.Image, *place) {
+		get := func(n int, whole bool) (*marks.Image, *imageOrigin) {
 			t.Helper()
-			p := &place{hash: byte(n), size: 20 << 20}
+			p := &imageOrigin{hash: byte(n), size: 20 << 20}
 			image, err := images.Get(t.Context(), n, whole, p.fetch)
 			if err != nil {
 				t.Fatal(err)
@@ -158,7 +157,7 @@ func TestImagesAreBounded(t *testing.T) {
 func TestImagesClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var images marks.Images[string]
-		p := &place{hash: 1}
+		p := &imageOrigin{hash: 1}
 		if _, err := images.Get(t.Context(), "logo", false, p.fetch); err != nil {
 			t.Fatal(err)
 		}

@@ -33,8 +33,8 @@ func set(t *testing.T) marks.Set {
 	return s
 }
 
-// TestDecide is the policy of marks: each row a preset's and a URL's options, the
-// sources of the original, and what is stamped as name or image with its fields.
+// TestDecide is the policy of marks. Each row has the options of a preset and of a URL, the
+// sources of the original, and the marks of the variant: name or image, and fields.
 func TestDecide(t *testing.T) {
 	const askedBrand = "brand mark=asked&mark-w=20%25"
 	const brand, draft = "brand mark=bound&mark-w=20%25", "draft mark=bound&mark-opacity=0.5&mark-repeat=1"
@@ -45,7 +45,7 @@ func TestDecide(t *testing.T) {
 		{"", "", "open", ""},
 		{"", "", "", ""},
 		{"", "mark-w=50", "open", ""},
-		// Bound marks are stamped whatever the options say, as they are.
+		// Bound marks apply, and the options can't change them.
 		{"", "", "photos", brand},
 		{"", "mark=free", "photos", brand},
 		{"", "mark=nobody", "photos", brand},

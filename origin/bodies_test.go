@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// An upload is a body that brings what it has at once, and then nothing until it is
-// told to go on.
+// An upload is a body that brings its first bytes at once, and the rest on demand.
 type upload struct {
 	at, has, all int64 // bytes: read, that may be read, in all
 	more         chan int64
@@ -46,7 +45,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// pattern is what bodies are made of, again and again; its length is a prime.
+// pattern is repeated in the bodies of the tests. Its length is a prime.
 var pattern = func() []byte {
 	p := make([]byte, 65521)
 	for i := range p {
@@ -79,8 +78,8 @@ func wantNothingHeld(t *testing.T, b *Bodies) {
 	}
 }
 
-// TestBodies reads bodies of every size, wherever they end up: they come out as they
-// went in, count for what they are, and for nothing once they are released.
+// TestBodies reads bodies of every size, in memory and on disk. They come out unchanged.
+// Their bytes count until they are released.
 func TestBodies(t *testing.T) {
 	const limit = 5 << 20
 	places := []struct {
@@ -173,7 +172,7 @@ func (r *breaker) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// TestPromisedBytes: what was announced takes nothing until it comes.
+// TestPromisedBytes: bytes that a length announces count only when they arrive.
 func TestPromisedBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 64 << 20})
@@ -198,10 +197,10 @@ func TestPromisedBytes(t *testing.T) {
 	})
 }
 
-// TestStalledBodies: bodies that bring 24 of 25 MiB and then nothing, from more hosts than
-// there is room for, with and without a disk and with and without a length. What is
-// counted, and what is in use, stays within the bounds; others' bodies come in at once;
-// and all that stall are ended long before a fetch would.
+// TestStalledBodies: bodies bring 24 of 25 MiB and then stall, from more hosts than there is
+// room for. The bytes stay within the bounds, bodies of others are read at once, and all
+// stalled bodies are ended long before the timeout of a fetch. The cases are with and
+// without a disk, and with and without a length.
 func TestStalledBodies(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -279,8 +278,8 @@ func TestStalledBodies(t *testing.T) {
 	}
 }
 
-// TestHalfReadBodies: bodies that all want more than there is, of several workspaces. None
-// waits for ever, and some come to their end.
+// TestHalfReadBodies: bodies of several workspaces together need more memory than there is.
+// No body waits for ever, and some are read to their end.
 func TestHalfReadBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 20 << 20})
@@ -331,8 +330,8 @@ func TestHalfReadBodies(t *testing.T) {
 	})
 }
 
-// TestShares: where there is no room, the workspace that holds most gives way, of it the
-// host that holds most, and of that the newest; but first of all who is slow.
+// TestShares: where there is no room, a body of the workspace that holds most is ended. It
+// is a slow one, or else the newest from the host that holds most.
 func TestShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 40 << 20})
@@ -391,8 +390,8 @@ func TestShares(t *testing.T) {
 	})
 }
 
-// TestBrokenDisk: a body that can't be read back from disk is an error, and no end of the
-// process.
+// TestBrokenDisk: a body that can't be read back from disk is an error. The process doesn't
+// crash.
 func TestBrokenDisk(t *testing.T) {
 	f, err := os.Create(t.TempDir() + "/body")
 	if err != nil {
@@ -431,8 +430,8 @@ func TestBrokenDisk(t *testing.T) {
 	}()
 }
 
-// TestAdmit: what would have to give way at once is not asked for, and all else is: from
-// other hosts, for other workspaces, and as soon as there is room or who is slow.
+// TestAdmit: a body that would be ended at once isn't admitted. Bodies from other hosts and
+// for other workspaces are, and all bodies are when there is room or a slow body.
 func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 40 << 20})
@@ -472,8 +471,8 @@ func TestAdmit(t *testing.T) {
 	})
 }
 
-// TestPace: large bodies that all arrive at once take the time that their bytes should
-// take together; one alone, and small ones, aren't held back.
+// TestPace: large bodies that arrive at the same time are slowed down to the common pace. A
+// single large body and small bodies aren't slowed down.
 func TestPace(t *testing.T) {
 	rate := int64(paceRate * runtime.GOMAXPROCS(0))
 	burst := rate * int64(paceBurst) / int64(time.Second)

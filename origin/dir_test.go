@@ -126,7 +126,7 @@ func TestDirConditional(t *testing.T) {
 	at := time.Date(2026, 11, 22, 8, 0, 0, 1, time.UTC)
 	write := func(content string, at time.Time) {
 		t.Helper()
-		// As editors and uploads do it: beside, and moved over the old file.
+		// Editors and uploads write a new file and move it over the old one.
 		if err := os.WriteFile(path+".new", []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}

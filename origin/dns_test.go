@@ -13,10 +13,10 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// resolveTo returns a resolver that asks a name server on loopback, which answers
-// the first look-up of an A record with the first list of addresses, the next one
-// with the next, and any further one with the last. It knows no AAAA records. An
-// empty list says that there is no such name.
+// resolveTo returns a resolver that asks a name server on loopback. The server answers the
+// first look-up of an A record with the first list of addresses, the second with the second,
+// and all further ones with the last. It has no AAAA records. An empty list means that the
+// name doesn't exist.
 func resolveTo(t *testing.T, answers ...[]string) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -97,13 +97,12 @@ func TestNameUnknown(t *testing.T) {
 	}
 }
 
-// TestRebinding: a name whose first answer may be reached is looked at again with
-// every connection.
+// TestRebinding: every connection checks its address, even where the first address of the
+// name was allowed.
 func TestRebinding(t *testing.T) {
 	forbidden := newTrap(t, "127.0.0.2")
 	var requests atomic.Int64
-	// The server that may be reached listens on the trap's port of 127.0.0.1, which
-	// somebody else may have.
+	// The allowed server needs the trap's port on 127.0.0.1, which another program may have.
 	l, err := net.Listen("tcp", "127.0.0.1:"+forbidden.port)
 	for tries := 1; err != nil && tries < 20; tries++ {
 		forbidden = newTrap(t, "127.0.0.2")

@@ -181,8 +181,8 @@ func TestGuardControl(t *testing.T) {
 	}
 }
 
-// FuzzGuard: no form that carries an IPv4 address may be reached where the address
-// itself may not.
+// FuzzGuard: an IPv6 address that carries an IPv4 address is refused where the IPv4 address
+// is.
 func FuzzGuard(f *testing.F) {
 	f.Add([]byte{127, 0, 0, 1}, []byte{0x26, 6, 0x47, 0, 0, 0, 0, 0}, uint8(0))
 	f.Add([]byte{10, 1, 2, 3}, []byte{0x20, 2, 8, 8, 8, 8, 0, 0}, uint8(16))
@@ -223,13 +223,13 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// resolvers are both that Go has.
+// resolvers are both resolvers of Go.
 func resolvers() map[string]*net.Resolver {
 	return map[string]*net.Resolver{"go": {PreferGo: true}, "cgo": {}}
 }
 
-// TestTransportDials puts hosts to the dialer that ParseURL would never let pass,
-// as an S3 client with an endpoint of the owner's might.
+// TestTransportDials dials hosts that ParseURL refuses. An S3 client with an endpoint of the
+// owner's may do that.
 func TestTransportDials(t *testing.T) {
 	for name, resolver := range resolvers() {
 		t.Run(name, func(t *testing.T) {

@@ -21,11 +21,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// short is long enough for everything on loopback that isn't meant to time out.
+// short is a timeout that is long enough for requests on loopback.
 const short = 250 * time.Millisecond
 
-// open lets fetches reach 127.0.0.1, where the tests' servers are, and no other
-// loopback address.
+// open is a guard that allows 127.0.0.1, where the tests' servers are, and no other loopback
+// address.
 var open = Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
 
 func newTestHTTP(t *testing.T, cfg HTTPConfig) *HTTP {
@@ -45,7 +45,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// raw serves whatever write puts on a connection once a request has come.
+// raw is a server that answers each request with the bytes that write writes.
 func raw(t *testing.T, write func(conn *net.TCPConn)) *httptest.Server {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -208,8 +208,8 @@ func TestGetConditional(t *testing.T) {
 	}
 }
 
-// TestGetBadOrigins: whatever an origin does, a fetch ends in time, with the right
-// error, which tells nothing about the origin.
+// TestGetBadOrigins: a fetch from a broken origin ends in time with the right error. The
+// error tells nothing about the origin.
 func TestGetBadOrigins(t *testing.T) {
 	const limit = 100 << 10
 	stall := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

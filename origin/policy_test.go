@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestRefusedSources is the policy for what a client may name as a source: each
-// spelling with the error that it ends in, under an allowlist that names two hosts
-// and under one that allows everything, and with not one connection made.
+// TestRefusedSources is the policy for full URLs. Each row has a spelling, and its errors
+// under an allowlist of two hosts and under one that allows everything. No row may make a
+// connection.
 //
 // ErrInvalidPath and ErrInvalidURL are status 400, ErrNotAllowed and ErrAddress 403.
 func TestRefusedSources(t *testing.T) {

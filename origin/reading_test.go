@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// TestReadingWithin: what some server takes for a place below /shop/photos/.
+// TestReadingWithin: paths that some server resolves to a place below /shop/photos/.
 func TestReadingWithin(t *testing.T) {
 	place, err := ParsePlace("https://example.com/shop/photos/")
 	if err != nil {
@@ -48,7 +48,7 @@ func TestReadingWithin(t *testing.T) {
 		"/pub/wait...jpg":            false,
 		"/pub/end./x.jpg":            false,
 
-		// A zero byte ends a name, or is dropped from it.
+		// A zero byte ends a name, or is removed from it.
 		"/shop/ph%2500otos/a.jpg":    true,
 		"/shop/%252500photos/a.jpg":  true,
 		"/pub/x/%2500../a.jpg":       true,
@@ -137,7 +137,7 @@ func TestReadingWithin(t *testing.T) {
 	}
 }
 
-// TestReadingOfShortNames: a short name is taken for a long one only where it can be its.
+// TestReadingOfShortNames: a short name matches only long names that can have it.
 func TestReadingOfShortNames(t *testing.T) {
 	for private, keys := range map[string]struct{ refused, accepted []string }{
 		"photos-long": {
@@ -178,7 +178,7 @@ func TestReadingOfShortNames(t *testing.T) {
 	}
 }
 
-// readers are things that servers do to a path before they look for a file.
+// readers are changes that servers make to a path before they look for a file.
 var readers = []func(string) string{
 	func(p string) string { return unescape(p) },
 	func(p string) string {
@@ -243,8 +243,8 @@ func before(s, cut string) string {
 	return s
 }
 
-// FuzzReading: whatever a server does to a path, in whatever order, the reading is the
-// same, or it is known that the path may lead anywhere.
+// FuzzReading: after any changes of readers, in any order, the Reading of a path is the
+// same, or it leaves.
 func FuzzReading(f *testing.F) {
 	for _, p := range []string{
 		"/pub/..%252fvault/a.png", "/%2576ault/a", "/vault%C2%A0/a", "/vault%E2%80%8B/a", "/vault::$DATA/a", "/VAULT~1/a",
@@ -280,7 +280,7 @@ func FuzzReading(f *testing.F) {
 	})
 }
 
-// TestReadingIsBounded: nothing that fits into a URL takes long to fold.
+// TestReadingIsBounded: every path that fits into a URL is folded quickly.
 func TestReadingIsBounded(t *testing.T) {
 	for p, leaves := range map[string]bool{
 		"/%" + strings.Repeat("25", maxURL/2-2) + "2F":                                true,

@@ -171,8 +171,8 @@ func TestRedirectDowngrade(t *testing.T) {
 	}
 }
 
-// TestRedirectHeader: the source's header stays with the source's server, and does
-// not come back with a redirect from elsewhere.
+// TestRedirectHeader: the source's header goes to the source's server only. It isn't sent
+// after a redirect from another server back to it.
 func TestRedirectHeader(t *testing.T) {
 	var home, away *httptest.Server
 	var seen []string
@@ -213,8 +213,8 @@ func TestRedirectHeader(t *testing.T) {
 	}
 }
 
-// TestRedirectToForbidden: a redirect to any spelling of a forbidden address, even
-// where everything is allowed, makes not one connection to it.
+// TestRedirectToForbidden: a redirect to a forbidden address, in any spelling, makes no
+// connection, even where the allowlist allows everything.
 func TestRedirectToForbidden(t *testing.T) {
 	trap, trap6 := newTrap(t, "127.0.0.2"), newTrap(t, "::1")
 	targets := map[string]error{

@@ -12,8 +12,8 @@ type trap struct {
 	accepted chan string // remote addresses, in the order of their connections
 }
 
-// newTrap listens on a loopback address, and skips the test where the system has
-// not got the address.
+// newTrap listens on a loopback address. It skips the test where the system doesn't have the
+// address.
 func newTrap(t *testing.T, ip string) *trap {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
@@ -38,8 +38,8 @@ func newTrap(t *testing.T, ip string) *trap {
 	return tr
 }
 
-// check fails the test if there was a connection. It makes one of its own and
-// waits for it: connections are accepted in the order in which they were made.
+// check fails the test if there was a connection. To be sure, it makes a connection and
+// waits for it, since connections are accepted in order.
 func (tr *trap) check(t *testing.T) {
 	t.Helper()
 	conn, err := net.Dial("tcp", tr.listener.Addr().String())

@@ -249,7 +249,7 @@ func TestWithin(t *testing.T) {
 		{"https://o.example.com/", "https://o.example.com/", ""},
 		{"https://o.example.com/photos/a/", "https://o.example.com/photos/", "a/"},
 
-		// A source is not escaped through the other scheme.
+		// The other scheme doesn't avoid a source.
 		{"http://o.example.com/photos/a.jpg", "https://o.example.com/photos/", "a.jpg"},
 		{"https://o.example.com/photos/a.jpg", "http://o.example.com/photos/", "a.jpg"},
 		{"http://o.example.com:443/photos/a.jpg", "https://o.example.com/photos/", "a.jpg"},
@@ -368,8 +368,7 @@ func FuzzParseURL(f *testing.F) {
 	})
 }
 
-// FuzzWithin: a source finds every key of its own again in the URL that it asks
-// its origin for.
+// FuzzWithin: Within returns the key for the URL that Below returns for it.
 func FuzzWithin(f *testing.F) {
 	f.Add("https://o.example.com/photos/", "a b/+.jpg", "v=1")
 	f.Add("http://o.example.com:81", "..a/%2e%2e/;", "")
@@ -390,8 +389,8 @@ func FuzzWithin(f *testing.F) {
 	})
 }
 
-// TestParsePlace: an owner may configure a name that no src may bear; all else is
-// refused alike.
+// TestParsePlace: settings may have local names, which src may not. All other URLs are
+// refused as in src.
 func TestParsePlace(t *testing.T) {
 	for raw, want := range map[string]string{
 		"http://minio:9000/photos/":   "http://minio:9000/photos/",

@@ -47,14 +47,14 @@ func TestCommandFails(t *testing.T) {
 	if err := c.Send(t.Context(), purgehook.Message{}); err == nil {
 		t.Error("a program that isn't there ran")
 	}
-	// One that reads nothing has done its work too.
+	// A program that doesn't read its input may succeed too.
 	c = &purgehook.Command{Path: script(t, `exec <&-; exit 0`)}
 	if err := c.Send(t.Context(), purgehook.Message{Tags: []string{strings.Repeat("x", 1<<20)}}); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestCommandHangs: a program that hangs is killed, and what it started too.
+// TestCommandHangs: a program that hangs is killed together with the processes it started.
 func TestCommandHangs(t *testing.T) {
 	alive := filepath.Join(t.TempDir(), "alive") // is open for as long as one of them lives
 	if err := syscall.Mkfifo(alive, 0o600); err != nil {

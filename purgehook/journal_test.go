@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A mailbox takes messages, or refuses those that it is told to.
+// A mailbox is a Sender that keeps messages, or refuses them on demand.
 type mailbox struct {
 	mu     sync.Mutex // guards the rest
 	refuse bool
@@ -69,7 +69,7 @@ func run(t *testing.T, h *Hook) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// killed is the journal as a process that is killed now leaves it, under another name.
+// killed returns a copy of the journal, as a process that is killed now would leave it.
 func killed(t *testing.T, journal string) string {
 	t.Helper()
 	data, err := os.ReadFile(journal)
@@ -83,7 +83,7 @@ func killed(t *testing.T, journal string) string {
 	return path
 }
 
-// TestKilled: whatever a process that is killed has not sent, the next one sends.
+// TestKilled: the next process sends all messages that a killed process hasn't sent.
 func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	first := newMailbox(false)
@@ -116,7 +116,7 @@ func TestKilled(t *testing.T) {
 	stop()
 	next("when one was sent")
 
-	// An orderly stop sends what isn't due, and again after the next start.
+	// An orderly stop sends messages before they are due. The next start sends them again.
 	if err := h.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestRetriesOutliveKills: attempts count across starts.
+// TestRetriesOutliveKills: the count of attempts goes on after a restart.
 func TestRetriesOutliveKills(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	box := newMailbox(true)
@@ -166,8 +166,8 @@ func TestRetriesOutliveKills(t *testing.T) {
 	}
 }
 
-// TestJournalStaysSmall: a journal that is written for ever holds little more than what
-// is still to be sent.
+// TestJournalStaysSmall: a journal doesn't grow for ever. It holds little more than the
+// messages that wait.
 func TestJournalStaysSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	box := newMailbox(false)
@@ -197,7 +197,7 @@ func TestJournalStaysSmall(t *testing.T) {
 	}
 }
 
-// TestTooMany: there is an end to what waits, and a purge isn't held up by it.
+// TestTooMany: the number of waiting messages is bounded, and purges don't wait for them.
 func TestTooMany(t *testing.T) {
 	var log bytes.Buffer
 	h := openHook(t, filepath.Join(t.TempDir(), "journal"), newMailbox(true), func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -221,8 +221,8 @@ func TestJournalInUse(t *testing.T) {
 	openHook(t, path, newMailbox(false))
 }
 
-// TestJournalFails: a journal that can't be written holds up nothing, and is whole
-// again once it can.
+// TestJournalFails: messages are sent while the journal can't be written. Afterwards the
+// journal is complete again.
 func TestJournalFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	var log bytes.Buffer
@@ -241,7 +241,7 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
-// TestJournalOld: what is older than a week when a server starts is not sent.
+// TestJournalOld: a start drops messages that are older than a week.
 func TestJournalOld(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	var data []byte
@@ -262,8 +262,8 @@ func TestJournalOld(t *testing.T) {
 	}
 }
 
-// FuzzParseJournal: whatever stands in a journal, what is read of it can be written
-// and read again.
+// FuzzParseJournal: the deliveries that are read from any input can be written and read
+// again.
 func FuzzParseJournal(f *testing.F) {
 	f.Add([]byte(`{"id":"a","workspace":"acme","tags":["acme"],"complete":true,"at":"2026-01-31T12:00:00Z"}` + "\n" + `{"id":"b","at":"2026-01-31T12:00:00Z","failed":3}` + "\n" + `{"id":"a","done":true}` + "\n"))
 	f.Add([]byte("{\n\n{}{\"id\":1}"))
@@ -283,8 +283,8 @@ func FuzzParseJournal(f *testing.F) {
 	})
 }
 
-// TestJournalOnFullDisk: a journal that can't be written loses nothing of what it holds,
-// a server starts with it, and it takes messages again when there is room.
+// TestJournalOnFullDisk: a server starts with a journal that can't be written, and loses no
+// message in it. The journal takes messages again when the disk has room.
 func TestJournalOnFullDisk(t *testing.T) {
 	const full = "/dev/full"
 	if _, err := os.Stat(full); err != nil {

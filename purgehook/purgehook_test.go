@@ -18,7 +18,7 @@ import (
 	"github.com/tintype/tintype/purgehook"
 )
 
-// receiver is a hook's other end: answer says with which status.
+// receiver is the server of a webhook. answer returns its status.
 func receiver(t *testing.T, answer func(n int) int) (url string, got <-chan purgehook.Message) {
 	t.Helper()
 	messages := make(chan purgehook.Message, 100)
@@ -95,7 +95,7 @@ func TestTriedAgain(t *testing.T) {
 	}
 }
 
-// A signal is a log that says when it has a line with a word.
+// A signal is a log that signals a line with a word.
 type signal struct {
 	word string
 	seen chan string
@@ -113,7 +113,7 @@ func newSignal(word string) (*signal, *slog.Logger) {
 	return s, slog.New(slog.NewTextHandler(s, nil))
 }
 
-// TestGivenUp: a receiver that is gone for good costs some attempts, and a log line.
+// TestGivenUp: for a receiver that never answers, there are eight attempts and a log line.
 func TestGivenUp(t *testing.T) {
 	var asked atomic.Int64
 	url, _ := receiver(t, func(int) int { asked.Add(1); return 503 })
@@ -129,8 +129,8 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// TestClose: what waits when a server stops is sent. What was under way then may come
-// twice.
+// TestClose: a stop sends the messages that wait. A message that is being sent at the stop
+// may arrive twice.
 func TestClose(t *testing.T) {
 	url, got := receiver(t, func(int) int { return 200 })
 	h, stop := start(t, url, purgehook.Config{Again: time.Hour})

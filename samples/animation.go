@@ -18,8 +18,8 @@ var hueColours = [hues]rgb{
 	{255, 158, 74}, {88, 204, 255}, {255, 104, 132}, {150, 226, 112}, {196, 140, 255}, {255, 222, 96}, {96, 236, 206},
 }
 
-// Animation is moons on their orbits around a planet: frames of w × h pixels, 50
-// ms each, which loop for ever without a jump. It is opaque.
+// Animation draws moons on their orbits around a planet. Its frames have w × h opaque
+// pixels, and last 50 ms each. They loop for ever without a jump.
 func Animation(w, h, frames int) *gif.GIF {
 	w, h, frames = max(w, 1), max(h, 1), max(frames, 1)
 	g := &gif.GIF{Config: image.Config{ColorModel: orbitPalette(), Width: w, Height: h}}
@@ -31,8 +31,8 @@ func Animation(w, h, frames int) *gif.GIF {
 	return g
 }
 
-// orbitPalette is the background, then a ramp for each hue: from the background
-// by the colour to near white.
+// orbitPalette returns the background, then a ramp for each hue. A ramp goes from the
+// background over the colour to near white.
 func orbitPalette() color.Palette {
 	back := rgb{17, 20, 40}
 	p := color.Palette{back.opaque()}
@@ -47,15 +47,15 @@ func orbitPalette() color.Palette {
 
 func (c rgb) opaque() color.RGBA { return color.RGBA{channel(c.r), channel(c.g), channel(c.b), 255} }
 
-// A ball is a lit sphere; z is how near it is.
+// A ball is a lit sphere. z grows towards the eye.
 type ball struct {
 	at        point
 	z, radius float32
 	hue       int
-	glow      float32 // brightness of what is not lit; 0 for a lit sphere
+	glow      float32 // brightness of the unlit side; 0 for a moon
 }
 
-// orbitFrame is the frame at a moment from 0 to 1.
+// orbitFrame draws the frame at a moment from 0 to 1.
 func orbitFrame(w, h int, moment float64) *image.Paletted {
 	m := image.NewPaletted(image.Rect(0, 0, w, h), orbitPalette())
 	unit := float32(min(float64(w)/480, float64(h)/320))
@@ -88,7 +88,7 @@ func orbitFrame(w, h int, moment float64) *image.Paletted {
 	return m
 }
 
-// onOrbit is a place on an ellipse around the middle, and how near it is: −1 to 1.
+// onOrbit returns a point on an ellipse around the middle, and its z, −1 to 1.
 func onOrbit(middle point, size, tilt, angle float64) (point, float32) {
 	x, y, z := math.Cos(angle)*size, math.Sin(angle)*size*0.32, math.Sin(angle)
 	sin, cos := math.Sincos(tilt)
@@ -125,8 +125,8 @@ func light(m *image.Paletted, p point, hue int, bright float32) {
 	shade(m, int(p.x), int(p.y), hue, bright, 1)
 }
 
-// shade sets a pixel. The edges of things fade into the background, which is
-// where every ramp begins; over other things they are cut off.
+// shade sets a pixel. Edges fade into the background, where every ramp begins. Over other
+// things they are cut off.
 func shade(m *image.Paletted, x, y, hue int, bright, cover float32) {
 	if !(image.Point{x, y}).In(m.Rect) {
 		return

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Chart is a bar and line chart, w × h pixels and opaque: flat colours, sharp
-// lines and small text, as screenshots have them. It is made for 16:10.
+// Chart draws a bar and line chart of w × h opaque pixels. Like a screenshot it has flat
+// colours, sharp lines and small text. It is made for 16:10.
 func Chart(w, h int) image.Image {
 	w, h = max(w, 1), max(h, 1)
 	m := image.NewRGBA(image.Rect(0, 0, w, h))

@@ -2,8 +2,8 @@ package samples
 
 import "image"
 
-// paint blends a colour over each pixel of r, as strongly as shade says (0 to 1).
-// The places that shade is asked for are the middles of pixels.
+// paint blends a colour over each pixel of r. shade returns the colour and its strength (0
+// to 1) at the middle of a pixel.
 func paint(dst *image.RGBA, r image.Rectangle, shade func(x, y float32) (rgb, float32)) {
 	r = r.Intersect(dst.Rect)
 	for y := r.Min.Y; y < r.Max.Y; y++ {
@@ -23,7 +23,7 @@ func fill(dst *image.RGBA, r image.Rectangle, c rgb) {
 	paint(dst, r, func(_, _ float32) (rgb, float32) { return c, 1 })
 }
 
-// A point is a place in pixels.
+// A point is a position in pixels.
 type point struct{ x, y float32 }
 
 // stroke draws a line through points, with round ends and corners.
@@ -45,7 +45,7 @@ func disc(dst *image.RGBA, c rgb, middle point, radius float32) {
 	})
 }
 
-// box is the pixels of a rectangle with a margin.
+// box returns the pixels of a rectangle with a margin.
 func box(x0, y0, x1, y1, margin float32) image.Rectangle {
 	return image.Rect(int(floor(x0-margin))-1, int(floor(y0-margin))-1, int(x1+margin)+2, int(y1+margin)+2)
 }
@@ -54,7 +54,7 @@ func distance(a, b point) float32 {
 	return sqrt((a.x-b.x)*(a.x-b.x) + (a.y-b.y)*(a.y-b.y))
 }
 
-// segment is the distance of p from the line between a and b.
+// segment returns the distance of p from the line between a and b.
 func segment(p, a, b point) float32 {
 	dx, dy := b.x-a.x, b.y-a.y
 	long := dx*dx + dy*dy
@@ -65,8 +65,8 @@ func segment(p, a, b point) float32 {
 	return distance(p, point{a.x + t*dx, a.y + t*dy})
 }
 
-// glyphs are capitals and digits as lines: pairs of digits are points on a grid
-// 4 wide and 6 high, a space lifts the pen.
+// glyphs are capitals and digits as lines. A pair of digits is a point on a grid, 4 wide and
+// 6 high. A space lifts the pen.
 var glyphs = map[rune]string{
 	'A': "062046 1434", 'B': "003041423303 334445360600", 'C': "4130100105163645", 'D': "00204244260600",
 	'E': "40000646 0333", 'F': "400006 0333", 'G': "41301001051636454323", 'H': "0006 4046 0343",
@@ -80,8 +80,8 @@ var glyphs = map[rune]string{
 	'.': "2626", '-': "1333",
 }
 
-// text draws a line of capitals and digits, height pixels high, from the left end
-// of its foot. Other characters are spaces.
+// text draws a line of capitals and digits, height pixels high. at is the left end of its
+// base. Other characters are drawn as spaces.
 func text(dst *image.RGBA, c rgb, at point, height float32, s string) {
 	unit := height / 6
 	for _, r := range s {
@@ -101,10 +101,10 @@ func text(dst *image.RGBA, c rgb, at point, height float32, s string) {
 	}
 }
 
-// advance is how far apart letters stand, in heights.
+// advance is the distance from one letter to the next, in heights.
 const advance = 0.95
 
-// textWidth is how wide text draws s.
+// textWidth returns the width of s in pixels.
 func textWidth(height float32, s string) float32 {
 	return height * (advance*float32(len(s)) - (advance - 4.0/6))
 }

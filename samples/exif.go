@@ -2,15 +2,15 @@ package samples
 
 import "encoding/binary"
 
-// Texts that [WithOrientation] writes, for tests to look for in outputs.
+// Artist and Copyright are texts of [WithOrientation]. Tests look for them in outputs.
 const (
 	Artist    = "Tintype Sample Artist"
 	Copyright = "Copyright Tintype Samples"
 )
 
-// WithOrientation returns a JPEG with an EXIF segment in front of the others: an
-// orientation (1–8), [Artist], [Copyright] and a place (GPS latitude 52° 31′ 12″
-// north). The JPEG given is not changed; it must start with an SOI marker.
+// WithOrientation returns a JPEG with an EXIF segment before its other segments. The segment
+// has an orientation (1–8), [Artist], [Copyright] and a place (GPS latitude 52° 31′ 12″
+// north). The input must start with an SOI marker, and isn't changed.
 func WithOrientation(jpeg []byte, orientation int) []byte {
 	exif := exifBlock(uint16(orientation))
 	out := make([]byte, 0, len(jpeg)+len(exif)+4)
@@ -21,8 +21,8 @@ func WithOrientation(jpeg []byte, orientation int) []byte {
 	return append(out, jpeg[2:]...)
 }
 
-// exifBlock is a little-endian TIFF structure (CIPA DC-008 §4.5): a directory, a
-// GPS directory, and the values that don't fit into them.
+// exifBlock returns a little-endian TIFF structure (CIPA DC-008 §4.5): a directory, a GPS
+// directory, and the values that don't fit into them.
 func exifBlock(orientation uint16) []byte {
 	const (
 		ascii, short, long, rational = 2, 3, 4, 5

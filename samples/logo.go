@@ -2,13 +2,13 @@ package samples
 
 import "image"
 
-// Logo is a badge with a picture in it, w × h pixels. Outside the badge it is
-// transparent, but for a soft shadow; edges are antialiased.
+// Logo draws a badge with a picture in it, w × h pixels. Outside the badge it is transparent,
+// apart from a soft shadow. Edges are antialiased.
 func Logo(w, h int) *image.NRGBA {
 	w, h = max(w, 1), max(h, 1)
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	size := float32(min(w, h))
-	aa := 2.4 / size // how wide an edge is, in halves of the picture
+	aa := 2.4 / size // width of an edge, in halves of the picture
 	for y := range h {
 		for x := range w {
 			// The badge lies between −1 and 1, whatever the format.
@@ -52,14 +52,14 @@ func logoAt(x, y, aa float32) (rgb, float32) {
 	return c.mix(tint, body/alpha), alpha
 }
 
-// rounded is the distance from a square with round corners, half its edge long.
+// rounded returns the distance from a square with round corners. half is half its edge.
 func rounded(x, y, half, radius float32) float32 {
 	dx, dy := abs(x)-half+radius, abs(y)-half+radius
 	out := point{max(dx, 0), max(dy, 0)}
 	return distance(out, point{}) + min(max(dx, dy), 0) - radius
 }
 
-// hill is the distance from a peak at the origin, with a slope and a blunt top.
+// hill returns the distance from a hill with a slope and a blunt top at the origin.
 func hill(x, y, slope float32) float32 {
 	blunt := sqrt(x*x+0.002) - 0.02
 	return (blunt*slope - y) / sqrt(1+slope*slope)

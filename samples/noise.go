@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// A noise is smooth random values over the plane, the same for the same seed.
+// A noise has smooth random values over the plane. The same seed gives the same values.
 type noise struct {
 	value [256]float32 // −1 to 1
 	perm  [512]uint8
@@ -21,7 +21,7 @@ func newNoise(seed uint64) *noise {
 	return &n
 }
 
-// at is the value at a point: −1 to 1, with features about one unit apart.
+// at returns the value at a point, −1 to 1. Features are about one unit apart.
 func (n *noise) at(x, y float32) float32 {
 	xf, yf := floor(x), floor(y)
 	fx, fy := x-xf, y-yf
@@ -46,7 +46,7 @@ func (n *noise) fractal(x, y float32, octaves int) float32 {
 	return sum
 }
 
-// ridged is fractal noise folded into sharp crests, 0 to 1.
+// ridged returns fractal noise that is folded into sharp crests, 0 to 1.
 func (n *noise) ridged(x, y float32, octaves int) float32 {
 	var sum float32
 	strength := float32(0.5)
@@ -59,7 +59,7 @@ func (n *noise) ridged(x, y float32, octaves int) float32 {
 	return clamp(sum)
 }
 
-// hash is a random value for a point of the integer grid, 0 to 1.
+// hash returns a random value for a point of the integer grid, 0 to 1.
 func hash(x, y, seed uint32) float32 {
 	h := x*0x9e3779b1 ^ y*0x85ebca77 ^ seed*0xc2b2ae3d
 	h ^= h >> 15
@@ -90,8 +90,7 @@ func smooth(a, b, x float32) float32 {
 	return t * t * (3 - 2*t)
 }
 
-// A rgb is a colour of channels from 0 to 255, beyond which it may go while
-// light is added up.
+// A rgb is a colour with channels from 0 to 255. Channels may be larger while light is added.
 type rgb struct{ r, g, b float32 }
 
 func (c rgb) mix(d rgb, t float32) rgb {

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// Portrait is a hot-air balloon in a plain sky, w × h pixels: one clear subject
-// well below the middle and to the left of it, for what looks for subjects. It is
-// made for upright formats.
+// Portrait draws a hot-air balloon in a plain sky, w × h pixels. It tests the search for a
+// subject: there is one clear subject, well below the middle and to the left. It is made for
+// upright formats.
 func Portrait(w, h int) image.Image {
 	w, h = max(w, 1), max(h, 1)
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -35,7 +35,7 @@ func Portrait(w, h int) image.Image {
 	return m
 }
 
-// A balloon is drawn around the widest place of its envelope.
+// A balloon is drawn around the middle of the widest part of its envelope.
 type balloon struct {
 	out    *image.RGBA
 	middle point
@@ -47,7 +47,7 @@ const (
 	throat = 1.28 // where the envelope ends, in radii below its middle
 )
 
-// half is half the envelope's width, in radii, at a height below its middle.
+// half returns half the envelope's width, in radii. y is the depth below its middle.
 func (balloon) half(y float32) float32 {
 	switch {
 	case y < -1 || y > throat:
@@ -65,7 +65,7 @@ func (b balloon) drawEnvelope() {
 	paint(b.out, r, func(px, py float32) (rgb, float32) {
 		var c rgb
 		var cover float32
-		// Four places in each pixel keep seams and edges smooth.
+		// Four samples in each pixel keep seams and edges smooth.
 		for _, d := range [...]point{{-0.25, -0.25}, {0.25, -0.25}, {-0.25, 0.25}, {0.25, 0.25}} {
 			x, y := (px+d.x-b.middle.x)*pixel, (py+d.y-b.middle.y)*pixel
 			half := b.half(y)
@@ -83,7 +83,7 @@ func (b balloon) drawEnvelope() {
 	})
 }
 
-// clothAt is the colour at a place: x from −1 to 1 across, y in radii.
+// clothAt returns the colour at a point: x from −1 to 1 across, y in radii.
 func (b balloon) clothAt(cloth []rgb, x, y float32) rgb {
 	around := float32(math.Asin(float64(x)))/math.Pi + 0.5 // 0 to 1 from edge to edge
 	strip := around * gores

@@ -1,11 +1,12 @@
-// Package samples draws images: landscapes that pass for photographs, a chart, a
-// logo with soft edges, an animation. They are the originals of the demo and the
-// test images of other packages. Everything is computed, so that nothing needs a
-// licence or a download, and the same arguments always give the same pixels on
-// the same kind of processor.
+// Package samples draws images: landscapes like photographs, a chart, a logo with soft
+// edges, an animation. They are the originals of the demo, and the test images of other
+// packages.
 //
-// [Write] fills a folder with files. The other functions return images of any
-// size; sizes below one pixel are taken as one. All are safe for concurrent use.
+// For most uses, call [Write] to fill a folder with files. The other functions return images
+// of any size, at least one pixel. All are safe for concurrent use.
+//
+// Code computes every image, so that none needs a licence or a download. The same arguments
+// give the same pixels on the same kind of processor.
 package samples
 
 import (
@@ -22,10 +23,10 @@ import (
 	"path/filepath"
 )
 
-// jpegQuality is that of the photographs, 1–100: high, as originals are.
+// jpegQuality is the quality of the photographs, 1–100. It is high, like that of originals.
 const jpegQuality = 90
 
-// files are what Write writes.
+// files are the files of Write.
 var files = []struct {
 	name   string
 	encode func(io.Writer) error
@@ -43,11 +44,10 @@ func encodeJPEG(w io.Writer, m image.Image) error {
 	return jpeg.Encode(w, m, &jpeg.Options{Quality: jpegQuality})
 }
 
-// Write puts the demo's originals into a folder, which it makes where there is
-// none: dusk.jpg, noon.jpg and night.jpg (2400×1600 pixels), balloon.jpg
-// (1600×2400), chart.png (1600×1000), logo.png (800×800, transparent) and
-// orbit.gif (480×320, 36 frames). Files that exist are left alone. A file
-// appears whole or not at all.
+// Write writes the demo's originals into a folder, which it makes where there is none. They
+// are dusk.jpg, noon.jpg and night.jpg (2400×1600 pixels), balloon.jpg (1600×2400),
+// chart.png (1600×1000), logo.png (800×800, transparent) and orbit.gif (480×320, 36 frames).
+// Write doesn't change files that exist. After an error there is no half file.
 func Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the folder of samples: %w", err)
@@ -70,7 +70,7 @@ func Write(dir string) error {
 	return nil
 }
 
-// writeFile writes beside name and renames.
+// writeFile writes a temporary file beside name, and renames it.
 func writeFile(name string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".sample-*")
 	if err != nil {

@@ -85,7 +85,7 @@ func TestScenesDiffer(t *testing.T) {
 	}
 }
 
-// What draws the eye in the portrait is in one place, off the centre.
+// The subject of the portrait is in one place, off the centre.
 func TestPortraitSubject(t *testing.T) {
 	m := Portrait(200, 300).(*image.RGBA)
 	// The sky is of one brightness along a row; the balloon isn't.
@@ -193,7 +193,7 @@ func TestWrite(t *testing.T) {
 		t.Error(diff)
 	}
 
-	// The user's own file stays, what is missing comes back the same.
+	// The user's own file stays, and a missing file is written again.
 	before := read(t, dir)
 	before["chart.png"] = []byte("mine")
 	if err := os.WriteFile(filepath.Join(dir, "chart.png"), before["chart.png"], 0o600); err != nil {

@@ -5,15 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// Seeds of [SceneSeed] for a landscape at three times of day.
+// Dusk, Noon and Night are seeds of [SceneSeed] for the same landscape.
 const (
 	Dusk uint64 = iota
 	Noon
 	Night
 )
 
-// Scene is a mountain lake at dusk, w × h pixels: smooth gradients in the sky,
-// fine texture below. It is made for landscape formats.
+// Scene draws a mountain lake at dusk, w × h pixels. It has smooth gradients in the sky and
+// fine texture below, and is made for landscape formats.
 func Scene(w, h int) image.Image { return SceneSeed(w, h, Dusk) }
 
 // SceneSeed is Scene with mountains, clouds and trees of another seed. The seed
@@ -40,12 +40,12 @@ func SceneSeed(w, h int, seed uint64) image.Image {
 }
 
 const (
-	horizon = 0.615 // where the lake begins, from the top
-	skyStep = 4     // pixels between points that the sky is computed at
+	horizon = 0.615 // the top edge of the lake, from the top of the picture
+	skyStep = 4     // pixels between the points at which the sky is computed
 )
 
-// A scene is a landscape being painted, from back to front. Lengths are in
-// heights of the picture, so that it looks the same at every size.
+// A scene is a landscape that is painted from back to front. Lengths are in heights of the
+// picture, so that it looks the same at every size.
 type scene struct {
 	*mood
 	out   *image.RGBA
@@ -78,8 +78,8 @@ type mood struct {
 	contrast, saturation float32
 }
 
-// ranges are the mountains from back to front: how high their foot and their
-// crests are, how far apart the crests, and how much haze lies before them.
+// ranges are the mountains from back to front: the height of their foot and of their crests,
+// the density of the crests, and the haze before them.
 var ranges = [...]struct{ foot, height, density, haze float32 }{
 	{0.075, 0.36, 1.15, 0.5},
 	{0.045, 0.23, 1.7, 0.36},
@@ -140,7 +140,7 @@ func (s *scene) raise() {
 		for x := range crest {
 			u := float32(x) * s.unit
 			high := s.noise.ridged(u*r.density+float32(i)*37, float32(i)*9.7, 7)
-			// A slow swell keeps the crests from being all of one height.
+			// A slow swell makes the heights of the crests differ.
 			swell := 0.62 + 0.55*s.noise.at(u*1.1+float32(i)*5.3, 71)
 			v := r.foot + r.height*high*high*swell*1.25
 			if i == len(ranges)-1 {
@@ -152,7 +152,7 @@ func (s *scene) raise() {
 	}
 }
 
-// treeline is the height of the far shore's wood: conifers side by side.
+// treeline returns the height of the wood on the far shore, conifers side by side.
 func (s *scene) treeline(u float32) float32 {
 	var top float32
 	const apart = 0.0048
@@ -176,7 +176,7 @@ func (s *scene) paintLand() {
 		row := s.out.Pix[y*s.out.Stride:]
 		v := float32(y) * s.unit
 		for x := range s.w {
-			// What is hidden behind a nearer range is not painted.
+			// Ranges that are hidden behind a nearer one aren't painted.
 			first := -1
 			for i := len(ranges) - 1; i >= 0; i-- {
 				if float32(y) >= s.ridges[i][x]+0.5 {
@@ -204,7 +204,7 @@ func (s *scene) paintLand() {
 	}
 }
 
-// skyGrid computes the sky at every skyStep-th pixel: it is smooth.
+// skyGrid computes the sky at every skyStep-th pixel, which is enough for smooth colours.
 func (s *scene) skyGrid() []rgb {
 	cols, rows := s.w/skyStep+2, s.shore/skyStep+2
 	grid := make([]rgb, cols*rows)
@@ -225,8 +225,7 @@ func (s *scene) skyAt(c rgb, u, up float32) rgb {
 	glow := exp(-far/s.glowSize)*0.75 + exp(-far/(s.glowSize*0.22))*0.6
 	c = c.add(s.glow, glow)
 
-	// The clouds are a plane seen from below, so that they draw together
-	// towards the horizon.
+	// The clouds are a plane that is seen from below, so they are denser towards the horizon.
 	depth := 1 / (max(up, 0) + 0.16)
 	cx, cy := (u-0.75)*depth*0.95+s.drift, depth*1.9
 	density := s.noise.fractal(cx, cy, 6) + s.cover
@@ -241,7 +240,7 @@ func (s *scene) skyAt(c rgb, u, up float32) rgb {
 	return c
 }
 
-// nightSky adds what is too sharp for the grid: stars and the moon.
+// nightSky adds stars and the moon, which are too sharp for the grid.
 func (s *scene) nightSky(c rgb, x, y int) rgb {
 	u, v := float32(x)*s.unit, float32(y)*s.unit
 	dx, dy := u-s.light[0], horizon-v-s.light[1]
@@ -273,7 +272,7 @@ func (s *scene) starlight(c rgb, u, v float32) rgb {
 	return c.add(rgb{235, 238, 255}.mix(rgb{255, 226, 190}, hash(sx, sy, 11)), light)
 }
 
-// landAt is the colour of range i in column x and at height v.
+// landAt returns the colour of range i in column x and at height v.
 func (s *scene) landAt(i, x int, v float32) rgb {
 	r := ranges[i]
 	u := float32(x) * s.unit
@@ -300,17 +299,16 @@ func (s *scene) landAt(i, x int, v float32) rgb {
 }
 
 func sign(x float32) float32 {
-	// Not a step, which would show where the light is.
+	// A step would be visible at the position of the light.
 	return min(max(x*3, -1), 1)
 }
 
-// paintLake mirrors what is above the shore, broken by ripples.
+// paintLake mirrors the picture above the shore, with ripples.
 func (s *scene) paintLake() {
 	for y := s.shore; y < s.h; y++ {
 		d := float32(y-s.shore) * s.unit
 		row := s.out.Pix[y*s.out.Stride:]
-		// Ripples are of one size on the water, and so of ever larger size
-		// towards the eye.
+		// All ripples have the same size on the water, so near ones look larger.
 		depth := 1 / (d + 0.02)
 		across := depth * 0.55
 		away := depth * 1.9
@@ -333,7 +331,7 @@ func (s *scene) paintLake() {
 	}
 }
 
-// mirror is the picture above the shore at a place below it.
+// mirror returns the colour of the mirror image at a point below the shore.
 func (s *scene) mirror(x int, y float32) rgb {
 	x = min(max(x, 0), s.w-1)
 	top := max(2*float32(s.shore)-1-y, 0)
@@ -350,7 +348,7 @@ func (s *scene) at(x, y int) rgb {
 	return rgb{float32(p[0]), float32(p[1]), float32(p[2])}
 }
 
-// bankTop is how far below the top of the picture the near bank begins.
+// bankTop returns the distance of the near bank from the top of the picture.
 func (s *scene) bankTop(u float32) float32 {
 	wide := float32(s.w) * s.unit
 	side := smooth(0.42, 0, u)*0.105 + smooth(wide-0.34, wide, u)*0.06
@@ -375,7 +373,7 @@ func (s *scene) paintBank() {
 	}
 }
 
-// paintTrees paints conifers on the near bank, which frame the view.
+// paintTrees paints conifers on the near bank. They frame the view.
 func (s *scene) paintTrees() {
 	r := rand.New(rand.NewPCG(uint64(s.seed), 77))
 	wide := float32(s.w) * s.unit

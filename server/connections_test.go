@@ -14,8 +14,8 @@ import (
 	"github.com/tintype/tintype/delivery"
 )
 
-// TestConnections: one connection too many takes the place of one that is idle, or slow
-// to send its request, and never of one that is being answered.
+// TestConnections: for one connection too many, one is closed that is idle or slow to send
+// its request. A connection that is being answered is never closed.
 func TestConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &Connections{Most: 3}
@@ -84,8 +84,8 @@ func TestConnections(t *testing.T) {
 	})
 }
 
-// TestConnectionsOfSlowReaders: where all connections are being answered, one whose
-// client has taken nothing of its answer for longest gives way, and no other.
+// TestConnectionsOfSlowReaders: where all connections are being answered, only the one is
+// closed whose client hasn't taken any of its answer for the longest time.
 func TestConnectionsOfSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &Connections{Most: 3}
@@ -135,7 +135,7 @@ func TestConnectionsOfSlowReaders(t *testing.T) {
 	})
 }
 
-// wantRest reads at least so many bytes of an answer that is under way.
+// wantRest reads at least n more bytes of an answer.
 func (c *clientConn) wantRest(t *testing.T, bytes int64) {
 	t.Helper()
 	if n, err := io.CopyN(io.Discard, c.r, bytes); err != nil {
@@ -181,7 +181,7 @@ func (c *clientConn) wantClosed(t *testing.T) {
 	}
 }
 
-// A pipeListener accepts what it is handed.
+// A pipeListener accepts the connections of a channel.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}

@@ -10,8 +10,8 @@ import (
 	"github.com/tintype/tintype/delivery"
 )
 
-// counters are those of one name, by the values of their labels in the order of the
-// labels' names.
+// counters returns the counters of one name. The keys are the values of their labels, in the
+// order of the labels' names.
 func counters(t *testing.T, from prometheus.Gatherer, name string) (help string, values map[string]float64) {
 	t.Helper()
 	families, err := from.Gather()
@@ -36,7 +36,7 @@ func counters(t *testing.T, from prometheus.Gatherer, name string) (help string,
 	return "", nil
 }
 
-// Counters exist before their first event: a rate over one that appears as 1 is 0.
+// Counters must exist before their first event: the rate of a counter that appears as 1 is 0.
 func TestCountersStartAtZero(t *testing.T) {
 	figures := prometheus.NewRegistry()
 	b := newBench(t, func(c *delivery.Config) { c.Metrics = figures })
@@ -59,7 +59,7 @@ func TestCountersStartAtZero(t *testing.T) {
 		}
 	}
 
-	// Whatever is counted later has been there before.
+	// All counters of these requests existed before.
 	_, before := counters(t, figures, "tintype_requests_total")
 	for _, target := range []string{"/acme/photos/cat.jpg?w=5", "/acme/photos/cat.jpg?w=5", "/acme/photos/cat.jpg?w=x", "/nobody/a/b", "/healthz", "/acme/photos/none.jpg", "/"} {
 		b.get(target)

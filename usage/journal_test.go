@@ -30,7 +30,7 @@ func (f *flakyLog) AppendAudit(ctx context.Context, entries ...workspace.AuditEn
 	return f.AuditLog.AppendAudit(ctx, entries...)
 }
 
-// nowhere takes everything and keeps nothing.
+// nowhere is a log that drops all entries.
 type nowhere struct{ workspace.AuditLog }
 
 func (nowhere) AppendAudit(context.Context, ...workspace.AuditEntry) error { return nil }
@@ -107,8 +107,8 @@ func TestJournalHourly(t *testing.T) {
 	})
 }
 
-// TestJournalBound floods a journal whose store is down: memory is bounded, and what is
-// kept is written once the store is back.
+// TestJournalBound floods a journal whose store is down. Memory is bounded, and the entries
+// in memory are written when the store is back.
 func TestJournalBound(t *testing.T) {
 	log := &flakyLog{AuditLog: nowhere{}, fail: 1}
 	var out strings.Builder

@@ -13,8 +13,8 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// TestKilled: a server that ends without a last word, as by kill -9, loses what it
-// counted since the last addition, and that is one interval at most.
+// TestKilled: after kill -9 the counts since the last Flush are lost, which are those of one
+// interval at most.
 func TestKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := workspacetest.NewMemory()

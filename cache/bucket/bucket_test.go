@@ -27,13 +27,13 @@ import (
 	"github.com/tintype/tintype/internal/versitygw"
 )
 
-// Credentials whose parts are looked for wherever they must not be.
+// Test credentials. The tests search outputs for their parts.
 const (
 	accessKey = "AKIASEEDEDACCESSKEY0"
 	secretKey = "seeded/secret+access=key"
 )
 
-// setCredentials makes them those of the environment, which holds no others.
+// setCredentials sets the test credentials as the only ones in the environment.
 func setCredentials(t *testing.T, accessKey, secretKey string) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
@@ -111,7 +111,7 @@ func TestVersityGWConforms(t *testing.T) {
 	}, flush)
 }
 
-// TestObjects looks at what lies in the bucket, from the outside and from another node.
+// TestObjects checks the objects in the bucket, directly and through another node.
 func TestObjects(t *testing.T) {
 	setCredentials(t, accessKey, secretKey)
 	gateway := versitygw.Start(t, accessKey, secretKey)
@@ -170,8 +170,8 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// A watched context tells when somebody begins to wait for its end: by then a lookup
-// has joined the one that runs.
+// A watched context signals when somebody begins to wait for its end. A lookup has then
+// joined the one that runs.
 type watched struct {
 	context.Context
 	waiting chan<- struct{}
@@ -182,7 +182,7 @@ func (w watched) Done() <-chan struct{} {
 	return w.Context.Done()
 }
 
-// TestOneRequest has many ask for one key at a time.
+// TestOneRequest: many lookups of one key at the same time make one request.
 func TestOneRequest(t *testing.T) {
 	setCredentials(t, accessKey, secretKey)
 	var gets, deletes atomic.Int32
@@ -220,7 +220,7 @@ func TestOneRequest(t *testing.T) {
 		t.Errorf("%d hits with %d requests, want 100 with 1", hits.Load(), gets.Load())
 	}
 
-	// An error that is remembered elsewhere costs the bucket one look, and no delete.
+	// An error that only the memory tier keeps costs the bucket one lookup, and no delete.
 	failure := &cache.Entry{Code: "NOT_FOUND", ExpiresAt: time.Now().Add(time.Minute)}
 	reader.Get(t.Context(), key(2))
 	reader.Put(t.Context(), key(2), failure)
@@ -284,7 +284,7 @@ func TestOutage(t *testing.T) {
 			if s, most := c.Stats(), 3+uint64(took/test.cooldown); s.Failures < 3 || s.Failures > most {
 				t.Errorf("%d failures in %v, want 3 to %d", s.Failures, took, most)
 			}
-			// What is put meanwhile waits, and is had from memory.
+			// An entry that is put meanwhile waits in memory, where Get finds it.
 			c.Put(t.Context(), key(2), entry("meanwhile"))
 			if e, _ := c.Get(t.Context(), key(2)); e == nil {
 				t.Error("what was put in the outage is a miss")
@@ -360,7 +360,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestFullQueue has writes hang: more than fits is dropped, and no older entry shows.
+// TestFullQueue: while writes hang, entries that don't fit into the queue are dropped, and
+// Get returns no older entry.
 func TestFullQueue(t *testing.T) {
 	setCredentials(t, accessKey, secretKey)
 	release := make(chan struct{})
@@ -399,7 +400,7 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
-// TestClose writes what is queued, or gives it up in time.
+// TestClose: Close writes the queue, or gives it up in time.
 func TestClose(t *testing.T) {
 	setCredentials(t, accessKey, secretKey)
 	hang := make(chan struct{})
@@ -477,7 +478,7 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-// FuzzParseURL holds what is accepted to what a bucket's name, prefix and endpoint are.
+// FuzzParseURL: a URL that is accepted has a valid bucket, prefix and endpoint.
 func FuzzParseURL(f *testing.F) {
 	for _, raw := range []string{"s3://cache", "s3://cache/a/b/?region=auto&endpoint=https://x.example.com:9000/", "s3://u:p@cache", "s3://[::1]/%2f?region=%00"} {
 		f.Add(raw)

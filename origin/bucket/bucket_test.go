@@ -49,12 +49,12 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// roundTrip is a transport that answers by itself.
+// roundTrip is a transport without a network.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestRequests holds what is sent to the addresses and headers that S3 and R2 want.
+// TestRequests checks the addresses and headers of requests to S3 and R2.
 func TestRequests(t *testing.T) {
 	const account = "0123456789abcdef0123456789abcdef"
 	for _, test := range []struct {
@@ -141,8 +141,8 @@ func TestFake(t *testing.T) {
 	wantFailure(t, err, origin.ErrUnavailable, "no bucket of that name")
 }
 
-// TestAnswers holds each answer that a store may give to what the owner is told of it,
-// and to how often it is asked.
+// TestAnswers checks the owner's message for each answer of a store, and the number of
+// attempts.
 func TestAnswers(t *testing.T) {
 	xml := func(code string) string {
 		return `<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + code + `</Code><Message>` + secretKey +
@@ -232,7 +232,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestPasses has an outage end while a fetch goes on.
+// TestPasses: an outage ends while a fetch runs.
 func TestPasses(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

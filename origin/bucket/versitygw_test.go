@@ -17,13 +17,13 @@ import (
 	"github.com/tintype/tintype/origin/bucket"
 )
 
-// Credentials whose parts are looked for wherever they must not be.
+// Test credentials. The tests search outputs for their parts.
 const (
 	accessKey = "AKIASEEDEDACCESSKEY0"
 	secretKey = "seeded/secret+access=key"
 )
 
-// loopback opens what tests listen on.
+// loopback is a guard that allows the addresses of the tests' servers.
 var loopback = origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
 func newSource(t *testing.T, c bucket.Config) *bucket.Source {
@@ -46,8 +46,8 @@ func newSource(t *testing.T, c bucket.Config) *bucket.Source {
 	return s
 }
 
-// wantFailure fails the test unless err is want, says what it should, and holds nothing
-// that an owner's visitors must not see.
+// wantFailure fails the test unless err is want and has the right text. The text must hold
+// nothing that visitors must not see.
 func wantFailure(t *testing.T, err, want error, text string) {
 	t.Helper()
 	if !errors.Is(err, want) || !strings.Contains(err.Error(), text) {
