@@ -19,52 +19,52 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// serveCmd is the configuration of a server: flags, variables and defaults are
-// declared here and nowhere else. Secrets are no flags, since every user of a
-// machine can see those: TINTYPE_ROOT_KEY, or TINTYPE_ROOT_KEY_FILE.
+// serveCmd is the configuration of a server. Flags, variables and defaults are declared only
+// here. Secrets have no flags, since every user of a machine can see flags. They are
+// variables, such as TINTYPE_ROOT_KEY or TINTYPE_ROOT_KEY_FILE.
 type serveCmd struct {
 	Listen     string        `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
 	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
-	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server goes on taking requests after SIGTERM, while /readyz is 503 and answers close their connections, so that load balancers choose another first (${default})."`
+	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server still takes requests after SIGTERM. Meanwhile /readyz is 503 and answers close their connections, so that load balancers choose another server (${default})."`
 	Data       string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
 	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
-	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. What it leaves out stays."`
-	ApplyPrune bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove what the file of --apply leaves out of the workspaces that it names, as tintype apply --prune does."`
+	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
+	ApplyPrune bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove settings of the workspaces in the file of --apply that aren't in the file, as tintype apply --prune does."`
 
-	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default no private, loopback or link-local address is ever connected to."`
-	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is believed."`
+	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default Tintype never connects to a private, loopback or link-local address."`
+	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is trusted."`
 
 	ClientRequests int    `env:"TINTYPE_CLIENT_REQUESTS" default:"0" placeholder:"N" help:"Requests a minute that one client address (of IPv6 one /64) may send to this server, of any kind; 0 is any number (${default})."`
-	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"Where to post the Cache-Tags of what was purged, so that a CDN in front can be purged too, with the bearer token in TINTYPE_PURGE_WEBHOOK_TOKEN if there is one."`
-	PurgeCommand   string `env:"TINTYPE_PURGE_COMMAND" placeholder:"FILE" help:"A program to run for what was purged, with what --purge-webhook posts on its standard input."`
+	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"URL to which the Cache-Tags of each purge are posted, so that a CDN in front can be purged too. The request has the bearer token of TINTYPE_PURGE_WEBHOOK_TOKEN, if that is set."`
+	PurgeCommand   string `env:"TINTYPE_PURGE_COMMAND" placeholder:"FILE" help:"A program to run for each purge. It gets the body of --purge-webhook on its standard input."`
 
-	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets whose source has no credentials with those of this process's environment (AWS variables, profile or role): every workspace then reads whatever those may."`
+	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets of sources without credentials with the credentials of this process's environment (AWS variables, profile or role). Every workspace can then read all buckets that these credentials open."`
 
-	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants; 0 is 256MiB, or where that is less an eighth of what this machine, or the container, has beyond idle processes (${default})."`
+	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants. 0 is 256MiB, but at most an eighth of the memory that idle processes leave on this machine or in the container (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
 
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. The endpoint is for what isn't AWS."`
 
-	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, that is transforms at a time; 0 is one for every core that the machine, or the container, has (${default})."`
-	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"How worker processes are locked in: with the layers that this system has (auto), with all or not at all (require), or with limits only (off) (${default})."`
-	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait; of one workspace, as many as it leaves places for others. More are answered 503 at once (${default})."`
-	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Memory that the transforms at a time are estimated to take at most; 0 is half of what this machine, or the container, has beyond idle processes (${default})."`
-	BodyMemory       size          `env:"TINTYPE_BODY_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for originals that are being read or wait for their transform; 0 is an eighth of what this machine, or the container, has beyond idle processes, from 32MiB to 1GiB. Where it is short, large ones go to files in the data folder (${default})."`
-	AnswerMemory     size          `env:"TINTYPE_ANSWER_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants that clients are taking; 0 is a sixteenth of what this machine, or the container, has beyond idle processes, from 16MiB to 1GiB. Where it is short, slow clients are cut off (${default})."`
-	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process. What is estimated to take more is refused; at most three quarters of this machine's, or of the container's (${default})."`
-	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long one transform may take, once it has begun; and how long it may wait to (${default})."`
-	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"How long fetching one original may take, once it has begun; and how long it may wait to (${default})."`
+	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, and so transforms at the same time. 0 is one for every core of the machine or the container (${default})."`
+	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"Sandbox of worker processes: the layers that this system has (auto), all layers or no start (require), or limits only (off) (${default})."`
+	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait. One workspace takes at most as many places as it leaves free for others. Further transforms are answered 503 at once (${default})."`
+	TransformMemory  size          `env:"TINTYPE_TRANSFORM_MEMORY" default:"0" placeholder:"SIZE" help:"Bound of the estimated memory of all running transforms. 0 is half of the memory that idle processes leave on this machine or in the container (${default})."`
+	BodyMemory       size          `env:"TINTYPE_BODY_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for originals that are being read or wait for their transform. 0 is an eighth of the memory that idle processes leave on this machine or in the container, from 32MiB to 1GiB. When it is short, large originals go to files in the data folder (${default})."`
+	AnswerMemory     size          `env:"TINTYPE_ANSWER_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants that clients are taking. 0 is a sixteenth of the memory that idle processes leave on this machine or in the container, from 16MiB to 1GiB. When it is short, slow clients are cut off (${default})."`
+	WorkerMemory     size          `env:"TINTYPE_WORKER_MEMORY" default:"2GiB" placeholder:"SIZE" help:"Most memory of one worker process, up to three quarters of the memory of this machine or the container. Transforms that are estimated to need more are refused (${default})."`
+	TransformTimeout time.Duration `env:"TINTYPE_TRANSFORM_TIMEOUT" default:"10s" placeholder:"DURATION" help:"Timeout of one transform. It may also wait this long before it begins (${default})."`
+	FetchTimeout     time.Duration `env:"TINTYPE_FETCH_TIMEOUT" default:"10s" placeholder:"DURATION" help:"Timeout of fetching one original. The fetch may also wait this long before it begins (${default})."`
 
-	Fetches             int `env:"TINTYPE_FETCHES" default:"512" placeholder:"N" help:"Originals that are fetched over the network at a time. More wait; those that find no place in --fetch-timeout are answered 503 (${default})."`
-	FetchesPerWorkspace int `env:"TINTYPE_FETCHES_PER_WORKSPACE" default:"128" placeholder:"N" help:"Of these, for one workspace (${default})."`
-	FetchesPerHost      int `env:"TINTYPE_FETCHES_PER_HOST" default:"128" placeholder:"N" help:"Of these, from one host, or one bucket of S3 or R2, for all workspaces together; for one workspace a quarter of it (${default})."`
+	Fetches             int `env:"TINTYPE_FETCHES" default:"512" placeholder:"N" help:"Originals that are fetched over the network at the same time. Others wait. Those that still wait after --fetch-timeout are answered 503 (${default})."`
+	FetchesPerWorkspace int `env:"TINTYPE_FETCHES_PER_WORKSPACE" default:"128" placeholder:"N" help:"Originals of one workspace that are fetched at the same time (${default})."`
+	FetchesPerHost      int `env:"TINTYPE_FETCHES_PER_HOST" default:"128" placeholder:"N" help:"Originals from one host, or one bucket of S3 or R2, that are fetched at the same time for all workspaces. One workspace may have a quarter of it (${default})."`
 
 	MaxOriginalBytes size     `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
 	MaxPixels        int      `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
 	MaxFrames        int      `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
-	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"What format=auto may choose besides JPEG and PNG, where the client accepts it: avif, webp or none (${default})."`
+	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"Formats that format=auto may choose besides JPEG and PNG, where the client accepts them: avif, webp or none (${default})."`
 
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
@@ -72,10 +72,10 @@ type serveCmd struct {
 // defaultListen is the default of --listen.
 const defaultListen = ":8080"
 
-// maxWorkers is more than any machine has cores for.
+// maxWorkers bounds --workers. No machine has more cores.
 const maxWorkers = 1024
 
-// Validate says what is wrong with values that parse (kong calls it).
+// Validate returns an error about a value that can be read, but isn't valid. kong calls it.
 func (c *serveCmd) Validate() error {
 	if c.Workers > maxWorkers {
 		return fmt.Errorf("--workers: must be at most %d; more workers than cores make nothing faster", maxWorkers)
@@ -145,7 +145,7 @@ func (c *serveCmd) Validate() error {
 	return nil
 }
 
-// limits are the pixel limits that the flags set.
+// limits returns the limits of pixels that the flags set.
 func (c *serveCmd) limits() transform.Limits {
 	l := transform.DefaultLimits()
 	l.FramePixels, l.OutputPixels, l.Frames = c.MaxPixels, c.MaxPixels, c.MaxFrames
@@ -154,7 +154,7 @@ func (c *serveCmd) limits() transform.Limits {
 	return l
 }
 
-// formats is what format=auto may choose.
+// formats returns the formats that format=auto may choose.
 func (c *serveCmd) formats() (a transform.Accept) {
 	for _, f := range c.AutoFormats {
 		switch f {
@@ -167,7 +167,7 @@ func (c *serveCmd) formats() (a transform.Accept) {
 	return a
 }
 
-// storePath is the database file.
+// storePath returns the path of the database file.
 func (c *serveCmd) storePath() string {
 	if c.Store.path != "" {
 		return c.Store.path
@@ -252,7 +252,8 @@ func (d *dirSpec) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// checkAddress says how an address is written where a flag's isn't one.
+// checkAddress returns an error where the value of a flag isn't an address. The error shows
+// how to write one.
 func checkAddress(flag, address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil && port != "" {

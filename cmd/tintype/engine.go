@@ -17,7 +17,7 @@ func newEngine(log *slog.Logger) (transform.Engine, error) {
 	return vips.New(), nil
 }
 
-// newWorkerEngine is newEngine for a process that can load nothing later.
+// newWorkerEngine is newEngine for a sandboxed process, which can't load anything later.
 func newWorkerEngine(log *slog.Logger) (transform.Engine, error) {
 	engine, err := newEngine(log)
 	if err == nil {

@@ -21,14 +21,14 @@ type healthCmd struct {
 	Listen string `placeholder:"ADDRESS" help:"Where the server listens, if that folder doesn't say."`
 }
 
-// Run asks the server, and prints what it says.
+// Run asks the server, and prints its answer.
 func (c *healthCmd) Run(ctx context.Context, std stdio) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	address := c.Listen
 	if address == "" {
 		said, err := os.ReadFile(addressFile(c.Data))
-		if err != nil { // such as that of a data folder that can only be read
+		if err != nil { // the folder may be read-only, so the server couldn't write its address
 			said = []byte(cmp.Or(std.getenv("TINTYPE_LISTEN"), defaultListen))
 		}
 		address = strings.TrimSpace(string(said))
@@ -56,10 +56,11 @@ func (c *healthCmd) Run(ctx context.Context, std stdio) error {
 	return err
 }
 
-// addressFile is where a server says to healthCmd where it listens.
+// addressFile returns the path of the file in which a server writes its address for
+// healthCmd.
 func addressFile(data string) string { return filepath.Join(data, "address") }
 
-// sayAddress says where the server listens, until the end.
+// sayAddress writes the server's address into the file, and removes it at the end.
 func (c *serveCmd) sayAddress(address net.Addr, parts *parts, log *slog.Logger) {
 	name := addressFile(c.Data)
 	f, err := os.CreateTemp(c.Data, ".address-*")
@@ -67,19 +68,19 @@ func (c *serveCmd) sayAddress(address net.Addr, parts *parts, log *slog.Logger) 
 		_, err = fmt.Fprintln(f, address)
 		err = errors.Join(err, f.Close())
 		if err == nil {
-			err = os.Rename(f.Name(), name) // whole, whoever reads it meanwhile
+			err = os.Rename(f.Name(), name) // so that nobody reads half of it
 		}
 		if err != nil {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}
 	if err != nil {
-		_ = os.Remove(name) // of an earlier server
-		log.Warn("tintype health will ask where TINTYPE_LISTEN says, since the address can't be written down", "err", err)
+		_ = os.Remove(name) // it may be from an earlier server
+		log.Warn("the address file can't be written, so tintype health asks at the address in TINTYPE_LISTEN", "err", err)
 		return
 	}
 	parts.close(func() error {
-		_ = os.Remove(name) // where the disk can still be written
+		_ = os.Remove(name) // it fails on a disk that has become read-only
 		return nil
 	})
 }

@@ -16,18 +16,17 @@ import (
 	"github.com/tintype/tintype/server"
 )
 
-// With the default --drain, a stop takes no longer than the 30 s that Kubernetes gives
-// a pod.
+// With the default --drain, a stop fits into the 30 s that Kubernetes gives a pod.
 const (
-	stopTime  = 25 * time.Second // from when the listeners stop until the process ends
-	flushTime = 5 * time.Second  // of these, for writing what is in memory only
+	stopTime  = 25 * time.Second // from the stop of the listeners to the end of the process
+	flushTime = 5 * time.Second  // the part of stopTime for writing data that is in memory only
 )
 
-// errTerminated is why a context ended that SIGTERM ended.
+// errTerminated is the cause of a context that SIGTERM ended.
 var errTerminated = errors.New("SIGTERM")
 
-// untilSignal returns a context that ends with the first SIGTERM, because of
-// errTerminated, or the first SIGINT. The next signal ends the process at once.
+// untilSignal returns a context that ends with the first SIGTERM or SIGINT. For SIGTERM its
+// cause is errTerminated. The next signal ends the process at once.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, end := context.WithCancelCause(context.Background())
 	first := make(chan os.Signal, 1)
@@ -47,16 +46,16 @@ func untilSignal() (ctx context.Context, stop func()) {
 	return ctx, func() { end(nil) }
 }
 
-// parts are what runs beside requests, and what is to be written and closed once there
-// are none any more. The zero value is ready; it is used by one goroutine.
+// parts collects background goroutines, and functions that write and close at the end of the
+// process. The zero value is ready. Only one goroutine may use it.
 type parts struct {
-	stop    context.CancelFunc // of all that runs
+	stop    context.CancelFunc // ends the context of the goroutines
 	running sync.WaitGroup
 	flushes []func(context.Context) error
 	closes  []func() error
 }
 
-// run starts what runs until the end.
+// run starts functions in the background. They must return when their context ends.
 func (p *parts) run(all ...func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
@@ -65,15 +64,16 @@ func (p *parts) run(all ...func(context.Context)) {
 	}
 }
 
-// flush has f called at the end, when nothing runs any more: it writes what is in memory
-// only, until its context ends, beside others that do the same.
+// flush registers f, which writes data that is in memory only. It is called at the end,
+// when no background function runs any more, at the same time as others, and must return
+// when its context ends.
 func (p *parts) flush(f func(context.Context) error) { p.flushes = append(p.flushes, f) }
 
-// close has f called after everything has been written, in the reverse order.
+// close registers f, which is called after all flushes, in reverse order.
 func (p *parts) close(f func() error) { p.closes = append(p.closes, f) }
 
-// end stops what runs, writes and closes. It takes little longer than within, whatever
-// hangs.
+// end stops the background functions, then flushes, then closes. It takes little longer than
+// within, even if one of them hangs.
 func (p *parts) end(within time.Duration) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
@@ -87,7 +87,7 @@ func (p *parts) end(within time.Duration) (err error) {
 		select {
 		case <-stopped:
 		case <-ctx.Done():
-			err = errors.New("what runs in the background did not end in time")
+			err = errors.New("background work did not end in time")
 		}
 	}
 	errs := make([]error, len(p.flushes))
@@ -103,23 +103,23 @@ func (p *parts) end(within time.Duration) (err error) {
 	return err
 }
 
-// A front is a listener and what answers there.
+// A front is a listener and its handler.
 type front struct {
-	flag     string // that says where
+	flag     string // the flag with its address
 	listener net.Listener
 	handler  http.Handler
-	cutOff   bool // what is under way ends when the listener does
+	cutOff   bool // requests are cut off when the listener stops
 
-	connections *server.Connections // what bounds those of the listener; nil is nothing
+	connections *server.Connections // bounds the listener's connections; nil is no bound
 }
 
-// listen opens the public listener and that of the operator, which may be none.
+// listen opens the public listener and the operator's, which is nil where it is off.
 func (c *serveCmd) listen(parts *parts) (public, ops net.Listener, err error) {
 	open := func(flag, address, instead string) (l net.Listener, err error) {
 		if l, err = net.Listen("tcp", address); err != nil {
 			return nil, fmt.Errorf("%s: %w (%s)", flag, err, instead)
 		}
-		parts.close(func() error { _ = l.Close(); return nil }) // where no server has
+		parts.close(func() error { _ = l.Close(); return nil }) // where no server has closed it
 		return l, nil
 	}
 	if public, err = open("--listen", c.Listen, "another address, or stop what serves there"); err != nil || c.OpsListen == "off" {
@@ -129,10 +129,10 @@ func (c *serveCmd) listen(parts *parts) (public, ops net.Listener, err error) {
 	return public, ops, err
 }
 
-// serveUntil serves until ctx ends. SIGTERM then begins a drain of that length, in which
-// srv announces the end; after it, or at once where another cause ended ctx, all
-// listeners stop together, and requests under way have that long to finish. When a
-// listener fails, the others stop as well, and the error says which failed.
+// serveUntil serves until ctx ends. After SIGTERM it drains first: srv announces the end for
+// the time of drain. Then, or at once after another cause, all listeners stop together, and
+// the requests that run have the time of within to finish. When a listener fails, the others
+// stop too, and the error says which one failed.
 func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, within time.Duration, log *slog.Logger) (err error) {
 	failed := make(chan error, len(fronts))
 	underWay, cutOff := context.WithCancel(context.Background())
@@ -147,7 +147,7 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 		servers = append(servers, s)
 		go func() {
 			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("%s: nothing more can be accepted on %s: %w", f.flag, f.listener.Addr(), err)
+				failed <- fmt.Errorf("%s: the listener on %s failed: %w", f.flag, f.listener.Addr(), err)
 			}
 		}()
 	}
@@ -159,7 +159,7 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 	}
 	srv.Drain()
 	if err == nil && drain > 0 && errors.Is(context.Cause(ctx), errTerminated) {
-		log.Info("draining: requests are still taken, and /readyz is 503", "for", drain.String())
+		log.Info("draining: requests are still answered, and /readyz is 503", "for", drain.String())
 		over := time.NewTimer(drain)
 		defer over.Stop()
 		select {
@@ -168,7 +168,7 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 			log.Error("a listener failed", "err", err)
 		}
 	}
-	log.Info("stopping: finishing what runs")
+	log.Info("stopping: finishing requests")
 	cutOff()
 	finish, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
@@ -177,7 +177,7 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 	for i, s := range servers {
 		stopping.Go(func() {
 			if e := s.Shutdown(finish); e != nil {
-				errs[i] = fmt.Errorf("%s: requests under way were cut off: %w", fronts[i].flag, errors.Join(e, s.Close()))
+				errs[i] = fmt.Errorf("%s: running requests were cut off: %w", fronts[i].flag, errors.Join(e, s.Close()))
 			}
 		})
 	}
@@ -185,7 +185,7 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 	return errors.Join(append(append([]error{err}, errs...), srv.Close(finish))...)
 }
 
-// newHTTPServer is a server of h with the bounds that all have.
+// newHTTPServer returns a server of h with the timeouts and bounds of all listeners.
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,

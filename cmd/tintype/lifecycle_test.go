@@ -257,7 +257,7 @@ func TestListenerFails(t *testing.T) {
 				t.Fatal(status)
 			}
 			breakListener(t, addresses[flag])
-			if err := <-done; err == nil || !strings.Contains(err.Error(), flag+": nothing more can be accepted on "+addresses[flag]) {
+			if err := <-done; err == nil || !strings.Contains(err.Error(), flag+": the listener on "+addresses[flag]+" failed") {
 				t.Errorf("it ended with %v", err)
 			}
 		})

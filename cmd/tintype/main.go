@@ -45,8 +45,8 @@ type stdio struct {
 	stdout, stderr io.Writer
 }
 
-// run is the whole program: it returns when the command is done, or when ctx ends
-// and what was under way has been finished.
+// run is the whole program. It returns when the command is done, or after ctx has ended and
+// running work is finished.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	var exit *int
 	parser, err := kong.New(&cli{},
@@ -72,14 +72,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return fmt.Errorf("%w (see tintype --help)", err)
 	}
 	err = command.Run()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // it was told to end, and did
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // it ended as asked
 		return nil
 	}
 	return err
 }
 
-// joinNegative writes --workers -1 as --workers=-1, which kong would take for two flags:
-// then what is wrong with the value is said, and not what is wrong with a flag -1.
+// joinNegative writes --workers -1 as --workers=-1. kong would read it as two flags, and its
+// error would be about a flag -1.
 func joinNegative(args []string) (joined []string) {
 	for i, arg := range args {
 		if arg == "--" {

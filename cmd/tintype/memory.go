@@ -11,32 +11,33 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// What processes take before they have anything to do, in bytes: measured, rounded up.
+// The memory of idle processes, in bytes, measured and rounded up.
 const (
 	serverBase = 64 << 20
 	workerBase = 24 << 20
-	// Of a connection that is open: buffers, stacks, what the kernel holds.
+	// connectionSize is the memory of an open connection: buffers, stacks and the kernel's part.
 	connectionSize = 24 << 10
 )
 
-// A memoryPlan says how the memory of this machine, or of the container, is shared out,
-// in bytes. All its parts together fit into it, unless flags say otherwise.
+// A memoryPlan divides the memory of this machine, or of the container, in bytes. The sum of
+// the parts fits into it, unless flags make them larger.
 type memoryPlan struct {
-	machine    int64 // 0 is not known
+	machine    int64 // the whole; 0 is unknown
 	processes  int64 // the server and its workers, idle
 	transforms int64
 	cache      int64
-	bodies     int64 // of originals, in memory
-	bodiesDisk int64 // and on disk
-	marks      int64 // of bodies, the images of marks that are kept
-	answers    int64 // that clients are taking
-	// Connections of clients: what is left over, and the files that may be open, bound them.
+	bodies     int64 // originals in memory
+	bodiesDisk int64 // originals on disk
+	marks      int64 // the part of bodies for cached images of marks
+	answers    int64 // answers that clients are taking
+	// connections bounds the connections of clients, by the rest of the memory and by the
+	// files that may be open.
 	connections int
-	heap        int64 // what Go's collector keeps this process's heap below; 0 is no bound
+	heap        int64 // bound of this process's heap for Go's garbage collector; 0 is no bound
 }
 
-// planMemory shares out the memory. What is left over is for requests and connections,
-// and for files that the system keeps in memory.
+// planMemory divides the memory. The rest is for requests, connections and the file cache of
+// the system.
 func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	workers := int64(cmp.Or(c.Workers, runtime.GOMAXPROCS(0))) + 1
 	p := memoryPlan{machine: machine, processes: serverBase + workers*workerBase}
@@ -63,36 +64,36 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	return p
 }
 
-// fits says what doesn't.
+// fits returns an error where the parts are larger than the memory.
 func (p memoryPlan) fits() error {
 	if sum := p.processes + p.transforms + p.cache + p.bodies + p.answers; p.machine > 0 && sum > p.machine {
-		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for originals and %d for answers are more than the %d MiB that there are: "+
+		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for originals and %d for answers are more than the %d MiB of memory: "+
 			"lower --transform-memory, --cache-memory, --body-memory, --answer-memory or --workers", p.processes>>20, p.transforms>>20, p.cache>>20, p.bodies>>20, p.answers>>20, p.machine>>20)
 	}
 	return nil
 }
 
-// apply has Go's collector follow the plan, and tells the log.
+// apply sets the bound of Go's garbage collector, and logs the plan.
 func (p memoryPlan) apply(getenv func(string) string, log *slog.Logger) {
 	if err := p.fits(); err != nil {
 		log.Warn("memory may run out", "error", err.Error())
 	}
 	if p.heap > 0 && getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(p.heap + heapFloor) // which counts, but takes none
+		debug.SetMemoryLimit(p.heap + heapFloor) // the collector counts heapFloor, which takes no memory
 	}
 	log.Info("memory is shared out", "machine_bytes", p.machine, "transforms_bytes", p.transforms, "cache_bytes", p.cache,
 		"originals_bytes", p.bodies, "originals_disk_bytes", p.bodiesDisk, "answers_bytes", p.answers, "heap_limit_bytes", p.heap, "connections", p.connections)
 }
 
-// newBodies are what originals are read under.
+// newBodies returns the Bodies that bound originals.
 func (c *serveCmd) newBodies(p memoryPlan, log *slog.Logger) *origin.Bodies {
 	b := origin.BodiesConfig{Memory: p.bodies, Disk: p.bodiesDisk, Dir: c.Data, Largest: int64(c.MaxOriginalBytes), Log: log}
 	if !origin.OnDisk(c.Data) {
 		b.Disk = 0
-		log.Info("the data folder is in memory: so large originals stay there too", "data", c.Data)
+		log.Info("the data folder is in memory, so large originals can't go to disk", "data", c.Data)
 	}
 	if most := max(b.Memory, b.Disk); b.Largest > most {
-		log.Warn("--max-original-bytes is more than there is room for: larger originals are answered 503", "room_bytes", most)
+		log.Warn("--max-original-bytes is more than the room for originals: larger originals are answered 503", "room_bytes", most)
 	}
 	return origin.NewBodies(b)
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/tintype/tintype/transform/worker"
 )
 
-// A tier is a cache tier that counts what it does.
+// A tier is a cache tier with statistics.
 type tier interface{ Stats() cache.Stats }
 
-// tierMetrics shows the figures of the cache tiers, read when they are asked for.
+// tierMetrics collects the figures of the cache tiers.
 type tierMetrics map[string]tier
 
 var tierFigures = []struct {
@@ -22,12 +22,12 @@ var tierFigures = []struct {
 	{tierDesc("bytes", "Bytes that the tier holds."), prometheus.GaugeValue, func(s cache.Stats) float64 { return float64(s.Bytes) }},
 	{tierDesc("entries", "Entries that the tier holds."), prometheus.GaugeValue, func(s cache.Stats) float64 { return float64(s.Entries) }},
 	{tierDesc("hits_total", "Lookups that found their entry."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Hits) }},
-	{tierDesc("misses_total", "Lookups that found none."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Misses) }},
+	{tierDesc("misses_total", "Lookups that found no entry."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Misses) }},
 	{tierDesc("puts_total", "Entries stored."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Puts) }},
 	{tierDesc("dropped_total", "Entries not stored: too large, or the write queue was full."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Dropped) }},
 	{tierDesc("evictions_total", "Entries that made room for others."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Evictions) }},
 	{tierDesc("corrupt_total", "Entries that failed their checksum and were deleted."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Corrupt) }},
-	{tierDesc("failures_total", "Reads and writes that the device failed."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Failures) }},
+	{tierDesc("failures_total", "Reads and writes that failed."), prometheus.CounterValue, func(s cache.Stats) float64 { return float64(s.Failures) }},
 }
 
 func tierDesc(name, help string) *prometheus.Desc {
@@ -51,15 +51,15 @@ func (m tierMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
-// bodyMetrics shows the figures of the originals under way, read when they are asked for.
+// bodyMetrics collects the figures of the originals that are read or in use.
 type bodyMetrics struct{ *origin.Bodies }
 
 var (
 	bodyBytes   = bodyDesc("bytes", "Bytes of originals that are being read or in use, by where they are (memory, disk).", "place")
 	bodyLimit   = bodyDesc("limit_bytes", "Bytes that originals may take at most, by where they are.", "place")
-	bodyPeak    = bodyDesc("peak_bytes", "Bytes that originals took at most since the start, by where they are.", "place")
-	bodyCount   = bodyDesc("count", "Originals that are being read, and that are whole and wait for their transform or are in use, by state (reading, whole).", "state")
-	bodyEnded   = bodyDesc("ended_total", "Originals that were not read to their end, by reason: room (they gave way to another), wait (they found no room in time), slow.", "reason")
+	bodyPeak    = bodyDesc("peak_bytes", "The most bytes that originals took since the start, by where they are.", "place")
+	bodyCount   = bodyDesc("count", "Originals by state: reading (they are being read), whole (they wait for their transform or are in use).", "state")
+	bodyEnded   = bodyDesc("ended_total", "Originals that were not read to their end, by reason: room (another took their room), wait (they found no room in time), slow.", "reason")
 	bodySpilled = bodyDesc("spilled_total", "Originals that went to files in the data folder.")
 	bodyDisk    = bodyDesc("disk_failures_total", "Times that the data folder had no room for originals, or failed.")
 )
@@ -106,24 +106,24 @@ func (m bodyMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
-// poolMetrics shows the figures of the worker processes, read when they are asked for.
+// poolMetrics collects the figures of the worker processes.
 type poolMetrics struct{ *worker.Pool }
 
 var (
 	poolProcesses = poolDesc("processes", "Worker processes, by state (idle, busy, starting).", "state")
 	poolWaiting   = poolDesc("queue_length", "Transforms that wait for a worker.")
-	poolRunning   = poolDesc("running", "Transforms under way.")
-	poolBudget    = poolDesc("budget_bytes", "Memory that transforms at a time are estimated to take at most.")
-	poolUsed      = poolDesc("budget_used_bytes", "Memory that those under way are estimated to take.")
+	poolRunning   = poolDesc("running", "Transforms that run.")
+	poolBudget    = poolDesc("budget_bytes", "Bound of the estimated memory of all running transforms.")
+	poolUsed      = poolDesc("budget_used_bytes", "Estimated memory of the running transforms.")
 	poolMemory    = poolDesc("memory_bytes", "Memory that the worker processes hold for themselves.")
-	poolBlamed    = poolDesc("blamed_originals", "Variants and originals that are refused since they brought a worker down.")
+	poolBlamed    = poolDesc("blamed_originals", "Variants and originals that are refused because a worker was lost over them.")
 	poolStarted   = poolDesc("started_total", "Worker processes that became ready.")
-	poolRetired   = poolDesc("retired_total", "Worker processes replaced for the jobs they had done or the memory they held.")
-	poolRetried   = poolDesc("retried_total", "Transforms handed to another worker since the first was lost.")
+	poolRetired   = poolDesc("retired_total", "Worker processes replaced because of the number of their jobs or their memory.")
+	poolRetried   = poolDesc("retried_total", "Transforms given to another worker because the first was lost.")
 	poolRefused   = poolDesc("refused_total", "Transforms refused by the queue, by reason (full, late).", "reason")
-	poolDeaths    = poolDesc("lost_total", "Worker processes lost, by reason and by what they were at work on.", "reason", "workspace", "source", "format")
+	poolDeaths    = poolDesc("lost_total", "Worker processes lost, by reason and by the original of their job.", "reason", "workspace", "source", "format")
 	poolWaits     = poolDesc("queue_seconds", "How long transforms waited for a worker.")
-	poolReplaced  = poolDesc("replaced_seconds", "From the loss of a worker until there was one for every transform at a time again.")
+	poolReplaced  = poolDesc("replaced_seconds", "Time from the loss of a worker until all workers were ready again.")
 )
 
 func poolDesc(name, help string, labels ...string) *prometheus.Desc {

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// minRootKey is how many characters a root key must have. It opens everything, and
-// nothing limits how often it may be guessed.
+// minRootKey is the least length of a root key, in characters. The key has all rights, and
+// nothing limits how often somebody may guess it.
 const minRootKey = 32
 
-// rootKeys are the keys in TINTYPE_ROOT_KEY, separated by commas: any of them is root,
-// so that one can be replaced without a moment in which neither works.
+// rootKeys returns the keys in TINTYPE_ROOT_KEY, separated by commas. Each of them is root,
+// so that the operator can replace a key while both work.
 func rootKeys(getenv func(string) string) (keys []string, err error) {
 	text, err := secret(getenv, "TINTYPE_ROOT_KEY")
 	if err != nil || text == "" {

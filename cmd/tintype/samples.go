@@ -2,7 +2,7 @@ package main
 
 import "github.com/tintype/tintype/samples"
 
-// samplesCmd draws the demo's pictures. Files that exist are left alone.
+// samplesCmd draws the demo's pictures. It doesn't change files that exist.
 type samplesCmd struct {
 	Folder string `arg:"" help:"Where they go; made if it is missing."`
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// codec encrypts the secrets that the store keeps, under TINTYPE_SECRET_KEY. Where
-// none is given it is a key in the data folder, made on the first run.
+// codec returns the codec that encrypts secrets in the store, under TINTYPE_SECRET_KEY.
+// Without that variable it uses a key in the data folder, which the first run makes.
 func (c *serveCmd) codec(getenv func(string) string) (*workspace.Codec, error) {
 	keys, err := secret(getenv, "TINTYPE_SECRET_KEY")
 	if err != nil {
@@ -32,7 +32,7 @@ func (c *serveCmd) codec(getenv func(string) string) (*workspace.Codec, error) {
 	return codec, nil
 }
 
-// readOrMakeKey reads the key file, or makes it, whole and with mode 0600.
+// readOrMakeKey reads the key file. Where there is none, it makes one with mode 0600.
 func readOrMakeKey(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// signCmd signs a URL without asking a server.
+// signCmd signs a URL without a server.
 type signCmd struct {
 	URL       string        `arg:"" help:"The URL as clients will send it, options included; or its path and query alone."`
 	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good, such as 30m or 48h; 0 is for ever, which private sources refuse (${default})."`
@@ -79,9 +79,9 @@ func (c *signCmd) Run(std stdio) error {
 	return err
 }
 
-// doubt says for which workspace a URL is signed where that isn't certain: without a
-// server nobody knows whether a host is a workspace's own. What names no image in the
-// form in which it would be signed is an error.
+// doubt returns a note with the workspace that a URL is signed for, where that isn't
+// certain: without a server, the command can't know whether a host is a workspace's own. The
+// error says that the target names no image.
 func (c *signCmd) doubt(prefix, target string) (note string, err error) {
 	path, query, _ := strings.Cut(target, "?")
 	namespace, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")

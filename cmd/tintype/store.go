@@ -17,7 +17,7 @@ import (
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
-// A store is all that is stored: workspaces, and what is kept beside them.
+// A store has all stored data: workspaces, keys, usage and logs.
 type store interface {
 	workspace.Store
 	workspace.Domains
@@ -30,18 +30,17 @@ type store interface {
 	limit.Leases
 }
 
-// checkTimeout is how long a start waits for a store that is elsewhere, before it goes
+// checkTimeout is how long a start waits for a store on another machine. After that it goes
 // on with the last known copies.
 const checkTimeout = 5 * time.Second
 
 // A storeURL says where workspaces are kept.
 type storeURL struct {
-	path     string // of a SQLite file; empty is the data folder's
+	path     string // path of a SQLite file; empty is the one in the data folder
 	dynamodb string // URL of a table; empty is SQLite
 }
 
-// elsewhere reports whether the store is on another machine, which a start doesn't
-// wait for.
+// elsewhere reports whether the store is on another machine. A start doesn't depend on it.
 func (u storeURL) elsewhere() bool { return u.dynamodb != "" }
 
 // UnmarshalText reads sqlite, sqlite:PATH or dynamodb://TABLE?….
@@ -62,8 +61,8 @@ func (u *storeURL) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is no store; write sqlite, sqlite:PATH, or dynamodb://TABLE?region=REGION", s)
 }
 
-// openStore opens the store, and says how it is to be cached. Parts have it closed at
-// the end.
+// openStore opens the store, and returns the settings of its cache. parts closes the store
+// at the end.
 func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, parts *parts) (store, cached.Config, error) {
 	config := cached.Config{Log: log}
 	if !c.Store.elsewhere() {
@@ -96,9 +95,9 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 		if newest {
 			break
 		}
-		log.Warn("secrets in the store are encrypted under an older secret key; tintype store rekey writes them anew")
+		log.Warn("secrets in the store are encrypted under an older secret key; run tintype store rekey")
 	}
-	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // another table's copies are of no use here
+	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // copies of another table must not be used
 	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, fmt.Sprintf("copies-%x.db", sum[:4])))
 	if err != nil {
 		return nil, config, err
@@ -125,7 +124,7 @@ func openTable(ctx context.Context, u storeURL, getenv func(string) string) (*dy
 	return s, codec, err
 }
 
-// storeCmd is what an operator does to a store that servers share.
+// storeCmd has the commands for a store that servers share.
 type storeCmd struct {
 	Init  storeInitCmd  `cmd:"" help:"Make the DynamoDB table, and what it needs."`
 	Rekey storeRekeyCmd `cmd:"" help:"Encrypt all secrets in the DynamoDB table under the first key of TINTYPE_SECRET_KEY."`

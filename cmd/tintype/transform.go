@@ -91,7 +91,8 @@ func (c *transformCmd) Run(ctx context.Context, std stdio) error {
 	return err
 }
 
-// readMark is the mark to stamp, if any. Here it is named as a file.
+// readMark returns the mark of the options, if they name one. Here its name is that of a
+// file.
 func readMark(m transform.Mark, limits transform.Limits) ([]transform.MarkImage, error) {
 	if m.Name == "" {
 		return nil, nil
@@ -113,21 +114,21 @@ func readMark(m transform.Mark, limits transform.Limits) ([]transform.MarkImage,
 	return []transform.MarkImage{{Image: image, Header: h, Hash: sha256.Sum256(image), Mark: m}}, nil
 }
 
-// onlyOptions refuses names that are no options: in a URL they may be somebody
-// else's, here they are mistakes.
+// onlyOptions refuses parameters that aren't options. In a URL they may belong to another
+// program, but here they are mistakes.
 func onlyOptions(q transform.Query) error {
 	for _, p := range q {
 		known := slices.ContainsFunc(transform.Vocabulary(), func(d transform.OptionDoc) bool {
 			return d.Name == p.Name || slices.Contains(d.Aliases, p.Name)
 		})
 		if !known || p.Name == "preset" {
-			return fmt.Errorf("%s: is no option here; docs/options.md lists them", p.Name)
+			return fmt.Errorf("%s is not an option; docs/options.md lists the options", p.Name)
 		}
 	}
 	return nil
 }
 
-// formatOf is the format that a file name's ending stands for.
+// formatOf returns the format of a file name's ending.
 func formatOf(name string) (transform.Format, error) {
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".jpg", ".jpeg":
@@ -143,7 +144,7 @@ func formatOf(name string) (transform.Format, error) {
 	}
 }
 
-// maxInput bounds what is read, in bytes: /dev/zero has no end.
+// maxInput bounds the input, in bytes, since /dev/zero has no end.
 const maxInput = 1 << 30
 
 func readInput(name string) ([]byte, error) {
@@ -163,7 +164,7 @@ func readInput(name string) ([]byte, error) {
 	return b, err
 }
 
-// writeFile writes the file whole or not at all.
+// writeFile writes the whole file or nothing.
 func writeFile(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".tintype-*")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// secrets are the variables that are no flags, since every user of a machine can read
-// those. Each may have _FILE behind its name, and then names a file. Those without help
+// secrets are variables without a flag, since every user of a machine can read flags. The
+// name with _FILE at its end is a variable with the path of a file. Variables without help
 // belong to other commands than serve.
 var secrets = []struct{ name, help string }{
 	{"TINTYPE_ROOT_KEY", "The root key, or several, separated by commas, of which any is one, of 32 characters or more each ([keys.md](keys.md)). Without it only API keys open the management API."},
@@ -22,7 +22,7 @@ var secrets = []struct{ name, help string }{
 
 const ours = "TINTYPE_"
 
-// knownVariables are all variables of all commands.
+// knownVariables returns the variables of all commands.
 func knownVariables(app *kong.Application) (names []string) {
 	for _, s := range secrets {
 		names = append(names, s.name, s.name+"_FILE")
@@ -37,11 +37,11 @@ func knownVariables(app *kong.Application) (names []string) {
 }
 
 // ofKubernetes matches the variables that Kubernetes sets in every container for a Service
-// whose name begins with tintype-, but for one that a flag could be meant by.
+// whose name begins with tintype-. It leaves out a name that could be a misspelt flag.
 var ofKubernetes = regexp.MustCompile(`^TINTYPE_(SERVICE_.*|PORT|PORT_.*|.+_SERVICE_(HOST|PORT|PORT_.*)|.+_PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)$`)
 
-// checkVariables refuses variables that begin as ours do and aren't known: a misspelt one
-// would leave its flag at the default without a word.
+// checkVariables refuses unknown variables that begin with TINTYPE_. Otherwise a misspelt
+// variable would leave its flag at the default, and nobody would notice.
 func checkVariables(environ, known []string) error {
 	var wrong []string
 	for _, v := range environ {
@@ -64,8 +64,8 @@ func checkVariables(environ, known []string) error {
 	return fmt.Errorf("%s", strings.Join(wrong, "\n"))
 }
 
-// likeliest is the name that takes the fewest slips to be typed as this one; empty where
-// that would be too many of them.
+// likeliest returns the known name with the fewest slips to name. It is empty where there
+// would be too many slips.
 func likeliest(name string, known []string) (likely string) {
 	name = strings.TrimPrefix(name, ours)
 	least := 2 + len(name)/4
@@ -77,9 +77,9 @@ func likeliest(name string, known []string) (likely string) {
 	return likely
 }
 
-// slips is how many letters were left out, added, mistaken or swapped with the next one.
+// slips counts the letters that were left out, added, replaced or swapped with the next one.
 func slips(a, b string) int {
-	var before, last []int // rows of the table of all beginnings of a and b
+	var before, last []int // the last two rows of the table over all prefixes of a and b
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -15,12 +15,12 @@ import (
 // workerCmd is a process that serve starts for itself.
 type workerCmd struct{}
 
-// Run does jobs until serve is done with it. What it logs is for serve's log.
+// Run does jobs until serve ends the process. serve copies its log into its own.
 func (workerCmd) Run(std stdio) error {
 	var level slog.LevelVar
-	level.Set(slog.LevelError) // what is said of the pictures it warms up with is of no interest
+	level.Set(slog.LevelError) // warnings about the warm-up's pictures don't matter
 	log := slog.New(slog.NewTextHandler(std.stderr, &slog.HandlerOptions{
-		Level: &level, ReplaceAttr: noTime, // serve's log has one
+		Level: &level, ReplaceAttr: noTime, // serve's log has the time
 	}))
 	return worker.Serve(func() (transform.Engine, error) {
 		engine, err := newWorkerEngine(log)
@@ -36,7 +36,8 @@ func noTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// startWorkers starts the pool that the flags describe, with so much memory for transforms.
+// startWorkers starts the pool that the flags describe. memory is the bound for all
+// transforms, in bytes.
 func (c *serveCmd) startWorkers(ctx context.Context, memory int64, log *slog.Logger) (*worker.Pool, error) {
 	p, err := worker.Start(ctx, worker.Config{
 		Command: []string{os.Args[0], "worker"},
