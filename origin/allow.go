@@ -17,13 +17,13 @@ type Pattern struct {
 
 // ParsePattern reads one pattern of a workspace's allowed_sources:
 //
-//   - everything
-//     https://*                   everything over https
-//     example.com                 that host over http and https, on their default ports
-//     *.example.com               every name below it, but not example.com itself
-//     https://example.com         over https only
-//     example.com:8443            on that port
-//     example.com/public/         what is below /public, by whole segments, for every server
+//	https://*                   everything over https
+//	*                           everything
+//	example.com                 that host over http and https, on their default ports
+//	*.example.com               every name below it, but not example.com itself
+//	https://example.com         that host over https only
+//	example.com:8443            that host on that port only
+//	example.com/public/         paths below /public, by whole segments, as every server reads them
 //
 // Hosts and paths follow the rules of [ParseURL]. The error wraps ErrInvalidURL.
 func ParsePattern(s string) (Pattern, error) {

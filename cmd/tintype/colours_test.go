@@ -12,9 +12,8 @@ import (
 	"testing"
 )
 
-// TestColoursAreChromiums draws originals in Chromium, and beside them the variants
-// that Tintype makes of them: the browser is to show the same colours, to the
-// levels given. What is 0 there is the rounding of an encoder.
+// TestColoursAreChromiums draws originals and their variants in Chromium. The browser must
+// show the same colours. They may differ by the given number of levels.
 func TestColoursAreChromiums(t *testing.T) {
 	const side, across = 8, 8
 	// The corners and some of the inside of the cube of colours.

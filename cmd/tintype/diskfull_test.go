@@ -21,9 +21,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs the rest of the test in a process that may mount file systems, which
-// only it and what it starts can see. It needs no rights where the system lets users make
-// namespaces; where it doesn't, the test is skipped.
+// inNamespace runs the rest of the test in a process that may mount file systems. Only that
+// process and its children see them. It needs no rights where the system lets users make
+// namespaces. Otherwise the test is skipped.
 func inNamespace(t *testing.T) (inside bool) {
 	t.Helper()
 	const mark = "TEST_IN_NAMESPACE"
@@ -122,8 +122,8 @@ func (d *smallDisk) image(target string) {
 	}
 }
 
-// write changes the workspace's name: 200, or 503 with a message that says what the disk
-// is. The change is as large as one that needs several pages.
+// write changes the workspace's name. The answer must be 200, or 503 with a message about
+// the disk. The change is so large that it needs several pages of the database.
 func (d *smallDisk) write(disk string) (status int) {
 	d.t.Helper()
 	d.n++
@@ -143,8 +143,8 @@ func (d *smallDisk) write(disk string) (status int) {
 	return status
 }
 
-// check tests that the server has what was acknowledged, serves images that are cached
-// and others, and calls itself ready.
+// check tests that the server has all acknowledged writes, serves cached and new images, and
+// is ready.
 func (d *smallDisk) check(when string) {
 	d.t.Helper()
 	status, answer, err := d.call(d.t.Context(), "GET", "/workspaces/demo", nil)
@@ -211,9 +211,9 @@ func newSmallDisk(t *testing.T) *smallDisk {
 	return d
 }
 
-// TestDiskFull: while the data folder's disk is full, no image fails, on a server that is
-// killed or stopped and started meanwhile neither; writes are answered 503, and why; what
-// was acknowledged stays. When there is room, writes are taken again.
+// TestDiskFull: while the data folder's disk is full, no image fails, also on a server that
+// is stopped or killed and started again. Writes are answered 503 with the reason, and
+// acknowledged writes stay. When there is room, writes work again.
 func TestDiskFull(t *testing.T) {
 	if !inNamespace(t) {
 		return
@@ -264,8 +264,8 @@ func TestDiskFull(t *testing.T) {
 		rounds, d.asked.Load(), d.failed.Load(), d.refused, d.written)
 }
 
-// TestReadOnlyData: a server starts on a data folder that can only be read, whether the one
-// before it was killed or stopped, and serves images.
+// TestReadOnlyData: a server starts on a read-only data folder and serves images. The server
+// before it may have been stopped or killed.
 func TestReadOnlyData(t *testing.T) {
 	if !inNamespace(t) {
 		return

@@ -20,9 +20,8 @@ import (
 	"github.com/tintype/tintype/transform/worker"
 )
 
-// testWorker is a worker whose engine breaks down when it is asked to: by the option
-// v=fault-KIND, or by an original that withFault made. There is none but in test
-// binaries.
+// testWorker is a worker whose engine fails on demand: for the option v=fault-KIND, or for an
+// original of withFault. Only test binaries have it.
 func testWorker() error {
 	return worker.Serve(func() (transform.Engine, error) {
 		engine, err := newWorkerEngine(slog.New(slog.DiscardHandler))
@@ -72,14 +71,14 @@ func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Im
 // faultComment begins the comment of a JPEG that breaks workers.
 const faultComment = "breaks workers: "
 
-// withFault is a JPEG over which the engine breaks down, whatever it is asked to make.
+// withFault returns a JPEG over which the engine fails with any options.
 func withFault(jpeg []byte, fault string) []byte {
 	text := faultComment + fault + "\n"
 	comment := append(binary.BigEndian.AppendUint16([]byte{0xff, 0xfe}, uint16(len(text)+2)), text...)
 	return slices.Concat(jpeg[:2], comment, jpeg[2:])
 }
 
-// faultOf is the fault of such a JPEG.
+// faultOf returns the fault of a JPEG of withFault.
 func faultOf(original []byte) (fault string, ok bool) {
 	_, rest, ok := bytes.Cut(original[:min(len(original), 100)], []byte(faultComment))
 	text, _, _ := bytes.Cut(rest, []byte("\n"))

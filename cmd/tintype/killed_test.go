@@ -26,9 +26,9 @@ import (
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
-// TestKilledWhileWriting: whole servers are killed by kill -9 while clients write
-// through the API. What was acknowledged is there, and of what was cut off all or
-// nothing. What was counted is there but for the time between two flushes.
+// TestKilledWhileWriting: kill -9 kills servers while clients write through the API. All
+// acknowledged writes are in the store. A write that was cut off is there as a whole or not
+// at all. Only counts of the last interval are lost.
 func TestKilledWhileWriting(t *testing.T) {
 	inSQLite, inDynamoDB := "sqlite:"+filepath.Join(t.TempDir(), "store.db"), initStore(t, dynamodblocal.Shared(t))
 	t.Run("usage", func(t *testing.T) {
@@ -63,8 +63,8 @@ func (m *mortal) replace(p *serverProcess) {
 	m.p, m.after = p, make(chan struct{})
 }
 
-// another waits until another server has taken the place of one that failed, and is
-// false where the context ends without that.
+// another waits until another server has replaced one that failed. It returns false where
+// the context ends first.
 func (m *mortal) another(ctx context.Context, after <-chan struct{}) bool {
 	select {
 	case <-after:
@@ -152,7 +152,7 @@ func testKilledWhileWriting(t *testing.T, store string) {
 	}
 }
 
-// openKilled opens what a killed server has left.
+// openKilled opens the store of a killed server.
 func openKilled(t *testing.T, url string) store {
 	t.Helper()
 	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
@@ -177,7 +177,8 @@ func openKilled(t *testing.T, url string) store {
 	return s
 }
 
-// A state is what there is of a workspace. Its zero value is that there is none.
+// A state has all stored data of a workspace. The zero state means that there is no
+// workspace.
 type state struct {
 	Namespace string
 	Revision  int64
@@ -202,7 +203,7 @@ func (s *state) clone() *state {
 	return &c
 }
 
-// same tells how two states differ; empty is not at all.
+// same returns how two states differ, or "".
 func same(a, b *state) string {
 	return cmp.Diff(a, b, cmp.FilterPath(func(p cmp.Path) bool {
 		name := p.Last().String()
@@ -210,7 +211,7 @@ func same(a, b *state) string {
 	}, cmp.Ignore()))
 }
 
-// A tally is what came of writes.
+// A tally counts results of writes.
 type tally struct{ acknowledged, made, unmade, workspaces int }
 
 func (t *tally) add(u tally) {
@@ -220,7 +221,7 @@ func (t *tally) add(u tally) {
 	t.workspaces += u.workspaces
 }
 
-// A writer writes one workspace after another, and knows what must be there.
+// A writer writes one workspace after another, and knows the data that must be stored.
 type writer struct {
 	t            *testing.T
 	server       *mortal
@@ -232,7 +233,7 @@ type writer struct {
 	settled []*state // workspaces that no more is done to
 }
 
-// An edit is one write through the API, and what it makes of a state.
+// An edit is one write through the API, and the change that it makes to a state.
 type edit struct {
 	method, path string
 	body         any
@@ -271,13 +272,13 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// do makes an edit and returns what there is then: that after it where it was
-// acknowledged, and either where it was cut off. Nil is a failure of the test.
+// do makes an edit and returns the state afterwards. An acknowledged edit must have changed
+// the state. One that was cut off may have changed it. Nil means that the test failed.
 func (w *writer) do(ctx context.Context, before *state, e edit) *state {
 	after := before.clone()
 	e.apply(after)
 	p, replaced := w.server.now()
-	// What was begun is brought to an end, so that its end is known.
+	// The end of ctx doesn't end a write that runs, so that its result is known.
 	status, answer, err := p.call(context.WithoutCancel(ctx), e.method, e.path, e.body)
 	what := e.method + " " + e.path
 	switch {
@@ -308,8 +309,8 @@ func (w *writer) do(ctx context.Context, before *state, e edit) *state {
 	return w.settle(ctx, what, before, after)
 }
 
-// settle reads what there is, which must be one of the states: the last of them where
-// nothing was cut off.
+// settle reads the state, which must be one of states. Where no write was cut off, it must
+// be the last of them.
 func (w *writer) settle(ctx context.Context, what string, states ...*state) *state {
 	after := states[len(states)-1]
 	namespace := after.Namespace
@@ -436,7 +437,7 @@ func (w *writer) next(s *state) edit {
 		}}
 }
 
-// readState reads through the API what there is of a workspace.
+// readState reads the state of a workspace through the API.
 func readState(ctx context.Context, p *serverProcess, namespace string) (*state, error) {
 	get := func(path string, into any) (found bool, err error) {
 		status, answer, err := p.call(ctx, "GET", "/workspaces/"+namespace+path, nil)
@@ -490,8 +491,7 @@ func readState(ctx context.Context, p *serverProcess, namespace string) (*state,
 	return s, nil
 }
 
-// wantKeys tests that keys open what they should: those that were made, until they were
-// revoked.
+// wantKeys tests that keys are accepted after they were made, until they are revoked.
 func (w *writer) wantKeys(ctx context.Context, p *serverProcess, s *state) {
 	for name, secret := range s.secrets {
 		want := http.StatusOK
@@ -505,7 +505,7 @@ func (w *writer) wantKeys(ctx context.Context, p *serverProcess, s *state) {
 	}
 }
 
-// wantStored tests what the API doesn't show of a workspace.
+// wantStored tests stored data of a workspace that the API doesn't show.
 func wantStored(t *testing.T, s store, want *state) {
 	t.Helper()
 	w, err := s.Get(t.Context(), want.Namespace)
@@ -589,7 +589,7 @@ func testKilledWhileCounting(t *testing.T, stores map[string]string) {
 	}
 }
 
-// counted is how many requests the store knows of.
+// counted returns the number of requests in the store.
 func (c *counter) counted(t *testing.T) (n int64) {
 	t.Helper()
 	var page struct{ Usage []workspace.Usage }

@@ -40,7 +40,7 @@ func alone(t *testing.T, args ...string) (p *serverProcess, ops string) {
 	}, args...)...), "http://" + ops
 }
 
-// answer is what a GET on a connection of its own gets.
+// answer returns the answer to a GET on a new connection.
 func answer(t *testing.T, url string) (status int, closes bool, body string) {
 	t.Helper()
 	transport := &http.Transport{}
@@ -57,8 +57,8 @@ func answer(t *testing.T, url string) (status int, closes bool, body string) {
 	return res.StatusCode, res.Close, string(b)
 }
 
-// TestDrain: SIGTERM has load balancers choose another server while all requests are
-// still answered. A second signal ends the process at once.
+// TestDrain: after SIGTERM load balancers choose another server, while all requests are still
+// answered. A second signal ends the process at once.
 func TestDrain(t *testing.T) {
 	p, ops := alone(t, "--drain", "1h")
 	image := p.url + "/demo/samples/dusk.jpg?w=16"
@@ -93,9 +93,9 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestStopsTogether: no listener goes on accepting while another waits for what is under
-// way there. A profile ends with the listeners, and a request that is under way is
-// finished. SIGINT, which a terminal sends, needs no drain.
+// TestStopsTogether: all listeners stop accepting at the same time. Running requests are
+// finished, but a profile ends with the listeners. SIGINT, which a terminal sends, needs no
+// drain.
 func TestStopsTogether(t *testing.T) {
 	for _, test := range []struct {
 		signal syscall.Signal
@@ -164,7 +164,7 @@ func TestStopsTogether(t *testing.T) {
 	}
 }
 
-// TestOneDeadline: whatever hangs, a stop takes no longer than one part may.
+// TestOneDeadline: a stop takes no longer than the deadline, even if several parts hang.
 func TestOneDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p parts
@@ -233,8 +233,8 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// TestListenerFails: a server that can accept nothing more ends, with an error, so that
-// whatever watches over it starts another.
+// TestListenerFails: a server whose listener fails ends with an error, so that a supervisor
+// can start another.
 func TestListenerFails(t *testing.T) {
 	for _, flag := range []string{"--listen", "--ops-listen"} {
 		t.Run(flag, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestListenerFails(t *testing.T) {
 	}
 }
 
-// breakListener has the kernel refuse all that this process would accept at an address.
+// breakListener makes the kernel refuse all accepts of this process at an address.
 func breakListener(t *testing.T, address string) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(address)

@@ -24,8 +24,8 @@ type trio struct {
 	quota   int // transforms a month, in each of quota-0, quota-1, …
 }
 
-// tries is how often a test of an exact limit is begun anew, each time with new servers
-// and another workspace, because the store didn't answer a server in time.
+// tries is how often a test of an exact limit starts again when the store didn't answer in
+// time. Each time it has new servers and another workspace.
 const tries = 3
 
 func startTrio(t *testing.T, store, samples string, quota int) *trio {
@@ -64,8 +64,8 @@ func (g *trio) heard() bool {
 	return true
 }
 
-// race has 24 clients send n requests, to each server in turn, and returns how many
-// each server let through. What isn't let through must be 429.
+// race sends n requests from 24 clients, to each server in turn. It returns how many each
+// server allowed. Others must be answered 429.
 func (g *trio) race(t *testing.T, n int, request func(s *serverProcess, i int) (status int, err error)) (passed [3]int64) {
 	t.Helper()
 	var next atomic.Int64
@@ -102,9 +102,9 @@ func (g *trio) transforms(t *testing.T, namespace, what string, n int) (passed [
 
 func total(passed [3]int64) int64 { return passed[0] + passed[1] + passed[2] }
 
-// TestLimitsOfThreeServers: servers on one table hold a workspace to its quota and a key
-// to its rate together, exactly, while the store answers in time. While it doesn't,
-// each counts alone, and lets through no more than the limit.
+// TestLimitsOfThreeServers: while the store answers in time, servers on one table together
+// allow exactly the quota of a workspace and the rate of a key. While it doesn't, each counts
+// alone, and allows the limit at most.
 func TestLimitsOfThreeServers(t *testing.T) {
 	samples, err := drawn()
 	if err != nil {
@@ -122,7 +122,7 @@ func TestLimitsOfThreeServers(t *testing.T) {
 		g = startTrio(t, store, samples, quota)
 	}
 	renew(t)
-	// exactly tests that what passed adds up to the limit, and whether that is known.
+	// exactly tests that the requests that passed add up to the limit, where that is sure.
 	exactly := func(t *testing.T, passed [3]int64, limit int, sure bool) bool {
 		t.Helper()
 		for i, n := range passed {

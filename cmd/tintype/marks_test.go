@@ -38,8 +38,8 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// allAttempts is how many ways around a mark are generated; TestNoWayAroundMarks
-// tries some of them, spread evenly, or all where SOAK is set.
+// allAttempts is the number of generated requests that try to avoid a mark.
+// TestNoWayAroundMarks tries some of them, spread evenly, or all where SOAK is set.
 const allAttempts = 20_000
 
 // A gallery is a server with the real engine, and an origin whose originals are
@@ -206,7 +206,7 @@ func (g *gallery) ask(a attempt) *httptest.ResponseRecorder {
 	return w
 }
 
-// frames are all frames of a picture as they are shown.
+// frames returns all frames of a picture as they are shown.
 func (g *gallery) frames(t testing.TB, data []byte) []*image.NRGBA {
 	t.Helper()
 	h, err := header.Read(data)
@@ -258,8 +258,8 @@ func (g *gallery) frames(t testing.TB, data []byte) []*image.NRGBA {
 	return all
 }
 
-// marked reports whether every frame has the mark where it belongs: all over the
-// picture, or in its lower right. What a URL pads it with may be without.
+// marked reports whether every frame has the mark in its place: all over the picture, or in
+// its lower right. Padding of the URL may be without the mark.
 func (a attempt) marked(frames []*image.NRGBA) bool {
 	for _, m := range frames {
 		part, known := a.picture(m.Rect)
@@ -289,8 +289,8 @@ func (a attempt) marked(frames []*image.NRGBA) bool {
 	return true
 }
 
-// picture is where on an output the picture is: without what the URL pads it with.
-// In an original that is trimmed, that isn't known.
+// picture returns the part of an output without the URL's padding. It isn't known where the
+// original is trimmed.
 func (a attempt) picture(output image.Rectangle) (part image.Rectangle, known bool) {
 	_, raw, _ := strings.Cut(a.target, "?")
 	q, err := transform.ParseQuery(raw)
@@ -332,9 +332,9 @@ func anyMagenta(m *image.NRGBA) bool {
 	return false
 }
 
-// magentaness is how much a part is of the marks' colour on average, from −255 to
-// 255. Nothing but the marks is above 0 but for an encoder's error: not grey, inverted
-// or turned to sepia, nor any of the backgrounds.
+// magentaness returns how much of the marks' colour a part has on average, from −255 to 255.
+// Apart from an encoder's error, only the marks are above 0: greys, inverted or in sepia,
+// and all backgrounds are not.
 func magentaness(m *image.NRGBA, part image.Rectangle) float64 {
 	sum := 0
 	for y := part.Min.Y; y < part.Max.Y; y++ {
@@ -357,8 +357,8 @@ func (a attempt) String() string {
 	return fmt.Sprintf("%s %s (Host %s, %v)", a.method, a.target, a.host, a.header)
 }
 
-// attempt is the n-th way around a mark. As a control it is a way to an original
-// without one.
+// attempt returns the n-th request that tries to avoid a mark. As a control it is for an
+// original without a mark.
 func (g *gallery) attempt(n int, control bool) attempt {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
 	a := attempt{method: "GET", header: map[string]string{}, corner: r.IntN(3) == 0}
@@ -465,13 +465,13 @@ func (g *gallery) attempt(n int, control bool) attempt {
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// objectPath is an original in the path, in one of many spellings.
+// objectPath returns the path of an original, in one of many spellings.
 func (g *gallery) objectPath(r *rand.Rand, source, name string) string {
 	key, rest, _ := strings.Cut(g.objectName(r, source, name), "/")
 	return pick(r, "/", "/", "/transform/") + escaped(r, key) + "/" + escaped(r, rest)
 }
 
-// objectName is source/path by one of the sources that the original belongs to.
+// objectName returns source/path for one of the sources that the original belongs to.
 func (g *gallery) objectName(r *rand.Rand, source, name string) string {
 	prefixes := []string{source, source, "outer/" + source}
 	if source == "full" {
@@ -480,7 +480,7 @@ func (g *gallery) objectName(r *rand.Rand, source, name string) string {
 	return pick(r, prefixes...) + "/" + name
 }
 
-// escaped escapes what must be escaped in a path, and at random what need not be.
+// escaped escapes the characters that a path can't have, and others at random.
 func escaped(r *rand.Rand, s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -512,8 +512,7 @@ func spelled(r *rand.Rand, value string) string {
 	return b.String()
 }
 
-// fullURL is an original's URL in one of many spellings, many of which are none of
-// it.
+// fullURL returns an original's URL in one of many spellings. Many spellings are wrong.
 func (g *gallery) fullURL(r *rand.Rand, source, name string) string {
 	u, err := url.Parse(g.origin.URL)
 	if err != nil {
@@ -571,8 +570,8 @@ func (g *gallery) fullURL(r *rand.Rand, source, name string) string {
 	return scheme + "://" + host + "/" + path
 }
 
-// option is an option at random. None of them has the marks' colour; for the mark
-// in the corner quality is such that it can be seen.
+// option returns a random option. It doesn't bring in the marks' colour. For the mark in the
+// corner the quality is high enough to see the mark.
 func option(r *rand.Rand, corner bool) string {
 	side := func() string { return strconv.Itoa(pick(r, 1, 2, 3, 7, 16, 33, 64, 100, 150)) }
 	quality := strconv.Itoa(1 + r.IntN(100))
@@ -593,13 +592,13 @@ func option(r *rand.Rand, corner bool) string {
 		"dl=unmarked.jpg", "v="+strconv.Itoa(r.IntN(5)), "utm_source=x", "W=40")
 }
 
-// oddity is what hardly anybody would write.
+// oddity returns an unusual parameter.
 func oddity(r *rand.Rand) string {
 	return pick(r, "%77=40", "w=40&w=41", "w=", "h=9;w=9", "%zz", "src=open/a.jpg", "%73rc=open/a.jpg", "format=original&q=90", "fm=png&output=webp",
 		"exp=1", "sig=00", "=", "&&", "w=%00", "+w=40", "w%20=40", "?w=40")
 }
 
-// markOption is an option of marks, or what might be taken for one.
+// markOption returns an option of marks, or a parameter that looks like one.
 func markOption(r *rand.Rand) string {
 	return pick(r,
 		"mark=", "mark", "mark=none", "mark=null", "mark=0", "mark=clear", "mark=corner", "mark=marks/clear.png", "mark=marks/none.png", "mark=open/a.jpg",
@@ -608,8 +607,8 @@ func markOption(r *rand.Rand) string {
 		"mark-align=top,left", "mark-pad=8192", "mark-pad=100%25", "mark-repeat=0", "mark-fit=crop", "mark-opacity=-1", "mark-opacity=NaN", "mark=%00", "mark=cover&mark-opacity=0")
 }
 
-// TestNoWayAroundMarks tries to see an original of a marked source unmarked. The
-// pixels of every answer count, not what its headers say.
+// TestNoWayAroundMarks tries to see an original of a marked source without its mark. It
+// looks at the pixels of every answer.
 func TestNoWayAroundMarks(t *testing.T) {
 	g := newGallery(t)
 	tries := workspacetest.Soak(1000, allAttempts)
@@ -649,7 +648,7 @@ func TestNoWayAroundMarks(t *testing.T) {
 	}
 }
 
-// try makes an attempt, and says what came of it.
+// try makes an attempt, and returns its result.
 func (g *gallery) try(t *testing.T, n int, a attempt) string {
 	w := g.ask(a)
 	body := w.Body.Bytes()
@@ -670,7 +669,7 @@ func (g *gallery) try(t *testing.T, n int, a attempt) string {
 		t.Errorf("attempt %d: %v: %d %s", n, a, w.Code, kind)
 		return "unknown"
 	case w.Code == http.StatusPartialContent:
-		// A part of what is marked.
+		// This is a part of a marked picture.
 		whole := a
 		whole.header = maps.Clone(a.header)
 		delete(whole.header, "Range")
@@ -691,8 +690,8 @@ func (g *gallery) try(t *testing.T, n int, a attempt) string {
 	return "marked"
 }
 
-// TestAttemptsCanSucceed: where the source has no mark, the same attempts lead to
-// pictures that count as unmarked, so that those of TestNoWayAroundMarks would.
+// TestAttemptsCanSucceed: without a mark the same attempts lead to pictures that count as
+// unmarked. So TestNoWayAroundMarks would see an unmarked picture.
 func TestAttemptsCanSucceed(t *testing.T) {
 	g := newGallery(t)
 	seen := 0
@@ -715,8 +714,8 @@ func TestAttemptsCanSucceed(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsMarked goes through every kind of URL that the server knows. A new
-// one that shows pictures needs a row here and a form in gallery.attempt.
+// TestEveryRouteIsMarked tests every kind of URL of the server. A new kind that shows
+// pictures needs a row here and a form in gallery.attempt.
 func TestEveryRouteIsMarked(t *testing.T) {
 	g := newGallery(t)
 	full := url.QueryEscape(g.origin.URL + "/full/a.jpg")
@@ -745,7 +744,7 @@ func TestEveryRouteIsMarked(t *testing.T) {
 		{"POST", "/acme/transform?w=40", "", refused},
 		{"PUT", "/acme/full/a.jpg", "", refused},
 		{"GET", "/acme/open/a.jpg?mark=full/a.jpg", "", refused},
-		// Not built. Who builds them decides their marks by decideMarks.
+		// These don't exist yet. Their code must call decideMarks.
 		{"GET", "/acme/info/full/a.jpg", "", refused},
 		{"GET", "/acme/info/blurhash?src=full/a.jpg", "", refused},
 		{"GET", "/acme/placeholder/blurhash?src=full/a.jpg", "", refused},

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestMemoryPlan: on every machine all parts fit together, and whatever flags ask for is
-// given, with a word where it doesn't fit.
+// TestMemoryPlan: on every machine the parts fit into the memory. Values of flags are kept,
+// with a warning where they don't fit.
 func TestMemoryPlan(t *testing.T) {
 	const mib, gib = 1 << 20, 1 << 30
 	for _, machine := range []int64{384 * mib, 512 * mib, gib, 2 * gib, 24 * gib, 256 * gib} {
@@ -16,7 +16,7 @@ func TestMemoryPlan(t *testing.T) {
 			if err := p.fits(); err != nil {
 				t.Errorf("%d MiB, %d workers: %v", machine/mib, workers, err)
 			}
-			// A body of the largest size finds room, and so do some connections.
+			// There is room for a body of the largest size, and for some connections.
 			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.answers < 16*mib || p.connections < 256 {
 				t.Errorf("%d MiB, %d workers: %+v", machine/mib, workers, p)
 			}

@@ -103,7 +103,7 @@ func startBrowser(t *testing.T) context.Context {
 	return ctx
 }
 
-// A tab is a page under test. It gathers what the browser complains about.
+// A tab is a page under test. It collects the browser's complaints.
 type tab struct {
 	*testing.T
 	ctx context.Context
@@ -121,7 +121,7 @@ func open(t *testing.T, parent context.Context, url string, width, height int64,
 	t.Cleanup(cancel)
 	p.ctx = ctx
 	p.do(chromedp.EmulateViewport(width, height, options...))
-	// As in a window that has the focus, also beside other tabs.
+	// The page must behave as with the focus, also when other tabs are open.
 	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +150,8 @@ func (p *tab) listen(event any) {
 	p.problems = append(p.problems, problem)
 }
 
-// calm fails where the browser complained: of errors in scripts, of the content
-// security policy, of requests that failed. What has to fail is named by expected.
+// calm fails where the browser complained about errors in scripts, the content security
+// policy or failed requests. expected names the complaints that must come.
 func (p *tab) calm(expected ...string) {
 	p.Helper()
 	p.mu.Lock()
@@ -209,7 +209,7 @@ func (p *tab) until(condition string) {
 	}
 }
 
-// shows waits for a variant of this size and format.
+// shows waits until the page shows a variant of this size and format.
 func (p *tab) shows(width, height int, format string) {
 	p.Helper()
 	p.until(fmt.Sprintf(`!document.querySelector('#variant.busy') && document.querySelector('#fact-format').textContent === %q &&
@@ -252,7 +252,7 @@ func (p *tab) drag(selector string, fromX, fromY, toX, toY float64) {
 	)
 }
 
-// fill types into a field, over what is there.
+// fill replaces the text of a field, as if it was typed.
 func (p *tab) fill(selector, text string) {
 	p.Helper()
 	eval[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.closest('details')?.setAttribute('open', ''); e.focus(); e.select(); return true; })()`, selector))
@@ -317,7 +317,7 @@ func TestPlayground(t *testing.T) {
 			}
 		}
 		empty()
-		// Named and taken away again, nothing of the original stays.
+		// After the name of an original is removed, nothing of the original stays.
 		p.fill("#src", "nothing/none.jpg")
 		p.until(`document.querySelector('#variant .message').textContent.includes('404 NOT_FOUND') && !document.querySelector('.url .copy').disabled`)
 		if got, want := p.text("#snippet-path"), "/bare/nothing/none.jpg?w=480&h=480&fit=cover&gravity=attention"; got != want {
@@ -337,7 +337,7 @@ func TestPlayground(t *testing.T) {
 	})
 
 	t.Run("ring", func(t *testing.T) {
-		// Where the server finds what to keep, nobody knows the point.
+		// With these gravities the server chooses the point, so the page can't show it.
 		for _, gravity := range []string{"attention", "entropy"} {
 			p := page(t, "#src=samples/dusk.jpg&w=300&h=300&fit=cover&gravity="+gravity)
 			p.shows(300, 300, "AVIF")
@@ -353,7 +353,7 @@ func TestPlayground(t *testing.T) {
 			p.near(`fp-x=([\d.]+)&fp-y=([\d.]+)$`, 0.25, 0.75)
 			p.calm()
 		}
-		// Elsewhere it is where the gravity says, as the variant shows it: after a turn.
+		// With others the point is at the gravity, as the variant shows it: after a turn.
 		for hash, want := range map[string][2]string{
 			"&w=300":                                             {"50%", "50%"},
 			"&w=300&h=300&fit=cover&gravity=north":               {"50%", "0%"},
@@ -370,7 +370,7 @@ func TestPlayground(t *testing.T) {
 	})
 
 	t.Run("saved", func(t *testing.T) {
-		// What the bytes are compared with has the same number of pixels.
+		// The reference for the bytes has the same number of pixels.
 		weigh := func(p *tab, path string) int {
 			return eval[int](p, fmt.Sprintf(`fetch(%q).then((r) => r.blob()).then((b) => b.size)`, path))
 		}
@@ -397,7 +397,7 @@ func TestPlayground(t *testing.T) {
 			}
 			p.calm()
 		}
-		// The same as the reference is compared with nothing.
+		// The reference itself isn't compared.
 		p := page(t, "#src=samples/dusk.jpg&w=300&format=jpeg")
 		p.shows(300, 200, "JPEG")
 		p.until(`document.querySelector('#original .facts').textContent !== ''`)
@@ -485,7 +485,7 @@ func TestPlayground(t *testing.T) {
 		}
 		p.do(chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowUp))
 		p.near(`fp-x=([\d.]+)&fp-y=([\d.]+)$`, 0.27, 0.74)
-		// Another gravity heeds no focal point.
+		// Another gravity ignores the focal point.
 		p.click(`[data-option="gravity"] label:has([value="north"])`)
 		p.until(`location.hash.includes('gravity=north') && !location.hash.includes('fp-')`)
 		p.calm()
@@ -560,7 +560,7 @@ func TestPlayground(t *testing.T) {
 		if out, err := command.Output(); err != nil || string(out) != p.text("#snippet-absolute") {
 			t.Errorf("the shell runs curl with %q (%v)", out, err)
 		}
-		// Without the clipboard's interface the old way is left.
+		// Without the clipboard API the page uses the old way.
 		eval[bool](p, `Object.defineProperty(navigator, 'clipboard', { value: undefined }) && true`)
 		p.click(".url .copy")
 		p.until(`document.querySelector('.url .copy').textContent === 'Copied'`)
@@ -570,7 +570,7 @@ func TestPlayground(t *testing.T) {
 	t.Run("img", func(t *testing.T) {
 		p := page(t, "#src=samples/dusk.jpg&w=300&h=100&fit=cover")
 		p.shows(300, 100, "AVIF")
-		// What a browser makes of the copied element: the pixels of each candidate.
+		// The browser shows the copied element. These are the pixels of each candidate.
 		const candidates = `(async () => {
 			const img = new DOMParser().parseFromString(document.querySelector('#snippet-img').textContent, 'text/html').querySelector('img');
 			const sizes = [];
@@ -668,7 +668,7 @@ func TestPlayground(t *testing.T) {
 		p.shows(300, 200, "WEBP")
 		p.do(chromedp.Focus(`#chips .remove`), chromedp.KeyEvent(kb.Enter))
 		p.shows(2400, 1600, "WEBP")
-		// Everything that can be used can be reached, and says what it is.
+		// Every control can be reached and has a name.
 		nameless := eval[string](p, `[...document.querySelectorAll('button, input, a, summary')].filter((e) =>
 			!(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim())).map((e) => e.outerHTML).join('\n')`)
 		if nameless != "" {
@@ -727,8 +727,8 @@ func TestPlayground(t *testing.T) {
 	})
 }
 
-// near waits for numbers in the page's state, each within 2 % of the original's
-// width of what is wanted.
+// near waits until the numbers in the page's state are near want. Each may differ by 2 % of
+// the original's width.
 func (p *tab) near(pattern string, want ...float64) {
 	p.Helper()
 	re := regexp.MustCompile(pattern)

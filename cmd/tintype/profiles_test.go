@@ -10,8 +10,7 @@ import (
 	"math"
 )
 
-// iccProfile is a profile of version 2.4 with these tags, of which each is a name and
-// its data.
+// iccProfile returns a profile of version 2.4 with these tags. A tag is a name and its data.
 func iccProfile(class, space, pcs string, tags ...[2]string) []byte {
 	p := make([]byte, 128)
 	copy(p[8:], "\x02\x40\x00\x00"+class+space+pcs)
@@ -58,8 +57,8 @@ func gammaCurve(gamma float64) string {
 	return "curv\x00\x00\x00\x00\x00\x00\x00\x01" + string(binary.BigEndian.AppendUint16(nil, uint16(math.Round(gamma*256))))
 }
 
-// labTable is a table of what each colour of so many channels, 0–1, looks like in L*a*b*
-// (lut8Type, ICC.1:2022 §10.11).
+// labTable returns a table that maps colours with this number of channels, 0–1, to L*a*b*
+// (lut8Type, ICC.1:2022 §10.11). look computes an entry.
 func labTable(channels int, look func(c []float64) (l, a, b float64)) string {
 	const grid = 9
 	t := []byte("mft1\x00\x00\x00\x00\x00\x03\x09\x00")
@@ -92,13 +91,14 @@ func labTable(channels int, look func(c []float64) (l, a, b float64)) string {
 	return string(t)
 }
 
-// dullInks are a press's: duller than a screen's colours, and their black is no black.
+// dullInks are the inks of a press. They are duller than a screen's colours, and their black
+// isn't fully black.
 func dullInks(ink []float64) (l, a, b float64) {
 	c, m, y, k := ink[0], ink[1], ink[2], ink[3]
 	return 100 * (1 - .4*c) * (1 - .5*m) * (1 - .08*y) * (1 - .9*k), (-30*c + 60*m - 4*y) * (1 - k), (-40*c - 5*m + 75*y) * (1 - k)
 }
 
-// dullScreen is what RGB looks like on a screen in a lit room.
+// dullScreen returns the look of RGB on a screen in a lit room.
 func dullScreen(c []float64) (l, a, b float64) {
 	r, g, bl := c[0], c[1], c[2]
 	return 12 + 88*(.3*r+.6*g+.1*bl), 40*(r-g) + 10*(bl-g), 30*(r+g)/2 - 30*bl
@@ -108,7 +108,7 @@ func cmykProfile() []byte {
 	return iccProfile("prtr", "CMYK", "Lab ", [2]string{"A2B0", labTable(4, dullInks)})
 }
 
-// inverse looks like anything but what look does.
+// inverse returns a look that is very different from look.
 func inverse(look func([]float64) (l, a, b float64)) func([]float64) (l, a, b float64) {
 	return func(c []float64) (float64, float64, float64) {
 		l, a, b := look(c)
@@ -178,7 +178,7 @@ func cmykJPEG(across int, colours [][4]uint8, profile []byte) []byte {
 	var before [4]int
 	for _, colour := range colours {
 		for c, ink := range colour {
-			mean := 8 * (255 - int(ink) - 128) // Photoshop stores what is left of white
+			mean := 8 * (255 - int(ink) - 128) // Photoshop stores inverted ink
 			d := mean - before[c]
 			before[c] = mean
 			size := uint(0)

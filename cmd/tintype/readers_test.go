@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// TestSlowReaders: many clients ask for a variant of 4 MiB that is on disk only, so that
-// each answer has a copy of its own, and read nothing. The server stays within its
-// memory, others are answered meanwhile, and afterwards nothing is held.
+// TestSlowReaders: many clients ask for a variant of 4 MiB and don't read the answer. The
+// variant is on disk only, so each answer has its own copy. The server stays within its
+// memory, other clients are answered meanwhile, and afterwards all memory is free.
 func TestSlowReaders(t *testing.T) {
 	samples, err := drawn()
 	if err != nil {
@@ -159,7 +159,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
-// writeNoise writes a picture of which no encoder makes little.
+// writeNoise writes a picture that no encoder can make small.
 func writeNoise(path string) error {
 	img := image.NewRGBA(image.Rect(0, 0, 1400, 1050))
 	random := rand.New(rand.NewPCG(1, 2))
@@ -179,7 +179,7 @@ func writeNoise(path string) error {
 	return f.Close()
 }
 
-// socketMemory is what the kernel holds for all TCP sockets of this machine, in bytes.
+// socketMemory returns the kernel's memory for all TCP sockets of this machine, in bytes.
 func socketMemory() (n int64) {
 	b, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A server of these tests starts this binary again for its workers.
+	// The servers of these tests start this binary for their workers.
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		if err := testWorker(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(tidy{m}, map[string]func(){"tintype": main, "tintype-attack": attacker})
 }
 
-// tidy runs the tests, and removes what they share.
+// tidy runs the tests, and removes their shared files.
 type tidy struct{ *testing.M }
 
 func (m tidy) Run() int {
@@ -255,8 +255,8 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdCapture sets a variable to what the first group of a pattern matches in the output
-// of the last command: `capture VARIABLE PATTERN`.
+// cmdCapture sets a variable to the text of the first group of a pattern, in the output of
+// the last command: `capture VARIABLE PATTERN`.
 func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: capture VARIABLE PATTERN")

@@ -32,14 +32,14 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// soaking has tests run in full, and hold figures to their bounds; otherwise they are
-// short, and only what must hold on the slowest machine counts.
+// soaking makes tests run in full, and check figures against their bounds. Otherwise tests
+// are short, and check only the bounds that hold on the slowest machine.
 var soaking = workspacetest.Soak(0, 1) == 1
 
 // full is one of two numbers.
 func full(soak, short int) int { return workspacetest.Soak(short, soak) }
 
-// A house is a server in this process, with its workers, and pictures without number.
+// A house is a server in this process, with its workers and very many pictures.
 type house struct {
 	t        *testing.T
 	url, ops string
@@ -218,8 +218,8 @@ func (l *load) end() map[string]int {
 	return l.codes
 }
 
-// TestKilledWorkers: kill -9 on workers at random under load. What they were at work
-// on is done by another, and nobody notices.
+// TestKilledWorkers: kill -9 kills workers at random under load. Another worker does the
+// job, and clients get their images.
 func TestKilledWorkers(t *testing.T) {
 	h := openHouse(t)
 	l := h.load(2)
@@ -246,7 +246,7 @@ func TestKilledWorkers(t *testing.T) {
 	share, of := h.replacedWithin("0.1")
 	t.Logf("kill -9: %d kills, %d answers, %d of them 200, %v; %v jobs retried; %.1f %% of %v losses replaced within 100 ms",
 		kills, sum(codes), codes[""], codes, f["tintype_workers_retried_total"], 100*share, of)
-	// The same job may meet two kills, which is blamed on its original for a minute.
+	// Two kills may hit the same job. Its original is then blocked for a minute.
 	if bad := sum(codes) - codes[""]; bad != codes["WORKER_FAILED"] || !soaking && bad > sum(codes)/5 || soaking && bad > sum(codes)/100 {
 		t.Errorf("answers: %v", codes)
 	}
@@ -262,9 +262,8 @@ func sum(m map[string]int) (n int) {
 	return n
 }
 
-// TestWorkerFaults: an original that takes its worker down gets an error of its own,
-// whatever is asked of it; options that do are refused for themselves alone; and
-// whoever else asks meanwhile gets images.
+// TestWorkerFaults: an original that crashes its worker is refused, with any options.
+// Options that crash a worker are refused alone. Other requests get images meanwhile.
 func TestWorkerFaults(t *testing.T) {
 	bad := t.TempDir()
 	h := openHouse(t, "--transform-timeout", "3s", "--worker-memory", "512MiB", "--dir", "demo/bad="+bad)
@@ -298,8 +297,8 @@ func TestWorkerFaults(t *testing.T) {
 			}
 		}
 		for i := range fault.n {
-			// The original: refused as it was asked for, and with all its variants once its
-			// plainest has been tried.
+			// The original. This variant is refused, and all variants are when the plainest one
+			// has been tried.
 			name := fmt.Sprintf("%s-%d.jpg", fault.kind, i)
 			if err := os.WriteFile(filepath.Join(bad, name), withFault(photo, fault.kind), 0o600); err != nil {
 				t.Fatal(err)
@@ -334,8 +333,8 @@ func TestWorkerFaults(t *testing.T) {
 	}
 }
 
-// lostOver is how many workers were lost over originals of a source; of all where it
-// is empty.
+// lostOver returns how many workers were lost over originals of a source, or of all sources
+// where it is empty.
 func (h *house) lostOver(source string) (n float64) {
 	for name, value := range h.figures() {
 		if strings.HasPrefix(name, "tintype_workers_lost_total{") && (source == "" || strings.Contains(name, `source="`+source+`"`)) {
@@ -345,8 +344,8 @@ func (h *house) lostOver(source string) (n float64) {
 	return n
 }
 
-// TestExpensiveOptions: whatever is asked of a good original, its plain variant is
-// served to who asks next.
+// TestExpensiveOptions: after a request with any options, the plain variant of a good
+// original is still served.
 func TestExpensiveOptions(t *testing.T) {
 	const seed = 11
 	large := t.TempDir()
@@ -383,7 +382,7 @@ func TestExpensiveOptions(t *testing.T) {
 			}
 		}
 	}
-	// Each is worth a look in any case.
+	// These are always tested.
 	for _, target := range []string{
 		"samples/dusk.jpg?w=8000&h=8000&fit=cover&format=jxl&lossless",
 		"samples/dusk.jpg?w=8000&h=8000&fit=cover&format=webp&lossless",
@@ -418,7 +417,7 @@ func writeLarge(folder string) error {
 		os.WriteFile(filepath.Join(folder, "frames.gif"), frames.Bytes(), 0o600))
 }
 
-// expensive are options that take much time and memory, or more than there is.
+// expensive returns options that need much time and memory, or more than there is.
 func expensive(random *rand.Rand) string {
 	one := func(of ...string) string { return of[random.IntN(len(of))] }
 	number := func(from, to int) string { return strconv.Itoa(from + random.IntN(to-from+1)) }
@@ -456,8 +455,8 @@ func expensive(random *rand.Rand) string {
 	return strings.Join(options, "&")
 }
 
-// TestSlowPictures: one workspace asks for what takes a worker seconds, of all workers
-// all the time. Another one's misses are served nevertheless.
+// TestSlowPictures: one workspace keeps all workers busy with transforms that take seconds.
+// Misses of another workspace are still served.
 func TestSlowPictures(t *testing.T) {
 	dir, err := drawn()
 	if err != nil {
@@ -507,14 +506,14 @@ func TestSlowPictures(t *testing.T) {
 	}
 }
 
-// TestOverload: ten times as many requests as there is capacity. What is refused is
-// refused at once, what is admitted is done, and what is cached is served.
+// TestOverload: there are ten times as many requests as the server can answer. It refuses
+// requests at once, answers those that it admits, and serves cached variants.
 func TestOverload(t *testing.T) {
 	samples, err := drawn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// In a process of its own, so that what the clients take of the machine can be told.
+	// The server has a process of its own, so that the clients' processor time can be measured.
 	data, ops := t.TempDir(), freeAddress(t)
 	p, err := startProcess(data, "sqlite:"+filepath.Join(data, "store.db"), "--ops-listen", ops, "--cache-disk", "0", "--workers", "2", "--queue", "32",
 		"--dir", "demo/samples="+samples, "--dir", "demo/p="+manyPictures(t, samples))
@@ -527,8 +526,8 @@ func TestOverload(t *testing.T) {
 	if status, code, _ := h.get(hit); status != 200 {
 		t.Fatal(code)
 	}
-	// The machine's own speed wanders: each minute is held against the peak before and
-	// after it, and the median of several counts.
+	// The machine's speed changes with time. So each minute is compared with the peaks before
+	// and after it, and the median of several minutes counts.
 	minutes := full(3, 1)
 	var admitted, refused, hits []time.Duration
 	var shares []float64
@@ -543,7 +542,7 @@ func TestOverload(t *testing.T) {
 		goodput := float64(len(m.admitted)) / m.took
 		peakAfter, usedAfter := h.peak()
 		peak, usedAtPeak = (peak+peakAfter)/2, (usedAtPeak+usedAfter)/2
-		// Of what the clients leave of the machine: on one of its own, the server has it all.
+		// Only the cores that the clients leave count. In production the server has them all.
 		cores := float64(runtime.NumCPU())
 		share := goodput / (cores - m.used) / (peak / (cores - usedAtPeak))
 		shares = append(shares, share)
@@ -567,7 +566,7 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// A minute is what came of one in which far too much was asked for.
+// A minute has the results of a minute of overload.
 type minute struct {
 	rate, took, used        float64 // requests a second; seconds; cores that the clients took
 	admitted, refused, hits []time.Duration
@@ -613,7 +612,7 @@ func (h *house) flood(peak float64, hit string) (m minute) {
 	return m
 }
 
-// peak is goodput with as many clients as keep the workers busy, and the cores that
+// peak returns the goodput with enough clients to keep the workers busy, and the cores that
 // the clients took.
 func (h *house) peak() (rate, cores float64) {
 	seconds := full(15, 1)
@@ -622,7 +621,7 @@ func (h *house) peak() (rate, cores float64) {
 	return rate, (processorTime() - used) / float64(seconds)
 }
 
-// processorTime is what this process has used, in seconds.
+// processorTime returns the processor time of this process, in seconds.
 func processorTime() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -631,7 +630,8 @@ func processorTime() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// goodput is how many variants a second so many clients get who wait for each other.
+// goodput returns the variants a second of this number of clients. Each client waits for its
+// answer before it sends the next request.
 func (h *house) goodput(seconds, clients int) float64 {
 	l := h.load(clients)
 	start := time.Now()
@@ -708,7 +708,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	}
 }
 
-// resident is what a process holds, in bytes.
+// resident returns the resident memory of a process, in bytes.
 func resident(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -718,8 +718,8 @@ func resident(pid int) int64 {
 	return n * int64(os.Getpagesize())
 }
 
-// TestStopUnderLoad: after SIGTERM, what is under way is finished, and the exit is
-// clean, without a process left behind.
+// TestStopUnderLoad: after SIGTERM running requests are finished, and the server exits
+// without an error. No process is left behind.
 func TestStopUnderLoad(t *testing.T) {
 	samples, err := drawn()
 	if err != nil {

@@ -25,9 +25,9 @@ import (
 
 const mib = 1 << 20
 
-// TestStalledOrigins: a stranger asks an open workspace for originals on hosts of theirs,
-// which bring 24 of 25 MiB and then nothing. The server stays within its memory, hits
-// and other workspaces' misses are answered meanwhile, and afterwards all is as before.
+// TestStalledOrigins: an attacker asks an open workspace for originals on their own hosts,
+// which send 24 of 25 MiB and then stall. The server stays within its memory. Hits and
+// other workspaces' misses are answered meanwhile. Afterwards all is as before.
 func TestStalledOrigins(t *testing.T) {
 	limits := []int64{512 * mib, 2048 * mib, 0}
 	if !soaking {
@@ -104,7 +104,7 @@ sources:
 	pids := append(workersOf(p.cmd.Process.Pid), p.cmd.Process.Pid)
 	idle := resident(p.cmd.Process.Pid)
 
-	// What others ask for, all the while.
+	// Other clients send requests all the time.
 	var hits, misses []time.Duration
 	var failed atomic.Int64
 	var mu sync.Mutex // guards hits and misses
@@ -143,7 +143,7 @@ sources:
 	mu.Unlock()
 	requests := full(10_000, 40)
 	start := time.Now()
-	// By a process that gives way to the server, as if it ran on machines of its own.
+	// The attacker's process has a low priority, as if it ran on other machines.
 	by := exec.Command("nice", "-n", "19", "tintype-attack", p.url, strconv.Itoa(requests), strconv.Itoa(full(8, 4)))
 	by.Stderr = t.Output()
 	out, err := by.Output()
@@ -198,8 +198,8 @@ sources:
 	}
 }
 
-// stall sends 24 of 25 MiB of what begins like a picture, and then nothing until the other
-// side goes away.
+// stall sends 24 of 25 MiB that begin like a picture, and then nothing until the client goes
+// away.
 func stall(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/length/") {
 		w.Header().Set("Content-Length", strconv.Itoa(25<<20))
@@ -226,10 +226,10 @@ func listenOnHost(n int, handler http.Handler) (url string, err error) {
 	return "http://" + l.Addr().String(), nil
 }
 
-// attacker is a program that attacks the server at a URL with so many requests at the
-// same time for originals on so many hosts, each over a connection of its own that stays
-// open until the last has been answered. It prints how many answers there were of each
-// status and code.
+// attacker is a program. Its arguments are the URL of a server, a number of requests and a
+// number of hosts. It sends all requests at the same time for originals on these hosts. Each
+// has its own connection, which stays open until all are answered. It prints the number of
+// answers for each status and code.
 func attacker() {
 	requests, err1 := strconv.Atoi(os.Args[2])
 	hosts, err2 := strconv.Atoi(os.Args[3])
@@ -328,8 +328,8 @@ func newMemoryGroup(t *testing.T, limit int64) (*memoryGroup, error) {
 	return nil, err
 }
 
-// peak is the most memory that the group took at a time, files that the system keeps for
-// it included; 0 where it isn't known.
+// peak returns the most memory that the group ever took, with its file cache. It is 0 where
+// that isn't known.
 func (g *memoryGroup) peak() int64 {
 	b, err := os.ReadFile(g.peakFile)
 	if err != nil {

@@ -69,7 +69,7 @@ func serveShared(t *testing.T, data, store string, args ...string) *serverProces
 	return p
 }
 
-// startProcess is serveShared for who ends the server.
+// startProcess is serveShared for callers that end the server themselves.
 func startProcess(data, store string, args ...string) (*serverProcess, error) {
 	return startProcessBy(nil, data, store, args...)
 }
@@ -101,7 +101,7 @@ func startProcessBy(command []string, data, store string, args ...string) (*serv
 	return p, nil
 }
 
-// kill kills the server as kill -9 does. Twice is once.
+// kill kills the server like kill -9. Further calls do nothing.
 func (p *serverProcess) kill() {
 	if p.cmd.ProcessState == nil {
 		_ = p.cmd.Process.Signal(syscall.SIGKILL)
@@ -191,8 +191,8 @@ func until(t *testing.T, what string, do func() bool) time.Duration {
 	return time.Since(began)
 }
 
-// Three servers on one table: each sees what the others write, and of several who
-// write the same revision one is answered 200 and the others 409.
+// Three servers share one table. Each sees the writes of the others. Of several writes with
+// the same revision, one is answered 200 and the others 409.
 func TestServersShareATable(t *testing.T) {
 	dir, err := drawn()
 	if err != nil {
@@ -254,8 +254,8 @@ func TestServersShareATable(t *testing.T) {
 	t.Logf("%d rounds of %d writers: one 200, the rest 409", rounds, 2*len(servers))
 }
 
-// While the store answers nothing, no image fails, on a server that is killed and
-// started meanwhile neither, and writes are answered 503. When it is back, so are they.
+// While the store doesn't answer, no image fails, also on a server that is killed and started
+// again. Writes are answered 503. They work again when the store answers.
 func TestStoreStopped(t *testing.T) {
 	dir, err := drawn()
 	if err != nil {

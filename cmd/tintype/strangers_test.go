@@ -20,7 +20,7 @@ import (
 	"github.com/tintype/tintype/workspace/cached"
 )
 
-// meteredStore is the store as seen through a proxy that counts reads of workspaces,
+// meteredStore returns the URL of the store behind a proxy that counts reads of workspaces,
 // domains and API keys.
 func meteredStore(t *testing.T, store string) (through string, reads *atomic.Int64) {
 	t.Helper()
@@ -60,9 +60,9 @@ func meteredStore(t *testing.T, store string) (through string, reads *atomic.Int
 }
 
 // TestUnknownNames: a few clients ask for names that don't exist, as fast as they can:
-// namespaces, hosts and API keys. The store has a bounded number of reads of it, images of
-// others come as before, and a new workspace is seen in time, though it was asked for
-// before.
+// namespaces, hosts and API keys. The number of reads from the store is bounded, and other
+// clients get images as before. A new workspace is found in time, even if its name was asked
+// for before.
 func TestUnknownNames(t *testing.T) {
 	dir, err := drawn()
 	if err != nil {

@@ -20,15 +20,15 @@ func known(t *testing.T) []string {
 	return knownVariables(parser.Model)
 }
 
-// TestUnknownVariables: a variable that is misspelt is named, with the one that was
-// likely meant; those of Kubernetes and of other programs are let be.
+// TestUnknownVariables: the error names a misspelt variable and the likely right one.
+// Variables of Kubernetes and of other programs are ignored.
 func TestUnknownVariables(t *testing.T) {
 	for environ, want := range map[string]string{
 		"": "",
 		"TINTYPE_LISTEN=:1 TINTYPE_ROOT_KEY=x TINTYPE_ROOT_KEY_FILE=x TINTYPE_SECRET_KEY_FILE=x": "",
 		// The command line's own.
 		"TINTYPE_SERVER=x TINTYPE_API_KEY=x TINTYPE_API_KEY_FILE=x TINTYPE_SIGNING_SECRET=x": "",
-		// What Kubernetes sets for a Service called tintype, and for tintype-ops.
+		// Kubernetes sets these for Services called tintype and tintype-ops.
 		"TINTYPE_SERVICE_HOST=10.0.0.1 TINTYPE_SERVICE_PORT=80 TINTYPE_SERVICE_PORT_HTTP=80 TINTYPE_PORT=tcp://10.0.0.1:80": "",
 		"TINTYPE_PORT_80_TCP=x TINTYPE_PORT_80_TCP_PROTO=tcp TINTYPE_PORT_80_TCP_PORT=80 TINTYPE_PORT_80_TCP_ADDR=10.0.0.1": "",
 		"TINTYPE_OPS_SERVICE_HOST=x TINTYPE_OPS_SERVICE_PORT=9090 TINTYPE_OPS_SERVICE_PORT_METRICS=9090":                    "",
@@ -58,7 +58,7 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
-// TestKnownVariables: whatever the code or the docs name is known.
+// TestKnownVariables: all variables in the code and the docs are known.
 func TestKnownVariables(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"*.go", "../../docs/*.md", "../../README.md", "../../Dockerfile", "../../server/api/*.go"} {

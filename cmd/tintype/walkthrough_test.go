@@ -21,9 +21,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWalkthrough runs docs/walkthrough.md as it is written, block by block in one
-// shell, holds what each block prints against what the page says, opens the signed
-// URL in Chromium, and looks for the mark in all pictures that came out.
+// TestWalkthrough runs the blocks of docs/walkthrough.md in one shell, and compares their
+// output with the page. It opens the signed URL in Chromium, and looks for the mark in all
+// pictures.
 func TestWalkthrough(t *testing.T) {
 	page, err := os.ReadFile("../../docs/walkthrough.md")
 	if err != nil {
@@ -72,8 +72,8 @@ func TestWalkthrough(t *testing.T) {
 		t.Error("the page shows no signed URL")
 	}
 
-	// Where the mark lies every picture is nearer to one that is marked than to one
-	// that isn't.
+	// In the place of the mark, every picture must be nearer to a marked one than to an
+	// unmarked one.
 	g := newGallery(t)
 	files, err := filepath.Glob(filepath.Join(dir, "out", "*"))
 	if err != nil || len(files) < 9 {
@@ -131,8 +131,8 @@ func farFrom(t *testing.T, a, b *image.NRGBA) float64 {
 	return sum / float64(n)
 }
 
-// A walkthroughStep is a block of commands, and what the page says that it prints:
-// empty where it says nothing.
+// A walkthroughStep is a block of commands, and its output on the page. The output is empty
+// where the page shows none.
 type walkthroughStep struct{ commands, printed string }
 
 func walkthroughSteps(t *testing.T, page string) (steps []walkthroughStep) {
@@ -205,7 +205,7 @@ func (s *shell) run(t *testing.T, commands string) string {
 	if _, err := io.WriteString(s.in, commands+"\nprintf '\\n"+end+"%s\\n' $?\n"); err != nil {
 		t.Fatal(err)
 	}
-	// What waits for a server that has failed would wait for ever.
+	// A command that waits for a server that has failed would wait for ever.
 	timeout := time.AfterFunc(2*time.Minute, s.kill)
 	defer timeout.Stop()
 	var printed strings.Builder

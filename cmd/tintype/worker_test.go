@@ -54,9 +54,8 @@ const drawing = `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="200
 	`<text x="9" y="60" font-size="40" font-family="monospace" font-style="italic">Grüße</text>` +
 	`<text x="9" y="120" font-size="40" font-family="DejaVu Sans, Liberation Serif, serif">Wörter</text></svg>`
 
-// TestSandboxChangesNoVariant: what the engine makes within the sandbox is, byte for
-// byte, what it makes outside, in every format from every format: it lacks no file,
-// thread or system call.
+// TestSandboxChangesNoVariant: the engine makes the same bytes inside and outside the
+// sandbox, from every format to every format. So it lacks no file, thread or system call.
 func TestSandboxChangesNoVariant(t *testing.T) {
 	dir, err := drawn()
 	if err != nil {
