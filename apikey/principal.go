@@ -32,7 +32,7 @@ type Principal struct {
 	WorkspaceID string    // ID of the key's workspace
 	Namespace   string    // namespace of that workspace
 	Scopes      []Scope   // scopes of the key
-	Test        bool      // a test key: its variants carry a test mark, and few are allowed
+	Test        bool      // a test key: its variants carry a test mark, are few a day and not counted in usage
 	ExpiresAt   time.Time // when the key expires; zero is never
 }
 

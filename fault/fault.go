@@ -87,7 +87,7 @@ var table = []Kind{
 	{Code: SignatureExpired, Status: http.StatusForbidden, Meaning: "The signed URL has expired.", Remedy: "Sign it again with a later exp."},
 	{Code: Forbidden, Status: http.StatusForbidden, Meaning: "The key may not do this, or a source leads back to Tintype.", Remedy: "Use a key with the scope that the message names."},
 	{Code: OriginNotAllowed, Status: http.StatusForbidden, Meaning: "The page that asks is not in the workspace's allowed_origins.", Remedy: "Add the origin to allowed_origins."},
-	{Code: SourceNotAllowed, Status: http.StatusForbidden, Meaning: "The workspace doesn't allow images from this host.", Remedy: "Add the host to allowed_sources."},
+	{Code: SourceNotAllowed, Status: http.StatusForbidden, Meaning: "The workspace doesn't allow images from this URL.", Remedy: "Add its host to allowed_sources."},
 	{Code: AddressNotAllowed, Status: http.StatusForbidden, Meaning: "The host of the image is at a private or special address.", Remedy: "Serve the original from a public address; operators open ranges with --allow-cidr."},
 	{Code: PresetRequired, Status: http.StatusForbidden, Meaning: "The workspace serves presets only.", Remedy: "Ask with preset=NAME and without the option that the message names."},
 	{Code: WorkspaceNotFound, Status: http.StatusNotFound, Meaning: "There is no workspace under this namespace.", Remedy: "Correct the first segment of the path, or the host name."},
