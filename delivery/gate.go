@@ -46,16 +46,23 @@ const (
 
 // A gate bounds how many fetches, or bodies of requests, run at the same time. A fetch that
 // waits holds no slot: it takes a slot of each of its bounds in one step, once all have one
-// free. A gate is safe for concurrent use.
+// free. Where it finds none, a fetch that has been running for long, of a workspace or a
+// host that has more of them, gives way. A gate is safe for concurrent use.
 type gate struct {
 	most    Fetches
-	refused func(bound) // called for every fetch that is refused
+	refused func(bound) // called for every fetch that is refused, or gives way
 
 	mu      sync.Mutex // guards all fields below
 	slots   map[slotKey]*slots
 	waiting []*turn // the oldest first
-	running int
+	running map[*turn]struct{}
+	sweeps  *time.Timer // of sweep; nil while no fetch waits
 }
+
+const (
+	longRun    = 500 * time.Millisecond // after which a fetch may have to give way
+	sweepEvery = 100 * time.Millisecond
+)
 
 // A slotKey says whose slots these are: those of a workspace, a host, a workspace on a host,
 // or, where both are empty, everybody's.
@@ -73,20 +80,43 @@ type turn struct {
 	under    []*slots // the narrowest first; the last two are its workspace's and everybody's
 	keys     []slotKey
 	admitted chan struct{} // closed once it is
+	since    time.Time     // when it was admitted
+	end      func()        // ends the fetch with errBusy; nil where it need not give way
+	ended    bool
 }
 
 func newGate(most Fetches, refused func(bound)) *gate {
-	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}}
+	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, running: map[*turn]struct{}{}}
+}
+
+// enterFetch is enter for a fetch that gives way where others find no slot. It has to use
+// the context that is returned: what then ends it is errBusy, as [context.Cause].
+func (f *gate) enterFetch(ctx context.Context, workspace, host string, wait time.Duration) (fetch context.Context, leave func(), err error) {
+	fetch, cancel := context.WithCancelCause(ctx)
+	give, err := f.wait(ctx, workspace, host, wait, func() { cancel(errBusy) })
+	if err != nil {
+		cancel(err)
+		return nil, nil, err
+	}
+	return fetch, func() {
+		cancel(nil)
+		give()
+	}, nil
 }
 
 // enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
 // the bounds of the workspace and of the server count.
 func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Duration) (leave func(), err error) {
+	return f.wait(ctx, workspace, host, wait, nil)
+}
+
+func (f *gate) wait(ctx context.Context, workspace, host string, wait time.Duration, end func()) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	mine := f.newTurn(workspace, host)
+	mine.end = end
 	leave = func() { f.leave(mine) }
 	if mine.full() == nil {
 		f.admit(mine)
@@ -101,6 +131,9 @@ func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Dura
 	}
 	mine.ofWorkspace().queued++
 	f.waiting = append(f.waiting, mine)
+	if f.sweeps == nil && end != nil {
+		f.sweeps = time.AfterFunc(0, f.sweep)
+	}
 	f.mu.Unlock()
 
 	timer := time.NewTimer(wait)
@@ -133,7 +166,7 @@ func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Dura
 func (f *gate) figures() (running, waiting int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.running, len(f.waiting)
+	return len(f.running), len(f.waiting)
 }
 
 // newTurn registers a fetch under its bounds. The caller holds f.mu.
@@ -180,7 +213,8 @@ func (f *gate) admit(t *turn) {
 	for _, p := range t.under {
 		p.taken++
 	}
-	f.running++
+	f.running[t] = struct{}{}
+	t.since = time.Now()
 	close(t.admitted)
 }
 
@@ -200,7 +234,7 @@ func (f *gate) leave(t *turn) {
 	for _, p := range t.under {
 		p.taken--
 	}
-	f.running--
+	delete(f.running, t)
 	f.drop(t)
 	for {
 		i := f.next()
@@ -225,4 +259,85 @@ func (f *gate) next() int {
 		}
 	}
 	return best
+}
+
+// sweep makes room for fetches that wait, one for each workspace and host at a time, and
+// comes back as long as there are any.
+func (f *gate) sweep() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sweeps = nil
+	if len(f.waiting) == 0 {
+		return
+	}
+	tried := map[slotKey]bool{}
+	for _, t := range f.waiting {
+		if t.end != nil && !tried[t.keys[0]] {
+			tried[t.keys[0]] = true
+			f.makeRoom(t)
+		}
+	}
+	f.sweeps = time.AfterFunc(sweepEvery, f.sweep)
+}
+
+// makeRoom ends a fetch under each bound that keeps t waiting. It ends none where one of
+// the bounds has none that has to give way. The caller holds f.mu.
+func (f *gate) makeRoom(t *turn) {
+	var victims []*turn
+	var bounds []bound
+	for i, p := range t.under {
+		if p.taken < p.most {
+			continue
+		}
+		v := f.victim(t, i)
+		if v == nil {
+			return
+		}
+		victims, bounds = append(victims, v), append(bounds, p.bound)
+	}
+	for i, v := range victims {
+		if !v.ended { // under a narrower bound
+			v.ended = true
+			f.refused(bounds[i])
+			v.end()
+		}
+	}
+}
+
+// victim is the fetch that gives way to t under one of t's bounds: of a workspace that has
+// more fetches there, or, under the bound of t's own workspace, of a host that has. The
+// other keeps at least as many as t's has then. Of its fetches the one that has been running
+// longest gives way. It is nil where there is none. The caller holds f.mu.
+func (f *gate) victim(t *turn, under int) *turn {
+	var level int // of the slots that are compared, counted as t.under is
+	switch t.under[under].bound {
+	case boundHost, boundWorkspace:
+		level = 0 // a workspace on a host
+	case boundAll:
+		level = len(t.under) - 2 // a workspace
+	default:
+		return nil
+	}
+	// An original in a folder has no host, and no such bounds.
+	same := t.keys[under]
+	var victim *turn
+	for v := range f.running {
+		if v.end == nil || len(v.under) != len(t.under) || v.keys[under] != same || v.under[level] == t.under[level] {
+			continue
+		}
+		if v.ended {
+			if v.under[level].taken > t.under[level].taken {
+				return v // its slot is about to become free
+			}
+			continue
+		}
+		if v.under[level].taken < t.under[level].taken+2 || time.Since(v.since) < longRun {
+			continue
+		}
+		if victim == nil || v.under[level].taken > victim.under[level].taken ||
+			v.under[level].taken == victim.under[level].taken && v.since.Before(victim.since) {
+			victim = v
+		}
+	}
+	return victim
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,8 +110,8 @@ func wantIdle(t *testing.T, f *gate) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.running != 0 || len(f.waiting) != 0 || len(f.slots) != 0 {
-		t.Errorf("at rest: %d run, %d wait, %d kinds of places are known", f.running, len(f.waiting), len(f.slots))
+	if len(f.running) != 0 || len(f.waiting) != 0 || len(f.slots) != 0 {
+		t.Errorf("at rest: %d run, %d wait, %d kinds of places are known", len(f.running), len(f.waiting), len(f.slots))
 	}
 }
 
@@ -277,4 +278,71 @@ func counts(t *testing.T, from prometheus.Gatherer, name string) map[string]floa
 		}
 	}
 	return byLabel
+}
+
+// TestLongFetchesGiveWay: fetches that stall have filled a bound. A workspace or host with
+// fewer of them gets a slot soon, and what gives way is of the heaviest.
+func TestLongFetchesGiveWay(t *testing.T) {
+	type fetch struct{ workspace, host string }
+	most := Fetches{All: 24, PerWorkspace: 12, PerHost: 16}
+	for _, tt := range []struct {
+		name   string
+		stall  []fetch // four of each
+		ask    fetch
+		within time.Duration // 0: it finds none
+	}{
+		{"all", []fetch{{"a", "h1"}, {"a", "h2"}, {"a", "h3"}, {"b", "h1"}, {"b", "h2"}, {"b", "h3"}}, fetch{"shop", "own"}, longRun + sweepEvery},
+		{"a host", []fetch{{"a", "own"}, {"b", "own"}, {"c", "own"}, {"d", "own"}}, fetch{"shop", "own"}, longRun + sweepEvery},
+		{"a workspace", []fetch{{"shop", "h1"}, {"shop", "h2"}, {"shop", "h3"}}, fetch{"shop", "own"}, longRun + sweepEvery},
+		{"a workspace on a host", []fetch{{"shop", "own"}}, fetch{"shop", "own"}, 0},
+		{"room", []fetch{{"a", "h1"}}, fetch{"shop", "own"}, time.Nanosecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newGate(most, func(bound) {})
+				var wg sync.WaitGroup
+				var gave atomic.Int64
+				over := make(chan struct{})
+				for _, s := range tt.stall {
+					for range 4 {
+						wg.Go(func() {
+							ctx, leave, err := f.enterFetch(t.Context(), s.workspace, s.host, time.Minute)
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							defer leave()
+							select {
+							case <-ctx.Done():
+								if context.Cause(ctx) != errBusy {
+									t.Error(context.Cause(ctx))
+								}
+								gave.Add(1)
+							case <-over:
+							}
+						})
+					}
+				}
+				synctest.Wait()
+				start := time.Now()
+				_, leave, err := f.enterFetch(t.Context(), tt.ask.workspace, tt.ask.host, 5*time.Second)
+				took := time.Since(start)
+				switch {
+				case tt.within == 0:
+					if err != errBusy || took != 5*time.Second || gave.Load() > 0 {
+						t.Errorf("%v after %v, %d gave way", err, took, gave.Load())
+					}
+				case err != nil || took > tt.within || tt.within > time.Nanosecond && gave.Load() != 1:
+					t.Errorf("%v after %v, %d gave way", err, took, gave.Load())
+				}
+				if err == nil {
+					leave()
+				}
+				close(over)
+				wg.Wait()
+				wantIdle(t, f)
+				time.Sleep(2 * sweepEvery) // until the last sweep
+			})
+		})
+	}
 }

@@ -150,16 +150,20 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	if host := r.host(); host != "" {
-		done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
+		fetch, done, err := s.fetches.enterFetch(ctx, c.ID, host, s.fetchTimeout)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
+		ctx = fetch
 		if err := s.bodies.Admit(ctx); err != nil { // it may have waited
 			return nil, err
 		}
 	}
 	obj, err := s.fetch(ctx, c, r, have)
+	if err != nil && context.Cause(ctx) == errBusy {
+		return nil, errBusy
+	}
 	if err != nil {
 		return nil, err
 	}
