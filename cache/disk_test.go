@@ -626,7 +626,7 @@ func TestDiskCloseGivesUp(t *testing.T) {
 	for i := range 5 {
 		d.Put(t.Context(), diskKey(i), diskEntry(i))
 	}
-	awaitQueue(d, 4) // the first is under way
+	awaitQueue(d, 4) // the first has begun
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Drain(ctx); !errors.Is(err, context.Canceled) {

@@ -60,7 +60,7 @@ func TestEveryCodeHasARow(t *testing.T) {
 	}
 }
 
-// TestOfManaging: a store that fails is told of in other words where settings are changed.
+// TestOfManaging: requests that change settings get other messages about a store that fails.
 func TestOfManaging(t *testing.T) {
 	secret := errors.New("dial 10.1.2.3: refused")
 	for _, c := range []struct {

@@ -351,7 +351,7 @@ func TestShares(t *testing.T) {
 				errs[name] = err
 				mu.Unlock()
 			})
-			time.Sleep(50 * time.Millisecond) // for what is paced
+			time.Sleep(50 * time.Millisecond) // until paced bodies may go on
 			synctest.Wait()
 		}
 		ended := func(want ...string) {
@@ -378,7 +378,7 @@ func TestShares(t *testing.T) {
 		ended("a2")
 		start("d1", "d", "x", 9<<20) // more than there is, of a most
 		ended("a2", "a1")
-		time.Sleep(2500 * time.Millisecond) // all have become slow, but for e1
+		time.Sleep(2500 * time.Millisecond) // all but e1 have become slow
 		start("e1", "e", "x", 4<<20)
 		start("f1", "f", "x", 6<<20)
 		ended("a2", "a1", "c1")
@@ -420,7 +420,7 @@ func TestBrokenDisk(t *testing.T) {
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("%v, sum %d", err, sum)
 	}
-	func() { // what else goes wrong in f stays what it is
+	func() { // other panics in f are not caught
 		defer func() {
 			if recover() == nil {
 				t.Error("a panic was swallowed")

@@ -12,10 +12,10 @@ import (
 // checkName does, and refuses names that map to "/", ":" or "@".
 var hostProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.CheckHyphens(false), idna.StrictDomainName(false))
 
-// HostName returns a host name in the form that URLs of this package have it: lower-case
-// ASCII, as browsers map it (UTS #46). ok is false for what is no name: labels are 1 to 63
-// letters, digits, "-" and "_", 253 bytes in all, without a dot at the end. What ends in
-// a number is an address to browsers, so it is no name either.
+// HostName returns the canonical form of a host name: lower-case ASCII, as browsers map it
+// (UTS #46). ok is false where s isn't a name. A name has labels of 1 to 63 letters, digits,
+// "-" and "_", has 253 bytes at most, and no dot at its end. It doesn't end in a number,
+// since browsers read that as an address.
 func HostName(s string) (name string, ok bool) {
 	name, err := mapHost(s)
 	if err != nil || name == "" || endsInNumber(name) || checkName(name) != nil {

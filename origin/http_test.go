@@ -127,7 +127,7 @@ func TestGetHTTP2(t *testing.T) {
 		io.WriteString(w, r.Proto)
 	}))
 	s.EnableHTTP2 = true
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that doesn't trust it is what is tested
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the test has a client that doesn't trust it
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()

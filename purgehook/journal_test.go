@@ -300,7 +300,7 @@ func TestJournalOnFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(full, path+".new"); err != nil { // what is written next
+	if err := os.Symlink(full, path+".new"); err != nil { // the next rewrite writes this file
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

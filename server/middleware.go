@@ -153,8 +153,8 @@ func withRecord(r *http.Request, l *delivery.Record) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), recordKey{}, l))
 }
 
-// RecordOf returns what the log says about the request that ctx belongs to, for handlers
-// outside this package: they read its id and the client's address, and note who sent it.
+// RecordOf returns the log record of the request of ctx. Handlers outside this package read
+// its id and the client's address, and add the sender.
 func RecordOf(ctx context.Context) *delivery.Record {
 	if l, ok := ctx.Value(recordKey{}).(*delivery.Record); ok {
 		return l

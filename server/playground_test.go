@@ -169,8 +169,8 @@ func TestPlaygroundErrors(t *testing.T) {
 	}
 }
 
-// TestPlaygroundErrorPages: a browser gets a page where there is none, and anybody else
-// what the rest of the server answers.
+// TestPlaygroundErrorPages: for an unknown page a browser gets an error page, and other
+// clients get the JSON error.
 func TestPlaygroundErrorPages(t *testing.T) {
 	b := playBench(t)
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -201,7 +201,7 @@ func TestPlaygroundErrorPages(t *testing.T) {
 			}
 		}
 	}
-	// What the page's script asks stays JSON.
+	// Requests of the page's script are still answered with JSON.
 	if w := b.get("/playground/nobody/original?src=a/b", "Accept", browser); code(t, w) != "WORKSPACE_NOT_FOUND" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -243,7 +243,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestDescribeAsksForRights: no more is told of an original than a variant shows.
+// TestDescribeAsksForRights: a request needs the same rights to describe an original as to
+// show a variant.
 func TestDescribeAsksForRights(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*workspace.Workspace)

@@ -88,7 +88,7 @@ func (d *smallDisk) end(sig syscall.Signal) {
 	if err := d.cmd.Process.Signal(sig); err != nil {
 		d.t.Fatal(err)
 	}
-	_ = d.cmd.Wait() // what was counted last may be lost, which is an error
+	_ = d.cmd.Wait() // the last counts may be lost, which is an error
 	if d.t.Failed() {
 		d.t.Logf("server log:\n%s", d.log.String())
 	}

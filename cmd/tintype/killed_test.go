@@ -566,7 +566,7 @@ func testKilledWhileCounting(t *testing.T, stores map[string]string) {
 		}
 		for _, c := range counters {
 			until(t, "counts are added", func() bool { return c.counted(t) > c.already })
-			c.before = c.already + c.answered.Load() // what the next addition brings at least
+			c.before = c.already + c.answered.Load() // the next Flush adds this many at least
 		}
 		for _, c := range counters {
 			until(t, "counts are added again", func() bool {

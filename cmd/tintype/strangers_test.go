@@ -84,7 +84,7 @@ func TestUnknownNames(t *testing.T) {
 	if status := get(owner, image); status != 200 {
 		t.Fatalf("%d\n%s", status, s.log.String())
 	}
-	const shop = "/shop-of-tomorrow" // names no image, which is 400 where there is such a workspace
+	const shop = "/shop-of-tomorrow" // names no image: 400 if the workspace exists, else 404
 	if status := get(owner, shop); status != 404 {
 		t.Fatalf("a workspace that isn't there yet: %d", status)
 	}
