@@ -59,8 +59,9 @@ var mayImport = map[string][]string{
 	"delivery/deliverytest":   {"transform", "workspace"},
 	"workspace/workspacetest": {"workspace", "limit"},
 
-	// For tests: servers to run against, and how much time a function takes.
+	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},
+	"internal/golden":        {},
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
 

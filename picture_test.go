@@ -2,30 +2,20 @@ package tintype_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write docs/packages.svg")
+	"github.com/tintype/tintype/internal/golden"
+)
 
 // TestPicture holds docs/packages.svg to the imports that there are.
 func TestPicture(t *testing.T) {
 	const name = "docs/packages.svg"
 	svg := drawPackages(imports(t))
-	if *update {
-		if err := os.WriteFile(name, svg, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if was, err := os.ReadFile(name); err != nil || !bytes.Equal(was, svg) {
-		t.Errorf("%s doesn't show the packages as they are (%v): run make picture", name, err)
-	}
+	golden.File(t, name, string(svg))
 }
 
 // imports are the packages that each package imports, of this module. Packages for tests

@@ -3,25 +3,22 @@ package fault
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
-
-var update = flag.Bool("update", false, "rewrite generated files")
 
 // TestEveryCodeHasARow compares the constants, as the source declares them, with the table.
 func TestEveryCodeHasARow(t *testing.T) {
@@ -151,16 +148,5 @@ for the rest of that time. An error about the **original** is answered with the 
 	b.WriteString(`
 A target that Go's net/http can't parse (` + "`%zz`" + ` in the path) is answered 400 without this body.
 `)
-	if *update {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (make it with -update)", err)
-	}
-	if diff := cmp.Diff(b.String(), string(have)); diff != "" {
-		t.Errorf("docs/errors.md is stale; run go test ./fault -run TestErrorsDoc -update\n%s", diff)
-	}
+	golden.File(t, file, b.String())
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,10 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/tintype/tintype/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite docs/signing-vectors.json")
 
 const vectorsFile = "../docs/signing-vectors.json"
 
@@ -167,20 +164,9 @@ func TestVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = append(want, '\n')
-	if *update {
-		if err := os.WriteFile(vectorsFile, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(vectorsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(have)); diff != "" {
-		t.Errorf("docs/signing-vectors.json is stale; run go test ./signing -update\n%s", diff)
-	}
+	golden.File(t, vectorsFile, string(want))
 	var read []vector
-	if err := json.Unmarshal(have, &read); err != nil {
+	if err := json.Unmarshal(want, &read); err != nil {
 		t.Fatal(err)
 	}
 	if len(read) < 40 {

@@ -1,7 +1,6 @@
 package transform_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,27 +9,13 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/transform"
 )
 
-var update = flag.Bool("update", false, "rewrite what is made from the vocabulary: docs/options.md and the comment of Parse")
-
 func TestOptionsPage(t *testing.T) {
 	path := filepath.Join("..", "docs", "options.md")
-	if *update {
-		if err := os.WriteFile(path, []byte(optionsPage()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(optionsPage(), string(got)); diff != "" {
-		t.Errorf("docs/options.md is not what the vocabulary says; run go test ./transform -update (-want +got):\n%s", diff)
-	}
+	golden.File(t, path, optionsPage())
 }
 
 // The comment of Parse holds the same table, for readers of the code.
@@ -41,20 +26,11 @@ func TestParseComment(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, rest, ok1 := strings.Cut(string(source), before)
-	got, tail, ok2 := strings.Cut(rest, after)
+	_, tail, ok2 := strings.Cut(rest, after)
 	if !ok1 || !ok2 {
 		t.Fatalf("%s has no table between %q and %q", path, before, after)
 	}
-	want := commentTable()
-	if *update {
-		got = want
-		if err := os.WriteFile(path, []byte(head+before+want+after+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the comment of Parse is not what the vocabulary says; run go test ./transform -update (-want +got):\n%s", diff)
-	}
+	golden.File(t, path, head+before+commentTable()+after+tail)
 }
 
 func commentTable() string {

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
-	"github.com/google/go-cmp/cmp"
-)
 
-var update = flag.Bool("update", false, "rewrite generated files")
+	"github.com/tintype/tintype/internal/golden"
+)
 
 // TestConfigurationDoc holds docs/configuration.md to the flags it is made from.
 func TestConfigurationDoc(t *testing.T) {
@@ -69,16 +66,5 @@ variable with ` + "`_FILE`" + ` behind it.
 A variable that begins with ` + "`TINTYPE_`" + ` and is none of these, nor one of another command, ends the start, and the message names the one that was likely meant. Those that
 Kubernetes sets for a Service called tintype, or tintype-something, are let be (` + "`TINTYPE_SERVICE_*`, `TINTYPE_PORT`, `TINTYPE_PORT_*`" + `).
 `)
-	if *update {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (make it with -update)", err)
-	}
-	if diff := cmp.Diff(b.String(), string(have)); diff != "" {
-		t.Errorf("docs/configuration.md is stale; run go test ./cmd/tintype -run TestConfigurationDoc -update\n%s", diff)
-	}
+	golden.File(t, file, b.String())
 }

@@ -3,17 +3,12 @@ package api_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/server/api"
 )
-
-var update = flag.Bool("update", false, "rewrite generated files")
 
 // TestMarkdown holds docs/api.md to the operations that it is made from.
 func TestMarkdown(t *testing.T) {
@@ -22,20 +17,9 @@ func TestMarkdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(file, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (make it with -update)", err)
-	}
-	if diff := cmp.Diff(string(want), string(have)); diff != "" {
-		t.Errorf("docs/api.md is stale; run go test ./server/api -run TestMarkdown -update\n%s", diff)
-	}
+	golden.File(t, file, string(want))
 	for route := range matrix {
-		if !strings.Contains(string(have), "`"+route+"`") {
+		if !strings.Contains(string(want), "`"+route+"`") {
 			t.Errorf("docs/api.md doesn't have %s", route)
 		}
 	}
