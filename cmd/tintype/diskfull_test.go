@@ -215,6 +215,7 @@ func newSmallDisk(t *testing.T) *smallDisk {
 // is stopped or killed and started again. Writes are answered 503 with the reason, and
 // acknowledged writes stay. When there is room, writes work again.
 func TestDiskFull(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	if !inNamespace(t) {
 		return
 	}
@@ -267,6 +268,7 @@ func TestDiskFull(t *testing.T) {
 // TestReadOnlyData: a server starts on a read-only data folder and serves images. The server
 // before it may have been stopped or killed.
 func TestReadOnlyData(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	if !inNamespace(t) {
 		return
 	}

@@ -30,6 +30,7 @@ import (
 // acknowledged writes are in the store. A write that was cut off is there as a whole or not
 // at all. Only counts of the last interval are lost.
 func TestKilledWhileWriting(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	inSQLite, inDynamoDB := "sqlite:"+filepath.Join(t.TempDir(), "store.db"), initStore(t, dynamodblocal.Shared(t))
 	t.Run("usage", func(t *testing.T) {
 		t.Parallel()

@@ -257,6 +257,7 @@ func TestServersShareATable(t *testing.T) {
 // While the store doesn't answer, no image fails, also on a server that is killed and started
 // again. Writes are answered 503. They work again when the store answers.
 func TestStoreStopped(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	dir, err := drawn()
 	if err != nil {
 		t.Fatal(err)
