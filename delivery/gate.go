@@ -250,11 +250,17 @@ func (f *gate) leave(t *turn) {
 
 // next is the index of the fetch in the queue that comes next, or -1. Only fetches whose
 // bounds all have a free slot count. The workspace with the fewest running fetches comes
-// first, and of its fetches the oldest. The caller holds f.mu.
+// first, of its fetches those from the host with the fewest, and of these the oldest. The
+// caller holds f.mu.
 func (f *gate) next() int {
 	best := -1
 	for i, t := range f.waiting {
-		if t.full() == nil && (best < 0 || t.ofWorkspace().taken < f.waiting[best].ofWorkspace().taken) {
+		if t.full() != nil {
+			continue
+		}
+		if best < 0 || cmp.Or(
+			cmp.Compare(t.ofWorkspace().taken, f.waiting[best].ofWorkspace().taken),
+			cmp.Compare(t.under[0].taken, f.waiting[best].under[0].taken)) < 0 {
 			best = i
 		}
 	}

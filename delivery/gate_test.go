@@ -280,6 +280,45 @@ func counts(t *testing.T, from prometheus.Gatherer, name string) map[string]floa
 	return byLabel
 }
 
+// TestHostsTakeTurns: a slot that becomes free in a workspace goes to the host with the
+// fewest fetches, however long the others have been waiting.
+func TestHostsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newGate(Fetches{All: 100, PerWorkspace: 8, PerHost: 16}, func(bound) {})
+		var wg sync.WaitGroup
+		over := make(chan struct{})
+		for i := range 40 {
+			wg.Go(func() {
+				ctx, leave, err := f.enterFetch(t.Context(), "w", fmt.Sprint("stalls", i%2), time.Minute)
+				if err != nil {
+					return
+				}
+				defer leave()
+				select {
+				case <-ctx.Done():
+				case <-over:
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		for range 3 {
+			_, leave, err := f.enterFetch(t.Context(), "w", "own", time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leave()
+		}
+		if took := time.Since(start); took > longRun+10*sweepEvery {
+			t.Errorf("three fetches from a host that answers took %v", took)
+		}
+		close(over)
+		wg.Wait()
+		wantIdle(t, f)
+		time.Sleep(2 * sweepEvery)
+	})
+}
+
 // TestLongFetchesGiveWay: fetches that stall have filled a bound. A workspace or host with
 // fewer of them gets a slot soon, and what gives way is of the heaviest.
 func TestLongFetchesGiveWay(t *testing.T) {
