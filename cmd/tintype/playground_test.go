@@ -267,6 +267,7 @@ func (p *tab) click(selector string) {
 }
 
 func TestPlayground(t *testing.T) {
+	t.Parallel() // it waits for the browser
 	browserContext := startBrowser(t)
 	url := startServer(t)
 	const desktopWidth, desktopHeight = 1440, 900
