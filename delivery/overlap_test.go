@@ -340,3 +340,51 @@ func TestBucketKeysReadAsAnother(t *testing.T) {
 		}
 	}
 }
+
+// TestLookAlikePlaces: two sources whose places some server confuses are both served, where
+// neither has a rule that the other lacks. Otherwise, the stricter one is served.
+func TestLookAlikePlaces(t *testing.T) {
+	b := newBench(t)
+	half := 0.5
+	for name, test := range map[string]struct {
+		private, marked string // of the sources a and b
+		served          string
+	}{
+		"no rules":            {"", "", "ab"},
+		"both private":        {"ab", "", "ab"},
+		"one private":         {"a", "", "a"},
+		"the same mark":       {"", "ab", "ab"},
+		"one marked":          {"", "b", "b"},
+		"private, and marked": {"a", "b", ""},
+		"private, and both":   {"ab", "b", "b"},
+		"all the rules":       {"ab", "ab", "ab"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+				mark := workspace.Mark{Name: "m", Image: "https://logos.example.com/logo.png", Opacity: &half}
+				for key, place := range map[string]string{"a": "/mm/", "b": "/MM/"} {
+					w.Sources = append(w.Sources, workspace.Source{Key: key, Kind: "http", URL: b.upstream.URL + place, Private: strings.Contains(test.private, key)})
+					if strings.Contains(test.marked, key) {
+						mark.AutoApplySources = append(mark.AutoApplySources, key)
+					}
+				}
+				w.Marks = []workspace.Mark{mark}
+			}))
+			for _, key := range []string{"a", "b"} {
+				for _, target := range []string{"/acme/" + key + "/x.jpg", "/acme?src=" + b.upstream.URL + map[string]string{"a": "/mm/", "b": "/MM/"}[key] + "x.jpg"} {
+					w := b.get(target)
+					refused := strings.Contains(w.Body.String(), "rules of its own")
+					if served := strings.Contains(test.served, key); refused == served {
+						t.Errorf("%s: %d %s, want it served: %v", target, w.Code, w.Body, served)
+					}
+				}
+			}
+			// A full URL in no source has no rules.
+			if test.private+test.marked != "" {
+				if w := b.get("/acme?src=" + b.upstream.URL + "/mM/x.jpg"); !strings.Contains(w.Body.String(), "rules of its own") {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+}

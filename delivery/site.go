@@ -44,13 +44,14 @@ type source struct {
 	id     string // identifies the place of its originals, see placeID
 	fetch  origin.Source
 	places []origin.URL // every URL prefix under which its originals are known
-	marked bool         // marks are bound to it
+	marks  []string     // names of the marks that are bound to it
+	marked bool         // it has marks
 	// shadowed: another source covers a part of this one, or all of it. An original may
 	// belong to both.
 	shadowed bool
 	near     []*source // sources whose places lie within its own, or around them
-	// mistaken: a private or marked source is on the same host. The server there may read
-	// a key of this source as a path of that one.
+	// mistaken: a stricter source is on the same host. The server there may read a key of
+	// this source as a path of that one.
 	mistaken bool
 }
 
@@ -172,7 +173,8 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 		return nil, err
 	}
 	for key, src := range c.sources {
-		src.marked = c.marks.Bound(key)
+		src.marks = c.marks.BoundTo(key)
+		src.marked = len(src.marks) > 0
 	}
 	c.findNeighbours()
 	c.findMarkAssets()
@@ -191,13 +193,27 @@ func (c *site) findNeighbours() {
 			c.hosts[place.Server()] = append(c.hosts[place.Server()], placed{src, place, place.Reading()})
 		}
 	}
+	// Sources are compared once, since there may be many more places.
+	stricter := map[*source]map[*source]bool{}
+	for _, src := range c.sources {
+		if !src.TakesReadings() {
+			continue
+		}
+		rules := rulesOf(src)
+		stricter[src] = map[*source]bool{}
+		for _, other := range c.sources {
+			if rules.lack(other) {
+				stricter[src][other] = true
+			}
+		}
+	}
 	for _, on := range c.hosts {
 		for _, one := range on {
 			for _, other := range on {
 				if one.source == other.source {
 					continue
 				}
-				one.mistaken = one.mistaken || other.protected() && one.TakesReadings()
+				one.mistaken = one.mistaken || stricter[one.source][other.source]
 				if _, inside := other.place.Within(one.place); inside {
 					one.shadowed = true
 					for _, pair := range [][2]*source{{one.source, other.source}, {other.source, one.source}} {
@@ -209,6 +225,29 @@ func (c *site) findNeighbours() {
 			}
 		}
 	}
+}
+
+// A rules is what the sources of an original ask of it together.
+type rules struct {
+	private bool
+	marks   map[string]bool // names
+}
+
+func rulesOf(sources ...*source) rules {
+	r := rules{marks: map[string]bool{}}
+	for _, src := range sources {
+		r.private = r.private || src.Private
+		for _, name := range src.marks {
+			r.marks[name] = true
+		}
+	}
+	return r
+}
+
+// lack reports whether a source is stricter: it is private and these rules aren't, or it
+// has a mark that they don't have.
+func (r rules) lack(src *source) bool {
+	return src.Private && !r.private || slices.ContainsFunc(src.marks, func(name string) bool { return !r.marks[name] })
 }
 
 // An unusable source fails every fetch, and says what is wrong with its settings.

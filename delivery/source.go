@@ -154,7 +154,7 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 // another, or be another name of it, and a request through the one must not avoid the
 // rules of the other: the rules of all apply. The original is fetched through a private
 // source or a marked one, where there is one. settle refuses a key that some server may
-// read as an original of a private or marked source that it doesn't belong to.
+// read as an original of a source that is stricter than all of these.
 func (c *site) settle(r ref) (ref, error) {
 	if !r.source.shadowed && !r.source.mistaken {
 		return r, nil
@@ -181,9 +181,11 @@ func (c *site) settle(r ref) (ref, error) {
 			}
 		}
 	}
-	for _, src := range doubts {
-		if !slices.ContainsFunc(found, func(f ref) bool { return f.source == src }) {
-			return ref{}, mistaken(src)
+	r.also = found[1:]
+	if len(doubts) > 0 {
+		rules := rulesOf(r.sources()...)
+		if i := slices.IndexFunc(doubts, rules.lack); i >= 0 {
+			return ref{}, mistaken(doubts[i])
 		}
 	}
 	through := 0
@@ -192,7 +194,7 @@ func (c *site) settle(r ref) (ref, error) {
 			through = i
 		}
 	}
-	r.also, r.through = found[1:], through
+	r.through = through
 	return r, nil
 }
 

@@ -63,9 +63,14 @@ func (s Set) named(name string) *Configured {
 	return nil
 }
 
-// Bound reports whether a mark is bound to the source with that key.
-func (s Set) Bound(source string) bool {
-	return slices.ContainsFunc(s.configured, func(c *Configured) bool { return slices.Contains(c.bound, source) })
+// BoundTo returns the names of the marks that are bound to the source with that key.
+func (s Set) BoundTo(source string) (names []string) {
+	for _, c := range s.configured {
+		if slices.Contains(c.bound, source) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // Parse returns the options of a request, and the errors of [transform.Parse]. Fields of

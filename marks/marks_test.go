@@ -103,10 +103,10 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestBound(t *testing.T) {
+func TestBoundTo(t *testing.T) {
 	s := set(t)
 	for source, want := range map[string]bool{"photos": true, "drafts": true, "both": true, "media": false, "": false} {
-		if s.Bound(source) != want {
+		if got := len(s.BoundTo(source)) > 0; got != want {
 			t.Errorf("%s: %v", source, !want)
 		}
 	}

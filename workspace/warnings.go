@@ -145,7 +145,10 @@ func (r rules) warn(strict, other placed) string {
 
 // warnOfReadings is warn where no URL is in both places, but a server may think so.
 func (r rules) warnOfReadings(strict, other placed) string {
-	same := strict.reading.Depth() == other.reading.Depth() && other.reading.Within(strict.reading)
+	if !other.source.TakesReadings() {
+		return ""
+	}
+	same := other.reading.Leaves() || strict.reading.Depth() == other.reading.Depth() && other.reading.Within(strict.reading)
 	below := strict.reading.Depth() > other.reading.Depth() && strict.reading.Within(other.reading)
 	if !same && !below {
 		return ""

@@ -30,6 +30,16 @@ func TestWarn(t *testing.T) {
 			"source vault is private and lies in source all: images of source all whose paths begin with a b/vault/ need a signature or an API key"}},
 		"case": {[]Source{photos, private(at("vault", "https://o.example.com/Photos/"))}, nil, []string{
 			"source vault is private, and some servers take its place for that of source photos: all images of source photos are refused (INVALID_SOURCE)"}},
+		"case, both private":   {[]Source{private(photos), private(at("vault", "https://o.example.com/Photos/"))}, nil, nil},
+		"case, the same marks": {[]Source{photos, at("brand", "https://o.example.com/Photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand", "photos"}}}, nil},
+		"case, private, and marks": {[]Source{private(photos), at("brand", "https://o.example.com/Photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
+			"source photos is private, and some servers take its place for that of source brand: all images of source brand are refused (INVALID_SOURCE)",
+			"source brand has marks, and some servers take its place for that of source photos: all images of source photos are refused (INVALID_SOURCE)"}},
+		"case, a mark more": {[]Source{photos, at("brand", "https://o.example.com/Photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand", "photos"}}, {Name: "n", AutoApplySources: []string{"photos"}}}, []string{
+			"source photos has marks, and some servers take its place for that of source brand: all images of source brand are refused (INVALID_SOURCE)"}},
+		"case, in a bucket whose keys are exact": {[]Source{bucket("media", "Vault/"), private(bucket("vault", "vault/"))}, nil, nil},
+		"anywhere": {[]Source{at("odd", "https://o.example.com/ph%2500otos/x/"), private(at("vault", "https://o.example.com/vault/"))}, nil, []string{
+			"source vault is private, and some servers take its place for that of source odd: all images of source odd are refused (INVALID_SOURCE)"}},
 		"case, inside": {[]Source{photos, private(at("vault", "https://o.example.com/Photos/vault/"))}, nil, []string{
 			"source vault is private, and some servers take its place for one in source photos: images of photos that may lie there are refused (INVALID_SOURCE)"}},
 		"marks": {[]Source{photos, at("brand", "https://o.example.com/photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
