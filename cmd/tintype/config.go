@@ -62,7 +62,7 @@ type serveCmd struct {
 	FetchesPerHost      int `env:"TINTYPE_FETCHES_PER_HOST" default:"128" placeholder:"N" help:"Originals from one host, or one bucket of S3 or R2, that are fetched at the same time for all workspaces. One workspace may have a quarter of it (${default})."`
 
 	MaxOriginalBytes size     `env:"TINTYPE_MAX_ORIGINAL_BYTES" default:"25MiB" placeholder:"SIZE" help:"Largest original (${default})."`
-	MaxPixels        int      `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of a frame, of originals and of variants (${default})."`
+	MaxPixels        int      `env:"TINTYPE_MAX_PIXELS" default:"64000000" placeholder:"N" help:"Most pixels of one frame of an original, and of a variant over all its frames (${default})."`
 	MaxFrames        int      `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
 	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"Formats that format=auto may choose besides JPEG and PNG, where the client accepts them: avif, webp or none (${default})."`
 
