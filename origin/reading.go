@@ -26,6 +26,7 @@ import (
 type Reading struct {
 	segments []segment
 	leaves   bool
+	latin    *Reading // of the path that a server finds which writes Latin-1; nil is the same
 }
 
 // A segment is one name of a folded path.
@@ -33,13 +34,22 @@ type segment struct {
 	name  string
 	known int  // the first bytes of name that every server reads alike, apart from case
 	exact bool // every server reads the whole name alike, apart from case
+	vague bool // it has characters that servers remove, or read as a dash, an underscore or a space
 	any   bool // it may match every name: it has wildcards of Windows, or bytes that aren't UTF-8
 }
 
 // Reading returns the folded path of u.
 func (u URL) Reading() Reading {
-	var r Reading
-	for escaped := range strings.SplitSeq(u.Path, "/") {
+	r := readingOf(u.Path)
+	if path, ok := fromLatin1(u.Path); ok {
+		latin := readingOf(path)
+		r.latin = &latin
+	}
+	return r
+}
+
+func readingOf(path string) (r Reading) {
+	for escaped := range strings.SplitSeq(path, "/") {
 		r.add(escaped)
 	}
 	return r
@@ -47,7 +57,7 @@ func (u URL) Reading() Reading {
 
 // Leaves reports whether some server may find a ".." in the path, which may then lead
 // anywhere on its host. It also reports paths that can't be folded.
-func (r Reading) Leaves() bool { return r.leaves }
+func (r Reading) Leaves() bool { return r.leaves || r.latin != nil && r.latin.leaves }
 
 // Depth returns the number of names in the path.
 func (r Reading) Depth() int { return len(r.segments) }
@@ -55,7 +65,7 @@ func (r Reading) Depth() int { return len(r.segments) }
 // Within reports whether some server may resolve the path to place, or to something below
 // it. A Reading that [Reading.Leaves] is within every place.
 func (r Reading) Within(place Reading) bool {
-	if r.leaves {
+	if r.Leaves() || r.latin != nil && r.latin.Within(place) || place.latin != nil && r.Within(*place.latin) {
 		return true
 	}
 	if len(r.segments) < len(place.segments) {
@@ -71,7 +81,17 @@ func (r Reading) Within(place Reading) bool {
 
 // mayBe reports whether some server may take two names for the same.
 func (s segment) mayBe(want segment) bool {
-	return s.any || want.any || s.name == want.name || s.shortens(want) || want.shortens(s)
+	return s.any || want.any || s.name == want.name || s.shortens(want) || want.shortens(s) ||
+		(s.vague || want.vague) && strings.Map(dropVague, s.name) == strings.Map(dropVague, want.name)
+}
+
+// dropVague removes what a vague character may be read as, and what may then be dropped at
+// the end of a name or behind an ASCII letter.
+func dropVague(r rune) rune {
+	if strings.ContainsRune("-_. ", r) || unicode.Is(unicode.Mn, r) {
+		return -1
+	}
+	return r
 }
 
 // add appends the text between two slashes of a path.
@@ -89,13 +109,22 @@ func (r *Reading) add(escaped string) {
 	// A server that removes parameters before it decodes slashes sees other segments than one
 	// that decodes first.
 	mixed := strings.ContainsAny(folded, "/\\") && strings.ContainsAny(folded, cuts)
+	// Where a server removes a vague character, it joins what is around it.
+	joins := strings.ContainsRune(folded, vague) && (strings.IndexByte(folded, '%') >= 0 || !utf8.ValidString(folded))
 	// At a zero byte some servers end the name, others remove the byte.
-	if !ok || mixed || overlong(folded) || strings.IndexByte(folded, 0) >= 0 {
+	if !ok || mixed || joins || overlong(folded) || strings.IndexByte(folded, 0) >= 0 {
 		r.leaves = true
 		return
 	}
 	lead, exact := kept(decode(escaped))
 	for name := range strings.FieldsFuncSeq(folded, func(c rune) bool { return c == '/' || c == '\\' }) {
+		removed := strings.ReplaceAll(name, string(vague), "")
+		isVague := len(removed) < len(name)
+		name = removed
+		if isVague && (strings.Contains(name, "..") || strings.Map(dropVague, uncut(name)) == "" || cookieless(strings.Trim(name, ". "))) {
+			r.leaves = true
+			return
+		}
 		if i := strings.IndexAny(name, cuts); i >= 0 {
 			if session := strings.TrimLeft(name, " "); len(session) > 2 && session[0] == '(' && session[2] == '(' {
 				r.leaves = true // a server that removes parameters first finds no session
@@ -125,7 +154,7 @@ func (r *Reading) add(escaped string) {
 			} else if strings.HasPrefix(name, lead) {
 				known = len(lead)
 			}
-			r.segments = append(r.segments, segment{name, known, exact, wild})
+			r.segments = append(r.segments, segment{name, known, exact, isVague, wild})
 			lead, exact = "", false
 		}
 	}
@@ -157,6 +186,14 @@ func cookieless(s string) bool {
 // cuts are the characters where some servers end a name. They begin parameters (RFC 3986
 // §3.3), streams of NTFS ("vault::$INDEX_ALLOCATION"), and a decoded query or fragment.
 const cuts = ";:?#"
+
+// uncut is the name without what follows the first of the cuts.
+func uncut(name string) string {
+	if i := strings.IndexAny(name, cuts); i >= 0 {
+		return name[:i]
+	}
+	return name
+}
 
 // plain reports whether a segment has only letters, digits, "-", "_" and ".". Servers then
 // disagree on case only, and on dots at its end.
@@ -276,7 +313,11 @@ func foldRunes(s string) string {
 			s = s[1:]
 		}
 	}
-	return b.String()
+	folded := b.String()
+	for strings.Contains(folded, "  ") {
+		folded = strings.ReplaceAll(folded, "  ", " ")
+	}
+	return folded
 }
 
 // foldValid is case folding over compatibility decomposition (Unicode 3.13, UAX #15).
@@ -284,6 +325,9 @@ func foldValid(s string) string {
 	s = cases.Fold().String(norm.NFKD.String(strings.Map(confuse, s)))
 	var last rune // the last character that isn't a combining mark
 	return strings.Map(func(r rune) rune {
+		if r == vague {
+			return r
+		}
 		if !unicode.Is(unicode.Mn, r) {
 			last = r
 		} else if last < utf8.RuneSelf {
@@ -292,6 +336,10 @@ func foldValid(s string) string {
 		return r
 	}, s)
 }
+
+// vague stands for characters that some servers remove, and that others read as a dash, an
+// underscore or a space. It is itself one of them, the soft hyphen.
+const vague = '\u00AD'
 
 // confuse maps characters that servers read as an ASCII character, and that compatibility
 // decomposition doesn't find. It removes invisible characters.
@@ -303,6 +351,12 @@ func confuse(r rune) rune {
 		return ' '
 	case '"': // a wildcard in file names of Windows
 		return '.'
+	case vague, '\u00AF', '\u0332', '\u2017': // decomposition makes spaces and marks of the last three
+		return vague
+	case '\u02CD':
+		return '_'
+	case '\u02D7', '\u2043', '\u2212', '\u2500', '\u30FC', '\uFF70':
+		return '-'
 	case '\u2044', '\u2215', '\u29F8': // "best fit" of Windows' code pages
 		return '/'
 	case '\u2216', '\u29F5', '\u29F9', '¥', '￥', '₩', '￦':
@@ -316,15 +370,80 @@ func confuse(r rune) rune {
 		return -1
 	case unicode.IsSpace(r):
 		return ' '
+	case r >= utf8.RuneSelf && unicode.Is(unicode.Pd, r):
+		return '-'
+	case r >= utf8.RuneSelf && unicode.Is(unicode.Nd, r):
+		return asciiDigit(r)
 	}
 	return r
 }
 
-// bestFit are small letters that don't decompose. Code page 1252 of Windows maps them to the
-// letters of bestFitASCII.
+// asciiDigit returns the ASCII digit of a decimal digit of any script. Unicode has them in
+// runs of ten, which begin with zero (Unicode 4.6).
+func asciiDigit(r rune) rune {
+	for _, t := range unicode.Nd.R16 {
+		if rune(t.Lo) <= r && r <= rune(t.Hi) {
+			return '0' + (r-rune(t.Lo))%10
+		}
+	}
+	for _, t := range unicode.Nd.R32 {
+		if rune(t.Lo) <= r && r <= rune(t.Hi) {
+			return '0' + (r-rune(t.Lo))%10
+		}
+	}
+	return r
+}
+
+// fromLatin1 returns the path that a server finds which writes Latin-1, and then reads
+// UTF-8: "/cafÃ©" is "/café". It reports whether that is another path.
+func fromLatin1(path string) (string, bool) {
+	if strings.IndexByte(path, '%') < 0 && ascii(path) {
+		return path, false
+	}
+	for range maxFolds {
+		decoded := decode(path)
+		if decoded == path {
+			break
+		}
+		path = decoded
+	}
+	changed := false
+	var b strings.Builder
+	for path != "" {
+		n, run := 0, []byte(nil)
+		for n < len(path) {
+			r, size := utf8.DecodeRuneInString(path[n:])
+			if size != 2 || r > 0xFF {
+				break
+			}
+			run, n = append(run, byte(r)), n+size
+		}
+		if n > 0 && utf8.Valid(run) {
+			b.Write(run)
+			changed = true
+		} else {
+			n = max(n, 1)
+			b.WriteString(path[:n])
+		}
+		path = path[n:]
+	}
+	return b.String(), changed
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// bestFit are small letters and signs that don't decompose. Code page 1252 of Windows maps
+// them to the characters of bestFitASCII.
 const (
-	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ"
-	bestFitASCII = "dhiltbilottzgghgtsfoadept"
+	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ∞∩√"
+	bestFitASCII = "dhiltbilottzgghgtsfoadept8nv"
 )
 
 // shortens reports whether short may be the DOS name that a file system gives to name.

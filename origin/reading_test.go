@@ -137,6 +137,37 @@ func TestReadingWithin(t *testing.T) {
 	}
 }
 
+// TestReadingOfLookalikes: characters for which code pages and frameworks have ASCII ones.
+func TestReadingOfLookalikes(t *testing.T) {
+	for private, keys := range map[string]struct{ refused, accepted []string }{
+		"my-photos": {
+			[]string{"my\u2010photos", "my\u2011photos", "my\u2013photos", "my\u2014photos", "my\u2015photos", "my\u2212photos", "my\u2043photos", "my\u02d7photos", "my\u00afphotos",
+				"my\u2500photos", "my\u30fcphotos", "my\uff70photos", "my\u058aphotos", "my\ufe63photos", "my\u00adphotos", "my%25C2%25ADphotos", "my\u00ad-photos", "my-photo\u00ads"},
+			[]string{"my\u2013pictures", "my_photos", "my\u00b7photos", "myphotos", "my\u00adpictures"},
+		},
+		"my_photos":          {[]string{"my\u02cdphotos", "my\u0332photos", "my\u2017photos"}, []string{"my\u2013photos"}},
+		"vault":              {[]string{"va\u00adult", "\u221aault", "vault\u00ad.", "vault.\u00ad", "%C2%AD/vault"}, []string{"va\u2013ult", "vaults\u00ad"}},
+		"2034":               {[]string{"2\u0660\u0663\u0664", "\u0968\u0966\u0969\u096a", "2\uff1034", "\U0001d7d003\u096a"}, []string{"2\u0660\u0664\u0663", "203\u2777"}},
+		"8n":                 {[]string{"\u221en", "8\u2229"}, []string{"8\u222a"}},
+		"a b":                {[]string{"a%20%20b", "a+%20b", "a\u00a0\u3000b", "a%09%20b", "a%20\u200b%20b"}, []string{"a", "ab"}},
+		"caf\u00e9":          {[]string{"caf%C3%83%C2%A9", "CAF\u00c3\u00a9", "caf%25C3%2583%25C2%25A9"}, []string{"caf\u00c3", "caf\u00c2\u00ae"}},
+		"caf\u00c3\u00a9":    {[]string{"caf\u00e9", "cafe"}, []string{"caff"}},
+		"\u30b1\u30fc\u30ad": {[]string{"\u30b1-\u30ad"}, []string{"\u30b1\u30ad"}},
+	} {
+		place, err := ParsePlace("https://example.com/shop/" + EscapePath(private) + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, names := range map[bool][]string{true: keys.refused, false: keys.accepted} {
+			for _, name := range names {
+				if got := (URL{Path: "/shop/" + name + "/a.jpg"}).Reading().Within(place.Reading()); got != want {
+					t.Errorf("%q for %q: %v", name, private, got)
+				}
+			}
+		}
+	}
+}
+
 // TestReadingOfShortNames: a short name matches only long names that can have it.
 func TestReadingOfShortNames(t *testing.T) {
 	for private, keys := range map[string]struct{ refused, accepted []string }{
@@ -221,7 +252,12 @@ var readers = []func(string) string{
 			return r
 		}, p)
 	},
+	strings.NewReplacer("\u00ad", "-", "\u00af", "-", "\u2013", "-", "\u2212", "-", "\u30fc", "-", "\u2017", "_", "\u0332", "_", "\u02cd", "_").Replace,
+	strings.NewReplacer("\u0663", "3", "\uff13", "3", "\u096a", "4").Replace,
+	func(p string) string { return strings.Join(strings.FieldsFunc(" "+p, isSpace), " ") },
 }
+
+func isSpace(r rune) bool { return r == ' ' }
 
 // sessions are those of ASP.NET in a path.
 var sessions = regexp.MustCompile(`^\(([A-Za-z]\([^)/]*\))+\)$`)
@@ -252,6 +288,7 @@ func FuzzReading(f *testing.F) {
 		"/%C0%AE%C0%AE%C0%AF", "/a%EF%BC%9Bb/c", "/a%c1%1cb", "/%FF%2e/a", "/a%2%35f/b", "/½/℀/ﬃ", "/a%C2%A5b", "/a..%00b/c",
 		"/%EF%BC%85EF%B8%80", "/%0%880", "/%C0%A5", "/%E1%80%A4", "/%25E1%2580%A4", "/%252%25FFF",
 		"/(S(x))/vault/a", "/(S(x;y));z/a", "/%28A(x)%2546(y)%29/a", "/v%2500ault/a", "/vau\u0142t/a", "/x.%2500./a",
+		"/a%C2%ADb.%C2%AD/x", "/a\u2017b/\u00afx", "/%C2%AD/a", "/a%20%20+b", "/\u0663%u0664/a", "/(S%C2%AD(x))/a", "/%C2%AD25%C2%AD/a", "/\u044f%C2%AD\u0306/a", "/caf%C3%83%C2%A9/a",
 	} {
 		for i := range readers {
 			f.Add(p, []byte{byte(i), byte(i * 7), byte(i * 5)})
