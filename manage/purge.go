@@ -141,6 +141,10 @@ func (m *Manager) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.P
 			return p, invalid(fmt.Sprintf("%s: may have %d bytes.", member, maxPurgePath))
 		case p.Value == "":
 			p.Kind = workspace.PurgeSource
+		default:
+			if err := p.CheckValue(); err != nil {
+				return p, invalid(fmt.Sprintf("%s: %s.", member, err))
+			}
 		}
 	}
 	if !m.hasSource(w, p.Source) {
@@ -154,7 +158,15 @@ func firstSlash(member, name string) error {
 	if !strings.HasPrefix(name, "/") {
 		return nil
 	}
-	return invalid(fmt.Sprintf("%s: leave out the first slash: write %q.", member, strings.TrimLeft(name, "/")))
+	rest := strings.TrimLeft(name, "/")
+	if rest != "" {
+		return invalid(fmt.Sprintf("%s: leave out the first slash: write %q.", member, rest))
+	}
+	switch member {
+	case "path", "prefix":
+		return invalid(member + ": must be written as source/" + member + ".")
+	}
+	return invalid(fmt.Sprintf("%s: must be the name of a %[1]s; all purges everything.", member))
 }
 
 // maxPurgePath is how many bytes a path or a prefix may have: no longer key is asked

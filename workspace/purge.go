@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+
+	"github.com/tintype/tintype/origin"
 )
 
 const (
@@ -53,6 +55,19 @@ type Purge struct {
 	Kind     PurgeKind `json:"kind"`
 	Source   string    `json:"source,omitempty"` // key of the source; empty for originals by full URL, all and mark
 	Value    string    `json:"value,omitempty"`
+}
+
+// CheckValue returns why no URL can name an original that a purge of a path or a prefix is
+// aimed at, or nil. The error wraps [origin.ErrInvalidPath].
+func (p Purge) CheckValue() error {
+	if p.Kind != PurgePath && p.Kind != PurgePrefix {
+		return nil
+	}
+	err := origin.CheckPath(p.Value)
+	if err != nil && p.Kind == PurgePrefix {
+		return origin.CheckPath(p.Value + "x") // an original that begins so
+	}
+	return err
 }
 
 // A PurgeLog is what a workspace has purged. It never changes: Add returns another. It is

@@ -55,6 +55,7 @@ func TestPurge(t *testing.T) {
 	}{
 		{`{"path":"photos/a/b.jpg"}`, "path photos a/b.jpg", "acme: acme/photos/a/b.jpg"},
 		{`{"prefix":"photos/a/"}`, "prefix photos a/", "acme: acme/photos"},
+		{`{"prefix":"photos/a/.."}`, "prefix photos a/..", "acme: acme/photos"}, // of a/..b.jpg
 		{`{"prefix":"photos/"}`, "source photos ", "acme: acme/photos"},
 		{`{"source":"folder"}`, "source folder ", "acme: acme/folder"},
 		{`{"mark":"brand"}`, "mark  brand", "acme: acme/mark:brand"},
@@ -70,6 +71,15 @@ func TestPurge(t *testing.T) {
 		{`{"prefix":"/photos/"}`, `prefix: leave out the first slash: write "photos/".`, ""},
 		{`{"source":"/photos"}`, `source: leave out the first slash: write "photos".`, ""},
 		{`{"mark":"/brand"}`, `mark: leave out the first slash: write "brand".`, ""},
+		{`{"path":"photos/../pub/x.jpg"}`, "path: invalid path: the segments . and .. are not allowed.", ""},
+		{`{"path":"photos/a//b.jpg"}`, "path: invalid path: empty segments", ""},
+		{`{"path":"photos/a\\b.jpg"}`, "path: invalid path: a backslash is not allowed.", ""},
+		{`{"prefix":"photos/../pub/"}`, "prefix: invalid path: the segments . and .. are not allowed.", ""},
+		{`{"prefix":"photos//"}`, "prefix: invalid path: empty segments", ""},
+		{`{"prefix":"/"}`, "prefix: must be written as source/prefix.", ""},
+		{`{"path":"//"}`, "path: must be written as source/path.", ""},
+		{`{"source":"/"}`, "source: must be the name of a source; all purges everything.", ""},
+		{`{"mark":"/"}`, "mark: must be the name of a mark; all purges everything.", ""},
 		{`{"prefix":"photos"}`, "prefix: must be written as source/prefix", ""},
 		{`{"path":"nobody/a.jpg"}`, `path: the workspace has no source "nobody"`, ""},
 		{`{"path":"photos/` + strings.Repeat("x", 5000) + `"}`, "path: may have", ""},
@@ -154,14 +164,14 @@ func TestPurgeTellsWhatItWidened(t *testing.T) {
 	}
 	// Nearly as much text as is kept until it is summed up, and more than is told apart then.
 	purges := s.store.(workspace.Purges)
-	long := strings.Repeat("x", 4000)
+	long := strings.Repeat("x", 4010)
 	for i := range 65 {
 		p := workspace.Purge{Kind: workspace.PurgePrefix, Source: "photos", Value: fmt.Sprintf("2026/%02d/%s", i, long)}
 		if _, _, err := purges.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if answer := s.do(t, "POST", "/v1/workspaces/acme/purge", `{"prefix":"photos/2027/`+long+`"}`).want(t, 202).body; !strings.Contains(answer, `"widened":[{"kind":"prefix","source":"photos","value":"2026/`) {
+	if answer := s.do(t, "POST", "/v1/workspaces/acme/purge", `{"prefix":"photos/2027/`+long[:1000]+`"}`).want(t, 202).body; !strings.Contains(answer, `"widened":[{"kind":"prefix","source":"photos","value":"2026/`) {
 		t.Errorf("answer: %s", answer)
 	}
 	if answer := s.do(t, "POST", "/v1/workspaces/acme/purge", `{"path":"photos/1.jpg"}`).want(t, 202).body; strings.Contains(answer, "widened") {
