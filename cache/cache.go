@@ -52,12 +52,22 @@ func (e *Entry) Stale(now time.Time) bool {
 	return !e.RevalidateAt.IsZero() && !now.Before(e.RevalidateAt)
 }
 
+// NoRoom stands for an entry that a tier has, and that isn't read since memory is short. It
+// is an error for the client, and never stored.
+var NoRoom = &Entry{Code: "OVERLOADED", Message: "too many large images are being sent; try again in a second"}
+
+// A Reserve reserves the bytes of a large entry before a tier reads it. Where it
+// has no room it returns false. The tier calls release once the entry is read: from then on
+// whoever asked for it counts it.
+type Reserve func(ctx context.Context, bytes int64) (release func(), ok bool)
+
 // A Cache stores entries. A cache that fails returns no error: Get misses, Put loses the
 // entry, and the implementation counts and logs the failure. A Cache is safe for concurrent
 // use.
 type Cache interface {
 	// Get returns the entry and the name of the tier that had it ("memory", "disk", …). The
-	// entry is nil where there is none, or where it has expired or is corrupt.
+	// entry is nil where there is none, or where it has expired or is corrupt. It is [NoRoom]
+	// where there is one that may not be read now.
 	Get(ctx context.Context, key Key) (e *Entry, tier string)
 	// Put stores the entry, at once or later in the background. It always removes the old
 	// entry, also where the new one isn't kept: because it has expired, is an error or too

@@ -25,6 +25,8 @@ type DiskConfig struct {
 	// QueueBytes bounds the entries that wait to be written, in bytes. When the queue is
 	// full, entries are dropped. 0 is 64 MiB.
 	QueueBytes int64
+	// Reserve is asked before a file of 64 KiB or more is read. Nil reads every file.
+	Reserve Reserve
 	// Log receives failures, once a minute at most. Nil logs nothing.
 	Log *slog.Logger
 
@@ -60,6 +62,7 @@ type Disk struct {
 	maxBytes   int64
 	queueBytes int64
 	log        *slog.Logger
+	reserve    Reserve
 	room       func() (free, total int64) // bytes of the disk; 0 is unknown
 
 	// reading has one element for every large file that is being read. More readers at a time
@@ -115,6 +118,7 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 		queueBytes: c.QueueBytes,
 		log:        c.Log,
 		room:       c.room,
+		reserve:    c.Reserve,
 		pending:    make(map[Key]*diskWrite),
 		files:      newRecency(),
 		scanning:   true,
@@ -156,9 +160,9 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 }
 
 // Get returns the entry and "disk", or nil.
-func (d *Disk) Get(_ context.Context, key Key) (*Entry, string) {
+func (d *Disk) Get(ctx context.Context, key Key) (*Entry, string) {
 	now := time.Now()
-	e := d.get(key, now)
+	e := d.get(ctx, key, now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e == nil {
@@ -169,7 +173,7 @@ func (d *Disk) Get(_ context.Context, key Key) (*Entry, string) {
 	return e, "disk"
 }
 
-func (d *Disk) get(key Key, now time.Time) *Entry {
+func (d *Disk) get(ctx context.Context, key Key, now time.Time) *Entry {
 	d.mu.Lock()
 	w, closed := d.pending[key], d.closed
 	var e *Entry
@@ -181,15 +185,15 @@ func (d *Disk) get(key Key, now time.Time) *Entry {
 	case closed:
 		return nil
 	case e == nil:
-		return d.read(key, now)
+		return d.read(ctx, key, now)
 	case e.Expired(now):
 		return nil
 	}
 	return e
 }
 
-// read returns the entry in the key's file, or nil.
-func (d *Disk) read(key Key, now time.Time) *Entry {
+// read returns the entry in the key's file, NoRoom, or nil.
+func (d *Disk) read(ctx context.Context, key Key, now time.Time) *Entry {
 	path := d.path(key)
 	f, err := os.Open(path)
 	if err != nil {
@@ -211,6 +215,13 @@ func (d *Disk) read(key Key, now time.Time) *Entry {
 		return nil
 	}
 	if info.Size() >= largeRead {
+		if d.reserve != nil {
+			release, ok := d.reserve(ctx, info.Size())
+			if !ok {
+				return NoRoom
+			}
+			defer release()
+		}
 		d.reading <- struct{}{}
 		defer func() { <-d.reading }()
 	}

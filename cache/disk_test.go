@@ -681,3 +681,53 @@ func TestDiskUnderStress(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestDiskReserves: a large file is read only where there is memory for it. The entry stays,
+// and isn't copied to the tier above.
+func TestDiskReserves(t *testing.T) {
+	var reserved, released int64
+	room := true
+	d, err := OpenDisk(DiskConfig{Dir: t.TempDir(), MaxBytes: 64 << 20, Reserve: func(_ context.Context, n int64) (func(), bool) {
+		if !room {
+			return nil, false
+		}
+		reserved += n
+		return func() { released += n }, true
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, large := Key{1}, Key{2}
+	d.Put(t.Context(), small, &Entry{Body: make([]byte, 1000), ETag: `"s"`})
+	d.Put(t.Context(), large, &Entry{Body: make([]byte, largeRead), ETag: `"l"`})
+	if err := d.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = OpenDisk(DiskConfig{Dir: d.dir, MaxBytes: 64 << 20, Reserve: d.reserve}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close(t.Context()) }()
+	memory := NewMemory(64 << 20)
+	both := NewTiered(memory, d)
+	room = false
+	if e, _ := both.Get(t.Context(), small); e == nil || len(e.Body) != 1000 {
+		t.Errorf("a small entry: %v", e)
+	}
+	if e, _ := both.Get(t.Context(), large); e != NoRoom {
+		t.Errorf("without room: %v", e)
+	}
+	l := &Loader{Cache: both}
+	if e, _, err := l.Load(t.Context(), large, func(context.Context, *Entry) (*Entry, error) {
+		t.Error("the entry is made again")
+		return &Entry{}, nil
+	}); e != NoRoom || err != nil {
+		t.Errorf("%v, %v", e, err)
+	}
+	room = true
+	if e, _ := both.Get(t.Context(), large); e == nil || len(e.Body) != largeRead {
+		t.Errorf("with room: %v", e)
+	}
+	if reserved < largeRead || released != reserved {
+		t.Errorf("%d bytes reserved, %d released", reserved, released)
+	}
+}

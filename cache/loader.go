@@ -62,7 +62,8 @@ var errNoEntry = errors.New("fill returned no entry")
 // Load returns the entry for key. A fresh entry comes from the cache. A stale one does
 // too, and Load starts a fill in the background. On a miss Load calls fill, once for all
 // requests that miss the key at the same time, and stores the entry unless it has expired.
-// The error is that of fill, or of ctx.
+// Where the cache has an entry that it may not read now, Load returns [NoRoom]. The error is
+// that of fill, or of ctx.
 func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome, error) {
 	seen := l.fillCount(key).Load()
 	e, tier := l.Cache.Get(ctx, key)

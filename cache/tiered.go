@@ -45,6 +45,9 @@ func (t *Tiered) Get(ctx context.Context, key Key) (*Entry, string) {
 		if e == nil {
 			continue
 		}
+		if e == NoRoom {
+			return e, tier
+		}
 		s.mu.Lock()
 		if s.writing == 0 && s.edges == edges {
 			for _, above := range t.tiers[:i+1] {

@@ -25,7 +25,7 @@ type Conn interface {
 // and gives way where memory or connections are short.
 const GraceToTake = 2 * time.Second
 
-// answers bound the memory of bodies that clients are still taking. A body counts once,
+// Answers bound the memory of bodies that clients are still taking. A body counts once,
 // however many take it, and to the client that asked for it first. Where there is no room
 // for another, answers whose clients are slow give way: those of the client that holds
 // most first, and of these the one that has waited longest. Next come answers of a client
@@ -34,7 +34,7 @@ const GraceToTake = 2 * time.Second
 // is too slow.
 //
 // Bodies of up to smallAnswer bytes don't count: the number of connections is bounded.
-type answers struct {
+type Answers struct {
 	limit int64 // bytes; 0 is no bound
 	ended *prometheus.CounterVec
 
@@ -77,8 +77,10 @@ var (
 	errCutOff   = errors.New("cut off, for other clients: it took its answer too slowly, or held most of the memory for answers")
 )
 
-func newAnswers(limit int64, r prometheus.Registerer) *answers {
-	s := &answers{
+// NewAnswers returns the answers of a server. limit is in bytes, and 0 is no bound. Where r
+// is nil there are no metrics.
+func NewAnswers(limit int64, r prometheus.Registerer) *Answers {
+	s := &Answers{
 		limit: limit, bodies: map[*byte]*heldBody{}, clients: map[string]int64{}, all: map[*answer]struct{}{},
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tintype_answers_ended_total", Help: "Answers that found no room or gave way to another, by reason: slow (their client took less than 64 KiB in two seconds), room (their client held most), refused.",
@@ -107,7 +109,7 @@ func newAnswers(limit int64, r prometheus.Registerer) *answers {
 }
 
 // begin counts a body until end is called. The answer is nil where it doesn't count.
-func (s *answers) begin(w *Response, body []byte) (*answer, error) {
+func (s *Answers) begin(w *Response, body []byte) (*answer, error) {
 	size := int64(cap(body))
 	if size <= smallAnswer {
 		return nil, nil
@@ -123,17 +125,42 @@ func (s *answers) begin(w *Response, body []byte) (*answer, error) {
 		}
 		a.body, a.pays = &heldBody{size: size}, size
 		s.bodies[a.key] = a.body
-		s.clients[a.client] += size
-		s.used += size
-		s.most = max(s.most, s.used)
+		s.count(a.client, size)
 	}
 	a.body.answers++
 	s.all[a] = struct{}{}
 	return a, nil
 }
 
+// Reserve counts bytes that are about to be read for a client's answer, until release is
+// called. ok is false where there is no room for them.
+func (s *Answers) Reserve(client string, bytes int64) (release func(), ok bool) {
+	client = clientKey(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limit > 0 && s.used+bytes > s.limit && !s.makeRoom(client, bytes) {
+		s.ended.WithLabelValues(endedRefused).Inc()
+		return nil, false
+	}
+	s.count(client, bytes)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.count(client, -bytes)
+	}, true
+}
+
+// count adds bytes to those of a client. The caller holds mu.
+func (s *Answers) count(client string, bytes int64) {
+	s.used += bytes
+	s.most = max(s.most, s.used)
+	if s.clients[client] += bytes; s.clients[client] == 0 {
+		delete(s.clients, client)
+	}
+}
+
 // end gives the body back, and reports whether the answer was cut off.
-func (s *answers) end(a *answer) (cut bool) {
+func (s *Answers) end(a *answer) (cut bool) {
 	if a == nil {
 		return false
 	}
@@ -155,7 +182,7 @@ func (s *answers) end(a *answer) (cut bool) {
 
 // makeRoom cuts answers off until there is, or soon will be, room for a body of a client,
 // and reports whether there is. The caller holds mu.
-func (s *answers) makeRoom(client string, size int64) bool {
+func (s *Answers) makeRoom(client string, size int64) bool {
 	now := time.Now()
 	mine := s.clients[client] + size
 	used := s.used + size // but for what those that have been cut off hold
@@ -209,7 +236,7 @@ func (s *answers) makeRoom(client string, size int64) bool {
 
 // cutOff closes the connection of an answer, and returns how many bytes that will free.
 // The caller holds mu.
-func (s *answers) cutOff(a *answer, reason string) int64 {
+func (s *Answers) cutOff(a *answer, reason string) int64 {
 	s.ended.WithLabelValues(reason).Inc()
 	a.cut = true
 	a.conn.Cut()

@@ -48,7 +48,7 @@ func TestAnswersGiveWay(t *testing.T) {
 		{"all are quick, and hold the same", []held{{"a", quick}, {"b", quick}, {"c", quick}, {"d", quick}, {"e", quick}, {"f", quick}, {"g", quick}, {"h", quick}}, "i", nil, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newAnswers(8<<20, nil)
+			s := NewAnswers(8<<20, nil)
 			begin := func(h held) (*answer, *fakeConn, error) {
 				conn := &fakeConn{waits: h.waits}
 				a, err := s.begin(&Response{Conn: conn, Log: Record{Client: h.client}}, make([]byte, 1<<20))
@@ -93,7 +93,7 @@ func TestAnswersGiveWay(t *testing.T) {
 
 // TestAnswersShareABody: a body counts once for all that take it, and as long as one does.
 func TestAnswersShareABody(t *testing.T) {
-	s := newAnswers(2<<20, nil)
+	s := NewAnswers(2<<20, nil)
 	body := make([]byte, 1<<20)
 	begin := func(body []byte) *answer {
 		a, err := s.begin(&Response{Log: Record{Client: "a"}}, body)
@@ -127,7 +127,7 @@ func TestAnswersShareABody(t *testing.T) {
 // and 304 need none.
 func TestNoRoomForAnAnswer(t *testing.T) {
 	metrics := prometheus.NewRegistry()
-	b := newBench(t, func(c *setup) { c.AnswerMemory, c.Metrics = 1<<20, metrics })
+	b := newBench(t, func(c *setup) { c.Answers, c.Metrics = NewAnswers(1<<20, metrics), metrics })
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.ID = "x" }))
 	const path = "/acme/photos/cat.jpg?w=300&format=png"
 	first := b.get(path)
@@ -157,5 +157,27 @@ func TestNoRoomForAnAnswer(t *testing.T) {
 	}
 	if n := counts(t, metrics, "tintype_answers_ended_total")[endedRefused]; n != 2 {
 		t.Errorf("%v were refused", n)
+	}
+}
+
+// TestReserve: what is about to be read counts like an answer, and is refused where there is
+// no room for it.
+func TestReserve(t *testing.T) {
+	s := NewAnswers(1<<20, nil)
+	first, ok := s.Reserve("192.0.2.1", 800<<10)
+	if !ok {
+		t.Fatal("the first is refused")
+	}
+	if _, ok := s.Reserve("192.0.2.2", 800<<10); ok {
+		t.Error("more is reserved than there is")
+	}
+	first()
+	second, ok := s.Reserve("192.0.2.2", 800<<10)
+	if !ok {
+		t.Fatal("what was released can't be reserved")
+	}
+	second()
+	if s.used != 0 || len(s.clients) != 0 {
+		t.Errorf("%d bytes of %d clients are left", s.used, len(s.clients))
 	}
 }

@@ -69,9 +69,8 @@ type Config struct {
 
 	Cache      cache.Cache
 	MarkMemory int64 // bytes of marks' images that are kept; 0 is 64 MiB
-	// AnswerMemory bounds the bodies over 16 KiB that clients are taking, in bytes; 0 is
-	// any number.
-	AnswerMemory int64
+	// Answers bound the bodies over 16 KiB that clients are taking. Nil bounds none.
+	Answers *Answers
 
 	// Auth judges keys that requests for images carry; nil knows none. Journal notes where
 	// they come from; nil notes nothing.
@@ -115,7 +114,7 @@ type Service struct {
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
 	clientRequests   int
-	answers          *answers
+	answers          *Answers
 	metrics          *metrics
 	log              *slog.Logger
 	now              func() time.Time
@@ -128,10 +127,13 @@ func New(c Config) *Service {
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, limiter: c.Limiter, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
-		answers: newAnswers(c.AnswerMemory, c.Metrics), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.answers == nil {
+		s.answers = NewAnswers(0, nil)
 	}
 	if s.limiter == nil {
 		s.limiter = limit.New(limit.Config{Log: c.Log})

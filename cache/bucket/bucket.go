@@ -35,6 +35,8 @@ type Config struct {
 	// once and writes wait. After it one request tries the bucket; a failure starts the next
 	// pause. 0 is 10 s.
 	Cooldown time.Duration
+	// Reserve is asked before an entry of 64 KiB or more is read. Nil reads every entry.
+	Reserve cache.Reserve
 	// Log receives failures, once a minute at most. Nil logs nothing.
 	Log *slog.Logger
 }
@@ -116,6 +118,7 @@ func Open(cfg Config) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket cache: %w", err)
 	}
+	store.reserve = cfg.Reserve
 	c := &Cache{
 		store:      store,
 		queueBytes: cfg.QueueBytes,
@@ -216,6 +219,9 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	case errors.Is(err, errTooLarge): // written by a node with a larger queue
 		c.succeeded()
 		return nil, nil
+	case errors.Is(err, errNoRoom):
+		c.succeeded()
+		return cache.NoRoom, nil
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return nil, err // nobody waits any more
 	case err != nil:

@@ -26,6 +26,7 @@ var (
 	errAbsent   = errors.New("no such entry")
 	errPaused   = errors.New("the bucket failed a moment ago")
 	errTooLarge = errors.New("the object is too large")
+	errNoRoom   = errors.New("there is no memory to read the object")
 )
 
 // A Location is where a cache's objects are. Region and Endpoint may be empty.
@@ -75,7 +76,11 @@ type store struct {
 	client         *s3.Client
 	transport      *http.Transport
 	bucket, prefix string
+	reserve        cache.Reserve // nil reads every entry
 }
+
+// largeRead is the size in bytes from which memory is reserved for an entry that is read.
+const largeRead = 64 << 10
 
 func openStore(raw string) (store, error) {
 	l, err := ParseURL(raw)
@@ -111,7 +116,7 @@ func openStore(raw string) (store, error) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
-	return store{client, transport, l.Bucket, l.Prefix}, nil
+	return store{client: client, transport: transport, bucket: l.Bucket, prefix: l.Prefix}, nil
 }
 
 // name returns the object key of an entry. Two digits in front spread the keys over
@@ -123,7 +128,7 @@ func (s store) name(key cache.Key) *string {
 }
 
 // get returns the bytes of an entry, or errAbsent. An object of more than limit bytes is
-// errTooLarge.
+// errTooLarge. Without memory for it the error is errNoRoom.
 func (s store) get(ctx context.Context, key cache.Key, limit int64) ([]byte, error) {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(aws.NopRetryer{}))
 	if err != nil {
@@ -142,6 +147,13 @@ func (s store) get(ctx context.Context, key cache.Key, limit int64) ([]byte, err
 	}
 	if *out.ContentLength > limit {
 		return nil, errTooLarge
+	}
+	if s.reserve != nil && *out.ContentLength >= largeRead {
+		release, ok := s.reserve(ctx, *out.ContentLength)
+		if !ok {
+			return nil, errNoRoom
+		}
+		defer release()
 	}
 	stored := make([]byte, *out.ContentLength)
 	_, err = io.ReadFull(out.Body, stored)

@@ -105,10 +105,15 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	parts.flush(workers.Close)
+	metrics := prometheus.NewRegistry()
+	answers := delivery.NewAnswers(plan.answers, metrics)
+	reserve := func(ctx context.Context, bytes int64) (release func(), ok bool) {
+		return answers.Reserve(server.Client(ctx), bytes)
+	}
 	memory := cache.NewMemory(plan.cache)
 	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
 	if c.CacheDisk > 0 {
-		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Log: log})
+		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Reserve: reserve, Log: log})
 		switch {
 		case err == nil:
 			parts.flush(disk.Close)
@@ -120,7 +125,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		}
 	}
 	if c.CacheBucket != "" {
-		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Log: log})
+		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Reserve: reserve, Log: log})
 		if err != nil {
 			return fmt.Errorf("--cache-bucket: %w", err)
 		}
@@ -134,7 +139,6 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
-	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers}, bodyMetrics{bodies},
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tintype_unknown_refused_total", Help: "Look-ups of workspaces, hosts and API keys refused since the client's address had asked for too many that don't exist.",
@@ -157,7 +161,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
-		Cache: cache.NewTiered(tiers...), MarkMemory: plan.marks, AnswerMemory: plan.answers,
+		Cache: cache.NewTiered(tiers...), MarkMemory: plan.marks, Answers: answers,
 		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
 		Metrics: metrics, Log: log,
 	})
