@@ -11,23 +11,22 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A blocklist remembers for a while what brought workers down, so that the next
-// request for it is refused without being tried.
+// A blocklist remembers for a while which jobs crashed a worker or timed out, so that the
+// next such request is refused without a try.
 //
-// One failure doesn't tell whether the image is at fault or what was asked of it:
-// decoder and encoder run at the same time. So a failure blocks the variant alone, and
-// makes the image a suspect. The next request for another variant of a suspect has to
-// wait for a probe: the plainest variant of it, made by a worker (see [probe]). An
-// image whose probe fails too is blocked with all its variants. One whose probe
-// succeeds is cleared: from then on a failure blocks one variant without a probe.
+// A failure alone doesn't show whether the image or the options are at fault, since
+// decoding and encoding overlap. So a failure blocks the variant, and makes the image a
+// suspect. The next request for another variant of a suspect waits for a probe: a worker
+// makes the simplest variant of it (see [probe]). If the probe fails too, the image is
+// blocked with all its variants. If it succeeds, the image is cleared: a later failure
+// blocks one variant without a probe.
 //
-// A job of several originals counts as one image, their combination, unless it is known
-// that the worker was at one of them: then this original alone is at fault, and its
-// probe is the plainest variant of it alone.
+// The originals of a job count together as one image, their combination. Where the pool
+// knows at which original the worker failed, only that original is a suspect, and its probe
+// is the simplest variant of it alone.
 //
-// An image that is cleared could still crash a worker under every other options: its
-// first pixels are well, say, and its last are not. Two crashes within one group of options
-// block that group, of which there are few.
+// A cleared image can still crash workers under many options, for example if only its last
+// pixels are damaged. So two crashes within one group of options block the group.
 type blocklist struct {
 	lasts time.Duration
 	most  int
@@ -37,9 +36,9 @@ type blocklist struct {
 	suspects map[subject]*suspect
 }
 
-// A subject is an image: an original by its name; several originals by all their names;
-// or a mark's image by its hash, in the workspace that stamps it. The zero subject is
-// an image without a name, of which nothing can be remembered.
+// A subject is an image: an original by its name, several originals by all their names, or
+// the image of a mark by its hash and workspace. The zero subject is an image without a
+// name. The blocklist can't remember it.
 type subject struct {
 	original    string
 	combination string
@@ -47,23 +46,23 @@ type subject struct {
 	image       [32]byte
 }
 
-// A culprit is what is blocked: an image; or, where group is set, all its variants of
-// that group; or, where variant is set, this one.
+// A culprit is an entry of the blocklist: an image, a group of its variants where group is
+// set, or one variant where variant is set.
 type culprit struct {
 	subject
 	group   group
 	variant variant
 }
 
-// A variant is all that is asked of an image, but for what changes no pixel.
+// A variant is the part of a job that decides the pixels, without the images.
 type variant struct {
 	options   transform.Options
 	format    transform.Format
-	originals int      // of the job, which is another one where there are others beside it
-	marks     [32]byte // a hash of the marks and their images; zero is none
+	originals int      // number of originals of the job
+	marks     [32]byte // a hash of the marks and their images; zero without marks
 }
 
-// A group says roughly what is asked of an image.
+// A group is a coarse class of variants.
 type group struct {
 	format transform.Format
 	class  class
@@ -72,8 +71,8 @@ type group struct {
 type class int
 
 const (
-	minimal class = iota + 1 // about as a probe, in any format
-	usual                    // resized and cropped only
+	minimal class = iota + 1 // about as small and simple as a probe
+	usual                    // only resized and cropped
 	unusual                  // anything else
 	heavy                    // large
 )
@@ -83,11 +82,11 @@ type verdict struct {
 	until time.Time
 }
 
-// A suspect is an image over which a worker was lost.
+// A suspect is an image over which a job failed.
 type suspect struct {
 	until   time.Time
 	cleared bool          // its probe has succeeded
-	probing chan struct{} // closed when the probe that runs has ended; nil is none
+	probing chan struct{} // closed at the end of the running probe; nil where none runs
 	crashes map[group]int
 }
 
@@ -95,14 +94,14 @@ func newBlocklist(lasts time.Duration, most int) *blocklist {
 	return &blocklist{lasts: lasts, most: most, blocked: map[culprit]verdict{}, suspects: map[subject]*suspect{}}
 }
 
-// subjects are the images of a job with what is asked of each: its originals together
-// first, then each where there are several, then the images of its marks.
+// subjects returns the images of a job with the variant of each: first all its originals
+// together, then each of several originals, then the images of its marks.
 func subjects(job *transform.Job) []culprit {
 	all := make([]culprit, 0, 1+len(job.Originals)+len(job.Marks))
 	all = append(all, culprit{together(job.Originals), groupOf(job), variantOf(job)})
 	if each(job) > 0 {
 		v := all[0].variant
-		v.marks = [32]byte{} // they have no part in it
+		v.marks = [32]byte{} // marks don't affect the decoding of one original
 		for _, o := range job.Originals {
 			all = append(all, culprit{subject{original: o.ID}, all[0].group, v})
 		}
@@ -110,14 +109,14 @@ func subjects(job *transform.Job) []culprit {
 	for i := range job.Marks {
 		drawn := markJob(job, i)
 		v := variantOf(&drawn)
-		v.options.Trim = job.Options.Trim // which decides how large the mark is too
+		v.options.Trim = job.Options.Trim // trim changes the size of the mark
 		all = append(all, culprit{subject{workspace: job.Owner.Workspace, image: job.Marks[i].Hash}, groupOf(&drawn), v})
 	}
 	return all
 }
 
-// together is all originals of a job as one subject. They have no name where one of
-// them has none.
+// together returns all originals of a job as one subject. It is the zero subject where one
+// of several originals has no name.
 func together(originals []transform.Original) subject {
 	switch len(originals) {
 	case 0:
@@ -135,8 +134,8 @@ func together(originals []transform.Original) subject {
 	return subject{combination: string(names)}
 }
 
-// each is how many originals of a job are subjects of their own: one alone is the job's
-// first subject already.
+// each returns the number of originals that are subjects of their own. A single original is
+// already the job's first subject.
 func each(job *transform.Job) int {
 	if len(job.Originals) < 2 {
 		return 0
@@ -144,7 +143,7 @@ func each(job *transform.Job) int {
 	return len(job.Originals)
 }
 
-// subjectAt is the index in [subjects] of the image at a place of a job.
+// subjectAt returns the index in [subjects] of the image at a place of a job.
 func subjectAt(job *transform.Job, at transform.Place) int {
 	switch each := each(job); {
 	case at.Mark > 0:
@@ -155,7 +154,7 @@ func subjectAt(job *transform.Job, at transform.Place) int {
 	return 0
 }
 
-// placeOf is the place of the image i of [subjects]: what subjectAt turns into i.
+// placeOf returns the place of image i of [subjects]. It is the inverse of subjectAt.
 func placeOf(job *transform.Job, i int) transform.Place {
 	switch each := each(job); {
 	case i > each:
@@ -166,8 +165,7 @@ func placeOf(job *transform.Job, i int) transform.Place {
 	return transform.Place{}
 }
 
-// partOf is what a job asks of the image at a place alone; of no image in particular it
-// is the job.
+// partOf returns the job for the image at a place alone. For the zero place it returns job.
 func partOf(job *transform.Job, at transform.Place) transform.Job {
 	switch {
 	case at.Mark > 0:
@@ -180,7 +178,8 @@ func partOf(job *transform.Job, at transform.Place) transform.Job {
 	return *job
 }
 
-// about says of an error which of several originals of a job it concerns.
+// about wraps an error in a [transform.OriginalError] where it concerns one of several
+// originals.
 func about(job *transform.Job, at transform.Place, err error) error {
 	if at.Original == 0 || len(job.Originals) < 2 || err == nil {
 		return err
@@ -191,7 +190,7 @@ func about(job *transform.Job, at transform.Place, err error) error {
 	return &transform.OriginalError{Index: at.Original - 1, Err: err}
 }
 
-// markJob is what a job asks of the image of its mark i.
+// markJob returns the job of drawing the image of mark i.
 func markJob(job *transform.Job, i int) transform.Job {
 	m := &job.Marks[i]
 	drawn := transform.Job{
@@ -208,7 +207,7 @@ func markJob(job *transform.Job, i int) transform.Job {
 	return drawn
 }
 
-// variantOf is what a job asks of its originals.
+// variantOf returns the variant of a job.
 func variantOf(job *transform.Job) variant {
 	v := variant{options: job.Options, format: job.Format, originals: len(job.Originals)}
 	v.options.Format, v.options.Mark = "", transform.Mark{}
@@ -224,9 +223,9 @@ func variantOf(job *transform.Job) variant {
 	return v
 }
 
-// Beyond these a variant is heavy.
+// A variant beyond one of these bounds is heavy.
 const (
-	heavyBytes  = 256 << 20 // of memory, more than what a probe takes
+	heavyBytes  = 256 << 20 // of memory, beyond the memory of a probe
 	heavyPixels = 4 << 20
 )
 
@@ -243,7 +242,7 @@ func groupOf(job *transform.Job) group {
 	out, frames, least := plan.Output, framesOf(job), probe(job)
 	switch {
 	case err != nil:
-		return group{job.Format, unusual} // the engine will say so
+		return group{job.Format, unusual} // the engine returns this error
 	case out.W*out.H*frames > heavyPixels || Estimate(job)-Estimate(&least) > heavyBytes:
 		return group{job.Format, heavy}
 	case o != resized:
@@ -257,8 +256,8 @@ func groupOf(job *transform.Job) group {
 // probeSide is the side of a probe's variant, in pixels.
 const probeSide = 64
 
-// probe is the job that shows whether an image can be decoded: its first frame, small,
-// and encoded without loss.
+// probe returns a job that tests whether an image can be decoded: its first frame, small,
+// and losslessly encoded.
 func probe(job *transform.Job) transform.Job {
 	p := transform.Job{
 		Originals: job.Originals, Options: transform.Defaults(), Format: transform.PNG,
@@ -268,8 +267,8 @@ func probe(job *transform.Job) transform.Job {
 	return p
 }
 
-// check returns the error of a job that is blocked, and else its images that have to
-// be probed first, by their index in [subjects].
+// check returns the error of a blocked job. Otherwise it returns the images that must be
+// probed first, by their index in [subjects].
 func (b *blocklist) check(job *transform.Job) (toProbe []int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -292,7 +291,7 @@ func (b *blocklist) check(job *transform.Job) (toProbe []int, err error) {
 	return toProbe, nil
 }
 
-// checkOne is the error of what is blocked. The caller holds mu.
+// checkOne returns the error of a culprit that is blocked. The caller holds mu.
 func (b *blocklist) checkOne(c culprit) error {
 	v, ok := b.blocked[c]
 	if !ok {
@@ -305,7 +304,7 @@ func (b *blocklist) checkOne(c culprit) error {
 	return v.err
 }
 
-// suspect is what is known of an image, or nil. The caller holds mu.
+// suspect returns the suspect of an image, or nil. The caller holds mu.
 func (b *blocklist) suspect(s subject) *suspect {
 	known := b.suspects[s]
 	if known != nil && known.probing == nil && !time.Now().Before(known.until) {
@@ -315,9 +314,9 @@ func (b *blocklist) suspect(s subject) *suspect {
 	return known
 }
 
-// failed blocks a variant of an image, which is a suspect from now on. crashed is that
-// a process was lost, for no want of time: after two such failures the variant's group
-// is blocked.
+// failed blocks a variant of an image, and makes the image a suspect. crashed means that
+// the job lost a process other than by a timeout. After two crashes the group of the
+// variant is blocked.
 func (b *blocklist) failed(c culprit, err error, crashed bool) {
 	const enough = 2
 	if c.subject == (subject{}) {
@@ -326,7 +325,7 @@ func (b *blocklist) failed(c culprit, err error, crashed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	of := culprit{subject: c.subject, variant: c.variant}
-	again := b.checkOne(of) != nil // it was asked for twice at the same time
+	again := b.checkOne(of) != nil // two requests for it ran at the same time
 	b.block(of, err)
 	s := b.addSuspect(c.subject)
 	if !crashed || again {
@@ -337,14 +336,14 @@ func (b *blocklist) failed(c culprit, err error, crashed bool) {
 	}
 }
 
-// block refuses a culprit from now on. The caller holds mu.
+// block adds a culprit. The caller holds mu.
 func (b *blocklist) block(c culprit, err error) {
 	now := time.Now()
 	makeRoom(b.blocked, b.most, func(v verdict) bool { return !now.Before(v.until) })
 	b.blocked[c] = verdict{err, now.Add(b.lasts)}
 }
 
-// makeRoom makes room for one more of at most so many: by what is over, or by any.
+// makeRoom deletes entries until m has fewer than most: expired ones first, then any.
 func makeRoom[K comparable, V any](m map[K]V, most int, over func(V) bool) {
 	if len(m) < most {
 		return
@@ -362,7 +361,7 @@ func makeRoom[K comparable, V any](m map[K]V, most int, over func(V) bool) {
 	}
 }
 
-// suspectToo makes an image a suspect, of which nothing is blocked yet.
+// suspectToo makes an image a suspect without blocking a variant.
 func (b *blocklist) suspectToo(of subject) {
 	if of == (subject{}) {
 		return
@@ -372,7 +371,8 @@ func (b *blocklist) suspectToo(of subject) {
 	b.addSuspect(of)
 }
 
-// addSuspect is the suspect that an image is from now on. The caller holds mu.
+// addSuspect returns the suspect of an image, which it adds where it is missing. The caller
+// holds mu.
 func (b *blocklist) addSuspect(of subject) *suspect {
 	s := b.suspect(of)
 	if s == nil {
@@ -383,14 +383,15 @@ func (b *blocklist) addSuspect(of subject) *suspect {
 	return s
 }
 
-// beginProbe is called before a suspect is probed. Where end is not nil the caller is
-// to probe it, and to call end: with whether that was possible, and the error that all
-// its variants are to get. Else another does. done is closed at the end.
+// beginProbe begins the probe of a suspect. Where end isn't nil, the caller must probe the
+// image and call end. tried reports whether the probe ran, and fault is the error for all
+// variants of the image. Where end is nil, another goroutine probes it, or no probe is
+// needed. done is closed at the end of the probe.
 func (b *blocklist) beginProbe(s subject) (done <-chan struct{}, end func(tried bool, fault error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	known := b.suspect(s)
-	if known == nil || known.cleared { // meanwhile
+	if known == nil || known.cleared { // since the caller's check
 		over := make(chan struct{})
 		close(over)
 		return over, nil
@@ -415,7 +416,7 @@ func (b *blocklist) beginProbe(s subject) (done <-chan struct{}, end func(tried 
 	}
 }
 
-// len is how many culprits are blocked.
+// len returns the number of blocked culprits.
 func (b *blocklist) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

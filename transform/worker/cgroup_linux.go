@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MachineMemory is the memory that this process may count on, in bytes: the machine's, or
-// what its container, its service or any group around them may use at most. It is 0
-// where that isn't known.
+// MachineMemory returns the memory that this process may use, in bytes: the memory of the
+// machine, or the lowest limit of the control groups around the process, such as a
+// container or a service. It returns 0 where it is unknown.
 func MachineMemory() int64 {
 	var info unix.Sysinfo_t
 	most := cgroupMemory(os.DirFS("/"))
@@ -26,9 +26,10 @@ func MachineMemory() int64 {
 	return most
 }
 
-// cgroupMemory is the smallest limit of memory of this process's control groups, from its
-// own up to the root: a limit of a group holds for all below it. 0 is none. A group that
-// isn't visible here, as from within a container, has its limit at the root.
+// cgroupMemory returns the lowest memory limit of this process's control groups, from its
+// own up to the root, since the limit of a group holds for all groups below it. It returns
+// 0 without a limit. Where a group isn't visible, as in a container, its limit is at the
+// root.
 func cgroupMemory(root fs.FS) (most int64) {
 	b, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -44,7 +45,7 @@ func cgroupMemory(root fs.FS) (most int64) {
 		case fields[0] == "0" && fields[1] == "":
 			for _, mount := range []string{"sys/fs/cgroup", "sys/fs/cgroup/unified"} {
 				lower(&most, limitOf(root, mount, group, "memory.max"))
-				lower(&most, limitOf(root, mount, group, "memory.high")) // beyond it a process is slowed down
+				lower(&most, limitOf(root, mount, group, "memory.high")) // beyond it the kernel slows processes down
 			}
 		case slices.Contains(strings.Split(fields[1], ","), "memory"):
 			lower(&most, limitOf(root, "sys/fs/cgroup/memory", group, "memory.limit_in_bytes"))
@@ -53,12 +54,11 @@ func cgroupMemory(root fs.FS) (most int64) {
 	return most
 }
 
-// limitOf is the smallest number in the files of that name of a group and of those around
-// it.
+// limitOf returns the lowest number in the files of this name, from a group up to the root.
 func limitOf(root fs.FS, mount, group, file string) (most int64) {
 	for {
 		if b, err := fs.ReadFile(root, path.Join(mount, group, file)); err == nil {
-			// "max", and the largest number of v1, are no limit.
+			// "max", and the largest number of v1, mean no limit.
 			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && n < 1<<60 {
 				lower(&most, n)
 			}
@@ -70,7 +70,7 @@ func limitOf(root fs.FS, mount, group, file string) (most int64) {
 	}
 }
 
-// lower sets most to n where that is known and less.
+// lower sets *most to n where n is known and lower.
 func lower(most *int64, n int64) {
 	if n > 0 && (*most == 0 || n < *most) {
 		*most = n

@@ -13,26 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFiles is how many files one frame may carry.
+// maxFiles is the largest number of files with one frame.
 const maxFiles = 64
 
 // A conn is one end of the socket pair between the pool and a worker.
 type conn struct {
 	*net.UnixConn
-	takesFiles bool       // whether files that come with frames are kept; the pool's end takes none
-	files      []*os.File // that came and have not been taken
+	takesFiles bool       // accept files; the pool's end accepts none
+	files      []*os.File // received and not yet taken
 	raw        syscall.RawConn
 	writing    sync.Mutex // held while a frame is written
-	frames     frames     // that come
+	frames     frames     // received
 
 	waking sync.Mutex // guards all below
-	wakes  time.Time  // when a read ends; zero or past is not known
-	nudged bool       // it ended, or will, before that
+	wakes  time.Time  // the read deadline that is set; unknown where zero or past
+	nudged bool       // nudge has ended a read, or will end the next
 }
 
-// socketPair returns the pool's end, and the worker's as a file to hand down.
+// socketPair returns the pool's end, and the worker's end as a file for the new process.
 func socketPair() (*conn, *os.File, error) {
-	syscall.ForkLock.RLock() // no process may start in between and inherit the ends
+	syscall.ForkLock.RLock() // a process that starts here would inherit both ends
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err == nil {
 		unix.CloseOnExec(fds[0])
@@ -50,10 +50,10 @@ func socketPair() (*conn, *os.File, error) {
 	return ours, theirs, nil
 }
 
-// newConn takes over the file.
+// newConn returns a conn on a socket. It closes f.
 func newConn(f *os.File, takesFiles bool) (*conn, error) {
 	c, err := net.FileConn(f)
-	_ = f.Close() // FileConn has made a copy
+	_ = f.Close() // FileConn duplicates it
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
@@ -68,7 +68,7 @@ func newConn(f *os.File, takesFiles bool) (*conn, error) {
 	return &conn{UnixConn: u, raw: raw, takesFiles: takesFiles}, nil
 }
 
-// send writes a frame. The timeout is that of a peer that doesn't read.
+// send writes a frame. It fails after the timeout where the peer doesn't read.
 func (c *conn) send(k kind, content any, timeout time.Duration) error {
 	b, err := frame(k, content)
 	if err != nil {
@@ -77,7 +77,7 @@ func (c *conn) send(k kind, content any, timeout time.Duration) error {
 	return c.write(b, timeout)
 }
 
-// write writes what frame has made, with files. A timeout of 0 is one attempt.
+// write writes the bytes of a frame, with files. With a timeout of 0 it tries once.
 func (c *conn) write(b []byte, timeout time.Duration, files ...*os.File) error {
 	var rights []byte
 	if len(files) > 0 {
@@ -92,8 +92,8 @@ func (c *conn) write(b []byte, timeout time.Duration, files ...*os.File) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	// A peer that is well has read all that came before, so that there is room: a timer
-	// would be set for nothing, and wakes threads.
+	// The first attempt sets no deadline, since a timer wakes threads. A healthy peer has
+	// read all earlier frames, so the buffer has room.
 	var n int
 	var failed error
 	err := c.raw.Write(func(fd uintptr) bool {
@@ -130,9 +130,9 @@ func (c *conn) write(b []byte, timeout time.Duration, files ...*os.File) error {
 	return err
 }
 
-// receive reads the next frame of at most so many bytes. It returns
-// [os.ErrDeadlineExceeded] at the given time, after nudge, and now and then for
-// nothing: then it can be called again. The zero time is never. One goroutine at a time may call it.
+// receive reads the next frame, of at most most bytes. It returns [os.ErrDeadlineExceeded]
+// at the given time, after nudge, and sometimes earlier. The caller can then call it again.
+// The zero time means no deadline. Only one goroutine at a time may call it.
 func (c *conn) receive(most int, until time.Time) (kind, []byte, error) {
 	if k, payload, err := c.frames.taken(most); err != nil || k != 0 {
 		return k, payload, err
@@ -149,8 +149,8 @@ func (c *conn) receive(most int, until time.Time) (kind, []byte, error) {
 	return k, payload, err
 }
 
-// wakeAt sees to it that a read ends at that time, or earlier: to set a timer wakes
-// threads, so one that was set for something else will do.
+// wakeAt makes a read end at the given time or earlier. It keeps an earlier deadline that
+// is already set, since to set a timer wakes threads.
 func (c *conn) wakeAt(until time.Time) error {
 	c.waking.Lock()
 	defer c.waking.Unlock()
@@ -165,7 +165,7 @@ func (c *conn) wakeAt(until time.Time) error {
 	return c.SetReadDeadline(until)
 }
 
-// nudge ends the receive that is under way, or else the next.
+// nudge ends the current receive, or else the next.
 func (c *conn) nudge() {
 	c.waking.Lock()
 	defer c.waking.Unlock()
@@ -173,10 +173,10 @@ func (c *conn) nudge() {
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 }
 
-// Read implements io.Reader. Files that come with the bytes are put aside.
+// Read implements io.Reader. It keeps files that come with the bytes.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.takesFiles {
-		return c.UnixConn.Read(p) // the kernel closes what a worker may send
+		return c.UnixConn.Read(p) // the kernel closes files that a worker sends
 	}
 	rights := make([]byte, unix.CmsgSpace(4*maxFiles))
 	n, m, _, _, err := c.ReadMsgUnix(p, rights)
@@ -206,7 +206,7 @@ func filesIn(rights []byte) (files []*os.File) {
 	return files
 }
 
-// takeFiles hands out the files that have come.
+// takeFiles returns the received files.
 func (c *conn) takeFiles() []*os.File {
 	files := c.files
 	c.files = nil

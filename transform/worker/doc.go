@@ -1,43 +1,42 @@
-// Package worker keeps engines in processes of their own, so that an image which
-// crashes a decoder, never ends or wants all memory costs its own request and
-// nothing else.
+// Package worker runs the engine in sandboxed processes. An image that crashes a decoder,
+// never ends or needs too much memory fails only its own request.
 //
-// [Start] starts a [Pool], which is a [transform.Engine]. Its processes are this
-// very program, started again with an argument that makes it call [Serve] instead
-// of what it does otherwise; Serve makes the engine, locks the process in (see
-// [Sandbox]) and carries out one job at a time. The process around the pool
-// decodes nothing and loads no image library.
+// For most uses, call [Start], which returns a [Pool]. A Pool is a [transform.Engine]. It
+// starts this same program again as worker processes, with arguments that make it call
+// [Serve]. Serve makes the engine, enters the sandbox (see [Sandbox]) and runs one job at a
+// time. The pool's own process decodes no image and loads no image library.
 //
-// A job goes through four gates: what would take more memory than a process has is
-// refused (memory.go), and so is what brought a process down a moment ago
-// (blocklist.go); the queue lets in as many as there are processes and as fit into a
-// budget of estimated memory, by turns of workspaces (queue.go), and a process that is
-// free takes it (pool.go, process.go).
-// One process more than jobs at a time is kept ready to take the place of one that
-// is lost.
+// A job passes these steps:
+//
+//   - memory.go refuses a job that needs more memory than a worker has.
+//   - blocklist.go refuses a job that crashed a worker a moment ago.
+//   - queue.go admits as many jobs as processes and the memory budget allow. Workspaces
+//     take turns.
+//   - pool.go and process.go run the job in a free process.
+//
+// The pool keeps one spare process, which replaces the first lost one at once.
 //
 // # What is copied
 //
-// Messages are small: frames over a Unix socket pair (message.go, task.go). Images
-// travel beside them, in memory files that have no name anywhere:
+// Messages are small: frames over a Unix socket pair (message.go, task.go). Images travel
+// beside them in memory files without a name:
 //
-//   - The originals of a job are copied once, from where they are mapped in this process
-//     (a large one may be a file on disk) into a file that the worker can only read and
-//     has mapped for good: it decodes from there. The file is used again for the next
-//     job, since to make and seal one costs more than the copy. It is never longer than
-//     the job's originals, and there are zeros between two of them, so that a decoder
-//     that reads past the end finds nothing of another original.
-//   - The image of a mark is copied once for all jobs and workers, as long as it is in
-//     use, into a file that is sealed against every change.
-//   - The variant is copied twice: by the worker into the file that it and this
-//     process share, and from there into memory of this process.
+//   - The originals of a job are copied once, from their mapping in this process into the
+//     input file of the worker. The worker has mapped this file, can't write to it, and
+//     decodes from it. The next job uses the same file, since to make and seal a new file
+//     costs more than the copy. The file ends with the originals. Zeros lie between two
+//     originals, so that a decoder that reads too far sees nothing of another original.
+//   - The image of a mark is copied once for all jobs and workers, into a sealed file. No
+//     process can change it.
+//   - The variant is copied twice: the worker copies it into the output file, which it shares
+//     with this process, and this process copies it from there.
 //
-// Workers only ever receive files. Nothing that a worker sends is trusted: messages
-// are bounded and checked, and a variant must begin like an image of its format.
+// The pool passes files to workers, and takes none from them. It doesn't trust a worker: it
+// bounds and checks each message, and a variant must begin like an image of its format.
 //
 // # Platforms
 //
-// Memory files, seccomp, Landlock and bounds on another process are Linux's. Where
-// they are missing the pool works with unlinked temporary files instead, says at
-// start which layers are active, and [Require] refuses to start.
+// Memory files, seccomp, Landlock and limits of another process need Linux. On other
+// systems the pool uses temporary files without a name. At start it logs the active layers
+// of the sandbox, and with [Require] it doesn't start.
 package worker

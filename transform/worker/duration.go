@@ -6,11 +6,11 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// slowAfter is the time from which a job counts as slow: expected to take, or taken.
+// slowAfter is the expected or actual running time from which a job counts as slow.
 const slowAfter = time.Second
 
-// Nanoseconds a pixel on one core, measured with libvips 8.14 over pictures between
-// smooth ones and noise. They tell slow jobs from others, no more.
+// Nanoseconds per pixel on one core, measured with libvips 8.14 on smooth pictures, noise
+// and pictures between them. They only serve to tell slow jobs from quick ones.
 const (
 	timeJPEG, timeProgressive  = 15, 45
 	timePNG, timeGIF, timeTIFF = 25, 20, 15
@@ -25,12 +25,12 @@ const (
 	timeBlur, timeSharpen, timePixelate       = 120, 120, 80
 )
 
-// expectedTime is about how long a job takes on a core that has nothing else to do.
+// expectedTime returns the approximate running time of a job on an idle core.
 func expectedTime(job *transform.Job) time.Duration {
 	h := job.Header()
 	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
-		return 0 // the engine will say so
+		return 0 // the engine returns this error
 	}
 	o, frames := job.Options, float64(framesOf(job))
 	out := float64(plan.Output.W) * float64(plan.Output.H) * frames
@@ -70,7 +70,7 @@ func expectedTime(job *transform.Job) time.Duration {
 	return time.Duration(ns + scaled*each)
 }
 
-// decodingTime is what a frame of an original with header h takes.
+// decodingTime returns the nanoseconds for decoding a frame of an original with header h.
 func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) float64 {
 	in := float64(h.Width) * float64(h.Height)
 	switch h.Format {
@@ -79,7 +79,7 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 			return in * timeProgressive
 		}
 		if 2*plan.Scaled.W <= plan.Region.Dx() && 2*plan.Scaled.H <= plan.Region.Dy() {
-			return in * timeJPEG / 3 // it is shrunk as it is decoded
+			return in * timeJPEG / 3 // the decoder shrinks it
 		}
 		return in * timeJPEG
 	case transform.PNG:
@@ -98,7 +98,7 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 	return in * timeAV1
 }
 
-// encodingTime is what a pixel of the output takes.
+// encodingTime returns the nanoseconds for encoding a pixel of the output.
 func encodingTime(job *transform.Job) float64 {
 	exact := job.Options.Lossless
 	switch job.Format {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tempFile is a file that has no name any more, for where there are no memory files.
-// reader is a second handle on it that can't be written to.
+// tempFile makes a file without a name, for systems without memory files. reader is a
+// read-only handle of it.
 func tempFile(name string) (f, reader *os.File, err error) {
 	f, err = os.CreateTemp("", "tintype-"+name+"-*")
 	if err != nil {
@@ -23,7 +23,7 @@ func tempFile(name string) (f, reader *os.File, err error) {
 	return f, reader, nil
 }
 
-// tempImage is imageFile without memory files.
+// tempImage is imageFile for systems without memory files.
 func tempImage(data []byte) (*os.File, error) {
 	f, reader, err := tempFile("image")
 	if err != nil {
@@ -37,10 +37,10 @@ func tempImage(data []byte) (*os.File, error) {
 	return reader, nil
 }
 
-// A mapping is the content of an image file in the memory of a worker.
+// A mapping is an image file that is mapped into memory.
 type mapping []byte
 
-// mapFile maps the first length bytes of a file for reading, and closes it.
+// mapFile maps the first length bytes of a file read-only, and closes the file.
 func mapFile(f *os.File, length int) (mapping, error) {
 	defer f.Close()
 	if err := checkLength(f, length); err != nil {
@@ -61,8 +61,8 @@ func checkLength(f *os.File, length int) error {
 	return err
 }
 
-// mapInput maps the input file, with room for originals that are longer than length:
-// what lies beyond the file's end can't be read.
+// mapInput maps the input file. The mapping is larger than length, so that it also serves
+// later jobs. The bytes beyond the end of the file can't be read.
 func mapInput(f *os.File, length int) (mapping, error) {
 	const least = 64 << 20
 	b, err := unix.Mmap(int(f.Fd()), 0, max(length, least), unix.PROT_READ, unix.MAP_SHARED)
@@ -72,9 +72,9 @@ func mapInput(f *os.File, length int) (mapping, error) {
 	return b, nil
 }
 
-// close ends the mapping. Nothing may refer to it any more.
+// close unmaps the file. Nothing may read it afterwards.
 func (m mapping) close() {
 	if m != nil {
-		_ = unix.Munmap(m) // of what was mapped
+		_ = unix.Munmap(m) // can't fail for a mapping of Mmap
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFlags: private, since older kernels share a sealed file with nobody; all at
-// once, since the decoder reads it from end to end.
+// mapFlags has MAP_PRIVATE, since older kernels don't map a sealed file as shared, and
+// MAP_POPULATE, since the decoder reads the whole file.
 const mapFlags = unix.MAP_PRIVATE | unix.MAP_POPULATE
 
 const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
@@ -33,7 +33,7 @@ func memoryFile(name string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// imageFile is a file with the data, which nobody can change.
+// imageFile returns a sealed file with the data. No process can change it.
 func imageFile(data []byte) (*os.File, error) {
 	f, err := memoryFile("image", unix.MFD_ALLOW_SEALING)
 	if errors.Is(err, unix.ENOSYS) {
@@ -52,8 +52,7 @@ func imageFile(data []byte) (*os.File, error) {
 	return f, nil
 }
 
-// inputFile is an empty file for originals, and a handle on it for a worker, which can
-// only read there.
+// inputFile returns an empty file for originals, and a read-only handle for the worker.
 func inputFile() (f, reader *os.File, err error) {
 	f, err = memoryFile("original", 0)
 	if err != nil {
@@ -67,7 +66,7 @@ func inputFile() (f, reader *os.File, err error) {
 	return f, reader, nil
 }
 
-// outputFile is an empty file that a worker writes variants to.
+// outputFile returns an empty file to which a worker writes variants.
 func outputFile() (*os.File, error) {
 	f, err := memoryFile("variant", 0)
 	if errors.Is(err, unix.ENOSYS) {

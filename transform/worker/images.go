@@ -8,14 +8,14 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// marks are the files of the images of a job's marks.
+// marks has the files of the images of a job's marks.
 type marks struct {
 	files    []*os.File
 	lengths  []int
 	releases []func()
 }
 
-// of returns the files of a job. They must be released.
+// of returns the files of a job. The caller must release them.
 func (m *markFiles) of(job *transform.Job) (list marks, err error) {
 	for _, mark := range job.Marks {
 		f, release, err := m.get(mark.Hash, mark.Image)
@@ -36,10 +36,10 @@ func (m *marks) release() {
 	}
 }
 
-// markFiles keeps the files of marks that were used lately, by the hashes of their
-// images: many variants carry the same mark.
+// markFiles keeps recently used files of marks, by the hashes of their images, since many
+// variants carry the same mark.
 type markFiles struct {
-	most int64 // bytes of those that no job uses
+	most int64 // bytes beyond which unused files are closed
 
 	mu    sync.Mutex // guards all below
 	files map[[32]byte]*markFile
@@ -50,14 +50,14 @@ type markFile struct {
 	file   *os.File
 	length int64
 	users  int
-	used   time.Time // when the last of them ended
+	used   time.Time // when the last user released it
 }
 
 func newMarkFiles(most int64) *markFiles {
 	return &markFiles{most: most, files: map[[32]byte]*markFile{}}
 }
 
-// get returns the file of an image, which stays as it is until release is called.
+// get returns the file of an image. It stays open until release is called.
 func (m *markFiles) get(hash [32]byte, image []byte) (f *os.File, release func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

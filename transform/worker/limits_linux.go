@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitSelf bounds this process for good: nothing that it may do later raises a
-// hard limit.
+// limitSelf limits this process. The hard limits can't be raised later.
 func limitSelf(s setup) error {
 	for _, l := range []struct {
 		what  string
@@ -23,8 +22,8 @@ func limitSelf(s setup) error {
 		{"core dumps", unix.RLIMIT_CORE, 0},
 		{"open files", unix.RLIMIT_NOFILE, s.OpenFiles},
 		{"size of files", unix.RLIMIT_FSIZE, uint64(max(s.Output, 0))},
-		// Private memory that can be written to. Address space would count what Go
-		// and glibc reserve without using it.
+		// RLIMIT_DATA counts private writable memory. RLIMIT_AS would also count memory
+		// that Go and glibc reserve without using it.
 		{"memory", unix.RLIMIT_DATA, uint64(max(s.Memory, 0))},
 	} {
 		if l.most == 0 && l.which != unix.RLIMIT_CORE {
@@ -42,11 +41,11 @@ func limitSelf(s setup) error {
 	return nil
 }
 
-// limitCPU bounds the processor time that a worker may use from now on. It backs up
-// the deadline, which needs this process to get its turn.
+// limitCPU limits the further processor time of a worker. It backs up the deadline, which
+// fails where the pool's process doesn't run.
 func limitCPU(pid int, d time.Duration) error {
 	var used unix.Timespec
-	// The clock of a process's processor time: see clock_getcpuclockid(3).
+	// The clock id is that of clock_getcpuclockid(3).
 	if err := unix.ClockGettime(int32(^pid<<3|2), &used); err != nil {
 		return err
 	}
@@ -54,19 +53,19 @@ func limitCPU(pid int, d time.Duration) error {
 	return unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: most, Max: unix.RLIM_INFINITY}, nil)
 }
 
-// privateMemory is what a process holds for itself, in bytes; 0 where that isn't
-// known.
+// privateMemory returns the private resident memory of a process in bytes, or 0 where it is
+// unknown.
 func privateMemory(pid int) int64 {
 	pages := statm(pid)
 	return (pages[1] - pages[2]) * int64(os.Getpagesize())
 }
 
-// boundedMemory is how much of a process counts against the bound of its memory, in
-// bytes: what it may write to, whether it has or not. 0 where that isn't known.
+// boundedMemory returns the memory of a process that counts for RLIMIT_DATA in bytes, or 0
+// where it is unknown. It includes memory that the process hasn't touched.
 func boundedMemory(pid int) int64 { return statm(pid)[5] * int64(os.Getpagesize()) }
 
-// statm is proc_pid_statm(5) in pages: size, resident, shared, text, lib, data. All are
-// 0 where that isn't known.
+// statm returns the fields of proc_pid_statm(5) in pages: size, resident, shared, text,
+// lib, data. It returns zeros where they are unknown.
 func statm(pid int) (pages [6]int64) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	if err != nil {
@@ -81,13 +80,13 @@ func statm(pid int) (pages [6]int64) {
 	return pages
 }
 
-// inherit makes sure that a worker gets no file of this process but those meant for
-// it: Go closes its own, but not what this process was started with.
+// inherit prevents that workers inherit files which this process got from its parent. Go
+// closes only files that it opened itself.
 func inherit() {
 	_ = unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
 }
 
-// program is this very program, also when another has taken its name since.
+// program returns the path of this program. It stays right when the file is replaced.
 func program() (string, error) {
 	const self = "/proc/self/exe"
 	if _, err := os.Stat(self); err == nil {
@@ -96,9 +95,9 @@ func program() (string, error) {
 	return os.Executable()
 }
 
-// killFirst has the kernel take a worker rather than the server where memory runs out.
+// killFirst makes the kernel kill a worker before the server when memory is short.
 func killFirst(pid int) {
-	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("800"), 0) // at worst it takes whom it likes
+	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("800"), 0) // after an error the kernel chooses by itself
 }
 
 // tie makes the worker die with the thread that starts it.

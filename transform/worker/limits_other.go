@@ -33,15 +33,15 @@ func privateMemory(int) int64 { return 0 }
 
 func boundedMemory(int) int64 { return 0 }
 
-// MachineMemory is the memory that this process may count on, in bytes; 0 is not known.
+// MachineMemory returns 0, since the memory is unknown here.
 func MachineMemory() int64 { return 0 }
 
 func inherit() {}
 
 func program() (string, error) { return os.Executable() }
 
-// killFirst does nothing: there is no such order elsewhere.
+// killFirst does nothing, since only Linux has such a priority.
 func killFirst(int) {}
 
-// tie does nothing: a worker ends when its connection does.
+// tie does nothing. A worker ends when its connection is closed.
 func tie(*exec.Cmd) {}

@@ -6,25 +6,25 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// What decoders, steps and encoders hold per pixel, in bytes: measured over noise, which
-// takes the most, with libvips 8.14 and 8.16, and rounded up. TestEstimate of transform/vips
-// measures it again.
+// Memory of decoders, steps and encoders, in bytes per pixel unless the name says otherwise.
+// The values were measured with noise, which needs the most, and libvips 8.14 and 8.16, and
+// rounded up. TestEstimate of transform/vips measures them again.
 const (
-	base   = 8 << 20 // what any job takes
+	base   = 8 << 20 // for each job
 	perRow = 1024    // for each pixel of a row, of the original and of the output
 
-	// Originals that are held whole, once decoded.
+	// Decoders that hold the whole picture.
 	perPixelProgressive = 6 // JPEG coefficients, 16 bits each
 	perPixelInterlaced  = 4 // PNG
 	perPixelWebP        = 16
-	perPixelGIF         = 12 // of one frame
+	perPixelGIF         = 12 // for one frame
 	perPixelTIFF        = 8  // in one strip or in tiles
 	perPixelAVIFIn      = 11
-	perPixelJXLIn       = 16 // more where later frames refer to earlier ones, which its header doesn't tell
+	perPixelJXLIn       = 16 // more where later frames refer to earlier ones; the header doesn't show this
 	perPixelSVG         = 9  // drawn
 
-	// Outputs, with what the encoder makes of them.
-	perPixelJPEG      = 8 // coefficients, since the codes are optimised
+	// Encoders, with the picture that they encode.
+	perPixelJPEG      = 8 // coefficients, for optimised Huffman codes
 	perPixelPNG       = 12
 	perPixelTIFFOut   = 14
 	perPixelAVIF      = 40
@@ -32,32 +32,32 @@ const (
 	perPixelJXL       = 86
 	perPixelJXLAlpha  = 112
 	perPixelLossy     = 16 // WebP
-	perPixelLossless  = 48 // and with alpha, which is always without loss
+	perPixelLossless  = 48 // lossless, or with alpha, which is always lossless
 	perPixelStill     = 30 // GIF
 
-	// Animations: of one frame, and of all of them.
+	// Encoders of animations: for one frame, and for all frames.
 	perFrameWebP    = 60
 	perFrameGIF     = 48
 	perFramesWebP   = 3
-	perFramesExact  = 7 // without loss
+	perFramesExact  = 7 // lossless
 	perFramesGIF    = 3
 	perPixelMark    = 8
 	perPixelPicture = 5 // a picture that a step or an encoder holds whole: up to five bands
 )
 
-// Estimate is how much memory a job is expected to take at its peak, in bytes: known
-// before anything is decoded, too high rather than too low. Several originals count as
-// decoded at the same time.
+// Estimate returns the expected peak memory of a job, in bytes, before anything is decoded.
+// It is too high rather than too low. It counts the decoders of all originals at the same
+// time.
 func Estimate(job *transform.Job) int64 {
 	n := needOf(job)
 	return n.fixed + int64(min(n.each*n.pixels, math.MaxInt64/4))
 }
 
-// A need is the memory that a job takes, in bytes.
+// A need is the expected memory of a job, in bytes.
 type need struct {
 	fixed  int64
-	each   float64 // for each pixel of the output, …
-	pixels float64 // … of which there are so many over all frames, unless a border is trimmed
+	each   float64 // for each pixel of the output
+	pixels float64 // pixels of the output in all frames; trim makes fewer
 }
 
 func needOf(job *transform.Job) (n need) {
@@ -67,7 +67,7 @@ func needOf(job *transform.Job) (n need) {
 		decoders += decoding(job, job.Originals[i].Header)
 		n.fixed += 2 * int64(len(job.Originals[i].Body))
 	}
-	for i, m := range job.Marks { // one after the other, before the originals
+	for i, m := range job.Marks { // marks are decoded one after the other, before the originals
 		drawn := markJob(job, i)
 		decoders = max(decoders, decoding(&drawn, m.Header))
 		n.fixed += int64(len(m.Image))
@@ -78,13 +78,13 @@ func needOf(job *transform.Job) (n need) {
 	n.fixed += base + decoders
 	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
-		return n // the engine will say so
+		return n // the engine returns this error
 	}
 	frames := framesOf(job)
 	n.pixels = float64(plan.Output.W) * float64(plan.Output.H) * float64(frames)
 	n.fixed += int64(plan.Output.W+plan.Scaled.W) * perRow
 	n.each = encoding(job, plan, float64(frames))
-	// Steps that have to see all of a picture at once.
+	// Steps that need the whole picture.
 	o := job.Options
 	if plan.Smart || o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1 || o.Pixelate > 1 {
 		scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * float64(frames)
@@ -93,7 +93,7 @@ func needOf(job *transform.Job) (n need) {
 	return n
 }
 
-// framesOf is how many frames the output has.
+// framesOf returns the number of frames of the output.
 func framesOf(job *transform.Job) int {
 	if h := job.Header(); job.Options.Animated(h, job.Format) {
 		return max(h.Frames, 1)
@@ -101,13 +101,13 @@ func framesOf(job *transform.Job) int {
 	return 1
 }
 
-// decoding is what the decoder of an original with header h takes.
+// decoding returns the memory of the decoder of an original with header h, in bytes.
 func decoding(job *transform.Job, h transform.Header) int64 {
 	in, depth := int64(h.Width)*int64(h.Height), int64(1)
 	if h.Bits > 8 {
 		depth = 2
 	}
-	rows := int64(h.Width) * perRow * depth // read from top to bottom: some at a time
+	rows := int64(h.Width) * perRow * depth // for decoders that read a few rows at a time
 	switch h.Format {
 	case transform.JPEG:
 		if h.Interlaced {
@@ -133,8 +133,8 @@ func decoding(job *transform.Job, h transform.Header) int64 {
 	return rows
 }
 
-// drawing is what it takes to draw an SVG, which is done at the size of the output:
-// where it is stretched, of up to 16 times its pixels.
+// drawing returns the memory for drawing an SVG, in bytes. It is drawn at the size of the
+// output. Where it is stretched, it is drawn with up to 16 times these pixels.
 func drawing(job *transform.Job, h transform.Header) int64 {
 	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
@@ -154,7 +154,7 @@ func drawing(job *transform.Job, h transform.Header) int64 {
 	return int64(min(pixels*perPixelSVG, math.MaxInt64/4))
 }
 
-// encoding is what an encoder takes for each pixel of all frames.
+// encoding returns the memory of an encoder, in bytes for each pixel of all frames.
 func encoding(job *transform.Job, plan transform.Plan, frames float64) float64 {
 	o := job.Options
 	alpha := job.Header().Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && o.Background.A < 255

@@ -16,24 +16,24 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// A kind says what a frame is. A frame is its kind (one byte), the length of what
-// follows (four bytes, little endian), and JSON, but for that of a job (task.go).
+// A kind is the type of a frame. A frame has its kind (one byte), the length of the payload
+// (four bytes, little endian), and the payload: JSON, or gob for a task (task.go).
 type kind byte
 
-// What the pool sends.
+// Frames from the pool.
 const (
-	kindSetup  kind = iota + 1 // setup; once, first
-	kindJob                    // task; its originals are in the input file, and the images of its marks come as files
-	kindCancel                 // ticket of the job to give up
-	kindPing                   // ticket to answer with
+	kindSetup  kind = iota + 1 // a setup; once, first
+	kindJob                    // a task; the originals are in the input file, and the images of marks come as files
+	kindCancel                 // the ticket of the job to cancel
+	kindPing                   // a ticket to send back
 )
 
-// What a worker sends.
+// Frames from a worker.
 const (
-	kindReady kind = iota + 65 // ready; once, first
-	kindDone                   // result
-	kindPong                   // ticket of the ping
-	kindAt                     // place that the job has come to
+	kindReady kind = iota + 65 // a ready; once, first
+	kindDone                   // a result
+	kindPong                   // the ticket of a ping
+	kindAt                     // the place that the job has reached
 )
 
 // Bounds of a frame, in bytes.
@@ -44,14 +44,14 @@ const (
 
 var errFrame = errors.New("malformed message")
 
-// headLength is that of a frame's kind and length, in bytes.
+// headLength is the length of a frame's kind and length, in bytes.
 const headLength = 5
 
-// frames puts frames together from what comes. The zero frames is ready for use.
+// frames assembles frames from received bytes. The zero value is ready for use.
 type frames struct{ part []byte }
 
-// next returns the next frame, of at most so many bytes, for which it reads as much as
-// it needs. What had come before an error of r is kept for the next call. An end
+// next returns the next frame, of at most most bytes. It reads from r until the frame is
+// complete. After an error of r, the next call continues with the bytes so far. An end
 // between two frames is io.EOF.
 func (f *frames) next(r io.Reader, most int) (kind, []byte, error) {
 	for {
@@ -71,7 +71,7 @@ func (f *frames) next(r io.Reader, most int) (kind, []byte, error) {
 	}
 }
 
-// taken returns the next frame if it is here already, and else 0, which is no kind.
+// taken returns the next frame if it is complete, or kind 0.
 func (f *frames) taken(most int) (kind, []byte, error) {
 	if len(f.part) < headLength {
 		return 0, nil, nil
@@ -92,7 +92,7 @@ func (f *frames) taken(most int) (kind, []byte, error) {
 	return k, payload, nil
 }
 
-// frame is what frames reads.
+// frame encodes a frame with JSON.
 func frame(k kind, content any) ([]byte, error) {
 	payload, err := json.Marshal(content)
 	if err != nil {
@@ -115,53 +115,53 @@ func parse[T any](payload []byte) (content T, err error) {
 	return content, nil
 }
 
-// A setup is what a worker needs to know before its first job.
+// A setup configures a worker before its first job.
 type setup struct {
 	Sandbox   Sandbox
-	Memory    int64 // bytes of private memory that it may have
-	Output    int64 // bytes of the largest variant
+	Memory    int64 // bound of its private memory, in bytes
+	Output    int64 // largest variant, in bytes
 	OpenFiles uint64
 	Parent    int    // process id of the pool
-	Tasks     []byte // what a taskReader must know
+	Tasks     []byte // types for a taskReader
 }
 
-// A ready is what a worker is once it is set up.
+// A ready is the state of a worker after its setup.
 type ready struct {
-	Failed  string   // why it can't work; empty is ready
-	Layers  []string // of the sandbox, that are active
-	Missing []string // layers that this system doesn't have, with the reason
+	Failed  string   // why it can't work; "" where it is ready
+	Layers  []string // active layers of the sandbox
+	Missing []string // layers that this system lacks, with the reason
 }
 
-// A ticket names a job or a ping, by numbers that go up.
+// A ticket is the number of a job or a ping. Numbers increase.
 type ticket struct{ ID uint64 }
 
-// A place is the image of a job that a worker is at: a [transform.Place] on its way.
+// A place is the image of a job that a worker works on: an encoded [transform.Place].
 type place struct {
 	ID       uint64
 	Mark     int
 	Original int `json:",omitempty"`
 }
 
-// A result is how a job ended.
+// A result is the end of a job.
 type result struct {
 	ID            uint64
 	Size          int64 // bytes of the variant in the output file
 	Format        transform.Format
 	Width, Height int
 	Frames        int
-	Error         *failure // nil is success
+	Error         *failure // nil on success
 }
 
-// A failure is an engine's error on its way.
+// A failure is an encoded error of the engine.
 type failure struct {
 	Text     string
-	Is       []string // names of the sentinels that it wraps
-	Option   string   // Name of an OptionError that it wraps; empty where it wraps none
-	Reason   string   // Reason of this OptionError
-	Original int      `json:",omitempty"` // that an OriginalError is about, counted from 1
+	Is       []string // names of the wrapped sentinels
+	Option   string   // Name of a wrapped OptionError, or ""
+	Reason   string   // its Reason
+	Original int      `json:",omitempty"` // index of a wrapped OriginalError plus 1, or 0
 }
 
-// sentinels are the errors that keep their identity on the way.
+// sentinels are the errors that a failure keeps.
 var sentinels = []struct {
 	name string
 	err  error
@@ -176,7 +176,7 @@ var sentinels = []struct {
 	{"canceled", errCanceled},
 }
 
-// errCanceled is the error of a job that its worker was told to give up.
+// errCanceled is the error of a job that the pool canceled.
 var errCanceled = errors.New("the job was canceled")
 
 const maxText = 1000 // bytes of an error's text
@@ -197,7 +197,7 @@ func toFailure(err error) *failure {
 	return f
 }
 
-// asError is the error that the failure tells of. Its text is a single line.
+// asError returns the error of a failure. Its text is one line.
 func (f *failure) asError() error {
 	e := &remoteError{text: plain(f.Text)}
 	for _, s := range sentinels {
@@ -226,7 +226,7 @@ type remoteError struct {
 func (e *remoteError) Error() string   { return e.text }
 func (e *remoteError) Unwrap() []error { return e.wraps }
 
-// plain is a text on one line and of bounded length, whatever a worker makes of it.
+// plain returns the text on one line and with a bounded length.
 func plain(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), maxText)], "")
 	return strings.Map(func(r rune) rune {
@@ -237,8 +237,8 @@ func plain(s string) string {
 	}, s)
 }
 
-// check says whether a result can be one of this job: what doesn't fit comes from a
-// worker that is not itself any more.
+// check returns an error where r can't be a result of the job. A worker that sends it is no
+// longer in a sane state.
 func (r *result) check(job *transform.Job, mostBytes int64) error {
 	if r.Error != nil {
 		return checkOriginal(r.Error.Original, job)
@@ -256,15 +256,15 @@ func (r *result) check(job *transform.Job, mostBytes int64) error {
 	return nil
 }
 
-// beginsLike reports whether the bytes can be an image of the format. Formats of
-// one container count as one.
+// beginsLike reports whether the bytes can be an image of the format. AVIF and HEIC share a
+// container and count as one.
 func beginsLike(b []byte, f transform.Format) bool {
 	got := header.Sniff(b)
 	return got == f || f == transform.HEIC && got == transform.AVIF || f == transform.AVIF && got == transform.HEIC
 }
 
-// checkOriginal says whether a worker can mean an original of the job by n, which is
-// counted from 1. 0 is none.
+// checkOriginal returns an error where n isn't the number of an original of the job.
+// Numbers begin at 1, and 0 means no original.
 func checkOriginal(n int, job *transform.Job) error {
 	if n < 0 || n > len(job.Originals) {
 		return fmt.Errorf("%w: about no original of the job", errFrame)
@@ -272,7 +272,7 @@ func checkOriginal(n int, job *transform.Job) error {
 	return nil
 }
 
-// seconds is a duration in whole seconds, rounded up.
+// seconds returns a duration in whole seconds, rounded up.
 func seconds(d time.Duration) uint64 {
 	return uint64((d + time.Second - 1) / time.Second)
 }

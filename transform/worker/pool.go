@@ -17,38 +17,37 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Config is how a pool runs. Fields that are zero have the value that their comment
-// names.
+// Config configures a pool. The comments name the defaults of zero fields.
 type Config struct {
-	// Command is the arguments that make this program call [Serve], the program's name
-	// first. Required.
+	// Command is the program's name and the arguments that make this program call [Serve].
+	// Required.
 	Command []string
 
-	Workers int // jobs at a time; 0 is one for every core that this process or its container may use
-	// Queue is how many jobs may wait; of one workspace, as many as places are left for
-	// others. 0 is none.
+	Workers int // jobs at the same time; 0 is one for every core that this process or its container may use
+	// Queue is the number of jobs that may wait. One workspace takes at most as many places
+	// as it leaves free for others. With 0 no job waits.
 	Queue   int
-	MaxWait time.Duration // in the queue; 0 is Timeout
-	Timeout time.Duration // of a job once it has begun; 0 is 10 s
+	MaxWait time.Duration // longest wait in the queue; 0 is Timeout
+	Timeout time.Duration // of a running job; 0 is 10 s
 
-	Budget int64 // bytes of estimated memory of the jobs at a time; 0 is half of the machine's, or of the container's
-	Memory int64 // bytes of private memory of one process, past which it fails; 0 is 2 GiB, negative is no bound; at most three quarters of the machine's
+	Budget int64 // bound of the estimated bytes of all running jobs; 0 is half of the memory of the machine or container
+	Memory int64 // bound of the private bytes of one process; 0 is 2 GiB, negative is no bound; at most three quarters of the machine's memory
 
 	Sandbox Sandbox // empty is Auto
 
 	RecycleJobs   int   // jobs after which a process is replaced; 0 is 10,000
-	RecycleMemory int64 // bytes that an idle process may hold for itself; 0 is 192 MiB
+	RecycleMemory int64 // private bytes of an idle process beyond which it is replaced; 0 is 192 MiB
 
-	Log *slog.Logger // nil is silence
+	Log *slog.Logger // nil logs nothing
 
-	// For tests; 0 is what withDefaults says.
+	// For tests. withDefaults has the defaults.
 	grace, beat, silence, pingEvery, blockFor, startTimeout time.Duration
 }
 
-// maxOutput bounds a variant, in bytes: 64 megapixels of four bytes each, and some.
+// maxOutput is the largest variant, in bytes: 64 megapixels of four bytes and a reserve.
 const maxOutput = 320 << 20
 
-// A Pool is a [transform.Engine] whose jobs are done by processes. It is safe for
+// A Pool is a [transform.Engine] that runs jobs in worker processes. It is safe for
 // concurrent use.
 type Pool struct {
 	config Config
@@ -57,27 +56,27 @@ type Pool struct {
 	blocks *blocklist
 	marks  *markFiles
 	log    *slog.Logger
-	launch chan launch   // to the thread that starts processes
-	stop   chan struct{} // closed when the pool is
+	launch chan launch   // received by the thread that starts processes
+	stop   chan struct{} // closed when the pool is closed
 	jobs   sync.WaitGroup
 	tasks  sync.WaitGroup // all other goroutines
 
 	mu       sync.Mutex // guards all below
 	all      map[*process]struct{}
-	idle     []*process // the one that was used last, last
+	idle     []*process // the most recently used process is last
 	takers   []chan *process
 	starting int
-	failures int         // starts that failed in a row
-	draining bool        // no more jobs
-	closed   bool        // no more processes
-	losses   []time.Time // that no process has taken the place of yet
+	failures int         // failed starts in a row
+	draining bool        // no new jobs
+	closed   bool        // no new processes
+	losses   []time.Time // of processes that are not yet replaced
 	started  int64
 	retired  int64
 	retried  int64
 	deaths   map[Death]int64
 	replaced histogram
 
-	own atomic.Int64 // bytes that a process takes of its bound before its first job, at most
+	own atomic.Int64 // largest memory of a new process before its first job, in bytes
 }
 
 var _ transform.Engine = (*Pool)(nil)
@@ -87,9 +86,9 @@ type launch struct {
 	done  chan error
 }
 
-// Start starts the processes and returns when there is one for every job at a time.
-// One more, which takes the place of the first that is lost, may still be starting.
-// The end of ctx ends the wait. The pool must be closed.
+// Start starts the processes, and returns when Workers of them are ready. A spare process,
+// which replaces the first lost one, may still be starting. Start gives up at the end of
+// ctx. The caller must close the pool.
 func Start(ctx context.Context, c Config) (*Pool, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -149,13 +148,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	or(&c.Workers, runtime.GOMAXPROCS(0)) // which knows of a container's share
+	or(&c.Workers, runtime.GOMAXPROCS(0)) // respects the limit of a container
 	or(&c.Timeout, 10*time.Second)
 	or(&c.MaxWait, c.Timeout)
-	or(&c.Budget, 2<<30) // where the machine doesn't say
+	or(&c.Budget, 2<<30) // where MachineMemory is unknown
 	or(&c.Memory, 2<<30)
 	if most := MachineMemory() / 4 * 3; most > 0 && c.Memory > most {
-		c.Memory = most // rather than that the kernel kills it
+		c.Memory = most // with more, the kernel could kill the worker
 	}
 	or(&c.RecycleJobs, 10_000)
 	or(&c.RecycleMemory, 192<<20)
@@ -168,15 +167,14 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// or sets a value that is zero.
+// or sets *v to a default where it is zero.
 func or[T int | int64 | time.Duration](v *T, to T) {
 	if *v == 0 {
 		*v = to
 	}
 }
 
-// announce says which layers of the sandbox are active: those of one process are
-// those of all.
+// announce logs the active layers of the sandbox. All processes have the same layers.
 func (p *Pool) announce() {
 	p.mu.Lock()
 	var state ready
@@ -196,20 +194,24 @@ func (p *Pool) announce() {
 		"layers", strings.Join(state.Layers, ", "), "missing", missing, "budget_bytes", p.config.Budget, "queue", p.config.Queue)
 }
 
-// Admits says whether a job of this owner would be refused if it came now, before its
-// original is fetched.
+// Admits returns the error with which a job of this owner would be refused now. Call it
+// before the original is fetched.
 func (p *Pool) Admits(ctx context.Context, o transform.Owner) error {
 	return p.queue.check(ctx, &claim{workspace: o.Workspace, background: o.Background})
 }
 
-// Transform implements [transform.Engine]. Besides the errors of the engine in the
-// worker it returns [transform.ErrOverloaded] for a job that is not tried,
-// [transform.ErrTimeout] for one that was stopped at its deadline, and
-// [transform.ErrFailed] for one that brought its worker down, or two of them, with
-// [transform.ErrMark] where it was at the image of a mark. The last two are remembered
-// for a minute: the same variant is refused, or the whole image where its plainest
-// variant fails too. A job that would take more memory than a worker has is not tried:
-// [transform.ErrTooLarge] where the original does, else [transform.ErrOutputTooLarge].
+// Transform implements [transform.Engine]. Besides the errors of the engine in the worker
+// it returns:
+//
+//   - [transform.ErrOverloaded] for a job that could not be tried,
+//   - [transform.ErrTimeout] for a job that was stopped at its deadline,
+//   - [transform.ErrFailed] for a job over which one or two workers crashed, and
+//     [transform.ErrMark] with it where the worker was at the image of a mark,
+//   - [transform.ErrTooLarge] where an original needs more memory than a worker has, and
+//     [transform.ErrOutputTooLarge] where the output does.
+//
+// After a timeout or a crash the pool refuses the same variant for a minute. It refuses all
+// variants of the image where the probe, the simplest variant of it, fails too.
 func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	if err := p.fits(&job); err != nil {
 		return transform.Image{}, err
@@ -222,7 +224,7 @@ func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Imag
 		if err != nil {
 			return transform.Image{}, err
 		}
-		// While this job waited, another may have brought a worker down.
+		// While this job waited, another job may have crashed a worker.
 		toProbe, err := p.blocks.check(&job)
 		if err == nil && len(toProbe) > 0 {
 			leave()
@@ -251,7 +253,7 @@ func claimOf(job *transform.Job) *claim {
 	}
 }
 
-// do has a process do a job that the queue has let in.
+// do runs an admitted job in a process.
 func (p *Pool) do(ctx context.Context, job *transform.Job) outcome {
 	if !p.enter() {
 		return outcome{err: errClosed}
@@ -265,8 +267,8 @@ func (p *Pool) do(ctx context.Context, job *transform.Job) outcome {
 	return p.try(ctx, job, marks)
 }
 
-// fits refuses a job that would take more memory than a worker has. How large an output
-// is whose border is trimmed shows only then: its limit is what fits.
+// fits refuses a job that needs more memory than a worker has. With trim the size of the
+// output is known only after decoding, so fits lowers OutputPixels to the size that fits.
 func (p *Pool) fits(job *transform.Job) error {
 	has, needs := p.room(), needOf(job)
 	takes := Estimate(job)
@@ -304,8 +306,8 @@ func (p *Pool) fits(job *transform.Job) error {
 
 func megabytes(n int64) string { return fmt.Sprintf("%d MB", max(n, 0)/1e6) }
 
-// room is the memory that a worker has for a job, in bytes: what it may have without
-// what it takes itself.
+// room returns the memory of a worker for one job, in bytes: its bound less the memory of
+// an idle worker.
 func (p *Pool) room() int64 {
 	if p.config.Memory < 0 {
 		return math.MaxInt64
@@ -313,8 +315,8 @@ func (p *Pool) room() int64 {
 	return p.config.Memory - p.own.Load()
 }
 
-// clear returns the error of a job that is blocked. It first has the job's images
-// probed that are suspects, or waits until they are.
+// clear returns the error of a blocked job. Before that, it probes those images of the job
+// that are suspects, or waits until they are probed.
 func (p *Pool) clear(ctx context.Context, job *transform.Job) error {
 	for {
 		toProbe, err := p.blocks.check(job)
@@ -330,8 +332,8 @@ func (p *Pool) clear(ctx context.Context, job *transform.Job) error {
 	}
 }
 
-// probe probes a suspect, or waits until the probe that runs has ended. An error says
-// that there was none.
+// probe probes a suspect, or waits for the end of a running probe. It returns an error
+// where the probe couldn't run.
 func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 	done, end := p.blocks.beginProbe(s)
 	failed := make(chan error, 1)
@@ -347,7 +349,7 @@ func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 		go func() {
 			defer p.jobs.Done()
 			defer release()
-			// It doesn't end with this request: others wait for its result too.
+			// The probe outlives this request, since other requests wait for its result.
 			o := p.doInTurn(context.WithoutCancel(ctx), job)
 			if !o.begun {
 				failed <- o.err
@@ -370,7 +372,7 @@ func (p *Pool) probe(ctx context.Context, s subject, job *transform.Job) error {
 	}
 }
 
-// doInTurn has a process do a job once the queue has let it in.
+// doInTurn waits in the queue, and then runs a job in a process.
 func (p *Pool) doInTurn(ctx context.Context, job *transform.Job) outcome {
 	leave, err := p.queue.enter(ctx, claimOf(job))
 	if err != nil {
@@ -380,17 +382,17 @@ func (p *Pool) doInTurn(ctx context.Context, job *transform.Job) outcome {
 	return p.do(ctx, job)
 }
 
-// learned is what a probe has shown: the error that all variants of the suspect are to
-// get from now on, or nil where the suspect is not at fault.
+// learned returns the error for all variants of a suspect after its probe, or nil where the
+// suspect is not at fault.
 func (p *Pool) learned(s subject, job *transform.Job, o outcome) error {
 	late := errors.Is(o.err, transform.ErrTimeout)
 	switch {
-	case !o.blame: // whatever the error: no worker was lost over it
+	case !o.blame: // the probe may have failed, but not because of this image
 		return nil
 	case s.combination != "":
 		one := o.at.Original > 0
 		if one {
-			_ = p.block(job, o) // this one is a suspect now, and has a probe of its own
+			_ = p.block(job, o) // this original is a suspect now, and gets its own probe
 		}
 		switch {
 		case late:
@@ -408,12 +410,11 @@ func (p *Pool) learned(s subject, job *transform.Job, o outcome) error {
 	return errMarkBroke
 }
 
-// block remembers what a job failed of, and returns the error that it is answered
-// with.
+// block remembers the failure of a job, and returns the error for its client.
 func (p *Pool) block(job *transform.Job, o outcome) error {
 	crashed := o.lost == lostCrash || o.lost == lostProtocol || o.lost == lostExit
 	err, at := o.err, o.at
-	if e, ok := errors.AsType[*transform.OriginalError](err); ok { // in another job it has another index
+	if e, ok := errors.AsType[*transform.OriginalError](err); ok { // its index is of this job only
 		err, at = e.Err, transform.Place{Original: e.Index + 1}
 	}
 	of, i := subjects(job), subjectAt(job, at)
@@ -421,8 +422,8 @@ func (p *Pool) block(job *transform.Job, o outcome) error {
 	case i == 0:
 		p.blocks.failed(of[0], err, crashed)
 	case errors.Is(err, transform.ErrTimeout):
-		// What came before this image may have taken most of the time: the variant is
-		// blocked, and either may be why.
+		// The images before this one may have taken most of the time. So this blocks the
+		// variant, and makes both the job's first subject and this image suspects.
 		p.blocks.failed(of[0], err, false)
 		p.blocks.suspectToo(of[i].subject)
 		return err
@@ -435,7 +436,7 @@ func (p *Pool) block(job *transform.Job, o outcome) error {
 	return about(job, at, err)
 }
 
-// enter counts a job in, unless the pool is closed or about to be.
+// enter counts a job, unless the pool is closed or closing.
 func (p *Pool) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -446,14 +447,14 @@ func (p *Pool) enter() bool {
 	return true
 }
 
-// A job that no process has taken on goes to another, so many times. One that was
-// lost with its process goes to one other.
+// maxHandings is the number of processes that one job is offered to. maxLosses is the
+// number of processes that may be lost while they run it.
 const (
 	maxHandings = 5
 	maxLosses   = 2
 )
 
-// try gives the job to one process after another, until it is done or at fault.
+// try gives the job to one process after another, until it ends or is to blame.
 func (p *Pool) try(ctx context.Context, job *transform.Job, marks marks) outcome {
 	losses := 0
 	for range maxHandings {
@@ -489,7 +490,7 @@ func (p *Pool) try(ctx context.Context, job *transform.Job, marks marks) outcome
 	return outcome{err: fmt.Errorf("%w: no worker takes the job; try again in a moment", transform.ErrOverloaded)}
 }
 
-// take gets an idle process, or waits for one.
+// take returns an idle process, or waits for one.
 func (p *Pool) take(ctx context.Context) (*process, error) {
 	p.mu.Lock()
 	for len(p.idle) > 0 {
@@ -524,16 +525,17 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 	p.takers = slices.DeleteFunc(p.takers, func(t chan *process) bool { return t == taker })
 	p.mu.Unlock()
 	select {
-	case w := <-taker: // at the same moment
+	case w := <-taker: // offered at the same moment
 		p.giveBack(w)
 	default:
 	}
 	return nil, err
 }
 
-// giveBack makes a process free, or replaces it when it has had its time.
+// giveBack makes a process idle, or replaces it after RecycleJobs jobs or beyond
+// RecycleMemory.
 func (p *Pool) giveBack(w *process) {
-	const every = 8 // jobs: asking takes some time
+	const every = 8 // jobs between two checks of the memory, which take time
 	retire := w.jobs >= p.config.RecycleJobs
 	if !retire && w.jobs%every == 0 && w.jobs > 0 {
 		retire = privateMemory(w.pid()) > p.config.RecycleMemory
@@ -552,7 +554,7 @@ func (p *Pool) giveBack(w *process) {
 	p.offer(w)
 }
 
-// offer hands a process to who waits for one, or keeps it. The caller holds mu.
+// offer gives a process to the first taker, or makes it idle. The caller holds mu.
 func (p *Pool) offer(w *process) {
 	w.idleAt = time.Now()
 	if len(p.takers) > 0 {
@@ -564,8 +566,8 @@ func (p *Pool) offer(w *process) {
 	p.idle = append(p.idle, w)
 }
 
-// lose counts a process as lost, and sees to it that another takes its place. over is
-// the header of the original that it was lost over, or nil.
+// lose counts a lost process and starts another. over is the header of the original that
+// the process worked on, or nil.
 func (p *Pool) lose(w *process, d Death, over *transform.Header) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -594,8 +596,7 @@ func (p *Pool) loseLocked(w *process, d Death, over *transform.Header) {
 	p.fillLocked()
 }
 
-// fill starts as many processes as are wanted: one for every job at a time, and one
-// to spare.
+// fill starts processes until there are Workers and a spare one.
 func (p *Pool) fill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -616,7 +617,7 @@ func (p *Pool) fillLocked() {
 	}
 }
 
-// retryStart waits a while, longer from failure to failure, before the next start.
+// retryStart waits before the next start. The pause grows with each failure.
 func (p *Pool) retryStart(err error) {
 	p.mu.Lock()
 	p.failures++
@@ -632,9 +633,9 @@ func (p *Pool) retryStart(err error) {
 	}
 }
 
-// startPause is the time between a failed start, the last of so many in a row, and the
-// next. What was killed from outside would have started: after that it stays short,
-// lest a few blows in a row leave no process for seconds.
+// startPause returns the pause after the given number of failed starts in a row. It stays
+// short where a process was killed from outside, since that process would have started.
+// Otherwise a few kills in a row would leave the pool without a process for seconds.
 func startPause(failures int, err error) time.Duration {
 	longest := 5 * time.Second
 	if errors.Is(err, errStruck) {
@@ -643,7 +644,7 @@ func startPause(failures int, err error) time.Duration {
 	return min(100*time.Millisecond<<min(failures, 6), longest)
 }
 
-// begin starts one process and puts it to use.
+// begin starts a process and offers it to jobs.
 func (p *Pool) begin() error {
 	w, err := startProcess(p.config.Command, p.onThread, p.log)
 	if err == nil {
@@ -684,8 +685,8 @@ func (p *Pool) begin() error {
 	return nil
 }
 
-// dropIdle counts a process that has ended as lost where nobody has it; whoever has it
-// notices.
+// dropIdle counts a process that ended while it was idle as lost. Where a job has the
+// process, the job notices its end.
 func (p *Pool) dropIdle(w *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -695,10 +696,10 @@ func (p *Pool) dropIdle(w *process) {
 	}
 }
 
-// launchAll starts processes from one thread, since they are to die with the thread
-// that started them: Go ends threads that it has no use for.
+// launchAll starts all processes on one thread. The kernel kills a worker when the thread
+// that started it ends, and Go ends threads that it doesn't need.
 func (p *Pool) launchAll() {
-	runtime.LockOSThread() // and never unlock: the thread ends with this function
+	runtime.LockOSThread() // never unlocked, so that the thread ends with this function
 	for l := range p.launch {
 		l.done <- l.start()
 	}
@@ -714,7 +715,7 @@ func (p *Pool) onThread(start func() error) error {
 	}
 }
 
-// watch asks processes that have been idle for a while whether they live.
+// watch pings processes that have been idle for a while.
 func (p *Pool) watch() {
 	t := time.NewTicker(p.config.pingEvery)
 	defer t.Stop()
@@ -727,7 +728,7 @@ func (p *Pool) watch() {
 		for w := p.unused(); w != nil; w = p.unused() {
 			if !w.ping(2 * time.Second) {
 				reason := w.silent(false).lost
-				if reason == lostProtocol { // it had to be ended
+				if reason == lostProtocol { // it didn't end by itself
 					reason = lostUnresponsive
 				}
 				p.lose(w, Death{Reason: reason}, nil)
@@ -738,7 +739,7 @@ func (p *Pool) watch() {
 	}
 }
 
-// unused takes out a process that has been idle for long; nil is none.
+// unused takes a process that has been idle for pingEvery, or returns nil.
 func (p *Pool) unused() *process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -751,8 +752,8 @@ func (p *Pool) unused() *process {
 	return nil
 }
 
-// Close takes no more jobs, turns away those that wait, lets those that run end, and
-// stops the processes. When ctx ends first, they are killed, and the error is ctx's.
+// Close refuses new and waiting jobs, waits for running ones, and stops the processes. At
+// the end of ctx it kills them and returns the error of ctx.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	if p.draining {
@@ -778,14 +779,14 @@ func (p *Pool) Close(ctx context.Context) error {
 	p.idle = nil
 	p.mu.Unlock()
 	close(p.stop)
-	p.jobs.Wait() // whose processes were killed
+	p.jobs.Wait() // where processes were killed, their jobs still end
 	p.tasks.Wait()
 	close(p.launch)
 	p.marks.close()
 	return err
 }
 
-// wait waits for the group, or for the end of ctx, whose error it returns then.
+// wait waits for the group. At the end of ctx it returns the error of ctx.
 func wait(ctx context.Context, group *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() {

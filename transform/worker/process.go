@@ -17,49 +17,49 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Reasons for which a process is lost.
+// Reasons for the loss of a process.
 const (
-	lostCrash        = "crash"        // a signal of its own making, or a fatal error of Go's runtime
-	lostTimeout      = "timeout"      // it was killed for a job that did not end
-	lostCanceled     = "canceled"     // it was killed for a job that nobody waits for, and that did not end
-	lostKilled       = "killed"       // SIGKILL from outside, such as for want of memory on this machine
-	lostUnresponsive = "unresponsive" // it didn't answer, and was killed
-	lostProtocol     = "protocol"     // it said what makes no sense or closed the connection, and was killed
-	lostExit         = "exit"         // it ended of its own accord
+	lostCrash        = "crash"        // its own signal, such as SIGSEGV, or a fatal error of Go's runtime
+	lostTimeout      = "timeout"      // its job passed the deadline and didn't stop, so the pool killed it
+	lostCanceled     = "canceled"     // its canceled job didn't stop, so the pool killed it
+	lostKilled       = "killed"       // SIGKILL from outside, such as by the kernel when memory is short
+	lostUnresponsive = "unresponsive" // it didn't answer, so the pool killed it
+	lostProtocol     = "protocol"     // it sent a malformed message or closed the connection, so the pool killed it
+	lostExit         = "exit"         // it ended by itself
 	lostStart        = "start"        // it didn't become ready
 )
 
-// A process is a worker as the pool sees it. One goroutine at a time has it.
+// A process is the pool's view of a worker. One goroutine at a time uses it.
 type process struct {
 	cmd    *exec.Cmd
 	conn   *conn
 	tasks  *taskWriter
-	input  *os.File      // that originals are put into
-	held   int           // its length in bytes
-	output *os.File      // that variants come in
-	gone   chan struct{} // closed once it has ended
+	input  *os.File      // the originals of the current job
+	held   int           // the length of input, in bytes
+	output *os.File      // the variant of the last job
+	gone   chan struct{} // closed when the process has ended
 	said   *tail
 	state  ready
 	ticket uint64
 	jobs   int
-	begun  atomic.Bool // the job that it has now
-	idleAt time.Time   // since when nobody has it
+	begun  atomic.Bool // the process has received the current job
+	idleAt time.Time   // when it became idle
 }
 
-// An outcome is how a job ended with one process.
+// An outcome is the end of a job in one process.
 type outcome struct {
 	image transform.Image
 	err   error
-	begun bool            // the process had taken the job on
-	lost  string          // why the process is lost; empty where it is well
-	blame bool            // the job is at fault
-	at    transform.Place // which of its images the process was at in the end
+	begun bool            // the process received the job
+	lost  string          // reason for the loss of the process, or ""
+	blame bool            // the job caused the error
+	at    transform.Place // the image that the process worked on last
 }
 
 func (w *process) pid() int { return w.cmd.Process.Pid }
 
-// startProcess starts a worker. launch runs what it is given on a thread that lives
-// as long as workers may. The worker isn't ready yet.
+// startProcess starts a worker, which isn't ready yet. launch runs its argument on a thread
+// that lives at least as long as the worker.
 func startProcess(command []string, launch func(func() error) error, log *slog.Logger) (*process, error) {
 	path, err := program()
 	if err != nil {
@@ -92,16 +92,16 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 	}
 	killFirst(w.pid())
 	go func() {
-		_ = w.cmd.Wait() // how it ended is in ProcessState
+		_ = w.cmd.Wait() // ProcessState has the result
 		close(w.gone)
 	}()
 	return w, nil
 }
 
-// environment is what of this process's variables a worker gets: what libraries are
-// found and set up by, and no secrets.
+// environment returns the variables that a worker gets: those by which libraries are found
+// and configured. It passes no secrets.
 func environment(all []string) []string {
-	// More than one, and Go's scheduler would look for work beside the decoder.
+	// With GOMAXPROCS above 1, Go's scheduler would compete with the decoder for the core.
 	env := []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
 	for _, v := range all {
 		name, _, _ := strings.Cut(v, "=")
@@ -118,7 +118,7 @@ func environment(all []string) []string {
 	return env
 }
 
-// setUp waits until the worker is ready.
+// setUp sends the setup to the worker and waits until it is ready.
 func (w *process) setUp(s setup, timeout time.Duration) error {
 	limit := time.Now().Add(timeout)
 	var err error
@@ -157,7 +157,7 @@ func (w *process) setUp(s setup, timeout time.Duration) error {
 	return nil
 }
 
-// What setUp says of a process that doesn't live to be ready.
+// Errors of setUp for a process that ends before it is ready.
 var (
 	errEnded  = errors.New("the worker process ended before it was ready")
 	errStruck = errors.New("the worker process was killed before it was ready")
@@ -170,24 +170,25 @@ func (w *process) lastWords() string {
 	return ""
 }
 
-// Times that a job goes by.
+// times are the time limits of jobs.
 type times struct {
-	job     time.Duration // from its start to its deadline
-	grace   time.Duration // to give up when told so
-	beat    time.Duration // between questions whether the process lives
-	silence time.Duration // after which it doesn't
+	job     time.Duration // from the start of a job to its deadline
+	grace   time.Duration // in which a canceled job must stop
+	beat    time.Duration // between two pings
+	silence time.Duration // after which a process counts as unresponsive
 }
 
-// keptInput is how much of an original stays in the input file, in bytes: the next one
-// then finds its pages there.
+// keptInput is the longest input file that is kept after a job, in bytes. The next job
+// reuses its pages.
 const keptInput = 2 << 20
 
-// inputGap is the room between two originals in the input file, in bytes: a decoder
-// that reads past the end of one finds zeros and not the next. It takes no memory.
+// inputGap is the least gap between two originals in the input file, in bytes. A decoder
+// that reads beyond its original finds zeros instead of another original. Gaps take no
+// memory.
 const inputGap = 4096
 
-// startOf is where original i of a job begins in the input file when the one before it
-// ends at end: the first at 0, the others at a page of their own.
+// startOf returns the offset of original i in the input file, where the one before it ends
+// at end. Each original begins at a page.
 func startOf(i, end int) int {
 	if i == 0 {
 		return 0
@@ -195,9 +196,9 @@ func startOf(i, end int) int {
 	return (end+inputGap-1)/inputGap*inputGap + inputGap
 }
 
-// put puts originals where the worker reads them. Nothing of a job before is left.
+// put writes originals into the input file. It leaves nothing of the job before.
 func (w *process) put(originals []transform.Original) error {
-	if len(originals) > 1 && w.held > 0 { // the gaps hold something
+	if len(originals) > 1 && w.held > 0 { // the gaps could hold old data
 		if err := w.input.Truncate(0); err != nil {
 			return err
 		}
@@ -208,7 +209,7 @@ func (w *process) put(originals []transform.Original) error {
 		start := startOf(i, end)
 		end = start + len(originals[i].Body)
 		if _, err := w.input.WriteAt(originals[i].Body, int64(start)); err != nil {
-			w.held = max(w.held, end) // how much of it is there isn't known
+			w.held = max(w.held, end) // the write may be incomplete
 			return err
 		}
 	}
@@ -221,8 +222,8 @@ func (w *process) put(originals []transform.Original) error {
 	return nil
 }
 
-// run has the process do a job; marks are the files of its marks' images. The end of
-// ctx has it give the job up.
+// run runs a job in the process. marks has the files of the job's marks. The end of ctx
+// cancels the job.
 func (w *process) run(ctx context.Context, t times, job *transform.Job, marks marks) outcome {
 	w.jobs++
 	w.ticket++
@@ -238,14 +239,16 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, marks ma
 	return o
 }
 
-// hand gives the process a job. Where that fails the outcome says why.
+// hand sends a job to the process. On failure it returns false, and the outcome has the
+// error.
 func (w *process) hand(id uint64, t times, job *transform.Job, marks marks) (failed outcome, ok bool) {
 	w.begun.Store(false)
 	message, err := w.tasks.payload(id, job)
 	if err != nil || len(message) > maxToWorker {
 		return outcome{err: fmt.Errorf("worker: this job can't be sent: %w", errors.Join(err, errFrame))}, false
 	}
-	// The deadline is kept by this process; that is for when it can't.
+	// This process enforces the deadline. The limit helps where this process doesn't get
+	// enough processor time itself.
 	if !w.over() {
 		_ = limitCPU(w.pid(), 2*t.job+time.Second)
 	}
@@ -259,20 +262,20 @@ func (w *process) hand(id uint64, t times, job *transform.Job, marks marks) (fai
 	return outcome{}, true
 }
 
-// A run is a job that a process has taken on.
+// A run is a job that a process works on.
 type run struct {
 	*process
 	id       uint64
 	times    times
-	heard    time.Time // when the process last said something
-	beat     time.Time // when it is asked whether it lives
+	heard    time.Time // time of the last message from the process
+	beat     time.Time // time of the next ping
 	deadline time.Time
-	late     bool      // the deadline is over
-	grace    time.Time // when it must have given up; zero is that it may go on
+	late     bool      // the deadline has passed
+	grace    time.Time // when a canceled job must have stopped; zero where it isn't canceled
 	at       transform.Place
 }
 
-// await listens to the process until the job has ended, one way or another.
+// await handles messages and time limits until the job has ended.
 func (r *run) await(ctx context.Context, job *transform.Job) outcome {
 	for {
 		k, payload, err := r.conn.receive(maxFromWorker, r.next())
@@ -292,7 +295,7 @@ func (r *run) await(ctx context.Context, job *transform.Job) outcome {
 	}
 }
 
-// next is the time at which something is to be done if the process says nothing.
+// next returns the time of the next ping or time limit.
 func (r *run) next() time.Time {
 	next := r.beat
 	if !r.late && r.deadline.Before(next) {
@@ -304,7 +307,7 @@ func (r *run) next() time.Time {
 	return next
 }
 
-// hear takes in a message of the process. The job may have ended with it.
+// hear handles a message of the process. ended is true where the job has ended.
 func (r *run) hear(ctx context.Context, job *transform.Job, k kind, payload []byte) (o outcome, ended bool) {
 	result, at, err := understand(k, payload, r.id, job)
 	switch {
@@ -319,8 +322,8 @@ func (r *run) hear(ctx context.Context, job *transform.Job, k kind, payload []by
 	return outcome{}, false
 }
 
-// keepTime does what is due: it tells the process to give the job up, asks whether it
-// lives, or ends it.
+// keepTime enforces the time limits: it cancels the job, sends a ping, or kills the
+// process.
 func (r *run) keepTime(ctx context.Context) (o outcome, ended bool) {
 	now := time.Now()
 	if !r.late && !now.Before(r.deadline) {
@@ -341,21 +344,21 @@ func (r *run) keepTime(ctx context.Context) (o outcome, ended bool) {
 	case now.Sub(r.heard) > r.times.silence:
 		return r.end(errUnresponsive, lostUnresponsive), true
 	case !now.Before(r.beat):
-		_ = r.conn.send(kindPing, ticket{r.id}, 0) // silence ends it
+		_ = r.conn.send(kindPing, ticket{r.id}, 0) // after an error, silence ends the run
 		r.beat = now.Add(r.times.beat)
 	}
 	return outcome{}, false
 }
 
-// giveUp tells the process to give the job up.
+// giveUp tells the process to stop the job.
 func (r *run) giveUp() {
-	_ = r.conn.send(kindCancel, ticket{r.id}, 0) // grace ends it
+	_ = r.conn.send(kindCancel, ticket{r.id}, 0) // after an error, grace ends the run
 	if r.grace.IsZero() {
 		r.grace = time.Now().Add(r.times.grace)
 	}
 }
 
-// end kills the process over the job.
+// end kills the process because of the job.
 func (r *run) end(err error, reason string) outcome {
 	r.kill()
 	return outcome{err: err, begun: true, lost: reason}
@@ -373,8 +376,8 @@ var (
 	errUnresponsive  = errors.New("worker: the process does not answer")
 )
 
-// understand reads what the worker says during a job. A result is nil until it has
-// ended; at is where in the job the worker is, if it says that.
+// understand parses a message that a worker sends during a job. r is nil until the job has
+// ended. at is the image that the worker works on, for a message of kindAt.
 func understand(k kind, payload []byte, id uint64, job *transform.Job) (r *result, at transform.Place, err error) {
 	switch k {
 	case kindPong:
@@ -406,15 +409,14 @@ func understand(k kind, payload []byte, id uint64, job *transform.Job) (r *resul
 	return nil, at, fmt.Errorf("%w: of kind %d", errFrame, k)
 }
 
-// keptOutput is the length of the longest variant that stays in the output file, in
-// bytes.
+// keptOutput is the longest output file that is kept after a job, in bytes.
 const keptOutput = 1 << 20
 
-// finish takes over what a job brought.
+// finish returns the outcome of a job from its result.
 func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
 	defer func() {
 		if r.Size > keptOutput {
-			_ = w.output.Truncate(0) // at worst it stays as long as it is
+			_ = w.output.Truncate(0) // after an error it only keeps its memory
 		}
 		if w.held > keptInput && w.input.Truncate(0) == nil {
 			w.held = 0
@@ -443,7 +445,8 @@ func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
 	}}
 }
 
-// silent finds out why a process says nothing any more, and ends it where it hasn't.
+// silent returns the outcome for a process whose connection failed. It kills a process that
+// doesn't end by itself.
 func (w *process) silent(begun bool) outcome {
 	ended := true
 	limit := time.NewTimer(250 * time.Millisecond)
@@ -466,8 +469,8 @@ func (w *process) silent(begun bool) outcome {
 	return o
 }
 
-// howItEnded is the reason for which a process is lost that nobody here has ended.
-// Go's runtime ends it with code 2 on what is fatal: a fault in C code, a failed
+// howItEnded returns the reason for the end of a process that the pool didn't kill. Go's
+// runtime exits with code 2 on a fatal error, such as a fault in C code or a failed
 // allocation.
 func howItEnded(s *os.ProcessState) string {
 	status, ok := s.Sys().(syscall.WaitStatus)
@@ -480,7 +483,7 @@ func howItEnded(s *os.ProcessState) string {
 	return lostExit
 }
 
-// ping asks an idle process whether it lives.
+// ping reports whether an idle process answers.
 func (w *process) ping(timeout time.Duration) bool {
 	w.ticket++
 	if err := w.conn.send(kindPing, ticket{w.ticket}, timeout); err != nil {
@@ -513,8 +516,8 @@ func (w *process) over() bool {
 	}
 }
 
-// close lets go of the process. One that is well ends, since its connection does;
-// one that doesn't within the time is killed.
+// close closes the connection, at which a process ends. It kills a process that hasn't
+// ended after the timeout.
 func (w *process) close(timeout time.Duration) {
 	_ = w.conn.Close()
 	limit := time.NewTimer(timeout)
@@ -529,22 +532,22 @@ func (w *process) close(timeout time.Duration) {
 	_ = w.output.Close()
 }
 
-// A tail is where a worker's error output goes: into the log line by line, so many a
-// second, and its last lines are kept for when it dies.
+// A tail receives the error output of a worker. It logs each line, up to linesASecond, and
+// keeps the last lines for the report of a loss.
 type tail struct {
 	log *slog.Logger
 
 	mu    sync.Mutex // guards all below
-	part  []byte     // of a line
+	part  []byte     // an incomplete line
 	lines []string
-	from  time.Time // start of the second that count is about
-	count int       // lines that were logged in this second
+	from  time.Time // start of the current second
+	count int       // lines of the current second
 }
 
 const (
 	tailLines     = 3
 	linesASecond  = 20
-	longestOutput = 1000 // bytes of a line
+	longestOutput = 1000 // bytes of a line; the rest is dropped
 )
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -576,7 +579,7 @@ func (t *tail) add(line string) {
 	}
 }
 
-// last is the last lines, as one.
+// last returns the last lines as one string.
 func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -11,69 +11,69 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Why the queue refuses. All are [transform.ErrOverloaded].
+// The errors of a refused claim. All wrap [transform.ErrOverloaded].
 var (
 	errFull    = fmt.Errorf("%w: too many transforms wait; try again in a moment", transform.ErrOverloaded)
 	errTooLate = fmt.Errorf("%w: this would have to wait too long; try again in a moment", transform.ErrOverloaded)
 	errClosed  = fmt.Errorf("%w: it is stopping", transform.ErrOverloaded)
 )
 
-// A queue lets in so many claims at a time, as long as the memory that they are
-// estimated to take stays within a budget. The others wait, up to a bound, and are
-// let in by turns of workspaces: those of one wait for each other, and hardly for
-// those of another that has many. In its turn a workspace lets in one that is slow and
-// one that isn't alternately. Claims of the background, for which no client waits,
-// come after all others.
+// A queue bounds the jobs that run at the same time: by their number, slots, and by the
+// memory that they are estimated to take, budget. Other claims wait, up to a bound.
 //
-// The next in turn is never passed by a smaller one, so that large ones get their
-// turn. One that is larger than the budget runs alone.
+// Workspaces take turns, so that a workspace with many claims doesn't delay the others.
+// Within a workspace slow and quick claims alternate. Background claims, for which no
+// client waits, run after all others.
 //
-// Slow claims may hold all places, of one workspace too. While one runs that is slow,
-// there is a place more: for claims that aren't, one at a time. So they pass the slow
-// ones, and what takes ten seconds costs a core some of its time and nobody an image.
-// A claim that was not expected to be slow, and is, counts as slow too; and as long as
-// it runs, its workspace has no use of that place, lest it takes that as well.
+// A small claim never passes the next claim in turn, so that large claims don't starve. A
+// claim that is larger than the budget runs alone.
+//
+// Slow claims may take all slots, even those of one workspace. So while a slow claim runs,
+// the queue has one extra slot, the express slot, for one quick claim at a time. It shares
+// a core with the slow claims, and quick claims needn't wait for them. A claim that was
+// expected to be quick counts as slow after slowAfter. While it runs, its workspace can't
+// use the express slot, so that misjudged claims of one workspace don't take that slot too.
 type queue struct {
 	slots   int
 	budget  int64 // bytes
-	bound   int   // of those that wait
+	bound   int   // of waiting claims
 	maxWait time.Duration
 
 	mu      sync.Mutex // guards all below
 	closed  bool
-	running map[*claim]time.Time // when it was let in; without the one in the place more
-	express *claim               // that one; nil is none
-	since   time.Time            // when that one was let in
-	used    int64                // without it
-	held    int64                // bytes of the originals of those that wait
+	running map[*claim]time.Time // the start of each claim, without the express claim
+	express *claim               // in the express slot, or nil
+	since   time.Time            // the start of the express claim
+	used    int64                // estimated bytes of running
+	held    int64                // bytes of the originals of waiting claims
 	waiting int
-	// What a claim of a workspace holds its place for, in seconds, by speed: a mean over
-	// its last few. Of at most mostKnown workspaces.
+	// service is the mean running time of the last claims of a workspace, in seconds, by
+	// speed. It has at most mostKnown workspaces.
 	service map[string][speeds]float64
-	lines   [2][]*line // of workspaces in turn; those of the background second
+	lines   [2][]*line // by class; the workspace whose turn is next comes first
 	refused map[string]int64
 	waits   histogram
 }
 
 const mostKnown = 1000
 
-// Speeds of claims, as they are expected to be.
+// Expected speeds of claims.
 const (
 	quick = iota
 	slow
 	speeds
 )
 
-// A line is the claims of a workspace that wait, in the order they came, by speed.
+// A line holds the waiting claims of a workspace, by speed, oldest first.
 type line struct {
 	workspace string
 	claims    [speeds][]*claim
-	last      int // speed of the one that was let in last
+	last      int // speed of the claim that was admitted last
 }
 
 func (l *line) len() int { return len(l.claims[quick]) + len(l.claims[slow]) }
 
-// next is the speed of the claim that the workspace's next turn is for. There is one.
+// next returns the speed of the claim to admit next. The line must not be empty.
 func (l *line) next() int {
 	if other := 1 - l.last; len(l.claims[other]) > 0 {
 		return other
@@ -81,16 +81,17 @@ func (l *line) next() int {
 	return l.last
 }
 
-// A claim is what a job wants of the queue.
+// A claim is a job's request to run.
 type claim struct {
 	workspace  string
 	background bool
-	slow       bool  // it is expected to take longer than slowAfter
-	bytes      int64 // of memory that it takes while it runs
-	held       int64 // that it holds while it waits
+	slow       bool  // expected to take longer than slowAfter
+	bytes      int64 // of memory while it runs, estimated
+	held       int64 // bytes of memory while it waits
 	admitted   chan struct{}
 }
 
+// class returns the index of the claim's lines: 1 for background claims, which run last.
 func (c *claim) class() int {
 	if c.background {
 		return 1
@@ -112,9 +113,9 @@ func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 	}
 }
 
-// enter waits for the claim's turn. It returns what gives its place back. Where the
-// claim would wait longer than it may, or than until the end of ctx, it is refused
-// at once.
+// enter waits until the claim may run. The caller calls leave when the job has ended. A
+// claim is refused at once where its expected wait is longer than maxWait or the time until
+// the end of ctx.
 func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 	start := time.Now()
 	q.mu.Lock()
@@ -128,14 +129,14 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 		return nil, err
 	}
 	q.add(c)
-	q.admit() // it may pass others that wait
+	q.admit() // the claim may use the express slot
 	q.mu.Unlock()
 
 	err = q.wait(ctx, c)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err != nil && !q.remove(c) {
-		err = nil // it was let in at the same moment
+		err = nil // it was admitted at the same moment
 	}
 	switch {
 	case err == nil && c.closed():
@@ -149,11 +150,11 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 	return nil, err
 }
 
-// wait waits until the claim is let in, for as long as it may.
+// wait waits until the claim is admitted, at most for maxWait.
 func (q *queue) wait(ctx context.Context, c *claim) error {
 	limit := time.NewTimer(q.maxWait)
 	defer limit.Stop()
-	look := time.NewTicker(slowAfter) // whether one that runs has turned out to be slow
+	look := time.NewTicker(slowAfter) // running claims may have become slow, which opens the express slot
 	defer look.Stop()
 	for {
 		select {
@@ -171,7 +172,7 @@ func (q *queue) wait(ctx context.Context, c *claim) error {
 	}
 }
 
-// takeNow lets a claim in that has not to wait. The caller holds mu.
+// takeNow admits a claim that needn't wait. The caller holds mu.
 func (q *queue) takeNow(c *claim) bool {
 	switch {
 	case q.closed:
@@ -190,7 +191,7 @@ func (q *queue) takeNow(c *claim) bool {
 // closed reports whether the queue was closed before the claim was let in.
 func (c *claim) closed() bool { return c.bytes < 0 }
 
-// check says whether a claim of this kind would be refused now.
+// check returns the error that a claim of this kind would get now.
 func (q *queue) check(ctx context.Context, c *claim) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -200,7 +201,7 @@ func (q *queue) check(ctx context.Context, c *claim) error {
 	return q.refuse(ctx, c)
 }
 
-// refuse says why a claim can't wait. The caller holds mu.
+// refuse returns the error of a claim that can't wait, and counts it. The caller holds mu.
 func (q *queue) refuse(ctx context.Context, c *claim) error {
 	err := q.why(ctx, c)
 	switch err {
@@ -212,6 +213,7 @@ func (q *queue) refuse(ctx context.Context, c *claim) error {
 	return err
 }
 
+// why returns the reason to refuse a claim, or nil. The caller holds mu.
 func (q *queue) why(ctx context.Context, c *claim) error {
 	if q.closed {
 		return errClosed
@@ -219,8 +221,8 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// No workspace takes more places than it leaves for others: so there is one for
-	// whoever comes first, however many somebody else sends.
+	// A workspace may have at most as many waiting claims as places are free. So a
+	// workspace with many claims leaves places for others.
 	own := 0
 	if l := q.line(c); l != nil {
 		own = l.len()
@@ -238,9 +240,9 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	return nil
 }
 
-// expected is how long a claim will wait: as long as those before it in turn take. One
-// that isn't slow passes those that are, and where all places are theirs, those that
-// can't pass them.
+// expected returns the expected wait of a claim: the running time of the claims before it.
+// A quick claim passes slow ones. Where slow claims hold all slots, it also passes the
+// claims of workspaces that can't use the express slot. The caller holds mu.
 func (q *queue) expected(c *claim) time.Duration {
 	places, misjudged := q.slots, map[string]bool{}
 	passes := !c.slow && !c.background
@@ -281,15 +283,15 @@ func (q *queue) line(c *claim) *line {
 	return nil
 }
 
-// fits reports whether there is a place and memory for the claim.
+// fits reports whether a slot and memory are free for the claim.
 func (q *queue) fits(c *claim) bool {
 	return len(q.running) < q.slots && (len(q.running) == 0 || q.used+c.bytes <= q.budget)
 }
 
-// passes reports whether the claim may have the place that there is while slow ones
-// run. It adds little to the budget.
+// passes reports whether the claim may use the express slot. The claim must be small, since
+// its memory comes on top of the budget.
 func (q *queue) passes(c *claim) bool {
-	const most = 8 // of the budget, one part in so many
+	const most = 8 // the claim takes at most 1/most of the budget
 	if c.slow || c.background || q.express != nil || c.bytes > q.budget/most {
 		return false
 	}
@@ -306,15 +308,16 @@ func (q *queue) passes(c *claim) bool {
 	return slow
 }
 
-// isSlow reports whether a claim that has run since then is slow, expected or not.
+// isSlow reports whether a claim that has run since that time is slow, whether this was
+// expected or not.
 func isSlow(c *claim, since time.Time) bool { return c.slow || time.Since(since) >= slowAfter }
 
-// quickWait reports whether any wait that aren't slow, but for the background's.
+// quickWait reports whether a quick claim with a client waits.
 func (q *queue) quickWait() bool {
 	return slices.ContainsFunc(q.lines[0], func(l *line) bool { return len(l.claims[quick]) > 0 })
 }
 
-// leaves is what gives the claim's place back, once.
+// leaves returns a function that frees the claim's slot. Further calls do nothing.
 func (q *queue) leaves(c *claim) func() {
 	return sync.OnceFunc(func() {
 		q.mu.Lock()
@@ -346,7 +349,7 @@ func (q *queue) add(c *claim) {
 	c.admitted = make(chan struct{})
 	l := q.line(c)
 	if l == nil {
-		l = &line{workspace: c.workspace, last: slow} // so that the first is one that isn't
+		l = &line{workspace: c.workspace, last: slow} // so that a quick claim is first
 		q.lines[c.class()] = append(q.lines[c.class()], l)
 	}
 	l.claims[c.speed()] = append(l.claims[c.speed()], c)
@@ -354,7 +357,7 @@ func (q *queue) add(c *claim) {
 	q.held += c.held
 }
 
-// remove takes a claim out that waits, and reports whether it did.
+// remove removes a waiting claim. It reports false where the claim doesn't wait.
 func (q *queue) remove(c *claim) bool {
 	l := q.line(c)
 	if l == nil {
@@ -370,11 +373,11 @@ func (q *queue) remove(c *claim) bool {
 	if l.len() == 0 {
 		q.lines[c.class()] = slices.DeleteFunc(q.lines[c.class()], func(o *line) bool { return o == l })
 	}
-	q.admit() // what is behind a claim that doesn't fit may fit
+	q.admit() // the claims behind it may fit
 	return true
 }
 
-// admit lets in as many as there is room for. The caller holds mu.
+// admit admits waiting claims while slots and memory are free. The caller holds mu.
 func (q *queue) admit() {
 	for class := range q.lines {
 		for len(q.lines[class]) > 0 {
@@ -391,7 +394,7 @@ func (q *queue) admit() {
 	}
 }
 
-// admitQuick lets the next claim in that passes those that are slow. The caller holds
+// admitQuick admits the next quick claim that may use the express slot. The caller holds
 // mu.
 func (q *queue) admitQuick() {
 	for _, l := range q.lines[0] {
@@ -404,7 +407,7 @@ func (q *queue) admitQuick() {
 	}
 }
 
-// letIn takes a claim out of its line, which has had its turn.
+// letIn removes a claim from its line, moves the line to the end, and admits the claim.
 func (q *queue) letIn(l *line, c *claim) {
 	q.waiting--
 	q.held -= c.held
@@ -418,7 +421,7 @@ func (q *queue) letIn(l *line, c *claim) {
 	close(c.admitted)
 }
 
-// close refuses everything from now on, and turns away those that wait.
+// close refuses all waiting and future claims.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

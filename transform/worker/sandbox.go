@@ -2,19 +2,19 @@ package worker
 
 import "fmt"
 
-// A Sandbox says how much of the sandbox must be had.
+// A Sandbox says which layers of the sandbox are required.
 //
-// The layers, each taken on by a worker once its engine has loaded all it needs:
+// A worker enters these layers when its engine has loaded everything that it needs:
 //
-//   - no-new-privs: no program that it could run would have more rights.
-//   - seccomp: it may only make the system calls of a list that decoding needs. All
-//     others fail with EPERM: network, programs, files for writing, other processes.
-//     They fail rather than kill, since libraries ask for things that they can do
-//     without, and another version of one must not take the service down.
-//   - landlock: of all files it may read fonts and colour profiles, nothing else.
-//     Where this layer is missing, seccomp refuses to open any file at all.
-//   - limits: of memory, open files, the size of files, and processor time per job;
-//     no core dumps; and it dies with the pool's process.
+//   - no-new-privs: programs that the worker runs can't gain rights.
+//   - seccomp: only system calls on a list are allowed, those that decoding needs. Others
+//     fail with EPERM: network, programs, files for writing, other processes. They don't kill
+//     the worker, since libraries try calls that they can do without, and a new version of a
+//     library must not stop the service.
+//   - landlock: the worker can read fonts and colour profiles, and no other file. Where this
+//     layer is missing, seccomp allows no open at all.
+//   - limits: of memory, open files, file size, and processor time per job. There are no
+//     core dumps, and the worker dies with the pool's process.
 type Sandbox string
 
 const (

@@ -11,7 +11,7 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
-// lockIn takes on the layers, for every thread of this process.
+// lockIn enters the sandbox with all threads of this process.
 func lockIn(s Sandbox) ready {
 	state := ready{Layers: []string{layerLimits}}
 	if memoryFiles() {
@@ -31,15 +31,15 @@ func lockIn(s Sandbox) ready {
 		return true
 	}
 	if !add(layerNoNewPrivs, noNewPrivs()) {
-		return state // without it, an ordinary user may do nothing of what follows
+		return state // the other layers need it, except for root
 	}
 	files := add(layerLandlock, restrictFiles(readable()))
 	add(layerSeccomp, filterCalls(files))
 	return state
 }
 
-// everyThread makes a system call on all threads of the process, whoever has made
-// them: what they forbid themselves would else hold for one of them.
+// everyThread makes a system call on all threads of the process, also those of C libraries.
+// A plain call would restrict only its own thread.
 func everyThread(call, a, b, c uintptr) error {
 	if _, _, err := psx.Syscall6(call, a, b, c, 0, 0, 0); err != 0 {
 		return err
@@ -51,8 +51,8 @@ func noNewPrivs() error {
 	return everyThread(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
-// readable are the files and folders that an engine may still need: it loads a font
-// when the first picture asks for it.
+// readable returns the files and folders that an engine may read later. A font is loaded
+// when the first picture needs it.
 func readable() []string {
 	paths := []string{
 		"/etc/fonts", "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig", "/var/cache/fontconfig",
@@ -68,8 +68,8 @@ func readable() []string {
 	return paths
 }
 
-// Rights over files that Landlock knows, by the version that brought them (see
-// linux/landlock.h). What isn't named here stays allowed.
+// landlockRights are the rights that Landlock restricts, by the version that added them (see
+// linux/landlock.h). Landlock doesn't restrict other rights.
 var landlockRights = []struct {
 	version int
 	rights  uint64
@@ -84,8 +84,8 @@ var landlockRights = []struct {
 	{5, unix.LANDLOCK_ACCESS_FS_IOCTL_DEV},
 }
 
-// restrictFiles leaves these paths to be read, and no other file to be opened. Paths
-// that don't exist are left out.
+// restrictFiles allows reading of these paths, and opening of no other file. It ignores
+// paths that don't exist.
 func restrictFiles(paths []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -112,14 +112,14 @@ func restrictFiles(paths []string) error {
 			return err
 		}
 	}
-	// everyThread goes on looking for threads once some of them are restricted.
+	// everyThread still lists the threads when some of them are already restricted.
 	if err := allow(int(rules), "/proc/self/task", unix.LANDLOCK_ACCESS_FS_READ_DIR); err != nil {
 		return err
 	}
 	return everyThread(unix.SYS_LANDLOCK_RESTRICT_SELF, rules, 0, 0)
 }
 
-// allow adds rights over what lies beneath a path.
+// allow adds rights for a path and everything below it.
 func allow(rules int, path string, rights uint64) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTDIR) {

@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// lockIn has nothing to lock with here.
+// lockIn reports all layers but limits as missing.
 func lockIn(Sandbox) ready {
 	err := errors.New("not on " + runtime.GOOS)
 	return ready{

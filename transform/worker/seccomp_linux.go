@@ -9,27 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A call is a system call that a worker may make. Where it has conditions, each
-// argument that one names must meet it.
+// A call is a system call that a worker may make. All of its conditions must be met.
 type call struct {
 	nr   uint32
 	when []condition
 }
 
-// A condition is met by an argument whose bits under the mask have the value.
+// A condition is met where the bits of an argument under the mask equal value.
 type condition struct {
 	arg         int
 	mask, value uint64
 }
 
-// is: the kernel looks at the lower half of these arguments only.
+// is compares the lower 32 bits, since the kernel uses only those of these arguments.
 func is(arg int, value uint32) condition     { return condition{arg, 1<<32 - 1, uint64(value)} }
 func null(arg int) condition                 { return condition{arg, 1<<64 - 1, 0} }
 func without(arg int, bits uint64) condition { return condition{arg, bits, 0} }
 func with(arg int, bits uint64) condition    { return condition{arg, bits, bits} }
 
-// allowed is what Go's runtime, libc and image libraries need once they are loaded.
-// files says that Landlock guards files: then they may be opened for reading.
+// allowed returns the calls that Go's runtime, libc and image libraries need once they are
+// loaded. files means that Landlock restricts files, so that files may be opened for
+// reading.
 func allowed(files bool) []call {
 	self := uint32(os.Getpid())
 	list := []call{
@@ -40,15 +40,15 @@ func allowed(files bool) []call {
 		{nr: unix.SYS_BRK}, {nr: unix.SYS_MPROTECT}, {nr: unix.SYS_MREMAP}, {nr: unix.SYS_MEMBARRIER},
 		{nr: unix.SYS_SYSINFO},
 
-		// What is open already.
+		// Files that are already open.
 		{nr: unix.SYS_CLOSE}, {nr: unix.SYS_FSTAT}, {nr: unix.SYS_LSEEK}, {nr: unix.SYS_PREAD64}, {nr: unix.SYS_PWRITE64},
 		{nr: unix.SYS_READV}, {nr: unix.SYS_WRITEV}, {nr: unix.SYS_SENDMSG},
 		{nr: unix.SYS_FCNTL, when: []condition{is(1, unix.F_GETFL)}}, {nr: unix.SYS_FCNTL, when: []condition{is(1, unix.F_GETFD)}},
 		{nr: unix.SYS_FCNTL, when: []condition{is(1, unix.F_SETFD)}}, {nr: unix.SYS_FCNTL, when: []condition{is(1, unix.F_DUPFD_CLOEXEC)}},
 		{nr: unix.SYS_PPOLL}, {nr: unix.SYS_EPOLL_CTL}, {nr: unix.SYS_EPOLL_CREATE1}, {nr: unix.SYS_EPOLL_PWAIT2}, {nr: unix.SYS_EVENTFD2}, {nr: unix.SYS_PIPE2},
 
-		// Threads, but no processes. clone3 has its flags in memory, where a filter
-		// can't look: without it libc uses clone.
+		// Threads, but no processes. A filter can't see the flags of clone3, since they are
+		// in memory. Without clone3 libc uses clone.
 		{nr: unix.SYS_CLONE, when: []condition{with(0, unix.CLONE_THREAD|unix.CLONE_VM)}},
 		{nr: unix.SYS_SET_ROBUST_LIST}, {nr: unix.SYS_RSEQ}, {nr: unix.SYS_GETTID}, {nr: unix.SYS_GETPID}, {nr: unix.SYS_EXIT}, {nr: unix.SYS_EXIT_GROUP},
 		{nr: unix.SYS_SCHED_GETAFFINITY}, {nr: unix.SYS_SCHED_GETPARAM}, {nr: unix.SYS_SCHED_GETSCHEDULER},
@@ -58,7 +58,7 @@ func allowed(files bool) []call {
 		{nr: unix.SYS_RT_SIGACTION}, {nr: unix.SYS_RT_SIGPROCMASK}, {nr: unix.SYS_RT_SIGRETURN}, {nr: unix.SYS_SIGALTSTACK}, {nr: unix.SYS_RESTART_SYSCALL},
 		{nr: unix.SYS_TGKILL, when: []condition{is(0, self)}},
 
-		// Questions.
+		// Time, identity and limits.
 		{nr: unix.SYS_CLOCK_GETTIME}, {nr: unix.SYS_CLOCK_GETRES}, {nr: unix.SYS_CLOCK_NANOSLEEP}, {nr: unix.SYS_GETTIMEOFDAY}, {nr: unix.SYS_TIMES},
 		{nr: unix.SYS_GETRUSAGE}, {nr: unix.SYS_GETRANDOM}, {nr: unix.SYS_UNAME}, {nr: unix.SYS_GETUID}, {nr: unix.SYS_GETEUID}, {nr: unix.SYS_GETGID}, {nr: unix.SYS_GETEGID},
 		{nr: unix.SYS_PRLIMIT64, when: []condition{null(2)}},
@@ -83,9 +83,9 @@ const (
 	dataArgs = 16
 )
 
-// compile makes a filter of the list. What it doesn't allow fails with EPERM, but for
-// clone3, which isn't there: libc then does with clone. A call by another
-// architecture's numbers is the end of the process.
+// compile makes a filter of the list. Other calls fail with EPERM. clone3 fails with
+// ENOSYS, so that libc uses clone. A call with the numbers of another architecture kills
+// the process.
 func compile(list []call) []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
@@ -117,7 +117,7 @@ func compile(list []call) []unix.SockFilter {
 					unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: mask}, unless(value, 0))
 			}
 		}
-		for i := range block { // where a condition isn't met, on to what follows the block
+		for i := range block { // a condition that isn't met jumps to the end of the block
 			if block[i].Code == unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K {
 				block[i].Jf = uint8(len(block) - i)
 			}
@@ -125,14 +125,13 @@ func compile(list []call) []unix.SockFilter {
 		block = append(block, answer(unix.SECCOMP_RET_ALLOW))
 		filter = append(append(filter, unless(c.nr, len(block))), block...)
 		if len(c.when) > 0 {
-			filter = append(filter, load(dataNr)) // an argument has taken its place
+			filter = append(filter, load(dataNr)) // the accumulator holds an argument
 		}
 	}
 	return append(filter, answer(unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)))
 }
 
-// filterCalls has the kernel refuse all calls that are not in the list, on every
-// thread of the process.
+// filterCalls installs the filter for every thread of the process.
 func filterCalls(files bool) error {
 	filter := compile(allowed(files))
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -141,7 +140,7 @@ func filterCalls(files bool) error {
 		return errno
 	}
 	if thread != 0 {
-		return unix.EAGAIN // a thread with filters of its own
+		return unix.EAGAIN // a thread has its own filters
 	}
 	return nil
 }

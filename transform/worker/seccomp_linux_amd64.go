@@ -4,8 +4,8 @@ import "golang.org/x/sys/unix"
 
 const auditArch = unix.AUDIT_ARCH_X86_64
 
-// allowedHere are calls that have another form on newer architectures. Those of the
-// x32 interface have numbers of their own and are not among them.
+// allowedHere are older calls, which newer architectures don't have. The calls of the x32
+// interface have other numbers, and none of them is allowed.
 var allowedHere = []call{
 	{nr: unix.SYS_ARCH_PRCTL}, {nr: unix.SYS_EPOLL_WAIT}, {nr: unix.SYS_POLL}, {nr: unix.SYS_TIME},
 }

@@ -14,24 +14,24 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Files that a worker is born with, besides the standard ones.
+// File descriptors that a worker inherits, besides the standard ones.
 const (
 	socketFD = 3
 	inputFD  = 4
 	outputFD = 5
 )
 
-// sendTimeout is how long either side may leave a message unread.
+// sendTimeout bounds the time in which the peer must read a message.
 const sendTimeout = 5 * time.Second
 
-// Serve is what a worker process does: it makes the engine, locks the process in,
-// and carries out the jobs of the pool that started it until that goes away or
-// says so by closing the connection, which is no error.
+// Serve is the main function of a worker process. It makes the engine, enters the sandbox
+// and runs the jobs of the pool. It returns nil when the pool closes the connection or
+// ends.
 //
-// start must load all that the engine will ever need: afterwards there is no
-// network, no new process, and no file but fonts and colour profiles.
+// start must load everything that the engine will need. Later the process can't use the
+// network, start processes, or open files other than fonts and colour profiles.
 func Serve(start func() (transform.Engine, error)) error {
-	// A signal meant for the whole group or service is the pool's to act on.
+	// Signals to the whole process group are for the pool, which then stops its workers.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	conn, err := newConn(os.NewFile(socketFD, "socket"), true)
 	if err != nil {
@@ -62,11 +62,11 @@ func Serve(start func() (transform.Engine, error)) error {
 	return w.serve()
 }
 
-// exit ends the process without another word: nothing in it is worth saving, and
-// code that loops for ever is not asked.
+// exit ends the process at once. It doesn't wait for a job that loops, and nothing needs to
+// be saved.
 func exit() { os.Exit(0) }
 
-// prepare brings the process into the state that jobs are done in.
+// prepare limits the process, makes the engine and enters the sandbox.
 func prepare(s setup, start func() (transform.Engine, error)) (transform.Engine, ready) {
 	if err := limitSelf(s); err != nil {
 		return nil, ready{Failed: plain(err.Error())}
@@ -76,12 +76,12 @@ func prepare(s setup, start func() (transform.Engine, error)) (transform.Engine,
 		return nil, ready{Failed: plain(err.Error())}
 	}
 	state := lockIn(s.Sandbox)
-	debug.FreeOSMemory() // what starting took
+	debug.FreeOSMemory() // of the start
 	return engine, state
 }
 
-// A worker is this process at work. One goroutine reads what the pool says, and one
-// does the jobs: so that the process can answer while an engine is busy.
+// A worker is the state of a worker process. One goroutine reads messages and another runs
+// jobs, so that the process can answer while the engine is busy.
 type worker struct {
 	conn   *conn
 	tasks  *taskReader
@@ -90,18 +90,18 @@ type worker struct {
 	output *os.File
 	end    func()
 
-	// For the reading goroutine: of the input file, and of the job that came last.
+	// Used by the reading goroutine: the mapped input file, and the current job.
 	mapped mapping
 	id     uint64
 	cancel context.CancelFunc
 }
 
-// A request is a job that has come, with its images.
+// A request is a received job with its images.
 type request struct {
 	ctx   context.Context
 	id    uint64
 	job   transform.Job
-	marks []mapping // of their images, which are the job's until it ends
+	marks []mapping // images of marks, mapped until the job ends
 }
 
 func (w *worker) serve() error {
@@ -126,7 +126,7 @@ func (w *worker) serve() error {
 	}
 }
 
-// hear does what the pool says in a message. Jobs go to requests.
+// hear handles a message of the pool. It sends jobs to requests.
 func (w *worker) hear(k kind, payload []byte, requests chan<- request) error {
 	switch k {
 	case kindPing:
@@ -151,7 +151,7 @@ func (w *worker) hear(k kind, payload []byte, requests chan<- request) error {
 	return fmt.Errorf("%w: of kind %d", errFrame, k)
 }
 
-// request reads a job and opens its images. The job before it has ended.
+// request reads a job and opens its images. The previous job has ended.
 func (w *worker) request(payload []byte) (request, error) {
 	t, err := w.tasks.task(payload)
 	if err != nil {
@@ -175,9 +175,8 @@ func (w *worker) request(payload []byte) (request, error) {
 	return r, nil
 }
 
-// openOriginals sets the bodies of originals of these lengths: they are in the input
-// file, as [process.put] lays them out. The pool changes them once it has had the
-// answer.
+// openOriginals sets the bodies of originals with these lengths. [process.put] has written
+// them into the input file. The pool overwrites them after the job has ended.
 func (w *worker) openOriginals(originals []transform.Original, lengths []int) error {
 	if len(lengths) == 0 {
 		return nil
@@ -190,7 +189,7 @@ func (w *worker) openOriginals(originals []transform.Original, lengths []int) er
 		end = startOf(i, end) + n
 	}
 	if end > len(w.mapped) {
-		w.mapped.close() // nobody reads: jobs come one at a time
+		w.mapped.close() // no job runs that could read it
 		w.mapped = nil
 		m, err := mapInput(w.input, end)
 		if err != nil {
@@ -225,7 +224,7 @@ func mapAll(files []*os.File, lengths []int) (held []mapping, err error) {
 	return held, err
 }
 
-// carryOut does a job and tells how it ended.
+// carryOut runs a job and sends its result.
 func (w *worker) carryOut(r request) {
 	defer func() {
 		for _, m := range r.marks {
@@ -240,10 +239,10 @@ func (w *worker) carryOut(r request) {
 	}
 }
 
-// do has the engine do a job, and puts the variant where the pool reads it.
+// do runs a job in the engine, and writes the variant to the output file.
 func (w *worker) do(r request) result {
 	ctx := transform.WithNotice(r.ctx, func(at transform.Place) {
-		_ = w.conn.send(kindAt, place{r.id, at.Mark, at.Original}, sendTimeout) // what follows will fail too
+		_ = w.conn.send(kindAt, place{r.id, at.Mark, at.Original}, sendTimeout) // the next send fails too
 	})
 	image, err := w.transform(ctx, r.job)
 	if err == nil {
@@ -258,19 +257,19 @@ func (w *worker) do(r request) result {
 	}
 }
 
-// A rester is an engine that holds memory for the next job, and may give it back.
+// A rester is an engine that keeps memory between jobs and can free it.
 type rester interface{ Rest() }
 
-// largeJob is the memory, in bytes, beyond which a job leaves something behind that is
-// worth giving back.
+// largeJob is the memory of a job, in bytes, beyond which the engine frees memory after it.
 const largeJob = 32 << 20
 
-// transform is the engine's, with what it leaves to be said about its errors.
+// transform calls the engine. It turns a panic into [transform.ErrFailed], and the error of
+// a canceled job into errCanceled.
 func (w *worker) transform(ctx context.Context, job transform.Job) (image transform.Image, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
-			err = fmt.Errorf("%w: the engine broke down over it", transform.ErrFailed)
+			err = fmt.Errorf("%w: the engine crashed", transform.ErrFailed)
 		}
 	}()
 	image, err = w.engine.Transform(ctx, job)
@@ -280,11 +279,11 @@ func (w *worker) transform(ctx context.Context, job transform.Job) (image transf
 	return image, err
 }
 
-// keep puts the variant where the pool reads it.
+// keep writes the variant to the output file.
 func (w *worker) keep(data []byte) error {
 	_, err := w.output.WriteAt(data, 0)
 	if err != nil {
-		return fmt.Errorf("%w: its variant of %d bytes is larger than one may be", transform.ErrFailed, len(data))
+		return fmt.Errorf("%w: the variant of %d bytes is too large", transform.ErrFailed, len(data))
 	}
 	return nil
 }

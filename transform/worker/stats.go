@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// Stats are the figures of a pool at one moment. Counts are since its start.
+// Stats are the figures of a pool at one moment. Counters begin at its start.
 type Stats struct {
 	Idle, Busy, Starting int // processes
 
-	Waiting      int   // jobs in the queue
-	Running      int   // jobs that have left it
-	Budget, Used int64 // bytes of estimated memory: of all jobs at a time, and of those that run
+	Waiting      int   // jobs that wait in the queue
+	Running      int   // jobs that run
+	Budget, Used int64 // estimated bytes: the bound, and the sum of all running jobs
 
 	Started int64 // processes that became ready
-	Retired int64 // of them, that were replaced for their age or size
+	Retired int64 // processes that were replaced after many jobs or for their memory
 	Retried int64 // jobs that were given to a second process
 	Refused map[string]int64
 	Deaths  map[Death]int64
-	Blamed  int // variants, groups of them, originals and marks that are refused at the moment
+	Blamed  int // entries of the blocklist: variants, groups of variants, and images
 
-	Waits       Histogram // seconds that jobs waited in the queue
-	Replaced    Histogram // seconds from the loss of a process until there was one for every job again
-	PrivateSize int64     // bytes that all processes hold for themselves; 0 where it isn't known
+	Waits       Histogram // seconds in the queue
+	Replaced    Histogram // seconds from the loss of a process until a process replaced it
+	PrivateSize int64     // private bytes of all processes; 0 where unknown
 }
 
-// A Death says how a process was lost, and over what.
+// A Death is the reason for the loss of a process, and the job that it ran.
 type Death struct {
 	Reason                    string // crash, timeout, killed, unresponsive, protocol, exit, start
-	Workspace, Source, Format string // of the job; empty where it was idle
+	Workspace, Source, Format string // of the job; empty for an idle process
 }
 
 // A Histogram counts values by upper bounds.
 type Histogram struct {
 	Bounds []float64
-	Counts []uint64 // of values up to each bound, and of the one before it
+	Counts []uint64 // cumulative: the number of values up to each bound
 	Count  uint64
 	Sum    float64
 }
@@ -62,8 +62,8 @@ func (h *histogram) copy() Histogram {
 	return c
 }
 
-// maxDeaths bounds the kinds of deaths that are told apart: names in them come from
-// the owners of workspaces.
+// maxDeaths bounds the number of different deaths, since workspaces choose the names of
+// sources.
 const maxDeaths = 1000
 
 func (p *Pool) countDeath(d Death) {
@@ -102,5 +102,5 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// since is a time that has passed, in seconds.
+// since returns the seconds since t.
 func since(t time.Time) float64 { return time.Since(t).Seconds() }

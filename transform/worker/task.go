@@ -9,21 +9,20 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A task is a job on its way, without its images.
+// A task is a job as it is sent to a worker, without its images.
 type task struct {
 	ID      uint64
 	Job     transform.Job
-	Lengths []int // bytes of each image: originals as the input file holds them, then marks as their files come
+	Lengths []int // bytes of each image: originals in the order of the input file, then marks in the order of their files
 }
 
-// originals are the lengths of the originals.
+// originals returns the lengths of the originals.
 func (t *task) originals() []int { return t.Lengths[:len(t.Job.Originals)] }
 
-// marks are the lengths of the images of marks.
+// marks returns the lengths of the images of marks.
 func (t *task) marks() []int { return t.Lengths[len(t.Job.Originals):] }
 
-// strip makes t the task of a job. It leaves the job as it is, and reuses the memory of
-// the task that t was.
+// strip makes t the task of a job. It doesn't change the job, and reuses the memory of t.
 func (t *task) strip(id uint64, job *transform.Job) {
 	originals, marks := t.Job.Originals[:0], t.Job.Marks[:0]
 	t.ID, t.Job, t.Lengths = id, *job, t.Lengths[:0]
@@ -37,19 +36,19 @@ func (t *task) strip(id uint64, job *transform.Job) {
 		marks = append(marks, m)
 	}
 	t.Job.Originals, t.Job.Marks = originals, marks
-	t.Job.Owner, t.Job.Retain = transform.Owner{}, nil // of no use there
+	t.Job.Owner, t.Job.Retain = transform.Owner{}, nil // workers don't need them
 }
 
-// A taskWriter makes the payloads of tasks, for one worker. They are gob, a seventh of
-// JSON's work at every job: what the types are is told once, in the setup. Workers,
-// which aren't trusted, write none.
+// A taskWriter encodes tasks for one worker. It uses gob, which takes a seventh of the time
+// of JSON, since the setup sends the types once. Only the pool, which is trusted, sends
+// gob.
 type taskWriter struct {
 	buffer bytes.Buffer
 	gob    *gob.Encoder
 	last   task
 }
 
-// newTaskWriter also returns what the reader must know first.
+// newTaskWriter also returns the types, which the reader needs first.
 func newTaskWriter() (*taskWriter, []byte, error) {
 	w := &taskWriter{}
 	w.gob = gob.NewEncoder(&w.buffer)
@@ -57,7 +56,7 @@ func newTaskWriter() (*taskWriter, []byte, error) {
 	return w, bytes.Clone(types), err
 }
 
-// payload is that of a job's task, until the next call.
+// payload encodes the task of a job. The bytes are valid until the next call.
 func (w *taskWriter) payload(id uint64, job *transform.Job) ([]byte, error) {
 	w.last.strip(id, job)
 	w.buffer.Reset()
@@ -65,7 +64,7 @@ func (w *taskWriter) payload(id uint64, job *transform.Job) ([]byte, error) {
 	return w.buffer.Bytes(), err
 }
 
-// A taskReader reads what a taskWriter makes.
+// A taskReader decodes the payloads of a taskWriter.
 type taskReader struct {
 	in  bytes.Reader
 	gob *gob.Decoder
@@ -78,16 +77,16 @@ func newTaskReader(types []byte) (*taskReader, error) {
 	return r, err
 }
 
-// task reads a task, which has a length for each of its images.
+// task decodes a task, and checks that it has a length for each image.
 func (r *taskReader) task(payload []byte) (t task, err error) {
 	r.in.Reset(payload)
 	err = r.gob.Decode(&t)
 	switch images := len(t.Job.Originals) + len(t.Job.Marks); {
 	case err != nil:
 	case r.in.Len() > 0:
-		err = errors.New("there is more of it")
+		err = errors.New("data after the task")
 	case len(t.Lengths) != images:
-		err = fmt.Errorf("%d lengths of %d images", len(t.Lengths), images)
+		err = fmt.Errorf("%d lengths for %d images", len(t.Lengths), images)
 	}
 	if err != nil {
 		return t, fmt.Errorf("%w: %v", errFrame, err)
