@@ -10,10 +10,10 @@ import (
 	"image"
 )
 
-// geometry does what looks at more than one pixel at a time: to whole rolls of
-// frames, since describing a step to libvips takes longer than small frames do, but
-// such that no frame bleeds into the next. Until it is done libvips and govips must
-// not see frames: they would take parts of one for another.
+// geometry runs the steps that read neighbouring pixels. They process whole rolls, since
+// for small frames a description per frame takes longer than the pixels. The steps keep
+// frames from mixing. Meanwhile the roll counts as a single page, since libvips and govips
+// would treat the frames as pages at wrong heights.
 func (t *task) geometry(ctx context.Context, roll *frame) error {
 	if t.frames == 1 {
 		if err := roll.onePage(); err != nil {
@@ -59,7 +59,7 @@ func (t *task) framesDone() bool {
 	return kept && !t.spreads() && !t.plan.Smart && t.turn == (turn{})
 }
 
-// delays are those of the original's frames, in milliseconds.
+// delays returns the delays of the original's frames, in milliseconds.
 func (t *task) delays(roll *frame) ([]int, error) {
 	if t.frames == 1 {
 		return nil, nil
@@ -71,7 +71,7 @@ func (t *task) delays(roll *frame) ([]int, error) {
 	return delays, nil
 }
 
-// makeRoll makes a picture count as an animation again.
+// makeRoll marks a picture as an animation again.
 func (t *task) makeRoll(f *frame, delays []int, loop int) error {
 	for _, step := range []func() error{
 		func() error { return f.SetPageHeight(f.Height() / t.frames) },
@@ -86,8 +86,8 @@ func (t *task) makeRoll(f *frame, delays []int, loop int) error {
 	return nil
 }
 
-// cut keeps a part of every frame, which may reach beyond it: its outermost pixels
-// go on there; and turns that.
+// cut keeps a part of every frame, and turns it. Where the part reaches beyond the frame,
+// its outermost pixels are repeated.
 func (t *task) cut(f *frame, part image.Rectangle, by turn) error {
 	c := C.TintypeCut{
 		frames: C.int(t.frames),
@@ -105,8 +105,9 @@ func (t *task) cut(f *frame, part image.Rectangle, by turn) error {
 	return f.onePage()
 }
 
-// spaced does something that looks at so many pixels above and below each, `before`
-// of them; which are `after` by then.
+// spaced runs a step that reads up to `before` pixels above and below each pixel. It
+// extends every frame by that many rows for the step, which scales them to `after` rows,
+// and then removes them.
 func (t *task) spaced(f *frame, before, after int, do func() error) error {
 	if t.frames == 1 {
 		return do()
@@ -122,12 +123,12 @@ func (t *task) spaced(f *frame, before, after int, do func() error) error {
 	return t.cut(f, image.Rect(0, after, size.Dx(), size.Dy()-after), turn{})
 }
 
-// frameSize is a frame of the roll.
+// frameSize returns the bounds of a frame of the roll.
 func (t *task) frameSize(f *frame) image.Rectangle {
 	return image.Rect(0, 0, f.Width(), f.Height()/t.frames)
 }
 
-// onePage makes a picture count as a single page, whatever its height has become.
+// onePage marks a picture as a single page.
 func (f *frame) onePage() error {
 	if f.Pages() != 1 {
 		if err := f.SetPages(1); err != nil {

@@ -17,9 +17,9 @@ import (
 	"unsafe"
 )
 
-// avifEffort is the least, which govips takes for libvips's default. At the same
-// looks 1 saves an eighth of the bytes for three times the processor time, and so do
-// those above for ever more.
+// avifEffort is the lowest effort. govips can't set it, since 0 means libvips's default
+// there. At the same visual quality, effort 1 saves an eighth of the bytes, but takes three
+// times the processor time. Higher efforts cost even more.
 const avifEffort = 0
 
 func (t *task) encodeAVIF(picture *frame) ([]byte, error) {

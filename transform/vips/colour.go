@@ -58,9 +58,8 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// toBytes brings samples of 16 bits, and colour spaces other than grey, sRGB and
-// CMYK, to 8-bit grey or sRGB. It comes before resizing, which is several times
-// faster on bytes.
+// toBytes converts 16-bit samples, and all colour spaces except grey, sRGB and CMYK, to
+// 8-bit grey or sRGB. It runs before resizing, which is several times faster with bytes.
 func (t *task) toBytes(_ context.Context, f *frame) error {
 	space := govips.InterpretationSRGB
 	switch f.Interpretation() {
@@ -73,8 +72,8 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 				return t.floatsToSRGB(f)
 			}
 		case govips.BandFormatUshort:
-			// Only CMYK's name is the same for both depths, so that libvips would
-			// convert nothing.
+			// ToColorSpace would not convert CMYK, since libvips has one colour space for
+			// both depths of it.
 			if err := f.scale(1.0 / 257); err != nil {
 				return err
 			}
@@ -96,7 +95,7 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 		}
 		return t.lightToSRGB(f)
 	default:
-		// From here on a profile would be for other colours than there are.
+		// The profile doesn't describe the colours after the conversion.
 		t.profile = profile{}
 		if err := f.RemoveICCProfile(); err != nil {
 			return fault("colour", err)
@@ -113,8 +112,7 @@ func (t *task) toBytes(_ context.Context, f *frame) error {
 	return t.dropExtra(f)
 }
 
-// dropExtra leaves out the bands that are neither a colour nor alpha, which only a
-// TIFF has.
+// dropExtra removes bands that are neither a colour nor alpha. Only TIFFs have them.
 func (t *task) dropExtra(f *frame) error {
 	keep := 3
 	switch f.Interpretation() {
@@ -135,7 +133,7 @@ func (t *task) dropExtra(f *frame) error {
 	return nil
 }
 
-// scale multiplies all bands and makes bytes of them.
+// scale multiplies all bands and converts them to bytes.
 func (f *frame) scale(by float64) error {
 	if err := f.Linear1(by, 0.5); err != nil {
 		return fault("colour", err)
@@ -146,8 +144,8 @@ func (f *frame) scale(by float64) error {
 	return nil
 }
 
-// lightToSRGB converts linear light in floating point. Versions of libvips differ in
-// how they take alpha there, which is 0–1 in files.
+// lightToSRGB converts floating-point linear light. It converts alpha by itself, since
+// versions of libvips differ in its range. In files it is 0–1.
 func (t *task) lightToSRGB(f *frame) error {
 	t.profile = profile{}
 	if err := f.RemoveICCProfile(); err != nil {
@@ -183,8 +181,8 @@ func (t *task) lightToSRGB(f *frame) error {
 	return nil
 }
 
-// floatsToSRGB converts floating-point levels by their profile. libvips would take
-// them for linear light.
+// floatsToSRGB converts floating-point levels with their profile. libvips would treat them
+// as linear light.
 func (t *task) floatsToSRGB(f *frame) error {
 	space := govips.InterpretationRGB16
 	if f.colours() == 1 {
@@ -202,8 +200,7 @@ func (t *task) floatsToSRGB(f *frame) error {
 	return t.deepToSRGB(f)
 }
 
-// deepToSRGB converts levels of 16 bits by their profile, of which 8 bits would be too
-// few.
+// deepToSRGB converts 16-bit levels with their profile, where 8 bits would show steps.
 func (t *task) deepToSRGB(f *frame) error {
 	convert, space := t.profile.toSRGB, govips.InterpretationSRGB
 	if f.colours() == 1 {
@@ -212,7 +209,7 @@ func (t *task) deepToSRGB(f *frame) error {
 	for _, step := range []func() error{
 		func() error { return convert(f) },
 		func() error { return f.RemoveICCProfile() },
-		func() error { return f.ToColorSpace(space) }, // of 16 bits still
+		func() error { return f.ToColorSpace(space) }, // from 16 bits
 		func() error { return f.Cast(govips.BandFormatUchar) },
 	} {
 		if err := step(); err != nil {
@@ -223,8 +220,8 @@ func (t *task) deepToSRGB(f *frame) error {
 	return t.dropExtra(f)
 }
 
-// mapGreys makes sRGB's greys of 16 bits of a profile's. Little CMS samples the curve
-// too rarely for levels of linear light.
+// mapGreys converts 16-bit greys of a profile to sRGB. Little CMS samples the curve too
+// coarsely for linear light.
 func (p profile) mapGreys(f *frame) error {
 	levels := header.DeepGreys(p.data)
 	if levels == nil {
@@ -238,7 +235,7 @@ func (p profile) mapGreys(f *frame) error {
 	return nil
 }
 
-// divideByAlpha undoes what a file did whose colours are multiplied with alpha.
+// divideByAlpha converts premultiplied colours of an original to plain ones.
 func (f *frame) divideByAlpha() error {
 	most := 255.0
 	switch f.BandFormat() {
@@ -255,9 +252,8 @@ func (f *frame) divideByAlpha() error {
 	return nil
 }
 
-// toSRGB converts colours by the original's profile, except where that is to be
-// kept. It comes after resizing, when there are fewer pixels to convert. A
-// profile that makes no sense counts as none.
+// toSRGB converts colours with the original's profile, unless the output keeps it. It runs
+// after resizing, when there are fewer pixels. It ignores an invalid profile.
 func (t *task) toSRGB(_ context.Context, f *frame) error {
 	switch {
 	case f.Interpretation() == govips.InterpretationCMYK:
@@ -269,7 +265,7 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 	case t.keepsProfile(f):
 		return nil
 	case t.profile.fits(f.colours()) && !t.profile.SRGB:
-		// An error leaves the image as it is.
+		// After an error the image is unchanged.
 		_ = t.profile.toSRGB(f)
 	}
 	if err := f.RemoveICCProfile(); err != nil {
@@ -278,11 +274,11 @@ func (t *task) toSRGB(_ context.Context, f *frame) error {
 	return nil
 }
 
-// toSRGB converts a picture in the profile's colours. An error leaves it as it is.
+// toSRGB converts a picture with the profile. After an error the picture is unchanged.
 func (p profile) toSRGB(f *frame) error {
 	data, ok := header.OneTable(p.data)
 	if !ok {
-		return errors.New("a profile that says nothing of its colours")
+		return errors.New("the profile has no conversion")
 	}
 	depth := 8
 	if f.BandFormat() == govips.BandFormatUshort {
@@ -296,8 +292,8 @@ func (p profile) toSRGB(f *frame) error {
 	return nil
 }
 
-// inksToSRGB converts CMYK without a profile as browsers do: each ink takes its share
-// of the light of one colour, and black of all.
+// inksToSRGB converts CMYK without a profile as browsers do: each ink absorbs its share of
+// one colour, and black of all colours.
 func (f *frame) inksToSRGB() error {
 	black, err := f.ExtractBandToImage(3, 1)
 	if err != nil {
@@ -333,8 +329,7 @@ func (f *frame) inksToSRGB() error {
 	return nil
 }
 
-// keepsProfile reports whether the output carries the original's profile, and
-// pixels in its colours.
+// keepsProfile reports whether the output keeps the original's profile and colours.
 func (t *task) keepsProfile(f *frame) bool {
 	if t.job.Options.Metadata != transform.MetadataKeep || !t.profile.fits(f.colours()) {
 		return false
@@ -342,13 +337,13 @@ func (t *task) keepsProfile(f *frame) bool {
 	switch t.job.Format {
 	case transform.JPEG, transform.PNG, transform.TIFF:
 		return true
-	case transform.WebP, transform.AVIF, transform.JXL: // written as RGB, whatever they are given
+	case transform.WebP, transform.AVIF, transform.JXL: // always written as RGB
 		return f.colours() == 3
 	}
 	return false
 }
 
-// colours is the number of bands that aren't alpha.
+// colours returns the number of bands without alpha.
 func (f *frame) colours() int {
 	if f.HasAlpha() {
 		return f.Bands() - 1

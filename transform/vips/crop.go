@@ -11,7 +11,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// crop keeps what the plan keeps, where the plan knows the place.
+// crop crops to the plan. For a smart crop it does nothing.
 func (t *task) crop(_ context.Context, f *frame) error {
 	if t.plan.Smart || t.reduced || t.kept == t.frameSize(f) {
 		return nil
@@ -19,8 +19,8 @@ func (t *task) crop(_ context.Context, f *frame) error {
 	return t.cut(f, t.kept, turn{})
 }
 
-// smartCrop keeps the part that draws the eye, or that holds most detail. The
-// first frame of an animation decides for all, so that the picture stands still.
+// smartCrop keeps the part with the most attention or entropy. It uses the first frame of
+// an animation for all frames, so that the picture doesn't jump.
 func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	if !t.plan.Smart {
 		return nil
@@ -32,8 +32,7 @@ func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	return t.cut(f, image.Rectangle{at, at.Add(t.plan.Crop.Size())}, turn{})
 }
 
-// findSmart looks where to crop, on a copy of the first frame in the colours that the
-// output shows.
+// findSmart finds the smart crop on a copy of the first frame in the colours of the output.
 func (t *task) findSmart(ctx context.Context, f *frame) (at image.Point, err error) {
 	if err := t.materialise(ctx, f); err != nil {
 		return at, err
@@ -67,6 +66,6 @@ func (t *task) findSmart(ctx context.Context, f *frame) (at image.Point, err err
 	if err != nil {
 		return at, err
 	}
-	// A cropped image remembers where it was cut from as a negative offset.
+	// The offset of a cropped image is its negated place in the original.
 	return image.Pt(-look.OffsetX(), -look.OffsetY()), nil
 }

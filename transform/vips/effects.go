@@ -10,25 +10,25 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// spreads reports whether a step mixes neighbouring pixels, which their alpha has
-// to weight.
+// spreads reports whether a step mixes neighbouring pixels. They must be weighted with
+// alpha.
 func (t *task) spreads() bool {
 	o := t.job.Options
 	return o.Blur > 0 || o.Sharpen > 0 || o.Pixelate > 1
 }
 
-// blur is a Gaussian whose standard deviation is the option's value in pixels of
-// the output. Beyond the edges the picture goes on as it is there.
+// blur applies a Gaussian. The option's value is the standard deviation in pixels of the
+// output. Beyond the edges the outermost pixels are repeated.
 //
-// The time of a convolution grows with the deviation, so that with a large one a
-// shrunken picture is blurred and enlarged again, of which nothing shows: it holds
-// no detail any more.
+// The time of a convolution grows with the deviation. So for a large deviation blur shrinks
+// the picture, blurs it and enlarges it again. The difference isn't visible, since a
+// blurred picture has no detail.
 func (t *task) blur(_ context.Context, f *frame) error {
 	sigma := t.job.Options.Blur
 	if sigma == 0 {
 		return nil
 	}
-	const direct, small = 4, 2 // deviations that are convolved as they are, and after shrinking
+	const direct, small = 4, 2 // largest deviation without shrinking, and smallest after shrinking
 	if sigma <= direct {
 		return t.spaced(f, gaussReach(sigma), gaussReach(sigma), func() error {
 			if err := f.gauss(sigma); err != nil {
@@ -37,7 +37,7 @@ func (t *task) blur(_ context.Context, f *frame) error {
 			return f.castBytes("blur")
 		})
 	}
-	// By a power of two, since libvips interpolates at steps of a 64th.
+	// The factor is a power of two, since libvips interpolates in steps of 1/64.
 	size, by := t.frameSize(f), 2
 	for sigma/float64(2*by) >= small {
 		by *= 2
@@ -48,7 +48,7 @@ func (t *task) blur(_ context.Context, f *frame) error {
 			return t.cut(f, image.Rect(0, 0, (size.Dx()+by-1)/by*by, (size.Dy()+by-1)/by*by), turn{})
 		},
 		func() error { return t.resizeSpaced(f, 1/float64(by), govips.KernelLanczos3, 4*by) },
-		// In whole levels the few pixels left would show as a grid.
+		// Rounded to bytes, the few pixels would show as a grid after enlarging.
 		func() error { return f.Cast(govips.BandFormatFloat) },
 		func() error {
 			return t.spaced(f, gaussReach(deviation), gaussReach(deviation), func() error { return f.gauss(deviation) })
@@ -65,8 +65,7 @@ func (t *task) blur(_ context.Context, f *frame) error {
 	return nil
 }
 
-// resizeSpaced resizes frames by a factor, by a kernel that reaches no further than
-// so many pixels.
+// resizeSpaced resizes frames by a factor. reach is the reach of the kernel in pixels.
 func (t *task) resizeSpaced(f *frame, by float64, kernel govips.Kernel, reach int) error {
 	return t.spaced(f, reach, int(float64(reach)*by), func() error {
 		if err := f.ResizeWithVScale(by, by, kernel); err != nil {
@@ -76,12 +75,12 @@ func (t *task) resizeSpaced(f *frame, by float64, kernel govips.Kernel, reach in
 	})
 }
 
-// gaussReach is how far gauss looks, in pixels: no less.
+// gaussReach returns an upper bound of the reach of gauss, in pixels.
 func gaussReach(sigma float64) int { return int(math.Ceil(3 * sigma)) }
 
-// gauss convolves with a Gaussian out to where its weight is a fortieth of the
-// middle's. Bytes become short integers, since libvips rounds those of bytes off by
-// a level or two, which darkens or lightens whole pictures.
+// gauss convolves with a Gaussian, down to a fortieth of the weight in the middle. It
+// converts bytes to short integers, since libvips rounds the result for bytes wrongly by a
+// level or two, which darkens or lightens whole pictures.
 func (f *frame) gauss(sigma float64) error {
 	if f.BandFormat() == govips.BandFormatUchar {
 		if err := f.Cast(govips.BandFormatShort); err != nil {
@@ -101,9 +100,8 @@ func (f *frame) castBytes(step string) error {
 	return nil
 }
 
-// sharpen is an unsharp mask: what a slight blur takes from the picture is added
-// to it, by a curve that grows with the option's value but is bounded, so that
-// hard edges get no halo.
+// sharpen is an unsharp mask. It adds the difference between the picture and a slightly
+// blurred one. A curve bounds the difference, so that hard edges get no halo.
 func (t *task) sharpen(_ context.Context, f *frame) error {
 	if t.job.Options.Sharpen == 0 {
 		return nil
@@ -148,14 +146,14 @@ func (t *task) addDetail(f *frame) error {
 
 const sharpenSigma = 1.0
 
-// sharpenCurve is what a difference of so many levels is answered with.
+// sharpenCurve returns the function from a difference in levels to the levels to add.
 func sharpenCurve(value float64) func(difference float64) float64 {
 	gain, most := value/20, 6+value*0.6
 	return func(d float64) float64 { return most * math.Tanh(gain*d/most) }
 }
 
-// differenceCurve is a table of a function of differences, −255–255, which it
-// holds from 0 up.
+// differenceCurve returns a table of a function of differences. Index 0 is the difference
+// −255, and index 510 is 255.
 func differenceCurve(of func(float64) float64) (*govips.ImageRef, error) {
 	pixels := make([]byte, 0, 2*511)
 	for d := -255; d <= 255; d++ {
@@ -169,8 +167,8 @@ func differenceCurve(of func(float64) float64) (*govips.ImageRef, error) {
 	return curve, nil
 }
 
-// pixelate makes squares of one colour, from the top left. Those that the right
-// and lower edges cut are the mean of what is there.
+// pixelate makes squares of one colour, beginning at the top left. A square that the right
+// or lower edge cuts gets the mean of its visible part.
 func (t *task) pixelate(ctx context.Context, f *frame) error {
 	edge := t.job.Options.Pixelate
 	if edge < 2 {
@@ -215,7 +213,7 @@ func (t *task) pixelate(ctx context.Context, f *frame) error {
 	if err := t.cut(&frame{blocks}, size, turn{}); err != nil {
 		return err
 	}
-	// Laid over all of the picture, so that its metadata stays.
+	// Insert keeps the metadata of the picture.
 	if err := f.Insert(blocks, 0, 0, false, nil); err != nil {
 		return fault("pixelate", err)
 	}

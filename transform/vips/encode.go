@@ -10,8 +10,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// encoders write a picture in each format. Every parameter is given here: the
-// defaults of libvips and govips differ, and change.
+// encoders write each format. They set every parameter, since libvips and govips have
+// different defaults, and change them.
 var encoders = map[transform.Format]func(*task, *frame) ([]byte, error){
 	transform.JPEG: (*task).encodeJPEG,
 	transform.PNG:  (*task).encodePNG,
@@ -22,8 +22,8 @@ var encoders = map[transform.Format]func(*task, *frame) ([]byte, error){
 	transform.JXL:  (*task).encodeJXL,
 }
 
-// canWrite reports whether libvips was built with what a format takes. The others
-// have been looked for by Start.
+// canWrite reports whether libvips can write the format. Start has already checked the
+// formats that are not named here.
 func canWrite(f transform.Format) bool {
 	switch f {
 	case transform.TIFF:
@@ -34,14 +34,14 @@ func canWrite(f transform.Format) bool {
 	return true
 }
 
-// encode computes the picture and writes it in the job's format. This is where
-// the original is decoded, unless a step before had to see all of it.
+// encode computes the picture and writes it in the job's format. Most originals are decoded
+// here.
 func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 	if t.job.Format == transform.WebP && t.frames == 1 {
-		// Where pixels can't be had any more once it has begun, the encoder of
-		// libvips before 8.15.4 leaves all that it holds behind (libvips #4107). An
-		// animation would take too much memory whole: of a broken one, the decoder
-		// stays there until the worker is replaced.
+		// Where decoding fails during encoding, libvips before 8.15.4 leaks the encoder's
+		// memory (libvips #4107). So the picture is decoded first. An animation would need
+		// too much memory for that: after a damaged one, the memory is lost until the
+		// worker is replaced.
 		if err := t.materialise(ctx, picture); err != nil {
 			return nil, err
 		}
@@ -54,8 +54,8 @@ func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 	return data, err
 }
 
-// encodeJPEG halves the resolution of colours below q 90 only, where that begins
-// to show on sharp edges.
+// encodeJPEG halves the resolution of colours only below q 90. Above, this would be visible
+// at sharp edges.
 func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportJpeg(&govips.JpegExportParams{
 		Quality:        t.job.Options.Quality,
@@ -67,8 +67,8 @@ func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 	return data, err
 }
 
-// encodePNG compresses at level 1 with a filter, which is smaller than the usual
-// level 6 without, and takes less time.
+// encodePNG uses level 1 with a filter. The result is smaller than level 6 without a
+// filter, and takes less time.
 func (t *task) encodePNG(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportPng(&govips.PngExportParams{
 		Compression:   1,
@@ -82,20 +82,19 @@ func (t *task) encodePNG(picture *frame) ([]byte, error) {
 func (t *task) encodeGIF(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportGIF(&govips.GifExportParams{
 		Dither:   1,
-		Effort:   3, // as small as 1 and as fast; above, twice the time for 5 %
+		Effort:   3, // as small and as fast as 1; higher values take twice the time for 5 %
 		Bitdepth: 8,
 	})
 	return data, err
 }
 
-// encodeWebP writes at effort 2: 4, the default, takes twice the time for 3.5 %
-// fewer bytes.
+// encodeWebP uses effort 2. The default of 4 takes twice the time for 3.5 % fewer bytes.
 func (t *task) encodeWebP(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportWebp(&govips.WebpExportParams{
 		Quality:         webpQuality.of(t.job.Options.Quality),
 		Lossless:        t.job.Options.Lossless,
 		ReductionEffort: 2,
-		MaxKeyFrames:    int(^uint32(0) >> 1), // as far apart as they come
+		MaxKeyFrames:    int(^uint32(0) >> 1), // the largest distance
 		MinKeyFrames:    int(^uint32(0)>>1) - 1,
 		StripMetadata:   t.strip,
 	})
@@ -111,8 +110,8 @@ func (t *task) encodeWebP(picture *frame) ([]byte, error) {
 	return data, nil
 }
 
-// encodeTIFF compresses without loss: with LZW, which takes a tenth of the time of
-// deflate for 7 % more bytes.
+// encodeTIFF uses LZW, which is lossless. It takes a tenth of the time of deflate for 7 %
+// more bytes.
 func (t *task) encodeTIFF(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportTiff(&govips.TiffExportParams{
 		Compression:   govips.TiffCompressionLzw,
@@ -122,21 +121,22 @@ func (t *task) encodeTIFF(picture *frame) ([]byte, error) {
 	return data, err
 }
 
-// A scale says which quality of an encoder looks like one of JPEG's, at a few
-// points in ascending order; between them it is a line.
+// A scale maps JPEG qualities to the qualities of another encoder that look the same. Its
+// points are in ascending order, with linear interpolation between them.
 type scale []struct{ jpeg, own int }
 
-// Measured as by `go run ./bench -quality` (WebP over five drawn pictures and six
-// photographs of 512 pixels, the others over one and five of 384): the quality at which the mean SSIMULACRA2 score is that
-// of JPEG. docs/quality.md has the scores. WebP halves the resolution of colours, so
-// that it can't reach JPEG above 85 and is only raised on from there.
+// The scales were measured with `go run ./bench -quality`: at these qualities the mean
+// SSIMULACRA2 score is that of JPEG. WebP was measured with five drawn pictures and six
+// photographs of 512 pixels, the others with one and five of 384. docs/quality.md has the
+// scores. WebP can't reach JPEG above 85, since it halves the resolution of colours. From
+// there its quality just rises to 100.
 var (
 	webpQuality = scale{{1, 1}, {10, 5}, {20, 9}, {30, 23}, {40, 37}, {50, 49}, {60, 61}, {70, 77}, {80, 85}, {90, 95}, {100, 100}}
 	avifQuality = scale{{1, 1}, {10, 17}, {20, 35}, {35, 48}, {50, 54}, {65, 60}, {80, 71}, {90, 90}, {95, 92}, {100, 100}}
 	jxlQuality  = scale{{1, 1}, {10, 8}, {20, 21}, {35, 51}, {50, 64}, {65, 73}, {80, 81}, {90, 93}, {95, 96}, {100, 100}}
 )
 
-// of is the encoder's quality for one of JPEG's, 1–100.
+// of returns the encoder's quality for a JPEG quality of 1–100.
 func (s scale) of(jpeg int) int {
 	for i := 1; i < len(s); i++ {
 		from, to := s[i-1], s[i]

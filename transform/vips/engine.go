@@ -15,24 +15,24 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// An Engine makes variants with libvips in this process. The zero Engine works. It
-// must not be copied.
+// An Engine makes variants with libvips in this process. The zero value is ready for use.
+// An Engine must not be copied.
 type Engine struct{ stamps stamps }
 
 var _ transform.Engine = (*Engine)(nil)
 
-// New returns an engine. [Start] must have been called before its first use.
+// New returns an engine. Call [Start] before its first use.
 func New() *Engine { return &Engine{} }
 
-// Transform makes one variant. Its errors wrap those of package transform
-// ([transform.ErrCorrupt], [transform.ErrTruncated], [transform.ErrTooLarge],
-// [transform.ErrOutputTooLarge], [transform.ErrUnsupported], [transform.ErrMark],
-// and [*transform.OptionError]) or are ctx's; any other is a fault of the engine,
-// with what libvips said in its text. It is safe for concurrent use, and keeps
-// nothing of job but the pixels of marks that were used last, in 32 MiB at most.
+// Transform makes one variant. Its errors wrap the error of ctx or one of package
+// transform: [transform.ErrCorrupt], [transform.ErrTruncated], [transform.ErrTooLarge],
+// [transform.ErrOutputTooLarge], [transform.ErrUnsupported], [transform.ErrFailed],
+// [transform.ErrMark] or [*transform.OptionError]. Any other error is a fault of the
+// engine, and its text has the message of libvips. Transform is safe for concurrent use. It
+// keeps nothing of job except the pixels of recently used marks, at most 32 MiB.
 //
-// The end of ctx stops the work between two steps, and the decoding and resizing
-// within them; an encoder that has all its pixels runs to its end.
+// The end of ctx stops the work between two steps, and also decoding and resizing. An
+// encoder that has all its pixels runs to the end.
 func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	if !running() {
 		return transform.Image{}, errNotStarted
@@ -48,14 +48,14 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	return out, err
 }
 
-// transform makes the variant. If lenient, damage of a JPEG is passed over: see errDamaged.
+// transform makes the variant. lenient ignores damage of a JPEG: see errDamaged.
 func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool) (transform.Image, error) {
 	t, err := newTask(job)
 	if err != nil {
 		return transform.Image{}, err
 	}
 	t.stamps, t.lenient = &e.stamps, lenient
-	defer t.pins.Unpin() // once the picture is closed
+	defer t.pins.Unpin() // after the picture is closed
 	if job.Options.Trim >= 0 {
 		if err := t.findTrim(ctx); err != nil {
 			return transform.Image{}, err
@@ -71,7 +71,7 @@ func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool)
 	if err != nil {
 		return transform.Image{}, err
 	}
-	defer func() { picture.Close() }() // of whatever image it has come to hold
+	defer func() { picture.Close() }() // steps replace its image
 
 	for _, step := range append(t.steps(), t.stamp, t.setMetadata) {
 		if err := ctx.Err(); err != nil {
@@ -95,8 +95,7 @@ func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool)
 	return out, nil
 }
 
-// steps are what is done to a picture from its loading to where it has all its
-// pixels, in this order.
+// steps returns the steps between loading and the marks, in order.
 func (t *task) steps() []func(context.Context, *frame) error {
 	return []func(context.Context, *frame) error{
 		t.toBytes,
@@ -111,43 +110,43 @@ func (t *task) steps() []func(context.Context, *frame) error {
 	}
 }
 
-// A task is a job with what follows from it before anything is decoded.
+// A task is a job with values that follow from it.
 //
-// The plan speaks of the picture as the output shows it. Turning a picture needs
-// all of its pixels, and the original is read from top to bottom only, so that
-// everything that can be done before turning is: hence the second half.
+// The plan describes the picture as the output shows it. Turning needs all pixels of a
+// picture, while the original is read from top to bottom. So most steps run before turning,
+// and turn, region, scaled, kept and loaded describe the picture before it.
 type task struct {
 	job     transform.Job
 	body    []byte           // of the original
 	header  transform.Header // of the original
 	plan    transform.Plan
-	frames  int // of the output
+	frames  int // number of frames of the output
 	fill    govips.ColorRGBA
-	lenient bool           // pass over damage of a JPEG
-	stamps  *stamps        // that the engine keeps
-	pins    runtime.Pinner // of those in use, and of what is decoded
+	lenient bool           // ignore damage of a JPEG
+	stamps  *stamps        // of the engine
+	pins    runtime.Pinner // for stamps in use, and for the original
 	marks   []drawnMark
 
-	turn   turn            // from how the original is stored to how the output shows it
+	turn   turn            // from the stored original to the output
 	region image.Rectangle // of the original as stored
-	scaled transform.Size  // what the region is resized to, before turning
-	kept   image.Rectangle // of scaled: what the plan crops to, before turning
-	loaded image.Rectangle // of the original as stored: what load opens
+	scaled transform.Size  // size of the resized region, before turning
+	kept   image.Rectangle // the crop within scaled, before turning
+	loaded image.Rectangle // the part of the stored original that load opens
 
-	// Set on the way:
-	trimmed  bool                  // the region is without its border
+	// Set by steps:
+	trimmed  bool                  // the border of the region is removed
 	profile  profile               // of the original's colours
-	reduced  bool                  // the region has its final size
-	weighted bool                  // colours are multiplied with alpha, …
-	space    govips.Interpretation // … and will be in this space again
-	strip    bool                  // the output is to carry no metadata at all
+	reduced  bool                  // the region already has its final size
+	weighted bool                  // colours are premultiplied
+	space    govips.Interpretation // colour space before premultiplying
+	strip    bool                  // the output has no metadata
 }
 
-// A frame is a picture on its way through the steps, which change it in place or
-// replace it: the roll of all its frames, one above the other.
+// A frame is the picture that the steps change or replace. For an animation it is a roll:
+// all frames, one above the other.
 type frame struct{ *govips.ImageRef }
 
-// replace puts another image in the frame's place.
+// replace replaces the image of the frame.
 func (f *frame) replace(by *govips.ImageRef) {
 	f.Close()
 	f.ImageRef = by
@@ -155,7 +154,7 @@ func (f *frame) replace(by *govips.ImageRef) {
 
 func newTask(job transform.Job) (*task, error) {
 	if n := len(job.Originals); n != 1 {
-		return nil, fmt.Errorf("vips: a transform takes one original, and this job has %d", n)
+		return nil, fmt.Errorf("vips: a transform needs one original, but this job has %d", n)
 	}
 	h, options := job.Originals[0].Header, job.Options
 	if err := job.Limits.Check(h); err != nil {
@@ -165,7 +164,7 @@ func newTask(job transform.Job) (*task, error) {
 		return nil, fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, job.Format)
 	}
 	if len(job.Marks) > 0 && options.Metadata == transform.MetadataKeep {
-		job.Options.Metadata = transform.MetadataCopyright // no preview without the marks
+		job.Options.Metadata = transform.MetadataCopyright // an EXIF preview would show no marks
 	}
 	t := &task{job: job, body: job.Originals[0].Body, header: h, frames: 1, fill: fill(options.Background, job.Format)}
 	if options.Anim && h.Frames > 1 && h.Format.Animated() && job.Format.Animated() {
@@ -182,7 +181,7 @@ func newTask(job transform.Job) (*task, error) {
 	return t, nil
 }
 
-// makePlan says what becomes of the region.
+// makePlan makes the plan for the region.
 func (t *task) makePlan() error {
 	options, h := t.job.Options, t.header
 	upright := exifTurn(h.Orientation)
@@ -201,8 +200,9 @@ func (t *task) makePlan() error {
 	return t.checkScaled()
 }
 
-// original is the original as the output, where its pixels are those of the output
-// and whoever asks takes it. One that is damaged may look different elsewhere.
+// original returns the original as the output, where it has the pixels of the output and
+// the job may keep it. It never returns a damaged original, since other decoders may show
+// it differently.
 func (t *task) original() ([]byte, bool) {
 	job := t.job
 	if len(job.Marks) > 0 || t.lenient || job.Format != t.header.Format && !job.MayKeep || !job.Options.KeepsPixels(t.header, t.plan, job.Format) {
@@ -213,9 +213,8 @@ func (t *task) original() ([]byte, bool) {
 
 func sizeOf(r image.Rectangle) transform.Size { return transform.Size{W: r.Dx(), H: r.Dy()} }
 
-// checkScaled refuses what libvips can't hold on the way to a small output: an
-// extreme aspect ratio, or a crop that has to see all of a vastly enlarged
-// picture to choose its place.
+// checkScaled refuses a job that needs a picture on the way which libvips can't hold: with
+// an extreme aspect ratio, or a smart crop of an extremely enlarged picture.
 func (t *task) checkScaled() error {
 	const edge = 10_000_000 // VIPS_MAX_COORD
 	size, limit := t.plan.Scaled, t.job.Limits.OutputPixels

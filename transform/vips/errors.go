@@ -15,8 +15,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// evaluate runs what makes libvips compute the pixels of an image. The end of ctx
-// stops that, but for GIF output: killing its encoder can crash (libvips #2708).
+// evaluate calls compute, which makes libvips compute the pixels of image. The end of ctx
+// stops it, except for GIF output, since a killed GIF encoder can crash (libvips #2708).
 func (t *task) evaluate(ctx context.Context, image *govips.ImageRef, compute func() error) error {
 	if t.job.Format != transform.GIF {
 		stop := context.AfterFunc(ctx, func() { image.SetKill(true) })
@@ -32,11 +32,10 @@ func (t *task) evaluate(ctx context.Context, image *govips.ImageRef, compute fun
 	return nil
 }
 
-// libvips reports what went wrong as text, in one buffer for the whole process,
-// so that with several images at work the text may speak of another one. What
-// is certain is where it failed: describing a step fails by our fault, computing
-// pixels hardly ever for another reason than a damaged original. The text only
-// refines that.
+// readings map texts of libvips to errors. libvips has one buffer of error texts for the
+// whole process, so a text can be about another image. The place of the failure is certain:
+// describing a step fails through a fault of the engine, and computing pixels almost always
+// through a damaged original. The text only adds detail to that.
 var readings = []struct {
 	text string // in lower case
 	err  error
@@ -51,7 +50,7 @@ var readings = []struct {
 	{"not enough data", transform.ErrTruncated, "the data ends too early"},
 	{"unsupported feature", transform.ErrUnsupported, "it uses a feature that is not decoded"},
 	{"unsupported codec", transform.ErrUnsupported, "it is compressed in a way that is not decoded"},
-	{"corrupt jpeg data", errDamaged, "its data is damaged"}, // not the "premature end" of it
+	{"corrupt jpeg data", errDamaged, "its data is damaged"}, // but "premature end" comes first
 	{"adobe color transform", errDamaged, "its colours are described wrongly"},
 	{"jfif revision", errDamaged, "its version is unknown"},
 	{"inconsistent progression", errDamaged, "its scans are in disorder"},
@@ -63,10 +62,10 @@ var readings = []struct {
 	{"too many pixels", transform.ErrTooLarge, "it is over a limit of its decoder"},
 }
 
-// errDamaged: a JPEG is damaged, but not cut off. Browsers show those: with junk between
-// its segments a picture is whole nevertheless, and damaged pixels spoil some blocks. The
-// first attempt at a JPEG stops at the first of libjpeg's warnings, which tells them from
-// one that ends too early; only then a second attempt passes over all warnings.
+// errDamaged is the error of a JPEG that is damaged, but not cut off. Browsers show these:
+// junk between segments changes nothing, and damaged data spoils only some blocks. The
+// first attempt stops at the first warning of libjpeg, which tells these JPEGs from ones
+// that are cut off. Only then a second attempt ignores all warnings.
 var errDamaged error = damagedError{}
 
 type damagedError struct{}
@@ -74,16 +73,16 @@ type damagedError struct{}
 func (damagedError) Error() string { return transform.ErrCorrupt.Error() }
 func (damagedError) Unwrap() error { return transform.ErrCorrupt }
 
-// savers start the lines of libvips's encoders. One of these alone is our fault; where
-// decoding fails they only add that they can't go on.
+// savers are the beginnings of error lines of libvips's encoders. Where all lines begin so,
+// the fault is the engine's. Where decoding fails, encoders add lines to those of decoders.
 var savers = []string{"vips2", "jpegsave", "pngsave", "webpsave", "heifsave", "gifsave", "cgifsave", "vipsforeignsave"}
 
-// wants are parts of what libvips and its decoders and encoders say, in lower case, where
-// they get no memory, or no thread, whose stack is memory too.
+// wants are parts of the error texts, in lower case, of libvips and its codecs where they
+// get no memory or no thread. A thread needs memory for its stack.
 var wants = []string{"insufficient memory", "out of memory", "cannot allocate memory", "failed to allocate", "picture memory error", "error creating thread"}
 
-// decodeError is what an error of govips means where pixels were computed. govips
-// adds a stack trace to it; nothing of libvips's text reaches a client.
+// decodeError returns the error for a failure of computing pixels. govips adds a stack
+// trace to its error. No text of libvips reaches a client.
 func decodeError(err error) error {
 	text := strings.ToLower(vipsText(err))
 	if slices.ContainsFunc(wants, func(want string) bool { return strings.Contains(text, want) }) {
@@ -100,8 +99,8 @@ func decodeError(err error) error {
 	return fmt.Errorf("%w: it can't be decoded", transform.ErrCorrupt)
 }
 
-// The target of an encoder is memory, so that where it couldn't be written to there
-// was nothing to write.
+// isDecoders reports whether an error line is from a decoder. Encoders write to memory, so
+// where an encoder couldn't write, the decoder gave it no pixels.
 func isDecoders(line string) bool {
 	if strings.HasSuffix(line, "unable to write to target target") {
 		return true
@@ -109,23 +108,23 @@ func isDecoders(line string) bool {
 	return !slices.ContainsFunc(savers, func(saver string) bool { return strings.HasPrefix(line, saver) })
 }
 
-// forgetErrors empties libvips's buffer of error texts, which decoders add to
-// even where all goes well, until it is full and the next text has no room.
+// forgetErrors empties libvips's buffer of error texts. Decoders add texts even on success,
+// until the buffer is full and the next text is lost.
 func forgetErrors() { C.vips_error_clear() }
 
-// lastError is what libvips said since then.
+// lastError returns the error texts since forgetErrors.
 func lastError() string {
 	text := C.vips_error_buffer_copy()
 	defer C.g_free(C.gpointer(text))
 	return C.GoString(text)
 }
 
-// fault is an error of the engine's own making.
+// fault returns an error for a fault of the engine.
 func fault(step string, err error) error {
 	return fmt.Errorf("vips: %s: %s", step, vipsText(err))
 }
 
-// vipsText is what libvips said, on one line.
+// vipsText returns the text of libvips on one line.
 func vipsText(err error) string {
 	const most = 300
 	text, _, _ := strings.Cut(err.Error(), "\nStack:")

@@ -20,9 +20,9 @@ import (
 
 const jxlEffort = 3
 
-// encodeJXL makes sure of the colour space: where that claims more bands than there
-// are, libvips 8.14 reads beyond them. From 8.15 on, libvips makes up an EXIF block
-// where there is none, unless it is to strip.
+// encodeJXL sets the colour space of grey pictures, since libvips 8.14 reads beyond the
+// bands where the colour space has more. From 8.15 on, libvips adds an EXIF block to a
+// picture without one, unless it strips metadata.
 func (t *task) encodeJXL(picture *frame) ([]byte, error) {
 	if picture.Bands() < 3 && picture.Interpretation() != govips.InterpretationBW {
 		if err := picture.reinterpret(govips.InterpretationBW); err != nil {
@@ -40,8 +40,8 @@ func (t *task) encodeJXL(picture *frame) ([]byte, error) {
 	return C.GoBytes(data, C.int(size)), nil
 }
 
-// jxlDistance is how far JPEG XL may stray for one of its own tools' qualities, in
-// units of a difference that just shows.
+// jxlDistance returns the distance for a quality, as JPEG XL's own tools define it. A
+// distance of 1 is a just noticeable difference.
 func jxlDistance(quality int) float64 {
 	q := float64(quality)
 	if quality >= 30 {

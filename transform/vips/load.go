@@ -13,13 +13,13 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// load opens the original: all frames that are needed, one above the other, as
-// small as its decoder can make them cheaply without falling below the size that
-// is needed. Nothing is decoded yet but the header.
+// load opens the original with the frames that the output needs, one above the other. Where
+// a decoder can shrink cheaply, it does, but not below the needed size. libvips decodes
+// only the header here.
 //
-// govips picks the loader by the first bytes. load makes sure that this is the
-// one that the job's header calls for, and that libvips sees in the original
-// what the header says: nothing else has been held against the limits.
+// govips chooses the loader by the first bytes. load checks that this loader fits the job's
+// header, and that libvips reports the size and frames of the header, since only the header
+// was checked against the limits.
 func (t *task) load(ctx context.Context) (*frame, error) {
 	if t.header.Format == transform.SVG {
 		return t.loadSVG(ctx)
@@ -51,7 +51,7 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 
 	if h.Format == transform.JXL {
 		original = header.DeepJXL(original)
-		t.pins.Pin(&original[0]) // it may be a copy that nobody else holds
+		t.pins.Pin(&original[0]) // it may be a copy without another reference
 	}
 	forgetErrors()
 	roll, err := govips.LoadImageFromBuffer(original, params)
@@ -73,21 +73,21 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 	return f, nil
 }
 
-// loaders names, for each format of an original, what govips may take it for.
+// loaders maps the format of an original to the types that govips may detect for it.
 var loaders = map[transform.Format]map[govips.ImageType]bool{
 	transform.JPEG: {govips.ImageTypeJPEG: true},
 	transform.PNG:  {govips.ImageTypePNG: true},
 	transform.GIF:  {govips.ImageTypeGIF: true},
 	transform.WebP: {govips.ImageTypeWEBP: true},
-	// Both are read by libheif, and a general brand leaves open which it is.
+	// libheif reads both, and a general brand doesn't tell them apart.
 	transform.AVIF: {govips.ImageTypeAVIF: true, govips.ImageTypeHEIF: true},
 	transform.HEIC: {govips.ImageTypeAVIF: true, govips.ImageTypeHEIF: true},
 	transform.TIFF: {govips.ImageTypeTIFF: true},
 	transform.JXL:  {govips.ImageTypeJXL: true},
 }
 
-// checkLoaded compares what libvips found with what the header promised.
-// Decoders may round the size of a shrunk image either way.
+// checkLoaded compares the picture with the header. The size of a shrunk image may be
+// rounded up or down.
 func (t *task) checkLoaded(roll *govips.ImageRef, expect transform.Size) error {
 	slack := 0
 	if expect.W != t.header.Width || expect.H != t.header.Height {
@@ -99,20 +99,21 @@ func (t *task) checkLoaded(roll *govips.ImageRef, expect transform.Size) error {
 	}
 	switch {
 	case abs(width-expect.W) > slack, abs(height-expect.H) > slack:
-		return fmt.Errorf("%w: its size is not what its header says", transform.ErrCorrupt)
+		return fmt.Errorf("%w: its size is not the size in its header", transform.ErrCorrupt)
 	case roll.Height() != height*t.frames:
-		return fmt.Errorf("%w: it has not the frames that its header says", transform.ErrCorrupt)
+		return fmt.Errorf("%w: the number of frames is not the number in its header", transform.ErrCorrupt)
 	}
 	return nil
 }
 
-// jpegShrink is the factor, a power of two, by which libjpeg shrinks as it
-// decodes, skipping most of the work. It leaves a picture of at least the size
-// that is needed. libvips's own choice leaves twice as much, which takes up to
-// twice the time for a difference that is hard to see.
+// jpegShrink returns the factor, a power of two, by which libjpeg shrinks while it decodes.
+// This skips most of the work. The picture keeps at least the needed size. libvips itself
+// would keep twice the needed size, which takes up to twice the time for hardly any visible
+// difference.
 //
-// Shrinking by 8 leaves the mean of each block, which shows more. With progressive
-// originals it saves next to nothing, since they have to be read whole in any case.
+// Shrinking by 8 keeps only the mean of each block, which is more visible. A progressive
+// original must be read whole anyway, so that shrinking by 8 saves hardly any time. It is
+// shrunk by 8 only where twice the needed size remains.
 func (t *task) jpegShrink() int {
 	for _, by := range []int{8, 4, 2} {
 		least := by
@@ -126,9 +127,9 @@ func (t *task) jpegShrink() int {
 	return 1
 }
 
-// webpScale is the scale at which libwebp decodes: by any factor, but averaging
-// colours without regard to transparency, and each frame of an animation for
-// itself, which leaves seams. 1 where it is of no use.
+// webpScale returns the scale at which libwebp decodes. libwebp ignores transparency when
+// it averages colours, and scales each frame of an animation alone, which leaves seams. So
+// the scale is 1 for these originals.
 func (t *task) webpScale() float64 {
 	if t.header.Alpha || t.header.Frames > 1 {
 		return 1
@@ -138,8 +139,8 @@ func (t *task) webpScale() float64 {
 		float64(t.scaled.H)/float64(t.region.Dy())))
 }
 
-// shrunk is a side after libjpeg's shrinking as libvips reports it: without the
-// last pixel where that stands for less than a whole block.
+// shrunk returns a side after libjpeg's shrinking, as libvips reports it: without a last
+// pixel from an incomplete block.
 func shrunk(side, by int) int { return max(side/by, 1) }
 
 func scaledBy(side int, scale float64) int {

@@ -16,15 +16,15 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A drawnMark is a mark of the job with its pixels and its place on the output.
+// A drawnMark is a mark with its pixels and its place on the output.
 type drawnMark struct {
 	picture *stampPicture
 	at      image.Point
 	pitch   transform.Size
 }
 
-// drawMarks decodes the job's marks, before anything of the original is: it is told
-// (see [transform.WithNotice]) which of them a breakdown would be the fault of.
+// drawMarks decodes the job's marks before the original. It reports each mark with
+// [transform.Notice], so that after a crash the pool knows the mark.
 func (t *task) drawMarks(ctx context.Context) error {
 	for i, mark := range t.job.Marks {
 		on := image.Rect(0, 0, t.plan.Output.W, t.plan.Output.H)
@@ -44,7 +44,7 @@ func (t *task) drawMarks(ctx context.Context) error {
 				p, err = drawStamp(ctx, job, true)
 			}
 			if err != nil {
-				return markError(ctx, err) // still at the mark, should that be what broke it
+				return markError(ctx, err) // the notice still names the mark
 			}
 			transform.Notice(ctx, transform.Place{})
 			p.fade(mark.Mark.Opacity)
@@ -55,8 +55,8 @@ func (t *task) drawMarks(ctx context.Context) error {
 	return nil
 }
 
-// stamp lays the job's marks on every frame: see stamp.c. It comes after everything
-// else that touches pixels, so that nothing crops or covers a mark.
+// stamp lays the job's marks on every frame: see stamp.c. It is the last step that changes
+// pixels, so that no step crops or covers a mark.
 func (t *task) stamp(_ context.Context, f *frame) error {
 	if len(t.marks) == 0 {
 		return nil
@@ -86,15 +86,15 @@ func (t *task) stamp(_ context.Context, f *frame) error {
 	return nil
 }
 
-// drawStamp makes a mark's picture as the variant that the job asks for is made,
-// but for the encoding.
+// drawStamp makes the picture of a mark with the same steps as a variant, but without
+// encoding.
 func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPicture, error) {
 	t, err := newTask(job)
 	if err != nil {
 		return nil, err
 	}
 	t.lenient = lenient
-	defer t.pins.Unpin() // once the picture is closed
+	defer t.pins.Unpin() // after the picture is closed
 	if err := t.makePlan(); err != nil {
 		return nil, err
 	}
@@ -114,14 +114,14 @@ func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPict
 	if err := picture.toColour(); err != nil {
 		return nil, err
 	}
-	if err := picture.AddAlpha(); err != nil { // nothing where there is one
+	if err := picture.AddAlpha(); err != nil { // it keeps an existing alpha
 		return nil, fault("mark", err)
 	}
 	size := t.plan.Output
 	var rgba []byte
 	err = t.evaluate(ctx, picture.ImageRef, func() (err error) {
 		if rgba, err = picture.ToBytes(); err != nil {
-			return errors.New(lastError()) // govips doesn't say it
+			return errors.New(lastError()) // the error of govips lacks the text
 		}
 		return nil
 	})
@@ -138,7 +138,7 @@ func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPict
 	return p, nil
 }
 
-// fade makes the picture as translucent as opacity (0–1) says.
+// fade multiplies alpha with opacity (0–1).
 func (p *stampPicture) fade(opacity float64) {
 	if opacity >= 1 {
 		return
@@ -148,7 +148,7 @@ func (p *stampPicture) fade(opacity float64) {
 	}
 }
 
-// markError says that it is the mark which is at fault, where it is.
+// markError adds [transform.ErrMark] to an error that the mark caused.
 func markError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err

@@ -20,12 +20,12 @@ package vips
 // }
 import "C"
 
-// returnMemory makes glibc give the memory of an image back once it is done with.
-// By default every thread keeps a heap of its own, and the threshold above which
-// memory is given back rises with the largest block ever freed: after a few large
-// photographs the process would hold several times what it needs.
+// returnMemory makes glibc return memory of finished images. By default every thread has
+// its own heap, and the threshold for returning memory rises with the largest freed block.
+// After a few large photographs the process would hold several times the memory that it
+// needs.
 func returnMemory() { C.returnMemory() }
 
-// Rest gives back memory that is held for the next image, but for what an ordinary
-// one needs. It takes some milliseconds where there is much.
+// Rest returns free memory to the system, except what the next ordinary image needs. It can
+// take some milliseconds.
 func (e *Engine) Rest() { C.trimMemory(16 << 20) }

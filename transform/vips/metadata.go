@@ -10,11 +10,11 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// exifField is libvips's name of the field that holds a picture's whole EXIF.
+// exifField is libvips's name of the field with the whole EXIF block.
 const exifField = "exif-data"
 
-// copyrightTags are what metadata=copyright keeps: texts of the first EXIF
-// directory by number, and libvips's names for them.
+// copyrightTags are the EXIF tags that metadata=copyright keeps: texts of the first
+// directory, by number and libvips's name.
 var copyrightTags = []struct {
 	number uint16
 	field  string
@@ -23,8 +23,8 @@ var copyrightTags = []struct {
 	{0x8298, "exif-ifd0-Copyright"},
 }
 
-// setMetadata leaves on the picture what the output is to carry. The pixels are
-// upright by now, so that an orientation would turn them twice.
+// setMetadata keeps the metadata of the output and removes the rest. It also removes the
+// orientation, since the pixels are already upright.
 func (t *task) setMetadata(_ context.Context, picture *frame) error {
 	if t.job.Options.Metadata == transform.MetadataKeep {
 		if picture.Orientation() > 1 {
@@ -44,13 +44,13 @@ func (t *task) setMetadata(_ context.Context, picture *frame) error {
 	if err := picture.RemoveOrientation(); err != nil {
 		return fault("metadata", err)
 	}
-	picture.SetBlob(exifField, rights) // nothing where there is nothing
+	picture.SetBlob(exifField, rights) // does nothing for nil
 	t.strip = rights == nil
 	return nil
 }
 
-// removeMetadata removes all fields but those that describe an animation. govips
-// sees the first 256 fields only, which EXIF alone can fill.
+// removeMetadata removes all fields except those of an animation. It loops, since govips
+// sees only the first 256 fields, and EXIF alone can have more.
 func removeMetadata(picture *frame) error {
 	for before := -1; ; {
 		if err := picture.RemoveMetadata(); err != nil {
@@ -64,8 +64,8 @@ func removeMetadata(picture *frame) error {
 	}
 }
 
-// copyrightEXIF is an EXIF block of the picture's artist and copyright alone, nil
-// where it names neither.
+// copyrightEXIF returns an EXIF block with the picture's artist and copyright, or nil where
+// it has neither.
 func copyrightEXIF(picture *frame) []byte {
 	type entry struct {
 		number uint16

@@ -11,15 +11,14 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A turn is one of the eight ways to lay a picture on its grid: mirrored left to
-// right or not, then turned clockwise by quarters. The zero turn leaves it as it
-// is.
+// A turn is one of the eight orientations of a picture. It mirrors left to right, if
+// mirrored is set, and then turns clockwise by quarters. The zero turn changes nothing.
 type turn struct {
 	mirrored bool
 	quarters int // 0–3
 }
 
-// exifTurn is what an EXIF orientation (1–8) asks for.
+// exifTurn returns the turn for an EXIF orientation (1–8).
 func exifTurn(orientation int) turn {
 	switch orientation {
 	case 2:
@@ -40,13 +39,13 @@ func exifTurn(orientation int) turn {
 	return turn{}
 }
 
-// rotated is t followed by a rotation of 0, 90, 180 or 270 degrees clockwise.
+// rotated returns t followed by a rotation of 0, 90, 180 or 270 degrees clockwise.
 func (t turn) rotated(degrees int) turn {
 	return turn{t.mirrored, (t.quarters + degrees/90) & 3}
 }
 
-// flipped is t followed by a flip. Mirroring after a rotation is the same as
-// mirroring before the opposite rotation.
+// flipped returns t followed by a flip. Mirroring after a rotation equals mirroring before
+// the opposite rotation.
 func (t turn) flipped(f transform.Flip) turn {
 	switch f {
 	case transform.FlipH:
@@ -59,7 +58,7 @@ func (t turn) flipped(f transform.Flip) turn {
 	return t
 }
 
-// inverse is the turn that undoes t.
+// inverse returns the turn that undoes t.
 func (t turn) inverse() turn {
 	if t.mirrored {
 		return t
@@ -67,7 +66,7 @@ func (t turn) inverse() turn {
 	return turn{false, -t.quarters & 3}
 }
 
-// swapped is a size as it was before, or will be after, the turn.
+// swapped returns the size after the turn of a picture of size s, or the size before it.
 func (t turn) swapped(s transform.Size) transform.Size {
 	if t.quarters&1 == 1 {
 		return transform.Size{W: s.H, H: s.W}
@@ -75,12 +74,12 @@ func (t turn) swapped(s transform.Size) transform.Size {
 	return s
 }
 
-// undo is where r, a part of the turned picture, lies in the picture of this size
-// before the turn.
+// undo returns the place of r, a part of the turned picture, in the picture before the
+// turn, whose size is before.
 func (t turn) undo(r image.Rectangle, before transform.Size) image.Rectangle {
-	size := t.swapped(before) // of the picture that r is in
+	size := t.swapped(before) // of the turned picture
 	for range t.quarters {
-		// Clockwise, the point (x, y) of a picture h high went to (h−1−y, x).
+		// Clockwise, the point (x, y) of a picture of height h moves to (h−1−y, x).
 		r = image.Rect(r.Min.Y, size.W-r.Max.X, r.Max.Y, size.W-r.Min.X)
 		size.W, size.H = size.H, size.W
 	}
@@ -90,8 +89,7 @@ func (t turn) undo(r image.Rectangle, before transform.Size) image.Rectangle {
 	return r
 }
 
-// turnUpright lays the picture as the output shows it: upright by its EXIF
-// orientation, then rotated and flipped as the options say.
+// turnUpright applies the EXIF orientation, and then rotates and flips.
 func (t *task) turnUpright(ctx context.Context, f *frame) error {
 	if t.turn == (turn{}) {
 		return nil
@@ -104,13 +102,12 @@ func (t *task) turnUpright(ctx context.Context, f *frame) error {
 	return t.cut(f, t.frameSize(f), t.turn)
 }
 
-// materialise computes all pixels of the frame and holds them in memory, for a
-// step that reads them in another order than from top to bottom. By then the
-// picture has its final size.
+// materialise computes all pixels of the frame in memory, for a step that doesn't read them
+// from top to bottom. The picture has its final size by then.
 func (t *task) materialise(ctx context.Context, f *frame) error {
 	return t.evaluate(ctx, f.ImageRef, func() error {
-		// libvips draws in memory: drawing makes it compute the image into it in
-		// place. This rectangle lies outside of every image.
+		// To draw, libvips computes the image in memory and keeps it. This rectangle lies
+		// outside of the image, so that no pixel changes.
 		return f.DrawRect(govips.ColorRGBA{}, -2, -2, 1, 1, true)
 	})
 }

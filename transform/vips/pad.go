@@ -10,8 +10,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// fill is what lies behind and around a picture: the background that was asked
-// for, else nothing; on white where the format has no transparency.
+// fill returns the colour behind and around a picture: the requested background, or
+// transparent. In formats without transparency it is laid on white.
 func fill(background transform.Color, format transform.Format) govips.ColorRGBA {
 	c := govips.ColorRGBA{R: background.R, G: background.G, B: background.B, A: background.A}
 	if !background.Set {
@@ -45,7 +45,7 @@ func (t *task) flatten(_ context.Context, f *frame) error {
 	return nil
 }
 
-// tint lays a transparent picture on a background that is translucent itself.
+// tint lays a transparent picture on a translucent background.
 func (t *task) tint(f *frame) error {
 	behind, err := govips.NewTransparentCanvas(f.Width(), f.Height())
 	if err != nil {
@@ -59,7 +59,7 @@ func (t *task) tint(f *frame) error {
 	if err := behind.Cast(govips.BandFormatUchar); err != nil {
 		return fault("tint", err)
 	}
-	// Destination-over: the picture stays above, and keeps what it carries.
+	// Destination-over keeps the picture on top, with its metadata.
 	if err := f.Composite(behind, govips.BlendModeDestOver, 0, 0); err != nil {
 		return fault("tint", err)
 	}
@@ -69,8 +69,8 @@ func (t *task) tint(f *frame) error {
 	return nil
 }
 
-// pad puts the picture where the plan says on a canvas of the output's size. Of a
-// roll, govips takes the frames apart for it.
+// pad places the picture on a canvas of the output's size. For a roll, govips does this for
+// each frame.
 func (t *task) pad(_ context.Context, f *frame) error {
 	p := t.plan
 	if f.Width() == p.Output.W && f.PageHeight() == p.Output.H {
@@ -93,7 +93,8 @@ func (t *task) pad(_ context.Context, f *frame) error {
 	return nil
 }
 
-// toColour makes a grey picture an sRGB one. A profile of greys doesn't fit it.
+// toColour converts a grey picture to sRGB. It removes a profile of greys, which doesn't
+// describe the result.
 func (f *frame) toColour() error {
 	if f.Bands() > 2 {
 		return nil

@@ -11,7 +11,7 @@ import (
 // A profile is the ICC profile of an original's colours.
 type profile struct {
 	header.ColorProfile
-	data []byte // nil where there is none that makes sense
+	data []byte // nil without a valid profile
 }
 
 func readProfile(image *govips.ImageRef) profile {
@@ -26,5 +26,5 @@ func readProfile(image *govips.ImageRef) profile {
 	return profile{parsed, data}
 }
 
-// fits reports whether there is a profile for pixels of this many colours.
+// fits reports whether the profile is valid for pixels with this number of colours.
 func (p profile) fits(colours int) bool { return p.data != nil && p.Channels == colours }

@@ -1,11 +1,14 @@
-/* Resizing as a libvips operation: down with a Lanczos kernel, up with a cubic one. libvips's own compiles
- * code for every image that it reduces, which takes longer than small frames do;
- * before 8.16 does the horizontal half without SIMD and the vertical half with
- * coefficients of 6 bits; knows nothing of frames; needs floating point for
- * alpha; and enlarges to where the first pixel starts, not to the middle of it.
+/* A libvips operation that resizes: down with a Lanczos kernel, up with a cubic one. It
+ * replaces libvips's own operation, which
  *
- * First down, then across, in whole numbers, with the same results on every
- * processor: samples have SAMPLE_BITS below the point, coefficients WEIGHT_BITS.
+ * - compiles code for every image that it reduces, which takes longer than small frames,
+ * - before 8.16 works horizontally without SIMD, and vertically with 6-bit coefficients,
+ * - doesn't support frames,
+ * - needs floating point for alpha,
+ * - enlarges from the edge of the first pixel instead of its middle.
+ *
+ * It works first down, then across, in integers, with the same results on every processor.
+ * Samples have SAMPLE_BITS fractional bits, and coefficients WEIGHT_BITS.
  */
 #include "reduce.h"
 
@@ -21,17 +24,16 @@
 #define WEIGHT_BITS 14
 #define LOBES 3
 
-/* A cubic kernel (Keys, a = -1/2) that reaches over so many pixels overshoots less
- * beside an enlarged edge.
+/* The reach of the cubic kernel (Keys, a = -1/2), in pixels. It overshoots less at edges
+ * than a longer kernel.
  */
 #define CUBIC_REACH 2
 
-/* Above twice this factor pixels are averaged in blocks first, as libvips does. */
+/* For factors above twice this, blocks of pixels are averaged first, as in libvips. */
 #define GAP 2.0
 
-/* A span says of each place on a side of the output which places of the input make
- * it: `points` of them from `first` on, with their weights, of which the last may
- * be nothing.
+/* A span holds the kernel of each place on a side of the output: `points` places of the
+ * input from `first` on, with their weights. The last weight may be zero.
  */
 typedef struct {
 	int points; /* even */
@@ -57,8 +59,8 @@ lanczos(double x)
 	return LOBES * sin(x) * sin(x / LOBES) / (x * x);
 }
 
-/* The kernel at steps of 1/LANCZOS_STEPS: working it out for each point of each
- * span would take a good part of the time of a small picture.
+/* The kernel in steps of 1/LANCZOS_STEPS. To compute it for each point of each span would
+ * take much of the time of a small picture.
  */
 #define LANCZOS_STEPS 1024
 static double lanczos_table[LOBES * LANCZOS_STEPS + 2];
@@ -92,12 +94,12 @@ cubic(double x)
 	return 0;
 }
 
-/* The side of the input has `from` places, which stand for `length`: less than the
- * last may be. That is brought to `to` places, of which `keep` are wanted, from
+/* The side of the input has `from` places for a length of `length`, since the last place
+ * may be incomplete. It is resized to `to` places. Only `keep` of them are computed, from
  * `skip` on.
  *
- * Beyond the edges the outermost pixel goes on, as in libvips. The weights of a
- * place add up to exactly one, so that flat colours stay as they are.
+ * Beyond the edges the outermost pixel is repeated, as in libvips. The weights of a
+ * place add up to exactly one, so that flat colours don't change.
  */
 static int
 make_span(VipsImage *owner, Span *span, int from, double length, int to, int skip, int keep)
@@ -151,13 +153,13 @@ make_span(VipsImage *owner, Span *span, int from, double length, int to, int ski
 	return 0;
 }
 
-/* A sequence is what one thread works with. */
+/* A sequence is the working memory of one thread. */
 typedef struct {
 	VipsRegion *region;
 	int16_t *row;		/* a row that has been reduced downwards, with some room after it */
 	int16_t *weighed;	/* a strip of the input with weighed colours */
 	size_t weighed_size;
-	const void **lines; /* the lines that make a row */
+	const void **lines; /* the lines of a row */
 } Sequence;
 
 static int
@@ -268,7 +270,7 @@ sum_across(const int16_t *from, const int16_t *weights, int points, int bands, i
 #ifdef __SSE2__
 	__m128i even = _mm_set1_epi32(1 << (shift - 1)), odd = _mm_setzero_si128();
 	int k = 0;
-	/* Four bands are loaded where there are fewer; what is too much isn't used. */
+	/* Always load four bands. The extra ones aren't used. */
 #define PAIR(sum, at) \
 	{ \
 		int32_t both; \
@@ -295,7 +297,7 @@ sum_across(const int16_t *from, const int16_t *weights, int points, int bands, i
 #endif
 }
 
-/* Colours weighed with alpha, as samples, and alpha as a sample. */
+/* Colours weighted with alpha, and alpha, as samples. */
 static void
 weigh(const uint8_t *from, int n, int bands, int16_t *to)
 {
@@ -325,13 +327,13 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 	const VipsRect *want = &out_region->valid;
 	const int bands = reduce->in->Bands;
 
-	/* Columns of the region that are needed. */
+	/* The needed columns of the region. */
 	const int from = columns->first[want->left];
 	const int end = VIPS_MIN(columns->first[want->left + want->width - 1] + columns->points, r->width);
 	const int n = (end - from) * bands;
 
 	for (int y = want->top; y < VIPS_RECT_BOTTOM(want);) {
-		/* What is wanted of one frame. */
+		/* The requested part of one frame. */
 		int frame = y / r->kept_height;
 		int row = y % r->kept_height;
 		int until = VIPS_MIN(row + VIPS_RECT_BOTTOM(want) - y, r->kept_height);
@@ -361,7 +363,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 
 		for (; row < until; row++, y++) {
 			for (int k = 0; k < rows->points; k++) {
-				/* Those after the last weigh nothing. */
+				/* Points after the last have weight zero. */
 				int line = VIPS_MIN(rows->first[row] + k, bottom - 1) - top;
 				seq->lines[k] = r->weigh
 					? (void *) (seq->weighed + (size_t) line * n)
@@ -372,7 +374,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 				down_samples(seq->lines, weights, rows->points, n, seq->row);
 			else
 				down_bytes(seq->lines, weights, rows->points, n, seq->row);
-			/* Points after the last column weigh nothing, but are loaded. */
+			/* Points after the last column are loaded, with weight zero. */
 			memset(seq->row + n, 0, 8 * sizeof(int16_t));
 
 			uint8_t *to = VIPS_REGION_ADDR(out_region, want->left, y);
@@ -398,8 +400,8 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 	return 0;
 }
 
-/* The blocks that are averaged first, of a side that is reduced from one length to
- * another: 1 for none.
+/* The size of the blocks that are averaged first, for a side that is reduced from one
+ * length to another. 1 means no averaging.
  */
 static int
 block(int from, int to)
@@ -407,7 +409,7 @@ block(int from, int to)
 	return VIPS_MAX(1, (int) (from / to / GAP));
 }
 
-/* Averages blocks of pixels of a single frame, after cutting out what is reduced. */
+/* Cuts out the region of a single frame, and averages blocks of its pixels. */
 static int
 shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down)
 {
@@ -429,8 +431,7 @@ shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down
 	return 0;
 }
 
-/* The part of tintype_reduce that works on an image whose pixels are near in
- * number to those wanted.
+/* The part of tintype_reduce after averaging, when the image is close to its final size.
  */
 static int
 describe(VipsImage *in, VipsImage *out, const TintypeReduction *r, double width, double height)
@@ -474,7 +475,7 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 		vips_error("reduce", "not a part of this image");
 		return -1;
 	}
-	/* Averaging would mix the colours of what is transparent in, and frames. */
+	/* Averaging would mix frames, and the colours of transparent pixels. */
 	double width = r.width, height = r.height;
 	int across = 1, down = 1;
 	if (r.frames == 1 && !r.weigh) {
@@ -497,8 +498,8 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 		return -1;
 	}
 
-	/* Keep the last lines: threads ask for them in any order, and by then the lines
-	 * that made them have left the cache of the decoder. vips_reducev does the same.
+	/* Cache the last lines. Threads request them in any order, when the decoder's cache
+	 * no longer has their input. vips_reducev does the same.
 	 */
 	if (!vips_image_get_typeof(in, VIPS_META_SEQUENTIAL)) {
 		*out = reduced;

@@ -15,9 +15,9 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// reduce cuts the region out of every frame, brings it to its final size and crops
-// it, for all frames at once: see reduce.c. It leaves alone what has the right size,
-// and bands that it can't hold, which resize does.
+// reduce cuts the region out of every frame, resizes it to its final size and crops it, for
+// all frames at once: see reduce.c. It does nothing where the size is already right. It
+// leaves pictures with more than four bands to resize.
 func (t *task) reduce(_ context.Context, f *frame) error {
 	height := f.Height() / t.frames
 	region := t.regionIn(f.Width(), height)
@@ -26,7 +26,7 @@ func (t *task) reduce(_ context.Context, f *frame) error {
 		return nil
 	}
 	kept := t.kept
-	if t.plan.Smart { // the place isn't known yet
+	if t.plan.Smart { // smartCrop crops later
 		kept = image.Rect(0, 0, to.W, to.H)
 	}
 	r := C.TintypeReduction{
@@ -49,13 +49,13 @@ func (t *task) reduce(_ context.Context, f *frame) error {
 	return nil
 }
 
-// unchanged reports whether the original is shown at the size that it has.
+// unchanged reports whether the output shows the original at its own size.
 func (t *task) unchanged() bool {
 	return t.scaled == sizeOf(t.region)
 }
 
-// imageField is where govips keeps the image that an ImageRef stands for. It offers
-// no other way to apply an operation that it doesn't know.
+// imageField is the offset of the C image in a govips ImageRef. govips has no other way to
+// apply an operation that it doesn't know.
 var imageField = func() uintptr {
 	field, ok := reflect.TypeFor[govips.ImageRef]().FieldByName("image")
 	if !ok || field.Type.Kind() != reflect.Pointer || field.Type.Elem().Size() != C.sizeof_VipsImage {
@@ -68,10 +68,10 @@ func vipsImageField(ref *govips.ImageRef) **C.VipsImage {
 	return (**C.VipsImage)(unsafe.Add(unsafe.Pointer(ref), imageField))
 }
 
-// vipsImage is the image that ref stands for, on loan from it.
+// vipsImage returns the image of ref. ref still owns it.
 func vipsImage(ref *govips.ImageRef) *C.VipsImage { return *vipsImageField(ref) }
 
-// setVipsImage makes ref stand for another image, which it takes over.
+// setVipsImage replaces the image of ref, which takes ownership of the new one.
 func setVipsImage(ref *govips.ImageRef, image *C.VipsImage) {
 	field := vipsImageField(ref)
 	C.g_object_unref(C.gpointer(unsafe.Pointer(*field)))

@@ -3,21 +3,20 @@
 
 #include <vips/vips.h>
 
-/* What of each frame is brought to what size, and what is kept of the result.
- * Frames lie one above the other in the input, and will in the output; none sees
- * its neighbours. All in pixels.
+/* The region of each frame, the size that it is resized to, and the part of the result
+ * to keep, in pixels. Frames lie one above the other in the input and the output. They
+ * don't mix.
  */
 typedef struct {
 	int frames;
-	int left, top, width, height;		  /* of each frame of the input */
-	int to_width, to_height;			  /* what that is brought to */
-	int x, y, kept_width, kept_height;	  /* of the size that it is brought to */
-	int weigh;							  /* the last band is alpha: weigh colours with it */
+	int left, top, width, height;		  /* the region of each frame of the input */
+	int to_width, to_height;			  /* the size of the resized region */
+	int x, y, kept_width, kept_height;	  /* the part to keep of the resized region */
+	int weigh;							  /* the last band is alpha, with which colours are weighted */
 } TintypeReduction;
 
-/* Describes the resizing of an image of bytes, in one to four bands: down with a
- * Lanczos kernel of three lobes, up with a cubic one. 0, or -1 with the error in
- * libvips's buffer. The output holds a reference to the input.
+/* Resizes an image of bytes with one to four bands: down with a Lanczos kernel of three
+ * lobes, up with a cubic one. Returns 0, or -1 with the error in libvips's buffer. The output holds a reference to the input.
  */
 int tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction);
 

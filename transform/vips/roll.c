@@ -1,5 +1,5 @@
-/* Cutting and turning all frames of a roll in one libvips operation: describing an
- * operation takes longer than small frames do.
+/* A libvips operation that cuts and turns all frames of a roll at once. For small frames,
+ * one operation per frame would take longer than the pixels.
  */
 #include "roll.h"
 
@@ -11,7 +11,7 @@ typedef struct {
 	int frame; /* rows of a frame of the input */
 } Cut;
 
-/* Where a pixel of a frame of the output comes from, in a frame of the input. */
+/* The place in a frame of the input of a pixel of a frame of the output. */
 static void
 origin(const Cut *cut, int x, int y, int *from_x, int *from_y)
 {
@@ -46,7 +46,7 @@ cut_gen(VipsRegion *out_region, void *vregion, void *a, void *b, gboolean *stop)
 	const int right = VIPS_RECT_RIGHT(want) - 1;
 
 	for (int y = want->top; y < VIPS_RECT_BOTTOM(want);) {
-		/* What is wanted of one frame, from corner to corner. */
+		/* The requested part of one frame, from corner to corner. */
 		int frame = y / frame_out, above = frame * cut->frame;
 		int until = VIPS_MIN(VIPS_RECT_BOTTOM(want), (frame + 1) * frame_out);
 		int row = y % frame_out, x0, y0, x1, y1;
@@ -62,7 +62,7 @@ cut_gen(VipsRegion *out_region, void *vregion, void *a, void *b, gboolean *stop)
 			VipsPel *to = VIPS_REGION_ADDR(out_region, want->left, y);
 			int x = want->left;
 			if (!cut->c.quarters && !cut->c.mirrored) {
-				/* All that lies within the input, at once. */
+				/* Copy the pixels within the input at once. */
 				int first = VIPS_CLIP(x, -cut->c.left, right + 1);
 				int last = VIPS_CLIP(first - 1, cut->in->Xsize - 1 - cut->c.left, right);
 				if (last >= first) {

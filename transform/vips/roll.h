@@ -3,9 +3,9 @@
 
 #include <vips/vips.h>
 
-/* What of each frame is kept, in pixels, and how that is laid then: mirrored left to
- * right or not, and turned clockwise by quarters. It may reach beyond a frame,
- * whose outermost pixels go on there.
+/* The part of each frame to keep, in pixels, and its orientation: mirrored left to right,
+ * and then turned clockwise by quarters. Where the part reaches beyond a frame, its
+ * outermost pixels are repeated.
  */
 typedef struct {
 	int frames;
@@ -13,8 +13,8 @@ typedef struct {
 	int mirrored, quarters;
 } TintypeCut;
 
-/* Describes the cutting of a roll of frames, one above the other. 0, or -1 with the
- * error in libvips's buffer. The output holds a reference to the input.
+/* Cuts and turns a roll of frames, one above the other. Returns 0, or -1 with the error
+ * in libvips's buffer. The output holds a reference to the input.
  */
 int tintype_cut(VipsImage *in, VipsImage **out, const TintypeCut *cut);
 

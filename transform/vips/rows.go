@@ -8,9 +8,9 @@ import (
 	"image"
 )
 
-// eachRow computes a part of a picture of bytes and hands it out row by row, from
-// top to bottom, in no more memory than a few of its rows. It may be called for
-// further parts of an original that is read in order as long as they lie below.
+// eachRow computes a part of a picture of bytes, and calls do for each row from top to
+// bottom. It holds only a few rows in memory. For an original that is read in order, a
+// further call must be for a part below.
 func (t *task) eachRow(ctx context.Context, f *frame, part image.Rectangle, do func(y int, row []byte)) error {
 	const most = 1 << 20 // bytes at a time
 	length := part.Dx() * f.Bands()
@@ -47,7 +47,7 @@ func (t *task) readPart(ctx context.Context, f *frame, part image.Rectangle) ([]
 	var pixels []byte
 	err = t.evaluate(ctx, strip, func() (err error) {
 		if pixels, err = strip.ToBytes(); err != nil {
-			return errors.New(lastError()) // govips doesn't say it
+			return errors.New(lastError()) // the error of govips lacks the text
 		}
 		return nil
 	})

@@ -1,5 +1,5 @@
-/* Laying small pictures on large ones, as a libvips operation. libvips's own works
- * on the whole image in floating point, and knows nothing of frames.
+/* A libvips operation that lays small pictures on large ones. libvips's own operation
+ * converts the whole image to floating point, and doesn't support frames.
  */
 #include "stamp.h"
 
@@ -8,8 +8,8 @@ typedef struct {
 	TintypeStamp stamps[];
 } Stamps;
 
-/* One pixel under the source-over rule (Porter and Duff). `colours` are the bands
- * without alpha.
+/* Draws one pixel by the source-over rule (Porter and Duff). `colours` is the number of
+ * bands without alpha.
  */
 static inline void
 lay(uint8_t *on, const uint8_t *from, int colours, int has_alpha)
@@ -30,8 +30,8 @@ lay(uint8_t *on, const uint8_t *from, int colours, int has_alpha)
 	on[colours] = (sum + 127) / 255;
 }
 
-/* Whether a row of a frame is one that the picture lies on, and which of its own
- * that is.
+/* Reports whether the picture lies on a row of a frame, and returns the row of the
+ * picture.
  */
 static inline int
 row_of(const TintypeStamp *s, int y, int *row)
@@ -69,7 +69,7 @@ lay_row(const TintypeStamp *s, const uint8_t *row, uint8_t *line, int left, int 
 	}
 }
 
-/* Whether a picture lies on one of these rows. */
+/* Reports whether a picture lies on one of these rows. */
 static int
 touches(const Stamps *stamps, int top, int height)
 {

@@ -5,20 +5,20 @@
 
 #include <stdint.h>
 
-/* A picture to lay on each frame: at a place, or repeated from there in all
- * directions, `across` and `down` pixels from one to the next.
+/* A picture to lay on each frame, once or repeated in all directions. `across` and `down`
+ * are the distances of the repetitions in pixels.
  */
 typedef struct {
-	const uint8_t *rgba; /* colours not multiplied with alpha */
+	const uint8_t *rgba; /* not premultiplied */
 	int left, top, width, height;
 	int across, down; /* 0, 0: once */
 } TintypeStamp;
 
-/* Describes an image of bytes with pictures laid on each of its frames, which are
- * `frame` rows high, the first picture lowest. The image is grey or RGB, with or
- * without alpha; of grey ones the first colour of the pictures counts. Only the
- * lines that pictures lie on are copied. The pictures must stay where they are for
- * as long as the output is computed. 0, or -1 with the error in libvips's buffer.
+/* Lays pictures on each frame of an image of bytes, the first picture lowest. Frames have
+ * `frame` rows. The image is grey or RGB, with or without alpha. On a grey image only the
+ * first colour of the pictures is used. Only lines with a picture on them are copied. The
+ * pictures must stay in place until the output is computed. Returns 0, or -1 with the error
+ * in libvips's buffer.
  */
 int tintype_stamp(VipsImage *in, VipsImage **out, int frame, const TintypeStamp *stamps, int count);
 

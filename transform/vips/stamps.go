@@ -13,24 +13,23 @@ import (
 // stampBytes bounds the pixels of marks that an engine keeps.
 const stampBytes = 32 << 20
 
-// A stampKey is all that decides the pixels of a mark.
+// A stampKey has everything that decides the pixels of a mark.
 type stampKey struct {
 	image         [32]byte // hash
-	width, height int      // of what it is fitted into
+	width, height int      // of the box that it is fitted into
 	fit           transform.Fit
 	opacity       float64
 }
 
-// A stampPicture is a mark as it is laid on outputs. It never changes.
+// A stampPicture is a mark as it is laid on outputs. It is immutable.
 type stampPicture struct {
-	rgba  []byte // colours not multiplied with alpha
+	rgba  []byte // not premultiplied
 	size  transform.Size
-	alike bool // its colours are greys
+	alike bool // all colours are greys
 }
 
-// stamps keeps the marks that were used last, so that a mark is decoded and scaled
-// once for each size. The zero value is empty and ready. It is safe for concurrent
-// use.
+// stamps keeps recently used marks, so that a mark is decoded and scaled once for each
+// size. The zero value is empty and ready for use. It is safe for concurrent use.
 type stamps struct {
 	mu    sync.Mutex // guards the rest
 	lru   *simplelru.LRU[stampKey, *stampPicture]
@@ -47,8 +46,8 @@ func (s *stamps) get(key stampKey) *stampPicture {
 	return p
 }
 
-// put keeps a picture, in the place of those that were used longest ago. One that
-// would take more than a quarter of the room isn't kept.
+// put keeps a picture, and drops the least recently used ones. It doesn't keep a picture of
+// more than a quarter of stampBytes.
 func (s *stamps) put(key stampKey, p *stampPicture) {
 	if len(p.rgba) > stampBytes/4 {
 		return
@@ -62,7 +61,7 @@ func (s *stamps) put(key stampKey, p *stampPicture) {
 		}
 		s.lru = lru
 	}
-	s.lru.Remove(key) // what another request has put there meanwhile
+	s.lru.Remove(key) // another request may have put it at the same time
 	s.lru.Add(key, p)
 	s.bytes += len(p.rgba)
 	for s.bytes > stampBytes {

@@ -25,14 +25,14 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// loadSVG draws an SVG at the size that the output needs, and of it only what the
-// plan keeps: there is nothing left to resize but where the plan stretches.
+// loadSVG draws the part of an SVG that the plan keeps, at the size of the output. Only a
+// stretched SVG is resized afterwards.
 //
-// The size that librsvg gives the SVG counts only as a scale to what the header
-// says, since the two understand physical units differently.
+// librsvg and the header reader convert physical units differently. So loadSVG uses the
+// size of librsvg only relative to the size in the header.
 func (t *task) loadSVG(ctx context.Context) (*frame, error) {
 	if t.plan.Smart {
-		t.kept = image.Rect(0, 0, t.scaled.W, t.scaled.H) // it is cropped later
+		t.kept = image.Rect(0, 0, t.scaled.W, t.scaled.H) // smartCrop crops it later
 	}
 	drawing, err := t.openSVG()
 	if err != nil {
@@ -55,9 +55,9 @@ func (t *task) loadSVG(ctx context.Context) (*frame, error) {
 	return &frame{picture}, nil
 }
 
-// openSVG opens the SVG at the scale that makes the region as large as it will be.
-// Where it is stretched the larger scale counts, within reason, and where only
-// rounding makes the scales differ the middle.
+// openSVG opens the SVG at the scale of the output. For a stretched output it uses the
+// larger scale, within bounds. Where the scales differ only by rounding, it uses their
+// middle.
 func (t *task) openSVG() (svgDrawing, error) {
 	horizontal := float64(t.scaled.W) / float64(t.region.Dx())
 	vertical := float64(t.scaled.H) / float64(t.region.Dy())
@@ -77,7 +77,7 @@ func (t *task) openSVG() (svgDrawing, error) {
 	return openSVGAt(t.body, float64(t.header.Width), float64(t.header.Height), scale)
 }
 
-// svgPart is where what the plan keeps lies in the drawing.
+// svgPart returns the part of the drawing that the plan keeps.
 func (t *task) svgPart(d svgDrawing) image.Rectangle {
 	width, height := d.size()
 	across, down := width/float64(t.header.Width), height/float64(t.header.Height)
@@ -86,9 +86,8 @@ func (t *task) svgPart(d svgDrawing) image.Rectangle {
 	return image.Rect(left, top, right, bottom)
 }
 
-// drawnSpan is where a span of a region's side, once that is scaled, lies in a
-// drawing at some scale. Where only rounding makes its length another than that of
-// the span, it has the span's.
+// drawnSpan converts a span of the scaled region to a span of a drawing at another scale.
+// Where the scales differ only by rounding, the length stays the same.
 func drawnSpan(region, side, scaled, from, to int, scale float64) (start, end int) {
 	larger := float64(side) * scale / float64(scaled)
 	start = int(math.Round(float64(region)*scale + float64(from)*larger))
@@ -99,8 +98,7 @@ func drawnSpan(region, side, scaled, from, to int, scale float64) (start, end in
 	return start, start + max(int(math.Round(exact)), 1)
 }
 
-// An svgDrawing is an SVG that libvips has opened at some scale, and draws where
-// it is asked to.
+// An svgDrawing is an SVG that libvips has opened at a scale, and that it draws in parts.
 type svgDrawing struct{ image *C.VipsImage }
 
 func (d svgDrawing) close() { C.g_object_unref(C.gpointer(unsafe.Pointer(d.image))) }
@@ -109,9 +107,9 @@ func (d svgDrawing) size() (width, height float64) {
 	return float64(d.image.Xsize), float64(d.image.Ysize)
 }
 
-// openSVGAt opens an SVG that its header says is width × height at a scale, or a
-// slightly larger one where librsvg gives it another shape. That may only be for
-// the rounding in the header.
+// openSVGAt opens an SVG at a scale. width and height are from its header. Where librsvg
+// finds another aspect ratio, the scale is slightly larger. The difference must be small
+// enough to come from rounding in the header.
 func openSVGAt(data []byte, width, height, scale float64) (svgDrawing, error) {
 	most := 1 + min(0.02+1/width+1/height, 0.5)
 	at := 1.0
@@ -124,7 +122,7 @@ func openSVGAt(data []byte, width, height, scale float64) (svgDrawing, error) {
 		if C.openSVG(unsafe.Pointer(&data[0]), C.size_t(len(data)), C.double(at), &d.image) != 0 {
 			return d, svgError()
 		}
-		// How far either side is from what it should be.
+		// The relative error of each side.
 		w, h := d.size()
 		across, down := (w-width*scale)/w, (h-height*scale)/h
 		if lacks := min(across*w, down*h); lacks > -1 && lacks < 1 && (w-1)/(width*scale) <= most && (h-1)/(height*scale) <= most {
@@ -133,11 +131,11 @@ func openSVGAt(data []byte, width, height, scale float64) (svgDrawing, error) {
 		d.close()
 		at *= 1 - min(across, down)
 	}
-	return svgDrawing{}, fmt.Errorf("%w: its size is not what its header says", transform.ErrCorrupt)
+	return svgDrawing{}, fmt.Errorf("%w: its size is not the size in its header", transform.ErrCorrupt)
 }
 
-// draw computes a part of the drawing, beyond whose edges it goes on as it is
-// there. The caller frees the pixels.
+// draw computes a part of the drawing. Beyond the edges it repeats the outermost pixels.
+// The caller frees the pixels.
 func (d svgDrawing) draw(ctx context.Context, part image.Rectangle) ([]byte, error) {
 	var cut *C.VipsImage
 	if C.cutSVG(d.image, C.int(part.Min.X), C.int(part.Min.Y), C.int(part.Dx()), C.int(part.Dy()), &cut) != 0 {

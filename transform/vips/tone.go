@@ -11,10 +11,10 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// tone changes colours, pixel by pixel, and leaves alpha alone: gamma, brightness,
-// contrast, saturation, grayscale, sepia, invert, in this order. But for gamma they
-// are the filter functions of CSS (Filter Effects Module Level 1 §9), which work on
-// sRGB's encoded levels; with a profile that is kept, on its own.
+// tone changes the colours of each pixel, but not alpha: gamma, brightness, contrast,
+// saturation, grayscale, sepia, invert, in this order. Except for gamma these are the
+// filter functions of CSS (Filter Effects Module Level 1 §9), which use encoded sRGB
+// levels. Where the output keeps a profile, they use the levels of the profile.
 func (t *task) tone(_ context.Context, f *frame) error {
 	o := t.job.Options
 	if o.Sepia {
@@ -36,11 +36,11 @@ func (t *task) tone(_ context.Context, f *frame) error {
 	return nil
 }
 
-// colourWork is what o does to each level for itself (nil for nothing), and then
-// to a pixel's levels together.
+// colourWork returns the curve for single levels, or nil, and then the mixes of the levels
+// of a pixel.
 //
-// Each function's result is clipped before the next is applied, as in CSS. Mixes
-// that need none in between are made one.
+// As in CSS, the result of each function is clipped before the next. Mixes that don't need
+// to be clipped in between are combined.
 func colourWork(o transform.Options, colour bool) (curve *[256]byte, mixes []mix) {
 	add := func(m mix) {
 		if last := len(mixes) - 1; last >= 0 && mixes[last].inRange() {
@@ -83,8 +83,8 @@ func colourWork(o transform.Options, colour bool) (curve *[256]byte, mixes []mix
 	return curve, mixes
 }
 
-// A mix makes each of red, green and blue of all three: the levels times a row,
-// and then some.
+// A mix computes each of red, green and blue from all three: the product with a row, plus a
+// constant.
 type mix struct {
 	rows [3][3]float64
 	add  [3]float64 // levels, 0–255
@@ -95,8 +95,8 @@ var (
 	negative = mix{[3][3]float64{{-1, 0, 0}, {0, -1, 0}, {0, 0, -1}}, [3]float64{255, 255, 255}}
 )
 
-// saturate is the mix for a saturation; 0 is grey. The weights of red, green and
-// blue in the lightness are those of Rec. 709.
+// saturate returns the mix for a saturation, where 0 is grey. The weights of lightness are
+// those of Rec. 709.
 func saturate(s float64) mix {
 	weights := [3]float64{0.2126, 0.7152, 0.0722}
 	var m mix
@@ -109,7 +109,7 @@ func saturate(s float64) mix {
 	return m
 }
 
-// then is m followed by n.
+// then returns m followed by n.
 func (m mix) then(n mix) mix {
 	var both mix
 	for i, row := range n.rows {
@@ -124,7 +124,7 @@ func (m mix) then(n mix) mix {
 	return both
 }
 
-// inRange reports whether every pixel's result lies within 0–255 by itself.
+// inRange reports whether no result needs to be clipped to 0–255.
 func (m mix) inRange() bool {
 	const slack = 0.01
 	for i, row := range m.rows {
@@ -140,7 +140,7 @@ func (m mix) inRange() bool {
 	return true
 }
 
-// applyCurve looks each level of the colours up.
+// applyCurve applies a curve to each level of the colours.
 func (f *frame) applyCurve(curve *[256]byte) error {
 	bands := f.Bands()
 	pixels := make([]byte, 0, 256*bands)

@@ -7,24 +7,24 @@ import (
 	"image"
 )
 
-// findTrim looks at all pixels of the region, at their full size, and leaves of it
-// what is not a border of one colour. It reads the original for itself, in order,
-// so that what follows can still have it shrunk as it is decoded.
+// findTrim finds the border of the region, a frame of one colour, and removes it from the
+// region. It reads all pixels at full size in a pass of its own, so that the next pass can
+// still shrink the original while it decodes.
 //
-// The colour is that of most corners of the first frame, the first of them by rows
-// where they all differ. A border is what is within the tolerance of it in each
-// channel: of its colours as the original has them, weighted with their alpha, so
-// that all transparent pixels are alike. An animation loses only what is border in
-// every frame. Where all is border, all stays.
+// The colour of the border is the colour of most corners of the first frame, or of the
+// first corner in reading order. A pixel belongs to the border where each channel is within
+// the tolerance of that colour. The comparison uses the original's colours, weighted with
+// alpha, so that all transparent pixels are equal. An animation loses only the border that
+// all frames have. A picture that is all border stays whole.
 func (t *task) findTrim(ctx context.Context) error {
-	t.scaled, t.kept = sizeOf(t.region), t.region.Sub(t.region.Min) // what load needs of a plan
+	t.scaled, t.kept = sizeOf(t.region), t.region.Sub(t.region.Min) // load needs these of a plan
 	look := borders{tolerance: t.job.Options.Trim}
 	if err := t.lookAtBorders(ctx, &look); err != nil {
 		return err
 	}
 	found, sure := look.decide()
 	if !sure {
-		// The lower corners decided, after all else had gone by.
+		// The lower corners decided the colour, so the rows above must be read again.
 		look = borders{tolerance: look.tolerance, candidates: []border{{colour: found.colour}}}
 		if err := t.lookAtBorders(ctx, &look); err != nil {
 			return err
@@ -38,7 +38,7 @@ func (t *task) findTrim(ctx context.Context) error {
 	return nil
 }
 
-// lookAtBorders hands the rows of the region of every frame to look.
+// lookAtBorders passes the rows of the region of every frame to look.
 func (t *task) lookAtBorders(ctx context.Context, look *borders) error {
 	roll, err := t.load(ctx)
 	if err != nil {
@@ -60,18 +60,17 @@ func (t *task) lookAtBorders(ctx context.Context, look *borders) error {
 	return nil
 }
 
-// A border is a colour, and the smallest rectangle around all that is not of it.
+// A border is a colour, and the smallest rectangle around all pixels of other colours.
 type border struct {
 	colour  []byte
 	content image.Rectangle
 }
 
-// borders finds the border of pictures of one size, whose rows it is given one by
-// one.
+// borders finds the border of pictures of one size from their rows.
 type borders struct {
 	tolerance, bands int
-	alpha            bool // the last band is
-	rows             int  // of a picture
+	alpha            bool // the last band is alpha
+	rows             int  // height of a picture
 
 	candidates []border
 	corners    [][]byte // of the first picture
@@ -95,7 +94,7 @@ func (b *borders) add(y int, row []byte) {
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
 
-// widen takes what a row holds into the content.
+// widen extends the content by the content of a row.
 func (b *borders) widen(c *border, y int, row []byte) {
 	from, to := 0, len(row)
 	for from < to && b.alike(row[from:from+b.bands], c.colour) {
@@ -104,7 +103,7 @@ func (b *borders) widen(c *border, y int, row []byte) {
 	if from == to {
 		return
 	}
-	// What lies between the sides of the content so far makes no difference.
+	// Pixels within the width of the content so far don't extend it.
 	stop := max(from, c.content.Max.X*b.bands)
 	for to > stop && b.alike(row[to-b.bands:to], c.colour) {
 		to -= b.bands
@@ -112,8 +111,8 @@ func (b *borders) widen(c *border, y int, row []byte) {
 	c.content = c.content.Union(image.Rect(from/b.bands, y, max(to/b.bands, from/b.bands+1), y+1))
 }
 
-// decide is the border of the colour that most corners have; sure is false where
-// its content is not known, since that colour came last.
+// decide returns the border with the colour of most corners. sure is false where this
+// colour first appeared in a lower corner, so that its content is unknown.
 func (b *borders) decide() (found border, sure bool) {
 	best := 0
 	var colour []byte
@@ -136,7 +135,7 @@ func (b *borders) decide() (found border, sure bool) {
 	return border{colour: colour}, false
 }
 
-// alike reports whether two pixels are within the tolerance of each other.
+// alike reports whether two pixels differ by at most the tolerance.
 func (b *borders) alike(p, q []byte) bool {
 	if !b.alpha {
 		for i, v := range p {

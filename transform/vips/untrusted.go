@@ -6,10 +6,9 @@ import "C"
 
 import "sync"
 
-// allowUntrusted takes from libvips's block on loaders and savers that it calls
-// untrusted those whose originals a header reader of ours has been through: JPEG
-// XL and, where a workspace asks for it, SVG. Naming a class means all that derive
-// from it. All else that is blocked stays so.
+// allowUntrusted unblocks some of the loaders and savers that libvips calls untrusted:
+// those for JPEG XL and, where a workspace allows it, SVG, since package header has checked
+// these originals. A class name includes all derived classes. Other loaders stay blocked.
 var allowUntrusted = sync.OnceFunc(func() {
 	for _, class := range []string{"VipsForeignLoadSvg", "VipsForeignLoadJxl", "VipsForeignSaveJxl"} {
 		name := C.CString(class)

@@ -1,35 +1,34 @@
 //go:build cgo
 
-// Package vips is Tintype's engine: it carries out a [transform.Job] with
-// libvips, and is the only package that knows libvips and govips.
+// Package vips is Tintype's engine. It runs a [transform.Job] with libvips, and is the only
+// package that uses libvips and govips.
 //
-// Call [Start] once in a process, then [New]. [Engine.Transform] reads as the
-// list of its steps, in a fixed order; each step is in a file of its own:
+// For most uses, call [Start] once in a process, then [New], then [Engine.Transform] for
+// each job. Transform runs its steps in a fixed order, and each step has its own file:
 //
-//	load.go      open the original with the loader that its header calls for
-//	svg.go       … or draw it at the size that is needed
-//	trim.go      find the border to leave out, before that
-//	colour.go    everything becomes 8-bit sRGB, grey or CMYK, and sRGB in the end
-//	reduce.go    cut the region out, resize and crop it, of all frames at once
-//	animate.go   what looks at more than one pixel, such that no frame sees another
-//	resize.go    … cut the region out and resize it where reduce doesn't
-//	crop.go      … keep a part, chosen by the plan or by what is in the picture
-//	orient.go    … EXIF orientation, rotation and mirroring in one go
-//	effects.go   … blur, sharpen, pixelate
-//	tone.go      brightness, contrast, and what else changes one pixel at a time
-//	pad.go       the background under and around the picture
-//	mark.go      the marks on top of it
-//	metadata.go  what an output carries besides pixels
-//	encode.go    the output's bytes; avif.go, jxl.go and webp.go what is particular to those
+//	load.go      opens the original with the loader of its format
+//	svg.go       … or draws an SVG at the final size
+//	trim.go      before that, finds the border to remove
+//	colour.go    converts to 8-bit sRGB, grey or CMYK, and at the end to sRGB
+//	reduce.go    cuts out the region, resizes and crops it, all frames at once
+//	animate.go   runs the steps that read neighbouring pixels, without mixing frames
+//	resize.go    … cuts out the region and resizes it where reduce doesn't
+//	crop.go      … crops by the plan or by the content
+//	orient.go    … EXIF orientation, rotation and mirroring at once
+//	effects.go   … blurs, sharpens, pixelates
+//	tone.go      brightness, contrast, and other changes of single pixels
+//	pad.go       the background behind and around the picture
+//	mark.go      the marks on top
+//	metadata.go  the metadata of the output
+//	encode.go    the bytes of the output; avif.go, jxl.go and webp.go for these formats
 //
-// libvips evaluates lazily: until encode, or a step that has to see the whole
-// picture, a step only describes work. Originals are read from top to bottom
-// and never held decoded; see materialise for the exceptions.
+// libvips evaluates lazily: most steps only describe work, which libvips does in encode or
+// in a step that needs the whole picture. Decoders read originals from top to bottom and
+// don't hold them whole. See materialise for the exceptions.
 //
-// The geometry is not computed here but in [transform.Options.Plan], and what an
-// original is has been decided by [header.Read] before libvips sees it.
-// Deadlines that a decoder ignores, and crashes, are for the process around the
-// engine.
+// [transform.Options.Plan] computes the geometry, and [header.Read] reads the original's
+// header before libvips sees it. The process around the engine handles crashes, and
+// deadlines that a decoder ignores.
 package vips
 
 import (
@@ -44,29 +43,28 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// Config is how libvips runs in this process.
+// Config configures libvips in this process.
 type Config struct {
-	// Threads that libvips may use inside one image; 0 is 1, which with one
-	// image a core gives the most images a second.
+	// Threads is the number of threads of libvips for one image. 0 is 1, which gives the
+	// most images a second with one image per core.
 	Threads int
-	// Logger gets libvips's warnings, and its chatter at debug level; nil is
+	// Logger gets the warnings of libvips, and its other messages at debug level. nil is
 	// slog's default logger at the time of Start.
 	Logger *slog.Logger
 }
 
-// started is process-wide because libvips is: it can be started once, and not
-// again after it was stopped.
+// started is global because libvips is: it starts once in a process, and can't start again
+// after it was stopped.
 var started struct {
 	sync.Mutex // guards the rest
 	done       bool
 	err        error
 }
 
-// Start starts libvips with loaders of untrusted formats blocked, without
-// operation cache, and such that it never writes a temporary file. It sets the
-// environment variables that libvips reads these from, and has glibc return
-// memory early. The first call decides;
-// later ones return what it returned. It is safe for concurrent use.
+// Start starts libvips. It blocks the loaders of untrusted formats, disables the operation
+// cache and temporary files, and makes glibc return memory early. It sets environment
+// variables for libvips. Only the first call has an effect. Later calls return its result.
+// It is safe for concurrent use.
 func Start(c Config) error {
 	started.Lock()
 	defer started.Unlock()
@@ -91,7 +89,7 @@ func start(c Config) error {
 
 	for name, value := range map[string]string{
 		"VIPS_BLOCK_UNTRUSTED": "1",
-		// Decoded images above this size would go to a file instead of memory.
+		// libvips writes larger decoded images to a file.
 		"VIPS_DISC_THRESHOLD": "1024g",
 	} {
 		if err := os.Setenv(name, value); err != nil {
@@ -99,8 +97,7 @@ func start(c Config) error {
 		}
 	}
 	returnMemory()
-	// govips takes a field that is not set as 0, not as libvips's default: here
-	// no cached operation, byte or file.
+	// The zeros disable the cache. govips doesn't replace them by the defaults of libvips.
 	err := govips.Startup(&govips.Config{
 		ConcurrencyLevel: max(c.Threads, 1),
 		MaxCacheSize:     0,
@@ -128,11 +125,10 @@ func running() bool {
 	return started.done && started.err == nil
 }
 
-// slogLevel puts GLib's levels on slog's scale. libvips reports what is wrong
-// with an image both as a warning and as an error that a request is answered
-// with, so nothing is above a warning here. What it says of images that come out well
-// is for debugging: of any AVIF that says its colours, which is most of them, that it
-// doesn't heed how; and what a JPEG has that browsers pass over.
+// slogLevel returns the slog level of a message. Nothing is above a warning, since libvips
+// also reports damage of an image as an error, which the client gets. Messages about
+// healthy images are for debugging: most AVIFs have colour information that libvips
+// ignores, and JPEGs can have small flaws that browsers ignore too.
 func slogLevel(level govips.LogLevel, message string) slog.Level {
 	well := message == "" || strings.HasSuffix(message, "ignoring nclx profile") ||
 		strings.HasPrefix(message, "read gave ") || strings.HasPrefix(message, "VipsJpeg: ") || strings.HasPrefix(message, "error in tile ")
@@ -142,5 +138,5 @@ func slogLevel(level govips.LogLevel, message string) slog.Level {
 	return slog.LevelDebug
 }
 
-// Version is libvips's version, such as "8.16.1".
+// Version returns the version of libvips, such as "8.16.1".
 func Version() string { return govips.Version }

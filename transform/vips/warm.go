@@ -12,9 +12,9 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// Warm has libvips load what it otherwise loads when the first picture needs it:
-// plugins of decoders and encoders, fonts and their configuration. For a process that
-// will not be able to later. A format that this libvips doesn't have is left out.
+// Warm makes libvips load everything that it would load at the first picture: plugins of
+// decoders and encoders, fonts and their configuration. Call it in a process that can't
+// open files later. It skips formats that this libvips doesn't support.
 func Warm(ctx context.Context) {
 	m := image.NewNRGBA(image.Rect(0, 0, 64, 48))
 	for i := range m.Pix {
@@ -22,7 +22,7 @@ func Warm(ctx context.Context) {
 	}
 	var picture bytes.Buffer
 	if err := png.Encode(&picture, m); err != nil {
-		return // it is within PNG's bounds
+		return // can't happen, since the size is valid for PNG
 	}
 	originals := [][]byte{[]byte(warmSVG), picture.Bytes()}
 	for _, format := range []transform.Format{transform.JPEG, transform.PNG, transform.GIF, transform.WebP, transform.AVIF, transform.TIFF, transform.JXL} {
@@ -35,7 +35,7 @@ func Warm(ctx context.Context) {
 	}
 }
 
-// warmSVG has text in the fonts that nobody has to name.
+// warmSVG has text in the default fonts.
 const warmSVG = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48">` +
 	`<text y="20" font-family="sans-serif">Aa</text><text y="40" font-family="serif" font-weight="bold">Aa</text></svg>`
 

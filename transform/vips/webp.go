@@ -16,9 +16,8 @@ const (
 	webpProfile = 1 << 5
 )
 
-// withoutWebPMetadata removes the EXIF and XMP chunks of a WebP file that libwebp
-// wrote, in place: libvips 8.14 writes an EXIF block of its own even where it is
-// told to strip.
+// withoutWebPMetadata removes the EXIF and XMP chunks of a WebP file of libwebp, in place.
+// libvips 8.14 writes an EXIF block even where it strips metadata.
 func withoutWebPMetadata(data []byte) []byte {
 	if len(data) < 30 || string(data[12:16]) != "VP8X" || data[20]&(webpEXIF|webpXMP) == 0 {
 		return data
@@ -36,8 +35,8 @@ func withoutWebPMetadata(data []byte) []byte {
 	return sealWebP(data[:kept])
 }
 
-// withWebPProfile adds a colour profile to a WebP file, which govips can't make
-// libvips do. Files of the simple format become extended ones.
+// withWebPProfile adds a colour profile to a WebP file, since govips can't make libvips
+// write it. It converts a simple file to the extended format.
 func withWebPProfile(data, profile []byte, size transform.Size, alpha bool) []byte {
 	if len(data) < 20 {
 		return data
@@ -68,7 +67,7 @@ func withWebPProfile(data, profile []byte, size transform.Size, alpha bool) []by
 
 func uint24(n int) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16)} }
 
-// sealWebP corrects the length in front of a RIFF file.
+// sealWebP sets the length in the RIFF header.
 func sealWebP(data []byte) []byte {
 	binary.LittleEndian.PutUint32(data[4:], uint32(len(data)-8))
 	return data
