@@ -105,6 +105,17 @@ func TestOpens(t *testing.T) {
 		"a marked source deleted, and nobody's": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources()}, nil},
 		"a source in a marked one": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos"))}, []string{
 			"source x has no such marks and lies in source photos: all images of source x don't carry them from now on (m)"}},
+		"a source with one of two marks in a marked one": {[]edit{sources(photos), marks(mark("m", "photos"), mark("n", "photos"))},
+			[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos", "x"), mark("n", "photos"))}, []string{
+				"source x has no such marks and lies in source photos: all images of source x don't carry them from now on (n)"}},
+		"a source with the mark in a marked one": {[]edit{sources(photos), marks(mark("m", "photos"))},
+			[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos", "x"))}, nil},
+		"a public bucket in a private one": {[]edit{sources(private(bucket("media", "")))}, []edit{sources(private(bucket("media", "")), bucket("open", "open/"))}, []string{
+			"source open is public and lies in source media, which is private: all images of source open are public from now on"}},
+		"public by its public URL in a private one": {[]edit{sources(private(photos))}, []edit{sources(private(photos), also(at("web", "web/"), "https://o.example.com/photos/web/"))}, []string{
+			"source web is public and lies in source photos, which is private: all images of source web are public from now on"}},
+		"a public source moved into a private one": {[]edit{sources(private(photos), at("web", "web/"))}, []edit{sources(private(photos), at("web", "photos/web/"))}, []string{
+			"source web is public and lies in source photos, which is private: all images of source web are public from now on"}},
 		"the operator's, unbound": {[]edit{marks(mark("m", "samples"))}, []edit{marks(mark("m"))}, []string{
 			"source samples has lost marks: its images don't carry them from now on (m)"}},
 		"private and marked": {[]edit{sources(photos, vault), marks(mark("m", "vault"))}, []edit{sources(photos), marks(mark("m"))}, []string{
