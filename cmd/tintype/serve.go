@@ -110,27 +110,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	reserve := func(ctx context.Context, bytes int64) (release func(), ok bool) {
 		return answers.Reserve(server.Client(ctx), bytes)
 	}
-	memory := cache.NewMemory(plan.cache)
-	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
-	if c.CacheDisk > 0 {
-		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Reserve: reserve, Log: log})
-		switch {
-		case err == nil:
-			parts.flush(disk.Close)
-			tiers, figures["disk"] = append(tiers, disk), disk
-		case errors.Is(err, cache.ErrInUse):
-			return err
-		default:
-			log.Error("serving without a disk cache", "err", err)
-		}
-	}
-	if c.CacheBucket != "" {
-		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Reserve: reserve, Log: log})
-		if err != nil {
-			return fmt.Errorf("--cache-bucket: %w", err)
-		}
-		parts.flush(shared.Close)
-		tiers, figures["bucket"] = append(tiers, shared), shared
+	tiers, figures, err := c.openTiers(plan.cache, reserve, log, &parts)
+	if err != nil {
+		return err
 	}
 	limits := origin.DefaultLimits()
 	limits.Bytes, limits.Timeout = int64(c.MaxOriginalBytes), c.FetchTimeout
@@ -139,10 +121,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures, poolMetrics{workers}, bodyMetrics{bodies},
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "tintype_unknown_refused_total", Help: "Look-ups of workspaces, hosts and API keys refused since the client's address had asked for too many that don't exist.",
-		}, func() float64 { return float64(strangers.Refused()) }))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
 
 	hooks, err := c.purgeHooks(std.getenv, fetching, log)
 	for _, hook := range hooks {
@@ -161,7 +141,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
-		Cache: cache.NewTiered(tiers...), MarkMemory: plan.marks, Answers: answers,
+		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
 		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
 		Metrics: metrics, Log: log,
 	})
@@ -206,6 +186,41 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
 	}
 	return serveUntil(ctx, fronts, srv, c.Drain, stopTime-flushTime, log)
+}
+
+// openTiers opens the cache: memory, and the disk and the bucket where flags ask for them. It
+// serves without a disk that it can't use.
+func (c *serveCmd) openTiers(memoryBytes int64, reserve cache.Reserve, log *slog.Logger, parts *parts) (cache.Cache, tierMetrics, error) {
+	memory := cache.NewMemory(memoryBytes)
+	tiers, figures := []cache.Cache{memory}, tierMetrics{"memory": memory}
+	if c.CacheDisk > 0 {
+		disk, err := cache.OpenDisk(cache.DiskConfig{Dir: filepath.Join(c.Data, "cache"), MaxBytes: int64(c.CacheDisk), Reserve: reserve, Log: log})
+		switch {
+		case err == nil:
+			parts.flush(disk.Close)
+			tiers, figures["disk"] = append(tiers, disk), disk
+		case errors.Is(err, cache.ErrInUse):
+			return nil, nil, err
+		default:
+			log.Error("serving without a disk cache", "err", err)
+		}
+	}
+	if c.CacheBucket != "" {
+		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Reserve: reserve, Log: log})
+		if err != nil {
+			return nil, nil, fmt.Errorf("--cache-bucket: %w", err)
+		}
+		parts.flush(shared.Close)
+		tiers, figures["bucket"] = append(tiers, shared), shared
+	}
+	return cache.NewTiered(tiers...), figures, nil
+}
+
+// unknownMetric counts look-ups of names that don't exist.
+func unknownMetric(strangers *cached.Strangers) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tintype_unknown_refused_total", Help: "Look-ups of workspaces, hosts and API keys refused since the client's address had asked for too many that don't exist.",
+	}, func() float64 { return float64(strangers.Refused()) })
 }
 
 // opsHandler is the private listener: for the operator, never for the world.
