@@ -72,7 +72,7 @@ const (
 	GravityNorthWest Gravity = "northwest"
 	GravitySouthEast Gravity = "southeast"
 	GravitySouthWest Gravity = "southwest"
-	GravityAttention Gravity = "attention" // what draws the eye; found by the engine
+	GravityAttention Gravity = "attention" // the part that people look at first, which the engine finds
 	GravityEntropy   Gravity = "entropy"   // what holds most detail; found by the engine
 	GravityFocal     Gravity = "focal"     // around FocalX, FocalY
 )

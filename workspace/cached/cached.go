@@ -23,49 +23,50 @@ type Config struct {
 	Log  *slog.Logger     // nil is slog.Default
 	Now  func() time.Time // nil is time.Now
 
-	// Copies keep what was read for when the store can't be, with secrets encrypted by
-	// Codec, which they need. Nil keeps none, as suits a store on the same machine.
+	// Copies keep what was read, for times when the store can't be reached. Codec encrypts
+	// their secrets, and is required with them. Nil keeps none, which suits a store on the
+	// same machine.
 	Copies Copies
 	Codec  *workspace.Codec
 
-	// Answered says that the store has answered before; see [Store.Answered].
+	// Answered is true if the store has answered before; see [Store.Answered].
 	Answered bool
 
 	// Strangers bounds look-ups of names that aren't in memory. Nil bounds none.
 	Strangers *Strangers
 
-	// OnChange is told by Run what the store's feed says, for who keeps copies of what
-	// is stored beside workspaces. Of no changes it isn't told; nil says that anything
-	// may have changed. It must not wait. Nil is nobody.
+	// OnChange gets the changes that Run reads from the store's feed, for packages that keep
+	// other records of the store in memory. Nil changes mean that anything may have changed.
+	// OnChange must not wait. It may be nil.
 	OnChange func(changes []workspace.Change)
 }
 
-// ChangeReach is how long it takes at most, while the store answers, until every server
-// has what was written, such as a workspace or a purge: the time between two looks
-// at the store's changes, twice, so that one look may fail.
+// ChangeReach is how long a write, such as that of a workspace or a purge, takes at most to
+// reach every server, while the store answers. It is twice the time between two looks at the
+// store's feed, so that one look may fail.
 const ChangeReach = 10 * time.Second
 
 const (
 	unknownFor  = 5 * time.Second        // how long an unknown namespace is remembered at most
 	unknownSize = 16384                  // how many of them
 	loadTimeout = 5 * time.Second        // of one read for Get
-	patience    = 300 * time.Millisecond // that a Get waits for the store where there is a copy
+	patience    = 300 * time.Millisecond // that a Get waits for the store where it has a copy
 	reportEvery = time.Minute            // between log lines about a store that fails
 )
 
-// Store is a [workspace.Store] that answers Get from memory, so that requests don't wait
-// for a store. It keeps the workspaces in use and, for some seconds, which
-// namespaces are unknown. What another node changes is seen within Config.Poll
-// while [Store.Run] runs; what is written through this Store is seen by every
-// Get that begins after the write returned. When the store is down, what is in
-// memory goes on being served, and what is in Config.Copies, also where the
-// process was started meanwhile. It is safe for concurrent use.
+// Store is a [workspace.Store] that answers Get from memory, so that requests don't wait for
+// a store. It keeps the workspaces in use and, for some seconds, names of unknown
+// namespaces. While [Store.Run] runs, it sees another server's change within Config.Poll. A
+// write through this Store is seen by every Get that begins after the write has returned.
+// While the store is down, it serves what is in memory and in Config.Copies, also after a
+// restart. It is safe for concurrent use.
 //
-// The order of things rests on two rules. Copies of one workspace (one ID) are
-// told apart by their revision, and an older one never replaces a newer one. Where
-// revisions can't tell, since the workspace is new, deleted or made anew, epochs
-// do: each write, and each change that the feed tells of, moves on the epoch of its
-// namespace, and what was asked of the store in an earlier epoch is not kept.
+// Two rules keep old data from replacing new data:
+//   - Copies of one workspace (one ID) are compared by their revision. An older one never
+//     replaces a newer one.
+//   - Where a workspace is new, deleted or made again, revisions can't be compared. Epochs
+//     are: each write, and each change in the feed, begins a new epoch of its namespace. An
+//     answer to a question from an earlier epoch isn't kept.
 type Store struct {
 	store   workspace.Store
 	purges  workspace.Purges // of the store; nil where it keeps none
@@ -97,8 +98,7 @@ type Store struct {
 
 var _ workspace.Store = (*Store)(nil)
 
-// New returns a Store over the store. Until [Store.Run] runs, changes by
-// others are not seen.
+// New returns a Store over the store. Call [Store.Run] to see changes of other servers.
 func New(store workspace.Store, cfg Config) *Store {
 	if cfg.Size <= 0 {
 		cfg.Size = 16384
@@ -137,20 +137,20 @@ func New(store workspace.Store, cfg Config) *Store {
 	return c
 }
 
-// Answered reports whether the store has answered once, or the last known copies have
-// held something: until then there is nothing to serve from.
+// Answered reports whether the store has answered once, or there were last known copies.
+// Until then there is nothing to serve.
 func (c *Store) Answered() bool { return c.answered.Load() }
 
-// up notes that the store answers.
+// up records that the store answers.
 func (c *Store) up() {
 	c.down.Store(false)
 	c.answered.Store(true)
 }
 
-// Get returns the workspace under the namespace, shared with others: clone it
-// before changing it. Errors are ErrNotFound, ErrUnavailable where it isn't in
-// memory and the store fails, ErrTooManyUnknown, and the context's. One that is in memory
-// costs no allocation.
+// Get returns the workspace under the namespace. Others share it: clone it before you change
+// it. The error is ErrNotFound, ErrTooManyUnknown, the context's, or, where the workspace
+// isn't in memory and the store fails, ErrUnavailable. A workspace in memory costs no
+// allocation.
 func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
 	if w, ok := c.known.Get(namespace); ok {
 		return w, nil
@@ -176,7 +176,7 @@ func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace
 		if l, err = c.lookUp(ctx, namespace); err != nil {
 			epoch := c.epochs[c.epochOf(namespace)]
 			c.mu.Unlock()
-			// A workspace that was served here before is no made-up name.
+			// The name isn't made up: this server has served it before.
 			if release, ok := c.gate.copySlot(); ok {
 				defer release()
 				if w := c.lastKnown(ctx, namespace, epoch); w != nil {
@@ -190,8 +190,8 @@ func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace
 	return l.wait(ctx)
 }
 
-// lookUp begins to read a namespace that isn't in memory, on account of the client. c.mu
-// is held.
+// lookUp begins to read a namespace that isn't in memory. It counts in the client's budget
+// for unknown names. The caller holds c.mu.
 func (c *Store) lookUp(ctx context.Context, namespace string) (*load, error) {
 	if len(c.loads) >= strangerWaiting {
 		return nil, fmt.Errorf("%w: too many look-ups are waiting for it", workspace.ErrUnavailable)
@@ -208,7 +208,7 @@ func (c *Store) lookUp(ctx context.Context, namespace string) (*load, error) {
 	return l, nil
 }
 
-// A load is one read of the store that many may wait for.
+// A load is one read of the store. Many may wait for it.
 type load struct {
 	done chan struct{}
 	w    *workspace.Workspace // with err, set before done is closed
@@ -224,9 +224,9 @@ func (l *load) wait(ctx context.Context) (*workspace.Workspace, error) {
 	}
 }
 
-// load begins to read a namespace, or joins who does. It outlives the caller's
-// context, since others may be waiting for it. Where a copy will do, and the store
-// doesn't answer soon, it is the copy. c.mu is held.
+// load begins to read a namespace, or joins the read that runs. The read goes on when the
+// caller's context ends, since others may wait for it. Where there is a copy, and the store
+// doesn't answer soon, the load returns the copy. The caller holds c.mu.
 func (c *Store) load(ctx context.Context, namespace string, copyWillDo bool) *load {
 	if l := c.loads[namespace]; l != nil {
 		return l
@@ -277,9 +277,9 @@ func (c *Store) load(ctx context.Context, namespace string, copyWillDo bool) *lo
 	return l
 }
 
-// read reads a namespace from the store, and keeps what it says unless it has been
-// overtaken. That a stranger's name can't be read says little of the store: its requests
-// may be what the store has too many of.
+// read reads a namespace from the store, and keeps the answer unless a newer epoch has
+// begun. A failure for an unknown name doesn't count as an outage: such requests may be the
+// ones that overload the store.
 func (c *Store) read(ctx context.Context, namespace string, epoch uint64, stranger bool) (*workspace.Workspace, error) {
 	if stranger {
 		release, err := c.gate.Slot(ctx)
@@ -318,8 +318,8 @@ func (c *Store) read(ctx context.Context, namespace string, epoch uint64, strang
 	return nil, err
 }
 
-// lastKnown takes the copy of a namespace into memory, to be read anew when the store
-// is back. Nil is none.
+// lastKnown takes the copy of a namespace into memory. It is read again when the store is
+// back. The result is nil where there is no copy.
 func (c *Store) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *workspace.Workspace) {
 	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
 		return nil
@@ -338,7 +338,7 @@ func (c *Store) lastKnown(ctx context.Context, namespace string, epoch uint64) (
 	return w
 }
 
-// ask asks the store for a workspace, and for what it has purged.
+// ask reads a workspace and its purges from the store.
 func (c *Store) ask(ctx context.Context, namespace string) (*workspace.Workspace, error) {
 	w, err := c.store.Get(ctx, namespace)
 	if err != nil || c.purges == nil {
@@ -353,8 +353,8 @@ func (c *Store) ask(ctx context.Context, namespace string) (*workspace.Workspace
 	return w, nil
 }
 
-// knownPurges is the log in memory of what a workspace has purged. Where the feed can't tell what has
-// happened, it isn't relied on: the store may have been put back to what it was before.
+// knownPurges is the log of purges in memory. It isn't used where the feed can't say what has
+// happened, since the store may have been restored from a backup.
 func (c *Store) knownPurges(namespace, id string) workspace.PurgeLog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -364,9 +364,9 @@ func (c *Store) knownPurges(namespace, id string) workspace.PurgeLog {
 	return workspace.PurgeLog{}
 }
 
-// keep puts a copy of the store's into memory, unless what is there is as new, and
-// returns what is in memory then. Settings and purges are told apart each by their
-// own count. c.mu is held.
+// keep puts a workspace of the store into memory, unless memory has one as new, and returns
+// the one in memory. It compares settings and purges separately, each by its own count. The
+// caller holds c.mu.
 func (c *Store) keep(w *workspace.Workspace) *workspace.Workspace {
 	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID {
 		settings, log := have, have.Purges
@@ -395,15 +395,15 @@ func (c *Store) keep(w *workspace.Workspace) *workspace.Workspace {
 	return w
 }
 
-// drop takes a workspace out of memory. c.mu is held.
+// drop removes a workspace from memory. The caller holds c.mu.
 func (c *Store) drop(namespace string) {
 	c.known.Remove(namespace)
 	delete(c.stale, namespace)
 	c.spool.remove(namespace)
 }
 
-// advance begins a new epoch of the namespace: reads that are under way are no
-// longer shared, kept or remembered as unknown. c.mu is held.
+// advance begins a new epoch of the namespace. Results of reads that are under way are no
+// longer shared or kept. The caller holds c.mu.
 func (c *Store) advance(namespace string) {
 	c.epochs[c.epochOf(namespace)]++
 	delete(c.loads, namespace)
@@ -449,13 +449,13 @@ func (c *Store) write(ctx context.Context, w *workspace.Workspace, audit []works
 	n := w.Clone()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// What was read meanwhile may have been newer, and be out of memory again.
+	// A newer one may have been read and dropped meanwhile.
 	current := c.epochs[bucket] == epoch && c.reads[bucket] == reads
 	c.advance(n.Namespace)
 	if have, ok := c.known.Peek(n.Namespace); ok {
 		for _, name := range have.Domains {
 			if d, ok := c.domains.known.Peek(name); ok && d.Namespace != n.Namespace {
-				continue // it was lost to that one
+				continue // a newer write won
 			}
 			if !slices.Contains(n.Domains, name) {
 				c.forgetDomain(name)
@@ -466,11 +466,11 @@ func (c *Store) write(ctx context.Context, w *workspace.Workspace, audit []works
 	for _, name := range n.Domains {
 		c.forgetDomain(name)
 	}
-	n.Purges = workspace.PurgeLog{} // keep takes those of the copy that is known
+	n.Purges = workspace.PurgeLog{} // keep uses those of the copy in memory
 	if have, ok := c.known.Peek(n.Namespace); ok && have.ID == n.ID || current && n.Revision == 1 {
 		c.keep(n)
 	} else {
-		// Its purges are not known, or another write went between: the store knows.
+		// Its purges aren't known, or another write came between: read the store.
 		c.drop(n.Namespace)
 	}
 	return nil
@@ -494,8 +494,8 @@ func (c *Store) Delete(ctx context.Context, namespace string, revision int64, au
 	return nil
 }
 
-// refresh reads a namespace again after a write that the store refused: what is in
-// memory is older than what the store judged by, and who tries again reads it.
+// refresh reads a namespace again after the store refused a write: the store has a newer
+// workspace than memory, and the caller needs that one to try again.
 func (c *Store) refresh(ctx context.Context, namespace string, err error) {
 	if !errors.Is(err, workspace.ErrConflict) && !errors.Is(err, workspace.ErrNotFound) && !errors.Is(err, workspace.ErrExists) {
 		return
@@ -515,7 +515,7 @@ func (c *Store) Changes(ctx context.Context, cursor string) (changes []workspace
 // Close closes the store. Run must have returned.
 func (c *Store) Close() error { return c.store.Close() }
 
-// complain logs that the store fails, once in reportEvery. c.mu is held.
+// complain logs that the store fails, once in reportEvery. The caller holds c.mu.
 func (c *Store) complain(doing string, err error) {
 	if now := c.now(); c.reported.IsZero() || now.Sub(c.reported) >= reportEvery {
 		c.reported = now

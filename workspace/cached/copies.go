@@ -10,24 +10,23 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Copies keeps, on this machine, the last known copies of what was read from a store
-// that is elsewhere, for when that store can't be reached. It is safe for concurrent
-// use.
+// Copies keeps on this machine what was last read from a store on another machine, for times
+// when that store can't be reached. It is safe for concurrent use.
 type Copies interface {
-	// Copy returns what was kept under a key; nil is nothing.
+	// Copy returns the copy under a key, or nil.
 	Copy(ctx context.Context, key string) ([]byte, error)
-	// Keep makes changes in their order, all or none.
+	// Keep makes the changes in their order: all of them, or none.
 	Keep(ctx context.Context, changes []CopyChange) error
 }
 
-// A CopyChange puts a copy in its place, or removes it.
+// A CopyChange writes or removes a copy.
 type CopyChange struct {
-	Key  string // empty is all
+	Key  string // empty means all copies
 	Data []byte // nil removes
 }
 
-// cursorKey is the key of the feed's cursor, behind which no copy is. Namespaces have
-// three letters or more.
+// cursorKey is the key of the feed's cursor. No copy is older than the cursor. The key can't
+// be a namespace, which has three letters or more.
 const cursorKey = ">"
 
 // domainKey is the key of a claim to a domain.
@@ -41,10 +40,10 @@ const (
 	copyTimeout  = 2 * time.Second // of reading one
 )
 
-// A spool writes copies behind what needs them: a request never waits for the disk to
-// take one. The cursor is written when all that came before it has been, and what can't
-// be written waits until it can: a copy on the disk is no older than the cursor there
-// tells. It is safe for concurrent use; nil is a spool that keeps nothing.
+// A spool writes copies in the background, so that a request never waits for the disk. It
+// writes the cursor after all changes that came before it, and tries again what couldn't be
+// written: a copy on the disk is never older than the cursor on the disk. A spool is safe for
+// concurrent use. A nil spool keeps nothing.
 type spool struct {
 	copies Copies
 	codec  *workspace.Codec
@@ -54,18 +53,18 @@ type spool struct {
 	wipes   uint64     // how often everything on the disk was to go
 	wiped   uint64     // how many of these are done; changes are made after a wipe
 	changes map[string]*pendingCopy
-	cursor  []byte // nil is none to be written
+	cursor  []byte // to be written; nil if none
 	dropped bool   // changes were replaced by a wipe
 	failing bool   // the last flush failed
 }
 
-// A pendingCopy is a change whose data is written only when it is flushed.
+// A pendingCopy is a change that waits to be written. Its data is encoded then.
 type pendingCopy struct {
 	CopyChange
-	w *workspace.Workspace // to be encoded; nil is Data
+	w *workspace.Workspace // to be encoded; where it is nil, Data is written
 }
 
-// A copied is a workspace as it is kept.
+// A copied is the stored form of a workspace.
 type copied struct {
 	Workspace json.RawMessage    `json:"workspace"` // as the store has it
 	Purges    workspace.PurgeLog `json:"purges"`
@@ -82,19 +81,19 @@ func (s *spool) add(p pendingCopy) {
 	}
 	s.changes[p.Key] = &p
 	if len(s.changes) > flushPending {
-		// No copy is as good as an old one is bad.
+		// An outdated copy is worse than none.
 		s.wipes++
 		s.dropped, s.cursor = true, nil
 		clear(s.changes)
 	}
 }
 
-// put keeps a copy of a workspace, which nobody changes any more.
+// put keeps a copy of a workspace. The caller must not change it afterwards.
 func (s *spool) put(w *workspace.Workspace) { s.add(pendingCopy{CopyChange{Key: w.Namespace}, w}) }
 
 func (s *spool) remove(namespace string) { s.add(pendingCopy{CopyChange{Key: namespace}, nil}) }
 
-// putDomain keeps a copy of a claim, which is verified.
+// putDomain keeps a copy of a verified claim.
 func (s *spool) putDomain(d workspace.Domain) {
 	if s == nil {
 		return
@@ -102,7 +101,7 @@ func (s *spool) putDomain(d workspace.Domain) {
 	data, err := json.Marshal(d)
 	if err != nil {
 		s.log.Error("a domain's last known copy can't be written", "domain", d.Name, "err", err)
-		data = nil // no older one is kept for it
+		data = nil // removes the older copy
 	}
 	s.add(pendingCopy{CopyChange{Key: domainKey(d.Name), Data: data}, nil})
 }
@@ -121,7 +120,7 @@ func (s *spool) wipe() {
 	clear(s.changes)
 }
 
-// setCursor has the cursor written behind all changes that there are now.
+// setCursor has the cursor written after all changes that are pending now.
 func (s *spool) setCursor(cursor string) {
 	if s == nil {
 		return
@@ -131,7 +130,8 @@ func (s *spool) setCursor(cursor string) {
 	s.cursor = []byte(cursor)
 }
 
-// lost reports once whether copies were removed since there were too many to write.
+// lost reports whether copies were removed because too many were pending. It reports each loss
+// once.
 func (s *spool) lost() bool {
 	if s == nil {
 		return false
@@ -143,7 +143,7 @@ func (s *spool) lost() bool {
 	return lost
 }
 
-// run flushes until the context ends, and then once more, for a few seconds if need be.
+// run flushes until the context ends, and then once more, for up to flushTimeout.
 func (s *spool) run(ctx context.Context) {
 	if s == nil {
 		return
@@ -153,7 +153,7 @@ func (s *spool) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-tick.C:
-			// What has been begun is finished: it was begun with the copies of now.
+			// A flush that has begun is finished first.
 			s.flush(context.WithoutCancel(ctx))
 		case <-ctx.Done():
 		}
@@ -170,8 +170,8 @@ func (s *spool) run(ctx context.Context) {
 	}
 }
 
-// flush writes what is pending, and reports whether nothing of it is left. Changes that
-// come meanwhile wait for the next flush, and the cursor with them.
+// flush writes what is pending, and reports whether it wrote all of it. Changes that come
+// meanwhile, and the cursor after them, wait for the next flush.
 func (s *spool) flush(ctx context.Context) (done bool) {
 	for {
 		batch, last := s.batch()
@@ -195,16 +195,17 @@ func (s *spool) flush(ctx context.Context) (done bool) {
 	}
 }
 
-// A flushBatch is what is written in one transaction.
+// A flushBatch is written in one transaction.
 type flushBatch struct {
 	changes []CopyChange
-	pending map[string]*pendingCopy // what the changes are of
+	pending map[string]*pendingCopy // where the changes come from
 	wipe    bool
 	wipes   uint64 // of the spool
 	cursor  []byte
 }
 
-// batch takes some of what is pending, and leaves it pending. The cursor is in the last.
+// batch returns some of the pending changes, which stay pending until they are written. The
+// last batch has the cursor.
 func (s *spool) batch() (b flushBatch, last bool) {
 	s.mu.Lock()
 	b = flushBatch{pending: make(map[string]*pendingCopy, min(len(s.changes), flushChanges)), wipe: s.wipes > s.wiped, wipes: s.wipes}
@@ -231,7 +232,8 @@ func (s *spool) batch() (b flushBatch, last bool) {
 	return b, last
 }
 
-// written takes out what a batch has written, unless it has been replaced meanwhile.
+// written removes the changes of a batch from those pending, unless newer ones have replaced
+// them.
 func (s *spool) written(b flushBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,8 +249,8 @@ func (s *spool) written(b flushBatch) {
 	}
 }
 
-// change is a pending copy as it is written. One that can't be is removed: the older one
-// would be taken for it.
+// change encodes a pending copy. A copy that can't be encoded becomes a removal, since the
+// older copy would be used otherwise.
 func (s *spool) change(p *pendingCopy) CopyChange {
 	if p.w == nil {
 		return p.CopyChange
@@ -269,7 +271,7 @@ func (s *spool) encode(w *workspace.Workspace) ([]byte, error) {
 	return json.Marshal(copied{data, w.Purges})
 }
 
-// read returns the bytes under a key; nil is none.
+// read returns the bytes under a key, or nil.
 func (s *spool) read(ctx context.Context, key string) []byte {
 	if s == nil {
 		return nil
@@ -293,7 +295,7 @@ func (s *spool) read(ctx context.Context, key string) []byte {
 	return data
 }
 
-// workspace returns the copy of a workspace; nil is none.
+// workspace returns the copy of a workspace, or nil.
 func (s *spool) workspace(ctx context.Context, namespace string) *workspace.Workspace {
 	data := s.read(ctx, namespace)
 	if data == nil {

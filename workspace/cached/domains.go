@@ -14,16 +14,16 @@ import (
 
 const (
 	domainsKnown     = 16384           // look-ups kept in memory, of each kind
-	noDomainFor      = 5 * time.Second // how long a name that isn't verified isn't looked up again
+	noDomainFor      = 5 * time.Second // how long it is known that a name isn't verified
 	domainTimeout    = 2 * time.Second // of one look-up
-	domainRetryAfter = 2 * time.Second // after one that failed
+	domainRetryAfter = 2 * time.Second // after a look-up that failed
 )
 
 var _ workspace.Domains = (*Store)(nil)
 
 var errNoDomains = errors.New("this store keeps no domains")
 
-// domainCache is what a Store knows of domains.
+// domainCache has the domains that a Store knows.
 type domainCache struct {
 	of     workspace.Domains                // of the store; nil where it keeps none
 	known  *lru.Cache[string, *knownDomain] // names that have been somebody's
@@ -31,15 +31,15 @@ type domainCache struct {
 	asking map[string]*domainLookup         // guarded by Store.mu
 }
 
-// A knownDomain counts until something of its namespace changes.
+// A knownDomain is valid until its namespace changes.
 type knownDomain struct {
 	workspace.Domain
 	epoch uint64    // of the namespace, before the store was asked
-	until time.Time // of a claim that isn't verified: another's may be at any time
-	retry time.Time // guarded by Store.mu: no look-up before, the last one failed
+	until time.Time // for a claim that isn't verified: another workspace may verify the name at any time
+	retry time.Time // no look-up before, since the last one failed; guarded by Store.mu
 }
 
-// An otherName is what is said of a name that isn't known to be somebody's.
+// An otherName is a name that belongs to no workspace, as far as is known.
 type otherName struct {
 	err   error     // ErrDomainNotFound or ErrUnavailable
 	until time.Time // no look-up before
@@ -64,12 +64,11 @@ func newDomainCache(store workspace.Store) domainCache {
 	return domainCache{of, known, others, map[string]*domainLookup{}}
 }
 
-// Domain returns the claim to a name, or ErrDomainNotFound, from memory as a rule: what
-// changes about a workspace's domains is seen as soon as any other change of it, and a
-// name that was nobody's, or not verified, within five seconds. While the store fails or
-// is slow, the last known answer is given, from memory or else from Config.Copies;
-// without one the error is ErrUnavailable, or ErrTooManyUnknown. What no Workspace can have among its Domains
-// is not looked for.
+// Domain returns the claim to a name, mostly from memory, or ErrDomainNotFound. It sees a
+// change of a workspace's domains as soon as any other change of the workspace. It sees that
+// an unknown or unverified name was verified within five seconds. While the store fails or is
+// slow, it returns the last known answer, from memory or from Config.Copies. Without one the
+// error is ErrUnavailable or ErrTooManyUnknown. A name that can't be a domain is not looked up.
 func (c *Store) Domain(ctx context.Context, name string) (workspace.Domain, error) {
 	if c.domains.of == nil || !workspace.ValidDomain(name) {
 		return workspace.Domain{}, workspace.ErrDomainNotFound
@@ -131,12 +130,12 @@ func (c *Store) Domain(ctx context.Context, name string) (workspace.Domain, erro
 	return l.wait(ctx)
 }
 
-// current reports whether a claim is still as the store said. c.mu is held.
+// current reports whether a claim is still valid. The caller holds c.mu.
 func (c *Store) current(have *knownDomain) bool {
 	return have.epoch == c.epochs[c.epochOf(have.Namespace)] && (!have.VerifiedAt.IsZero() || c.now().Before(have.until))
 }
 
-// patience is how long to wait for the store where there is another answer.
+// patience is how long to wait for the store where a copy could be the answer.
 func (c *Store) patience() time.Duration {
 	if c.down.Load() {
 		return 0
@@ -153,7 +152,7 @@ func (l *domainLookup) wait(ctx context.Context) (workspace.Domain, error) {
 	}
 }
 
-// waitFor is wait, with ErrUnavailable where it takes longer than that.
+// waitFor is wait with a time limit, after which the error is ErrUnavailable.
 func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (workspace.Domain, error) {
 	if most > 0 {
 		soon := time.NewTimer(most)
@@ -173,11 +172,11 @@ func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (workspa
 	}
 }
 
-// lookUpDomain asks the store. c.mu is held.
+// lookUpDomain begins to look a name up in the store. The caller holds c.mu.
 func (c *Store) lookUpDomain(ctx context.Context, name string, stranger bool) *domainLookup {
 	l := &domainLookup{done: make(chan struct{})}
 	c.domains.asking[name] = l
-	epochs := c.epochs // whose it is only the answer says
+	epochs := c.epochs // of all namespaces: the answer says which one it is
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), domainTimeout)
 	go func() {
 		defer cancel()
@@ -224,7 +223,8 @@ func (c *Store) lookUpDomain(ctx context.Context, name string, stranger bool) *d
 	return l
 }
 
-// askDomain asks the store for a name, one that isn't known together with so many others.
+// askDomain reads a name from the store. The number of such reads at a time is bounded for
+// unknown names.
 func (c *Store) askDomain(ctx context.Context, name string, stranger bool) (workspace.Domain, error) {
 	if stranger {
 		release, err := c.gate.Slot(ctx)
@@ -236,8 +236,8 @@ func (c *Store) askDomain(ctx context.Context, name string, stranger bool) (work
 	return c.domains.of.Domain(ctx, name)
 }
 
-// putOff has a name not looked up again at once after a look-up that failed: until
-// then what was known of it is the answer. c.mu is held.
+// putOff delays the next look-up of a name after one that failed. Until then the last known
+// answer is used. The caller holds c.mu.
 func (c *Store) putOff(name string, err error) {
 	retry := c.now().Add(domainRetryAfter)
 	if have, ok := c.domains.known.Peek(name); ok {
@@ -250,9 +250,9 @@ func (c *Store) putOff(name string, err error) {
 	c.domains.others.Add(name, otherName{err, retry})
 }
 
-// lastDomain takes the copy of a verified claim into memory, to be looked up anew. A copy counts
-// where that of its workspace has the claim too: that one goes, or is read anew, when the
-// feed tells that the workspace has changed.
+// lastDomain takes the copy of a verified claim into memory, to be looked up again later. It
+// uses the copy only if the copy of the workspace has the claim too. That one is removed, or
+// read again, when the feed says that the workspace has changed.
 func (c *Store) lastDomain(ctx context.Context, name string) (workspace.Domain, bool) {
 	ctx = context.WithoutCancel(ctx)
 	d, ok := c.spool.domain(ctx, name)
@@ -276,7 +276,7 @@ func (c *Store) lastDomain(ctx context.Context, name string) (workspace.Domain, 
 	return d, true
 }
 
-// VerifyDomain writes to the store; this server knows when it returns.
+// VerifyDomain writes to the store. This server knows of it when VerifyDomain returns.
 func (c *Store) VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...workspace.AuditEntry) error {
 	if c.domains.of == nil {
 		return errNoDomains
@@ -291,7 +291,7 @@ func (c *Store) VerifyDomain(ctx context.Context, name, namespace string, at tim
 	return nil
 }
 
-// forgetDomain has a name looked up again. c.mu is held.
+// forgetDomain has a name looked up again. The caller holds c.mu.
 func (c *Store) forgetDomain(name string) {
 	c.domains.known.Remove(name)
 	c.domains.others.Remove(name)

@@ -10,22 +10,21 @@ import (
 )
 
 const (
-	// deafAfter is how long the feed may fail until what is in memory is read anew
-	// without it, and how often then.
+	// deafAfter is how long the feed may fail before everything in memory is read again, and
+	// the interval of that while it goes on failing.
 	deafAfter = 30 * time.Second
 
-	// reloads is how many workspaces are read anew at the same time.
+	// reloads is how many workspaces are read again at the same time.
 	reloads = 16
 )
 
-// Run follows the store's changes until the context ends, and returns nothing
-// earlier: failures are logged and tried again. Workspaces in memory that others
-// changed or purged are read anew while the old copy goes on being served; deleted
-// ones vanish. Call it once.
+// Run follows the store's feed until the context ends. It logs failures and tries again. It
+// reads workspaces in memory again that other servers have changed or purged, and serves the
+// old ones meanwhile. Deleted workspaces leave memory. Call Run once.
 //
-// While the feed fails, everything in memory is read anew every half a minute, so
-// that what was taken away (a signing key, an entry of an allowlist) is gone from every
-// server within a minute as long as the store answers at all.
+// While the feed fails, Run reads everything in memory again every half a minute. So a
+// signing key or an entry of an allowlist that was removed is gone from every server within
+// a minute, as long as the store answers at all.
 func (c *Store) Run(ctx context.Context) {
 	var writing sync.WaitGroup
 	spooling, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -56,7 +55,7 @@ func (c *Store) Run(ctx context.Context) {
 	}
 }
 
-// follow looks at the changes since the cursor, once, and returns the next cursor.
+// follow reads the changes since the cursor once, and returns the next cursor.
 func (c *Store) follow(ctx context.Context, cursor string) (next string) {
 	within, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -90,7 +89,7 @@ func (c *Store) follow(ctx context.Context, cursor string) (next string) {
 	return next
 }
 
-// suspect marks what is in memory of what changed for reading anew.
+// suspect marks the changed workspaces that are in memory, to be read again.
 func (c *Store) suspect(changes []workspace.Change) {
 	c.mu.Lock()
 	for _, change := range changes {
@@ -115,8 +114,8 @@ func (c *Store) suspect(changes []workspace.Change) {
 	}
 }
 
-// lose is suspect for every namespace. Copies of what isn't in memory are wiped, or
-// stay since nothing better may be had.
+// lose marks every workspace in memory, since anything may have changed. With wipe it removes
+// all copies on disk too.
 func (c *Store) lose(wipe bool) {
 	c.mu.Lock()
 	if wipe {
@@ -146,7 +145,7 @@ func (c *Store) settled() bool {
 	return true
 }
 
-// copyAll has everything in memory copied anew.
+// copyAll queues copies of everything in memory.
 func (c *Store) copyAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,7 +161,7 @@ func (c *Store) copyAll() {
 	}
 }
 
-// reload reads what is marked. What can't be read stays in use, and marked.
+// reload reads the marked workspaces. One that can't be read stays in use, and stays marked.
 func (c *Store) reload(ctx context.Context) {
 	c.mu.Lock()
 	namespaces := make(chan string, len(c.stale))

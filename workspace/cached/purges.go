@@ -17,8 +17,8 @@ func (c *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 	if c.purges == nil {
 		return workspace.PurgeLog{}, nil, errNoPurges
 	}
-	// Its log comes into memory with it, so that no purge of many reads a long log again. Where
-	// that fails the purge says so itself.
+	// This takes the log into memory too, so that many purges don't read a long log again and
+	// again. Where it fails, the purge below fails too and says why.
 	_, _ = c.Get(ctx, namespace)
 	if have := c.knownPurges(namespace, workspaceID); have.Sequence > known.Sequence {
 		known = have
@@ -38,7 +38,7 @@ func (c *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 	return log, widened, nil
 }
 
-// PurgeLog asks the store.
+// PurgeLog reads the log from the store.
 func (c *Store) PurgeLog(ctx context.Context, workspaceID string, known workspace.PurgeLog) (workspace.PurgeLog, error) {
 	if c.purges == nil {
 		return workspace.PurgeLog{}, nil

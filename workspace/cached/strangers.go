@@ -23,12 +23,11 @@ const (
 	strangerFull    = strangerBurst * strangerRefill
 )
 
-// Strangers bounds what names that nobody has heard of cost the store. Who asks for a name
-// that isn't in memory makes a server read the store, and names can be made up without
-// end. So each client address, of IPv6 each /64, has a budget of 100 names that turn out
-// not to exist, and gets one back every second; and all of them together have 64 reads of
-// the store at a time. Names that exist cost nothing. It is safe for concurrent use; nil
-// bounds nothing.
+// Strangers bounds what made-up names cost the store. A request for a name that isn't in
+// memory makes a server read the store, and anybody can make up names. So each client
+// address, or /64 of IPv6, has a budget of 100 names that don't exist, and gets one back every
+// second. All clients together have 64 reads at a time. Names that exist cost nothing.
+// Strangers is safe for concurrent use. A nil Strangers bounds nothing.
 type Strangers struct {
 	client func(context.Context) string
 	now    func() time.Time
@@ -36,15 +35,15 @@ type Strangers struct {
 	copies chan struct{} // reads of copies
 
 	mu sync.Mutex // guards spent and what is in it
-	// spent is when the budget of a client is full again, by address.
+	// spent has, by address, the time when a client's budget is full again.
 	spent *lru.Cache[netip.Addr, time.Time]
 
 	refused int64 // guarded by mu
 }
 
-// NewStrangers returns a Strangers. client is the address of who sends the request that a
-// context belongs to; what no request asks for has none, and isn't bounded. A nil now is
-// time.Now.
+// NewStrangers returns a Strangers. client returns the address of the client whose request a
+// context belongs to, or "" where there is no request: such look-ups aren't bounded. A nil
+// now is time.Now.
 func NewStrangers(client func(context.Context) string, now func() time.Time) *Strangers {
 	if now == nil {
 		now = time.Now
@@ -66,8 +65,8 @@ func (g *Strangers) Refused() int64 {
 	return g.refused
 }
 
-// Begin asks whether the client of ctx may have a name looked up. done is to be called
-// with whether the name exists, or isn't known not to. The error is ErrTooManyUnknown.
+// Begin asks whether the client of ctx may have a name looked up. If it may, call done: with
+// true if the name exists or the look-up failed. The error is ErrTooManyUnknown.
 func (g *Strangers) Begin(ctx context.Context) (done func(exists bool), err error) {
 	free := func(bool) {}
 	if g == nil {
@@ -75,7 +74,7 @@ func (g *Strangers) Begin(ctx context.Context) (done func(exists bool), err erro
 	}
 	addr, err := netip.ParseAddr(g.client(ctx))
 	if err != nil {
-		return free, nil // nobody's request
+		return free, nil // there is no request
 	}
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
@@ -109,7 +108,7 @@ func (g *Strangers) Begin(ctx context.Context) (done func(exists bool), err erro
 	}, nil
 }
 
-// Slot waits for a place among the reads of the store for names that aren't known.
+// Slot waits until fewer than 64 reads of unknown names run.
 func (g *Strangers) Slot(ctx context.Context) (release func(), err error) {
 	if g == nil {
 		return func() {}, nil
@@ -122,8 +121,8 @@ func (g *Strangers) Slot(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// copySlot takes a place among the reads of copies for names that the store isn't asked
-// for, unless all are taken: the disk has other work too.
+// copySlot takes a slot for reading a copy of a name that isn't looked up in the store. It
+// fails where all are taken, since the disk has other work too.
 func (g *Strangers) copySlot() (release func(), ok bool) {
 	if g == nil {
 		return nil, false
