@@ -1,18 +1,18 @@
 package header
 
-// A codedSize is how large a coded picture says it is itself.
+// A codedSize is the size in the header of a coded picture.
 type codedSize struct{ width, height uint64 }
 
-// within reports whether the size is at least w×h, and more only by what coders
-// add to come to whole blocks.
+// within reports whether the size is at least w×h, and larger only by the padding to whole
+// blocks.
 func (c codedSize) within(w, h uint32) bool {
 	const block = 64
 	return c.width >= uint64(w) && c.height >= uint64(h) && c.width < uint64(w)+block && c.height < uint64(h)+block
 }
 
-// eachAV1Sequence calls f with the size of each sequence header among the OBUs of
-// b (AV1 §5.3), and returns what f returns; nil too where OBUs don't make sense,
-// which is for the decoder to say.
+// eachAV1Sequence calls f with the size of each sequence header among the OBUs of b (AV1
+// §5.3), and returns the error of f. It returns nil for malformed OBUs, which the decoder
+// reports.
 func eachAV1Sequence(b []byte, f func(codedSize) error) error {
 	const sequenceHeader = 1
 	for len(b) > 0 {
@@ -21,7 +21,7 @@ func eachAV1Sequence(b []byte, f func(codedSize) error) error {
 		if head&0x04 != 0 { // extension
 			n++
 		}
-		if head&0x02 == 0 { // without size: up to the end
+		if head&0x02 == 0 { // without a size it reaches to the end
 			b = b[min(n, len(b)):]
 			if head>>3&15 == sequenceHeader {
 				return f(av1SequenceSize(b))
@@ -43,7 +43,7 @@ func eachAV1Sequence(b []byte, f func(codedSize) error) error {
 	return nil
 }
 
-// leb128 reads a number (AV1 §4.10.5) and its length, 0 where there is none.
+// leb128 reads a number (AV1 §4.10.5) and its length. The length is 0 without a number.
 func leb128(b []byte) (v uint64, n int) {
 	for i, c := range b[:min(len(b), 8)] {
 		v |= uint64(c&0x7f) << (7 * i)
@@ -90,7 +90,7 @@ func av1SequenceSize(b []byte) codedSize {
 	return codedSize{width: r.u(widthBits) + 1, height: r.u(heightBits) + 1}
 }
 
-// A bitReader reads numbers, highest bit first. Past the end all bits are zero.
+// A bitReader reads numbers, highest bit first. Past the end it reads zeros.
 type bitReader struct {
 	b []byte
 	i int // in bits
@@ -109,7 +109,7 @@ func (r *bitReader) u(n int) (v uint64) {
 	return v
 }
 
-// ue reads a number in Exp-Golomb code, as AV1's uvlc and HEVC's ue(v) are.
+// ue reads a number in Exp-Golomb code: uvlc of AV1, and ue(v) of HEVC.
 func (r *bitReader) ue() uint64 {
 	zeros := 0
 	for zeros < 32 && r.u(1) == 0 {

@@ -8,10 +8,9 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// gifHeader walks the blocks of a GIF (GIF89a specification) and counts its
-// frames. The canvas is not what the header says, but what libnsgif makes of it:
-// screen sizes that old tools wrote regardless of the picture don't count, and
-// the first frame may enlarge the canvas.
+// gifHeader reads the blocks of a GIF (GIF89a specification) and counts its frames. It
+// computes the canvas as libnsgif does: it ignores screen sizes that old tools wrote for
+// every picture, and the first frame may enlarge the canvas.
 func gifHeader(b []byte) (transform.Header, error) {
 	h := transform.Header{Orientation: 1, Bands: 3, Bits: 8}
 	if len(b) < 13 {
@@ -27,8 +26,8 @@ func gifHeader(b []byte) (transform.Header, error) {
 	i := 13 + gifPalette(b[10])
 	for {
 		if i >= len(b) {
-			// Many a GIF lacks its trailer; one that is cut within a block
-			// lacks more.
+			// Many GIFs lack only their trailer. A GIF that ends within a block is cut
+			// off.
 			if i == len(b) && h.Frames > 0 {
 				return h, nil
 			}
@@ -39,7 +38,7 @@ func gifHeader(b []byte) (transform.Header, error) {
 			if len(b)-i < 3 {
 				return h, truncated("the GIF ends within an extension")
 			}
-			// A graphic control extension whose lowest flag is set names a
+			// The lowest flag of a graphic control extension means that it has a
 			// transparent colour.
 			if b[i+1] == 0xf9 && len(b)-i >= 4 && b[i+3]&1 != 0 && !h.Alpha {
 				h.Alpha = true
@@ -68,27 +67,27 @@ func gifHeader(b []byte) (transform.Header, error) {
 			if h.Frames == 0 {
 				return h, corrupt("the GIF holds no frame that can be found")
 			}
-			return h, nil // decoders stop at what they don't know
+			return h, nil // decoders stop at an unknown block
 		}
 	}
 }
 
-// gifIsText reports whether nothing but text follows a GIF's header, as in a script
-// or page that only begins like a GIF. No frame is made of text: each ends in a zero.
+// gifIsText reports whether only text follows a GIF's header, as in a script or a page that
+// begins like a GIF. A frame can't be text, since it ends with a zero.
 func gifIsText(b []byte) bool {
 	text := b[13:]
 	isControl := func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\f' && r != '\r' }
 	return len(text) > 0 && gifPalette(b[10]) == 0 && !bytes.ContainsFunc(text, isControl) && utf8.Valid(text)
 }
 
-// addGIFFrame takes in an image descriptor without its first byte.
+// addGIFFrame reads an image descriptor without its first byte.
 func addGIFFrame(h *transform.Header, d []byte) error {
 	left, top := int(binary.LittleEndian.Uint16(d)), int(binary.LittleEndian.Uint16(d[2:]))
 	width, height := int(binary.LittleEndian.Uint16(d[4:])), int(binary.LittleEndian.Uint16(d[6:]))
 	if h.Frames == 0 {
 		h.Width, h.Height = max(h.Width, left+width), max(h.Height, top+height)
 	}
-	// Later frames are clipped to the canvas, but their rows are unpacked whole.
+	// Decoders clip later frames to the canvas, but unpack their whole rows.
 	if width > 2*h.Width || height > 2*h.Height {
 		return corrupt("a GIF frame of %d×%d pixels is far larger than its canvas of %d×%d", width, height, h.Width, h.Height)
 	}
@@ -96,8 +95,8 @@ func addGIFFrame(h *transform.Header, d []byte) error {
 	return nil
 }
 
-// gifScreenIgnored reports whether libnsgif takes a screen size for that of the
-// author's monitor and lets the first frame decide.
+// gifScreenIgnored reports whether libnsgif ignores a screen size, since it is a common
+// size of monitors. The first frame then decides.
 func gifScreenIgnored(w, h int) bool {
 	switch [2]int{w, h} {
 	case [2]int{640, 480}, [2]int{640, 512}, [2]int{800, 600}, [2]int{1024, 768}, [2]int{1280, 1024}, [2]int{1600, 1200}:
@@ -106,7 +105,7 @@ func gifScreenIgnored(w, h int) bool {
 	return w == 0 || h == 0 || w > 2048 || h > 2048
 }
 
-// gifPalette is the length in bytes of the colour table that flags announce.
+// gifPalette returns the length of the colour table for these flags, in bytes.
 func gifPalette(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
@@ -114,8 +113,8 @@ func gifPalette(flags byte) int {
 	return 3 * (2 << (flags & 7))
 }
 
-// afterSubBlocks returns the index after the sub-blocks that start at i and
-// their terminator; it is over len(b) where that is missing.
+// afterSubBlocks returns the index after the sub-blocks at i and their terminator. It is
+// greater than len(b) where the terminator is missing.
 func afterSubBlocks(b []byte, i int) int {
 	for i < len(b) {
 		n := int(b[i])

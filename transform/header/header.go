@@ -7,18 +7,18 @@ import (
 	"github.com/tintype/tintype/transform/header/svg"
 )
 
-// Read reads what the container of an image says, and decodes no pixels. It knows
-// jpeg, png, gif, webp, avif, heic, tiff, jxl and svg. Its errors wrap
+// Read reads the container of an image without decoding pixels. It supports jpeg, png, gif,
+// webp, avif, heic, tiff, jxl and svg. Its errors wrap
 //
-//   - [transform.ErrUnsupported] where b is of no such format, or of a kind that is not
-//     decoded, such as lossless JPEG or an SVG that refers to another file;
-//   - [transform.ErrTruncated] where the structure announces more bytes than b has;
+//   - [transform.ErrUnsupported] where b has another format, or is of a kind that Tintype
+//     doesn't decode, such as lossless JPEG or an SVG that refers to another file;
+//   - [transform.ErrTruncated] where the structure needs more bytes than b has;
 //   - [transform.ErrCorrupt] where the structure contradicts itself;
-//   - [transform.ErrTooLarge] where decoding it would take far more than its length shows.
+//   - [transform.ErrTooLarge] where decoding would cost far more than the length of b suggests.
 //
-// The header may still be over every limit: see [transform.Limits.Check].
+// The header may still exceed limits: see [transform.Limits.Check].
 //
-// The time is linear in len(b), milliseconds for 25 MiB. Read keeps nothing of b, and is
+// The time is linear in len(b), milliseconds for 25 MiB. Read keeps nothing of b. It is
 // safe for concurrent use.
 func Read(b []byte) (transform.Header, error) {
 	format := Sniff(b)
@@ -53,7 +53,7 @@ func Read(b []byte) (transform.Header, error) {
 	return h, nil
 }
 
-// pictureInSVG reads a picture within an SVG.
+// pictureInSVG reads the header of a picture within an SVG.
 func pictureInSVG(b []byte) (transform.Header, error) {
 	if f := Sniff(b); f != transform.PNG && f != transform.JPEG {
 		return transform.Header{}, unsupported("the SVG holds a picture that is neither a PNG nor a JPEG")

@@ -2,9 +2,9 @@ package header
 
 const hevcSPS = 33 // NAL unit type of a sequence parameter set
 
-// eachHEVCSequence calls f with the size of each sequence parameter set among
-// those of a decoder configuration (hvcC, ISO/IEC 14496-15 §8.3.3), and returns
-// what f returns. Where the record doesn't make sense it stops.
+// eachHEVCSequence calls f with the size of each sequence parameter set of a decoder
+// configuration (hvcC, ISO/IEC 14496-15 §8.3.3), and returns the error of f. It stops at
+// malformed data.
 func eachHEVCSequence(hvcC []byte, f func(codedSize) error) error {
 	r := reader{hvcC, true}
 	r.take(22)
@@ -25,8 +25,8 @@ func eachHEVCSequence(hvcC []byte, f func(codedSize) error) error {
 	return nil
 }
 
-// eachHEVCSequenceInBand does the same for the units of a coded picture, each
-// behind its length in lengthSize bytes.
+// eachHEVCSequenceInBand does the same for the units of a coded picture. Before each unit
+// is its length in lengthSize bytes.
 func eachHEVCSequenceInBand(b []byte, lengthSize int, f func(codedSize) error) error {
 	for r := (reader{b, true}); len(r.rest) > 0; {
 		unit := r.take(int(r.uint(lengthSize)))
@@ -44,8 +44,8 @@ func eachHEVCSequenceInBand(b []byte, lengthSize int, f func(codedSize) error) e
 
 func isHEVCSPS(unit []byte) bool { return len(unit) > 2 && unit[0]>>1&0x3f == hevcSPS }
 
-// hevcSequenceSize reads the size of a sequence parameter set (ITU-T H.265
-// §7.3.2.2), before cropping.
+// hevcSequenceSize reads the size in a sequence parameter set (ITU-T H.265 §7.3.2.2),
+// before cropping.
 func hevcSequenceSize(unit []byte) codedSize {
 	const most = 256 // bytes; the size is among the first 120
 	head := make([]byte, 0, most)
@@ -55,7 +55,7 @@ func hevcSequenceSize(unit []byte) codedSize {
 		}
 		at := i + 2
 		if c == 3 && at >= 4 && unit[at-1] == 0 && unit[at-2] == 0 {
-			continue // keeps start codes out of the data
+			continue // an emulation prevention byte
 		}
 		head = append(head, c)
 	}
@@ -79,7 +79,7 @@ func hevcSequenceSize(unit []byte) codedSize {
 			r.skip(8)
 		}
 	}
-	r.ue()           // its own number
+	r.ue()           // id
 	if r.ue() == 3 { // chroma 4:4:4
 		r.skip(1)
 	}

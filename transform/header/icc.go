@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// A ColorProfile is what has to be known of an ICC profile (ICC.1:2022) to decide
-// what to do with it.
+// A ColorProfile has the properties of an ICC profile (ICC.1:2022) that decide how to use
+// it.
 type ColorProfile struct {
 	Channels int  // 1 grey, 3 RGB, 4 CMYK; 0 for others
-	SRGB     bool // converting to sRGB would change nothing that shows
-	Coarse   bool // 8 bits of its levels show steps in the dark, as those of linear light do
+	SRGB     bool // a conversion to sRGB would not be visible
+	Coarse   bool // 8-bit levels show steps in dark colours, as in linear light
 }
 
-// ParseColorProfile reads an ICC profile; ok is false where b is none.
+// ParseColorProfile reads an ICC profile. ok is false where b isn't one.
 func ParseColorProfile(b []byte) (p ColorProfile, ok bool) {
 	const header = 128
 	if len(b) < header+4 || string(b[36:40]) != "acsp" {
@@ -34,9 +34,9 @@ func ParseColorProfile(b []byte) (p ColorProfile, ok bool) {
 	return p, true
 }
 
-// isSRGB reports whether an RGB profile is sRGB by what it does, since there are
-// dozens that are by name ("sRGB IEC61966-2.1", "c2", "sRGB built-in"). It is
-// where the primaries and the curves are sRGB's to within what shows in 8 bits.
+// isSRGB reports whether an RGB profile is equal to sRGB. It compares the primaries and the
+// curves with a tolerance that isn't visible in 8 bits. Names don't help, since dozens of
+// profiles are sRGB ("sRGB IEC61966-2.1", "c2", "sRGB built-in").
 func isSRGB(b []byte) bool {
 	tags := profileTags(b)
 	if tags["A2B0"] != nil || tags["A2B1"] != nil || string(b[20:24]) != "XYZ " {
@@ -65,14 +65,14 @@ func isSRGB(b []byte) bool {
 	return true
 }
 
-// isCoarse reports whether the lowest level of 8 bits is several of sRGB's.
+// isCoarse reports whether the lowest 8-bit level equals several levels of sRGB.
 func isCoarse(b []byte, curve string) bool {
 	y, ok := evalCurve(profileTags(b)[curve], 1./255)
 	return ok && sRGBEncode(y)*255 > 4
 }
 
-// DeepGreys are the levels of sRGB, 0–65535, for each of 65536 levels of a grey profile;
-// nil where that has no curve that can be read.
+// DeepGreys returns the sRGB levels, 0–65535, for each of the 65536 levels of a grey
+// profile. It returns nil where it can't read the curve of the profile.
 func DeepGreys(b []byte) []uint16 {
 	curve := profileTags(b)["kTRC"]
 	levels := make([]uint16, 1<<16)
@@ -86,15 +86,15 @@ func DeepGreys(b []byte) []uint16 {
 	return levels
 }
 
-// OneTable returns profile b with its colours in one table only, where it has several
-// for different intents: the one that browsers take (A2B0, for the perceptual intent)
-// under the name of the one for the relative colorimetric intent (A2B1). With that
-// intent, Little CMS leaves black as the profile has it, as browsers do. With the
-// perceptual one it stretches colours to the screen's black where either profile is of
-// version 4, and libvips's own sRGB is of version 2 or 4 by libvips's version.
+// OneTable returns profile b with one table of colours only, where it has several for
+// different intents. It keeps the table that browsers use (A2B0, for the perceptual intent)
+// under the name of the one for the relative colorimetric intent (A2B1). With that intent,
+// Little CMS keeps the black of the profile, as browsers do. With the perceptual intent, it
+// would stretch colours to the black of the screen where one of the profiles has version 4,
+// and the version of libvips's own sRGB depends on the version of libvips.
 //
-// It is b itself where nothing is to change; ok is false where b is for CMYK and has no
-// table, so that it says nothing.
+// OneTable returns b itself where nothing changes. ok is false where b is for CMYK and has
+// no table.
 func OneTable(b []byte) (_ []byte, ok bool) {
 	tags := profileTags(b)
 	if tags["A2B0"] == nil {
@@ -112,14 +112,14 @@ func OneTable(b []byte) (_ []byte, ok bool) {
 	return b, true
 }
 
-const profileTable, profileEntry = 128, 12 // where the table of tags begins, and an entry's length
+const profileTable, profileEntry = 128, 12 // offset of the table of tags, and length of an entry
 
 func profileTagCount(b []byte) int {
 	return min(int(binary.BigEndian.Uint32(b[profileTable:])), (len(b)-profileTable-4)/profileEntry)
 }
 
-// profileTags are the tagged elements of a profile by signature. Those that don't
-// lie within b are left out.
+// profileTags returns the tagged elements of a profile by signature. It ignores elements
+// beyond the end of b.
 func profileTags(b []byte) map[string][]byte {
 	tags := map[string][]byte{}
 	for i := range profileTagCount(b) {
@@ -135,7 +135,7 @@ func profileTags(b []byte) map[string][]byte {
 func s15Fixed16(b []byte) float64 { return float64(int32(binary.BigEndian.Uint32(b))) / 65536 }
 
 // isSRGBCurve reports whether a curve, a curveType or parametricCurveType element
-// (ICC.1:2022 §10.6, §10.18), is sRGB's.
+// (ICC.1:2022 §10.6, §10.18), is the curve of sRGB.
 func isSRGBCurve(tag []byte) bool {
 	const steps = 32
 	for i := 1; i <= steps; i++ {
@@ -184,8 +184,7 @@ func evalTable(values []byte, n int, x float64) (float64, bool) {
 	return lower + (upper-lower)*(at-float64(i)), true
 }
 
-// evalParametric evaluates the function types that sRGB is written with: 0, a
-// plain gamma, 3 and 4.
+// evalParametric evaluates the function types of sRGB profiles: 0, a plain gamma, 3 and 4.
 func evalParametric(params []byte, kind uint16, x float64) (float64, bool) {
 	count, known := map[uint16]int{0: 1, 3: 5, 4: 7}[kind]
 	if !known || len(params) < 4*count {

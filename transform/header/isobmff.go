@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxProperties bounds the item properties of an AVIF or HEIC file; cameras
-	// write about a dozen.
+	// maxProperties bounds the item properties of an AVIF or HEIC file. Cameras write
+	// about a dozen.
 	maxProperties = 4096
 
 	maxItems = 10_000 // a picture of 48 megapixels has some 200 tiles
@@ -21,11 +21,10 @@ const (
 	auxAlphaAVC  = "urn:mpeg:avc:2015:auxid:1"
 )
 
-// isobmffHeader reads the primary item of an AVIF or HEIC file (ISO/IEC 23008-12
-// in the boxes of ISO/IEC 14496-12). The size is that after the cropping and
-// rotation that the file asks for, since decoders apply them on load; hence
-// Orientation is 1, but where [Mend] takes the rotation out. Of an image sequence it
-// reads the still picture in front.
+// isobmffHeader reads the primary item of an AVIF or HEIC file (ISO/IEC 23008-12 in the
+// boxes of ISO/IEC 14496-12). The size is the size after cropping and rotation, since
+// decoders apply these properties. So Orientation is 1, unless [Mend] removes the rotation.
+// In an image sequence it reads the still picture.
 func isobmffHeader(b []byte) (transform.Header, error) {
 	f := heif{file: b}
 	return f.read()
@@ -62,61 +61,61 @@ func (f *heif) read() (transform.Header, error) {
 	return f.header(h)
 }
 
-// A heif is a HEIF file being read. Its boxes are slices of file without their
-// headers; those that are missing are nil.
+// A heif reads a HEIF file. Its boxes are slices of file without their headers. A missing
+// box is nil.
 type heif struct {
 	file    []byte
 	primary uint32
 
 	iinf, iref, iloc, idat, iprp []byte
-	properties                   []box // of ipco; an association's index 1 is the first
+	properties                   []box // of ipco; indices of associations begin at 1
 
-	grid        bool   // the primary item is made of tiles
+	grid        bool   // the primary item has tiles
 	primaryData []byte // its first extent
 	tiles, aux  itemSet
 	exif        itemSet
-	described   itemSet             // items that are decoded and whose properties have been read
-	extents     map[uint16][][]byte // of the items that are decoded
+	described   itemSet             // decoded items whose properties have been read
+	extents     map[uint16][][]byte // of decoded items
 	tileCount   int
 
 	primaryItem item
-	tile        item // the largest extents of all tiles
-	alpha       item // the largest extents of all alpha pictures; its width is 0 where there is none
+	tile        item // the largest width and height of all tiles
+	alpha       item // the largest width and height of all alpha pictures; width 0 without any
 
-	odd          bool          // there is something that Mend changes
-	mend         bool          // change it, in file
+	odd          bool          // Mend changes the file
+	mend         bool          // apply these changes to file
 	associations []association // of the primary item and of alpha pictures
-	orientation  int           // EXIF's, of what was taken out; 0 is none
+	orientation  int           // EXIF orientation of the removed rotation, or 0
 }
 
-// An association says which properties an item has.
+// An association lists the properties of an item.
 type association struct {
 	item      item
 	ofPrimary bool
 	extents   [][]byte
-	indices   []byte // in file
-	indexSize int    // bytes of each
+	indices   []byte // a slice of file
+	indexSize int    // bytes of an index
 }
 
-// An item is what the properties of a picture say.
+// An item has the values of a picture's properties.
 type item struct {
 	width, height uint32 // ispe
 	sizeIndex     int    // of the ispe property
 	final         [2]int // after clap and irot
-	turns         []box  // clap, irot and imir, in their order
+	turns         []box  // clap, irot and imir, in order
 	bits          int
 	grey, alpha   bool
 	codec         string
 	config        []byte // of the codec
 }
 
-// An itemSet holds item IDs of 16 bits; others are refused.
+// An itemSet holds 16-bit item IDs. Larger IDs are refused.
 type itemSet [1 << 16 / 64]uint64
 
 func (s *itemSet) add(id uint16)      { s[id/64] |= 1 << (id % 64) }
 func (s *itemSet) has(id uint32) bool { return id <= math.MaxUint16 && s[id/64]>>(id%64)&1 != 0 }
 
-// findBoxes walks the file and its first meta box.
+// findBoxes finds the boxes of the file and of its first meta box.
 func (f *heif) findBoxes() error {
 	var meta []byte
 	sequence := false
@@ -139,7 +138,7 @@ func (f *heif) findBoxes() error {
 		if sequence {
 			return unsupported("an image sequence without a still picture")
 		}
-		// An image that is cut off before it is one that might have had it.
+		// A file without it is probably cut off before it.
 		return truncated("the image has no description of its pictures")
 	}
 	_, rest, ok := fullBox(meta)
@@ -211,12 +210,12 @@ func (f *heif) findProperties() error {
 	return nil
 }
 
-// readItems notes which items hold EXIF, and returns the four characters that
-// name the coding of the primary one.
+// readItems finds the items with EXIF, and returns the four characters of the primary
+// item's coding.
 func (f *heif) readItems() (coding []byte, err error) {
 	head, data, ok := fullBox(f.iinf)
 	r := reader{data, ok}
-	r.id(head.version >= 1) // how many there are
+	r.id(head.version >= 1) // the number of items
 	for n := 0; r.ok && len(r.rest) >= 8; n++ {
 		if n == maxItems {
 			return nil, tooLarge("the image has more than %d items", maxItems)
@@ -243,10 +242,10 @@ func (f *heif) readItems() (coding []byte, err error) {
 	return coding, nil
 }
 
-// readExtents finds the bytes of all items and checks that they lie within the
-// file, and only there: a decoder holds each item for itself.
+// readExtents finds the bytes of all items, and checks that they lie within the file. It
+// refuses data that many items share, since a decoder copies it for each item.
 func (f *heif) readExtents() error {
-	// Writers share the data of tiles that are alike, such as those of a plain sky.
+	// Writers let equal tiles share their data, such as those of a plain sky.
 	const overlap, alike = 2, 16 << 20 // times the file; bytes
 	left := max(overlap*uint64(len(f.file)), alike)
 	f.extents = map[uint16][][]byte{}
@@ -272,7 +271,7 @@ func (f *heif) readExtents() error {
 		base := r.uint(baseSize)
 		extents := r.uint(2)
 		if offsetSize+lengthSize+indexSize == 0 {
-			extents = min(extents, 1) // they are all the same
+			extents = min(extents, 1) // without sizes they are all the same
 		}
 		for ; extents > 0 && r.ok; extents-- {
 			r.take(indexSize)
@@ -318,13 +317,12 @@ func (f *heif) readExtents() error {
 	return nil
 }
 
-// decodes reports whether an item is decoded to show the primary one.
+// decodes reports whether a decoder decodes the item for the primary item.
 func (f *heif) decodes(id uint32) bool {
 	return id == f.primary || f.tiles.has(id) || f.aux.has(id)
 }
 
-// readReferences collects the tiles of the primary item and the auxiliary
-// pictures that belong to it.
+// readReferences finds the tiles and the auxiliary pictures of the primary item.
 func (f *heif) readReferences() error {
 	if f.iref == nil {
 		return nil
@@ -360,8 +358,8 @@ func (f *heif) readReferences() error {
 	return nil
 }
 
-// readAssociations looks up the properties of the primary item, of its tiles and
-// of its alpha picture.
+// readAssociations reads the properties of the primary item, its tiles and its alpha
+// pictures.
 func (f *heif) readAssociations() error {
 	for rest := f.iprp; len(rest) >= 8; {
 		bx, after, ok := nextBox(rest)
@@ -418,14 +416,14 @@ func (f *heif) readAssociations() error {
 	return f.sizeAlpha()
 }
 
-// union is i, as large as i and j together.
+// union returns i with the larger width and height of i and j.
 func (i item) union(j item) item {
 	i.width, i.height = max(i.width, j.width), max(i.height, j.height)
 	return i
 }
 
-// item reads the properties with these indices: first what describes the coded
-// picture, then transformations, in their order.
+// item reads the properties with these indices: first those of the coded picture, then
+// transformations in order.
 func (f *heif) item(indices []byte, indexSize int) (item, error) {
 	it := item{bits: 8}
 	f.mendOrder(indices, indexSize)
@@ -453,8 +451,8 @@ func (f *heif) item(indices []byte, indexSize int) (item, error) {
 	return it, nil
 }
 
-// propertyIndex is the first of some indices. The topmost bit says whether a decoder
-// must know the property.
+// propertyIndex returns the first of some indices. The top bit of an index means that a
+// decoder must support the property.
 func propertyIndex(indices []byte, indexSize int) int {
 	n := int(indices[0] & 0x7f)
 	if indexSize == 2 {
@@ -465,7 +463,7 @@ func propertyIndex(indices []byte, indexSize int) int {
 
 func transforms(p box) bool { return p.is("clap") || p.is("irot") || p.is("imir") }
 
-// apply reports whether the property is sound.
+// apply applies a property. It reports false for a malformed one.
 func (i *item) apply(kind string, data []byte) bool {
 	switch kind {
 	case "ispe":
@@ -537,8 +535,8 @@ func (i *item) apply(kind string, data []byte) bool {
 	return true
 }
 
-// checkCoded compares the size that an item's properties give with the one that
-// its coded picture starts with: the decoder believes the latter.
+// checkCoded compares the size in an item's properties with the size in its coded picture,
+// which the decoder uses.
 func (i item) checkCoded(extents [][]byte) error {
 	check := func(c codedSize) error {
 		if !c.within(i.width, i.height) {
@@ -567,7 +565,7 @@ func (i item) checkCoded(extents [][]byte) error {
 	return nil
 }
 
-// header puts together what was found.
+// header makes the header.
 func (f *heif) header(h transform.Header) (transform.Header, error) {
 	p := f.primaryItem
 	if p.width == 0 {
@@ -594,7 +592,7 @@ func (f *heif) header(h transform.Header) (transform.Header, error) {
 	h.Width, h.Height = p.final[0], p.final[1]
 	if f.orientation > 0 {
 		h.Orientation = f.orientation
-		if h.Orientation >= 5 { // as it is before that
+		if h.Orientation >= 5 { // Width and Height are from before the rotation
 			h.Width, h.Height = h.Height, h.Width
 		}
 	}
@@ -606,8 +604,8 @@ func (f *heif) header(h transform.Header) (transform.Header, error) {
 	return h, nil
 }
 
-// checkGrid checks the description of a grid (ISO/IEC 23008-12 §6.6.2.3) against
-// the size that it is to have, and that its tiles don't amount to much more.
+// checkGrid checks the description of a grid (ISO/IEC 23008-12 §6.6.2.3) against the size
+// of the picture. It refuses tiles with many more pixels than the picture.
 func (f *heif) checkGrid() error {
 	r := reader{f.primaryData, true}
 	r.take(1) // version
@@ -630,11 +628,11 @@ type box struct{ kind, data []byte }
 
 func (b box) is(kind string) bool { return string(b.kind) == kind }
 
-// nextBox splits off the first box of b, which holds at least 8 bytes.
+// nextBox returns the first box of b and the rest. b has at least 8 bytes.
 func nextBox(b []byte) (bx box, rest []byte, ok bool) {
 	size, head := uint64(binary.BigEndian.Uint32(b)), uint64(8)
 	switch size {
-	case 0: // up to the end
+	case 0: // it reaches to the end
 		size = uint64(len(b))
 	case 1:
 		if len(b) < 16 {
@@ -653,7 +651,7 @@ type boxHead struct {
 	flags   uint32
 }
 
-// fullBox splits off the version and flags of a box (§4.2).
+// fullBox returns the version and flags of a box (§4.2) and the rest.
 func fullBox(data []byte) (boxHead, []byte, bool) {
 	if len(data) < 4 {
 		return boxHead{}, nil, false
@@ -662,7 +660,7 @@ func fullBox(data []byte) (boxHead, []byte, bool) {
 	return boxHead{byte(v >> 24), v & 0xffffff}, data[4:], true
 }
 
-// A reader reads big-endian numbers; past the end, ok is false and all are zero.
+// A reader reads big-endian numbers. Past the end it sets ok to false and reads zeros.
 type reader struct {
 	rest []byte
 	ok   bool
@@ -686,7 +684,7 @@ func (r *reader) uint(n int) (v uint64) {
 	return v
 }
 
-// id reads a number of 4 bytes where wide, else 2.
+// id reads a number of 4 bytes where wide is set, and otherwise of 2.
 func (r *reader) id(wide bool) uint32 {
 	if wide {
 		return uint32(r.uint(4))

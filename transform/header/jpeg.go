@@ -8,18 +8,19 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Each scan of a progressive JPEG is a pass over the whole picture, so that a
-// small file with thousands of them costs minutes. Encoders write about ten.
+// These constants bound the scans of a progressive JPEG. Each scan is a pass over the whole
+// picture, so a small file with thousands of scans would take minutes. Encoders write about
+// ten.
 const (
 	maxScans   = 100
-	maxScanned = 1000e6 // pixels × scans …
-	freeScans  = 16     // … beyond these
+	maxScanned = 1000e6 // pixels × scans, beyond freeScans
+	freeScans  = 16     // scans that are always allowed
 )
 
 const iccPrefix = "ICC_PROFILE\x00"
 
-// jpegHeader walks the segments of a JPEG (ITU-T T.81 annex B) from the start to
-// the EOI marker. What follows that (further pictures, video) is not looked at.
+// jpegHeader reads the segments of a JPEG (ITU-T T.81 annex B) up to the EOI marker. It
+// ignores data after it, such as further pictures or a video.
 func jpegHeader(b []byte) (transform.Header, error) {
 	h := transform.Header{Orientation: 1, Frames: 1, Bits: 8}
 	seenExif := false
@@ -32,7 +33,7 @@ func jpegHeader(b []byte) (transform.Header, error) {
 		marker := b[i+1]
 		i += 2
 		switch marker {
-		case 0x01: // TEM stands alone
+		case 0x01: // TEM has no segment
 			continue
 		case 0xd8:
 			return h, corrupt("a second JPEG starts within the first")
@@ -71,7 +72,7 @@ func jpegHeader(b []byte) (transform.Header, error) {
 				return h, corrupt("a JPEG scan has no header")
 			}
 			if int(segment[0]) < h.Bands {
-				h.Interlaced = true // the scans are put together before anything can be shown
+				h.Interlaced = true // the decoder holds all scans
 			}
 			if scans++; scans > maxScans || scans > freeScans && h.Width*h.Height*scans > maxScanned {
 				return h, tooLarge("the JPEG has %d scans or more; save it with fewer", scans)
@@ -120,11 +121,10 @@ func setJPEGFrame(h *transform.Header, segment []byte) error {
 	return nil
 }
 
-// nextMarker returns the index of the first 0xFF at or after i that starts a
-// marker, or len(b). Stuffed zeros, restart markers and fill bytes are passed
-// over. This is where the time of reading a JPEG goes: the search for a 0xFF is
-// bytes.IndexByte's, but where one is found more may be near, and a file made of
-// nothing else must not cost a call each.
+// nextMarker returns the index of the first 0xFF at or after i that starts a marker, or
+// len(b). It skips stuffed zeros, restart markers and fill bytes. Most of the time of
+// reading a JPEG is spent here. bytes.IndexByte finds the next 0xFF. Then a loop checks the
+// bytes nearby, since a file full of 0xFF must not cost a call for each.
 func nextMarker(b []byte, i int) int {
 	const ones = 0x0101010101010101
 	const near = 32
@@ -161,7 +161,7 @@ func startsMarker(b []byte, i int) bool {
 	return b[i] == 0xff && next != 0 && next != 0xff && next&0xf8 != 0xd0
 }
 
-// zeroBytes sets the top bit of each byte that is zero in x, and no other.
+// zeroBytes returns the top bits of exactly those bytes of x that are zero.
 func zeroBytes(x uint64) uint64 {
 	const low7 = 0x7f7f7f7f7f7f7f7f
 	return ^(x&low7 + low7 | x | low7)

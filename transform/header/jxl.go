@@ -11,20 +11,20 @@ const (
 	jxlContainer = "\x00\x00\x00\x0cJXL \r\n\x87\n"
 	jxlSignature = "\xff\x0a"
 
-	// maxJXLChannels bounds the extra channels whose description is read. libvips
-	// decodes pictures with one at most, which mostly is alpha.
+	// maxJXLChannels bounds the extra channels. libvips decodes pictures with at most one,
+	// usually alpha.
 	maxJXLChannels = 8
 
-	// maxJXLHead bounds what is read of a codestream: its headers with as many
-	// channels as are read, each with the longest name.
+	// maxJXLHead bounds the headers of a codestream, in bytes: maxJXLChannels channels with
+	// the longest names.
 	maxJXLHead = 16 << 10
 )
 
-// jxlHeader reads the image headers of a JPEG XL codestream (ISO/IEC 18181-1
-// §D), bare or in the boxes of ISO/IEC 18181-2. The size is that after the
-// rotation that it asks for, since decoders apply that; hence Orientation is 1.
-// Of an animation it reads the still in front. A bare codestream that is cut off
-// after its headers looks whole: where frames end is known only after decoding.
+// jxlHeader reads the image headers of a JPEG XL codestream (ISO/IEC 18181-1 §D), bare or
+// in the boxes of ISO/IEC 18181-2. The size is the size after rotation, which decoders
+// apply. So Orientation is 1. In an animation it reads the still picture. It can't tell
+// whether a bare codestream is cut off after its headers, since only decoding finds the end
+// of a frame.
 func jxlHeader(b []byte) (transform.Header, error) {
 	h := transform.Header{Orientation: 1, Frames: 1}
 	stream := b
@@ -41,7 +41,7 @@ func jxlHeader(b []byte) (transform.Header, error) {
 	if _, err := setJXL(&h, &r); err != nil {
 		return h, err
 	}
-	if (r.i+7)/8 >= len(r.b) { // at least the start of a frame follows
+	if (r.i+7)/8 >= len(r.b) { // the start of a frame is missing
 		return h, truncated("the JXL ends within its header")
 	}
 	if h.Width > math.MaxInt32 || h.Height > math.MaxInt32 {
@@ -50,8 +50,7 @@ func jxlHeader(b []byte) (transform.Header, error) {
 	return h, nil
 }
 
-// jxlCodestream walks the boxes of a file and returns the start of the codestream
-// in them.
+// jxlCodestream returns the start of the codestream in the boxes of a file.
 func jxlCodestream(b []byte) ([]byte, error) {
 	var stream []byte
 	found, last := false, false
@@ -85,10 +84,10 @@ func jxlCodestream(b []byte) ([]byte, error) {
 	return stream[:min(len(stream), maxJXLHead)], nil
 }
 
-// DeepJXL returns a JPEG XL that is decoded to 16 bits where 8 would show steps in dark
-// colours. libjxl gives out colours that are stored in XYB in linear light if the file
-// has a profile, and libvips takes as many bits of them as the file says. A copy of b
-// says 12 in place of 8, which is only a hint with XYB. Other files are b itself.
+// DeepJXL returns a JPEG XL that decodes to 16 bits, where 8 bits would show steps in dark
+// colours. libjxl returns colours in linear light for a file in XYB with a profile, and
+// libvips uses the number of bits in the file. So DeepJXL returns a copy of b with 12 bits
+// instead of 8. With XYB this number is only a hint. It returns other files unchanged.
 func DeepJXL(b []byte) []byte {
 	stream := b
 	if !hasPrefix(b, jxlSignature) {
@@ -103,7 +102,7 @@ func DeepJXL(b []byte) []byte {
 	if err != nil || depth == 0 {
 		return b
 	}
-	// The second bit of a choice of 8, 10, 12 or other bits.
+	// The second bit of the selector of 8, 10, 12 or other bits.
 	bit := 8*len(jxlSignature) + depth + 1
 	b = slices.Clone(b)
 	if at := jxlByte(b, bit/8); at != nil {
@@ -112,7 +111,7 @@ func DeepJXL(b []byte) []byte {
 	return b
 }
 
-// jxlByte is the i-th byte of a file's codestream.
+// jxlByte returns byte i of a file's codestream.
 func jxlByte(b []byte, i int) *byte {
 	if hasPrefix(b, jxlSignature) {
 		return &b[i]
@@ -126,7 +125,7 @@ func jxlByte(b []byte, i int) *byte {
 		switch string(bx.kind) {
 		case "jxlc":
 		case "jxlp":
-			part = part[4:] // which jxlCodestream has seen
+			part = part[4:] // jxlCodestream has checked the length
 		default:
 			continue
 		}
@@ -138,14 +137,13 @@ func jxlByte(b []byte, i int) *byte {
 	return nil
 }
 
-// setJXL reads the SizeHeader and the ImageMetadata up to the colour space. deep is
-// the bit of r at which the choice of 8 bits stands, where DeepJXL is to change it,
-// else 0.
+// setJXL reads the SizeHeader, and the ImageMetadata up to the colour space. deep is the
+// bit of r that DeepJXL changes, or 0.
 func setJXL(h *transform.Header, r *jxlBits) (deep int, err error) {
 	width, height := r.size()
 	h.Width, h.Height = int(width), int(height)
 	h.Bands, h.Bits = 3, 8
-	if r.bool() { // all is as usual
+	if r.bool() { // all defaults
 		return 0, nil
 	}
 	if r.bool() { // extra fields
@@ -153,7 +151,7 @@ func setJXL(h *transform.Header, r *jxlBits) (deep int, err error) {
 			h.Width, h.Height = h.Height, h.Width
 		}
 		if r.bool() {
-			r.size() // that it is to be shown at
+			r.size() // intrinsic size
 		}
 		if r.bool() {
 			r.previewSize()
@@ -165,9 +163,9 @@ func setJXL(h *transform.Header, r *jxlBits) (deep int, err error) {
 			r.bool()
 		}
 	}
-	depth := r.i + 1 // behind the choice of integers or floating point
+	depth := r.i + 1 // after the bit for floating point
 	h.Bits = r.depth()
-	r.bool() // whether 16 bits are enough to decode with
+	r.bool() // 16-bit buffers are sufficient
 	channels := r.u32(jxlU32{0, 0}, jxlU32{0, 1}, jxlU32{4, 2}, jxlU32{12, 1})
 	if channels > maxJXLChannels {
 		return 0, tooLarge("the JXL has %d extra channels; at most %d are read", channels, maxJXLChannels)
@@ -187,7 +185,7 @@ func setJXL(h *transform.Header, r *jxlBits) (deep int, err error) {
 		h.Bands -= 2
 	}
 	switch {
-	case (r.i+7)/8 > len(r.b): // what was read past the end means nothing
+	case (r.i+7)/8 > len(r.b): // the values past the end are meaningless
 	case black:
 		return 0, unsupported("a JPEG XL in CMYK; save it in RGB")
 	case channels > 1:
@@ -199,8 +197,8 @@ func setJXL(h *transform.Header, r *jxlBits) (deep int, err error) {
 	return 0, nil
 }
 
-// A jxlBits reads the fields of a codestream (§B), lowest bit first. Past the end
-// all are zero.
+// A jxlBits reads the fields of a codestream (§B), lowest bit first. Past the end it reads
+// zeros.
 type jxlBits struct {
 	b []byte
 	i int // in bits
@@ -218,7 +216,7 @@ func (r *jxlBits) uint(n int) (v uint64) {
 
 func (r *jxlBits) bool() bool { return r.uint(1) != 0 }
 
-// A jxlU32 is one of four ways to write a number: in so many bits, plus a number.
+// A jxlU32 is one of the four encodings of a number: a number of bits, and a number to add.
 type jxlU32 struct {
 	bits int
 	plus uint64
@@ -246,7 +244,7 @@ func (r *jxlBits) size() (width, height uint64) {
 	return r.widthOf(height, side), height
 }
 
-// previewSize passes over a PreviewHeader.
+// previewSize skips a PreviewHeader.
 func (r *jxlBits) previewSize() {
 	small := r.bool()
 	side := func() uint64 {
@@ -258,7 +256,7 @@ func (r *jxlBits) previewSize() {
 	r.widthOf(side(), side)
 }
 
-// widthOf reads a width, as a ratio to the height or for itself.
+// widthOf reads a width, as a ratio to the height or as a number.
 func (r *jxlBits) widthOf(height uint64, side func() uint64) uint64 {
 	switch r.uint(3) {
 	case 1:
@@ -285,7 +283,7 @@ func (r *jxlBits) depth() int {
 		return int(r.u32(jxlU32{0, 8}, jxlU32{0, 10}, jxlU32{0, 12}, jxlU32{6, 1}))
 	}
 	bits := r.u32(jxlU32{0, 32}, jxlU32{0, 16}, jxlU32{0, 24}, jxlU32{6, 1})
-	r.uint(4) // of the exponent
+	r.uint(4) // bits of the exponent
 	return int(bits)
 }
 
@@ -294,25 +292,25 @@ const jxlAlpha, jxlSpot, jxlBlack, jxlFilter = 0, 2, 4, 5
 // extra reads an ExtraChannelInfo.
 func (r *jxlBits) extra() (kind uint64, premultiplied bool) {
 	if r.bool() {
-		return jxlAlpha, false // the usual extra channel
+		return jxlAlpha, false // the default
 	}
 	kind = r.enum()
 	r.depth()
-	r.u32(jxlU32{0, 0}, jxlU32{0, 3}, jxlU32{0, 4}, jxlU32{3, 1})                    // how much smaller it is
-	r.i += 8 * int(r.u32(jxlU32{0, 0}, jxlU32{4, 0}, jxlU32{5, 16}, jxlU32{10, 48})) // its name
+	r.u32(jxlU32{0, 0}, jxlU32{0, 3}, jxlU32{0, 4}, jxlU32{3, 1})                    // dimension shift
+	r.i += 8 * int(r.u32(jxlU32{0, 0}, jxlU32{4, 0}, jxlU32{5, 16}, jxlU32{10, 48})) // length of the name
 	switch kind {
 	case jxlAlpha:
 		premultiplied = r.bool()
 	case jxlSpot:
-		r.i += 4 * 16 // its colour
+		r.i += 4 * 16 // spot colour
 	case jxlFilter:
 		r.u32(jxlU32{0, 1}, jxlU32{2, 0}, jxlU32{4, 3}, jxlU32{8, 19})
 	}
 	return kind, premultiplied
 }
 
-// colours reads a ColourEncoding. coarse means that the colours are in linear light
-// once they are decoded, where they are stored in XYB.
+// colours reads a ColourEncoding. coarse reports whether a picture in XYB decodes to linear
+// light.
 func (r *jxlBits) colours(xyb bool) (grey, coarse bool) {
 	const isGrey, isXYB, custom, linear = 1, 2, 2, 8
 	if r.bool() {
@@ -331,7 +329,7 @@ func (r *jxlBits) colours(xyb bool) (grey, coarse bool) {
 		r.points(3)
 	}
 	if r.bool() {
-		coarse = r.uint(24) > 7e6 // ten million times a gamma: from 1/1.4 on
+		coarse = r.uint(24) > 7e6 // the gamma times ten million, from 1/1.4 on
 	} else {
 		coarse = r.enum() == linear
 	}
@@ -339,7 +337,7 @@ func (r *jxlBits) colours(xyb bool) (grey, coarse bool) {
 	return grey, coarse
 }
 
-// points passes over n CustomXY.
+// points skips n CustomXY.
 func (r *jxlBits) points(n int) {
 	for range 2 * n {
 		r.u32(jxlU32{19, 0}, jxlU32{19, 524288}, jxlU32{20, 1048576}, jxlU32{21, 2097152})

@@ -8,19 +8,19 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Mend returns an AVIF or HEIC file with header h as libheif reads it right: what other
-// decoders take, and some versions of libheif refuse or read differently, is written as
-// they know it. What is changed:
+// Mend returns an AVIF or HEIC file with header h in a form that libheif reads correctly.
+// Other decoders accept these files, but some versions of libheif refuse them or read them
+// differently. It makes these changes:
 //
-//   - a meta box that extends to the end of the file gets its size;
-//   - a file of brands that are for sequences only gets that of still pictures;
-//   - of the properties of a picture, its size comes before what turns it;
-//   - an alpha channel that doesn't say its size gets that of the picture, if it is coded so;
-//   - a picture of more than 8 bits that is to be mirrored isn't: h.Orientation says how to
-//     turn it.
+//   - A meta box that extends to the end of the file gets its size.
+//   - A file with brands of sequences only gets the brand of still pictures.
+//   - The size of a picture comes before its transformations in the list of properties.
+//   - An alpha picture without a size gets the size of the primary picture, where its coded
+//     size fits.
+//   - The mirroring of a picture of more than 8 bits is removed. h.Orientation has it.
 //
-// The result is b itself where nothing is to be changed, and in all other formats; b is
-// never written to.
+// Mend returns b itself where nothing changes, and for all other formats. It never writes
+// to b.
 func Mend(b []byte, h transform.Header) []byte {
 	if h.Format != transform.AVIF && h.Format != transform.HEIC {
 		return b
@@ -36,7 +36,7 @@ func Mend(b []byte, h transform.Header) []byte {
 	return f.file
 }
 
-// mendSize is for a box that b begins with. Box sizes of 0 mean up to the end.
+// mendSize sets the size of a box at the start of b. A size of 0 means up to the end.
 func (f *heif) mendSize(b []byte) {
 	if binary.BigEndian.Uint32(b) != 0 || len(b) > math.MaxUint32 {
 		return
@@ -47,8 +47,8 @@ func (f *heif) mendSize(b []byte) {
 	}
 }
 
-// mendBrands is for the content of a file type box: major brand, version, others. Where
-// all are of sequences, they become those of still pictures.
+// mendBrands changes the content of a file type box: major brand, version, other brands.
+// Where all brands are of sequences, it replaces them by those of still pictures.
 func (f *heif) mendBrands(ftyp []byte) {
 	still := map[string]string{"msf1": "mif1", "avis": "avif", "hevc": "heic", "hevx": "heix"}
 	var sequences [][]byte
@@ -72,8 +72,8 @@ func (f *heif) mendBrands(ftyp []byte) {
 	}
 }
 
-// mendOrder has the properties that transform a picture, and those left out, follow all
-// others: libheif may look for the latter no further.
+// mendOrder moves the transformations of a picture, and removed properties, after all
+// others. libheif may stop at them.
 func (f *heif) mendOrder(indices []byte, indexSize int) {
 	var first, then []byte
 	ordered := true
@@ -95,8 +95,9 @@ func (f *heif) mendOrder(indices []byte, indexSize int) {
 	}
 }
 
-// sizeAlpha has alpha pictures that don't say their size share the size of the primary
-// item, where they are coded so. Its index takes the place of one that says less.
+// sizeAlpha gives alpha pictures without a size the size property of the primary item,
+// where their coded size fits. Its index replaces the index of a property that no decoder
+// needs.
 func (f *heif) sizeAlpha() error {
 	for _, a := range f.associations {
 		if a.ofPrimary || a.item.width > 0 {
@@ -118,7 +119,7 @@ func (f *heif) sizeAlpha() error {
 	return nil
 }
 
-// replaceProperty puts the property n in the place of one that no decoder needs.
+// replaceProperty replaces a property that no decoder needs by property n.
 func (f *heif) replaceProperty(a association, n int) bool {
 	if a.indexSize == 1 && n > 0x7f {
 		return false
@@ -137,7 +138,7 @@ func (f *heif) replaceProperty(a association, n int) bool {
 	return false
 }
 
-// setProperty writes an index of one that decoders need not know.
+// setProperty writes the index of a property that decoders needn't support.
 func (f *heif) setProperty(a association, at, n int) {
 	if a.indexSize == 2 {
 		binary.BigEndian.PutUint16(a.indices[at:], uint16(n))
@@ -146,8 +147,9 @@ func (f *heif) setProperty(a association, at, n int) {
 	}
 }
 
-// takeTurnOut leaves the turning of a picture of more than 8 bits to others, where it is
-// mirrored, which libheif before 1.16 doesn't do. That has to be the last that is done to it.
+// takeTurnOut removes the rotation and mirroring of a picture of more than 8 bits that is
+// mirrored, since libheif before 1.16 doesn't mirror it. They must be the last
+// transformations.
 func (f *heif) takeTurnOut() {
 	bits := f.primaryItem.bits
 	if f.grid {
@@ -180,7 +182,8 @@ func (f *heif) takeTurnOut() {
 	}
 }
 
-// turned is an EXIF orientation, and then what p does (ISO/IEC 23008-12 §6.5.10, §6.5.12).
+// turned returns the EXIF orientation for an orientation followed by the transformation p
+// (ISO/IEC 23008-12 §6.5.10, §6.5.12).
 func turned(orientation int, p box) int {
 	quarter := [...]int{1: 8, 2: 5, 3: 6, 4: 7, 5: 4, 6: 1, 7: 2, 8: 3} // anticlockwise
 	mirror := [...]int{1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 5, 7: 8, 8: 7}  // left to right

@@ -6,18 +6,17 @@ import (
 	"io"
 )
 
-// What is not pixels is bounded too: decoders unpack and parse it whether it is
-// wanted or not. What is over a bound is refused, since nothing in front of the
-// decoder could take it out without copying the original; what is merely broken
-// costs an original nothing, since decoders do without it. XMP has no bound of its
-// own: it is never parsed, and copied only where the output is to keep it.
+// These constants bound metadata, since decoders always unpack and parse it. An original
+// beyond a bound is refused, since removing the metadata would mean copying the original.
+// Damaged metadata is allowed, since decoders ignore it. XMP has no bound, since it is never
+// parsed, and is copied only where the output keeps it.
 const (
-	maxICC  = 4 << 20 // bytes; printers' profiles come to 2–3 MB
+	maxICC  = 4 << 20 // bytes; profiles of printers have 2–3 MB
 	maxEXIF = 1 << 20 // bytes; JPEG has room for 64 KiB
-	maxText = 1 << 20 // bytes of a text of a PNG, unpacked
+	maxText = 1 << 20 // unpacked bytes of a text of a PNG
 
-	// What all compressed metadata of an original may come to, and in how many
-	// pieces: this bounds the time to find out.
+	// Bounds of all compressed metadata of an original: its unpacked bytes and its pieces.
+	// They bound the time of this check.
 	maxUnpacked = 8 << 20
 	maxPacked   = 1000
 )
@@ -36,14 +35,14 @@ func checkEXIF(n int) error {
 	return nil
 }
 
-// An unpacker counts what compressed metadata comes to.
+// An unpacker measures compressed metadata.
 type unpacker struct {
 	streams, total int
-	zlib           io.ReadCloser // nil before the first
+	zlib           io.ReadCloser // nil before first use
 }
 
-// check unpacks a zlib stream (RFC 1950) to nowhere and refuses one that comes to
-// more than most bytes. One that is broken is as large as what can be read of it.
+// check unpacks a zlib stream (RFC 1950), discards the result, and refuses a stream of more
+// than most bytes. Of a damaged stream only the readable part counts.
 func (u *unpacker) check(stream []byte, most int, what string) error {
 	if u.streams++; u.streams > maxPacked {
 		return tooLarge("it has more than %d compressed texts", maxPacked)
@@ -69,7 +68,7 @@ func (u *unpacker) check(stream []byte, most int, what string) error {
 	return nil
 }
 
-// checkPNG looks into a chunk that holds metadata (PNG §11.3).
+// checkPNG checks a chunk of metadata (PNG §11.3).
 func (u *unpacker) checkPNG(kind string, data []byte) error {
 	switch kind {
 	case "eXIf":
@@ -92,8 +91,8 @@ func (u *unpacker) checkPNG(kind string, data []byte) error {
 	return nil
 }
 
-// afterNulAndMethod returns what follows a name, its NUL, and the byte that says
-// how the rest is compressed.
+// afterNulAndMethod returns the rest after a name, its NUL, and the byte of the compression
+// method.
 func afterNulAndMethod(b []byte) []byte {
 	_, rest, _ := bytes.Cut(b, []byte{0})
 	return rest[min(1, len(rest)):]

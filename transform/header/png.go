@@ -10,8 +10,8 @@ import (
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// pngHeader walks the chunks of a PNG (W3C PNG, third edition, §5). An animated
-// PNG is read as the still that every decoder shows.
+// pngHeader reads the chunks of a PNG (W3C PNG, third edition, §5). For an animated PNG it
+// reads the still picture, which every decoder shows.
 func pngHeader(b []byte) (transform.Header, error) {
 	h := transform.Header{Orientation: 1, Frames: 1}
 	pixels := false
@@ -70,7 +70,7 @@ func setPNG(h *transform.Header, data []byte) error {
 		return corrupt("the PNG is %d×%d pixels", width, height)
 	}
 	depth, colour := data[8], data[9]
-	var depths uint32 // the allowed ones, a bit each
+	var depths uint32 // bit d is set where depth d is allowed
 	switch colour {
 	case 0: // grey
 		h.Bands, depths = 1, 1<<1|1<<2|1<<4|1<<8|1<<16

@@ -8,9 +8,9 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Sniff names the format of an image by its first bytes alone, or returns "".
-// It says nothing of whether the rest is whole: that is for [Read]. It
-// never inflates anything, so a compressed SVG (svgz) is not recognised.
+// Sniff returns the format of an image by its first bytes, or "". It doesn't check the
+// rest: see [Read]. It decompresses nothing, so it doesn't recognise a compressed SVG
+// (svgz).
 func Sniff(b []byte) transform.Format {
 	switch {
 	case hasPrefix(b, "\xff\xd8\xff"):
@@ -21,7 +21,7 @@ func Sniff(b []byte) transform.Format {
 		return transform.GIF
 	case hasPrefix(b, "RIFF") && len(b) >= 12 && string(b[8:12]) == "WEBP":
 		return transform.WebP
-	case hasPrefix(b, "II*\x00"), hasPrefix(b, "MM\x00*"): // BigTIFF has + where these have *
+	case hasPrefix(b, "II*\x00"), hasPrefix(b, "MM\x00*"): // BigTIFF has + instead of *
 		return transform.TIFF
 	case hasPrefix(b, "\xff\x0a"), hasPrefix(b, "\x00\x00\x00\x0cJXL \r\n\x87\n"):
 		return transform.JXL
@@ -37,9 +37,8 @@ func hasPrefix(b []byte, prefix string) bool {
 	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
 }
 
-// sniffBrands tells AVIF and HEIC by the brands of a file type box (ISO/IEC
-// 14496-12 §4.3). The general brands mif1 and msf1 leave it to the compatible
-// brands, the first of which that says so decides.
+// sniffBrands tells AVIF from HEIC by the brands of a file type box (ISO/IEC 14496-12
+// §4.3). For the general brands mif1 and msf1, the first specific compatible brand decides.
 func sniffBrands(b []byte) transform.Format {
 	if f := brandFormat(b[8:12]); f != "" {
 		return f
@@ -66,8 +65,8 @@ func brandFormat(brand []byte) transform.Format {
 	return ""
 }
 
-// startsSVG reports whether the root element of the XML that b starts with is
-// svg. It looks at 4 KiB only.
+// startsSVG reports whether the root element of an XML document is svg. It reads only the
+// first 4 KiB.
 func startsSVG(b []byte) bool {
 	b = b[:min(len(b), 4096)]
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
@@ -90,8 +89,8 @@ func startsSVG(b []byte) bool {
 	}
 }
 
-// afterDoctype returns what follows a document type declaration, whose internal
-// subset and quoted strings may hold any number of ">".
+// afterDoctype returns the rest after a document type declaration, whose internal subset
+// and quoted strings may contain ">".
 func afterDoctype(b []byte) ([]byte, bool) {
 	depth := 0
 	for i := 0; i < len(b); i++ {

@@ -9,14 +9,19 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Strip returns an original without the metadata that m doesn't keep, its pixels
-// untouched: JPEG, PNG, GIF and WebP. Of what follows the picture in the file
-// nothing stays. With MetadataKeep it is the original as it is, in any format.
+// Strip returns an original without the metadata that m doesn't keep, and with the same
+// pixels. It supports JPEG, PNG, GIF and WebP. It removes data after the picture. With
+// MetadataKeep it returns the original unchanged, in any format.
 //
-// Where the pixels mean something else without what is to go (colours that aren't
-// sRGB's), where the file holds more than is ever shown of it (an animated PNG,
-// the pages of a TIFF), where m keeps a part of the metadata, or where b isn't
-// what h says, ok is false. The result may share memory with b.
+// ok is false where
+//
+//   - the pixels need the removed data (colours other than sRGB's),
+//   - the file has more pictures than the one that is shown (an animated PNG, the pages of a
+//     TIFF),
+//   - m keeps a part of the metadata, or
+//   - b doesn't match h.
+//
+// The result may share memory with b.
 func Strip(b []byte, h transform.Header, m transform.Metadata) (out []byte, ok bool) {
 	if h.Format == transform.TIFF && h.Frames > 1 || h.Format == transform.JPEG && h.Bands == 4 || Sniff(b) != h.Format {
 		return nil, false
@@ -49,35 +54,35 @@ func Strip(b []byte, h transform.Header, m transform.Metadata) (out []byte, ok b
 type stripper struct {
 	original []byte
 	header   transform.Header
-	exif     bool // EXIF is not to be lost
+	exif     bool // fail where EXIF would be removed
 
 	out      []byte
-	copied   int  // of original; the parts up to here are in out, or dropped
+	copied   int  // bytes of original that are copied to out or dropped
 	profiled bool // the colours aren't sRGB's
 }
 
-// drop leaves out the original's bytes from here to there.
+// drop drops the bytes of the original between from and to.
 func (s *stripper) drop(from, to int) {
 	s.out = append(s.out, s.original[s.copied:from]...)
 	s.copied = to
 }
 
-// end leaves out what follows.
+// end drops the rest.
 func (s *stripper) end(at int) bool {
 	s.out = append(s.out, s.original[s.copied:at]...)
 	s.copied = len(s.original)
 	return true
 }
 
-// profile notes an ICC profile. One that makes no sense, or that is for another
-// number of channels, counts as none.
+// profile handles an ICC profile. It ignores an invalid one, or one for another number of
+// channels.
 func (s *stripper) profile(icc []byte, channels int) {
 	p, ok := ParseColorProfile(icc)
 	s.profiled = s.profiled || ok && p.Channels == channels && !p.SRGB
 }
 
-// jpeg keeps the segments that a decoder needs, JFIF's and Adobe's among them,
-// which say what the channels are.
+// jpeg keeps the segments that a decoder needs, with those of JFIF and Adobe, which define
+// the channels.
 func (s *stripper) jpeg() bool {
 	b := s.original
 	var icc [][]byte // by their number, from 1
@@ -136,7 +141,7 @@ func (s *stripper) jpeg() bool {
 	}
 }
 
-// png keeps what decides a pixel.
+// png keeps the chunks that affect pixels.
 func (s *stripper) png() bool {
 	b := s.original
 	var srgb, gamma bool
@@ -157,7 +162,7 @@ func (s *stripper) png() bool {
 		case "acTL", "fcTL", "fdAT":
 			return false
 		case "gAMA":
-			// The reciprocal of sRGB's 2.2 is what nearly all say that say it.
+			// Nearly all files with this chunk have the reciprocal of 2.2, as sRGB.
 			gamma = gamma || len(data) != 4 || binary.BigEndian.Uint32(data) != 45455
 			s.drop(i, end)
 		case "iCCP":
@@ -179,7 +184,7 @@ func (s *stripper) png() bool {
 			}
 			s.drop(i, end)
 		default:
-			if kind[0]&0x20 == 0 { // a critical chunk that is not known
+			if kind[0]&0x20 == 0 { // an unknown critical chunk
 				return false
 			}
 			s.drop(i, end)
@@ -189,7 +194,7 @@ func (s *stripper) png() bool {
 	return false
 }
 
-// pngProfile inflates the profile of an iCCP chunk; one of over 4 MiB is refused.
+// pngProfile inflates the profile of an iCCP chunk. It refuses one of more than 4 MiB.
 func pngProfile(data []byte) (icc []byte, ok bool) {
 	const most = 4 << 20
 	_, packed, ok := bytes.Cut(data, []byte{0})
@@ -204,7 +209,7 @@ func pngProfile(data []byte) (icc []byte, ok bool) {
 	return icc, err == nil && len(icc) <= most
 }
 
-// gif keeps the frames and what says how they follow one another.
+// gif keeps the frames, and the extensions that control them.
 func (s *stripper) gif() bool {
 	b := s.original
 	if len(b) < 13 || int(binary.LittleEndian.Uint16(b[6:])) != s.header.Width || int(binary.LittleEndian.Uint16(b[8:])) != s.header.Height {
@@ -239,14 +244,14 @@ func (s *stripper) gif() bool {
 	return false
 }
 
-// webp keeps the pictures, and of the header's flags those that are about them.
+// webp keeps the pictures, and the flags of the header that concern them.
 func (s *stripper) webp() bool {
 	b := s.original
 	size := uint64(binary.LittleEndian.Uint32(b[4:])) + 8
 	if size < 12 || size > uint64(len(b)) {
 		return false
 	}
-	flags := -1 // where they are in out
+	flags := -1 // their index in out
 	for chunks := (riffChunks{b[12:size]}); len(chunks.rest) > 0; {
 		at := int(size) - len(chunks.rest)
 		kind, data, err := chunks.next()

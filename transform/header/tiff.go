@@ -34,13 +34,13 @@ const (
 )
 
 const (
-	maxTIFFPages = 1001 // pages counted: one more than any limit lets through
-	maxTIFFBands = 5    // more have corrupted memory in libvips before 8.18.3
-	maxTileEdge  = 8192 // pixels; a tile may be this large whatever the picture's size
+	maxTIFFPages = 1001 // pages that are counted; every limit is lower
+	maxTIFFBands = 5    // more bands corrupt memory in libvips before 8.18.3
+	maxTileEdge  = 8192 // pixels; a tile may be this large even in a small picture
 )
 
-// tiffCompressions are none, CCITT's three, LZW, JPEG, Deflate (under two numbers)
-// and PackBits. Others are rare, and their decoders seldom looked at.
+// tiffCompressions are the allowed compressions: none, CCITT's three, LZW, JPEG, Deflate
+// (under two numbers) and PackBits. Others are rare, and their decoders are little tested.
 var tiffCompressions = []uint32{1, 2, 3, 4, 5, 7, 8, 32946, 32773}
 
 // tiffHeader reads the first directory of a TIFF and counts the others.
@@ -63,8 +63,7 @@ func tiffHeader(b []byte) (transform.Header, error) {
 	seen := [maxTIFFPages]uint32{first}
 	values := 0
 	for h.Frames < maxTIFFPages {
-		// Values that lie over one another are small in the file only: a decoder
-		// holds each for itself.
+		// Values that overlap are small in the file, but a decoder copies each of them.
 		if values += t.valueBytes(dir); values > 2*len(b) {
 			return h, corrupt("the TIFF has tags that share their values")
 		}
@@ -150,8 +149,8 @@ func setTIFF(h *transform.Header, t tiff, dir tiffDirectory) error {
 	return corrupt("the TIFF holds no pixels")
 }
 
-// checkSamples refuses the numbers that decoders read but nobody can say the colours
-// of: what is black and white among them follows from the program that wrote them.
+// checkSamples refuses kinds of numbers whose colours aren't defined. Decoders read them,
+// but black and white depend on the program that wrote them.
 func (t tiff) checkSamples(dir tiffDirectory, bits int) error {
 	const unsigned, floating, undefined = 1, 3, 4 // TIFF 6.0 §19
 	const premultiplied = 1                       // §18
@@ -192,7 +191,7 @@ func (t tiff) checkData(dir tiffDirectory, offsets tiffEntry, lengths uint16) er
 	return nil
 }
 
-// A tiff reads the directories of a TIFF file or of an EXIF block.
+// A tiff reads the directories of a TIFF file or an EXIF block.
 type tiff struct {
 	b     []byte
 	order binary.ByteOrder
@@ -215,7 +214,7 @@ func newTIFF(b []byte) (t tiff, first uint32, ok bool) {
 
 type tiffDirectory struct {
 	entries []byte // 12 bytes each
-	after   []byte // 4 bytes, the offset of the next directory; or fewer, where the data ends
+	after   []byte // the offset of the next directory, 4 bytes; fewer at the end of the data
 }
 
 func (t tiff) directory(offset uint32) (tiffDirectory, bool) {
@@ -231,10 +230,10 @@ func (t tiff) directory(offset uint32) (tiffDirectory, bool) {
 	return tiffDirectory{rest[:n], rest[n:min(n+4, len(rest))]}, true
 }
 
-// tiffTypeSizes are the bytes of a value of each type (TIFF 6.0 §2).
+// tiffTypeSizes are the bytes of a value by type (TIFF 6.0 §2).
 var tiffTypeSizes = [...]int{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
-// valueBytes is the length of all values that lie outside of a directory.
+// valueBytes returns the length of all values outside of a directory.
 func (t tiff) valueBytes(dir tiffDirectory) (sum int) {
 	for e := dir.entries; len(e) >= 12; e = e[12:] {
 		if n := t.entrySize(e); n > 4 {
@@ -244,7 +243,7 @@ func (t tiff) valueBytes(dir tiffDirectory) (sum int) {
 	return sum
 }
 
-// size is the length of a tag's value, 0 where there is none.
+// size returns the length of a tag's value, or 0 without the tag.
 func (t tiff) size(dir tiffDirectory, tag uint16) int {
 	for e := dir.entries; len(e) >= 12; e = e[12:] {
 		if t.order.Uint16(e) == tag {
@@ -254,8 +253,8 @@ func (t tiff) size(dir tiffDirectory, tag uint16) int {
 	return 0
 }
 
-// entrySize is the length of an entry's value, 0 where it can't be one: decoders
-// pass over what lies beyond the end.
+// entrySize returns the length of an entry's value, or 0 where it lies beyond the end.
+// Decoders ignore such a value.
 func (t tiff) entrySize(e []byte) int {
 	kind, count := int(t.order.Uint16(e[2:])), int(t.order.Uint32(e[4:]))
 	if kind >= len(tiffTypeSizes) {
@@ -268,7 +267,7 @@ func (t tiff) entrySize(e []byte) int {
 	return n
 }
 
-// A tiffEntry is the numbers of a tag.
+// A tiffEntry has the numbers of a tag.
 type tiffEntry struct {
 	kind   uint16
 	count  int
@@ -276,7 +275,7 @@ type tiffEntry struct {
 	whole  bool // values holds all count numbers
 }
 
-// entry finds a tag that holds short or long numbers.
+// entry finds a tag with short or long numbers.
 func (t tiff) entry(dir tiffDirectory, tag uint16) (tiffEntry, bool) {
 	for e := dir.entries; len(e) >= 12; e = e[12:] {
 		if t.order.Uint16(e) != tag {
@@ -305,7 +304,7 @@ func (t tiff) entry(dir tiffDirectory, tag uint16) (tiffEntry, bool) {
 	return tiffEntry{}, false
 }
 
-// at returns the i-th number of e, which is below e.count.
+// at returns number i of e. i must be below e.count.
 func (t tiff) at(e tiffEntry, i int) uint32 {
 	if e.kind == tiffShort {
 		return uint32(t.order.Uint16(e.values[2*i:]))
@@ -324,8 +323,9 @@ func (t tiff) number(dir tiffDirectory, tag uint16) (uint32, bool) {
 
 const exifPrefix = "Exif\x00\x00"
 
-// exifOrientation reads the orientation of an EXIF block, with or without its
-// prefix. One that is missing or malformed is 1: it must not cost the picture.
+// exifOrientation reads the orientation of an EXIF block, with or without its prefix. It
+// returns 1 where the orientation is missing or malformed, since the picture is still
+// usable.
 func exifOrientation(b []byte) int {
 	if hasPrefix(b, exifPrefix) {
 		b = b[len(exifPrefix):]

@@ -6,8 +6,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// webpHeader reads a WebP (RFC 9649 §2): one picture, or an extended file with
-// a canvas and perhaps frames.
+// webpHeader reads a WebP (RFC 9649 §2): a single picture, or an extended file with a
+// canvas and maybe frames.
 func webpHeader(b []byte) (transform.Header, error) {
 	h := transform.Header{Orientation: 1, Frames: 1, Bands: 3, Bits: 8}
 	size := uint64(binary.LittleEndian.Uint32(b[4:])) + 8
@@ -41,7 +41,7 @@ func setAlpha(h *transform.Header, alpha bool) {
 	}
 }
 
-// setWebPExtended reads the VP8X chunk and those after it.
+// setWebPExtended reads the VP8X chunk and the chunks after it.
 func setWebPExtended(h *transform.Header, vp8x []byte, chunks riffChunks) error {
 	if len(vp8x) < 10 {
 		return corrupt("the WebP header is too short")
@@ -100,8 +100,8 @@ func setWebPExtended(h *transform.Header, vp8x []byte, chunks riffChunks) error 
 	return nil
 }
 
-// checkWebPFrame checks that a frame lies on the canvas and that its picture is
-// as large as it says, since decoders unpack the picture's own size.
+// checkWebPFrame checks that a frame lies on the canvas and that its picture has the size
+// of the frame, since decoders unpack the size of the picture.
 func checkWebPFrame(frame []byte, canvasWidth, canvasHeight int) error {
 	if len(frame) < 16 {
 		return corrupt("a WebP frame is too short")
@@ -137,8 +137,8 @@ type webpPicture struct {
 	alpha         bool
 }
 
-// webpPictureOf reads the start of a lossy (RFC 6386 §9.1) or lossless (RFC 9649
-// §3.4) picture.
+// webpPictureOf reads the header of a lossy (RFC 6386 §9.1) or lossless (RFC 9649 §3.4)
+// picture.
 func webpPictureOf(kind, data []byte) (webpPicture, error) {
 	switch {
 	case string(kind) == "VP8 " && len(data) >= 10 && data[0]&1 == 0 && string(data[3:6]) == "\x9d\x01\x2a":
@@ -156,7 +156,7 @@ func webpPictureOf(kind, data []byte) (webpPicture, error) {
 	return webpPicture{}, corrupt("the start of a WebP picture is broken")
 }
 
-// riffChunks are chunks that follow one another.
+// riffChunks reads a sequence of chunks.
 type riffChunks struct{ rest []byte }
 
 // next returns the next chunk's name and data.
