@@ -49,7 +49,7 @@ var vocabulary = [...]option{
 	{"fp-z", nil, "1", "Focal point: zoom, with `fit=cover` and `fit=crop`. Implies `gravity=focal`.",
 		"balloon.jpg?w=300&h=300&fit=cover&fp-x=0.5&fp-y=0.4&fp-z=2",
 		focal(1, 10, func(o *Options) *float64 { return &o.FocalZoom })},
-	{"gravity", []string{"g", "crop"}, "center", "The part of the image that `cover` and `crop` keep, and where `pad` puts it. `attention`: what draws the eye. `entropy`: what holds most detail. " +
+	{"gravity", []string{"g", "crop"}, "center", "The part of the image that `cover` and `crop` keep, and where `pad` puts it. `attention`: the part that people look at first. `entropy`: what holds most detail. " +
 		"`focal`: around `fp-x`, `fp-y`, which no other gravity heeds.",
 		"balloon.jpg?w=300&h=200&fit=cover&gravity=attention",
 		position(func(o *Options) *Gravity { return &o.Gravity }, GravityCenter, GravityNorth, GravitySouth, GravityEast, GravityWest,
