@@ -154,7 +154,7 @@ func (f *frame) replace(by *govips.ImageRef) {
 
 func newTask(job transform.Job) (*task, error) {
 	if n := len(job.Originals); n != 1 {
-		return nil, fmt.Errorf("vips: a transform needs one original, but this job has %d", n)
+		return nil, fmt.Errorf("vips: a transform takes one original, but this job has %d", n)
 	}
 	h, options := job.Originals[0].Header, job.Options
 	if err := job.Limits.Check(h); err != nil {
