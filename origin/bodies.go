@@ -39,9 +39,10 @@ const (
 	slowTicks = 3           // a large body that is slow for this many ticks is ended
 
 	// All large bodies of a workspace together are read at paceRate bytes a second for each
-	// processor. After a pause the bytes of paceBurst may come at once.
-	paceRate  = 256 << 20
-	paceBurst = 50 * time.Millisecond
+	// processor, which is more than a processor decodes. After a pause the bytes of paceBurst
+	// may come at once.
+	paceRate  = 64 << 20
+	paceBurst = 200 * time.Millisecond
 
 	waitForRoom = 2 * time.Second // how long a body waits until others free memory
 )

@@ -229,7 +229,7 @@ func TestStalledBodies(t *testing.T) {
 						ended <- err
 					})
 				}
-				time.Sleep(700 * time.Millisecond) // all has come that is let
+				time.Sleep(1400 * time.Millisecond) // all has come that is let
 				synctest.Wait()
 				var during runtime.MemStats
 				runtime.GC()
@@ -449,6 +449,7 @@ func TestAdmit(t *testing.T) {
 				}
 			})
 		}
+		time.Sleep(300 * time.Millisecond) // for what is paced
 		synctest.Wait()
 		if admits("a", "x") {
 			t.Error("one that would give way at once is admitted")
