@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"transform/header/svg": {"transform"},
 
 	// The table of errors knows those of the packages that it maps.
-	"fault": {"transform", "origin", "signing", "workspace", "workspace/cached", "apikey"},
+	"fault": {"transform", "origin", "cache", "signing", "workspace", "workspace/cached", "apikey"},
 
 	"workspace": {"transform", "origin", "signing"},
 	"apikey":    {"workspace", "workspace/cached"},

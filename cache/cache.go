@@ -10,6 +10,7 @@ package cache
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"time"
 )
 
@@ -52,9 +53,11 @@ func (e *Entry) Stale(now time.Time) bool {
 	return !e.RevalidateAt.IsZero() && !now.Before(e.RevalidateAt)
 }
 
-// NoRoom stands for an entry that a tier has, and that isn't read since memory is short. It
-// is an error for the client, and never stored.
-var NoRoom = &Entry{Code: "OVERLOADED", Message: "too many large images are being sent; try again in a second"}
+// ErrNoRoom is the error of a [Loader] for an entry that isn't read, since memory is short.
+var ErrNoRoom = errors.New("too many large images are being sent; try again in a second")
+
+// NoRoom is what Get returns instead of such an entry. It is never stored.
+var NoRoom = &Entry{}
 
 // A Reserve reserves the bytes of a large entry before a tier reads it. Where it
 // has no room it returns false. The tier calls release once the entry is read: from then on

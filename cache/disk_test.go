@@ -720,8 +720,11 @@ func TestDiskReserves(t *testing.T) {
 	if e, _, err := l.Load(t.Context(), large, func(context.Context, *Entry) (*Entry, error) {
 		t.Error("the entry is made again")
 		return &Entry{}, nil
-	}); e != NoRoom || err != nil {
+	}); e != nil || err != ErrNoRoom {
 		t.Errorf("%v, %v", e, err)
+	}
+	if e, _, err := l.Peek(t.Context(), large); e != nil || err != ErrNoRoom {
+		t.Errorf("a look: %v, %v", e, err)
 	}
 	room = true
 	if e, _ := both.Get(t.Context(), large); e == nil || len(e.Body) != largeRead {

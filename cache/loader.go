@@ -62,11 +62,13 @@ var errNoEntry = errors.New("fill returned no entry")
 // Load returns the entry for key. A fresh entry comes from the cache. A stale one does
 // too, and Load starts a fill in the background. On a miss Load calls fill, once for all
 // requests that miss the key at the same time, and stores the entry unless it has expired.
-// Where the cache has an entry that it may not read now, Load returns [NoRoom]. The error is
-// that of fill, or of ctx.
+// The error is that of fill, that of ctx, or [ErrNoRoom].
 func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome, error) {
 	seen := l.fillCount(key).Load()
 	e, tier := l.Cache.Get(ctx, key)
+	if e == NoRoom {
+		return nil, Outcome{}, ErrNoRoom
+	}
 	if e != nil {
 		now := l.now()
 		switch {
@@ -81,13 +83,17 @@ func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome,
 	return e, Outcome{Shared: shared}, err
 }
 
-// Peek returns the cached entry for key, or nil. It starts no fill.
-func (l *Loader) Peek(ctx context.Context, key Key) (*Entry, Outcome) {
+// Peek returns the cached entry for key, or nil. It starts no fill. The error is nil or
+// [ErrNoRoom].
+func (l *Loader) Peek(ctx context.Context, key Key) (*Entry, Outcome, error) {
 	e, tier := l.Cache.Get(ctx, key)
-	if now := l.now(); e != nil && !e.Expired(now) {
-		return e, Outcome{Tier: tier, Stale: e.Stale(now)}
+	if e == NoRoom {
+		return nil, Outcome{}, ErrNoRoom
 	}
-	return nil, Outcome{}
+	if now := l.now(); e != nil && !e.Expired(now) {
+		return e, Outcome{Tier: tier, Stale: e.Stale(now)}, nil
+	}
+	return nil, Outcome{}, nil
 }
 
 // Close waits for the revalidations that run, and no new one starts. When ctx ends first,
@@ -125,6 +131,9 @@ func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fil
 		if count.Load() != seen {
 			// A fill of this key may have ended after the look into the cache.
 			e, _ := l.Cache.Get(ctx, key)
+			if e == NoRoom {
+				return nil, ErrNoRoom
+			}
 			if now := l.now(); e != nil && !e.Stale(now) && !e.Expired(now) {
 				return e, nil
 			}

@@ -303,7 +303,7 @@ func TestLoaderBoundsRevalidations(t *testing.T) {
 			t.Errorf("%d ran at a time, want 3", most.Load())
 		}
 		for i := range 10 {
-			if e, outcome := l.Peek(t.Context(), numbered(i)); e == nil || outcome.Stale {
+			if e, outcome, err := l.Peek(t.Context(), numbered(i)); err != nil || e == nil || outcome.Stale {
 				t.Errorf("key %d has not had its turn", i)
 			}
 		}
@@ -313,12 +313,12 @@ func TestLoaderBoundsRevalidations(t *testing.T) {
 func TestLoaderPeek(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoader()
-		if e, outcome := l.Peek(t.Context(), numbered(1)); e != nil || outcome != miss {
+		if e, outcome, err := l.Peek(t.Context(), numbered(1)); err != nil || e != nil || outcome != miss {
 			t.Errorf("%v, %+v of an empty cache", e, outcome)
 		}
 		load(t, l, returns(version("one"), nil), "one", miss)
 		for _, want := range []cache.Outcome{hit, staleHit} {
-			if e, outcome := l.Peek(t.Context(), numbered(1)); e == nil || outcome != want {
+			if e, outcome, err := l.Peek(t.Context(), numbered(1)); err != nil || e == nil || outcome != want {
 				t.Errorf("%v, %+v, want %+v", e, outcome, want)
 			}
 			time.Sleep(time.Minute)
@@ -346,7 +346,7 @@ func TestLoaderClose(t *testing.T) {
 				if err := l.Close(t.Context()); err != nil {
 					t.Errorf("Close: %v", err)
 				}
-				if e, _ := l.Peek(t.Context(), numbered(1)); string(e.Body) != "two" {
+				if e, _, _ := l.Peek(t.Context(), numbered(1)); string(e.Body) != "two" {
 					t.Error("closed before the revalidation had ended")
 				}
 			})

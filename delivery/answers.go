@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/cache"
 )
 
 // A Conn is the connection of a client. It is safe for concurrent use.
@@ -25,22 +25,25 @@ type Conn interface {
 // and gives way where memory or connections are short.
 const GraceToTake = 2 * time.Second
 
-// Answers bound the memory of bodies that clients are still taking. A body counts once,
-// however many take it, and to the client that asked for it first. Where there is no room
-// for another, answers whose clients are slow give way: those of the client that holds
-// most first, and of these the one that has waited longest. Next come answers of a client
-// that holds no less afterwards than the one that asks, or over twice as much before.
-// Where that isn't enough, the one that asks is refused. As long as there is room, nobody
-// is too slow.
+// Answers bound the memory of bodies that clients are still taking. A body counts once, to
+// the client that asked for it first. While there is room, a client may take its answer as
+// slowly as it likes. Where there is none for another body, answers are cut off in this
+// order until there is:
 //
-// Bodies of up to smallAnswer bytes don't count: the number of connections is bounded.
+//  1. those of slow clients ([GraceToTake]): first the client with the most bytes, and of
+//     its answers the one that has waited longest
+//  2. those of clients that keep at least as many bytes as the new one gets, or that have
+//     more than twice as many
+//
+// Where that isn't enough, the new answer is refused. Bodies of up to smallAnswer bytes don't
+// count, since the number of connections is bounded. Answers are safe for concurrent use.
 type Answers struct {
 	limit int64 // bytes; 0 is no bound
 	ended *prometheus.CounterVec
 
-	mu      sync.Mutex // guards all below, and what it leads to
+	mu      sync.Mutex // guards all fields below, and the bodies and answers in them
 	used    int64
-	most    int64 // that were used at a time
+	peak    int64 // most bytes used at a time
 	bodies  map[*byte]*heldBody
 	clients map[string]int64 // bytes that count to a client
 	all     map[*answer]struct{}
@@ -51,18 +54,18 @@ const smallAnswer = 16 << 10
 // A heldBody is a body that answers share.
 type heldBody struct {
 	size         int64
-	answers, cut int // of these, those that have been cut off
+	answers, cut int // how many have it, and how many of these were cut off
 }
 
-// An answer is one client's that takes a body.
+// An answer is a body on its way to one client.
 type answer struct {
 	body   *heldBody
 	key    *byte
 	client string
-	pays   int64 // bytes that count to the client
-	conn   Conn  // nil where it isn't known, so that it can't be cut off
+	pays   int64 // bytes that count to this client
+	conn   Conn  // nil if unknown: the answer can't be cut off
 	cut    bool
-	waited time.Duration // when it was last looked at
+	waited time.Duration // Conn.Waited at the last look
 }
 
 // Reasons for which answers end.
@@ -72,10 +75,7 @@ const (
 	endedRefused = "refused"
 )
 
-var (
-	errNoAnswer = fault.New(fault.Overloaded, "too many large images are being sent; try again in a second")
-	errCutOff   = errors.New("cut off, for other clients: it took its answer too slowly, or held most of the memory for answers")
-)
+var errCutOff = errors.New("cut off, for other clients: it took its answer too slowly, or held most of the memory for answers")
 
 // NewAnswers returns the answers of a server. limit is in bytes, and 0 is no bound. Where r
 // is nil there are no metrics.
@@ -102,7 +102,7 @@ func NewAnswers(limit int64, r prometheus.Registerer) *Answers {
 	r.MustRegister(s.ended,
 		gauge("bytes", "Bytes of bodies over 16 KiB that clients are taking.", func() float64 { return float64(s.used) }),
 		gauge("limit_bytes", "Bytes that they may have at most; 0 is any number.", func() float64 { return float64(s.limit) }),
-		gauge("peak_bytes", "Bytes that they had at most since the start.", func() float64 { return float64(s.most) }),
+		gauge("peak_bytes", "Bytes that they had at most since the start.", func() float64 { return float64(s.peak) }),
 		gauge("count", "Answers with such bodies.", func() float64 { return float64(len(s.all)) }),
 	)
 	return s
@@ -119,30 +119,26 @@ func (s *Answers) begin(w *Response, body []byte) (*answer, error) {
 	defer s.mu.Unlock()
 	a.body = s.bodies[a.key]
 	if a.body == nil {
-		if s.limit > 0 && s.used+size > s.limit && !s.makeRoom(a.client, size) {
-			s.ended.WithLabelValues(endedRefused).Inc()
-			return nil, errNoAnswer
+		if !s.take(a.client, size) {
+			return nil, cache.ErrNoRoom
 		}
 		a.body, a.pays = &heldBody{size: size}, size
 		s.bodies[a.key] = a.body
-		s.count(a.client, size)
 	}
 	a.body.answers++
 	s.all[a] = struct{}{}
 	return a, nil
 }
 
-// Reserve counts bytes that are about to be read for a client's answer, until release is
-// called. ok is false where there is no room for them.
+// Reserve counts bytes that are about to be read for a client's answer. ok is false where
+// there is no room for them. Otherwise call release once they are read.
 func (s *Answers) Reserve(client string, bytes int64) (release func(), ok bool) {
 	client = clientKey(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.limit > 0 && s.used+bytes > s.limit && !s.makeRoom(client, bytes) {
-		s.ended.WithLabelValues(endedRefused).Inc()
+	if !s.take(client, bytes) {
 		return nil, false
 	}
-	s.count(client, bytes)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -150,10 +146,24 @@ func (s *Answers) Reserve(client string, bytes int64) (release func(), ok bool) 
 	}, true
 }
 
-// count adds bytes to those of a client. The caller holds mu.
+// take counts bytes to a client if there is room, or can be made. The caller holds mu.
+func (s *Answers) take(client string, bytes int64) bool {
+	if s.limit > 0 && s.used+bytes > s.limit && !s.makeRoom(client, bytes) {
+		s.ended.WithLabelValues(endedRefused).Inc()
+		return false
+	}
+	s.count(client, bytes)
+	return true
+}
+
+// count adds bytes to those in use, and charges them to a client. The caller holds mu.
 func (s *Answers) count(client string, bytes int64) {
 	s.used += bytes
-	s.most = max(s.most, s.used)
+	s.peak = max(s.peak, s.used)
+	s.charge(client, bytes)
+}
+
+func (s *Answers) charge(client string, bytes int64) {
 	if s.clients[client] += bytes; s.clients[client] == 0 {
 		delete(s.clients, client)
 	}
@@ -167,9 +177,7 @@ func (s *Answers) end(a *answer) (cut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, a)
-	if s.clients[a.client] -= a.pays; s.clients[a.client] == 0 {
-		delete(s.clients, a.client)
-	}
+	s.charge(a.client, -a.pays)
 	if a.cut {
 		a.body.cut--
 	}
@@ -180,12 +188,12 @@ func (s *Answers) end(a *answer) (cut bool) {
 	return a.cut
 }
 
-// makeRoom cuts answers off until there is, or soon will be, room for a body of a client,
-// and reports whether there is. The caller holds mu.
+// makeRoom cuts answers off until their bytes leave room for a body of a client, and reports
+// whether they do. The caller holds mu.
 func (s *Answers) makeRoom(client string, size int64) bool {
 	now := time.Now()
 	mine := s.clients[client] + size
-	used := s.used + size // but for what those that have been cut off hold
+	used := s.used + size // without bodies that only answers have that were cut off
 	for _, b := range s.bodies {
 		if b.cut == b.answers {
 			used -= b.size
@@ -208,7 +216,7 @@ func (s *Answers) makeRoom(client string, size int64) bool {
 	if used > s.limit {
 		slices.SortFunc(slow, byWeight)
 		for _, a := range slow {
-			if used <= s.limit-s.limit/8 { // some more, since all had to be looked at
+			if used <= s.limit-s.limit/8 { // more than needed, since a search is expensive
 				break
 			}
 			used -= s.cutOff(a, endedSlow)
@@ -228,9 +236,9 @@ func (s *Answers) makeRoom(client string, size int64) bool {
 		}
 	}
 	if used == size {
-		return true // it may be larger than all that there is
+		return true // a single body may be larger than the limit
 	}
-	// Those that have been cut off have their bodies until they are scheduled.
+	// Answers that were cut off keep their bodies until their goroutines run.
 	return used <= s.limit && s.used+size <= 2*s.limit
 }
 

@@ -84,8 +84,8 @@ func TestAnswersGiveWay(t *testing.T) {
 			for _, a := range append(answers, a) {
 				s.end(a)
 			}
-			if s.used != 0 || len(s.bodies)+len(s.clients)+len(s.all) > 0 || s.most > 9<<20+1<<20 {
-				t.Errorf("afterwards %d bytes are in use (%d at most), %v %v %v", s.used, s.most, s.bodies, s.clients, s.all)
+			if s.used != 0 || len(s.bodies)+len(s.clients)+len(s.all) > 0 || s.peak > 9<<20+1<<20 {
+				t.Errorf("afterwards %d bytes are in use (%d at most), %v %v %v", s.used, s.peak, s.bodies, s.clients, s.all)
 			}
 		})
 	}

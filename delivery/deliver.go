@@ -82,9 +82,6 @@ func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, 
 	if err != nil {
 		return nil, err
 	}
-	if e == cache.NoRoom {
-		return nil, errNoAnswer
-	}
 	w.noteOutcome(outcome)
 	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
 	if e.Code != "" {

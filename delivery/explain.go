@@ -163,7 +163,10 @@ func (e *Explanation) describe(a *ask) {
 func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) error {
 	key := a.key()
 	e.VariantKey = key.String()
-	entry, outcome := s.loader.Peek(ctx, key)
+	entry, outcome, err := s.loader.Peek(ctx, key)
+	if err != nil {
+		return err
+	}
 	if entry == nil {
 		return s.http.CheckHost(a.original().host())
 	}

@@ -3,6 +3,7 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -46,8 +47,8 @@ const (
 
 // A gate bounds how many fetches, or bodies of requests, run at the same time. A fetch that
 // waits holds no slot: it takes a slot of each of its bounds in one step, once all have one
-// free. Where it finds none, a fetch that has been running for long, of a workspace or a
-// host that has more of them, gives way. A gate is safe for concurrent use.
+// free. If none becomes free, a fetch that has been running for longRun gives way: one of a
+// workspace, or from a host, that has more of them. A gate is safe for concurrent use.
 type gate struct {
 	most    Fetches
 	refused func(bound) // called for every fetch that is refused, or gives way
@@ -62,6 +63,7 @@ type gate struct {
 const (
 	longRun    = 500 * time.Millisecond // after which a fetch may have to give way
 	sweepEvery = 100 * time.Millisecond
+	mostSwept  = 16
 )
 
 // A slotKey says whose slots these are: those of a workspace, a host, a workspace on a host,
@@ -81,7 +83,7 @@ type turn struct {
 	keys     []slotKey
 	admitted chan struct{} // closed once it is
 	since    time.Time     // when it was admitted
-	end      func()        // ends the fetch with errBusy; nil where it need not give way
+	end      func()        // ends the fetch with errBusy; nil in a gate whose bodies don't give way
 	ended    bool
 }
 
@@ -89,11 +91,12 @@ func newGate(most Fetches, refused func(bound)) *gate {
 	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, running: map[*turn]struct{}{}}
 }
 
-// enterFetch is enter for a fetch that gives way where others find no slot. It has to use
-// the context that is returned: what then ends it is errBusy, as [context.Cause].
+// enterFetch is enter for a fetch that gives way where others find no slot. The fetch must
+// use the context that is returned. Where it has to give way, that context is cancelled, and
+// its [context.Cause] is errBusy.
 func (f *gate) enterFetch(ctx context.Context, workspace, host string, wait time.Duration) (fetch context.Context, leave func(), err error) {
 	fetch, cancel := context.WithCancelCause(ctx)
-	give, err := f.wait(ctx, workspace, host, wait, func() { cancel(errBusy) })
+	give, err := f.await(ctx, workspace, host, wait, func() { cancel(errBusy) })
 	if err != nil {
 		cancel(err)
 		return nil, nil, err
@@ -107,10 +110,10 @@ func (f *gate) enterFetch(ctx context.Context, workspace, host string, wait time
 // enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
 // the bounds of the workspace and of the server count.
 func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Duration) (leave func(), err error) {
-	return f.wait(ctx, workspace, host, wait, nil)
+	return f.await(ctx, workspace, host, wait, nil)
 }
 
-func (f *gate) wait(ctx context.Context, workspace, host string, wait time.Duration, end func()) (leave func(), err error) {
+func (f *gate) await(ctx context.Context, workspace, host string, wait time.Duration, end func()) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -249,26 +252,28 @@ func (f *gate) leave(t *turn) {
 }
 
 // next is the index of the fetch in the queue that comes next, or -1. Only fetches whose
-// bounds all have a free slot count. The workspace with the fewest running fetches comes
-// first, of its fetches those from the host with the fewest, and of these the oldest. The
-// caller holds f.mu.
+// bounds all have a free slot count. The caller holds f.mu.
 func (f *gate) next() int {
 	best := -1
 	for i, t := range f.waiting {
-		if t.full() != nil {
-			continue
-		}
-		if best < 0 || cmp.Or(
-			cmp.Compare(t.ofWorkspace().taken, f.waiting[best].ofWorkspace().taken),
-			cmp.Compare(t.under[0].taken, f.waiting[best].under[0].taken)) < 0 {
+		if t.full() == nil && (best < 0 || t.before(f.waiting[best])) {
 			best = i
 		}
 	}
 	return best
 }
 
-// sweep makes room for fetches that wait, one for each workspace and host at a time, and
-// comes back as long as there are any.
+// before reports whether a fetch comes before an older one: its workspace has fewer running
+// fetches, or has as many and fewer from its host.
+func (t *turn) before(older *turn) bool {
+	return cmp.Or(
+		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
+		cmp.Compare(t.under[0].taken, older.under[0].taken)) < 0
+}
+
+// sweep makes room for fetches that wait, and runs again while there are any. It takes the
+// first of each workspace, and no more than mostSwept, so that it costs little however long
+// the queue is.
 func (f *gate) sweep() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -276,21 +281,23 @@ func (f *gate) sweep() {
 	if len(f.waiting) == 0 {
 		return
 	}
-	tried := map[slotKey]bool{}
+	firsts := map[*slots]*turn{}
 	for _, t := range f.waiting {
-		if t.end != nil && !tried[t.keys[0]] {
-			tried[t.keys[0]] = true
-			f.makeRoom(t)
+		if first := firsts[t.ofWorkspace()]; first == nil || t.before(first) {
+			firsts[t.ofWorkspace()] = t
 		}
+	}
+	fewest := slices.SortedFunc(maps.Values(firsts), func(a, b *turn) int { return cmp.Compare(a.ofWorkspace().taken, b.ofWorkspace().taken) })
+	for _, t := range fewest[:min(len(fewest), mostSwept)] {
+		f.makeRoom(t)
 	}
 	f.sweeps = time.AfterFunc(sweepEvery, f.sweep)
 }
 
-// makeRoom ends a fetch under each bound that keeps t waiting. It ends none where one of
-// the bounds has none that has to give way. The caller holds f.mu.
+// makeRoom ends one fetch under each bound that keeps t waiting. It ends none if one of these
+// bounds has none that has to give way. The caller holds f.mu.
 func (f *gate) makeRoom(t *turn) {
-	var victims []*turn
-	var bounds []bound
+	victims := map[*turn]bound{}
 	for i, p := range t.under {
 		if p.taken < p.most {
 			continue
@@ -299,49 +306,43 @@ func (f *gate) makeRoom(t *turn) {
 		if v == nil {
 			return
 		}
-		victims, bounds = append(victims, v), append(bounds, p.bound)
+		victims[v] = p.bound
 	}
-	for i, v := range victims {
-		if !v.ended { // under a narrower bound
+	for v, b := range victims {
+		if !v.ended {
 			v.ended = true
-			f.refused(bounds[i])
+			f.refused(b)
 			v.end()
 		}
 	}
 }
 
-// victim is the fetch that gives way to t under one of t's bounds: of a workspace that has
-// more fetches there, or, under the bound of t's own workspace, of a host that has. The
-// other keeps at least as many as t's has then. Of its fetches the one that has been running
-// longest gives way. It is nil where there is none. The caller holds f.mu.
+// victim is the fetch that gives way to t under one of t's bounds, or nil. Under the bounds
+// of a host and of the server it is one of another workspace, under that of t's workspace it
+// is one from another host. That workspace, or host, has at least two more fetches there than
+// t's, and the fetch is the one of these that has been running longest. A fetch that is
+// ending already is enough. The caller holds f.mu.
 func (f *gate) victim(t *turn, under int) *turn {
-	var level int // of the slots that are compared, counted as t.under is
+	level := 0 // in t.under: the slots of a workspace on a host
 	switch t.under[under].bound {
-	case boundHost, boundWorkspace:
-		level = 0 // a workspace on a host
-	case boundAll:
-		level = len(t.under) - 2 // a workspace
-	default:
+	case boundWorkspaceHost:
 		return nil
+	case boundAll:
+		level = len(t.under) - 2 // the slots of a workspace
 	}
-	// An original in a folder has no host, and no such bounds.
-	same := t.keys[under]
 	var victim *turn
 	for v := range f.running {
-		if v.end == nil || len(v.under) != len(t.under) || v.keys[under] != same || v.under[level] == t.under[level] {
+		theirs, ours := v.under[level], t.under[level]
+		if v.keys[under] != t.keys[under] || theirs == ours || theirs.taken < ours.taken+2 {
 			continue
 		}
 		if v.ended {
-			if v.under[level].taken > t.under[level].taken {
-				return v // its slot is about to become free
-			}
+			return v
+		}
+		if time.Since(v.since) < longRun {
 			continue
 		}
-		if v.under[level].taken < t.under[level].taken+2 || time.Since(v.since) < longRun {
-			continue
-		}
-		if victim == nil || v.under[level].taken > victim.under[level].taken ||
-			v.under[level].taken == victim.under[level].taken && v.since.Before(victim.since) {
+		if victim == nil || cmp.Or(cmp.Compare(theirs.taken, victim.under[level].taken), victim.since.Compare(v.since)) > 0 {
 			victim = v
 		}
 	}

@@ -88,7 +88,7 @@ func (s *Service) fetchAll(ctx context.Context, a *ask, old *cache.Entry) (all [
 	if old != nil && old.Code == "" && len(a.refs) == 1 {
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
-	var held []interface{ Release() }
+	var held []*cache.Hold[*original]
 	release = func() {
 		for _, h := range held {
 			h.Release()
@@ -263,9 +263,7 @@ type admitter interface {
 
 // owner says on whose behalf the engine works.
 func (a *ask) owner(background bool) transform.Owner {
-	o := transform.Owner{Workspace: a.site.Namespace, Background: background}
-	o.Source = a.original().sourceName()
-	return o
+	return transform.Owner{Workspace: a.site.Namespace, Source: a.original().sourceName(), Background: background}
 }
 
 // fingerprint identifies the bytes of an original, as far as the origin says when they

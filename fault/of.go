@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
@@ -55,6 +56,8 @@ var sentinels = []struct {
 	{origin.ErrInvalidPath, InvalidPath, ""},
 	{origin.ErrUnavailable, OriginError, ""},
 	{origin.ErrBusy, Overloaded, ""},
+
+	{cache.ErrNoRoom, Overloaded, ""},
 
 	{transform.ErrOverloaded, Overloaded, ""},
 	{transform.ErrTimeout, TransformTimeout, ""},

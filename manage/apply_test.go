@@ -194,45 +194,17 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// document is what a file of YAML says.
-func document(t *testing.T, yaml string) *workspace.Document {
-	t.Helper()
-	all, err := workspace.DecodeAll(strings.NewReader(yaml), "w.yaml")
-	if err != nil || len(all) != 1 {
-		t.Fatalf("%d documents, %v", len(all), err)
-	}
-	return all[0]
-}
-
-// present is the workspace that documents are applied to.
-const present = `
-namespace: acme
-name: Acme
-allowed_origins: [https://a.example.com, https://b.example.com]
-domains: [img.example.com, pics.example.com]
-require_signature: true
-sources:
-- {key: photos, kind: http, url: https://origin.example.com/, private: true, headers: {X-Token: hunter2, X-More: hunter3}, public_urls: [https://cdn.example.com/], ttl: 60}
-- {key: media, kind: s3, bucket: media, region: eu-west-1, access_key_id: AKIA, secret_access_key: hunter4}
-marks:
-- {name: brand, image: photos/logo.png, width: 15%, opacity: 0.5, auto_apply_sources: [photos, media]}
-presets:
-- {name: thumb, options: w=320}
-- {name: hero, options: w=1600}
-limits: {requests_per_minute: 10, transforms_per_day: 100}
-`
-
 // TestApplyKeeps: nothing is removed unless that is asked for, and what is judged is
 // what comes out.
 func TestApplyKeeps(t *testing.T) {
 	ctx := t.Context()
 	s := workspacetest.NewMemory()
-	old := document(t, present)
+	old := workspacetest.Document(t, workspacetest.Present)
 	m := manage.New(manage.Config{Store: s})
 	if _, err := m.Apply(ctx, manage.Operator, old, false); err != nil {
 		t.Fatal(err)
 	}
-	d := document(t, `{namespace: acme, presets: [{name: thumb, options: w=400}], sources: [{key: media, prefix: a2026}]}`)
+	d := workspacetest.Document(t, `{namespace: acme, presets: [{name: thumb, options: w=400}], sources: [{key: media, prefix: a2026}]}`)
 	planned, err := m.Plan(ctx, manage.Operator, d, false)
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +233,7 @@ func TestApplyKeeps(t *testing.T) {
 		}
 		return errors.New("refused")
 	}}})
-	more := document(t, `{namespace: acme, presets: [{name: more, options: w=1}]}`)
+	more := workspacetest.Document(t, `{namespace: acme, presets: [{name: more, options: w=1}]}`)
 	for _, do := range []func(context.Context, manage.Caller, *workspace.Document, bool) (*workspace.Plan, error){m.Plan, m.Apply} {
 		if _, err := do(ctx, manage.Operator, more, false); err == nil || !strings.Contains(err.Error(), "refused") {
 			t.Errorf("%v", err)

@@ -11,34 +11,6 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// document is what a file of YAML says.
-func document(t *testing.T, yaml string) *workspace.Document {
-	t.Helper()
-	all, err := workspace.DecodeAll(strings.NewReader(yaml), "w.yaml")
-	if err != nil || len(all) != 1 {
-		t.Fatalf("%d documents, %v", len(all), err)
-	}
-	return all[0]
-}
-
-// present is the workspace that documents are applied to.
-const present = `
-namespace: acme
-name: Acme
-allowed_origins: [https://a.example.com, https://b.example.com]
-domains: [img.example.com, pics.example.com]
-require_signature: true
-sources:
-- {key: photos, kind: http, url: https://origin.example.com/, private: true, headers: {X-Token: hunter2, X-More: hunter3}, public_urls: [https://cdn.example.com/], ttl: 60}
-- {key: media, kind: s3, bucket: media, region: eu-west-1, access_key_id: AKIA, secret_access_key: hunter4}
-marks:
-- {name: brand, image: photos/logo.png, width: 15%, opacity: 0.5, auto_apply_sources: [photos, media]}
-presets:
-- {name: thumb, options: w=320}
-- {name: hero, options: w=1600}
-limits: {requests_per_minute: 10, transforms_per_day: 100}
-`
-
 func TestPlan(t *testing.T) {
 	for _, test := range []struct {
 		name, given   string
@@ -56,7 +28,7 @@ func TestPlan(t *testing.T) {
 				`domains: removed "img.example.com", removed "pics.example.com"`, `sources[media]: removed`, `sources[photos]: removed`, `marks[brand]: removed`,
 				`presets[hero]: removed`, `presets[thumb]: removed`, `limits.requests_per_minute: 10 → 0`, `limits.transforms_per_day: 100 → 0`,
 			}},
-		{"all of it", present, nil, nil, nil},
+		{"all of it", workspacetest.Present, nil, nil, nil},
 		{"one element, one field, one limit", strings.ReplaceAll(`{namespace: acme, name: Acme, allowed_origins: [https://b.example.com], require_signature: false,
 			presets: [{name: hero, options: w=1700}, {name: new, options: w=1}], limits: {requests_per_minute: 20}}`, "\t", " "),
 			[]string{
@@ -70,7 +42,7 @@ func TestPlan(t *testing.T) {
 				`presets[thumb]: removed`, `presets[hero].options: "w=1600" → "w=1700"`, `presets[new]: added`, `presets[new].options: "w=1"`,
 				`limits.requests_per_minute: 10 → 20`, `limits.transforms_per_day: 100 → 0`,
 			}},
-		{"empty lists", strings.ReplaceAll(present, "presets:\n- {name: thumb, options: w=320}\n- {name: hero, options: w=1600}", "presets: []\nallowed_sources: []"),
+		{"empty lists", strings.ReplaceAll(workspacetest.Present, "presets:\n- {name: thumb, options: w=320}\n- {name: hero, options: w=1600}", "presets: []\nallowed_sources: []"),
 			[]string{`allowed_sources: removed "*"`}, []string{`presets[hero]`, `presets[thumb]`},
 			[]string{`allowed_sources: removed "*"`, `presets[hero]: removed`, `presets[thumb]: removed`}},
 		{"within an element", edit(t, "- {key: photos, kind: http, url: https://origin.example.com/, private: true, headers: {X-Token: hunter2, X-More: hunter3}, public_urls: [https://cdn.example.com/], ttl: 60}",
@@ -98,7 +70,7 @@ func TestPlan(t *testing.T) {
 			[]string{`domains: removed "pics.example.com", added "new.example.com"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			old, d := document(t, present).Workspace, document(t, test.given)
+			old, d := workspacetest.Document(t, workspacetest.Present).Workspace, workspacetest.Document(t, test.given)
 			p, err := d.Plan(old, false)
 			if err != nil {
 				t.Fatal(err)
@@ -140,22 +112,22 @@ func TestPlan(t *testing.T) {
 // edit is the present workspace's file with one change.
 func edit(t *testing.T, old, new string) string {
 	t.Helper()
-	if strings.Count(present, old) != 1 {
+	if strings.Count(workspacetest.Present, old) != 1 {
 		t.Fatalf("%q is not there once", old)
 	}
-	return strings.Replace(present, old, new, 1)
+	return strings.Replace(workspacetest.Present, old, new, 1)
 }
 
 // What can't stay beside what is given doesn't stay unseen.
 func TestPlanRefuses(t *testing.T) {
-	old := document(t, present).Workspace
+	old := workspacetest.Document(t, workspacetest.Present).Workspace
 	for _, test := range []struct{ name, given, path, message string }{
 		{"the headers of another place", `{namespace: acme, sources: [{key: photos, url: https://evil.example.net/}]}`, "sources[0].headers.X-More", "must be given anew"},
 		{"the secret of another access key", `{namespace: acme, sources: [{key: media, access_key_id: AKIB}]}`, "sources[1].secret_access_key", "is missing"},
 		{"an element twice", `{namespace: acme, presets: [{name: hero, options: w=1}, {name: hero, options: w=2}]}`, "presets[2].name", "is there twice"},
 		{"a new element without what it must have", `{namespace: acme, sources: [{key: new}]}`, "sources[2].kind", "is unknown"},
 	} {
-		p, err := document(t, test.given).Plan(old, false)
+		p, err := workspacetest.Document(t, test.given).Plan(old, false)
 		if err == nil {
 			if err = p.Workspace.Unmask(old); err == nil {
 				err = p.Workspace.Validate()
@@ -175,7 +147,7 @@ func FuzzPlan(f *testing.F) {
 	f.Add([]byte(`{"namespace":"acme","sources":[{"key":"media","kind":"http","url":"https://x.example.com","headers":{"a":"b","A":"c"}}],"revision":3}`))
 	f.Add([]byte(`{"namespace":"acme","sources":[{"key":"photos"},{"key":"photos","kind":"r2"}],"marks":[{}],"limits":{"transforms_per_day":1}}`))
 	f.Add(mustMarshal(workspacetest.Full("acme")))
-	all, err := workspace.DecodeAll(strings.NewReader(present), "w.yaml")
+	all, err := workspace.DecodeAll(strings.NewReader(workspacetest.Present), "w.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -54,13 +54,7 @@ func testSlowReaders(t *testing.T, memory int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			said := p.log.String()
-			t.Logf("the end of the server's log:\n%s", said[max(0, len(said)-4000):])
-		}
-	})
+	p.killAfter(t)
 	h := &house{t: t, url: p.url, ops: "http://" + ops}
 	ask := func(path string) (status int, tier string, n int64, err error) {
 		res, err := client.Get(h.url + path)

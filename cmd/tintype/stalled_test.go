@@ -78,13 +78,7 @@ sources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			said := p.log.String()
-			t.Logf("the end of the server's log:\n%s", said[max(0, len(said)-4000):])
-		}
-	})
+	p.killAfter(t)
 	h := &house{t: t, url: p.url, ops: "http://" + ops}
 	ask := func(path string) (status int, took time.Duration) {
 		start := time.Now()

@@ -74,6 +74,18 @@ func startProcess(data, store string, args ...string) (*serverProcess, error) {
 	return startProcessBy(nil, data, store, args...)
 }
 
+// killAfter kills the server at the end of a test, and shows the end of its log if the test
+// failed.
+func (p *serverProcess) killAfter(t *testing.T) {
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			said := p.log.String()
+			t.Logf("the end of the server's log:\n%s", said[max(0, len(said)-4000):])
+		}
+	})
+}
+
 // startProcessBy is startProcess by a command that runs its arguments.
 func startProcessBy(command []string, data, store string, args ...string) (*serverProcess, error) {
 	p := &serverProcess{}
