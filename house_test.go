@@ -34,6 +34,9 @@ var mayImport = map[string][]string{
 	"transform/header":     {"transform", "transform/header/svg"},
 	"transform/header/svg": {"transform"},
 
+	// Grammars of other products, in transform's vocabulary.
+	"dialect": {"transform"},
+
 	// The table of errors knows those of the packages that it maps.
 	"fault": {"transform", "origin", "cache", "signing", "workspace", "workspace/cached", "apikey"},
 
@@ -66,7 +69,7 @@ var mayImport = map[string][]string{
 	"internal/dynamodblocal": {},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":   {"fault", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"delivery":   {"fault", "dialect", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
 	"server/api": {"manage", "delivery", "fault", "workspace", "apikey", "limit", "usage"},
 
