@@ -37,12 +37,23 @@ type Dialect struct {
 type URL struct {
 	Path     string // after the namespace and the prefix: empty, or with its leading slash
 	RawQuery string // without its question mark
-	// DefaultSource says that the workspace has a default source, which relative paths are
-	// keys of. It matters where a grammar takes the first segment for a host otherwise.
-	DefaultSource bool
+	// DefaultSource is the key of the workspace's default source, which relative paths are
+	// in. Empty is none: then the first segment of a path is the key of a source, or a host
+	// in grammars that say so.
+	DefaultSource string
 	// Slow says that the client's hints (Save-Data, RTT, ECT, Downlink) tell of a slow
 	// connection.
 	Slow bool
+}
+
+// Key is what a decoded relative path names, as SOURCE/PATH: an object of the default
+// source where there is one.
+func (u URL) Key(path string) string {
+	path = strings.TrimPrefix(path, "/")
+	if u.DefaultSource == "" {
+		return path
+	}
+	return u.DefaultSource + "/" + path
 }
 
 // A Request is what a URL asks for, in Tintype's words.
@@ -62,8 +73,8 @@ type Request struct {
 // An Image names the original. Exactly one field is set.
 type Image struct {
 	URL string // a full URL, http or https
-	// Path is a path without its leading slash, decoded once. It is a key of the default
-	// source; without one, its first segment is the key of a source.
+	// Path is SOURCE/PATH as in a native ?src=, decoded once. [URL.Key] makes it of a
+	// relative path.
 	Path string
 }
 

@@ -58,7 +58,7 @@ func TestParams(t *testing.T) {
 				t.Errorf("%s %s: a note is for what differs or is ignored, and only for that", d.Name, p.Name)
 			}
 			path, query, _ := strings.Cut(p.Example, "?")
-			r, err := d.Parse(URL{Path: path, RawQuery: query, DefaultSource: true})
+			r, err := d.Parse(URL{Path: path, RawQuery: query, DefaultSource: "photos"})
 			if err != nil {
 				t.Errorf("%s %s: %s: %v", d.Name, p.Name, p.Example, err)
 				continue
