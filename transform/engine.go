@@ -39,9 +39,28 @@ type truncatedError struct{}
 func (truncatedError) Error() string { return "image is truncated" }
 func (truncatedError) Unwrap() error { return ErrCorrupt }
 
-// A Job is one variant to make. It holds bytes and plain values only, so that it
-// can cross a process boundary.
+// A Task says what a job makes. A kind of output that isn't a variant of one original
+// is a task of its own: it has a value here, and where it needs more than a variant does,
+// a pointer in [Job], which costs other jobs nothing on the way to a worker.
+type Task string
+
+const (
+	TaskVariant Task = "" // the variant of one original that Options describe
+	// TaskFacts finds the hashes and colours of one original. Options describe the small
+	// picture that is looked at, and Format is JSON.
+	TaskFacts Task = "facts"
+	// TaskMetadata reads what EXIF, IPTC and XMP of one original say, without decoding
+	// pixels. Format is JSON.
+	TaskMetadata Task = "metadata"
+	// TaskDraw draws Job.Drawing, of one original or of none. Where there is an original,
+	// Options describe the small picture that is looked at.
+	TaskDraw Task = "draw"
+)
+
+// A Job is one output to make, mostly a variant. It holds bytes and plain values only, so
+// that it can cross a process boundary.
 type Job struct {
+	Task Task
 	// Originals are what the variant is made of. Options.Plan is about the first one. An
 	// engine never writes to the slice.
 	Originals []Original
@@ -57,6 +76,7 @@ type Job struct {
 	// that is not to be kept, in its format. It counts only where there is one original.
 	MayKeep bool
 	Owner   Owner
+	Drawing *Drawing // with TaskDraw
 	// Retain keeps the bytes of all originals and marks until release is called.
 	// An engine calls it that reads them after Transform has returned; until then they
 	// are kept. Nil is for bytes that are always kept.
@@ -70,6 +90,26 @@ func (j *Job) Header() Header {
 	}
 	return j.Originals[0].Header
 }
+
+// A Drawing is a picture that stands in for an image while that loads. It is comparable.
+type Drawing struct {
+	Of    DrawingOf
+	Hash  string  // text of a BlurHash, bytes of a ThumbHash; empty is that of the original
+	Color Color   // with DrawColor; none is the main colour of the original
+	Punch float64 // multiplies the contrast of a hash; 1 is neutral
+	// The hash fills Whole, and the output is the middle of it.
+	Whole, Output Size
+	Alpha         bool // it may have transparent pixels
+}
+
+// A DrawingOf says what a drawing is made of.
+type DrawingOf string
+
+const (
+	DrawBlurHash  DrawingOf = "blurhash"
+	DrawThumbHash DrawingOf = "thumbhash"
+	DrawColor     DrawingOf = "color"
+)
 
 // An Original is one image that a variant is made of.
 type Original struct {
@@ -106,11 +146,11 @@ type MarkImage struct {
 	OnPicture bool
 }
 
-// An Image is one encoded variant.
+// An Image is one encoded variant, or the JSON that a task without a picture makes.
 type Image struct {
 	Data          []byte // may share memory with an original of the job
 	Format        Format // the job's, or with MayKeep the original's
-	Width, Height int    // pixels of one frame
+	Width, Height int    // pixels of one frame; of JSON, those of the picture that was looked at
 	Frames        int    // at least 1
 }
 

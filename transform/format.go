@@ -15,6 +15,7 @@ const (
 	JXL            Format = "jxl"
 	HEIC           Format = "heic" // originals only
 	SVG            Format = "svg"  // originals only
+	JSON           Format = "json" // of tasks that make no picture; no option
 )
 
 // MediaType is the Content-Type of the format, such as "image/jpeg"; empty for
@@ -23,6 +24,8 @@ func (f Format) MediaType() string {
 	switch f {
 	case SVG:
 		return "image/svg+xml"
+	case JSON:
+		return "application/json"
 	case Auto, SameAsOriginal, "":
 		return ""
 	}

@@ -41,6 +41,10 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		return transform.Image{}, err
 	}
 	allowUntrusted()
+	if job.Task != transform.TaskVariant {
+		return transform.Image{}, fmt.Errorf("vips: there is no task %q", job.Task)
+	}
+	allowUntrusted()
 	out, err := e.transform(ctx, job, false)
 	if errors.Is(err, errDamaged) && !errors.Is(err, transform.ErrMark) {
 		out, err = e.transform(ctx, job, true)

@@ -56,6 +56,8 @@ type culprit struct {
 
 // A variant is the part of a job that decides the pixels, without the images.
 type variant struct {
+	task      transform.Task
+	drawing   transform.Drawing // zero without one
 	options   transform.Options
 	format    transform.Format
 	originals int      // number of originals of the job
@@ -209,7 +211,10 @@ func markJob(job *transform.Job, i int) transform.Job {
 
 // variantOf returns the variant of a job.
 func variantOf(job *transform.Job) variant {
-	v := variant{options: job.Options, format: job.Format, originals: len(job.Originals)}
+	v := variant{task: job.Task, options: job.Options, format: job.Format, originals: len(job.Originals)}
+	if job.Drawing != nil {
+		v.drawing = *job.Drawing
+	}
 	v.options.Format, v.options.Mark = "", transform.Mark{}
 	v.options.Default, v.options.Download, v.options.Version = "", "", ""
 	if len(job.Marks) > 0 {
@@ -241,8 +246,8 @@ func groupOf(job *transform.Job) group {
 	plan, err := o.Plan(job.Header().Upright())
 	out, frames, least := plan.Output, framesOf(job), probe(job)
 	switch {
-	case err != nil:
-		return group{job.Format, unusual} // the engine returns this error
+	case err != nil || job.Drawing != nil:
+		return group{job.Format, unusual} // the engine returns the error
 	case out.W*out.H*frames > heavyPixels || Estimate(job)-Estimate(&least) > heavyBytes:
 		return group{job.Format, heavy}
 	case o != resized:

@@ -23,14 +23,22 @@ const (
 	timeGIFOut                                = 400
 	timeResize, timeTurn, timeSmart, timeTone = 20, 15, 30, 60
 	timeBlur, timeSharpen, timePixelate       = 120, 120, 80
+	timeDrawing                               = 40
 )
 
 // expectedTime returns the approximate running time of a job on an idle core.
 func expectedTime(job *transform.Job) time.Duration {
 	h := job.Header()
 	plan, err := job.Options.Plan(h.Upright())
-	if err != nil {
-		return 0 // the engine returns this error
+	if d := job.Drawing; d != nil {
+		ns := float64(d.Output.W) * float64(d.Output.H) * (timeDrawing + encodingTime(job))
+		if err == nil { // of an original
+			ns += decodingTime(job, h, plan)
+		}
+		return time.Duration(ns)
+	}
+	if err != nil || job.Task == transform.TaskMetadata {
+		return 0 // the engine returns the error
 	}
 	o, frames := job.Options, float64(framesOf(job))
 	out := float64(plan.Output.W) * float64(plan.Output.H) * frames
@@ -102,6 +110,8 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 func encodingTime(job *transform.Job) float64 {
 	exact := job.Options.Lossless
 	switch job.Format {
+	case transform.JSON:
+		return timeTone
 	case transform.JPEG:
 		return timeJPEGOut
 	case transform.TIFF:
@@ -117,7 +127,7 @@ func encodingTime(job *transform.Job) float64 {
 		return timeJXLOut
 	case transform.WebP:
 		switch {
-		case exact || job.Header().Alpha:
+		case exact || job.Header().Alpha || job.Drawing != nil && job.Drawing.Alpha:
 			return timeExact
 		case framesOf(job) > 1:
 			return timeAnimatedOut

@@ -133,6 +133,8 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 		<-ctx.Done()
 	case "html":
 		return transform.Image{Data: []byte("<html>"), Format: transform.PNG, Width: 1, Height: 1, Frames: 1}, nil
+	case "json":
+		return transform.Image{Data: []byte(rest), Format: transform.JSON, Width: 1, Height: 1, Frames: 1}, nil
 	case "format":
 		return transform.Image{Data: []byte("\xff\xd8\xff"), Format: transform.JPEG, Width: 1, Height: 1, Frames: 1}, nil
 	}
@@ -143,6 +145,9 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 // is at, unless the verb is preceded by "quiet".
 func grid(ctx context.Context, job transform.Job) (transform.Image, error) {
 	all := slices.Clone(pngStart)
+	if d := job.Drawing; d != nil {
+		all = append(all, string(job.Task)+" "+d.Hash...)
+	}
 	for i, o := range job.Originals {
 		cell, body := job, string(o.Body)
 		cell.Originals = []transform.Original{o}

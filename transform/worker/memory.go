@@ -42,6 +42,7 @@ const (
 	perFramesExact  = 7 // lossless
 	perFramesGIF    = 3
 	perPixelMark    = 8
+	perPixelDrawing = 9 // a drawing, once as it is computed and once as libvips has it
 	perPixelPicture = 5 // a picture that a step or an encoder holds whole: up to five bands
 )
 
@@ -64,7 +65,9 @@ func needOf(job *transform.Job) (n need) {
 	h := job.Header()
 	decoders := int64(0)
 	for i := range job.Originals {
-		decoders += decoding(job, job.Originals[i].Header)
+		if job.Task != transform.TaskMetadata {
+			decoders += decoding(job, job.Originals[i].Header)
+		}
 		n.fixed += 2 * int64(len(job.Originals[i].Body))
 	}
 	for i, m := range job.Marks { // marks are decoded one after the other, before the originals
@@ -76,6 +79,13 @@ func needOf(job *transform.Job) (n need) {
 		}
 	}
 	n.fixed += base + decoders
+	if job.Drawing != nil {
+		out := job.Drawing.Output
+		n.pixels = float64(out.W) * float64(out.H)
+		n.fixed += int64(out.W) * perRow
+		n.each = perPixelDrawing + encoding(job, job.Drawing.Alpha, 1)
+		return n
+	}
 	plan, err := job.Options.Plan(h.Upright())
 	if err != nil {
 		return n // the engine returns this error
@@ -83,7 +93,7 @@ func needOf(job *transform.Job) (n need) {
 	frames := framesOf(job)
 	n.pixels = float64(plan.Output.W) * float64(plan.Output.H) * float64(frames)
 	n.fixed += int64(plan.Output.W+plan.Scaled.W) * perRow
-	n.each = encoding(job, plan, float64(frames))
+	n.each = encoding(job, transparent(job, plan), float64(frames))
 	// Steps that need the whole picture.
 	o := job.Options
 	if plan.Smart || o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1 || o.Pixelate > 1 {
@@ -154,11 +164,18 @@ func drawing(job *transform.Job, h transform.Header) int64 {
 	return int64(min(pixels*perPixelSVG, math.MaxInt64/4))
 }
 
-// encoding returns the memory of an encoder, in bytes for each pixel of all frames.
-func encoding(job *transform.Job, plan transform.Plan, frames float64) float64 {
+// transparent reports whether a variant may have transparent pixels.
+func transparent(job *transform.Job, plan transform.Plan) bool {
+	return job.Header().Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && job.Options.Background.A < 255
+}
+
+// encoding returns the memory of an encoder, in bytes for each pixel of all frames. alpha
+// means that pixels may be transparent.
+func encoding(job *transform.Job, alpha bool, frames float64) float64 {
 	o := job.Options
-	alpha := job.Header().Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && o.Background.A < 255
 	switch job.Format {
+	case transform.JSON:
+		return perPixelPicture
 	case transform.JPEG:
 		return perPixelJPEG
 	case transform.TIFF:

@@ -56,6 +56,9 @@ func TestEstimate(t *testing.T) {
 		"stretched drawing": {func(j *transform.Job) {
 			j.Originals[0].Header.Format, j.Options.Width, j.Options.Height, j.Options.Fit = transform.SVG, 6000, 100, transform.FitSqueeze
 		}, 50e6, 150e6},
+		"placeholder": {func(j *transform.Job) {
+			j.Task, j.Drawing = transform.TaskDraw, &transform.Drawing{Of: transform.DrawBlurHash, Output: transform.Size{W: 2048, H: 2048}}
+		}, 60e6, 80e6},
 		"a mark": {func(j *transform.Job) {
 			j.Marks = []transform.MarkImage{{Image: make([]byte, 1e6), Header: transform.Header{Width: 2000, Height: 2000}}}
 		}, 1e6, 12e6},
@@ -63,6 +66,34 @@ func TestEstimate(t *testing.T) {
 		if more := photo(c.change) - plain; more < c.from || more > c.to {
 			t.Errorf("%s: %d bytes more, want %d to %d", name, more, c.from, c.to)
 		}
+	}
+}
+
+// TestEstimateTasks: a task that decodes nothing takes little, and what only looks at an
+// original takes no more than a small variant of it.
+func TestEstimateTasks(t *testing.T) {
+	job := transform.Job{
+		Originals: []transform.Original{{Body: make([]byte, 5e6), Header: transform.Header{Format: transform.AVIF, Width: 6000, Height: 4000, Frames: 1, Orientation: 1}}},
+		Options:   transform.Defaults(), Format: transform.JPEG,
+	}
+	job.Options.Width = 128
+	variant := Estimate(&job)
+	job.Format, job.Task = transform.JSON, transform.TaskFacts
+	if facts := Estimate(&job); facts > variant || expectedTime(&job) < slowAfter {
+		t.Errorf("facts: %d bytes in %v, and a variant %d", facts, expectedTime(&job), variant)
+	}
+	job.Task = transform.TaskMetadata
+	if n := Estimate(&job); n > 30e6 || expectedTime(&job) != 0 {
+		t.Errorf("metadata: %d bytes in %v", n, expectedTime(&job))
+	}
+	drawn := transform.Job{Task: transform.TaskDraw, Format: transform.WebP, Options: transform.Defaults(),
+		Drawing: &transform.Drawing{Of: transform.DrawBlurHash, Output: transform.Size{W: 64, H: 48}}}
+	if n := Estimate(&drawn); n > 10e6 {
+		t.Errorf("a small drawing: %d bytes", n)
+	}
+	drawn.Drawing.Output = transform.Size{W: 2048, H: 2048}
+	if n, took := Estimate(&drawn), expectedTime(&drawn); n < 80e6 || took < slowAfter/2 {
+		t.Errorf("a large drawing: %d bytes in %v", n, took)
 	}
 }
 

@@ -179,7 +179,10 @@ var sentinels = []struct {
 // errCanceled is the error of a job that the pool canceled.
 var errCanceled = errors.New("the job was canceled")
 
-const maxText = 1000 // bytes of an error's text
+const (
+	maxText = 1000    // bytes of an error's text
+	maxJSON = 1 << 20 // bytes of what a task without a picture makes
+)
 
 func toFailure(err error) *failure {
 	f := &failure{Text: plain(err.Error())}
@@ -247,7 +250,7 @@ func (r *result) check(job *transform.Job, mostBytes int64) error {
 	switch {
 	case r.Format != job.Format && !kept:
 		return fmt.Errorf("%w: a variant in %s", errFrame, plain(string(r.Format)))
-	case r.Size <= 0 || r.Size > mostBytes:
+	case r.Size <= 0 || r.Size > mostBytes || r.Format == transform.JSON && r.Size > maxJSON:
 		return fmt.Errorf("%w: a variant of %d bytes", errFrame, r.Size)
 	case r.Width <= 0 || r.Height <= 0 || r.Frames <= 0 ||
 		r.Width > math.MaxInt32 || r.Height > math.MaxInt32 || r.Frames > math.MaxInt32:
@@ -256,9 +259,12 @@ func (r *result) check(job *transform.Job, mostBytes int64) error {
 	return nil
 }
 
-// beginsLike reports whether the bytes can be an image of the format. AVIF and HEIC share a
-// container and count as one.
+// beginsLike reports whether the bytes can be an image of the format, or are JSON. AVIF and
+// HEIC share a container and count as one.
 func beginsLike(b []byte, f transform.Format) bool {
+	if f == transform.JSON {
+		return json.Valid(b)
+	}
 	got := header.Sniff(b)
 	return got == f || f == transform.HEIC && got == transform.AVIF || f == transform.AVIF && got == transform.HEIC
 }

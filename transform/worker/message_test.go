@@ -25,6 +25,7 @@ func TestJobTravels(t *testing.T) {
 	o.Pad, o.Background = [4]int{1, 2, 3, 4}, transform.Color{R: 9, A: 255, Set: true}
 	header := transform.Header{Format: transform.PNG, Width: 3, Height: 2, Orientation: 1, Frames: 1, Alpha: true, Bits: 8}
 	job := transform.Job{
+		Task: transform.TaskDraw, Drawing: &transform.Drawing{Of: transform.DrawThumbHash, Hash: "\x00\xff", Punch: 0.5, Output: transform.Size{W: 3, H: 2}},
 		Options: o, Format: transform.WebP, Limits: transform.DefaultLimits(), MayKeep: true, Owner: transform.Owner{Workspace: "acme"},
 		Marks: []transform.MarkImage{{Image: []byte("mark"), Hash: [32]byte{1, 2, 255}, Mark: transform.Mark{Name: "m", Opacity: 0.3}}},
 	}

@@ -562,3 +562,34 @@ func TestTail(t *testing.T) {
 		t.Errorf("%d bytes: %.40q", len(got), got)
 	}
 }
+
+// TestTasks: a job without an original and one that makes JSON come back. A worker that
+// answers such a job with something else is lost.
+func TestTasks(t *testing.T) {
+	p := startPool(t)
+	drawn := gridOf()
+	drawn.Task, drawn.Drawing = transform.TaskDraw, &transform.Drawing{Of: transform.DrawBlurHash, Hash: "LEHV6n", Output: transform.Size{W: 2, H: 2}}
+	image, err := p.Transform(t.Context(), drawn)
+	if err != nil || !bytes.HasSuffix(image.Data, []byte("draw LEHV6n")) {
+		t.Errorf("drawing: %q, %v", image.Data, err)
+	}
+	for _, c := range []struct {
+		data string
+		lost int64
+	}{{`{"a":1}`, 0}, {`{"a":`, 2}, {`"` + strings.Repeat("a", maxJSON) + `"`, 2}} {
+		job := jobOf("json " + c.data)
+		job.Task, job.Format = transform.TaskFacts, transform.JSON
+		before := deaths(p)
+		image, err := p.Transform(t.Context(), job)
+		if lost := deaths(p) - before; lost != c.lost || (err == nil) != (c.lost == 0) || err == nil && string(image.Data) != c.data {
+			t.Errorf("%.20s: %.20q, %v, and %d workers were lost", c.data, image.Data, err, lost)
+		}
+	}
+}
+
+func deaths(p *Pool) (n int64) {
+	for _, k := range p.Stats().Deaths {
+		n += k
+	}
+	return n
+}
