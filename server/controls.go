@@ -16,6 +16,7 @@ type control struct {
 	face
 	Kind     string // range, choice, compass, flag, color, text
 	Min, Max string // bounds of a range
+	Bottom   string // the start of its slider, at least Min
 	Top      string // the end of its slider, at most Max
 	Step     string
 	Choices  []choice
@@ -25,6 +26,7 @@ type control struct {
 // values, with its name as the label.
 type face struct {
 	label   string
+	bottom  string   // start of the slider, where smaller values are rare
 	top     string   // end of the slider, where larger values are rare
 	Quick   []string // values as buttons beside the field
 	Example string   // placeholder of a text
@@ -61,12 +63,12 @@ var layout = []struct {
 	open    bool
 	options []string
 }{
-	{"Size", true, []string{"w", "h", "size", "dpr", "fit", "ar", "gravity"}},
+	{"Size", true, []string{"w", "h", "size", "dpr", "fit", "enlarge", "ar", "gravity"}},
 	{"Focus", false, []string{"fp-x", "fp-y", "fp-z"}},
 	{"Crop", false, []string{"rect", "trim"}},
 	{"Turn", false, []string{"rotate", "flip"}},
-	{"Look", false, []string{"bg", "pad", "blur", "sharpen", "brightness", "contrast", "saturation", "gamma", "grayscale", "sepia", "invert", "pixelate"}},
-	{"Output", true, []string{"format", "q", "lossless", "progressive", "anim", "metadata"}},
+	{"Look", false, []string{"bg", "pad", "radius", "blur", "sharpen", "brightness", "contrast", "saturation", "gamma", "grayscale", "sepia", "invert", "pixelate"}},
+	{"Output", true, []string{"format", "q", "q-avif", "q-webp", "q-jxl", "lossless", "progressive", "anim", "metadata"}},
 	{"Delivery", false, []string{"preset", "dl", "v", "default"}},
 	{"Mark", false, []string{"mark", "mark-size", "mark-w", "mark-h", "mark-fit", "mark-align", "mark-pad", "mark-opacity", "mark-repeat"}},
 }
@@ -77,6 +79,7 @@ var faces = map[string]face{
 	"size":         {label: "Square", top: "2400", Quick: []string{"96", "256", "512"}},
 	"dpr":          {label: "Pixel ratio", top: "3", Quick: []string{"2", "3"}},
 	"fit":          {label: "Fit"},
+	"enlarge":      {label: "Enlarge"},
 	"ar":           {label: "Aspect ratio", Example: "16:9", Quick: []string{"1:1", "4:3", "3:2", "16:9", "9:16"}},
 	"gravity":      {label: "Keep"},
 	"fp-x":         {label: "From the left"},
@@ -84,10 +87,11 @@ var faces = map[string]face{
 	"fp-z":         {label: "Zoom"},
 	"rect":         {label: "Region", Example: "x,y,w,h", Quick: []string{"25%,25%,50%,50%"}},
 	"trim":         {label: "Trim border", Quick: []string{"10", "40"}},
-	"rotate":       {label: "Rotate"},
+	"rotate":       {label: "Rotate", bottom: "-180", top: "180", Quick: []string{"90", "180", "270"}},
 	"flip":         {label: "Flip"},
 	"bg":           {label: "Background", Example: "transparent"},
 	"pad":          {label: "Padding", Example: "8 or 8,16,8,16", Quick: []string{"16", "24,48"}},
+	"radius":       {label: "Rounded corners", Example: "24, 10% or max", Quick: []string{"24", "max"}},
 	"blur":         {label: "Blur", top: "40"},
 	"sharpen":      {label: "Sharpen"},
 	"brightness":   {label: "Brightness"},
@@ -100,6 +104,9 @@ var faces = map[string]face{
 	"pixelate":     {label: "Pixelate", top: "64"},
 	"format":       {label: "Format"},
 	"q":            {label: "Quality"},
+	"q-avif":       {label: "Quality of AVIF"},
+	"q-webp":       {label: "Quality of WebP"},
+	"q-jxl":        {label: "Quality of JPEG XL"},
 	"lossless":     {label: "Lossless"},
 	"progressive":  {label: "Progressive"},
 	"anim":         {label: "Keep animation"},
@@ -165,7 +172,7 @@ func newControl(d transform.OptionDoc) control {
 	c := control{OptionDoc: d, face: faces[d.Name]}
 	values := d.Domain
 	switch {
-	case values.Kind == transform.KindBool:
+	case values.Kind == transform.KindBool && len(values.Words) == 0:
 		c.Kind = "flag"
 	case values.Kind == transform.KindPosition:
 		c.Kind = "compass"
@@ -176,7 +183,7 @@ func newControl(d transform.OptionDoc) control {
 	case values.Kind == transform.KindInt, values.Kind == transform.KindFloat:
 		number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 		c.Kind, c.Min, c.Max, c.Step = "range", number(values.Min), number(values.Max), number(values.Step)
-		c.Top = cmp.Or(c.top, c.Max)
+		c.Bottom, c.Top = cmp.Or(c.bottom, c.Min), cmp.Or(c.top, c.Max)
 	default:
 		c.Kind = "text"
 	}

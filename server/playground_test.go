@@ -362,7 +362,8 @@ func TestControlKinds(t *testing.T) {
 		{Name: "w", Domain: domain{Kind: transform.KindInt, Min: 1, Max: 8192, Step: 1}},
 		{Name: "q", Domain: domain{Kind: transform.KindInt, Min: 1, Max: 100, Step: 1}},
 		{Name: "vignette", Domain: domain{Kind: transform.KindFloat, Min: 0.5, Max: 2.5, Step: 0.01}, Default: "1"},
-		{Name: "rotate", Domain: domain{Kind: transform.KindInt, Max: 270, Step: 90, Words: []string{"0", "90", "180", "270"}}, Default: "0"},
+		{Name: "rotate", Domain: domain{Kind: transform.KindInt, Min: -360, Max: 360, Step: 1}, Default: "0"},
+		{Name: "enlarge", Domain: domain{Kind: transform.KindBool, Words: []string{"1", "0"}}, Default: "as fit says"},
 		{Name: "grain", Domain: domain{Kind: transform.KindEnum, Words: []string{"fine", "coarse"}}, Default: "none"},
 		{Name: "dither", Domain: domain{Kind: transform.KindBool}, Default: "0"},
 		{Name: "bg", Domain: domain{Kind: transform.KindColor}},
@@ -372,7 +373,7 @@ func TestControlKinds(t *testing.T) {
 		for _, c := range g.Controls {
 			text := g.Name + ": " + c.Kind
 			if c.Kind == "range" {
-				text += " " + c.Min + " " + c.Top + " " + c.Max + " by " + c.Step
+				text += " " + c.Min + " " + c.Bottom + " " + c.Top + " " + c.Max + " by " + c.Step
 			}
 			for _, ch := range c.Choices {
 				text += " " + ch.Value + "=" + ch.Label + "@" + ch.Cell
@@ -381,10 +382,11 @@ func TestControlKinds(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"w":        "Size: range 1 2400 8192 by 1",
-		"q":        "Output: range 1 100 100 by 1",
-		"vignette": "More: range 0.5 2.5 2.5 by 0.01",
-		"rotate":   "Turn: choice 0=0@ 90=90@ 180=180@ 270=270@",
+		"w":        "Size: range 1 1 2400 8192 by 1",
+		"q":        "Output: range 1 1 100 100 by 1",
+		"vignette": "More: range 0.5 0.5 2.5 2.5 by 0.01",
+		"rotate":   "Turn: range -360 -180 180 360 by 1",
+		"enlarge":  "Size: choice =as fit says@ 1=1@ 0=0@",
 		"grain":    "More: choice =none@ fine=fine@ coarse=coarse@",
 		"dither":   "More: flag",
 		"bg":       "Look: color",

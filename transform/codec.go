@@ -87,11 +87,13 @@ func focal(least, most float64, at field[float64]) codec {
 	return c
 }
 
+const flagValues = "1, true or empty; 0 or false"
+
 // flag is on or off; off can be said too, so that a URL can override a preset.
 func flag(at field[bool]) codec {
 	return codec{
 		domain: Domain{Kind: KindBool},
-		values: "1, true or empty; 0 or false",
+		values: flagValues,
 		parse: func(o *Options, v string) bool {
 			switch v {
 			case "", "1", "true":
@@ -256,9 +258,10 @@ func reduce(w, h int) Ratio {
 func region(at field[Rect]) codec {
 	return codec{
 		domain: Domain{Kind: KindRegion, Max: maxRegion},
-		values: fmt.Sprintf("x,y,w,h, each in whole pixels (up to %d) or 0–100%%; w and h above 0", maxRegion),
+		values: fmt.Sprintf("x,y,w,h, each in whole pixels (up to %d) or 0–100%%; w and h above 0; x also left, center, right and y top, center, bottom", maxRegion),
 		parse: func(o *Options, v string) bool {
 			var lengths [4]Length
+			var aligned [2]Align
 			rest, more := v, true
 			for i := range lengths {
 				if !more {
@@ -266,15 +269,21 @@ func region(at field[Rect]) codec {
 				}
 				var part string
 				part, rest, more = strings.Cut(rest, ",")
+				if i < 2 && (part == regionWords[i].start || part == "center" || part == regionWords[i].end) {
+					aligned[i] = regionWords[i].align(part)
+					continue
+				}
 				var ok bool
 				if lengths[i], ok = parseLength(part, maxRegion); !ok {
 					return false
 				}
 			}
-			r := Rect{lengths[0], lengths[1], lengths[2], lengths[3]}
+			r := Rect{X: lengths[0], Y: lengths[1], W: lengths[2], H: lengths[3]}
 			if more || r.W.Value == 0 || r.H.Value == 0 {
 				return false
 			}
+			r.X, r.AlignX = aligned[0].at(r.X, r.W)
+			r.Y, r.AlignY = aligned[1].at(r.Y, r.H)
 			whole := Length{100, true}
 			if r == (Rect{W: whole, H: whole}) {
 				r = Rect{}
@@ -291,11 +300,51 @@ func region(at field[Rect]) codec {
 				if i > 0 {
 					b = append(b, ',')
 				}
-				b = appendLength(b, l)
+				align := AlignNone
+				if i < 2 {
+					align = [...]Align{r.AlignX, r.AlignY}[i]
+				}
+				switch align {
+				case AlignCenter:
+					b = append(b, "center"...)
+				case AlignEnd:
+					b = append(b, regionWords[i].end...)
+				default:
+					b = appendLength(b, l)
+				}
 			}
 			return b
 		},
 	}
+}
+
+// regionWords are the names of both ends of x and of y.
+var regionWords = [...]ends{{"left", "right"}, {"top", "bottom"}}
+
+type ends struct{ start, end string }
+
+func (e ends) align(word string) Align {
+	switch word {
+	case e.start:
+		return AlignNone
+	case e.end:
+		return AlignEnd
+	}
+	return AlignCenter
+}
+
+// at is a place, and what is left to say where it can't be said in numbers: of a
+// percentage it can.
+func (a Align) at(start, length Length) (Length, Align) {
+	if a == AlignNone || !length.Percent {
+		return start, a
+	}
+	free := 100 - length.Value
+	if a == AlignCenter {
+		free /= 2
+	}
+	free = round4(free)
+	return Length{free, free > 0}, AlignNone
 }
 
 // maxRegion bounds pixels of an original, well above any limit of originals.

@@ -16,7 +16,7 @@ const (
 	KindLength   Kind = "length"   // pixels, or a percentage
 	KindSides    Kind = "sides"    // pixels, one to four numbers as CSS gives a padding
 	KindRatio    Kind = "ratio"    // W:H
-	KindRegion   Kind = "region"   // x,y,w,h, each pixels or a percentage
+	KindRegion   Kind = "region"   // x,y,w,h, each pixels or a percentage; left, center, right for x, top, center, bottom for y
 	KindText     Kind = "text"
 )
 
@@ -34,7 +34,7 @@ type Domain struct {
 	Step float64
 
 	// Words are the values of an enum, and those of a position in their usual spelling.
-	// Of an int they are all its values, where there are only some.
+	// A bool has them where leaving it out is neither on nor off.
 	Words    []string
 	Synonyms []Synonym
 

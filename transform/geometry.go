@@ -11,12 +11,14 @@ import (
 type Plan struct {
 	Region image.Rectangle // of the upright original: what Rect keeps (all of it without one)
 	Scaled Size            // the region, after Rotate and Flip, is resized to this
+	Inner  Size            // where Rotate is no right angle: the region is resized to this, and then turned within Scaled; else zero
 	Crop   image.Rectangle // of Scaled: what is kept. Where Smart is set only its size counts
 	Smart  bool            // the engine chooses Crop's position (attention, entropy)
 	Canvas Size            // with fit=pad the cropped image lies at Offset on a canvas of this size; otherwise the size of Crop
 	Offset image.Point
-	Pad    [4]int // top, right, bottom, left around the canvas; after DPR
-	Output Size   // Canvas plus Pad
+	Pad    [4]int  // top, right, bottom, left around the canvas; after DPR
+	Output Size    // Canvas plus Pad
+	Radius float64 // of the corners of Output; at most half its shorter side
 }
 
 // Plan says what o makes of an upright original of this size. It returns the
@@ -42,8 +44,8 @@ func (o Options) Region(upright Size) (image.Rectangle, error) {
 		return image.Rect(0, 0, upright.W, upright.H), nil
 	}
 	var r image.Rectangle
-	r.Min.X, r.Max.X = span(o.Rect.X, o.Rect.W, upright.W)
-	r.Min.Y, r.Max.Y = span(o.Rect.Y, o.Rect.H, upright.H)
+	r.Min.X, r.Max.X = span(o.Rect.X, o.Rect.W, o.Rect.AlignX, upright.W)
+	r.Min.Y, r.Max.Y = span(o.Rect.Y, o.Rect.H, o.Rect.AlignY, upright.H)
 	if r.Empty() {
 		return image.Rectangle{}, &OptionError{"rect", fmt.Sprintf("lies outside the image, which is %d×%d pixels", upright.W, upright.H)}
 	}
@@ -52,7 +54,15 @@ func (o Options) Region(upright Size) (image.Rectangle, error) {
 
 // span is where a region begins and ends on a side of this many pixels. What
 // begins within the side is at least a pixel long.
-func span(at, length Length, side int) (from, to int) {
+func span(at, length Length, align Align, side int) (from, to int) {
+	if align != AlignNone {
+		pixels := min(max(length.of(side), 1), side)
+		from = side - pixels
+		if align == AlignCenter {
+			from /= 2
+		}
+		return from, from + pixels
+	}
 	from = at.of(side)
 	if at.Percent && at.Value < 100 {
 		from = min(from, side-1)
@@ -80,14 +90,21 @@ func (o Options) PlanRegion(region image.Rectangle) (Plan, error) {
 		return Plan{}, fmt.Errorf("%w: it has no pixels", ErrCorrupt)
 	}
 	from := Size{region.Dx(), region.Dy()}
-	if o.Rotate == 90 || o.Rotate == 270 {
+	switch {
+	case o.slanted():
+		from = o.box(from)
+	case o.Rotate == 90 || o.Rotate == 270:
 		from.W, from.H = from.H, from.W
 	}
 	p := Plan{Region: region}
 	var kept Size
 	p.Scaled, kept, p.Canvas = o.fitted(from)
+	if o.slanted() {
+		scale := max(float64(p.Scaled.W)/float64(from.W), float64(p.Scaled.H)/float64(from.H))
+		p.Inner = Size{atLeast1(float64(region.Dx()) * scale), atLeast1(float64(region.Dy()) * scale)}
+	}
 
-	smart := o.Gravity == GravityAttention || o.Gravity == GravityEntropy
+	smart := o.Gravity == GravityAttention || o.Gravity == GravityEntropy || o.Gravity == GravityFace
 	p.Smart = smart && kept != p.Scaled
 	at := o.cropPoint(p.Scaled, kept)
 	p.Crop = image.Rectangle{at, at.Add(image.Pt(kept.W, kept.H))}
@@ -97,7 +114,36 @@ func (o Options) PlanRegion(region image.Rectangle) (Plan, error) {
 		p.Pad[i] = round(float64(pixels) * o.DPR)
 	}
 	p.Output = Size{p.Canvas.W + p.Pad[1] + p.Pad[3], p.Canvas.H + p.Pad[0] + p.Pad[2]}
+	p.Radius = o.radius(p.Output)
 	return p, nil
+}
+
+// slanted reports whether Rotate turns by something else than right angles.
+func (o Options) slanted() bool { return o.Rotate%90 != 0 }
+
+// box is the size around a picture of this size after Rotate.
+func (o Options) box(of Size) Size {
+	sin, cos := math.Sincos(float64(o.Rotate) * math.Pi / 180)
+	sin, cos = math.Abs(sin), math.Abs(cos)
+	w, h := float64(of.W), float64(of.H)
+	return Size{atLeast1(w*cos + h*sin), atLeast1(w*sin + h*cos)}
+}
+
+// radius is that of the corners of an output of this size.
+func (o Options) radius(output Size) float64 {
+	shorter := float64(min(output.W, output.H))
+	if o.Radius.Percent {
+		return o.Radius.Value / 100 * shorter
+	}
+	return min(o.Radius.Value*o.DPR, shorter/2)
+}
+
+// Resized is the size that the region is resized to before anything else.
+func (p Plan) Resized() Size {
+	if p.Inner != (Size{}) {
+		return p.Inner
+	}
+	return p.Scaled
 }
 
 // fitted is the size that the region is scaled to, the size that is kept of it,
@@ -106,10 +152,17 @@ func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
 	t := o.target(from)
 	switch o.Fit {
 	case FitSqueeze:
+		if o.Enlarge == EnlargeNever {
+			t.Size = t.most(from)
+		}
 		return t.Size, t.Size, t.Size
 	case FitCover:
-		zoom := o.zoom()
-		return t.cover(from, zoom), t.Size, t.Size
+		scaled = t.cover(from, o.zoom())
+		if o.Enlarge == EnlargeNever {
+			scaled = scaled.unlessOver(from)
+		}
+		kept = t.most(scaled)
+		return scaled, kept, kept
 	case FitCrop:
 		zoom := o.zoom()
 		t = t.shrink(Size{atLeast1(float64(from.W) / zoom), atLeast1(float64(from.H) / zoom)})
@@ -117,17 +170,28 @@ func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
 		return Size{min(scaled.W, from.W), min(scaled.H, from.H)}, t.Size, t.Size
 	case FitPad:
 		scaled = t.within(from)
+		if o.Enlarge == EnlargeNever {
+			scaled = scaled.unlessOver(from)
+		}
 		return scaled, scaled, t.Size
 	case FitContain:
 		scaled = t.within(from)
 	default:
-		scaled = t.within(from)
-		if scaled.W > from.W || scaled.H > from.H {
-			scaled = from
-		}
+		scaled = t.within(from).unlessOver(from)
 	}
 	return scaled, scaled, scaled
 }
+
+// unlessOver is s, or from where s is larger on a side.
+func (s Size) unlessOver(from Size) Size {
+	if s.W > from.W || s.H > from.H {
+		return from
+	}
+	return s
+}
+
+// most is s, with no side over that of o.
+func (s Size) most(o Size) Size { return Size{min(s.W, o.W), min(s.H, o.H)} }
 
 // zoom is how much closer a crop comes.
 func (o Options) zoom() float64 {

@@ -21,6 +21,9 @@ import (
 func geometry(p transform.Plan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%dx%d", p.Scaled.W, p.Scaled.H)
+	if p.Inner != (transform.Size{}) {
+		fmt.Fprintf(&b, " around %dx%d", p.Inner.W, p.Inner.H)
+	}
 	kept := transform.Size{W: p.Crop.Dx(), H: p.Crop.Dy()}
 	switch {
 	case p.Smart:
@@ -33,6 +36,9 @@ func geometry(p transform.Plan) string {
 	}
 	if p.Output != p.Canvas {
 		fmt.Fprintf(&b, " pad %d,%d,%d,%d out %dx%d", p.Pad[0], p.Pad[1], p.Pad[2], p.Pad[3], p.Output.W, p.Output.H)
+	}
+	if p.Radius > 0 {
+		fmt.Fprintf(&b, " round %g", p.Radius)
 	}
 	return b.String()
 }
@@ -124,6 +130,31 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "w=300&h=300&fit=squeeze", "300x300"},
 		{"1200x800", "w=2400&h=10&fit=fill", "2400x10"},
 
+		// Enlarged or not, whatever the fit says.
+		{"1200x800", "w=2400&enlarge=1", "2400x1600"},
+		{"1200x800", "w=2400&h=2400&fit=crop&enlarge=1", "3600x2400 crop 2400x2400+600+0"},
+		{"1200x800", "w=2400&fit=contain&enlarge=0", "1200x800"},
+		{"1200x800", "w=300&h=300&fit=cover&enlarge=0", "450x300 crop 300x300+75+0"},
+		{"1200x800", "w=2400&h=2400&fit=cover&enlarge=0", "1200x800"},
+		{"1200x800", "w=1000&h=1000&fit=cover&enlarge=0", "1200x800 crop 1000x800+100+0"},
+		{"1200x800", "w=2400&h=400&fit=cover&enlarge=0", "1200x800 crop 1200x400+0+200"},
+		{"1200x800", "w=2400&h=400&fit=cover&enlarge=0&g=top", "1200x800 crop 1200x400+0+0"},
+		{"1200x800", "w=2400&fit=cover&enlarge=0", "1200x800"},
+		{"1200x800", "w=2400&ar=3:1&fit=cover&enlarge=0", "1200x800"},
+		{"1200x800", "w=600&h=600&fit=cover&enlarge=0&fp-z=2", "1200x800 crop 600x600+300+100"},
+		{"1200x800", "w=100&h=100&fit=cover&enlarge=0&fp-z=2", "300x200 crop 100x100+100+50"},
+		{"1200x800", "w=1000&h=1000&fit=cover&enlarge=0&g=attention", "1200x800 smart 1000x800"},
+		{"1200x800", "w=2400&h=2400&fit=cover&enlarge=0&g=attention", "1200x800"},
+		{"1000x16", "w=100&fit=cover&enlarge=0", "100x2"},
+		{"1200x800", "w=300&h=300&fit=pad&enlarge=0", "300x200 on 300x300+0+50"},
+		{"1200x800", "w=2400&h=2400&fit=pad&enlarge=0", "1200x800 on 2400x2400+600+800"},
+		{"1200x800", "w=2400&h=2400&fit=pad&enlarge=0&g=southeast", "1200x800 on 2400x2400+1200+1600"},
+		{"1200x800", "w=1300&h=600&fit=pad&enlarge=0", "900x600 on 1300x600+200+0"},
+		{"1200x800", "w=2400&fit=pad&enlarge=0", "1200x800 on 2400x1600+600+400"},
+		{"1200x800", "w=2400&h=300&fit=squeeze&enlarge=0", "1200x300"},
+		{"1200x800", "w=2400&h=2400&fit=squeeze&enlarge=0", "1200x800"},
+		{"1200x800", "w=900&dpr=2&h=300&fit=fill&enlarge=0", "1200x600"},
+
 		// An aspect ratio.
 		{"1200x800", "w=300&ar=1:1", "300x200"},
 		{"1200x800", "w=300&ar=1:1&fit=cover", "450x300 crop 300x300+75+0"},
@@ -159,12 +190,31 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "rotate=90&w=300&h=300&fit=cover&flip=h", "300x450 crop 300x300+0+75"},
 		{"1200x800", "rotate=90&ar=1:1&fit=cover&g=north", "800x1200 crop 800x800+0+0"},
 
+		// Turned by other angles, all of it counts, with the corners.
+		{"1200x800", "rotate=45", "1414x1414 around 1200x800"},
+		{"1200x800", "rotate=225", "1414x1414 around 1200x800"},
+		{"1200x800", "rotate=1", "1214x821 around 1200x800"},
+		{"1200x800", "rotate=89", "821x1214 around 1200x800"},
+		{"1200x800", "rotate=-30", "1439x1293 around 1200x800"},
+		{"1200x800", "rotate=45&w=300", "300x300 around 255x170"},
+		{"1200x800", "rotate=45&w=2828", "1414x1414 around 1200x800"},
+		{"1200x800", "rotate=45&w=2828&enlarge", "2828x2828 around 2400x1600"},
+		{"1200x800", "rotate=45&w=400&h=200&fit=cover", "400x400 around 339x226 crop 400x200+0+100"},
+		{"1200x800", "rotate=45&w=400&h=200&fit=cover&g=top", "400x400 around 339x226 crop 400x200+0+0"},
+		{"1200x800", "rotate=45&w=400&h=200&fit=cover&g=face", "400x400 around 339x226 smart 400x200"},
+		{"1200x800", "rotate=45&w=400&h=200&fit=pad", "200x200 around 170x113 on 400x200+100+0"},
+		{"1200x800", "rotate=45&w=400&h=100&fit=squeeze", "400x100 around 339x226"},
+		{"1200x800", "rotate=45&rect=0,0,600,800&w=99", "99x99 around 60x80"},
+		{"1x1", "rotate=45", "1x1 around 1x1"},
+		{"8192x1", "rotate=45&w=10", "10x10 around 14x1"},
+
 		// A region.
 		{"1200x800", "rect=100,100,600,300", "600x300"},
 		{"1200x800", "rect=100,100,600,300&w=300", "300x150"},
 		{"1200x800", "rect=100,100,600,300&rotate=90&w=100", "100x200"},
 		{"1200x800", "rect=25%25,25%25,50%25,50%25", "600x400"},
 		{"1200x800", "rect=900,0,600,300&w=600", "300x300"},
+		{"1200x800", "rect=right,bottom,600,300&w=300", "300x150"},
 
 		// Gravity.
 		{"1200x800", "w=300&h=300&fit=cover&g=west", "450x300 crop 300x300+0+0"},
@@ -176,6 +226,11 @@ func TestPlan(t *testing.T) {
 		{"800x1200", "w=300&h=300&fit=cover&g=northeast", "300x450 crop 300x300+0+0"},
 		{"800x1200", "w=300&h=300&fit=cover&g=southwest", "300x450 crop 300x300+0+150"},
 		{"801x1200", "w=800&h=1200&fit=cover", "801x1200 crop 800x1200+0+0"},
+		{"1200x800", "w=300&h=300&fit=cover&g=left", "450x300 crop 300x300+0+0"},
+		{"1200x800", "w=300&h=300&fit=cover&g=right", "450x300 crop 300x300+150+0"},
+		{"800x1200", "w=300&h=300&fit=cover&g=bottom", "300x450 crop 300x300+0+150"},
+		{"1200x800", "w=300&h=300&fit=cover&g=face", "450x300 smart 300x300"},
+		{"800x1200", "w=300&h=300&fit=pad&g=face", "200x300 on 300x300+50+0"},
 		{"1200x800", "w=300&h=300&fit=cover&g=attention", "450x300 smart 300x300"},
 		{"1200x800", "w=300&h=300&fit=crop&g=entropy", "450x300 smart 300x300"},
 		{"1200x800", "w=300&h=200&fit=cover&g=attention", "300x200"},
@@ -209,6 +264,15 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "pad=1,2,3,4&dpr=1.5", "1200x800 pad 2,3,5,6 out 1209x807"},
 		{"1200x800", "w=300&h=300&fit=pad&pad=5,0", "300x200 on 300x300+0+50 pad 5,0,5,0 out 300x310"},
 		{"1200x800", "w=300&h=300&fit=cover&pad=0,1", "450x300 crop 300x300+75+0 pad 0,1,0,1 out 302x300"},
+
+		// Rounded corners are those of the output.
+		{"1200x800", "w=300&radius=20", "300x200 round 20"},
+		{"1200x800", "w=300&radius=20&dpr=1.5", "450x300 round 30"},
+		{"1200x800", "w=300&radius=8192", "300x200 round 100"},
+		{"1200x800", "w=300&radius=10%25", "300x200 round 20"},
+		{"1200x800", "w=300&h=300&fit=cover&radius=max", "450x300 crop 300x300+75+0 round 150"},
+		{"1200x800", "w=300&pad=10&radius=max", "300x200 pad 10,10,10,10 out 320x220 round 110"},
+		{"1x1", "radius=max", "1x1 round 0.5"},
 
 		// Extremes.
 		{"1x1", "", "1x1"},
@@ -253,6 +317,13 @@ func TestRegion(t *testing.T) {
 		{"1200x800", "100,50,10,20", image.Rect(100, 50, 110, 70)},
 		{"1200x800", "1199,799,1,1", image.Rect(1199, 799, 1200, 800)},
 		{"1200x800", "1199,799,500,500", image.Rect(1199, 799, 1200, 800)},
+		{"1200x800", "left,top,10,20", image.Rect(0, 0, 10, 20)},
+		{"1200x800", "center,center,100,50", image.Rect(550, 375, 650, 425)},
+		{"1200x800", "right,bottom,100,50", image.Rect(1100, 750, 1200, 800)},
+		{"1200x800", "right,bottom,5000,5000", image.Rect(0, 0, 1200, 800)},
+		{"1200x800", "right,bottom,25%,50%", image.Rect(900, 400, 1200, 800)},
+		{"1200x800", "center,10,25%,50%", image.Rect(450, 10, 750, 410)},
+		{"11x11", "center,center,2,2", image.Rect(4, 4, 6, 6)},
 		{"1200x800", "0,0,1000000,1", image.Rect(0, 0, 1200, 1)},
 		{"1200x800", "10%,10%,50%,50%", image.Rect(120, 80, 720, 480)},
 		{"1200x800", "90%,90%,50%,50%", image.Rect(1080, 720, 1200, 800)},
@@ -321,8 +392,24 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 		fail("the region is not within the image")
 	}
 	from := transform.Size{W: p.Region.Dx(), H: p.Region.Dy()}
-	if o.Rotate%180 != 0 {
+	slanted := o.Rotate%90 != 0
+	switch angle := float64(o.Rotate) * math.Pi / 180; {
+	case slanted:
+		w, h, sin, cos := float64(from.W), float64(from.H), math.Abs(math.Sin(angle)), math.Abs(math.Cos(angle))
+		from = transform.Size{W: max(int(math.Round(w*cos+h*sin)), 1), H: max(int(math.Round(w*sin+h*cos)), 1)}
+		// The region keeps its aspect in it, whatever becomes of the whole.
+		scale := max(float64(p.Scaled.W)/float64(from.W), float64(p.Scaled.H)/float64(from.H))
+		if math.Abs(float64(p.Inner.W)-max(w*scale, 1)) > 0.51 || math.Abs(float64(p.Inner.H)-max(h*scale, 1)) > 0.51 {
+			fail("the region doesn't fit what is turned")
+		}
+	case o.Rotate%180 != 0:
 		from.W, from.H = from.H, from.W
+	}
+	if slanted != (p.Inner != transform.Size{}) {
+		fail("turned within nothing")
+	}
+	if shorter := float64(min(p.Output.W, p.Output.H)); p.Radius < 0 || p.Radius > shorter/2 || (p.Radius > 0) != (o.Radius != transform.Length{}) {
+		fail("corners with a radius of %g", p.Radius)
 	}
 	kept := transform.Size{W: p.Crop.Dx(), H: p.Crop.Dy()}
 	if p.Crop.Empty() || !p.Crop.In(image.Rect(0, 0, p.Scaled.W, p.Scaled.H)) {
@@ -354,7 +441,9 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 	}
 	exact := false
 	switch o.Fit {
-	case transform.FitCover, transform.FitPad, transform.FitSqueeze:
+	case transform.FitCover, transform.FitSqueeze:
+		exact = o.Enlarge != transform.EnlargeNever
+	case transform.FitPad:
 		exact = true
 	case transform.FitContain:
 		exact = (asked.W == 0 || asked.H == 0) && o.Aspect == (transform.Ratio{})
@@ -365,7 +454,7 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 	if asked.H > 0 && (exact && p.Canvas.H != asked.H || p.Canvas.H > asked.H) {
 		fail("the height is not the one asked for")
 	}
-	if o.Fit == transform.FitScaleDown || o.Fit == transform.FitCrop {
+	if o.Fit == transform.FitScaleDown || o.Fit == transform.FitCrop || o.Enlarge == transform.EnlargeNever {
 		if p.Scaled.W > from.W || p.Scaled.H > from.H {
 			fail("enlarged")
 		}
@@ -381,10 +470,10 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 	}
 	// No zoom wanted: a crop loses on one side only.
 	zoomed := o.FocalZoom != 1
-	if cropping && !zoomed && p.Scaled.W > kept.W && p.Scaled.H > kept.H {
+	if cropping && !zoomed && o.Enlarge != transform.EnlargeNever && p.Scaled.W > kept.W && p.Scaled.H > kept.H {
 		fail("cropped on both sides")
 	}
-	if o.Fit == transform.FitPad && p.Canvas.W > kept.W && p.Canvas.H > kept.H {
+	if o.Fit == transform.FitPad && o.Enlarge != transform.EnlargeNever && p.Canvas.W > kept.W && p.Canvas.H > kept.H {
 		fail("padded on both sides")
 	}
 }
@@ -401,11 +490,13 @@ func TestPlanProperties(t *testing.T) {
 			pick("", "h="+pixels()),
 			pick("", "", "dpr="+pick("0.1", "0.75", "1.3333", "2", "3.5")),
 			"fit=" + pick("scale-down", "contain", "cover", "crop", "pad", "squeeze"),
+			pick("", "", "enlarge="+pick("0", "1")),
+			pick("", "", "radius="+pick("1", "7.5%25", "max", "2000")),
 			pick("", "ar="+pick("1:1", "16:9", "9:16", "1.91:1", "1:100", "1000:1")),
-			pick("gravity="+pick("center", "north", "southeast", "attention", "entropy"), "fp-x="+pick("0", "0.3333", "1")+"&fp-y=0.9"),
+			pick("gravity="+pick("center", "north", "southeast", "left", "attention", "entropy", "face"), "fp-x="+pick("0", "0.3333", "1")+"&fp-y=0.9"),
 			pick("", "fp-z="+pick("1.0001", "1.5", "3", "10")),
-			pick("", "", "rect="+pick("0,0,1,1", "10%25,20%25,30%25,40%25", "3,5,70%25,11", "33.3333%25,0,50%25,100%25")),
-			pick("", "rotate="+pick("90", "180", "270")),
+			pick("", "", "rect="+pick("0,0,1,1", "10%25,20%25,30%25,40%25", "3,5,70%25,11", "right,center,9,33.3333%25", "center,bottom,1000,7", "33.3333%25,0,50%25,100%25")),
+			pick("", "rotate="+pick("90", "180", "270"), "rotate="+strconv.Itoa(random.IntN(721)-360)),
 			pick("", "", "pad="+pick("1", "10,20", "0,0,7")),
 		}, "&")
 		o := mustParse(t, query)
@@ -459,6 +550,12 @@ func TestCheckOutput(t *testing.T) {
 		{"32768x2", "w=8192&h=1024&fit=cover", transform.PNG, 1, transform.Limits{}, "a scaling to 16777216×1024"},
 		{"10000x10", "w=1000&h=1000&fit=cover", transform.JPEG, 1, limits, ""},
 		{"10000x10", "w=1000&h=1000&fit=cover&g=attention", transform.JPEG, 1, limits, "this gravity looks at a scaling to 1000000×1000"},
+		{"6000x4000", "rotate=45", transform.PNG, 1, limits, ""},
+		{"8000x8000", "rotate=10", transform.PNG, 1, limits, "9268×9268 pixels"},
+		{"8000x8001", "rotate=10&w=200&h=200&fit=cover", transform.PNG, 1, limits, ""},
+		{"8000x9000", "rotate=10&w=2000&h=2000&fit=cover&fp-z=5", transform.PNG, 1, limits, "to rotate the image takes a scaling to"},
+		{"100x10", "rotate=10&w=3000&h=3000&fit=cover", transform.PNG, 30, limits, "to rotate the image takes a scaling to"},
+		{"8000x9000", "rotate=10&w=2000&h=2000&fit=cover&fp-z=4", transform.PNG, 1, transform.Limits{}, ""},
 		{"1x1", "w=8192&ar=0.0001:10000&fit=squeeze", transform.PNG, 1, transform.Limits{}, "a side of png has 10000000 at most"},
 	} {
 		o := mustParse(t, tt.query)
@@ -485,6 +582,8 @@ func FuzzPlan(f *testing.F) {
 	f.Add("rect=33.3333%25,0,33.3333%25,100%25&rotate=90&fit=pad&ar=1:1&pad=1,2,3,4", 100, 7)
 	f.Add("w=8192&ar=0.0001:10000&fit=contain", 32768, 1)
 	f.Add("h=1&dpr=0.1&fit=squeeze", 1, 1)
+	f.Add("w=300&rotate=33&fit=squeeze&enlarge=0&radius=max", 77, 9000)
+	f.Add("rect=center,bottom,7,33%25&h=80&w=900&rotate=-1&fit=cover&enlarge=0&gravity=right", 4000, 3)
 	f.Add("w=100&fit=cover&gravity=attention", 1000, 16)
 	f.Add("size=8192&fit=crop&fp-z=10", 3, 99999)
 	f.Fuzz(func(t *testing.T, query string, w, h int) {

@@ -7,7 +7,7 @@ func (o Options) KeepsPixels(h Header, p Plan, f Format) bool {
 	size := h.Upright()
 	whole := p.Scaled == size && p.Output == size &&
 		p.Region.Dx() == size.W && p.Region.Dy() == size.H && p.Crop.Dx() == size.W && p.Crop.Dy() == size.H
-	plain := h.Orientation == 1 && o.Rotate == 0 && o.Flip == FlipNone && !o.Effects() && o.Mark.Name == ""
+	plain := h.Orientation == 1 && o.Rotate == 0 && o.Flip == FlipNone && o.Radius == (Length{}) && !o.Effects() && o.Mark.Name == ""
 	still := h.Frames > 1 && !o.Animated(h, f)
 	flattened := h.Alpha && (o.Background.Set && o.Background.A == 255 || !f.Alpha())
 	return whole && plain && !still && !flattened

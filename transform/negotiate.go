@@ -150,7 +150,8 @@ func (o Options) Animated(h Header, out Format) bool {
 // where the output may be transparent, and JPEG, that a has and whose limits the
 // output keeps. Padding without a background is transparent, so JPEG never gets
 // it by itself; an opaque background leaves nothing transparent. What is to be
-// lossless becomes WebP or PNG: AVIF is not, and JPEG can't be.
+// lossless becomes WebP or PNG: AVIF is not, and JPEG can't be. Rounded corners are
+// transparent.
 func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	still := JPEG
 	if o.transparent(h, p) || o.Lossless {
@@ -183,9 +184,12 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 
 // transparent reports whether the output may have transparent pixels.
 func (o Options) transparent(h Header, p Plan) bool {
+	if o.Radius != (Length{}) {
+		return true
+	}
 	if o.Background.Set && o.Background.A == 255 {
 		return false
 	}
 	padded := p.Output != (Size{p.Crop.Dx(), p.Crop.Dy()})
-	return h.Alpha || padded
+	return h.Alpha || padded || o.slanted()
 }

@@ -140,6 +140,13 @@ func TestOutputFormat(t *testing.T) {
 		{"photo", photo, "w=300&h=300&fit=pad", "", transform.PNG},
 		{"photo", photo, "w=300&h=300&fit=pad", "image/webp", transform.WebP},
 		{"photo", photo, "w=300&h=300&fit=pad&bg=white", "", transform.JPEG},
+		{"photo", photo, "rotate=45", "", transform.PNG},
+		{"photo", photo, "rotate=45&bg=white", "", transform.JPEG},
+		{"photo", photo, "rotate=-90", "", transform.JPEG},
+		{"photo", photo, "radius=9", "", transform.PNG},
+		{"photo", photo, "radius=9&bg=white", "", transform.PNG},
+		{"photo", photo, "radius=9&bg=white&format=jpeg", "", transform.JPEG},
+		{"photo", photo, "radius=9", "image/webp", transform.WebP},
 		{"photo", photo, "w=300&h=200&fit=pad", "", transform.JPEG},
 		{"photo", photo, "w=300&h=300&fit=cover", "", transform.JPEG},
 

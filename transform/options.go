@@ -1,5 +1,7 @@
 package transform
 
+import "cmp"
+
 // Options are the parsed transform parameters of one variant. Start from
 // [Defaults]: the zero value is not the default. Options are comparable; two
 // that are equal make the same variant.
@@ -7,6 +9,7 @@ type Options struct {
 	Width, Height int     // output pixels before DPR and Pad, 1–8192; 0 is derived
 	DPR           float64 // 0.1–5; multiplies Width, Height, Pad and mark lengths
 	Fit           Fit
+	Enlarge       Enlarge
 	Aspect        Ratio // width:height; the zero Ratio is none
 	Gravity       Gravity
 	FocalX        float64 // 0–1 from the left after Rect, Rotate and Flip; 0.5 unless GravityFocal
@@ -14,10 +17,11 @@ type Options struct {
 	FocalZoom     float64 // 1–10, with FitCover and FitCrop; 1 unless GravityFocal
 	Rect          Rect    // of the upright original; the zero Rect is all of it
 	Trim          int     // 0–255 tolerance; −1 is off
-	Rotate        int     // clockwise degrees: 0, 90, 180, 270
+	Rotate        int     // clockwise degrees, 0–359
 	Flip          Flip
 	Background    Color  // behind transparent pixels and Pad; the zero Color is none: transparent, else white
 	Pad           [4]int // top, right, bottom, left; pixels before DPR, 0–8192
+	Radius        Length // of the output's corners: pixels before DPR, or at most 50 percent of the shorter side; zero is none
 
 	Blur, Sharpen                           float64 // 0–100; 0 is off
 	Brightness, Contrast, Saturation, Gamma float64 // 1 is neutral
@@ -26,6 +30,9 @@ type Options struct {
 
 	Format      Format
 	Quality     int // 1–100 on JPEG's scale
+	QualityAVIF int // for outputs in this format; 0 is Quality
+	QualityWebP int
+	QualityJXL  int
 	Lossless    bool
 	Progressive bool
 	Anim        bool // keep animation where in and out can
@@ -59,6 +66,15 @@ const (
 	FitSqueeze   Fit = "squeeze"    // stretch
 )
 
+// An Enlarge says whether an image may become larger than it is.
+type Enlarge string
+
+const (
+	EnlargeAsFit  Enlarge = ""  // FitScaleDown and FitCrop never enlarge, the others do
+	EnlargeNever  Enlarge = "0" // after Parse only with FitCover, FitPad and FitSqueeze
+	EnlargeAlways Enlarge = "1" // never after Parse: it is another Fit
+)
+
 // A Gravity says which part of an image a crop keeps, and where fit=pad puts it.
 type Gravity string
 
@@ -74,6 +90,7 @@ const (
 	GravitySouthWest Gravity = "southwest"
 	GravityAttention Gravity = "attention" // the part that people look at first, which the engine finds
 	GravityEntropy   Gravity = "entropy"   // what holds most detail; found by the engine
+	GravityFace      Gravity = "face"      // all faces, which the engine finds; GravityAttention where there are none
 	GravityFocal     Gravity = "focal"     // around FocalX, FocalY
 )
 
@@ -107,13 +124,39 @@ type Length struct {
 }
 
 // A Rect is a region; its zero value is none.
-type Rect struct{ X, Y, W, H Length }
+type Rect struct {
+	X, Y, W, H     Length
+	AlignX, AlignY Align // where it lies instead of at X or Y
+}
+
+// An Align is a place on a side.
+type Align string
+
+const (
+	AlignNone   Align = "" // at the start, or where another field says
+	AlignCenter Align = "center"
+	AlignEnd    Align = "end" // right or bottom
+)
 
 // A Color is a non-premultiplied sRGB colour; its zero value (Set false) is none,
 // as is every colour that is all transparent.
 type Color struct {
 	R, G, B, A uint8
 	Set        bool
+}
+
+// QualityIn is the quality for an output in format f.
+func (o Options) QualityIn(f Format) int {
+	own := 0
+	switch f {
+	case AVIF:
+		own = o.QualityAVIF
+	case WebP:
+		own = o.QualityWebP
+	case JXL:
+		own = o.QualityJXL
+	}
+	return cmp.Or(own, o.Quality)
 }
 
 // A Mark is the watermark that a URL asks for; the zero Name is none. Parse over

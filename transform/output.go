@@ -12,7 +12,7 @@ func (Options) CheckOutput(p Plan, f Format, frames int, l Limits) error {
 		return fmt.Errorf("%w: %d×%d pixels, and a side of %s has %d at most; ask for a smaller w, h or dpr",
 			ErrOutputTooLarge, p.Output.W, p.Output.H, f, longest)
 	}
-	if max(p.Scaled.W, p.Scaled.H) > maxScaled {
+	if max(p.Scaled.W, p.Scaled.H, p.Inner.W, p.Inner.H) > maxScaled {
 		return fmt.Errorf("%w: it takes a scaling to %d×%d pixels, and a side has %d at most; ask for a smaller w, h, dpr or fp-z",
 			ErrOutputTooLarge, p.Scaled.W, p.Scaled.H, maxScaled)
 	}
@@ -22,6 +22,10 @@ func (Options) CheckOutput(p Plan, f Format, frames int, l Limits) error {
 	}
 	if limit == 0 {
 		return nil
+	}
+	if s := p.Inner; s != (Size{}) && s.W > limit/frames/max(s.H, 1) {
+		return fmt.Errorf("%w: to rotate the image takes a scaling to %d×%d pixels in %d frame(s), and the limit is %s over all frames; ask for a smaller w, h or dpr, or a rotation by right angles",
+			ErrOutputTooLarge, s.W, s.H, frames, megapixels(limit))
 	}
 	if s := p.Output; s.W*s.H > limit/frames {
 		return fmt.Errorf("%w: %d×%d pixels in %d frame(s), and the limit of %s is %s over all frames; ask for a smaller w, h or dpr",

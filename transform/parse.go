@@ -28,17 +28,19 @@ import (
 //	h, height                  1–8192
 //	dpr                        0.1–5
 //	fit                        scale-down, contain, cover, crop, pad, squeeze (fill)
+//	enlarge                    1, true or empty; 0 or false
 //	ar, aspect, aspect_ratio   W:H, such as 16:9 or 1.91:1, each above 0 and up to 10000
 //	fp-x                       0–1
 //	fp-y                       0–1
 //	fp-z                       1–10
-//	gravity, g, crop           center, north, south, east, west, northeast, northwest, southeast, southwest, attention, entropy, focal
-//	rect                       x,y,w,h, each in whole pixels (up to 1000000) or 0–100%; w and h above 0
+//	gravity, g, crop           center, north (top), south (bottom), east (right), west (left), northeast, northwest, southeast, southwest, attention, entropy, face, focal
+//	rect                       x,y,w,h, each in whole pixels (up to 1000000) or 0–100%; w and h above 0; x also left, center, right and y top, center, bottom
 //	trim                       0–255
-//	rotate                     0, 90, 180, 270
+//	rotate                     −360–360, whole degrees
 //	flip                       h, v, hv
 //	bg, background             RGB, RGBA, RRGGBB or RRGGBBAA in hexadecimal digits, or a CSS colour name
 //	pad                        1 to 4 of 0–8192, separated by commas or spaces
+//	radius                     0–8192 pixels, 0–100% of the output's shorter side, or max
 //	blur                       0–100
 //	sharpen                    0–100
 //	brightness                 0–3
@@ -49,8 +51,11 @@ import (
 //	sepia                      1, true or empty; 0 or false
 //	invert                     1, true or empty; 0 or false
 //	pixelate                   0–1024
-//	format, fm, f, output      auto, avif, webp, jpeg (jpg), png, gif, tiff, jxl, original
-//	q, quality                 1–100
+//	format, fm, f, output      auto, avif, webp, jpeg (jpg), png (nocompress), gif, tiff, jxl, original
+//	q, quality                 1–100, or auto
+//	q-avif                     1–100, or auto
+//	q-webp                     1–100, or auto
+//	q-jxl                      1–100, or auto
 //	lossless                   1, true or empty; 0 or false
 //	progressive                1, true or empty; 0 or false
 //	anim                       1, true or empty; 0 or false
@@ -123,7 +128,7 @@ func (o *Options) checkProducts() error {
 		}
 		return nil
 	}
-	mark := func(name string, l Length) error {
+	length := func(name string, l Length) error {
 		if l.Percent {
 			return nil
 		}
@@ -133,9 +138,10 @@ func (o *Options) checkProducts() error {
 		check("w", float64(o.Width)),
 		check("h", float64(o.Height)),
 		check("pad", float64(max(o.Pad[0], o.Pad[1], o.Pad[2], o.Pad[3]))),
-		mark("mark-w", o.Mark.Width),
-		mark("mark-h", o.Mark.Height),
-		mark("mark-pad", o.Mark.Pad),
+		length("radius", o.Radius),
+		length("mark-w", o.Mark.Width),
+		length("mark-h", o.Mark.Height),
+		length("mark-pad", o.Mark.Pad),
 	} {
 		if err != nil {
 			return err
@@ -151,6 +157,8 @@ func (o *Options) dropIdle() {
 	} else if o.FocalX == 0.5 && o.FocalY == 0.5 && o.FocalZoom == 1 {
 		o.Gravity = GravityCenter
 	}
+	o.dropEnlarge()
+	o.dropQualities()
 	if o.Pixelate == 1 {
 		o.Pixelate = 0
 	}
@@ -159,6 +167,37 @@ func (o *Options) dropIdle() {
 	}
 	if o.Mark.Name == "" {
 		o.Mark = defaults.Mark
+	}
+}
+
+// dropEnlarge leaves Enlarge only where no Fit says the same.
+func (o *Options) dropEnlarge() {
+	switch {
+	case o.Enlarge == EnlargeAlways && o.Fit == FitScaleDown:
+		o.Fit = FitContain
+	case o.Enlarge == EnlargeAlways && o.Fit == FitCrop:
+		o.Fit = FitCover
+	case o.Enlarge == EnlargeNever && o.Fit == FitContain:
+		o.Fit = FitScaleDown
+	}
+	if o.Enlarge == EnlargeAlways || o.Fit == FitScaleDown || o.Fit == FitCrop {
+		o.Enlarge = EnlargeAsFit
+	}
+}
+
+// dropQualities leaves the qualities that Format leaves open.
+func (o *Options) dropQualities() {
+	for _, own := range [...]struct {
+		format  Format
+		quality *int
+	}{{AVIF, &o.QualityAVIF}, {WebP, &o.QualityWebP}, {JXL, &o.QualityJXL}} {
+		open := o.Format == SameAsOriginal || o.Format == Auto && own.format != JXL
+		if o.Format == own.format {
+			o.Quality = o.QualityIn(own.format)
+		}
+		if !open || *own.quality == o.Quality {
+			*own.quality = 0
+		}
 	}
 }
 

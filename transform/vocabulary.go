@@ -1,6 +1,10 @@
 package transform
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // maxSide is the most pixels that an option may ask for on one side.
 const maxSide = 8192
@@ -36,6 +40,10 @@ var vocabulary = [...]option{
 		"`crop`: as `cover`, but never enlarged. `pad`: within, the rest filled with `bg`. `squeeze`: stretched.",
 		"dusk.jpg?w=300&h=300&fit=cover",
 		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, fits...)},
+	{"enlarge", nil, "as `fit` says", "Whether the image may become larger than it is. 1 makes `contain` of `scale-down` and `cover` of `crop`. With 0 `cover` keeps what there is of `w` × `h`, " +
+		"`pad` puts the image on the canvas at its own size, and `squeeze` stretches no side.",
+		"logo.png?w=900&h=900&fit=pad&enlarge=0&bg=eee",
+		enlarge(func(o *Options) *Enlarge { return &o.Enlarge })},
 	{"ar", []string{"aspect", "aspect_ratio"}, "the original's", "Aspect ratio: gives the one of `w` and `h` that is missing. With neither, `cover`, `crop` and `squeeze` take the largest such size " +
 		"within the image, `pad` the smallest around it.",
 		"dusk.jpg?w=400&ar=16:9&fit=cover",
@@ -50,19 +58,19 @@ var vocabulary = [...]option{
 		"balloon.jpg?w=300&h=300&fit=cover&fp-x=0.5&fp-y=0.4&fp-z=2",
 		focal(1, 10, func(o *Options) *float64 { return &o.FocalZoom })},
 	{"gravity", []string{"g", "crop"}, "center", "The part of the image that `cover` and `crop` keep, and where `pad` puts it. `attention`: the part that people look at first. `entropy`: what holds most detail. " +
-		"`focal`: around `fp-x`, `fp-y`, which no other gravity heeds.",
+		"`face`: all faces, or the largest one where they don't fit; `attention` where there are none. `focal`: around `fp-x`, `fp-y`, which no other gravity heeds.",
 		"balloon.jpg?w=300&h=200&fit=cover&gravity=attention",
 		position(func(o *Options) *Gravity { return &o.Gravity }, GravityCenter, GravityNorth, GravitySouth, GravityEast, GravityWest,
-			GravityNorthEast, GravityNorthWest, GravitySouthEast, GravitySouthWest, GravityAttention, GravityEntropy, GravityFocal)},
-	{"rect", nil, "all", "The region of the upright original that is kept, before anything else. What lies outside the image is cut off.",
+			GravityNorthEast, GravityNorthWest, GravitySouthEast, GravitySouthWest, GravityAttention, GravityEntropy, GravityFace, GravityFocal)},
+	{"rect", nil, "all", "The region of the upright original that is kept, before anything else. What lies outside the image is cut off. A word for x or y puts a region of this size there.",
 		"dusk.jpg?rect=25%25,25%25,50%25,50%25&w=400",
 		region(func(o *Options) *Rect { return &o.Rect })},
 	{"trim", nil, "off", "Cuts off a border of one colour, which is that of most corners, and what differs from it by no more than this many levels in any channel. What compression leaves around the picture in a JPEG takes 20–40. Transparent pixels are all alike. An animation loses only what is border in all its frames; where all is border, all is kept.",
 		"logo.png?trim=10&w=300",
 		whole(0, 255, func(o *Options) *int { return &o.Trim })},
-	{"rotate", nil, "0", "Degrees clockwise, after the EXIF orientation, which is always applied.",
+	{"rotate", nil, "0", "Degrees clockwise, after the EXIF orientation, which is always applied. The corners that a turn other than by right angles leaves empty get `bg`; `w`, `h` and `fit` count for all of it.",
 		"balloon.jpg?w=300&rotate=90",
-		quarterTurns(func(o *Options) *int { return &o.Rotate })},
+		degrees(func(o *Options) *int { return &o.Rotate })},
 	{"flip", nil, "none", "Mirrors the image after `rotate`: `h` swaps left and right, `v` top and bottom.",
 		"noon.jpg?w=300&flip=h",
 		word(func(o *Options) *Flip { return &o.Flip }, nil, FlipH, FlipV, FlipHV)},
@@ -72,6 +80,9 @@ var vocabulary = [...]option{
 	{"pad", nil, "0", "Pixels added around the output, before `dpr`, as in CSS: all sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.",
 		"chart.png?w=300&pad=20,40&bg=eee",
 		sides(func(o *Options) *[4]int { return &o.Pad })},
+	{"radius", nil, "0", "Rounds the corners of the output, with `pad`: their radius in pixels, before `dpr`, in percent of the shorter side, or `max`, which is 50%. What is cut off is transparent, and `bg` or white where the format can't be.",
+		"dusk.jpg?w=300&h=300&fit=cover&radius=max",
+		radius(func(o *Options) *Length { return &o.Radius })},
 
 	{"blur", nil, "0", "Gaussian blur: its standard deviation in output pixels, as in CSS's `blur()`. `dpr` doesn't change it.",
 		"dusk.jpg?w=400&blur=8",
@@ -107,10 +118,19 @@ var vocabulary = [...]option{
 	{"format", []string{"fm", "f", "output"}, "auto", "Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts; WebP or GIF for an animation. " +
 		"`original`: the original's (HEIC and SVG: JPEG or PNG).",
 		"dusk.jpg?w=400&format=webp",
-		word(func(o *Options) *Format { return &o.Format }, []synonym[Format]{{"jpg", JPEG}}, Auto, AVIF, WebP, JPEG, PNG, GIF, TIFF, JXL, SameAsOriginal)},
-	{"q", []string{"quality"}, "80", "Quality on JPEG's scale; other encoders are set to what looks the same.",
+		word(func(o *Options) *Format { return &o.Format }, []synonym[Format]{{"jpg", JPEG}, {"nocompress", PNG}}, Auto, AVIF, WebP, JPEG, PNG, GIF, TIFF, JXL, SameAsOriginal)},
+	{"q", []string{"quality"}, "80", "Quality on JPEG's scale; other encoders are set to what looks the same. `auto` is 80 for now.",
 		"dusk.jpg?w=400&format=jpeg&q=50",
-		whole(1, 100, func(o *Options) *int { return &o.Quality })},
+		quality(func(o *Options) *int { return &o.Quality })},
+	{"q-avif", nil, "as `q`", "Quality of an output in AVIF, also on JPEG's scale.",
+		"dusk.jpg?w=400&q-avif=60",
+		quality(func(o *Options) *int { return &o.QualityAVIF })},
+	{"q-webp", nil, "as `q`", "Quality of an output in WebP, also on JPEG's scale.",
+		"dusk.jpg?w=400&q-webp=70",
+		quality(func(o *Options) *int { return &o.QualityWebP })},
+	{"q-jxl", nil, "as `q`", "Quality of an output in JPEG XL, also on JPEG's scale.",
+		"dusk.jpg?w=400&format=jxl&q-jxl=70",
+		quality(func(o *Options) *int { return &o.QualityJXL })},
 	{"lossless", nil, "0", "Keeps every pixel as it is in WebP, PNG, TIFF and JXL; auto then takes WebP or PNG. AVIF and JPEG come as near as they can.",
 		"chart.png?w=400&format=webp&lossless",
 		flag(func(o *Options) *bool { return &o.Lossless })},
@@ -191,21 +211,83 @@ func markSizes() codec {
 }
 
 // position is a word that names a place.
-func position[T ~string](at field[T], words ...T) codec {
-	c := word(at, nil, words...)
+func position(at field[Gravity], words ...Gravity) codec {
+	c := word(at, []synonym[Gravity]{{"top", GravityNorth}, {"bottom", GravitySouth}, {"right", GravityEast}, {"left", GravityWest}}, words...)
 	c.domain.Kind = KindPosition
 	return c
 }
 
-// quarterTurns is a whole number that only turns a right angle at a time.
-func quarterTurns(at field[int]) codec {
-	c := whole(0, 270, at)
-	c.values = "0, 90, 180, 270"
-	c.domain.Step, c.domain.Words = 90, []string{"0", "90", "180", "270"}
+// enlarge is on, off, or as another option says.
+func enlarge(at field[Enlarge]) codec {
+	c := word(at, []synonym[Enlarge]{{"", EnlargeAlways}, {"true", EnlargeAlways}, {"false", EnlargeNever}}, EnlargeAlways, EnlargeNever)
+	c.domain.Kind, c.values = KindBool, flagValues
+	return c
+}
+
+// degrees are an angle, clockwise.
+func degrees(at field[int]) codec {
+	const most = 360
+	c := whole(0, most, at)
+	c.values = fmt.Sprintf("−%d–%d, whole degrees", most, most)
+	c.domain.Min = -most
+	c.parse = func(o *Options, v string) bool {
+		v, back := strings.CutPrefix(v, "-")
+		n, ok := parseWhole(v)
+		if !ok || n > most {
+			return false
+		}
+		if back {
+			n = most - n
+		}
+		*at(o) = n % 360
+		return true
+	}
+	return c
+}
+
+// radius is half a side at most, which is what the word max says.
+func radius(at field[Length]) codec {
+	most := Length{50, true}
+	return codec{
+		domain: Domain{Kind: KindLength, Max: maxSide, Synonyms: []Synonym{{"max", "50%"}}},
+		values: fmt.Sprintf("0–%d pixels, 0–100%% of the output's shorter side, or max", maxSide),
+		parse: func(o *Options, v string) bool {
+			if v == "max" {
+				*at(o) = most
+				return true
+			}
+			l, ok := parseLength(v, maxSide)
+			if !ok {
+				return false
+			}
+			if l.Percent && l.Value > most.Value {
+				l = most
+			}
+			*at(o) = l
+			return true
+		},
+		format: func(b []byte, o *Options) []byte {
+			l := *at(o)
+			if l == (Length{}) {
+				return b
+			}
+			return appendLength(b, l)
+		},
+	}
+}
+
+// quality is a quality on JPEG's scale.
+func quality(at field[int]) codec {
+	const auto = "80"
+	c := whole(1, 100, at)
+	c.values += ", or auto"
+	c.domain.Synonyms = []Synonym{{"auto", auto}}
 	parse := c.parse
 	c.parse = func(o *Options, v string) bool {
-		n, ok := parseWhole(v)
-		return ok && n%90 == 0 && parse(o, v)
+		if v == "auto" {
+			v = auto
+		}
+		return parse(o, v)
 	}
 	return c
 }

@@ -52,7 +52,7 @@ is not allowed, or an option given twice (an alias counts as the same option), i
 is not in this table is ignored. In a query string write ` + "`%` as `%25`, `&` as `%26`, `;` as `%3B` and `+` as `%2B`" + `. Numbers keep
 four decimals.
 
-The work is always done in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, the mark" + `,
+The work is always done in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, `radius`, the mark" + `,
 encoding.
 
 Colours and effects have an order too: ` + "`blur`, `sharpen`, `pixelate`, `gamma`, `brightness`, `contrast`, `saturation`, `grayscale`, `sepia`, `invert`" + `. They
@@ -108,7 +108,7 @@ func TestVocabulary(t *testing.T) {
 // Where a default can be written as a value, it is the value of an option that
 // is not given.
 func TestVocabularyDefaults(t *testing.T) {
-	words := map[string]bool{"derived": true, "none": true, "off": true, "all": true, "the original's": true}
+	words := map[string]bool{"derived": true, "none": true, "off": true, "all": true, "the original's": true, "as `fit` says": true, "as `q`": true}
 	for _, doc := range transform.Vocabulary() {
 		if words[doc.Default] && doc.Name != "metadata" {
 			continue
@@ -133,7 +133,8 @@ func TestVocabularyDomains(t *testing.T) {
 	}
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	// Of these, leaving the option out means what no value says.
-	noDefault := map[string]bool{"size": true, "w": true, "h": true, "ar": true, "rect": true, "trim": true, "flip": true, "mark-size": true, "mark-h": true}
+	noDefault := map[string]bool{"size": true, "w": true, "h": true, "ar": true, "rect": true, "trim": true, "flip": true, "mark-size": true, "mark-h": true,
+		"enlarge": true, "q-avif": true, "q-webp": true, "q-jxl": true}
 	for _, doc := range transform.Vocabulary() {
 		if doc.Name == "mark" {
 			continue // a mark by itself is a mark

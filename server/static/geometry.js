@@ -11,12 +11,15 @@ const round = (n, digits) => Number(n.toFixed(digits));
 export function parseRect(value, size) {
   const parts = (value ?? '').split(',');
   if (parts.length !== 4) return undefined;
-  const [x, y, w, h] = parts.map((part, i) => {
+  const lengths = parts.map((part, i) => {
     const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(part) ?? [];
     if (digits === undefined) return NaN;
     if (percent) return digits / 100;
     return size ? digits / (i % 2 ? size.height : size.width) : NaN;
   });
+  const free = [0, 1].map((i) => Math.max(0, 1 - lengths[i + 2]));
+  const places = [{ left: 0, center: free[0] / 2, right: free[0] }, { top: 0, center: free[1] / 2, bottom: free[1] }];
+  const [x, y, w, h] = lengths.map((length, i) => places[i]?.[parts[i]] ?? length);
   if (![x, y, w, h].every(Number.isFinite) || w <= 0 || h <= 0 || x >= 1 || y >= 1) return undefined;
   return { x, y, w: Math.min(w, 1 - x), h: Math.min(h, 1 - y) };
 }
@@ -32,19 +35,48 @@ export function formatRect({ x, y, w, h }, size) {
 }
 
 // The focal point counts after rect, rotate and flip; on the page it lies on the
-// original. toFocal and fromFocal lead from one to the other.
-export function toFocal({ x, y }, { rect = whole, rotate = 0, flip = '' }) {
+// original. toFocal and fromFocal lead from one to the other. size is the original's.
+export function toFocal({ x, y }, { rect = whole, rotate = 0, flip = '', size }) {
   let p = { x: clamp((x - rect.x) / rect.w, 0, 1), y: clamp((y - rect.y) / rect.h, 0, 1) };
-  for (let i = 0; i < rotate / 90; i++) p = { x: 1 - p.y, y: p.x };
+  const { quarters, rest } = turnOf(rotate);
+  for (let i = 0; i < quarters; i++) p = { x: 1 - p.y, y: p.x };
+  if (rest) p = slanted(p, rest, sideways(rect, quarters, size), false);
   if (flip.includes('h')) p.x = 1 - p.x;
   if (flip.includes('v')) p.y = 1 - p.y;
   return { x: round(p.x, 3), y: round(p.y, 3) };
 }
 
-export function fromFocal({ x, y }, { rect = whole, rotate = 0, flip = '' }) {
+export function fromFocal({ x, y }, { rect = whole, rotate = 0, flip = '', size }) {
   let p = { x: flip.includes('h') ? 1 - x : x, y: flip.includes('v') ? 1 - y : y };
-  for (let i = 0; i < rotate / 90; i++) p = { x: p.y, y: 1 - p.x };
+  const { quarters, rest } = turnOf(rotate);
+  if (rest) p = slanted(p, rest, sideways(rect, quarters, size), true);
+  for (let i = 0; i < quarters; i++) p = { x: p.y, y: 1 - p.x };
   return { x: rect.x + p.x * rect.w, y: rect.y + p.y * rect.h };
+}
+
+// turnOf splits an angle into right angles and the degrees that are left.
+function turnOf(rotate) {
+  const degrees = ((rotate % 360) + 360) % 360;
+  return { quarters: Math.floor(degrees / 90), rest: degrees % 90 };
+}
+
+// sideways is the size of a region after so many right angles.
+function sideways(rect, quarters, size = { width: 1, height: 1 }) {
+  const [w, h] = [rect.w * size.width, rect.h * size.height];
+  return quarters % 2 ? [h, w] : [w, h];
+}
+
+// slanted is where a point of an image lies in the box around the image after a turn of
+// less than a right angle, or, back again, where a point of the box lies in the image.
+function slanted(p, degrees, [w, h], back) {
+  const [sin, cos] = [Math.sin(degrees * Math.PI / 180), Math.cos(degrees * Math.PI / 180)];
+  const [across, down] = [w * cos + h * sin, w * sin + h * cos];
+  if (!back) {
+    const [x, y] = [(p.x - 0.5) * w, (p.y - 0.5) * h];
+    return { x: 0.5 + (x * cos - y * sin) / across, y: 0.5 + (x * sin + y * cos) / down };
+  }
+  const [x, y] = [(p.x - 0.5) * across, (p.y - 0.5) * down];
+  return { x: clamp(0.5 + (x * cos + y * sin) / w, 0, 1), y: clamp(0.5 + (y * cos - x * sin) / h, 0, 1) };
 }
 
 // compass are the points that the words of gravity stand for. Other words leave the
@@ -53,4 +85,5 @@ export const compass = Object.freeze({
   northwest: { x: 0, y: 0 }, north: { x: 0.5, y: 0 }, northeast: { x: 1, y: 0 },
   west: { x: 0, y: 0.5 }, center: { x: 0.5, y: 0.5 }, east: { x: 1, y: 0.5 },
   southwest: { x: 0, y: 1 }, south: { x: 0.5, y: 1 }, southeast: { x: 1, y: 1 },
+  top: { x: 0.5, y: 0 }, bottom: { x: 0.5, y: 1 }, left: { x: 0, y: 0.5 }, right: { x: 1, y: 0.5 },
 });

@@ -20,7 +20,7 @@ const preview = 1280; // pixels
 
 // Options that decide the shape of a variant; the slider compares it with the
 // original in the same shape.
-const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'trim', 'rotate', 'flip', 'bg', 'pad', 'preset'];
+const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'enlarge', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'trim', 'rotate', 'flip', 'bg', 'pad', 'radius', 'preset'];
 
 // Options that decide how pixels are written, and none of the pixels' number.
 const encoding = ['format', 'q', 'lossless', 'progressive'];
@@ -88,6 +88,7 @@ function turns() {
     rect: parseRect(state.options.get('rect'), original),
     rotate: Number(state.options.get('rotate') ?? 0) || 0,
     flip: state.options.get('flip') ?? '',
+    size: original,
   };
 }
 

@@ -15,6 +15,8 @@ import "C"
 import (
 	"errors"
 	"unsafe"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // avifEffort is the lowest effort. govips can't set it, since 0 means libvips's default
@@ -26,7 +28,7 @@ func (t *task) encodeAVIF(picture *frame) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
 	flag := map[bool]C.int{true: 1}
-	if C.save_avif(vipsImage(picture.ImageRef), &data, &size, C.int(avifQuality.of(t.job.Options.Quality)), avifEffort,
+	if C.save_avif(vipsImage(picture.ImageRef), &data, &size, C.int(avifQuality.of(t.job.Options.QualityIn(transform.AVIF))), avifEffort,
 		flag[t.job.Options.Lossless], flag[t.strip]) != 0 {
 		return nil, errors.New(lastError())
 	}

@@ -175,6 +175,9 @@ func newTask(job transform.Job) (*task, error) {
 		t.frames = h.Frames
 	}
 
+	if options.Rotate%90 != 0 {
+		return nil, &transform.OptionError{Name: "rotate", Reason: "turns by right angles only, for now"}
+	}
 	region, err := options.Region(h.Upright())
 	if err != nil {
 		return nil, err
