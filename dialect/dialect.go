@@ -8,6 +8,7 @@
 package dialect
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -78,23 +79,45 @@ type Image struct {
 	Path string
 }
 
+// set names an original by what a URL says of it, decoded: a full URL or a relative path.
+func (i *Image) set(u URL, name string) error {
+	if isURL(name) {
+		i.URL = name
+		return nil
+	}
+	path := strings.TrimLeft(name, "/")
+	if path == "" {
+		return &Error{Reason: "the URL names no image: it ends where the image's path or URL should be"}
+	}
+	i.Path = u.Key(path)
+	return nil
+}
+
 // Options are parameters of a native URL, in transform's vocabulary and query form.
 type Options struct {
 	Query transform.Query
-	names []string // as the URL spells the parameter that each came from
+	from  []origin // of those that the URL spells differently
 }
 
+// An origin is the parameter of the URL that a native one comes from.
+type origin struct{ native, from string }
+
 // Set adds a native parameter. from is the parameter of the URL that it comes from, which
-// errors name. Where native is set already, the later value wins.
+// errors name; empty is the native name. Where native is set already, the later value wins.
 func (o *Options) Set(native, value, from string) {
+	if from != "" && from != native {
+		o.from = append(o.from, origin{native, from})
+	}
 	for i := range o.Query {
 		if o.Query[i].Name == native {
-			o.Query[i].Value, o.names[i] = value, from
+			o.Query[i].Value = value
 			return
 		}
 	}
+	if o.Query == nil {
+		o.Query = make(transform.Query, 0, 8)
+	}
 	o.Query = append(o.Query, transform.Param{Name: native, Value: value, Literal: true})
-	o.names = append(o.names, from)
 }
 
 // Get returns the value of a native parameter, and whether it is set.
@@ -109,20 +132,14 @@ func (o *Options) Get(native string) (value string, ok bool) {
 
 // Unset removes a native parameter.
 func (o *Options) Unset(native string) {
-	for i := range o.Query {
-		if o.Query[i].Name == native {
-			o.Query = append(o.Query[:i], o.Query[i+1:]...)
-			o.names = append(o.names[:i], o.names[i+1:]...)
-			return
-		}
-	}
+	o.Query = slices.DeleteFunc(o.Query, func(p transform.Param) bool { return p.Name == native })
 }
 
 // From is the parameter of the URL that a native one comes from, or native itself.
 func (o *Options) From(native string) string {
-	for i, p := range o.Query {
-		if p.Name == native && o.names[i] != "" {
-			return o.names[i]
+	for _, origin := range slices.Backward(o.from) {
+		if origin.native == native {
+			return origin.from
 		}
 	}
 	return native
@@ -184,7 +201,7 @@ const (
 )
 
 // All are the dialects, in the order of docs/dialects.md.
-var All = []*Dialect{}
+var All = []*Dialect{imgix, imgproxy, thumbor, weserv}
 
 // Find finds the dialect whose prefix a path begins with. rest is the raw path after the
 // namespace, and tail what follows the prefix.

@@ -1,0 +1,974 @@
+package dialect
+
+import (
+	"crypto/md5" // imgix signs with it
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// imgix is the grammar of imgix's Rendering API: /PATH?w=400&fit=crop&s=SIGNATURE. The
+// names, aliases and ranges are those of imgix's own parameters.json.
+var imgix = &Dialect{
+	Name:     "imgix",
+	Prefixes: []string{"imgix"},
+	Whole:    true,
+	Parse:    parseImgix,
+	Verify:   verifyImgix,
+	Params:   imgixParams,
+}
+
+// An imgixParam is what imgix knows a parameter by, and how it is read.
+type imgixParam int
+
+const (
+	imgixUnsupported imgixParam = iota // named as ignored
+	imgixNeutral                       // changes nothing that Tintype makes
+	imgixW
+	imgixH
+	imgixFit
+	imgixCrop
+	imgixAR
+	imgixDPR
+	imgixRect
+	imgixFPX
+	imgixFPY
+	imgixFPZ
+	imgixAuto
+	imgixFM
+	imgixQ
+	imgixLossless
+	imgixProgressive
+	imgixBG
+	imgixFill
+	imgixFillColor
+	imgixPad
+	imgixPadTop
+	imgixPadRight
+	imgixPadBottom
+	imgixPadLeft
+	imgixMask
+	imgixCornerRadius
+	imgixBlur
+	imgixSharp
+	imgixBri
+	imgixCon
+	imgixSat
+	imgixGam
+	imgixInvert
+	imgixSepia
+	imgixMonochrome
+	imgixPX
+	imgixTrim
+	imgixRot
+	imgixRotType
+	imgixOrient
+	imgixFlip
+	imgixDL
+	imgixExpires
+	imgixCS
+	imgixFrame
+	imgixMark
+	imgixMarkBase
+	imgixMarkAlign
+	imgixMarkW
+	imgixMarkH
+	imgixMarkScale
+	imgixMarkAlpha
+	imgixMarkPad
+	imgixMarkFit
+	imgixMarkTile
+	imgixCount
+)
+
+// imgixName finds a parameter by its name or alias. Any other name is ignored, whether
+// imgix knows it or not. exp is the exposure here, and no end of a Tintype signature.
+func imgixName(name string) (p imgixParam, known bool) {
+	switch name {
+	case "w", "width":
+		return imgixW, true
+	case "h", "height":
+		return imgixH, true
+	case "fit", "f":
+		return imgixFit, true
+	case "crop":
+		return imgixCrop, true
+	case "ar":
+		return imgixAR, true
+	case "dpr":
+		return imgixDPR, true
+	case "rect":
+		return imgixRect, true
+	case "fp-x":
+		return imgixFPX, true
+	case "fp-y":
+		return imgixFPY, true
+	case "fp-z":
+		return imgixFPZ, true
+	case "auto":
+		return imgixAuto, true
+	case "fm":
+		return imgixFM, true
+	case "q":
+		return imgixQ, true
+	case "lossless":
+		return imgixLossless, true
+	case "jpg-progressive", "jpeg-progressive":
+		return imgixProgressive, true
+	case "bg":
+		return imgixBG, true
+	case "fill":
+		return imgixFill, true
+	case "fill-color", "fillcolor":
+		return imgixFillColor, true
+	case "pad":
+		return imgixPad, true
+	case "pad-top":
+		return imgixPadTop, true
+	case "pad-right":
+		return imgixPadRight, true
+	case "pad-bottom":
+		return imgixPadBottom, true
+	case "pad-left":
+		return imgixPadLeft, true
+	case "mask":
+		return imgixMask, true
+	case "corner-radius":
+		return imgixCornerRadius, true
+	case "blur":
+		return imgixBlur, true
+	case "sharp":
+		return imgixSharp, true
+	case "bri":
+		return imgixBri, true
+	case "con":
+		return imgixCon, true
+	case "sat":
+		return imgixSat, true
+	case "gam":
+		return imgixGam, true
+	case "invert", "inv":
+		return imgixInvert, true
+	case "sepia":
+		return imgixSepia, true
+	case "monochrome", "mono":
+		return imgixMonochrome, true
+	case "px":
+		return imgixPX, true
+	case "trim":
+		return imgixTrim, true
+	case "rot":
+		return imgixRot, true
+	case "rot-type", "rottype", "rott":
+		return imgixRotType, true
+	case "orient", "or":
+		return imgixOrient, true
+	case "flip":
+		return imgixFlip, true
+	case "dl":
+		return imgixDL, true
+	case "expires":
+		return imgixExpires, true
+	case "cs":
+		return imgixCS, true
+	case "frame":
+		return imgixFrame, true
+	case "mark", "m":
+		return imgixMark, true
+	case "mark-base", "mb", "markbase":
+		return imgixMarkBase, true
+	case "mark-align", "ma", "markalign":
+		return imgixMarkAlign, true
+	case "mark-w", "mw", "markw":
+		return imgixMarkW, true
+	case "mark-h", "mh", "markh":
+		return imgixMarkH, true
+	case "mark-scale", "ms", "markscale":
+		return imgixMarkScale, true
+	case "mark-alpha", "markalpha", "malph":
+		return imgixMarkAlpha, true
+	case "mark-pad", "mp", "markpad":
+		return imgixMarkPad, true
+	case "mark-fit", "mf", "markfit":
+		return imgixMarkFit, true
+	case "mark-tile", "mtile", "marktile":
+		return imgixMarkTile, true
+	case "ch", "exp":
+		return imgixUnsupported, true
+	case "svg-sanitize":
+		return imgixNeutral, true
+	}
+	return 0, false
+}
+
+// An imgixURL is a URL that is being read.
+type imgixURL struct {
+	Request
+	url   URL
+	given [imgixCount]imgixValue
+}
+
+type imgixValue struct {
+	name, value string // name is as the URL spells it
+	set         bool
+}
+
+func parseImgix(u URL) (Request, error) {
+	r := imgixURL{url: u}
+	if err := r.image(); err != nil {
+		return Request{}, err
+	}
+	r.claim()
+	if err := r.read(); err != nil {
+		return Request{}, err
+	}
+	// One call after the other, so that r stays on the stack.
+	err := r.size()
+	if err == nil {
+		err = r.format()
+	}
+	if err == nil {
+		err = r.look()
+	}
+	if err == nil {
+		err = r.turn()
+	}
+	if err == nil {
+		err = r.mark()
+	}
+	if err == nil {
+		err = r.rest()
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	return r.Request, nil
+}
+
+// image reads the path: that of an object, or a full URL, which imgix's web proxy sources
+// have in it, encoded or not.
+func (r *imgixURL) image() error {
+	raw := strings.TrimLeft(r.url.Path, "/")
+	if isURL(raw) {
+		if !isText(raw) {
+			return &Error{Reason: "the URL in the path holds a control character or invalid UTF-8"}
+		}
+		r.Image.URL = raw
+		return nil
+	}
+	path, err := decodePath(raw)
+	if err != nil {
+		return err
+	}
+	return r.Image.set(r.url, path)
+}
+
+// claim finds the signature. imgix takes it from the last parameter only.
+func (r *imgixURL) claim() {
+	q := r.url.RawQuery
+	at := strings.LastIndexByte(q, '&') + 1
+	sig, ok := strings.CutPrefix(q[at:], "s=")
+	if !ok {
+		return
+	}
+	r.Claim.Signature = sig
+	r.Claim.Message = r.url.Path
+	if at > 0 {
+		r.Claim.Message += "?" + q[:at-1]
+	}
+}
+
+func verifyImgix(k Key, c Claim) bool {
+	sum := md5.Sum(append(append(make([]byte, 0, len(k.Secret)+len(c.Message)), k.Secret...), c.Message...))
+	var want [2 * md5.Size]byte
+	hex.Encode(want[:], sum[:])
+	return subtle.ConstantTimeCompare(want[:], []byte(c.Signature)) == 1
+}
+
+// read splits the query into the parameters that are known, under imgix's names and
+// aliases, and those that are ignored. Where a name is given again, the last one counts,
+// but values of auto= add up.
+func (r *imgixURL) read() error {
+	q, err := transform.ParseQuery(r.url.RawQuery)
+	if err != nil {
+		return &Error{Reason: err.Error()}
+	}
+	for _, p := range q {
+		name, value := p.Name, p.Value
+		at, known := imgixName(name)
+		if !known {
+			if short, ok := strings.CutSuffix(name, "64"); ok {
+				if at, known = imgixName(short); known && (at == imgixAuto || short == "ch") {
+					known = false // these two have no twin
+				}
+				if known {
+					if value, err = decodeBase64(value); err != nil {
+						return &Error{name, "is not base64url of text"}
+					}
+				}
+			}
+		}
+		switch {
+		case !known:
+			r.ignore(name)
+			continue
+		case at == imgixUnsupported:
+			r.Ignored = append(r.Ignored, name)
+			continue
+		}
+		if g := &r.given[at]; at == imgixAuto && g.set {
+			g.value += "," + value
+		} else {
+			*g = imgixValue{name, value, true}
+		}
+	}
+	return nil
+}
+
+func (r *imgixURL) ignore(name string) {
+	if !harmless(name) {
+		r.Ignored = append(r.Ignored, name)
+	}
+}
+
+// size reads what decides the picture's size and what is kept of it.
+func (r *imgixURL) size() error {
+	fit, crops, pads := r.given[imgixFit], false, false
+	word, _, _ := strings.Cut(fit.value, ",")
+	switch word {
+	case "", "clip":
+		r.set("fit", "contain", fit.name)
+	case "max":
+		r.set("fit", "scale-down", fit.name)
+	case "crop":
+		crops = true
+		r.set("fit", "cover", fit.name)
+	case "min":
+		crops = true
+		r.set("fit", "crop", fit.name)
+	case "facearea":
+		crops = true
+		r.set("fit", "cover", fit.name)
+		r.set("gravity", "face", fit.name)
+	case "fill", "clamp":
+		pads = true
+		r.set("fit", "pad", fit.name)
+	case "fillmax":
+		pads = true
+		r.set("fit", "pad", fit.name)
+		r.set("enlarge", "0", fit.name)
+	case "scale":
+		r.set("fit", "squeeze", fit.name)
+	default:
+		return &Error{fit.name, "is one of clip, max, crop, min, fill, fillmax, scale, clamp, facearea"}
+	}
+	if word == "clamp" {
+		r.ignore(fit.name) // the edges' pixels aren't extended
+	}
+	if pads {
+		if err := r.fillColor(); err != nil {
+			return err
+		}
+	} else if bg := r.given[imgixBG]; bg.set {
+		if err := r.color("bg", bg); err != nil {
+			return err
+		}
+	}
+	if err := r.sides(); err != nil {
+		return err
+	}
+	if g := r.given[imgixDPR]; g.set {
+		n, ok := number(g.value)
+		if !ok || n < 0 || n > 5 {
+			return &Error{g.name, "is a number from 0.1 to 5"}
+		}
+		r.set("dpr", format(max(n, 0.1)), g.name)
+	}
+	if g := r.given[imgixAR]; g.set && (crops || pads) {
+		w, h, ok := strings.Cut(g.value, ":")
+		if !ok {
+			h = "1"
+		}
+		r.set("ar", w+":"+h, g.name)
+	}
+	if crops && word != "facearea" {
+		if err := r.crop(); err != nil {
+			return err
+		}
+	}
+	return r.rect()
+}
+
+// fillColor is the background of a fit that pads: white, unless the URL names another.
+func (r *imgixURL) fillColor() error {
+	if g := r.given[imgixFill]; g.set && g.value != "solid" {
+		r.ignore(g.name)
+	}
+	for _, at := range [...]imgixParam{imgixFillColor, imgixBG} {
+		if g := r.given[at]; g.set {
+			return r.color("bg", g)
+		}
+	}
+	r.set("bg", "fff", "bg")
+	return nil
+}
+
+// sides reads w, h and the padding, which imgix has within them.
+func (r *imgixURL) sides() error {
+	var pad [4]int
+	for i, at := range [...]imgixParam{imgixPadTop, imgixPadRight, imgixPadBottom, imgixPadLeft} {
+		g := r.given[at]
+		if !g.set {
+			g = r.given[imgixPad]
+		}
+		if !g.set {
+			continue
+		}
+		n, ok := whole(g.value)
+		if !ok || n > 8192 {
+			return &Error{g.name, "is a whole number of pixels from 0 to 8192"}
+		}
+		pad[i] = n
+	}
+	if pad != [4]int{} {
+		r.set("pad", strconv.Itoa(pad[0])+","+strconv.Itoa(pad[1])+","+strconv.Itoa(pad[2])+","+strconv.Itoa(pad[3]), "pad")
+	}
+	for _, side := range [...]struct {
+		at     imgixParam
+		native string
+		within int
+	}{{imgixW, "w", pad[1] + pad[3]}, {imgixH, "h", pad[0] + pad[2]}} {
+		g := r.given[side.at]
+		if !g.set {
+			continue
+		}
+		if n, ok := whole(g.value); ok && n > 1 && n <= 8192 && side.within == 0 {
+			r.set(side.native, g.value, g.name) // the usual case, without a new string
+			continue
+		}
+		n, ok := number(g.value)
+		switch {
+		case !ok || n < 0:
+			return &Error{g.name, "is a number of pixels from 2 to 8192, or a fraction of the original's from 0 to 1"}
+		case n == 1 || n == 0: // all of it
+		case n < 1:
+			r.ignore(g.name)
+		default:
+			r.set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.name)
+		}
+	}
+	return nil
+}
+
+// crop reads what a crop keeps.
+func (r *imgixURL) crop() error {
+	g := r.given[imgixCrop]
+	if !g.set {
+		return nil
+	}
+	vertical, horizontal := "", ""
+	for word := range strings.SplitSeq(g.value, ",") {
+		switch word {
+		case "top":
+			vertical = "north"
+		case "bottom":
+			vertical = "south"
+		case "left":
+			horizontal = "west"
+		case "right":
+			horizontal = "east"
+		case "faces":
+			r.set("gravity", "face", g.name)
+			return nil
+		case "entropy", "edges":
+			r.set("gravity", "entropy", g.name)
+			return nil
+		case "focalpoint":
+			return r.focalPoint()
+		case "center", "middle", "":
+		default:
+			return &Error{g.name, "is a list of top, bottom, left, right, faces, entropy, edges and focalpoint"}
+		}
+	}
+	if vertical+horizontal != "" {
+		r.set("gravity", vertical+horizontal, g.name)
+	}
+	return nil
+}
+
+func (r *imgixURL) focalPoint() error {
+	for _, p := range [...]struct {
+		at                 imgixParam
+		native             string
+		least, most, clamp float64
+	}{{imgixFPX, "fp-x", 0, 1, 1}, {imgixFPY, "fp-y", 0, 1, 1}, {imgixFPZ, "fp-z", 1, 100, 10}} {
+		g := r.given[p.at]
+		if !g.set {
+			continue
+		}
+		n, ok := number(g.value)
+		if !ok || n < p.least || n > p.most {
+			return &Error{g.name, "is a number from " + format(p.least) + " to " + format(p.most)}
+		}
+		r.set(p.native, format(min(n, p.clamp)), g.name)
+	}
+	return nil
+}
+
+// rect reads a region of the original: each of x and y is pixels, a word, or a fraction.
+func (r *imgixURL) rect() error {
+	g := r.given[imgixRect]
+	if !g.set {
+		return nil
+	}
+	parts := strings.Split(g.value, ",")
+	if len(parts) != 4 {
+		return &Error{g.name, "is x,y,w,h"}
+	}
+	for i, p := range parts {
+		p = strings.TrimSpace(p)
+		switch {
+		case i == 0 && (p == "left" || p == "center" || p == "right"),
+			i == 1 && (p == "top" || p == "bottom"):
+		case i == 1 && (p == "middle" || p == "center"):
+			p = "center"
+		default:
+			n, ok := number(p)
+			if !ok || n < 0 {
+				return &Error{g.name, "is x,y,w,h: x in pixels or left, center or right, y in pixels or top, middle or bottom, w and h in pixels"}
+			}
+			if strings.Contains(p, ".") && n <= 1 {
+				p = format(n*100) + "%"
+			} else {
+				p = strconv.Itoa(int(math.Round(min(n, 1e6))))
+			}
+		}
+		parts[i] = p
+	}
+	r.set("rect", strings.Join(parts, ","), g.name)
+	return nil
+}
+
+// format reads the output's format and quality.
+func (r *imgixURL) format() error {
+	auto, compress := false, false
+	if g := r.given[imgixAuto]; g.set {
+		unknown := false
+		for word := range strings.SplitSeq(g.value, ",") {
+			switch strings.TrimSpace(word) {
+			case "format", "true":
+				auto = true
+			case "compress":
+				compress = true
+			case "":
+			default:
+				unknown = true
+			}
+		}
+		if unknown {
+			r.ignore(g.name)
+		}
+	}
+	native, g := "original", r.given[imgixFM]
+	switch g.value {
+	case "":
+	case "jpg", "jpeg":
+		native = "jpeg"
+	case "pjpg":
+		native = "jpeg"
+		r.set("progressive", "1", g.name)
+	case "png", "png32", "png8":
+		native = "png"
+	case "gif", "webp", "avif":
+		native = g.value
+	case "blurhash":
+		r.Answer = AnswerBlurHash
+	case "jp2", "json", "jxr", "mp4", "webm", "mov", "hls", "mp3":
+		r.ignore(g.name)
+	default:
+		return &Error{g.name, "is one of jpg, pjpg, png, png8, png32, gif, webp, avif, blurhash"}
+	}
+	if g.value == "png8" {
+		r.ignore(g.name)
+	}
+	if auto {
+		native = "auto"
+	}
+	r.set("format", native, g.name)
+	quality := "75"
+	if compress {
+		quality = "45"
+	}
+	if g := r.given[imgixQ]; g.set {
+		n, ok := number(g.value)
+		if !ok {
+			return &Error{g.name, "is a whole number from 0 to 100"}
+		}
+		quality = strconv.Itoa(clamp(n, 1, 100))
+	}
+	r.set("q", quality, r.given[imgixQ].name)
+	if err := r.flag("lossless", r.given[imgixLossless]); err != nil {
+		return err
+	}
+	return r.flag("progressive", r.given[imgixProgressive])
+}
+
+// look reads what changes colours and detail.
+func (r *imgixURL) look() error {
+	for _, p := range [...]struct {
+		at          imgixParam
+		native      string
+		least, most float64
+		value       func(n float64) string
+	}{
+		{imgixBlur, "blur", 0, 2000, func(n float64) string { return format(min(n/10, 100)) }},
+		{imgixSharp, "sharpen", 0, 100, format},
+		{imgixBri, "brightness", -100, 100, percent},
+		{imgixCon, "contrast", -100, 100, percent},
+		{imgixSat, "saturation", -100, 100, percent},
+		{imgixGam, "gamma", -100, 100, func(n float64) string { return format(math.Round(math.Pow(3, n/100)*1000) / 1000) }},
+		{imgixPX, "pixelate", 0, 100, func(n float64) string { return strconv.Itoa(int(math.Round(n))) }},
+	} {
+		g := r.given[p.at]
+		if !g.set {
+			continue
+		}
+		n, ok := number(g.value)
+		if !ok {
+			return &Error{g.name, "is a number from " + format(p.least) + " to " + format(p.most)}
+		}
+		if n = min(max(n, p.least), p.most); n != 0 {
+			r.set(p.native, p.value(n), g.name)
+		}
+	}
+	if err := r.flag("invert", r.given[imgixInvert]); err != nil {
+		return err
+	}
+	if g := r.given[imgixSepia]; g.set {
+		switch n, ok := number(g.value); {
+		case !ok:
+			return &Error{g.name, "is a whole number from 0 to 100"}
+		case n >= 50:
+			r.set("sepia", "1", g.name)
+		case n > 0:
+			r.ignore(g.name)
+		}
+	}
+	if g := r.given[imgixMonochrome]; g.set {
+		c, ok := imgixColor(g.value)
+		switch {
+		case !ok:
+			return &Error{g.name, colorValues}
+		case grey(c):
+			r.set("grayscale", "1", g.name)
+		default:
+			r.ignore(g.name)
+		}
+	}
+	return r.mask()
+}
+
+// mask reads rounded corners.
+func (r *imgixURL) mask() error {
+	mask, radius := r.given[imgixMask], r.given[imgixCornerRadius]
+	switch {
+	case mask.value == "ellipse":
+		r.set("radius", "max", mask.name)
+	case mask.value == "corners" && radius.set && !strings.Contains(radius.value, ","):
+		n, ok := whole(radius.value)
+		if !ok {
+			return &Error{radius.name, "is a whole number of pixels"}
+		}
+		if n > 0 {
+			r.set("radius", strconv.Itoa(min(n, 8192)), radius.name)
+		}
+	case mask.value == "corners" && radius.set:
+		r.ignore(radius.name)
+	case mask.set && mask.value != "corners":
+		r.ignore(mask.name)
+	}
+	return nil
+}
+
+// turn reads what turns and trims the picture.
+func (r *imgixURL) turn() error {
+	if g := r.given[imgixTrim]; g.set {
+		switch g.value {
+		case "auto", "color", "colorunlessalpha":
+			r.set("trim", "11", g.name)
+		case "alpha":
+			r.ignore(g.name)
+		default:
+			return &Error{g.name, "is one of auto, color, alpha, colorunlessalpha"}
+		}
+	}
+	turned := 0
+	if g := r.given[imgixOrient]; g.set {
+		n, ok := whole(g.value)
+		switch {
+		case ok && (n == 90 || n == 180 || n == 270):
+			turned = n
+		case ok && n == 0:
+		case ok && n <= 8:
+			r.ignore(g.name)
+		default:
+			return &Error{g.name, "is one of 0 to 8, 90, 180, 270"}
+		}
+	}
+	if g := r.given[imgixRot]; g.set {
+		n, ok := number(g.value)
+		if !ok || math.Abs(n) > 1e6 {
+			return &Error{g.name, "is a number of degrees from 0 to 359"}
+		}
+		degrees := int(math.Round(n))
+		degrees = (degrees%360 + 360) % 360
+		if degrees%90 != 0 && r.given[imgixRotType].value != "pivot" {
+			r.ignore(g.name) // straightening crops the corners away
+		} else {
+			turned += 360 - degrees // imgix turns to the left
+		}
+	}
+	if t := r.given[imgixRotType]; t.set && t.value != "pivot" && t.value != "straighten" {
+		return &Error{t.name, "is pivot or straighten"}
+	}
+	if turned %= 360; turned != 0 {
+		r.set("rotate", strconv.Itoa(turned), "rot")
+	}
+	if g := r.given[imgixFlip]; g.set {
+		switch g.value {
+		case "h", "v", "hv":
+		case "vh":
+			g.value = "hv"
+		default:
+			return &Error{g.name, "is one of h, v, hv"}
+		}
+		r.set("flip", g.value, g.name)
+	}
+	return nil
+}
+
+// mark reads the watermark.
+func (r *imgixURL) mark() error {
+	g := r.given[imgixMark]
+	if !g.set || g.value == "" {
+		return nil
+	}
+	name := g.value
+	if base := r.given[imgixMarkBase]; base.set && !isURL(name) {
+		name = strings.TrimSuffix(base.value, "/") + "/" + strings.TrimPrefix(name, "/")
+	}
+	if !isURL(name) {
+		name = r.url.Key(name)
+	}
+	r.set("mark", name, g.name)
+	if g := r.given[imgixMarkFit]; g.set {
+		fit, ok := map[string]string{"clip": "contain", "crop": "cover", "fill": "pad", "max": "scale-down", "scale": "squeeze"}[g.value]
+		if !ok {
+			return &Error{g.name, "is one of clip, crop, fill, max, scale"}
+		}
+		r.set("mark-fit", fit, g.name)
+	}
+	if err := r.markAlign(); err != nil {
+		return err
+	}
+	for _, side := range [...]struct {
+		at     imgixParam
+		native string
+	}{{imgixMarkW, "mark-w"}, {imgixMarkH, "mark-h"}} {
+		g := r.given[side.at]
+		if !g.set {
+			continue
+		}
+		n, ok := number(g.value)
+		switch {
+		case !ok || n <= 0:
+			return &Error{g.name, "is a number of pixels from 2 to 8192, or a fraction of the picture's from 0 to 1"}
+		case n <= 1:
+			r.set(side.native, format(n*100)+"%", g.name)
+		default:
+			r.set(side.native, strconv.Itoa(min(int(math.Round(n)), 8192)), g.name)
+		}
+	}
+	if g := r.given[imgixMarkScale]; g.set {
+		n, ok := number(g.value)
+		if !ok {
+			return &Error{g.name, "is a whole number from 0 to 100"}
+		}
+		if n > 0 {
+			r.set("mark-w", strconv.Itoa(clamp(n, 1, 100))+"%", g.name)
+		}
+	}
+	if g := r.given[imgixMarkAlpha]; g.set {
+		n, ok := number(g.value)
+		if !ok {
+			return &Error{g.name, "is a whole number from 1 to 100"}
+		}
+		r.set("mark-opacity", format(float64(clamp(n, 1, 100))/100), g.name)
+	}
+	pad := imgixValue{name: "mark-pad", value: "5"}
+	if g := r.given[imgixMarkPad]; g.set {
+		pad = g
+	}
+	r.set("mark-pad", pad.value, pad.name)
+	if g := r.given[imgixMarkTile]; g.set {
+		if g.value != "grid" {
+			return &Error{g.name, "is grid"}
+		}
+		r.set("mark-repeat", "1", g.name)
+	}
+	return nil
+}
+
+func (r *imgixURL) markAlign() error {
+	g := r.given[imgixMarkAlign]
+	if !g.set {
+		return nil
+	}
+	vertical, horizontal := "", ""
+	for word := range strings.SplitSeq(g.value, ",") {
+		switch word {
+		case "top", "bottom":
+			vertical = word
+		case "middle":
+			vertical = "center"
+		case "left", "right", "center":
+			horizontal = word
+		default:
+			return &Error{g.name, "is a list of top, middle or bottom, and left, center or right"}
+		}
+	}
+	if vertical == "" {
+		vertical = "bottom"
+	}
+	if horizontal == "" {
+		horizontal = "right"
+	}
+	r.set("mark-align", vertical+","+horizontal, g.name)
+	return nil
+}
+
+// rest reads what changes no pixel of a still picture.
+func (r *imgixURL) rest() error {
+	if g := r.given[imgixDL]; g.set {
+		name := g.value
+		if name == "" {
+			name = r.Image.Path + r.Image.URL
+			if i := strings.IndexByte(name, '?'); i >= 0 && r.Image.URL != "" {
+				name = name[:i]
+			}
+			name = strings.TrimRight(name, "/")
+			name = name[strings.LastIndexByte(name, '/')+1:]
+		}
+		r.set("dl", name, g.name)
+	}
+	if g := r.given[imgixExpires]; g.set {
+		n, err := strconv.ParseInt(g.value, 10, 64)
+		if err != nil || n < 0 || n > 1<<40 {
+			return &Error{g.name, "is a time in Unix seconds"}
+		}
+		r.Claim.Expires = time.Unix(n, 0)
+	}
+	if g := r.given[imgixCS]; g.set && g.value != "srgb" && g.value != "strip" && g.value != "tinysrgb" {
+		r.ignore(g.name)
+	}
+	if g := r.given[imgixFrame]; g.set {
+		if g.value != "1" {
+			r.ignore(g.name)
+		} else {
+			r.set("anim", "0", g.name)
+		}
+	}
+	return nil
+}
+
+func (r *imgixURL) set(native, value, from string) {
+	if from == "" {
+		from = native
+	}
+	r.Options.Set(native, value, from)
+}
+
+// flag sets a native flag.
+func (r *imgixURL) flag(native string, g imgixValue) error {
+	if !g.set {
+		return nil
+	}
+	switch strings.ToLower(g.value) {
+	case "true", "1", "":
+		r.set(native, "1", g.name)
+	case "false", "0":
+		r.set(native, "0", g.name)
+	default:
+		return &Error{g.name, "is true or false"}
+	}
+	return nil
+}
+
+const colorValues = "is a colour: RGB, ARGB, RRGGBB or AARRGGBB in hexadecimal digits, or a CSS colour name"
+
+func (r *imgixURL) color(native string, g imgixValue) error {
+	c, ok := imgixColor(g.value)
+	if !ok {
+		return &Error{g.name, colorValues}
+	}
+	r.set(native, c, g.name)
+	return nil
+}
+
+// imgixColor makes a native colour of one of imgix, which has its alpha first. A name is
+// left to the native reader.
+func imgixColor(s string) (native string, ok bool) {
+	s = strings.TrimPrefix(s, "#")
+	switch {
+	case s == "":
+		return "", false
+	case !isHex(s):
+		return s, isLetters(s)
+	case len(s) == 3 || len(s) == 6:
+		return s, true
+	case len(s) == 4:
+		return s[1:] + s[:1], true
+	case len(s) == 8:
+		return s[2:] + s[:2], true
+	}
+	return s, isLetters(s)
+}
+
+// grey reports whether a hexadecimal colour has no tint, or its name says so.
+func grey(c string) bool {
+	switch c {
+	case "black", "white", "gray", "grey", "silver", "darkgray", "darkgrey", "lightgray", "lightgrey", "dimgray", "dimgrey", "gainsboro", "whitesmoke":
+		return true
+	}
+	if !isHex(c) {
+		return false
+	}
+	switch len(c) {
+	case 3, 4:
+		return c[0] == c[1] && c[1] == c[2]
+	case 6, 8:
+		return strings.EqualFold(c[0:2], c[2:4]) && strings.EqualFold(c[2:4], c[4:6])
+	}
+	return false
+}
+
+// percent is a factor: 0 is 1, −100 is 0, 100 is 2.
+func percent(n float64) string { return format(1 + n/100) }
+
+// decodeBase64 decodes base64url without padding (RFC 4648 §5), and takes padding too.
+func decodeBase64(s string) (string, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(s, "="))
+	if err != nil {
+		return "", err
+	}
+	if !isText(string(b)) {
+		return "", base64.CorruptInputError(0)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,129 @@
+package dialect
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// isURL reports whether s begins like a full URL.
+func isURL(s string) bool {
+	return len(s) > 7 && strings.EqualFold(s[:7], "http://") || len(s) > 8 && strings.EqualFold(s[:8], "https://")
+}
+
+// isText reports whether s is valid UTF-8 without control characters.
+func isText(s string) bool {
+	for _, r := range s {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// decodePath decodes the escapes of a path once. "+" is itself.
+func decodePath(raw string) (string, error) {
+	decoded := raw
+	if strings.IndexByte(raw, '%') >= 0 {
+		var b strings.Builder
+		b.Grow(len(raw))
+		for i := 0; i < len(raw); i++ {
+			if raw[i] != '%' {
+				b.WriteByte(raw[i])
+				continue
+			}
+			if i+2 >= len(raw) || !isHex(raw[i+1:i+3]) {
+				return "", &Error{Reason: "the path holds a malformed escape: write % as %25"}
+			}
+			n, _ := strconv.ParseUint(raw[i+1:i+3], 16, 8) // two hexadecimal digits
+			b.WriteByte(byte(n))
+			i += 2
+		}
+		decoded = b.String()
+	}
+	if !isText(decoded) {
+		return "", &Error{Reason: "the path holds a control character or invalid UTF-8"}
+	}
+	return decoded, nil
+}
+
+// whole reads a whole number from 0 to 10⁹, written in digits.
+func whole(s string) (int, bool) {
+	if s == "" || len(s) > 9 {
+		return 0, false
+	}
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, true
+}
+
+// number reads a decimal number, such as -1.5, without an exponent.
+func number(s string) (float64, bool) {
+	if s == "" || len(s) > 20 {
+		return 0, false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && c != '.' && (i > 0 || c != '-' && c != '+') {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil
+}
+
+// format writes a number as options have it.
+func format(n float64) string {
+	return strconv.FormatFloat(math.Round(n*1e4)/1e4, 'f', -1, 64)
+}
+
+// clamp rounds n to a whole number from least to most.
+func clamp(n float64, least, most int) int {
+	return int(math.Round(min(max(n, float64(least)), float64(most))))
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (s[i] < '0' || s[i] > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isLetters(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// harmless reports whether a parameter that no grammar knows goes unnamed: those that
+// campaigns, cache busters and signatures add.
+func harmless(name string) bool {
+	switch name {
+	case "gclid", "fbclid", "_", "cb", "ixlib", "sig", "exp", "s":
+		return true
+	}
+	return strings.HasPrefix(name, "utm_")
+}
+
+// nameQuery calls ignore for each parameter of a query in a grammar that has none.
+func nameQuery(raw string, ignore func(name string)) {
+	for piece := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(piece, "=")
+		if name == "" {
+			continue
+		}
+		if decoded, err := decodePath(name); err == nil && !harmless(decoded) {
+			ignore(decoded)
+		}
+	}
+}

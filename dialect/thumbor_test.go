@@ -1,0 +1,139 @@
+package dialect
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/transform"
+)
+
+func TestThumborImage(t *testing.T) {
+	for _, tt := range []struct{ path, source, url, key string }{
+		{"/unsafe/400x300/a/b.jpg", "photos", "", "photos/a/b.jpg"},
+		{"/unsafe/s.glbimg.com/es/ge/orlandosilva_60.jpg", "", "https://s.glbimg.com/es/ge/orlandosilva_60.jpg", ""},
+		{"/unsafe/https://foobar/en/man.png", "photos", "https://foobar/en/man.png", ""},
+		{"/unsafe/https:%2F%2Ffoobar%2Fman.png%3Ffoo=bar", "", "https://foobar/man.png?foo=bar", ""},
+		{"/unsafe/trim%2Fimg", "photos", "", "photos/trim/img"},
+		{"/unsafe/fit-in%2Fimg", "photos", "", "photos/fit-in/img"},
+		{"/unsafe/smart/img", "photos", "", "photos/img"},
+		{"/unsafe/smart", "photos", "", "photos/smart"},
+		{"/unsafe/photo%281%29.jpg", "photos", "", "photos/photo(1).jpg"},
+		{"/unsafe/filters:blur(5)/photo%281%29.jpg", "photos", "", "photos/photo(1).jpg"},
+		{"/unsafe/b64:bXkgaW1hZ2UgKHNwZWNpYWwpPy5qcGc", "photos", "", "photos/my image (special)?.jpg"},
+		{"/unsafe/b64:some-file.jpg", "photos", "", "photos/b64:some-file.jpg"},
+		{"/unsafe/10x10/20x20/30x30/a.jpg", "photos", "", "photos/30x30/a.jpg"},
+	} {
+		r, err := thumbor.Parse(URL{Path: tt.path, DefaultSource: tt.source})
+		if err != nil || r.Image.URL != tt.url || r.Image.Path != tt.key {
+			t.Errorf("%s in %q: %+v, %v; want %q or %q", tt.path, tt.source, r.Image, err, tt.url, tt.key)
+		}
+	}
+}
+
+// The first is of libthumbor's own tests.
+func TestThumborSignature(t *testing.T) {
+	key := Key{Secret: []byte("MY_SECURE_KEY")}
+	const message = "300x200/smart/path/to/image.jpg"
+	r, err := thumbor.Parse(URL{Path: "/8ammJH8D-7tXy6kU3lTvoXlhu4o=/300x200/my.server.com/some/path/to/image.jpg"})
+	if err != nil || !thumbor.Verify(Key{Secret: []byte("my-security-key")}, r.Claim) {
+		t.Errorf("%+v, %v: doesn't verify", r.Claim, err)
+	}
+	for _, tt := range []struct {
+		key       Key
+		signature string
+		want      bool
+	}{
+		// HMACs of "300x200/smart/path/to/image.jpg" under MY_SECURE_KEY, by openssl.
+		{key, "3ZAFIB9OK_j_R10MafCdhFO99mE=", true},
+		{Key{Secret: key.Secret, Algorithm: "sha256"}, "oNNX6oupAcfpO90vte44ijvJHhVVet5WrCyT2oB6qBo=", true},
+		{Key{Secret: key.Secret, Algorithm: "sha256", Size: 30}, "oNNX6oupAcfpO90vte44ijvJHhVVet5WrCyT2oB6", true},
+		{Key{Secret: key.Secret, Algorithm: "sha512"}, "XVvQZ6xw2aXhRUtPwnIh1RDucWyuPZdRPqWJehJKklYztBgvesNvzStmPNM66a5V4aQncuq_Fa3VjJR5Xe3AKA==", true},
+		{Key{Secret: key.Secret, Size: 12}, "3ZAFIB9OK_j_R10M", true},
+		{Key{Secret: key.Secret, Size: 12}, "3ZAFIB9OK_j_R10MafCdhFO99mE=", false},
+		{key, "3ZAFIB9OK_j_R10M", false},
+		{Key{Secret: []byte("other")}, "3ZAFIB9OK_j_R10MafCdhFO99mE=", false},
+		{key, "", false},
+	} {
+		if got := thumbor.Verify(tt.key, Claim{Signature: tt.signature, Message: message}); got != tt.want {
+			t.Errorf("%s: %v", tt.signature, got)
+		}
+	}
+	r, err = thumbor.Parse(URL{Path: "/unsafe/filters:expire(1900000000000)/a/b"})
+	if err != nil || r.Claim.Signature != "" || !r.Claim.Expires.Equal(time.Unix(1900000000, 0)) {
+		t.Errorf("expire: %+v, %v", r.Claim, err)
+	}
+}
+
+func TestThumborMeans(t *testing.T) {
+	for _, tt := range []struct {
+		path, want string
+		ignored    []string
+	}{
+		{"a.jpg", "fit=contain&format=original", nil},
+		{"400x300/a.jpg", "w=400&h=300&fit=cover&format=original", nil},
+		{"400x/a.jpg", "w=400&fit=contain&format=original", nil},
+		{"0x300/a.jpg", "h=300&fit=contain&format=original", nil},
+		{"origxorig/a.jpg", "fit=contain&format=original", nil},
+		{"-0x-0/a.jpg", "fit=contain&flip=hv&format=original", nil},
+		{"0.1x0.1:0.9x0.8/a.jpg", "fit=contain&rect=10%25,10%25,80%25,70%25&format=original", nil},
+		{"0x0:100x50/200x/a.jpg", "w=200&fit=contain&rect=0,0,100,50&format=original", nil},
+		{"meta/trim:bottom-right:100/fit-in/-300x-200/left/top/smart/filters:some_filter()/img", "w=300&h=200&trim=100&flip=hv&format=original", []string{"meta", "trim", "some_filter"}},
+		{"fit-in/400x300/filters:fill(transparent)/a.jpg", "w=400&h=300&fit=pad&enlarge=0&format=original", nil},
+		{"fit-in/400x/filters:fill(red)/a.jpg", "w=400&bg=ff0000&format=original", nil},
+		{"400x300/filters:no_upscale()/a.jpg", "w=400&h=300&fit=cover&enlarge=0&format=original", nil},
+		{"filters:quality(0):format(jpg)/a.jpg", "fit=contain&format=jpeg&q=1", nil},
+		{"filters:focal(10x10:20x20)/a.jpg", "fit=contain&format=original", []string{"focal"}},
+		{"filters:watermark(s.glbimg.com/filters:label(abc):watermark(aaa.com/x)/aaa.jpg,0,0,0):grayscale()/img", "fit=contain&grayscale=1&format=original", []string{"watermark"}},
+		{"filters:watermark(logo.png,center,repeat):blur(2%2C3)/img", "fit=contain&blur=2&format=original&mark=photos/logo.png&mark-align=center&mark-pad=0&mark-repeat=1", nil},
+		{"filters:saturation(1.5)/a.jpg", "fit=contain&saturation=1.5&format=original", nil},
+		{"filters:rotate(-90)/a.jpg", "fit=contain&rotate=90&format=original", nil},
+		{"filters:proportion(0.5):hue(10)/a.jpg", "fit=contain&format=original", []string{"proportion", "hue"}},
+		{"filters%3Ablur(1)/a.jpg", "fit=contain&format=original", nil}, // an escaped colon makes it a name
+	} {
+		r, err := thumbor.Parse(URL{Path: "/unsafe/" + tt.path, DefaultSource: "photos"})
+		if err != nil {
+			t.Errorf("%s: %v", tt.path, err)
+			continue
+		}
+		o, err := transform.Parse(transform.Defaults(), r.Options.Query)
+		if err != nil || o.String() != tt.want || !slices.Equal(r.Ignored, tt.ignored) {
+			t.Errorf("%s: %q, ignored %q, %v; want %q, %q", tt.path, o.String(), r.Ignored, err, tt.want, tt.ignored)
+		}
+	}
+}
+
+func TestThumborRefuses(t *testing.T) {
+	for path, param := range map[string]string{
+		"trim:x/a": "trim", "10x10:5x20/a": "crop", "filters:blur/a": "filters", "filters:blur(1/a": "blur", "filters:blur(1)a/b": "filters", "filters:/a": "filters",
+		"filters:blur(x)/a": "blur", "filters:blur(-1)/a": "blur", "filters:quality(x)/a": "quality", "filters:format(exe)/a": "format", "filters:rotate(1.5)/a": "rotate",
+		"filters:brightness(200)/a": "brightness", "filters:background_color(12-3)/a": "background_color", "filters:fill(#;)/a": "fill", "filters:focal(1)/a": "focal",
+		"filters:padding(1,2)/a": "padding", "filters:padding(1,2,3,x)/a": "padding", "filters:watermark(a.png,x,0)/a": "watermark", "filters:watermark(a.png,0,0,200)/a": "watermark",
+		"filters:watermark(a.png,0,0,0,x)/a": "watermark", "filters:expire(x)/a": "expire", "filters:round_corner(x)/a": "round_corner", "filters:blur(%00)/a": "blur", "filters:saturation(x)/a": "saturation",
+	} {
+		_, err := thumbor.Parse(URL{Path: "/unsafe/" + path, DefaultSource: "photos"})
+		if e, ok := err.(*Error); !ok || e.Param != param || e.Reason == "" {
+			t.Errorf("%s: %v, want an error about %s", path, err, param)
+		}
+	}
+	for _, bad := range []string{"", "/", "/unsafe", "/unsafe/", "//a", "/unsafe/a%", "/unsafe/a%00", "/unsafe/color:red", "/unsafe/400x300/", "/unsafe/http://a\x01"} {
+		if r, err := thumbor.Parse(URL{Path: bad, DefaultSource: "photos"}); err == nil {
+			t.Errorf("%q is read as %+v", bad, r.Image)
+		}
+	}
+}
+
+func FuzzThumbor(f *testing.F) {
+	for _, p := range thumborParams {
+		f.Add(p.Example)
+	}
+	f.Add("/8ammJH8D-7tXy6kU3lTvoXlhu4o=/meta/trim:bottom-right:100/10x11:12x13/fit-in/-300x-200/1x2:3x4/left/top/smart/filters:watermark(a(b(c)),0,0,0):x()/https:%2F%2Fa.test%2Fb%3Fc")
+	f.Fuzz(func(t *testing.T, s string) {
+		fuzzOne(t, thumbor, s)
+		path, _, _ := strings.Cut(s, "?")
+		if r, err := thumbor.Parse(URL{Path: path}); err == nil && r.Claim.Signature != "" && !strings.HasSuffix(path, r.Claim.Signature+"/"+r.Claim.Message) {
+			t.Fatalf("%q: the claim %+v isn't its end", s, r.Claim)
+		}
+	})
+}
