@@ -1,0 +1,106 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tintype/tintype/transform"
+)
+
+// next is the grammar of next/image: /_next/image?url=/me.png&w=640&q=75.
+var next = &Dialect{
+	Name:     "next",
+	Prefixes: []string{"_next/image"},
+	Parse:    func(u URL) (Request, error) { return parseNext(u, "/_next/image", "") },
+	Params:   nextParams,
+}
+
+// vercel is that of Vercel's image optimization, which is next's but for q: there it is 75
+// where a URL has none.
+var vercel = &Dialect{
+	Name:     "vercel",
+	Prefixes: []string{"_vercel/image"},
+	Parse:    func(u URL) (Request, error) { return parseNext(u, "/_vercel/image", "75") },
+	Params:   vercelParams,
+}
+
+// maxNextURL is the length of the longest url=, in characters.
+const maxNextURL = 3072
+
+// parseNext reads a URL as Next's image optimizer does. self is the path that url= may not
+// name, and quality that of a URL without q; empty means that q is required.
+func parseNext(u URL, self, quality string) (Request, error) {
+	if u.Path != "" && u.Path != "/" {
+		return Request{}, &Error{Reason: "nothing follows " + self + ": name the image as " + self + "?url=/PATH&w=640&q=75"}
+	}
+	query, err := transform.ParseQuery(u.RawQuery)
+	if err != nil {
+		return Request{}, &Error{Reason: err.Error()}
+	}
+	var r Request
+	var url, w, q string
+	for _, p := range query {
+		value := &url
+		switch p.Name {
+		case "url":
+		case "w":
+			value = &w
+		case "q":
+			value = &q
+		case "dpl": // the id of a deployment, which Next adds
+			continue
+		default:
+			r.ignore(p.Name)
+			continue
+		}
+		if *value != "" {
+			return Request{}, &Error{p.Name, "is given more than once; give it once"}
+		}
+		*value = p.Value
+	}
+	if q == "" {
+		q = quality
+	}
+	switch {
+	case url == "":
+		return Request{}, &Error{"url", "is required: the path of an image, or a full URL"}
+	case len(url) > maxNextURL && utf8.RuneCountInString(url) > maxNextURL:
+		return Request{}, &Error{"url", "is too long; at most " + strconv.Itoa(maxNextURL) + " characters are allowed"}
+	case !isURL(url) && url[0] != '/':
+		return Request{}, &Error{"url", "must begin with / or with http:// or https://"}
+	}
+	if r.Image, err = u.reference(url, "url"); err != nil {
+		return Request{}, err
+	}
+	if r.Image.Path != "" && names(r.Image.Path, self) {
+		return Request{}, &Error{"url", "names " + self + " again; name the image itself"}
+	}
+	if n, ok := whole(w); !ok || n == 0 {
+		return Request{}, &Error{"w", "is required: a width in whole pixels, above 0"}
+	}
+	n, ok := whole(q)
+	if !ok || n < 1 || n > 100 {
+		return Request{}, &Error{"q", "is required: a quality from 1 to 100"}
+	}
+	r.Options.Set("w", w, "w")
+	r.Options.Set("q", q, "q")
+	r.Options.Set("q-avif", strconv.Itoa(max(n-20, 1)), "q")
+	return r, nil
+}
+
+// names reports whether a decoded path names what lies at self, which begins with a slash.
+// What precedes self may be the path that an app is served under.
+func names(path, self string) bool {
+	for {
+		at := strings.Index(path, self[1:])
+		if at < 0 {
+			return false
+		}
+		rest := path[at+len(self)-1:]
+		if (at == 0 || path[at-1] == '/') && (rest == "" || rest[0] == '/') {
+			return true
+		}
+		path = rest
+	}
+}
