@@ -9,7 +9,7 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 # Those that start no goroutine, their tests neither: there the race detector finds nothing, and makes them ten times
 # as slow. TestSerialPackages in house_test.go fails where one begins to.
 MODULE  := github.com/tintype/tintype
-SERIAL  := dialect samples transform transform/header transform/header/svg workspace
+SERIAL  := dialect samples transform transform/facts transform/header transform/header/svg workspace
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help

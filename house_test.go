@@ -34,6 +34,9 @@ var mayImport = map[string][]string{
 	"transform/header":     {"transform", "transform/header/svg"},
 	"transform/header/svg": {"transform"},
 
+	// What pixels say, and the pictures of hashes.
+	"transform/facts": {"transform"},
+
 	// Grammars of other products, in transform's vocabulary.
 	"dialect": {"transform"},
 
@@ -49,7 +52,7 @@ var mayImport = map[string][]string{
 	"manage": {"fault", "workspace", "workspace/cached", "apikey", "signing", "delivery"},
 
 	// Adapters import their parent.
-	"transform/vips":     {"transform", "transform/header"},
+	"transform/vips":     {"transform", "transform/header", "transform/facts"},
 	"transform/worker":   {"transform", "transform/header"},
 	"workspace/cached":   {"workspace"},
 	"workspace/sqlite":   {"workspace", "workspace/cached", "limit"},
@@ -59,7 +62,7 @@ var mayImport = map[string][]string{
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
-	"delivery/deliverytest":   {"transform", "workspace"},
+	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
 	"workspace/workspacetest": {"workspace", "limit"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.
@@ -69,7 +72,7 @@ var mayImport = map[string][]string{
 	"internal/dynamodblocal": {},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":   {"fault", "dialect", "transform", "transform/header", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"delivery":   {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
 	"server/api": {"manage", "delivery", "fault", "workspace", "apikey", "limit", "usage"},
 

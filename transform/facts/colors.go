@@ -1,0 +1,311 @@
+package facts
+
+import (
+	"cmp"
+	"fmt"
+	"image"
+	"math"
+	"slices"
+)
+
+// A lab is a colour in OKLab (Björn Ottosson, 2020), where distances are about as large as
+// people see them: 0.02 is just seen.
+type lab struct{ l, a, b float64 }
+
+func (c lab) minus(o lab) lab { return lab{c.l - o.l, c.a - o.a, c.b - o.b} }
+
+func (c lab) square() float64 { return c.l*c.l + c.a*c.a + c.b*c.b }
+
+// labOf is the OKLab of linear light.
+func labOf(r, g, b float64) lab {
+	l := math.Cbrt(0.4122214708*r + 0.5363325363*g + 0.0514459929*b)
+	m := math.Cbrt(0.2119034982*r + 0.6806995451*g + 0.1073969566*b)
+	s := math.Cbrt(0.0883024619*r + 0.2817188376*g + 0.6299787005*b)
+	return lab{
+		0.2104542553*l + 0.7936177850*m - 0.0040720468*s,
+		1.9779984951*l - 2.4285922050*m + 0.4505937099*s,
+		0.0259040371*l + 0.7827717662*m - 0.8086757660*s,
+	}
+}
+
+// light is the linear light of an OKLab. Outside of sRGB it is below 0 or above 1.
+func (c lab) light() (r, g, b float64) {
+	l := c.l + 0.3963377774*c.a + 0.2158037573*c.b
+	m := c.l - 0.1055613458*c.a - 0.0638541728*c.b
+	s := c.l - 0.0894841775*c.a - 1.2914855480*c.b
+	l, m, s = l*l*l, m*m*m, s*s*s
+	return 4.0767416621*l - 3.3077115913*m + 0.2309699292*s,
+		-1.2684380046*l + 2.6097574011*m - 0.3413193965*s,
+		-0.0041960863*l - 0.7034186147*m + 1.7076147010*s
+}
+
+// intensity is the chroma of a colour as a part of the most that sRGB has at its hue and
+// lightness.
+func (c lab) intensity() float64 {
+	chroma := math.Hypot(c.a, c.b)
+	if chroma < 0.004 { // a grey, up to rounding
+		return 0
+	}
+	inside := func(chroma2 float64) bool {
+		r, g, b := lab{c.l, c.a * chroma2 / chroma, c.b * chroma2 / chroma}.light()
+		const slack = 1e-6
+		return min(r, g, b) >= -slack && max(r, g, b) <= 1+slack
+	}
+	low, high := 0.0, 0.5
+	for range 24 {
+		if middle := (low + high) / 2; inside(middle) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	if low == 0 {
+		return 0
+	}
+	return min(1, chroma/low)
+}
+
+// A group is pixels of similar colour.
+type group struct {
+	at    lab        // their mean
+	light [3]float64 // their mean in linear light, each 0–1
+	area  float64    // the part of the picture that they cover
+}
+
+// rgb is the colour of the group in sRGB.
+func (g group) rgb() (c [3]uint8) {
+	for k := range c {
+		c[k] = toSRGB(g.light[k])
+	}
+	return c
+}
+
+func (g group) hex() string {
+	c := g.rgb()
+	return fmt.Sprintf("#%02x%02x%02x", c[0], c[1], c[2])
+}
+
+// with is two groups in one.
+func (g group) with(o group) group {
+	all := g.area + o.area
+	for k := range g.light {
+		g.light[k] = (g.light[k]*g.area + o.light[k]*o.area) / all
+	}
+	g.area, g.at = all, labOf(g.light[0], g.light[1], g.light[2])
+	return g
+}
+
+const (
+	mostGroups = 24    // that groupsOf tells apart
+	sameColor  = 0.035 // distance below which two groups of it are one
+	similar    = 0.085 // … and two colours that are told to people
+	least      = 0.005 // of the area; less is no colour of its own
+)
+
+// groupsOf finds the colours of a picture, the largest first. Pixels that are half
+// transparent or more count for none.
+func groupsOf(picture *image.NRGBA) []group {
+	bins := binsOf(picture)
+	if len(bins) == 0 {
+		return nil
+	}
+	groups := settle(split(bins), bins)
+	return merge(groups, sameColor)
+}
+
+// binsOf counts pixels by the upper five bits of their channels.
+func binsOf(picture *image.NRGBA) []group {
+	var sums [1 << 15]struct {
+		n     uint32
+		light [3]float64
+	}
+	all := len(picture.Pix) / 4
+	for i := range all {
+		p := picture.Pix[4*i : 4*i+4 : 4*i+4]
+		if p[3] < 128 {
+			continue
+		}
+		s := &sums[int(p[0]>>3)<<10|int(p[1]>>3)<<5|int(p[2]>>3)]
+		s.n++
+		for k := range s.light {
+			s.light[k] += linear[p[k]]
+		}
+	}
+	var bins []group
+	for i := range sums {
+		s := &sums[i]
+		if s.n == 0 {
+			continue
+		}
+		for k := range s.light {
+			s.light[k] /= float64(s.n)
+		}
+		bins = append(bins, group{at: labOf(s.light[0], s.light[1], s.light[2]), light: s.light, area: float64(s.n) / float64(all)})
+	}
+	return bins
+}
+
+// split cuts the bins into boxes, always the one whose colours differ most, along the axis
+// on which they do, and returns the means.
+func split(bins []group) []lab {
+	boxes := []box{boxOf(slices.Clone(bins))}
+	for len(boxes) < mostGroups {
+		i := 0
+		for j := range boxes {
+			if boxes[j].spread > boxes[i].spread {
+				i = j
+			}
+		}
+		if boxes[i].spread < 1e-5 { // all is told
+			break
+		}
+		one, two, ok := boxes[i].cut()
+		if !ok { // all on one side, by rounding
+			boxes[i].spread = 0
+			continue
+		}
+		boxes[i] = one
+		boxes = append(boxes, two)
+	}
+	means := make([]lab, len(boxes))
+	for i, b := range boxes {
+		means[i] = b.mean
+	}
+	return means
+}
+
+// A box is bins that belong together.
+type box struct {
+	bins   []group
+	mean   lab
+	spread float64 // the squared distances from the mean, by area
+	axis   func(lab) float64
+}
+
+func boxOf(bins []group) box {
+	b := box{bins: bins}
+	area := 0.0
+	for _, g := range bins {
+		b.mean.l += g.at.l * g.area
+		b.mean.a += g.at.a * g.area
+		b.mean.b += g.at.b * g.area
+		area += g.area
+	}
+	b.mean = lab{b.mean.l / area, b.mean.a / area, b.mean.b / area}
+	var by lab
+	for _, g := range bins {
+		d := g.at.minus(b.mean)
+		by.l += d.l * d.l * g.area
+		by.a += d.a * d.a * g.area
+		by.b += d.b * d.b * g.area
+	}
+	b.spread = by.l + by.a + by.b
+	switch max(by.l, by.a, by.b) {
+	case by.a:
+		b.axis = func(c lab) float64 { return c.a }
+	case by.b:
+		b.axis = func(c lab) float64 { return c.b }
+	default:
+		b.axis = func(c lab) float64 { return c.l }
+	}
+	return b
+}
+
+// cut cuts a box at its mean.
+func (b box) cut() (one, two box, ok bool) {
+	at := b.axis(b.mean)
+	var above []group
+	below := b.bins[:0]
+	for _, g := range b.bins {
+		if b.axis(g.at) > at {
+			above = append(above, g)
+		} else {
+			below = append(below, g)
+		}
+	}
+	if len(below) == 0 || len(above) == 0 {
+		return box{}, box{}, false
+	}
+	return boxOf(below), boxOf(above), true
+}
+
+// settle gives each bin to the nearest mean, and moves the means to the middle of what they
+// have, a few times (k-means).
+func settle(means []lab, bins []group) []group {
+	var groups []group
+	for range 6 {
+		groups = make([]group, len(means))
+		for _, bin := range bins {
+			near, distance := 0, math.Inf(1)
+			for i, m := range means {
+				if d := bin.at.minus(m).square(); d < distance {
+					near, distance = i, d
+				}
+			}
+			g := &groups[near]
+			g.area += bin.area
+			for k := range g.light {
+				g.light[k] += bin.light[k] * bin.area
+			}
+		}
+		groups = slices.DeleteFunc(groups, func(g group) bool { return g.area == 0 })
+		means = means[:0]
+		for i := range groups {
+			g := &groups[i]
+			for k := range g.light {
+				g.light[k] /= g.area
+			}
+			g.at = labOf(g.light[0], g.light[1], g.light[2])
+			means = append(means, g.at)
+		}
+	}
+	return groups
+}
+
+// merge joins the two nearest groups while they are nearer than that, and sorts what is
+// left by area.
+func merge(groups []group, nearer float64) []group {
+	groups = slices.Clone(groups)
+	for {
+		one, two, distance := 0, 0, nearer*nearer
+		for i := range groups {
+			for j := range i {
+				if d := groups[i].at.minus(groups[j].at).square(); d < distance {
+					one, two, distance = j, i, d
+				}
+			}
+		}
+		if one == two {
+			break
+		}
+		groups[one] = groups[one].with(groups[two])
+		groups = slices.Delete(groups, two, two+1)
+	}
+	slices.SortStableFunc(groups, func(x, y group) int {
+		return cmp.Or(cmp.Compare(y.area, x.area), cmp.Compare(y.at.l, x.at.l), cmp.Compare(y.at.a, x.at.a))
+	})
+	return groups
+}
+
+// merged are the colours that people tell apart, at most maxColors.
+func merged(groups []group) []group {
+	list := merge(groups, similar)
+	kept := slices.DeleteFunc(slices.Clone(list), func(g group) bool { return g.area < least })
+	if len(kept) == 0 { // all is transparent but a little
+		kept = list
+	}
+	return kept[:min(len(kept), maxColors)]
+}
+
+// sharesOf are the colours as they are told.
+func sharesOf(groups []group) []Share {
+	shares := []Share{}
+	for _, g := range merged(groups) {
+		shares = append(shares, Share{
+			Hex:       g.hex(),
+			Area:      math.Floor(g.area*1e4+1e-6) / 1e4, // so that they sum up to 1 at most
+			Intensity: math.Round(g.at.intensity()*1e3) / 1e3,
+		})
+	}
+	return shares
+}
