@@ -84,6 +84,7 @@ var mayImport = map[string][]string{
 // onlyImporters lists who may import what must stay behind one door.
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
+	"github.com/bep/imagemeta":         {"transform/facts"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},

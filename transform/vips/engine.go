@@ -24,7 +24,7 @@ var _ transform.Engine = (*Engine)(nil)
 // New returns an engine. Call [Start] before its first use.
 func New() *Engine { return &Engine{} }
 
-// Transform makes one variant. Its errors wrap the error of ctx or one of package
+// Transform makes one variant, or what else the job's task is. Its errors wrap the error of ctx or one of package
 // transform: [transform.ErrCorrupt], [transform.ErrTruncated], [transform.ErrTooLarge],
 // [transform.ErrOutputTooLarge], [transform.ErrUnsupported], [transform.ErrFailed],
 // [transform.ErrMark] or [*transform.OptionError]. Any other error is a fault of the
@@ -41,10 +41,18 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		return transform.Image{}, err
 	}
 	allowUntrusted()
-	if job.Task != transform.TaskVariant {
+	allowUntrusted()
+	switch job.Task {
+	case transform.TaskVariant:
+	case transform.TaskFacts:
+		return e.facts(ctx, job)
+	case transform.TaskMetadata:
+		return e.metadata(ctx, job)
+	case transform.TaskDraw:
+		return e.draw(ctx, job)
+	default:
 		return transform.Image{}, fmt.Errorf("vips: there is no task %q", job.Task)
 	}
-	allowUntrusted()
 	out, err := e.transform(ctx, job, false)
 	if errors.Is(err, errDamaged) && !errors.Is(err, transform.ErrMark) {
 		out, err = e.transform(ctx, job, true)
@@ -164,8 +172,8 @@ func newTask(job transform.Job) (*task, error) {
 	if err := job.Limits.Check(h); err != nil {
 		return nil, err
 	}
-	if _, ok := encoders[job.Format]; !ok || !canWrite(job.Format) {
-		return nil, fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, job.Format)
+	if err := (&task{job: job}).checkFormat(); err != nil {
+		return nil, err
 	}
 	if len(job.Marks) > 0 && options.Metadata == transform.MetadataKeep {
 		job.Options.Metadata = transform.MetadataCopyright // an EXIF preview would show no marks
@@ -186,6 +194,14 @@ func newTask(job transform.Job) (*task, error) {
 	t.region = exifTurn(h.Orientation).undo(region, stored)
 	t.loaded = image.Rect(0, 0, stored.W, stored.H)
 	return t, nil
+}
+
+// checkFormat refuses a format that can't be written.
+func (t *task) checkFormat() error {
+	if f := t.job.Format; encoders[f] == nil || !canWrite(f) {
+		return fmt.Errorf("%w: %q is no format that this engine writes", transform.ErrUnsupported, f)
+	}
+	return nil
 }
 
 // makePlan makes the plan for the region.

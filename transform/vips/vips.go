@@ -22,6 +22,9 @@
 //	metadata.go  the metadata of the output
 //	encode.go    the bytes of the output; avif.go, jxl.go and webp.go for these formats
 //
+// facts.go has the tasks that make no variant: what an original's pixels and metadata say,
+// and pictures of hashes.
+//
 // libvips evaluates lazily: most steps only describe work, which libvips does in encode or
 // in a step that needs the whole picture. Decoders read originals from top to bottom and
 // don't hold them whole. See materialise for the exceptions.
