@@ -47,6 +47,7 @@ func TestRead(t *testing.T) {
 			}
 			if err == nil {
 				checkMended(t, c.file, got)
+				checkDetails(t, c.file, got)
 			}
 		})
 	}
@@ -141,6 +142,7 @@ func FuzzRead(f *testing.F) {
 				}
 			}
 			checkMended(t, b, h)
+			checkDetails(t, b, h)
 			if !bytes.Equal(b, before) {
 				t.Error("the original was written to")
 			}
