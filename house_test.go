@@ -74,7 +74,7 @@ var mayImport = map[string][]string{
 	// Delivery and the server import parents, never an adapter.
 	"delivery":   {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
-	"server/api": {"manage", "delivery", "fault", "workspace", "apikey", "limit", "usage"},
+	"server/api": {"manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

@@ -38,8 +38,9 @@ type Domain struct {
 	Words    []string
 	Synonyms []Synonym
 
-	// Default is a value that means the same as leaving the option out. It is empty where
-	// no value does: the option is then off, or what it says follows from others.
+	// Default is a value that means the same as leaving the option out, whatever the others
+	// say. It is empty where no value does: the option is then off, or its value follows
+	// from others.
 	Default string
 }
 
@@ -53,9 +54,9 @@ func (opt *option) typed() Domain {
 	if d.Kind == KindText {
 		return d
 	}
-	// With a mark, so that its options count.
-	const mark = "mark=m"
-	o, err := Parse(defaults, Query{{Name: "mark", Value: "m"}, {Name: opt.name, Value: opt.fallback}})
+	// With a mark, so that its options count, and with its height, which its width follows.
+	const mark = "mark=m&mark-h=1"
+	o, err := Parse(defaults, Query{{Name: "mark", Value: "m"}, {Name: "mark-h", Value: "1"}, {Name: opt.name, Value: opt.fallback}})
 	if err == nil && o.String() == mark {
 		d.Default = opt.fallback
 	}

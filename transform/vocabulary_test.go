@@ -133,7 +133,7 @@ func TestVocabularyDomains(t *testing.T) {
 	}
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	// Of these, leaving the option out means what no value says.
-	noDefault := map[string]bool{"size": true, "w": true, "h": true, "ar": true, "rect": true, "trim": true, "flip": true, "mark-size": true, "mark-h": true,
+	noDefault := map[string]bool{"size": true, "w": true, "h": true, "ar": true, "rect": true, "trim": true, "flip": true, "mark-size": true, "mark-w": true, "mark-h": true,
 		"enlarge": true, "q-avif": true, "q-webp": true, "q-jxl": true}
 	for _, doc := range transform.Vocabulary() {
 		if doc.Name == "mark" {

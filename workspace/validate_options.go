@@ -51,6 +51,16 @@ func (m *Mark) fields() []markField {
 	}
 }
 
+// MarkOptions are the options that say the same as a field of a [Mark], by the JSON name of
+// the field, such as "mark-w" for "width".
+func MarkOptions() map[string]string {
+	names := map[string]string{}
+	for _, f := range new(Mark).fields() {
+		names[f.name] = f.option
+	}
+	return names
+}
+
 func (v *validator) marks() {
 	for i := range v.w.Marks {
 		v.mark(element("marks", i), &v.w.Marks[i], i)

@@ -1,6 +1,15 @@
 package api
 
-import "github.com/tintype/tintype/workspace"
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
 
 // A note is what the type of a field can't say about it.
 type note struct {
@@ -10,6 +19,8 @@ type note struct {
 	pattern  string
 	min, max *float64
 	readOnly bool
+	format   string // of a text
+	example  string
 }
 
 const year = 365 * 24 * 60 * 60 // seconds
@@ -22,7 +33,8 @@ var requiredInRequests = map[string][]string{
 	"Limits": nil,
 }
 
-// notes has an entry for every field of every schema of a workspace.
+// notes has an entry for every field of every schema of a workspace, but for the fields of
+// marks that an option describes (see noteOption).
 var notes = map[string]map[string]note{
 	"Workspace": {
 		"namespace": {text: "First segment of the workspace's image URLs: 3 to 63 lower-case letters, digits and hyphens. Can't be changed. " +
@@ -75,16 +87,8 @@ var notes = map[string]map[string]note{
 		"cache_control": {text: "Cache-Control that browsers and CDNs are told. Left out, it is Tintype's default."},
 	},
 	"Mark": {
-		"name":    {text: "Names the mark in `mark=`. Unique in the workspace.", pattern: workspace.SourceKeyPattern},
-		"image":   {text: "The mark's image: `source/path`, or a full URL that allowed_sources allows."},
-		"width":   {text: "Width on the output, in pixels (`120`) or percent of the output (`15%`). Default 15%."},
-		"height":  {text: "Height on the output, in pixels or percent of the output. Left out, it is derived from the width."},
-		"size":    {text: "Width and height in one, in pixels or percent of the output."},
-		"fit":     {text: "How the image fits width and height, as the option `fit`. Default `contain`."},
-		"align":   {text: "Where on the output: `top`, `bottom`, `left`, `right`, two of them with a comma, or `center`."},
-		"pad":     {text: "Distance from the edges, in pixels or percent of the output's smaller side. Default 2%."},
-		"opacity": {text: "0 is invisible, 1 opaque. Default 1.", min: number(0), max: number(1)},
-		"repeat":  {text: "Tile the mark over the whole output.", absent: false},
+		"name":  {text: "Names the mark in `mark=`. Unique in the workspace.", pattern: workspace.SourceKeyPattern},
+		"image": {text: "The mark's image: `source/path`, or a full URL that allowed_sources allows."},
 		"auto_apply_sources": {text: "Keys of the sources whose every variant is stamped with this mark, whatever the URL says.",
 			absent: []string{}},
 	},
@@ -101,3 +105,66 @@ var notes = map[string]map[string]note{
 }
 
 func number(n float64) *float64 { return &n }
+
+// withOptions adds a note for each field that an option describes. options has the option
+// of each field.
+func withOptions(fields map[string]note, options map[string]string) map[string]note {
+	all := maps.Clone(fields)
+	var terms []string // in the option's text, and what the field's says
+	for field, option := range options {
+		terms = append(terms, "`"+option+"`", "`"+field+"`")
+	}
+	words := strings.NewReplacer(terms...)
+	docs := transform.Vocabulary()
+	for field, option := range options {
+		i := slices.IndexFunc(docs, func(d transform.OptionDoc) bool { return d.Name == option })
+		n := noteOption(docs[i])
+		n.text = words.Replace(n.text)
+		all[field] = n
+	}
+	return all
+}
+
+// noteOption is the note on a field with the values of an option.
+//
+// A position gets no enum: its words leave out spellings that are allowed too, such as
+// `left,top`. A length is text in JSON, so its bounds stand in the description. So does a
+// default, unless answers have the field wherever a request leaves it out.
+func noteOption(doc transform.OptionDoc) note {
+	d := doc.Domain
+	n := note{text: doc.Meaning}
+	switch d.Kind {
+	case transform.KindInt, transform.KindFloat:
+		n.min, n.max = &d.Min, &d.Max
+	case transform.KindBool:
+		n.absent = d.Default == "1"
+		return n
+	case transform.KindEnum:
+		for _, w := range d.Words {
+			n.oneOf = append(n.oneOf, w)
+		}
+		for _, s := range d.Synonyms {
+			n.oneOf = append(n.oneOf, s.Spelling)
+			n.text += fmt.Sprintf(" `%s` means `%s`.", s.Spelling, s.Word)
+		}
+	default:
+		n.text += " Allowed: " + doc.Values + "."
+		n.format, n.example = string(d.Kind), sampleValue(doc)
+	}
+	if d.Default != "" {
+		n.text += " Default `" + d.Default + "`."
+	} else {
+		n.text += " Default: " + doc.Default + "."
+	}
+	return n
+}
+
+// sampleValue is the option's value in its example.
+func sampleValue(doc transform.OptionDoc) string {
+	_, query, _ := strings.Cut(doc.Sample, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil || !values.Has(doc.Name) {
+		panic("api: the example of the option " + doc.Name + " doesn't have it")
+	}
+	return values.Get(doc.Name)
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -68,6 +69,9 @@ func schemas() huma.Registry {
 
 	all := registry.Map()
 	for name, fields := range notes {
+		if name == "Mark" {
+			fields = withOptions(fields, workspace.MarkOptions())
+		}
 		annotate(name, all[name], fields)
 	}
 	for _, k := range fault.All() {
@@ -101,6 +105,10 @@ func annotate(name string, s *huma.Schema, fields map[string]note) {
 		p.Pattern = n.pattern
 		p.Minimum, p.Maximum = n.min, n.max
 		p.ReadOnly = n.readOnly
+		p.Format = cmp.Or(n.format, p.Format)
+		if n.example != "" {
+			p.Examples = []any{n.example}
+		}
 		p.Nullable = false // lists are never null
 	}
 	for field := range fields {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -50,6 +51,11 @@ type schema struct {
 	Properties  map[string]*schema
 	Items       *schema
 	Default     any
+	Enum        []string
+	Minimum     *float64
+	Maximum     *float64
+	Format      string
+	Examples    []any
 }
 
 func fetchDocument(t *testing.T) document {
@@ -237,5 +243,62 @@ func TestDefaults(t *testing.T) {
 	}
 	if len(fields) > 0 {
 		t.Errorf("the document has no default for %v", slices.Sorted(maps.Keys(fields)))
+	}
+}
+
+// TestMarkOptions shows that the schema of a mark has the words, ranges, defaults and kinds of
+// the options that the mark's fields stand for, and speaks of fields rather than options.
+func TestMarkOptions(t *testing.T) {
+	fields := fetchDocument(t).Components.Schemas["Mark"].Properties
+	options := workspace.MarkOptions()
+	if len(options) < 8 || options["width"] != "mark-w" || options["opacity"] != "mark-opacity" {
+		t.Errorf("the options of a mark's fields are %v", options)
+	}
+	docs := map[string]transform.OptionDoc{}
+	for _, doc := range transform.Vocabulary() {
+		docs[doc.Name] = doc
+	}
+	for field, option := range options {
+		doc, s := docs[option], fields[field]
+		if s == nil {
+			t.Errorf("there is no field %s", field)
+			continue
+		}
+		if strings.Contains(s.Description, "mark-") {
+			t.Errorf("%s: %q speaks of an option", field, s.Description)
+		}
+		if d := doc.Domain.Default; d != "" && doc.Domain.Kind != transform.KindBool && !strings.Contains(s.Description, "Default `"+d+"`.") {
+			t.Errorf("%s: %q doesn't say the default %s", field, s.Description, d)
+		}
+		switch doc.Domain.Kind {
+		case transform.KindEnum:
+			want := slices.Clone(doc.Domain.Words)
+			for _, synonym := range doc.Domain.Synonyms {
+				want = append(want, synonym.Spelling)
+			}
+			if diff := cmp.Diff(want, s.Enum); diff != "" {
+				t.Errorf("words of %s (-vocabulary +document):\n%s", field, diff)
+			}
+		case transform.KindFloat:
+			if diff := cmp.Diff([]*float64{&doc.Domain.Min, &doc.Domain.Max}, []*float64{s.Minimum, s.Maximum}); diff != "" {
+				t.Errorf("range of %s (-vocabulary +document):\n%s", field, diff)
+			}
+		case transform.KindBool:
+			if s.Type != "boolean" || s.Default != false {
+				t.Errorf("%s is a %v with the default %v", field, s.Type, s.Default)
+			}
+		default:
+			if !strings.Contains(s.Description, doc.Values) || s.Format != string(doc.Domain.Kind) {
+				t.Errorf("%s: %q of format %q doesn't say %q", field, s.Description, s.Format, doc.Values)
+			}
+			if len(s.Examples) != 1 {
+				t.Fatalf("%s has the examples %q", field, s.Examples)
+			}
+			example, _ := s.Examples[0].(string)
+			q := transform.Query{{Name: "mark", Value: "m"}, {Name: option, Value: example}}
+			if _, err := transform.Parse(transform.Defaults(), q); err != nil {
+				t.Errorf("%s: the example %q: %v", field, example, err)
+			}
+		}
 	}
 }

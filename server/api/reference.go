@@ -120,6 +120,9 @@ func fieldsOf(s *huma.Schema) (fields []field) {
 		if p.Default != nil {
 			text = strings.TrimSpace(text + fmt.Sprintf(" Default %s.", jsonText(p.Default)))
 		}
+		for _, e := range p.Examples {
+			text += fmt.Sprintf(" Example: `%v`.", e)
+		}
 		fields = append(fields, field{name, kindOf(p), text, slices.Contains(s.Required, name)})
 	}
 	return fields
