@@ -201,7 +201,14 @@ const (
 )
 
 // All are the dialects, in the order of docs/dialects.md.
-var All = []*Dialect{next, vercel, netlify, imgix, imgproxy, thumbor, weserv}
+var All = []*Dialect{
+	next, vercel, netlify,
+	imgix,
+	imgproxy,
+	thumbor,
+	cloudinary,
+	weserv,
+}
 
 // Find finds the dialect whose prefix a path begins with. rest is the raw path after the
 // namespace, and tail what follows the prefix.

@@ -275,6 +275,7 @@ func BenchmarkParse(b *testing.B) {
 		{"imgix", "/users/1.png", "w=400&h=300&fit=crop&crop=top&auto=format&q=60", imgix, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60"},
 		{"imgproxy", "/oKfUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8/rs:fill:400:300:1/g:no/f:best/q:60/plain/https://a.test/b.jpg", "", imgproxy, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60&metadata=copyright"},
 		{"thumbor", "/8ammJH8D-7tXy6kU3lTvoXlhu4o=/fit-in/400x300/filters:quality(60):format(webp):blur(2)/users/1.png", "", thumbor, "w=400&h=300&fit=scale-down&format=webp&q=60&blur=2"},
+		{"cloudinary", "/demo/image/upload/c_fill,g_north,h_300,w_400/f_auto/q_60/v1/users/1.png", "", cloudinary, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60"},
 		{"weserv", "/", "url=a.test/b.jpg&w=400&h=300&fit=cover&a=top&output=webp&q=60&n=-1", weserv, "w=400&h=300&fit=cover&gravity=north&format=webp&q=60&anim=1"},
 	} {
 		b.Run(bm.name, func(b *testing.B) {

@@ -105,6 +105,25 @@ func isLetters(s string) bool {
 	return s != ""
 }
 
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isWord reports whether s is letters, digits, - and _.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' && s[i] != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // harmless reports whether a parameter that no grammar knows goes unnamed: those that
 // campaigns, cache busters and signatures add.
 func harmless(name string) bool {

@@ -1,0 +1,565 @@
+package dialect
+
+import (
+	"crypto/sha1" // Cloudinary signs with it
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// cloudinary is the part of Cloudinary's grammar that its SDKs write for pictures:
+// /CLOUD/image/upload/s--SIGNATURE--/c_fill,w_400/v1/ID and /image/fetch/…/URL.
+var cloudinary = &Dialect{
+	Name:     "cloudinary",
+	Prefixes: []string{"cloudinary"},
+	Whole:    true,
+	Parse:    parseCloudinary,
+	Verify:   verifyCloudinary,
+	Params:   cloudinaryParams,
+}
+
+// A cloudinaryURL is a URL that is being read.
+type cloudinaryURL struct {
+	Request
+	url     URL
+	resized bool // a component has resized: what comes after it can't
+	cropped bool
+	c       cloudinaryComponent
+}
+
+// A cloudinaryComponent is what decides the size in one component, which a slash ends.
+type cloudinaryComponent struct {
+	crop, gravity, width, height, ratio, x, y string
+}
+
+func parseCloudinary(u URL) (Request, error) {
+	path := strings.TrimPrefix(u.Path, "/")
+	rest, ok := strings.CutPrefix(path, "image/")
+	if !ok {
+		_, rest, ok = strings.Cut(path, "/")
+		if ok {
+			rest, ok = strings.CutPrefix(rest, "image/")
+		}
+	}
+	kind, rest, _ := strings.Cut(rest, "/")
+	if !ok || kind != "upload" && kind != "fetch" || rest == "" {
+		return Request{}, &Error{Reason: "write /image/upload/TRANSFORMATIONS/PATH or /image/fetch/TRANSFORMATIONS/URL"}
+	}
+	r := cloudinaryURL{url: u}
+	if s, after, ok := strings.Cut(rest, "/"); ok && strings.HasPrefix(s, "s--") && strings.HasSuffix(s, "--") && len(s) > 5 {
+		r.Claim.Signature, rest = s[3:len(s)-2], after
+	}
+	signed := rest
+	for {
+		component, after, more := strings.Cut(rest, "/")
+		if !more || !isComponent(component) {
+			break
+		}
+		if err := r.component(component); err != nil {
+			return Request{}, err
+		}
+		rest = after
+	}
+	before := signed[:len(signed)-len(rest)]
+	if version, after, ok := strings.Cut(rest, "/"); ok && len(version) > 1 && version[0] == 'v' && isDigits(version[1:]) {
+		rest = after
+	}
+	if r.Claim.Signature != "" {
+		r.Claim.Message = before + rest // the version isn't signed
+	}
+	if err := r.image(rest); err != nil {
+		return Request{}, err
+	}
+	if _, ok := r.Options.Get("format"); !ok {
+		r.Options.Set("format", "original", "f")
+	}
+	nameQuery(u.RawQuery, r.ignore)
+	return r.Request, nil
+}
+
+func verifyCloudinary(k Key, c Claim) bool {
+	var sum []byte
+	size := k.Size
+	if k.Algorithm == "sha256" {
+		s := sha256.Sum256(append([]byte(c.Message), k.Secret...))
+		sum = s[:]
+		if size == 0 {
+			size = 32
+		}
+	} else {
+		s := sha1.Sum(append([]byte(c.Message), k.Secret...))
+		sum = s[:]
+		if size == 0 {
+			size = 8
+		}
+	}
+	want := base64.RawURLEncoding.EncodeToString(sum)
+	if size != 8 && size != 32 || size > len(want) {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(want[:size]), []byte(c.Signature)) == 1
+}
+
+func (r *cloudinaryURL) image(rest string) error {
+	if isURL(rest) {
+		if !isText(rest) {
+			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
+		}
+		r.Image.URL = rest
+		return nil
+	}
+	name, err := decodePath(rest)
+	if err != nil {
+		return err
+	}
+	return r.Image.set(r.url, name)
+}
+
+// isComponent reports whether a segment is a transformation: parameters such as w_400 with
+// commas between them.
+func isComponent(s string) bool {
+	if strings.HasPrefix(s, "if_") || strings.HasPrefix(s, "$") {
+		return true
+	}
+	for piece := range strings.SplitSeq(s, ",") {
+		name, value, ok := strings.Cut(piece, "_")
+		if !ok || value == "" || !cloudinaryName(name) {
+			return false
+		}
+	}
+	return true
+}
+
+// cloudinaryName reports whether it is the name of one of Cloudinary's parameters.
+func cloudinaryName(name string) bool {
+	switch name {
+	case "a", "ac", "af", "ar", "b", "bo", "br", "c", "co", "cs", "d", "dl", "dn", "dpr", "du", "e", "eo", "f", "fl", "fn", "fps", "g", "h",
+		"ki", "l", "o", "p", "pg", "q", "r", "so", "sp", "t", "u", "vc", "vs", "w", "x", "y", "z":
+		return true
+	}
+	return false
+}
+
+func (r *cloudinaryURL) component(raw string) error {
+	component, err := decodePath(raw)
+	if err != nil {
+		return err
+	}
+	if name := component; strings.HasPrefix(name, "if_") || strings.HasPrefix(name, "$") {
+		return &Error{strings.SplitN(name, "_", 2)[0], "conditions and variables can't be read"}
+	}
+	if strings.HasPrefix(component, "l_") || strings.HasPrefix(component, "u_") {
+		r.ignore(component[:1]) // all of the component is about the layer
+		return nil
+	}
+	r.c = cloudinaryComponent{}
+	for piece := range strings.SplitSeq(component, ",") {
+		name, value, _ := strings.Cut(piece, "_")
+		if err := r.param(name, value); err != nil {
+			return err
+		}
+	}
+	return r.resize()
+}
+
+func (r *cloudinaryURL) param(name, value string) error {
+	switch name {
+	case "c":
+		r.c.crop = value
+	case "g":
+		r.c.gravity = value
+	case "w", "h":
+		return r.side(name, value)
+	case "ar":
+		r.c.ratio = value
+	case "x":
+		r.c.x = value
+	case "y":
+		r.c.y = value
+	case "dpr":
+		if value == "auto" {
+			r.ignore(name)
+			return nil
+		}
+		n, ok := number(value)
+		if !ok || n <= 0 {
+			return &Error{name, "is a number above 0"}
+		}
+		r.Options.Set("dpr", format(min(max(n, 0.1), 5)), name)
+	case "q":
+		return r.quality(value)
+	case "f":
+		return r.format(value)
+	case "b":
+		return r.background(value)
+	case "r":
+		return r.radius(value)
+	case "a":
+		return r.angle(value)
+	case "e":
+		return r.effect(value)
+	case "t":
+		if preset, ok := r.Options.Get("preset"); ok && preset != value {
+			return &Error{name, "names more than one preset, and one is applied"}
+		}
+		r.Options.Set("preset", value, name)
+	case "fl":
+		r.flags(value)
+	default:
+		r.ignore(name)
+	}
+	return nil
+}
+
+func (r *cloudinaryURL) side(name, value string) error {
+	n, ok := number(value)
+	switch {
+	case value == "auto" || value == "iw" || value == "ih" || strings.HasPrefix(value, "auto:"):
+		r.ignore(name)
+		return nil
+	case !ok || n < 0:
+		return &Error{name, "is a number of pixels"}
+	case strings.Contains(value, ".") && n <= 1:
+		r.ignore(name) // a fraction of the original
+		return nil
+	}
+	value = strconv.Itoa(int(math.Round(min(n, 1e6))))
+	if name == "w" {
+		r.c.width = value
+	} else {
+		r.c.height = value
+	}
+	return nil
+}
+
+// resize sets size, fit and gravity of one component.
+func (r *cloudinaryURL) resize() error {
+	c := &r.c
+	if c.crop == "" && c.width == "" && c.height == "" && c.ratio == "" {
+		return nil
+	}
+	if c.crop == "crop" && !r.resized && !r.cropped && c.ratio == "" {
+		return r.cut()
+	}
+	if r.resized {
+		r.ignore("c")
+		return nil
+	}
+	r.resized = true
+	fit, keep, cuts := "", false, false
+	switch c.crop {
+	case "", "scale":
+		fit = "contain"
+		if c.width != "" && c.height != "" {
+			fit = "squeeze"
+		}
+	case "fit":
+		fit = "contain"
+	case "limit":
+		fit = "scale-down"
+	case "fill", "thumb":
+		fit, cuts = "cover", true
+	case "auto":
+		fit, cuts = "cover", true
+		if c.gravity == "" {
+			c.gravity = "auto"
+		}
+	case "lfill":
+		fit, cuts = "crop", true
+	case "pad":
+		fit, cuts = "pad", true
+	case "lpad":
+		fit, cuts, keep = "pad", true, true
+	case "mfit":
+		fit = "contain"
+		r.ignore("c")
+	case "mpad", "fill_pad":
+		fit, cuts = "pad", true
+		r.ignore("c")
+	case "crop", "auto_pad", "imagga_scale", "imagga_crop":
+		fit, cuts = "cover", true
+		r.ignore("c")
+	default:
+		return &Error{"c", "is one of scale, fit, limit, fill, lfill, pad, lpad, crop, thumb, auto"}
+	}
+	r.Options.Set("fit", fit, "c")
+	if keep {
+		r.Options.Set("enlarge", "0", "c")
+	}
+	if c.width != "" {
+		r.Options.Set("w", c.width, "w")
+	}
+	if c.height != "" {
+		r.Options.Set("h", c.height, "h")
+	}
+	if c.ratio != "" && c.ratio != "auto" {
+		w, h, ok := strings.Cut(c.ratio, ":")
+		if !ok {
+			h = "1"
+		}
+		r.Options.Set("ar", w+":"+h, "ar")
+	}
+	if !cuts || c.gravity == "" {
+		return nil
+	}
+	gravity, ok := cloudinaryGravity(c.gravity)
+	if !ok {
+		r.ignore("g")
+	}
+	if gravity != "" {
+		r.Options.Set("gravity", gravity, "g")
+	}
+	return nil
+}
+
+// cloudinaryGravity makes a native gravity. Empty is the centre. Custom and named regions
+// aren't known.
+func cloudinaryGravity(g string) (gravity string, ok bool) {
+	first, _, _ := strings.Cut(g, ":")
+	switch first {
+	case "center":
+		return "", true
+	case "north", "south", "east", "west":
+		return first, true
+	case "north_east", "north_west", "south_east", "south_west":
+		return strings.Replace(first, "_", "", 1), true
+	case "face", "faces", "adv_face", "adv_faces":
+		return "face", true
+	case "auto", "auto_face", "auto_faces":
+		return "attention", true
+	}
+	return "", false
+}
+
+// cut sets the region that c_crop keeps: with x and y from the top left, else by gravity.
+func (r *cloudinaryURL) cut() error {
+	r.cropped = true
+	c := &r.c
+	if c.width == "" {
+		c.width = "100%"
+	}
+	if c.height == "" {
+		c.height = "100%"
+	}
+	at := [2]string{"center", "center"}
+	gravity, ok := cloudinaryGravity(c.gravity)
+	switch {
+	case c.gravity == "" && (c.x != "" || c.y != ""):
+		for i, s := range [...]string{c.x, c.y} {
+			if s == "" {
+				s = "0"
+			}
+			n, ok := number(s)
+			if !ok || n < 0 {
+				return &Error{[...]string{"x", "y"}[i], "is a number of pixels from the top left"}
+			}
+			if at[i] = strconv.Itoa(int(math.Round(min(n, 1e6)))); strings.Contains(s, ".") && n <= 1 {
+				at[i] = format(n*100) + "%"
+			}
+		}
+	case c.gravity != "" && (!ok || gravity == "face" || gravity == "attention"):
+		r.ignore("g")
+	default:
+		if strings.HasPrefix(gravity, "north") {
+			at[1] = "top"
+		} else if strings.HasPrefix(gravity, "south") {
+			at[1] = "bottom"
+		}
+		if strings.HasSuffix(gravity, "west") {
+			at[0] = "left"
+		} else if strings.HasSuffix(gravity, "east") {
+			at[0] = "right"
+		}
+		if c.x != "" && c.x != "0" || c.y != "" && c.y != "0" {
+			r.ignore("x")
+		}
+	}
+	r.Options.Set("rect", at[0]+","+at[1]+","+c.width+","+c.height, "c")
+	return nil
+}
+
+func (r *cloudinaryURL) quality(value string) error {
+	first, _, _ := strings.Cut(value, ":")
+	if first == "auto" {
+		r.Options.Set("q", "auto", "q")
+		return nil
+	}
+	n, ok := whole(first)
+	if !ok || n < 1 || n > 100 {
+		return &Error{"q", "is a whole number from 1 to 100, or auto"}
+	}
+	r.Options.Set("q", first, "q")
+	return nil
+}
+
+func (r *cloudinaryURL) format(value string) error {
+	first, _, _ := strings.Cut(value, ":")
+	switch first {
+	case "jpg", "jpeg":
+		first = "jpeg"
+	case "auto", "png", "webp", "avif", "gif", "jxl", "tiff":
+	case "tif":
+		first = "tiff"
+	default:
+		if !isWord(first) {
+			return &Error{"f", "is one of auto, jpg, png, webp, avif, gif, jxl, tiff"}
+		}
+		r.ignore("f")
+		return nil
+	}
+	r.Options.Set("format", first, "f")
+	return nil
+}
+
+func (r *cloudinaryURL) background(value string) error {
+	color := strings.TrimPrefix(value, "rgb:")
+	switch {
+	case strings.HasPrefix(value, "auto") || strings.HasPrefix(value, "gen_fill") || strings.HasPrefix(value, "blurred"):
+		r.ignore("b")
+		return nil
+	case color == value && !isLetters(color), color != value && !isHex(color):
+		return &Error{"b", "is a CSS colour name, or rgb: and RGB or RRGGBB in hexadecimal digits"}
+	}
+	r.Options.Set("bg", color, "b")
+	return nil
+}
+
+func (r *cloudinaryURL) radius(value string) error {
+	if value != "max" {
+		n, ok := whole(value)
+		switch {
+		case !ok && strings.Contains(value, ":"):
+			r.ignore("r")
+			return nil
+		case !ok:
+			return &Error{"r", "is a number of pixels, or max"}
+		case n == 0:
+			return nil
+		}
+		value = strconv.Itoa(min(n, 8192))
+	}
+	r.Options.Set("radius", value, "r")
+	return nil
+}
+
+// angle reads degrees and flips, joined by dots.
+func (r *cloudinaryURL) angle(value string) error {
+	flip, turn := "", 0
+	// A decimal point would be a dot too; Cloudinary takes whole degrees.
+	for part := range strings.SplitSeq(value, ".") {
+		switch part {
+		case "hflip":
+			flip += "h"
+		case "vflip":
+			flip += "v"
+		case "exif":
+		case "auto_left", "auto_right", "ignore":
+			r.ignore("a")
+		default:
+			n, err := strconv.Atoi(part)
+			if err != nil || n < -1e6 || n > 1e6 {
+				return &Error{"a", "is degrees, hflip or vflip, with a dot between several"}
+			}
+			turn += n
+		}
+	}
+	switch flip {
+	case "", "hh", "vv":
+	case "h", "v":
+		r.Options.Set("flip", flip, "a")
+	default:
+		r.Options.Set("flip", "hv", "a")
+	}
+	if turn = (turn%360 + 360) % 360; turn != 0 {
+		r.Options.Set("rotate", strconv.Itoa(turn), "a")
+	}
+	return nil
+}
+
+// effect reads e_NAME:VALUE.
+func (r *cloudinaryURL) effect(value string) error {
+	name, arg, given := strings.Cut(value, ":")
+	usual := func(n float64) string {
+		if !given {
+			return format(n)
+		}
+		return arg
+	}
+	set := func(native, arg string, least, most float64, value func(n float64) string) error {
+		n, ok := number(arg)
+		if !ok || n < least || n > most {
+			return &Error{"e", name + " has a number from " + format(least) + " to " + format(most)}
+		}
+		r.Options.Set(native, value(n), "e")
+		return nil
+	}
+	switch name {
+	case "blur":
+		return set("blur", usual(100), 0, 2000, func(n float64) string { return format(min(n/10, 100)) })
+	case "pixelate":
+		return set("pixelate", usual(8), 0, 1024, func(n float64) string { return strconv.Itoa(int(math.Round(n))) })
+	case "sharpen":
+		return set("sharpen", usual(100), 0, 2000, func(n float64) string { return format(min(n/5, 100)) })
+	case "brightness":
+		return set("brightness", usual(80), -100, 200, percent)
+	case "contrast":
+		return set("contrast", usual(0), -100, 200, percent)
+	case "saturation":
+		return set("saturation", usual(80), -100, 200, percent)
+	case "gamma":
+		return set("gamma", usual(0), -50, 150, func(n float64) string { return format(max(1+n/100, 0.1)) })
+	case "grayscale":
+		r.Options.Set("grayscale", "1", "e")
+	case "negate":
+		r.Options.Set("invert", "1", "e")
+	case "sepia":
+		n, ok := number(usual(80))
+		switch {
+		case !ok:
+			return &Error{"e", "sepia has a number from 1 to 100"}
+		case n < 50:
+			r.ignore("e")
+		default:
+			r.Options.Set("sepia", "1", "e")
+		}
+	case "trim":
+		tolerance, _, _ := strings.Cut(usual(10), ":")
+		return set("trim", tolerance, 0, 255, func(n float64) string { return strconv.Itoa(int(math.Round(n))) })
+	default:
+		r.ignore("e")
+	}
+	return nil
+}
+
+// flags reads fl_NAME, with dots between several.
+func (r *cloudinaryURL) flags(value string) {
+	for flag := range strings.SplitSeq(value, ".") {
+		name, arg, _ := strings.Cut(flag, ":")
+		switch name {
+		case "progressive":
+			r.Options.Set("progressive", "1", "fl")
+		case "attachment":
+			if arg == "" {
+				arg = "image"
+			}
+			r.Options.Set("dl", arg, "fl")
+		case "keep_iptc":
+			r.Options.Set("metadata", "keep", "fl")
+		case "strip_profile", "force_strip", "lossy", "immutable_cache":
+		default:
+			r.ignore("fl")
+		}
+	}
+}
+
+func (r *cloudinaryURL) ignore(name string) {
+	for _, have := range r.Ignored {
+		if have == name {
+			return
+		}
+	}
+	r.Ignored = append(r.Ignored, name)
+}
