@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	// The table of errors knows those of the packages that it maps.
 	"fault": {"transform", "origin", "cache", "signing", "workspace", "workspace/cached", "apikey"},
 
-	"workspace": {"transform", "origin", "signing"},
+	"workspace": {"dialect", "transform", "origin", "signing"},
 	"apikey":    {"workspace", "workspace/cached"},
 	"usage":     {"workspace"},
 	"marks":     {"transform", "origin", "cache", "workspace"},

@@ -226,6 +226,29 @@ func Find(rest string) (d *Dialect, tail string) {
 	return nil, ""
 }
 
+// Reserved reports whether a path segment is what URLs of a dialect begin with. New sources
+// may not be named so.
+func Reserved(segment string) bool {
+	for _, d := range All {
+		for _, prefix := range d.Prefixes {
+			if first, _, _ := strings.Cut(prefix, "/"); first == segment {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Names are the dialects that a workspace may choose for all of its URLs.
+func Names() (names []string) {
+	for _, d := range All {
+		if d.Whole {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
 // Named returns the dialect of that name that a workspace may choose for all of its URLs,
 // or nil.
 func Named(name string) *Dialect {

@@ -79,7 +79,7 @@ func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, p
 	if err := made.Workspace.Unmask(old); err != nil {
 		return p, nil, err
 	}
-	if err := m.judge(made.Workspace); err != nil {
+	if err := m.judge(old, made.Workspace); err != nil {
 		return p, nil, err
 	}
 	made.Changes = workspace.Diff(old, made.Workspace)

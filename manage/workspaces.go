@@ -26,7 +26,7 @@ func (m *Manager) CreateWorkspace(ctx context.Context, who Caller, w *workspace.
 	if err := w.Unmask(nil); err != nil {
 		return nil, err
 	}
-	if err := m.judge(w); err != nil {
+	if err := m.judge(nil, w); err != nil {
 		return nil, err
 	}
 	if err := m.store.Create(ctx, w, who.changedWorkspace("workspace.create", w.Namespace, nil, w)); err != nil {
@@ -209,7 +209,7 @@ func (m *Manager) startOver(ctx context.Context, who Caller, namespace string, t
 // put writes w in the place of old and returns what is stored then. Where nothing differs,
 // it writes nothing and the revision stays.
 func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspace) (*workspace.Workspace, error) {
-	if err := m.judge(w); err != nil {
+	if err := m.judge(old, w); err != nil {
 		return nil, err
 	}
 	if workspace.Same(old, w) {
@@ -221,11 +221,11 @@ func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspa
 	return w, nil
 }
 
-// judge says what is wrong with w where this process serves it: by the rules of package
-// workspace, and then by compiling it as delivery does, so that what would fail at the first
+// judge says what is wrong with what old is to become, where this process serves it. A nil
+// old is created. It goes by the rules of package workspace, and then by compiling it as delivery does, so that what would fail at the first
 // image is an error of the write.
-func (m *Manager) judge(w *workspace.Workspace) error {
-	if err := m.process(w.Namespace).Validate(w); err != nil {
+func (m *Manager) judge(old, w *workspace.Workspace) error {
+	if err := m.process(w.Namespace).ValidateChange(old, w); err != nil {
 		return err
 	}
 	if m.delivery != nil {

@@ -20,7 +20,7 @@ func New(namespace string) *Workspace {
 		Namespace:      namespace,
 		AllowedOrigins: []string{"*"},
 		AllowedSources: []string{"*"},
-		Dialect:        "native",
+		Dialect:        Native,
 	}
 	w.normalize()
 	return w

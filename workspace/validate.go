@@ -42,8 +42,20 @@ type Process struct {
 }
 
 // Validate is w's Validate in this process.
-func (p Process) Validate(w *Workspace) error {
-	v := validator{w: w, operator: p.Dirs, lends: p.LendsCredentials, places: sync.OnceValue(w.places)}
+func (p Process) Validate(w *Workspace) error { return p.validate(w, w) }
+
+// ValidateChange is Validate of what old is to become. Besides, sources that are new must
+// not have names that have become reserved since others took them. A nil old is a workspace
+// that is created.
+func (p Process) ValidateChange(old, w *Workspace) error {
+	if old == nil {
+		old = New(w.Namespace)
+	}
+	return p.validate(old, w)
+}
+
+func (p Process) validate(old, w *Workspace) error {
+	v := validator{w: w, old: old, operator: p.Dirs, lends: p.LendsCredentials, places: sync.OnceValue(w.places)}
 	v.allowed = sync.OnceValues(func() (origin.Allowlist, error) { return origin.ParseAllowlist(w.AllowedSources) })
 	v.counts(reflect.ValueOf(*w), "")
 	if err := v.err(); err != nil {
@@ -52,9 +64,7 @@ func (p Process) Validate(w *Workspace) error {
 	v.namespace()
 	v.name()
 	v.patterns()
-	if w.Dialect != "native" {
-		v.add("dialect", "%q is unknown; the only one is \"native\"", cut(w.Dialect))
-	}
+	v.dialect()
 	v.domains()
 	v.sources()
 	v.marks()
@@ -66,8 +76,9 @@ func (p Process) Validate(w *Workspace) error {
 type validator struct {
 	problems
 	w        *Workspace
-	operator []string // keys of the process's dir sources
-	lends    bool     // buckets may be without credentials
+	old      *Workspace // what it was; w where that isn't known
+	operator []string   // keys of the process's dir sources
+	lends    bool       // buckets may be without credentials
 
 	// Parsed once, for as many URLs of images as there may be.
 	allowed func() (origin.Allowlist, error)

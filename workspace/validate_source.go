@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/origin"
 	"golang.org/x/net/http/httpguts"
 )
@@ -40,6 +41,9 @@ func (v *validator) source(path string, s *Source, i int) {
 	v.key(member(path, "key"), s.Key, "source", first)
 	if ReservedSourceKey(s.Key) {
 		v.add(member(path, "key"), "%q is reserved: choose another", s.Key)
+	}
+	if dialect.Reserved(s.Key) && v.old.source(s.Key) == nil {
+		v.add(member(path, "key"), "%q is reserved, since URLs of another product begin with it: choose another", s.Key)
 	}
 	if slices.Contains(v.operator, s.Key) {
 		v.add(member(path, "key"), "%q is a folder of the operator's (--dir): choose another", s.Key)

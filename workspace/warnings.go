@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/origin"
@@ -14,10 +15,12 @@ type placed struct {
 	reading origin.Reading
 }
 
-// Warn says what w does that its owner may not expect: which patterns allow the hosts of
-// a company's customers, and which images of one source the rules of another close or
+// Warn says what w does that its owner may not expect: which sources hide the URLs of
+// another product, which patterns allow the hosts of a company's customers, and which images of one source the rules of another close or
 // mark, because both share a place. w is valid; what isn't is passed over.
-func (w *Workspace) Warn() []string { return append(w.warnOfSuffixes(), w.warnOfPlaces()...) }
+func (w *Workspace) Warn() []string {
+	return slices.Concat(w.warnOfPrefixes(), w.warnOfSuffixes(), w.warnOfPlaces())
+}
 
 // warnOfSuffixes names patterns for all names under a suffix that a company gives names
 // of to its customers. Those of registries are refused: see [Workspace.Validate].

@@ -28,7 +28,9 @@ type Workspace struct {
 	HTTPSOnly        bool     `json:"https_only"`
 	RequireSignature bool     `json:"require_signature"`
 	PresetsOnly      bool     `json:"presets_only"`
-	Dialect          string   `json:"dialect"`
+	Dialect          string   `json:"dialect"`        // of all URLs: native, or one of [Dialects]
+	DefaultSource    string   `json:"default_source"` // that relative paths of dialects are in; empty is none
+	StrictOptions    bool     `json:"strict_options"`
 	AllowSVG         bool     `json:"allow_svg"`
 	AllowTIFF        bool     `json:"allow_tiff"`
 	Domains          []string `json:"domains" maxItems:"20"`

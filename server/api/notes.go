@@ -47,7 +47,9 @@ var notes = map[string]map[string]note{
 		"https_only":        {text: "Refuse http in full URLs given as `src`.", absent: false},
 		"require_signature": {text: "Require a signature, or an API key, for the originals of every source.", absent: false},
 		"presets_only":      {text: "Refuse URLs that carry other options than `preset`, `v`, `dl`, `sig` and `exp`.", absent: false},
-		"dialect":           {text: "Names of the URL options that the workspace's URLs use.", absent: "native", oneOf: []any{"native"}},
+		"dialect":           {text: "Whose URLs the workspace's are: Tintype's own (`native`), or those of another product. Endpoints and prefixes keep their meaning.", absent: workspace.Native, oneOf: dialects()},
+		"default_source":    {text: "Key of the source that relative paths of dialects are in. Left out, the first segment of such a path names the source. Native URLs never use it.", absent: ""},
+		"strict_options":    {text: "Refuse parameters that would be ignored, with 400 and the likely name.", absent: false},
 		"allow_svg":         {text: "Accept SVG originals, which are only ever rasterised.", absent: false},
 		"allow_tiff":        {text: "Accept TIFF originals.", absent: false},
 		"domains": {text: "Host names that serve this workspace's images at their root, without the namespace. " +
@@ -102,6 +104,13 @@ var notes = map[string]map[string]note{
 		"transforms_per_day":    {text: "Variants made a day (UTC): a cap on what is spent. A warning is logged at 80 %. 0 is unlimited.", absent: 0, min: number(0)},
 		"transforms_per_month":  {text: "Variants made a calendar month (UTC). 0 is unlimited.", absent: 0, min: number(0)},
 	},
+}
+
+func dialects() (all []any) {
+	for _, name := range workspace.Dialects() {
+		all = append(all, name)
+	}
+	return all
 }
 
 func number(n float64) *float64 { return &n }

@@ -129,6 +129,7 @@ func Full(namespace string) *workspace.Workspace {
 	w.AllowedOrigins = []string{"https://app.example.com", "*.example.com"}
 	w.AllowedSources = []string{}
 	w.HTTPSOnly, w.RequireSignature, w.PresetsOnly, w.AllowSVG, w.AllowTIFF = true, true, true, true, true
+	w.Dialect, w.DefaultSource, w.StrictOptions = "imgix", "media", true
 	w.Domains = []string{"img." + namespace + ".example"}
 	w.Sources = []workspace.Source{
 		{Key: "photos", Kind: "http", Private: true, URL: "https://origin.example.com/photos/",
