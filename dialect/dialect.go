@@ -202,7 +202,7 @@ const (
 
 // All are the dialects, in the order of docs/dialects.md.
 var All = []*Dialect{
-	next, vercel, netlify,
+	next, vercel, netlify, cloudflare,
 	imgix,
 	imgproxy,
 	thumbor,

@@ -19,12 +19,19 @@ func (u URL) reference(ref, param string) (Image, error) {
 	if end := strings.IndexAny(ref, "?#"); end >= 0 {
 		ref = ref[:end]
 	}
-	path, err := decodePath(strings.TrimPrefix(ref, "/"))
-	if err != nil {
+	return u.object(ref, param)
+}
+
+// object is the image at a raw path.
+func (u URL) object(raw, param string) (Image, error) {
+	path, err := decodePath(strings.TrimPrefix(raw, "/"))
+	switch {
+	case err != nil && param != "":
 		return Image{}, &Error{param, err.Error()}
-	}
-	if path == "" {
-		return Image{}, &Error{param, "names no image"}
+	case err != nil:
+		return Image{}, err
+	case strings.Trim(path, "/") == "":
+		return Image{}, &Error{param, "the path of the image is empty"}
 	}
 	return Image{Path: u.Key(path)}, nil
 }
@@ -59,4 +66,43 @@ func side(name string) string {
 		return "center"
 	}
 	return ""
+}
+
+// oneOf is nil if value is one of words, else the error that names them.
+func oneOf(param, value string, words ...string) error {
+	if slices.Contains(words, value) {
+		return nil
+	}
+	return &Error{param, "is " + allowed(words)}
+}
+
+func allowed(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return "one of " + strings.Join(words, ", ")
+}
+
+// mergedURL returns the full URL that a path holds. Proxies merge the slashes of https://,
+// so that it may have one.
+func mergedURL(s string) (url string, ok bool) {
+	if isURL(s) {
+		return s, true
+	}
+	for _, scheme := range [...]string{"http:/", "https:/"} {
+		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) && s[len(scheme)] != '/' {
+			return scheme + "/" + s[len(scheme):], true
+		}
+	}
+	return "", false
+}
+
+// encodedURL reports whether a raw path is a full URL whose colon is encoded.
+func encodedURL(s string) bool {
+	for _, scheme := range [...]string{"http%3a", "https%3a"} {
+		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+			return true
+		}
+	}
+	return false
 }

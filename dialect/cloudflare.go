@@ -1,0 +1,440 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+)
+
+// cloudflare is the grammar of Cloudflare's image transformations:
+// /cdn-cgi/image/width=400,quality=75/uploads/me.jpg.
+var cloudflare = &Dialect{
+	Name:     "cloudflare",
+	Prefixes: []string{"cdn-cgi/image", "cloudflare"},
+	Parse:    parseCloudflare,
+	Params:   cloudflareParams,
+}
+
+// A cloudflareURL is a URL that is being read.
+type cloudflareURL struct {
+	Request
+	fit, gravity     string // native
+	focus            [2]string
+	format           string // native
+	quality          string // native; empty is Cloudflare's default
+	slowQuality      string // of slow connections; empty is quality
+	fast, background bool
+	dpr              float64
+	rotate           int
+	flip             string
+	zoom             string // the parameter's spelling, where it is above 0
+	trim             [4]int // x, y, width, height: pixels before dpr; a length of 0 is all that there is
+	trimmed          string // the spelling of trim, for errors
+}
+
+func parseCloudflare(u URL) (Request, error) {
+	options, source, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	if options == "" || source == "" {
+		return Request{}, &Error{Reason: "write options and an image, as in /cdn-cgi/image/width=400/PATH"}
+	}
+	r := cloudflareURL{dpr: 1}
+	for options != "" {
+		var option string
+		option, options = cutCloudflare(options)
+		name, value, ok := strings.Cut(option, "=")
+		if !ok || name == "" {
+			return Request{}, &Error{Reason: "options are written as NAME=VALUE, separated by commas"}
+		}
+		value, err := decodePath(value)
+		if err != nil {
+			return Request{}, &Error{name, err.Error()}
+		}
+		if err := r.option(name, value); err != nil {
+			return Request{}, err
+		}
+	}
+	r.finish(u.Slow)
+	if err := r.source(u, source); err != nil {
+		return Request{}, err
+	}
+	return r.Request, nil
+}
+
+// cutCloudflare cuts off the first option. Commas in brackets belong to a colour.
+func cutCloudflare(s string) (option, rest string) {
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case ',':
+			if depth <= 0 {
+				return s[:i], s[i+1:]
+			}
+		}
+	}
+	return s, ""
+}
+
+func (r *cloudflareURL) option(name, value string) error {
+	switch name {
+	case "width", "w", "height", "h":
+		if name[0] == 'w' && value == "auto" {
+			r.ignore(name)
+			return nil
+		}
+		if n, ok := whole(value); !ok || n == 0 {
+			return &Error{name, "is a whole number of pixels, above 0"}
+		}
+		r.Options.Set(name[:1], value, name)
+	case "dpr":
+		f, ok := number(value)
+		if !ok || f <= 0 {
+			return &Error{name, "is a number above 0"}
+		}
+		r.dpr = min(max(f, 0.1), 5)
+		r.Options.Set("dpr", format(r.dpr), name)
+	case "fit":
+		return r.readFit(value)
+	case "gravity", "g":
+		return r.readGravity(name, value)
+	case "zoom", "face-zoom":
+		f, ok := number(value)
+		if !ok || f < 0 || f > 1 {
+			return &Error{name, "is a number from 0 to 1"}
+		}
+		if r.zoom = ""; f > 0 {
+			r.zoom = name
+		}
+	case "quality", "q", "slow-connection-quality", "scq":
+		q, ok := cloudflareQuality(value)
+		if !ok {
+			return &Error{name, "is a whole number from 1 to 100, or one of high, medium-high, medium-low, low"}
+		}
+		if name[0] == 's' {
+			r.slowQuality, r.Hinted = q, true
+		} else {
+			r.quality = q
+		}
+	case "format", "f":
+		return r.readFormat(name, value)
+	case "compression":
+		r.fast = value == "fast"
+		return oneOf(name, value, "fast")
+	case "anim":
+		r.Options.Set("anim", value, name)
+		return oneOf(name, value, "true", "false")
+	case "metadata":
+		r.Options.Set("metadata", value, name)
+		return oneOf(name, value, "copyright", "keep", "none")
+	case "onerror":
+		r.RedirectOnError = true
+		return oneOf(name, value, "redirect")
+	case "background":
+		c, ok := cssColor(value)
+		if !ok {
+			return &Error{name, cssColorValues}
+		}
+		r.background = true
+		r.Options.Set("bg", c, name)
+	case "rotate":
+		r.rotate, _ = whole(value)
+		return oneOf(name, value, "0", "90", "180", "270", "360")
+	case "flip":
+		r.flip = value
+		return oneOf(name, value, "h", "v", "hv")
+	case "blur":
+		return r.amount(name, value, "blur", 250, func(f float64) float64 { return f / 2.5 })
+	case "sharpen":
+		return r.amount(name, value, "sharpen", 10, func(f float64) float64 { return f * 10 })
+	case "brightness", "contrast", "saturation", "gamma":
+		return r.factor(name, value)
+	case "upscale":
+		if value != "interpolate" {
+			r.ignore(name)
+		}
+		return oneOf(name, value, "interpolate", "generate")
+	default:
+		if strings.HasPrefix(name, "trim") {
+			return r.readTrim(name, value)
+		}
+		r.ignore(name) // segment, border and draw among them
+	}
+	return nil
+}
+
+func (r *cloudflareURL) readFit(value string) error {
+	switch value {
+	case "scale-down", "contain", "cover", "pad", "squeeze":
+		r.fit = value
+	case "crop": // a side that is too short stays as it is
+		r.fit = "cover"
+		r.Options.Set("enlarge", "0", "fit")
+		return nil
+	case "aspect-crop":
+		r.fit = "crop"
+	case "scale-up":
+		r.fit = "contain"
+		r.ignore("fit")
+	default:
+		return &Error{"fit", "is one of scale-down, contain, cover, crop, aspect-crop, pad, squeeze"}
+	}
+	r.Options.Unset("enlarge")
+	return nil
+}
+
+func (r *cloudflareURL) readGravity(name, value string) error {
+	switch value {
+	case "auto":
+		r.gravity = "attention"
+	case "face", "entropy":
+		r.gravity = value
+	default:
+		if r.gravity = side(value); r.gravity != "" {
+			return nil
+		}
+		x, y, ok := strings.Cut(value, "x")
+		for i, v := range [...]string{x, y} {
+			f, valid := number(v)
+			ok = ok && valid && f >= 0 && f <= 1
+			r.focus[i] = format(f)
+		}
+		if !ok {
+			return &Error{name, "is one of auto, face, left, right, top, bottom, center, or XxY, each from 0 to 1"}
+		}
+		r.gravity = "focal"
+	}
+	return nil
+}
+
+func (r *cloudflareURL) readFormat(name, value string) error {
+	r.Answer = AnswerImage
+	r.Options.Unset("progressive")
+	switch value {
+	case "auto", "avif", "webp", "png":
+		r.format = value
+	case "jpeg", "jpg":
+		r.format = "jpeg"
+		r.Options.Set("progressive", "1", name)
+	case "baseline-jpeg":
+		r.format = "jpeg"
+	case "json":
+		r.format = "original"
+		r.Answer = AnswerFacts
+	default:
+		return &Error{name, "is one of auto, avif, webp, jpeg, baseline-jpeg, png, json"}
+	}
+	return nil
+}
+
+// cloudflareQuality is a quality as a native one.
+func cloudflareQuality(value string) (q string, ok bool) {
+	switch value {
+	case "high":
+		return "90", true
+	case "medium-high":
+		return "80", true
+	case "medium-low":
+		return "65", true
+	case "low":
+		return "50", true
+	}
+	n, ok := whole(value)
+	return value, ok && n >= 1 && n <= 100
+}
+
+// amount reads a number from 0 to most, which native has on a scale of its own.
+func (r *cloudflareURL) amount(name, value, native string, most float64, scale func(float64) float64) error {
+	f, ok := number(value)
+	if !ok || f < 0 || f > most {
+		return &Error{name, "is a number from 0 to " + format(most)}
+	}
+	r.Options.Set(native, format(scale(f)), name)
+	return nil
+}
+
+// factor reads a multiplier. All but the saturation take 0 for 1.
+func (r *cloudflareURL) factor(name, value string) error {
+	f, ok := number(value)
+	if !ok || f < 0 {
+		return &Error{name, "is a number, 0 or more"}
+	}
+	if f == 0 && name != "saturation" {
+		f = 1
+	}
+	if name == "gamma" { // the exponent there, its inverse here
+		f = max(1/f, 0.1)
+	}
+	r.Options.Set(name, format(min(f, 3)), name)
+	return nil
+}
+
+// readTrim reads trim and the parameters that begin so.
+func (r *cloudflareURL) readTrim(name, value string) error {
+	side := -1
+	switch name {
+	case "trim":
+		return r.readSides(value)
+	case "trim.left":
+		side = 0
+	case "trim.top":
+		side = 1
+	case "trim.width":
+		side = 2
+	case "trim.height":
+		side = 3
+	case "trim.right", "trim.bottom":
+	default:
+		r.ignore(name) // those of trim=border among them
+		return nil
+	}
+	n, ok := whole(value)
+	switch {
+	case !ok:
+		return &Error{name, "is a whole number of pixels"}
+	case side >= 0:
+		r.trim[side], r.trimmed = n, name
+	case n > 0:
+		r.ignore(name)
+	}
+	return nil
+}
+
+// readSides reads trim=border or trim=TOP;RIGHT;BOTTOM;LEFT.
+func (r *cloudflareURL) readSides(value string) error {
+	const name = "trim"
+	if value == "border" {
+		r.Options.Set("trim", "10", name)
+		return nil
+	}
+	var sides [4]int
+	n, rest, more := 0, value, true
+	for ; more && n < len(sides); n++ {
+		var side string
+		side, rest, more = strings.Cut(rest, ";")
+		var ok bool
+		if sides[n], ok = whole(side); !ok {
+			break
+		}
+	}
+	if more || n < len(sides) {
+		return &Error{name, "is border, or TOP;RIGHT;BOTTOM;LEFT in whole pixels"}
+	}
+	if sides[1] > 0 || sides[2] > 0 {
+		r.ignore(name)
+		return nil
+	}
+	r.trim[0], r.trim[1], r.trimmed = sides[3], sides[0], name
+	return nil
+}
+
+// finish sets what depends on more than one option, and the defaults.
+func (r *cloudflareURL) finish(slow bool) {
+	q := r.quality
+	if slow && r.slowQuality != "" {
+		q = r.slowQuality
+	}
+	if q == "" {
+		q = "85"
+	}
+	r.Options.Set("q", q, "")
+	switch {
+	case r.fast && r.format != "jpeg":
+		r.Options.Set("format", "original", "compression")
+	case r.format == "":
+		r.Options.Set("format", "original", "")
+	case r.format != "auto":
+		r.Options.Set("format", r.format, "")
+	}
+	if r.format == "webp" && q == "100" {
+		r.Options.Set("lossless", "1", "")
+	}
+	if _, ok := r.Options.Get("metadata"); !ok {
+		r.Options.Set("metadata", "copyright", "")
+	}
+	r.finishFit()
+	// There the mirror comes before the turn. Seen in it, a turn goes the other way.
+	if r.flip == "h" || r.flip == "v" {
+		r.rotate = 360 - r.rotate
+	}
+	if r.rotate %= 360; r.rotate > 0 {
+		r.Options.Set("rotate", strconv.Itoa(r.rotate), "")
+	}
+	if r.flip != "" {
+		r.Options.Set("flip", r.flip, "")
+	}
+	if r.trim != ([4]int{}) {
+		r.Options.Set("rect", r.rect(), r.trimmed)
+	}
+}
+
+func (r *cloudflareURL) finishFit() {
+	if r.fit != "" {
+		r.Options.Set("fit", r.fit, "")
+	}
+	if r.fit == "pad" && !r.background {
+		r.Options.Set("bg", "fff", "")
+	}
+	if r.fit != "cover" && r.fit != "crop" {
+		return
+	}
+	switch r.gravity {
+	case "":
+		return
+	case "focal":
+		r.Options.Set("fp-x", r.focus[0], "gravity")
+		r.Options.Set("fp-y", r.focus[1], "gravity")
+	case "face":
+		if r.zoom != "" {
+			r.ignore(r.zoom)
+		}
+	}
+	r.Options.Set("gravity", r.gravity, "")
+}
+
+// rect is the native region that trim leaves.
+func (r *cloudflareURL) rect() string {
+	const most = 1_000_000 // of a native region, and more than any image has
+	b := make([]byte, 0, 32)
+	for i, n := range r.trim {
+		if i >= 2 && n == 0 {
+			n = most
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(clamp(float64(n)*r.dpr, 0, most)), 10)
+	}
+	return string(b)
+}
+
+// source reads what follows the options: a full URL as it is, with the query that follows,
+// or a path. unpic encodes a full URL that has a query.
+func (r *cloudflareURL) source(u URL, source string) error {
+	full, ok := mergedURL(source)
+	if !ok && encodedURL(source) {
+		decoded, err := decodePath(source)
+		if err != nil {
+			return err
+		}
+		full, ok = mergedURL(decoded)
+	}
+	if ok {
+		if u.RawQuery != "" {
+			full += "?" + u.RawQuery
+		}
+		if !isText(full) {
+			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
+		}
+		r.Image.URL = full
+		return nil
+	}
+	image, err := u.object(source, "")
+	if err != nil {
+		return err
+	}
+	r.Image = image
+	nameQuery(u.RawQuery, r.ignore)
+	return nil
+}
