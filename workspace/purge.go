@@ -10,8 +10,9 @@ import (
 
 const (
 	// MaxPurgedPaths is how many purges of a path or a URL the log of a workspace tells
-	// apart, besides the latest ones in PurgeLog.Purges.
-	MaxPurgedPaths = 1 << 17
+	// apart, besides the latest ones in PurgeLog.Purges: those of a week, where a workspace
+	// purges 50,000 different ones a day.
+	MaxPurgedPaths = 3 << 17
 
 	// MaxPurgedPrefixes is how many prefixes it tells apart, of 128 KiB together.
 	MaxPurgedPrefixes = 4096

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,33 +14,14 @@ import (
 
 // A PurgeBase is a bounded summary of purges. Of paths and URLs it keeps hashes only. Two
 // that share a hash are purged together, which is no harm: a purge concerns another image
-// with a chance of 1 in 16 million. It never changes.
+// with a chance of 1 in 4 billion. It never changes.
 type PurgeBase struct {
 	All      int64            `json:"all,omitempty"`      // sequence of the last purge of everything
 	Sources  map[string]int64 `json:"sources,omitempty"`  // sequences, by key
 	Marks    map[string]int64 `json:"marks,omitempty"`    // by name
 	Prefixes []Purge          `json:"prefixes,omitempty"` // by source and value, in order
 	Slices   map[int]int64    `json:"slices,omitempty"`   // by number
-	Hashes   PurgeHashes      `json:"hashes,omitempty"`
-}
-
-// PurgeHashes are purges of paths and URLs, in the order of their hashes, each hash once.
-type PurgeHashes []hashPurge
-
-// A hashPurge is a hash of 24 bits in front of a sequence of 40 bits, which a thousand
-// purges a second would use up in 34 years.
-type hashPurge uint64
-
-const (
-	hashBits     = 24
-	sequenceBits = 64 - hashBits
-)
-
-func (h hashPurge) hash() uint32    { return uint32(h >> sequenceBits) }
-func (h hashPurge) sequence() int64 { return int64(h & (1<<sequenceBits - 1)) }
-
-func newHashPurge(hash uint32, sequence int64) hashPurge {
-	return hashPurge(hash)<<sequenceBits | hashPurge(sequence)
+	Hashes   PurgeHashes      `json:"hashes,omitzero"`
 }
 
 // hashOfPath and hashOfURL are what a path and a URL are told apart by. They are stored.
@@ -60,18 +40,7 @@ func purgeHash(kind byte, source, value string) uint32 {
 		h = (h ^ uint64(value[i])) * prime
 	}
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
-	return uint32((h ^ h>>33) >> sequenceBits)
-}
-
-func sliceOf(hash uint32) int { return int(hash / (1 << hashBits / PurgeSlices)) }
-
-// search finds the sequence of a hash; 0 is none.
-func (l PurgeHashes) search(hash uint32) int64 {
-	i, _ := slices.BinarySearch(l, newHashPurge(hash, 0))
-	if i < len(l) && l[i].hash() == hash {
-		return l[i].sequence()
-	}
-	return 0
+	return uint32((h ^ h>>33) >> 32)
 }
 
 // with returns the base with further purges, the oldest first, and what was widened for
@@ -103,7 +72,7 @@ func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
 			fresh[hashOfURL(p.Value)] = p.Sequence
 		default: // all of it, and what a later version may have thought of
 			n = everything(p.Sequence)
-			hashes = nil
+			hashes = PurgeHashes{}
 			clear(prefixes)
 			clear(fresh)
 		}
@@ -150,62 +119,31 @@ func comparePrefixes(a, b Purge) int {
 	return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Value, b.Value))
 }
 
-// with returns the list with later purges.
-func (l PurgeHashes) with(fresh map[uint32]int64) PurgeHashes {
-	if len(fresh) == 0 {
-		return l
-	}
-	later := make(PurgeHashes, 0, len(fresh))
-	for hash, sequence := range fresh {
-		later = append(later, newHashPurge(hash, sequence))
-	}
-	slices.Sort(later)
-	n := make(PurgeHashes, 0, len(l)+len(later))
-	for _, h := range l {
-		for len(later) > 0 && later[0].hash() < h.hash() {
-			n, later = append(n, later[0]), later[1:]
-		}
-		if len(later) == 0 || later[0].hash() != h.hash() {
-			n = append(n, h)
-		}
-	}
-	return append(n, later...)
-}
-
 // foldHashes makes the purges of the fullest slices one purge each, until no more than
 // MaxPurgedPaths are left. So a purge beyond that many makes one other image in
 // MaxPurgedPaths miss once.
 func (b *PurgeBase) foldHashes() []Widened {
-	excess := len(b.Hashes) - MaxPurgedPaths
+	excess := len(b.Hashes.list) - MaxPurgedPaths
 	if excess <= 0 {
 		return nil
-	}
-	var counts [PurgeSlices]int
-	for _, h := range b.Hashes {
-		counts[sliceOf(h.hash())]++
 	}
 	order := make([]int, PurgeSlices)
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, c int) int { return counts[c] - counts[a] })
+	slices.SortStableFunc(order, func(a, c int) int { return len(b.Hashes.slice(c)) - len(b.Hashes.slice(a)) })
 	folded, purges := map[int]bool{}, 0
 	for _, i := range order {
 		if purges >= excess {
 			break
 		}
 		folded[i] = true
-		purges += counts[i]
-	}
-	kept := make(PurgeHashes, 0, len(b.Hashes)-purges)
-	for _, h := range b.Hashes {
-		if i := sliceOf(h.hash()); folded[i] {
+		purges += len(b.Hashes.slice(i))
+		for _, h := range b.Hashes.slice(i) {
 			b.Slices[i] = max(b.Slices[i], h.sequence())
-		} else {
-			kept = append(kept, h)
 		}
 	}
-	b.Hashes = kept
+	b.Hashes = b.Hashes.without(folded)
 	return []Widened{{Kind: PurgeSlice, Value: fmt.Sprintf("%d/%d", len(folded), PurgeSlices), Purges: purges}}
 }
 
@@ -318,28 +256,29 @@ func tellPrefixes(stoodFor map[prefixName]int) (list []Widened) {
 	return append(list[:maxToldPrefixes], more)
 }
 
-var errPurgeHashes = errors.New("purge log: its hashes can't be read")
-
-// MarshalJSON implements json.Marshaler: the steps from hash to hash and the sequences,
-// in some five bytes a purge.
-func (l PurgeHashes) MarshalJSON() ([]byte, error) {
-	data := make([]byte, 0, 6*len(l))
-	last := uint32(0)
-	for _, h := range l {
-		data = binary.AppendUvarint(data, uint64(h.hash()-last))
-		data = binary.AppendUvarint(data, uint64(h.sequence()))
-		last = h.hash()
-	}
-	return json.Marshal(data)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (l *PurgeHashes) UnmarshalJSON(text []byte) error {
-	var data []byte
-	if err := json.Unmarshal(text, &data); err != nil {
+// UnmarshalJSON implements json.Unmarshaler. Earlier versions told paths apart by hashes of
+// 24 bits. A base of theirs is read as one that has widened all of them to their slices.
+func (b *PurgeBase) UnmarshalJSON(text []byte) error {
+	type plain PurgeBase
+	*b = PurgeBase{}
+	stored := struct {
+		*plain
+		Hashes json.RawMessage `json:"hashes"`
+	}{plain: (*plain)(b)}
+	if err := json.Unmarshal(text, &stored); err != nil || len(stored.Hashes) == 0 {
 		return err
 	}
-	*l = make(PurgeHashes, 0, len(data)/5)
+	if stored.Hashes[0] != '"' {
+		return json.Unmarshal(stored.Hashes, &b.Hashes)
+	}
+	var data []byte
+	if err := json.Unmarshal(stored.Hashes, &data); err != nil {
+		return err
+	}
+	if b.Slices == nil {
+		b.Slices = map[int]int64{}
+	}
+	const sliceBits = 14 // in which hashes of a slice differ
 	hash := uint64(0)
 	for in := bytes.NewReader(data); in.Len() > 0; {
 		step, err := binary.ReadUvarint(in)
@@ -347,10 +286,11 @@ func (l *PurgeHashes) UnmarshalJSON(text []byte) error {
 			return errPurgeHashes
 		}
 		sequence, err := binary.ReadUvarint(in)
-		if hash += step; err != nil || hash >= 1<<hashBits || sequence >= 1<<sequenceBits || step == 0 && len(*l) > 0 {
+		if hash += step; err != nil || hash>>sliceBits >= PurgeSlices || sequence > maxHashSequence {
 			return errPurgeHashes
 		}
-		*l = append(*l, newHashPurge(uint32(hash), int64(sequence)))
+		slice := int(hash >> sliceBits)
+		b.Slices[slice] = max(b.Slices[slice], int64(sequence))
 	}
 	return nil
 }
