@@ -127,6 +127,14 @@ func getText(i item, name string) string {
 	return ""
 }
 
+// getBytes is a binary value of an item; one that lacks it has none.
+func getBytes(i item, name string) []byte {
+	if v, ok := i[name].(*types.AttributeValueMemberB); ok {
+		return v.Value
+	}
+	return nil
+}
+
 // getNumber is a number of an item; one that lacks it has 0.
 func getNumber(i item, name string) int64 {
 	if v, ok := i[name].(*types.AttributeValueMemberN); ok {

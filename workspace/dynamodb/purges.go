@@ -1,10 +1,13 @@
 package dynamodb
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -14,19 +17,31 @@ import (
 )
 
 // A workspace's log of purges is a snapshot and the purges since then, an item each. So a
-// purge writes items of less than 1 kB, and the snapshot is written anew once in a
-// thousand purges. An item tells the sequences of the last purge and of the snapshot.
-// Purges from the snapshot before this one on stay, so that who knows a log reads only
-// what came after it.
+// purge writes items of less than 1 kB. The snapshot, which is far larger, is written anew
+// when the log has been summed up a few times, which is once in some thousand purges. An item
+// tells the sequences of the last purge and of the snapshot. Purges of before the snapshot
+// are forgotten later, a part of them each time that the log is summed up, so that who knows
+// a log reads only what came after it.
 
-// snapshotBytes is how much of a snapshot an item holds: 400 KB is the most of an item.
-const snapshotBytes = 380 << 10
+const (
+	// snapshotBytes is how much of a snapshot an item holds: 400 KB is the most of an item.
+	snapshotBytes = 380 << 10
+
+	// sumsPerSnapshot is how often the log is summed up for one snapshot. Where the log is
+	// full, writing it costs two units of writing a purge, divided by this.
+	sumsPerSnapshot = 4
+
+	// forgottenAtOnce is how many purges are forgotten when the log is summed up: some more
+	// than are added until then.
+	forgottenAtOnce = workspace.MaxRecentPurges + 76
+)
 
 // A purgeHead is the item that tells of a log.
 type purgeHead struct {
 	sequence int64  // of the last purge; 0 is none
 	snapshot int64  // sequence of the snapshot; 0 is none
 	parts    int64  // items that it is in
+	sums     int64  // how often the log has been summed up since
 	old      string // the whole log, as earlier versions of Tintype wrote it; empty is none
 }
 
@@ -34,15 +49,19 @@ type purgeHead struct {
 func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
-	for {
-		l, widened, err := s.addPurge(within, namespace, workspaceID, known, p, audit)
-		if !errors.Is(err, errAgain) {
+	for snapshots := true; ; {
+		l, widened, err := s.addPurge(within, namespace, workspaceID, known, p, audit, snapshots)
+		switch {
+		case errors.Is(err, errAgain):
+		case snapshots && throttled(err): // a snapshot is a thousand times as large as a purge: it may wait
+			snapshots = false
+		default:
 			return l, widened, s.failure(ctx, err)
 		}
 	}
 }
 
-func (s *Store) addPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit []workspace.AuditEntry) (none workspace.PurgeLog, _ []workspace.Widened, _ error) {
+func (s *Store) addPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit []workspace.AuditEntry, snapshots bool) (none workspace.PurgeLog, _ []workspace.Widened, _ error) {
 	old, head, err := s.purgeLog(ctx, workspaceID, known)
 	if err != nil {
 		return none, nil, err
@@ -56,20 +75,27 @@ func (s *Store) addPurge(ctx context.Context, namespace, workspaceID string, kno
 	if old.Sequence > 0 {
 		same = equals(item{"seq": number(old.Sequence)})
 	}
-	next := purgeHead{sequence: l.Sequence, snapshot: head.snapshot, parts: head.parts}
-	var steps []step
-	if l.Base != old.Base || head.old != "" {
+	next := purgeHead{sequence: l.Sequence, snapshot: head.snapshot, parts: head.parts, sums: head.sums}
+	due := head.old != ""
+	if l.Base != old.Base {
+		next.sums++
+		due = due || snapshots && next.sums >= sumsPerSnapshot
 		if err := s.forgetPurges(ctx, workspaceID, head.snapshot); err != nil {
 			return none, nil, err
 		}
+	}
+	var steps []step
+	if due {
 		if steps, err = s.putSnapshot(workspaceID, l); err != nil {
 			return none, nil, err
 		}
-		next.snapshot, next.parts = l.Sequence, int64(len(steps))
+		next.snapshot, next.parts, next.sums = l.Sequence, int64(len(steps)), 0
 		steps = append(steps, s.dropParts(workspaceID, next.parts, head.parts)...)
 	}
 	steps = append([]step{
-		s.put(with(purgeKey(workspaceID), item{"seq": number(next.sequence), "snap": number(next.snapshot), "parts": number(next.parts)}), same, errAgain),
+		s.put(with(purgeKey(workspaceID), item{
+			"seq": number(next.sequence), "snap": number(next.snapshot), "parts": number(next.parts), "sums": number(next.sums),
+		}), same, errAgain),
 		s.put(with(purgeEventKey(workspaceID, l.Sequence), item{"json": text(string(data))}), anyItem, nil),
 	}, steps...)
 	change := workspace.Change{Kind: workspace.ChangedPurges, Namespace: namespace}
@@ -85,12 +111,30 @@ func (s *Store) putSnapshot(workspaceID string, l workspace.PurgeLog) (steps []s
 	if err != nil {
 		return nil, err
 	}
-	for part := range slices.Chunk(data, snapshotBytes) {
+	small, err := deflate(data)
+	if err != nil {
+		return nil, err
+	}
+	for part := range slices.Chunk(small, snapshotBytes) {
 		steps = append(steps, s.put(with(purgePartKey(workspaceID, int64(len(steps))), item{
-			"of": number(l.Sequence), "data": &types.AttributeValueMemberB{Value: part},
+			"of": number(l.Sequence), "deflated": &types.AttributeValueMemberB{Value: part},
 		}), anyItem, nil))
 	}
 	return steps, nil
+}
+
+// deflate takes out what base64 adds to the hashes of a log.
+func deflate(data []byte) ([]byte, error) {
+	var small bytes.Buffer
+	w, err := flate.NewWriter(&small, flate.HuffmanOnly)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return small.Bytes(), err
 }
 
 // dropParts deletes the parts that a shorter snapshot leaves over.
@@ -101,7 +145,7 @@ func (s *Store) dropParts(workspaceID string, from, to int64) (steps []step) {
 	return steps
 }
 
-// forgetPurges deletes the purges up to a sequence: a snapshot has them.
+// forgetPurges deletes the oldest of the purges up to a sequence: the snapshot has them.
 func (s *Store) forgetPurges(ctx context.Context, workspaceID string, upTo int64) error {
 	var requests []types.WriteRequest
 	q := query{pk: purgePK(workspaceID), condition: "sk BETWEEN :first AND :last", values: item{
@@ -109,7 +153,7 @@ func (s *Store) forgetPurges(ctx context.Context, workspaceID string, upTo int64
 	}}
 	err := s.query(ctx, q, func(i item) (bool, error) {
 		requests = append(requests, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item{pk: i[pk], sk: i[sk]}}})
-		return true, nil
+		return len(requests) < forgottenAtOnce, nil
 	})
 	if err != nil {
 		return err
@@ -138,7 +182,7 @@ func (s *Store) purgeLog(ctx context.Context, workspaceID string, known workspac
 		if err != nil || i == nil {
 			return workspace.PurgeLog{}, purgeHead{}, err
 		}
-		head = purgeHead{getNumber(i, "seq"), getNumber(i, "snap"), getNumber(i, "parts"), getText(i, "json")}
+		head = purgeHead{getNumber(i, "seq"), getNumber(i, "snap"), getNumber(i, "parts"), getNumber(i, "sums"), getText(i, "json")}
 		if known.Sequence > 0 && known.Sequence <= head.sequence && head.old == "" {
 			if l, err = s.purgesSince(ctx, workspaceID, known, head.sequence); err != nil || l.Sequence == head.sequence {
 				return l, head, err
@@ -165,13 +209,12 @@ func (s *Store) snapshot(ctx context.Context, workspaceID string, head purgeHead
 	case head.old != "":
 		err = json.Unmarshal([]byte(head.old), &l)
 	case head.snapshot > 0:
-		var data []byte
+		var data, small []byte // earlier versions wrote data
 		parts := int64(0)
 		q := query{pk: purgePK(workspaceID), condition: "begins_with(sk, :parts)", values: item{":parts": text(purgePartPrefix)}}
 		err = s.query(ctx, q, func(i item) (bool, error) {
-			part, ok := i["data"].(*types.AttributeValueMemberB)
-			if ok && getNumber(i, "of") == head.snapshot && getText(i, sk) == purgePartSK(parts) {
-				data = append(data, part.Value...)
+			if getNumber(i, "of") == head.snapshot && getText(i, sk) == purgePartSK(parts) {
+				data, small = append(data, getBytes(i, "data")...), append(small, getBytes(i, "deflated")...)
 				parts++
 			}
 			return parts < head.parts, nil
@@ -179,7 +222,12 @@ func (s *Store) snapshot(ctx context.Context, workspaceID string, head purgeHead
 		if err != nil || parts < head.parts {
 			return l, false, err
 		}
-		err = json.Unmarshal(data, &l)
+		if len(small) > 0 {
+			data, err = io.ReadAll(flate.NewReader(bytes.NewReader(small)))
+		}
+		if err == nil {
+			err = json.Unmarshal(data, &l)
+		}
 	}
 	if err != nil {
 		return l, false, fmt.Errorf("the purges of workspace %s as stored: %w", workspaceID, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/middleware"
@@ -53,17 +54,145 @@ func purgeStore(t *testing.T) *Store {
 	return s
 }
 
-// write puts a log into the table as a snapshot.
-func write(t *testing.T, s *Store, workspaceID string, l workspace.PurgeLog) {
+// A writeMeter adds up write units as the service charges them: one for each kB begun of an
+// item that is written or deleted, and two in a transaction. Items that are deleted or updated
+// here have less than 1 kB.
+type writeMeter struct{ units int }
+
+func (m *writeMeter) watch(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("write meter",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			switch asked := in.Parameters.(type) {
+			case *dynamodb.TransactWriteItemsInput:
+				for _, i := range asked.TransactItems {
+					m.units += 2
+					if i.Put != nil {
+						m.units += 2 * (sizeOf(i.Put.Item) / 1024)
+					}
+				}
+			case *dynamodb.BatchWriteItemInput:
+				for _, requests := range asked.RequestItems {
+					m.units += len(requests)
+				}
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+}
+
+func sizeOf(i item) (size int) {
+	for name := range i {
+		size += len(name) + len(getText(i, name)) + len(getBytes(i, name)) + 8 // of a number
+	}
+	return size
+}
+
+// write puts a log into the table as a snapshot, after which it has been summed up so often.
+func write(t *testing.T, s *Store, workspaceID string, l workspace.PurgeLog, sums int64) {
 	t.Helper()
 	steps, err := s.putSnapshot(workspaceID, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := number(int64(len(steps)))
-	steps = append(steps, s.put(with(purgeKey(workspaceID), item{"seq": number(l.Sequence), "snap": number(l.Sequence), "parts": n}), anyItem, nil))
+	steps = append(steps, s.put(with(purgeKey(workspaceID), item{"seq": number(l.Sequence), "snap": number(l.Sequence), "parts": n, "sums": number(sums)}), anyItem, nil))
 	if _, err := s.transact(t.Context(), rand.Text(), steps); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// paths are n purges of different paths.
+func paths(n int) []workspace.Purge {
+	list := make([]workspace.Purge, n)
+	for i := range list {
+		list[i] = workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)}
+	}
+	return list
+}
+
+// TestPurgeWriteUnits holds docs/store.md to what purges cost where the log is full.
+func TestPurgeWriteUnits(t *testing.T) {
+	s := purgeStore(t)
+	// With two purges more, the log is summed up, and for the last time before a snapshot.
+	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths + workspace.MaxPurgedPaths/2)...)
+	full, _ = full.Add(paths(workspace.MaxRecentPurges - len(full.Purges) - 2)...)
+	write(t, s, "w1", full, sumsPerSnapshot-1)
+	m := &writeMeter{}
+	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) })
+	var units [2]int
+	l := full
+	for i := range units {
+		m.units = 0
+		var err error
+		if l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "x"}, workspace.AuditEntry{Action: "purge"}); err != nil {
+			t.Fatal(err)
+		}
+		units[i] = m.units
+	}
+	if l.Base == full.Base {
+		t.Fatal("the log isn't summed up: the test needs other purges")
+	}
+	if units[0] != 10 {
+		t.Errorf("a purge costs %d units", units[0])
+	}
+	const purges = sumsPerSnapshot * workspace.MaxRecentPurges
+	snapshot := units[1] - units[0]
+	all := purges*units[0] + snapshot + purges // each is deleted once
+	t.Logf("a snapshot costs %d units, and so a purge, with all, %.2f", snapshot, float64(all)/purges)
+	if all > 12*purges+purges/8 {
+		t.Errorf("%d purges cost %d units", purges, all)
+	}
+}
+
+// TestPurgeWithoutASnapshot: a purge for whose snapshot the service has no room is made without
+// one, and a later one takes its place.
+func TestPurgeWithoutASnapshot(t *testing.T) {
+	s := purgeStore(t)
+	l, _ := workspace.PurgeLog{}.Add(paths(5000)...)
+	l, _ = l.Add(paths(workspace.MaxRecentPurges - len(l.Purges) - 1)...)
+	write(t, s, "w1", l, sumsPerSnapshot-1)
+	refused, room := 0, false
+	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("no room",
+				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+					if asked, ok := in.Parameters.(*dynamodb.TransactWriteItemsInput); ok && len(asked.TransactItems) > 5 && !room {
+						refused++
+						reasons := make([]types.CancellationReason, len(asked.TransactItems))
+						reasons[2].Code = aws.String("ThrottlingError")
+						return middleware.InitializeOutput{}, middleware.Metadata{}, &types.TransactionCanceledException{CancellationReasons: reasons}
+					}
+					return next.HandleInitialize(ctx, in)
+				}), middleware.Before)
+		})
+	})
+	snapshot := func() int64 {
+		t.Helper()
+		i, err := s.get(t.Context(), purgeKey("w1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return getNumber(i, "snap")
+	}
+	first := snapshot()
+	for sums := range 2 {
+		room = sums == 1
+		for base := l.Base; l.Base == base; {
+			var err error
+			l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)}, workspace.AuditEntry{Action: "purge"})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if refused != 1 || snapshot() == first && room || snapshot() != first && !room {
+			t.Errorf("after summing up %d times: refused %d times, the snapshot of before: %v", sums+1, refused, snapshot() == first)
+		}
+		got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(l, got); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
@@ -71,12 +200,8 @@ func write(t *testing.T, s *Store, workspaceID string, l workspace.PurgeLog) {
 // grow with what was purged before.
 func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 	s := purgeStore(t)
-	list := make([]workspace.Purge, workspace.MaxPurgedPaths)
-	for i := range list {
-		list[i] = workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)}
-	}
-	full, _ := workspace.PurgeLog{}.Add(list...)
-	write(t, s, "w1", full)
+	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
+	write(t, s, "w1", full, 0)
 	m := &scale{}
 	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) })
 
@@ -118,12 +243,8 @@ func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 // forgets purges a snapshot later.
 func TestPurgeSnapshots(t *testing.T) {
 	s := purgeStore(t)
-	list := make([]workspace.Purge, workspace.MaxPurgedPaths)
-	for i := range list {
-		list[i] = workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)}
-	}
-	l, _ := workspace.PurgeLog{}.Add(list...)
-	write(t, s, "w1", l)
+	l, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
+	write(t, s, "w1", l, 0)
 	items := func() (parts, purges int) {
 		t.Helper()
 		err := s.query(t.Context(), query{pk: purgePK("w1")}, func(i item) (bool, error) {
@@ -146,11 +267,13 @@ func TestPurgeSnapshots(t *testing.T) {
 	before := l
 	sumUp := func(kind workspace.PurgeKind) {
 		t.Helper()
-		for base := l.Base; l.Base == base; {
-			var err error
-			l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: kind, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)})
-			if err != nil {
-				t.Fatal(err)
+		for range sumsPerSnapshot {
+			for base := l.Base; l.Base == base; {
+				var err error
+				l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: kind, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)})
+				if err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		for name, known := range map[string]workspace.PurgeLog{"nothing": {}, "the log of before": before, "this log": l} {
