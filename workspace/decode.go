@@ -1,7 +1,6 @@
 package workspace
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // New returns a workspace as one is created where nothing else is said: open to
@@ -156,112 +153,4 @@ func DecodeAll(r io.Reader, name string) ([]*Document, error) {
 		return nil, errors.Join(errs...)
 	}
 	return all, nil
-}
-
-// parseYAML returns a tree for each document.
-func parseYAML(data []byte) ([]tree, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var documents []tree
-	unfold := unfolder{left: maxUnfolded}
-	for {
-		number := len(documents) + 1
-		var node yaml.Node
-		if err := dec.Decode(&node); errors.Is(err, io.EOF) {
-			return documents, nil
-		} else if err != nil {
-			return nil, invalid("", "invalid YAML: %v", err) // names the line; the parser may be ahead of the document
-		}
-		t, err := unfold.tree(&node, "", 0)
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, err)
-		}
-		documents = append(documents, t)
-	}
-}
-
-// maxUnfolded bounds how many values the aliases of a YAML file stand for.
-const maxUnfolded = 1 << 16
-
-// An unfolder makes trees of YAML, with what aliases stand for in their place.
-type unfolder struct {
-	within int // aliases
-	left   int // of maxUnfolded
-}
-
-func (u *unfolder) tree(n *yaml.Node, path string, depth int) (tree, error) {
-	if u.within > 0 {
-		if u.left--; u.left < 0 {
-			return nil, invalid(path, "aliases unfold to too many values: at most %d", maxUnfolded)
-		}
-	}
-	if depth > maxDepth {
-		return nil, invalid(path, "nested too deeply: at most %d levels", maxDepth)
-	}
-	switch n.Kind {
-	case 0:
-		return nil, nil
-	case yaml.DocumentNode:
-		return u.tree(n.Content[0], path, depth)
-	case yaml.AliasNode:
-		u.within++
-		defer func() { u.within-- }()
-		return u.tree(n.Alias, path, depth+1)
-	case yaml.SequenceNode:
-		list := make([]tree, len(n.Content))
-		for i, e := range n.Content {
-			var err error
-			if list[i], err = u.tree(e, element(path, i), depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
-	case yaml.MappingNode:
-		o := make(object, 0, len(n.Content)/2)
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if key.Kind != yaml.ScalarNode {
-				return nil, invalid(path, "line %d: a key must be a plain word", key.Line)
-			}
-			at := member(path, key.Value)
-			if seen[key.Value] {
-				return nil, invalid(at, "given twice, the second time in line %d", key.Line)
-			}
-			seen[key.Value] = true
-			value, err := u.tree(n.Content[i+1], at, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			o = append(o, field{key.Value, value})
-		}
-		return o, nil
-	}
-	return yamlScalar(n, path)
-}
-
-func yamlScalar(n *yaml.Node, path string) (tree, error) {
-	switch n.ShortTag() {
-	case "!!str", "!!timestamp":
-		return n.Value, nil
-	case "!!null":
-		return nil, nil
-	case "!!bool":
-		var b bool
-		if err := n.Decode(&b); err == nil {
-			return b, nil
-		}
-	case "!!int":
-		var i int64
-		if err := n.Decode(&i); err == nil {
-			return json.Number(fmt.Sprint(i)), nil
-		}
-	case "!!float":
-		var x float64
-		if err := n.Decode(&x); err == nil {
-			if text, err := json.Marshal(x); err == nil { // refuses .inf and .nan
-				return json.Number(text), nil
-			}
-		}
-	}
-	return nil, invalid(path, "line %d: %q is not a string, a number, true or false", n.Line, n.Value)
 }

@@ -155,14 +155,6 @@ func union(old, given []tree) []tree {
 	return all
 }
 
-// get is the value of a member, or nil.
-func (o object) get(name string) tree {
-	if i := slices.IndexFunc(o, func(f field) bool { return f.name == name }); i >= 0 {
-		return o[i].value
-	}
-	return nil
-}
-
 // asObject is a workspace as the JSON of a client, as far as that says anything.
 func asObject(w *Workspace) object {
 	var b bytes.Buffer
