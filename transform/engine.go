@@ -55,6 +55,9 @@ const (
 	// TaskDraw draws Job.Drawing, of one original or of none. Where there is an original,
 	// Options describe the small picture that is looked at.
 	TaskDraw Task = "draw"
+	// TaskGrid lays several originals beside each other, as Job.Grid says. Of the options,
+	// those of the encoder and Background count.
+	TaskGrid Task = "grid"
 )
 
 // A Job is one output to make, mostly a variant. It holds bytes and plain values only, so
@@ -77,6 +80,7 @@ type Job struct {
 	MayKeep bool
 	Owner   Owner
 	Drawing *Drawing // with TaskDraw
+	Grid    *Grid    // with TaskGrid
 	// Retain keeps the bytes of all originals and marks until release is called.
 	// An engine calls it that reads them after Transform has returned; until then they
 	// are kept. Nil is for bytes that are always kept.
@@ -144,6 +148,9 @@ type MarkImage struct {
 	// OnPicture places the mark on the picture alone rather than on the whole output,
 	// so that it doesn't lie on padding, which anybody can cut off.
 	OnPicture bool
+	// Cell is the cell of a grid that the mark lies on, counted from 1; 0 is the whole
+	// output. The marks of a cell stand together in Job.Marks.
+	Cell int
 }
 
 // An Image is one encoded variant, or the JSON that a task without a picture makes.

@@ -50,6 +50,8 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		return e.metadata(ctx, job)
 	case transform.TaskDraw:
 		return e.draw(ctx, job)
+	case transform.TaskGrid:
+		return e.grid(ctx, job)
 	default:
 		return transform.Image{}, fmt.Errorf("vips: there is no task %q", job.Task)
 	}
@@ -138,6 +140,8 @@ type task struct {
 	stamps  *stamps        // of the engine
 	pins    runtime.Pinner // for stamps in use, and for the original
 	marks   []drawnMark
+	// firstMark is the number of marks before these in the job that this one is a part of.
+	firstMark int
 
 	turn   turn            // from the stored original to the output
 	region image.Rectangle // of the original as stored

@@ -57,7 +57,7 @@ func TestEstimate(t *testing.T) {
 		made[name] = image.Data
 	}
 
-	const encoders = 19 // come first, and marks
+	const encoders = 21 // come first, and marks
 	size := fmt.Sprintf("w=%d&h=%d&fit=cover", width, height)
 	for i, c := range []struct {
 		original, query string
@@ -83,6 +83,8 @@ func TestEstimate(t *testing.T) {
 		{"jpeg", "pad=50", transform.JXL},
 		{"jpeg", "mark=avif", transform.JPEG},
 		{"small", size + "&mark=alpha", transform.PNG},
+		{"alpha", "grid", transform.JPEG},
+		{"webp", "grid", transform.PNG},
 		// Decoders.
 		{"png", "w=64", transform.PNG},
 		{"jpeg", "w=64", transform.PNG},
@@ -123,6 +125,10 @@ func TestEstimate(t *testing.T) {
 		}
 		name := fmt.Sprintf("%s?%s to %s", c.original, c.query, c.format)
 		j := job(t, made[c.original], c.query, c.format)
+		if c.query == "grid" {
+			body := made[c.original]
+			j = gridJob(t, transform.Grid{Type: transform.GridClassic, Cols: 2, Size: transform.Size{W: width, H: height}}, "", c.format, body, body, body, body)
+		}
 		j.Limits = transform.Limits{}
 		if j.Options.Mark.Name != "" {
 			j.Marks = []transform.MarkImage{markOf(t, made[j.Options.Mark.Name], "mark-w=100%25&mark-h=100%25")}

@@ -98,10 +98,7 @@ func (e *Engine) draw(ctx context.Context, job transform.Job) (transform.Image, 
 // variant. A damaged JPEG is looked at as far as it goes.
 func look(ctx context.Context, job transform.Job) (*image.NRGBA, error) {
 	job.Task, job.Format, job.MayKeep, job.Marks = transform.TaskVariant, transform.PNG, false, nil
-	p, err := drawStamp(ctx, job, false)
-	if errors.Is(err, errDamaged) {
-		p, err = drawStamp(ctx, job, true)
-	}
+	p, err := draw(ctx, job)
 	if err != nil {
 		return nil, err
 	}

@@ -36,13 +36,10 @@ func (t *task) drawMarks(ctx context.Context) error {
 		key := stampKey{mark.Hash, o.Width, o.Height, o.Fit, mark.Mark.Opacity}
 		p := t.stamps.get(key)
 		if p == nil {
-			transform.Notice(ctx, transform.Place{Mark: i + 1})
+			transform.Notice(ctx, transform.Place{Mark: t.firstMark + i + 1})
 			job := transform.Job{Originals: []transform.Original{{Body: mark.Image, Header: mark.Header}}, Options: o, Format: transform.PNG, Limits: t.job.Limits}
 			var err error
-			p, err = drawStamp(ctx, job, false)
-			if errors.Is(err, errDamaged) {
-				p, err = drawStamp(ctx, job, true)
-			}
+			p, err = draw(ctx, job)
 			if err != nil {
 				return markError(ctx, err) // the notice still names the mark
 			}
@@ -86,24 +83,52 @@ func (t *task) stamp(_ context.Context, f *frame) error {
 	return nil
 }
 
-// drawStamp makes the picture of a mark with the same steps as a variant, but without
-// encoding.
-func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPicture, error) {
+// draw makes the picture of a job with the same steps as a variant, but without encoding.
+// It stamps no marks. A damaged JPEG is drawn as far as it goes.
+func draw(ctx context.Context, job transform.Job) (*stampPicture, error) {
+	job.Marks = nil
+	return drawPart(ctx, job, part{})
+}
+
+// A part says which part of a grid a job is. The zero part is none.
+type part struct {
+	stamps    *stamps // of the engine, where the job has marks
+	original  int     // number of the job's original in the grid, from 1
+	firstMark int     // number of marks in the grid before the job's
+}
+
+// drawPart is draw for a part of a grid, with its marks. Where it fails at its original,
+// the last notice names it.
+func drawPart(ctx context.Context, job transform.Job, of part) (*stampPicture, error) {
+	p, err := drawOnce(ctx, job, of, false)
+	if errors.Is(err, errDamaged) && !errors.Is(err, transform.ErrMark) {
+		p, err = drawOnce(ctx, job, of, true)
+	}
+	return p, err
+}
+
+func drawOnce(ctx context.Context, job transform.Job, of part, lenient bool) (*stampPicture, error) {
 	t, err := newTask(job)
 	if err != nil {
 		return nil, err
 	}
-	t.lenient = lenient
+	t.lenient, t.stamps, t.firstMark = lenient, of.stamps, of.firstMark
 	defer t.pins.Unpin() // after the picture is closed
 	if err := t.makePlan(); err != nil {
 		return nil, err
+	}
+	if err := t.drawMarks(ctx); err != nil {
+		return nil, err
+	}
+	if of.original > 0 {
+		transform.Notice(ctx, transform.Place{Original: of.original})
 	}
 	picture, err := t.load(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { picture.Close() }()
-	for _, step := range t.steps() {
+	for _, step := range append(t.steps(), t.stamp) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -130,6 +155,9 @@ func drawStamp(ctx context.Context, job transform.Job, lenient bool) (*stampPict
 		return nil, err
 	case len(rgba) != size.W*size.H*4 || picture.BandFormat() != govips.BandFormatUchar:
 		return nil, fmt.Errorf("vips: mark: %d bytes for %d×%d pixels", len(rgba), size.W, size.H)
+	}
+	if of.original > 0 {
+		transform.Notice(ctx, transform.Place{})
 	}
 	p := &stampPicture{rgba: rgba, size: size, alike: true}
 	for i := 0; i < len(rgba) && p.alike; i += 4 {

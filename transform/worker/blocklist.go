@@ -58,6 +58,7 @@ type culprit struct {
 type variant struct {
 	task      transform.Task
 	drawing   transform.Drawing // zero without one
+	grid      transform.Grid    // zero without one
 	options   transform.Options
 	format    transform.Format
 	originals int      // number of originals of the job
@@ -172,6 +173,11 @@ func partOf(job *transform.Job, at transform.Place) transform.Job {
 	switch {
 	case at.Mark > 0:
 		return markJob(job, at.Mark-1)
+	case at.Original > 0 && job.Grid != nil:
+		if cells, _ := job.Cells(); cells != nil {
+			return cells[at.Original-1]
+		}
+		return *job
 	case at.Original > 0:
 		part := *job
 		part.Originals = job.Originals[at.Original-1 : at.Original]
@@ -199,14 +205,33 @@ func markJob(job *transform.Job, i int) transform.Job {
 		Originals: []transform.Original{{Body: m.Image, Header: m.Header}}, Options: transform.Defaults(), Format: transform.PNG,
 		Limits: job.Limits, Owner: job.Owner, Retain: job.Retain,
 	}
-	if plan, err := job.Options.Plan(job.Header().Upright()); err == nil {
-		on := plan.Output
-		if m.OnPicture {
-			on = transform.Size{W: plan.Picture().Dx(), H: plan.Picture().Dy()}
-		}
+	if on, ok := markedSize(job, m); ok {
 		drawn.Options = m.Mark.Place(on, m.Header.Upright(), job.Options.DPR).Options
 	}
 	return drawn
+}
+
+// markedSize is the size of the picture that a mark lies on.
+func markedSize(job *transform.Job, m *transform.MarkImage) (on transform.Size, ok bool) {
+	if job.Grid != nil {
+		if m.Cell == 0 {
+			return job.Grid.Size, true
+		}
+		_, cells := job.Cells()
+		if m.Cell > len(cells) {
+			return on, false
+		}
+		cell := cells[m.Cell-1]
+		return transform.Size{W: cell.Dx(), H: cell.Dy()}, true
+	}
+	plan, err := job.Options.Plan(job.Header().Upright())
+	if err != nil {
+		return on, false
+	}
+	if m.OnPicture {
+		return transform.Size{W: plan.Picture().Dx(), H: plan.Picture().Dy()}, true
+	}
+	return plan.Output, true
 }
 
 // variantOf returns the variant of a job.
@@ -215,13 +240,16 @@ func variantOf(job *transform.Job) variant {
 	if job.Drawing != nil {
 		v.drawing = *job.Drawing
 	}
+	if job.Grid != nil {
+		v.grid = *job.Grid
+	}
 	v.options.Format, v.options.Mark = "", transform.Mark{}
 	v.options.Default, v.options.Download, v.options.Version = "", "", ""
 	if len(job.Marks) > 0 {
 		sum := sha256.New()
 		for i := range job.Marks {
 			m := &job.Marks[i]
-			fmt.Fprintf(sum, "%x %v %v\n", m.Hash, m.Mark, m.OnPicture)
+			fmt.Fprintf(sum, "%x %v %v %d\n", m.Hash, m.Mark, m.OnPicture, m.Cell)
 		}
 		sum.Sum(v.marks[:0])
 	}
@@ -246,6 +274,9 @@ func groupOf(job *transform.Job) group {
 	}
 	plan, err := o.Plan(job.Header().Upright())
 	out, frames, least := plan.Output, framesOf(job), probe(job)
+	if job.Grid != nil {
+		out, frames, err = job.Grid.Size, 1, nil
+	}
 	switch {
 	case err != nil || job.Drawing != nil:
 		return group{job.Format, unusual} // the engine returns the error
@@ -270,6 +301,9 @@ func probe(job *transform.Job) transform.Job {
 		Limits: job.Limits, Owner: job.Owner, Retain: job.Retain,
 	}
 	p.Options.Width, p.Options.Height, p.Options.Anim = probeSide, probeSide, false
+	if job.Grid != nil && len(job.Originals) > 1 {
+		p.Task, p.Grid = transform.TaskGrid, &transform.Grid{Type: transform.GridRow, Size: transform.Size{W: probeSide, H: probeSide}}
+	}
 	return p
 }
 

@@ -29,6 +29,14 @@ const (
 // expectedTime returns the approximate running time of a job on an idle core.
 func expectedTime(job *transform.Job) time.Duration {
 	h := job.Header()
+	if job.Grid != nil {
+		cells, _ := job.Cells()
+		took := time.Duration(float64(job.Grid.Size.W) * float64(job.Grid.Size.H) * encodingTime(job))
+		for i := range cells {
+			took += expectedTime(&cells[i])
+		}
+		return took
+	}
 	plan, err := job.Options.Plan(h.Upright())
 	if d := job.Drawing; d != nil {
 		ns := float64(d.Output.W) * float64(d.Output.H) * (timeDrawing + encodingTime(job))
@@ -127,7 +135,7 @@ func encodingTime(job *transform.Job) float64 {
 		return timeJXLOut
 	case transform.WebP:
 		switch {
-		case exact || job.Header().Alpha || job.Drawing != nil && job.Drawing.Alpha:
+		case exact || job.Header().Alpha || job.Grid != nil && gridAlpha(job) || job.Drawing != nil && job.Drawing.Alpha:
 			return timeExact
 		case framesOf(job) > 1:
 			return timeAnimatedOut

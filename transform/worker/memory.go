@@ -78,6 +78,9 @@ func needOf(job *transform.Job) (n need) {
 			n.fixed += perPixelMark * int64(plan.Output.W) * int64(plan.Output.H)
 		}
 	}
+	if job.Grid != nil {
+		return gridNeed(job, n)
+	}
 	n.fixed += base + decoders
 	if job.Drawing != nil {
 		out := job.Drawing.Output
@@ -101,6 +104,32 @@ func needOf(job *transform.Job) (n need) {
 		n.each += perPixelPicture * scaled / max(n.pixels, 1)
 	}
 	return n
+}
+
+// gridNeed returns the memory for a grid. n has the bytes of its originals and of its marks.
+// Its cells are drawn one after the other, and kept until all are laid on the output.
+func gridNeed(job *transform.Job, n need) need {
+	cells, _ := job.Cells()
+	most := int64(0)
+	for i := range cells {
+		cell := needOf(&cells[i])
+		most = max(most, cell.fixed+int64(min(perPixelPicture*cell.pixels, math.MaxInt64/8)))
+	}
+	out := job.Grid.Size
+	n.fixed += base + most + int64(out.W)*perRow
+	n.pixels = float64(out.W) * float64(out.H)
+	n.each = perPixelMark + encoding(job, gridAlpha(job), 1)
+	return n
+}
+
+// gridAlpha reports whether a grid may have transparent pixels.
+func gridAlpha(job *transform.Job) bool {
+	for i := range job.Originals {
+		if job.Originals[i].Header.Alpha {
+			return job.Options.Background.A < 255
+		}
+	}
+	return job.Grid.Gap > 0 && job.Options.Background.A < 255
 }
 
 // framesOf returns the number of frames of the output.
