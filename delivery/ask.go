@@ -27,6 +27,13 @@ type ask struct {
 	marks     decidedMarks
 	canonical string // of options, but for the mark and what changes no byte of the output
 	accept    transform.Accept
+	foreign   *foreign // what the URL of another product says besides; nil is one of ours
+}
+
+// A client is what the headers of a request say of who asks.
+type client struct {
+	accept string // header Accept
+	slow   bool   // hints tell of a slow connection
 }
 
 // A step is how far a request got.
@@ -42,11 +49,11 @@ const (
 // come through here, so that what one of them refuses, all refuse. who is called once the
 // URL has been read. Where decide fails, the ask holds what was known by then, and the
 // step says at what it failed.
-func (s *Service) decide(c *site, t Target, posted bool, accept string, who func() (sender, error)) (a ask, failed step, err error) {
-	if a, err = c.read(t, posted); err != nil {
+func (s *Service) decide(c *site, t Target, posted bool, from client, who func() (sender, error)) (a ask, failed step, err error) {
+	if a, err = c.read(t, posted, from.slow); err != nil {
 		return a, stepURL, err
 	}
-	a.accept = transform.ParseAccept(accept).And(s.formats)
+	a.accept = transform.ParseAccept(from.accept).And(s.formats)
 	if a.who, err = who(); err != nil {
 		return a, stepAccess, err
 	}
@@ -54,54 +61,81 @@ func (s *Service) decide(c *site, t Target, posted bool, accept string, who func
 }
 
 // read takes the target apart, applies the preset, finds the originals that it names, and
-// decides on their marks. Where an error is returned, the options are those read by then.
-func (c *site) read(t Target, posted bool) (ask, error) {
+// decides on their marks. slow matters to dialects only. Where an error is returned, the
+// options are those read by then.
+func (c *site) read(t Target, posted, slow bool) (ask, error) {
 	a := ask{site: c, posted: posted, options: transform.Defaults()}
-	e, n, err := parseRest(t.Rest)
+	u, err := c.parse(&a, t, slow)
+	if err == nil {
+		err = c.readURL(&a, u)
+	}
+	if err != nil && a.foreign != nil {
+		err = a.foreign.renamed(err)
+	}
+	return a, err
+}
+
+// A parsed is what a URL says in native words. Nothing of it is looked up.
+type parsed struct {
+	implied, query transform.Query // a preset stands between them
+	name           name
+	src            string
+	hasSrc         bool
+}
+
+// parse reads a URL in whichever grammar it is written. It sets a's endpoint.
+func (c *site) parse(a *ask, t Target, slow bool) (parsed, error) {
+	if d, u := c.dialectOf(t); d != nil {
+		u.Slow = slow
+		return c.parseForeign(a, t, d, u)
+	}
+	var p parsed
+	var err error
+	if a.endpoint, p.name, err = parseRest(t.Rest); err != nil {
+		return p, err
+	}
+	if p.query, err = parseQuery(t.RawQuery); err != nil {
+		return p, err
+	}
+	p.src, p.hasSrc, err = p.query.Value("src")
+	if a.posted && (err != nil || p.hasSrc) {
+		return p, fault.New(fault.InvalidSource, "src: the body is the image already; leave src out")
+	}
+	return p, err
+}
+
+// readURL is read of a URL that has been parsed.
+func (c *site) readURL(a *ask, u parsed) error {
+	err := c.readOptions(a, u)
 	if err != nil {
-		return a, err
+		return err
 	}
-	a.endpoint = e
-	q, err := parseQuery(t.RawQuery)
-	if err != nil {
-		return a, err
-	}
-	src, hasSrc, err := q.Value("src")
-	if posted && (err != nil || hasSrc) {
-		return a, fault.New(fault.InvalidSource, "src: the body is the image already; leave src out")
-	}
-	if err != nil {
-		return a, err
-	}
-	if err := c.readOptions(&a, q); err != nil {
-		return a, err
-	}
-	if posted && a.options.Default != "" {
-		return a, fault.New(fault.InvalidOption, "default: the image is the body, which can't be missing; leave default out")
+	if a.posted && a.options.Default != "" {
+		return fault.New(fault.InvalidOption, "default: the image is the body, which can't be missing; leave default out")
 	}
 	var original ref
-	if !posted {
-		if original, err = c.resolve(n, src, hasSrc); err != nil {
-			return a, err
+	if !a.posted {
+		if original, err = c.resolve(u.name, u.src, u.hasSrc); err != nil {
+			return err
 		}
 	}
 	a.refs = []ref{original}
 	if a.marks, err = c.decideMarks(a.options.Mark, original); err != nil {
-		return a, err
+		return err
 	}
 	if name := a.options.Default; name != "" {
 		r, err := c.resolveName(name)
 		if err != nil {
-			return a, fault.New(fault.InvalidOption, "default: "+fault.Of(err).Message)
+			return fault.New(fault.InvalidOption, "default: "+fault.Of(err).Message)
 		}
 		a.fallback = &r
 	}
-	return a, nil
+	return nil
 }
 
 // readOptions reads the options, over those of the preset that the query names.
-func (c *site) readOptions(a *ask, q transform.Query) error {
-	preset, hasPreset, err := q.Preset()
+func (c *site) readOptions(a *ask, u parsed) error {
+	preset, hasPreset, err := u.query.Preset()
 	if err != nil {
 		return err
 	}
@@ -112,11 +146,11 @@ func (c *site) readOptions(a *ask, q transform.Query) error {
 		}
 	}
 	if c.PresetsOnly {
-		if err := onlyPreset(q, preset); err != nil {
+		if err := onlyPreset(u.query, preset); err != nil {
 			return err
 		}
 	}
-	o, err := c.marks.Parse(base, q)
+	o, err := c.marks.Parse(u.implied, base, u.query)
 	if err != nil {
 		return err
 	}

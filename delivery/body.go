@@ -43,7 +43,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 		return err
 	}
 	r = who.withPrincipal(r)
-	a, _, err := s.decide(c, t, true, acceptOf(r), func() (sender, error) { return who, nil })
+	a, _, err := s.decide(c, t, true, clientOf(r), func() (sender, error) { return who, nil })
 	if err != nil {
 		return err
 	}

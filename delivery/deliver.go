@@ -53,7 +53,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	if err := s.admit(r.Context(), site); err != nil {
 		return err
 	}
-	ask, _, err := s.decide(site, t, false, acceptOf(r), func() (sender, error) { return s.sender(w, r, site) })
+	ask, _, err := s.decide(site, t, false, clientOf(r), func() (sender, error) { return s.sender(w, r, site) })
 	if ask.auto() {
 		w.Header().Add("Vary", "Accept")
 	}
@@ -66,12 +66,12 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 
 	entry, err := s.load(r.Context(), w, &ask)
 	if err != nil {
-		return s.standIn(w, r, &ask, err)
+		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}
 	return s.respond(w, r, &ask, entry)
 }
 
-func acceptOf(r *http.Request) string { return strings.Join(r.Header["Accept"], ",") }
+func clientOf(r *http.Request) client { return client{accept: strings.Join(r.Header["Accept"], ",")} }
 
 // load gets the variant from the cache, or makes it, and says in the answer's
 // headers which. An error that the cache remembers is an error here.

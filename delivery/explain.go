@@ -96,7 +96,7 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	}
 
 	e.check("url", "")
-	a, failed, err := s.decide(site, t, false, accept, func() (sender, error) { return sender{}, nil })
+	a, failed, err := s.decide(site, t, false, client{accept: accept}, func() (sender, error) { return sender{}, nil })
 	e.Options = a.options.String()
 	if err != nil && failed == stepURL {
 		return err
@@ -146,11 +146,14 @@ func (s *Service) explainSite(ctx context.Context, target string) (Target, *site
 func (e *Explanation) describe(a *ask) {
 	original := a.original()
 	e.Original, e.Source = original.String(), original.sourceName()
+	found := "an original by full URL, which allowed_sources allows"
 	if e.Source != "" {
-		e.found("an original of source " + e.Source)
-	} else {
-		e.found("an original by full URL, which allowed_sources allows")
+		found = "an original of source " + e.Source
 	}
+	if a.foreign != nil {
+		found += "; the URL is read as one of " + a.foreign.dialect.Name
+	}
+	e.found(found)
 	e.Format = string(a.options.Format)
 	if a.auto() {
 		formats := strings.FieldsFunc(a.accept.String()+",jpeg,png", func(r rune) bool { return r == ',' })

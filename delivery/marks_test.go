@@ -474,7 +474,7 @@ func TestNothingUndecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := c.read(Target{"acme", "/photos/cat.jpg", ""}, false)
+	a, err := c.read(Target{"acme", "/photos/cat.jpg", ""}, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestSeveralOriginals(t *testing.T) {
 	var all ask
 	for i, name := range []string{"one", "two", "three"} {
 		b.upstream.Serve("/photos/"+name+".jpg", deliverytest.Body(pictures[i]))
-		a, _, err := b.decide(site, Target{Namespace: "acme", Rest: "/photos/" + name + ".jpg", RawQuery: "w=10"}, false, "", func() (sender, error) { return sender{}, nil })
+		a, _, err := b.decide(site, Target{Namespace: "acme", Rest: "/photos/" + name + ".jpg", RawQuery: "w=10"}, false, client{}, func() (sender, error) { return sender{}, nil })
 		if err != nil {
 			t.Fatal(err)
 		}

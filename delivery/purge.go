@@ -171,7 +171,7 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 		}
 	}
 	if t, ok := s.deliveryTarget(ctx, namespace, host, target); ok {
-		a, err := c.read(t, false)
+		a, err := c.read(t, false, false)
 		switch {
 		case err == nil:
 			r := a.original()

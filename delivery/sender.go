@@ -65,6 +65,8 @@ func (s *Service) sender(w *Response, r *http.Request, c *site) (sender, error) 
 
 func unauthorized(message string) *fault.Error { return fault.New(fault.Unauthorized, message) }
 
+var errKeyInURL = unauthorized("API keys are not accepted in a URL: send the header Authorization: Bearer KEY. If the key was a real one, replace it, since URLs are kept in logs")
+
 func isTest(key string) bool {
 	secret, err := apikey.Parse(key)
 	return err == nil && secret.Test()
@@ -78,7 +80,7 @@ func parseQuery(raw string) (transform.Query, error) {
 	}
 	for _, p := range q {
 		if apikey.Within(p.Name) || apikey.Within(p.Value) {
-			return nil, unauthorized("API keys are not accepted in a URL: send the header Authorization: Bearer KEY. If the key was a real one, replace it, since URLs are kept in logs")
+			return nil, errKeyInURL
 		}
 	}
 	return q, nil

@@ -13,6 +13,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/cors"
 
+	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/marks"
 	"github.com/tintype/tintype/origin"
@@ -36,6 +37,7 @@ type site struct {
 	markAssets map[*marks.Configured]markAsset
 	purges     *workspace.PurgeIndex
 	limits     siteLimits
+	dialect    *dialect.Dialect // of all URLs but those of endpoints and prefixes; nil is ours
 }
 
 // A source is a compiled source, ready to fetch from.
@@ -180,6 +182,7 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 	c.findMarkAssets()
 	c.purges = workspace.NewPurgeIndex(w.Purges)
 	c.limits = compileLimits(w)
+	c.dialect = dialect.Named(w.Dialect)
 	return c, nil
 }
 

@@ -102,6 +102,9 @@ func (c *site) resolve(n name, src string, hasSrc bool) (ref, error) {
 // refused. It reads as much of the target as it can, and returns no error. It is empty
 // where the workspace has no such source.
 func (c *site) named(t Target) string {
+	if d, u := c.dialectOf(t); d != nil {
+		return c.namedForeign(d, u)
+	}
 	first, tail, _ := strings.Cut(strings.TrimPrefix(t.Rest, "/"), "/")
 	if e := endpoints[first]; e != nil && e.make != nil {
 		first, _, _ = strings.Cut(tail, "/")
@@ -109,20 +112,29 @@ func (c *site) named(t Target) string {
 	if first == "" {
 		query, _ := url.ParseQuery(t.RawQuery) // even of a broken query, what can be read
 		src := query.Get("src")
-		if hasScheme(src) {
-			if u, err := origin.ParseURL(src); err == nil {
-				if in, _, err := c.within(u); err == nil && len(in) > 0 {
-					return in[0].source.Key
-				}
-			}
-			return ""
-		}
-		first, _, _ = strings.Cut(src, "/")
+		return c.namedBySrc(src)
 	}
 	if c.sources[first] == nil {
 		return ""
 	}
 	return first
+}
+
+// namedBySrc is named of what ?src= says.
+func (c *site) namedBySrc(src string) string {
+	if hasScheme(src) {
+		if u, err := origin.ParseURL(src); err == nil {
+			if in, _, err := c.within(u); err == nil && len(in) > 0 {
+				return in[0].source.Key
+			}
+		}
+		return ""
+	}
+	key, _, _ := strings.Cut(src, "/")
+	if c.sources[key] == nil {
+		return ""
+	}
+	return key
 }
 
 // resolveName finds the original that `source/path` names. The name has been decoded:

@@ -73,9 +73,7 @@ func parseCloudinary(u URL) (Request, error) {
 	if err := r.image(rest); err != nil {
 		return Request{}, err
 	}
-	if _, ok := r.Options.Get("format"); !ok {
-		r.Options.Set("format", "original", "f")
-	}
+	r.Options.Imply("format", "original", "f")
 	nameQuery(u.RawQuery, r.ignore)
 	return r.Request, nil
 }

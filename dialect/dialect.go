@@ -95,8 +95,9 @@ func (i *Image) set(u URL, name string) error {
 
 // Options are parameters of a native URL, in transform's vocabulary and query form.
 type Options struct {
-	Query transform.Query
-	from  []origin // of those that the URL spells differently
+	Query   transform.Query
+	from    []origin // of those that the URL spells differently
+	implied []string // names of those that no parameter of the URL says
 }
 
 // An origin is the parameter of the URL that a native one comes from.
@@ -118,6 +119,32 @@ func (o *Options) Set(native, value, from string) {
 		o.Query = make(transform.Query, 0, 8)
 	}
 	o.Query = append(o.Query, transform.Param{Name: native, Value: value, Literal: true})
+}
+
+// Imply is Set of what the product does where a URL says nothing. A preset goes over it. It
+// comes after all that sets the parameter.
+func (o *Options) Imply(native, value, from string) {
+	if _, given := o.Get(native); given {
+		return
+	}
+	o.Set(native, value, from)
+	o.implied = append(o.implied, native)
+}
+
+// Layers are the parameters that the product implies, and those that the URL gives. A preset
+// stands between them.
+func (o *Options) Layers() (implied, given transform.Query) {
+	if len(o.implied) == 0 {
+		return nil, o.Query
+	}
+	for _, p := range o.Query {
+		if slices.Contains(o.implied, p.Name) {
+			implied = append(implied, p)
+		} else {
+			given = append(given, p)
+		}
+	}
+	return implied, given
 }
 
 // Get returns the value of a native parameter, and whether it is set.

@@ -81,3 +81,33 @@ func TestParams(t *testing.T) {
 func withoutPreset(q transform.Query) transform.Query {
 	return slices.DeleteFunc(slices.Clone(q), func(p transform.Param) bool { return p.Name == "preset" })
 }
+
+// What a product implies is a layer of its own, under what its URL says.
+func TestImply(t *testing.T) {
+	var o Options
+	o.Set("w", "400", "width")
+	o.Imply("format", "original", "f")
+	o.Imply("w", "100", "width")
+	implied, given := o.Layers()
+	if want := (transform.Query{{Name: "format", Value: "original", Literal: true}}); !slices.Equal(implied, want) {
+		t.Errorf("implied are %v, want %v", implied, want)
+	}
+	if want := (transform.Query{{Name: "w", Value: "400", Literal: true}}); !slices.Equal(given, want) {
+		t.Errorf("given are %v, want %v", given, want)
+	}
+}
+
+// Names that a workspace's sources may not have, and those that it may choose.
+func TestReserved(t *testing.T) {
+	for _, segment := range []string{"imgix", "imgproxy", "_next", ".netlify"} {
+		if !Reserved(segment) {
+			t.Errorf("%s isn't reserved", segment)
+		}
+	}
+	if Reserved("photos") || Reserved("_next/image") {
+		t.Error("what begins no prefix is reserved")
+	}
+	if names := Names(); !slices.Contains(names, "imgix") || slices.Contains(names, "next") {
+		t.Errorf("a workspace may choose %q", names)
+	}
+}

@@ -28,6 +28,7 @@ type imgproxyURL struct {
 	url URL
 
 	kind                     string // resizing type
+	fitted                   bool   // an option says how the image is fitted
 	width, height            int
 	zoomX, zoomY             float64
 	enlarge, extend, extends bool // extends is extend_aspect_ratio
@@ -179,7 +180,7 @@ func (r *imgproxyURL) option(name, args string) error {
 	case "dpr":
 		return r.positive(name, args, "dpr", 1, 1e3)
 	case "enlarge", "el":
-		r.enlarge = imgproxyBool(args)
+		r.enlarge, r.fitted = imgproxyBool(args), true
 	case "extend", "ex":
 		on, at, _ := strings.Cut(args, ":")
 		return r.extendTo(name, on, at, &r.extend)
@@ -314,6 +315,7 @@ func (r *imgproxyURL) output(name, args string) error {
 }
 
 func (r *imgproxyURL) resizingType(name, kind string) error {
+	r.fitted = true
 	switch kind {
 	case "fit", "fill", "fill-down", "force":
 		r.kind = kind
@@ -344,7 +346,7 @@ func (r *imgproxyURL) size(name, args string) error {
 		}
 	}
 	if enlarge != "" {
-		r.enlarge = imgproxyBool(enlarge)
+		r.enlarge, r.fitted = imgproxyBool(enlarge), true
 	}
 	if extend != "" {
 		return r.extendTo(name, extend, at, &r.extend)
@@ -353,7 +355,7 @@ func (r *imgproxyURL) size(name, args string) error {
 }
 
 func (r *imgproxyURL) extendTo(name, on, at string, extend *bool) error {
-	*extend = imgproxyBool(on)
+	*extend, r.fitted = imgproxyBool(on), true
 	r.extendAt = imgproxyGravity{}
 	if at == "" {
 		return nil
@@ -631,14 +633,12 @@ func (r *imgproxyURL) finish() error {
 	if r.cropped {
 		r.rect()
 	}
-	if _, ok := r.Options.Get("format"); !ok {
-		r.Options.Set("format", "original", "format")
-	}
+	r.Options.Imply("format", "original", "format")
 	switch {
 	case !r.strip:
 		r.Options.Set("metadata", "keep", "strip_metadata")
 	case r.copyright:
-		r.Options.Set("metadata", "copyright", "keep_copyright")
+		r.Options.Imply("metadata", "copyright", "keep_copyright")
 	}
 	if r.preset != "" {
 		r.Options.Set("preset", r.preset, r.names.preset)
@@ -687,9 +687,13 @@ func (r *imgproxyURL) resize() {
 			fit, keep = "scale-down", false
 		}
 	}
-	r.Options.Set("fit", fit, r.names.size)
+	set := r.Options.Set
+	if !r.fitted {
+		set = r.Options.Imply
+	}
+	set("fit", fit, r.names.size)
 	if keep {
-		r.Options.Set("enlarge", "0", "enlarge")
+		set("enlarge", "0", "enlarge")
 	}
 	if r.zoomX != 1 || r.zoomY != 1 {
 		if r.width == 0 && r.height == 0 {

@@ -73,16 +73,16 @@ func (s Set) BoundTo(source string) (names []string) {
 	return names
 }
 
-// Parse returns the options of a request, and the errors of [transform.Parse]. Fields of
-// the URL override those of the preset, and both override those of the configured mark
-// that the options name.
-func (s Set) Parse(preset, url transform.Query) (transform.Options, error) {
-	o, err := transform.Parse(transform.Defaults(), preset, url)
+// Parse returns the options of a request, and the errors of [transform.Parse]. Each query
+// overrides those before it: the URL's is the last, a preset's comes before. All override
+// the configured mark that the options name.
+func (s Set) Parse(queries ...transform.Query) (transform.Options, error) {
+	o, err := transform.Parse(transform.Defaults(), queries...)
 	if err != nil || o.Mark.Name == "" {
 		return o, err
 	}
 	if c := s.named(o.Mark.Name); c != nil {
-		return transform.Parse(transform.Defaults(), c.query, preset, url)
+		return transform.Parse(transform.Defaults(), append([]transform.Query{c.query}, queries...)...)
 	}
 	return o, nil
 }
