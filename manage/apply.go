@@ -7,23 +7,23 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// applyTries bounds how often Apply starts over because others write too.
+// applyTries bounds how often Apply starts over after writes of others.
 const applyTries = 5
 
-// Plan says what [Manager.Apply] would do now, and writes nothing.
+// Plan returns what [Manager.Apply] would do now. It writes nothing.
 func (m *Manager) Plan(ctx context.Context, who Caller, d *workspace.Document, prune bool) (*workspace.Plan, error) {
 	p, _, err := m.plan(ctx, who, d, prune)
 	return p, err
 }
 
-// Apply brings the stored workspace of the document's namespace in line with it, and creates
-// it where there is none. Where nothing changes, it writes nothing, so that applying twice is
-// applying once. With prune it removes what the document leaves out: see
-// [workspace.Document.Plan]. Where the document names a revision the store must have it:
-// otherwise the error is workspace.ErrConflict.
+// Apply changes the stored workspace of the document's namespace to match the document, or
+// creates it. If nothing differs, it writes nothing, so that applying a document twice is
+// the same as once. With prune it removes what the document leaves out: see
+// [workspace.Document.Plan]. If the document names a revision and the store has another
+// one, the error is workspace.ErrConflict.
 //
-// It reads from Config.Store, so that a start works with the last known copies where the
-// store is down.
+// It reads from Config.Store, so that a server can start with its last known copies while
+// the store is down.
 func (m *Manager) Apply(ctx context.Context, who Caller, d *workspace.Document, prune bool) (*workspace.Plan, error) {
 	for try := 1; ; try++ {
 		p, old, err := m.plan(ctx, who, d, prune)
@@ -53,8 +53,8 @@ func (m *Manager) Apply(ctx context.Context, who Caller, d *workspace.Document, 
 	}
 }
 
-// plan is the plan as of now, whose workspace has the secrets that stay, and what is stored:
-// nil where there is no such workspace.
+// plan returns the plan, whose workspace holds the secrets that stay, and the stored
+// workspace. old is nil if the store has none.
 func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, prune bool) (p *workspace.Plan, old *workspace.Workspace, err error) {
 	p = &workspace.Plan{}
 	if err := who.Allow(Write, d.Namespace); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// overtaken is a store that somebody else writes to just before each of our first
+// overtaken is a store with another writer, which writes just before each of the first
 // writes.
 type overtaken struct {
 	workspace.Store
@@ -46,7 +46,7 @@ func (s *overtaken) Update(ctx context.Context, w *workspace.Workspace, audit ..
 	return s.Store.Update(ctx, w, audit...)
 }
 
-// apply makes the stored workspace what w says.
+// apply makes the stored workspace match w.
 func apply(ctx context.Context, s workspace.Store, w *workspace.Workspace) (*workspace.Plan, error) {
 	return manage.New(manage.Config{Store: s}).Apply(ctx, manage.Operator, workspace.NewDocument(w), true)
 }
@@ -82,7 +82,7 @@ func TestApplyStartsOver(t *testing.T) {
 		t.Errorf("stored and applied differ:\n%s", d)
 	}
 
-	// Somebody who never stops wins.
+	// Apply gives up if the other writer never stops.
 	for range 100 {
 		s.by = append(s.by, rename)
 	}
@@ -90,7 +90,7 @@ func TestApplyStartsOver(t *testing.T) {
 	if _, err := apply(ctx, s, w); !errors.Is(err, workspace.ErrConflict) {
 		t.Errorf("against endless writers: %v", err)
 	}
-	// A revision that was asked for is not waited for.
+	// If the document names a revision, Apply doesn't start over.
 	s.by = []func(workspace.Store) error{rename}
 	stored, err = s.Get(ctx, "acme")
 	if err != nil {
@@ -102,7 +102,7 @@ func TestApplyStartsOver(t *testing.T) {
 	}
 }
 
-// TestApplyRefusesMasksOfNothing: a mask keeps a secret, and a new workspace has none.
+// TestApplyRefusesMasksOfNothing: a new workspace has no secrets for masks to keep.
 func TestApplyRefusesMasksOfNothing(t *testing.T) {
 	_, err := apply(t.Context(), workspacetest.NewMemory(), workspacetest.Full("acme").Masked())
 	if err == nil || !strings.Contains(err.Error(), `sources[1].secret_access_key: "***" keeps the secret that there is, and there is none`) {
@@ -110,8 +110,8 @@ func TestApplyRefusesMasksOfNothing(t *testing.T) {
 	}
 }
 
-// TestApplyIsCompiled: what can't be served is refused by the plan, and nothing is stored.
-// What is stored is in the audit log, once.
+// TestApplyIsCompiled: a plan refuses a document that can't be served, and stores nothing.
+// A valid one has one line in the audit log.
 func TestApplyIsCompiled(t *testing.T) {
 	db := workspacetest.NewMemory()
 	w := workspacetest.Full("acme")
@@ -152,7 +152,7 @@ func TestApplyIsCompiled(t *testing.T) {
 	}
 }
 
-// TestApply applies the same workspace twice, and again with masks, to each kind of store.
+// TestApply applies the same workspace twice, then with masks, to each kind of store.
 func TestApply(t *testing.T) {
 	codec, err := workspace.NewCodec(workspace.NewSecretKey())
 	if err != nil {
@@ -194,8 +194,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestApplyKeeps: nothing is removed unless that is asked for, and what is judged is
-// what comes out.
+// TestApplyKeeps: without prune, nothing is removed. The merged result is validated.
 func TestApplyKeeps(t *testing.T) {
 	ctx := t.Context()
 	s := workspacetest.NewMemory()

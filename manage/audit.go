@@ -10,22 +10,22 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-var errNoSuchLog = notFound("No workspace with this id has had the namespace within 400 days. Those that have are in `deleted`, where workspace is left out.")
+var errNoSuchLog = notFound("No workspace with this id has had the namespace within 400 days. Leave workspace out, and `deleted` lists those that have.")
 
 // A LogPage is a part of a log.
 type LogPage struct {
 	Entries []workspace.AuditEntry // the newest first
-	Next    string                 // the `before` of the next page; empty is none
+	Next    string                 // the `before` of the next page; empty on the last page
 
-	// Deleted are workspaces that had the namespace, the latest first: for callers who may do
-	// everything.
+	// Deleted are the deleted workspaces that had the namespace, the latest first. Only
+	// callers with the right Root get them.
 	Deleted []workspace.Deletion
 }
 
-// Audit returns up to limit entries of a log of a workspace, from the first one that is
-// older than the entry `before`; empty is the newest. It is the log of the workspace that has
-// the namespace, or had it last. Where id is not empty, it is the log of the workspace that
-// has this ID and had the namespace once: for callers who may do everything.
+// Audit returns up to limit entries of a workspace's log that are older than the entry
+// `before`. An empty before starts with the newest. With an empty id, it reads the log of
+// the workspace that has the namespace now, or had it last. Otherwise it reads the log of
+// the workspace with this ID, which must have had the namespace. That needs the right Root.
 func (m *Manager) Audit(ctx context.Context, who Caller, namespace, id string, trail workspace.Trail, before string, limit int) (LogPage, error) {
 	id, deleted, err := m.logged(ctx, who, namespace, id)
 	if err != nil {
@@ -36,8 +36,7 @@ func (m *Manager) Audit(ctx context.Context, who Caller, namespace, id string, t
 	return page, err
 }
 
-// OperatorAudit is [Manager.Audit] for the access log of requests that are about no
-// workspace.
+// OperatorAudit is [Manager.Audit] for requests that concern no workspace.
 func (m *Manager) OperatorAudit(ctx context.Context, who Caller, before string, limit int) (LogPage, error) {
 	if err := who.Allow(Root, ""); err != nil {
 		return LogPage{}, err
@@ -45,9 +44,9 @@ func (m *Manager) OperatorAudit(ctx context.Context, who Caller, before string, 
 	return m.page(ctx, workspace.OperatorLog, workspace.TrailAccess, before, limit)
 }
 
-// logged is whose logs are read: of the workspace with this ID, where one is asked for,
-// or of the one that has the namespace now or had it last. Only callers who may do everything
-// are told of those that are gone.
+// logged returns the ID of the workspace whose log is read: asked, or, if that is empty,
+// the workspace that has the namespace now or had it last. It returns deleted workspaces
+// only to callers with the right Root.
 func (m *Manager) logged(ctx context.Context, who Caller, namespace, asked string) (id string, deleted []workspace.Deletion, err error) {
 	w, err := m.open(ctx, who, Read, namespace)
 	if err != nil && !errors.Is(err, workspace.ErrNotFound) {
@@ -80,7 +79,6 @@ func (m *Manager) logged(ctx context.Context, who Caller, namespace, asked strin
 	return id, deleted, nil
 }
 
-// page reads a page of a log.
 func (m *Manager) page(ctx context.Context, id string, trail workspace.Trail, before string, limit int) (page LogPage, err error) {
 	if err := checkCursor("before", before); err != nil || m.records == nil {
 		return page, err
@@ -95,8 +93,8 @@ func (m *Manager) page(ctx context.Context, id string, trail workspace.Trail, be
 	return page, nil
 }
 
-// changed makes the entry of a change. before and after are what differs, without secrets;
-// nil leaves them out.
+// changed returns the audit entry of a change. before and after hold what differs, without
+// secrets. Nil leaves them out.
 func (c Caller) changed(action, target string, before, after any) workspace.AuditEntry {
 	e := c.entry(action, target)
 	e.Before, e.After = detail(before), detail(after)
@@ -109,7 +107,7 @@ func detail(v any) json.RawMessage {
 	}
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic("manage: an audit entry of what can't be written as JSON: " + err.Error())
+		panic("manage: encoding an audit entry: " + err.Error())
 	}
 	return data
 }

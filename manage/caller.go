@@ -6,19 +6,19 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A Caller is who asks for something.
+// A Caller is who calls a method of a [Manager].
 type Caller struct {
 	apikey.Principal
 
-	// IP and UserAgent are of the client, for the audit log. Empty leaves them out.
+	// IP and UserAgent of the client, for the audit log. Empty leaves them out.
 	IP, UserAgent string
 
-	// About, if not nil, is told the ID of the workspace that the call is about, as soon as
-	// that is known: for access logs.
+	// About, if not nil, is called with the ID of the workspace that the call concerns, as
+	// soon as the ID is known. Access logs use it.
 	About func(workspaceID string)
 }
 
-// Operator is who is at the machine: flags of this process speak for them.
+// Operator is the caller for flags and commands of this process.
 var Operator = Caller{Principal: apikey.Principal{Kind: apikey.Operator}}
 
 // A Right is what a caller must have for a use case.
@@ -32,16 +32,17 @@ const (
 	Root  = Right(apikey.Root)
 )
 
-// What callers may not do.
+// Errors of callers that lack a right.
 var (
 	ErrNeedsRoot      = fault.New(fault.Forbidden, "This needs the root key: an API key of a workspace can't do it.")
 	ErrOtherWorkspace = fault.New(fault.Forbidden, "This API key belongs to another workspace.")
 	ErrOrphan         = fault.New(fault.Unauthorized, "The workspace of this API key has been deleted.")
 )
 
-// Allow returns why the caller may not do what needs the right in the workspace under the
-// namespace, or nil. Another workspace is refused in the same words whether it exists or
-// not. Each method of a [Manager] calls it; who has work to do before calls it too.
+// Allow returns an error if the caller lacks the right in the workspace of this namespace.
+// The error for another workspace doesn't tell whether it exists. Each method of a
+// [Manager] calls Allow. Code that works before such a call, such as reading a body, calls
+// it first.
 func (c Caller) Allow(right Right, namespace string) error {
 	switch {
 	case c.everywhere():
@@ -51,12 +52,12 @@ func (c Caller) Allow(right Right, namespace string) error {
 	case c.Namespace != namespace:
 		return ErrOtherWorkspace
 	case !c.May(apikey.Scope(right), c.WorkspaceID):
-		return fault.New(fault.Forbidden, "This API key doesn't have the scope "+string(right)+", which this needs. Scopes are given when a key is made.")
+		return fault.New(fault.Forbidden, "This needs an API key with the scope "+string(right)+". Scopes are set when a key is made.")
 	}
 	return nil
 }
 
-// everywhere reports whether the caller may do everything, in every workspace.
+// everywhere reports whether the caller has all rights in every workspace.
 func (c Caller) everywhere() bool { return c.Kind == apikey.Root || c.Kind == apikey.Operator }
 
 func (c Caller) about(workspaceID string) {
@@ -65,13 +66,13 @@ func (c Caller) about(workspaceID string) {
 	}
 }
 
-// entry begins an entry of the audit log about what the caller does.
+// entry returns an audit entry for an action of the caller.
 func (c Caller) entry(action, target string) workspace.AuditEntry {
 	return workspace.AuditEntry{Actor: c.Actor(), Action: action, Target: target, IP: c.IP, UserAgent: c.UserAgent}
 }
 
-// changedWorkspace makes the entry of a change of a workspace. Nil is a state without the
-// workspace.
+// changedWorkspace returns the audit entry of a change of a workspace. A nil before or
+// after means that the workspace doesn't exist then.
 func (c Caller) changedWorkspace(action, namespace string, before, after *workspace.Workspace) workspace.AuditEntry {
 	e := c.entry(action, namespace)
 	e.Before, e.After = workspace.AuditDetail(before, after)

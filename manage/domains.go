@@ -12,14 +12,14 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A Resolver asks DNS. [net.Resolver] is one.
+// A Resolver looks up DNS records. [net.Resolver] is one.
 type Resolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
 const resolveTimeout = 5 * time.Second
 
-// The states of a claim.
+// States of a claimed domain.
 const (
 	domainVerified = "verified"
 	domainPending  = "pending"
@@ -29,21 +29,21 @@ const (
 // A ClaimedDomain is a host name that a workspace claims.
 type ClaimedDomain struct {
 	Name       string     `json:"name"`
-	State      string     `json:"state" enum:"verified,pending,taken" doc:"Pending until it is verified; taken where another workspace's claim has been verified instead."`
-	VerifiedAt *time.Time `json:"verified_at" doc:"Null where it isn't yet: images are served on the name from then on."`
-	TXTName    string     `json:"txt_name" doc:"Name of the DNS record of type TXT that shows the domain to be the owner's."`
+	State      string     `json:"state" enum:"verified,pending,taken" doc:"Pending: not verified yet. Taken: another workspace has verified it."`
+	VerifiedAt *time.Time `json:"verified_at" doc:"When the domain was verified. The server serves images on it since then. Null if it isn't verified."`
+	TXTName    string     `json:"txt_name" doc:"Name of the TXT record that proves that you own the domain."`
 	TXTValue   string     `json:"txt_value" doc:"Text of that record."`
 }
 
 var (
 	errNoDomain    = notFound("The workspace doesn't claim this domain: add it to the workspace's domains first.")
-	errDomainTaken = conflict("The domain is not verified: it has been verified for another workspace since this one claimed it, and is that one's until it gives it up. " +
-		"Take it out of this workspace's domains.")
-	errDNS = &fault.Error{Code: fault.Overloaded, Message: "DNS could not be asked for the record. Try again in a minute.", RetryAfter: 60}
+	errDomainTaken = conflict("Another workspace has verified this domain. It keeps the domain until it gives it up. " +
+		"Remove it from this workspace's domains.")
+	errDNS = &fault.Error{Code: fault.Overloaded, Message: "The DNS lookup failed. Try again in a minute.", RetryAfter: 60}
 )
 
-// Domains returns the domains that a workspace claims, in its order, with the DNS records
-// that verify them.
+// Domains returns the domains that a workspace claims, in the workspace's order, with the
+// DNS records that verify them.
 func (m *Manager) Domains(ctx context.Context, who Caller, namespace string) ([]ClaimedDomain, error) {
 	w, err := m.open(ctx, who, Read, namespace)
 	if err != nil {
@@ -58,7 +58,7 @@ func (m *Manager) Domains(ctx context.Context, who Caller, namespace string) ([]
 	return all, nil
 }
 
-// domain is what is known of a domain that the workspace claims.
+// domain returns the state of a domain that the workspace claims.
 func (m *Manager) domain(ctx context.Context, w *workspace.Workspace, name string) (ClaimedDomain, error) {
 	claimed := ClaimedDomain{Name: name, State: domainPending, TXTName: workspace.ChallengeName(name), TXTValue: workspace.Challenge(name, w.ID)}
 	if !slices.Contains(w.Domains, name) {
@@ -81,8 +81,9 @@ func (m *Manager) domain(ctx context.Context, w *workspace.Workspace, name strin
 	return claimed, nil
 }
 
-// VerifyDomain looks for the DNS record of a domain that the workspace claims, and has images
-// served on the name where it is there. For callers who may do everything, it doesn't look.
+// VerifyDomain looks up the DNS record of a domain that the workspace claims. If the record
+// is there, the server serves images on the name from then on. Callers with the right Root
+// verify a domain without the lookup.
 func (m *Manager) VerifyDomain(ctx context.Context, who Caller, namespace, name string) (ClaimedDomain, error) {
 	w, err := m.open(ctx, who, Write, namespace)
 	if err != nil {
@@ -120,15 +121,15 @@ func (m *Manager) VerifyDomain(ctx context.Context, who Caller, namespace, name 
 	return d, nil
 }
 
-// challenge looks for the record that shows a domain to be its owner's.
+// challenge looks up the record that proves the ownership of a domain.
 func (m *Manager) challenge(ctx context.Context, d ClaimedDomain) error {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	// The dot at the end keeps the machine's search domains out.
+	// The dot at the end keeps the resolver from trying the machine's search domains.
 	found, err := m.resolver.LookupTXT(ctx, d.TXTName+".")
 	if e, ok := errors.AsType[*net.DNSError](err); err != nil && (!ok || !e.IsNotFound) {
 		failed := *errDNS
-		failed.Cause = errors.New(err.Error()) // as a text, since a time-out of DNS is not the store's
+		failed.Cause = errors.New(err.Error()) // as a text: callers would take a wrapped DNS time-out for one of the store
 		return &failed
 	}
 	if slices.Contains(found, d.TXTValue) {
@@ -136,7 +137,7 @@ func (m *Manager) challenge(ctx context.Context, d ClaimedDomain) error {
 	}
 	what := "there is none yet"
 	if len(found) > 0 {
-		what = "there are only others"
+		what = "only other records are there"
 	}
 	return conflict(fmt.Sprintf("The domain is not verified: the TXT record of %s must be %s, and %s. DNS may take minutes to hours to show a new record.",
 		d.TXTName, d.TXTValue, what))

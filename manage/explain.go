@@ -6,16 +6,17 @@ import (
 	"github.com/tintype/tintype/delivery"
 )
 
-var errNoExplain = notFound("This server delivers no images, and can't say what it would do.")
+var errNoExplain = notFound("This server delivers no images, so it can't explain a URL.")
 
-// Explain says what would become of a request for an image. url is a URL of the workspace, or
-// the path and query of one. accept and origin are the headers of that name; empty is none.
+// Explain says how the server would answer a request for an image. url is a URL of the
+// workspace, or its path and query. accept and origin are the request's headers. Empty
+// means that the header is absent.
 func (m *Manager) Explain(ctx context.Context, who Caller, namespace, url, accept, origin string) (delivery.Explanation, error) {
 	if err := who.Allow(Read, namespace); err != nil {
 		return delivery.Explanation{}, err
 	}
 	if url == "" {
-		return delivery.Explanation{}, invalid("url: say which URL to explain.")
+		return delivery.Explanation{}, invalid("url: is required: the URL to explain.")
 	}
 	w, err := m.open(ctx, who, Read, namespace)
 	if err != nil {

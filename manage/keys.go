@@ -21,43 +21,43 @@ const (
 	keyDay     = 24 * time.Hour
 )
 
-var errNoAPIKeys = fmt.Errorf("%w: none is set up for API keys", workspace.ErrUnavailable)
+var errNoAPIKeys = fmt.Errorf("%w: no store is set up for API keys", workspace.ErrUnavailable)
 
-// NewAPIKey says what an API key is to be.
+// NewAPIKey is the request for an API key.
 type NewAPIKey struct {
 	Name          string   `json:"name" doc:"What people call the key: 1 to 100 characters."`
-	Scopes        []string `json:"scopes" nullable:"false" enum:"read,write" doc:"read sees settings, usage and logs, fetches private originals and transforms bodies. write changes settings, purges and signs. Neither includes the other."`
-	ExpiresInDays *int     `json:"expires_in_days,omitempty" minimum:"1" maximum:"365" doc:"Days until the key ends. Left out, it doesn't."`
-	Test          bool     `json:"test,omitempty" doc:"Images made with the key are stamped TEST, are 100 a day at most, and aren't counted."`
+	Scopes        []string `json:"scopes" nullable:"false" enum:"read,write" doc:"read: read settings, usage and logs, fetch private originals, transform bodies. write: change settings, purge, sign URLs. Neither includes the other."`
+	ExpiresInDays *int     `json:"expires_in_days,omitempty" minimum:"1" maximum:"365" doc:"Days until the key expires. Left out, it never expires."`
+	Test          bool     `json:"test,omitempty" doc:"Images made with the key carry a mark TEST, are limited to 100 a day, and aren't counted as usage."`
 }
 
-// A MadeAPIKey is a key as it is shown once.
+// A MadeAPIKey is a new API key with the key itself, which no later answer shows.
 type MadeAPIKey struct {
 	ID        string     `json:"id"`
-	Key       string     `json:"key" doc:"What clients send as Authorization: Bearer KEY. Shown this once."`
+	Key       string     `json:"key" doc:"The key, which clients send as Authorization: Bearer KEY. Only this answer shows it."`
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes" nullable:"false"`
 	Test      bool       `json:"test"`
 	CreatedAt time.Time  `json:"created_at"`
-	ExpiresAt *time.Time `json:"expires_at" doc:"Null where the key doesn't end."`
+	ExpiresAt *time.Time `json:"expires_at" doc:"Null if the key never expires."`
 }
 
-// An APIKey is a key without the key itself.
+// An APIKey describes an API key, without the key itself.
 type APIKey struct {
 	ID            string     `json:"id"`
 	Name          string     `json:"name"`
 	Scopes        []string   `json:"scopes" nullable:"false"`
 	Test          bool       `json:"test"`
 	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at" doc:"Null where the key doesn't end."`
-	RevokedAt     *time.Time `json:"revoked_at" doc:"Null where it isn't. Revoked keys are listed for 30 days."`
-	LastUsedAt    *time.Time `json:"last_used_at" doc:"Null where it wasn't yet. Some seconds behind, as the counts are."`
+	ExpiresAt     *time.Time `json:"expires_at" doc:"Null if the key never expires."`
+	RevokedAt     *time.Time `json:"revoked_at" doc:"Null if the key isn't revoked. Revoked keys are listed for 30 days."`
+	LastUsedAt    *time.Time `json:"last_used_at" doc:"Time of the last request. Null if there was none. Some seconds behind, as the counts are."`
 	TotalRequests int64      `json:"total_requests"`
-	TotalErrors   int64      `json:"total_errors" doc:"Of the requests, those answered with 400 or more."`
+	TotalErrors   int64      `json:"total_errors" doc:"Requests that were answered with a status of 400 or more."`
 }
 
-// Identify says whose key a text is. A key counts for as long as its workspace is there.
-// Errors are those of apikey.Authenticator, of the store, and [ErrOrphan].
+// Identify returns the principal of a key. A key is valid only while its workspace exists.
+// Errors are those of apikey.Authenticator and of the store, and [ErrOrphan].
 func (m *Manager) Identify(ctx context.Context, key string) (apikey.Principal, error) {
 	who, err := m.auth.Authenticate(ctx, key)
 	if err != nil || who.Kind != apikey.Key {
@@ -75,10 +75,9 @@ func (m *Manager) Identify(ctx context.Context, key string) (apikey.Principal, e
 	return who, nil
 }
 
-// HasRoot reports whether there is a root key.
+// HasRoot reports whether the server has a root key.
 func (m *Manager) HasRoot() bool { return m.auth.HasRoot() }
 
-// CreateAPIKey makes an API key of a workspace.
 func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string, req NewAPIKey) (MadeAPIKey, error) {
 	if err := who.Allow(Root, namespace); err != nil {
 		return MadeAPIKey{}, err
@@ -103,7 +102,7 @@ func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string
 	}
 	err = m.records.CreateAPIKey(ctx, k, who.changed("api_key.create", k.ID, nil, listed(k)))
 	if errors.Is(err, workspace.ErrTooManyKeys) {
-		return MadeAPIKey{}, conflict(fmt.Sprintf("The workspace has %d API keys, the most that there can be: revoke one first.", workspace.MaxAPIKeys))
+		return MadeAPIKey{}, conflict(fmt.Sprintf("The workspace has %d API keys, the maximum. Revoke one first.", workspace.MaxAPIKeys))
 	}
 	if err != nil {
 		return MadeAPIKey{}, fmt.Errorf("making an API key of workspace %q: %w", w.Namespace, err)
@@ -127,13 +126,13 @@ func (r *NewAPIKey) validate() error {
 		}
 	}
 	if d := r.ExpiresInDays; d != nil && (*d < 1 || *d > maxKeyDays) {
-		return invalid(fmt.Sprintf("expires_in_days: must be 1 to %d; leave it out for a key that doesn't end.", maxKeyDays))
+		return invalid(fmt.Sprintf("expires_in_days: must be 1 to %d; leave it out for a key that never expires.", maxKeyDays))
 	}
 	return nil
 }
 
-// APIKeys returns the API keys of a workspace, the oldest first; revoked ones too, for 30
-// days.
+// APIKeys returns the API keys of a workspace, the oldest first. It includes keys that were
+// revoked within 30 days.
 func (m *Manager) APIKeys(ctx context.Context, who Caller, namespace string) ([]APIKey, error) {
 	_, keys, err := m.apiKeys(ctx, who, Read, namespace)
 	if err != nil {
@@ -161,7 +160,7 @@ func (m *Manager) apiKeys(ctx context.Context, who Caller, right Right, namespac
 	return w, keys, nil
 }
 
-// RevokeAPIKey revokes an API key. To revoke it again changes nothing.
+// RevokeAPIKey revokes an API key. Revoking a revoked key changes nothing.
 func (m *Manager) RevokeAPIKey(ctx context.Context, who Caller, namespace, id string) error {
 	w, keys, err := m.apiKeys(ctx, who, Root, namespace)
 	if err != nil {
@@ -174,8 +173,8 @@ func (m *Manager) RevokeAPIKey(ctx context.Context, who Caller, namespace, id st
 	return m.revoke(ctx, who, w, keys[i])
 }
 
-// RevokeAPIKeys revokes all API keys of a workspace, and says how many there were. What
-// fails may be tried again.
+// RevokeAPIKeys revokes all API keys of a workspace and returns how many it revoked. After
+// an error, call it again.
 func (m *Manager) RevokeAPIKeys(ctx context.Context, who Caller, namespace string) (revoked int, err error) {
 	w, keys, err := m.apiKeys(ctx, who, Root, namespace)
 	if err != nil {
@@ -198,7 +197,7 @@ func (m *Manager) revoke(ctx context.Context, who Caller, w *workspace.Workspace
 	after := k.Clone()
 	after.RevokedAt = at
 	err := m.records.RevokeAPIKey(ctx, w.ID, k.ID, at, who.changed("api_key.revoke", k.ID, listed(k), listed(after)))
-	m.auth.Forget(w.Namespace) // also after an error: it may have been done
+	m.auth.Forget(w.Namespace) // after an error too: the store may have revoked the key
 	if err != nil {
 		return fmt.Errorf("revoking an API key of workspace %q: %w", w.Namespace, err)
 	}

@@ -1,19 +1,18 @@
-// Package manage is what owners and the operator can do: one function for each use case.
-// It knows no HTTP. The management API, `tintype serve --apply` and the operator's folders
+// Package manage holds the use cases of owners and of the operator, one method each. It
+// knows no HTTP. The management API, `tintype serve --apply` and the operator's folders
 // call it.
 //
-// For most uses, call [New] once, and then a method of the [Manager] for each thing that
-// somebody asks for, such as [Manager.PatchWorkspace], [Manager.PutSource] or
-// [Manager.Purge]. Each method takes who asks, a [Caller], and refuses what that caller may
-// not do. Each has a file with others of its kind.
+// For most uses, call [New] once, then a method of the [Manager], such as
+// [Manager.PatchWorkspace], [Manager.PutSource] or [Manager.Purge]. Each method takes a
+// [Caller] and refuses what that caller may not do. Methods of one kind share a file.
 //
-// A method that changes something judges the whole result first, as this process would
-// serve it, and writes it with its line of the audit log in one step. Where somebody else's
-// write came between, it starts over, unless the caller said which revision it wants to
-// change. Secrets come in whole or as [workspace.Mask] and go out masked.
+// A method that changes a workspace first validates the whole result, as this process would
+// serve it. It writes the result and its line of the audit log in one step. If another
+// write came between, it starts over, unless the caller named the revision to change.
+// Secrets come in as plain values or as [workspace.Mask], and go out masked.
 //
 // Errors are a [fault.Error], a [workspace.ValidationError], or wrap one of package
-// workspace or apikey. [fault.OfManaging] says what a client is told about each.
+// workspace or apikey. [fault.OfManaging] maps each to a code and a message for clients.
 package manage
 
 import (
@@ -31,43 +30,41 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Config is what a [Manager] works with.
+// Config configures a [Manager].
 type Config struct {
-	// Store is where workspaces are written. Required. The server gives its
-	// cached.Store, so that a method returns only when the delivery of this process
-	// sees what was written.
+	// Store takes the writes. Required. The server passes its cached.Store: a method then
+	// returns only when this process serves images by the new state.
 	Store workspace.Store
 
-	// Uncached is the store beneath the cache of Store, for reads: an edit starts from what
-	// the store has, also where the change of another node has not reached the cache yet.
-	// Nil reads from Store.
+	// Uncached is the store behind the cache of Store. Edits read from it, because the cache
+	// may not have another node's change yet. Nil reads from Store.
 	Uncached workspace.Store
 
-	// Process returns what this process adds to the workspaces under a namespace. Nil adds
-	// nothing.
+	// Process returns the settings of this process for the workspaces of a namespace, such
+	// as the operator's folders. Nil adds nothing.
 	Process func(namespace string) workspace.Process
 
-	// Delivery is what serves images in this process. Nil compiles no workspace, finds no
-	// URL and explains nothing.
+	// Delivery serves images in this process. If it is nil, workspaces are not compiled
+	// before a write, purges take no URL, and nothing can be explained.
 	Delivery Delivery
 
-	// Records is what is kept beside workspaces. Nil keeps nothing.
+	// Records holds what the store keeps beside workspaces. Nil keeps nothing.
 	Records Records
 
-	// Auth says whose a key is. Nil knows no key.
+	// Auth authenticates keys. Nil accepts no key.
 	Auth *apikey.Authenticator
 
-	// Fronts tell caches in front of every purge.
+	// Fronts pass every purge on to caches in front of this server.
 	Fronts []Front
 
-	Resolver   Resolver              // of the records that verify domains; nil is the system's
-	BaseDomain string                // of host-form URLs; empty is none
+	Resolver   Resolver              // looks up the records that verify domains; nil is the system's
+	BaseDomain string                // of host-form URLs; empty disables host form
 	Metrics    prometheus.Registerer // nil registers nothing
 	Now        func() time.Time      // nil is time.Now
 	Log        *slog.Logger          // nil logs nothing
 }
 
-// Records is what a store keeps beside workspaces, as far as this package needs it.
+// Records are the interfaces of a store that this package needs beside workspace.Store.
 type Records interface {
 	workspace.APIKeys
 	workspace.AuditLog
@@ -78,25 +75,24 @@ type Records interface {
 
 // Delivery serves the images of workspaces. delivery.Service is one.
 type Delivery interface {
-	// Check says why a workspace that is valid can't be served all the same. Its errors are
-	// shown.
+	// Check returns why delivery can't serve a valid workspace. Clients see its errors.
 	Check(*workspace.Workspace) error
-	// FindPurge says what a URL that is to be purged stands for, and the Cache-Tags of it. Its
-	// errors are shown, unless they wrap workspace.ErrNotFound or workspace.ErrUnavailable.
+	// FindPurge returns the purges for a URL, and their Cache-Tags. Clients see its errors,
+	// unless they wrap workspace.ErrNotFound or workspace.ErrUnavailable.
 	FindPurge(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
-	// Explain says what would become of a request for an image. The target is in path form.
+	// Explain says how a request for an image would be answered. The target is in path form.
 	Explain(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
 }
 
 var _ Delivery = (*delivery.Service)(nil)
 
-// A Manager does what callers ask for. It is safe for concurrent use.
+// A Manager runs the use cases. It is safe for concurrent use.
 type Manager struct {
 	store      workspace.Store // for writes
 	reads      workspace.Store
 	process    func(namespace string) workspace.Process
-	delivery   Delivery // nil is none
-	records    Records  // nil is none
+	delivery   Delivery // nil: this process delivers no images
+	records    Records  // nil: nothing is kept beside workspaces
 	auth       *apikey.Authenticator
 	fronts     []Front
 	resolver   Resolver
@@ -136,7 +132,7 @@ func New(c Config) *Manager {
 	return m
 }
 
-// open reads the workspace under the namespace for a caller who must have the right there.
+// open reads the workspace of the namespace, for a caller who must have the right there.
 func (m *Manager) open(ctx context.Context, who Caller, right Right, namespace string) (*workspace.Workspace, error) {
 	if err := who.Allow(right, namespace); err != nil {
 		return nil, err
@@ -148,8 +144,8 @@ func (m *Manager) open(ctx context.Context, who Caller, right Right, namespace s
 	if err != nil {
 		return nil, fmt.Errorf("reading workspace %q: %w", namespace, err)
 	}
-	// The cache by which the caller's key was judged may not know yet that the workspace of
-	// the key was deleted and another one has the namespace.
+	// The key was checked against a cache. The cache may not know yet that the key's
+	// workspace was deleted and that another one has its namespace.
 	if !who.everywhere() && who.WorkspaceID != w.ID {
 		return nil, ErrOrphan
 	}
@@ -157,8 +153,8 @@ func (m *Manager) open(ctx context.Context, who Caller, right Right, namespace s
 	return w, nil
 }
 
-// WorkspaceID returns the ID of the workspace that has the namespace, from memory as a rule,
-// or empty: for logs.
+// WorkspaceID returns the ID of the workspace of this namespace, for logs. It is empty if
+// there is none. It usually reads from memory.
 func (m *Manager) WorkspaceID(ctx context.Context, namespace string) string {
 	if !workspace.ValidNamespace(namespace) {
 		return ""

@@ -20,7 +20,7 @@ import (
 
 // A stub is a manage.Delivery.
 type stub struct {
-	check func(*workspace.Workspace) error // nil finds nothing
+	check func(*workspace.Workspace) error // nil finds no error
 }
 
 func (s stub) Check(w *workspace.Workspace) error {
@@ -38,7 +38,7 @@ func (stub) Explain(context.Context, string, string, string) (delivery.Explanati
 	return delivery.Explanation{Status: 200}, nil
 }
 
-// start returns a Manager of a store in memory that has the workspace acme.
+// start returns a Manager of a store in memory with the workspace acme.
 func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspacetest.Memory) {
 	t.Helper()
 	db := workspacetest.NewMemory()
@@ -172,14 +172,14 @@ func (f found) LookupTXT(_ context.Context, name string) ([]string, error) {
 	return []string{workspace.Challenge(domain, *f.id)}, nil
 }
 
-// TestRights has callers of every kind call every method, on a store of its own each.
+// TestRights calls every method with every kind of caller, each on its own store.
 func TestRights(t *testing.T) {
 	for name, use := range useCases {
 		for _, c := range []struct {
 			caller  string
 			who     apikey.Principal
 			allowed []manage.Right
-			code    fault.Code // of the others
+			code    fault.Code // of callers without the right
 		}{
 			{"root", apikey.Principal{Kind: apikey.Root}, []manage.Right{manage.Root, manage.Read, manage.Write}, ""},
 			{"operator", manage.Operator.Principal, []manage.Right{manage.Root, manage.Read, manage.Write}, ""},
@@ -211,7 +211,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// interrupted is a store that somebody else writes to just before each of our first writes.
+// interrupted is a store with another writer, which writes just before each of the first
+// writes.
 type interrupted struct {
 	*workspacetest.Memory
 	times int
@@ -233,8 +234,8 @@ func (s *interrupted) Update(ctx context.Context, w *workspace.Workspace, audit 
 	return s.Memory.Update(ctx, w, audit...)
 }
 
-// TestStartsOver changes a workspace while somebody else does: both changes are in what
-// comes out, and the audit log has one line of ours.
+// TestStartsOver changes a workspace while another writer does. The result has both
+// changes, and the audit log has one line of ours.
 func TestStartsOver(t *testing.T) {
 	for _, name := range []string{"PatchWorkspace", "PutSource", "DeleteSource", "PutMark", "DeleteMark", "PutPreset", "DeletePreset", "CreateSigningKey", "DeleteSigningKey"} {
 		var s *interrupted
@@ -244,7 +245,7 @@ func TestStartsOver(t *testing.T) {
 		})
 		patched := "xxx"
 		if name == "PatchWorkspace" {
-			patched = "Acme" // it replaces the name
+			patched = "Acme" // the patch replaces the name
 		}
 		if err := useCases[name].call(m, t.Context(), manage.Operator); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -258,7 +259,7 @@ func TestStartsOver(t *testing.T) {
 			t.Errorf("%s: %q in revision %d, log %+v, %v", name, w.Name, w.Revision, log, err)
 		}
 	}
-	// Who names a revision, or a condition, wants to change that one.
+	// With a revision or a condition, the edit fails instead of starting over.
 	for name, call := range map[string]func(m *manage.Manager) error{
 		"ReplaceWorkspace": func(m *manage.Manager) error {
 			return useCases["ReplaceWorkspace"].call(m, t.Context(), manage.Operator)
@@ -277,8 +278,8 @@ func TestStartsOver(t *testing.T) {
 	}
 }
 
-// TestWritesAreCompiled: what can't be served is refused by every write of settings, and
-// nothing is stored.
+// TestWritesAreCompiled: every write of settings refuses a workspace that can't be served,
+// and stores nothing.
 func TestWritesAreCompiled(t *testing.T) {
 	for _, name := range []string{"CreateWorkspace", "EnsureWorkspace", "ReplaceWorkspace", "PatchWorkspace", "PutSource", "DeleteSource", "PutMark", "DeleteMark", "PutPreset", "DeletePreset"} {
 		m, db := start(t, func(c *manage.Config) {
@@ -297,8 +298,8 @@ func TestWritesAreCompiled(t *testing.T) {
 	}
 }
 
-// TestSecretsAreMasked: nothing that a method returns holds a secret of a source, and what
-// it returns may be written back.
+// TestSecretsAreMasked: no method returns a secret of a source. What it returns can be
+// written back.
 func TestSecretsAreMasked(t *testing.T) {
 	m, db := start(t, nil)
 	w, err := m.Workspace(t.Context(), manage.Operator, "acme")

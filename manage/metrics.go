@@ -6,7 +6,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// metrics are the figures of purges.
+// metrics counts purges.
 type metrics struct {
 	purges  *prometheus.CounterVec
 	widened *prometheus.CounterVec
@@ -15,10 +15,10 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		purges: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tintype_purges_total", Help: "Purges that this server took, by what they are aimed at (all, source, prefix, path, url, mark).",
+			Name: "tintype_purges_total", Help: "Purges that this server received, by kind (all, source, prefix, path, url, mark).",
 		}, []string{"kind"}),
 		widened: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tintype_purges_widened_total", Help: "Purges that are kept as wider ones, since a workspace has more than are told apart, by what is purged in their place (slice: a part of all paths by their hashes, prefix, source, all).",
+			Name: "tintype_purges_widened_total", Help: "Purges replaced by wider ones because a workspace has too many, by the kind of the wider one (slice: a part of all paths by their hashes, prefix, source, all).",
 		}, []string{"kind"}),
 	}
 	for _, kind := range []workspace.PurgeKind{

@@ -13,31 +13,32 @@ import (
 	"github.com/tintype/tintype/workspace/cached"
 )
 
-// A Front tells caches in front of this server what was purged. purgehook.Hook is one.
+// A Front passes purges on to caches in front of this server. purgehook.Hook is one.
 type Front interface {
-	// Tell is called before a purge is stored, so that a purge whose process is killed then
-	// has been told of, and release when storing it was tried: it may have failed. Neither
-	// may wait.
+	// Tell notes a purge. It is called before the purge is stored, so that the caches hear
+	// of it even if this process is killed in between. The caller calls release after the
+	// attempt to store it, which may have failed. Neither call may block.
 	Tell(namespace string, tags []string) (release func())
 }
 
-// PurgeRequest is what is to be purged: exactly one of its fields.
+// PurgeRequest names what to purge. Exactly one field is set.
 type PurgeRequest struct {
-	URL    string `json:"url,omitempty" doc:"A URL of an image: one variant, in all formats that it is negotiated to. Its path begins with the namespace, or its host is the workspace's. Or the full URL of an original: all of its variants."`
-	Path   string `json:"path,omitempty" doc:"An original as source/path: all of its variants."`
-	Prefix string `json:"prefix,omitempty" doc:"source/ and what the paths begin with: all variants of these originals. What it ends in needn't be a whole folder."`
+	URL    string `json:"url,omitempty" doc:"A URL of an image, with the namespace or on a host of the workspace: one variant, in all formats that are negotiated. Or the full URL of an original: all of its variants."`
+	Path   string `json:"path,omitempty" doc:"An original, as source/path: all of its variants."`
+	Prefix string `json:"prefix,omitempty" doc:"source/ and the beginning of a path: all variants of the originals below it. It need not end at a folder."`
 	Source string `json:"source,omitempty" doc:"Key of a source: all variants of its originals."`
 	Mark   string `json:"mark,omitempty" doc:"Name of a mark: all variants that carry it."`
-	All    bool   `json:"all,omitempty" doc:"true: everything of the workspace."`
+	All    bool   `json:"all,omitempty" doc:"true: all variants of the workspace."`
 }
 
-// Purged says what became of a purge.
+// Purged is the result of a purge.
 type Purged struct {
-	CompleteBy time.Time           `json:"complete_by" doc:"When every server has the purge, at the latest. The one that answers has it now."`
-	Widened    []workspace.Widened `json:"widened,omitempty" doc:"Earlier purges that are kept as wider ones from now on, since the workspace has more than are told apart. They purge more than was asked for. Left out where there are none."`
+	CompleteBy time.Time           `json:"complete_by" doc:"The latest time at which every server applies the purge. The server that answers applies it at once."`
+	Widened    []workspace.Widened `json:"widened,omitempty" doc:"Earlier purges that were replaced by wider ones, because the workspace has too many. The wider ones purge more than was asked for. Left out if there are none."`
 }
 
-// Purge has variants of the workspace that were made before not served any more.
+// Purge makes every server stop serving the workspace's variants that req names and that
+// were made before.
 func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req PurgeRequest) (out Purged, err error) {
 	w, err := m.open(ctx, who, Write, namespace)
 	if err != nil {
@@ -57,7 +58,7 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 	for i, p := range purges {
 		entry := who.changed("purge", purged(req), nil, req)
 		if i > 0 {
-			entry.After = nil // one request, one story
+			entry.After = nil // the first audit entry holds the request
 		}
 		_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entry)
 		if err != nil {
@@ -65,7 +66,7 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 		}
 		m.metrics.purged(p.Kind, widened)
 		if len(widened) > 0 {
-			m.log.Warn("purges are kept as wider ones: the workspace has more than are told apart", "workspace", w.Namespace, "widened", widened)
+			m.log.Warn("replaced purges by wider ones: the workspace has too many", "workspace", w.Namespace, "widened", widened)
 		}
 		out.Widened = append(out.Widened, widened...)
 	}
@@ -73,7 +74,7 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 	return out, nil
 }
 
-// purged is what a request purges, for the audit log.
+// purged returns the target of the audit entry.
 func purged(r PurgeRequest) string {
 	for _, text := range []string{r.URL, r.Path, r.Prefix, r.Source, r.Mark} {
 		if text != "" {
@@ -83,8 +84,8 @@ func purged(r PurgeRequest) string {
 	return "all"
 }
 
-// purgesOf says what a request stands for, and under which tags a cache in front has
-// it.
+// purgesOf returns the purges for a request, and the Cache-Tags of the variants in caches
+// in front.
 func (m *Manager) purgesOf(ctx context.Context, w *workspace.Workspace, req PurgeRequest) ([]workspace.Purge, []string, error) {
 	given := 0
 	for _, is := range []bool{req.URL != "", req.Path != "", req.Prefix != "", req.Source != "", req.Mark != "", req.All} {
@@ -118,7 +119,7 @@ func (m *Manager) purgesOf(ctx context.Context, w *workspace.Workspace, req Purg
 	return []workspace.Purge{p}, []string{p.Tag(w.Namespace)}, nil
 }
 
-// purgeIn is the purge of a source, or of a part of one.
+// purgeIn returns the purge of a source, or of a path or prefix in it.
 func (m *Manager) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.Purge, error) {
 	for _, given := range []struct{ member, value string }{{"path", req.Path}, {"prefix", req.Prefix}, {"source", req.Source}} {
 		if err := firstSlash(given.member, given.value); err != nil {
@@ -138,7 +139,7 @@ func (m *Manager) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.P
 		case !slash || p.Value == "" && p.Kind == workspace.PurgePath:
 			return p, invalid(member + ": must be written as source/" + member + ".")
 		case len(p.Value) > maxPurgePath:
-			return p, invalid(fmt.Sprintf("%s: may have %d bytes.", member, maxPurgePath))
+			return p, invalid(fmt.Sprintf("%s: may have at most %d bytes.", member, maxPurgePath))
 		case p.Value == "":
 			p.Kind = workspace.PurgeSource
 		default:
@@ -153,7 +154,7 @@ func (m *Manager) purgeIn(w *workspace.Workspace, req PurgeRequest) (workspace.P
 	return p, nil
 }
 
-// firstSlash refuses a name that is written like the path of a URL.
+// firstSlash returns an error if the name begins with a slash, as the path of a URL does.
 func firstSlash(member, name string) error {
 	if !strings.HasPrefix(name, "/") {
 		return nil
@@ -166,16 +167,16 @@ func firstSlash(member, name string) error {
 	case "path", "prefix":
 		return invalid(member + ": must be written as source/" + member + ".")
 	}
-	return invalid(fmt.Sprintf("%s: must be the name of a %[1]s; all purges everything.", member))
+	return invalid(fmt.Sprintf("%s: must be the name of a %[1]s. To purge everything, use all.", member))
 }
 
-// maxPurgePath is how many bytes a path or a prefix may have: no longer key is asked
-// for, or kept by a bucket.
+// maxPurgePath is the maximum length of a path or a prefix, in bytes. No bucket keeps
+// longer keys.
 const maxPurgePath = 4 << 10
 
 func (m *Manager) purgesOfURL(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 	if m.delivery == nil {
-		return nil, nil, invalid("url: this server can't read URLs; give path, prefix, source, mark or all.")
+		return nil, nil, invalid("url: this server delivers no images, so it can't read URLs. Use path, prefix, source, mark or all.")
 	}
 	purges, tags, err := m.delivery.FindPurge(ctx, namespace, url)
 	switch {

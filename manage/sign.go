@@ -14,22 +14,22 @@ import (
 	"github.com/tintype/tintype/workspace/cached"
 )
 
-// How long a signed URL is good, in seconds.
+// Lifetime of a signed URL, in seconds.
 const (
 	defaultExpiry = 60 * 60
 	maxExpiry     = 7 * 24 * 60 * 60
 )
 
-// SignURL signs a URL of the workspace with the newest of its signing keys that every server
-// knows. The URL is signed as it stands. It may be the path and query of one. It is good
-// for so many seconds; 0 is an hour.
+// SignURL signs a URL of the workspace, or its path and query, with the newest signing key
+// that every server knows. It doesn't change the URL. The signature expires after the
+// number of seconds; 0 is an hour.
 func (m *Manager) SignURL(ctx context.Context, who Caller, namespace, url string, seconds int) (signed string, expires time.Time, err error) {
 	w, err := m.open(ctx, who, Write, namespace)
 	if err != nil {
 		return "", expires, err
 	}
 	if len(w.SigningKeys) == 0 {
-		return "", expires, conflict("The workspace has no signing key: make one with POST …/signing-keys.")
+		return "", expires, conflict("The workspace has no signing key. Make one with POST …/signing-keys.")
 	}
 	if seconds == 0 {
 		seconds = defaultExpiry
@@ -42,7 +42,7 @@ func (m *Manager) SignURL(ctx context.Context, who Caller, namespace, url string
 		return "", expires, err
 	}
 	if strings.HasPrefix(target, "/"+w.Namespace+"//") {
-		return "", expires, invalid("url: names no source: leave out the first slash before it.")
+		return "", expires, invalid("url: has an empty segment before the source. Leave out one slash.")
 	}
 	expires = m.now().Add(time.Duration(seconds) * time.Second).UTC().Truncate(time.Second)
 	signed, err = signingKey(w.SigningKeys, m.now()).Secret.SignUntil(target, expires)
@@ -52,8 +52,8 @@ func (m *Manager) SignURL(ctx context.Context, who Caller, namespace, url string
 	return prefix + strings.TrimPrefix(signed, omitted), expires, nil
 }
 
-// signingKey is the newest key that every server knows by now, or the oldest where
-// there is none: other servers refuse what is signed with a key that they haven't heard of.
+// signingKey returns the newest key that every server knows by now, or the oldest key if
+// all are newer. A server refuses signatures of a key that it doesn't know yet.
 func signingKey(keys []signing.Key, now time.Time) signing.Key {
 	for _, k := range slices.Backward(keys) {
 		if now.Sub(k.CreatedAt) > cached.ChangeReach {
@@ -63,8 +63,8 @@ func signingKey(keys []signing.Key, now time.Time) signing.Key {
 	return keys[0]
 }
 
-// target takes a URL of the workspace apart: what stands before the request target, what
-// host form leaves out of the target, and the target in path form.
+// target splits a URL of the workspace: into the part before the request target, the part
+// that host form leaves out of the target, and the target in path form.
 func (m *Manager) target(ctx context.Context, w *workspace.Workspace, raw string) (prefix, omitted, target string, err error) {
 	target = raw
 	if !strings.HasPrefix(raw, "/") {
@@ -78,7 +78,7 @@ func (m *Manager) target(ctx context.Context, w *workspace.Workspace, raw string
 		}
 		u, err := url.Parse(scheme + "://" + rest[:end])
 		if err != nil || u.Host == "" || u.User != nil {
-			return "", "", "", invalid("url: its host can't be read.")
+			return "", "", "", invalid("url: its host is not valid.")
 		}
 		prefix, target = scheme+"://"+rest[:end], rest[end:]
 		if omitted, err = m.omitted(ctx, w, u.Hostname(), target); err != nil {
@@ -91,7 +91,7 @@ func (m *Manager) target(ctx context.Context, w *workspace.Workspace, raw string
 	own := "/" + w.Namespace
 	first, _, _ := strings.Cut(target[1:], "/")
 	if omitted != "" && first == w.Namespace && !m.hasSource(w, first) {
-		return "", "", "", invalid("url: on a host of the workspace the path is without the namespace: leave out " + own + ".")
+		return "", "", "", invalid("url: on a host of the workspace, the path has no namespace. Leave out " + own + ".")
 	}
 	target = omitted + target
 	if !under(own, target) {
@@ -104,7 +104,7 @@ func (m *Manager) target(ctx context.Context, w *workspace.Workspace, raw string
 	return prefix, omitted, target, nil
 }
 
-// under reports whether the target is in path form, and of the workspace whose path is own.
+// under reports whether the target is in path form, in the workspace whose path is own.
 func under(own, target string) bool {
 	return strings.HasPrefix(target, own+"/") || strings.HasPrefix(target, own+"?")
 }
@@ -113,8 +113,8 @@ func (m *Manager) hasSource(w *workspace.Workspace, key string) bool {
 	return slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key }) || slices.Contains(m.process(w.Namespace).Dirs, key)
 }
 
-// omitted is what the URLs of a host leave out of their path: the namespace, where the host
-// is the workspace's own and delivery knows it as that.
+// omitted returns the part that the URLs of a host leave out of their path. That is the
+// namespace, if delivery knows the host as one of the workspace.
 func (m *Manager) omitted(ctx context.Context, w *workspace.Workspace, host, target string) (string, error) {
 	host, own := workspace.DomainName(host), "/"+w.Namespace
 	if sub, ok := strings.CutSuffix(host, "."+m.baseDomain); ok && m.baseDomain != "" {
@@ -122,7 +122,7 @@ func (m *Manager) omitted(ctx context.Context, w *workspace.Workspace, host, tar
 		case sub == w.Namespace:
 			return own, nil
 		case workspace.UsableNamespace(sub):
-			return "", invalid("url: its host is that of another workspace, " + sub + ".")
+			return "", invalid("url: its host belongs to another workspace, " + sub + ".")
 		}
 		return "", nil
 	}
@@ -140,7 +140,7 @@ func (m *Manager) omitted(ctx context.Context, w *workspace.Workspace, host, tar
 		}
 	}
 	if under(own, target) {
-		return "", nil // any host serves path form
+		return "", nil // every host serves path form
 	}
-	return "", invalid(fmt.Sprintf("url: %s is not verified, so that it doesn't serve the workspace at its root yet. Verify it first, or give a URL whose path begins with %s/.", host, own))
+	return "", invalid(fmt.Sprintf("url: %s is not verified, so it doesn't serve the workspace yet. Verify it first, or use a URL whose path begins with %s/.", host, own))
 }

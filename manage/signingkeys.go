@@ -11,7 +11,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-var errNoSigningKey = notFound("There is no signing key under this id.")
+var errNoSigningKey = notFound("The workspace has no active signing key with this id.")
 
 // A SigningKey is a signing key without its secret.
 type SigningKey struct {
@@ -19,13 +19,13 @@ type SigningKey struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// CreateSigningKey makes a signing key of a workspace. Its secret is shown this once.
+// CreateSigningKey makes a signing key of a workspace. No other method returns its secret.
 func (m *Manager) CreateSigningKey(ctx context.Context, who Caller, namespace string) (signing.Key, error) {
 	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: m.now().UTC().Truncate(time.Second)}
 	entry := who.changed("signing_key.create", key.ID, nil, SigningKey{key.ID, key.CreatedAt})
 	return key, m.editSigningKeys(ctx, who, namespace, entry, func(keys []signing.Key) ([]signing.Key, error) {
 		if len(keys) >= signing.MaxKeys {
-			return nil, conflict(fmt.Sprintf("The workspace has %d signing keys, the most that can be active: delete one first.", signing.MaxKeys))
+			return nil, conflict(fmt.Sprintf("The workspace has %d active signing keys, the maximum. Delete one first.", signing.MaxKeys))
 		}
 		return append(keys, key), nil
 	})
@@ -44,7 +44,7 @@ func (m *Manager) SigningKeys(ctx context.Context, who Caller, namespace string)
 	return all, nil
 }
 
-// DeleteSigningKey revokes a signing key: what it signed is refused from then on.
+// DeleteSigningKey revokes a signing key. URLs that it signed are refused from then on.
 func (m *Manager) DeleteSigningKey(ctx context.Context, who Caller, namespace, id string) error {
 	entry := who.changed("signing_key.delete", id, nil, nil)
 	return m.editSigningKeys(ctx, who, namespace, entry, func(keys []signing.Key) ([]signing.Key, error) {
@@ -56,9 +56,9 @@ func (m *Manager) DeleteSigningKey(ctx context.Context, who Caller, namespace, i
 	})
 }
 
-// editSigningKeys changes a copy of the workspace's signing keys. It doesn't judge the
-// workspace, so that a key can be revoked where rules have become stricter since the last
-// change.
+// editSigningKeys changes a copy of the workspace's signing keys. It doesn't validate the
+// workspace, so that a key can be revoked even if the rules have become stricter since the
+// last change.
 func (m *Manager) editSigningKeys(ctx context.Context, who Caller, namespace string, entry workspace.AuditEntry, change func([]signing.Key) ([]signing.Key, error)) error {
 	return m.startOver(ctx, who, namespace, again, func(old *workspace.Workspace) (err error) {
 		w := old.Clone()

@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	usageDays    = 30 // of an answer, where the caller names none
-	maxUsageDays = 92 // of one answer
+	usageDays    = 30 // of an answer, if the caller names no day
+	maxUsageDays = 92 // in one answer
 )
 
-// Usage is what was counted of a workspace.
+// Usage holds the counts of a workspace.
 type Usage struct {
 	From string            `json:"from" doc:"First day of the answer."`
 	To   string            `json:"to" doc:"Last day of the answer."`
-	Rows []workspace.Usage `json:"usage" nullable:"false" doc:"One row for each day, operation and source that something was counted of, in this order. The source of originals by full URL is empty."`
+	Rows []workspace.Usage `json:"usage" nullable:"false" doc:"One row for each day, operation and source with a count, sorted in this order. The source is empty for originals by full URL."`
 }
 
-// Usage returns what was counted from one day to another, both included. Days are UTC. Where
-// `to` is zero it is today, and where `from` is zero it is 29 days before.
+// Usage returns the counts from one day to another, both included, in UTC. A zero `to` is
+// today. A zero `from` is 29 days before `to`.
 func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from, to time.Time) (out Usage, err error) {
 	if err := who.Allow(Read, namespace); err != nil {
 		return out, err
@@ -37,7 +37,7 @@ func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from,
 	case out.To < out.From:
 		return out, invalid("from: must not be after to.")
 	case from.AddDate(0, 0, maxUsageDays).Format(time.DateOnly) <= out.To:
-		return out, invalid(fmt.Sprintf("from: the days may be %d at a time.", maxUsageDays))
+		return out, invalid(fmt.Sprintf("from: at most %d days can be read at a time.", maxUsageDays))
 	}
 	w, err := m.open(ctx, who, Read, namespace)
 	if err != nil || m.records == nil {

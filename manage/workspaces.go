@@ -11,8 +11,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A Condition says whether a change is wanted of a workspace that has this revision. Where
-// it says no, the error is workspace.ErrConflict. Nil wants a change of any revision.
+// A Condition reports whether a workspace with this revision may be changed. If it returns
+// false, the error is workspace.ErrConflict. Nil allows every revision.
 type Condition func(revision int64) bool
 
 func (c Condition) holds(w *workspace.Workspace) bool { return c == nil || c(w.Revision) }
@@ -36,7 +36,7 @@ func (m *Manager) CreateWorkspace(ctx context.Context, who Caller, w *workspace.
 	return shown(w), nil
 }
 
-// EnsureWorkspace creates a workspace with the defaults where there is none.
+// EnsureWorkspace creates a workspace with default settings if the namespace has none.
 func (m *Manager) EnsureWorkspace(ctx context.Context, who Caller, namespace string) error {
 	_, err := m.store.Get(ctx, namespace)
 	if !errors.Is(err, workspace.ErrNotFound) {
@@ -48,9 +48,9 @@ func (m *Manager) EnsureWorkspace(ctx context.Context, who Caller, namespace str
 	return nil
 }
 
-// ListWorkspaces returns up to limit workspaces in the order of their namespaces, from the
-// first one after `after`, which is empty for the start, with masked secrets. next is the
-// `after` of the following page; empty is none.
+// ListWorkspaces returns up to limit workspaces with masked secrets, sorted by namespace.
+// The page starts after the namespace `after`; empty starts at the first. next is the
+// `after` of the next page, and empty on the last one.
 func (m *Manager) ListWorkspaces(ctx context.Context, who Caller, after string, limit int) (page []*workspace.Workspace, next string, err error) {
 	if err := who.Allow(Root, ""); err != nil {
 		return nil, "", err
@@ -58,7 +58,7 @@ func (m *Manager) ListWorkspaces(ctx context.Context, who Caller, after string, 
 	if err := checkCursor("after", after); err != nil {
 		return nil, "", err
 	}
-	found, err := m.reads.List(ctx, after, limit+1) // one more tells whether there is a next page
+	found, err := m.reads.List(ctx, after, limit+1) // the extra one tells whether there is a next page
 	if err != nil {
 		return nil, "", fmt.Errorf("listing workspaces after %q: %w", after, err)
 	}
@@ -73,20 +73,21 @@ func (m *Manager) ListWorkspaces(ctx context.Context, who Caller, after string, 
 	return page, next, nil
 }
 
-// maxCursor is how many bytes a cursor may have; one that was answered has fewer.
+// maxCursor is the maximum length of a cursor, in bytes. Cursors that we return are
+// shorter.
 const maxCursor = 256
 
-// checkCursor refuses what can't be where a page begins. Any text that a store can look for
-// can be: pages outlive what stood at their ends.
+// checkCursor refuses texts that no store can look for. It accepts the name of a deleted
+// element, since a page may end with one.
 func checkCursor(name, cursor string) error {
 	if len(cursor) > maxCursor || !utf8.ValidString(cursor) {
-		return invalid(name + ": must be the next of the page before.")
+		return invalid(name + ": must be the next of the previous page.")
 	}
 	return nil
 }
 
-// Workspace returns a workspace with masked secrets, and with the warnings that its owner
-// is to have. It is a copy of the caller's own.
+// Workspace returns a copy of a workspace, with masked secrets and with the warnings for
+// its owner.
 func (m *Manager) Workspace(ctx context.Context, who Caller, namespace string) (*workspace.Workspace, error) {
 	w, err := m.open(ctx, who, Read, namespace)
 	if err != nil {
@@ -95,15 +96,15 @@ func (m *Manager) Workspace(ctx context.Context, who Caller, namespace string) (
 	return shown(w), nil
 }
 
-// ReplaceWorkspace puts w in the place of the workspace under the namespace. w names the
-// revision that it is based on. What the server makes (id, times) is ignored in it. The
-// caller must not use w afterwards.
+// ReplaceWorkspace replaces the workspace of the namespace by w, which names the revision
+// that it is based on. It ignores the ID and the times in w. The caller must not use w
+// afterwards.
 func (m *Manager) ReplaceWorkspace(ctx context.Context, who Caller, namespace string, w *workspace.Workspace, only Condition) (*workspace.Workspace, error) {
 	if err := who.Allow(Write, namespace); err != nil {
 		return nil, err
 	}
 	if w.Revision < 1 {
-		return nil, invalid("revision: PUT must carry the revision that it was based on. GET the workspace, change what it answers, and send that.")
+		return nil, invalid("revision: PUT requires the revision that the change is based on. GET the workspace, change the answer, and send it back.")
 	}
 	is, _, err := m.edit(ctx, who, namespace, once, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		if w.Namespace != old.Namespace {
@@ -138,15 +139,15 @@ func (m *Manager) PatchWorkspace(ctx context.Context, who Caller, namespace stri
 	return w, err
 }
 
-// carriesRevision tells whether a merge patch names the revision that it is based on.
+// carriesRevision reports whether a merge patch names the revision that it is based on.
 func carriesRevision(patch []byte) bool {
 	var p struct {
 		Revision int64 `json:"revision"`
 	}
-	return json.Unmarshal(patch, &p) == nil && p.Revision != 0 // MergePatch refuses what isn't JSON of this form
+	return json.Unmarshal(patch, &p) == nil && p.Revision != 0 // MergePatch returns the error of an invalid patch
 }
 
-// DeleteWorkspace deletes a workspace if it has the revision; 0 is any.
+// DeleteWorkspace deletes a workspace if it has this revision. 0 is any revision.
 func (m *Manager) DeleteWorkspace(ctx context.Context, who Caller, namespace string, revision int64, only Condition) error {
 	old, err := m.open(ctx, who, Root, namespace)
 	if err != nil {
@@ -164,15 +165,16 @@ func (m *Manager) DeleteWorkspace(ctx context.Context, who Caller, namespace str
 	return nil
 }
 
-// How often an edit may be tried.
+// How many times edit tries a write.
 const (
 	once  = 1
-	again = 50 // bounds how often it starts over because the workspace changed in between
+	again = 50 // starts over if the workspace changed in between
 )
 
-// edit changes a workspace and returns it as it is then, and what the change opens, which is
-// among its warnings too. change makes the new state of the old one, which it must not touch;
-// it keeps namespace, ID, revision and times.
+// edit changes a workspace. It returns the changed workspace, and the warnings about what
+// the change opens, which are among the workspace's warnings too. change returns the new
+// state, with the namespace, ID, revision and times of the old one. It must not modify the
+// old one.
 func (m *Manager) edit(ctx context.Context, who Caller, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, opened []string, err error) {
 	err = m.startOver(ctx, who, namespace, tries, func(old *workspace.Workspace) error {
 		if w, err = change(old); err != nil {
@@ -192,8 +194,8 @@ func (m *Manager) edit(ctx context.Context, who Caller, namespace string, tries 
 	return w, opened, nil
 }
 
-// startOver calls write with the workspace as it is, and anew where somebody else changed it
-// in between.
+// startOver calls write with the present workspace. It calls write again with the new state
+// if another write came between.
 func (m *Manager) startOver(ctx context.Context, who Caller, namespace string, tries int, write func(old *workspace.Workspace) error) error {
 	for try := 1; ; try++ {
 		old, err := m.open(ctx, who, Write, namespace)
@@ -206,8 +208,8 @@ func (m *Manager) startOver(ctx context.Context, who Caller, namespace string, t
 	}
 }
 
-// put writes w in the place of old and returns what is stored then. Where nothing differs,
-// it writes nothing and the revision stays.
+// put replaces old by w and returns what the store has then. If nothing differs, it writes
+// nothing and the revision stays.
 func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspace) (*workspace.Workspace, error) {
 	if err := m.judge(old, w); err != nil {
 		return nil, err
@@ -221,9 +223,9 @@ func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspa
 	return w, nil
 }
 
-// judge says what is wrong with what old is to become, where this process serves it. A nil
-// old is created. It goes by the rules of package workspace, and then by compiling it as delivery does, so that what would fail at the first
-// image is an error of the write.
+// judge returns what is wrong with w, which replaces old. A nil old means that w is created.
+// judge applies the rules of package workspace and then compiles w as delivery does, so
+// that an error appears at the write and not at the first image.
 func (m *Manager) judge(old, w *workspace.Workspace) error {
 	if err := m.process(w.Namespace).ValidateChange(old, w); err != nil {
 		return err
@@ -236,8 +238,8 @@ func (m *Manager) judge(old, w *workspace.Workspace) error {
 	return nil
 }
 
-// shown is what leaves this package of a workspace: its secrets masked, with what its owner
-// is to be warned of.
+// shown returns a copy of a workspace for clients: secrets masked, with warnings for the
+// owner.
 func shown(w *workspace.Workspace) *workspace.Workspace {
 	out := w.Masked()
 	out.Warnings = w.Warn()

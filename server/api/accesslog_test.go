@@ -12,8 +12,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// accessLines are the lines in the access logs with these IDs: status, method and
-// route, and who.
+// accessLines returns the lines of the access logs with these IDs: status, method and
+// route, and the actor.
 func accessLines(t *testing.T, s *server, ids ...string) (lines []string) {
 	t.Helper()
 	if err := s.journal.Flush(t.Context()); err != nil {
@@ -31,7 +31,7 @@ func accessLines(t *testing.T, s *server, ids ...string) (lines []string) {
 	return lines
 }
 
-// idOf is the ID of the workspace that has the namespace.
+// idOf returns the ID of the workspace of this namespace.
 func idOf(t *testing.T, s *server, namespace string) string {
 	t.Helper()
 	w, err := s.records.Get(t.Context(), namespace)
@@ -41,9 +41,9 @@ func idOf(t *testing.T, s *server, namespace string) string {
 	return w.ID
 }
 
-// TestEveryRouteIsLogged: a request of a known key is in one access log, once,
-// whatever it asks for and whatever it is answered: an operation that isn't fails
-// here. Those that need no key know nobody.
+// TestEveryRouteIsLogged sends a request to every operation. Each request with a known key
+// must be in exactly one access log, whatever the answer is. Requests to operations without
+// a key are in none.
 func TestEveryRouteIsLogged(t *testing.T) {
 	s, _ := cell(t)
 	requests := described(t, s)
@@ -51,7 +51,7 @@ func TestEveryRouteIsLogged(t *testing.T) {
 		method, path, _ := strings.Cut(u.request, " ")
 		requests = append(requests, matrixRequest{method, method, strings.ReplaceAll(path, "{ns}", "acme"), "unrouted", "", u.status, u.code})
 	}
-	refused := func(r matrixRequest) matrixRequest { // of nothing that can be done
+	refused := func(r matrixRequest) matrixRequest { // to an operation that doesn't exist
 		r.body, r.path = "{", strings.ReplaceAll(r.path, "acme", "nobody")
 		r.status = 0
 		return r
@@ -100,7 +100,8 @@ func TestEveryRouteIsLogged(t *testing.T) {
 	t.Logf("%d requests, each in one log", checked)
 }
 
-// TestWhoseLog says in which log a request with the root key is.
+// TestWhoseLog: a request with the root key is in the log of the workspace that it
+// concerns, or in the operator's.
 func TestWhoseLog(t *testing.T) {
 	s, _ := cell(t)
 	acme := idOf(t, s, "acme")
@@ -130,8 +131,8 @@ func TestWhoseLog(t *testing.T) {
 	}
 }
 
-// TestAuditOfDeleted: what was done in a workspace can be read after it was deleted,
-// with the root key alone, and beside the log of the one that has its namespace now.
+// TestAuditOfDeleted: after a workspace was deleted, only the root key can read its log.
+// The workspace that has the namespace now has a log of its own.
 func TestAuditOfDeleted(t *testing.T) {
 	s, _ := cell(t)
 	const path = "/v1/workspaces/shop/audit"
@@ -175,7 +176,7 @@ func TestAuditOfDeleted(t *testing.T) {
 		t.Errorf("its access log: %+v", access)
 	}
 
-	// A new workspace under the namespace has a log of its own, and so have its keys.
+	// A new workspace of the namespace, and its keys, have logs of their own.
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"shop"}`).want(t, 201)
 	if got := read(""); !slices.Equal(actions(got), []string{"workspace.create"}) || len(got.Deleted) != 2 {
 		t.Errorf("the present one's log: %v, deleted %v", actions(got), got.Deleted)

@@ -1,15 +1,13 @@
-// Package api is the management API under /v1, for owners' tools, for the
-// dashboard and for `tintype apply`.
+// Package api is the management API under /v1, for owners' tools and the dashboard.
 //
 // For most uses, call [New], which returns the handler. Every answer is JSON, and every
-// refusal is the envelope of package fault. Each resource has a file of its own, and
-// routes.go names them all. This package only speaks HTTP: an operation decodes its
-// request, calls the method of [manage.Manager] for it, and renders what that returns.
+// error is the envelope of package fault. Each resource has its own file; routes.go lists
+// them. This package only speaks HTTP: an operation decodes its request, calls one method
+// of [manage.Manager], and encodes the result.
 //
-// The OpenAPI document is made from the same Go declarations that serve the
-// requests. huma finds the operations and describes them; bodies are left to
-// [workspace.Decode], which is strict, so that an API call and a file for
-// `tintype apply` are judged alike.
+// The OpenAPI document is made from the same Go declarations that serve the requests. huma
+// routes requests and describes the operations. [workspace.Decode] reads the bodies instead
+// of huma, so that an API call and a file for `tintype apply` follow the same strict rules.
 package api
 
 import (
@@ -30,29 +28,30 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Config is what the API needs from its surroundings.
+// Config configures the API.
 type Config struct {
-	// Manage does what requests ask for, and knows who sends them. Required.
+	// Manage does what requests ask for, and identifies callers. Required.
 	Manage *manage.Manager
 
 	// Replays keeps the answers to requests with an Idempotency-Key. Nil keeps none.
 	Replays workspace.Replays
 
-	// Usage counts the requests of API keys, and Journal is the access log of the API.
-	// Nil is none.
-	Usage   *usage.Recorder
+	// Usage counts the requests of API keys. Nil counts nothing.
+	Usage *usage.Recorder
+
+	// Journal is the access log of the API. Nil logs nothing.
 	Journal *usage.Journal
 
-	// Limiter holds API keys to their limit. Nil sets none.
+	// Limiter counts the requests of each API key and refuses those above the limit. Nil
+	// refuses none.
 	Limiter *limit.Limiter
 
-	// Record returns what the server's log says of the request of a context: server.RecordOf.
-	// The API reads the request's id and the client's address there, and notes who sent it.
-	// Nil leaves them empty.
+	// Record returns the line of the server's log for the request of a context:
+	// server.RecordOf. The API reads the request's id and the client's address there, and
+	// notes who sent it. Nil leaves them empty.
 	Record func(context.Context) *delivery.Record
 
-	// Log receives the causes of 5xx answers, which clients are not shown. Nil
-	// logs nothing.
+	// Log receives the causes of 5xx answers. Clients don't see them. Nil logs nothing.
 	Log *slog.Logger
 
 	// Version of Tintype, for the OpenAPI document. Empty is "dev".
@@ -68,7 +67,8 @@ func New(c Config) http.Handler {
 	return newAPI(c)
 }
 
-// newAPI is New, but that without a Manager it is only good for describing itself.
+// newAPI is New for a c.Manage that may be nil. Without a Manager the API can only
+// describe itself.
 func newAPI(c Config) *api {
 	a := &api{
 		manage:  c.Manage,
@@ -87,8 +87,8 @@ func newAPI(c Config) *api {
 		a.log = slog.New(slog.DiscardHandler)
 	}
 
-	// Built by hand instead of with huma.DefaultConfig, which would put $schema
-	// into bodies, add Link headers and serve pages that load outside scripts.
+	// huma.DefaultConfig would put $schema into bodies, add Link headers and serve pages
+	// that load scripts of other hosts.
 	a.huma = humago.New(a.mux, huma.Config{
 		OpenAPI:       describe(cmp.Or(c.Version, "dev")),
 		Formats:       map[string]huma.Format{"application/json": jsonFormat},
@@ -107,33 +107,33 @@ func newAPI(c Config) *api {
 // api is the handler. Its fields don't change after New.
 type api struct {
 	manage    *manage.Manager
-	replays   workspace.Replays // nil is none
-	usage     *usage.Recorder   // nil is none
-	journal   *usage.Journal    // nil is none
-	limiter   *limit.Limiter    // nil is none
+	replays   workspace.Replays // nil keeps no answers
+	usage     *usage.Recorder   // nil counts nothing
+	journal   *usage.Journal    // nil logs nothing
+	limiter   *limit.Limiter    // nil refuses nothing
 	record    func(context.Context) *delivery.Record
 	log       *slog.Logger
 	mux       *http.ServeMux
 	huma      huma.API
-	documents func() documents // made at the first request for one
+	documents func() documents // made once, at the first call
 }
 
 // documents describe the API.
 type documents struct {
-	openAPI    []byte // as served
-	page       []byte // the same for people
+	openAPI    []byte // JSON
+	page       []byte // the reference page, HTML
 	pagePolicy string // Content-Security-Policy of the page
 }
 
-// middleware is what every request passes before its operation, in this order.
+// middleware lists what every request passes before its operation, in this order.
 // Requests for unknown routes and methods pass it too.
 func (a *api) middleware() huma.Middlewares {
 	return huma.Middlewares{
-		harden,             // first, so that the refusals of the others carry the headers
-		a.account,          // before anything is refused, since that is logged too
-		a.refuseKeyInQuery, // before the header is looked at: a right header doesn't make the leak good
-		a.authenticate,     // before anything is read, the body included
-		a.idempotency,      // last, since it keeps the answers of those who may ask, and reads bodies
+		harden,             // first: errors of the others carry its headers too
+		a.account,          // before the refusals: it logs and counts them too
+		a.refuseKeyInQuery, // before authenticate: a key in the URL has leaked, whatever the header holds
+		a.authenticate,     // before anything reads the body
+		a.idempotency,      // last: it reads the body, and keeps only answers to allowed callers
 	}
 }
 
@@ -145,15 +145,15 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// canonical tells whether ServeMux would route the request as it stands. It
-// redirects other paths to their clean form, query and all.
+// canonical reports whether the path is clean. ServeMux redirects other paths to their
+// clean form, with the query.
 func canonical(r *http.Request) bool {
 	p := r.URL.EscapedPath()
 	return path.Clean(p) == p
 }
 
-// serveUnknown answers requests that no operation matches, in the place of
-// ServeMux, whose answers are plain text.
+// serveUnknown answers requests that no operation matches. ServeMux would answer them in
+// plain text.
 func (a *api) serveUnknown(w http.ResponseWriter, r *http.Request) {
 	err := errNoRoute
 	if allowed := a.allowedMethods(r); len(allowed) > 0 {
@@ -186,12 +186,11 @@ func harden(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// handle registers an operation. An error that h returns is answered as the table
-// in errors.go says.
+// handle registers an operation. [api.answer] turns an error of h into the answer.
 //
-// Inputs hold strings, types made from strings, and a [body], none of which huma
-// itself finds fault with: what it refused would be answered in its own format,
-// which only a package variable of huma's could change.
+// Inputs hold only strings, types made from strings, and a [body], because huma accepts any
+// value of these. If huma refused a value, it would answer in its own format, which only a
+// package variable of huma could change.
 func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
 	if op.Security == nil {
 		panic("api: " + op.OperationID + " doesn't say which key it needs")
@@ -200,12 +199,13 @@ func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In)
 	if op.Method == http.MethodPost {
 		op.Parameters = append(op.Parameters, &huma.Param{
 			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
-			Description: "A text of your own, such as a UUID: the same request sent again with it within 24 hours is answered as the first was, and not done again.",
+			Description: "A text of your choice, such as a UUID. Send it again with the same request within 24 hours, and you get the first answer. Nothing is done twice.",
 		})
 	}
 	describeAnswers(&op)
 
-	// huma reads and judges a body whose description it sees when it registers.
+	// huma reads and validates every body that is described when the operation is
+	// registered. The description is added afterwards.
 	described := op.RequestBody
 	if described != nil {
 		op.RequestBody = &huma.RequestBody{}

@@ -63,11 +63,11 @@ type server struct {
 	store workspace.Store
 	log   *lines
 
-	journal *usage.Journal        // of a cell
-	records *workspacetest.Memory // of a cell
+	journal *usage.Journal        // only for servers of cell
+	records *workspacetest.Memory // only for servers of cell
 }
 
-// A config is what the API and what it calls are made of.
+// A config is the configuration of the API and of the Manager that it calls.
 type config struct {
 	Store, Uncached workspace.Store
 	Records         manage.Records
@@ -75,7 +75,7 @@ type config struct {
 	Auth            *apikey.Authenticator
 	Process         func(namespace string) workspace.Process
 	Delivery        deliveryStub
-	Front           manage.Front // nil is none
+	Front           manage.Front // nil: no caches in front
 	Resolver        manage.Resolver
 	BaseDomain      string
 	Metrics         prometheus.Registerer
@@ -105,7 +105,7 @@ func (c config) new() http.Handler {
 	})
 }
 
-// A deliveryStub answers as its functions do. Nil ones find nothing.
+// A deliveryStub answers with its functions. A nil function finds nothing.
 type deliveryStub struct {
 	check     func(*workspace.Workspace) error
 	findPurge func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
@@ -129,8 +129,8 @@ func (d deliveryStub) Explain(context.Context, string, string, string) (delivery
 	return delivery.Explanation{}, nil
 }
 
-// start serves the API on a SQLite store of its own, set up as in the server.
-// change, if not nil, has the last word on the configuration.
+// start serves the API with a SQLite store, set up as in the server. change, if not nil,
+// can change the configuration.
 func start(t testing.TB, change func(*config)) *server {
 	t.Helper()
 	return startOn(t, openStore(t, filepath.Join(t.TempDir(), "tintype.db")), change)
@@ -161,7 +161,7 @@ func startOn(t testing.TB, db workspace.Store, change func(*config)) *server {
 	return s
 }
 
-// lines is a log that may be read while it is written.
+// lines is a log that can be read while it is written.
 type lines struct {
 	mu sync.Mutex // guards b
 	b  strings.Builder
@@ -207,7 +207,7 @@ func (s *server) do(t testing.TB, method, target, body string, header ...string)
 			r.Header.Set(header[i], header[i+1])
 		}
 	}
-	// Not the client, which would follow redirects: the API must not send any.
+	// The transport, since a client would follow redirects, and the API must not send any.
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func (a answer) want(t testing.TB, status int) answer {
 	return a
 }
 
-// wantError fails the test unless the answer is the error envelope, to the letter.
+// wantError fails the test unless the answer is exactly an error envelope.
 func (a answer) wantError(t testing.TB, status int, code string) (message string) {
 	t.Helper()
 	a.want(t, status)
@@ -258,7 +258,7 @@ func (a answer) wantHeader(t testing.TB, name, value string) {
 	}
 }
 
-// decode returns the workspace that was answered.
+// decode returns the workspace in the answer.
 func (a answer) decode(t testing.TB) *workspace.Workspace {
 	t.Helper()
 	w, err := workspace.Decode([]byte(a.body))
@@ -404,7 +404,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestNoRootKey: without a key to compare with, none is right.
+// TestNoRootKey: a server without a root key accepts no key.
 func TestNoRootKey(t *testing.T) {
 	s := start(t, func(c *config) { c.Auth = nil })
 	for _, authorization := range []string{"-", "Bearer", "Bearer ", "Bearer x", ""} {

@@ -38,7 +38,7 @@ func (a *api) apiKeyRoutes() {
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "createAPIKey", Tags: apiKeys, Security: needsRoot,
 		Summary:       "Make an API key",
 		Description:   "Needs the root key. The key is shown in this answer only.",
-		RequestBody:   jsonBody("NewAPIKey", "What the key is to be.", "application/json"),
+		RequestBody:   jsonBody("NewAPIKey", "The name, scopes and lifetime of the key.", "application/json"),
 		DefaultStatus: http.StatusCreated,
 	}, a.createAPIKey)
 	handle(a, huma.Operation{
@@ -48,12 +48,12 @@ func (a *api) apiKeyRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "revokeAPIKeys", Tags: apiKeys, Security: needsRoot,
 		Summary:     "Revoke all API keys",
-		Description: "Needs the root key. For when it isn't known which key leaked. Other servers refuse them within 60 seconds.",
+		Description: "Needs the root key. Use it when you don't know which key leaked. This server refuses the keys at once, others within 60 seconds.",
 	}, a.revokeAPIKeys)
 	handle(a, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys/{id}", OperationID: "revokeAPIKey", Tags: apiKeys, Security: needsRoot,
 		Summary:     "Revoke an API key",
-		Description: "Needs the root key. This server refuses the key from then on, others within 60 seconds. Revoking again changes nothing.",
+		Description: "Needs the root key. This server refuses the key at once, others within 60 seconds. Revoking a revoked key changes nothing.",
 	}, a.revokeAPIKey)
 }
 

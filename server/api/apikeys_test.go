@@ -45,7 +45,7 @@ func TestAPIKeys(t *testing.T) {
 	bearer := []string{"Authorization", "Bearer " + made.Key}
 	s.do(t, "GET", "/v1/workspaces/acme", "", bearer...).want(t, 200)
 
-	// Rotation: both live, then the old one goes.
+	// Rotation: for a while both keys work, then the old one is revoked.
 	a := s.do(t, "POST", keys, `{"name":"CI, the new one","scopes":["read"],"test":true}`).want(t, 201)
 	if !strings.Contains(a.body, `"expires_at":null`) {
 		t.Errorf("a key that doesn't end: %s", a.body)
@@ -75,7 +75,7 @@ func TestAPIKeys(t *testing.T) {
 		t.Errorf("the list: %s", a.body)
 	}
 
-	// All at once.
+	// Revoke all keys at once.
 	s.do(t, "POST", keys, `{"name":"a","scopes":["write"]}`).want(t, 201)
 	if a := s.do(t, "DELETE", keys, "").want(t, 200); a.body != "{\"revoked\":2}\n" {
 		t.Errorf("revoking all: %s", a.body)
@@ -114,7 +114,7 @@ func TestAPIKeyRefusals(t *testing.T) {
 	for range 97 {
 		s.do(t, "POST", "/v1/workspaces/acme/api-keys", `{"name":"a","scopes":["read"]}`).want(t, 201)
 	}
-	// However many are asked for at the same time, there is room for three.
+	// Among any number of concurrent requests, only three can make a key.
 	statuses := make(chan int, 20)
 	for range cap(statuses) {
 		go func() {
@@ -136,7 +136,7 @@ type auditPage struct {
 	Next    string
 }
 
-// TestAudit follows changes into the log, and pages through it.
+// TestAudit makes changes and reads them page by page in the log.
 func TestAudit(t *testing.T) {
 	s := start(t, func(c *config) {
 		c.Client = visitor
@@ -197,8 +197,8 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestAccessLog follows requests into the access log and the counts of a key: those
-// that were refused too, and those of a key after it was revoked.
+// TestAccessLog sends requests and reads the access log and the counts of a key. It
+// includes refused requests, and requests with a revoked key.
 func TestAccessLog(t *testing.T) {
 	var recorder *usage.Recorder
 	var journal *usage.Journal
@@ -260,8 +260,8 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// TestFormerOwnersKey asks a server that hasn't heard yet that a workspace was deleted,
-// its keys revoked, and its namespace given to another.
+// TestFormerOwnersKey uses a key of a deleted workspace whose namespace another workspace
+// has. The server hasn't heard of the deletion yet.
 func TestFormerOwnersKey(t *testing.T) {
 	db := workspacetest.NewMemory()
 	told, untold := startOn(t, db, nil), startOn(t, db, nil)

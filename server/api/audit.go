@@ -15,20 +15,20 @@ import (
 type (
 	auditInput struct {
 		Namespace string    `path:"ns" doc:"Namespace of the workspace."`
-		Trail     trailName `query:"trail" doc:"Which log: changes is who changed what; access is which requests the API was sent, and which keys fetched images."`
-		Limit     pageSize  `query:"limit" doc:"How many entries to answer at most."`
-		Before    cursor    `query:"before" doc:"The next of the page before; left out for the newest."`
-		Workspace string    `query:"workspace" doc:"ID of a workspace that had the namespace before, for its log. Needs the root key. Left out, it is the one that has the namespace now, or had it last."`
+		Trail     trailName `query:"trail" doc:"The log: changes lists who changed what. access lists the requests to the API, and the keys that fetched images."`
+		Limit     pageSize  `query:"limit" doc:"Maximum number of entries."`
+		Before    cursor    `query:"before" doc:"The next of the previous page. Left out, the newest entries."`
+		Workspace string    `query:"workspace" doc:"ID of a workspace that had the namespace before: read its log. Needs the root key. Left out, the workspace that has the namespace now, or had it last."`
 	}
 	operatorAuditInput struct {
-		Limit  pageSize `query:"limit" doc:"How many entries to answer at most."`
-		Before cursor   `query:"before" doc:"The next of the page before; left out for the newest."`
+		Limit  pageSize `query:"limit" doc:"Maximum number of entries."`
+		Before cursor   `query:"before" doc:"The next of the previous page. Left out, the newest entries."`
 	}
 	auditOutput struct {
 		Body struct {
 			Entries []AuditEntry       `json:"entries" nullable:"false" doc:"The newest first."`
 			Next    string             `json:"next" doc:"The before of the next page; empty on the last one."`
-			Deleted []DeletedWorkspace `json:"deleted,omitempty" nullable:"false" doc:"To the root key: workspaces that had the namespace and were deleted within 400 days, the latest first. The parameter workspace reads their logs."`
+			Deleted []DeletedWorkspace `json:"deleted,omitempty" nullable:"false" doc:"With the root key only: workspaces that had the namespace and were deleted within 400 days, the latest first. The parameter workspace reads their logs."`
 		}
 	}
 	operatorAuditOutput struct {
@@ -42,7 +42,7 @@ type (
 
 // DeletedWorkspace is a workspace that had a namespace.
 type DeletedWorkspace struct {
-	ID        string    `json:"id" doc:"ID of the workspace, under which its logs are kept."`
+	ID        string    `json:"id" doc:"ID of the workspace. Its logs are kept under this ID."`
 	DeletedAt time.Time `json:"deleted_at" doc:"When it was deleted, UTC."`
 }
 
@@ -51,10 +51,10 @@ type AuditEntry struct {
 	workspace.AuditEntry
 }
 
-// MarshalJSON writes the entry as it is kept.
+// MarshalJSON writes the entry as the store keeps it.
 func (e AuditEntry) MarshalJSON() ([]byte, error) { return json.Marshal(e.AuditEntry) }
 
-// Schema describes the entry: what was there before and after may be any JSON.
+// Schema describes the entry for OpenAPI. before and after may be any JSON.
 func (AuditEntry) Schema(huma.Registry) *huma.Schema {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
 	return &huma.Schema{
@@ -62,12 +62,12 @@ func (AuditEntry) Schema(huma.Registry) *huma.Schema {
 		Properties: map[string]*huma.Schema{
 			"id":         text("Sorts by time."),
 			"time":       {Type: huma.TypeString, Format: "date-time", Description: "When it happened, UTC."},
-			"actor":      text("Who: `root`, `key:ID` or `operator`, who is at the machine."),
-			"action":     text("What was done, such as `workspace.update`; in the access log method and route."),
+			"actor":      text("Who did it: `root`, `key:ID`, or `operator` for flags and commands on the server itself."),
+			"action":     text("What was done, such as `workspace.update`. In the access log, the method and the route."),
 			"target":     text("What it was done to."),
 			"status":     {Type: huma.TypeInteger, Description: "HTTP status of the answer, in the access log."},
-			"before":     {Description: "What was there, as far as it differs; secrets are `***`."},
-			"after":      {Description: "What is there now, as far as it differs; secrets are `***`."},
+			"before":     {Description: "The fields that differ, before the change. Secrets are `***`."},
+			"after":      {Description: "The fields that differ, after the change. Secrets are `***`."},
 			"ip":         text("Address of the client."),
 			"user_agent": text("User-Agent of the client."),
 		},
@@ -97,14 +97,14 @@ func (a *api) auditRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/audit", OperationID: "listAudit", Tags: []string{"Audit"}, Security: needsRead,
 		Summary: "Read the audit log or the access log",
-		Description: "The newest entries first. Entries are kept for 400 days. The access log is written in batches, some seconds behind. " +
+		Description: "The newest entries come first. Entries are kept for 400 days. The access log is written in batches, and is some seconds behind. " +
 			"The root key reads the logs of deleted workspaces too.",
 	}, a.listAudit)
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/audit", OperationID: "listOperatorAudit", Tags: []string{"Audit"}, Security: needsRoot,
 		Summary: "Read the operator's access log",
-		Description: "Needs the root key. Requests with it that are about no workspace, such as listing workspaces, and those that were refused before it was known about which. " +
-			"The newest entries first; kept for 400 days; some seconds behind.",
+		Description: "Needs the root key. Lists requests with the root key that concern no workspace, such as listing workspaces, and those that were refused before the workspace was known. " +
+			"The newest entries come first. Entries are kept for 400 days, and appear some seconds later.",
 	}, a.listOperatorAudit)
 }
 

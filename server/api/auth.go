@@ -16,23 +16,23 @@ import (
 // bearer is the name of the security scheme in the OpenAPI document.
 const bearer = "bearer"
 
-// What an operation needs, as its Security says: OpenAPI 3.1 lists roles beside a
-// scheme that isn't OAuth's. Every operation has one of these.
+// Each operation has one of these as its Security. It names the right that the operation
+// needs. OpenAPI 3.1 allows such names for schemes other than OAuth too.
 var (
 	public     = []map[string][]string{}                                 // nothing
 	needsRoot  = []map[string][]string{{bearer: {string(manage.Root)}}}  // the root key
 	needsRead  = []map[string][]string{{bearer: {string(manage.Read)}}}  // a key of the workspace with this scope, or the root key
-	needsWrite = []map[string][]string{{bearer: {string(manage.Write)}}} // the same
+	needsWrite = []map[string][]string{{bearer: {string(manage.Write)}}} // as needsRead, with the scope write
 )
 
 // keyParameters are query parameters in which clients of other APIs send keys.
 var keyParameters = []string{"key", "api_key", "token", "access_token"}
 
-// refuseKeyInQuery refuses a request whose query names or holds a key, since a URL is
-// kept in logs, histories and Referer headers (RFC 6750 §5.3).
+// refuseKeyInQuery refuses a request whose query contains a key or one of keyParameters,
+// since logs, histories and Referer headers keep URLs (RFC 6750 §5.3).
 func (a *api) refuseKeyInQuery(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
-	// By hand, since url.ParseQuery drops pairs around a ";" and bad escapes.
+	// url.ParseQuery would drop pairs that contain a ";" or a bad escape.
 	for pair := range strings.FieldsFuncSeq(u.RawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, value, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err == nil {
@@ -49,8 +49,8 @@ func (a *api) refuseKeyInQuery(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// authenticate finds out who sends the request, lets it through where that principal
-// may do what the operation needs, and puts the principal into its context.
+// authenticate identifies the principal of the request and puts it into the context. It
+// refuses the request if the principal lacks the right that the operation needs.
 func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	need := ctx.Operation().Security
 	if need != nil && len(need) == 0 {
@@ -75,7 +75,7 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if !a.admit(ctx, who) {
 		return
 	}
-	if need != nil { // nil: there is no such route, and nothing to be refused
+	if need != nil { // nil is an unknown route, whose answer is 404 for every key
 		if err := caller(ctx.Context()).Allow(manage.Right(need[0][bearer][0]), ctx.Param("ns")); err != nil {
 			a.fail(ctx, err)
 			return
@@ -84,7 +84,8 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithContext(ctx, apikey.WithPrincipal(ctx.Context(), who)))
 }
 
-// orClosed is err, or what to do about it where there is no root key yet.
+// orClosed returns errClosed in the place of err if the server has no root key and err says
+// that the caller is not authenticated.
 func (a *api) orClosed(err error) error {
 	if !a.manage.HasRoot() && fault.OfManaging(err).Code == errClosed.Code {
 		return errClosed

@@ -18,18 +18,18 @@ import (
 // maxBody bounds request bodies, in bytes.
 const maxBody = 1 << 20
 
-// A body is a request's body as it was sent. An operation has one by having a
-// field of this type, and says in its RequestBody which content types it takes.
+// A body is the body of a request, as sent. An operation that takes one has a field of this
+// type. Its RequestBody names the content types that it takes.
 type body struct {
 	bytes []byte
 	err   error
 }
 
-// read returns the body, which is not empty, or why there is none to act on.
+// read returns the body, which is not empty, or the error to answer.
 func (b *body) read() ([]byte, error) { return b.bytes, b.err }
 
-// Resolve is called by huma before the operation. What is wrong is kept for
-// [body.read] instead of returned, so that the operation answers it.
+// Resolve reads the body. huma calls it before the operation. It keeps an error for
+// [body.read] instead of returning it, since huma would answer in its own format.
 func (b *body) Resolve(ctx huma.Context) []error {
 	b.bytes, b.err = readBody(ctx)
 	return nil
@@ -62,8 +62,8 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// checkContentType compares the request's type with those that the operation's
-// description names. None is taken for JSON.
+// checkContentType refuses a Content-Type that the operation's description doesn't name. A
+// request without one passes.
 func checkContentType(ctx huma.Context) error {
 	sent := ctx.Header("Content-Type")
 	if sent == "" {
@@ -76,8 +76,7 @@ func checkContentType(ctx huma.Context) error {
 	return errContentType(strings.Join(slices.Sorted(maps.Keys(takes)), " or "))
 }
 
-// jsonFormat writes answers. A failed write is no error: the client is gone, and
-// there is nobody to tell.
+// jsonFormat writes answers. It ignores a failed write, since the client is gone then.
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		var buf bytes.Buffer

@@ -27,13 +27,13 @@ func (a *api) domainRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/domains", OperationID: "listDomains", Tags: tags, Security: needsRead,
 		Summary:     "List the workspace's domains, and the DNS records that verify them",
-		Description: "Domains are claimed and given up by writing the workspace's `domains`. Several workspaces may claim one that isn't verified: the first that verifies it has it.",
+		Description: "To claim a domain or to give it up, change the workspace's `domains`. Several workspaces can claim the same domain. The first one to verify it gets it.",
 	}, a.listDomains)
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/domains/{id}/verify", OperationID: "verifyDomain", Tags: tags, Security: needsWrite,
 		Summary: "Verify a domain",
-		Description: "Looks for the DNS record, and has images served on the name if it is there. Otherwise the answer is 409 `CONFLICT`. " +
-			"With the root key the domain is verified without a look at DNS.",
+		Description: "Looks up the DNS record. If it is there, the server serves images on the name from then on. Otherwise the answer is 409 `CONFLICT`. " +
+			"With the root key, the domain is verified without the DNS record.",
 	}, a.verifyDomain)
 }
 

@@ -17,8 +17,8 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// zone is a DNS server on loopback with TXT records by name, in lower case and with a
-// dot at the end. It fails for names that begin with "broken".
+// zone is a DNS server on loopback. It has TXT records by lower-case name with a dot at the
+// end. It fails for names that begin with "broken".
 type zone struct {
 	mu  sync.Mutex
 	txt map[string][]string
@@ -128,7 +128,7 @@ func TestDomains(t *testing.T) {
 	}
 	for _, wrong := range []string{workspace.Challenge(name, "another-id"), workspace.Challenge("cdn.shop.example", w.ID), "x" + workspace.Challenge(name, w.ID), ""} {
 		z.set("_tintype."+name+".", "v=spf1 -all", wrong)
-		if message := verify(name).wantError(t, 409, "CONFLICT"); !strings.Contains(message, "only others") {
+		if message := verify(name).wantError(t, 409, "CONFLICT"); !strings.Contains(message, "only other records") {
 			t.Error(message)
 		}
 	}
@@ -144,12 +144,12 @@ func TestDomains(t *testing.T) {
 		t.Errorf("delivery sees %+v, %v", d, err)
 	}
 	z.set("_tintype." + name + ".")
-	verify(name).want(t, 200) // once is for good
+	verify(name).want(t, 200) // verifying again changes nothing
 
 	verify("broken.shop.example").wantError(t, 503, "OVERLOADED")
 	verify("img.other.example").wantError(t, 404, "NOT_FOUND")
 
-	// The operator knows whose a domain is.
+	// With the root key, no DNS record is needed.
 	s.do(t, "POST", "/v1/workspaces/acme/domains/cdn.shop.example/verify", "").want(t, 200)
 	if !verified("cdn.shop.example") {
 		t.Error("the operator's word doesn't count")
@@ -159,7 +159,7 @@ func TestDomains(t *testing.T) {
 		t.Error(log)
 	}
 
-	// A claim that isn't verified keeps nobody from the name, and one that is does.
+	// A pending claim doesn't keep other workspaces from the name. A verified one does.
 	squatter := workspace.New("squatter")
 	squatter.Domains = []string{"img.victim.example"}
 	if err := s.store.Create(t.Context(), squatter); err != nil {
@@ -175,7 +175,7 @@ func TestDomains(t *testing.T) {
 	if !strings.Contains(lost, `"state":"taken"`) || !strings.Contains(lost, `"verified_at":null`) {
 		t.Error(lost)
 	}
-	if message := s.do(t, "POST", "/v1/workspaces/squatter/domains/img.victim.example/verify", "").wantError(t, 409, "CONFLICT"); !strings.Contains(message, "another workspace") {
+	if message := s.do(t, "POST", "/v1/workspaces/squatter/domains/img.victim.example/verify", "").wantError(t, 409, "CONFLICT"); !strings.Contains(message, "Another workspace") {
 		t.Error(message)
 	}
 	s.do(t, "PATCH", "/v1/workspaces/squatter", `{"name":"goes on"}`).want(t, 200)
@@ -185,7 +185,7 @@ func TestDomains(t *testing.T) {
 		t.Error("the owner has lost it")
 	}
 
-	// A name may be spelt as it may in a claim.
+	// The path may spell the name as a claim may.
 	s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":["`+name+`","img.MÜNCHEN.example"]}`).want(t, 200)
 	for _, spelling := range []string{"img.m%C3%BCnchen.example", "IMG.M%C3%9CNCHEN.example", "img.xn--mnchen-3ya.example"} {
 		if got := s.do(t, "POST", "/v1/workspaces/acme/domains/"+spelling+"/verify", "").want(t, 200).body; !strings.Contains(got, `"name":"img.xn--mnchen-3ya.example"`) {
@@ -193,7 +193,7 @@ func TestDomains(t *testing.T) {
 		}
 	}
 
-	// A name that is given up and claimed again is to be verified again.
+	// After a name was given up and claimed again, it must be verified again.
 	for _, domains := range []string{`[]`, `["` + name + `"]`} {
 		s.do(t, "PATCH", "/v1/workspaces/acme", `{"domains":`+domains+`}`).want(t, 200)
 	}

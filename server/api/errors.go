@@ -11,7 +11,7 @@ import (
 	"github.com/tintype/tintype/fault"
 )
 
-// What the API refuses by itself.
+// Errors that the API returns before it calls package manage.
 var (
 	errClosed = unauthorized("The management API is closed because the server has no root key. " +
 		"Set TINTYPE_ROOT_KEY or TINTYPE_ROOT_KEY_FILE and restart the server.")
@@ -44,8 +44,7 @@ func errContentType(takes string) *fault.Error {
 	return fault.New(fault.UnsupportedFormat, "The body must be JSON: send the header `Content-Type: "+takes+"`.")
 }
 
-// An errorEnvelope is the body of every answer that is an error, and its headers, for
-// huma.
+// An errorEnvelope is the body and the headers of an error, as huma needs them.
 type errorEnvelope struct {
 	fault.ErrorEnvelope
 	header http.Header
@@ -55,14 +54,14 @@ func (e *errorEnvelope) Error() string           { return e.Detail.Message }
 func (e *errorEnvelope) GetStatus() int          { return e.Detail.Status }
 func (e *errorEnvelope) GetHeaders() http.Header { return e.header }
 
-// huma takes status and headers of an error from these.
+// huma reads the status and the headers of an error through these interfaces.
 var (
 	_ huma.StatusError  = (*errorEnvelope)(nil)
 	_ huma.HeadersError = (*errorEnvelope)(nil)
 )
 
-// answer returns the envelope for an error of the operation, and logs what the
-// client isn't told.
+// answer returns the envelope of an error. It logs a 5xx error with its cause, which the
+// client doesn't see.
 func (a *api) answer(ctx context.Context, operation string, err error) *errorEnvelope {
 	f := fault.OfManaging(err)
 	id := a.record(ctx).RequestID
@@ -76,7 +75,7 @@ func (a *api) answer(ctx context.Context, operation string, err error) *errorEnv
 	return &errorEnvelope{f.Envelope(id), header}
 }
 
-// fail answers a request that doesn't reach its operation.
+// fail answers an error in the place of the operation.
 func (a *api) fail(ctx huma.Context, err error) {
 	e := a.answer(ctx.Context(), "", err)
 	for name, values := range e.header {

@@ -12,9 +12,9 @@ import (
 type (
 	explainInput struct {
 		Namespace string `path:"ns" doc:"Namespace of the workspace."`
-		URL       string `query:"url" doc:"A URL of the workspace, or the path and query of one, as clients send it; percent-encoded, as every value of a query."`
-		Accept    string `query:"accept" doc:"The Accept header that is to be imagined. Left out, there is none."`
-		Origin    string `query:"origin" doc:"The Origin header that is to be imagined. Left out, there is none."`
+		URL       string `query:"url" doc:"A URL of the workspace, or its path and query, as clients send it. Percent-encode it, as every value in a query."`
+		Accept    string `query:"accept" doc:"The Accept header of the request. Left out, the request has none."`
+		Origin    string `query:"origin" doc:"The Origin header of the request. Left out, the request has none."`
 	}
 	explainOutput struct{ Body delivery.Explanation }
 )
@@ -23,7 +23,7 @@ func (a *api) explainRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/explain", OperationID: "explainURL", Tags: []string{"Images"}, Security: needsRead,
 		Summary: "Explain a URL",
-		Description: "Says what would happen to a request for this URL without a key, and why: each check, the source, the marks, the options, " +
+		Description: "Says how the server would answer a request for this URL without a key, and why: each check, the source, the marks, the options, " +
 			"the format, the variant key, and whether the variant is cached. The original is not fetched.",
 	}, a.explainURL)
 }

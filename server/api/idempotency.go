@@ -21,16 +21,15 @@ const (
 	idempotencyKey = "Idempotency-Key"
 	maxIdempotency = 255 // characters of a key
 
-	// finishTimeout is how long keeping an answer may take.
+	// finishTimeout bounds the write of an answer to the store.
 	finishTimeout = 5 * time.Second
 
-	// replayed marks an answer that was given before.
+	// replayed is the header of an answer to a repeated request.
 	replayed = "Idempotent-Replayed"
 )
 
-// idempotency answers a POST that carries an Idempotency-Key once: the same request sent
-// again is answered alike, and nothing is done twice. Keys are each sender's own, in
-// each workspace.
+// idempotency runs a POST with an Idempotency-Key once. It answers a repeat of the same
+// request with the first answer. Each caller has its own keys in each workspace.
 func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	values := r.Header[idempotencyKey]
@@ -61,34 +60,35 @@ func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 		a.replay(ctx, prior, fingerprint)
 		return
 	}
-	taken := &taken{humaContext: ctx, header: map[string]string{}}
+	recorded := &recorder{humaContext: ctx, header: map[string]string{}}
 	done := false
 	defer func() {
-		// Also where the client is gone, or the operation panics: nobody else knows.
+		// This also runs when the client is gone or the operation panics. Otherwise the key
+		// would stay "in progress", and repeats would be refused.
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx.Context()), finishTimeout)
 		defer cancel()
 		var err error
-		if status := taken.Status(); done && status < 500 && status != http.StatusTooManyRequests && taken.body.Len() <= workspace.MaxAnswer {
-			err = a.replays.FinishReplay(within, key, workspace.Answer{Fingerprint: fingerprint, Status: status, Header: taken.header, Body: taken.body.Bytes()})
+		if status := recorded.Status(); done && status < 500 && status != http.StatusTooManyRequests && recorded.body.Len() <= workspace.MaxAnswer {
+			err = a.replays.FinishReplay(within, key, workspace.Answer{Fingerprint: fingerprint, Status: status, Header: recorded.header, Body: recorded.body.Bytes()})
 		} else {
 			err = a.replays.ForgetReplay(within, key)
 		}
 		if err != nil {
-			a.log.ErrorContext(within, "the answer to a request can't be kept for the same request sent again", "request_id", a.record(within).RequestID, "err", err)
+			a.log.ErrorContext(within, "could not store the answer to a request with an Idempotency-Key", "request_id", a.record(within).RequestID, "err", err)
 		}
 	}()
-	next(taken)
+	next(recorded)
 	done = true
 }
 
-// replay answers as the first request with this key was.
+// replay answers with prior, the answer to the first request with this key.
 func (a *api) replay(ctx huma.Context, prior *workspace.Answer, fingerprint string) {
 	switch {
 	case prior.Fingerprint != fingerprint:
-		a.fail(ctx, conflict("The "+idempotencyKey+" was sent with another request before: use a new one for each request."))
+		a.fail(ctx, conflict("This "+idempotencyKey+" was sent with another request before. Use a new one for each request."))
 		return
 	case !prior.Done:
-		e := conflict("The first request with this " + idempotencyKey + " is still being worked on. Try again in a second.")
+		e := conflict("The first request with this " + idempotencyKey + " is still in progress. Try again in a second.")
 		e.RetryAfter = 1
 		a.fail(ctx, e)
 		return
@@ -98,7 +98,7 @@ func (a *api) replay(ctx huma.Context, prior *workspace.Answer, fingerprint stri
 	}
 	ctx.SetHeader(replayed, "true")
 	ctx.SetStatus(prior.Status)
-	_, _ = ctx.BodyWriter().Write(prior.Body) // the client is gone where it fails
+	_, _ = ctx.BodyWriter().Write(prior.Body) // it fails only if the client is gone
 }
 
 func validIdempotencyKey(values []string) bool {
@@ -106,7 +106,8 @@ func validIdempotencyKey(values []string) bool {
 		!strings.ContainsFunc(values[0], func(r rune) bool { return r < 0x21 || r > 0x7e })
 }
 
-// digest tells texts apart, whatever they hold.
+// digest returns a hash of the texts. It writes the length before each, so that ("a", "b")
+// and ("ab", "") differ.
 func digest(texts ...string) string {
 	h := sha256.New()
 	for _, text := range texts {
@@ -115,30 +116,33 @@ func digest(texts ...string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// taken is a context that keeps what is answered through it.
-type taken struct {
+// recorder is a context that also keeps a copy of the answer.
+type recorder struct {
 	humaContext
 	header map[string]string
 	body   bytes.Buffer
 }
 
-// Unwrap is for humago.
-func (t *taken) Unwrap() huma.Context { return t.humaContext }
+// Unwrap lets humago find the request of this context.
+func (r *recorder) Unwrap() huma.Context { return r.humaContext }
 
-// humaContext is huma.Context under a name that its method Context leaves free.
+// humaContext renames huma.Context, so that it can be embedded: an embedded field named
+// Context would hide its method Context.
 type humaContext huma.Context
 
 // SetHeader implements [huma.Context].
-func (t *taken) SetHeader(name, value string) {
-	t.header[name] = value
-	t.humaContext.SetHeader(name, value)
+func (r *recorder) SetHeader(name, value string) {
+	r.header[name] = value
+	r.humaContext.SetHeader(name, value)
 }
 
 // AppendHeader implements [huma.Context]. No answer to a POST has a header twice.
-func (t *taken) AppendHeader(name, value string) {
-	t.header[name] = value
-	t.humaContext.AppendHeader(name, value)
+func (r *recorder) AppendHeader(name, value string) {
+	r.header[name] = value
+	r.humaContext.AppendHeader(name, value)
 }
 
 // BodyWriter implements [huma.Context].
-func (t *taken) BodyWriter() io.Writer { return io.MultiWriter(&t.body, t.humaContext.BodyWriter()) }
+func (r *recorder) BodyWriter() io.Writer {
+	return io.MultiWriter(&r.body, r.humaContext.BodyWriter())
+}

@@ -38,7 +38,8 @@ func TestIdempotency(t *testing.T) {
 		t.Errorf("Location %q is not answered again", location)
 	}
 
-	// Another request under the key, another sender, another workspace, other keys.
+	// The same key with another request, from another caller, or in another workspace; and
+	// another key.
 	s.do(t, "POST", keys, `{"name":"CD","scopes":["write"]}`, "Idempotency-Key", "one").wantError(t, 409, "CONFLICT")
 	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "", "Idempotency-Key", "one").wantError(t, 409, "CONFLICT")
 	s.do(t, "POST", "/v1/workspaces/other/api-keys", body, "Idempotency-Key", "one").want(t, 201)
@@ -52,7 +53,7 @@ func TestIdempotency(t *testing.T) {
 		s.do(t, "POST", keys, body, "Idempotency-Key", key).wantError(t, 400, "VALIDATION_ERROR")
 	}
 
-	// A refusal is an answer like others.
+	// A refusal is stored as other answers are.
 	refused := s.do(t, "POST", keys, `{"name":""}`, "Idempotency-Key", "bad").want(t, 400)
 	if again := s.do(t, "POST", keys, `{"name":""}`, "Idempotency-Key", "bad").want(t, 400); again.header.Get("Idempotent-Replayed") != "true" || again.body != refused.body {
 		t.Errorf("a refusal again: %s", again.body)
@@ -60,8 +61,8 @@ func TestIdempotency(t *testing.T) {
 	s.do(t, "POST", "/v1/workspaces", `{"name":"`+strings.Repeat("x", 1<<20)+`"}`, "Idempotency-Key", "large").wantError(t, 400, "VALIDATION_ERROR")
 }
 
-// TestBrokenBodies sends bodies that end before their length and ones that are too long,
-// with and without a key: each is told what was wrong.
+// TestBrokenBodies sends bodies that are too short or too long, with and without an
+// Idempotency-Key. Each answer names the error.
 func TestBrokenBodies(t *testing.T) {
 	s := start(t, nil)
 	for _, key := range []string{"", "Idempotency-Key: one\r\n"} {
@@ -78,7 +79,7 @@ func TestBrokenBodies(t *testing.T) {
 			go func() {
 				_, _ = io.WriteString(c, "POST /v1/workspaces HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+rootKey+"\r\n"+key+body)
 				if strings.HasSuffix(body, "{") {
-					_ = c.(*net.TCPConn).CloseWrite() // elsewhere the server would stop working for a client that is gone
+					_ = c.(*net.TCPConn).CloseWrite() // closing the whole connection would cancel the request
 				}
 			}()
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -100,7 +101,7 @@ func TestBrokenBodies(t *testing.T) {
 	}
 }
 
-// failing is a store whose keys can't be written for a while.
+// failing is a store that can fail to create API keys.
 type failing struct {
 	records
 	mu    sync.Mutex
@@ -124,8 +125,8 @@ func (f *failing) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit .
 	return f.records.CreateAPIKey(ctx, k, audit...)
 }
 
-// TestIdempotencyFails lets a request that failed be sent again, and refuses one that is
-// sent while the first is under way.
+// TestIdempotencyFails: a request that failed can be sent again. A repeat is refused while
+// the first request is in progress.
 func TestIdempotencyFails(t *testing.T) {
 	db := workspacetest.NewMemory()
 	f := &failing{fail: 1}
@@ -153,5 +154,5 @@ func TestIdempotencyFails(t *testing.T) {
 	}
 }
 
-// records is manage.Records under a name of its own, for embedding.
+// records renames manage.Records, so that it can be embedded.
 type records manage.Records

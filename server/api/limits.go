@@ -17,8 +17,8 @@ import (
 // no limit.
 const requestsPerMinute = 100
 
-// admit counts a request of an API key in its limit, and answers those that are too
-// many. Every answer to a key says how it stands with it.
+// admit counts a request of an API key, and answers 429 and returns false if it is above the
+// limit. Every answer to an API key has the X-RateLimit headers.
 func (a *api) admit(ctx huma.Context, who apikey.Principal) bool {
 	if who.Kind != apikey.Key || a.limiter == nil {
 		return true
@@ -44,5 +44,5 @@ func (a *api) admit(ctx huma.Context, who apikey.Principal) bool {
 	return d.OK
 }
 
-// wholeSeconds rounds up, so that who waits so long has waited long enough.
+// wholeSeconds rounds up, so that a client that waits this long has waited long enough.
 func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

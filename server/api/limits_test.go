@@ -10,7 +10,7 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// TestRateLimit: 100 requests a minute for each API key, none for the root key.
+// TestRateLimit: each API key may send 100 requests a minute. The root key has no limit.
 func TestRateLimit(t *testing.T) {
 	db := workspacetest.NewMemory()
 	s := startOn(t, db, func(c *config) { c.Limiter = limit.New(limit.Config{}) })
@@ -38,7 +38,7 @@ func TestRateLimit(t *testing.T) {
 	if first.header.Get("X-RateLimit-Reset") == "" {
 		t.Error(first.header)
 	}
-	// A refused request counts, and says how it stands.
+	// A refused request counts, and its headers show the limit.
 	s.do(t, "POST", "/v1/workspaces/acme/purge", `{"all":true}`, "Authorization", bearers[0]).want(t, 403).wantHeader(t, "X-RateLimit-Remaining", "98")
 	refused := 0
 	for range 120 {
@@ -53,7 +53,7 @@ func TestRateLimit(t *testing.T) {
 			t.Fatalf("Retry-After %q, X-RateLimit-Reset %q", after, a.header.Get("X-RateLimit-Reset"))
 		}
 	}
-	if refused == 0 { // more than 22 where the minute doesn't end meanwhile
+	if refused == 0 { // normally 22; fewer if a minute ends in between
 		t.Error("nothing of 122 requests is refused")
 	}
 	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", bearers[1]).want(t, 200)

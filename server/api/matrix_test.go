@@ -14,8 +14,9 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// matrix says of every operation what it needs, and how it is answered to who may: a
-// new one fails the test until it has a row. {id} in a path is replaced by id.
+// matrix has a row for every operation: the right that it needs, and its answer to an
+// allowed caller. A new operation fails the test until it has a row. {id} in a path is
+// replaced by id.
 var matrix = map[string]struct {
 	need     string // root, read, write or none
 	id, body string
@@ -61,7 +62,7 @@ var matrix = map[string]struct {
 	"GET /v1/docs":         {need: "none", status: 200},
 }
 
-// unrouted are requests that no operation answers.
+// unrouted are requests that match no operation.
 var unrouted = []struct {
 	request string
 	status  int
@@ -74,14 +75,14 @@ var unrouted = []struct {
 	{"PUT /v1/workspaces/{ns}/audit", 405, "METHOD_NOT_ALLOWED"},
 }
 
-// senders are what a request can be sent with. may lists the needs that it meets;
-// otherwise the answer is the status and code.
+// senders are the ways to send a key. may lists the rights that a sender has. For other
+// rights the answer is the status and the code.
 var senders = []struct {
 	name   string
 	may    string
 	status int
 	code   string
-	header []string // in the place of a key's
+	header []string // headers to send instead of the key's
 	query  bool     // the key is in the query
 }{
 	{"root", "root read write none unrouted", 0, "", []string{"Authorization", "Bearer " + rootKey}, false},
@@ -108,7 +109,7 @@ var senders = []struct {
 
 const otherRootKey = "another-root-key-of-the-tests"
 
-// cell is a workspace, and a key of each kind, of one request's own.
+// cell makes a workspace with a key of each kind, for one request.
 func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
@@ -163,15 +164,15 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	return s, keys
 }
 
-// A matrixRequest is a request for an operation, as its row in the matrix says.
+// A matrixRequest is a request for an operation, from its row in the matrix.
 type matrixRequest struct {
 	route, method, path, need, body string
 	status                          int
 	code                            string
 }
 
-// described are requests for all operations that the document lists, each of which
-// must have its row in the matrix.
+// described returns a request for each operation of the OpenAPI document. Each must have a
+// row in the matrix.
 func described(t *testing.T, s *server) (requests []matrixRequest) {
 	t.Helper()
 	var doc document
@@ -214,7 +215,7 @@ func described(t *testing.T, s *server) (requests []matrixRequest) {
 	return requests
 }
 
-// TestMatrix sends every operation with every kind of key.
+// TestMatrix sends a request to every operation with every kind of key.
 func TestMatrix(t *testing.T) {
 	s, keys := cell(t)
 	requests := described(t, s)
@@ -247,7 +248,7 @@ func TestMatrix(t *testing.T) {
 			}
 			a := s.do(t, r.method, target, r.body, header...)
 			if r.method == http.MethodHead && a.body == "" {
-				code = "" // it has no body
+				code = "" // answers to HEAD have no body
 			}
 			if got := codeOf(a); a.status != status || got != code {
 				t.Errorf("%s %s with %s: %d %s, want %d %s", r.method, r.path, from.name, a.status, got, status, code)
@@ -260,14 +261,14 @@ func TestMatrix(t *testing.T) {
 			}
 			checked++
 			if a.status < 300 && r.method != http.MethodGet && r.method != http.MethodHead {
-				s, keys = cell(t) // something has changed
+				s, keys = cell(t) // the request changed the cell
 			}
 		}
 	}
 	t.Logf("%d requests × %d senders: %d answers", len(requests), len(senders), checked)
 }
 
-// codeOf is the code of an error answer.
+// codeOf returns the code of an error answer.
 func codeOf(a answer) string {
 	var e struct{ Error struct{ Code string } }
 	if a.status < 400 || json.Unmarshal([]byte(a.body), &e) != nil {
@@ -276,8 +277,8 @@ func codeOf(a answer) string {
 	return e.Error.Code
 }
 
-// TestMatrixOfOthers holds the right workspace's key against a path of another: the
-// same refusal, whether there is one or not.
+// TestMatrixOfOthers uses a key for another workspace. The refusal is the same whether that
+// workspace exists or not.
 func TestMatrixOfOthers(t *testing.T) {
 	s, keys := cell(t)
 	said := ""
@@ -294,7 +295,7 @@ func TestMatrixOfOthers(t *testing.T) {
 	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", "Bearer "+keys["both"]).want(t, 200)
 }
 
-// TestKeyHiddenInQuery puts a key where it isn't a parameter's whole value.
+// TestKeyHiddenInQuery puts a key into a query as a part of a value or of a name.
 func TestKeyHiddenInQuery(t *testing.T) {
 	s, keys := cell(t)
 	key := keys["read"]
@@ -307,7 +308,7 @@ func TestKeyHiddenInQuery(t *testing.T) {
 	}
 }
 
-// TestAnswersAreDescribed compares the members of answers with the document's schemas.
+// TestAnswersAreDescribed compares the fields of answers with the document's schemas.
 func TestAnswersAreDescribed(t *testing.T) {
 	s, _ := cell(t)
 	doc := fetchDocument(t)

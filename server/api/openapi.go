@@ -20,26 +20,26 @@ import (
 
 const schemaPrefix = "#/components/schemas/"
 
-// describe returns the OpenAPI document before any operation is in it: the
-// schemas, the way to authenticate, and what is true of every operation.
+// describe returns the OpenAPI document without operations: the schemas, the security
+// scheme and the tags.
 func describe(version string) *huma.OpenAPI {
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
 			Title:   "Tintype management API",
 			Version: version,
-			Description: "Workspaces and what is in them. Errors are always an `ErrorEnvelope`. Unknown fields of a body are " +
-				"400 `VALIDATION_ERROR`; unknown query parameters are ignored. HEAD answers what GET would, without the body.",
+			Description: "Manages workspaces and everything in them. Every error is an `ErrorEnvelope`. An unknown field in a body is " +
+				"400 `VALIDATION_ERROR`. Unknown query parameters are ignored. HEAD answers as GET, without the body.",
 		},
 		Tags: []*huma.Tag{
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
-			{Name: "API keys", Description: "Keys that backends call with, made and revoked with the root key."},
-			{Name: "Images", Description: "What becomes of a request for an image."},
-			{Name: "Audit", Description: "Who changed what, and who asked for what."},
-			{Name: "Domains", Description: "Host names of a workspace's own."},
-			{Name: "Usage", Description: "What was counted."},
-			{Name: "Cache", Description: "What is kept of images, and purging it."},
+			{Name: "API keys", Description: "Keys for backends. The root key makes and revokes them."},
+			{Name: "Images", Description: "How the server answers a request for an image."},
+			{Name: "Audit", Description: "Who changed what, and who requested what."},
+			{Name: "Domains", Description: "A workspace's own host names."},
+			{Name: "Usage", Description: "Counts of requests, transforms and bytes."},
+			{Name: "Cache", Description: "Purging cached variants."},
 			{Name: "Documentation", Description: "This document."},
 		},
 		Security: []map[string][]string{{bearer: {}}},
@@ -48,15 +48,15 @@ func describe(version string) *huma.OpenAPI {
 			SecuritySchemes: map[string]*huma.SecurityScheme{bearer: {
 				Type:   "http",
 				Scheme: "bearer",
-				Description: "The root key, or an API key of the workspace that has the scope that an operation lists here. " +
+				Description: "The root key, or an API key of the workspace with the scope that the operation lists here. " +
 					"Keys in a query string are refused.",
 			}},
 		},
 	}
 }
 
-// schemas derives the schemas from the Go types, adds what types can't say (see
-// notes), and makes those of request bodies from the one of the answers.
+// schemas derives the schemas from the Go types and adds the notes. It makes the schemas of
+// request bodies from the schema of the answer.
 func schemas() huma.Registry {
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
@@ -64,7 +64,7 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")
-	// huma describes its own error type beside every operation, though none answers it.
+	// huma adds its own error type to every operation. No operation returns it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[fault.ErrorEnvelope]())
 
 	all := registry.Map()
@@ -78,8 +78,8 @@ func schemas() huma.Registry {
 		code := all["ErrorDetail"].Properties["code"]
 		code.Enum = append(code.Enum, string(k.Code))
 	}
-	// Nested objects are described once, for requests and answers: required is
-	// what a request can't leave out.
+	// Requests and answers share the schemas of nested objects. Only what a request needs is
+	// required.
 	for name, required := range requiredInRequests {
 		all[name].Required = required
 	}
@@ -90,8 +90,8 @@ func schemas() huma.Registry {
 	return registry
 }
 
-// annotate adds the notes to the properties of a schema. It panics where the two
-// don't name the same fields.
+// annotate adds the notes to the properties of a schema. It panics if a property has no
+// note, or a note no property.
 func annotate(name string, s *huma.Schema, fields map[string]note) {
 	for _, field := range slices.Sorted(maps.Keys(s.Properties)) {
 		n, ok := fields[field]
@@ -118,15 +118,16 @@ func annotate(name string, s *huma.Schema, fields map[string]note) {
 	}
 }
 
-// requestSchema is a schema for a body of which less is required than answered.
+// requestSchema returns the schema of a request body: as in answers, but only the named
+// fields are required.
 func requestSchema(answered *huma.Schema, required ...string) *huma.Schema {
 	s := *answered
 	s.Required = required
 	return &s
 }
 
-// patchSchema is the schema of merge patches: nothing is required, and null
-// restores the default of what has one.
+// patchSchema returns the schema of merge patches. Nothing is required, and null restores
+// the default of a field that has one.
 func patchSchema(answered, limits *huma.Schema) *huma.Schema {
 	s := requestSchema(answered)
 	s.Properties = maps.Clone(answered.Properties)
@@ -161,8 +162,8 @@ func jsonBody(schema, description string, contentTypes ...string) *huma.RequestB
 	return &huma.RequestBody{Required: true, Description: description, Content: content}
 }
 
-// describeAnswers adds the answers that huma doesn't: the error that any call may
-// have. The successful one has to be there too for huma to add none of its own.
+// describeAnswers adds the error that any call may return. huma adds its own description of
+// errors only to operations without one.
 func describeAnswers(op *huma.Operation) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}

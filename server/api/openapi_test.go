@@ -67,7 +67,7 @@ func fetchDocument(t *testing.T) document {
 	if err := json.Unmarshal([]byte(a.body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	// Every reference leads somewhere.
+	// Every reference has a target.
 	for _, part := range strings.Split(a.body, `"$ref":"`)[1:] {
 		ref, _, _ := strings.Cut(part, `"`)
 		if doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")] == nil {
@@ -164,8 +164,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestSchemas: the schemas have every field of the Go types and say something
-// about each.
+// TestSchemas: the schemas have every field of the Go types, each with a description.
 func TestSchemas(t *testing.T) {
 	schemas := fetchDocument(t).Components.Schemas
 	for _, typ := range []reflect.Type{
@@ -217,8 +216,8 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// TestDefaults: the defaults that the document names are those of a workspace
-// that says nothing.
+// TestDefaults: a workspace that leaves fields out has the defaults that the document
+// names.
 func TestDefaults(t *testing.T) {
 	schemas := fetchDocument(t).Components.Schemas
 	data, err := json.Marshal(workspace.New("acme"))
@@ -239,7 +238,7 @@ func TestDefaults(t *testing.T) {
 		delete(fields, name)
 	}
 	for _, name := range []string{"namespace", "limits", "id", "revision", "created_at", "updated_at"} {
-		delete(fields, name) // has none, or is made by the server
+		delete(fields, name) // has no default, or is set by the server
 	}
 	if len(fields) > 0 {
 		t.Errorf("the document has no default for %v", slices.Sorted(maps.Keys(fields)))

@@ -9,15 +9,15 @@ import (
 	"github.com/tintype/tintype/manage"
 )
 
-// Query parameters that hold numbers are strings with a schema, so that their
-// faults are told in this API's words (see [handle]).
+// Query parameters that hold numbers are strings with a schema, so that this API words their
+// errors (see [handle]).
 
 const (
 	pageDefault = 50
 	pageMax     = 200
 )
 
-// A pageSize is how many workspaces a list holds.
+// A pageSize is the maximum number of elements on a page.
 type pageSize string
 
 // Schema describes the parameter.
@@ -26,7 +26,7 @@ func (pageSize) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most, Default: pageDefault}
 }
 
-// count returns the number, the default if there is none.
+// count returns the number, or pageDefault if the parameter is left out.
 func (p pageSize) count() (int, error) {
 	if p == "" {
 		return pageDefault, nil
@@ -38,7 +38,7 @@ func (p pageSize) count() (int, error) {
 	return n, nil
 }
 
-// A cursor is the next of the page before.
+// A cursor is the `next` of the previous page.
 type cursor string
 
 // Schema describes the parameter.
@@ -53,7 +53,7 @@ func (revisionParameter) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &least}
 }
 
-// number returns the revision, 0 if there is none.
+// number returns the revision, or 0 if the parameter is left out.
 func (p revisionParameter) number() (int64, error) {
 	if p == "" {
 		return 0, nil
@@ -73,8 +73,8 @@ type ifMatch string
 // Schema describes the header.
 func (ifMatch) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
 
-// condition is what the header asks of a workspace that is to be changed; nil where there is
-// none. Entity tags have no commas here; weak ones never match.
+// condition returns whether a revision matches the header. It is nil without the header. Our
+// entity tags contain no commas. Weak tags never match.
 func (m ifMatch) condition() manage.Condition {
 	if m == "" {
 		return nil

@@ -15,13 +15,13 @@ import (
 
 // A part is a list in a workspace whose elements are resources of their own.
 type part struct {
-	list   string // JSON name of the list, and path of the collection behind the workspace's
-	id     string // JSON name of what names an element
-	schema string // of the elements in the OpenAPI document
-	noun   string // for people
+	list   string // JSON name of the list, and its segment in the path
+	id     string // JSON name of the field that identifies an element
+	schema string // name of the elements' schema in the OpenAPI document
+	noun   string // for texts
 	warns  bool   // whether answers may have warnings
 
-	// put makes JSON an element of the workspace under the namespace, and answers the element.
+	// put decodes an element, puts it into the workspace, and returns it as stored.
 	put func(ctx context.Context, namespace, id string, data []byte) (any, error)
 	del func(ctx context.Context, who manage.Caller, namespace, id string) (opened []string, err error)
 }
@@ -49,7 +49,8 @@ func (a *api) parts() []part {
 	}
 }
 
-// putPart makes JSON an element of a list by way of put, and shows it.
+// putPart returns a part.put that decodes JSON, calls put, and returns the element as show
+// finds it in the changed workspace.
 func putPart[E workspace.Source | workspace.Mark | workspace.Preset](
 	a *api, list string, put func(context.Context, manage.Caller, string, E) (*workspace.Workspace, error), show func(w *workspace.Workspace, id string) any,
 ) func(ctx context.Context, namespace, id string, data []byte) (any, error) {
@@ -89,13 +90,13 @@ func (a *api) partRoutes() {
 	for _, p := range a.parts() {
 		warns := ""
 		if p.warns {
-			warns = " Where the workspace has `warnings`, they are beside its fields."
+			warns = " If the workspace has `warnings`, they are beside its fields."
 		}
 		tag := []string{"Workspaces"}
 		handle(a, huma.Operation{
 			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "put" + p.schema, Tags: tag, Security: needsWrite,
 			Summary:     "Set a " + p.noun,
-			Description: "Adds the " + p.noun + ", or replaces the one of this " + p.id + ". The body may leave the " + p.id + " out.",
+			Description: "Adds the " + p.noun + ", or replaces the one with this " + p.id + ". The body may leave the " + p.id + " out.",
 			RequestBody: jsonBody(p.schema, "The "+p.noun+".", "application/json"),
 			Responses: map[string]*huma.Response{"200": {
 				Description: "The " + p.noun + ", secrets masked." + warns,
@@ -107,7 +108,7 @@ func (a *api) partRoutes() {
 			Summary: "Delete a " + p.noun, DefaultStatus: http.StatusNoContent,
 		}
 		if p.warns {
-			deletion.Description = "Where images become public by it, or appear without a mark, each header `Tintype-Warning` of the answer says which, and by which rule."
+			deletion.Description = "If this makes images public or removes a mark from them, the answer has a header `Tintype-Warning` for each case. It names the images and the rule."
 		}
 		handle(a, deletion, func(ctx context.Context, in *partInput) (*deletedPartOutput, error) { return a.deletePart(ctx, p, in) })
 	}
@@ -130,7 +131,7 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 		return nil, invalid(fmt.Sprintf("%s: must be %q, as in the path, or be left out.", p.id, in.ID))
 	}
 	given[p.id] = id
-	delete(given, "warnings") // of an answer
+	delete(given, "warnings") // clients may send back what they got
 	if data, err = json.Marshal(given); err != nil {
 		return nil, err
 	}
@@ -138,7 +139,7 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 	return &partOutput{shown}, err
 }
 
-// deletePart answers nothing but, in headers, what the deletion opens.
+// deletePart deletes an element. The answer's headers name what the deletion opens.
 func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*deletedPartOutput, error) {
 	opened, err := p.del(ctx, caller(ctx), in.Namespace, in.ID)
 	return &deletedPartOutput{opened}, err

@@ -12,7 +12,7 @@ func TestParts(t *testing.T) {
 	tests := []struct {
 		method, path, body string
 		status             int
-		want               string // in the answer
+		want               string // a part of the answer
 	}{
 		{"PUT", "/sources/photos", `{"kind":"http","url":"https://a.example.com/photos","headers":{"X-Token":"hunter2"}}`, 200, `"url":"https://a.example.com/photos/"`},
 		{"PUT", "/sources/photos", `{"key":"photos","kind":"http","url":"https://a.example.com/photos/","headers":{"X-Token":"***"},"private":true}`, 200, `"private":true`},

@@ -24,9 +24,9 @@ func (a *api) purgeRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/purge", OperationID: "purge", Tags: []string{"Cache"}, Security: needsWrite,
 		Summary: "Purge variants from the cache",
-		Description: "What was made from originals fetched before is not served any more. Originals are not touched. Caches in front " +
-			"have to be purged too: by the tags in `Cache-Tag`, or by the operator's hook.",
-		RequestBody:   jsonBody("PurgeRequest", "What to purge: exactly one of the members.", "application/json"),
+		Description: "The server stops serving these variants, and makes them again from newly fetched originals. Originals are not touched. Caches in front " +
+			"need a purge too: by the tags in `Cache-Tag`, or by the operator's hook.",
+		RequestBody:   jsonBody("PurgeRequest", "What to purge: exactly one of the fields.", "application/json"),
 		DefaultStatus: http.StatusAccepted,
 	}, a.purge)
 }

@@ -19,7 +19,7 @@ import (
 
 func TestPurge(t *testing.T) {
 	var told []string
-	sequence := func() int64 { return 0 } // of the last purge that is stored
+	sequence := func() int64 { return 0 } // of the last stored purge
 	s := start(t, func(c *config) {
 		c.Delivery.findPurge = func(_ context.Context, namespace, url string) ([]workspace.Purge, []string, error) {
 			if url == "/nothing" {
@@ -78,8 +78,8 @@ func TestPurge(t *testing.T) {
 		{`{"prefix":"photos//"}`, "prefix: invalid path: empty segments", ""},
 		{`{"prefix":"/"}`, "prefix: must be written as source/prefix.", ""},
 		{`{"path":"//"}`, "path: must be written as source/path.", ""},
-		{`{"source":"/"}`, "source: must be the name of a source; all purges everything.", ""},
-		{`{"mark":"/"}`, "mark: must be the name of a mark; all purges everything.", ""},
+		{`{"source":"/"}`, "source: must be the name of a source. To purge everything, use all.", ""},
+		{`{"mark":"/"}`, "mark: must be the name of a mark. To purge everything, use all.", ""},
 		{`{"prefix":"photos"}`, "prefix: must be written as source/prefix", ""},
 		{`{"path":"nobody/a.jpg"}`, `path: the workspace has no source "nobody"`, ""},
 		{`{"path":"photos/` + strings.Repeat("x", 5000) + `"}`, "path: may have", ""},
@@ -110,7 +110,7 @@ func TestPurge(t *testing.T) {
 		if in := time.Until(out.CompleteBy); in < 0 || in > cached.ChangeReach+time.Second {
 			t.Errorf("complete in %v", in)
 		}
-		// What this process delivers has it.
+		// This process's delivery has the purge.
 		w, err := s.store.Get(t.Context(), "acme")
 		if err != nil {
 			t.Fatal(err)
@@ -130,7 +130,8 @@ func TestPurge(t *testing.T) {
 	s.do(t, "POST", "/v1/workspaces/nobody/purge", `{"all":true}`).wantError(t, 404, "WORKSPACE_NOT_FOUND")
 }
 
-// TestPurgeTellsWhatItWidened: in the answer, the audit log, the server's log and the metrics.
+// TestPurgeTellsWhatItWidened: the answer, the audit log, the server's log and the metrics
+// name widened purges.
 func TestPurgeTellsWhatItWidened(t *testing.T) {
 	var log strings.Builder
 	figures := prometheus.NewRegistry()
@@ -162,7 +163,7 @@ func TestPurgeTellsWhatItWidened(t *testing.T) {
 	if n := counted("tintype_purges_widened_total", "prefix"); n != 0 {
 		t.Errorf("at first: %v", n)
 	}
-	// Nearly as much text as is kept until it is summed up, and more than is told apart then.
+	// Almost enough text to reach the limit of single purges, and then more.
 	purges := s.store.(workspace.Purges)
 	long := strings.Repeat("x", 4010)
 	for i := range 65 {
@@ -181,7 +182,7 @@ func TestPurgeTellsWhatItWidened(t *testing.T) {
 	if !strings.Contains(audit, `xxx","widened":[{"kind":"prefix"`) || strings.Count(audit, "widened") != 1 {
 		t.Errorf("audit log: %s", audit)
 	}
-	if !strings.Contains(log.String(), "purges are kept as wider ones") || !strings.Contains(log.String(), "workspace=acme") {
+	if !strings.Contains(log.String(), "replaced purges by wider ones") || !strings.Contains(log.String(), "workspace=acme") {
 		t.Errorf("log: %s", &log)
 	}
 	if n := counted("tintype_purges_widened_total", "prefix"); n < 30 {

@@ -20,7 +20,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// A reference is the OpenAPI document as people read it.
+// A reference is the content of the reference page, made from the OpenAPI document.
 type reference struct {
 	Version string
 	Intro   string
@@ -36,7 +36,7 @@ type (
 	}
 	operation struct {
 		Method, Path, ID, Summary, Text string
-		Needs                           string // for people
+		Needs                           string // the key that it needs, as text
 		Parameters                      []field
 		Body, BodyText                  string // schema and description; empty without a body
 		Answers                         []answer
@@ -53,12 +53,11 @@ type (
 	}
 )
 
-// needsText says which key an operation takes.
+// needsText is the text for the right in an operation's Security.
 var needsText = map[string]string{
 	"": "no key", "root": "the root key", "read": "an API key with the scope read, or the root key", "write": "an API key with the scope write, or the root key",
 }
 
-// makeReference reads an OpenAPI document.
 func makeReference(doc *huma.OpenAPI) reference {
 	r := reference{Version: doc.Info.Version, Intro: doc.Info.Description}
 	byTag := map[string][]operation{}
@@ -136,7 +135,7 @@ func jsonText(v any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// kindOf is a schema's type in a few words.
+// kindOf describes a schema's type in a few words.
 func kindOf(s *huma.Schema) string {
 	if s == nil {
 		return "any"
@@ -174,15 +173,14 @@ var (
 	//go:embed reference.css
 	pageStyle string
 
-	// Both are ours, and parse.
 	markdownTemplate = texttemplate.Must(texttemplate.New("api.md").Funcs(texttemplate.FuncMap{"cell": cell, "anchor": strings.ToLower}).Parse(markdownSource))
 	pageTemplate     = template.Must(template.New("docs").Funcs(template.FuncMap{"rich": rich}).Parse(pageSource))
 )
 
-// cell is a text as a cell of a Markdown table holds it.
+// cell escapes a text for a cell of a Markdown table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
-// rich is a text in which what stands between backticks is code.
+// rich returns the text as HTML. Text between backticks becomes code.
 func rich(text string) template.HTML {
 	var b strings.Builder
 	for i, part := range strings.Split(text, "`") {
@@ -194,7 +192,7 @@ func rich(text string) template.HTML {
 	return template.HTML(b.String())
 }
 
-// Markdown is the reference of the API, made from its OpenAPI document: docs/api.md.
+// Markdown returns docs/api.md, the reference of the API.
 func Markdown() ([]byte, error) {
 	a := newAPI(Config{})
 	r := makeReference(a.huma.OpenAPI())
@@ -203,8 +201,8 @@ func Markdown() ([]byte, error) {
 	return regexp.MustCompile(`\n{3,}`).ReplaceAll(b.Bytes(), []byte("\n\n")), err
 }
 
-// page is the reference as one page of HTML without a script, and the policy that holds
-// it to that: nothing is loaded, and of styles only its own counts.
+// page returns the reference as one HTML page without scripts, and its
+// Content-Security-Policy, which allows only the page's own style.
 func page(doc *huma.OpenAPI) (html []byte, policy string) {
 	var b bytes.Buffer
 	data := struct {
@@ -214,7 +212,7 @@ func page(doc *huma.OpenAPI) (html []byte, policy string) {
 	if err := pageTemplate.Execute(&b, data); err != nil {
 		panic("api: the reference page: " + err.Error())
 	}
-	// What a browser hashes is what stands between the tags (CSP 3 §8.4).
+	// A browser hashes the text between the tags (CSP 3 §8.4).
 	_, style, _ := strings.Cut(b.String(), "<style>")
 	style, _, _ = strings.Cut(style, "</style>")
 	sum := sha256.Sum256([]byte(style))
@@ -243,12 +241,11 @@ func (a *api) getPage(context.Context, *struct{}) (*pageOutput, error) {
 	}, nil
 }
 
-// pageRoute registers the page that people read.
 func (a *api) pageRoute() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/docs", OperationID: "getReference", Tags: []string{"Documentation"},
 		Summary:     "Read this reference as a page",
-		Description: "Needs no key. The page loads nothing from elsewhere and has no script.",
+		Description: "Needs no key. The page has no scripts and loads nothing from other hosts.",
 		Security:    public,
 		Responses: map[string]*huma.Response{"200": {
 			Description: "A page of HTML.",

@@ -10,7 +10,7 @@ import (
 	"github.com/tintype/tintype/server/api"
 )
 
-// TestMarkdown holds docs/api.md to the operations that it is made from.
+// TestMarkdown compares docs/api.md with the operations.
 func TestMarkdown(t *testing.T) {
 	const file = "../../docs/api.md"
 	want, err := api.Markdown()
@@ -25,7 +25,7 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// TestPage shows that the page loads nothing, runs nothing, and allows neither.
+// TestPage: the page loads nothing and runs no script, and its policy allows neither.
 func TestPage(t *testing.T) {
 	a := start(t, nil).do(t, "GET", "/v1/docs", "", "Authorization", "-").want(t, 200)
 	a.wantHeader(t, "Content-Type", "text/html; charset=utf-8")
@@ -36,7 +36,7 @@ func TestPage(t *testing.T) {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	for _, never := range []string{"<script", "javascript:", "http://", "https://", "<img", "<link", "<iframe", "style=", "url(", "@import", " on"} {
 		text := a.body
-		if strings.HasSuffix(never, "//") || never == " on" { // prose has those; attributes are what counts
+		if strings.HasSuffix(never, "//") || never == " on" { // texts may contain these; only attributes count
 			never = `="` + strings.TrimSpace(never)
 		}
 		if strings.Contains(text, never) {

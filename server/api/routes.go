@@ -1,6 +1,6 @@
 package api
 
-// routes registers every operation of the API. Those of one kind are in one file.
+// routes registers every operation of the API. Each resource has its own file.
 func (a *api) routes() {
 	a.workspaceRoutes()
 	a.partRoutes()

@@ -26,10 +26,10 @@ type (
 )
 
 type (
-	// NewSigningKey is a key as it is shown once.
+	// NewSigningKey is a new key with its secret, which no later answer shows.
 	NewSigningKey struct {
 		ID        string    `json:"id"`
-		Secret    string    `json:"secret" doc:"64 hex digits: the 32 bytes that URLs are signed with. Shown this once."`
+		Secret    string    `json:"secret" doc:"64 hex digits: the 32 bytes that sign URLs. Only this answer shows it."`
 		CreatedAt time.Time `json:"created_at"`
 	}
 	newSigningKeyOutput struct{ Body NewSigningKey }
@@ -46,10 +46,10 @@ type (
 	}
 )
 
-// SignRequest is what is to be signed.
+// SignRequest names the URL to sign.
 type SignRequest struct {
-	URL       string `json:"url" doc:"A URL of the workspace, or the path and query of one, as clients will send it."`
-	ExpiresIn int    `json:"expires_in,omitempty" doc:"Seconds, 1 to 604800 (7 days). Left out, 3600."`
+	URL       string `json:"url" doc:"A URL of the workspace, or its path and query, as clients will send it."`
+	ExpiresIn int    `json:"expires_in,omitempty" doc:"Lifetime in seconds, 1 to 604800 (7 days). Left out, 3600."`
 }
 
 func (a *api) signingRoutes() {
@@ -57,7 +57,7 @@ func (a *api) signingRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys, Security: needsWrite,
 		Summary:       "Make a signing key",
-		Description:   "The newest key that is 10 seconds old, and so known to every server, signs; any active one verifies; five may be active. The secret is shown in this answer only.",
+		Description:   "A new key signs after 10 seconds, when every server knows it. The newest such key signs, and every active key verifies. Five keys can be active. Only this answer shows the secret.",
 		DefaultStatus: http.StatusCreated,
 	}, a.createSigningKey)
 	handle(a, huma.Operation{
@@ -67,13 +67,13 @@ func (a *api) signingRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/signing-keys/{id}", OperationID: "deleteSigningKey", Tags: keys, Security: needsWrite,
 		Summary:     "Revoke a signing key",
-		Description: "What it signed is refused from then on.",
+		Description: "URLs that it signed are refused from then on.",
 	}, a.deleteSigningKey)
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys, Security: needsWrite,
 		Summary:     "Sign a URL",
-		Description: "With the newest key that every server knows, 10 seconds after it was made. The URL is taken as it stands: its options are signed too, in their order and spelling.",
-		RequestBody: jsonBody("SignRequest", "What to sign.", "application/json"),
+		Description: "Signs with the newest key that is at least 10 seconds old, since every server knows it. The URL is signed as given: the order and the spelling of its options count.",
+		RequestBody: jsonBody("SignRequest", "The URL to sign.", "application/json"),
 	}, a.sign)
 }
 

@@ -60,7 +60,7 @@ func TestSigningKeys(t *testing.T) {
 		}
 		made = append(made, k)
 	}
-	now = now.Add(time.Minute) // every server knows them
+	now = now.Add(time.Minute) // every server knows the keys by then
 	if a := s.do(t, "POST", keys, ""); a.status != http.StatusConflict {
 		t.Errorf("one key too many: %d", a.status)
 	}
@@ -75,7 +75,7 @@ func TestSigningKeys(t *testing.T) {
 		}
 	}
 
-	// The keys outlive every other change of the workspace.
+	// Other changes of the workspace keep the keys.
 	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"Acme"}`)
 	settings := decode[map[string]any](t, s.do(t, "GET", "/v1/workspaces/acme", ""), 200)
 	settings["name"] = "Acme Ltd"
@@ -120,8 +120,8 @@ func TestSigningKeys(t *testing.T) {
 		"https://img.example.com/photos/cat.jpg":       "Put /acme before /photos.",
 		"/nobody/cat.jpg":                              "or its host is the workspace's.",
 		"photos/cat.jpg":                               "must begin with https://, http:// or /acme/.",
-		"/acme//photos/cat.jpg":                        "leave out the first slash before it",
-		"https://acme.img.example.com//photos/cat.jpg": "leave out the first slash before it",
+		"/acme//photos/cat.jpg":                        "has an empty segment before the source. Leave out one slash.",
+		"https://acme.img.example.com//photos/cat.jpg": "has an empty segment before the source. Leave out one slash.",
 	} {
 		message := s.do(t, "POST", "/v1/workspaces/acme/sign", fmt.Sprintf(`{"url":%q}`, url)).wantError(t, 400, "VALIDATION_ERROR")
 		if !strings.HasSuffix(strings.TrimSuffix(message, "."), strings.TrimSuffix(want, ".")) {
@@ -129,7 +129,7 @@ func TestSigningKeys(t *testing.T) {
 		}
 	}
 
-	// Revoked: what the key signed is refused.
+	// After the key was revoked, its signatures are refused.
 	got := decode[signed](t, s.do(t, "POST", "/v1/workspaces/acme/sign", `{"url":"/acme/a.jpg"}`), 200)
 	if a := s.do(t, "DELETE", keys+"/"+made[len(made)-1].ID, ""); a.status != http.StatusNoContent {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -145,8 +145,8 @@ func TestSigningKeys(t *testing.T) {
 	}
 }
 
-// TestSigningKeyTakesOver makes a second signing key, which other servers hear of within
-// 10 seconds: until then they refuse what it signs.
+// TestSigningKeyTakesOver makes a second signing key. Other servers hear of it within 10
+// seconds. Until then they refuse its signatures, so the first key signs.
 func TestSigningKeyTakesOver(t *testing.T) {
 	now := time.Now()
 	s := start(t, func(c *config) { c.Now = func() time.Time { return now } })
@@ -178,8 +178,8 @@ func TestSigningKeyTakesOver(t *testing.T) {
 	wantSignedBy(second, "12 s after it")
 }
 
-// TestSignHostForm: the namespace is left out of paths on hosts that delivery knows as the
-// workspace's own, and on no others.
+// TestSignHostForm: signed paths have no namespace on hosts that delivery knows as the
+// workspace's, and only there.
 func TestSignHostForm(t *testing.T) {
 	var records manage.Records
 	s := start(t, func(c *config) { c.BaseDomain, records = "img.example.com", c.Records })
@@ -195,7 +195,7 @@ func TestSignHostForm(t *testing.T) {
 		"https://img.example.com/acme/photos/cat.jpg":     {"/acme/photos/cat.jpg", ""},
 		"https://claimed.example.org/acme/photos/cat.jpg": {"/acme/photos/cat.jpg", ""}, // any host serves path form
 		"https://claimed.example.org/photos/cat.jpg":      {"", "claimed.example.org is not verified"},
-		"https://own.example.org/acme/photos/cat.jpg":     {"", "leave out /acme"},
+		"https://own.example.org/acme/photos/cat.jpg":     {"", "Leave out /acme"},
 		"https://other.img.example.com/acme/photos/a.jpg": {"", "another workspace, other"},
 	} {
 		a := s.do(t, "POST", "/v1/workspaces/acme/sign", fmt.Sprintf(`{"url":%q}`, url))

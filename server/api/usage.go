@@ -24,9 +24,9 @@ type (
 func (a *api) usageRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/usage", OperationID: "getUsage", Tags: []string{"Usage"}, Security: needsRead,
-		Summary: "Read what was counted",
+		Summary: "Read the usage",
 		Description: "Requests, cache hits, variants made, errors, and bytes from origins (`bytes_in`) and to clients (`bytes_out`). " +
-			"Some seconds behind. Up to 92 days at a time; kept for 400. What test keys do is not counted.",
+			"The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",
 	}, a.getUsage)
 }
 
@@ -38,7 +38,7 @@ func (day) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date"}
 }
 
-// date returns the day; zero where it is left out.
+// date returns the day, or zero if it is left out.
 func (d day) date(name string) (t time.Time, err error) {
 	if d == "" {
 		return t, nil

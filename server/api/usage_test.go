@@ -57,7 +57,7 @@ func TestUsage(t *testing.T) {
 		"?from=yesterday":                "from: must be a day",
 		"?to=2026-02-30":                 "to: must be a day",
 		"?from=2026-02-02&to=2026-02-01": "from: must not be after to",
-		"?from=2026-01-01&to=2026-04-03": "from: the days may be 92",
+		"?from=2026-01-01&to=2026-04-03": "from: at most 92 days",
 	} {
 		if message := s.do(t, "GET", "/v1/workspaces/acme/usage"+query, "").wantError(t, 400, "VALIDATION_ERROR"); !strings.HasPrefix(message, want) {
 			t.Errorf("%s: %s", query, message)

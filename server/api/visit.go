@@ -12,10 +12,10 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A visit is what is known of a request while it is answered.
+// A visit collects what the access log says about a request.
 type visit struct {
-	manage.Caller        // its Principal is the zero value until it is known
-	about         string // ID of the workspace that it is about; empty until it is known
+	manage.Caller        // its Principal is the zero value until authenticate sets it
+	about         string // ID of the workspace that the request concerns; empty until it is known
 }
 
 type visitKey struct{}
@@ -28,13 +28,13 @@ func visitOf(ctx context.Context) *visit {
 	return &visit{}
 }
 
-// caller is who sent the request of a context, for package manage.
+// caller returns who sent the request of a context.
 func caller(ctx context.Context) manage.Caller { return visitOf(ctx).Caller }
 
-// account counts requests with an API key, and notes requests of a known key in an
-// access log: of API keys in that of their workspace, whatever they ask for; of a root
-// key in that of the workspace that they are about, or, where there is none, in the
-// operator's.
+// account counts requests with an API key, and writes requests with a known key to an
+// access log. A request with an API key goes to the log of the key's workspace, whatever it
+// asks for. A request with a root key goes to the log of the workspace that it concerns, or
+// to the operator's log.
 func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
 	record := a.record(r.Context())
@@ -63,12 +63,12 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	}
 }
 
-// aboutOf is under which ID a request of a root key is noted.
+// aboutOf returns the ID of the log for a request with a root key.
 func (a *api) aboutOf(ctx huma.Context, v *visit) string {
 	if v.about != "" {
 		return v.about
 	}
-	// Where it was refused before anybody read it.
+	// The request was refused before anything read the workspace.
 	if id := a.manage.WorkspaceID(ctx.Context(), ctx.Param("ns")); id != "" {
 		return id
 	}

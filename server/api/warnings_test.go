@@ -10,8 +10,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// TestWarnings: a write that lets one source close another's images says so, and goes on
-// saying so; what was answered is taken back.
+// TestWarnings: while one source closes another's images, the write and every later answer
+// warn. The answer of GET can be sent back.
 func TestWarnings(t *testing.T) {
 	s := start(t, nil)
 	const (
@@ -24,7 +24,7 @@ func TestWarnings(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, body string
 		warns              bool
-		opens              bool // is another warning
+		opens              bool // another warning is expected
 	}{
 		{"GET", "", "", false, false},
 		{"PATCH", "", `{"name":"Acme"}`, false, false},
@@ -52,7 +52,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestOpened: a write says what it makes public, by every way to write, and says it once.
+// TestOpened: a write that makes images public warns about it, in its own answer only. This
+// holds for every way to write.
 func TestOpened(t *testing.T) {
 	s := start(t, nil)
 	const (
@@ -92,7 +93,7 @@ func TestOpened(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// A mark that is bound to one of two sources on a place says so, which is another test's.
+		// Another test covers a mark that is bound to one of two sources at the same place.
 		got.Warnings = slices.DeleteFunc(got.Warnings, func(w string) bool { return strings.Contains(w, " has marks and ") })
 		if a.status != tt.status || !slices.Equal(got.Warnings, tt.want) {
 			t.Errorf("%s %s %s: %d %q", tt.method, tt.path, tt.body, a.status, got.Warnings)
@@ -104,7 +105,7 @@ func TestOpened(t *testing.T) {
 	}
 }
 
-// TestCheck: what can't be served is refused by the write.
+// TestCheck: a workspace that delivery can't serve is refused by the write.
 func TestCheck(t *testing.T) {
 	s := start(t, func(c *config) {
 		c.Delivery.check = func(w *workspace.Workspace) error {

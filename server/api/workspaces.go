@@ -14,20 +14,20 @@ type (
 		Settings body
 	}
 	listWorkspacesInput struct {
-		Limit pageSize `query:"limit" doc:"How many workspaces to answer at most."`
-		After cursor   `query:"after" doc:"The next of the page before; left out for the first page."`
+		Limit pageSize `query:"limit" doc:"Maximum number of workspaces."`
+		After cursor   `query:"after" doc:"The next of the previous page. Left out, the first page."`
 	}
 	changeWorkspaceInput struct {
 		Namespace string  `path:"ns" doc:"Namespace of the workspace."`
-		IfMatch   ifMatch `header:"If-Match" doc:"The ETag of what the change is based on: of another revision it is 409 CONFLICT."`
+		IfMatch   ifMatch `header:"If-Match" doc:"The ETag that the change is based on. If the workspace has another revision, the answer is 409 CONFLICT."`
 		Settings  body
 	}
 	deleteWorkspaceInput struct {
 		Namespace string            `path:"ns" doc:"Namespace of the workspace."`
 		Revision  revisionParameter `query:"revision" doc:"Delete only if this is the workspace's revision; otherwise 409 CONFLICT. Left out, any revision is deleted."`
-		IfMatch   ifMatch           `header:"If-Match" doc:"The same as an ETag."`
+		IfMatch   ifMatch           `header:"If-Match" doc:"As revision, written as an ETag."`
 
-		revisionGiven bool // may be empty
+		revisionGiven bool // whether the query has the parameter, even without a value
 	}
 )
 
@@ -50,7 +50,7 @@ type (
 	}
 )
 
-// Resolve is called by huma before the operation.
+// Resolve notes whether the query has a revision. huma calls it before the operation.
 func (in *deleteWorkspaceInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	in.revisionGiven = u.Query().Has("revision")
@@ -62,8 +62,8 @@ func (a *api) workspaceRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces", OperationID: "createWorkspace", Tags: workspaces, Security: needsRoot,
 		Summary:       "Create a workspace",
-		Description:   "Needs the root key. A namespace that is taken is 409 `CONFLICT`.",
-		RequestBody:   jsonBody("NewWorkspace", "The settings; what is left out has its default.", "application/json"),
+		Description:   "Needs the root key. If the namespace is taken, the answer is 409 `CONFLICT`.",
+		RequestBody:   jsonBody("NewWorkspace", "The settings. Fields that are left out get their default.", "application/json"),
 		DefaultStatus: http.StatusCreated,
 	}, a.createWorkspace)
 	handle(a, huma.Operation{
@@ -74,27 +74,27 @@ func (a *api) workspaceRoutes() {
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}", OperationID: "getWorkspace", Tags: workspaces, Security: needsRead,
 		Summary:     "Get a workspace",
-		Description: "Secrets are answered as `***`. PUT accepts what this answers, unchanged.",
+		Description: "Secrets are shown as `***`. PUT accepts this answer unchanged.",
 	}, a.getWorkspace)
 	handle(a, huma.Operation{
 		Method: http.MethodPut, Path: "/v1/workspaces/{ns}", OperationID: "replaceWorkspace", Tags: workspaces, Security: needsWrite,
 		Summary: "Replace a workspace",
-		Description: "The body must carry the `revision` that it was based on; if the workspace has another one by now, " +
-			"the answer is 409 `CONFLICT` and nothing changes. A body that changes nothing is answered with the present revision.",
-		RequestBody: jsonBody("WorkspaceReplacement", "All of the settings; what is left out gets its default.", "application/json"),
+		Description: "The body must have the `revision` that it is based on. If the workspace has another one by now, " +
+			"the answer is 409 `CONFLICT` and nothing changes. A body that changes nothing keeps the revision.",
+		RequestBody: jsonBody("WorkspaceReplacement", "All of the settings. Fields that are left out get their default.", "application/json"),
 	}, a.replaceWorkspace)
 	handle(a, huma.Operation{
 		Method: http.MethodPatch, Path: "/v1/workspaces/{ns}", OperationID: "patchWorkspace", Tags: workspaces, Security: needsWrite,
 		Summary: "Change parts of a workspace",
-		Description: "The body is a JSON Merge Patch (RFC 7396): members replace the workspace's, null restores a default, " +
-			"arrays are replaced whole. It may carry the `revision` that it was based on: another one in the store is then " +
-			"409 `CONFLICT`. A patch that changes nothing is answered with the present revision.",
-		RequestBody: jsonBody("WorkspacePatch", "What is to change.", "application/merge-patch+json", "application/json"),
+		Description: "The body is a JSON Merge Patch (RFC 7396): its fields replace the workspace's, null restores a default, " +
+			"arrays are replaced as a whole. It may have the `revision` that it is based on. If the workspace has another one by now, " +
+			"the answer is 409 `CONFLICT`. A patch that changes nothing keeps the revision.",
+		RequestBody: jsonBody("WorkspacePatch", "The fields to change.", "application/merge-patch+json", "application/json"),
 	}, a.patchWorkspace)
 	handle(a, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}", OperationID: "deleteWorkspace", Tags: workspaces, Security: needsRoot,
 		Summary:     "Delete a workspace",
-		Description: "Needs the root key. Deletes the workspace with all of its settings; originals are not touched. Its API keys are revoked; its logs are kept for 400 days, for the root key.",
+		Description: "Needs the root key. Deletes the workspace with all of its settings, and revokes its API keys. Originals are not touched. The root key can read its logs for 400 days.",
 	}, a.deleteWorkspace)
 }
 
@@ -153,12 +153,12 @@ func (a *api) deleteWorkspace(ctx context.Context, in *deleteWorkspaceInput) (*s
 		return nil, err
 	}
 	if in.revisionGiven && revision == 0 {
-		return nil, errRevision // rather than any: it may be a variable that nobody set
+		return nil, errRevision // an empty value may be an unset variable in a script
 	}
 	return nil, a.manage.DeleteWorkspace(ctx, caller(ctx), in.Namespace, revision, in.IfMatch.condition())
 }
 
-// show answers a workspace, with its revision as the ETag.
+// show returns the answer for a workspace. The ETag is its revision.
 func show(w *workspace.Workspace, err error) (*workspaceOutput, error) {
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// settings is a workspace with everything that must not come back.
+// settings is a workspace with secrets, which no answer may show.
 const settings = `{
 	"namespace": "acme", "name": "Acme & Söhne <img>",
 	"sources": [
@@ -73,7 +73,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("HEAD answers a body: %q", head.body)
 	}
 
-	// What GET answers, PUT accepts, and nothing changes.
+	// PUT accepts the answer of GET, and nothing changes.
 	same := s.do(t, "PUT", "/v1/workspaces/acme", got.body).want(t, 200)
 	if diff := cmp.Diff(got.body, same.body); diff != "" {
 		t.Errorf("PUT of what GET answered (-want +got):\n%s", diff)
@@ -113,7 +113,7 @@ func TestLife(t *testing.T) {
 		}
 	}
 
-	// The secrets have come through all of it.
+	// The secrets are still the same.
 	stored, err := s.store.Get(t.Context(), "acme")
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestLife(t *testing.T) {
 	wantNoSecrets(t, "the log", s.log.String())
 }
 
-// TestSecretsStay: *** keeps a secret only for the place it was given for.
+// TestSecretsStay: *** keeps a secret only if the source's place stays the same.
 func TestSecretsStay(t *testing.T) {
 	s := start(t, nil)
 	w := s.do(t, "POST", "/v1/workspaces", settings).want(t, 201).decode(t)
@@ -148,7 +148,7 @@ func TestSecretsStay(t *testing.T) {
 		`{"sources":[{"key":"media","kind":"s3","bucket":"other","region":"eu-west-1","access_key_id":"AKIAEXAMPLE","secret_access_key":"***"}]}`).
 		wantError(t, 400, "VALIDATION_ERROR")
 
-	// A wrong body that holds secrets is not quoted.
+	// An error about a body with secrets doesn't quote it.
 	a = s.do(t, "PUT", "/v1/workspaces/acme", strings.Replace(settings, `"region"`, `"regio"`, 1))
 	a.wantError(t, 400, "VALIDATION_ERROR")
 	wantNoSecrets(t, "PUT", a.body)
@@ -204,7 +204,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestConcurrentPuts: of writes on one revision, one wins.
+// TestConcurrentPuts: of several writes based on one revision, one succeeds.
 func TestConcurrentPuts(t *testing.T) {
 	s := start(t, nil)
 	s.do(t, "POST", "/v1/workspaces", settings).want(t, 201)
@@ -243,8 +243,7 @@ func TestConcurrentPatches(t *testing.T) {
 	}
 }
 
-// TestDirSources: marks may refer to the sources of the process, for the namespace
-// that has them.
+// TestDirSources: marks can refer to the operator's folders of their namespace.
 func TestDirSources(t *testing.T) {
 	s := start(t, func(c *config) {
 		c.Process = func(namespace string) workspace.Process {
@@ -260,8 +259,8 @@ func TestDirSources(t *testing.T) {
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme",`+marks+`}`).wantError(t, 400, "VALIDATION_ERROR")
 }
 
-// TestNodes: what one node wrote, another reads and builds on at once, though its
-// cache doesn't know yet; its own delivery knows when it has answered.
+// TestNodes: another node reads and changes what one node wrote, even before its cache
+// knows. Its delivery knows when the change is answered.
 func TestNodes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tintype.db")
 	a, b := startOn(t, openStore(t, path), nil), startOn(t, openStore(t, path), nil)
@@ -285,7 +284,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// together runs f n times at once and returns what they return.
+// together runs f n times concurrently and returns the results.
 func together(n int, f func(i int) answer) []answer {
 	answers := make([]answer, n)
 	begin := make(chan struct{})
@@ -301,7 +300,7 @@ func together(n int, f func(i int) answer) []answer {
 	return answers
 }
 
-// A brokenStore fails as the err says.
+// A brokenStore fails with err.
 type brokenStore struct {
 	workspace.Store
 	err error
@@ -339,7 +338,7 @@ func TestStoreErrors(t *testing.T) {
 	}
 }
 
-// A frozenStore has one workspace, which no update changes.
+// A frozenStore has one workspace, and updates don't change it.
 type frozenStore struct {
 	workspace.Store
 	w *workspace.Workspace
@@ -363,8 +362,7 @@ func encode(t testing.TB, v any) string {
 	return string(data)
 }
 
-// FuzzPatch: whatever the patch, the answer is a workspace or a refusal, never a
-// failure, and shows no secret.
+// FuzzPatch: the answer to any patch is a workspace or a 4xx error, and shows no secret.
 func FuzzPatch(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `null`, `[]`, `{"name":"x"}`, `{"revision":1}`, `{"revision":-1}`, `{"sources":null}`, `{"sources":[{"key":"photos"}]}`,
@@ -403,8 +401,7 @@ func FuzzPatch(f *testing.F) {
 	})
 }
 
-// TestIfMatch changes and deletes a workspace on the condition that its ETag is still the
-// one that was read.
+// TestIfMatch changes and deletes a workspace if its ETag is still the one that was read.
 func TestIfMatch(t *testing.T) {
 	s := start(t, nil)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
@@ -421,7 +418,7 @@ func TestIfMatch(t *testing.T) {
 	s.do(t, "DELETE", "/v1/workspaces/acme", "", "If-Match", `"5"`).want(t, 204)
 }
 
-// TestCursors asks for pages after what no page ended with.
+// TestCursors asks for pages after cursors that no page returned.
 func TestCursors(t *testing.T) {
 	s := start(t, nil)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201)
@@ -435,8 +432,8 @@ func TestCursors(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreAnswered looks for every field that the document gives a default in the
-// answer to a request that leaves them all out.
+// TestDefaultsAreAnswered: the answer to a request without optional fields has every
+// default of the document.
 func TestDefaultsAreAnswered(t *testing.T) {
 	schemas := fetchDocument(t).Components.Schemas
 	a := start(t, nil).do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}],
@@ -460,7 +457,7 @@ func TestDefaultsAreAnswered(t *testing.T) {
 			checked++
 			value, there := object[field]
 			if list, ok := value.([]any); ok && len(list) > 0 && name == "Workspace" {
-				continue // given, so that its elements are answered
+				continue // given, since an empty list would show no element
 			}
 			if diff := cmp.Diff(s.Default, value); !there || diff != "" {
 				t.Errorf("%s.%s: there %v (-default +answered):\n%s", name, field, there, diff)
@@ -472,7 +469,7 @@ func TestDefaultsAreAnswered(t *testing.T) {
 	}
 }
 
-// TestServerMadeFields sends what the server makes as something else.
+// TestServerMadeFields: the server ignores values for fields that it sets.
 func TestServerMadeFields(t *testing.T) {
 	s := start(t, nil)
 	const ours = `"id":5,"created_at":"yesterday","updated_at":{"a":[null]}`
@@ -490,8 +487,8 @@ func TestServerMadeFields(t *testing.T) {
 	}
 }
 
-// TestTooManyElements sends lists that are too long in a patch, and as one element more
-// than there may be.
+// TestTooManyElements sends lists that are one element too long, in a patch and by adding
+// one.
 func TestTooManyElements(t *testing.T) {
 	s := start(t, nil)
 	presets := func(n int) string {
