@@ -15,6 +15,7 @@ import (
 // with an account of its own. Every credential has "seeded" in it, whatever its case,
 // and $… in a script's YAML files stands for them.
 func TestBuckets(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	dir, err := drawn()
 	if err != nil {
 		t.Fatal(err)
@@ -41,32 +42,39 @@ func TestBuckets(t *testing.T) {
 		"TWO": two.Endpoint, "TWO_KEY": two.AccessKeyID, "TWO_SECRET": two.SecretAccessKey,
 		"REGION": one.Region,
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/bucket",
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("HOME", e.WorkDir)
-			for name, value := range env {
-				e.Setenv(name, value)
-			}
-			files, err := filepath.Glob(filepath.Join(e.WorkDir, "*.yaml"))
-			if err != nil {
-				return err
-			}
-			for _, file := range files {
-				text, err := os.ReadFile(file)
+	// In a subtest, which ends when all scripts have: testscript.Run returns before.
+	t.Run("scripts", func(t *testing.T) {
+		testscript.Run(t, testscript.Params{
+			Dir: "testdata/bucket",
+			Setup: func(e *testscript.Env) error {
+				e.Setenv("HOME", e.WorkDir)
+				for name, value := range env {
+					e.Setenv(name, value)
+				}
+				files, err := filepath.Glob(filepath.Join(e.WorkDir, "*.yaml"))
 				if err != nil {
 					return err
 				}
-				filled := os.Expand(string(text), func(name string) string { return env[name] })
-				if err := os.WriteFile(file, []byte(filled), 0o600); err != nil {
-					return err
+				for _, file := range files {
+					text, err := os.ReadFile(file)
+					if err != nil {
+						return err
+					}
+					filled := os.Expand(string(text), func(name string) string { return env[name] })
+					if err := os.WriteFile(file, []byte(filled), 0o600); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		},
-		Cmds: scriptCmds,
+				return nil
+			},
+			Cmds: scriptCmds,
+		})
 	})
-	for _, key := range one.List(t, "cache", "") {
+	keys := one.List(t, "cache", "")
+	if len(keys) == 0 {
+		t.Error("the cache's bucket holds nothing")
+	}
+	for _, key := range keys {
 		if !strings.HasPrefix(key, "tintype/v1/") {
 			t.Errorf("the cache's bucket holds %s", key)
 		}

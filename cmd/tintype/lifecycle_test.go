@@ -60,6 +60,7 @@ func answer(t *testing.T, url string) (status int, closes bool, body string) {
 // TestDrain: after SIGTERM load balancers choose another server, while all requests are still
 // answered. A second signal ends the process at once.
 func TestDrain(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	p, ops := alone(t, "--drain", "1h")
 	image := p.url + "/demo/samples/dusk.jpg?w=16"
 	for _, url := range []string{p.url + "/readyz", ops + "/readyz", p.url + "/healthz", ops + "/healthz", image} {
@@ -97,6 +98,7 @@ func TestDrain(t *testing.T) {
 // finished, but a profile ends with the listeners. SIGINT, which a terminal sends, needs no
 // drain.
 func TestStopsTogether(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	for _, test := range []struct {
 		signal syscall.Signal
 		drain  string

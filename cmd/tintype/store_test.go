@@ -206,6 +206,7 @@ func until(t *testing.T, what string, do func() bool) time.Duration {
 // Three servers share one table. Each sees the writes of the others. Of several writes with
 // the same revision, one is answered 200 and the others 409.
 func TestServersShareATable(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	dir, err := drawn()
 	if err != nil {
 		t.Fatal(err)

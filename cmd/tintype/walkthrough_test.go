@@ -25,6 +25,7 @@ import (
 // output with the page. It opens the signed URL in Chromium, and looks for the mark in all
 // pictures.
 func TestWalkthrough(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	page, err := os.ReadFile("../../docs/walkthrough.md")
 	if err != nil {
 		t.Fatal(err)
