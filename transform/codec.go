@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// A codec reads and writes the value of one option. What parse stores is already
-// normal: values that mean the same are stored the same.
+// A codec reads and writes the value of one option. parse stores equal values in the same
+// form.
 type codec struct {
 	domain Domain
-	values string                            // what is allowed, in words
-	parse  func(o *Options, v string) bool   // false: v is not allowed, and o is as before
-	format func(b []byte, o *Options) []byte // appends the value, or nothing where it is the default
+	values string                            // the allowed values, in words
+	parse  func(o *Options, v string) bool   // returns false and leaves o as it is if v is not allowed
+	format func(b []byte, o *Options) []byte // appends the value, or nothing if it is the default
 }
 
-// A field is where an option's value is kept.
+// A field returns the place of an option's value.
 type field[T any] func(*Options) *T
 
-// defaults are what format leaves out.
+// defaults are the values that format leaves out.
 var defaults = Defaults()
 
-// whole is a whole number from least to most.
+// whole takes whole numbers from least to most.
 func whole(least, most int, at field[int]) codec {
 	return codec{
 		domain: Domain{Kind: KindInt, Min: float64(least), Max: float64(most), Step: 1},
@@ -45,7 +45,7 @@ func whole(least, most int, at field[int]) codec {
 	}
 }
 
-// decimal is a number from least to most, kept to four decimals.
+// decimal takes numbers from least to most and rounds them to four decimals.
 func decimal(least, most float64, at field[float64]) codec {
 	step := 0.01
 	if most > 10 {
@@ -72,8 +72,8 @@ func decimal(least, most float64, at field[float64]) codec {
 	}
 }
 
-// focal is a decimal that, unless gravity says otherwise, turns gravity to the
-// focal point that it describes.
+// focal is decimal, and sets Gravity to GravityFocal. A gravity in the same query overrides
+// that.
 func focal(least, most float64, at field[float64]) codec {
 	c := decimal(least, most, at)
 	parse := c.parse
@@ -89,7 +89,7 @@ func focal(least, most float64, at field[float64]) codec {
 
 const flagValues = "1, true or empty; 0 or false"
 
-// flag is on or off; off can be said too, so that a URL can override a preset.
+// flag takes on or off. A URL can write "off" to override a preset.
 func flag(at field[bool]) codec {
 	return codec{
 		domain: Domain{Kind: KindBool},
@@ -124,7 +124,7 @@ type synonym[T ~string] struct {
 	value    T
 }
 
-// word is one of a list of words.
+// word takes one of a list of words.
 func word[T ~string](at field[T], also []synonym[T], words ...T) codec {
 	domain := Domain{Kind: KindEnum}
 	var values strings.Builder
@@ -171,7 +171,7 @@ func word[T ~string](at field[T], also []synonym[T], words ...T) codec {
 	}
 }
 
-// text is free text of least to most bytes.
+// text takes free text of least to most bytes.
 func text(values string, least, most int, at field[string]) codec {
 	return codec{
 		domain: Domain{Kind: KindText, Min: float64(least), Max: float64(most)},
@@ -187,7 +187,7 @@ func text(values string, least, most int, at field[string]) codec {
 	}
 }
 
-// fileName is text without path separators.
+// fileName takes text without path separators.
 func fileName(at field[string]) codec {
 	c := text(`a file name of 1–255 bytes without /, \ and control characters`, 1, 255, at)
 	parse := c.parse
@@ -197,7 +197,7 @@ func fileName(at field[string]) codec {
 	return c
 }
 
-// ratio is a width to a height.
+// ratio takes an aspect ratio.
 func ratio(at field[Ratio]) codec {
 	return codec{
 		domain: Domain{Kind: KindRatio, Max: maxRatio},
@@ -229,18 +229,18 @@ func ratio(at field[Ratio]) codec {
 	}
 }
 
-// maxRatio bounds either side of a ratio.
+// maxRatio bounds both sides of a ratio.
 const maxRatio = 10000
 
-// parseRatioSide reads one side of a ratio in ten-thousandths.
+// parseRatioSide reads one side of a ratio. It returns ten-thousandths.
 func parseRatioSide(v string) (n int, ok bool) {
 	f, ok := parseDecimal(v)
 	n = int(math.Round(min(f, maxRatio) * 1e4))
 	return n, ok && f <= maxRatio && n > 0
 }
 
-// reduce is w:h, both in ten-thousandths, in the smallest whole numbers, or with
-// as few decimals as keep both sides within maxRatio.
+// reduce returns w:h, both in ten-thousandths, in the smallest whole numbers. If these are
+// above maxRatio, it uses as few decimals as possible.
 func reduce(w, h int) Ratio {
 	a, b := w, h
 	for b != 0 {
@@ -254,7 +254,7 @@ func reduce(w, h int) Ratio {
 	return Ratio{float64(w) / float64(unit), float64(h) / float64(unit)}
 }
 
-// region is x,y,w,h. All of the image is no region.
+// region takes x,y,w,h. A region of the whole image is stored as none.
 func region(at field[Rect]) codec {
 	return codec{
 		domain: Domain{Kind: KindRegion, Max: maxRegion},
@@ -318,7 +318,7 @@ func region(at field[Rect]) codec {
 	}
 }
 
-// regionWords are the names of both ends of x and of y.
+// regionWords are the words for both ends of x and of y.
 var regionWords = [...]ends{{"left", "right"}, {"top", "bottom"}}
 
 type ends struct{ start, end string }
@@ -333,8 +333,8 @@ func (e ends) align(word string) Align {
 	return AlignCenter
 }
 
-// at is a place, and what is left to say where it can't be said in numbers: of a
-// percentage it can.
+// at returns the start of a region with this alignment. If the length is a percentage, the
+// start is a number and the alignment is AlignNone.
 func (a Align) at(start, length Length) (Length, Align) {
 	if a == AlignNone || !length.Percent {
 		return start, a
@@ -347,10 +347,10 @@ func (a Align) at(start, length Length) (Length, Align) {
 	return Length{free, free > 0}, AlignNone
 }
 
-// maxRegion bounds pixels of an original, well above any limit of originals.
+// maxRegion bounds the pixels of a region. It is far above every limit of originals.
 const maxRegion = 1_000_000
 
-// markLength is a length above zero on the output.
+// markLength takes a length on the output, above zero.
 func markLength(at ...field[Length]) codec {
 	return codec{
 		domain: Domain{Kind: KindLength, Min: 1, Max: maxSide},
@@ -375,7 +375,7 @@ func markLength(at ...field[Length]) codec {
 	}
 }
 
-// markPad is the distance of a mark from the edges, which may be zero.
+// markPad takes the distance of a mark from the edges. It can be zero.
 func markPad() codec {
 	usual := Length{2, true}
 	return codec{
@@ -401,7 +401,7 @@ func markPad() codec {
 	}
 }
 
-// align is a place on the output, kept as "vertical,horizontal" or "center".
+// align takes a position on the output. It is stored as "vertical,horizontal" or "center".
 func align(at field[string]) codec {
 	const usual = "bottom,right"
 	return codec{
@@ -436,7 +436,7 @@ func align(at field[string]) codec {
 func isHorizontal(s string) bool { return s == "left" || s == "right" }
 func isVertical(s string) bool   { return s == "top" || s == "bottom" }
 
-// color is a colour, or none.
+// color takes a colour, or none.
 func color(at field[Color]) codec {
 	return codec{
 		domain: Domain{Kind: KindColor},
@@ -458,8 +458,8 @@ func color(at field[Color]) codec {
 	}
 }
 
-// sides are one to four numbers of pixels, given as CSS gives a padding: all
-// sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.
+// sides takes one to four numbers of pixels, in the order of CSS padding: all sides;
+// vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.
 func sides(at field[[4]int]) codec {
 	return codec{
 		domain: Domain{Kind: KindSides, Max: maxSide},
@@ -515,8 +515,8 @@ func sides(at field[[4]int]) codec {
 	}
 }
 
-// parseLength reads whole pixels up to most, or a percentage. Zero is the same
-// length either way.
+// parseLength reads whole pixels up to most, or a percentage. Zero percent is stored as
+// zero pixels.
 func parseLength(v string, most int) (l Length, ok bool) {
 	if number, percent := strings.CutSuffix(v, "%"); percent {
 		f, ok := parseDecimal(number)
@@ -552,8 +552,8 @@ func parseWhole(v string) (n int, ok bool) {
 	return n, true
 }
 
-// parseDecimal reads decimal digits that may have a fraction: no sign, exponent,
-// infinity or hexadecimal. The result is not negative.
+// parseDecimal reads decimal digits with an optional fraction. It refuses signs, exponents,
+// infinity and hexadecimal.
 func parseDecimal(v string) (f float64, ok bool) {
 	if v == "" || len(v) > 32 || v[len(v)-1] == '.' {
 		return 0, false
@@ -567,7 +567,7 @@ func parseDecimal(v string) (f float64, ok bool) {
 	return f, err == nil
 }
 
-// round4 keeps four decimals, which bounds how many variants a client can ask for.
+// round4 rounds to four decimals, to bound the number of variants that clients can ask for.
 func round4(f float64) float64 { return math.Round(f*1e4) / 1e4 }
 
 func appendDecimal(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'f', -1, 64) }

@@ -2,9 +2,8 @@ package transform
 
 import "strings"
 
-// parseColor reads RGB, RGBA, RRGGBB or RRGGBBAA hexadecimal digits or a CSS
-// colour name (CSS Color Level 4 §6.1). Where nothing of a colour shows, it is
-// none.
+// parseColor reads RGB, RGBA, RRGGBB or RRGGBBAA hexadecimal digits or a CSS colour name
+// (CSS Color Level 4 §6.1). A fully transparent colour is stored as none.
 func parseColor(v string) (c Color, ok bool) {
 	if c, ok = parseHexColor(v); !ok {
 		if len(v) > len("lightgoldenrodyellow") {
@@ -27,7 +26,7 @@ func parseColor(v string) (c Color, ok bool) {
 }
 
 func parseHexColor(v string) (c Color, ok bool) {
-	digits := 1 // of one channel
+	digits := 1 // digits per channel
 	switch len(v) {
 	case 3, 4:
 	case 6, 8:
@@ -47,8 +46,7 @@ func parseHexColor(v string) (c Color, ok bool) {
 	return Color{R: channels[0], G: channels[1], B: channels[2], A: channels[3], Set: true}, true
 }
 
-// appendColor appends a colour that is set as RRGGBB, or RRGGBBAA where it is
-// translucent.
+// appendColor appends a colour that is set as RRGGBB, or as RRGGBBAA if it is translucent.
 func appendColor(b []byte, c Color) []byte {
 	const hex = "0123456789abcdef"
 	channels := [4]uint8{c.R, c.G, c.B, c.A}

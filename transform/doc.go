@@ -1,13 +1,12 @@
-// Package transform says what a variant is: the options that a URL may carry, their
-// canonical form, the geometry that follows from them, and the output format that a
-// client can have. It decodes no pixels and needs no C library.
+// Package transform defines variants: the options of URLs, their canonical form, the
+// geometry that they result in, and the choice of the output format. It decodes no pixels
+// and needs no C library.
 //
-// For most uses, call [ParseQuery] and [Parse]. [Options.String] is the canonical form
-// that variants are cached under. [Options.Plan] turns a size and options into a
-// geometry. An [Engine] (transform/vips, or transform/worker around it) does the work
-// that a [Job] describes.
+// For most uses, call [ParseQuery], then [Parse]. [Options.String] returns the canonical
+// form, which caches use. [Options.Plan] computes the geometry for an image size. An
+// [Engine] (transform/vips, or transform/worker around it) makes the variant of a [Job].
 //
-// The types that engines and header readers share are here: [Header], [Format],
-// [Limits] and the errors. Package transform/header reads a [Header] from a file.
-// Fetching originals, caching variants and the rules of workspaces are left to others.
+// Engines and header readers share the types of this package: [Header], [Format], [Limits]
+// and the errors. Package transform/header reads a [Header] from a file. Other packages
+// fetch originals, cache variants and apply the rules of workspaces.
 package transform

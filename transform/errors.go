@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// An OptionError says which parameter of a URL is wrong, why, and what is
-// allowed. It quotes at most the start of the option's value and is safe to show.
+// An OptionError says which parameter of a URL is wrong, why, and what is allowed. It
+// quotes at most the start of the value. Clients may see it.
 type OptionError struct {
 	Name   string // the parameter as the URL spells it, such as "width"
 	Reason string
@@ -15,7 +15,7 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return e.Name + ": " + e.Reason }
 
-// quote is what the user wrote, quoted and short enough for a message.
+// quote returns the client's text in quotes, shortened for a message.
 func quote(s string) string {
 	const most = 40
 	if len(s) <= most {

@@ -1,11 +1,11 @@
 package transform
 
-// A Format is an image format, named as the format option names it.
+// A Format is an image format. Its text is the value of the format option.
 type Format string
 
 const (
-	Auto           Format = "auto"     // what the client accepts; an option only
-	SameAsOriginal Format = "original" // the original's own; an option only
+	Auto           Format = "auto"     // what the client accepts; only as an option
+	SameAsOriginal Format = "original" // the original's own; only as an option
 	JPEG           Format = "jpeg"
 	PNG            Format = "png"
 	GIF            Format = "gif"
@@ -15,10 +15,10 @@ const (
 	JXL            Format = "jxl"
 	HEIC           Format = "heic" // originals only
 	SVG            Format = "svg"  // originals only
-	JSON           Format = "json" // of tasks that make no picture; no option
+	JSON           Format = "json" // of tasks that make no picture; not an option
 )
 
-// MediaType is the Content-Type of the format, such as "image/jpeg"; empty for
+// MediaType returns the Content-Type of the format, such as "image/jpeg". It is empty for
 // Auto and SameAsOriginal.
 func (f Format) MediaType() string {
 	switch f {
@@ -38,10 +38,10 @@ func (f Format) Alpha() bool { return f != JPEG }
 // Animated reports whether Tintype writes animations in this format.
 func (f Format) Animated() bool { return f == GIF || f == WebP }
 
-// maxScaled is the most pixels that libvips allows a side (VIPS_MAX_COORD).
+// maxScaled is the maximum side of an image in libvips (VIPS_MAX_COORD).
 const maxScaled = 10_000_000
 
-// longestSide is the most pixels that a side may have in this format.
+// longestSide returns the maximum side in this format, in pixels.
 func (f Format) longestSide() int {
 	switch f {
 	case JPEG:

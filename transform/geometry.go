@@ -6,23 +6,23 @@ import (
 	"math"
 )
 
-// A Plan is the geometry of one variant. The engine carries it out from top to
-// bottom, after the EXIF orientation. All sizes are pixels, at least 1.
+// A Plan is the geometry of one variant. The engine applies the fields from top to bottom,
+// after the EXIF orientation. All sizes are in pixels, at least 1.
 type Plan struct {
-	Region image.Rectangle // of the upright original: what Rect keeps (all of it without one)
-	Scaled Size            // the region, after Rotate and Flip, is resized to this
-	Inner  Size            // where Rotate is no right angle: the region is resized to this, and then turned within Scaled; else zero
-	Crop   image.Rectangle // of Scaled: what is kept. Where Smart is set only its size counts
+	Region image.Rectangle // of the upright original: the part that Rect keeps
+	Scaled Size            // size of the region after Rotate, Flip and resizing
+	Inner  Size            // if Rotate is not a multiple of 90: the region is resized to this, then rotated within Scaled; else zero
+	Crop   image.Rectangle // the part of Scaled that is kept; if Smart is set, only its size counts
 	Smart  bool            // the engine chooses Crop's position (attention, entropy)
-	Canvas Size            // with fit=pad the cropped image lies at Offset on a canvas of this size; otherwise the size of Crop
+	Canvas Size            // with fit=pad, the cropped image lies at Offset on a canvas of this size; otherwise the size of Crop
 	Offset image.Point
 	Pad    [4]int  // top, right, bottom, left around the canvas; after DPR
 	Output Size    // Canvas plus Pad
 	Radius float64 // of the corners of Output; at most half its shorter side
 }
 
-// Plan says what o makes of an upright original of this size. It returns the
-// errors of Region and PlanRegion.
+// Plan returns the geometry for an upright original of this size. It returns the errors of
+// Region and PlanRegion.
 func (o Options) Plan(upright Size) (Plan, error) {
 	region, err := o.Region(upright)
 	if err != nil {
@@ -31,14 +31,14 @@ func (o Options) Plan(upright Size) (Plan, error) {
 	return o.PlanRegion(region)
 }
 
-// Picture is the part of the output that isn't padding.
+// Picture returns the part of the output that isn't padding.
 func (p Plan) Picture() image.Rectangle {
 	at := p.Offset.Add(image.Pt(p.Pad[3], p.Pad[0]))
 	return image.Rectangle{at, at.Add(p.Crop.Size())}
 }
 
-// Region is what Rect keeps of an upright original of this size, cut to the
-// image. Where nothing is left the error is an [*OptionError].
+// Region returns the part of an upright original of this size that Rect keeps, clipped to
+// the image. If nothing is left, the error is an [*OptionError].
 func (o Options) Region(upright Size) (image.Rectangle, error) {
 	if o.Rect == (Rect{}) {
 		return image.Rect(0, 0, upright.W, upright.H), nil
@@ -52,8 +52,8 @@ func (o Options) Region(upright Size) (image.Rectangle, error) {
 	return r, nil
 }
 
-// span is where a region begins and ends on a side of this many pixels. What
-// begins within the side is at least a pixel long.
+// span returns where a region begins and ends on a side of this many pixels. A region that
+// begins on the side is at least a pixel long.
 func span(at, length Length, align Align, side int) (from, to int) {
 	if align != AlignNone {
 		pixels := min(max(length.of(side), 1), side)
@@ -69,13 +69,13 @@ func span(at, length Length, align Align, side int) (from, to int) {
 	}
 	to = from + length.of(side)
 	if at.Percent && length.Percent {
-		// Rounded at the end, not in length, so that tiles meet without a gap.
+		// Rounding the end instead of the length makes tiles meet without a gap.
 		to = Length{at.Value + length.Value, true}.of(side)
 	}
 	return from, min(max(to, from+1), side)
 }
 
-// of is the length on a side of this many pixels, rounded.
+// of returns the length on a side of this many pixels, rounded.
 func (l Length) of(side int) int {
 	if l.Percent {
 		return round(l.Value * float64(side) / 100)
@@ -83,8 +83,8 @@ func (l Length) of(side int) int {
 	return round(l.Value)
 }
 
-// PlanRegion says what o makes of a region of an upright original. Rect is not
-// looked at. An empty region is an error that wraps [ErrCorrupt].
+// PlanRegion returns the geometry for a region of an upright original. It ignores Rect. An
+// empty region is an error that wraps [ErrCorrupt].
 func (o Options) PlanRegion(region image.Rectangle) (Plan, error) {
 	if region.Empty() {
 		return Plan{}, fmt.Errorf("%w: it has no pixels", ErrCorrupt)
@@ -118,10 +118,10 @@ func (o Options) PlanRegion(region image.Rectangle) (Plan, error) {
 	return p, nil
 }
 
-// slanted reports whether Rotate turns by something else than right angles.
+// slanted reports whether Rotate is not a multiple of 90.
 func (o Options) slanted() bool { return o.Rotate%90 != 0 }
 
-// box is the size around a picture of this size after Rotate.
+// box returns the bounding box of a picture of this size after Rotate.
 func (o Options) box(of Size) Size {
 	sin, cos := math.Sincos(float64(o.Rotate) * math.Pi / 180)
 	sin, cos = math.Abs(sin), math.Abs(cos)
@@ -129,7 +129,7 @@ func (o Options) box(of Size) Size {
 	return Size{atLeast1(w*cos + h*sin), atLeast1(w*sin + h*cos)}
 }
 
-// radius is that of the corners of an output of this size.
+// radius returns the radius of the corners of an output of this size.
 func (o Options) radius(output Size) float64 {
 	shorter := float64(min(output.W, output.H))
 	if o.Radius.Percent {
@@ -138,7 +138,7 @@ func (o Options) radius(output Size) float64 {
 	return min(o.Radius.Value*o.DPR, shorter/2)
 }
 
-// Resized is the size that the region is resized to before anything else.
+// Resized returns the size that the region is resized to first.
 func (p Plan) Resized() Size {
 	if p.Inner != (Size{}) {
 		return p.Inner
@@ -146,8 +146,8 @@ func (p Plan) Resized() Size {
 	return p.Scaled
 }
 
-// fitted is the size that the region is scaled to, the size that is kept of it,
-// and the canvas that this is put on.
+// fitted returns the size that the region is scaled to, the size that remains after the
+// crop, and the size of the canvas.
 func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
 	t := o.target(from)
 	switch o.Fit {
@@ -182,7 +182,7 @@ func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
 	return scaled, scaled, scaled
 }
 
-// unlessOver is s, or from where s is larger on a side.
+// unlessOver returns s, or from if one side of s is larger.
 func (s Size) unlessOver(from Size) Size {
 	if s.W > from.W || s.H > from.H {
 		return from
@@ -190,10 +190,10 @@ func (s Size) unlessOver(from Size) Size {
 	return s
 }
 
-// most is s, with no side over that of o.
+// most returns s with each side reduced to that of o.
 func (s Size) most(o Size) Size { return Size{min(s.W, o.W), min(s.H, o.H)} }
 
-// zoom is how much closer a crop comes.
+// zoom returns the factor by which a focal point enlarges the crop.
 func (o Options) zoom() float64 {
 	if o.Gravity == GravityFocal {
 		return o.FocalZoom
@@ -201,15 +201,15 @@ func (o Options) zoom() float64 {
 	return 1
 }
 
-// A target is what an image is fitted into. One that follows the image's own
-// aspect is filled by it exactly: measuring again would trip over the rounding of
-// its shorter side.
+// A target is the size that an image is fitted into. own means that it was derived from the
+// image's aspect. The image then fills it exactly, and must not be measured again, since
+// the shorter side was rounded.
 type target struct {
 	Size
 	own bool
 }
 
-// target is the size that is asked for.
+// target returns the size that the options ask for.
 func (o Options) target(from Size) target {
 	w, h := round(float64(o.Width)*o.DPR), round(float64(o.Height)*o.DPR)
 	if o.Width > 0 {
@@ -240,15 +240,15 @@ func (o Options) target(from Size) target {
 	}
 }
 
-// cover is the size that an image is scaled to so as to cover t and, zoomed, as
-// much more. It is never smaller than t.
+// cover returns the size that an image is scaled to so that it covers t, multiplied by
+// zoom. It is never smaller than t.
 func (t target) cover(from Size, zoom float64) Size {
 	w, h := float64(from.W), float64(from.H)
 	wide := float64(t.W)*h >= float64(t.H)*w
 	if t.own {
 		wide = from.W >= from.H
 	}
-	// The side that decides is met exactly, the other follows from it.
+	// The deciding side is exact. The other follows from it.
 	if wide {
 		exact := float64(t.W) * zoom
 		return Size{round(exact), max(round(exact*h/w), t.H)}
@@ -257,7 +257,7 @@ func (t target) cover(from Size, zoom float64) Size {
 	return Size{max(round(exact*w/h), t.W), round(exact)}
 }
 
-// within is the size that an image is scaled to so as to fit into t.
+// within returns the size that an image is scaled to so that it fits into t.
 func (t target) within(from Size) Size {
 	if t.own {
 		return t.Size
@@ -265,7 +265,7 @@ func (t target) within(from Size) Size {
 	return largestWithin(t.Size, Ratio{float64(from.W), float64(from.H)})
 }
 
-// shrink is t in its own shape, no larger than most.
+// shrink returns t reduced to most, in its own aspect.
 func (t target) shrink(most Size) target {
 	switch {
 	case t.W <= most.W && t.H <= most.H:
@@ -276,7 +276,7 @@ func (t target) shrink(most Size) target {
 	return target{largestWithin(most, Ratio{float64(t.W), float64(t.H)}), false}
 }
 
-// largestWithin is the largest size of this aspect that fits into s.
+// largestWithin returns the largest size of this aspect that fits into s.
 func largestWithin(s Size, aspect Ratio) Size {
 	if float64(s.W)*aspect.H <= float64(s.H)*aspect.W {
 		return Size{s.W, proportion(s.W, aspect.H, aspect.W)}
@@ -284,7 +284,7 @@ func largestWithin(s Size, aspect Ratio) Size {
 	return Size{proportion(s.H, aspect.W, aspect.H), s.H}
 }
 
-// smallestAround is the smallest size of this aspect that s fits into.
+// smallestAround returns the smallest size of this aspect that contains s.
 func smallestAround(s Size, aspect Ratio) Size {
 	if float64(s.W)*aspect.H >= float64(s.H)*aspect.W {
 		return Size{s.W, proportion(s.W, aspect.H, aspect.W)}
@@ -292,21 +292,21 @@ func smallestAround(s Size, aspect Ratio) Size {
 	return Size{proportion(s.H, aspect.W, aspect.H), s.H}
 }
 
-// cropPoint is the corner of what is kept of a scaled image.
+// cropPoint returns the top left corner of the crop in the scaled image.
 func (o Options) cropPoint(scaled, kept Size) image.Point {
 	if o.Gravity != GravityFocal {
 		return o.Gravity.place(scaled, kept)
 	}
 	around := func(point float64, scaled, kept int) int {
-		// Halves go down, as they do for GravityCenter.
+		// Halves round down, as they do for GravityCenter.
 		corner := math.Ceil(point*float64(scaled) - float64(kept)/2 - 0.5)
 		return int(min(max(corner, 0), float64(scaled-kept)))
 	}
 	return image.Pt(around(o.FocalX, scaled.W, kept.W), around(o.FocalY, scaled.H, kept.H))
 }
 
-// place is the corner of a size that lies within an outer one where g says;
-// in the middle where g names no place.
+// place returns the top left corner of the inner size in the outer one. It centres for
+// gravities that name no position.
 func (g Gravity) place(outer, inner Size) image.Point {
 	free := image.Pt(outer.W-inner.W, outer.H-inner.H)
 	at := free.Div(2)
@@ -325,13 +325,13 @@ func (g Gravity) place(outer, inner Size) image.Point {
 	return at
 }
 
-// proportion is n × numerator / denominator, at least 1.
+// proportion returns n × numerator / denominator, at least 1.
 func proportion(n int, numerator, denominator float64) int {
 	return atLeast1(float64(n) * numerator / denominator)
 }
 
 func atLeast1(f float64) int { return max(round(f), 1) }
 
-// round is f as a whole number that every int holds, which extreme aspect ratios
-// would leave; [Options.CheckOutput] refuses such sizes long before.
+// round returns f as a whole number that fits every int. Extreme aspect ratios would exceed
+// it; [Options.CheckOutput] refuses such sizes.
 func round(f float64) int { return int(math.Round(min(f, math.MaxInt32))) }

@@ -15,9 +15,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// geometry writes a plan as "scaled crop canvas offset output", leaving out what
-// says nothing new: a crop of all, a canvas of the crop's size, an output of the
-// canvas's.
+// geometry writes a plan as "scaled crop canvas offset output". It leaves out a crop of the
+// whole image, a canvas of the crop's size, and an output of the canvas's size.
 func geometry(p transform.Plan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%dx%d", p.Scaled.W, p.Scaled.H)
@@ -57,7 +56,7 @@ func size(t testing.TB, s string) transform.Size {
 
 func TestPlan(t *testing.T) {
 	for _, tt := range []struct{ from, query, want string }{
-		// Nothing asked: as it is, whatever the fit.
+		// Without options, the image is unchanged, whatever the fit.
 		{"1200x800", "", "1200x800"},
 		{"1200x800", "fit=contain", "1200x800"},
 		{"1200x800", "fit=cover", "1200x800"},
@@ -66,7 +65,7 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "fit=squeeze", "1200x800"},
 		{"1200x800", "dpr=2", "1200x800"},
 
-		// One side: the other follows, whatever the fit.
+		// With one side, the other follows, whatever the fit.
 		{"1200x800", "w=300", "300x200"},
 		{"1200x800", "h=200", "300x200"},
 		{"1200x800", "w=300&fit=contain", "300x200"},
@@ -84,7 +83,7 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "w=2400&fit=squeeze", "2400x1600"},
 		{"1000x333", "w=500", "500x167"},
 		{"333x1000", "w=100", "100x300"},
-		// The derived side is rounded; that must not narrow the one that was asked for.
+		// Rounding the derived side must not change the given one.
 		{"1000x14", "w=100", "100x1"},
 		{"1000x16", "w=100&fit=contain", "100x2"},
 		{"1000x16", "w=100&fit=cover", "100x2"},
@@ -92,7 +91,7 @@ func TestPlan(t *testing.T) {
 		{"1000x16", "w=100&fit=pad", "100x2"},
 		{"14x1000", "h=100", "1x100"},
 
-		// Both sides, within.
+		// Both sides, fit within.
 		{"1200x800", "w=300&h=300", "300x200"},
 		{"800x1200", "w=300&h=300", "200x300"},
 		{"1200x800", "w=2400&h=2400", "1200x800"},
@@ -130,7 +129,7 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "w=300&h=300&fit=squeeze", "300x300"},
 		{"1200x800", "w=2400&h=10&fit=fill", "2400x10"},
 
-		// Enlarged or not, whatever the fit says.
+		// With enlarge, whatever the fit.
 		{"1200x800", "w=2400&enlarge=1", "2400x1600"},
 		{"1200x800", "w=2400&h=2400&fit=crop&enlarge=1", "3600x2400 crop 2400x2400+600+0"},
 		{"1200x800", "w=2400&fit=contain&enlarge=0", "1200x800"},
@@ -190,7 +189,7 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "rotate=90&w=300&h=300&fit=cover&flip=h", "300x450 crop 300x300+0+75"},
 		{"1200x800", "rotate=90&ar=1:1&fit=cover&g=north", "800x1200 crop 800x800+0+0"},
 
-		// Turned by other angles, all of it counts, with the corners.
+		// After other angles, w and h apply to the whole with its corners.
 		{"1200x800", "rotate=45", "1414x1414 around 1200x800"},
 		{"1200x800", "rotate=225", "1414x1414 around 1200x800"},
 		{"1200x800", "rotate=1", "1214x821 around 1200x800"},
@@ -237,7 +236,7 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "w=300&h=300&g=attention", "300x200"},
 		{"1200x800", "w=300&fit=cover&g=entropy", "300x200"},
 
-		// A focal point is in the middle, as far as the image goes.
+		// The focal point is in the middle, as far as the image allows.
 		{"1200x800", "w=300&h=300&fit=cover&fp-x=0.5", "450x300 crop 300x300+75+0"},
 		{"1200x800", "w=300&h=300&fit=cover&fp-x=0.4", "450x300 crop 300x300+30+0"},
 		{"1200x800", "w=300&h=300&fit=cover&fp-x=0.9", "450x300 crop 300x300+150+0"},
@@ -258,14 +257,14 @@ func TestPlan(t *testing.T) {
 		{"1000x14", "w=100&h=1&fit=cover&fp-z=10", "1000x14 crop 100x1+450+6"},
 		{"3x3", "fit=crop&fp-z=10", "3x3 crop 1x1+1+1"},
 
-		// Padding comes on top.
+		// Padding is added at the end.
 		{"1200x800", "w=300&pad=10", "300x200 pad 10,10,10,10 out 320x220"},
 		{"1200x800", "w=300&pad=10&dpr=2", "600x400 pad 20,20,20,20 out 640x440"},
 		{"1200x800", "pad=1,2,3,4&dpr=1.5", "1200x800 pad 2,3,5,6 out 1209x807"},
 		{"1200x800", "w=300&h=300&fit=pad&pad=5,0", "300x200 on 300x300+0+50 pad 5,0,5,0 out 300x310"},
 		{"1200x800", "w=300&h=300&fit=cover&pad=0,1", "450x300 crop 300x300+75+0 pad 0,1,0,1 out 302x300"},
 
-		// Rounded corners are those of the output.
+		// Corners are rounded on the output.
 		{"1200x800", "w=300&radius=20", "300x200 round 20"},
 		{"1200x800", "w=300&radius=20&dpr=1.5", "450x300 round 30"},
 		{"1200x800", "w=300&radius=8192", "300x200 round 100"},
@@ -274,7 +273,7 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "w=300&pad=10&radius=max", "300x200 pad 10,10,10,10 out 320x220 round 110"},
 		{"1x1", "radius=max", "1x1 round 0.5"},
 
-		// Extremes.
+		// Extreme values.
 		{"1x1", "", "1x1"},
 		{"1x1", "w=400&h=300", "1x1"},
 		{"1x1", "w=400&h=300&fit=contain", "300x300"},
@@ -329,11 +328,11 @@ func TestRegion(t *testing.T) {
 		{"1200x800", "90%,90%,50%,50%", image.Rect(1080, 720, 1200, 800)},
 		{"1200x800", "25%,100,50%,200", image.Rect(300, 100, 900, 300)},
 		{"1200x800", "100,25%,600,50%", image.Rect(100, 200, 700, 600)},
-		// Thirds meet without a gap.
+		// Regions of a third meet without gaps.
 		{"100x100", "0,0,33.3333%,100%", image.Rect(0, 0, 33, 100)},
 		{"100x100", "33.3333%,0,33.3333%,100%", image.Rect(33, 0, 67, 100)},
 		{"100x100", "66.6667%,0,33.3333%,100%", image.Rect(67, 0, 100, 100)},
-		// A region is never empty for being small.
+		// A small region is never empty.
 		{"10x10", "0,0,0.0001%,0.0001%", image.Rect(0, 0, 1, 1)},
 		{"10x10", "99.9999%,99.9999%,0.0001%,0.0001%", image.Rect(9, 9, 10, 10)},
 		{"1x1", "50%,50%,10%,10%", image.Rect(0, 0, 1, 1)},
@@ -360,7 +359,7 @@ func TestRegion(t *testing.T) {
 }
 
 func TestPlanRegion(t *testing.T) {
-	// As after a trim: the region alone counts, wherever it lies.
+	// As after a trim: only the region counts, wherever it lies.
 	o := mustParse(t, "rect=0,0,10,10&w=100&h=100&fit=cover")
 	p, err := o.PlanRegion(image.Rect(50, 60, 450, 260))
 	if err != nil {
@@ -381,7 +380,7 @@ func TestPlanRegion(t *testing.T) {
 	}
 }
 
-// checkPlan checks what holds of every plan.
+// checkPlan checks what is true of every plan.
 func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p transform.Plan) {
 	t.Helper()
 	fail := func(format string, args ...any) {
@@ -397,7 +396,7 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 	case slanted:
 		w, h, sin, cos := float64(from.W), float64(from.H), math.Abs(math.Sin(angle)), math.Abs(math.Cos(angle))
 		from = transform.Size{W: max(int(math.Round(w*cos+h*sin)), 1), H: max(int(math.Round(w*sin+h*cos)), 1)}
-		// The region keeps its aspect in it, whatever becomes of the whole.
+		// The region keeps its aspect.
 		scale := max(float64(p.Scaled.W)/float64(from.W), float64(p.Scaled.H)/float64(from.H))
 		if math.Abs(float64(p.Inner.W)-max(w*scale, 1)) > 0.51 || math.Abs(float64(p.Inner.H)-max(h*scale, 1)) > 0.51 {
 			fail("the region doesn't fit what is turned")
@@ -459,8 +458,7 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 			fail("enlarged")
 		}
 	}
-	// Where it isn't to be stretched, the scaled image has the aspect of the
-	// region: of the sides that follow from it, the closer one is a rounding off.
+	// Unless it is stretched, the scaled image has the aspect of the region, up to rounding.
 	if o.Fit != transform.FitSqueeze && max(p.Scaled.W, p.Scaled.H) < math.MaxInt32 {
 		h := float64(p.Scaled.W) * float64(from.H) / float64(from.W)
 		w := float64(p.Scaled.H) * float64(from.W) / float64(from.H)
@@ -468,7 +466,7 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 			fail("stretched: by the aspect it should be %.2f wide or %.2f high", w, h)
 		}
 	}
-	// No zoom wanted: a crop loses on one side only.
+	// Without zoom, a crop removes pixels on one side only.
 	zoomed := o.FocalZoom != 1
 	if cropping && !zoomed && o.Enlarge != transform.EnlargeNever && p.Scaled.W > kept.W && p.Scaled.H > kept.H {
 		fail("cropped on both sides")
@@ -478,7 +476,7 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 	}
 }
 
-// Random options that together reach every branch keep what checkPlan asks for.
+// Random options, which together reach every branch, pass checkPlan.
 func TestPlanProperties(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	pick := func(values ...string) string { return values[random.IntN(len(values))] }
@@ -525,7 +523,7 @@ func TestCheckOutput(t *testing.T) {
 		message     string // empty: allowed
 	}{
 		{"8000x8000", "", transform.JPEG, 1, limits, ""},
-		{"8000x8001", "", transform.JPEG, 1, limits, "8000×8001 pixels in 1 frame(s), and the limit of an output is 64 megapixels"},
+		{"8000x8001", "", transform.JPEG, 1, limits, "8000×8001 pixels in 1 frame(s), but the limit of an output is 64 megapixels"},
 		{"4000x4000", "", transform.AVIF, 1, limits, ""},
 		{"4000x4001", "", transform.AVIF, 1, limits, "the limit of avif is 16 megapixels"},
 		{"4000x4001", "", transform.WebP, 1, limits, ""},
@@ -534,29 +532,29 @@ func TestCheckOutput(t *testing.T) {
 		{"800x800", "", transform.GIF, 0, limits, ""},
 		{"7990x8000", "pad=5", transform.PNG, 1, limits, "8000×8010 pixels"},
 		{"16383x10", "", transform.WebP, 1, limits, ""},
-		{"16384x10", "", transform.WebP, 1, limits, "a side of webp has 16383 at most"},
-		{"10x16385", "", transform.AVIF, 1, limits, "a side of avif has 16384 at most"},
-		{"65501x10", "", transform.JPEG, 1, limits, "a side of jpeg has 65500 at most"},
-		{"65536x10", "", transform.GIF, 1, limits, "a side of gif has 65535 at most"},
+		{"16384x10", "", transform.WebP, 1, limits, "webp allows sides of at most 16383"},
+		{"10x16385", "", transform.AVIF, 1, limits, "avif allows sides of at most 16384"},
+		{"65501x10", "", transform.JPEG, 1, limits, "jpeg allows sides of at most 65500"},
+		{"65536x10", "", transform.GIF, 1, limits, "gif allows sides of at most 65535"},
 		{"65536x10", "", transform.PNG, 1, limits, ""},
 		{"9000x9000", "", transform.PNG, 1, transform.Limits{}, ""},
 		{"9000x9000", "", transform.AVIF, 1, transform.Limits{}, ""},
 		{"4000x4001", "", transform.AVIF, 1, transform.Limits{AVIFPixels: 16e6}, "avif is 16 megapixels"},
 		{"4000x4001", "", transform.AVIF, 1, transform.Limits{OutputPixels: 1e6, AVIFPixels: 16e6}, "an output is 1 megapixels"},
 
-		// What is made on the way.
+		// Sizes of intermediate images.
 		{"32768x2", "w=100&h=100&fit=cover", transform.PNG, 1, limits, ""},
 		{"32768x2", "w=8192&h=1024&fit=cover", transform.PNG, 1, limits, "a scaling to 16777216×1024"},
 		{"32768x2", "w=8192&h=1024&fit=cover", transform.PNG, 1, transform.Limits{}, "a scaling to 16777216×1024"},
 		{"10000x10", "w=1000&h=1000&fit=cover", transform.JPEG, 1, limits, ""},
-		{"10000x10", "w=1000&h=1000&fit=cover&g=attention", transform.JPEG, 1, limits, "this gravity looks at a scaling to 1000000×1000"},
+		{"10000x10", "w=1000&h=1000&fit=cover&g=attention", transform.JPEG, 1, limits, "this gravity reads a scaling to 1000000×1000"},
 		{"6000x4000", "rotate=45", transform.PNG, 1, limits, ""},
 		{"8000x8000", "rotate=10", transform.PNG, 1, limits, "9268×9268 pixels"},
 		{"8000x8001", "rotate=10&w=200&h=200&fit=cover", transform.PNG, 1, limits, ""},
-		{"8000x9000", "rotate=10&w=2000&h=2000&fit=cover&fp-z=5", transform.PNG, 1, limits, "to rotate the image takes a scaling to"},
-		{"100x10", "rotate=10&w=3000&h=3000&fit=cover", transform.PNG, 30, limits, "to rotate the image takes a scaling to"},
+		{"8000x9000", "rotate=10&w=2000&h=2000&fit=cover&fp-z=5", transform.PNG, 1, limits, "this rotation needs a scaling to"},
+		{"100x10", "rotate=10&w=3000&h=3000&fit=cover", transform.PNG, 30, limits, "this rotation needs a scaling to"},
 		{"8000x9000", "rotate=10&w=2000&h=2000&fit=cover&fp-z=4", transform.PNG, 1, transform.Limits{}, ""},
-		{"1x1", "w=8192&ar=0.0001:10000&fit=squeeze", transform.PNG, 1, transform.Limits{}, "a side of png has 10000000 at most"},
+		{"1x1", "w=8192&ar=0.0001:10000&fit=squeeze", transform.PNG, 1, transform.Limits{}, "png allows sides of at most 10000000"},
 	} {
 		o := mustParse(t, tt.query)
 		p, err := o.Plan(size(t, tt.from))

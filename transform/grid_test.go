@@ -41,7 +41,7 @@ func TestGridCells(t *testing.T) {
 	}
 }
 
-// Whatever is asked for, the cells lie within the output, one pixel large at least, and
+// Whatever the options, the cells lie within the output, are at least one pixel large, and
 // don't overlap.
 func FuzzGridCells(f *testing.F) {
 	f.Add(uint8(0), 2, 0, 300, 200, uint16(300), uint16(200), uint8(3))

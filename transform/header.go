@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// A Header is what the first look at an original tells, before any decoder runs.
+// A Header holds what is known of an original before a decoder reads it.
 type Header struct {
 	Format        Format
 	Width, Height int  // pixels of one frame as stored, before Orientation
-	Orientation   int  // EXIF orientation 1–8, always set; 1 where there is none
+	Orientation   int  // EXIF orientation 1–8; 1 if the file has none
 	Frames        int  // at least 1
 	Alpha         bool // it may have transparent pixels
-	Premultiplied bool // … and colours are stored multiplied with alpha, which decoding leaves as it is
-	Interlaced    bool // progressive JPEG, interlaced PNG or GIF: decoded whole
-	Bands, Bits   int  // colour channels (alpha included) and bits of each; 0 where unknown
+	Premultiplied bool // … and colours are stored multiplied by alpha; decoders don't undo that
+	Interlaced    bool // progressive JPEG, interlaced PNG or GIF: decoders need the whole image
+	Bands, Bits   int  // channels, alpha included, and bits of each; 0 if unknown
 }
 
-// Upright is the size after the EXIF orientation has been applied.
+// Upright returns the size after the EXIF orientation.
 func (h Header) Upright() Size {
 	if h.Orientation >= 5 {
 		return Size{h.Height, h.Width}
@@ -29,7 +29,7 @@ func (h Header) Upright() Size {
 // A Size is a width and a height in pixels.
 type Size struct{ W, H int }
 
-// Limits bound what is decoded and what is made. Zero fields mean no limit.
+// Limits bound originals and outputs. Zero means no limit.
 type Limits struct {
 	FramePixels  int // pixels of one frame of the original
 	TotalPixels  int // pixels of all its frames
@@ -39,8 +39,8 @@ type Limits struct {
 	AVIFPixels   int // the same for AVIF output
 }
 
-// DefaultLimits are those of the design: 64 megapixels a frame, 200 over all of
-// at most 1,000 frames, edges up to 32,768; output 64 megapixels, AVIF 16.
+// DefaultLimits are 64 megapixels a frame, 200 megapixels over at most 1,000 frames, edges
+// of 32,768 pixels, and outputs of 64 megapixels, or 16 for AVIF.
 func DefaultLimits() Limits {
 	return Limits{
 		FramePixels: 64e6, TotalPixels: 200e6, Frames: 1000, Edge: 32768,
@@ -48,10 +48,9 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Check returns an error that wraps [ErrTooLarge] and names the limit where an
-// original with header h is over one of FramePixels, Edge, Frames and
-// TotalPixels. Of a TIFF only the first page is ever decoded, so that its other
-// pages count as frames, but not as pixels.
+// Check returns an error if an original with header h exceeds FramePixels, Edge, Frames or
+// TotalPixels. The error wraps [ErrTooLarge] and names the limit. For a TIFF, all pages
+// count as frames, but only the pixels of the first page count, since no other is decoded.
 func (l Limits) Check(h Header) error {
 	switch {
 	case over(l.FramePixels, h.Width, h.Height, 1):
@@ -66,8 +65,8 @@ func (l Limits) Check(h Header) error {
 	return nil
 }
 
-// over reports whether a·b·c is over a limit, without overflow where a and b are
-// below 2³¹ and c is below 2⁶³. A limit of zero is none.
+// over reports whether a·b·c is above the limit, without overflow if a and b are below 2³¹
+// and c is below 2⁶³. A limit of zero is no limit.
 func over(limit, a, b, c int) bool {
 	if limit <= 0 {
 		return false

@@ -1,8 +1,7 @@
 package transform
 
-// KeepsPixels reports whether p, a plan of o, shows every pixel of every frame of
-// an original with this header as it is stored, so that the original itself would
-// do for an output in format f.
+// KeepsPixels reports whether p, a plan of o, shows every pixel of every frame of the
+// original unchanged. The original can then be the output in format f.
 func (o Options) KeepsPixels(h Header, p Plan, f Format) bool {
 	size := h.Upright()
 	whole := p.Scaled == size && p.Output == size &&

@@ -2,29 +2,28 @@ package transform
 
 import "image"
 
-// A Placement is where and how large a mark lies on an output.
+// A Placement is the position and the size of a mark on an output.
 type Placement struct {
-	// Options make the mark's picture of its image: its size, and how the image is
-	// fitted into it. Of an animation the first frame shows.
+	// Options make the mark's picture from its image. They set its size and how the image
+	// fits. Of an animation they take the first frame.
 	Options Options
-	// At is the corner of the picture on the output. Without Pitch all of the picture
-	// lies on the output.
+	// At is the top left corner of the picture on the output. Without Pitch, the whole
+	// picture lies on the output.
 	At image.Point
-	// Pitch is how far it is from one picture to the next across and down, over the
-	// whole output; the zero Size is a single picture.
+	// Pitch is the distance between repeated pictures, across and down, over the whole
+	// output. The zero Size means a single picture.
 	Pitch Size
 }
 
 // Defaults of a mark's lengths.
 var (
-	markWidth   = Length{15, true} // of the output, where neither side is given
+	markWidth   = Length{15, true} // of the output, if neither side is given
 	markPadding = Length{2, true}  // of the output's smaller side
 )
 
-// Place says where a mark whose upright image has this size lies on an output of
-// that size. Lengths in pixels are multiplied with dpr. A mark that is too large
-// for the output is made as large as it, and a distance from the edges that leaves
-// too little room is shortened.
+// Place returns the position of a mark on an output. of is the size of the mark's upright
+// image. Lengths in pixels are multiplied by dpr. A mark that is larger than the output is
+// reduced to it. A distance from the edges is reduced if the output has too little room.
 func (m Mark) Place(output, of Size, dpr float64) Placement {
 	options := Defaults()
 	options.Anim = false
@@ -32,7 +31,7 @@ func (m Mark) Place(output, of Size, dpr float64) Placement {
 	box := m.box(output, of, dpr)
 	options.Width, options.Height = box.W, box.H
 
-	// The plan of a mark's image that has pixels has no error.
+	// PlanRegion returns an error only for an empty region.
 	plan, _ := options.PlanRegion(image.Rect(0, 0, max(of.W, 1), max(of.H, 1)))
 	size := plan.Output
 	pad := m.padding(output, dpr)
@@ -43,7 +42,7 @@ func (m Mark) Place(output, of Size, dpr float64) Placement {
 	return p
 }
 
-// box is the size that the image is fitted into.
+// box returns the size that the image is fitted into.
 func (m Mark) box(output, of Size, dpr float64) Size {
 	width, height := m.Width, m.Height
 	if width == (Length{}) && height == (Length{}) {
@@ -53,15 +52,15 @@ func (m Mark) box(output, of Size, dpr float64) Size {
 	if width != (Length{}) && height != (Length{}) {
 		return box
 	}
-	// What isn't given follows from the image's shape, as far as the output has room.
+	// The missing side follows from the image's aspect, as far as the output has room.
 	if m.Fit == FitContain || m.Fit == FitScaleDown {
 		return box
 	}
 	return largestWithin(box, Ratio{float64(of.W), float64(of.H)})
 }
 
-// marked is a side of a mark on a side of the output: all of that where the length
-// is zero or more.
+// marked returns one side of a mark, at most the output's. A zero length is the output's
+// whole side.
 func (l Length) marked(side int, dpr float64) int {
 	if l == (Length{}) {
 		return side
@@ -69,8 +68,8 @@ func (l Length) marked(side int, dpr float64) int {
 	return min(max(l.scaled(side, dpr), 1), side)
 }
 
-// scaled is the length on a side of this many pixels: of these where it is a
-// percentage, multiplied with dpr where it is pixels itself.
+// scaled returns the length in pixels on a side of this many pixels: a percentage of the
+// side, or pixels multiplied by dpr.
 func (l Length) scaled(side int, dpr float64) int {
 	if !l.Percent {
 		l.Value *= dpr
@@ -78,7 +77,7 @@ func (l Length) scaled(side int, dpr float64) int {
 	return l.of(side)
 }
 
-// padding is the distance from the edges, and between pictures.
+// padding returns the distance from the edges, and between repeated pictures.
 func (m Mark) padding(output Size, dpr float64) int {
 	pad := m.Pad
 	if !m.PadSet {
@@ -87,7 +86,7 @@ func (m Mark) padding(output Size, dpr float64) int {
 	return pad.scaled(min(output.W, output.H), dpr)
 }
 
-// corner is where a picture of this size lies.
+// corner returns the top left corner of a picture of this size.
 func (m Mark) corner(output, size Size, pad int) image.Point {
 	down, across := m.alignment()
 	return image.Pt(
@@ -95,7 +94,7 @@ func (m Mark) corner(output, size Size, pad int) image.Point {
 		aligned(down, output.H-size.H, pad))
 }
 
-// alignment is which end of each side the mark keeps to.
+// alignment returns the end of each side that the mark is aligned to.
 func (m Mark) alignment() (down, across end) {
 	switch m.Align {
 	case "top,left":
@@ -118,7 +117,7 @@ func (m Mark) alignment() (down, across end) {
 	return finish, finish
 }
 
-// An end is a place on a side.
+// An end is a position on a side.
 type end int
 
 const (
@@ -127,7 +126,7 @@ const (
 	finish
 )
 
-// aligned is where something begins on a side that has so many pixels to spare.
+// aligned returns the start of a picture on a side with this many free pixels.
 func aligned(at end, free, pad int) int {
 	switch at {
 	case start:

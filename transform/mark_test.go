@@ -10,13 +10,13 @@ import (
 func TestPlaceMark(t *testing.T) {
 	size := func(w, h int) transform.Size { return transform.Size{W: w, H: h} }
 	for _, c := range []struct {
-		query  string // behind mark=m
+		query  string // after mark=m
 		output transform.Size
-		mark   transform.Size // its image
+		mark   transform.Size // size of the mark's image
 		dpr    float64
 		want   image.Rectangle
 	}{
-		// 15 % wide, 2 % of the smaller side from the lower right.
+		// Default: 15 % wide, 2 % of the smaller side from the lower right.
 		{"", size(400, 300), size(200, 100), 1, image.Rect(334, 264, 394, 294)},
 		{"", size(400, 300), size(200, 100), 2, image.Rect(334, 264, 394, 294)},
 		{"", size(300, 400), size(100, 200), 1, image.Rect(249, 304, 294, 394)},
@@ -27,7 +27,7 @@ func TestPlaceMark(t *testing.T) {
 		{"mark-h=50%25", size(400, 300), size(200, 100), 1, image.Rect(94, 144, 394, 294)},
 		{"mark-h=30", size(400, 300), size(200, 100), 1, image.Rect(334, 264, 394, 294)},
 		{"mark-size=60", size(400, 300), size(200, 100), 1, image.Rect(334, 264, 394, 294)},
-		// Places.
+		// Positions.
 		{"mark-align=top,left", size(400, 300), size(200, 100), 1, image.Rect(6, 6, 66, 36)},
 		{"mark-align=top", size(400, 300), size(200, 100), 1, image.Rect(170, 6, 230, 36)},
 		{"mark-align=top,right", size(400, 300), size(200, 100), 1, image.Rect(334, 6, 394, 36)},
@@ -52,7 +52,7 @@ func TestPlaceMark(t *testing.T) {
 		{"mark-w=80&mark-h=80&mark-fit=scale-down&mark-pad=0", size(400, 300), size(20, 10), 1, image.Rect(380, 290, 400, 300)},
 		{"mark-w=80&mark-h=80&mark-fit=crop&mark-pad=0", size(400, 300), size(20, 10), 1, image.Rect(390, 290, 400, 300)},
 		{"mark-w=80&mark-fit=cover&mark-pad=0", size(400, 300), size(200, 100), 1, image.Rect(320, 260, 400, 300)},
-		// Never past the edges.
+		// Never beyond the edges.
 		{"mark-w=8192", size(400, 300), size(200, 100), 1, image.Rect(0, 94, 400, 294)},
 		{"mark-w=8192&mark-h=8192&mark-fit=squeeze", size(400, 300), size(200, 100), 5, image.Rect(0, 0, 400, 300)},
 		{"mark-w=100%25", size(400, 100), size(100, 100), 1, image.Rect(298, 0, 398, 100)},
@@ -107,7 +107,7 @@ func TestPlaceRepeatedMark(t *testing.T) {
 	}
 }
 
-// Whatever the lengths: all of a mark lies on the output, and is there.
+// Whatever the lengths, the whole mark lies on the output and is visible.
 func FuzzPlaceMark(f *testing.F) {
 	f.Add("mark-w=100%25&mark-h=1&mark-fit=cover", 4, 9000, 1, 32768, 5.0)
 	f.Add("mark-size=8192&mark-repeat&mark-pad=8192", 8192, 8192, 3, 5, 0.1)

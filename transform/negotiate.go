@@ -2,8 +2,8 @@ package transform
 
 import "strings"
 
-// Accept is the set of formats that a client takes besides those that every
-// browser shows.
+// Accept is the set of formats that a client accepts, besides those that every browser
+// shows.
 type Accept uint8
 
 // The members of [Accept].
@@ -12,10 +12,9 @@ const (
 	AcceptWebP
 )
 
-// ParseAccept reads an Accept header (RFC 9110 §12.5.1); several are joined with
-// commas. Only a format that is named counts: browsers send */* for images that
-// they cannot show. A weight of 0 is a refusal, wherever it stands. What is
-// malformed is skipped.
+// ParseAccept reads an Accept header (RFC 9110 §12.5.1). Join several headers with commas.
+// Only named formats count, since browsers send */* for formats that they cannot show. A
+// weight of 0 refuses a format, wherever it stands. Malformed parts are ignored.
 func ParseAccept(header string) Accept {
 	var accepted, refused Accept
 	for rest := header; rest != ""; {
@@ -41,7 +40,7 @@ func ParseAccept(header string) Accept {
 	return accepted &^ refused
 }
 
-// A weight is what a media range's q parameter says.
+// A weight is the class of a media range's q parameter.
 type weight int
 
 const (
@@ -50,7 +49,7 @@ const (
 	weightPositive
 )
 
-// weigh reads the parameters of a media range. Those other than q are skipped.
+// weigh reads the parameters of a media range. It ignores all but q.
 func weigh(parameters string) weight {
 	w := weightPositive
 	for parameters != "" {
@@ -106,8 +105,8 @@ func cutUnquoted(s string, separator byte) (before, after string) {
 
 func trimSpace(s string) string { return strings.Trim(s, " \t") }
 
-// String names the members, for the variant key of an output whose format is
-// Auto: "avif,webp", "avif", "webp" or "".
+// String names the formats, for the variant key of an output whose format is Auto:
+// "avif,webp", "avif", "webp" or "".
 func (a Accept) String() string {
 	switch a & (AcceptAVIF | AcceptWebP) {
 	case AcceptAVIF | AcceptWebP:
@@ -120,8 +119,8 @@ func (a Accept) String() string {
 	return ""
 }
 
-// Takes reports whether a client can be given an image in this format: JPEG, PNG
-// and GIF always, AVIF and WebP where a has them.
+// Takes reports whether a client can show an image in this format: JPEG, PNG and GIF
+// always, AVIF and WebP if a has them.
 func (a Accept) Takes(f Format) bool {
 	switch f {
 	case JPEG, PNG, GIF:
@@ -134,11 +133,10 @@ func (a Accept) Takes(f Format) bool {
 	return false
 }
 
-// And is what both a and allowed hold.
+// And returns the formats that are in both a and allowed.
 func (a Accept) And(allowed Accept) Accept { return a & allowed }
 
-// Animated reports whether an output in this format keeps the animation of the
-// original.
+// Animated reports whether an output in this format keeps the animation of the original.
 func (o Options) Animated(h Header, out Format) bool {
 	return o.Anim && h.Frames > 1 && h.Format.Animated() && out.Animated()
 }

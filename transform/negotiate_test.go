@@ -41,7 +41,7 @@ func TestParseAccept(t *testing.T) {
 		{`image/webp;note="\",image/avif";q=0.1`, "webp"},
 		{`text/html;note="image/webp`, ""},
 
-		// Malformed pieces are skipped, the rest counts.
+		// Malformed parts are skipped, and the others count.
 		{"image/webp;q=", ""},
 		{"image/webp;q=2", ""},
 		{"image/webp;q=1.001", ""},
@@ -125,7 +125,7 @@ func TestOutputFormat(t *testing.T) {
 		{"photo", photo, "", "image/avif;q=0,image/webp", transform.WebP},
 		{"photo", photo, "format=auto", "image/avif", transform.AVIF},
 
-		// Alpha never becomes JPEG by itself.
+		// Auto never chooses JPEG for an image with alpha.
 		{"logo", logo, "", allFormats, transform.AVIF},
 		{"logo", logo, "", "image/webp", transform.WebP},
 		{"logo", logo, "", "", transform.PNG},
@@ -168,7 +168,7 @@ func TestOutputFormat(t *testing.T) {
 		{"animated avif", avif, "", "", transform.JPEG},
 		{"animated avif", avif, "", allFormats, transform.AVIF},
 
-		// The original's own.
+		// The original's own format.
 		{"photo", photo, "format=original", allFormats, transform.JPEG},
 		{"webp", webp, "format=original", "", transform.WebP},
 		{"avif", avif, "format=original", "", transform.AVIF},
@@ -179,7 +179,7 @@ func TestOutputFormat(t *testing.T) {
 		{"tiff", tiff, "format=original", "", transform.TIFF},
 		{"tiff", tiff, "", "", transform.JPEG},
 
-		// Auto takes no format whose limits the output is over.
+		// Auto skips formats whose limits the output exceeds.
 		{"24 megapixels", huge, "", allFormats, transform.WebP},
 		{"24 megapixels", huge, "", "image/avif", transform.JPEG},
 		{"24 megapixels", huge, "w=4800", allFormats, transform.AVIF},
@@ -248,14 +248,14 @@ func FuzzParseAccept(f *testing.F) {
 		if a.And(a) != a || a.And(0) != 0 {
 			t.Errorf("%q: And does not intersect", header)
 		}
-		// A refusal wins, wherever it stands.
+		// A weight of 0 wins, wherever it stands.
 		if refused := transform.ParseAccept("image/avif;q=0,image/webp;q=0," + header); refused != 0 {
 			t.Errorf("%q accepts %q after a refusal", header, refused)
 		}
 	})
 }
 
-// TestLosslessIsLossless: auto chooses among formats that keep every pixel.
+// TestLosslessIsLossless: with lossless, auto chooses only formats that keep every pixel.
 func TestLosslessIsLossless(t *testing.T) {
 	o := transform.Defaults()
 	o.Lossless = true

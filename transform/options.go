@@ -2,26 +2,26 @@ package transform
 
 import "cmp"
 
-// Options are the parsed transform parameters of one variant. Start from
-// [Defaults]: the zero value is not the default. Options are comparable; two
-// that are equal make the same variant.
+// Options are the parsed transform parameters of one variant. Start from [Defaults]: the
+// zero value is not the default. Options are comparable. Equal options make the same
+// variant.
 type Options struct {
-	Width, Height int     // output pixels before DPR and Pad, 1–8192; 0 is derived
+	Width, Height int     // pixels of the output before DPR and Pad, 1–8192; 0 is derived
 	DPR           float64 // 0.1–5; multiplies Width, Height, Pad and mark lengths
 	Fit           Fit
 	Enlarge       Enlarge
 	Aspect        Ratio // width:height; the zero Ratio is none
 	Gravity       Gravity
-	FocalX        float64 // 0–1 from the left after Rect, Rotate and Flip; 0.5 unless GravityFocal
-	FocalY        float64 // 0–1 from the top, likewise
+	FocalX        float64 // 0–1 from the left, after Rect, Rotate and Flip; 0.5 unless GravityFocal
+	FocalY        float64 // 0–1 from the top, as FocalX
 	FocalZoom     float64 // 1–10, with FitCover and FitCrop; 1 unless GravityFocal
-	Rect          Rect    // of the upright original; the zero Rect is all of it
-	Trim          int     // 0–255 tolerance; −1 is off
+	Rect          Rect    // of the upright original; the zero Rect is the whole image
+	Trim          int     // tolerance, 0–255; −1 is off
 	Rotate        int     // clockwise degrees, 0–359
 	Flip          Flip
-	Background    Color  // behind transparent pixels and Pad; the zero Color is none: transparent, else white
+	Background    Color  // behind transparent pixels and Pad; the zero Color is none: transparent, or white if the format has no alpha
 	Pad           [4]int // top, right, bottom, left; pixels before DPR, 0–8192
-	Radius        Length // of the output's corners: pixels before DPR, or at most 50 percent of the shorter side; zero is none
+	Radius        Length // of the output's corners: pixels before DPR, or up to 50 percent of the shorter side; zero is none
 
 	Blur, Sharpen                           float64 // 0–100; 0 is off
 	Brightness, Contrast, Saturation, Gamma float64 // 1 is neutral
@@ -35,16 +35,16 @@ type Options struct {
 	QualityJXL  int
 	Lossless    bool
 	Progressive bool
-	Anim        bool // keep animation where in and out can
+	Anim        bool // keep an animation if both formats can
 	Metadata    Metadata
 
 	Mark     Mark
-	Default  string // `source/path` shown when the original can't be had
+	Default  string // `source/path` shown if the original is unavailable
 	Download string // file name of Content-Disposition: attachment
 	Version  string // cache buster, at most 64 bytes
 }
 
-// Defaults are the options of a URL that names none.
+// Defaults returns the options of a URL without options.
 func Defaults() Options {
 	return Options{
 		DPR: 1, Fit: FitScaleDown, Gravity: GravityCenter, FocalX: 0.5, FocalY: 0.5, FocalZoom: 1, Trim: -1,
@@ -72,10 +72,10 @@ type Enlarge string
 const (
 	EnlargeAsFit  Enlarge = ""  // FitScaleDown and FitCrop never enlarge, the others do
 	EnlargeNever  Enlarge = "0" // after Parse only with FitCover, FitPad and FitSqueeze
-	EnlargeAlways Enlarge = "1" // never after Parse: it is another Fit
+	EnlargeAlways Enlarge = "1" // never after Parse, which changes Fit instead
 )
 
-// A Gravity says which part of an image a crop keeps, and where fit=pad puts it.
+// A Gravity says which part of an image a crop keeps, and where fit=pad puts the image.
 type Gravity string
 
 const (
@@ -88,9 +88,9 @@ const (
 	GravityNorthWest Gravity = "northwest"
 	GravitySouthEast Gravity = "southeast"
 	GravitySouthWest Gravity = "southwest"
-	GravityAttention Gravity = "attention" // the part that people look at first, which the engine finds
-	GravityEntropy   Gravity = "entropy"   // what holds most detail; found by the engine
-	GravityFace      Gravity = "face"      // all faces, which the engine finds; GravityAttention where there are none
+	GravityAttention Gravity = "attention" // the part that people look at first; the engine finds it
+	GravityEntropy   Gravity = "entropy"   // the part with most detail; the engine finds it
+	GravityFace      Gravity = "face"      // all faces; the engine finds them; GravityAttention if it finds none
 	GravityFocal     Gravity = "focal"     // around FocalX, FocalY
 )
 
@@ -99,12 +99,12 @@ type Flip string
 
 const (
 	FlipNone Flip = ""
-	FlipH    Flip = "h" // left and right change places
+	FlipH    Flip = "h" // swap left and right
 	FlipV    Flip = "v"
 	FlipHV   Flip = "hv"
 )
 
-// Metadata says what an output carries besides pixels.
+// Metadata says which metadata an output keeps.
 type Metadata string
 
 const (
@@ -113,39 +113,38 @@ const (
 	MetadataKeep      Metadata = "keep"
 )
 
-// A Ratio is a width to a height, in the smallest numbers that say it; the zero
-// Ratio is none.
+// A Ratio is an aspect ratio in the smallest numbers. The zero Ratio is none.
 type Ratio struct{ W, H float64 }
 
-// A Length is pixels, or a percentage (0–100) of what it is measured against.
+// A Length is pixels, or a percentage (0–100) of a reference length.
 type Length struct {
 	Value   float64
 	Percent bool
 }
 
-// A Rect is a region; its zero value is none.
+// A Rect is a region. The zero Rect is none.
 type Rect struct {
 	X, Y, W, H     Length
-	AlignX, AlignY Align // where it lies instead of at X or Y
+	AlignX, AlignY Align // if set, they replace X and Y
 }
 
 // An Align is a place on a side.
 type Align string
 
 const (
-	AlignNone   Align = "" // at the start, or where another field says
+	AlignNone   Align = "" // at the start, or where another field sets it
 	AlignCenter Align = "center"
 	AlignEnd    Align = "end" // right or bottom
 )
 
-// A Color is a non-premultiplied sRGB colour; its zero value (Set false) is none,
-// as is every colour that is all transparent.
+// A Color is a non-premultiplied sRGB colour. The zero Color (Set false) is none. Fully
+// transparent colours are stored as none.
 type Color struct {
 	R, G, B, A uint8
 	Set        bool
 }
 
-// QualityIn is the quality for an output in format f.
+// QualityIn returns the quality for an output in format f.
 func (o Options) QualityIn(f Format) int {
 	own := 0
 	switch f {
@@ -159,14 +158,14 @@ func (o Options) QualityIn(f Format) int {
 	return cmp.Or(own, o.Quality)
 }
 
-// A Mark is the watermark that a URL asks for; the zero Name is none. Parse over
-// a base that has a configured mark's fields to let the URL override them.
+// A Mark is the watermark that a URL asks for. With an empty Name there is none. To let a
+// URL override a configured mark, parse over options that hold its fields.
 type Mark struct {
-	Name          string // a mark's name, `source/path` or URL
-	Width, Height Length // pixels before DPR, or percent of the output; zero is derived, both zero are a width of 15 %
+	Name          string // a mark's name, `source/path` or a URL
+	Width, Height Length // pixels before DPR, or percent of the output; zero is derived; both zero mean a width of 15 %
 	Fit           Fit
-	Align         string // as canonical: "top,left" … "center"; empty is the default, "bottom,right"
-	Pad           Length // from the edges; with PadSet false it is 2 % of the smaller side
+	Align         string // canonical: "top,left" … "center"; empty is the default, "bottom,right"
+	Pad           Length // from the edges; 2 % of the smaller side if PadSet is false
 	PadSet        bool
 	Opacity       float64 // 0–1
 	Repeat        bool

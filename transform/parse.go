@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// Parse applies the options of each query over base, in turn: a preset's first,
-// then the URL's. Start from [Defaults]. Within one query the order never
-// matters, and an option that is given twice, by an alias too, is an
-// [*OptionError], as is a value that is not allowed. Names that are no options
-// are ignored. What has no effect is dropped (a focal point under another
-// gravity, mark-* without a mark), so that equal variants have equal options;
-// since that happens last, a preset may hold what only the URL makes effective.
+// Parse applies the queries to base in this order: first a preset's, then the URL's. Start
+// from [Defaults]. In one query the order doesn't matter. An option that is given twice,
+// also under an alias, is an [*OptionError], and so is a value that is not allowed. Names
+// that are not options are ignored. In the end, options without an effect are dropped (a
+// focal point under another gravity, mark-* without a mark), so that equal variants have
+// equal options. A preset may therefore hold options that only take effect with others in
+// the URL.
 //
 //	w=400                        400 pixels wide, the height follows
 //	w=400&h=300&fit=cover        exactly 400 × 300, the rest cropped
@@ -73,7 +73,7 @@ import (
 //	dl                         a file name of 1–255 bytes without /, \ and control characters
 //	v                          anything up to 64 bytes
 //
-// What they mean is in docs/options.md and [Vocabulary].
+// docs/options.md and [Vocabulary] explain them.
 func Parse(base Options, queries ...Query) (Options, error) {
 	o := base
 	for _, q := range queries {
@@ -88,7 +88,7 @@ func Parse(base Options, queries ...Query) (Options, error) {
 	return o, nil
 }
 
-// apply sets what q says.
+// apply applies q.
 func (o *Options) apply(q Query) error {
 	var given [len(vocabulary)]int // place in q plus one
 	for i, p := range q {
@@ -117,7 +117,7 @@ func (o *Options) apply(q Query) error {
 	return nil
 }
 
-// checkProducts refuses lengths that DPR makes too long.
+// checkProducts refuses lengths that exceed the maximum after the multiplication by DPR.
 func (o *Options) checkProducts() error {
 	if o.DPR <= 1 {
 		return nil
@@ -150,7 +150,7 @@ func (o *Options) checkProducts() error {
 	return nil
 }
 
-// dropIdle resets what has no effect.
+// dropIdle resets options that have no effect.
 func (o *Options) dropIdle() {
 	if o.Gravity != GravityFocal {
 		o.FocalX, o.FocalY, o.FocalZoom = defaults.FocalX, defaults.FocalY, defaults.FocalZoom
@@ -170,7 +170,7 @@ func (o *Options) dropIdle() {
 	}
 }
 
-// dropEnlarge leaves Enlarge only where no Fit says the same.
+// dropEnlarge replaces Enlarge by the Fit that means the same, if there is one.
 func (o *Options) dropEnlarge() {
 	switch {
 	case o.Enlarge == EnlargeAlways && o.Fit == FitScaleDown:
@@ -185,7 +185,7 @@ func (o *Options) dropEnlarge() {
 	}
 }
 
-// dropQualities leaves the qualities that Format leaves open.
+// dropQualities resets the qualities of formats that Format rules out.
 func (o *Options) dropQualities() {
 	for _, own := range [...]struct {
 		format  Format
@@ -201,12 +201,11 @@ func (o *Options) dropQualities() {
 	}
 }
 
-// String is the canonical query string of o: defaults left out, the order fixed,
-// escaped so that [ParseQuery] reads it back, and [Parse] over [Defaults] yields
-// o again.
+// String returns the canonical query string of o: without defaults, in a fixed order, and
+// escaped. [ParseQuery] and [Parse] over [Defaults] turn it into o again.
 func (o Options) String() string {
-	// One allocation for both: the codecs are called through the table, so
-	// neither could stay on the stack.
+	// One allocation for both. They are passed to functions of the table, so both escape to
+	// the heap.
 	s := &struct {
 		options Options
 		buffer  [128]byte
@@ -234,7 +233,7 @@ func (o Options) String() string {
 	return string(b)
 }
 
-// escapeFrom escapes what b holds from start on.
+// escapeFrom escapes the bytes of b from start on.
 func escapeFrom(b []byte, start int) []byte {
 	for _, c := range b[start:] {
 		if !plain[c] {

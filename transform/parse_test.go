@@ -174,7 +174,7 @@ func TestParseCanonical(t *testing.T) {
 		{"q-avif=60&q-webp=70", "q-avif=60&q-webp=70"},
 		{"q-avif=60&q=60", "q=60"},
 		{"q-avif=60&q-webp=60&q=60", "q=60"},
-		{"q-jxl=60", ""}, // auto never takes it
+		{"q-jxl=60", ""}, // auto never chooses it
 		{"format=avif&q=9&q-avif=60&q-webp=70&q-jxl=50", "format=avif&q=60"},
 		{"format=webp&q-avif=60&q-webp=70", "format=webp&q=70"},
 		{"format=jxl&q-jxl=80", "format=jxl"},
@@ -232,8 +232,8 @@ func TestParseCanonical(t *testing.T) {
 	}
 }
 
-// checkRoundTrip checks that the canonical form of o is read back as o and is
-// its own canonical form.
+// checkRoundTrip checks that the canonical form of o parses to o, and is its own canonical
+// form.
 func checkRoundTrip(t *testing.T, o transform.Options) {
 	t.Helper()
 	canonical := o.String()
@@ -326,7 +326,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Every option but the free text of v refuses something.
+// Every option except v, which is free text, refuses some value.
 func TestParseRefusesCoversTheVocabulary(t *testing.T) {
 	for _, doc := range transform.Vocabulary() {
 		for _, name := range append(doc.Aliases, doc.Name) {
@@ -337,7 +337,7 @@ func TestParseRefusesCoversTheVocabulary(t *testing.T) {
 	}
 }
 
-// Values that no query string can hold are refused where a Query is made by hand.
+// Values that no query string can contain are refused in a handmade Query.
 func TestParseRefusesControlCharacters(t *testing.T) {
 	for _, name := range []string{"mark", "default", "dl", "v"} {
 		for _, value := range []string{"a\x00", "a\n", "\x7f", "\xff", "é\u0085"} {
@@ -384,7 +384,7 @@ func TestParseTwice(t *testing.T) {
 		{"size=1&w=1&h=1", ""},
 		{"mark-size=1&mark-w=1", ""},
 		{"utm=1&utm=1", ""},
-		{"sig=1&sig=1", ""}, // the server's to judge
+		{"sig=1&sig=1", ""}, // the server checks this
 	} {
 		_, err := parse(tt.query)
 		checkNames(t, tt.query, err, tt.name)
@@ -487,7 +487,7 @@ func TestParseOrderNeverMatters(t *testing.T) {
 	}
 }
 
-// Parse → String → parse is the identity, over any preset.
+// Parse, String and Parse again give the same options, over any preset.
 func FuzzOptions(f *testing.F) {
 	f.Add("", "")
 	f.Add("w=320&h=320&fit=cover", "w=400&dpr=2&q=75")

@@ -8,23 +8,23 @@ import (
 // A Param is one decoded parameter of a URL's query.
 type Param struct {
 	Name, Value string
-	Literal     bool // the name stood in the URL as it is here, without any escape
+	Literal     bool // the URL spells the name without escapes
 }
 
-// A Query is the parameters of a URL in the order in which they stand there,
-// those that Tintype does not know included. A name may occur more than once.
+// A Query holds the parameters of a URL in their order, unknown ones included. A name may
+// occur more than once.
 type Query []Param
 
-// A QueryError says why a query string was refused. Its message holds at most
-// the start of a parameter's name, never a value, and is safe to show.
+// A QueryError says why a query string was refused. It quotes at most the start of a
+// parameter's name, never a value. Clients may see it.
 type QueryError struct{ Reason string }
 
 func (e *QueryError) Error() string { return "query string: " + e.Reason }
 
-// ParseQuery splits a raw query string (without the "?") at each "&" and decodes
-// names and values once; "+" is a space, empty pieces are skipped. Unlike
-// [net/url.ParseQuery] it drops nothing silently: a malformed escape, a ";", a
-// control character or invalid UTF-8 is a [*QueryError].
+// ParseQuery splits a raw query string (without the "?") at each "&" and decodes names and
+// values once. "+" is a space. Empty parts are skipped. Unlike [net/url.ParseQuery] it
+// drops nothing silently: a malformed escape, a ";", a control character or invalid UTF-8
+// is a [*QueryError].
 func ParseQuery(raw string) (Query, error) {
 	if strings.IndexByte(raw, ';') >= 0 {
 		return nil, &QueryError{"it holds a “;”: separate parameters with “&”, and write “;” in a value as %3B"}
@@ -51,23 +51,22 @@ func ParseQuery(raw string) (Query, error) {
 	return q, nil
 }
 
-// Value returns the value of the parameter called name, and whether there is
-// one. A name that is there twice is an [*OptionError]. It is for parameters
-// that are no options, such as src; options are read by [Parse].
+// Value returns the value of the parameter with this name, and whether the query has it. If
+// the query has it twice, the error is an [*OptionError]. Use it for parameters that are
+// not options, such as src. [Parse] reads options.
 func (q Query) Value(name string) (value string, found bool, err error) {
 	return q.only(name, func(p Param) bool { return p.Name == name })
 }
 
-// LiteralValue is Value for parameters that count only where their name is
-// spelled without escapes, such as sig and exp. Others of that name are as
-// unknown as any other parameter.
+// LiteralValue is Value for parameters such as sig and exp, whose names must be spelled
+// without escapes. It ignores others of the same name.
 func (q Query) LiteralValue(name string) (value string, found bool, err error) {
 	return q.only(name, func(p Param) bool { return p.Name == name && p.Literal })
 }
 
-// Preset returns the name of the preset that the query asks for, written
-// preset=NAME or p:NAME, and whether there is one. Two presets, an empty name
-// and a p:NAME with a value are an [*OptionError].
+// Preset returns the name of the preset in the query, written as preset=NAME or p:NAME, and
+// whether there is one. Two presets, an empty name, and a p:NAME with a value are an
+// [*OptionError].
 func (q Query) Preset() (name string, found bool, err error) {
 	for _, p := range q {
 		short, isShort := strings.CutPrefix(p.Name, "p:")
@@ -91,7 +90,7 @@ func (q Query) Preset() (name string, found bool, err error) {
 	return name, found, nil
 }
 
-// only returns the value of the one parameter that is wanted.
+// only returns the value of the single parameter that is wanted.
 func (q Query) only(name string, wanted func(Param) bool) (value string, found bool, err error) {
 	for _, p := range q {
 		if !wanted(p) {
@@ -105,7 +104,7 @@ func (q Query) only(name string, wanted func(Param) bool) (value string, found b
 	return value, found, nil
 }
 
-// unescape decodes one name or value. The reason is empty where all is well.
+// unescape decodes one name or value. An empty reason means success.
 func unescape(raw string) (decoded, reason string) {
 	decoded = raw
 	if hasEscape(raw) {
@@ -181,8 +180,8 @@ func hexDigit(c byte) (value byte, ok bool) {
 
 const upperHex = "0123456789ABCDEF"
 
-// appendEscaped appends s as a query value. Left as they are: what RFC 3986
-// §3.4 allows in a query, but for the characters that a query gives a meaning.
+// appendEscaped appends s as a query value. It escapes all characters except those that RFC
+// 3986 §3.4 allows in a query and that have no meaning there.
 func appendEscaped(b []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; plain[c] {
@@ -194,7 +193,7 @@ func appendEscaped(b []byte, s string) []byte {
 	return b
 }
 
-// plain are the bytes that appendEscaped leaves as they are.
+// plain are the bytes that appendEscaped doesn't escape.
 var plain = func() (set [256]bool) {
 	const bytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$'()*,:@/?="
 	for i := 0; i < len(bytes); i++ {

@@ -93,7 +93,7 @@ func TestQueryAccessors(t *testing.T) {
 		get   func(transform.Query) (string, bool, error)
 		want  string
 		found bool
-		wrong string // parameter that the error names
+		wrong string // name of the parameter in the error
 	}{
 		{"w=1", value("src"), "", false, ""},
 		{"src=photos/a.jpg&w=1", value("src"), "photos/a.jpg", true, ""},
@@ -131,8 +131,8 @@ func TestQueryAccessors(t *testing.T) {
 	}
 }
 
-// checkNames checks that err is an OptionError of the parameter called name, or
-// nil where name is empty.
+// checkNames checks that err is an OptionError of the parameter with this name, or nil if
+// name is empty.
 func checkNames(t *testing.T, input string, err error, name string) {
 	t.Helper()
 	if name == "" {
@@ -150,8 +150,7 @@ func checkNames(t *testing.T, input string, err error, name string) {
 	}
 }
 
-// What ParseQuery accepts, net/url reads the same way, and it accepts nothing
-// that net/url refuses.
+// net/url reads everything that ParseQuery accepts, in the same way.
 func FuzzParseQuery(f *testing.F) {
 	for _, seed := range []string{
 		"", "&", "w=400&h=300", "w=400;h=300", "rect=10%25,10%25,50%25,50%25", "rect=10%,1", "dl=a+b%2Bc", "%77=1", "p:thumb",

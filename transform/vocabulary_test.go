@@ -18,9 +18,9 @@ func TestOptionsPage(t *testing.T) {
 	golden.File(t, path, optionsPage())
 }
 
-// The comment of Parse holds the same table, for readers of the code.
+// The comment of Parse has the same table.
 func TestParseComment(t *testing.T) {
-	const path, before, after = "parse.go", "// The options, their aliases and values:\n//\n", "//\n// What they mean"
+	const path, before, after = "parse.go", "// The options, their aliases and values:\n//\n", "//\n// docs/options.md and [Vocabulary] explain"
 	source, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -105,15 +105,15 @@ func TestVocabulary(t *testing.T) {
 	}
 }
 
-// Where a default can be written as a value, it is the value of an option that
-// is not given.
+// If a default can be written as a value, that value means the same as leaving the option
+// out.
 func TestVocabularyDefaults(t *testing.T) {
 	words := map[string]bool{"derived": true, "none": true, "off": true, "all": true, "the original's": true, "as `fit` says": true, "as `q`": true}
 	for _, doc := range transform.Vocabulary() {
 		if words[doc.Default] && doc.Name != "metadata" {
 			continue
 		}
-		// With a mark, so that its options count.
+		// Options of a mark have no effect without one.
 		q := transform.Query{{Name: "mark", Value: "m"}, {Name: doc.Name, Value: doc.Default}}
 		o, err := transform.Parse(transform.Defaults(), q)
 		if err != nil {
@@ -126,18 +126,18 @@ func TestVocabularyDefaults(t *testing.T) {
 	}
 }
 
-// What an option's domain says as data is what Parse takes.
+// Parse accepts the values that an option's domain describes.
 func TestVocabularyDomains(t *testing.T) {
 	parse := func(name, value string) (transform.Options, error) {
 		return transform.Parse(transform.Defaults(), transform.Query{{Name: "mark", Value: "m"}, {Name: name, Value: value}})
 	}
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-	// Of these, leaving the option out means what no value says.
+	// For these, no value means the same as leaving the option out.
 	noDefault := map[string]bool{"size": true, "w": true, "h": true, "ar": true, "rect": true, "trim": true, "flip": true, "mark-size": true, "mark-w": true, "mark-h": true,
 		"enlarge": true, "q-avif": true, "q-webp": true, "q-jxl": true}
 	for _, doc := range transform.Vocabulary() {
 		if doc.Name == "mark" {
-			continue // a mark by itself is a mark
+			continue // a mark has no default
 		}
 		d := doc.Domain
 		var takes, refuses []string
