@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A cssBlock is what a style sheet says about elements: the selectors as keys,
-// which are ".class", "#id", an element's name or "*", and declarations.
+// A cssBlock is a rule of a style sheet: keys and declarations. A key stands for a
+// selector: ".class", "#id", an element's name, or "*".
 type cssBlock struct {
 	keys         []string
 	declarations []byte
@@ -15,10 +15,9 @@ type cssBlock struct {
 // maxCSSKeys bounds the selectors of a style sheet.
 const maxCSSKeys = 20_000
 
-// cssBlocks splits a style sheet at braces and semicolons, wherever they stand:
-// comments and strings are not looked for. What it can't place is said of every
-// element: rather too much than too little, since the blocks serve to count
-// references.
+// cssBlocks splits a style sheet at all braces and semicolons, also those in comments and
+// strings. It applies what it can't parse to every element ("*"). That can count a
+// reference too often, but never misses one.
 func cssBlocks(sheet []byte) ([]cssBlock, error) {
 	var blocks []cssBlock
 	keys := 0
@@ -31,7 +30,7 @@ func cssBlocks(sheet []byte) ([]cssBlock, error) {
 		open := n < len(sheet) && sheet[n] == '{'
 		sheet = sheet[min(n+1, len(sheet)):]
 		if !open || len(prelude) > 0 && prelude[0] == '@' && !bytes.EqualFold(prelude, []byte("@font-face")) {
-			// The rest of something, or the start of a group of blocks.
+			// The rest of a broken rule, or the start of a group such as @media.
 			if keys++; keys > maxCSSKeys {
 				return nil, tooLarge("the style sheet of the SVG has more than %d rules", maxCSSKeys)
 			}
@@ -55,8 +54,8 @@ func cssBlocks(sheet []byte) ([]cssBlock, error) {
 	return blocks, nil
 }
 
-// cssKeys has for each selector of a list the first class, or else the id or the
-// name, that its last part asks for.
+// cssKeys returns one key for each selector of a list. The key is from the selector's last
+// part: its first class, else its id, else its name.
 func cssKeys(selectors []byte) []string {
 	var keys []string
 	for selector := range bytes.SplitSeq(selectors, []byte(",")) {
@@ -74,7 +73,7 @@ func cssKeys(selectors []byte) []string {
 		if n := xmlWordLength(last); key == "*" && n > 0 && bytes.IndexByte(last, '[') < 0 {
 			key = string(last[:n])
 		}
-		if bytes.ContainsAny(last, `[(\`) { // attributes and functions may say anything
+		if bytes.ContainsAny(last, `[(\`) { // attribute selectors and functions can match anything
 			key = "*"
 		}
 		keys = append(keys, key)
@@ -82,8 +81,8 @@ func cssKeys(selectors []byte) []string {
 	return keys
 }
 
-// xmlWordLength is the length of the name that b starts with, up to the dot or
-// colon that in a selector belongs to the next part.
+// xmlWordLength returns the length of the name at the start of b. It ends at a dot or
+// colon, which begins the next part of a selector.
 func xmlWordLength(b []byte) int {
 	for i, c := range b {
 		if !xmlNameByte(c) || c == '.' || c == ':' {
@@ -107,8 +106,8 @@ func eachCSSDeclaration(b []byte, f func(property, value []byte) error) error {
 	return nil
 }
 
-// checkCSS refuses what fetches something, and escapes that could hide it. It
-// looks at whole sheets and style attributes, declarations or not.
+// checkCSS refuses styles that fetch something, and escapes that could hide that. It reads
+// whole sheets and style attributes, whatever their syntax.
 func checkCSS(b []byte) error {
 	for rest := b; ; {
 		n := bytes.IndexByte(rest, '\\')
@@ -132,11 +131,11 @@ func checkCSS(b []byte) error {
 	return eachCSSURL(b, func([]byte) error { return nil })
 }
 
-// cssData are the data URIs that a style may hold: fonts are never looked at,
-// pictures have no property that a renderer takes them for.
+// cssData are the data URIs that a style may hold. No renderer reads fonts here, and no
+// property draws these pictures.
 var cssData = []string{"data:font/", "data:application/font", "data:application/x-font", "data:image/png", "data:image/jpeg"}
 
-// eachCSSURL calls f with each id that a url() names, and refuses every other.
+// eachCSSURL calls f with the id of each url(#id). It refuses every other url().
 func eachCSSURL(b []byte, f func(id []byte) error) error {
 	for {
 		n := bytes.IndexByte(b, '(')
@@ -177,10 +176,9 @@ func outsideReference() error {
 	return unsupported("the SVG refers to something outside of it; put that into the SVG")
 }
 
-// readSheets reads all style elements.
 func (r *reader) readSheets(doc xmlScanner) error {
 	var sheet []byte
-	depth := 0 // of elements below a style, itself included
+	depth := 0 // of open elements, from a style element on
 	for {
 		piece, err := doc.next()
 		if err != nil {
@@ -224,7 +222,7 @@ func (r *reader) addSheet(sheet []byte) error {
 		return err
 	}
 	for _, block := range blocks {
-		var rules []rule // of the block's keys, made where they are needed
+		var rules []rule // the rules of block.keys, once need was called
 		need := func() {
 			for _, key := range block.keys {
 				if len(rules) == len(block.keys) {
@@ -275,13 +273,13 @@ func localName(name []byte) []byte {
 	return name[bytes.IndexByte(name, ':')+1:]
 }
 
-// use says how often what a property refers to is drawn.
+// A use says how often the target of a property is drawn.
 type use int
 
 const (
-	once       use = iota // for the element that has the property
-	eachShape             // for each shape in it
-	eachCorner            // for each corner of these
+	once       use = iota // once for the element that has the property
+	eachShape             // for each shape in the element
+	eachCorner            // for each corner of these shapes
 )
 
 func usesOf(property []byte) use {
@@ -294,8 +292,8 @@ func usesOf(property []byte) use {
 	return once
 }
 
-// needsLayer reports whether a property has its element drawn into a picture of
-// its own, which is then laid over the rest.
+// needsLayer reports whether a property makes the renderer draw the element into a separate
+// picture first.
 func needsLayer(property, value []byte) bool {
 	switch strings.ToLower(string(property)) {
 	case "opacity":
@@ -307,9 +305,8 @@ func needsLayer(property, value []byte) bool {
 	return false
 }
 
-// checkSVGFilter bounds the parameters of filters that the time goes with, beyond
-// the number of pixels: for each pixel they look at an area, or so many layers of
-// noise.
+// checkSVGFilter bounds the filter parameters that multiply the work per pixel: the size of
+// the area to read, or the number of noise layers.
 func checkSVGFilter(name, value []byte) error {
 	most := 0.0
 	switch string(name) {

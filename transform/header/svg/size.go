@@ -9,11 +9,11 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A root is what the root element says about the size, in CSS pixels; 0 where
-// it says nothing.
+// A root holds what the root element says about the size, in CSS pixels. 0 means that it
+// says nothing.
 type root struct {
 	width, height float64
-	styled        [2]bool // by a style attribute, which goes before one of their own
+	styled        [2]bool // set by a style attribute, which overrides the attributes width and height
 	boxed         bool
 	box           [2]float64 // of viewBox
 }
@@ -50,9 +50,8 @@ func (r *root) setViewBox(value []byte) {
 	r.boxed = n == 4
 }
 
-// length reads a length in pixels, and reports whether it is one that doesn't
-// depend on where the picture is shown. A font is 12 pixels high, as librsvg has
-// it.
+// length reads a length in pixels. It returns false if the length depends on where the
+// picture is shown. A font is 12 pixels high, as in librsvg.
 func length(b []byte) (float64, bool) {
 	v, unit := leadingNumber(b)
 	if len(unit) == len(b) || v < 0 {
@@ -64,8 +63,7 @@ func length(b []byte) (float64, bool) {
 	return v * perUnit, ok
 }
 
-// setSVG works out the size as librsvg does: a side that is missing follows from
-// the viewBox.
+// setSize computes the size as librsvg does. A missing side is derived from the viewBox.
 func setSize(h *transform.Header, r root) error {
 	w, ht := r.width, r.height
 	if r.boxed && !(r.box[0] > 0 && r.box[1] > 0) {
@@ -74,7 +72,7 @@ func setSize(h *transform.Header, r root) error {
 	switch {
 	case w > 0 && ht > 0:
 	case !r.boxed:
-		return unsupported("the SVG does not say how large it is; give it a viewBox")
+		return unsupported("the SVG has no size; give it a viewBox")
 	case w > 0:
 		ht = w * r.box[1] / r.box[0]
 	case ht > 0:
@@ -87,13 +85,13 @@ func setSize(h *transform.Header, r root) error {
 	}
 	h.Width, h.Height = int(math.Floor(w+0.5)), int(math.Floor(ht+0.5))
 	if h.Width == 0 || h.Height == 0 {
-		return corrupt("the SVG is less than a pixel large")
+		return corrupt("the SVG is smaller than a pixel")
 	}
 	return nil
 }
 
-// leadingNumber reads the number that b starts with, and what follows it; 0 where
-// there is none.
+// leadingNumber returns the number at the start of b and the rest of b. Without a number it
+// returns 0 and b.
 func leadingNumber(b []byte) (float64, []byte) {
 	i := 0
 	digits := func() (n int) {
@@ -116,7 +114,7 @@ func leadingNumber(b []byte) (float64, []byte) {
 	if n == 0 {
 		return 0, b
 	}
-	if i < len(b) && b[i]|0x20 == 'e' { // unless it starts a unit
+	if i < len(b) && b[i]|0x20 == 'e' { // if no digits follow, the e belongs to a unit
 		mantissa := i
 		i++
 		sign()

@@ -4,30 +4,30 @@ import "github.com/tintype/tintype/transform"
 
 const (
 	maxBytes  = 10 << 20
-	maxText   = 100_000 // bytes of text to be set
-	maxImages = 32e6    // pixels of all pictures within the SVG
+	maxText   = 100_000 // bytes of drawn text
+	maxImages = 32e6    // pixels of all pictures in the SVG
 
-	// What a renderer has to draw once every reference has been followed. A page
-	// of text whose glyphs are uses of symbols comes to some 20,000 elements.
+	// Limits of what a renderer has to draw after it has followed every reference. A page of
+	// text whose glyphs are uses of symbols has about 20,000 elements.
 	maxElements   = 100_000
 	maxDrawn      = 40 << 20 // bytes of markup
-	maxLayers     = 10       // pictures as large as the output that are held at a time
-	maxReferences = 200_000  // before any is followed
-	maxPaints     = 50       // patterns and markers of an element and those around it
+	maxLayers     = 10       // pictures as large as the output that the renderer holds at a time
+	maxReferences = 200_000  // before any reference is followed
+	maxPaints     = 50       // patterns and markers of an element and its ancestors
 
-	textWeight   = 100 // bytes of markup that a byte of text counts as: a glyph is a path of its own
-	filterWeight = 20  // elements that one of a filter counts as: it goes over a whole picture
+	textWeight   = 100 // bytes of markup for each byte of text: the renderer draws a glyph as a path
+	filterWeight = 20  // elements for each element of a filter: it processes a whole picture
 )
 
-// Read reads all of an SVG (SVG 1.1, and of SVG 2 what librsvg knows): its size, and
-// whether it refers to something outside of the file or costs far more to draw than its
-// length shows. The size is in CSS pixels, 96 to the inch. A size that depends on where
-// the SVG is shown counts as none. An SVG with neither a size nor a viewBox is refused,
-// since only drawing it would tell its extent.
+// Read reads a whole SVG (SVG 1.1, and the parts of SVG 2 that librsvg knows) and returns
+// its size. It refuses SVGs that refer to something outside the file, and those that are
+// far more costly to draw than their length suggests. The size is in CSS pixels, 96 to the
+// inch. A size that depends on where the SVG is shown is ignored. An SVG with neither a
+// size nor a viewBox is refused, since only drawing would reveal its extent.
 //
-// picture is called with the file of each picture within the SVG; it returns its header,
-// or refuses it. Errors wrap those of package transform: ErrUnsupported, ErrCorrupt,
-// ErrTruncated or ErrTooLarge. A compressed SVG is never inflated.
+// Read calls picture with the file of each picture in the SVG. picture returns its header,
+// or an error that refuses it. Errors wrap those of package transform: ErrUnsupported,
+// ErrCorrupt, ErrTruncated or ErrTooLarge. Read doesn't accept compressed SVGs.
 func Read(b []byte, picture func(file []byte) (transform.Header, error)) (transform.Header, error) {
 	h := transform.Header{Format: transform.SVG, Orientation: 1, Frames: 1, Alpha: true, Bands: 4, Bits: 8}
 	if len(b) > maxBytes {
@@ -38,7 +38,7 @@ func Read(b []byte, picture func(file []byte) (transform.Header, error)) (transf
 		return h, err
 	}
 	r := reader{readPicture: picture, names: map[string]int{}, rules: map[string]rule{}, nodes: make([]node, 1)}
-	// Style sheets apply to what stands before them too.
+	// Style sheets also apply to elements before them.
 	if err := r.readSheets(doc); err != nil {
 		return h, err
 	}
@@ -51,30 +51,29 @@ func Read(b []byte, picture func(file []byte) (transform.Header, error)) (transf
 	return h, setSize(&h, r.root)
 }
 
-// A reader collects what an SVG draws as a graph: a node for the document and
-// for each element with an id, for each id that is spoken of, and for each kind of
-// element that a style sheet speaks of; edges to what is drawn along with it.
+// A reader collects what an SVG draws as a graph. There is a node for the document, for
+// each element with an id, for each id in a reference, and for each key of a style sheet.
+// Edges lead to what is drawn along with a node.
 type reader struct {
 	readPicture func(file []byte) (transform.Header, error)
 
-	nodes []node          // the document first
-	names map[string]int  // an id → its node
-	rules map[string]rule // by the keys of cssKeys
+	nodes []node          // the document is the first
+	names map[string]int  // node of each id
+	rules map[string]rule // by key, see cssKeys
 
-	references  int // classes included
+	references  int // references and classes
 	root        root
 	open        []element
 	text        int
 	imagePixels int
 }
 
-// A node is what is drawn under a name. Its own elements are without those
-// that edges lead to.
+// A node is what is drawn under a name.
 type node struct {
-	elements, bytes int // its own; of a visited node, all
+	elements, bytes int // without the targets of edges; with them once visited
 	edges           []edge
-	layers          int32 // the most that are open at a time, likewise
-	depth           int16 // of references, of a visited node
+	layers          int32 // maximum number of open layers, counted in the same way
+	depth           int16 // of references, once visited
 	state           state
 }
 
@@ -87,32 +86,32 @@ const (
 )
 
 type edge struct {
-	to, times, layers int32 // layers are those that are open where it leads away
+	to, times, layers int32 // layers are the ones open at the start of the edge
 }
 
-// A rule is what a style sheet says of a kind of element.
+// A rule is what a style sheet adds to the elements of a key.
 type rule struct {
-	own, paints, corners int // nodes of what is drawn with it, by how usesOf says
+	own, paints, corners int // nodes that are drawn with the element, by use
 	layer                bool
 }
 
-// An element is one that is being read.
+// An element is an open element.
 type element struct {
 	name   []byte // without prefix
 	node   int
-	layers int     // open in it, counted from its node
-	paints []paint // what it hands down to the shapes in it
+	layers int     // open layers in it, counted from its node
+	paints []paint // drawn with each shape in it
 	mute   bool    // its text is not drawn
 }
 
-// A paint is what is drawn with every shape: a pattern, or a marker, perhaps
-// at each corner.
+// A paint is drawn with every shape: a pattern, or a marker, which may be drawn at each
+// corner.
 type paint struct {
 	node    int
 	corners bool
 }
 
-// named is the node that stands for an id.
+// named returns the node of an id.
 func (r *reader) named(id []byte) int {
 	n, ok := r.names[string(id)]
 	if !ok {
@@ -123,7 +122,7 @@ func (r *reader) named(id []byte) int {
 	return n
 }
 
-// count counts a reference, before it is followed.
+// count counts a reference and returns an error if there are too many.
 func (r *reader) count() error {
 	if r.references++; r.references > maxReferences {
 		return tooLarge("the SVG has more than %d references", maxReferences)
@@ -131,7 +130,7 @@ func (r *reader) count() error {
 	return nil
 }
 
-// refer adds a reference to what is drawn under a name.
+// refer adds a reference.
 func (r *reader) refer(from, to, times, layers int) error {
 	r.link(from, to, times, layers)
 	return r.count()
@@ -141,7 +140,7 @@ func (r *reader) link(from, to, times, layers int) {
 	r.nodes[from].edges = append(r.nodes[from].edges, edge{int32(to), int32(times), int32(layers)})
 }
 
-// follow adds to a node what its edges lead to.
+// follow adds the targets of a node's edges to its counts.
 func (r *reader) follow(n, depth int) error {
 	const maxDepth = 2 * maxXMLDepth
 	node := &r.nodes[n]
@@ -165,7 +164,7 @@ func (r *reader) follow(n, depth int) error {
 		node.layers = max(node.layers, e.layers+to.layers)
 		node.depth = max(node.depth, to.depth+1)
 		if node.elements > maxElements || node.bytes > maxDrawn {
-			return tooLarge("the SVG comes to more than %d elements, or %d MiB, once its references are followed", maxElements, maxDrawn>>20)
+			return tooLarge("with its references followed, the SVG has more than %d elements or %d MiB", maxElements, maxDrawn>>20)
 		}
 	}
 	if max(depth, int(node.depth)) > maxDepth {

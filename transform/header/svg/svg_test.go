@@ -16,7 +16,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// svgOf is an SVG of 40×30 pixels with this in it.
+// svgOf returns an SVG of 40×30 pixels with this content.
 func svgOf(inner string) []byte {
 	return []byte(`<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="40" height="30">` + inner + `</svg>`)
 }
@@ -25,8 +25,8 @@ func svgRootOf(attributes string) []byte {
 	return []byte(`<svg xmlns="http://www.w3.org/2000/svg" ` + attributes + `><path d="M0 0h9"/></svg>`)
 }
 
-// svgUsesOf has elements each of which uses the one before it so many times, in
-// so many levels.
+// svgUsesOf returns an SVG with several levels of elements. Each uses the element before it
+// several times.
 func svgUsesOf(levels, times int) []byte {
 	var b strings.Builder
 	b.WriteString(`<defs><path id="l0" d="M0 0h9"/>`)
@@ -37,8 +37,8 @@ func svgUsesOf(levels, times int) []byte {
 	return svgOf(b.String())
 }
 
-// svgPaintedBy has elements that are painted with the one before, by whatever
-// says so: %[1]d is the level, %[2]d that before.
+// svgPaintedBy returns an SVG whose elements are painted with the element before. %[1]d is
+// the level, %[2]d the level before.
 func svgPaintedBy(levels int, outer, shape string) []byte {
 	var b strings.Builder
 	for i := range levels {
@@ -51,10 +51,10 @@ func svgPicture(kind string, file []byte) string {
 	return `<image width="4" height="4" xlink:href="data:image/` + kind + `;base64,` + base64.StdEncoding.EncodeToString(file) + `"/>`
 }
 
-// pictureOf stands for a picture of this size: readPicture can read it.
+// pictureOf returns a placeholder for a picture of this size. readPicture reads it.
 func pictureOf(w, h int) []byte { return fmt.Appendf(nil, "%d %d", w, h) }
 
-// readPicture reads the stand-ins of these tests. package header tests real pictures.
+// readPicture reads the placeholders of these tests. Package header tests real pictures.
 func readPicture(file []byte) (transform.Header, error) {
 	h := transform.Header{Format: transform.PNG}
 	if string(file) == "cut" {
@@ -66,7 +66,7 @@ func readPicture(file []byte) (transform.Header, error) {
 	return h, nil
 }
 
-// A testCase is a file, and what Read makes of it: a header or an error.
+// A testCase is a file, and the header or the error that Read returns.
 type testCase struct {
 	name string
 	file []byte
@@ -246,7 +246,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// An SVG that was cut off is an error: its root element is not closed.
+// A truncated SVG is an error, since its root element is not closed.
 func TestReadTruncated(t *testing.T) {
 	for _, c := range svgCases() {
 		if c.err != nil || c.name == "trailing bytes" {
@@ -266,8 +266,8 @@ func TestReadTruncated(t *testing.T) {
 	}
 }
 
-// Whatever an SVG of the largest size is made of, reading it is a matter of a
-// moment and of little more memory than its own.
+// Whatever an SVG of the maximum size contains, Read is fast and needs little more memory
+// than the SVG.
 func TestCost(t *testing.T) {
 	fill := func(format string) []byte {
 		var b strings.Builder
@@ -315,7 +315,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// What is accepted is read the same by encoding/xml.
+// encoding/xml reads every accepted document in the same way.
 func FuzzSVG(f *testing.F) {
 	for _, c := range svgCases() {
 		if len(c.file) < 4096 {
@@ -344,7 +344,7 @@ func FuzzSVG(f *testing.F) {
 				token, err = nil, nil
 			}
 			if err != nil {
-				return // stricter than we are
+				return // encoding/xml is stricter than we are
 			}
 			switch token := token.(type) {
 			case xml.StartElement, xml.EndElement, nil:
@@ -361,7 +361,7 @@ func FuzzSVG(f *testing.F) {
 					return
 				}
 				if scanner.empty && piece == xmlStart {
-					if _, err := theirs.RawToken(); err != nil { // the end that it makes up
+					if _, err := theirs.RawToken(); err != nil { // the end tag that it adds
 						return
 					}
 				}

@@ -10,7 +10,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// readElements reads all tags and the text that is drawn.
+// readElements reads all tags and the drawn text.
 func (r *reader) readElements(doc xmlScanner) error {
 	for {
 		piece, err := doc.next()
@@ -43,7 +43,7 @@ func (r *reader) readElements(doc xmlScanner) error {
 	}
 }
 
-// start reads an element's tag.
+// start reads the tag of an element.
 func (r *reader) start(doc *xmlScanner) error {
 	isRoot := len(r.open) == 0
 	t := tag{reader: r, isRoot: isRoot}
@@ -105,11 +105,11 @@ type tag struct {
 	*reader
 	element
 	isRoot  bool
-	corners int  // that it has at most
-	layer   bool // it is drawn into a picture of its own first
+	corners int  // upper bound of the corners of its shape
+	layer   bool // the renderer draws it into a separate picture first
 }
 
-// readID makes an element with an id a node of its own.
+// readID makes a node for an element with an id.
 func (t *tag) readID(attrs []xmlAttr) error {
 	for _, attr := range attrs {
 		if string(attr.name) != "id" && string(attr.name) != "xml:id" {
@@ -128,7 +128,6 @@ func (t *tag) readID(attrs []xmlAttr) error {
 	return nil
 }
 
-// read reads an attribute.
 func (t *tag) read(attr xmlAttr) error {
 	name, value := localName(attr.name), unescapeXML(attr.value)
 	if hasPrefix(attr.name, "xmlns") {
@@ -184,7 +183,7 @@ func (t *tag) property(name, value []byte, style bool) error {
 	})
 }
 
-// apply adds what style sheets say of a kind of element.
+// apply adds what style sheets say for a key.
 func (t *tag) apply(key string) error {
 	rule, ok := t.rules[key]
 	if !ok {
@@ -207,8 +206,8 @@ func (t *tag) apply(key string) error {
 	return t.refer(t.node, rule.own, 1, t.layers)
 }
 
-// handDown adds to the paints of this element and those in it. The list may be
-// the parent's.
+// handDown adds p to the paints of this element and of those in it. It must not change the
+// list of the parent.
 func (t *tag) handDown(p paint) error {
 	if slices.Contains(t.paints, p) {
 		return t.count()
@@ -220,7 +219,7 @@ func (t *tag) handDown(p paint) error {
 	return nil
 }
 
-// paint adds to a shape what it has been handed down.
+// paint adds the inherited paints to a shape.
 func (t *tag) paint() error {
 	switch string(t.name) {
 	case "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan":
@@ -239,15 +238,15 @@ func (t *tag) paint() error {
 	return nil
 }
 
-// reference reads an href.
+// reference reads an href or src.
 func (t *tag) reference(value []byte) error {
 	switch element := string(t.name); {
 	case len(value) == 0, element == "a":
-		return nil // where a click leads doesn't show
+		return nil // links draw nothing
 	case strings.HasPrefix(element, "animate"), element == "set", element == "mpath", element == "discard":
-		return nil // animations stand still
+		return nil // animations are not played
 	case value[0] == '#' && strings.HasSuffix(element, "Gradient"):
-		return nil // inherits, and draws nothing
+		return nil // a gradient inherits from it, which draws nothing
 	case value[0] == '#':
 		return t.refer(t.node, t.named(value[1:]), 1, t.layers)
 	case element == "image", element == "feImage":
@@ -256,7 +255,7 @@ func (t *tag) reference(value []byte) error {
 	return outsideReference()
 }
 
-// picture checks a picture within the SVG as any original is checked.
+// picture checks a picture in the SVG like any original.
 func (r *reader) picture(uri []byte) error {
 	if !hasOneOf(uri, []string{"data:"}) {
 		return outsideReference()
@@ -272,16 +271,16 @@ func (r *reader) picture(uri []byte) error {
 	file := make([]byte, base64.RawStdEncoding.DecodedLen(len(data)))
 	n, err := base64.RawStdEncoding.Decode(file, data)
 	if err != nil {
-		return corrupt("a picture within the SVG is not sound base64")
+		return corrupt("a picture in the SVG is not valid base64")
 	}
 	h, err := r.readPicture(file[:n])
 	if errors.Is(err, transform.ErrTruncated) {
-		return corrupt("a picture within the SVG is not whole") // the SVG itself may be
+		return corrupt("a picture in the SVG is truncated") // the SVG itself may be
 	}
 	if err != nil {
 		return err
 	}
-	// A side is below 2³¹, so that this doesn't overflow.
+	// A side is below 2³¹, so this can't overflow.
 	pixels := h.Width * h.Height
 	if pixels > maxImages-r.imagePixels {
 		return tooLarge("the SVG holds pictures of more than %d megapixels in all", int(maxImages/1e6))
