@@ -26,11 +26,11 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// trustAll lets libvips write and read JPEG XL, which it takes for untrusted: what is
-// measured was made here.
+// trustAll lets libvips read and write JPEG XL, which it treats as untrusted. The benchmark
+// reads only files that it wrote.
 func trustAll() { C.vips_block_untrusted_set(0) }
 
-// exportAVIF writes an AVIF at any effort: govips takes 0 for libvips's default.
+// exportAVIF writes an AVIF. It exists because govips treats effort 0 as libvips's default.
 func exportAVIF(picture *govips.ImageRef, s settings) ([]byte, error) {
 	levels, err := picture.ToBytes()
 	if err != nil {

@@ -32,10 +32,10 @@ type row struct {
 
 type cell struct {
 	Query, File, Note string
-	Shown             bool // a browser shows the format
+	Shown             bool // browsers can show the format
 }
 
-// sheets are every fit, gravity, operation and format.
+// sheets cover every fit, gravity, operation and format.
 func sheets() []sheet {
 	return []sheet{
 		{Title: "Fit into 300 × 300", pictures: []string{"dusk.jpg", "balloon.jpg", "logo.png"}, queries: each("w=300&h=300&fit=",
@@ -70,7 +70,7 @@ func each(prefix string, tails ...string) (queries []string) {
 	return queries
 }
 
-// writeGallery makes every variant of the sheets, and one page that shows them.
+// writeGallery makes every variant of the sheets and writes a page that shows them.
 func writeGallery(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -29,7 +29,7 @@ import (
 	"github.com/tintype/tintype/transform/worker"
 )
 
-// runWorker is this program as a worker of its own pool.
+// runWorker runs this program as a worker of its own pool.
 func runWorker() error {
 	return worker.Serve(func() (transform.Engine, error) {
 		if err := vips.Start(vips.Config{Logger: slog.New(slog.DiscardHandler)}); err != nil {
@@ -40,10 +40,9 @@ func runWorker() error {
 	})
 }
 
-// measureIsolation prints what it costs to have the engine in processes of its own:
-// against the engine in this process, turn by turn in one run, on a JPEG of 2000
-// pixels to one of 512. Then, where there is a binary, how much memory a server of it
-// takes with 16 large JPEGs at a time.
+// measureIsolation prints the cost of running the engine in worker processes: a JPEG of
+// 2000 pixels reduced to 512, in this process and in workers, in turn. If binary is set, it
+// also measures the memory of a server that handles 16 large JPEGs at a time.
 func measureIsolation(out io.Writer, n int, binary string) error {
 	ctx := context.Background()
 	original := toJPEG(samples.Scene(2000, 1333))
@@ -55,8 +54,8 @@ func measureIsolation(out io.Writer, n int, binary string) error {
 	o.Width = 512
 	job := transform.Job{Originals: []transform.Original{{Body: original, Header: h}}, Options: o, Format: transform.JPEG, Limits: transform.DefaultLimits()}
 
-	// Where a process's memory comes to lie makes it some percent faster or slower than
-	// the next one, for as long as it lives: so several take turns.
+	// The memory layout of a process makes it some percent faster or slower for all of its
+	// life. Several pools average that out.
 	const pools = 5
 	var times, rates [2][]float64
 	here := vips.New()
@@ -82,8 +81,8 @@ func measureIsolation(out io.Writer, n int, binary string) error {
 	return measureMemory(out, binary)
 }
 
-// takeTurns adds to the times, in milliseconds, and to the rates, a second, of both
-// engines in turn.
+// takeTurns runs the job on both engines in turn. It adds the times, in milliseconds, and
+// the rates, per second.
 func takeTurns(ctx context.Context, engines [2]transform.Engine, job transform.Job, n int, times, rates *[2][]float64) error {
 	for round := range n + 5 {
 		for i, e := range engines {
@@ -91,7 +90,7 @@ func takeTurns(ctx context.Context, engines [2]transform.Engine, job transform.J
 			if _, err := e.Transform(ctx, job); err != nil {
 				return err
 			}
-			if took := time.Since(start); round >= 5 { // the first warm up
+			if took := time.Since(start); round >= 5 { // the first rounds warm up
 				times[i] = append(times[i], float64(took)/1e6)
 			}
 		}
@@ -108,7 +107,7 @@ func takeTurns(ctx context.Context, engines [2]transform.Engine, job transform.J
 	return nil
 }
 
-// throughput is how many jobs a second an engine does with one a core at a time.
+// throughput returns the jobs per second of an engine with one job per core at a time.
 func throughput(ctx context.Context, e transform.Engine, job transform.Job, d time.Duration) (float64, error) {
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
@@ -137,9 +136,8 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-// measureMemory starts the server and asks it for variants of 16 large photographs at
-// once. Memory is that of the server and its workers, with pages that they share
-// counted once (PSS).
+// measureMemory starts the server and requests variants of 16 large photographs at once. It
+// measures the memory of the server and its workers, and counts shared pages once (PSS).
 func measureMemory(out io.Writer, binary string) error {
 	dir, err := os.MkdirTemp("", "tintype-bench-")
 	if err != nil {
@@ -153,7 +151,7 @@ func measureMemory(out io.Writer, binary string) error {
 	}
 	const many = 16
 	for i := range many {
-		// Distinct by what follows the picture.
+		// A byte after the picture makes each file different.
 		if err := os.WriteFile(filepath.Join(pictures, strconv.Itoa(i)+".jpg"), append(photo, byte(i)), 0o600); err != nil {
 			return err
 		}
@@ -177,7 +175,7 @@ func measureMemory(out io.Writer, binary string) error {
 	}
 	address := regexp.MustCompile(`localhost:\d+`).FindString(string(said[:k]))
 	go io.Copy(io.Discard, stdout)
-	time.Sleep(2 * time.Second) // the spare worker is starting
+	time.Sleep(2 * time.Second) // let the spare worker start
 	workers := children(server.Process.Pid)
 	for _, pid := range workers {
 		fmt.Fprintf(out, "a worker after its start: %.1f MB of its own (bound: 25 MB)\n", float64(rollup(pid, "Private_Clean:")+rollup(pid, "Private_Dirty:"))/1e6)
@@ -232,7 +230,7 @@ func measureMemory(out io.Writer, binary string) error {
 	return nil
 }
 
-// treeMemory is what a process and its children hold, shared pages counted once.
+// treeMemory returns the memory of a process and its children. It counts shared pages once.
 func treeMemory(pid int) int64 {
 	total := rollup(pid, "Pss:")
 	for _, child := range children(pid) {
@@ -257,7 +255,7 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// rollup is a line of smaps_rollup, in bytes; 0 where the process has gone.
+// rollup returns a line of smaps_rollup, in bytes, or 0 if the process has ended.
 func rollup(pid int, name string) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {

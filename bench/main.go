@@ -7,14 +7,16 @@
 //	go run ./bench -gallery dir
 //	go run ./bench -isolation [-n 40] [-server bin/tintype]
 //
-// The first prints the processor time of variants made in three ways, turn by turn
-// in one run, with their bytes and scores, and what a mark adds; see speed.go and
-// marks.go. The second sweeps the
-// qualities of every encoder and prints the table that encode.go's scales come
-// from; see quality.go. The fourth measures what worker processes cost; see
-// isolation.go. The third writes a page of every operation, to look at. The
-// first two draw their originals (see originals.go); -photos adds
-// the photographs of a folder.
+// For most uses, run it without flags. It then makes variants in three ways, in turn, and
+// prints their processor time, bytes and scores, and the cost of marks (speed.go, marks.go).
+//
+//   - -quality tries all qualities of every encoder and prints the table behind the scales
+//     in transform/vips/encode.go (quality.go).
+//   - -gallery writes a page with every operation, to look at (gallery.go).
+//   - -isolation measures the cost of worker processes (isolation.go).
+//
+// The originals are drawn (originals.go). -photos uses the photographs of a folder instead
+// of drawn ones.
 package main
 
 import (

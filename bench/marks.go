@@ -12,8 +12,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// markCases are variants of photo.jpg with a mark, and what they may cost in units of
-// the same without; 0 for no aim.
+// markCases are variants of photo.jpg with a mark. aim is the target for the ratio to the
+// same variant without a mark; 0 is no target.
 var markCases = []struct {
 	name, query string
 	to          transform.Format
@@ -25,8 +25,8 @@ var markCases = []struct {
 	{"marked avif", "mark=folder/logo.png", transform.AVIF, 0},
 }
 
-// compareMarks makes variants of 512 pixels with and without a mark, turn by turn,
-// and prints the processor time of each, in milliseconds (medians), and their ratio.
+// compareMarks makes variants of 512 pixels with and without a mark, in turn. It prints the
+// median processor time of each, in milliseconds, and their ratio.
 func compareMarks(out io.Writer, n int, only *regexp.Regexp, h *house, files originals) error {
 	const photo, logo = "photo.jpg", "logo.png"
 	if len(files[photo]) == 0 || len(files[logo]) == 0 {

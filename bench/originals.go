@@ -24,12 +24,11 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// originals are files by name: "photo.jpg" is every photograph as a JPEG 2000
-// pixels wide, "large.jpg" 4000 pixels or as wide as there are, and so on.
+// originals are files by name: "photo.jpg" holds every photograph as a JPEG of 2000 pixels,
+// "large.jpg" those of at least 4000 pixels, and so on.
 type originals map[string][][]byte
 
-// draw makes the originals that no photographs are needed for, and the drawn
-// photograph where there is no folder of real ones.
+// draw makes the drawn originals. With an empty folder name it draws the photographs too.
 func draw(photos string) (originals, error) {
 	o := originals{}
 	if photos == "" {
@@ -89,7 +88,7 @@ func (o originals) addPhoto(data []byte) error {
 	return nil
 }
 
-// addFolder adds up to six photographs below a folder, the first of each name.
+// addFolder adds up to six photographs of a folder and its subfolders.
 func (o originals) addFolder(dir string) error {
 	const most = 6
 	var files []string
@@ -138,7 +137,7 @@ func (o originals) addFolder(dir string) error {
 
 func toJPEG(m image.Image) []byte {
 	var b bytes.Buffer
-	// Encoding to memory fails for pictures beyond 65535 pixels only.
+	// Encoding to memory fails only above 65535 pixels.
 	_ = jpeg.Encode(&b, m, &jpeg.Options{Quality: 90})
 	return b.Bytes()
 }
@@ -149,7 +148,7 @@ func toPNG(m image.Image) []byte {
 	return b.Bytes()
 }
 
-// A settings is how a variant is encoded, in the encoder's own measures.
+// settings are parameters of an encoder, on its own scales.
 type settings struct {
 	quality, effort int
 	filter          govips.PngFilter

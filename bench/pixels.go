@@ -9,8 +9,8 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// pixels is a decoded picture: sRGB levels 0–255, three to a pixel, row by row.
-// What was transparent lies on mid-grey.
+// pixels is a decoded picture: sRGB levels 0–255, three per pixel, row by row. Transparent
+// pixels are laid over mid-grey.
 type pixels struct {
 	w, h int
 	rgb  []float32
@@ -59,9 +59,9 @@ func decode(data []byte) ([]*pixels, error) {
 	return frames, nil
 }
 
-// resized is what every way of making a variant is held against: the Lanczos
-// kernel with three lobes over all pixels, in floating point and in sRGB's own
-// light, as browsers do it, without any shrinking before.
+// resized returns the reference that scores compare with: resized with the Lanczos kernel
+// of three lobes over all pixels, in floating point and without linear light, as browsers
+// do it, and without shrink-on-load.
 func (p *pixels) resized(w, h int) *pixels {
 	if p.w == w && p.h == h {
 		return p
@@ -84,8 +84,8 @@ func (p *pixels) resized(w, h int) *pixels {
 	return out
 }
 
-// lanczos calls do for each place on a side of the output, with the first place on
-// the original's that counts, and the weights of it and those after it.
+// lanczos calls do for each output pixel of a side, with the first original pixel that
+// contributes to it and the weights from there on.
 func lanczos(from, to int, do func(at, from int, weights []float32)) {
 	scale := float64(from) / float64(to)
 	wide := max(scale, 1)
@@ -128,7 +128,7 @@ func sum(to, from []float32, step int, weights []float32) {
 	to[0], to[1], to[2] = r, g, b
 }
 
-// linear is the picture in linear light, 0–1.
+// linear returns the picture in linear light, 0–1.
 func (p *pixels) linear() linearImage {
 	m := linearImage{w: p.w, h: p.h}
 	for c := range m.plane {
@@ -146,8 +146,8 @@ func (p *pixels) linear() linearImage {
 	return m
 }
 
-// compareFrames is the mean score of a variant's frames against the original's.
-// Of an animation the first, the middle and the last count.
+// compareFrames returns the mean score of a variant's frames against the original's. Of an
+// animation it compares the first, the middle and the last frame.
 func compareFrames(references []*pixels, variant []byte) (float64, error) {
 	got, err := decode(variant)
 	if err != nil {

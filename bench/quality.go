@@ -14,11 +14,10 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// sweep prints, for each quality of JPEG, the quality at which each other encoder
-// gives pictures of the same mean score. Encoders are set as the engine sets them.
-// The pictures are 512 pixels wide, as they would be served: three landscapes, a
-// portrait and a chart, reduced in floating point from four times the size, and the
-// photographs of the folder.
+// sweep prints, for each quality of JPEG, the quality of each other encoder that gives the
+// same mean score. Encoders have the engine's settings. The pictures are 512 pixels wide:
+// three landscapes, a portrait and a chart, drawn at four times the size and reduced in
+// floating point, and the photographs of the folder.
 func sweep(out io.Writer, photos string) error {
 	trustAll()
 	pictures, err := sweepPictures(photos)
@@ -69,8 +68,8 @@ func sweep(out io.Writer, photos string) error {
 	return t.Flush()
 }
 
-// jxlDistance is what JPEG XL's own tools take for one of their qualities: how far
-// the encoder may stray, in units of a difference that just shows.
+// jxlDistance converts a quality as the tools of JPEG XL do. The result is the allowed
+// distance, in units of a just noticeable difference.
 func jxlDistance(quality int) float64 {
 	q := float64(quality)
 	if quality >= 30 {
@@ -117,8 +116,8 @@ func sweepPictures(photos string) ([]*pixels, error) {
 	return pictures, nil
 }
 
-// A point is what a quality gives in the mean; a curve has its points in ascending
-// order of quality, and never falls in score.
+// A point is the mean result of a quality. A curve has points in ascending order of
+// quality. Its score never falls.
 type (
 	point struct{ quality, score, kB float64 }
 	curve []point
@@ -151,7 +150,7 @@ func curveOf(pictures []*pixels, to transform.Format, s settings, qualities []in
 	return c, nil
 }
 
-// at is where the curve reaches a score, between its points on a line.
+// at returns the point where the curve reaches a score, interpolated between its points.
 func (c curve) at(score float64) point {
 	if score <= c[0].score {
 		return c[0]
@@ -174,7 +173,7 @@ func (p *pixels) bytes() []byte {
 	return levels
 }
 
-// rounded is the picture in whole levels, as an encoder takes it.
+// rounded returns the picture in whole levels, as encoders take it.
 func (p *pixels) rounded() *pixels {
 	out := &pixels{p.w, p.h, make([]float32, len(p.rgb))}
 	for i, level := range p.bytes() {

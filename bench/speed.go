@@ -19,14 +19,13 @@ import (
 	"github.com/tintype/tintype/transform/vips"
 )
 
-// The kinds of variants that are measured: 512 pixels wide, but for the avatar.
-// huge.jpg has no aim: whichever way it is reduced, all of the codes of its 24
-// megapixels have to be read, and 0.78–0.83 is what has been measured.
+// cases are the variants to measure, 512 pixels wide except two. huge.jpg has no target:
+// every way must decode all 24 megapixels, so the ratio stays at 0.78–0.83.
 var cases = []struct {
 	name  string
 	width int
 	to    transform.Format
-	aim   float64 // of the ratio miss/usual; 0 for none
+	aim   float64 // target for the ratio miss/usual; 0 is none
 }{
 	{"photo.jpg", 512, transform.JPEG, 0.62},
 	{"large.jpg", 512, transform.JPEG, 0.70},
@@ -44,8 +43,8 @@ var cases = []struct {
 	{"avatar.jpg", 128, transform.JPEG, 0},
 }
 
-// compareAll draws the originals, or takes those of a folder, and prints what variants of
-// them cost, and what marks add.
+// compareAll draws the originals, or takes those of a folder. It prints the cost of
+// variants, and the cost of marks.
 func compareAll(out io.Writer, n int, only *regexp.Regexp, photos string) error {
 	dir, err := os.MkdirTemp("", "tintype-bench-")
 	if err != nil {
@@ -66,13 +65,13 @@ func compareAll(out io.Writer, n int, only *regexp.Regexp, photos string) error 
 	return compareMarks(out, n, only, h, files)
 }
 
-// compareSpeed makes the variants of every case in three ways, turn by turn: a miss
-// through the whole handler (policy, fetch from a folder, header check, engine,
-// caching, answer); the libvips calls that do the same in a plain loop; and the
-// usual way. It prints processor time in milliseconds (medians; the mean over the
-// originals of a case), bytes, scores (see ssimulacra2.go; against the original
-// reduced in floating point), and the most memory that the process, with the
-// originals of all cases, held during a miss.
+// compareSpeed makes the variants of every case in three ways, in turn: a miss through the
+// whole handler (policy, fetch from a folder, header check, engine, caching, answer); the
+// equivalent libvips calls in a plain loop; and the usual way. It prints the median
+// processor time in milliseconds, as the mean over the originals of a case, then bytes and
+// scores (see ssimulacra2.go). The reference for scores is the original reduced in floating
+// point. The peak is the maximum memory of the process during a miss, with the originals of
+// all cases in memory.
 func compareSpeed(out io.Writer, n int, only *regexp.Regexp, h *house, files originals) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "libvips %s, %d variants of each kind\n", vips.Version(), n)
@@ -99,7 +98,7 @@ func compareSpeed(out io.Writer, n int, only *regexp.Regexp, h *house, files ori
 	return t.Flush()
 }
 
-// An outcome is what is known of a variant, or of several together.
+// An outcome is the result for one variant, or the sum of several.
 type outcome struct {
 	ms, kB, score [3]float64 // miss, calls, usual
 	peak          float64    // MB
@@ -124,7 +123,7 @@ func (o *outcome) print(out io.Writer, name string, aim, n float64) {
 		o.kB[0]/n, o.kB[2]/n, o.score[0]/n, o.score[2]/n, o.peak)
 }
 
-// measure makes one variant n times in each way. Two rounds more warm up.
+// measure makes one variant n times in each way, after two rounds to warm up.
 func measure(miss way, original []byte, width int, to transform.Format, n int) (outcome, error) {
 	references, err := decode(original)
 	if err != nil {
@@ -165,7 +164,7 @@ func measure(miss way, original []byte, width int, to transform.Format, n int) (
 	return o, nil
 }
 
-// cpu is the processor time that this process has used.
+// cpu returns the processor time of this process.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -174,14 +173,13 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// forgetPeak starts the measuring of peak over, where the system is Linux, and
-// gives back what isn't in use.
+// forgetPeak frees unused memory and, on Linux, resets the value of peak.
 func forgetPeak() {
 	debug.FreeOSMemory()
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 }
 
-// peak is the most memory that the process has held, in MB; 0 where that isn't known.
+// peak returns the maximum memory of the process, in MB, or 0 if unknown.
 func peak() float64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -4,13 +4,13 @@ package main
 
 import "math"
 
-// score says how much a picture looks like the reference, in SSIMULACRA 2
-// (Jon Sneyers, Cloudinary, 2.1 of April 2023): 100 is the same, 90 can't be told
-// from it, 70 is high quality, 50 medium, below 0 a wreck. Differences under about
-// 2 are hard to see. Both pictures have the same size, at least 8×8 pixels.
+// score returns how similar a picture is to the reference, in SSIMULACRA 2 (Jon Sneyers,
+// Cloudinary, version 2.1 of April 2023). 100 is identical, 90 is visually the same, 70 is
+// high quality, 50 is medium, below 0 is very bad. A difference under about 2 is hard to
+// see. Both pictures have the same size, at least 8×8 pixels.
 //
-// The metric compares structure, edges gained and edges lost in the XYB space at
-// six scales. Its weights were fitted by its author to 17,611 opinions of viewers.
+// The metric compares structure, added edges and lost edges in the XYB space at six scales.
+// Its author fitted the weights to 17,611 opinions of viewers.
 func score(reference, picture *pixels) float64 {
 	a, b := reference.linear(), picture.linear()
 	var norms [3][6][6]float64 // by plane and scale: structure, gained, lost, as mean and as 4-norm
@@ -41,7 +41,7 @@ func score(reference, picture *pixels) float64 {
 	return 100 - 10*math.Pow(sum, 0.6276336467831387)
 }
 
-// compare gives the six norms of one plane at one scale.
+// compare returns the six norms of one plane at one scale.
 func compare(a, b []float32, w, h int) [6]float64 {
 	product := make([]float32, w*h)
 	blurred := func(x, y []float32) []float32 {
@@ -81,7 +81,7 @@ type linearImage struct {
 	plane [3][]float32
 }
 
-// halved averages squares of four pixels; the last row and column are repeated.
+// halved averages squares of four pixels. It repeats an odd last row or column.
 func (m linearImage) halved() linearImage {
 	out := linearImage{w: (m.w + 1) / 2, h: (m.h + 1) / 2}
 	for c, from := range m.plane {
@@ -98,8 +98,8 @@ func (m linearImage) halved() linearImage {
 	return out
 }
 
-// xyb is the picture in the colour space of JPEG XL, moved and stretched to 0–1
-// as the metric has it: X, Y and B−Y.
+// xyb returns the picture in the colour space of JPEG XL, scaled to 0–1 as the metric needs
+// it: X, Y and B−Y.
 func (m linearImage) xyb() [3][]float32 {
 	const bias = 0.0037930732552754493
 	root := math.Cbrt(bias)
@@ -121,7 +121,7 @@ func (m linearImage) xyb() [3][]float32 {
 	return out
 }
 
-// blur is a Gaussian of σ 1.5, with nothing beyond the edges.
+// blur applies a Gaussian of σ 1.5. Pixels beyond the edges count as zero.
 func blur(in []float32, w, h int) []float32 {
 	across, out := make([]float32, w*h), make([]float32, w*h)
 	for y := range h {
@@ -134,13 +134,13 @@ func blur(in []float32, w, h int) []float32 {
 var gaussian = newRecursive(1.5)
 
 // A recursive filter approximates a Gaussian by truncated cosines (Charalampidis,
-// "Recursive Implementation of the Gaussian Filter Using Truncated Cosine
-// Functions", 2016), as the metric's own code does. Numbers in brackets are the
-// paper's equations.
+// "Recursive Implementation of the Gaussian Filter Using Truncated Cosine Functions",
+// 2016), as the reference implementation does. Numbers in brackets are the paper's
+// equations.
 type recursive struct {
 	radius int
 	in     [3]float64 // (33)
-	back   [3]float64 // (35): the last output's factor; the one before has −1
+	back   [3]float64 // (35): the factor of the last output; the one before it has −1
 }
 
 func newRecursive(sigma float64) recursive {
@@ -165,7 +165,7 @@ func newRecursive(sigma float64) recursive {
 	return f
 }
 
-// solve is Cramer's rule.
+// solve applies Cramer's rule.
 func solve(m [3][3]float64, right [3]float64) (x [3]float64) {
 	determinant := func(m [3][3]float64) float64 {
 		return m[0][0]*(m[1][1]*m[2][2]-m[1][2]*m[2][1]) -
@@ -205,7 +205,7 @@ func (f recursive) line(in, out []float32) {
 	}
 }
 
-// columns filters all columns at once, row by row, which memory likes better.
+// columns filters all columns together, row by row, because that reads memory in order.
 func (f recursive) columns(in, out []float32, w, h int) {
 	state := make([]struct{ last, before [3]float64 }, w)
 	nothing := make([]float32, w)
@@ -233,8 +233,8 @@ func (f recursive) columns(in, out []float32, w, h int) {
 	}
 }
 
-// By plane (X, Y, B−Y), scale (1:1 to 1:32) and norm (mean, 4-norm): the weights of
-// structure, edges gained, edges lost.
+// Weights by plane (X, Y, B−Y), scale (1:1 to 1:32) and norm (mean, 4-norm), for structure,
+// added edges and lost edges.
 var ssimulacra2Weights = [108]float64{
 	0, 0.0007376606707406586, 0, 0, 0.0007793481682867309, 0,
 	0, 0.0004371155730107379, 0, 1.1041726426657346, 0.00066284834129271, 0.00015231632783718752,

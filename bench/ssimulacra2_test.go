@@ -23,7 +23,7 @@ func drawn(t *testing.T, w, h int) *pixels {
 	return p
 }
 
-// with is a copy of the picture with every level changed.
+// with returns a copy of the picture with every level changed.
 func (p *pixels) with(change func(level float32) float32) *pixels {
 	out := &pixels{p.w, p.h, make([]float32, len(p.rgb))}
 	for i, level := range p.rgb {
@@ -70,7 +70,7 @@ func (p *pixels) enlarged(w, h int) *pixels {
 	return out
 }
 
-// TestBlur holds the recursive filter against the Gaussian that it stands for.
+// TestBlur compares the recursive filter with the Gaussian that it approximates.
 func TestBlur(t *testing.T) {
 	const side = 41
 	in := make([]float32, side*side)

@@ -25,11 +25,11 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A way makes the variant of an original that is this wide.
+// A way makes a variant of an original with this width.
 type way func(original []byte, width int, to transform.Format) ([]byte, error)
 
-// usual is what most servers do: libvips's own thumbnail, saved with the settings
-// that the tools around it come with (imgproxy, sharp, libvips itself).
+// usual makes the variant as most servers do: the thumbnail of libvips, saved with the
+// default settings of other tools (imgproxy, sharp, libvips itself).
 func usual(original []byte, width int, to transform.Format) ([]byte, error) {
 	params := govips.NewImportParams()
 	switch govips.DetermineImageType(original) {
@@ -51,13 +51,12 @@ func usual(original []byte, width int, to transform.Format) ([]byte, error) {
 	return export(picture, to, map[transform.Format]settings{
 		transform.JPEG: {quality: 80},
 		transform.PNG:  {effort: 6, filter: govips.PngFilterNone},
-		transform.AVIF: {quality: 60, effort: 1}, // imgproxy's; libvips's own default, 4, takes twice as long
+		transform.AVIF: {quality: 60, effort: 1}, // as in imgproxy; libvips's default, 4, takes twice as long
 	}[to])
 }
 
-// calls makes the variant by the libvips calls that do what the engine does, and
-// nothing else: from memory to memory, with the same shrinking on load and the same
-// settings of encoders, but libvips's own reducing.
+// calls makes the variant with only the equivalent libvips calls: from memory to memory,
+// with the engine's shrink-on-load and encoder settings, but with the resizing of libvips.
 func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 	p := govips.NewImportParams()
 	p.Access.Set(govips.AccessSequential)
@@ -104,7 +103,7 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 	}[to])
 }
 
-// resizeFrames resizes an animation frame by frame, with colours weighted by alpha.
+// resizeFrames resizes an animation frame by frame.
 func resizeFrames(img *govips.ImageRef, width int) (roll *govips.ImageRef, closeAll func(), err error) {
 	var frames []*govips.ImageRef
 	closeAll = func() {
@@ -141,14 +140,14 @@ func resizeFrames(img *govips.ImageRef, width int) (roll *govips.ImageRef, close
 	return roll, closeAll, errors.Join(roll.SetPageHeight(rows), roll.SetPages(pages), roll.SetPageDelay(delays), roll.SetLoop(img.Loop()))
 }
 
-// A house is a server with one workspace, whose originals are files of a folder.
+// A house is a server with one workspace, whose originals are files in a folder.
 type house struct {
 	dir     string
 	handler http.Handler
 	asked   int
 }
 
-// one is the only workspace.
+// one is a store with a single workspace.
 type one struct{ *workspace.Workspace }
 
 func (o one) Get(context.Context, string) (*workspace.Workspace, error) { return o.Workspace, nil }
@@ -171,15 +170,15 @@ func newHouse(dir string) (*house, error) {
 	})}).Handler()}, nil
 }
 
-// keep makes an original known under a name.
+// keep stores an original under a name.
 func (h *house) keep(name string, original []byte) error {
 	return os.WriteFile(filepath.Join(h.dir, name), original, 0o600)
 }
 
-// miss is a way: a request that finds nothing in the cache.
+// miss returns a way that requests a variant that is not in the cache.
 func (h *house) miss(name string) way { return h.missWith(name, "") }
 
-// missWith is miss with further options.
+// missWith is miss with more options.
 func (h *house) missWith(name, options string) way {
 	return func(_ []byte, width int, to transform.Format) ([]byte, error) {
 		h.asked++
