@@ -134,7 +134,7 @@ var cells = map[string]string{
 
 // presetDoc shows preset among the options.
 var presetDoc = transform.OptionDoc{Name: "preset", Domain: transform.Domain{Kind: transform.KindText}, Values: "a preset's name", Default: "none",
-	Meaning: "Options of the workspace with a name. Those of the URL come on top of them. `p:NAME` is the same."}
+	Meaning: "Options that the workspace has under a name. Options in the URL override them. `p:NAME` is short for it."}
 
 // controlGroups are the controls of every option, in the order of layout.
 var controlGroups = newControlGroups(append(transform.Vocabulary(), presetDoc))

@@ -114,7 +114,8 @@ func TestPlaygroundMethods(t *testing.T) {
 	}
 }
 
-// TestPlaygroundOfAStranger: what an owner named stays the owner's, outside the demo.
+// TestPlaygroundOfAStranger: outside the demo, the page doesn't show names that an owner
+// chose.
 func TestPlaygroundOfAStranger(t *testing.T) {
 	b := playBench(t)
 	body := b.get("/playground/acme").Body.String()
@@ -300,8 +301,8 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// TestEveryOptionHasAControl: an option is on the page once, in the form that its
-// values call for, also where nobody has thought of it yet.
+// TestEveryOptionHasAControl: each option is on the page once, with a control that fits its
+// values, also if nobody placed it in the layout.
 func TestEveryOptionHasAControl(t *testing.T) {
 	docs := transform.Vocabulary()
 	shown := map[string]control{}
@@ -330,7 +331,7 @@ func TestEveryOptionHasAControl(t *testing.T) {
 	}
 	for _, d := range docs {
 		c := shown[d.Name]
-		// Whatever a control offers must be allowed.
+		// A control may only offer allowed values.
 		var offers []string
 		switch c.Kind {
 		case "range":

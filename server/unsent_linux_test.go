@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestBoundUnsent: of the connections that are accepted the system takes little ahead of
-// their clients.
+// TestBoundUnsent: the system accepts little data of a connection before the client has
+// read it.
 func TestBoundUnsent(t *testing.T) {
 	accepted := make(chan net.Conn, 8)
 	// The handler looks, since a connection may be closed once its answer is written.

@@ -22,8 +22,16 @@ func TestConfigurationDoc(t *testing.T) {
 
 <!-- Made from cmd/tintype/config.go by go test ./cmd/tintype -run TestConfigurationDoc -update -->
 
-What ` + "`tintype serve`" + ` takes. A flag wins over its variable. Sizes are written as 64MiB, 1.5GB or a number of bytes,
-durations as 10s or 1m30s. A wrong value ends the start with the flag's name and what is allowed.
+This page lists the flags and variables of ` + "`tintype serve`" + `. A server for images from a folder, with a root key for the API:
+
+` + "```sh" + `
+export TINTYPE_ROOT_KEY=$(head -c 24 /dev/urandom | base64)
+tintype serve --listen :8080 --data /var/lib/tintype --dir acme/photos=/srv/photos &
+curl -o cat.jpg 'http://localhost:8080/acme/photos/cat.jpg?w=400'
+` + "```" + `
+
+A flag overrides its variable. Write sizes as 64MiB, 1.5GB or a number of bytes, and durations as 10s or 1m30s. With a
+wrong value the server doesn't start: the message names the flag and the allowed values.
 
 | flag | variable | default | meaning |
 | --- | --- | --- | --- |
@@ -51,8 +59,8 @@ durations as 10s or 1m30s. A wrong value ends the start with the flag's name and
 		}
 	}
 	b.WriteString(`
-Secrets are never flags, since every user of a machine can read those. Each is a variable, or a file named by the
-variable with ` + "`_FILE`" + ` behind it.
+Secrets are never flags, since every user of a machine can read flags. Put a secret into its variable, or into a file
+whose path is in the variable with the suffix ` + "`_FILE`" + `.
 
 | variable | meaning |
 | --- | --- |
@@ -63,8 +71,8 @@ variable with ` + "`_FILE`" + ` behind it.
 		}
 	}
 	b.WriteString(`
-A variable that begins with ` + "`TINTYPE_`" + ` and is none of these, nor one of another command, ends the start, and the message names the one that was likely meant. Those that
-Kubernetes sets for a Service called tintype, or tintype-something, are let be (` + "`TINTYPE_SERVICE_*`, `TINTYPE_PORT`, `TINTYPE_PORT_*`" + `).
+With an unknown variable that begins with ` + "`TINTYPE_`" + `, the server doesn't start: the message names the likely one. Variables of other commands are allowed, and those that
+Kubernetes sets for a Service called tintype or tintype-something (` + "`TINTYPE_SERVICE_*`, `TINTYPE_PORT`, `TINTYPE_PORT_*`" + `).
 `)
 	golden.File(t, file, b.String())
 }

@@ -1,4 +1,4 @@
-// The controls of the options: each shows a value, and says what it was set to.
+// Each control shows the value of an option, and reports when a user changes it.
 
 const isOn = (value) => ['', '1', 'true'].includes(value);
 
@@ -14,14 +14,14 @@ function colorOf(value) {
   return { hex: `#${[r, g, b].map((n) => n.toString(16).padStart(2, '0')).join('')}`, alpha };
 }
 
-// Each kind: how it shows a value (undefined is the default), and what it has
-// been set to when the element target was used (null is the default).
+// For each kind, show displays a value (undefined: the default). read returns the value
+// that the user set with the element target (null: the default).
 const kinds = {
   range: {
     show(root, value, fallback) {
       const number = value === undefined || Number.isNaN(Number(value)) ? '' : value;
       const field = root.querySelector('.value');
-      // "1." and "1.0" are left as they are while they are typed.
+      // While the user types "1." or "1.0", leave the text.
       if (document.activeElement !== field || Number(field.value) !== Number(number)) field.value = number;
       const slide = root.querySelector('.slide');
       slide.value = number || (Number.isNaN(Number(fallback)) ? slide.min : fallback);
@@ -66,8 +66,8 @@ const kinds = {
 };
 kinds.compass = kinds.choice;
 
-// Controls binds every control of the page. facts are the options by name;
-// change(name, value) is told what was set.
+// Controls binds every control of the page. facts describe the options. change(name, value)
+// is called when the user sets one.
 export class Controls {
   #roots = new Map();
   #facts;
@@ -94,8 +94,8 @@ export class Controls {
     }
   }
 
-  // show brings all controls in line with the options. shown may hold values that
-  // follow from others.
+  // show updates all controls. options are those of the URL. shown has values that
+  // result from other options.
   show(options, shown) {
     const changed = new Map();
     for (const [name, root] of this.#roots) {
@@ -112,7 +112,7 @@ export class Controls {
     }
   }
 
-  // blame shows an error beside the control that it names, and none elsewhere.
+  // blame shows an error beside the control that it names, and hides all others.
   blame(name, message) {
     for (const [other, root] of this.#roots) {
       const fault = root.querySelector('.fault');

@@ -1,4 +1,4 @@
-// Points and regions, all in fractions of an image's width and height.
+// Points and regions, as fractions of an image's width and height.
 
 export const whole = Object.freeze({ x: 0, y: 0, w: 1, h: 1 });
 
@@ -6,8 +6,8 @@ export const clamp = (n, least, most) => Math.min(most, Math.max(least, n));
 
 const round = (n, digits) => Number(n.toFixed(digits));
 
-// parseRect reads the rect option; size is the original's, in pixels. What can't
-// be read, or not without a size, is undefined.
+// parseRect reads the rect option. size is the original's, in pixels. The result is
+// undefined if the value is wrong, or needs a size and there is none.
 export function parseRect(value, size) {
   const parts = (value ?? '').split(',');
   if (parts.length !== 4) return undefined;
@@ -24,8 +24,8 @@ export function parseRect(value, size) {
   return { x, y, w: Math.min(w, 1 - x), h: Math.min(h, 1 - y) };
 }
 
-// formatRect writes a region in pixels where the size is known, else in percent.
-// The whole image is null: the option left out.
+// formatRect writes a region in pixels if the size is known, else in percent. It returns
+// null for the whole image, which means no option.
 export function formatRect({ x, y, w, h }, size) {
   if (w > 0.999 && h > 0.999) return null;
   if (!size) return [x, y, w, h].map((n) => `${round(n * 100, 1)}%`).join(',');
@@ -34,8 +34,8 @@ export function formatRect({ x, y, w, h }, size) {
   return [left, top, Math.max(1, Math.round((x + w) * size.width) - left), Math.max(1, Math.round((y + h) * size.height) - top)].join(',');
 }
 
-// The focal point counts after rect, rotate and flip; on the page it lies on the
-// original. toFocal and fromFocal lead from one to the other. size is the original's.
+// The option applies after rect, rotate and flip. On the page the point lies on the
+// original. toFocal and fromFocal convert between them. size is the original's.
 export function toFocal({ x, y }, { rect = whole, rotate = 0, flip = '', size }) {
   let p = { x: clamp((x - rect.x) / rect.w, 0, 1), y: clamp((y - rect.y) / rect.h, 0, 1) };
   const { quarters, rest } = turnOf(rotate);
@@ -54,20 +54,20 @@ export function fromFocal({ x, y }, { rect = whole, rotate = 0, flip = '', size 
   return { x: rect.x + p.x * rect.w, y: rect.y + p.y * rect.h };
 }
 
-// turnOf splits an angle into right angles and the degrees that are left.
+// turnOf splits an angle into right angles and the remaining degrees.
 function turnOf(rotate) {
   const degrees = ((rotate % 360) + 360) % 360;
   return { quarters: Math.floor(degrees / 90), rest: degrees % 90 };
 }
 
-// sideways is the size of a region after so many right angles.
+// sideways is the size of a region after this many right angles.
 function sideways(rect, quarters, size = { width: 1, height: 1 }) {
   const [w, h] = [rect.w * size.width, rect.h * size.height];
   return quarters % 2 ? [h, w] : [w, h];
 }
 
-// slanted is where a point of an image lies in the box around the image after a turn of
-// less than a right angle, or, back again, where a point of the box lies in the image.
+// slanted rotates an image by less than a right angle, and converts a point of the image
+// to a point of its bounding box. With back it converts in the other direction.
 function slanted(p, degrees, [w, h], back) {
   const [sin, cos] = [Math.sin(degrees * Math.PI / 180), Math.cos(degrees * Math.PI / 180)];
   const [across, down] = [w * cos + h * sin, w * sin + h * cos];
@@ -79,8 +79,8 @@ function slanted(p, degrees, [w, h], back) {
   return { x: clamp(0.5 + (x * cos + y * sin) / w, 0, 1), y: clamp(0.5 + (y * cos - x * sin) / h, 0, 1) };
 }
 
-// compass are the points that the words of gravity stand for. Other words leave the
-// choice to the server.
+// compass has the points of the gravities that name one. The server finds the point of
+// other gravities.
 export const compass = Object.freeze({
   northwest: { x: 0, y: 0 }, north: { x: 0.5, y: 0 }, northeast: { x: 1, y: 0 },
   west: { x: 0, y: 0.5 }, center: { x: 0.5, y: 0.5 }, east: { x: 1, y: 0.5 },

@@ -1,10 +1,10 @@
-// Fetching images in a way that shows their headers, bytes and time.
+// Loads images so that their headers, bytes and time are known.
 
-// As a current browser's <img> says it. fetch() alone sends */*, which names no
-// format and gets JPEG or PNG.
+// The Accept header that browsers send for <img>. fetch() alone sends */*, and gets JPEG or
+// PNG.
 export const accept = 'image/avif,image/webp,*/*;q=0.8';
 
-// A Refusal is an answer that is no image, as the API says it.
+// A Refusal is an answer without an image: the error of the server.
 export class Refusal extends Error {
   constructor({ code, message, status, request_id: requestID }) {
     super(message);
@@ -18,7 +18,8 @@ async function fetchAnswer(path, signal) {
   let response;
   let blob;
   try {
-    // no-store: the time and Cache-Status shown are the server's, not this browser's.
+    // no-store: show the time and Cache-Status of the server, not of the browser's
+    // cache.
     response = await fetch(path, { signal, cache: 'no-store', credentials: 'omit', headers: { Accept: accept } });
     blob = await response.blob();
   } catch (err) {
@@ -36,9 +37,8 @@ async function fetchAnswer(path, signal) {
   }
 }
 
-// loadImage answers with a decoded image: { url, width, height, bytes, type, time,
-// timing, cache }. The caller revokes url. An image that this browser can't show
-// has no width.
+// loadImage returns a decoded image: { url, width, height, bytes, type, time, timing, cache
+// }. The caller revokes url. If the browser can't show the image, width and height are 0.
 export async function loadImage(path, signal) {
   const { response, blob, time } = await fetchAnswer(path, signal);
   const image = new Image();
@@ -55,24 +55,24 @@ export async function loadImage(path, signal) {
   };
 }
 
-// loadSize answers with what an image weighs: { bytes, type }.
+// loadSize returns the size of an image in bytes, and its type: { bytes, type }.
 export async function loadSize(path, signal) {
   const { response, blob } = await fetchAnswer(path, signal);
   return { bytes: blob.size, type: response.headers.get('Content-Type') ?? '' };
 }
 
-// loadFacts answers with what the original is: { format, bytes, width, height, frames }.
+// loadFacts returns facts of the original: { format, bytes, width, height, frames }.
 export async function loadFacts(namespace, src, signal) {
   const { blob } = await fetchAnswer(`/playground/${namespace}/original?src=${encodeURIComponent(src)}`, signal);
   return JSON.parse(await blob.text());
 }
 
-// A Latest runs one thing at a time: starting the next aborts what runs.
+// A Latest runs one task at a time. A new task aborts the running one.
 export class Latest {
   #controller = new AbortController();
 
-  // run calls task(signal), and done(result) or failed(error) unless it was
-  // superseded by then.
+  // run calls task(signal), then done(result) or failed(error), unless a newer task has
+  // started.
   async run(task, done, failed) {
     this.#controller.abort();
     const { signal } = this.#controller = new AbortController();

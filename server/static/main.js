@@ -1,4 +1,4 @@
-// The playground: state in, URL and pictures out.
+// The playground: it turns the state into a URL and pictures.
 
 import { Controls } from './controls.js';
 import { compass, fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
@@ -12,37 +12,37 @@ import * as words from './words.js';
 const $ = (selector) => document.querySelector(selector);
 const page = JSON.parse($('#page-data').textContent);
 
-// How long the page waits for the next edit before it asks for a variant.
+// How long the page waits for another edit before it requests a variant.
 const pause = 120; // ms
 
 // The original is shown within this square.
 const preview = 1280; // pixels
 
-// Options that decide the shape of a variant; the slider compares it with the
+// Options that decide the shape of a variant. The slider compares the variant with the
 // original in the same shape.
 const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'enlarge', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'trim', 'rotate', 'flip', 'bg', 'pad', 'radius', 'preset'];
 
-// Options that decide how pixels are written, and none of the pixels' number.
+// Options that decide how pixels are encoded, but not how many there are.
 const encoding = ['format', 'q', 'lossless', 'progressive'];
 
-// Codes of errors that are about the original's name.
+// Codes of errors about the original.
 const sourceCodes = new Set(['INVALID_SOURCE', 'INVALID_PATH', 'SOURCE_NOT_FOUND', 'SOURCE_NOT_ALLOWED', 'ADDRESS_NOT_ALLOWED', 'NOT_FOUND', 'ORIGIN_ERROR', 'ORIGIN_TIMEOUT']);
 
 const hints = {
   focal: 'Drag the ring to set the focal point, or use the arrow keys.',
-  found: 'The server chooses what to keep. Drag on the original to choose the point yourself.',
-  crop: 'Draw the part to keep; drag it or its corners to change it.',
-  compare: 'Drag the boundary: left without effects and compression.',
+  found: 'The server chooses what to keep. To choose the point yourself, drag on the original.',
+  crop: 'Draw the part to keep. Drag it or its corners to change it.',
+  compare: 'Drag the boundary. The left side has no effects and no compression.',
 };
 
 const state = new State(page.options, { src: $('input[name=picture]')?.value ?? '', options: { w: '480', h: '480', fit: 'cover', gravity: 'attention' } });
 const panes = { original: new Pane($('#original')), variant: new Pane($('#variant')), compare: new Pane($('#compare')) };
 const jobs = { original: new Latest(), facts: new Latest(), variant: new Latest(), compare: new Latest(), reference: new Latest() };
-let original; // facts of the original, once known
-let variant; // the variant on show
+let original; // facts of the original; undefined until known
+let variant; // the variant that is shown
 let reference; // what the variant's bytes are compared with: { bytes, name, title }
-let said = ''; // below the pictures, instead of how to use the tool
-let shownSource; // the src that the original pane is for
+let said = ''; // a message below the pictures; empty shows how to use the tool
+let shownSource; // the src that the original pane shows
 let timer;
 
 const view = () => $('input[name=view]:checked').value;
@@ -53,7 +53,7 @@ const absolute = (options) => new URL(path(options), location.href).href;
 const controls = new Controls(page.options, change);
 const overlay = new Overlay($('#layer'), { focal: moveFocal, region: (region) => change('rect', formatRect(region, original)) });
 
-// change sets one option, with what must follow for it to mean anything.
+// change sets one option, and changes others that would contradict it.
 function change(name, value) {
   const changes = { [name]: value };
   if (name === 'gravity' && value !== 'focal') Object.assign(changes, { 'fp-x': null, 'fp-y': null, 'fp-z': null });
@@ -62,8 +62,8 @@ function change(name, value) {
   state.set(changes);
 }
 
-// moveFocal sets the focal point. It only shows in a crop: where nothing is
-// cropped, a square one is asked for.
+// moveFocal sets the focal point. The point has an effect only with a crop. Without one,
+// moveFocal adds a square crop.
 function moveFocal(point) {
   const { x, y } = toFocal(point, turns());
   const changes = { 'fp-x': String(x), 'fp-y': String(y) };
@@ -78,11 +78,11 @@ function moveFocal(point) {
       added.push('ar=1:1');
     }
   }
-  if (added.length) hint(`${added.join(' and ')} came with it: a focal point shows where something is cut.`);
+  if (added.length) hint(`${added.join(' and ')} added, because a focal point only has an effect on a crop.`);
   state.set(changes);
 }
 
-// turns are the options that lie between the original and the focal point.
+// turns returns the options that apply before the focal point.
 function turns() {
   return {
     rect: parseRect(state.options.get('rect'), original),
@@ -92,7 +92,7 @@ function turns() {
   };
 }
 
-// hint says something below the pictures, or else how to use the tool.
+// hint shows a text below the pictures. Without a text it shows how to use the tool.
 function hint(text) {
   said = text;
   showHint();
@@ -103,7 +103,7 @@ function showHint() {
   $('#hint').textContent = said || (state.src ? hints[view() === 'compare' ? 'compare' : tool] : '');
 }
 
-// show brings everything but the pictures in line with the state.
+// show updates everything but the pictures.
 function show() {
   const o = state.options;
   const focal = hasFocal();
@@ -121,14 +121,14 @@ function showAddress() {
   $('#chips').replaceChildren(...pairs().map(([name, value]) => chip(name, value)));
   $('#reset-all').hidden = state.options.size === 0;
   if (!state.src) {
-    $('#url').replaceChildren(Object.assign(document.createElement('span'), { className: 'none', textContent: 'The URL stands here once there is an original.' }));
+    $('#url').replaceChildren(Object.assign(document.createElement('span'), { className: 'none', textContent: 'Choose an original to get its URL.' }));
     return;
   }
   const [where, asked] = path().split(/(?=\?)/);
   $('#url').replaceChildren(part(location.origin, 'host'), part(where, 'path'), part(asked ?? '', 'asked'));
 }
 
-// part is a piece of a URL that breaks between lines where a reader would.
+// part is a piece of a URL that can break between lines after /, & and ?.
 function part(text, name) {
   const span = Object.assign(document.createElement('span'), { className: name });
   for (const piece of text.split(/(?<=[/&?])/)) span.append(piece, document.createElement('wbr'));
@@ -153,7 +153,7 @@ function chip(name, value) {
 // hasFocal reports whether the options set a focal point.
 const hasFocal = () => ['fp-x', 'fp-y', 'fp-z'].some((name) => state.options.has(name)) || state.options.get('gravity') === 'focal';
 
-// keptPoint is the point of the original that is kept, or undefined where the server
+// keptPoint is the point of the original that the crop keeps, or undefined if the server
 // finds it.
 function keptPoint() {
   const o = state.options;
@@ -172,7 +172,7 @@ function showSnippets() {
   $('#snippet-curl').textContent = curl(absolute(), accept, variant?.type);
 }
 
-// loadOriginal shows another original and finds out what it is.
+// loadOriginal shows another original and loads its facts.
 function loadOriginal() {
   if (shownSource === state.src) return;
   shownSource = state.src;
@@ -181,7 +181,7 @@ function loadOriginal() {
   if (!state.src) {
     jobs.original.stop();
     jobs.facts.stop();
-    const how = $('.picture') ? 'Pick a picture above, or name one' : 'Name one in the field above,';
+    const how = $('.picture') ? 'Choose a picture above, or name one' : 'Name one in the field above,';
     for (const pane of [panes.original, panes.compare]) pane.note('No original yet', `${how} as source/path or by its URL.`);
     return;
   }
@@ -194,14 +194,14 @@ function loadOriginal() {
       facts.frames > 1 && `${facts.frames} frames`);
     show();
     loadReference();
-  }, () => {}); // the pane says what is wrong with the original
+  }, () => {}); // the pane shows the error
 }
 
 function loadVariant() {
   if (!state.src) {
     variant = undefined;
     blame();
-    panes.variant.note('No variant yet', 'It shows here once there is an original.');
+    panes.variant.note('No variant yet', 'Choose an original first.');
     panes.variant.caption();
     showAnswer();
     return;
@@ -251,9 +251,9 @@ function showAnswer(image) {
   showSnippets();
 }
 
-// loadReference finds what the variant's bytes are fairly compared with: the original
-// where both have the same number of pixels, else the variant as it would be in the
-// original's format at default quality.
+// loadReference finds a fair comparison for the variant's bytes: the original if both have
+// the same number of pixels, else the same variant in the original's format at default
+// quality.
 function loadReference() {
   jobs.reference.stop();
   reference = undefined;
@@ -261,18 +261,18 @@ function loadReference() {
   if (!original || !variant?.width) return;
   const size = words.pixels(variant.width, variant.height);
   if (variant.width === original.width && variant.height === original.height) {
-    reference = { bytes: original.bytes, name: `original: ${words.bytes(original.bytes)}`, title: 'Compared with the original, which has as many pixels.' };
+    reference = { bytes: original.bytes, name: `original: ${words.bytes(original.bytes)}`, title: 'Compared with the original, which has the same number of pixels.' };
     showSaved();
     return;
   }
   const written = encoding.filter((name) => name !== 'format' && state.options.has(name));
-  if (!written.length && words.format(variant.type) === words.format(original.format)) return; // it is that one
+  if (!written.length && words.format(variant.type) === words.format(original.format)) return; // the variant would be compared with itself
   const alike = new Map([...state.options].filter(([name]) => !encoding.includes(name))).set('format', 'original');
   jobs.reference.run((signal) => loadSize(path(alike), signal), ({ bytes, type }) => {
     const format = words.format(type);
-    reference = { bytes, name: `as ${format}: ${words.bytes(bytes)}`, title: `Compared with the same ${size} pixels as ${format} of default quality.` };
+    reference = { bytes, name: `as ${format}: ${words.bytes(bytes)}`, title: `Compared with the same ${size} pixels as ${format} at default quality.` };
     showSaved();
-  }, () => {}); // then there is nothing to compare with
+  }, () => {}); // without a reference, nothing is shown
 }
 
 function showSaved() {
@@ -284,7 +284,7 @@ function showSaved() {
   $('#variant .saved').classList.toggle('more', Boolean(shown && variant.bytes > reference.bytes));
 }
 
-// blame shows an error beside the control that it is about.
+// blame shows an error beside the control that caused it.
 function blame(err) {
   const [, named, rest] = (err instanceof Refusal && /^([a-z][a-z-]*): (.*)$/s.exec(err.message)) || [];
   const option = state.known(named);
@@ -307,7 +307,7 @@ function update() {
   }, pause);
 }
 
-// Copying needs a secure page; elsewhere the text is selected and copied as by hand.
+// The clipboard needs a secure page. Elsewhere, select the text and run the copy command.
 async function copy(text) {
   if (navigator.clipboard) {
     try {

@@ -1,4 +1,5 @@
-// The focal point and the crop on the original: dragged, drawn, or moved by keys.
+// The focal point and the crop on the original. The user drags or draws them, or moves them
+// with keys.
 
 import { clamp, whole } from './geometry.js';
 
@@ -6,11 +7,11 @@ const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 const percent = (n) => `${Math.round(n * 100)} %`;
 
-// smallest is the least side of a region, as a fraction; a drag below it was a click.
+// smallest is the minimum side of a region, as a fraction. A shorter drag is a click.
 const smallest = 0.01;
 
-// An Overlay lies on the original. Points and regions are fractions of it. on
-// takes { focal(point), region(region) }, called while something is moved.
+// An Overlay lies on the original. Points and regions are fractions of it. on is {
+// focal(point), region(region) }, which are called during a move.
 export class Overlay {
   tool = 'focal';
   #layer; #focal; #region; #handle; #on;
@@ -28,8 +29,8 @@ export class Overlay {
     this.#handle.addEventListener('keydown', (e) => this.#keyRegion(e));
   }
 
-  // show draws what the options say: the point that is kept, undefined where the server
-  // finds it; whether somebody set it; and the region, undefined where there is none.
+  // show draws the kept point, and the region. point is undefined if the server finds
+  // it. set tells whether the user set the point. rect is undefined without a region.
   show(point, set, rect) {
     this.#point = point ?? { x: 0.5, y: 0.5 };
     this.#rect = rect ?? whole;
@@ -55,7 +56,7 @@ export class Overlay {
     return { x: clamp((event.clientX - box.left) / box.width, 0, 1), y: clamp((event.clientY - box.top) / box.height, 0, 1) };
   }
 
-  // grab follows the pointer until it is let go.
+  // grab follows the pointer until it is released.
   #grab(event) {
     if (event.button !== 0) return;
     event.preventDefault();
@@ -76,7 +77,8 @@ export class Overlay {
     return (point) => this.#on.focal(point);
   }
 
-  // regionDrag resizes at a corner, moves within, and else draws anew.
+  // regionDrag resizes at a corner, moves inside the region, and draws a new one
+  // elsewhere.
   #regionDrag(event) {
     const start = this.#at(event);
     const { x, y, w, h } = this.#rect;

@@ -1,5 +1,5 @@
-// One framed image: it keeps what it shows until the next is ready, and shows a
-// message where there is none.
+// One framed image. It keeps the shown image until the next one is ready. Without an image
+// it shows a message.
 
 export class Pane {
   #root; #canvas; #message; #urls = [];
@@ -15,14 +15,14 @@ export class Pane {
     this.#root.setAttribute('aria-busy', String(on));
   }
 
-  // show puts loaded images in place, one for each <img> of the pane.
+  // show displays loaded images, one for each <img> of the pane.
   show(...images) {
     this.busy(false);
     const old = this.#urls;
     this.#urls = images.map((image) => image.url);
     const [{ width, height, type }] = images;
     if (!width) {
-      this.say(`${type} can’t be shown by this browser`, 'The bytes are as asked for: copy the URL to save them.');
+      this.say(`${type} can’t be shown by this browser`, 'The image itself is valid. Copy the URL to save it.');
     } else {
       this.#canvas.querySelectorAll('img').forEach((img, i) => { img.src = images[i].url; });
       this.#canvas.style.setProperty('--ratio', width / height);
@@ -33,7 +33,7 @@ export class Pane {
     old.forEach(URL.revokeObjectURL);
   }
 
-  // say shows words in place of the image: lines of text, the first as a title.
+  // say shows text in place of the image: one or more lines, the first as a title.
   say(...lines) {
     this.busy(false);
     this.#message.classList.remove('note');
@@ -46,7 +46,7 @@ export class Pane {
     this.#message.hidden = false;
   }
 
-  // note is say where nothing is wrong.
+  // note is say for a message that is not an error.
   note(...lines) {
     this.say(...lines);
     this.#message.classList.add('note');

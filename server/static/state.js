@@ -1,12 +1,12 @@
-// What the page shows lives in its URL: #src=samples/dusk.jpg&w=640.
+// The state of the page is in its URL: #src=samples/dusk.jpg&w=640.
 
 import { query } from './url.js';
 
-// Edits of one option within this many milliseconds are one step of the history.
+// Edits of one option within this many milliseconds make one entry in the history.
 const oneStep = 1500;
 
-// State holds the original and the options. It sends "change" whenever one of
-// them is another, also by the browser's back and forward.
+// State holds the original and the options. It sends "change" when one of them changes,
+// also through the browser's back and forward.
 export class State extends EventTarget {
   #names = new Map(); // name or alias → name
   #order;
@@ -36,12 +36,14 @@ export class State extends EventTarget {
     return `#${query([['src', this.src], ...this.options])}`;
   }
 
-  // known is the name of the option that is called so, or undefined.
+  // known returns the name of an option, given its name or an alias. Otherwise it
+  // returns undefined.
   known(nameOrAlias) {
     return this.#names.get(nameOrAlias);
   }
 
-  // set changes options; null leaves one out. Everything in one call is one step.
+  // set changes options. null removes one. All changes of one call make one entry in
+  // the history.
   set(changes) {
     const next = new Map(this.options);
     for (const [name, value] of Object.entries(changes)) {

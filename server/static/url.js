@@ -1,14 +1,14 @@
-// How variants are named: what goes into a URL, and what copies out of it.
+// Builds the URLs of variants, and the texts to copy.
 
-// In a query these need no escape; written plainly they keep URLs readable.
+// These characters need no escape in a query. Unescaped they keep URLs readable.
 const plain = /%(?:2C|3A|2F|40)/g;
 
 export const escapeValue = (s) => encodeURIComponent(s).replace(plain, decodeURIComponent);
 
 export const query = (pairs) => pairs.map(([name, value]) => `${name}=${escapeValue(value)}`).join('&');
 
-// variantPath is the path and query of a variant. A src that would not survive
-// as a path (dot segments, a full URL) goes into the query.
+// variantPath is the path and query of a variant. A src that a path would change (dot
+// segments, a full URL) goes into the query.
 export function variantPath(namespace, src, pairs) {
   const segments = src.split('/');
   const asPath = segments.length > 1 && /^[a-z0-9][a-z0-9_-]*$/.test(segments[0]) &&
@@ -24,8 +24,8 @@ const quote = (s) => `'${s.replaceAll("'", String.raw`'\''`)}'`;
 
 const number = (s) => (/^\d+(\.\d+)?$/.test(s ?? '') ? Number(s) : undefined);
 
-// imageTag is an <img> for screens of one and two pixels a point, or for a range
-// of widths. url makes a URL of options; shown is the variant's size, if known.
+// imageTag is an <img> for screens with one and two pixels per point, or for a range of
+// widths. url makes a URL from options. shown is the variant's size, if known.
 export function imageTag(options, url, kind, shown) {
   const attributes = [`src="${escapeHTML(url(options))}"`];
   const dpr = number(options.get('dpr')) ?? 1;
@@ -50,7 +50,7 @@ export function imageTag(options, url, kind, shown) {
   return `<img ${attributes.join('\n  ')}>`;
 }
 
-// curl is a command that saves a variant and shows its headers.
+// curl is a command that saves a variant and prints its headers.
 export function curl(absolute, accept, type) {
   const ending = { 'image/jpeg': 'jpg', 'image/svg+xml': 'svg' }[type] ?? type?.replace('image/', '') ?? 'img';
   return `curl -s -D - -o variant.${ending} \\\n  -H ${quote(`Accept: ${accept}`)} \\\n  ${quote(absolute)}`;

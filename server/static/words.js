@@ -1,4 +1,4 @@
-// Numbers and names for people.
+// Formats numbers and names for people.
 
 export function bytes(n) {
   if (n < 1000) return `${n} B`;
@@ -12,15 +12,15 @@ export const milliseconds = (n) => `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`
 
 export const format = (type) => type.replace(/^image\//, '').replace(/\+xml$/, '').toUpperCase();
 
-// saved says how many bytes less the second has.
+// saved returns the difference in percent.
 export function saved(before, after) {
   const percent = (after / before - 1) * 100;
   const digits = Math.abs(percent) < 99 ? 0 : 1;
   return `${percent > 0 ? '+' : '−'}${Math.abs(percent).toFixed(digits)} %`;
 }
 
-// timing is a Server-Timing header, shortened: "fetch 0.4 ms · transform 38 ms".
+// timing shortens a Server-Timing header: "fetch 0.4 ms · transform 38 ms".
 export function timing(header) {
   const steps = header.split(',').map((part) => /^\s*([^;\s]+).*?;dur=([\d.]+)/.exec(part)).filter(Boolean);
-  return steps.length ? `${steps.map(([, name, ms]) => `${name} ${milliseconds(Number(ms))}`).join(' · ')}` : 'none: nothing was made';
+  return steps.length ? `${steps.map(([, name, ms]) => `${name} ${milliseconds(Number(ms))}`).join(' · ')}` : 'none, the variant was cached';
 }
