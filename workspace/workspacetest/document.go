@@ -7,7 +7,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Document reads one document of YAML.
+// Document decodes one YAML document.
 func Document(t *testing.T, yaml string) *workspace.Document {
 	t.Helper()
 	all, err := workspace.DecodeAll(strings.NewReader(yaml), "w.yaml")
@@ -17,7 +17,7 @@ func Document(t *testing.T, yaml string) *workspace.Document {
 	return all[0]
 }
 
-// Present is a workspace as YAML, which tests apply documents to.
+// Present is a workspace as YAML. Tests apply documents to it.
 const Present = `
 namespace: acme
 name: Acme

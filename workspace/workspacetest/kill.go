@@ -17,12 +17,12 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// revisions is how far WriteForEver takes each workspace.
+// revisions is the number of revisions that WriteForEver writes for each workspace.
 const revisions = 5
 
-// WriteForEver writes workspaces into a store until it fails, each with a domain, an
-// API key and a line of the audit log for each revision, and says to acknowledged what
-// has been written: for the process that Kill kills.
+// WriteForEver writes workspaces into a store until it fails. Each has domains, an API key,
+// and a line of the audit log for each revision. It writes a line to acknowledged after
+// each write. It runs in the process that Kill kills.
 func WriteForEver(ctx context.Context, s Store, acknowledged io.Writer) error {
 	there := 0
 	for after := ""; ; {
@@ -35,7 +35,7 @@ func WriteForEver(ctx context.Context, s Store, acknowledged io.Writer) error {
 		}
 		there, after = there+len(page), page[len(page)-1].Namespace
 	}
-	for i := max(0, there-1); ; i++ { // on from the last one, which may be half way
+	for i := max(0, there-1); ; i++ { // continue with the last one, which may be incomplete
 		namespace := fmt.Sprintf("ws-%d", i)
 		w, err := s.Get(ctx, namespace)
 		switch {
@@ -68,9 +68,10 @@ func WriteForEver(ctx context.Context, s Store, acknowledged io.Writer) error {
 	}
 }
 
-// Kill kills a process that runs WriteForEver, as often as rounds says, each time after
-// some writes, and tests that nothing it said was written is lost, and nothing is there
-// by halves. open returns the store that the process writes into, which Kill closes.
+// Kill runs a process that calls WriteForEver, and kills it after some writes. It repeats
+// that as often as rounds says. It tests that no acknowledged write is lost, and that no
+// write is stored partly. open returns the store that the process writes into. Kill closes
+// it.
 func Kill(t *testing.T, rounds int, command func() *exec.Cmd, open func(t *testing.T) Store) {
 	acknowledged := map[string]int64{}
 	s := open(t)
@@ -83,10 +84,10 @@ func Kill(t *testing.T, rounds int, command func() *exec.Cmd, open func(t *testi
 		out, err := child.StdoutPipe()
 		must(t, "starting the writer", err)
 		must(t, "starting the writer", child.Start())
-		// The kill falls into the write after these, at another moment of it each time.
+		// The kill comes during the write after these lines, at another moment in each round.
 		wait := time.Duration(round%11) * 300 * time.Microsecond
 		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ { // on to the end: what was said before the kill counts
+		for n := 0; lines.Scan(); n++ { // read to the end: lines before the kill count
 			namespace, text, _ := strings.Cut(lines.Text(), " ")
 			revision, err := strconv.ParseInt(text, 10, 64)
 			if err != nil {
@@ -98,7 +99,7 @@ func Kill(t *testing.T, rounds int, command func() *exec.Cmd, open func(t *testi
 			}
 		}
 		_ = child.Wait()                                           // killed
-		if (round+1)%max(10, rounds/5) == 0 || round == rounds-1 { // looking at all of it takes longer each time
+		if (round+1)%max(10, rounds/5) == 0 || round == rounds-1 { // reading everything takes longer in each round
 			s := open(t)
 			whole(t, s, acknowledged, cursor)
 			must(t, "Close", s.Close())
@@ -113,8 +114,7 @@ func Kill(t *testing.T, rounds int, command func() *exec.Cmd, open func(t *testi
 	t.Logf("killed %d times; %d workspaces are whole", rounds, len(acknowledged))
 }
 
-// whole tests that what was acknowledged is there, and that all parts of a write are
-// there, or none.
+// whole tests that acknowledged writes are stored, and that no write is stored partly.
 func whole(t *testing.T, s Store, acknowledged map[string]int64, cursor string) {
 	t.Helper()
 	stored := map[string]int64{}
@@ -167,7 +167,7 @@ func whole(t *testing.T, s Store, acknowledged map[string]int64, cursor string) 
 	}
 }
 
-// Soak is short, or long where make soak asks for all of it.
+// Soak returns short, or long under `make soak`.
 func Soak(short, long int) int {
 	if os.Getenv("SOAK") != "" {
 		return long

@@ -13,18 +13,18 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Memory is a [Store] in memory, for tests of what uses one. It passes the conformance
-// suite, is safe for concurrent use and works in a synctest bubble.
+// Memory is a [Store] in memory, for tests of packages that use a store. It passes the
+// conformance suite. It is safe for concurrent use and works in a synctest bubble.
 type Memory struct {
-	// ChangesKept bounds how many changes a cursor can go back; 0 is no bound. Set
-	// it before use.
+	// ChangesKept bounds how many changes are kept for cursors; 0 is no bound. Set it before
+	// use.
 	ChangesKept int
 
 	mu         sync.Mutex // guards all below
 	workspaces map[string]*workspace.Workspace
 	domains    map[string]workspace.Domain
 	changes    []workspace.Change
-	forgotten  int // changes before the first of changes
+	forgotten  int // number of changes removed from the start of changes
 	records
 }
 
@@ -165,8 +165,8 @@ func (m *Memory) Changes(ctx context.Context, cursor string) (changes []workspac
 // Close implements [workspace.Store]. It does nothing.
 func (m *Memory) Close() error { return nil }
 
-// claim reports whether a domain of w that it hasn't claimed before is verified for
-// another workspace. m.mu is held.
+// claim returns an error if w claims a new domain that is verified for another workspace.
+// had are the domains that w had. m.mu is held.
 func (m *Memory) claim(w *workspace.Workspace, had []string) error {
 	for _, domain := range w.Domains {
 		d, known := m.domains[domain]
@@ -177,14 +177,14 @@ func (m *Memory) claim(w *workspace.Workspace, had []string) error {
 	return nil
 }
 
-// release gives a workspace's domains up, but for those to keep. m.mu is held.
+// release removes the claims of a workspace, except for the domains to keep. m.mu is held.
 func (m *Memory) release(namespace string, keep []string) {
 	maps.DeleteFunc(m.domains, func(name string, d workspace.Domain) bool {
 		return d.Namespace == namespace && !slices.Contains(keep, name)
 	})
 }
 
-// put stores w, which claimed the domains in had before. m.mu is held.
+// put stores w. had are the domains that it had before. m.mu is held.
 func (m *Memory) put(w *workspace.Workspace, had []string) {
 	m.release(w.Namespace, w.Domains)
 	for _, domain := range w.Domains {
@@ -196,7 +196,7 @@ func (m *Memory) put(w *workspace.Workspace, had []string) {
 	m.record(workspace.ChangedWorkspace, w.Namespace)
 }
 
-// record adds to the changes and forgets the oldest. m.mu is held.
+// record appends a change and removes the oldest ones above ChangesKept. m.mu is held.
 func (m *Memory) record(kind workspace.ChangeKind, namespace string) {
 	m.changes = append(m.changes, workspace.Change{Kind: kind, Namespace: namespace})
 	if extra := len(m.changes) - m.ChangesKept; m.ChangesKept > 0 && extra > 0 {

@@ -12,15 +12,15 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// records is what Memory keeps besides workspaces. Memory.mu guards it.
+// records is what Memory keeps beside workspaces. Memory.mu guards it.
 type records struct {
 	keys    map[[32]byte]*workspace.APIKey
 	deleted map[string][]workspace.Deletion    // by namespace, the oldest first
 	trails  map[trailOf][]workspace.AuditEntry // the oldest first
-	tallies map[string]time.Time               // by ID: until when they are known
+	tallies map[string]time.Time               // by ID of the tally: until when it is known
 	usage   map[usageOf]*workspace.Usage
 	purges  map[string]workspace.PurgeLog // by workspace ID
-	leases  map[leaseOf]int64             // used
+	leases  map[leaseOf]int64             // tokens that were handed out
 	answers map[string]kept
 }
 
@@ -145,8 +145,7 @@ func (m *Memory) RevokeAPIKey(ctx context.Context, workspaceID, id string, at ti
 	return nil
 }
 
-// appendAudit appends entries, whose workspace is this one where they name none.
-// m.mu is held.
+// appendAudit appends entries. Entries without a workspace get workspaceID. m.mu is held.
 func (m *Memory) appendAudit(workspaceID string, entries []workspace.AuditEntry) {
 	for _, e := range entries {
 		e = e.Stamped(workspaceID, now())

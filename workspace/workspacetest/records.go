@@ -17,7 +17,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A Store is all that is stored: workspaces, and what is kept beside them.
+// A Store stores everything: workspaces, and what is kept beside them.
 type Store interface {
 	workspace.Store
 	workspace.Domains
@@ -30,8 +30,8 @@ type Store interface {
 	limit.Leases
 }
 
-// RunRecords tests what a store keeps beside workspaces. open returns an empty
-// store; RunRecords closes it.
+// RunRecords tests what a store keeps beside workspaces. open returns an empty store.
+// RunRecords closes it.
 func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 	for _, test := range []struct {
 		name string
@@ -78,7 +78,7 @@ func must(t *testing.T, what string, err error) {
 	}
 }
 
-// feed returns a function that returns the changes since it was last called.
+// feed returns a function that returns the changes since its last call.
 func feed(t *testing.T, s Store) func() []workspace.Change {
 	t.Helper()
 	_, cursor, err := s.Changes(t.Context(), "")
@@ -136,7 +136,7 @@ func testDomainClaims(t *testing.T, s Store) {
 	}
 }
 
-// A claim that isn't verified keeps nobody from the name, and one that is does.
+// A pending claim doesn't keep other workspaces from the name. A verified claim does.
 func testDomainSquatted(t *testing.T, s Store) {
 	const name = "img.victim.example"
 	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -169,7 +169,8 @@ func testDomainSquatted(t *testing.T, s Store) {
 	late.Domains = []string{name}
 	wantErr(t, "Create with another's domain", s.Create(t.Context(), late), workspace.ErrDomainTaken)
 
-	// Who lost the name goes on as before, whether the name is still listed or not.
+	// A workspace that lost the name works as before, whether it still lists the name or
+	// not.
 	wantSame(t, "workspace that lost a name", get(t, s, "squatter"), squatter)
 	squatter.Name = "still listed"
 	must(t, "Update", s.Update(t.Context(), squatter))
@@ -180,7 +181,7 @@ func testDomainSquatted(t *testing.T, s Store) {
 	squatter.Domains = []string{name}
 	wantErr(t, "Update with another's domain", s.Update(t.Context(), squatter), workspace.ErrDomainTaken)
 
-	// A name that is given up is free again.
+	// After a name was given up, others can claim it.
 	owner.Domains = []string{}
 	must(t, "Update that gives a verified name up", s.Update(t.Context(), owner))
 	_, err = s.Domain(t.Context(), name)
@@ -196,8 +197,8 @@ func testDomainSquatted(t *testing.T, s Store) {
 	is(owner, at)
 }
 
-// Of many who verify one name at the same time one has it, and while it is given up and
-// verified at once no claim is left without its workspace.
+// If many workspaces verify one name at the same time, one gets it. If a name is given up
+// and verified at the same time, no claim remains without its workspace.
 func testDomainRace(t *testing.T, s Store) {
 	const name, claimants = "img.victim.example", 6
 	for i := range claimants {
@@ -239,7 +240,7 @@ func testDomainRace(t *testing.T, s Store) {
 	wantErr(t, "Domain of who gave it up", err, workspace.ErrDomainNotFound)
 }
 
-// apiKey returns a key that was made so many minutes ago.
+// apiKey returns a key that was made age minutes ago.
 func apiKey(workspaceID, id string, age int) *workspace.APIKey {
 	made := time.Now().UTC().Truncate(time.Microsecond).Add(-time.Duration(age) * time.Minute)
 	return &workspace.APIKey{
@@ -288,7 +289,7 @@ func testAPIKeys(t *testing.T, s Store) {
 		t.Errorf("after refused creations: %v, %v", list, err)
 	}
 	if got := changes(); len(got) != 0 {
-		t.Errorf("what was refused changed %v", got)
+		t.Errorf("a refused creation changed %v", got)
 	}
 	old.Scopes[0], list[0].Scopes[0] = "spoilt", "spoilt"
 	if found, err := s.APIKey(t.Context(), old.Hash); err != nil || found.Scopes[0] != "read" {
@@ -325,14 +326,13 @@ func testAPIKeyRevoked(t *testing.T, s Store) {
 	wantSame(t, "APIKeys without what was revoked long ago", list, []*workspace.APIKey{k})
 }
 
-// Keys that ended long ago are forgotten, however they ended; those that ended later
-// are known.
+// Keys that expired or were revoked long ago are forgotten. Others are known.
 func testAPIKeyForgotten(t *testing.T, s Store) {
 	long, lately := workspace.KeyKept+time.Hour, workspace.KeyKept-time.Hour
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for _, tt := range []struct {
 		id               string
-		expired, revoked time.Duration // ago; 0 is not
+		expired, revoked time.Duration // ago; 0 means not
 		known, listed    bool
 	}{
 		{"lasting", 0, 0, true, true},
@@ -372,8 +372,8 @@ func testAPIKeyForgotten(t *testing.T, s Store) {
 	}
 }
 
-// There are no more keys than there can be, however many are made at the same time. Those
-// that have ended don't count, nor do another workspace's.
+// A workspace never has more keys than the limit, also with concurrent requests. Expired
+// and revoked keys don't count, and neither do keys of other workspaces.
 func testAPIKeysAtMost(t *testing.T, s Store) {
 	create := func(workspaceID string, i int, end func(*workspace.APIKey)) error {
 		k := apiKey(workspaceID, fmt.Sprint("k", i), 0)
@@ -413,7 +413,7 @@ func testAPIKeysAtMost(t *testing.T, s Store) {
 	wantErr(t, "CreateAPIKey", create("w1", 3001, nil), workspace.ErrTooManyKeys)
 }
 
-// A workspace that is deleted takes its keys with it, and leaves its logs to be found.
+// Deleting a workspace revokes its keys. Its logs stay readable.
 func testDeleted(t *testing.T, s Store) {
 	if list, err := s.Deletions(t.Context(), "acme"); err != nil || len(list) != 0 {
 		t.Fatalf("deletions of nobody: %v, %v", list, err)
@@ -535,7 +535,7 @@ func testAuditOfWrites(t *testing.T, s Store) {
 	for _, e := range entries {
 		actions = append(actions, e.Action)
 	}
-	slices.Sort(actions) // those of one write have one time
+	slices.Sort(actions) // entries of one write have the same time
 	wantSame(t, "actions", actions, []string{"create", "delete", "update", "update, too"})
 }
 
@@ -553,7 +553,7 @@ func testTallies(t *testing.T, s Store) {
 			{WorkspaceID: "w1", ID: "unknown", Requests: 1, LastUsedAt: at},
 		},
 	}
-	for range 80 { // more rows than a step of some stores takes
+	for range 80 { // more rows than some stores write in one step
 		tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: fmt.Sprint("many-", len(tally.Usage)), Day: "2026-05-01", Operation: "transform", Requests: 1})
 	}
 	must(t, "AddTally", s.AddTally(t.Context(), tally))
@@ -717,7 +717,7 @@ func testPurgesConcurrent(t *testing.T, s Store) {
 	}
 }
 
-// month is a limit whose window won't end while a test runs, but at the end of a month.
+// month is a limit with a window that normally doesn't end during a test.
 func month(key string, most, want int64) limit.Request {
 	return limit.Request{Key: key, Window: limit.Month, Max: most, Want: want}
 }
@@ -738,7 +738,7 @@ func testLeases(t *testing.T, s Store) {
 	lease(month("a", 100, 0), 0, 0)
 	lease(month("a", 100, 60), 60, 60)
 	lease(month("b", 100, 60), 60, 60)
-	g := lease(month("a", 100, 60), 40, 100) // what is left
+	g := lease(month("a", 100, 60), 40, 100) // the rest
 	lease(month("a", 100, 1), 0, 100)
 	lease(month("a", 100, 0), 0, 100)
 	lease(month("a", 120, 50), 20, 120) // the limit was raised
@@ -747,7 +747,7 @@ func testLeases(t *testing.T, s Store) {
 	lease(month("never", 0, 50), 0, 0)
 	day := month("a", 100, 10)
 	day.Window = limit.Day
-	lease(day, 10, 10) // another window is another count
+	lease(day, 10, 10) // another window has its own count
 
 	must(t, "Return", s.Return(t.Context(), month("a", 100, 60), g, 30))
 	lease(month("a", 100, 0), 0, 90)
@@ -832,7 +832,7 @@ func testReplaysConcurrent(t *testing.T, s Store) {
 }
 
 func testRecordsCancelled(t *testing.T, s Store) {
-	ctx := calledOff(t)
+	ctx := canceled(t)
 	_, domain := s.Domain(ctx, "a.example.com")
 	_, key := s.APIKey(ctx, [32]byte{})
 	_, keys := s.APIKeys(ctx, "w1")
@@ -854,10 +854,10 @@ func testRecordsCancelled(t *testing.T, s Store) {
 	} {
 		wantErr(t, name, err, ctx.Err())
 		if errors.Is(err, workspace.ErrUnavailable) {
-			t.Errorf("%s blames the store for a request that was called off: %v", name, err)
+			t.Errorf("%s reports a canceled request as an error of the store: %v", name, err)
 		}
 	}
 	if l, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{}); err != nil || l.Sequence != 0 {
-		t.Errorf("a purge that was called off: %+v, %v", l, err)
+		t.Errorf("a canceled purge: %+v, %v", l, err)
 	}
 }

@@ -1,7 +1,9 @@
-// Package workspacetest is the conformance suite of what is stored: every
-// implementation runs it, wrappers included. [Run] tests a [workspace.Store],
-// [RunShared] two that share what they keep, [RunRecords] all that is kept beside
-// workspaces. [Memory] is a store for tests of what uses one.
+// Package workspacetest is the conformance suite of stores. Every implementation runs it,
+// also wrappers.
+//
+// For most uses, call [Run], which tests a [workspace.Store], and [RunRecords], which tests
+// what a store keeps beside workspaces. [RunShared] tests two stores that share their data.
+// [Memory] is a store for tests of packages that use one.
 package workspacetest
 
 import (
@@ -17,8 +19,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Run tests that a store does what [workspace.Store] says. open returns an empty
-// store; Run closes it.
+// Run tests that a store does what [workspace.Store] says. open returns an empty store. Run
+// closes it.
 func Run(t *testing.T, open func(t *testing.T) workspace.Store) {
 	for _, test := range []struct {
 		name string
@@ -51,8 +53,8 @@ func Run(t *testing.T, open func(t *testing.T) workspace.Store) {
 	}
 }
 
-// RunShared tests two stores that keep their workspaces in one place, as two
-// processes do. open returns both, empty; RunShared closes them.
+// RunShared tests two stores that share their data, as two processes do. open returns both,
+// empty. RunShared closes them.
 func RunShared(t *testing.T, open func(t *testing.T) (a, b workspace.Store)) {
 	for _, test := range []struct {
 		name string
@@ -121,7 +123,7 @@ func testCreate(t *testing.T, s workspace.Store) {
 	}
 }
 
-// Full returns a workspace that has every field, for tests.
+// Full returns a workspace with all fields set.
 func Full(namespace string) *workspace.Workspace {
 	w := workspace.New(namespace)
 	opacity := 0.6
@@ -239,7 +241,7 @@ func testNotFound(t *testing.T, s workspace.Store) {
 		t.Errorf("List of an empty store: %v, %v", list, err)
 	}
 	create(t, s, "nobody")
-	get(t, s, "nobody") // whatever remembered that there was none knows better now
+	get(t, s, "nobody") // a cache must not remember the negative answer
 }
 
 func testCopies(t *testing.T, s workspace.Store) {
@@ -302,7 +304,7 @@ func testList(t *testing.T, s workspace.Store) {
 		}
 		wantSame(t, fmt.Sprintf("namespaces by %d", limit), got, want)
 	}
-	page, err := s.List(t.Context(), "ws-3x", 2) // after one that isn't there
+	page, err := s.List(t.Context(), "ws-3x", 2) // a namespace that doesn't exist
 	if err != nil || len(page) != 2 || page[0].Namespace != "ws-4" {
 		t.Errorf("List after ws-3x: %v, %v", page, err)
 	}
@@ -380,8 +382,8 @@ func testChanges(t *testing.T, s workspace.Store) {
 	old := cursor
 	expect("acme", "beta")
 	cursor = old
-	expect("acme", "beta") // a cursor can be used again
-	// What is refused is no change.
+	expect("acme", "beta") // a cursor can be used twice
+	// A refused write is no change.
 	if err := s.Create(t.Context(), workspace.New("acme")); err == nil {
 		t.Fatal("Create of what is there succeeded")
 	}
@@ -391,8 +393,7 @@ func testChanges(t *testing.T, s workspace.Store) {
 	expect()
 }
 
-// ofWorkspaces returns the namespaces of changes that must be changes of workspaces,
-// sorted.
+// ofWorkspaces returns the sorted namespaces of changes, which must all be of workspaces.
 func ofWorkspaces(t *testing.T, changes []workspace.Change) (namespaces []string) {
 	t.Helper()
 	for _, c := range changes {
@@ -410,7 +411,7 @@ func testChangesCursor(t *testing.T, s workspace.Store) {
 	wantErr(t, "Changes from a foreign cursor", err, workspace.ErrCursor)
 }
 
-// update changes a workspace, starting over as long as others are faster.
+// update changes a workspace. It starts over if another write came between.
 func update(ctx context.Context, s workspace.Store, namespace string, change func(*workspace.Workspace)) error {
 	for {
 		w, err := s.Get(ctx, namespace)
@@ -425,8 +426,8 @@ func update(ctx context.Context, s workspace.Store, namespace string, change fun
 	}
 }
 
-// race has many goroutines update one workspace through the stores in turn, and
-// tests that no update is lost.
+// race updates one workspace from many goroutines, spread over the stores, and tests that
+// no update is lost.
 func race(t *testing.T, stores ...workspace.Store) {
 	t.Helper()
 	const writers, updates = 20, 3
@@ -448,7 +449,7 @@ func race(t *testing.T, stores ...workspace.Store) {
 		})
 	}
 	wg.Wait()
-	list, err := stores[0].List(t.Context(), "", 1) // which asks the store, whatever remembers Get's answers
+	list, err := stores[0].List(t.Context(), "", 1) // List reads the store, and Get may read a cache
 	if err != nil || len(list) != 1 {
 		t.Fatalf("List: %v, %v", list, err)
 	}
@@ -459,7 +460,7 @@ func race(t *testing.T, stores ...workspace.Store) {
 
 func testConcurrent(t *testing.T, s workspace.Store) {
 	race(t, s)
-	// Of many who create the same namespace, one does.
+	// Only one of several creations of a namespace succeeds.
 	var wg sync.WaitGroup
 	results := make([]error, 20)
 	for i := range results {
@@ -479,8 +480,8 @@ func testConcurrent(t *testing.T, s workspace.Store) {
 	}
 }
 
-// calledOff is a context that has been called off.
-func calledOff(t *testing.T) context.Context {
+// canceled returns a canceled context.
+func canceled(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
@@ -488,10 +489,10 @@ func calledOff(t *testing.T) context.Context {
 
 func testCancelled(t *testing.T, s workspace.Store) {
 	created := create(t, s, "acme")
-	ctx := calledOff(t)
+	ctx := canceled(t)
 	w := created.Clone()
 	w.Name = "late"
-	_, getErr := s.Get(ctx, "nobody") // what a cache has it may answer
+	_, getErr := s.Get(ctx, "nobody") // a cache may answer for a workspace that it knows
 	_, listErr := s.List(ctx, "", 10)
 	_, _, changesErr := s.Changes(ctx, "")
 	for name, err := range map[string]error{
