@@ -105,7 +105,7 @@ func TestApplyStartsOver(t *testing.T) {
 // TestApplyRefusesMasksOfNothing: a new workspace has no secrets for masks to keep.
 func TestApplyRefusesMasksOfNothing(t *testing.T) {
 	_, err := apply(t.Context(), workspacetest.NewMemory(), workspacetest.Full("acme").Masked())
-	if err == nil || !strings.Contains(err.Error(), `sources[1].secret_access_key: "***" keeps the secret that there is, and there is none`) {
+	if err == nil || !strings.Contains(err.Error(), `sources[1].secret_access_key: "***" keeps the stored secret, but there is none`) {
 		t.Errorf("Apply: %v", err)
 	}
 }

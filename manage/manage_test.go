@@ -316,7 +316,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		t.Errorf("%+v, %v", w, err)
 	}
 	w.Sources[0].URL = "https://evil.test/"
-	if _, err := m.PutSource(t.Context(), manage.Operator, "acme", w.Sources[0]); err == nil || !strings.Contains(err.Error(), "given anew") {
+	if _, err := m.PutSource(t.Context(), manage.Operator, "acme", w.Sources[0]); err == nil || !strings.Contains(err.Error(), "given again") {
 		t.Errorf("a secret that would go elsewhere: %v", err)
 	}
 	stored, err := db.Get(t.Context(), "acme")

@@ -13,8 +13,8 @@ const (
 	// AuditKept is how long entries of the audit log are kept.
 	AuditKept = 400 * 24 * time.Hour
 
-	// MaxAuditDetail is how many bytes Before and After of an entry may have each.
-	// What is longer is replaced by a note of its size.
+	// MaxAuditDetail is the maximum length of Before and of After, in bytes. A longer one is
+	// replaced by a note of its size.
 	MaxAuditDetail = 64 << 10
 
 	maxAuditText = 512 // bytes of each other text
@@ -26,11 +26,11 @@ type Trail string
 // The trails. The zero value is the audit log.
 const (
 	TrailChanges Trail = ""       // who changed what
-	TrailAccess  Trail = "access" // which requests the API was sent
+	TrailAccess  Trail = "access" // requests to the API
 )
 
-// An AuditEntry is one line of a workspace's log. Stores set ID and, where they are
-// zero, Time and, where it goes with a write to a workspace, WorkspaceID.
+// An AuditEntry is one line of a workspace's log. Stores set ID. They set Time if it is
+// zero, and WorkspaceID if it is empty and the entry comes with a write to a workspace.
 type AuditEntry struct {
 	ID          string          `json:"id"` // sorts by time
 	WorkspaceID string          `json:"-"`
@@ -49,16 +49,16 @@ type AuditEntry struct {
 // An AuditLog keeps the logs of workspaces, each entry for AuditKept. It is safe for
 // concurrent use. Errors wrap this package's, or are the context's.
 type AuditLog interface {
-	// AppendAudit appends entries, each with its WorkspaceID set. After
-	// ErrUnavailable some of them may be there.
+	// AppendAudit appends entries, each with its WorkspaceID set. After ErrUnavailable, some
+	// of them may be stored.
 	AppendAudit(ctx context.Context, entries ...AuditEntry) error
-	// Audit returns up to limit entries of a trail, the newest first, from the first
-	// one that is older than the entry `before`; empty is the newest.
+	// Audit returns up to limit entries of a trail, the newest first. They are older than
+	// the entry `before`; an empty before starts with the newest.
 	Audit(ctx context.Context, workspaceID string, trail Trail, before string, limit int) ([]AuditEntry, error)
 }
 
-// OperatorLog is kept like the ID of a workspace: under it is the access log of
-// requests that are about no workspace.
+// OperatorLog takes the place of a workspace ID for the access log of requests that concern
+// no workspace.
 const OperatorLog = "operator"
 
 // A Deletion says that a workspace was deleted.
@@ -67,19 +67,19 @@ type Deletion struct {
 	At          time.Time `json:"deleted_at"`
 }
 
-// MaxDeletions is how many deletions of one namespace can be asked for.
+// MaxDeletions is the maximum number of deletions that Deletions returns.
 const MaxDeletions = 100
 
-// Deletions remembers deleted workspaces for AuditKept, as long as their logs. It is
-// safe for concurrent use. Errors wrap this package's, or are the context's.
+// Deletions remembers deleted workspaces for AuditKept, as long as their logs. It is safe
+// for concurrent use. Errors wrap this package's, or are the context's.
 type Deletions interface {
-	// Deletions returns those of the workspaces that had this namespace, the latest
-	// first, MaxDeletions at most.
+	// Deletions returns the deletions of workspaces that had this namespace, the latest
+	// first, at most MaxDeletions.
 	Deletions(ctx context.Context, namespace string) ([]Deletion, error)
 }
 
-// Stamped returns the entry as stores keep it: with an ID and a time, within its
-// bounds, and of the workspace where it says none. Stores call it.
+// Stamped returns the entry as stores keep it: with an ID and a time, its texts cut to
+// their bounds, and with workspaceID if it names no workspace. Stores call it.
 func (e AuditEntry) Stamped(workspaceID string, now time.Time) AuditEntry {
 	if e.WorkspaceID == "" {
 		e.WorkspaceID = workspaceID
@@ -102,8 +102,8 @@ func (e AuditEntry) Stamped(workspaceID string, now time.Time) AuditEntry {
 	return e
 }
 
-// AuditSince is before every ID of entries from t on, and after all older ones.
-// Stores use it to forget.
+// AuditSince returns a text that sorts before the ID of every entry from t on, and after
+// the IDs of older entries. Stores use it to delete old entries.
 func AuditSince(t time.Time) string { return auditID(t) }
 
 func auditID(t time.Time) string { return t.UTC().Format("20060102T150405.000000") }

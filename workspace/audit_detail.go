@@ -6,21 +6,20 @@ import (
 	"slices"
 )
 
-// elementName is what an element of a list in a workspace is told apart by.
+// elementName is the field that identifies an element of each list.
 var elementName = map[string]string{"sources": "key", "marks": "name", "presets": "name"}
 
-// AuditDetail returns what differs between two states of a workspace, as Before and
-// After of an [AuditEntry] have it: the fields that differ, and of sources, marks and
-// presets only the elements that do. Nil is a state without the workspace, which is
-// null. Secrets are masked: where only they differ, the element says so in
-// "secrets_changed".
+// AuditDetail returns Before and After of an [AuditEntry]: the fields that differ between
+// two states of a workspace. Of sources, marks and presets it returns only the elements
+// that differ. Nil means that the workspace doesn't exist, and becomes null. Secrets are
+// masked. If only the secrets of an element differ, it has "secrets_changed".
 func AuditDetail(before, after *Workspace) (b, a json.RawMessage) {
 	if before == nil || after == nil {
 		return whole(before), whole(after)
 	}
 	was, is := fields(before.Masked()), fields(after.Masked())
 	x, y := map[string]json.RawMessage{}, map[string]json.RawMessage{}
-	elements := map[string]map[string]bool{} // that differ, by list
+	elements := map[string]map[string]bool{} // the elements that differ, by list
 	for _, d := range differences(before, after) {
 		x[d.field], y[d.field] = was[d.field], is[d.field]
 		if elementName[d.field] != "" {
@@ -36,8 +35,8 @@ func AuditDetail(before, after *Workspace) (b, a json.RawMessage) {
 	return encode(x), encode(y)
 }
 
-// onlyElements leaves the elements of a list in two states that differ. Where an element
-// looks the same in both, only its secrets differ.
+// onlyElements removes the elements that don't differ from both states of a list. If an
+// element looks the same in both, only its secrets differ.
 func onlyElements(field string, before, after json.RawMessage, differ map[string]bool) (b, a json.RawMessage) {
 	was, is := []map[string]json.RawMessage{}, []map[string]json.RawMessage{}
 	decode(before, &was)
@@ -72,7 +71,7 @@ func fields(w *Workspace) (m map[string]json.RawMessage) {
 	return m
 }
 
-// encode and decode are for what is made here of plain values, which always works.
+// encode and decode panic on errors. The values here always encode and decode.
 func encode(v any) json.RawMessage {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -6,22 +6,24 @@ import (
 	"strings"
 )
 
-// maxTag bounds a tag of an original, in bytes: caches in front bound them too, the
-// strictest that is known at 1,024.
+// maxTag is the maximum length of an original's tag, in bytes. The strictest known cache
+// allows 1,024.
 const maxTag = 512
 
-// CacheTag is the Cache-Tag of a workspace: every answer with an image of it has it.
+// CacheTag returns the Cache-Tag of a workspace. Every answer with one of its images has
+// it.
 func CacheTag(namespace string) string { return namespace }
 
-// SourceTag is the Cache-Tag of a source.
+// SourceTag returns the Cache-Tag of a source.
 func SourceTag(namespace, source string) string { return namespace + "/" + source }
 
-// MarkTag is the Cache-Tag of what carries a mark. No source key has a colon.
+// MarkTag returns the Cache-Tag of the variants with a mark. It can't equal a SourceTag,
+// since source keys have no colon.
 func MarkTag(namespace, mark string) string { return namespace + "/mark:" + mark }
 
-// PathTag is the Cache-Tag of an original: its name, with what a tag can't hold
-// percent-encoded, or a hash of it where it is long. Of an original by full URL,
-// whose source is empty, it is always a hash: its query may hold a secret.
+// PathTag returns the Cache-Tag of an original: its name, percent-encoded where a tag needs
+// that, or a hash of a long name. An original by full URL, with an empty source, always
+// gets a hash, since its query may hold a secret.
 func PathTag(namespace, source, path string) string {
 	if source == "" {
 		return namespace + "/url:" + pathHash(path)
@@ -53,8 +55,8 @@ func pathHash(path string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Tag is the Cache-Tag under which a cache in front has all that the purge is aimed
-// at. There are no tags of prefixes and of single variants: it is that of the source.
+// Tag returns the Cache-Tag that covers everything the purge concerns. Prefixes and single
+// variants have no tags, so their tag is that of the source.
 func (p Purge) Tag(namespace string) string {
 	switch {
 	case p.Kind == PurgeMark:

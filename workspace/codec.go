@@ -16,14 +16,13 @@ import (
 	"github.com/tintype/tintype/signing"
 )
 
-// A Codec writes workspaces as stores keep them: as JSON in which every secret is
-// encrypted (AES-256-GCM, a random nonce each), so that a copy of a database is of
-// no use without the operator's key. A ciphertext names the key that it was made
-// with, and is bound to its place: moved to another workspace or field it opens no
-// more. It is safe for concurrent use.
+// A Codec encodes workspaces for stores: as JSON with encrypted secrets (AES-256-GCM, a
+// random nonce each). A copy of a database is therefore useless without the operator's key.
+// A ciphertext names its key. It is bound to its place: it can't be decrypted in another
+// workspace or field. It is safe for concurrent use.
 type Codec struct {
-	seal secretKey            // the newest, which encrypts
-	open map[string]secretKey // all, by id
+	seal secretKey            // the newest key, which encrypts
+	open map[string]secretKey // all keys, by id
 }
 
 type secretKey struct {
@@ -31,15 +30,15 @@ type secretKey struct {
 	aead cipher.AEAD
 }
 
-// NewSecretKey makes a key for [NewCodec] at random, as 64 hex digits.
+// NewSecretKey returns a random key for [NewCodec], as 64 hex digits.
 func NewSecretKey() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// NewCodec returns the codec of one or several keys of 64 hex digits, separated by
-// commas. The first encrypts, all decrypt: put a new one in front to rotate.
+// NewCodec returns a codec with one or more keys of 64 hex digits, separated by commas. The
+// first key encrypts, and all keys decrypt. To rotate, put a new key in front.
 func NewCodec(keys string) (*Codec, error) {
 	c := &Codec{open: map[string]secretKey{}}
 	for i, text := range strings.Split(keys, ",") {
@@ -65,13 +64,12 @@ func NewCodec(keys string) (*Codec, error) {
 	return c, nil
 }
 
-// Token is a ciphertext by which CheckToken knows whether a codec has the key that
-// a store was last written with.
+// Token returns a ciphertext. A store keeps it, so that CheckToken can tell whether a codec
+// has the store's key.
 func (c *Codec) Token() string { return c.encrypt("", "token", "tintype") }
 
-// CheckToken fails where the codec doesn't have the token's key. Otherwise it tells
-// whether that key is the one that encrypts now; if not, what is stored is to be
-// written anew.
+// CheckToken fails if the codec doesn't have the token's key. newest tells whether that key
+// is the one that encrypts. If not, the store must be written again with the new key.
 func (c *Codec) CheckToken(token string) (newest bool, err error) {
 	if _, err := c.decrypt("", "token", token); err != nil {
 		return false, err
@@ -109,8 +107,8 @@ func (c *Codec) Marshal(w *Workspace) ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Unmarshal reads what Marshal wrote. A secret that was encrypted under a key that
-// the codec doesn't have is an error.
+// Unmarshal reads the output of Marshal. It fails if a secret is encrypted under a key that
+// the codec doesn't have.
 func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 	var in stored
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -141,8 +139,7 @@ func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 	return w, nil
 }
 
-// eachSecret calls do for each secret that is set in w's sources, with a name for
-// its place.
+// eachSecret calls do for each secret in w's sources, with a name for its place.
 func (w *Workspace) eachSecret(do func(place string, secret *string) error) error {
 	for i := range w.Sources {
 		s := &w.Sources[i]
@@ -181,14 +178,14 @@ func (c *Codec) decrypt(id, place, text string) (string, error) {
 	}
 	key, ok := c.open[keyID]
 	if !ok {
-		return "", fmt.Errorf("%s is encrypted under secret key %s, which was not given: set TINTYPE_SECRET_KEY to it", place, keyID)
+		return "", fmt.Errorf("%s is encrypted under secret key %s, which is missing: set TINTYPE_SECRET_KEY to it", place, keyID)
 	}
 	b, err := base64.RawStdEncoding.DecodeString(encoded)
 	if err == nil {
 		b, err = key.aead.Open(nil, nil, b, []byte(id+"/"+place))
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s can't be decrypted: it was changed, or moved from another place", place)
+		return "", fmt.Errorf("%s can't be decrypted: it was changed or moved", place)
 	}
 	return string(b), nil
 }

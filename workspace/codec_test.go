@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCiphertextIsBoundToItsPlace: a secret that is copied to another workspace,
-// source or field doesn't open there.
+// TestCiphertextIsBoundToItsPlace: a secret that is copied to another workspace, source or
+// field can't be decrypted there.
 func TestCiphertextIsBoundToItsPlace(t *testing.T) {
 	c, err := NewCodec(NewSecretKey())
 	if err != nil {

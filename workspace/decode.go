@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// New returns a workspace as one is created where nothing else is said: open to
-// every origin and every full URL, without sources. Lists are empty, never nil.
+// New returns a workspace with default settings: without sources, and open to every origin
+// and every full URL. Lists are empty, never nil.
 func New(namespace string) *Workspace {
 	w := &Workspace{
 		Namespace:      namespace,
@@ -23,14 +23,15 @@ func New(namespace string) *Workspace {
 	return w
 }
 
-// Decode reads the JSON of one workspace. Fields that are left out have the
-// defaults of [New]; an empty list is empty, so "allowed_sources":[] allows
-// nothing. Unknown fields, names in another case, duplicate keys, nulls, wrong
-// types, lists and maps that are too long, and trailing data are a *[ValidationError]
-// that names the paths. In id, created_at and updated_at, which the server makes,
-// nothing is wrong, and what is no such value leaves them empty. URLs and host names
-// come out in their canonical form. Decode judges form only: [Workspace.Validate]
-// judges the rest.
+// Decode reads the JSON of one workspace. Fields that are left out get the defaults of
+// [New]. An empty list stays empty, so "allowed_sources":[] allows nothing.
+//
+// The error is a *[ValidationError] with the paths of all problems: unknown fields, names
+// in the wrong case, duplicate keys, nulls, wrong types, lists and maps that are too long,
+// and data after the end. Decode accepts any value for id, created_at and updated_at, which
+// the server sets; it leaves them empty if the type is wrong. It returns URLs and host
+// names in canonical form. Decode checks only the form. [Workspace.Validate] checks the
+// values.
 func Decode(data []byte) (*Workspace, error) {
 	t, err := parseJSON(data)
 	if err != nil {
@@ -39,8 +40,8 @@ func Decode(data []byte) (*Workspace, error) {
 	return decodeTree(t, "")
 }
 
-// decodeStored is Decode of what a store was given before. Bounds that were higher
-// then don't make it unreadable.
+// decodeStored is Decode for data from a store. It ignores the bounds of lists and maps,
+// which may have been higher when the data was written.
 func decodeStored(data []byte) (*Workspace, error) {
 	t, err := parseJSON(data)
 	if err != nil {
@@ -49,8 +50,8 @@ func decodeStored(data []byte) (*Workspace, error) {
 	return filler{stored: true}.workspace(t, "")
 }
 
-// DecodePart reads the JSON of one source, mark or preset, as [Decode] reads those of a
-// workspace. The paths in its errors begin at the part: see [ValidationError.Within].
+// DecodePart reads the JSON of one source, mark or preset, as strictly as [Decode]. The
+// paths in its errors begin at the part: see [ValidationError.Within].
 func DecodePart[E Source | Mark | Preset](data []byte) (part E, err error) {
 	t, err := parseJSON(data)
 	if err != nil {
@@ -65,7 +66,7 @@ func DecodePart[E Source | Mark | Preset](data []byte) (part E, err error) {
 }
 
 // DecodeInto reads one JSON object into the struct that into points to, as strictly as
-// [Decode]: its errors are a *[ValidationError] too. A null leaves its field as it is.
+// [Decode]. Its errors are a *[ValidationError]. A null leaves its field unchanged.
 func DecodeInto(data []byte, into any) error {
 	t, err := parseJSON(data)
 	if err != nil {
@@ -88,14 +89,14 @@ func (f filler) workspace(t tree, path string) (*Workspace, error) {
 	return w, nil
 }
 
-// maxDocument bounds what DecodeAll reads, in bytes.
+// maxDocument is the maximum size of a file for DecodeAll, in bytes.
 const maxDocument = 64 << 20
 
-// DecodeAll reads the workspaces of a file for `tintype apply`: JSON, or YAML of
-// one or more documents. A document is a workspace or a list of workspaces, each
-// as [Decode] takes it; empty documents are skipped. Errors name the file, the
-// document and the path, and wrap a *[ValidationError] where the content is
-// wrong. Every document must have a namespace, and no two the same one.
+// DecodeAll reads the workspaces of a file for `tintype apply`: JSON, or YAML with one or
+// more documents. A document is a workspace or a list of workspaces, as [Decode] reads
+// them. Empty documents are skipped. Errors name the file, the document and the path, and
+// wrap a *[ValidationError] if the content is wrong. Every workspace must have a namespace,
+// and no two the same.
 func DecodeAll(r io.Reader, name string) ([]*Document, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
@@ -117,7 +118,7 @@ func DecodeAll(r io.Reader, name string) ([]*Document, error) {
 
 	var all []*Document
 	var errs []error
-	first := map[string]int{} // namespace → the document it is in
+	first := map[string]int{} // namespace → number of its document
 	for i, document := range documents {
 		number := i + 1
 		list, isList := document.([]tree)
@@ -126,7 +127,7 @@ func DecodeAll(r io.Reader, name string) ([]*Document, error) {
 		}
 		for j, t := range list {
 			if t == nil && !isList {
-				continue // an empty document, as a trailing "---" makes
+				continue // an empty document, such as after a trailing "---"
 			}
 			path := ""
 			if isList {

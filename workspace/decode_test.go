@@ -14,7 +14,7 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// example is the workspace of the design, with the elided secrets filled in.
+// example is a complete workspace.
 const example = `{ "namespace": "acme", "name": "Acme", "allowed_origins": ["*"], "allowed_sources": ["*"], "https_only": false, "require_signature": false,
   "presets_only": false, "dialect": "native", "allow_svg": false, "allow_tiff": false, "domains": [],
   "sources": [ {"key":"photos","kind":"http","url":"https://origin.acme.com/photos/","private":false,"headers":{},"public_urls":[]},
@@ -89,7 +89,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s of a zero workspace has nulls", name)
 		}
 	}
-	// An empty list is not a missing one.
+	// An empty list differs from a missing one.
 	w = decode(t, `{"allowed_sources":[],"allowed_origins":[],"marks":[{"name":"brand"}]}`)
 	if len(w.AllowedSources)+len(w.AllowedOrigins) != 0 {
 		t.Errorf("empty lists became %q and %q", w.AllowedSources, w.AllowedOrigins)
@@ -157,7 +157,7 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// What the server makes is ignored in what clients send, whatever it is.
+// Fields that the server sets are ignored in requests, whatever their values.
 func TestServerMadeFieldsAreIgnored(t *testing.T) {
 	for _, value := range []string{`"yesterday"`, `"0000-01-01T00:00:00+01:00"`, `""`, `5`, `true`, `null`, `[1]`, `{"a":{"b":null}}`} {
 		for _, field := range []string{"id", "created_at", "updated_at"} {
@@ -177,13 +177,13 @@ func TestServerMadeFieldsAreIgnored(t *testing.T) {
 			}
 		}
 	}
-	// Elsewhere such names are as unknown as any other.
+	// In other objects these names are unknown fields.
 	_, err := workspace.Decode([]byte(`{"sources":[{"id":"x"}]}`))
 	wantProblem(t, "a source's id", err, "sources[0].id", "unknown field")
 }
 
-// tooLong are documents whose every list or map has more elements than it may, each of
-// them wrong, and the path of that list.
+// tooLong are documents with a list or map that has too many elements, all of them wrong,
+// and the path of that list.
 var tooLong = map[string]string{
 	`{"allowed_origins":[%s]}`:                "allowed_origins",
 	`{"allowed_sources":[%s]}`:                "allowed_sources",
@@ -196,8 +196,8 @@ var tooLong = map[string]string{
 	`{"marks":[{"auto_apply_sources":[%s]}]}`: "marks[0].auto_apply_sources",
 }
 
-// Lists and maps are counted before anything is made of their elements: a document of
-// 20,000 costs little more than reading its JSON, and is refused for its count alone.
+// Lists and maps are counted before their elements are decoded. A document with 20,000
+// elements is refused for its count alone, and costs little more than parsing its JSON.
 func TestCountsComeFirst(t *testing.T) {
 	for document, path := range tooLong {
 		document := fmt.Sprintf(document, repeated(strings.Contains(document, "headers"), 20_000))
@@ -216,7 +216,7 @@ func TestCountsComeFirst(t *testing.T) {
 	}
 }
 
-// repeated is n wrong elements of a list, or members of a map.
+// repeated returns n wrong elements of a list, or members of a map.
 func repeated(isMap bool, n int) string {
 	all := make([]string, n)
 	for i := range all {
@@ -227,7 +227,7 @@ func repeated(isMap bool, n int) string {
 	return strings.Join(all, ",")
 }
 
-// A document that is wrong in many places is answered with some of them.
+// The error of a document with many problems lists some of them.
 func TestProblemsAreBounded(t *testing.T) {
 	fields := make([]string, 20_000)
 	for i := range fields {
@@ -246,7 +246,7 @@ func TestProblemsAreBounded(t *testing.T) {
 	}
 }
 
-// wantProblem tests that an error names a problem.
+// wantProblem tests that an error contains a problem.
 func wantProblem(t *testing.T, what string, err error, path, message string) {
 	t.Helper()
 	invalid, ok := errors.AsType[*workspace.ValidationError](err)
@@ -359,7 +359,7 @@ func TestDecodeAllErrors(t *testing.T) {
 		{"w.yaml", "- \n", "w.yaml: document 1: [0]: must be an object, not null"},
 		{"w.yaml", "namespace: acme\n---\nnamespace: acme\n", "w.yaml: document 2: namespace: \"acme\" is already in document 1"},
 		{"w.yaml", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: &d {d: *d}\n", "nested too deeply"},
-		{"w.yaml", bomb(), "unfold to too many values"},
+		{"w.yaml", bomb(), "expand to too many values"},
 	} {
 		all, err := workspace.DecodeAll(strings.NewReader(test.data), test.name)
 		if err == nil || !strings.Contains(err.Error(), test.want) || all != nil {
@@ -369,7 +369,7 @@ func TestDecodeAllErrors(t *testing.T) {
 			t.Errorf("%s %q: %T is no ValidationError", test.name, test.data, err)
 		}
 	}
-	// Every document that is wrong is named.
+	// The error names every wrong document.
 	_, err := workspace.DecodeAll(strings.NewReader("nome: a\n---\nnome: b\n"), "w.yaml")
 	if err == nil || !strings.Contains(err.Error(), "document 1") || !strings.Contains(err.Error(), "document 2") {
 		t.Errorf("got %v", err)
@@ -379,7 +379,7 @@ func TestDecodeAllErrors(t *testing.T) {
 	}
 }
 
-// bomb is YAML whose aliases unfold to 9^9 values.
+// bomb returns YAML whose aliases expand to 9^9 values.
 func bomb() string {
 	var b strings.Builder
 	b.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x]\n")

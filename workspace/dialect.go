@@ -10,10 +10,10 @@ import (
 // Native is the dialect of Tintype's own URLs.
 const Native = "native"
 
-// Dialects are the values of a workspace's setting "dialect".
+// Dialects returns the allowed values of a workspace's dialect.
 func Dialects() []string { return append([]string{Native}, dialect.Names()...) }
 
-// dialect checks how URLs are read.
+// dialect checks dialect and default_source.
 func (v *validator) dialect() {
 	if w := v.w; w.Dialect != Native && dialect.Named(w.Dialect) == nil {
 		v.add("dialect", "%q is unknown; allowed are %s", cut(w.Dialect), quotedList(Dialects()))
@@ -23,7 +23,7 @@ func (v *validator) dialect() {
 	}
 }
 
-// quotedList is names for a sentence, such as "a", "b" and "c".
+// quotedList joins names for a sentence, such as "a", "b" and "c".
 func quotedList(names []string) string {
 	var b strings.Builder
 	for i, name := range names {
@@ -39,11 +39,11 @@ func quotedList(names []string) string {
 	return b.String()
 }
 
-// warnOfPrefixes names sources that hide the URLs of another product.
+// warnOfPrefixes warns of sources that hide the URLs of another product.
 func (w *Workspace) warnOfPrefixes() (warnings []string) {
 	for i := range w.Sources {
 		if key := w.Sources[i].Key; dialect.Reserved(key) {
-			warnings = append(warnings, fmt.Sprintf("source %s has the name that URLs of another product begin with: they are off in this workspace, and /%[1]s/ goes on naming the source", key))
+			warnings = append(warnings, fmt.Sprintf("source %s has the name of another product's prefix: the URLs of that product are off in this workspace, and /%[1]s/ still names the source", key))
 		}
 	}
 	return warnings

@@ -9,8 +9,8 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// Names that URLs of other products begin with are for no new source. One that has such a
-// name keeps it, with a warning.
+// A new source can't have the name of another product's prefix. An existing one keeps it,
+// with a warning.
 func TestReservedNames(t *testing.T) {
 	with := func(key string) *workspace.Workspace {
 		w := workspacetest.Full("acme")
@@ -28,7 +28,7 @@ func TestReservedNames(t *testing.T) {
 	}
 	warned := func(w *workspace.Workspace) bool {
 		return slices.ContainsFunc(w.Warn(), func(text string) bool {
-			return strings.HasPrefix(text, "source imgix has the name that URLs of another product begin with")
+			return strings.HasPrefix(text, "source imgix has the name of another product's prefix")
 		})
 	}
 	if !warned(old) {
@@ -39,7 +39,7 @@ func TestReservedNames(t *testing.T) {
 	}
 }
 
-// The settings of dialects are told as any other, and stay where a document leaves them out.
+// The settings of dialects appear in differences, and stay if a document leaves them out.
 func TestDialectPlan(t *testing.T) {
 	old := workspacetest.Full("acme")
 	is := workspace.New("acme")

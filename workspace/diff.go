@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// Diff says in lines for people what changed from old to new, with secrets
-// masked, such as
+// Diff describes the changes from old to new in lines of text, with secrets masked, such
+// as
 //
 //	allowed_origins: removed "*", added "https://app.example.com"
 //	sources[photos].url: "https://a.example.com/" → "https://b.example.com/"
 //
-// It is empty where nothing changed. What the server makes (id, revision, times)
-// and the order of lists are no difference, since neither changes what a request
-// gets. A nil old is a workspace that is created, and a nil new one that is
-// deleted. A [Mask] in new is the secret of old; where only old is masked nobody
-// can tell, so that counts as a change.
+// It is empty if nothing changed. Fields that the server sets (id, revision, times) and the
+// order of lists don't count, since they change no answer to a request. A nil old means
+// that the workspace is created, and a nil new that it is deleted. A [Mask] in new stands
+// for the secret of old. If only old is masked, the secrets can't be compared, and count as
+// changed.
 func Diff(old, new *Workspace) (lines []string) {
 	for _, c := range differences(old, new) {
 		if !c.silent() {
@@ -30,25 +30,25 @@ func Diff(old, new *Workspace) (lines []string) {
 	return lines
 }
 
-// Same reports whether two states of a workspace are stored alike, but for what the server
-// makes. The order of lists counts.
+// Same reports whether two states of a workspace are equal, except for the fields that the
+// server sets. The order of lists counts.
 func Same(a, b *Workspace) bool { return len(differences(a, b)) == 0 }
 
-// A difference is one thing that differs between two states of a workspace. [Diff] words it
-// for people, [AuditDetail] shows the field or the element that it is in, and [Same] says
+// A difference is one difference between two states of a workspace. [Diff] makes a line of
+// text of it. [AuditDetail] shows the field or the element that has it. [Same] reports
 // whether there is any.
 type difference struct {
 	path string
-	what string // became of it; empty for another order or spelling, which people aren't told
-	was  string // the old value, or what of a list there is no more; empty where the path says it all
+	what string // what happened; empty for another order or spelling, which Diff doesn't mention
+	was  string // the old value, or the removed elements of a list; empty if the path says enough
 
-	field   string // of the workspace that it is in
-	element string // of a list, by its name; empty for the list itself, and in other fields
+	field   string // of the workspace
+	element string // name of the element of a list; empty for the list itself and for other fields
 }
 
 func (d difference) silent() bool { return d.what == "" }
 
-// kept says what there would still be without the difference.
+// kept returns the text of what stays if the difference is not applied.
 func (d difference) kept() string {
 	if d.was == "" {
 		return d.path
@@ -75,16 +75,16 @@ func differences(old, new *Workspace) []difference {
 
 type differ struct {
 	found          []difference
-	fresh          bool   // within something added: there are no old values to show
-	field, element string // that it is in
+	fresh          bool   // inside an added element: there are no old values to show
+	field, element string // where the comparison is
 }
 
 func (d *differ) add(path, was, what string) {
 	d.found = append(d.found, difference{path, what, was, d.field, d.element})
 }
 
-// orOrder adds a silent difference where compare finds none of a list or map and the two
-// are stored in another way all the same.
+// orOrder adds a silent difference if compare finds none in a list or map, but the two are
+// still stored differently.
 func (d *differ) orOrder(path string, old, new reflect.Value, compare func()) {
 	n := len(d.found)
 	compare()
@@ -93,8 +93,7 @@ func (d *differ) orOrder(path string, old, new reflect.Value, compare func()) {
 	}
 }
 
-// sameValue compares values that a workspace is made of. Nil and empty lists and maps are
-// the same.
+// sameValue compares values of a workspace. Nil and empty lists and maps are equal.
 func sameValue(a, b reflect.Value) bool {
 	switch a.Kind() {
 	case reflect.Slice:
@@ -160,12 +159,12 @@ func (d *differ) structs(path string, old, new reflect.Value) {
 	}
 }
 
-// serverMade reports whether a field of a workspace is the server's to set.
+// serverMade reports whether the server sets this field of a workspace.
 func serverMade(name string) bool {
 	return name == "id" || name == "revision" || name == "created_at" || name == "updated_at" || name == "warnings"
 }
 
-// lists compares lists whose elements have a key or name of their own.
+// lists compares lists whose elements have a key or a name.
 func (d *differ) lists(path string, old, new reflect.Value) {
 	was, is := byName(old), byName(new)
 	defer func() { d.element = "" }()
@@ -190,7 +189,7 @@ func (d *differ) lists(path string, old, new reflect.Value) {
 	}
 }
 
-// byName is the elements of a list under their first field, which is their name.
+// byName returns the elements of a list by their first field, which is the key or the name.
 func byName(list reflect.Value) map[string]reflect.Value {
 	m := make(map[string]reflect.Value, list.Len())
 	for i := range list.Len() {
@@ -200,7 +199,7 @@ func byName(list reflect.Value) map[string]reflect.Value {
 	return m
 }
 
-// withName is an element that has a name and nothing else.
+// withName returns an element that has only a name.
 func withName(like reflect.Value, name string) reflect.Value {
 	e := reflect.New(like.Type()).Elem()
 	e.Field(0).SetString(name)
@@ -266,7 +265,7 @@ func (d *differ) secret(path, old, new string) {
 	}
 }
 
-// shown is a plain value as JSON writes it; "none" for one that isn't set.
+// shown returns a plain value as JSON, or "none" if it isn't set.
 func shown(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -284,7 +283,7 @@ func shown(v reflect.Value) string {
 	return string(text)
 }
 
-// quoted is a string as JSON writes it, but for the escapes of HTML.
+// quoted returns a string as JSON, without the escapes for HTML.
 func quoted(s string) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)

@@ -62,7 +62,7 @@ func TestDiff(t *testing.T) {
 		if d := cmp.Diff(test.want, workspace.Diff(old, w)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, d)
 		}
-		// Same is what is stored; masks are never stored, and nil is stored as empty.
+		// Same compares what is stored; masks are never stored, and nil is stored as empty.
 		w = w.Clone()
 		w.ID, w.Revision, w.CreatedAt = old.ID, old.Revision, old.CreatedAt
 		if same := string(marshal(t, old)) == string(marshal(t, w)); test.name != "masks" && workspace.Same(old, w) != same {
@@ -99,7 +99,7 @@ func TestMergePatch(t *testing.T) {
 	}
 	for _, test := range []struct {
 		patch string
-		want  []string // as Diff says
+		want  []string // from Diff
 	}{
 		{`{}`, nil},
 		{`{"name":"B","https_only":false}`, []string{`name: "Acme & <söhne>" → "B"`, `https_only: true → false`}},
@@ -143,7 +143,7 @@ func TestMergePatch(t *testing.T) {
 		{`{"sources":[{"key":null}]}`, "sources[0].key", "must not be null"},
 		{`{"namespace":"beta"}`, "namespace", `must stay "acme"`},
 		{`{"namespace":null}`, "namespace", `must stay "acme"`},
-		{`{"sources":[{"key":"media","kind":"s3","bucket":"evil","secret_access_key":"***"}]}`, "sources[0].secret_access_key", "given anew"},
+		{`{"sources":[{"key":"media","kind":"s3","bucket":"evil","secret_access_key":"***"}]}`, "sources[0].secret_access_key", "given again"},
 	} {
 		_, _, err := patch(t, test.patch)
 		wantProblem(t, test.patch, err, test.path, test.message)

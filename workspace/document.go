@@ -7,26 +7,26 @@ import (
 	"slices"
 )
 
-// A Document is what a file says about one workspace. [DecodeAll] reads documents.
+// A Document is the content of a file about one workspace. [DecodeAll] reads documents.
 type Document struct {
-	*Workspace        // with the defaults of [New] for what the document leaves out
-	given      object // what it has
+	*Workspace        // fields that the document leaves out have the defaults of [New]
+	given      object // the fields that the document has
 }
 
-// NewDocument returns the document that has every field of w, but for fields that are
-// empty and without a default.
+// NewDocument returns a document with every field of w, except for empty fields without a
+// default.
 func NewDocument(w *Workspace) *Document {
 	return &Document{w, asObject(w)}
 }
 
-// A Plan is what applying a document comes to.
+// A Plan is the result of applying a document.
 type Plan struct {
-	// Workspace is the workspace as it will be. [Mask] stands for each secret that the
-	// document leaves as it is.
+	// Workspace is the workspace after the change. It has [Mask] in the place of each secret
+	// that the document doesn't change.
 	Workspace *Workspace
-	// Changes are what it changes, as [Diff] words them.
+	// Changes are the changes, as lines of [Diff].
 	Changes []string
-	// Kept is what the document leaves out and stays all the same, such as
+	// Kept is what stays although the document leaves it out, such as
 	//
 	//	presets[thumb]
 	//	name: "Acme"
@@ -35,17 +35,20 @@ type Plan struct {
 	Warnings []string
 }
 
-// Plan says what applying the document to old comes to, which is nil where there is no
-// such workspace, and whose secrets may be masked.
+// Plan returns the result of applying the document to old. old is nil if the workspace
+// doesn't exist. Its secrets may be masked.
 //
-// With prune the workspace becomes what the document says, and fields that it leaves out
-// get their defaults. Otherwise what it leaves out stays: fields of the workspace and
-// of objects in it; sources, marks and presets of other names; domains and headers.
-// Every other list is a value, which becomes the one of the document. Of a source that
-// becomes one of another kind, the fields that this kind doesn't have don't stay.
+// With prune, the workspace becomes equal to the document, and fields that it leaves out get
+// their defaults. Without prune, these stay if the document leaves them out:
+//   - fields of the workspace and of objects in it
+//   - sources, marks and presets with other names
+//   - domains and headers
 //
-// The error is a *[ValidationError] where both together have too many elements. Nothing
-// else is judged.
+// The document replaces every other list as a whole. If the kind of a source changes, the
+// fields that the new kind doesn't have are removed.
+//
+// The error is a *[ValidationError] if the merged lists have too many elements. Plan
+// validates nothing else.
 func (d *Document) Plan(old *Workspace, prune bool) (*Plan, error) {
 	whole := d.Workspace.Clone()
 	if old == nil || prune {
@@ -64,8 +67,7 @@ func (d *Document) Plan(old *Workspace, prune bool) (*Plan, error) {
 	return p, nil
 }
 
-// overlay is the value of a field called name, with what was given laid over the old
-// one.
+// overlay merges the given value of a field over the old one. name is the field's name.
 func overlay(name string, old, given tree) tree {
 	switch given := given.(type) {
 	case object:
@@ -105,14 +107,15 @@ func overlayObject(name string, old, given object) object {
 	return laid
 }
 
-// overlayElements keeps the order of the old list, with what is new behind it.
+// overlayElements merges two lists. It keeps the order of the old list and appends new
+// elements.
 func overlayElements(key string, old, given []tree) []tree {
 	laid := slices.Clone(old)
 	done := map[int]bool{}
 	for _, g := range given {
-		g := g.(object) // both lists have been read as elements
+		g := g.(object) // both lists have been decoded
 		i := slices.IndexFunc(old, func(e tree) bool { return e.(object).get(key) == g.get(key) })
-		if i < 0 || done[i] { // given twice, which validation refuses
+		if i < 0 || done[i] { // i < 0: new; done: given twice, which Validate refuses
 			laid = append(laid, g)
 			continue
 		}
@@ -122,8 +125,9 @@ func overlayElements(key string, old, given []tree) []tree {
 	return laid
 }
 
-// staying is what of an old element can stay beside what is given for it: no field that a
-// source of the given kind doesn't have, and no secret of another access key.
+// staying returns the fields of an old element that can stay beside the given ones. It
+// removes fields that sources of the given kind don't have, and the secret of another
+// access key.
 func staying(old, given object) object {
 	kind, _ := given.get("kind").(string)
 	now, known := kindFields[kind]
@@ -134,7 +138,7 @@ func staying(old, given object) object {
 	})
 }
 
-// ofSomeKind reports whether sources of some kinds have the field and others don't.
+// ofSomeKind reports whether only some kinds of sources have the field.
 func ofSomeKind(name string) bool {
 	for _, k := range kindFields {
 		if slices.Contains(k.required, name) || slices.Contains(k.optional, name) {
@@ -144,7 +148,7 @@ func ofSomeKind(name string) bool {
 	return false
 }
 
-// union is both lists of names, each name once.
+// union returns the names of both lists, each once.
 func union(old, given []tree) []tree {
 	all := slices.Clone(old)
 	for _, g := range given {
@@ -155,13 +159,14 @@ func union(old, given []tree) []tree {
 	return all
 }
 
-// asObject is a workspace as the JSON of a client, as far as that says anything.
+// asObject returns the workspace as the object that a client would send: without fields
+// that are empty and left out of JSON, and without those that the server sets.
 func asObject(w *Workspace) object {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(w); err != nil {
-		panic(err) // it is made of plain values
+		panic(err) // plain values always encode
 	}
 	t, err := parseJSON(b.Bytes())
 	if err != nil {

@@ -75,7 +75,7 @@ func TestPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Applied to what is masked, a plan holds the masks of what stays.
+			// Applied to a masked workspace, a plan contains masks for secrets that stay.
 			if err := p.Workspace.Unmask(old); err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +109,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// edit is the present workspace's file with one change.
+// edit returns the file of the present workspace with one change.
 func edit(t *testing.T, old, new string) string {
 	t.Helper()
 	if strings.Count(workspacetest.Present, old) != 1 {
@@ -118,11 +118,11 @@ func edit(t *testing.T, old, new string) string {
 	return strings.Replace(workspacetest.Present, old, new, 1)
 }
 
-// What can't stay beside what is given doesn't stay unseen.
+// The plan shows what can't stay beside the given fields.
 func TestPlanRefuses(t *testing.T) {
 	old := workspacetest.Document(t, workspacetest.Present).Workspace
 	for _, test := range []struct{ name, given, path, message string }{
-		{"the headers of another place", `{namespace: acme, sources: [{key: photos, url: https://evil.example.net/}]}`, "sources[0].headers.X-More", "must be given anew"},
+		{"the headers of another place", `{namespace: acme, sources: [{key: photos, url: https://evil.example.net/}]}`, "sources[0].headers.X-More", "must be given again"},
 		{"the secret of another access key", `{namespace: acme, sources: [{key: media, access_key_id: AKIB}]}`, "sources[1].secret_access_key", "is missing"},
 		{"an element twice", `{namespace: acme, presets: [{name: hero, options: w=1}, {name: hero, options: w=2}]}`, "presets[2].name", "is there twice"},
 		{"a new element without what it must have", `{namespace: acme, sources: [{key: new}]}`, "sources[2].kind", "is unknown"},
@@ -140,8 +140,8 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// FuzzPlan lays documents over a workspace: what comes out can be applied again without a
-// change, and has every element of both.
+// FuzzPlan merges documents over a workspace. Applying the result again changes nothing. It
+// has every element of both.
 func FuzzPlan(f *testing.F) {
 	f.Add([]byte(`{"namespace":"acme","presets":[{"name":"thumb","options":"w=1"}],"domains":["IMG.example.com"]}`))
 	f.Add([]byte(`{"namespace":"acme","sources":[{"key":"media","kind":"http","url":"https://x.example.com","headers":{"a":"b","A":"c"}}],"revision":3}`))

@@ -7,37 +7,36 @@ import (
 	"time"
 )
 
-// A Domain is a workspace's claim to a host name of its own.
+// A Domain is a workspace's claim to a host name.
 type Domain struct {
 	Name        string    `json:"name"`
 	Namespace   string    `json:"namespace"`
 	WorkspaceID string    `json:"workspace_id"`
 	ClaimedAt   time.Time `json:"claimed_at"`
-	VerifiedAt  time.Time `json:"verified_at"` // zero is not yet
+	VerifiedAt  time.Time `json:"verified_at"` // zero is not verified
 }
 
-// Domains answers who a host name belongs to. Claims are made and given up by writing
-// Workspace.Domains. One that isn't verified keeps nobody from claiming the same name,
-// since whoever makes it has shown nothing; the first that is verified has the name, and
-// nobody else can claim it until that workspace gives it up. A claim that stays through
-// an update stays verified. It is safe for concurrent use. Errors wrap this package's,
-// or are the context's.
+// Domains keeps the claims of workspaces to host names. A workspace claims and gives up
+// names by writing Workspace.Domains. Several workspaces can claim one name, since a
+// pending claim proves nothing. The first verified claim gets the name. Others can't claim
+// it until that workspace gives it up. A claim stays verified through updates that keep it.
+// It is safe for concurrent use. Errors wrap this package's, or are the context's.
 type Domains interface {
-	// Domain returns the claim to a name: the verified one, or else the first one,
-	// unless that has been given up. Otherwise the error is ErrDomainNotFound.
+	// Domain returns the claim to a name: the verified one, or else the first one, unless it
+	// was given up. Otherwise the error is ErrDomainNotFound.
 	Domain(ctx context.Context, name string) (Domain, error)
-	// VerifyDomain says that the workspace has shown the name to be its own. Where the
-	// workspace doesn't claim it the error is ErrDomainNotFound, and where another's
-	// claim is verified ErrDomainTaken.
+	// VerifyDomain marks the workspace's claim as verified. The error is ErrDomainNotFound
+	// if the workspace doesn't claim the name, and ErrDomainTaken if another claim is
+	// verified.
 	VerifyDomain(ctx context.Context, name, namespace string, at time.Time, audit ...AuditEntry) error
 }
 
-// ChallengeName is the name whose TXT record shows that a domain is its owner's.
+// ChallengeName returns the name of the TXT record that proves the ownership of a domain.
 func ChallengeName(domain string) string { return "_tintype." + domain }
 
-// Challenge is the text of that record. It is no secret: only who has the domain can
-// publish it there, and it is another for every workspace, one that takes the place of
-// an older one included.
+// Challenge returns the text of that record. It is not secret, because only the owner of
+// the domain can publish it there. Each workspace has another text, also a new workspace of
+// an old namespace.
 func Challenge(domain, workspaceID string) string {
 	sum := sha256.Sum256([]byte("tintype domain\n" + domain + "\n" + workspaceID))
 	return "tintype-verify=" + hex.EncodeToString(sum[:20])

@@ -1,6 +1,6 @@
 package workspace
 
-// ParseJSON reads a document without making anything of it.
+// ParseJSON parses a document into a tree.
 func ParseJSON(data []byte) error {
 	_, err := parseJSON(data)
 	return err

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// filler fills Go values from trees, strictly, and collects what doesn't fit.
+// filler decodes trees into Go values and collects all errors.
 type filler struct {
 	problems
-	nulls  bool // a null member of an object outside lists is fine and fills nothing
-	stored bool // written by a store, under the bounds of its time
+	nulls  bool // a null member of an object is accepted and changes nothing, except inside lists
+	stored bool // the data is from a store and may exceed today's bounds
 }
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// fill sets v, which is of one of the kinds that a Workspace is made of.
+// fill decodes t into v, whose type must occur in a Workspace.
 func (f *filler) fill(v reflect.Value, t tree, path string) {
 	if v.Type() == timeType {
 		f.fillTime(v, t, path)
@@ -126,7 +126,7 @@ func (f *filler) fillSlice(v reflect.Value, t tree, path string) {
 		return
 	}
 	nulls := f.nulls
-	f.nulls = false // RFC 7396: a list replaces the old one whole, nulls mean nothing in it
+	f.nulls = false // RFC 7396: a list replaces the old one as a whole, so nulls in it have no meaning
 	defer func() { f.nulls = nulls }()
 	filled := reflect.MakeSlice(v.Type(), len(list), len(list))
 	for i, e := range list {
@@ -146,8 +146,8 @@ func (f *filler) fillTime(v reflect.Value, t tree, path string) {
 	v.Set(reflect.ValueOf(at))
 }
 
-// fillIgnored sets a field of the server's own to what was sent. What doesn't fit is
-// ignored, as what fits is: nothing that a client sends there comes to be stored.
+// fillIgnored decodes a field that the server sets. It ignores a wrong value, since no
+// value that a client sends in such a field is stored.
 func (f *filler) fillIgnored(v reflect.Value, t tree) {
 	var own filler
 	into := reflect.New(v.Type()).Elem()
@@ -158,10 +158,10 @@ func (f *filler) fillIgnored(v reflect.Value, t tree) {
 
 var workspaceType = reflect.TypeFor[Workspace]()
 
-// ignored reports whether a field of a workspace means nothing in what clients send.
+// ignored reports whether the server ignores this field of a workspace in requests.
 func ignored(name string) bool { return serverMade(name) && name != "revision" }
 
-// bound is how many elements the tags of a list or map allow; math.MaxInt where they
+// bound returns how many elements the tags of a list or map allow, or math.MaxInt if they
 // don't say.
 func bound(f reflect.StructField) int {
 	for _, tag := range []string{"maxItems", "maxProperties"} {
@@ -172,8 +172,7 @@ func bound(f reflect.StructField) int {
 	return math.MaxInt
 }
 
-// counts reports every list and map in the struct v that has more elements than its
-// field allows.
+// counts adds a problem for every list and map in the struct v that has too many elements.
 func (p *problems) counts(v reflect.Value, path string) {
 	for i, name := range jsonNames(v.Type()) {
 		field, at := v.Field(i), member(path, name)
@@ -190,8 +189,8 @@ func (p *problems) counts(v reflect.Value, path string) {
 	}
 }
 
-// jsonNames are the JSON names of a struct's fields, in their order. Fields that
-// are in no JSON stand last.
+// jsonNames returns the JSON names of a struct's fields, in order. Fields without JSON come
+// last in the struct.
 func jsonNames(t reflect.Type) (names []string) {
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")

@@ -9,8 +9,8 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// DomainName returns a host name as a Workspace's Domains have it, whichever way it is
-// written; what is no host name stays as it is.
+// DomainName returns a host name in canonical form, as in Workspace.Domains. It returns
+// other texts unchanged.
 func DomainName(name string) string {
 	if ascii, ok := origin.HostName(name); ok {
 		return ascii
@@ -18,25 +18,25 @@ func DomainName(name string) string {
 	return name
 }
 
-// registrySuffix reports whether a canonical name is one under which a registry lets
-// anybody have a domain, such as "com" and "co.uk" (the ICANN part of
-// https://publicsuffix.org). Suffixes that a company has listed for its customers, such
-// as "github.io", don't count: an owner may well mean all of them, for instance the
-// preview deployments under one. Nor do names that aren't of the public DNS ("internal").
+// registrySuffix reports whether a registry gives domains to the public under a canonical
+// name, such as "com" and "co.uk" (the ICANN part of https://publicsuffix.org). Suffixes of
+// companies, such as "github.io", don't count, since an owner may want to allow all names
+// under one, for instance preview deployments. Names outside the public DNS ("internal")
+// don't count either.
 func registrySuffix(name string) bool {
 	suffix, icann := publicsuffix.PublicSuffix(name)
 	return icann && suffix == name
 }
 
-// companySuffix reports whether a canonical name is one under which a company gives its
-// customers names of their own (the private part of the list).
+// companySuffix reports whether a company gives names to its customers under a canonical
+// name (the private part of the list).
 func companySuffix(name string) bool {
 	suffix, icann := publicsuffix.PublicSuffix(name)
-	return !icann && suffix == name && strings.Contains(name, ".") // without a dot it is on no list
+	return !icann && suffix == name && strings.Contains(name, ".") // the list has no private suffixes without a dot
 }
 
-// asciiHost is [origin.HostName] for hosts that may be addresses too: IPv4 in four
-// decimal parts, IPv6 in brackets; canonical as browsers write them.
+// asciiHost is [origin.HostName] for hosts that may also be addresses: IPv4 in four decimal
+// parts, or IPv6 in brackets. The result is canonical, as in browsers.
 func asciiHost(host string) (string, bool) {
 	if v6, ok := strings.CutPrefix(host, "["); ok {
 		v6, ok = strings.CutSuffix(v6, "]")

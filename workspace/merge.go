@@ -7,19 +7,18 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
-// MergePatch returns a copy of w changed by a JSON merge patch (RFC 7396). The
-// patch applies to the JSON that clients see, so [Mask] in it keeps a secret, and
-// a null puts a field back to its default. The result keeps ID and times of w,
-// and its revision too where the patch names none. A patch that isn't strict JSON
-// of a workspace's fields, or that changes the namespace, is a
-// *[ValidationError]. The result is not validated.
+// MergePatch returns a copy of w, changed by a JSON merge patch (RFC 7396). The patch
+// applies to the JSON that clients see. [Mask] in it keeps a secret, and null restores a
+// field's default. The result has the ID and the times of w, and its revision if the patch
+// names none. The error is a *[ValidationError] if the patch isn't strict JSON of a
+// workspace's fields, or changes the namespace. MergePatch doesn't validate the result.
 func MergePatch(w *Workspace, patch []byte) (*Workspace, error) {
 	t, err := parseJSON(patch)
 	if err != nil {
 		return nil, err
 	}
-	// A null removes a member that may be unknown, so the merged document alone
-	// wouldn't show every mistake of the patch.
+	// The patch is checked by itself too: a null for an unknown field leaves no trace in the
+	// merged document.
 	f := filler{nulls: true}
 	f.fill(reflect.ValueOf(new(Workspace)).Elem(), t, "")
 	if err := f.err(); err != nil {

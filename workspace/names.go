@@ -1,7 +1,7 @@
 package workspace
 
-// NamespacePattern and SourceKeyPattern say what [ValidNamespace] and [ValidSourceKey]
-// say, as regular expressions (ECMA-262) for documents such as the API's.
+// NamespacePattern and SourceKeyPattern are [ValidNamespace] and [ValidSourceKey] as
+// regular expressions (ECMA-262), for documents such as the API's.
 const (
 	NamespacePattern = `^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$`
 	SourceKeyPattern = `^[a-z0-9][a-z0-9_-]{0,62}$`
@@ -11,9 +11,9 @@ const (
 // and isn't reserved. It allocates nothing.
 func UsableNamespace(s string) bool { return ValidNamespace(s) && !Reserved(s) }
 
-// ValidNamespace reports whether s has the form of a namespace: 3 to 63 of a-z,
-// 0-9 and "-", neither starting nor ending with "-". It says nothing about
-// [Reserved]. It allocates nothing.
+// ValidNamespace reports whether s has the form of a namespace: 3 to 63 of a-z, 0-9 and
+// "-", neither starting nor ending with "-". It doesn't check [Reserved]. It allocates
+// nothing.
 func ValidNamespace(s string) bool {
 	if len(s) < 3 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
 		return false
@@ -26,8 +26,8 @@ func ValidNamespace(s string) bool {
 	return true
 }
 
-// Reserved reports whether a namespace is one that paths of Tintype itself, or of
-// CDNs in front, begin with. It allocates nothing.
+// Reserved reports whether paths of Tintype itself, or of CDNs in front, begin with this
+// namespace. It allocates nothing.
 func Reserved(namespace string) bool {
 	switch namespace {
 	case "v1", "app", "api", "healthz", "readyz", "metrics", "static", "docs", "www", "admin", "assets", "login",
@@ -37,10 +37,9 @@ func Reserved(namespace string) bool {
 	return false
 }
 
-// ValidSourceKey reports whether s has the form of a source key: 1 to 63 of a-z,
-// 0-9, "_" and "-", starting with a letter or digit. Names of marks and presets
-// have the same form. It says nothing about [ReservedSourceKey]. It allocates
-// nothing.
+// ValidSourceKey reports whether s has the form of a source key: 1 to 63 of a-z, 0-9, "_"
+// and "-", starting with a letter or digit. Names of marks and presets have the same form.
+// It doesn't check [ReservedSourceKey]. It allocates nothing.
 func ValidSourceKey(s string) bool {
 	if s == "" || len(s) > 63 || !lowerAlnum(s[0]) {
 		return false
@@ -53,8 +52,8 @@ func ValidSourceKey(s string) bool {
 	return true
 }
 
-// ReservedSourceKey reports whether a source key is a word that URLs give another
-// meaning after the namespace. It allocates nothing.
+// ReservedSourceKey reports whether URLs give this word another meaning after the
+// namespace. It allocates nothing.
 func ReservedSourceKey(key string) bool {
 	switch key {
 	case "transform", "info", "placeholder", "grid", "cdn-cgi", "metadata", "colors", "palette", "blurhash", "thumbhash", "v1":

@@ -6,9 +6,10 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// normalize brings what can be written in several ways into one: lists are empty
-// rather than nil, headers and public_urls nil rather than empty, URLs and domains
-// canonical, prefixes end in "/". Warnings, which answers carry, are dropped. What is wrong stays for Validate to name.
+// normalize brings a workspace into its canonical form: lists are empty rather than nil,
+// headers and public_urls nil rather than empty, URLs and domains canonical, and prefixes
+// end in "/". It drops warnings, which only answers have. It leaves wrong values for
+// Validate.
 func (w *Workspace) normalize() {
 	w.Warnings = nil
 	w.AllowedOrigins = orEmpty(w.AllowedOrigins)
@@ -54,8 +55,8 @@ func orEmpty[E any](s []E) []E {
 	return s
 }
 
-// prefixURL is a source's URL in canonical form with a slash at the end, so that
-// object keys follow whole segments; as it was where it can't be one.
+// prefixURL returns a source's URL in canonical form. It ends with a slash, so that object
+// keys follow whole segments. A wrong URL is returned unchanged.
 func prefixURL(raw string) string {
 	u, err := origin.ParsePlace(raw)
 	if err != nil || u.Query != "" || !u.PathIsCanonical() {
@@ -67,8 +68,8 @@ func prefixURL(raw string) string {
 	return u.String()
 }
 
-// endpointURL is an endpoint in canonical form, without a slash at the end; as it
-// was where it can't be one.
+// endpointURL returns an endpoint in canonical form, without a slash at the end. A wrong
+// one is returned unchanged.
 func endpointURL(raw string) string {
 	u, err := origin.ParsePlace(raw)
 	if err != nil || u.Query != "" || u.Path != "/" {

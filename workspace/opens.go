@@ -8,10 +8,10 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// Opens says what a change from old to w makes public, or shows without a mark, that
-// wasn't so before, and by which rule, in the style of [Workspace.Warn]. It looks at places:
-// a source of another key with the same rules changes nothing. Both are valid; what isn't
-// is passed over. A nil old had nothing to open.
+// Opens returns warnings about images that a change from old to w makes public, or shows
+// without a mark. Each names the rule that does so, in the style of [Workspace.Warn]. It
+// compares places: a source with another key and the same rules changes nothing. Both
+// workspaces are valid; Opens skips what isn't. If old is nil, nothing was closed before.
 func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	if old == nil {
 		return nil
@@ -27,7 +27,7 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	return append(warnings, o.warnings...)
 }
 
-// opensAll names what is opened in the whole workspace.
+// opensAll returns warnings about the whole workspace.
 func (w *Workspace) opensAll(old *Workspace) (warnings []string) {
 	if old.RequireSignature && !w.RequireSignature {
 		what := "images of all sources that aren't private"
@@ -55,7 +55,7 @@ func (w *Workspace) opensAll(old *Workspace) (warnings []string) {
 	return warnings
 }
 
-// allowsAll is the pattern that allows URLs of every host under a scheme; empty is none.
+// allowsAll returns the pattern that allows URLs of every host with a scheme, or "".
 func (w *Workspace) allowsAll(scheme string) string {
 	if scheme == "http" && w.HTTPSOnly {
 		return ""
@@ -68,7 +68,7 @@ func (w *Workspace) allowsAll(scheme string) string {
 	return ""
 }
 
-// few are names for a sentence, not too many of them.
+// few joins the first names for a sentence.
 func few(names []string) string {
 	const most = 5
 	if len(names) <= most {
@@ -77,15 +77,15 @@ func few(names []string) string {
 	return strings.Join(names[:most], ", ") + ", …"
 }
 
-// A ruling answers which rules an image is held to, by its place.
+// A ruling answers which rules apply to an image, by its place.
 type ruling struct {
 	w       *Workspace
-	places  []origin.URL        // of all sources, in their order
-	at      map[spot][]*Source  // whose places these are
-	spots   map[*Source][]spot  // its places
-	marks   map[string][]string // that are bound, by the key of the source
+	places  []origin.URL        // of all sources, in order
+	at      map[spot][]*Source  // the sources at each place
+	spots   map[*Source][]spot  // the places of each source
+	marks   map[string][]string // names of the bound marks, by key of the source
 	allowed []namedPattern      // allowed_sources
-	known   map[spot]*ruled     // what was found out
+	known   map[spot]*ruled     // cache of the method of
 	sources map[string]*Source  // by key
 	images  map[string]string   // of marks, by name
 }
@@ -95,8 +95,8 @@ type namedPattern struct {
 	origin.Pattern
 }
 
-// A spot is a place that can be looked up: the scheme is left out, as of URLs on one
-// server, and the path is decoded, without slashes at its ends.
+// A spot is a place as a map key. It has no scheme, since both schemes lead to the same
+// server. The path is decoded and has no slashes at its ends.
 type spot struct{ server, path string }
 
 func spotOf(u origin.URL) spot {
@@ -142,8 +142,8 @@ func newRuling(w *Workspace) *ruling {
 	return r
 }
 
-// innermost are the sources with the longest place that a spot lies in, and the rest of
-// its path.
+// innermost returns the sources with the longest place that contains the spot, and the rest
+// of its path.
 func (r *ruling) innermost(s spot) (list []*Source, rest string) {
 	for at := s; ; {
 		if list := r.at[at]; list != nil {
@@ -156,16 +156,17 @@ func (r *ruling) innermost(s spot) (list []*Source, rest string) {
 	}
 }
 
-// ruled are the rules that images at a spot are held to, by whichever of their names is
-// held to the least.
+// ruled are the rules for the images at a spot. If an image has several names, they are
+// those of the name with the fewest rules.
 type ruled struct {
-	named   []*Source // the sources of the spot; none: full URLs have to be allowed
-	rest    string    // of its path in them
+	named   []*Source // sources of the spot; if there is none, the URL must be allowed
+	rest    string    // of the spot's path in them
 	private []*Source
-	marks   map[string]*Source // of which source each is
+	marks   map[string]*Source // the source of each mark
 }
 
-// of finds the rules. Those of all sources that an image belongs to add up.
+// of returns the rules at a spot. If an image belongs to several sources, their rules add
+// up.
 func (r *ruling) of(s spot) *ruled {
 	if found := r.known[s]; found != nil {
 		return found
@@ -206,7 +207,7 @@ func (r *ruling) of(s spot) *ruled {
 	return found
 }
 
-// allows is the pattern that allows a URL that is no source's.
+// allows returns the pattern that allows a URL outside all sources, or "".
 func (r *ruling) allows(u origin.URL) string {
 	for _, scheme := range []string{u.Scheme, "https", "http"} {
 		if scheme == "http" && r.w.HTTPSOnly {
@@ -225,7 +226,7 @@ func (r *ruling) allows(u origin.URL) string {
 	return ""
 }
 
-// An opening compares two rulings.
+// An opening compares the rules before and after a change.
 type opening struct {
 	old, new *ruling
 	warnings []string
@@ -237,7 +238,7 @@ func (o *opening) say(format string, args ...any) {
 	}
 }
 
-// compare looks at the images in a place.
+// compare compares the images at a place.
 func (o *opening) compare(place origin.URL) {
 	s := spotOf(place)
 	was := o.old.of(s)
@@ -248,7 +249,7 @@ func (o *opening) compare(place origin.URL) {
 	pattern := ""
 	if len(is.named) == 0 {
 		if pattern = o.new.allows(place); pattern == "" {
-			return // nobody gets them
+			return // no URL gets them
 		}
 	}
 	if len(was.private) > 0 && len(is.private) == 0 && !o.new.w.RequireSignature {
@@ -257,7 +258,7 @@ func (o *opening) compare(place origin.URL) {
 	o.unmarked(s, was, is, pattern)
 }
 
-// opened tells of images of a source that was private.
+// opened warns of images of a source that was private.
 func (o *opening) opened(s spot, from *Source, is *ruled, pattern string) {
 	now := o.new.sources[from.Key]
 	how, which := o.left(from, "was private")
@@ -273,8 +274,8 @@ func (o *opening) opened(s spot, from *Source, is *ruled, pattern string) {
 	}
 }
 
-// unmarked tells of images that lose marks. One of another name with the same image is
-// none lost.
+// unmarked warns of images that lose marks. A mark with another name and the same image
+// counts as the same mark.
 func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
 	kept := map[string]bool{}
 	for name := range is.marks {
@@ -309,7 +310,7 @@ func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
 	}
 }
 
-// left says how images came to be without a source, and which they are.
+// left describes why images are not in their source any more, and which images.
 func (o *opening) left(from *Source, had string) (how, which string) {
 	if o.new.sources[from.Key] == nil {
 		return fmt.Sprintf("source %s, which %s, is gone", from.Key, had), "its images"
@@ -317,7 +318,7 @@ func (o *opening) left(from *Source, had string) (how, which string) {
 	return fmt.Sprintf("source %s, which %s, has another place now", from.Key, had), "images at its former place"
 }
 
-// covers reports whether a place of the source holds the spot.
+// covers reports whether a place of the source contains the spot.
 func (r *ruling) covers(src *Source, s spot) bool {
 	return slices.ContainsFunc(r.spots[src], func(p spot) bool {
 		rest, ok := strings.CutPrefix(s.path, p.path)
@@ -325,7 +326,7 @@ func (r *ruling) covers(src *Source, s spot) bool {
 	})
 }
 
-// imagesOf names the images of a source that the rules are for.
+// imagesOf names the images of a source that the rules apply to.
 func imagesOf(is *ruled) string {
 	if is.rest == "" {
 		return "all images of source " + is.named[0].Key
@@ -333,8 +334,8 @@ func imagesOf(is *ruled) string {
 	return fmt.Sprintf("images of source %s whose paths begin with %s/", is.named[0].Key, is.rest)
 }
 
-// ofOperator tells of marks that are no longer bound to sources that the process adds,
-// which the workspace only knows by key.
+// ofOperator warns of marks that are no longer bound to the operator's folders. The
+// workspace knows these sources only by their keys.
 func (o *opening) ofOperator() {
 	for _, m := range o.old.w.Marks {
 		for _, key := range m.AutoApplySources {

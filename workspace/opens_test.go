@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestOpens names what a change makes public, or shows without a mark, and nothing else.
+// TestOpens: Opens warns of exactly the images that a change makes public, or shows without
+// a mark.
 func TestOpens(t *testing.T) {
 	at := func(key, path string) Source {
 		return Source{Key: key, Kind: "http", URL: "https://o.example.com/" + path}
@@ -144,7 +145,7 @@ func TestOpens(t *testing.T) {
 	}
 }
 
-// BenchmarkOpens: as many places as there may be, on one host.
+// BenchmarkOpens: the maximum number of places, on one host.
 func BenchmarkOpens(b *testing.B) {
 	w := New("acme")
 	for i := range 100 {

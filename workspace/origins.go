@@ -9,15 +9,14 @@ import (
 	"github.com/tintype/tintype/origin"
 )
 
-// Origins decide which web origins (RFC 6454) may read a workspace's responses:
-// its allowed_origins. The zero value allows none. It is immutable and safe for
-// concurrent use.
+// Origins are the web origins (RFC 6454) that may read a workspace's responses: its
+// allowed_origins. The zero value allows none. It is immutable and safe for concurrent use.
 //
-//   - every origin, "null" too
-//     https://app.example.com      that origin; another port than the scheme's own is named: https://app.example.com:8443
-//     example.com                  http and https on their default ports
-//     *.example.com                its subdomains, however deep, but not example.com; http and https on their default ports
-//     null                         the origin of files, sandboxed frames and the like
+//	https://app.example.com      this origin; a port other than the default is named: https://app.example.com:8443
+//	example.com                  http and https on their default ports
+//	*.example.com                all subdomains, but not example.com; http and https on their default ports
+//	null                         the origin of files, sandboxed frames and similar pages
+//	*                            every origin, including null
 type Origins struct {
 	any, null bool
 	exact     map[string]struct{} // scheme://host[:port]
@@ -25,8 +24,7 @@ type Origins struct {
 	suffixes  []string // with the leading dot
 }
 
-// ParseOrigins reads patterns. The error names the pattern and says what is
-// allowed.
+// ParseOrigins reads patterns. An error names the pattern and what is allowed.
 func ParseOrigins(patterns []string) (Origins, error) {
 	o := Origins{exact: map[string]struct{}{}, hosts: map[string]struct{}{}}
 	for _, pattern := range patterns {
@@ -78,14 +76,12 @@ func (o *Origins) add(pattern string) bool {
 	return ok
 }
 
-// Any reports whether every origin is allowed, so that responses need not depend
-// on it.
+// Any reports whether every origin is allowed. Responses then don't depend on the origin.
 func (o Origins) Any() bool { return o.any }
 
-// Allow reports whether the value of a request's Origin header is allowed. A
-// request without the header is no business of Origins. What isn't the origin of
-// an http or https page as RFC 6454 §6.2 writes it, or "null", is allowed by "*"
-// alone.
+// Allow reports whether the value of an Origin header is allowed. Don't call it for a
+// request without the header. Only "*" allows a value that is neither "null" nor the origin
+// of an http or https page as RFC 6454 §6.2 writes it.
 func (o Origins) Allow(origin string) bool {
 	if o.any {
 		return true
@@ -93,7 +89,7 @@ func (o Origins) Allow(origin string) bool {
 	if origin == "null" {
 		return o.null
 	}
-	if !isASCII(origin) { // ToLower makes letters out of signs such as U+212A
+	if !isASCII(origin) { // ToLower turns some other characters into letters, such as U+212A
 		return false
 	}
 	scheme, rest, ok := strings.Cut(strings.ToLower(origin), "://")
@@ -120,8 +116,8 @@ func (o Origins) Allow(origin string) bool {
 	return ok
 }
 
-// splitPort splits host[:port]. The port is a number of 1 to 65535 without
-// leading zeros, or empty where there is none.
+// splitPort splits host[:port]. The port is a number from 1 to 65535 without leading zeros,
+// or empty.
 func splitPort(s string) (host, port string, ok bool) {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 || strings.HasSuffix(s, "]") {
@@ -139,7 +135,7 @@ func defaultPort(scheme string) string {
 	return "443"
 }
 
-// plainHost reports whether a host in lower case has only the bytes of names and
+// plainHost reports whether a lower-case host has only the characters of names and
 // bracketed addresses.
 func plainHost(host string) bool {
 	if strings.HasPrefix(host, "[") {
@@ -154,7 +150,7 @@ func plainHost(host string) bool {
 	return host != ""
 }
 
-// cut is the beginning of what a user wrote, for messages.
+// cut returns the beginning of a client's text, for messages.
 func cut(s string) string {
 	if len(s) > 100 {
 		return strings.ToValidUTF8(s[:100], "") + "…"

@@ -59,7 +59,7 @@ func TestOrigins(t *testing.T) {
 			allowed: "http://192.168.1.10 https://192.168.1.10 http://127.0.0.1:5173 http://[::1]:5173 http://[2001:db8::1]",
 			refused: "http://192.168.1.100 http://127.0.0.1 http://127.1:5173 http://[::1] http://[::1%eth0]:5173 http://::1:5173"},
 		{patterns: "my_app.example.com", allowed: "https://my_app.example.com"},
-		{patterns: "task.example", refused: "https://tas\u212a.example"}, // a Kelvin sign is no k
+		{patterns: "task.example", refused: "https://tas\u212a.example"}, // a Kelvin sign is not a k
 	} {
 		o, err := workspace.ParseOrigins(strings.Fields(test.patterns))
 		if err != nil {
@@ -121,8 +121,8 @@ func FuzzParseOrigins(f *testing.F) {
 		if o.Any() || pattern == "null" {
 			return
 		}
-		// Whatever the pattern, what it allows is the origin of a web page, and no
-		// longer one when the host goes on.
+		// Whatever the pattern, it allows only origins of web pages, and not an allowed
+		// origin with a longer host.
 		lower := strings.ToLower(origin)
 		if allowed && (!strings.HasPrefix(lower, "https://") && !strings.HasPrefix(lower, "http://") || strings.ContainsAny(origin, "/@?#\\, ") &&
 			strings.ContainsAny(lower[len("http:///"):], "/@?#\\, ")) {

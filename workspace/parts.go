@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// PlaceOf is the path of a source, mark or preset in the workspace's JSON, such as
-// sources[2], where the list is "sources", "marks" or "presets". For one that isn't there it
-// is the end of the list. The error is a *[ValidationError] where there is no room for it.
+// PlaceOf returns the path of a source, mark or preset in the workspace's JSON, such as
+// sources[2]. list is "sources", "marks" or "presets". For a name that isn't in the list it
+// returns the path after the last element. The error is a *[ValidationError] if the list is
+// full.
 func (w *Workspace) PlaceOf(list, name string) (string, error) {
 	t := reflect.TypeFor[Workspace]()
 	i := slices.Index(jsonNames(t), list)
@@ -17,7 +18,7 @@ func (w *Workspace) PlaceOf(list, name string) (string, error) {
 	}
 	parts := reflect.ValueOf(*w).Field(i)
 	for j := range parts.Len() {
-		if parts.Index(j).Field(0).String() == name { // its first field is its name
+		if parts.Index(j).Field(0).String() == name { // the first field is the key or the name
 			return element(list, j), nil
 		}
 	}

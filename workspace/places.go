@@ -2,9 +2,9 @@ package workspace
 
 import "github.com/tintype/tintype/origin"
 
-// Places are the URL prefixes under which the source's originals are known, the first
-// one that by which they are fetched. The error wraps origin.ErrInvalidURL, and what comes
-// before the wrong one is returned with it.
+// Places returns the URL prefixes of the source's originals. The first one is the prefix
+// that they are fetched from. The error wraps origin.ErrInvalidURL; the places before the
+// wrong one are returned with it.
 func (s *Source) Places() ([]origin.URL, error) {
 	var places []origin.URL
 	switch s.Kind {
@@ -30,8 +30,8 @@ func (s *Source) Places() ([]origin.URL, error) {
 	return places, nil
 }
 
-// TakesReadings reports whether the server that the source is fetched from may take one
-// key for another ([origin.Reading]).
+// TakesReadings reports whether the source's server may treat two different keys as the
+// same ([origin.Reading]).
 func (s *Source) TakesReadings() bool {
 	switch s.Kind {
 	case "http":

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// A Problem is one thing that is wrong with a workspace.
+// A Problem is one error in a workspace.
 type Problem struct {
-	Path    string `json:"path"`    // where in the JSON, such as "sources[0].url"; empty is all of it
-	Message string `json:"message"` // what is wrong and what is allowed; holds no secret
+	Path    string `json:"path"`    // where in the JSON, such as "sources[0].url"; empty is the whole text
+	Message string `json:"message"` // what is wrong and what is allowed; contains no secrets
 }
 
-// String is "path: message".
+// String returns "path: message".
 func (p Problem) String() string {
 	if p.Path == "" {
 		return p.Message
@@ -19,13 +19,13 @@ func (p Problem) String() string {
 	return p.Path + ": " + p.Message
 }
 
-// A ValidationError lists what is wrong with a workspace, or with the JSON or YAML of
-// one: all of it, or the first hundred problems and how many more there are.
+// A ValidationError lists the errors in a workspace, or in the JSON or YAML of one: the
+// first hundred, and the number of others.
 type ValidationError struct {
 	Problems []Problem // at least one
 }
 
-// Error is the problems, one after the other.
+// Error joins the problems.
 func (e *ValidationError) Error() string {
 	texts := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
@@ -34,8 +34,8 @@ func (e *ValidationError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Within returns the error as one of a document in which what was judged is at path.
-// Problems without a path, which are about the text as a whole, stay so.
+// Within returns the error with paths in a larger document, where the checked part is at
+// path. Problems without a path, which concern the whole text, are unchanged.
 func (e *ValidationError) Within(path string) *ValidationError {
 	out := &ValidationError{Problems: make([]Problem, len(e.Problems))}
 	for i, p := range e.Problems {
@@ -51,14 +51,14 @@ func (e *ValidationError) Within(path string) *ValidationError {
 	return out
 }
 
-// maxProblems bounds how many problems an error lists, so that a document of a
-// megabyte that is wrong all over isn't answered with a hundred megabytes.
+// maxProblems bounds the problems of an error. Otherwise a document of a megabyte that is
+// wrong everywhere would get an answer of a hundred megabytes.
 const maxProblems = 100
 
-// problems collects what is wrong.
+// problems collects errors.
 type problems struct {
 	list []Problem // the first maxProblems
-	more int       // that aren't listed
+	more int       // number of others
 }
 
 func (p *problems) add(path, format string, args ...any) {
@@ -69,7 +69,7 @@ func (p *problems) add(path, format string, args ...any) {
 	p.list = append(p.list, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// tooMany reports a list or map of n elements.
+// tooMany adds the problem of a list or map with n elements.
 func (p *problems) tooMany(path string, n, most int) {
 	p.add(path, "has %d elements; at most %d are allowed", n, most)
 }
@@ -84,15 +84,15 @@ func (p problems) err() error {
 	return &ValidationError{Problems: p.list}
 }
 
-// invalid is a ValidationError of one problem.
+// invalid returns a ValidationError with one problem.
 func invalid(path, format string, args ...any) error {
 	var p problems
 	p.add(path, format, args...)
 	return p.err()
 }
 
-// member is the path of a field of the object at path. A name that isn't a plain
-// word is quoted, and cut where it is long, since it may be anybody's.
+// member returns the path of a field of the object at path. It quotes a name that isn't a
+// plain word, and cuts a long one.
 func member(path, field string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
@@ -109,5 +109,5 @@ func member(path, field string) string {
 	return path + "." + field
 }
 
-// element is the path of an element of the list at path.
+// element returns the path of an element of the list at path.
 func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

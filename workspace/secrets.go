@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// Mask stands for a secret that is not shown. Sent back, it means the secret that
-// there is: see [Workspace.Unmask].
+// Mask replaces a secret in answers. If a client sends it back, it stands for the stored
+// secret: see [Workspace.Unmask].
 const Mask = "***"
 
-// Clone returns a deep copy, with empty lists where w has nil ones.
+// Clone returns a deep copy. Nil lists become empty.
 func (w *Workspace) Clone() *Workspace {
 	c := *w
 	c.AllowedOrigins = cloneList(w.AllowedOrigins)
@@ -35,11 +35,11 @@ func (w *Workspace) Clone() *Workspace {
 	return &c
 }
 
-// cloneList copies a list; the copy is never nil, so that it is [] in JSON.
+// cloneList copies a list. The copy is never nil, so that it is [] in JSON.
 func cloneList[E any](s []E) []E { return append(make([]E, 0, len(s)), s...) }
 
-// Masked returns a deep copy in which [Mask] stands for every secret that is set:
-// secret access keys and values of headers. It is what may leave the server.
+// Masked returns a deep copy in which [Mask] replaces every secret that is set: secret
+// access keys and values of headers. Only masked workspaces may leave the server.
 func (w *Workspace) Masked() *Workspace {
 	c := w.Clone()
 	c.SigningKeys = nil
@@ -57,11 +57,13 @@ func (w *Workspace) Masked() *Workspace {
 	return c
 }
 
-// Unmask replaces every [Mask] by the secret that old has in its place. It does so
-// only within a source of the same key, kind, url, endpoint, account_id and
-// bucket: otherwise whoever may change a source could have its secrets sent to a
-// place of their own. Signing keys, which no client sends, become those of old. Where there is nothing to keep, w stays as it is and the
-// error is a *[ValidationError]. old may be nil: there is no older workspace.
+// Unmask replaces every [Mask] in w by the secret that old has in its place. old may be nil
+// if there is no older workspace.
+//
+// It does so only if old has a source with the same key, kind, url, endpoint, account_id
+// and bucket. Otherwise somebody who may change a source could send its secrets to their
+// own server. Clients don't send signing keys, so w gets those of old. If a mask has no
+// secret to keep, w stays unchanged and the error is a *[ValidationError].
 func (w *Workspace) Unmask(old *Workspace) error {
 	var p problems
 	var keep []func()
@@ -73,10 +75,10 @@ func (w *Workspace) Unmask(old *Workspace) error {
 			from.AccountID == s.AccountID && from.Bucket == s.Bucket
 		reject := func(path string) {
 			if from != nil && !same {
-				p.add(path, "must be given anew, since kind, url, endpoint, account_id or bucket of the source changed: "+
-					"%q keeps a secret only where it goes to the same place", Mask)
+				p.add(path, "must be given again, since kind, url, endpoint, account_id or bucket of the source changed: "+
+					"%q keeps a secret only for the same place", Mask)
 			} else {
-				p.add(path, "%q keeps the secret that there is, and there is none: give the secret itself", Mask)
+				p.add(path, "%q keeps the stored secret, but there is none: give the secret itself", Mask)
 			}
 		}
 		if s.SecretAccessKey == Mask {
@@ -114,7 +116,7 @@ func (w *Workspace) Unmask(old *Workspace) error {
 	return nil
 }
 
-// source returns the source under the key, or nil. w may be nil.
+// source returns the source with the key, or nil. w may be nil.
 func (w *Workspace) source(key string) *Source {
 	if w == nil {
 		return nil
@@ -125,7 +127,7 @@ func (w *Workspace) source(key string) *Source {
 	return nil
 }
 
-// header returns the value under a name in any case, or "".
+// header returns the value of a header, whose name may be in any case, or "".
 func header(headers map[string]string, name string) string {
 	for n, value := range headers {
 		if http.CanonicalHeaderKey(n) == http.CanonicalHeaderKey(name) {

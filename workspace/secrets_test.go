@@ -41,7 +41,7 @@ func TestUnmask(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		change  func(*workspace.Workspace)
-		refused string // path; empty where secrets are kept
+		refused string // path; empty if secrets are kept
 	}{
 		{"nothing", func(w *workspace.Workspace) {}, ""},
 		{"what doesn't move the place", func(w *workspace.Workspace) {

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// A tree is parsed JSON or YAML before it has a Go type: an object, a list, a
-// string, a json.Number, a bool or nil. An own form, since encoding/json drops
-// duplicate keys, ignores the case of names and tells no paths.
+// A tree is parsed JSON or YAML before it is decoded into a Go type: an object, a list, a
+// string, a json.Number, a bool or nil. encoding/json can't do this: it accepts duplicate
+// keys, ignores the case of names, and reports no paths.
 type tree any
 
 type object []field // in the order of the document
@@ -23,7 +23,7 @@ type field struct {
 // maxDepth bounds the nesting of a document; a workspace has five levels.
 const maxDepth = 32
 
-// parseJSON returns the tree of one JSON value.
+// parseJSON parses one JSON value.
 func parseJSON(data []byte) (tree, error) {
 	if !utf8.Valid(data) {
 		return nil, invalid("", "invalid JSON: the text is not UTF-8")
@@ -86,7 +86,7 @@ func jsonTree(dec *json.Decoder, path string, depth int) (tree, error) {
 	return token, nil
 }
 
-// get is the value of a member, or nil.
+// get returns the value of a field, or nil.
 func (o object) get(name string) tree {
 	if i := slices.IndexFunc(o, func(f field) bool { return f.name == name }); i >= 0 {
 		return o[i].value
@@ -94,7 +94,7 @@ func (o object) get(name string) tree {
 	return nil
 }
 
-// elements is how many elements or members a tree has.
+// elements returns the number of elements or members of a tree.
 func elements(t tree) int {
 	switch t := t.(type) {
 	case []tree:
@@ -105,7 +105,7 @@ func elements(t tree) int {
 	return 0
 }
 
-// kindOf names what a tree is, for messages.
+// kindOf names the kind of a tree, for messages.
 func kindOf(t tree) string {
 	switch t.(type) {
 	case nil:

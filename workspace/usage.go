@@ -11,11 +11,11 @@ const (
 	// UsageKept is how long counts of a day are kept.
 	UsageKept = 400 * 24 * time.Hour
 
-	// TallyKnown is how long a tally that is added again is known to have been.
+	// TallyKnown is how long a store remembers a tally, to count it only once.
 	TallyKnown = 10 * time.Minute
 )
 
-// Usage is what was counted of one workspace, day, operation and source.
+// Usage holds the counts for one workspace, day, operation and source.
 type Usage struct {
 	WorkspaceID string `json:"-"`
 	Day         string `json:"day"`       // as 2006-01-02, UTC
@@ -30,7 +30,7 @@ type Usage struct {
 	BytesOut   int64 `json:"bytes_out"`
 }
 
-// A KeyUse is what was counted of one API key.
+// A KeyUse holds the counts for one API key.
 type KeyUse struct {
 	WorkspaceID string
 	ID          string
@@ -39,26 +39,25 @@ type KeyUse struct {
 	LastUsedAt  time.Time
 }
 
-// A Tally is what one server has counted since its last.
+// A Tally holds the counts of one server since its previous tally.
 type Tally struct {
-	ID    string // the caller's, unique; a tally that is added twice counts once
+	ID    string // set by the caller, unique; a tally that is added twice counts once
 	Usage []Usage
 	Keys  []KeyUse
 }
 
-// Counters adds up what servers count. It is safe for concurrent use. Errors wrap
-// this package's, or are the context's.
+// Counters sums up the counts of servers. It is safe for concurrent use. Errors wrap this
+// package's, or are the context's.
 type Counters interface {
-	// AddTally adds all that the tally holds to what is stored. After an error, the
-	// same tally, unchanged, may be added again within TallyKnown and still counts
-	// once.
+	// AddTally adds the tally to the stored counts. After an error, the caller may add the
+	// same tally again within TallyKnown. It still counts once.
 	AddTally(ctx context.Context, t Tally) error
-	// Usage returns what was counted of a workspace from one day to another, both
-	// included, in the order of days, operations and sources.
+	// Usage returns the counts of a workspace from one day to another, both included, sorted
+	// by day, operation and source.
 	Usage(ctx context.Context, workspaceID, from, to string) ([]Usage, error)
 }
 
-// Add adds the counts of another to u.
+// Add adds the counts of o to u.
 func (u *Usage) Add(o Usage) {
 	u.Requests += o.Requests
 	u.Hits += o.Hits
@@ -68,8 +67,8 @@ func (u *Usage) Add(o Usage) {
 	u.BytesOut += o.BytesOut
 }
 
-// Merged returns the tally with one row for every workspace, day, operation and
-// source, and for every key, in one order whatever the order was. Stores call it.
+// Merged returns the tally with one row for every workspace, day, operation and source, and
+// one for every key, sorted. Stores call it.
 func (t Tally) Merged() Tally {
 	type row struct{ workspace, day, operation, source string }
 	rows := map[row]*Usage{}

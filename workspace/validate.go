@@ -21,32 +21,31 @@ const (
 	keyRule       = "1 to 63 of a-z, 0-9, \"_\" and \"-\", starting with a letter or digit"
 )
 
-// Validate reports what is wrong as a *[ValidationError], each problem with what is
-// allowed. Where lists or maps are too long it reports these alone, since judging their
-// elements may take long. The workspace is as [Decode] makes it, or as New and code do.
+// Validate returns a *[ValidationError] with everything that is wrong and what is allowed.
+// If lists or maps are too long, it reports only that, since checking their elements could
+// take long. The workspace comes from [Decode], or from New and code.
 //
-// operator are the keys of the dir sources that the process adds to this
-// namespace. A workspace can't see them, but its marks and presets may refer to
-// them, and its own sources must have other keys. Any other reference must be to a
-// source or mark of the workspace: a typo there would bind a mark to nothing.
+// operator are the keys of the operator's folders in this namespace. They are not part of
+// the workspace, but its marks and presets may refer to them, and its own sources need
+// other keys. Other references must name a source or a mark of the workspace. A typing
+// error could otherwise bind a mark to nothing.
 func (w *Workspace) Validate(operator ...string) error {
 	return Process{Dirs: operator}.Validate(w)
 }
 
-// A Process is what the process that serves a workspace adds to it.
+// A Process describes what the serving process adds to a workspace.
 type Process struct {
-	Dirs []string // keys of its dir sources in the workspace's namespace
-	// LendsCredentials: buckets may be without credentials, and are read with those of
-	// the process.
+	Dirs []string // keys of the operator's folders in the workspace's namespace
+	// LendsCredentials allows buckets without credentials. They are read with those of the
+	// process.
 	LendsCredentials bool
 }
 
-// Validate is w's Validate in this process.
+// Validate is [Workspace.Validate] for this process.
 func (p Process) Validate(w *Workspace) error { return p.validate(w, w) }
 
-// ValidateChange is Validate of what old is to become. Besides, sources that are new must
-// not have names that have become reserved since others took them. A nil old is a workspace
-// that is created.
+// ValidateChange is Validate for a workspace w that replaces old. New sources also must not
+// have names that were reserved after others took them. A nil old means that w is created.
 func (p Process) ValidateChange(old, w *Workspace) error {
 	if old == nil {
 		old = New(w.Namespace)
@@ -76,11 +75,11 @@ func (p Process) validate(old, w *Workspace) error {
 type validator struct {
 	problems
 	w        *Workspace
-	old      *Workspace // what it was; w where that isn't known
-	operator []string   // keys of the process's dir sources
+	old      *Workspace // the workspace before the change; w if unknown
+	operator []string   // keys of the operator's folders
 	lends    bool       // buckets may be without credentials
 
-	// Parsed once, for as many URLs of images as there may be.
+	// Parsed once, since a workspace can have many URLs of images.
 	allowed func() (origin.Allowlist, error)
 	places  func() []origin.URL
 }
@@ -91,7 +90,7 @@ func (v *validator) namespace() {
 	}
 }
 
-// namespaceProblem is what is wrong with a namespace, or empty.
+// namespaceProblem returns what is wrong with a namespace, or "".
 func namespaceProblem(ns string) string {
 	switch {
 	case ns == "":
@@ -134,7 +133,7 @@ func (v *validator) patterns() {
 	}
 }
 
-// below refuses a pattern for the subdomains of a registry's suffix.
+// below refuses a pattern for all subdomains of a registry's suffix.
 func (v *validator) below(path, pattern, host string) {
 	if registrySuffix(host) {
 		v.add(path, "%q allows every domain that anybody registers under %s: name the domain, as in *.example.%[2]s, or allow all with *", cut(pattern), host)
@@ -154,14 +153,14 @@ func (v *validator) domains() {
 		case name != domain:
 			v.add(path, "%q must be written %q", cut(domain), name)
 		case registrySuffix(name):
-			v.add(path, "%q is no domain of yours, but what a registry sells domains under: give one such as img.example.%[1]s", name)
+			v.add(path, "%q is a public suffix, under which a registry sells domains: give a name such as img.example.%[1]s", name)
 		case slices.Index(v.w.Domains, domain) < i:
 			v.add(path, "%q is there twice", domain)
 		}
 	}
 }
 
-// ValidDomain reports whether a canonical name can be a workspace's.
+// ValidDomain reports whether a canonical name can be a domain of a workspace.
 func ValidDomain(name string) bool {
 	ascii, ok := origin.HostName(name)
 	return ok && ascii == name && strings.Contains(name, ".") && !strings.Contains(name, "_")
@@ -184,7 +183,7 @@ func (v *validator) limits() {
 	}
 }
 
-// key checks the key or name of an element of a list.
+// key checks the key or the name of a list's element.
 func (v *validator) key(path, key, what string, first bool) {
 	switch {
 	case key == "":
@@ -196,12 +195,12 @@ func (v *validator) key(path, key, what string, first bool) {
 	}
 }
 
-// hasSource reports whether requests of the workspace find a source under the key.
+// hasSource reports whether the workspace or the operator has a source with this key.
 func (v *validator) hasSource(key string) bool {
 	return v.w.source(key) != nil || slices.Contains(v.operator, key)
 }
 
-// image checks a reference to an image, `source/path` or a URL.
+// image checks a reference to an image: `source/path` or a URL.
 func (v *validator) image(path, image string) {
 	if scheme, _, ok := strings.Cut(image, "://"); ok && !strings.Contains(scheme, "/") {
 		u, err := origin.ParseURL(image)
@@ -234,7 +233,7 @@ func (v *validator) image(path, image string) {
 	}
 }
 
-// withinSource reports whether a URL is one of the workspace's own originals, which
+// withinSource reports whether a URL is an original of the workspace's own sources, which
 // need no pattern.
 func (v *validator) withinSource(u origin.URL) bool {
 	return slices.ContainsFunc(v.places(), func(place origin.URL) bool {
@@ -243,7 +242,7 @@ func (v *validator) withinSource(u origin.URL) bool {
 	})
 }
 
-// places are the prefixes of the workspace's own originals, as far as they are any.
+// places returns the prefixes of the workspace's own originals. It skips wrong ones.
 func (w *Workspace) places() (all []origin.URL) {
 	for i := range w.Sources {
 		places, _ := w.Sources[i].Places()
@@ -252,7 +251,7 @@ func (w *Workspace) places() (all []origin.URL) {
 	return all
 }
 
-// reason is an error's text without the prefix that names the kind of error.
+// reason returns an error's text without the prefix for its kind.
 func reason(err error, kind error) string {
 	if errors.Is(err, kind) {
 		return strings.TrimPrefix(err.Error(), kind.Error()+": ")

@@ -15,9 +15,8 @@ const (
 	maxOptions = 2048 // bytes
 )
 
-// Query is the mark as the options that it stands for: mark with its name, and
-// mark-* for every field that is set. Parsed over [transform.Defaults] it gives
-// the [transform.Mark] that the engine needs.
+// Query returns the mark as options: mark with its name, and mark-* for every field that is
+// set. Parsed over [transform.Defaults], they give the [transform.Mark] for the engine.
 func (m *Mark) Query() transform.Query {
 	q := transform.Query{{Name: "mark", Value: m.Name, Literal: true}}
 	for _, f := range m.fields() {
@@ -28,7 +27,7 @@ func (m *Mark) Query() transform.Query {
 	return q
 }
 
-// A markField is a field of a mark and the option that says the same.
+// A markField is a field of a mark, and the option with the same meaning.
 type markField struct{ name, option, value string }
 
 func (m *Mark) fields() []markField {
@@ -51,8 +50,8 @@ func (m *Mark) fields() []markField {
 	}
 }
 
-// MarkOptions are the options that say the same as a field of a [Mark], by the JSON name of
-// the field, such as "mark-w" for "width".
+// MarkOptions returns the option for each field of a [Mark] that has one, by the field's
+// JSON name, such as "mark-w" for "width".
 func MarkOptions() map[string]string {
 	names := map[string]string{}
 	for _, f := range new(Mark).fields() {
@@ -98,7 +97,7 @@ func (v *validator) mark(path string, m *Mark, i int) {
 	}
 }
 
-// optionNames are all names of options, aliases included.
+// optionNames maps names and aliases of options to names.
 var optionNames = func() map[string]string {
 	names := map[string]string{}
 	for _, doc := range transform.Vocabulary() {
@@ -145,7 +144,7 @@ func (v *validator) presetOptions(path, options string) {
 	}
 	if _, err := transform.Parse(transform.Defaults(), query); err != nil {
 		v.add(path, "%v", err)
-		return // before the images of options that may be there a thousand times
+		return // the checks below are slow for many images
 	}
 	for _, param := range query {
 		switch name := optionNames[param.Name]; {
@@ -159,8 +158,8 @@ func (v *validator) presetOptions(path, options string) {
 	}
 }
 
-// optionReason is what is wrong with the value of an option, without its name: a
-// workspace's field has another.
+// optionReason returns what is wrong with an option's value. It leaves the option's name
+// out, since the workspace's field has another name.
 func optionReason(err error) string {
 	if e, ok := errors.AsType[*transform.OptionError](err); ok {
 		return e.Reason

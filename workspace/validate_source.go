@@ -16,12 +16,12 @@ const (
 	maxSeconds      = 31_536_000 // one year
 	maxCacheControl = 256        // bytes
 	maxHeaderValue  = 4096       // bytes
-	maxPrefix       = 512        // bytes; a key and its prefix have 1,024 together
+	maxPrefix       = 512        // bytes; a key with its prefix can have 1,024
 	maxAccessKey    = 256        // bytes
 )
 
-// kindFields are, by kind, the fields that a source must have and those that it
-// may have besides. Fields that every kind has aren't listed.
+// kindFields has, for each kind of source, the fields that it requires and those that it
+// allows. Fields of all kinds aren't listed.
 var kindFields = map[string]struct{ required, optional []string }{
 	"http": {[]string{"url"}, []string{"headers", "public_urls"}},
 	"s3": {[]string{"bucket", "region", "access_key_id", "secret_access_key"},
@@ -53,7 +53,7 @@ func (v *validator) source(path string, s *Source, i int) {
 	kind, ok := kindFields[s.Kind]
 	switch {
 	case s.Kind == "dir":
-		v.add(member(path, "kind"), "\"dir\" is the operator's: it is set with --dir NAMESPACE/KEY=FOLDER, not in a workspace")
+		v.add(member(path, "kind"), "\"dir\" is only for the operator: set it with --dir NAMESPACE/KEY=FOLDER, not in a workspace")
 		return
 	case !ok:
 		v.add(member(path, "kind"), "%q is unknown; allowed are \"http\", \"s3\" and \"r2\"", cut(s.Kind))
@@ -92,7 +92,7 @@ func (v *validator) source(path string, s *Source, i int) {
 	}
 }
 
-// cachingRules checks what every kind has.
+// cachingRules checks the fields that every kind has.
 func (v *validator) cachingRules(path string, s *Source) {
 	for _, f := range []struct {
 		name    string
@@ -108,14 +108,14 @@ func (v *validator) cachingRules(path string, s *Source) {
 	}
 }
 
-// prefixURL checks a URL that object keys are put behind.
+// prefixURL checks a URL that object keys are appended to.
 func (v *validator) prefixURL(path, raw string) {
 	u, err := origin.ParsePlace(raw)
 	switch canonical := prefixURL(raw); {
 	case err != nil:
 		v.add(path, "bad URL: %s", reason(err, origin.ErrInvalidURL))
 	case u.Query != "" || strings.Contains(raw, "?"):
-		v.add(path, "must have no query: object keys are put behind it")
+		v.add(path, "must have no query: object keys are appended to the URL")
 	case !u.PathIsCanonical():
 		v.add(path, "must have no // and no encoded slash, backslash or dot in its path")
 	case canonical != raw:
@@ -132,8 +132,8 @@ func (v *validator) publicURLs(path string, urls []string) {
 	}
 }
 
-// ownHeaders are those that a fetch sets itself, and those of one connection (RFC
-// 9110 §7.6.1), which no source may set.
+// ownHeaders are the headers that a source can't set: those that a fetch sets itself, and
+// those of a connection (RFC 9110 §7.6.1).
 var ownHeaders = []string{
 	"Accept-Encoding", "Cdn-Loop", "Connection", "Content-Length", "Expect", "Host", "If-Match", "If-Modified-Since",
 	"If-None-Match", "If-Range", "If-Unmodified-Since", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
@@ -160,7 +160,7 @@ func (v *validator) headers(path string, headers map[string]string) {
 	}
 }
 
-// bucket checks a bucket's name by the rules of S3, which R2's are within.
+// bucket checks a bucket's name by the rules of S3. The rules of R2 are stricter.
 func (v *validator) bucket(path string, s *Source) {
 	name := s.Bucket
 	ok := len(name) >= 3 && len(name) <= 63 && lowerAlnum(name[0]) && lowerAlnum(name[len(name)-1]) && !strings.Contains(name, "..")
@@ -181,7 +181,7 @@ func (v *validator) bucket(path string, s *Source) {
 	}
 }
 
-// region keeps to what can be a label of a host name, since it becomes one.
+// region accepts what can be a label of a host name, since it becomes one.
 func (v *validator) region(path, region string) {
 	ok := len(region) <= 32 && region[0] != '-' && region[len(region)-1] != '-'
 	for i := range len(region) {
@@ -228,7 +228,8 @@ func (v *validator) accessKey(path, key string) {
 	}
 }
 
-// visible reports whether s is of visible ASCII characters, or spaces.
+// visible reports whether s has only visible ASCII characters, or spaces if they are
+// allowed.
 func visible(s string, spaces bool) bool {
 	for i := range len(s) {
 		if s[i] > '~' || s[i] < ' ' || s[i] == ' ' && !spaces {

@@ -25,7 +25,7 @@ func TestValidate(t *testing.T) {
 	opacity := func(x float64) *float64 { return &x }
 	for _, test := range []struct {
 		change  func(*ws)
-		path    string // empty where nothing is wrong
+		path    string // empty if nothing is wrong
 		message string
 	}{
 		{func(w *ws) {}, "", ""},
@@ -133,7 +133,7 @@ func TestValidate(t *testing.T) {
 		{func(w *ws) { w.Marks[0].Image = "/media/logo.png" }, "marks[0].image", "leave out the first slash"},
 		{func(w *ws) { w.Marks[0].Image = "https://127.1@evil.net/" }, "marks[0].image", "user name"},
 		{func(w *ws) { w.Marks[0].Image = "https://logos.example.net/a.png" }, "marks[0].image", "allowed_sources don't allow"},
-		{func(w *ws) { w.Marks[0].Image = "https://cdn.example.com/p/a.png" }, "", ""}, // the source's own
+		{func(w *ws) { w.Marks[0].Image = "https://cdn.example.com/p/a.png" }, "", ""}, // an original of the source itself
 		{func(w *ws) { w.AllowedSources, w.Marks[0].Image = []string{"*"}, "https://logos.example.net/a.png" }, "", ""},
 		{func(w *ws) { w.AllowedSources, w.Marks[0].Image = []string{"*"}, "http://logos.example.net/a.png" }, "marks[0].image", "https_only"},
 		{func(w *ws) { w.Marks[0].Width = "150%" }, "marks[0].width", "allowed"},
@@ -197,7 +197,7 @@ func TestValidateReportsAll(t *testing.T) {
 	}
 }
 
-// What code makes is counted before it is judged, too.
+// Workspaces made by code are counted before validation too.
 func TestValidateCountsFirst(t *testing.T) {
 	w := &workspace.Workspace{Namespace: "v1", AllowedOrigins: make([]string, 201), AllowedSources: make([]string, 201), Domains: make([]string, 21),
 		Sources: make([]workspace.Source, 101), Marks: []workspace.Mark{{AutoApplySources: make([]string, 201)}}, Presets: make([]workspace.Preset, 501)}
@@ -212,8 +212,7 @@ func TestValidateCountsFirst(t *testing.T) {
 	}
 }
 
-// The images of one workspace are found among its own places without reading the URLs
-// of its sources anew for each.
+// The validator parses the sources' URLs once, not for each image.
 func TestValidateReadsPlacesOnce(t *testing.T) {
 	w := workspace.New("acme")
 	w.AllowedSources = []string{}
@@ -238,7 +237,7 @@ func TestValidateReadsPlacesOnce(t *testing.T) {
 	if each := (many - one) / 100; each > 100 {
 		t.Errorf("%v allocations a preset", each)
 	}
-	// An option that is there twice is refused before its images are looked at.
+	// A repeated option is refused before its images are checked.
 	w.Presets = []workspace.Preset{{Name: "twice", Options: strings.Repeat("mark=http://a/b&", 128)}}
 	invalid, ok := errors.AsType[*workspace.ValidationError](w.Validate())
 	if !ok || len(invalid.Problems) != 1 || !strings.Contains(invalid.Error(), "more than once") {
@@ -246,10 +245,10 @@ func TestValidateReadsPlacesOnce(t *testing.T) {
 	}
 }
 
-// A pattern for all that registries sell is no allowlist.
+// Patterns for a registry's suffix are refused.
 func TestRegistrySuffixes(t *testing.T) {
 	for _, test := range []struct {
-		name    string // as a domain, and below "*."
+		name    string // as a domain, and after "*."
 		refused bool
 	}{
 		{"com", true},
@@ -264,10 +263,10 @@ func TestRegistrySuffixes(t *testing.T) {
 		{"www.ck", false}, // an exception of *.ck
 		{"example.com", false},
 		{"example.co.uk", false},
-		{"github.io", false}, // private suffixes: their customers' pages
+		{"github.io", false}, // private suffixes: pages of customers
 		{"vercel.app", false},
 		{"eu-west-1.elasticbeanstalk.com", false},
-		{"internal", false}, // not of the public DNS
+		{"internal", false}, // not in the public DNS
 		{"corp.internal", false},
 	} {
 		w := workspace.New("acme")
@@ -287,7 +286,7 @@ func TestRegistrySuffixes(t *testing.T) {
 			}
 		}
 		if !strings.Contains(test.name, ".") {
-			continue // no domain anyway
+			continue // not a valid domain in any case
 		}
 		w = workspace.New("acme")
 		w.Domains = []string{workspace.DomainName(test.name)}
@@ -295,7 +294,7 @@ func TestRegistrySuffixes(t *testing.T) {
 			t.Errorf("domain %s: %v", test.name, err)
 		}
 	}
-	// By themselves these are hosts like any other.
+	// Without "*." these are hosts like any other.
 	w := workspace.New("acme")
 	w.AllowedOrigins, w.AllowedSources = []string{"com", "https://com", "*", "null"}, []string{"images.com", "https://*", "*"}
 	if err := w.Validate(); err != nil {
@@ -303,7 +302,7 @@ func TestRegistrySuffixes(t *testing.T) {
 	}
 }
 
-// Marks and presets may refer to the operator's folders, and to no unknown source.
+// Marks and presets may refer to the operator's folders, but not to unknown sources.
 func TestValidateOperatorSources(t *testing.T) {
 	w := workspace.New("demo")
 	w.Marks = []workspace.Mark{{Name: "brand", Image: "samples/logo.png", AutoApplySources: []string{"samples"}}}
@@ -329,11 +328,12 @@ func TestMarkQuery(t *testing.T) {
 	}
 }
 
-// TestLentCredentials: where the process lends its own, a bucket has both or none.
+// TestLentCredentials: if the process lends its credentials, a bucket has both fields or
+// none.
 func TestLentCredentials(t *testing.T) {
 	for _, test := range []struct {
 		id, secret  string
-		alone, lent bool // valid
+		alone, lent bool // whether it is valid
 	}{
 		{"k", "s", true, true},
 		{"", "", false, true},
@@ -351,7 +351,7 @@ func TestLentCredentials(t *testing.T) {
 	}
 }
 
-// TestMarkInBucket: the image of a mark may be named by a URL of a bucket of the workspace.
+// TestMarkInBucket: a URL in a bucket of the workspace can name the image of a mark.
 func TestMarkInBucket(t *testing.T) {
 	w := workspace.New("acme")
 	w.AllowedSources = nil

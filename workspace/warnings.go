@@ -15,19 +15,20 @@ type placed struct {
 	reading origin.Reading
 }
 
-// Warn says what w does that its owner may not expect: which sources hide the URLs of
-// another product, which patterns allow the hosts of a company's customers, and which images of one source the rules of another close or
-// mark, because both share a place. w is valid; what isn't is passed over.
+// Warn returns warnings about effects that the owner may not expect: sources that hide the
+// URLs of another product, patterns that allow the hosts of a company's customers, and
+// images of one source that the rules of another close or mark, because the two share a
+// place. w is valid; Warn skips what isn't.
 func (w *Workspace) Warn() []string {
 	return slices.Concat(w.warnOfPrefixes(), w.warnOfSuffixes(), w.warnOfPlaces())
 }
 
-// warnOfSuffixes names patterns for all names under a suffix that a company gives names
-// of to its customers. Those of registries are refused: see [Workspace.Validate].
+// warnOfSuffixes warns of patterns for all names under a company's suffix. Patterns for a
+// registry's suffix are refused: see [Workspace.Validate].
 func (w *Workspace) warnOfSuffixes() (warnings []string) {
 	add := func(field, pattern, host string) {
 		if companySuffix(host) {
-			warnings = append(warnings, fmt.Sprintf("%s: %q allows the hosts of everybody who has one under %s: name your own where you can", field, cut(pattern), host))
+			warnings = append(warnings, fmt.Sprintf("%s: %q allows the hosts of all customers under %s: name your own hosts if you can", field, cut(pattern), host))
 		}
 	}
 	for _, pattern := range w.AllowedOrigins {
@@ -56,14 +57,14 @@ func (w *Workspace) warnOfPlaces() (warnings []string) {
 		}
 	}
 	marksOf := w.marksBySource()
-	// In the order of the sources, so that one workspace always has the same warnings.
+	// In the order of the sources, so that the same workspace always gets the same warnings.
 	for i := range w.Sources {
 		strict := &w.Sources[i]
 		if !strict.Private && len(marksOf[strict.Key]) == 0 {
 			continue
 		}
-		// What its rules add to each other source's. Often that is nothing, and there may be
-		// thousands of places to compare.
+		// The rules that strict adds to those of each other source. Often there are none, and
+		// this saves comparing thousands of places.
 		adds := map[*Source]rules{}
 		for j := range w.Sources {
 			if other := &w.Sources[j]; other != strict {
@@ -84,7 +85,7 @@ func (w *Workspace) warnOfPlaces() (warnings []string) {
 					continue
 				}
 				if warning := r.warn(p, other); warning != "" {
-					delete(adds, other.source) // told
+					delete(adds, other.source) // one warning for each pair
 					warnings = append(warnings, warning)
 				}
 			}
@@ -93,7 +94,7 @@ func (w *Workspace) warnOfPlaces() (warnings []string) {
 	return warnings
 }
 
-// marksBySource are the names of the marks that are bound to each source.
+// marksBySource returns the names of the marks that are bound to each source.
 func (w *Workspace) marksBySource() map[string][]string {
 	names := map[string][]string{}
 	for _, m := range w.Marks {
@@ -104,9 +105,9 @@ func (w *Workspace) marksBySource() map[string][]string {
 	return names
 }
 
-// rules are what one source asks of an image that another one doesn't.
+// rules are the rules of one source that another source doesn't have.
 type rules struct {
-	closes bool     // a signature or an API key
+	closes bool     // need a signature or an API key
 	marks  []string // names
 }
 
@@ -124,8 +125,8 @@ func rulesBeside(strict, other *Source, marksOf map[string][]string) rules {
 	return r
 }
 
-// warn says what the rules of a private or marked source mean for another one's images,
-// on the same server. It makes no text before it knows that there is something to say.
+// warn returns a warning if the rules of a private or marked source apply to images of
+// another source on the same server, or "".
 func (r rules) warn(strict, other placed) string {
 	closes, marks := r.closes, r.marks
 	key, within := strict.url.Within(other.url)
@@ -146,7 +147,8 @@ func (r rules) warn(strict, other placed) string {
 	return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.source.Key, where, of, strings.Join(marks, ", "))
 }
 
-// warnOfReadings is warn where no URL is in both places, but a server may think so.
+// warnOfReadings is warn for places that have no URL in common, but that a server may treat
+// as the same.
 func (r rules) warnOfReadings(strict, other placed) string {
 	if !other.source.TakesReadings() {
 		return ""
@@ -156,7 +158,7 @@ func (r rules) warnOfReadings(strict, other placed) string {
 	if !same && !below {
 		return ""
 	}
-	if _, inner := other.url.Within(strict.url); inner { // and keeps its own rules
+	if _, inner := other.url.Within(strict.url); inner { // the inner source keeps its own rules
 		return ""
 	}
 	rule := "has marks"

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestWarn names what one source's rules do to another's images.
+// TestWarn: a warning names what the rules of one source do to another's images.
 func TestWarn(t *testing.T) {
 	at := func(key, url string) Source { return Source{Key: key, Kind: "http", URL: url} }
 	private := func(s Source) Source { s.Private = true; return s }
@@ -70,8 +70,8 @@ func TestWarn(t *testing.T) {
 	}
 }
 
-// TestWarnOfManyPlaces: what many places and marks cost grows with their number, though
-// every place is compared with every other.
+// TestWarnOfManyPlaces: the cost grows with the number of places and marks, although every
+// place is compared with every other.
 func TestWarnOfManyPlaces(t *testing.T) {
 	allocs := func(n int) float64 {
 		w := New("acme")
@@ -102,7 +102,7 @@ func TestWarnOfManyPlaces(t *testing.T) {
 	}
 }
 
-// TestWarnOfSuffixes names patterns for the customers of a company.
+// TestWarnOfSuffixes: patterns for a company's customers get a warning.
 func TestWarnOfSuffixes(t *testing.T) {
 	w := New("acme")
 	w.AllowedOrigins = []string{"*", "null", "*.example.com", "*.github.io", "acme.github.io", "*.acme.github.io", "*.internal"}
@@ -111,8 +111,8 @@ func TestWarnOfSuffixes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`allowed_origins: "*.github.io" allows the hosts of everybody who has one under github.io: name your own where you can`,
-		`allowed_sources: "https://*.S3.amazonaws.com:8443/public/" allows the hosts of everybody who has one under s3.amazonaws.com: name your own where you can`,
+		`allowed_origins: "*.github.io" allows the hosts of all customers under github.io: name your own hosts if you can`,
+		`allowed_sources: "https://*.S3.amazonaws.com:8443/public/" allows the hosts of all customers under s3.amazonaws.com: name your own hosts if you can`,
 	}
 	if got := w.Warn(); !slices.Equal(got, want) {
 		t.Errorf("%s", strings.Join(got, "\n"))

@@ -1,9 +1,9 @@
-// Package workspace holds what an owner sets: the workspace and its sources,
-// marks, presets and allowlists, their validation, and where they are kept.
+// Package workspace defines an owner's settings: the workspace with its sources, marks,
+// presets and allowlists. It validates them, and defines the interfaces of stores.
 //
-// For most uses, call [Decode], which reads the JSON that the API, `tintype apply` and
-// stores share, and [Workspace.Validate]. A [Store] keeps workspaces (workspace/sqlite,
-// workspace/dynamodb); requests read them from memory (workspace/cached). What is stored
+// For most uses, call [Decode], which reads the JSON of the API, of `tintype apply` and of
+// stores, then [Workspace.Validate]. A [Store] keeps workspaces (workspace/sqlite,
+// workspace/dynamodb). Requests read them from memory (workspace/cached). What is stored
 // beside workspaces has an interface and a file each: [APIKeys], [Domains], [AuditLog],
 // [Counters], [Purges], [Replays].
 package workspace
@@ -14,12 +14,12 @@ import (
 	"github.com/tintype/tintype/signing"
 )
 
-// A Workspace is one owner's settings under one namespace. Workspaces that were
-// read from a Store are shared: clone before changing one.
+// A Workspace is one owner's settings under one namespace. Workspaces from a Store are
+// shared: clone one before you change it.
 //
-// The tags maxItems and maxProperties bound lists and maps. The bounds are far above
-// what people need, and keep short what a request walks through. [Decode] and Validate
-// count before they look at any element, and the OpenAPI document names the bounds.
+// The tags maxItems and maxProperties bound lists and maps. The bounds are far above what
+// people need, and keep requests fast. [Decode] and Validate count the elements before they
+// check any. The OpenAPI document names the bounds.
 type Workspace struct {
 	Namespace        string   `json:"namespace"`
 	Name             string   `json:"name"`
@@ -28,8 +28,8 @@ type Workspace struct {
 	HTTPSOnly        bool     `json:"https_only"`
 	RequireSignature bool     `json:"require_signature"`
 	PresetsOnly      bool     `json:"presets_only"`
-	Dialect          string   `json:"dialect"`        // of all URLs: native, or one of [Dialects]
-	DefaultSource    string   `json:"default_source"` // that relative paths of dialects are in; empty is none
+	Dialect          string   `json:"dialect"`        // the grammar of all URLs: native, or one of [Dialects]
+	DefaultSource    string   `json:"default_source"` // source of relative paths in dialects; empty is none
 	StrictOptions    bool     `json:"strict_options"`
 	AllowSVG         bool     `json:"allow_svg"`
 	AllowTIFF        bool     `json:"allow_tiff"`
@@ -39,32 +39,32 @@ type Workspace struct {
 	Presets          []Preset `json:"presets" maxItems:"500"`
 	Limits           Limits   `json:"limits"`
 
-	// Made by the server. Whatever a client sends in them is ignored, but for Revision,
-	// which a PUT must carry.
+	// Set by the server, which ignores these fields in requests, except for Revision: a PUT
+	// must have it.
 	ID        string    `json:"id"`
 	Revision  int64     `json:"revision"` // 1 on creation, one more with every change
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	Warnings  []string  `json:"warnings,omitempty"` // in answers of the API only: see Warn
+	Warnings  []string  `json:"warnings,omitempty"` // only in answers of the API: see Warn
 
-	// SigningKeys sign and verify URLs, the newest last; at most signing.MaxKeys.
-	// They are in no JSON: an update keeps those that there are (see Unmask).
+	// SigningKeys sign and verify URLs, the newest last; at most signing.MaxKeys. They are
+	// not part of the JSON. An update keeps the stored ones (see Unmask).
 	SigningKeys []signing.Key `json:"-"`
 
-	// Purges is what the workspace has purged, in copies that a cached.Store answers; empty
-	// in what a store does. Writes don't look at it.
+	// Purges are the workspace's purges. Only copies from a cached.Store have them. Writes
+	// ignore them.
 	Purges PurgeLog `json:"-"`
 }
 
-// A Source is a named place that originals come from.
+// A Source is a named place for originals.
 type Source struct {
 	Key     string `json:"key"`
-	Kind    string `json:"kind"` // http, s3, r2; dir is the operator's and never stored
+	Kind    string `json:"kind"` // http, s3, r2; dir is only the operator's and never stored
 	Private bool   `json:"private"`
 
 	URL        string            `json:"url,omitempty"`                        // http: prefix, ends in "/"
-	Headers    map[string]string `json:"headers,omitempty" maxProperties:"20"` // http: sent to the origin; values are secret
-	PublicURLs []string          `json:"public_urls,omitempty" maxItems:"20"`  // further names of the same originals
+	Headers    map[string]string `json:"headers,omitempty" maxProperties:"20"` // http: sent to the origin; the values are secret
+	PublicURLs []string          `json:"public_urls,omitempty" maxItems:"20"`  // other URL prefixes of the same originals
 
 	Bucket          string `json:"bucket,omitempty"` // s3, r2
 	Region          string `json:"region,omitempty"` // s3
@@ -74,12 +74,12 @@ type Source struct {
 	AccessKeyID     string `json:"access_key_id,omitempty"`
 	SecretAccessKey string `json:"secret_access_key,omitempty"` // secret
 
-	TTL          int    `json:"ttl"`                     // seconds a variant is kept; 0 is one year
-	Revalidate   int    `json:"revalidate"`              // seconds after which the origin is asked again; 0 is never
-	CacheControl string `json:"cache_control,omitempty"` // what browsers and CDNs are told; empty is the default
+	TTL          int    `json:"ttl"`                     // seconds that a variant is kept; 0 is one year
+	Revalidate   int    `json:"revalidate"`              // seconds until the origin is asked again; 0 is never
+	CacheControl string `json:"cache_control,omitempty"` // header for browsers and CDNs; empty is the default
 }
 
-// A Mark is a watermark preset. Lengths are as the mark-* options write them.
+// A Mark is a configured watermark. Lengths are written as in the mark-* options.
 type Mark struct {
 	Name             string   `json:"name"`
 	Image            string   `json:"image"`
@@ -94,7 +94,7 @@ type Mark struct {
 	AutoApplySources []string `json:"auto_apply_sources" maxItems:"200"`
 }
 
-// A Preset is transform options with a name, written as a query string.
+// A Preset is a name for transform options, written as a query string.
 type Preset struct {
 	Name    string `json:"name"`
 	Options string `json:"options"`
@@ -104,6 +104,6 @@ type Preset struct {
 type Limits struct {
 	RequestsPerMinute   int `json:"requests_per_minute"`
 	TransformsPerMinute int `json:"transforms_per_minute"`
-	TransformsPerDay    int `json:"transforms_per_day"`   // of UTC
-	TransformsPerMonth  int `json:"transforms_per_month"` // a calendar month of UTC
+	TransformsPerDay    int `json:"transforms_per_day"`   // in UTC
+	TransformsPerMonth  int `json:"transforms_per_month"` // a calendar month in UTC
 }

@@ -21,7 +21,7 @@ func parseYAML(data []byte) ([]tree, error) {
 		if err := dec.Decode(&node); errors.Is(err, io.EOF) {
 			return documents, nil
 		} else if err != nil {
-			return nil, invalid("", "invalid YAML: %v", err) // names the line; the parser may be ahead of the document
+			return nil, invalid("", "invalid YAML: %v", err) // err names the line; the parser may be ahead of this document
 		}
 		t, err := unfold.tree(&node, "", 0)
 		if err != nil {
@@ -31,19 +31,19 @@ func parseYAML(data []byte) ([]tree, error) {
 	}
 }
 
-// maxUnfolded bounds how many values the aliases of a YAML file stand for.
+// maxUnfolded bounds the number of values that aliases of a YAML file can expand to.
 const maxUnfolded = 1 << 16
 
-// An unfolder makes trees of YAML, with what aliases stand for in their place.
+// An unfolder makes trees of YAML and replaces aliases by their values.
 type unfolder struct {
-	within int // aliases
-	left   int // of maxUnfolded
+	within int // number of aliases around the current value
+	left   int // how many of maxUnfolded are left
 }
 
 func (u *unfolder) tree(n *yaml.Node, path string, depth int) (tree, error) {
 	if u.within > 0 {
 		if u.left--; u.left < 0 {
-			return nil, invalid(path, "aliases unfold to too many values: at most %d", maxUnfolded)
+			return nil, invalid(path, "aliases expand to too many values: at most %d", maxUnfolded)
 		}
 	}
 	if depth > maxDepth {
