@@ -12,19 +12,19 @@ import (
 	"github.com/tintype/tintype/workspace/cached"
 )
 
-// Copies is a [cached.Copies] in a SQLite file: what a server keeps of a store that
-// is elsewhere. It is safe for concurrent use.
+// Copies is a [cached.Copies] in a SQLite file. A server whose store is elsewhere keeps its
+// copies there. It is safe for concurrent use.
 type Copies struct{ file *file }
 
 var _ cached.Copies = (*Copies)(nil)
 
-// OpenCopies opens the file at path, and makes both the file (mode 0600) and its
-// folder (0700) where they are missing. A file of another version is emptied: copies
-// can be made anew. One that can't be written, since its disk is full or read-only, is
-// opened all the same; Keep then fails until it can be.
+// OpenCopies opens the file at path. It makes the file (mode 0600) and its folder (0700) if
+// they are missing. It empties a file of another version, since copies can be fetched
+// again. If the disk is full or read-only, it opens the file for reading, and Keep fails
+// until the file can be written.
 //
-// A commit doesn't wait for the disk. After a loss of power the latest may be
-// missing, together.
+// A commit doesn't wait for the disk. After a loss of power, the latest commits may be
+// missing.
 func OpenCopies(path string) (*Copies, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func OpenCopies(path string) (*Copies, error) {
 	f := &file{name: "last known copies", path: path, full: func() (*handles, error) { return openCopies(path) }, part: checkCopies}
 	err = f.start()
 	if unwritable(err) != nil {
-		slog.Error("there are no last known copies, and none can be kept: a start while the store is down would serve nothing", "err", err)
+		slog.Error("can't open the last known copies: a server that starts while the store is down would serve nothing", "err", err)
 		f.open.Store(nothing(err))
 	} else if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func openCopies(path string) (*handles, error) {
 	return &handles{read: db, write: db, close: db.Close}, nil
 }
 
-// copiesVersion is that of the table and of what is in it.
+// copiesVersion is the version of the table and of its contents.
 const copiesVersion = 1
 
 func prepareCopies(db *sql.DB) error {
@@ -68,7 +68,7 @@ func prepareCopies(db *sql.DB) error {
 	if err := walMode(ctx, db); err != nil {
 		return err
 	}
-	tx, err := db.BeginTx(ctx, nil) // tells whether it can be written
+	tx, err := db.BeginTx(ctx, nil) // tests whether the file can be written
 	if err == nil {
 		err = tx.Rollback()
 	}
@@ -90,13 +90,13 @@ func prepareCopies(db *sql.DB) error {
 	return err
 }
 
-// checkCopies checks that copies can be read that can't be written.
+// checkCopies checks that copies that can't be written can be read.
 func checkCopies(h *handles) error {
 	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
 	defer cancel()
 	version, err := userVersion(ctx, h.read)
 	if err == nil && version != copiesVersion {
-		err = fmt.Errorf("of another version (%d)", version)
+		err = fmt.Errorf("its version is %d, which this tintype can't read", version)
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 	return list, failure(ctx, rows.Err())
 }
 
-// Lease implements [limit.Leases]. All who have the file open share a clock.
+// Lease implements [limit.Leases]. All processes that have the file open share a clock.
 func (s *Store) Lease(ctx context.Context, r limit.Request) (g limit.Grant, err error) {
 	err = s.inTx(ctx, func(tx *sql.Tx) error {
 		at := now()

@@ -15,50 +15,49 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A file is a database that is open: for reading and writing or, while its disk is full
-// or can only be read, for reading alone. It is safe for concurrent use.
+// A file is an open database. It is open for reading and writing. While its disk is full or
+// read-only, it is open only for reading. It is safe for concurrent use.
 type file struct {
 	name string // for messages
 	path string
 	full func() (*handles, error) // opens it for reading and writing
-	part func(*handles) error     // checks that it can be read as it is
+	part func(*handles) error     // checks a database that is open only for reading
 
 	open atomic.Pointer[handles]
 
-	mu     sync.Mutex // guards former, and is held while it is opened anew
-	former *handles   // which reads may still be using
+	mu     sync.Mutex // guards former, and is held while the database is reopened
+	former *handles   // the previous handles, which reads may still be using
 }
 
-// handles are a database that is open. One process has them for reading and writing, or
-// for reading alone.
+// handles are an open database, for reading and writing, or only for reading.
 type handles struct {
-	read  *sql.DB     // nil is none
-	write *sql.DB     // nil is none
-	why   error       // there is none
-	stale func() bool // of those for reading alone: they can't be read any more
+	read  *sql.DB     // nil: nothing can be read
+	write *sql.DB     // nil: nothing can be written
+	why   error       // the reason why write is nil
+	stale func() bool // with write nil: whether the database changed, so that reads fail
 	close func() error
 }
 
-// start opens the database, for reading alone where it can't be written.
+// start opens the database, only for reading if it can't be written.
 func (f *file) start() error {
 	h, err := f.full()
 	if err != nil {
 		if h, err = f.openPart(err); err != nil {
 			return err
 		}
-		slog.Error(f.name+": it can't be written; it is served from as it is, and changes are refused until it can be", "file", f.path, "err", h.why)
+		slog.Error(f.name+": it can't be written. Reads go on, and changes are refused until it can be written", "file", f.path, "err", h.why)
 	}
 	f.open.Store(h)
 	return nil
 }
 
-// nothing is a database that can't be opened at all for now, because of why.
+// nothing returns the handles of a database that can't be opened now. why is the reason.
 func nothing(why error) *handles {
 	return &handles{why: why, stale: func() bool { return true }, close: func() error { return nil }}
 }
 
-// openPart opens the database for reading alone where why, for which it couldn't be
-// opened for more, is that it can't be written.
+// openPart opens the database only for reading. why is the error of full. If it doesn't
+// mean that the database can't be written, openPart fails.
 func (f *file) openPart(why error) (*handles, error) {
 	reason := unwritable(why)
 	if reason == nil {
@@ -75,10 +74,11 @@ func (f *file) openPart(why error) (*handles, error) {
 	return h, nil
 }
 
-// reader is for reading.
+// reader returns the handle for reading.
 func (f *file) reader() *sql.DB { return f.open.Load().read }
 
-// writer is for writing. The error is workspace.ErrFull or workspace.ErrReadOnly.
+// writer returns the handle for writing. The error is workspace.ErrFull or
+// workspace.ErrReadOnly.
 func (f *file) writer() (*sql.DB, error) {
 	if h := f.open.Load(); h.write != nil {
 		return h.write, nil
@@ -89,7 +89,7 @@ func (f *file) writer() (*sql.DB, error) {
 	return f.open.Load().write, nil
 }
 
-// again opens the database anew where it could only be read.
+// again tries to reopen a database for writing.
 func (f *file) again() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +108,7 @@ func (f *file) again() error {
 		}
 	}
 	if f.former != nil {
-		_ = f.former.close() // was only read
+		_ = f.former.close() // it was only read
 	}
 	f.former = old
 	f.open.Store(h)
@@ -129,8 +129,8 @@ func (f *file) close() error {
 	return err
 }
 
-// unwritable is workspace.ErrFull or workspace.ErrReadOnly where the error says that a
-// file can't be written, and nil otherwise.
+// unwritable returns workspace.ErrFull or workspace.ErrReadOnly if the error means that a
+// file can't be written, else nil.
 func unwritable(err error) error {
 	has := func(errs ...error) bool {
 		return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })

@@ -16,8 +16,7 @@ import (
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
-// many makes a database of n workspaces, each with what a typical one has, and returns
-// its file.
+// many makes a database of n typical workspaces and returns its file.
 func many(t testing.TB, n int) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "workspaces.db")
@@ -44,7 +43,7 @@ func many(t testing.TB, n int) (path string) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	data, err := codec.Marshal(w) // without a secret, so that nothing is bound to its ID
+	data, err := codec.Marshal(w) // without secrets, so that nothing is bound to its ID
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +83,7 @@ func namespace(i int) string {
 	return fmt.Sprintf("ws-%d", i)
 }
 
-// heap is what is in use, in bytes.
+// heap returns the used memory, in bytes.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -92,15 +91,15 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// figures are what n workspaces cost a server.
+// figures are the costs of n workspaces for a server.
 type figures struct {
-	start   time.Duration // until the first workspace is served, the feed read once
-	fill    time.Duration // until those in use are in memory
-	memory  uint64        // bytes of those
-	refresh time.Duration // one look at the feed when nothing has changed
+	start   time.Duration // until the first workspace is served, with one read of the feed
+	fill    time.Duration // until the used workspaces are in memory
+	memory  uint64        // of the used workspaces, in bytes
+	refresh time.Duration // one read of the feed without changes
 }
 
-// measure serves so many of n workspaces.
+// measure serves some of n workspaces.
 func measure(t testing.TB, path string, n, inUse int) (f figures) {
 	t.Helper()
 	before, began := heap(), time.Now()
@@ -142,8 +141,8 @@ func measure(t testing.TB, path string, n, inUse int) (f figures) {
 	return f
 }
 
-// A server with 10,000 workspaces starts at once: what it doesn't serve yet it doesn't
-// read.
+// A server with 10,000 workspaces starts at once, since it doesn't read workspaces that it
+// doesn't serve yet.
 func TestManyWorkspaces(t *testing.T) {
 	const n, inUse = 10_000, 500
 	f := measure(t, many(t, n), n, inUse)

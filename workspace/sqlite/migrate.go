@@ -9,8 +9,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// migrations bring a database from version i to i+1; PRAGMA user_version holds
-// the version. They are only ever added to.
+// Migration i brings a database from version i to i+1. PRAGMA user_version holds the
+// version. Never change a migration; only add new ones.
 var migrations = []string{
 	`CREATE TABLE workspaces (
 		namespace  TEXT PRIMARY KEY,
@@ -32,7 +32,7 @@ var migrations = []string{
 	`CREATE TABLE secret_key (
 		token TEXT NOT NULL
 	) STRICT;`,
-	// Times are microseconds since 1970, and 0 is none.
+	// Times are in microseconds since 1970. 0 means none.
 	`ALTER TABLE changes ADD COLUMN kind TEXT NOT NULL DEFAULT 'workspace';
 	ALTER TABLE domains ADD COLUMN claimed_at INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE domains ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0;
@@ -94,7 +94,7 @@ var migrations = []string{
 		until       INTEGER NOT NULL
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX answers_age ON answers (until);`,
-	// What belonged to workspaces that are gone by now ends here.
+	// Clean up what deleted workspaces left.
 	`CREATE TABLE deleted (
 		namespace TEXT NOT NULL,
 		id        TEXT NOT NULL,
@@ -112,9 +112,9 @@ var migrations = []string{
 		ELSE min(revoked_at, unixepoch(json ->> 'expires_at') * 1000000) END
 		WHERE revoked_at > 0 OR json ->> 'expires_at' NOT LIKE '0001-%';
 	CREATE INDEX api_keys_age ON api_keys (forget_at) WHERE forget_at > 0;`,
-	// Rows of the first schema are a workspace alone.
+	// Rows of the first schema contain only the workspace.
 	`UPDATE workspaces SET json = json_object('workspace', json(json)) WHERE json -> 'workspace' IS NULL;`,
-	// A log of purges is a snapshot and what was purged since.
+	// A log of purges is a snapshot and the purges since then.
 	`ALTER TABLE purges ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
 	UPDATE purges SET sequence = json ->> 'sequence';
 	CREATE TABLE purge_events (
@@ -125,7 +125,7 @@ var migrations = []string{
 	) STRICT, WITHOUT ROWID;`,
 }
 
-// migrate brings the database to the newest version, whole or not at all.
+// migrate brings the database to the newest version, in one transaction.
 func migrate(db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*busyTimeout)
 	defer cancel()
@@ -147,7 +147,7 @@ func migrate(db *sql.DB) error {
 		return err
 	}
 	defer tx.Rollback()
-	if version, err = userVersion(ctx, tx); err != nil { // another process may have been first
+	if version, err = userVersion(ctx, tx); err != nil { // another process may have migrated it
 		return err
 	}
 	if err := known(version); err != nil {
@@ -179,8 +179,8 @@ func userVersion(ctx context.Context, db interface {
 	return version, err
 }
 
-// walMode switches to write-ahead logging. SQLite doesn't wait for another process
-// that is switching at the same time, so we do.
+// walMode switches to write-ahead logging. SQLite doesn't wait for another process that
+// switches at the same time, so this retries.
 func walMode(ctx context.Context, db *sql.DB) error {
 	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()

@@ -62,7 +62,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 		return fmt.Errorf("API key %q: %w", k.ID, err)
 	}
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		var live int // forget_at is KeyKept after the end
+		var live int // forget_at is KeyKept after the key expires or was revoked
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM api_keys
 			WHERE workspace_id = ? AND revoked_at = 0 AND (forget_at = 0 OR forget_at > ?)`,
 			k.WorkspaceID, micros(now().Add(workspace.KeyKept))).Scan(&live); err != nil {
@@ -89,7 +89,7 @@ func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, e
 	return k, failure(ctx, err)
 }
 
-// scanKey reads a row of json and revoked_at.
+// scanKey reads a row with the columns json and revoked_at.
 func scanKey(row *sql.Row) (*workspace.APIKey, error) {
 	var data []byte
 	var revoked int64
@@ -156,7 +156,7 @@ func revoke(ctx context.Context, tx *sql.Tx, k *workspace.APIKey, at time.Time) 
 	return err
 }
 
-// revokeAll revokes all keys of a workspace that aren't.
+// revokeAll revokes all keys of a workspace that aren't revoked.
 func revokeAll(ctx context.Context, tx *sql.Tx, workspaceID string, at time.Time) error {
 	rows, err := tx.QueryContext(ctx, `SELECT json FROM api_keys WHERE workspace_id = ? AND revoked_at = 0`, workspaceID)
 	if err != nil {
@@ -206,8 +206,8 @@ func (s *Store) Deletions(ctx context.Context, namespace string) (list []workspa
 	return list, failure(ctx, rows.Err())
 }
 
-// appendAudit appends entries, of this workspace where they name none, and forgets
-// some of what is too old.
+// appendAudit appends entries, and deletes some old records. Entries without a workspace
+// get workspaceID.
 func appendAudit(ctx context.Context, tx *sql.Tx, workspaceID string, entries []workspace.AuditEntry) error {
 	if len(entries) == 0 {
 		return nil
@@ -227,8 +227,8 @@ func appendAudit(ctx context.Context, tx *sql.Tx, workspaceID string, entries []
 	return forget(ctx, tx, at)
 }
 
-// forget deletes some of what is too old: lines of the logs, API keys, deleted
-// workspaces and what they have purged.
+// forget deletes some old records: lines of the logs, API keys, and deleted workspaces with
+// their purges.
 func forget(ctx context.Context, tx *sql.Tx, at time.Time) error {
 	horizon := micros(at.Add(-workspace.AuditKept))
 	for _, step := range []struct {
@@ -248,7 +248,7 @@ func forget(ctx context.Context, tx *sql.Tx, at time.Time) error {
 	return nil
 }
 
-// auditHorizon is the first ID that is kept.
+// auditHorizon sorts before the oldest ID that is kept.
 func auditHorizon(at time.Time) string { return workspace.AuditSince(at.Add(-workspace.AuditKept)) }
 
 // AppendAudit implements [workspace.AuditLog].
@@ -259,7 +259,7 @@ func (s *Store) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry
 // Audit implements [workspace.AuditLog].
 func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.Trail, before string, limit int) (list []workspace.AuditEntry, err error) {
 	if before == "" {
-		before = "~" // after every ID
+		before = "~" // sorts after every ID
 	}
 	rows, err := s.file.reader().QueryContext(ctx, `SELECT json FROM audit
 		WHERE workspace_id = ? AND trail = ? AND id < ? AND id >= ? ORDER BY id DESC LIMIT ?`,

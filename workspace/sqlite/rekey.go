@@ -6,9 +6,9 @@ import (
 	"errors"
 )
 
-// rekey makes sure that the codec can read the database, and where another key
-// encrypts now than when it was last written, writes all secrets anew: whole or
-// not at all. Nobody's revision changes.
+// rekey checks that the codec can read the database. If the codec's newest key isn't the
+// one that encrypted the database, it encrypts all secrets again, in one transaction.
+// Revisions don't change.
 func (s *Store) rekey(db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*busyTimeout)
 	defer cancel()
@@ -33,8 +33,8 @@ func (s *Store) rekey(db *sql.DB) error {
 	return tx.Commit()
 }
 
-// keyIsNewest reports whether the newest key of the codec encrypts. The error says that the
-// codec has no key that does.
+// keyIsNewest reports whether the codec's newest key encrypted the database. It fails if
+// the codec doesn't have the database's key.
 func (s *Store) keyIsNewest(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }) (bool, error) {
@@ -49,7 +49,7 @@ func (s *Store) keyIsNewest(ctx context.Context, db interface {
 	return s.codec.CheckToken(token)
 }
 
-// rewrite encrypts the secrets of all workspaces under the newest key.
+// rewrite encrypts the secrets of all workspaces with the newest key.
 func (s *Store) rewrite(ctx context.Context, tx *sql.Tx) error {
 	for after := ""; ; {
 		w, err := s.scan(tx.QueryRowContext(ctx,

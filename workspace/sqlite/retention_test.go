@@ -10,7 +10,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// TestForgets: what has been kept long enough is deleted, a little with every write.
+// TestForgets: each write deletes some records that have expired.
 func TestForgets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, path)
@@ -61,15 +61,15 @@ func TestForgets(t *testing.T) {
 	}
 	write()
 	want("now", "active lasting over", "1", "1")
-	// 401 days pass for the workspace that was deleted.
+	// 401 days pass after the deletion of the workspace.
 	exec1(t, path, fmt.Sprintf(`UPDATE deleted SET at = %d`, long.UnixMicro()))
 	exec1(t, path, fmt.Sprintf(`UPDATE api_keys SET forget_at = forget_at - %d WHERE id = 'active'`, (workspace.KeyKept+time.Hour).Microseconds()))
 	write()
 	want("later", "lasting over", "0", "0")
 }
 
-// TestMigratesRetention: keys of an older version are forgotten when those of this one
-// would be, and those of workspaces that are gone count as revoked.
+// TestMigratesRetention: keys of an older version are forgotten at the same time as new
+// ones. Keys of deleted workspaces count as revoked.
 func TestMigratesRetention(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, path)

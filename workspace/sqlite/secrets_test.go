@@ -15,7 +15,7 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// seeded is a workspace whose every secret holds the word "hunter2".
+// seeded returns a workspace whose secrets all contain the word "hunter2".
 func seeded() *workspace.Workspace {
 	w := workspacetest.Full("acme")
 	for i := range w.Sources {
@@ -33,7 +33,7 @@ func seeded() *workspace.Workspace {
 	return w
 }
 
-// holdsSecret looks for a seeded secret in the database and the files beside it.
+// holdsSecret looks for a seeded secret in the database and in the files beside it.
 func holdsSecret(t *testing.T, path string) bool {
 	t.Helper()
 	files, err := filepath.Glob(path + "*")
@@ -52,8 +52,8 @@ func holdsSecret(t *testing.T, path string) bool {
 	return false
 }
 
-// TestSecretsAtRest: no secret is readable in the database's files, every secret is
-// read back, and keys rotate.
+// TestSecretsAtRest: no secret is readable in the database's files, every secret can be
+// decrypted, and keys rotate.
 func TestSecretsAtRest(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	old, fresh := strings.Repeat("0a", 32), strings.Repeat("0b", 32)
@@ -103,12 +103,12 @@ func TestSecretsAtRest(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "TINTYPE_SECRET_KEY") {
 		t.Errorf("the error doesn't say what to set: %v", err)
 	}
-	s = reopen(fresh + "," + old) // both: everything is written anew
+	s = reopen(fresh + "," + old) // with both keys, all secrets are encrypted again
 	check(s, w)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = reopen(fresh) // the old one may go
+	s = reopen(fresh) // the old key is not needed any more
 	check(s, w)
 	if got, err := s.Get(t.Context(), "acme"); err != nil || got.Revision != w.Revision {
 		t.Errorf("rotation changed the revision: %v, %v", got, err)

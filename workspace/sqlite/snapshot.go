@@ -17,28 +17,27 @@ import (
 	"modernc.org/sqlite/vfs"
 )
 
-// SQLite itself can't read a database in WAL mode where it can't make its -shm file,
-// as on a full disk, or a -wal file, as on one that is read-only. A snapshot can: it is
-// the database as its file and its write-ahead log have it now, read page by page and
-// without writing anything.
+// SQLite can't read a database in WAL mode if it can't make a -shm file (full disk) or a
+// -wal file (read-only disk). A snapshot can. It reads the database from its file and its
+// write-ahead log, page by page, and writes nothing.
 //
-// It is right for as long as nobody changes those files. A change makes every further
-// read fail, so that nothing is ever read that is half old and half new.
+// A snapshot is valid while nobody changes these files. After a change, every read fails,
+// so that no read mixes old and new data.
 
-// The formats of the files: https://www.sqlite.org/fileformat2.html (§1.3, §4).
+// Formats of the files: https://www.sqlite.org/fileformat2.html (§1.3, §4).
 const (
 	dbHeaderSize    = 100
 	walHeaderSize   = 32
-	walFrameSize    = 24 // of the header of a frame, which a page follows
+	walFrameSize    = 24 // header of a frame; the page follows
 	walMagic        = 0x377f0682
 	walVersion      = 3007000
-	formatVersionAt = 18 // two bytes: 2 is WAL, 1 is none
+	formatVersionAt = 18 // two bytes: 2 is WAL, 1 is rollback
 	rollbackFormat  = 1
 )
 
 var errChanged = errors.New("the database was changed by another process")
 
-// openSnapshot opens the database in the file at path for reading only.
+// openSnapshot opens the database at path only for reading.
 func openSnapshot(path string) (*handles, error) {
 	s := &snapshot{path: path}
 	for attempts := 0; ; attempts++ {
@@ -47,7 +46,7 @@ func openSnapshot(path string) (*handles, error) {
 			break
 		}
 		if attempts >= 3 || !errors.Is(err, errChanged) {
-			return nil, fmt.Errorf("reading it as it is: %w", err)
+			return nil, fmt.Errorf("opening it for reading: %w", err)
 		}
 	}
 	name, fsys, err := vfs.New(s)
@@ -71,20 +70,20 @@ func openSnapshot(path string) (*handles, error) {
 	return h, nil
 }
 
-// snapshotName is the one file in the file system that a snapshot is.
+// snapshotName is the only file in the file system of a snapshot.
 const snapshotName = "snapshot"
 
-// A snapshot is a file system of one file, the database, for package vfs. It isn't
-// changed once it is loaded.
+// A snapshot is a file system for package vfs with one file, the database. It doesn't
+// change after load.
 type snapshot struct {
 	path          string
 	page          int64 // bytes
 	pages         int64
 	mainAt, walAt stamp
-	frames        map[int64]int64 // from the number of a page, from 1, to where its newest frame begins in the WAL
+	frames        map[int64]int64 // page number, from 1 → offset of its newest frame in the WAL
 }
 
-// A stamp tells whether a file was written to. A file that is missing has the zero stamp.
+// A stamp tells whether a file was written to. The stamp of a missing file is zero.
 type stamp struct {
 	size int64
 	time time.Time
@@ -103,7 +102,7 @@ func stampOf(f *os.File) (stamp, error) {
 
 func (s stamp) is(other stamp) bool { return s.size == other.size && s.time.Equal(other.time) }
 
-// stale reports whether reads fail, since the files were changed.
+// stale reports whether the files have changed, so that reads fail.
 func (s *snapshot) stale() bool {
 	f, err := s.files()
 	if err != nil {
@@ -113,7 +112,7 @@ func (s *snapshot) stale() bool {
 	return f.unchanged() != nil
 }
 
-// load reads what there is.
+// load reads the headers and the index of the WAL.
 func (s *snapshot) load() error {
 	f, err := s.files()
 	if err != nil {
@@ -128,13 +127,13 @@ func (s *snapshot) load() error {
 	}
 	var head [dbHeaderSize]byte
 	if _, err := io.ReadFull(f.main, head[:]); err != nil {
-		return fmt.Errorf("no database is in it: %w", err)
+		return fmt.Errorf("it is not a database: %w", err)
 	}
 	if s.page = int64(binary.BigEndian.Uint16(head[16:])); s.page == 1 {
 		s.page = 64 << 10
 	}
 	if string(head[:16]) != "SQLite format 3\x00" || s.page < 512 || s.page&(s.page-1) != 0 {
-		return errors.New("no database is in it")
+		return errors.New("it is not a database")
 	}
 	s.pages = s.mainAt.size / s.page
 	s.frames = map[int64]int64{}
@@ -146,12 +145,12 @@ func (s *snapshot) load() error {
 	return f.unchanged()
 }
 
-// loadWAL finds the newest frame of each page in the transactions that were committed.
+// loadWAL finds the newest frame of each page among the committed transactions.
 func (s *snapshot) loadWAL(wal *os.File) error {
 	r := bufio.NewReaderSize(io.NewSectionReader(wal, 0, s.walAt.size), 256<<10)
 	var head [walHeaderSize]byte
 	if n, err := io.ReadFull(r, head[:]); err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil // nothing was written to it, or not even a header
+		return nil // the WAL is empty or has no complete header
 	} else if err != nil {
 		return fmt.Errorf("%d bytes into the WAL: %w", n, err)
 	}
@@ -163,11 +162,11 @@ func (s *snapshot) loadWAL(wal *os.File) error {
 	sum.add(head[:24])
 	if magic&^1 != walMagic || binary.BigEndian.Uint32(head[4:]) != walVersion ||
 		int64(binary.BigEndian.Uint32(head[8:])) != s.page || !sum.is(head[24:]) {
-		return nil // as SQLite takes it: a log of nothing
+		return nil // SQLite ignores such a log too
 	}
-	salts := [8]byte(head[16:24]) // of all frames
+	salts := [8]byte(head[16:24]) // the same in all frames
 	frame := make([]byte, walFrameSize+s.page)
-	written := map[int64]int64{} // in a transaction whose commit has not come yet
+	written := map[int64]int64{} // frames of a transaction that is not committed yet
 	for at := int64(walHeaderSize); ; at += int64(len(frame)) {
 		if _, err := io.ReadFull(r, frame); err == io.EOF || err == io.ErrUnexpectedEOF {
 			return nil
@@ -178,7 +177,7 @@ func (s *snapshot) loadWAL(wal *os.File) error {
 		sum.add(frame[walFrameSize:])
 		page := int64(binary.BigEndian.Uint32(frame))
 		if page == 0 || [8]byte(frame[8:16]) != salts || !sum.is(frame[16:24]) {
-			return nil // the rest is torn, or of an earlier log
+			return nil // the rest is incomplete, or from an earlier log
 		}
 		written[page] = at
 		if pages := int64(binary.BigEndian.Uint32(frame[4:])); pages != 0 { // a commit
@@ -191,7 +190,7 @@ func (s *snapshot) loadWAL(wal *os.File) error {
 	}
 }
 
-// A walSum is the checksum of a WAL so far.
+// A walSum is the running checksum of a WAL.
 type walSum struct {
 	order binary.ByteOrder
 	a, b  uint32
@@ -216,7 +215,7 @@ func (s *snapshot) Open(name string) (fs.File, error) {
 	return s.files()
 }
 
-// files opens the two files.
+// files opens the database file and the WAL.
 func (s *snapshot) files() (*snapshotFile, error) {
 	main, err := os.Open(s.path)
 	if err != nil {
@@ -229,14 +228,14 @@ func (s *snapshot) files() (*snapshotFile, error) {
 	return &snapshotFile{snapshot: s, main: main, wal: wal}, nil
 }
 
-// A snapshotFile is the database, open. One goroutine at a time uses it.
+// A snapshotFile is the open database. Only one goroutine at a time may use it.
 type snapshotFile struct {
 	*snapshot
 	main, wal *os.File // wal may be nil
 	at        int64
 }
 
-// unchanged returns errChanged unless both files are as they were.
+// unchanged returns errChanged if one of the files has changed.
 func (f *snapshotFile) unchanged() error {
 	main, err := stampOf(f.main)
 	if err != nil {
@@ -257,8 +256,8 @@ func (f *snapshotFile) unchanged() error {
 	return nil
 }
 
-// newWAL is unchanged where a WAL has come that wasn't there. One without a byte, which an
-// attempt to open the database leaves, changes nothing.
+// newWAL returns errChanged if a WAL has appeared that isn't empty. An attempt to open the
+// database leaves an empty one, which changes nothing.
 func (f *snapshotFile) newWAL() error {
 	if info, err := os.Stat(f.path + "-wal"); err != nil || info.Size() > 0 {
 		return errors.Join(errChanged, err)
@@ -284,7 +283,7 @@ func (f *snapshotFile) Read(b []byte) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		for i := range part { // as if it had no WAL
+		for i := range part { // present the database as one without a WAL
 			if at := f.at + int64(i); at > formatVersionAt+1 {
 				break
 			} else if at >= formatVersionAt {

@@ -19,8 +19,8 @@ import (
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
-// onlyReadable puts a database where SQLite can't open it: a folder has the name of the
-// file that it needs for that.
+// onlyReadable makes it impossible for SQLite to open a database: a folder has the name of
+// a file that it needs.
 func onlyReadable(t *testing.T, main, wal []byte) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "workspaces.db")
@@ -41,7 +41,7 @@ func write(t *testing.T, path string, data []byte) {
 	}
 }
 
-// read returns a file; nil is none.
+// read returns a file, or nil if it doesn't exist.
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -51,7 +51,7 @@ func read(t *testing.T, path string) []byte {
 	return b
 }
 
-// dump is all that a store has of workspaces.
+// dump returns all workspaces of a store.
 func dump(t *testing.T, s workspace.Store) (all []string) {
 	t.Helper()
 	list, err := s.List(t.Context(), "", 10_000)
@@ -68,7 +68,7 @@ func dump(t *testing.T, s workspace.Store) (all []string) {
 	return append(all, cursor)
 }
 
-// put creates the workspace, or gives it another name of that length.
+// put creates the workspace, or updates it with a name of this length.
 func put(t *testing.T, s workspace.Store, namespace string, length int) {
 	t.Helper()
 	w, err := s.Get(t.Context(), namespace)
@@ -88,9 +88,9 @@ func put(t *testing.T, s workspace.Store, namespace string, length int) {
 	}
 }
 
-// TestReadsWhatSQLiteReads: a database that can't be written is read as SQLite itself
-// would read it, with all that stands in its write-ahead log and no more, wherever a kill
-// or a full disk has cut that off.
+// TestReadsWhatSQLiteReads: a database that can't be written is read as SQLite would read
+// it, with the complete part of its write-ahead log, wherever a kill or a full disk has cut
+// the log off.
 func TestReadsWhatSQLiteReads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, path)
@@ -126,7 +126,7 @@ func TestReadsWhatSQLiteReads(t *testing.T) {
 		}
 	}
 
-	checkpoint("TRUNCATE") // what follows is in the log alone
+	checkpoint("TRUNCATE") // later writes are only in the log
 	for i := range 30 {
 		put(t, s, fmt.Sprintf("ws-%02d", i/2*2), 3000)
 	}
@@ -158,8 +158,8 @@ func TestReadsWhatSQLiteReads(t *testing.T) {
 	check("no log", main, nil)
 }
 
-// TestWritesAgain: a database that couldn't be written takes writes as soon as it can be,
-// whoever notices it first.
+// TestWritesAgain: writes succeed as soon as the database can be written again, whichever
+// call notices it first.
 func TestWritesAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, path)
@@ -205,8 +205,8 @@ func TestWritesAgain(t *testing.T) {
 	}
 }
 
-// TestChangedBehind: what another process writes meanwhile is never mixed with what was
-// there before, and is there when the feed has looked again.
+// TestChangedBehind: reads never mix old data with what another process writes meanwhile.
+// After the next read of the feed, they see the new data.
 func TestChangedBehind(t *testing.T) {
 	first := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, first)
@@ -242,7 +242,7 @@ func TestChangedBehind(t *testing.T) {
 	}
 }
 
-// TestNothingToRead: what can neither be written nor read as it is says why.
+// TestNothingToRead: if a database can be neither written nor read, the error says why.
 func TestNothingToRead(t *testing.T) {
 	for name, main := range map[string][]byte{"empty": {}, "no database": []byte("GIF89a"), "of zeros": make([]byte, 8192)} {
 		if s, err := sqlite.Open(onlyReadable(t, main, nil), codec); err == nil {
@@ -262,8 +262,8 @@ func TestNothingToRead(t *testing.T) {
 	}
 }
 
-// TestCopiesOnlyReadable: last known copies that can't be written are read, and where
-// there are none, a server starts without.
+// TestCopiesOnlyReadable: last known copies that can't be written are read. Without any, a
+// server starts with none.
 func TestCopiesOnlyReadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "copies.db")
 	c, err := sqlite.OpenCopies(path)

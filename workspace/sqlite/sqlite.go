@@ -1,9 +1,8 @@
-// Package sqlite keeps workspaces in one SQLite file, for one machine: the
-// default store.
-//
-// [Open] is all there is to call. Several processes may have the same file open;
-// readers don't wait for writers. Where one machine is not enough, use another
+// Package sqlite keeps workspaces in one SQLite file, for one machine. It is the default
 // store.
+//
+// For most uses, call [Open]. Several processes may have the same file open. Readers don't
+// wait for writers. For several machines, use package workspace/dynamodb.
 package sqlite
 
 import (
@@ -27,15 +26,15 @@ import (
 )
 
 const (
-	busyTimeout = 5 * time.Second // a writer waits for the others this long
-	readers     = 4               // connections that read at the same time
-	changesKept = 10_000          // changes that a cursor can go back
+	busyTimeout = 5 * time.Second // how long a writer waits for other writers
+	readers     = 4               // number of connections for reading
+	changesKept = 10_000          // maximum number of changes for cursors
 )
 
-// Store is a [workspace.Store] in a SQLite file, and all that is kept beside
-// workspaces. It is safe for concurrent use.
+// Store is a [workspace.Store] in a SQLite file. It also keeps everything that is stored
+// beside workspaces. It is safe for concurrent use.
 type Store struct {
-	file  *file // whose writer has one connection, since SQLite has one writer at a time
+	file  *file // its writer has one connection, since SQLite allows one writer at a time
 	codec *workspace.Codec
 }
 
@@ -52,18 +51,17 @@ var (
 	_ workspace.Deletions = (*Store)(nil)
 )
 
-// Open opens the database in the file at path, in which secrets are encrypted by
-// codec, and makes both the file (mode 0600)
-// and its folder (0700) where they are missing. A database that a newer version
-// wrote is refused and left as it is.
+// Open opens the database at path. codec encrypts its secrets. Open makes the file (mode
+// 0600) and its folder (0700) if they are missing. It refuses a database of a newer version
+// and doesn't change it.
 //
-// A database that can't be written, since its disk is full or read-only, is opened all
-// the same: then writes fail with workspace.ErrFull or workspace.ErrReadOnly, until it
-// can be written, which each write and each call of Changes tries.
+// If the disk is full or read-only, Open succeeds, and writes fail with workspace.ErrFull
+// or workspace.ErrReadOnly. Each write and each call of Changes tries whether the database
+// can be written again.
 //
-// A commit is synced to the disk before a write returns (synchronous=FULL): the
-// interface promises durability, and settings are written too rarely for the
-// milliseconds to matter.
+// A write returns after its commit was synced to the disk (synchronous=FULL), since
+// [workspace.Store] promises durability. Settings are written rarely, so the milliseconds
+// don't matter.
 func Open(path string, codec *workspace.Codec) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -108,7 +106,7 @@ func (s *Store) openFull(path string) (*handles, error) {
 	return &handles{read: read, write: write, close: func() error { return errors.Join(read.Close(), write.Close()) }}, nil
 }
 
-// checkPart checks that a database can be read that can't be written.
+// checkPart checks that a database that can't be written can be read.
 func (s *Store) checkPart(h *handles) error {
 	ctx, cancel := context.WithTimeout(context.Background(), busyTimeout)
 	defer cancel()
@@ -117,7 +115,7 @@ func (s *Store) checkPart(h *handles) error {
 		err = known(version)
 	}
 	if err == nil && version < len(migrations) {
-		err = fmt.Errorf("is of an older version (schema %d, and this tintype needs %d), so it must be written once", version, len(migrations))
+		err = fmt.Errorf("its schema is %d, and this tintype needs %d: it must be writable once for the migration", version, len(migrations))
 	}
 	if err == nil {
 		_, err = s.keyIsNewest(ctx, h.read)
@@ -125,8 +123,8 @@ func (s *Store) checkPart(h *handles) error {
 	return err
 }
 
-// private makes the file, or takes the permissions of others away: it holds
-// secrets. SQLite gives the files that it puts beside it the same mode.
+// private makes the file, or restricts its permissions to the owner, since it contains
+// secrets. SQLite gives the files beside it the same mode.
 func private(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -183,8 +181,8 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 	return list, failure(ctx, rows.Err())
 }
 
-// scan reads a row of namespace and json. What it can't read it refuses rather
-// than serve without a rule that a newer version may have written into it.
+// scan reads a row with the columns namespace and json. It fails if it can't read
+// everything: a newer version may have written a rule that would otherwise be ignored.
 func (s *Store) scan(row interface{ Scan(...any) error }) (*workspace.Workspace, error) {
 	var namespace string
 	var data []byte
@@ -303,8 +301,8 @@ func (s *Store) in(ctx context.Context, tx *sql.Tx, namespace string) (*workspac
 	return w, err
 }
 
-// setDomains claims the domains of w that it hasn't claimed before, and gives up those
-// that it doesn't claim any more.
+// setDomains claims the new domains of w, and gives up those that w doesn't have any more.
+// had are its domains before.
 func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace, had []string) error {
 	names, err := json.Marshal(w.Domains)
 	if err != nil {
@@ -333,7 +331,7 @@ func setDomains(ctx context.Context, tx *sql.Tx, w *workspace.Workspace, had []s
 	return nil
 }
 
-// record adds to the changes and forgets the oldest, and appends to the audit log.
+// record adds a change, deletes the oldest changes, and appends to the audit log.
 func record(ctx context.Context, tx *sql.Tx, kind workspace.ChangeKind, namespace, id string, audit []workspace.AuditEntry) error {
 	done, err := tx.ExecContext(ctx, `INSERT INTO changes (kind, namespace) VALUES (?, ?)`, string(kind), namespace)
 	if err != nil {
@@ -351,8 +349,8 @@ func record(ctx context.Context, tx *sql.Tx, kind workspace.ChangeKind, namespac
 
 // Changes implements [workspace.Store]. A cursor is the number of a change.
 func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace.Change, next string, err error) {
-	_, _ = s.file.writer()                                                  // is asked for regularly, and so notices that it can be written again
-	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both queries
+	_, _ = s.file.writer()                                                  // Changes is called regularly, so this notices when the file can be written again
+	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one view for both queries
 	if err != nil {
 		return nil, "", failure(ctx, err)
 	}
@@ -368,7 +366,7 @@ func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace
 		return nil, next, nil
 	}
 	since, err := strconv.ParseInt(cursor, 10, 64)
-	if err != nil || since < last-kept || since > last { // later than the last: the file was put back from a copy
+	if err != nil || since < last-kept || since > last { // since > last: the file was restored from a backup
 		return nil, "", workspace.ErrCursor
 	}
 	rows, err := tx.QueryContext(ctx,
@@ -390,8 +388,8 @@ func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace
 	return changes, next, nil
 }
 
-// inTx runs do in a transaction that has the write lock from its start, so that
-// what do reads stays true until the commit.
+// inTx runs do in a transaction that holds the write lock from its start. What do reads
+// therefore stays true until the commit.
 func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	db, err := s.file.writer()
 	if err != nil {
@@ -402,20 +400,20 @@ func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 		return failure(ctx, err)
 	}
 	if err := do(tx); err != nil {
-		_ = tx.Rollback() // the connection is dropped where this fails
+		_ = tx.Rollback() // if this fails, the connection is dropped
 		return failure(ctx, err)
 	}
 	return failure(ctx, tx.Commit())
 }
 
-// answers are the errors that say something about what is stored.
+// answers are the errors that describe what is stored.
 var answers = []error{
 	workspace.ErrNotFound, workspace.ErrExists, workspace.ErrConflict, workspace.ErrDomainTaken, workspace.ErrDomainNotFound,
 	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrTooManyKeys,
 }
 
-// failure gives an error its place among those of package workspace: its own and
-// the context's stay, the rest means that the database can't be used.
+// failure converts an error. Errors in answers and the context's stay. All others mean that
+// the database can't be used.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -431,7 +429,7 @@ func failure(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
 }
 
-// code is the extended result code of an error of SQLite, else 0.
+// code returns the extended result code of a SQLite error, or 0.
 func code(err error) int {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return e.Code()
@@ -439,7 +437,7 @@ func code(err error) int {
 	return 0
 }
 
-// micros is a time as newer tables keep it; 0 is the zero time.
+// micros converts a time for the newer tables. 0 is the zero time.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -455,5 +453,5 @@ func fromMicros(n int64) time.Time {
 	return time.UnixMicro(n).UTC()
 }
 
-// now is the time as JSON and the database keep it: in UTC, to the microsecond.
+// now returns the time in UTC, rounded to microseconds, as JSON and the database keep it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

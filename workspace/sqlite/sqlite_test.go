@@ -20,8 +20,7 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// writerFile makes the test binary a writer into the database that it names, until
-// somebody kills it.
+// writerFile is the database that the test binary writes into until it is killed.
 const writerFile = "TINTYPE_TEST_WRITER_FILE"
 
 func TestMain(m *testing.M) {
@@ -36,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// codec encrypts in all of these tests.
+// codec encrypts in all tests.
 var codec = newCodec(strings.Repeat("0a", 32))
 
 func newCodec(keys string) *workspace.Codec {
@@ -81,7 +80,7 @@ func TestCached(t *testing.T) {
 	})
 }
 
-// Two caches that no feed connects still lose no update: a refused write refreshes.
+// Two caches that no feed connects lose no update: a refused write refreshes the cache.
 func TestCachedRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	a := cached.New(open(t, path), cached.Config{})
@@ -196,7 +195,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// exec1 runs a statement over a connection of its own and returns its first value.
+// exec1 runs a statement on a connection of its own and returns its first value.
 func exec1(t *testing.T, path, statement string) (value string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -210,7 +209,7 @@ func exec1(t *testing.T, path, statement string) (value string) {
 	return value
 }
 
-// toVersion2 takes a database back to that version.
+// toVersion2 changes a database back to version 2.
 func toVersion2(t *testing.T, path string) {
 	t.Helper()
 	for _, statement := range []string{
@@ -222,7 +221,7 @@ func toVersion2(t *testing.T, path string) {
 	}
 }
 
-// The first version kept a workspace's JSON as it is, and no secrets.
+// The first version stored a workspace's JSON unchanged, and had no secrets.
 func TestOpenMigratesTheFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, path)
@@ -235,7 +234,7 @@ func TestOpenMigratesTheFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	toVersion2(t, path)
-	for _, statement := range []string{ // and to 1
+	for _, statement := range []string{ // and back to version 1
 		`DROP TABLE secret_key`, `UPDATE workspaces SET json = json -> 'workspace'`, `PRAGMA user_version = 1`,
 	} {
 		exec1(t, path, statement)
@@ -254,7 +253,7 @@ func TestOpenMigratesTheFirst(t *testing.T) {
 	}
 }
 
-// A database of an older version keeps what it has.
+// Opening a database of an older version keeps its data.
 func TestOpenMigrates(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	s := open(t, path)
@@ -384,8 +383,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// A process that is killed in the middle of writing loses nothing that it had
-// acknowledged, and leaves nothing half done.
+// A process that is killed during a write loses no acknowledged write and leaves no partial
+// write.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "workspaces.db")
 	workspacetest.Kill(t, workspacetest.Soak(20, 500), func() *exec.Cmd {
