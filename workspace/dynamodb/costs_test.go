@@ -18,8 +18,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A meter notes what requests are sent, with the number of items of each transaction:
-// what the service charges for.
+// A meter counts requests, and the items of each transaction: what the service charges for.
 type meter struct {
 	mu       sync.Mutex // guards requests
 	requests []string
@@ -40,8 +39,8 @@ func (m *meter) watch(stack *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// TestCosts holds docs/store.md to the requests that operations send, with a few
-// workspaces and with some more: they don't depend on how many there are.
+// TestCosts compares docs/store.md with the requests of operations, with a few workspaces
+// and with more. The requests must not depend on the number of workspaces.
 func TestCosts(t *testing.T) {
 	s, err := Open(t.Context(), Config{
 		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
@@ -73,7 +72,7 @@ func TestCosts(t *testing.T) {
 		ctx := t.Context()
 		w := typical(fmt.Sprintf("costs-%d", round))
 		entry := workspace.AuditEntry{Actor: "root", Action: "change"}
-		if _, err := s.readHeads(ctx); err != nil { // as every server does that follows the feed
+		if _, err := s.readHeads(ctx); err != nil { // every server that follows the feed does this
 			t.Fatal(err)
 		}
 		count("create", func() error { return s.Create(ctx, w, entry) })
@@ -132,7 +131,7 @@ func TestCosts(t *testing.T) {
 	}
 }
 
-// stated is what docs/store.md is written from.
+// stated are the numbers in docs/store.md.
 const stated = `create: TransactWriteItems of 6
 get: GetItem
 get nothing: GetItem

@@ -18,12 +18,12 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// tallyRows is how many rows of a tally go into one transaction. The service allows
-// 100; fewer meet those of other servers less often.
+// tallyRows is the number of rows in one transaction. The service allows 100. Fewer rows
+// conflict less often with those of other servers.
 const tallyRows = 25
 
-// AddTally implements [workspace.Counters]. Each transaction has a token made from
-// the tally's ID, by which the service knows for ten minutes that it has been.
+// AddTally implements [workspace.Counters]. Each transaction has a token made from the
+// tally's ID. The service remembers a token for ten minutes and then ignores repeats.
 func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 	within, cancel := s.bound(ctx)
 	defer cancel()
@@ -51,7 +51,7 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 	return ctx.Err()
 }
 
-// transactOnce makes steps without conditions, however often it takes.
+// transactOnce writes steps without conditions. It retries after conflicts.
 func (s *Store) transactOnce(ctx context.Context, token string, steps []step) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		reasons, err := s.transact(ctx, token, steps)
@@ -64,11 +64,11 @@ func (s *Store) transactOnce(ctx context.Context, token string, steps []step) er
 	}
 }
 
-// add adds to numbers of an item, and sets other attributes.
+// add returns a step that adds to numbers of an item and sets other attributes.
 func (s *Store) add(k, counts, attributes item) step {
 	var adds, sets []string
 	values := item{}
-	for _, name := range slices.Sorted(maps.Keys(counts)) { // in one order, since the token is for one request
+	for _, name := range slices.Sorted(maps.Keys(counts)) { // sorted, since the token requires identical requests
 		adds = append(adds, name+" :"+name)
 		values[":"+name] = counts[name]
 	}
@@ -112,12 +112,12 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	slices.SortFunc(list, workspace.CompareUsage) // "#" is no part of the order
+	slices.SortFunc(list, workspace.CompareUsage) // the sort key contains "#", which changes the order
 	return list, nil
 }
 
-// Lease implements [limit.Leases]. A request that is sent twice, since its answer got
-// lost, may take twice: too few tokens are handed out then, and never too many.
+// Lease implements [limit.Leases]. A request that is sent twice because its answer was lost
+// may take tokens twice. Then too few tokens are handed out, never too many.
 func (s *Store) Lease(ctx context.Context, r limit.Request) (limit.Grant, error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
@@ -159,8 +159,8 @@ func (s *Store) Lease(ctx context.Context, r limit.Request) (limit.Grant, error)
 	}
 }
 
-// Return implements [limit.Leases]. It is sent once, since giving back twice would
-// hand out too many.
+// Return implements [limit.Leases]. It sends one request without retries, since returning
+// tokens twice would hand out too many.
 func (s *Store) Return(ctx context.Context, r limit.Request, g limit.Grant, unused int64) error {
 	unused = min(unused, g.Granted)
 	if unused <= 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// claim claims a domain for the workspace. Another's claim that isn't verified stays
-// what is stored: which of the two has the name is for VerifyDomain.
+// claim returns the step that claims a domain for the workspace. Another workspace's
+// pending claim stays in its item; VerifyDomain decides who gets the name.
 func (s *Store) claim(domain string, w *workspace.Workspace) step {
 	unlessThere := "SET ns = if_not_exists(ns, :ns), id = if_not_exists(id, :id), claimed = if_not_exists(claimed, :claimed)"
 	c := condition{text: "attribute_not_exists(verified) OR (ns = :ns AND id = :id)"}
@@ -23,8 +23,9 @@ func (s *Store) claim(domain string, w *workspace.Workspace) step {
 	}}, fmt.Errorf("%w: %s", workspace.ErrDomainTaken, domain)}
 }
 
-// giveUp gives up a domain that a workspace claims: what is stored of it goes, unless it
-// is another's, and in the transaction it is still whose it was.
+// giveUp returns the step that gives up a workspace's domain. It removes the domain's item,
+// unless the item is another workspace's. The step fails if that has changed in the
+// meantime.
 func (s *Store) giveUp(ctx context.Context, domain, namespace, id string) (step, error) {
 	stored, err := s.get(ctx, domainKey(domain))
 	if err != nil {
@@ -38,7 +39,8 @@ func (s *Store) giveUp(ctx context.Context, domain, namespace, id string) (step,
 	}, errAgain), nil
 }
 
-// sameClaimant is the condition that a domain's item is of whom it was when it was read.
+// sameClaimant is the condition that a domain's item has the same claimant as when it was
+// read.
 func sameClaimant(i item) condition { return equals(item{"ns": i["ns"], "id": i["id"]}) }
 
 // Domain implements [workspace.Domains].
@@ -70,8 +72,8 @@ func (s *Store) VerifyDomain(ctx context.Context, name, namespace string, at tim
 	}
 }
 
-// verify makes a name the namespace's. Both the workspace, which must claim it, and the
-// name's item must still be what they were when the transaction is made.
+// verify gives a name to the workspace of the namespace, which must claim it. The
+// transaction fails if the workspace or the name's item has changed since they were read.
 func (s *Store) verify(ctx context.Context, name, namespace string, at time.Time, audit []workspace.AuditEntry) error {
 	w, err := s.get(ctx, workspaceKey(namespace))
 	if err != nil {

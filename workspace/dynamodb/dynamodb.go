@@ -1,10 +1,10 @@
-// Package dynamodb keeps workspaces, and all that is kept beside them, in one
-// DynamoDB table, for several servers: the store where one machine is not enough.
+// Package dynamodb keeps workspaces, and everything that is stored beside them, in one
+// DynamoDB table for several servers.
 //
-// [Open] connects to nothing, so that a server can start while the table can't be
-// reached; [Store.Check] then says whether the table is one that this process can
-// use. [Store.Init] makes the table. keys.go lists the items, write.go how writes
-// that need more than one item are made, feed.go how servers learn of them.
+// For most uses, call [Store.Init] once to make the table, and [Open] in each server. Open
+// connects to nothing, so that a server can start while the table is unreachable.
+// [Store.Check] tells whether this process can use the table. keys.go lists the items.
+// write.go describes writes of several items. feed.go describes how servers learn of them.
 package dynamodb
 
 import (
@@ -32,17 +32,17 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Config says where the table is. URL and Codec are required.
+// Config configures a Store. URL and Codec are required.
 type Config struct {
-	URL   string           // as ParseURL reads it
+	URL   string           // see ParseURL
 	Codec *workspace.Codec // encrypts secrets
 
-	// Credentials sign requests. Nil is those of the environment, by the rules of
-	// AWS's SDKs.
+	// Credentials sign requests. Nil takes those of the environment, by the rules of AWS's
+	// SDKs.
 	Credentials aws.CredentialsProvider
-	// Timeout bounds a call, its retries included. 0 is 10 s.
+	// Timeout bounds a call with its retries. 0 is 10 s.
 	Timeout time.Duration
-	// Log receives what no caller can be told. Nil is slog.Default.
+	// Log receives errors that no caller gets. Nil is slog.Default.
 	Log *slog.Logger
 	// Now is this machine's clock. Nil is time.Now.
 	Now func() time.Time
@@ -50,17 +50,17 @@ type Config struct {
 
 const (
 	defaultTimeout = 10 * time.Second
-	attemptTimeout = 5 * time.Second // of one request and its answer
+	attemptTimeout = 5 * time.Second // for one request and its answer
 	dialTimeout    = 2 * time.Second
-	attempts       = 6 // of one request; the pauses between them are random and grow
+	attempts       = 6 // for one request; the pauses between them are random and grow
 	maxPause       = time.Second
 
-	// tolerated is how far this machine's clock may be from the service's before the
-	// service's counts, which is told in whole seconds only.
+	// tolerated is how far this machine's clock may differ from the service's before the
+	// service's is used. The service's time has a resolution of one second.
 	tolerated = 2 * time.Second
 )
 
-// Store is the table. It is safe for concurrent use.
+// Store is a [workspace.Store] in a DynamoDB table. It is safe for concurrent use.
 type Store struct {
 	client    *dynamodb.Client
 	transport *awshttp.BuildableClient
@@ -71,8 +71,8 @@ type Store struct {
 	localNow  func() time.Time
 	log       *slog.Logger
 
-	offset atomic.Int64         // nanoseconds from this machine's clock to the service's
-	heads  [shards]atomic.Int64 // last known heads of the feed: guesses for the next write
+	offset atomic.Int64         // nanoseconds to add to this machine's clock to get the service's
+	heads  [shards]atomic.Int64 // last known heads of the feed, as guesses for the next write
 }
 
 var (
@@ -88,25 +88,24 @@ var (
 	_ workspace.Deletions = (*Store)(nil)
 )
 
-// A Location is what a URL of a table says.
+// A Location is a parsed URL of a table.
 type Location struct {
 	Table    string
-	Region   string // empty is the environment's
+	Region   string // empty: from the environment
 	Endpoint string // empty is AWS
 }
 
 var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
-// ParseURL reads dynamodb://TABLE?region=REGION&endpoint=URL. The query may be left
-// out.
+// ParseURL parses dynamodb://TABLE?region=REGION&endpoint=URL. The query is optional.
 func ParseURL(raw string) (Location, error) {
 	u, err := url.Parse(raw)
-	// Not the URL itself: whoever wrote credentials into it would read them in a log.
+	// The errors don't contain the URL: somebody may have put credentials into it.
 	if err != nil || u.Scheme != "dynamodb" || u.Opaque != "" || u.Fragment != "" || u.User == nil && !tableName.MatchString(u.Host) || u.Path != "" && u.Path != "/" {
 		return Location{}, errors.New("write it as dynamodb://TABLE?region=REGION&endpoint=URL, where TABLE has 3 to 255 letters, digits, -, _ and dots")
 	}
 	if u.User != nil {
-		return Location{}, errors.New("it must hold no credentials: give those in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or by the machine's role")
+		return Location{}, errors.New("it must not contain credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use the machine's role")
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -127,8 +126,7 @@ func ParseURL(raw string) (Location, error) {
 	return l, nil
 }
 
-// Open returns the store in a table, which must have been made by Init. It connects
-// to nothing.
+// Open returns the store in a table that Init has made. It connects to nothing.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	l, err := ParseURL(cfg.URL)
 	if err != nil {
@@ -171,21 +169,22 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		if l.Endpoint != "" {
 			o.BaseEndpoint = &l.Endpoint
 		}
-		o.Logger = logging.Nop{} // what fails is returned, and is logged by who asked
-		// It finds fault with every refusal, whose body the SDK doesn't read to its end.
+		o.Logger = logging.Nop{} // errors are returned, and the caller logs them
+		// The SDK would warn of every refused condition, since it doesn't read the whole body
+		// of such an answer.
 		o.DisableValidateResponseChecksum = true
 		o.APIOptions = append(o.APIOptions, s.watchClock)
 	})
 	return s, nil
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (s *Store) Close() error {
 	s.transport.GetTransport().CloseIdleConnections()
 	return nil
 }
 
-// watchClock keeps offset true by the Date of every answer.
+// watchClock updates offset from the Date header of every answer.
 func (s *Store) watchClock(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("watchClock",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -197,7 +196,7 @@ func (s *Store) watchClock(stack *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// now is the time: this machine's, or the service's where this machine's is wrong.
+// now returns the time of this machine, or of the service if this machine's clock is wrong.
 func (s *Store) now() time.Time {
 	at := s.localNow()
 	if offset := time.Duration(s.offset.Load()); offset.Abs() > tolerated {
@@ -206,7 +205,7 @@ func (s *Store) now() time.Time {
 	return at.UTC().Truncate(time.Microsecond)
 }
 
-// bound limits a call that its caller doesn't.
+// bound adds the store's timeout to a call.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.timeout)
 }

@@ -20,8 +20,7 @@ import (
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// writerURL makes the test binary a writer into the table that it names, until
-// somebody kills it.
+// writerURL is the table that the test binary writes into until it is killed.
 const writerURL = "TINTYPE_TEST_WRITER_URL"
 
 func TestMain(m *testing.M) {
@@ -38,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// codec encrypts in all of these tests.
+// codec encrypts in all tests.
 var codec = newCodec(strings.Repeat("0a", 32))
 
 func newCodec(keys string) *workspace.Codec {
@@ -51,7 +50,7 @@ func newCodec(keys string) *workspace.Codec {
 
 var account = credentials.NewStaticCredentialsProvider(dynamodblocal.AccessKeyID, dynamodblocal.SecretAccessKey, "")
 
-// openAt returns a store in a table of the server, which needn't be there.
+// openAt returns a store in a table that may not exist.
 func openAt(t *testing.T, server *dynamodblocal.Server, table string, change ...func(*dynamodb.Config)) *dynamodb.Store {
 	t.Helper()
 	cfg := dynamodb.Config{URL: server.URL(table), Codec: codec, Credentials: account, Timeout: time.Minute}
@@ -104,13 +103,13 @@ func TestCached(t *testing.T) {
 	})
 }
 
-// A server whose clock is an hour ahead counts in the same windows as the others.
+// A server whose clock is an hour ahead uses the same windows as the others.
 func TestLeaseWithAWrongClock(t *testing.T) {
 	s, table := open(t)
 	ahead := openAt(t, dynamodblocal.Shared(t), table, func(c *dynamodb.Config) {
 		c.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	})
-	if _, err := ahead.Check(t.Context()); err != nil { // any answer tells the time
+	if _, err := ahead.Check(t.Context()); err != nil { // every answer contains the service's time
 		t.Fatal(err)
 	}
 	for {
@@ -180,7 +179,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestRekey: keys rotate, and what isn't rewritten is read with the old one.
+// TestRekey: keys rotate. The old key reads what isn't rewritten yet.
 func TestRekey(t *testing.T) {
 	s, table := open(t)
 	w := workspacetest.Full("acme")
@@ -231,8 +230,8 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// A process that is killed in the middle of writing loses nothing that it had
-// acknowledged, and leaves nothing half done.
+// A process that is killed during a write loses no acknowledged write and leaves no partial
+// write.
 func TestKill(t *testing.T) {
 	s, table := open(t)
 	if err := s.Close(); err != nil {

@@ -13,15 +13,14 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// answers are the errors that say something about what is stored.
+// answers are the errors that describe what is stored.
 var answers = []error{
 	workspace.ErrNotFound, workspace.ErrExists, workspace.ErrConflict, workspace.ErrDomainTaken, workspace.ErrDomainNotFound,
 	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrTooManyKeys, workspace.ErrCursor, workspace.ErrUnavailable,
 }
 
-// failure gives an error its place among those of package workspace: its own and
-// those of the caller's context stay, throttling is ErrThrottled, and the rest means
-// that the table can't be used.
+// failure converts an error. Errors in answers and those of the caller's context stay.
+// Throttling becomes ErrThrottled. All others mean that the table can't be used.
 func (s *Store) failure(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -41,7 +40,7 @@ func (s *Store) failure(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
 }
 
-// throttled reports whether the service took less than it was asked for.
+// throttled reports whether the service refused a request because of too much load.
 func throttled(err error) bool {
 	if e, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
 		return slices.ContainsFunc(e.CancellationReasons, func(r types.CancellationReason) bool {
@@ -56,8 +55,8 @@ func throttled(err error) bool {
 	return throttled
 }
 
-// conditionFailed returns the item that a condition found otherwise, where that is
-// what the error says.
+// conditionFailed reports whether the error is a failed condition, and returns the item
+// that the condition was tested on.
 func conditionFailed(err error) (found item, failed bool) {
 	if e, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return e.Item, true

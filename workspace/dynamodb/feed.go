@@ -13,12 +13,13 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// The feed has shards, by namespace, so that writes to different workspaces seldom
-// meet. Each is a sequence of numbered changes, and an item FEED, HEAD#shard with the
-// last number. A look at the feed reads the heads, which is one small query however
-// many workspaces there are, and then what is new of the shards that moved.
+// The feed has shards, so that writes to different workspaces seldom conflict. The
+// namespace decides the shard. Each shard is a sequence of numbered changes, and an item
+// FEED, HEAD#shard with the last number. To read the feed, a server reads the heads in one
+// small query, however many workspaces there are, and then the new changes of the shards
+// that moved.
 
-// A cursor is the number of the last change seen in each shard.
+// A cursor has the number of the last change that was read in each shard.
 type cursor [shards]int64
 
 func (c cursor) String() string {
@@ -62,7 +63,7 @@ func (s *Store) Changes(ctx context.Context, since string) (changes []workspace.
 		if seen[shard] == heads[shard] {
 			continue
 		}
-		if seen[shard] > heads[shard] { // the table was put back from a copy
+		if seen[shard] > heads[shard] { // the table was restored from a backup
 			return nil, "", workspace.ErrCursor
 		}
 		seen[shard], err = s.readShard(within, shard, seen[shard], func(c workspace.Change) {
@@ -91,9 +92,9 @@ func (s *Store) readHeads(ctx context.Context) (heads cursor, err error) {
 	return heads, err
 }
 
-// readShard calls do for the changes of a shard after a number, and returns the
-// number of the last. A query may see a head before the change that moved it, since
-// it is no transaction: what isn't there yet is left to the next look.
+// readShard calls do for the changes of a shard after a number, and returns the number of
+// the last one. A query is not a transaction: it may see a new head before the change
+// itself. A change that isn't there yet is read the next time.
 func (s *Store) readShard(ctx context.Context, shard int, after int64, do func(workspace.Change)) (last int64, err error) {
 	last = after
 	q := query{pk: changePK(shard), condition: "sk > :after", values: item{":after": text(changeSK(after))}}
@@ -115,8 +116,8 @@ func (s *Store) readShard(ctx context.Context, shard int, after int64, do func(w
 	return last, err
 }
 
-// forgotten reports whether a change that was made isn't there any more. This asks in
-// a transaction, which sees head and change as they were at one moment.
+// forgotten reports whether a change has expired. It reads head and change in a
+// transaction, so that both are from the same moment.
 func (s *Store) forgotten(ctx context.Context, shard int, n int64) (bool, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		out, err := s.client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{

@@ -14,29 +14,29 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// The items of the table by their keys. ID is a workspace's, NS a namespace.
+// The items of the table by key. ID is a workspace's ID, NS a namespace.
 //
 //	pk            sk             what
 //	META          TABLE          the version of this list, and a token of the secret key
-//	LIST          NS             that there is such a workspace, in order
+//	LIST          NS             one for each workspace, for sorted lists
 //	WS#NS         WS             a workspace
 //	DOMAIN#name   DOMAIN         a claim to a host name
-//	KEY#hash      KEY            an API key, to look up
-//	KEYS#ID       key's ID       an API key, to list, with its counters
-//	KEYS#ID       #              how many keys have been made
+//	KEY#hash      KEY            an API key, by hash
+//	KEYS#ID       key's ID       an API key with its counters, for lists
+//	KEYS#ID       #              number of keys made so far
 //	AUDIT#ID#…    entry's ID     a line of a log
 //	USE#ID        day#op#source  counts
 //	PURGE#ID      LOG            the last purge, and how much of them is in the snapshot
 //	PURGE#ID      PART#number    a part of the snapshot of all purges up to one
 //	PURGE#ID      SEQ#sequence   a purge
-//	GONE#NS       time#ID        that a workspace was deleted
-//	LIMIT#key     window#start   tokens taken
-//	ONCE#hash     ONCE           an answer
-//	FEED          HEAD#shard     the number of the last change in a shard
+//	GONE#NS       time#ID        a deleted workspace
+//	LIMIT#key     window#start   tokens handed out
+//	ONCE#hash     ONCE           an answer to a request with an Idempotency-Key
+//	FEED          HEAD#shard     number of the last change in a shard
 //	FEED#shard    number         a change
 const (
 	pk, sk  = "pk", "sk"
-	ttl     = "expires" // Unix seconds after which the service may delete the item
+	ttl     = "expires" // Unix seconds; the service deletes the item after this time
 	format  = 1         // version of this list
 	shards  = 16        // of the feed; part of the format
 	feedKey = "FEED"
@@ -57,7 +57,7 @@ func domainKey(name string) item         { return key("DOMAIN#"+name, "DOMAIN") 
 func apiKeyKey(hash [32]byte) item       { return key("KEY#"+hex.EncodeToString(hash[:]), "KEY") }
 func apiKeysPK(id string) string         { return "KEYS#" + id }
 
-// madeSK is that of the number of keys made, in front of all keys.
+// madeSK is the sort key of the number of keys made. It sorts before all keys.
 const madeSK = "#"
 
 func auditPK(id string, trail workspace.Trail) string {
@@ -85,7 +85,7 @@ func leaseKey(r limit.Request, start time.Time) item {
 	return key("LIMIT#"+r.Key, string(r.Window)+"#"+strconv.FormatInt(start.Unix(), 10))
 }
 
-// answerKey hashes the caller's key, which may be longer than a key of an item.
+// answerKey hashes the caller's key, which may be longer than DynamoDB allows for keys.
 func answerKey(k string) item {
 	sum := sha256.Sum256([]byte(k))
 	return key("ONCE#"+hex.EncodeToString(sum[:]), "ONCE")
@@ -108,10 +108,10 @@ func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// seconds is the value of ttl.
+// seconds returns the value of the attribute ttl.
 func seconds(t time.Time) types.AttributeValue { return number(t.Unix()) }
 
-// micros is a time as items hold it; 0 is the zero time.
+// micros converts a time for items. 0 is the zero time.
 func micros(t time.Time) types.AttributeValue {
 	if t.IsZero() {
 		return number(0)
@@ -119,7 +119,7 @@ func micros(t time.Time) types.AttributeValue {
 	return number(t.UnixMicro())
 }
 
-// getText is a text of an item; one that lacks it has "".
+// getText returns a text of an item, or "".
 func getText(i item, name string) string {
 	if v, ok := i[name].(*types.AttributeValueMemberS); ok {
 		return v.Value
@@ -127,7 +127,7 @@ func getText(i item, name string) string {
 	return ""
 }
 
-// getBytes is a binary value of an item; one that lacks it has none.
+// getBytes returns a binary value of an item, or nil.
 func getBytes(i item, name string) []byte {
 	if v, ok := i[name].(*types.AttributeValueMemberB); ok {
 		return v.Value
@@ -135,10 +135,10 @@ func getBytes(i item, name string) []byte {
 	return nil
 }
 
-// getNumber is a number of an item; one that lacks it has 0.
+// getNumber returns a number of an item, or 0.
 func getNumber(i item, name string) int64 {
 	if v, ok := i[name].(*types.AttributeValueMemberN); ok {
-		n, _ := strconv.ParseInt(v.Value, 10, 64) // as number wrote it
+		n, _ := strconv.ParseInt(v.Value, 10, 64) // number wrote it, so it parses
 		return n
 	}
 	return 0
@@ -151,7 +151,7 @@ func getTime(i item, name string) time.Time {
 	return time.Time{}
 }
 
-// with is a key and further attributes in one item.
+// with returns an item with a key and more attributes.
 func with(k item, attributes item) item {
 	i := make(item, len(k)+len(attributes))
 	for name, v := range k {

@@ -43,9 +43,9 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 	}
 }
 
-// countKey is the step that counts a key to be made, or ErrTooManyKeys. The count is read
-// before the keys, and is to be the same when the step is made: then no key was made
-// since, and only making keys makes them more.
+// countKey returns the step that counts a new key, or ErrTooManyKeys. The query reads the
+// count before the keys. The step fails if the count has changed since then, which means
+// that another key was made. Only new keys can increase the number of live keys.
 func (s *Store) countKey(ctx context.Context, workspaceID string) (step, error) {
 	made, live := int64(0), 0
 	err := s.query(ctx, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
@@ -74,7 +74,7 @@ func (s *Store) countKey(ctx context.Context, workspaceID string) (step, error) 
 	return s.set(key(apiKeysPK(workspaceID), madeSK), item{"n": number(made + 1)}, same, errAgain), nil
 }
 
-// decodeKey reads either item of an API key.
+// decodeKey decodes one of the two items of an API key.
 func decodeKey(i item) (*workspace.APIKey, error) {
 	k := &workspace.APIKey{}
 	if err := unmarshal(i, "json", k); err != nil {
@@ -99,7 +99,7 @@ func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, e
 	if err != nil {
 		return nil, s.failure(ctx, err)
 	}
-	if k.Forgotten(s.now()) { // and may be there still
+	if k.Forgotten(s.now()) { // the service deletes expired items later
 		return nil, workspace.ErrKeyNotFound
 	}
 	return k, nil
@@ -110,7 +110,7 @@ func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*worksp
 	within, cancel := s.bound(ctx)
 	defer cancel()
 	err = s.query(within, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
-		if i["json"] == nil { // counts of a key that is gone
+		if i["json"] == nil { // counters of a deleted key
 			return true, nil
 		}
 		k, err := decodeKey(i)
@@ -164,7 +164,7 @@ func (s *Store) RevokeAPIKey(ctx context.Context, workspaceID, id string, at tim
 	}
 }
 
-// revoke sets both items of a key, on a condition.
+// revoke returns the steps that revoke both items of a key, on a condition.
 func (s *Store) revoke(k *workspace.APIKey, at time.Time, c condition) []step {
 	k.RevokedAt = at
 	set := item{"revoked": micros(at), ttl: seconds(k.ForgetAt())}
@@ -174,8 +174,8 @@ func (s *Store) revoke(k *workspace.APIKey, at time.Time, c condition) []step {
 	}
 }
 
-// revokeAll revokes all keys of a workspace that has been deleted, by and by. They open
-// nothing any more; what this is for is that they expire.
+// revokeAll revokes all keys of a deleted workspace, in several transactions. The keys
+// don't work any more; revoking them makes them expire.
 func (s *Store) revokeAll(ctx context.Context, workspaceID string, at time.Time) error {
 	var steps []step
 	err := s.query(ctx, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
@@ -221,8 +221,7 @@ func (s *Store) Deletions(ctx context.Context, namespace string) (list []workspa
 	return list, nil
 }
 
-// auditItems are the items of entries, which are of this workspace where they name
-// none.
+// auditItems returns the items for entries. Entries without a workspace get workspaceID.
 func auditItems(workspaceID string, now time.Time, entries []workspace.AuditEntry) (items []item, err error) {
 	for _, e := range entries {
 		e = e.Stamped(workspaceID, now)
@@ -245,7 +244,7 @@ func (s *Store) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(items, 25) { // the most of a batch
+	for chunk := range slices.Chunk(items, 25) { // maximum of a batch
 		if err := s.putAll(within, chunk); err != nil {
 			return s.failure(ctx, err)
 		}
@@ -253,7 +252,7 @@ func (s *Store) AppendAudit(ctx context.Context, entries ...workspace.AuditEntry
 	return ctx.Err()
 }
 
-// putAll writes up to 25 items, each by itself.
+// putAll writes up to 25 items, not as a transaction.
 func (s *Store) putAll(ctx context.Context, items []item) error {
 	var requests []types.WriteRequest
 	for _, i := range items {
@@ -262,7 +261,7 @@ func (s *Store) putAll(ctx context.Context, items []item) error {
 	return s.batch(ctx, requests)
 }
 
-// batch makes up to 25 writes, each by itself.
+// batch makes up to 25 writes, not as a transaction.
 func (s *Store) batch(ctx context.Context, requests []types.WriteRequest) error {
 	for pause := firstPause; len(requests) > 0; pause = min(2*pause, maxPause) {
 		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: requests}})
@@ -289,7 +288,7 @@ func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.T
 	if before != "" {
 		q.condition, q.values = "sk < :before", item{":before": text(before)}
 	}
-	horizon := workspace.AuditSince(s.now().Add(-workspace.AuditKept)) // what is older may be there still
+	horizon := workspace.AuditSince(s.now().Add(-workspace.AuditKept)) // the service deletes expired items later
 	err = s.query(within, q, func(i item) (bool, error) {
 		if getText(i, sk) < horizon {
 			return false, nil
@@ -326,7 +325,7 @@ func (s *Store) BeginReplay(ctx context.Context, k, fingerprint string) (prior *
 	switch {
 	case !met:
 		return nil, s.failure(ctx, err)
-	case getText(old, "nonce") == me: // this very request, whose first answer got lost
+	case getText(old, "nonce") == me: // this request was sent twice, since the first answer was lost
 		return nil, nil
 	}
 	a := workspace.Answer{}

@@ -9,8 +9,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// TestRetention: whatever ends gets the time after which the service deletes it, and
-// what lasts has none.
+// TestRetention: every item that ends has the time after which the service deletes it.
+// Items that last have none.
 func TestRetention(t *testing.T) {
 	s, err := Open(t.Context(), Config{
 		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
@@ -21,7 +21,7 @@ func TestRetention(t *testing.T) {
 	if _, err := s.Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// kept is how long an item stays from now on, in whole days; 0 is for ever.
+	// days that an item stays from now on; 0 is for ever
 	kept := func(k item) int {
 		t.Helper()
 		i, err := s.get(t.Context(), k)
@@ -71,7 +71,7 @@ func TestRetention(t *testing.T) {
 	if got := kept(purgeKey(w.ID)); got != 0 {
 		t.Errorf("the purges of a workspace are kept for %d days", got)
 	}
-	many := make([]*workspace.APIKey, 60) // more than go into one transaction
+	many := make([]*workspace.APIKey, 60) // more than fit into one transaction
 	for i := range many {
 		many[i] = add("many-"+string(rune('A'+i)), time.Time{})
 	}
@@ -98,7 +98,7 @@ func TestRetention(t *testing.T) {
 		t.Errorf("that it was deleted is kept for %d days", got)
 	}
 
-	// One that has purged nothing leaves nothing of the kind.
+	// A workspace without purges leaves none.
 	w = workspace.New("beta")
 	if err := s.Create(t.Context(), w); err != nil {
 		t.Fatal(err)

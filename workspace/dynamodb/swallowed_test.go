@@ -20,7 +20,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// failing has requests of one kind fail for some times, as the service would.
+// failing makes requests of one kind fail several times, as the service would.
 func failing(s *Store, kind string, times *atomic.Int64, err error) {
 	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
@@ -37,8 +37,8 @@ func failing(s *Store, kind string, times *atomic.Int64, err error) {
 
 var errDenied = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
 
-// TestLeavingIsTried: the keys of a deleted workspace are revoked though the service
-// failed for a moment; where it goes on failing, the log says what is left.
+// TestLeavingIsTried: the keys of a deleted workspace are revoked even if the service fails
+// for a moment. If it keeps failing, the log says what remains.
 func TestLeavingIsTried(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -58,7 +58,7 @@ func TestLeavingIsTried(t *testing.T) {
 		}
 		var times atomic.Int64
 		times.Store(tt.times)
-		failing(s, "Query", &times, errDenied) // which a deletion needs for the keys only
+		failing(s, "Query", &times, errDenied) // a deletion needs queries only for the keys
 		s.timeout = time.Second
 		if err := s.Delete(t.Context(), "acme", 0); err != nil {
 			t.Errorf("%s: Delete: %v, though the workspace is deleted", tt.name, err)
@@ -77,8 +77,7 @@ func TestLeavingIsTried(t *testing.T) {
 	}
 }
 
-// TestInitTellsOfRecovery: a table that can't be put back to a point in time isn't called
-// ready.
+// TestInitTellsOfRecovery: Init fails if point-in-time recovery can't be turned on.
 func TestInitTellsOfRecovery(t *testing.T) {
 	open := func() *Store {
 		s, err := Open(t.Context(), Config{
@@ -93,7 +92,7 @@ func TestInitTellsOfRecovery(t *testing.T) {
 	var times atomic.Int64
 	times.Store(1)
 	failing(s, "UpdateContinuousBackups", &times, errDenied)
-	if created, err := s.Init(t.Context()); !created || err == nil || !strings.Contains(err.Error(), "recovery to a point in time") {
+	if created, err := s.Init(t.Context()); !created || err == nil || !strings.Contains(err.Error(), "point-in-time recovery") {
 		t.Errorf("Init: %v, %v", created, err)
 	}
 	if _, err := s.Check(t.Context()); !errors.Is(err, ErrTable) {

@@ -14,16 +14,16 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// ErrTable says that the table can't be used as it is.
+// ErrTable means that the table can't be used.
 var ErrTable = errors.New("DynamoDB table can't be used")
 
 func (s *Store) errNoTable() error {
-	return fmt.Errorf("%w: there is no table %s in %s, or it is not one of Tintype's: make it with tintype store init", ErrTable, s.table, s.region)
+	return fmt.Errorf("%w: there is no table %s in %s, or Tintype did not make it: make it with tintype store init", ErrTable, s.table, s.region)
 }
 
-// Init makes the table where there is none, waits until it is there and makes it
-// ready for use: pay per request, expiring items, recovery to a point in time. One
-// that is ready stays as it is.
+// Init makes the table if it doesn't exist, waits for it, and configures it: pay per
+// request, expiring items, point-in-time recovery. It doesn't change a table that is
+// configured.
 func (s *Store) Init(ctx context.Context) (created bool, err error) {
 	_, err = s.client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName: &s.table, BillingMode: types.BillingModePayPerRequest,
@@ -54,9 +54,9 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 	if err != nil {
 		return created, s.failure(ctx, err)
 	}
-	if meta == nil { // a table that is ready keeps what its operator has set
+	if meta == nil { // keep the operator's settings of a table that is configured
 		if err := s.recoverable(ctx); err != nil {
-			return created, fmt.Errorf("turning on recovery to a point in time (run this again when that may be done): %w", s.failure(ctx, err))
+			return created, fmt.Errorf("turning on point-in-time recovery (allow it, and run this again): %w", s.failure(ctx, err))
 		}
 	}
 	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
@@ -70,8 +70,8 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 	return created, s.failure(ctx, err)
 }
 
-// recoverable turns on recovery to a point in time. Where the service knows nothing of
-// this, as DynamoDB Local, the table does without.
+// recoverable turns on point-in-time recovery. Services without it, such as DynamoDB Local,
+// are accepted.
 func (s *Store) recoverable(ctx context.Context) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		_, err := s.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
@@ -81,7 +81,7 @@ func (s *Store) recoverable(ctx context.Context) error {
 		if e, ok := errors.AsType[smithy.APIError](err); ok && e.ErrorCode() == "UnknownOperationException" {
 			return nil
 		}
-		// A table that was made just now isn't ready for it at once.
+		// A new table isn't ready for it at once.
 		if _, soon := errors.AsType[*types.ContinuousBackupsUnavailableException](err); !soon {
 			return err
 		}
@@ -91,7 +91,7 @@ func (s *Store) recoverable(ctx context.Context) error {
 	}
 }
 
-// expire has the service delete items that have expired.
+// expire makes the service delete expired items.
 func (s *Store) expire(ctx context.Context) error {
 	out, err := s.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &s.table})
 	if err != nil {
@@ -106,10 +106,9 @@ func (s *Store) expire(ctx context.Context) error {
 	return err
 }
 
-// Check says whether the table is one that this process can read and write: an
-// error that wraps ErrTable, or workspace.ErrUnavailable where the table can't be
-// reached now. Where newest is false, secrets are there that an older key
-// encrypts: see Rekey.
+// Check reports whether this process can read and write the table. The error wraps
+// ErrTable, or workspace.ErrUnavailable if the table is unreachable now. If newest is
+// false, some secrets are encrypted with an older key: see Rekey.
 func (s *Store) Check(ctx context.Context) (newest bool, err error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
@@ -130,10 +129,10 @@ func (s *Store) Check(ctx context.Context) (newest bool, err error) {
 	return newest, nil
 }
 
-// Rekey encrypts the secrets of all workspaces under the newest key, and returns how
-// many it wrote. Nobody's revision changes. Every server must have been given the
-// new key before, in front of the old one, which may go afterwards. Stopped half
-// way, it may be begun again.
+// Rekey encrypts the secrets of all workspaces with the newest key, and returns how many it
+// wrote. Revisions don't change. Before the call, every server needs the new key in front
+// of the old one. Afterwards the old one can be removed. If Rekey is interrupted, call it
+// again.
 func (s *Store) Rekey(ctx context.Context) (written int, err error) {
 	if _, err := s.Check(ctx); err != nil {
 		return 0, err
@@ -143,7 +142,7 @@ func (s *Store) Rekey(ctx context.Context) (written int, err error) {
 		if err == nil {
 			written++
 		}
-		if errors.Is(err, workspace.ErrNotFound) { // deleted since
+		if errors.Is(err, workspace.ErrNotFound) { // deleted in the meantime
 			err = nil
 		}
 		return true, err
@@ -157,7 +156,7 @@ func (s *Store) Rekey(ctx context.Context) (written int, err error) {
 	return written, s.failure(ctx, err)
 }
 
-// rekey writes one workspace anew, whatever others do to it meanwhile.
+// rekey encrypts one workspace again. It retries if the workspace changes in between.
 func (s *Store) rekey(ctx context.Context, namespace string) error {
 	for {
 		old, err := s.get(ctx, workspaceKey(namespace))

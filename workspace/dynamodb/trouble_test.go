@@ -27,13 +27,12 @@ func testCodec(t *testing.T) *workspace.Codec {
 	return codec
 }
 
-// A request that the service has no room for is sent again, some times, and then the
-// error says so.
+// A throttled request is retried several times, and then the error says so.
 func TestThrottled(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		kind     string
-		times    int64 // that the service refuses
+		times    int64 // how many times the service refuses
 		requests int64
 		want     error
 	}{
@@ -74,7 +73,7 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
-// A feed from which something is missing doesn't pass over it.
+// Changes doesn't skip a missing change.
 func TestFeedWithGaps(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -115,7 +114,7 @@ func TestFeedWithGaps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var before cursor // of an empty table
+			var before cursor // in an empty table
 			for range 2 {
 				if err := s.Update(t.Context(), w); err != nil {
 					t.Fatal(err)
@@ -129,7 +128,7 @@ func TestFeedWithGaps(t *testing.T) {
 			if changes, _, err := s.Changes(t.Context(), since); !errors.Is(err, workspace.ErrCursor) {
 				t.Errorf("Changes: %v, %v", changes, err)
 			}
-			// And writing goes on.
+			// Writes still work.
 			if err := s.Update(t.Context(), w); err != nil {
 				t.Errorf("Update: %v", err)
 			}
@@ -144,7 +143,7 @@ func remove(t *testing.T, s *Store, k item) {
 	}
 }
 
-// Cursors of this format only, and each is read as it was written.
+// Only cursors of this format are read. Each is read as it was written.
 func FuzzCursor(f *testing.F) {
 	for _, seed := range []string{"", cursor{}.String(), cursor{1, 36, 1 << 62}.String(), "1.2", "-1" + strings.Repeat(".0", shards-1), "no cursor of ours"} {
 		f.Add(seed)

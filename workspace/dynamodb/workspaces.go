@@ -15,8 +15,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// MaxBytes is how long a workspace may be as JSON, its secrets encrypted: an item of
-// the service holds no more.
+// MaxBytes is the maximum size of a workspace as JSON with encrypted secrets. DynamoDB
+// bounds the size of an item.
 const MaxBytes = 390 << 10
 
 // Get implements [workspace.Store].
@@ -34,8 +34,8 @@ func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace
 	return w, s.failure(ctx, err)
 }
 
-// decode reads a workspace's item. What it can't read it refuses rather than serve
-// without a rule that a newer version may have written into it.
+// decode decodes a workspace's item. It fails if it can't read everything: a newer version
+// may have written a rule that would otherwise be ignored.
 func (s *Store) decode(i item) (*workspace.Workspace, error) {
 	w, err := s.codec.Unmarshal([]byte(getText(i, "json")))
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Store) decode(i item) (*workspace.Workspace, error) {
 	return w, nil
 }
 
-// encode writes a workspace's item.
+// encode encodes a workspace's item.
 func (s *Store) encode(w *workspace.Workspace) (item, error) {
 	data, err := s.codec.Marshal(w)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Store) encode(w *workspace.Workspace) (item, error) {
 	}
 	if len(data) > MaxBytes {
 		return nil, &workspace.ValidationError{Problems: []workspace.Problem{{
-			Message: fmt.Sprintf("the workspace is %d kB long as it is stored; this store holds %d kB of one: take something out", len(data)>>10, MaxBytes>>10),
+			Message: fmt.Sprintf("the stored workspace would have %d kB; this store allows %d kB: remove something", len(data)>>10, MaxBytes>>10),
 		}}}
 	}
 	domains := &types.AttributeValueMemberL{Value: []types.AttributeValue{}}
@@ -64,7 +64,7 @@ func (s *Store) encode(w *workspace.Workspace) (item, error) {
 	}), nil
 }
 
-// domainsOf are the domains that a workspace's item claims.
+// domainsOf returns the domains in a workspace's item.
 func domainsOf(i item) (domains []string) {
 	if l, ok := i["domains"].(*types.AttributeValueMemberL); ok {
 		for _, v := range l.Value {
@@ -100,7 +100,7 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 		if len(batch) < min(100, limit-len(list)) {
 			return true, nil
 		}
-		err := read() // some may have been deleted since, so that more are needed
+		err := read() // some may be deleted by now, so more may be needed
 		return len(list) < limit, err
 	})
 	if err == nil && len(batch) > 0 {
@@ -112,7 +112,7 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 	return list, nil
 }
 
-// getAll reads up to 100 workspaces, in order. Those that are gone are left out.
+// getAll reads up to 100 workspaces, sorted. It skips deleted ones.
 func (s *Store) getAll(ctx context.Context, namespaces []string) (list []*workspace.Workspace, err error) {
 	ask := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
 	for _, namespace := range namespaces {
@@ -188,7 +188,7 @@ func (s *Store) Update(ctx context.Context, w *workspace.Workspace, audit ...wor
 	}
 }
 
-// replace puts n in the place of the workspace that has its revision.
+// replace replaces the workspace with the revision of n by n.
 func (s *Store) replace(ctx context.Context, n *workspace.Workspace, audit []workspace.AuditEntry) error {
 	old, err := s.get(ctx, workspaceKey(n.Namespace))
 	switch {
@@ -240,7 +240,7 @@ func (s *Store) Delete(ctx context.Context, namespace string, revision int64, au
 	}
 }
 
-// drop deletes the workspace that has the revision, or any for 0.
+// drop deletes the workspace if it has this revision; 0 is any.
 func (s *Store) drop(ctx context.Context, namespace string, revision int64, audit []workspace.AuditEntry) error {
 	old, err := s.get(ctx, workspaceKey(namespace))
 	switch {
@@ -276,16 +276,16 @@ func (s *Store) drop(ctx context.Context, namespace string, revision int64, audi
 	if err := s.commit(ctx, workspace.Change{Kind: workspace.ChangedWorkspace, Namespace: namespace}, id, audit, steps...); err != nil {
 		return err
 	}
-	// The workspace is deleted, whatever becomes of this, and an error would say otherwise.
-	// What a server that ends here leaves behind is keys that open nothing and don't expire.
+	// The workspace is deleted already, so this must not return an error. If the server ends
+	// here, API keys stay in the table. They don't work and never expire.
 	s.leave(ctx, id, at, purged != nil)
 	return nil
 }
 
-// leave has what a deleted workspace leaves behind expire: its API keys, revoked, and its
-// purges. It tries for as long as a call may take, and then logs what could not be done.
+// leave makes the records of a deleted workspace expire: its API keys, which it revokes,
+// and its purges. It retries until the timeout of a call, then logs an error.
 func (s *Store) leave(ctx context.Context, id string, at time.Time, purged bool) {
-	ctx, cancel := s.bound(context.WithoutCancel(ctx)) // the deletion may have taken its own time
+	ctx, cancel := s.bound(context.WithoutCancel(ctx)) // the deletion may have used up its time
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := s.revokeAll(ctx, id, at)
@@ -296,7 +296,7 @@ func (s *Store) leave(ctx context.Context, id string, at time.Time, purged bool)
 			return
 		}
 		if wait(ctx, pause) != nil {
-			s.log.Error("a workspace is deleted, but not all that it leaves behind was marked to expire: its API keys and purges open nothing and stay in the table",
+			s.log.Error("a workspace was deleted, but some of its records will not expire: API keys and purges stay in the table, without effect",
 				"workspace_id", id, "err", s.failure(ctx, err))
 			return
 		}

@@ -18,16 +18,16 @@ import (
 
 const (
 	changesKept = 48 * time.Hour
-	firstPause  = 5 * time.Millisecond // after a transaction met another; doubled up to maxPause
+	firstPause  = 5 * time.Millisecond // after a conflict with another transaction; doubled up to maxPause
 )
 
-// A step is one item of a transaction, and the error where its condition fails.
+// A step is one item of a transaction, and the error if its condition fails.
 type step struct {
 	types.TransactWriteItem
 	refused error
 }
 
-// errAgain refuses a transaction that is to be begun anew with what is stored now.
+// errAgain means that the caller must read again and retry.
 var errAgain = errors.New("what was read has changed since")
 
 // A condition is an expression and its values.
@@ -67,7 +67,7 @@ func (s *Store) put(i item, c condition, refused error) step {
 	}}, refused}
 }
 
-// check changes nothing: the transaction depends on the item.
+// check returns a step that only tests a condition.
 func (s *Store) check(k item, c condition, refused error) step {
 	return step{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.table, Key: k, ConditionExpression: c.expression(), ExpressionAttributeValues: c.values,
@@ -80,7 +80,7 @@ func (s *Store) remove(k item, c condition, refused error) step {
 	}}, refused}
 }
 
-// set changes attributes of an item.
+// set returns a step that sets attributes of an item.
 func (s *Store) set(k item, attributes item, c condition, refused error) step {
 	expression, values := "SET ", item{}
 	for name, v := range attributes {
@@ -98,13 +98,13 @@ func (s *Store) set(k item, attributes item, c condition, refused error) step {
 	}}, refused}
 }
 
-// commit makes the steps, tells the feed of the change and appends to the audit log,
-// all in one transaction. The error is that of the first step whose condition
-// failed.
+// commit writes the steps, the change in the feed and the audit log in one transaction. If
+// a condition fails, it returns the error of the first step whose condition failed.
 //
-// The change takes the number after the head of its shard. Which number that is, is
-// guessed from the last time, and where others were faster the refusal tells. So
-// numbers have no gaps, and who reads the feed misses nothing, whatever the clocks.
+// The change gets the number after the head of its shard. commit guesses the head from its
+// last write. If another write came between, the transaction fails and returns the head.
+// Numbers therefore have no gaps, and readers of the feed miss nothing, whatever the clocks
+// say.
 func (s *Store) commit(ctx context.Context, change workspace.Change, id string, audit []workspace.AuditEntry, steps ...step) error {
 	shard := shardOf(change.Namespace)
 	now := s.now()
@@ -138,7 +138,7 @@ func (s *Store) commit(ctx context.Context, change workspace.Change, id string, 
 				return st.refused
 			}
 		}
-		if refused(reasons[is]) { // others were faster
+		if refused(reasons[is]) { // another write came between
 			s.heads[shard].Store(getNumber(reasons[is].Item, "n"))
 		}
 		if err := wait(ctx, pause); err != nil {
@@ -147,7 +147,7 @@ func (s *Store) commit(ctx context.Context, change workspace.Change, id string, 
 	}
 }
 
-// advanceHead remembers a head that was read or written, unless a later one is known.
+// advanceHead remembers a head, unless a later one is known.
 func (s *Store) advanceHead(shard int, to int64) {
 	for {
 		known := s.heads[shard].Load()
@@ -157,9 +157,9 @@ func (s *Store) advanceHead(shard int, to int64) {
 	}
 }
 
-// transact makes the steps in one transaction, which the token makes one however
-// often it is sent. Where it was cancelled for a condition, or since another one was
-// at the same items, the reasons say so, one for each step.
+// transact writes the steps in one transaction. With the same token, a repeated request is
+// executed once. If a condition failed or another transaction was in conflict, it returns
+// one reason for each step.
 func (s *Store) transact(ctx context.Context, token string, steps []step) (reasons []types.CancellationReason, err error) {
 	in := &dynamodb.TransactWriteItemsInput{ClientRequestToken: &token}
 	for _, st := range steps {
@@ -175,7 +175,7 @@ func (s *Store) transact(ctx context.Context, token string, steps []step) (reaso
 		case "None", "", "ConditionalCheckFailed", "TransactionConflict":
 		case "ThrottlingError", "ProvisionedThroughputExceeded":
 			return nil, err
-		default: // such as ValidationError, of an item that is too large
+		default: // such as ValidationError for an item that is too large
 			return nil, fmt.Errorf("%s: %s", aws.ToString(r.Code), aws.ToString(r.Message))
 		}
 	}
@@ -186,8 +186,7 @@ func refused(r types.CancellationReason) bool {
 	return aws.ToString(r.Code) == "ConditionalCheckFailed"
 }
 
-// wait waits for up to a pause, at random, so that those who met once don't meet
-// again.
+// wait waits for a random time up to pause, so that conflicting writers don't meet again.
 func wait(ctx context.Context, pause time.Duration) error {
 	t := time.NewTimer(mathrand.N(pause))
 	defer t.Stop()
@@ -199,7 +198,7 @@ func wait(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// get reads an item as it is now; nil is none.
+// get reads the present item, or nil.
 func (s *Store) get(ctx context.Context, k item) (item, error) {
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: k, ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -208,10 +207,10 @@ func (s *Store) get(ctx context.Context, k item) (item, error) {
 	return out.Item, nil
 }
 
-// A query asks for items of one partition in the order of their sort keys.
+// A query selects items of one partition, sorted by sort key.
 type query struct {
 	pk        string
-	condition string // on sk, such as "sk > :after"; empty is all
+	condition string // on sk, such as "sk > :after"; empty selects all
 	values    item
 	limit     int // 0 is all
 	backward  bool
