@@ -229,7 +229,7 @@ const (
 
 // All are the dialects, in the order of docs/dialects.md.
 var All = []*Dialect{
-	next, vercel, netlify, cloudflare,
+	next, vercel, netlify, cloudflare, ipx,
 	imgix,
 	imgproxy,
 	thumbor,

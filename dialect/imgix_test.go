@@ -273,6 +273,7 @@ func BenchmarkParse(b *testing.B) {
 		{"next", "", "url=%2Fimages%2Fme.png&w=640&q=75", next, "w=640&q=75&q-avif=55&fit=scale-down"},
 		{"netlify", "", "url=/owl.jpeg&fit=cover&w=400&h=300&position=top&fm=webp&q=60", netlify, "w=400&h=300&fit=cover&gravity=north&format=webp&q=60"},
 		{"cloudflare", "/width=400,height=300,fit=cover,gravity=top,format=auto,quality=60/uploads/avatar1.jpg", "", cloudflare, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60&metadata=copyright"},
+		{"ipx", "/s_400x300,fit_cover,pos_top,f_webp,q_60/images/me.png", "", ipx, "w=400&h=300&fit=crop&gravity=north&format=webp&q=60&anim=0"},
 		{"imgix", "/users/1.png", "w=400&h=300&fit=crop&crop=top&auto=format&q=60", imgix, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60"},
 		{"imgproxy", "/oKfUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8/rs:fill:400:300:1/g:no/f:best/q:60/plain/https://a.test/b.jpg", "", imgproxy, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60&metadata=copyright"},
 		{"thumbor", "/8ammJH8D-7tXy6kU3lTvoXlhu4o=/fit-in/400x300/filters:quality(60):format(webp):blur(2)/users/1.png", "", thumbor, "w=400&h=300&fit=scale-down&format=webp&q=60&blur=2"},
