@@ -3,9 +3,12 @@ package cached
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/tintype/tintype/workspace"
 )
@@ -32,10 +35,14 @@ const cursorKey = ">"
 // domainKey is the key of a claim to a domain.
 func domainKey(name string) string { return "@" + name }
 
+// baseKey is the key of what a workspace's log of purges sums up. That may be some megabytes,
+// and changes once in a thousand purges, so it isn't written with each of them.
+func baseKey(namespace string) string { return "%" + namespace }
+
 const (
 	flushEvery   = time.Second
 	flushTimeout = 5 * time.Second // of the flush at the end, all attempts
-	flushChanges = 256             // in one transaction
+	flushChanges = 256             // copies in one transaction
 	flushPending = 65536           // changes that wait at most; more are replaced by a wipe
 	copyTimeout  = 2 * time.Second // of reading one
 )
@@ -53,9 +60,10 @@ type spool struct {
 	wipes   uint64     // how often everything on the disk was to go
 	wiped   uint64     // how many of these are done; changes are made after a wipe
 	changes map[string]*pendingCopy
-	cursor  []byte // to be written; nil if none
-	dropped bool   // changes were replaced by a wipe
-	failing bool   // the last flush failed
+	bases   map[string]weak.Pointer[workspace.PurgeBase] // on the disk, by namespace
+	cursor  []byte                                       // to be written; nil if none
+	dropped bool                                         // changes were replaced by a wipe
+	failing bool                                         // the last flush failed
 }
 
 // A pendingCopy is a change that waits to be written. Its data is encoded then.
@@ -67,7 +75,23 @@ type pendingCopy struct {
 // A copied is the stored form of a workspace.
 type copied struct {
 	Workspace json.RawMessage    `json:"workspace"` // as the store has it
-	Purges    workspace.PurgeLog `json:"purges"`
+	Purges    workspace.PurgeLog `json:"purges"`    // without its base
+	Base      int64              `json:"base"`      // up to which purge the base goes; 0 is none
+}
+
+// A copiedBase is the stored form of what a log of purges sums up. It is written in one
+// transaction with the first copy that needs it.
+type copiedBase struct {
+	Sequence int64                `json:"sequence"` // of the last purge in it
+	Base     *workspace.PurgeBase `json:"base"`
+}
+
+// baseOf is up to which purge the base of a log goes; 0 is that there is none.
+func baseOf(l workspace.PurgeLog) int64 {
+	if l.Base == nil {
+		return 0
+	}
+	return l.Sequence - int64(len(l.Purges))
 }
 
 func (s *spool) add(p pendingCopy) {
@@ -198,7 +222,8 @@ func (s *spool) flush(ctx context.Context) (done bool) {
 // A flushBatch is written in one transaction.
 type flushBatch struct {
 	changes []CopyChange
-	pending map[string]*pendingCopy // where the changes come from
+	pending map[string]*pendingCopy                      // where the changes come from
+	bases   map[string]weak.Pointer[workspace.PurgeBase] // of the spool, once it is written
 	wipe    bool
 	wipes   uint64 // of the spool
 	cursor  []byte
@@ -218,13 +243,25 @@ func (s *spool) batch() (b flushBatch, last bool) {
 	if last = len(b.pending) == len(s.changes); last {
 		b.cursor = s.cursor
 	}
+	b.bases = map[string]weak.Pointer[workspace.PurgeBase]{}
+	if !b.wipe {
+		maps.Copy(b.bases, s.bases)
+	}
 	s.mu.Unlock()
 
 	if b.wipe {
 		b.changes = append(b.changes, CopyChange{})
 	}
-	for _, p := range b.pending {
-		b.changes = append(b.changes, s.change(p))
+	for key, p := range b.pending {
+		change := s.change(p)
+		b.changes = append(b.changes, change)
+		if change.Data == nil {
+			b.changes = append(b.changes, CopyChange{Key: baseKey(key)})
+			delete(b.bases, key)
+		} else if p.w != nil && weak.Make(p.w.Purges.Base) != b.bases[key] {
+			b.changes = append(b.changes, s.baseChange(key, p.w.Purges))
+			b.bases[key] = weak.Make(p.w.Purges.Base)
+		}
 	}
 	if b.cursor != nil {
 		b.changes = append(b.changes, CopyChange{Key: cursorKey, Data: b.cursor})
@@ -238,7 +275,7 @@ func (s *spool) written(b flushBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failing = false
-	s.wiped = b.wipes
+	s.wiped, s.bases = b.wipes, b.bases
 	for key, p := range b.pending {
 		if s.changes[key] == p {
 			delete(s.changes, key)
@@ -263,12 +300,26 @@ func (s *spool) change(p *pendingCopy) CopyChange {
 	return CopyChange{Key: p.Key, Data: data}
 }
 
+// baseChange writes or removes what a log of purges sums up.
+func (s *spool) baseChange(namespace string, l workspace.PurgeLog) CopyChange {
+	if l.Base == nil {
+		return CopyChange{Key: baseKey(namespace)}
+	}
+	data, err := json.Marshal(copiedBase{baseOf(l), l.Base})
+	if err != nil {
+		s.log.Error("a workspace's last known copy can't be written", "workspace", namespace, "err", err)
+	}
+	return CopyChange{Key: baseKey(namespace), Data: data}
+}
+
 func (s *spool) encode(w *workspace.Workspace) ([]byte, error) {
 	data, err := s.codec.Marshal(w)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(copied{data, w.Purges})
+	recent := w.Purges
+	recent.Base = nil
+	return json.Marshal(copied{data, recent, baseOf(w.Purges)})
 }
 
 // read returns the bytes under a key, or nil.
@@ -297,21 +348,57 @@ func (s *spool) read(ctx context.Context, key string) []byte {
 
 // workspace returns the copy of a workspace, or nil.
 func (s *spool) workspace(ctx context.Context, namespace string) *workspace.Workspace {
-	data := s.read(ctx, namespace)
-	if data == nil {
+	if s == nil {
 		return nil
 	}
-	var c copied
-	err := json.Unmarshal(data, &c)
-	if err == nil {
-		var w *workspace.Workspace
-		if w, err = s.codec.Unmarshal(c.Workspace); err == nil {
-			w.Purges = c.Purges
-			return w
-		}
+	s.mu.Lock()
+	p := s.changes[namespace]
+	s.mu.Unlock()
+	if p != nil && p.w != nil {
+		return p.w // what is on the disk is older
 	}
-	s.log.Error("a workspace's last known copy can't be used", "workspace", namespace, "err", err)
-	return nil
+	w, err := s.stored(ctx, namespace)
+	if errors.Is(err, errBase) { // both may have been written between the two reads
+		w, err = s.stored(ctx, namespace)
+	}
+	if err != nil {
+		s.log.Error("a workspace's last known copy can't be used", "workspace", namespace, "err", err)
+	}
+	return w
+}
+
+var errBase = errors.New("what its log of purges sums up is missing")
+
+// stored returns the copy of a workspace that is on the disk, or nil.
+func (s *spool) stored(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	data := s.read(ctx, namespace)
+	if data == nil {
+		return nil, nil
+	}
+	var c copied
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, err
+	}
+	w, err := s.codec.Unmarshal(c.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	w.Purges = c.Purges
+	if c.Base == 0 {
+		return w, nil
+	}
+	var base copiedBase
+	if data = s.read(ctx, baseKey(namespace)); data == nil {
+		return nil, errBase
+	}
+	if err := json.Unmarshal(data, &base); err != nil {
+		return nil, err
+	}
+	if base.Base == nil || base.Sequence != c.Base {
+		return nil, errBase
+	}
+	w.Purges.Base = base.Base
+	return w, nil
 }
 
 // domain returns the copy of a claim.

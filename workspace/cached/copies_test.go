@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
@@ -22,6 +24,7 @@ import (
 type disk struct {
 	mu      sync.Mutex
 	data    map[string]string
+	writes  map[string]int                // by key
 	full    atomic.Bool                   // Keep fails
 	during  atomic.Pointer[func()]        // called once when Keep has begun
 	longest atomic.Int64                  // changes in one Keep
@@ -67,6 +70,9 @@ func (d *disk) Keep(ctx context.Context, changes []cached.CopyChange) error {
 			delete(d.data, c.Key)
 		default:
 			d.data[c.Key] = string(c.Data)
+			if d.writes != nil {
+				d.writes[c.Key]++
+			}
 		}
 	}
 	return nil
@@ -254,13 +260,110 @@ func TestPendingCopiesAreBounded(t *testing.T) {
 		if d.has("gone") || !d.has("acme") || !d.has("beta") || !d.has(">") {
 			t.Errorf("on the disk: gone %v, acme %v, beta %v, a cursor %v", d.has("gone"), d.has("acme"), d.has("beta"), d.has(">"))
 		}
-		if n := d.longest.Load(); n > 300 {
+		if n := d.longest.Load(); n > 2*256+1 {
 			t.Errorf("%d changes in one transaction", n)
 		}
 		r.set(down)
 		n = onDisk(t, r, d, 0)
 		wantName(t, n, "acme", "A")
 		wantName(t, n, "beta", "B")
+		n.stop()
+	})
+}
+
+// TestPurgesInCopies: what a log of purges sums up isn't written again with each purge, and a
+// copy has the whole log, whatever became of writing it.
+func TestPurgesInCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, d := &remote{Memory: workspacetest.NewMemory()}, &disk{data: map[string]string{}, writes: map[string]int{}}
+		w := put(t, r.Memory, "acme", "A")
+		n := onDisk(t, r, d, 0)
+		wantSequence(t, n, "acme", 0)
+		purged := 0
+		purge := func(count int) {
+			t.Helper()
+			for range count {
+				p := workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(purged)}
+				if _, _, err := n.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, p); err != nil {
+					t.Fatal(err)
+				}
+				purged++
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+		}
+		restart := func() {
+			t.Helper()
+			before, err := n.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.stop()
+			r.set(down)
+			n = onDisk(t, r, d, 0)
+			after := wantSequence(t, n, "acme", int64(purged))
+			if diff := cmp.Diff(before.Purges, after.Purges); diff != "" {
+				t.Errorf("purges of the copy: %s", diff)
+			}
+			r.set(fine)
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+		}
+		wrote := func(what string, bases int) {
+			t.Helper()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.writes["%acme"] != bases {
+				t.Errorf("%s: the base was written %d times, want %d", what, d.writes["%acme"], bases)
+			}
+		}
+		purge(10)
+		restart()
+		wrote("ten purges", 0)
+		purge(workspace.MaxRecentPurges)
+		wrote("summed up", 1)
+		for range 3 {
+			purge(2)
+		}
+		wrote("some more", 1)
+		if d.writes["acme"] < 5 {
+			t.Errorf("the copy was written %d times", d.writes["acme"])
+		}
+		restart()
+		purge(1)
+		wrote("after a restart", 2)
+
+		d.full.Store(true) // while it is summed up
+		purge(workspace.MaxRecentPurges)
+		wrote("the disk is full", 2)
+		d.full.Store(false)
+		purge(1)
+		wrote("the disk has room again", 3)
+		restart()
+
+		// A base that isn't the copy's is none: without it, what was purged would be served.
+		n.stop()
+		r.set(down)
+		d.mu.Lock()
+		base := d.data["%acme"]
+		d.data["%acme"] = strings.Replace(base, `{"sequence":`, `{"sequence":1`, 1)
+		d.mu.Unlock()
+		n = onDisk(t, r, d, 0)
+		if _, err := n.Get(t.Context(), "acme"); !errors.Is(err, workspace.ErrUnavailable) {
+			t.Errorf("with the base of another time: %v", err)
+		}
+		r.set(fine)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		wantSequence(t, n, "acme", int64(purged))
+		if err := n.Delete(t.Context(), "acme", 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if d.has("acme") || d.has("%acme") {
+			t.Error("copies of a deleted workspace stay")
+		}
 		n.stop()
 	})
 }

@@ -60,7 +60,7 @@ func openCopies(path string) (*handles, error) {
 }
 
 // copiesVersion is the version of the table and of its contents.
-const copiesVersion = 1
+const copiesVersion = 2
 
 func prepareCopies(db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*busyTimeout)
