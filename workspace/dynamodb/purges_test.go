@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -342,6 +343,38 @@ func TestPurgesOfBefore(t *testing.T) {
 	}
 }
 
+// TestPurgeSnapshotOfBefore: a snapshot as earlier versions wrote it is read and added to.
+func TestPurgeSnapshotOfBefore(t *testing.T) {
+	s := purgeStore(t)
+	const old = `{"sequence":1024,"purges":null,"base":{"sources":{"media":9},"hashes":"gICABAE="}}`
+	err := s.putAll(t.Context(), []item{
+		with(purgeKey("w1"), item{"seq": number(1024), "snap": number(1024), "parts": number(2)}),
+		with(purgePartKey("w1", 0), item{"of": number(1024), "data": &types.AttributeValueMemberB{Value: []byte(old[:20])}}),
+		with(purgePartKey("w1", 1), item{"of": number(1024), "data": &types.AttributeValueMemberB{Value: []byte(old[20:])}}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want workspace.PurgeLog
+	if err := json.Unmarshal([]byte(old), &want); err != nil {
+		t.Fatal(err)
+	}
+	want, _ = want.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "x"})
+	if _, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if x := workspace.NewPurgeIndex(got); x.Original("media", "y") != 9 || x.Original("photos", "x") != 1025 {
+		t.Errorf("media %d, photos/x %d", x.Original("media", "y"), x.Original("photos", "x"))
+	}
+}
+
 // TestPurgesWithAPartMissing: a log that isn't whole is no log, since it would purge less
 // than was asked for.
 func TestPurgesWithAPartMissing(t *testing.T) {
@@ -360,5 +393,58 @@ func TestPurgesWithAPartMissing(t *testing.T) {
 	}
 	if got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{}); !errors.Is(err, workspace.ErrUnavailable) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestPurgesMeetAtASnapshot: servers that purge at once while the log is summed up, and its
+// snapshot written, lose nothing, and all have the same log.
+func TestPurgesMeetAtASnapshot(t *testing.T) {
+	s := purgeStore(t)
+	full, _ := workspace.PurgeLog{}.Add(paths(50_000)...)
+	full, _ = full.Add(paths(workspace.MaxRecentPurges - len(full.Purges) - 8)...)
+	write(t, s, "w1", full, sumsPerSnapshot-1)
+	var servers sync.WaitGroup
+	for server := range 4 {
+		servers.Go(func() {
+			var known workspace.PurgeLog
+			if server%2 == 0 {
+				known = full
+			}
+			for i := range 6 {
+				name := fmt.Sprintf("%d/%d", server, i)
+				l, _, err := s.AddPurge(t.Context(), "acme", "w1", known, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: name})
+				if err != nil {
+					t.Errorf("AddPurge: %v", err)
+					return
+				}
+				if last := workspace.NewPurgeIndex(l).Original("photos", name); last != l.Sequence {
+					t.Errorf("%s is purged up to %d of %d", name, last, l.Sequence)
+				}
+				known = l
+			}
+		})
+	}
+	servers.Wait()
+	fresh, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := s.PurgeLog(t.Context(), "w1", full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fresh, known); diff != "" {
+		t.Errorf("who knew the log has another: %s", diff)
+	}
+	if want := full.Sequence + 24; fresh.Sequence != want || fresh.Base == full.Base {
+		t.Errorf("sequence %d, want %d", fresh.Sequence, want)
+	}
+	x := workspace.NewPurgeIndex(fresh)
+	for server := range 4 {
+		for i := range 6 {
+			if name := fmt.Sprintf("%d/%d", server, i); x.Original("photos", name) <= full.Sequence {
+				t.Errorf("%s is forgotten", name)
+			}
+		}
 	}
 }
