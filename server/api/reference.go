@@ -147,7 +147,9 @@ func kindOf(s *huma.Schema) string {
 	if len(s.Enum) > 0 {
 		var words []string
 		for _, e := range s.Enum {
-			words = append(words, fmt.Sprint(e))
+			if e != nil { // is said below
+				words = append(words, fmt.Sprint(e))
+			}
 		}
 		kind = strings.Join(words, ", ")
 	}
