@@ -28,6 +28,12 @@ type ask struct {
 	canonical string // of options, but for the mark and what changes no byte of the output
 	accept    transform.Accept
 	foreign   *foreign // what the URL of another product says besides; nil is one of ours
+
+	// Of endpoints that make no variant of one original:
+	show    parts        // of info: what the answer shows
+	layer   string       // of info: which of the entries; empty is the whole
+	secret  bool         // it shows what is for those with a right only, whatever the source
+	drawing *placeholder // of a placeholder
 }
 
 // A client is what the headers of a request say of who asks.
@@ -106,6 +112,9 @@ func (c *site) parse(a *ask, t Target, slow bool) (parsed, error) {
 
 // readURL is read of a URL that has been parsed.
 func (c *site) readURL(a *ask, u parsed) error {
+	if read := a.endpoint.read; read != nil {
+		return read(c, a, u.name, u.query)
+	}
 	err := c.readOptions(a, u)
 	if err != nil {
 		return err
@@ -221,6 +230,10 @@ func (a *ask) key() cache.Key {
 		add("mark")
 		add(m.Fields())
 		add(string(m.image.Hash[:]))
+	}
+	if a.layer != "" {
+		add("layer")
+		add(a.layer)
 	}
 	return sha256.Sum256(a.appendPurged(b))
 }

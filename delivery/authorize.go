@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,10 +25,8 @@ type access struct {
 // workspace with require_signature.
 func (s *Service) authorize(a *ask, t Target) error {
 	c := a.site
-	a.access.private = a.posted // an image that was sent is for its sender only
-	for _, r := range a.reads() {
-		a.access.private = a.access.private || r.private()
-	}
+	private := slices.ContainsFunc(a.reads(), ref.private)
+	a.access.private = private || a.secret || a.posted // an image that was sent is for its sender only
 	if a.who.known() {
 		a.access = s.bearer(a.who, a.access.private)
 		return nil
@@ -44,7 +43,11 @@ func (s *Service) authorize(a *ask, t Target) error {
 		return err
 	}
 	if grant.Expires.IsZero() {
-		if a.access.private {
+		if a.secret && !private {
+			a.access.limited, a.access.left = true, longestRight
+			return nil
+		}
+		if private {
 			return fmt.Errorf("%w: URLs of private sources need exp, when they end in Unix seconds", signing.ErrInvalid)
 		}
 		return nil
@@ -66,8 +69,13 @@ func (a *ask) rule() string {
 			return "the source " + src.Key + " is private, and " + r.String() + " is one of its originals too"
 		}
 	}
-	if a.site.RequireSignature {
+	switch {
+	case a.secret:
+		return "EXIF says where and by whom a picture was taken: it takes an API key or a signature"
+	case a.site.RequireSignature:
 		return "the workspace requires a signature for every image"
+	case len(a.refs) == 0:
+		return "no source is read"
 	}
 	return "the source is public"
 }
@@ -78,15 +86,13 @@ func (a *ask) cacheControl() string {
 	seconds := int(a.access.left / time.Second)
 	switch src := a.original().at().source; {
 	case a.access.private || a.access.bearer:
-		ttl := a.endpoint.lifetime
-		if src != nil && src.TTL > 0 {
-			ttl = time.Duration(src.TTL) * time.Second
-		}
-		return "private, max-age=" + strconv.Itoa(min(seconds, int(ttl/time.Second)))
+		return "private, max-age=" + strconv.Itoa(min(seconds, int(a.lifetime()/time.Second)))
 	case a.access.limited:
 		return "public, max-age=" + strconv.Itoa(min(seconds, 3600))
 	case src != nil && src.CacheControl != "":
 		return src.CacheControl
+	case a.endpoint.cacheControl != "":
+		return a.endpoint.cacheControl
 	case a.options.Version != "":
 		return cacheControlVersioned
 	}

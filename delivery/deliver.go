@@ -64,7 +64,11 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	w.noteAsk(&ask)
 	w.Header()["Cache-Tag"] = []string{ask.cacheTags()}
 
-	entry, err := s.load(r.Context(), w, &ask)
+	load := (*Service).load
+	if ask.endpoint.load != nil {
+		load = ask.endpoint.load
+	}
+	entry, err := load(s, r.Context(), w, &ask)
 	if err != nil {
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}

@@ -98,6 +98,9 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	e.check("url", "")
 	a, failed, err := s.decide(site, t, false, client{accept: accept}, func() (sender, error) { return sender{}, nil })
 	e.Options = a.options.String()
+	if a.endpoint != nil && a.endpoint.read != nil {
+		e.Options = a.canonical
+	}
 	if err != nil && failed == stepURL {
 		return err
 	}
@@ -125,6 +128,9 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	}
 
 	e.check("original", "it would be fetched; whether it can be is not known")
+	if len(a.refs) == 0 {
+		e.found("there is none to fetch")
+	}
 	return s.explainVariant(ctx, e, marked)
 }
 
@@ -147,7 +153,10 @@ func (e *Explanation) describe(a *ask) {
 	original := a.original()
 	e.Original, e.Source = original.String(), original.sourceName()
 	found := "an original by full URL, which allowed_sources allows"
-	if e.Source != "" {
+	switch {
+	case len(a.refs) == 0:
+		e.Original, found = "", "made of the URL alone: no original is read"
+	case e.Source != "":
 		found = "an original of source " + e.Source
 	}
 	if a.foreign != nil {
@@ -170,6 +179,9 @@ func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) er
 	if err != nil {
 		return err
 	}
+	if entry == nil && len(a.refs) == 0 {
+		return nil
+	}
 	if entry == nil {
 		return s.http.CheckHost(a.original().host())
 	}
@@ -182,7 +194,7 @@ func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) er
 	if entry.Code != "" {
 		return fault.New(fault.Code(entry.Code), entry.Message)
 	}
-	e.Format = strings.TrimPrefix(entry.ContentType, "image/")
+	_, e.Format, _ = strings.Cut(entry.ContentType, "/")
 	return nil
 }
 

@@ -72,13 +72,18 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	}
 	made = true
 	s.count(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{Transforms: 1})
-	sum := sha256.Sum256(e.Body)
-	e.ETag = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	e.ETag = etagOf(e.Body)
 	if len(from) == 1 {
 		e.OriginETag, e.OriginLastModified = from[0].ETag, from[0].LastModified
 	}
 	s.date(e, a)
 	return e, nil
+}
+
+// etagOf is the ETag of a body.
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
 // fetchAll fetches the originals. They are kept until release is called. Where there is one
@@ -116,16 +121,22 @@ func (s *Service) shareOriginal(ctx context.Context, c *site, operation string, 
 func (s *Service) date(e *cache.Entry, a *ask) {
 	now := s.now()
 	e.StoredAt = now
-	e.ExpiresAt = now.Add(a.endpoint.lifetime)
+	e.ExpiresAt = now.Add(a.lifetime())
 	e.RevalidateAt = time.Time{}
-	if src := a.original().at().source; src != nil {
-		if src.TTL > 0 {
-			e.ExpiresAt = now.Add(time.Duration(src.TTL) * time.Second)
-		}
-		if src.Revalidate > 0 {
-			e.RevalidateAt = now.Add(time.Duration(src.Revalidate) * time.Second)
+	if src := a.original().at().source; src != nil && src.Revalidate > 0 {
+		e.RevalidateAt = now.Add(time.Duration(src.Revalidate) * time.Second)
+	}
+}
+
+// lifetime is how long what is made is kept.
+func (a *ask) lifetime() time.Duration {
+	if src := a.original().at().source; src != nil && src.TTL > 0 {
+		ttl := time.Duration(src.TTL) * time.Second
+		if !a.endpoint.atMost || ttl < a.endpoint.lifetime {
+			return ttl
 		}
 	}
+	return a.endpoint.lifetime
 }
 
 // remember makes an entry of an error that the next request would meet again, such as a
@@ -221,13 +232,29 @@ func (s *Service) transform(ctx context.Context, a *ask, from []*original, backg
 	if a.access.test != "" {
 		stamped = append(stamped, s.testMark)
 	}
+	return s.work(ctx, a, from, background, retainMarks, transform.Job{
+		Options: o, Format: format, Marks: stamped, MayKeep: a.auto() && a.accept.Takes(orig.header.Format),
+	})
+}
+
+// work gives the engine a job about the originals. retainMarks keeps the images of its
+// marks; nil is for a job without marks.
+func (s *Service) work(ctx context.Context, a *ask, from []*original, background bool, retainMarks func() func(), job transform.Job) (transform.Image, error) {
 	if s.transformTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.transformTimeout)
 		defer cancel()
 	}
-	retain := func() func() {
-		releaseMarks := retainMarks()
+	job.Originals = make([]transform.Original, len(from))
+	for i, o := range from {
+		job.Originals[i] = transform.Original{Body: o.Body, Header: o.header, ID: a.fingerprint(a.refs[i], o)}
+	}
+	job.Limits, job.Owner = s.limits, a.owner(background)
+	job.Retain = func() func() {
+		releaseMarks := func() {}
+		if retainMarks != nil {
+			releaseMarks = retainMarks()
+		}
 		for _, o := range from {
 			o.Retain()
 		}
@@ -238,14 +265,7 @@ func (s *Service) transform(ctx context.Context, a *ask, from []*original, backg
 			releaseMarks()
 		}
 	}
-	originals := make([]transform.Original, len(from))
-	for i, o := range from {
-		originals[i] = transform.Original{Body: o.Body, Header: o.header, ID: a.fingerprint(a.refs[i], o)}
-	}
-	return s.engine.Transform(ctx, transform.Job{
-		Originals: originals, Options: o, Format: format, Limits: s.limits, Marks: stamped,
-		MayKeep: a.auto() && a.accept.Takes(orig.header.Format), Owner: a.owner(background), Retain: retain,
-	})
+	return s.engine.Transform(ctx, job)
 }
 
 // admits refuses what the engine would refuse, before anything is fetched for it.

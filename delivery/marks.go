@@ -36,8 +36,9 @@ func (c *site) resolveImage(name string) (ref, error) {
 	return c.resolveName(name)
 }
 
-// decidedMarks are the marks of a variant. Only decideMarks makes them: the zero value is
-// no decision, and nothing is made or cached under it.
+// decidedMarks are the marks of a variant. Only decideMarks makes them, and withoutMarks for
+// what shows no picture: the zero value is no decision, and nothing is made or cached under
+// it.
 type decidedMarks struct {
 	decided bool
 	list    []variantMark
@@ -77,6 +78,11 @@ func (c *site) decideMarks(asked transform.Mark, shown ref, inPlaceOf ...ref) (d
 	}
 	return decided, nil
 }
+
+// withoutMarks decides that an answer carries no marks, since it doesn't show the picture:
+// some thirty numbers of a hash are all that anybody gets of it, at any size. It is for
+// info and placeholders only.
+func withoutMarks() decidedMarks { return decidedMarks{decided: true} }
 
 // markRef is where the image of a mark is. An image that the URL names is held to the
 // rules of every original. In addition, an image that must carry marks itself can't be a

@@ -10,6 +10,7 @@ import (
 	"image/draw"
 	"image/png"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -403,6 +404,8 @@ func TestMarkOfFolder(t *testing.T) {
 func TestOneWayToMakeVariants(t *testing.T) {
 	calls := map[string][]string{} // of Transform: file by function
 	makers := map[string]bool{}    // functions that decide on marks
+	unmarked := map[string]bool{}  // … that there are none
+	workers := map[string]bool{}   // functions that give the engine a job
 	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			if err == nil && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "testdata" || d.Name() == "tools") {
@@ -431,6 +434,13 @@ func TestOneWayToMakeVariants(t *testing.T) {
 							calls[dir] = append(calls[dir], fn.Name.Name)
 						}
 					}
+					if dir == "delivery" && n.Sel.Name == "work" {
+						workers[fn.Name.Name] = true
+					}
+				case *ast.CallExpr:
+					if id, ok := n.Fun.(*ast.Ident); ok && dir == "delivery" && id.Name == "withoutMarks" {
+						unmarked[fn.Name.Name] = true
+					}
 				case *ast.CompositeLit:
 					if id, ok := n.Type.(*ast.Ident); ok && id.Name == "decidedMarks" && dir == "delivery" && len(n.Elts) > 0 {
 						makers[fn.Name.Name] = true
@@ -450,8 +460,15 @@ func TestOneWayToMakeVariants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := calls["delivery"]; !slices.Equal(got, []string{"transform"}) {
-		t.Errorf("package delivery calls engines in %v: only Service.transform may, which stamps what decideMarks says", got)
+	if got := calls["delivery"]; !slices.Equal(got, []string{"work"}) {
+		t.Errorf("package delivery calls engines in %v: only Service.work may", got)
+	}
+	// Service.transform stamps what decideMarks says. The others make no variant.
+	if got := slices.Sorted(maps.Keys(workers)); !slices.Equal(got, []string{"makeInfo", "makePlaceholder", "transform"}) {
+		t.Errorf("%v give the engine jobs", got)
+	}
+	if got := slices.Sorted(maps.Keys(unmarked)); !slices.Equal(got, []string{"readPlaceholder", "readPlain"}) {
+		t.Errorf("%v leave out marks: only what shows no picture may", got)
 	}
 	for dir, functions := range calls {
 		switch {
@@ -461,7 +478,7 @@ func TestOneWayToMakeVariants(t *testing.T) {
 			t.Errorf("%s calls an engine in %v: variants are made by package delivery", dir, functions)
 		}
 	}
-	if len(makers) != 1 || !makers["decideMarks"] {
+	if len(makers) != 2 || !makers["decideMarks"] || !makers["withoutMarks"] {
 		t.Errorf("%v decide which marks are stamped: only decideMarks may", makers)
 	}
 }

@@ -134,7 +134,10 @@ func TestRefusedCountUnderTheirSource(t *testing.T) {
 		"/acme/nobody/cat.jpg":                           "",
 		"/acme?src=nobody/cat.jpg":                       "",
 		"/acme?w=9":                                      "",
-		"/acme/info/photos/cat.jpg":                      "",
+		"/acme/grid/photos/cat.jpg":                      "",
+		"/acme/info/photos/cat.jpg?select=no":            "photos",
+		"/acme/info/metadata/photos/cat.jpg?select=":     "photos",
+		"/acme/placeholder/color/photos/cat.jpg?w=0":     "photos",
 	} {
 		if w := b.get(target); w.Code < 400 {
 			t.Errorf("%s: %d", target, w.Code)

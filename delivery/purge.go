@@ -173,6 +173,8 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 	if t, ok := s.deliveryTarget(ctx, namespace, host, target); ok {
 		a, err := c.read(t, false, false)
 		switch {
+		case err == nil && len(a.refs) == 0:
+			return nil, nil, errors.New("this URL reads no original: what it shows never changes, and there is nothing to purge")
 		case err == nil:
 			r := a.original()
 			p := workspace.Purge{Kind: workspace.PurgeURL, Value: a.variantID(), Source: r.sourceName()}

@@ -32,7 +32,9 @@ type recordingEngine struct {
 
 func (e *recordingEngine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	e.marks.Store(&job.Marks)
-	e.name.Store(&job.Originals[0].ID)
+	if len(job.Originals) > 0 {
+		e.name.Store(&job.Originals[0].ID)
+	}
 	return e.Engine.Transform(ctx, job)
 }
 

@@ -107,7 +107,9 @@ func (c *site) named(t Target) string {
 	}
 	first, tail, _ := strings.Cut(strings.TrimPrefix(t.Rest, "/"), "/")
 	if e := endpoints[first]; e != nil && e.make != nil {
-		first, _, _ = strings.Cut(tail, "/")
+		if first, tail, _ = strings.Cut(tail, "/"); slices.Contains(e.parts, first) {
+			first, _, _ = strings.Cut(tail, "/")
+		}
 	}
 	if first == "" {
 		query, _ := url.ParseQuery(t.RawQuery) // even of a broken query, what can be read

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/fault"
@@ -109,6 +110,7 @@ func hostname(host string) string {
 
 // A name is the image that a path names.
 type name struct {
+	part   string // of the endpoint's parts, the one that the path names
 	bySrc  bool   // the path names none: ?src= does
 	source string // source key; empty with bySrc
 	path   string // the object path, percent-decoded
@@ -127,12 +129,34 @@ func parseRest(rest string) (*endpoint, name, error) {
 		return transformEndpoint, n, err
 	case e.make == nil:
 		return e, name{}, fault.New(fault.NotFound, "this server has no /"+first)
+	case e.parts != nil:
+		n, err := e.parsePart(tail)
+		return e, n, err
 	case !more:
 		return e, name{bySrc: true}, nil
 	}
 	first, tail, _ = strings.Cut(tail, "/")
 	n, err := parseObject(first, tail)
 	return e, n, err
+}
+
+// parsePart reads what follows the name of an endpoint with parts: PART, PART/SOURCE/PATH
+// or, unless it needs a part, SOURCE/PATH. A part wins over a source of the same name.
+func (e *endpoint) parsePart(tail string) (n name, err error) {
+	part := ""
+	if first, rest, more := strings.Cut(tail, "/"); slices.Contains(e.parts, first) {
+		if part, tail = first, rest; !more {
+			return name{part: part, bySrc: true}, nil
+		}
+	} else if e.needsPart {
+		return name{}, fault.New(fault.NotFound, "there is /"+e.name+"/"+strings.Join(e.parts, ", /"+e.name+"/")+", and nothing else under /"+e.name)
+	} else if tail == "" {
+		return name{bySrc: true}, nil
+	}
+	source, path, _ := strings.Cut(tail, "/")
+	n, err = parseObject(source, path)
+	n.part = part
+	return n, err
 }
 
 // parseObject reads a source key and an escaped object path.

@@ -2,6 +2,10 @@ package transform
 
 import "strings"
 
+// ParseColor reads a colour as the options do: RGB, RGBA, RRGGBB or RRGGBBAA in hexadecimal
+// digits, or a CSS colour name. Where nothing of a colour shows, it is the zero Color.
+func ParseColor(v string) (c Color, ok bool) { return parseColor(v) }
+
 // parseColor reads RGB, RGBA, RRGGBB or RRGGBBAA hexadecimal digits or a CSS colour name
 // (CSS Color Level 4 §6.1). A fully transparent colour is stored as none.
 func parseColor(v string) (c Color, ok bool) {

@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/transform/facts"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -60,7 +61,11 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 	e.Runs.Add(1)
 	e.mu.Lock()
 	e.owners = append(e.owners, job.Owner)
-	e.originals = append(e.originals, job.Originals[0].ID)
+	id := ""
+	if len(job.Originals) > 0 {
+		id = job.Originals[0].ID
+	}
+	e.originals = append(e.originals, id)
 	e.mu.Unlock()
 	if e.Fails != nil {
 		return transform.Image{}, e.Fails
@@ -71,6 +76,16 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		case <-ctx.Done():
 			return transform.Image{}, ctx.Err()
 		}
+	}
+	if job.Task == transform.TaskMetadata {
+		return asJSON(facts.ReadMetadata(job.Originals[0].Body, job.Originals[0].Header.Format))
+	}
+	if job.Task == transform.TaskDraw && len(job.Originals) == 0 {
+		drawn, err := facts.Draw(*job.Drawing)
+		if err != nil {
+			return transform.Image{}, err
+		}
+		return encoded(drawn, job.Format)
 	}
 	src, _, err := image.Decode(bytes.NewReader(job.Originals[0].Body))
 	if err != nil {
@@ -95,13 +110,36 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		part := image.Rect(i*w/n, 0, (i+1)*w/n, plan.Output.H)
 		draw.Draw(out, part, image.NewUniform(logo.At(logo.Bounds().Min.X, logo.Bounds().Min.Y)), image.Point{}, draw.Src)
 	}
-	var b bytes.Buffer
-	if job.Format == transform.JPEG {
-		err = jpeg.Encode(&b, out, nil)
-	} else {
-		err = png.Encode(&b, out)
+	switch job.Task {
+	case transform.TaskFacts:
+		return asJSON(facts.Look(out), nil)
+	case transform.TaskDraw:
+		drawn, err := facts.Draw(facts.Drawn(*job.Drawing, out))
+		if err != nil {
+			return transform.Image{}, err
+		}
+		return encoded(drawn, job.Format)
 	}
-	return transform.Image{Data: b.Bytes(), Format: job.Format, Width: plan.Output.W, Height: plan.Output.H, Frames: 1}, err
+	return encoded(out, job.Format)
+}
+
+func asJSON(v any, err error) (transform.Image, error) {
+	if err != nil {
+		return transform.Image{}, err
+	}
+	data, err := json.Marshal(v)
+	return transform.Image{Data: data, Format: transform.JSON, Width: 1, Height: 1, Frames: 1}, err
+}
+
+func encoded(m image.Image, f transform.Format) (transform.Image, error) {
+	var b bytes.Buffer
+	var err error
+	if f == transform.JPEG {
+		err = jpeg.Encode(&b, m, nil)
+	} else {
+		err = png.Encode(&b, m)
+	}
+	return transform.Image{Data: b.Bytes(), Format: f, Width: m.Bounds().Dx(), Height: m.Bounds().Dy(), Frames: 1}, err
 }
 
 // Workspaces are the workspaces of a test.

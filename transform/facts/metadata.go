@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -145,8 +146,7 @@ func plainValue(v any) (plain any, size int, ok bool) {
 		s := cleanText(v)
 		return s, len(s) + 2, s != ""
 	case interface{ Float64() float64 }:
-		f := v.Float64()
-		return f, 12, !math.IsNaN(f) && !math.IsInf(f, 0)
+		return plainNumber(v.Float64())
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Bool:
@@ -156,8 +156,7 @@ func plainValue(v any) (plain any, size int, ok bool) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return float64(r.Uint()), 12, true
 	case reflect.Float32, reflect.Float64:
-		f := r.Float()
-		return f, 12, !math.IsNaN(f) && !math.IsInf(f, 0)
+		return plainNumber(r.Float())
 	case reflect.Slice, reflect.Array:
 		if r.Len() > longestList || r.Type().Elem().Kind() == reflect.Uint8 {
 			return nil, 0, false
@@ -176,6 +175,15 @@ func plainValue(v any) (plain any, size int, ok bool) {
 		return plainValue(s.String())
 	}
 	return nil, 0, false
+}
+
+// plainNumber keeps ten digits, which hides that degrees are sums of fractions.
+func plainNumber(f float64) (plain any, size int, ok bool) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, 0, false
+	}
+	f, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 10, 64), 64)
+	return f, 12, err == nil
 }
 
 // cleanText is a text as far as it may be shown: valid UTF-8 without control characters and
