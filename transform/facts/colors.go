@@ -96,7 +96,7 @@ func (g group) with(o group) group {
 }
 
 const (
-	mostGroups = 24    // that groupsOf tells apart
+	mostGroups = 16    // that groupsOf tells apart, as in Android's Palette
 	sameColor  = 0.035 // distance below which two groups of it are one
 	similar    = 0.085 // … and two colours that are told to people
 	least      = 0.005 // of the area; less is no colour of its own
@@ -115,32 +115,31 @@ func groupsOf(picture *image.NRGBA) []group {
 
 // binsOf counts pixels by the upper five bits of their channels.
 func binsOf(picture *image.NRGBA) []group {
-	var sums [1 << 15]struct {
-		n     uint32
-		light [3]float64
-	}
+	var places [1 << 15]uint16 // in bins, plus one
+	bins := make([]group, 0, 1024)
 	all := len(picture.Pix) / 4
 	for i := range all {
 		p := picture.Pix[4*i : 4*i+4 : 4*i+4]
 		if p[3] < 128 {
 			continue
 		}
-		s := &sums[int(p[0]>>3)<<10|int(p[1]>>3)<<5|int(p[2]>>3)]
-		s.n++
-		for k := range s.light {
-			s.light[k] += linear[p[k]]
+		place := &places[int(p[0]>>3)<<10|int(p[1]>>3)<<5|int(p[2]>>3)]
+		if *place == 0 {
+			bins = append(bins, group{})
+			*place = uint16(len(bins))
 		}
+		bin := &bins[*place-1]
+		bin.area++
+		bin.light[0] += linear[p[0]]
+		bin.light[1] += linear[p[1]]
+		bin.light[2] += linear[p[2]]
 	}
-	var bins []group
-	for i := range sums {
-		s := &sums[i]
-		if s.n == 0 {
-			continue
+	for i := range bins {
+		bin := &bins[i]
+		for k := range bin.light {
+			bin.light[k] /= bin.area
 		}
-		for k := range s.light {
-			s.light[k] /= float64(s.n)
-		}
-		bins = append(bins, group{at: labOf(s.light[0], s.light[1], s.light[2]), light: s.light, area: float64(s.n) / float64(all)})
+		bin.at, bin.area = labOf(bin.light[0], bin.light[1], bin.light[2]), bin.area/float64(all)
 	}
 	return bins
 }
@@ -233,15 +232,22 @@ func (b box) cut() (one, two box, ok bool) {
 // have, a few times (k-means).
 func settle(means []lab, bins []group) []group {
 	var groups []group
-	for range 6 {
+	nearest := make([]int, len(bins))
+	for range 4 {
 		groups = make([]group, len(means))
-		for _, bin := range bins {
+		moved := false
+		for b := range bins {
+			bin := &bins[b]
 			near, distance := 0, math.Inf(1)
-			for i, m := range means {
-				if d := bin.at.minus(m).square(); d < distance {
+			for i := range means {
+				m := &means[i]
+				dl, da, db := bin.at.l-m.l, bin.at.a-m.a, bin.at.b-m.b
+				if d := dl*dl + da*da + db*db; d < distance {
 					near, distance = i, d
 				}
 			}
+			moved = moved || nearest[b] != near
+			nearest[b] = near
 			g := &groups[near]
 			g.area += bin.area
 			for k := range g.light {
@@ -257,6 +263,9 @@ func settle(means []lab, bins []group) []group {
 			}
 			g.at = labOf(g.light[0], g.light[1], g.light[2])
 			means = append(means, g.at)
+		}
+		if !moved {
+			break
 		}
 	}
 	return groups

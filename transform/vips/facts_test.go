@@ -170,7 +170,7 @@ func TestFactsCost(t *testing.T) {
 		"placeholder": {transform.Job{Task: transform.TaskDraw, Drawing: d, Options: options(t, ""), Format: transform.WebP, Limits: transform.DefaultLimits()},
 			job(t, original, "w=2048&h=2048&fit=cover", transform.WebP)},
 	} {
-		than := cputime.Best(time.Nanosecond, do(c.than))
+		than := cputime.Best(time.Nanosecond, do(c.than)) * 11 / 10 // which differs from run to run
 		if is := cputime.Best(than, do(c.is)); is > than {
 			t.Errorf("%s: %v, more than the variant's %v", name, is, than)
 		} else {
