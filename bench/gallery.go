@@ -82,6 +82,9 @@ func writeGallery(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := writeFacts(house.handler, dir, factsPictures); err != nil {
+		return err
+	}
 	all := sheets()
 	for i := range all {
 		for _, picture := range all[i].pictures {
@@ -145,6 +148,7 @@ img { max-width: 320px; display: block; background: repeating-conic-gradient(#cc
 code { font-size: 12px; overflow-wrap: anywhere; } .note { color: #666; font-size: 12px; display: block; max-width: 320px; overflow-wrap: anywhere; }
 </style>
 <h1>Tintype: every operation, fit and format</h1>
+<p><a href="facts.html">Facts and placeholders</a></p>
 {{- range .}}
 <h2>{{.Title}}</h2>
 {{- range .Rows}}

@@ -70,12 +70,24 @@ type group struct {
 	at    lab        // their mean
 	light [3]float64 // their mean in linear light, each 0–1
 	area  float64    // the part of the picture that they cover
+	most  bin        // the largest bin among them
 }
 
-// rgb is the colour of the group in sRGB.
+// A bin is pixels that are almost the same.
+type bin struct {
+	light [3]float64
+	area  float64
+}
+
+// rgb is the colour of the group in sRGB. Where half of it is one colour, as the paper of a
+// drawing is, it is this colour rather than the mean with all edges.
 func (g group) rgb() (c [3]uint8) {
+	light := g.light
+	if g.most.area >= g.area/2 {
+		light = g.most.light
+	}
 	for k := range c {
-		c[k] = toSRGB(g.light[k])
+		c[k] = toSRGB(light[k])
 	}
 	return c
 }
@@ -92,6 +104,9 @@ func (g group) with(o group) group {
 		g.light[k] = (g.light[k]*g.area + o.light[k]*o.area) / all
 	}
 	g.area, g.at = all, labOf(g.light[0], g.light[1], g.light[2])
+	if o.most.area > g.most.area {
+		g.most = o.most
+	}
 	return g
 }
 
@@ -140,6 +155,7 @@ func binsOf(picture *image.NRGBA) []group {
 			bin.light[k] /= bin.area
 		}
 		bin.at, bin.area = labOf(bin.light[0], bin.light[1], bin.light[2]), bin.area/float64(all)
+		bin.most.light, bin.most.area = bin.light, bin.area
 	}
 	return bins
 }
@@ -249,6 +265,9 @@ func settle(means []lab, bins []group) []group {
 			moved = moved || nearest[b] != near
 			nearest[b] = near
 			g := &groups[near]
+			if bin.area > g.most.area {
+				g.most = bin.most
+			}
 			g.area += bin.area
 			for k := range g.light {
 				g.light[k] += bin.light[k] * bin.area
