@@ -152,7 +152,7 @@ func (o Options) Animated(h Header, out Format) bool {
 // transparent.
 func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	still := JPEG
-	if o.transparent(h, p) || o.Lossless {
+	if o.Transparent(h, p) || o.Lossless {
 		still = PNG
 	}
 	switch o.Format {
@@ -180,8 +180,9 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	return still
 }
 
-// transparent reports whether the output may have transparent pixels.
-func (o Options) transparent(h Header, p Plan) bool {
+// Transparent reports whether the output that p describes may have transparent pixels, in a
+// format that can.
+func (o Options) Transparent(h Header, p Plan) bool {
 	if o.Radius != (Length{}) {
 		return true
 	}

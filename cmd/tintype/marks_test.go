@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -269,6 +270,15 @@ func (a attempt) marked(frames []*image.NRGBA) bool {
 			}
 			continue
 		}
+		if a.corner && a.cutOff() {
+			mean, pixels := a.meanOfShown(m)
+			// Where all of the mark shows, and it is sharp.
+			whole := 255 * min(0.16*float64(part.Dx()*part.Dy())/float64(max(pixels, 1)), 1)
+			if mean < 0.65*whole {
+				return false
+			}
+			continue
+		}
 		least := 150.0
 		if part != m.Rect && min(part.Dx(), part.Dy()) < 48 { // encoders blur it into the padding
 			least = 60
@@ -289,13 +299,12 @@ func (a attempt) marked(frames []*image.NRGBA) bool {
 	return true
 }
 
-// picture returns the part of an output without the URL's padding. It isn't known where the
-// original is trimmed.
-func (a attempt) picture(output image.Rectangle) (part image.Rectangle, known bool) {
+// options returns the options of an attempt.
+func (a attempt) options() (transform.Options, error) {
 	_, raw, _ := strings.Cut(a.target, "?")
 	q, err := transform.ParseQuery(raw)
 	if err != nil {
-		return output, true
+		return transform.Options{}, err
 	}
 	var base transform.Query
 	if name, _, _ := q.Preset(); name != "" {
@@ -305,18 +314,76 @@ func (a attempt) picture(output image.Rectangle) (part image.Rectangle, known bo
 			}
 		}
 	}
-	o, err := transform.Parse(transform.Defaults(), base, q)
-	if err != nil || o.Fit != transform.FitPad && o.Pad == [4]int{} {
+	return transform.Parse(transform.Defaults(), base, q)
+}
+
+// cutOff reports whether corners of the picture are cut off. A mark then lies elsewhere.
+func (a attempt) cutOff() bool {
+	o, err := a.options()
+	return err == nil && (o.Radius != transform.Length{} || o.Rotate%90 != 0)
+}
+
+// meanOfShown returns how much of the marks' colour there is on average where the picture
+// shows: within round corners, and within the picture after a rotation. It also returns the
+// number of these pixels.
+func (a attempt) meanOfShown(m *image.NRGBA) (mean float64, pixels int) {
+	o, err := a.options()
+	if err != nil {
+		return 0, 0
+	}
+	p, err := o.Plan(transform.Size{W: 96, H: 72})
+	if err != nil {
+		return 0, 0
+	}
+	part, at := p.Picture(), p.Picture().Min.Sub(p.Crop.Min)
+	sin, cos := math.Sincos(float64(o.Rotate) * math.Pi / 180)
+	w, h := float64(p.Region.Dx()), float64(p.Region.Dy())
+	sum := 0.0
+	for y := part.Min.Y; y < part.Max.Y; y++ {
+		for x := part.Min.X; x < part.Max.X; x++ {
+			fx, fy := float64(x)+0.5, float64(y)+0.5
+			dx := max(p.Radius-fx, fx-(float64(p.Output.W)-p.Radius), 0)
+			dy := max(p.Radius-fy, fy-(float64(p.Output.H)-p.Radius), 0)
+			if p.Radius > 0 && math.Hypot(dx, dy) > p.Radius {
+				continue
+			}
+			u := ((fx-float64(at.X))/float64(p.Scaled.W) - 0.5) * (w*math.Abs(cos) + h*math.Abs(sin))
+			v := ((fy-float64(at.Y))/float64(p.Scaled.H) - 0.5) * (w*math.Abs(sin) + h*math.Abs(cos))
+			if o.Flip == transform.FlipH || o.Flip == transform.FlipHV {
+				u = -u
+			}
+			if o.Flip == transform.FlipV || o.Flip == transform.FlipHV {
+				v = -v
+			}
+			if math.Abs(u*cos+v*sin) <= w/2 && math.Abs(v*cos-u*sin) <= h/2 {
+				sum += max(magentaness(m, image.Rect(x, y, x+1, y+1)), 0) // below 0 in sepia
+				pixels++
+			}
+		}
+	}
+	return sum / float64(max(pixels, 1)), pixels
+}
+
+// picture returns the part of an output without the URL's padding. It isn't known where the
+// original is trimmed.
+func (a attempt) picture(output image.Rectangle) (part image.Rectangle, known bool) {
+	o, err := a.options()
+	if err != nil || o.Fit != transform.FitPad && o.Pad == [4]int{} && !a.cutOff() {
 		return output, true
 	}
 	p, err := o.Plan(transform.Size{W: 96, H: 72}) // as all originals are
-	return p.Picture(), err == nil && o.Trim < 0 && image.Rect(0, 0, p.Output.W, p.Output.H) == output
+	found := p.Smart && o.Rotate%90 != 0           // it isn't known which part is cropped
+	return p.Picture(), err == nil && o.Trim < 0 && !found && image.Rect(0, 0, p.Output.W, p.Output.H) == output
 }
 
 // speck reports whether the picture is so small a part of an output that its encoder
 // may have blurred it into the padding, mark and all.
 func (a attempt) speck(output *image.NRGBA) bool {
 	part, known := a.picture(output.Rect)
+	if known && a.corner && a.cutOff() {
+		_, pixels := a.meanOfShown(output)
+		return pixels < 150
+	}
 	return known && part != output.Rect && min(part.Dx(), part.Dy()) < 16
 }
 
@@ -581,14 +648,14 @@ func option(r *rand.Rand, corner bool) string {
 	return pick(r,
 		"w="+side(), "width="+side(), "h="+side(), "height="+side(), "size="+side(), "dpr="+pick(r, "0.1", "1", "2", "3"),
 		"fit="+pick(r, "scale-down", "contain", "cover", "crop", "pad", "squeeze", "fill"), "ar="+pick(r, "16:9", "1:3", "100:1"),
-		"gravity="+pick(r, "north", "southeast", "attention", "entropy", "focal"), "g=west", "crop=east", "fp-x=0.9", "fp-z=4",
-		"rect="+pick(r, "0,0,10,10", "50%25,50%25,50%25,50%25", "90,70,5,5", "0,0,100%25,10"), "trim="+pick(r, "0", "10", "255"),
-		"rotate="+pick(r, "90", "180", "270"), "flip="+pick(r, "h", "v", "hv"), "bg="+pick(r, "white", "fff", "000", "navy", "00f8", "red", "blue"), "background=transparent",
+		"gravity="+pick(r, "north", "southeast", "attention", "entropy", "focal", "face", "top"), "g=west", "crop=east", "fp-x=0.9", "fp-z=4",
+		"rect="+pick(r, "0,0,10,10", "50%25,50%25,50%25,50%25", "90,70,5,5", "0,0,100%25,10", "right,bottom,20,20", "center,top,50%25,9"), "trim="+pick(r, "0", "10", "255"),
+		"rotate="+pick(r, "90", "180", "270", "45", "-10", "200"), "radius="+pick(r, "9", "25%25", "max"), "enlarge="+pick(r, "0", "1"), "flip="+pick(r, "h", "v", "hv"), "bg="+pick(r, "white", "fff", "000", "navy", "00f8", "red", "blue"), "background=transparent",
 		"pad="+pick(r, "1", "5,9", "20", "0,0,50,50", "0,99,99,0"), "blur="+pick(r, "1", "30", "100"), "sharpen="+pick(r, "5", "100"),
 		"brightness="+pick(r, "0", "3"), "contrast="+pick(r, "0", "3"), "saturation="+pick(r, "0", "3"), "gamma="+pick(r, "0.1", "3"),
 		"grayscale", "sepia", "invert", "grayscale=1&invert=true", "pixelate="+pick(r, "2", "20", "500"),
-		"format="+pick(r, "auto", "avif", "webp", "jpeg", "jpg", "png", "gif", "tiff", "jxl", "original"), "fm=original", "f=png", "output=webp",
-		"q="+quality, "quality="+quality, "lossless", "progressive", "anim="+pick(r, "0", "1", "true"), "metadata="+pick(r, "none", "copyright", "keep"),
+		"format="+pick(r, "auto", "avif", "webp", "jpeg", "jpg", "png", "gif", "tiff", "jxl", "original", "nocompress"), "fm=original", "f=png", "output=webp",
+		"q="+quality, "quality="+quality, "q-webp="+quality, "lossless", "progressive", "anim="+pick(r, "0", "1", "true"), "metadata="+pick(r, "none", "copyright", "keep"),
 		"dl=unmarked.jpg", "v="+strconv.Itoa(r.IntN(5)), "utm_source=x", "W=40")
 }
 

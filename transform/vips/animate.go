@@ -35,6 +35,7 @@ func (t *task) geometry(ctx context.Context, roll *frame) error {
 		t.resize,
 		t.crop,
 		t.turnUpright,
+		t.slant,
 		t.smartCrop,
 		t.blur,
 		t.sharpen,
@@ -56,7 +57,7 @@ func (t *task) geometry(ctx context.Context, roll *frame) error {
 // framesDone reports whether geometry has nothing to do.
 func (t *task) framesDone() bool {
 	kept := t.reduced || t.region == t.loaded && t.unchanged() && t.kept == image.Rect(0, 0, t.scaled.W, t.scaled.H)
-	return kept && !t.spreads() && !t.plan.Smart && t.turn == (turn{})
+	return kept && !t.spreads() && !t.plan.Smart && !t.slanted() && t.turn == (turn{})
 }
 
 // delays returns the delays of the original's frames, in milliseconds.

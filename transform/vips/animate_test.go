@@ -112,6 +112,7 @@ func TestAnimations(t *testing.T) {
 			"rotate=180":                          {60, 40},
 			"w=20&rotate=90":                      {20, 30},
 			"flip=v":                              {60, 40},
+			"rotate=45&rect=26,10,9,9&bg=white":   {13, 13},
 			"w=40&h=40&fit=pad&bg=white":          {40, 40},
 			"rect=10,10,40,20&w=20":               {20, 10},
 		} {
@@ -138,6 +139,14 @@ func TestAnimations(t *testing.T) {
 					}
 					if format == transform.WebP {
 						frames = webpFrames(t, out.Data)
+					}
+					if query == "rotate=45&rect=26,10,9,9&bg=white" {
+						for i, want := range []color.NRGBA{red, green, blue} {
+							wantFrame(t, frames[i], image.Rect(4, 4, 9, 9), want)
+							wantFrame(t, frames[i], image.Rect(0, 0, 3, 3), white)
+							wantFrame(t, frames[i], image.Rect(10, 10, 13, 13), white)
+						}
+						return
 					}
 					if query == "w=40&h=40&fit=pad&bg=white" {
 						wantFrame(t, frames[1], image.Rect(0, 0, 40, 6), white)
@@ -223,7 +232,7 @@ func TestFramesAreStills(t *testing.T) {
 	}
 	for query, tolerance := range map[string]int{
 		"rect=5,7,30,20": 0, "rect=5,7,30,20&w=15": 0, "w=20&h=20&fit=cover": 0, "w=130&fit=contain": 0, "w=80&h=20&fit=squeeze": 0,
-		"rotate=90": 0, "rotate=180&flip=h": 0, "flip=v": 0, "flip=h&rotate=270&w=31": 0, "rect=5,7,30,20&rotate=90&w=60&h=60&fit=cover": 0,
+		"rotate=90": 0, "rotate=180&flip=h": 0, "flip=v": 0, "flip=h&rotate=270&w=31": 0, "rotate=33": 0, "rotate=-33&w=60&h=20&fit=squeeze&flip=h&blur=2": 0, "rotate=10&w=30&h=30&fit=cover": 0, "radius=max": 0, "rect=5,7,30,20&rotate=90&w=60&h=60&fit=cover": 0,
 		"blur=1": 0, "blur=3.5": 0, "blur=9": 2, "blur=40": 2, "sharpen=20": 0, "pixelate=6": 0, "rect=5,7,30,20&blur=2&sharpen=9&pixelate=4&rotate=90": 0,
 	} {
 		out := run(t, roll.Bytes(), query+"&lossless", transform.WebP)

@@ -13,7 +13,7 @@ import (
 
 // crop crops to the plan. For a smart crop it does nothing.
 func (t *task) crop(_ context.Context, f *frame) error {
-	if t.plan.Smart || t.reduced || t.kept == t.frameSize(f) {
+	if t.plan.Smart || t.slanted() || t.reduced || t.kept == t.frameSize(f) {
 		return nil
 	}
 	return t.cut(f, t.kept, turn{})
@@ -29,7 +29,12 @@ func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	if err != nil {
 		return err
 	}
-	return t.cut(f, image.Rectangle{at, at.Add(t.plan.Crop.Size())}, turn{})
+	t.plan.Crop = image.Rectangle{at, at.Add(t.plan.Crop.Size())}
+	for i := range t.marks { // what shows may lie elsewhere
+		place := t.job.Marks[i].Place(t.job.Options, t.plan)
+		t.marks[i].at, t.marks[i].pitch = place.At, place.Pitch
+	}
+	return t.cut(f, t.plan.Crop, turn{})
 }
 
 // findSmart finds the smart crop on a copy of the first frame in the colours of the output.

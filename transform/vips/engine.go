@@ -115,12 +115,13 @@ func (t *task) steps() []func(context.Context, *frame) error {
 		t.toBytes,
 		t.reduce,
 		t.premultiply,
-		t.geometry, // cutRegion, resize, crop, turnUpright, smartCrop, blur, sharpen, pixelate
+		t.geometry, // cutRegion, resize, crop, turnUpright, slant, smartCrop, blur, sharpen, pixelate
 		t.unpremultiply,
 		t.toSRGB,
 		t.tone,
 		t.flatten,
 		t.pad,
+		t.round,
 	}
 }
 
@@ -187,9 +188,6 @@ func newTask(job transform.Job) (*task, error) {
 		t.frames = h.Frames
 	}
 
-	if options.Rotate%90 != 0 {
-		return nil, &transform.OptionError{Name: "rotate", Reason: "turns by right angles only, for now"}
-	}
 	region, err := options.Region(h.Upright())
 	if err != nil {
 		return nil, err
@@ -221,6 +219,12 @@ func (t *task) makePlan() error {
 	if err := options.CheckOutput(t.plan, t.job.Format, t.frames, t.job.Limits); err != nil {
 		return err
 	}
+	if t.slanted() { // slant turns and crops
+		t.turn = turn{}
+		t.scaled = upright.swapped(t.plan.Inner)
+		t.kept = image.Rect(0, 0, t.scaled.W, t.scaled.H)
+		return t.checkScaled()
+	}
 	t.turn = upright.rotated(options.Rotate).flipped(options.Flip)
 	t.scaled = t.turn.swapped(t.plan.Scaled)
 	t.kept = t.turn.undo(t.plan.Crop, t.scaled)
@@ -245,7 +249,7 @@ func sizeOf(r image.Rectangle) transform.Size { return transform.Size{W: r.Dx(),
 func (t *task) checkScaled() error {
 	const edge = 10_000_000 // VIPS_MAX_COORD
 	size, limit := t.plan.Scaled, t.job.Limits.OutputPixels
-	if size.W > edge || size.H > edge || t.plan.Smart && limit > 0 && size.W > limit/size.H {
+	if size.W > edge || size.H > edge || t.plan.Inner.W > edge || t.plan.Inner.H > edge || t.plan.Smart && limit > 0 && size.W > limit/size.H {
 		return fmt.Errorf("%w: the picture would have to be enlarged to %d×%d pixels before cropping", transform.ErrOutputTooLarge, size.W, size.H)
 	}
 	return nil

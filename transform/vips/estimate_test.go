@@ -99,6 +99,14 @@ func TestEstimate(t *testing.T) {
 		// Steps.
 		{"jpeg", "rotate=90", transform.JPEG},
 		{"jpeg", "flip=v", transform.JPEG},
+		{"jpeg", "rotate=45", transform.JPEG},
+		{"alpha", "rotate=-20&blur=9", transform.PNG},
+		{"jpeg", "rotate=45&fit=cover&w=300&h=300&fp-z=2", transform.JPEG},
+		{"small", size + "&rotate=10", transform.JPEG},
+		{"small", size + "&rotate=10&gravity=entropy", transform.PNG},
+		{"jpeg", "radius=max", transform.AVIF},
+		{"jpeg", "radius=40", transform.WebP},
+		{"long", "rotate=30", transform.WebP},
 		{"jpeg", "blur=100", transform.JPEG},
 		{"jpeg", "blur=3&sharpen=50&pixelate=9", transform.JPEG},
 		{"jpeg", "trim=200", transform.JPEG},
@@ -108,6 +116,7 @@ func TestEstimate(t *testing.T) {
 		{"small", size + "&blur=50", transform.JPEG},
 		{"small", fmt.Sprintf("w=%d&h=100&fit=cover&gravity=attention", width), transform.JPEG},
 		{"small", fmt.Sprintf("w=%d&h=100&fit=cover&gravity=entropy", width), transform.JPEG},
+		{"alpha", size + "&gravity=entropy&rect=0,0,100%25,50%25", transform.JPEG},
 		// Animations.
 		{"gif", "", transform.WebP},
 		{"gif", "lossless", transform.WebP},

@@ -157,6 +157,10 @@ func TestGoldens(t *testing.T) {
 		"invert":      {photo, "w=64&invert"},
 		"pixelate":    {photo, "w=64&pixelate=7"},
 		"trim":        {jpegBytes(t, framed(300, 200, image.Rect(50, 30, 250, 170), white)), "trim=30&w=60"},
+		"slanted":     {photo, "w=64&rotate=-20"},
+		"slanted-bg":  {photo, "w=64&h=48&fit=cover&rotate=45&flip=h&bg=teal"},
+		"radius":      {photo, "w=64&radius=12"},
+		"radius-max":  {photo, "w=48&h=48&fit=cover&pad=4&bg=navy&radius=max"},
 		"everything":  {logo, "rect=0,0,180,180&trim=0&rotate=90&w=60&h=50&fit=cover&blur=1&sharpen=5&contrast=0.8&sepia&invert&pad=4&bg=navy"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,11 +27,7 @@ type drawnMark struct {
 // [transform.Notice], so that after a crash the pool knows the mark.
 func (t *task) drawMarks(ctx context.Context) error {
 	for i, mark := range t.job.Marks {
-		on := image.Rect(0, 0, t.plan.Output.W, t.plan.Output.H)
-		if mark.OnPicture {
-			on = t.plan.Picture()
-		}
-		place := mark.Mark.Place(sizeOf(on), mark.Header.Upright(), t.job.Options.DPR)
+		place := mark.Place(t.job.Options, t.plan)
 		o := place.Options
 		key := stampKey{mark.Hash, o.Width, o.Height, o.Fit, mark.Mark.Opacity}
 		p := t.stamps.get(key)
@@ -47,7 +43,7 @@ func (t *task) drawMarks(ctx context.Context) error {
 			p.fade(mark.Mark.Opacity)
 			t.stamps.put(key, p)
 		}
-		t.marks = append(t.marks, drawnMark{p, on.Min.Add(place.At), place.Pitch})
+		t.marks = append(t.marks, drawnMark{p, place.At, place.Pitch})
 	}
 	return nil
 }

@@ -76,10 +76,8 @@ func (t *task) pad(_ context.Context, f *frame) error {
 	if f.Width() == p.Output.W && f.PageHeight() == p.Output.H {
 		return nil
 	}
-	if t.fill.R != t.fill.G || t.fill.G != t.fill.B {
-		if err := f.toColour(); err != nil {
-			return err
-		}
+	if err := f.takeColour(t.fill); err != nil {
+		return err
 	}
 	if t.fill.A < 255 {
 		if err := f.AddAlpha(); err != nil {

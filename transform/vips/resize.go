@@ -54,9 +54,14 @@ func (t *task) shrunkSpan(from, to, side, shrunk int) (int, int) {
 // point that it premultiplies in, and bears no colour space: so that neither
 // libvips nor govips takes the last band for alpha and multiplies once more.
 func (t *task) premultiply(_ context.Context, f *frame) error {
-	if !f.HasAlpha() || (t.reduced || t.unchanged()) && !t.spreads() {
+	if !f.HasAlpha() || (t.reduced || t.unchanged()) && !t.spreads() && !t.slanted() {
 		return nil
 	}
+	return t.weigh(f)
+}
+
+// weigh premultiplies.
+func (t *task) weigh(f *frame) error {
 	t.weighted, t.space = true, f.Interpretation()
 	if err := f.PremultiplyAlpha(); err != nil {
 		return fault("premultiply", err)

@@ -56,6 +56,17 @@ func TestTurnCompose(t *testing.T) {
 				if flip == transform.FlipV || flip == transform.FlipHV {
 					want.Y = turned.H - 1 - want.Y
 				}
+				x, y := float64(start.X)-float64(size.W-1)/2, float64(start.Y)-float64(size.H-1)/2
+				m := turn{false, degrees / 90}.linear().After(upright.linear())
+				if flip == transform.FlipH || flip == transform.FlipHV {
+					m.XX, m.XY = -m.XX, -m.XY
+				}
+				if flip == transform.FlipV || flip == transform.FlipHV {
+					m.YX, m.YY = -m.YX, -m.YY
+				}
+				if p := image.Pt(int(m.XX*x+m.XY*y+float64(turned.W-1)/2), int(m.YX*x+m.YY*y+float64(turned.H-1)/2)); p != want {
+					t.Errorf("orientation %d, rotate %d, flip %q: %v by the linear map, want %v", orientation, degrees, flip, p, want)
+				}
 				if got, _ := upright.rotated(degrees).flipped(flip).apply(start, size); got != want {
 					t.Errorf("orientation %d, rotate %d, flip %q: %v, want %v", orientation, degrees, flip, got, want)
 				}

@@ -15,9 +15,11 @@
 //	resize.go    … cuts out the region and resizes it where reduce doesn't
 //	crop.go      … crops by the plan or by the content
 //	orient.go    … EXIF orientation, rotation and mirroring at once
+//	slant.go     … or rotates by any angle
 //	effects.go   … blurs, sharpens, pixelates
 //	tone.go      brightness, contrast, and other changes of single pixels
 //	pad.go       the background behind and around the picture
+//	round.go     rounded corners
 //	mark.go      the marks on top
 //	metadata.go  the metadata of the output
 //	encode.go    the bytes of the output; avif.go, jxl.go and webp.go for these formats

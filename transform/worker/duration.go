@@ -23,7 +23,7 @@ const (
 	timeGIFOut                                = 400
 	timeResize, timeTurn, timeSmart, timeTone = 20, 15, 30, 60
 	timeBlur, timeSharpen, timePixelate       = 120, 120, 80
-	timeDrawing                               = 40
+	timeDrawing, timeSlant                    = 40, 80
 )
 
 // expectedTime returns the approximate running time of a job on an idle core.
@@ -31,7 +31,7 @@ func expectedTime(job *transform.Job) time.Duration {
 	h := job.Header()
 	if job.Grid != nil {
 		cells, _ := job.Cells()
-		took := time.Duration(float64(job.Grid.Size.W) * float64(job.Grid.Size.H) * encodingTime(job))
+		took := time.Duration(float64(job.Grid.Size.W) * float64(job.Grid.Size.H) * encodingTime(job, gridAlpha(job)))
 		for i := range cells {
 			took += expectedTime(&cells[i])
 		}
@@ -39,7 +39,7 @@ func expectedTime(job *transform.Job) time.Duration {
 	}
 	plan, err := job.Options.Plan(h.Upright())
 	if d := job.Drawing; d != nil {
-		ns := float64(d.Output.W) * float64(d.Output.H) * (timeDrawing + encodingTime(job))
+		ns := float64(d.Output.W) * float64(d.Output.H) * (timeDrawing + encodingTime(job, d.Alpha))
 		if err == nil { // of an original
 			ns += decodingTime(job, h, plan)
 		}
@@ -51,7 +51,7 @@ func expectedTime(job *transform.Job) time.Duration {
 	o, frames := job.Options, float64(framesOf(job))
 	out := float64(plan.Output.W) * float64(plan.Output.H) * frames
 	scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * frames
-	ns := decodingTime(job, h, plan)*frames + out*encodingTime(job)
+	ns := decodingTime(job, h, plan)*frames + out*encodingTime(job, transparent(job, plan))
 	if o.Trim >= 0 {
 		ns += decodingTime(job, h, plan)
 	}
@@ -73,6 +73,7 @@ func expectedTime(job *transform.Job) time.Duration {
 		takes float64
 	}{
 		{o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1, timeTurn},
+		{plan.Inner != transform.Size{}, timeSlant},
 		{plan.Smart, timeSmart},
 		{o.Blur > 0, timeBlur},
 		{o.Sharpen > 0, timeSharpen},
@@ -94,7 +95,7 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 		if h.Interlaced {
 			return in * timeProgressive
 		}
-		if 2*plan.Scaled.W <= plan.Region.Dx() && 2*plan.Scaled.H <= plan.Region.Dy() {
+		if size := plan.Resized(); 2*size.W <= plan.Region.Dx() && 2*size.H <= plan.Region.Dy() {
 			return in * timeJPEG / 3 // the decoder shrinks it
 		}
 		return in * timeJPEG
@@ -114,8 +115,9 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 	return in * timeAV1
 }
 
-// encodingTime returns the nanoseconds for encoding a pixel of the output.
-func encodingTime(job *transform.Job) float64 {
+// encodingTime returns the nanoseconds for encoding a pixel of the output. alpha means that
+// pixels may be transparent.
+func encodingTime(job *transform.Job, alpha bool) float64 {
 	exact := job.Options.Lossless
 	switch job.Format {
 	case transform.JSON:
@@ -135,7 +137,7 @@ func encodingTime(job *transform.Job) float64 {
 		return timeJXLOut
 	case transform.WebP:
 		switch {
-		case exact || job.Header().Alpha || job.Grid != nil && gridAlpha(job) || job.Drawing != nil && job.Drawing.Alpha:
+		case exact || alpha:
 			return timeExact
 		case framesOf(job) > 1:
 			return timeAnimatedOut

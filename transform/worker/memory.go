@@ -42,8 +42,9 @@ const (
 	perFramesExact  = 7 // lossless
 	perFramesGIF    = 3
 	perPixelMark    = 8
-	perPixelDrawing = 9 // a drawing, once as it is computed and once as libvips has it
-	perPixelPicture = 5 // a picture that a step or an encoder holds whole: up to five bands
+	perPixelDrawing = 9  // a drawing, once as it is computed and once as libvips has it
+	perPixelEntropy = 24 // of a transparent picture whose part with the most entropy is looked for
+	perPixelPicture = 5  // a picture that a step or an encoder holds whole: up to five bands
 )
 
 // Estimate returns the expected peak memory of a job, in bytes, before anything is decoded.
@@ -95,10 +96,16 @@ func needOf(job *transform.Job) (n need) {
 	}
 	frames := framesOf(job)
 	n.pixels = float64(plan.Output.W) * float64(plan.Output.H) * float64(frames)
-	n.fixed += int64(plan.Output.W+plan.Scaled.W) * perRow
+	n.fixed += int64(plan.Output.W+max(plan.Scaled.W, plan.Inner.W)) * perRow
 	n.each = encoding(job, transparent(job, plan), float64(frames))
 	// Steps that need the whole picture.
 	o := job.Options
+	if plan.Smart && o.Gravity == transform.GravityEntropy && (h.Alpha || plan.Inner != (transform.Size{})) {
+		n.each += perPixelEntropy * float64(plan.Scaled.W) * float64(plan.Scaled.H) / max(n.pixels, 1)
+	}
+	if plan.Inner != (transform.Size{}) {
+		n.each += perPixelPicture * float64(plan.Inner.W) * float64(plan.Inner.H) * float64(frames) / max(n.pixels, 1)
+	}
 	if plan.Smart || o.Rotate != 0 || o.Flip != transform.FlipNone || h.Orientation > 1 || o.Pixelate > 1 {
 		scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * float64(frames)
 		n.each += perPixelPicture * scaled / max(n.pixels, 1)
@@ -179,11 +186,12 @@ func drawing(job *transform.Job, h transform.Header) int64 {
 	if err != nil {
 		return 0
 	}
-	across := float64(plan.Scaled.W) / float64(max(plan.Region.Dx(), 1))
-	down := float64(plan.Scaled.H) / float64(max(plan.Region.Dy(), 1))
+	resized := plan.Resized()
+	across := float64(resized.W) / float64(max(plan.Region.Dx(), 1))
+	down := float64(resized.H) / float64(max(plan.Region.Dy(), 1))
 	kept := float64(plan.Crop.Dx()) * float64(plan.Crop.Dy())
-	if plan.Smart {
-		kept = float64(plan.Scaled.W) * float64(plan.Scaled.H)
+	if plan.Smart || plan.Inner != (transform.Size{}) {
+		kept = float64(resized.W) * float64(resized.H)
 	}
 	stretched := max(across, down) / min(across, down)
 	pixels := min(kept*stretched, max(16*kept, 1e6))
@@ -195,7 +203,7 @@ func drawing(job *transform.Job, h transform.Header) int64 {
 
 // transparent reports whether a variant may have transparent pixels.
 func transparent(job *transform.Job, plan transform.Plan) bool {
-	return job.Header().Alpha || plan.Output != (transform.Size{W: plan.Crop.Dx(), H: plan.Crop.Dy()}) && job.Options.Background.A < 255
+	return job.Header().Alpha || job.Options.Transparent(job.Header(), plan)
 }
 
 // encoding returns the memory of an encoder, in bytes for each pixel of all frames. alpha

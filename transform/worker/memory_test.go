@@ -41,6 +41,14 @@ func TestEstimate(t *testing.T) {
 		"large output":      {func(j *transform.Job) { j.Options.Width = 6000 }, 150e6, 300e6},
 		"large avif output": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.AVIF }, 300e6, 450e6},
 		"turned":            {func(j *transform.Job) { j.Originals[0].Header.Orientation = 6; j.Options.Width = 4000 }, 200e6, 500e6},
+		"slanted":           {func(j *transform.Job) { j.Options.Width, j.Options.Rotate = 4000, 30 }, 200e6, 400e6},
+		"the middle, slanted": {func(j *transform.Job) {
+			j.Options.Width, j.Options.Height, j.Options.Fit, j.Options.Rotate = 400, 400, transform.FitCover, 30
+			j.Options.Gravity, j.Options.FocalZoom = transform.GravityFocal, 8
+		}, 30e6, 150e6},
+		"round corners in avif": {func(j *transform.Job) {
+			j.Options.Width, j.Format, j.Options.Radius = 4000, transform.AVIF, transform.Length{Value: 50, Percent: true}
+		}, 450e6, 700e6},
 		"animation": {func(j *transform.Job) {
 			j.Originals[0].Header.Format, j.Originals[0].Header.Frames, j.Format = transform.GIF, 100, transform.WebP
 			j.Options.Width = 700
