@@ -9,31 +9,31 @@ import (
 )
 
 const (
-	// MaxPurgedPaths is how many purges of a path or a URL the log of a workspace tells
-	// apart, besides the latest ones in PurgeLog.Purges: those of a week, where a workspace
-	// purges 50,000 different ones a day.
+	// MaxPurgedPaths is the maximum number of purges of single paths and URLs in a log,
+	// besides the latest ones in PurgeLog.Purges. It is enough for a week with 50,000
+	// different ones a day.
 	MaxPurgedPaths = 3 << 17
 
-	// MaxPurgedPrefixes is how many prefixes it tells apart, of 128 KiB together.
+	// MaxPurgedPrefixes is the maximum number of prefixes in a log, with 128 KiB in total.
 	MaxPurgedPrefixes = 4096
 	maxPrefixBytes    = 128 << 10
 
-	// MaxPurgedNames is how many sources and marks it tells apart. A workspace has 100 of
-	// each at a time.
+	// MaxPurgedNames is the maximum number of sources and marks in a log. A workspace can
+	// have 100 of each at a time.
 	MaxPurgedNames = 1024
 
-	// PurgeSlices is into how many slices the paths and URLs of a workspace are divided, by
-	// their hashes. Where there are too many purges of paths, those of a slice become one
-	// purge of the slice.
+	// PurgeSlices is the number of slices of a workspace's paths and URLs. The hash of a path
+	// decides its slice. If there are too many purges of paths, one purge of a slice replaces
+	// all of the slice's purges.
 	PurgeSlices = 1 << 10
 
-	// MaxRecentPurges is how many purges a log holds as they were asked for, until they
-	// are taken into its base; maxRecentBytes bounds their texts together.
+	// MaxRecentPurges is the maximum number of purges that a log keeps as requested, before
+	// they go into its base. maxRecentBytes bounds their texts.
 	MaxRecentPurges = 1024
 	maxRecentBytes  = 256 << 10
 )
 
-// A PurgeKind is what a purge is aimed at.
+// A PurgeKind is the kind of thing that a purge names.
 type PurgeKind string
 
 // The kinds of purges.
@@ -42,15 +42,15 @@ const (
 	PurgeSource PurgeKind = "source" // all of Source
 	PurgePrefix PurgeKind = "prefix" // object keys of Source that begin with Value
 	PurgePath   PurgeKind = "path"   // the object key Value of Source, in all variants
-	PurgeURL    PurgeKind = "url"    // one variant of Source; Value is what the caller knows it by
+	PurgeURL    PurgeKind = "url"    // one variant of Source; Value is the caller's name for it
 	PurgeMark   PurgeKind = "mark"   // variants with the mark Value
 )
 
-// PurgeSlice is what purges of paths and URLs are widened to. Nobody can ask for it.
+// PurgeSlice replaces purges of paths and URLs. Requests can't name it.
 const PurgeSlice PurgeKind = "slice"
 
-// A Purge says that what was made from originals fetched before it is not to be
-// served any more.
+// A Purge forbids serving the variants that it names, if they were made from originals
+// fetched before it.
 type Purge struct {
 	Sequence int64     `json:"sequence"`
 	Kind     PurgeKind `json:"kind"`
@@ -58,8 +58,8 @@ type Purge struct {
 	Value    string    `json:"value,omitempty"`
 }
 
-// CheckValue returns why no URL can name an original that a purge of a path or a prefix is
-// aimed at, or nil. The error wraps [origin.ErrInvalidPath].
+// CheckValue returns an error if no URL can name an original with the path or the prefix of
+// the purge. The error wraps [origin.ErrInvalidPath].
 func (p Purge) CheckValue() error {
 	if p.Kind != PurgePath && p.Kind != PurgePrefix {
 		return nil
@@ -71,39 +71,40 @@ func (p Purge) CheckValue() error {
 	return err
 }
 
-// A PurgeLog is what a workspace has purged. It never changes: Add returns another. It is
-// bounded: where there are too many purges they are widened, step by step, which purges
-// more than was asked for, and never less. [PurgeIndex] answers what it says of an image.
+// A PurgeLog holds the purges of a workspace. It never changes: Add returns another log. It
+// is bounded: if there are too many purges, wider ones replace them step by step. A log may
+// then purge more than was requested, but never less. [PurgeIndex] finds the last purge of
+// an image.
 //
-// Which log comes from which purges depends on their order only, so that stores may keep
-// purges one by one, and every server that adds them has the same log.
+// A log depends only on the order of its purges. Stores can therefore keep single purges,
+// and every server that adds them gets the same log.
 type PurgeLog struct {
-	Sequence int64      `json:"sequence"`       // of the last purge there was; 0 is none
-	Purges   []Purge    `json:"purges"`         // those that Base doesn't have, the oldest first
-	Base     *PurgeBase `json:"base,omitempty"` // nil is none
+	Sequence int64      `json:"sequence"`       // of the last purge; 0 is none
+	Purges   []Purge    `json:"purges"`         // the purges that are not in Base, the oldest first
+	Base     *PurgeBase `json:"base,omitempty"` // nil is empty
 }
 
-// Widened says that several purges are kept as one that purges more.
+// Widened says that one wider purge has replaced several purges.
 type Widened struct {
-	Kind   PurgeKind `json:"kind" enum:"slice,prefix,source,all" doc:"What is purged now. slice: a part of all the workspace's paths, told apart by their hashes."`
+	Kind   PurgeKind `json:"kind" enum:"slice,prefix,source,all" doc:"Kind of the wider purge. slice: a part of all the workspace's paths, by their hashes."`
 	Source string    `json:"source,omitempty" doc:"Key of the source, for prefix and source."`
-	Value  string    `json:"value,omitempty" doc:"The prefix, or how many slices of how many, such as 3/1024. Empty for a prefix: further ones, more than are listed. Of a long one the beginning, and …"`
-	Purges int       `json:"purges" doc:"How many purges are kept as this one."`
+	Value  string    `json:"value,omitempty" doc:"The prefix, cut with … if it is long. For slices their number of the total, such as 3/1024. Empty with the kind prefix: the sum of all prefixes that are not listed."`
+	Purges int       `json:"purges" doc:"How many purges were replaced."`
 }
 
 // Purges keeps purge logs. It is safe for concurrent use. Errors wrap this package's,
 // or are the context's.
 type Purges interface {
-	// AddPurge adds a purge to the workspace's log, with the next sequence, and returns
-	// the log. What had to be widened for it is told, in the first audit entry too. What
-	// is in known, which is an earlier log of the workspace or empty, need not be read.
+	// AddPurge adds a purge to the workspace's log, with the next sequence, and returns the
+	// log and the purges that it widened. The first audit entry names these too. known is an
+	// earlier log of the workspace, or empty. The store need not read what is in known.
 	AddPurge(ctx context.Context, namespace, workspaceID string, known PurgeLog, p Purge, audit ...AuditEntry) (PurgeLog, []Widened, error)
-	// PurgeLog returns the log of the workspace; one that has purged nothing has an
-	// empty one. What is in known need not be read.
+	// PurgeLog returns the log of the workspace. Without purges it is empty. The store need
+	// not read what is in known, an earlier log.
 	PurgeLog(ctx context.Context, workspaceID string, known PurgeLog) (PurgeLog, error)
 }
 
-// Add returns the log with further purges, each with the next sequence, and what was
+// Add returns the log with more purges, each with the next sequence, and the purges that it
 // widened. Stores call it.
 func (l PurgeLog) Add(purges ...Purge) (PurgeLog, []Widened) {
 	n := PurgeLog{Sequence: l.Sequence, Purges: append(make([]Purge, 0, len(l.Purges)+len(purges)), l.Purges...), Base: l.Base}
@@ -126,15 +127,14 @@ func (l PurgeLog) Add(purges ...Purge) (PurgeLog, []Widened) {
 	return n, widened
 }
 
-// Tell adds what was widened to the first of the entries that go with a purge. Stores
-// call it.
+// Tell adds the widened purges to the first audit entry of a purge. Stores call it.
 func Tell(widened []Widened, audit []AuditEntry) []AuditEntry {
 	if len(widened) == 0 || len(audit) == 0 {
 		return audit
 	}
 	audit = slices.Clone(audit)
 	after := map[string]json.RawMessage{}
-	if json.Unmarshal(audit[0].After, &after) != nil || after == nil { // none, or no object
+	if json.Unmarshal(audit[0].After, &after) != nil || after == nil { // empty, or not an object
 		after = map[string]json.RawMessage{}
 	}
 	after["widened"] = encode(widened)

@@ -12,30 +12,31 @@ import (
 	"unicode/utf8"
 )
 
-// A PurgeBase is a bounded summary of purges. Of paths and URLs it keeps hashes only. Two
-// that share a hash are purged together, which is no harm: a purge concerns another image
-// with a chance of 1 in 4 billion. It never changes.
+// A PurgeBase is a bounded summary of purges. It keeps only hashes of paths and URLs. Two
+// with the same hash are purged together. The chance of that is 1 in 4 billion, and the
+// only harm is a cache miss. A PurgeBase never changes.
 type PurgeBase struct {
 	All      int64            `json:"all,omitempty"`      // sequence of the last purge of everything
 	Sources  map[string]int64 `json:"sources,omitempty"`  // sequences, by key
 	Marks    map[string]int64 `json:"marks,omitempty"`    // by name
-	Prefixes []Purge          `json:"prefixes,omitempty"` // by source and value, in order
-	Slices   map[int]int64    `json:"slices,omitempty"`   // by number
+	Prefixes []Purge          `json:"prefixes,omitempty"` // sorted by source and value
+	Slices   map[int]int64    `json:"slices,omitempty"`   // by number of the slice
 	Hashes   PurgeHashes      `json:"hashes,omitzero"`
 }
 
-// hashOfPath and hashOfURL are what a path and a URL are told apart by. They are stored.
+// hashOfPath and hashOfURL identify a path and a URL. Stores keep these hashes, so they must
+// not change.
 func hashOfPath(source, path string) uint32 { return purgeHash('p', source, path) }
 func hashOfURL(value string) uint32         { return purgeHash('u', "", value) }
 
-// purgeHash is FNV-1a of 64 bits, mixed once more since its upper bits are weak.
+// purgeHash is FNV-1a with 64 bits, and one more mixing step, since its upper bits are weak.
 func purgeHash(kind byte, source, value string) uint32 {
 	const prime = 1099511628211
 	h := (uint64(14695981039346656037) ^ uint64(kind)) * prime
 	for i := range len(source) {
 		h = (h ^ uint64(source[i])) * prime
 	}
-	h *= prime // a zero byte, which no key of a source has
+	h *= prime // a zero byte as separator; no source key contains one
 	for i := range len(value) {
 		h = (h ^ uint64(value[i])) * prime
 	}
@@ -43,8 +44,8 @@ func purgeHash(kind byte, source, value string) uint32 {
 	return uint32((h ^ h>>33) >> 32)
 }
 
-// with returns the base with further purges, the oldest first, and what was widened for
-// them. A nil base is empty.
+// with returns the base with more purges, the oldest first, and the purges that it widened.
+// A nil base is empty.
 func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
 	n := &PurgeBase{Sources: map[string]int64{}, Marks: map[string]int64{}, Slices: map[int]int64{}}
 	var hashes PurgeHashes
@@ -70,7 +71,7 @@ func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
 			fresh[hashOfPath(p.Source, p.Value)] = p.Sequence
 		case PurgeURL:
 			fresh[hashOfURL(p.Value)] = p.Sequence
-		default: // all of it, and what a later version may have thought of
+		default: // PurgeAll, and unknown kinds of later versions
 			n = everything(p.Sequence)
 			hashes = PurgeHashes{}
 			clear(prefixes)
@@ -94,13 +95,13 @@ func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
 				last = max(last, sequence)
 			}
 		}
-		// The other purges stay: they may be later.
+		// Prefixes, slices and hashes stay, since they may be later.
 		n.All, n.Sources, n.Marks = last, map[string]int64{}, map[string]int64{}
 		widened = append(widened, Widened{Kind: PurgeAll, Purges: kept})
 	}
 	for _, m := range []*map[string]int64{&n.Sources, &n.Marks} {
 		if len(*m) == 0 {
-			*m = nil // as it is read again
+			*m = nil // as JSON decodes it
 		}
 	}
 	if len(n.Slices) == 0 {
@@ -119,9 +120,9 @@ func comparePrefixes(a, b Purge) int {
 	return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Value, b.Value))
 }
 
-// foldHashes makes the purges of the fullest slices one purge each, until no more than
-// MaxPurgedPaths are left. So a purge beyond that many makes one other image in
-// MaxPurgedPaths miss once.
+// foldHashes replaces the purges of the fullest slices by a purge of the slice, until at
+// most MaxPurgedPaths are left. Each purge above that number makes one in MaxPurgedPaths
+// of the other images miss once.
 func (b *PurgeBase) foldHashes() []Widened {
 	excess := len(b.Hashes.list) - MaxPurgedPaths
 	if excess <= 0 {
@@ -147,8 +148,8 @@ func (b *PurgeBase) foldHashes() []Widened {
 	return []Widened{{Kind: PurgeSlice, Value: fmt.Sprintf("%d/%d", len(folded), PurgeSlices), Purges: purges}}
 }
 
-// foldPrefixes makes two prefixes one, the two neighbours that have most in common, until
-// there are few enough.
+// foldPrefixes merges prefixes until there are few enough. It merges the two neighbours with
+// the longest common prefix.
 func (b *PurgeBase) foldPrefixes() []Widened {
 	size := 0
 	for _, p := range b.Prefixes {
@@ -194,8 +195,8 @@ func (b *PurgeBase) foldPrefixes() []Widened {
 	return tellPrefixes(stoodFor)
 }
 
-// closest finds the two neighbours of one source whose prefixes have most in common, or
-// where no source has two, the longest prefix.
+// closest finds the two neighbours of one source with the longest common prefix. If no
+// source has two, it finds the longest prefix.
 func (b *PurgeBase) closest() (at, count int) {
 	most, longest := -1, 0
 	for i, p := range b.Prefixes {
@@ -215,7 +216,7 @@ func (b *PurgeBase) closest() (at, count int) {
 	return at, 2
 }
 
-// common is what both texts begin with, in whole characters.
+// common returns the longest common prefix of both texts, in whole characters.
 func common(a, b string) string {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -228,8 +229,8 @@ func common(a, b string) string {
 }
 
 const (
-	maxToldPrefixes = 16  // that Widened lists by name
-	maxToldBytes    = 256 // of one
+	maxToldPrefixes = 16  // prefixes that Widened lists by name
+	maxToldBytes    = 256 // of one prefix
 )
 
 func tellPrefixes(stoodFor map[prefixName]int) (list []Widened) {
@@ -256,8 +257,8 @@ func tellPrefixes(stoodFor map[prefixName]int) (list []Widened) {
 	return append(list[:maxToldPrefixes], more)
 }
 
-// UnmarshalJSON implements json.Unmarshaler. Earlier versions told paths apart by hashes of
-// 24 bits. A base of theirs is read as one that has widened all of them to their slices.
+// UnmarshalJSON implements json.Unmarshaler. Earlier versions used hashes of 24 bits. Such
+// purges are read as purges of their slices.
 func (b *PurgeBase) UnmarshalJSON(text []byte) error {
 	type plain PurgeBase
 	*b = PurgeBase{}
@@ -278,7 +279,7 @@ func (b *PurgeBase) UnmarshalJSON(text []byte) error {
 	if b.Slices == nil {
 		b.Slices = map[int]int64{}
 	}
-	const sliceBits = 14 // in which hashes of a slice differ
+	const sliceBits = 14 // bits of a hash within its slice
 	hash := uint64(0)
 	for in := bytes.NewReader(data); in.Len() > 0; {
 		step, err := binary.ReadUvarint(in)

@@ -9,15 +9,15 @@ import (
 	"slices"
 )
 
-// PurgeHashes are purges of paths and URLs, by slice and in the order of their hashes, each
-// hash once. It takes eight bytes a purge, and never changes.
+// PurgeHashes are purges of paths and URLs, sorted by slice and hash, each hash once. They
+// take eight bytes for each purge. They never change.
 type PurgeHashes struct {
-	starts []uint32 // where each slice begins in list, and where the last one ends; nil where list is empty
+	starts []uint32 // start of each slice in list, and the end of the last one; nil if list is empty
 	list   []hashPurge
 }
 
-// A hashPurge is what is left of a hash of 32 bits within its slice, which are 22 bits, in
-// front of a sequence of 40 bits, which a thousand purges a second would use up in 34 years.
+// A hashPurge has the lower 22 bits of a hash, since the slice is the upper 10, and then a
+// sequence of 40 bits. A thousand purges a second would use these up in 34 years.
 type hashPurge uint64
 
 const (
@@ -36,7 +36,7 @@ func (h hashPurge) rest() uint32          { return uint32(h >> sequenceBits) }
 func (h hashPurge) hash(slice int) uint32 { return uint32(slice)<<restBits | h.rest() }
 func (h hashPurge) sequence() int64       { return int64(h & maxHashSequence) }
 
-// slice is the purges of a slice.
+// slice returns the purges of a slice.
 func (l PurgeHashes) slice(i int) []hashPurge {
 	if l.starts == nil {
 		return nil
@@ -44,7 +44,7 @@ func (l PurgeHashes) slice(i int) []hashPurge {
 	return l.list[l.starts[i]:l.starts[i+1]]
 }
 
-// search finds the sequence of a hash; 0 is none.
+// search returns the sequence of a hash, or 0.
 func (l PurgeHashes) search(hash uint32) int64 {
 	in, from := l.slice(sliceOf(hash)), newHashPurge(hash, 0)
 	i, _ := slices.BinarySearch(in, from)
@@ -106,12 +106,12 @@ func (l PurgeHashes) Equal(other PurgeHashes) bool {
 
 var errPurgeHashes = errors.New("purge log: its hashes can't be read")
 
-// codedHashes is the JSON of PurgeHashes: how many there are and the last sequence; then for
-// each slice how many it has, and for each purge the step from the hash before and how long
-// before the last sequence it was. That is some five bytes a purge.
+// codedHashes is the JSON of PurgeHashes. It begins with the number of purges and the last
+// sequence. Then each slice has its number of purges, and for each purge the difference to
+// the previous hash, and to the last sequence. That is about five bytes for each purge.
 //
-// It is an object, since earlier versions wrote other hashes as a text: they can't read this
-// and say so, where otherwise they would serve what was purged.
+// It is an object, because earlier versions wrote other hashes as a string. They fail to
+// read an object. Otherwise they would serve purged variants.
 type codedHashes struct {
 	Coded []byte `json:"coded"`
 }

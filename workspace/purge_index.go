@@ -6,22 +6,23 @@ import (
 	"strings"
 )
 
-// A PurgeIndex answers which purge of a log was the last that concerns an image, by
-// sequence; 0 is none. What it says changes only when a purge concerns the image, or is
-// widened so that it does. It is safe for concurrent use, and nil is that of an empty log.
+// A PurgeIndex finds the last purge of a log that concerns an image, as its sequence; 0 is
+// none. The result for an image changes only with a purge that concerns it, also after
+// widening. A PurgeIndex is safe for concurrent use. A nil one is the index of an empty
+// log.
 type PurgeIndex struct {
 	last, all      int64
 	sources, marks map[string]int64
 	hashes         PurgeHashes
 	recent         map[uint32]int64 // by hash; later than those in hashes
 	slices         map[int]int64
-	prefixes       []indexedPrefix // by source and value, in order
+	prefixes       []indexedPrefix // sorted by source and value
 }
 
 type indexedPrefix struct {
 	source, value string
-	sequence      int64 // of this prefix, or a later one of a shorter prefix of this one
-	shorter       int   // the next shorter prefix of this one; -1 is none
+	sequence      int64 // of the last purge of this prefix or of a shorter one
+	shorter       int   // index of the next shorter prefix of this one; -1 is none
 }
 
 // NewPurgeIndex returns the index of a log.
@@ -39,7 +40,7 @@ func NewPurgeIndex(l PurgeLog) *PurgeIndex {
 	maps.Copy(x.sources, base.Sources)
 	maps.Copy(x.marks, base.Marks)
 	prefixes := slices.Clone(base.Prefixes)
-	for _, p := range l.Purges { // the last of each is the latest
+	for _, p := range l.Purges { // later purges replace earlier ones
 		switch p.Kind {
 		case PurgeSource:
 			x.sources[p.Source] = p.Sequence
@@ -51,7 +52,7 @@ func NewPurgeIndex(l PurgeLog) *PurgeIndex {
 			x.recent[hashOfURL(p.Value)] = p.Sequence
 		case PurgeMark:
 			x.marks[p.Value] = p.Sequence
-		default: // all of it, and what a later version may have thought of
+		default: // PurgeAll, and unknown kinds of later versions
 			x.all = p.Sequence
 		}
 	}
@@ -76,7 +77,7 @@ func (x *PurgeIndex) addPrefixes(prefixes []Purge) {
 	}
 }
 
-// Last is the sequence of the last purge that there was.
+// Last returns the last purge of the log.
 func (x *PurgeIndex) Last() int64 {
 	if x == nil {
 		return 0
@@ -84,7 +85,8 @@ func (x *PurgeIndex) Last() int64 {
 	return x.last
 }
 
-// Everything is the last purge of everything. Where it is Last, nothing else need be asked.
+// Everything returns the last purge of everything. If it equals Last, no other method can
+// return a later purge.
 func (x *PurgeIndex) Everything() int64 {
 	if x == nil {
 		return 0
@@ -92,8 +94,9 @@ func (x *PurgeIndex) Everything() int64 {
 	return x.all
 }
 
-// Original is the last purge of an original by one of its names: of everything, its
-// source, its path or what that begins with. The source of a full URL is empty.
+// Original returns the last purge that concerns an original under one of its names: of
+// everything, of its source, of a prefix of its path, or of its path. The source of a full
+// URL is empty.
 func (x *PurgeIndex) Original(source, path string) int64 {
 	if x == nil || x.last == x.all {
 		return x.Everything()
@@ -102,8 +105,8 @@ func (x *PurgeIndex) Original(source, path string) int64 {
 	if len(x.prefixes) == 0 {
 		return last
 	}
-	// Of the prefixes of path, the longest is the last in the order that isn't after path,
-	// or else a prefix of that one.
+	// The longest prefix of path is the last element that doesn't sort after path, or one of
+	// the shorter prefixes of that element.
 	i, exact := slices.BinarySearchFunc(x.prefixes, prefixName{source, path}, func(p indexedPrefix, to prefixName) int {
 		if p.source != to.source {
 			return strings.Compare(p.source, to.source)
@@ -125,7 +128,7 @@ func (x *PurgeIndex) Original(source, path string) int64 {
 	return last
 }
 
-// URL is the last purge of one variant alone, by what a purge of kind url has as its value.
+// URL returns the last purge of a single variant. value is the Value of a purge of kind url.
 func (x *PurgeIndex) URL(value string) int64 {
 	if x == nil || x.last == x.all {
 		return x.Everything()
@@ -133,7 +136,7 @@ func (x *PurgeIndex) URL(value string) int64 {
 	return max(x.all, x.hash(hashOfURL(value)))
 }
 
-// Mark is the last purge of the variants with a mark.
+// Mark returns the last purge of the variants with a mark.
 func (x *PurgeIndex) Mark(name string) int64 {
 	if x == nil {
 		return 0

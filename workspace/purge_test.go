@@ -19,7 +19,7 @@ func purge(kind workspace.PurgeKind, source, value string) workspace.Purge {
 	return workspace.Purge{Kind: kind, Source: source, Value: value}
 }
 
-// ask asks an index for the last purge of an original, or of a mark or a URL.
+// ask returns the last purge of an original, a mark or a URL.
 func ask(x *workspace.PurgeIndex, kind workspace.PurgeKind, source, value string) int64 {
 	switch kind {
 	case workspace.PurgeMark:
@@ -30,12 +30,12 @@ func ask(x *workspace.PurgeIndex, kind workspace.PurgeKind, source, value string
 	return x.Original(source, value)
 }
 
-// forms are a log as it was added to, as one that has been summed up, and as it is read
-// again from where it is stored.
+// forms returns the log as it is, as one that has been summed up, and as it is after
+// encoding and decoding.
 func forms(t *testing.T, l workspace.PurgeLog) map[string]workspace.PurgeLog {
 	t.Helper()
 	summed := l
-	for i := 0; summed.Base == l.Base; i++ { // by purges of another source, which take the last places
+	for i := 0; summed.Base == l.Base; i++ { // purges of another source, which take the last places
 		summed, _ = summed.Add(purge("path", "filler", fmt.Sprint(i)))
 	}
 	data, err := json.Marshal(summed)
@@ -52,8 +52,7 @@ func forms(t *testing.T, l workspace.PurgeLog) map[string]workspace.PurgeLog {
 	return map[string]workspace.PurgeLog{"as added": l, "summed up": summed, "read again": read}
 }
 
-// TestPurgeIndex says which purge concerns what, and that summing purges up changes
-// nothing about it.
+// TestPurgeIndex: an image's last purge is found, also after purges were summed up.
 func TestPurgeIndex(t *testing.T) {
 	type want struct {
 		kind          workspace.PurgeKind
@@ -95,7 +94,7 @@ func TestPurgeIndex(t *testing.T) {
 	}
 }
 
-// A log as it was stored before there were summaries, with purges that had been widened.
+// A stored log of the first version, with widened purges.
 func TestPurgeLogOfBefore(t *testing.T) {
 	var l workspace.PurgeLog
 	err := json.Unmarshal([]byte(`{"sequence":2050,"purges":[{"sequence":101,"kind":"source","source":"a"},
@@ -119,11 +118,11 @@ func TestPurgeLogOfBefore(t *testing.T) {
 	}
 }
 
-// TestPurgeHashesOfBefore: a base whose paths an earlier version told apart by 24 bits has all
-// of them in slices, so that nothing it purged comes back. That version can't read a base of
-// this one: it would take it as one without paths.
+// TestPurgeHashesOfBefore: a base of an earlier version with hashes of 24 bits is read with
+// purges of slices, so that every purge stays in force. That version can't read a base of
+// this one. Otherwise it would ignore its paths.
 func TestPurgeHashesOfBefore(t *testing.T) {
-	// The hashes of photos/2026/0.jpg to 2026/99.jpg with the sequences 1 to 100.
+	// Hashes of photos/2026/0.jpg to 2026/99.jpg with the sequences 1 to 100.
 	const hashes = "9qoeCq2AAg3HtAMcjDgi5ZEDA8SbCmGlpwwQnvoJK8TeCEKuxQc+pfcSS7yPBle/2goVz6kDOfPhAmS6tgMwuI8FDJivBj2EyCMa58QICdbMBAiqmDQsmNsETZyqGVjVxglAzegGMf25AVz69gZI8v0MJ5ijBBLB4hoB1sMDAqmiBjLZzwsXus0XVPGXBVDglQEu26ACRJ98WfrEBUODuRdSgPIDIfytAxjE1AQ/tgdby+ILHay2CiSlkB8emE0OtFoo2r8rXsWfBCDLlAcEncIRN/ZKJsbCDEra/AZjkZECFoaWAyqY5QYUm6sHO5SIBx/CflaO5xcGltELBfSCCDS5iAUL2IIIRpHZBl2H/AYP58EBTvjuAxO+xgNJ1f8FB+S6CEy4vwQb5t8ONZiQIRn09gk4kKIMWpGnDVOYXy/+yBIt0+gFJfmpBSOP9RFgjuwsUeSOC1Wtgwg27M8JQZOJF2LxhgozgDYprcsPT+CXAUWUrAhf59gdR7miCjqG8QE8h3gR"
 	var l workspace.PurgeLog
 	if err := json.Unmarshal([]byte(`{"sequence":100,"purges":null,"base":{"hashes":"`+hashes+`","slices":{"7":3}}}`), &l); err != nil {
@@ -171,7 +170,7 @@ func TestPurgeHashesOfBefore(t *testing.T) {
 	}
 }
 
-// FuzzPurgeBase: a base that can be read is written so that it is read as the same again.
+// FuzzPurgeBase: a base that can be decoded is the same after encoding and decoding.
 func FuzzPurgeBase(f *testing.F) {
 	l, _ := workspace.PurgeLog{}.Add(paths("photos", 0, workspace.MaxRecentPurges)...)
 	data, err := json.Marshal(l.Base)
@@ -200,7 +199,7 @@ func FuzzPurgeBase(f *testing.F) {
 	})
 }
 
-// paths are n purges of paths from the first on.
+// paths returns n purges of paths, beginning with the path number first.
 func paths(source string, first, n int) []workspace.Purge {
 	list := make([]workspace.Purge, n)
 	for i := range list {
@@ -209,8 +208,8 @@ func paths(source string, first, n int) []workspace.Purge {
 	return list
 }
 
-// changed counts which of some thousands of other images the log makes miss once more
-// than another did.
+// changed returns how many of some thousands of other images have a later purge in the log
+// than in another one.
 func changed(before, after workspace.PurgeLog) (n int) {
 	x, y := workspace.NewPurgeIndex(before), workspace.NewPurgeIndex(after)
 	for i := range 20_000 {
@@ -221,14 +220,14 @@ func changed(before, after workspace.PurgeLog) (n int) {
 	return n
 }
 
-// TestPurgesWidenInSmallSteps: beyond what a log holds, a purge costs a small part of the
-// other images a miss.
+// TestPurgesWidenInSmallSteps: in a full log, a purge makes only a small part of the other
+// images miss.
 func TestPurgesWidenInSmallSteps(t *testing.T) {
 	l, widened := workspace.PurgeLog{}.Add(paths("photos", 0, 50_000)...)
 	if n := changed(workspace.PurgeLog{}, l); n > 5 || widened != nil {
 		t.Errorf("50,000 purges: %d of 20,000 others purged, %+v", n, widened)
 	}
-	// The same again: a CMS that saves what it has saved before.
+	// The same paths again, as from a CMS that saves pages twice.
 	again, widened := l.Add(paths("photos", 0, 50_000)...)
 	if n := changed(l, again); n > 5 || widened != nil {
 		t.Errorf("the same again: %d of 20,000 others purged, %+v", n, widened)
@@ -261,13 +260,12 @@ func TestPurgesWidenInSmallSteps(t *testing.T) {
 	t.Logf("a full log: %d bytes as it is stored", len(data))
 }
 
-// TestOthersStayForAWeek: a workspace that purges 50,000 different paths a day, day by day,
-// purges none of its other images for a week, and none twice within a week, however long it
-// goes on.
+// TestOthersStayForAWeek: a workspace purges 50,000 different paths each day. For a week,
+// that purges none of its other images, and later none twice in a week.
 func TestOthersStayForAWeek(t *testing.T) {
 	const aDay, days = 50_000, 30
 	var l workspace.PurgeLog
-	before := make([]int64, 4000) // the last purge of others
+	before := make([]int64, 4000) // the last purge of other images
 	missed := make([]int, len(before))
 	told, atOnce, early := 0, 0, 0
 	for day := range days {
@@ -291,7 +289,7 @@ func TestOthersStayForAWeek(t *testing.T) {
 		for _, w := range widened {
 			told += w.Purges
 		}
-		for _, i := range []int{0, aDay / 2, aDay - 1} { // of this day and of the first
+		for _, i := range []int{0, aDay / 2, aDay - 1} { // of this day and of the first day
 			if x.Original("photos", fmt.Sprintf("2026/%d.jpg", day*aDay+i)) < int64(day*aDay+i+1) || x.Original("photos", fmt.Sprintf("2026/%d.jpg", i)) < int64(i+1) {
 				t.Fatalf("day %d: purge %d is forgotten", day, i)
 			}
@@ -325,7 +323,7 @@ func TestPrefixesWiden(t *testing.T) {
 		n    int
 		at   func(int) workspace.Purge
 		kept string // a path that isn't purged
-		want string // kinds of what was widened
+		want string // kinds of the widened purges
 	}{
 		{"folders in folders", 6 * workspace.MaxRecentPurges, func(i int) workspace.Purge {
 			return purge("prefix", "photos", fmt.Sprintf("20%02d/%02d/%04d/", i%50, i/50%12, i))
@@ -370,8 +368,8 @@ func TestPrefixesWiden(t *testing.T) {
 	}
 }
 
-// hits reports whether p purges an original's variant that was made under the
-// sequence `made`.
+// hits reports whether p purges a variant of an original that was made when the last purge
+// was `made`.
 func hits(p workspace.Purge, source, key, mark string, made int64) bool {
 	if p.Sequence <= made {
 		return false
@@ -391,8 +389,7 @@ func hits(p workspace.Purge, source, key, mark string, made int64) bool {
 	return false
 }
 
-// Whatever is purged, in whatever order: what a purge was aimed at stays purged, and
-// the log stays bounded.
+// Whatever is purged, in any order, every purge stays in force, and the log stays bounded.
 func TestPurgeLogForgetsNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	kinds := []workspace.PurgeKind{"path", "path", "path", "url", "prefix", "prefix", "mark", "source", "all"}
@@ -419,13 +416,13 @@ func TestPurgeLogForgetsNothing(t *testing.T) {
 				t.Fatalf("%d purges at sequence %d", len(l.Purges), l.Sequence)
 			}
 		}
-		// All at once is the same as one by one.
+		// Adding all at once gives the same log as one by one.
 		plain := slices.Clone(asked)
 		if at, _ := (workspace.PurgeLog{}).Add(plain...); cmp.Diff(l, at) != "" {
 			t.Fatalf("round %d: added at once: %s", round, cmp.Diff(l, at))
 		}
 		x := workspace.NewPurgeIndex(l)
-		last := map[workspace.Purge]int64{} // by an object, of whatever was aimed at it
+		last := map[workspace.Purge]int64{} // the last purge that names each object
 		for _, p := range asked {
 			if got := ask(x, p.Kind, p.Source, p.Value); got < p.Sequence {
 				t.Fatalf("round %d: %+v is forgotten: %d", round, p, got)

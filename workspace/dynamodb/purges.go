@@ -16,33 +16,33 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A workspace's log of purges is a snapshot and the purges since then, an item each. So a
-// purge writes items of less than 1 kB. The snapshot, which is far larger, is written anew
-// when the log has been summed up a few times, which is once in some thousand purges. An item
-// tells the sequences of the last purge and of the snapshot. Purges of before the snapshot
-// are forgotten later, a part of them each time that the log is summed up, so that who knows
-// a log reads only what came after it.
+// A workspace's log of purges is a snapshot, and one item for each purge since then. A purge
+// therefore writes items of less than 1 kB. The snapshot is far larger. It is written once
+// in some thousand purges, after the log was summed up a few times. The head item has the
+// sequences of the last purge and of the snapshot. Purges before the snapshot are deleted
+// later, some of them each time that the log is summed up, so that a server that knows a log
+// needs only the purges after it.
 
 const (
-	// snapshotBytes is how much of a snapshot an item holds: 400 KB is the most of an item.
+	// snapshotBytes is the size of a snapshot's part in one item. An item has at most 400 KB.
 	snapshotBytes = 380 << 10
 
-	// sumsPerSnapshot is how often the log is summed up for one snapshot. Where the log is
-	// full, writing it costs two units of writing a purge, divided by this.
+	// sumsPerSnapshot is how many times the log is summed up for one snapshot. If the log is
+	// full, the snapshot costs two write units for each purge, divided by this number.
 	sumsPerSnapshot = 4
 
-	// forgottenAtOnce is how many purges are forgotten when the log is summed up: some more
-	// than are added until then.
+	// forgottenAtOnce is how many purges are deleted when the log is summed up: slightly
+	// more than are added in between.
 	forgottenAtOnce = workspace.MaxRecentPurges + 76
 )
 
-// A purgeHead is the item that tells of a log.
+// A purgeHead is the head item of a log.
 type purgeHead struct {
 	sequence int64  // of the last purge; 0 is none
 	snapshot int64  // sequence of the snapshot; 0 is none
-	parts    int64  // items that it is in
-	sums     int64  // how often the log has been summed up since
-	old      string // the whole log, as earlier versions of Tintype wrote it; empty is none
+	parts    int64  // number of the snapshot's items
+	sums     int64  // how many times the log was summed up since the snapshot
+	old      string // the whole log, as earlier versions wrote it; else empty
 }
 
 // AddPurge implements [workspace.Purges].
@@ -53,7 +53,7 @@ func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 		l, widened, err := s.addPurge(within, namespace, workspaceID, known, p, audit, snapshots)
 		switch {
 		case errors.Is(err, errAgain):
-		case snapshots && throttled(err): // a snapshot is a thousand times as large as a purge: it may wait
+		case snapshots && throttled(err): // a snapshot is a thousand times larger than a purge, and can wait
 			snapshots = false
 		default:
 			return l, widened, s.failure(ctx, err)
@@ -105,7 +105,8 @@ func (s *Store) addPurge(ctx context.Context, namespace, workspaceID string, kno
 	return l, widened, nil
 }
 
-// putSnapshot writes a log in parts, each over the one of the snapshot before.
+// putSnapshot returns the steps that write a log in parts. They overwrite the parts of the
+// previous snapshot.
 func (s *Store) putSnapshot(workspaceID string, l workspace.PurgeLog) (steps []step, err error) {
 	data, err := json.Marshal(l)
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *Store) putSnapshot(workspaceID string, l workspace.PurgeLog) (steps []s
 	return steps, nil
 }
 
-// deflate takes out what base64 adds to the hashes of a log.
+// deflate compresses a log. It removes what base64 adds to the hashes.
 func deflate(data []byte) ([]byte, error) {
 	var small bytes.Buffer
 	w, err := flate.NewWriter(&small, flate.HuffmanOnly)
@@ -137,7 +138,8 @@ func deflate(data []byte) ([]byte, error) {
 	return small.Bytes(), err
 }
 
-// dropParts deletes the parts that a shorter snapshot leaves over.
+// dropParts returns the steps that delete the parts of the previous snapshot that a shorter
+// one doesn't overwrite.
 func (s *Store) dropParts(workspaceID string, from, to int64) (steps []step) {
 	for n := from; n < to; n++ {
 		steps = append(steps, s.remove(purgePartKey(workspaceID, n), anyItem, nil))
@@ -145,7 +147,7 @@ func (s *Store) dropParts(workspaceID string, from, to int64) (steps []step) {
 	return steps
 }
 
-// forgetPurges deletes the oldest of the purges up to a sequence: the snapshot has them.
+// forgetPurges deletes the oldest purges up to a sequence. The snapshot contains them.
 func (s *Store) forgetPurges(ctx context.Context, workspaceID string, upTo int64) error {
 	var requests []types.WriteRequest
 	q := query{pk: purgePK(workspaceID), condition: "sk BETWEEN :first AND :last", values: item{
@@ -158,7 +160,7 @@ func (s *Store) forgetPurges(ctx context.Context, workspaceID string, upTo int64
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(requests, 25) { // the most of a batch
+	for chunk := range slices.Chunk(requests, 25) { // maximum of a batch
 		if err := s.batch(ctx, chunk); err != nil {
 			return err
 		}
@@ -174,8 +176,8 @@ func (s *Store) PurgeLog(ctx context.Context, workspaceID string, known workspac
 	return l, s.failure(ctx, err)
 }
 
-// purgeLog reads a log, from what is known of it where that is enough. Since it takes
-// several requests, what they find may not go together: then it begins anew.
+// purgeLog reads a log. If possible, it reads only the purges after known. It needs several
+// requests, and starts over if the log changes between them.
 func (s *Store) purgeLog(ctx context.Context, workspaceID string, known workspace.PurgeLog) (l workspace.PurgeLog, head purgeHead, err error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		i, err := s.get(ctx, purgeKey(workspaceID))
@@ -203,7 +205,7 @@ func (s *Store) purgeLog(ctx context.Context, workspaceID string, known workspac
 	}
 }
 
-// snapshot reads the snapshot that the head tells of, unless it has been replaced since.
+// snapshot reads the snapshot of a head. found is false if another one has replaced it.
 func (s *Store) snapshot(ctx context.Context, workspaceID string, head purgeHead) (l workspace.PurgeLog, found bool, err error) {
 	switch {
 	case head.old != "":
@@ -235,7 +237,8 @@ func (s *Store) snapshot(ctx context.Context, workspaceID string, head purgeHead
 	return l, true, nil
 }
 
-// purgesSince adds the purges since a log up to a sequence, unless one is missing.
+// purgesSince adds the purges after a log up to a sequence, or up to the first one that is
+// missing.
 func (s *Store) purgesSince(ctx context.Context, workspaceID string, l workspace.PurgeLog, upTo int64) (workspace.PurgeLog, error) {
 	if l.Sequence >= upTo {
 		return l, nil
@@ -262,8 +265,7 @@ func (s *Store) purgesSince(ctx context.Context, workspaceID string, l workspace
 	return l, nil
 }
 
-// expirePurges has the service delete the log of a workspace that has been deleted, all but
-// its head, which expires already.
+// expirePurges makes the log of a deleted workspace expire. The head has an expiry already.
 func (s *Store) expirePurges(ctx context.Context, workspaceID string, at types.AttributeValue) error {
 	var items []item
 	err := s.query(ctx, query{pk: purgePK(workspaceID)}, func(i item) (bool, error) {
@@ -275,7 +277,7 @@ func (s *Store) expirePurges(ctx context.Context, workspaceID string, at types.A
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(items, 25) { // the most of a batch
+	for chunk := range slices.Chunk(items, 25) { // maximum of a batch
 		if err := s.putAll(ctx, chunk); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A scale counts the bytes of requests and of their answers.
+// A scale counts the bytes of requests and answers.
 type scale struct{ sent, received int64 }
 
 func (m *scale) watch(stack *middleware.Stack) error {
@@ -55,8 +55,8 @@ func purgeStore(t *testing.T) *Store {
 	return s
 }
 
-// A writeMeter adds up write units as the service charges them: one for each kB begun of an
-// item that is written or deleted, and two in a transaction. Items that are deleted or updated
+// A writeMeter adds up write units as the service charges them: one for each started kB of
+// a written or deleted item, and two in a transaction. Items that are deleted or updated
 // here have less than 1 kB.
 type writeMeter struct{ units int }
 
@@ -82,12 +82,12 @@ func (m *writeMeter) watch(stack *middleware.Stack) error {
 
 func sizeOf(i item) (size int) {
 	for name := range i {
-		size += len(name) + len(getText(i, name)) + len(getBytes(i, name)) + 8 // of a number
+		size += len(name) + len(getText(i, name)) + len(getBytes(i, name)) + 8 // for a number
 	}
 	return size
 }
 
-// write puts a log into the table as a snapshot, after which it has been summed up so often.
+// write puts a log into the table as a snapshot, after this many sums.
 func write(t *testing.T, s *Store, workspaceID string, l workspace.PurgeLog, sums int64) {
 	t.Helper()
 	steps, err := s.putSnapshot(workspaceID, l)
@@ -101,7 +101,7 @@ func write(t *testing.T, s *Store, workspaceID string, l workspace.PurgeLog, sum
 	}
 }
 
-// paths are n purges of different paths.
+// paths returns n purges of different paths.
 func paths(n int) []workspace.Purge {
 	list := make([]workspace.Purge, n)
 	for i := range list {
@@ -110,10 +110,10 @@ func paths(n int) []workspace.Purge {
 	return list
 }
 
-// TestPurgeWriteUnits holds docs/store.md to what purges cost where the log is full.
+// TestPurgeWriteUnits compares docs/store.md with the costs of purges in a full log.
 func TestPurgeWriteUnits(t *testing.T) {
 	s := purgeStore(t)
-	// With two purges more, the log is summed up, and for the last time before a snapshot.
+	// Two more purges sum the log up, for the last time before a snapshot.
 	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths + workspace.MaxPurgedPaths/2)...)
 	full, _ = full.Add(paths(workspace.MaxRecentPurges - len(full.Purges) - 2)...)
 	write(t, s, "w1", full, sumsPerSnapshot-1)
@@ -144,8 +144,8 @@ func TestPurgeWriteUnits(t *testing.T) {
 	}
 }
 
-// TestPurgeWithoutASnapshot: a purge for whose snapshot the service has no room is made without
-// one, and a later one takes its place.
+// TestPurgeWithoutASnapshot: if the service throttles the snapshot of a purge, the purge is
+// written without one, and a later purge writes it.
 func TestPurgeWithoutASnapshot(t *testing.T) {
 	s := purgeStore(t)
 	l, _ := workspace.PurgeLog{}.Add(paths(5000)...)
@@ -198,7 +198,7 @@ func TestPurgeWithoutASnapshot(t *testing.T) {
 }
 
 // TestPurgeOfAFullLogIsCheap: what a purge writes, and what a server reads of it, doesn't
-// grow with what was purged before.
+// grow with the log.
 func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 	s := purgeStore(t)
 	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
@@ -240,8 +240,8 @@ func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 	}
 }
 
-// TestPurgeSnapshots: summing up takes parts over, drops those that are too many, and
-// forgets purges a snapshot later.
+// TestPurgeSnapshots: a snapshot overwrites the parts of the previous one, removes parts
+// that are left over, and deletes old purges one snapshot later.
 func TestPurgeSnapshots(t *testing.T) {
 	s := purgeStore(t)
 	l, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
@@ -296,7 +296,7 @@ func TestPurgeSnapshots(t *testing.T) {
 	if parts, purges := items(); parts != 1 || purges > first+1 {
 		t.Errorf("%d parts, %d purges after %d: they are not forgotten", parts, purges, first)
 	}
-	// A server that has been away for long reads a snapshot.
+	// A server that was away for long reads the snapshot.
 	got, err := s.PurgeLog(t.Context(), "w1", before)
 	if err != nil {
 		t.Fatal(err)
@@ -306,8 +306,9 @@ func TestPurgeSnapshots(t *testing.T) {
 	}
 }
 
-// TestPurgesOfBefore: a log in one item, as earlier versions wrote it, is read and added
-// to. Those versions can't read it afterwards, so that they don't miss what was added.
+// TestPurgesOfBefore: a log in one item, as earlier versions wrote it, can be read and
+// added to. Earlier versions can't read it afterwards. Otherwise they would miss the new
+// purges.
 func TestPurgesOfBefore(t *testing.T) {
 	s := purgeStore(t)
 	const old = `{"sequence":250,"purges":[{"sequence":101,"kind":"source","source":"a"},{"sequence":250,"kind":"path","source":"b","value":"x"}]}`
@@ -375,8 +376,8 @@ func TestPurgeSnapshotOfBefore(t *testing.T) {
 	}
 }
 
-// TestPurgesWithAPartMissing: a log that isn't whole is no log, since it would purge less
-// than was asked for.
+// TestPurgesWithAPartMissing: an incomplete log is an error, since it would purge less than
+// requested.
 func TestPurgesWithAPartMissing(t *testing.T) {
 	s := purgeStore(t)
 	s.timeout = 200 * time.Millisecond

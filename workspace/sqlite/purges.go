@@ -10,9 +10,9 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A workspace's log of purges is a snapshot, which is a row of the table purges, and the
-// purges since then, a row of purge_events each. So a purge writes one small row, and the
-// snapshot anew once in a thousand purges.
+// A workspace's log of purges is a snapshot in the table purges, and one row in
+// purge_events for each purge since then. A purge therefore writes one small row. The
+// snapshot is written once in a thousand purges.
 
 // AddPurge implements [workspace.Purges].
 func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (l workspace.PurgeLog, widened []workspace.Widened, err error) {
@@ -30,7 +30,7 @@ func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 			workspaceID, l.Sequence, string(data)); err != nil {
 			return err
 		}
-		// A row for each log: forgetting goes by it.
+		// Each log needs its row in purges: forget deletes by it.
 		if old.Sequence == 0 || l.Base != old.Base {
 			if err := writeSnapshot(ctx, tx, workspaceID, l); err != nil {
 				return err
@@ -44,8 +44,8 @@ func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 	return l, widened, nil
 }
 
-// writeSnapshot replaces the snapshot. Purges that the one before it had are forgotten; the
-// later ones stay, for servers that know the log as it was.
+// writeSnapshot replaces the snapshot. It deletes purges that were in the previous snapshot.
+// Later ones stay, for servers that know the log as it was then.
 func writeSnapshot(ctx context.Context, tx *sql.Tx, workspaceID string, l workspace.PurgeLog) error {
 	data, err := json.Marshal(l)
 	if err != nil {
@@ -61,7 +61,7 @@ func writeSnapshot(ctx context.Context, tx *sql.Tx, workspaceID string, l worksp
 
 // PurgeLog implements [workspace.Purges].
 func (s *Store) PurgeLog(ctx context.Context, workspaceID string, known workspace.PurgeLog) (workspace.PurgeLog, error) {
-	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for all queries
+	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one view for all queries
 	if err != nil {
 		return workspace.PurgeLog{}, failure(ctx, err)
 	}
@@ -70,7 +70,7 @@ func (s *Store) PurgeLog(ctx context.Context, workspaceID string, known workspac
 	return l, failure(ctx, err)
 }
 
-// readPurges reads a log, from what is known of it where that is enough.
+// readPurges reads a log. If possible, it reads only the purges after known.
 func readPurges(ctx context.Context, tx *sql.Tx, workspaceID string, known workspace.PurgeLog) (l workspace.PurgeLog, err error) {
 	var last int64
 	if err := tx.QueryRowContext(ctx, `SELECT max(coalesce((SELECT max(sequence) FROM purge_events WHERE workspace_id = ?1), 0),
@@ -97,7 +97,7 @@ func readPurges(ctx context.Context, tx *sql.Tx, workspaceID string, known works
 	return l, err
 }
 
-// addSince adds the purges since a log, up to the first that is missing.
+// addSince adds the purges after a log, up to the first one that is missing.
 func addSince(ctx context.Context, tx *sql.Tx, workspaceID string, l workspace.PurgeLog) (workspace.PurgeLog, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT sequence, json FROM purge_events WHERE workspace_id = ? AND sequence > ? ORDER BY sequence`, workspaceID, l.Sequence)
 	if err != nil {
