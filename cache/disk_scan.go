@@ -56,7 +56,7 @@ func (d *Disk) findFiles() (found []foundFile) {
 				}
 			}
 			if len(entries) == 0 {
-				os.Remove(lower) // fails, as it should, where the folder has got a file since
+				os.Remove(lower) // fails if the folder has a file by now
 			}
 		}
 	}

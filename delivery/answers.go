@@ -14,28 +14,27 @@ import (
 
 // A Conn is the connection of a client. It is safe for concurrent use.
 type Conn interface {
-	// Waited is for how long the client has taken less than 64 KiB of what is being
-	// written; 0 where nothing is.
+	// Waited returns for how long the client has read less than 64 KiB of its answer. It is
+	// 0 if no answer is being written.
 	Waited(now time.Time) time.Duration
-	// Cut closes the connection, and drops what the system holds for the client.
+	// Cut closes the connection, and drops the bytes that the system holds for the client.
 	Cut()
 }
 
-// GraceToTake is how long a client may take for 64 KiB of its answer before it is slow,
-// and gives way where memory or connections are short.
+// GraceToTake is the time in which a client must read 64 KiB of its answer. A client that
+// needs longer is slow: its answer is cut off if memory or connections are short.
 const GraceToTake = 2 * time.Second
 
-// Answers bound the memory of bodies that clients are still taking. A body counts once, to
-// the client that asked for it first. While there is room, a client may take its answer as
-// slowly as it likes. Where there is none for another body, answers are cut off in this
-// order until there is:
+// Answers bound the memory of bodies that clients are still reading. A body counts once, for
+// the client that requested it first. While there is room, clients may read as slowly as
+// they like. If there is no room for another body, answers are cut off in this order:
 //
 //  1. those of slow clients ([GraceToTake]): first the client with the most bytes, and of
 //     its answers the one that has waited longest
 //  2. those of clients that keep at least as many bytes as the new one gets, or that have
 //     more than twice as many
 //
-// Where that isn't enough, the new answer is refused. Bodies of up to smallAnswer bytes don't
+// If that isn't enough, the new answer is refused. Bodies of up to smallAnswer bytes don't
 // count, since the number of connections is bounded. Answers are safe for concurrent use.
 type Answers struct {
 	limit int64 // bytes; 0 is no bound
@@ -54,7 +53,7 @@ const smallAnswer = 16 << 10
 // A heldBody is a body that answers share.
 type heldBody struct {
 	size         int64
-	answers, cut int // how many have it, and how many of these were cut off
+	answers, cut int // number of answers with this body, and how many of these were cut off
 }
 
 // An answer is a body on its way to one client.
@@ -65,25 +64,25 @@ type answer struct {
 	pays   int64 // bytes that count to this client
 	conn   Conn  // nil if unknown: the answer can't be cut off
 	cut    bool
-	waited time.Duration // Conn.Waited at the last look
+	waited time.Duration // last result of Conn.Waited
 }
 
-// Reasons for which answers end.
+// Reasons why answers end.
 const (
 	endedSlow    = "slow"
 	endedRoom    = "room"
 	endedRefused = "refused"
 )
 
-var errCutOff = errors.New("cut off, for other clients: it took its answer too slowly, or held most of the memory for answers")
+var errCutOff = errors.New("cut off to make room for other clients: this one read too slowly, or held most of the memory for answers")
 
-// NewAnswers returns the answers of a server. limit is in bytes, and 0 is no bound. Where r
-// is nil there are no metrics.
+// NewAnswers returns the answers of a server. limit is in bytes; 0 is no bound. With a nil r
+// there are no metrics.
 func NewAnswers(limit int64, r prometheus.Registerer) *Answers {
 	s := &Answers{
 		limit: limit, bodies: map[*byte]*heldBody{}, clients: map[string]int64{}, all: map[*answer]struct{}{},
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tintype_answers_ended_total", Help: "Answers that found no room or gave way to another, by reason: slow (their client took less than 64 KiB in two seconds), room (their client held most), refused.",
+			Name: "tintype_answers_ended_total", Help: "Answers that were refused or cut off for lack of memory, by reason: slow (the client read less than 64 KiB in two seconds), room (the client held most), refused.",
 		}, []string{"reason"}),
 	}
 	for _, reason := range []string{endedSlow, endedRoom, endedRefused} {
@@ -100,15 +99,15 @@ func NewAnswers(limit int64, r prometheus.Registerer) *Answers {
 		})
 	}
 	r.MustRegister(s.ended,
-		gauge("bytes", "Bytes of bodies over 16 KiB that clients are taking.", func() float64 { return float64(s.used) }),
-		gauge("limit_bytes", "Bytes that they may have at most; 0 is any number.", func() float64 { return float64(s.limit) }),
-		gauge("peak_bytes", "Bytes that they had at most since the start.", func() float64 { return float64(s.peak) }),
+		gauge("bytes", "Bytes of bodies over 16 KiB that clients are reading.", func() float64 { return float64(s.used) }),
+		gauge("limit_bytes", "Maximum of these bytes; 0 is no limit.", func() float64 { return float64(s.limit) }),
+		gauge("peak_bytes", "Peak of these bytes since the start.", func() float64 { return float64(s.peak) }),
 		gauge("count", "Answers with such bodies.", func() float64 { return float64(len(s.all)) }),
 	)
 	return s
 }
 
-// begin counts a body until end is called. The answer is nil where it doesn't count.
+// begin counts a body until end is called. The answer is nil if the body doesn't count.
 func (s *Answers) begin(w *Response, body []byte) (*answer, error) {
 	size := int64(cap(body))
 	if size <= smallAnswer {
@@ -130,8 +129,8 @@ func (s *Answers) begin(w *Response, body []byte) (*answer, error) {
 	return a, nil
 }
 
-// Reserve counts bytes that are about to be read for a client's answer. ok is false where
-// there is no room for them. Otherwise call release once they are read.
+// Reserve counts bytes that will be read for a client's answer. ok is false if there is no
+// room for them. Otherwise call release after reading them.
 func (s *Answers) Reserve(client string, bytes int64) (release func(), ok bool) {
 	client = clientKey(client)
 	s.mu.Lock()

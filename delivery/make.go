@@ -31,17 +31,17 @@ type originalKey struct {
 	workspace, place string
 	key              origin.Key
 	have             origin.Validators
-	purged           int64 // purges there had been when it was asked for
+	purged           int64 // sequence of the last purge at the time of the request
 }
 
-// make fetches the originals and has the endpoint make the entry. old is the stale entry
-// that is to be renewed, or nil. An error that the next request would meet again is
-// returned as an entry, so that it is cached.
+// make fetches the originals and calls the endpoint to make the entry. old is the stale
+// entry to renew, or nil. An error that the next request would get too is returned as an
+// entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
 	if err := s.admits(ctx, a, old != nil); err != nil {
 		return nil, err
 	}
-	undo, err := s.spend(ctx, a.site) // before the fetch, which would be for nothing
+	undo, err := s.spend(ctx, a.site) // before the fetch: without a transform, nobody needs the original
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +139,8 @@ func (a *ask) lifetime() time.Duration {
 	return a.endpoint.lifetime
 }
 
-// remember makes an entry of an error that the next request would meet again, such as a
-// missing original. It returns other errors, which may pass.
+// remember makes an entry of an error that the next request would get too, such as a missing
+// original. It returns other errors, which may be gone by then.
 func (s *Service) remember(err error) (*cache.Entry, error) {
 	if errors.Is(err, transform.ErrTruncated) {
 		return nil, err
@@ -207,8 +207,8 @@ func (s *Service) makeVariant(ctx context.Context, a *ask, from []*original, bac
 	}, nil
 }
 
-// transform turns the originals, one for each reference of the ask, into the variant
-// asked for. A background job is one that no client waits for.
+// transform makes the variant from the originals, one for each reference of the ask. No
+// client waits for a background job.
 func (s *Service) transform(ctx context.Context, a *ask, from []*original, background bool) (transform.Image, error) {
 	o, orig := a.options, from[0]
 	plan, err := o.Plan(orig.header.Upright())
@@ -268,7 +268,7 @@ func (s *Service) work(ctx context.Context, a *ask, from []*original, background
 	return s.engine.Transform(ctx, job)
 }
 
-// admits refuses what the engine would refuse, before anything is fetched for it.
+// admits refuses a job that the engine would refuse, before its originals are fetched.
 func (s *Service) admits(ctx context.Context, a *ask, background bool) error {
 	if e, ok := s.engine.(admitter); ok {
 		return e.Admits(ctx, a.owner(background))
@@ -281,7 +281,7 @@ type admitter interface {
 	Admits(context.Context, transform.Owner) error
 }
 
-// owner says on whose behalf the engine works.
+// owner says for whom the engine works.
 func (a *ask) owner(background bool) transform.Owner {
 	return transform.Owner{Workspace: a.site.Namespace, Source: a.original().sourceName(), Background: background}
 }

@@ -13,7 +13,7 @@ const (
 	maxGridGap = 1024
 )
 
-// A Grid is how several originals share one output. It is comparable.
+// A Grid is the layout of several originals in one output. It is comparable.
 type Grid struct {
 	Type GridType
 	Cols int  // with GridClassic and GridColumn: 1–5
@@ -27,13 +27,13 @@ type GridType string
 const (
 	GridAuto    GridType = "auto"    // the arrangement that crops least
 	GridClassic GridType = "classic" // rows of equal cells; the last row fills the width
-	GridColumn  GridType = "column"  // columns of equal width, cells as high as their originals ask for
-	GridRow     GridType = "row"     // one row, cells as wide as their originals ask for
+	GridColumn  GridType = "column"  // columns of equal width; the height of a cell follows its original's aspect
+	GridRow     GridType = "row"     // one row; the width of a cell follows its original's aspect
 )
 
-// Cells returns where each of the originals lies. sizes are those of the upright
-// originals. The cells fill the grid but for the gaps, and don't overlap. A gap gives way
-// where the grid is too small for it, so that every cell has a pixel; nil means that there
+// Cells returns the cell of each original. sizes are those of the upright originals. The
+// cells fill the grid except for the gaps, and don't overlap. Gaps are reduced in a grid
+// that is too small for them, so that every cell has a pixel. The result is nil if there
 // are more originals than pixels.
 func (g Grid) Cells(sizes []Size) []image.Rectangle {
 	switch g.Type {
@@ -54,9 +54,8 @@ func (g Grid) Cells(sizes []Size) []image.Rectangle {
 	return best
 }
 
-// cropped is the part of the originals that the cells cut off, from 0 to the number of
-// originals. Cells of very different size count as cropped too, so that no original becomes
-// a stripe.
+// cropped returns how much of the originals the cells crop, from 0 to the number of
+// originals. Very different cell sizes add to it, so that no original becomes a stripe.
 func cropped(cells []image.Rectangle, sizes []Size) (lost float64) {
 	if len(cells) != len(sizes) {
 		return math.Inf(1)

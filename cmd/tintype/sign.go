@@ -15,8 +15,8 @@ import (
 // signCmd signs a URL without a server.
 type signCmd struct {
 	URL       string        `arg:"" help:"The URL as clients will send it, options included; or its path and query alone."`
-	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good, such as 30m or 48h; 0 is for ever, which private sources refuse (${default})."`
-	Namespace string        `placeholder:"NS" help:"The workspace, where the URL is in host form and its path lacks it."`
+	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long the signature is valid, such as 30m or 48h. 0 is for ever; private sources refuse that (${default})."`
+	Namespace string        `placeholder:"NS" help:"The workspace. Needed for a URL in host form, whose path has no namespace."`
 }
 
 // Help says where the secret comes from (kong prints it).
@@ -44,7 +44,7 @@ func (c *signCmd) Run(std stdio) error {
 	if !strings.HasPrefix(target, "/") {
 		u, err := url.Parse(target)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return fmt.Errorf("%q is no URL such as https://img.example.com/acme/photos/cat.jpg", c.URL)
+			return fmt.Errorf("%q is not a URL such as https://img.example.com/acme/photos/cat.jpg", c.URL)
 		}
 		_, rest, _ := strings.Cut(target, "://")
 		i := strings.IndexAny(rest, "/?")
@@ -79,15 +79,15 @@ func (c *signCmd) Run(std stdio) error {
 	return err
 }
 
-// doubt returns a note with the workspace that a URL is signed for, where that isn't
-// certain: without a server, the command can't know whether a host is a workspace's own. The
-// error says that the target names no image.
+// doubt returns a note that names the signed workspace if it isn't certain. Without a
+// server, the command can't know whether a host belongs to a workspace. The error says that
+// the target names no image.
 func (c *signCmd) doubt(prefix, target string) (note string, err error) {
 	path, query, _ := strings.Cut(target, "?")
 	namespace, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if c.Namespace != "" {
 		if namespace == c.Namespace {
-			return fmt.Sprintf("tintype: signed as %q of workspace %s; if the path begins with the namespace already, leave out --namespace", target, c.Namespace), nil
+			return fmt.Sprintf("tintype: signed as %q of workspace %s; if the path already begins with the namespace, leave out --namespace", target, c.Namespace), nil
 		}
 		return "", nil
 	}
@@ -95,7 +95,7 @@ func (c *signCmd) doubt(prefix, target string) (note string, err error) {
 	bySource := strings.Contains(object, "/")
 	bySrc := (rest == "" || rest == "transform") && strings.Contains("&"+query, "&src=")
 	if !workspace.UsableNamespace(namespace) || !bySource && !bySrc {
-		return "", fmt.Errorf("%q names no image as /NS/SOURCE/PATH: where the host is the workspace's own, and the path is without the namespace, give --namespace NS", c.URL)
+		return "", fmt.Errorf("%q names no image as /NS/SOURCE/PATH. If the host belongs to the workspace and the path has no namespace, give --namespace NS", c.URL)
 	}
 	u, err := url.Parse(prefix)
 	if err != nil || u.Host == "" || !strings.Contains(u.Hostname(), ".") || net.ParseIP(u.Hostname()) != nil {
