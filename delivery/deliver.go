@@ -58,6 +58,9 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		w.Header().Add("Vary", "Accept")
 	}
 	if err != nil {
+		if ask.endpoint != nil {
+			w.Log.operation = ask.endpoint.name
+		}
 		return err
 	}
 	r = ask.who.withPrincipal(r)

@@ -48,7 +48,7 @@ func (a *ask) purged() int64 {
 	if p.Everything() == p.Last() {
 		return p.Last()
 	}
-	var last int64
+	last := p.Everything() // also for what reads no original
 	for _, r := range a.refs {
 		last = max(last, a.site.purgedOriginal(r))
 	}
