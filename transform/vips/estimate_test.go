@@ -57,7 +57,7 @@ func TestEstimate(t *testing.T) {
 		made[name] = image.Data
 	}
 
-	const encoders = 21 // come first, and marks
+	const encoders = 27 // come first, and marks
 	size := fmt.Sprintf("w=%d&h=%d&fit=cover", width, height)
 	for i, c := range []struct {
 		original, query string
@@ -85,6 +85,12 @@ func TestEstimate(t *testing.T) {
 		{"small", size + "&mark=alpha", transform.PNG},
 		{"alpha", "grid", transform.JPEG},
 		{"webp", "grid", transform.PNG},
+		{"pjpeg", "facts", transform.JSON},
+		{"webp", "facts", transform.JSON},
+		{"small", "draw", transform.JPEG},
+		{"small", "draw", transform.WebP},
+		{"small", "draw", transform.PNG},
+		{"small", "draw", transform.AVIF},
 		// Decoders.
 		{"png", "w=64", transform.PNG},
 		{"jpeg", "w=64", transform.PNG},
@@ -137,6 +143,14 @@ func TestEstimate(t *testing.T) {
 		if c.query == "grid" {
 			body := made[c.original]
 			j = gridJob(t, transform.Grid{Type: transform.GridClassic, Cols: 2, Size: transform.Size{W: width, H: height}}, "", c.format, body, body, body, body)
+		}
+		switch c.query {
+		case "facts":
+			j = factsJob(t, made[c.original])
+		case "draw":
+			j = factsJob(t, made[c.original])
+			whole := transform.Size{W: width, H: height}
+			j.Task, j.Format, j.Drawing = transform.TaskDraw, c.format, &transform.Drawing{Of: transform.DrawThumbHash, Whole: whole, Output: whole}
 		}
 		j.Limits = transform.Limits{}
 		if j.Options.Mark.Name != "" {
