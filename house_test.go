@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
-	"workspace/workspacetest": {"workspace", "limit"},
+	"workspace/workspacetest": {"dialect", "workspace", "limit"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},

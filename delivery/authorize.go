@@ -35,7 +35,7 @@ func (s *Service) authorize(a *ask, t Target) error {
 		return nil
 	}
 	now := s.now()
-	grant, err := c.keyring.Verify(t.Signed(), now)
+	grant, err := a.verify(t, now)
 	if errors.Is(err, signing.ErrRequired) && a.who.err != nil {
 		return a.who.err
 	}
@@ -48,12 +48,58 @@ func (s *Service) authorize(a *ask, t Target) error {
 			return nil
 		}
 		if private {
-			return fmt.Errorf("%w: URLs of private sources need exp, when they end in Unix seconds", signing.ErrInvalid)
+			return fmt.Errorf("%w: URLs of private sources need an end: exp in Unix seconds, or the one of their dialect where it has one", signing.ErrInvalid)
 		}
 		return nil
 	}
 	a.access.limited, a.access.left = true, max(grant.Expires.Sub(now), 0)
 	return nil
+}
+
+// verify verifies the signature of the target: sig= where there is one, else that of the
+// dialect.
+func (a *ask) verify(t Target, now time.Time) (signing.Grant, error) {
+	if a.foreign != nil && a.foreign.asked.Claim.Signature != "" && !signing.Signed(t.RawQuery) {
+		return a.verifyForeign(t, now)
+	}
+	return a.site.keyring.Verify(t.Signed(), now)
+}
+
+// verifyForeign verifies the signature of another product, with the keys of its dialect that
+// the owner brought along. It tries all of them, so that the time tells nothing.
+func (a *ask) verifyForeign(t Target, now time.Time) (g signing.Grant, err error) {
+	if !visible(t.Rest) || !visible(t.RawQuery) {
+		return g, fmt.Errorf("%w: a signed URL is visible ASCII: write other characters as escapes", signing.ErrInvalid)
+	}
+	d, claim := a.foreign.dialect, a.foreign.asked.Claim
+	found, weak := false, false
+	for _, k := range a.site.DialectKeys {
+		if k.Dialect != d.Name || d.Verify == nil {
+			continue
+		}
+		if d.Verify(k.Key, claim) {
+			found, weak, g.KeyID = true, k.Key.Weak(), k.ID
+		}
+	}
+	switch g.Expires = claim.Expires; {
+	case !found:
+		return g, fmt.Errorf("%w: it was made for another URL, or with a key that the workspace doesn't have for %s", signing.ErrInvalid, d.Name)
+	case !g.Expires.IsZero() && now.After(g.Expires.Add(signing.Skew)):
+		return g, fmt.Errorf("%w: ask for a new URL", signing.ErrExpired)
+	case weak && a.access.private:
+		return g, fmt.Errorf("%w: its key is shorter than 16 bytes, and opens no private source", signing.ErrInvalid)
+	}
+	return g, nil
+}
+
+// visible reports whether a part of a raw target is visible ASCII.
+func visible(raw string) bool {
+	for i := range len(raw) {
+		if raw[i] < 0x21 || raw[i] > 0x7e {
+			return false
+		}
+	}
+	return true
 }
 
 // rule says why the request needs a right, or that it needs none. It names the source that

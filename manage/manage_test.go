@@ -131,6 +131,10 @@ var useCases = map[string]useCase{
 	"CreateSigningKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.CreateSigningKey(ctx, who, "acme"))
 	}},
+	"CreateDialectKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.CreateDialectKey(ctx, who, "acme", manage.NewDialectKey{Dialect: "thumbor", Secret: "secret"})
+		return err
+	}},
 	"SigningKeys": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.SigningKeys(ctx, who, "acme"))
 	}},

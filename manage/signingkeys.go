@@ -13,33 +13,83 @@ import (
 
 var errNoSigningKey = notFound("The workspace has no active signing key with this id.")
 
-// A SigningKey is a signing key without its secret.
+// A SigningKey is a signing key without its secret. The fields of a dialect are empty for
+// one that Tintype made.
 type SigningKey struct {
-	ID        string    `json:"id"`
-	CreatedAt time.Time `json:"created_at"`
+	ID            string    `json:"id"`
+	Dialect       string    `json:"dialect,omitempty" doc:"The product whose URLs it verifies; left out for a key that Tintype made."`
+	Algorithm     string    `json:"algorithm,omitempty" doc:"What its signatures are made with: md5, sha1, sha256 or sha512."`
+	SignatureSize int       `json:"signature_size,omitempty" doc:"How long its signatures are, where they aren't whole."`
+	CreatedAt     time.Time `json:"created_at"`
+}
+
+// A NewDialectKey is a signing key that the owner has from another product.
+type NewDialectKey struct {
+	Dialect       string `json:"dialect" doc:"The product whose URLs it verifies: imgix, imgproxy, thumbor or cloudinary."`
+	Secret        string `json:"secret" doc:"As the product has it. imgproxy's is in hexadecimal digits. Never shown again."`
+	Salt          string `json:"salt,omitempty" doc:"imgproxy's salt, in hexadecimal digits."`
+	Algorithm     string `json:"algorithm,omitempty" doc:"thumbor: sha1, sha256 or sha512. cloudinary: sha1 or sha256. Left out, the product's default."`
+	SignatureSize int    `json:"signature_size,omitempty" doc:"How many bytes of a signature are sent, at least 8. cloudinary: 8 or 32 characters. Left out, all."`
+}
+
+// CreateDialectKey adds a signing key of another product. Its secret is never shown.
+// warnings say what the key can't do.
+func (m *Manager) CreateDialectKey(ctx context.Context, who Caller, namespace string, n NewDialectKey) (key SigningKey, warnings []string, err error) {
+	k := workspace.DialectKey{ID: rand.Text()[:16], Dialect: n.Dialect, CreatedAt: m.now().UTC().Truncate(time.Second)}
+	if k.Key, err = workspace.ReadDialectKey(n.Dialect, n.Secret, n.Salt, n.Algorithm, n.SignatureSize); err != nil {
+		return key, nil, invalid(err.Error() + ".")
+	}
+	key = ofDialect(k)
+	entry := who.changed("signing_key.create", k.ID, nil, key)
+	err = m.editSigningKeys(ctx, who, namespace, entry, func(w *workspace.Workspace) error {
+		of := 0
+		for _, other := range w.DialectKeys {
+			if other.Dialect == k.Dialect {
+				of++
+			}
+		}
+		if of >= workspace.MaxDialectKeys {
+			return conflict(fmt.Sprintf("The workspace has %d signing keys of %s, the most that can be active: delete one first.", of, k.Dialect))
+		}
+		w.DialectKeys = append(w.DialectKeys, k)
+		return nil
+	})
+	if err == nil && k.Key.Weak() {
+		warnings = append(warnings, "the secret is shorter than 16 bytes, and may be guessed: the key verifies URLs, but opens no private source")
+	}
+	return key, warnings, err
+}
+
+func ofDialect(k workspace.DialectKey) SigningKey {
+	return SigningKey{ID: k.ID, Dialect: k.Dialect, Algorithm: k.Key.Algorithm, SignatureSize: k.Key.Size, CreatedAt: k.CreatedAt}
 }
 
 // CreateSigningKey makes a signing key of a workspace. No other method returns its secret.
 func (m *Manager) CreateSigningKey(ctx context.Context, who Caller, namespace string) (signing.Key, error) {
 	key := signing.Key{ID: rand.Text()[:16], Secret: signing.NewSecret(), CreatedAt: m.now().UTC().Truncate(time.Second)}
-	entry := who.changed("signing_key.create", key.ID, nil, SigningKey{key.ID, key.CreatedAt})
-	return key, m.editSigningKeys(ctx, who, namespace, entry, func(keys []signing.Key) ([]signing.Key, error) {
-		if len(keys) >= signing.MaxKeys {
-			return nil, conflict(fmt.Sprintf("The workspace has %d active signing keys, the maximum. Delete one first.", signing.MaxKeys))
+	entry := who.changed("signing_key.create", key.ID, nil, SigningKey{ID: key.ID, CreatedAt: key.CreatedAt})
+	return key, m.editSigningKeys(ctx, who, namespace, entry, func(w *workspace.Workspace) error {
+		if len(w.SigningKeys) >= signing.MaxKeys {
+			return conflict(fmt.Sprintf("The workspace has %d active signing keys, the maximum. Delete one first.", signing.MaxKeys))
 		}
-		return append(keys, key), nil
+		w.SigningKeys = append(w.SigningKeys, key)
+		return nil
 	})
 }
 
-// SigningKeys returns the active signing keys of a workspace, the newest last.
+// SigningKeys returns the active signing keys of a workspace, the newest last, and those of
+// dialects after them.
 func (m *Manager) SigningKeys(ctx context.Context, who Caller, namespace string) ([]SigningKey, error) {
 	w, err := m.open(ctx, who, Read, namespace)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]SigningKey, len(w.SigningKeys))
-	for i, k := range w.SigningKeys {
-		all[i] = SigningKey{k.ID, k.CreatedAt}
+	all := make([]SigningKey, 0, len(w.SigningKeys)+len(w.DialectKeys))
+	for _, k := range w.SigningKeys {
+		all = append(all, SigningKey{ID: k.ID, CreatedAt: k.CreatedAt})
+	}
+	for _, k := range w.DialectKeys {
+		all = append(all, ofDialect(k))
 	}
 	return all, nil
 }
@@ -47,22 +97,24 @@ func (m *Manager) SigningKeys(ctx context.Context, who Caller, namespace string)
 // DeleteSigningKey revokes a signing key. URLs that it signed are refused from then on.
 func (m *Manager) DeleteSigningKey(ctx context.Context, who Caller, namespace, id string) error {
 	entry := who.changed("signing_key.delete", id, nil, nil)
-	return m.editSigningKeys(ctx, who, namespace, entry, func(keys []signing.Key) ([]signing.Key, error) {
-		left := slices.DeleteFunc(keys, func(k signing.Key) bool { return k.ID == id })
-		if len(left) == len(keys) {
-			return nil, errNoSigningKey
+	return m.editSigningKeys(ctx, who, namespace, entry, func(w *workspace.Workspace) error {
+		had := len(w.SigningKeys) + len(w.DialectKeys)
+		w.SigningKeys = slices.DeleteFunc(w.SigningKeys, func(k signing.Key) bool { return k.ID == id })
+		w.DialectKeys = slices.DeleteFunc(w.DialectKeys, func(k workspace.DialectKey) bool { return k.ID == id })
+		if len(w.SigningKeys)+len(w.DialectKeys) == had {
+			return errNoSigningKey
 		}
-		return left, nil
+		return nil
 	})
 }
 
-// editSigningKeys changes a copy of the workspace's signing keys. It doesn't validate the
-// workspace, so that a key can be revoked even if the rules have become stricter since the
-// last change.
-func (m *Manager) editSigningKeys(ctx context.Context, who Caller, namespace string, entry workspace.AuditEntry, change func([]signing.Key) ([]signing.Key, error)) error {
-	return m.startOver(ctx, who, namespace, again, func(old *workspace.Workspace) (err error) {
+// editSigningKeys changes the signing keys of a copy of the workspace. It doesn't validate
+// the workspace, so that a key can be revoked even if the rules have become stricter since
+// the last change.
+func (m *Manager) editSigningKeys(ctx context.Context, who Caller, namespace string, entry workspace.AuditEntry, change func(*workspace.Workspace) error) error {
+	return m.startOver(ctx, who, namespace, again, func(old *workspace.Workspace) error {
 		w := old.Clone()
-		if w.SigningKeys, err = change(w.SigningKeys); err != nil {
+		if err := change(w); err != nil {
 			return err
 		}
 		if err := m.store.Update(ctx, w, entry); err != nil {

@@ -132,6 +132,9 @@ func checkTarget(target string) error {
 	return nil
 }
 
+// Signed reports whether a raw query has a sig parameter, whatever its value.
+func Signed(query string) bool { return countParam(query, "sig") > 0 }
+
 // countParam counts the parameters of a raw query with exactly this name.
 func countParam(query, name string) (n int) {
 	for piece := range strings.SplitSeq(query, "&") {

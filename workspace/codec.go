@@ -79,8 +79,9 @@ func (c *Codec) CheckToken(token string) (newest bool, err error) {
 
 // stored is the JSON that a store keeps.
 type stored struct {
-	Workspace   json.RawMessage `json:"workspace"`
-	SigningKeys []storedKey     `json:"signing_keys,omitempty"`
+	Workspace   json.RawMessage    `json:"workspace"`
+	SigningKeys []storedKey        `json:"signing_keys,omitempty"`
+	DialectKeys []storedDialectKey `json:"dialect_keys,omitempty"`
 }
 
 type storedKey struct {
@@ -103,6 +104,9 @@ func (c *Codec) Marshal(w *Workspace) ([]byte, error) {
 	out := stored{Workspace: data}
 	for _, k := range w.SigningKeys {
 		out.SigningKeys = append(out.SigningKeys, storedKey{k.ID, c.encrypt(w.ID, "signing_keys/"+k.ID, k.Secret.Reveal()), k.CreatedAt})
+	}
+	for _, k := range w.DialectKeys {
+		out.DialectKeys = append(out.DialectKeys, c.sealDialectKey(w.ID, k))
 	}
 	return json.Marshal(out)
 }
@@ -135,6 +139,13 @@ func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 			return nil, err
 		}
 		w.SigningKeys = append(w.SigningKeys, signing.Key{ID: k.ID, Secret: secret, CreatedAt: k.CreatedAt})
+	}
+	for _, k := range in.DialectKeys {
+		key, err := c.openDialectKey(w.ID, k)
+		if err != nil {
+			return nil, err
+		}
+		w.DialectKeys = append(w.DialectKeys, key)
 	}
 	return w, nil
 }

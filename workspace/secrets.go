@@ -32,6 +32,7 @@ func (w *Workspace) Clone() *Workspace {
 	}
 	c.Presets = cloneList(w.Presets)
 	c.SigningKeys = slices.Clone(w.SigningKeys)
+	c.DialectKeys = slices.Clone(w.DialectKeys)
 	return &c
 }
 
@@ -42,7 +43,7 @@ func cloneList[E any](s []E) []E { return append(make([]E, 0, len(s)), s...) }
 // access keys and values of headers. Only masked workspaces may leave the server.
 func (w *Workspace) Masked() *Workspace {
 	c := w.Clone()
-	c.SigningKeys = nil
+	c.SigningKeys, c.DialectKeys = nil, nil
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		if s.SecretAccessKey != "" {
@@ -109,9 +110,10 @@ func (w *Workspace) Unmask(old *Workspace) error {
 	for _, set := range keep {
 		set()
 	}
-	w.SigningKeys = nil
+	w.SigningKeys, w.DialectKeys = nil, nil
 	if old != nil {
 		w.SigningKeys = slices.Clone(old.SigningKeys)
+		w.DialectKeys = slices.Clone(old.DialectKeys)
 	}
 	return nil
 }

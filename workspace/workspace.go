@@ -51,6 +51,10 @@ type Workspace struct {
 	// not part of the JSON. An update keeps the stored ones (see Unmask).
 	SigningKeys []signing.Key `json:"-"`
 
+	// DialectKeys verify URLs of other products, the newest last; at most MaxDialectKeys of
+	// each. They are in no JSON either.
+	DialectKeys []DialectKey `json:"-"`
+
 	// Purges are the workspace's purges. Only copies from a cached.Store have them. Writes
 	// ignore them.
 	Purges PurgeLog `json:"-"`

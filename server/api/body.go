@@ -35,6 +35,17 @@ func (b *body) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
+// An optionalBody is a body that may be left out.
+type optionalBody struct{ body }
+
+// read returns the body, or nil where there is none.
+func (b *optionalBody) read() ([]byte, error) {
+	if b.err == errBodyMissing {
+		return nil, nil
+	}
+	return b.bytes, b.err
+}
+
 func readBody(ctx huma.Context) ([]byte, error) {
 	if err := checkContentType(ctx); err != nil {
 		return nil, err

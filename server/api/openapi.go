@@ -62,6 +62,7 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[fault.ErrorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
+	registry.Schema(reflect.TypeFor[manage.NewDialectKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")
 	// huma adds its own error type to every operation. No operation returns it.
@@ -154,6 +155,12 @@ func nullable(s *huma.Schema) *huma.Schema {
 
 // jsonBody describes a request body with a schema of [schemas], sent as one of
 // the content types.
+// optional says that a body may be left out.
+func optional(b *huma.RequestBody) *huma.RequestBody {
+	b.Required = false
+	return b
+}
+
 func jsonBody(schema, description string, contentTypes ...string) *huma.RequestBody {
 	content := map[string]*huma.MediaType{}
 	for _, t := range contentTypes {

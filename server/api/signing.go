@@ -29,11 +29,20 @@ type (
 	// NewSigningKey is a new key with its secret, which no later answer shows.
 	NewSigningKey struct {
 		ID        string    `json:"id"`
-		Secret    string    `json:"secret" doc:"64 hex digits: the 32 bytes that sign URLs. Only this answer shows it."`
+		Secret    string    `json:"secret,omitempty" doc:"64 hex digits: the 32 bytes that sign URLs. Only this answer shows it. Left out for a key that was brought along."`
 		CreatedAt time.Time `json:"created_at"`
+
+		Dialect       string   `json:"dialect,omitempty" doc:"Of a key that was brought along: the product whose URLs it verifies."`
+		Algorithm     string   `json:"algorithm,omitempty" doc:"Of a key that was brought along: md5, sha1, sha256 or sha512."`
+		SignatureSize int      `json:"signature_size,omitempty" doc:"Of a key that was brought along: how long its signatures are, where they aren't whole."`
+		Warnings      []string `json:"warnings,omitempty" doc:"What the key can't do. Left out where there is nothing."`
 	}
 	newSigningKeyOutput struct{ Body NewSigningKey }
-	signingKeysOutput   struct {
+	newSigningKeyInput  struct {
+		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+		Request   optionalBody
+	}
+	signingKeysOutput struct {
 		Body struct {
 			SigningKeys []manage.SigningKey `json:"signing_keys" nullable:"false" doc:"The active keys, the newest last."`
 		}
@@ -56,9 +65,11 @@ func (a *api) signingRoutes() {
 	keys := []string{"Signing"}
 	handle(a, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys, Security: needsWrite,
-		Summary:       "Make a signing key",
-		Description:   "A new key signs after 10 seconds, when every server knows it. The newest such key signs, and every active key verifies. Five keys can be active. Only this answer shows the secret.",
+		Summary: "Make a signing key",
+		Description: "A new key signs after 10 seconds, when every server knows it. The newest such key signs, and every active key verifies. Five keys can be active. Only this answer shows the secret.\n\n" +
+			"With a body, the key is one that you bring along from another product, so that signed URLs in use go on working. It verifies URLs of that dialect only; five of each may be active. Its secret is never shown.",
 		DefaultStatus: http.StatusCreated,
+		RequestBody:   optional(jsonBody("NewDialectKey", "A key of another product. Left out, a key is made.", "application/json")),
 	}, a.createSigningKey)
 	handle(a, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "listSigningKeys", Tags: keys, Security: needsRead,
@@ -77,12 +88,32 @@ func (a *api) signingRoutes() {
 	}, a.sign)
 }
 
-func (a *api) createSigningKey(ctx context.Context, in *namespaceInput) (*newSigningKeyOutput, error) {
+func (a *api) createSigningKey(ctx context.Context, in *newSigningKeyInput) (*newSigningKeyOutput, error) {
+	data, err := in.Request.read()
+	if err != nil {
+		return nil, err
+	}
+	if data != nil {
+		return a.createDialectKey(ctx, in.Namespace, data)
+	}
 	key, err := a.manage.CreateSigningKey(ctx, caller(ctx), in.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	return &newSigningKeyOutput{NewSigningKey{key.ID, key.Secret.Reveal(), key.CreatedAt}}, nil
+	return &newSigningKeyOutput{NewSigningKey{ID: key.ID, Secret: key.Secret.Reveal(), CreatedAt: key.CreatedAt}}, nil
+}
+
+func (a *api) createDialectKey(ctx context.Context, namespace string, data []byte) (*newSigningKeyOutput, error) {
+	var n manage.NewDialectKey
+	if err := workspace.DecodeInto(data, &n); err != nil {
+		return nil, err
+	}
+	key, warnings, err := a.manage.CreateDialectKey(ctx, caller(ctx), namespace, n)
+	if err != nil {
+		return nil, err
+	}
+	return &newSigningKeyOutput{NewSigningKey{ID: key.ID, CreatedAt: key.CreatedAt, Dialect: key.Dialect,
+		Algorithm: key.Algorithm, SignatureSize: key.SignatureSize, Warnings: warnings}}, nil
 }
 
 func (a *api) listSigningKeys(ctx context.Context, in *namespaceInput) (out *signingKeysOutput, err error) {

@@ -215,3 +215,49 @@ func TestSignHostForm(t *testing.T) {
 		}
 	}
 }
+
+// Keys of other products are given, counted by dialect, and never shown.
+func TestDialectKeys(t *testing.T) {
+	s := start(t, nil)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`)
+	const keys = "/v1/workspaces/acme/signing-keys"
+	type key struct {
+		ID, Secret, Dialect, Algorithm string
+		Warnings                       []string
+	}
+	const secret = "hunter2hunter2hunter2"
+	for range 5 {
+		if k := decode[key](t, s.do(t, "POST", keys, `{"dialect":"thumbor","secret":"`+secret+`"}`), 201); k.Secret != "" || k.Dialect != "thumbor" || k.Algorithm != "sha1" || len(k.Warnings) > 0 {
+			t.Errorf("made %+v", k)
+		}
+	}
+	if a := s.do(t, "POST", keys, `{"dialect":"thumbor","secret":"`+secret+`"}`); a.status != 409 {
+		t.Errorf("a sixth key of a dialect: %d %s", a.status, a.body)
+	}
+	weak := decode[key](t, s.do(t, "POST", keys, `{"dialect":"imgproxy","secret":"0001020304","salt":"00","signature_size":8}`), 201)
+	if len(weak.Warnings) != 1 || !strings.Contains(weak.Warnings[0], "opens no private source") {
+		t.Errorf("a short secret: %+v", weak)
+	}
+	decode[key](t, s.do(t, "POST", keys, ""), 201) // one of ours beside them
+	for body, field := range map[string]string{
+		`{"dialect":"imgproxy","secret":"xyz"}`: "secret", `{"dialect":"thumbor"}`: "secret", `{"dialect":"weserv","secret":"x"}`: "dialect",
+		`{"dialect":"imgix","secret":"x","signature_size":8}`: "signature_size", `{"secret":"x"}`: "dialect", `{"dialect":"thumbor","secret":"x","more":1}`: "more",
+	} {
+		if a := s.do(t, "POST", keys, body); a.status != 400 || !strings.Contains(a.body, field+": ") {
+			t.Errorf("%s: %d %s, want 400 about %s", body, a.status, a.body, field)
+		}
+	}
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"name":"Acme"}`).want(t, 200)
+	list := s.do(t, "GET", keys, "")
+	if n := strings.Count(list.body, `"dialect":"thumbor"`); n != 5 || !strings.Contains(list.body, weak.ID) {
+		t.Errorf("after another change the list has %d keys of thumbor: %s", n, list.body)
+	}
+	shown := list.body + s.do(t, "GET", "/v1/workspaces/acme", "").body + s.do(t, "GET", "/v1/workspaces/acme/audit", "").body + s.log.String()
+	if strings.Contains(shown, secret) || strings.Contains(shown, "0001020304") {
+		t.Error("a secret is shown again")
+	}
+	s.do(t, "DELETE", keys+"/"+weak.ID, "").want(t, 204)
+	if list := s.do(t, "GET", keys, ""); strings.Contains(list.body, weak.ID) {
+		t.Errorf("revoked, and listed: %s", list.body)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -151,6 +152,8 @@ func Full(namespace string) *workspace.Workspace {
 
 func testEveryField(t *testing.T, s workspace.Store) {
 	w := Full("acme")
+	w.DialectKeys = []workspace.DialectKey{{ID: "k", Dialect: "imgproxy", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Key: dialect.Key{Secret: []byte("s3cret"), Salt: []byte("salt"), Algorithm: "sha256", Size: 8}}}
 	if err := s.Create(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,167 @@
+package delivery
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/dialect"
+	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace"
+)
+
+// signAs signs URLs of a dialect as its product does. options is in the product's words.
+var signAs = map[string]func(secret []byte, image, options string) string{
+	"imgix": func(secret []byte, image, options string) string {
+		target := "/" + image
+		if options != "" {
+			target += "?" + options
+		}
+		sum := md5.Sum([]byte(string(secret) + target))
+		separator := "?"
+		if options != "" {
+			separator = "&"
+		}
+		return target + separator + "s=" + hex.EncodeToString(sum[:])
+	},
+	"imgproxy": func(secret []byte, image, options string) string {
+		if options != "" {
+			options += "/"
+		}
+		message := "/" + options + "plain/" + image
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte("salt" + message))
+		return "/" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) + message
+	},
+	"thumbor": func(secret []byte, image, options string) string {
+		if options != "" {
+			options += "/"
+		}
+		mac := hmac.New(sha1.New, secret)
+		mac.Write([]byte(options + image))
+		return "/" + base64.URLEncoding.EncodeToString(mac.Sum(nil)) + "/" + options + image
+	},
+	"cloudinary": func(secret []byte, image, options string) string {
+		if options != "" {
+			options += "/"
+		}
+		sum := sha1.Sum([]byte(options + image + string(secret)))
+		return "/demo/image/upload/s--" + base64.RawURLEncoding.EncodeToString(sum[:])[:8] + "--/" + options + image
+	},
+}
+
+// TestDialectSignatures reads as the policy of signatures that other products made.
+func TestDialectSignatures(t *testing.T) {
+	b := newBench(t)
+	b.upstream.Serve("/vault/a.jpg", deliverytest.Body(deliverytest.Photo(t, 30, 20)))
+	long, short := []byte("0123456789abcdef"), []byte("0123456789abcde")
+	keys := func(secret []byte) (all []workspace.DialectKey) {
+		for name := range signAs {
+			k := dialect.Key{Secret: secret, Algorithm: map[string]string{"imgix": "md5", "imgproxy": "sha256"}[name]}
+			if name == "imgproxy" {
+				k.Salt = []byte("salt")
+			}
+			all = append(all, workspace.DialectKey{ID: name, Dialect: name, Key: k})
+		}
+		return all
+	}
+	native := signing.NewSecret()
+	for ns, secret := range map[string][]byte{"acme": long, "weak": short} {
+		w := b.acme(func(w *workspace.Workspace) {
+			w.Namespace, w.ID, w.RequireSignature = ns, "", true
+			w.Sources = append(w.Sources, workspace.Source{Key: "vault", Kind: "http", URL: b.upstream.URL + "/vault/", Private: true})
+			w.DialectKeys = keys(secret)
+			w.SigningKeys = []signing.Key{{ID: "native", Secret: native}}
+		})
+		b.registry.Set(t, w)
+	}
+	soon, past := time.Now().Add(10*time.Minute), time.Now().Add(-10*time.Minute)
+	ends := map[string]func(time.Time) string{ // the option that says when a URL ends
+		"imgix":    func(at time.Time) string { return fmt.Sprintf("expires=%d", at.Unix()) },
+		"imgproxy": func(at time.Time) string { return fmt.Sprintf("exp:%d", at.Unix()) },
+		"thumbor":  func(at time.Time) string { return fmt.Sprintf("filters:expire(%d)", at.UnixMilli()) },
+	}
+	for name, sign := range signAs {
+		want := func(what, target, code_ string) {
+			t.Helper()
+			if got := code(t, b.get(target)); got != code_ {
+				t.Errorf("%s, %s: %s: %q, want %q", name, what, target, got, code_)
+			}
+		}
+		photo, vault := "photos/cat.jpg", "vault/a.jpg"
+		if name == "thumbor" { // whose paths begin with a host
+			photo, vault = url.PathEscape(b.upstream.URL+"/photos/cat.jpg"), url.PathEscape(b.upstream.URL+"/vault/a.jpg")
+		}
+		good := "/acme/" + name + sign(long, photo, "")
+		want("signed", good, "")
+		want("twice, from the cache", good, "")
+		want("another key", "/acme/"+name+sign([]byte("fedcba9876543210"), photo, ""), "SIGNATURE_INVALID")
+		want("another image", strings.Replace(good, "cat.jpg", "dog.jpg", 1), "SIGNATURE_INVALID")
+		want("private, without an end", "/acme/"+name+sign(long, vault, ""), "SIGNATURE_INVALID")
+		want("a short secret, public", "/weak/"+name+sign(short, photo, ""), "")
+		if end := ends[name]; end != nil {
+			want("private, with an end", "/acme/"+name+sign(long, vault, end(soon)), "")
+			want("ended", "/acme/"+name+sign(long, photo, end(past)), "SIGNATURE_EXPIRED")
+			want("a short secret, private", "/weak/"+name+sign(short, vault, end(soon)), "SIGNATURE_INVALID")
+			if cc := b.get("/acme/" + name + sign(long, vault, end(soon))).Header().Get("Cache-Control"); !strings.HasPrefix(cc, "private, max-age=") {
+				t.Errorf("%s: Cache-Control of a private image is %q", name, cc)
+			}
+		}
+		// A key of one dialect verifies no other, and none of ours.
+		for other := range signAs {
+			if other == name {
+				continue
+			}
+			w := b.acme(func(w *workspace.Workspace) {
+				w.Namespace, w.ID, w.RequireSignature = "other", "", true
+				for _, k := range keys(long) {
+					if k.Dialect == other {
+						w.DialectKeys = append(w.DialectKeys, k)
+					}
+				}
+			})
+			b.registry.Set(t, w)
+			want("a key of "+other, "/other/"+name+sign(long, photo, ""), "SIGNATURE_INVALID")
+		}
+	}
+	for _, tt := range []struct{ target, code string }{
+		{"/acme/imgix/photos/cat.jpg", "SIGNATURE_REQUIRED"},
+		{"/acme/imgproxy/unsafe/plain/photos/cat.jpg", "SIGNATURE_REQUIRED"},
+		{"/acme/imgproxy/_/plain/photos/cat.jpg", "SIGNATURE_REQUIRED"},
+		{"/acme/imgproxy/insecure/plain/photos/cat.jpg", "SIGNATURE_REQUIRED"},
+		{"/acme/weserv/?url=" + b.upstream.URL + "/photos/cat.jpg", "SIGNATURE_REQUIRED"},
+		{"/acme/imgproxy/%C3%BC/plain/photos/cat.jpg", "SIGNATURE_INVALID"},
+		{"/acme/imgproxy/zz/plain/photos/c\xc3\xbct.jpg", "SIGNATURE_INVALID"},
+	} {
+		if got := code(t, b.get(tt.target)); got != tt.code {
+			t.Errorf("%s: %q, want %q", tt.target, got, tt.code)
+		}
+	}
+	// A signature of ours does for a URL of a dialect, and alone counts where it is there.
+	for _, target := range []string{"/acme/imgproxy/unsafe/w:9/plain/vault/a.jpg", "/acme/imgix/vault/a.jpg?w=9", "/acme/imgproxy/AAAA/w:9/plain/vault/a.jpg"} {
+		signed, err := native.SignUntil(target, soon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := code(t, b.get(signed)); got != "" {
+			t.Errorf("%s: %q", signed, got)
+		}
+	}
+	if got := code(t, b.get("/acme/imgix"+signAs["imgix"](long, "photos/cat.jpg", "")+"&sig=00")); got != "SIGNATURE_INVALID" {
+		t.Errorf("a broken signature of ours beside a good one: %q", got)
+	}
+	// Where none is required, none is judged.
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID = "open", "" }))
+	if got := code(t, b.get("/open/imgproxy/AAAA/plain/photos/cat.jpg")); got != "" {
+		t.Errorf("a signature that nobody asks for: %q", got)
+	}
+}
