@@ -450,7 +450,7 @@ func TestHTTPSource(t *testing.T) {
 		want string // request target; empty: refused
 	}{
 		{Key{Path: "cat.jpg"}, "/photos/cat.jpg"},
-		{Key{Path: "a b/ü+(1).jpg"}, "/photos/a%20b/%C3%BC%2B%281%29.jpg"},
+		{Key{Path: "a b/ü+(1).jpg"}, "/photos/a%20b/%C3%BC%2B(1).jpg"},
 		{Key{Path: "100%2e.jpg", Query: "v=1&x=%2F"}, "/photos/100%252e.jpg?v=1&x=%2F"},
 		{Key{}, ""},
 		{Key{Path: "../secret.jpg"}, ""},

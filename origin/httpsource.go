@@ -18,7 +18,7 @@ type HTTPSource struct {
 
 var _ Source = (*HTTPSource)(nil)
 
-// URL returns the URL of a key below Base, in the spelling of EscapePath. The error wraps
+// URL returns the URL of a key below Base, as [URL.Below] writes it. The error wraps
 // ErrInvalidPath or ErrInvalidURL.
 func (s *HTTPSource) URL(key Key) (URL, error) {
 	return s.Base.Below(key)

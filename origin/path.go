@@ -71,7 +71,7 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// EscapePath returns the percent-encoded form of an object key in requests to origins. It
+// EscapePath returns the percent-encoded form of an object key in requests to buckets. It
 // keeps letters, digits, "-", ".", "_", "~" (unreserved, RFC 3986 §2.3) and slashes, and
 // writes hex digits in upper case. AWS signs this form. It has no "+", which a server could
 // read as a space.

@@ -35,8 +35,9 @@ type URL struct {
 //
 // Host: it becomes lower case and ASCII (IDNA, UTS #46), without one trailing dot. A host
 // that ends in a number must be an IPv4 address (WHATWG URL, "ends in a number checker").
-// Path: escapes of unreserved characters are decoded, other hex digits become upper case,
-// and characters that a path can't have are encoded. Query: it keeps its spelling, since
+// Path: escapes of unreserved characters and of delimiters other than "/" and "+" are
+// decoded, other hex digits become upper case, and characters that a path can't have are
+// encoded. Query: it keeps its spelling, since
 // origins may sign it.
 //
 // Refused: other schemes, userinfo, fragments, backslashes, white space, control
@@ -160,8 +161,8 @@ func (u URL) Within(prefix URL) (key Key, ok bool) {
 	return Key{Path: unescape(rest), Query: u.Query}, true
 }
 
-// Below returns the URL of a key in a source at u, in the spelling of EscapePath. It is the
-// reverse of Within. The error wraps ErrInvalidPath or ErrInvalidURL.
+// Below returns the URL of a key in a source at u, in canonical form with "+" as "%2B". It
+// is the reverse of Within. The error wraps ErrInvalidPath or ErrInvalidURL.
 func (u URL) Below(key Key) (URL, error) {
 	if err := CheckPath(key.Path); err != nil {
 		return URL{}, err
@@ -300,7 +301,7 @@ func canonicalPath(raw string) (path string, encodedDot bool, err error) {
 			return "", false, invalidURL(`"%" must be followed by two hex digits in the path; write a percent sign as %25`)
 		case c < 0x20 || c == 0x7f:
 			return "", false, invalidURL("control characters are not allowed in the path")
-		case isUnreserved(c):
+		case isUnreserved(c), isDelimiter(c):
 			b = append(b, c)
 			encodedDot = encodedDot || c == '.'
 		default:
@@ -318,6 +319,11 @@ func canonicalPath(raw string) (path string, encodedDot bool, err error) {
 	return path, encodedDot, nil
 }
 
+// isDelimiter reports whether c is a delimiter that a path has as it is (RFC 3986 §3.3).
+// Some origins take "," and "%2C" for two objects, and mean the first. "+" is none of them:
+// some servers read it as a space, so that its escape stays.
+func isDelimiter(c byte) bool { return strings.IndexByte("!$&'()*,;=:@", c) >= 0 }
+
 // hasDotSegment reports whether any server could find a "." or ".." segment in a canonical
 // path. Some servers decode slashes and backslashes before they resolve dots.
 func hasDotSegment(path string) bool {
@@ -332,7 +338,7 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-var hiddenDelimiters = strings.NewReplacer("%2F", "/", "%5C", "/", "%3B", ";")
+var hiddenDelimiters = strings.NewReplacer("%2F", "/", "%5C", "/")
 
 // canonicalQuery percent-encodes the characters that a browser would encode (WHATWG URL,
 // special-query percent-encode set) and keeps the rest.
