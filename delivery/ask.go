@@ -27,6 +27,7 @@ type ask struct {
 	marks     decidedMarks
 	canonical string // of options, but for the mark and what changes no byte of the output
 	accept    transform.Accept
+	ignored   []string // parameters that change nothing, as the URL spells them
 	foreign   *foreign // what the URL of another product says besides; nil is one of ours
 
 	// Of endpoints that make no variant of one original:
@@ -103,6 +104,7 @@ func (c *site) parse(a *ask, t Target, slow bool) (parsed, error) {
 	if p.query, err = parseQuery(t.RawQuery); err != nil {
 		return p, err
 	}
+	a.ignored = p.query.Ignored(a.endpoint.takes...)
 	p.src, p.hasSrc, err = p.query.Value("src")
 	if a.posted && (err != nil || p.hasSrc) {
 		return p, fault.New(fault.InvalidSource, "src: the body is the image already; leave src out")
@@ -113,9 +115,15 @@ func (c *site) parse(a *ask, t Target, slow bool) (parsed, error) {
 // readURL is read of a URL that has been parsed.
 func (c *site) readURL(a *ask, u parsed) error {
 	if read := a.endpoint.read; read != nil {
-		return read(c, a, u.name, u.query)
+		if err := read(c, a, u.name, u.query); err != nil {
+			return err
+		}
+		return a.checkIgnored()
 	}
 	err := c.readOptions(a, u)
+	if err == nil {
+		err = a.checkIgnored()
+	}
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 		return err
 	}
 	w.noteAsk(&a)
+	a.nameIgnored(w.Header())
 
 	if err := s.admits(r.Context(), &a, false); err != nil {
 		return err

@@ -9,10 +9,10 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-var exposedHeaders = []string{"ETag", "Cache-Status", "Server-Timing", "X-Request-Id"}
+var exposedHeaders = []string{"ETag", "Cache-Status", "Server-Timing", "X-Request-Id", "Tintype-Ignored"}
 
 // exposed is exposedHeaders as one header value, shared by all responses.
-var exposed = []string{"ETag, Cache-Status, Server-Timing, X-Request-Id"}
+var exposed = []string{"ETag, Cache-Status, Server-Timing, X-Request-Id, Tintype-Ignored"}
 
 var anyOrigin = []string{"*"}
 

@@ -57,6 +57,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	if ask.auto() {
 		w.Header().Add("Vary", "Accept")
 	}
+	ask.nameIgnored(w.Header())
 	if err != nil {
 		if ask.endpoint != nil {
 			w.Log.operation = ask.endpoint.name

@@ -49,7 +49,7 @@ func (c *site) parseForeign(a *ask, t Target, d *dialect.Dialect, u dialect.URL)
 	if slices.ContainsFunc(decoded, func(p transform.Param) bool { return apikey.Within(p.Name) || apikey.Within(p.Value) }) {
 		return parsed{}, errKeyInURL
 	}
-	a.foreign = &foreign{d, r}
+	a.foreign, a.ignored = &foreign{d, r}, r.Ignored
 	p := parsed{src: r.Image.URL + r.Image.Path, hasSrc: true} // one of them is set
 	p.name.bySrc = true
 	p.implied, p.query = r.Options.Layers()

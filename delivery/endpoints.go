@@ -19,6 +19,7 @@ type endpoint struct {
 	// one of them must.
 	parts     []string
 	needsPart bool
+	takes     []string // parameters that it knows besides src; nil is those of variants
 	// cacheControl is that of public answers, where the source doesn't say; empty is that
 	// of variants.
 	cacheControl string

@@ -17,12 +17,13 @@ type Explanation struct {
 	Message string  `json:"message" doc:"What is wrong and what to do; empty without an error."`
 	Checks  []Check `json:"checks" nullable:"false" doc:"What was looked at, in this order, up to the first that fails."`
 
-	Source       string   `json:"source" doc:"Key of the source; empty for originals by full URL."`
-	Original     string   `json:"original" doc:"The original: source/path, or host and path of a URL."`
-	Options      string   `json:"options" doc:"The options, canonical, presets applied."`
-	Format       string   `json:"format" doc:"The output's format. For format=auto, and no variant yet, what it is chosen from."`
-	Marks        []string `json:"marks" nullable:"false" doc:"Marks that are stamped, the lowest first."`
-	CacheControl string   `json:"cache_control" doc:"What browsers and CDNs would be told."`
+	Source       string    `json:"source" doc:"Key of the source; empty for originals by full URL."`
+	Original     string    `json:"original" doc:"The original: source/path, or host and path of a URL."`
+	Options      string    `json:"options" doc:"The options, canonical, presets applied."`
+	Format       string    `json:"format" doc:"The output's format. For format=auto, and no variant yet, what it is chosen from."`
+	Ignored      []Ignored `json:"ignored" nullable:"false" doc:"Parameters that change nothing."`
+	Marks        []string  `json:"marks" nullable:"false" doc:"Marks that are stamped, the lowest first."`
+	CacheControl string    `json:"cache_control" doc:"What browsers and CDNs would be told."`
 
 	VariantKey string     `json:"variant_key" doc:"What the variant is cached under, 64 hex digits."`
 	Cached     bool       `json:"cached" doc:"Whether this server has the variant."`
@@ -46,7 +47,7 @@ type Check struct {
 // fetches images of marks. It checks hosts that are addresses, and looks up no names. The
 // error is that of the context.
 func (s *Service) Explain(ctx context.Context, target, accept, origin string) (Explanation, error) {
-	e := Explanation{Status: http.StatusOK, Checks: []Check{}, Marks: []string{}}
+	e := Explanation{Status: http.StatusOK, Checks: []Check{}, Ignored: []Ignored{}, Marks: []string{}}
 	err := s.explain(ctx, &e, target, accept, origin)
 	if ctx.Err() != nil {
 		return Explanation{}, ctx.Err()
@@ -100,6 +101,9 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	e.Options = a.options.String()
 	if a.endpoint != nil && a.endpoint.read != nil {
 		e.Options = a.canonical
+	}
+	for _, name := range a.ignored {
+		e.Ignored = append(e.Ignored, Ignored{shortName(name), a.hintAt(name)})
 	}
 	if err != nil && failed == stepURL {
 		return err

@@ -27,6 +27,7 @@ import (
 var infoEndpoint = &endpoint{
 	name: "info", lifetime: 24 * time.Hour, atMost: true, parts: []string{"metadata", "colors", "blurhash", "thumbhash"},
 	cacheControl: "public, max-age=3600, s-maxage=86400",
+	takes:        []string{"select", "v"},
 	read:         (*site).readInfo, load: (*Service).loadInfo, make: (*Service).makeInfo,
 }
 

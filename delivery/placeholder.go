@@ -20,7 +20,7 @@ import (
 // original. It stamps no marks: see infoEndpoint.
 var placeholderEndpoint = &endpoint{
 	name: "placeholder", lifetime: 365 * 24 * time.Hour, cacheControl: cacheControlVersioned,
-	parts: drawnOf, needsPart: true,
+	parts: drawnOf, needsPart: true, takes: slices.Concat(drawnOf, sharedOptions, []string{"w", "width", "h", "height", "dpr", "fit", "punch"}),
 	read: (*site).readPlaceholder, make: (*Service).makePlaceholder,
 }
 

@@ -238,6 +238,15 @@ function loadCompare() {
   jobs.compare.run((signal) => loadImage(reference, signal), (before) => panes.compare.show(after, before), (err) => panes.compare.refuse(err));
 }
 
+// showIgnored names what stands in the page's URL and is no option.
+function showIgnored() {
+  $('#ignored').hidden = state.ignored.length === 0;
+  $('#fact-ignored').textContent = state.ignored.map((name) => {
+    const near = state.suggest(name);
+    return near ? `${name}: did you mean ${near}?` : name;
+  }).join(' · ');
+}
+
 function showAnswer(image) {
   const set = (id, text) => { $(id).textContent = text || '–'; };
   set('#fact-bytes', image && words.bytes(image.bytes));
@@ -246,6 +255,7 @@ function showAnswer(image) {
   set('#fact-time', image && words.milliseconds(image.time));
   set('#fact-server', image && words.timing(image.timing));
   set('#fact-cache', image?.cache);
+  showIgnored();
   $('#fact-cache').classList.toggle('hit', /; hit/.test(image?.cache ?? ''));
   loadReference();
   showSnippets();

@@ -15,6 +15,7 @@ export class State extends EventTarget {
 
   src = '';
   options = new Map(); // name → value, in the order of URLs
+  ignored = []; // names in the page's URL that are no option
 
   constructor(facts, first) {
     super();
@@ -40,6 +41,17 @@ export class State extends EventTarget {
   // returns undefined.
   known(nameOrAlias) {
     return this.#names.get(nameOrAlias);
+  }
+
+  // suggest is the name or alias that is nearest to a misspelled one, or undefined.
+  suggest(name) {
+    let best;
+    let least = Math.min(2, Math.floor((name.length - 1) / 2)) + 1;
+    for (const known of this.#names.keys()) {
+      const d = distance(name.toLowerCase(), known);
+      if (d < least) [best, least] = [known, d];
+    }
+    return best;
   }
 
   // set changes options. null removes one. All changes of one call make one entry in
@@ -68,9 +80,11 @@ export class State extends EventTarget {
     const given = new URLSearchParams(location.hash.slice(1));
     this.src = given.get('src') ?? this.src;
     const next = new Map();
+    this.ignored = [];
     for (const [name, value] of given) {
       const known = this.#names.get(name);
       if (known) next.set(known, value);
+      else if (name !== 'src' && name !== 'preset') this.ignored.push(name);
     }
     this.options = new Map(this.#order.filter((name) => next.has(name)).map((name) => [name, next.get(name)]));
   }
@@ -88,4 +102,19 @@ export class State extends EventTarget {
   #tell() {
     this.dispatchEvent(new Event('change'));
   }
+}
+
+// distance is how many letters are inserted, left out, replaced or swapped with their
+// neighbour to get from a to b.
+function distance(a, b) {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      rows[i][j] = Math.min(rows[i - 1][j - 1] + same, rows[i - 1][j] + 1, rows[i][j - 1] + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
+    }
+  }
+  return rows[a.length][b.length];
 }
