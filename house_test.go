@@ -52,13 +52,17 @@ var mayImport = map[string][]string{
 	"manage": {"fault", "workspace", "workspace/cached", "apikey", "signing", "delivery"},
 
 	// Adapters import their parent.
-	"transform/vips":     {"transform", "transform/header", "transform/facts"},
+	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
 	"transform/worker":   {"transform", "transform/header"},
 	"workspace/cached":   {"workspace"},
 	"workspace/sqlite":   {"workspace", "workspace/cached", "limit"},
 	"workspace/dynamodb": {"workspace", "limit"},
 	"origin/bucket":      {"origin"},
 	"cache/bucket":       {"cache"},
+
+	// Faces in pictures, which the engine looks for; drawn ones for tests.
+	"transform/faces":           {},
+	"transform/faces/facestest": {},
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},

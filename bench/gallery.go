@@ -41,7 +41,7 @@ func sheets() []sheet {
 		{Title: "Fit into 300 × 300", pictures: []string{"dusk.jpg", "balloon.jpg", "logo.png"}, queries: each("w=300&h=300&fit=",
 			"scale-down", "contain", "cover", "crop", "pad&bg=f5c", "pad", "squeeze")},
 		{Title: "Gravity", pictures: []string{"balloon.jpg", "dusk.jpg"}, queries: each("w=300&h=200&fit=cover&gravity=",
-			"center", "north", "south", "east", "west", "northeast", "southwest", "attention", "entropy", "focal&fp-x=.2&fp-y=.75", "focal&fp-x=.2&fp-y=.75&fp-z=2.5")},
+			"center", "north", "south", "east", "west", "northeast", "southwest", "attention", "entropy", "face", "focal&fp-x=.2&fp-y=.75", "focal&fp-x=.2&fp-y=.75&fp-z=2.5")},
 		{Title: "Geometry", pictures: []string{"noon.jpg", "chart.png"}, queries: []string{
 			"w=300&ar=1:1&fit=cover", "w=150&dpr=2", "rect=10%25,20%25,40%25,40%25&w=300", "w=300&rotate=90", "w=300&rotate=180", "w=300&rotate=270",
 			"w=300&flip=h", "w=300&flip=v", "w=300&flip=hv", "w=280&pad=10,30&bg=048", "w=300&trim=20",

@@ -37,6 +37,30 @@ func (p Plan) Picture() image.Rectangle {
 	return image.Rectangle{at, at.Add(p.Crop.Size())}
 }
 
+// CropOn moves Crop so that it holds all of these parts of Scaled, as close to its middle as
+// the image allows. If they don't all fit, it holds the largest part only, and the middle of
+// a part that is too large. Without parts, Crop stays where it is.
+func (p Plan) CropOn(parts []image.Rectangle) image.Rectangle {
+	if len(parts) == 0 {
+		return p.Crop
+	}
+	all, largest := parts[0], parts[0]
+	for _, r := range parts[1:] {
+		all = all.Union(r)
+		if r.Dx()*r.Dy() > largest.Dx()*largest.Dy() {
+			largest = r
+		}
+	}
+	size := p.Crop.Size()
+	if all.Dx() > size.X || all.Dy() > size.Y {
+		all = largest
+	}
+	at := image.Pt(
+		min(max((all.Min.X+all.Max.X-size.X)/2, 0), p.Scaled.W-size.X),
+		min(max((all.Min.Y+all.Max.Y-size.Y)/2, 0), p.Scaled.H-size.Y))
+	return image.Rectangle{at, at.Add(size)}
+}
+
 // Region returns the part of an upright original of this size that Rect keeps, clipped to
 // the image. If nothing is left, the error is an [*OptionError].
 func (o Options) Region(upright Size) (image.Rectangle, error) {

@@ -380,6 +380,31 @@ func TestPlanRegion(t *testing.T) {
 	}
 }
 
+func TestCropOn(t *testing.T) {
+	rect := image.Rect
+	p, err := mustParse(t, "w=300&h=300&fit=cover&g=face").Plan(transform.Size{W: 1200, H: 800}) // 450 × 300
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		parts []image.Rectangle
+		want  image.Rectangle
+	}{
+		{nil, rect(75, 0, 375, 300)},
+		{[]image.Rectangle{rect(0, 0, 20, 20)}, rect(0, 0, 300, 300)},
+		{[]image.Rectangle{rect(200, 0, 220, 20)}, rect(60, 0, 360, 300)},
+		{[]image.Rectangle{rect(440, 0, 450, 20)}, rect(150, 0, 450, 300)},
+		{[]image.Rectangle{rect(100, 0, 120, 20), rect(300, 50, 340, 90)}, rect(70, 0, 370, 300)},
+		{[]image.Rectangle{rect(0, 0, 20, 20), rect(400, 50, 440, 90)}, rect(150, 0, 450, 300)}, // the larger
+		{[]image.Rectangle{rect(0, 0, 40, 40), rect(400, 50, 440, 90)}, rect(0, 0, 300, 300)},   // the first of equals
+		{[]image.Rectangle{rect(10, 0, 430, 300), rect(0, 0, 9, 9)}, rect(70, 0, 370, 300)},     // its middle
+	} {
+		if got := p.CropOn(tt.parts); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.parts, got, tt.want)
+		}
+	}
+}
+
 // checkPlan checks what is true of every plan.
 func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p transform.Plan) {
 	t.Helper()

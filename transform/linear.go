@@ -2,11 +2,11 @@ package transform
 
 import "math"
 
-// A Linear is a map of the plane that keeps its middle: (x, y) becomes
-// (XX·x + XY·y, YX·x + YY·y). Here y grows downwards.
+// A Linear is a linear map of the plane. It maps (x, y) to (XX·x + XY·y, YX·x + YY·y). y grows
+// downwards.
 type Linear struct{ XX, XY, YX, YY float64 }
 
-// After is first, followed by m.
+// After returns the map that applies first, and then m.
 func (m Linear) After(first Linear) Linear {
 	return Linear{
 		m.XX*first.XX + m.XY*first.YX, m.XX*first.XY + m.XY*first.YY,
@@ -14,8 +14,7 @@ func (m Linear) After(first Linear) Linear {
 	}
 }
 
-// Inverse undoes m. There is none of a map that leaves no area; it then has no finite
-// numbers.
+// Inverse returns the map that undoes m. Its numbers are not finite if m has no inverse.
 func (m Linear) Inverse() Linear {
 	d := m.XX*m.YY - m.XY*m.YX
 	return Linear{m.YY / d, -m.XY / d, -m.YX / d, m.XX / d}
@@ -25,8 +24,8 @@ func (m Linear) apply(x, y float64) (float64, float64) {
 	return m.XX*x + m.XY*y, m.YX*x + m.YY*y
 }
 
-// Slant is what Rotate and Flip make of a plan whose Inner is set: it maps distances to the
-// middle of Inner to distances to the middle of Scaled.
+// Slant returns the map of Rotate and Flip for a plan that has Inner. It maps the distance
+// from the middle of Inner to the distance from the middle of Scaled.
 func (o Options) Slant(p Plan) Linear {
 	w, h := float64(p.Region.Dx()), float64(p.Region.Dy())
 	sin, cos := math.Sincos(float64(o.Rotate) * math.Pi / 180)

@@ -5,9 +5,10 @@ import (
 	"math"
 )
 
-// Place says where the mark lies on the output of p, a plan of o. A mark keeps away from
-// corners that Radius cuts off, and with OnPicture from those that a Rotate leaves empty:
-// there anybody could cut it off. A repeated mark is everywhere anyway.
+// Place returns where the mark lies on the output of p, which is a plan of o. Radius cuts off
+// the corners of the output, and Rotate can leave corners of it empty. A mark there could be
+// cut off without loss. So the mark moves away from round corners, and with OnPicture also
+// from empty ones. A repeated mark stays, since it is everywhere.
 func (m MarkImage) Place(o Options, p Plan) Placement {
 	on := image.Rectangle{Max: image.Pt(p.Output.W, p.Output.H)}
 	if m.OnPicture {
@@ -39,7 +40,7 @@ func (m MarkImage) Place(o Options, p Plan) Placement {
 	return place
 }
 
-// turned is the region after a Rotate by no right angle, on the output.
+// turned returns the region on the output, after a rotation that is not by right angles.
 func (o Options) turned(p Plan) convex {
 	m := o.Slant(p)
 	w, h := float64(p.Inner.W)/2, float64(p.Inner.H)/2
@@ -56,8 +57,8 @@ func (o Options) turned(p Plan) convex {
 // A point is a place on the output; y grows downwards.
 type point struct{ x, y float64 }
 
-// A convex is a convex area: its corners, clockwise as one sees them. With fewer than three
-// it is empty.
+// A convex is a convex area, given by its corners in clockwise order. An area with fewer
+// than three corners is empty.
 type convex []point
 
 func area(r image.Rectangle) convex {
@@ -65,7 +66,7 @@ func area(r image.Rectangle) convex {
 	return convex{{left, top}, {right, top}, {right, bottom}, {left, bottom}}
 }
 
-// size is the area, and negative where the corners are not clockwise.
+// size returns the area in pixels. It is negative if the corners are not in clockwise order.
 func (c convex) size() float64 {
 	sum := 0.0
 	for i, p := range c {
@@ -102,7 +103,7 @@ func (c convex) sides() []side {
 	return sides
 }
 
-// within is the part of c that lies in o.
+// within returns the part of c that lies in o.
 func (c convex) within(o convex) convex {
 	for _, s := range o.sides() {
 		c = c.cut(s)
@@ -110,7 +111,7 @@ func (c convex) within(o convex) convex {
 	return c
 }
 
-// cut is the part of c on the inner side (Sutherland and Hodgman).
+// cut returns the part of c on the inner side, by the algorithm of Sutherland and Hodgman.
 func (c convex) cut(s side) convex {
 	var kept convex
 	for i, p := range c {
@@ -127,8 +128,9 @@ func (c convex) cut(s side) convex {
 	return kept
 }
 
-// keep is the place next to at where a rectangle of this size lies within c. Of one that is
-// too large, as large a part around its middle as can lie within c does. It lies within on.
+// keep returns the place closest to at where a rectangle of this size lies within c. If the
+// rectangle is too large, its middle part lies within c, and this part is as large as
+// possible. The rectangle always lies within on.
 func (c convex) keep(at image.Point, size Size, on image.Rectangle) image.Point {
 	if len(c) < 3 || c.size() < 1 {
 		return at // nothing of the picture shows
@@ -146,11 +148,12 @@ func (c convex) keep(at image.Point, size Size, on image.Rectangle) image.Point 
 		min(max(at.Y, on.Min.Y), on.Max.Y-size.H))
 }
 
-// place is where a rectangle lies within c, next to where it is wanted, if there is room.
+// place returns the place closest to wanted where a rectangle lies within c. ok is false if
+// there is no room.
 func (c convex) place(wanted point, w, h float64) (at point, ok bool) {
 	room, outside := c, false // room for its first corner, which is within c too
 	for _, s := range c.sides() {
-		// The corner that lies furthest out is beyond by so much more than the first.
+		// The outermost corner of the rectangle is this much further out than its first.
 		s.most -= max(s.nx*w, 0) + max(s.ny*h, 0)
 		outside = outside || s.beyond(wanted) > 0.5
 		room = room.cut(s)
@@ -164,7 +167,7 @@ func (c convex) place(wanted point, w, h float64) (at point, ok bool) {
 	return room.nearest(wanted), true
 }
 
-// nearest is the point of the border that is next to p.
+// nearest returns the point of the border that is closest to p.
 func (c convex) nearest(p point) point {
 	best, least := c[0], math.Inf(1)
 	for i, from := range c {

@@ -88,7 +88,7 @@ func TestSandboxChangesNoVariant(t *testing.T) {
 			to = formats[:1]
 		}
 		for _, f := range to {
-			for _, query := range []string{"w=90", "w=80&h=80&fit=cover&gravity=attention&rotate=90&blur=2&sharpen=3&grayscale=1", "w=200&fit=contain&trim=10&pad=5&bg=red"} {
+			for _, query := range []string{"w=90", "w=80&h=80&fit=cover&gravity=attention&rotate=90&blur=2&sharpen=3&grayscale=1", "w=80&h=50&fit=cover&gravity=face&rotate=33&radius=max", "w=200&fit=contain&trim=10&pad=5&bg=red"} {
 				label := fmt.Sprintf("%s to %s?%s", name, f, query)
 				job := workerJob(t, original, query, f)
 				want, err := without.Transform(t.Context(), job)

@@ -19,7 +19,7 @@ func (t *task) crop(_ context.Context, f *frame) error {
 	return t.cut(f, t.kept, turn{})
 }
 
-// smartCrop keeps the part with the most attention or entropy. It uses the first frame of
+// smartCrop keeps the part with the most attention or entropy. findFaces comes before it. It uses the first frame of
 // an animation for all frames, so that the picture doesn't jump.
 func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	if !t.plan.Smart {
@@ -29,12 +29,20 @@ func (t *task) smartCrop(ctx context.Context, f *frame) error {
 	if err != nil {
 		return err
 	}
-	t.plan.Crop = image.Rectangle{at, at.Add(t.plan.Crop.Size())}
-	for i := range t.marks { // what shows may lie elsewhere
+	t.keep(image.Rectangle{at, at.Add(t.plan.Crop.Size())})
+	return t.cut(f, t.plan.Crop, turn{})
+}
+
+// keep changes what the plan keeps of the scaled picture.
+func (t *task) keep(crop image.Rectangle) {
+	t.plan.Crop = crop
+	if !t.slanted() {
+		t.kept = t.turn.undo(crop, t.scaled)
+	}
+	for i := range t.marks { // what shows of the picture may lie elsewhere
 		place := t.job.Marks[i].Place(t.job.Options, t.plan)
 		t.marks[i].at, t.marks[i].pitch = place.At, place.Pitch
 	}
-	return t.cut(f, t.plan.Crop, turn{})
 }
 
 // findSmart finds the smart crop on a copy of the first frame in the colours of the output.

@@ -81,6 +81,9 @@ func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool)
 	if err := t.drawMarks(ctx); err != nil {
 		return transform.Image{}, err
 	}
+	if err := t.findFaces(ctx); err != nil {
+		return transform.Image{}, err
+	}
 	picture, err := t.load(ctx)
 	if err != nil {
 		return transform.Image{}, err

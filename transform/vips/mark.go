@@ -109,6 +109,11 @@ func drawOnce(ctx context.Context, job transform.Job, of part, lenient bool) (*s
 		return nil, err
 	}
 	t.lenient, t.stamps, t.firstMark = lenient, of.stamps, of.firstMark
+	return t.drawn(ctx, of)
+}
+
+// drawn makes the picture of the task's region.
+func (t *task) drawn(ctx context.Context, of part) (*stampPicture, error) {
 	defer t.pins.Unpin() // after the picture is closed
 	if err := t.makePlan(); err != nil {
 		return nil, err
@@ -118,6 +123,9 @@ func drawOnce(ctx context.Context, job transform.Job, of part, lenient bool) (*s
 	}
 	if of.original > 0 {
 		transform.Notice(ctx, transform.Place{Original: of.original})
+	}
+	if err := t.findFaces(ctx); err != nil {
+		return nil, err
 	}
 	picture, err := t.load(ctx)
 	if err != nil {

@@ -32,6 +32,8 @@ round_pixels(const Round *round, VipsPel *line, int left, int from, int end, int
 		VipsPel *p = line + (size_t) (x - left) * bands;
 		if (!round->has_fill) {
 			p[bands - 1] = (VipsPel) (p[bands - 1] * stays + 0.5);
+			for (int c = 0; c < bands && p[bands - 1] == 0; c++)
+				p[c] = 0; /* what nobody sees takes no bytes */
 			continue;
 		}
 		for (int c = 0; c < bands; c++)

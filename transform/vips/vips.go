@@ -9,6 +9,7 @@
 //	load.go      opens the original with the loader of its format
 //	svg.go       … or draws an SVG at the final size
 //	trim.go      before that, finds the border to remove
+//	face.go      … and the faces to keep
 //	colour.go    converts to 8-bit sRGB, grey or CMYK, and at the end to sRGB
 //	reduce.go    cuts out the region, resizes and crops it, all frames at once
 //	animate.go   runs the steps that read neighbouring pixels, without mixing frames

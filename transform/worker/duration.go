@@ -24,6 +24,8 @@ const (
 	timeResize, timeTurn, timeSmart, timeTone = 20, 15, 30, 60
 	timeBlur, timeSharpen, timePixelate       = 120, 120, 80
 	timeDrawing, timeSlant                    = 40, 80
+
+	timeFaces = 60e6 // nanoseconds in all, since the picture that is looked at is small
 )
 
 // expectedTime returns the approximate running time of a job on an idle core.
@@ -54,6 +56,9 @@ func expectedTime(job *transform.Job) time.Duration {
 	ns := decodingTime(job, h, plan)*frames + out*encodingTime(job, transparent(job, plan))
 	if o.Trim >= 0 {
 		ns += decodingTime(job, h, plan)
+	}
+	if plan.Smart && o.Gravity == transform.GravityFace {
+		ns += decodingTime(job, h, plan) + timeFaces
 	}
 	for i := 1; i < len(job.Originals); i++ {
 		h := job.Originals[i].Header

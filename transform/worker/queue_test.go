@@ -399,6 +399,13 @@ func TestSlowJobs(t *testing.T) {
 		{"1,000 frames", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 1000}, transform.WebP, func(o *transform.Options) { o.Blur = 9 }, true},
 		{"1,000 frames, the first shown", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 1000}, transform.WebP, func(o *transform.Options) { o.Anim = false }, false},
 		{"a drawing", transform.Header{Format: transform.SVG, Width: 400, Height: 300}, transform.PNG, func(o *transform.Options) { o.Width = 800 }, false},
+		{"faces of a photograph", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.WebP, func(o *transform.Options) {
+			o.Width, o.Height, o.Fit, o.Gravity = 300, 300, transform.FitCover, transform.GravityFace
+		}, false},
+		{"faces of an original that is read whole", transform.Header{Format: transform.PNG, Width: 6000, Height: 4000}, transform.WebP, func(o *transform.Options) {
+			o.Width, o.Height, o.Fit, o.Gravity = 300, 300, transform.FitCover, transform.GravityFace
+		}, true},
+		{"24 megapixels slanted", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.JPEG, func(o *transform.Options) { o.Rotate = 10 }, true},
 		{"a blur of 24 megapixels", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.JPEG, func(o *transform.Options) { o.Blur = 50 }, true},
 	} {
 		c.h.Orientation, c.h.Frames = 1, max(c.h.Frames, 1)
