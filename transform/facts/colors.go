@@ -128,36 +128,71 @@ func groupsOf(picture *image.NRGBA) []group {
 	return merge(groups, sameColor)
 }
 
-// binsOf counts pixels by the upper five bits of their channels.
+// binsOf counts pixels by the upper five bits of their channels. Where half of a bin is
+// exactly one colour, as the paper of a drawing is, its most is that one, since scaling and
+// compression leave pixels around it that are a level or two away.
 func binsOf(picture *image.NRGBA) []group {
 	var places [1 << 15]uint16 // in bins, plus one
 	bins := make([]group, 0, 1024)
+	votes := make([]vote, 0, 1024)
 	all := len(picture.Pix) / 4
+	place := func(p []byte) *uint16 { return &places[int(p[0]>>3)<<10|int(p[1]>>3)<<5|int(p[2]>>3)] }
 	for i := range all {
 		p := picture.Pix[4*i : 4*i+4 : 4*i+4]
 		if p[3] < 128 {
 			continue
 		}
-		place := &places[int(p[0]>>3)<<10|int(p[1]>>3)<<5|int(p[2]>>3)]
-		if *place == 0 {
-			bins = append(bins, group{})
-			*place = uint16(len(bins))
+		at := place(p)
+		if *at == 0 {
+			bins, votes = append(bins, group{}), append(votes, vote{})
+			*at = uint16(len(bins))
 		}
-		bin := &bins[*place-1]
+		bin := &bins[*at-1]
 		bin.area++
 		bin.light[0] += linear[p[0]]
 		bin.light[1] += linear[p[1]]
 		bin.light[2] += linear[p[2]]
+		votes[*at-1].add([3]uint8(p))
+	}
+	for i := range all {
+		if p := picture.Pix[4*i : 4*i+4 : 4*i+4]; p[3] >= 128 {
+			if v := &votes[*place(p)-1]; v.color == [3]uint8(p) {
+				v.has++
+			}
+		}
 	}
 	for i := range bins {
-		bin := &bins[i]
+		bin, v := &bins[i], &votes[i]
 		for k := range bin.light {
 			bin.light[k] /= bin.area
 		}
+		bin.most.light = bin.light
+		if v.has >= bin.area/2 {
+			bin.most.light = [3]float64{linear[v.color[0]], linear[v.color[1]], linear[v.color[2]]}
+		}
 		bin.at, bin.area = labOf(bin.light[0], bin.light[1], bin.light[2]), bin.area/float64(all)
-		bin.most.light, bin.most.area = bin.light, bin.area
+		bin.most.area = bin.area
 	}
 	return bins
+}
+
+// A vote finds the colour that most pixels have, if more than half have the same (Boyer and
+// Moore, 1981).
+type vote struct {
+	color [3]uint8
+	lead  int
+	has   float64 // pixels of this colour, counted afterwards
+}
+
+func (v *vote) add(c [3]uint8) {
+	switch {
+	case v.lead == 0:
+		v.color, v.lead = c, 1
+	case v.color == c:
+		v.lead++
+	default:
+		v.lead--
+	}
 }
 
 // split cuts the bins into boxes, always the one whose colours differ most, along the axis

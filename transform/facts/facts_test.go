@@ -250,6 +250,15 @@ func TestColors(t *testing.T) {
 		}
 		return [4]int{30 + x/4, 110 + y/3, 40 + (x+y)/8, 255}
 	})
+	letter := painted(100, 100, func(x, y int) [4]int { // whose paper is a level off near the letters
+		switch {
+		case x < 10:
+			return [4]int{32, 32, 32, 255}
+		case x < 40:
+			return [4]int{253 + y%2, 253, 254, 255}
+		}
+		return [4]int{255, 255, 255, 255}
+	})
 	for name, c := range map[string]struct {
 		picture *image.NRGBA
 		colors  []Share
@@ -262,6 +271,7 @@ func TestColors(t *testing.T) {
 		"invisible":   {plain(8, 8, color.NRGBA{255, 0, 0, 0}), []Share{}, ""},
 		"tricolour":   {parts(90, 60, blue, white, red), []Share{{"#ffffff", 0.3333, 0}, {"#ff0000", 0.3333, 1}, {"#0000ff", 0.3333, 1}}, "#ff0000"},
 		"half a logo": {parts(40, 40, green, color.NRGBA{}), []Share{{"#008000", 0.5, 1}}, ""},
+		"a letter":    {letter, []Share{{"#ffffff", 0.9, 0}, {"#202020", 0.1, 0}}, ""},
 		"ladybird":    {ladybird, []Share{{"#2b7f34", 0.99, 0.827}, {"#c81414", 0.01, 0.96}}, "#2b7731"},
 	} {
 		f := Look(c.picture)
