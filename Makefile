@@ -13,7 +13,7 @@ SERIAL  := dialect samples transform transform/facts transform/header transform/
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-debian13 lint bench gallery picture fuzz soak clean deps
+.PHONY: help run build test test-debian13 lint bench gallery picture dialects fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 
 picture: ## docs/packages.svg: which package imports which
 	$(GO) test . -run TestPicture -update
+
+dialects: deps ## URLs that other projects' packages build, asked of a server, and their pages in a browser (SUITES=dir adds their tests, UPDATE=1 writes the table)
+	@SUITES='$(SUITES)' UPDATE='$(UPDATE)' scripts/dialects
 
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)

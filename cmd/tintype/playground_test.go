@@ -25,22 +25,29 @@ import (
 // browserDeadline bounds each wait for something to happen on the page.
 const browserDeadline = 30 * time.Second
 
-// startServer runs `tintype serve` with the demo in this process, until the test
-// ends, and returns its URL.
+// startServer runs `tintype serve` with the demo in this process, until the test ends, and
+// returns its URL.
 func startServer(t *testing.T) string {
 	t.Helper()
 	pictures, err := drawn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, empty := t.TempDir(), t.TempDir() // before the server, so that they are removed after it
+	return startServing(t, nil, "--dir", "demo/samples="+pictures, "--dir", "bare/nothing="+t.TempDir())
+}
+
+// startServing runs `tintype serve` in this process with an environment and more flags, until
+// the test ends, and returns its URL.
+func startServing(t *testing.T, env map[string]string, flags ...string) string {
+	t.Helper()
+	data := t.TempDir() // before the server, so that it is removed after it
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	var stderr strings.Builder
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data, "--log-format", "text", "--dir", "demo/samples=" + pictures, "--dir", "bare/nothing=" + empty},
-			func(string) string { return "" }, w, &stderr)
+		err := run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--ops-listen", "off", "--data", data, "--log-format", "text"}, flags...),
+			func(name string) string { return env[name] }, w, &stderr)
 		_ = w.Close()
 		done <- err
 	}()

@@ -2,7 +2,9 @@
 //
 //	{"suite":"unpic/netlify","case":"width 96","url":"/.netlify/images?…","accept":"image/webp,*/*","want":{"w":96,"h":64,"format":"webp"}}
 //
-// url begins after the namespace: ask for it in host form, or put /NAMESPACE before it. accept is
+// url begins after the namespace: ask for it in host form, or put /NAMESPACE before it. dialect is
+// the workspace's, native where it is missing; signed says that the URL has a signature, by the
+// key of keys.json. accept is
 // the Accept header to send. want is what the product itself would make of the original: its size,
 // and its format where the case is about one.
 //
@@ -26,13 +28,15 @@ const { values, positionals } = parseArgs({
 });
 const original = { path: values.path, url: values.url, w: Number(values.width), h: Number(values.height) };
 
+console.log = console.error; // packages that log would break the lines
+
 const folder = new URL("suites/", import.meta.url);
 for (const file of (await readdir(folder)).sort()) {
   const name = file.replace(/\.mjs$/, "");
   if (positionals.length > 0 && !positionals.includes(name)) {
     continue;
   }
-  const { cases } = await import(new URL(file, folder));
+  const { cases } = await import(new URL(file, folder).href);
   for (const { suite, ...rest } of cases(original)) {
     process.stdout.write(JSON.stringify({ suite: suite ? `${name}/${suite}` : name, ...rest }) + "\n");
   }

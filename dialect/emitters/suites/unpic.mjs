@@ -1,9 +1,14 @@
 // unpic's providers. meaning says what a product makes of unpic's operations.
 import { generate as cloudflare } from "unpic/providers/cloudflare";
+import { generate as cloudinary } from "unpic/providers/cloudinary";
+import { generate as imgix } from "unpic/providers/imgix";
 import { generate as ipx } from "unpic/providers/ipx";
 import { generate as netlify } from "unpic/providers/netlify";
 import { generate as nextjs } from "unpic/providers/nextjs";
 import { generate as vercel } from "unpic/providers/vercel";
+import { generate as wsrv } from "unpic/providers/wsrv";
+import { target } from "../html.mjs";
+import * as products from "../products.mjs";
 import { covered, exactly, within } from "../sizes.mjs";
 
 const widthOnly = (original, { width }) => within(original, { w: width });
@@ -28,6 +33,19 @@ const operations = [
 ];
 
 export function* cases(original) {
+  for (const o of operations) {
+    const what = JSON.stringify(o);
+    let url = target(imgix(`https://test.imgix.net${original.path}`, { ...o }));
+    yield { suite: "imgix", case: what, dialect: "imgix", url, ...products.imgix(original, query(url)) };
+    url = target(cloudinary(`https://res.cloudinary.com/demo/image/upload${original.path}`, { ...o }));
+    const sent = Object.fromEntries(url.split("/").find((segment) => segment.includes("c_lfill")).split(",").map((part) => part.split("_")));
+    yield { suite: "cloudinary", case: what, dialect: "cloudinary", url, ...products.cloudinary(original, sent) };
+    if (original.url) {
+      url = target(wsrv(original.url, { ...o }));
+      yield { suite: "wsrv", case: what, dialect: "weserv", url, ...products.weserv(original, query(url)) };
+    }
+  }
+
   for (const [suite, { generate, meaning, formats }] of Object.entries(providers)) {
     for (const src of [original.path, original.url]) {
       if (!src) {
@@ -46,4 +64,8 @@ export function* cases(original) {
       }
     }
   }
+}
+
+function query(url) {
+  return Object.fromEntries(new URLSearchParams(url.slice(url.indexOf("?"))));
 }

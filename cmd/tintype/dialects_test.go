@@ -1,0 +1,452 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	_ "image/gif"
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "golang.org/x/image/webp"
+
+	"github.com/tintype/tintype/dialect"
+	"github.com/tintype/tintype/internal/golden"
+	"github.com/tintype/tintype/transform/header"
+)
+
+// emitters is the folder of the npm packages that build URLs.
+const emitters = "../../dialect/emitters"
+
+// conformanceFile is the table that TestDialects makes.
+const conformanceFile = "../../docs/dialects-conformance.md"
+
+// baseDomain is the domain of the workspaces. Chromium takes names below localhost for the
+// machine itself.
+const baseDomain = "tintype.localhost"
+
+const dialectsRootKey = "root-key-of-the-test-of-dialects"
+
+// An emitted line is a URL that a package of others built, and what the product would make.
+type emitted struct {
+	Suite, Case string
+	Dialect     string // of the workspace; empty is native
+	Signed      bool
+	URL         string // after the namespace
+	Accept      string
+	Want        struct {
+		W, H    int
+		Format  string   // empty is any
+		Status  int      // 0 is 200
+		Ignored []string // parameters that must be named, where the case is about those
+	}
+	NotRun string // why the suite has no cases
+}
+
+// A result is what became of an emitted URL.
+type result struct {
+	emitted
+	problem string // empty where it is as wanted
+}
+
+// A deviation is a known difference from other products. Each must meet a case, and each
+// case that isn't as wanted must meet one.
+type deviation struct {
+	suite, name string // regular expressions of suites and of cases
+	problem     string // regular expression of what was found
+	why         string
+}
+
+// dialectsOrigin serves the demo's pictures under any path that ends in their names, with
+// or without an extension. Every other path is dusk.jpg, so that URLs of others' tests work
+// as they are. Below /suites/ it serves the folder suites, if there is one.
+func dialectsOrigin(t *testing.T, suites string) *httptest.Server {
+	pictures, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(pictures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]string{}
+	for _, f := range files {
+		byName[f.Name()] = f.Name()
+		byName[strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))] = f.Name()
+	}
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, "/suites/"); ok && suites != "" && filepath.IsLocal(rest) {
+			http.ServeFile(w, r, filepath.Join(suites, rest))
+			return
+		}
+		base := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+		http.ServeFile(w, r, filepath.Join(pictures, cmp.Or(byName[base], "dusk.jpg")))
+	}))
+	t.Cleanup(origin.Close)
+	return origin
+}
+
+// startDialects starts a server with a workspace for each dialect, named after it, and one
+// whose name ends in -signed that requires signatures. web is native. It returns the URL,
+// and whether the server takes keys of other products.
+func startDialects(t *testing.T, origin string) (server string, takesKeys bool) {
+	t.Helper()
+	var config strings.Builder
+	for _, name := range append([]string{"web"}, dialect.Names()...) {
+		kind := name
+		if name == "web" {
+			kind = "native"
+		}
+		for _, signed := range []bool{false, true} {
+			ns := name
+			if signed {
+				ns += "-signed"
+			}
+			fmt.Fprintf(&config, "---\nnamespace: %s\ndialect: %s\ndefault_source: pictures\nrequire_signature: %t\nsources:\n  - {key: pictures, kind: http, url: %q}\n", ns, kind, signed, origin+"/")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "workspaces.yaml")
+	if err := os.WriteFile(file, []byte(config.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server = startServing(t, map[string]string{"TINTYPE_ROOT_KEY": dialectsRootKey},
+		"--apply", file, "--allow-cidr", "127.0.0.0/8", "--base-domain", baseDomain)
+
+	takesKeys = true
+	// The keys that the emitters sign with.
+	var keys []json.RawMessage
+	data, err := os.ReadFile(filepath.Join(emitters, "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &keys); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		var of struct{ Dialect string }
+		if err := json.Unmarshal(key, &of); err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), "POST", server+"/v1/workspaces/"+of.Dialect+"-signed/signing-keys", bytes.NewReader(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+dialectsRootKey)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusCreated {
+			t.Fatalf("the key of %s: %s\n%s", of.Dialect, res.Status, body)
+		}
+		takesKeys = takesKeys && bytes.Contains(body, []byte(`"dialect"`))
+	}
+	return server, takesKeys
+}
+
+// emit runs the emitters.
+func emit(t *testing.T, args ...string) []emitted {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", append([]string{"emit.mjs"}, args...)...)
+	cmd.Dir = emitters
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("node emit.mjs: %v (make dialects installs what it needs)\n%s", err, stderr.Bytes())
+	}
+	var all []emitted
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e emitted
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatalf("%v: %s", err, lines.Bytes())
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// TestDialects asks a server for the URLs that other projects' packages and tests build, and
+// measures the answers. make dialects runs it.
+func TestDialects(t *testing.T) {
+	if os.Getenv("DIALECTS") == "" {
+		t.Skip("not run: make dialects")
+	}
+	suites := os.Getenv("SUITES")
+	origin := dialectsOrigin(t, suites)
+	server, keys := startDialects(t, origin.URL)
+	args := []string{"--path=/dusk.jpg", "--url=" + origin.URL + "/dusk.jpg", "--width=2400", "--height=1600"}
+	if suites != "" {
+		args = append(args, "--suites="+suites)
+	}
+	cases := slices.DeleteFunc(emit(t, args...), func(c emitted) bool { return c.Signed && !keys })
+
+	results := make([]result, len(cases))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range 2 {
+		wg.Go(func() {
+			for i := range next {
+				results[i] = result{cases[i], measure(t.Context(), server, cases[i])}
+			}
+		})
+	}
+	for i := range cases {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+
+	table, failed := conformance(results)
+	t.Log("\n" + table)
+	for _, r := range failed {
+		t.Errorf("%s: %s\n\t%s\n\t%s", r.Suite, r.Case, r.URL, r.problem)
+	}
+	for _, d := range unmet(results, suites != "") {
+		t.Errorf("no case meets the difference %q of %s: remove it from the table", d.why, d.suite)
+	}
+	if suites != "" && len(failed) == 0 && !t.Failed() {
+		golden.File(t, conformanceFile, conformanceText+table)
+	}
+}
+
+// measure asks for a URL, and says how the answer differs from what is wanted.
+func measure(ctx context.Context, server string, c emitted) string {
+	if c.NotRun != "" {
+		return ""
+	}
+	ns := cmp.Or(c.Dialect, "web")
+	if c.Signed {
+		ns += "-signed"
+	}
+	res, body, err := ask(ctx, server, ns+"."+baseDomain, asSent(c.URL), c.Accept)
+	if err != nil {
+		return err.Error()
+	}
+	if want := cmp.Or(c.Want.Status, http.StatusOK); res.StatusCode != want {
+		return fmt.Sprintf("%d: %s", res.StatusCode, message(body))
+	}
+	if res.StatusCode != http.StatusOK {
+		return ""
+	}
+	if problem := compare(c, res.Header.Get("Content-Type"), body); problem != "" {
+		return problem
+	}
+	// Under its prefix in path form it is the same variant.
+	if d := dialect.Named(c.Dialect); d != nil {
+		again, _, err := ask(ctx, server, "", "/"+ns+"/"+d.Prefixes[0]+asSent(c.URL), c.Accept)
+		if err != nil {
+			return err.Error()
+		}
+		if a, b := res.Header.Get("ETag"), again.Header.Get("ETag"); a != b {
+			return fmt.Sprintf("under its prefix: %s, ETag %s, not %s", again.Status, b, a)
+		}
+	}
+	if ignored := res.Header.Get("Tintype-Ignored"); ignored != strings.Join(c.Want.Ignored, ", ") {
+		return "ignored: " + ignored
+	}
+	return ""
+}
+
+// compare compares an image with what is wanted. Products round differently: a side may be
+// one pixel longer or shorter.
+func compare(c emitted, contentType string, body []byte) string {
+	if c.Want.W == 0 && c.Want.Format == "" {
+		return ""
+	}
+	config, format, err := image.DecodeConfig(bytes.NewReader(body))
+	if err != nil {
+		h, err := header.Read(body)
+		if err != nil {
+			return fmt.Sprintf("%s: %v", contentType, err)
+		}
+		config.Width, config.Height, format = h.Width, h.Height, string(h.Format)
+	}
+	if want := "image/" + format; contentType != want {
+		return fmt.Sprintf("Content-Type %s of a %s", contentType, format)
+	}
+	if w := c.Want; w.W != 0 && (abs(config.Width-w.W) > 1 || abs(config.Height-w.H) > 1) {
+		return fmt.Sprintf("%d×%d, not %d×%d", config.Width, config.Height, w.W, w.H)
+	}
+	if c.Want.Format != "" && format != c.Want.Format {
+		return fmt.Sprintf("%s, not %s", format, c.Want.Format)
+	}
+	return ""
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// message is the message of an error of the API.
+func message(body []byte) string {
+	var e struct {
+		Error struct{ Message string }
+	}
+	if json.Unmarshal(body, &e) != nil || e.Error.Message == "" {
+		return string(body[:min(len(body), 200)])
+	}
+	return e.Error.Message
+}
+
+// asSent is a URL as browsers send it.
+func asSent(target string) string {
+	var b strings.Builder
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// ask sends a GET whose target is sent as it is. An empty host is the server's.
+func ask(ctx context.Context, server, host, target, accept string) (*http.Response, []byte, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, nil, err
+	}
+	u.Opaque, u.RawQuery, _ = strings.Cut(target, "?")
+	u.ForceQuery = strings.HasSuffix(target, "?")
+	if strings.HasPrefix(u.Opaque, "//") {
+		// The client would take this for a host.
+		u.Opaque = "//" + u.Host + u.Opaque
+	}
+	req, err := http.NewRequestWithContext(ctx, "GET", "/", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.URL, req.Host = u, cmp.Or(host, u.Host)
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res, body, err
+}
+
+// deviationOf finds the known difference that a result meets.
+func deviationOf(r result) *deviation {
+	for i, d := range deviations {
+		if regexp.MustCompile(d.suite).MatchString(r.Suite) && regexp.MustCompile(d.name).MatchString(r.Case) && regexp.MustCompile(d.problem).MatchString(r.problem) {
+			return &deviations[i]
+		}
+	}
+	return nil
+}
+
+// unmet are the known differences that no result met. Those of repositories count where
+// these were run.
+func unmet(results []result, all bool) (unmet []deviation) {
+	for i := range deviations {
+		d := &deviations[i]
+		if !all && strings.HasPrefix(d.suite, "^repositories") {
+			continue
+		}
+		if !slices.ContainsFunc(results, func(r result) bool { return r.problem != "" && deviationOf(r) == d }) {
+			unmet = append(unmet, *d)
+		}
+	}
+	return unmet
+}
+
+// conformance is the table, and what neither is as wanted nor differs for a known reason.
+func conformance(results []result) (table string, failed []result) {
+	type row struct {
+		cases, pass, differ int
+		why                 map[string]int
+		notRun              string
+	}
+	rows := map[string]*row{}
+	var total row
+	for _, r := range results {
+		w := rows[r.Suite]
+		if w == nil {
+			w = &row{why: map[string]int{}}
+			rows[r.Suite] = w
+		}
+		if r.NotRun != "" {
+			w.notRun = r.NotRun
+			continue
+		}
+		w.cases++
+		total.cases++
+		if r.problem == "" {
+			w.pass++
+			total.pass++
+			continue
+		}
+		names, isIgnored := strings.CutPrefix(r.problem, "ignored: ")
+		d := deviationOf(r)
+		switch {
+		case d != nil:
+			w.why[d.why]++
+		case isIgnored:
+			for name := range strings.SplitSeq(names, ", ") {
+				w.why["`"+name+"` is ignored"]++
+			}
+		default:
+			failed = append(failed, r)
+			continue
+		}
+		w.differ++
+		total.differ++
+	}
+	var b strings.Builder
+	b.WriteString("| suite | cases | pass | differ | why |\n| --- | ---: | ---: | ---: | --- |\n")
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		w := rows[name]
+		if w.notRun != "" {
+			fmt.Fprintf(&b, "| %s | | | | not run: %s |\n", name, w.notRun)
+			continue
+		}
+		var why []string
+		for _, reason := range slices.Sorted(maps.Keys(w.why)) {
+			why = append(why, fmt.Sprintf("%d: %s", w.why[reason], reason))
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %s |\n", name, w.cases, w.pass, w.differ, strings.Join(why, "; "))
+	}
+	fmt.Fprintf(&b, "| **all** | %d | %d | %d | |\n", total.cases, total.pass, total.differ)
+	return b.String(), failed
+}
+
+// conformanceText is what docs/dialects-conformance.md says above its table.
+const conformanceText = `# What other projects' packages build, asked of Tintype
+
+` + "`make dialects`" + ` runs the URL builders that front ends use, asks a server for every URL that they build, and measures the answers: width, height and format must be those that the
+product's documentation promises for an original of 2400 × 1600 pixels. A side may differ by one pixel, since products round differently. URLs of imgix, imgproxy, thumbor, Cloudinary and
+weserv are asked a second time under their prefix, and must then be the same variant. Signed URLs are verified with the key that they were signed with.
+
+` + "`make dialects SUITES=dir`" + ` also reads the tests of other projects from a folder, which has a checkout of each under the name that the table gives.
+
+- **pass**: as the product makes it.
+- **differ**: known differences, with the number of cases for each reason. Parameters that are ignored are named in ` + "`Tintype-Ignored`" + `.
+
+`
