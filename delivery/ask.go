@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
@@ -35,6 +36,7 @@ type ask struct {
 	layer   string       // of info: which of the entries; empty is the whole
 	secret  bool         // it shows what is for those with a right only, whatever the source
 	drawing *placeholder // of a placeholder
+	grid    *grid        // of a grid
 }
 
 // A client is what the headers of a request say of who asks.
@@ -105,6 +107,9 @@ func (c *site) parse(a *ask, t Target, slow bool) (parsed, error) {
 		return p, err
 	}
 	a.ignored = p.query.Ignored(a.endpoint.takes...)
+	if a.endpoint.several {
+		return p, nil
+	}
 	p.src, p.hasSrc, err = p.query.Value("src")
 	if a.posted && (err != nil || p.hasSrc) {
 		return p, fault.New(fault.InvalidSource, "src: the body is the image already; leave src out")
@@ -236,6 +241,9 @@ func (a *ask) key() cache.Key {
 	}
 	for _, m := range a.marks.list {
 		add("mark")
+		if m.cell > 0 {
+			add("cell " + strconv.Itoa(m.cell))
+		}
 		add(m.Fields())
 		add(string(m.image.Hash[:]))
 	}

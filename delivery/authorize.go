@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tintype/tintype/signing"
@@ -130,17 +131,48 @@ func (a *ask) rule() string {
 // lasts.
 func (a *ask) cacheControl() string {
 	seconds := int(a.access.left / time.Second)
-	switch src := a.original().at().source; {
+	switch set := a.setCacheControl(); {
 	case a.access.private || a.access.bearer:
 		return "private, max-age=" + strconv.Itoa(min(seconds, int(a.lifetime()/time.Second)))
 	case a.access.limited:
 		return "public, max-age=" + strconv.Itoa(min(seconds, 3600))
-	case src != nil && src.CacheControl != "":
-		return src.CacheControl
+	case set != "":
+		return set
 	case a.endpoint.cacheControl != "":
 		return a.endpoint.cacheControl
 	case a.options.Version != "":
 		return cacheControlVersioned
 	}
 	return cacheControlDefault
+}
+
+// setCacheControl is what the sources say, or empty: of several, what keeps the answer for
+// the shortest time.
+func (a *ask) setCacheControl() (set string) {
+	for _, r := range a.refs {
+		src := r.at().source
+		if src == nil || src.CacheControl == "" {
+			continue
+		}
+		if set == "" || maxAge(src.CacheControl) < maxAge(set) {
+			set = src.CacheControl
+		}
+	}
+	return set
+}
+
+// maxAge is how long browsers keep an answer with this Cache-Control, in seconds: -1 is not
+// at all.
+func maxAge(cacheControl string) int {
+	age := 0
+	for directive := range strings.SplitSeq(cacheControl, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store", "private", "no-cache":
+			return -1
+		case "max-age":
+			age, _ = strconv.Atoi(value) // what is no number counts as 0, as it does to browsers
+		}
+	}
+	return age
 }

@@ -71,7 +71,7 @@ func TestURLs(t *testing.T) {
 		{"/acme/_next/cat.jpg", "", 400, "INVALID_SOURCE"},
 		{"/acme/other/cat.jpg", "", 404, "SOURCE_NOT_FOUND"},
 		{"/acme/photos/none.jpg", "", 404, "NOT_FOUND"},
-		{"/acme/grid?src=photos/cat.jpg", "", 404, "NOT_FOUND"},
+		{"/acme/grid?src=photos/cat.jpg&w=9&h=9", "", 400, "INVALID_SOURCE"},
 		{"/acm%65/photos/cat.jpg", "", 404, "WORKSPACE_NOT_FOUND"},
 		{"/ac/photos/cat.jpg", "", 404, "WORKSPACE_NOT_FOUND"},
 		{"/docs", "", 404, "NOT_FOUND"},

@@ -13,6 +13,7 @@ import (
 type endpoint struct {
 	name     string        // the first segment of its paths; usage counts under it
 	posts    bool          // it takes originals that are sent
+	several  bool          // it takes several originals: src= may be given more than once
 	lifetime time.Duration // of what it makes, where the source doesn't say
 	atMost   bool          // a source may only shorten the lifetime
 	// parts are the words that may follow the name in a path, before the image. needsPart:
@@ -42,5 +43,5 @@ var endpoints = map[string]*endpoint{
 	opTransform:   transformEndpoint,
 	"info":        infoEndpoint,
 	"placeholder": placeholderEndpoint,
-	"grid":        {name: "grid"},
+	"grid":        gridEndpoint,
 }

@@ -156,6 +156,9 @@ func (s *Service) explainSite(ctx context.Context, target string) (Target, *site
 func (e *Explanation) describe(a *ask) {
 	original := a.original()
 	e.Original, e.Source = original.String(), original.sourceName()
+	for _, more := range a.refs[min(len(a.refs), 1):] {
+		e.Original += ", " + more.String()
+	}
 	found := "an original by full URL, which allowed_sources allows"
 	switch {
 	case len(a.refs) == 0:

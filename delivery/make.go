@@ -93,6 +93,9 @@ func (s *Service) fetchAll(ctx context.Context, a *ask, old *cache.Entry) (all [
 	if old != nil && old.Code == "" && len(a.refs) == 1 {
 		have = origin.Validators{ETag: old.OriginETag, LastModified: old.OriginLastModified}
 	}
+	if a.grid != nil {
+		return s.fetchCells(ctx, a)
+	}
 	var held []*cache.Hold[*original]
 	release = func() {
 		for _, h := range held {
@@ -123,15 +126,32 @@ func (s *Service) date(e *cache.Entry, a *ask) {
 	e.StoredAt = now
 	e.ExpiresAt = now.Add(a.lifetime())
 	e.RevalidateAt = time.Time{}
-	if src := a.original().at().source; src != nil && src.Revalidate > 0 {
-		e.RevalidateAt = now.Add(time.Duration(src.Revalidate) * time.Second)
+	if d := a.shortest(func(src *source) int { return src.Revalidate }); d > 0 {
+		e.RevalidateAt = now.Add(d)
 	}
+}
+
+// shortest is the shortest of a setting in seconds over the sources of all originals. 0 is
+// none.
+func (a *ask) shortest(of func(*source) int) (d time.Duration) {
+	for _, r := range a.refs {
+		src := r.at().source
+		if src == nil || of(src) == 0 {
+			continue
+		}
+		if v := time.Duration(of(src)) * time.Second; d == 0 || v < d {
+			d = v
+		}
+	}
+	return d
 }
 
 // lifetime is how long what is made is kept.
 func (a *ask) lifetime() time.Duration {
-	if src := a.original().at().source; src != nil && src.TTL > 0 {
-		ttl := time.Duration(src.TTL) * time.Second
+	if a.grid != nil && a.grid.partial {
+		return errorTTL // what is missing may come back
+	}
+	if ttl := a.shortest(func(src *source) int { return src.TTL }); ttl > 0 {
 		if !a.endpoint.atMost || ttl < a.endpoint.lifetime {
 			return ttl
 		}

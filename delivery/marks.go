@@ -48,6 +48,7 @@ type decidedMarks struct {
 type variantMark struct {
 	marks.Applied
 	ref   ref
+	cell  int          // of a grid that it lies on, counted from 1; 0 is the whole output
 	image *marks.Image // as it is now, once findMarks has been called
 }
 
@@ -178,7 +179,7 @@ func (s *Service) markImages(ctx context.Context, a *ask) (images []transform.Ma
 			release()
 			return nil, nil, nil, errMarkChanged
 		}
-		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark, OnPicture: m.Bound})
+		images = append(images, transform.MarkImage{Image: image.Body, Header: image.Header, Hash: image.Hash, Mark: m.Mark, OnPicture: m.Bound, Cell: m.cell})
 	}
 	return images, retain, release, nil
 }

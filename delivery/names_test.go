@@ -134,7 +134,7 @@ func TestRefusedCountUnderTheirSource(t *testing.T) {
 		"/acme/nobody/cat.jpg":                           "",
 		"/acme?src=nobody/cat.jpg":                       "",
 		"/acme?w=9":                                      "",
-		"/acme/grid/photos/cat.jpg":                      "",
+		"/acme/grid/photos/cat.jpg":                      "photos",
 		"/acme/info/photos/cat.jpg?select=no":            "photos",
 		"/acme/info/metadata/photos/cat.jpg?select=":     "photos",
 		"/acme/placeholder/color/photos/cat.jpg?w=0":     "photos",

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -87,28 +88,12 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		}
 		return encoded(drawn, job.Format)
 	}
-	src, _, err := image.Decode(bytes.NewReader(job.Originals[0].Body))
-	if err != nil {
-		return transform.Image{}, fmt.Errorf("%w: %v", transform.ErrCorrupt, err)
+	if job.Task == transform.TaskGrid {
+		return e.grid(job)
 	}
-	plan, err := job.Options.Plan(job.Originals[0].Header.Upright())
+	out, err := variant(job)
 	if err != nil {
 		return transform.Image{}, err
-	}
-	out := image.NewNRGBA(image.Rect(0, 0, plan.Output.W, plan.Output.H))
-	for y := range plan.Output.H {
-		for x := range plan.Output.W {
-			out.Set(x, y, src.At(x*src.Bounds().Dx()/plan.Output.W, y*src.Bounds().Dy()/plan.Output.H))
-		}
-	}
-	for i, m := range job.Marks {
-		logo, _, err := image.Decode(bytes.NewReader(m.Image))
-		if err != nil {
-			return transform.Image{}, fmt.Errorf("%w: %w: %v", transform.ErrMark, transform.ErrCorrupt, err)
-		}
-		n, w := len(job.Marks), plan.Output.W
-		part := image.Rect(i*w/n, 0, (i+1)*w/n, plan.Output.H)
-		draw.Draw(out, part, image.NewUniform(logo.At(logo.Bounds().Min.X, logo.Bounds().Min.Y)), image.Point{}, draw.Src)
 	}
 	switch job.Task {
 	case transform.TaskFacts:
@@ -121,6 +106,61 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		return encoded(drawn, job.Format)
 	}
 	return encoded(out, job.Format)
+}
+
+// grid draws the cells of a grid as variants, and its own marks beside each other on all.
+func (e *Engine) grid(job transform.Job) (transform.Image, error) {
+	size := job.Grid.Size
+	out := image.NewNRGBA(image.Rect(0, 0, size.W, size.H))
+	jobs, cells := job.Cells()
+	for i, cell := range jobs {
+		m, err := variant(cell)
+		if err != nil && !errors.Is(err, transform.ErrMark) {
+			err = &transform.OriginalError{Index: i, Err: err}
+		}
+		if err != nil {
+			return transform.Image{}, err
+		}
+		draw.Draw(out, cells[i], m, image.Point{}, draw.Src)
+	}
+	from, to := job.MarksOf(0)
+	if err := stampAll(out, job.Marks[from:to]); err != nil {
+		return transform.Image{}, err
+	}
+	return encoded(out, job.Format)
+}
+
+// variant draws a variant.
+func variant(job transform.Job) (*image.NRGBA, error) {
+	src, _, err := image.Decode(bytes.NewReader(job.Originals[0].Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", transform.ErrCorrupt, err)
+	}
+	plan, err := job.Options.Plan(job.Originals[0].Header.Upright())
+	if err != nil {
+		return nil, err
+	}
+	out := image.NewNRGBA(image.Rect(0, 0, plan.Output.W, plan.Output.H))
+	for y := range plan.Output.H {
+		for x := range plan.Output.W {
+			out.Set(x, y, src.At(x*src.Bounds().Dx()/plan.Output.W, y*src.Bounds().Dy()/plan.Output.H))
+		}
+	}
+	return out, stampAll(out, job.Marks)
+}
+
+// stampAll draws each mark as a stripe of its colour.
+func stampAll(out *image.NRGBA, marks []transform.MarkImage) error {
+	for i, m := range marks {
+		logo, _, err := image.Decode(bytes.NewReader(m.Image))
+		if err != nil {
+			return fmt.Errorf("%w: %w: %v", transform.ErrMark, transform.ErrCorrupt, err)
+		}
+		n, w := len(marks), out.Rect.Dx()
+		part := image.Rect(i*w/n, 0, (i+1)*w/n, out.Rect.Dy())
+		draw.Draw(out, part, image.NewUniform(logo.At(logo.Bounds().Min.X, logo.Bounds().Min.Y)), image.Point{}, draw.Src)
+	}
+	return nil
 }
 
 func asJSON(v any, err error) (transform.Image, error) {
