@@ -12,34 +12,34 @@ import (
 // An Explanation says what a request for a URL would be answered with, and why. It holds
 // no secret.
 type Explanation struct {
-	Status  int     `json:"status" doc:"What the request would be answered with, as far as it is known without fetching the original: 200 where nothing is against it."`
+	Status  int     `json:"status" doc:"Status of the answer, as far as it is known without fetching the original. 200 if all checks pass."`
 	Code    string  `json:"code" doc:"The error code; empty without an error."`
 	Message string  `json:"message" doc:"What is wrong and what to do; empty without an error."`
-	Checks  []Check `json:"checks" nullable:"false" doc:"What was looked at, in this order, up to the first that fails."`
+	Checks  []Check `json:"checks" nullable:"false" doc:"The checks in their order, up to the first that fails."`
 
 	Source       string    `json:"source" doc:"Key of the source; empty for originals by full URL."`
 	Original     string    `json:"original" doc:"The original: source/path, or host and path of a URL."`
-	Options      string    `json:"options" doc:"The options, canonical, presets applied."`
-	Format       string    `json:"format" doc:"The output's format. For format=auto, and no variant yet, what it is chosen from."`
-	Ignored      []Ignored `json:"ignored" nullable:"false" doc:"Parameters that change nothing."`
+	Options      string    `json:"options" doc:"The options in canonical form, with presets applied."`
+	Format       string    `json:"format" doc:"The output's format. For format=auto without a cached variant, the formats to choose from."`
+	Ignored      []Ignored `json:"ignored" nullable:"false" doc:"Parameters that have no effect."`
 	Marks        []string  `json:"marks" nullable:"false" doc:"Marks that are stamped, the lowest first."`
-	CacheControl string    `json:"cache_control" doc:"What browsers and CDNs would be told."`
+	CacheControl string    `json:"cache_control" doc:"Cache-Control header of the answer."`
 
-	VariantKey string     `json:"variant_key" doc:"What the variant is cached under, 64 hex digits."`
+	VariantKey string     `json:"variant_key" doc:"Hash under which the variant is cached, 64 hex digits."`
 	Cached     bool       `json:"cached" doc:"Whether this server has the variant."`
-	Tier       string     `json:"tier" doc:"Where: memory, disk or bucket."`
-	Stale      bool       `json:"stale" doc:"Whether the origin would be asked again behind the request."`
-	ExpiresAt  *time.Time `json:"expires_at" doc:"When what is cached is no more; null where nothing is."`
+	Tier       string     `json:"tier" doc:"Cache tier that has it: memory, disk or bucket."`
+	Stale      bool       `json:"stale" doc:"Whether the server would ask the origin again after answering."`
+	ExpiresAt  *time.Time `json:"expires_at" doc:"When the cached variant expires. Null if none is cached."`
 }
 
 // A Check is one step that a request passes or fails.
 type Check struct {
 	Name   string `json:"name" doc:"workspace, origin, url, access, marks or original."`
 	Passed bool   `json:"passed"`
-	Detail string `json:"detail" doc:"What was found."`
+	Detail string `json:"detail" doc:"Result of the check."`
 }
 
-// Explain says what a GET of the target would be answered with. The target is in path form,
+// Explain says how a GET of the target would be answered. The target is in path form,
 // as it stands on the wire. accept and origin are the headers of those names; an empty one
 // isn't sent.
 //

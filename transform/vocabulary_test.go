@@ -47,21 +47,28 @@ func optionsPage() string {
 
 <!-- Made from transform/vocabulary.go by "go test ./transform -update": change it there. -->
 
-What a URL's query string may ask for, such as ` + "`?w=400&h=300&fit=cover`" + `. The order of the parameters never matters. A value that
-is not allowed, or an option given twice (an alias counts as the same option), is an error that names the parameter; a name that
-is not in this table is ignored. In a query string write ` + "`%` as `%25`, `&` as `%26`, `;` as `%3B` and `+` as `%2B`" + `. Numbers keep
-four decimals.
+Options in the query string of a URL transform an image:
 
-The work is always done in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, `radius`, the mark" + `,
+` + "```" + `
+https://img.example.com/acme/photos/cat.jpg?w=400&h=300&fit=cover
+` + "```" + `
+
+- The order of the parameters doesn't matter.
+- A value that is not allowed is an error that names the parameter. So is an option that is given twice, also under an alias.
+- A name that is not in this table is ignored.
+- Write ` + "`%` as `%25`, `&` as `%26`, `;` as `%3B` and `+` as `%2B`" + `.
+- Numbers are rounded to four decimals.
+
+Options are always applied in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, `radius`, the mark" + `,
 encoding.
 
-Colours and effects have an order too: ` + "`blur`, `sharpen`, `pixelate`, `gamma`, `brightness`, `contrast`, `saturation`, `grayscale`, `sepia`, `invert`" + `. They
-leave alone what lies behind transparent pixels and around the picture, and the colour functions leave alone its transparency.
+Colours and effects are applied in this order: ` + "`blur`, `sharpen`, `pixelate`, `gamma`, `brightness`, `contrast`, `saturation`, `grayscale`, `sepia`, `invert`" + `. They
+don't change the background behind transparent pixels and around the picture. The colour functions don't change transparency.
 
-An output is never larger in bytes than an original whose pixels it shows unchanged: it then is the original itself, without the metadata
-that isn't to be kept, and in its format where ` + "`format`" + ` leaves that open.
+An output that shows every pixel of the original unchanged never has more bytes than the original. If it would, the output is the original itself, without
+the metadata that must go. It has the original's format if ` + "`format`" + ` allows that.
 
-The examples are for the demo's pictures: put them behind ` + "`http://localhost:8080/demo/samples/`" + `.
+The examples use the demo's pictures. Put ` + "`http://localhost:8080/demo/samples/`" + ` in front of them.
 
 | name | values | default | meaning | example |
 | --- | --- | --- | --- | --- |

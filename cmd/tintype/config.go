@@ -23,11 +23,11 @@ import (
 // here. Secrets have no flags, since every user of a machine can see flags. They are
 // variables, such as TINTYPE_ROOT_KEY or TINTYPE_ROOT_KEY_FILE.
 type serveCmd struct {
-	Listen     string        `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Where images and the API are served (${default})."`
-	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Where metrics, profiles and health are served; keep it private; 'off' for none (${default})."`
+	Listen     string        `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Address for images and the API (${default})."`
+	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
 	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server still takes requests after SIGTERM. Meanwhile /readyz is 503 and answers close their connections, so that load balancers choose another server (${default})."`
 	Data       string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
-	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. The endpoint is for what isn't AWS (${default})."`
+	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. Set endpoint for stores other than AWS (${default})."`
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
@@ -45,7 +45,7 @@ type serveCmd struct {
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants. 0 is 256MiB, but at most an eighth of the memory that idle processes leave on this machine or in the container (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
 
-	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. The endpoint is for what isn't AWS."`
+	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. Set endpoint for stores other than AWS."`
 
 	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, and so transforms at the same time. 0 is one for every core of the machine or the container (${default})."`
 	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"Sandbox of worker processes: the layers that this system has (auto), all layers or no start (require), or limits only (off) (${default})."`
