@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// The alphabet of BlurHash's base 83.
+// The alphabet of BlurHash, base 83.
 const base83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 
-// maxComponents is the most components of a BlurHash in one direction.
+// maxComponents is the maximum number of components of a BlurHash in one direction.
 const maxComponents = 9
 
-// digits are the values of the bytes of base83, −1 for others.
+// digits are the values of the bytes of base 83, −1 for other bytes.
 var digits = func() (values [256]int8) {
 	for i := range values {
 		values[i] = int8(strings.IndexByte(base83, byte(i)))
@@ -25,10 +25,10 @@ var digits = func() (values [256]int8) {
 // A BlurHash is a decoded BlurHash: the components of a cosine transform of linear light.
 type BlurHash struct {
 	nx, ny     int
-	components [maxComponents * maxComponents][3]float64 // by rows of nx; the first is the mean
+	components [maxComponents * maxComponents][3]float64 // rows of nx; the first is the mean
 }
 
-// ParseBlurHash reads a BlurHash. The error says what is wrong with it.
+// ParseBlurHash parses a BlurHash. The error says what is wrong with it.
 func ParseBlurHash(text string) (h BlurHash, err error) {
 	if len(text) < 6 {
 		return h, errors.New("is too short for a BlurHash, which has 6 characters or more")
@@ -79,8 +79,8 @@ func append83(b []byte, n, length int) []byte {
 	return b
 }
 
-// draw fills the picture with the part of a whole of w×h pixels whose corner is at x0,y0.
-// punch multiplies the components but the mean, and with it the contrast.
+// draw draws a part of a picture of w×h pixels. x0,y0 is the corner of the part. punch
+// multiplies all components except the mean, and thereby the contrast.
 func (h *BlurHash) draw(to *image.NRGBA, w, h2, x0, y0 int, punch float64) {
 	size := to.Rect.Size()
 	across := cosines(h.nx, size.X, w, float64(x0))
@@ -115,7 +115,7 @@ func (h *BlurHash) draw(to *image.NRGBA, w, h2, x0, y0 int, punch float64) {
 	}
 }
 
-// cosines are cos(π·i·(x+from)/whole) for i below n and x below count.
+// cosines returns cos(π·i·(x+from)/whole) for i below n and x below count.
 func cosines(n, count, whole int, from float64) [][]float64 {
 	all := make([]float64, n*count)
 	rows := make([][]float64, n)
@@ -129,8 +129,8 @@ func cosines(n, count, whole int, from float64) [][]float64 {
 }
 
 // EncodeBlurHash returns the BlurHash of a picture with nx × ny components, 1 to 9 each.
-// BlurHash knows no transparency: transparent pixels show the mean colour of the others,
-// and white where there are no others.
+// BlurHash has no transparency: transparent pixels get the mean colour of the others, or
+// white if there are no others.
 func EncodeBlurHash(picture *image.NRGBA, nx, ny int) string {
 	picture = at0(picture)
 	size := picture.Rect.Size()
@@ -192,7 +192,7 @@ func EncodeBlurHash(picture *image.NRGBA, nx, ny int) string {
 	return string(b)
 }
 
-// meanLight is the mean of what can be seen, in linear light.
+// meanLight returns the mean of the visible pixels, in linear light.
 func meanLight(picture *image.NRGBA) (mean [3]float64) {
 	seen := 0.0
 	for i := 0; i+3 < len(picture.Pix); i += 4 {

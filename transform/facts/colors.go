@@ -8,15 +8,15 @@ import (
 	"slices"
 )
 
-// A lab is a colour in OKLab (Björn Ottosson, 2020), where distances are about as large as
-// people see them: 0.02 is just seen.
+// A lab is a colour in OKLab (Björn Ottosson, 2020). Distances in OKLab are proportional to
+// visible differences. A difference of 0.02 is just visible.
 type lab struct{ l, a, b float64 }
 
 func (c lab) minus(o lab) lab { return lab{c.l - o.l, c.a - o.a, c.b - o.b} }
 
 func (c lab) square() float64 { return c.l*c.l + c.a*c.a + c.b*c.b }
 
-// labOf is the OKLab of linear light.
+// labOf converts linear light to OKLab.
 func labOf(r, g, b float64) lab {
 	l := math.Cbrt(0.4122214708*r + 0.5363325363*g + 0.0514459929*b)
 	m := math.Cbrt(0.2119034982*r + 0.6806995451*g + 0.1073969566*b)
@@ -28,7 +28,7 @@ func labOf(r, g, b float64) lab {
 	}
 }
 
-// light is the linear light of an OKLab. Outside of sRGB it is below 0 or above 1.
+// light converts OKLab to linear light. Outside of sRGB the result is below 0 or above 1.
 func (c lab) light() (r, g, b float64) {
 	l := c.l + 0.3963377774*c.a + 0.2158037573*c.b
 	m := c.l - 0.1055613458*c.a - 0.0638541728*c.b
@@ -39,11 +39,11 @@ func (c lab) light() (r, g, b float64) {
 		-0.0041960863*l - 0.7034186147*m + 1.7076147010*s
 }
 
-// intensity is the chroma of a colour as a part of the most that sRGB has at its hue and
-// lightness.
+// intensity returns the chroma of a colour as a fraction of the maximum in sRGB at its hue
+// and lightness.
 func (c lab) intensity() float64 {
 	chroma := math.Hypot(c.a, c.b)
-	if chroma < 0.004 { // a grey, up to rounding
+	if chroma < 0.004 { // grey, up to rounding
 		return 0
 	}
 	inside := func(chroma2 float64) bool {
@@ -65,22 +65,22 @@ func (c lab) intensity() float64 {
 	return min(1, chroma/low)
 }
 
-// A group is pixels of similar colour.
+// A group is a set of pixels with similar colours.
 type group struct {
 	at    lab        // their mean
 	light [3]float64 // their mean in linear light, each 0–1
-	area  float64    // the part of the picture that they cover
+	area  float64    // fraction of the picture that they cover
 	most  bin        // the largest bin among them
 }
 
-// A bin is pixels that are almost the same.
+// A bin is a set of pixels with almost the same colour.
 type bin struct {
 	light [3]float64
 	area  float64
 }
 
-// rgb is the colour of the group in sRGB. Where half of it is one colour, as the paper of a
-// drawing is, it is this colour rather than the mean with all edges.
+// rgb returns the colour of the group in sRGB. If one colour has half of the group, such as
+// the paper of a drawing, it returns that colour. Otherwise it returns the mean.
 func (g group) rgb() (c [3]uint8) {
 	light := g.light
 	if g.most.area >= g.area/2 {
@@ -97,7 +97,7 @@ func (g group) hex() string {
 	return fmt.Sprintf("#%02x%02x%02x", c[0], c[1], c[2])
 }
 
-// with is two groups in one.
+// with returns the union of two groups.
 func (g group) with(o group) group {
 	all := g.area + o.area
 	for k := range g.light {
@@ -111,14 +111,14 @@ func (g group) with(o group) group {
 }
 
 const (
-	mostGroups = 16    // that groupsOf tells apart, as in Android's Palette
-	sameColor  = 0.035 // distance below which two groups of it are one
-	similar    = 0.085 // … and two colours that are told to people
-	least      = 0.005 // of the area; less is no colour of its own
+	mostGroups = 16    // maximum of groupsOf, as in Android's Palette
+	sameColor  = 0.035 // groups with a smaller distance are merged
+	similar    = 0.085 // colours with a smaller distance are reported as one
+	least      = 0.005 // fraction of the picture; smaller colours are not reported
 )
 
-// groupsOf finds the colours of a picture, the largest first. Pixels that are half
-// transparent or more count for none.
+// groupsOf finds the colours of a picture, the largest first. It ignores pixels that are at
+// least half transparent.
 func groupsOf(picture *image.NRGBA) []group {
 	bins := binsOf(picture)
 	if len(bins) == 0 {
@@ -132,7 +132,7 @@ func groupsOf(picture *image.NRGBA) []group {
 // exactly one colour, as the paper of a drawing is, its most is that one, since scaling and
 // compression leave pixels around it that are a level or two away.
 func binsOf(picture *image.NRGBA) []group {
-	var places [1 << 15]uint16 // in bins, plus one
+	var places [1 << 15]uint16 // index in bins, plus one
 	bins := make([]group, 0, 1024)
 	votes := make([]vote, 0, 1024)
 	all := len(picture.Pix) / 4
@@ -181,7 +181,7 @@ func binsOf(picture *image.NRGBA) []group {
 type vote struct {
 	color [3]uint8
 	lead  int
-	has   float64 // pixels of this colour, counted afterwards
+	has   float64 // number of pixels of this colour, counted afterwards
 }
 
 func (v *vote) add(c [3]uint8) {
@@ -195,8 +195,8 @@ func (v *vote) add(c [3]uint8) {
 	}
 }
 
-// split cuts the bins into boxes, always the one whose colours differ most, along the axis
-// on which they do, and returns the means.
+// split divides the bins into boxes and returns their means. In each step it cuts the box
+// whose colours differ most, along the axis on which they differ most.
 func split(bins []group) []lab {
 	boxes := []box{boxOf(slices.Clone(bins))}
 	for len(boxes) < mostGroups {
@@ -206,11 +206,11 @@ func split(bins []group) []lab {
 				i = j
 			}
 		}
-		if boxes[i].spread < 1e-5 { // all is told
+		if boxes[i].spread < 1e-5 { // all boxes have one colour
 			break
 		}
 		one, two, ok := boxes[i].cut()
-		if !ok { // all on one side, by rounding
+		if !ok { // rounding put all bins on one side
 			boxes[i].spread = 0
 			continue
 		}
@@ -224,11 +224,11 @@ func split(bins []group) []lab {
 	return means
 }
 
-// A box is bins that belong together.
+// A box is a set of bins.
 type box struct {
 	bins   []group
 	mean   lab
-	spread float64 // the squared distances from the mean, by area
+	spread float64 // squared distances from the mean, weighted by area
 	axis   func(lab) float64
 }
 
@@ -279,8 +279,8 @@ func (b box) cut() (one, two box, ok bool) {
 	return boxOf(below), boxOf(above), true
 }
 
-// settle gives each bin to the nearest mean, and moves the means to the middle of what they
-// have, a few times (k-means).
+// settle assigns each bin to the nearest mean and moves the means to the centres of their
+// bins, several times (k-means).
 func settle(means []lab, bins []group) []group {
 	var groups []group
 	nearest := make([]int, len(bins))
@@ -325,8 +325,8 @@ func settle(means []lab, bins []group) []group {
 	return groups
 }
 
-// merge joins the two nearest groups while they are nearer than that, and sorts what is
-// left by area.
+// merge joins the two nearest groups while their distance is below the threshold, and sorts
+// the rest by area.
 func merge(groups []group, nearer float64) []group {
 	groups = slices.Clone(groups)
 	for {
@@ -350,23 +350,23 @@ func merge(groups []group, nearer float64) []group {
 	return groups
 }
 
-// merged are the colours that people tell apart, at most maxColors.
+// merged returns the colours that people can distinguish, at most maxColors.
 func merged(groups []group) []group {
 	list := merge(groups, similar)
 	kept := slices.DeleteFunc(slices.Clone(list), func(g group) bool { return g.area < least })
-	if len(kept) == 0 { // all is transparent but a little
+	if len(kept) == 0 { // almost everything is transparent
 		kept = list
 	}
 	return kept[:min(len(kept), maxColors)]
 }
 
-// sharesOf are the colours as they are told.
+// sharesOf returns the colours as facts report them.
 func sharesOf(groups []group) []Share {
 	shares := []Share{}
 	for _, g := range merged(groups) {
 		shares = append(shares, Share{
 			Hex:       g.hex(),
-			Area:      math.Floor(g.area*1e4+1e-6) / 1e4, // so that they sum up to 1 at most
+			Area:      math.Floor(g.area*1e4+1e-6) / 1e4, // rounded down, so that the sum is at most 1
 			Intensity: math.Round(g.at.intensity()*1e3) / 1e3,
 		})
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Draw draws a drawing whose hash is given, or whose colour is. It is the middle of
-// d.Whole. The hash must be one: the error is that of parsing it.
+// Draw draws a drawing that has a hash or a colour. The result is the middle of d.Whole.
+// For a wrong hash it returns the error of the parser.
 func Draw(d transform.Drawing) (*image.NRGBA, error) {
 	if d.Output.W <= 0 || d.Output.H <= 0 || d.Whole.W < d.Output.W || d.Whole.H < d.Output.H {
 		return nil, fmt.Errorf("a drawing of %d×%d pixels can't be the middle of %d×%d", d.Output.W, d.Output.H, d.Whole.W, d.Whole.H)
@@ -48,7 +48,7 @@ func Draw(d transform.Drawing) (*image.NRGBA, error) {
 	return to, nil
 }
 
-// Drawn is the drawing of a picture: with the hash of the picture, or with its main colour.
+// Drawn fills a drawing from a picture: it sets the hash or the main colour.
 func Drawn(d transform.Drawing, picture *image.NRGBA) transform.Drawing {
 	switch d.Of {
 	case transform.DrawBlurHash:

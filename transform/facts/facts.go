@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// Side is the longest side of the picture that [Look] needs, in pixels: that of the largest
-// picture that the reference of ThumbHash takes.
+// Side is the maximum side of the picture for [Look], in pixels. It is the maximum in the
+// reference implementation of ThumbHash.
 const Side = 100
 
-// Facts are what the pixels of an image say of it.
+// Facts are facts about the pixels of an image.
 type Facts struct {
 	BlurHash  string  `json:"blurhash"`
 	ThumbHash []byte  `json:"thumbhash"`
@@ -22,17 +22,17 @@ type Facts struct {
 	Palette   Palette `json:"palette"`
 }
 
-// A Share is a colour of the image with the part of the image that it covers.
+// A Share is a colour of the image, and the fraction of the image that it covers.
 type Share struct {
 	Hex  string  `json:"hex"`  // #rrggbb
 	Area float64 `json:"area"` // 0–1; transparent pixels belong to no colour
-	// Intensity is the chroma of the colour in OKLCH as a part of the most that sRGB has at
-	// this hue and lightness: 0 for a grey, 1 for a colour at the edge of sRGB.
+	// Intensity is the chroma of the colour in OKLCH as a fraction of the maximum in sRGB at
+	// this hue and lightness. 0 is a grey, and 1 is a colour at the edge of sRGB.
 	Intensity float64 `json:"intensity"`
 }
 
-// A Palette has the colours of an image that come nearest to the targets of Android's
-// Palette. A field is nil where the image has no such colour.
+// A Palette has the colours of an image that are nearest to the targets of Android's
+// Palette. A field is nil if the image has no such colour.
 type Palette struct {
 	Vibrant      *Swatch `json:"vibrant"`
 	LightVibrant *Swatch `json:"lightVibrant"`
@@ -47,8 +47,8 @@ type Swatch struct {
 	Hex string `json:"hex"` // #rrggbb
 }
 
-// Look tells the facts of a picture, which should be no larger than [Side]. Its hash has
-// 4 × 3 components, as most have.
+// Look returns the facts of a picture, which should be no larger than [Side]. The BlurHash
+// has 4 × 3 components, as is usual.
 func Look(picture *image.NRGBA) Facts {
 	picture = at0(picture)
 	groups := groupsOf(picture)
@@ -60,7 +60,7 @@ func Look(picture *image.NRGBA) Facts {
 	}
 }
 
-// at0 is the picture with its corner at 0,0, and its rows without gaps.
+// at0 returns the picture with its corner at 0,0 and without gaps between its rows.
 func at0(picture *image.NRGBA) *image.NRGBA {
 	size := picture.Rect.Size()
 	if picture.Rect.Min == (image.Point{}) && picture.Stride == 4*size.X {
@@ -73,9 +73,9 @@ func at0(picture *image.NRGBA) *image.NRGBA {
 	return out
 }
 
-// stretched is a picture with larger pixels where a side has fewer than enough: both hashes
-// sample cosines, and of few samples they make stripes that are not in the picture. A
-// BlurHash says nothing of the ratio of the sides, so that each is stretched by itself.
+// stretched enlarges the pixels of a picture whose side is too short. Both hashes sample
+// cosines, and few samples would add stripes that the picture doesn't have. A BlurHash
+// doesn't contain the aspect, so each side is stretched separately.
 func stretched(picture *image.NRGBA, enough int, keepRatio bool) *image.NRGBA {
 	size := picture.Rect.Size()
 	if min(size.X, size.Y) >= enough || min(size.X, size.Y) == 0 {
@@ -104,13 +104,13 @@ func thumbHashOf(picture *image.NRGBA) []byte {
 	return EncodeThumbHash(stretched(picture, 16, true))
 }
 
-// maxColors is the most colours of an image that are told.
+// maxColors is the maximum number of colours in facts.
 const maxColors = 8
 
 var errFacts = errors.New("the worker's facts are malformed")
 
-// Parse reads facts as JSON, and checks them. Use it for what a worker made, which may have
-// been taken over by an image.
+// Parse decodes facts from JSON and checks them. Use it for the result of a worker, since
+// an image may have taken the worker over.
 func Parse(data []byte) (f Facts, err error) {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return Facts{}, fmt.Errorf("%w: %v", errFacts, err)
@@ -140,8 +140,8 @@ func isHex(s string) bool {
 	return len(s) == 7 && s[0] == '#' && strings.Trim(s[1:], "0123456789abcdef") == ""
 }
 
-// DecodeThumbHash reads a ThumbHash as text: base64 of either alphabet, with or without
-// padding. A space counts as +, which it was before the query was decoded.
+// DecodeThumbHash decodes a ThumbHash in base64, with either alphabet, with or without
+// padding. It reads a space as +, since decoding a query turns + into a space.
 func DecodeThumbHash(text string) ([]byte, error) {
 	text = strings.NewReplacer(" ", "+", "-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	hash, err := base64.RawStdEncoding.Strict().DecodeString(text)

@@ -5,7 +5,7 @@ import (
 	"sort"
 )
 
-// linear is the light of each level of sRGB.
+// linear is the linear light of each sRGB level.
 var linear = func() (light [256]float64) {
 	for i := range light {
 		light[i] = toLinear(float64(i) / 255)
@@ -27,8 +27,8 @@ func fromLinear(v float64) float64 {
 	return 1.055*math.Pow(v, 1/2.4) - 0.055
 }
 
-// lowest is the least light that rounds to each level, and guess the level for the light
-// i/4096 or one below the right one.
+// lowest is the smallest light that rounds to each level. guess is the level for the light
+// i/4096, or one less.
 var lowest, guess = func() (light [257]float64, level [4097]uint8) {
 	for i := range 256 {
 		light[i] = toLinear((float64(i) - 0.5) / 255)
@@ -41,11 +41,11 @@ var lowest, guess = func() (light [257]float64, level [4097]uint8) {
 	return light, level
 }()
 
-// toSRGB is the level of sRGB for a light, which it holds to 0–1. It takes a table instead
-// of a power, since a picture has millions of pixels.
+// toSRGB returns the sRGB level of a light, clamped to 0–1. It uses a table instead of a
+// power, since a picture has millions of pixels.
 func toSRGB(v float64) uint8 {
 	switch {
-	case !(v > 0): // not a number, too
+	case !(v > 0): // NaN too
 		return 0
 	case v >= 1:
 		return 255

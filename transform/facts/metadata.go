@@ -15,8 +15,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Metadata are the fields that a file carries besides its pixels. A field's value is a
-// text, a number, or a list of these. Names are those of ExifTool.
+// Metadata are the metadata fields of a file. A value is a text, a number, or a list of
+// these. Names are those of ExifTool.
 type Metadata struct {
 	EXIF map[string]any `json:"exif"`
 	IPTC map[string]any `json:"iptc"`
@@ -24,14 +24,14 @@ type Metadata struct {
 	GPS  *GPS           `json:"gps"`
 }
 
-// A GPS is where a picture was taken, in degrees and metres.
+// A GPS is the place where a picture was taken, in degrees and metres.
 type GPS struct {
 	Latitude  float64  `json:"latitude"`
 	Longitude float64  `json:"longitude"`
 	Altitude  *float64 `json:"altitude"`
 }
 
-// What metadata may have. Files with more are no photographs, or want to be a burden.
+// Limits of metadata. Files with more are not photographs, or are attacks.
 const (
 	mostFields  = 1000
 	longestText = 4096      // bytes
@@ -44,11 +44,11 @@ var metadataFormats = map[transform.Format]imagemeta.ImageFormat{
 	transform.AVIF: imagemeta.AVIF, transform.HEIC: imagemeta.HEIF,
 }
 
-// ReadMetadata reads the EXIF, IPTC and XMP of a file. Where a part is damaged, it returns
-// what stands before. Formats without metadata that it reads (GIF, JPEG XL, SVG) have none.
-// Binary fields, such as a camera's own notes and previews, are left out.
+// ReadMetadata reads the EXIF, IPTC and XMP of a file. If a part is damaged, it returns the
+// fields before the damage. It doesn't read GIF, JPEG XL and SVG. It skips binary fields,
+// such as maker notes and previews.
 //
-// It runs in a worker: it reads untrusted structures with a library.
+// Only workers call it, since it parses untrusted data with a library.
 func ReadMetadata(body []byte, f transform.Format) (Metadata, error) {
 	m := Metadata{EXIF: map[string]any{}, IPTC: map[string]any{}, XMP: map[string]any{}}
 	format, ok := metadataFormats[f]
@@ -71,7 +71,7 @@ func ReadMetadata(body []byte, f transform.Format) (Metadata, error) {
 		return nil
 	}
 	gps := map[string]any{}
-	// The error says that a part is damaged: the rest has been read by then.
+	// The error means that a part is damaged. The rest has been read.
 	_, _ = imagemeta.Decode(imagemeta.Options{
 		R: bytes.NewReader(body), ImageFormat: format, Sources: imagemeta.EXIF | imagemeta.IPTC | imagemeta.XMP,
 		HandleTag: func(tag imagemeta.TagInfo) error {
@@ -96,7 +96,7 @@ func ReadMetadata(body []byte, f transform.Format) (Metadata, error) {
 	return m, nil
 }
 
-// gpsOf is the place that the GPS fields say, or nil where they say none.
+// gpsOf returns the place from the GPS fields, or nil.
 func gpsOf(fields map[string]any) *GPS {
 	latitude, ok := number(fields["GPSLatitude"])
 	longitude, ok2 := number(fields["GPSLongitude"])
@@ -127,7 +127,7 @@ func gpsOf(fields map[string]any) *GPS {
 	return g
 }
 
-// rounded6 keeps six decimals: a tenth of a metre in degrees.
+// rounded6 rounds to six decimals. In degrees, that is a tenth of a metre.
 func rounded6(f float64) float64 { return math.Round(f*1e6) / 1e6 }
 
 func number(v any) (float64, bool) {
@@ -136,8 +136,8 @@ func number(v any) (float64, bool) {
 	return f, ok && isNumber
 }
 
-// plainValue is a value as a text, a number or a list of these, with about its length in
-// JSON. ok is false for values that are none.
+// plainValue returns a value as a text, a number or a list of these, and its approximate
+// length in JSON. ok is false for other values.
 func plainValue(v any) (plain any, size int, ok bool) {
 	switch v := v.(type) {
 	case nil, []byte:
@@ -177,7 +177,7 @@ func plainValue(v any) (plain any, size int, ok bool) {
 	return nil, 0, false
 }
 
-// plainNumber keeps ten digits, which hides that degrees are sums of fractions.
+// plainNumber rounds to ten digits, which hides that degrees are sums of fractions.
 func plainNumber(f float64) (plain any, size int, ok bool) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, 0, false
@@ -186,8 +186,8 @@ func plainNumber(f float64) (plain any, size int, ok bool) {
 	return f, 12, err == nil
 }
 
-// cleanText is a text as far as it may be shown: valid UTF-8 without control characters and
-// the zeros and spaces that pad it.
+// cleanText returns a text that can be shown: valid UTF-8, without control characters, and
+// without padding.
 func cleanText(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), longestText)], "")
 	s = strings.Map(func(r rune) rune {
@@ -202,7 +202,7 @@ func cleanText(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// ParseMetadata reads metadata as JSON, and checks them, like [Parse].
+// ParseMetadata decodes metadata from JSON and checks them, like [Parse].
 func ParseMetadata(data []byte) (m Metadata, err error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Metadata{}, fmt.Errorf("%w: %v", errFacts, err)

@@ -2,22 +2,22 @@ package facts
 
 import "math"
 
-// A target is a kind of colour that a palette looks for, in HSL: where it should lie, and
-// between which bounds it must. The values and weights are those of Android's Palette.
+// A target is a kind of colour in a palette, in HSL: the preferred values, and their
+// bounds. Values and weights are those of Android's Palette.
 type target struct {
 	of                           func(*Palette) **Swatch
 	leastSat, sat, mostSat       float64
 	leastLight, light, mostLight float64
 }
 
-// The weights of a target's parts.
+// Weights of the parts of a target.
 const (
 	weighSat   = 0.24
 	weighLight = 0.52
 	weighArea  = 0.24
 )
 
-// targets are the kinds of a palette, in the order in which they choose.
+// targets are the kinds of colours, in the order in which they choose.
 var targets = []target{
 	{func(p *Palette) **Swatch { return &p.LightVibrant }, 0.35, 1, 1, 0.55, 0.74, 1},
 	{func(p *Palette) **Swatch { return &p.Vibrant }, 0.35, 1, 1, 0.3, 0.5, 0.7},
@@ -34,11 +34,11 @@ func (p *Palette) swatches() (all []**Swatch) {
 	return all
 }
 
-// leastSwatch is the part of the picture that a colour of the palette covers at least.
+// leastSwatch is the minimum fraction of the picture that a colour of the palette covers.
 const leastSwatch = 0.001
 
-// paletteOf chooses a colour for each target. No colour serves two, and near black, near
-// white, and the reds and browns of skin that Android leaves out serve none.
+// paletteOf chooses a colour for each target. It uses each colour once. As in Android, it
+// skips colours near black, near white, and the reds and browns of skin.
 func paletteOf(groups []group) (p Palette) {
 	used := make([]bool, len(groups))
 	most := 0.0
@@ -66,7 +66,7 @@ func paletteOf(groups []group) (p Palette) {
 	return p
 }
 
-// hsl is a colour as hue in degrees, saturation and lightness.
+// hsl returns the hue of a colour in degrees, its saturation and its lightness.
 func hsl(c [3]uint8) (hue, sat, light float64) {
 	r, g, b := float64(c[0])/255, float64(c[1])/255, float64(c[2])/255
 	high, low := max(r, g, b), min(r, g, b)

@@ -9,23 +9,23 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A ThumbHash is a decoded ThumbHash: the components of cosine transforms of the luminance
-// (l), of yellow against blue (p), of red against green (q), and of alpha (a).
+// A ThumbHash is a decoded ThumbHash. It has the components of cosine transforms of the
+// luminance (l), of yellow minus blue (p), of red minus green (q), and of alpha (a).
 type ThumbHash struct {
 	l, p, q, a channel
 	alpha      bool
 	natural    transform.Size
 }
 
-// A channel is one cosine transform. Of its nx × ny components only those above the
-// diagonal are there.
+// A channel is one cosine transform. It has only those of the nx × ny components that are
+// above the diagonal.
 type channel struct {
 	nx, ny int
 	mean   float64
-	rest   [7 * 7]float64 // by rows of nx; zero where there is none
+	rest   [7 * 7]float64 // rows of nx; missing components are zero
 }
 
-// has reports whether a component is there.
+// has reports whether a channel has a component.
 func (c *channel) has(x, y int) bool { return x*c.ny < c.nx*(c.ny-y) }
 
 func (c *channel) count() (n int) {
@@ -39,7 +39,7 @@ func (c *channel) count() (n int) {
 	return n
 }
 
-// ParseThumbHash reads the bytes of a ThumbHash. The error says what is wrong with them.
+// ParseThumbHash parses the bytes of a ThumbHash. The error says what is wrong with them.
 func ParseThumbHash(hash []byte) (h ThumbHash, err error) {
 	if len(hash) < 5 {
 		return h, fmt.Errorf("has %d bytes, and a ThumbHash has 5 or more", len(hash))
@@ -88,7 +88,7 @@ func ParseThumbHash(hash []byte) (h ThumbHash, err error) {
 			}
 		}
 	}
-	// Colours are raised by a quarter, which makes up for what rounding takes from them.
+	// The factor of 1.25 makes up for what rounding takes from the colours.
 	read(&h.l, float64(head>>18&31)/31)
 	read(&h.p, float64(more>>3&63)/63*1.25)
 	read(&h.q, float64(more>>9&63)/63*1.25)
@@ -99,8 +99,8 @@ func ParseThumbHash(hash []byte) (h ThumbHash, err error) {
 	return h, nil
 }
 
-// Natural is the size at which the reference draws the hash: the longer side has 32 pixels,
-// and the ratio is about that of the image.
+// Natural returns the size of the picture in the reference implementation: the longer side
+// has 32 pixels, and the aspect is about that of the image.
 func (h *ThumbHash) Natural() transform.Size { return h.natural }
 
 // Alpha reports whether the picture may have transparent pixels.
@@ -139,7 +139,7 @@ func (h *ThumbHash) draw(to *image.NRGBA, w, h2, x0, y0 int, punch float64) {
 	}
 }
 
-// rowOf adds up the components of a row: what is left is a sum over x.
+// rowOf sums up the components of a row. The result is a sum over x only.
 func (c *channel) rowOf(row *[7]float64, down [][]float64, y int, punch float64) {
 	*row = [7]float64{c.mean}
 	for j := range c.ny {
@@ -150,7 +150,8 @@ func (c *channel) rowOf(row *[7]float64, down [][]float64, y int, punch float64)
 	}
 }
 
-// level is a level of 0–255. The reference cuts off instead of rounding.
+// level returns the level for a value. It truncates values as the reference implementation
+// does.
 func level(v float64) uint8 { return uint8(max(0, 255*min(1, v))) }
 
 // EncodeThumbHash returns the ThumbHash of a picture.
@@ -262,5 +263,5 @@ func EncodeThumbHash(picture *image.NRGBA) []byte {
 	return hash
 }
 
-// rounded rounds half up, as JavaScript does.
+// rounded rounds halves up, as JavaScript does.
 func rounded(v float64) int { return int(math.Floor(v + 0.5)) }

@@ -12,19 +12,19 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// Details are what a file says of its pixels besides its header.
+// Details describe the pixels of a file, beyond its header.
 type Details struct {
 	ColorSpace  string // srgb (any RGB), gray, cmyk or lab
-	Bits        int    // of each channel; 0 where the file doesn't say
+	Bits        int    // of each channel; 0 if the file doesn't say
 	Progressive bool   // progressive JPEG, interlaced PNG or GIF
-	Profile     string // name of its colour profile; empty where it has none
+	Profile     string // name of the colour profile; empty without one
 }
 
-// maxNamed bounds the bytes of a profile in which its name is looked for.
+// maxNamed bounds how many bytes of a profile are searched for its name.
 const maxNamed = 1 << 20
 
-// Describe reads the details of a file whose header is h. It decodes no pixels. What is
-// damaged is left out. It is safe for concurrent use.
+// Describe reads the details of a file whose header is h. It decodes no pixels. It leaves
+// out damaged parts. It is safe for concurrent use.
 func Describe(b []byte, h transform.Header) Details {
 	d := Details{ColorSpace: "srgb", Bits: h.Bits, Progressive: h.Interlaced}
 	colours := h.Bands
@@ -60,8 +60,8 @@ func Describe(b []byte, h transform.Header) Details {
 	return d
 }
 
-// describeJPEG finds the profile, which may lie in several segments, and whether the
-// picture is progressive.
+// describeJPEG finds the profile, which can have several segments, and whether the picture
+// is progressive.
 func describeJPEG(b []byte) (profile []byte, progressive bool) {
 	var parts [256][]byte
 	for i := 2; i+4 <= len(b) && b[i] == 0xff; {
@@ -93,7 +93,7 @@ func describeJPEG(b []byte) (profile []byte, progressive bool) {
 	return profile, progressive
 }
 
-// describePNG finds the profile, or what else says the colours (PNG §11.3.2).
+// describePNG finds the profile, or other colour information (PNG §11.3.2).
 func describePNG(b []byte) (profile []byte, name string) {
 	for i := len(pngSignature); i+12 <= len(b); {
 		n := int(binary.BigEndian.Uint32(b[i:]))
@@ -104,14 +104,14 @@ func describePNG(b []byte) (profile []byte, name string) {
 		switch string(b[i+4 : i+8]) {
 		case "iCCP":
 			if z, err := zlib.NewReader(bytes.NewReader(afterNulAndMethod(data))); err == nil {
-				profile, _ = io.ReadAll(io.LimitReader(z, maxNamed)) // what is damaged is cut off
+				profile, _ = io.ReadAll(io.LimitReader(z, maxNamed)) // a damaged end is cut off
 			}
 		case "sRGB":
 			name = "sRGB"
 		case "cICP":
 			if len(data) == 4 {
 				if coded := codedColors(uint64(data[0]), uint64(data[1])); coded != "" {
-					return nil, coded // it counts before the others
+					return nil, coded // it takes precedence over the others
 				}
 			}
 		case "IDAT":
@@ -136,7 +136,7 @@ func describeWebP(b []byte) []byte {
 }
 
 // describeHEIF finds the first profile, or else the first coded colours (ISO/IEC 14496-12
-// §12.1.5). The tiles of a picture have the same.
+// §12.1.5). All tiles of a picture have the same.
 func describeHEIF(b []byte) (profile []byte, name string) {
 	for _, meta := range children(b, "meta") {
 		_, meta, ok := fullBox(meta)
@@ -164,7 +164,7 @@ func describeHEIF(b []byte) (profile []byte, name string) {
 	return profile, name
 }
 
-// children returns the data of the boxes of a kind.
+// children returns the data of all boxes of one kind.
 func children(b []byte, kind string) (list [][]byte) {
 	for len(b) >= 8 {
 		bx, rest, ok := nextBox(b)
@@ -179,8 +179,7 @@ func children(b []byte, kind string) (list [][]byte) {
 	return list
 }
 
-// codedColors is the name of primaries and a transfer function (ITU-T H.273), or empty
-// where they have none.
+// codedColors returns the name for primaries and a transfer function (ITU-T H.273), or "".
 func codedColors(primaries, transfer uint64) string {
 	const bt709, bt2020, p3 = 1, 9, 12
 	const linear, srgb, pq, hlg = 8, 13, 16, 18
@@ -234,7 +233,7 @@ func describeTIFF(b []byte, space string) (profile []byte, _ string) {
 	return profile, space
 }
 
-// jxlBitsOf is the number of bits that the file says, which [Read] raises where 8 would show
+// jxlBitsOf returns the number of bits in the file. [Read] uses more if 8 bits would show
 // steps.
 func jxlBitsOf(b []byte, bits int) int {
 	if bits == 12 && &b[0] != &DeepJXL(b)[0] {
@@ -243,8 +242,7 @@ func jxlBitsOf(b []byte, bits int) int {
 	return bits
 }
 
-// profileName is the description of an ICC profile (ICC.1:2022 §9.2.41), or empty where it
-// has none.
+// profileName returns the description of an ICC profile (ICC.1:2022 §9.2.41), or "".
 func profileName(b []byte) string {
 	if _, ok := ParseColorProfile(b); !ok {
 		return ""
@@ -254,20 +252,20 @@ func profileName(b []byte) string {
 		return ""
 	}
 	switch string(tag[:4]) {
-	case "desc": // of version 2
+	case "desc": // version 2
 		n := binary.BigEndian.Uint32(tag[8:])
 		text := tag[12:]
 		text = text[:min(uint64(n), uint64(len(text)))]
 		text, _, _ = bytes.Cut(text, []byte{0})
 		return cleanName(string(text))
-	case "mluc": // of version 4
+	case "mluc": // version 4
 		return multiLocalized(tag)
 	}
 	return ""
 }
 
-// multiLocalized is the English text of a multiLocalizedUnicodeType (§10.15), or the first
-// where there is none.
+// multiLocalized returns the English text of a multiLocalizedUnicodeType (§10.15), or else
+// its first text.
 func multiLocalized(tag []byte) string {
 	if len(tag) < 16 {
 		return ""
@@ -301,7 +299,7 @@ func multiLocalized(tag []byte) string {
 
 const longestName = 100 // characters
 
-// cleanName is a name as it may be shown.
+// cleanName returns a name that can be shown.
 func cleanName(s string) string {
 	runes := slices.DeleteFunc([]rune(strings.ToValidUTF8(s, "")), func(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0xfffd })
 	return strings.TrimSpace(string(runes[:min(len(runes), longestName)]))
