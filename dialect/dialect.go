@@ -1,10 +1,10 @@
-// Package dialect reads the image URLs of other products, so that a front end moves to
+// Package dialect parses the image URLs of other products, so that a front end can move to
 // Tintype by changing a host name.
 //
 // For most uses, call [Find] with the path after the namespace, then the dialect's Parse
-// with what Find returned. Parse is a pure function: it looks nothing up, and what it
-// returns is what a native URL could have said. The rest of a request is the same code as
-// for a native URL: sources, allowlist, rights, marks, options, cache.
+// with the result. Parse is a pure function: it looks nothing up. Its result says nothing
+// that a native URL couldn't say. The code for native URLs handles the rest of the request:
+// sources, allowlist, rights, marks, options, cache.
 package dialect
 
 import (
@@ -15,40 +15,40 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A Dialect is the URL grammar of another product. There is one file for each.
+// A Dialect is the URL grammar of another product. Each has its own file.
 type Dialect struct {
 	Name string // as in the workspace's setting "dialect", such as "imgix"
-	// Prefixes are where its URLs begin after the namespace, without slashes at the ends,
-	// such as "_next/image".
+	// Prefixes begin its URLs after the namespace, without slashes at the ends, such as
+	// "_next/image".
 	Prefixes []string
-	// Whole reports whether a workspace may choose it for all of its URLs ("dialect").
+	// Whole reports whether a workspace may choose the dialect for all of its URLs.
 	Whole bool
 
-	// Parse reads a URL. It decodes the path and the query itself, once, and strictly.
+	// Parse parses a URL. It decodes the path and the query itself, once, and strictly.
 	Parse func(u URL) (Request, error)
-	// Verify reports whether the claim's signature is the key's. It compares in constant
-	// time. Nil where the dialect has no signatures.
+	// Verify reports whether the key made the claim's signature. It compares in constant
+	// time. Nil if the dialect has no signatures.
 	Verify func(k Key, c Claim) bool
 
-	// Params are what docs/dialects.md lists, and what the tests try.
+	// Params are the parameters for docs/dialects.md and for the tests.
 	Params []Param
 }
 
-// A URL is what Parse reads. Nothing of it is decoded.
+// A URL is the input of Parse. It is not decoded.
 type URL struct {
-	Path     string // after the namespace and the prefix: empty, or with its leading slash
-	RawQuery string // without its question mark
-	// DefaultSource is the key of the workspace's default source, which relative paths are
-	// in. Empty is none: then the first segment of a path is the key of a source, or a host
-	// in grammars that say so.
+	Path     string // after the namespace and the prefix: empty, or with a leading slash
+	RawQuery string // without the question mark
+	// DefaultSource is the key of the workspace's default source, for relative paths. If it
+	// is empty, the first segment of a path is the key of a source, or a host in some
+	// grammars.
 	DefaultSource string
-	// Slow says that the client's hints (Save-Data, RTT, ECT, Downlink) tell of a slow
+	// Slow reports whether the client's hints (Save-Data, RTT, ECT, Downlink) mean a slow
 	// connection.
 	Slow bool
 }
 
-// Key is what a decoded relative path names, as SOURCE/PATH: an object of the default
-// source where there is one.
+// Key returns SOURCE/PATH for a decoded relative path. With a default source, the path is
+// an object key in it.
 func (u URL) Key(path string) string {
 	path = strings.TrimPrefix(path, "/")
 	if u.DefaultSource == "" {
@@ -57,29 +57,28 @@ func (u URL) Key(path string) string {
 	return u.DefaultSource + "/" + path
 }
 
-// A Request is what a URL asks for, in Tintype's words.
+// A Request is the result of Parse, in Tintype's terms.
 type Request struct {
 	Image   Image
 	Options Options
 	Ignored []string // parameters of the dialect that Tintype can't do, as the URL spells them
 	Claim   Claim
 	Answer  Answer
-	// RedirectOnError says that the client wants a redirect to the original where no variant
-	// can be made.
+	// RedirectOnError asks for a redirect to the original if no variant can be made.
 	RedirectOnError bool
-	// Hinted says that the answer depends on [URL.Slow].
+	// Hinted means that the answer depends on [URL.Slow].
 	Hinted bool
 }
 
 // An Image names the original. Exactly one field is set.
 type Image struct {
 	URL string // a full URL, http or https
-	// Path is SOURCE/PATH as in a native ?src=, decoded once. [URL.Key] makes it of a
+	// Path is SOURCE/PATH as in a native ?src=, decoded once. [URL.Key] makes it from a
 	// relative path.
 	Path string
 }
 
-// set names an original by what a URL says of it, decoded: a full URL or a relative path.
+// set sets the original from a decoded text of the URL: a full URL or a relative path.
 func (i *Image) set(u URL, name string) error {
 	if isURL(name) {
 		i.URL = name
@@ -93,18 +92,18 @@ func (i *Image) set(u URL, name string) error {
 	return nil
 }
 
-// Options are parameters of a native URL, in transform's vocabulary and query form.
+// Options are parameters of a native URL, as transform parses them.
 type Options struct {
 	Query   transform.Query
-	from    []origin // of those that the URL spells differently
-	implied []string // names of those that no parameter of the URL says
+	from    []origin // for parameters that the URL spells differently
+	implied []string // names of parameters that the product implies
 }
 
-// An origin is the parameter of the URL that a native one comes from.
+// An origin links a native parameter to the URL's parameter.
 type origin struct{ native, from string }
 
-// Set adds a native parameter. from is the parameter of the URL that it comes from, which
-// errors name; empty is the native name. Where native is set already, the later value wins.
+// Set adds a native parameter. from is the URL's parameter, which errors name; empty is the
+// native name. If native is set already, the later value wins.
 func (o *Options) Set(native, value, from string) {
 	if from != "" && from != native {
 		o.from = append(o.from, origin{native, from})
@@ -121,8 +120,8 @@ func (o *Options) Set(native, value, from string) {
 	o.Query = append(o.Query, transform.Param{Name: native, Value: value, Literal: true})
 }
 
-// Imply is Set of what the product does where a URL says nothing. A preset goes over it. It
-// comes after all that sets the parameter.
+// Imply sets what the product does if the URL says nothing. A preset overrides it. Call it
+// after all calls of Set for the parameter.
 func (o *Options) Imply(native, value, from string) {
 	if _, given := o.Get(native); given {
 		return
@@ -131,8 +130,8 @@ func (o *Options) Imply(native, value, from string) {
 	o.implied = append(o.implied, native)
 }
 
-// Layers are the parameters that the product implies, and those that the URL gives. A preset
-// stands between them.
+// Layers returns the parameters that the product implies, and those that the URL gives. A
+// preset goes between them.
 func (o *Options) Layers() (implied, given transform.Query) {
 	if len(o.implied) == 0 {
 		return nil, o.Query
@@ -162,7 +161,7 @@ func (o *Options) Unset(native string) {
 	o.Query = slices.DeleteFunc(o.Query, func(p transform.Param) bool { return p.Name == native })
 }
 
-// From is the parameter of the URL that a native one comes from, or native itself.
+// From returns the URL's parameter for a native one, or native itself.
 func (o *Options) From(native string) string {
 	for _, origin := range slices.Backward(o.from) {
 		if origin.native == native {
@@ -172,7 +171,7 @@ func (o *Options) From(native string) string {
 	return native
 }
 
-// An Answer is what is wanted of the image.
+// An Answer is the kind of answer that a URL asks for.
 type Answer int
 
 const (
@@ -181,22 +180,22 @@ const (
 	AnswerFacts                  // size and format before and after, as Cloudflare's format=json
 )
 
-// A Claim is the signature that a URL carries. The zero Claim is none: so are words that
-// the product takes for "unsigned", such as imgproxy's "unsafe".
+// A Claim is the signature of a URL. The zero Claim is none. Words that the product treats
+// as "unsigned" also give none, such as imgproxy's "unsafe".
 type Claim struct {
-	Signature string // as it stands in the URL
-	Message   string // what the product signs: raw, as it stands in the URL
+	Signature string // as in the URL
+	Message   string // what the product signs: raw, as in the URL
 	Expires   time.Time
 }
 
-// A Key is a signing key of another product, which its owner brought along.
+// A Key is a signing key of another product. The owner gives it to the workspace.
 type Key struct {
 	Secret, Salt []byte
 	Algorithm    string // empty is the product's default; else sha1, sha256 or sha512
-	Size         int    // how many bytes of a signature are sent; 0 is all
+	Size         int    // bytes of a signature that are sent; 0 is all
 }
 
-// An Error says which parameter of a URL is wrong, and what is allowed. It is safe to show.
+// An Error says which parameter of a URL is wrong, and what is allowed. Clients may see it.
 type Error struct {
 	Param  string // as the URL spells it; empty is the URL as a whole
 	Reason string
@@ -213,21 +212,21 @@ func (e *Error) Error() string {
 type Param struct {
 	Name    string // with its aliases: "w, width"
 	State   State
-	Note    string // how it differs, or why it is ignored; empty where it works
-	Example string // a URL's path and query that uses it, after the prefix
-	Native  string // what that means in native options, canonical
+	Note    string // how it differs, or why it is ignored; empty if it works
+	Example string // path and query of a URL with the parameter, after the prefix
+	Native  string // the same in native options, canonical
 }
 
-// A State says what becomes of a parameter.
+// A State says how Tintype treats a parameter.
 type State string
 
 const (
 	Works   State = "works"
-	Differs State = "differs" // works, but not as in the product: Note says how
+	Differs State = "differs" // works, but not exactly as in the product: see Note
 	Ignored State = "ignored" // named in Tintype-Ignored, refused by strict_options
 )
 
-// All are the dialects, in the order of docs/dialects.md.
+// All lists the dialects in the order of docs/dialects.md.
 var All = []*Dialect{
 	next, vercel, netlify, cloudflare, ipx,
 	imgix,
@@ -237,8 +236,8 @@ var All = []*Dialect{
 	weserv,
 }
 
-// Find finds the dialect whose prefix a path begins with. rest is the raw path after the
-// namespace, and tail what follows the prefix.
+// Find returns the dialect whose prefix begins a path. rest is the raw path after the
+// namespace. tail is the path after the prefix.
 func Find(rest string) (d *Dialect, tail string) {
 	if len(rest) < 2 || rest[0] != '/' {
 		return nil, ""
@@ -253,8 +252,8 @@ func Find(rest string) (d *Dialect, tail string) {
 	return nil, ""
 }
 
-// Reserved reports whether a path segment is what URLs of a dialect begin with. New sources
-// may not be named so.
+// Reserved reports whether the URLs of a dialect begin with this path segment. New sources
+// can't have such a name.
 func Reserved(segment string) bool {
 	for _, d := range All {
 		for _, prefix := range d.Prefixes {
@@ -266,7 +265,7 @@ func Reserved(segment string) bool {
 	return false
 }
 
-// Names are the dialects that a workspace may choose for all of its URLs.
+// Names returns the dialects that a workspace may choose for all of its URLs.
 func Names() (names []string) {
 	for _, d := range All {
 		if d.Whole {
@@ -276,8 +275,8 @@ func Names() (names []string) {
 	return names
 }
 
-// Named returns the dialect of that name that a workspace may choose for all of its URLs,
-// or nil.
+// Named returns the dialect with this name if a workspace may choose it for all of its
+// URLs, else nil.
 func Named(name string) *Dialect {
 	for _, d := range All {
 		if d.Name == name && d.Whole {

@@ -22,7 +22,7 @@ func isText(s string) bool {
 	return utf8.ValidString(s)
 }
 
-// decodePath decodes the escapes of a path once. "+" is itself.
+// decodePath decodes the escapes of a path once. "+" stays "+".
 func decodePath(raw string) (string, error) {
 	decoded := raw
 	if strings.IndexByte(raw, '%') >= 0 {
@@ -48,7 +48,7 @@ func decodePath(raw string) (string, error) {
 	return decoded, nil
 }
 
-// whole reads a whole number from 0 to 10⁹, written in digits.
+// whole parses a whole number from 0 to 10⁹ in digits.
 func whole(s string) (int, bool) {
 	if s == "" || len(s) > 9 {
 		return 0, false
@@ -63,7 +63,7 @@ func whole(s string) (int, bool) {
 	return n, true
 }
 
-// number reads a decimal number, such as -1.5, without an exponent.
+// number parses a decimal number, such as -1.5, without an exponent.
 func number(s string) (float64, bool) {
 	if s == "" || len(s) > 20 {
 		return 0, false
@@ -77,7 +77,7 @@ func number(s string) (float64, bool) {
 	return n, err == nil
 }
 
-// format writes a number as options have it.
+// format formats a number for an option.
 func format(n float64) string {
 	return strconv.FormatFloat(math.Round(n*1e4)/1e4, 'f', -1, 64)
 }
@@ -114,7 +114,7 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// isWord reports whether s is letters, digits, - and _.
+// isWord reports whether s has only letters, digits, - and _.
 func isWord(s string) bool {
 	for i := range len(s) {
 		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '-' && s[i] != '_' {
@@ -124,8 +124,8 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// harmless reports whether a parameter that no grammar knows goes unnamed: those that
-// campaigns, cache busters and signatures add.
+// harmless reports whether an unknown parameter need not be named: campaigns, cache busters
+// and signatures add these.
 func harmless(name string) bool {
 	switch name {
 	case "gclid", "fbclid", "_", "cb", "ixlib", "sig", "exp", "s":
@@ -134,7 +134,7 @@ func harmless(name string) bool {
 	return strings.HasPrefix(name, "utm_")
 }
 
-// nameQuery calls ignore for each parameter of a query in a grammar that has none.
+// nameQuery calls ignore for each parameter of a query, in a grammar without a query.
 func nameQuery(raw string, ignore func(name string)) {
 	for piece := range strings.SplitSeq(raw, "&") {
 		name, _, _ := strings.Cut(piece, "=")

@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// reference reads a decoded URL reference: a full URL, or a path, which Netlify's may also
-// begin without a slash. param is the parameter that it comes from.
+// reference parses a decoded URL reference: a full URL or a path. For Netlify a path may
+// begin without a slash. param is the parameter of the reference.
 func (u URL) reference(ref, param string) (Image, error) {
 	if isURL(ref) {
-		// A space is all that a browser escapes here and a canonical URL refuses.
+		// A space is the only character that browsers escape here and canonical URLs refuse.
 		return Image{URL: strings.ReplaceAll(ref, " ", "%20")}, nil
 	}
 	if strings.HasPrefix(ref, "//") || strings.Contains(firstSegment(ref), ":") {
 		return Image{}, &Error{param, "is a path, or a URL that begins with http:// or https://"}
 	}
-	// What it holds is still a URL's path: escapes stand for characters of the key.
+	// The rest is still a URL's path: escapes are characters of the key.
 	if end := strings.IndexAny(ref, "?#"); end >= 0 {
 		ref = ref[:end]
 	}
 	return u.object(ref, param)
 }
 
-// object is the image at a raw path.
+// object returns the image at a raw path.
 func (u URL) object(raw, param string) (Image, error) {
 	path, err := decodePath(strings.TrimPrefix(raw, "/"))
 	switch {
@@ -41,17 +41,17 @@ func firstSegment(ref string) string {
 	return segment
 }
 
-// maxIgnored bounds how many ignored parameters are kept, far above how many are shown.
+// maxIgnored bounds the number of ignored parameters that are kept. Answers show far fewer.
 const maxIgnored = 32
 
-// ignore names a parameter, once, unless it is harmless.
+// ignore notes a parameter once, unless it is harmless.
 func (r *Request) ignore(name string) {
 	if name != "" && !harmless(name) && len(r.Ignored) < maxIgnored && !slices.Contains(r.Ignored, name) {
 		r.Ignored = append(r.Ignored, name)
 	}
 }
 
-// side is the native gravity of a side's name, or empty.
+// side returns the native gravity for a side's name, or "".
 func side(name string) string {
 	switch name {
 	case "top":
@@ -68,7 +68,7 @@ func side(name string) string {
 	return ""
 }
 
-// oneOf is nil if value is one of words, else the error that names them.
+// oneOf returns nil if value is one of words, else an error that lists them.
 func oneOf(param, value string, words ...string) error {
 	if slices.Contains(words, value) {
 		return nil
@@ -83,8 +83,8 @@ func allowed(words []string) string {
 	return "one of " + strings.Join(words, ", ")
 }
 
-// mergedURL returns the full URL that a path holds. Proxies merge the slashes of https://,
-// so that it may have one.
+// mergedURL returns the full URL in a path. Proxies may merge the slashes of https:// into
+// one.
 func mergedURL(s string) (url string, ok bool) {
 	if isURL(s) {
 		return s, true
@@ -97,7 +97,7 @@ func mergedURL(s string) (url string, ok bool) {
 	return "", false
 }
 
-// encodedURL reports whether a raw path is a full URL whose colon is encoded.
+// encodedURL reports whether a raw path is a full URL with an encoded colon.
 func encodedURL(s string) bool {
 	for _, scheme := range [...]string{"http%3a", "https%3a"} {
 		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
