@@ -34,6 +34,9 @@ type fragile struct{ transform.Engine }
 func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	fault, ok := strings.CutPrefix(job.Options.Version, "fault-")
 	if !ok {
+		if len(job.Originals) == 0 { // a drawing
+			return f.Engine.Transform(ctx, job)
+		}
 		if fault, ok = faultOf(job.Originals[0].Body); !ok {
 			return f.Engine.Transform(ctx, job)
 		}
