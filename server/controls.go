@@ -193,6 +193,9 @@ func newControl(d transform.OptionDoc) control {
 	}
 	for _, word := range words {
 		ch := choice{Value: word, Label: word}
+		if values.Kind == transform.KindBool {
+			ch.Label = map[string]string{"0": "off", "1": "on"}[word]
+		}
 		if c.Kind == "compass" {
 			ch.Cell = cells[word]
 		}

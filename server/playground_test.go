@@ -387,7 +387,7 @@ func TestControlKinds(t *testing.T) {
 		"q":        "Output: range 1 1 100 100 by 1",
 		"vignette": "More: range 0.5 0.5 2.5 2.5 by 0.01",
 		"rotate":   "Turn: range -360 -180 180 360 by 1",
-		"enlarge":  "Size: choice =as fit says@ 1=1@ 0=0@",
+		"enlarge":  "Size: choice =as fit says@ 1=on@ 0=off@",
 		"grain":    "More: choice =none@ fine=fine@ coarse=coarse@",
 		"dither":   "More: flag",
 		"bg":       "Look: color",

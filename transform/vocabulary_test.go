@@ -115,7 +115,7 @@ func TestVocabulary(t *testing.T) {
 // If a default can be written as a value, that value means the same as leaving the option
 // out.
 func TestVocabularyDefaults(t *testing.T) {
-	words := map[string]bool{"derived": true, "none": true, "off": true, "all": true, "the original's": true, "as `fit` says": true, "as `q`": true}
+	words := map[string]bool{"derived": true, "none": true, "off": true, "all": true, "the original's": true, "as fit says": true, "as q": true}
 	for _, doc := range transform.Vocabulary() {
 		if words[doc.Default] && doc.Name != "metadata" {
 			continue
