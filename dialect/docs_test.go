@@ -1,0 +1,107 @@
+package dialect
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tintype/tintype/internal/golden"
+)
+
+// introductions say what each dialect is, and show one URL of an original photos/cat.jpg.
+var introductions = map[string]struct{ what, url, note string }{
+	"next":       {"next/image", "/acme/_next/image?url=%2Fcat.jpg&w=640&q=75", "Set `images.path` of next.config.js to `https://img.example.com/acme/_next/image`, and `default_source` to the source that has what was in `public/`."},
+	"vercel":     {"Vercel's image optimization", "/acme/_vercel/image?url=%2Fcat.jpg&w=640&q=75", "As next/image."},
+	"netlify":    {"Netlify's image CDN", "/acme/.netlify/images?url=/cat.jpg&w=640&fit=cover&h=480", "Paths are of the `default_source`."},
+	"cloudflare": {"Cloudflare's image transformations", "/acme/cdn-cgi/image/width=640,quality=75/photos/cat.jpg", "`/acme/cloudflare/…` is the same, for hosts whose `/cdn-cgi/` Cloudflare takes itself."},
+	"ipx":        {"ipx, of Nuxt Image", "/acme/_ipx/w_640,f_webp/photos/cat.jpg", ""},
+	"imgix":      {"imgix", "/acme/imgix/photos/cat.jpg?w=640&fit=crop&auto=format", "Its default is the original's format at quality 75."},
+	"imgproxy":   {"imgproxy", "/acme/imgproxy/unsafe/rs:fill:640:480/plain/photos/cat.jpg@webp", "A preset is one of the workspace."},
+	"thumbor":    {"thumbor and imagor", "/acme/thumbor/unsafe/640x480/smart/https%3A%2F%2Forigin.example.com%2Fcat.jpg", "Without a `default_source` an image is a URL or begins with a host."},
+	"cloudinary": {"Cloudinary", "/acme/cloudinary/demo/image/upload/c_fill,w_640,h_480/photos/cat.jpg", "A cloud name before `image/` is skipped. `image/fetch/` takes a full URL."},
+	"weserv":     {"weserv (wsrv.nl)", "/acme/weserv/?url=origin.example.com/cat.jpg&w=640", "`url` is always a host and a path."},
+}
+
+// TestDocs holds docs/dialects.md to the tables of the dialects.
+func TestDocs(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(docsHead)
+	for _, d := range All {
+		writeDialect(t, &b, d)
+	}
+	golden.File(t, "../docs/dialects.md", b.String())
+}
+
+const docsHead = `# URLs of other products
+
+A front end that was written for another product moves to Tintype when its host name changes. Its URLs are taken as they are:
+
+` + "```sh" + `
+curl -i 'https://img.example.com/acme/imgix/photos/cat.jpg?w=640&fit=crop'
+` + "```" + `
+
+- A prefix after the namespace says whose URL it is. In host form the prefix comes first: ` + "`https://acme.img.example.com/imgix/…`" + `.
+- A workspace with ` + "`dialect: imgix`" + ` (or imgproxy, thumbor, cloudinary, weserv) takes all its URLs so, without the prefix. ` + "`/transform`, `/info`, `/placeholder`, `/grid`" + ` and the prefixes keep their meaning.
+- With ` + "`default_source`" + ` a relative path is an object key of that source. Without one its first segment is the key of a source. Other sources are reached by full URL, which ` + "`allowed_sources`" + ` decides about.
+- Values mean what they mean in the product, and so do its defaults. Everything else is as for Tintype's own URLs: sources, marks, presets, limits, signatures, cache, purge.
+- A parameter that Tintype can't do is named in the header ` + "`Tintype-Ignored`" + `. With ` + "`strict_options`" + ` it is 400.
+- Signed URLs go on working with the keys that they were made with: [signing.md](signing.md#keys-that-you-bring-along).
+- New sources can't have a prefix's name. A source that has one keeps its URLs, and the prefix is off in that workspace.
+
+In the tables, an example follows the prefix, and *native* is what it means in [Tintype's options](options.md). This page is generated from package dialect.
+`
+
+func writeDialect(t *testing.T, b *strings.Builder, d *Dialect) {
+	intro, ok := introductions[d.Name]
+	if !ok {
+		t.Errorf("%s has no introduction", d.Name)
+	}
+	prefixes := make([]string, len(d.Prefixes))
+	for i, p := range d.Prefixes {
+		prefixes[i] = "`/" + p + "`"
+	}
+	fmt.Fprintf(b, "\n## %s\nURLs of %s, under %s", d.Name, intro.what, strings.Join(prefixes, " and "))
+	if d.Whole {
+		fmt.Fprintf(b, ", or with `dialect: %s` everywhere", d.Name)
+	}
+	fmt.Fprintf(b, ":\n\n```\n%s\n```\n", intro.url)
+	if intro.note != "" {
+		fmt.Fprintf(b, "\n%s\n", intro.note)
+	}
+	for _, part := range []struct {
+		state       State
+		title, head string
+	}{
+		{Works, "Works", "| parameter | example | native |\n| --- | --- | --- |\n"},
+		{Differs, "Differs", "| parameter | how | example | native |\n| --- | --- | --- | --- |\n"},
+		{Ignored, "Ignored", "| parameter | why |\n| --- | --- |\n"},
+	} {
+		head := "\n### " + part.title + "\n" + part.head
+		for _, p := range d.Params {
+			if p.State != part.state {
+				continue
+			}
+			b.WriteString(head)
+			head = ""
+			switch name := nameCell(p.Name); part.state {
+			case Works:
+				fmt.Fprintf(b, "| %s | %s | %s |\n", name, cell(p.Example), cell(p.Native))
+			case Differs:
+				fmt.Fprintf(b, "| %s | %s | %s | %s |\n", name, plainCell(p.Note), cell(p.Example), cell(p.Native))
+			default:
+				fmt.Fprintf(b, "| %s | %s |\n", name, plainCell(p.Note))
+			}
+		}
+	}
+}
+
+func nameCell(list string) string { return "`" + strings.ReplaceAll(plainCell(list), ", ", "`, `") + "`" }
+
+func cell(text string) string {
+	if text == "" {
+		return "the defaults"
+	}
+	return "`" + plainCell(text) + "`"
+}
+
+func plainCell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
