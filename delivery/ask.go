@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
 )
 
 // generation is part of every variant key. It goes up when the engine's output for
@@ -62,11 +64,36 @@ func (s *Service) decide(c *site, t Target, posted bool, from client, who func()
 	if a, err = c.read(t, posted, from.slow); err != nil {
 		return a, stepURL, err
 	}
-	a.accept = transform.ParseAccept(from.accept).And(s.formats)
+	a.accept = s.accepted(&a, from.accept)
 	if a.who, err = who(); err != nil {
 		return a, stepAccess, err
 	}
 	return a, stepAccess, s.authorize(&a, t)
+}
+
+// accepted are the formats that the client of an Accept header can be given. A client that
+// names none gets the original's format where the workspace says so: some caches keep an
+// answer to it only if it is of the type that the path's extension says.
+func (s *Service) accepted(a *ask, header string) transform.Accept {
+	if !a.auto() || a.endpoint.read != nil || a.site.FallbackFormat != workspace.FallbackOriginal || transform.NamesFormats(header) {
+		return transform.ParseAccept(header).And(s.formats)
+	}
+	kept := transform.AcceptKept
+	switch at := a.original().at(); {
+	case hasExtension(at, ".webp"):
+		kept |= transform.AcceptWebP & s.formats
+	case hasExtension(at, ".avif"):
+		kept |= transform.AcceptAVIF & s.formats
+	}
+	return kept
+}
+
+func hasExtension(r ref, extension string) bool {
+	path := r.key.Path
+	if r.source == nil {
+		path = r.url.Path
+	}
+	return len(path) > len(extension) && strings.EqualFold(path[len(path)-len(extension):], extension)
 }
 
 // read takes the target apart, applies the preset, finds the originals that it names, and

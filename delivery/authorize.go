@@ -16,6 +16,7 @@ type access struct {
 	private bool          // a private source is read, or the image was sent: shared caches must not keep the answer
 	limited bool          // the right ends after left
 	left    time.Duration // at least 0
+	signed  bool          // a signature gives the right
 	bearer  bool          // an API key gives the right: shared caches must not keep the answer
 	test    string        // id of the test key; empty is none
 }
@@ -43,6 +44,7 @@ func (s *Service) authorize(a *ask, t Target) error {
 	if err != nil {
 		return err
 	}
+	a.access.signed = true
 	if grant.Expires.IsZero() {
 		if a.secret && !private {
 			a.access.limited, a.access.left = true, longestRight

@@ -66,7 +66,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	}
 	r = ask.who.withPrincipal(r)
 	w.noteAsk(&ask)
-	w.Header()["Cache-Tag"] = []string{ask.cacheTags()}
+	ask.tag(w.Header())
 
 	load := (*Service).load
 	if ask.endpoint.load != nil {
@@ -94,7 +94,7 @@ func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, 
 	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
 	if e.Code != "" {
 		known := &fault.Error{Code: fault.Code(e.Code), Message: e.Message}
-		if a.access == (access{}) {
+		if a.access == (access{signed: a.access.signed}) {
 			known.MaxAge = max(int(e.ExpiresAt.Sub(s.now()).Seconds()), 0)
 		}
 		return nil, known

@@ -79,6 +79,8 @@ type Config struct {
 	Usage   *usage.Recorder // nil counts nothing
 	Limiter *limit.Limiter  // holds workspaces to their limits; nil is one of this process alone
 
+	PurgesFronts bool // a hook tells caches in front of purges, so that they may keep answers longer
+
 	ClientRequests int // a minute, from one client address; 0 is any number
 
 	Metrics prometheus.Registerer // nil registers nothing
@@ -95,6 +97,7 @@ type Service struct {
 	engine           transform.Engine
 	transformTimeout time.Duration
 	formats          transform.Accept
+	purgesFronts     bool
 	limits           transform.Limits
 	http             *origin.HTTP
 	fetches          *gate
@@ -124,7 +127,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
-		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits,
+		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, limiter: c.Limiter, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,

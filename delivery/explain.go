@@ -172,8 +172,11 @@ func (e *Explanation) describe(a *ask) {
 	e.found(found)
 	e.Format = string(a.options.Format)
 	if a.auto() {
-		formats := strings.FieldsFunc(a.accept.String()+",jpeg,png", func(r rune) bool { return r == ',' })
-		e.Format = "auto: " + strings.Join(formats, " ")
+		list := a.accept.String() + ",jpeg,png"
+		if rest, kept := strings.CutPrefix(list, "kept"); kept { // the original's, where it is one of these
+			list = rest + ",gif"
+		}
+		e.Format = "auto: " + strings.Join(strings.FieldsFunc(list, func(r rune) bool { return r == ',' }), " ")
 	}
 }
 

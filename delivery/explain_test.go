@@ -39,10 +39,10 @@ func TestExplain(t *testing.T) {
 		source, options, format      string
 		marks                        string
 	}{
-		{"a path", "/acme/photos/cat.jpg?w=20&utm_source=x", "", "", "", "workspace origin url access marks original", "photos", "w=20", "auto: jpeg png", ""},
+		{"a path", "/acme/photos/cat.jpg?w=20&utm_source=x", "", "", "", "workspace origin url access marks original", "photos", "w=20", "auto: jpeg png gif", ""},
 		{"a preset", "/acme/photos/cat.jpg?preset=thumb&format=webp", "", "", "", "workspace origin url access marks original", "photos", "w=32&h=32&format=webp", "webp", ""},
 		{"negotiated", "/acme/photos/cat.jpg?w=21", "image/avif,image/webp", "", "", "workspace origin url access marks original", "photos", "w=21", "auto: avif webp jpeg png", ""},
-		{"an origin", "/acme/photos/cat.jpg?w=22", "", "https://app.example.com", "", "workspace origin url access marks original", "photos", "w=22", "auto: jpeg png", ""},
+		{"an origin", "/acme/photos/cat.jpg?w=22", "", "https://app.example.com", "", "workspace origin url access marks original", "photos", "w=22", "auto: jpeg png gif", ""},
 		{"another origin", "/acme/photos/cat.jpg?w=22", "", "https://evil.example.com", "ORIGIN_NOT_ALLOWED", "workspace !origin", "", "", "", ""},
 		{"no workspace", "/nobody/photos/cat.jpg", "", "", "WORKSPACE_NOT_FOUND", "!workspace", "", "", "", ""},
 		{"reserved", "/v1/photos/cat.jpg", "", "", "WORKSPACE_NOT_FOUND", "!workspace", "", "", "", ""},
@@ -50,13 +50,13 @@ func TestExplain(t *testing.T) {
 		{"a bad path", "/acme/photos/../cat.jpg", "", "", "INVALID_PATH", "workspace origin !url", "", "", "", ""},
 		{"no source", "/acme/other/cat.jpg", "", "", "SOURCE_NOT_FOUND", "workspace origin !url", "", "", "", ""},
 		{"a host that isn't allowed", "/acme?src=https://evil.example.com/a.jpg", "", "", "SOURCE_NOT_ALLOWED", "workspace origin !url", "", "", "", ""},
-		{"unsigned", "/acme/vault/a.jpg?w=9", "", "", "SIGNATURE_REQUIRED", "workspace origin url !access", "vault", "w=9", "auto: jpeg png", ""},
-		{"signed", signed, "", "", "", "workspace origin url access marks original", "vault", "w=9", "auto: jpeg png", "brand"},
-		{"a private address", "/acme?src=http://169.254.169.254/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png", ""},
-		{"one in disguise", "/acme?src=http://0xA9FEA9FE/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png", ""},
-		{"one within another", "/acme?src=http://[64:ff9b::a9fe:a9fe]/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png", ""},
-		{"a source at one", "/acme/inside/a.jpg", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "inside", "", "auto: jpeg png", ""},
-		{"a mark that is lost", "/acme/photos/cat.jpg?mark=lost", "", "", "MARK_UNAVAILABLE", "workspace origin url access !marks", "photos", "mark=lost", "auto: jpeg png", ""},
+		{"unsigned", "/acme/vault/a.jpg?w=9", "", "", "SIGNATURE_REQUIRED", "workspace origin url !access", "vault", "w=9", "auto: jpeg png gif", ""},
+		{"signed", signed, "", "", "", "workspace origin url access marks original", "vault", "w=9", "auto: jpeg png gif", "brand"},
+		{"a private address", "/acme?src=http://169.254.169.254/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png gif", ""},
+		{"one in disguise", "/acme?src=http://0xA9FEA9FE/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png gif", ""},
+		{"one within another", "/acme?src=http://[64:ff9b::a9fe:a9fe]/latest", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "", "", "auto: jpeg png gif", ""},
+		{"a source at one", "/acme/inside/a.jpg", "", "", "ADDRESS_NOT_ALLOWED", "workspace origin url access marks !original", "inside", "", "auto: jpeg png gif", ""},
+		{"a mark that is lost", "/acme/photos/cat.jpg?mark=lost", "", "", "MARK_UNAVAILABLE", "workspace origin url access !marks", "photos", "mark=lost", "auto: jpeg png gif", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, err := b.Explain(t.Context(), c.target, c.accept, c.origin)

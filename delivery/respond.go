@@ -30,7 +30,7 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 	a.describe(w.Header(), e)
 	h := w.Header()
 	h["Etag"] = []string{e.ETag}
-	h["Cache-Control"] = []string{a.cacheControlOf(e, s.now())}
+	s.tellCaches(h, a, a.cacheControlOf(e, s.now()))
 	h["Accept-Ranges"] = headerAcceptRanges
 	if matches(r.Header["If-None-Match"], e.ETag) {
 		h.Del("Content-Type")

@@ -110,6 +110,7 @@ func (w *Response) writeError(e *fault.Error) {
 	h.Del("Content-Length")
 	h.Del("ETag")
 	h.Del("Content-Disposition")
+	h.Del("CDN-Cache-Control")
 	h.Set("Cache-Control", e.CacheControl())
 	e.Headers(h)
 	b, err := json.Marshal(e.Envelope(h.Get("X-Request-Id")))

@@ -10,7 +10,25 @@ type Accept uint8
 const (
 	AcceptAVIF Accept = 1 << iota
 	AcceptWebP
+	// AcceptKept: the output keeps the original's format, where every browser shows that
+	// or one of the other members says so. It is for clients that name no format.
+	AcceptKept
 )
+
+// NamesFormats reports whether an Accept header names a type of images, and not only
+// ranges such as */* and image/*.
+func NamesFormats(header string) bool {
+	for rest := header; rest != ""; {
+		var element string
+		element, rest = cutUnquoted(rest, ',')
+		mediaType, _ := cutUnquoted(element, ';')
+		mediaType = trimSpace(mediaType)
+		if len(mediaType) > len("image/") && strings.EqualFold(mediaType[:len("image/")], "image/") && mediaType[len("image/"):] != "*" {
+			return true
+		}
+	}
+	return false
+}
 
 // ParseAccept reads an Accept header (RFC 9110 §12.5.1). Join several headers with commas.
 // Only named formats count, since browsers send */* for formats that they cannot show. A
@@ -108,6 +126,12 @@ func trimSpace(s string) string { return strings.Trim(s, " \t") }
 // String names the formats, for the variant key of an output whose format is Auto:
 // "avif,webp", "avif", "webp" or "".
 func (a Accept) String() string {
+	if a&AcceptKept != 0 {
+		if a &^= AcceptKept; a != 0 {
+			return "kept," + a.String()
+		}
+		return "kept"
+	}
 	switch a & (AcceptAVIF | AcceptWebP) {
 	case AcceptAVIF | AcceptWebP:
 		return "avif,webp"
@@ -157,6 +181,9 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	}
 	switch o.Format {
 	case Auto:
+		if a&AcceptKept != 0 {
+			return o.keptFormat(h, p, a, l, still)
+		}
 	case SameAsOriginal:
 		if h.Format == HEIC || h.Format == SVG {
 			return still
@@ -178,6 +205,24 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 		return WebP
 	}
 	return still
+}
+
+// keptFormat is the original's format, where a takes it and it can hold the output. Nothing
+// is laid on a background for it.
+func (o Options) keptFormat(h Header, p Plan, a Accept, l Limits, still Format) Format {
+	f, frames := h.Format, 1
+	if o.Animated(h, GIF) {
+		if frames = h.Frames; f != WebP || !a.Takes(WebP) {
+			f = GIF
+		}
+	}
+	switch {
+	case !a.Takes(f), f == JPEG && still == PNG, o.Lossless && f != WebP && frames == 1:
+		return still
+	case o.CheckOutput(p, f, frames, l) != nil && frames == 1:
+		return still
+	}
+	return f
 }
 
 // Transparent reports whether the output that p describes may have transparent pixels, in a

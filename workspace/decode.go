@@ -18,6 +18,7 @@ func New(namespace string) *Workspace {
 		AllowedOrigins: []string{"*"},
 		AllowedSources: []string{"*"},
 		Dialect:        Native,
+		FallbackFormat: FallbackOriginal,
 	}
 	w.normalize()
 	return w

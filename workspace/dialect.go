@@ -10,6 +10,12 @@ import (
 // Native is the dialect of Tintype's own URLs.
 const Native = "native"
 
+// Values of fallback_format.
+const (
+	FallbackOriginal = "original"
+	FallbackJPEG     = "jpeg"
+)
+
 // Dialects returns the allowed values of a workspace's dialect.
 func Dialects() []string { return append([]string{Native}, dialect.Names()...) }
 

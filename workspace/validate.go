@@ -64,6 +64,7 @@ func (p Process) validate(old, w *Workspace) error {
 	v.name()
 	v.patterns()
 	v.dialect()
+	v.answers()
 	v.domains()
 	v.sources()
 	v.marks()

@@ -102,10 +102,22 @@ func (v *validator) cachingRules(path string, s *Source) {
 			v.add(member(path, f.name), "%d is not allowed: give seconds, 0 to %d", f.seconds, maxSeconds)
 		}
 	}
-	if cc := s.CacheControl; len(cc) > maxCacheControl || !visible(cc, true) || strings.TrimSpace(cc) != cc {
-		v.add(member(path, "cache_control"), "must be the value of a Cache-Control header, such as \"public, max-age=3600\": "+
+	v.cacheControl(member(path, "cache_control"), s.CacheControl)
+}
+
+func (v *validator) cacheControl(path, cc string) {
+	if len(cc) > maxCacheControl || !visible(cc, true) || strings.TrimSpace(cc) != cc {
+		v.add(path, "must be the value of a Cache-Control header, such as \"public, max-age=3600\": "+
 			"at most %d visible ASCII characters", maxCacheControl)
 	}
+}
+
+// answers checks what is said of answers.
+func (v *validator) answers() {
+	if f := v.w.FallbackFormat; f != FallbackOriginal && f != FallbackJPEG {
+		v.add("fallback_format", "%q is unknown; allowed are \"original\" and \"jpeg\"", cut(f))
+	}
+	v.cacheControl("cdn_cache_control", v.w.CDNCacheControl)
 }
 
 // prefixURL checks a URL that object keys are appended to.

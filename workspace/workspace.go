@@ -31,6 +31,9 @@ type Workspace struct {
 	Dialect          string   `json:"dialect"`        // the grammar of all URLs: native, or one of [Dialects]
 	DefaultSource    string   `json:"default_source"` // source of relative paths in dialects; empty is none
 	StrictOptions    bool     `json:"strict_options"`
+	FallbackFormat   string   `json:"fallback_format"`   // of clients that name none: original or jpeg
+	CDNCacheControl  string   `json:"cdn_cache_control"` // what caches in front are told; empty is the default
+	SurrogateKey     bool     `json:"surrogate_key"`
 	AllowSVG         bool     `json:"allow_svg"`
 	AllowTIFF        bool     `json:"allow_tiff"`
 	Domains          []string `json:"domains" maxItems:"20"`

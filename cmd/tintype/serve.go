@@ -142,7 +142,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
-		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests,
+		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
 		Metrics: metrics, Log: log,
 	})
 	told := make([]manage.Front, len(hooks))

@@ -50,6 +50,10 @@ var notes = map[string]map[string]note{
 		"dialect":           {text: "The grammar of the workspace's URLs: Tintype's own (`native`), or that of another product. Endpoints and prefixes keep their meaning.", absent: workspace.Native, oneOf: dialects()},
 		"default_source":    {text: "Key of the source for relative paths in a dialect. Left out, the first segment of the path names the source. Native URLs never use it.", absent: ""},
 		"strict_options":    {text: "Refuse parameters that would be ignored, with 400 and the likely name.", absent: false},
+		"fallback_format": {text: "What a client gets that names no image format in Accept, such as `*/*`: the `original` format where every browser shows it, or `jpeg` (PNG where there is transparency).",
+			absent: workspace.FallbackOriginal, oneOf: []any{workspace.FallbackOriginal, workspace.FallbackJPEG}},
+		"cdn_cache_control": {text: "CDN-Cache-Control of public answers, where the operator has set a purge hook. Left out, it is as long as `s-maxage`.", absent: ""},
+		"surrogate_key":     {text: "Send the tags of Cache-Tag as Surrogate-Key too, as Fastly reads them.", absent: false},
 		"allow_svg":         {text: "Accept SVG originals. The output is always a raster image.", absent: false},
 		"allow_tiff":        {text: "Accept TIFF originals.", absent: false},
 		"domains": {text: "Host names that serve this workspace's images at their root, without the namespace. " +

@@ -1,0 +1,44 @@
+package delivery
+
+import (
+	"net/http"
+	"strings"
+)
+
+const staleIfError = ", stale-if-error=604800"
+
+// frontControl is what caches in front are told (RFC 9213), by the Cache-Control of the same
+// answer. They may also serve it where this server fails (RFC 5861 §4). A source's own
+// cache_control is missing here, since it is the owner's word.
+var frontControl = map[string][]string{
+	cacheControlDefault:       {"public, max-age=86400, stale-while-revalidate=604800" + staleIfError},
+	cacheControlVersioned:     {cacheControlVersioned + staleIfError},
+	infoEndpoint.cacheControl: {"public, max-age=86400" + staleIfError},
+}
+
+// public reports whether the answer is the same for everybody who may ask.
+func (a *ask) public() bool { return a.access == (access{}) && a.site.origins.Any() }
+
+// tellCaches sets Cache-Control to cc, and CDN-Cache-Control of a public answer. Of other answers
+// caches in front are told what all are told.
+func (s *Service) tellCaches(h http.Header, a *ask, cc string) {
+	h["Cache-Control"] = []string{cc}
+	if !a.public() {
+		return
+	}
+	if front := frontControl[cc]; front != nil {
+		h["Cdn-Cache-Control"] = front
+	}
+	if longer := a.site.CDNCacheControl; longer != "" && s.purgesFronts && cc != cacheControlVersioned && cc == a.cacheControl() {
+		h["Cdn-Cache-Control"] = []string{longer}
+	}
+}
+
+// tag names what the answer is made of to caches in front.
+func (a *ask) tag(h http.Header) {
+	tags := a.cacheTags()
+	h["Cache-Tag"] = []string{tags}
+	if a.site.SurrogateKey {
+		h["Surrogate-Key"] = []string{strings.ReplaceAll(tags, ",", " ")}
+	}
+}
