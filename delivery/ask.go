@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -43,8 +44,8 @@ type ask struct {
 
 // A client is what the headers of a request say of who asks.
 type client struct {
-	accept string // header Accept
-	slow   bool   // hints tell of a slow connection
+	accept string      // header Accept
+	hints  http.Header // that client hints are in; nil is none
 }
 
 // A step is how far a request got.
@@ -61,7 +62,7 @@ const (
 // URL has been read. Where decide fails, the ask holds what was known by then, and the
 // step says at what it failed.
 func (s *Service) decide(c *site, t Target, posted bool, from client, who func() (sender, error)) (a ask, failed step, err error) {
-	if a, err = c.read(t, posted, from.slow); err != nil {
+	if a, err = c.read(t, posted, from.hints); err != nil {
 		return a, stepURL, err
 	}
 	a.accept = s.accepted(&a, from.accept)
@@ -97,11 +98,11 @@ func hasExtension(r ref, extension string) bool {
 }
 
 // read takes the target apart, applies the preset, finds the originals that it names, and
-// decides on their marks. slow matters to dialects only. Where an error is returned, the
+// decides on their marks. hints matter to dialects only. Where an error is returned, the
 // options are those read by then.
-func (c *site) read(t Target, posted, slow bool) (ask, error) {
+func (c *site) read(t Target, posted bool, hints http.Header) (ask, error) {
 	a := ask{site: c, posted: posted, options: transform.Defaults()}
-	u, err := c.parse(&a, t, slow)
+	u, err := c.parse(&a, t, hints)
 	if err == nil {
 		err = c.readURL(&a, u)
 	}
@@ -120,9 +121,9 @@ type parsed struct {
 }
 
 // parse reads a URL in whichever grammar it is written. It sets a's endpoint.
-func (c *site) parse(a *ask, t Target, slow bool) (parsed, error) {
+func (c *site) parse(a *ask, t Target, hints http.Header) (parsed, error) {
 	if d, u := c.dialectOf(t); d != nil {
-		u.Slow = slow
+		u.Slow = slow(hints)
 		return c.parseForeign(a, t, d, u)
 	}
 	var p parsed
@@ -179,7 +180,7 @@ func (c *site) readURL(a *ask, u parsed) error {
 		}
 		a.fallback = &r
 	}
-	return nil
+	return c.checkRedirectOnError(a)
 }
 
 // readOptions reads the options, over those of the preset that the query names.

@@ -58,6 +58,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		w.Header().Add("Vary", "Accept")
 	}
 	ask.nameIgnored(w.Header())
+	ask.foreign.vary(w.Header())
 	if err != nil {
 		if ask.endpoint != nil {
 			w.Log.operation = ask.endpoint.name
@@ -74,12 +75,16 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	}
 	entry, err := load(s, r.Context(), w, &ask)
 	if err != nil {
+		if to := ask.redirectOn(err); to != "" {
+			w.redirect(to, err)
+			return nil
+		}
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}
 	return s.respond(w, r, &ask, entry)
 }
 
-func clientOf(r *http.Request) client { return client{accept: strings.Join(r.Header["Accept"], ",")} }
+func clientOf(r *http.Request) client { return client{strings.Join(r.Header["Accept"], ","), r.Header} }
 
 // load gets the variant from the cache, or makes it, and says in the answer's
 // headers which. An error that the cache remembers is an error here.

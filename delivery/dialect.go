@@ -13,8 +13,10 @@ import (
 
 // A foreign is what the URL of another product says besides its image.
 type foreign struct {
-	dialect *dialect.Dialect
-	asked   dialect.Request
+	dialect   *dialect.Dialect
+	asked     dialect.Request
+	query     string // raw
+	redirects bool   // to the original, where no variant can be made
 }
 
 // dialectOf finds the dialect that a target is written in, and the URL that the dialect
@@ -49,7 +51,10 @@ func (c *site) parseForeign(a *ask, t Target, d *dialect.Dialect, u dialect.URL)
 	if slices.ContainsFunc(decoded, func(p transform.Param) bool { return apikey.Within(p.Name) || apikey.Within(p.Value) }) {
 		return parsed{}, errKeyInURL
 	}
-	a.foreign, a.ignored = &foreign{d, r}, r.Ignored
+	a.foreign, a.ignored = &foreign{dialect: d, asked: r, query: t.RawQuery}, r.Ignored
+	if r.Answer != dialect.AnswerImage { // which Tintype answers under /info
+		a.ignored = append(slices.Clip(a.ignored), r.Options.From("format"))
+	}
 	p := parsed{src: r.Image.URL + r.Image.Path, hasSrc: true} // one of them is set
 	p.name.bySrc = true
 	p.implied, p.query = r.Options.Layers()

@@ -491,7 +491,7 @@ func TestNothingUndecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := c.read(Target{"acme", "/photos/cat.jpg", ""}, false, false)
+	a, err := c.read(Target{"acme", "/photos/cat.jpg", ""}, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -253,7 +253,7 @@ func FuzzPlaceholder(f *testing.F) {
 		if !strings.HasPrefix(path, "/placeholder/") {
 			return
 		}
-		a, err := c.read(Target{"acme", path, query}, false, false)
+		a, err := c.read(Target{"acme", path, query}, false, nil)
 		if err != nil {
 			return
 		}

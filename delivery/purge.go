@@ -171,7 +171,7 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 		}
 	}
 	if t, ok := s.deliveryTarget(ctx, namespace, host, target); ok {
-		a, err := c.read(t, false, false)
+		a, err := c.read(t, false, nil)
 		switch {
 		case err == nil && len(a.refs) == 0:
 			return nil, nil, errors.New("this URL reads no original: what it shows never changes, and there is nothing to purge")
@@ -179,6 +179,10 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 			r := a.original()
 			p := workspace.Purge{Kind: workspace.PurgeURL, Value: a.variantID(), Source: r.sourceName()}
 			add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
+			if slower, err := c.read(t, false, slowHints); err == nil && a.foreign.hinted() {
+				p.Value = slower.variantID()
+				add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
+			}
 		case len(found) == 0:
 			return nil, nil, errors.New(fault.Of(err).Message)
 		}

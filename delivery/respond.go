@@ -29,6 +29,7 @@ var (
 func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) error {
 	a.describe(w.Header(), e)
 	h := w.Header()
+	a.describeNext(w, e)
 	h["Etag"] = []string{e.ETag}
 	s.tellCaches(h, a, a.cacheControlOf(e, s.now()))
 	h["Accept-Ranges"] = headerAcceptRanges
@@ -54,8 +55,12 @@ func (a *ask) describe(h http.Header, e *cache.Entry) {
 	h["Content-Security-Policy"] = headerCSP
 	h["Cross-Origin-Resource-Policy"] = headerCORP
 	if name := a.options.Download; name != "" {
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+		h.Set("Content-Disposition", contentDisposition(name))
 	}
+}
+
+func contentDisposition(name string) string {
+	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
 }
 
 // send answers with a body that is e's, or a part of it. Where there is no room for the

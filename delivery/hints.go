@@ -1,0 +1,116 @@
+package delivery
+
+import (
+	"errors"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/signing"
+)
+
+// slowHints are those of a client on a slow connection.
+var slowHints = http.Header{"Save-Data": {"on"}}
+
+// slow reports whether client hints tell of a slow connection: Save-Data is on, RTT is above
+// 150 ms, ECT is 3g or less, or Downlink is below 5 Mbit/s.
+func slow(h http.Header) bool {
+	if strings.EqualFold(strings.TrimSpace(h.Get("Save-Data")), "on") {
+		return true
+	}
+	if n, err := strconv.ParseFloat(h.Get("Rtt"), 64); err == nil && n > 150 {
+		return true
+	}
+	if n, err := strconv.ParseFloat(h.Get("Downlink"), 64); err == nil && n >= 0 && n < 5 {
+		return true
+	}
+	return slices.Contains([]string{"slow-2g", "2g", "3g"}, h.Get("Ect"))
+}
+
+// hinted reports whether the answer depends on client hints.
+func (f *foreign) hinted() bool { return f != nil && f.asked.Hinted }
+
+// vary names the client hints that the answer depends on.
+func (f *foreign) vary(h http.Header) {
+	if f.hinted() {
+		h.Add("Vary", "Save-Data, RTT, ECT, Downlink")
+	}
+}
+
+// checkRedirectOnError names onerror as ignored where the client isn't redirected to the
+// original: that takes a full URL that the request itself wrote, whose host a pattern of
+// allowed_sources names, in no source, without marks and without a signature.
+func (c *site) checkRedirectOnError(a *ask) error {
+	if a.foreign == nil || !a.foreign.asked.RedirectOnError {
+		return nil
+	}
+	r := a.original()
+	if a.foreign.redirects = r.source == nil && len(a.marks.list) == 0 && c.namesHost(r.url) &&
+		a.foreign.asked.Claim.Signature == "" && !signing.Signed(a.foreign.query); a.foreign.redirects {
+		return nil
+	}
+	a.ignored = append(slices.Clip(a.ignored), "onerror")
+	return a.checkIgnored()
+}
+
+// namesHost reports whether a pattern that isn't for every host allows u.
+func (c *site) namesHost(u origin.URL) bool {
+	return slices.ContainsFunc(c.AllowedSources, func(pattern string) bool {
+		p, err := origin.ParsePattern(pattern)
+		return err == nil && !slices.Contains([]string{"*", "https://*", "http://*"}, p.String()) && p.Match(u)
+	})
+}
+
+// redirectOn is where the client is sent after an error that prevents the variant, or empty.
+func (a *ask) redirectOn(err error) string {
+	if a.foreign == nil || !a.foreign.redirects || a.access != (access{}) {
+		return ""
+	}
+	if e := fault.Of(err); e.Status() < 500 && !e.Code.Kind().Original {
+		return ""
+	}
+	return a.original().url.String()
+}
+
+// redirect answers with a redirect that no cache keeps.
+func (w *Response) redirect(to string, err error) {
+	e := fault.Of(err)
+	w.NoteError(e)
+	if e.Cause == nil {
+		w.Log.Cause = errors.New(e.Message)
+	}
+	h := w.Header()
+	h.Set("Location", to)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", "0")
+	w.WriteHeader(http.StatusFound)
+}
+
+// describeNext sets the headers that next/image answers with.
+func (a *ask) describeNext(w *Response, e *cache.Entry) {
+	if a.foreign == nil || a.foreign.dialect.Name != "next" {
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", "script-src 'none'; frame-src 'none'; sandbox;")
+	r := a.original().at()
+	name := r.key.Path
+	if r.source == nil {
+		name = r.url.Path
+	}
+	name = strings.TrimSuffix(path.Base(name), path.Ext(name)) + "." + strings.TrimPrefix(e.ContentType, "image/")
+	h.Set("Content-Disposition", contentDisposition(name))
+	status := "HIT"
+	switch w.Log.Cache {
+	case "miss":
+		status = "MISS"
+	case "stale":
+		status = "STALE"
+	}
+	h.Set("X-Nextjs-Cache", status)
+}
