@@ -95,7 +95,9 @@ func writeDialect(t *testing.T, b *strings.Builder, d *Dialect) {
 	}
 }
 
-func nameCell(list string) string { return "`" + strings.ReplaceAll(plainCell(list), ", ", "`, `") + "`" }
+func nameCell(list string) string {
+	return "`" + strings.ReplaceAll(plainCell(list), ", ", "`, `") + "`"
+}
 
 func cell(text string) string {
 	if text == "" {
