@@ -1,8 +1,31 @@
 package main
 
-// deviations are the known differences from other products.
+// deviations are the known differences from other products. Of those that meet a case the
+// first counts.
 var deviations = []deviation{
 	{"^cloudinary-url-gen/", "^rotate", "300×450, not 200×300", "a turn by 90° comes before resizing, also where the URL has it after"},
 	{"^imgix-js-core/", `"w":0\.25`, "2400×1600, not 600×400", "a width that is a fraction of the original is ignored"},
 	{"^imgproxy-js-core/", `"width":400.*"resizing_type":"auto"`, "400×267, not 400×300", "`resizing_type:auto` is `fit`"},
+
+	{"^repositories/unpic/nextjs$", "", "400: url: must begin with /", "unpic escapes `url` twice, which Next refuses too"},
+
+	{"^repositories/imgproxy-js-core/", "^dpr:", "400: dpr: .* allowed: 0.1–5", "`dpr` is from 0.1 to 5"},
+	{"^repositories/imgproxy-js-core/", "^fn:.*:t$", "400: fn: is not base64url of text", "the name is said to be base64url and isn't: imgproxy refuses it too"},
+	{"^repositories/imgproxy-js-core/", "^(wm|watermark):", "400: .*: the workspace has no mark of this name", "the watermark of the server is a mark that the workspace needs"},
+	{"^repositories/imgproxy-js-core/", "^pr:", "400: pr: workspace imgproxy has no preset", "the workspace needs the preset"},
+	{"^repositories/imgproxy-js-core/", "^pr:", "400: pr: names more than one preset", "one preset in a URL"},
+
+	{"^repositories/imagor$", "color%3A", "400: color: makes no image here", "`color:` as an image: /placeholder/color makes them"},
+	{"^repositories/imagor$", `\.bmp$`, "415: unsupported image format", "BMP originals are refused"},
+	{"^repositories/imagor$", `\.svg$`, "png, not jpeg", "an SVG without a format becomes PNG"},
+	{"^repositories/imagor$", "format%28heif%29", "png, not heic", "Tintype writes no HEIC"},
+	{"^repositories/imagor$", "proportion", "1634×2224, not|is not", "`proportion()` is ignored"},
+	{"^repositories/imagor$", "filters.*[^a-z]crop%28", "×.*, not", "`crop()` is ignored"},
+	{"^repositories/imagor$", "adaptive-", "×.*, not", "`adaptive-fit-in` is `fit-in`"},
+	{"^repositories/imagor$", "full-fit-in", "×.*, not", "`full-fit-in` is `fit-in`"},
+	{"^repositories/imagor$", "autojpg", "png, not jpeg", "`autojpg()` is ignored"},
+	{"^repositories/imagor$", "trim", "×.*, not", "the colour of `trim` is that of most corners, and trimming comes first"},
+	{"^repositories/imagor$", "50x50%3A0x0", "400: crop: ", "a crop of no width is refused, imagor takes it for none"},
+	{"^repositories/imagor$", "rotate%2890%29", "×.*, not", "a turn by 90° comes before resizing"},
+	{"^repositories/imagor$", "", "^400: ", "a value that can't be read is refused, imagor leaves its filter out"},
 }

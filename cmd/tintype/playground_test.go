@@ -75,8 +75,8 @@ func startServing(t *testing.T, env map[string]string, flags ...string) string {
 	return ""
 }
 
-// startBrowser starts Chromium until the test ends.
-func startBrowser(t *testing.T) context.Context {
+// startBrowser starts Chromium, with more options, until the test ends.
+func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome",
@@ -97,7 +97,7 @@ func startBrowser(t *testing.T) context.Context {
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
 		cancel()

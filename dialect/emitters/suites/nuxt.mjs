@@ -29,7 +29,7 @@ function screen({ width = 1536 }) {
   return { w: Object.values(screens).find((w) => w >= width) ?? 1536 };
 }
 
-const meanings = {
+export const meanings = {
   cloudflare(original, m) {
     switch (m.fit) {
       case "cover":
