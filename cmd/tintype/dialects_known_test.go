@@ -7,16 +7,20 @@ var deviations = []deviation{
 	{"^imgix-js-core/", `"w":0\.25`, "2400×1600, not 600×400", "a width that is a fraction of the original is ignored"},
 	{"^imgproxy-js-core/", `"width":400.*"resizing_type":"auto"`, "400×267, not 400×300", "`resizing_type:auto` is `fit`"},
 
-	{"^repositories/unpic/nextjs$", "", "400: url: must begin with /", "unpic escapes `url` twice, which Next refuses too"},
+	{"^next-image-optimizer/refused$", "^w is (none|that)", "200, not 400", "every width is allowed"},
+	{"^next-image-optimizer/made$", "png|PNG", "jpeg, not png", "a PNG without transparency becomes JPEG for clients that take no WebP"},
+	{"^next-image-optimizer/made$", "animation", "256×171, not 480×320", "an animation is resized, Next passes it through"},
 
-	{"^repositories/imgproxy-js-core/", "^dpr:", "400: dpr: .* allowed: 0.1–5", "`dpr` is from 0.1 to 5"},
-	{"^repositories/imgproxy-js-core/", "^fn:.*:t$", "400: fn: is not base64url of text", "the name is said to be base64url and isn't: imgproxy refuses it too"},
-	{"^repositories/imgproxy-js-core/", "^(wm|watermark):", "400: .*: the workspace has no mark of this name", "the watermark of the server is a mark that the workspace needs"},
-	{"^repositories/imgproxy-js-core/", "^pr:", "400: pr: workspace imgproxy has no preset", "the workspace needs the preset"},
-	{"^repositories/imgproxy-js-core/", "^pr:", "400: pr: names more than one preset", "one preset in a URL"},
+	{"^repositories/unpic/nextjs$", "", "400, not 200: url: must begin with /", "unpic escapes `url` twice, which Next refuses too"},
 
-	{"^repositories/imagor$", "color%3A", "400: color: makes no image here", "`color:` as an image: /placeholder/color makes them"},
-	{"^repositories/imagor$", `\.bmp$`, "415: unsupported image format", "BMP originals are refused"},
+	{"^repositories/imgproxy-js-core/", "^dpr:", "400, not 200: dpr: .* allowed: 0.1–5", "`dpr` is from 0.1 to 5"},
+	{"^repositories/imgproxy-js-core/", "^fn:.*:t$", "400, not 200: fn: is not base64url of text", "the name is said to be base64url and isn't: imgproxy refuses it too"},
+	{"^repositories/imgproxy-js-core/", "^(wm|watermark):", "400, not 200: .*: the workspace has no mark of this name", "the watermark of the server is a mark that the workspace needs"},
+	{"^repositories/imgproxy-js-core/", "^pr:", "400, not 200: pr: workspace imgproxy has no preset", "the workspace needs the preset"},
+	{"^repositories/imgproxy-js-core/", "^pr:", "400, not 200: pr: names more than one preset", "one preset in a URL"},
+
+	{"^repositories/imagor$", "color%3A", "400, not 200: color: makes no image here", "`color:` as an image: /placeholder/color makes them"},
+	{"^repositories/imagor$", `\.bmp$`, "415, not 200: unsupported image format", "BMP originals are refused"},
 	{"^repositories/imagor$", `\.svg$`, "png, not jpeg", "an SVG without a format becomes PNG"},
 	{"^repositories/imagor$", "format%28heif%29", "png, not heic", "Tintype writes no HEIC"},
 	{"^repositories/imagor$", "proportion", "1634×2224, not|is not", "`proportion()` is ignored"},
@@ -25,7 +29,7 @@ var deviations = []deviation{
 	{"^repositories/imagor$", "full-fit-in", "×.*, not", "`full-fit-in` is `fit-in`"},
 	{"^repositories/imagor$", "autojpg", "png, not jpeg", "`autojpg()` is ignored"},
 	{"^repositories/imagor$", "trim", "×.*, not", "the colour of `trim` is that of most corners, and trimming comes first"},
-	{"^repositories/imagor$", "50x50%3A0x0", "400: crop: ", "a crop of no width is refused, imagor takes it for none"},
+	{"^repositories/imagor$", "50x50%3A0x0", "400, not 200: crop: ", "a crop of no width is refused, imagor takes it for none"},
 	{"^repositories/imagor$", "rotate%2890%29", "×.*, not", "a turn by 90° comes before resizing"},
-	{"^repositories/imagor$", "", "^400: ", "a value that can't be read is refused, imagor leaves its filter out"},
+	{"^repositories/imagor$", "", "^400, not 200: ", "a value that can't be read is refused, imagor leaves its filter out"},
 }

@@ -54,6 +54,7 @@ type emitted struct {
 	Want        struct {
 		W, H   int    // 0 is any
 		Format string // empty is any
+		Status int    // of an error; 0 is 200
 	}
 	File   string // in the folder suites: an image whose size and format are wanted
 	NotRun string // why the suite has no cases
@@ -242,8 +243,11 @@ func measure(ctx context.Context, server string, c emitted) string {
 	if err != nil {
 		return err.Error()
 	}
+	if want := cmp.Or(c.Want.Status, http.StatusOK); res.StatusCode != want {
+		return fmt.Sprintf("%d, not %d: %s", res.StatusCode, want, message(body))
+	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Sprintf("%d: %s", res.StatusCode, message(body))
+		return ""
 	}
 	if problem := compare(c, res.Header.Get("Content-Type"), body); problem != "" {
 		return problem
@@ -320,6 +324,9 @@ func abs(n int) int { return max(n, -n) }
 
 // message is the message of an error of the API.
 func message(body []byte) string {
+	if !json.Valid(body) {
+		return ""
+	}
 	var e struct {
 		Error struct{ Message string }
 	}

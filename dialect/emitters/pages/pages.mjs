@@ -82,5 +82,5 @@ function reactImgix() {
   ].map((html) => html.replaceAll("https://", "http://"));
 }
 
-const page = (list) => `<!doctype html><meta charset="utf-8"><style>body{margin:0;display:flex;flex-wrap:wrap;gap:8px}</style>\n${list.join("\n")}\n`;
+const page = (list) => `<!doctype html><meta charset="utf-8"><style>body{margin:0;display:flex;flex-wrap:wrap;align-items:start;gap:8px}</style>\n${list.join("\n")}\n`;
 process.stdout.write(JSON.stringify({ nuxt: page(await nuxt()), unpic: page(unpic()), "react-imgix": page(reactImgix()) }));
