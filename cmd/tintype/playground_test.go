@@ -309,7 +309,7 @@ func TestPlayground(t *testing.T) {
 	t.Run("nothing to pick", func(t *testing.T) {
 		p := open(t, browserContext, url+"/playground/bare", desktopWidth, desktopHeight)
 		p.until(`document.querySelector('#variant .message').checkVisibility()`)
-		if m := p.text("#original .message"); !strings.Contains(m, "Name one in the field above") || strings.Contains(p.text("body main"), "Pick a picture") {
+		if m := p.text("#original .message"); !strings.Contains(m, "Name one in the field above") || strings.Contains(p.text("body main"), "Choose a picture") {
 			t.Errorf("it says %q", m)
 		}
 		empty := func() {
@@ -337,7 +337,7 @@ func TestPlayground(t *testing.T) {
 		p.calm("Failed to load resource: the server responded with a status of 404")
 
 		p = page(t, "#src=&w=480")
-		p.until(`document.querySelector('#original .message').textContent.includes('Pick a picture above, or name one as source/path or by its URL.')`)
+		p.until(`document.querySelector('#original .message').textContent.includes('Choose a picture above, or name one as source/path or by its URL.')`)
 		p.click(`.picture:has([value="samples/dusk.jpg"])`)
 		p.shows(480, 320, "AVIF")
 		p.until(`document.querySelector('#original img').checkVisibility()`)
@@ -383,9 +383,9 @@ func TestPlayground(t *testing.T) {
 			return eval[int](p, fmt.Sprintf(`fetch(%q).then((r) => r.blob()).then((b) => b.size)`, path))
 		}
 		for _, c := range []struct{ hash, reference, name, title string }{
-			{"&w=480&h=480&fit=cover", "/demo/samples/dusk.jpg?w=480&h=480&fit=cover&format=original", "as JPEG: ", "the same 480 × 480 pixels as JPEG of default quality"},
+			{"&w=480&h=480&fit=cover", "/demo/samples/dusk.jpg?w=480&h=480&fit=cover&format=original", "as JPEG: ", "the same 480 × 480 pixels as JPEG at default quality"},
 			{"&w=300&format=jpeg&q=30", "/demo/samples/dusk.jpg?w=300&format=original", "as JPEG: ", "the same 300 × 200 pixels as JPEG"},
-			{"", "/playground/demo/original?src=samples/dusk.jpg", "original: ", "the original, which has as many pixels"},
+			{"", "/playground/demo/original?src=samples/dusk.jpg", "original: ", "the original, which has the same number of pixels"},
 		} {
 			p := page(t, "#src=samples/dusk.jpg"+c.hash)
 			p.until(`document.querySelector('#variant .saved').textContent !== '' && document.querySelector('#fact-bytes').textContent !== '–'`)
