@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
@@ -152,6 +153,9 @@ func (c *site) readURL(a *ask, u parsed) error {
 			return err
 		}
 		return a.checkIgnored()
+	}
+	if a.foreign != nil && a.foreign.asked.Answer != dialect.AnswerImage {
+		return c.readForeignAnswer(a, u)
 	}
 	err := c.readOptions(a, u)
 	if err == nil {

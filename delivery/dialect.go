@@ -15,8 +15,9 @@ import (
 type foreign struct {
 	dialect   *dialect.Dialect
 	asked     dialect.Request
-	query     string // raw
-	redirects bool   // to the original, where no variant can be made
+	query     string            // raw
+	variant   transform.Options // that facts are wanted of
+	redirects bool              // to the original, where no variant can be made
 }
 
 // dialectOf finds the dialect that a target is written in, and the URL that the dialect
@@ -52,9 +53,6 @@ func (c *site) parseForeign(a *ask, t Target, d *dialect.Dialect, u dialect.URL)
 		return parsed{}, errKeyInURL
 	}
 	a.foreign, a.ignored = &foreign{dialect: d, asked: r, query: t.RawQuery}, r.Ignored
-	if r.Answer != dialect.AnswerImage { // which Tintype answers under /info
-		a.ignored = append(slices.Clip(a.ignored), r.Options.From("format"))
-	}
 	p := parsed{src: r.Image.URL + r.Image.Path, hasSrc: true} // one of them is set
 	p.name.bySrc = true
 	p.implied, p.query = r.Options.Layers()

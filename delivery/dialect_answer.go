@@ -1,0 +1,99 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/dialect"
+	"github.com/tintype/tintype/transform"
+)
+
+// What URLs of other products want instead of a variant is told from the entries of /info,
+// so that asking in both ways costs one decode.
+var (
+	blurHashText = &endpoint{
+		name: infoEndpoint.name, lifetime: infoEndpoint.lifetime, atMost: true, cacheControl: infoEndpoint.cacheControl,
+		load: (*Service).loadBlurHashText, make: (*Service).makeInfo,
+	}
+	variantFacts = &endpoint{
+		name: infoEndpoint.name, lifetime: infoEndpoint.lifetime, atMost: true, cacheControl: infoEndpoint.cacheControl,
+		load: (*Service).loadVariantFacts, make: (*Service).makeInfo,
+	}
+)
+
+// readForeignAnswer reads a URL that wants no variant. u has the options of the variant, of
+// which the facts tell.
+func (c *site) readForeignAnswer(a *ask, u parsed) error {
+	a.endpoint, a.show = blurHashText, partBlurHash
+	if a.foreign.asked.Answer == dialect.AnswerFacts {
+		a.endpoint, a.show = variantFacts, partMetadata
+	}
+	if err := c.readOptions(a, u); err != nil {
+		return err
+	}
+	a.foreign.variant = a.options
+	a.options, a.canonical = lookOptions(), ""
+	a.options.Format = transform.JSON
+	return c.readPlain(a, u.name, transform.Query{{Name: "src", Value: u.src, Literal: true}})
+}
+
+// loadBlurHashText answers with a BlurHash as text.
+func (s *Service) loadBlurHashText(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
+	var told struct{ BlurHash string }
+	e, err := s.loadTold(ctx, w, a, &told)
+	if err != nil {
+		return nil, err
+	}
+	return answered(e, "text/plain", []byte(told.BlurHash)), nil
+}
+
+// loadVariantFacts answers with the sizes of the variant and of the original, in the words
+// of Cloudflare's format=json. The variant isn't made for that.
+func (s *Service) loadVariantFacts(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
+	var told struct{ Metadata metadata }
+	e, err := s.loadTold(ctx, w, a, &told)
+	if err != nil {
+		return nil, err
+	}
+	m := told.Metadata
+	plan, err := a.foreign.variant.Plan(transform.Size{W: m.Width, H: m.Height})
+	if err != nil {
+		return nil, err
+	}
+	type original struct {
+		FileSize int    `json:"file_size"`
+		Width    int    `json:"width"`
+		Height   int    `json:"height"`
+		Format   string `json:"format"`
+	}
+	body, err := json.Marshal(struct {
+		Width    int      `json:"width"`
+		Height   int      `json:"height"`
+		Original original `json:"original"`
+	}{plan.Output.W, plan.Output.H, original{m.Bytes, m.Width, m.Height, m.ContentType}})
+	if err != nil {
+		return nil, fmt.Errorf("facts of a variant: %w", err)
+	}
+	return answered(e, transform.JSON.MediaType(), body), nil
+}
+
+// loadTold loads what /info tells, and reads it into v.
+func (s *Service) loadTold(ctx context.Context, w *Response, a *ask, v any) (*cache.Entry, error) {
+	e, err := s.loadInfo(ctx, w, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(e.Body, v); err != nil {
+		return nil, fmt.Errorf("what /info tells: %w", err)
+	}
+	return e, nil
+}
+
+// answered is an entry with another body.
+func answered(e *cache.Entry, contentType string, body []byte) *cache.Entry {
+	out := *e
+	out.Body, out.ContentType, out.ETag = body, contentType, etagOf(body)
+	return &out
+}
