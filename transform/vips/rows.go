@@ -15,11 +15,13 @@ func (t *task) eachRow(ctx context.Context, f *frame, part image.Rectangle, do f
 	const most = 1 << 20 // bytes at a time
 	length := part.Dx() * f.Bands()
 	step := max(most/length&^15, 16)
-	for top := part.Min.Y; top < part.Max.Y; top += step {
+	// libvips decodes 16 rows at a time and forgets them after each read. So a read ends
+	// where such a strip does: the next one can't ask for a strip that has passed.
+	for top, rows := part.Min.Y, 0; top < part.Max.Y; top += rows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rows := min(step, part.Max.Y-top)
+		rows = min((top+step)&^15, part.Max.Y) - top
 		pixels, err := t.readPart(ctx, f, image.Rect(part.Min.X, top, part.Max.X, top+rows))
 		if err != nil {
 			return err
