@@ -57,7 +57,10 @@ func (a *ask) purged() int64 {
 			last = max(last, p.Mark(m.Configured.Name))
 		}
 	}
-	return max(last, p.URL(a.variantID()))
+	for _, id := range a.variantIDs() {
+		last = max(last, p.URL(id))
+	}
+	return last
 }
 
 // variantID identifies what a URL asks for. It is the same for every format and every mark
@@ -65,6 +68,25 @@ func (a *ask) purged() int64 {
 func (a *ask) variantID() string {
 	sum := sha256.Sum256(a.appendWhat(make([]byte, 0, 256)))
 	return hex.EncodeToString(sum[:16])
+}
+
+// variantIDs are the variant under each name of its original: a URL that names another
+// source of the same original is another variant, unless that source has rules.
+func (a *ask) variantIDs() []string {
+	if len(a.refs) != 1 || len(a.refs[0].also) == 0 || a.refs[0].first((*source).protected) != nil {
+		return []string{a.variantID()}
+	}
+	var ids []string
+	named := *a
+	for through := range len(a.refs[0].also) + 1 {
+		r := a.refs[0]
+		r.through = through
+		named.refs = []ref{r}
+		if id := named.variantID(); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // names calls yield with every name of the original.
@@ -177,10 +199,12 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 			return nil, nil, errors.New("this URL reads no original: what it shows never changes, and there is nothing to purge")
 		case err == nil:
 			r := a.original()
-			p := workspace.Purge{Kind: workspace.PurgeURL, Value: a.variantID(), Source: r.sourceName()}
-			add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
+			p := workspace.Purge{Kind: workspace.PurgeURL, Source: r.sourceName()}
+			ids := a.variantIDs()
 			if slower, err := c.read(t, false, slowHints); err == nil && a.foreign.hinted() {
-				p.Value = slower.variantID()
+				ids = append(ids, slower.variantIDs()...)
+			}
+			for _, p.Value = range ids {
 				add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
 			}
 		case len(found) == 0:

@@ -162,6 +162,40 @@ func TestPurgeOfOneNamePurgesTheOthers(t *testing.T) {
 	}
 }
 
+// A purge of one URL purges the variant under every name of its original.
+func TestPurgeOfAURLPurgesOtherNames(t *testing.T) {
+	for _, purged := range []string{"/acme/photos/cat.jpg?w=30", "/acme/outer/photos/cat.jpg?w=30", "/acme/twin/cat.jpg?w=30"} {
+		b := newBench(t)
+		w := b.acme(func(w *workspace.Workspace) {
+			w.Sources = append(w.Sources,
+				workspace.Source{Key: "outer", Kind: "http", URL: b.upstream.URL + "/"}, workspace.Source{Key: "twin", Kind: "http", URL: b.upstream.URL + "/photos/"})
+		})
+		b.registry.Set(t, w)
+		targets := []string{"/acme/photos/cat.jpg?w=30", "/acme/outer/photos/cat.jpg?w=30", "/acme/twin/cat.jpg?w=30"}
+		for _, target := range append(targets, "/acme/photos/cat.jpg?w=31") {
+			b.get(target)
+		}
+		found, _, err := b.FindPurge(t.Context(), "acme", purged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range found {
+			w = b.purge(t, w, p)
+		}
+		for _, target := range targets {
+			if hit(b.get(target)) {
+				t.Errorf("%s is a hit after a purge of %s", target, purged)
+			}
+			if !hit(b.get(target)) {
+				t.Errorf("%s is made anew again and again", target)
+			}
+		}
+		if !hit(b.get("/acme/photos/cat.jpg?w=31")) {
+			t.Errorf("another variant is purged with %s", purged)
+		}
+	}
+}
+
 // BenchmarkPurgedOriginal is what a request pays where the log of purges is full.
 func BenchmarkPurgedOriginal(b *testing.B) {
 	list := make([]workspace.Purge, 0, workspace.MaxPurgedPaths+workspace.MaxPurgedPrefixes)
