@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/fault"
@@ -129,6 +130,9 @@ func (c *site) parse(a *ask, t Target, hints http.Header) (parsed, error) {
 	}
 	var p parsed
 	var err error
+	if apikey.Within(t.Rest) {
+		return p, errKeyInURL
+	}
 	if a.endpoint, p.name, err = parseRest(t.Rest); err != nil {
 		return p, err
 	}

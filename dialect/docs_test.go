@@ -48,7 +48,7 @@ curl -i 'https://img.example.com/acme/imgix/photos/cat.jpg?w=640&fit=crop'
 - Signed URLs go on working with the keys that they were made with: [signing.md](signing.md#keys-that-you-bring-along).
 - New sources can't have a prefix's name. A source that has one keeps its URLs, and the prefix is off in that workspace.
 
-Step by step: from [next/image](migrate/next-image.md), [Cloudflare](migrate/cloudflare.md), [imgix](migrate/imgix.md), [imgproxy](migrate/imgproxy.md), [thumbor and imagor](migrate/thumbor.md), [Cloudinary](migrate/cloudinary.md), [weserv](migrate/weserv.md).
+Step by step: from [next/image](migrate/next-image.md), [Cloudflare](migrate/cloudflare.md), [imgix](migrate/imgix.md), [imgproxy](migrate/imgproxy.md), [thumbor and imagor](migrate/thumbor.md), [Cloudinary](migrate/cloudinary.md), [weserv](migrate/weserv.md). What the products' own packages and tests ask for was measured: [dialects-conformance.md](dialects-conformance.md).
 
 In the tables, an example follows the prefix, and *native* is what it means in [Tintype's options](options.md). This page is generated from package dialect.
 `

@@ -133,7 +133,7 @@ func (r *Reading) add(escaped string) {
 			name = name[:i]
 		}
 		valid := strings.ToValidUTF8(name, "") // some servers remove the other bytes
-		wild := len(valid) < len(name) || strings.ContainsAny(name, "<>*")
+		wild := len(valid) < len(name) || strings.ContainsAny(name, "<>*?")
 		trimmed := strings.Trim(valid, ". ")
 		if trimmed == "" && (wild || strings.Count(valid, ".") > 1) || climbs(strings.TrimRight(valid, " "), trimmed) {
 			r.leaves = true
@@ -442,8 +442,8 @@ func ascii(s string) bool {
 // bestFit are small letters and signs that don't decompose. Code page 1252 of Windows maps
 // them to the characters of bestFitASCII.
 const (
-	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ∞∩√"
-	bestFitASCII = "dhiltbilottzgghgtsfoadept8nv"
+	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ∞∩√℮₧℘"
+	bestFitASCII = "dhiltbilottzgghgtsfoadept8nvepp"
 )
 
 // shortens reports whether short may be the DOS name that a file system gives to name.

@@ -732,6 +732,10 @@ func (g *gallery) try(t *testing.T, n int, a attempt) string {
 		return "refused"
 	case a.method == "OPTIONS" && len(body) == 0:
 		return "without a body"
+	case strings.Contains(a.target, "/placeholder/"): // some thirty numbers of the picture, at any size
+		return "placeholder"
+	case strings.Contains(a.target, "/info/") && strings.HasPrefix(kind, "application/json"):
+		return "facts"
 	case !strings.HasPrefix(kind, "image/"):
 		t.Errorf("attempt %d: %v: %d %s", n, a, w.Code, kind)
 		return "unknown"
@@ -786,7 +790,7 @@ func TestAttemptsCanSucceed(t *testing.T) {
 func TestEveryRouteIsMarked(t *testing.T) {
 	g := newGallery(t)
 	full := url.QueryEscape(g.origin.URL + "/full/a.jpg")
-	const picture, refused, other = "picture", "refused", "no picture"
+	const picture, refused, other, placeholder = "picture", "refused", "no picture", "placeholder"
 	for _, route := range []struct {
 		method, target, host string
 		want                 string
@@ -811,12 +815,22 @@ func TestEveryRouteIsMarked(t *testing.T) {
 		{"POST", "/acme/transform?w=40", "", refused},
 		{"PUT", "/acme/full/a.jpg", "", refused},
 		{"GET", "/acme/open/a.jpg?mark=full/a.jpg", "", refused},
-		// These don't exist yet. Their code must call decideMarks.
-		{"GET", "/acme/info/full/a.jpg", "", refused},
-		{"GET", "/acme/info/blurhash?src=full/a.jpg", "", refused},
-		{"GET", "/acme/placeholder/blurhash?src=full/a.jpg", "", refused},
-		{"GET", "/acme/placeholder/color?src=full/a.jpg", "", refused},
-		{"GET", "/acme/grid?src=full/a.jpg&src=full/b.png", "", refused},
+		// Numbers about the picture, and what is drawn of them.
+		{"GET", "/acme/info/full/a.jpg", "", other},
+		{"GET", "/acme/info/blurhash?src=full/a.jpg", "", other},
+		{"GET", "/acme/placeholder/blurhash?src=full/a.jpg", "", placeholder},
+		{"GET", "/acme/placeholder/color?src=full/a.jpg", "", placeholder},
+		{"GET", "/acme/grid?src=full/a.jpg&src=full/a.jpg&w=80&h=40", "", picture},
+		{"GET", "/acme/grid?src=full/a.jpg&src=twin/a.jpg&w=80&h=40&type=classic&mark=open/a.jpg", "", picture},
+		{"GET", "/acme/grid?src=full/a.jpg&src=full/missing.png&w=80&h=40", "", refused},
+		// URLs of other products.
+		{"GET", "/acme/imgix/full/a.jpg?w=40", "", picture},
+		{"GET", "/acme/imgproxy/unsafe/w:40/plain/full/a.jpg", "", picture},
+		{"GET", "/acme/cdn-cgi/image/width=40/full/a.jpg", "", picture},
+		{"GET", "/acme/_next/image?url=%2Ffull%2Fa.jpg&w=40&q=75", "", picture},
+		{"GET", "/acme/_ipx/w_40/full/a.jpg", "", picture},
+		{"GET", "/acme/cloudinary/image/upload/w_40/full/a.jpg", "", picture},
+		{"GET", "/acme/imgix/full/a.jpg?fm=blurhash", "", other},
 		// Not about pictures.
 		{"GET", "/", "", other},
 		{"GET", "/playground/acme", "", other},
@@ -829,6 +843,8 @@ func TestEveryRouteIsMarked(t *testing.T) {
 		kind := w.Header().Get("Content-Type")
 		got := other
 		switch {
+		case strings.Contains(route.target, "/placeholder/") && w.Code == http.StatusOK:
+			got = placeholder
 		case strings.HasPrefix(kind, "image/") && w.Body.Len() > 0:
 			got = picture
 			if !a.marked(g.frames(t, w.Body.Bytes())) {
