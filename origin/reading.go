@@ -461,6 +461,9 @@ func (short segment) shortens(name segment) bool {
 	if number == "" || number[0] == '0' || strings.Trim(number, "0123456789") != "" {
 		return false
 	}
+	if !name.exact && extension != "" && !strings.Contains(name.name, ".") {
+		return false // the short name of a name without a dot has none either
+	}
 	room := min(6, 7-len(number))
 	long, suffix := name.forDOS()
 	long = long[:min(room, len(long))]

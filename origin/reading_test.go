@@ -185,8 +185,8 @@ func TestReadingOfShortNames(t *testing.T) {
 		"a~b~c-long":       {[]string{"A~B~C-~1"}, []string{"A~1"}},
 		"foto.jpeg":        {[]string{"FOTO~1.JPE"}, []string{"FOTO~1.JPG", "FOTO~1"}},
 		"PHOTOS~1":         {[]string{"photos-long", "photos-old"}, []string{"photo", "pictures"}}, // itself a short name
-		"fotos-a%C3%B1o":   {[]string{"FOTOS-~1", "FOTOS-~1.X", "FO12EF~1"}, []string{"FOTO~1", "PHOTOS~1"}},
-		"%C3%B1andu-fotos": {[]string{"ANDU-F~1", "_ANDU-~1", "%C3%91ANDU-~1", "X~1.JPG"}, []string{"IMAGES1~1", "X~1.JPEG"}}, // nobody knows what becomes of the first letter
+		"fotos-a%C3%B1o":   {[]string{"FOTOS-~1", "FO12EF~1"}, []string{"FOTO~1", "PHOTOS~1", "FOTOS-~1.X"}},
+		"%C3%B1andu-fotos": {[]string{"ANDU-F~1", "_ANDU-~1", "%C3%91ANDU-~1", "X~1"}, []string{"IMAGES1~1", "X~1.JPEG", "X~1.JPG"}}, // nobody knows what becomes of the first letter
 		"an%CC%83o-2026":   {[]string{"AO-202~1", "AN_O-2~1"}, []string{"B~1"}},
 		"a+b-photos":       {[]string{"A_B-PH~1", "AB-PHO~1"}, []string{"B~1"}},
 		"vault;v=1":        {[]string{"VAULT_~1", "VAULT~1"}, []string{"PHOTOS~1"}},
