@@ -24,7 +24,8 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 		}
 	}
 	o.ofOperator()
-	return append(warnings, o.warnings...)
+	warnings = append(warnings, o.warnings...)
+	return append(warnings, w.opensLookAlikes(old)...)
 }
 
 // opensAll returns warnings about the whole workspace.

@@ -162,3 +162,43 @@ func BenchmarkOpens(b *testing.B) {
 		w.Opens(old)
 	}
 }
+
+// TestOpensLookAlikes: where a server may take two places for one, a change that shows what
+// was refused, or what looks like an image of a private source, says so.
+func TestOpensLookAlikes(t *testing.T) {
+	at := func(key, path string, private bool) Source {
+		return Source{Key: key, Kind: "http", URL: "https://o.example.com/" + path, Private: private}
+	}
+	vault, twin, inner, other := at("vault", "vault/", true), at("pub", "Vault/", false), at("pub", "VAULT/b/", false), at("pub", "open/", false)
+	const shown = "source pub: some servers take its place for that of source vault, which was private: images of pub that were refused are shown from now on"
+	const inside = "source pub: some servers take its place for one inside source vault, which is private: its images are shown by its own rules"
+	for name, tt := range map[string]struct {
+		old, new []Source
+		want     string
+	}{
+		"the same":             {[]Source{vault, twin}, []Source{vault, twin}, ""},
+		"deleted":              {[]Source{vault, twin}, []Source{twin}, shown},
+		"not private":          {[]Source{vault, twin}, []Source{at("vault", "vault/", false), twin}, shown},
+		"moved":                {[]Source{vault, twin}, []Source{at("vault", "safe/", true), twin}, shown},
+		"both deleted":         {[]Source{vault, twin}, nil, ""},
+		"the other is private": {[]Source{vault, twin}, []Source{at("pub", "Vault/", true)}, ""},
+		"added inside":         {[]Source{vault}, []Source{vault, inner}, inside},
+		"moved inside":         {[]Source{vault, other}, []Source{vault, inner}, inside},
+		"inside already":       {[]Source{vault, inner}, []Source{vault, inner}, ""},
+		"inside by a space":    {[]Source{vault}, []Source{vault, at("pub", "vault%20/b/", false)}, inside},
+		"a private one inside": {[]Source{vault}, []Source{vault, at("pub", "VAULT/b/", true)}, ""},
+		"beside":               {[]Source{vault}, []Source{vault, other}, ""},
+	} {
+		old, changed := New("acme"), New("acme")
+		old.Sources, changed.Sources = tt.old, tt.new
+		var got []string
+		for _, warning := range changed.Opens(old) {
+			if strings.Contains(warning, "some servers") {
+				got = append(got, warning)
+			}
+		}
+		if strings.Join(got, "; ") != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
