@@ -13,15 +13,16 @@ import (
 // What URLs of other products want instead of a variant is told from the entries of /info,
 // so that asking in both ways costs one decode.
 var (
-	blurHashText = &endpoint{
-		name: infoEndpoint.name, lifetime: infoEndpoint.lifetime, atMost: true, cacheControl: infoEndpoint.cacheControl,
-		load: (*Service).loadBlurHashText, make: (*Service).makeInfo,
-	}
-	variantFacts = &endpoint{
-		name: infoEndpoint.name, lifetime: infoEndpoint.lifetime, atMost: true, cacheControl: infoEndpoint.cacheControl,
-		load: (*Service).loadVariantFacts, make: (*Service).makeInfo,
-	}
+	blurHashText = toldOtherwise((*Service).loadBlurHashText)
+	variantFacts = toldOtherwise((*Service).loadVariantFacts)
 )
+
+// toldOtherwise is the endpoint of /info with another form of answer.
+func toldOtherwise(load func(*Service, context.Context, *Response, *ask) (*cache.Entry, error)) *endpoint {
+	e := *infoEndpoint
+	e.load = load
+	return &e
+}
 
 // readForeignAnswer reads a URL that wants no variant. u has the options of the variant, of
 // which the facts tell.

@@ -108,19 +108,17 @@ func (g *grid) read(o transform.Options, q transform.Query) error {
 	default:
 		return &transform.OptionError{Name: "type", Reason: fmt.Sprintf("%.40q is not allowed; allowed: auto, classic, column, row", kind)}
 	}
-	g.Cols = 2
-	cols, hasCols, err := wholeNumber(q, "cols", 1, transform.GridMost)
+	if g.Cols, _, err = wholeNumber(q, 1, transform.GridMost, "cols"); err != nil {
+		return err
+	}
+	if g.Cols == 0 {
+		g.Cols = 2
+	}
+	gap, _, err := wholeNumber(q, 0, transform.GridGap, "gap")
 	if err != nil {
 		return err
 	}
-	if hasCols {
-		g.Cols = cols
-	}
-	gap, _, err := wholeNumber(q, "gap", 0, mostGap)
-	if err != nil {
-		return err
-	}
-	g.Gap = max(0, int(math.Round(float64(gap)*o.DPR)))
+	g.Gap = int(math.Round(float64(gap) * o.DPR))
 	switch missing, has, err := q.Value("missing"); {
 	case err != nil:
 		return err
@@ -134,23 +132,6 @@ func (g *grid) read(o transform.Options, q transform.Query) error {
 	}
 	return nil
 }
-
-// mostGap is the widest gap, in pixels before dpr.
-const mostGap = 1024
-
-func wholeNumber(q transform.Query, name string, least, most int) (v int, has bool, err error) {
-	text, has, err := q.Value(name)
-	if err != nil || !has {
-		return 0, has, err
-	}
-	v, err = strconv.Atoi(text)
-	if err != nil || len(text) > 9 || v < least || v > most {
-		return 0, true, &transform.OptionError{Name: name, Reason: fmt.Sprintf("%.40q is not allowed; allowed: %d–%d", text, least, most)}
-	}
-	return v, true, nil
-}
-
-func scaled(pixels, dpr float64) int { return max(int(math.Round(pixels*dpr)), 1) }
 
 // canonical is what decides the grid but for its originals, marks and Accept.
 func (g *grid) canonical(o transform.Options) string {
@@ -320,7 +301,8 @@ func (a *ask) without(from []*original) (*ask, []*original) {
 func (s *Service) layGrid(ctx context.Context, a *ask, from []*original, background bool) (transform.Image, error) {
 	g := a.grid.Grid
 	job := transform.Job{Task: transform.TaskGrid, Grid: &g, Options: a.options}
-	job.Format = a.gridFormat(from, s.limits)
+	alpha := g.Gap > 0 || slices.ContainsFunc(from, func(o *original) bool { return o.header.Alpha })
+	job.Format = a.formatOf(g.Size, alpha, s.limits)
 	job.Options.Format = job.Format
 	stamped, retainMarks, release, err := s.markImages(ctx, a)
 	if err != nil {
@@ -332,19 +314,6 @@ func (s *Service) layGrid(ctx context.Context, a *ask, from []*original, backgro
 	}
 	job.Marks = stamped
 	return s.work(ctx, a, from, background, retainMarks, job)
-}
-
-// gridFormat chooses the format of a grid as for a variant of its size.
-func (a *ask) gridFormat(from []*original, l transform.Limits) transform.Format {
-	alpha := a.grid.Gap > 0 || slices.ContainsFunc(from, func(o *original) bool { return o.header.Alpha })
-	o := transform.Defaults()
-	o.Format, o.Lossless, o.Background = a.options.Format, a.options.Lossless, a.options.Background
-	like := transform.Header{Format: transform.PNG, Width: a.grid.Size.W, Height: a.grid.Size.H, Orientation: 1, Frames: 1, Alpha: alpha}
-	plan, err := o.Plan(like.Upright())
-	if err != nil { // every size has one
-		return transform.PNG
-	}
-	return o.OutputFormat(like, plan, a.accept, l)
 }
 
 // cacheControlOf is cacheControl for an entry. A grid that leaves cells out is kept no longer

@@ -50,8 +50,9 @@ func (c *site) checkRedirectOnError(a *ask) error {
 		return nil
 	}
 	r := a.original()
-	if a.foreign.redirects = r.source == nil && len(a.marks.list) == 0 && c.namesHost(r.url) &&
-		a.foreign.asked.Claim.Signature == "" && !signing.Signed(a.foreign.query); a.foreign.redirects {
+	signed := a.foreign.asked.Claim.Signature != "" || signing.Signed(a.foreign.query)
+	if r.source == nil && len(a.marks.list) == 0 && !signed && c.namesHost(r.url) {
+		a.foreign.redirects = true
 		return nil
 	}
 	a.ignored = append(slices.Clip(a.ignored), "onerror")

@@ -53,7 +53,7 @@ func (a *ask) checkIgnored() error {
 
 func shortName(name string) string {
 	if len(name) > longestIgnored {
-		return name[:longestIgnored] + "…"
+		return strings.ToValidUTF8(name[:longestIgnored], "") + "…"
 	}
 	return name
 }

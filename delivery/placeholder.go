@@ -137,17 +137,14 @@ func (p *placeholder) readSize(q transform.Query, fromSrc bool) error {
 		to    *int
 		names []string
 	}{{&p.w, []string{"w", "width"}}, {&p.h, []string{"h", "height"}}} {
-		v, name, err := number(q, 1, mostPlaceholder, side.names...)
+		v, name, err := wholeNumber(q, 1, mostPlaceholder, side.names...)
 		if err != nil {
 			return err
 		}
 		if v == 0 {
 			continue
 		}
-		if v != math.Trunc(v) {
-			return &transform.OptionError{Name: name, Reason: "is not whole; give pixels"}
-		}
-		*side.to = max(int(math.Round(v*dpr)), 1)
+		*side.to = scaled(float64(v), dpr)
 		if *side.to > mostPlaceholder {
 			return &transform.OptionError{Name: "dpr", Reason: fmt.Sprintf("%s × dpr is %d pixels; at most %d is allowed", name, *side.to, mostPlaceholder)}
 		}
@@ -228,6 +225,18 @@ func number(q transform.Query, least, most float64, names ...string) (v float64,
 	}
 	return v, name, nil
 }
+
+// wholeNumber is number for whole numbers.
+func wholeNumber(q transform.Query, least, most int, names ...string) (v int, name string, err error) {
+	n, name, err := number(q, float64(least), float64(most), names...)
+	if err == nil && n != math.Trunc(n) {
+		err = &transform.OptionError{Name: name, Reason: "is not whole; give a whole number"}
+	}
+	return int(n), name, err
+}
+
+// scaled multiplies pixels, of which at least one is left.
+func scaled(pixels, dpr float64) int { return max(int(math.Round(pixels*dpr)), 1) }
 
 // canonical is what decides the placeholder but for the original and Accept.
 func (p *placeholder) canonical(o transform.Options, fromSrc bool) string {
@@ -322,7 +331,7 @@ func (p *placeholder) drawing(from []*original) transform.Drawing {
 // makePlaceholder draws the placeholder.
 func (s *Service) makePlaceholder(ctx context.Context, a *ask, from []*original, background bool) (*cache.Entry, error) {
 	d := a.drawing.drawing(from)
-	format := a.formatOf(d, s.limits)
+	format := a.formatOf(d.Output, d.Alpha, s.limits)
 	made, err := s.work(ctx, a, from, background, nil, transform.Job{Task: transform.TaskDraw, Drawing: &d, Options: a.options, Format: format})
 	if err != nil {
 		return nil, err
@@ -334,11 +343,12 @@ func (s *Service) makePlaceholder(ctx context.Context, a *ask, from []*original,
 	return e, nil
 }
 
-// formatOf chooses the format of a drawing as for a variant of this size.
-func (a *ask) formatOf(d transform.Drawing, l transform.Limits) transform.Format {
+// formatOf chooses the format of what isn't a variant of one original, as for a variant of
+// that size.
+func (a *ask) formatOf(size transform.Size, alpha bool, l transform.Limits) transform.Format {
 	o := transform.Defaults()
-	o.Format = a.options.Format
-	like := transform.Header{Format: transform.PNG, Width: d.Output.W, Height: d.Output.H, Orientation: 1, Frames: 1, Alpha: d.Alpha}
+	o.Format, o.Lossless, o.Background = a.options.Format, a.options.Lossless, a.options.Background
+	like := transform.Header{Format: transform.PNG, Width: size.W, Height: size.H, Orientation: 1, Frames: 1, Alpha: alpha}
 	plan, err := o.Plan(like.Upright())
 	if err != nil { // every size has one
 		return transform.PNG

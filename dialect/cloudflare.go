@@ -3,6 +3,8 @@ package dialect
 import (
 	"strconv"
 	"strings"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // cloudflare is the grammar of Cloudflare's image transformations:
@@ -424,7 +426,7 @@ func (r *cloudflareURL) source(u URL, source string) error {
 		if u.RawQuery != "" {
 			full += "?" + u.RawQuery
 		}
-		if !isText(full) {
+		if !transform.IsText(full) {
 			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
 		}
 		r.Image.URL = full

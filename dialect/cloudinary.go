@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // cloudinary is the part of Cloudinary's grammar that its SDKs write for pictures:
@@ -103,7 +105,7 @@ func verifyCloudinary(k Key, c Claim) bool {
 
 func (r *cloudinaryURL) image(rest string) error {
 	if isURL(rest) {
-		if !isText(rest) {
+		if !transform.IsText(rest) {
 			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
 		}
 		r.Image.URL = rest
@@ -551,13 +553,4 @@ func (r *cloudinaryURL) flags(value string) {
 			r.ignore("fl")
 		}
 	}
-}
-
-func (r *cloudinaryURL) ignore(name string) {
-	for _, have := range r.Ignored {
-		if have == name {
-			return
-		}
-	}
-	r.Ignored = append(r.Ignored, name)
 }

@@ -111,3 +111,83 @@ func TestReserved(t *testing.T) {
 		t.Errorf("a workspace may choose %q", names)
 	}
 }
+
+// parseText parses a URL with its query.
+func parseText(d *Dialect, s string) (Request, error) {
+	path, query, _ := strings.Cut(s, "?")
+	return d.Parse(URL{Path: path, RawQuery: query})
+}
+
+// fuzzOne holds one URL to what is true of every dialect.
+func fuzzOne(t *testing.T, d *Dialect, s string) {
+	path, query, _ := strings.Cut(s, "?")
+	for _, source := range []string{"", "photos"} {
+		r, err := d.Parse(URL{Path: path, RawQuery: query, DefaultSource: source})
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatalf("%q: an error without words", s)
+			}
+			continue
+		}
+		if (r.Image.URL == "") == (r.Image.Path == "") {
+			t.Fatalf("%q: the image is %+v", s, r.Image)
+		}
+		if r.Image.URL != "" && !isURL(r.Image.URL) || !transform.IsText(r.Image.URL+r.Image.Path) {
+			t.Fatalf("%q: the image is %+v", s, r.Image)
+		}
+		if _, err := transform.Parse(transform.Defaults(), withoutPreset(r.Options.Query)); err != nil {
+			if _, ok := err.(*transform.OptionError); !ok {
+				t.Fatalf("%q: %v", s, err)
+			}
+		}
+		if r.Claim.Signature != "" && !strings.Contains(s, r.Claim.Signature) {
+			t.Fatalf("%q: the signature %q isn't in it", s, r.Claim.Signature)
+		}
+		if d.Verify != nil {
+			d.Verify(Key{Secret: []byte("0123456789abcdef")}, r.Claim)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, bm := range []struct {
+		name, path, query string
+		d                 *Dialect
+		native            string
+	}{
+		{"next", "", "url=%2Fimages%2Fme.png&w=640&q=75", next, "w=640&q=75&q-avif=55&fit=scale-down"},
+		{"netlify", "", "url=/owl.jpeg&fit=cover&w=400&h=300&position=top&fm=webp&q=60", netlify, "w=400&h=300&fit=cover&gravity=north&format=webp&q=60"},
+		{"cloudflare", "/width=400,height=300,fit=cover,gravity=top,format=auto,quality=60/uploads/avatar1.jpg", "", cloudflare, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60&metadata=copyright"},
+		{"ipx", "/s_400x300,fit_cover,pos_top,f_webp,q_60/images/me.png", "", ipx, "w=400&h=300&fit=crop&gravity=north&format=webp&q=60&anim=0"},
+		{"imgix", "/users/1.png", "w=400&h=300&fit=crop&crop=top&auto=format&q=60", imgix, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60"},
+		{"imgproxy", "/oKfUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8/rs:fill:400:300:1/g:no/f:best/q:60/plain/https://a.test/b.jpg", "", imgproxy, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60&metadata=copyright"},
+		{"thumbor", "/8ammJH8D-7tXy6kU3lTvoXlhu4o=/fit-in/400x300/filters:quality(60):format(webp):blur(2)/users/1.png", "", thumbor, "w=400&h=300&fit=scale-down&format=webp&q=60&blur=2"},
+		{"cloudinary", "/demo/image/upload/c_fill,g_north,h_300,w_400/f_auto/q_60/v1/users/1.png", "", cloudinary, "w=400&h=300&fit=cover&gravity=north&format=auto&q=60"},
+		{"weserv", "/", "url=a.test/b.jpg&w=400&h=300&fit=cover&a=top&output=webp&q=60&n=-1", weserv, "w=400&h=300&fit=cover&gravity=north&format=webp&q=60&anim=1"},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := bm.d.Parse(URL{Path: bm.path, RawQuery: bm.query})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := transform.Parse(transform.Defaults(), r.Options.Query); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(bm.name+"/native", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				q, err := transform.ParseQuery(bm.native)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := transform.Parse(transform.Defaults(), q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

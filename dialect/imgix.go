@@ -256,7 +256,7 @@ func parseImgix(u URL) (Request, error) {
 func (r *imgixURL) image() error {
 	raw := strings.TrimLeft(r.url.Path, "/")
 	if isURL(raw) {
-		if !isText(raw) {
+		if !transform.IsText(raw) {
 			return &Error{Reason: "the URL in the path holds a control character or invalid UTF-8"}
 		}
 		r.Image.URL = raw
@@ -331,40 +331,34 @@ func (r *imgixURL) read() error {
 	return nil
 }
 
-func (r *imgixURL) ignore(name string) {
-	if !harmless(name) {
-		r.Ignored = append(r.Ignored, name)
-	}
-}
-
 // size reads what decides the picture's size and what is kept of it.
 func (r *imgixURL) size() error {
 	fit, crops, pads := r.given[imgixFit], false, false
 	word, _, _ := strings.Cut(fit.value, ",")
 	switch word {
 	case "", "clip":
-		r.set("fit", "contain", fit.name)
+		r.Options.Set("fit", "contain", fit.name)
 	case "max":
-		r.set("fit", "scale-down", fit.name)
+		r.Options.Set("fit", "scale-down", fit.name)
 	case "crop":
 		crops = true
-		r.set("fit", "cover", fit.name)
+		r.Options.Set("fit", "cover", fit.name)
 	case "min":
 		crops = true
-		r.set("fit", "crop", fit.name)
+		r.Options.Set("fit", "crop", fit.name)
 	case "facearea":
 		crops = true
-		r.set("fit", "cover", fit.name)
-		r.set("gravity", "face", fit.name)
+		r.Options.Set("fit", "cover", fit.name)
+		r.Options.Set("gravity", "face", fit.name)
 	case "fill", "clamp":
 		pads = true
-		r.set("fit", "pad", fit.name)
+		r.Options.Set("fit", "pad", fit.name)
 	case "fillmax":
 		pads = true
-		r.set("fit", "pad", fit.name)
-		r.set("enlarge", "0", fit.name)
+		r.Options.Set("fit", "pad", fit.name)
+		r.Options.Set("enlarge", "0", fit.name)
 	case "scale":
-		r.set("fit", "squeeze", fit.name)
+		r.Options.Set("fit", "squeeze", fit.name)
 	default:
 		return &Error{fit.name, "is one of clip, max, crop, min, fill, fillmax, scale, clamp, facearea"}
 	}
@@ -388,14 +382,14 @@ func (r *imgixURL) size() error {
 		if !ok || n < 0 || n > 5 {
 			return &Error{g.name, "is a number from 0.1 to 5"}
 		}
-		r.set("dpr", format(max(n, 0.1)), g.name)
+		r.Options.Set("dpr", format(max(n, 0.1)), g.name)
 	}
 	if g := r.given[imgixAR]; g.set && (crops || pads) {
 		w, h, ok := strings.Cut(g.value, ":")
 		if !ok {
 			h = "1"
 		}
-		r.set("ar", w+":"+h, g.name)
+		r.Options.Set("ar", w+":"+h, g.name)
 	}
 	if crops && word != "facearea" {
 		if err := r.crop(); err != nil {
@@ -415,7 +409,7 @@ func (r *imgixURL) fillColor() error {
 			return r.color("bg", g)
 		}
 	}
-	r.set("bg", "fff", "bg")
+	r.Options.Set("bg", "fff", "bg")
 	return nil
 }
 
@@ -437,7 +431,7 @@ func (r *imgixURL) sides() error {
 		pad[i] = n
 	}
 	if pad != [4]int{} {
-		r.set("pad", strconv.Itoa(pad[0])+","+strconv.Itoa(pad[1])+","+strconv.Itoa(pad[2])+","+strconv.Itoa(pad[3]), "pad")
+		r.Options.Set("pad", strconv.Itoa(pad[0])+","+strconv.Itoa(pad[1])+","+strconv.Itoa(pad[2])+","+strconv.Itoa(pad[3]), "pad")
 	}
 	for _, side := range [...]struct {
 		at     imgixParam
@@ -449,7 +443,7 @@ func (r *imgixURL) sides() error {
 			continue
 		}
 		if n, ok := whole(g.value); ok && n > 1 && n <= 8192 && side.within == 0 {
-			r.set(side.native, g.value, g.name) // the usual case, without a new string
+			r.Options.Set(side.native, g.value, g.name) // the usual case, without a new string
 			continue
 		}
 		n, ok := number(g.value)
@@ -460,7 +454,7 @@ func (r *imgixURL) sides() error {
 		case n < 1:
 			r.ignore(g.name)
 		default:
-			r.set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.name)
+			r.Options.Set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.name)
 		}
 	}
 	return nil
@@ -484,10 +478,10 @@ func (r *imgixURL) crop() error {
 		case "right":
 			horizontal = "east"
 		case "faces":
-			r.set("gravity", "face", g.name)
+			r.Options.Set("gravity", "face", g.name)
 			return nil
 		case "entropy", "edges":
-			r.set("gravity", "entropy", g.name)
+			r.Options.Set("gravity", "entropy", g.name)
 			return nil
 		case "focalpoint":
 			return r.focalPoint()
@@ -497,7 +491,7 @@ func (r *imgixURL) crop() error {
 		}
 	}
 	if vertical+horizontal != "" {
-		r.set("gravity", vertical+horizontal, g.name)
+		r.Options.Set("gravity", vertical+horizontal, g.name)
 	}
 	return nil
 }
@@ -516,7 +510,7 @@ func (r *imgixURL) focalPoint() error {
 		if !ok || n < p.least || n > p.most {
 			return &Error{g.name, "is a number from " + format(p.least) + " to " + format(p.most)}
 		}
-		r.set(p.native, format(min(n, p.clamp)), g.name)
+		r.Options.Set(p.native, format(min(n, p.clamp)), g.name)
 	}
 	return nil
 }
@@ -551,7 +545,7 @@ func (r *imgixURL) rect() error {
 		}
 		parts[i] = p
 	}
-	r.set("rect", strings.Join(parts, ","), g.name)
+	r.Options.Set("rect", strings.Join(parts, ","), g.name)
 	return nil
 }
 
@@ -582,7 +576,7 @@ func (r *imgixURL) format() error {
 		native = "jpeg"
 	case "pjpg":
 		native = "jpeg"
-		r.set("progressive", "1", g.name)
+		r.Options.Set("progressive", "1", g.name)
 	case "png", "png32", "png8":
 		native = "png"
 	case "gif", "webp", "avif":
@@ -600,7 +594,7 @@ func (r *imgixURL) format() error {
 	if auto {
 		native = "auto"
 	}
-	r.set("format", native, g.name)
+	r.Options.Set("format", native, g.name)
 	quality := "75"
 	if compress {
 		quality = "45"
@@ -612,7 +606,7 @@ func (r *imgixURL) format() error {
 		}
 		quality = strconv.Itoa(clamp(n, 1, 100))
 	}
-	r.set("q", quality, r.given[imgixQ].name)
+	r.Options.Set("q", quality, r.given[imgixQ].name)
 	if err := r.flag("lossless", r.given[imgixLossless]); err != nil {
 		return err
 	}
@@ -644,7 +638,7 @@ func (r *imgixURL) look() error {
 			return &Error{g.name, "is a number from " + format(p.least) + " to " + format(p.most)}
 		}
 		if n = min(max(n, p.least), p.most); n != 0 {
-			r.set(p.native, p.value(n), g.name)
+			r.Options.Set(p.native, p.value(n), g.name)
 		}
 	}
 	if err := r.flag("invert", r.given[imgixInvert]); err != nil {
@@ -655,7 +649,7 @@ func (r *imgixURL) look() error {
 		case !ok:
 			return &Error{g.name, "is a whole number from 0 to 100"}
 		case n >= 50:
-			r.set("sepia", "1", g.name)
+			r.Options.Set("sepia", "1", g.name)
 		case n > 0:
 			r.ignore(g.name)
 		}
@@ -666,7 +660,7 @@ func (r *imgixURL) look() error {
 		case !ok:
 			return &Error{g.name, colorValues}
 		case grey(c):
-			r.set("grayscale", "1", g.name)
+			r.Options.Set("grayscale", "1", g.name)
 		default:
 			r.ignore(g.name)
 		}
@@ -679,14 +673,14 @@ func (r *imgixURL) mask() error {
 	mask, radius := r.given[imgixMask], r.given[imgixCornerRadius]
 	switch {
 	case mask.value == "ellipse":
-		r.set("radius", "max", mask.name)
+		r.Options.Set("radius", "max", mask.name)
 	case mask.value == "corners" && radius.set && !strings.Contains(radius.value, ","):
 		n, ok := whole(radius.value)
 		if !ok {
 			return &Error{radius.name, "is a whole number of pixels"}
 		}
 		if n > 0 {
-			r.set("radius", strconv.Itoa(min(n, 8192)), radius.name)
+			r.Options.Set("radius", strconv.Itoa(min(n, 8192)), radius.name)
 		}
 	case mask.value == "corners" && radius.set:
 		r.ignore(radius.name)
@@ -701,7 +695,7 @@ func (r *imgixURL) turn() error {
 	if g := r.given[imgixTrim]; g.set {
 		switch g.value {
 		case "auto", "color", "colorunlessalpha":
-			r.set("trim", "11", g.name)
+			r.Options.Set("trim", "11", g.name)
 		case "alpha":
 			r.ignore(g.name)
 		default:
@@ -738,7 +732,7 @@ func (r *imgixURL) turn() error {
 		return &Error{t.name, "is pivot or straighten"}
 	}
 	if turned %= 360; turned != 0 {
-		r.set("rotate", strconv.Itoa(turned), "rot")
+		r.Options.Set("rotate", strconv.Itoa(turned), "rot")
 	}
 	if g := r.given[imgixFlip]; g.set {
 		switch g.value {
@@ -748,7 +742,7 @@ func (r *imgixURL) turn() error {
 		default:
 			return &Error{g.name, "is one of h, v, hv"}
 		}
-		r.set("flip", g.value, g.name)
+		r.Options.Set("flip", g.value, g.name)
 	}
 	return nil
 }
@@ -766,13 +760,13 @@ func (r *imgixURL) mark() error {
 	if !isURL(name) {
 		name = r.url.Key(name)
 	}
-	r.set("mark", name, g.name)
+	r.Options.Set("mark", name, g.name)
 	if g := r.given[imgixMarkFit]; g.set {
 		fit, ok := map[string]string{"clip": "contain", "crop": "cover", "fill": "pad", "max": "scale-down", "scale": "squeeze"}[g.value]
 		if !ok {
 			return &Error{g.name, "is one of clip, crop, fill, max, scale"}
 		}
-		r.set("mark-fit", fit, g.name)
+		r.Options.Set("mark-fit", fit, g.name)
 	}
 	if err := r.markAlign(); err != nil {
 		return err
@@ -790,9 +784,9 @@ func (r *imgixURL) mark() error {
 		case !ok || n <= 0:
 			return &Error{g.name, "is a number of pixels from 2 to 8192, or a fraction of the picture's from 0 to 1"}
 		case n <= 1:
-			r.set(side.native, format(n*100)+"%", g.name)
+			r.Options.Set(side.native, format(n*100)+"%", g.name)
 		default:
-			r.set(side.native, strconv.Itoa(min(int(math.Round(n)), 8192)), g.name)
+			r.Options.Set(side.native, strconv.Itoa(min(int(math.Round(n)), 8192)), g.name)
 		}
 	}
 	if g := r.given[imgixMarkScale]; g.set {
@@ -801,7 +795,7 @@ func (r *imgixURL) mark() error {
 			return &Error{g.name, "is a whole number from 0 to 100"}
 		}
 		if n > 0 {
-			r.set("mark-w", strconv.Itoa(clamp(n, 1, 100))+"%", g.name)
+			r.Options.Set("mark-w", strconv.Itoa(clamp(n, 1, 100))+"%", g.name)
 		}
 	}
 	if g := r.given[imgixMarkAlpha]; g.set {
@@ -809,18 +803,18 @@ func (r *imgixURL) mark() error {
 		if !ok {
 			return &Error{g.name, "is a whole number from 1 to 100"}
 		}
-		r.set("mark-opacity", format(float64(clamp(n, 1, 100))/100), g.name)
+		r.Options.Set("mark-opacity", format(float64(clamp(n, 1, 100))/100), g.name)
 	}
 	pad := imgixValue{name: "mark-pad", value: "5"}
 	if g := r.given[imgixMarkPad]; g.set {
 		pad = g
 	}
-	r.set("mark-pad", pad.value, pad.name)
+	r.Options.Set("mark-pad", pad.value, pad.name)
 	if g := r.given[imgixMarkTile]; g.set {
 		if g.value != "grid" {
 			return &Error{g.name, "is grid"}
 		}
-		r.set("mark-repeat", "1", g.name)
+		r.Options.Set("mark-repeat", "1", g.name)
 	}
 	return nil
 }
@@ -849,7 +843,7 @@ func (r *imgixURL) markAlign() error {
 	if horizontal == "" {
 		horizontal = "right"
 	}
-	r.set("mark-align", vertical+","+horizontal, g.name)
+	r.Options.Set("mark-align", vertical+","+horizontal, g.name)
 	return nil
 }
 
@@ -865,7 +859,7 @@ func (r *imgixURL) rest() error {
 			name = strings.TrimRight(name, "/")
 			name = name[strings.LastIndexByte(name, '/')+1:]
 		}
-		r.set("dl", name, g.name)
+		r.Options.Set("dl", name, g.name)
 	}
 	if g := r.given[imgixExpires]; g.set {
 		n, err := strconv.ParseInt(g.value, 10, 64)
@@ -881,17 +875,10 @@ func (r *imgixURL) rest() error {
 		if g.value != "1" {
 			r.ignore(g.name)
 		} else {
-			r.set("anim", "0", g.name)
+			r.Options.Set("anim", "0", g.name)
 		}
 	}
 	return nil
-}
-
-func (r *imgixURL) set(native, value, from string) {
-	if from == "" {
-		from = native
-	}
-	r.Options.Set(native, value, from)
 }
 
 // flag sets a native flag.
@@ -901,9 +888,9 @@ func (r *imgixURL) flag(native string, g imgixValue) error {
 	}
 	switch strings.ToLower(g.value) {
 	case "true", "1", "":
-		r.set(native, "1", g.name)
+		r.Options.Set(native, "1", g.name)
 	case "false", "0":
-		r.set(native, "0", g.name)
+		r.Options.Set(native, "0", g.name)
 	default:
 		return &Error{g.name, "is true or false"}
 	}
@@ -917,7 +904,7 @@ func (r *imgixURL) color(native string, g imgixValue) error {
 	if !ok {
 		return &Error{g.name, colorValues}
 	}
-	r.set(native, c, g.name)
+	r.Options.Set(native, c, g.name)
 	return nil
 }
 
@@ -967,7 +954,7 @@ func decodeBase64(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !isText(string(b)) {
+	if !transform.IsText(string(b)) {
 		return "", base64.CorruptInputError(0)
 	}
 	return string(b), nil

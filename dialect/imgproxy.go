@@ -42,13 +42,14 @@ type imgproxyURL struct {
 	filename                 string
 	attachment               bool
 	mark                     string
-	names                    struct{ size, gravity, crop, preset, file, mark string } // as the URL spells them
+	names                    struct{ size, crop, preset, file, mark string } // as the URL spells them
 }
 
 // An imgproxyGravity is a gravity with its offsets. The zero value is none.
 type imgproxyGravity struct {
 	kind string
 	x, y float64
+	name string // of the option that it stands in, as the URL spells it
 }
 
 func parseImgproxy(u URL) (Request, error) {
@@ -188,7 +189,6 @@ func (r *imgproxyURL) option(name, args string) error {
 		on, at, _ := strings.Cut(args, ":")
 		return r.extendTo(name, on, at, &r.extends)
 	case "gravity", "g":
-		r.names.gravity = name
 		return r.readGravity(name, args, &r.gravity)
 	case "crop", "c":
 		return r.readCrop(name, args)
@@ -414,10 +414,10 @@ func (r *imgproxyURL) readGravity(name, args string, g *imgproxyGravity) error {
 	kind, rest, _ := strings.Cut(args, ":")
 	switch kind {
 	case "obj", "objw":
-		*g = imgproxyGravity{kind: "obj"}
+		*g = imgproxyGravity{kind: "obj", name: name}
 		if class, _, _ := strings.Cut(rest, ":"); kind == "objw" || class != "face" || strings.Contains(rest, ":") {
 			r.ignore(name)
-			*g = imgproxyGravity{kind: "sm"}
+			*g = imgproxyGravity{kind: "sm", name: name}
 		}
 		return nil
 	case "fp":
@@ -426,7 +426,7 @@ func (r *imgproxyURL) readGravity(name, args string, g *imgproxyGravity) error {
 			return &Error{name, "is one of ce, no, so, ea, we, noea, nowe, soea, sowe, sm, fp:X:Y"}
 		}
 	}
-	*g = imgproxyGravity{kind: kind}
+	*g = imgproxyGravity{kind: kind, name: name}
 	x, y, _ := strings.Cut(rest, ":")
 	for _, at := range [...]struct {
 		s string
@@ -714,14 +714,14 @@ func (r *imgproxyURL) resize() {
 	switch {
 	case at.kind == "":
 	case at.kind == "fp":
-		r.Options.Set("fp-x", format(at.x), r.names.gravity)
-		r.Options.Set("fp-y", format(at.y), r.names.gravity)
+		r.Options.Set("fp-x", format(at.x), at.name)
+		r.Options.Set("fp-y", format(at.y), at.name)
 	case at.kind == "obj":
-		r.Options.Set("gravity", "face", r.names.gravity)
+		r.Options.Set("gravity", "face", at.name)
 	default:
-		r.Options.Set("gravity", imgproxyGravities[at.kind], r.names.gravity)
+		r.Options.Set("gravity", imgproxyGravities[at.kind], at.name)
 		if at.x != 0 || at.y != 0 {
-			r.ignore(r.names.gravity)
+			r.ignore(at.name)
 		}
 	}
 }
@@ -732,20 +732,17 @@ func (r *imgproxyURL) rect() {
 	if at.kind == "" {
 		at = r.gravity
 	}
-	length := func(n float64) string {
-		switch {
-		case n == 0:
-			return "100%"
-		case n < 1:
-			return format(n*100) + "%"
-		}
-		return strconv.Itoa(int(math.Round(min(n, 1e6))))
-	}
 	offset := func(n float64) string {
 		if n != 0 && n < 1 {
 			return format(n*100) + "%"
 		}
 		return strconv.Itoa(int(math.Round(min(n, 1e6))))
+	}
+	length := func(n float64) string {
+		if n == 0 {
+			return "100%"
+		}
+		return offset(n)
 	}
 	x, y := "center", "center"
 	switch {
@@ -774,13 +771,6 @@ func (r *imgproxyURL) rect() {
 		return
 	}
 	r.Options.Set("rect", x+","+y+","+length(r.crop[0])+","+length(r.crop[1]), r.names.crop)
-}
-
-func (r *imgproxyURL) ignore(name string) {
-	if name == "" {
-		name = "gravity"
-	}
-	r.Ignored = append(r.Ignored, name)
 }
 
 // imgproxyBool reads a flag as imgproxy does, which takes anything else for false.

@@ -4,22 +4,13 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // isURL reports whether s begins like a full URL.
 func isURL(s string) bool {
 	return len(s) > 7 && strings.EqualFold(s[:7], "http://") || len(s) > 8 && strings.EqualFold(s[:8], "https://")
-}
-
-// isText reports whether s is valid UTF-8 without control characters.
-func isText(s string) bool {
-	for _, r := range s {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
 }
 
 // decodePath decodes the escapes of a path once. "+" stays "+".
@@ -42,7 +33,7 @@ func decodePath(raw string) (string, error) {
 		}
 		decoded = b.String()
 	}
-	if !isText(decoded) {
+	if !transform.IsText(decoded) {
 		return "", &Error{Reason: "the path holds a control character or invalid UTF-8"}
 	}
 	return decoded, nil
@@ -124,16 +115,6 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// harmless reports whether an unknown parameter need not be named: campaigns, cache busters
-// and signatures add these.
-func harmless(name string) bool {
-	switch name {
-	case "gclid", "fbclid", "_", "cb", "ixlib", "sig", "exp", "s":
-		return true
-	}
-	return strings.HasPrefix(name, "utm_")
-}
-
 // nameQuery calls ignore for each parameter of a query, in a grammar without a query.
 func nameQuery(raw string, ignore func(name string)) {
 	for piece := range strings.SplitSeq(raw, "&") {
@@ -141,7 +122,7 @@ func nameQuery(raw string, ignore func(name string)) {
 		if name == "" {
 			continue
 		}
-		if decoded, err := decodePath(name); err == nil && !harmless(decoded) {
+		if decoded, err := decodePath(name); err == nil && !transform.Harmless(decoded) {
 			ignore(decoded)
 		}
 	}

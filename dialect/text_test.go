@@ -1,6 +1,10 @@
 package dialect
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tintype/tintype/transform"
+)
 
 func TestDecodePath(t *testing.T) {
 	for _, tt := range []struct {
@@ -48,8 +52,8 @@ func TestNumber(t *testing.T) {
 
 func TestHarmless(t *testing.T) {
 	for name, want := range map[string]bool{"utm_source": true, "_": true, "ixlib": true, "widht": false, "": false, "S": false} {
-		if harmless(name) != want {
-			t.Errorf("harmless(%q) = %v", name, !want)
+		if transform.Harmless(name) != want {
+			t.Errorf("transform.Harmless(%q) = %v", name, !want)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // thumbor is thumbor's and imagor's grammar:
@@ -617,7 +619,7 @@ func (r *thumborURL) name(raw string) (string, error) {
 func (r *thumborURL) image() error {
 	// A full URL keeps its escapes where it was written without being escaped as a whole.
 	if isURL(r.rest) {
-		if !isText(r.rest) {
+		if !transform.IsText(r.rest) {
 			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
 		}
 		r.Image.URL = r.rest
@@ -679,5 +681,3 @@ func (r *thumborURL) gravity() string {
 	horizontal := map[string]string{"left": "west", "right": "east"}[r.horizontal]
 	return vertical + horizontal
 }
-
-func (r *thumborURL) ignore(name string) { r.Ignored = append(r.Ignored, name) }

@@ -3,6 +3,8 @@ package dialect
 import (
 	"slices"
 	"strings"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // reference parses a decoded URL reference: a full URL or a path. For Netlify a path may
@@ -46,7 +48,7 @@ const maxIgnored = 32
 
 // ignore notes a parameter once, unless it is harmless.
 func (r *Request) ignore(name string) {
-	if name != "" && !harmless(name) && len(r.Ignored) < maxIgnored && !slices.Contains(r.Ignored, name) {
+	if name != "" && !transform.Harmless(name) && len(r.Ignored) < maxIgnored && !slices.Contains(r.Ignored, name) {
 		r.Ignored = append(r.Ignored, name)
 	}
 }

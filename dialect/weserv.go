@@ -398,7 +398,7 @@ func (r *weservURL) read(q transform.Query) {
 	for _, p := range q {
 		if i := weservIndex(p.Name); i >= 0 {
 			r.given[i] = weservValue{p.Value, true} // the last one counts
-		} else if !harmless(p.Name) {
+		} else {
 			r.ignore(p.Name)
 		}
 	}
@@ -496,8 +496,6 @@ func (r *weservURL) flag(name string) bool {
 	v, ok := r.value(name)
 	return ok && v != "0" && v != "false"
 }
-
-func (r *weservURL) ignore(name string) { r.Ignored = append(r.Ignored, name) }
 
 // color sets a colour. weserv writes the alpha first, as imgix does.
 func (r *weservURL) color(name, native string) error {

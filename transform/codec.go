@@ -177,7 +177,7 @@ func text(values string, least, most int, at field[string]) codec {
 		domain: Domain{Kind: KindText, Min: float64(least), Max: float64(most)},
 		values: values,
 		parse: func(o *Options, v string) bool {
-			if len(v) < least || len(v) > most || !isText(v) {
+			if len(v) < least || len(v) > most || !IsText(v) {
 				return false
 			}
 			*at(o) = v

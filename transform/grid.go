@@ -8,9 +8,9 @@ import (
 
 // Bounds of a grid.
 const (
-	GridLeast  = 2 // originals
-	GridMost   = 5
-	maxGridGap = 1024
+	GridLeast = 2 // originals
+	GridMost  = 5
+	GridGap   = 1024 // pixels between cells, before DPR
 )
 
 // A Grid is the layout of several originals in one output. It is comparable.

@@ -131,7 +131,7 @@ func unescape(raw string) (decoded, reason string) {
 		}
 		decoded = b.String()
 	}
-	if !isText(decoded) {
+	if !IsText(decoded) {
 		return "", "holds a control character or invalid UTF-8"
 	}
 	return decoded, ""
@@ -147,8 +147,8 @@ func hasEscape(raw string) bool {
 	return false
 }
 
-// isText reports whether s is valid UTF-8 without control characters.
-func isText(s string) bool {
+// IsText reports whether s is valid UTF-8 without control characters.
+func IsText(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c < 0x20 || c == 0x7f:

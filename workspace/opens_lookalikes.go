@@ -2,16 +2,15 @@ package workspace
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/tintype/tintype/origin"
 )
 
-// A lookAlike is two places on one server, neither of which lies in the other, that some
-// servers may take for each other: one with rules, and one without them.
-type lookAlike struct{ strict, other string } // as URLs
+// A placePair is the URLs of two places on one server.
+type placePair struct{ strict, other string }
 
-// alike says how two places look alike.
+// An alike is two places, neither of which lies in the other, that some servers may take for
+// each other. The source of the first has rules that the other one lacks.
 type alike struct {
 	strict, other *Source
 	rules         rules
@@ -38,10 +37,8 @@ func (w *Workspace) opensLookAlikes(old *Workspace) (warnings []string) {
 			now[u.String()] = &w.Sources[i]
 		}
 	}
-	said := map[string]bool{}
 	say := func(format string, args ...any) {
-		if text := fmt.Sprintf(format, args...); !said[text] {
-			said[text] = true
+		if text := fmt.Sprintf(format, args...); !slices.Contains(warnings, text) {
 			warnings = append(warnings, text)
 		}
 	}
@@ -54,84 +51,60 @@ func (w *Workspace) opensLookAlikes(old *Workspace) (warnings []string) {
 		if shown.Private || !a.rules.closes && len(marksOf[shown.Key]) > 0 {
 			continue // rules of its own protect it
 		}
-		say("source %s: some servers take its place for that of source %s, which %s: images of %[1]s that were refused are shown from now on", shown.Key, a.strict.Key, a.had("was"))
+		say("source %s: some servers take its place for that of source %s, which %s: images of %[1]s that were refused are shown from now on", shown.Key, a.strict.Key, a.rule("was"))
 	}
 	for _, pair := range is.order {
 		a := is.pairs[pair]
-		before, known := was.pairs[pair]
-		if !a.inner || known && before.inner || w.RequireSignature && a.rules.closes {
+		if _, known := was.pairs[pair]; known || !a.inner || w.RequireSignature && a.rules.closes {
 			continue
 		}
-		say("source %s: some servers take its place for one inside source %s, which %s: its images are shown by its own rules", a.other.Key, a.strict.Key, a.had("is"))
+		say("source %s: some servers take its place for one inside source %s, which %s: its images are shown by its own rules", a.other.Key, a.strict.Key, a.rule("is"))
 	}
 	return warnings
 }
 
-// had says which rules the strict source has, or had.
-func (a alike) had(verb string) string {
+// rule says that the strict source is, or was, private or marked.
+func (a alike) rule(verb string) string {
 	if a.rules.closes {
 		return verb + " private"
 	}
-	return map[string]string{"is": "has", "was": "had"}[verb] + " marks (" + strings.Join(a.rules.marks, ", ") + ")"
+	return verb + " marked (" + strings.Join(a.rules.marks, ", ") + ")"
 }
 
-// A foundAlike is all places of a workspace that look alike, in the order of the sources.
-type foundAlike struct {
-	pairs map[lookAlike]alike
-	order []lookAlike
+// An alikes is all places of a workspace that look alike, in the order of the sources.
+type alikes struct {
+	pairs map[placePair]alike
+	order []placePair
 }
 
 // lookAlikes finds the places that look alike.
-func (w *Workspace) lookAlikes() (found foundAlike) {
-	found.pairs = map[lookAlike]alike{}
-	marksOf := w.marksBySource()
-	hosts := map[string][]placed{}
+func (w *Workspace) lookAlikes() (found alikes) {
+	found.pairs = map[placePair]alike{}
+	marksOf, hosts := w.marksBySource(), w.byServer()
 	for i := range w.Sources {
-		s := &w.Sources[i]
-		places, err := s.Places()
-		if err != nil || !s.TakesReadings() {
+		source := &w.Sources[i]
+		if !source.Private && len(marksOf[source.Key]) == 0 {
 			continue
 		}
-		for _, u := range places {
-			hosts[u.Server()] = append(hosts[u.Server()], placed{s, u, u.Reading()})
-		}
-	}
-	for i := range w.Sources {
-		strict := &w.Sources[i]
-		if !strict.Private && len(marksOf[strict.Key]) == 0 {
-			continue
-		}
-		places, err := strict.Places()
+		places, err := source.Places()
 		if err != nil {
 			continue
 		}
 		for _, u := range places {
-			reading := u.Reading()
+			strict := placed{source, u, u.Reading()}
 			for _, other := range hosts[u.Server()] {
-				if other.source == strict || !other.reading.Within(reading) && !reading.Within(other.reading) {
+				how := other.looksLike(strict)
+				if how == unlike || other.source == source {
 					continue
 				}
-				r := rulesBeside(strict, other.source, marksOf)
-				if !r.closes && len(r.marks) == 0 || nested(u, other.url) {
-					continue
-				}
-				inner := other.reading.Depth() > reading.Depth() && other.reading.Within(reading)
-				same := other.reading.Depth() == reading.Depth() && other.reading.Within(reading)
-				below := other.reading.Depth() < reading.Depth() && reading.Within(other.reading)
-				if inner || same || below {
-					pair := lookAlike{u.String(), other.url.String()}
-					found.pairs[pair] = alike{strict, other.source, r, inner}
+				r := rulesBeside(source, other.source, marksOf)
+				if r.closes || len(r.marks) > 0 {
+					pair := placePair{u.String(), other.url.String()}
+					found.pairs[pair] = alike{source, other.source, r, how == likeInside}
 					found.order = append(found.order, pair)
 				}
 			}
 		}
 	}
 	return found
-}
-
-// nested reports whether one place lies in the other, which other warnings are about.
-func nested(a, b origin.URL) bool {
-	_, in := a.Within(b)
-	_, out := b.Within(a)
-	return in || out
 }

@@ -44,7 +44,8 @@ func (w *Workspace) warnOfSuffixes() (warnings []string) {
 	return warnings
 }
 
-func (w *Workspace) warnOfPlaces() (warnings []string) {
+// byServer returns the places of all sources by the server that they are on.
+func (w *Workspace) byServer() map[string][]placed {
 	hosts := map[string][]placed{}
 	for i := range w.Sources {
 		s := &w.Sources[i]
@@ -56,6 +57,11 @@ func (w *Workspace) warnOfPlaces() (warnings []string) {
 			hosts[u.Server()] = append(hosts[u.Server()], placed{s, u, u.Reading()})
 		}
 	}
+	return hosts
+}
+
+func (w *Workspace) warnOfPlaces() (warnings []string) {
+	hosts := w.byServer()
 	marksOf := w.marksBySource()
 	// In the order of the sources, so that the same workspace always gets the same warnings.
 	for i := range w.Sources {
@@ -150,23 +156,52 @@ func (r rules) warn(strict, other placed) string {
 // warnOfReadings is warn for places that have no URL in common, but that a server may treat
 // as the same.
 func (r rules) warnOfReadings(strict, other placed) string {
-	if !other.source.TakesReadings() {
-		return ""
-	}
-	same := other.reading.Leaves() || strict.reading.Depth() == other.reading.Depth() && other.reading.Within(strict.reading)
-	below := strict.reading.Depth() > other.reading.Depth() && strict.reading.Within(other.reading)
-	if !same && !below {
-		return ""
-	}
-	if _, inner := other.url.Within(strict.url); inner { // the inner source keeps its own rules
+	how := other.looksLike(strict)
+	if how != likeSame && how != likeAbove {
 		return ""
 	}
 	rule := "has marks"
 	if r.closes {
 		rule = "is private"
 	}
-	if same {
+	if how == likeSame {
 		return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: all images of source %[3]s are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key)
 	}
 	return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %[3]s that may lie there are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key)
+}
+
+// A likeness says how some servers may take one place for another, although neither lies in
+// the other.
+type likeness int
+
+const (
+	unlike     likeness = iota
+	likeSame            // for the same place
+	likeAbove           // for a place around the other
+	likeInside          // for a place inside the other
+)
+
+// looksLike returns how p may be taken for strict.
+func (p placed) looksLike(strict placed) likeness {
+	if !p.source.TakesReadings() {
+		return unlike
+	}
+	how, depth := unlike, strict.reading.Depth()
+	switch d := p.reading.Depth(); {
+	case p.reading.Leaves(), d == depth && p.reading.Within(strict.reading):
+		how = likeSame
+	case d < depth && strict.reading.Within(p.reading):
+		how = likeAbove
+	case d > depth && p.reading.Within(strict.reading):
+		how = likeInside
+	}
+	if how == unlike {
+		return unlike
+	}
+	_, out := strict.url.Within(p.url)
+	_, in := p.url.Within(strict.url)
+	if out || in { // other rules are about these
+		return unlike
+	}
+	return how
 }
