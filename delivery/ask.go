@@ -159,7 +159,10 @@ func (c *site) readURL(a *ask, u parsed) error {
 		return a.checkIgnored()
 	}
 	if a.foreign != nil && a.foreign.asked.Answer != dialect.AnswerImage {
-		return c.readForeignAnswer(a, u)
+		if err := c.readForeignAnswer(a, u); err != nil {
+			return err
+		}
+		return a.checkIgnored()
 	}
 	err := c.readOptions(a, u)
 	if err == nil {

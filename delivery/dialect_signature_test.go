@@ -7,14 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
-	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 )
@@ -55,7 +53,11 @@ var signAs = map[string]func(secret []byte, image, options string) string{
 			options += "/"
 		}
 		sum := sha1.Sum([]byte(options + image + string(secret)))
-		return "/demo/image/upload/s--" + base64.RawURLEncoding.EncodeToString(sum[:])[:8] + "--/" + options + image
+		kind := "upload"
+		if strings.Contains(image, "://") {
+			kind = "fetch"
+		}
+		return "/demo/image/" + kind + "/s--" + base64.RawURLEncoding.EncodeToString(sum[:])[:8] + "--/" + options + image
 	},
 }
 
@@ -66,11 +68,7 @@ func TestDialectSignatures(t *testing.T) {
 	long, short := []byte("0123456789abcdef"), []byte("0123456789abcde")
 	keys := func(secret []byte) (all []workspace.DialectKey) {
 		for name := range signAs {
-			k := dialect.Key{Secret: secret, Algorithm: map[string]string{"imgix": "md5", "imgproxy": "sha256"}[name]}
-			if name == "imgproxy" {
-				k.Salt = []byte("salt")
-			}
-			all = append(all, workspace.DialectKey{ID: name, Dialect: name, Key: k})
+			all = append(all, workspace.DialectKey{ID: name, Dialect: name, Key: dialectKey(name, secret)})
 		}
 		return all
 	}
@@ -85,11 +83,6 @@ func TestDialectSignatures(t *testing.T) {
 		b.registry.Set(t, w)
 	}
 	soon, past := time.Now().Add(10*time.Minute), time.Now().Add(-10*time.Minute)
-	ends := map[string]func(time.Time) string{ // the option that says when a URL ends
-		"imgix":    func(at time.Time) string { return fmt.Sprintf("expires=%d", at.Unix()) },
-		"imgproxy": func(at time.Time) string { return fmt.Sprintf("exp:%d", at.Unix()) },
-		"thumbor":  func(at time.Time) string { return fmt.Sprintf("filters:expire(%d)", at.UnixMilli()) },
-	}
 	for name, sign := range signAs {
 		want := func(what, target, code_ string) {
 			t.Helper()
@@ -108,7 +101,7 @@ func TestDialectSignatures(t *testing.T) {
 		want("another image", strings.Replace(good, "cat.jpg", "dog.jpg", 1), "SIGNATURE_INVALID")
 		want("private, without an end", "/acme/"+name+sign(long, vault, ""), "SIGNATURE_INVALID")
 		want("a short secret, public", "/weak/"+name+sign(short, photo, ""), "")
-		if end := ends[name]; end != nil {
+		if end := endOf[name]; end != nil {
 			want("private, with an end", "/acme/"+name+sign(long, vault, end(soon)), "")
 			want("ended", "/acme/"+name+sign(long, photo, end(past)), "SIGNATURE_EXPIRED")
 			want("a short secret, private", "/weak/"+name+sign(short, vault, end(soon)), "SIGNATURE_INVALID")
