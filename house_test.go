@@ -41,22 +41,26 @@ var mayImport = map[string][]string{
 	"dialect": {"transform"},
 
 	// The table of errors knows those of the packages that it maps.
-	"fault": {"transform", "origin", "cache", "signing", "workspace", "workspace/cached", "apikey"},
+	"fault": {"account", "transform", "origin", "cache", "signing", "workspace", "workspace/cached", "apikey"},
 
 	"workspace": {"dialect", "transform", "origin", "signing"},
 	"apikey":    {"workspace", "workspace/cached"},
 	"usage":     {"workspace"},
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
+	// People, and what they may.
+	"account": {"workspace", "apikey", "limit", "mail"},
+	"mail":    {},
+
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"fault", "workspace", "workspace/cached", "apikey", "signing", "delivery"},
+	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
 	"transform/worker":   {"transform", "transform/header"},
 	"workspace/cached":   {"workspace"},
-	"workspace/sqlite":   {"workspace", "workspace/cached", "limit"},
-	"workspace/dynamodb": {"workspace", "limit"},
+	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "limit"},
+	"workspace/dynamodb": {"account", "workspace", "limit"},
 	"origin/bucket":      {"origin"},
 	"cache/bucket":       {"cache"},
 
@@ -67,7 +71,7 @@ var mayImport = map[string][]string{
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
-	"workspace/workspacetest": {"dialect", "workspace", "limit"},
+	"workspace/workspacetest": {"account", "dialect", "workspace", "limit"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},
@@ -78,7 +82,7 @@ var mayImport = map[string][]string{
 	// Delivery and the server import parents, never an adapter.
 	"delivery":   {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
-	"server/api": {"manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
+	"server/api": {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
@@ -88,6 +92,8 @@ var mayImport = map[string][]string{
 // onlyImporters lists who may import what must stay behind one door.
 var onlyImporters = map[string][]string{
 	"github.com/davidbyttow/govips/v2": {"transform/vips", "bench"},
+	"github.com/wneessen/go-mail":      {"mail"},
+	"github.com/go-webauthn":           {"account"},
 	"github.com/bep/imagemeta":         {"transform/facts"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
@@ -96,7 +102,8 @@ var onlyImporters = map[string][]string{
 
 // mayNotImport lists what a package must do without.
 var mayNotImport = map[string][]string{
-	"manage": {"net/http"},
+	"manage":  {"net/http"},
+	"account": {"net/http"},
 }
 
 // A sourceFile is one Go file's package clause and imports.

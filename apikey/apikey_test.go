@@ -138,6 +138,10 @@ func TestMay(t *testing.T) {
 		{key, Read, "w1", true},
 		{key, Write, "w1", false},
 		{key, Read, "w2", false},
+		{Principal{Kind: Key, WorkspaceID: "w1", Scopes: []Scope{Admin}}, Read, "w1", true},
+		{Principal{Kind: Key, WorkspaceID: "w1", Scopes: []Scope{Admin}}, Write, "w1", true},
+		{Principal{Kind: Key, WorkspaceID: "w1", Scopes: []Scope{Read, Write}}, Admin, "w1", false},
+		{Principal{Kind: Person, WorkspaceID: "w1", Email: "anna@example.com"}, Read, "w1", false},
 		{Principal{Kind: Key, Scopes: []Scope{Read}}, Read, "", false},
 	} {
 		if got := c.p.May(c.scope, c.id); got != c.want {

@@ -14,6 +14,7 @@ const (
 	Root     Kind = "root"     // a root key of the operator: all rights in every workspace
 	Operator Kind = "operator" // no key, but a person at the machine: the same rights
 	Key      Kind = "key"      // an API key of a workspace: the rights of its scopes there
+	Person   Kind = "account"  // somebody who is signed in: package account says what they may
 )
 
 // A Scope is what an API key may do.
@@ -23,7 +24,15 @@ type Scope string
 const (
 	Read  Scope = "read"  // see settings, usage, the audit log and private originals
 	Write Scope = "write" // change settings, purge and sign
+	Admin Scope = "admin" // all of Read and Write, and make and revoke API keys
 )
+
+// Scopes returns all scopes.
+func Scopes() []Scope { return []Scope{Read, Write, Admin} }
+
+// Includes reports whether the scope includes another. Admin includes all. Read and Write
+// include only themselves.
+func (s Scope) Includes(other Scope) bool { return s == Admin || s == other }
 
 // A Principal is the sender of a request. It holds no secret.
 type Principal struct {
@@ -34,25 +43,36 @@ type Principal struct {
 	Scopes      []Scope   // scopes of the key
 	Test        bool      // a test key: its variants carry a test mark, are few a day and not counted in usage
 	ExpiresAt   time.Time // when the key expires; zero is never
+	Email       string    // address of a Person; empty for others
 }
 
-// Actor returns the principal's name in logs: "root", "operator" or "key:ID".
+// Actor returns the principal's name in the audit log: "root", "operator", "key:ID" or
+// "account:ADDRESS". For logs of the server, mask the address.
 func (p Principal) Actor() string {
-	if p.Kind == Key {
+	switch p.Kind {
+	case Key:
 		return "key:" + p.KeyID
+	case Person:
+		return "account:" + p.Email
 	}
 	return string(p.Kind)
 }
 
-// May reports whether the principal has the scope in the workspace with this ID.
+// May reports whether the principal has the scope in the workspace with this ID. A Person
+// has no scopes.
 func (p Principal) May(scope Scope, workspaceID string) bool {
 	switch p.Kind {
 	case Root, Operator:
 		return true
 	case Key:
-		return workspaceID != "" && p.WorkspaceID == workspaceID && slices.Contains(p.Scopes, scope)
+		return workspaceID != "" && p.WorkspaceID == workspaceID && p.Includes(scope)
 	}
 	return false
+}
+
+// Includes reports whether one of the key's scopes includes the scope.
+func (p Principal) Includes(scope Scope) bool {
+	return slices.ContainsFunc(p.Scopes, func(s Scope) bool { return s.Includes(scope) })
 }
 
 type principalKey struct{}

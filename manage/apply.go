@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -57,13 +58,13 @@ func (m *Manager) Apply(ctx context.Context, who Caller, d *workspace.Document, 
 // workspace. old is nil if the store has none.
 func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, prune bool) (p *workspace.Plan, old *workspace.Workspace, err error) {
 	p = &workspace.Plan{}
-	if err := who.Allow(Write, d.Namespace); err != nil {
+	if err := who.Allow(account.UpdateWorkspace, d.Namespace); err != nil {
 		return p, nil, err
 	}
 	old, err = m.store.Get(ctx, d.Namespace)
 	switch {
 	case errors.Is(err, workspace.ErrNotFound):
-		old, err = nil, who.Allow(Root, d.Namespace)
+		old, err = nil, who.Allow(account.CreateWorkspace, d.Namespace)
 	case err == nil && !who.everywhere() && who.WorkspaceID != old.ID:
 		err = ErrOrphan
 	case err == nil && d.Revision != 0 && d.Revision != old.Revision:
@@ -80,6 +81,9 @@ func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, p
 		return p, nil, err
 	}
 	if err := m.judge(old, made.Workspace); err != nil {
+		return p, nil, err
+	}
+	if err := who.allowFields(old, made.Workspace); err != nil {
 		return p, nil, err
 	}
 	made.Changes = workspace.Diff(old, made.Workspace)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -18,14 +19,14 @@ type LogPage struct {
 	Next    string                 // the `before` of the next page; empty on the last page
 
 	// Deleted are the deleted workspaces that had the namespace, the latest first. Only
-	// callers with the right Root get them.
+	// callers with rights everywhere get them.
 	Deleted []workspace.Deletion
 }
 
 // Audit returns up to limit entries of a workspace's log that are older than the entry
 // `before`. An empty before starts with the newest. With an empty id, it reads the log of
 // the workspace that has the namespace now, or had it last. Otherwise it reads the log of
-// the workspace with this ID, which must have had the namespace. That needs the right Root.
+// the workspace with this ID, which must have had the namespace. That needs rights everywhere.
 func (m *Manager) Audit(ctx context.Context, who Caller, namespace, id string, trail workspace.Trail, before string, limit int) (LogPage, error) {
 	id, deleted, err := m.logged(ctx, who, namespace, id)
 	if err != nil {
@@ -38,7 +39,7 @@ func (m *Manager) Audit(ctx context.Context, who Caller, namespace, id string, t
 
 // OperatorAudit is [Manager.Audit] for requests that concern no workspace.
 func (m *Manager) OperatorAudit(ctx context.Context, who Caller, before string, limit int) (LogPage, error) {
-	if err := who.Allow(Root, ""); err != nil {
+	if err := who.Allow(account.ReadOperatorLog, ""); err != nil {
 		return LogPage{}, err
 	}
 	return m.page(ctx, workspace.OperatorLog, workspace.TrailAccess, before, limit)
@@ -46,9 +47,9 @@ func (m *Manager) OperatorAudit(ctx context.Context, who Caller, before string, 
 
 // logged returns the ID of the workspace whose log is read: asked, or, if that is empty,
 // the workspace that has the namespace now or had it last. It returns deleted workspaces
-// only to callers with the right Root.
+// only to callers with rights everywhere.
 func (m *Manager) logged(ctx context.Context, who Caller, namespace, asked string) (id string, deleted []workspace.Deletion, err error) {
-	w, err := m.open(ctx, who, Read, namespace)
+	w, err := m.open(ctx, who, account.ReadAudit, namespace)
 	if err != nil && !errors.Is(err, workspace.ErrNotFound) {
 		return "", nil, err
 	}

@@ -1,6 +1,9 @@
 package manage
 
 import (
+	"slices"
+
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
@@ -9,6 +12,10 @@ import (
 // A Caller is who calls a method of a [Manager].
 type Caller struct {
 	apikey.Principal
+
+	// Role of a person, in the workspace that the Principal names. account.Operator is for
+	// all workspaces. Empty for keys.
+	Role account.Role
 
 	// IP and UserAgent of the client, for the audit log. Empty leaves them out.
 	IP, UserAgent string
@@ -21,44 +28,67 @@ type Caller struct {
 // Operator is the caller for flags and commands of this process.
 var Operator = Caller{Principal: apikey.Principal{Kind: apikey.Operator}}
 
-// A Right is what a caller must have for a use case.
-type Right string
-
-// The rights. Read and Write are scopes of API keys; neither includes the other. Root
-// includes both, in all workspaces.
-const (
-	Read  = Right(apikey.Read)
-	Write = Right(apikey.Write)
-	Root  = Right(apikey.Root)
-)
-
 // Errors of callers that lack a right.
 var (
 	ErrNeedsRoot      = fault.New(fault.Forbidden, "This needs the root key: an API key of a workspace can't do it.")
 	ErrOtherWorkspace = fault.New(fault.Forbidden, "This API key belongs to another workspace.")
 	ErrOrphan         = fault.New(fault.Unauthorized, "The workspace of this API key has been deleted.")
+	ErrNotMember      = fault.New(fault.Forbidden, "You are not a member of this workspace. Ask one of its owners for an invitation.")
+	ErrNeedsOperator  = fault.New(fault.Forbidden, "Only an operator of this server may do this.")
 )
 
-// Allow returns an error if the caller lacks the right in the workspace of this namespace.
-// The error for another workspace doesn't tell whether it exists. Each method of a
-// [Manager] calls Allow. Code that works before such a call, such as reading a body, calls
-// it first.
-func (c Caller) Allow(right Right, namespace string) error {
-	switch {
-	case c.everywhere():
+// Allow returns an error if the caller may not do the action in the workspace of this
+// namespace. [account.Rights] is the table that decides. The error for another workspace
+// doesn't tell whether it exists. Each method of a [Manager] calls Allow. Code that works
+// before such a call, such as reading a body, calls it first.
+func (c Caller) Allow(action account.Action, namespace string) error {
+	right := action.Right()
+	if c.everywhere() {
 		return nil
-	case right == Root:
+	}
+	if c.Kind == apikey.Person {
+		switch {
+		case right.Role == account.Operator:
+			return ErrNeedsOperator
+		case c.Namespace != namespace || c.WorkspaceID == "" || c.Role == "":
+			return ErrNotMember
+		case !c.Role.Includes(right.Role):
+			return fault.New(fault.Forbidden, "This needs the role "+string(right.Role)+", and you have the role "+string(c.Role)+". Ask an owner of the workspace.")
+		}
+		return nil
+	}
+	switch {
+	case right.Scope == "":
 		return ErrNeedsRoot
 	case c.Namespace != namespace:
 		return ErrOtherWorkspace
-	case !c.May(apikey.Scope(right), c.WorkspaceID):
-		return fault.New(fault.Forbidden, "This needs an API key with the scope "+string(right)+". Scopes are set when a key is made.")
+	case !c.May(right.Scope, c.WorkspaceID):
+		return fault.New(fault.Forbidden, "This needs an API key with the scope "+string(right.Scope)+". Scopes are set when a key is made.")
+	}
+	return nil
+}
+
+// allowFields returns an error if w differs from old in a setting that the caller may not
+// change. A nil old means that w is created.
+func (c Caller) allowFields(old, w *workspace.Workspace) error {
+	if old == nil {
+		return nil
+	}
+	if old.Limits != w.Limits {
+		if err := c.Allow(account.UpdateLimits, w.Namespace); err != nil {
+			return err
+		}
+	}
+	if !slices.Equal(old.Domains, w.Domains) {
+		return c.Allow(account.UpdateDomains, w.Namespace)
 	}
 	return nil
 }
 
 // everywhere reports whether the caller has all rights in every workspace.
-func (c Caller) everywhere() bool { return c.Kind == apikey.Root || c.Kind == apikey.Operator }
+func (c Caller) everywhere() bool {
+	return c.Kind == apikey.Root || c.Kind == apikey.Operator || c.Kind == apikey.Person && c.Role == account.Operator
+}
 
 func (c Caller) about(workspaceID string) {
 	if c.About != nil {

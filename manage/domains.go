@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
@@ -45,7 +46,7 @@ var (
 // Domains returns the domains that a workspace claims, in the workspace's order, with the
 // DNS records that verify them.
 func (m *Manager) Domains(ctx context.Context, who Caller, namespace string) ([]ClaimedDomain, error) {
-	w, err := m.open(ctx, who, Read, namespace)
+	w, err := m.open(ctx, who, account.ReadDomains, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (m *Manager) domain(ctx context.Context, w *workspace.Workspace, name strin
 // is there, the server serves images on the name from then on. Callers with the right Root
 // verify a domain without the lookup.
 func (m *Manager) VerifyDomain(ctx context.Context, who Caller, namespace, name string) (ClaimedDomain, error) {
-	w, err := m.open(ctx, who, Write, namespace)
+	w, err := m.open(ctx, who, account.VerifyDomain, namespace)
 	if err != nil {
 		return ClaimedDomain{}, err
 	}

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
 )
 
@@ -12,13 +13,13 @@ var errNoExplain = notFound("This server delivers no images, so it can't explain
 // workspace, or its path and query. accept and origin are the request's headers. Empty
 // means that the header is absent.
 func (m *Manager) Explain(ctx context.Context, who Caller, namespace, url, accept, origin string) (delivery.Explanation, error) {
-	if err := who.Allow(Read, namespace); err != nil {
+	if err := who.Allow(account.Explain, namespace); err != nil {
 		return delivery.Explanation{}, err
 	}
 	if url == "" {
 		return delivery.Explanation{}, invalid("url: is required: the URL to explain.")
 	}
-	w, err := m.open(ctx, who, Read, namespace)
+	w, err := m.open(ctx, who, account.Explain, namespace)
 	if err != nil {
 		return delivery.Explanation{}, err
 	}

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,7 +12,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -26,7 +29,7 @@ var errNoAPIKeys = fmt.Errorf("%w: no store is set up for API keys", workspace.E
 // NewAPIKey is the request for an API key.
 type NewAPIKey struct {
 	Name          string   `json:"name" doc:"What people call the key: 1 to 100 characters."`
-	Scopes        []string `json:"scopes" nullable:"false" enum:"read,write" doc:"read: read settings, usage and logs, fetch private originals, transform bodies. write: change settings, purge, sign URLs. Neither includes the other."`
+	Scopes        []string `json:"scopes" nullable:"false" enum:"read,write,admin" doc:"read: read settings, usage and logs, fetch private originals, transform bodies. write: change settings, purge, sign URLs. Neither includes the other. admin: both, and make and revoke API keys."`
 	ExpiresInDays *int     `json:"expires_in_days,omitempty" minimum:"1" maximum:"365" doc:"Days until the key expires. Left out, it never expires."`
 	Test          bool     `json:"test,omitempty" doc:"Images made with the key carry a mark TEST, are limited to 100 a day, and aren't counted as usage."`
 }
@@ -39,6 +42,7 @@ type MadeAPIKey struct {
 	Scopes    []string   `json:"scopes" nullable:"false"`
 	Test      bool       `json:"test"`
 	CreatedAt time.Time  `json:"created_at"`
+	CreatedBy string     `json:"created_by" doc:"Who answers for the key, as in the audit log: root, or account: and an address. A key that was made with another key has the created_by of that key."`
 	ExpiresAt *time.Time `json:"expires_at" doc:"Null if the key never expires."`
 }
 
@@ -49,6 +53,7 @@ type APIKey struct {
 	Scopes        []string   `json:"scopes" nullable:"false"`
 	Test          bool       `json:"test"`
 	CreatedAt     time.Time  `json:"created_at"`
+	CreatedBy     string     `json:"created_by" doc:"Who answers for the key, as in the audit log. Empty for keys from before this was kept."`
 	ExpiresAt     *time.Time `json:"expires_at" doc:"Null if the key never expires."`
 	RevokedAt     *time.Time `json:"revoked_at" doc:"Null if the key isn't revoked. Revoked keys are listed for 30 days."`
 	LastUsedAt    *time.Time `json:"last_used_at" doc:"Time of the last request. Null if there was none. Some seconds behind, as the counts are."`
@@ -79,13 +84,13 @@ func (m *Manager) Identify(ctx context.Context, key string) (apikey.Principal, e
 func (m *Manager) HasRoot() bool { return m.auth.HasRoot() }
 
 func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string, req NewAPIKey) (MadeAPIKey, error) {
-	if err := who.Allow(Root, namespace); err != nil {
+	if err := who.Allow(account.WriteAPIKeys, namespace); err != nil {
 		return MadeAPIKey{}, err
 	}
 	if err := req.validate(); err != nil {
 		return MadeAPIKey{}, err
 	}
-	w, err := m.open(ctx, who, Root, namespace)
+	w, err := m.open(ctx, who, account.WriteAPIKeys, namespace)
 	if err != nil {
 		return MadeAPIKey{}, err
 	}
@@ -95,10 +100,15 @@ func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string
 	secret := apikey.New(req.Test)
 	k := &workspace.APIKey{
 		ID: strings.ToLower(rand.Text()[:16]), WorkspaceID: w.ID, Namespace: w.Namespace, Hash: secret.Hash(),
-		Name: req.Name, Scopes: req.Scopes, Test: req.Test, CreatedAt: m.now().UTC().Truncate(time.Microsecond),
+		Name: req.Name, Scopes: req.Scopes, Test: req.Test, CreatedAt: m.now().UTC().Truncate(time.Microsecond), CreatedBy: who.Actor(),
 	}
 	if req.ExpiresInDays != nil {
 		k.ExpiresAt = k.CreatedAt.Add(time.Duration(*req.ExpiresInDays) * keyDay)
+	}
+	if who.Kind == apikey.Key {
+		if k.CreatedBy, err = m.allowKey(ctx, who, k); err != nil {
+			return MadeAPIKey{}, err
+		}
 	}
 	err = m.records.CreateAPIKey(ctx, k, who.changed("api_key.create", k.ID, nil, listed(k)))
 	if errors.Is(err, workspace.ErrTooManyKeys) {
@@ -109,8 +119,35 @@ func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string
 	}
 	m.auth.Forget(w.Namespace)
 	return MadeAPIKey{
-		ID: k.ID, Key: secret.Reveal(), Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, ExpiresAt: orNull(k.ExpiresAt),
+		ID: k.ID, Key: secret.Reveal(), Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: orNull(k.ExpiresAt),
 	}, nil
+}
+
+// allowKey refuses a key that could do more, or lasts longer, than the key that makes it. It
+// returns the CreatedBy of the new key. It reads the maker from the store, since a copy in
+// memory may be revoked already.
+func (m *Manager) allowKey(ctx context.Context, who Caller, k *workspace.APIKey) (createdBy string, err error) {
+	keys, err := m.records.APIKeys(ctx, who.WorkspaceID)
+	if err != nil {
+		return "", fmt.Errorf("reading the API keys of workspace %q: %w", who.Namespace, err)
+	}
+	i := slices.IndexFunc(keys, func(k *workspace.APIKey) bool { return k.ID == who.KeyID })
+	if i < 0 || !keys[i].Live(m.now()) {
+		return "", apikey.ErrRevoked
+	}
+	maker := keys[i]
+	for _, s := range k.Scopes {
+		if !who.Includes(apikey.Scope(s)) {
+			return "", fault.New(fault.Forbidden, "scopes: a key can't make a key with the scope "+s+", which it doesn't have itself.")
+		}
+	}
+	if maker.Test && !k.Test {
+		return "", fault.New(fault.Forbidden, "test: a test key can make test keys only.")
+	}
+	if end := maker.ExpiresAt; !end.IsZero() && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(end)) {
+		return "", fault.New(fault.Forbidden, "expires_in_days: a key can't make a key that lasts longer than itself, until "+end.Format(time.RFC3339)+".")
+	}
+	return cmp.Or(maker.CreatedBy, who.Actor()), nil
 }
 
 func (r *NewAPIKey) validate() error {
@@ -118,11 +155,11 @@ func (r *NewAPIKey) validate() error {
 		return invalid(fmt.Sprintf("name: must have 1 to %d characters, none of them a control character.", maxKeyName))
 	}
 	if len(r.Scopes) == 0 {
-		return invalid("scopes: must have read, write or both.")
+		return invalid("scopes: must have read, write, admin or several of them.")
 	}
 	for i, s := range r.Scopes {
-		if s != string(apikey.Read) && s != string(apikey.Write) || slices.Contains(r.Scopes[:i], s) {
-			return invalid("scopes: must have read, write or both, each once.")
+		if !slices.Contains(apikey.Scopes(), apikey.Scope(s)) || slices.Contains(r.Scopes[:i], s) {
+			return invalid("scopes: must have read, write, admin or several of them, each once.")
 		}
 	}
 	if d := r.ExpiresInDays; d != nil && (*d < 1 || *d > maxKeyDays) {
@@ -134,7 +171,7 @@ func (r *NewAPIKey) validate() error {
 // APIKeys returns the API keys of a workspace, the oldest first. It includes keys that were
 // revoked within 30 days.
 func (m *Manager) APIKeys(ctx context.Context, who Caller, namespace string) ([]APIKey, error) {
-	_, keys, err := m.apiKeys(ctx, who, Read, namespace)
+	_, keys, err := m.apiKeys(ctx, who, account.ReadAPIKeys, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +182,8 @@ func (m *Manager) APIKeys(ctx context.Context, who Caller, namespace string) ([]
 	return all, nil
 }
 
-func (m *Manager) apiKeys(ctx context.Context, who Caller, right Right, namespace string) (*workspace.Workspace, []*workspace.APIKey, error) {
-	w, err := m.open(ctx, who, right, namespace)
+func (m *Manager) apiKeys(ctx context.Context, who Caller, action account.Action, namespace string) (*workspace.Workspace, []*workspace.APIKey, error) {
+	w, err := m.open(ctx, who, action, namespace)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,7 +199,7 @@ func (m *Manager) apiKeys(ctx context.Context, who Caller, right Right, namespac
 
 // RevokeAPIKey revokes an API key. Revoking a revoked key changes nothing.
 func (m *Manager) RevokeAPIKey(ctx context.Context, who Caller, namespace, id string) error {
-	w, keys, err := m.apiKeys(ctx, who, Root, namespace)
+	w, keys, err := m.apiKeys(ctx, who, account.WriteAPIKeys, namespace)
 	if err != nil {
 		return err
 	}
@@ -176,7 +213,7 @@ func (m *Manager) RevokeAPIKey(ctx context.Context, who Caller, namespace, id st
 // RevokeAPIKeys revokes all API keys of a workspace and returns how many it revoked. After
 // an error, call it again.
 func (m *Manager) RevokeAPIKeys(ctx context.Context, who Caller, namespace string) (revoked int, err error) {
-	w, keys, err := m.apiKeys(ctx, who, Root, namespace)
+	w, keys, err := m.apiKeys(ctx, who, account.WriteAPIKeys, namespace)
 	if err != nil {
 		return 0, err
 	}
@@ -206,7 +243,7 @@ func (m *Manager) revoke(ctx context.Context, who Caller, w *workspace.Workspace
 
 func listed(k *workspace.APIKey) APIKey {
 	return APIKey{
-		ID: k.ID, Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, ExpiresAt: orNull(k.ExpiresAt),
+		ID: k.ID, Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: orNull(k.ExpiresAt),
 		RevokedAt: orNull(k.RevokedAt), LastUsedAt: orNull(k.LastUsedAt), TotalRequests: k.TotalRequests, TotalErrors: k.TotalErrors,
 	}
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/workspace"
@@ -132,9 +133,9 @@ func New(c Config) *Manager {
 	return m
 }
 
-// open reads the workspace of the namespace, for a caller who must have the right there.
-func (m *Manager) open(ctx context.Context, who Caller, right Right, namespace string) (*workspace.Workspace, error) {
-	if err := who.Allow(right, namespace); err != nil {
+// open reads the workspace of the namespace, for a caller who must be allowed the action there.
+func (m *Manager) open(ctx context.Context, who Caller, action account.Action, namespace string) (*workspace.Workspace, error) {
+	if err := who.Allow(action, namespace); err != nil {
 		return nil, err
 	}
 	if !workspace.ValidNamespace(namespace) {

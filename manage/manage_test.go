@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
@@ -67,103 +67,103 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 
 // A useCase calls one method on the workspace acme.
 type useCase struct {
-	right manage.Right
-	call  func(m *manage.Manager, ctx context.Context, who manage.Caller) error
+	action account.Action
+	call   func(m *manage.Manager, ctx context.Context, who manage.Caller) error
 }
 
 func discard[T any](_ T, err error) error { return err }
 
 var useCases = map[string]useCase{
-	"CreateWorkspace": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"CreateWorkspace": {account.CreateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.CreateWorkspace(ctx, who, workspace.New("other")))
 	}},
-	"EnsureWorkspace": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"EnsureWorkspace": {account.CreateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.EnsureWorkspace(ctx, who, "other")
 	}},
-	"ListWorkspaces": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"ListWorkspaces": {account.ListWorkspaces, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		_, _, err := m.ListWorkspaces(ctx, who, "", 9)
 		return err
 	}},
-	"Workspace": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"Workspace": {account.ReadWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Workspace(ctx, who, "acme"))
 	}},
-	"ReplaceWorkspace": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"ReplaceWorkspace": {account.UpdateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		w := workspace.New("acme")
-		w.Revision = 1
+		w.Revision, w.Domains = 1, []string{"img.acme.test"}
 		return discard(m.ReplaceWorkspace(ctx, who, "acme", w, nil))
 	}},
-	"PatchWorkspace": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"PatchWorkspace": {account.UpdateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PatchWorkspace(ctx, who, "acme", []byte(`{"name":"Acme"}`), nil))
 	}},
-	"DeleteWorkspace": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"DeleteWorkspace": {account.DeleteWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.DeleteWorkspace(ctx, who, "acme", 0, nil)
 	}},
-	"PutSource": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"PutSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PutSource(ctx, who, "acme", workspace.Source{Key: "more", Kind: "http", URL: "https://more.test/"}))
 	}},
-	"DeleteSource": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"DeleteSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeleteSource(ctx, who, "acme", "spare"))
 	}},
-	"PutMark": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"PutMark": {account.WriteMark, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PutMark(ctx, who, "acme", workspace.Mark{Name: "more", Image: "photos/more.png"}))
 	}},
-	"DeleteMark": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"DeleteMark": {account.WriteMark, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeleteMark(ctx, who, "acme", "brand"))
 	}},
-	"PutPreset": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"PutPreset": {account.WritePreset, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PutPreset(ctx, who, "acme", workspace.Preset{Name: "more", Options: "w=1"}))
 	}},
-	"DeletePreset": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"DeletePreset": {account.WritePreset, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeletePreset(ctx, who, "acme", "thumb"))
 	}},
-	"CreateAPIKey": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"CreateAPIKey": {account.WriteAPIKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.CreateAPIKey(ctx, who, "acme", manage.NewAPIKey{Name: "CI", Scopes: []string{"read"}}))
 	}},
-	"APIKeys": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"APIKeys": {account.ReadAPIKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.APIKeys(ctx, who, "acme"))
 	}},
-	"RevokeAPIKey": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"RevokeAPIKey": {account.WriteAPIKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.RevokeAPIKey(ctx, who, "acme", "k")
 	}},
-	"RevokeAPIKeys": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"RevokeAPIKeys": {account.WriteAPIKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.RevokeAPIKeys(ctx, who, "acme"))
 	}},
-	"CreateSigningKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"CreateSigningKey": {account.WriteSigningKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.CreateSigningKey(ctx, who, "acme"))
 	}},
-	"CreateDialectKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"CreateDialectKey": {account.WriteSigningKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		_, _, err := m.CreateDialectKey(ctx, who, "acme", manage.NewDialectKey{Dialect: "thumbor", Secret: "secret"})
 		return err
 	}},
-	"SigningKeys": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"SigningKeys": {account.ReadSigningKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.SigningKeys(ctx, who, "acme"))
 	}},
-	"DeleteSigningKey": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"DeleteSigningKey": {account.WriteSigningKeys, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.DeleteSigningKey(ctx, who, "acme", "one")
 	}},
-	"SignURL": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"SignURL": {account.Sign, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		_, _, err := m.SignURL(ctx, who, "acme", "/acme/photos/cat.jpg", 0)
 		return err
 	}},
-	"Domains": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"Domains": {account.ReadDomains, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Domains(ctx, who, "acme"))
 	}},
-	"VerifyDomain": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"VerifyDomain": {account.VerifyDomain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.VerifyDomain(ctx, who, "acme", "img.acme.test"))
 	}},
-	"Purge": {manage.Write, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"Purge": {account.Purge, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Purge(ctx, who, "acme", manage.PurgeRequest{All: true}))
 	}},
-	"Usage": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"Usage": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Usage(ctx, who, "acme", time.Time{}, time.Time{}))
 	}},
-	"Audit": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"Audit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Audit(ctx, who, "acme", "", workspace.TrailChanges, "", 9))
 	}},
-	"OperatorAudit": {manage.Root, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"OperatorAudit": {account.ReadOperatorLog, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.OperatorAudit(ctx, who, "", 9))
 	}},
-	"Explain": {manage.Read, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))
 	}},
 }
@@ -179,18 +179,31 @@ func (f found) LookupTXT(_ context.Context, name string) ([]string, error) {
 // TestRights calls every method with every kind of caller, each on its own store.
 func TestRights(t *testing.T) {
 	for name, use := range useCases {
+		right := use.action.Right()
+		key := func(namespace string, scopes ...apikey.Scope) manage.Caller {
+			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: namespace, Scopes: scopes}}
+		}
+		person := func(namespace string, role account.Role) manage.Caller {
+			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Person, Email: "anna@example.com", Namespace: namespace}, Role: role}
+		}
 		for _, c := range []struct {
 			caller  string
-			who     apikey.Principal
-			allowed []manage.Right
-			code    fault.Code // of callers without the right
+			who     manage.Caller
+			allowed bool
 		}{
-			{"root", apikey.Principal{Kind: apikey.Root}, []manage.Right{manage.Root, manage.Read, manage.Write}, ""},
-			{"operator", manage.Operator.Principal, []manage.Right{manage.Root, manage.Read, manage.Write}, ""},
-			{"reader", apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: "acme", Scopes: []apikey.Scope{apikey.Read}}, []manage.Right{manage.Read}, fault.Forbidden},
-			{"writer", apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: "acme", Scopes: []apikey.Scope{apikey.Write}}, []manage.Right{manage.Write}, fault.Forbidden},
-			{"other", apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: "globex", Scopes: []apikey.Scope{apikey.Read, apikey.Write}}, nil, fault.Forbidden},
-			{"nobody", apikey.Principal{}, nil, fault.Forbidden},
+			{"root", manage.Caller{Principal: apikey.Principal{Kind: apikey.Root}}, true},
+			{"operator", manage.Operator, true},
+			{"reader", key("acme", apikey.Read), right.Scope == apikey.Read},
+			{"writer", key("acme", apikey.Write), right.Scope == apikey.Write},
+			{"admin key", key("acme", apikey.Admin), right.Scope != ""},
+			{"other", key("globex", apikey.Read, apikey.Write, apikey.Admin), false},
+			{"nobody", manage.Caller{}, false},
+			{"person without a workspace", person("", ""), false},
+			{"viewer", person("acme", account.Viewer), right.Role == account.Viewer},
+			{"editor", person("acme", account.Editor), right.Role == account.Viewer || right.Role == account.Editor},
+			{"owner", person("acme", account.Owner), right.Role != account.Operator},
+			{"owner of another", person("globex", account.Owner), false},
+			{"operator who signed in", person("", account.Operator), true},
 		} {
 			var id string
 			m, db := start(t, func(c *manage.Config) { c.Resolver = found{&id} })
@@ -202,13 +215,12 @@ func TestRights(t *testing.T) {
 			if c.who.Namespace == "acme" {
 				c.who.WorkspaceID = id
 			}
-			err = use.call(m, t.Context(), manage.Caller{Principal: c.who})
-			allowed := slices.Contains(c.allowed, use.right)
-			if allowed && err != nil || !allowed && (err == nil || fault.OfManaging(err).Code != c.code) {
-				t.Errorf("%s by %s: %v, want allowed: %t", name, c.caller, err, allowed)
+			err = use.call(m, t.Context(), c.who)
+			if c.allowed && err != nil || !c.allowed && (err == nil || fault.OfManaging(err).Code != fault.Forbidden) {
+				t.Errorf("%s by %s: %v, want allowed: %t", name, c.caller, err, c.allowed)
 			}
 			now, err := db.Get(t.Context(), "acme")
-			if !allowed && (err != nil || !reflect.DeepEqual(acme, now)) {
+			if !c.allowed && (err != nil || !reflect.DeepEqual(acme, now)) {
 				t.Errorf("%s by %s changed the workspace: %v", name, c.caller, err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
@@ -40,7 +41,7 @@ type Purged struct {
 // Purge makes every server stop serving the workspace's variants that req names and that
 // were made before.
 func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req PurgeRequest) (out Purged, err error) {
-	w, err := m.open(ctx, who, Write, namespace)
+	w, err := m.open(ctx, who, account.Purge, namespace)
 	if err != nil {
 		return out, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
@@ -24,7 +25,7 @@ const (
 // that every server knows. It doesn't change the URL. The signature expires after the
 // number of seconds; 0 is an hour.
 func (m *Manager) SignURL(ctx context.Context, who Caller, namespace, url string, seconds int) (signed string, expires time.Time, err error) {
-	w, err := m.open(ctx, who, Write, namespace)
+	w, err := m.open(ctx, who, account.Sign, namespace)
 	if err != nil {
 		return "", expires, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 )
@@ -80,7 +81,7 @@ func (m *Manager) CreateSigningKey(ctx context.Context, who Caller, namespace st
 // SigningKeys returns the active signing keys of a workspace, the newest last, and those of
 // dialects after them.
 func (m *Manager) SigningKeys(ctx context.Context, who Caller, namespace string) ([]SigningKey, error) {
-	w, err := m.open(ctx, who, Read, namespace)
+	w, err := m.open(ctx, who, account.ReadSigningKeys, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (m *Manager) DeleteSigningKey(ctx context.Context, who Caller, namespace, i
 // the workspace, so that a key can be revoked even if the rules have become stricter since
 // the last change.
 func (m *Manager) editSigningKeys(ctx context.Context, who Caller, namespace string, entry workspace.AuditEntry, change func(*workspace.Workspace) error) error {
-	return m.startOver(ctx, who, namespace, again, func(old *workspace.Workspace) error {
+	return m.startOver(ctx, who, account.WriteSigningKeys, namespace, again, func(old *workspace.Workspace) error {
 		w := old.Clone()
 		if err := change(w); err != nil {
 			return err

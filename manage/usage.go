@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -23,7 +24,7 @@ type Usage struct {
 // Usage returns the counts from one day to another, both included, in UTC. A zero `to` is
 // today. A zero `from` is 29 days before `to`.
 func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from, to time.Time) (out Usage, err error) {
-	if err := who.Allow(Read, namespace); err != nil {
+	if err := who.Allow(account.ReadUsage, namespace); err != nil {
 		return out, err
 	}
 	if to.IsZero() {
@@ -39,7 +40,7 @@ func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from,
 	case from.AddDate(0, 0, maxUsageDays).Format(time.DateOnly) <= out.To:
 		return out, invalid(fmt.Sprintf("from: at most %d days can be read at a time.", maxUsageDays))
 	}
-	w, err := m.open(ctx, who, Read, namespace)
+	w, err := m.open(ctx, who, account.ReadUsage, namespace)
 	if err != nil || m.records == nil {
 		return out, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
@@ -20,7 +21,7 @@ func (c Condition) holds(w *workspace.Workspace) bool { return c == nil || c(w.R
 // CreateWorkspace stores a new workspace and returns it as [Manager.Workspace] does. The
 // caller must not use w afterwards.
 func (m *Manager) CreateWorkspace(ctx context.Context, who Caller, w *workspace.Workspace) (*workspace.Workspace, error) {
-	if err := who.Allow(Root, w.Namespace); err != nil {
+	if err := who.Allow(account.CreateWorkspace, w.Namespace); err != nil {
 		return nil, err
 	}
 	if err := w.Unmask(nil); err != nil {
@@ -52,7 +53,7 @@ func (m *Manager) EnsureWorkspace(ctx context.Context, who Caller, namespace str
 // The page starts after the namespace `after`; empty starts at the first. next is the
 // `after` of the next page, and empty on the last one.
 func (m *Manager) ListWorkspaces(ctx context.Context, who Caller, after string, limit int) (page []*workspace.Workspace, next string, err error) {
-	if err := who.Allow(Root, ""); err != nil {
+	if err := who.Allow(account.ListWorkspaces, ""); err != nil {
 		return nil, "", err
 	}
 	if err := checkCursor("after", after); err != nil {
@@ -89,7 +90,7 @@ func checkCursor(name, cursor string) error {
 // Workspace returns a copy of a workspace, with masked secrets and with the warnings for
 // its owner.
 func (m *Manager) Workspace(ctx context.Context, who Caller, namespace string) (*workspace.Workspace, error) {
-	w, err := m.open(ctx, who, Read, namespace)
+	w, err := m.open(ctx, who, account.ReadWorkspace, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +101,13 @@ func (m *Manager) Workspace(ctx context.Context, who Caller, namespace string) (
 // that it is based on. It ignores the ID and the times in w. The caller must not use w
 // afterwards.
 func (m *Manager) ReplaceWorkspace(ctx context.Context, who Caller, namespace string, w *workspace.Workspace, only Condition) (*workspace.Workspace, error) {
-	if err := who.Allow(Write, namespace); err != nil {
+	if err := who.Allow(account.UpdateWorkspace, namespace); err != nil {
 		return nil, err
 	}
 	if w.Revision < 1 {
 		return nil, invalid("revision: PUT requires the revision that the change is based on. GET the workspace, change the answer, and send it back.")
 	}
-	is, _, err := m.edit(ctx, who, namespace, once, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+	is, _, err := m.edit(ctx, who, account.UpdateWorkspace, namespace, once, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		if w.Namespace != old.Namespace {
 			return nil, invalid(fmt.Sprintf("namespace: must be %q, as in the path. A namespace can't be changed: create another workspace instead.", old.Namespace))
 		}
@@ -126,7 +127,7 @@ func (m *Manager) PatchWorkspace(ctx context.Context, who Caller, namespace stri
 	if only != nil || carriesRevision(patch) {
 		how = once
 	}
-	w, _, err := m.edit(ctx, who, namespace, how, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+	w, _, err := m.edit(ctx, who, account.UpdateWorkspace, namespace, how, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		w, err := workspace.MergePatch(old, patch)
 		if err != nil {
 			return nil, err
@@ -149,7 +150,7 @@ func carriesRevision(patch []byte) bool {
 
 // DeleteWorkspace deletes a workspace if it has this revision. 0 is any revision.
 func (m *Manager) DeleteWorkspace(ctx context.Context, who Caller, namespace string, revision int64, only Condition) error {
-	old, err := m.open(ctx, who, Root, namespace)
+	old, err := m.open(ctx, who, account.DeleteWorkspace, namespace)
 	if err != nil {
 		return err
 	}
@@ -175,8 +176,8 @@ const (
 // the change opens, which are among the workspace's warnings too. change returns the new
 // state, with the namespace, ID, revision and times of the old one. It must not modify the
 // old one.
-func (m *Manager) edit(ctx context.Context, who Caller, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, opened []string, err error) {
-	err = m.startOver(ctx, who, namespace, tries, func(old *workspace.Workspace) error {
+func (m *Manager) edit(ctx context.Context, who Caller, action account.Action, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, opened []string, err error) {
+	err = m.startOver(ctx, who, action, namespace, tries, func(old *workspace.Workspace) error {
 		if w, err = change(old); err != nil {
 			return err
 		}
@@ -196,9 +197,9 @@ func (m *Manager) edit(ctx context.Context, who Caller, namespace string, tries 
 
 // startOver calls write with the present workspace. It calls write again with the new state
 // if another write came between.
-func (m *Manager) startOver(ctx context.Context, who Caller, namespace string, tries int, write func(old *workspace.Workspace) error) error {
+func (m *Manager) startOver(ctx context.Context, who Caller, action account.Action, namespace string, tries int, write func(old *workspace.Workspace) error) error {
 	for try := 1; ; try++ {
-		old, err := m.open(ctx, who, Write, namespace)
+		old, err := m.open(ctx, who, action, namespace)
 		if err != nil {
 			return err
 		}
@@ -212,6 +213,9 @@ func (m *Manager) startOver(ctx context.Context, who Caller, namespace string, t
 // nothing and the revision stays.
 func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspace) (*workspace.Workspace, error) {
 	if err := m.judge(old, w); err != nil {
+		return nil, err
+	}
+	if err := who.allowFields(old, w); err != nil {
 		return nil, err
 	}
 	if workspace.Same(old, w) {

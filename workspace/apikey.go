@@ -31,6 +31,11 @@ type APIKey struct {
 	ExpiresAt   time.Time `json:"expires_at"` // zero is never
 	RevokedAt   time.Time `json:"revoked_at"` // zero is not revoked
 
+	// CreatedBy is who answers for the key, as in the audit log: "root", "operator" or
+	// "account:ADDRESS". A key that was made with another key has that key's CreatedBy, or
+	// "key:ID" where that is empty. Empty is a key from before this was kept.
+	CreatedBy string `json:"created_by,omitempty"`
+
 	// Counters, written in batches after requests (see [Counters]). Only APIKeys returns
 	// them. In the answer of APIKey they are zero.
 	LastUsedAt    time.Time `json:"-"`

@@ -21,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
@@ -186,15 +187,13 @@ func harden(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// handle registers an operation. [api.answer] turns an error of h into the answer.
+// handle registers an operation, for callers who may do the action. [api.answer] turns an error of h into the answer.
 //
 // Inputs hold only strings, types made from strings, and a [body], because huma accepts any
 // value of these. If huma refused a value, it would answer in its own format, which only a
 // package variable of huma could change.
-func handle[In, Out any](a *api, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
-	if op.Security == nil {
-		panic("api: " + op.OperationID + " doesn't say which key it needs")
-	}
+func handle[In, Out any](a *api, action account.Action, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
+	op.Security, op.Metadata = security(action), map[string]any{"action": action}
 	op.SkipValidateParams = true
 	if op.Method == http.MethodPost {
 		op.Parameters = append(op.Parameters, &huma.Param{

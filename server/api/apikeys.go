@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -34,26 +35,26 @@ type (
 
 func (a *api) apiKeyRoutes() {
 	apiKeys := []string{"API keys"}
-	handle(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "createAPIKey", Tags: apiKeys, Security: needsRoot,
+	handle(a, account.WriteAPIKeys, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "createAPIKey", Tags: apiKeys,
 		Summary:       "Make an API key",
-		Description:   "Needs the root key. The key is shown in this answer only.",
+		Description:   "Needs the root key, or an API key with the scope admin. That can't make a key with a scope that it lacks, nor one that lasts longer than itself. The key is shown in this answer only.",
 		RequestBody:   jsonBody("NewAPIKey", "The name, scopes and lifetime of the key.", "application/json"),
 		DefaultStatus: http.StatusCreated,
 	}, a.createAPIKey)
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "listAPIKeys", Tags: apiKeys, Security: needsRead,
+	handle(a, account.ReadAPIKeys, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "listAPIKeys", Tags: apiKeys,
 		Summary: "List API keys, without the keys themselves",
 	}, a.listAPIKeys)
-	handle(a, huma.Operation{
-		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "revokeAPIKeys", Tags: apiKeys, Security: needsRoot,
+	handle(a, account.WriteAPIKeys, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys", OperationID: "revokeAPIKeys", Tags: apiKeys,
 		Summary:     "Revoke all API keys",
-		Description: "Needs the root key. Use it when you don't know which key leaked. This server refuses the keys at once, others within 60 seconds.",
+		Description: "Needs the root key, or an API key with the scope admin. Use it when you don't know which key leaked. This server refuses the keys at once, others within 60 seconds.",
 	}, a.revokeAPIKeys)
-	handle(a, huma.Operation{
-		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys/{id}", OperationID: "revokeAPIKey", Tags: apiKeys, Security: needsRoot,
+	handle(a, account.WriteAPIKeys, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/api-keys/{id}", OperationID: "revokeAPIKey", Tags: apiKeys,
 		Summary:     "Revoke an API key",
-		Description: "Needs the root key. This server refuses the key at once, others within 60 seconds. Revoking a revoked key changes nothing.",
+		Description: "Needs the root key, or an API key with the scope admin. This server refuses the key at once, others within 60 seconds. Revoking a revoked key changes nothing.",
 	}, a.revokeAPIKey)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -94,14 +95,14 @@ func (t trailName) trail() (workspace.Trail, error) {
 }
 
 func (a *api) auditRoutes() {
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/audit", OperationID: "listAudit", Tags: []string{"Audit"}, Security: needsRead,
+	handle(a, account.ReadAudit, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/audit", OperationID: "listAudit", Tags: []string{"Audit"},
 		Summary: "Read the audit log or the access log",
 		Description: "The newest entries come first. Entries are kept for 400 days. The access log is written in batches, and is some seconds behind. " +
 			"The root key reads the logs of deleted workspaces too.",
 	}, a.listAudit)
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/audit", OperationID: "listOperatorAudit", Tags: []string{"Audit"}, Security: needsRoot,
+	handle(a, account.ReadOperatorLog, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/audit", OperationID: "listOperatorAudit", Tags: []string{"Audit"},
 		Summary: "Read the operator's access log",
 		Description: "Needs the root key. Lists requests with the root key that concern no workspace, such as listing workspaces, and those that were refused before the workspace was known. " +
 			"The newest entries come first. Entries are kept for 400 days, and appear some seconds later.",

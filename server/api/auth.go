@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -8,22 +9,33 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/fault"
-	"github.com/tintype/tintype/manage"
 )
 
 // bearer is the name of the security scheme in the OpenAPI document.
 const bearer = "bearer"
 
-// Each operation has one of these as its Security. It names the right that the operation
-// needs. OpenAPI 3.1 allows such names for schemes other than OAuth too.
-var (
-	public     = []map[string][]string{}                                 // nothing
-	needsRoot  = []map[string][]string{{bearer: {string(manage.Root)}}}  // the root key
-	needsRead  = []map[string][]string{{bearer: {string(manage.Read)}}}  // a key of the workspace with this scope, or the root key
-	needsWrite = []map[string][]string{{bearer: {string(manage.Write)}}} // as needsRead, with the scope write
-)
+// anybody is the action of operations that need no key.
+const anybody account.Action = ""
+
+// security returns the Security of an operation. It names the scope of API keys that the
+// action needs, or root where no API key may. OpenAPI 3.1 allows such names for schemes
+// other than OAuth too.
+func security(action account.Action) []map[string][]string {
+	if action == anybody {
+		return []map[string][]string{}
+	}
+	need := string(action.Right().Scope)
+	return []map[string][]string{{bearer: {cmp.Or(need, string(apikey.Root))}}}
+}
+
+// actionOf returns the action of an operation. known is false for an unknown route.
+func actionOf(op *huma.Operation) (action account.Action, known bool) {
+	action, known = op.Metadata["action"].(account.Action)
+	return action, known
+}
 
 // keyParameters are query parameters in which clients of other APIs send keys.
 var keyParameters = []string{"key", "api_key", "token", "access_token"}
@@ -50,10 +62,10 @@ func (a *api) refuseKeyInQuery(ctx huma.Context, next func(huma.Context)) {
 }
 
 // authenticate identifies the principal of the request and puts it into the context. It
-// refuses the request if the principal lacks the right that the operation needs.
+// refuses the request if the principal may not do the action of the operation.
 func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
-	need := ctx.Operation().Security
-	if need != nil && len(need) == 0 {
+	action, known := actionOf(ctx.Operation())
+	if known && action == anybody {
 		next(ctx)
 		return
 	}
@@ -75,8 +87,8 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 	if !a.admit(ctx, who) {
 		return
 	}
-	if need != nil { // nil is an unknown route, whose answer is 404 for every key
-		if err := caller(ctx.Context()).Allow(manage.Right(need[0][bearer][0]), ctx.Param("ns")); err != nil {
+	if known { // the answer of an unknown route is 404 for every key
+		if err := caller(ctx.Context()).Allow(action, ctx.Param("ns")); err != nil {
 			a.fail(ctx, err)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 )
 
@@ -24,13 +25,13 @@ type (
 
 func (a *api) domainRoutes() {
 	tags := []string{"Domains"}
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/domains", OperationID: "listDomains", Tags: tags, Security: needsRead,
+	handle(a, account.ReadDomains, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/domains", OperationID: "listDomains", Tags: tags,
 		Summary:     "List the workspace's domains, and the DNS records that verify them",
 		Description: "To claim a domain or to give it up, change the workspace's `domains`. Several workspaces can claim the same domain. The first one to verify it gets it.",
 	}, a.listDomains)
-	handle(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/domains/{id}/verify", OperationID: "verifyDomain", Tags: tags, Security: needsWrite,
+	handle(a, account.VerifyDomain, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/domains/{id}/verify", OperationID: "verifyDomain", Tags: tags,
 		Summary: "Verify a domain",
 		Description: "Looks up the DNS record. If it is there, the server serves images on the name from then on. Otherwise the answer is 409 `CONFLICT`. " +
 			"With the root key, the domain is verified without the DNS record.",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
 )
 
@@ -20,8 +21,8 @@ type (
 )
 
 func (a *api) explainRoutes() {
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/explain", OperationID: "explainURL", Tags: []string{"Images"}, Security: needsRead,
+	handle(a, account.Explain, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/explain", OperationID: "explainURL", Tags: []string{"Images"},
 		Summary: "Explain a URL",
 		Description: "Says how the server would answer a request for this URL without a key, and why: each check, the source, the marks, the options, " +
 			"the format, the variant key, and whether the variant is cached. The original is not fetched.",

@@ -18,7 +18,7 @@ import (
 // allowed caller. A new operation fails the test until it has a row. {id} in a path is
 // replaced by id.
 var matrix = map[string]struct {
-	need     string // root, read, write or none
+	need     string // root, admin, read, write or none
 	id, body string
 	query    string
 	status   int
@@ -43,10 +43,10 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/signing-keys/{id}": {need: "write", id: "signing", status: 204},
 	"POST /v1/workspaces/{ns}/sign":                {need: "write", body: `{"url":"/acme/photos/a.jpg"}`, status: 200},
 
-	"POST /v1/workspaces/{ns}/api-keys":        {need: "root", body: `{"name":"new","scopes":["read"]}`, status: 201},
+	"POST /v1/workspaces/{ns}/api-keys":        {need: "admin", body: `{"name":"new","scopes":["read"]}`, status: 201},
 	"GET /v1/workspaces/{ns}/api-keys":         {need: "read", status: 200},
-	"DELETE /v1/workspaces/{ns}/api-keys":      {need: "root", status: 200},
-	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "root", id: "read", status: 204},
+	"DELETE /v1/workspaces/{ns}/api-keys":      {need: "admin", status: 200},
+	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "admin", id: "read", status: 204},
 
 	"GET /v1/workspaces/{ns}/usage":                {need: "read", status: 200},
 	"GET /v1/workspaces/{ns}/domains":              {need: "read", status: 200},
@@ -85,12 +85,13 @@ var senders = []struct {
 	header []string // headers to send instead of the key's
 	query  bool     // the key is in the query
 }{
-	{"root", "root read write none unrouted", 0, "", []string{"Authorization", "Bearer " + rootKey}, false},
-	{"root, the other one", "root read write none unrouted", 0, "", []string{"Authorization", "Bearer " + otherRootKey}, false},
-	{"root, lower-case scheme", "root read write none unrouted", 0, "", []string{"Authorization", "bearer " + rootKey}, false},
+	{"root", "root admin read write none unrouted", 0, "", []string{"Authorization", "Bearer " + rootKey}, false},
+	{"root, the other one", "root admin read write none unrouted", 0, "", []string{"Authorization", "Bearer " + otherRootKey}, false},
+	{"root, lower-case scheme", "root admin read write none unrouted", 0, "", []string{"Authorization", "bearer " + rootKey}, false},
 	{"read", "read none unrouted", 403, "FORBIDDEN", nil, false},
 	{"write", "write none unrouted", 403, "FORBIDDEN", nil, false},
 	{"both", "read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"admin", "admin read write none unrouted", 403, "FORBIDDEN", nil, false},
 	{"test", "read write none unrouted", 403, "FORBIDDEN", nil, false},
 	{"lasting", "read write none unrouted", 403, "FORBIDDEN", nil, false},
 	{"other", "none unrouted", 403, "FORBIDDEN", nil, false},
@@ -150,6 +151,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 	add(acme, workspace.APIKey{ID: "read", Scopes: []string{"read"}})
 	add(acme, workspace.APIKey{ID: "write", Scopes: []string{"write"}})
 	add(acme, workspace.APIKey{ID: "both", Scopes: both})
+	add(acme, workspace.APIKey{ID: "admin", Scopes: []string{"admin"}})
 	add(acme, workspace.APIKey{ID: "test", Scopes: both, Test: true})
 	add(acme, workspace.APIKey{ID: "lasting", Scopes: both, ExpiresAt: time.Now().Add(time.Hour)})
 	add(acme, workspace.APIKey{ID: "expired", Scopes: both, ExpiresAt: time.Now().Add(-time.Second)})

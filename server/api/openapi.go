@@ -199,11 +199,10 @@ type documentOutput struct {
 }
 
 func (a *api) documentRoutes() {
-	handle(a, huma.Operation{
+	handle(a, anybody, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/openapi.json", OperationID: "getOpenAPI", Tags: []string{"Documentation"},
 		Summary:     "Get this document",
 		Description: "Needs no key.",
-		Security:    public,
 		Responses: map[string]*huma.Response{"200": {
 			Description: "An OpenAPI 3.1 document.",
 			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}},

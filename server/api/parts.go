@@ -9,17 +9,19 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
 // A part is a list in a workspace whose elements are resources of their own.
 type part struct {
-	list   string // JSON name of the list, and its segment in the path
-	id     string // JSON name of the field that identifies an element
-	schema string // name of the elements' schema in the OpenAPI document
-	noun   string // for texts
-	warns  bool   // whether answers may have warnings
+	list   string         // JSON name of the list, and its segment in the path
+	id     string         // JSON name of the field that identifies an element
+	schema string         // name of the elements' schema in the OpenAPI document
+	noun   string         // for texts
+	warns  bool           // whether answers may have warnings
+	action account.Action // what a caller must be allowed to do
 
 	// put decodes an element, puts it into the workspace, and returns it as stored.
 	put func(ctx context.Context, namespace, id string, data []byte) (any, error)
@@ -29,21 +31,21 @@ type part struct {
 func (a *api) parts() []part {
 	m := a.manage
 	return []part{
-		{"sources", "key", "Source", "source", true, putPart(a, "sources", m.PutSource, func(w *workspace.Workspace, id string) any {
+		{"sources", "key", "Source", "source", true, account.WriteSource, putPart(a, "sources", m.PutSource, func(w *workspace.Workspace, id string) any {
 			s := w.Sources[slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == id })]
 			return struct {
 				workspace.Source
 				Warnings []string `json:"warnings,omitempty"`
 			}{s, w.Warnings}
 		}), m.DeleteSource},
-		{"marks", "name", "Mark", "mark", true, putPart(a, "marks", m.PutMark, func(w *workspace.Workspace, id string) any {
+		{"marks", "name", "Mark", "mark", true, account.WriteMark, putPart(a, "marks", m.PutMark, func(w *workspace.Workspace, id string) any {
 			mark := w.Marks[slices.IndexFunc(w.Marks, func(m workspace.Mark) bool { return m.Name == id })]
 			return struct {
 				workspace.Mark
 				Warnings []string `json:"warnings,omitempty"`
 			}{mark, w.Warnings}
 		}), m.DeleteMark},
-		{"presets", "name", "Preset", "preset", false, putPart(a, "presets", m.PutPreset, func(w *workspace.Workspace, id string) any {
+		{"presets", "name", "Preset", "preset", false, account.WritePreset, putPart(a, "presets", m.PutPreset, func(w *workspace.Workspace, id string) any {
 			return w.Presets[slices.IndexFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == id })]
 		}), m.DeletePreset},
 	}
@@ -93,8 +95,8 @@ func (a *api) partRoutes() {
 			warns = " If the workspace has `warnings`, they are beside its fields."
 		}
 		tag := []string{"Workspaces"}
-		handle(a, huma.Operation{
-			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "put" + p.schema, Tags: tag, Security: needsWrite,
+		handle(a, p.action, huma.Operation{
+			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "put" + p.schema, Tags: tag,
 			Summary:     "Set a " + p.noun,
 			Description: "Adds the " + p.noun + ", or replaces the one with this " + p.id + ". The body may leave the " + p.id + " out.",
 			RequestBody: jsonBody(p.schema, "The "+p.noun+".", "application/json"),
@@ -104,13 +106,13 @@ func (a *api) partRoutes() {
 			}},
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })
 		deletion := huma.Operation{
-			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "delete" + p.schema, Tags: tag, Security: needsWrite,
+			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "delete" + p.schema, Tags: tag,
 			Summary: "Delete a " + p.noun, DefaultStatus: http.StatusNoContent,
 		}
 		if p.warns {
 			deletion.Description = "If this makes images public or removes a mark from them, the answer has a header `Tintype-Warning` for each case. It names the images and the rule."
 		}
-		handle(a, deletion, func(ctx context.Context, in *partInput) (*deletedPartOutput, error) { return a.deletePart(ctx, p, in) })
+		handle(a, p.action, deletion, func(ctx context.Context, in *partInput) (*deletedPartOutput, error) { return a.deletePart(ctx, p, in) })
 	}
 }
 

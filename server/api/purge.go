@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -21,8 +22,8 @@ type (
 )
 
 func (a *api) purgeRoutes() {
-	handle(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/purge", OperationID: "purge", Tags: []string{"Cache"}, Security: needsWrite,
+	handle(a, account.Purge, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/purge", OperationID: "purge", Tags: []string{"Cache"},
 		Summary: "Purge variants from the cache",
 		Description: "The server stops serving these variants, and makes them again from newly fetched originals. Originals are not touched. Caches in front " +
 			"need a purge too: by the tags in `Cache-Tag`, or by the operator's hook.",

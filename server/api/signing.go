@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -63,25 +64,25 @@ type SignRequest struct {
 
 func (a *api) signingRoutes() {
 	keys := []string{"Signing"}
-	handle(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys, Security: needsWrite,
+	handle(a, account.WriteSigningKeys, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "createSigningKey", Tags: keys,
 		Summary: "Make a signing key",
 		Description: "A new key signs after 10 seconds, when every server knows it. The newest such key signs, and every active key verifies. Five keys can be active. Only this answer shows the secret.\n\n" +
 			"With a body, the key is one that you bring along from another product, so that signed URLs in use go on working. It verifies URLs of that dialect only; five of each may be active. Its secret is never shown.",
 		DefaultStatus: http.StatusCreated,
 		RequestBody:   optional(jsonBody("NewDialectKey", "A key of another product. Left out, a key is made.", "application/json")),
 	}, a.createSigningKey)
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "listSigningKeys", Tags: keys, Security: needsRead,
+	handle(a, account.ReadSigningKeys, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "listSigningKeys", Tags: keys,
 		Summary: "List signing keys, without their secrets",
 	}, a.listSigningKeys)
-	handle(a, huma.Operation{
-		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/signing-keys/{id}", OperationID: "deleteSigningKey", Tags: keys, Security: needsWrite,
+	handle(a, account.WriteSigningKeys, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/signing-keys/{id}", OperationID: "deleteSigningKey", Tags: keys,
 		Summary:     "Revoke a signing key",
 		Description: "URLs that it signed are refused from then on.",
 	}, a.deleteSigningKey)
-	handle(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys, Security: needsWrite,
+	handle(a, account.Sign, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys,
 		Summary:     "Sign a URL",
 		Description: "Signs with the newest key that is at least 10 seconds old, since every server knows it. The URL is signed as given: the order and the spelling of its options count.",
 		RequestBody: jsonBody("SignRequest", "The URL to sign.", "application/json"),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
 )
 
@@ -22,8 +23,8 @@ type (
 )
 
 func (a *api) usageRoutes() {
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/usage", OperationID: "getUsage", Tags: []string{"Usage"}, Security: needsRead,
+	handle(a, account.ReadUsage, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/usage", OperationID: "getUsage", Tags: []string{"Usage"},
 		Summary: "Read the usage",
 		Description: "Requests, cache hits, variants made, errors, and bytes from origins (`bytes_in`) and to clients (`bytes_out`). " +
 			"The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -59,40 +60,40 @@ func (in *deleteWorkspaceInput) Resolve(ctx huma.Context) []error {
 
 func (a *api) workspaceRoutes() {
 	workspaces := []string{"Workspaces"}
-	handle(a, huma.Operation{
-		Method: http.MethodPost, Path: "/v1/workspaces", OperationID: "createWorkspace", Tags: workspaces, Security: needsRoot,
+	handle(a, account.CreateWorkspace, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/workspaces", OperationID: "createWorkspace", Tags: workspaces,
 		Summary:       "Create a workspace",
 		Description:   "Needs the root key. If the namespace is taken, the answer is 409 `CONFLICT`.",
 		RequestBody:   jsonBody("NewWorkspace", "The settings. Fields that are left out get their default.", "application/json"),
 		DefaultStatus: http.StatusCreated,
 	}, a.createWorkspace)
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces", OperationID: "listWorkspaces", Tags: workspaces, Security: needsRoot,
+	handle(a, account.ListWorkspaces, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces", OperationID: "listWorkspaces", Tags: workspaces,
 		Summary:     "List workspaces",
 		Description: "Needs the root key. Workspaces come in the order of their namespaces.",
 	}, a.listWorkspaces)
-	handle(a, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/workspaces/{ns}", OperationID: "getWorkspace", Tags: workspaces, Security: needsRead,
+	handle(a, account.ReadWorkspace, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}", OperationID: "getWorkspace", Tags: workspaces,
 		Summary:     "Get a workspace",
 		Description: "Secrets are shown as `***`. PUT accepts this answer unchanged.",
 	}, a.getWorkspace)
-	handle(a, huma.Operation{
-		Method: http.MethodPut, Path: "/v1/workspaces/{ns}", OperationID: "replaceWorkspace", Tags: workspaces, Security: needsWrite,
+	handle(a, account.UpdateWorkspace, huma.Operation{
+		Method: http.MethodPut, Path: "/v1/workspaces/{ns}", OperationID: "replaceWorkspace", Tags: workspaces,
 		Summary: "Replace a workspace",
 		Description: "The body must have the `revision` that it is based on. If the workspace has another one by now, " +
 			"the answer is 409 `CONFLICT` and nothing changes. A body that changes nothing keeps the revision.",
 		RequestBody: jsonBody("WorkspaceReplacement", "All of the settings. Fields that are left out get their default.", "application/json"),
 	}, a.replaceWorkspace)
-	handle(a, huma.Operation{
-		Method: http.MethodPatch, Path: "/v1/workspaces/{ns}", OperationID: "patchWorkspace", Tags: workspaces, Security: needsWrite,
+	handle(a, account.UpdateWorkspace, huma.Operation{
+		Method: http.MethodPatch, Path: "/v1/workspaces/{ns}", OperationID: "patchWorkspace", Tags: workspaces,
 		Summary: "Change parts of a workspace",
 		Description: "The body is a JSON Merge Patch (RFC 7396): its fields replace the workspace's, null restores a default, " +
 			"arrays are replaced as a whole. It may have the `revision` that it is based on. If the workspace has another one by now, " +
 			"the answer is 409 `CONFLICT`. A patch that changes nothing keeps the revision.",
 		RequestBody: jsonBody("WorkspacePatch", "The fields to change.", "application/merge-patch+json", "application/json"),
 	}, a.patchWorkspace)
-	handle(a, huma.Operation{
-		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}", OperationID: "deleteWorkspace", Tags: workspaces, Security: needsRoot,
+	handle(a, account.DeleteWorkspace, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}", OperationID: "deleteWorkspace", Tags: workspaces,
 		Summary:     "Delete a workspace",
 		Description: "Needs the root key. Deletes the workspace with all of its settings, and revokes its API keys. Originals are not touched. The root key can read its logs for 400 days.",
 	}, a.deleteWorkspace)
