@@ -89,9 +89,13 @@ func (c *site) readGrid(a *ask, n name, q transform.Query) error {
 // read reads the layout. o are the options.
 func (g *grid) read(o transform.Options, q transform.Query) error {
 	for _, side := range []struct {
-		name   string
-		pixels int
-	}{{"w", o.Width}, {"h", o.Height}} {
+		name    string
+		pixels  int
+		percent float64
+	}{{"w", o.Width, o.WidthPercent}, {"h", o.Height, o.HeightPercent}} {
+		if side.percent > 0 {
+			return &transform.OptionError{Name: side.name, Reason: "is in percent; a grid needs pixels"}
+		}
 		if side.pixels == 0 {
 			return &transform.OptionError{Name: side.name, Reason: "is missing; a grid needs w and h, or size"}
 		}

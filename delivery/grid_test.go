@@ -96,6 +96,7 @@ func TestGridRefuses(t *testing.T) {
 		gridURL("w=9&h=9", cat, cat, cat, cat, cat, cat):                   "400 INVALID_SOURCE src: a grid has 2 to 5 images, and this one 6",
 		gridURL("w=9", cat, cat):                                           "400 INVALID_OPTION h: is missing",
 		gridURL("h=9", cat, cat):                                           "400 INVALID_OPTION w: is missing",
+		gridURL("w=50%25&h=9", cat, cat):                                   "400 INVALID_OPTION w: is in percent",
 		gridURL("w=9&h=9&type=round", cat, cat):                            "400 INVALID_OPTION type:",
 		gridURL("w=9&h=9&cols=6", cat, cat):                                "400 INVALID_OPTION cols:",
 		gridURL("w=9&h=9&cols=0", cat, cat):                                "400 INVALID_OPTION cols:",

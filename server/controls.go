@@ -15,6 +15,7 @@ type control struct {
 	transform.OptionDoc
 	face
 	Kind     string // range, choice, compass, flag, color, text
+	Percent  bool   // a range also takes a percentage
 	Min, Max string // bounds of a range
 	Bottom   string // the start of its slider, at least Min
 	Top      string // the end of its slider, at most Max
@@ -65,7 +66,7 @@ var layout = []struct {
 }{
 	{"Size", true, []string{"w", "h", "size", "dpr", "fit", "enlarge", "ar", "gravity"}},
 	{"Focus", false, []string{"fp-x", "fp-y", "fp-z"}},
-	{"Crop", false, []string{"rect", "trim"}},
+	{"Crop", false, []string{"rect", "inset", "trim"}},
 	{"Turn", false, []string{"rotate", "flip"}},
 	{"Look", false, []string{"bg", "pad", "radius", "blur", "sharpen", "brightness", "contrast", "saturation", "gamma", "grayscale", "sepia", "invert", "pixelate"}},
 	{"Output", true, []string{"format", "q", "q-avif", "q-webp", "q-jxl", "lossless", "progressive", "anim", "metadata"}},
@@ -74,7 +75,7 @@ var layout = []struct {
 }
 
 var faces = map[string]face{
-	"w":            {label: "Width", top: "2400", Quick: []string{"320", "640", "1280"}},
+	"w":            {label: "Width", top: "2400", Quick: []string{"320", "640", "1280", "50%"}},
 	"h":            {label: "Height", top: "2400", Quick: []string{"240", "480", "960"}},
 	"size":         {label: "Square", top: "2400", Quick: []string{"96", "256", "512"}},
 	"dpr":          {label: "Pixel ratio", top: "3", Quick: []string{"2", "3"}},
@@ -86,6 +87,7 @@ var faces = map[string]face{
 	"fp-y":         {label: "From the top"},
 	"fp-z":         {label: "Zoom"},
 	"rect":         {label: "Region", Example: "x,y,w,h", Quick: []string{"25%,25%,50%,50%"}},
+	"inset":        {label: "Cut off", Example: "8 or 8,16,8,16", Quick: []string{"50", "0,100"}},
 	"trim":         {label: "Trim border", Quick: []string{"10", "40"}},
 	"rotate":       {label: "Rotate", bottom: "-180", top: "180", Quick: []string{"90", "180", "270"}},
 	"flip":         {label: "Flip"},
@@ -171,6 +173,7 @@ func newControlGroups(docs []transform.OptionDoc) []controlGroup {
 func newControl(d transform.OptionDoc) control {
 	c := control{OptionDoc: d, face: faces[d.Name]}
 	values := d.Domain
+	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	switch {
 	case values.Kind == transform.KindBool && len(values.Words) == 0:
 		c.Kind = "flag"
@@ -181,9 +184,11 @@ func newControl(d transform.OptionDoc) control {
 	case len(values.Words) > 0:
 		c.Kind = "choice"
 	case values.Kind == transform.KindInt, values.Kind == transform.KindFloat:
-		number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 		c.Kind, c.Min, c.Max, c.Step = "range", number(values.Min), number(values.Max), number(values.Step)
 		c.Bottom, c.Top = cmp.Or(c.bottom, c.Min), cmp.Or(c.top, c.Max)
+	case values.Kind == transform.KindLength && c.top != "": // mostly pixels
+		c.Kind, c.Percent, c.Min, c.Max, c.Step = "range", true, number(values.Min), number(values.Max), "1"
+		c.Bottom, c.Top = cmp.Or(c.bottom, c.Min), c.top
 	default:
 		c.Kind = "text"
 	}

@@ -360,7 +360,8 @@ func TestControlKinds(t *testing.T) {
 	got := map[string]string{}
 	type domain = transform.Domain
 	for _, g := range newControlGroups([]transform.OptionDoc{
-		{Name: "w", Domain: domain{Kind: transform.KindInt, Min: 1, Max: 8192, Step: 1}},
+		{Name: "w", Domain: domain{Kind: transform.KindLength, Min: 1, Max: 8192}},
+		{Name: "radius", Domain: domain{Kind: transform.KindLength, Max: 8192}},
 		{Name: "q", Domain: domain{Kind: transform.KindInt, Min: 1, Max: 100, Step: 1}},
 		{Name: "vignette", Domain: domain{Kind: transform.KindFloat, Min: 0.5, Max: 2.5, Step: 0.01}, Default: "1"},
 		{Name: "rotate", Domain: domain{Kind: transform.KindInt, Min: -360, Max: 360, Step: 1}, Default: "0"},
@@ -384,6 +385,7 @@ func TestControlKinds(t *testing.T) {
 	}
 	want := map[string]string{
 		"w":        "Size: range 1 1 2400 8192 by 1",
+		"radius":   "Look: text",
 		"q":        "Output: range 1 1 100 100 by 1",
 		"vignette": "More: range 0.5 0.5 2.5 2.5 by 0.01",
 		"rotate":   "Turn: range -360 -180 180 360 by 1",

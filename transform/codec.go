@@ -458,12 +458,12 @@ func color(at field[Color]) codec {
 	}
 }
 
-// sides takes one to four numbers of pixels, in the order of CSS padding: all sides;
-// vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.
-func sides(at field[[4]int]) codec {
+// sides takes one to four numbers of pixels up to most, in the order of CSS padding: all
+// sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.
+func sides(most int, at field[[4]int]) codec {
 	return codec{
-		domain: Domain{Kind: KindSides, Max: maxSide},
-		values: fmt.Sprintf("1 to 4 of 0–%d, separated by commas or spaces", maxSide),
+		domain: Domain{Kind: KindSides, Max: float64(most)},
+		values: fmt.Sprintf("1 to 4 of 0–%d, separated by commas or spaces", most),
 		parse: func(o *Options, v string) bool {
 			var n [4]int
 			count, rest, more := 0, v, true
@@ -474,7 +474,7 @@ func sides(at field[[4]int]) codec {
 					part, rest = rest[:end], rest[end+1:]
 				}
 				pixels, ok := parseWhole(part)
-				if !ok || pixels > maxSide || count == len(n) {
+				if !ok || pixels > most || count == len(n) {
 					return false
 				}
 				n[count] = pixels

@@ -9,7 +9,7 @@ import (
 // A Plan is the geometry of one variant. The engine applies the fields from top to bottom,
 // after the EXIF orientation. All sizes are in pixels, at least 1.
 type Plan struct {
-	Region image.Rectangle // of the upright original: the part that Rect keeps
+	Region image.Rectangle // of the upright original: the part that Rect and Inset keep
 	Scaled Size            // size of the region after Rotate, Flip and resizing
 	Inner  Size            // if Rotate is not a multiple of 90: the region is resized to this, then rotated within Scaled; else zero
 	Crop   image.Rectangle // the part of Scaled that is kept; if Smart is set, only its size counts
@@ -61,9 +61,23 @@ func (p Plan) CropOn(parts []image.Rectangle) image.Rectangle {
 	return image.Rectangle{at, at.Add(size)}
 }
 
-// Region returns the part of an upright original of this size that Rect keeps, clipped to
-// the image. If nothing is left, the error is an [*OptionError].
+// Region returns the part of an upright original of this size that Rect and Inset keep,
+// clipped to the image. If nothing is left, the error is an [*OptionError].
 func (o Options) Region(upright Size) (image.Rectangle, error) {
+	r, err := o.rect(upright)
+	if err != nil || o.Inset == ([4]int{}) {
+		return r, err
+	}
+	of := r.Size()
+	r = image.Rectangle{r.Min.Add(image.Pt(o.Inset[3], o.Inset[0])), r.Max.Sub(image.Pt(o.Inset[1], o.Inset[2]))}
+	if r.Empty() {
+		return image.Rectangle{}, &OptionError{"inset", fmt.Sprintf("cuts off the whole image, which is %d×%d pixels", of.X, of.Y)}
+	}
+	return r, nil
+}
+
+// rect returns the part that Rect keeps.
+func (o Options) rect(upright Size) (image.Rectangle, error) {
 	if o.Rect == (Rect{}) {
 		return image.Rect(0, 0, upright.W, upright.H), nil
 	}
@@ -107,8 +121,8 @@ func (l Length) of(side int) int {
 	return round(l.Value)
 }
 
-// PlanRegion returns the geometry for a region of an upright original. It ignores Rect. An
-// empty region is an error that wraps [ErrCorrupt].
+// PlanRegion returns the geometry for a region of an upright original. It ignores Rect and
+// Inset. An empty region is an error that wraps [ErrCorrupt].
 func (o Options) PlanRegion(region image.Rectangle) (Plan, error) {
 	if region.Empty() {
 		return Plan{}, fmt.Errorf("%w: it has no pixels", ErrCorrupt)
@@ -192,6 +206,12 @@ func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
 		t = t.shrink(Size{atLeast1(float64(from.W) / zoom), atLeast1(float64(from.H) / zoom)})
 		scaled = t.cover(from, zoom)
 		return Size{min(scaled.W, from.W), min(scaled.H, from.H)}, t.Size, t.Size
+	case FitOutside:
+		scaled = t.cover(from, 1)
+		if o.Enlarge == EnlargeNever {
+			scaled = scaled.unlessOver(from)
+		}
+		return scaled, scaled, scaled
 	case FitPad:
 		scaled = t.within(from)
 		if o.Enlarge == EnlargeNever {
@@ -235,13 +255,7 @@ type target struct {
 
 // target returns the size that the options ask for.
 func (o Options) target(from Size) target {
-	w, h := round(float64(o.Width)*o.DPR), round(float64(o.Height)*o.DPR)
-	if o.Width > 0 {
-		w = max(w, 1)
-	}
-	if o.Height > 0 {
-		h = max(h, 1)
-	}
+	w, h := asked(o.Width, o.WidthPercent, from.W, o.DPR), asked(o.Height, o.HeightPercent, from.H, o.DPR)
 	aspect, own := o.Aspect, false
 	if aspect == (Ratio{}) {
 		aspect, own = Ratio{float64(from.W), float64(from.H)}, true
@@ -257,11 +271,24 @@ func (o Options) target(from Size) target {
 		return target{from, true}
 	}
 	switch o.Fit {
-	case FitCover, FitCrop, FitSqueeze:
+	case FitCover, FitCrop, FitOutside, FitSqueeze:
 		return target{largestWithin(from, aspect), false}
 	default:
 		return target{smallestAround(from, aspect), false}
 	}
+}
+
+// asked returns the length of a side that is given in pixels or in percent of the image's.
+// It is 0 if neither is.
+func asked(pixels int, percent float64, of int, dpr float64) int {
+	length := float64(pixels)
+	if percent > 0 {
+		length = percent / 100 * float64(of)
+	}
+	if length == 0 {
+		return 0
+	}
+	return atLeast1(length * dpr)
 }
 
 // cover returns the size that an image is scaled to so that it covers t, multiplied by

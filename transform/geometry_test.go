@@ -125,6 +125,30 @@ func TestPlan(t *testing.T) {
 		{"800x1200", "w=300&h=300&fit=pad&g=attention", "200x300 on 300x300+50+0"},
 		{"800x1200", "w=300&h=300&fit=pad&fp-x=0&fp-z=4", "200x300 on 300x300+50+0"},
 
+		// Around, without a crop.
+		{"1200x800", "w=300&h=300&fit=outside", "450x300"},
+		{"800x1200", "w=300&h=300&fit=outside", "300x450"},
+		{"1200x800", "w=300&fit=outside", "300x200"},
+		{"1200x800", "w=2400&h=2400&fit=outside", "3600x2400"},
+		{"1200x800", "w=2400&h=2400&fit=outside&enlarge=0", "1200x800"},
+		{"1200x800", "w=1000&h=1000&fit=outside&enlarge=0", "1200x800"},
+		{"1200x800", "w=300&ar=1:2&fit=outside&gravity=west", "900x600"},
+		{"1200x800", "ar=1:1&fit=outside", "1200x800"},
+		{"1000x333", "w=500&h=1&fit=outside&pad=3", "500x167 pad 3,3,3,3 out 506x173"},
+
+		// Sides in percent of the image.
+		{"1200x800", "w=50%25", "600x400"},
+		{"1200x800", "h=25%25&dpr=2", "600x400"},
+		{"1200x800", "w=100%25&dpr=2", "1200x800"},
+		{"1200x800", "w=100%25&dpr=2&fit=contain", "2400x1600"},
+		{"1200x800", "size=50%25&fit=cover", "600x400"},
+		{"1200x800", "w=50%25&h=100%25&fit=cover", "1200x800 crop 600x800+300+0"},
+		{"1200x800", "w=50%25&h=200&fit=squeeze", "600x200"},
+		{"1200x800", "w=50%25&ar=1:1&fit=cover", "900x600 crop 600x600+150+0"},
+		{"1200x800", "w=50%25&rotate=90", "400x600"},
+		{"1200x800", "rect=0,0,200,100&w=50%25", "100x50"},
+		{"3x3", "w=0.0001%25", "1x1"},
+
 		// Stretched.
 		{"1200x800", "w=300&h=300&fit=squeeze", "300x300"},
 		{"1200x800", "w=2400&h=10&fit=fill", "2400x10"},
@@ -358,6 +382,28 @@ func TestRegion(t *testing.T) {
 	}
 }
 
+// An inset is taken from what rect keeps.
+func TestInset(t *testing.T) {
+	for _, tt := range []struct {
+		from, query string
+		want        image.Rectangle
+	}{
+		{"1200x800", "inset=10", image.Rect(10, 10, 1190, 790)},
+		{"1200x800", "inset=1,2,3,4", image.Rect(4, 1, 1198, 797)},
+		{"1200x800", "inset=799,0,0", image.Rect(0, 799, 1200, 800)},
+		{"1200x800", "inset=10,20&rect=100,50,500,400", image.Rect(120, 60, 580, 440)},
+		{"1200x800", "inset=10,20&rect=right,bottom,25%25,50%25", image.Rect(920, 410, 1180, 790)},
+	} {
+		if got, err := mustParse(t, tt.query).Region(size(t, tt.from)); err != nil || got != tt.want {
+			t.Errorf("%s of %s is %v, %v; want %v", tt.query, tt.from, got, err, tt.want)
+		}
+	}
+	for _, query := range []string{"inset=400", "inset=0,600", "inset=1000000", "inset=0,700,0,700", "inset=50&rect=0,0,100,100"} {
+		_, err := mustParse(t, query).Plan(transform.Size{W: 1200, H: 800})
+		checkNames(t, query, err, "inset")
+	}
+}
+
 func TestPlanRegion(t *testing.T) {
 	// As after a trim: only the region counts, wherever it lies.
 	o := mustParse(t, "rect=0,0,10,10&w=100&h=100&fit=cover")
@@ -456,13 +502,14 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 		fail("cropped without being asked")
 	}
 
-	asked := transform.Size{W: int(math.Round(float64(o.Width) * o.DPR)), H: int(math.Round(float64(o.Height) * o.DPR))}
-	if o.Width > 0 {
-		asked.W = max(asked.W, 1)
+	side := func(pixels int, percent float64, of int) int {
+		exact := (float64(pixels) + percent/100*float64(of)) * o.DPR
+		if exact > 0 {
+			return max(int(math.Round(exact)), 1)
+		}
+		return 0
 	}
-	if o.Height > 0 {
-		asked.H = max(asked.H, 1)
-	}
+	asked := transform.Size{W: side(o.Width, o.WidthPercent, from.W), H: side(o.Height, o.HeightPercent, from.H)}
 	exact := false
 	switch o.Fit {
 	case transform.FitCover, transform.FitSqueeze:
@@ -471,6 +518,12 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 		exact = true
 	case transform.FitContain:
 		exact = (asked.W == 0 || asked.H == 0) && o.Aspect == (transform.Ratio{})
+	}
+	if o.Fit == transform.FitOutside {
+		if o.Enlarge != transform.EnlargeNever && (p.Scaled.W < asked.W || p.Scaled.H < asked.H) {
+			fail("smaller than asked for")
+		}
+		asked = transform.Size{} // either side may be longer
 	}
 	if asked.W > 0 && (exact && p.Canvas.W != asked.W || p.Canvas.W > asked.W) {
 		fail("the width is not the one asked for")
@@ -509,16 +562,17 @@ func TestPlanProperties(t *testing.T) {
 	pixels := func() string { return strconv.Itoa(1 + random.IntN(1<<(1+random.IntN(11)))) }
 	for range 50_000 {
 		query := strings.Join([]string{
-			pick("", "w="+pixels()),
-			pick("", "h="+pixels()),
+			pick("", "w="+pixels(), "w=33.3333%25"),
+			pick("", "h="+pixels(), "h=50%25"),
 			pick("", "", "dpr="+pick("0.1", "0.75", "1.3333", "2", "3.5")),
-			"fit=" + pick("scale-down", "contain", "cover", "crop", "pad", "squeeze"),
+			"fit=" + pick("scale-down", "contain", "cover", "crop", "outside", "pad", "squeeze"),
 			pick("", "", "enlarge="+pick("0", "1")),
 			pick("", "", "radius="+pick("1", "7.5%25", "max", "2000")),
 			pick("", "ar="+pick("1:1", "16:9", "9:16", "1.91:1", "1:100", "1000:1")),
 			pick("gravity="+pick("center", "north", "southeast", "left", "attention", "entropy", "face"), "fp-x="+pick("0", "0.3333", "1")+"&fp-y=0.9"),
 			pick("", "fp-z="+pick("1.0001", "1.5", "3", "10")),
 			pick("", "", "rect="+pick("0,0,1,1", "10%25,20%25,30%25,40%25", "3,5,70%25,11", "right,center,9,33.3333%25", "center,bottom,1000,7", "33.3333%25,0,50%25,100%25")),
+			pick("", "", "inset="+pick("1", "0,3,0,0", "100,0,7")),
 			pick("", "rotate="+pick("90", "180", "270"), "rotate="+strconv.Itoa(random.IntN(721)-360)),
 			pick("", "", "pad="+pick("1", "10,20", "0,0,7")),
 		}, "&")
@@ -527,7 +581,7 @@ func TestPlanProperties(t *testing.T) {
 		p, err := o.Plan(upright)
 		if err != nil {
 			var wrong *transform.OptionError
-			if !errors.As(err, &wrong) || wrong.Name != "rect" {
+			if !errors.As(err, &wrong) || wrong.Name != "rect" && wrong.Name != "inset" {
 				t.Fatalf("%v ?%s: %v", upright, query, err)
 			}
 			continue
@@ -609,6 +663,7 @@ func FuzzPlan(f *testing.F) {
 	f.Add("rect=center,bottom,7,33%25&h=80&w=900&rotate=-1&fit=cover&enlarge=0&gravity=right", 4000, 3)
 	f.Add("w=100&fit=cover&gravity=attention", 1000, 16)
 	f.Add("size=8192&fit=crop&fp-z=10", 3, 99999)
+	f.Add("w=33%25&h=100%25&fit=outside&inset=0,1,2,3", 900, 60)
 	f.Fuzz(func(t *testing.T, query string, w, h int) {
 		const edge = 100_000
 		if w < 1 || h < 1 || w > edge || h > edge {
@@ -621,7 +676,9 @@ func FuzzPlan(f *testing.F) {
 		upright := transform.Size{W: w, H: h}
 		p, err := o.Plan(upright)
 		if err != nil {
-			checkNames(t, query, err, "rect")
+			if wrong, ok := err.(*transform.OptionError); !ok || wrong.Name != "rect" && wrong.Name != "inset" {
+				t.Errorf("%q: %v, want an error about rect or inset", query, err)
+			}
 			return
 		}
 		checkPlan(t, o, upright, p)

@@ -6,22 +6,26 @@ import "cmp"
 // zero value is not the default. Options are comparable. Equal options make the same
 // variant.
 type Options struct {
-	Width, Height int     // pixels of the output before DPR and Pad, 1–8192; 0 is derived
-	DPR           float64 // 0.1–5; multiplies Width, Height, Pad and mark lengths
-	Fit           Fit
-	Enlarge       Enlarge
-	Aspect        Ratio // width:height; the zero Ratio is none
-	Gravity       Gravity
-	FocalX        float64 // 0–1 from the left, after Rect, Rotate and Flip; 0.5 unless GravityFocal
-	FocalY        float64 // 0–1 from the top, as FocalX
-	FocalZoom     float64 // 1–10, with FitCover and FitCrop; 1 unless GravityFocal
-	Rect          Rect    // of the upright original; the zero Rect is the whole image
-	Trim          int     // tolerance, 0–255; −1 is off
-	Rotate        int     // clockwise degrees, 0–359
-	Flip          Flip
-	Background    Color  // behind transparent pixels and Pad; the zero Color is none: transparent, or white if the format has no alpha
-	Pad           [4]int // top, right, bottom, left; pixels before DPR, 0–8192
-	Radius        Length // of the output's corners: pixels before DPR, or up to 50 percent of the shorter side; zero is none
+	Width, Height int // pixels of the output before DPR and Pad, 1–8192; 0 is derived
+	// WidthPercent and HeightPercent set the sides in percent of the image after Rect, Inset,
+	// Trim and Rotate, up to 100. After Parse each is 0 if its side is set in pixels.
+	WidthPercent, HeightPercent float64
+	DPR                         float64 // 0.1–5; multiplies both sides, Pad and mark lengths
+	Fit                         Fit
+	Enlarge                     Enlarge
+	Aspect                      Ratio // width:height; the zero Ratio is none
+	Gravity                     Gravity
+	FocalX                      float64 // 0–1 from the left, after Rect, Rotate and Flip; 0.5 unless GravityFocal
+	FocalY                      float64 // 0–1 from the top, as FocalX
+	FocalZoom                   float64 // 1–10, with FitCover and FitCrop; 1 unless GravityFocal
+	Rect                        Rect    // of the upright original; the zero Rect is the whole image
+	Inset                       [4]int  // top, right, bottom, left; pixels of the original that are cut off after Rect
+	Trim                        int     // tolerance, 0–255; −1 is off
+	Rotate                      int     // clockwise degrees, 0–359
+	Flip                        Flip
+	Background                  Color  // behind transparent pixels and Pad; the zero Color is none: transparent, or white if the format has no alpha
+	Pad                         [4]int // top, right, bottom, left; pixels before DPR, 0–8192
+	Radius                      Length // of the output's corners: pixels before DPR, or up to 50 percent of the shorter side; zero is none
 
 	Blur, Sharpen                           float64 // 0–100; 0 is off
 	Brightness, Contrast, Saturation, Gamma float64 // 1 is neutral
@@ -62,6 +66,7 @@ const (
 	FitContain   Fit = "contain"    // fit within
 	FitCover     Fit = "cover"      // fill and crop
 	FitCrop      Fit = "crop"       // fill and crop, never enlarge
+	FitOutside   Fit = "outside"    // fill without a crop: one side may be longer than asked for
 	FitPad       Fit = "pad"        // fit within, fill the rest with the background
 	FitSqueeze   Fit = "squeeze"    // stretch
 )
@@ -71,7 +76,7 @@ type Enlarge string
 
 const (
 	EnlargeAsFit  Enlarge = ""  // FitScaleDown and FitCrop never enlarge, the others do
-	EnlargeNever  Enlarge = "0" // after Parse only with FitCover, FitPad and FitSqueeze
+	EnlargeNever  Enlarge = "0" // after Parse only with FitCover, FitOutside, FitPad and FitSqueeze
 	EnlargeAlways Enlarge = "1" // never after Parse, which changes Fit instead
 )
 

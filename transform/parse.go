@@ -23,11 +23,11 @@ import (
 //
 // The options, their aliases and values:
 //
-//	size                       1–8192
-//	w, width                   1–8192
-//	h, height                  1–8192
+//	size                       1–8192 pixels, or above 0 and up to 100% of the image
+//	w, width                   1–8192 pixels, or above 0 and up to 100% of the image
+//	h, height                  1–8192 pixels, or above 0 and up to 100% of the image
 //	dpr                        0.1–5
-//	fit                        scale-down, contain, cover, crop, pad, squeeze (fill)
+//	fit                        scale-down, contain, cover, crop, outside, pad, squeeze (fill)
 //	enlarge                    1, true or empty; 0 or false
 //	ar, aspect, aspect_ratio   W:H, such as 16:9 or 1.91:1, each above 0 and up to 10000
 //	fp-x                       0–1
@@ -35,6 +35,7 @@ import (
 //	fp-z                       1–10
 //	gravity, g, crop           center, north (top), south (bottom), east (right), west (left), northeast, northwest, southeast, southwest, attention, entropy, face, focal
 //	rect                       x,y,w,h, each in whole pixels (up to 1000000) or 0–100%; w and h above 0; x also left, center, right and y top, center, bottom
+//	inset                      1 to 4 of 0–1000000, separated by commas or spaces
 //	trim                       0–255
 //	rotate                     −360–360, whole degrees
 //	flip                       h, v, hv

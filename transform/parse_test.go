@@ -41,6 +41,15 @@ func TestParseCanonical(t *testing.T) {
 		{"size=100&w=50", "w=50&h=100"},
 		{"h=50&size=100", "w=100&h=50"},
 		{"w=8192&h=1", "w=8192&h=1"},
+		{"w=50%25&height=33.33333%25", "w=50%25&h=33.3333%25"},
+		{"size=50%25", "w=50%25&h=50%25"},
+		{"size=50%25&h=100", "w=50%25&h=100"},
+		{"size=100&h=50%25", "w=100&h=50%25"},
+		{"w=100%25", "w=100%25"},
+		{"inset=0", ""},
+		{"inset=10", "inset=10"},
+		{"inset=10,20,10,20", "inset=10,20"},
+		{"inset=1+2+3+1000000&rect=0,0,5,5", "rect=0,0,5,5&inset=1,2,3,1000000"},
 		{"dpr=1", ""},
 		{"dpr=2", "dpr=2"},
 		{"dpr=.5", "dpr=0.5"},
@@ -52,6 +61,8 @@ func TestParseCanonical(t *testing.T) {
 		{"fit=contain", "fit=contain"},
 		{"fit=cover", "fit=cover"},
 		{"fit=crop", "fit=crop"},
+		{"fit=outside&enlarge", "fit=outside"},
+		{"fit=outside&enlarge=0", "fit=outside&enlarge=0"},
 		{"fit=pad", "fit=pad"},
 		{"fit=fill", "fit=squeeze"},
 		{"fit=squeeze", "fit=squeeze"},
@@ -253,7 +264,7 @@ func checkRoundTrip(t *testing.T, o transform.Options) {
 func TestParseRefuses(t *testing.T) {
 	long := strings.Repeat("a", 2049)
 	for name, values := range map[string][]string{
-		"w":            {"", "0", "8193", "-1", "+1", "%2B1", "1.5", "1e3", "0x10", "1_000", "abc", "%201", "1%20", "4294967297", "99999999999999999999", "%D9%A1", "NaN"},
+		"w":            {"", "0", "8193", "0%25", "0.00001%25", "100.1%25", "50.5", "-1%25", "50%25%25", "-1", "+1", "%2B1", "1.5", "1e3", "0x10", "1_000", "abc", "%201", "1%20", "4294967297", "99999999999999999999", "%D9%A1", "NaN"},
 		"width":        {"0"},
 		"h":            {"0", "8193"},
 		"height":       {"x"},
@@ -276,6 +287,7 @@ func TestParseRefuses(t *testing.T) {
 		"flip":         {"", "vh", "H", "both"},
 		"bg":           {"", "ff", "fffff", "fffffff", "fffffffff", "ggg", "%23fff", "reddish", "rgb(1,2,3)", "none", strings.Repeat("red", 50)},
 		"background":   {"?"},
+		"inset":        {"", "1,,2", "1,2,3,4,5", "1000001", "-1", "1.5", "5%25"},
 		"pad":          {"", "1,,2", "1,2,3,4,5", ",1", "1,", "8193", "-1", "1.5", "5%25", "1,%202"},
 		"radius":       {"", "-1", "8193", "1.5", "101%25", "Max", "10px", "full"},
 		"enlarge":      {"2", "yes", "True"},
@@ -306,7 +318,7 @@ func TestParseRefuses(t *testing.T) {
 		"mark-w":       {"", "0", "0%25", "8193", "101%25", "1.5", "10px"},
 		"mark-h":       {"0"},
 		"mark-size":    {"0"},
-		"mark-fit":     {"stretch"},
+		"mark-fit":     {"stretch", "outside"},
 		"mark-align":   {"", "top,bottom", "left,right", "top,left,right", "middle", "top%20left", "top,", ",", ",left", "Top"},
 		"mark-pad":     {"", "-1", "101%25", "8193"},
 		"mark-opacity": {"", "1.1", "-1", "50%25"},
@@ -349,9 +361,9 @@ func TestParseRefusesControlCharacters(t *testing.T) {
 
 func TestParseErrorsSayWhatIsAllowed(t *testing.T) {
 	for _, tt := range []struct{ query, want string }{
-		{"w=0", `w: "0" is not allowed; allowed: 1–8192`},
-		{"width=9000", `width: "9000" is not allowed; allowed: 1–8192`},
-		{"fit=stretch", `fit: "stretch" is not allowed; allowed: scale-down, contain, cover, crop, pad, squeeze (fill)`},
+		{"w=0", `w: "0" is not allowed; allowed: 1–8192 pixels, or above 0 and up to 100% of the image`},
+		{"width=9000", `width: "9000" is not allowed; allowed: 1–8192 pixels, or above 0 and up to 100% of the image`},
+		{"fit=stretch", `fit: "stretch" is not allowed; allowed: scale-down, contain, cover, crop, outside, pad, squeeze (fill)`},
 		{"dpr=9", `dpr: "9" is not allowed; allowed: 0.1–5`},
 		{"w=1&w=1", "w: is given more than once; give it once"},
 		{"w=1&width=1", "width: is given already, as w; give one of them"},
@@ -414,6 +426,7 @@ func TestParseProducts(t *testing.T) {
 		{"mark=m&mark-pad=4097&dpr=2", false},
 		{"mark=m&mark-w=100%25&dpr=5", true},
 		{"dpr=5", true},
+		{"w=100%25&h=90%25&dpr=5", true},
 	} {
 		_, err := parse(tt.query)
 		name := "dpr"
@@ -430,6 +443,8 @@ func TestParseOverPreset(t *testing.T) {
 		{"w=320&h=320&fit=cover", "w=100", "w=100&h=320&fit=cover"},
 		{"w=320&h=320&fit=cover", "size=100", "w=100&h=100&fit=cover"},
 		{"size=320", "h=100", "w=320&h=100"},
+		{"w=50%25", "w=320", "w=320"},
+		{"size=320", "w=50%25", "w=50%25&h=320"},
 		{"lossless&grayscale", "lossless=0&grayscale=false", ""},
 		{"anim=0", "anim", ""},
 		{"q=40&fit=pad&bg=red", "q=80&fit=scale-down&bg=transparent", ""},
@@ -499,6 +514,7 @@ func FuzzOptions(f *testing.F) {
 	f.Add("default=a/b%20c", "dl=%E2%9C%93%26+.jpg&v=%25%3B&utm=1&utm=2")
 	f.Add("enlarge=0&q-avif=50", "fit=pad&radius=max&rotate=-33&gravity=top&q=auto")
 	f.Add("rect=center,bottom,33.3333%25,7", "enlarge&fit=crop&format=nocompress&q-jxl=9&q-webp=auto&radius=12.5%25&g=face")
+	f.Add("w=50%25&inset=1,2", "size=33.33333%25&h=7&fit=outside&inset=0,0,1000000&enlarge=0")
 	f.Add("ar=9999.9999:0.0003", "ar=10000:0.0001&dpr=0.1")
 	f.Fuzz(func(t *testing.T, preset, query string) {
 		var queries []transform.Query

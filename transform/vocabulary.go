@@ -3,6 +3,7 @@ package transform
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,21 +26,21 @@ type option struct {
 var vocabulary = [...]option{
 	{"size", nil, "none", "Sets both `w` and `h`. A `w` or `h` in the same URL overrides it.",
 		"logo.png?size=96",
-		sizes()},
-	{"w", []string{"width"}, "derived", "Width of the output in pixels, before `dpr` and `pad`. Derived from `h` and `ar`, or from the original.",
+		sizes(width, height)},
+	{"w", []string{"width"}, "derived", "Width of the output, before `dpr` and `pad`. 100% is the width that `rect`, `inset`, `trim` and `rotate` leave. Without `w` it is derived from `h` and `ar`, or from the original.",
 		"dusk.jpg?w=400",
-		whole(1, maxSide, func(o *Options) *int { return &o.Width })},
-	{"h", []string{"height"}, "derived", "Height of the output in pixels, before `dpr` and `pad`. Derived from `w` and `ar`, or from the original.",
+		sizes(width)},
+	{"h", []string{"height"}, "derived", "Height of the output, before `dpr` and `pad`. 100% is the height that `rect`, `inset`, `trim` and `rotate` leave. Without `h` it is derived from `w` and `ar`, or from the original.",
 		"dusk.jpg?h=300",
-		whole(1, maxSide, func(o *Options) *int { return &o.Height })},
+		sizes(height)},
 	{"dpr", nil, "1", "Device pixel ratio: multiplies `w`, `h`, `pad` and the mark's lengths. The results can be at most 8192 pixels.",
 		"dusk.jpg?w=200&dpr=2",
 		decimal(0.1, 5, func(o *Options) *float64 { return &o.DPR })},
 	{"fit", nil, "scale-down", "How the image is fitted into `w` × `h`. `scale-down`: within, never enlarged. `contain`: within. `cover`: filled, the rest cropped. " +
-		"`crop`: as `cover`, but never enlarged. `pad`: within, the rest filled with `bg`. `squeeze`: stretched.",
+		"`crop`: as `cover`, but never enlarged. `outside`: as `cover`, but not cropped, so that one side can be longer. `pad`: within, the rest filled with `bg`. `squeeze`: stretched.",
 		"dusk.jpg?w=300&h=300&fit=cover",
-		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, fits...)},
-	{"enlarge", nil, "as fit says", "Whether the image may become larger. 1 turns `scale-down` into `contain`, and `crop` into `cover`. With 0, `cover` can give less than `w` × `h`, " +
+		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, FitScaleDown, FitContain, FitCover, FitCrop, FitOutside, FitPad, FitSqueeze)},
+	{"enlarge", nil, "as fit says", "Whether the image may become larger. 1 turns `scale-down` into `contain`, and `crop` into `cover`. With 0, `cover` and `outside` can give less than `w` × `h`, " +
 		"`pad` puts the image on the canvas at its own size, and `squeeze` stretches no side.",
 		"logo.png?w=900&h=900&fit=pad&enlarge=0&bg=eee",
 		enlarge(func(o *Options) *Enlarge { return &o.Enlarge })},
@@ -64,6 +65,9 @@ var vocabulary = [...]option{
 	{"rect", nil, "all", "The region of the upright original to keep, before all other options. It is clipped to the image. A word for x or y aligns the region.",
 		"dusk.jpg?rect=25%25,25%25,50%25,50%25&w=400",
 		region(func(o *Options) *Rect { return &o.Rect })},
+	{"inset", nil, "0", "Cuts off pixels of the original on each side, after `rect`, in the order of CSS `inset()`: all sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.",
+		"dusk.jpg?inset=100,400&w=400",
+		sides(maxRegion, func(o *Options) *[4]int { return &o.Inset })},
 	{"trim", nil, "off", "Removes a border of one colour, the colour of most corners. The value is the tolerance: how many levels a channel may differ. For JPEGs, use 20–40, because compression changes the border. All transparent pixels are equal. An animation loses only the border that all frames share. An image that is all border is kept.",
 		"logo.png?trim=10&w=300",
 		whole(0, 255, func(o *Options) *int { return &o.Trim })},
@@ -78,7 +82,7 @@ var vocabulary = [...]option{
 		color(func(o *Options) *Color { return &o.Background })},
 	{"pad", nil, "0", "Adds pixels around the output, before `dpr`, in the order of CSS `padding`: all sides; vertical, horizontal; top, horizontal, bottom; top, right, bottom, left.",
 		"chart.png?w=300&pad=20,40&bg=eee",
-		sides(func(o *Options) *[4]int { return &o.Pad })},
+		sides(maxSide, func(o *Options) *[4]int { return &o.Pad })},
 	{"radius", nil, "0", "Rounds the corners of the output, `pad` included. The radius is in pixels, before `dpr`, or in percent of the shorter side. `max` is 50%. The corners become transparent, or `bg` or white if the format has no alpha.",
 		"dusk.jpg?w=300&h=300&fit=cover&radius=max",
 		radius(func(o *Options) *Length { return &o.Radius })},
@@ -157,7 +161,7 @@ var vocabulary = [...]option{
 		markLength(func(o *Options) *Length { return &o.Mark.Height })},
 	{"mark-fit", nil, "contain", "How the mark is fitted into `mark-w` × `mark-h`, as the option `fit`.",
 		"dusk.jpg?w=400&mark=samples/logo.png&mark-size=64&mark-fit=cover",
-		word(func(o *Options) *Fit { return &o.Mark.Fit }, fitSynonyms, fits...)},
+		word(func(o *Options) *Fit { return &o.Mark.Fit }, fitSynonyms, FitScaleDown, FitContain, FitCover, FitCrop, FitPad, FitSqueeze)},
 	{"mark-align", nil, "bottom,right", "Position of the mark.",
 		"dusk.jpg?w=400&mark=samples/logo.png&mark-align=top,left",
 		align(func(o *Options) *string { return &o.Mark.Align })},
@@ -182,24 +186,47 @@ var vocabulary = [...]option{
 		text("anything up to 64 bytes", 0, 64, func(o *Options) *string { return &o.Version })},
 }
 
-var (
-	fits        = []Fit{FitScaleDown, FitContain, FitCover, FitCrop, FitPad, FitSqueeze}
-	fitSynonyms = []synonym[Fit]{{"fill", FitSqueeze}}
-)
+var fitSynonyms = []synonym[Fit]{{"fill", FitSqueeze}}
 
-// sizes returns the codec of size. It has no field of its own, and String writes it as w
-// and h.
-func sizes() codec {
-	c := whole(1, maxSide, func(o *Options) *int { return &o.Width })
-	width := c.parse
-	c.parse = func(o *Options, v string) bool {
-		if !width(o, v) {
-			return false
-		}
-		o.Height = o.Width
-		return true
+// A sideField returns the places of a side's value: in pixels and in percent.
+type sideField func(*Options) (pixels *int, percent *float64)
+
+func width(o *Options) (pixels *int, percent *float64)  { return &o.Width, &o.WidthPercent }
+func height(o *Options) (pixels *int, percent *float64) { return &o.Height, &o.HeightPercent }
+
+// sizes takes the length of one side of the output, or of both. String writes both as w and
+// h.
+func sizes(at ...sideField) codec {
+	c := codec{
+		domain: Domain{Kind: KindLength, Min: 1, Max: maxSide},
+		values: fmt.Sprintf("1–%d pixels, or above 0 and up to 100%% of the image", maxSide),
+		parse: func(o *Options, v string) bool {
+			l, ok := parseLength(v, maxSide)
+			if !ok || l.Value == 0 {
+				return false
+			}
+			for _, side := range at {
+				pixels, percent := side(o)
+				*pixels, *percent = int(l.Value), 0
+				if l.Percent {
+					*pixels, *percent = 0, l.Value
+				}
+			}
+			return true
+		},
 	}
-	c.format = nil
+	if len(at) > 1 {
+		return c
+	}
+	c.format = func(b []byte, o *Options) []byte {
+		switch pixels, percent := at[0](o); {
+		case *percent > 0:
+			return append(appendDecimal(b, *percent), '%')
+		case *pixels > 0:
+			return strconv.AppendInt(b, int64(*pixels), 10)
+		}
+		return b
+	}
 	return c
 }
 

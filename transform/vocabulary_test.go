@@ -59,7 +59,7 @@ https://img.example.com/acme/photos/cat.jpg?w=400&h=300&fit=cover
 - Write ` + "`%` as `%25`, `&` as `%26`, `;` as `%3B` and `+` as `%2B`" + `.
 - Numbers are rounded to four decimals.
 
-Options are always applied in this order: EXIF orientation, ` + "`rect`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, `radius`, the mark" + `,
+Options are always applied in this order: EXIF orientation, ` + "`rect`, `inset`, `trim`, `rotate` and `flip`, resizing and cropping, colours and effects, `pad`, `radius`, the mark" + `,
 encoding.
 
 Colours and effects are applied in this order: ` + "`blur`, `sharpen`, `pixelate`, `gamma`, `brightness`, `contrast`, `saturation`, `grayscale`, `sepia`, `invert`" + `. They

@@ -604,6 +604,8 @@ func TestPlayground(t *testing.T) {
 	t.Run("errors", func(t *testing.T) {
 		p := page(t, "#src=samples/dusk.jpg&w=300")
 		p.shows(300, 200, "AVIF")
+		p.fill("#option-w", "50%")
+		p.shows(1200, 800, "AVIF")
 		p.fill("#option-w", "9999")
 		p.until(`document.querySelector('#variant .message').textContent.includes('400 INVALID_OPTION')`)
 		if m := p.text("#variant .message"); !strings.Contains(m, `w: "9999" is not allowed; allowed: 1–8192`) {

@@ -19,12 +19,14 @@ function colorOf(value) {
 const kinds = {
   range: {
     show(root, value, fallback) {
-      const number = value === undefined || Number.isNaN(Number(value)) ? '' : value;
       const field = root.querySelector('.value');
+      const fits = (text) => !Number.isNaN(Number(text)) || (field.type === 'text' && text.endsWith('%'));
+      const number = value === undefined || !fits(value) ? '' : value;
       // While the user types "1." or "1.0", leave the text.
       if (document.activeElement !== field || Number(field.value) !== Number(number)) field.value = number;
       const slide = root.querySelector('.slide');
-      slide.value = number || (Number.isNaN(Number(fallback)) ? slide.min : fallback);
+      const at = [number, fallback].find((text) => text !== '' && !Number.isNaN(Number(text)));
+      slide.value = at ?? slide.min;
     },
     read: (root, target, fallback) => (target.value === '' || Number(target.value) === Number(fallback) ? null : target.value),
   },

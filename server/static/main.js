@@ -20,7 +20,7 @@ const preview = 1280; // pixels
 
 // Options that decide the shape of a variant. The slider compares the variant with the
 // original in the same shape.
-const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'enlarge', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'trim', 'rotate', 'flip', 'bg', 'pad', 'radius', 'preset'];
+const shaping = ['w', 'h', 'size', 'dpr', 'fit', 'enlarge', 'ar', 'gravity', 'fp-x', 'fp-y', 'fp-z', 'rect', 'inset', 'trim', 'rotate', 'flip', 'bg', 'pad', 'radius', 'preset'];
 
 // Options that decide how pixels are encoded, but not how many there are.
 const encoding = ['format', 'q', 'lossless', 'progressive'];

@@ -111,6 +111,8 @@ func TestEstimate(t *testing.T) {
 		{"small", size + "&rotate=10", transform.JPEG},
 		{"small", size + "&rotate=10&gravity=entropy", transform.PNG},
 		{"jpeg", "radius=max", transform.AVIF},
+		{"jpeg", "w=60%25&inset=100,7", transform.JPEG},
+		{"jpeg", "w=300&h=900&fit=outside", transform.JPEG},
 		{"jpeg", "w=100&h=300&fit=cover&gravity=face", transform.JPEG},
 		{"small", size + "&gravity=face&rect=0,0,100%25,90%25", transform.PNG},
 		{"jpeg", "radius=40", transform.WebP},

@@ -265,6 +265,7 @@ const (
 func groupOf(job *transform.Job) group {
 	o, resized := variantOf(job).options, transform.Defaults()
 	resized.Format, resized.Mark = "", transform.Mark{}
+	resized.WidthPercent, resized.HeightPercent, resized.Inset = o.WidthPercent, o.HeightPercent, o.Inset
 	resized.Width, resized.Height, resized.DPR, resized.Fit, resized.Enlarge, resized.Aspect, resized.Rect = o.Width, o.Height, o.DPR, o.Fit, o.Enlarge, o.Aspect, o.Rect
 	resized.FocalX, resized.FocalY, resized.FocalZoom, resized.Background = o.FocalX, o.FocalY, o.FocalZoom, o.Background
 	resized.QualityAVIF, resized.QualityWebP, resized.QualityJXL = o.QualityAVIF, o.QualityWebP, o.QualityJXL
@@ -284,7 +285,7 @@ func groupOf(job *transform.Job) group {
 		return group{job.Format, heavy}
 	case o != resized:
 		return group{job.Format, unusual}
-	case out.W*out.H <= 4*probeSide*probeSide && frames == 1 && o.Rect == (transform.Rect{}):
+	case out.W*out.H <= 4*probeSide*probeSide && frames == 1 && o.Rect == (transform.Rect{}) && o.Inset == ([4]int{}):
 		return group{job.Format, minimal}
 	}
 	return group{job.Format, usual}

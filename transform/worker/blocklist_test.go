@@ -242,6 +242,10 @@ func TestGroups(t *testing.T) {
 	}{
 		{"sizes", func(o *transform.Options) { o.Width = 300 }, func(o *transform.Options) { o.Width, o.Quality, o.DPR = 150, 9, 2 }, true},
 		{"as small as a probe", func(o *transform.Options) { o.Width, o.Quality = 64, 9 }, func(o *transform.Options) { o.Width = 200 }, false},
+		{"a size in percent, and an inset", func(o *transform.Options) {
+			o.Width, o.WidthPercent, o.Inset = 0, 10, [4]int{1, 2, 3, 4}
+		}, func(*transform.Options) {}, true},
+		{"a large size in percent", func(o *transform.Options) { o.Width, o.WidthPercent = 0, 100 }, func(*transform.Options) {}, false},
 		{"a crop", func(o *transform.Options) {
 			o.Height, o.Fit, o.Gravity = 300, transform.FitCover, transform.GravityWest
 		}, func(*transform.Options) {}, true},
