@@ -344,7 +344,7 @@ func (r *cloudinaryURL) cut() error {
 	if c.height == "" {
 		c.height = "100%"
 	}
-	at := [2]string{"center", "center"}
+	x, y := span{at: "center", length: c.width}, span{at: "center", length: c.height}
 	gravity, ok := cloudinaryGravity(c.gravity)
 	switch {
 	case c.gravity == "" && (c.x != "" || c.y != ""):
@@ -356,28 +356,31 @@ func (r *cloudinaryURL) cut() error {
 			if !ok || n < 0 {
 				return &Error{[...]string{"x", "y"}[i], "is a number of pixels from the top left"}
 			}
-			if at[i] = strconv.Itoa(int(math.Round(min(n, 1e6)))); strings.Contains(s, ".") && n <= 1 {
-				at[i] = format(n*100) + "%"
+			at := strconv.Itoa(int(math.Round(min(n, 1e6))))
+			if strings.Contains(s, ".") && n <= 1 {
+				at = format(n*100) + "%"
 			}
+			*[...]*string{&x.at, &y.at}[i] = at
 		}
 	case c.gravity != "" && (!ok || gravity == "face" || gravity == "attention"):
 		r.ignore("g")
 	default:
-		if strings.HasPrefix(gravity, "north") {
-			at[1] = "top"
-		} else if strings.HasPrefix(gravity, "south") {
-			at[1] = "bottom"
+		if south := strings.HasPrefix(gravity, "south"); south || strings.HasPrefix(gravity, "north") {
+			y.at, y.end = "0", south
 		}
-		if strings.HasSuffix(gravity, "west") {
-			at[0] = "left"
-		} else if strings.HasSuffix(gravity, "east") {
-			at[0] = "right"
+		if east := strings.HasSuffix(gravity, "east"); east || strings.HasSuffix(gravity, "west") {
+			x.at, x.end = "0", east
 		}
 		if c.x != "" && c.x != "0" || c.y != "" && c.y != "0" {
 			r.ignore("x")
 		}
 	}
-	r.Options.Set("rect", at[0]+","+at[1]+","+c.width+","+c.height, "c")
+	rect, ok := r.Options.rectOf(x, y)
+	if !ok {
+		r.ignore("c")
+		return nil
+	}
+	r.Options.Set("rect", rect, "c")
 	return nil
 }
 
@@ -445,16 +448,16 @@ func (r *cloudinaryURL) radius(value string) error {
 	return nil
 }
 
-// angle reads degrees and flips, joined by dots.
+// angle reads degrees and flips, joined by dots. Each counts for the picture as it is then:
+// after a resize, a turn by 90° swaps width and height.
 func (r *cloudinaryURL) angle(value string) error {
-	flip, turn := "", 0
-	// A decimal point would be a dot too; Cloudinary takes whole degrees.
+	// The degrees are whole, so that a dot is no decimal point.
 	for part := range strings.SplitSeq(value, ".") {
 		switch part {
 		case "hflip":
-			flip += "h"
+			r.Options.mirror("h", r.resized, "a")
 		case "vflip":
-			flip += "v"
+			r.Options.mirror("v", r.resized, "a")
 		case "exif":
 		case "auto_left", "auto_right", "ignore":
 			r.ignore("a")
@@ -463,18 +466,13 @@ func (r *cloudinaryURL) angle(value string) error {
 			if err != nil || n < -1e6 || n > 1e6 {
 				return &Error{"a", "is degrees, hflip or vflip, with a dot between several"}
 			}
-			turn += n
+			if !r.Options.turn(n, r.resized, "a") {
+				r.ignore("a") // the size is that of the turned picture
+			}
+			if gravity, _ := r.Options.Get("gravity"); gravity == "face" && r.resized && turned(n) != 0 {
+				r.ignore("g") // faces that lie on their side aren't found
+			}
 		}
-	}
-	switch flip {
-	case "", "hh", "vv":
-	case "h", "v":
-		r.Options.Set("flip", flip, "a")
-	default:
-		r.Options.Set("flip", "hv", "a")
-	}
-	if turn = (turn%360 + 360) % 360; turn != 0 {
-		r.Options.Set("rotate", strconv.Itoa(turn), "a")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ var cloudinaryParams = []Param{
 	{"f", Differs, "auto, jpg, png, webp, avif, gif, jxl and tiff work, others are ignored. Without it the format is the original's: an extension is part of the path.", "/image/upload/f_webp/v1/a/b.jpg", "format=webp"},
 	{"dpr", Differs, "From 0.1 to 5; auto is ignored.", "/image/upload/c_scale,w_400,dpr_2.0/v1/a/b.jpg", "w=400&dpr=2&fit=contain&format=original"},
 	{"r", Differs, "One radius, or max; a list is ignored.", "/image/upload/r_20/v1/a/b.jpg", "radius=20&format=original"},
-	{"a", Differs, "The EXIF orientation is always applied.", "/image/upload/a_hflip.90/v1/a/b.jpg", "rotate=90&flip=h&format=original"},
+	{"a", Differs, "The EXIF orientation is always applied. After a resize, an angle that is not a multiple of 90 is named as ignored, because the size then is that of the turned picture.", "/image/upload/c_scale,w_400/a_90/v1/a/b.jpg", "h=400&fit=contain&rotate=90&format=original"},
 	{"b", Differs, "A colour; auto and generated ones are ignored.", "/image/upload/b_rgb:ff8000/v1/a/b.jpg", "bg=ff8000&format=original"},
 	{"e", Differs, "blur, pixelate, sharpen, brightness, contrast, saturation, gamma, grayscale, negate, sepia and trim; strengths are near, not equal. The others are ignored.", "/image/upload/e_blur:300/v1/a/b.jpg", "blur=30&format=original"},
 	{"t", Differs, "It is the workspace's preset of that name, and options of the URL count over it.", "/image/upload/t_card/v1/a/b.jpg", "format=original"},

@@ -726,7 +726,7 @@ func (r *imgproxyURL) resize() {
 	}
 }
 
-// rect sets the region that crop keeps.
+// rect sets the region that crop keeps. imgproxy counts it in the turned picture.
 func (r *imgproxyURL) rect() {
 	at := r.cropAt
 	if at.kind == "" {
@@ -744,33 +744,23 @@ func (r *imgproxyURL) rect() {
 		}
 		return offset(n)
 	}
-	x, y := "center", "center"
-	switch {
-	case at.kind == "fp" || at.kind == "sm" || at.kind == "obj":
-		r.ignore(r.names.crop)
-		return
-	case strings.HasSuffix(at.kind, "we"):
-		x = "left"
-		if at.x > 0 {
-			x = offset(at.x)
-		}
-	case strings.HasSuffix(at.kind, "ea"):
-		x = "right"
-	}
-	switch {
-	case strings.HasPrefix(at.kind, "no"):
-		y = "top"
-		if at.y > 0 {
-			y = offset(at.y)
-		}
-	case strings.HasPrefix(at.kind, "so"):
-		y = "bottom"
-	}
-	if at.x != 0 && (x == "center" || x == "right" || at.x < 0) || at.y != 0 && (y == "center" || y == "bottom" || at.y < 0) {
+	x, y := span{at: "center", length: length(r.crop[0])}, span{at: "center", length: length(r.crop[1])}
+	if at.kind == "fp" || at.kind == "sm" || at.kind == "obj" {
 		r.ignore(r.names.crop)
 		return
 	}
-	r.Options.Set("rect", x+","+y+","+length(r.crop[0])+","+length(r.crop[1]), r.names.crop)
+	if south := strings.HasPrefix(at.kind, "so"); south || strings.HasPrefix(at.kind, "no") {
+		y.at, y.end = offset(max(at.y, 0)), south
+	}
+	if east := strings.HasSuffix(at.kind, "ea"); east || strings.HasSuffix(at.kind, "we") {
+		x.at, x.end = offset(max(at.x, 0)), east
+	}
+	rect, ok := r.Options.rectOf(x, y)
+	if !ok || at.x < 0 || at.y < 0 || at.x != 0 && x.at == "center" || at.y != 0 && y.at == "center" {
+		r.ignore(r.names.crop)
+		return
+	}
+	r.Options.Set("rect", rect, r.names.crop)
 }
 
 // imgproxyBool reads a flag as imgproxy does, which takes anything else for false.

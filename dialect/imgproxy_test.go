@@ -97,6 +97,10 @@ func TestImgproxyMeans(t *testing.T) {
 		{"c:0:0.5:so", "rect=0,50%25,100%25,50%25&" + tail, nil},
 		{"c:100:200/g:noea", "rect=right,0,100,200&" + tail, nil},
 		{"c:100:200:sm", tail, []string{"c"}},
+		{"c:100:200:noea:5:10", tail, []string{"c"}},
+		{"rot:90/c:100:200:nowe:0:5", "rect=5,bottom,200,100&rotate=90&" + tail, nil},
+		{"rot:90/c:100:200:nowe:5:0", "rotate=90&" + tail, []string{"c"}},
+		{"rs:fill:400:300:1/g:no/rot:90", "w=400&h=300&fit=cover&gravity=north&rotate=90&" + tail, nil}, // imgproxy turns before it crops
 		{"pd:1:2:3:4", "pad=1,2,3,4&" + tail, nil},
 		{"pd::5", "pad=0,5&" + tail, nil},
 		{"fl:0:1", "flip=v&" + tail, nil},

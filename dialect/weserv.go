@@ -46,9 +46,6 @@ func parseWeserv(u URL) (Request, error) {
 		err = r.position()
 	}
 	if err == nil {
-		err = r.region()
-	}
-	if err == nil {
 		err = r.turn()
 	}
 	if err == nil {
@@ -203,11 +200,12 @@ func (r *weservURL) region() error {
 	}
 	_, w := r.Options.Get("w")
 	_, h := r.Options.Get("h")
-	if (w || h) && !r.flag("precrop") {
+	rect, ok := r.Options.rectOf(span{at: parts[0], length: parts[2]}, span{at: parts[1], length: parts[3]})
+	if !ok || (w || h) && !r.flag("precrop") {
 		r.ignore(name)
 		return nil
 	}
-	r.Options.Set("rect", strings.Join(parts[:], ","), name)
+	r.Options.Set("rect", rect, name)
 	return nil
 }
 
@@ -230,6 +228,18 @@ func (r *weservURL) turn() error {
 			return &Error{"mask", "is one of circle, ellipse; Tintype has no other shape"}
 		}
 	}
+	degrees := 0
+	if v, ok := r.value("ro"); ok && v != "" {
+		n, ok := number(v)
+		if !ok || n != math.Trunc(n) || math.Abs(n) > 1e6 {
+			return &Error{"ro", "is a whole number of degrees"}
+		}
+		degrees = turned(int(n))
+	}
+	// By a multiple of 90°, weserv turns before it crops. By another angle, it turns last.
+	if degrees%90 == 0 {
+		r.rotate(degrees)
+	}
 	flip := ""
 	if r.flag("flop") {
 		flip += "h"
@@ -238,24 +248,34 @@ func (r *weservURL) turn() error {
 		flip += "v"
 	}
 	if flip != "" {
-		r.Options.Set("flip", flip, "flip")
+		r.Options.mirror(flip, false, "flip")
 	}
-	v, ok := r.value("ro")
-	if !ok || v == "" {
+	if err := r.region(); err != nil {
+		return err
+	}
+	if degrees%90 == 0 {
 		return nil
 	}
-	n, ok := number(v)
-	if !ok || n != math.Trunc(n) || math.Abs(n) > 1e6 {
-		return &Error{"ro", "is a whole number of degrees"}
+	r.rotate(degrees)
+	return r.color("rbg", "bg")
+}
+
+// rotate turns the picture. weserv turns it after it has been resized, unless precrop is on.
+func (r *weservURL) rotate(degrees int) {
+	r.Options.turn(degrees, false, "ro")
+	w, hasW := r.Options.Get("w")
+	h, hasH := r.Options.Get("h")
+	fit, _ := r.Options.Get("fit")
+	switch {
+	case !hasW && !hasH, degrees%180 == 0:
+	case degrees%90 != 0:
+		r.ignore("ro") // there, the size is that of the picture before the turn
+	case r.flag("precrop"):
+	case (fit == "cover" || fit == "pad") && hasW && hasH && w != h:
+		r.ignore("ro") // there, each side is cut to the smaller one of two lengths
+	default:
+		r.Options.swapSides()
 	}
-	degrees := (int(n)%360 + 360) % 360
-	if degrees != 0 {
-		r.Options.Set("rotate", strconv.Itoa(degrees), "ro")
-	}
-	if degrees%90 != 0 {
-		return r.color("rbg", "bg")
-	}
-	return nil
 }
 
 // look reads what changes colours and detail.
@@ -396,6 +416,9 @@ func (r *weservURL) output() error {
 // read finds the parameters that are known, and names the others.
 func (r *weservURL) read(q transform.Query) {
 	for _, p := range q {
+		if p.Name == "filename" {
+			continue // it names the file of a picture that is shown, and changes no pixel
+		}
 		if i := weservIndex(p.Name); i >= 0 {
 			r.given[i] = weservValue{p.Value, true} // the last one counts
 		} else {
