@@ -10,8 +10,8 @@
 //
 //   - memory.go refuses a job that needs more memory than a worker has.
 //   - blocklist.go refuses a job that crashed a worker a moment ago.
-//   - queue.go admits as many jobs as processes and the memory budget allow. Workspaces
-//     take turns.
+//   - queue.go admits as many jobs as processes and the memory budget allow. The
+//     workspace that has used the least running time is next.
 //   - pool.go and process.go run the job in a free process.
 //
 // The pool keeps one spare process, which replaces the first lost one at once.

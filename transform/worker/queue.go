@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -21,12 +22,13 @@ var (
 // A queue bounds the jobs that run at the same time: by their number, slots, and by the
 // memory that they are estimated to take, budget. Other claims wait, up to a bound.
 //
-// Workspaces take turns, so that a workspace with many claims doesn't delay the others.
-// Within a workspace slow and quick claims alternate. Background claims, for which no
-// client waits, run after all others.
+// The workspace that has used the least running time is next, so that neither a workspace
+// with many claims nor many such workspaces delay the others. This is start-time fair
+// queueing: see used. Within a workspace slow and quick claims alternate. Background claims,
+// for which no client waits, run after all others.
 //
-// A small claim never passes the next claim in turn, so that large claims don't starve. A
-// claim that is larger than the budget runs alone.
+// A small claim never passes the next claim in turn while a slot is free, so that large
+// claims don't starve. A claim that is larger than the budget runs alone.
 //
 // Slow claims may take all slots, even those of one workspace. So while a slow claim runs,
 // the queue has one extra slot, the express slot, for one quick claim at a time. It shares
@@ -44,18 +46,29 @@ type queue struct {
 	running map[*claim]time.Time // the start of each claim, without the express claim
 	express *claim               // in the express slot, or nil
 	since   time.Time            // the start of the express claim
-	used    int64                // estimated bytes of running
+	memory  int64                // estimated bytes of running
 	held    int64                // bytes of the originals of waiting claims
 	waiting int
 	// service is the mean running time of the last claims of a workspace, in seconds, by
 	// speed. It has at most mostKnown workspaces.
 	service map[string][speeds]float64
-	lines   [2][]*line // by class; the workspace whose turn is next comes first
+	typical [speeds]float64 // service of all workspaces together
+	// used is the running time that a workspace has used, in seconds. now follows that of the
+	// workspaces whose claims are admitted. A workspace that was idle starts at most credit
+	// before now, so that it can't save up the times in which it asked for nothing. used has at
+	// most mostKnown workspaces.
+	used    map[string]float64
+	now     float64
+	lines   [2][]*line // by class; the workspace that had no turn for the longest time comes first
+	pending *line      // next in turn, but there is no memory for its claim; or nil
 	refused map[string]int64
 	waits   histogram
 }
 
-const mostKnown = 1000
+const (
+	mostKnown = 1000
+	credit    = .25 // seconds; a few small transforms
+)
 
 // Expected speeds of claims.
 const (
@@ -85,10 +98,13 @@ func (l *line) next() int {
 type claim struct {
 	workspace  string
 	background bool
-	slow       bool  // expected to take longer than slowAfter
-	bytes      int64 // of memory while it runs, estimated
-	held       int64 // bytes of memory while it waits
-	admitted   chan struct{}
+	slow       bool          // expected to take longer than slowAfter
+	bytes      int64         // of memory while it runs, estimated
+	held       int64         // bytes of memory while it waits
+	admitted   chan struct{} // closed when it may run, or is refused with err
+	err        error
+	came       bool    // its workspace was idle when it came
+	charged    float64 // seconds that count as used before it has ended
 }
 
 // class returns the index of the claim's lines: 1 for background claims, which run last.
@@ -108,7 +124,7 @@ func (c *claim) speed() int {
 
 func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 	return &queue{
-		slots: slots, bound: bound, budget: budget, maxWait: maxWait, running: map[*claim]time.Time{}, service: map[string][speeds]float64{},
+		slots: slots, bound: bound, budget: budget, maxWait: maxWait, running: map[*claim]time.Time{}, service: map[string][speeds]float64{}, used: map[string]float64{},
 		refused: map[string]int64{"full": 0, "late": 0}, waits: newHistogram(.001, .01, .05, .1, .5, 1, 5, 10),
 	}
 }
@@ -128,6 +144,9 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 		q.mu.Unlock()
 		return nil, err
 	}
+	if q.full(c) {
+		q.displace(q.longest(c))
+	}
 	q.add(c)
 	q.admit() // the claim may use the express slot
 	q.mu.Unlock()
@@ -139,8 +158,8 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 		err = nil // it was admitted at the same moment
 	}
 	switch {
-	case err == nil && c.closed():
-		return nil, errClosed
+	case err == nil && c.err != nil:
+		return nil, c.err
 	case err == nil:
 		q.waits.add(time.Since(start).Seconds())
 		return q.leaves(c), nil
@@ -178,18 +197,85 @@ func (q *queue) takeNow(c *claim) bool {
 	case q.closed:
 		return false
 	case q.waiting == 0 && q.fits(c):
-		q.running[c] = time.Now()
-		q.used += c.bytes
+		q.come(c)
+		q.start(c)
 		return true
 	case !q.quickWait() && q.passes(c):
-		q.express, q.since = c, time.Now()
+		q.come(c)
+		q.startExpress(c)
 		return true
 	}
 	return false
 }
 
-// closed reports whether the queue was closed before the claim was let in.
-func (c *claim) closed() bool { return c.bytes < 0 }
+// start starts a claim in a slot. The caller holds mu.
+func (q *queue) start(c *claim) {
+	q.now = max(q.now, q.usedBy(c.workspace))
+	q.running[c] = time.Now()
+	q.memory += c.bytes
+	q.charge(c)
+}
+
+// startExpress starts a claim in the express slot. The caller holds mu.
+func (q *queue) startExpress(c *claim) {
+	q.express, q.since = c, time.Now()
+	q.charge(c)
+}
+
+// come is called for the first claim of a workspace that waits for nothing. The caller holds
+// mu.
+func (q *queue) come(c *claim) {
+	if start := q.now - credit; q.usedBy(c.workspace) <= start {
+		c.came = true
+		q.use(c.workspace, start)
+	}
+}
+
+// charge counts a claim that starts as if it took as long as those before it. The caller
+// holds mu.
+func (q *queue) charge(c *claim) {
+	c.charged = q.service[c.workspace][c.speed()]
+	if c.charged == 0 {
+		c.charged = q.typical[c.speed()]
+	}
+	q.use(c.workspace, q.usedBy(c.workspace)+c.charged)
+}
+
+// settle counts the time that a claim took in place of what it was charged. The caller holds
+// mu.
+func (q *queue) settle(c *claim, took float64) {
+	q.use(c.workspace, q.usedBy(c.workspace)+took-c.charged)
+	if c.came {
+		// now moves on by each workspace's share. Else new workspaces without end would all come
+		// before one that has waited.
+		q.now += took / float64(1+len(q.lines[0])+len(q.lines[1]))
+	}
+	mean, known := q.service[c.workspace]
+	if !known {
+		makeRoom(q.service, mostKnown, func([speeds]float64) bool { return false })
+	}
+	for _, m := range []*float64{&mean[c.speed()], &q.typical[c.speed()]} {
+		if *m == 0 {
+			*m = took
+		}
+		*m += (took - *m) / 16
+	}
+	q.service[c.workspace] = mean
+}
+
+func (q *queue) usedBy(workspace string) float64 {
+	if used, ok := q.used[workspace]; ok {
+		return used
+	}
+	return q.now - credit
+}
+
+func (q *queue) use(workspace string, seconds float64) {
+	if _, ok := q.used[workspace]; !ok {
+		makeRoom(q.used, mostKnown, func(used float64) bool { return used <= q.now-credit })
+	}
+	q.used[workspace] = seconds
+}
 
 // check returns the error that a claim of this kind would get now.
 func (q *queue) check(ctx context.Context, c *claim) error {
@@ -221,13 +307,7 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// A workspace may have at most as many waiting claims as places are free. So a
-	// workspace with many claims leaves places for others.
-	own := 0
-	if l := q.line(c); l != nil {
-		own = l.len()
-	}
-	if own >= q.bound-q.waiting || q.held+c.held > q.budget && q.waiting > 0 {
+	if q.full(c) && q.longest(c) == nil || q.held+c.held > q.budget && q.waiting > 0 {
 		return errFull
 	}
 	wait := q.maxWait
@@ -240,38 +320,100 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	return nil
 }
 
-// expected returns the expected wait of a claim: the running time of the claims before it.
-// A quick claim passes slow ones. Where slow claims hold all slots, it also passes the
-// claims of workspaces that can't use the express slot. The caller holds mu.
+// full reports whether there is no place for the claim. A workspace may have at most as many
+// waiting claims as places are free, so that it leaves places for others.
+func (q *queue) full(c *claim) bool { return q.own(c) >= q.bound-q.waiting }
+
+// own returns the number of waiting claims of the claim's workspace and class.
+func (q *queue) own(c *claim) int {
+	if l := q.line(c); l != nil {
+		return l.len()
+	}
+	return 0
+}
+
+// longest returns the longest line if its last claim must give its place to the claim: its
+// workspace would still have as many waiting claims as that of the claim. Else it returns
+// nil. So many workspaces together can't fill the queue.
+func (q *queue) longest(c *claim) (longest *line) {
+	most := q.own(c) + 1
+	for class := c.class(); class < len(q.lines); class++ {
+		for _, l := range q.lines[class] {
+			if l.workspace != c.workspace && l.len() > most {
+				longest, most = l, l.len()
+			}
+		}
+	}
+	return longest
+}
+
+// displace refuses the last claim of a line with two claims or more.
+func (q *queue) displace(l *line) {
+	speed := quick
+	if len(l.claims[slow]) > len(l.claims[quick]) {
+		speed = slow
+	}
+	c := l.claims[speed][len(l.claims[speed])-1]
+	q.remove(c)
+	q.refused["full"]++
+	c.err = errFull
+	close(c.admitted)
+}
+
+// expected returns the expected wait of a claim: the running time of the claims before it,
+// or the rest of the running claim that ends first, if that is longer. A quick claim passes
+// slow ones. Where slow claims hold all slots, it also passes the claims of workspaces that
+// can't use the express slot. The caller holds mu.
 func (q *queue) expected(c *claim) time.Duration {
 	places, misjudged := q.slots, map[string]bool{}
 	passes := !c.slow && !c.background
+	first := math.Inf(1) // seconds until a slot is free
 	for r, since := range q.running {
 		if passes && isSlow(r, since) {
 			places--
 			misjudged[r.workspace] = misjudged[r.workspace] || !r.slow
+			first = 0 // the express slot
+			continue
 		}
+		first = min(first, max(q.service[r.workspace][r.speed()]-time.Since(since).Seconds(), 0))
 	}
-	own := 0
+	own, work := 0, 0.0 // work is that of the workspace's claims before this one, in seconds
 	if l := q.line(c); l != nil {
 		own = len(l.claims[c.speed()])
-	}
-	wait := 0.0 // seconds
-	for class := range c.class() + 1 {
-		for _, l := range q.lines[class] {
-			for speed, claims := range l.claims {
-				before := len(claims)
-				if class == c.class() && (l.workspace != c.workspace || speed != c.speed()) {
-					before = min(before, own+1)
-				}
-				if passes && (speed == slow || places <= 0 && misjudged[l.workspace] && l.workspace != c.workspace) {
-					before = 0
-				}
-				wait += float64(before) * q.service[l.workspace][speed]
-			}
+		work = float64(own) * q.service[c.workspace][c.speed()]
+		if !passes {
+			work += float64(min(len(l.claims[1-c.speed()]), own+1)) * q.service[c.workspace][1-c.speed()]
 		}
 	}
-	return time.Duration(wait / float64(max(places, 1)) * float64(time.Second))
+	turn, wait := max(q.usedBy(c.workspace), q.now-credit)+work, work
+	for class := range c.class() + 1 {
+		for _, l := range q.lines[class] {
+			if class == c.class() && l.workspace == c.workspace {
+				continue
+			}
+			work, longest := 0.0, 0.0
+			for speed, claims := range l.claims {
+				if len(claims) == 0 || passes && (speed == slow || places <= 0 && misjudged[l.workspace]) {
+					continue
+				}
+				each := q.service[l.workspace][speed]
+				work += float64(len(claims)) * each
+				longest = max(longest, each)
+			}
+			if class == c.class() { // they are before while the workspace has used less
+				ahead := turn - q.usedBy(l.workspace)
+				if ahead < 0 {
+					continue
+				}
+				work = min(work, ahead+longest)
+			}
+			wait += work
+		}
+	}
+	if len(q.running) < q.slots {
+		first = 0
+	}
+	return time.Duration(max(wait/float64(max(places, 1)), first) * float64(time.Second))
 }
 
 func (q *queue) line(c *claim) *line {
@@ -285,7 +427,7 @@ func (q *queue) line(c *claim) *line {
 
 // fits reports whether a slot and memory are free for the claim.
 func (q *queue) fits(c *claim) bool {
-	return len(q.running) < q.slots && (len(q.running) == 0 || q.used+c.bytes <= q.budget)
+	return len(q.running) < q.slots && (len(q.running) == 0 || q.memory+c.bytes <= q.budget)
 }
 
 // passes reports whether the claim may use the express slot. The claim must be small, since
@@ -328,18 +470,9 @@ func (q *queue) leaves(c *claim) func() {
 		} else {
 			since = q.running[c]
 			delete(q.running, c)
-			q.used -= c.bytes
+			q.memory -= c.bytes
 		}
-		took := time.Since(since).Seconds()
-		mean, known := q.service[c.workspace]
-		if !known {
-			makeRoom(q.service, mostKnown, func([speeds]float64) bool { return false })
-		}
-		if mean[c.speed()] == 0 {
-			mean[c.speed()] = took
-		}
-		mean[c.speed()] += (took - mean[c.speed()]) / 16
-		q.service[c.workspace] = mean
+		q.settle(c, time.Since(since).Seconds())
 		q.admit()
 	})
 }
@@ -349,6 +482,7 @@ func (q *queue) add(c *claim) {
 	c.admitted = make(chan struct{})
 	l := q.line(c)
 	if l == nil {
+		q.come(c)
 		l = &line{workspace: c.workspace, last: slow} // so that a quick claim is first
 		q.lines[c.class()] = append(q.lines[c.class()], l)
 	}
@@ -371,7 +505,7 @@ func (q *queue) remove(c *claim) bool {
 	q.waiting--
 	q.held -= c.held
 	if l.len() == 0 {
-		q.lines[c.class()] = slices.DeleteFunc(q.lines[c.class()], func(o *line) bool { return o == l })
+		q.drop(l, c.class())
 	}
 	q.admit() // the claims behind it may fit
 	return true
@@ -381,15 +515,20 @@ func (q *queue) remove(c *claim) bool {
 func (q *queue) admit() {
 	for class := range q.lines {
 		for len(q.lines[class]) > 0 {
-			l := q.lines[class][0]
+			l := q.pending
+			if l == nil || !slices.Contains(q.lines[class], l) {
+				l = q.next(class, func(*line) bool { return true })
+			}
 			c := l.claims[l.next()][0]
 			if !q.fits(c) {
+				if len(q.running) < q.slots {
+					q.pending = l
+				}
 				q.admitQuick()
 				return
 			}
+			q.start(c)
 			q.letIn(l, c)
-			q.running[c] = time.Now()
-			q.used += c.bytes
 		}
 	}
 }
@@ -397,14 +536,23 @@ func (q *queue) admit() {
 // admitQuick admits the next quick claim that may use the express slot. The caller holds
 // mu.
 func (q *queue) admitQuick() {
-	for _, l := range q.lines[0] {
-		if len(l.claims[quick]) > 0 && q.passes(l.claims[quick][0]) {
-			c := l.claims[quick][0]
-			q.letIn(l, c)
-			q.express, q.since = c, time.Now()
-			return
+	l := q.next(0, func(l *line) bool { return len(l.claims[quick]) > 0 && q.passes(l.claims[quick][0]) })
+	if l != nil {
+		c := l.claims[quick][0]
+		q.startExpress(c)
+		q.letIn(l, c)
+	}
+}
+
+// next returns the line whose workspace has used the least among those that may be next, or
+// nil. Among equals it is the one that had no turn for the longest time.
+func (q *queue) next(class int, may func(*line) bool) (next *line) {
+	for _, l := range q.lines[class] {
+		if may(l) && (next == nil || q.usedBy(l.workspace) < q.usedBy(next.workspace)) {
+			next = l
 		}
 	}
+	return next
 }
 
 // letIn removes a claim from its line, moves the line to the end, and admits the claim.
@@ -413,12 +561,19 @@ func (q *queue) letIn(l *line, c *claim) {
 	q.held -= c.held
 	l.last = c.speed()
 	l.claims[l.last] = l.claims[l.last][1:]
-	lines := slices.DeleteFunc(q.lines[c.class()], func(o *line) bool { return o == l })
+	q.drop(l, c.class())
 	if l.len() > 0 {
-		lines = append(lines, l)
+		q.lines[c.class()] = append(q.lines[c.class()], l)
 	}
-	q.lines[c.class()] = lines
 	close(c.admitted)
+}
+
+// drop removes a line.
+func (q *queue) drop(l *line, class int) {
+	q.lines[class] = slices.DeleteFunc(q.lines[class], func(o *line) bool { return o == l })
+	if q.pending == l {
+		q.pending = nil
+	}
 }
 
 // close refuses all waiting and future claims.
@@ -429,7 +584,7 @@ func (q *queue) close() {
 	for class := range q.lines {
 		for _, l := range q.lines[class] {
 			for _, c := range slices.Concat(l.claims[:]...) {
-				c.bytes = -1
+				c.err = errClosed
 				close(c.admitted)
 			}
 		}

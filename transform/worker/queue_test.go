@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -70,8 +71,8 @@ func (c *crowd) errs(of error) (n int) {
 
 func (q *queue) wantEmpty(t *testing.T) {
 	t.Helper()
-	if len(q.running) != 0 || q.express != nil || q.used != 0 || q.waiting != 0 || q.held != 0 || len(q.lines[0])+len(q.lines[1]) != 0 {
-		t.Errorf("left behind: %d running, %d bytes, %d waiting, %d held, %v", len(q.running), q.used, q.waiting, q.held, q.lines)
+	if len(q.running) != 0 || q.express != nil || q.memory != 0 || q.waiting != 0 || q.held != 0 || len(q.lines[0])+len(q.lines[1]) != 0 {
+		t.Errorf("left behind: %d running, %d bytes, %d waiting, %d held, %v", len(q.running), q.memory, q.waiting, q.held, q.lines)
 	}
 }
 
@@ -85,7 +86,8 @@ func TestQueueTakesTurns(t *testing.T) {
 		c.send(t.Context(), claim{workspace: "single", bytes: 1}, 100*time.Millisecond)
 		c.send(t.Context(), claim{workspace: "pair", bytes: 1}, 100*time.Millisecond)
 		c.send(t.Context(), claim{workspace: "pair", bytes: 1}, 100*time.Millisecond)
-		want := []string{"busy", "busy", "single", "pair", "busy", "pair", "busy", "busy", "busy"}
+		// What runs counts too, so that busy isn't next.
+		want := []string{"busy", "single", "pair", "busy", "pair", "busy", "busy", "busy", "busy"}
 		if got := c.order(); !slices.Equal(got, want) {
 			t.Errorf("order %v, want %v", got, want)
 		}
@@ -141,7 +143,7 @@ func TestQueueBound(t *testing.T) {
 		for range 20 { // one runs, four wait, and four places are left for others
 			c.send(t.Context(), claim{workspace: "busy", bytes: 1}, 100*time.Millisecond)
 		}
-		for range 4 { // two wait, and two places are left
+		for range 4 { // three wait, the third in the place of one of busy's, and one place is left
 			c.send(t.Context(), claim{workspace: "other", bytes: 1}, 100*time.Millisecond)
 		}
 		c.send(t.Context(), claim{workspace: "third", bytes: 1}, 100*time.Millisecond)
@@ -151,7 +153,7 @@ func TestQueueBound(t *testing.T) {
 		if err := q.check(t.Context(), &claim{workspace: "fourth"}); err != nil {
 			t.Errorf("check: %v", err)
 		}
-		if got, want := c.order(), []string{"busy", "busy", "other", "third", "busy", "other", "busy", "busy"}; !slices.Equal(got, want) {
+		if got, want := c.order(), []string{"busy", "other", "third", "busy", "other", "busy", "other", "busy"}; !slices.Equal(got, want) {
 			t.Errorf("order %v, want %v", got, want)
 		}
 		if n := c.errs(transform.ErrOverloaded); n != 17 || q.refused["full"] != 18 {
@@ -346,8 +348,141 @@ func TestQueueSpeeds(t *testing.T) {
 			synctest.Wait()
 		}
 		wg.Wait()
-		if want := []string{"a0", "a4", "b3", "a1", "a5", "a2", "a6"}; !slices.Equal(order, want) {
+		if want := []string{"a0", "b3", "a4", "a1", "a5", "a2", "a6"}; !slices.Equal(order, want) {
 			t.Errorf("order %v, want %v", order, want)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueLightWorkspace: many workspaces with many claims don't delay the claim of another,
+// even where it comes again and again.
+func TestQueueLightWorkspace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 1000, 1000, time.Hour)
+		c := newCrowd(t, q)
+		for range 10 {
+			for i := range 11 {
+				c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i), bytes: 1}, 800*time.Millisecond)
+			}
+		}
+		time.Sleep(10 * time.Second) // so that each has had a turn
+		for range 20 {
+			asked := time.Since(c.start)
+			leave, err := q.enter(t.Context(), &claim{workspace: "light", bytes: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if waited := time.Since(c.start) - asked; waited > 800*time.Millisecond {
+				t.Errorf("after %s: waited %s, longer than what ran", asked, waited)
+			}
+			time.Sleep(50 * time.Millisecond)
+			leave()
+			time.Sleep(350 * time.Millisecond)
+		}
+		c.wg.Wait()
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueShares: workspaces that always have claims share the slots by time, not by number,
+// and one that comes later has no more than its share.
+func TestQueueShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 10_000, 1000, time.Hour)
+		ran := map[string]time.Duration{}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		busy := func(name string, hold time.Duration) {
+			for range 8 {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						leave, err := q.enter(ctx, &claim{workspace: name, bytes: 1})
+						if err != nil {
+							return
+						}
+						time.Sleep(hold)
+						mu.Lock()
+						ran[name] += hold
+						mu.Unlock()
+						leave()
+					}
+				})
+			}
+		}
+		in := func(d time.Duration) map[string]time.Duration {
+			mu.Lock()
+			clear(ran)
+			mu.Unlock()
+			time.Sleep(d)
+			mu.Lock()
+			defer mu.Unlock()
+			return maps.Clone(ran)
+		}
+		busy("short", 30*time.Millisecond)
+		busy("long", 600*time.Millisecond)
+		for name, d := range in(60 * time.Second) {
+			if d < 55*time.Second || d > 65*time.Second {
+				t.Errorf("%s ran %s of 120s", name, d)
+			}
+		}
+		busy("late", 300*time.Millisecond)
+		for name, d := range in(3 * time.Second) {
+			if d < 1200*time.Millisecond || d > 3*time.Second {
+				t.Errorf("with late: %s ran %s of the first 6s", name, d)
+			}
+		}
+		cancel()
+		wg.Wait()
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueNewWorkspaces: workspaces that come for the first time, without end, don't keep
+// one that has used a slot from its turn.
+func TestQueueNewWorkspaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 1000, 1000, time.Minute)
+		c := newCrowd(t, q)
+		c.send(t.Context(), claim{workspace: "old", bytes: 1}, time.Second)
+		c.send(t.Context(), claim{workspace: "old", bytes: 1}, time.Second)
+		for i := range 3 * mostKnown {
+			c.send(t.Context(), claim{workspace: fmt.Sprint("new", i), bytes: 1}, 100*time.Millisecond)
+			time.Sleep(90 * time.Millisecond)
+		}
+		if len(q.used) > mostKnown || len(q.service) > mostKnown {
+			t.Errorf("%d and %d workspaces are known", len(q.used), len(q.service))
+		}
+		c.wg.Wait()
+		for _, v := range c.seen {
+			if v.workspace == "old" && v.after > 50*time.Second {
+				t.Errorf("old was let in after %s", v.after)
+			}
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueManyFillIt: workspaces that fill the queue together leave a place to another.
+func TestQueueManyFillIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 16, 1000, time.Hour)
+		c := newCrowd(t, q)
+		for i := range 11 {
+			for range 20 {
+				c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i), bytes: 1}, 10*time.Millisecond)
+			}
+		}
+		if q.waiting != 16 {
+			t.Errorf("%d wait", q.waiting)
+		}
+		if err := q.check(t.Context(), &claim{workspace: "light"}); err != nil {
+			t.Errorf("check: %v", err)
+		}
+		c.send(t.Context(), claim{workspace: "light", bytes: 1}, 10*time.Millisecond)
+		if names := c.order(); !slices.Contains(names, "light") || len(names) != 17 {
+			t.Errorf("let in: %v", names)
 		}
 		q.wantEmpty(t)
 	})
