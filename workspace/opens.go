@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,9 +10,11 @@ import (
 )
 
 // Opens returns warnings about images that a change from old to w makes public, or shows
-// without a mark. Each names the rule that does so, in the style of [Workspace.Warn]. It
-// compares places: a source with another key and the same rules changes nothing. Both
-// workspaces are valid; Opens skips what isn't. If old is nil, nothing was closed before.
+// without a mark. It also warns where a source leaves a place inside a private or marked
+// source, whose rules then apply to the full URLs there. Each warning names the rule that
+// does so, in the style of [Workspace.Warn]. Opens compares places: a source with another key
+// and the same rules changes nothing. Both workspaces are valid; Opens skips what isn't. If
+// old is nil, nothing was closed before.
 func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	if old == nil {
 		return nil
@@ -84,7 +87,7 @@ type ruling struct {
 	places  []origin.URL        // of all sources, in order
 	at      map[spot][]*Source  // the sources at each place
 	spots   map[*Source][]spot  // the places of each source
-	marks   map[string][]string // names of the bound marks, by key of the source
+	marks   map[string][]string // names of the bound marks that show, by key of the source
 	allowed []namedPattern      // allowed_sources
 	known   map[spot]*ruled     // cache of the method of
 	sources map[string]*Source  // by key
@@ -113,7 +116,7 @@ func (s spot) below(rest string) spot {
 }
 
 func newRuling(w *Workspace) *ruling {
-	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, marks: w.marksBySource(),
+	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, marks: map[string][]string{},
 		known: map[spot]*ruled{}, sources: map[string]*Source{}, images: map[string]string{}}
 	for i := range w.Sources {
 		src := &w.Sources[i]
@@ -139,8 +142,24 @@ func newRuling(w *Workspace) *ruling {
 	}
 	for _, m := range w.Marks {
 		r.images[m.Name] = m.Image
+		if m.hidden() {
+			continue
+		}
+		for _, key := range m.AutoApplySources {
+			r.marks[key] = append(r.marks[key], m.Name)
+		}
 	}
 	return r
+}
+
+// hidden reports whether the mark can't be seen.
+func (m *Mark) hidden() bool { return m.Opacity != nil && *m.Opacity == 0 }
+
+// hides reports whether a mark is bound to a source, and hidden.
+func (w *Workspace) hides(name, source string) bool {
+	return slices.ContainsFunc(w.Marks, func(m Mark) bool {
+		return m.Name == name && m.hidden() && slices.Contains(m.AutoApplySources, source)
+	})
 }
 
 // innermost returns the sources with the longest place that contains the spot, and the rest
@@ -243,6 +262,9 @@ func (o *opening) say(format string, args ...any) {
 func (o *opening) compare(place origin.URL) {
 	s := spotOf(place)
 	was := o.old.of(s)
+	if o.old.at[s] != nil && o.new.at[s] == nil {
+		o.closed(s, was)
+	}
 	if len(was.private) == 0 && len(was.marks) == 0 {
 		return
 	}
@@ -257,6 +279,33 @@ func (o *opening) compare(place origin.URL) {
 		o.opened(s, was.private[0], is, pattern)
 	}
 	o.unmarked(s, was, is, pattern)
+}
+
+// closed warns of full URLs that lose the source that they were in, and are now in one with
+// more rules.
+func (o *opening) closed(s spot, was *ruled) {
+	is := o.new.of(s)
+	from := o.old.at[s][0]
+	how, which := o.left(from, "was public")
+	if len(was.private) == 0 && len(is.private) > 0 && !o.old.w.RequireSignature {
+		o.say("%s: full URLs of %s lie in source %s, which is private, and need a signature or an API key from now on", how, which, is.private[0].Key)
+	}
+	had := map[string]bool{}
+	for name := range was.marks {
+		had[o.old.images[name]] = true
+	}
+	var names []string
+	var in string // the source of the first mark
+	for _, m := range o.new.w.Marks {
+		if src := is.marks[m.Name]; src != nil && was.marks[m.Name] == nil && !had[m.Image] {
+			names = append(names, m.Name)
+			in = cmp.Or(in, src.Key)
+		}
+	}
+	if names != nil {
+		how, which := o.left(from, "had no such marks")
+		o.say("%s: full URLs of %s lie in source %s, and carry its marks from now on (%s)", how, which, in, strings.Join(names, ", "))
+	}
 }
 
 // opened warns of images of a source that was private.
@@ -284,7 +333,11 @@ func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
 	}
 	by := map[*Source][]string{}
 	for name, src := range was.marks {
-		if is.marks[name] == nil && !kept[o.old.images[name]] {
+		switch {
+		case is.marks[name] != nil || kept[o.old.images[name]]:
+		case o.new.w.hides(name, src.Key):
+			o.hidden(name, src.Key)
+		default:
 			by[src] = append(by[src], name)
 		}
 	}
@@ -309,6 +362,10 @@ func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
 			o.say("%s: %s don't carry them from now on (%s)", how, imagesOf(is), list)
 		}
 	}
+}
+
+func (o *opening) hidden(name, source string) {
+	o.say("mark %s has opacity 0: images of source %s don't show it from now on", name, source)
 }
 
 // left describes why images are not in their source any more, and which images.
@@ -340,8 +397,13 @@ func imagesOf(is *ruled) string {
 func (o *opening) ofOperator() {
 	for _, m := range o.old.w.Marks {
 		for _, key := range m.AutoApplySources {
-			if o.old.sources[key] == nil && o.new.sources[key] == nil && !slices.Contains(o.new.marks[key], m.Name) &&
-				!slices.ContainsFunc(o.new.marks[key], func(name string) bool { return o.new.images[name] == m.Image }) {
+			if o.old.sources[key] != nil || o.new.sources[key] != nil || m.hidden() || slices.Contains(o.new.marks[key], m.Name) ||
+				slices.ContainsFunc(o.new.marks[key], func(name string) bool { return o.new.images[name] == m.Image }) {
+				continue
+			}
+			if o.new.w.hides(m.Name, key) {
+				o.hidden(m.Name, key)
+			} else {
 				o.say("source %s has lost marks: its images don't carry them from now on (%s)", key, m.Name)
 			}
 		}

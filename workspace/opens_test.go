@@ -21,6 +21,7 @@ func TestOpens(t *testing.T) {
 	mark := func(name string, sources ...string) Mark {
 		return Mark{Name: name, Image: "photos/" + name + ".png", AutoApplySources: sources}
 	}
+	hidden := func(m Mark) Mark { m.Opacity = new(float64); return m }
 	type edit func(*Workspace)
 	sources := func(list ...Source) edit { return func(w *Workspace) { w.Sources = list } }
 	marks := func(list ...Mark) edit { return func(w *Workspace) { w.Marks = list } }
@@ -67,6 +68,24 @@ func TestOpens(t *testing.T) {
 		"private by its public URL": {[]edit{sources(also(photos, "https://cdn.example.com/"), private(Source{Key: "vault", Kind: "http", URL: "https://cdn.example.com/"}))},
 			[]edit{sources(also(photos, "https://cdn.example.com/"))}, []string{
 				"source vault, which was private, is gone: all images of source photos are public from now on"}},
+
+		"a public source leaves a private one": {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources(private(photos))}, []string{
+			"source lobby, which was public, is gone: full URLs of its images lie in source photos, which is private, and need a signature or an API key from now on"}},
+		"a public source moved out of a private one": {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources(private(photos), at("lobby", "web/"))}, []string{
+			"source lobby, which was public, has another place now: full URLs of images at its former place lie in source photos, which is private, and need a signature or an API key from now on"}},
+		"a public source in a private one, another name":     {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources(private(photos), at("hall", "photos/lobby/"))}, nil},
+		"a public source leaves a private one, signed":       {[]edit{sources(private(photos), at("lobby", "photos/lobby/")), signed}, []edit{sources(private(photos)), signed}, nil},
+		"a private source leaves a private one":              {[]edit{sources(private(photos), private(at("lobby", "photos/lobby/")))}, []edit{sources(private(photos))}, nil},
+		"a public source leaves one that is deleted with it": {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources()}, nil},
+		"an unmarked source leaves a marked one": {[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos"))}, []edit{sources(photos), marks(mark("m", "photos"))}, []string{
+			"source x, which had no such marks, is gone: full URLs of its images lie in source photos, and carry its marks from now on (m)"}},
+		"a marked source leaves one with the same marks": {[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos", "x"))}, []edit{sources(photos), marks(mark("m", "photos"))}, nil},
+		"a mark is hidden": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(hidden(mark("m", "photos")))}, []string{
+			"mark m has opacity 0: images of source photos don't show it from now on"}},
+		"a hidden mark is unbound": {[]edit{sources(photos), marks(hidden(mark("m", "photos")))}, []edit{sources(photos), marks(mark("m"))}, nil},
+		"a hidden mark is shown":   {[]edit{sources(photos), marks(hidden(mark("m", "photos")))}, []edit{sources(photos), marks(mark("m", "photos"))}, nil},
+		"the operator's, hidden": {[]edit{marks(mark("m", "samples"))}, []edit{marks(hidden(mark("m", "samples")))}, []string{
+			"mark m has opacity 0: images of source samples don't show it from now on"}},
 
 		"signatures": {[]edit{sources(photos), signed, allowed("example.com")}, []edit{sources(photos), allowed("example.com")}, []string{
 			"require_signature is off: images of all sources that aren't private, and all that allowed_sources allow (example.com), are public from now on"}},
