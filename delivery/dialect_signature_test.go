@@ -1,12 +1,6 @@
 package delivery
 
 import (
-	"crypto/hmac"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,57 +11,13 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// signAs signs URLs of a dialect as its product does. options is in the product's words.
-var signAs = map[string]func(secret []byte, image, options string) string{
-	"imgix": func(secret []byte, image, options string) string {
-		target := "/" + image
-		if options != "" {
-			target += "?" + options
-		}
-		sum := md5.Sum([]byte(string(secret) + target))
-		separator := "?"
-		if options != "" {
-			separator = "&"
-		}
-		return target + separator + "s=" + hex.EncodeToString(sum[:])
-	},
-	"imgproxy": func(secret []byte, image, options string) string {
-		if options != "" {
-			options += "/"
-		}
-		message := "/" + options + "plain/" + image
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte("salt" + message))
-		return "/" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) + message
-	},
-	"thumbor": func(secret []byte, image, options string) string {
-		if options != "" {
-			options += "/"
-		}
-		mac := hmac.New(sha1.New, secret)
-		mac.Write([]byte(options + image))
-		return "/" + base64.URLEncoding.EncodeToString(mac.Sum(nil)) + "/" + options + image
-	},
-	"cloudinary": func(secret []byte, image, options string) string {
-		if options != "" {
-			options += "/"
-		}
-		sum := sha1.Sum([]byte(options + image + string(secret)))
-		kind := "upload"
-		if strings.Contains(image, "://") {
-			kind = "fetch"
-		}
-		return "/demo/image/" + kind + "/s--" + base64.RawURLEncoding.EncodeToString(sum[:])[:8] + "--/" + options + image
-	},
-}
-
 // TestDialectSignatures reads as the policy of signatures that other products made.
 func TestDialectSignatures(t *testing.T) {
 	b := newBench(t)
 	b.upstream.Serve("/vault/a.jpg", deliverytest.Body(deliverytest.Photo(t, 30, 20)))
 	long, short := []byte("0123456789abcdef"), []byte("0123456789abcde")
 	keys := func(secret []byte) (all []workspace.DialectKey) {
-		for name := range signAs {
+		for name := range deliverytest.SignAs {
 			all = append(all, workspace.DialectKey{ID: name, Dialect: name, Key: dialectKey(name, secret)})
 		}
 		return all
@@ -83,7 +33,7 @@ func TestDialectSignatures(t *testing.T) {
 		b.registry.Set(t, w)
 	}
 	soon, past := time.Now().Add(10*time.Minute), time.Now().Add(-10*time.Minute)
-	for name, sign := range signAs {
+	for name, sign := range deliverytest.SignAs {
 		want := func(what, target, code_ string) {
 			t.Helper()
 			if got := code(t, b.get(target)); got != code_ {
@@ -110,7 +60,7 @@ func TestDialectSignatures(t *testing.T) {
 			}
 		}
 		// A key of one dialect verifies no other, and none of ours.
-		for other := range signAs {
+		for other := range deliverytest.SignAs {
 			if other == name {
 				continue
 			}
@@ -149,7 +99,7 @@ func TestDialectSignatures(t *testing.T) {
 			t.Errorf("%s: %q", signed, got)
 		}
 	}
-	if got := code(t, b.get("/acme/imgix"+signAs["imgix"](long, "photos/cat.jpg", "")+"&sig=00")); got != "SIGNATURE_INVALID" {
+	if got := code(t, b.get("/acme/imgix"+deliverytest.SignAs["imgix"](long, "photos/cat.jpg", "")+"&sig=00")); got != "SIGNATURE_INVALID" {
 		t.Errorf("a broken signature of ours beside a good one: %q", got)
 	}
 	// Where none is required, none is judged.

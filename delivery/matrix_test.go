@@ -60,7 +60,7 @@ func TestSignatureMatrix(t *testing.T) {
 	foreign := deliverytest.NewUpstream(t)
 	foreign.Serve("/a.jpg", deliverytest.Body(deliverytest.Photo(t, 30, 20)))
 	keys := func(secret []byte) (all []workspace.DialectKey) {
-		for name := range signAs {
+		for name := range deliverytest.SignAs {
 			// The key of each dialect is another one.
 			all = append(all, workspace.DialectKey{ID: name, Dialect: name, Key: dialectKey(name, []byte(string(secret)+name))})
 		}
@@ -73,7 +73,7 @@ func TestSignatureMatrix(t *testing.T) {
 			w.Sources = append(w.Sources, workspace.Source{Key: "vault", Kind: "http", URL: k.upstream.URL + "/vault/", Private: true})
 			w.SigningKeys = []signing.Key{{ID: "k", Secret: own}}
 			w.DialectKeys = keys(strong)
-			for name := range signAs {
+			for name := range deliverytest.SignAs {
 				w.DialectKeys = append(w.DialectKeys, workspace.DialectKey{ID: "weak-" + name, Dialect: name, Key: dialectKey(name, []byte(tooShort))})
 			}
 			if ns == "elsewhere" {
@@ -106,7 +106,7 @@ func TestSignatureMatrix(t *testing.T) {
 	}
 	theirs := func(secret func(name string) []byte, exp time.Time) func(string, route, string) (string, bool) {
 		return func(_ string, r route, image string) (string, bool) {
-			if r.dialect == nil || signAs[r.dialect.Name] == nil || !r.variant || endOf[r.dialect.Name] == nil && !exp.IsZero() {
+			if r.dialect == nil || deliverytest.SignAs[r.dialect.Name] == nil || !r.variant || endOf[r.dialect.Name] == nil && !exp.IsZero() {
 				return "", false
 			}
 			options := ""
@@ -116,7 +116,7 @@ func TestSignatureMatrix(t *testing.T) {
 			if strings.Contains(image, "://") && r.dialect.Name != "cloudinary" {
 				image = url.QueryEscape(image)
 			}
-			return "/" + r.dialect.Prefixes[0] + signAs[r.dialect.Name](secret(r.dialect.Name), image, options), true
+			return "/" + r.dialect.Prefixes[0] + deliverytest.SignAs[r.dialect.Name](secret(r.dialect.Name), image, options), true
 		}
 	}
 	ours := func(name string) []byte { return []byte(string(strong) + name) }

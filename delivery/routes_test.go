@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tintype/tintype/delivery/deliverytest"
 	"github.com/tintype/tintype/dialect"
 )
 
@@ -33,7 +34,7 @@ func routes(t testing.TB) []route {
 		return func(image string) string { return path + "?src=" + url.QueryEscape(image) + more }
 	}
 	byPath := func(path, more string) func(string) string {
-		return func(image string) string { return path + "/" + escapePath(image) + more }
+		return func(image string) string { return path + "/" + deliverytest.EscapePath(image) + more }
 	}
 	all := []route{
 		{name: "transform", write: byPath("", "?w=20"), byPath: true, reads: true, variant: true},
@@ -65,26 +66,26 @@ func routes(t testing.TB) []route {
 		}
 	}
 	for _, d := range dialect.All {
-		w, ok := writers[d.Name]
+		w, ok := deliverytest.Writers[d.Name]
 		if !ok {
-			t.Fatalf("nothing writes URLs of %s: add it to writers", d.Name)
+			t.Fatalf("nothing writes URLs of %s: add it to deliverytest.Writers", d.Name)
 		}
 		for _, prefix := range d.Prefixes {
 			all = append(all, route{name: prefix, dialect: d, reads: true, variant: true, write: func(image string) string {
 				if d.Name == "cloudflare" { // whose URLs have an option at least
-					return "/" + prefix + w.image(image, []string{"width=20"})
+					return "/" + prefix + w.Image(image, []string{"width=20"})
 				}
-				return "/" + prefix + w.image(image, nil)
+				return "/" + prefix + w.Image(image, nil)
 			}})
 		}
 	}
-	imgix, cloudflare := writers["imgix"], writers["cloudflare"]
+	imgix, cloudflare := deliverytest.Writers["imgix"], deliverytest.Writers["cloudflare"]
 	return append(all,
 		route{name: "BlurHash of imgix", dialect: dialect.Named("imgix"), reads: true, write: func(image string) string {
-			return "/imgix" + imgix.image(image, []string{"fm=blurhash"})
+			return "/imgix" + imgix.Image(image, []string{"fm=blurhash"})
 		}},
 		route{name: "JSON of cloudflare", dialect: dialectOfName("cloudflare"), reads: true, write: func(image string) string {
-			return "/cdn-cgi/image" + cloudflare.image(image, []string{"width=20", "format=json"})
+			return "/cdn-cgi/image" + cloudflare.Image(image, []string{"width=20", "format=json"})
 		}})
 }
 
@@ -100,13 +101,5 @@ func dialectOfName(name string) *dialect.Dialect {
 // takes reports whether the route can name the image.
 func (r route) takes(image string) bool {
 	full := strings.Contains(image, "://")
-	return !(full && r.byPath) && !(!full && r.dialect != nil && writers[r.dialect.Name].fullOnly)
-}
-
-// image writes a URL for SOURCE/PATH or a full URL.
-func (w writer) image(image string, options []string) string {
-	if strings.Contains(image, "://") {
-		return w.write(image, "", options)
-	}
-	return w.write("", image, options)
+	return !(full && r.byPath) && !(!full && r.dialect != nil && deliverytest.Writers[r.dialect.Name].FullOnly)
 }
