@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/facts"
@@ -95,6 +96,18 @@ func TestInfo(t *testing.T) {
 	if len(got.Palette) != 6 || got.Palette["vibrant"] == nil || got.Palette["lightMuted"] != nil {
 		t.Errorf("palette %v", got.Palette)
 	}
+}
+
+// TestInfoGolden holds the whole answer about a photograph to a file.
+func TestInfoGolden(t *testing.T) {
+	b := newBench(t)
+	b.registry.Set(t, b.acme())
+	b.upstream.Serve("/photos/golden.jpg", deliverytest.Body(deliverytest.Photo(t, 300, 200), "ETag", `"v1"`, "Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"))
+	var text bytes.Buffer
+	if err := json.Indent(&text, b.get("/acme/info/photos/golden.jpg").Body.Bytes(), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	golden.File(t, "testdata/info.json", text.String()+"\n")
 }
 
 // TestInfoParts: every way to ask for parts, and that all of them take one fetch and one

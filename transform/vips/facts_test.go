@@ -178,3 +178,29 @@ func TestFactsCost(t *testing.T) {
 		}
 	}
 }
+
+// TestPlaceholderGoldens is TestGoldens for placeholders.
+func TestPlaceholderGoldens(t *testing.T) {
+	photo := jpegBytes(t, scene(320, 240, false))
+	logo := pngBytes(t, disc(200, white))
+	at := func(w, h int) transform.Size { return transform.Size{W: w, H: h} }
+	for name, c := range map[string]struct {
+		drawing  transform.Drawing
+		original []byte // nil is none
+	}{
+		"placeholder-blurhash":  {transform.Drawing{Of: transform.DrawBlurHash, Hash: "LEHV6nWB2yk8pyo0adR*.7kCMdnj", Punch: 1, Whole: at(48, 36), Output: at(48, 36)}, nil},
+		"placeholder-punch":     {transform.Drawing{Of: transform.DrawBlurHash, Hash: "LEHV6nWB2yk8pyo0adR*.7kCMdnj", Punch: 2, Whole: at(48, 36), Output: at(48, 36)}, nil},
+		"placeholder-thumbhash": {transform.Drawing{Of: transform.DrawThumbHash, Punch: 1, Whole: at(32, 32), Output: at(32, 32), Alpha: true}, logo},
+		"placeholder-photo":     {transform.Drawing{Of: transform.DrawBlurHash, Punch: 1, Whole: at(48, 36), Output: at(36, 36)}, photo},
+	} {
+		j := transform.Job{Task: transform.TaskDraw, Drawing: &c.drawing, Options: options(t, "w=100&h=100&anim=0"), Format: transform.PNG, Limits: transform.DefaultLimits()}
+		if c.original != nil {
+			j.Originals = job(t, c.original, "", transform.PNG).Originals
+		}
+		out, err := vips.New().Transform(t.Context(), j)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		goldenPicture(t, name, out.Data)
+	}
+}

@@ -165,22 +165,28 @@ func TestGoldens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := run(t, c.original, c.query, transform.PNG).Data
-			file := filepath.Join("testdata", name+".png")
-			if *update {
-				if err := os.MkdirAll("testdata", 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := difference(t, decode(t, got), decode(t, want)); d > 1 {
-				t.Errorf("differs from %s by %.2f levels on average", file, d)
-			}
+			goldenPicture(t, name, got)
 		})
+	}
+}
+
+// goldenPicture holds a PNG to the file of that name.
+func goldenPicture(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".png")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := difference(t, decode(t, got), decode(t, want)); d > 1 {
+		t.Errorf("differs from %s by %.2f levels on average", file, d)
 	}
 }

@@ -154,3 +154,21 @@ func BenchmarkGrid(b *testing.B) {
 		}
 	})
 }
+
+// TestGridGoldens is TestGoldens for grids.
+func TestGridGoldens(t *testing.T) {
+	photo, logo, tall := jpegBytes(t, scene(320, 240, false)), pngBytes(t, disc(200, white)), jpegBytes(t, scene(90, 240, false))
+	for name, g := range map[string]transform.Grid{
+		"grid-auto":    {Type: transform.GridAuto},
+		"grid-classic": {Type: transform.GridClassic, Cols: 2, Gap: 4},
+		"grid-column":  {Type: transform.GridColumn, Cols: 2, Gap: 4},
+		"grid-row":     {Type: transform.GridRow, Gap: 4},
+	} {
+		g.Size = transform.Size{W: 72, H: 54}
+		out, err := vips.New().Transform(t.Context(), gridJob(t, g, "bg=teal", transform.PNG, photo, logo, tall))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		goldenPicture(t, name, out.Data)
+	}
+}
