@@ -30,6 +30,8 @@ import (
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/signing"
@@ -102,6 +104,13 @@ func newGallery(t *testing.T) *gallery {
 	w := workspace.New("acme")
 	w.ID, w.AllowSVG, w.AllowTIFF = "acme", true, true
 	w.SigningKeys = []signing.Key{{ID: "k", Secret: g.secret}}
+	for name := range deliverytest.SignAs {
+		k := dialect.Key{Secret: dialectSecret}
+		if name == "imgproxy" {
+			k.Salt = []byte("salt")
+		}
+		w.DialectKeys = append(w.DialectKeys, workspace.DialectKey{ID: name, Dialect: name, Key: k})
+	}
 	for _, key := range []string{"full", "corner", "open", "marks", "outer"} {
 		place := g.origin.URL + "/" + key + "/"
 		if key == "outer" {
@@ -263,6 +272,12 @@ func (g *gallery) frames(t testing.TB, data []byte) []*image.NRGBA {
 // its lower right. Padding of the URL may be without the mark.
 func (a attempt) marked(frames []*image.NRGBA) bool {
 	for _, m := range frames {
+		if a.grid != nil {
+			if !a.grid.marked(m) {
+				return false
+			}
+			continue
+		}
 		part, known := a.picture(m.Rect)
 		if !known {
 			if !anyMagenta(m) {
@@ -284,13 +299,11 @@ func (a attempt) marked(frames []*image.NRGBA) bool {
 			least = 60
 		}
 		if a.corner {
-			w, h := part.Dx(), part.Dy()
-			part.Min.X += w - max((w*4+5)/10, 1)
-			part.Min.Y += h - max((h*4+5)/10, 1)
 			least = 40
-			if min(w, h) < 24 { // as coarse as JPEG's blocks
+			if min(part.Dx(), part.Dy()) < 24 { // as coarse as JPEG's blocks
 				least = 12
 			}
+			part = markedPart(part, true)
 		}
 		if magentaness(m, part) < least {
 			return false
@@ -302,11 +315,14 @@ func (a attempt) marked(frames []*image.NRGBA) bool {
 // options returns the options of an attempt.
 func (a attempt) options() (transform.Options, error) {
 	_, raw, _ := strings.Cut(a.target, "?")
+	var implied, base transform.Query
 	q, err := transform.ParseQuery(raw)
+	if a.foreign != "" {
+		implied, q, err = a.foreignQueries()
+	}
 	if err != nil {
 		return transform.Options{}, err
 	}
-	var base transform.Query
 	if name, _, _ := q.Preset(); name != "" {
 		for _, p := range galleryPresets {
 			if p.Name == name {
@@ -314,7 +330,7 @@ func (a attempt) options() (transform.Options, error) {
 			}
 		}
 	}
-	return transform.Parse(transform.Defaults(), base, q)
+	return transform.Parse(transform.Defaults(), implied, base, q)
 }
 
 // cutOff reports whether corners of the picture are cut off. A mark then lies elsewhere.
@@ -379,10 +395,16 @@ func (a attempt) picture(output image.Rectangle) (part image.Rectangle, known bo
 // speck reports whether the picture is so small a part of an output that its encoder
 // may have blurred it into the padding, mark and all.
 func (a attempt) speck(output *image.NRGBA) bool {
+	if a.grid != nil {
+		return a.grid.speck()
+	}
 	part, known := a.picture(output.Rect)
 	if known && a.corner && a.cutOff() {
 		_, pixels := a.meanOfShown(output)
 		return pixels < 150
+	}
+	if o, err := a.options(); err == nil && o.Trim >= 0 {
+		known = true // as small as that, whatever is trimmed
 	}
 	return known && part != output.Rect && min(part.Dx(), part.Dy()) < 16
 }
@@ -418,6 +440,9 @@ type attempt struct {
 	method, target, host string
 	header               map[string]string
 	corner               bool // whose mark is expected
+
+	foreign string       // path and query of a URL of another product; empty is one of ours
+	grid    *gridAttempt // nil is another endpoint
 }
 
 func (a attempt) String() string {
@@ -444,7 +469,12 @@ func (g *gallery) attempt(n int, control bool) attempt {
 	if control {
 		form = r.IntN(15)
 	}
+	other := r.IntN(10)
 	switch {
+	case other < 4: // in the words of another product
+		a.foreign = g.writeForeign(r, source, name, a.corner)
+	case other == 4:
+		a.foreign, a.grid = g.writeGrid(r, source, name, a.corner, control)
 	case form < 5:
 		path = g.objectPath(r, source, name)
 	case form < 9:
@@ -471,6 +501,15 @@ func (g *gallery) attempt(n int, control bool) attempt {
 			"/"+source+"//a.jpg", "/open/../"+source+"/a.jpg", "/open/..%2f"+source+"/a.jpg", "/"+strings.ToUpper(source)+"/a.jpg", "/"+source+"/a.jpg/")
 		query = append(query, "src="+source+"/a.jpg", "w=20")
 	}
+	if a.foreign != "" {
+		var raw string
+		path, raw, _ = strings.Cut(a.foreign, "?")
+		a.address(r, path, raw)
+		if a.grid != nil {
+			a.foreign = ""
+		}
+		return a.send(g, r)
+	}
 	if path == "" {
 		path = pick(r, "", "/", "/transform")
 	}
@@ -492,14 +531,24 @@ func (g *gallery) attempt(n int, control bool) attempt {
 	}
 	r.Shuffle(len(query), func(i, j int) { query[i], query[j] = query[j], query[i] })
 
+	a.address(r, path, strings.Join(query, "&"))
+	return a.send(g, r)
+}
+
+// address has the path name the workspace, or the host.
+func (a *attempt) address(r *rand.Rand, path, query string) {
 	a.target = "/acme" + path
 	if r.IntN(8) == 0 && path != "" {
 		a.host = pick(r, "acme.img.example.com", "ACME.img.Example.com.", "acme.img.example.com:443")
 		a.target = path
 	}
-	if len(query) > 0 {
-		a.target += "?" + strings.Join(query, "&")
+	if query != "" {
+		a.target += "?" + query
 	}
+}
+
+// send chooses a signature of ours, the method and the headers.
+func (a attempt) send(g *gallery, r *rand.Rand) attempt {
 	if r.IntN(10) == 0 {
 		target := "/acme" + strings.TrimPrefix(a.target, "/acme")
 		if signed, err := g.secret.SignUntil(target, time.Now().Add(time.Hour)); err == nil && a.host == "" {
@@ -702,16 +751,27 @@ func TestNoWayAroundMarks(t *testing.T) {
 	close(numbers)
 	workers.Wait()
 
-	total := 0
-	for _, n := range outcomes {
+	total, marked := 0, 0
+	for outcome, n := range outcomes {
 		total += n
+		if strings.HasPrefix(outcome, "marked") {
+			marked += n
+		}
 	}
 	t.Logf("%d attempts to see an original without its mark:", total)
 	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
 		t.Logf("%7d %s", outcomes[outcome], outcome)
 	}
-	if total != tries || outcomes["marked"] < tries/4 {
-		t.Errorf("of %d attempts %d were made and %d led to a picture", tries, total, outcomes["marked"])
+	if total != tries || marked < tries/4 {
+		t.Errorf("of %d attempts %d were made and %d led to a picture", tries, total, marked)
+	}
+	for _, d := range dialect.All {
+		if n := outcomes["marked, "+d.Name]; n < tries/250 {
+			t.Errorf("%d attempts by URLs of %s led to a picture", n, d.Name)
+		}
+	}
+	if n := outcomes["marked, grid"]; n < tries/50 {
+		t.Errorf("%d attempts by grids led to a picture", n)
 	}
 }
 
@@ -734,7 +794,8 @@ func (g *gallery) try(t *testing.T, n int, a attempt) string {
 		return "without a body"
 	case strings.Contains(a.target, "/placeholder/"): // some thirty numbers of the picture, at any size
 		return "placeholder"
-	case strings.Contains(a.target, "/info/") && strings.HasPrefix(kind, "application/json"):
+	case (strings.Contains(a.target, "/info/") || a.foreign != "") && strings.HasPrefix(kind, "application/json"),
+		strings.Contains(a.target, "fm=blurhash") && strings.HasPrefix(kind, "text/plain"):
 		return "facts"
 	case !strings.HasPrefix(kind, "image/"):
 		t.Errorf("attempt %d: %v: %d %s", n, a, w.Code, kind)
@@ -758,30 +819,49 @@ func (g *gallery) try(t *testing.T, n int, a attempt) string {
 		t.Errorf("attempt %d: %v: %d, a picture without its mark", n, a, w.Code)
 		return "NOT MARKED"
 	}
-	return "marked"
+	return a.kind("marked")
+}
+
+// kind is an outcome, and by which kind of URL.
+func (a attempt) kind(outcome string) string {
+	switch {
+	case a.grid != nil:
+		return outcome + ", grid"
+	case a.foreign != "":
+		path, _, _ := strings.Cut(a.foreign, "?")
+		d, _ := dialect.Find(path)
+		return outcome + ", " + d.Name
+	}
+	return outcome
 }
 
 // TestAttemptsCanSucceed: without a mark the same attempts lead to pictures that count as
 // unmarked. So TestNoWayAroundMarks would see an unmarked picture.
 func TestAttemptsCanSucceed(t *testing.T) {
 	g := newGallery(t)
-	seen := 0
-	for n := range 1000 {
+	seen := map[string]int{}
+	for n := range 800 {
 		a := g.attempt(n, true)
 		if a.method != "GET" || a.header["Range"] != "" {
 			continue
 		}
 		w := g.ask(a)
-		if w.Code != http.StatusOK {
+		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "image/") {
 			continue
 		}
-		seen++
+		seen["in all"]++
+		seen[a.kind("seen")]++
 		if frames := g.frames(t, w.Body.Bytes()); !a.speck(frames[0]) && a.marked(frames) {
 			t.Errorf("attempt %d: %v: counts as marked", n, a)
 		}
 	}
-	if seen < 200 {
-		t.Errorf("%d pictures were seen", seen)
+	if seen["in all"] < 200 || seen["seen, grid"] < 20 {
+		t.Errorf("pictures were seen: %v", seen)
+	}
+	for _, d := range dialect.All {
+		if seen["seen, "+d.Name] < 3 {
+			t.Errorf("by URLs of %s, %d pictures were seen", d.Name, seen["seen, "+d.Name])
+		}
 	}
 }
 
