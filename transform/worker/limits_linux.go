@@ -1,9 +1,12 @@
 package worker
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,13 +47,33 @@ func limitSelf(s setup) error {
 // limitCPU limits the further processor time of a worker. It backs up the deadline, which
 // fails where the pool's process doesn't run.
 func limitCPU(pid int, d time.Duration) error {
+	used, err := cpuTime(pid)
+	if err != nil {
+		return err
+	}
+	most := uint64(used/time.Second) + 1 + seconds(d)
+	return unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: most, Max: unix.RLIM_INFINITY}, nil)
+}
+
+// cpuTime returns the processor time that a process has used.
+func cpuTime(pid int) (time.Duration, error) {
 	var used unix.Timespec
 	// The clock id is that of clock_getcpuclockid(3).
 	if err := unix.ClockGettime(int32(^pid<<3|2), &used); err != nil {
-		return err
+		return 0, err
 	}
-	most := uint64(used.Sec) + 1 + seconds(d)
-	return unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: most, Max: unix.RLIM_INFINITY}, nil)
+	return time.Duration(used.Nano()), nil
+}
+
+// runnable reports whether a thread of a process runs, or waits for a processor or for
+// memory. On a busy machine such a process may be silent without being stuck.
+func runnable(pid int) bool {
+	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+	return slices.ContainsFunc(threads, func(name string) bool {
+		b, err := os.ReadFile(name)
+		i := bytes.LastIndexByte(b, ')') // the end of the thread's name
+		return err == nil && i >= 0 && len(b) > i+2 && (b[i+2] == 'R' || b[i+2] == 'D')
+	})
 }
 
 // privateMemory returns the private resident memory of a process in bytes, or 0 where it is

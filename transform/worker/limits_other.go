@@ -29,6 +29,11 @@ func limitSelf(s setup) error {
 
 func limitCPU(int, time.Duration) error { return nil }
 
+func cpuTime(int) (time.Duration, error) { return 0, nil }
+
+// runnable returns false, since it is unknown here.
+func runnable(int) bool { return false }
+
 func privateMemory(int) int64 { return 0 }
 
 func boundedMemory(int) int64 { return 0 }

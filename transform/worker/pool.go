@@ -726,7 +726,8 @@ func (p *Pool) watch() {
 		case <-t.C:
 		}
 		for w := p.unused(); w != nil; w = p.unused() {
-			if !w.ping(2 * time.Second) {
+			// On a busy machine, a process that waits for a processor gets more time.
+			if !w.ping(2*time.Second) && !(runnable(w.pid()) && w.ping(5*time.Second)) {
 				reason := w.silent(false).lost
 				if reason == lostProtocol { // it didn't end by itself
 					reason = lostUnresponsive

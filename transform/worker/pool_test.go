@@ -392,6 +392,77 @@ func TestStoppedProcess(t *testing.T) {
 	}
 }
 
+// TestPausedPool: where this process had a pause, the workers' answers wait to be read, and
+// no worker counts as silent.
+func TestPausedPool(t *testing.T) {
+	p := startPool(t, func(c *Config) { c.Workers = 1 })
+	w, err := p.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.giveBack(w)
+	job := jobOf("wait")
+	tt := times{job: time.Hour, grace: time.Minute, beat: 50 * time.Millisecond, silence: 100 * time.Millisecond}
+	if o, ok := w.hand(1, tt, &job, marks{}); !ok {
+		t.Fatal(o.err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := run{process: w, id: 1, times: tt, beat: time.Now().Add(-time.Minute), deadline: time.Now().Add(tt.job)}
+	for range 2 { // the first sends a ping, and the second comes after a pause
+		if o, ended := r.keepTime(ctx); ended {
+			t.Fatal(o.err)
+		}
+		r.beat = time.Now().Add(-time.Minute)
+	}
+	r.beat = time.Now().Add(time.Minute)
+	k, payload, err := r.conn.receive(maxFromWorker, r.next())
+	if _, ended := r.hear(ctx, &job, k, payload); err != nil || ended || r.pings != 0 {
+		t.Errorf("heard %v, %v, %d pings without an answer", k, err, r.pings)
+	}
+	cancel()
+	if o := r.await(ctx, &job); !errors.Is(o.err, context.Canceled) || o.lost != "" {
+		t.Errorf("%v, %s", o.err, o.lost)
+	}
+}
+
+// TestStarvedProcess: a process that wants to run and gets no processor isn't stuck. One that
+// is stopped, or that runs and doesn't answer, is.
+func TestStarvedProcess(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("nothing tells a stuck process from one that waits for a processor")
+	}
+	p := startPool(t, func(c *Config) { c.Workers = 1 })
+	w, err := p.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := jobOf("loop")
+	tt := times{job: time.Hour, beat: time.Second, silence: 100 * time.Second}
+	if o, ok := w.hand(1, tt, &job, marks{}); !ok {
+		t.Fatal(o.err)
+	}
+	r := run{process: w, times: tt, pings: 100}
+	eventually(t, "the loop runs", func() bool { return runnable(w.pid()) })
+	if r.used, err = cpuTime(w.pid()); err != nil || r.stuck() {
+		t.Errorf("it waits for a processor, and counts as stuck (%v)", err)
+	}
+	r.used -= tt.silence
+	if !r.stuck() {
+		t.Error("it ran for all the time without an answer, and isn't stuck")
+	}
+	r.used += tt.silence
+	if r.pings--; r.stuck() {
+		t.Error("it is stuck too early")
+	}
+	r.pings++
+	halt(t, w)
+	eventually(t, "it stands still", func() bool { return !runnable(w.pid()) })
+	if !r.stuck() {
+		t.Error("it stands still, and isn't stuck")
+	}
+	p.lose(w, Death{Reason: lostUnresponsive}, nil)
+}
+
 // TestNobodyWaits: work that nobody waits for ends, and its place is free again.
 func TestNobodyWaits(t *testing.T) {
 	p := startPool(t, func(c *Config) { c.Workers = 1; c.grace = 100 * time.Millisecond })

@@ -175,7 +175,7 @@ type times struct {
 	job     time.Duration // from the start of a job to its deadline
 	grace   time.Duration // in which a canceled job must stop
 	beat    time.Duration // between two pings
-	silence time.Duration // after which a process counts as unresponsive
+	silence time.Duration // of pings without an answer, after which a process may count as unresponsive
 }
 
 // keptInput is the longest input file that is kept after a job, in bytes. The next job
@@ -233,7 +233,7 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, marks ma
 	}
 	defer context.AfterFunc(ctx, w.conn.nudge)()
 	now := time.Now()
-	r := run{process: w, id: id, times: t, heard: now, beat: now.Add(t.beat), deadline: now.Add(t.job)}
+	r := run{process: w, id: id, times: t, beat: now.Add(t.beat), deadline: now.Add(t.job)}
 	o := r.await(ctx, job)
 	o.at = r.at
 	return o
@@ -267,8 +267,9 @@ type run struct {
 	*process
 	id       uint64
 	times    times
-	heard    time.Time // time of the last message from the process
-	beat     time.Time // time of the next ping
+	beat     time.Time     // time of the next ping
+	pings    int           // sent since the last message from the process
+	used     time.Duration // processor time of the process at the first of these pings
 	deadline time.Time
 	late     bool      // the deadline has passed
 	grace    time.Time // when a canceled job must have stopped; zero where it isn't canceled
@@ -318,7 +319,7 @@ func (r *run) hear(ctx context.Context, job *transform.Job, k kind, payload []by
 	case k == kindAt:
 		r.at = at
 	}
-	r.heard = time.Now()
+	r.pings = 0
 	return outcome{}, false
 }
 
@@ -341,13 +342,30 @@ func (r *run) keepTime(ctx context.Context) (o outcome, ended bool) {
 			return o, true
 		}
 		return r.end(ctx.Err(), lostCanceled), true
-	case now.Sub(r.heard) > r.times.silence:
-		return r.end(errUnresponsive, lostUnresponsive), true
 	case !now.Before(r.beat):
+		if r.stuck() {
+			return r.end(errUnresponsive, lostUnresponsive), true
+		}
+		if r.pings == 0 {
+			r.used, _ = cpuTime(r.pid()) // after an error it is 0
+		}
+		r.pings++
 		_ = r.conn.send(kindPing, ticket{r.id}, 0) // after an error, silence ends the run
 		r.beat = now.Add(r.times.beat)
 	}
 	return outcome{}, false
+}
+
+// stuck reports whether the process doesn't answer although it could. It counts pings and
+// not time, so that a pause of this process isn't the worker's silence: this process reads
+// what came before it sends another ping. A worker that waits for a processor isn't stuck
+// before it has run for silence, and its deadline counts anyway.
+func (r *run) stuck() bool {
+	if r.pings == 0 || time.Duration(r.pings)*r.times.beat < r.times.silence {
+		return false
+	}
+	used, err := cpuTime(r.pid())
+	return err != nil || used-r.used >= r.times.silence || !runnable(r.pid())
 }
 
 // giveUp tells the process to stop the job.
