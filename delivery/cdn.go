@@ -14,6 +14,7 @@ var frontControl = map[string][]string{
 	cacheControlDefault:       {"public, max-age=86400, stale-while-revalidate=604800" + staleIfError},
 	cacheControlVersioned:     {cacheControlVersioned + staleIfError},
 	infoEndpoint.cacheControl: {"public, max-age=86400" + staleIfError},
+	gridEndpoint.cacheControl: {gridEndpoint.cacheControl + staleIfError},
 }
 
 // public reports whether the answer is the same for everybody who may ask.

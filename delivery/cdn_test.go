@@ -28,6 +28,9 @@ type front struct {
 	forward func(target, accept string) (sent string, absent bool)
 	key     func(target, accept string, answer http.Header) string
 	keeps   func(target string, answer http.Header) bool
+	// leaves reports whether the cache keeps no answer to such a target unless its owner says
+	// so. Nil is none.
+	leaves func(target string) bool
 }
 
 var fronts = []front{
@@ -54,6 +57,12 @@ var fronts = []front{
 			own := byExtension[path.Ext(strings.SplitN(target, "?", 2)[0])]
 			fits := kind == own || kind == "image/avif" || kind == "image/webp"
 			return shared(answer, "Cdn-Cache-Control", "Cache-Control") && (fits || !slices.Contains(answer.Values("Vary"), "Accept"))
+		},
+		// It keeps by the extension of the path
+		// (https://developers.cloudflare.com/cache/concepts/default-cache-behavior/).
+		leaves: func(target string) bool {
+			bare, _, _ := strings.Cut(target, "?")
+			return !slices.Contains([]string{".jpg", ".png", ".gif", ".webp", ".avif"}, path.Ext(bare))
 		},
 	},
 	{
@@ -174,6 +183,76 @@ func TestBehindCDNs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Behind each cache, the answer of every route is kept, nobody gets a format that it can't
+// show, and what is private is kept nowhere.
+func TestRoutesBehindCDNs(t *testing.T) {
+	b := newBench(t)
+	secret := signing.NewSecret()
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "vault", Kind: "http", URL: b.upstream.URL + "/vault/", Private: true})
+		w.SigningKeys = []signing.Key{{ID: "k", Secret: secret}}
+	}))
+	b.upstream.Serve("/vault/cat.jpg", deliverytest.Body(deliverytest.Photo(t, 30, 20)))
+	b.upstream.Serve("/photos/clear.png", deliverytest.Body(encoded(t, "png", 90)))
+	kinds := map[string]int{}
+	for _, f := range fronts {
+		for _, r := range routes(t) {
+			for _, image := range []string{"photos/cat.jpg", "photos/clear.png", b.upstream.URL + "/photos/cat.jpg", "vault/cat.jpg"} {
+				if !r.takes(image) {
+					continue
+				}
+				target := "/acme" + r.write(image)
+				private := r.secret || r.reads && strings.HasPrefix(image, "vault")
+				if private {
+					signed, err := secret.SignUntil(target, time.Now().Add(time.Hour))
+					if err != nil {
+						t.Fatal(err)
+					}
+					target = signed
+				}
+				kept, vary := map[string]http.Header{}, http.Header{}
+				for range 2 {
+					for accept, shows := range clients {
+						answer, hit := kept[f.key(target, accept, vary)]
+						if !hit {
+							var headers []string
+							if sent, absent := f.forward(target, accept); !absent {
+								headers = []string{"Accept", sent}
+							}
+							w := b.get(target, headers...)
+							answer, vary = w.Header(), w.Header()
+							left := f.leaves != nil && f.leaves(target)
+							keeps := f.keeps(target, answer) && !left
+							// A placeholder of a PNG is a JPEG for clients that name no format. Only
+							// Cloudflare asks for each of those anew.
+							left = left || f.name == "cloudflare" && strings.HasPrefix(r.name, "placeholder") && strings.Contains(target, ".png") && answer.Get("Content-Type") == "image/jpeg"
+							if w.Code != 200 || keeps == private && !left {
+								t.Errorf("%s: %s, %s for %q: %d, kept: %v, %v", f.name, r.name, target, accept, w.Code, keeps, answer)
+							}
+							if !private {
+								if cc := answer.Get("CDN-Cache-Control"); !strings.Contains(cc, "stale-if-error=604800") {
+									t.Errorf("%s: %s: CDN-Cache-Control %q", r.name, target, cc)
+								}
+							} else if answer.Get("CDN-Cache-Control") != "" || strings.Contains(answer.Get("Cache-Control"), "stale-if-error") {
+								t.Errorf("%s: %s is private: %v", r.name, target, answer)
+							}
+							if keeps {
+								kept[f.key(target, accept, answer)] = answer
+							}
+						}
+						kind := answer.Get("Content-Type")
+						if !slices.Contains([]string{"image/jpeg", "image/png", "image/gif", "application/json", "text/plain"}, kind) && !slices.Contains(shows, kind) {
+							t.Errorf("%s: %s, %s for %q: %s, which the client may not show", f.name, r.name, target, accept, kind)
+						}
+						kinds[kind]++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("answers: %v", kinds)
 }
 
 // encoded is a picture whose left half has this alpha, as PNG or GIF.
