@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,6 +69,7 @@ type AuthenticatorConfig struct {
 // An Authenticator is safe for concurrent use.
 type Authenticator struct {
 	roots [][32]byte // SHA-256
+	lens  []int      // of the root keys, in bytes
 	keys  workspace.APIKeys
 	gate  *cached.Strangers
 	log   *slog.Logger
@@ -120,6 +124,7 @@ func NewAuthenticator(c AuthenticatorConfig) *Authenticator {
 	for _, key := range c.RootKeys {
 		if key != "" {
 			a.roots = append(a.roots, sha256.Sum256([]byte(key)))
+			a.lens = append(a.lens, len(key))
 		}
 	}
 	return a
@@ -179,6 +184,44 @@ func (a *Authenticator) isRoot(text string) bool {
 		found |= subtle.ConstantTimeCompare(sum[:], a.roots[i][:])
 	}
 	return found == 1
+}
+
+// RootInURL reports whether a segment of a raw path, or a name or value of a raw query, is a
+// root key. A root key has no form to know it by, so only whole pieces are compared, and
+// only those as long as a root key.
+func (a *Authenticator) RootInURL(path, query string) bool {
+	if a == nil || len(a.roots) == 0 {
+		return false
+	}
+	for piece := range strings.SplitSeq(path, "/") {
+		if a.rootPiece(piece, url.PathUnescape) {
+			return true
+		}
+	}
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		if a.rootPiece(name, url.QueryUnescape) || a.rootPiece(value, url.QueryUnescape) || value != "" && a.rootPiece(pair, url.QueryUnescape) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Authenticator) rootPiece(piece string, unescape func(string) (string, error)) bool {
+	if len(piece) < slices.Min(a.lens) {
+		return false
+	}
+	if slices.Contains(a.lens, len(piece)) && a.isRoot(piece) {
+		return true
+	}
+	plain, err := unescape(piece)
+	if err != nil {
+		return false
+	}
+	plain = strings.TrimPrefix(plain, "Bearer ")
+	return slices.Contains(a.lens, len(plain)) && a.isRoot(plain)
 }
 
 // lookup returns the entry of the key with this hash. It asks the store where memory has no

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -279,6 +280,17 @@ func BenchmarkAuthenticate(b *testing.B) {
 	for b.Loop() {
 		if _, err := a.Authenticate(b.Context(), secret.Reveal()); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRootInURL is what the search for a root key costs the URL of a usual image.
+func BenchmarkRootInURL(b *testing.B) {
+	a := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{strings.Repeat("k", 43)}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if a.RootInURL("/acme/photos/cat.jpg", "w=100&h=80&fit=cover&q=75") {
+			b.Fatal("found")
 		}
 	}
 }

@@ -67,6 +67,15 @@ func unauthorized(message string) *fault.Error { return fault.New(fault.Unauthor
 
 var errKeyInURL = unauthorized("API keys are not accepted in a URL: send the header Authorization: Bearer KEY. If the key was a real one, replace it, since URLs are kept in logs")
 
+// RefuseRootKey returns an error if a raw path or query contains a root key, so that no log
+// gets it. [parseQuery] does so for API keys.
+func (s *Service) RefuseRootKey(path, query string) error {
+	if s.auth.RootInURL(path, query) {
+		return errKeyInURL
+	}
+	return nil
+}
+
 func isTest(key string) bool {
 	secret, err := apikey.Parse(key)
 	return err == nil && secret.Test()

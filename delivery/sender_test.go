@@ -220,6 +220,21 @@ func TestKeyInURL(t *testing.T) {
 	if w := k.get("/playground/acme/original?src=photos/cat.jpg&v=" + k.keys["read"]); code(t, w) != "UNAUTHORIZED" || strings.Contains(w.Body.String(), k.keys["read"]) {
 		t.Errorf("a key in the playground's question for an original: %d %s", w.Code, w.Body)
 	}
+	for _, target := range []string{
+		"/acme/photos/cat.jpg?w=9&v=" + rootKey, "/acme/photos/cat.jpg?w=9&unknown=" + rootKey, "/acme/photos/cat.jpg?" + rootKey, "/acme/photos/cat.jpg?w=9&" + rootKey + "=1",
+		"/acme/photos/cat.jpg?w=9&v=%" + fmt.Sprintf("%02x", rootKey[0]) + rootKey[1:], "/acme/photos/cat.jpg?w=9&v=Bearer+" + rootKey,
+		"/acme/photos/" + rootKey, "/" + rootKey + "/photos/cat.jpg", "/static/" + rootKey, "/playground/acme/original?src=photos/cat.jpg&v=" + rootKey,
+	} {
+		if w := k.get(target); code(t, w) != "UNAUTHORIZED" || strings.Contains(w.Body.String(), rootKey) {
+			t.Errorf("a root key in %q: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if strings.Contains(k.log.String(), rootKey) {
+		t.Error("a root key is in the log")
+	}
+	if w := k.get("/acme/photos/cat.jpg?w=9&v=" + strings.Repeat("x", len(rootKey))); w.Code != 200 {
+		t.Errorf("what is as long as a root key: %d %s", w.Code, w.Body)
+	}
 	if w := k.get("/acme/photos/cat.jpg?w=9&v=tt_live_band"); w.Code != 200 {
 		t.Errorf("what is no key: %d %s", w.Code, w.Body)
 	}

@@ -100,6 +100,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.Fail(err)
 		return
 	}
+	if err := s.delivery.RefuseRootKey(path, query); err != nil {
+		res.Fail(err)
+		return
+	}
 	r = withRecord(r, &res.Log)
 	if path != "/healthz" && path != "/readyz" {
 		if err := s.delivery.AdmitClient(r.Context(), res.Log.Client); err != nil {
