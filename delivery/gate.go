@@ -18,7 +18,7 @@ type Fetches struct {
 	All          int // of this server
 	PerWorkspace int
 	PerHost      int // from one host for all workspaces; one workspace may have a quarter of it
-	Waiting      int // fetches in the queue; one workspace may have a quarter of it
+	Waiting      int // fetches in the queue; one workspace may have a quarter of it, and less where more workspaces fill it
 }
 
 // DefaultFetches are 512 fetches at a time, 128 of one workspace and 128 from one host, with
@@ -82,6 +82,7 @@ type turn struct {
 	under    []*slots // the narrowest first; the last two are its workspace's and everybody's
 	keys     []slotKey
 	admitted chan struct{} // closed once it is
+	out      chan struct{} // closed when it loses its place in the queue
 	since    time.Time     // when it was admitted
 	end      func()        // ends the fetch with errBusy; nil in a gate whose bodies don't give way
 	ended    bool
@@ -126,7 +127,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		f.mu.Unlock()
 		return leave, nil
 	}
-	if len(f.waiting) >= f.most.Waiting || mine.ofWorkspace().queued >= max(f.most.Waiting/4, 1) {
+	if mine.ofWorkspace().queued >= max(f.most.Waiting/4, 1) || len(f.waiting) >= f.most.Waiting && !f.displace(mine) {
 		f.drop(mine)
 		f.mu.Unlock()
 		f.refused(boundQueue)
@@ -144,6 +145,8 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 	select {
 	case <-mine.admitted:
 		return leave, nil
+	case <-mine.out:
+		return nil, errBusy
 	case <-timer.C:
 		err = errBusy
 	case <-ctx.Done():
@@ -154,6 +157,8 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 	select {
 	case <-mine.admitted: // just now
 		return leave, nil
+	case <-mine.out:
+		return nil, errBusy
 	default:
 	}
 	if full := mine.full(); err == errBusy && full != nil {
@@ -163,6 +168,28 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 	mine.ofWorkspace().queued--
 	f.drop(mine)
 	return nil, err
+}
+
+// displace takes the newest fetch of the workspace that has most out of the queue. It reports
+// false where that workspace would then have fewer there than t's. So many workspaces
+// together can't keep another one out. The caller holds f.mu.
+func (f *gate) displace(t *turn) bool {
+	last, most := -1, t.ofWorkspace().queued+1
+	for i, other := range f.waiting {
+		if n := other.ofWorkspace().queued; n > most || last >= 0 && n == most {
+			last, most = i, n
+		}
+	}
+	if last < 0 {
+		return false
+	}
+	other := f.waiting[last]
+	f.waiting = slices.Delete(f.waiting, last, last+1)
+	other.ofWorkspace().queued--
+	f.drop(other)
+	f.refused(boundQueue)
+	close(other.out)
+	return true
 }
 
 // figures are how many fetches run, and how many wait.
@@ -176,7 +203,7 @@ func (f *gate) figures() (running, waiting int) {
 func (f *gate) newTurn(workspace, host string) *turn {
 	t := &turn{
 		keys:     []slotKey{{workspace, host}, {"", host}, {workspace, ""}, {}},
-		admitted: make(chan struct{}),
+		admitted: make(chan struct{}), out: make(chan struct{}),
 	}
 	of := []slots{
 		{bound: boundWorkspaceHost, most: max(f.most.PerHost/4, 1)},

@@ -208,6 +208,55 @@ func TestFetchGivenUp(t *testing.T) {
 	})
 }
 
+// TestManyWorkspacesFillTheQueue: workspaces that fill the queue of fetches together lose
+// a place to another one.
+func TestManyWorkspacesFillTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := 0
+		f := newGate(Fetches{All: 1, Waiting: 16}, func(bound) { refused++ })
+		leave, err := f.enter(t.Context(), "heavy0", "h", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		busy := 0
+		var mu sync.Mutex
+		for i := range 8 {
+			for range 4 {
+				wg.Go(func() {
+					leave, err := f.enter(t.Context(), fmt.Sprint("heavy", i), "h", time.Minute)
+					if err == nil {
+						leave()
+						return
+					}
+					mu.Lock()
+					busy++
+					mu.Unlock()
+				})
+				synctest.Wait()
+			}
+		}
+		if _, waiting := f.figures(); waiting != 16 {
+			t.Errorf("%d wait", waiting)
+		}
+		wg.Go(func() {
+			leave, err := f.enter(t.Context(), "light", "h", time.Minute)
+			if err != nil {
+				t.Error("light:", err)
+				return
+			}
+			leave()
+		})
+		synctest.Wait()
+		leave()
+		wg.Wait()
+		if busy != 17 || refused != 17 {
+			t.Errorf("%d were refused, and %d counted", busy, refused)
+		}
+		wantIdle(t, f)
+	})
+}
+
 // TestSlowHost: two workspaces ask a host that says nothing for more than it is
 // allowed; another host serves both, a third workspace is refused by the slow host
 // with Retry-After, and the metrics say why.
