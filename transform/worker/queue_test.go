@@ -451,10 +451,10 @@ func TestQueueNewWorkspaces(t *testing.T) {
 			c.send(t.Context(), claim{workspace: fmt.Sprint("new", i), bytes: 1}, 100*time.Millisecond)
 			time.Sleep(90 * time.Millisecond)
 		}
+		c.wg.Wait()
 		if len(q.used) > mostKnown || len(q.service) > mostKnown {
 			t.Errorf("%d and %d workspaces are known", len(q.used), len(q.service))
 		}
-		c.wg.Wait()
 		for _, v := range c.seen {
 			if v.workspace == "old" && v.after > 50*time.Second {
 				t.Errorf("old was let in after %s", v.after)
