@@ -3,6 +3,7 @@
 package vips
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,19 +76,21 @@ func (t *task) drawWholeMarks(ctx context.Context) error {
 	return t.drawMarks(ctx)
 }
 
-// canvas returns the background of the output.
+// canvas returns the background of the output. It repeats a row: libvips would go pixel by
+// pixel through a repeated pixel, which took longer than all the rest of a grid.
 func (t *task) canvas() (*frame, error) {
 	pixel := []byte{t.fill.R, t.fill.G, t.fill.B, t.fill.A}
 	if t.fill.A == 255 {
 		pixel = pixel[:3]
 	}
 	forgetErrors()
-	ref, err := govips.NewImageFromMemory(pixel, 1, 1, len(pixel), govips.BandFormatUchar, govips.InterpretationSRGB)
+	size := t.plan.Output
+	ref, err := govips.NewImageFromMemory(bytes.Repeat(pixel, size.W), size.W, 1, len(pixel), govips.BandFormatUchar, govips.InterpretationSRGB)
 	if err != nil {
 		return nil, fault("grid", err)
 	}
 	f := &frame{ref}
-	if err := f.Replicate(t.plan.Output.W, t.plan.Output.H); err != nil {
+	if err := f.Replicate(1, size.H); err != nil {
 		f.Close()
 		return nil, fault("grid", err)
 	}

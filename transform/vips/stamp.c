@@ -18,6 +18,13 @@ lay(uint8_t *on, const uint8_t *from, int colours, int has_alpha)
 
 	if (alpha == 0)
 		return;
+	if (alpha == 255) { /* as most pixels of a grid: nothing shines through */
+		for (int c = 0; c < colours; c++)
+			on[c] = from[c];
+		if (has_alpha)
+			on[colours] = 255;
+		return;
+	}
 	if (!has_alpha) {
 		for (int c = 0; c < colours; c++)
 			on[c] = (from[c] * alpha + on[c] * rest + 127) / 255;
