@@ -34,7 +34,7 @@ func TestReadMetadata(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	// Formats that aren't read, and what is no file at all.
-	for f, body := range map[transform.Format]string{transform.GIF: "GIF89a", transform.JPEG: "", transform.PNG: "\x89PNG", transform.AVIF: "\x00", transform.TIFF: "II*"} {
+	for f, body := range map[transform.Format]string{transform.GIF: "GIF89a", transform.JPEG: "", transform.PNG: "\x89PNG", transform.AVIF: "\x00", transform.TIFF: "II*", transform.JXL: "\xff\x0a", transform.SVG: "<svg/>"} {
 		m, err := ReadMetadata([]byte(body), f)
 		if err != nil || m.EXIF == nil || m.IPTC == nil || m.XMP == nil {
 			t.Errorf("%s: %+v, %v", f, m, err)
