@@ -54,6 +54,7 @@ lint: deps ## vet, gofmt, staticcheck, go mod tidy, and govulncheck where its da
 bench: build ## speed, memory and looks beside plain libvips calls taken in the same run (PHOTOS=dir for real photographs)
 	$(GO) test -run '^$$' -bench . -benchmem ./transform ./transform/header ./cache ./delivery ./signing
 	$(GO) test -run '^$$' -bench ManyWorkspaces ./workspace/sqlite
+	$(GO) test -run '^$$' -bench Endpoints ./cmd/tintype
 	$(GO) run ./bench $(if $(PHOTOS),-photos '$(PHOTOS)')
 	$(GO) run ./bench -isolation -n 200 -server $(BIN)
 
