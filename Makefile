@@ -10,10 +10,12 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 # as slow. TestSerialPackages in house_test.go fails where one begins to.
 MODULE  := github.com/tintype/tintype
 SERIAL  := dialect samples transform transform/facts transform/header transform/header/svg workspace
+# SQLite is C, translated to Go. The race detector finds nothing of ours in it, and makes the tests that use it twice as slow.
+RACELESS := modernc.org/sqlite/lib=-race=false -d=checkptr=0
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-debian13 lint bench gallery picture dialects fuzz soak clean deps
+.PHONY: help run build test test-pure test-cgo test-debian13 lint bench gallery picture dialects fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +35,17 @@ test: deps lint ## everything that must hold
 	@scripts/install-test-deps
 	@scripts/build-versitygw
 	@scripts/install-dynamodb-local
+	@$(MAKE) --no-print-directory --output-sync=target -j2 test-pure test-cgo
+
 # Each test runs once. No pure package has files that depend on cgo, and CGO_ENABLED=0 is vetted by lint. Only the tests
 # of transform/worker run twice: bounds on memory can't be held with the race detector, and without cgo the process that
 # its sandbox confines is another.
+test-pure:
 	CGO_ENABLED=0 $(GO) test $(SERIAL:%=./%) ./transform/worker
-	$(GO) test -timeout 20m -race $(filter-out $(SERIAL:%=$(MODULE)/%),$(PURE))
+	$(GO) test -timeout 20m -race -gcflags='$(RACELESS)' $(filter-out $(SERIAL:%=$(MODULE)/%),$(PURE))
+
+# They wait for workers and browsers much of the time, so they run beside the others.
+test-cgo:
 	$(GO) test -timeout 20m $(CGO)
 
 test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)

@@ -266,7 +266,7 @@ func sum(m map[string]int) (n int) {
 // Options that crash a worker are refused alone. Other requests get images meanwhile.
 func TestWorkerFaults(t *testing.T) {
 	bad := t.TempDir()
-	h := openHouse(t, "--transform-timeout", "3s", "--worker-memory", "512MiB", "--dir", "demo/bad="+bad)
+	h := openHouse(t, "--transform-timeout", fmt.Sprintf("%dms", full(3000, 1200)), "--worker-memory", "512MiB", "--dir", "demo/bad="+bad)
 	photo, err := os.ReadFile(filepath.Join(h.pictures, "0.jpg"))
 	if err != nil {
 		t.Fatal(err)

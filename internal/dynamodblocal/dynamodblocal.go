@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What every client sends. The server takes any.
@@ -102,7 +104,21 @@ func Env() []string {
 
 // Pause stops the server in its tracks: connections are accepted by the system and
 // answered by nobody.
-func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+//
+// It returns when the server has stopped: a process with many threads needs a moment.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	for {
+		err := unix.Waitid(unix.P_PID, s.cmd.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, unix.EINTR) {
+			t.Fatalf("DynamoDB Local: %v", err)
+		}
+	}
+}
 
 // Resume undoes Pause.
 func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }

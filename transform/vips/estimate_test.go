@@ -219,10 +219,8 @@ func peakOf(t *testing.T, p *worker.Pool, do func()) (peak int64) {
 		every := time.NewTicker(time.Millisecond)
 		defer every.Stop()
 		for {
-			for pid, bytes := range workersMemory() {
-				if had, ok := before[pid]; ok {
-					peak = max(peak, bytes-had)
-				}
+			for pid, had := range before {
+				peak = max(peak, memoryOf(pid)-had)
 			}
 			select {
 			case <-stop:
@@ -237,8 +235,7 @@ func peakOf(t *testing.T, p *worker.Pool, do func()) (peak int64) {
 	return peak
 }
 
-// workersMemory is what counts against its bound of each child process, in bytes: the
-// private memory that it may write to.
+// workersMemory returns what each child process takes, as memoryOf counts it.
 func workersMemory() map[int]int64 {
 	memory := map[int]int64{}
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
@@ -246,12 +243,20 @@ func workersMemory() map[int]int64 {
 		b, _ := os.ReadFile(name) // a thread that has ended
 		for _, field := range strings.Fields(string(b)) {
 			pid, _ := strconv.Atoi(field)
-			statm, _ := os.ReadFile("/proc/" + field + "/statm") // a process that has ended
-			if f := strings.Fields(string(statm)); len(f) > 5 {
-				pages, _ := strconv.ParseInt(f[5], 10, 64)
-				memory[pid] = pages * int64(os.Getpagesize())
-			}
+			memory[pid] = memoryOf(pid)
 		}
 	}
 	return memory
+}
+
+// memoryOf returns what counts against the memory bound of a process, in bytes: the private
+// memory that it may write to. It is 0 for a process that has ended.
+func memoryOf(pid int) int64 {
+	statm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	f := strings.Fields(string(statm))
+	if len(f) < 6 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(f[5], 10, 64)
+	return pages * int64(os.Getpagesize())
 }

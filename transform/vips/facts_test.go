@@ -170,11 +170,17 @@ func TestFactsCost(t *testing.T) {
 		"placeholder": {transform.Job{Task: transform.TaskDraw, Drawing: d, Options: options(t, ""), Format: transform.WebP, Limits: transform.DefaultLimits()},
 			job(t, original, "w=2048&h=2048&fit=cover", transform.WebP)},
 	} {
-		than := cputime.Best(time.Nanosecond, do(c.than)) * 11 / 10 // which differs from run to run
-		if is := cputime.Best(than, do(c.is)); is > than {
-			t.Errorf("%s: %v, more than the variant's %v", name, is, than)
-		} else {
-			t.Logf("%s: %v, and the variant takes %v", name, is, than)
+		// On a busy machine both differ from run to run, so they are compared several times.
+		var is, than time.Duration
+		for range 5 {
+			than = cputime.Best(0, do(c.than)) * 11 / 10
+			if is = cputime.Best(than, do(c.is)); is <= than {
+				break
+			}
+		}
+		t.Logf("%s: %v, and the variant takes %v", name, is, than)
+		if is > than {
+			t.Errorf("%s takes more than the variant", name)
 		}
 	}
 }

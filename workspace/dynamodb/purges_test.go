@@ -102,19 +102,28 @@ func write(t *testing.T, s *Store, workspaceID string, l workspace.PurgeLog, sum
 }
 
 // paths returns n purges of different paths.
-func paths(n int) []workspace.Purge {
+func paths(n int) []workspace.Purge { return pathsFrom(0, n) }
+
+func pathsFrom(first, n int) []workspace.Purge {
 	list := make([]workspace.Purge, n)
 	for i := range list {
-		list[i] = workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)}
+		list[i] = workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(first + i)}
 	}
 	return list
 }
+
+// fullLog is a log of as many paths as one tells apart. Tests share it, since it takes seconds
+// to make.
+var fullLog = sync.OnceValue(func() workspace.PurgeLog {
+	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
+	return full
+})
 
 // TestPurgeWriteUnits compares docs/store.md with the costs of purges in a full log.
 func TestPurgeWriteUnits(t *testing.T) {
 	s := purgeStore(t)
 	// Two more purges sum the log up, for the last time before a snapshot.
-	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths + workspace.MaxPurgedPaths/2)...)
+	full, _ := fullLog().Add(pathsFrom(workspace.MaxPurgedPaths, workspace.MaxPurgedPaths/2)...)
 	full, _ = full.Add(paths(workspace.MaxRecentPurges - len(full.Purges) - 2)...)
 	write(t, s, "w1", full, sumsPerSnapshot-1)
 	m := &writeMeter{}
@@ -201,7 +210,7 @@ func TestPurgeWithoutASnapshot(t *testing.T) {
 // grow with the log.
 func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 	s := purgeStore(t)
-	full, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
+	full := fullLog()
 	write(t, s, "w1", full, 0)
 	m := &scale{}
 	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) })
@@ -244,7 +253,7 @@ func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 // that are left over, and deletes old purges one snapshot later.
 func TestPurgeSnapshots(t *testing.T) {
 	s := purgeStore(t)
-	l, _ := workspace.PurgeLog{}.Add(paths(workspace.MaxPurgedPaths)...)
+	l := fullLog()
 	write(t, s, "w1", l, 0)
 	items := func() (parts, purges int) {
 		t.Helper()
