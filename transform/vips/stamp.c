@@ -61,8 +61,16 @@ lay_row(const TintypeStamp *s, const uint8_t *row, uint8_t *line, int left, int 
 	if (s->across == 0) {
 		int from = VIPS_MAX(left, s->left);
 		int end = VIPS_MIN(left + width, s->left + s->width);
-		for (int x = from; x < end; x++)
-			lay(line + (size_t) (x - left) * bands, row + (size_t) (x - s->left) * 4, colours, has_alpha);
+		if (from >= end)
+			return;
+		uint8_t *on = line + (size_t) (from - left) * bands;
+		const uint8_t *pixel = row + (size_t) (from - s->left) * 4;
+		if (bands == 3) /* with constants, which the compiler makes fast code of */
+			for (int x = from; x < end; x++, on += 3, pixel += 4)
+				lay(on, pixel, 3, 0);
+		else
+			for (int x = from; x < end; x++, on += bands, pixel += 4)
+				lay(on, pixel, colours, has_alpha);
 		return;
 	}
 	int at = (left - s->left) % s->across;
