@@ -81,7 +81,8 @@ var mayImport = map[string][]string{
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":   {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform"},
+	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform", "server/web"},
+	"server/web": {"delivery", "fault"},
 	"server/api": {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.

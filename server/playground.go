@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/server/web"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -101,7 +102,7 @@ func (s *Server) startPage(w *delivery.Response, r *http.Request) {
 	}
 	_, err := s.delivery.Site(r.Context(), demoNamespace)
 	if errors.Is(err, workspace.ErrNotFound) {
-		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: assets.path})
+		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: web.Path()})
 		return
 	}
 	s.playground(w, r, demoNamespace)
@@ -114,7 +115,7 @@ func (s *Server) playground(w *delivery.Response, r *http.Request, namespace str
 		failPage(w, r, err)
 		return
 	}
-	p := page{Namespace: namespace, Exists: true, Assets: assets.path, Controls: controlsHTML, Script: pageData{namespace, optionFacts}}
+	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Controls: controlsHTML, Script: pageData{namespace, optionFacts}}
 	s.fill(r.Context(), &p, site)
 	showPage(w, http.StatusOK, p)
 }
@@ -129,7 +130,7 @@ func failPage(w *delivery.Response, r *http.Request, err error) {
 	e := fault.Of(err)
 	w.NoteError(e)
 	e.Headers(w.Header())
-	showPage(w, e.Status(), page{Assets: assets.path, Fault: &pageError{e, w.Log.RequestID}})
+	showPage(w, e.Status(), page{Assets: web.Path(), Fault: &pageError{e, w.Log.RequestID}})
 }
 
 func showPage(w *delivery.Response, status int, p page) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/server/web"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -123,7 +124,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	case first == "playground":
 		s.servePlayground(res, r, strings.TrimPrefix(path, "/playground"), query)
 	case first == "static":
-		assets.serve(res, r, path)
+		if readOnly(res, r) {
+			web.Serve(res, r, path)
+		}
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r, path)
 	case first == "v1" && s.api != nil:

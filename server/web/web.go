@@ -1,4 +1,7 @@
-package server
+// Package web has what the server's web pages share: their style sheets, scripts and icon.
+//
+// For most uses, link to files under [Path], and let [Serve] answer /static/.
+package web
 
 import (
 	"bytes"
@@ -18,8 +21,14 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// assets are the files of the web pages, under /static/.
 var assets = newAssetFolder(staticFiles, "static")
+
+// Path is the URL of the folder of the files, with a slash at its end. It changes with their
+// content.
+func Path() string { return assets.path }
+
+// Serve answers a request below /static/, for the methods GET and HEAD.
+func Serve(w *delivery.Response, r *http.Request, target string) { assets.serve(w, r, target) }
 
 // An assetFolder serves files under a path that changes with their content. So browsers may
 // keep the files for ever, and modules that import each other are of the same release.
@@ -69,9 +78,6 @@ func newAssetFolder(fsys fs.FS, root string) *assetFolder {
 // serve answers /static/VERSION/NAME. Another version comes from a page of an older or
 // newer release. Such a request gets this release's file, which browsers must not keep.
 func (f *assetFolder) serve(w *delivery.Response, r *http.Request, target string) {
-	if !readOnly(w, r) {
-		return
-	}
 	name, current := strings.CutPrefix(target, f.path)
 	if !current {
 		_, name, _ = strings.Cut(strings.TrimPrefix(target, "/static/"), "/")
