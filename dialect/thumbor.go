@@ -37,7 +37,11 @@ type thumborURL struct {
 	horizontal, vertical string
 	smart                bool
 	noUpscale, upscale   bool
-	fill                 string
+	outside              bool   // full-fit-in: the box is covered, and nothing is cut
+	flip                 string // applied after the resize
+	turn                 int    // counterclockwise, after the resize
+	proportion           float64
+	pad                  string // of the segment GxH:IxJ, for fill() only
 	fillGiven            bool
 }
 
@@ -46,7 +50,7 @@ func parseThumbor(u URL) (Request, error) {
 	if !ok || signature == "" || rest == "" {
 		return Request{}, &Error{Reason: "write /SIGNATURE/OPTIONS/IMAGE; without a signature its place is taken by unsafe"}
 	}
-	r := thumborURL{url: u, rest: rest}
+	r := thumborURL{url: u, rest: rest, proportion: 1}
 	switch signature {
 	case "unsafe", "_", "insecure":
 	default:
@@ -131,8 +135,10 @@ func (r *thumborURL) segments() error {
 			r.fitIn = true
 			r.take()
 		case "full-fit-in", "adaptive-fit-in", "adaptive-full-fit-in":
-			r.fitIn = true
-			r.ignore(s)
+			r.fitIn, r.outside = true, s != "adaptive-fit-in"
+			if s != "full-fit-in" {
+				r.ignore(s) // it swaps the sides of the box if that suits the image
+			}
 			r.take()
 		}
 	}
@@ -208,7 +214,8 @@ func (r *thumborURL) crop(s string) error {
 	x, w, okX := thumborSpan(left, right)
 	y, h, okY := thumborSpan(top, bottom)
 	if !okX || !okY {
-		return &Error{"crop", strconv.Quote(s) + ": the second corner lies right of the first and below it, both in pixels or both as fractions"}
+		r.ignore(s) // imagor doesn't crop then
+		return nil
 	}
 	r.Options.Set("rect", x+","+y+","+w+","+h, "crop")
 	return nil
@@ -217,7 +224,10 @@ func (r *thumborURL) crop(s string) error {
 func thumborSpan(from, to string) (at, length string, ok bool) {
 	a, _ := number(from)
 	b, _ := number(to)
-	if b <= a {
+	switch {
+	case b == 0 && a > 0: // up to the end, as in imagor
+		return strconv.Itoa(int(math.Round(min(a, 1e6)))), "100%", true
+	case b <= a:
 		return "", "", false
 	}
 	if b <= 1 && (strings.Contains(from, ".") || strings.Contains(to, ".")) {
@@ -250,9 +260,7 @@ func (r *thumborURL) size(w, h string) {
 	if strings.HasPrefix(h, "-") {
 		flip, h = flip+"v", h[1:]
 	}
-	if flip != "" {
-		r.Options.Set("flip", flip, "size")
-	}
+	r.flip = flip
 	r.width, r.height = thumborSide(w), thumborSide(h)
 }
 
@@ -285,7 +293,7 @@ func (r *thumborURL) padding(s string) {
 	}
 	left, top, _ := strings.Cut(first, "x")
 	right, bottom, _ := strings.Cut(second, "x")
-	r.Options.Set("pad", top+","+right+","+bottom+","+left, "padding")
+	r.pad = top + "," + right + "," + bottom + "," + left
 }
 
 // filters reads filters:NAME(ARGS):NAME(ARGS)/ where it follows. Parentheses may nest.
@@ -317,8 +325,13 @@ func (r *thumborURL) filters() error {
 		if err != nil {
 			return &Error{name, "holds a malformed escape, a control character or invalid UTF-8"}
 		}
-		if err := r.filter(name, args); err != nil {
-			return err
+		// thumbor and imagor leave a filter out if they can't read its arguments. Without
+		// arguments, that has no effect.
+		switch err := r.filter(name, args); {
+		case err != nil && name == "expire":
+			return err // a URL that was to expire must not live on
+		case err != nil && args != "":
+			r.ignore(name)
 		}
 		list = list[end+1:]
 		switch {
@@ -342,6 +355,9 @@ func (r *thumborURL) filter(name, args string) error {
 	case "fill":
 		return r.readFill(name, first)
 	case "blur":
+		if _, sigma, two := strings.Cut(args, ","); two {
+			first = strings.TrimSpace(sigma)
+		}
 		return r.amount(name, first, "blur", func(n float64) float64 { return min(n, 100) })
 	case "sharpen":
 		return r.amount(name, first, "sharpen", func(n float64) float64 { return min(n*10, 100) })
@@ -368,17 +384,38 @@ func (r *thumborURL) filter(name, args string) error {
 		if !ok || n > 100 {
 			return &Error{name, "is a whole number from 1 to 100"}
 		}
-		r.Options.Set("q", strconv.Itoa(max(n, 1)), name)
+		if n > 0 { // 0 is the default
+			r.Options.Set("q", strconv.Itoa(n), name)
+		}
 	case "format":
 		return r.format(name, first)
 	case "lossless":
 		r.Options.Set("lossless", "1", name)
 	case "no_upscale":
-		r.noUpscale = true
+		r.noUpscale, r.upscale = true, false
 	case "upscale":
-		r.upscale = true
+		r.noUpscale, r.upscale = false, true
 	case "rotate":
 		return r.rotate(name, first)
+	case "stretch":
+		r.stretch = true
+	case "autojpg":
+		r.Options.Set("format", "jpeg", name)
+	case "proportion":
+		n, ok := number(first)
+		switch {
+		case !ok:
+			return &Error{name, "is a fraction, or a percentage above 1"}
+		case n > 1:
+			n = min(n, 100) / 100
+		}
+		if n >= 0.001 { // less is nothing in imagor too, but for very large images
+			r.proportion *= n
+		}
+	case "image", "text", "label", "hue", "rgb", "modulate", "orient", "crop", "page", "dpi", "max_bytes", "max_frames":
+		if args != "" { // without arguments they do nothing
+			r.ignore(name)
+		}
 	case "round_corner":
 		radius, _, _ := strings.Cut(first, "|")
 		n, ok := whole(radius)
@@ -419,15 +456,14 @@ func (r *thumborURL) readFill(name, color string) error {
 	case "auto", "blur":
 		r.ignore(name)
 	default:
-		r.fill = color
 		return r.color(name, color)
 	}
 	return nil
 }
 
 func (r *thumborURL) color(name, s string) error {
-	c := strings.TrimPrefix(s, "#")
-	if !isLetters(c) && !isHex(c) {
+	c := strings.ToLower(strings.TrimPrefix(s, "#"))
+	if !knownColor(c) {
 		return &Error{name, "is a colour: RGB or RRGGBB in hexadecimal digits, or a CSS colour name"}
 	}
 	r.Options.Set("bg", c, name)
@@ -467,16 +503,20 @@ func (r *thumborURL) format(name, f string) error {
 	return nil
 }
 
-// rotate turns to the left, as thumbor does.
+// rotate turns to the left, as thumbor does. Both products take only multiples of 90.
 func (r *thumborURL) rotate(name, s string) error {
 	n, ok := number(s)
-	if !ok || n != math.Trunc(n) || math.Abs(n) > 1e6 {
-		return &Error{name, "is a whole number of degrees"}
+	if !ok || math.Mod(n, 90) != 0 || math.Abs(n) > 1e6 {
+		return &Error{name, "is a multiple of 90"}
 	}
-	if degrees := (360 - int(n)%360) % 360; degrees != 0 {
-		r.Options.Set("rotate", strconv.Itoa(degrees%360), name)
-	}
+	r.turn += int(n)
 	return nil
+}
+
+// knownColor reports whether native options read a colour.
+func knownColor(c string) bool {
+	_, err := transform.Parse(transform.Defaults(), transform.Query{{Name: "bg", Value: c, Literal: true}})
+	return err == nil
 }
 
 // focal reads a region, AxB:CxD, or a point, X,Y. Fractions become a focal point; pixels
@@ -507,24 +547,49 @@ func (r *thumborURL) focal(name, args string) error {
 	return nil
 }
 
-// paddingFilter reads left,top,right,bottom.
+// paddingFilter reads color,left,top,right,bottom.
 func (r *thumborURL) paddingFilter(name, args string) error {
-	parts := strings.Split(args, ",")
-	if len(parts) != 4 {
-		return &Error{name, "is left,top,right,bottom"}
-	}
+	color, rest, _ := strings.Cut(args, ",")
+	parts := strings.Split(rest, ",")
 	for i := range parts {
 		parts[i] = strings.TrimSpace(parts[i])
 		if _, ok := whole(parts[i]); !ok {
-			return &Error{name, "is left,top,right,bottom, each in whole pixels"}
+			return &Error{name, "is a colour and left,top,right,bottom, each in whole pixels"}
 		}
 	}
-	r.Options.Set("pad", parts[1]+","+parts[2]+","+parts[3]+","+parts[0], name)
+	left := parts[0]
+	top, right, bottom := left, left, left
+	if len(parts) > 1 {
+		top, bottom = parts[1], parts[1]
+	}
+	if len(parts) > 3 {
+		right, bottom = parts[2], parts[3]
+	}
+	sides := [...]string{top, right, bottom, left}
+	if r.fillGiven {
+		r.ignore(name) // the colour is that of fill()
+		for i, s := range strings.Split(r.pad, ",") {
+			n, _ := whole(s)
+			m, _ := whole(sides[i])
+			sides[i] = strconv.Itoa(n + m)
+		}
+		r.Options.Set("pad", strings.Join(sides[:], ","), name)
+		return nil
+	}
+	if color != "none" && color != "transparent" {
+		if err := r.color(name, color); err != nil {
+			return err
+		}
+	}
+	r.Options.Set("pad", strings.Join(sides[:], ","), name)
 	return nil
 }
 
 // watermark reads image,x,y,alpha,w_ratio,h_ratio.
 func (r *thumborURL) watermark(name, args string) error {
+	if args == "" {
+		return nil
+	}
 	parts := strings.Split(args, ",")
 	if parts[0] == "" || strings.Contains(parts[0], "(") {
 		r.ignore(name)
@@ -637,11 +702,19 @@ func (r *thumborURL) image() error {
 
 // finish sets what several parts decide together.
 func (r *thumborURL) finish() {
+	if r.pad != "" && r.fillGiven {
+		if _, given := r.Options.Get("pad"); !given {
+			r.Options.Set("pad", r.pad, "padding")
+		}
+	}
 	if r.width != "" {
-		r.Options.Set("w", r.width, "size")
+		r.Options.Set("w", r.scaled(r.width), "size")
 	}
 	if r.height != "" {
-		r.Options.Set("h", r.height, "size")
+		r.Options.Set("h", r.scaled(r.height), "size")
+	}
+	if r.proportion != 1 && r.width == "" && r.height == "" {
+		r.Options.Set("w", format(r.proportion*100)+"%", "proportion")
 	}
 	fit := "cover"
 	switch {
@@ -652,6 +725,8 @@ func (r *thumborURL) finish() {
 		if !r.upscale {
 			r.Options.Set("enlarge", "0", "fit-in")
 		}
+	case r.outside && r.width != "" && r.height != "":
+		fit = "outside"
 	case r.fitIn && r.upscale:
 		fit = "contain"
 	case r.fitIn:
@@ -671,9 +746,25 @@ func (r *thumborURL) finish() {
 	case at != "":
 		r.Options.Set("gravity", at, "align")
 	}
+	r.Options.mirror(r.flip, true, "size")
+	r.Options.turn(-r.turn, true, "rotate")
+	if turned(r.turn)%180 == 90 {
+		if pad, ok := r.Options.Get("pad"); ok && pad != "0" {
+			r.ignore("rotate") // the sides of the padding would depend on the order of the filters
+		}
+	}
 	if _, ok := r.Options.Get("format"); !ok {
 		r.Options.Set("format", "original", "format")
 	}
+}
+
+// scaled returns a side in pixels after proportion().
+func (r *thumborURL) scaled(side string) string {
+	if r.proportion == 1 {
+		return side
+	}
+	n, _ := whole(side)
+	return strconv.Itoa(max(int(float64(n)*r.proportion), 1))
 }
 
 func (r *thumborURL) gravity() string {

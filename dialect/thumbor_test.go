@@ -83,13 +83,22 @@ func TestThumborMeans(t *testing.T) {
 		{"fit-in/400x300/filters:fill(transparent)/a.jpg", "w=400&h=300&fit=pad&enlarge=0&format=original", nil},
 		{"fit-in/400x/filters:fill(red)/a.jpg", "w=400&bg=ff0000&format=original", nil},
 		{"400x300/filters:no_upscale()/a.jpg", "w=400&h=300&fit=cover&enlarge=0&format=original", nil},
-		{"filters:quality(0):format(jpg)/a.jpg", "fit=contain&format=jpeg&q=1", nil},
+		{"filters:quality(0):format(jpg)/a.jpg", "fit=contain&format=jpeg", nil},
 		{"filters:focal(10x10:20x20)/a.jpg", "fit=contain&format=original", []string{"focal"}},
 		{"filters:watermark(s.glbimg.com/filters:label(abc):watermark(aaa.com/x)/aaa.jpg,0,0,0):grayscale()/img", "fit=contain&grayscale=1&format=original", []string{"watermark"}},
-		{"filters:watermark(logo.png,center,repeat):blur(2%2C3)/img", "fit=contain&blur=2&format=original&mark=photos/logo.png&mark-align=center&mark-pad=0&mark-repeat=1", nil},
+		{"filters:watermark(logo.png,center,repeat):blur(2%2C3)/img", "fit=contain&blur=3&format=original&mark=photos/logo.png&mark-align=center&mark-pad=0&mark-repeat=1", nil},
 		{"filters:saturation(1.5)/a.jpg", "fit=contain&saturation=1.5&format=original", nil},
 		{"filters:rotate(-90)/a.jpg", "fit=contain&rotate=90&format=original", nil},
-		{"filters:proportion(0.5):hue(10)/a.jpg", "fit=contain&format=original", []string{"proportion", "hue"}},
+		{"filters:proportion(0.5):hue(10)/a.jpg", "w=50%25&fit=contain&format=original", []string{"hue"}},
+		{"filters:proportion():brightness():hue():watermark():rotate()/a.jpg", "fit=contain&format=original", nil},
+		{"fit-in/100x200/filters:rotate(90):rotate(-180)/a.jpg", "w=200&h=100&rotate=90&format=original", nil},
+		{"400x300/left/filters:rotate(90)/a.jpg", "w=300&h=400&fit=cover&gravity=south&rotate=270&format=original", nil},
+		{"-400x300/left/top/a.jpg", "w=400&h=300&fit=cover&gravity=northeast&flip=h&format=original", nil}, // thumbor flips last
+		{"-400x300/filters:focal(0.2x0.2:0.4x0.6)/a.jpg", "w=400&h=300&fit=cover&fp-x=0.7&fp-y=0.4&gravity=focal&flip=h&format=original", nil},
+		{"50x50:0x0/a.jpg", "fit=contain&rect=50,50,100%25,100%25&format=original", nil},
+		{"400x300/1x2/a.jpg", "w=400&h=300&fit=cover&format=original", nil}, // only fill() pads
+		{"400x300/1x2/filters:fill(none):padding(red,1)/a.jpg", "w=400&h=300&fit=cover&pad=3,2&format=original", []string{"padding"}},
+		{"400x300/filters:stretch():upscale():no_upscale()/a.jpg", "w=400&h=300&fit=squeeze&enlarge=0&format=original", nil},
 		{"filters%3Ablur(1)/a.jpg", "fit=contain&format=original", nil}, // an escaped colon makes it a name
 	} {
 		r, err := thumbor.Parse(URL{Path: "/unsafe/" + tt.path, DefaultSource: "photos"})
@@ -104,13 +113,29 @@ func TestThumborMeans(t *testing.T) {
 	}
 }
 
+// thumbor and imagor leave out what they can't read, and so does Tintype, but for an expiry.
+func TestThumborLeavesOut(t *testing.T) {
+	for path, name := range map[string]string{
+		"10x10:5x20/a": "10x10:5x20", "filters:blur(x)/a": "blur", "filters:blur(-1)/a": "blur", "filters:quality(x)/a": "quality", "filters:format(exe)/a": "format",
+		"filters:rotate(1.5)/a": "rotate", "filters:rotate(45)/a": "rotate", "filters:brightness(200)/a": "brightness", "filters:background_color(12-3)/a": "background_color",
+		"filters:fill(#;)/a": "fill", "filters:fill(FFO)/a": "fill", "filters:focal(1)/a": "focal", "filters:padding(1,2,3,x)/a": "padding", "filters:proportion(x)/a": "proportion",
+		"filters:watermark(a.png,10p,0)/a": "watermark", "filters:watermark(a.png,0,0,200)/a": "watermark", "filters:watermark(a.png,0,0,0,x)/a": "watermark",
+		"filters:round_corner(x)/a": "round_corner", "filters:saturation(x)/a": "saturation",
+	} {
+		r, err := thumbor.Parse(URL{Path: "/unsafe/" + path, DefaultSource: "photos"})
+		if err == nil {
+			_, err = transform.Parse(transform.Defaults(), r.Options.Query)
+		}
+		if err != nil || !slices.Equal(r.Ignored, []string{name}) {
+			t.Errorf("%s: ignored %q, %v; want %s", path, r.Ignored, err, name)
+		}
+	}
+}
+
 func TestThumborRefuses(t *testing.T) {
 	for path, param := range map[string]string{
-		"trim:x/a": "trim", "10x10:5x20/a": "crop", "filters:blur/a": "filters", "filters:blur(1/a": "blur", "filters:blur(1)a/b": "filters", "filters:/a": "filters",
-		"filters:blur(x)/a": "blur", "filters:blur(-1)/a": "blur", "filters:quality(x)/a": "quality", "filters:format(exe)/a": "format", "filters:rotate(1.5)/a": "rotate",
-		"filters:brightness(200)/a": "brightness", "filters:background_color(12-3)/a": "background_color", "filters:fill(#;)/a": "fill", "filters:focal(1)/a": "focal",
-		"filters:padding(1,2)/a": "padding", "filters:padding(1,2,3,x)/a": "padding", "filters:watermark(a.png,x,0)/a": "watermark", "filters:watermark(a.png,0,0,200)/a": "watermark",
-		"filters:watermark(a.png,0,0,0,x)/a": "watermark", "filters:expire(x)/a": "expire", "filters:round_corner(x)/a": "round_corner", "filters:blur(%00)/a": "blur", "filters:saturation(x)/a": "saturation",
+		"trim:x/a": "trim", "filters:blur/a": "filters", "filters:blur(1/a": "blur", "filters:blur(1)a/b": "filters", "filters:/a": "filters",
+		"filters:expire(x)/a": "expire", "filters:blur(%00)/a": "blur",
 	} {
 		_, err := thumbor.Parse(URL{Path: "/unsafe/" + path, DefaultSource: "photos"})
 		if e, ok := err.(*Error); !ok || e.Param != param || e.Reason == "" {

@@ -22,13 +22,8 @@ var deviations = []deviation{
 	{"^repositories/imagor$", `\.bmp$`, "415, not 200: unsupported image format", "BMP originals are refused"},
 	{"^repositories/imagor$", `\.svg$`, "png, not jpeg", "an SVG without a format becomes PNG"},
 	{"^repositories/imagor$", "format%28heif%29", "png, not heic", "Tintype writes no HEIC"},
-	{"^repositories/imagor$", "proportion", "1634×2224, not|is not", "`proportion()` is ignored"},
 	{"^repositories/imagor$", "filters.*[^a-z]crop%28", "×.*, not", "`crop()` is ignored"},
 	{"^repositories/imagor$", "adaptive-", "×.*, not", "`adaptive-fit-in` is `fit-in`"},
-	{"^repositories/imagor$", "full-fit-in", "×.*, not", "`full-fit-in` is `fit-in`"},
-	{"^repositories/imagor$", "autojpg", "png, not jpeg", "`autojpg()` is ignored"},
 	{"^repositories/imagor$", "trim", "×.*, not", "the colour of `trim` is that of most corners, and trimming comes first"},
-	{"^repositories/imagor$", "50x50%3A0x0", "400, not 200: crop: ", "a crop of no width is refused, imagor takes it for none"},
 	{"^repositories/imagor$", "rotate%2890%29", "×.*, not", "a turn by 90° comes before resizing"},
-	{"^repositories/imagor$", "", "^400, not 200: ", "a value that can't be read is refused, imagor leaves its filter out"},
 }
