@@ -1,8 +1,15 @@
 package dialect
 
 import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
 	"testing"
 )
@@ -57,6 +64,68 @@ func TestReadKey(t *testing.T) {
 	for _, d := range All {
 		if _, ok := keyRules[d.Name]; ok != (d.Verify != nil) {
 			t.Errorf("%s has signatures or a rule of keys, and not both", d.Name)
+		}
+	}
+}
+
+// A signed URL may hold a full URL. Whatever is altered in it, it no longer verifies.
+func TestSignedFullURLs(t *testing.T) {
+	key := Key{Secret: []byte("a secret of 16 bytes"), Salt: []byte("and its salt")}
+	const source = "https://a.test/b%20c.jpg"
+	encoded := base64.RawURLEncoding.EncodeToString([]byte(source))
+	mac := func(new func() hash.Hash, parts ...[]byte) []byte {
+		m := hmac.New(new, key.Secret)
+		for _, p := range parts {
+			m.Write(p)
+		}
+		return m.Sum(nil)
+	}
+	imgproxySign := func(path string) string {
+		return "/" + base64.RawURLEncoding.EncodeToString(mac(sha256.New, key.Salt, []byte(path))) + path
+	}
+	thumborSign := func(path string) string {
+		return "/" + base64.URLEncoding.EncodeToString(mac(sha1.New, []byte(path))) + "/" + path
+	}
+	cloudinarySign := func(rest string) string {
+		sum := sha1.Sum(append([]byte(rest), key.Secret...))
+		return "/demo/image/fetch/s--" + base64.RawURLEncoding.EncodeToString(sum[:])[:8] + "--/" + rest
+	}
+	imgixSign := func(path, query string) string {
+		sum := md5.Sum([]byte(string(key.Secret) + path + "?" + query))
+		return path + "?" + query + "&s=" + hex.EncodeToString(sum[:])
+	}
+	for _, tt := range []struct {
+		d   *Dialect
+		url string
+	}{
+		{imgproxy, imgproxySign("/rs:fill:400:300/plain/" + source + "@png")},
+		{imgproxy, imgproxySign("/rs:fill:400:300/plain/https%3A%2F%2Fa.test%2Fb%2520c.jpg")},
+		{imgproxy, imgproxySign("/rs:fill:400:300/" + encoded + ".webp")},
+		{imgproxy, imgproxySign("/w:400/" + encoded[:9] + "/" + encoded[9:])},
+		{thumbor, thumborSign("400x300/smart/" + source)},
+		{thumbor, thumborSign("400x300/https%3A%2F%2Fa.test%2Fb.jpg")},
+		{cloudinary, cloudinarySign("c_fill,w_400/" + source)},
+		{cloudinary, cloudinarySign("c_fill,w_400/https%3A%2F%2Fa.test%2Fb.jpg")},
+		{imgix, imgixSign("/https%3A%2F%2Fa.test%2Fb.jpg", "w=400&h=300")},
+	} {
+		r, err := parseText(tt.d, tt.url)
+		if err != nil || !isURL(r.Image.URL) || !tt.d.Verify(key, r.Claim) {
+			t.Errorf("%s: %s: %+v, %v: doesn't verify", tt.d.Name, tt.url, r, err)
+			continue
+		}
+		for i := range tt.url {
+			altered := tt.url[:i] + string(tt.url[i]^1) + tt.url[i+1:]
+			r, err := parseText(tt.d, altered)
+			if err != nil || r.Claim.Signature == "" {
+				continue // refused, or unsigned
+			}
+			// The cloud's name and the words before the signature aren't signed.
+			if tt.d == cloudinary && i < len("/demo/") {
+				continue
+			}
+			if tt.d.Verify(key, r.Claim) {
+				t.Errorf("%s: %s verifies", tt.d.Name, altered)
+			}
 		}
 	}
 }

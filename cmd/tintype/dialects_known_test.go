@@ -23,7 +23,8 @@ var deviations = []deviation{
 	{"^repositories/imagor$", `\.svg$`, "png, not jpeg", "an SVG without a format becomes PNG"},
 	{"^repositories/imagor$", "format%28heif%29", "png, not heic", "Tintype writes no HEIC"},
 	{"^repositories/imagor$", "filters.*[^a-z]crop%28", "×.*, not", "`crop()` is ignored"},
-	{"^repositories/imagor$", "adaptive-", "×.*, not", "`adaptive-fit-in` is `fit-in`"},
-	{"^repositories/imagor$", "trim", "×.*, not", "the colour of `trim` is that of most corners, and trimming comes first"},
-	{"^repositories/imagor$", "rotate%2890%29", "×.*, not", "a turn by 90° comes before resizing"},
+	{"^repositories/imagor$", "adaptive-", "×.*, not", "`adaptive-` is ignored: it swaps the sides of the box to suit the image"},
+	{"^repositories/imagor$", "filters.*trim%28", "×.*, not", "`trim()` as a filter is ignored"},
+	{"^repositories/imagor$", "^trim", "×.*, not", "the colour of `trim` is that of most corners, imagor takes one corner, and keeps what both trim and crop keep"},
+	{"^repositories/imagor$", "[0-9]x[0-9:x]+/filters.*rotate%2890%29", "×.*, not", "`rotate()` with a padding: the sides that are padded depend on the order of the filters"},
 }

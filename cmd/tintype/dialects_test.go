@@ -464,7 +464,7 @@ func conformance(results []result) (table string, failed []result) {
 		if w.named > 0 {
 			names := slices.Sorted(maps.Keys(w.ignored))
 			what := fmt.Sprintf("%d parameters", len(names))
-			if len(names) <= 20 {
+			if len(names) <= 24 {
 				for i, name := range names {
 					names[i] = fmt.Sprintf("`%s`", name)
 					if len(names) > 4 {
