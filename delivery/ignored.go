@@ -29,13 +29,16 @@ func (a *ask) hintAt(name string) string {
 	}) {
 		return "Tintype can't do this option of " + a.foreign.dialect.Name
 	}
+	near := ""
 	if a.foreign != nil {
+		near = transform.Nearest(name, a.foreign.dialect.Spellings())
+	} else {
+		near = transform.Suggest(name)
+	}
+	if near == "" {
 		return ""
 	}
-	if near := transform.Suggest(name); near != "" {
-		return "did you mean " + near + "?"
-	}
-	return ""
+	return "did you mean " + near + "?"
 }
 
 // checkIgnored refuses what is ignored where the workspace asks for that.

@@ -27,6 +27,8 @@ func TestIgnored(t *testing.T) {
 		{"/info/photos/cat.jpg?select=metadata&w=3", "w", ""},
 		{"/placeholder/color?color=fff&w=3&h=3&blur=3", "blur", ""},
 		{"/imgix/photos/cat.jpg?w=20&widht=3", "widht", ""},
+		{"/imgix/photos/cat.jpg?w=20&bulr=3", "bulr", "did you mean blur?"},
+		{"/imgproxy/unsafe/resise:fit:20/plain/photos/cat.jpg", "resise", "did you mean resize?"},
 	} {
 		w := b.get("/acme" + tt.target)
 		again := b.get("/acme" + tt.target)

@@ -8,6 +8,7 @@
 package dialect
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -215,6 +216,21 @@ type Param struct {
 	Note    string // how it differs, or why it is ignored; empty if it works
 	Example string // path and query of a URL with the parameter, after the prefix
 	Native  string // the same in native options, canonical
+}
+
+// Spellings are the names and aliases of Params that are words. Parts of a path, such as
+// WxH, aren't.
+func (d *Dialect) Spellings() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, p := range d.Params {
+			for name := range strings.SplitSeq(p.Name, ", ") {
+				name = strings.TrimSuffix(name, "()")
+				if name == strings.ToLower(name) && !yield(name) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // A State says how Tintype treats a parameter.

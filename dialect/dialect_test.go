@@ -191,3 +191,17 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// A misspelled name is near to one that the product has.
+func TestSpellings(t *testing.T) {
+	for _, tt := range []struct {
+		d          *Dialect
+		name, want string
+	}{
+		{weserv, "outptu", "output"}, {imgix, "blrr", "blur"}, {imgproxy, "resise", "resize"}, {thumbor, "grayscal", "grayscale"}, {cloudinary, "zzzzzz", ""},
+	} {
+		if got := transform.Nearest(tt.name, tt.d.Spellings()); got != tt.want {
+			t.Errorf("%s: %s is near to %q, want %q", tt.d.Name, tt.name, got, tt.want)
+		}
+	}
+}

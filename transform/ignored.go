@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -37,17 +38,27 @@ func Harmless(name string) bool {
 // Suggest is the option that a misspelled name may mean, as the name or the alias that is
 // nearest to it. It is empty where none is near.
 func Suggest(name string) string {
+	return Nearest(name, func(yield func(string) bool) {
+		for _, opt := range vocabulary {
+			if !yield(opt.name) {
+				return
+			}
+			for _, alias := range opt.aliases {
+				if !yield(alias) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// Nearest is the known name that a misspelled name may mean. It is empty where none is near.
+func Nearest(name string, known iter.Seq[string]) string {
 	lower := strings.ToLower(name)
 	best, least := "", min(2, (len(name)-1)/2)+1
-	for _, opt := range vocabulary {
-		for i := -1; i < len(opt.aliases); i++ {
-			known := opt.name
-			if i >= 0 {
-				known = opt.aliases[i]
-			}
-			if d := distance(lower, known, least); d < least {
-				best, least = known, d
-			}
+	for k := range known {
+		if d := distance(lower, k, least); d < least {
+			best, least = k, d
 		}
 	}
 	return best
