@@ -157,6 +157,9 @@ func TestImgproxyRefuses(t *testing.T) {
 	}
 }
 
+// changesNothing matches options that say what imgproxy and Tintype do anyway.
+var changesNothing = regexp.MustCompile(`^((ar|kcr|sm|scp):t|(bl|pix|sh|q|rot|wm|dpr):0|(eth|el|raw|att|ph):f|(ex|exar):f(:.*)?|fl:f:f|rt:fit|dpr:1|z:1|g:(ce|fp:0.5:0.5))$`)
+
 // The strings that imgproxy-js-core's own tests expect of it are URLs' options.
 func TestImgproxyJSCore(t *testing.T) {
 	suites := os.Getenv("SUITES")
@@ -183,6 +186,27 @@ func TestImgproxyJSCore(t *testing.T) {
 			if err != nil {
 				differ++
 				t.Logf("%s: %s: %v", filepath.Base(file), m[1], err)
+				continue
+			}
+			// An option is named as ignored, or means something for an image that is resized, or
+			// is known to change nothing.
+			meaning := func(options string) (means string) {
+				for _, resize := range [...]string{"s:400:300/", "rs:fill:400:300/"} {
+					r, err := imgproxy.Parse(URL{Path: "/unsafe/" + resize + options + "plain/a/b.jpg"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					o, err := transform.Parse(transform.Defaults(), withoutPreset(r.Options.Query))
+					if err != nil {
+						t.Fatal(err)
+					}
+					preset, _ := r.Options.Get("preset")
+					means += o.String() + preset + r.Claim.Expires.String()
+				}
+				return means
+			}
+			if len(r.Ignored) == 0 && !changesNothing.MatchString(m[1]) && meaning(m[1]+"/") == meaning("") {
+				t.Errorf("%s: %s is neither named as ignored, nor does it mean anything", filepath.Base(file), m[1])
 			}
 		}
 	}
