@@ -159,6 +159,16 @@ func testEveryField(t *testing.T, s workspace.Store) {
 		t.Fatal(err)
 	}
 	wantSame(t, "Get", get(t, s, "acme"), w)
+
+	// A signing key that is revoked is gone.
+	w = get(t, s, "acme").Clone()
+	w.DialectKeys = nil
+	if err := s.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if keys := get(t, s, "acme").DialectKeys; len(keys) != 0 {
+		t.Errorf("after a revocation the keys are %+v", keys)
+	}
 }
 
 func testUpdate(t *testing.T, s workspace.Store) {
