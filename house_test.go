@@ -80,10 +80,11 @@ var mayImport = map[string][]string{
 	"internal/dynamodblocal": {},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":   {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":     {"delivery", "fault", "origin", "workspace", "apikey", "transform", "server/web"},
-	"server/web": {"delivery", "fault"},
-	"server/api": {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
+	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server":           {"delivery", "fault", "origin", "workspace", "apikey", "transform", "server/web"},
+	"server/web":       {"delivery", "fault"},
+	"server/dashboard": {"account", "manage", "delivery", "fault", "workspace", "apikey", "server/web"},
+	"server/api":       {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

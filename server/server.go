@@ -28,6 +28,7 @@ import (
 type Config struct {
 	Delivery       *delivery.Service
 	API            http.Handler   // under /v1; nil is none
+	Dashboard      http.Handler   // under /app; nil is none
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 
 	// Ready returns why this server can't serve yet, or nil. /readyz calls it. A nil function
@@ -42,6 +43,7 @@ type Config struct {
 type Server struct {
 	delivery *delivery.Service
 	api      http.Handler
+	pages    http.Handler // under /app
 	trusted  []netip.Prefix
 	ready    func() error
 	draining atomic.Bool
@@ -52,7 +54,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	return &Server{
-		delivery: c.Delivery, api: c.API, trusted: c.TrustedProxies, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, trusted: c.TrustedProxies, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
 }
 
@@ -131,6 +133,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		s.health(res, r, path)
 	case first == "v1" && s.api != nil:
 		s.api.ServeHTTP(w, r)
+	case first == "app" && s.pages != nil:
+		s.pages.ServeHTTP(w, r)
 	case workspace.ValidNamespace(first):
 		res.Fail(fault.New(fault.NotFound, "there is nothing under this path"))
 	default:

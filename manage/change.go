@@ -1,0 +1,81 @@
+package manage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A Change is what a change of a workspace does. Its workspaces have masked secrets.
+type Change struct {
+	Before, After *workspace.Workspace
+	Lines         []string // what differs, as [workspace.Diff] says it
+	Closes        []string // warnings of [workspace.Workspace.Warn] that Before doesn't have
+	Opens         []string // warnings of [workspace.Workspace.Opens]
+}
+
+// Review returns what [Manager.ChangeWorkspace] would do now. It writes nothing. The error
+// is the one that the write would have.
+func (m *Manager) Review(ctx context.Context, who Caller, namespace string, edit func(*workspace.Workspace) error) (Change, error) {
+	old, err := m.open(ctx, who, account.UpdateWorkspace, namespace)
+	if err != nil {
+		return Change{}, err
+	}
+	c, _, err := m.changed(who, old, edit)
+	return c, err
+}
+
+// ChangeWorkspace changes a workspace by a function, which edits a copy with masked secrets.
+// If the workspace has another revision than the one that the caller saw, the error is
+// workspace.ErrConflict.
+func (m *Manager) ChangeWorkspace(ctx context.Context, who Caller, namespace string, revision int64, edit func(*workspace.Workspace) error) (Change, error) {
+	var c Change
+	err := m.startOver(ctx, who, account.UpdateWorkspace, namespace, once, func(old *workspace.Workspace) error {
+		if old.Revision != revision {
+			return workspace.ErrConflict
+		}
+		change, w, err := m.changed(who, old, edit)
+		if err != nil {
+			return err
+		}
+		if w, err = m.put(ctx, who, old, w); err != nil {
+			return err
+		}
+		c, c.After = change, w.Masked()
+		return nil
+	})
+	if errors.Is(err, workspace.ErrConflict) {
+		return Change{}, workspace.ErrConflict
+	}
+	return c, err
+}
+
+// changed returns what the edit does to old, and the workspace that would be stored.
+func (m *Manager) changed(who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (c Change, w *workspace.Workspace, err error) {
+	w = old.Masked()
+	if err := edit(w); err != nil {
+		return c, nil, err
+	}
+	if err := w.Unmask(old); err != nil {
+		return c, nil, err
+	}
+	if err := m.judge(old, w); err != nil {
+		return c, nil, err
+	}
+	if err := who.allowFields(old, w); err != nil {
+		return c, nil, err
+	}
+	had := map[string]bool{}
+	for _, warning := range old.Warn() {
+		had[warning] = true
+	}
+	c = Change{Before: old.Masked(), After: w.Masked(), Lines: workspace.Diff(old, w), Opens: w.Opens(old)}
+	for _, warning := range w.Warn() {
+		if !had[warning] {
+			c.Closes = append(c.Closes, warning)
+		}
+	}
+	return c, w, nil
+}

@@ -1,0 +1,39 @@
+package dashboard
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// access is the page of the rules about who may ask for which images.
+func (v *visit) access() error {
+	return v.settings(settingsForm{
+		template: "access", after: "/access",
+		names: map[string]string{
+			"allowed_origins": "allowed_origins", "allowed_sources": "allowed_sources", "https_only": "https_only",
+			"require_signature": "require_signature", "presets_only": "presets_only", "strict_options": "strict_options",
+		},
+		fill: func(w *workspace.Workspace) url.Values {
+			return url.Values{
+				"allowed_origins": {strings.Join(w.AllowedOrigins, "\n")}, "allowed_sources": {strings.Join(w.AllowedSources, "\n")},
+				"https_only": on(w.HTTPSOnly), "require_signature": on(w.RequireSignature), "presets_only": on(w.PresetsOnly), "strict_options": on(w.StrictOptions),
+			}
+		},
+		edit: func(w *workspace.Workspace, f form) error {
+			w.AllowedOrigins, w.AllowedSources = f.list("allowed_origins"), f.list("allowed_sources")
+			w.HTTPSOnly, w.RequireSignature, w.PresetsOnly, w.StrictOptions = f.on("https_only"), f.on("require_signature"), f.on("presets_only"), f.on("strict_options")
+			return nil
+		},
+		data: (*visit).whatWouldHappen,
+	})
+}
+
+// on returns the values of a checkbox.
+func on(b bool) []string {
+	if b {
+		return []string{"on"}
+	}
+	return nil
+}

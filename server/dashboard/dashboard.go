@@ -1,0 +1,220 @@
+// Package dashboard answers the web pages under /app, with which owners and their teams
+// manage workspaces. Everything that it does, it does by package manage, as the API under
+// /v1 does.
+//
+// For most uses, call [New] and give the Dashboard to the server. A page is a row of the
+// table of routes, a method that collects its data, and a template of the same name. Pages
+// work without scripts. A form that changes a workspace first shows what it would change:
+// see visit.change.
+package dashboard
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/manage"
+)
+
+// Config has the parts and settings of a [Dashboard]. All fields are required.
+type Config struct {
+	Manage    *manage.Manager
+	Visitors  Visitors
+	PublicURL *url.URL // of this server, for links in pages; nil takes the request's host
+	Log       *slog.Logger
+}
+
+// Visitors finds out who looks at a page.
+type Visitors interface {
+	// Visitor returns who has the session of the token in a request's cookie. The error is a
+	// fault.Unauthorized if nobody has it.
+	Visitor(ctx context.Context, token string) (Visitor, error)
+}
+
+// A Visitor is a person who is signed in.
+type Visitor struct {
+	AccountID string
+	Email     string
+	SessionID string // for the list of sessions; not the token
+	Operator  bool
+	Members   []Membership // sorted by namespace
+}
+
+// A Membership is a workspace that a visitor is a member of.
+type Membership struct {
+	Namespace   string
+	WorkspaceID string
+	Role        account.Role
+}
+
+// A Dashboard answers requests for /app and what is below it. It is safe for concurrent use.
+type Dashboard struct {
+	Config
+	mux *http.ServeMux
+}
+
+// New returns a Dashboard.
+func New(c Config) *Dashboard {
+	d := &Dashboard{Config: c, mux: http.NewServeMux()}
+	for _, r := range routes {
+		d.mux.Handle(r.pattern, d.handle(r))
+	}
+	d.mux.Handle("/app/", d.handle(route{open: true, page: (*visit).nothingHere}))
+	return d
+}
+
+// ServeHTTP implements http.Handler.
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", csp)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	crossOrigin.Handler(d.mux).ServeHTTP(w, r)
+}
+
+// csp lets pages load their own files and images of this host, and send forms to this host.
+// blob: and data: are for previews that scripts and helpers make.
+const csp = "default-src 'none'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// crossOrigin refuses writes that another site's page sends.
+var crossOrigin = func() *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{w: w, r: r}
+		v.fail(fault.New(fault.Forbidden, "This form was sent by a page of another site. Open the page here and send it again."))
+	}))
+	return p
+}()
+
+// handle returns the handler of a route.
+func (d *Dashboard) handle(route route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{d: d, w: w, r: r, ns: r.PathValue("ns"), route: route}
+		if err := v.enter(); err != nil {
+			v.fail(err)
+			return
+		}
+		if err := route.page(v); err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// maxForm is the largest body of a form, in bytes. Allowlists of 200 patterns fit.
+const maxForm = 1 << 20
+
+// A visit is one request for a page.
+type visit struct {
+	d     *Dashboard
+	w     http.ResponseWriter
+	r     *http.Request
+	route route
+	ns    string // namespace in the path; empty where the page is of no workspace
+
+	who  Visitor
+	role account.Role // in the workspace; an operator has account.Operator
+}
+
+// enter finds out who visits, and refuses those who may not.
+func (v *visit) enter() error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if token := sessionOf(v.r); token != "" {
+		who, err := v.d.Visitors.Visitor(v.r.Context(), token)
+		if err != nil && !v.route.open {
+			if fault.Of(err).Code == fault.Unauthorized {
+				return errSignIn
+			}
+			return err
+		}
+		v.who = who
+	}
+	if v.route.open {
+		return nil
+	}
+	if v.who.AccountID == "" {
+		return errSignIn
+	}
+	if v.ns == "" {
+		if v.route.operator && !v.who.Operator {
+			return manage.ErrNeedsOperator
+		}
+		return nil
+	}
+	caller := v.caller()
+	v.role = caller.Role
+	if log, ok := v.w.(*delivery.Response); ok {
+		log.Log.Workspace = v.ns
+	}
+	return caller.Allow(v.route.needs, v.ns)
+}
+
+// errSignIn sends the visitor to the page that signs in, and back afterwards.
+var errSignIn = fault.New(fault.Unauthorized, "Sign in first.")
+
+// caller returns the visitor for calls of package manage, with the visitor's role in the
+// workspace of the page.
+func (v *visit) caller() manage.Caller { return v.callerIn(v.ns) }
+
+func (v *visit) callerIn(namespace string) manage.Caller {
+	c := manage.Caller{UserAgent: v.r.UserAgent()}
+	if log, ok := v.w.(*delivery.Response); ok {
+		c.IP = log.Log.Client
+	}
+	c.Kind, c.Email, c.Namespace = kindPerson, v.who.Email, namespace
+	if v.who.Operator {
+		c.Role = account.Operator
+		return c
+	}
+	for _, m := range v.who.Members {
+		if m.Namespace == namespace {
+			c.Role, c.WorkspaceID = m.Role, m.WorkspaceID
+		}
+	}
+	return c
+}
+
+// may reports whether the visitor may do an action in the workspace of the page.
+func (v *visit) may(action account.Action) bool { return v.caller().Allow(action, v.ns) == nil }
+
+// form returns the fields of a POST.
+func (v *visit) form() (form, error) {
+	if err := v.r.ParseForm(); err != nil {
+		return form{}, fault.New(fault.Validation, "The form can't be read. It may be larger than 1 MiB.")
+	}
+	return form{Values: v.r.PostForm}, nil
+}
+
+func sessionOf(r *http.Request) string {
+	for _, name := range []string{cookieName, plainCookieName} {
+		if c, err := r.Cookie(name); err == nil {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// The names of the cookie with a session's token. Browsers accept __Host- only over HTTPS,
+// so plain HTTP on loopback has a name without it.
+const (
+	cookieName      = "__Host-tt"
+	plainCookieName = "tt"
+)
+
+// back returns the path that a visitor goes to after signing in: next if it is a page of
+// the dashboard, else the start. It never leads to another site.
+func back(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsAny(next, "\\\r\n\t") ||
+		(u.Path != "/app" && !strings.HasPrefix(u.Path, "/app/")) || strings.HasPrefix(next, "//") {
+		return "/app"
+	}
+	return u.String()
+}

@@ -1,0 +1,37 @@
+package dashboard
+
+import (
+	"strings"
+
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/workspace"
+)
+
+// An asked is the data of the box that says of any URL what would happen.
+type asked struct {
+	URL, Origin string
+	Answer      *delivery.Explanation
+	Fault       string
+}
+
+// whatWouldHappen answers the box: the query of the page has a URL, and the origin of the
+// page that would ask for it.
+func (v *visit) whatWouldHappen(*workspace.Workspace) (any, error) {
+	q := v.r.URL.Query()
+	a := asked{URL: strings.TrimSpace(q.Get("url")), Origin: strings.TrimSpace(q.Get("origin"))}
+	if a.URL == "" {
+		return a, nil
+	}
+	answer, err := v.d.Manage.Explain(v.r.Context(), v.caller(), v.ns, a.URL, v.r.Header.Get("Accept"), a.Origin)
+	if err != nil {
+		e := fault.OfManaging(err)
+		if e.Status() >= 500 {
+			return nil, err
+		}
+		a.Fault = sentence(e.Message)
+		return a, nil
+	}
+	a.Answer = &answer
+	return a, nil
+}

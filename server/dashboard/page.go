@@ -1,0 +1,155 @@
+package dashboard
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/server/web"
+	"github.com/tintype/tintype/workspace"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// templates has a template for each file of templates/, each with layout.html and parts.html
+// around it. A page's file defines "title" and "main".
+var templates = func() map[string]*template.Template {
+	files, err := fs.Sub(templateFiles, "templates")
+	if err != nil {
+		panic(err)
+	}
+	common := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "layout.html", "parts.html"))
+	names, err := fs.Glob(files, "*.html")
+	if err != nil {
+		panic(err)
+	}
+	all := map[string]*template.Template{}
+	for _, name := range names {
+		if name == "layout.html" || name == "parts.html" {
+			continue
+		}
+		all[strings.TrimSuffix(name, path.Ext(name))] = template.Must(template.Must(common.Clone()).ParseFS(files, name))
+	}
+	return all
+}()
+
+// A page is what the layout knows of a request. The page's own data is in Data.
+type page struct {
+	Visitor
+	Assets     string // URL of the folder of static files
+	Namespace  string // of the workspace that the page is of; empty for other pages
+	Path       string // of the page
+	Role       string // of the visitor in the workspace
+	Navigation []link
+	Done       string // what the visitor's last form did; empty for nothing
+	Data       any
+}
+
+// show answers with a page.
+func (v *visit) show(status int, name string, data any) error {
+	p := page{Visitor: v.who, Assets: web.Path(), Namespace: v.ns, Path: v.r.URL.Path, Role: string(v.role), Done: done[v.r.URL.Query().Get("done")], Data: data}
+	if v.role != "" {
+		for _, l := range navigation {
+			if v.may(l.needs) {
+				p.Navigation = append(p.Navigation, l)
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&b, "layout.html", p); err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	v.w.WriteHeader(status)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(b.Bytes())
+	}
+	return nil
+}
+
+// done has what pages say after a form has been sent. A form redirects to a page with the
+// key in ?done=, so that no text of a URL gets into a page.
+var done = map[string]string{
+	"saved":     "Saved. Images follow it at once here, and within 10 seconds on other servers.",
+	"unchanged": "Nothing was changed.",
+}
+
+// redirect sends the browser to a page of the dashboard after a form.
+func (v *visit) redirect(to, what string) error {
+	if what != "" {
+		to += "?done=" + url.QueryEscape(what)
+	}
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return nil
+}
+
+// fail answers with a page that says what is wrong.
+func (v *visit) fail(err error) {
+	if errors.Is(err, errSignIn) {
+		to := "/app/sign-in"
+		if v.r.Method == http.MethodGet && v.r.URL.Path != "/app" {
+			to += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
+		}
+		http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+		return
+	}
+	e := fault.OfManaging(err)
+	e.Headers(v.w.Header())
+	data := failure{Error: e}
+	if log, ok := v.w.(*delivery.Response); ok {
+		log.NoteError(e)
+		data.RequestID = log.Log.RequestID
+	}
+	if err := v.show(e.Status(), "failure", data); err != nil {
+		http.Error(v.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+type failure struct {
+	*fault.Error
+	RequestID string
+}
+
+func (v *visit) nothingHere() error {
+	return fault.New(fault.NotFound, "There is no such page.")
+}
+
+// functions are for templates.
+var functions = template.FuncMap{
+	"lines": func(list []string) string { return strings.Join(list, "\n") },
+	"field": func(f form, name, label, help string) field { return field{f, name, label, help} },
+	"mask":  func() string { return workspace.Mask },
+}
+
+// A field is an input of a form, for the templates of parts.html.
+type field struct {
+	Form              form
+	Name, Label, Help string
+}
+
+// Value returns what the field shows: what was typed, else what is stored.
+func (f field) Value() string { return f.Form.Values.Get(f.Name) }
+
+// Error returns what is wrong with the field, or nothing.
+func (f field) Error() string { return f.Form.Errors[f.Name] }
+
+// On reports whether a checkbox is ticked.
+func (f field) On() bool { return f.Form.Values.Get(f.Name) != "" }
+
+// At reports whether the page is the one at a path of the navigation, or below it.
+func (p page) At(path string) bool {
+	whole := "/app/" + p.Namespace + path
+	return p.Path == whole || path != "" && strings.HasPrefix(p.Path, whole+"/")
+}
