@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
@@ -207,14 +206,3 @@ const (
 	cookieName      = "__Host-tt"
 	plainCookieName = "tt"
 )
-
-// back returns the path that a visitor goes to after signing in: next if it is a page of
-// the dashboard, else the start. It never leads to another site.
-func back(next string) string {
-	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsAny(next, "\\\r\n\t") ||
-		(u.Path != "/app" && !strings.HasPrefix(u.Path, "/app/")) || strings.HasPrefix(next, "//") {
-		return "/app"
-	}
-	return u.String()
-}
