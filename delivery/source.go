@@ -311,6 +311,9 @@ func compareBool(a, b bool) int {
 
 // checkURL says whether the workspace allows originals from u.
 func (c *site) checkURL(u origin.URL) error {
+	if u.HoldsReserved() {
+		return fault.New(fault.SourceNotAllowed, "src: names that begin with .tintype- are Tintype's own, and no originals")
+	}
 	if c.HTTPSOnly && u.Scheme != "https" {
 		return fault.New(fault.SourceNotAllowed, "src: this workspace takes originals over https only")
 	}

@@ -25,12 +25,13 @@ const (
 type Dir struct {
 	MaxBytes int64   // size of the largest original; OpenDir sets that of DefaultLimits
 	Bodies   *Bodies // bounds the originals; nil is no bound
+	Uploads  bool    // originals may be put into the folder
 
 	root *os.Root
 }
 
 var (
-	_ Source    = (*Dir)(nil)
+	_ Storage   = (*Dir)(nil)
 	_ io.Closer = (*Dir)(nil)
 )
 
@@ -230,7 +231,7 @@ func (l *listing) read(folder string) ([]fs.DirEntry, error) {
 // isImageName checks the extension, which is enough for a list. A fetch checks the bytes.
 func isImageName(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
-	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".heic", ".tif", ".tiff", ".svg":
+	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".heic", ".heif", ".jxl", ".tif", ".tiff", ".svg":
 		return true
 	}
 	return false

@@ -2,8 +2,12 @@ package origin
 
 import (
 	"fmt"
+	pathpkg "path"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxPath is the length of the longest object key, in bytes. It is the limit of S3 and R2.
@@ -41,8 +45,8 @@ func ParsePath(escaped string) (string, error) {
 
 // CheckPath checks an object key, which isn't percent-encoded. It must be 1 to 1,024 bytes
 // of UTF-8. It must have no slash at its start or end, no empty segments, no "." and ".."
-// segments ("..;x" too), no backslashes and no control characters. The error wraps
-// ErrInvalidPath.
+// segments ("..;x" too), no backslashes and no control characters, and no segment that
+// [IsReserved]. The error wraps ErrInvalidPath.
 func CheckPath(path string) error {
 	switch {
 	case path == "":
@@ -66,6 +70,9 @@ func CheckPath(path string) error {
 		}
 		if isDotSegment(segment) {
 			return invalidPath("the segments . and .. are not allowed")
+		}
+		if IsReserved(segment) {
+			return errReserved
 		}
 	}
 	return nil
@@ -102,6 +109,68 @@ func isDotSegment(segment string) bool {
 	name, _, _ := strings.Cut(segment, ";")
 	return name == "." || name == ".."
 }
+
+// reserved begins the names that Tintype keeps for itself inside a source, such as that of
+// the folder for uploads that aren't complete.
+const reserved = ".tintype-"
+
+var errReserved = invalidPath("names that begin with " + reserved + " are Tintype's own")
+
+// IsReserved reports whether a segment of a path is Tintype's own, in either case of its
+// letters, since some servers ignore the case. What is there is never an original.
+func IsReserved(segment string) bool {
+	return len(segment) >= len(reserved) && strings.EqualFold(segment[:len(reserved)], reserved)
+}
+
+// HoldsReserved reports whether a segment of the URL's path [IsReserved].
+func (u URL) HoldsReserved() bool {
+	if !strings.Contains(u.Path, ".") && !strings.Contains(u.Path, "%") {
+		return false
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if IsReserved(unescape(segment)) {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckUpload checks the object key of an upload. Beyond [CheckPath], it refuses names that
+// a person or another program takes for something else: hidden ones, invisible characters,
+// characters that look like a slash or a dot, other Unicode forms of the same name, and
+// extensions that aren't those of images, such as .html. The error wraps ErrInvalidPath.
+func CheckUpload(path string) error {
+	if err := CheckPath(path); err != nil {
+		return err
+	}
+	if !norm.NFC.IsNormalString(path) {
+		return invalidPath("write it in Unicode's normal form NFC")
+	}
+	for _, r := range path {
+		if !unicode.IsGraphic(r) || unicode.Is(unicode.Variation_Selector, r) || r != ' ' && unicode.IsSpace(r) {
+			return invalidPath("invisible characters are not allowed")
+		}
+		if r >= utf8.RuneSelf && strings.ContainsAny(norm.NFKC.String(string(r))+lookalike[r], `./\`) {
+			return invalidPath("characters that look like a slash or a dot are not allowed")
+		}
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		switch {
+		case segment[0] == '.':
+			return invalidPath("hidden names, which begin with a dot, are not allowed")
+		case segment[0] == ' ' || segment[len(segment)-1] == ' ' || segment[len(segment)-1] == '.':
+			return invalidPath("names must not begin or end with a space, nor end with a dot")
+		}
+	}
+	if extension := pathpkg.Ext(path); strings.ContainsFunc(extension, unicode.IsLetter) && !isImageName(path) {
+		return invalidPath(fmt.Sprintf("%.20q is no extension of images; use one such as .jpg, or none", extension))
+	}
+	return nil
+}
+
+// lookalike are characters that look like a slash or a backslash and have no compatible
+// form in NFKC.
+var lookalike = map[rune]string{'\u2044': "/", '\u2215': "/", '\u29f8': "/", '\u2571': "/", '\u27cb': "/", '\u2216': `\`, '\u29f5': `\`, '\u29f9': `\`, '\u2572': `\`}
 
 var errPathLength = invalidPath("it is longer than 1024 bytes")
 

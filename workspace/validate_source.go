@@ -25,9 +25,9 @@ const (
 var kindFields = map[string]struct{ required, optional []string }{
 	"http": {[]string{"url"}, []string{"headers", "public_urls"}},
 	"s3": {[]string{"bucket", "region", "access_key_id", "secret_access_key"},
-		[]string{"prefix", "endpoint", "public_urls"}},
+		[]string{"prefix", "endpoint", "public_urls", "uploads"}},
 	"r2": {[]string{"account_id", "bucket", "access_key_id", "secret_access_key"},
-		[]string{"prefix", "public_urls"}},
+		[]string{"prefix", "public_urls", "uploads"}},
 }
 
 func (v *validator) sources() {
@@ -74,6 +74,7 @@ func (v *validator) source(path string, s *Source, i int) {
 		{"account_id", s.AccountID != "", func(p string) { v.accountID(p, s.AccountID) }},
 		{"access_key_id", s.AccessKeyID != "", func(p string) { v.accessKey(p, s.AccessKeyID) }},
 		{"secret_access_key", s.SecretAccessKey != "", func(p string) { v.accessKey(p, s.SecretAccessKey) }},
+		{"uploads", s.Uploads, func(string) {}},
 	} {
 		at := member(path, f.name)
 		required := slices.Contains(kind.required, f.name)

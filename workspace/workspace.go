@@ -80,6 +80,7 @@ type Source struct {
 	AccountID       string `json:"account_id,omitempty"` // r2
 	AccessKeyID     string `json:"access_key_id,omitempty"`
 	SecretAccessKey string `json:"secret_access_key,omitempty"` // secret
+	Uploads         bool   `json:"uploads,omitempty"`           // s3, r2: originals may be put there and deleted
 
 	TTL          int    `json:"ttl"`                     // seconds that a variant is kept; 0 is one year
 	Revalidate   int    `json:"revalidate"`              // seconds until the origin is asked again; 0 is never

@@ -68,7 +68,7 @@ type Source struct {
 	bodies         *origin.Bodies
 }
 
-var _ origin.Source = (*Source)(nil)
+var _ origin.Staging = (*Source)(nil)
 
 // New returns the bucket as a source. It makes no request.
 func New(c Config) (*Source, error) {
@@ -159,6 +159,11 @@ func (s *Source) Fetch(ctx context.Context, key origin.Key, have origin.Validato
 	if len(name) > maxName {
 		return nil, origin.ErrNotFound
 	}
+	return s.fetch(ctx, name, have)
+}
+
+// fetch is Fetch of the object with this name, which begins with the prefix.
+func (s *Source) fetch(ctx context.Context, name string, have origin.Validators) (*origin.Object, error) {
 	limited, cancel := context.WithTimeout(ctx, s.limits.Timeout)
 	defer cancel()
 	for attempt := range retries + 1 {

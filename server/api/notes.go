@@ -87,7 +87,8 @@ var notes = map[string]map[string]note{
 		"access_key_id": {text: "Kinds s3 and r2: id of the access key."},
 		"secret_access_key": {text: "Kinds s3 and r2: the secret of the access key. Answers show `***`. In a request, `***` keeps the present value if " +
 			"key, kind, url, endpoint, account_id and bucket stay the same."},
-		"ttl": {text: "Seconds that a variant is kept. 0 is one year.", absent: 0, min: number(0), max: number(year)},
+		"uploads": {text: "Kinds s3 and r2: let editors and API keys with the scope write put originals into the bucket, and delete them. The credentials must allow that. Left out, false."},
+		"ttl":     {text: "Seconds that a variant is kept. 0 is one year.", absent: 0, min: number(0), max: number(year)},
 		"revalidate": {text: "Seconds after which Tintype asks the origin whether the original has changed. It serves the cached variant until the answer is there. " +
 			"0 is never.", absent: 0, min: number(0), max: number(year)},
 		"cache_control": {text: "Cache-Control header for browsers and CDNs. Left out, it is Tintype's default."},
