@@ -53,7 +53,7 @@ func TestMalformedDialectURLs(t *testing.T) {
 		{"imgproxy", "/imgproxy/unsafe/w:%zz/plain/photos/cat.jpg", "INVALID_OPTION", "w: "},
 		{"imgproxy", "/imgproxy/unsafe/plain/photos/cat.jpg@png@webp", "INVALID_PATH", "two formats"},
 		{"imgproxy", "/imgproxy/unsafe", "INVALID_PATH", ""},
-		{"thumbor", "/thumbor/unsafe/filters:quality(x)/" + full, "INVALID_OPTION", "quality"},
+		{"thumbor", "/thumbor/unsafe/filters:expire(x)/" + full, "INVALID_OPTION", "expire"},
 		{"thumbor", "/thumbor/unsafe/filters:quality(/" + full, "", ""},
 		{"thumbor", "/thumbor/unsafe/", "INVALID_PATH", ""},
 		{"cloudinary", "/cloudinary/demo/image/upload/w_x/photos/cat.jpg", "INVALID_OPTION", "w: "},
