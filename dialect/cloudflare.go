@@ -29,8 +29,9 @@ type cloudflareURL struct {
 	rotate           int
 	flip             string
 	zoom             string // the parameter's spelling, where it is above 0
-	trim             [4]int // x, y, width, height: pixels before dpr; a length of 0 is all that there is
-	trimmed          string // the spelling of trim, for errors
+	// trim has pixels before dpr. A width or a height of 0 is the rest of the side.
+	trim    struct{ top, right, bottom, left, width, height int }
+	trimmed string // the spelling of trim, for errors
 }
 
 func parseCloudflare(u URL) (Request, error) {
@@ -274,32 +275,31 @@ func (r *cloudflareURL) factor(name, value string) error {
 
 // readTrim reads trim and the parameters that begin so.
 func (r *cloudflareURL) readTrim(name, value string) error {
-	side := -1
+	var side *int
 	switch name {
 	case "trim":
 		return r.readSides(value)
 	case "trim.left":
-		side = 0
+		side = &r.trim.left
 	case "trim.top":
-		side = 1
+		side = &r.trim.top
 	case "trim.width":
-		side = 2
+		side = &r.trim.width
 	case "trim.height":
-		side = 3
-	case "trim.right", "trim.bottom":
+		side = &r.trim.height
+	case "trim.right":
+		side = &r.trim.right
+	case "trim.bottom":
+		side = &r.trim.bottom
 	default:
 		r.ignore(name) // those of trim=border among them
 		return nil
 	}
 	n, ok := whole(value)
-	switch {
-	case !ok:
+	if !ok {
 		return &Error{name, "is a whole number of pixels"}
-	case side >= 0:
-		r.trim[side], r.trimmed = n, name
-	case n > 0:
-		r.ignore(name)
 	}
+	*side, r.trimmed = n, name
 	return nil
 }
 
@@ -323,11 +323,8 @@ func (r *cloudflareURL) readSides(value string) error {
 	if more || n < len(sides) {
 		return &Error{name, "is border, or TOP;RIGHT;BOTTOM;LEFT in whole pixels"}
 	}
-	if sides[1] > 0 || sides[2] > 0 {
-		r.ignore(name)
-		return nil
-	}
-	r.trim[0], r.trim[1], r.trimmed = sides[3], sides[0], name
+	r.trim.top, r.trim.right, r.trim.bottom, r.trim.left = sides[0], sides[1], sides[2], sides[3]
+	r.trimmed = name
 	return nil
 }
 
@@ -366,9 +363,7 @@ func (r *cloudflareURL) finish(slow bool) {
 	if r.flip != "" {
 		r.Options.Set("flip", r.flip, "")
 	}
-	if r.trim != ([4]int{}) {
-		r.Options.Set("rect", r.rect(), r.trimmed)
-	}
+	r.finishTrim()
 }
 
 func (r *cloudflareURL) finishFit() {
@@ -395,20 +390,37 @@ func (r *cloudflareURL) finishFit() {
 	r.Options.Set("gravity", r.gravity, "")
 }
 
-// rect is the native region that trim leaves.
-func (r *cloudflareURL) rect() string {
-	const most = 1_000_000 // of a native region, and more than any image has
-	b := make([]byte, 0, 32)
-	for i, n := range r.trim {
-		if i >= 2 && n == 0 {
-			n = most
-		}
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, int64(clamp(float64(n)*r.dpr, 0, most)), 10)
+// finishTrim sets the part of the original that trim leaves. A width or a height makes a
+// region, which begins at the distance from the left or the top, and the distance from the
+// opposite side doesn't count. Other distances make an inset.
+func (r *cloudflareURL) finishTrim() {
+	t := r.trim
+	width, height := "100%", "100%"
+	if t.width > 0 {
+		width, t.right = r.trimPixels(t.width), 0
 	}
-	return string(b)
+	if t.height > 0 {
+		height, t.bottom = r.trimPixels(t.height), 0
+	}
+	if t.width > 0 || t.height > 0 {
+		x, y := "0", "0"
+		if t.width > 0 {
+			x, t.left = r.trimPixels(t.left), 0
+		}
+		if t.height > 0 {
+			y, t.top = r.trimPixels(t.top), 0
+		}
+		r.Options.Set("rect", x+","+y+","+width+","+height, r.trimmed)
+	}
+	if t.top|t.right|t.bottom|t.left != 0 {
+		r.Options.Set("inset", r.trimPixels(t.top)+","+r.trimPixels(t.right)+","+r.trimPixels(t.bottom)+","+r.trimPixels(t.left), r.trimmed)
+	}
+}
+
+// trimPixels multiplies pixels of trim by dpr. The bound is that of native regions. No image
+// is larger.
+func (r *cloudflareURL) trimPixels(n int) string {
+	return strconv.Itoa(clamp(float64(n)*r.dpr, 0, 1_000_000))
 }
 
 // source reads what follows the options: a full URL as it is, with the query that follows,

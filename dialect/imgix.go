@@ -201,7 +201,7 @@ func imgixName(name string) (p imgixParam, known bool) {
 		return imgixMarkTile, true
 	case "ch", "exp":
 		return imgixUnsupported, true
-	case "svg-sanitize":
+	case "svg-sanitize", "ixid": // ixid is for imgix's analytics
 		return imgixNeutral, true
 	}
 	return 0, false
@@ -450,9 +450,9 @@ func (r *imgixURL) sides() error {
 		switch {
 		case !ok || n < 0:
 			return &Error{g.name, "is a number of pixels from 2 to 8192, or a fraction of the original's from 0 to 1"}
-		case n == 1 || n == 0: // all of it
-		case n < 1:
-			r.ignore(g.name)
+		case n == 0: // as without it
+		case n <= 1:
+			r.Options.Set(side.native, format(n*100)+"%", g.name)
 		default:
 			r.Options.Set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.name)
 		}

@@ -84,7 +84,7 @@ var imgixParams = []Param{
 	{"gam", Differs, "The gamma is 3 to the power of gam ÷ 100.", "/a.jpg?gam=100", "fit=contain&gamma=3&format=original&q=75"},
 	{"grid-colors", Ignored, "Tintype has no counterpart.", "/a.jpg?grid-colors=1", "fit=contain&format=original&q=75"},
 	{"grid-size", Ignored, "Tintype has no counterpart.", "/a.jpg?grid-size=1", "fit=contain&format=original&q=75"},
-	{"h, height", Differs, "A fraction of the original is ignored.", "/a.jpg?height=300", "h=300&fit=contain&format=original&q=75"},
+	{"h, height", Differs, "Beside a fraction of the original, such as 0.5, pad is added around.", "/a.jpg?height=300", "h=300&fit=contain&format=original&q=75"},
 	{"high", Ignored, "Tintype has no counterpart.", "/a.jpg?high=1", "fit=contain&format=original&q=75"},
 	{"htn", Ignored, "Tintype has no counterpart.", "/a.jpg?htn=1", "fit=contain&format=original&q=75"},
 	{"hue", Ignored, "Tintype has no counterpart.", "/a.jpg?hue=1", "fit=contain&format=original&q=75"},
@@ -180,5 +180,5 @@ var imgixParams = []Param{
 	{"video-clip-end", Ignored, "Tintype makes no videos.", "/a.jpg?video-clip-end=1", "fit=contain&format=original&q=75"},
 	{"video-codec", Ignored, "Tintype makes no videos.", "/a.jpg?video-codec=1", "fit=contain&format=original&q=75"},
 	{"video-thumbnail", Ignored, "Tintype makes no videos.", "/a.jpg?video-thumbnail=1", "fit=contain&format=original&q=75"},
-	{"w, width", Differs, "A fraction of the original, such as 0.5, is ignored.", "/a.jpg?w=400", "w=400&fit=contain&format=original&q=75"},
+	{"w, width", Differs, "Beside a fraction of the original, such as 0.5, pad is added around.", "/a.jpg?w=400", "w=400&fit=contain&format=original&q=75"},
 }

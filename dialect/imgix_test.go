@@ -73,8 +73,11 @@ func TestImgixMeans(t *testing.T) {
 		ignored     []string
 	}{
 		{"", "fit=contain" + base, nil},
-		{"w=1&h=0", "fit=contain" + base, nil},
-		{"w=0.5", "fit=contain" + base, []string{"w"}},
+		{"w=1&h=0", "w=100%25&fit=contain" + base, nil},
+		{"w=0.5", "w=50%25&fit=contain" + base, nil},
+		{"w=0.25&h=0.5&fit=crop", "w=25%25&h=50%25&fit=cover" + base, nil},
+		{"w=.33333&pad=10", "w=33.333%25&fit=contain&pad=10" + base, nil},
+		{"ixid=MnwxMjA3fDB8&w=9", "w=9&fit=contain" + base, nil},
 		{"w=400.4", "w=400&fit=contain" + base, nil},
 		{"w=99999", "w=8192&fit=contain" + base, nil},
 		{"w=400&fit=max", "w=400" + base, nil},

@@ -424,13 +424,12 @@ func (r *ipxURL) resize() (padded bool) {
 	case "fill":
 		fit = "squeeze"
 	case "outside":
-		r.ignore("fit")
-		fallthrough
+		fit = "outside"
 	case "inside":
 		fit = bigger("contain", "scale-down")
 	}
 	r.Options.Set("fit", fit, "fit")
-	if !r.enlarge && (fit == "pad" || fit == "squeeze") {
+	if !r.enlarge && (fit == "outside" || fit == "pad" || fit == "squeeze") {
 		r.Options.Set("enlarge", "0", "fit")
 	}
 	if r.gravity != "" && (fit == "cover" || fit == "crop" || fit == "pad") {

@@ -8,7 +8,7 @@ var ipxParams = []Param{
 	{"kernel", Ignored, "Tintype chooses the kernel.", "/s_80x80,kernel_nearest/photo.jpg", "w=80&h=80&fit=crop&format=original&q-avif=40"},
 	{"fit", Differs, "contain, fill and inside of an image that is smaller than s keep s as the frame. contain fills behind transparent pixels too.", "/s_300x150,fit_contain,b_00ff00/scene.jpg",
 		"w=300&h=150&fit=pad&enlarge=0&bg=00ff00&format=original&q-avif=40"},
-	{"fit=outside", Ignored, "It is read as inside.", "/s_300x150,fit_outside/scene.jpg", "w=300&h=150&format=original&q-avif=40"},
+	{"fit=outside", Works, "", "/s_300x150,fit_outside/scene.jpg", "w=300&h=150&fit=outside&enlarge=0&format=original&q-avif=40"},
 	{"position, pos", Works, "", "/s_150x300,pos_top/scene.jpg", "w=150&h=300&fit=crop&gravity=north&format=original&q-avif=40"},
 	{"extend", Works, "", "/extend_20_40_20_40,b_fff/scene.jpg", "bg=ffffff&pad=20,40&format=original&q-avif=40"},
 	{"extend with copy, repeat or mirror", Ignored, "Tintype extends with a colour only.", "/extend_20_40_20_40_mirror/scene.jpg", "format=original&q-avif=40"},

@@ -3,7 +3,6 @@ package main
 // deviations are the known differences from other products. Of those that meet a case the
 // first counts.
 var deviations = []deviation{
-	{"^imgix-js-core/", `"w":0\.25`, "2400×1600, not 600×400", "a width that is a fraction of the original is ignored"},
 	{"^imgproxy-js-core/", `"width":400.*"resizing_type":"auto"`, "400×267, not 400×300", "`resizing_type:auto` is `fit`"},
 
 	{"^next-image-optimizer/refused$", "^w is (none|that)", "200, not 400", "every width is allowed"},
