@@ -199,7 +199,10 @@ func (h *house) load(clients int) *load {
 	l := &load{house: h, codes: map[string]int{}}
 	for range clients {
 		l.wg.Go(func() {
+			pace := time.NewTicker(time.Duration(full(1, 25)) * time.Millisecond) // other tests run on this machine too
+			defer pace.Stop()
 			for !l.stop.Load() {
+				<-pace.C
 				n := l.n.Add(1)
 				_, code, _ := h.get(fmt.Sprintf("p/%d.jpg?format=jpeg&w=%d&v=%d", n%100, 50+n%100, rand.Int64())) // always a miss
 				l.mu.Lock()
@@ -266,7 +269,7 @@ func sum(m map[string]int) (n int) {
 // Options that crash a worker are refused alone. Other requests get images meanwhile.
 func TestWorkerFaults(t *testing.T) {
 	bad := t.TempDir()
-	h := openHouse(t, "--transform-timeout", fmt.Sprintf("%dms", full(3000, 1200)), "--worker-memory", "512MiB", "--dir", "demo/bad="+bad)
+	h := openHouse(t, "--transform-timeout", fmt.Sprintf("%dms", full(3000, 2000)), "--worker-memory", "512MiB", "--dir", "demo/bad="+bad)
 	photo, err := os.ReadFile(filepath.Join(h.pictures, "0.jpg"))
 	if err != nil {
 		t.Fatal(err)
