@@ -9,7 +9,7 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 # Those that start no goroutine, their tests neither: there the race detector finds nothing, and makes them ten times
 # as slow. TestSerialPackages in house_test.go fails where one begins to.
 MODULE  := github.com/tintype/tintype
-SERIAL  := dialect samples transform transform/facts transform/header transform/header/svg workspace
+SERIAL  := dialect samples server/dashboard/plot transform transform/facts transform/header transform/header/svg workspace
 # SQLite is C, translated to Go. The race detector finds nothing of ours in it, and makes the tests that use it twice as slow.
 RACELESS := modernc.org/sqlite/lib=-race=false -d=checkptr=0
 CGO     := ./cmd/... ./transform/vips/... ./bench/...

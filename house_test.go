@@ -83,8 +83,12 @@ var mayImport = map[string][]string{
 	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":           {"delivery", "fault", "origin", "workspace", "apikey", "transform", "server/web"},
 	"server/web":       {"delivery", "fault"},
-	"server/dashboard": {"account", "manage", "delivery", "fault", "workspace", "apikey", "server/web"},
-	"server/api":       {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
+	"server/dashboard": {"account", "manage", "delivery", "fault", "workspace", "apikey", "server/web", "server/dashboard/plot"},
+
+	// Plots of values by day, as SVG.
+	"server/dashboard/plot": {},
+
+	"server/api": {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

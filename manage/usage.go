@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	usageDays    = 30 // of an answer, if the caller names no day
-	maxUsageDays = 92 // in one answer
+	usageDays = 30 // of an answer, if the caller names no day
+
+	// MaxUsageDays is the largest number of days in one answer of [Manager.Usage].
+	MaxUsageDays = 92
 )
 
 // Usage holds the counts of a workspace.
@@ -37,8 +39,8 @@ func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from,
 	switch {
 	case out.To < out.From:
 		return out, invalid("from: must not be after to.")
-	case from.AddDate(0, 0, maxUsageDays).Format(time.DateOnly) <= out.To:
-		return out, invalid(fmt.Sprintf("from: at most %d days can be read at a time.", maxUsageDays))
+	case from.AddDate(0, 0, MaxUsageDays).Format(time.DateOnly) <= out.To:
+		return out, invalid(fmt.Sprintf("from: at most %d days can be read at a time.", MaxUsageDays))
 	}
 	w, err := m.open(ctx, who, account.ReadUsage, namespace)
 	if err != nil || m.records == nil {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
@@ -20,12 +21,14 @@ import (
 	"github.com/tintype/tintype/manage"
 )
 
-// Config has the parts and settings of a [Dashboard]. All fields are required.
+// Config has the parts and settings of a [Dashboard]. All fields are required, except for
+// those that say what nil means.
 type Config struct {
 	Manage    *manage.Manager
 	Visitors  Visitors
 	PublicURL *url.URL // of this server, for links in pages; nil takes the request's host
 	Log       *slog.Logger
+	Now       func() time.Time // nil is time.Now
 }
 
 // Visitors finds out who looks at a page.
@@ -65,6 +68,13 @@ func New(c Config) *Dashboard {
 	}
 	d.mux.Handle("/app/", d.handle(route{open: true, page: (*visit).nothingHere}))
 	return d
+}
+
+func (d *Dashboard) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
 }
 
 // ServeHTTP implements http.Handler.

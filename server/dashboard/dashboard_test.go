@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/fault"
@@ -56,8 +57,9 @@ func open(t *testing.T) *site {
 		"viewer": member("acme", account.Viewer), "editor": member("acme", account.Editor), "owner": member("acme", account.Owner), "stranger": member("other", account.Owner),
 		"operator": {AccountID: "operator", Email: "root@tintype.example", Operator: true},
 	}
-	m := manage.New(manage.Config{Store: store, Records: store})
-	return &site{dashboard.New(dashboard.Config{Manage: m, Visitors: who}), store}
+	clock := func() time.Time { return now }
+	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
+	return &site{dashboard.New(dashboard.Config{Manage: m, Visitors: who, Now: clock}), store}
 }
 
 // ask sends a request as one of the people, or as nobody.

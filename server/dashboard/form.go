@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -92,6 +93,7 @@ type settingsForm struct {
 	edit     func(*workspace.Workspace, form) error
 	data     func(*visit, *workspace.Workspace) (any, error) // what else the page shows; nil is nothing
 	after    string                                          // path below /app/{ns} that a saved form leads to
+	needs    account.Action                                  // right to change these settings; empty is account.UpdateWorkspace
 }
 
 // A settingsPage is the data of a template with a form of settings.
@@ -160,7 +162,7 @@ func (v *visit) settings(s settingsForm) error {
 }
 
 func (v *visit) showSettings(s settingsForm, w *workspace.Workspace, f form, status int) error {
-	p := settingsPage{Form: f, Workspace: w, MayChange: v.may(account.UpdateWorkspace)}
+	p := settingsPage{Form: f, Workspace: w, MayChange: v.may(cmp.Or(s.needs, account.UpdateWorkspace))}
 	if s.data != nil {
 		var err error
 		if p.Data, err = s.data(v, w); err != nil {

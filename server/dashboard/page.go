@@ -14,6 +14,7 @@ import (
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/server/dashboard/plot"
 	"github.com/tintype/tintype/server/web"
 	"github.com/tintype/tintype/workspace"
 )
@@ -131,6 +132,8 @@ var functions = template.FuncMap{
 	"lines": func(list []string) string { return strings.Join(list, "\n") },
 	"field": func(f form, name, label, help string) field { return field{f, name, label, help} },
 	"mask":  func() string { return workspace.Mask },
+
+	"grouped": plot.Grouped,
 }
 
 // A field is an input of a form, for the templates of parts.html.

@@ -1,0 +1,151 @@
+package dashboard
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A limitField is a field of the page of limits.
+type limitField struct {
+	Name, Label, Help string
+	of                func(*workspace.Limits) *int
+}
+
+var limitFields = []limitField{
+	{
+		"requests_per_minute", "Requests a minute", "Every request for an image counts, also one that the cache answers. Requests above it get 429 until the minute is over.",
+		func(l *workspace.Limits) *int { return &l.RequestsPerMinute },
+	},
+	{
+		"transforms_per_minute", "Transforms a minute", "Only new images count. Images that are in the cache go on being answered.",
+		func(l *workspace.Limits) *int { return &l.TransformsPerMinute },
+	},
+	{
+		"transforms_per_day", "Transforms a day", "The day begins at 00:00 UTC. The audit log has a line when 80 % are used.",
+		func(l *workspace.Limits) *int { return &l.TransformsPerDay },
+	},
+	{
+		"transforms_per_month", "Transforms a month", "The month begins on its first day at 00:00 UTC. The audit log has a line when 80 % are used.",
+		func(l *workspace.Limits) *int { return &l.TransformsPerMonth },
+	},
+}
+
+// A limitsData is what the page of limits shows beside the form.
+type limitsData struct {
+	Fields []limitField
+	Quotas []quota
+}
+
+// limits is the page of how much the workspace may do.
+func (v *visit) limits() error {
+	names := map[string]string{}
+	for _, f := range limitFields {
+		names["limits."+f.Name] = f.Name
+	}
+	return v.settings(settingsForm{
+		template: "limits", after: "/limits", needs: account.UpdateLimits, names: names,
+		fill: func(w *workspace.Workspace) url.Values {
+			values := url.Values{}
+			for _, f := range limitFields {
+				if n := *f.of(&w.Limits); n != 0 {
+					values.Set(f.Name, strconv.Itoa(n))
+				}
+			}
+			return values
+		},
+		edit: func(w *workspace.Workspace, typed form) error {
+			var wrong []workspace.Problem
+			for _, f := range limitFields {
+				n, ok := wholeNumber(typed.get(f.Name))
+				if !ok {
+					wrong = append(wrong, workspace.Problem{Path: "limits." + f.Name, Message: "must be a whole number such as 10000, or empty for no limit"})
+				}
+				*f.of(&w.Limits) = n
+			}
+			if wrong != nil {
+				return &workspace.ValidationError{Problems: wrong}
+			}
+			return nil
+		},
+		data: func(v *visit, w *workspace.Workspace) (any, error) {
+			d := limitsData{Fields: limitFields}
+			if w.Limits.TransformsPerDay == 0 && w.Limits.TransformsPerMonth == 0 {
+				return d, nil
+			}
+			today := v.d.now().UTC()
+			u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, firstOfMonth(today), today)
+			if err != nil {
+				return nil, err
+			}
+			d.Quotas = quotas(w.Limits, u.Rows, today)
+			return d, nil
+		},
+	})
+}
+
+// wholeNumber reads a number that may have separators of thousands. Empty is 0.
+func wholeNumber(s string) (n int, ok bool) {
+	s = separators.Replace(s)
+	if s == "" {
+		return 0, true
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0
+}
+
+var separators = strings.NewReplacer(",", "", " ", "", "\u00a0", "", "\u202f", "", "_", "")
+
+// A quota is a limit on a day's or a month's transforms, and how much of it is used.
+type quota struct {
+	Window    string // "day" or "month"
+	Used, Max int64
+	Ends      time.Time // when it starts again
+}
+
+// Percent returns how much is used, from 0 to 100.
+func (q quota) Percent() int64 { return min(100, q.Used*100/q.Max) }
+
+// Low returns 80 % of the quota.
+func (q quota) Low() int64 { return q.Max * 80 / 100 }
+
+// Level returns "low" below 80 %, then "high", and "full" where nothing is left.
+func (q quota) Level() string {
+	switch {
+	case q.Used >= q.Max:
+		return "full"
+	case q.Used*100 >= q.Max*80:
+		return "high"
+	}
+	return "low"
+}
+
+// quotas returns the quotas of a workspace on a day. The rows must include those since the
+// first of the month.
+func quotas(l workspace.Limits, rows []workspace.Usage, now time.Time) (list []quota) {
+	day, month := now.Format(time.DateOnly), firstOfMonth(now).Format(time.DateOnly)
+	var today, since int64
+	for _, u := range rows {
+		if u.Day >= month {
+			since += u.Transforms
+		}
+		if u.Day == day {
+			today += u.Transforms
+		}
+	}
+	if l.TransformsPerDay > 0 {
+		list = append(list, quota{"day", today, int64(l.TransformsPerDay), now.Truncate(24*time.Hour).AddDate(0, 0, 1)})
+	}
+	if l.TransformsPerMonth > 0 {
+		list = append(list, quota{"month", since, int64(l.TransformsPerMonth), firstOfMonth(now).AddDate(0, 1, 0)})
+	}
+	return list
+}
+
+func firstOfMonth(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+}

@@ -1,0 +1,213 @@
+package dashboard_test
+
+import (
+	"fmt"
+	"html"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+// now is the time of the tests with usage: a Sunday at noon.
+var now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// used adds counts of a workspace on a day, which is as many days ago.
+func (s *site) used(t *testing.T, namespace string, ago int, source string, u workspace.Usage) {
+	t.Helper()
+	w, err := s.store.Get(t.Context(), namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.WorkspaceID, u.Day, u.Operation, u.Source = w.ID, now.AddDate(0, 0, -ago).Format(time.DateOnly), "transform", source
+	if err := s.store.AddTally(t.Context(), workspace.Tally{ID: fmt.Sprint(t.Name(), ago, source, u.Requests), Usage: []workspace.Usage{u}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text returns a page without its tags, each run of spaces as one.
+func text(page string) string {
+	return strings.Join(strings.Fields(html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " "))), " ")
+}
+
+// TestOverview: totals are of the days asked for, changes are of full days, and plots name
+// the sources with the most.
+func TestOverview(t *testing.T) {
+	s := open(t)
+	for i := range 8 {
+		s.used(t, "acme", 1, fmt.Sprintf("source%d", i), workspace.Usage{Requests: int64(1000 * (8 - i)), Hits: 500, Transforms: 10, BytesOut: 1 << 30})
+	}
+	s.used(t, "acme", 0, "", workspace.Usage{Requests: 4, Hits: 1, Errors: 3, BytesOut: 5})
+	s.used(t, "acme", 8, "source0", workspace.Usage{Requests: 30000})
+	s.used(t, "acme", 50, "source0", workspace.Usage{Requests: 7})
+	for _, tt := range []struct {
+		query string
+		want  []string
+	}{
+		{"?days=7", []string{"Requests 36,004 ▲ 20 % more", "Hit ratio 11.1 %", "Bytes sent 8.59 GB none before", "6 full days with the 6 days", "3 others", "Sat 28 Nov: 36,000 requests", "29 Nov, so far", "full URLs 4 25 %"}},
+		{"", []string{"Requests 66,004 9,429 times as much", "31 October to 29 November 2026"}},
+		{"?days=92", []string{"Requests 66,011", "30 August to 29 November 2026"}},
+		{"?days=1000", []string{"Requests 66,004"}},
+	} {
+		w := s.ask("viewer", "GET", "/app/acme"+tt.query, nil)
+		have := text(w.Body.String())
+		for _, want := range tt.want {
+			if w.Code != 200 || !strings.Contains(have, want) {
+				t.Errorf("%s: %d, without %q in\n%s", tt.query, w.Code, want, have)
+			}
+		}
+		if strings.Contains(have, "First steps") {
+			t.Errorf("%s: a workspace with images gets first steps", tt.query)
+		}
+	}
+	// Sources of deleted workspaces and of others aren't counted.
+	s.used(t, "other", 1, "secret", workspace.Usage{Requests: 99})
+	if have := s.ask("owner", "GET", "/app/acme", nil).Body.String(); strings.Contains(have, "secret") {
+		t.Error("the overview has a source of another workspace")
+	}
+}
+
+// TestOverviewWeight: the page of a workspace with many sources and long names is below 150 kB.
+func TestOverviewWeight(t *testing.T) {
+	s := open(t)
+	for ago := range 200 {
+		for i := range 12 {
+			s.used(t, "acme", ago, fmt.Sprintf("%s-%02d", strings.Repeat("long-name", 6), i), workspace.Usage{Requests: 12_345_678, Hits: 11_000_000, Transforms: 1_234_567, Errors: 123_456, BytesOut: 123_456_789_012})
+		}
+	}
+	for _, days := range []int{7, 30, 92} {
+		if n := s.ask("owner", "GET", fmt.Sprintf("/app/acme?days=%d", days), nil).Body.Len(); n > 150_000 {
+			t.Errorf("%d days: the page has %d bytes", days, n)
+		} else {
+			t.Logf("%d days: %d bytes", days, n)
+		}
+	}
+}
+
+// TestFirstSteps: a workspace without an image is led to it, and steps that are done say so.
+func TestFirstSteps(t *testing.T) {
+	s := open(t)
+	see := func(query string) string {
+		t.Helper()
+		w := s.ask("editor", "GET", "/app/acme"+query, nil)
+		if w.Code != 200 {
+			t.Fatal(w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	if have := see(""); !strings.Contains(text(have), "First steps 0 of 3 done") || strings.Contains(have, "<svg class=\"plot") {
+		t.Error(have)
+	}
+	w, err := s.store.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Sources = []workspace.Source{{Key: "photos", Kind: "http", URL: "https://o.example/"}, {Key: "vault", Kind: "http", URL: "https://v.example/", Private: true}}
+	if err := s.store.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	have := see("?source=photos&path=/a%20b/%22%3E%3Cscript%3E100%25.jpg")
+	for _, want := range []string{"1 of 3 done", `src="/acme/photos/a%20b/%22%3E%3Cscript%3E100%25.jpg?w=400"`, "/app/acme/access?url=", "http://example.com/acme/photos/a%20b"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("without %q:\n%s", want, have)
+		}
+	}
+	if strings.Contains(have, "<script>100") {
+		t.Error("the path is markup")
+	}
+	if have := see("?source=vault&path=x.jpg"); !strings.Contains(have, "needs a signed URL") || strings.Contains(have, "<img src=\"/acme/") {
+		t.Error(have)
+	}
+	if have := see("?source=nowhere&path=x.jpg"); strings.Contains(have, "nowhere") {
+		t.Error("a source that isn't there is shown")
+	}
+	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 2, Errors: 2, BytesIn: 10})
+	if have := text(see("")); !strings.Contains(have, "2 of 3 done") {
+		t.Error(have)
+	}
+	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 1})
+	if have := text(see("")); strings.Contains(have, "First steps") {
+		t.Error(have)
+	}
+	if have := text(see("?source=photos&path=x.jpg")); !strings.Contains(have, "3 of 3 done") || !strings.Contains(have, `srcset="http://example.com/acme/photos/x.jpg?w=400 400w`) {
+		t.Error(have)
+	}
+	// A workspace that was quiet for a while isn't new.
+	s.used(t, "other", 150, "photos", workspace.Usage{Requests: 1})
+	if have := text(s.ask("stranger", "GET", "/app/other", nil).Body.String()); strings.Contains(have, "First steps") {
+		t.Error(have)
+	}
+}
+
+// TestQuota: the overview and the page of limits say how much is used.
+func TestQuota(t *testing.T) {
+	s := open(t)
+	w, err := s.store.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Limits = workspace.Limits{TransformsPerDay: 1000, TransformsPerMonth: 5000}
+	if err := s.store.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 900, Transforms: 850})
+	s.used(t, "acme", 28, "photos", workspace.Usage{Requests: 9000, Transforms: 4150}) // the first of the month
+	s.used(t, "acme", 29, "photos", workspace.Usage{Requests: 9000, Transforms: 7777})
+	for _, page := range []string{"/app/acme?days=7", "/app/acme/limits"} {
+		have := text(s.ask("viewer", "GET", page, nil).Body.String())
+		for _, want := range []string{"850 of 1,000 transforms today 85 %", "Most of it is used. It starts again on 30 November 00:00 UTC", "5,000 of 5,000 transforms this month 100 %", "New images are refused until 1 December 00:00 UTC"} {
+			if !strings.Contains(have, want) {
+				t.Errorf("%s: without %q in\n%s", page, want, have)
+			}
+		}
+	}
+}
+
+// TestLimits: owners change limits, editors look at them, and no typing error removes a limit.
+func TestLimits(t *testing.T) {
+	s := open(t)
+	fields := url.Values{"transforms_per_day": {"10,000"}, "requests_per_minute": {"12O0"}, "transforms_per_month": {`"><script>`}, "transforms_per_minute": {"-3"}}
+	for as, status := range map[string]int{"viewer": 403, "editor": 403, "stranger": 403, "owner": 422, "operator": 422} {
+		if w := s.ask(as, "POST", "/app/acme/limits", fields); w.Code != status {
+			t.Errorf("%s: %d", as, w.Code)
+		}
+	}
+	if have := s.ask("editor", "GET", "/app/acme/limits", nil).Body.String(); !strings.Contains(have, "<fieldset disabled>") || strings.Contains(have, "Review the change") {
+		t.Error("an editor is offered to change limits")
+	}
+	wrong := s.ask("owner", "POST", "/app/acme/limits", fields).Body.String()
+	for _, want := range []string{`value="12O0"`, `id="requests_per_minute-fault"`, `id="transforms_per_month-fault"`, `id="transforms_per_minute-fault"`, "3 fields need"} {
+		if !strings.Contains(wrong, want) || strings.Contains(wrong, "<script>") {
+			t.Errorf("without %s:\n%s", want, wrong)
+		}
+	}
+	fields = url.Values{"transforms_per_day": {"10,000"}, "requests_per_minute": {""}}
+	if shown := s.ask("owner", "POST", "/app/acme/limits", fields); shown.Code != 200 || !strings.Contains(shown.Body.String(), "limits.transforms_per_day: 0 → 10000") {
+		t.Error(shown.Code, shown.Body)
+	}
+	fields.Set("step", "save")
+	fields.Set("revision", "1")
+	if saved := s.ask("owner", "POST", "/app/acme/limits", fields); saved.Code != 303 {
+		t.Error(saved.Code, saved.Body)
+	}
+	if w, _ := s.store.Get(t.Context(), "acme"); w.Limits != (workspace.Limits{TransformsPerDay: 10000}) {
+		t.Errorf("%+v", w.Limits)
+	}
+	fields.Set("transforms_per_day", "5")
+	if conflict := s.ask("owner", "POST", "/app/acme/limits", fields); conflict.Code != 409 || !strings.Contains(conflict.Body.String(), "10000 → 5") {
+		t.Error(conflict.Code, conflict.Body)
+	}
+}
+
+// TestNames: no name of a source becomes markup in a plot or a table.
+func TestNames(t *testing.T) {
+	s := open(t)
+	s.used(t, "acme", 0, `"><script>alert(1)</script>`, workspace.Usage{Requests: 5, Errors: 1})
+	have := s.ask("owner", "GET", "/app/acme", nil).Body.String()
+	if strings.Contains(have, "<script>alert") || !strings.Contains(have, "alert(1)") {
+		t.Error(have)
+	}
+}
