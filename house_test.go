@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"mail":    {},
 
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "delivery"},
+	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},

@@ -63,6 +63,8 @@ const (
 	WriteMembers     Action = "member.write"
 	ReadOperatorLog  Action = "operator_log.read"
 	ManageAccounts   Action = "account.manage"
+	ReadImages       Action = "image.read"
+	WriteImages      Action = "image.write"
 )
 
 // A Right is a row of the table: who may do one action. The least role and the scope of API
@@ -84,6 +86,8 @@ var table = []Right{
 	{ReadAPIKeys, Viewer, apikey.Read, "List API keys, without the keys"},
 	{Explain, Viewer, apikey.Read, "Ask what would happen to a URL"},
 	{ReadMembers, Viewer, "", "List members"},
+	{ReadImages, Viewer, apikey.Read, "List the images of a bucket or folder, and what is blocked"},
+	{WriteImages, Editor, apikey.Write, "Upload, delete and block images"},
 	{UpdateWorkspace, Editor, apikey.Write, "Change settings, such as the allowlists"},
 	{WriteSource, Editor, apikey.Write, "Set and delete sources"},
 	{WriteMark, Editor, apikey.Write, "Set and delete marks"},

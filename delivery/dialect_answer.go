@@ -53,7 +53,7 @@ func (s *Service) loadBlurHashText(ctx context.Context, w *Response, a *ask) (*c
 // loadVariantFacts answers with the sizes of the variant and of the original, in the words
 // of Cloudflare's format=json. The variant isn't made for that.
 func (s *Service) loadVariantFacts(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
-	var told struct{ Metadata metadata }
+	var told struct{ Metadata Metadata }
 	e, err := s.loadTold(ctx, w, a, &told)
 	if err != nil {
 		return nil, err

@@ -279,8 +279,8 @@ func fieldsOfObject(b []byte) func(yield func(name, value []byte) bool) {
 	}
 }
 
-// metadata is what info says of a file.
-type metadata struct {
+// Metadata is what info says of a file.
+type Metadata struct {
 	Bytes        int     `json:"bytes"`
 	ContentType  string  `json:"contentType"`
 	Format       string  `json:"format"`
@@ -307,7 +307,7 @@ func (s *Service) makeInfo(ctx context.Context, a *ask, from []*original, backgr
 			return nil, err
 		}
 		answer = struct {
-			Metadata metadata `json:"metadata"`
+			Metadata Metadata `json:"metadata"`
 		}{m}
 	case layerEXIF:
 		made, err := s.work(ctx, a, from, background, nil, transform.Job{Task: transform.TaskMetadata, Options: a.options, Format: transform.JSON})
@@ -331,7 +331,7 @@ func (s *Service) makeInfo(ctx context.Context, a *ask, from []*original, backgr
 			return nil, err
 		}
 		answer = struct {
-			Metadata metadata `json:"metadata"`
+			Metadata Metadata `json:"metadata"`
 			facts.Facts
 		}{m, f}
 	}
@@ -343,9 +343,9 @@ func (s *Service) makeInfo(ctx context.Context, a *ask, from []*original, backgr
 }
 
 // metadataOf is what the header of an original and its origin say.
-func metadataOf(o *original) (m metadata, err error) {
+func metadataOf(o *original) (m Metadata, err error) {
 	size := o.header.Upright()
-	m = metadata{
+	m = Metadata{
 		Bytes: len(o.Body), ContentType: o.header.Format.MediaType(), Format: string(o.header.Format), Width: size.W, Height: size.H,
 		Orientation: o.header.Orientation, Frames: o.header.Frames, HasAlpha: o.header.Alpha,
 		ETag: textOrNil(o.ETag), LastModified: modified(o.Object),

@@ -56,6 +56,7 @@ var sentinels = []struct {
 	{origin.ErrInvalidPath, InvalidPath, ""},
 	{origin.ErrUnavailable, OriginError, ""},
 	{origin.ErrBusy, Overloaded, ""},
+	{origin.ErrExists, Conflict, ""},
 
 	{cache.ErrNoRoom, Overloaded, ""},
 

@@ -49,6 +49,9 @@ type Config struct {
 	// before a write, purges take no URL, and nothing can be explained.
 	Delivery Delivery
 
+	// Images takes uploads and lists the images of buckets and folders. Nil does neither.
+	Images Images
+
 	// Records holds what the store keeps beside workspaces. Nil keeps nothing.
 	Records Records
 
@@ -93,6 +96,7 @@ type Manager struct {
 	reads      workspace.Store
 	process    func(namespace string) workspace.Process
 	delivery   Delivery // nil: this process delivers no images
+	images     Images   // nil: takes no uploads
 	records    Records  // nil: nothing is kept beside workspaces
 	auth       *apikey.Authenticator
 	fronts     []Front
@@ -109,7 +113,7 @@ func New(c Config) *Manager {
 		panic("manage: Config.Store is nil")
 	}
 	m := &Manager{
-		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, fronts: c.Fronts,
+		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, images: c.Images, records: c.Records, auth: c.Auth, fronts: c.Fronts,
 		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	if m.reads == nil {

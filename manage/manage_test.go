@@ -58,7 +58,7 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, Delivery: stub{}}
+	c := manage.Config{Store: db, Records: db, Delivery: stub{}, Images: newImagesStub(t)}
 	if change != nil {
 		change(&c)
 	}
@@ -162,6 +162,25 @@ var useCases = map[string]useCase{
 	}},
 	"OperatorAudit": {account.ReadOperatorLog, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.OperatorAudit(ctx, who, "", 9))
+	}},
+	"ReadUpload": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.ReadUpload(ctx, who, "acme", strings.NewReader("image"), 5, func() {}))
+	}},
+	"Upload": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Upload(ctx, who, "acme", manage.UploadRequest{Source: "photos", Path: "new.jpg"}, &manage.UploadedBytes{Body: []byte("image")}))
+	}},
+	"Images": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Images(ctx, who, "acme", "photos", "", "/", "", 9))
+	}},
+	"Image": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Image(ctx, who, "acme", "photos", "a.jpg"))
+	}},
+	"DeleteImage": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.DeleteImage(ctx, who, "acme", "photos", "a.jpg")
+	}},
+	"SignImage": {account.Sign, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.SignImage(ctx, who, "acme", "photos", "a.jpg", "w=9", 60)
+		return err
 	}},
 	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))

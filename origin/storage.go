@@ -9,7 +9,7 @@ import (
 )
 
 // ErrExists says that there is an original under this path already.
-var ErrExists = errors.New("there is an original already")
+var ErrExists = errors.New("there is an original under this path already; set overwrite to replace it")
 
 // A Storage is a Source that lists its originals and takes new ones. Errors wrap those of
 // this package. It is safe for concurrent use.

@@ -30,6 +30,7 @@ type serveCmd struct {
 	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. Set endpoint for stores other than AWS (${default})."`
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
+	DirUploads []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
 	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
 	ApplyPrune bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove settings of the workspaces in the file of --apply that aren't in the file, as tintype apply --prune does."`
 
@@ -141,6 +142,11 @@ func (c *serveCmd) Validate() error {
 			return fmt.Errorf("--dir: %s is given twice", name)
 		}
 		seen[name] = true
+	}
+	for _, name := range c.DirUploads {
+		if !seen[name] {
+			return fmt.Errorf("--dir-uploads: %q is no folder of --dir: write NAMESPACE/KEY as there", name)
+		}
 	}
 	return nil
 }

@@ -150,7 +150,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		told[i] = hook
 	}
 	manager := manage.New(manage.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, Process: c.process, Delivery: images,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, Process: c.process, Delivery: images, Images: images,
 		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
@@ -253,6 +253,7 @@ func (c *serveCmd) openDirs(bodies *origin.Bodies) (dirs map[string]map[string]*
 			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
 		}
 		dir.MaxBytes, dir.Bodies = int64(c.MaxOriginalBytes), bodies
+		dir.Uploads = slices.Contains(c.DirUploads, spec.namespace+"/"+spec.key)
 		opened = append(opened, dir)
 		if dirs[spec.namespace] == nil {
 			dirs[spec.namespace] = map[string]*origin.Dir{}

@@ -187,15 +187,20 @@ func harden(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
+// streams is the key in an operation's Metadata that says that the operation reads the body
+// itself, which may be larger than maxBody.
+const streams = "streams"
+
 // handle registers an operation, for callers who may do the action. [api.answer] turns an error of h into the answer.
 //
 // Inputs hold only strings, types made from strings, and a [body], because huma accepts any
 // value of these. If huma refused a value, it would answer in its own format, which only a
 // package variable of huma could change.
 func handle[In, Out any](a *api, action account.Action, op huma.Operation, h func(context.Context, *In) (*Out, error)) {
-	op.Security, op.Metadata = security(action), map[string]any{"action": action}
+	streaming := op.Metadata[streams] != nil
+	op.Security, op.Metadata = security(action), map[string]any{"action": action, streams: streaming}
 	op.SkipValidateParams = true
-	if op.Method == http.MethodPost {
+	if op.Method == http.MethodPost && !streaming {
 		op.Parameters = append(op.Parameters, &huma.Param{
 			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
 			Description: "A text of your choice, such as a UUID. Send it again with the same request within 24 hours, and you get the first answer. Nothing is done twice.",

@@ -75,7 +75,8 @@ type config struct {
 	Auth            *apikey.Authenticator
 	Process         func(namespace string) workspace.Process
 	Delivery        deliveryStub
-	Front           manage.Front // nil: no caches in front
+	Images          manage.Images // nil: no uploads
+	Front           manage.Front  // nil: no caches in front
 	Resolver        manage.Resolver
 	BaseDomain      string
 	Metrics         prometheus.Registerer
@@ -91,7 +92,7 @@ type config struct {
 // new makes the API.
 func (c config) new() http.Handler {
 	m := manage.Config{
-		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Records: c.Records, Auth: c.Auth,
+		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Images: c.Images, Records: c.Records, Auth: c.Auth,
 		Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
 	}
 	if c.Front != nil {

@@ -33,7 +33,7 @@ const (
 func (a *api) idempotency(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	values := r.Header[idempotencyKey]
-	if r.Method != http.MethodPost || len(values) == 0 || a.replays == nil || ctx.Operation().OperationID == "" {
+	if r.Method != http.MethodPost || len(values) == 0 || a.replays == nil || ctx.Operation().OperationID == "" || ctx.Operation().Metadata[streams] == true {
 		next(ctx)
 		return
 	}

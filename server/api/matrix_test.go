@@ -58,6 +58,12 @@ var matrix = map[string]struct {
 	"GET /v1/audit":                   {need: "root", status: 200},
 	"GET /v1/workspaces/{ns}/explain": {need: "read", query: "?url=/acme/photos/a.jpg", status: 200},
 
+	"POST /v1/workspaces/{ns}/images":                            {need: "write", query: "?source=photos&path=new.jpg", body: "image", status: 201},
+	"GET /v1/workspaces/{ns}/images":                             {need: "read", query: "?source=photos&delimiter=/", status: 200},
+	"GET /v1/workspaces/{ns}/images/{source}/{path}":             {need: "read", status: 200},
+	"DELETE /v1/workspaces/{ns}/images/{source}/{path}":          {need: "write", status: 204},
+	"POST /v1/workspaces/{ns}/images/{source}/{path}/signed-url": {need: "write", body: `{"expires_in":60,"options":"w=9"}`, status: 200},
+
 	"GET /v1/openapi.json": {need: "none", status: 200},
 	"GET /v1/docs":         {need: "none", status: 200},
 }
@@ -119,6 +125,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
 		journal = usage.NewJournal(usage.JournalConfig{Entries: db})
 		c.Journal = journal
+		c.Images = newImagesStub(t)
 	})
 	s.journal, s.records = journal, db
 	make := func(namespace string) *workspace.Workspace {
@@ -200,7 +207,7 @@ func described(t *testing.T, s *server) (requests []matrixRequest) {
 			if said != row.need {
 				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
 			}
-			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id).Replace(path) + row.query
+			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id, "{source}", "photos", "{path}", "a.jpg").Replace(path) + row.query
 			r := matrixRequest{route, strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
 			requests = append(requests, r)
 			if r.method == http.MethodGet {
@@ -247,6 +254,9 @@ func TestMatrix(t *testing.T) {
 			status, code := from.status, from.code
 			if strings.Contains(" "+from.may+" ", " "+r.need+" ") {
 				status, code = r.status, r.code
+			}
+			if r.body == "image" {
+				header = append(header, "Content-Type", "image/jpeg")
 			}
 			a := s.do(t, r.method, target, r.body, header...)
 			if r.method == http.MethodHead && a.body == "" {

@@ -35,7 +35,7 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
 			{Name: "API keys", Description: "Keys for backends. The root key makes and revokes them."},
-			{Name: "Images", Description: "How the server answers a request for an image."},
+			{Name: "Images", Description: "The images of buckets and folders, and how the server answers a request for one."},
 			{Name: "Audit", Description: "Who changed what, and who requested what."},
 			{Name: "Domains", Description: "A workspace's own host names."},
 			{Name: "Usage", Description: "Counts of requests, transforms and bytes."},
@@ -62,6 +62,7 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[fault.ErrorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
+	registry.Schema(reflect.TypeFor[SignImageRequest](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewDialectKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")

@@ -11,6 +11,7 @@ func (a *api) routes() {
 	a.usageRoutes()
 	a.auditRoutes()
 	a.explainRoutes()
+	a.imageRoutes()
 	a.documentRoutes()
 	a.pageRoute()
 }

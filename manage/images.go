@@ -1,0 +1,238 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
+)
+
+// Images reads and checks uploads, and knows where they are kept. delivery.Service is one.
+// Clients see the errors.
+type Images interface {
+	Storage(w *workspace.Workspace, source string) (st origin.Storage, uploads bool, err error)
+	ReadUpload(ctx context.Context, w *workspace.Workspace, r io.Reader, length int64, stop func()) (*origin.Object, error)
+	CheckUpload(ctx context.Context, w *workspace.Workspace, o *origin.Object) (delivery.Checked, error)
+}
+
+var _ Images = (*delivery.Service)(nil)
+
+var errNoImages = notFound("This server delivers no images, so it takes no uploads.")
+
+// UploadedBytes are the bytes of an upload, which count in the budget of originals until they
+// are released.
+type UploadedBytes = origin.Object
+
+// An UploadRequest says where an upload goes.
+type UploadRequest struct {
+	Source    string
+	Path      string // object key
+	Overwrite bool   // replace an image that is there already
+}
+
+// Uploaded describes an image that was stored.
+type Uploaded struct {
+	Source   string            `json:"source"`
+	Path     string            `json:"path"`
+	Bytes    int64             `json:"bytes"`
+	SHA256   string            `json:"sha256" doc:"Of the bytes as they were sent and stored, 64 hex digits."`
+	IsNew    bool              `json:"is_new" doc:"There was no image under this path before."`
+	Metadata delivery.Metadata `json:"metadata" doc:"What info says of the image."`
+}
+
+// ReadUpload reads the bytes of an upload, within the budgets of this server. length is
+// negative where it is unknown. stop must make a Read of r that runs return. Pass the object
+// to [Manager.Upload], and release it.
+func (m *Manager) ReadUpload(ctx context.Context, who Caller, namespace string, r io.Reader, length int64, stop func()) (*UploadedBytes, error) {
+	w, err := m.open(ctx, who, account.WriteImages, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if m.images == nil {
+		return nil, errNoImages
+	}
+	return m.images.ReadUpload(ctx, w, r, length, stop)
+}
+
+// Upload checks an image and stores it in a source of the workspace, unchanged. The path is
+// purged. Where the image isn't allowed, nothing is stored.
+func (m *Manager) Upload(ctx context.Context, who Caller, namespace string, req UploadRequest, o *UploadedBytes) (out Uploaded, err error) {
+	w, st, err := m.storage(ctx, who, account.WriteImages, namespace, req.Source)
+	if err != nil {
+		return out, err
+	}
+	if err := origin.CheckUpload(req.Path); err != nil {
+		return out, err
+	}
+	return m.putImage(ctx, who, w, st, req, o)
+}
+
+// putImage is Upload of an image whose source and path have been checked.
+func (m *Manager) putImage(ctx context.Context, who Caller, w *workspace.Workspace, st origin.Storage, req UploadRequest, o *origin.Object) (out Uploaded, err error) {
+	checked, err := m.images.CheckUpload(ctx, w, o)
+	if err != nil {
+		return out, err
+	}
+	out = Uploaded{Source: req.Source, Path: req.Path, Bytes: int64(len(o.Body)), SHA256: checked.SHA256, Metadata: checked.Metadata}
+	if out.IsNew, err = st.Put(ctx, req.Path, o, checked.Metadata.ContentType, req.Overwrite); err != nil {
+		return out, err
+	}
+	// The image is stored: a client that goes away now must not leave old variants behind.
+	entry := who.changed("image.upload", req.Source+"/"+req.Path, nil, map[string]any{"bytes": out.Bytes, "sha256": out.SHA256, "is_new": out.IsNew})
+	return out, m.purgeOne(context.WithoutCancel(ctx), w, workspace.Purge{Kind: workspace.PurgePath, Source: req.Source, Value: req.Path}, entry)
+}
+
+// storage opens a workspace and one of its sources. With the right to write, uploads to the
+// source must be on.
+func (m *Manager) storage(ctx context.Context, who Caller, action account.Action, namespace, source string) (*workspace.Workspace, origin.Storage, error) {
+	w, err := m.open(ctx, who, action, namespace)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.images == nil {
+		return nil, nil, errNoImages
+	}
+	if source == "" {
+		return nil, nil, invalid("source: is required: the key of a source.")
+	}
+	st, uploads, err := m.images.Storage(w, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	if action == account.WriteImages && !uploads {
+		return nil, nil, fault.New(fault.Forbidden, "source: uploads to "+source+" are off. Set uploads: true in the source, or for a folder of the operator's the flag --dir-uploads.")
+	}
+	return w, st, nil
+}
+
+// purgeOne adds one purge to the workspace's log, and tells caches in front.
+func (m *Manager) purgeOne(ctx context.Context, w *workspace.Workspace, p workspace.Purge, entry workspace.AuditEntry) error {
+	store, ok := m.store.(workspace.Purges)
+	if !ok {
+		return errors.New("the store keeps no purges")
+	}
+	for _, front := range m.fronts {
+		defer front.Tell(w.Namespace, []string{p.Tag(w.Namespace)})()
+	}
+	_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entry)
+	if err != nil {
+		return fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
+	}
+	m.metrics.purged(p.Kind, widened)
+	return nil
+}
+
+// An Image is an original in a bucket or a folder.
+type Image struct {
+	Source       string     `json:"source"`
+	Path         string     `json:"path" doc:"Object key."`
+	URL          string     `json:"url" doc:"Path of the image on a host of this server."`
+	Bytes        int64      `json:"bytes"`
+	ContentType  string     `json:"content_type,omitempty" doc:"As the bucket has it. Left out in lists, and for folders."`
+	ETag         string     `json:"etag,omitempty"`
+	LastModified *time.Time `json:"last_modified,omitempty"`
+}
+
+func imageOf(namespace, source string, s origin.Stored) Image {
+	i := Image{
+		Source: source, Path: s.Path, URL: "/" + namespace + "/" + source + "/" + origin.EscapePath(s.Path),
+		Bytes: s.Bytes, ContentType: s.ContentType, ETag: s.ETag,
+	}
+	if at, err := time.Parse(time.RFC1123, s.LastModified); err == nil {
+		at = at.UTC()
+		i.LastModified = &at
+	}
+	return i
+}
+
+// An ImageList is a page of the originals of a source.
+type ImageList struct {
+	Images  []Image  `json:"images" nullable:"false"`
+	Folders []string `json:"folders" nullable:"false" doc:"With delimiter=/: folders, each as a prefix that ends in a slash."`
+	Next    string   `json:"next" doc:"The cursor of the next page; empty on the last one."`
+}
+
+// Images lists the originals of a source of kind s3, r2 or dir whose object keys begin with
+// prefix. delimiter is "/" for one folder, or empty for all that is below. cursor is the
+// Next of the previous page.
+func (m *Manager) Images(ctx context.Context, who Caller, namespace, source, prefix, delimiter, cursor string, limit int) (out ImageList, err error) {
+	_, st, err := m.storage(ctx, who, account.ReadImages, namespace, source)
+	if err != nil {
+		return out, err
+	}
+	if delimiter != "" && delimiter != "/" {
+		return out, invalid("delimiter: must be /, or be left out.")
+	}
+	if len(cursor) > 4<<10 {
+		return out, invalid("cursor: must be the next of the previous page.")
+	}
+	page, err := st.Browse(ctx, origin.ListQuery{Prefix: prefix, Flat: delimiter == "", Cursor: cursor, Limit: limit})
+	if err != nil {
+		return out, err
+	}
+	out = ImageList{Images: make([]Image, len(page.Images)), Folders: append([]string{}, page.Folders...), Next: page.Next}
+	for i, s := range page.Images {
+		out.Images[i] = imageOf(namespace, source, s)
+	}
+	return out, nil
+}
+
+// Image returns what is known of one original.
+func (m *Manager) Image(ctx context.Context, who Caller, namespace, source, path string) (Image, error) {
+	_, st, err := m.storage(ctx, who, account.ReadImages, namespace, source)
+	if err != nil {
+		return Image{}, err
+	}
+	s, err := st.Stat(ctx, path)
+	if err != nil {
+		return Image{}, err
+	}
+	return imageOf(namespace, source, s), nil
+}
+
+// DeleteImage deletes an original, and purges its path.
+func (m *Manager) DeleteImage(ctx context.Context, who Caller, namespace, source, path string) error {
+	w, st, err := m.storage(ctx, who, account.WriteImages, namespace, source)
+	if err != nil {
+		return err
+	}
+	if err := st.Delete(ctx, path); err != nil {
+		return err
+	}
+	entry := who.changed("image.delete", source+"/"+path, nil, nil)
+	return m.purgeOne(context.WithoutCancel(ctx), w, workspace.Purge{Kind: workspace.PurgePath, Source: source, Value: path}, entry)
+}
+
+// SignImage signs a URL of an original, in path form. options are those of the URL, such as
+// "w=400&fit=cover"; empty is none. seconds is as in [Manager.SignURL].
+func (m *Manager) SignImage(ctx context.Context, who Caller, namespace, source, path, options string, seconds int) (signed string, expires time.Time, err error) {
+	w, err := m.open(ctx, who, account.Sign, namespace)
+	if err != nil {
+		return "", expires, err
+	}
+	if !m.hasSource(w, source) {
+		return "", expires, fault.New(fault.SourceNotFound, "The workspace has no source "+fmt.Sprintf("%.64q", source)+".")
+	}
+	if err := origin.CheckPath(path); err != nil {
+		return "", expires, err
+	}
+	if strings.ContainsAny(options, "?#") {
+		return "", expires, invalid("options: must be written as in a query, such as w=400&fit=cover, without ? and #.")
+	}
+	url := "/" + namespace + "/" + source + "/" + origin.EscapePath(path)
+	if options != "" {
+		url += "?" + options
+	}
+	return m.SignURL(ctx, who, namespace, url, seconds)
+}
+
+// ParseImagePath returns the object key of an escaped path. Clients see the error.
+func ParseImagePath(escaped string) (string, error) { return origin.ParsePath(escaped) }

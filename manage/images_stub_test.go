@@ -1,0 +1,54 @@
+package manage_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
+	"github.com/tintype/tintype/workspace"
+)
+
+// An imagesStub keeps uploads in a folder, and takes everything that begins with "image".
+type imagesStub struct{ dir *origin.Dir }
+
+func newImagesStub(t testing.TB) imagesStub {
+	t.Helper()
+	dir, err := origin.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	if _, err := dir.Put(t.Context(), "a.jpg", &origin.Object{Body: []byte("image a")}, "", false); err != nil {
+		t.Fatal(err)
+	}
+	return imagesStub{dir}
+}
+
+func (i imagesStub) Storage(_ *workspace.Workspace, source string) (origin.Storage, bool, error) {
+	switch source {
+	case "photos":
+		return i.dir, true, nil
+	case "spare", "logos":
+		return i.dir, false, nil
+	}
+	return nil, false, fault.New(fault.SourceNotFound, "there is no such source")
+}
+
+func (imagesStub) ReadUpload(_ context.Context, _ *workspace.Workspace, r io.Reader, _ int64, _ func()) (*origin.Object, error) {
+	b, err := io.ReadAll(r)
+	return &origin.Object{Body: b}, err
+}
+
+func (imagesStub) CheckUpload(_ context.Context, _ *workspace.Workspace, o *origin.Object) (delivery.Checked, error) {
+	if !bytes.HasPrefix(o.Body, []byte("image")) {
+		return delivery.Checked{}, transform.ErrUnsupported
+	}
+	return delivery.Checked{SHA256: fmt.Sprintf("%x", sha256.Sum256(o.Body)), Metadata: delivery.Metadata{ContentType: "image/jpeg"}}, nil
+}
