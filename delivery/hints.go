@@ -14,10 +14,10 @@ import (
 	"github.com/tintype/tintype/signing"
 )
 
-// slowHints are those of a client on a slow connection.
+// slowHints are the hints of a client on a slow connection.
 var slowHints = http.Header{"Save-Data": {"on"}}
 
-// slow reports whether client hints tell of a slow connection: Save-Data is on, RTT is above
+// slow reports whether client hints mean a slow connection: Save-Data is on, RTT is above
 // 150 ms, ECT is 3g or less, or Downlink is below 5 Mbit/s.
 func slow(h http.Header) bool {
 	if strings.EqualFold(strings.TrimSpace(h.Get("Save-Data")), "on") {
@@ -42,9 +42,10 @@ func (f *foreign) vary(h http.Header) {
 	}
 }
 
-// checkRedirectOnError names onerror as ignored where the client isn't redirected to the
-// original: that takes a full URL that the request itself wrote, whose host a pattern of
-// allowed_sources names, in no source, without marks and without a signature.
+// checkRedirectOnError decides whether onerror may redirect the client to the original. If not,
+// it adds onerror to the ignored parameters. A redirect needs a full URL in the request, and
+// a pattern of allowed_sources that names its host. The original must be in no source. The
+// request must have no marks and no signature.
 func (c *site) checkRedirectOnError(a *ask) error {
 	if a.foreign == nil || !a.foreign.asked.RedirectOnError {
 		return nil
@@ -59,7 +60,8 @@ func (c *site) checkRedirectOnError(a *ask) error {
 	return a.checkIgnored()
 }
 
-// namesHost reports whether a pattern that isn't for every host allows u.
+// namesHost reports whether a pattern of allowed_sources allows u. Patterns for every host don't
+// count.
 func (c *site) namesHost(u origin.URL) bool {
 	return slices.ContainsFunc(c.AllowedSources, func(pattern string) bool {
 		p, err := origin.ParsePattern(pattern)
@@ -67,7 +69,7 @@ func (c *site) namesHost(u origin.URL) bool {
 	})
 }
 
-// redirectOn is where the client is sent after an error that prevents the variant, or empty.
+// redirectOn returns the URL of the original for a redirect after err, or "" for no redirect.
 func (a *ask) redirectOn(err error) string {
 	if a.foreign == nil || !a.foreign.redirects || a.access != (access{}) {
 		return ""
@@ -78,7 +80,7 @@ func (a *ask) redirectOn(err error) string {
 	return a.original().url.String()
 }
 
-// redirect answers with a redirect that no cache keeps.
+// redirect answers with a redirect. No cache may keep it.
 func (w *Response) redirect(to string, err error) {
 	e := fault.Of(err)
 	w.NoteError(e)
@@ -92,7 +94,7 @@ func (w *Response) redirect(to string, err error) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// describeNext sets the headers that next/image answers with.
+// describeNext sets the headers that next/image sets.
 func (a *ask) describeNext(w *Response, e *cache.Entry) {
 	if a.foreign == nil || a.foreign.dialect.Name != "next" {
 		return

@@ -16,20 +16,20 @@ var cloudflare = &Dialect{
 	Params:   cloudflareParams,
 }
 
-// A cloudflareURL is a URL that is being read.
+// A cloudflareURL holds the state of parsing a URL.
 type cloudflareURL struct {
 	Request
 	fit, gravity     string // native
 	focus            [2]string
 	format           string // native
 	quality          string // native; empty is Cloudflare's default
-	slowQuality      string // of slow connections; empty is quality
+	slowQuality      string // for slow connections; empty is quality
 	fast, background bool
 	dpr              float64
 	rotate           int
 	flip             string
-	zoom             string // the parameter's spelling, where it is above 0
-	// trim has pixels before dpr. A width or a height of 0 is the rest of the side.
+	zoom             string // the parameter's spelling if its value is above 0
+	// trim is in pixels, not yet multiplied by dpr. A width or a height of 0 keeps the rest.
 	trim    struct{ top, right, bottom, left, width, height int }
 	trimmed string // the spelling of trim, for errors
 }
@@ -45,7 +45,7 @@ func parseCloudflare(u URL) (Request, error) {
 		option, options = cutCloudflare(options)
 		name, value, ok := strings.Cut(option, "=")
 		if !ok || name == "" {
-			return Request{}, &Error{Reason: "options are written as NAME=VALUE, separated by commas"}
+			return Request{}, &Error{Reason: "options must be NAME=VALUE, separated by commas"}
 		}
 		value, err := decodePath(value)
 		if err != nil {
@@ -62,7 +62,7 @@ func parseCloudflare(u URL) (Request, error) {
 	return r.Request, nil
 }
 
-// cutCloudflare cuts off the first option. Commas in brackets belong to a colour.
+// cutCloudflare splits off the first option. Commas in brackets belong to a colour.
 func cutCloudflare(s string) (option, rest string) {
 	depth := 0
 	for i := range len(s) {
@@ -88,13 +88,13 @@ func (r *cloudflareURL) option(name, value string) error {
 			return nil
 		}
 		if n, ok := whole(value); !ok || n == 0 {
-			return &Error{name, "is a whole number of pixels, above 0"}
+			return &Error{name, "must be a whole number of pixels, above 0"}
 		}
 		r.Options.Set(name[:1], value, name)
 	case "dpr":
 		f, ok := number(value)
 		if !ok || f <= 0 {
-			return &Error{name, "is a number above 0"}
+			return &Error{name, "must be a number above 0"}
 		}
 		r.dpr = min(max(f, 0.1), 5)
 		r.Options.Set("dpr", format(r.dpr), name)
@@ -105,7 +105,7 @@ func (r *cloudflareURL) option(name, value string) error {
 	case "zoom", "face-zoom":
 		f, ok := number(value)
 		if !ok || f < 0 || f > 1 {
-			return &Error{name, "is a number from 0 to 1"}
+			return &Error{name, "must be a number from 0 to 1"}
 		}
 		if r.zoom = ""; f > 0 {
 			r.zoom = name
@@ -113,7 +113,7 @@ func (r *cloudflareURL) option(name, value string) error {
 	case "quality", "q", "slow-connection-quality", "scq":
 		q, ok := cloudflareQuality(value)
 		if !ok {
-			return &Error{name, "is a whole number from 1 to 100, or one of high, medium-high, medium-low, low"}
+			return &Error{name, "must be a whole number from 1 to 100, or one of high, medium-high, medium-low, low"}
 		}
 		if name[0] == 's' {
 			r.slowQuality, r.Hinted = q, true
@@ -162,7 +162,7 @@ func (r *cloudflareURL) option(name, value string) error {
 		if strings.HasPrefix(name, "trim") {
 			return r.readTrim(name, value)
 		}
-		r.ignore(name) // segment, border and draw among them
+		r.ignore(name) // such as segment, border and draw
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (r *cloudflareURL) readFit(value string) error {
 	switch value {
 	case "scale-down", "contain", "cover", "pad", "squeeze":
 		r.fit = value
-	case "crop": // a side that is too short stays as it is
+	case "crop": // never enlarges: a side that is too short keeps its length
 		r.fit = "cover"
 		r.Options.Set("enlarge", "0", "fit")
 		return nil
@@ -181,7 +181,7 @@ func (r *cloudflareURL) readFit(value string) error {
 		r.fit = "contain"
 		r.ignore("fit")
 	default:
-		return &Error{"fit", "is one of scale-down, contain, cover, crop, aspect-crop, pad, squeeze"}
+		return &Error{"fit", "must be one of scale-down, contain, cover, crop, aspect-crop, pad, squeeze"}
 	}
 	r.Options.Unset("enlarge")
 	return nil
@@ -204,7 +204,7 @@ func (r *cloudflareURL) readGravity(name, value string) error {
 			r.focus[i] = format(f)
 		}
 		if !ok {
-			return &Error{name, "is one of auto, face, left, right, top, bottom, center, or XxY, each from 0 to 1"}
+			return &Error{name, "must be one of auto, face, left, right, top, bottom, center, or XxY with numbers from 0 to 1"}
 		}
 		r.gravity = "focal"
 	}
@@ -226,12 +226,12 @@ func (r *cloudflareURL) readFormat(name, value string) error {
 		r.format = "original"
 		r.Answer = AnswerFacts
 	default:
-		return &Error{name, "is one of auto, avif, webp, jpeg, baseline-jpeg, png, json"}
+		return &Error{name, "must be one of auto, avif, webp, jpeg, baseline-jpeg, png, json"}
 	}
 	return nil
 }
 
-// cloudflareQuality is a quality as a native one.
+// cloudflareQuality converts a quality to a native quality.
 func cloudflareQuality(value string) (q string, ok bool) {
 	switch value {
 	case "high":
@@ -247,33 +247,33 @@ func cloudflareQuality(value string) (q string, ok bool) {
 	return value, ok && n >= 1 && n <= 100
 }
 
-// amount reads a number from 0 to most, which native has on a scale of its own.
+// amount parses a number from 0 to most. scale converts it to the scale of the native option.
 func (r *cloudflareURL) amount(name, value, native string, most float64, scale func(float64) float64) error {
 	f, ok := number(value)
 	if !ok || f < 0 || f > most {
-		return &Error{name, "is a number from 0 to " + format(most)}
+		return &Error{name, "must be a number from 0 to " + format(most)}
 	}
 	r.Options.Set(native, format(scale(f)), name)
 	return nil
 }
 
-// factor reads a multiplier. All but the saturation take 0 for 1.
+// factor parses a multiplier. 0 means 1, except for saturation.
 func (r *cloudflareURL) factor(name, value string) error {
 	f, ok := number(value)
 	if !ok || f < 0 {
-		return &Error{name, "is a number, 0 or more"}
+		return &Error{name, "must be a number, 0 or more"}
 	}
 	if f == 0 && name != "saturation" {
 		f = 1
 	}
-	if name == "gamma" { // the exponent there, its inverse here
+	if name == "gamma" { // native gamma is the inverse of Cloudflare's exponent
 		f = max(1/f, 0.1)
 	}
 	r.Options.Set(name, format(min(f, 3)), name)
 	return nil
 }
 
-// readTrim reads trim and the parameters that begin so.
+// readTrim parses trim and the options whose names begin with it.
 func (r *cloudflareURL) readTrim(name, value string) error {
 	var side *int
 	switch name {
@@ -292,18 +292,18 @@ func (r *cloudflareURL) readTrim(name, value string) error {
 	case "trim.bottom":
 		side = &r.trim.bottom
 	default:
-		r.ignore(name) // those of trim=border among them
+		r.ignore(name) // such as trim.border.color
 		return nil
 	}
 	n, ok := whole(value)
 	if !ok {
-		return &Error{name, "is a whole number of pixels"}
+		return &Error{name, "must be a whole number of pixels"}
 	}
 	*side, r.trimmed = n, name
 	return nil
 }
 
-// readSides reads trim=border or trim=TOP;RIGHT;BOTTOM;LEFT.
+// readSides parses trim=border or trim=TOP;RIGHT;BOTTOM;LEFT.
 func (r *cloudflareURL) readSides(value string) error {
 	const name = "trim"
 	if value == "border" {
@@ -321,14 +321,14 @@ func (r *cloudflareURL) readSides(value string) error {
 		}
 	}
 	if more || n < len(sides) {
-		return &Error{name, "is border, or TOP;RIGHT;BOTTOM;LEFT in whole pixels"}
+		return &Error{name, "must be border, or TOP;RIGHT;BOTTOM;LEFT in whole pixels"}
 	}
 	r.trim.top, r.trim.right, r.trim.bottom, r.trim.left = sides[0], sides[1], sides[2], sides[3]
 	r.trimmed = name
 	return nil
 }
 
-// finish sets what depends on more than one option, and the defaults.
+// finish sets the defaults, and the native options that depend on several options.
 func (r *cloudflareURL) finish(slow bool) {
 	q := r.quality
 	if slow && r.slowQuality != "" {
@@ -353,7 +353,7 @@ func (r *cloudflareURL) finish(slow bool) {
 		r.Options.Set("metadata", "copyright", "")
 	}
 	r.finishFit()
-	// There the mirror comes before the turn. Seen in it, a turn goes the other way.
+	// Cloudflare mirrors before it turns. Tintype mirrors last. So the direction changes.
 	if r.flip == "h" || r.flip == "v" {
 		r.rotate = 360 - r.rotate
 	}
@@ -390,9 +390,9 @@ func (r *cloudflareURL) finishFit() {
 	r.Options.Set("gravity", r.gravity, "")
 }
 
-// finishTrim sets the part of the original that trim leaves. A width or a height makes a
-// region, which begins at the distance from the left or the top, and the distance from the
-// opposite side doesn't count. Other distances make an inset.
+// finishTrim sets the part of the original that trim keeps. A width or a height makes a
+// region. It begins at trim.left or trim.top, and trim.right or trim.bottom has no effect.
+// A side without a width or a height makes an inset.
 func (r *cloudflareURL) finishTrim() {
 	t := r.trim
 	width, height := "100%", "100%"
@@ -417,14 +417,14 @@ func (r *cloudflareURL) finishTrim() {
 	}
 }
 
-// trimPixels multiplies pixels of trim by dpr. The bound is that of native regions. No image
-// is larger.
+// trimPixels multiplies pixels of trim by dpr. The bound is the bound of native regions. No
+// image is larger.
 func (r *cloudflareURL) trimPixels(n int) string {
 	return strconv.Itoa(clamp(float64(n)*r.dpr, 0, 1_000_000))
 }
 
-// source reads what follows the options: a full URL as it is, with the query that follows,
-// or a path. unpic encodes a full URL that has a query.
+// source parses the part after the options: a path, or a full URL with its query. A full URL
+// is not encoded, except that unpic encodes a URL that has a query.
 func (r *cloudflareURL) source(u URL, source string) error {
 	full, ok := mergedURL(source)
 	if !ok && encodedURL(source) {
@@ -439,7 +439,7 @@ func (r *cloudflareURL) source(u URL, source string) error {
 			full += "?" + u.RawQuery
 		}
 		if !transform.IsText(full) {
-			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
+			return &Error{Reason: "the image's URL has a control character or invalid UTF-8"}
 		}
 		r.Image.URL = full
 		return nil

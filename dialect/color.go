@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// cssColorValues is what [cssColor] reads, in words.
-const cssColorValues = "is a colour of CSS: #RGB, #RRGGBB, a name, rgb(), hsl() or hwb()"
+// cssColorValues says in messages which colours [cssColor] parses.
+const cssColorValues = "must be a CSS colour: #RGB, #RRGGBB, a name, rgb(), hsl() or hwb()"
 
-// cssColor reads a colour of CSS (CSS Color Level 4 §4.2, §6.1, §7 and §8) and returns it as a
-// native one. Components are separated by commas, or by spaces and a slash. Native colours
-// decide which names there are.
+// cssColor converts a CSS colour to a native colour (CSS Color Level 4 §4.2, §6.1, §7 and §8).
+// Commas separate the components, or spaces and a slash. cssColor doesn't check names: the
+// parser of native options knows them.
 func cssColor(v string) (native string, ok bool) {
 	if digits, hash := strings.CutPrefix(v, "#"); hash || len(v) <= 8 && isHex(v) {
 		n := len(digits)
@@ -63,8 +63,8 @@ func cssColor(v string) (native string, ok bool) {
 
 const hexDigits = "0123456789abcdef"
 
-// components splits what stands in the brackets of a colour. It returns how many there are,
-// or −1 where there are more than four.
+// components splits the text between the brackets of a colour. It returns the number of
+// components, or −1 if there are more than four.
 func components(s string, into *[4]string) (n int) {
 	for field := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ' ' || r == '/' }) {
 		if n == len(into) {
@@ -76,7 +76,7 @@ func components(s string, into *[4]string) (n int) {
 	return n
 }
 
-// component reads a number, or a percentage of whole. "none" is 0.
+// component parses a number, or a percentage of whole. "none" is 0.
 func component(s string, whole float64) (f float64, ok bool) {
 	if s == "none" {
 		return 0, true
@@ -89,8 +89,8 @@ func component(s string, whole float64) (f float64, ok bool) {
 	return f, ok
 }
 
-// cylinder reads a hue and two percentages. level gives one channel, 0–1, of the
-// percentages as fractions and of what the pure hue has in that channel.
+// cylinder converts a hue and two percentages to RGB. level computes one channel. Its
+// arguments are the percentages as fractions, and the channel of the pure hue. All are 0–1.
 func cylinder(c [4]string, level func(a, b, hue float64) float64) (rgb [3]float64, ok bool) {
 	turns, ok := hue(c[0])
 	if !ok {
@@ -105,15 +105,15 @@ func cylinder(c [4]string, level func(a, b, hue float64) float64) (rgb [3]float6
 		part[i] = min(max(f/100, 0), 1)
 	}
 	for i := range rgb {
-		// Red is full around 0 turns, green around 1/3, blue around 2/3: for a third each, with
-		// a slope of a sixth on both sides.
+		// The centre of red is at 0 turns, of green at 1/3, of blue at 2/3. A channel is full
+		// up to 1/6 turn away from its centre. Then it falls to zero within another 1/6 turn.
 		away := math.Abs(math.Mod(turns-float64(i)/3+2.5, 1) - 0.5)
 		rgb[i] = 255 * level(part[0], part[1], min(max(2-6*away, 0), 1))
 	}
 	return rgb, true
 }
 
-// hue reads an angle (CSS Values §7.1) in turns, 0 up to 1.
+// hue parses an angle (CSS Values §7.1). The result is in turns, from 0 to below 1.
 func hue(s string) (turns float64, ok bool) {
 	if s == "none" {
 		return 0, true

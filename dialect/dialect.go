@@ -2,9 +2,9 @@
 // Tintype by changing a host name.
 //
 // For most uses, call [Find] with the path after the namespace, then the dialect's Parse
-// with the result. Parse is a pure function: it looks nothing up. Its result says nothing
-// that a native URL couldn't say. The code for native URLs handles the rest of the request:
-// sources, allowlist, rights, marks, options, cache.
+// with the result. Parse is a pure function: it looks nothing up. Its result is a request
+// that a native URL could make too. The code for native URLs handles the rest of the
+// request: sources, allowlist, rights, marks, options, cache.
 package dialect
 
 import (
@@ -62,7 +62,7 @@ func (u URL) Key(path string) string {
 type Request struct {
 	Image   Image
 	Options Options
-	Ignored []string // parameters of the dialect that Tintype can't do, as the URL spells them
+	Ignored []string // parameters that have no effect in Tintype, as the URL spells them
 	Claim   Claim
 	Answer  Answer
 	// RedirectOnError asks for a redirect to the original if no variant can be made.
@@ -181,8 +181,8 @@ const (
 	AnswerFacts                  // size and format before and after, as Cloudflare's format=json
 )
 
-// A Claim is the signature of a URL. The zero Claim is none. Words that the product treats
-// as "unsigned" also give none, such as imgproxy's "unsafe".
+// A Claim is the signature of a URL. An unsigned URL has the zero Claim. So has a URL with a
+// word that the product takes for "unsigned", such as imgproxy's "unsafe".
 type Claim struct {
 	Signature string // as in the URL
 	Message   string // what the product signs: raw, as in the URL
@@ -192,8 +192,8 @@ type Claim struct {
 // A Key is a signing key of another product. The owner gives it to the workspace.
 type Key struct {
 	Secret, Salt []byte
-	Algorithm    string // empty is the product's default; else sha1, sha256 or sha512
-	Size         int    // bytes of a signature that are sent; 0 is all
+	Algorithm    string // md5, sha1, sha256 or sha512; empty is the product's default
+	Size         int    // bytes of a signature in a URL; 0 is the whole signature
 }
 
 // An Error says which parameter of a URL is wrong, and what is allowed. Clients may see it.
@@ -215,11 +215,11 @@ type Param struct {
 	State   State
 	Note    string // how it differs, or why it is ignored; empty if it works
 	Example string // path and query of a URL with the parameter, after the prefix
-	Native  string // the same in native options, canonical
+	Native  string // the Example's meaning as canonical native options
 }
 
-// Spellings are the names and aliases of Params that are words. Parts of a path, such as
-// WxH, aren't.
+// Spellings yields the names and aliases of Params that are words. It leaves out parts of a
+// path, such as WxH.
 func (d *Dialect) Spellings() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, p := range d.Params {

@@ -8,21 +8,21 @@ import (
 	"github.com/tintype/tintype/internal/golden"
 )
 
-// introductions say what each dialect is, and show one URL of an original photos/cat.jpg.
+// introductions describe each dialect, with a URL for the original photos/cat.jpg.
 var introductions = map[string]struct{ what, url, note string }{
-	"next":       {"next/image", "/acme/_next/image?url=%2Fcat.jpg&w=640&q=75", "Set `images.path` of next.config.js to `https://img.example.com/acme/_next/image`, and `default_source` to the source that has what was in `public/`."},
-	"vercel":     {"Vercel's image optimization", "/acme/_vercel/image?url=%2Fcat.jpg&w=640&q=75", "As next/image."},
-	"netlify":    {"Netlify's image CDN", "/acme/.netlify/images?url=/cat.jpg&w=640&fit=cover&h=480", "Paths are of the `default_source`."},
-	"cloudflare": {"Cloudflare's image transformations", "/acme/cdn-cgi/image/width=640,quality=75/photos/cat.jpg", "`/acme/cloudflare/…` is the same, for hosts whose `/cdn-cgi/` Cloudflare takes itself."},
+	"next":       {"next/image", "/acme/_next/image?url=%2Fcat.jpg&w=640&q=75", "Set `images.path` of next.config.js to `https://img.example.com/acme/_next/image`, and `default_source` to the source that has the files of `public/`."},
+	"vercel":     {"Vercel's image optimization", "/acme/_vercel/image?url=%2Fcat.jpg&w=640&q=75", "The options of next/image, with a default for `q`."},
+	"netlify":    {"Netlify's image CDN", "/acme/.netlify/images?url=/cat.jpg&w=640&fit=cover&h=480", "A path is an object key of `default_source`."},
+	"cloudflare": {"Cloudflare's image transformations", "/acme/cdn-cgi/image/width=640,quality=75/photos/cat.jpg", "`/acme/cloudflare/…` is the same. Use it on hosts behind Cloudflare, which answers `/cdn-cgi/` itself."},
 	"ipx":        {"ipx, of Nuxt Image", "/acme/_ipx/w_640,f_webp/photos/cat.jpg", ""},
-	"imgix":      {"imgix", "/acme/imgix/photos/cat.jpg?w=640&fit=crop&auto=format", "Its default is the original's format at quality 75."},
-	"imgproxy":   {"imgproxy", "/acme/imgproxy/unsafe/rs:fill:640:480/plain/photos/cat.jpg@webp", "A preset is one of the workspace."},
-	"thumbor":    {"thumbor and imagor", "/acme/thumbor/unsafe/640x480/smart/https%3A%2F%2Forigin.example.com%2Fcat.jpg", "Without a `default_source` an image is a URL or begins with a host."},
-	"cloudinary": {"Cloudinary", "/acme/cloudinary/demo/image/upload/c_fill,w_640,h_480/photos/cat.jpg", "A cloud name before `image/` is skipped. `image/fetch/` takes a full URL."},
-	"weserv":     {"weserv (wsrv.nl)", "/acme/weserv/?url=origin.example.com/cat.jpg&w=640", "`url` is always a host and a path."},
+	"imgix":      {"imgix", "/acme/imgix/photos/cat.jpg?w=640&fit=crop&auto=format", "The default is the original's format at quality 75."},
+	"imgproxy":   {"imgproxy", "/acme/imgproxy/unsafe/rs:fill:640:480/plain/photos/cat.jpg@webp", "Presets are presets of the workspace."},
+	"thumbor":    {"thumbor and imagor", "/acme/thumbor/unsafe/640x480/smart/https%3A%2F%2Forigin.example.com%2Fcat.jpg", "Without `default_source`, the image is a full URL or begins with a host."},
+	"cloudinary": {"Cloudinary", "/acme/cloudinary/demo/image/upload/c_fill,w_640,h_480/photos/cat.jpg", "A cloud name before `image/` has no effect. `image/fetch/` takes a full URL."},
+	"weserv":     {"weserv (wsrv.nl)", "/acme/weserv/?url=origin.example.com/cat.jpg&w=640", "`url` always begins with a host."},
 }
 
-// TestDocs holds docs/dialects.md to the tables of the dialects.
+// TestDocs compares docs/dialects.md with the tables of the dialects.
 func TestDocs(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(docsHead)
@@ -34,23 +34,23 @@ func TestDocs(t *testing.T) {
 
 const docsHead = `# URLs of other products
 
-A front end that was written for another product moves to Tintype when its host name changes. Its URLs are taken as they are:
+Tintype understands the image URLs of ten other products. To move a front end to Tintype, change the host name of its URLs:
 
 ` + "```sh" + `
 curl -i 'https://img.example.com/acme/imgix/photos/cat.jpg?w=640&fit=crop'
 ` + "```" + `
 
-- A prefix after the namespace says whose URL it is. In host form the prefix comes first: ` + "`https://acme.img.example.com/imgix/…`" + `.
-- A workspace with ` + "`dialect: imgix`" + ` (or imgproxy, thumbor, cloudinary, weserv) takes all its URLs so, without the prefix. ` + "`/transform`, `/info`, `/placeholder`, `/grid`" + ` and the prefixes keep their meaning.
-- With ` + "`default_source`" + ` a relative path is an object key of that source. Without one its first segment is the key of a source. Other sources are reached by full URL, which ` + "`allowed_sources`" + ` decides about.
-- Values mean what they mean in the product, and so do its defaults. Everything else is as for Tintype's own URLs: sources, marks, presets, limits, signatures, cache, purge.
-- A parameter that Tintype can't do is named in the header ` + "`Tintype-Ignored`" + `. With ` + "`strict_options`" + ` it is 400.
-- Signed URLs go on working with the keys that they were made with: [signing.md](signing.md#keys-that-you-bring-along).
-- New sources can't have a prefix's name. A source that has one keeps its URLs, and the prefix is off in that workspace.
+- A prefix after the namespace names the product. In host form the prefix comes first: ` + "`https://acme.img.example.com/imgix/…`" + `.
+- A workspace with ` + "`dialect: imgix`" + ` (or imgproxy, thumbor, cloudinary, weserv) needs no prefix: all its URLs are URLs of that product. ` + "`/transform`, `/info`, `/placeholder`, `/grid`" + ` and the prefixes keep their meaning.
+- With ` + "`default_source`" + `, a relative path is an object key of that source. Without it, the first segment is the key of a source. A full URL reaches every image that ` + "`allowed_sources`" + ` allows.
+- Values and defaults have the product's meaning. Everything else works as with Tintype's own URLs: sources, marks, presets, limits, signatures, cache, purge.
+- The header ` + "`Tintype-Ignored`" + ` names parameters that have no effect in Tintype. With ` + "`strict_options`" + ` they are 400.
+- Signed URLs keep working if you give the workspace the product's signing keys: [signing.md](signing.md#keys-that-you-bring-along).
+- New sources can't have the name of a prefix. An old source with such a name keeps its URLs: in its workspace the prefix is off.
 
-Step by step: from [next/image](migrate/next-image.md), [Cloudflare](migrate/cloudflare.md), [imgix](migrate/imgix.md), [imgproxy](migrate/imgproxy.md), [thumbor and imagor](migrate/thumbor.md), [Cloudinary](migrate/cloudinary.md), [weserv](migrate/weserv.md). What the products' own packages and tests ask for was measured: [dialects-conformance.md](dialects-conformance.md).
+Guides, step by step: from [next/image](migrate/next-image.md), [Cloudflare](migrate/cloudflare.md), [imgix](migrate/imgix.md), [imgproxy](migrate/imgproxy.md), [thumbor and imagor](migrate/thumbor.md), [Cloudinary](migrate/cloudinary.md), [weserv](migrate/weserv.md). Tests with the products' own packages: [dialects-conformance.md](dialects-conformance.md).
 
-In the tables, an example follows the prefix, and *native* is what it means in [Tintype's options](options.md). This page is generated from package dialect.
+In the tables, an example follows the prefix. *native* is its meaning in [Tintype's options](options.md). Package dialect generates this page.
 `
 
 func writeDialect(t *testing.T, b *strings.Builder, d *Dialect) {

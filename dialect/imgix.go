@@ -1,7 +1,7 @@
 package dialect
 
 import (
-	"crypto/md5" // imgix signs with it
+	"crypto/md5" // imgix signs with MD5
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
@@ -13,8 +13,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// imgix is the grammar of imgix's Rendering API: /PATH?w=400&fit=crop&s=SIGNATURE. The
-// names, aliases and ranges are those of imgix's own parameters.json.
+// imgix is the grammar of imgix's Rendering API: /PATH?w=400&fit=crop&s=SIGNATURE. imgix
+// publishes names, aliases and ranges in parameters.json (imgix/imgix-url-params).
 var imgix = &Dialect{
 	Name:     "imgix",
 	Prefixes: []string{"imgix"},
@@ -24,12 +24,12 @@ var imgix = &Dialect{
 	Params:   imgixParams,
 }
 
-// An imgixParam is what imgix knows a parameter by, and how it is read.
+// An imgixParam is a parameter that the parser knows. All its names have the same value.
 type imgixParam int
 
 const (
-	imgixUnsupported imgixParam = iota // named as ignored
-	imgixNeutral                       // changes nothing that Tintype makes
+	imgixUnsupported imgixParam = iota // goes to Ignored
+	imgixNeutral                       // has no effect in Tintype or in imgix
 	imgixW
 	imgixH
 	imgixFit
@@ -87,8 +87,8 @@ const (
 	imgixCount
 )
 
-// imgixName finds a parameter by its name or alias. Any other name is ignored, whether
-// imgix knows it or not. exp is the exposure here, and no end of a Tintype signature.
+// imgixName finds a parameter by its name or alias. For all other names known is false: they
+// go to Ignored. exp is the exposure in imgix. In native URLs it is the end of a signature.
 func imgixName(name string) (p imgixParam, known bool) {
 	switch name {
 	case "w", "width":
@@ -201,13 +201,13 @@ func imgixName(name string) (p imgixParam, known bool) {
 		return imgixMarkTile, true
 	case "ch", "exp":
 		return imgixUnsupported, true
-	case "svg-sanitize", "ixid": // ixid is for imgix's analytics
+	case "svg-sanitize", "ixid": // imgix's analytics use ixid
 		return imgixNeutral, true
 	}
 	return 0, false
 }
 
-// An imgixURL is a URL that is being read.
+// An imgixURL holds the state of parsing a URL.
 type imgixURL struct {
 	Request
 	url   URL
@@ -215,7 +215,7 @@ type imgixURL struct {
 }
 
 type imgixValue struct {
-	name, value string // name is as the URL spells it
+	name, value string // name is the URL's spelling
 	set         bool
 }
 
@@ -228,7 +228,7 @@ func parseImgix(u URL) (Request, error) {
 	if err := r.read(); err != nil {
 		return Request{}, err
 	}
-	// One call after the other, so that r stays on the stack.
+	// A loop over the methods would move r to the heap.
 	err := r.size()
 	if err == nil {
 		err = r.format()
@@ -251,13 +251,13 @@ func parseImgix(u URL) (Request, error) {
 	return r.Request, nil
 }
 
-// image reads the path: that of an object, or a full URL, which imgix's web proxy sources
-// have in it, encoded or not.
+// image parses the path. It is the path of an object, or a full URL, encoded or not. imgix's
+// web proxy sources have full URLs.
 func (r *imgixURL) image() error {
 	raw := strings.TrimLeft(r.url.Path, "/")
 	if isURL(raw) {
 		if !transform.IsText(raw) {
-			return &Error{Reason: "the URL in the path holds a control character or invalid UTF-8"}
+			return &Error{Reason: "the URL in the path has a control character or invalid UTF-8"}
 		}
 		r.Image.URL = raw
 		return nil
@@ -269,7 +269,7 @@ func (r *imgixURL) image() error {
 	return r.Image.set(r.url, path)
 }
 
-// claim finds the signature. imgix takes it from the last parameter only.
+// claim finds the signature. It must be the last parameter.
 func (r *imgixURL) claim() {
 	q := r.url.RawQuery
 	at := strings.LastIndexByte(q, '&') + 1
@@ -291,9 +291,8 @@ func verifyImgix(k Key, c Claim) bool {
 	return subtle.ConstantTimeCompare(want[:], []byte(c.Signature)) == 1
 }
 
-// read splits the query into the parameters that are known, under imgix's names and
-// aliases, and those that are ignored. Where a name is given again, the last one counts,
-// but values of auto= add up.
+// read stores the known parameters of the query in given, and the others in Ignored. If a
+// parameter comes more than once, the last value wins. The values of auto= add up.
 func (r *imgixURL) read() error {
 	q, err := transform.ParseQuery(r.url.RawQuery)
 	if err != nil {
@@ -305,11 +304,11 @@ func (r *imgixURL) read() error {
 		if !known {
 			if short, ok := strings.CutSuffix(name, "64"); ok {
 				if at, known = imgixName(short); known && (at == imgixAuto || short == "ch") {
-					known = false // these two have no twin
+					known = false // auto and ch have no variant in base64
 				}
 				if known {
 					if value, err = decodeBase64(value); err != nil {
-						return &Error{name, "is not base64url of text"}
+						return &Error{name, "must be text in base64url"}
 					}
 				}
 			}
@@ -331,7 +330,8 @@ func (r *imgixURL) read() error {
 	return nil
 }
 
-// size reads what decides the picture's size and what is kept of it.
+// size parses the parameters for the size of the output and for the part of the image that a
+// crop keeps.
 func (r *imgixURL) size() error {
 	fit, crops, pads := r.given[imgixFit], false, false
 	word, _, _ := strings.Cut(fit.value, ",")
@@ -360,10 +360,10 @@ func (r *imgixURL) size() error {
 	case "scale":
 		r.Options.Set("fit", "squeeze", fit.name)
 	default:
-		return &Error{fit.name, "is one of clip, max, crop, min, fill, fillmax, scale, clamp, facearea"}
+		return &Error{fit.name, "must be one of clip, max, crop, min, fill, fillmax, scale, clamp, facearea"}
 	}
 	if word == "clamp" {
-		r.ignore(fit.name) // the edges' pixels aren't extended
+		r.ignore(fit.name) // imgix repeats the pixels of the edges
 	}
 	if pads {
 		if err := r.fillColor(); err != nil {
@@ -380,7 +380,7 @@ func (r *imgixURL) size() error {
 	if g := r.given[imgixDPR]; g.set {
 		n, ok := number(g.value)
 		if !ok || n < 0 || n > 5 {
-			return &Error{g.name, "is a number from 0.1 to 5"}
+			return &Error{g.name, "must be a number from 0.1 to 5"}
 		}
 		r.Options.Set("dpr", format(max(n, 0.1)), g.name)
 	}
@@ -399,7 +399,7 @@ func (r *imgixURL) size() error {
 	return r.rect()
 }
 
-// fillColor is the background of a fit that pads: white, unless the URL names another.
+// fillColor sets the background for a fit that pads. The default is white.
 func (r *imgixURL) fillColor() error {
 	if g := r.given[imgixFill]; g.set && g.value != "solid" {
 		r.ignore(g.name)
@@ -413,7 +413,7 @@ func (r *imgixURL) fillColor() error {
 	return nil
 }
 
-// sides reads w, h and the padding, which imgix has within them.
+// sides parses w, h and the padding. In imgix, w and h include the padding.
 func (r *imgixURL) sides() error {
 	var pad [4]int
 	for i, at := range [...]imgixParam{imgixPadTop, imgixPadRight, imgixPadBottom, imgixPadLeft} {
@@ -426,7 +426,7 @@ func (r *imgixURL) sides() error {
 		}
 		n, ok := whole(g.value)
 		if !ok || n > 8192 {
-			return &Error{g.name, "is a whole number of pixels from 0 to 8192"}
+			return &Error{g.name, "must be a whole number of pixels from 0 to 8192"}
 		}
 		pad[i] = n
 	}
@@ -443,14 +443,14 @@ func (r *imgixURL) sides() error {
 			continue
 		}
 		if n, ok := whole(g.value); ok && n > 1 && n <= 8192 && side.within == 0 {
-			r.Options.Set(side.native, g.value, g.name) // the usual case, without a new string
+			r.Options.Set(side.native, g.value, g.name) // the common case, without allocation
 			continue
 		}
 		n, ok := number(g.value)
 		switch {
 		case !ok || n < 0:
-			return &Error{g.name, "is a number of pixels from 2 to 8192, or a fraction of the original's from 0 to 1"}
-		case n == 0: // as without it
+			return &Error{g.name, "must be a number of pixels from 2 to 8192, or a fraction of the original's side from 0 to 1"}
+		case n == 0: // 0 has no effect
 		case n <= 1:
 			r.Options.Set(side.native, format(n*100)+"%", g.name)
 		default:
@@ -460,7 +460,7 @@ func (r *imgixURL) sides() error {
 	return nil
 }
 
-// crop reads what a crop keeps.
+// crop parses the part of the image that a crop keeps.
 func (r *imgixURL) crop() error {
 	g := r.given[imgixCrop]
 	if !g.set {
@@ -487,7 +487,7 @@ func (r *imgixURL) crop() error {
 			return r.focalPoint()
 		case "center", "middle", "":
 		default:
-			return &Error{g.name, "is a list of top, bottom, left, right, faces, entropy, edges and focalpoint"}
+			return &Error{g.name, "must be a list of top, bottom, left, right, faces, entropy, edges and focalpoint"}
 		}
 	}
 	if vertical+horizontal != "" {
@@ -508,14 +508,15 @@ func (r *imgixURL) focalPoint() error {
 		}
 		n, ok := number(g.value)
 		if !ok || n < p.least || n > p.most {
-			return &Error{g.name, "is a number from " + format(p.least) + " to " + format(p.most)}
+			return &Error{g.name, "must be a number from " + format(p.least) + " to " + format(p.most)}
 		}
 		r.Options.Set(p.native, format(min(n, p.clamp)), g.name)
 	}
 	return nil
 }
 
-// rect reads a region of the original: each of x and y is pixels, a word, or a fraction.
+// rect parses a region of the original. x and y are pixels, fractions or words. Width and
+// height are pixels or fractions.
 func (r *imgixURL) rect() error {
 	g := r.given[imgixRect]
 	if !g.set {
@@ -523,7 +524,7 @@ func (r *imgixURL) rect() error {
 	}
 	parts := strings.Split(g.value, ",")
 	if len(parts) != 4 {
-		return &Error{g.name, "is x,y,w,h"}
+		return &Error{g.name, "must be x,y,w,h"}
 	}
 	for i, p := range parts {
 		p = strings.TrimSpace(p)
@@ -535,7 +536,7 @@ func (r *imgixURL) rect() error {
 		default:
 			n, ok := number(p)
 			if !ok || n < 0 {
-				return &Error{g.name, "is x,y,w,h: x in pixels or left, center or right, y in pixels or top, middle or bottom, w and h in pixels"}
+				return &Error{g.name, "must be x,y,w,h in pixels; x may be left, center or right, and y may be top, middle or bottom"}
 			}
 			if strings.Contains(p, ".") && n <= 1 {
 				p = format(n*100) + "%"
@@ -549,7 +550,7 @@ func (r *imgixURL) rect() error {
 	return nil
 }
 
-// format reads the output's format and quality.
+// format parses the format and the quality of the output.
 func (r *imgixURL) format() error {
 	auto, compress := false, false
 	if g := r.given[imgixAuto]; g.set {
@@ -586,7 +587,7 @@ func (r *imgixURL) format() error {
 	case "jp2", "json", "jxr", "mp4", "webm", "mov", "hls", "mp3":
 		r.ignore(g.name)
 	default:
-		return &Error{g.name, "is one of jpg, pjpg, png, png8, png32, gif, webp, avif, blurhash"}
+		return &Error{g.name, "must be one of jpg, pjpg, png, png8, png32, gif, webp, avif, blurhash"}
 	}
 	if g.value == "png8" {
 		r.ignore(g.name)
@@ -602,7 +603,7 @@ func (r *imgixURL) format() error {
 	if g := r.given[imgixQ]; g.set {
 		n, ok := number(g.value)
 		if !ok {
-			return &Error{g.name, "is a whole number from 0 to 100"}
+			return &Error{g.name, "must be a whole number from 0 to 100"}
 		}
 		quality = strconv.Itoa(clamp(n, 1, 100))
 	}
@@ -613,7 +614,7 @@ func (r *imgixURL) format() error {
 	return r.flag("progressive", r.given[imgixProgressive])
 }
 
-// look reads what changes colours and detail.
+// look parses the parameters that change colours and sharpness.
 func (r *imgixURL) look() error {
 	for _, p := range [...]struct {
 		at          imgixParam
@@ -635,7 +636,7 @@ func (r *imgixURL) look() error {
 		}
 		n, ok := number(g.value)
 		if !ok {
-			return &Error{g.name, "is a number from " + format(p.least) + " to " + format(p.most)}
+			return &Error{g.name, "must be a number from " + format(p.least) + " to " + format(p.most)}
 		}
 		if n = min(max(n, p.least), p.most); n != 0 {
 			r.Options.Set(p.native, p.value(n), g.name)
@@ -647,7 +648,7 @@ func (r *imgixURL) look() error {
 	if g := r.given[imgixSepia]; g.set {
 		switch n, ok := number(g.value); {
 		case !ok:
-			return &Error{g.name, "is a whole number from 0 to 100"}
+			return &Error{g.name, "must be a whole number from 0 to 100"}
 		case n >= 50:
 			r.Options.Set("sepia", "1", g.name)
 		case n > 0:
@@ -668,7 +669,7 @@ func (r *imgixURL) look() error {
 	return r.mask()
 }
 
-// mask reads rounded corners.
+// mask parses rounded corners.
 func (r *imgixURL) mask() error {
 	mask, radius := r.given[imgixMask], r.given[imgixCornerRadius]
 	switch {
@@ -677,7 +678,7 @@ func (r *imgixURL) mask() error {
 	case mask.value == "corners" && radius.set && !strings.Contains(radius.value, ","):
 		n, ok := whole(radius.value)
 		if !ok {
-			return &Error{radius.name, "is a whole number of pixels"}
+			return &Error{radius.name, "must be a whole number of pixels"}
 		}
 		if n > 0 {
 			r.Options.Set("radius", strconv.Itoa(min(n, 8192)), radius.name)
@@ -690,7 +691,7 @@ func (r *imgixURL) mask() error {
 	return nil
 }
 
-// turn reads what turns and trims the picture.
+// turn parses the parameters that trim, turn and mirror the image.
 func (r *imgixURL) turn() error {
 	if g := r.given[imgixTrim]; g.set {
 		switch g.value {
@@ -699,7 +700,7 @@ func (r *imgixURL) turn() error {
 		case "alpha":
 			r.ignore(g.name)
 		default:
-			return &Error{g.name, "is one of auto, color, alpha, colorunlessalpha"}
+			return &Error{g.name, "must be one of auto, color, alpha, colorunlessalpha"}
 		}
 	}
 	turned := 0
@@ -712,24 +713,24 @@ func (r *imgixURL) turn() error {
 		case ok && n <= 8:
 			r.ignore(g.name)
 		default:
-			return &Error{g.name, "is one of 0 to 8, 90, 180, 270"}
+			return &Error{g.name, "must be one of 0 to 8, 90, 180, 270"}
 		}
 	}
 	if g := r.given[imgixRot]; g.set {
 		n, ok := number(g.value)
 		if !ok || math.Abs(n) > 1e6 {
-			return &Error{g.name, "is a number of degrees from 0 to 359"}
+			return &Error{g.name, "must be a number of degrees from 0 to 359"}
 		}
 		degrees := int(math.Round(n))
 		degrees = (degrees%360 + 360) % 360
 		if degrees%90 != 0 && r.given[imgixRotType].value != "pivot" {
-			r.ignore(g.name) // straightening crops the corners away
+			r.ignore(g.name) // straighten also crops the corners away
 		} else {
-			turned += 360 - degrees // imgix turns to the left
+			turned += 360 - degrees // imgix turns counterclockwise
 		}
 	}
 	if t := r.given[imgixRotType]; t.set && t.value != "pivot" && t.value != "straighten" {
-		return &Error{t.name, "is pivot or straighten"}
+		return &Error{t.name, "must be pivot or straighten"}
 	}
 	if turned %= 360; turned != 0 {
 		r.Options.Set("rotate", strconv.Itoa(turned), "rot")
@@ -740,14 +741,14 @@ func (r *imgixURL) turn() error {
 		case "vh":
 			g.value = "hv"
 		default:
-			return &Error{g.name, "is one of h, v, hv"}
+			return &Error{g.name, "must be one of h, v, hv"}
 		}
 		r.Options.Set("flip", g.value, g.name)
 	}
 	return nil
 }
 
-// mark reads the watermark.
+// mark parses the watermark.
 func (r *imgixURL) mark() error {
 	g := r.given[imgixMark]
 	if !g.set || g.value == "" {
@@ -764,7 +765,7 @@ func (r *imgixURL) mark() error {
 	if g := r.given[imgixMarkFit]; g.set {
 		fit, ok := map[string]string{"clip": "contain", "crop": "cover", "fill": "pad", "max": "scale-down", "scale": "squeeze"}[g.value]
 		if !ok {
-			return &Error{g.name, "is one of clip, crop, fill, max, scale"}
+			return &Error{g.name, "must be one of clip, crop, fill, max, scale"}
 		}
 		r.Options.Set("mark-fit", fit, g.name)
 	}
@@ -782,7 +783,7 @@ func (r *imgixURL) mark() error {
 		n, ok := number(g.value)
 		switch {
 		case !ok || n <= 0:
-			return &Error{g.name, "is a number of pixels from 2 to 8192, or a fraction of the picture's from 0 to 1"}
+			return &Error{g.name, "must be a number of pixels from 2 to 8192, or a fraction of the image's side from 0 to 1"}
 		case n <= 1:
 			r.Options.Set(side.native, format(n*100)+"%", g.name)
 		default:
@@ -792,7 +793,7 @@ func (r *imgixURL) mark() error {
 	if g := r.given[imgixMarkScale]; g.set {
 		n, ok := number(g.value)
 		if !ok {
-			return &Error{g.name, "is a whole number from 0 to 100"}
+			return &Error{g.name, "must be a whole number from 0 to 100"}
 		}
 		if n > 0 {
 			r.Options.Set("mark-w", strconv.Itoa(clamp(n, 1, 100))+"%", g.name)
@@ -801,7 +802,7 @@ func (r *imgixURL) mark() error {
 	if g := r.given[imgixMarkAlpha]; g.set {
 		n, ok := number(g.value)
 		if !ok {
-			return &Error{g.name, "is a whole number from 1 to 100"}
+			return &Error{g.name, "must be a whole number from 1 to 100"}
 		}
 		r.Options.Set("mark-opacity", format(float64(clamp(n, 1, 100))/100), g.name)
 	}
@@ -812,7 +813,7 @@ func (r *imgixURL) mark() error {
 	r.Options.Set("mark-pad", pad.value, pad.name)
 	if g := r.given[imgixMarkTile]; g.set {
 		if g.value != "grid" {
-			return &Error{g.name, "is grid"}
+			return &Error{g.name, "must be grid"}
 		}
 		r.Options.Set("mark-repeat", "1", g.name)
 	}
@@ -834,7 +835,7 @@ func (r *imgixURL) markAlign() error {
 		case "left", "right", "center":
 			horizontal = word
 		default:
-			return &Error{g.name, "is a list of top, middle or bottom, and left, center or right"}
+			return &Error{g.name, "must be a list of top, middle or bottom, and left, center or right"}
 		}
 	}
 	if vertical == "" {
@@ -847,7 +848,7 @@ func (r *imgixURL) markAlign() error {
 	return nil
 }
 
-// rest reads what changes no pixel of a still picture.
+// rest parses the parameters that change no pixel of a still image.
 func (r *imgixURL) rest() error {
 	if g := r.given[imgixDL]; g.set {
 		name := g.value
@@ -864,7 +865,7 @@ func (r *imgixURL) rest() error {
 	if g := r.given[imgixExpires]; g.set {
 		n, err := strconv.ParseInt(g.value, 10, 64)
 		if err != nil || n < 0 || n > 1<<40 {
-			return &Error{g.name, "is a time in Unix seconds"}
+			return &Error{g.name, "must be a time in Unix seconds"}
 		}
 		r.Claim.Expires = time.Unix(n, 0)
 	}
@@ -892,12 +893,12 @@ func (r *imgixURL) flag(native string, g imgixValue) error {
 	case "false", "0":
 		r.Options.Set(native, "0", g.name)
 	default:
-		return &Error{g.name, "is true or false"}
+		return &Error{g.name, "must be true or false"}
 	}
 	return nil
 }
 
-const colorValues = "is a colour: RGB, ARGB, RRGGBB or AARRGGBB in hexadecimal digits, or a CSS colour name"
+const colorValues = "must be a colour: RGB, ARGB, RRGGBB or AARRGGBB in hexadecimal digits, or a CSS colour name"
 
 func (r *imgixURL) color(native string, g imgixValue) error {
 	c, ok := imgixColor(g.value)
@@ -908,8 +909,8 @@ func (r *imgixURL) color(native string, g imgixValue) error {
 	return nil
 }
 
-// imgixColor makes a native colour of one of imgix, which has its alpha first. A name is
-// left to the native reader.
+// imgixColor converts a colour to a native colour. In imgix the alpha comes first. imgixColor
+// doesn't check names: the parser of native options knows them.
 func imgixColor(s string) (native string, ok bool) {
 	s = strings.TrimPrefix(s, "#")
 	switch {
@@ -927,7 +928,7 @@ func imgixColor(s string) (native string, ok bool) {
 	return s, isLetters(s)
 }
 
-// grey reports whether a hexadecimal colour has no tint, or its name says so.
+// grey reports whether a colour is black, white or a grey.
 func grey(c string) bool {
 	switch c {
 	case "black", "white", "gray", "grey", "silver", "darkgray", "darkgrey", "lightgray", "lightgrey", "dimgray", "dimgrey", "gainsboro", "whitesmoke":
@@ -945,10 +946,10 @@ func grey(c string) bool {
 	return false
 }
 
-// percent is a factor: 0 is 1, −100 is 0, 100 is 2.
+// percent converts a change in percent to a factor: 0 to 1, −100 to 0, 100 to 2.
 func percent(n float64) string { return format(1 + n/100) }
 
-// decodeBase64 decodes base64url without padding (RFC 4648 §5), and takes padding too.
+// decodeBase64 decodes base64url (RFC 4648 §5), with or without padding.
 func decodeBase64(s string) (string, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(s, "="))
 	if err != nil {

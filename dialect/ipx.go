@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ipx is the grammar of unjs/ipx, which @nuxt/image uses where it knows no other:
+// ipx is the grammar of unjs/ipx, the default provider of @nuxt/image:
 // /_ipx/s_200x200,f_webp/images/me.png.
 var ipx = &Dialect{
 	Name:     "ipx",
@@ -15,13 +15,13 @@ var ipx = &Dialect{
 	Params:   ipxParams,
 }
 
-// An ipxURL is a URL that is being read.
+// An ipxURL holds the state of parsing a URL.
 type ipxURL struct {
 	Request
 	width, height, resizeW, resizeH int // 0 is none
 	enlarge                         bool
 	fit, gravity                    string // fit is ipx's, gravity native
-	background                      string // native; what it is behind depends on the others
+	background                      string // native; finish decides whether it has an effect
 	flatten, extend                 bool
 	rotate                          int
 	flip, flop                      bool
@@ -65,7 +65,8 @@ func parseIPX(u URL) (Request, error) {
 	return r.Request, nil
 }
 
-// cutIPX splits a raw modifier into its name and its arguments, which "_" then separates.
+// cutIPX splits a raw modifier into its name and its arguments. In the result, "_" separates
+// the arguments.
 func cutIPX(modifier string) (name, args string) {
 	end := strings.IndexAny(modifier, "_:=")
 	if end < 0 {
@@ -78,7 +79,7 @@ func cutIPX(modifier string) (name, args string) {
 	return name, args
 }
 
-// image reads what follows the modifiers, decoded once: a full URL or a path.
+// image parses the part after the modifiers: a full URL or a path.
 func (r *ipxURL) image(u URL, id string) error {
 	if decoded, err := decodePath(id); err != nil {
 		return err
@@ -122,7 +123,7 @@ func (r *ipxURL) modifier(name, args string) error {
 			return nil
 		}
 		if n, ok := whole(args); !ok || n < 1 || n > 100 {
-			return &Error{name, "is a whole number from 1 to 100"}
+			return &Error{name, "must be a whole number from 1 to 100"}
 		}
 		r.quality = args
 	case "format", "f":
@@ -138,10 +139,10 @@ func (r *ipxURL) modifier(name, args string) error {
 	case "rotate":
 		f, ok := number(args)
 		if args != "" && (!ok || math.Abs(f) > 3600) {
-			return &Error{name, "is a number of degrees from -3600 to 3600"}
+			return &Error{name, "must be a number of degrees from -3600 to 3600"}
 		}
 		r.rotate = (int(math.Round(f))%360 + 360) % 360
-	case "autoorient": // always
+	case "autoorient": // Tintype always does
 	case "flip":
 		r.flip = true
 	case "flop":
@@ -174,14 +175,14 @@ func (r *ipxURL) modifier(name, args string) error {
 	return nil
 }
 
-// pixels reads a side. Without an argument there is none.
+// pixels parses a width or a height. An empty argument means that the URL sets none.
 func pixels(name, args string, n *int) error {
 	if *n = 0; args == "" {
 		return nil
 	}
 	side, ok := whole(args)
 	if !ok || side == 0 {
-		return &Error{name, "is a whole number of pixels, above 0"}
+		return &Error{name, "must be a whole number of pixels, above 0"}
 	}
 	*n = side
 	return nil
@@ -198,7 +199,7 @@ func (r *ipxURL) readSize(name, args string) error {
 	w, ok := whole(first)
 	h, okH := whole(second)
 	if !ok || !okH || w == 0 || h == 0 {
-		return &Error{name, "is WIDTHxHEIGHT or one number for both, in whole pixels above 0"}
+		return &Error{name, "must be WIDTHxHEIGHT, or one number for both, in whole pixels above 0"}
 	}
 	r.resizeW, r.resizeH = w, h
 	return nil
@@ -232,12 +233,12 @@ func (r *ipxURL) readPosition(name, args string) error {
 	case "17":
 		r.gravity = "attention"
 	default:
-		return &Error{name, "is a position such as top or right-top, a gravity such as northeast, entropy or attention"}
+		return &Error{name, "must be a position such as top or right-top, a gravity such as northeast, or entropy or attention"}
 	}
 	return nil
 }
 
-// readFormat reads a format. One that ipx doesn't know is the original's there.
+// readFormat parses a format. In ipx, an unknown format means the original's format.
 func (r *ipxURL) readFormat(name, args string) {
 	r.format = ""
 	switch args {
@@ -246,14 +247,14 @@ func (r *ipxURL) readFormat(name, args string) {
 		r.format = "jpeg"
 	case "jpeg", "png", "webp", "avif", "gif", "tiff", "auto":
 		r.format = args
-	default: // heif and svg among them
+	default: // such as heif and svg
 		r.ignore(name)
 	}
 }
 
-// readExtract reads LEFT_TOP_WIDTH_HEIGHT.
+// readExtract parses LEFT_TOP_WIDTH_HEIGHT.
 func (r *ipxURL) readExtract(name, args string) error {
-	const most = 1_000_000 // of a native region, and more than any image has
+	const most = 1_000_000 // the bound of native regions; no image is larger
 	b := make([]byte, 0, 32)
 	rest := args
 	for i := range 4 {
@@ -261,7 +262,7 @@ func (r *ipxURL) readExtract(name, args string) error {
 		arg, rest, _ = strings.Cut(rest, "_")
 		n, ok := whole(arg)
 		if !ok || i >= 2 && n == 0 {
-			return &Error{name, "is LEFT_TOP_WIDTH_HEIGHT, in whole pixels"}
+			return &Error{name, "must be LEFT_TOP_WIDTH_HEIGHT, in whole pixels"}
 		}
 		if i > 0 {
 			b = append(b, ',')
@@ -272,7 +273,8 @@ func (r *ipxURL) readExtract(name, args string) error {
 	return nil
 }
 
-// readExtend reads TOP_RIGHT_BOTTOM_LEFT, of which what is missing is 0, and what with.
+// readExtend parses TOP_RIGHT_BOTTOM_LEFT_WITH. A missing side is 0. The default of WITH is
+// background.
 func (r *ipxURL) readExtend(args string) error {
 	const name, most = "extend", 10_000
 	b := make([]byte, 0, 32)
@@ -282,7 +284,7 @@ func (r *ipxURL) readExtend(args string) error {
 		arg, rest, _ = strings.Cut(rest, "_")
 		n, ok := whole(arg)
 		if arg != "" && (!ok || n > most) {
-			return &Error{name, "is TOP_RIGHT_BOTTOM_LEFT, each from 0 to 10000 pixels"}
+			return &Error{name, "must be TOP_RIGHT_BOTTOM_LEFT, each from 0 to 10000 pixels"}
 		}
 		if i > 0 {
 			b = append(b, ',')
@@ -300,7 +302,7 @@ func (r *ipxURL) readExtend(args string) error {
 	return oneOf(name, with, "background", "copy", "repeat", "mirror")
 }
 
-// readModulate reads BRIGHTNESS_SATURATION_HUE_LIGHTNESS.
+// readModulate parses BRIGHTNESS_SATURATION_HUE_LIGHTNESS.
 func (r *ipxURL) readModulate(args string) error {
 	const name = "modulate"
 	rest := args
@@ -320,16 +322,17 @@ func (r *ipxURL) readModulate(args string) error {
 	return nil
 }
 
-// amount reads a number from least to most, or takes usual where there is none.
+// amount parses a number from least to most. usual is the default. scale converts the number
+// to the scale of the native option.
 func (r *ipxURL) amount(name, arg, native string, least, most, usual float64, scale func(float64) float64) error {
 	f, ok := number(arg)
 	if arg == "" {
 		f, ok = usual, true
 	}
 	if !ok || f < least || f > most {
-		reason := "is a number, " + strconv.FormatFloat(least, 'f', -1, 64) + " or more"
+		reason := "must be a number, " + strconv.FormatFloat(least, 'f', -1, 64) + " or more"
 		if !math.IsInf(most, 1) {
-			reason = "is a number from " + strconv.FormatFloat(least, 'f', -1, 64) + " to " + format(most)
+			reason = "must be a number from " + strconv.FormatFloat(least, 'f', -1, 64) + " to " + format(most)
 		}
 		return &Error{name, reason}
 	}
@@ -337,10 +340,10 @@ func (r *ipxURL) amount(name, arg, native string, least, most, usual float64, sc
 	return nil
 }
 
-// maxIPXSide is ipx's own bound of a side, to which it shrinks what is asked.
+// maxIPXSide is the largest side in pixels. ipx reduces larger sizes to it.
 const maxIPXSide = 8192
 
-// finish sets what depends on more than one modifier, and the defaults.
+// finish sets the defaults, and the native options that depend on several modifiers.
 func (r *ipxURL) finish() {
 	padded := r.resize()
 	mirror := ""
@@ -353,7 +356,7 @@ func (r *ipxURL) finish() {
 		mirror = "h"
 	}
 	if mirror == "h" || mirror == "v" {
-		// There the mirror comes before the turn. Seen in it, a turn goes the other way.
+		// ipx mirrors before it turns. Tintype mirrors last. So the direction changes.
 		r.rotate = (360 - r.rotate) % 360
 	}
 	if r.rotate > 0 {
@@ -387,12 +390,12 @@ func (r *ipxURL) finish() {
 	if r.quality != "" {
 		r.Options.Set("q", r.quality, "")
 	} else {
-		r.Options.Set("q-avif", "40", "") // looks like sharp's 50, which is its default
+		r.Options.Set("q-avif", "40", "") // the default of sharp is 50, which looks like 40
 	}
 }
 
-// resize sets the size. Of several the last in the alphabet is the one that ipx takes: w, s,
-// h. It reports whether something is added around the picture.
+// resize sets the size. ipx sorts the modifiers by name, and the last one wins: w, then s,
+// then h. padded reports whether the fit adds a background around the image.
 func (r *ipxURL) resize() (padded bool) {
 	bigger := func(yes, no string) string {
 		if r.enlarge {

@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// weakSecret is how many bytes a secret must have to open private sources.
+// weakSecret is the least number of bytes in a secret that opens private sources.
 const weakSecret = 16
 
-// Weak reports whether the secret is so short that it may be guessed. The product took it,
-// so that it verifies URLs in use, but it opens no private source.
+// Weak reports whether the secret is so short that somebody may guess it. A weak key still
+// verifies the URLs that are in use, but it opens no private source.
 func (k Key) Weak() bool { return len(k.Secret) < weakSecret }
 
-// String is a mask, so that no log shows a secret.
+// String returns a mask, so that no log shows a secret.
 func (Key) String() string { return "***" }
 
-// GoString is a mask like String.
+// GoString returns the mask of String.
 func (Key) GoString() string { return "***" }
 
-// A keyRule says what the signing keys of a dialect are like.
+// A keyRule describes the signing keys of a dialect.
 type keyRule struct {
-	hex        bool           // secret and salt are written in hexadecimal digits
-	salt       bool           // it has a salt
-	algorithms map[string]int // and how many bytes their signatures have
-	standard   string         // the algorithm of keys that name none
-	sizes      []int          // that a signature may have, in characters; nil is 8 bytes up to all
+	hex        bool           // the owner gives secret and salt in hexadecimal digits
+	salt       bool           // a key has a salt
+	algorithms map[string]int // bytes of a whole signature, by algorithm
+	standard   string         // the default algorithm
+	sizes      []int          // allowed lengths of a signature in characters; nil is 8 bytes to the whole
 }
 
 var keyRules = map[string]keyRule{
@@ -38,11 +38,11 @@ var keyRules = map[string]keyRule{
 }
 
 const (
-	leastSize = 8   // bytes of a signature
-	maxSecret = 512 // bytes, as written
+	leastSize = 8   // bytes of the shortest signature
+	maxSecret = 512 // characters of a secret or a salt, as the owner gives it
 )
 
-// Signed are the names of the dialects that have signatures.
+// Signed returns the names of the dialects that have signatures.
 func Signed() (names []string) {
 	for _, d := range All {
 		if d.Verify != nil {
@@ -52,13 +52,14 @@ func Signed() (names []string) {
 	return names
 }
 
-// ReadKey reads a signing key of the dialect as its owner has it. size is that of its
-// signatures, in bytes; Cloudinary's is in characters; 0 is the whole. The error is an
-// [*Error] whose Param is secret, salt, algorithm or signature_size, and holds no secret.
+// ReadKey parses a signing key of the dialect. size is the size of the key's signatures: 0
+// is the whole signature, else a number of bytes, or of characters for Cloudinary. The error
+// is an [*Error] whose Param is dialect, secret, salt, algorithm or signature_size. It holds
+// no secret.
 func (d *Dialect) ReadKey(secret, salt, algorithm string, size int) (k Key, err error) {
 	rule, ok := keyRules[d.Name]
 	if !ok || d.Verify == nil {
-		return Key{}, &Error{"dialect", "is one of " + strings.Join(Signed(), ", ")}
+		return Key{}, &Error{"dialect", "must be one of " + strings.Join(Signed(), ", ")}
 	}
 	if k.Secret, err = rule.bytes("secret", secret); err != nil {
 		return Key{}, err
@@ -67,7 +68,7 @@ func (d *Dialect) ReadKey(secret, salt, algorithm string, size int) (k Key, err 
 	case secret == "":
 		return Key{}, &Error{"secret", "is missing"}
 	case salt != "" && !rule.salt:
-		return Key{}, &Error{"salt", "is not for keys of " + d.Name}
+		return Key{}, &Error{"salt", "must be left out: keys of " + d.Name + " have no salt"}
 	}
 	if k.Salt, err = rule.bytes("salt", salt); err != nil {
 		return Key{}, err
@@ -82,7 +83,7 @@ func (d *Dialect) ReadKey(secret, salt, algorithm string, size int) (k Key, err 
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		return Key{}, &Error{"algorithm", "is one of " + strings.Join(names, ", ")}
+		return Key{}, &Error{"algorithm", "must be one of " + strings.Join(names, ", ")}
 	}
 	k.Size = size
 	return k, rule.checkSize(size, whole, k.Algorithm)
@@ -96,16 +97,16 @@ func (r keyRule) checkSize(size, whole int, algorithm string) error {
 		for i, n := range r.sizes {
 			texts[i] = strconv.Itoa(n)
 		}
-		return &Error{"signature_size", "is " + strings.Join(texts, " or ") + ", or left out"}
+		return &Error{"signature_size", "must be " + strings.Join(texts, " or ") + ", or left out"}
 	case r.sizes != nil && size == 32 && algorithm == "sha1":
-		return &Error{"signature_size", "32 characters are of sha256: name that as the algorithm"}
+		return &Error{"signature_size", "32 characters need the algorithm sha256: set algorithm to sha256"}
 	case r.sizes == nil && (size < leastSize || size > whole):
-		return &Error{"signature_size", fmt.Sprintf("is %d to %d bytes, or left out for all %[2]d", leastSize, whole)}
+		return &Error{"signature_size", fmt.Sprintf("must be from %d to %d bytes; leave it out for all %[2]d", leastSize, whole)}
 	}
 	return nil
 }
 
-// bytes reads a secret or a salt.
+// bytes parses a secret or a salt.
 func (r keyRule) bytes(name, text string) ([]byte, error) {
 	if len(text) > maxSecret {
 		return nil, &Error{name, fmt.Sprintf("is longer than %d characters", maxSecret)}
@@ -115,7 +116,7 @@ func (r keyRule) bytes(name, text string) ([]byte, error) {
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil {
-		return nil, &Error{name, "is hexadecimal digits, two for each byte"}
+		return nil, &Error{name, "must be hexadecimal digits, two for each byte"}
 	}
 	return b, nil
 }

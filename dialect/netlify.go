@@ -12,7 +12,7 @@ var netlify = &Dialect{
 
 func parseNetlify(u URL) (Request, error) {
 	if u.Path != "" && u.Path != "/" {
-		return Request{}, &Error{Reason: "nothing follows /.netlify/images: name the image as /.netlify/images?url=/PATH"}
+		return Request{}, &Error{Reason: "no path may follow /.netlify/images; write /.netlify/images?url=/PATH"}
 	}
 	query, err := transform.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -40,7 +40,7 @@ func parseNetlify(u URL) (Request, error) {
 			r.ignore(p.Name)
 			continue
 		}
-		if *value == "" { // Netlify reads the first
+		if *value == "" { // in Netlify the first value counts
 			*value = p.Value
 		}
 	}
@@ -55,7 +55,7 @@ func parseNetlify(u URL) (Request, error) {
 			continue
 		}
 		if n, ok := whole(side.value); !ok || n == 0 {
-			return Request{}, &Error{side.name, "is a whole number of pixels, above 0"}
+			return Request{}, &Error{side.name, "must be a whole number of pixels, above 0"}
 		}
 		r.Options.Set(side.name, side.value, side.name)
 	}
@@ -66,12 +66,12 @@ func parseNetlify(u URL) (Request, error) {
 	case "fill":
 		fit = "squeeze"
 	default:
-		return Request{}, &Error{"fit", "is one of contain, cover, fill"}
+		return Request{}, &Error{"fit", "must be one of contain, cover, fill"}
 	}
 	r.Options.Set("fit", fit, "fit")
 	gravity := side(position)
 	if gravity == "" && position != "" {
-		return Request{}, &Error{"position", "is one of top, bottom, left, right, center"}
+		return Request{}, &Error{"position", "must be one of top, bottom, left, right, center"}
 	}
 	if gravity != "" && fit == "cover" {
 		r.Options.Set("gravity", gravity, "position")
@@ -83,12 +83,12 @@ func parseNetlify(u URL) (Request, error) {
 	case "blurhash":
 		r.Answer = AnswerBlurHash
 	default:
-		return Request{}, &Error{"fm", "is one of avif, jpg, png, webp, gif, blurhash"}
+		return Request{}, &Error{"fm", "must be one of avif, jpg, png, webp, gif, blurhash"}
 	}
 	if q == "" {
 		q = "75"
 	} else if n, ok := whole(q); !ok || n < 1 || n > 100 {
-		return Request{}, &Error{"q", "is a whole number from 1 to 100"}
+		return Request{}, &Error{"q", "must be a whole number from 1 to 100"}
 	}
 	r.Options.Set("q", q, "q")
 	return r, nil

@@ -16,8 +16,8 @@ var next = &Dialect{
 	Params:   nextParams,
 }
 
-// vercel is that of Vercel's image optimization, which is next's but for q: there it is 75
-// where a URL has none.
+// vercel is the grammar of Vercel's image optimization. It is next's grammar, but q has a
+// default of 75.
 var vercel = &Dialect{
 	Name:     "vercel",
 	Prefixes: []string{"_vercel/image"},
@@ -25,14 +25,14 @@ var vercel = &Dialect{
 	Params:   vercelParams,
 }
 
-// maxNextURL is the length of the longest url=, in characters.
+// maxNextURL is the greatest length of url=, in characters.
 const maxNextURL = 3072
 
-// parseNext reads a URL as Next's image optimizer does. self is the path that url= may not
-// name, and quality that of a URL without q; empty means that q is required.
+// parseNext parses a URL by the rules of Next's image optimizer. self is the optimizer's own
+// path: url= must not name it. quality is the default of q. If it is empty, q is required.
 func parseNext(u URL, self, quality string) (Request, error) {
 	if u.Path != "" && u.Path != "/" {
-		return Request{}, &Error{Reason: "nothing follows " + self + ": name the image as " + self + "?url=/PATH&w=640&q=75"}
+		return Request{}, &Error{Reason: "no path may follow " + self + "; write " + self + "?url=/PATH&w=640&q=75"}
 	}
 	query, err := transform.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -48,7 +48,7 @@ func parseNext(u URL, self, quality string) (Request, error) {
 			value = &w
 		case "q":
 			value = &q
-		case "dpl": // the id of a deployment, which Next adds
+		case "dpl": // Next adds the id of a deployment
 			continue
 		default:
 			r.ignore(p.Name)
@@ -74,7 +74,7 @@ func parseNext(u URL, self, quality string) (Request, error) {
 		return Request{}, err
 	}
 	if r.Image.Path != "" && names(r.Image.Path, self) {
-		return Request{}, &Error{"url", "names " + self + " again; name the image itself"}
+		return Request{}, &Error{"url", "must not name " + self + "; name the original image"}
 	}
 	if n, ok := whole(w); !ok || n == 0 {
 		return Request{}, &Error{"w", "is required: a width in whole pixels, above 0"}
@@ -89,8 +89,8 @@ func parseNext(u URL, self, quality string) (Request, error) {
 	return r, nil
 }
 
-// names reports whether a decoded path names what lies at self, which begins with a slash.
-// What precedes self may be the path that an app is served under.
+// names reports whether a decoded path contains self in whole segments. self begins with a
+// slash. Other segments may precede it, since an app may have a base path.
 func names(path, self string) bool {
 	for {
 		at := strings.Index(path, self[1:])

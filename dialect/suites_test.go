@@ -10,7 +10,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// suite reads a file of a public repository, which is in the folder $SUITES under its name.
+// suite reads a file of a public repository. $SUITES is a folder with checkouts of
+// repositories, each under its name.
 func suite(t *testing.T, repository, file string) string {
 	t.Helper()
 	suites := os.Getenv("SUITES")
@@ -24,11 +25,12 @@ func suite(t *testing.T, repository, file string) string {
 	return string(data)
 }
 
-// Each URL that nuxt's tests expect of its providers means what nuxt asked for.
+// TestNuxtFixtures parses the URLs in nuxt's tests of its providers. Each must give the size and
+// format that nuxt asked for.
 func TestNuxtFixtures(t *testing.T) {
 	original := transform.Size{W: 3000, H: 2000}
-	// Of an original of that size: with 200 pixels asked for on each side, or 640, which is
-	// what Vercel gets for 200, or 1536, its largest.
+	// The sizes of the output, by modifiers and dialect. nuxt rounds widths for Vercel: 200 to
+	// 640, and no width to 1536.
 	wants := map[string]map[string]transform.Size{
 		"{}":                          {"vercel": {W: 1536, H: 1024}, "": original},
 		"{ width: 200 }":              {"vercel": {W: 640, H: 427}, "": {W: 200, H: 133}},
@@ -82,7 +84,8 @@ func TestNuxtFixtures(t *testing.T) {
 	t.Log(seen)
 }
 
-// Each URL in the tests of unpic's providers is read whole.
+// TestUnpicExpectations parses the URLs in the tests of unpic's providers. No parameter of
+// theirs is ignored.
 func TestUnpicExpectations(t *testing.T) {
 	for _, provider := range [...]string{"cloudflare", "ipx", "netlify", "nextjs", "vercel"} {
 		source := suite(t, "unpic", "src/providers/"+provider+".test.ts")
@@ -100,7 +103,7 @@ func TestUnpicExpectations(t *testing.T) {
 			}
 			r, err := d.Parse(URL{Path: tail, RawQuery: query, DefaultSource: "public"})
 			if e, ok := err.(*Error); ok && d == next && e.Param == "q" {
-				continue // what unpic reads there, Next refuses
+				continue // Next refuses this URL too
 			}
 			if err != nil || len(r.Ignored) > 0 {
 				t.Errorf("%s: ignored are %q, %v", text, r.Ignored, err)
@@ -118,7 +121,7 @@ func TestUnpicExpectations(t *testing.T) {
 	}
 }
 
-// quoted are the strings of a TypeScript file, which have no escapes here.
+// quoted returns the strings in a TypeScript file. It knows no escapes.
 func quoted(source string) (list []string) {
 	for line := range strings.Lines(source) {
 		for _, quote := range [...]string{`"`, "`"} {

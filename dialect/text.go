@@ -25,7 +25,7 @@ func decodePath(raw string) (string, error) {
 				continue
 			}
 			if i+2 >= len(raw) || !isHex(raw[i+1:i+3]) {
-				return "", &Error{Reason: "the path holds a malformed escape: write % as %25"}
+				return "", &Error{Reason: "the path has a malformed escape; write the character % as %25"}
 			}
 			n, _ := strconv.ParseUint(raw[i+1:i+3], 16, 8) // two hexadecimal digits
 			b.WriteByte(byte(n))
@@ -34,12 +34,12 @@ func decodePath(raw string) (string, error) {
 		decoded = b.String()
 	}
 	if !transform.IsText(decoded) {
-		return "", &Error{Reason: "the path holds a control character or invalid UTF-8"}
+		return "", &Error{Reason: "the path has a control character or invalid UTF-8"}
 	}
 	return decoded, nil
 }
 
-// whole parses a whole number from 0 to 10⁹ in digits.
+// whole parses a whole number of at most 9 digits.
 func whole(s string) (int, bool) {
 	if s == "" || len(s) > 9 {
 		return 0, false
@@ -68,7 +68,7 @@ func number(s string) (float64, bool) {
 	return n, err == nil
 }
 
-// format formats a number for an option.
+// format formats a number for an option, with at most 4 decimals.
 func format(n float64) string {
 	return strconv.FormatFloat(math.Round(n*1e4)/1e4, 'f', -1, 64)
 }
@@ -115,7 +115,7 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// nameQuery calls ignore for each parameter of a query, in a grammar without a query.
+// nameQuery calls ignore for each parameter of a query. Grammars without a query use it.
 func nameQuery(raw string, ignore func(name string)) {
 	for piece := range strings.SplitSeq(raw, "&") {
 		name, _, _ := strings.Cut(piece, "=")

@@ -11,20 +11,20 @@ import (
 // begin without a slash. param is the parameter of the reference.
 func (u URL) reference(ref, param string) (Image, error) {
 	if isURL(ref) {
-		// A space is the only character that browsers escape here and canonical URLs refuse.
+		// Canonical URLs refuse a space. Browsers escape it.
 		return Image{URL: strings.ReplaceAll(ref, " ", "%20")}, nil
 	}
 	if strings.HasPrefix(ref, "//") || strings.Contains(firstSegment(ref), ":") {
-		return Image{}, &Error{param, "is a path, or a URL that begins with http:// or https://"}
+		return Image{}, &Error{param, "must be a path, or a URL that begins with http:// or https://"}
 	}
-	// The rest is still a URL's path: escapes are characters of the key.
+	// The reference is a URL itself. So its path is escaped, and the key has no query.
 	if end := strings.IndexAny(ref, "?#"); end >= 0 {
 		ref = ref[:end]
 	}
 	return u.object(ref, param)
 }
 
-// object returns the image at a raw path.
+// object returns the image at a path that is not decoded yet.
 func (u URL) object(raw, param string) (Image, error) {
 	path, err := decodePath(strings.TrimPrefix(raw, "/"))
 	switch {
@@ -33,7 +33,7 @@ func (u URL) object(raw, param string) (Image, error) {
 	case err != nil:
 		return Image{}, err
 	case strings.Trim(path, "/") == "":
-		return Image{}, &Error{param, "the path of the image is empty"}
+		return Image{}, &Error{param, "names no image: the path is empty"}
 	}
 	return Image{Path: u.Key(path)}, nil
 }
@@ -43,17 +43,17 @@ func firstSegment(ref string) string {
 	return segment
 }
 
-// maxIgnored bounds the number of ignored parameters that are kept. Answers show far fewer.
+// maxIgnored is the largest number of names in Ignored. An answer shows fewer.
 const maxIgnored = 32
 
-// ignore notes a parameter once, unless it is harmless.
+// ignore adds a parameter to Ignored once. Harmless parameters stay out, such as utm_source.
 func (r *Request) ignore(name string) {
 	if name != "" && !transform.Harmless(name) && len(r.Ignored) < maxIgnored && !slices.Contains(r.Ignored, name) {
 		r.Ignored = append(r.Ignored, name)
 	}
 }
 
-// side returns the native gravity for a side's name, or "".
+// side returns the native gravity for the name of a side, or "" for other names.
 func side(name string) string {
 	switch name {
 	case "top":
@@ -75,7 +75,7 @@ func oneOf(param, value string, words ...string) error {
 	if slices.Contains(words, value) {
 		return nil
 	}
-	return &Error{param, "is " + allowed(words)}
+	return &Error{param, "must be " + allowed(words)}
 }
 
 func allowed(words []string) string {

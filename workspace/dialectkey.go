@@ -28,7 +28,7 @@ func ReadDialectKey(name, secret, salt, algorithm string, size int) (dialect.Key
 			return d.ReadKey(secret, salt, algorithm, size)
 		}
 	}
-	return dialect.Key{}, &dialect.Error{Param: "dialect", Reason: "is one of " + strings.Join(dialect.Signed(), ", ")}
+	return dialect.Key{}, &dialect.Error{Param: "dialect", Reason: "must be one of " + strings.Join(dialect.Signed(), ", ")}
 }
 
 // storedDialectKey is a DialectKey as a store keeps it.

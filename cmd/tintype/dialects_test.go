@@ -35,16 +35,16 @@ import (
 // emitters is the folder of the npm packages that build URLs.
 const emitters = "../../dialect/emitters"
 
-// conformanceFile is the table that TestDialects makes.
+// conformanceFile is the page that TestDialects writes.
 const conformanceFile = "../../docs/dialects-conformance.md"
 
-// baseDomain is the domain of the workspaces. Chromium takes names below localhost for the
-// machine itself.
+// baseDomain is the domain of the workspaces. It is not localhost, because Chromium resolves
+// names below localhost itself.
 const baseDomain = "tintype.test"
 
 const dialectsRootKey = "root-key-of-the-test-of-dialects"
 
-// An emitted line is a URL that a package of others built, and what the product would make.
+// An emitted line is a URL that another project's package built, and the product's answer.
 type emitted struct {
 	Suite, Case string
 	Dialect     string // of the workspace; empty is native
@@ -56,21 +56,21 @@ type emitted struct {
 		Format string // empty is any
 		Status int    // of an error; 0 is 200
 	}
-	File   string // in the folder suites: an image whose size and format are wanted
-	NotRun string // why the suite has no cases
+	File   string // in the folder suites: an image with the wanted size and format
+	NotRun string // the reason why the suite has no cases
 }
 
-// A result is what became of an emitted URL.
+// A result is the outcome of an emitted URL.
 type result struct {
 	emitted
-	problem string // empty where it is as wanted
+	problem string // empty if the answer is as wanted
 }
 
-// A deviation is a known difference from other products. Each must meet a case, and each
-// case that isn't as wanted must meet one.
+// A deviation is a known difference from other products. Each deviation must match a case.
+// Each case that isn't as wanted must match a deviation.
 type deviation struct {
 	suite, name string // regular expressions of suites and of cases
-	problem     string // regular expression of what was found
+	problem     string // regular expression of the problem
 	why         string
 }
 
@@ -186,8 +186,8 @@ func emit(t *testing.T, args ...string) []emitted {
 	return all
 }
 
-// TestDialects asks a server for the URLs that other projects' packages and tests build, and
-// measures the answers. make dialects runs it.
+// TestDialects requests the URLs that other projects' packages and tests build, and measures
+// the answers. make dialects runs it.
 func TestDialects(t *testing.T) {
 	if os.Getenv("DIALECTS") == "" {
 		t.Skip("not run: make dialects")
@@ -230,7 +230,7 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// measure asks for a URL, and says how the answer differs from what is wanted.
+// measure requests a URL and compares the answer with the wanted one.
 func measure(ctx context.Context, server string, c emitted) string {
 	if c.NotRun != "" {
 		return ""
@@ -252,7 +252,7 @@ func measure(ctx context.Context, server string, c emitted) string {
 	if problem := compare(c, res.Header.Get("Content-Type"), body); problem != "" {
 		return problem
 	}
-	// Under its prefix in path form it is the same variant.
+	// The same URL under its prefix, in path form, must give the same variant.
 	if d := dialect.Named(c.Dialect); d != nil {
 		again, _, err := ask(ctx, server, "", "/"+ns+"/"+d.Prefixes[0]+asSent(c.URL), c.Accept)
 		if err != nil {
@@ -268,8 +268,8 @@ func measure(ctx context.Context, server string, c emitted) string {
 	return ""
 }
 
-// decodeConfig reads the size and the format of an image, by decoders of others where there
-// is one.
+// decodeConfig returns the size and the format of an image. It prefers decoders of other
+// projects to Tintype's.
 func decodeConfig(b []byte) (image.Config, string, error) {
 	config, format, err := image.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
@@ -282,7 +282,7 @@ func decodeConfig(b []byte) (image.Config, string, error) {
 	return config, format, nil
 }
 
-// compare compares an image with what is wanted. Products round differently: a side may be
+// compare compares an image with the wanted one. Products round differently, so a side may be
 // one pixel longer or shorter.
 func compare(c emitted, contentType string, body []byte) string {
 	if c.File != "" {
@@ -322,7 +322,7 @@ func isFile(name string) bool {
 
 func abs(n int) int { return max(n, -n) }
 
-// message is the message of an error of the API.
+// message returns the message of an API error.
 func message(body []byte) string {
 	if !json.Valid(body) {
 		return ""
@@ -336,7 +336,7 @@ func message(body []byte) string {
 	return e.Error.Message
 }
 
-// asSent is a URL as browsers send it.
+// asSent returns a URL as browsers send it.
 func asSent(target string) string {
 	var b strings.Builder
 	for i := range len(target) {
@@ -349,7 +349,8 @@ func asSent(target string) string {
 	return b.String()
 }
 
-// ask sends a GET whose target is sent as it is. An empty host is the server's.
+// ask sends a GET request and doesn't change the target. An empty host means the server's
+// host.
 func ask(ctx context.Context, server, host, target, accept string) (*http.Response, []byte, error) {
 	u, err := url.Parse(server)
 	if err != nil {
@@ -358,7 +359,7 @@ func ask(ctx context.Context, server, host, target, accept string) (*http.Respon
 	u.Opaque, u.RawQuery, _ = strings.Cut(target, "?")
 	u.ForceQuery = strings.HasSuffix(target, "?")
 	if strings.HasPrefix(u.Opaque, "//") {
-		// The client would take this for a host.
+		// Without the host, the client would read the path as a host.
 		u.Opaque = "//" + u.Host + u.Opaque
 	}
 	req, err := http.NewRequestWithContext(ctx, "GET", "/", nil)
@@ -379,7 +380,7 @@ func ask(ctx context.Context, server, host, target, accept string) (*http.Respon
 	return res, body, err
 }
 
-// deviationOf finds the known difference that a result meets.
+// deviationOf returns the first deviation that matches a result, or nil.
 func deviationOf(r result) *deviation {
 	for i, d := range deviations {
 		if regexp.MustCompile(d.suite).MatchString(r.Suite) && regexp.MustCompile(d.name).MatchString(r.Case) && regexp.MustCompile(d.problem).MatchString(r.problem) {
@@ -389,8 +390,8 @@ func deviationOf(r result) *deviation {
 	return nil
 }
 
-// unmet are the known differences that no result met. Those of repositories count where
-// these were run.
+// unmet returns the deviations that no result matches. all says that the suites of
+// repositories were run.
 func unmet(results []result, all bool) (unmet []deviation) {
 	for i := range deviations {
 		d := &deviations[i]
@@ -404,7 +405,7 @@ func unmet(results []result, all bool) (unmet []deviation) {
 	return unmet
 }
 
-// conformance is the table, and what neither is as wanted nor differs for a known reason.
+// conformance returns the table, and the results that differ without a known reason.
 func conformance(results []result) (table string, failed []result) {
 	type row struct {
 		cases, pass, differ int
@@ -481,8 +482,8 @@ func conformance(results []result) (table string, failed []result) {
 	return b.String(), failed
 }
 
-// holdsAll reports whether a URL holds each of these names. A reason that names something else
-// is wrong.
+// holdsAll reports whether a URL contains all of the names. Tintype-Ignored must name only
+// parameters of the URL.
 func holdsAll(target, names string) bool {
 	if decoded, err := url.PathUnescape(target); err == nil {
 		target += decoded
@@ -498,16 +499,16 @@ func holdsAll(target, names string) bool {
 	return true
 }
 
-// conformanceText is what docs/dialects-conformance.md says above its table.
-const conformanceText = `# What other projects' packages build, asked of Tintype
+// conformanceText is the text above the table in docs/dialects-conformance.md.
+const conformanceText = `# Tests with other projects' packages
 
-` + "`make dialects`" + ` runs the URL builders that front ends use, asks a server for every URL that they build, and measures the answers: width, height and format must be those that the
-product's documentation promises for an original of 2400 × 1600 pixels. A side may differ by one pixel, since products round differently. URLs of imgix, imgproxy, thumbor, Cloudinary and
-weserv are asked a second time under their prefix, and must then be the same variant. Signed URLs are verified with the key that they were signed with.
+` + "`make dialects`" + ` runs the URL builders that front ends use. It requests every URL from a Tintype server and measures the answers. Width, height and format must be as the
+product documents them, for an original of 2400 × 1600 pixels. A side may differ by one pixel, since products round differently. URLs of imgix, imgproxy, thumbor, Cloudinary and
+weserv are requested twice: without and with their prefix. Both must give the same variant. Signed URLs are verified with the packages' signing keys.
 
-` + "`make dialects SUITES=dir`" + ` also reads the tests of other projects from a folder, which has a checkout of each under the name that the table gives.
+` + "`make dialects SUITES=dir`" + ` also runs the tests in other projects' repositories. The folder has a checkout of each, under the name in the table.
 
-- **pass**: as the product makes it.
-- **differ**: known differences, with the number of cases for each reason. Parameters that are ignored are named in ` + "`Tintype-Ignored`" + `.
+- **pass**: the answer is as the product documents it.
+- **differ**: the difference is known. *why* has the number of cases for each reason. The header ` + "`Tintype-Ignored`" + ` names ignored parameters.
 
 `
