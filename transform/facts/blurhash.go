@@ -134,13 +134,23 @@ func cosines(n, count, whole int, from float64) [][]float64 {
 func EncodeBlurHash(picture *image.NRGBA, nx, ny int) string {
 	picture = at0(picture)
 	size := picture.Rect.Size()
-	behind := meanLight(picture)
+	var behind [3]float64
+	if !picture.Opaque() {
+		behind = meanLight(picture)
+	}
 	across, down := cosines(nx, size.X, size.X, 0), cosines(ny, size.Y, size.Y, 0)
+	columns := make([]float64, nx*size.X) // across by x
+	for i := range across {
+		for x, v := range across[i] {
+			columns[x*nx+i] = v
+		}
+	}
 	var c [maxComponents * maxComponents][3]float64
 	for y := range size.Y {
 		var row [maxComponents][3]float64
 		for x := range size.X {
-			p := picture.Pix[y*picture.Stride+4*x:]
+			at := y*picture.Stride + 4*x
+			p := picture.Pix[at : at+4 : at+4]
 			light := [3]float64{linear[p[0]], linear[p[1]], linear[p[2]]}
 			if p[3] != 255 {
 				alpha := float64(p[3]) / 255
@@ -148,11 +158,11 @@ func EncodeBlurHash(picture *image.NRGBA, nx, ny int) string {
 					light[k] = light[k]*alpha + behind[k]*(1-alpha)
 				}
 			}
-			for i := range nx {
-				by := across[i][x]
-				row[i][0] += light[0] * by
-				row[i][1] += light[1] * by
-				row[i][2] += light[2] * by
+			for i, by := range columns[x*nx : (x+1)*nx] {
+				sum := &row[i]
+				sum[0] += light[0] * by
+				sum[1] += light[1] * by
+				sum[2] += light[2] * by
 			}
 		}
 		for j := range ny {

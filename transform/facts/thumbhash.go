@@ -161,7 +161,14 @@ func EncodeThumbHash(picture *image.NRGBA) []byte {
 	w, h, n := size.X, size.Y, size.X*size.Y
 	var r, g, b, seen float64
 	for i := range n {
-		p := picture.Pix[4*i:]
+		p := picture.Pix[4*i : 4*i+4 : 4*i+4]
+		if p[3] == 255 {
+			r += fraction[p[0]]
+			g += fraction[p[1]]
+			b += fraction[p[2]]
+			seen++
+			continue
+		}
 		alpha := float64(p[3]) / 255
 		r += alpha / 255 * float64(p[0])
 		g += alpha / 255 * float64(p[1])
@@ -181,25 +188,28 @@ func EncodeThumbHash(picture *image.NRGBA) []byte {
 	planes := make([]float64, 4*n)
 	l, p, q, a := planes[:n], planes[n:2*n], planes[2*n:3*n], planes[3*n:]
 	for i := range n {
-		px := picture.Pix[4*i:]
-		alpha := float64(px[3]) / 255
-		R := r*(1-alpha) + alpha/255*float64(px[0])
-		G := g*(1-alpha) + alpha/255*float64(px[1])
-		B := b*(1-alpha) + alpha/255*float64(px[2])
+		px := picture.Pix[4*i : 4*i+4 : 4*i+4]
+		alpha, R, G, B := 1.0, fraction[px[0]], fraction[px[1]], fraction[px[2]]
+		if px[3] != 255 {
+			alpha = float64(px[3]) / 255
+			R = r*(1-alpha) + alpha/255*float64(px[0])
+			G = g*(1-alpha) + alpha/255*float64(px[1])
+			B = b*(1-alpha) + alpha/255*float64(px[2])
+		}
 		l[i], p[i], q[i], a[i] = (R+G+B)/3, (R+G)/2-B, R-G, alpha
 	}
 	across, down := cosines(7, w, w, 0.5), cosines(7, h, h, 0.5)
+	columns := make([][7]float64, w) // across by x, so that the sums of a row are independent of each other
+	for i := range across {
+		for x, v := range across[i] {
+			columns[x][i] = v
+		}
+	}
 	encode := func(plane []float64, nx, ny int) (c channel, scale float64) {
 		c = channel{nx: nx, ny: ny}
-		var row [7]float64
 		for y := range h {
-			for i := range nx {
-				sum := 0.0
-				for x, v := range plane[y*w : (y+1)*w] {
-					sum += v * across[i][x]
-				}
-				row[i] = sum
-			}
+			var row [7]float64
+			sumRow(&row, plane[y*w:(y+1)*w], columns, nx)
 			for j := range ny {
 				for i := range nx {
 					c.rest[j*nx+i] += row[i] * down[j][y] / float64(n)
@@ -261,6 +271,33 @@ func EncodeThumbHash(picture *image.NRGBA) []byte {
 		write(&A, aScale)
 	}
 	return hash
+}
+
+// fraction is each level as a fraction of 255, as an opaque pixel is read.
+var fraction = func() (of [256]float64) {
+	for i := range of {
+		of[i] = 1.0 / 255 * float64(i)
+	}
+	return of
+}()
+
+// sumRow multiplies the values of a row by each of the first n cosines, and sums them up.
+func sumRow(sums *[7]float64, row []float64, columns [][7]float64, n int) {
+	columns = columns[:len(row)]
+	var s0, s1, s2, s3, s4, s5, s6 float64
+	for x, v := range row {
+		c := &columns[x]
+		s0 += v * c[0]
+		s1 += v * c[1]
+		s2 += v * c[2]
+		if n > 3 {
+			s3 += v * c[3]
+			s4 += v * c[4]
+			s5 += v * c[5]
+			s6 += v * c[6]
+		}
+	}
+	*sums = [7]float64{s0, s1, s2, s3, s4, s5, s6}
 }
 
 // rounded rounds halves up, as JavaScript does.
