@@ -160,6 +160,9 @@ var useCases = map[string]useCase{
 	"Audit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Audit(ctx, who, "acme", "", workspace.TrailChanges, "", 9))
 	}},
+	"SearchAudit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.SearchAudit(ctx, who, "acme", workspace.TrailChanges, manage.AuditFilter{Action: "x"}, "", 9))
+	}},
 	"OperatorAudit": {account.ReadOperatorLog, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.OperatorAudit(ctx, who, "", 9))
 	}},

@@ -23,6 +23,8 @@ var routes = []route{
 	{pattern: "GET /app/{ns}", needs: account.ReadUsage, page: (*visit).overview},
 	{pattern: "GET /app/{ns}/access", needs: account.ReadWorkspace, page: (*visit).access},
 	{pattern: "POST /app/{ns}/access", needs: account.UpdateWorkspace, page: (*visit).access},
+	{pattern: "GET /app/{ns}/log", needs: account.ReadAudit, page: (*visit).log},
+	{pattern: "GET /app/{ns}/log.csv", needs: account.ReadAudit, page: (*visit).logFile},
 	{pattern: "GET /app/{ns}/limits", needs: account.ReadWorkspace, page: (*visit).limits},
 	{pattern: "POST /app/{ns}/limits", needs: account.UpdateLimits, page: (*visit).limits},
 }
@@ -38,5 +40,6 @@ type link struct {
 var navigation = []link{
 	{"", "Overview", account.ReadUsage},
 	{"/access", "Access", account.ReadWorkspace},
+	{"/log", "Log", account.ReadAudit},
 	{"/limits", "Plan and limits", account.ReadWorkspace},
 }

@@ -147,11 +147,15 @@ func (m *Memory) RevokeAPIKey(ctx context.Context, workspaceID, id string, at ti
 
 // appendAudit appends entries. Entries without a workspace get workspaceID. m.mu is held.
 func (m *Memory) appendAudit(workspaceID string, entries []workspace.AuditEntry) {
+	grown := map[trailOf]bool{}
 	for _, e := range entries {
 		e = e.Stamped(workspaceID, now())
 		k := trailOf{e.WorkspaceID, e.Trail}
 		e.Before, e.After = bytes.Clone(e.Before), bytes.Clone(e.After)
 		m.trails[k] = append(m.trails[k], e)
+		grown[k] = true
+	}
+	for k := range grown {
 		slices.SortFunc(m.trails[k], func(a, b workspace.AuditEntry) int { return cmp.Compare(a.ID, b.ID) })
 	}
 }
