@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
@@ -59,6 +60,16 @@ var sentinels = []struct {
 	{origin.ErrExists, Conflict, ""},
 
 	{cache.ErrNoRoom, Overloaded, ""},
+
+	{account.ErrNoSession, Unauthorized, "Sign in first."},
+	{account.ErrEmail, Validation, "This is no e-mail address."},
+	{account.ErrCode, Validation, "The code is wrong, or it has ended. A code works for 10 minutes, once, and in the browser that asked for it."},
+	{account.ErrTooMany, RateLimited, "Too many codes were asked for. Try again in an hour."},
+	{account.ErrInvited, RateLimited, "A workspace can invite 20 people a day. Try again tomorrow."},
+	{account.ErrLastOwner, Conflict, "A workspace needs an owner. Make somebody else an owner first."},
+	{account.ErrIsMember, Conflict, "This address is a member already."},
+	{account.ErrNoMember, NotFound, "There is no such member, or no such role."},
+	{account.ErrInvitation, NotFound, "There is no such invitation for your address, or it has ended."},
 
 	{transform.ErrOverloaded, Overloaded, ""},
 	{transform.ErrTimeout, TransformTimeout, ""},

@@ -43,7 +43,7 @@ func (m *meter) watch(stack *middleware.Stack) error {
 // and with more. The requests must not depend on the number of workspaces.
 func TestCosts(t *testing.T) {
 	s, err := Open(t.Context(), Config{
-		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
+		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: awsAccount,
 	})
 	if err != nil {
 		t.Fatal(err)

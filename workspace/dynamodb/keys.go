@@ -32,6 +32,7 @@ import (
 //	GONE#NS       time#ID        a deleted workspace
 //	LIMIT#key     window#start   tokens handed out
 //	ONCE#hash     ONCE           an answer to a request with an Idempotency-Key
+//	PEOPLE#group  name           a record of people: see account.Records
 //	FEED          HEAD#shard     number of the last change in a shard
 //	FEED#shard    number         a change
 const (

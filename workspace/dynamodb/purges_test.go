@@ -44,7 +44,7 @@ func (m *scale) watch(stack *middleware.Stack) error {
 func purgeStore(t *testing.T) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), Config{
-		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
+		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: awsAccount,
 	})
 	if err != nil {
 		t.Fatal(err)

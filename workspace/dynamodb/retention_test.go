@@ -13,7 +13,7 @@ import (
 // Items that last have none.
 func TestRetention(t *testing.T) {
 	s, err := Open(t.Context(), Config{
-		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
+		URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: awsAccount,
 	})
 	if err != nil {
 		t.Fatal(err)

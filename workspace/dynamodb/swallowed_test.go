@@ -81,7 +81,7 @@ func TestLeavingIsTried(t *testing.T) {
 func TestInitTellsOfRecovery(t *testing.T) {
 	open := func() *Store {
 		s, err := Open(t.Context(), Config{
-			URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: account,
+			URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Timeout: time.Minute, Credentials: awsAccount,
 		})
 		if err != nil {
 			t.Fatal(err)

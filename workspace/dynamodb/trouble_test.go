@@ -16,7 +16,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-var account = credentials.NewStaticCredentialsProvider(dynamodblocal.AccessKeyID, dynamodblocal.SecretAccessKey, "")
+var awsAccount = credentials.NewStaticCredentialsProvider(dynamodblocal.AccessKeyID, dynamodblocal.SecretAccessKey, "")
 
 func testCodec(t *testing.T) *workspace.Codec {
 	t.Helper()
@@ -38,7 +38,7 @@ func TestThrottled(t *testing.T) {
 	}{
 		{"for a moment", "ProvisionedThroughputExceededException", 2, 3, workspace.ErrNotFound},
 		{"for long", "ProvisionedThroughputExceededException", 100, attempts, workspace.ErrThrottled},
-		{"by the account's limit", "ThrottlingException", 100, attempts, workspace.ErrThrottled},
+		{"by the awsAccount's limit", "ThrottlingException", 100, attempts, workspace.ErrThrottled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel() // each waits most of its time
@@ -54,7 +54,7 @@ func TestThrottled(t *testing.T) {
 			}))
 			defer service.Close()
 			s, err := Open(t.Context(), Config{
-				URL: "dynamodb://tintype?region=eu-west-1&endpoint=" + service.URL, Codec: testCodec(t), Credentials: account, Timeout: time.Minute,
+				URL: "dynamodb://tintype?region=eu-west-1&endpoint=" + service.URL, Codec: testCodec(t), Credentials: awsAccount, Timeout: time.Minute,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestFeedWithGaps(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := Open(t.Context(), Config{
-				URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Credentials: account, Timeout: time.Minute,
+				URL: dynamodblocal.Shared(t).URL(dynamodblocal.TableName()), Codec: testCodec(t), Credentials: awsAccount, Timeout: time.Minute,
 			})
 			if err != nil {
 				t.Fatal(err)

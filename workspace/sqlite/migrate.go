@@ -123,6 +123,16 @@ var migrations = []string{
 		json         TEXT NOT NULL,
 		PRIMARY KEY (workspace_id, sequence)
 	) STRICT, WITHOUT ROWID;`,
+	// expires is in seconds since 1970, 0 is never.
+	`CREATE TABLE people (
+		grp     TEXT NOT NULL,
+		name    TEXT NOT NULL,
+		version INTEGER NOT NULL,
+		expires INTEGER NOT NULL,
+		data    BLOB NOT NULL,
+		PRIMARY KEY (grp, name)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX people_expires ON people (expires) WHERE expires > 0;`,
 }
 
 // migrate brings the database to the newest version, in one transaction.

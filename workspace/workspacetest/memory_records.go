@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
@@ -22,6 +23,7 @@ type records struct {
 	purges  map[string]workspace.PurgeLog // by workspace ID
 	leases  map[leaseOf]int64             // tokens that were handed out
 	answers map[string]kept
+	people  map[[2]string]account.Record // by group and name
 }
 
 type (
@@ -44,7 +46,7 @@ type (
 func newRecords() records {
 	return records{
 		keys: map[[32]byte]*workspace.APIKey{}, deleted: map[string][]workspace.Deletion{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]time.Time{},
-		usage: map[usageOf]*workspace.Usage{}, purges: map[string]workspace.PurgeLog{}, leases: map[leaseOf]int64{}, answers: map[string]kept{},
+		usage: map[usageOf]*workspace.Usage{}, purges: map[string]workspace.PurgeLog{}, leases: map[leaseOf]int64{}, answers: map[string]kept{}, people: map[[2]string]account.Record{},
 	}
 }
 
@@ -384,5 +386,70 @@ func (m *Memory) Return(ctx context.Context, r limit.Request, g limit.Grant, unu
 	if used, ok := m.leases[k]; ok {
 		m.leases[k] = max(0, used-min(unused, g.Granted))
 	}
+	return nil
+}
+
+// Record implements [account.Records].
+func (m *Memory) Record(ctx context.Context, group, name string) (account.Record, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return account.Record{}, err
+	}
+	defer unlock()
+	r, ok := m.people[[2]string{group, name}]
+	if !ok || over(r) {
+		return account.Record{}, workspace.ErrNotFound
+	}
+	return r, nil
+}
+
+func over(r account.Record) bool { return !r.Expires.IsZero() && !now().Before(r.Expires) }
+
+// Records implements [account.Records].
+func (m *Memory) Records(ctx context.Context, group, after string, limit int) (list []account.Record, err error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for _, r := range m.people {
+		if r.Group == group && r.Name > after && !over(r) {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b account.Record) int { return cmp.Compare(a.Name, b.Name) })
+	return list[:min(limit, len(list))], nil
+}
+
+// WriteRecords implements [account.Records].
+func (m *Memory) WriteRecords(ctx context.Context, writes []account.Write, audit ...workspace.AuditEntry) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, w := range writes {
+		is := m.people[[2]string{w.Group, w.Name}]
+		if over(is) {
+			is = account.Record{}
+		}
+		if is.Version != w.Version || w.Delete && w.Version == 0 {
+			return workspace.ErrConflict
+		}
+	}
+	for _, w := range writes {
+		k := [2]string{w.Group, w.Name}
+		if w.Delete {
+			delete(m.people, k)
+			continue
+		}
+		w.Version++
+		w.Data = bytes.Clone(w.Data)
+		if !w.Expires.IsZero() {
+			w.Expires = w.Expires.UTC().Truncate(time.Second)
+		}
+		m.people[k] = w.Record
+	}
+	m.appendAudit("", audit)
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
@@ -28,6 +29,7 @@ type Store interface {
 	workspace.Replays
 	workspace.Deletions
 	limit.Leases
+	account.Records
 }
 
 // RunRecords tests what a store keeps beside workspaces. open returns an empty store.
@@ -37,6 +39,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		name string
 		run  func(*testing.T, Store)
 	}{
+		{"People", testPeople},
 		{"DomainClaims", testDomainClaims},
 		{"DomainSquatted", testDomainSquatted},
 		{"DomainRace", testDomainRace},

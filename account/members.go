@@ -1,0 +1,211 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tintype/tintype/mail"
+	"github.com/tintype/tintype/workspace"
+)
+
+// Members returns the members of a workspace, sorted by address.
+func (p *People) Members(ctx context.Context, workspaceID string) ([]Member, error) {
+	all, err := list[Member](ctx, p, "members#"+workspaceID)
+	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.Email, b.Email) })
+	return all, err
+}
+
+// Invitations returns the invitations of a workspace that nobody has taken yet.
+func (p *People) Invitations(ctx context.Context, workspaceID string) ([]Invitation, error) {
+	return list[Invitation](ctx, p, "invitations#"+workspaceID)
+}
+
+// InvitationsFor returns the invitations of a canonical address.
+func (p *People) InvitationsFor(ctx context.Context, email string) ([]Invitation, error) {
+	return list[Invitation](ctx, p, "invited#"+email)
+}
+
+// Invite lets an address join a workspace within a week, and tells it so by mail.
+func (p *People) Invite(ctx context.Context, w *workspace.Workspace, address string, role Role, audit workspace.AuditEntry) (i Invitation, err error) {
+	email, err := ParseEmail(address)
+	if err != nil {
+		return i, err
+	}
+	if !role.Valid() {
+		return i, ErrNoMember
+	}
+	members, err := p.Members(ctx, w.ID)
+	if err != nil {
+		return i, err
+	}
+	if slices.ContainsFunc(members, func(m Member) bool { return m.Email == email }) {
+		return i, ErrIsMember
+	}
+	ok, err := p.count(ctx, inviting, w.ID, 24*time.Hour, maxInvitations)
+	if err != nil {
+		return i, err
+	}
+	if !ok {
+		return i, ErrInvited
+	}
+	i = Invitation{
+		ID: rand.Text(), Email: email, Namespace: w.Namespace, WorkspaceID: w.ID, Role: role, InvitedBy: audit.Actor,
+		ExpiresAt: p.Now().UTC().Add(inviteLives).Truncate(time.Second),
+	}
+	audit.WorkspaceID, audit.Target = w.ID, email
+	err = p.Records.WriteRecords(ctx, []Write{
+		put("invitations#"+w.ID, i.ID, 0, i.ExpiresAt, i), put("invited#"+email, i.ID, 0, i.ExpiresAt, i),
+	}, audit)
+	if err != nil {
+		return i, err
+	}
+	text := "You are invited to work on images of the workspace " + w.Namespace + " as " + string(role) + ".\n\nSign in with this address within 7 days to accept.\n"
+	if p.PublicURL != "" {
+		text += "\n" + p.PublicURL + "/app\n"
+	}
+	if err := p.Mail.Send(ctx, mail.Message{To: email, Subject: "An invitation to Tintype", Text: text}); err != nil {
+		p.Log.Error("an invitation can't be sent", "address", MaskEmail(email), "error", err)
+	}
+	return i, nil
+}
+
+// Uninvite takes an invitation back.
+func (p *People) Uninvite(ctx context.Context, workspaceID, id string, audit workspace.AuditEntry) error {
+	return again(func() error {
+		var i Invitation
+		version, err := p.read(ctx, "invitations#"+workspaceID, id, &i)
+		if err != nil {
+			return err
+		}
+		if version == 0 {
+			return ErrInvitation
+		}
+		audit.WorkspaceID, audit.Target = workspaceID, i.Email
+		return p.Records.WriteRecords(ctx, []Write{
+			remove("invitations#"+workspaceID, id, version), remove("invited#"+i.Email, id, version),
+		}, audit)
+	})
+}
+
+// Accept makes somebody a member by an invitation for their address.
+func (p *People) Accept(ctx context.Context, who Account, id string, audit workspace.AuditEntry) (m Member, err error) {
+	err = again(func() error {
+		var i Invitation
+		version, err := p.read(ctx, "invited#"+who.Email, id, &i)
+		if err != nil {
+			return err
+		}
+		if version == 0 || !p.Now().Before(i.ExpiresAt) {
+			return ErrInvitation
+		}
+		m = Member{AccountID: who.ID, Email: who.Email, Namespace: i.Namespace, WorkspaceID: i.WorkspaceID, Role: i.Role, Since: p.Now().UTC().Truncate(time.Second)}
+		audit.WorkspaceID, audit.Target = i.WorkspaceID, who.Email
+		writes, err := p.joins(ctx, m)
+		if err != nil {
+			return err
+		}
+		return p.Records.WriteRecords(ctx, append(writes, remove("invited#"+who.Email, id, version), remove("invitations#"+i.WorkspaceID, id, version)), audit)
+	})
+	return m, err
+}
+
+// Join makes somebody a member without an invitation, such as the owner of a workspace that
+// they made.
+func (p *People) Join(ctx context.Context, who Account, w *workspace.Workspace, role Role, audit workspace.AuditEntry) error {
+	return again(func() error {
+		m := Member{AccountID: who.ID, Email: who.Email, Namespace: w.Namespace, WorkspaceID: w.ID, Role: role, Since: p.Now().UTC().Truncate(time.Second)}
+		audit.WorkspaceID, audit.Target = w.ID, who.Email
+		writes, err := p.joins(ctx, m)
+		if err != nil {
+			return err
+		}
+		return p.Records.WriteRecords(ctx, writes, audit)
+	})
+}
+
+// SetRole gives a member another role. The last owner stays one.
+func (p *People) SetRole(ctx context.Context, workspaceID, accountID string, role Role, audit workspace.AuditEntry) error {
+	if !role.Valid() {
+		return ErrNoMember
+	}
+	return p.change(ctx, workspaceID, accountID, &role, audit)
+}
+
+// Remove ends a membership. The last owner stays.
+func (p *People) Remove(ctx context.Context, workspaceID, accountID string, audit workspace.AuditEntry) error {
+	return p.change(ctx, workspaceID, accountID, nil, audit)
+}
+
+// change gives a member a role, or none. All changes of owners write the record of the
+// workspace's owners, so that of two at once one starts over.
+func (p *People) change(ctx context.Context, workspaceID, accountID string, role *Role, audit workspace.AuditEntry) error {
+	return again(func() error {
+		var m Member
+		version, err := p.read(ctx, "members#"+workspaceID, accountID, &m)
+		if err != nil {
+			return err
+		}
+		if version == 0 {
+			return ErrNoMember
+		}
+		audit.WorkspaceID, audit.Target = workspaceID, m.Email
+		var writes []Write
+		if role == nil {
+			m.Role = ""
+			writes = []Write{remove("members#"+workspaceID, accountID, version), remove("memberships#"+accountID, workspaceID, version)}
+		} else {
+			m.Role = *role
+			writes = []Write{put("members#"+workspaceID, accountID, version, time.Time{}, m), put("memberships#"+accountID, workspaceID, version, time.Time{}, m)}
+		}
+		write, err := p.owns(ctx, m)
+		if err != nil {
+			return err
+		}
+		return p.Records.WriteRecords(ctx, append(writes, write...), audit)
+	})
+}
+
+// joins returns the writes that make a membership, or replace it.
+func (p *People) joins(ctx context.Context, m Member) ([]Write, error) {
+	var old Member
+	version, err := p.read(ctx, "members#"+m.WorkspaceID, m.AccountID, &old)
+	if err != nil {
+		return nil, err
+	}
+	if version > 0 && old.Role.Includes(m.Role) {
+		m.Role = old.Role // an invitation takes nothing away
+	}
+	writes, err := p.owns(ctx, m)
+	return append(writes, put("members#"+m.WorkspaceID, m.AccountID, version, time.Time{}, m), put("memberships#"+m.AccountID, m.WorkspaceID, version, time.Time{}, m)), err
+}
+
+// owns returns the write of the workspace's owners, if it changes with the member's role.
+func (p *People) owns(ctx context.Context, m Member) ([]Write, error) {
+	var ids []string
+	version, err := p.read(ctx, owners, m.WorkspaceID, &ids)
+	if err != nil {
+		return nil, err
+	}
+	has := slices.Contains(ids, m.AccountID)
+	switch {
+	case m.Role == Owner && !has:
+		ids = append(ids, m.AccountID)
+	case m.Role != Owner && has:
+		if len(ids) == 1 {
+			return nil, ErrLastOwner
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == m.AccountID })
+	default:
+		return nil, nil
+	}
+	return []Write{put(owners, m.WorkspaceID, version, time.Time{}, ids)}, nil
+}
+
+// IsRefusal reports whether an error is one that people can do something about.
+func IsRefusal(err error) bool {
+	return slices.ContainsFunc([]error{ErrEmail, ErrTooMany, ErrCode, ErrLastOwner, ErrNoMember, ErrInvitation, ErrInvited, ErrIsMember}, func(e error) bool { return errors.Is(err, e) })
+}
