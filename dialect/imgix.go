@@ -54,9 +54,11 @@ const (
 	imgixPadBottom
 	imgixPadLeft
 	imgixMask
+	imgixMaskBG
 	imgixCornerRadius
 	imgixBlur
 	imgixSharp
+	imgixUSM
 	imgixBri
 	imgixCon
 	imgixSat
@@ -66,6 +68,8 @@ const (
 	imgixMonochrome
 	imgixPX
 	imgixTrim
+	imgixTrimMD
+	imgixTrimTol
 	imgixRot
 	imgixRotType
 	imgixOrient
@@ -139,12 +143,16 @@ func imgixName(name string) (p imgixParam, known bool) {
 		return imgixPadLeft, true
 	case "mask":
 		return imgixMask, true
+	case "mask-bg", "maskbg":
+		return imgixMaskBG, true
 	case "corner-radius":
 		return imgixCornerRadius, true
 	case "blur":
 		return imgixBlur, true
 	case "sharp":
 		return imgixSharp, true
+	case "usm":
+		return imgixUSM, true
 	case "bri":
 		return imgixBri, true
 	case "con":
@@ -163,6 +171,10 @@ func imgixName(name string) (p imgixParam, known bool) {
 		return imgixPX, true
 	case "trim":
 		return imgixTrim, true
+	case "trim-md", "trimmd":
+		return imgixTrimMD, true
+	case "trim-tol", "trimtol":
+		return imgixTrimTol, true
 	case "rot":
 		return imgixRot, true
 	case "rot-type", "rottype", "rott":
@@ -369,10 +381,8 @@ func (r *imgixURL) size() error {
 		if err := r.fillColor(); err != nil {
 			return err
 		}
-	} else if bg := r.given[imgixBG]; bg.set {
-		if err := r.color("bg", bg); err != nil {
-			return err
-		}
+	} else if err := r.background(); err != nil {
+		return err
 	}
 	if err := r.sides(); err != nil {
 		return err
@@ -397,6 +407,18 @@ func (r *imgixURL) size() error {
 		}
 	}
 	return r.rect()
+}
+
+// background sets the background for a fit that doesn't pad. bg comes before mask-bg, since
+// it also has an effect without a mask.
+func (r *imgixURL) background() error {
+	if g := r.given[imgixBG]; g.set {
+		return r.color("bg", g)
+	}
+	if g := r.given[imgixMaskBG]; g.set && r.given[imgixMask].set {
+		return r.color("bg", g)
+	}
+	return nil
 }
 
 // fillColor sets the background for a fit that pads. The default is white.
@@ -431,6 +453,9 @@ func (r *imgixURL) sides() error {
 		pad[i] = n
 	}
 	if pad != [4]int{} {
+		if _, given := r.Options.Get("bg"); !given {
+			r.Options.Set("bg", "fff", "bg") // the default colour of padding
+		}
 		r.Options.Set("pad", strconv.Itoa(pad[0])+","+strconv.Itoa(pad[1])+","+strconv.Itoa(pad[2])+","+strconv.Itoa(pad[3]), "pad")
 	}
 	for _, side := range [...]struct {
@@ -577,7 +602,7 @@ func (r *imgixURL) format() error {
 		native = "jpeg"
 	case "pjpg":
 		native = "jpeg"
-		r.Options.Set("progressive", "1", g.name)
+		r.given[imgixProgressive] = imgixValue{g.name, "true", true}
 	case "png", "png32", "png8":
 		native = "png"
 	case "gif", "webp", "avif":
@@ -611,7 +636,16 @@ func (r *imgixURL) format() error {
 	if err := r.flag("lossless", r.given[imgixLossless]); err != nil {
 		return err
 	}
-	return r.flag("progressive", r.given[imgixProgressive])
+	switch progressive := r.given[imgixProgressive]; native {
+	case "jpeg":
+		if !progressive.set {
+			progressive.set = true // the default is on
+		}
+		return r.flag("progressive", progressive)
+	case "original", "auto":
+		return r.flag("progressive", progressive)
+	}
+	return nil // other formats have no such parameter
 }
 
 // look parses the parameters that change colours and sharpness.
@@ -623,6 +657,7 @@ func (r *imgixURL) look() error {
 		value       func(n float64) string
 	}{
 		{imgixBlur, "blur", 0, 2000, func(n float64) string { return format(min(n/10, 100)) }},
+		{imgixUSM, "sharpen", -100, 100, format},
 		{imgixSharp, "sharpen", 0, 100, format},
 		{imgixBri, "brightness", -100, 100, percent},
 		{imgixCon, "contrast", -100, 100, percent},
@@ -637,6 +672,10 @@ func (r *imgixURL) look() error {
 		n, ok := number(g.value)
 		if !ok {
 			return &Error{g.name, "must be a number from " + format(p.least) + " to " + format(p.most)}
+		}
+		if p.at == imgixUSM && n < 0 {
+			r.ignore(g.name) // a negative value softens the image
+			continue
 		}
 		if n = min(max(n, p.least), p.most); n != 0 {
 			r.Options.Set(p.native, p.value(n), g.name)
@@ -695,8 +734,14 @@ func (r *imgixURL) mask() error {
 func (r *imgixURL) turn() error {
 	if g := r.given[imgixTrim]; g.set {
 		switch g.value {
-		case "auto", "color", "colorunlessalpha":
-			r.Options.Set("trim", "11", g.name)
+		case "auto":
+			if err := r.trim(g.name, r.given[imgixTrimMD], 11); err != nil {
+				return err
+			}
+		case "color", "colorunlessalpha":
+			if err := r.trim(g.name, r.given[imgixTrimTol], 0); err != nil {
+				return err
+			}
 		case "alpha":
 			r.ignore(g.name)
 		default:
@@ -745,6 +790,19 @@ func (r *imgixURL) turn() error {
 		}
 		r.Options.Set("flip", g.value, g.name)
 	}
+	return nil
+}
+
+// trim sets the tolerance of trim.
+func (r *imgixURL) trim(name string, tolerance imgixValue, standard float64) error {
+	if tolerance.set {
+		n, ok := number(tolerance.value)
+		if !ok || n < 0 {
+			return &Error{tolerance.name, "must be a number, 0 or more"}
+		}
+		name, standard = tolerance.name, n
+	}
+	r.Options.Set("trim", strconv.Itoa(clamp(standard, 0, 255)), name)
 	return nil
 }
 

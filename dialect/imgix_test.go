@@ -2,9 +2,12 @@ package dialect
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"fmt"
+	"math"
+	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +79,8 @@ func TestImgixMeans(t *testing.T) {
 		{"w=1&h=0", "w=100%25&fit=contain" + base, nil},
 		{"w=0.5", "w=50%25&fit=contain" + base, nil},
 		{"w=0.25&h=0.5&fit=crop", "w=25%25&h=50%25&fit=cover" + base, nil},
-		{"w=.33333&pad=10", "w=33.333%25&fit=contain&pad=10" + base, nil},
+		{"w=.33333&pad=10", "w=33.333%25&fit=contain&bg=ffffff&pad=10" + base, nil},
+		{"pad=10&bg=000", "fit=contain&bg=000000&pad=10" + base, nil},
 		{"ixid=MnwxMjA3fDB8&w=9", "w=9&fit=contain" + base, nil},
 		{"w=400.4", "w=400&fit=contain" + base, nil},
 		{"w=99999", "w=8192&fit=contain" + base, nil},
@@ -92,6 +96,20 @@ func TestImgixMeans(t *testing.T) {
 		{"auto=format&auto=compress", "fit=contain&q=45", nil},
 		{"auto=compress,enhance", "fit=contain&format=original&q=45", []string{"auto"}},
 		{"fm=webp&q=0", "fit=contain&format=webp&q=1", nil},
+		{"fm=jpg", "fit=contain&format=jpeg&q=75&progressive=1", nil},
+		{"fm=jpg&jpeg-progressive=false", "fit=contain&format=jpeg&q=75", nil},
+		{"fm=pjpg&jpg-progressive=false", "fit=contain&format=jpeg&q=75&progressive=1", nil},
+		{"fm=png&jpg-progressive=true", "fit=contain&format=png&q=75", nil},
+		{"jpg-progressive=true", "fit=contain" + base + "&progressive=1", nil},
+		{"mask-bg=000", "fit=contain" + base, nil},
+		{"mask=ellipse&mask-bg=000", "fit=contain&bg=000000&radius=50%25" + base, nil},
+		{"mask=ellipse&mask-bg=000&bg=fff", "fit=contain&bg=ffffff&radius=50%25" + base, nil},
+		{"trim=color", "fit=contain&trim=0" + base, nil},
+		{"trim=color&trim-tol=300&trim-md=4", "fit=contain&trim=255" + base, nil},
+		{"trim=auto&trimmd=20&trim-tol=4", "fit=contain&trim=20" + base, nil},
+		{"usm=20", "fit=contain&sharpen=20" + base, nil},
+		{"usm=20&sharp=30", "fit=contain&sharpen=30" + base, nil},
+		{"usm=-20", "fit=contain" + base, []string{"usm"}},
 		{"fm=mp4", "fit=contain" + base, []string{"fm"}},
 		{"bg=ABC", "fit=contain&bg=aabbcc" + base, nil},
 		{"bg=80ff0000", "fit=contain&bg=ff000080" + base, nil},
@@ -131,7 +149,7 @@ func TestImgixRefuses(t *testing.T) {
 		"fit=crop&crop=middle,up": "crop", "fit=crop&crop=focalpoint&fp-x=2": "fp-x", "fit=crop&crop=focalpoint&fp-z=0": "fp-z",
 		"dpr=6": "dpr", "dpr=x": "dpr", "rect=1,2,3": "rect", "rect=1,2,3,-4": "rect", "rect=top,1,2,3": "rect",
 		"fm=bmp": "fm", "q=high": "q", "bg=12345": "bg", "bg=": "bg", "blur=x": "blur", "sepia=x": "sepia",
-		"invert=2": "invert", "trim=x": "trim", "rot=x": "rot", "rot=1&rot-type=x": "rot-type", "orient=9": "orient", "flip=x": "flip",
+		"invert=2": "invert", "trim=x": "trim", "trim=color&trim-tol=-1": "trim-tol", "trim=auto&trim-md=x": "trim-md", "usm=x": "usm", "mask=ellipse&mask-bg=1": "mask-bg", "rot=x": "rot", "rot=1&rot-type=x": "rot-type", "orient=9": "orient", "flip=x": "flip",
 		"pad=-1": "pad", "expires=soon": "expires", "expires=-1": "expires", "mask=corners&corner-radius=x": "corner-radius",
 		"mark=a&mark-align=x": "mark-align", "mark=a&mark-w=0": "mark-w", "mark=a&mark-fit=x": "mark-fit", "mark=a&mark-tile=x": "mark-tile",
 		"mark64=AA": "mark64", "mark64=aGk+": "mark64", "w64=*": "w64", "mark=a&mark-alpha=x": "mark-alpha",
@@ -148,79 +166,185 @@ func TestImgixRefuses(t *testing.T) {
 	}
 }
 
-// Every value that imgix documents works or is named as ignored.
+// imgixNoEffect lists documented values, besides documented defaults, that have no effect.
+var imgixNoEffect = []struct{ values, why string }{
+	{"^cs=(srgb|strip|tinysrgb)$", "Tintype always converts to sRGB"},
+	{"^svg-sanitize=", "an SVG becomes pixels"},
+	{"^fill=solid$", "fit=fill is solid without it"},
+	{"^corner-radius=0(,0)*$", "a radius of 0 rounds nothing"},
+	{"^(mark-scale|markscale|ms)=0$", "a scale of 0 is no scale"},
+	{"^orient=0$|^or=0$", "an angle of 0 turns nothing"},
+	{"^crop=focalpoint$", "the default focal point is the centre"},
+	{"^(mark-align|markalign|ma)=(bottom|right)$", "the default position is bottom,right"},
+}
+
+// imgixContexts are parameters beside which a documented parameter can have an effect.
+var imgixContexts = [...]string{
+	"", "w=99&h=50&fit=crop", "w=99&fit=crop", "w=99&h=50&fit=crop&crop=focalpoint", "w=99&h=50&fit=fill", "w=99&h=50&fit=facearea",
+	"mark=logo.png&mark-w=20&mark-h=20", "mark=logo.png", "mask=corners&corner-radius=5", "mask=ellipse", "fm=jpg", "rot=10", "trim=auto", "trim=color",
+}
+
+// TestImgixDocumentedValues tries every parameter of imgix's parameters.json under all names,
+// with every documented value. In one of imgixContexts each value is named as ignored or changes
+// the request, or it is known to have no effect.
 func TestImgixDocumentedValues(t *testing.T) {
-	suites := os.Getenv("SUITES")
-	if suites == "" {
-		t.Skip("not run: set SUITES to a folder that holds imgix-url-params")
-	}
-	data, err := os.ReadFile(filepath.Join(suites, "imgix-url-params", "dist", "parameters.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var doc struct {
 		Parameters map[string]struct {
 			Aliases []string
-			Expects []struct {
-				Type     string
-				Possible []any `json:"possible_values"`
-			}
+			Default any
+			Expects []imgixExpected
 		}
 	}
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := json.Unmarshal([]byte(suite(t, "imgix-url-params", "dist/parameters.json")), &doc); err != nil {
 		t.Fatal(err)
 	}
-	listed := map[string]bool{}
-	for _, p := range imgixParams {
-		for name := range strings.SplitSeq(p.Name, ", ") {
-			listed[name] = true
-		}
+	listed := slices.Collect(imgix.Spellings())
+	base := map[string]string{}
+	for _, context := range imgixContexts {
+		base[context], _ = imgixMeaning(t, context)
 	}
-	cases := 0
+	works, named, none := 0, 0, 0
 	for name, p := range doc.Parameters {
 		for _, spelled := range append([]string{name}, p.Aliases...) {
-			if !listed[spelled] {
+			if !slices.Contains(listed, spelled) {
 				t.Errorf("docs/dialects.md lacks %s", spelled)
 			}
 			for _, e := range p.Expects {
-				values := []string{}
-				for _, v := range e.Possible {
-					b, _ := json.Marshal(v) // of a string or a number
-					values = append(values, strings.Trim(string(b), `"`))
-				}
-				switch e.Type {
-				case "boolean":
-					values = []string{"true", "false"}
-				case "hex_color":
-					values = []string{"f00", "8f00", "ff0000", "80ff0000"}
-				case "color_keyword":
-					values = []string{"orange"}
-				case "unit_scalar":
-					values = []string{"0.5"}
-				case "ratio":
-					values = []string{"16:9", "1.5:1"}
-				case "timestamp":
-					values = []string{"1900000000"}
-				}
-				for _, v := range values {
-					cases++
-					query := spelled + "=" + v
-					r, err := parseText(imgix, "/photos/a.jpg?fit=crop&w=99&"+query)
-					if err != nil {
-						t.Errorf("%s: %v", query, err)
-						continue
+				for _, v := range e.values() {
+					query := spelled + "=" + url.QueryEscape(v)
+					ignored, effect := false, false
+					for _, context := range imgixContexts {
+						meaning, names := imgixMeaning(t, strings.TrimPrefix(context+"&"+query, "&"))
+						ignored = ignored || slices.Contains(names, spelled)
+						effect = effect || meaning != base[context]
 					}
-					if _, err := transform.Parse(transform.Defaults(), r.Options.Query); err != nil {
-						t.Errorf("%s: %v", query, err)
-					}
-					if _, known := imgixName(spelled); !known && !slices.Contains(r.Ignored, spelled) {
-						t.Errorf("%s is neither read nor named", query)
+					switch {
+					case effect:
+						works++
+					case ignored:
+						named++
+					case v == fmt.Sprint(p.Default) || v == fmt.Sprint(e.Default):
+						none++
+					case slices.ContainsFunc(imgixNoEffect, func(n struct{ values, why string }) bool {
+						return regexp.MustCompile(n.values).MatchString(spelled + "=" + v)
+					}):
+						none++
+					default:
+						t.Errorf("%s has no effect and is not named", query)
 					}
 				}
 			}
 		}
 	}
-	t.Logf("%d documented values", cases)
+	t.Logf("%d values work, %d are named, %d have no effect in imgix or in Tintype", works, named, none)
+	if works+named+none < 700 {
+		t.Errorf("%d values", works+named+none)
+	}
+}
+
+// imgixMeaning returns all that a query asks for, and the ignored parameters.
+func imgixMeaning(t *testing.T, query string) (meaning string, ignored []string) {
+	t.Helper()
+	r, err := parseText(imgix, "/photos/a.jpg?"+query)
+	if err != nil {
+		t.Errorf("%s: %v", query, err)
+		return "", nil
+	}
+	o, err := transform.Parse(transform.Defaults(), r.Options.Query)
+	if err != nil {
+		t.Errorf("%s: %v", query, err)
+	}
+	return fmt.Sprint(o.String(), r.Answer, r.Claim.Expires), r.Ignored
+}
+
+// An imgixExpected is a kind of value in parameters.json.
+type imgixExpected struct {
+	Type      string
+	Possible  []any `json:"possible_values"`
+	Default   any
+	Strict    imgixRange `json:"strict_range"`
+	Suggested imgixRange `json:"suggested_range"`
+	Length    int
+	Parts     [4][]imgixExpected
+}
+
+type imgixRange struct{ Min, Max *float64 }
+
+func (e *imgixExpected) UnmarshalJSON(data []byte) error {
+	type plain imgixExpected
+	if err := json.Unmarshal(data, (*plain)(e)); err != nil {
+		return err
+	}
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	for i := range e.Parts {
+		if part, ok := parts[strconv.Itoa(i)]; ok {
+			if err := json.Unmarshal(part, &e.Parts[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// values returns all possible values, or examples of them.
+func (e *imgixExpected) values() (values []string) {
+	for _, v := range e.Possible {
+		values = append(values, fmt.Sprint(v))
+	}
+	if values != nil {
+		return values
+	}
+	switch e.Type {
+	case "boolean":
+		return []string{"true", "false"}
+	case "hex_color":
+		return []string{"f00", "8f00", "ff0000", "80ff0000"}
+	case "color_keyword":
+		return []string{"orange"}
+	case "unit_scalar":
+		return []string{"0.25"}
+	case "ratio":
+		return []string{"16:9", "1.5:1"}
+	case "timestamp":
+		return []string{"1900000000"}
+	case "url":
+		return []string{"https://a.test/b.png"}
+	case "path":
+		return []string{"/b.png"}
+	case "interval":
+		return []string{"1:3"}
+	case "string", "font":
+		return []string{"text"}
+	case "integer", "number":
+		return e.numbers()
+	case "list":
+		list := make([]string, 0, 4)
+		for i := range min(e.Length, len(e.Parts)) {
+			if len(e.Parts[i]) > 0 {
+				list = append(list, e.Parts[i][0].values()[0])
+			}
+		}
+		return []string{strings.Join(list, ",")}
+	}
+	return nil
+}
+
+// numbers returns the ends of a range and a number in it.
+func (e *imgixExpected) numbers() []string {
+	least, most := 0.0, 400.0
+	for _, r := range [...]imgixRange{e.Suggested, e.Strict} {
+		if r.Min != nil {
+			least = *r.Min
+		}
+		if r.Max != nil {
+			most = *r.Max
+		}
+	}
+	between := least + math.Round((most-least)*0.6)
+	return []string{format(least), format(between), format(most)}
 }
 
 func FuzzImgix(f *testing.F) {
