@@ -20,6 +20,9 @@ type Key [32]byte
 // String returns the key as 64 lower-case hex digits.
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// MaxHashes is the maximum number of an entry's OriginHashes.
+const MaxHashes = 16
+
 // An Entry is one stored output. Requests share entries: nobody may change an entry after
 // Put, or one that Get returned.
 type Entry struct {
@@ -36,6 +39,10 @@ type Entry struct {
 
 	OriginETag         string // validators of the original
 	OriginLastModified string
+
+	// OriginHashes are SHA-256 of the originals, where the caller needs to know them; at most
+	// MaxHashes.
+	OriginHashes [][32]byte
 
 	StoredAt     time.Time
 	RevalidateAt time.Time // from then on the entry is stale; zero is never

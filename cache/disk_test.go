@@ -268,7 +268,7 @@ func TestDiskScanCleansUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	alter(diskKey(2), func(file []byte) []byte { file[len(magic)-1]++; return file })
+	alter(diskKey(2), func(file []byte) []byte { file[len(magic)-1] += MaxHashes + 1; return file })
 	alter(diskKey(3), func(file []byte) []byte { return file[:len(file)-1] })
 	alter(diskKey(4), func([]byte) []byte { return nil })
 	foreign := []string{

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A stored entry is a header, then four strings whose lengths the header has, then the
-// body. An entry that is longer or shorter than its header says is corrupt.
+// A stored entry is a header, then hashes of 32 bytes, then four strings whose lengths the
+// header has, then the body. An entry that is longer or shorter than its header says is corrupt.
 
-// magic ends in the version of the format. Entries of another version are misses, and the
+// magic ends in the version of the format, plus the number of hashes. Entries of another version are misses, and the
 // disk cache's scan removes them.
 const magic = "tintype\x01"
 
@@ -61,9 +61,13 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 		BodyLen: uint64(len(e.Body)),
 	}
 	copy(h.Magic[:], magic)
+	h.Magic[len(magic)-1] += byte(len(e.OriginHashes))
 	head, err := binary.Append(make([]byte, 0, EncodedSize(e)-int64(len(e.Body))), binary.BigEndian, &h)
 	if err != nil {
 		return nil, err
+	}
+	for _, hash := range e.OriginHashes {
+		head = append(head, hash[:]...)
 	}
 	head = append(head, e.ContentType...)
 	head = append(head, e.ETag...)
@@ -76,7 +80,7 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 
 // EncodedSize returns the length of a stored entry, in bytes.
 func EncodedSize(e *Entry) int64 {
-	return int64(headerSize) + int64(len(e.ContentType)+len(e.ETag)+
+	return int64(headerSize) + 32*int64(len(e.OriginHashes)) + int64(len(e.ContentType)+len(e.ETag)+
 		len(e.OriginETag)+len(e.OriginLastModified)) + int64(len(e.Body))
 }
 
@@ -86,21 +90,25 @@ func parseHeader(head []byte, key Key, size int64) (h header, err error) {
 	if len(head) < headerSize {
 		return h, ErrCorrupt
 	}
-	if begin := string(head[:len(magic)]); begin != magic {
-		if begin[:len(magic)-1] == magic[:len(magic)-1] {
-			return h, ErrOtherVersion
-		}
+	if string(head[:len(magic)-1]) != magic[:len(magic)-1] {
 		return h, ErrCorrupt
+	}
+	if hashesIn(head) > MaxHashes {
+		return h, ErrOtherVersion
 	}
 	if _, err := binary.Decode(head, binary.BigEndian, &h); err != nil {
 		return h, ErrCorrupt
 	}
-	rest := uint64(h.ContentTypeLen) + uint64(h.ETagLen) + uint64(h.OriginETagLen) + uint64(h.OriginLastModifiedLen)
+	rest := 32*uint64(hashesIn(head)) + uint64(h.ContentTypeLen) + uint64(h.ETagLen) + uint64(h.OriginETagLen) + uint64(h.OriginLastModifiedLen)
 	if h.Key != key || size < 0 || h.BodyLen > uint64(size) || uint64(headerSize)+rest+h.BodyLen != uint64(size) {
 		return h, ErrCorrupt
 	}
 	return h, nil
 }
+
+// hashesIn returns the number of hashes in a stored entry of this version. It is above
+// MaxHashes for other versions.
+func hashesIn(head []byte) int { return int(head[len(magic)-1] - magic[len(magic)-1]) }
 
 // Decode returns the entry that was stored under key. stored are the bytes of EncodeHead
 // and the body; the entry's Body is a part of them. The error is ErrCorrupt or
@@ -114,7 +122,13 @@ func Decode(stored []byte, key Key) (*Entry, error) {
 		return nil, ErrCorrupt
 	}
 	bodyStart := uint64(len(stored)) - h.BodyLen
-	texts := string(stored[headerSize:bodyStart])
+	var hashes [][32]byte
+	begin := headerSize
+	for range hashesIn(stored) {
+		hashes = append(hashes, [32]byte(stored[begin:]))
+		begin += 32
+	}
+	texts := string(stored[begin:bodyStart])
 	next := func(n uint32) (text string) {
 		text, texts = texts[:n], texts[n:]
 		return text
@@ -124,6 +138,7 @@ func Decode(stored []byte, key Key) (*Entry, error) {
 		ETag:               next(h.ETagLen),
 		OriginETag:         next(h.OriginETagLen),
 		OriginLastModified: next(h.OriginLastModifiedLen),
+		OriginHashes:       hashes,
 		Width:              int(h.Width), Height: int(h.Height), Frames: int(h.Frames),
 		StoredAt:     h.StoredAt.time(),
 		RevalidateAt: h.RevalidateAt.time(),

@@ -71,7 +71,10 @@ func (s *Service) decide(c *site, t Target, posted bool, from client, who func()
 	if a.who, err = who(); err != nil {
 		return a, stepAccess, err
 	}
-	return a, stepAccess, s.authorize(&a, t)
+	if err := s.authorize(&a, t); err != nil {
+		return a, stepAccess, err
+	}
+	return a, stepAccess, a.checkBlocked() // after the rights: who has none doesn't learn it
 }
 
 // accepted are the formats that the client of an Accept header can be given. A client that
@@ -277,6 +280,9 @@ func (a *ask) key() cache.Key {
 	}
 	if a.access.test != "" {
 		add("test")
+	}
+	if a.site.blocked.byHash() {
+		add("hashed")
 	}
 	for _, m := range a.marks.list {
 		add("mark")

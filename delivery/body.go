@@ -145,12 +145,17 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request, c *site) (*or
 		obj.Release()
 		return nil, fault.New(fault.InvalidSource, "the body is empty: send the image as it is, not as a form")
 	}
+	sum, err := c.hash(obj)
+	if err != nil {
+		obj.Release()
+		return nil, err
+	}
 	h, err := s.judge(c, obj)
 	if err != nil {
 		obj.Release()
 		return nil, err
 	}
-	return &original{obj, h}, nil
+	return &original{obj, h, sum}, nil
 }
 
 func (s *Service) bodyTooLarge() error {

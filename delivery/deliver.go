@@ -104,6 +104,9 @@ func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, 
 		}
 		return nil, known
 	}
+	if err := a.site.checkEntry(e); err != nil { // it was made before the image was blocked
+		return nil, err
+	}
 	return e, nil
 }
 

@@ -205,7 +205,7 @@ func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) er
 		return fault.New(fault.Code(entry.Code), entry.Message)
 	}
 	_, e.Format, _ = strings.Cut(entry.ContentType, "/")
-	return nil
+	return a.site.checkEntry(entry)
 }
 
 // headerOnly is a ResponseWriter that keeps headers only.

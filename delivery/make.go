@@ -25,6 +25,7 @@ const errorTTL = 60 * time.Second
 type original struct {
 	*origin.Object
 	header transform.Header
+	sum    [sha256.Size]byte // zero where the workspace blocks no hashes
 }
 
 type originalKey struct {
@@ -32,6 +33,7 @@ type originalKey struct {
 	key              origin.Key
 	have             origin.Validators
 	purged           int64 // sequence of the last purge at the time of the request
+	hashed           bool  // the original's hash is wanted
 }
 
 // make fetches the originals and calls the endpoint to make the entry. old is the stale
@@ -72,7 +74,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	}
 	made = true
 	s.count(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{Transforms: 1})
-	e.ETag = etagOf(e.Body)
+	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
 	if len(from) == 1 {
 		e.OriginETag, e.OriginLastModified = from[0].ETag, from[0].LastModified
 	}
@@ -116,7 +118,7 @@ func (s *Service) fetchAll(ctx context.Context, a *ask, old *cache.Entry) (all [
 // shareOriginal fetches an original once for all requests that want it at the moment. The
 // caller must release it.
 func (s *Service) shareOriginal(ctx context.Context, c *site, operation string, r ref, have origin.Validators) (*cache.Hold[*original], error) {
-	key := originalKey{c.ID, r.place(), r.at().key, have, c.purges.Last()}
+	key := originalKey{c.ID, r.place(), r.at().key, have, c.purges.Last(), c.blocked.byHash()}
 	return s.originals.Do(ctx, key, func(ctx context.Context) (*original, error) { return s.readOriginal(ctx, c, operation, r, have) })
 }
 
@@ -199,12 +201,17 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	s.count(ctx, c, operation, r.sourceName(), workspace.Usage{BytesIn: int64(len(obj.Body))})
+	sum, err := c.hash(obj)
+	if err != nil {
+		obj.Release()
+		return nil, err
+	}
 	h, err := s.judge(c, obj)
 	if err != nil {
 		obj.Release()
 		return nil, err
 	}
-	return &original{obj, h}, nil
+	return &original{obj, h, sum}, nil
 }
 
 // takes refuses SVG and TIFF originals, unless the workspace has turned them on.

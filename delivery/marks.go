@@ -187,7 +187,7 @@ func (s *Service) markImages(ctx context.Context, a *ask) (images []transform.Ma
 // markImage returns the image of a mark, and fetches it unless it is known. The caller
 // must release an image that it asks for whole.
 func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole bool) (*marks.Image, error) {
-	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, c.purgedMark(m)}
+	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, c.purgedMark(m), c.blocked.byHash()}
 	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
 		var have origin.Validators
 		if old != nil {
@@ -208,6 +208,12 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 	if err != nil {
 		return nil, markUnavailable(m.Name(), err)
 	}
+	if c.blocked.has(image.Hash) {
+		if whole {
+			image.Release()
+		}
+		return nil, errBlocked()
+	}
 	// allow_svg and allow_tiff may have changed since the image was fetched.
 	if err := c.takes(image.Header); err != nil {
 		if whole {
@@ -222,7 +228,7 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 // such as a busy server, stay as they are.
 func markUnavailable(name string, err error) error {
 	e := fault.Of(err)
-	if errors.Is(err, context.Canceled) || e.Code == fault.Overloaded || e.Code == fault.Internal {
+	if errors.Is(err, context.Canceled) || e.Code == fault.Overloaded || e.Code == fault.Internal || e.Code == fault.Blocked {
 		return err
 	}
 	return &fault.Error{Code: fault.MarkUnavailable, Message: "the mark " + name + " can't be stamped, and nothing is shown without it: " + e.Message, Cause: err}

@@ -103,6 +103,9 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 	if shown.marks, fallbackErr = a.site.decideMarks(a.options.Mark, *a.fallback, a.refs...); fallbackErr != nil {
 		return err
 	}
+	if shown.checkBlocked() != nil {
+		return err
+	}
 	entry, fallbackErr := s.load(r.Context(), w, &shown)
 	w.Header()["Cache-Status"] = told // that of the image that was asked for
 	if fallbackErr != nil {

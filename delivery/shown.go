@@ -65,6 +65,9 @@ func (s *Service) Describe(w *Response, r *http.Request, namespace, rawQuery str
 	if err := s.authorize(&a, Target{Namespace: namespace}); err != nil {
 		return err
 	}
+	if err := a.checkBlocked(); err != nil {
+		return err
+	}
 	w.noteAsk(&a)
 	hold, err := s.shareOriginal(r.Context(), site, opTransform, original, origin.Validators{})
 	if err != nil {

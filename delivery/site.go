@@ -37,6 +37,7 @@ type site struct {
 	markAssets map[*marks.Configured]markAsset
 	purges     *workspace.PurgeIndex
 	limits     siteLimits
+	blocked    *blocklist
 	dialect    *dialect.Dialect // of all URLs but those of endpoints and prefixes; nil is ours
 }
 
@@ -182,6 +183,7 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 	c.findMarkAssets()
 	c.purges = workspace.NewPurgeIndex(w.Purges)
 	c.limits = compileLimits(w)
+	c.blocked = newBlocklist(w.Blocks)
 	c.dialect = dialect.Named(w.Dialect)
 	return c, nil
 }

@@ -98,7 +98,7 @@ func (s *Service) CheckUpload(ctx context.Context, w *workspace.Workspace, o *or
 	if err != nil {
 		return c, err
 	}
-	from := &original{o, h}
+	from := &original{Object: o, header: h}
 	if c.Metadata, err = metadataOf(from); err != nil {
 		return c, err
 	}

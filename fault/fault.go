@@ -45,6 +45,7 @@ const (
 	ImageTooLarge       Code = "IMAGE_TOO_LARGE"
 	RateLimited         Code = "RATE_LIMITED"
 	QuotaExceeded       Code = "QUOTA_EXCEEDED"
+	Blocked             Code = "BLOCKED"
 	HeadersTooLarge     Code = "HEADERS_TOO_LARGE"
 	Internal            Code = "INTERNAL_ERROR"
 	OriginError         Code = "ORIGIN_ERROR"
@@ -104,6 +105,7 @@ var table = []Kind{
 	{Code: RateLimited, Status: http.StatusTooManyRequests, Retry: 1, Meaning: "Too many requests in this minute.", Remedy: "Wait for the seconds in Retry-After."},
 	{Code: QuotaExceeded, Status: http.StatusTooManyRequests, Meaning: "The limit of the day or month is used up.", Remedy: "Wait until Retry-After, or raise the limit."},
 	{Code: HeadersTooLarge, Status: http.StatusRequestHeaderFieldsTooLarge, Meaning: "The request's headers are larger than 16 KiB.", Remedy: "Send fewer cookies."},
+	{Code: Blocked, Status: http.StatusUnavailableForLegalReasons, Meaning: "The workspace's owner has blocked this image, or the moderation refused an upload.", Remedy: "Ask the owner. A block of an image's bytes ends up to a minute after it is lifted.", Remembered: true},
 	{Code: Internal, Status: http.StatusInternalServerError, Meaning: "Something went wrong in Tintype.", Remedy: "Look for the request_id in the server's log."},
 	{Code: OriginError, Status: http.StatusBadGateway, Meaning: "The server of the original failed or can't be reached.", Remedy: "Look at that server.", Original: true},
 	{Code: WorkerFailed, Status: http.StatusBadGateway, Meaning: "A worker process crashed, or was killed, while it made the variant.", Remedy: "Ask for a smaller variant; where every variant fails, replace the original.", Original: true},

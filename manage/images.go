@@ -21,6 +21,9 @@ type Images interface {
 	Storage(w *workspace.Workspace, source string) (st origin.Storage, uploads bool, err error)
 	ReadUpload(ctx context.Context, w *workspace.Workspace, r io.Reader, length int64, stop func()) (*origin.Object, error)
 	CheckUpload(ctx context.Context, w *workspace.Workspace, o *origin.Object) (delivery.Checked, error)
+	// Blocked reports whether the image under a path, or with these bytes, is not shown.
+	// sha256 may be empty.
+	Blocked(w *workspace.Workspace, source, path, sha256 string) (bool, error)
 }
 
 var _ Images = (*delivery.Service)(nil)
@@ -81,6 +84,9 @@ func (m *Manager) putImage(ctx context.Context, who Caller, w *workspace.Workspa
 	if err != nil {
 		return out, err
 	}
+	if err := m.checkBlocked(w, req, checked.SHA256); err != nil {
+		return out, err
+	}
 	out = Uploaded{Source: req.Source, Path: req.Path, Bytes: int64(len(o.Body)), SHA256: checked.SHA256, Metadata: checked.Metadata}
 	if out.IsNew, err = st.Put(ctx, req.Path, o, checked.Metadata.ContentType, req.Overwrite); err != nil {
 		return out, err
@@ -139,6 +145,7 @@ type Image struct {
 	ContentType  string     `json:"content_type,omitempty" doc:"As the bucket has it. Left out in lists, and for folders."`
 	ETag         string     `json:"etag,omitempty"`
 	LastModified *time.Time `json:"last_modified,omitempty"`
+	Blocked      bool       `json:"blocked,omitempty" doc:"The path is blocked: the image is not shown. Left out in lists."`
 }
 
 func imageOf(namespace, source string, s origin.Stored) Image {
@@ -187,7 +194,7 @@ func (m *Manager) Images(ctx context.Context, who Caller, namespace, source, pre
 
 // Image returns what is known of one original.
 func (m *Manager) Image(ctx context.Context, who Caller, namespace, source, path string) (Image, error) {
-	_, st, err := m.storage(ctx, who, account.ReadImages, namespace, source)
+	w, st, err := m.storage(ctx, who, account.ReadImages, namespace, source)
 	if err != nil {
 		return Image{}, err
 	}
@@ -195,7 +202,9 @@ func (m *Manager) Image(ctx context.Context, who Caller, namespace, source, path
 	if err != nil {
 		return Image{}, err
 	}
-	return imageOf(namespace, source, s), nil
+	i := imageOf(namespace, source, s)
+	i.Blocked, err = m.images.Blocked(w, source, path, "")
+	return i, err
 }
 
 // DeleteImage deletes an original, and purges its path.

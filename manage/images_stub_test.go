@@ -52,3 +52,12 @@ func (imagesStub) CheckUpload(_ context.Context, _ *workspace.Workspace, o *orig
 	}
 	return delivery.Checked{SHA256: fmt.Sprintf("%x", sha256.Sum256(o.Body)), Metadata: delivery.Metadata{ContentType: "image/jpeg"}}, nil
 }
+
+func (imagesStub) Blocked(w *workspace.Workspace, source, path, sum string) (bool, error) {
+	for _, b := range w.Blocks {
+		if b.Path == source+"/"+path || sum != "" && b.SHA256 == sum {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -50,6 +50,7 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	}
 	w.Marks = []workspace.Mark{{Name: "brand", Image: "photos/logo.png", AutoApplySources: []string{}}}
 	w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=9"}}
+	w.Blocks = []workspace.Block{{ID: "block", SHA256: strings.Repeat("0a", 32)}}
 	w.SigningKeys = []signing.Key{{ID: "one", Secret: signing.NewSecret(), CreatedAt: time.Now().Add(-time.Hour)}}
 	if err := db.Create(t.Context(), w); err != nil {
 		t.Fatal(err)
@@ -184,6 +185,15 @@ var useCases = map[string]useCase{
 	"SignImage": {account.Sign, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		_, _, err := m.SignImage(ctx, who, "acme", "photos", "a.jpg", "w=9", 60)
 		return err
+	}},
+	"BlockImage": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.BlockImage(ctx, who, "acme", manage.NewBlock{Path: "photos/a.jpg", Reason: "a request"}))
+	}},
+	"Blocks": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Blocks(ctx, who, "acme"))
+	}},
+	"UnblockImage": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.UnblockImage(ctx, who, "acme", "block")
 	}},
 	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))

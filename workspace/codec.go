@@ -82,6 +82,7 @@ type stored struct {
 	Workspace   json.RawMessage    `json:"workspace"`
 	SigningKeys []storedKey        `json:"signing_keys,omitempty"`
 	DialectKeys []storedDialectKey `json:"dialect_keys,omitempty"`
+	Blocks      []Block            `json:"blocks,omitempty"`
 }
 
 type storedKey struct {
@@ -101,7 +102,7 @@ func (c *Codec) Marshal(w *Workspace) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := stored{Workspace: data}
+	out := stored{Workspace: data, Blocks: w.Blocks}
 	for _, k := range w.SigningKeys {
 		out.SigningKeys = append(out.SigningKeys, storedKey{k.ID, c.encrypt(w.ID, "signing_keys/"+k.ID, k.Secret.Reveal()), k.CreatedAt})
 	}
@@ -129,6 +130,7 @@ func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.Blocks = in.Blocks
 	for _, k := range in.SigningKeys {
 		text, err := c.decrypt(w.ID, "signing_keys/"+k.ID, k.Secret)
 		if err != nil {

@@ -33,6 +33,7 @@ func (w *Workspace) Clone() *Workspace {
 	c.Presets = cloneList(w.Presets)
 	c.SigningKeys = slices.Clone(w.SigningKeys)
 	c.DialectKeys = slices.Clone(w.DialectKeys)
+	c.Blocks = slices.Clone(w.Blocks)
 	return &c
 }
 
@@ -43,7 +44,7 @@ func cloneList[E any](s []E) []E { return append(make([]E, 0, len(s)), s...) }
 // access keys and values of headers. Only masked workspaces may leave the server.
 func (w *Workspace) Masked() *Workspace {
 	c := w.Clone()
-	c.SigningKeys, c.DialectKeys = nil, nil
+	c.SigningKeys, c.DialectKeys, c.Blocks = nil, nil, nil
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		if s.SecretAccessKey != "" {
@@ -110,10 +111,11 @@ func (w *Workspace) Unmask(old *Workspace) error {
 	for _, set := range keep {
 		set()
 	}
-	w.SigningKeys, w.DialectKeys = nil, nil
+	w.SigningKeys, w.DialectKeys, w.Blocks = nil, nil, nil
 	if old != nil {
 		w.SigningKeys = slices.Clone(old.SigningKeys)
 		w.DialectKeys = slices.Clone(old.DialectKeys)
+		w.Blocks = slices.Clone(old.Blocks)
 	}
 	return nil
 }

@@ -58,6 +58,9 @@ type Workspace struct {
 	// each. They are in no JSON either.
 	DialectKeys []DialectKey `json:"-"`
 
+	// Blocks are images that are not shown, the newest last. They are in no JSON either.
+	Blocks []Block `json:"-"`
+
 	// Purges are the workspace's purges. Only copies from a cached.Store have them. Writes
 	// ignore them.
 	Purges PurgeLog `json:"-"`

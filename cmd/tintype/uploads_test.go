@@ -216,6 +216,60 @@ func TestUploads(t *testing.T) {
 	}
 }
 
+// TestBlockedUpload blocks by path and by hash: what is cached is 451 at once, and so is an
+// upload of it.
+func TestBlockedUpload(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	u := startUploader(t)
+	status, answer := u.send(t, "media", "a.jpg", u.picture)
+	var up struct{ SHA256 string }
+	if err := json.Unmarshal([]byte(answer), &up); err != nil || status != 201 {
+		t.Fatal(status, answer, err)
+	}
+	if status, answer := u.send(t, "files", "b.jpg", u.picture); status != 201 {
+		t.Fatal(status, answer)
+	}
+	images := []string{"/acme/media/a.jpg?w=40", "/acme/info/media/a.jpg", "/acme/files/b.jpg?w=40"}
+	for _, tt := range []struct {
+		block map[string]any
+		want  []int
+	}{
+		{map[string]any{"path": "media/a.jpg", "reason": "a request"}, []int{451, 451, 200}},
+		{map[string]any{"sha256": up.SHA256}, []int{451, 451, 451}},
+	} {
+		for _, image := range images {
+			if got := u.status(t, image); got != 200 {
+				t.Errorf("before: %s: %d", image, got)
+			}
+		}
+		var b struct{ ID string }
+		if err := json.Unmarshal(u.mustCall(t, 201, "POST", "/workspaces/acme/blocks", tt.block), &b); err != nil {
+			t.Fatal(err)
+		}
+		u.mustCall(t, 201, "POST", "/workspaces/acme/blocks", tt.block) // changes nothing
+		for i, image := range images {
+			if got := u.status(t, image); got != tt.want[i] {
+				t.Errorf("%v: %s: %d, want %d", tt.block, image, got, tt.want[i])
+			}
+		}
+		if status, answer := u.send(t, "media", "a.jpg", u.picture, "overwrite", "true"); status != 451 || !strings.Contains(answer, `"BLOCKED"`) {
+			t.Errorf("%v: an upload: %d %s", tt.block, status, answer)
+		}
+		if got := string(u.mustCall(t, 200, "GET", "/workspaces/acme/blocks", nil)); strings.Count(got, `"id"`) != 1 {
+			t.Error(got)
+		}
+		u.mustCall(t, 204, "DELETE", "/workspaces/acme/blocks/"+b.ID, nil)
+		u.mustCall(t, 404, "DELETE", "/workspaces/acme/blocks/"+b.ID, nil)
+	}
+	for _, bad := range []map[string]any{{}, {"path": "media"}, {"path": "media/../x"}, {"path": "a/b", "sha256": up.SHA256}, {"sha256": "XY"}, {"sha256": strings.ToUpper(up.SHA256)}} {
+		u.mustCall(t, 400, "POST", "/workspaces/acme/blocks", bad)
+	}
+	audit := string(u.mustCall(t, 200, "GET", "/workspaces/acme/audit", nil))
+	if !strings.Contains(audit, `"action":"image.block","target":"media/a.jpg"`) || !strings.Contains(audit, `"reason":"a request"`) || !strings.Contains(audit, `"action":"image.unblock"`) {
+		t.Error(audit)
+	}
+}
+
 // TestUploadsRefused: what attacks the server, the bucket or other workspaces is refused, and
 // leaves nothing behind.
 func TestUploadsRefused(t *testing.T) {

@@ -64,6 +64,10 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/images/{source}/{path}":          {need: "write", status: 204},
 	"POST /v1/workspaces/{ns}/images/{source}/{path}/signed-url": {need: "write", body: `{"expires_in":60,"options":"w=9"}`, status: 200},
 
+	"POST /v1/workspaces/{ns}/blocks":        {need: "write", body: `{"path":"photos/a.jpg","reason":"a request"}`, status: 201},
+	"GET /v1/workspaces/{ns}/blocks":         {need: "read", status: 200},
+	"DELETE /v1/workspaces/{ns}/blocks/{id}": {need: "write", id: "block", status: 204},
+
 	"GET /v1/openapi.json": {need: "none", status: 200},
 	"GET /v1/docs":         {need: "none", status: 200},
 }
@@ -133,6 +137,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		w.Sources = []workspace.Source{{Key: "photos", Kind: "http", URL: "https://photos.test/"}, {Key: "logos", Kind: "http", URL: "https://logos.test/"}}
 		w.Marks = []workspace.Mark{{Name: "brand", Image: "logos/logo.png"}}
 		w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=32"}}
+		w.Blocks = []workspace.Block{{ID: "block", Path: "photos/blocked.jpg", CreatedAt: time.Now()}}
 		w.SigningKeys = []signing.Key{{ID: "signing", Secret: signing.NewSecret(), CreatedAt: time.Now()}}
 		if err := db.Create(t.Context(), w); err != nil {
 			t.Fatal(err)

@@ -112,6 +112,8 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/domains/{id}/verify":               {"post"},
 		"/v1/openapi.json":                                      {"get"},
 		"/v1/workspaces/{ns}/explain":                           {"get"},
+		"/v1/workspaces/{ns}/blocks":                            {"get", "post"},
+		"/v1/workspaces/{ns}/blocks/{id}":                       {"delete"},
 		"/v1/workspaces/{ns}/images":                            {"get", "post"},
 		"/v1/workspaces/{ns}/images/{source}/{path}":            {"delete", "get"},
 		"/v1/workspaces/{ns}/images/{source}/{path}/signed-url": {"post"},

@@ -12,6 +12,7 @@ func (a *api) routes() {
 	a.auditRoutes()
 	a.explainRoutes()
 	a.imageRoutes()
+	a.blockRoutes()
 	a.documentRoutes()
 	a.pageRoute()
 }

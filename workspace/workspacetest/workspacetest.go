@@ -155,6 +155,7 @@ func testEveryField(t *testing.T, s workspace.Store) {
 	w := Full("acme")
 	w.DialectKeys = []workspace.DialectKey{{ID: "k", Dialect: "imgproxy", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Key: dialect.Key{Secret: []byte("s3cret"), Salt: []byte("salt"), Algorithm: "sha256", Size: 8}}}
+	w.Blocks = []workspace.Block{{ID: "b", Path: "photos/cat.jpg", Reason: "a request", CreatedBy: "root", CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}}
 	if err := s.Create(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
