@@ -10,7 +10,7 @@ import (
 
 const (
 	searchBatch = 500   // entries that one read of a search asks for
-	searchMost  = 5_000 // entries that one search looks at
+	searchMost  = 2_500 // entries that one search looks at
 )
 
 // An AuditFilter says which entries of a log a search is for. The zero value is all.

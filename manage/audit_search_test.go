@@ -61,7 +61,7 @@ func TestSearchAudit(t *testing.T) {
 		if len(seen) != tt.want {
 			t.Errorf("%s: %d entries, want %d", name, len(seen), tt.want)
 		}
-		if name == "nobody" && pages != 2 {
+		if name == "nobody" && pages != 4 {
 			t.Errorf("%s: looked at all of the log in %d searches", name, pages+1)
 		}
 	}

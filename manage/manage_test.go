@@ -161,6 +161,9 @@ var useCases = map[string]useCase{
 	"Audit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Audit(ctx, who, "acme", "", workspace.TrailChanges, "", 9))
 	}},
+	"TotalUsage": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.TotalUsage(ctx, who, "acme", time.Time{}, time.Time{}))
+	}},
 	"SearchAudit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.SearchAudit(ctx, who, "acme", workspace.TrailChanges, manage.AuditFilter{Action: "x"}, "", 9))
 	}},

@@ -26,8 +26,45 @@ type Usage struct {
 // Usage returns the counts from one day to another, both included, in UTC. A zero `to` is
 // today. A zero `from` is 29 days before `to`.
 func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from, to time.Time) (out Usage, err error) {
-	if err := who.Allow(account.ReadUsage, namespace); err != nil {
+	w, out, err := m.counted(ctx, who, namespace, from, to)
+	if err != nil || m.records == nil {
 		return out, err
+	}
+	rows, err := m.records.Usage(ctx, w.ID, out.From, out.To)
+	if err != nil {
+		return out, fmt.Errorf("reading the usage of workspace %q: %w", namespace, err)
+	}
+	out.Rows = append(out.Rows, rows...)
+	return out, nil
+}
+
+// TotalUsage returns the sum of the counts that [Manager.Usage] returns. Where the store can
+// sum them up, it is many times as fast.
+func (m *Manager) TotalUsage(ctx context.Context, who Caller, namespace string, from, to time.Time) (total workspace.Usage, err error) {
+	w, days, err := m.counted(ctx, who, namespace, from, to)
+	if err != nil || m.records == nil {
+		return total, err
+	}
+	if totals, ok := m.records.(workspace.Totals); ok {
+		if total, err = totals.Total(ctx, w.ID, days.From, days.To); err != nil {
+			return total, fmt.Errorf("summing up the usage of workspace %q: %w", namespace, err)
+		}
+		return total, nil
+	}
+	rows, err := m.records.Usage(ctx, w.ID, days.From, days.To)
+	if err != nil {
+		return total, fmt.Errorf("reading the usage of workspace %q: %w", namespace, err)
+	}
+	for _, u := range rows {
+		total.Add(u)
+	}
+	return total, nil
+}
+
+// counted returns the workspace whose counts are read, and the days as they are stored.
+func (m *Manager) counted(ctx context.Context, who Caller, namespace string, from, to time.Time) (w *workspace.Workspace, out Usage, err error) {
+	if err := who.Allow(account.ReadUsage, namespace); err != nil {
+		return nil, out, err
 	}
 	if to.IsZero() {
 		to = m.now().UTC()
@@ -38,18 +75,10 @@ func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from,
 	out = Usage{From: from.Format(time.DateOnly), To: to.Format(time.DateOnly), Rows: []workspace.Usage{}}
 	switch {
 	case out.To < out.From:
-		return out, invalid("from: must not be after to.")
+		return nil, out, invalid("from: must not be after to.")
 	case from.AddDate(0, 0, MaxUsageDays).Format(time.DateOnly) <= out.To:
-		return out, invalid(fmt.Sprintf("from: at most %d days can be read at a time.", MaxUsageDays))
+		return nil, out, invalid(fmt.Sprintf("from: at most %d days can be read at a time.", MaxUsageDays))
 	}
-	w, err := m.open(ctx, who, account.ReadUsage, namespace)
-	if err != nil || m.records == nil {
-		return out, err
-	}
-	rows, err := m.records.Usage(ctx, w.ID, out.From, out.To)
-	if err != nil {
-		return out, fmt.Errorf("reading the usage of workspace %q: %w", namespace, err)
-	}
-	out.Rows = append(out.Rows, rows...)
-	return out, nil
+	w, err = m.open(ctx, who, account.ReadUsage, namespace)
+	return w, out, err
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/dashboard/plot"
 	"github.com/tintype/tintype/workspace"
 )
@@ -71,11 +70,12 @@ func (v *visit) overview() error {
 	}
 	today := v.d.now().UTC().Truncate(24 * time.Hour)
 	p.From, p.To, p.Compared = today.AddDate(0, 0, 1-p.Days), today, p.Days-1
-	rows, err := v.usageOf(p.From.AddDate(0, 0, -p.Compared), firstOfMonth(today), today)
+	rows, before, err := v.usageOf(p.From, today, p.Compared)
 	if err != nil {
 		return err
 	}
 	sum := summarize(rows, p.From, p.Days, p.Compared)
+	sum.then.add(&before)
 	p.Tiles = sum.tiles(p.Compared)
 	if p.Plots, err = sum.plots(p.From, today); err != nil {
 		return err
@@ -94,32 +94,29 @@ func (v *visit) overview() error {
 	return v.show(200, "overview", p)
 }
 
-// usageOf returns the rows from the earlier of two days on. Manage answers a bounded number
-// of days, so that two calls may be needed; they run side by side.
-func (v *visit) usageOf(from, month, today time.Time) ([]workspace.Usage, error) {
-	if month.Before(from) {
-		from = month
-	}
-	middle := today.AddDate(0, 0, 1-manage.MaxUsageDays)
-	if !from.Before(middle) {
-		u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, from, today)
-		return u.Rows, err
-	}
+// usageOf returns the counts from a day on, or from the first of this month if that is
+// earlier, and the sum of the days before it that they are compared with. It reads both side
+// by side.
+func (v *visit) usageOf(from, today time.Time, compared int) (rows []workspace.Usage, before workspace.Usage, err error) {
 	type answer struct {
-		manage.Usage
-		error
+		total workspace.Usage
+		err   error
 	}
-	before := make(chan answer, 1)
+	totals := make(chan answer, 1)
 	go func() {
-		u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, from, middle.AddDate(0, 0, -1))
-		before <- answer{u, err}
+		total, err := v.d.Manage.TotalUsage(v.r.Context(), v.caller(), v.ns, from.AddDate(0, 0, -compared), from.AddDate(0, 0, -1))
+		totals <- answer{total, err}
 	}()
-	u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, middle, today)
-	first := <-before
-	if err == nil {
-		err = first.error
+	first := from
+	if month := firstOfMonth(today); month.Before(first) {
+		first = month
 	}
-	return append(first.Rows, u.Rows...), err
+	u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, first, today)
+	total := <-totals
+	if err == nil {
+		err = total.err
+	}
+	return u.Rows, total.total, err
 }
 
 // A figure of usage, for the sums below.
@@ -163,16 +160,14 @@ type sourceSum struct {
 // fullURLs is the name of the usage of originals that are in no source.
 const fullURLs = "full URLs"
 
-// summarize sums up the rows of the days from a day on, and of the days before it that they
-// are compared with.
+// summarize sums up the rows of the days from a day on, and apart the first of these days,
+// which are compared.
 func summarize(rows []workspace.Usage, from time.Time, days, compared int) *summary {
 	s := &summary{days: make([]figures, days)}
 	indexes := map[string]int{}
 	for i := range days {
 		indexes[from.AddDate(0, 0, i).Format(time.DateOnly)] = i
 	}
-	before := from.AddDate(0, 0, -compared).Format(time.DateOnly)
-	first := from.Format(time.DateOnly)
 	sources, operations := map[string]*sourceSum{}, map[string]*sourceSum{}
 	of := func(m map[string]*sourceSum, list *[]*sourceSum, name string) *sourceSum {
 		x := m[name]
@@ -187,9 +182,6 @@ func summarize(rows []workspace.Usage, from time.Time, days, compared int) *summ
 		u := &rows[k]
 		i, ok := indexes[u.Day]
 		if !ok {
-			if u.Day >= before && u.Day < first {
-				s.then.add(u)
-			}
 			continue
 		}
 		s.days[i].add(u)

@@ -65,6 +65,16 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 	return list, failure(ctx, rows.Err())
 }
 
+var _ workspace.Totals = (*Store)(nil)
+
+// Total implements [workspace.Totals].
+func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (workspace.Usage, error) {
+	u := workspace.Usage{WorkspaceID: workspaceID}
+	row := s.file.reader().QueryRowContext(ctx, `SELECT coalesce(sum(requests), 0), coalesce(sum(hits), 0), coalesce(sum(transforms), 0), coalesce(sum(errors), 0),
+		coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0) FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
+	return u, failure(ctx, row.Scan(&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut))
+}
+
 // Lease implements [limit.Leases]. All processes that have the file open share a clock.
 func (s *Store) Lease(ctx context.Context, r limit.Request) (g limit.Grant, err error) {
 	err = s.inTx(ctx, func(tx *sql.Tx) error {

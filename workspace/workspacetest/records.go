@@ -589,7 +589,7 @@ func testUsageRange(t *testing.T, s Store) {
 	for _, day := range []string{"2026-05-03", "2026-05-01", "2026-05-02", "2026-12-31"} {
 		for _, operation := range []string{"transform", "info"} {
 			for _, source := range []string{"photos", "", "a_b-c"} {
-				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1})
+				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1, BytesOut: 10})
 			}
 		}
 	}
@@ -604,6 +604,16 @@ func testUsageRange(t *testing.T, s Store) {
 		"02 info ", "02 info a_b-c", "02 info photos", "02 transform ", "02 transform a_b-c", "02 transform photos",
 		"03 info ", "03 info a_b-c", "03 info photos", "03 transform ", "03 transform a_b-c", "03 transform photos",
 	})
+	if totals, ok := s.(workspace.Totals); ok {
+		for span, want := range map[[2]string]int64{{"2026-05-02", "2026-05-03"}: 12, {"2026-05-01", "2026-12-31"}: 24, {"2026-05-04", "2026-12-30"}: 0} {
+			if got, err := totals.Total(t.Context(), "w1", span[0], span[1]); err != nil || got != (workspace.Usage{WorkspaceID: "w1", Requests: want, BytesOut: 10 * want}) {
+				t.Errorf("Total of %v: %+v, %v", span, got, err)
+			}
+		}
+		if got, err := totals.Total(t.Context(), "nobody", "2026-05-01", "2026-12-31"); err != nil || got != (workspace.Usage{WorkspaceID: "nobody"}) {
+			t.Errorf("Total of nobody: %+v, %v", got, err)
+		}
+	}
 	for _, span := range [][2]string{{"2026-05-04", "2026-12-30"}, {"2026-05-03", "2026-05-02"}} {
 		if got, err := s.Usage(t.Context(), "w1", span[0], span[1]); err != nil || len(got) != 0 {
 			t.Errorf("Usage from %s to %s: %v, %v", span[0], span[1], got, err)
