@@ -39,13 +39,13 @@ type cell struct {
 func sheets() []sheet {
 	return []sheet{
 		{Title: "Fit into 300 × 300", pictures: []string{"dusk.jpg", "balloon.jpg", "logo.png"}, queries: each("w=300&h=300&fit=",
-			"scale-down", "contain", "cover", "crop", "pad&bg=f5c", "pad", "squeeze")},
+			"scale-down", "contain", "cover", "crop", "outside", "pad&bg=f5c", "pad", "squeeze")},
 		{Title: "Gravity", pictures: []string{"balloon.jpg", "dusk.jpg"}, queries: each("w=300&h=200&fit=cover&gravity=",
 			"center", "north", "south", "east", "west", "northeast", "southwest", "attention", "entropy", "face", "focal&fp-x=.2&fp-y=.75", "focal&fp-x=.2&fp-y=.75&fp-z=2.5")},
 		{Title: "Geometry", pictures: []string{"noon.jpg", "chart.png"}, queries: []string{
 			"w=300&ar=1:1&fit=cover", "w=150&dpr=2", "rect=10%25,20%25,40%25,40%25&w=300", "w=300&rotate=90", "w=300&rotate=180", "w=300&rotate=270",
 			"w=300&flip=h", "w=300&flip=v", "w=300&flip=hv", "w=280&pad=10,30&bg=048", "w=300&trim=20",
-			"rect=center,bottom,400,300&w=300",
+			"rect=center,bottom,400,300&w=300", "inset=0,10,200,300&w=300", "w=20%25", "w=300&h=10%25&fit=squeeze",
 		}},
 		{Title: "Any angle", pictures: []string{"dusk.jpg", "logo.png", "orbit.gif"}, queries: each("w=300&", "rotate=10", "rotate=-10&bg=048", "rotate=45", "rotate=10&format=jpeg",
 			"h=200&fit=cover&rotate=45&flip=h", "h=100&fit=squeeze&rotate=30", "rotate=20&blur=4", "rotate=20&mark=folder/logo.png")},
