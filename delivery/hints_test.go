@@ -79,7 +79,7 @@ func TestRedirectOnError(t *testing.T) {
 	}
 }
 
-// next/image's headers.
+// TestNextHeaders compares the headers with those of Next's own tests, also of a 304.
 func TestNextHeaders(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.DefaultSource = "photos" }))
@@ -90,6 +90,11 @@ func TestNextHeaders(t *testing.T) {
 			h.Get("Content-Security-Policy") != "script-src 'none'; frame-src 'none'; sandbox;" {
 			t.Errorf("answer %d: %v", i, h)
 		}
+	}
+	etag := b.get(target, "Accept", "image/webp").Header().Get("ETag")
+	w := b.get(target, "Accept", "image/webp", "If-None-Match", etag)
+	if h := w.Header(); w.Code != 304 || w.Body.Len() > 0 || h.Get("ETag") != etag || etag == "" || h.Get("Vary") != "Accept" || h.Get("Content-Type") != "" || h.Get("Cache-Control") == "" {
+		t.Errorf("If-None-Match: %d %v", w.Code, h)
 	}
 	if h := b.get("/acme/_vercel/image?url=%2Fcat.jpg&w=20&q=75").Header(); h.Get("X-Nextjs-Cache") != "" {
 		t.Errorf("another dialect has next's headers: %v", h)

@@ -1,12 +1,15 @@
 package main
 
-// deviations are the known differences from other products. Of those that meet a case the
+// deviations are the known differences from other products. If several match a case, the
 // first counts.
 var deviations = []deviation{
 	{"^imgproxy-js-core/", `"width":400.*"resizing_type":"auto"`, "400×267, not 400×300", "`resizing_type:auto` is `fit`"},
 
 	{"^next-image-optimizer/refused$", "^w is (none|that)", "200, not 400", "every width is allowed"},
 	{"^next-image-optimizer/made$", "png|PNG", "jpeg, not png", "a PNG without transparency becomes JPEG for clients that take no WebP"},
+	{"^next-image-optimizer/headers$", "^Content-.*(png|PNG)", `"image/jpeg"|\.jpeg"`, "a PNG without transparency becomes JPEG for clients that take no WebP"},
+	{"^next-image-optimizer/headers$", "^Content-.*animation", `"image/webp"|\.webp"`, "an animation becomes WebP, Next passes it through"},
+	{"^next-image-optimizer/headers$", "^Cache-Control", "public, max-age=3600, s-maxage=86400", "browsers keep an image for an hour and CDNs for a day, as with native URLs"},
 	{"^next-image-optimizer/made$", "animation", "256×171, not 480×320", "an animation is resized, Next passes it through"},
 
 	{"^repositories/unpic/nextjs$", "", "400, not 200: url: must begin with /", "unpic escapes `url` twice, which Next refuses too"},

@@ -55,6 +55,9 @@ type emitted struct {
 		W, H   int    // 0 is any
 		Format string // empty is any
 		Status int    // of an error; 0 is 200
+		// Headers are headers of an image, by name. "*" is any value. Parameters may have quotes
+		// or not.
+		Headers map[string]string
 	}
 	File   string // in the folder suites: an image with the wanted size and format
 	NotRun string // the reason why the suite has no cases
@@ -251,6 +254,11 @@ func measure(ctx context.Context, server string, c emitted) string {
 	}
 	if problem := compare(c, res.Header.Get("Content-Type"), body); problem != "" {
 		return problem
+	}
+	for name, want := range c.Want.Headers {
+		if got := res.Header.Get(name); got == "" || want != "*" && strings.ReplaceAll(got, `"`, "") != strings.ReplaceAll(want, `"`, "") {
+			return fmt.Sprintf("%s: %q, not %q", name, got, want)
+		}
 	}
 	// The same URL under its prefix, in path form, must give the same variant.
 	if d := dialect.Named(c.Dialect); d != nil {

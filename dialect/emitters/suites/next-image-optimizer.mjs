@@ -1,5 +1,5 @@
 // What Next.js's integration test of its image optimizer asks for (test/integration/image-optimizer),
-// with this origin's pictures: statuses, formats by Accept, and widths. want of an error is its status.
+// with this origin's pictures: statuses, formats by Accept, widths, and headers. want of an error is its status.
 import { within } from "../sizes.mjs";
 
 const png = { w: 1600, h: 1000 };
@@ -38,6 +38,24 @@ export function* cases(original) {
     ["an animation is passed through", "orbit.gif", undefined, 256, "image/webp", "gif"],
     ["no enlarging", "logo.png", { w: 800, h: 800 }, 1200, "image/webp,*/*", "webp"],
   ]) {
+    yield* headers(name, file, w, accept, format);
     yield { suite: "made", case: name, url: `/_next/image?url=%2F${file}&w=${w}&q=80`, accept, want: { ...(size ? within(size, { w }) : gif), format } };
+  }
+}
+
+// headers are those that Next's test compares for every image, one a case. minimumCacheTTL
+// is 60, as in Next's configuration for tests.
+function* headers(name, file, w, accept, format) {
+  const made = file.replace(/\.\w+$/, `.${format}`);
+  for (const [header, value] of Object.entries({
+    "Content-Type": `image/${format}`,
+    "Content-Disposition": `attachment; filename="${made}"`,
+    Vary: "Accept",
+    ETag: "*",
+    "Cache-Control": "public, max-age=60, must-revalidate",
+    "Content-Security-Policy": "script-src 'none'; frame-src 'none'; sandbox;",
+    "X-Nextjs-Cache": "*",
+  })) {
+    yield { suite: "headers", case: `${header}: ${name}`, url: `/_next/image?url=%2F${file}&w=${w}&q=80`, accept, want: { headers: { [header]: value } } };
   }
 }
