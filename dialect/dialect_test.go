@@ -50,7 +50,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// What the tables of docs/dialects.md say is what Parse does.
+// The examples in the tables of docs/dialects.md mean their native options.
 func TestParams(t *testing.T) {
 	for _, d := range All {
 		for _, p := range d.Params {
@@ -82,7 +82,7 @@ func withoutPreset(q transform.Query) transform.Query {
 	return slices.DeleteFunc(slices.Clone(q), func(p transform.Param) bool { return p.Name == "preset" })
 }
 
-// What a product implies is a layer of its own, under what its URL says.
+// The implied parameters are a layer below the given ones.
 func TestImply(t *testing.T) {
 	var o Options
 	o.Set("w", "400", "width")
@@ -118,7 +118,7 @@ func parseText(d *Dialect, s string) (Request, error) {
 	return d.Parse(URL{Path: path, RawQuery: query})
 }
 
-// fuzzOne holds one URL to what is true of every dialect.
+// fuzzOne checks one URL against the rules of all dialects.
 func fuzzOne(t *testing.T, d *Dialect, s string) {
 	path, query, _ := strings.Cut(s, "?")
 	for _, source := range []string{"", "photos"} {

@@ -390,7 +390,7 @@ func (r *ipxURL) finish() {
 	if r.quality != "" {
 		r.Options.Set("q", r.quality, "")
 	} else {
-		r.Options.Set("q-avif", "40", "") // the default of sharp is 50, which looks like 40
+		r.Options.Set("q-avif", "40", "") // sharp's default, 50, looks like 40 here
 	}
 }
 
