@@ -29,7 +29,7 @@ build: deps ## bin/tintype
 
 run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your own pictures)
 	@$(BIN) samples $(DATA)/samples
-	@exec $(BIN) serve --data $(DATA) --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir 'demo/pictures=$(DIR)')
+	@exec $(BIN) serve --data $(DATA) --operators operator@tintype.example --mail log --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir 'demo/pictures=$(DIR)')
 
 test: deps lint ## everything that must hold
 	@scripts/install-test-deps

@@ -58,6 +58,9 @@ type Config struct {
 	// Auth authenticates keys. Nil accepts no key.
 	Auth *apikey.Authenticator
 
+	// People keeps who is a member of which workspace. Nil keeps nobody.
+	People *account.People
+
 	// Fronts pass every purge on to caches in front of this server.
 	Fronts []Front
 
@@ -99,6 +102,7 @@ type Manager struct {
 	images     Images   // nil: takes no uploads
 	records    Records  // nil: nothing is kept beside workspaces
 	auth       *apikey.Authenticator
+	people     *account.People // nil: nobody is kept
 	fronts     []Front
 	resolver   Resolver
 	baseDomain string
@@ -113,7 +117,7 @@ func New(c Config) *Manager {
 		panic("manage: Config.Store is nil")
 	}
 	m := &Manager{
-		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, images: c.Images, records: c.Records, auth: c.Auth, fronts: c.Fronts,
+		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, images: c.Images, records: c.Records, auth: c.Auth, people: c.People, fronts: c.Fronts,
 		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	if m.reads == nil {

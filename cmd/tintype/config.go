@@ -31,6 +31,11 @@ type serveCmd struct {
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	DirUploads []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
+	PublicURL  string        `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. Needed with --mail smtp://."`
+	Operators  []string      `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
+	Signup     string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
+	Mail       string        `env:"TINTYPE_MAIL" placeholder:"URL" help:"The mail server that sends codes and invitations: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465, with the password in TINTYPE_MAIL_PASSWORD. 'log' prints mails on the terminal, which is the default while --listen is an address of loopback. Without it, or with 'off', there is no dashboard."`
+	MailFrom   string        `env:"TINTYPE_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of mails. By default tintype@ and the host of --public-url."`
 	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
 	ApplyPrune bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove settings of the workspaces in the file of --apply that aren't in the file, as tintype apply --prune does."`
 

@@ -149,8 +149,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	for i, hook := range hooks {
 		told[i] = hook
 	}
+	people, err := c.newPeople(std.getenv, store, public.Addr(), std.stdout, log)
+	if err != nil {
+		return err
+	}
 	manager := manage.New(manage.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, Process: c.process, Delivery: images, Images: images,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Process: c.process, Delivery: images, Images: images,
 		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
@@ -159,8 +163,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	management := api.New(api.Config{
 		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
 	})
+	pages, err := c.newDashboard(manager, people, log)
+	if err != nil {
+		return err
+	}
 	srv := server.New(server.Config{
-		Delivery: images, API: management, TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		Delivery: images, API: management, Dashboard: pages, TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
@@ -28,6 +29,7 @@ type store interface {
 	workspace.Replays
 	workspace.Deletions
 	limit.Leases
+	account.Records
 }
 
 // checkTimeout is how long a start waits for a store on another machine. After that it goes

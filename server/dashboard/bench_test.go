@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/internal/cputime"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/dashboard"
@@ -40,11 +41,11 @@ func BenchmarkPages(b *testing.B) {
 		b.Fatal(err)
 	}
 	crowd(b, path, acme.ID)
-	clock := func() time.Time { return now }
+	box := make(mailbox, 1)
+	who := newPeople(store, box)
+	session := signIn(b, who, box, operator, account.Client{})
 	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
-	handler := dashboard.New(dashboard.Config{Manage: m, Now: clock, Visitors: people{
-		"operator": {AccountID: "operator", Email: "root@tintype.example", Operator: true},
-	}})
+	handler := dashboard.New(dashboard.Config{Manage: m, People: who, Now: clock})
 	for _, target := range []string{
 		"/app/acme?days=7", "/app/acme", "/app/acme?days=92", "/app/ws05000?days=92", "/app", "/app?search=ws09", "/app/acme/access", "/app/acme/limits",
 		"/app/acme/log", "/app/acme/log?trail=access", "/app/acme/log?trail=access&errors=on&day=2026-11-28", "/app/acme/log?who=nobody", "/app/acme/log.csv",
@@ -52,7 +53,7 @@ func BenchmarkPages(b *testing.B) {
 		b.Run(target, func(b *testing.B) {
 			see := func() {
 				r := httptest.NewRequest("GET", target, nil)
-				r.AddCookie(&http.Cookie{Name: "tt", Value: "operator"})
+				r.AddCookie(&http.Cookie{Name: "tt", Value: session})
 				w := httptest.NewRecorder()
 				handler.ServeHTTP(w, r)
 				if w.Code != 200 {

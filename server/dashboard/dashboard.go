@@ -9,7 +9,7 @@
 package dashboard
 
 import (
-	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -25,33 +25,10 @@ import (
 // those that say what nil means.
 type Config struct {
 	Manage    *manage.Manager
-	Visitors  Visitors
-	PublicURL *url.URL // of this server, for links in pages; nil takes the request's host
+	People    *account.People
+	PublicURL *url.URL // of this server, for links in pages; nil takes the request's host, on loopback
 	Log       *slog.Logger
 	Now       func() time.Time // nil is time.Now
-}
-
-// Visitors finds out who looks at a page.
-type Visitors interface {
-	// Visitor returns who has the session of the token in a request's cookie. The error is a
-	// fault.Unauthorized if nobody has it.
-	Visitor(ctx context.Context, token string) (Visitor, error)
-}
-
-// A Visitor is a person who is signed in.
-type Visitor struct {
-	AccountID string
-	Email     string
-	SessionID string // for the list of sessions; not the token
-	Operator  bool
-	Members   []Membership // sorted by namespace
-}
-
-// A Membership is a workspace that a visitor is a member of.
-type Membership struct {
-	Namespace   string
-	WorkspaceID string
-	Role        account.Role
 }
 
 // A Dashboard answers requests for /app and what is below it. It is safe for concurrent use.
@@ -128,19 +105,16 @@ type visit struct {
 	route route
 	ns    string // namespace in the path; empty where the page is of no workspace
 
-	who  Visitor
+	who  account.Visitor
 	role account.Role // in the workspace; an operator has account.Operator
 }
 
 // enter finds out who visits, and refuses those who may not.
 func (v *visit) enter() error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
-	if token := sessionOf(v.r); token != "" {
-		who, err := v.d.Visitors.Visitor(v.r.Context(), token)
-		if err != nil && !v.route.open {
-			if fault.Of(err).Code == fault.Unauthorized {
-				return errSignIn
-			}
+	if token := v.cookie(sessionCookie); token != "" {
+		who, err := v.d.People.Visitor(v.r.Context(), token)
+		if err != nil && !errors.Is(err, account.ErrNoSession) {
 			return err
 		}
 		v.who = who
@@ -148,7 +122,7 @@ func (v *visit) enter() error {
 	if v.route.open {
 		return nil
 	}
-	if v.who.AccountID == "" {
+	if v.who.ID == "" {
 		return errSignIn
 	}
 	if v.ns == "" {
@@ -200,19 +174,3 @@ func (v *visit) form() (form, error) {
 	}
 	return form{Values: v.r.PostForm}, nil
 }
-
-func sessionOf(r *http.Request) string {
-	for _, name := range []string{cookieName, plainCookieName} {
-		if c, err := r.Cookie(name); err == nil {
-			return c.Value
-		}
-	}
-	return ""
-}
-
-// The names of the cookie with a session's token. Browsers accept __Host- only over HTTPS,
-// so plain HTTP on loopback has a name without it.
-const (
-	cookieName      = "__Host-tt"
-	plainCookieName = "tt"
-)

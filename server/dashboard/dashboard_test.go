@@ -3,63 +3,99 @@ package dashboard_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/dashboard"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
-// people are visitors by the token of their session.
-type people map[string]dashboard.Visitor
-
-func (p people) Visitor(_ context.Context, token string) (dashboard.Visitor, error) {
-	v, ok := p[token]
-	if !ok {
-		return v, fault.New(fault.Unauthorized, "Nobody has this session.")
-	}
-	return v, nil
-}
-
 // A site is a dashboard with the workspaces acme and other. Its people are a viewer, an
 // editor and an owner of acme, an operator, and a stranger, who is an owner of other.
 type site struct {
 	handler http.Handler
 	store   *workspacetest.Memory
+	people  *account.People
+	tokens  map[string]string // of sessions, by name
+	mail    mailbox
 }
+
+// A mailbox is a mail.Sender.
+type mailbox chan mail.Message
+
+func (b mailbox) Send(_ context.Context, m mail.Message) error { b <- m; return nil }
+
+// code waits for the next mail and returns its code.
+func (b mailbox) code() string { return regexp.MustCompile(`[0-9]{4} [0-9]{4}`).FindString((<-b).Text) }
+
+// signIn returns the token of a new session.
+func signIn(t testing.TB, people *account.People, box mailbox, email string, c account.Client) (session string) {
+	t.Helper()
+	var err error
+	if c.Browser, err = people.AskCode(t.Context(), email, c); err != nil {
+		t.Fatal(err)
+	}
+	if session, _, err = people.SignIn(t.Context(), email, box.code(), c); err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+// newPeople returns people whose operator is root@tintype.example.
+func newPeople(records account.Records, box mailbox) *account.People {
+	return account.NewPeople(account.Config{
+		Records: records, Mail: box, Signup: account.SignupInvite, Operators: []string{operator}, PublicURL: "https://img.example", Now: clock, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+const operator = "root@tintype.example"
+
+func clock() time.Time { return now }
 
 func open(t *testing.T) *site {
 	t.Helper()
-	store := workspacetest.NewMemory()
-	ids := map[string]string{}
+	s := &site{store: workspacetest.NewMemory(), tokens: map[string]string{"ended": "x"}, mail: make(mailbox, 100)}
+	s.people = newPeople(s.store, s.mail)
+	m := manage.New(manage.Config{Store: s.store, Records: s.store, People: s.people, Now: clock})
+	s.handler = dashboard.New(dashboard.Config{
+		Manage: m, People: s.people, PublicURL: &url.URL{Scheme: "https", Host: "img.example"}, Now: clock, Log: slog.New(slog.DiscardHandler),
+	})
+	spaces := map[string]*workspace.Workspace{}
 	for _, namespace := range []string{"acme", "other"} {
-		w := workspace.New(namespace)
-		if err := store.Create(t.Context(), w); err != nil {
+		spaces[namespace] = workspace.New(namespace)
+		if err := s.store.Create(t.Context(), spaces[namespace]); err != nil {
 			t.Fatal(err)
 		}
-		ids[namespace] = w.ID
 	}
-	member := func(namespace string, role account.Role) dashboard.Visitor {
-		return dashboard.Visitor{
-			AccountID: string(role) + "-" + namespace, Email: string(role) + "@" + namespace + ".example",
-			Members: []dashboard.Membership{{Namespace: namespace, WorkspaceID: ids[namespace], Role: role}},
+	for _, p := range []struct {
+		name, email, namespace string
+		role                   account.Role
+	}{
+		{"owner", "owner@acme.example", "acme", account.Owner}, {"editor", "editor@acme.example", "acme", account.Editor}, {"viewer", "viewer@acme.example", "acme", account.Viewer},
+		{"stranger", "owner@other.example", "other", account.Owner}, {"operator", operator, "", ""},
+	} {
+		a, err := s.people.MakeAccount(t.Context(), p.email)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if p.namespace != "" {
+			if err := s.people.Join(t.Context(), a, spaces[p.namespace], p.role, workspace.AuditEntry{Actor: "root", Action: "member.join"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.tokens[p.name] = signIn(t, s.people, s.mail, p.email, account.Client{IP: p.name, UserAgent: "Browser of " + p.name})
 	}
-	who := people{
-		"viewer": member("acme", account.Viewer), "editor": member("acme", account.Editor), "owner": member("acme", account.Owner), "stranger": member("other", account.Owner),
-		"operator": {AccountID: "operator", Email: "root@tintype.example", Operator: true},
-	}
-	clock := func() time.Time { return now }
-	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
-	return &site{dashboard.New(dashboard.Config{Manage: m, Visitors: who, Now: clock}), store}
+	return s
 }
 
 // ask sends a request as one of the people, or as nobody.
@@ -73,7 +109,7 @@ func (s *site) ask(as, method, target string, fields url.Values) *httptest.Respo
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if as != "" {
-		r.AddCookie(&http.Cookie{Name: "__Host-tt", Value: as})
+		r.AddCookie(&http.Cookie{Name: "__Host-tt", Value: s.tokens[as]})
 	}
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
@@ -133,10 +169,10 @@ func TestWhoMaySee(t *testing.T) {
 		status             int
 		location           string
 	}{
-		{"", "GET", "/app", 303, "/app/sign-in"},
-		{"", "GET", "/app/acme/access?url=x", 303, "/app/sign-in?next=%2Fapp%2Facme%2Faccess%3Furl%3Dx"},
-		{"", "POST", "/app/acme/access", 303, "/app/sign-in"},
-		{"ended", "GET", "/app/acme", 303, "/app/sign-in?next=%2Fapp%2Facme"},
+		{"", "GET", "/app", 303, "/app/me/sign-in"},
+		{"", "GET", "/app/acme/access?url=x", 303, "/app/me/sign-in?next=%2Fapp%2Facme%2Faccess%3Furl%3Dx"},
+		{"", "POST", "/app/acme/access", 303, "/app/me/sign-in"},
+		{"ended", "GET", "/app/acme", 303, "/app/me/sign-in?next=%2Fapp%2Facme"},
 		{"viewer", "GET", "/app/acme/access", 200, ""},
 		{"viewer", "POST", "/app/acme/access", 403, ""},
 		{"stranger", "GET", "/app/acme", 403, ""},

@@ -110,7 +110,7 @@ func TestFirstSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	have := see("?source=photos&path=/a%20b/%22%3E%3Cscript%3E100%25.jpg")
-	for _, want := range []string{"1 of 3 done", `src="/acme/photos/a%20b/%22%3E%3Cscript%3E100%25.jpg?w=400"`, "/app/acme/access?url=", "http://example.com/acme/photos/a%20b"} {
+	for _, want := range []string{"1 of 3 done", `src="/acme/photos/a%20b/%22%3E%3Cscript%3E100%25.jpg?w=400"`, "/app/acme/access?url=", "https://img.example/acme/photos/a%20b"} {
 		if !strings.Contains(have, want) {
 			t.Errorf("without %q:\n%s", want, have)
 		}
@@ -132,7 +132,7 @@ func TestFirstSteps(t *testing.T) {
 	if have := text(see("")); strings.Contains(have, "First steps") {
 		t.Error(have)
 	}
-	if have := text(see("?source=photos&path=x.jpg")); !strings.Contains(have, "3 of 3 done") || !strings.Contains(have, `srcset="http://example.com/acme/photos/x.jpg?w=400 400w`) {
+	if have := text(see("?source=photos&path=x.jpg")); !strings.Contains(have, "3 of 3 done") || !strings.Contains(have, `srcset="https://img.example/acme/photos/x.jpg?w=400 400w`) {
 		t.Error(have)
 	}
 	// A workspace that was quiet for a while isn't new.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/server/dashboard/plot"
@@ -46,7 +47,7 @@ var templates = func() map[string]*template.Template {
 
 // A page is what the layout knows of a request. The page's own data is in Data.
 type page struct {
-	Visitor
+	account.Visitor
 	Assets     string // URL of the folder of static files
 	Namespace  string // of the workspace that the page is of; empty for other pages
 	Path       string // of the page
@@ -84,6 +85,12 @@ func (v *visit) show(status int, name string, data any) error {
 // key in ?done=, so that no text of a URL gets into a page.
 var done = map[string]string{
 	"saved":     "Saved. Images follow it at once here, and within 10 seconds on other servers.",
+	"code":      "A code is on its way, if this address may sign in. It works for 10 minutes.",
+	"out":       "You are signed out.",
+	"ended":     "Ended.",
+	"joined":    "You are a member now.",
+	"invited":   "Invited. The mail is on its way.",
+	"removed":   "Removed. Within a minute it holds on all servers.",
 	"unchanged": "Nothing was changed.",
 }
 
@@ -99,7 +106,7 @@ func (v *visit) redirect(to, what string) error {
 // fail answers with a page that says what is wrong.
 func (v *visit) fail(err error) {
 	if errors.Is(err, errSignIn) {
-		to := "/app/sign-in"
+		to := "/app/me/sign-in"
 		if v.r.Method == http.MethodGet && v.r.URL.Path != "/app" {
 			to += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
 		}

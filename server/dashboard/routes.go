@@ -20,6 +20,16 @@ type route struct {
 // to an action there.
 var routes = []route{
 	{pattern: "GET /app", page: (*visit).workspaces},
+	{pattern: "POST /app", operator: true, page: (*visit).createWorkspace},
+	// No namespace has two letters.
+	{pattern: "GET /app/me/sign-in", open: true, page: (*visit).signIn},
+	{pattern: "POST /app/me/sign-in", open: true, page: (*visit).signIn},
+	{pattern: "POST /app/me/sign-out", open: true, page: (*visit).signOut},
+	{pattern: "GET /app/me", page: (*visit).me},
+	{pattern: "POST /app/me/sessions", page: (*visit).endSession},
+	{pattern: "POST /app/me/invitations", page: (*visit).accept},
+	{pattern: "GET /app/{ns}/members", needs: account.ReadMembers, page: (*visit).members},
+	{pattern: "POST /app/{ns}/members", needs: account.ReadMembers, page: (*visit).members},
 	{pattern: "GET /app/{ns}", needs: account.ReadUsage, page: (*visit).overview},
 	{pattern: "GET /app/{ns}/access", needs: account.ReadWorkspace, page: (*visit).access},
 	{pattern: "POST /app/{ns}/access", needs: account.UpdateWorkspace, page: (*visit).access},
@@ -40,6 +50,7 @@ type link struct {
 var navigation = []link{
 	{"", "Overview", account.ReadUsage},
 	{"/access", "Access", account.ReadWorkspace},
+	{"/members", "Members", account.ReadMembers},
 	{"/log", "Log", account.ReadAudit},
 	{"/limits", "Plan and limits", account.ReadWorkspace},
 }

@@ -1,9 +1,11 @@
 package dashboard
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/fault"
 )
 
 // pageWorkspaces is the number of workspaces on a page of the list.
@@ -11,17 +13,41 @@ const pageWorkspaces = 50
 
 // A workspaceList is the data of workspaces.html.
 type workspaceList struct {
-	Members []Membership
-	All     []string // namespaces, for operators: those of all workspaces
-	Next    string   // the after of the next page; empty on the last page
-	Search  string
-	Roles   []account.Role
+	Members     []account.Member
+	Invitations []account.Invitation // for the visitor
+	All         []string             // namespaces, for operators: those of all workspaces
+	Next        string               // the after of the next page; empty on the last page
+	Search      string
+	Form        form
 }
 
 // workspaces is the start page: the workspaces of the visitor.
-func (v *visit) workspaces() error {
+func (v *visit) workspaces() error { return v.showWorkspaces(form{}, http.StatusOK) }
+
+// createWorkspace makes a workspace, whose owner is the operator that makes it.
+func (v *visit) createWorkspace() error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	w, err := v.d.Manage.CreateOwned(v.r.Context(), v.callerIn(f.get("namespace")), v.who.Account, f.get("namespace"))
+	if err == nil {
+		return v.redirect("/app/"+w.Namespace, "")
+	}
+	if e := fault.OfManaging(err); e.Status() < 500 {
+		f.Errors = map[string]string{"namespace": sentence(strings.TrimPrefix(e.Message, "namespace: "))}
+		return v.showWorkspaces(f, http.StatusUnprocessableEntity)
+	}
+	return err
+}
+
+func (v *visit) showWorkspaces(f form, status int) error {
 	q := v.r.URL.Query()
-	list := workspaceList{Search: strings.ToLower(strings.TrimSpace(q.Get("search")))}
+	invitations, err := v.d.People.InvitationsFor(v.r.Context(), v.who.Email)
+	if err != nil {
+		return err
+	}
+	list := workspaceList{Form: f, Invitations: invitations, Search: strings.ToLower(strings.TrimSpace(q.Get("search")))}
 	for _, m := range v.who.Members {
 		if strings.Contains(m.Namespace, list.Search) {
 			list.Members = append(list.Members, m)
@@ -45,7 +71,7 @@ func (v *visit) workspaces() error {
 		}
 		list.Next = next
 	}
-	return v.show(200, "workspaces", list)
+	return v.show(status, "workspaces", list)
 }
 
 // before returns a text that sorts just before the namespaces that begin with a prefix.
