@@ -87,10 +87,7 @@ type drawing struct {
 
 type path struct{ Class, D string }
 
-type tick struct {
-	Label, At string
-	Anchor    string // start, middle or end
-}
+type tick struct{ Label, At string }
 
 // A point is a day: the place that shows its values on hover and on focus.
 type point struct {
@@ -269,15 +266,7 @@ func (p Plot) labels() (list []tick) {
 		case step > 0 && (n-1-i)%step != 0:
 			continue
 		}
-		anchor := "middle"
-		if step > 1 && i == n-1 {
-			anchor = "end"
-		}
-		at := (float64(i) + .5) / float64(n)
-		if anchor == "end" {
-			at = 1
-		}
-		list = append(list, tick{Label: day.Format("2 Jan"), At: percent(at), Anchor: anchor})
+		list = append(list, tick{Label: day.Format("2 Jan"), At: percent((float64(i) + .5) / float64(n))})
 	}
 	return list
 }
