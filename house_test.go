@@ -22,13 +22,14 @@ const module = "github.com/tintype/tintype"
 // non-test code. A package that is missing here fails the test: say what it is for
 // in ARCHITECTURE.md, and what it needs here.
 var mayImport = map[string][]string{
-	"transform": {},
-	"origin":    {},
-	"cache":     {},
-	"samples":   {},
-	"signing":   {},
-	"limit":     {},
-	"purgehook": {},
+	"transform":  {},
+	"origin":     {},
+	"cache":      {},
+	"samples":    {},
+	"signing":    {},
+	"limit":      {},
+	"purgehook":  {},
+	"moderation": {},
 
 	// Readers of what files say, without decoding. transform has the types that they fill.
 	"transform/header":     {"transform", "transform/header/svg"},
@@ -53,7 +54,7 @@ var mayImport = map[string][]string{
 	"mail":    {},
 
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "delivery"},
+	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},

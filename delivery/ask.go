@@ -22,19 +22,20 @@ const generation = "2"
 
 // An ask is what a request wants, once it has been read and resolved.
 type ask struct {
-	site      *site
-	endpoint  *endpoint
-	refs      []ref // the originals that it is made of: one, but for endpoints that take several
-	posted    bool  // the original is sent with the request
-	fallback  *ref  // what default= names; nil is none
-	who       sender
-	access    access
-	options   transform.Options
-	marks     decidedMarks
-	canonical string // of options, but for the mark and what changes no byte of the output
-	accept    transform.Accept
-	ignored   []string // parameters that change nothing, as the URL spells them
-	foreign   *foreign // what the URL of another product says besides; nil is one of ours
+	site       *site
+	endpoint   *endpoint
+	refs       []ref // the originals that it is made of: one, but for endpoints that take several
+	posted     bool  // the original is sent with the request
+	background bool  // no client waits for it
+	fallback   *ref  // what default= names; nil is none
+	who        sender
+	access     access
+	options    transform.Options
+	marks      decidedMarks
+	canonical  string // of options, but for the mark and what changes no byte of the output
+	accept     transform.Accept
+	ignored    []string // parameters that change nothing, as the URL spells them
+	foreign    *foreign // what the URL of another product says besides; nil is one of ours
 
 	// Of endpoints that make no variant of one original:
 	show    parts        // of info: what the answer shows

@@ -108,6 +108,7 @@ type Service struct {
 	bodyGate         *gate
 	maxOriginal      int64
 	loader           *cache.Loader
+	pregenerator     pregenerator
 	originals        cache.Shared[originalKey, *original]
 	marks            marks.Images[originalKey]
 	testMark         transform.MarkImage
@@ -163,5 +164,6 @@ func New(c Config) *Service {
 // Close waits, until ctx ends, for work behind requests: stale variants that are being
 // renewed, and marks that are being looked at again.
 func (s *Service) Close(ctx context.Context) error {
+	s.pregenerator.close()
 	return errors.Join(s.loader.Close(ctx), s.marks.Close(ctx))
 }

@@ -40,7 +40,7 @@ type originalKey struct {
 // entry to renew, or nil. An error that the next request would get too is returned as an
 // entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
-	if err := s.admits(ctx, a, old != nil); err != nil {
+	if err := s.admits(ctx, a, a.background || old != nil); err != nil {
 		return nil, err
 	}
 	undo, err := s.spend(ctx, a.site) // before the fetch: without a transform, nobody needs the original
@@ -67,7 +67,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	defer release()
 
 	start = time.Now()
-	e, err := a.endpoint.make(s, ctx, a, from, old != nil)
+	e, err := a.endpoint.make(s, ctx, a, from, a.background || old != nil)
 	t.transform.Store(int64(time.Since(start)))
 	if err != nil {
 		return s.remember(err)

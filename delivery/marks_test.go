@@ -463,8 +463,9 @@ func TestOneWayToMakeVariants(t *testing.T) {
 	if got := calls["delivery"]; !slices.Equal(got, []string{"work"}) {
 		t.Errorf("package delivery calls engines in %v: only Service.work may", got)
 	}
-	// Service.transform and layGrid stamp what decideMarks says. The others show no picture.
-	if got := slices.Sorted(maps.Keys(workers)); !slices.Equal(got, []string{"layGrid", "makeInfo", "makePlaceholder", "transform"}) {
+	// Service.transform and layGrid stamp what decideMarks says. The others show no
+	// picture, but for CheckUpload: its preview is for the moderation, before the image is stored.
+	if got := slices.Sorted(maps.Keys(workers)); !slices.Equal(got, []string{"CheckUpload", "layGrid", "makeInfo", "makePlaceholder", "transform"}) {
 		t.Errorf("%v give the engine jobs", got)
 	}
 	if got := slices.Sorted(maps.Keys(unmarked)); !slices.Equal(got, []string{"readPlaceholder", "readPlain"}) {

@@ -2,15 +2,18 @@ package manage
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/moderation"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/workspace"
 )
@@ -21,6 +24,11 @@ type Images interface {
 	Storage(w *workspace.Workspace, source string) (st origin.Storage, uploads bool, err error)
 	ReadUpload(ctx context.Context, w *workspace.Workspace, r io.Reader, length int64, stop func()) (*origin.Object, error)
 	CheckUpload(ctx context.Context, w *workspace.Workspace, o *origin.Object) (delivery.Checked, error)
+	// MaxUpload returns the maximum length of an upload, in bytes.
+	MaxUpload() int64
+	// Pregenerate makes variants by presets in the background. It may drop some where too
+	// many wait.
+	Pregenerate(namespace, source, path string, presets []string)
 	// Blocked reports whether the image under a path, or with these bytes, is not shown.
 	// sha256 may be empty.
 	Blocked(w *workspace.Workspace, source, path, sha256 string) (bool, error)
@@ -39,6 +47,10 @@ type UploadRequest struct {
 	Source    string
 	Path      string // object key
 	Overwrite bool   // replace an image that is there already
+
+	// Pregenerate names presets. Their variants are made in the background, in the format
+	// that most browsers get.
+	Pregenerate []string
 }
 
 // Uploaded describes an image that was stored.
@@ -72,10 +84,69 @@ func (m *Manager) Upload(ctx context.Context, who Caller, namespace string, req 
 	if err != nil {
 		return out, err
 	}
-	if err := origin.CheckUpload(req.Path); err != nil {
+	if err := checkUpload(w, req); err != nil {
 		return out, err
 	}
 	return m.putImage(ctx, who, w, st, req, o)
+}
+
+// checkUpload checks what doesn't depend on the image.
+func checkUpload(w *workspace.Workspace, req UploadRequest) error {
+	if err := origin.CheckUpload(req.Path); err != nil {
+		return err
+	}
+	if len(req.Pregenerate) > maxPregenerate {
+		return invalid(fmt.Sprintf("pregenerate: may name at most %d presets.", maxPregenerate))
+	}
+	for _, name := range req.Pregenerate {
+		if !slices.ContainsFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == name }) {
+			return invalid(fmt.Sprintf("pregenerate: the workspace has no preset %.64q.", name))
+		}
+	}
+	return nil
+}
+
+// maxPregenerate is the maximum number of presets of one upload.
+const maxPregenerate = 20
+
+// A Moderator says whether an upload may be stored. moderation.Webhook is one.
+type Moderator interface {
+	Ask(context.Context, moderation.Upload) (moderation.Answer, error)
+}
+
+// moderate asks the moderator, if there is one. What is refused is in the audit log.
+func (m *Manager) moderate(ctx context.Context, who Caller, w *workspace.Workspace, req UploadRequest, c delivery.Checked) error {
+	if m.moderator == nil {
+		return nil
+	}
+	answer, err := m.moderator.Ask(ctx, moderation.Upload{
+		Workspace: w.Namespace, Source: req.Source, Path: req.Path, Bytes: int64(c.Metadata.Bytes), SHA256: c.SHA256, ContentType: c.Metadata.ContentType,
+		Width: c.Metadata.Width, Height: c.Metadata.Height, Preview: "data:" + c.PreviewType + ";base64," + base64.StdEncoding.EncodeToString(c.Preview),
+	})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		m.log.Error("the moderation webhook did not answer", "workspace", w.Namespace, "stored_anyway", m.unmoderated, "err", err)
+		if m.unmoderated {
+			return nil
+		}
+		return &fault.Error{Code: fault.Overloaded, Message: "The image was not stored, since the service that moderates uploads doesn't answer. Try again later.", RetryAfter: 30, Cause: err}
+	case answer.Allowed:
+		return nil
+	}
+	if m.records != nil {
+		entry := who.changed("image.refuse", req.Source+"/"+req.Path, nil, map[string]any{"sha256": c.SHA256, "reason": answer.Reason})
+		entry.WorkspaceID = w.ID
+		if err := m.records.AppendAudit(ctx, entry); err != nil {
+			m.log.Error("a refused upload is not in the audit log", "workspace", w.Namespace, "err", err)
+		}
+	}
+	message := "The service that moderates uploads refused this image"
+	if answer.Reason != "" {
+		message += ": " + answer.Reason
+	}
+	return fault.New(fault.Blocked, message+".")
 }
 
 // putImage is Upload of an image whose source and path have been checked.
@@ -87,13 +158,20 @@ func (m *Manager) putImage(ctx context.Context, who Caller, w *workspace.Workspa
 	if err := m.checkBlocked(w, req, checked.SHA256); err != nil {
 		return out, err
 	}
+	if err := m.moderate(ctx, who, w, req, checked); err != nil {
+		return out, err
+	}
 	out = Uploaded{Source: req.Source, Path: req.Path, Bytes: int64(len(o.Body)), SHA256: checked.SHA256, Metadata: checked.Metadata}
 	if out.IsNew, err = st.Put(ctx, req.Path, o, checked.Metadata.ContentType, req.Overwrite); err != nil {
 		return out, err
 	}
 	// The image is stored: a client that goes away now must not leave old variants behind.
 	entry := who.changed("image.upload", req.Source+"/"+req.Path, nil, map[string]any{"bytes": out.Bytes, "sha256": out.SHA256, "is_new": out.IsNew})
-	return out, m.purgeOne(context.WithoutCancel(ctx), w, workspace.Purge{Kind: workspace.PurgePath, Source: req.Source, Value: req.Path}, entry)
+	err = m.purgeOne(context.WithoutCancel(ctx), w, workspace.Purge{Kind: workspace.PurgePath, Source: req.Source, Value: req.Path}, entry)
+	if err == nil && len(req.Pregenerate) > 0 {
+		m.images.Pregenerate(w.Namespace, req.Source, req.Path, req.Pregenerate)
+	}
+	return out, err
 }
 
 // storage opens a workspace and one of its sources. With the right to write, uploads to the

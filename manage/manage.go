@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +52,11 @@ type Config struct {
 
 	// Images takes uploads and lists the images of buckets and folders. Nil does neither.
 	Images Images
+
+	// Moderator is asked about each upload. Nil asks nobody. Where it doesn't answer, the
+	// upload is refused, unless Unmoderated is set.
+	Moderator   Moderator
+	Unmoderated bool
 
 	// Records holds what the store keeps beside workspaces. Nil keeps nothing.
 	Records Records
@@ -109,6 +115,14 @@ type Manager struct {
 	metrics    *metrics
 	now        func() time.Time
 	log        *slog.Logger
+
+	moderator   Moderator // nil asks nobody
+	unmoderated bool      // uploads are stored where the moderator doesn't answer
+
+	staged struct {
+		mu  sync.Mutex                 // guards due
+		due map[stagedSource]time.Time // when each is to be swept
+	}
 }
 
 // New returns a Manager. It panics if c.Store is nil.
@@ -117,9 +131,11 @@ func New(c Config) *Manager {
 		panic("manage: Config.Store is nil")
 	}
 	m := &Manager{
-		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, images: c.Images, records: c.Records, auth: c.Auth, people: c.People, fronts: c.Fronts,
+		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, fronts: c.Fronts,
+		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
 		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
+	m.staged.due = map[stagedSource]time.Time{}
 	if m.reads == nil {
 		m.reads = m.store
 	}

@@ -59,7 +59,7 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, Delivery: stub{}, Images: newImagesStub(t)}
+	c := manage.Config{Store: db, Records: db, Delivery: stub{}, Images: &stagingImages{imagesStub: newImagesStub(t)}}
 	if change != nil {
 		change(&c)
 	}
@@ -191,6 +191,12 @@ var useCases = map[string]useCase{
 	}},
 	"BlockImage": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.BlockImage(ctx, who, "acme", manage.NewBlock{Path: "photos/a.jpg", Reason: "a request"}))
+	}},
+	"UploadURL": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.UploadURL(ctx, who, "acme", manage.NewUploadURL{Source: "photos", Path: "a.jpg", ContentType: "image/jpeg", Bytes: 9}))
+	}},
+	"CompleteUpload": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.CompleteUpload(ctx, who, "acme", manage.CompleteUpload{Source: "photos", Path: "new.jpg", UploadID: "x"}))
 	}},
 	"Blocks": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Blocks(ctx, who, "acme"))

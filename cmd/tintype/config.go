@@ -46,6 +46,9 @@ type serveCmd struct {
 	PurgeWebhook   string `env:"TINTYPE_PURGE_WEBHOOK" placeholder:"URL" help:"URL to which the Cache-Tags of each purge are posted, so that a CDN in front can be purged too. The request has the bearer token of TINTYPE_PURGE_WEBHOOK_TOKEN, if that is set."`
 	PurgeCommand   string `env:"TINTYPE_PURGE_COMMAND" placeholder:"FILE" help:"A program to run for each purge. It gets the body of --purge-webhook on its standard input."`
 
+	ModerationWebhook string `env:"TINTYPE_MODERATION_WEBHOOK" placeholder:"URL" help:"URL that is asked about each upload before it is stored. The request has the bearer token of TINTYPE_MODERATION_WEBHOOK_TOKEN, if that is set."`
+	ModerationFailure string `env:"TINTYPE_MODERATION_FAILURE" default:"refuse" enum:"refuse,allow" placeholder:"refuse|allow" help:"What becomes of an upload if --moderation-webhook doesn't answer: it is refused, or stored without (${default})."`
+
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets of sources without credentials with the credentials of this process's environment (AWS variables, profile or role). Every workspace can then read all buckets that these credentials open."`
 
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants. 0 is 256MiB, but at most an eighth of the memory that idle processes leave on this machine or in the container (${default})."`
@@ -129,6 +132,11 @@ func (c *serveCmd) Validate() error {
 	if c.PurgeWebhook != "" {
 		if u, err := url.Parse(c.PurgeWebhook); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
 			return errors.New("--purge-webhook: must be a URL such as https://cdn-purger.example.com/tintype; a token goes into TINTYPE_PURGE_WEBHOOK_TOKEN")
+		}
+	}
+	if c.ModerationWebhook != "" {
+		if u, err := url.Parse(c.ModerationWebhook); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+			return errors.New("--moderation-webhook: must be a URL such as https://moderation.example.com/tintype; a token goes into TINTYPE_MODERATION_WEBHOOK_TOKEN")
 		}
 	}
 	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {

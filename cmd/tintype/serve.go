@@ -27,6 +27,7 @@ import (
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/moderation"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/origin/bucket"
 	"github.com/tintype/tintype/purgehook"
@@ -153,8 +154,13 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
+	moderator, err := c.moderator(std.getenv, fetching)
+	if err != nil {
+		return err
+	}
 	manager := manage.New(manage.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Process: c.process, Delivery: images, Images: images,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Process: c.process, Delivery: images,
+		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
 		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
@@ -176,7 +182,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, counts.Run, limiter.Run, journal.Run}
+	run := []func(context.Context){workspaces.Run, counts.Run, limiter.Run, journal.Run, manager.Run}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}
@@ -354,6 +360,18 @@ func (c *serveCmd) purgeHooks(getenv func(string) string, fetching origin.HTTPCo
 		add("purge-command", &purgehook.Command{Path: path, Env: withoutOurs(os.Environ())})
 	}
 	return hooks, err
+}
+
+// moderator is asked about uploads; nil is nobody. Its connections go past the guard.
+func (c *serveCmd) moderator(getenv func(string) string, fetching origin.HTTPConfig) (manage.Moderator, error) {
+	if c.ModerationWebhook == "" {
+		return nil, nil
+	}
+	token, err := secret(getenv, "TINTYPE_MODERATION_WEBHOOK_TOKEN")
+	if err != nil {
+		return nil, err
+	}
+	return &moderation.Webhook{URL: c.ModerationWebhook, Token: token, Transport: origin.NewTransport(fetching)}, nil
 }
 
 // withoutOurs is an environment without what is set for Tintype, such as its root key.

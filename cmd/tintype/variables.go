@@ -15,6 +15,7 @@ import (
 var secrets = []struct{ name, help string }{
 	{"TINTYPE_ROOT_KEY", "The root key, of 32 characters or more, or several keys with commas between them ([keys.md](keys.md)). Without it, only API keys open the management API."},
 	{"TINTYPE_PURGE_WEBHOOK_TOKEN", "Sent to the hook of --purge-webhook as Authorization: Bearer."},
+	{"TINTYPE_MODERATION_WEBHOOK_TOKEN", "Sent to --moderation-webhook as Authorization: Bearer."},
 	{"TINTYPE_SECRET_KEY", "64 hex digits under which the store encrypts the secrets of workspaces. Without it, a key in `secret.key` in the data folder, made on the first run: back it up apart from the database. To rotate, put the new key in front of the old one, with a comma between, and restart; then the old one may go. A store in DynamoDB needs it, the same on every server, and `tintype store rekey` before the old one goes."},
 	{"TINTYPE_MAIL_PASSWORD", "Password of the user of --mail."},
 	{"TINTYPE_API_KEY", ""},

@@ -27,8 +27,15 @@ type (
 		Source    string `query:"source" doc:"Key of the source. In a form, a field."`
 		Path      string `query:"path" doc:"Object key of the image in the source. In a form, a field."`
 		Overwrite string `query:"overwrite" doc:"true replaces an image that is there already. In a form, a field. Left out, the answer is 409."`
+		Pregen    string `query:"pregenerate" doc:"Names of presets, separated by commas, whose variants are made in the background. In a form, a field."`
 		upload    stream
 	}
+	uploadURLInput struct {
+		Namespace string `path:"ns" doc:"Namespace of the workspace."`
+		Request   body
+	}
+	uploadURLOutput struct{ Body manage.UploadURL }
+
 	uploadOutput struct{ Body manage.Uploaded }
 
 	imagesInput struct {
@@ -123,10 +130,11 @@ func (a *api) imageRoutes() {
 			"multipart/form-data": {Schema: &huma.Schema{
 				Type: huma.TypeObject, Required: []string{"source", "path", "file"},
 				Properties: map[string]*huma.Schema{
-					"source":    {Type: huma.TypeString, Description: "Key of the source."},
-					"path":      {Type: huma.TypeString, Description: "Object key of the image."},
-					"overwrite": {Type: huma.TypeBoolean, Description: "Replace an image that is there already."},
-					"file":      {Type: huma.TypeString, Format: "binary", Description: "The image."},
+					"source":      {Type: huma.TypeString, Description: "Key of the source."},
+					"path":        {Type: huma.TypeString, Description: "Object key of the image."},
+					"overwrite":   {Type: huma.TypeBoolean, Description: "Replace an image that is there already."},
+					"pregenerate": {Type: huma.TypeString, Description: "Names of presets, separated by commas, whose variants are made in the background."},
+					"file":        {Type: huma.TypeString, Format: "binary", Description: "The image."},
 				},
 			}},
 			"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
@@ -134,6 +142,21 @@ func (a *api) imageRoutes() {
 		}},
 		Metadata: map[string]any{streams: true},
 	}, a.uploadImage)
+	handle(a, account.WriteImages, huma.Operation{
+		Method: http.MethodPost, Path: imagesPath + "/upload-url", OperationID: "createUploadURL", Tags: tag,
+		Summary: "Get a URL to upload a large image to",
+		Description: "Returns a URL of the bucket, to which a client sends one image of this length and type within 15 minutes, without a key of ours. " +
+			"The image is not shown until it is completed. A folder of the operator's has no such URL.",
+		RequestBody:   jsonBody("NewUploadURL", "The image.", "application/json"),
+		DefaultStatus: http.StatusCreated,
+	}, a.createUploadURL)
+	handle(a, account.WriteImages, huma.Operation{
+		Method: http.MethodPost, Path: imagesPath + "/complete", OperationID: "completeUpload", Tags: tag,
+		Summary:       "Complete the upload of a large image",
+		Description:   "Checks an image that was sent to its URL, stores it under its path, and deletes what was sent. An upload that nobody completes is deleted after an hour or two.",
+		RequestBody:   jsonBody("CompleteUpload", "The upload.", "application/json"),
+		DefaultStatus: http.StatusCreated,
+	}, a.completeUpload)
 	handle(a, account.ReadImages, huma.Operation{
 		Method: http.MethodGet, Path: imagesPath, OperationID: "listImages", Tags: tag,
 		Summary: "List the images of a source",
@@ -160,6 +183,32 @@ func (a *api) imageRoutes() {
 	item.Get.Path, item.Delete.Path, item.Post.Path = imagesPath+"/{source}/{path}", imagesPath+"/{source}/{path}", imagesPath+"/{source}/{path}/signed-url"
 	paths[item.Get.Path] = &huma.PathItem{Get: item.Get, Delete: item.Delete}
 	paths[item.Post.Path] = &huma.PathItem{Post: item.Post}
+}
+
+func (a *api) createUploadURL(ctx context.Context, in *uploadURLInput) (*uploadURLOutput, error) {
+	data, err := in.Request.read()
+	if err != nil {
+		return nil, err
+	}
+	var n manage.NewUploadURL
+	if err := workspace.DecodeInto(data, &n); err != nil {
+		return nil, err
+	}
+	u, err := a.manage.UploadURL(ctx, caller(ctx), in.Namespace, n)
+	return &uploadURLOutput{u}, err
+}
+
+func (a *api) completeUpload(ctx context.Context, in *uploadURLInput) (*uploadOutput, error) {
+	data, err := in.Request.read()
+	if err != nil {
+		return nil, err
+	}
+	var c manage.CompleteUpload
+	if err := workspace.DecodeInto(data, &c); err != nil {
+		return nil, err
+	}
+	out, err := a.manage.CompleteUpload(ctx, caller(ctx), in.Namespace, c)
+	return &uploadOutput{out}, err
 }
 
 func (a *api) listImages(ctx context.Context, in *imagesInput) (*imagesOutput, error) {
@@ -217,7 +266,7 @@ var (
 )
 
 func (a *api) uploadImage(ctx context.Context, in *uploadInput) (*uploadOutput, error) {
-	u := upload{api: a, ctx: ctx, in: in, fields: url.Values{"source": {in.Source}, "path": {in.Path}, "overwrite": {in.Overwrite}}}
+	u := upload{api: a, ctx: ctx, in: in, fields: url.Values{"source": {in.Source}, "path": {in.Path}, "overwrite": {in.Overwrite}, "pregenerate": {in.Pregen}}}
 	kind, _, err := mime.ParseMediaType(in.upload.r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && kind == "multipart/form-data":
@@ -234,6 +283,9 @@ func (a *api) uploadImage(ctx context.Context, in *uploadInput) (*uploadOutput, 
 	req := manage.UploadRequest{Source: u.fields.Get("source"), Path: u.fields.Get("path")}
 	if req.Overwrite, err = readBool("overwrite", u.fields.Get("overwrite")); err != nil {
 		return nil, err
+	}
+	if list := u.fields.Get("pregenerate"); list != "" {
+		req.Pregenerate = strings.Split(list, ",")
 	}
 	out, err := a.manage.Upload(ctx, caller(ctx), in.Namespace, req, u.object)
 	return &uploadOutput{out}, err

@@ -61,3 +61,7 @@ func (imagesStub) Blocked(w *workspace.Workspace, source, path, sum string) (boo
 	}
 	return false, nil
 }
+
+func (imagesStub) MaxUpload() int64 { return 1000 }
+
+func (imagesStub) Pregenerate(string, string, string, []string) {}

@@ -64,6 +64,8 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
 	registry.Schema(reflect.TypeFor[SignImageRequest](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewBlock](), true, "")
+	registry.Schema(reflect.TypeFor[manage.NewUploadURL](), true, "")
+	registry.Schema(reflect.TypeFor[manage.CompleteUpload](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewDialectKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")

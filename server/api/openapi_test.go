@@ -115,6 +115,8 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/blocks":                            {"get", "post"},
 		"/v1/workspaces/{ns}/blocks/{id}":                       {"delete"},
 		"/v1/workspaces/{ns}/images":                            {"get", "post"},
+		"/v1/workspaces/{ns}/images/complete":                   {"post"},
+		"/v1/workspaces/{ns}/images/upload-url":                 {"post"},
 		"/v1/workspaces/{ns}/images/{source}/{path}":            {"delete", "get"},
 		"/v1/workspaces/{ns}/images/{source}/{path}/signed-url": {"post"},
 		"/v1/audit": {"get"},

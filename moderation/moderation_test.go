@@ -1,0 +1,59 @@
+package moderation
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestAsk(t *testing.T) {
+	var got Upload
+	var header http.Header
+	answer, status := "", 200
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header, got = r.Header, Upload{}
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+		if status == 302 {
+			w.Header().Set("Location", "/elsewhere")
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer server.Close()
+	hook := &Webhook{URL: server.URL, Token: "hunter2", Transport: http.DefaultTransport}
+	u := Upload{Workspace: "acme", Source: "media", Path: "a.jpg", Bytes: 9, SHA256: "0a", ContentType: "image/jpeg", Width: 3, Height: 4, Preview: "data:image/jpeg;base64,AA=="}
+	for _, tt := range []struct {
+		status int
+		answer string
+		want   Answer
+		fails  bool
+	}{
+		{200, `{"allowed":true}`, Answer{Allowed: true}, false},
+		{200, `{"allowed":false,"reason":"no\ncats"}`, Answer{Reason: "no cats"}, false},
+		{200, `{"allowed":false,"reason":"` + strings.Repeat("x", 300) + `"}`, Answer{Reason: strings.Repeat("x", 200) + "…"}, false},
+		{200, `{}`, Answer{}, true},
+		{200, ``, Answer{}, true},
+		{200, `{"allowed":"true"}`, Answer{}, true},
+		{204, ``, Answer{}, true},
+		{302, `{"allowed":true}`, Answer{}, true},
+		{500, `{"allowed":true}`, Answer{}, true},
+	} {
+		status, answer = tt.status, tt.answer
+		a, err := hook.Ask(t.Context(), u)
+		if a != tt.want || (err != nil) != tt.fails {
+			t.Errorf("%d %s: %+v, %v", tt.status, tt.answer, a, err)
+		}
+		if got != u || header.Get("Authorization") != "Bearer hunter2" {
+			t.Errorf("%+v, %v", got, header)
+		}
+	}
+	server.Close()
+	if _, err := hook.Ask(t.Context(), u); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
+	}
+}
