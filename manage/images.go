@@ -36,6 +36,10 @@ type Images interface {
 
 var _ Images = (*delivery.Service)(nil)
 
+// Folders returns the keys of the operator's folders in the namespace. Workspaces don't hold
+// them.
+func (m *Manager) Folders(namespace string) []string { return slices.Clone(m.process(namespace).Dirs) }
+
 var errNoImages = notFound("This server delivers no images, so it takes no uploads.")
 
 // UploadedBytes are the bytes of an upload, which count in the budget of originals until they

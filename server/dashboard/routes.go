@@ -37,6 +37,13 @@ var routes = []route{
 	{pattern: "GET /app/{ns}/log.csv", needs: account.ReadAudit, page: (*visit).logFile},
 	{pattern: "GET /app/{ns}/limits", needs: account.ReadWorkspace, page: (*visit).limits},
 	{pattern: "POST /app/{ns}/limits", needs: account.UpdateLimits, page: (*visit).limits},
+	{pattern: "GET /app/{ns}/presets", needs: account.ReadWorkspace, page: (*visit).presets},
+	{pattern: "GET /app/{ns}/presets/new", needs: account.WritePreset, page: (*visit).preset},
+	{pattern: "POST /app/{ns}/presets/new", needs: account.WritePreset, page: (*visit).preset},
+	{pattern: "GET /app/{ns}/presets/{name}", needs: account.ReadWorkspace, page: (*visit).preset},
+	{pattern: "POST /app/{ns}/presets/{name}", needs: account.WritePreset, page: (*visit).preset},
+	{pattern: "GET /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
+	{pattern: "POST /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
 }
 
 // A link is an entry of the navigation of a workspace.
@@ -49,6 +56,7 @@ type link struct {
 // navigation lists the pages of a workspace, in the order of the menu.
 var navigation = []link{
 	{"", "Overview", account.ReadUsage},
+	{"/presets", "Presets", account.ReadWorkspace},
 	{"/access", "Access", account.ReadWorkspace},
 	{"/members", "Members", account.ReadMembers},
 	{"/log", "Log", account.ReadAudit},
