@@ -58,6 +58,9 @@ type Config struct {
 	Moderator   Moderator
 	Unmoderated bool
 
+	// Prober tests sources before they are stored. Nil tests none.
+	Prober Prober
+
 	// Records holds what the store keeps beside workspaces. Nil keeps nothing.
 	Records Records
 
@@ -105,6 +108,7 @@ type Manager struct {
 	reads      workspace.Store
 	process    func(namespace string) workspace.Process
 	delivery   Delivery // nil: this process delivers no images
+	prober     Prober   // nil: tests no sources
 	images     Images   // nil: takes no uploads
 	records    Records  // nil: nothing is kept beside workspaces
 	auth       *apikey.Authenticator
@@ -132,7 +136,7 @@ func New(c Config) *Manager {
 	}
 	m := &Manager{
 		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, fronts: c.Fronts,
-		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
+		images: c.Images, prober: c.Prober, moderator: c.Moderator, unmoderated: c.Unmoderated,
 		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	m.staged.due = map[stagedSource]time.Time{}

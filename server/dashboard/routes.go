@@ -37,6 +37,13 @@ var routes = []route{
 	{pattern: "GET /app/{ns}/log.csv", needs: account.ReadAudit, page: (*visit).logFile},
 	{pattern: "GET /app/{ns}/limits", needs: account.ReadWorkspace, page: (*visit).limits},
 	{pattern: "POST /app/{ns}/limits", needs: account.UpdateLimits, page: (*visit).limits},
+	{pattern: "GET /app/{ns}/sources", needs: account.ReadWorkspace, page: (*visit).sources},
+	{pattern: "GET /app/{ns}/sources/new", needs: account.WriteSource, page: (*visit).newSource},
+	{pattern: "POST /app/{ns}/sources/new", needs: account.WriteSource, page: (*visit).newSource},
+	{pattern: "GET /app/{ns}/sources/{key}", needs: account.ReadWorkspace, page: (*visit).source},
+	{pattern: "POST /app/{ns}/sources/{key}", needs: account.WriteSource, page: (*visit).source},
+	{pattern: "GET /app/{ns}/sources/{key}/delete", needs: account.WriteSource, page: (*visit).removeSource},
+	{pattern: "POST /app/{ns}/sources/{key}/delete", needs: account.WriteSource, page: (*visit).removeSource},
 	{pattern: "GET /app/{ns}/presets", needs: account.ReadWorkspace, page: (*visit).presets},
 	{pattern: "GET /app/{ns}/presets/new", needs: account.WritePreset, page: (*visit).preset},
 	{pattern: "POST /app/{ns}/presets/new", needs: account.WritePreset, page: (*visit).preset},
@@ -56,6 +63,7 @@ type link struct {
 // navigation lists the pages of a workspace, in the order of the menu.
 var navigation = []link{
 	{"", "Overview", account.ReadUsage},
+	{"/sources", "Sources", account.ReadWorkspace},
 	{"/presets", "Presets", account.ReadWorkspace},
 	{"/access", "Access", account.ReadWorkspace},
 	{"/members", "Members", account.ReadMembers},

@@ -1,0 +1,114 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
+)
+
+// testTime bounds the fetch of a test.
+const testTime = 5 * time.Second
+
+// A SourceTest says whether an original can be fetched from a source.
+type SourceTest struct {
+	OK      bool   `json:"ok" doc:"The original was fetched, and is an image."`
+	Message string `json:"message" doc:"What was found, or what is wrong and what to check."`
+}
+
+// A Prober opens sources that aren't stored, and reads images. Its connections go through
+// the guard of origins.
+type Prober interface {
+	// Open returns the source with these settings. Clients see the error.
+	Open(workspace.Source) (origin.Source, error)
+	// Describe returns the format and size of an image. Clients see the error.
+	Describe(body []byte) (format string, width, height int, err error)
+}
+
+var errNoProber = notFound("This server delivers no images, so it can't test a source.")
+
+// TestSource fetches an original from a source as it would be stored, and stores nothing.
+// Masked secrets are those of the stored source with the same key. The error is about the
+// settings; what the origin answered is in the SourceTest.
+func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, s workspace.Source, path string) (t SourceTest, err error) {
+	old, err := m.open(ctx, who, account.WriteSource, namespace)
+	if err != nil {
+		return t, err
+	}
+	if m.prober == nil {
+		return t, errNoProber
+	}
+	if path = strings.TrimPrefix(path, "/"); path == "" {
+		return t, invalid("path: is required: the path of an image in the source.")
+	}
+	if err := origin.CheckPath(path); err != nil {
+		return t, err
+	}
+	w := old.Masked()
+	i := slices.IndexFunc(w.Sources, func(o workspace.Source) bool { return o.Key == s.Key })
+	if i < 0 {
+		i, w.Sources = len(w.Sources), append(w.Sources, s)
+	} else {
+		w.Sources[i] = s
+	}
+	if err := w.Unmask(old); err != nil {
+		return t, err
+	}
+	if err := m.judge(old, w); err != nil {
+		return t, err
+	}
+	src, err := m.prober.Open(w.Sources[i])
+	if err != nil {
+		return t, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTime)
+	defer cancel()
+	o, err := src.Fetch(ctx, origin.Key{Path: path}, origin.Validators{})
+	if err != nil {
+		return SourceTest{Message: whyNot(err, s)}, nil
+	}
+	defer o.Release()
+	err = o.Look(func(body []byte) error {
+		format, width, height, err := m.prober.Describe(body)
+		if err != nil {
+			t.Message = fmt.Sprintf("The origin answered with %d bytes, but they are not an image that Tintype reads. Check the path, and whether the server answers with a page.", len(body))
+			return nil
+		}
+		t = SourceTest{true, fmt.Sprintf("It answered with %d bytes, %d×%d, %s.", len(body), width, height, format)}
+		return nil
+	})
+	if err != nil {
+		t = SourceTest{Message: whyNot(err, s)}
+	}
+	return t, nil
+}
+
+// whyNot says why a fetch failed, and what to check. Errors of package origin hold no secret
+// and no address.
+func whyNot(err error, s workspace.Source) string {
+	detail := strings.TrimSuffix(err.Error(), ".") + "."
+	switch {
+	case errors.Is(err, origin.ErrNotFound):
+		if s.Kind == "http" {
+			return "The server was reached, but it has nothing at this path. Check the path, and the path in the URL of the source."
+		}
+		return "The bucket was reached, but it has no object under this path. Check the path and the prefix. Upper and lower case count."
+	case errors.Is(err, origin.ErrAddress):
+		return "The host has a private or reserved address, to which this server makes no connections. Use a public host, or ask the operator."
+	case errors.Is(err, origin.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return "The origin didn't answer in time. Check the host, the port and its firewall."
+	case errors.Is(err, origin.ErrTooLarge):
+		return "The image is larger than this server takes as an original."
+	case errors.Is(err, origin.ErrUnavailable) && s.Kind == "http" && (strings.Contains(detail, "status 401") || strings.Contains(detail, "status 403")):
+		return detail + " Check the headers of the source, such as Authorization, and whether the server lets this server in."
+	case errors.Is(err, origin.ErrUnavailable) && s.Kind != "http":
+		return detail + " Check bucket, region or account, endpoint and the access key."
+	}
+	return detail
+}
