@@ -146,6 +146,10 @@ var useCases = map[string]useCase{
 		_, _, err := m.SignURL(ctx, who, "acme", "/acme/photos/cat.jpg", 0)
 		return err
 	}},
+	"SignURLs": {account.Sign, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.SignURLs(ctx, who, "acme", []string{"/acme/photos/cat.jpg", "/acme/photos/dog.jpg?w=9"}, 0)
+		return err
+	}},
 	"Domains": {account.ReadDomains, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Domains(ctx, who, "acme"))
 	}},

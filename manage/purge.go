@@ -24,12 +24,13 @@ type Front interface {
 
 // PurgeRequest names what to purge. Exactly one field is set.
 type PurgeRequest struct {
-	URL    string `json:"url,omitempty" doc:"A URL of an image, with the namespace or on a host of the workspace: one variant, in all formats that are negotiated. Or the full URL of an original: all of its variants."`
-	Path   string `json:"path,omitempty" doc:"An original, as source/path: all of its variants."`
-	Prefix string `json:"prefix,omitempty" doc:"source/ and the beginning of a path: all variants of the originals below it. It need not end at a folder."`
-	Source string `json:"source,omitempty" doc:"Key of a source: all variants of its originals."`
-	Mark   string `json:"mark,omitempty" doc:"Name of a mark: all variants that carry it."`
-	All    bool   `json:"all,omitempty" doc:"true: all variants of the workspace."`
+	URL    string   `json:"url,omitempty" doc:"A URL of an image, with the namespace or on a host of the workspace: one variant, in all formats that are negotiated. Or the full URL of an original: all of its variants."`
+	Path   string   `json:"path,omitempty" doc:"An original, as source/path: all of its variants."`
+	Paths  []string `json:"paths,omitempty" maxItems:"1000" doc:"Up to 1,000 originals, each as source/path: all of their variants."`
+	Prefix string   `json:"prefix,omitempty" doc:"source/ and the beginning of a path: all variants of the originals below it. It need not end at a folder."`
+	Source string   `json:"source,omitempty" doc:"Key of a source: all variants of its originals."`
+	Mark   string   `json:"mark,omitempty" doc:"Name of a mark: all variants that carry it."`
+	All    bool     `json:"all,omitempty" doc:"true: all variants of the workspace."`
 }
 
 // Purged is the result of a purge.
@@ -58,10 +59,14 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 	}
 	for i, p := range purges {
 		entry := who.changed("purge", purged(req), nil, req)
+		entries := []workspace.AuditEntry{entry}
 		if i > 0 {
-			entry.After = nil // the first audit entry holds the request
+			entries[0].After = nil // the first audit entry holds the request
+			if len(req.Paths) > 0 {
+				entries = nil
+			}
 		}
-		_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entry)
+		_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entries...)
 		if err != nil {
 			return out, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
 		}
@@ -77,6 +82,9 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 
 // purged returns the target of the audit entry.
 func purged(r PurgeRequest) string {
+	if len(r.Paths) > 0 {
+		return fmt.Sprintf("%d paths", len(r.Paths))
+	}
 	for _, text := range []string{r.URL, r.Path, r.Prefix, r.Source, r.Mark} {
 		if text != "" {
 			return text
@@ -89,13 +97,16 @@ func purged(r PurgeRequest) string {
 // in front.
 func (m *Manager) purgesOf(ctx context.Context, w *workspace.Workspace, req PurgeRequest) ([]workspace.Purge, []string, error) {
 	given := 0
-	for _, is := range []bool{req.URL != "", req.Path != "", req.Prefix != "", req.Source != "", req.Mark != "", req.All} {
+	for _, is := range []bool{req.URL != "", req.Path != "", len(req.Paths) > 0, req.Prefix != "", req.Source != "", req.Mark != "", req.All} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return nil, nil, invalid("Exactly one of url, path, prefix, source, mark and all must be given, and not be empty or false.")
+		return nil, nil, invalid("Exactly one of url, path, paths, prefix, source, mark and all must be given, and not be empty or false.")
+	}
+	if len(req.Paths) > 0 {
+		return m.purgesOfPaths(w, req.Paths)
 	}
 	var p workspace.Purge
 	switch {
@@ -118,6 +129,29 @@ func (m *Manager) purgesOf(ctx context.Context, w *workspace.Workspace, req Purg
 		}
 	}
 	return []workspace.Purge{p}, []string{p.Tag(w.Namespace)}, nil
+}
+
+// purgesOfPaths returns the purges of originals. A path that is named twice counts once.
+func (m *Manager) purgesOfPaths(w *workspace.Workspace, paths []string) (purges []workspace.Purge, tags []string, err error) {
+	if len(paths) > MaxBatch {
+		return nil, nil, invalid(fmt.Sprintf("paths: may have at most %d paths. Purge a prefix instead.", MaxBatch))
+	}
+	seen := map[string]bool{}
+	for i, path := range paths {
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		p, err := m.purgeIn(w, PurgeRequest{Path: path})
+		if e, ok := errors.AsType[*fault.Error](err); ok {
+			return nil, nil, invalid(fmt.Sprintf("paths[%d]: %s", i, strings.TrimPrefix(strings.TrimPrefix(e.Message, "path: "), "source: ")))
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		purges, tags = append(purges, p), append(tags, p.Tag(w.Namespace))
+	}
+	return purges, tags, nil
 }
 
 // purgeIn returns the purge of a source, or of a path or prefix in it.

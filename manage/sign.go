@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
@@ -29,6 +30,43 @@ func (m *Manager) SignURL(ctx context.Context, who Caller, namespace, url string
 	if err != nil {
 		return "", expires, err
 	}
+	return m.signIn(ctx, w, url, seconds)
+}
+
+// MaxBatch is the maximum number of URLs or paths in one call.
+const MaxBatch = 1000
+
+// SignURLs is [Manager.SignURL] for up to MaxBatch URLs, which all expire at the same time.
+// Where one can't be signed, none is.
+func (m *Manager) SignURLs(ctx context.Context, who Caller, namespace string, urls []string, seconds int) (signed []string, expires time.Time, err error) {
+	w, err := m.open(ctx, who, account.Sign, namespace)
+	if err != nil {
+		return nil, expires, err
+	}
+	if len(urls) == 0 || len(urls) > MaxBatch {
+		return nil, expires, invalid(fmt.Sprintf("urls: must have 1 to %d URLs.", MaxBatch))
+	}
+	signed = make([]string, len(urls))
+	for i, url := range urls {
+		var end time.Time
+		signed[i], end, err = m.signIn(ctx, w, url, seconds)
+		if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.Validation {
+			if rest, about := strings.CutPrefix(e.Message, "url: "); about {
+				return nil, expires, invalid(fmt.Sprintf("urls[%d]: %s", i, rest))
+			}
+		}
+		if err != nil {
+			return nil, expires, err
+		}
+		if i == 0 {
+			expires = end
+		}
+	}
+	return signed, expires, nil
+}
+
+// signIn is SignURL in a workspace that has been opened.
+func (m *Manager) signIn(ctx context.Context, w *workspace.Workspace, url string, seconds int) (signed string, expires time.Time, err error) {
 	if len(w.SigningKeys) == 0 {
 		return "", expires, conflict("The workspace has no signing key. Make one with POST …/signing-keys.")
 	}

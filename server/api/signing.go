@@ -50,16 +50,18 @@ type (
 	}
 	signOutput struct {
 		Body struct {
-			SignedURL string    `json:"signed_url"`
-			ExpiresAt time.Time `json:"expires_at"`
+			SignedURL  string    `json:"signed_url,omitempty" doc:"With url."`
+			SignedURLs []string  `json:"signed_urls,omitempty" doc:"With urls: the signed URLs, in their order."`
+			ExpiresAt  time.Time `json:"expires_at"`
 		}
 	}
 )
 
-// SignRequest names the URL to sign.
+// SignRequest names the URL to sign, or several.
 type SignRequest struct {
-	URL       string `json:"url" doc:"A URL of the workspace, or its path and query, as clients will send it."`
-	ExpiresIn int    `json:"expires_in,omitempty" doc:"Lifetime in seconds, 1 to 604800 (7 days). Left out, 3600."`
+	URL       string   `json:"url,omitempty" doc:"A URL of the workspace, or its path and query, as clients will send it."`
+	URLs      []string `json:"urls,omitempty" maxItems:"1000" doc:"In the place of url: up to 1,000 URLs."`
+	ExpiresIn int      `json:"expires_in,omitempty" doc:"Lifetime in seconds, 1 to 604800 (7 days). Left out, 3600."`
 }
 
 func (a *api) signingRoutes() {
@@ -83,7 +85,7 @@ func (a *api) signingRoutes() {
 	}, a.deleteSigningKey)
 	handle(a, account.Sign, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys,
-		Summary:     "Sign a URL",
+		Summary:     "Sign a URL, or up to 1,000",
 		Description: "Signs with the newest key that is at least 10 seconds old, since every server knows it. The URL is signed as given: the order and the spelling of its options count.",
 		RequestBody: jsonBody("SignRequest", "The URL to sign.", "application/json"),
 	}, a.sign)
@@ -137,6 +139,13 @@ func (a *api) sign(ctx context.Context, in *signInput) (out *signOutput, err err
 		return nil, err
 	}
 	out = &signOutput{}
+	if len(req.URLs) > 0 {
+		if req.URL != "" {
+			return nil, invalid("Exactly one of url and urls must be given.")
+		}
+		out.Body.SignedURLs, out.Body.ExpiresAt, err = a.manage.SignURLs(ctx, caller(ctx), in.Namespace, req.URLs, req.ExpiresIn)
+		return out, err
+	}
 	out.Body.SignedURL, out.Body.ExpiresAt, err = a.manage.SignURL(ctx, caller(ctx), in.Namespace, req.URL, req.ExpiresIn)
 	return out, err
 }

@@ -261,3 +261,17 @@ func TestDialectKeys(t *testing.T) {
 		t.Errorf("revoked, and listed: %s", list.body)
 	}
 }
+
+// TestSignBatch signs several URLs in one call, and takes either one or several.
+func TestSignBatch(t *testing.T) {
+	s := start(t, nil)
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[{"key":"photos","kind":"http","url":"https://photos.test/"}]}`).want(t, 201)
+	s.do(t, "POST", "/v1/workspaces/acme/signing-keys", "").want(t, 201)
+	got := s.do(t, "POST", "/v1/workspaces/acme/sign", `{"urls":["/acme/photos/a.jpg","/acme/photos/b.jpg?w=9"],"expires_in":60}`).want(t, 200).body
+	if !strings.HasPrefix(got, `{"signed_urls":["/acme/photos/a.jpg?exp=`) || !strings.Contains(got, `,"/acme/photos/b.jpg?w=9&exp=`) || !strings.Contains(got, `"expires_at":"20`) {
+		t.Error(got)
+	}
+	for _, bad := range []string{`{"url":"/acme/photos/a.jpg","urls":["/acme/photos/a.jpg"]}`, `{"urls":["/acme/photos/a.jpg","nothing"]}`, `{"urls":[]}`} {
+		s.do(t, "POST", "/v1/workspaces/acme/sign", bad).wantError(t, 400, "VALIDATION_ERROR")
+	}
+}
