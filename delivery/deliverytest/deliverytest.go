@@ -175,7 +175,9 @@ func encoded(m image.Image, f transform.Format) (transform.Image, error) {
 	var b bytes.Buffer
 	var err error
 	if f == transform.JPEG {
-		err = jpeg.Encode(&b, m, nil)
+		fast := image.NewRGBA(m.Bounds()) // jpeg reads any other kind pixel by pixel
+		draw.Draw(fast, fast.Rect, m, fast.Rect.Min, draw.Src)
+		err = jpeg.Encode(&b, fast, nil)
 	} else {
 		err = png.Encode(&b, m)
 	}
@@ -275,19 +277,26 @@ func Body(b []byte, headers ...string) http.HandlerFunc {
 	}
 }
 
+// photos are what Photo has drawn, by size. Most tests ask for the same few.
+var photos sync.Map
+
 // Photo is a JPEG of w×h with a gradient.
 func Photo(t testing.TB, w, h int) []byte {
 	t.Helper()
-	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	if drawn, ok := photos.Load(image.Pt(w, h)); ok {
+		return slices.Clone(drawn.([]byte))
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
-			img.SetNRGBA(x, y, color.NRGBA{uint8(x * 255 / w), uint8(y * 255 / h), 128, 255})
+			img.SetRGBA(x, y, color.RGBA{uint8(x * 255 / w), uint8(y * 255 / h), 128, 255})
 		}
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, nil); err != nil {
 		t.Fatal(err)
 	}
+	photos.Store(image.Pt(w, h), slices.Clone(b.Bytes()))
 	return b.Bytes()
 }
 
