@@ -9,9 +9,11 @@ PURE    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /cmd/ -e /transform
 # Those that start no goroutine, their tests neither: there the race detector finds nothing, and makes them ten times
 # as slow. TestSerialPackages in house_test.go fails where one begins to.
 MODULE  := github.com/tintype/tintype
-SERIAL  := dialect samples server/dashboard/plot transform transform/facts transform/header transform/header/svg workspace
-# SQLite is C, translated to Go. The race detector finds nothing of ours in it, and makes the tests that use it twice as slow.
-RACELESS := modernc.org/sqlite/lib=-race=false -d=checkptr=0
+SERIAL  := dialect samples server/dashboard/plot transform transform/faces transform/facts transform/header transform/header/svg workspace
+# Packages of others that compute much and start no goroutine. The race detector finds nothing of ours in them, and makes
+# the tests that use them several times as slow: SQLite, which is C translated to Go, and the codecs of the fake engines.
+RACELESS := modernc.org/sqlite/lib image image/color image/draw image/gif image/internal/imageutil image/jpeg image/png \
+	compress/flate compress/lzw compress/zlib hash/adler32 hash/crc32
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
@@ -42,7 +44,7 @@ test: deps lint ## everything that must hold
 # its sandbox confines is another.
 test-pure:
 	CGO_ENABLED=0 $(GO) test $(SERIAL:%=./%) ./transform/worker
-	$(GO) test -timeout 20m -race -gcflags='$(RACELESS)' $(filter-out $(SERIAL:%=$(MODULE)/%),$(PURE))
+	$(GO) test -timeout 20m -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(filter-out $(SERIAL:%=$(MODULE)/%),$(PURE))
 
 # They wait for workers and browsers much of the time, so they run beside the others.
 test-cgo:
