@@ -222,11 +222,14 @@ func (r *cloudinaryURL) side(name, value string) error {
 		return nil
 	case !ok || n < 0:
 		return &Error{name, "is a number of pixels"}
-	case strings.Contains(value, ".") && n <= 1:
-		r.ignore(name) // a fraction of the original
+	case strings.Contains(value, ".") && n > 0 && n <= 1: // a fraction of the original
+		value = format(n*100) + "%"
+	case strings.Contains(value, ".") && n == 0:
+		r.ignore(name)
 		return nil
+	default:
+		value = strconv.Itoa(int(math.Round(min(n, 1e6))))
 	}
-	value = strconv.Itoa(int(math.Round(min(n, 1e6))))
 	if name == "w" {
 		r.c.width = value
 	} else {

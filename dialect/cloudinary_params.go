@@ -2,8 +2,8 @@ package dialect
 
 // cloudinaryParams are the parameters of Cloudinary's transformation reference.
 var cloudinaryParams = []Param{
-	{"w", Differs, "A fraction, auto and iw are ignored.", "/image/upload/w_400/v1/a/b.jpg", "w=400&fit=contain&format=original"},
-	{"h", Differs, "A fraction, auto and ih are ignored.", "/image/upload/h_300/v1/a/b.jpg", "h=300&fit=contain&format=original"},
+	{"w", Differs, "auto and iw are ignored.", "/image/upload/w_400/v1/a/b.jpg", "w=400&fit=contain&format=original"},
+	{"h", Differs, "auto and ih are ignored.", "/image/upload/h_300/v1/a/b.jpg", "h=300&fit=contain&format=original"},
 	{"c", Differs, "scale, fit, limit, fill, lfill, pad, lpad, crop, thumb and auto work; the others are ignored. A second component that resizes is ignored, but for one after crop.", "/image/upload/c_lfill,w_400,h_300/v1/a/b.jpg", "w=400&h=300&fit=crop&format=original"},
 	{"g", Differs, "Compass words, face, faces and auto work; the others are ignored. Without a face it is what attention finds.", "/image/upload/c_fill,w_400,h_300,g_north_east/v1/a/b.jpg", "w=400&h=300&fit=cover&gravity=northeast&format=original"},
 	{"x, y", Differs, "With c_crop and without gravity.", "/image/upload/c_crop,w_100,h_100,x_10,y_20/v1/a/b.jpg", "rect=10,20,100,100&format=original"},

@@ -87,10 +87,7 @@ func (r *weservURL) fit() error {
 		if keep {
 			fit, keep = "scale-down", false
 		}
-	case "outside":
-		fit = "contain"
-		r.ignore("fit")
-	case "cover":
+	case "outside", "cover":
 	case "fill":
 		fit = "squeeze"
 	case "contain":
@@ -110,8 +107,12 @@ func (r *weservURL) fit() error {
 		if !ok {
 			continue
 		}
-		if strings.HasSuffix(v, "%") {
-			r.ignore(side)
+		if of, ok := strings.CutSuffix(v, "%"); ok {
+			n, ok := number(of)
+			if !ok || n <= 0 || n > 100 {
+				return &Error{side, "must be a whole number of pixels, or a percentage of the original's side up to 100%"}
+			}
+			r.Options.Set(side, v, side)
 			continue
 		}
 		n, ok := whole(v)

@@ -4,10 +4,10 @@ package dialect
 // its pages name beside.
 var weservParams = []Param{
 	{"url", Works, "", "/?url=a.test/b.jpg", "fit=contain&format=original&anim=0"},
-	{"w", Differs, "A percentage is ignored.", "/?url=a.test/b.jpg&w=400", "w=400&fit=contain&format=original&anim=0"},
-	{"h", Differs, "A percentage is ignored.", "/?url=a.test/b.jpg&h=300", "h=300&fit=contain&format=original&anim=0"},
+	{"w", Works, "", "/?url=a.test/b.jpg&w=400", "w=400&fit=contain&format=original&anim=0"},
+	{"h", Works, "", "/?url=a.test/b.jpg&h=300", "h=300&fit=contain&format=original&anim=0"},
 	{"dpr", Differs, "At most 5.", "/?url=a.test/b.jpg&w=100&dpr=2", "w=100&dpr=2&fit=contain&format=original&anim=0"},
-	{"fit", Differs, "outside is ignored. With contain and a format without transparency the rest is white.", "/?url=a.test/b.jpg&w=400&h=300&fit=cover", "w=400&h=300&fit=cover&format=original&anim=0"},
+	{"fit", Differs, "With contain and a format without transparency the rest is white.", "/?url=a.test/b.jpg&w=400&h=300&fit=cover", "w=400&h=300&fit=cover&format=original&anim=0"},
 	{"cbg", Works, "", "/?url=a.test/b.jpg&w=400&h=400&fit=contain&cbg=navy", "w=400&h=400&fit=pad&bg=000080&format=original&anim=0"},
 	{"we", Works, "", "/?url=a.test/b.jpg&w=400&we", "w=400&format=original&anim=0"},
 	{"a", Works, "", "/?url=a.test/b.jpg&w=400&h=400&fit=cover&a=top-left", "w=400&h=400&fit=cover&gravity=northwest&format=original&anim=0"},

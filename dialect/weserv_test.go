@@ -31,8 +31,8 @@ func TestWeservMeans(t *testing.T) {
 		query, want string
 		ignored     []string
 	}{
-		{"w=50%25&h=10", "h=10&fit=contain&format=original&anim=0", []string{"w"}},
-		{"w=10&h=10&fit=outside", "w=10&h=10&fit=contain&format=original&anim=0", []string{"fit"}},
+		{"w=50%25&h=10", "w=50%25&h=10&fit=contain&format=original&anim=0", nil},
+		{"w=10&h=10&fit=outside", "w=10&h=10&fit=outside&format=original&anim=0", nil},
 		{"w=10&h=10&fit=cover&we", "w=10&h=10&fit=cover&enlarge=0&format=original&anim=0", nil},
 		{"w=10&fit=inside&we=false", "w=10&fit=contain&format=original&anim=0", nil},
 		{"w=10&crop=1,1,5,5", "w=10&fit=contain&format=original&anim=0", []string{"crop"}},
