@@ -132,7 +132,11 @@ func TestReadsWhatSQLiteReads(t *testing.T) {
 	}
 	main, wal := files()
 	check("nothing is checkpointed", main, wal)
-	for range 40 {
+	rounds := 15
+	if os.Getenv("SOAK") != "" {
+		rounds = 200
+	}
+	for range rounds {
 		cut := rand.IntN(len(wal))
 		check(fmt.Sprintf("cut off at %d", cut), main, wal[:cut])
 		flipped := bytes.Clone(wal)
