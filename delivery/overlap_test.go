@@ -390,3 +390,89 @@ func TestLookAlikePlaces(t *testing.T) {
 		})
 	}
 }
+
+// TestPathsReadAsSharedPlaces: a source that is private or marked protects the places that
+// it has through other sources, as well as its own.
+func TestPathsReadAsSharedPlaces(t *testing.T) {
+	b := newBench(t)
+	var reached atomic.Int64
+	everything := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached.Add(1)
+		deliverytest.Body(deliverytest.Photo(t, 20, 20))(w, r)
+	}))
+	t.Cleanup(everything.Close)
+	a, vault := everything.URL+"/s/", "http://vault.example.com/s/"
+	at := func(key, url string, public ...string) workspace.Source {
+		return workspace.Source{Key: key, Kind: "http", URL: url, PublicURLs: public}
+	}
+	private := func(s workspace.Source) workspace.Source { s.Private = true; return s }
+	root := at("root", a)
+	for name, test := range map[string]struct {
+		sources          []workspace.Source
+		marked           string
+		closed, odd, fit []string // paths below a that are protected, refused, served
+	}{
+		"public_urls of another": {[]workspace.Source{root, private(at("aa", vault)), at("dd", a+"v/", vault)}, "",
+			[]string{"v/x.png"}, []string{"V/x.png", "v%20/x.png", "v./x.png"}, []string{"w/x.png", "vv/x.png"}},
+		"no source around it": {[]workspace.Source{private(at("aa", vault)), at("dd", a+"v/", vault)}, "",
+			[]string{"v/x.png"}, []string{"V/x.png", "v%20/x.png", "v./x.png"}, []string{"w/x.png"}},
+		"marked": {[]workspace.Source{root, at("aa", vault), at("dd", a+"v/", vault)}, "aa",
+			[]string{"v/x.png"}, []string{"V/x.png", "v%20/x.png", "v./x.png"}, []string{"w/x.png"}},
+		"its own public_urls": {[]workspace.Source{root, private(at("aa", vault, a+"v/"))}, "",
+			[]string{"v/x.png"}, []string{"V/x.png", "v%20/x.png"}, []string{"w/x.png"}},
+		"two steps": {[]workspace.Source{root, private(at("aa", vault)), at("dd", "http://cdn.example.com/d/", vault), at("ee", a+"v/", "http://cdn.example.com/d/")}, "",
+			[]string{"v/x.png"}, []string{"V/x.png", "v%20/x.png"}, []string{"w/x.png"}},
+		"inside the shared place": {[]workspace.Source{root, private(at("aa", vault+"q/")), at("dd", a+"v/", vault)}, "",
+			[]string{"v/q/x.png"}, []string{"v/Q/x.png", "V/q/x.png", "V/Q/x.png", "v/q./x.png"}, []string{"v/x.png", "V/x.png", "v/qq/x.png", "V/qq/x.png", "q/x.png"}},
+		"around the shared place": {[]workspace.Source{root, private(at("aa", vault)), at("dd", a+"v/", vault+"q/")}, "",
+			nil, nil, []string{"v/x.png", "V/x.png"}},
+		"opened again": {[]workspace.Source{root, private(at("aa", vault)), at("dd", a+"v/", vault), at("open", vault+"in/")}, "",
+			[]string{"v/x.png"}, []string{"V/x.png", "V/in/x.png"}, []string{"v/in/x.png"}},
+		"another source there": {[]workspace.Source{root, private(at("aa", vault+"q/")), at("dd", a+"v/", vault), at("own", a+"v/q/")}, "",
+			nil, []string{"v/Q/x.png"}, []string{"v/q/x.png", "V/q/x.png"}},
+		"nested in itself": {[]workspace.Source{root, private(at("aa", vault)), at("dd", a+"v/w/", vault), at("bb", a+"v/w/", a+"v/")}, "",
+			[]string{"v/x.png", "v/w/x.png"}, []string{"V/x.png", "V/w/x.png"}, []string{"x.png"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+				w.Sources, w.Marks, w.AllowedSources = test.sources, nil, []string{"*"}
+				if test.marked != "" {
+					half := 0.5
+					w.Marks = []workspace.Mark{{Name: "m", Image: "https://logos.example.com/logo.png", Opacity: &half, AutoApplySources: []string{test.marked}}}
+				}
+			}))
+			targets := func(paths []string) (list []string) {
+				for _, path := range paths {
+					list = append(list, "/acme?src="+strings.ReplaceAll(a+path, "%", "%25"))
+					if test.sources[0].Key == "root" {
+						list = append(list, "/acme/root/"+path)
+					}
+				}
+				return list
+			}
+			reached.Store(0)
+			for _, target := range targets(test.closed) {
+				want := "SIGNATURE_REQUIRED"
+				if test.marked != "" {
+					want = "MARK_UNAVAILABLE"
+				}
+				if w := b.get(target); code(t, w) != want {
+					t.Errorf("%s: %d %s, want %s", target, w.Code, w.Body, want)
+				}
+			}
+			for _, target := range targets(test.odd) {
+				if w := b.get(target); w.Code != 400 || !strings.Contains(w.Body.String(), "rules of its own") {
+					t.Errorf("%s: %d %s, want it refused", target, w.Code, w.Body)
+				}
+			}
+			if n := reached.Load(); n != 0 {
+				t.Errorf("%d requests reached the origin", n)
+			}
+			for _, target := range targets(test.fit) {
+				if w := b.get(target); w.Code != 200 {
+					t.Errorf("%s: %d %s", target, w.Code, w.Body)
+				}
+			}
+		})
+	}
+}

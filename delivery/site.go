@@ -31,6 +31,7 @@ type site struct {
 	allow      origin.Allowlist
 	sources    map[string]*source
 	hosts      map[string][]placed // by URL.Server
+	shared     map[string][]placed // the same, of places that private and marked sources have through others
 	presets    map[string]transform.Query
 	keyring    *signing.Keyring
 	marks      marks.Set
@@ -53,7 +54,7 @@ type source struct {
 	// belong to both.
 	shadowed bool
 	near     []*source // sources whose places lie within its own, or around them
-	// mistaken: a stricter source is on the same host. The server there may read a key of
+	// mistaken: a stricter source is on the same host, by a place of its own or a shared one. The server there may read a key of
 	// this source as a path of that one.
 	mistaken bool
 }
@@ -179,7 +180,9 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 		src.marks = c.marks.BoundTo(key)
 		src.marked = len(src.marks) > 0
 	}
-	c.findNeighbours()
+	if err := c.findNeighbours(); err != nil {
+		return nil, err
+	}
 	c.findMarkAssets()
 	c.purges = workspace.NewPurgeIndex(w.Purges)
 	c.limits = compileLimits(w)
@@ -190,12 +193,19 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 
 // findNeighbours sets shadowed, near and mistaken of every source. It compares only
 // places on the same host.
-func (c *site) findNeighbours() {
-	c.hosts = map[string][]placed{}
+func (c *site) findNeighbours() error {
+	c.hosts, c.shared = map[string][]placed{}, map[string][]placed{}
+	shared, excess := c.SharedPlaces()
+	if excess != "" {
+		return fmt.Errorf("source %s: other sources give it too many places: remove some of their public_urls", excess)
+	}
 	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
 		src := c.sources[key]
 		for _, place := range src.places {
 			c.hosts[place.Server()] = append(c.hosts[place.Server()], placed{src, place, place.Reading()})
+		}
+		for _, place := range shared[key] {
+			c.shared[place.Server()] = append(c.shared[place.Server()], placed{src, place, place.Reading()})
 		}
 	}
 	// Sources are compared once, since there may be many more places.
@@ -212,8 +222,11 @@ func (c *site) findNeighbours() {
 			}
 		}
 	}
-	for _, on := range c.hosts {
+	for server, on := range c.hosts {
 		for _, one := range on {
+			for _, other := range c.shared[server] {
+				one.mistaken = one.mistaken || stricter[one.source][other.source]
+			}
 			for _, other := range on {
 				if one.source == other.source {
 					continue
@@ -230,6 +243,7 @@ func (c *site) findNeighbours() {
 			}
 		}
 	}
+	return nil
 }
 
 // A rules is what the sources of an original ask of it together.

@@ -222,6 +222,15 @@ func (c *site) mistakable(u origin.URL, depth int) (list []*source) {
 			list = append(list, p.source)
 		}
 	}
+	for _, p := range c.shared[u.Server()] {
+		if !reading.Leaves() && (p.reading.Depth() < depth || !reading.Within(p.reading)) {
+			continue
+		}
+		// What literally lies in a shared place has the rules that settle finds.
+		if _, in := u.Within(p.place); !in || reading.Leaves() {
+			list = append(list, p.source)
+		}
+	}
 	return list
 }
 

@@ -84,9 +84,10 @@ func few(names []string) string {
 // A ruling answers which rules apply to an image, by its place.
 type ruling struct {
 	w       *Workspace
-	places  []origin.URL        // of all sources, in order
-	at      map[spot][]*Source  // the sources at each place
-	spots   map[*Source][]spot  // the places of each source
+	places  []origin.URL       // of all sources, in order
+	at      map[spot][]*Source // the sources at each place
+	spots   map[*Source][]spot // the places of each source
+	urls    map[*Source][]origin.URL
 	marks   map[string][]string // names of the bound marks that show, by key of the source
 	allowed []namedPattern      // allowed_sources
 	known   map[spot]*ruled     // cache of the method of
@@ -116,7 +117,7 @@ func (s spot) below(rest string) spot {
 }
 
 func newRuling(w *Workspace) *ruling {
-	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, marks: map[string][]string{},
+	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, urls: map[*Source][]origin.URL{}, marks: map[string][]string{},
 		known: map[spot]*ruled{}, sources: map[string]*Source{}, images: map[string]string{}}
 	for i := range w.Sources {
 		src := &w.Sources[i]
@@ -133,6 +134,7 @@ func newRuling(w *Workspace) *ruling {
 			r.places = append(r.places, place)
 			r.at[s] = append(r.at[s], src)
 			r.spots[src] = append(r.spots[src], s)
+			r.urls[src] = append(r.urls[src], place)
 		}
 	}
 	for _, pattern := range w.AllowedSources {

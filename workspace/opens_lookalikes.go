@@ -81,6 +81,7 @@ type alikes struct {
 func (w *Workspace) lookAlikes() (found alikes) {
 	found.pairs = map[placePair]alike{}
 	marksOf, hosts := w.marksBySource(), w.byServer()
+	shared, _ := w.SharedPlaces()
 	for i := range w.Sources {
 		source := &w.Sources[i]
 		if !source.Private && len(marksOf[source.Key]) == 0 {
@@ -90,7 +91,7 @@ func (w *Workspace) lookAlikes() (found alikes) {
 		if err != nil {
 			continue
 		}
-		for _, u := range places {
+		for _, u := range slices.Concat(places, shared[source.Key]) {
 			strict := placed{source, u, u.Reading()}
 			for _, other := range hosts[u.Server()] {
 				how := other.looksLike(strict)

@@ -63,6 +63,7 @@ func (w *Workspace) byServer() map[string][]placed {
 func (w *Workspace) warnOfPlaces() (warnings []string) {
 	hosts := w.byServer()
 	marksOf := w.marksBySource()
+	shared, _ := w.SharedPlaces()
 	// In the order of the sources, so that the same workspace always gets the same warnings.
 	for i := range w.Sources {
 		strict := &w.Sources[i]
@@ -83,7 +84,7 @@ func (w *Workspace) warnOfPlaces() (warnings []string) {
 		if err != nil {
 			continue
 		}
-		for _, u := range places {
+		for _, u := range slices.Concat(places, shared[strict.Key]) {
 			p := placed{strict, u, u.Reading()}
 			for _, other := range hosts[u.Server()] {
 				r, any := adds[other.source]

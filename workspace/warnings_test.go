@@ -59,6 +59,13 @@ func TestWarn(t *testing.T) {
 			return s
 		}())}, nil, []string{
 			"source vault is private and has the place of source web: all images of source web need a signature or an API key"}},
+		"by a place of a third source": {[]Source{at("root", "https://a.example.com/"), private(at("aa", "https://b.example.com/s/")), func() Source {
+			s := at("dd", "https://a.example.com/v/")
+			s.PublicURLs = []string{"https://b.example.com/s/"}
+			return s
+		}()}, nil, []string{
+			"source aa is private and has the place of source dd: all images of source dd need a signature or an API key",
+			"source aa is private and lies in source root: images of source root whose paths begin with v/ need a signature or an API key"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := New("acme")
