@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -26,8 +27,11 @@ var _ delivery.Conn = (*connection)(nil)
 //  1. the connection that has been idle longest
 //  2. the connection that has been sending its request longest, for more than a second
 //  3. connections whose clients haven't taken any of their answer for more than two seconds
+//  4. the oldest connection of the client that has most, where it has more than an eighth of
+//     all, and more than twice as many as the client of the new one
 //
-// Where all others are being answered, the new connection is answered 503.
+// So one client can't keep others out by requests that wait, such as for an origin that
+// never answers. Where none is closed, the new connection is answered 503.
 //
 // It is safe for concurrent use. Its fields must not change after the first use.
 type Connections struct {
@@ -36,10 +40,11 @@ type Connections struct {
 
 	mu       sync.Mutex // guards all fields below, and those of the connections
 	all      map[*connection]struct{}
-	idle     list.List // of *connection that wait for a request, the longest first
-	arriving list.List // of *connection whose request isn't complete, the longest first
-	searchAt time.Time // after a search for stalled connections without a result, the time of the next
-	closed   int64     // connections that were closed for others
+	clients  map[netip.Prefix]*list.List // of *connection, the oldest first
+	idle     list.List                   // of *connection that wait for a request, the longest first
+	arriving list.List                   // of *connection whose request isn't complete, the longest first
+	searchAt time.Time                   // after a search for stalled connections without a result, the time of the next
+	closed   int64                       // connections that were closed for others
 	refused  int64
 }
 
@@ -52,6 +57,8 @@ type connection struct {
 	in    *list.List // the list that has the connection, or nil
 	at    *list.Element
 	since time.Time
+	of    netip.Prefix  // the client's network
+	among *list.Element // in the list of its client
 }
 
 const (
@@ -104,7 +111,7 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
 	}
-	c.all = map[*connection]struct{}{}
+	c.all, c.clients = map[*connection]struct{}{}, map[netip.Prefix]*list.List{}
 	c.register()
 	handler := s.Handler
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -136,9 +143,65 @@ func (c *Connections) changed(conn net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		k.move(&c.idle)
 	case http.StateClosed, http.StateHijacked:
-		k.move(nil)
-		delete(c.all, k)
+		c.remove(k)
 	}
+}
+
+// add counts a connection among all and those of its client. The caller holds mu.
+func (c *Connections) add(k *connection) {
+	c.all[k] = struct{}{}
+	mine := c.clients[k.of]
+	if mine == nil {
+		mine = list.New()
+		c.clients[k.of] = mine
+	}
+	k.among = mine.PushBack(k)
+}
+
+// remove undoes add, and takes the connection out of its list. The caller holds mu.
+func (c *Connections) remove(k *connection) {
+	k.move(nil)
+	delete(c.all, k)
+	if mine := c.clients[k.of]; mine != nil {
+		mine.Remove(k.among)
+		if mine.Len() == 0 {
+			delete(c.clients, k.of)
+		}
+	}
+}
+
+// greedy returns the oldest connection of the client that has most, if that client has to
+// give way to another one. The caller holds mu.
+func (c *Connections) greedy(newcomer netip.Prefix) []*connection {
+	var most *list.List
+	for _, l := range c.clients {
+		if most == nil || l.Len() > most.Len() {
+			most = l
+		}
+	}
+	has := 0
+	if mine := c.clients[newcomer]; mine != nil {
+		has = mine.Len()
+	}
+	if most == nil || most.Len() <= c.Most/8 || most.Len() <= 2*(has+1) {
+		return nil
+	}
+	return []*connection{most.Front().Value.(*connection)}
+}
+
+// networkOf returns the network of a connection's other end: an IPv4 address, or the /64
+// that one client has of IPv6.
+func networkOf(conn net.Conn) netip.Prefix {
+	to, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return netip.Prefix{} // such as of a pipe
+	}
+	a, bits := to.Addr().Unmap().WithZone(""), 32
+	if a.Is6() {
+		bits = 64
+	}
+	network, _ := a.Prefix(bits)
+	return network
 }
 
 // move puts the connection at the end of a list. The caller holds Connections.mu.
@@ -155,7 +218,7 @@ func (k *connection) move(to *list.List) {
 // admit adds a connection, and closes others where it must. It returns nil where there is no
 // room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	k := &connection{Conn: conn}
+	k := &connection{Conn: conn, of: networkOf(conn)}
 	c.mu.Lock()
 	var give []*connection
 	if len(c.all) >= c.Most {
@@ -164,6 +227,9 @@ func (c *Connections) admit(conn net.Conn) *connection {
 		} else if first := c.arriving.Front(); first != nil && time.Since(first.Value.(*connection).since) > graceToArrive {
 			give = []*connection{first.Value.(*connection)}
 		} else if give = c.stalled(); len(give) == 0 {
+			give = c.greedy(k.of)
+		}
+		if len(give) == 0 {
 			c.refused++
 			c.mu.Unlock()
 			return nil
@@ -171,10 +237,9 @@ func (c *Connections) admit(conn net.Conn) *connection {
 	}
 	for _, other := range give {
 		c.closed++
-		other.move(nil)
-		delete(c.all, other)
+		c.remove(other)
 	}
-	c.all[k] = struct{}{}
+	c.add(k)
 	k.move(&c.arriving)
 	c.mu.Unlock()
 	for _, other := range give {
@@ -276,7 +341,7 @@ func (c *Connections) register() {
 			figure(func() float64 { return float64(len(c.all)) })),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections_limit", Help: "Connections of clients that may be open at the same time."},
 			func() float64 { return float64(c.Most) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed to make room for others: idle ones, and those of clients that are slow to send a request or to take an answer."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed to make room for others: idle ones, those of clients that are slow to send a request or to take an answer, and those of a client that has most of them."},
 			figure(func() float64 { return float64(c.closed) })),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_refused_total", Help: "Connections refused because all others were being answered."},
 			figure(func() float64 { return float64(c.refused) })),

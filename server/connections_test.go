@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,72 @@ func TestConnectionsOfSlowReaders(t *testing.T) {
 			t.Errorf("%d were closed, %d refused", c.closed, c.refused)
 		}
 	})
+}
+
+// TestConnectionsOfOneClient: a client whose requests wait on all connections gives way to
+// other clients, and not to itself.
+func TestConnectionsOfOneClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Connections{Most: 16}
+		s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/hang" {
+				<-r.Context().Done()
+			}
+		})}
+		pipes := &pipeListener{make(chan net.Conn), make(chan struct{})}
+		go func() { _ = s.Serve(c.Guard(s, pipes)) }()
+		defer s.Close()
+		open := func(from, path string) *clientConn {
+			ours, theirs := net.Pipe()
+			pipes.conns <- fromConn{theirs, from}
+			c := &clientConn{Conn: ours, r: bufio.NewReader(ours)}
+			if path != "" {
+				c.send(path)
+			}
+			synctest.Wait()
+			return c
+		}
+		var hanging []*clientConn
+		for i := range 16 {
+			hanging = append(hanging, open(fmt.Sprintf("[2001:db8:1:2::%x]:1000", i), "/hang"))
+		}
+		refused := open("[2001:db8:1:2:ffff::1]:1000", "") // the same client
+		refused.wantAnswer(t, 503)
+		_ = refused.Close()
+		var others []*clientConn
+		for i := range 4 {
+			other := open("192.0.2.1:1000", "/hang")
+			others = append(others, other)
+			hanging[i].wantClosed(t)
+		}
+		last := open("[::ffff:192.0.2.2]:1000", "/quick")
+		last.wantAnswer(t, 200)
+		hanging[4].wantClosed(t)
+		c.mu.Lock()
+		if c.closed != 5 || c.refused != 1 || len(c.clients) != 3 {
+			t.Errorf("%d were closed, %d refused, %d clients", c.closed, c.refused, len(c.clients))
+		}
+		c.mu.Unlock()
+		for _, k := range append(append(hanging[5:], others...), last) {
+			_ = k.Close()
+		}
+		synctest.Wait()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.all) != 0 || len(c.clients) != 0 {
+			t.Errorf("%d connections of %d clients are left", len(c.all), len(c.clients))
+		}
+	})
+}
+
+// A fromConn is a connection from an address.
+type fromConn struct {
+	net.Conn
+	from string
+}
+
+func (c fromConn) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.from))
 }
 
 // wantRest reads at least n more bytes of an answer.
