@@ -26,7 +26,7 @@ import (
 type Reading struct {
 	segments []segment
 	leaves   bool
-	latin    *Reading // of the path that a server finds which writes Latin-1; nil is the same
+	latin    *Reading // of the path that a server finds which writes windows-1252; nil is the same
 }
 
 // A segment is one name of a folded path.
@@ -77,6 +77,27 @@ func (r Reading) Within(place Reading) bool {
 		}
 	}
 	return true
+}
+
+// Covers reports whether some server may resolve every path right below outer to place r, or
+// to something below it. The names that r adds to outer are then dropped or wildcards, as in
+// "/#1/", "/%3Fx/" and "/*/".
+func (r Reading) Covers(outer Reading) bool {
+	depth := outer.Depth()
+	if r.latin != nil && r.latin.Covers(outer) {
+		return true
+	}
+	return r.Depth() == depth && outer.Within(r) || r.Depth() == depth+1 && r.segments[depth].any && r.Within(outer)
+}
+
+// Wild reports whether r has names that may match every name.
+func (r Reading) Wild() bool {
+	for _, s := range r.segments {
+		if s.any {
+			return true
+		}
+	}
+	return false
 }
 
 // mayBe reports whether some server may take two names for the same.
@@ -394,8 +415,9 @@ func asciiDigit(r rune) rune {
 	return r
 }
 
-// fromLatin1 returns the path that a server finds which writes Latin-1, and then reads
-// UTF-8: "/cafÃ©" is "/café". It reports whether that is another path.
+// fromLatin1 returns the path that a server finds which writes windows-1252 or Latin-1, and
+// then reads UTF-8, once or more often: "/cafÃ©" is "/café", and "/æ—¥" is "/日". It reports
+// whether that is another path.
 func fromLatin1(path string) (string, bool) {
 	if strings.IndexByte(path, '%') < 0 && ascii(path) {
 		return path, false
@@ -408,27 +430,72 @@ func fromLatin1(path string) (string, bool) {
 		path = decoded
 	}
 	changed := false
+	for range maxFolds {
+		next, again := fromLatin1Once(path)
+		if !again {
+			break
+		}
+		path, changed = next, true
+	}
+	return path, changed
+}
+
+func fromLatin1Once(path string) (string, bool) {
+	changed := false
 	var b strings.Builder
 	for path != "" {
-		n, run := 0, []byte(nil)
+		var run []byte // path as windows-1252
+		var ends []int // of its characters in path
+		n := 0
 		for n < len(path) {
 			r, size := utf8.DecodeRuneInString(path[n:])
-			if size != 2 || r > 0xFF {
+			c, ok := windows1252(r)
+			if size < 2 || !ok {
 				break
 			}
-			run, n = append(run, byte(r)), n+size
+			n += size
+			run, ends = append(run, c), append(ends, n)
 		}
-		if n > 0 && utf8.Valid(run) {
-			b.Write(run)
-			changed = true
-		} else {
-			n = max(n, 1)
-			b.WriteString(path[:n])
+		if n == 0 {
+			b.WriteByte(path[0])
+			path = path[1:]
+			continue
+		}
+		start := 0
+		for i := 0; i < len(run); {
+			// A character of several bytes changes. A byte that is none stays as it was.
+			size := 1
+			if _, long := utf8.DecodeRune(run[i:]); long > 1 {
+				size, changed = long, true
+				b.Write(run[i : i+size])
+			} else {
+				b.WriteString(path[start:ends[i]])
+			}
+			i += size
+			start = ends[i-1]
 		}
 		path = path[n:]
 	}
 	return b.String(), changed
 }
+
+// windows1252 returns the byte of a character above ASCII in windows-1252, or in Latin-1,
+// which has control characters in place of its 27 signs and letters.
+func windows1252(r rune) (byte, bool) {
+	if 0x80 <= r && r <= 0xFF {
+		return byte(r), true
+	}
+	if i := strings.IndexRune(signs1252, r); i >= 0 && r > 0xFF && r != utf8.RuneError {
+		return codes1252[utf8.RuneCountInString(signs1252[:i])], true
+	}
+	return 0, false
+}
+
+// codes1252 are the bytes of the characters of signs1252 in windows-1252.
+const (
+	signs1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+	codes1252 = "\x80\x82\x83\x84\x85\x86\x87\x88\x89\x8A\x8B\x8C\x8E\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9A\x9B\x9C\x9E\x9F"
+)
 
 func ascii(s string) bool {
 	for i := range len(s) {

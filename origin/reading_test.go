@@ -288,7 +288,7 @@ func FuzzReading(f *testing.F) {
 		"/%C0%AE%C0%AE%C0%AF", "/a%EF%BC%9Bb/c", "/a%c1%1cb", "/%FF%2e/a", "/a%2%35f/b", "/½/℀/ﬃ", "/a%C2%A5b", "/a..%00b/c",
 		"/%EF%BC%85EF%B8%80", "/%0%880", "/%C0%A5", "/%E1%80%A4", "/%25E1%2580%A4", "/%252%25FFF",
 		"/(S(x))/vault/a", "/(S(x;y));z/a", "/%28A(x)%2546(y)%29/a", "/v%2500ault/a", "/vau\u0142t/a", "/x.%2500./a",
-		"/a%C2%ADb.%C2%AD/x", "/a\u2017b/\u00afx", "/%C2%AD/a", "/a%20%20+b", "/\u0663%u0664/a", "/(S%C2%AD(x))/a", "/%C2%AD25%C2%AD/a", "/\u044f%C2%AD\u0306/a", "/caf%C3%83%C2%A9/a",
+		"/a%C2%ADb.%C2%AD/x", "/a\u2017b/\u00afx", "/%C2%AD/a", "/a%20%20+b", "/\u0663%u0664/a", "/(S%C2%AD(x))/a", "/%C2%AD25%C2%AD/a", "/\u044f%C2%AD\u0306/a", "/caf%C3%83%C2%A9/a", "/æ—¥æœ¬/a", "/–Ã©",
 	} {
 		for i := range readers {
 			f.Add(p, []byte{byte(i), byte(i * 7), byte(i * 5)})
@@ -342,5 +342,72 @@ func BenchmarkReading(b *testing.B) {
 				(URL{Path: p}).Reading()
 			}
 		})
+	}
+}
+
+// TestReadingOfWindows1252: UTF-8 that a server reads as windows-1252, or as Latin-1.
+func TestReadingOfWindows1252(t *testing.T) {
+	for _, test := range []struct {
+		path, place string
+		want        bool
+	}{
+		{"/cafÃ©/a", "/café/", true},
+		{"/Ã…ngstrÃ¶m/a", "/Ångström/", true},
+		{"/Ã\u0085ngstrÃ¶m/a", "/Ångström/", true},
+		{"/straÃŸe/a", "/straße/", true},
+		{"/æ—¥æœ¬/a", "/日本/", true},
+		{"/cafÃƒÂ©/a", "/café/", true}, // twice
+		{"/–cafÃ©/a", "/–café/", true},
+		{"/straße/a", "/straÃŸe/", true},
+		{"/café/a", "/thé/", false},
+		{"/a—b/x", "/日本/", false},
+		{"/1990–1999/x", "/1990/", false},
+	} {
+		place, err := ParsePlace("https://example.com" + test.place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{test.path, EscapePath(test.path)} {
+			if got := (URL{Path: path}).Reading().Within(place.Reading()); got != test.want {
+				t.Errorf("%s within %s: %v", path, test.place, got)
+			}
+		}
+	}
+}
+
+// TestReadingCovers: places that some server takes for the folder around them.
+func TestReadingCovers(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/x/%231/": true, "/x/%3Fx/": true, "/x/%3Bx/": true, "/x/%252e/": true, "/x/%E2%80%8B/": true, "/x/*/": true, "/x/%2500a/": true,
+		"/x/": true, "/x/1/": false, "/x/a%3Fb/": false, "/x/*/a/": false, "/*/": true, "/": false, "/x/*/*/": false,
+	} {
+		place, err := ParsePlace("https://example.com" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outer := URL{Path: "/x/"}
+		if got := place.Reading().Covers(outer.Reading()); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+// TestSameHostNAT64: an IPv4 address in an address of NAT64 is the same server.
+func TestSameHostNAT64(t *testing.T) {
+	for other, want := range map[string]bool{
+		"[64:ff9b::127.0.0.1]": true, "[64:ff9b::7f00:1]": true, "[::ffff:127.0.0.1]": true, "127.0.0.1": true,
+		"[64:ff9b::127.0.0.2]": false, "[64:ff9b:1::7f00:1]": false, "[2002:7f00:1::]": false, "[64:ff9b::127.0.0.1]:8080": false,
+	} {
+		u, err := ParsePlace("http://127.0.0.1/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := ParsePlace("http://" + other + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.SameHost(v) != want || v.SameHost(u) != want || (u.Server() == v.Server()) != want {
+			t.Errorf("%s: %v", other, !want)
+		}
 	}
 }

@@ -135,12 +135,13 @@ func (u URL) PathIsCanonical() bool {
 
 // Server returns a name for the server of u. Two URLs have the same name if and only if
 // they are on the same host ([URL.SameHost]).
-func (u URL) Server() string { return u.Host + ":" + u.comparedPort() }
+func (u URL) Server() string { return u.comparedHost() + ":" + u.comparedPort() }
 
 // SameHost reports whether u and v have the same host and port, whatever the scheme. The
 // ports 80 and 443 count as the same, so that http can't avoid the rules of an https source.
+// An address of NAT64 counts as the IPv4 address in it.
 func (u URL) SameHost(v URL) bool {
-	return u.Host == v.Host && u.comparedPort() == v.comparedPort()
+	return u.comparedPort() == v.comparedPort() && (u.Host == v.Host || u.comparedHost() == v.comparedHost())
 }
 
 // Within reports whether u lies at prefix or below it, and returns the key of u in a source
@@ -178,6 +179,21 @@ func (u URL) port() string {
 		return u.Port
 	}
 	return defaultPort(u.Scheme)
+}
+
+// comparedHost returns the host for comparisons. It is the IPv4 address for 64:ff9b::/96,
+// since both lead to the same server. 6to4 isn't treated so: its address is that of a whole
+// network.
+func (u URL) comparedHost() string {
+	if !strings.HasPrefix(u.Host, "64:ff9b:") {
+		return u.Host
+	}
+	addr, err := netip.ParseAddr(u.Host)
+	if err != nil || !nat64.Contains(addr) {
+		return u.Host
+	}
+	b := addr.As16()
+	return netip.AddrFrom4([4]byte(b[12:])).String()
 }
 
 // comparedPort returns the port for comparisons. It is the same for the default ports of

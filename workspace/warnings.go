@@ -140,18 +140,27 @@ func (r rules) warn(strict, other placed) string {
 	if !within {
 		return r.warnOfReadings(strict, other)
 	}
+	odd := ""
 	of, where := "all images of source "+other.source.Key, "has the place of source "+other.source.Key
 	if key.Path != "" {
 		of = fmt.Sprintf("images of source %s whose paths begin with %s", other.source.Key, key.Path)
 		where = "lies in source " + other.source.Key
+		if other.source.TakesReadings() {
+			switch {
+			case strict.reading.Covers(other.reading):
+				return r.refusesAll(strict, other)
+			case strict.reading.Wild() || strict.reading.Depth() < strings.Count(strings.Trim(strict.url.Path, "/"), "/")+1:
+				odd = "; those that some servers may take for them are refused (INVALID_SOURCE)"
+			}
+		}
 	}
 	switch {
 	case closes && len(marks) > 0:
-		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key, and carry its marks (%s)", strict.source.Key, where, of, strings.Join(marks, ", "))
+		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key, and carry its marks (%s)", strict.source.Key, where, of, strings.Join(marks, ", ")) + odd
 	case closes:
-		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key", strict.source.Key, where, of)
+		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key", strict.source.Key, where, of) + odd
 	}
-	return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.source.Key, where, of, strings.Join(marks, ", "))
+	return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.source.Key, where, of, strings.Join(marks, ", ")) + odd
 }
 
 // warnOfReadings is warn for places that have no URL in common, but that a server may treat
@@ -161,14 +170,22 @@ func (r rules) warnOfReadings(strict, other placed) string {
 	if how != likeSame && how != likeAbove {
 		return ""
 	}
-	rule := "has marks"
-	if r.closes {
-		rule = "is private"
-	}
 	if how == likeSame {
-		return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: all images of source %[3]s are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key)
+		return r.refusesAll(strict, other)
 	}
-	return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %[3]s that may lie there are refused (INVALID_SOURCE)", strict.source.Key, rule, other.source.Key)
+	return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %[3]s that may lie there are refused (INVALID_SOURCE)", strict.source.Key, r.what(), other.source.Key)
+}
+
+// refusesAll is the warning where no image of other can be told from one of strict.
+func (r rules) refusesAll(strict, other placed) string {
+	return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: all images of source %[3]s are refused (INVALID_SOURCE)", strict.source.Key, r.what(), other.source.Key)
+}
+
+func (r rules) what() string {
+	if r.closes {
+		return "is private"
+	}
+	return "has marks"
 }
 
 // A likeness says how some servers may take one place for another, although neither lies in

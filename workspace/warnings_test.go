@@ -28,6 +28,12 @@ func TestWarn(t *testing.T) {
 			"source vault is private and has the place of source photos: all images of source photos need a signature or an API key"}},
 		"inside": {[]Source{at("all", "https://o.example.com/"), private(at("vault", "https://o.example.com/a%20b/vault/"))}, nil, []string{
 			"source vault is private and lies in source all: images of source all whose paths begin with a b/vault/ need a signature or an API key"}},
+		"not told from its folder": {[]Source{at("all", "https://o.example.com/"), private(at("vault", "https://o.example.com/%231/"))}, nil, []string{
+			"source vault is private, and some servers take its place for that of source all: all images of source all are refused (INVALID_SOURCE)"}},
+		"a wildcard": {[]Source{at("all", "https://o.example.com/"), at("brand", "https://o.example.com/*/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
+			"source brand has marks, and some servers take its place for that of source all: all images of source all are refused (INVALID_SOURCE)"}},
+		"a wildcard, deeper": {[]Source{at("all", "https://o.example.com/"), private(at("vault", "https://o.example.com/a/*/"))}, nil, []string{
+			"source vault is private and lies in source all: images of source all whose paths begin with a/*/ need a signature or an API key; those that some servers may take for them are refused (INVALID_SOURCE)"}},
 		"case": {[]Source{photos, private(at("vault", "https://o.example.com/Photos/"))}, nil, []string{
 			"source vault is private, and some servers take its place for that of source photos: all images of source photos are refused (INVALID_SOURCE)"}},
 		"case, both private":   {[]Source{private(photos), private(at("vault", "https://o.example.com/Photos/"))}, nil, nil},
