@@ -90,6 +90,7 @@ var done = map[string]string{
 	"ended":     "Ended.",
 	"joined":    "You are a member now.",
 	"invited":   "Invited. The mail is on its way.",
+	"revoked":   "Revoked. Within a minute it holds on all servers.",
 	"removed":   "Removed. Within a minute it holds on all servers.",
 	"unchanged": "Nothing was changed.",
 }
