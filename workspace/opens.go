@@ -11,7 +11,8 @@ import (
 
 // Opens returns warnings about images that a change from old to w makes public, or shows
 // without a mark. It also warns where a source leaves a place inside a private or marked
-// source, whose rules then apply to the full URLs there. Each warning names the rule that
+// source, whose rules then apply to the full URLs there, and where a setting of the whole
+// workspace makes URLs fail. Each warning names the rule that
 // does so, in the style of [Workspace.Warn]. Opens compares places: a source with another key
 // and the same rules changes nothing. Both workspaces are valid; Opens skips what isn't. If
 // old is nil, nothing was closed before.
@@ -19,7 +20,7 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	if old == nil {
 		return nil
 	}
-	warnings = w.opensAll(old)
+	warnings = append(w.opensAll(old), w.closesAll(old)...)
 	o := opening{old: newRuling(old), new: newRuling(w)}
 	for _, r := range []*ruling{o.old, o.new} {
 		for _, p := range r.places {
@@ -55,6 +56,23 @@ func (w *Workspace) opensAll(old *Workspace) (warnings []string) {
 	if schemes != nil {
 		warnings = append(warnings, fmt.Sprintf("allowed_sources: %s allows the images of every host over %s: they are public from now on by their full URLs",
 			few(patterns), strings.Join(schemes, " and ")))
+	}
+	return warnings
+}
+
+// closesAll returns warnings about settings that make URLs of the workspace fail.
+func (w *Workspace) closesAll(old *Workspace) (warnings []string) {
+	if was, is := cmp.Or(old.Dialect, "native"), cmp.Or(w.Dialect, "native"); was != is {
+		warnings = append(warnings, fmt.Sprintf("dialect: URLs are read as %s, and no longer as %s: URLs in use may fail from now on", is, was))
+	}
+	private := func(w *Workspace) bool {
+		return slices.ContainsFunc(w.Sources, func(s Source) bool { return s.Key == w.DefaultSource && s.Private })
+	}
+	if old.DefaultSource != "" && !old.RequireSignature && !w.RequireSignature && private(w) && !private(old) {
+		warnings = append(warnings, fmt.Sprintf("default_source: source %s is private: URLs of other products that name no source need a signature or an API key from now on", w.DefaultSource))
+	}
+	if w.PresetsOnly && !old.PresetsOnly {
+		warnings = append(warnings, "presets_only is on: URLs with other options than preset, v and dl, and those of info and placeholders, are refused from now on")
 	}
 	return warnings
 }
@@ -154,8 +172,23 @@ func newRuling(w *Workspace) *ruling {
 	return r
 }
 
-// hidden reports whether the mark can't be seen.
-func (m *Mark) hidden() bool { return m.Opacity != nil && *m.Opacity == 0 }
+// hidden reports whether the mark can hardly be seen.
+func (m *Mark) hidden() bool { return m.why() != "" }
+
+// why returns what hides the mark, or "".
+func (m *Mark) why() string {
+	switch {
+	case m.Opacity != nil && *m.Opacity == 0:
+		return "opacity 0"
+	case m.Opacity != nil && *m.Opacity < 0.01:
+		return "an opacity below 0.01"
+	case m.Width == "1":
+		return "a width of 1 pixel"
+	case m.Height == "1":
+		return "a height of 1 pixel"
+	}
+	return ""
+}
 
 // hides reports whether a mark is bound to a source, and hidden.
 func (w *Workspace) hides(name, source string) bool {
@@ -367,7 +400,11 @@ func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
 }
 
 func (o *opening) hidden(name, source string) {
-	o.say("mark %s has opacity 0: images of source %s don't show it from now on", name, source)
+	for _, m := range o.new.w.Marks {
+		if m.Name == name {
+			o.say("mark %s has %s: images of source %s don't show it from now on", name, m.why(), source)
+		}
+	}
 }
 
 // left describes why images are not in their source any more, and which images.

@@ -22,6 +22,8 @@ func TestOpens(t *testing.T) {
 		return Mark{Name: name, Image: "photos/" + name + ".png", AutoApplySources: sources}
 	}
 	hidden := func(m Mark) Mark { m.Opacity = new(float64); return m }
+	faint := func(m Mark) Mark { low := 0.001; m.Opacity = &low; return m }
+	sized := func(m Mark, width, height string) Mark { m.Width, m.Height = width, height; return m }
 	type edit func(*Workspace)
 	sources := func(list ...Source) edit { return func(w *Workspace) { w.Sources = list } }
 	marks := func(list ...Mark) edit { return func(w *Workspace) { w.Marks = list } }
@@ -82,6 +84,13 @@ func TestOpens(t *testing.T) {
 		"a marked source leaves one with the same marks": {[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos", "x"))}, []edit{sources(photos), marks(mark("m", "photos"))}, nil},
 		"a mark is hidden": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(hidden(mark("m", "photos")))}, []string{
 			"mark m has opacity 0: images of source photos don't show it from now on"}},
+		"a mark gets faint": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(faint(mark("m", "photos")))}, []string{
+			"mark m has an opacity below 0.01: images of source photos don't show it from now on"}},
+		"a mark gets narrow": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(sized(mark("m", "photos"), "1", ""))}, []string{
+			"mark m has a width of 1 pixel: images of source photos don't show it from now on"}},
+		"a mark gets flat": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(sized(mark("m", "photos"), "", "1"))}, []string{
+			"mark m has a height of 1 pixel: images of source photos don't show it from now on"}},
+		"a mark gets smaller":      {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(photos), marks(sized(mark("m", "photos"), "20", "10"))}, nil},
 		"a hidden mark is unbound": {[]edit{sources(photos), marks(hidden(mark("m", "photos")))}, []edit{sources(photos), marks(mark("m"))}, nil},
 		"a hidden mark is shown":   {[]edit{sources(photos), marks(hidden(mark("m", "photos")))}, []edit{sources(photos), marks(mark("m", "photos"))}, nil},
 		"the operator's, hidden": {[]edit{marks(mark("m", "samples"))}, []edit{marks(hidden(mark("m", "samples")))}, []string{
@@ -218,6 +227,46 @@ func TestOpensLookAlikes(t *testing.T) {
 		}
 		if strings.Join(got, "; ") != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// TestCloses: Opens warns of settings of the whole workspace that make URLs fail.
+func TestCloses(t *testing.T) {
+	type edit func(*Workspace)
+	imgix := func(w *Workspace) { w.Dialect = "imgix" }
+	weserv := func(w *Workspace) { w.Dialect = "weserv" }
+	presets := func(w *Workspace) { w.PresetsOnly = true }
+	signed := func(w *Workspace) { w.RequireSignature = true }
+	from := func(key string) edit { return func(w *Workspace) { w.DefaultSource = key } }
+	hide := func(w *Workspace) { w.Sources[0].Private = true }
+	for name, test := range map[string]struct {
+		old, new []edit
+		want     string
+	}{
+		"a dialect":             {nil, []edit{imgix}, "dialect: URLs are read as imgix, and no longer as native: URLs in use may fail from now on"},
+		"another dialect":       {[]edit{imgix}, []edit{weserv}, "dialect: URLs are read as weserv, and no longer as imgix: URLs in use may fail from now on"},
+		"no dialect":            {[]edit{imgix}, nil, "dialect: URLs are read as native, and no longer as imgix: URLs in use may fail from now on"},
+		"the same dialect":      {[]edit{imgix}, []edit{imgix}, ""},
+		"presets only":          {nil, []edit{presets}, "presets_only is on: URLs with other options than preset, v and dl, and those of info and placeholders, are refused from now on"},
+		"presets only already":  {[]edit{presets}, []edit{presets}, ""},
+		"not presets only":      {[]edit{presets}, nil, ""},
+		"a private default":     {[]edit{from("pub")}, []edit{from("vault")}, "default_source: source vault is private: URLs of other products that name no source need a signature or an API key from now on"},
+		"it becomes private":    {[]edit{from("pub")}, []edit{from("pub"), hide}, "default_source: source pub is private: URLs of other products that name no source need a signature or an API key from now on"},
+		"private already":       {[]edit{from("vault")}, []edit{from("vault")}, ""},
+		"a public default":      {[]edit{from("vault")}, []edit{from("pub")}, ""},
+		"a first default":       {nil, []edit{from("vault")}, ""},
+		"signatures, a default": {[]edit{signed, from("pub")}, []edit{signed, from("vault")}, ""},
+	} {
+		old, changed := New("acme"), New("acme")
+		for w, edits := range map[*Workspace][]edit{old: test.old, changed: test.new} {
+			w.Sources = []Source{{Key: "pub", Kind: "http", URL: "https://o.example.com/p/"}, {Key: "vault", Kind: "http", URL: "https://o.example.com/v/", Private: true}}
+			for _, e := range edits {
+				e(w)
+			}
+		}
+		if got := strings.Join(changed.Opens(old), "; "); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }
