@@ -27,8 +27,9 @@ var _ delivery.Conn = (*connection)(nil)
 //  1. the connection that has been idle longest
 //  2. the connection that has been sending its request longest, for more than a second
 //  3. connections whose clients haven't taken any of their answer for more than two seconds
-//  4. the oldest connection of the client that has most, where it has more than an eighth of
-//     all, and more than twice as many as the client of the new one
+//  4. a connection whose answer has taken more than a second, of the client that has most
+//     connections, where it has more than an eighth of all, and more than twice as many as
+//     the client of the new one
 //
 // So one client can't keep others out by requests that wait, such as for an origin that
 // never answers. Where none is closed, the new connection is answered 503.
@@ -63,6 +64,7 @@ type connection struct {
 
 const (
 	graceToArrive = time.Second // how long a request may arrive before its connection may be closed
+	graceToAnswer = time.Second // how long a request may be answered before its connection may be closed
 	writeStep     = 64 << 10    // bytes of one step of a write, which counts as progress
 )
 
@@ -170,8 +172,9 @@ func (c *Connections) remove(k *connection) {
 	}
 }
 
-// greedy returns the oldest connection of the client that has most, if that client has to
-// give way to another one. The caller holds mu.
+// greedy returns the oldest connection whose request has been answered for more than a
+// second, of the client that has most, if that client has to give way to another one. The
+// caller holds mu.
 func (c *Connections) greedy(newcomer netip.Prefix) []*connection {
 	var most *list.List
 	for _, l := range c.clients {
@@ -186,7 +189,12 @@ func (c *Connections) greedy(newcomer netip.Prefix) []*connection {
 	if most == nil || most.Len() <= c.Most/8 || most.Len() <= 2*(has+1) {
 		return nil
 	}
-	return []*connection{most.Front().Value.(*connection)}
+	for e := most.Front(); e != nil; e = e.Next() {
+		if k := e.Value.(*connection); k.in == nil && time.Since(k.since) > graceToAnswer {
+			return []*connection{k}
+		}
+	}
+	return nil
 }
 
 // networkOf returns the network of a connection's other end: an IPv4 address, or the /64
@@ -209,8 +217,8 @@ func (k *connection) move(to *list.List) {
 	if k.in != nil {
 		k.in.Remove(k.at)
 	}
+	k.since = time.Now()
 	if k.in = to; to != nil {
-		k.since = time.Now()
 		k.at = to.PushBack(k)
 	}
 }

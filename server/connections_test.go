@@ -166,6 +166,10 @@ func TestConnectionsOfOneClient(t *testing.T) {
 		refused := open("[2001:db8:1:2:ffff::1]:1000", "") // the same client
 		refused.wantAnswer(t, 503)
 		_ = refused.Close()
+		early := open("192.0.2.1:1000", "") // they have had no time
+		early.wantAnswer(t, 503)
+		_ = early.Close()
+		time.Sleep(graceToAnswer + time.Millisecond)
 		var others []*clientConn
 		for i := range 4 {
 			other := open("192.0.2.1:1000", "/hang")
@@ -176,7 +180,7 @@ func TestConnectionsOfOneClient(t *testing.T) {
 		last.wantAnswer(t, 200)
 		hanging[4].wantClosed(t)
 		c.mu.Lock()
-		if c.closed != 5 || c.refused != 1 || len(c.clients) != 3 {
+		if c.closed != 5 || c.refused != 2 || len(c.clients) != 3 {
 			t.Errorf("%d were closed, %d refused, %d clients", c.closed, c.refused, len(c.clients))
 		}
 		c.mu.Unlock()
