@@ -31,9 +31,14 @@ func noisy(w, h int, alpha bool) *image.NRGBA {
 // weighted with alpha. Beyond its edges the picture goes on in its outermost
 // pixels.
 func lanczos(m *image.NRGBA, w, h int) *image.NRGBA {
-	across := func(in [][][4]float64, n int) [][][4]float64 {
+	return lanczosOver(m, float64(m.Rect.Dx()), float64(m.Rect.Dy()), w, h)
+}
+
+// lanczosOver is lanczos of a picture whose last column and row may be incomplete.
+func lanczosOver(m *image.NRGBA, width, height float64, w, h int) *image.NRGBA {
+	across := func(in [][][4]float64, over float64, n int) [][][4]float64 {
 		length := len(in[0])
-		scale := float64(length) / float64(n)
+		scale := over / float64(n)
 		out := make([][][4]float64, len(in))
 		for y := range in {
 			out[y] = make([][4]float64, n)
@@ -73,7 +78,7 @@ func lanczos(m *image.NRGBA, w, h int) *image.NRGBA {
 			planes[y][x] = [4]float64{float64(p.R) * a, float64(p.G) * a, float64(p.B) * a, a}
 		}
 	}
-	planes = turned(across(turned(across(planes, w)), h))
+	planes = turned(across(turned(across(planes, width, w)), height, h))
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	level := func(v float64) uint8 { return uint8(min(max(v, 0), 255) + .5) }
 	for y := range h {
@@ -168,6 +173,46 @@ func TestReduceFar(t *testing.T) {
 	m := scene(1003, 799, false)
 	got := picture(t, pngBytes(t, m), "w=77&h=61&fit=squeeze")
 	wantClose(t, got, lanczos(m, 77, 61), 3)
+}
+
+// TestReduceAverages holds the averaging of blocks to a reference: first down, then across,
+// each rounded to the nearest level. Blocks have up to 21 rows and columns, and some of
+// the last ones are incomplete.
+func TestReduceAverages(t *testing.T) {
+	averaged := func(m *image.NRGBA, across, down int) *image.NRGBA {
+		w, h := m.Rect.Dx(), m.Rect.Dy()
+		column := image.NewNRGBA(image.Rect(0, 0, w, (h+down-1)/down))
+		out := image.NewNRGBA(image.Rect(0, 0, (w+across-1)/across, column.Rect.Dy()))
+		mean := func(to, from *image.NRGBA, x, y, n, dx, dy int) {
+			for c := range 4 {
+				sum := n / 2
+				for k := range n {
+					at := from.PixOffset(min(x*max(1, n*dx)+k*dx, from.Rect.Dx()-1), min(y*max(1, n*dy)+k*dy, from.Rect.Dy()-1))
+					sum += int(from.Pix[at+c])
+				}
+				to.Pix[to.PixOffset(x, y)+c] = uint8(sum / n)
+			}
+		}
+		for y := range column.Rect.Dy() {
+			for x := range w {
+				mean(column, m, x, y, down, 0, 1)
+			}
+			for x := range out.Rect.Dx() {
+				mean(out, column, x, y, across, 1, 0)
+			}
+		}
+		return out
+	}
+	for _, c := range []struct{ w, h, across, down, toW, toH int }{
+		{240, 180, 4, 6, 30, 15},
+		{419, 799, 20, 21, 10, 19}, // 20.95 and 38.05 blocks
+		{63, 300, 1, 7, 20, 20},
+		{300, 63, 7, 1, 20, 20},
+	} {
+		m := noisy(c.w, c.h, false)
+		got := picture(t, pngBytes(t, m), fmt.Sprintf("w=%d&h=%d&fit=squeeze", c.toW, c.toH))
+		wantClose(t, got, lanczosOver(averaged(m, c.across, c.down), float64(c.w)/float64(c.across), float64(c.h)/float64(c.down), c.toW, c.toH), 1)
+	}
 }
 
 // TestReduceKeepsFlat: flat colours stay what they are, to the level.
