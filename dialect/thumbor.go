@@ -2,7 +2,7 @@ package dialect
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" // thumbor signs with it
+	"crypto/sha1" // thumbor signs with SHA-1
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -15,7 +15,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// thumbor is thumbor's and imagor's grammar:
+// thumbor is the grammar of thumbor and imagor:
 // /SIGNATURE/trim/AxB:CxD/fit-in/WxH/HALIGN/VALIGN/smart/filters:NAME(ARGS)/IMAGE.
 var thumbor = &Dialect{
 	Name:     "thumbor",
@@ -26,29 +26,47 @@ var thumbor = &Dialect{
 	Params:   thumborParams,
 }
 
-// A thumborURL is a URL that is being read.
+// A thumborURL holds the state of parsing a URL.
 type thumborURL struct {
 	Request
 	url  URL
-	rest string // what is not read yet: raw, without a leading slash
+	rest string // the part that is not parsed yet: raw, without a leading slash
 
 	fitIn, stretch       bool
 	width, height        string
 	horizontal, vertical string
 	smart                bool
 	noUpscale, upscale   bool
-	outside              bool   // full-fit-in: the box is covered, and nothing is cut
+	outside              bool   // full-fit-in: the image covers the box, and nothing is cut
 	flip                 string // applied after the resize
 	turn                 int    // counterclockwise, after the resize
 	proportion           float64
-	pad                  string // of the segment GxH:IxJ, for fill() only
+	pad                  string // from the segment GxH:IxJ; it needs fill()
 	fillGiven            bool
+
+	orient  int          // counterclockwise, before the resize
+	trimmed bool         // by the segment trim
+	changed bool         // a filter has changed edges or size: a native crop or trim can't follow
+	region  thumborCrop  // of the segment AxB:CxD
+	crop    *thumborCrop // of the filter crop()
+	focal   thumborFocal
+}
+
+// A thumborCrop is a region of an image.
+type thumborCrop struct {
+	name string // for Ignored; empty means no region
+	x, y span
+}
+
+// A thumborFocal is the mean of the focal points, weighted by area. They are fractions.
+type thumborFocal struct {
+	x, y, weight float64
 }
 
 func parseThumbor(u URL) (Request, error) {
 	signature, rest, ok := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if !ok || signature == "" || rest == "" {
-		return Request{}, &Error{Reason: "write /SIGNATURE/OPTIONS/IMAGE; without a signature its place is taken by unsafe"}
+		return Request{}, &Error{Reason: "the path must be /SIGNATURE/OPTIONS/IMAGE; without a signature, write unsafe as SIGNATURE"}
 	}
 	r := thumborURL{url: u, rest: rest, proportion: 1}
 	switch signature {
@@ -83,13 +101,13 @@ func verifyThumbor(k Key, c Claim) bool {
 	mac.Write([]byte(c.Message))
 	want := base64.URLEncoding.EncodeToString(mac.Sum(nil))
 	if k.Size > 0 && k.Size < mac.Size() {
-		want = want[:(k.Size*8+5)/6] // imagor cuts the text off
+		want = want[:(k.Size*8+5)/6] // imagor truncates the base64, not the bytes
 	}
 	return hmac.Equal([]byte(c.Signature), []byte(want))
 }
 
-// segment takes the next segment, where one follows it. decoded has its escapes decoded;
-// the words of the grammar hold none, but some clients escape colons.
+// segment returns the next segment, unless it is the last: the last is the image. decoded has
+// its escapes decoded, since some clients escape colons.
 func (r *thumborURL) segment() (decoded string, ok bool) {
 	segment, _, more := strings.Cut(r.rest, "/")
 	if !more {
@@ -107,7 +125,7 @@ func (r *thumborURL) segment() (decoded string, ok bool) {
 
 func (r *thumborURL) take() { _, r.rest, _ = strings.Cut(r.rest, "/") }
 
-// segments reads what stands before the filters, in the grammar's order.
+// segments parses the segments before the filters. Their order is fixed.
 func (r *thumborURL) segments() error {
 	for {
 		s, ok := r.segment()
@@ -123,10 +141,8 @@ func (r *thumborURL) segments() error {
 		}
 		r.take()
 	}
-	if s, ok := r.segment(); ok && thumborCrop(s) {
-		if err := r.crop(s); err != nil {
-			return err
-		}
+	if s, ok := r.segment(); ok && isRegion(s) {
+		r.readRegion(s)
 		r.take()
 	}
 	if s, ok := r.segment(); ok {
@@ -137,7 +153,7 @@ func (r *thumborURL) segments() error {
 		case "full-fit-in", "adaptive-fit-in", "adaptive-full-fit-in":
 			r.fitIn, r.outside = true, s != "adaptive-fit-in"
 			if s != "full-fit-in" {
-				r.ignore(s) // it swaps the sides of the box if that suits the image
+				r.ignore(s) // adaptive swaps width and height if the image's orientation differs
 			}
 			r.take()
 		}
@@ -181,17 +197,18 @@ func (r *thumborURL) trim(s string) error {
 		default:
 			n, ok := whole(part)
 			if !ok {
-				return &Error{"trim", "is trim, trim:top-left or trim:bottom-right, and a tolerance after a colon"}
+				return &Error{"trim", "must be trim, trim:top-left or trim:bottom-right; a colon and a tolerance may follow"}
 			}
 			tolerance = strconv.Itoa(min(n, 255))
 		}
 	}
 	r.Options.Set("trim", tolerance, "trim")
+	r.trimmed = true
 	return nil
 }
 
-// thumborCrop reports whether a segment is AxB:CxD.
-func thumborCrop(s string) bool {
+// isRegion reports whether a segment has the form AxB:CxD.
+func isRegion(s string) bool {
 	a, b, ok := strings.Cut(s, ":")
 	return ok && isPair(a) && isPair(b)
 }
@@ -206,26 +223,25 @@ func isPair(s string) bool {
 	return okA && okB && a[0] != '-' && b[0] != '-' && a[0] != '+' && b[0] != '+'
 }
 
-// crop reads the two corners of a region: pixels, or fractions of the original.
-func (r *thumborURL) crop(s string) error {
+// readRegion parses the two corners of a region, in pixels or as fractions of the original.
+func (r *thumborURL) readRegion(s string) {
 	from, to, _ := strings.Cut(s, ":")
 	left, top, _ := strings.Cut(from, "x")
 	right, bottom, _ := strings.Cut(to, "x")
 	x, w, okX := thumborSpan(left, right)
 	y, h, okY := thumborSpan(top, bottom)
 	if !okX || !okY {
-		r.ignore(s) // imagor doesn't crop then
-		return nil
+		r.ignore(s) // imagor doesn't crop to an empty region
+		return
 	}
-	r.Options.Set("rect", x+","+y+","+w+","+h, "crop")
-	return nil
+	r.region = thumborCrop{s, span{at: x, length: w}, span{at: y, length: h}}
 }
 
 func thumborSpan(from, to string) (at, length string, ok bool) {
 	a, _ := number(from)
 	b, _ := number(to)
 	switch {
-	case b == 0 && a > 0: // up to the end, as in imagor
+	case b == 0 && a > 0: // in imagor, 0 is the end of the side
 		return strconv.Itoa(int(math.Round(min(a, 1e6)))), "100%", true
 	case b <= a:
 		return "", "", false
@@ -237,7 +253,7 @@ func thumborSpan(from, to string) (at, length string, ok bool) {
 	return strconv.Itoa(int(a)), strconv.Itoa(int(max(b-a, 1))), true
 }
 
-// thumborSize splits WxH, where each may be missing, be 0 or orig, and have a minus sign.
+// thumborSize splits WxH. Each side is a number, orig or empty, and may have a minus sign.
 func thumborSize(s string) (w, h string, ok bool) {
 	w, h, ok = strings.Cut(s, "x")
 	if !ok {
@@ -264,7 +280,7 @@ func (r *thumborURL) size(w, h string) {
 	r.width, r.height = thumborSide(w), thumborSide(h)
 }
 
-// thumborSide is a side in pixels; empty is derived.
+// thumborSide returns a side in pixels. It is empty if the side follows from the other one.
 func thumborSide(s string) string {
 	n, ok := whole(s)
 	if !ok || n == 0 {
@@ -273,7 +289,7 @@ func thumborSide(s string) string {
 	return strconv.Itoa(n)
 }
 
-// thumborPadding reports whether a segment is GxH or GxH:IxJ in whole pixels.
+// thumborPadding reports whether a segment has the form GxH or GxH:IxJ, in whole pixels.
 func thumborPadding(s string) bool {
 	for part := range strings.SplitSeq(s, ":") {
 		a, b, ok := strings.Cut(part, "x")
@@ -296,7 +312,7 @@ func (r *thumborURL) padding(s string) {
 	r.pad = top + "," + right + "," + bottom + "," + left
 }
 
-// filters reads filters:NAME(ARGS):NAME(ARGS)/ where it follows. Parentheses may nest.
+// filters parses filters:NAME(ARGS):NAME(ARGS)/ if it comes next. Parentheses may nest.
 func (r *thumborURL) filters() error {
 	list, ok := strings.CutPrefix(r.rest, "filters:")
 	if !ok {
@@ -305,7 +321,7 @@ func (r *thumborURL) filters() error {
 	for {
 		open := strings.IndexByte(list, '(')
 		if open <= 0 || strings.IndexByte(list[:open], '/') >= 0 {
-			return &Error{"filters", "is NAME(ARGUMENTS), with a colon before the next one and a slash after the last"}
+			return &Error{"filters", "must be NAME(ARGUMENTS), with a colon between two filters and a slash after the last"}
 		}
 		name, depth, end := list[:open], 0, -1
 		for i := open; i < len(list) && end < 0; i++ {
@@ -319,19 +335,22 @@ func (r *thumborURL) filters() error {
 			}
 		}
 		if end < 0 {
-			return &Error{name, "has no closing parenthesis"}
+			return &Error{name, "must have a closing parenthesis"}
 		}
 		args, err := decodePath(list[open+1 : end])
 		if err != nil {
-			return &Error{name, "holds a malformed escape, a control character or invalid UTF-8"}
+			return &Error{name, "has a malformed escape, a control character or invalid UTF-8"}
 		}
-		// thumbor and imagor leave a filter out if they can't read its arguments. Without
-		// arguments, that has no effect.
+		// thumbor and imagor skip a filter if its arguments are malformed. A filter without
+		// arguments that needs some does nothing, so it isn't named as ignored.
 		switch err := r.filter(name, args); {
 		case err != nil && name == "expire":
-			return err // a URL that was to expire must not live on
+			return err // without the filter, the URL would never expire
 		case err != nil && args != "":
 			r.ignore(name)
+		}
+		if !harmless(name) {
+			r.changed = true
 		}
 		list = list[end+1:]
 		switch {
@@ -341,7 +360,7 @@ func (r *thumborURL) filters() error {
 			r.rest = list[1:]
 			return nil
 		default:
-			return &Error{"filters", "is NAME(ARGUMENTS), with a colon before the next one and a slash after the last"}
+			return &Error{"filters", "must be NAME(ARGUMENTS), with a colon between two filters and a slash after the last"}
 		}
 	}
 }
@@ -366,7 +385,7 @@ func (r *thumborURL) filter(name, args string) error {
 	case "contrast":
 		return r.percent(name, first, "contrast")
 	case "saturation":
-		if n, ok := number(first); ok && n >= 0 && n <= 3 { // a factor, as thumbor has it
+		if n, ok := number(first); ok && n >= 0 && n <= 3 { // a factor, as in thumbor
 			r.Options.Set("saturation", format(n), name)
 			return nil
 		}
@@ -382,7 +401,7 @@ func (r *thumborURL) filter(name, args string) error {
 	case "quality":
 		n, ok := whole(first)
 		if !ok || n > 100 {
-			return &Error{name, "is a whole number from 1 to 100"}
+			return &Error{name, "must be a whole number from 1 to 100"}
 		}
 		if n > 0 { // 0 is the default
 			r.Options.Set("q", strconv.Itoa(n), name)
@@ -405,28 +424,38 @@ func (r *thumborURL) filter(name, args string) error {
 		n, ok := number(first)
 		switch {
 		case !ok:
-			return &Error{name, "is a fraction, or a percentage above 1"}
+			return &Error{name, "must be a fraction up to 1, or a percentage above 1"}
 		case n > 1:
 			n = min(n, 100) / 100
 		}
-		if n >= 0.001 { // less is nothing in imagor too, but for very large images
+		if n >= 0.001 { // a smaller fraction would leave no pixel
 			r.proportion *= n
 		}
-	case "image", "text", "label", "hue", "rgb", "modulate", "orient", "crop", "page", "dpi", "max_bytes", "max_frames":
-		if args != "" { // without arguments they do nothing
+	case "orient":
+		n, ok := whole(first)
+		if !ok || n%90 != 0 {
+			return &Error{name, "must be 0, 90, 180 or 270"}
+		}
+		r.orient = n
+	case "crop":
+		return r.cropFilter(name, args)
+	case "trim":
+		return r.trimFilter(name, args)
+	case "image", "text", "label", "hue", "rgb", "modulate", "page", "dpi", "max_bytes", "max_frames":
+		if args != "" { // without arguments these filters do nothing
 			r.ignore(name)
 		}
 	case "round_corner":
 		radius, _, _ := strings.Cut(first, "|")
 		n, ok := whole(radius)
 		if !ok {
-			return &Error{name, "begins with a radius in pixels"}
+			return &Error{name, "must begin with a radius in whole pixels"}
 		}
 		if n > 0 {
 			r.Options.Set("radius", strconv.Itoa(min(n, 8192)), name)
 		}
 	case "focal":
-		return r.focal(name, args)
+		return r.readFocal(name, args)
 	case "padding":
 		return r.paddingFilter(name, args)
 	case "watermark":
@@ -434,7 +463,7 @@ func (r *thumborURL) filter(name, args string) error {
 	case "expire":
 		n, err := strconv.ParseInt(first, 10, 64)
 		if err != nil || n < 0 || n > 1<<50 {
-			return &Error{name, "is a time in Unix milliseconds"}
+			return &Error{name, "must be a time in Unix milliseconds"}
 		}
 		r.Claim.Expires = time.UnixMilli(n)
 	case "attachment":
@@ -464,7 +493,7 @@ func (r *thumborURL) readFill(name, color string) error {
 func (r *thumborURL) color(name, s string) error {
 	c := strings.ToLower(strings.TrimPrefix(s, "#"))
 	if !knownColor(c) {
-		return &Error{name, "is a colour: RGB or RRGGBB in hexadecimal digits, or a CSS colour name"}
+		return &Error{name, "must be a colour: RGB or RRGGBB in hexadecimal digits, or a CSS colour name"}
 	}
 	r.Options.Set("bg", c, name)
 	return nil
@@ -473,7 +502,7 @@ func (r *thumborURL) color(name, s string) error {
 func (r *thumborURL) amount(name, s, native string, value func(float64) float64) error {
 	n, ok := number(s)
 	if !ok || n < 0 {
-		return &Error{name, "is a number from 0"}
+		return &Error{name, "must be a number, 0 or more"}
 	}
 	r.Options.Set(native, format(value(n)), name)
 	return nil
@@ -482,7 +511,7 @@ func (r *thumborURL) amount(name, s, native string, value func(float64) float64)
 func (r *thumborURL) percent(name, s, native string) error {
 	n, ok := number(s)
 	if !ok || n < -100 || n > 100 {
-		return &Error{name, "is a number from -100 to 100"}
+		return &Error{name, "must be a number from -100 to 100"}
 	}
 	r.Options.Set(native, percent(n), name)
 	return nil
@@ -497,64 +526,137 @@ func (r *thumborURL) format(name, f string) error {
 		r.ignore(name)
 		return nil
 	default:
-		return &Error{name, "is one of jpeg, png, gif, webp, avif, jxl, tiff"}
+		return &Error{name, "must be one of jpeg, png, gif, webp, avif, jxl, tiff"}
 	}
 	r.Options.Set("format", f, name)
 	return nil
 }
 
-// rotate turns to the left, as thumbor does. Both products take only multiples of 90.
+// rotate turns counterclockwise, as in thumbor. Both products take only multiples of 90.
 func (r *thumborURL) rotate(name, s string) error {
 	n, ok := number(s)
 	if !ok || math.Mod(n, 90) != 0 || math.Abs(n) > 1e6 {
-		return &Error{name, "is a multiple of 90"}
+		return &Error{name, "must be a multiple of 90"}
 	}
 	r.turn += int(n)
 	return nil
 }
 
-// knownColor reports whether native options read a colour.
+// knownColor reports whether the native option bg accepts a colour.
 func knownColor(c string) bool {
 	_, err := transform.Parse(transform.Defaults(), transform.Query{{Name: "bg", Value: c, Literal: true}})
 	return err == nil
 }
 
-// focal reads a region, AxB:CxD, or a point, X,Y. Fractions become a focal point; pixels
-// would take the size of the original.
-func (r *thumborURL) focal(name, args string) error {
+// readFocal parses a region, AxB:CxD, or a point, X,Y. Tintype uses fractions. Pixels need the
+// size of the original, which Parse doesn't know.
+func (r *thumborURL) readFocal(name, args string) error {
 	from, to, region := strings.Cut(args, ":")
 	if !region {
 		to = from
 	}
-	sum, fraction := [2]float64{}, true
-	for _, corner := range [...]string{from, to} {
+	var at [2][2]float64 // corner, axis
+	fraction := true
+	for i, corner := range [...]string{from, to} {
 		x, y, ok := strings.Cut(strings.ReplaceAll(corner, ",", "x"), "x")
-		for i, s := range [...]string{x, y} {
+		for j, s := range [...]string{x, y} {
 			n, isNumber := number(strings.TrimSpace(s))
 			if !ok || !isNumber || n < 0 {
-				return &Error{name, "is AxB:CxD or X,Y"}
+				return &Error{name, "must be AxB:CxD or X,Y"}
 			}
-			fraction = fraction && n <= 1
-			sum[i] += n
+			at[i][j] = n
+			fraction = fraction && (n < 1 || n == 1 && region && i == 1)
 		}
 	}
-	if !fraction {
-		r.ignore(name)
-		return nil
+	weight := 1e-9 // imagor takes a point for a region of one pixel
+	if region {
+		weight = (at[1][0] - at[0][0]) * (at[1][1] - at[0][1])
 	}
-	r.Options.Set("fp-x", format(sum[0]/2), name)
-	r.Options.Set("fp-y", format(sum[1]/2), name)
+	switch {
+	case !fraction:
+		r.ignore(name)
+	case weight <= 0 || at[1][0] < at[0][0]: // imagor skips an empty region
+	default:
+		f := &r.focal
+		f.weight += weight
+		f.x += ((at[0][0]+at[1][0])/2 - f.x) * weight / f.weight
+		f.y += ((at[0][1]+at[1][1])/2 - f.y) * weight / f.weight
+	}
 	return nil
 }
 
-// paddingFilter reads color,left,top,right,bottom.
+// resizes reports whether the URL asks for another size than the original's.
+func (r *thumborURL) resizes() bool {
+	return r.width != "" || r.height != "" || r.proportion != 1
+}
+
+// cropFilter parses left,top,width,height in pixels, or in fractions below 1. imagor crops
+// after the resize and the filters before it. Tintype crops first. The result is the same if
+// nothing has changed the size or the edges.
+func (r *thumborURL) cropFilter(name, args string) error {
+	parts := strings.Split(args, ",")
+	if len(parts) < 4 {
+		return &Error{name, "must be LEFT,TOP,WIDTH,HEIGHT"}
+	}
+	var sides [4]string
+	for i := range sides {
+		n, ok := number(strings.TrimSpace(parts[i]))
+		if !ok || i > 1 && n <= 0 {
+			return &Error{name, "must be LEFT,TOP,WIDTH,HEIGHT in pixels, or in fractions below 1"}
+		}
+		if n = max(n, 0); n > 0 && n < 1 {
+			sides[i] = format(n*100) + "%"
+		} else {
+			sides[i] = strconv.Itoa(int(min(n, 1e6)))
+		}
+	}
+	if r.resizes() || r.changed || r.trimmed || r.turn != 0 || r.region.name != "" || r.crop != nil {
+		r.ignore(name)
+		return nil
+	}
+	r.crop = &thumborCrop{name, span{at: sides[0], length: sides[2]}, span{at: sides[1], length: sides[3]}}
+	return nil
+}
+
+// trimFilter parses tolerance,position. imagor trims after the resize, so the same rules hold
+// as for cropFilter.
+func (r *thumborURL) trimFilter(name, args string) error {
+	tolerance, position, _ := strings.Cut(args, ",")
+	n, ok := whole(strings.TrimSpace(tolerance))
+	if !ok && tolerance != "" {
+		return &Error{name, "must be TOLERANCE or TOLERANCE,POSITION"}
+	}
+	if strings.TrimSpace(position) == "bottom-right" {
+		r.ignore(name) // Tintype takes the colour of most corners
+	}
+	if r.resizes() || r.changed || r.trimmed || r.turn != 0 {
+		r.ignore(name)
+		return nil
+	}
+	r.Options.Set("trim", strconv.Itoa(min(n, 255)), name)
+	r.trimmed = true
+	return nil
+}
+
+// harmless reports whether a filter leaves the size and the edges as they are, so that a native
+// crop or trim before it gives the same image.
+func harmless(filter string) bool {
+	switch filter {
+	case "attachment", "autojpg", "brightness", "contrast", "crop", "expire", "focal", "format", "grayscale", "hue", "invert", "lossless", "max_bytes",
+		"max_frames", "no_upscale", "orient", "preview", "quality", "saturation", "sepia", "strip_exif", "strip_icc", "strip_metadata", "trim", "upscale", "utm":
+		return true
+	}
+	return false
+}
+
+// paddingFilter parses color,left,top,right,bottom.
 func (r *thumborURL) paddingFilter(name, args string) error {
 	color, rest, _ := strings.Cut(args, ",")
 	parts := strings.Split(rest, ",")
 	for i := range parts {
 		parts[i] = strings.TrimSpace(parts[i])
 		if _, ok := whole(parts[i]); !ok {
-			return &Error{name, "is a colour and left,top,right,bottom, each in whole pixels"}
+			return &Error{name, "must be COLOUR,LEFT,TOP,RIGHT,BOTTOM with sides in whole pixels"}
 		}
 	}
 	left := parts[0]
@@ -567,7 +669,7 @@ func (r *thumborURL) paddingFilter(name, args string) error {
 	}
 	sides := [...]string{top, right, bottom, left}
 	if r.fillGiven {
-		r.ignore(name) // the colour is that of fill()
+		r.ignore(name) // fill() decides the colour
 		for i, s := range strings.Split(r.pad, ",") {
 			n, _ := whole(s)
 			m, _ := whole(sides[i])
@@ -585,7 +687,7 @@ func (r *thumborURL) paddingFilter(name, args string) error {
 	return nil
 }
 
-// watermark reads image,x,y,alpha,w_ratio,h_ratio.
+// watermark parses image,x,y,alpha,w_ratio,h_ratio.
 func (r *thumborURL) watermark(name, args string) error {
 	if args == "" {
 		return nil
@@ -597,7 +699,7 @@ func (r *thumborURL) watermark(name, args string) error {
 	}
 	image, err := r.name(parts[0])
 	if err != nil {
-		return &Error{name, "names no image that can be read"}
+		return &Error{name, "must begin with an image"}
 	}
 	for len(parts) < 6 {
 		parts = append(parts, "")
@@ -607,16 +709,16 @@ func (r *thumborURL) watermark(name, args string) error {
 	}
 	var named Image
 	if err := named.set(r.url, image); err != nil {
-		return &Error{name, "names no image that can be read"}
+		return &Error{name, "must begin with an image"}
 	}
 	r.Options.Set("mark", named.URL+named.Path, name)
 	alignX, padX, repeatX, okX := thumborAlign(parts[1], "left", "right")
 	alignY, padY, repeatY, okY := thumborAlign(parts[2], "top", "bottom")
 	if !okX || !okY {
-		return &Error{name, "has a place: pixels, left, center, right or repeat, and pixels, top, center, bottom or repeat"}
+		return &Error{name, "must have a place: x is pixels, left, center, right or repeat, and y is pixels, top, center, bottom or repeat"}
 	}
 	if padX != padY && alignX != "center" && alignY != "center" {
-		r.ignore(name) // one distance serves both sides
+		r.ignore(name) // Tintype has one distance for both sides
 	}
 	r.Options.Set("mark-align", alignY+","+alignX, name)
 	r.Options.Set("mark-pad", strconv.Itoa(max(padX, padY)), name)
@@ -626,7 +728,7 @@ func (r *thumborURL) watermark(name, args string) error {
 	if parts[3] != "" {
 		n, ok := number(parts[3])
 		if !ok || n < 0 || n > 100 {
-			return &Error{name, "has a transparency from 0 to 100"}
+			return &Error{name, "must have a transparency from 0 to 100"}
 		}
 		r.Options.Set("mark-opacity", format(1-n/100), name)
 	}
@@ -634,7 +736,7 @@ func (r *thumborURL) watermark(name, args string) error {
 		if s := parts[4+i]; s != "" && s != "none" {
 			n, ok := number(s)
 			if !ok || n <= 0 {
-				return &Error{name, "has ratios, which are percent of the picture"}
+				return &Error{name, "must have ratios above 0, in percent of the image"}
 			}
 			r.Options.Set(native, format(min(n, 100))+"%", name)
 		}
@@ -642,7 +744,7 @@ func (r *thumborURL) watermark(name, args string) error {
 	return nil
 }
 
-// thumborAlign reads one coordinate of a watermark.
+// thumborAlign parses one coordinate of a watermark.
 func thumborAlign(s, low, high string) (align string, pad int, repeat, ok bool) {
 	switch s {
 	case "", "0":
@@ -662,8 +764,8 @@ func thumborAlign(s, low, high string) (align string, pad int, repeat, ok bool) 
 	return low, int(n), false, true
 }
 
-// name decodes an image's name. One without a scheme is a host's where the workspace has no
-// default source.
+// name decodes the name of an image. Without a scheme, it is an object key of the default
+// source. If the workspace has no default source, it begins with a host.
 func (r *thumborURL) name(raw string) (string, error) {
 	decoded, err := decodePath(raw)
 	if err != nil {
@@ -680,18 +782,18 @@ func (r *thumborURL) name(raw string) (string, error) {
 	return "https://" + strings.TrimLeft(decoded, "/"), nil
 }
 
-// image reads the rest of the path.
+// image parses the last part of the path.
 func (r *thumborURL) image() error {
-	// A full URL keeps its escapes where it was written without being escaped as a whole.
+	// If the client didn't escape the full URL, its escapes belong to it.
 	if isURL(r.rest) {
 		if !transform.IsText(r.rest) {
-			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
+			return &Error{Reason: "the image's URL has a control character or invalid UTF-8"}
 		}
 		r.Image.URL = r.rest
 		return nil
 	}
 	if strings.HasPrefix(r.rest, "color:") {
-		return &Error{Reason: "color: makes no image here: /placeholder/color does"}
+		return &Error{Reason: "color: is not supported: use /placeholder/color"}
 	}
 	name, err := r.name(r.rest)
 	if err != nil {
@@ -700,8 +802,10 @@ func (r *thumborURL) image() error {
 	return r.Image.set(r.url, name)
 }
 
-// finish sets what several parts decide together.
+// finish sets the defaults, and the native options that depend on several parts.
 func (r *thumborURL) finish() {
+	r.Options.turn(-r.orient, false, "orient")
+	r.cut(r.region)
 	if r.pad != "" && r.fillGiven {
 		if _, given := r.Options.Get("pad"); !given {
 			r.Options.Set("pad", r.pad, "padding")
@@ -738,7 +842,7 @@ func (r *thumborURL) finish() {
 		r.Options.Set("enlarge", "0", "no_upscale")
 	}
 	r.Options.Set("fit", fit, "size")
-	_, focal := r.Options.Get("fp-x")
+	focal := fit == "cover" && r.focalPoint()
 	switch at := r.gravity(); {
 	case fit != "cover" || focal:
 	case r.smart:
@@ -747,15 +851,61 @@ func (r *thumborURL) finish() {
 		r.Options.Set("gravity", at, "align")
 	}
 	r.Options.mirror(r.flip, true, "size")
+	if r.crop != nil {
+		r.cut(*r.crop)
+	}
 	r.Options.turn(-r.turn, true, "rotate")
 	if turned(r.turn)%180 == 90 {
 		if pad, ok := r.Options.Get("pad"); ok && pad != "0" {
-			r.ignore("rotate") // the sides of the padding would depend on the order of the filters
+			r.ignore("rotate") // the order of the filters decides which sides are padded
 		}
 	}
 	if _, ok := r.Options.Get("format"); !ok {
 		r.Options.Set("format", "original", "format")
 	}
+}
+
+// cut sets the region to keep. It is a region of the image after the turns and flips so far.
+func (r *thumborURL) cut(c thumborCrop) {
+	if c.name == "" {
+		return
+	}
+	rect, ok := r.Options.rectOf(c.x, c.y)
+	if !ok {
+		r.ignore(c.name)
+		return
+	}
+	r.Options.Set("rect", rect, "crop")
+}
+
+// focalPoint sets the focal point, if the URL has one. In imagor it is a point of the original.
+// In Tintype it is a point of the region that the crop keeps.
+func (r *thumborURL) focalPoint() bool {
+	if r.focal.weight == 0 {
+		return false
+	}
+	if r.trimmed { // the size after a trim is unknown
+		r.ignore("focal")
+		return false
+	}
+	at := [...]float64{r.focal.x, r.focal.y}
+	for i, s := range [...]span{r.region.x, r.region.y} {
+		if r.region.name == "" {
+			break
+		}
+		from, isPercent := strings.CutSuffix(s.at, "%")
+		length, both := strings.CutSuffix(s.length, "%")
+		if !isPercent || !both {
+			r.ignore("focal")
+			return false
+		}
+		start, _ := number(from)
+		over, _ := number(length)
+		at[i] = min(max((at[i]*100-start)/over, 0), 1)
+	}
+	r.Options.Set("fp-x", format(at[0]), "focal")
+	r.Options.Set("fp-y", format(at[1]), "focal")
+	return true
 }
 
 // scaled returns a side in pixels after proportion().

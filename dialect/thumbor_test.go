@@ -32,7 +32,7 @@ func TestThumborImage(t *testing.T) {
 	}
 }
 
-// The first is of libthumbor's own tests.
+// The first signature is from libthumbor's tests.
 func TestThumborSignature(t *testing.T) {
 	key := Key{Secret: []byte("MY_SECURE_KEY")}
 	const message = "300x200/smart/path/to/image.jpg"
@@ -85,6 +85,36 @@ func TestThumborMeans(t *testing.T) {
 		{"400x300/filters:no_upscale()/a.jpg", "w=400&h=300&fit=cover&enlarge=0&format=original", nil},
 		{"filters:quality(0):format(jpg)/a.jpg", "fit=contain&format=jpeg", nil},
 		{"filters:focal(10x10:20x20)/a.jpg", "fit=contain&format=original", []string{"focal"}},
+		{"filters:focal(0.2x0.2:0.4x0.6)/a.jpg", "fit=contain&format=original", nil},
+		// Several regions count by their areas, and a point counts as one pixel.
+		{"40x40/filters:focal(0x0:0.2x0.2):focal(0.5x0.5:0.9x0.8)/a.jpg", "w=40&h=40&fit=cover&fp-x=0.55&fp-y=0.5125&gravity=focal&format=original", nil},
+		{"40x40/filters:focal(0.2x0.4):focal(0.4,0.8)/a.jpg", "w=40&h=40&fit=cover&fp-x=0.3&fp-y=0.6&gravity=focal&format=original", nil},
+		{"40x40/filters:focal(0.2x0.4):focal(0x0:0.5x0.5)/a.jpg", "w=40&h=40&fit=cover&fp-x=0.25&fp-y=0.25&gravity=focal&format=original", nil},
+		{"40x40/filters:focal(0.5x0.5:0.2x0.2)/a.jpg", "w=40&h=40&fit=cover&format=original", nil}, // empty
+		{"40x40/filters:focal(1x1)/a.jpg", "w=40&h=40&fit=cover&format=original", []string{"focal"}},
+		// imagor's focal point is of the original, Tintype's of the region.
+		{"0.2x0.2:0.6x0.7/40x40/filters:focal(0.3x0.4)/a.jpg", "w=40&h=40&fit=cover&fp-x=0.25&fp-y=0.4&gravity=focal&rect=20%25,20%25,40%25,50%25&format=original", nil},
+		{"10x20:90x80/40x40/filters:focal(0.3x0.4)/a.jpg", "w=40&h=40&fit=cover&rect=10,20,80,60&format=original", []string{"focal"}},
+		{"trim/40x40/filters:focal(0.3x0.4)/a.jpg", "w=40&h=40&fit=cover&trim=0&format=original", []string{"focal"}},
+		// orient() turns before the crop and the resize.
+		{"100x200/left/filters:orient(90)/a.jpg", "w=100&h=200&fit=cover&gravity=west&rotate=270&format=original", nil},
+		{"0x0:100x50/filters:orient(180)/a.jpg", "fit=contain&rect=right,bottom,100,50&rotate=180&format=original", nil},
+		{"10x20:90x80/filters:orient(90)/a.jpg", "fit=contain&rotate=270&format=original", []string{"10x20:90x80"}},
+		{"100x200/filters:orient(90):rotate(90)/a.jpg", "w=200&h=100&fit=cover&rotate=180&format=original", nil},
+		{"filters:orient(45):orient(0)/a.jpg", "fit=contain&format=original", []string{"orient"}},
+		// imagor's crop() and trim() come after the resize.
+		{"filters:grayscale():crop(10,20,0.5,200)/a.jpg", "fit=contain&rect=10,20,50%25,200&grayscale=1&format=original", nil},
+		{"-0x0/filters:crop(0,20,100,200)/a.jpg", "fit=contain&rect=right,20,100,200&flip=h&format=original", nil},
+		{"filters:crop(10,20,100,200):rotate(90)/a.jpg", "fit=contain&rect=10,20,100,200&rotate=270&format=original", nil},
+		{"filters:crop(10,20,100,200):trim(30)/a.jpg", "fit=contain&rect=10,20,100,200&trim=30&format=original", nil},
+		{"filters:orient(180):crop(0,0,100,200)/a.jpg", "fit=contain&rect=right,bottom,100,200&rotate=180&format=original", nil},
+		{"filters:trim():crop(1,2,3,4)/a.jpg", "fit=contain&trim=0&format=original", []string{"crop"}},
+		{"filters:crop(1,2,3,4):crop(1,2,3,4)/a.jpg", "fit=contain&rect=1,2,3,4&format=original", []string{"crop"}},
+		{"filters:rotate(90):crop(1,2,3,4):trim(2)/a.jpg", "fit=contain&rotate=270&format=original", []string{"crop", "trim"}},
+		{"filters:padding(red,5):crop(1,2,3,4)/a.jpg", "fit=contain&bg=ff0000&pad=5&format=original", []string{"crop"}},
+		{"9x9:0x0/filters:trim(50,bottom-right):crop(1,2,3,4)/a.jpg", "fit=contain&rect=9,9,100%25,100%25&trim=50&format=original", []string{"trim", "crop"}},
+		{"400x300/filters:crop(1,2,3,4):trim(9)/a.jpg", "w=400&h=300&fit=cover&format=original", []string{"crop", "trim"}},
+		{"filters:proportion(0.5):crop(1,2,3,4)/a.jpg", "w=50%25&fit=contain&format=original", []string{"crop"}},
 		{"filters:watermark(s.glbimg.com/filters:label(abc):watermark(aaa.com/x)/aaa.jpg,0,0,0):grayscale()/img", "fit=contain&grayscale=1&format=original", []string{"watermark"}},
 		{"filters:watermark(logo.png,center,repeat):blur(2%2C3)/img", "fit=contain&blur=3&format=original&mark=photos/logo.png&mark-align=center&mark-pad=0&mark-repeat=1", nil},
 		{"filters:saturation(1.5)/a.jpg", "fit=contain&saturation=1.5&format=original", nil},
@@ -113,7 +143,7 @@ func TestThumborMeans(t *testing.T) {
 	}
 }
 
-// thumbor and imagor leave out what they can't read, and so does Tintype, but for an expiry.
+// thumbor and imagor skip malformed filters. So does Tintype, except for expire().
 func TestThumborLeavesOut(t *testing.T) {
 	for path, name := range map[string]string{
 		"10x10:5x20/a": "10x10:5x20", "filters:blur(x)/a": "blur", "filters:blur(-1)/a": "blur", "filters:quality(x)/a": "quality", "filters:format(exe)/a": "format",
@@ -121,6 +151,7 @@ func TestThumborLeavesOut(t *testing.T) {
 		"filters:fill(#;)/a": "fill", "filters:fill(FFO)/a": "fill", "filters:focal(1)/a": "focal", "filters:padding(1,2,3,x)/a": "padding", "filters:proportion(x)/a": "proportion",
 		"filters:watermark(a.png,10p,0)/a": "watermark", "filters:watermark(a.png,0,0,200)/a": "watermark", "filters:watermark(a.png,0,0,0,x)/a": "watermark",
 		"filters:round_corner(x)/a": "round_corner", "filters:saturation(x)/a": "saturation",
+		"filters:crop(1,2,3)/a": "crop", "filters:crop(1,2,0,5)/a": "crop", "filters:crop(x,2,3,4)/a": "crop", "filters:trim(x)/a": "trim", "filters:orient(x)/a": "orient",
 	} {
 		r, err := thumbor.Parse(URL{Path: "/unsafe/" + path, DefaultSource: "photos"})
 		if err == nil {
