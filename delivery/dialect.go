@@ -11,18 +11,18 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A foreign is what the URL of another product says besides its image.
+// A foreign has the parts of another product's URL that a native URL hasn't.
 type foreign struct {
 	dialect   *dialect.Dialect
 	asked     dialect.Request
 	query     string            // raw
-	variant   transform.Options // that facts are wanted of
-	redirects bool              // to the original, where no variant can be made
+	variant   transform.Options // for an answer with the facts of the variant
+	redirects bool              // to the original, if no variant can be made
 }
 
-// dialectOf finds the dialect that a target is written in, and the URL that the dialect
-// reads. Nil is a native URL. Endpoints keep their meaning everywhere. So does a source that
-// has the name of a prefix.
+// dialectOf returns the dialect of a target, and the URL for the dialect's Parse. A native URL
+// has no dialect: nil. Endpoints are native in every workspace. So are sources that have the
+// name of a prefix.
 func (c *site) dialectOf(t Target) (*dialect.Dialect, dialect.URL) {
 	first, _, _ := strings.Cut(strings.TrimPrefix(t.Rest, "/"), "/")
 	if endpoints[first] != nil {
@@ -38,7 +38,7 @@ func (c *site) dialectOf(t Target) (*dialect.Dialect, dialect.URL) {
 	return c.dialect, u
 }
 
-// parseForeign reads the URL of another product.
+// parseForeign parses the URL of another product.
 func (c *site) parseForeign(a *ask, t Target, d *dialect.Dialect, u dialect.URL) (parsed, error) {
 	a.endpoint = transformEndpoint
 	if apikey.Within(t.Rest) || apikey.Within(t.RawQuery) {
@@ -53,13 +53,13 @@ func (c *site) parseForeign(a *ask, t Target, d *dialect.Dialect, u dialect.URL)
 		return parsed{}, errKeyInURL
 	}
 	a.foreign, a.ignored = &foreign{dialect: d, asked: r, query: t.RawQuery}, r.Ignored
-	p := parsed{src: r.Image.URL + r.Image.Path, hasSrc: true} // one of them is set
+	p := parsed{src: r.Image.URL + r.Image.Path, hasSrc: true} // exactly one of URL and Path is set
 	p.name.bySrc = true
 	p.implied, p.query = r.Options.Layers()
 	return p, nil
 }
 
-// namedForeign is named of a URL of another product.
+// namedForeign does for a URL of another product what named does for a native URL.
 func (c *site) namedForeign(d *dialect.Dialect, u dialect.URL) string {
 	r, err := d.Parse(u)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *site) namedForeign(d *dialect.Dialect, u dialect.URL) string {
 	return c.namedBySrc(r.Image.URL + r.Image.Path)
 }
 
-// ofDialect is what an error of a dialect means to clients.
+// ofDialect returns the API error for an error of a dialect.
 func ofDialect(err error) error {
 	e, ok := errors.AsType[*dialect.Error](err)
 	if !ok {
@@ -84,8 +84,8 @@ func ofDialect(err error) error {
 	return &fault.Error{Code: code, Message: e.Error(), Cause: err}
 }
 
-// renamed is an error about a native parameter as one about the parameter of the URL that it
-// comes from. Other errors stay as they are.
+// renamed replaces the native parameter in an error by the URL's parameter. Other errors stay
+// the same.
 func (f *foreign) renamed(err error) error {
 	if f == nil {
 		return err
@@ -96,7 +96,7 @@ func (f *foreign) renamed(err error) error {
 		return err
 	}
 	message := f.asked.Options.From(native) + ": " + reason
-	if native == "src" { // the URL has no such parameter
+	if native == "src" { // no dialect has a parameter for it
 		message = reason
 	}
 	if message == e.Message {

@@ -10,22 +10,22 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// What URLs of other products want instead of a variant is told from the entries of /info,
-// so that asking in both ways costs one decode.
+// Some URLs of other products ask for facts instead of a variant. The facts come from the
+// entries of /info, so that both kinds of request share one decode.
 var (
 	blurHashText = toldOtherwise((*Service).loadBlurHashText)
 	variantFacts = toldOtherwise((*Service).loadVariantFacts)
 )
 
-// toldOtherwise is the endpoint of /info with another form of answer.
+// toldOtherwise returns the endpoint of /info with another load function.
 func toldOtherwise(load func(*Service, context.Context, *Response, *ask) (*cache.Entry, error)) *endpoint {
 	e := *infoEndpoint
 	e.load = load
 	return &e
 }
 
-// readForeignAnswer reads a URL that wants no variant. u has the options of the variant, of
-// which the facts tell.
+// readForeignAnswer parses a URL that asks for facts instead of a variant. u has the options
+// of the variant.
 func (c *site) readForeignAnswer(a *ask, u parsed) error {
 	a.endpoint, a.show = blurHashText, partBlurHash
 	if a.foreign.asked.Answer == dialect.AnswerFacts {
@@ -50,8 +50,8 @@ func (s *Service) loadBlurHashText(ctx context.Context, w *Response, a *ask) (*c
 	return answered(e, "text/plain", []byte(told.BlurHash)), nil
 }
 
-// loadVariantFacts answers with the sizes of the variant and of the original, in the words
-// of Cloudflare's format=json. The variant isn't made for that.
+// loadVariantFacts answers with the sizes of the variant and of the original, in the form of
+// Cloudflare's format=json. It doesn't make the variant.
 func (s *Service) loadVariantFacts(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
 	var told struct{ Metadata Metadata }
 	e, err := s.loadTold(ctx, w, a, &told)
@@ -80,19 +80,19 @@ func (s *Service) loadVariantFacts(ctx context.Context, w *Response, a *ask) (*c
 	return answered(e, transform.JSON.MediaType(), body), nil
 }
 
-// loadTold loads what /info tells, and reads it into v.
+// loadTold loads the answer of /info and decodes it into v.
 func (s *Service) loadTold(ctx context.Context, w *Response, a *ask, v any) (*cache.Entry, error) {
 	e, err := s.loadInfo(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(e.Body, v); err != nil {
-		return nil, fmt.Errorf("what /info tells: %w", err)
+		return nil, fmt.Errorf("answer of /info: %w", err)
 	}
 	return e, nil
 }
 
-// answered is an entry with another body.
+// answered returns a copy of an entry with another body.
 func answered(e *cache.Entry, contentType string, body []byte) *cache.Entry {
 	out := *e
 	out.Body, out.ContentType, out.ETag = body, contentType, etagOf(body)

@@ -9,8 +9,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// URLs of other products that want a BlurHash or sizes get what /info knows, by the same
-// rights, and share its entries.
+// URLs of other products can ask for a BlurHash or for sizes. They need the same rights as
+// /info, and share its cache entries.
 func TestDialectAnswers(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {

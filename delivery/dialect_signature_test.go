@@ -11,7 +11,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// TestDialectSignatures reads as the policy of signatures that other products made.
+// TestDialectSignatures is the policy for signatures of other products.
 func TestDialectSignatures(t *testing.T) {
 	b := newBench(t)
 	b.upstream.Serve("/vault/a.jpg", deliverytest.Body(deliverytest.Photo(t, 30, 20)))
@@ -41,7 +41,7 @@ func TestDialectSignatures(t *testing.T) {
 			}
 		}
 		photo, vault := "photos/cat.jpg", "vault/a.jpg"
-		if name == "thumbor" { // whose paths begin with a host
+		if name == "thumbor" { // without a default source, its paths begin with a host
 			photo, vault = url.PathEscape(b.upstream.URL+"/photos/cat.jpg"), url.PathEscape(b.upstream.URL+"/vault/a.jpg")
 		}
 		good := "/acme/" + name + sign(long, photo, "")
@@ -59,7 +59,7 @@ func TestDialectSignatures(t *testing.T) {
 				t.Errorf("%s: Cache-Control of a private image is %q", name, cc)
 			}
 		}
-		// A key of one dialect verifies no other, and none of ours.
+		// A key verifies signatures of its own dialect only.
 		for other := range deliverytest.SignAs {
 			if other == name {
 				continue
@@ -89,7 +89,7 @@ func TestDialectSignatures(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.target, got, tt.code)
 		}
 	}
-	// A signature of ours does for a URL of a dialect, and alone counts where it is there.
+	// A native signature works for a URL of a dialect. Then the dialect's signature is not checked.
 	for _, target := range []string{"/acme/imgproxy/unsafe/w:9/plain/vault/a.jpg", "/acme/imgix/vault/a.jpg?w=9", "/acme/imgproxy/AAAA/w:9/plain/vault/a.jpg"} {
 		signed, err := native.SignUntil(target, soon)
 		if err != nil {
@@ -100,11 +100,11 @@ func TestDialectSignatures(t *testing.T) {
 		}
 	}
 	if got := code(t, b.get("/acme/imgix"+deliverytest.SignAs["imgix"](long, "photos/cat.jpg", "")+"&sig=00")); got != "SIGNATURE_INVALID" {
-		t.Errorf("a broken signature of ours beside a good one: %q", got)
+		t.Errorf("a wrong native signature beside a right one of the dialect: %q", got)
 	}
-	// Where none is required, none is judged.
+	// Without require_signature, no signature is checked.
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.Namespace, w.ID = "open", "" }))
 	if got := code(t, b.get("/open/imgproxy/AAAA/plain/photos/cat.jpg")); got != "" {
-		t.Errorf("a signature that nobody asks for: %q", got)
+		t.Errorf("a wrong signature in a workspace without require_signature: %q", got)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// TestDialectURLs reads as the places where URLs of other products are taken.
+// TestDialectURLs is the table of places that take URLs of other products.
 func TestDialectURLs(t *testing.T) {
 	b := newBench(t, func(c *setup) { c.BaseDomain = "img.example.com" })
 	b.registry.Set(t, b.acme())
@@ -47,7 +47,7 @@ func TestDialectURLs(t *testing.T) {
 		{"/acme/cloudinary/demo/image/upload/w_10/photos/cat.jpg", "", 200, "", ""},
 		{"/imgix/photos/cat.jpg?w=10", "acme.img.example.com", 200, "", ""},
 		{"/_next/image?url=/photos/cat.jpg&w=10&q=75", "acme.img.example.com", 200, "", ""},
-		// A workspace whose URLs are all of one dialect.
+		// A workspace with the setting dialect.
 		{"/whole/cat.jpg?w=10", "", 200, "", ""},
 		{"/cat.jpg?w=10", "whole.img.example.com", 200, "", ""},
 		{"/whole/photos/cat.jpg?w=10", "", 404, "NOT_FOUND", ""},
@@ -57,7 +57,7 @@ func TestDialectURLs(t *testing.T) {
 		{"/whole/_next/image?url=/cat.jpg&w=10&q=75", "", 200, "", ""},
 		{"/proxy/unsafe/w:10/plain/photos/cat.jpg", "", 200, "", ""},
 		{"/proxy/imgix/photos/cat.jpg?w=10", "", 200, "", ""},
-		// A source that has a prefix's name keeps its URLs.
+		// A source with the name of a prefix keeps its URLs.
 		{"/hidden/imgix/cat.jpg?w=10", "", 200, "", ""},
 		{"/hidden/imgproxy/unsafe/w:10/plain/imgix/cat.jpg", "", 200, "", ""},
 
@@ -66,7 +66,7 @@ func TestDialectURLs(t *testing.T) {
 		{"/acme/imgix/photos/../cat.jpg", "", 400, "INVALID_PATH", ""},
 		{"/acme/imgix/photos/%2e%2e/cat.jpg", "", 400, "INVALID_PATH", ""},
 		{"/acme/imgix/photos/none.jpg", "", 404, "NOT_FOUND", ""},
-		{"/acme/imgproxy/unsafe/w:x/plain/photos/cat.jpg", "", 400, "INVALID_OPTION", "w: is a whole number"},
+		{"/acme/imgproxy/unsafe/w:x/plain/photos/cat.jpg", "", 400, "INVALID_OPTION", "w: must be a whole number"},
 		{"/acme/imgproxy/unsafe/w:100000/plain/photos/cat.jpg", "", 400, "INVALID_OPTION", "width: "},
 		{"/acme/imgproxy/unsafe/pr:none/plain/photos/cat.jpg", "", 400, "INVALID_OPTION", "pr: workspace acme has no preset"},
 		{"/acme/_next/image?w=10&q=75", "", 400, "INVALID_SOURCE", "url: is required"},
@@ -84,7 +84,7 @@ func TestDialectURLs(t *testing.T) {
 	}
 }
 
-// The rules of the workspace hold for the URLs of other products.
+// The rules of the workspace apply to URLs of other products.
 func TestDialectRules(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
@@ -110,20 +110,20 @@ func TestDialectRules(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.target, got, tt.code)
 		}
 	}
-	// No key is taken in a URL, whichever part of it holds the key.
+	// An API key in any part of a URL is refused.
 	for _, target := range []string{"/imgix/photos/cat.jpg?x=" + key, "/imgproxy/unsafe/fn:" + key + "/plain/photos/cat.jpg", "/imgproxy/unsafe/" + base64.RawURLEncoding.EncodeToString([]byte("photos/"+key))} {
 		if got := code(t, b.get("/acme"+target)); got != "UNAUTHORIZED" {
 			t.Errorf("%s: %s", target, got)
 		}
 	}
-	// The preset goes over what the grammar implies.
+	// A preset overrides the defaults of the product.
 	w := b.get("/strict/imgproxy/unsafe/pr:thumb/plain/photos/cat.jpg")
 	if at, _, err := image.DecodeConfig(w.Body); err != nil || at.Width != 20 || at.Height != 20 {
 		t.Errorf("imgproxy with the preset: %d × %d, %v; want 20 × 20 as the preset says", at.Width, at.Height, err)
 	}
 }
 
-// Two URLs that mean the same variant share its key, in whichever grammar they are.
+// URLs of different products for the same variant share its key.
 func TestDialectsShareKeys(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.DefaultSource = "photos" }))
@@ -158,7 +158,7 @@ func TestDialectsShareKeys(t *testing.T) {
 	}
 }
 
-// Explain, purging, tags and counts know the URLs of other products.
+// Explain, purge, tags and counts work for URLs of other products.
 func TestDialectsAreKnown(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, b.acme())
@@ -198,7 +198,7 @@ func TestDialectsAreKnown(t *testing.T) {
 	}
 }
 
-// What a dialect says of all its grammar is not more than what the native one can say.
+// No prefix hides an endpoint.
 func TestDialectNames(t *testing.T) {
 	for _, d := range dialect.All {
 		for _, p := range d.Prefixes {

@@ -10,11 +10,11 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A way is one URL of a dialect for an image, by its key or by its full URL.
+// A way is a URL of a dialect for an image. It has the image's key or its full URL.
 type way struct{ dialect, target string }
 
-// waysTo are URLs of every dialect for an image, with each of the dialect's options alone and
-// with all of them in turn.
+// waysTo returns URLs of every dialect for an image: without options, with each option of the
+// dialect, and with pairs of options.
 func waysTo(t *testing.T, namespace, key, full string) (all []way) {
 	t.Helper()
 	for _, d := range dialect.All {
@@ -40,7 +40,7 @@ func waysTo(t *testing.T, namespace, key, full string) (all []way) {
 	return all
 }
 
-// Marks, privacy and the allowlist hold in every dialect, whichever options a URL has.
+// Marks, privacy and the allowlist apply in every dialect, with all options.
 func TestDialectsKeepTheRules(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, markedAcme(t, b))

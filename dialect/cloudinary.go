@@ -1,7 +1,7 @@
 package dialect
 
 import (
-	"crypto/sha1" // Cloudinary signs with it
+	"crypto/sha1" // Cloudinary signs with SHA-1
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -12,8 +12,9 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// cloudinary is the part of Cloudinary's grammar that its SDKs write for pictures:
-// /CLOUD/image/upload/s--SIGNATURE--/c_fill,w_400/v1/ID and /image/fetch/…/URL.
+// cloudinary is the grammar of Cloudinary's URLs for images:
+// /CLOUD/image/upload/s--SIGNATURE--/c_fill,w_400/v1/ID and /image/fetch/…/URL. It has the
+// parameters that Cloudinary's SDKs write.
 var cloudinary = &Dialect{
 	Name:     "cloudinary",
 	Prefixes: []string{"cloudinary"},
@@ -23,16 +24,17 @@ var cloudinary = &Dialect{
 	Params:   cloudinaryParams,
 }
 
-// A cloudinaryURL is a URL that is being read.
+// A cloudinaryURL holds the state of parsing a URL.
 type cloudinaryURL struct {
 	Request
 	url     URL
-	resized bool // a component has resized: what comes after it can't
+	resized bool // a component has resized: later components can't
 	cropped bool
 	c       cloudinaryComponent
 }
 
-// A cloudinaryComponent is what decides the size in one component, which a slash ends.
+// A cloudinaryComponent has the parameters of one component that decide the size. A slash ends
+// a component.
 type cloudinaryComponent struct {
 	crop, gravity, width, height, ratio, x, y string
 }
@@ -48,7 +50,7 @@ func parseCloudinary(u URL) (Request, error) {
 	}
 	kind, rest, _ := strings.Cut(rest, "/")
 	if !ok || kind != "upload" && kind != "fetch" || rest == "" {
-		return Request{}, &Error{Reason: "write /image/upload/TRANSFORMATIONS/PATH or /image/fetch/TRANSFORMATIONS/URL"}
+		return Request{}, &Error{Reason: "the path must be /image/upload/TRANSFORMATIONS/PATH or /image/fetch/TRANSFORMATIONS/URL"}
 	}
 	r := cloudinaryURL{url: u}
 	if s, after, ok := strings.Cut(rest, "/"); ok && strings.HasPrefix(s, "s--") && strings.HasSuffix(s, "--") && len(s) > 5 {
@@ -70,7 +72,7 @@ func parseCloudinary(u URL) (Request, error) {
 		rest = after
 	}
 	if r.Claim.Signature != "" {
-		r.Claim.Message = before + rest // the version isn't signed
+		r.Claim.Message = before + rest // Cloudinary doesn't sign the version
 	}
 	if err := r.image(rest); err != nil {
 		return Request{}, err
@@ -106,7 +108,7 @@ func verifyCloudinary(k Key, c Claim) bool {
 func (r *cloudinaryURL) image(rest string) error {
 	if isURL(rest) {
 		if !transform.IsText(rest) {
-			return &Error{Reason: "the image's URL holds a control character or invalid UTF-8"}
+			return &Error{Reason: "the image's URL has a control character or invalid UTF-8"}
 		}
 		r.Image.URL = rest
 		return nil
@@ -118,8 +120,8 @@ func (r *cloudinaryURL) image(rest string) error {
 	return r.Image.set(r.url, name)
 }
 
-// isComponent reports whether a segment is a transformation: parameters such as w_400 with
-// commas between them.
+// isComponent reports whether a segment is a transformation: parameters such as w_400,
+// separated by commas.
 func isComponent(s string) bool {
 	if strings.HasPrefix(s, "if_") || strings.HasPrefix(s, "$") {
 		return true
@@ -133,7 +135,7 @@ func isComponent(s string) bool {
 	return true
 }
 
-// cloudinaryName reports whether it is the name of one of Cloudinary's parameters.
+// cloudinaryName reports whether Cloudinary has a parameter of this name.
 func cloudinaryName(name string) bool {
 	switch name {
 	case "a", "ac", "af", "ar", "b", "bo", "br", "c", "co", "cs", "d", "dl", "dn", "dpr", "du", "e", "eo", "f", "fl", "fn", "fps", "g", "h",
@@ -149,10 +151,10 @@ func (r *cloudinaryURL) component(raw string) error {
 		return err
 	}
 	if name := component; strings.HasPrefix(name, "if_") || strings.HasPrefix(name, "$") {
-		return &Error{strings.SplitN(name, "_", 2)[0], "conditions and variables can't be read"}
+		return &Error{strings.SplitN(name, "_", 2)[0], "Tintype doesn't support conditions and variables"}
 	}
 	if strings.HasPrefix(component, "l_") || strings.HasPrefix(component, "u_") {
-		r.ignore(component[:1]) // all of the component is about the layer
+		r.ignore(component[:1]) // the whole component is about the layer
 		return nil
 	}
 	r.c = cloudinaryComponent{}
@@ -186,7 +188,7 @@ func (r *cloudinaryURL) param(name, value string) error {
 		}
 		n, ok := number(value)
 		if !ok || n <= 0 {
-			return &Error{name, "is a number above 0"}
+			return &Error{name, "must be a number above 0"}
 		}
 		r.Options.Set("dpr", format(min(max(n, 0.1), 5)), name)
 	case "q":
@@ -203,7 +205,7 @@ func (r *cloudinaryURL) param(name, value string) error {
 		return r.effect(value)
 	case "t":
 		if preset, ok := r.Options.Get("preset"); ok && preset != value {
-			return &Error{name, "names more than one preset, and one is applied"}
+			return &Error{name, "must name one preset: make one preset of them"}
 		}
 		r.Options.Set("preset", value, name)
 	case "fl":
@@ -221,8 +223,8 @@ func (r *cloudinaryURL) side(name, value string) error {
 		r.ignore(name)
 		return nil
 	case !ok || n < 0:
-		return &Error{name, "is a number of pixels"}
-	case strings.Contains(value, ".") && n > 0 && n <= 1: // a fraction of the original
+		return &Error{name, "must be a number of pixels, or a fraction of the original's side up to 1"}
+	case strings.Contains(value, ".") && n > 0 && n <= 1: // a fraction of the original's side
 		value = format(n*100) + "%"
 	case strings.Contains(value, ".") && n == 0:
 		r.ignore(name)
@@ -238,14 +240,15 @@ func (r *cloudinaryURL) side(name, value string) error {
 	return nil
 }
 
-// resize sets size, fit and gravity of one component.
+// resize sets size, fit and gravity from one component.
 func (r *cloudinaryURL) resize() error {
 	c := &r.c
-	if c.crop == "" && c.width == "" && c.height == "" && c.ratio == "" {
-		return nil
-	}
 	if c.crop == "crop" && !r.resized && !r.cropped && c.ratio == "" {
 		return r.cut()
+	}
+	r.ignorePlace()
+	if c.crop == "" && c.width == "" && c.height == "" && c.ratio == "" {
+		return nil
 	}
 	if r.resized {
 		r.ignore("c")
@@ -286,7 +289,7 @@ func (r *cloudinaryURL) resize() error {
 		fit, cuts = "cover", true
 		r.ignore("c")
 	default:
-		return &Error{"c", "is one of scale, fit, limit, fill, lfill, pad, lpad, crop, thumb, auto"}
+		return &Error{"c", "must be one of scale, fit, limit, fill, lfill, pad, lpad, crop, thumb, auto"}
 	}
 	r.Options.Set("fit", fit, "c")
 	if keep {
@@ -318,8 +321,8 @@ func (r *cloudinaryURL) resize() error {
 	return nil
 }
 
-// cloudinaryGravity makes a native gravity. Empty is the centre. Custom and named regions
-// aren't known.
+// cloudinaryGravity returns the native gravity. Empty means the centre. ok is false for custom
+// regions and objects, which Tintype doesn't know.
 func cloudinaryGravity(g string) (gravity string, ok bool) {
 	first, _, _ := strings.Cut(g, ":")
 	switch first {
@@ -337,7 +340,18 @@ func cloudinaryGravity(g string) (gravity string, ok bool) {
 	return "", false
 }
 
-// cut sets the region that c_crop keeps: with x and y from the top left, else by gravity.
+// ignorePlace names x and y as ignored if they aren't 0. They need c_crop without a gravity.
+func (r *cloudinaryURL) ignorePlace() {
+	if r.c.x != "" && r.c.x != "0" {
+		r.ignore("x")
+	}
+	if r.c.y != "" && r.c.y != "0" {
+		r.ignore("y")
+	}
+}
+
+// cut sets the region that c_crop keeps. x and y place it from the top left. Without them, the
+// gravity places it.
 func (r *cloudinaryURL) cut() error {
 	r.cropped = true
 	c := &r.c
@@ -357,7 +371,7 @@ func (r *cloudinaryURL) cut() error {
 			}
 			n, ok := number(s)
 			if !ok || n < 0 {
-				return &Error{[...]string{"x", "y"}[i], "is a number of pixels from the top left"}
+				return &Error{[...]string{"x", "y"}[i], "must be a number, 0 or more: pixels or a fraction from the top left"}
 			}
 			at := strconv.Itoa(int(math.Round(min(n, 1e6))))
 			if strings.Contains(s, ".") && n <= 1 {
@@ -374,9 +388,7 @@ func (r *cloudinaryURL) cut() error {
 		if east := strings.HasSuffix(gravity, "east"); east || strings.HasSuffix(gravity, "west") {
 			x.at, x.end = "0", east
 		}
-		if c.x != "" && c.x != "0" || c.y != "" && c.y != "0" {
-			r.ignore("x")
-		}
+		r.ignorePlace()
 	}
 	rect, ok := r.Options.rectOf(x, y)
 	if !ok {
@@ -395,7 +407,7 @@ func (r *cloudinaryURL) quality(value string) error {
 	}
 	n, ok := whole(first)
 	if !ok || n < 1 || n > 100 {
-		return &Error{"q", "is a whole number from 1 to 100, or auto"}
+		return &Error{"q", "must be a whole number from 1 to 100, or auto"}
 	}
 	r.Options.Set("q", first, "q")
 	return nil
@@ -411,7 +423,7 @@ func (r *cloudinaryURL) format(value string) error {
 		first = "tiff"
 	default:
 		if !isWord(first) {
-			return &Error{"f", "is one of auto, jpg, png, webp, avif, gif, jxl, tiff"}
+			return &Error{"f", "must be one of auto, jpg, png, webp, avif, gif, jxl, tiff"}
 		}
 		r.ignore("f")
 		return nil
@@ -427,7 +439,7 @@ func (r *cloudinaryURL) background(value string) error {
 		r.ignore("b")
 		return nil
 	case color == value && !isLetters(color), color != value && !isHex(color):
-		return &Error{"b", "is a CSS colour name, or rgb: and RGB or RRGGBB in hexadecimal digits"}
+		return &Error{"b", "must be a CSS colour name, or rgb: and RGB or RRGGBB in hexadecimal digits"}
 	}
 	r.Options.Set("bg", color, "b")
 	return nil
@@ -441,7 +453,7 @@ func (r *cloudinaryURL) radius(value string) error {
 			r.ignore("r")
 			return nil
 		case !ok:
-			return &Error{"r", "is a number of pixels, or max"}
+			return &Error{"r", "must be a whole number of pixels, or max"}
 		case n == 0:
 			return nil
 		}
@@ -451,10 +463,10 @@ func (r *cloudinaryURL) radius(value string) error {
 	return nil
 }
 
-// angle reads degrees and flips, joined by dots. Each counts for the picture as it is then:
-// after a resize, a turn by 90° swaps width and height.
+// angle parses degrees and flips, separated by dots. They follow each other. A turn by 90°
+// after a resize swaps width and height.
 func (r *cloudinaryURL) angle(value string) error {
-	// The degrees are whole, so that a dot is no decimal point.
+	// Degrees are whole numbers, so a dot is never a decimal point.
 	for part := range strings.SplitSeq(value, ".") {
 		switch part {
 		case "hflip":
@@ -467,20 +479,20 @@ func (r *cloudinaryURL) angle(value string) error {
 		default:
 			n, err := strconv.Atoi(part)
 			if err != nil || n < -1e6 || n > 1e6 {
-				return &Error{"a", "is degrees, hflip or vflip, with a dot between several"}
+				return &Error{"a", "must be whole degrees, hflip or vflip, separated by dots"}
 			}
 			if !r.Options.turn(n, r.resized, "a") {
-				r.ignore("a") // the size is that of the turned picture
+				r.ignore("a") // in Tintype, the size is the size after the turn
 			}
 			if gravity, _ := r.Options.Get("gravity"); gravity == "face" && r.resized && turned(n) != 0 {
-				r.ignore("g") // faces that lie on their side aren't found
+				r.ignore("g") // Tintype doesn't find faces that are turned
 			}
 		}
 	}
 	return nil
 }
 
-// effect reads e_NAME:VALUE.
+// effect parses e_NAME:VALUE.
 func (r *cloudinaryURL) effect(value string) error {
 	name, arg, given := strings.Cut(value, ":")
 	usual := func(n float64) string {
@@ -492,7 +504,7 @@ func (r *cloudinaryURL) effect(value string) error {
 	set := func(native, arg string, least, most float64, value func(n float64) string) error {
 		n, ok := number(arg)
 		if !ok || n < least || n > most {
-			return &Error{"e", name + " has a number from " + format(least) + " to " + format(most)}
+			return &Error{"e", name + " must have a number from " + format(least) + " to " + format(most)}
 		}
 		r.Options.Set(native, value(n), "e")
 		return nil
@@ -520,7 +532,7 @@ func (r *cloudinaryURL) effect(value string) error {
 		n, ok := number(usual(80))
 		switch {
 		case !ok:
-			return &Error{"e", "sepia has a number from 1 to 100"}
+			return &Error{"e", "sepia must have a number from 1 to 100"}
 		case n < 50:
 			r.ignore("e")
 		default:
@@ -535,7 +547,7 @@ func (r *cloudinaryURL) effect(value string) error {
 	return nil
 }
 
-// flags reads fl_NAME, with dots between several.
+// flags parses fl_NAME.NAME.
 func (r *cloudinaryURL) flags(value string) {
 	for flag := range strings.SplitSeq(value, ".") {
 		name, arg, _ := strings.Cut(flag, ":")

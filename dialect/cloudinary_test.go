@@ -26,7 +26,7 @@ func TestCloudinaryImage(t *testing.T) {
 	}
 }
 
-// The vectors of Cloudinary's own Node package.
+// The signatures are from the tests of Cloudinary's Node package.
 func TestCloudinarySignature(t *testing.T) {
 	short := Key{Secret: []byte("b")}
 	long := Key{Secret: []byte("b"), Algorithm: "sha256"}
@@ -74,6 +74,9 @@ func TestCloudinaryMeans(t *testing.T) {
 		{"c_crop,g_south,w_100,h_50/c_scale,w_50/", "w=50&fit=contain&rect=center,bottom,100,50&" + tail, nil},
 		{"c_crop,g_face,w_100,h_50/", "rect=center,center,100,50&" + tail, []string{"g"}},
 		{"c_fill,w_100,h_100/c_scale,w_50/", "w=100&h=100&fit=cover&" + tail, []string{"c"}},
+		{"c_crop,g_south,w_100,h_50,x_0,y_3/", "rect=center,bottom,100,50&" + tail, []string{"y"}},
+		{"c_fill,w_100,h_100,x_5,y_0/", "w=100&h=100&fit=cover&" + tail, []string{"x"}},
+		{"x_5,q_70/", tail + "&q=70", []string{"x"}},
 		{"w_0.5/", "w=50%25&fit=contain&" + tail, nil},
 		{"c_scale,h_0.5/a_90/", "w=50%25&fit=contain&rotate=90&" + tail, nil},
 		{"dpr_auto,w_auto/", tail, []string{"dpr", "w"}},

@@ -34,10 +34,10 @@ func TestDocs(t *testing.T) {
 
 const docsHead = `# URLs of other products
 
-Tintype understands the image URLs of ten other products. To move a front end to Tintype, change the host name of its URLs:
+Tintype understands the image URLs of ten other products. To move a front end to Tintype, change the host name of its URLs. Start the demo with ` + "`make run`" + `, and request an image with a URL of imgix:
 
 ` + "```sh" + `
-curl -i 'https://img.example.com/acme/imgix/photos/cat.jpg?w=640&fit=crop'
+curl -o dusk.jpg 'http://localhost:8080/demo/imgix/samples/dusk.jpg?w=640&h=480&fit=crop'
 ` + "```" + `
 
 - A prefix after the namespace names the product. In host form the prefix comes first: ` + "`https://acme.img.example.com/imgix/…`" + `.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// imgproxy is imgproxy's grammar: /SIGNATURE/OPTION:ARGUMENT:…/plain/URL@EXTENSION, or
-// with the URL in base64.
+// imgproxy is the grammar of imgproxy: /SIGNATURE/OPTION:ARGUMENT:…/plain/URL@EXTENSION. The
+// source URL may be in base64 instead: /SIGNATURE/OPTION:ARGUMENT:…/BASE64.EXTENSION.
 var imgproxy = &Dialect{
 	Name:     "imgproxy",
 	Prefixes: []string{"imgproxy"},
@@ -21,14 +21,14 @@ var imgproxy = &Dialect{
 	Params:   imgproxyParams,
 }
 
-// An imgproxyURL is a URL that is being read. Where an option is given again, the last one
-// counts, as in imgproxy.
+// An imgproxyURL holds the state of parsing a URL. If an option comes more than once, the
+// last value wins, as in imgproxy.
 type imgproxyURL struct {
 	Request
 	url URL
 
 	kind                     string // resizing type
-	fitted                   bool   // an option says how the image is fitted
+	fitted                   bool   // an option of the URL decides the fit
 	width, height            int
 	zoomX, zoomY             float64
 	enlarge, extend, extends bool // extends is extend_aspect_ratio
@@ -42,20 +42,20 @@ type imgproxyURL struct {
 	filename                 string
 	attachment               bool
 	mark                     string
-	names                    struct{ size, crop, preset, file, mark string } // as the URL spells them
+	names                    struct{ size, crop, preset, file, mark string } // the URL's spellings
 }
 
-// An imgproxyGravity is a gravity with its offsets. The zero value is none.
+// An imgproxyGravity is a gravity with its offsets. The zero value means no gravity.
 type imgproxyGravity struct {
 	kind string
 	x, y float64
-	name string // of the option that it stands in, as the URL spells it
+	name string // the option that has the gravity, in the URL's spelling
 }
 
 func parseImgproxy(u URL) (Request, error) {
 	signature, path, ok := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if !ok || signature == "" || path == "" {
-		return Request{}, &Error{Reason: "write /SIGNATURE/OPTIONS/plain/URL@EXTENSION; without a signature its place is taken by unsafe"}
+		return Request{}, &Error{Reason: "the path must be /SIGNATURE/OPTIONS/plain/URL@EXTENSION; without a signature, write unsafe as SIGNATURE"}
 	}
 	r := imgproxyURL{url: u, kind: "fit", zoomX: 1, zoomY: 1, strip: true, copyright: true}
 	switch signature {
@@ -77,7 +77,7 @@ func parseImgproxy(u URL) (Request, error) {
 		}
 		decoded, err := decodePath(args)
 		if err != nil {
-			return Request{}, &Error{name, "holds a malformed escape, a control character or invalid UTF-8"}
+			return Request{}, &Error{name, "has a malformed escape, a control character or invalid UTF-8"}
 		}
 		if err := r.option(name, decoded); err != nil {
 			return Request{}, err
@@ -109,14 +109,14 @@ func verifyImgproxy(k Key, c Claim) bool {
 	return hmac.Equal(got, want)
 }
 
-// source reads what follows the options.
+// source parses the part after the options.
 func (r *imgproxyURL) source(rest string) error {
 	var name, extension string
 	switch plain, ok := strings.CutPrefix(rest, "plain/"); {
 	case ok:
 		encoded, ext, _ := strings.Cut(plain, "@")
 		if strings.Contains(ext, "@") {
-			return &Error{Reason: "the URL names two formats: write @ within the source URL as %40"}
+			return &Error{Reason: "the URL has two formats: write @ in the source URL as %40"}
 		}
 		decoded, err := decodePath(encoded)
 		if err != nil {
@@ -124,17 +124,17 @@ func (r *imgproxyURL) source(rest string) error {
 		}
 		name, extension = decoded, ext
 	case strings.HasPrefix(rest, "enc/"):
-		return &Error{Reason: "encrypted source URLs can't be read: use plain/ or base64"}
+		return &Error{Reason: "Tintype can't decrypt source URLs: use plain/ or base64"}
 	case rest == "":
 		return &Error{Reason: "the source URL is missing after the options"}
 	default:
 		encoded, ext, _ := strings.Cut(strings.ReplaceAll(rest, "/", ""), ".")
 		if strings.Contains(ext, ".") {
-			return &Error{Reason: "the URL names two formats"}
+			return &Error{Reason: "the URL has two formats: write one dot and the format after the base64"}
 		}
 		decoded, err := decodeBase64(encoded)
 		if err != nil {
-			return &Error{Reason: "the source URL is not base64url of text"}
+			return &Error{Reason: "the source URL must be text in base64url, or begin with plain/"}
 		}
 		name, extension = decoded, ext
 	}
@@ -149,12 +149,12 @@ func (r *imgproxyURL) source(rest string) error {
 	case scheme == "local":
 		name = path
 	default:
-		return &Error{Reason: "a source URL is http, https, local or a path: configure a source for the bucket, and name the object by its path"}
+		return &Error{Reason: "the source URL must begin with http://, https:// or local://, or be a path: for a bucket, add a source to the workspace and write the object's path"}
 	}
 	return r.Image.set(r.url, name)
 }
 
-// option reads one option. args are its arguments, separated by colons.
+// option parses one option. args has its arguments, separated by colons.
 func (r *imgproxyURL) option(name, args string) error {
 	switch name {
 	case "resize", "rs":
@@ -203,7 +203,7 @@ func (r *imgproxyURL) option(name, args string) error {
 	case "rotate", "rot":
 		n, err := strconv.Atoi(args)
 		if err != nil || n%90 != 0 {
-			return &Error{name, "is a multiple of 90"}
+			return &Error{name, "must be a multiple of 90"}
 		}
 		r.Options.Set("rotate", strconv.Itoa((n%360+360)%360), name)
 	case "flip", "fl":
@@ -241,7 +241,8 @@ func (r *imgproxyURL) option(name, args string) error {
 	return nil
 }
 
-// output reads the options that don't change the picture.
+// output parses the options for watermark, metadata, format and file name, and the others
+// that don't change the size.
 func (r *imgproxyURL) output(name, args string) error {
 	switch name {
 	case "watermark", "wm":
@@ -249,7 +250,7 @@ func (r *imgproxyURL) output(name, args string) error {
 	case "watermark_url", "wmu":
 		url, err := decodeBase64(args)
 		if err != nil {
-			return &Error{name, "is not base64url of text"}
+			return &Error{name, "must be text in base64url"}
 		}
 		if r.mark = url; url != "" && !isURL(url) {
 			r.mark = r.url.Key(url)
@@ -262,7 +263,7 @@ func (r *imgproxyURL) output(name, args string) error {
 	case "quality", "q":
 		n, ok := whole(args)
 		if !ok || n > 100 {
-			return &Error{name, "is a whole number from 0 to 100"}
+			return &Error{name, "must be a whole number from 0 to 100"}
 		}
 		r.Options.Unset("q")
 		if n > 0 {
@@ -280,7 +281,7 @@ func (r *imgproxyURL) output(name, args string) error {
 	case "expires", "exp":
 		n, err := strconv.ParseInt(args, 10, 64)
 		if err != nil || n < 0 || n > 1<<40 {
-			return &Error{name, "is a time in Unix seconds"}
+			return &Error{name, "must be a time in Unix seconds"}
 		}
 		r.Claim.Expires = time.Unix(n, 0)
 	case "filename", "fn":
@@ -288,7 +289,7 @@ func (r *imgproxyURL) output(name, args string) error {
 		if imgproxyBool(encoded) {
 			decoded, err := decodeBase64(file)
 			if err != nil {
-				return &Error{name, "is not base64url of text"}
+				return &Error{name, "must be text in base64url"}
 			}
 			file = decoded
 		}
@@ -297,7 +298,7 @@ func (r *imgproxyURL) output(name, args string) error {
 		r.attachment = imgproxyBool(args)
 	case "preset", "pr":
 		if r.preset != "" && r.preset != args || strings.Contains(args, ":") {
-			return &Error{name, "names more than one preset, and one is applied: make a preset of them all"}
+			return &Error{name, "must name one preset: make one preset of them"}
 		}
 		r.preset, r.names.preset = args, name
 	case "preserve_hdr", "ph", "enforce_thumbnail", "eth", "raw":
@@ -323,13 +324,13 @@ func (r *imgproxyURL) resizingType(name, kind string) error {
 		r.kind = "fit"
 		r.ignore(name)
 	default:
-		return &Error{name, "is one of fit, fill, fill-down, force"}
+		return &Error{name, "must be one of fit, fill, fill-down, force, auto"}
 	}
 	r.names.size = name
 	return nil
 }
 
-// size reads width:height:enlarge:extend, each of which may be missing.
+// size parses width:height:enlarge:extend. Each of them may be empty.
 func (r *imgproxyURL) size(name, args string) error {
 	width, rest, _ := strings.Cut(args, ":")
 	height, rest, _ := strings.Cut(rest, ":")
@@ -364,7 +365,7 @@ func (r *imgproxyURL) extendTo(name, on, at string, extend *bool) error {
 		return err
 	}
 	if r.extendAt.kind == "sm" || r.extendAt.kind == "obj" {
-		return &Error{name, "extends to no, so, ea, we, noea, nowe, soea, sowe, ce or fp"}
+		return &Error{name, "must have one of no, so, ea, we, noea, nowe, soea, sowe, ce, fp as gravity"}
 	}
 	return nil
 }
@@ -372,17 +373,18 @@ func (r *imgproxyURL) extendTo(name, on, at string, extend *bool) error {
 func (r *imgproxyURL) pixels(name, s string, n *int) error {
 	v, ok := whole(s)
 	if !ok {
-		return &Error{name, "is a whole number of pixels"}
+		return &Error{name, "must be a whole number of pixels"}
 	}
 	*n = v
 	return nil
 }
 
-// positive sets a native option to a positive number times a factor.
+// positive parses a number from 0. The native option is the number times factor, at most
+// most.
 func (r *imgproxyURL) positive(name, s, native string, factor, most float64) error {
 	n, ok := number(s)
 	if !ok || n < 0 {
-		return &Error{name, "is a number from 0"}
+		return &Error{name, "must be a number, 0 or more"}
 	}
 	r.Options.Set(native, format(min(n*factor, most)), name)
 	return nil
@@ -397,7 +399,7 @@ func (r *imgproxyURL) zoom(name, args string) error {
 	r.zoomX, okX = number(x)
 	r.zoomY, okY = number(y)
 	if !okX || !okY || r.zoomX <= 0 || r.zoomY <= 0 {
-		return &Error{name, "is a number above 0, or two of them"}
+		return &Error{name, "must be a number above 0, or X:Y with two such numbers"}
 	}
 	if r.names.size == "" {
 		r.names.size = name
@@ -423,7 +425,7 @@ func (r *imgproxyURL) readGravity(name, args string, g *imgproxyGravity) error {
 	case "fp":
 	default:
 		if imgproxyGravities[kind] == "" {
-			return &Error{name, "is one of ce, no, so, ea, we, noea, nowe, soea, sowe, sm, fp:X:Y"}
+			return &Error{name, "must be one of ce, no, so, ea, we, noea, nowe, soea, sowe, sm, fp:X:Y"}
 		}
 	}
 	*g = imgproxyGravity{kind: kind, name: name}
@@ -437,7 +439,7 @@ func (r *imgproxyURL) readGravity(name, args string, g *imgproxyGravity) error {
 		}
 		n, ok := number(at.s)
 		if !ok || kind == "fp" && (n < 0 || n > 1) {
-			return &Error{name, "has two offsets, which are numbers; those of fp are from 0 to 1"}
+			return &Error{name, "must have numbers as offsets; the offsets of fp must be from 0 to 1"}
 		}
 		*at.n = n
 	}
@@ -453,7 +455,7 @@ func (r *imgproxyURL) readCrop(name, args string) error {
 	w, okW := number(width)
 	h, okH := number(height)
 	if !okW || !okH || w < 0 || h < 0 {
-		return &Error{name, "is a width and a height: pixels, a fraction below 1, or 0 for all"}
+		return &Error{name, "must be WIDTH:HEIGHT: each in pixels, or a fraction below 1, or 0 for the whole side"}
 	}
 	r.crop, r.cropped, r.names.crop, r.cropAt = [2]float64{w, h}, true, name, imgproxyGravity{}
 	if at != "" {
@@ -470,7 +472,7 @@ func (r *imgproxyURL) trim(name, args string) error {
 	}
 	n, ok := number(threshold)
 	if !ok {
-		return &Error{name, "begins with a threshold, which is a number"}
+		return &Error{name, "must begin with a number, the threshold"}
 	}
 	r.Options.Set("trim", strconv.Itoa(clamp(n, 0, 255)), name)
 	if more && strings.Trim(rest, ":") != "" {
@@ -482,7 +484,7 @@ func (r *imgproxyURL) trim(name, args string) error {
 func (r *imgproxyURL) padding(name, args string) error {
 	parts := strings.Split(args, ":")
 	if len(parts) > 4 {
-		return &Error{name, "is top:right:bottom:left"}
+		return &Error{name, "must be top:right:bottom:left, in whole pixels"}
 	}
 	var pad [4]int
 	for i := range pad {
@@ -512,7 +514,7 @@ func (r *imgproxyURL) background(name, args string) error {
 		for _, p := range parts {
 			n, ok := whole(p)
 			if !ok || n > 255 {
-				return &Error{name, "is R:G:B, each from 0 to 255, or a hexadecimal colour"}
+				return &Error{name, "must be R:G:B with numbers from 0 to 255, or a hexadecimal colour"}
 			}
 			hex += string("0123456789abcdef"[n>>4]) + string("0123456789abcdef"[n&15])
 		}
@@ -520,7 +522,7 @@ func (r *imgproxyURL) background(name, args string) error {
 	case len(parts) == 1 && isHex(args) && (len(args) == 3 || len(args) == 6):
 		r.Options.Set("bg", args, name)
 	default:
-		return &Error{name, "is R:G:B, each from 0 to 255, or a hexadecimal colour"}
+		return &Error{name, "must be R:G:B with numbers from 0 to 255, or a hexadecimal colour"}
 	}
 	return nil
 }
@@ -530,17 +532,17 @@ var imgproxyAligns = map[string]string{
 	"noea": "top,right", "nowe": "top,left", "soea": "bottom,right", "sowe": "bottom,left",
 }
 
-// watermark reads opacity:position:x:y:scale. The image is the mark called "watermark",
-// which stands for the one that imgproxy has in its configuration.
+// watermark parses opacity:position:x:y:scale. In imgproxy, the configuration names the
+// image. In Tintype, the image is the workspace's mark "watermark".
 func (r *imgproxyURL) watermark(name, args string) error {
 	parts := strings.Split(args, ":")
 	if len(parts) > 7 {
-		return &Error{name, "is opacity:position:x:y:scale"}
+		return &Error{name, "must be opacity:position:x:y:scale"}
 	}
 	parts = append(parts, "", "", "", "")
 	opacity, ok := number(parts[0])
 	if !ok || opacity < 0 || opacity > 1 {
-		return &Error{name, "begins with an opacity from 0 to 1"}
+		return &Error{name, "must begin with an opacity from 0 to 1"}
 	}
 	if opacity == 0 {
 		return nil
@@ -561,12 +563,12 @@ func (r *imgproxyURL) watermark(name, args string) error {
 	case imgproxyAligns[at] != "":
 		r.Options.Set("mark-align", imgproxyAligns[at], name)
 	default:
-		return &Error{name, "has a position: ce, no, so, ea, we, noea, nowe, soea, sowe or re"}
+		return &Error{name, "must have one of ce, no, so, ea, we, noea, nowe, soea, sowe, re, ch as position"}
 	}
 	for _, offset := range parts[2:4] {
 		n, ok := number(offset)
 		if offset != "" && !ok {
-			return &Error{name, "has offsets, which are numbers"}
+			return &Error{name, "must have numbers as offsets"}
 		}
 		if n != 0 {
 			r.ignore(name)
@@ -577,7 +579,7 @@ func (r *imgproxyURL) watermark(name, args string) error {
 	if parts[4] != "" {
 		scale, ok := number(parts[4])
 		if !ok || scale < 0 {
-			return &Error{name, "ends with a scale, which is a number from 0"}
+			return &Error{name, "must end with a scale, a number from 0"}
 		}
 		if scale > 0 {
 			r.Options.Set("mark-w", format(min(scale, 1)*100)+"%", name)
@@ -590,12 +592,12 @@ func (r *imgproxyURL) watermark(name, args string) error {
 func (r *imgproxyURL) formatQuality(name, args string) error {
 	parts := strings.Split(args, ":")
 	if len(parts)%2 != 0 {
-		return &Error{name, "is format:quality, once or more"}
+		return &Error{name, "must be FORMAT:QUALITY, once or more"}
 	}
 	for i := 0; i < len(parts); i += 2 {
 		n, ok := whole(parts[i+1])
 		if !ok || n > 100 {
-			return &Error{name, "has qualities from 0 to 100"}
+			return &Error{name, "must have whole numbers from 0 to 100 as qualities"}
 		}
 		switch f := parts[i]; {
 		case n == 0:
@@ -621,13 +623,13 @@ func (r *imgproxyURL) format(name, f string) error {
 		r.ignore(name)
 		return nil
 	default:
-		return &Error{name, "is one of jpg, png, webp, avif, gif, tiff, jxl, best"}
+		return &Error{name, "must be one of jpg, png, webp, avif, gif, tiff, jxl, best"}
 	}
 	r.Options.Set("format", f, name)
 	return nil
 }
 
-// finish sets what several options decide together.
+// finish sets the native options that depend on several options.
 func (r *imgproxyURL) finish() error {
 	r.resize()
 	if r.cropped {
@@ -665,7 +667,7 @@ func (r *imgproxyURL) finish() error {
 
 // resize sets size, fit and gravity.
 func (r *imgproxyURL) resize() {
-	fit, keep := "", !r.enlarge // keep: enlarge=0 must be said
+	fit, keep := "", !r.enlarge // keep sets enlarge=0
 	at := r.gravity
 	switch r.kind {
 	case "fill":
@@ -709,7 +711,7 @@ func (r *imgproxyURL) resize() {
 		r.Options.Set("h", strconv.Itoa(r.height), "height")
 	}
 	if fit == "scale-down" || fit == "contain" || fit == "squeeze" {
-		return // nothing is cut, so that the gravity has no effect
+		return // these fits cut nothing, so the gravity has no effect
 	}
 	switch {
 	case at.kind == "":
@@ -726,7 +728,8 @@ func (r *imgproxyURL) resize() {
 	}
 }
 
-// rect sets the region that crop keeps. imgproxy counts it in the turned picture.
+// rect sets the region that crop keeps. In imgproxy, it is a region of the image after the
+// turn.
 func (r *imgproxyURL) rect() {
 	at := r.cropAt
 	if at.kind == "" {
@@ -763,7 +766,7 @@ func (r *imgproxyURL) rect() {
 	r.Options.Set("rect", rect, r.names.crop)
 }
 
-// imgproxyBool reads a flag as imgproxy does, which takes anything else for false.
+// imgproxyBool parses a flag. As in imgproxy, everything that isn't a boolean is false.
 func imgproxyBool(s string) bool {
 	b, err := strconv.ParseBool(s)
 	return err == nil && b

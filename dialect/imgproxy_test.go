@@ -35,7 +35,7 @@ func TestImgproxyImage(t *testing.T) {
 	}
 }
 
-// The example of imgproxy's documentation, and the vectors of its own tests.
+// The vectors are an example of imgproxy's documentation, and those of imgproxy's tests.
 func TestImgproxySignature(t *testing.T) {
 	const path = "/rs:fill:300:400:0/g:sm/aHR0cDovL2V4YW1w/bGUuY29tL2ltYWdl/cy9jdXJpb3NpdHku/anBn.png"
 	r, err := imgproxy.Parse(URL{Path: "/oKfUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8" + path})
@@ -157,39 +157,62 @@ func TestImgproxyRefuses(t *testing.T) {
 	}
 }
 
-// changesNothing matches options that say what imgproxy and Tintype do anyway.
-var changesNothing = regexp.MustCompile(`^((ar|kcr|sm|scp):t|(bl|pix|sh|q|rot|wm|dpr):0|(eth|el|raw|att|ph):f|(ex|exar):f(:.*)?|fl:f:f|rt:fit|dpr:1|z:1|g:(ce|fp:0.5:0.5))$`)
+// noEffect has the options that change nothing, each with the reason.
+var noEffect = []struct{ options, why string }{
+	{"^(ar|scp):t$", "Tintype always applies the EXIF orientation and always converts to sRGB"},
+	{"^(sm|kcr):t$", "the default of imgproxy: metadata is removed, except the copyright"},
+	{"^(bl|pix|sh|q|rot|dpr):0$", "0 turns the option off, or is its default"},
+	{"^(eth|el|raw|att|ph|da):f$", "the default of imgproxy"},
+	{"^(ex|exar):f(:.*)?$", "without extend, its gravity has no effect"},
+	{"^fl:f:f$", "no mirror on either axis"},
+	{"^g:(ce|fp:0.5:0.5)$", "the centre is the default"},
+}
 
-// The strings that imgproxy-js-core's own tests expect of it are URLs' options.
-func TestImgproxyJSCore(t *testing.T) {
+// imgproxyExpected returns the strings that tests of imgproxy-js-core expect. pattern matches
+// the test files.
+func imgproxyExpected(t *testing.T, pattern string) (list []string) {
+	t.Helper()
 	suites := os.Getenv("SUITES")
 	if suites == "" {
 		t.Skip("not run: set SUITES to a folder that holds imgproxy-js-core")
 	}
-	files, err := filepath.Glob(filepath.Join(suites, "imgproxy-js-core", "tests", "optionsBasic", "*.test.ts"))
+	files, err := filepath.Glob(filepath.Join(suites, "imgproxy-js-core", filepath.FromSlash(pattern)))
 	if err != nil || len(files) == 0 {
-		t.Fatal(len(files), err)
+		t.Fatalf("%s: %d files, %v", pattern, len(files), err)
 	}
-	expected := regexp.MustCompile("(?s)(?:toEqual|toBe)\\(\\s*[\"'`]([a-z_-]+:[^\"'`]*)[\"'`]")
-	cases, differ := 0, 0
+	expected := regexp.MustCompile("(?s)(?:toEqual|toBe)\\(\\s*[\"'`]([^\"'`]*)[\"'`]")
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range expected.FindAllStringSubmatch(string(data), -1) {
-			cases++
-			r, err := imgproxy.Parse(URL{Path: "/unsafe/" + m[1] + "/plain/a/b.jpg"})
+			list = append(list, m[1])
+		}
+	}
+	return list
+}
+
+// TestImgproxyJSCore parses the options that imgproxy-js-core's tests expect. Each is named as
+// ignored, or changes the native options, or has a reason why it changes nothing. The folder
+// optionsImageInfo has options of imgproxy Pro's endpoint for facts. They are no options of
+// images, and Tintype has its own endpoint.
+func TestImgproxyJSCore(t *testing.T) {
+	used := map[int]bool{}
+	for folder, least := range map[string]int{"tests/optionsBasic": 300, "tests/optionsShared": 30} {
+		list := imgproxyExpected(t, folder+"/*.test.ts")
+		refused := 0
+		for _, options := range list {
+			r, err := imgproxy.Parse(URL{Path: "/unsafe/" + options + "/plain/a/b.jpg"})
 			if err == nil {
 				_, err = transform.Parse(transform.Defaults(), withoutPreset(r.Options.Query))
 			}
 			if err != nil {
-				differ++
-				t.Logf("%s: %s: %v", filepath.Base(file), m[1], err)
+				refused++
+				t.Logf("%s: %s: %v", folder, options, err)
 				continue
 			}
-			// An option is named as ignored, or means something for an image that is resized, or
-			// is known to change nothing.
+			// Gravity and fit need a resize.
 			meaning := func(options string) (means string) {
 				for _, resize := range [...]string{"s:400:300/", "rs:fill:400:300/"} {
 					r, err := imgproxy.Parse(URL{Path: "/unsafe/" + resize + options + "plain/a/b.jpg"})
@@ -205,14 +228,45 @@ func TestImgproxyJSCore(t *testing.T) {
 				}
 				return means
 			}
-			if len(r.Ignored) == 0 && !changesNothing.MatchString(m[1]) && meaning(m[1]+"/") == meaning("") {
-				t.Errorf("%s: %s is neither named as ignored, nor does it mean anything", filepath.Base(file), m[1])
+			if len(r.Ignored) > 0 || meaning(options+"/") != meaning("") {
+				continue
 			}
+			why := slices.IndexFunc(noEffect, func(n struct{ options, why string }) bool {
+				return regexp.MustCompile(n.options).MatchString(options)
+			})
+			if why < 0 {
+				t.Errorf("%s: %s changes nothing, isn't named as ignored and has no reason in noEffect", folder, options)
+			}
+			used[why] = true
+		}
+		t.Logf("%s: %d strings, %d are refused", folder, len(list), refused)
+		if len(list) < least || refused > len(list)/20 {
+			t.Errorf("%s: %d strings, %d are refused", folder, len(list), refused)
 		}
 	}
-	t.Logf("%d strings, %d are refused", cases, differ)
-	if cases < 200 || differ > cases/20 {
-		t.Errorf("%d strings, %d are refused", cases, differ)
+	for i, n := range noEffect {
+		if !used[i] {
+			t.Errorf("no string matches %s: remove it", n.options)
+		}
+	}
+}
+
+// TestImgproxyJSCoreURLs parses the URLs that imgproxy-js-core's tests of generateUrl expect.
+// Two kinds are refused: encrypted URLs, and a file name after base64. imgproxy refuses the
+// second kind too, unless IMGPROXY_BASE64_URL_INCLUDES_FILENAME is set.
+func TestImgproxyJSCoreURLs(t *testing.T) {
+	urls := 0
+	for _, path := range imgproxyExpected(t, "src/methods/generateUrl.test.ts") {
+		urls++
+		r, err := imgproxy.Parse(URL{Path: "/unsafe" + path})
+		refused := strings.HasPrefix(path, "/enc/") || strings.HasSuffix(path, "/pic.png") && !strings.Contains(path, "/plain/")
+		if refused != (err != nil) || err == nil && !isURL(r.Image.URL) {
+			t.Errorf("%s: %+v, %v", path, r.Image, err)
+		}
+	}
+	t.Logf("%d URLs", urls)
+	if urls < 7 {
+		t.Errorf("%d URLs", urls)
 	}
 }
 

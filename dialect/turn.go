@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Native options turn and mirror an image before they resize it. Some products do that
-// after. The functions of this file rewrite options so that the native order gives the same
-// picture.
+// Native options turn and mirror an image before the resize. Some products do it after the
+// resize. The functions of this file rewrite the options, so that both orders give the same
+// image.
 
 // turned returns an angle in degrees, from 0 to 359.
 func turned(degrees int) int { return (degrees%360 + 360) % 360 }
 
-// turn adds a clockwise turn. resized says that the product has resized the image before.
-// Then a turn by 90° turns the size and the gravity too. The result is false if native
-// options can't do the turn exactly: after a resize, another angle than a multiple of 90°
-// makes the picture larger.
+// turn adds a clockwise turn. resized means that the product turns after the resize. Then a
+// turn by 90° also turns the size and the gravity. exact is false for a turn after the resize
+// by an angle that isn't a multiple of 90°: it makes the image larger, and native options
+// can't do that.
 func (o *Options) turn(degrees int, resized bool, from string) (exact bool) {
 	degrees = turned(degrees)
 	if degrees == 0 {
@@ -27,7 +27,7 @@ func (o *Options) turn(degrees int, resized bool, from string) (exact bool) {
 	}
 	after := before + degrees
 	if flip, _ := o.Get("flip"); flip == "h" || flip == "v" {
-		// The native flip comes last. Before a mirror, the turn goes the other way.
+		// The native flip comes last. A turn before a mirror has the opposite direction.
 		after = before - degrees
 	}
 	o.Unset("rotate")
@@ -114,8 +114,8 @@ func turnedGravity(gravity string) string {
 	return gravity
 }
 
-// mirror adds a mirror: h, v or hv. resized says that the product has resized the image
-// before. Then the gravity is mirrored too.
+// mirror adds a mirror: h, v or hv. resized means that the product mirrors after the resize.
+// Then mirror also mirrors the gravity.
 func (o *Options) mirror(flip string, resized bool, from string) {
 	before, _ := o.Get("flip")
 	after := ""
@@ -161,16 +161,15 @@ func mirroredGravity(gravity string, horizontal, vertical bool) string {
 	return gravity
 }
 
-// A span is a part of one side of an image. It is not yet a part of the option rect.
+// A span is the part of one side that a region covers.
 type span struct {
 	at     string // "center", or the distance from an end: pixels or a percentage
 	end    bool   // the distance is from the right or the bottom
 	length string // pixels or a percentage
 }
 
-// rectOf returns the option rect for a region of the image as it is after the options
-// rotate and flip. The native region is that of the image before them. ok is false if the
-// option can't say it.
+// rectOf returns the option rect for a region of the image after rotate and flip. The native
+// option is a region of the image before them. ok is false if rect can't express the region.
 func (o *Options) rectOf(x, y span) (rect string, ok bool) {
 	if flip, _ := o.Get("flip"); flip != "" {
 		x.end = x.end != strings.Contains(flip, "h")
@@ -200,8 +199,8 @@ func (o *Options) rectOf(x, y span) (rect string, ok bool) {
 	return atX + "," + atY + "," + x.length + "," + y.length, okX && okY
 }
 
-// native returns the position of a span for the option rect. opposite is the word for the
-// end of the side.
+// native returns the position of a span for the option rect. opposite is rect's word for the
+// end of the side: right or bottom.
 func (s span) native(opposite string) (at string, ok bool) {
 	switch {
 	case s.at == "center" || !s.end:

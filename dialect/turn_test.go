@@ -65,8 +65,7 @@ func (g grid) crop(at image.Rectangle) grid {
 	return r
 }
 
-// apply does what the native options say, in the native order. The sizes are such that
-// nothing is scaled.
+// apply applies native options in the native order. The sizes don't scale the image.
 func (g grid) apply(t *testing.T, q transform.Query) grid {
 	t.Helper()
 	o, err := transform.Parse(transform.Defaults(), q)
@@ -84,7 +83,7 @@ func (g grid) apply(t *testing.T, q transform.Query) grid {
 	return g.crop(p.Crop)
 }
 
-// A turn or a mirror after the resize gives the same pixels as in the order of the product.
+// The native options for a turn or a mirror after the resize give the product's pixels.
 func TestTurnAfterResize(t *testing.T) {
 	original := numbered(6, 4)
 	steps := []string{"90", "180", "270", "-90", "h", "v", "hv"}
@@ -140,7 +139,7 @@ func TestTurnAfterResize(t *testing.T) {
 	}
 }
 
-// A region after a turn becomes that of the image before it.
+// rectOf converts a region after a turn to a region before it.
 func TestRectAfterTurn(t *testing.T) {
 	original := numbered(6, 4)
 	for _, degrees := range []int{0, 90, 180, 270} {

@@ -8,7 +8,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// weserv is the grammar of weserv/images, which wsrv.nl runs: /?url=HOST/PATH&w=400.
+// weserv is the grammar of weserv/images and of wsrv.nl: /?url=HOST/PATH&w=400.
 var weserv = &Dialect{
 	Name:     "weserv",
 	Prefixes: []string{"weserv"},
@@ -17,7 +17,7 @@ var weserv = &Dialect{
 	Params:   weservParams,
 }
 
-// A weservURL is a URL that is being read.
+// A weservURL holds the state of parsing a URL.
 type weservURL struct {
 	Request
 	given [37]weservValue
@@ -30,7 +30,7 @@ type weservValue struct {
 
 func parseWeserv(u URL) (Request, error) {
 	if u.Path != "" && u.Path != "/" {
-		return Request{}, &Error{Reason: "a path is nothing here: name the image with ?url=HOST/PATH"}
+		return Request{}, &Error{Reason: "the path must be empty: name the image with ?url=HOST/PATH"}
 	}
 	q, err := transform.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -60,11 +60,11 @@ func parseWeserv(u URL) (Request, error) {
 	return r.Request, nil
 }
 
-// image reads url=. A host without a scheme is asked over http, as weserv does.
+// image parses url=. Without a scheme, the URL is http, as in weserv.
 func (r *weservURL) image() error {
 	url, ok := r.value("url")
 	if !ok || url == "" {
-		return &Error{"url", "name the image, as ?url=HOST/PATH or ?url=https://HOST/PATH"}
+		return &Error{"url", "is required: HOST/PATH or https://HOST/PATH"}
 	}
 	switch {
 	case isURL(url):
@@ -77,7 +77,7 @@ func (r *weservURL) image() error {
 	return nil
 }
 
-// fit reads the size.
+// fit parses the fit and the size.
 func (r *weservURL) fit() error {
 	fit, _ := r.value("fit")
 	keep := r.flag("we")
@@ -96,7 +96,7 @@ func (r *weservURL) fit() error {
 			return err
 		}
 	default:
-		return &Error{"fit", "is one of inside, outside, cover, fill, contain"}
+		return &Error{"fit", "must be one of inside, outside, cover, fill, contain"}
 	}
 	r.Options.Set("fit", fit, "fit")
 	if keep {
@@ -117,7 +117,7 @@ func (r *weservURL) fit() error {
 		}
 		n, ok := whole(v)
 		if !ok {
-			return &Error{side, "is a whole number of pixels"}
+			return &Error{side, "must be a whole number of pixels, or a percentage of the original's side up to 100%"}
 		}
 		if n > 0 {
 			r.Options.Set(side, v, side)
@@ -126,7 +126,7 @@ func (r *weservURL) fit() error {
 	if v, ok := r.value("dpr"); ok {
 		n, ok := number(v)
 		if !ok {
-			return &Error{"dpr", "is a number from 1 to 8, of which Tintype does up to 5"}
+			return &Error{"dpr", "must be a number from 1 to 8; Tintype uses at most 5"}
 		}
 		r.Options.Set("dpr", format(min(max(n, 1), 5)), "dpr")
 	}
@@ -140,8 +140,8 @@ var weservPositions = map[string]string{
 	"entropy": "entropy", "attention": "attention",
 }
 
-// position reads what a crop keeps. It takes the older spellings a=crop-25-55 and
-// a=focal-25-55 too, which are percentages.
+// position parses the part of the image that a crop keeps. The older spellings a=crop-25-55
+// and a=focal-25-55 have percentages.
 func (r *weservURL) position() error {
 	a, ok := r.value("a")
 	if !ok || a == "" {
@@ -159,7 +159,7 @@ func (r *weservURL) position() error {
 			}
 			n, ok := number(v)
 			if !ok || n < 0 || n > 1 {
-				return &Error{side[0], "is a number from 0 to 1"}
+				return &Error{side[0], "must be a number from 0 to 1"}
 			}
 			r.Options.Set(side[1], format(n), side[0])
 		}
@@ -175,21 +175,21 @@ func (r *weservURL) position() error {
 			return nil
 		}
 	}
-	return &Error{"a", "is one of center, top, right, bottom, left, top-left, bottom-left, bottom-right, top-right, focal, entropy, attention"}
+	return &Error{"a", "must be one of center, top, right, bottom, left, top-left, bottom-left, bottom-right, top-right, focal, entropy, attention"}
 }
 
-// region reads crop=x,y,w,h or cx, cy, cw and ch. weserv crops after it has resized; Tintype
-// does so before, which is the same where precrop is there or nothing is resized.
+// region parses crop=x,y,w,h, or cx, cy, cw and ch. weserv crops after the resize, and Tintype
+// crops before it. The result is the same with precrop, and without a resize.
 func (r *weservURL) region() error {
 	name, parts := "crop", [4]string{"0", "0", "100%", "100%"}
 	given := false
 	if v, ok := r.value("crop"); ok && v != "" {
 		list := strings.Split(v, ",")
 		if len(list) != 4 {
-			return &Error{"crop", "is x,y,w,h"}
+			return &Error{"crop", "must be x,y,w,h"}
 		}
 		parts, given = [4]string(list), true
-		// The older form had w,h,x,y as crop=; the newer one is the one that is documented.
+		// An older form was crop=w,h,x,y. weserv's reference has only this one.
 	}
 	for i, side := range [...]string{"cx", "cy", "cw", "ch"} {
 		if v, ok := r.value(side); ok {
@@ -210,12 +210,12 @@ func (r *weservURL) region() error {
 	return nil
 }
 
-// turn reads trim, mask, flips and rotation.
+// turn parses trim, mask, flips and rotation.
 func (r *weservURL) turn() error {
 	if v, ok := r.value("trim"); ok {
 		n, ok := whole(v)
 		if !ok || n < 1 || n > 254 {
-			n = 10 // as weserv does
+			n = 10 // as in weserv
 		}
 		r.Options.Set("trim", strconv.Itoa(n), "trim")
 	}
@@ -226,18 +226,18 @@ func (r *weservURL) turn() error {
 		case "triangle", "triangle-180", "pentagon", "pentagon-180", "hexagon", "square", "star", "heart":
 			r.ignore("mask")
 		default:
-			return &Error{"mask", "is one of circle, ellipse; Tintype has no other shape"}
+			return &Error{"mask", "must be circle or ellipse: Tintype has no other shapes"}
 		}
 	}
 	degrees := 0
 	if v, ok := r.value("ro"); ok && v != "" {
 		n, ok := number(v)
 		if !ok || n != math.Trunc(n) || math.Abs(n) > 1e6 {
-			return &Error{"ro", "is a whole number of degrees"}
+			return &Error{"ro", "must be a whole number of degrees"}
 		}
 		degrees = turned(int(n))
 	}
-	// By a multiple of 90°, weserv turns before it crops. By another angle, it turns last.
+	// weserv turns by multiples of 90° before it crops. It turns by other angles last.
 	if degrees%90 == 0 {
 		r.rotate(degrees)
 	}
@@ -261,7 +261,7 @@ func (r *weservURL) turn() error {
 	return r.color("rbg", "bg")
 }
 
-// rotate turns the picture. weserv turns it after it has been resized, unless precrop is on.
+// rotate turns the image. weserv turns after the resize, unless precrop is set.
 func (r *weservURL) rotate(degrees int) {
 	r.Options.turn(degrees, false, "ro")
 	w, hasW := r.Options.Get("w")
@@ -270,16 +270,16 @@ func (r *weservURL) rotate(degrees int) {
 	switch {
 	case !hasW && !hasH, degrees%180 == 0:
 	case degrees%90 != 0:
-		r.ignore("ro") // there, the size is that of the picture before the turn
+		r.ignore("ro") // in weserv, w and h are the size before the turn
 	case r.flag("precrop"):
 	case (fit == "cover" || fit == "pad") && hasW && hasH && w != h:
-		r.ignore("ro") // there, each side is cut to the smaller one of two lengths
+		r.ignore("ro") // weserv then crops each side to the shorter of w and h
 	default:
 		r.Options.swapSides()
 	}
 }
 
-// look reads what changes colours and detail.
+// look parses the parameters for colours and detail.
 func (r *weservURL) look() error {
 	if err := r.color("bg", "bg"); err != nil {
 		return err
@@ -290,7 +290,7 @@ func (r *weservURL) look() error {
 		case v == "":
 			n = 1
 		case !ok || n < 0:
-			return &Error{"blur", "is a number from 0.3 to 1000"}
+			return &Error{"blur", "must be a number from 0.3 to 1000"}
 		}
 		r.Options.Set("blur", format(min(n, 100)), "blur")
 	}
@@ -301,21 +301,21 @@ func (r *weservURL) look() error {
 		case v == "":
 			n = 1
 		case !ok || n < 0:
-			return &Error{"sharp", "is a number from 0.000001 to 10"}
+			return &Error{"sharp", "must be a number from 0.000001 to 10"}
 		}
 		r.Options.Set("sharpen", format(min(n*10, 100)), "sharp")
 	}
 	if v, ok := r.value("con"); ok && v != "" {
 		n, ok := number(v)
 		if !ok || n < -100 || n > 100 {
-			return &Error{"con", "is a number from -100 to 100"}
+			return &Error{"con", "must be a number from -100 to 100"}
 		}
 		r.Options.Set("contrast", percent(n), "con")
 	}
 	if v, ok := r.value("gam"); ok {
 		n, ok := number(v)
 		if !ok || n < 1 || n > 3 {
-			n = 2.2 // as weserv does
+			n = 2.2 // as in weserv
 		}
 		r.Options.Set("gamma", format(n), "gam")
 	}
@@ -330,19 +330,19 @@ func (r *weservURL) look() error {
 		case "duotone":
 			r.ignore("filt")
 		default:
-			return &Error{"filt", "is one of greyscale, sepia, negate"}
+			return &Error{"filt", "must be one of greyscale, sepia, negate"}
 		}
 	}
 	return r.modulate()
 }
 
-// modulate reads mod=BRIGHTNESS,SATURATION,HUE and sat=.
+// modulate parses mod=BRIGHTNESS,SATURATION,HUE and sat=.
 func (r *weservURL) modulate() error {
 	if v, ok := r.value("mod"); ok && v != "" {
 		for i, part := range strings.Split(v, ",") {
 			n, ok := number(part)
 			if !ok || i > 2 {
-				return &Error{"mod", "is brightness,saturation,hue: two factors and degrees"}
+				return &Error{"mod", "must be BRIGHTNESS,SATURATION,HUE: two factors and degrees"}
 			}
 			switch {
 			case i == 0:
@@ -357,14 +357,14 @@ func (r *weservURL) modulate() error {
 	if v, ok := r.value("sat"); ok && v != "" {
 		n, ok := number(v)
 		if !ok || n < 0 {
-			return &Error{"sat", "is a factor: 1 is neutral"}
+			return &Error{"sat", "must be a factor, 0 or more: 1 changes nothing"}
 		}
 		r.Options.Set("saturation", format(min(n, 3)), "sat")
 	}
 	return nil
 }
 
-// output reads format, quality, frames, and what is shown where there is no image.
+// output parses format, quality, frames, and the answer to an error.
 func (r *weservURL) output() error {
 	output, _ := r.value("output")
 	switch output {
@@ -377,13 +377,13 @@ func (r *weservURL) output() error {
 		output = "original"
 		r.ignore("output")
 	default:
-		return &Error{"output", "is one of jpg, png, gif, tiff, webp, avif, jxl"}
+		return &Error{"output", "must be one of jpg, png, gif, tiff, webp, avif, jxl"}
 	}
 	r.Options.Set("format", output, "output")
 	if v, ok := r.value("q"); ok && v != "" {
 		n, ok := whole(v)
 		if !ok || n < 1 || n > 100 {
-			return &Error{"q", "is a whole number from 1 to 100"}
+			return &Error{"q", "must be a whole number from 1 to 100"}
 		}
 		r.Options.Set("q", v, "q")
 	}
@@ -414,21 +414,21 @@ func (r *weservURL) output() error {
 	return nil
 }
 
-// read finds the parameters that are known, and names the others.
+// read stores the known parameters of the query in given, and the others in Ignored.
 func (r *weservURL) read(q transform.Query) {
 	for _, p := range q {
 		if p.Name == "filename" {
-			continue // it names the file of a picture that is shown, and changes no pixel
+			continue // it names the file of an inline image, and changes no pixel
 		}
 		if i := weservIndex(p.Name); i >= 0 {
-			r.given[i] = weservValue{p.Value, true} // the last one counts
+			r.given[i] = weservValue{p.Value, true} // the last value wins
 		} else {
 			r.ignore(p.Name)
 		}
 	}
 }
 
-// weservIndex is where a parameter's value is kept, and -1 for those that aren't read.
+// weservIndex returns the index of a parameter in given, or -1 if the parameter is unknown.
 func weservIndex(name string) int {
 	switch name {
 	case "url":
@@ -515,7 +515,7 @@ func (r *weservURL) value(name string) (value string, ok bool) {
 	return v.value, v.set
 }
 
-// flag reports whether a flag is on: it counts without a value too.
+// flag reports whether a flag is on. A flag without a value is on.
 func (r *weservURL) flag(name string) bool {
 	v, ok := r.value(name)
 	return ok && v != "0" && v != "false"

@@ -40,7 +40,7 @@ func TestWeservMeans(t *testing.T) {
 		{"trim", "fit=contain&trim=10&format=original&anim=0", nil},
 		{"blur&sharp&gam", "fit=contain&blur=1&sharpen=10&gamma=2.2&format=original&anim=0", nil},
 		{"flip&flop&ro=450", "fit=contain&rotate=90&flip=hv&format=original&anim=0", nil},
-		{"w=320&h=240&fit=fill&ro=270", "w=240&h=320&fit=squeeze&rotate=270&format=original&anim=0", nil}, // of weserv's tests
+		{"w=320&h=240&fit=fill&ro=270", "w=240&h=320&fit=squeeze&rotate=270&format=original&anim=0", nil}, // a test of weserv
 		{"w=10&h=10&fit=cover&a=top&ro=90", "w=10&h=10&fit=cover&gravity=north&rotate=90&format=original&anim=0", nil},
 		{"w=10&h=20&fit=cover&ro=90", "w=10&h=20&fit=cover&rotate=90&format=original&anim=0", []string{"ro"}},
 		{"w=10&ro=30", "w=10&fit=contain&rotate=30&format=original&anim=0", []string{"ro"}},
