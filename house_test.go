@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
 	"transform/worker":   {"transform", "transform/header"},
-	"workspace/cached":   {"workspace"},
+	"workspace/cached":   {"workspace", "limit"},
 	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "limit"},
 	"workspace/dynamodb": {"account", "workspace", "limit"},
 	"origin/bucket":      {"origin"},
@@ -82,7 +82,7 @@ var mayImport = map[string][]string{
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":           {"delivery", "fault", "origin", "workspace", "apikey", "transform", "server/web"},
+	"server":           {"delivery", "fault", "limit", "origin", "workspace", "apikey", "transform", "server/web"},
 	"server/web":       {"delivery", "fault"},
 	"server/dashboard": {"account", "manage", "delivery", "fault", "workspace", "apikey", "server/web", "server/dashboard/plot"},
 

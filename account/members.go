@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"slices"
 	"time"
 
@@ -77,16 +76,16 @@ func (p *People) Invite(ctx context.Context, w *workspace.Workspace, address str
 func (p *People) Uninvite(ctx context.Context, workspaceID, id string, audit workspace.AuditEntry) error {
 	return again(func() error {
 		var i Invitation
-		version, err := p.read(ctx, "invitations#"+workspaceID, id, &i)
+		stored, err := p.read(ctx, "invitations#"+workspaceID, id, &i)
 		if err != nil {
 			return err
 		}
-		if version == 0 {
+		if stored.Version == 0 {
 			return ErrInvitation
 		}
 		audit.WorkspaceID, audit.Target = workspaceID, i.Email
 		return p.Records.WriteRecords(ctx, []Write{
-			remove("invitations#"+workspaceID, id, version), remove("invited#"+i.Email, id, version),
+			remove("invitations#"+workspaceID, id, stored.Version), remove("invited#"+i.Email, id, stored.Version),
 		}, audit)
 	})
 }
@@ -95,11 +94,11 @@ func (p *People) Uninvite(ctx context.Context, workspaceID, id string, audit wor
 func (p *People) Accept(ctx context.Context, who Account, id string, audit workspace.AuditEntry) (m Member, err error) {
 	err = again(func() error {
 		var i Invitation
-		version, err := p.read(ctx, "invited#"+who.Email, id, &i)
+		stored, err := p.read(ctx, "invited#"+who.Email, id, &i)
 		if err != nil {
 			return err
 		}
-		if version == 0 || !p.Now().Before(i.ExpiresAt) {
+		if stored.Version == 0 || !p.Now().Before(i.ExpiresAt) {
 			return ErrInvitation
 		}
 		m = Member{AccountID: who.ID, Email: who.Email, Namespace: i.Namespace, WorkspaceID: i.WorkspaceID, Role: i.Role, Since: p.Now().UTC().Truncate(time.Second)}
@@ -108,7 +107,7 @@ func (p *People) Accept(ctx context.Context, who Account, id string, audit works
 		if err != nil {
 			return err
 		}
-		return p.Records.WriteRecords(ctx, append(writes, remove("invited#"+who.Email, id, version), remove("invitations#"+i.WorkspaceID, id, version)), audit)
+		return p.Records.WriteRecords(ctx, append(writes, remove("invited#"+who.Email, id, stored.Version), remove("invitations#"+i.WorkspaceID, id, stored.Version)), audit)
 	})
 	return m, err
 }
@@ -145,21 +144,21 @@ func (p *People) Remove(ctx context.Context, workspaceID, accountID string, audi
 func (p *People) change(ctx context.Context, workspaceID, accountID string, role *Role, audit workspace.AuditEntry) error {
 	return again(func() error {
 		var m Member
-		version, err := p.read(ctx, "members#"+workspaceID, accountID, &m)
+		stored, err := p.read(ctx, "members#"+workspaceID, accountID, &m)
 		if err != nil {
 			return err
 		}
-		if version == 0 {
+		if stored.Version == 0 {
 			return ErrNoMember
 		}
 		audit.WorkspaceID, audit.Target = workspaceID, m.Email
 		var writes []Write
 		if role == nil {
 			m.Role = ""
-			writes = []Write{remove("members#"+workspaceID, accountID, version), remove("memberships#"+accountID, workspaceID, version)}
+			writes = []Write{remove("members#"+workspaceID, accountID, stored.Version), remove("memberships#"+accountID, workspaceID, stored.Version)}
 		} else {
 			m.Role = *role
-			writes = []Write{put("members#"+workspaceID, accountID, version, time.Time{}, m), put("memberships#"+accountID, workspaceID, version, time.Time{}, m)}
+			writes = []Write{put("members#"+workspaceID, accountID, stored.Version, time.Time{}, m), put("memberships#"+accountID, workspaceID, stored.Version, time.Time{}, m)}
 		}
 		write, err := p.owns(ctx, m)
 		if err != nil {
@@ -172,21 +171,21 @@ func (p *People) change(ctx context.Context, workspaceID, accountID string, role
 // joins returns the writes that make a membership, or replace it.
 func (p *People) joins(ctx context.Context, m Member) ([]Write, error) {
 	var old Member
-	version, err := p.read(ctx, "members#"+m.WorkspaceID, m.AccountID, &old)
+	stored, err := p.read(ctx, "members#"+m.WorkspaceID, m.AccountID, &old)
 	if err != nil {
 		return nil, err
 	}
-	if version > 0 && old.Role.Includes(m.Role) {
+	if stored.Version > 0 && old.Role.Includes(m.Role) {
 		m.Role = old.Role // an invitation takes nothing away
 	}
 	writes, err := p.owns(ctx, m)
-	return append(writes, put("members#"+m.WorkspaceID, m.AccountID, version, time.Time{}, m), put("memberships#"+m.AccountID, m.WorkspaceID, version, time.Time{}, m)), err
+	return append(writes, put("members#"+m.WorkspaceID, m.AccountID, stored.Version, time.Time{}, m), put("memberships#"+m.AccountID, m.WorkspaceID, stored.Version, time.Time{}, m)), err
 }
 
 // owns returns the write of the workspace's owners, if it changes with the member's role.
 func (p *People) owns(ctx context.Context, m Member) ([]Write, error) {
 	var ids []string
-	version, err := p.read(ctx, owners, m.WorkspaceID, &ids)
+	stored, err := p.read(ctx, owners, m.WorkspaceID, &ids)
 	if err != nil {
 		return nil, err
 	}
@@ -202,10 +201,5 @@ func (p *People) owns(ctx context.Context, m Member) ([]Write, error) {
 	default:
 		return nil, nil
 	}
-	return []Write{put(owners, m.WorkspaceID, version, time.Time{}, ids)}, nil
-}
-
-// IsRefusal reports whether an error is one that people can do something about.
-func IsRefusal(err error) bool {
-	return slices.ContainsFunc([]error{ErrEmail, ErrTooMany, ErrCode, ErrLastOwner, ErrNoMember, ErrInvitation, ErrInvited, ErrIsMember}, func(e error) bool { return errors.Is(err, e) })
+	return []Write{put(owners, m.WorkspaceID, stored.Version, time.Time{}, ids)}, nil
 }

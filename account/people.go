@@ -1,9 +1,7 @@
 package account
 
 import (
-	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -13,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tintype/tintype/mail"
@@ -164,16 +161,16 @@ func token() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// read decodes a record. It returns its version, which is 0 if there is none.
-func (p *People) read(ctx context.Context, group, name string, into any) (version int64, err error) {
+// read decodes a record. The zero record, of version 0, says that there is none.
+func (p *People) read(ctx context.Context, group, name string, into any) (Record, error) {
 	r, err := p.Records.Record(ctx, group, name)
 	if errors.Is(err, workspace.ErrNotFound) {
-		return 0, nil
+		return Record{}, nil
 	}
 	if err != nil {
-		return 0, err
+		return Record{}, err
 	}
-	return r.Version, json.Unmarshal(r.Data, into)
+	return r, json.Unmarshal(r.Data, into)
 }
 
 func list[T any](ctx context.Context, p *People, group string) ([]T, error) {
@@ -223,7 +220,7 @@ func again(do func() error) error {
 func (p *People) count(ctx context.Context, group, name string, span time.Duration, most int) (ok bool, err error) {
 	err = again(func() error {
 		var times []time.Time
-		version, err := p.read(ctx, group, name, &times)
+		stored, err := p.read(ctx, group, name, &times)
 		if err != nil {
 			return err
 		}
@@ -232,7 +229,7 @@ func (p *People) count(ctx context.Context, group, name string, span time.Durati
 		if ok = len(times) < most; !ok {
 			return nil
 		}
-		return p.Records.WriteRecords(ctx, []Write{put(group, name, version, now.Add(span), append(times, now))})
+		return p.Records.WriteRecords(ctx, []Write{put(group, name, stored.Version, now.Add(span), append(times, now))})
 	})
 	return ok, err
 }
@@ -251,191 +248,15 @@ func (p *People) counted(ctx context.Context, group, name string, span time.Dura
 	return n, nil
 }
 
-// network returns the network of a client's address: of IPv6, the /64 that one client has.
-func network(ip string) string {
-	if parts := strings.Split(ip, ":"); len(parts) > 4 {
-		return strings.Join(parts[:4], ":")
-	}
-	return ip
-}
-
-type code struct {
-	Email string `json:"email"`
-	Hash  []byte `json:"hash"` // of the code, keyed with the browser's token, which isn't stored
-	Tries int    `json:"tries"`
-}
-
-func hashOfCode(browser, email, digits string) []byte {
-	h := hmac.New(sha256.New, []byte(browser))
-	h.Write([]byte(email + "\n" + digits))
-	return h.Sum(nil)
-}
-
-// AskCode sends a code to an address, and returns the token of the browser that may use it,
-// for a cookie. The work, the answer and its errors are the same for addresses that may not
-// sign in, which get no mail.
-func (p *People) AskCode(ctx context.Context, address string, c Client) (browser string, err error) {
-	email, err := ParseEmail(address)
-	if err != nil {
-		return "", err
-	}
-	byClient, err := p.count(ctx, asked, network(c.IP), time.Hour, codesClient)
-	if err != nil {
-		return "", err
-	}
-	if !byClient {
-		return "", ErrTooMany
-	}
-	// A browser that signed in before has an allowance of its own here too.
-	byAddress, err := p.count(ctx, asked, p.allowance(ctx, email, c), time.Hour, codesAddress)
-	if err != nil {
-		return "", err
-	}
-	if !byAddress {
-		return "", ErrTooMany
-	}
-	may, err := p.maySignIn(ctx, email)
-	if err != nil {
-		return "", err
-	}
-	locked, err := p.locked(ctx, email, c)
-	if err != nil {
-		return "", err
-	}
-	browser = token()
-	digits := digitsOf(8)
-	err = p.Records.WriteRecords(ctx, []Write{put(codes, hashOf(browser), 0, p.Now().Add(codeLives), code{Email: email, Hash: hashOfCode(browser, email, digits)})})
-	if err != nil {
-		return "", err
-	}
-	if !may || locked {
-		p.Log.Info("a code was asked for and not sent", "address", MaskEmail(email), "locked", locked)
-		return browser, nil
-	}
-	m := mail.Message{To: email, Subject: "Your code for Tintype", Text: "Your code is " + digits[:4] + " " + digits[4:] + "\n\nIt works for 10 minutes, once, and only in the browser that asked for it.\nIf you didn't ask for it, do nothing: nobody gets in without it.\n"}
-	// The mail is sent behind the answer, whose time says nothing then.
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		if err := p.Mail.Send(ctx, m); err != nil {
-			p.Log.Error("a code can't be sent", "address", MaskEmail(email), "error", err)
-		}
-	}()
-	return browser, nil
-}
-
-// digitsOf returns n random digits.
-func digitsOf(n int) string {
-	b := make([]byte, 0, n)
-	for len(b) < n {
-		var one [1]byte
-		_, _ = rand.Read(one[:])
-		if one[0] < 250 { // 250 to 255 would make some digits likelier
-			b = append(b, '0'+one[0]%10)
-		}
-	}
-	return string(b)
-}
-
-// maySignIn reports whether an address has an account, or gets one when it signs in.
-func (p *People) maySignIn(ctx context.Context, email string) (bool, error) {
-	var id string
-	version, err := p.read(ctx, accounts, email, &id)
-	if err != nil {
-		return false, err
-	}
-	invitations, err := p.Records.Records(ctx, "invited#"+email, "", 1)
-	if err != nil {
-		return false, err
-	}
-	return version > 0 || p.IsOperator(email) || p.Signup == SignupOpen || p.Signup != SignupOff && len(invitations) > 0, nil
-}
-
-// IsOperator reports whether an address is one of the operators'.
-func (p *People) IsOperator(email string) bool { return slices.Contains(p.Operators, email) }
-
-// locked reports whether too many wrong codes were tried today for the address. A browser
-// that signed in before has an allowance of its own, so that a stranger can't lock the
-// owner out.
-func (p *People) locked(ctx context.Context, email string, c Client) (bool, error) {
-	n, err := p.counted(ctx, failed, p.allowance(ctx, email, c), 24*time.Hour)
-	return n >= failuresADay, err
-}
-
-// allowance is the name of the record that counts the wrong codes of a client.
-func (p *People) allowance(ctx context.Context, email string, c Client) string {
-	if c.Device != "" {
-		var owner string
-		if version, err := p.read(ctx, devices, hashOf(c.Device), &owner); err == nil && version > 0 && owner == email {
-			return hashOf(c.Device)
-		}
-	}
-	return email
-}
-
-// SignIn ends the way of a code, and returns the token of a new session and that of the
-// device, for cookies.
-func (p *People) SignIn(ctx context.Context, address, digits string, c Client) (session, device string, err error) {
-	email, err := ParseEmail(address)
-	if err != nil || c.Browser == "" {
-		return "", "", ErrCode
-	}
-	locked, err := p.locked(ctx, email, c)
-	if err != nil {
-		return "", "", err
-	}
-	digits = strings.Join(strings.FieldsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }), "")
-	right := false
-	err = again(func() error {
-		var is code
-		right = false
-		version, err := p.read(ctx, codes, hashOf(c.Browser), &is)
-		if err != nil {
-			return err
-		}
-		if version == 0 {
-			return nil
-		}
-		right = !locked && is.Email == email && hmac.Equal(is.Hash, hashOfCode(c.Browser, email, digits))
-		if is.Tries++; right || is.Tries >= codeTries {
-			return p.Records.WriteRecords(ctx, []Write{remove(codes, hashOf(c.Browser), version)})
-		}
-		r, err := p.Records.Record(ctx, codes, hashOf(c.Browser))
-		if err != nil {
-			return err
-		}
-		return p.Records.WriteRecords(ctx, []Write{put(codes, hashOf(c.Browser), version, r.Expires, is)})
-	})
-	if err != nil {
-		return "", "", err
-	}
-	if !right {
-		_, err := p.count(ctx, failed, p.allowance(ctx, email, c), 24*time.Hour, failuresADay)
-		return "", "", cmp.Or(err, ErrCode)
-	}
-	may, err := p.maySignIn(ctx, email)
-	if err != nil {
-		return "", "", err
-	}
-	if !may {
-		return "", "", ErrCode
-	}
-	a, err := p.MakeAccount(ctx, email)
-	if err != nil {
-		return "", "", err
-	}
-	return p.begin(ctx, a, c)
-}
-
 // MakeAccount returns the account of a canonical address, and makes it where there is none.
 func (p *People) MakeAccount(ctx context.Context, email string) (a Account, err error) {
 	err = again(func() error {
 		var id string
-		version, err := p.read(ctx, accounts, email, &id)
+		stored, err := p.read(ctx, accounts, email, &id)
 		if err != nil {
 			return err
 		}
-		if version > 0 {
+		if stored.Version > 0 {
 			_, err = p.read(ctx, accounts, id, &a)
 			return err
 		}
@@ -443,130 +264,4 @@ func (p *People) MakeAccount(ctx context.Context, email string) (a Account, err 
 		return p.Records.WriteRecords(ctx, []Write{put(accounts, email, 0, time.Time{}, a.ID), put(accounts, a.ID, 0, time.Time{}, a)})
 	})
 	return a, err
-}
-
-// begin makes a session.
-func (p *People) begin(ctx context.Context, a Account, c Client) (session, device string, err error) {
-	now := p.Now().UTC().Truncate(time.Millisecond)
-	session, device = token(), c.Device
-	name := hashOf(session)
-	s := Session{ID: name[:16], AccountID: a.ID, CreatedAt: now, SeenAt: now, Device: clip(c.UserAgent, 200), Place: network(c.IP)}
-	writes := []Write{put(sessions, name, 0, now.Add(sessionIdle), s), put("sessions#"+a.ID, name, 0, now.Add(sessionIdle), s)}
-	if p.allowance(ctx, a.Email, c) == a.Email {
-		device = token()
-		writes = append(writes, put(devices, hashOf(device), 0, now.Add(deviceLives), a.Email))
-	}
-	return session, device, p.Records.WriteRecords(ctx, writes)
-}
-
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "")
-	}
-	return s
-}
-
-// Visitor returns who has the session of this token.
-func (p *People) Visitor(ctx context.Context, token string) (v Visitor, err error) {
-	name := hashOf(token)
-	version, err := p.read(ctx, sessions, name, &v.Session)
-	if err != nil {
-		return Visitor{}, err
-	}
-	now := p.Now()
-	if version == 0 || now.Sub(v.Session.CreatedAt) >= sessionLives || now.Sub(v.Session.SeenAt) >= sessionIdle {
-		return Visitor{}, ErrNoSession
-	}
-	if version, err = p.read(ctx, accounts, v.Session.AccountID, &v.Account); err != nil {
-		return Visitor{}, err
-	}
-	if version == 0 {
-		return Visitor{}, ErrNoSession
-	}
-	v.Operator = p.IsOperator(v.Email)
-	if v.Members, err = list[Member](ctx, p, "memberships#"+v.ID); err != nil {
-		return Visitor{}, err
-	}
-	slices.SortFunc(v.Members, func(a, b Member) int { return cmp.Compare(a.Namespace, b.Namespace) })
-	if now.Sub(v.Session.SeenAt) >= seenEvery {
-		p.seen(ctx, name, v.Session)
-	}
-	return v, nil
-}
-
-// seen writes down that a session was used. A session that ends meanwhile stays ended.
-func (p *People) seen(ctx context.Context, name string, s Session) {
-	s.SeenAt = p.Now().UTC().Truncate(time.Millisecond)
-	until := s.SeenAt.Add(sessionIdle)
-	if last := s.CreatedAt.Add(sessionLives); last.Before(until) {
-		until = last
-	}
-	var writes []Write
-	for _, group := range []string{sessions, "sessions#" + s.AccountID} {
-		r, err := p.Records.Record(ctx, group, name)
-		if err != nil {
-			return
-		}
-		writes = append(writes, put(group, name, r.Version, until, s))
-	}
-	if err := p.Records.WriteRecords(ctx, writes); err != nil && !errors.Is(err, workspace.ErrConflict) {
-		p.Log.Warn("the use of a session can't be written down", "error", err)
-	}
-}
-
-// Sessions returns the sessions of an account, the latest use first.
-func (p *People) Sessions(ctx context.Context, accountID string) ([]Session, error) {
-	all, err := list[Session](ctx, p, "sessions#"+accountID)
-	slices.SortFunc(all, func(a, b Session) int { return b.SeenAt.Compare(a.SeenAt) })
-	return all, err
-}
-
-// EndSessions ends the session of an account with this ID, or all of them where it is empty.
-// It returns how many.
-func (p *People) EndSessions(ctx context.Context, accountID, id string) (ended int, err error) {
-	group := "sessions#" + accountID
-	for after := ""; ; {
-		page, err := p.Records.Records(ctx, group, after, 100)
-		if err != nil {
-			return ended, err
-		}
-		for _, r := range page {
-			after = r.Name
-			if id != "" && r.Name[:16] != id {
-				continue
-			}
-			err := again(func() error {
-				var writes []Write
-				for _, g := range []string{group, sessions} {
-					r, err := p.Records.Record(ctx, g, r.Name)
-					if errors.Is(err, workspace.ErrNotFound) {
-						continue
-					}
-					if err != nil {
-						return err
-					}
-					writes = append(writes, remove(g, r.Name, r.Version))
-				}
-				return p.Records.WriteRecords(ctx, writes)
-			})
-			if err != nil {
-				return ended, err
-			}
-			ended++
-		}
-		if len(page) < 100 {
-			return ended, nil
-		}
-	}
-}
-
-// SignOut ends the session of this token.
-func (p *People) SignOut(ctx context.Context, token string) error {
-	var s Session
-	version, err := p.read(ctx, sessions, hashOf(token), &s)
-	if err != nil || version == 0 {
-		return err
-	}
-	_, err = p.EndSessions(ctx, s.AccountID, s.ID)
-	return err
 }

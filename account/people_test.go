@@ -179,6 +179,12 @@ func TestBounds(t *testing.T) {
 		if _, err := w.AskCode(t.Context(), "b@x.example", account.Client{IP: "2001:db8:1:2:ffff::1"}); !errors.Is(err, account.ErrTooMany) {
 			t.Errorf("the 21st code of a network: %v", err)
 		}
+		for i := range 21 { // an address may be written short
+			_, err := w.AskCode(t.Context(), fmt.Sprintf("c%d@x.example", i), account.Client{IP: fmt.Sprintf("2001:db8::%x", i+1)})
+			if (err == nil) != (i < 20) {
+				t.Errorf("code %d of a network that is written short: %v", i+1, err)
+			}
+		}
 		time.Sleep(time.Hour)
 		if _, err := w.AskCode(t.Context(), "b@x.example", account.Client{IP: "2001:db8:1:2:ffff::1"}); err != nil {
 			t.Errorf("an hour later: %v", err)
@@ -223,7 +229,7 @@ func TestSessions(t *testing.T) {
 		w := open(owner)
 		session, _ := w.signIn(t, owner, account.Client{IP: "2001:db8:1:2:3:4:5:6", UserAgent: "Browser 1"})
 		v, err := w.Visitor(t.Context(), session)
-		if err != nil || v.Email != owner || !v.Operator || v.Session.Place != "2001:db8:1:2" {
+		if err != nil || v.Email != owner || !v.Operator || v.Session.Place != "2001:db8:1:2::/64" {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		for day := range 5 {

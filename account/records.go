@@ -31,11 +31,8 @@ type Records interface {
 	Record(ctx context.Context, group, name string) (Record, error)
 	// Records returns up to limit records of a group with names after the one given.
 	Records(ctx context.Context, group, after string, limit int) ([]Record, error)
-	// WriteRecords makes up to MaxWrites writes of different records and appends to audit
+	// WriteRecords makes up to 20 writes of different records and appends to audit
 	// logs, all or nothing. The error is workspace.ErrConflict if a write doesn't hold. Audit
 	// entries name their workspace.
 	WriteRecords(ctx context.Context, writes []Write, audit ...workspace.AuditEntry) error
 }
-
-// MaxWrites is the largest number of writes at once.
-const MaxWrites = 20

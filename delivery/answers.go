@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/limit"
 )
 
 // A Conn is the connection of a client. It is safe for concurrent use.
@@ -113,7 +114,7 @@ func (s *Answers) begin(w *Response, body []byte) (*answer, error) {
 	if size <= smallAnswer {
 		return nil, nil
 	}
-	a := &answer{key: &body[:1][0], client: clientKey(w.Log.Client), conn: w.Conn}
+	a := &answer{key: &body[:1][0], client: limit.Client(w.Log.Client), conn: w.Conn}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.body = s.bodies[a.key]
@@ -132,7 +133,7 @@ func (s *Answers) begin(w *Response, body []byte) (*answer, error) {
 // Reserve counts bytes that will be read for a client's answer. ok is false if there is no
 // room for them. Otherwise call release after reading them.
 func (s *Answers) Reserve(client string, bytes int64) (release func(), ok bool) {
-	client = clientKey(client)
+	client = limit.Client(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.take(client, bytes) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -55,21 +54,7 @@ func (s *Service) AdmitClient(ctx context.Context, client string) error {
 		return nil
 	}
 	return s.take(ctx, s.clients, "this address may send", "requests",
-		limit.Limit{Key: clientKey(client), Window: limit.Minute, Max: int64(s.clientRequests)})
-}
-
-// clientKey is what a client is counted under. It is the address, or the /64 network of an
-// IPv6 address, since a client can use every address of its network (RFC 6177).
-func clientKey(client string) string {
-	addr, err := netip.ParseAddr(client)
-	if err != nil || addr.Is4() {
-		return client
-	}
-	network, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return client
-	}
-	return network.String()
+		limit.Limit{Key: limit.Client(client), Window: limit.Minute, Max: int64(s.clientRequests)})
 }
 
 // admit counts a request for an image in the workspace's limit.

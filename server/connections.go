@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/limit"
 )
 
 var _ delivery.Conn = (*connection)(nil)
@@ -41,11 +41,11 @@ type Connections struct {
 
 	mu       sync.Mutex // guards all fields below, and those of the connections
 	all      map[*connection]struct{}
-	clients  map[netip.Prefix]*list.List // of *connection, the oldest first
-	idle     list.List                   // of *connection that wait for a request, the longest first
-	arriving list.List                   // of *connection whose request isn't complete, the longest first
-	searchAt time.Time                   // after a search for stalled connections without a result, the time of the next
-	closed   int64                       // connections that were closed for others
+	clients  map[string]*list.List // of *connection, the oldest first
+	idle     list.List             // of *connection that wait for a request, the longest first
+	arriving list.List             // of *connection whose request isn't complete, the longest first
+	searchAt time.Time             // after a search for stalled connections without a result, the time of the next
+	closed   int64                 // connections that were closed for others
 	refused  int64
 }
 
@@ -57,8 +57,8 @@ type connection struct {
 	// Connections.mu guards the fields below.
 	in    *list.List // the list that has the connection, or nil
 	at    *list.Element
-	since time.Time
-	of    netip.Prefix  // the client's network
+	since time.Time     // when it came to the list, or to none
+	of    string        // the client: see limit.Client
 	among *list.Element // in the list of its client
 }
 
@@ -113,7 +113,7 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
 	}
-	c.all, c.clients = map[*connection]struct{}{}, map[netip.Prefix]*list.List{}
+	c.all, c.clients = map[*connection]struct{}{}, map[string]*list.List{}
 	c.register()
 	handler := s.Handler
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +175,7 @@ func (c *Connections) remove(k *connection) {
 // greedy returns the oldest connection whose request has been answered for more than a
 // second, of the client that has most, if that client has to give way to another one. The
 // caller holds mu.
-func (c *Connections) greedy(newcomer netip.Prefix) []*connection {
+func (c *Connections) greedy(newcomer string) []*connection {
 	var most *list.List
 	for _, l := range c.clients {
 		if most == nil || l.Len() > most.Len() {
@@ -197,19 +197,13 @@ func (c *Connections) greedy(newcomer netip.Prefix) []*connection {
 	return nil
 }
 
-// networkOf returns the network of a connection's other end: an IPv4 address, or the /64
-// that one client has of IPv6.
-func networkOf(conn net.Conn) netip.Prefix {
-	to, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+// clientOf returns what the other end of a connection is counted under.
+func clientOf(conn net.Conn) string {
+	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
 	if err != nil {
-		return netip.Prefix{} // such as of a pipe
+		return "" // such as of a pipe
 	}
-	a, bits := to.Addr().Unmap().WithZone(""), 32
-	if a.Is6() {
-		bits = 64
-	}
-	network, _ := a.Prefix(bits)
-	return network
+	return limit.Client(host)
 }
 
 // move puts the connection at the end of a list. The caller holds Connections.mu.
@@ -226,7 +220,7 @@ func (k *connection) move(to *list.List) {
 // admit adds a connection, and closes others where it must. It returns nil where there is no
 // room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	k := &connection{Conn: conn, of: networkOf(conn)}
+	k := &connection{Conn: conn, of: clientOf(conn)}
 	c.mu.Lock()
 	var give []*connection
 	if len(c.all) >= c.Most {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tintype/tintype/limit"
 )
 
 // ErrTooManyUnknown refuses a client that has asked for too many names that don't exist.
@@ -35,8 +37,8 @@ type Strangers struct {
 	copies chan struct{} // reads of copies
 
 	mu sync.Mutex // guards spent and what is in it
-	// spent has, by address, the time when a client's budget is full again.
-	spent *lru.Cache[netip.Addr, time.Time]
+	// spent has, by client, the time when a client's budget is full again.
+	spent *lru.Cache[string, time.Time]
 
 	refused int64 // guarded by mu
 }
@@ -48,7 +50,7 @@ func NewStrangers(client func(context.Context) string, now func() time.Time) *St
 	if now == nil {
 		now = time.Now
 	}
-	spent, err := lru.New[netip.Addr, time.Time](strangerClients)
+	spent, err := lru.New[string, time.Time](strangerClients)
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
@@ -72,22 +74,15 @@ func (g *Strangers) Begin(ctx context.Context) (done func(exists bool), err erro
 	if g == nil {
 		return free, nil
 	}
-	addr, err := netip.ParseAddr(g.client(ctx))
-	if err != nil {
+	address := g.client(ctx)
+	if _, err := netip.ParseAddr(address); err != nil {
 		return free, nil // there is no request
 	}
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		p, err := addr.Prefix(64)
-		if err != nil {
-			return free, nil
-		}
-		addr = p.Addr()
-	}
+	client := limit.Client(address)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	full, _ := g.spent.Get(addr)
+	full, _ := g.spent.Get(client)
 	if full.Before(now) {
 		full = now
 	}
@@ -95,15 +90,15 @@ func (g *Strangers) Begin(ctx context.Context) (done func(exists bool), err erro
 		g.refused++
 		return nil, ErrTooManyUnknown
 	}
-	g.spent.Add(addr, full)
+	g.spent.Add(client, full)
 	return func(exists bool) {
 		if !exists {
 			return
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if full, ok := g.spent.Peek(addr); ok {
-			g.spent.Add(addr, full.Add(-strangerRefill))
+		if full, ok := g.spent.Peek(client); ok {
+			g.spent.Add(client, full.Add(-strangerRefill))
 		}
 	}, nil
 }
