@@ -441,8 +441,7 @@ func (r *cloudflareURL) source(u URL, source string) error {
 		if !transform.IsText(full) {
 			return &Error{Reason: "the image's URL has a control character or invalid UTF-8"}
 		}
-		r.Image.URL = full
-		return nil
+		return r.Image.setURL(full, "")
 	}
 	image, err := u.object(source, "")
 	if err != nil {

@@ -146,7 +146,8 @@ func TestCloudflareRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error about %q", options, err, param)
 		}
 	}
-	for _, path := range []string{"", "/", "/w=1", "/w=1/", "/w=1//", "/w=1///", "/w=1/%2F", "//a/b.jpg", "/w=1/a%zz", "/w=1/a%00", "/w=1/https%3A%2F%2Fa.test%zz", "/w=1/https://a.test/\x80"} {
+	for _, path := range []string{"", "/", "/w=1", "/w=1/", "/w=1//", "/w=1///", "/w=1/%2F", "//a/b.jpg", "/w=1/a%zz", "/w=1/a%00", "/w=1/https%3A%2F%2Fa.test%zz", "/w=1/https://a.test/\x80",
+		"/w=1/https:/", "/w=1/https://", "/w=1/http:///a.jpg", "/w=1/http%3A%2F%2F", "/w=1/https://?a", "/w=1/https://:443/a.jpg"} {
 		if r, err := cloudflare.Parse(URL{Path: path}); err == nil {
 			t.Errorf("%q is read: %+v", path, r.Image)
 		}

@@ -110,8 +110,7 @@ func (r *cloudinaryURL) image(rest string) error {
 		if !transform.IsText(rest) {
 			return &Error{Reason: "the image's URL has a control character or invalid UTF-8"}
 		}
-		r.Image.URL = rest
-		return nil
+		return r.Image.setURL(rest, "")
 	}
 	name, err := decodePath(rest)
 	if err != nil {

@@ -123,7 +123,8 @@ func TestCloudinaryRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error about %q", component, err, param)
 		}
 	}
-	for _, bad := range []string{"", "/", "/image", "/image/", "/image/upload", "/image/upload/", "/image/private/a.jpg", "/video/upload/a.mp4", "/a/b/image/upload/c.jpg", "/image/upload/w_1/", "/image/upload/a%00", "/image/fetch/http://a\x01"} {
+	for _, bad := range []string{"", "/", "/image", "/image/", "/image/upload", "/image/upload/", "/image/private/a.jpg", "/video/upload/a.mp4", "/a/b/image/upload/c.jpg", "/image/upload/w_1/", "/image/upload/a%00", "/image/fetch/http://a\x01",
+		"/image/fetch/http://", "/image/fetch/https:///a.jpg", "/image/fetch/https%3A%2F%2F", "/image/fetch/w_1/https%3A%2F%2F%3Fa", "/image/fetch/https://:443/a.jpg", "/image/fetch/w_1//"} {
 		if r, err := cloudinary.Parse(URL{Path: bad, DefaultSource: "photos"}); err == nil {
 			t.Errorf("%q is read as %+v", bad, r.Image)
 		}

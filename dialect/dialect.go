@@ -82,14 +82,23 @@ type Image struct {
 // set sets the original from a decoded text of the URL: a full URL or a relative path.
 func (i *Image) set(u URL, name string) error {
 	if isURL(name) {
-		i.URL = name
-		return nil
+		return i.setURL(name, "")
 	}
 	path := strings.TrimLeft(name, "/")
 	if path == "" {
 		return &Error{Reason: "the URL names no image: it ends where the image's path or URL should be"}
 	}
 	i.Path = u.Key(path)
+	return nil
+}
+
+// setURL sets the original to a full URL. param is the parameter that has it; empty is the
+// path.
+func (i *Image) setURL(url, param string) error {
+	if !hasHost(url) {
+		return &Error{param, "the image's URL has no host: write https://HOST/PATH"}
+	}
+	i.URL = url
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,9 @@ func fuzzOne(t *testing.T, d *Dialect, s string) {
 		}
 		if r.Image.URL != "" && !isURL(r.Image.URL) || !transform.IsText(r.Image.URL+r.Image.Path) {
 			t.Fatalf("%q: the image is %+v", s, r.Image)
+		}
+		if full, err := url.Parse(r.Image.URL); r.Image.URL != "" && err == nil && full.Hostname() == "" {
+			t.Fatalf("%q: the image is %q, which has no host", s, r.Image.URL)
 		}
 		if _, err := transform.Parse(transform.Defaults(), withoutPreset(r.Options.Query)); err != nil {
 			if _, ok := err.(*transform.OptionError); !ok {

@@ -271,8 +271,7 @@ func (r *imgixURL) image() error {
 		if !transform.IsText(raw) {
 			return &Error{Reason: "the URL in the path has a control character or invalid UTF-8"}
 		}
-		r.Image.URL = raw
-		return nil
+		return r.Image.setURL(raw, "")
 	}
 	path, err := decodePath(raw)
 	if err != nil {

@@ -159,7 +159,8 @@ func TestImgixRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error about %s", query, err, param)
 		}
 	}
-	for _, bad := range []string{"", "/", "/a%", "/a%00.jpg", "/a%ff.jpg", "/http://a\x01", "/a.jpg?w=%", "/a.jpg?%01=1", "/a.jpg?a;b"} {
+	for _, bad := range []string{"", "/", "/a%", "/a%00.jpg", "/a%ff.jpg", "/http://a\x01", "/a.jpg?w=%", "/a.jpg?%01=1", "/a.jpg?a;b",
+		"/http://", "/https:///a.jpg", "/https%3A%2F%2F", "/https%3A%2F%2F%3Fa", "/https://:443/a.jpg"} {
 		if _, err := parseText(imgix, bad); err == nil {
 			t.Errorf("%q is read", bad)
 		}

@@ -150,7 +150,9 @@ func TestImgproxyRefuses(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "/", "/unsafe", "/unsafe/", "//plain/a/b", "/unsafe/w:1", "/unsafe/plain/", "/unsafe/plain/@png", "/unsafe/plain/a@png@jpg", "/unsafe/plain/a%", "/unsafe/plain/a%00",
-		"/unsafe/plain/s3://bucket/key", "/unsafe/enc/abc", "/unsafe/!!!", "/unsafe/AA", "/unsafe/.png", "/unsafe/YQ.png.jpg", "/unsafe/plain/a@exe"} {
+		"/unsafe/plain/s3://bucket/key", "/unsafe/enc/abc", "/unsafe/!!!", "/unsafe/AA", "/unsafe/.png", "/unsafe/YQ.png.jpg", "/unsafe/plain/a@exe",
+		"/unsafe/plain/http://", "/unsafe/plain/http://@png", "/unsafe/plain/https:///a.jpg", "/unsafe/plain/https%3A%2F%2F", "/unsafe/plain/https://%3Fa", "/unsafe/plain/https://:443/a.jpg", "/unsafe/plain/local://", "/unsafe/plain/local:///", "/unsafe/plain//",
+		"/unsafe/aHR0cHM6Ly8", "/unsafe/aHR0cDovLy9hLmpwZw.png", "/unsafe/bG9jYWw6Ly8v"} {
 		if r, err := imgproxy.Parse(URL{Path: bad}); err == nil {
 			t.Errorf("%q is read as %+v", bad, r.Image)
 		}

@@ -84,8 +84,7 @@ func (r *ipxURL) image(u URL, id string) error {
 	if decoded, err := decodePath(id); err != nil {
 		return err
 	} else if full, ok := mergedURL(decoded); ok {
-		r.Image.URL = strings.ReplaceAll(full, " ", "%20")
-		return nil
+		return r.Image.setURL(strings.ReplaceAll(full, " ", "%20"), "")
 	}
 	image, err := u.object(id, "")
 	r.Image = image

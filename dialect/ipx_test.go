@@ -141,7 +141,8 @@ func TestIPXRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error about %s", modifiers, err, param)
 		}
 	}
-	for _, path := range []string{"", "/", "/_", "/_/", "/_//", "/_/%2F", "//a.jpg", "/w_200", "/w_1/a%zz", "/w_1/a%09b.jpg"} {
+	for _, path := range []string{"", "/", "/_", "/_/", "/_//", "/_/%2F", "//a.jpg", "/w_200", "/w_1/a%zz", "/w_1/a%09b.jpg",
+		"/_/http:/", "/_/http://", "/_/https:///a.jpg", "/_/http://%3Fa", "/_/https%3A%2F%2F", "/_/http:/:80/a.jpg"} {
 		if r, err := ipx.Parse(URL{Path: path}); err == nil {
 			t.Errorf("%q is read: %+v", path, r.Image)
 		}

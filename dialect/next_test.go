@@ -53,6 +53,9 @@ func TestNextCases(t *testing.T) {
 		{"url has a space", "url=https%3A%2F%2Fa.test%2Fa+b.png&w=64&q=75", "", Image{URL: "https://a.test/a%20b.png"}, "w=64&q=75&q-avif=55"},
 		{"url has a malformed escape", "url=%2F100%25.png&w=64&q=75", "url", Image{}, ""},
 		{"url decodes to a control character", "url=%2Fa%250a.png&w=64&q=75", "url", Image{}, ""},
+		{"url has no host", "url=https%3A%2F%2F&w=64&q=75", "url", Image{}, ""},
+		{"url has a path but no host", "url=http%3A%2F%2F%2Ftest.png&w=64&q=75", "url", Image{}, ""},
+		{"url has a query but no host", "url=http%3A%2F%2F%3Fx&w=64&q=75", "url", Image{}, ""},
 		{"url names nothing", "url=%2F%3Fx&w=64&q=75", "url", Image{}, ""},
 		{"q is so low that AVIF gets 1", "url=%2Ftest.png&w=3840&q=10", "", Image{Path: "public/test.png"}, "w=3840&q=10&q-avif=1"},
 	} {

@@ -10,7 +10,18 @@ import (
 
 // isURL reports whether s begins like a full URL.
 func isURL(s string) bool {
-	return len(s) > 7 && strings.EqualFold(s[:7], "http://") || len(s) > 8 && strings.EqualFold(s[:8], "https://")
+	return len(s) >= 7 && strings.EqualFold(s[:7], "http://") || len(s) >= 8 && strings.EqualFold(s[:8], "https://")
+}
+
+// hasHost reports whether a full URL has a host. It doesn't check the host itself: the code
+// for native URLs does.
+func hasHost(url string) bool {
+	_, rest, _ := strings.Cut(url, "://")
+	if end := strings.IndexAny(rest, `/?#\`); end >= 0 {
+		rest = rest[:end]
+	}
+	host := rest[strings.LastIndexByte(rest, '@')+1:] // after the user
+	return host != "" && host[0] != ':' && !strings.HasPrefix(host, "[]")
 }
 
 // decodePath decodes the escapes of a path once. "+" stays "+".

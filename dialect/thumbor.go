@@ -789,8 +789,7 @@ func (r *thumborURL) image() error {
 		if !transform.IsText(r.rest) {
 			return &Error{Reason: "the image's URL has a control character or invalid UTF-8"}
 		}
-		r.Image.URL = r.rest
-		return nil
+		return r.Image.setURL(r.rest, "")
 	}
 	if strings.HasPrefix(r.rest, "color:") {
 		return &Error{Reason: "color: is not supported: use /placeholder/color"}

@@ -173,7 +173,14 @@ func TestThumborRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error about %s", path, err, param)
 		}
 	}
-	for _, bad := range []string{"", "/", "/unsafe", "/unsafe/", "//a", "/unsafe/a%", "/unsafe/a%00", "/unsafe/color:red", "/unsafe/400x300/", "/unsafe/http://a\x01"} {
+	// Without a default source, a relative name begins with a host.
+	for _, bad := range []string{"/unsafe/%3Fa", "/unsafe/:80/a.jpg", "/unsafe/[]/a.jpg"} {
+		if r, err := thumbor.Parse(URL{Path: bad}); err == nil {
+			t.Errorf("%q is read as %+v", bad, r.Image)
+		}
+	}
+	for _, bad := range []string{"", "/", "/unsafe", "/unsafe/", "//a", "/unsafe/a%", "/unsafe/a%00", "/unsafe/color:red", "/unsafe/400x300/", "/unsafe/http://a\x01",
+		"/unsafe/http://", "/unsafe/https:///a.jpg", "/unsafe/10x10/https%3A%2F%2F", "/unsafe/https%3A%2F%2F%3Fa", "/unsafe/https://:443/a.jpg", "/unsafe/b64:aHR0cHM6Ly8", "/unsafe/10x10//"} {
 		if r, err := thumbor.Parse(URL{Path: bad, DefaultSource: "photos"}); err == nil {
 			t.Errorf("%q is read as %+v", bad, r.Image)
 		}

@@ -12,7 +12,9 @@ import (
 func (u URL) reference(ref, param string) (Image, error) {
 	if isURL(ref) {
 		// Canonical URLs refuse a space. Browsers escape it.
-		return Image{URL: strings.ReplaceAll(ref, " ", "%20")}, nil
+		var i Image
+		err := i.setURL(strings.ReplaceAll(ref, " ", "%20"), param)
+		return i, err
 	}
 	if strings.HasPrefix(ref, "//") || strings.Contains(firstSegment(ref), ":") {
 		return Image{}, &Error{param, "must be a path, or a URL that begins with http:// or https://"}
@@ -92,7 +94,7 @@ func mergedURL(s string) (url string, ok bool) {
 		return s, true
 	}
 	for _, scheme := range [...]string{"http:/", "https:/"} {
-		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) && s[len(scheme)] != '/' {
+		if len(s) >= len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
 			return scheme + "/" + s[len(scheme):], true
 		}
 	}

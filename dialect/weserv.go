@@ -73,8 +73,7 @@ func (r *weservURL) image() error {
 	default:
 		url = "http://" + strings.TrimPrefix(url, "//")
 	}
-	r.Image.URL = url
-	return nil
+	return r.Image.setURL(url, "url")
 }
 
 // fit parses the fit and the size.

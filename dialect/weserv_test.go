@@ -70,7 +70,8 @@ func TestWeservMeans(t *testing.T) {
 
 func TestWeservRefuses(t *testing.T) {
 	for query, param := range map[string]string{
-		"": "url", "url=": "url", "url=a.test&w=x": "w", "url=a.test&h=-1": "h", "url=a.test&fit=x": "fit", "url=a.test&dpr=x": "dpr",
+		"": "url", "url=": "url", "url=//": "url", "url=///": "url", "url=/a.jpg": "url", "url=ssl:": "url", "url=ssl://": "url", "url=ssl:/a.jpg": "url", "url=https://": "url", "url=HTTP:///a.jpg": "url",
+		"url=%3Fa=b": "url", "url=:80/a.jpg": "url", "url=user@/a.jpg": "url", "url=https://[]/a.jpg": "url", "url=a.test&w=x": "w", "url=a.test&h=-1": "h", "url=a.test&fit=x": "fit", "url=a.test&dpr=x": "dpr",
 		"url=a.test&a=x": "a", "url=a.test&a=focal&fpx=2": "fpx", "url=a.test&a=crop-200-1": "a", "url=a.test&crop=1,2": "crop",
 		"url=a.test&mask=x": "mask", "url=a.test&ro=1.5": "ro", "url=a.test&bg=x1": "bg", "url=a.test&blur=x": "blur", "url=a.test&sharp=x": "sharp",
 		"url=a.test&con=200": "con", "url=a.test&filt=x": "filt", "url=a.test&mod=1,1,1,1": "mod", "url=a.test&mod=x": "mod", "url=a.test&sat=x": "sat",
