@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"time"
 
@@ -35,7 +36,7 @@ func (p *People) Invite(ctx context.Context, w *workspace.Workspace, address str
 		return i, err
 	}
 	if !role.Valid() {
-		return i, ErrNoMember
+		return i, ErrRole
 	}
 	members, err := p.Members(ctx, w.ID)
 	if err != nil {
@@ -127,23 +128,23 @@ func (p *People) Join(ctx context.Context, who Account, w *workspace.Workspace, 
 }
 
 // SetRole gives a member another role. The last owner stays one.
-func (p *People) SetRole(ctx context.Context, workspaceID, accountID string, role Role, audit workspace.AuditEntry) error {
+func (p *People) SetRole(ctx context.Context, workspaceID, accountID string, role Role, audit workspace.AuditEntry) (Member, error) {
 	if !role.Valid() {
-		return ErrNoMember
+		return Member{}, ErrRole
 	}
 	return p.change(ctx, workspaceID, accountID, &role, audit)
 }
 
 // Remove ends a membership. The last owner stays.
 func (p *People) Remove(ctx context.Context, workspaceID, accountID string, audit workspace.AuditEntry) error {
-	return p.change(ctx, workspaceID, accountID, nil, audit)
+	_, err := p.change(ctx, workspaceID, accountID, nil, audit)
+	return err
 }
 
 // change gives a member a role, or none. All changes of owners write the record of the
 // workspace's owners, so that of two at once one starts over.
-func (p *People) change(ctx context.Context, workspaceID, accountID string, role *Role, audit workspace.AuditEntry) error {
-	return again(func() error {
-		var m Member
+func (p *People) change(ctx context.Context, workspaceID, accountID string, role *Role, audit workspace.AuditEntry) (m Member, err error) {
+	err = again(func() error {
 		stored, err := p.read(ctx, "members#"+workspaceID, accountID, &m)
 		if err != nil {
 			return err
@@ -165,6 +166,51 @@ func (p *People) change(ctx context.Context, workspaceID, accountID string, role
 			return err
 		}
 		return p.Records.WriteRecords(ctx, append(writes, write...), audit)
+	})
+	return m, err
+}
+
+// Forget ends all memberships and invitations of a workspace that was deleted.
+func (p *People) Forget(ctx context.Context, workspaceID string) error {
+	members, err := p.Members(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if err := p.drop(ctx, "members#"+workspaceID, m.AccountID, "memberships#"+m.AccountID, workspaceID); err != nil {
+			return err
+		}
+	}
+	invitations, err := p.Invitations(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	for _, i := range invitations {
+		if err := p.drop(ctx, "invitations#"+workspaceID, i.ID, "invited#"+i.Email, i.ID); err != nil {
+			return err
+		}
+	}
+	return p.drop(ctx, owners, workspaceID)
+}
+
+// drop deletes records, each by its group and name, whatever is in them.
+func (p *People) drop(ctx context.Context, names ...string) error {
+	return again(func() error {
+		var writes []Write
+		for i := 0; i < len(names); i += 2 {
+			r, err := p.Records.Record(ctx, names[i], names[i+1])
+			if errors.Is(err, workspace.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			writes = append(writes, remove(r.Group, r.Name, r.Version))
+		}
+		if len(writes) == 0 {
+			return nil
+		}
+		return p.Records.WriteRecords(ctx, writes)
 	})
 }
 

@@ -24,6 +24,8 @@ var (
 	ErrNoSession  = errors.New("nobody has this session")
 	ErrLastOwner  = errors.New("a workspace needs an owner: make somebody else an owner first")
 	ErrNoMember   = errors.New("there is no such member")
+	ErrNoAccount  = errors.New("there is no such account")
+	ErrRole       = errors.New("a member has one of the roles viewer, editor and owner")
 	ErrInvitation = errors.New("there is no such invitation for your address, or it has ended")
 	ErrInvited    = fmt.Errorf("at most %d invitations a day", maxInvitations)
 	ErrIsMember   = errors.New("this address is a member already")
@@ -246,22 +248,4 @@ func (p *People) counted(ctx context.Context, group, name string, span time.Dura
 		}
 	}
 	return n, nil
-}
-
-// MakeAccount returns the account of a canonical address, and makes it where there is none.
-func (p *People) MakeAccount(ctx context.Context, email string) (a Account, err error) {
-	err = again(func() error {
-		var id string
-		stored, err := p.read(ctx, accounts, email, &id)
-		if err != nil {
-			return err
-		}
-		if stored.Version > 0 {
-			_, err = p.read(ctx, accounts, id, &a)
-			return err
-		}
-		a = Account{ID: "acc_" + rand.Text(), Email: email, CreatedAt: p.Now().UTC().Truncate(time.Millisecond)}
-		return p.Records.WriteRecords(ctx, []Write{put(accounts, email, 0, time.Time{}, a.ID), put(accounts, a.ID, 0, time.Time{}, a)})
-	})
-	return a, err
 }

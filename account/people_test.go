@@ -369,7 +369,7 @@ func TestLastOwner(t *testing.T) {
 				if i == 0 {
 					err = w.Remove(t.Context(), ws.ID, both[1].ID, entry)
 				} else {
-					err = w.SetRole(t.Context(), ws.ID, both[0].ID, account.Viewer, entry)
+					_, err = w.SetRole(t.Context(), ws.ID, both[0].ID, account.Viewer, entry)
 				}
 				if err != nil && !errors.Is(err, account.ErrLastOwner) {
 					t.Error(err)

@@ -68,7 +68,9 @@ var sentinels = []struct {
 	{account.ErrInvited, RateLimited, "A workspace can invite 20 people a day. Try again tomorrow."},
 	{account.ErrLastOwner, Conflict, "A workspace needs an owner. Make somebody else an owner first."},
 	{account.ErrIsMember, Conflict, "This address is a member already."},
-	{account.ErrNoMember, NotFound, "There is no such member, or no such role."},
+	{account.ErrNoMember, NotFound, "There is no such member."},
+	{account.ErrNoAccount, NotFound, "There is no such account."},
+	{account.ErrRole, Validation, "role: must be viewer, editor or owner."},
 	{account.ErrInvitation, NotFound, "There is no such invitation for your address, or it has ended."},
 
 	{transform.ErrOverloaded, Overloaded, ""},

@@ -2,7 +2,10 @@ package manage_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,6 +15,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
@@ -59,11 +63,58 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, Delivery: stub{}, Images: &stagingImages{imagesStub: newImagesStub(t)}}
+	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Delivery: stub{}, Images: &stagingImages{imagesStub: newImagesStub(t)}}
 	if change != nil {
 		change(&c)
 	}
 	return manage.New(c), db
+}
+
+// The IDs of accounts in the workspace of start. annaID is a second owner, so that either
+// can go.
+const annaID, benID = "acc_ANNA", "acc_BEN"
+
+// people returns people with two owners of w, one of whom is signed in, and an invitation
+// with the ID invitation.
+func people(t *testing.T, db account.Records, w *workspace.Workspace) *account.People {
+	t.Helper()
+	config := account.Config{Records: db, Mail: mail.Log{Out: io.Discard}, Signup: account.SignupInvite, Log: slog.New(slog.DiscardHandler)}
+	p := account.NewPeople(config)
+	config.Records = unlogged{db}
+	setUp := account.NewPeople(config)
+	for id, email := range map[string]string{annaID: "anna@acme.test", benID: "ben@acme.test"} {
+		who := account.Account{ID: id, Email: email}
+		if err := setUp.Join(t.Context(), who, w, account.Owner, workspace.AuditEntry{}); err != nil {
+			t.Fatal(err)
+		}
+		record := func(group, name string, data any) account.Write {
+			text, err := json.Marshal(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return account.Write{Record: account.Record{Group: group, Name: name, Data: text}}
+		}
+		i := account.Invitation{ID: "invitation", Email: "new@acme.test", WorkspaceID: w.ID, Namespace: w.Namespace, Role: account.Viewer, ExpiresAt: time.Now().Add(time.Hour)}
+		writes := []account.Write{record("account", id, who), record("account", email, id)}
+		if id == annaID {
+			name := strings.Repeat("5e", 32)
+			s := account.Session{ID: name[:16], AccountID: id, CreatedAt: time.Now(), SeenAt: time.Now()}
+			writes = append(writes, record("session", name, s), record("sessions#"+id, name, s), record("invitations#"+w.ID, i.ID, i), record("invited#"+i.Email, i.ID, i))
+		}
+		if err := db.WriteRecords(t.Context(), writes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// unlogged is a store that writes nothing to audit logs.
+type unlogged struct{ records }
+
+type records interface{ account.Records }
+
+func (u unlogged) WriteRecords(ctx context.Context, writes []account.Write, _ ...workspace.AuditEntry) error {
+	return u.records.WriteRecords(ctx, writes)
 }
 
 // A useCase calls one method on the workspace acme.
@@ -207,6 +258,34 @@ var useCases = map[string]useCase{
 	}},
 	"UnblockImage": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.UnblockImage(ctx, who, "acme", "block")
+	}},
+	"Members": {account.ReadMembers, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Members(ctx, who, "acme"))
+	}},
+	"Invite": {account.WriteMembers, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Invite(ctx, who, "acme", "another@acme.test", account.Viewer))
+	}},
+	"Uninvite": {account.WriteMembers, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.Uninvite(ctx, who, "acme", "invitation")
+	}},
+	"SetRole": {account.WriteMembers, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.SetRole(ctx, who, "acme", benID, account.Viewer))
+	}},
+	"RemoveMember": {account.WriteMembers, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.RemoveMember(ctx, who, "acme", benID, true))
+	}},
+	"Accounts": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.Accounts(ctx, who, "", 9)
+		return err
+	}},
+	"MakeAccount": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.MakeAccount(ctx, who, "another@acme.test"))
+	}},
+	"AccountSessions": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.AccountSessions(ctx, who, annaID))
+	}},
+	"EndAccountSessions": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.EndAccountSessions(ctx, who, annaID, ""))
 	}},
 	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))

@@ -36,7 +36,7 @@ func (m *Manager) Invite(ctx context.Context, who Caller, namespace, address str
 	if err != nil {
 		return account.Invitation{}, err
 	}
-	return m.people.Invite(ctx, w, address, role, who.entry("member.invite", ""))
+	return m.people.Invite(ctx, w, address, role, who.changed("member.invite", "", nil, map[string]account.Role{"role": role}))
 }
 
 // Uninvite takes an invitation back.
@@ -48,13 +48,13 @@ func (m *Manager) Uninvite(ctx context.Context, who Caller, namespace, id string
 	return m.people.Uninvite(ctx, w.ID, id, who.entry("member.uninvite", ""))
 }
 
-// SetRole gives a member another role.
-func (m *Manager) SetRole(ctx context.Context, who Caller, namespace, accountID string, role account.Role) error {
+// SetRole gives a member another role. The last owner stays one.
+func (m *Manager) SetRole(ctx context.Context, who Caller, namespace, accountID string, role account.Role) (account.Member, error) {
 	w, err := m.openPeople(ctx, who, account.WriteMembers, namespace)
 	if err != nil {
-		return err
+		return account.Member{}, err
 	}
-	return m.people.SetRole(ctx, w.ID, accountID, role, who.entry("member.role", ""))
+	return m.people.SetRole(ctx, w.ID, accountID, role, who.changed("member.role", "", nil, map[string]account.Role{"role": role}))
 }
 
 // RemoveMember ends a membership. With keys it revokes the API keys that the member made.

@@ -163,6 +163,12 @@ func (m *Manager) DeleteWorkspace(ctx context.Context, who Caller, namespace str
 	if err := m.store.Delete(ctx, namespace, revision, who.changedWorkspace("workspace.delete", namespace, old, nil)); err != nil {
 		return fmt.Errorf("deleting workspace %q: %w", namespace, err)
 	}
+	if m.people != nil {
+		// Its members could do nothing any more: their records name the ID of this workspace.
+		if err := m.people.Forget(context.WithoutCancel(ctx), old.ID); err != nil {
+			m.log.WarnContext(ctx, "the members of a deleted workspace are still listed", "namespace", namespace, "err", err)
+		}
+	}
 	return nil
 }
 

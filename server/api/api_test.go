@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
@@ -64,7 +65,8 @@ type server struct {
 	log   *lines
 
 	journal *usage.Journal        // only for servers of cell
-	records *workspacetest.Memory // only for servers of cell
+	records *workspacetest.Memory // only for servers of cell and startPeople
+	ids     *strings.Replacer     // only for servers of cell: puts the IDs of people into paths
 }
 
 // A config is the configuration of the API and of the Manager that it calls.
@@ -75,8 +77,9 @@ type config struct {
 	Auth            *apikey.Authenticator
 	Process         func(namespace string) workspace.Process
 	Delivery        deliveryStub
-	Images          manage.Images // nil: no uploads
-	Front           manage.Front  // nil: no caches in front
+	Images          manage.Images   // nil: no uploads
+	People          *account.People // nil: nobody signs in
+	Front           manage.Front    // nil: no caches in front
 	Resolver        manage.Resolver
 	BaseDomain      string
 	Metrics         prometheus.Registerer
@@ -93,7 +96,7 @@ type config struct {
 func (c config) new() http.Handler {
 	m := manage.Config{
 		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Images: c.Images, Records: c.Records, Auth: c.Auth,
-		Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
+		People: c.People, Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
 	}
 	if c.Front != nil {
 		m.Fronts = []manage.Front{c.Front}

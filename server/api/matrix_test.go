@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/usage"
@@ -71,6 +72,19 @@ var matrix = map[string]struct {
 	"GET /v1/workspaces/{ns}/blocks":         {need: "read", status: 200},
 	"DELETE /v1/workspaces/{ns}/blocks/{id}": {need: "write", id: "block", status: 204},
 
+	"GET /v1/workspaces/{ns}/members":             {need: "root", status: 200},
+	"PATCH /v1/workspaces/{ns}/members/{id}":      {need: "root", id: "ANN", body: `{"role":"viewer"}`, status: 200},
+	"DELETE /v1/workspaces/{ns}/members/{id}":     {need: "root", id: "ANN", status: 200},
+	"GET /v1/workspaces/{ns}/invitations":         {need: "root", status: 200},
+	"POST /v1/workspaces/{ns}/invitations":        {need: "root", body: `{"email":"new@x.example","role":"viewer"}`, status: 201},
+	"DELETE /v1/workspaces/{ns}/invitations/{id}": {need: "root", id: "INVITATION", status: 204},
+
+	"GET /v1/accounts":                            {need: "root", status: 200},
+	"POST /v1/accounts":                           {need: "root", body: `{"email":"new@x.example"}`, status: 201},
+	"GET /v1/accounts/{id}/sessions":              {need: "root", id: "ANN", status: 200},
+	"DELETE /v1/accounts/{id}/sessions":           {need: "root", id: "ANN", status: 200},
+	"DELETE /v1/accounts/{id}/sessions/{session}": {need: "root", id: "ANN", status: 204},
+
 	"GET /v1/openapi.json": {need: "none", status: 200},
 	"GET /v1/docs":         {need: "none", status: 200},
 }
@@ -127,12 +141,14 @@ const otherRootKey = "another-root-key-of-the-tests"
 func cell(t *testing.T) (s *server, keys map[string]string) {
 	t.Helper()
 	db := workspacetest.NewMemory()
+	people := newPeople(db)
 	var journal *usage.Journal
 	s = startOn(t, db, func(c *config) {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
 		journal = usage.NewJournal(usage.JournalConfig{Entries: db})
 		c.Journal = journal
 		c.Images = newImagesStub(t)
+		c.People = people
 	})
 	s.journal, s.records = journal, db
 	make := func(namespace string) *workspace.Workspace {
@@ -163,6 +179,13 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		t.Fatal(err)
 	}
 	acme, other, gone := make("acme"), make("other"), make("gone")
+	ann := member(t, people, acme, "ann@x.example", account.Editor)
+	session, _ := enter(t, people, "ann@x.example")
+	invitation, err := people.Invite(t.Context(), acme, "bob@x.example", account.Viewer, workspace.AuditEntry{Actor: "root", Action: "member.invite"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ids = strings.NewReplacer("ANN", ann.ID, "INVITATION", invitation.ID, "SESSION", session)
 	add(acme, workspace.APIKey{ID: "read", Scopes: []string{"read"}})
 	add(acme, workspace.APIKey{ID: "write", Scopes: []string{"write"}})
 	add(acme, workspace.APIKey{ID: "both", Scopes: both})
@@ -215,7 +238,7 @@ func described(t *testing.T, s *server) (requests []matrixRequest) {
 			if said != row.need {
 				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
 			}
-			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id, "{source}", "photos", "{path}", "a.jpg").Replace(path) + row.query
+			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id, "{source}", "photos", "{path}", "a.jpg", "{session}", "SESSION").Replace(path) + row.query
 			r := matrixRequest{route, strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
 			requests = append(requests, r)
 			if r.method == http.MethodGet {
@@ -247,12 +270,12 @@ func TestMatrix(t *testing.T) {
 	checked := 0
 	for _, r := range requests {
 		for _, from := range senders {
-			header, target := from.header, r.path
+			header, target := from.header, s.ids.Replace(r.path)
 			key := keys[strings.TrimSuffix(from.name, " in the query")]
 			if from.query {
 				target += "?v="
 				if strings.Contains(r.path, "?") {
-					target = r.path + "&v="
+					target = s.ids.Replace(r.path) + "&v="
 				}
 				target += key
 			}
@@ -339,7 +362,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 		_, path, _ := strings.Cut(r.route, " ")
 		ref := doc.Paths[path]["get"].Responses["200"].Content["application/json"].Schema.Ref
 		properties := doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")].Properties
-		for name := range decodeInto[map[string]any](t, s.do(t, "GET", r.path, "").want(t, 200)) {
+		for name := range decodeInto[map[string]any](t, s.do(t, "GET", s.ids.Replace(r.path), "").want(t, 200)) {
 			if properties[name] == nil {
 				t.Errorf("%s answers %q, which %s doesn't have", r.route, name, ref)
 			}

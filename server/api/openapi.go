@@ -35,6 +35,8 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
 			{Name: "API keys", Description: "Keys for backends. The root key makes and revokes them."},
+			{Name: "Members", Description: "The people of a workspace. The root key manages them here, and owners on the pages under /app. A server that sends no mail has none."},
+			{Name: "Accounts", Description: "The people of the server, for the operator. A server that sends no mail has none."},
 			{Name: "Images", Description: "The images of buckets and folders, and how the server answers a request for one."},
 			{Name: "Audit", Description: "Who changed what, and who requested what."},
 			{Name: "Domains", Description: "A workspace's own host names."},
@@ -69,6 +71,9 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[manage.NewDialectKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")
+	registry.Schema(reflect.TypeFor[MemberRole](), true, "")
+	registry.Schema(reflect.TypeFor[NewInvitation](), true, "")
+	registry.Schema(reflect.TypeFor[NewAccount](), true, "")
 	// huma adds its own error type to every operation. No operation returns it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[fault.ErrorEnvelope]())
 

@@ -119,8 +119,15 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/images/upload-url":                 {"post"},
 		"/v1/workspaces/{ns}/images/{source}/{path}":            {"delete", "get"},
 		"/v1/workspaces/{ns}/images/{source}/{path}/signed-url": {"post"},
-		"/v1/audit": {"get"},
-		"/v1/docs":  {"get"},
+		"/v1/workspaces/{ns}/members":                           {"get"},
+		"/v1/workspaces/{ns}/members/{id}":                      {"delete", "patch"},
+		"/v1/workspaces/{ns}/invitations":                       {"get", "post"},
+		"/v1/workspaces/{ns}/invitations/{id}":                  {"delete"},
+		"/v1/accounts":                                          {"get", "post"},
+		"/v1/accounts/{id}/sessions":                            {"delete", "get"},
+		"/v1/accounts/{id}/sessions/{session}":                  {"delete"},
+		"/v1/audit":                                             {"get"},
+		"/v1/docs":                                              {"get"},
 	}
 	got := map[string][]string{}
 	for path, operations := range doc.Paths {

@@ -6,6 +6,8 @@ func (a *api) routes() {
 	a.partRoutes()
 	a.signingRoutes()
 	a.apiKeyRoutes()
+	a.memberRoutes()
+	a.accountRoutes()
 	a.domainRoutes()
 	a.purgeRoutes()
 	a.usageRoutes()

@@ -35,7 +35,7 @@ func (v *visit) members() error {
 		what = "ended"
 		err = m.Uninvite(ctx, who, v.ns, f.get("id"))
 	case "role":
-		err = m.SetRole(ctx, who, v.ns, f.get("id"), account.Role(f.get("role")))
+		_, err = m.SetRole(ctx, who, v.ns, f.get("id"), account.Role(f.get("role")))
 	case "remove":
 		what = "removed"
 		_, err = m.RemoveMember(ctx, who, v.ns, f.get("id"), f.on("keys"))
