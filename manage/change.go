@@ -54,17 +54,7 @@ func (m *Manager) ChangeWorkspace(ctx context.Context, who Caller, namespace str
 
 // changed returns what the edit does to old, and the workspace that would be stored.
 func (m *Manager) changed(who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (c Change, w *workspace.Workspace, err error) {
-	w = old.Masked()
-	if err := edit(w); err != nil {
-		return c, nil, err
-	}
-	if err := w.Unmask(old); err != nil {
-		return c, nil, err
-	}
-	if err := m.judge(old, w); err != nil {
-		return c, nil, err
-	}
-	if err := who.allowFields(old, w); err != nil {
+	if w, err = m.unsaved(who, old, edit); err != nil {
 		return c, nil, err
 	}
 	had := map[string]bool{}
@@ -78,4 +68,20 @@ func (m *Manager) changed(who Caller, old *workspace.Workspace, edit func(*works
 		}
 	}
 	return c, w, nil
+}
+
+// unsaved returns the workspace that would be stored after an edit. The edit gets a copy of
+// old with masked secrets.
+func (m *Manager) unsaved(who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (*workspace.Workspace, error) {
+	w := old.Masked()
+	if err := edit(w); err != nil {
+		return nil, err
+	}
+	if err := w.Unmask(old); err != nil {
+		return nil, err
+	}
+	if err := m.judge(old, w); err != nil {
+		return nil, err
+	}
+	return w, who.allowFields(old, w)
 }

@@ -98,6 +98,8 @@ type Delivery interface {
 	FindPurge(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
 	// Explain says how a request for an image would be answered. The target is in path form.
 	Explain(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
+	// Preview makes an image as if the workspace were stored like this. Clients see the error.
+	Preview(ctx context.Context, w *workspace.Workspace, p delivery.Preview) (delivery.Picture, error)
 }
 
 var _ Delivery = (*delivery.Service)(nil)

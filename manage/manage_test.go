@@ -42,6 +42,10 @@ func (stub) Explain(context.Context, string, string, string) (delivery.Explanati
 	return delivery.Explanation{Status: 200}, nil
 }
 
+func (stub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (delivery.Picture, error) {
+	return delivery.Picture{}, nil
+}
+
 // start returns a Manager of a store in memory with the workspace acme.
 func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspacetest.Memory) {
 	t.Helper()
@@ -158,6 +162,9 @@ var useCases = map[string]useCase{
 	}},
 	"PutMark": {account.WriteMark, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PutMark(ctx, who, "acme", workspace.Mark{Name: "more", Image: "photos/more.png"}))
+	}},
+	"PreviewMark": {account.WriteMark, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PreviewMark(ctx, who, "acme", workspace.Mark{Name: "more", Image: "photos/more.png"}, manage.MarkPreview{Picture: "photos/cat.jpg", Width: 9}))
 	}},
 	"DeleteMark": {account.WriteMark, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeleteMark(ctx, who, "acme", "brand"))

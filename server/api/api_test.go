@@ -129,6 +129,10 @@ func (d deliveryStub) FindPurge(ctx context.Context, namespace, url string) ([]w
 	return d.findPurge(ctx, namespace, url)
 }
 
+func (d deliveryStub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (delivery.Picture, error) {
+	return delivery.Picture{}, nil
+}
+
 func (d deliveryStub) Explain(context.Context, string, string, string) (delivery.Explanation, error) {
 	return delivery.Explanation{}, nil
 }
