@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
@@ -34,25 +29,22 @@ func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 		return err
 	}
 	if key == "" {
-		keys, err := rootKeys(std.getenv)
-		if err != nil {
+		if key, err = firstRootKey(std.getenv); err != nil {
 			return err
 		}
-		if len(keys) == 0 {
+		if key == "" {
 			return errors.New("set TINTYPE_API_KEY to an API key of the workspace that has the scope write, or TINTYPE_ROOT_KEY to the server's root key")
 		}
-		key = keys[0]
 	}
-	base, err := url.Parse(c.Server)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return fmt.Errorf("--server: %q is no URL such as http://localhost:8080", c.Server)
+	client, err := newAPIClient(c.Server, key)
+	if err != nil {
+		return err
 	}
 	documents, err := readWorkspaces(c.File)
 	if err != nil {
 		return err
 	}
 	// What is wrong with them the server says: it alone knows its --dir sources.
-	client := apiClient{base: strings.TrimSuffix(base.String(), "/"), key: key}
 	var all []*application
 	for _, d := range documents {
 		a := &application{client: client, out: std.stdout, document: d, prune: c.Prune}
@@ -135,17 +127,6 @@ func (c *serveCmd) notApplied(d *workspace.Document, err error) error {
 	}
 	return fmt.Errorf("--apply: workspace %s: %w", d.Namespace, err)
 }
-
-// An apiClient speaks to the management API.
-type apiClient struct{ base, key string }
-
-// apiError is an answer of the API that is an error.
-type apiError struct {
-	status        int
-	code, message string
-}
-
-func (e *apiError) Error() string { return fmt.Sprintf("%s (%d %s)", e.message, e.status, e.code) }
 
 const applyTries = 3
 
@@ -289,44 +270,4 @@ func sendsSecrets(w *workspace.Workspace) bool {
 		}
 	}
 	return false
-}
-
-func (c apiClient) call(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 8<<20))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode/100 == 2 {
-		return json.Unmarshal(b, out)
-	}
-	var e struct {
-		Error struct{ Code, Message string }
-	}
-	if json.Unmarshal(b, &e) != nil || e.Error.Code == "" {
-		return fmt.Errorf("%s%s answered %s, which is not Tintype's API", c.base, path, res.Status)
-	}
-	return &apiError{res.StatusCode, e.Error.Code, e.Error.Message}
 }

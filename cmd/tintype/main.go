@@ -1,4 +1,4 @@
-// Command tintype is the Tintype server and its tools: serve, transform, apply.
+// Command tintype is the Tintype server and its tools: serve, transform, apply, account.
 package main
 
 import (
@@ -31,6 +31,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Serve images, and the management API under /v1."`
 	Transform transformCmd `cmd:"" help:"Transform one file, with the same engine and without a server."`
 	Apply     applyCmd     `cmd:"" help:"Create or update workspaces from a file, through the API of a running server: it prints what changes, and removes nothing without --prune."`
+	Account   accountCmd   `cmd:"" help:"See who may sign in to a running server, invite people, and end their sessions."`
 	Store     storeCmd     `cmd:"" help:"Look after a store that servers share."`
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`

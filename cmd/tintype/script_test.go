@@ -115,7 +115,8 @@ type process struct {
 }
 
 // cmdServer starts `tintype serve ARGS…` on a free port with its data in $WORK/data,
-// waits until it serves, and sets $URL. A script may stop it and start another.
+// waits until it serves, and sets $URL. What it prints from then on is in server.out. A
+// script may stop it and start another.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("server can't be negated: use ! exec tintype serve")
@@ -141,8 +142,11 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	for url == "" && lines.Scan() {
 		_, url, _ = strings.Cut(lines.Text(), "Tintype serves on ")
 	}
+	rest, err := os.Create(ts.MkAbs("server.out"))
+	ts.Check(err)
 	go func() {
-		_, _ = io.Copy(io.Discard, out)
+		_, _ = io.Copy(rest, out)
+		_ = rest.Close()
 		p.done <- p.cmd.Wait()
 	}()
 	if url == "" {
@@ -263,14 +267,18 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdCapture sets a variable to the text of the first group of a pattern, in the output of
-// the last command: `capture VARIABLE PATTERN`.
+// the last command or in a file: `capture VARIABLE PATTERN [FILE]`.
 func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: capture VARIABLE PATTERN")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: capture VARIABLE PATTERN [FILE]")
 	}
 	pattern, err := regexp.Compile(args[1])
 	ts.Check(err)
-	found := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	file := "stdout"
+	if len(args) > 2 {
+		file = args[2]
+	}
+	found := pattern.FindStringSubmatch(ts.ReadFile(file))
 	if len(found) < 2 {
 		ts.Fatalf("%s matches nothing in the output", args[1])
 	}
