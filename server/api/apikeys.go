@@ -8,7 +8,6 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
-	"github.com/tintype/tintype/workspace"
 )
 
 type (
@@ -59,12 +58,8 @@ func (a *api) apiKeyRoutes() {
 }
 
 func (a *api) createAPIKey(ctx context.Context, in *newAPIKeyInput) (*newAPIKeyOutput, error) {
-	data, err := in.Key.read()
-	if err != nil {
-		return nil, err
-	}
 	var req manage.NewAPIKey
-	if err := workspace.DecodeInto(data, &req); err != nil {
+	if err := in.Key.decode(&req); err != nil {
 		return nil, err
 	}
 	made, err := a.manage.CreateAPIKey(ctx, caller(ctx), in.Namespace, req)

@@ -49,12 +49,8 @@ func (a *api) blockRoutes() {
 }
 
 func (a *api) block(ctx context.Context, in *newBlockInput) (*blockOutput, error) {
-	data, err := in.What.read()
-	if err != nil {
-		return nil, err
-	}
 	var n manage.NewBlock
-	if err := workspace.DecodeInto(data, &n); err != nil {
+	if err := in.What.decode(&n); err != nil {
 		return nil, err
 	}
 	b, err := a.manage.BlockImage(ctx, caller(ctx), in.Namespace, n)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/tintype/tintype/workspace"
 )
 
 // maxBody bounds request bodies, in bytes.
@@ -28,6 +30,14 @@ type body struct {
 // read returns the body, which is not empty, or the error to answer.
 func (b *body) read() ([]byte, error) { return b.bytes, b.err }
 
+// decode reads the body, as JSON, into v. The error is one to answer.
+func (b *body) decode(v any) error {
+	if b.err != nil {
+		return b.err
+	}
+	return workspace.DecodeInto(b.bytes, v)
+}
+
 // Resolve reads the body. huma calls it before the operation. It keeps an error for
 // [body.read] instead of returning it, since huma would answer in its own format.
 func (b *body) Resolve(ctx huma.Context) []error {
@@ -37,6 +47,14 @@ func (b *body) Resolve(ctx huma.Context) []error {
 
 // An optionalBody is a body that may be left out.
 type optionalBody struct{ body }
+
+// decode is decode of a body that may be left out. Then v stays as it is.
+func (b *optionalBody) decode(v any) error {
+	if b.err == errBodyMissing {
+		return nil
+	}
+	return b.body.decode(v)
+}
 
 // read returns the body, or nil where there is none.
 func (b *optionalBody) read() ([]byte, error) {

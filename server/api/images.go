@@ -16,7 +16,6 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
-	"github.com/tintype/tintype/workspace"
 )
 
 const imagesPath = "/v1/workspaces/{ns}/images"
@@ -186,12 +185,8 @@ func (a *api) imageRoutes() {
 }
 
 func (a *api) createUploadURL(ctx context.Context, in *uploadURLInput) (*uploadURLOutput, error) {
-	data, err := in.Request.read()
-	if err != nil {
-		return nil, err
-	}
 	var n manage.NewUploadURL
-	if err := workspace.DecodeInto(data, &n); err != nil {
+	if err := in.Request.decode(&n); err != nil {
 		return nil, err
 	}
 	u, err := a.manage.UploadURL(ctx, caller(ctx), in.Namespace, n)
@@ -199,12 +194,8 @@ func (a *api) createUploadURL(ctx context.Context, in *uploadURLInput) (*uploadU
 }
 
 func (a *api) completeUpload(ctx context.Context, in *uploadURLInput) (*uploadOutput, error) {
-	data, err := in.Request.read()
-	if err != nil {
-		return nil, err
-	}
 	var c manage.CompleteUpload
-	if err := workspace.DecodeInto(data, &c); err != nil {
+	if err := in.Request.decode(&c); err != nil {
 		return nil, err
 	}
 	out, err := a.manage.CompleteUpload(ctx, caller(ctx), in.Namespace, c)
@@ -247,11 +238,7 @@ func (a *api) signImage(ctx context.Context, in *signImageInput) (out *signOutpu
 		return nil, err
 	}
 	var req SignImageRequest
-	data, err := in.Request.read()
-	if err == nil && data != nil {
-		err = workspace.DecodeInto(data, &req)
-	}
-	if err != nil {
+	if err := in.Request.decode(&req); err != nil {
 		return nil, err
 	}
 	out = &signOutput{}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
-	"github.com/tintype/tintype/workspace"
 )
 
 type (
@@ -33,12 +32,8 @@ func (a *api) purgeRoutes() {
 }
 
 func (a *api) purge(ctx context.Context, in *purgeInput) (out *purgeOutput, err error) {
-	data, err := in.What.read()
-	if err != nil {
-		return nil, err
-	}
 	var req manage.PurgeRequest
-	if err := workspace.DecodeInto(data, &req); err != nil {
+	if err := in.What.decode(&req); err != nil {
 		return nil, err
 	}
 	out = &purgeOutput{}

@@ -130,12 +130,8 @@ func (a *api) deleteSigningKey(ctx context.Context, in *signingKeyInput) (*struc
 }
 
 func (a *api) sign(ctx context.Context, in *signInput) (out *signOutput, err error) {
-	data, err := in.Request.read()
-	if err != nil {
-		return nil, err
-	}
 	var req SignRequest
-	if err := workspace.DecodeInto(data, &req); err != nil {
+	if err := in.Request.decode(&req); err != nil {
 		return nil, err
 	}
 	out = &signOutput{}
