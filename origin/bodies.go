@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,8 @@ const (
 	paceRate  = 64 << 20
 	paceBurst = 200 * time.Millisecond
 
-	waitForRoom = 2 * time.Second // how long a body waits until others free memory
+	waitForRoom  = 2 * time.Second // how long a body waits until others free memory
+	keptForSmall = 8               // large bodies leave a part of the memory to small ones: one in so many
 )
 
 // An Owner says on whose behalf a body is read. Where memory is short, the owner with the
@@ -74,10 +76,13 @@ type BodiesConfig struct {
 // are in memory, or in files without a name where memory is short. Two bounds limit the
 // bytes that have arrived; a Content-Length doesn't count.
 //
-// No workspace may hold more than half of either bound. Where there is no room, a body that
-// is still being read ends with [ErrBusy]. It is one of the workspace that holds most:
-// first a slow one, else the newest one from the host that holds most. In addition, a large
-// body that brings less than 64 KiB a second for three seconds ends with [ErrTimeout].
+// No workspace may hold more than half of either bound, and large bodies leave an eighth of
+// the memory to small ones. Where there is no room, a body that is still being read ends
+// with [ErrBusy]. It is one of the workspace that holds most: first a slow one, else the
+// newest one from the host that holds most. What becomes free goes to the bodies that wait:
+// first to the workspace that holds least, and within it to the host that holds least. In
+// addition, a large body that brings less than 64 KiB a second for three seconds ends with
+// [ErrTimeout].
 //
 // A nil *Bodies holds any number of bodies. Bodies are safe for concurrent use.
 type Bodies struct {
@@ -88,7 +93,7 @@ type Bodies struct {
 	pools   [2]pool
 	reading map[*intake]struct{}
 	begun   uint64               // bodies so far
-	freed   chan struct{}        // closed when bytes are freed; nil where nobody waits
+	hosts   map[Owner]*hostBytes // of the bodies that aren't released yet
 	whole   int                  // bodies that are read and not released
 	diskOff time.Time            // until then no body goes to disk
 	paced   map[string]time.Time // by workspace: the clock of pace
@@ -104,13 +109,41 @@ const (
 // A pool counts the bytes of memory, or those of the disk.
 type pool struct {
 	limit, share int64 // bounds of all workspaces, and of one workspace
+	reserve      int64 // the part of limit that is left to small bodies
 	used         int64
-	peak         int64            // the most bytes that were ever used
-	of           map[string]int64 // by workspace
+	peak         int64                // the most bytes that were ever used
+	of           map[string]int64     // used, by workspace
+	leaving      map[string]int64     // by workspace: bytes of bodies that were ended and aren't free yet
+	allLeaving   int64                // the sum of leaving
+	waiting      map[string][]*waiter // by workspace, in the order in which they came
 }
 
-func (p *pool) fits(workspace string, n int64) bool {
-	return p.used+n <= p.limit && p.of[workspace]+n <= p.share
+// A waiter is a body that waits for n bytes of a pool.
+type waiter struct {
+	in      *intake
+	n       int64
+	granted chan struct{} // closed when the bytes are taken
+}
+
+// hostBytes are the bytes that the bodies of an [Owner] hold.
+type hostBytes struct {
+	bodies int
+	took   [2]int64 // by pool
+}
+
+// room returns how many bytes all workspaces together may use, so that in may take n more.
+func (p *pool) room(in *intake, kind int, n int64) int64 {
+	if in.took[kind]+n > largeBody+largeBody/4 { // a small body holds as much while it grows
+		return p.limit - p.reserve
+	}
+	return p.limit
+}
+
+func (p *pool) leave(workspace string, n int64) {
+	p.allLeaving += n
+	if p.leaving[workspace] += n; p.leaving[workspace] == 0 {
+		delete(p.leaving, workspace)
+	}
 }
 
 func (p *pool) add(workspace string, n int64) {
@@ -123,13 +156,15 @@ func (p *pool) add(workspace string, n int64) {
 
 // NewBodies returns the bodies of a server.
 func NewBodies(c BodiesConfig) *Bodies {
-	b := &Bodies{config: c, writing: make(chan struct{}, 2), reading: map[*intake]struct{}{}, paced: map[string]time.Time{}}
+	b := &Bodies{config: c, writing: make(chan struct{}, 2), reading: map[*intake]struct{}{}, hosts: map[Owner]*hostBytes{}, paced: map[string]time.Time{}}
 	if c.Memory == 0 {
 		c.Memory = math.MaxInt64 / 2
 	}
 	for i, limit := range []int64{c.Memory, c.Disk} {
-		b.pools[i] = pool{limit: limit, share: max(limit/2, min(limit, c.Largest+2*growBy)), of: map[string]int64{}}
+		b.pools[i] = pool{limit: limit, share: max(limit/2, min(limit, c.Largest+2*growBy)),
+			of: map[string]int64{}, leaving: map[string]int64{}, waiting: map[string][]*waiter{}}
 	}
+	b.pools[inMemory].reserve = c.Memory / keptForSmall
 	if c.Disk > 0 {
 		left, _ := filepath.Glob(filepath.Join(c.Dir, leftBody)) // the pattern is valid
 		for _, name := range left {
@@ -174,6 +209,7 @@ func (b *Bodies) Stats() BodyStats {
 type intake struct {
 	bodies *Bodies
 	owner  Owner
+	host   *hostBytes
 	number uint64
 	stop   func() // ends a read that runs
 	store  store
@@ -242,7 +278,7 @@ func (b *Bodies) Admit(ctx context.Context) error {
 		kind = onDisk
 	}
 	p := &b.pools[kind]
-	if p.fits(owner.Workspace, largeBody+growBy) {
+	if p.used+largeBody+growBy <= p.limit-p.reserve && p.of[owner.Workspace]+largeBody+growBy <= p.share {
 		return nil
 	}
 	if own := p.of[owner.Workspace] + largeBody + growBy; own <= p.share && b.largest(p, kind, owner.Workspace, own) != owner.Workspace {
@@ -282,6 +318,11 @@ func (b *Bodies) begin(ctx context.Context, stop func()) *intake {
 	defer b.mu.Unlock()
 	b.begun++
 	in.number = b.begun
+	if in.host = b.hosts[in.owner]; in.host == nil {
+		in.host = &hostBytes{}
+		b.hosts[in.owner] = in.host
+	}
+	in.host.bodies++
 	b.reading[in] = struct{}{}
 	in.timer = time.AfterFunc(tick, in.look)
 	return in
@@ -394,6 +435,9 @@ func (in *intake) free() {
 	for kind, n := range in.took {
 		in.giveLocked(kind, n)
 	}
+	if in.host.bodies--; in.host.bodies == 0 {
+		delete(b.hosts, in.owner)
+	}
 }
 
 func (in *intake) give(kind int, n int64) {
@@ -407,13 +451,14 @@ func (in *intake) giveLocked(kind int, n int64) {
 	if n == 0 {
 		return
 	}
-	b := in.bodies
+	p := &in.bodies.pools[kind]
 	in.took[kind] -= n
-	b.pools[kind].add(in.owner.Workspace, -n)
-	if b.freed != nil {
-		close(b.freed)
-		b.freed = nil
+	in.host.took[kind] -= n
+	p.add(in.owner.Workspace, -n)
+	if in.cause != nil {
+		p.leave(in.owner.Workspace, -n)
 	}
+	in.bodies.grant(kind)
 }
 
 // tryTake takes bytes of a pool, and reports whether there was room.
@@ -423,14 +468,80 @@ func (in *intake) tryTake(kind int, n int64) bool {
 	return in.tryTakeLocked(kind, n)
 }
 
+// tryTakeLocked takes bytes that no body waits for.
 func (in *intake) tryTakeLocked(kind int, n int64) bool {
 	p := &in.bodies.pools[kind]
-	if !p.fits(in.owner.Workspace, n) {
+	if in.cause != nil || p.of[in.owner.Workspace]+n > p.share || p.used+n > p.room(in, kind, n) {
 		return false
 	}
-	p.add(in.owner.Workspace, n)
-	in.took[kind] += n
+	for workspace, line := range p.waiting {
+		if p.of[workspace] <= p.of[in.owner.Workspace] && p.of[workspace]+line[0].n <= p.share {
+			return false
+		}
+	}
+	in.takeLocked(kind, n)
 	return true
+}
+
+func (in *intake) takeLocked(kind int, n int64) {
+	in.bodies.pools[kind].add(in.owner.Workspace, n)
+	in.took[kind] += n
+	in.host.took[kind] += n
+}
+
+// grant gives free bytes of a pool to the bodies that wait, and ends others where the next
+// one needs more. The caller holds mu.
+func (b *Bodies) grant(kind int) {
+	p := &b.pools[kind]
+	for {
+		var next *waiter
+		for workspace, line := range p.waiting {
+			w := p.first(line, kind)
+			if w == nil {
+				continue
+			}
+			if p.of[workspace]+w.n > p.share {
+				b.makeRoom(w.in, kind, w.n)
+				continue
+			}
+			if next == nil || cmp.Or(cmp.Compare(p.of[workspace], p.of[next.in.owner.Workspace]), cmp.Compare(w.in.number, next.in.number)) < 0 {
+				next = w
+			}
+		}
+		if next == nil {
+			return
+		}
+		if p.used+next.n > p.room(next.in, kind, next.n) {
+			b.makeRoom(next.in, kind, next.n)
+			return
+		}
+		next.in.takeLocked(kind, next.n)
+		p.unwait(next)
+		close(next.granted)
+	}
+}
+
+// first returns the waiter of a workspace that is the next one: the first one from the host
+// that holds least.
+func (p *pool) first(line []*waiter, kind int) (first *waiter) {
+	for _, w := range line {
+		if w.in.cause == nil && (first == nil || w.in.host.took[kind] < first.in.host.took[kind]) {
+			first = w
+		}
+	}
+	return first
+}
+
+// unwait removes a waiter, if it still waits.
+func (p *pool) unwait(w *waiter) {
+	name := w.in.owner.Workspace
+	line := p.waiting[name]
+	if i := slices.Index(line, w); i >= 0 {
+		line = slices.Delete(line, i, i+1)
+	}
+	if p.waiting[name] = line; len(line) == 0 {
+		delete(p.waiting, name)
+	}
 }
 
 // ample reports whether most of the memory stays free after n more bytes. A body then needs
@@ -454,41 +565,38 @@ func (in *intake) take(ctx context.Context, kind int, n int64) error {
 	if in.took[kind]+n > b.pools[kind].share {
 		return fmt.Errorf("%w: this original is larger than all the memory for originals; --body-memory sets it", ErrBusy)
 	}
+	if in.cause != nil {
+		return in.cause
+	}
+	w := &waiter{in: in, n: n, granted: make(chan struct{})}
+	p := &b.pools[kind]
+	p.waiting[in.owner.Workspace] = append(p.waiting[in.owner.Workspace], w)
 	in.waiting = true
-	defer func() { in.waiting = false }()
+	b.grant(kind)
+	b.mu.Unlock()
 	limit := time.NewTimer(waitForRoom)
 	defer limit.Stop()
-	for !in.tryTakeLocked(kind, n) {
-		b.makeRoom(in, kind, n)
-		if in.cause != nil {
-			return in.cause
-		}
-		if b.freed == nil {
-			b.freed = make(chan struct{})
-		}
-		freed := b.freed
-		b.mu.Unlock()
-		var err error
-		select {
-		case <-freed:
-		case <-in.ended:
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-limit.C:
-			err = errNoRoom
-		}
-		b.mu.Lock()
-		switch {
-		case in.cause != nil:
-			return in.cause
-		case err == errNoRoom:
+	var err error
+	select {
+	case <-w.granted:
+	case <-in.ended:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-limit.C:
+		err = errNoRoom
+	}
+	b.mu.Lock()
+	in.waiting = false
+	select {
+	case <-w.granted:
+		err = nil // perhaps at the same time
+	default:
+		p.unwait(w)
+		if err == errNoRoom {
 			b.counts.Refused++
-			return err
-		case err != nil:
-			return err
 		}
 	}
-	return nil
+	return cmp.Or(in.cause, err)
 }
 
 // makeRoom ends bodies until n bytes for in are free, or soon will be. in itself may be
@@ -497,22 +605,19 @@ func (in *intake) take(ctx context.Context, kind int, n int64) error {
 func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	p := &b.pools[kind]
 	name := in.owner.Workspace
-	var leaving, leavingOwn int64 // bytes of bodies that have been ended and aren't free yet
-	whole := p.of[name]           // bytes of the workspace's whole bodies
-	for other := range b.reading {
-		if other.cause != nil {
-			leaving += other.took[kind]
-		}
-		if other.owner.Workspace == name {
-			whole -= other.took[kind]
-			if other.cause != nil {
-				leavingOwn += other.took[kind]
+	room := p.room(in, kind, n)
+	whole := int64(-1) // bytes of the workspace's whole bodies, counted when needed
+	for own := p.of[name] + n; own-p.leaving[name] > p.share || p.used+n-p.allLeaving > room; {
+		if whole < 0 {
+			whole = p.of[name]
+			for other := range b.reading {
+				if other.owner.Workspace == name {
+					whole -= other.took[kind]
+				}
 			}
 		}
-	}
-	for own := p.of[name] + n; own-leavingOwn > p.share || p.used+n-leaving > p.limit; {
 		from := name
-		if own-leavingOwn <= p.share {
+		if own-p.leaving[name] <= p.share {
 			from = b.largest(p, kind, name, own)
 		}
 		victim := b.victim(from, kind, in)
@@ -523,10 +628,6 @@ func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 		victim.endLocked(errNoRoom)
 		if victim == in {
 			return
-		}
-		leaving += victim.took[kind]
-		if victim.owner.Workspace == name {
-			leavingOwn += victim.took[kind]
 		}
 	}
 }
@@ -592,6 +693,9 @@ func (in *intake) mayGive(workspace string, kind int, asks *intake) bool {
 // endLocked ends a body that is being read. The caller holds Bodies.mu.
 func (in *intake) endLocked(cause error) {
 	in.cause = cause
+	for kind, n := range in.took {
+		in.bodies.pools[kind].leave(in.owner.Workspace, n)
+	}
 	close(in.ended)
 	go func() { // stop may take locks
 		in.stop()

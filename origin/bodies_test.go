@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -334,7 +335,7 @@ func TestHalfReadBodies(t *testing.T) {
 // is a slow one, or else the newest from the host that holds most.
 func TestShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := NewBodies(BodiesConfig{Memory: 40 << 20})
+		b := NewBodies(BodiesConfig{Memory: 40<<20 + 40<<20/7}) // 40 MiB for large bodies
 		errs := map[string]error{}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -400,7 +401,9 @@ func TestBrokenDisk(t *testing.T) {
 	if _, err := f.Write(bytes.Repeat([]byte{1}, 100_000)); err != nil {
 		t.Fatal(err)
 	}
-	s := store{in: &intake{bodies: NewBodies(BodiesConfig{})}, file: f, size: 100_000}
+	in := NewBodies(BodiesConfig{}).begin(t.Context(), func() {})
+	defer in.end()
+	s := store{in: in, file: f, size: 100_000}
 	body, err := s.finish()
 	if err != nil {
 		t.Fatal(err)
@@ -511,4 +514,90 @@ func TestPace(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOrderOfWaiting: bodies of transforms that run fill the memory, and more bodies wait.
+// What becomes free goes to the workspace that holds least, and within it to the host that
+// holds least, whoever came first.
+func TestOrderOfWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 32 << 20})
+		read := func(workspace, host string, size int64) (*Object, error) {
+			u := newUpload(size, size)
+			return b.Read(WithOwner(t.Context(), Owner{workspace, host}), u, size, 25<<20, u.stop)
+		}
+		var held []*Object
+		for _, f := range []struct {
+			workspace string
+			size      int64
+			n         int
+		}{{"a", 13 << 20, 1}, {"b", 8 << 20, 1}, {"c", 4 << 20, 1}, {"d", 900 << 10, 10}, {"d", 10 << 10, 1000}} {
+			for range f.n {
+				o, err := read(f.workspace, "x", f.size)
+				if err != nil {
+					break // there is no room for another
+				}
+				held = append(held, o)
+			}
+		}
+		var mu sync.Mutex
+		var order []string
+		var wg sync.WaitGroup
+		wait := func(workspace, host string) {
+			wg.Go(func() {
+				o, err := read(workspace, host, 10<<10)
+				mu.Lock()
+				order = append(order, fmt.Sprint(workspace, "/", host))
+				mu.Unlock()
+				if err != nil {
+					t.Errorf("%s/%s: %v", workspace, host, err)
+					return
+				}
+				time.Sleep(10 * time.Millisecond) // a transform
+				o.Release()
+			})
+			synctest.Wait()
+		}
+		for range 5 {
+			wait("b", "x")
+		}
+		wait("b", "z")
+		wait("c", "x")
+		wait("new", "x")
+		held[len(held)-1].Release()
+		wg.Wait()
+		if want := []string{"new/x", "c/x", "b/z", "b/x"}; len(order) != 8 || !slices.Equal(order[:4], want) {
+			t.Errorf("they were read in the order %v, want %v first", order, want)
+		}
+		for _, o := range held[:len(held)-1] {
+			o.Release()
+		}
+		wantNothingHeld(t, b)
+	})
+}
+
+// TestSmallBodiesHaveRoom: large bodies of transforms that run leave room for small ones.
+func TestSmallBodiesHaveRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 32 << 20})
+		read := func(workspace string, size int64) (*Object, error) {
+			u := newUpload(size, size)
+			return b.Read(WithOwner(t.Context(), Owner{workspace, "x"}), u, size, 25<<20, u.stop)
+		}
+		var held []*Object
+		for i := range 20 {
+			if o, err := read(fmt.Sprint(i%4), 3<<20); err == nil {
+				held = append(held, o)
+			}
+		}
+		begun := time.Now()
+		o, err := read("shop", 900<<10)
+		if err != nil || time.Since(begun) > 0 {
+			t.Fatalf("%v after %v", err, time.Since(begun))
+		}
+		for _, o := range append(held, o) {
+			o.Release()
+		}
+		wantNothingHeld(t, b)
+	})
 }
