@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/workspace"
 )
 
 // Config has the parts and settings of a [Dashboard]. All fields are required, except for
@@ -107,6 +109,7 @@ type visit struct {
 
 	who  account.Visitor
 	role account.Role // in the workspace; an operator has account.Operator
+	seen *workspace.Workspace
 }
 
 // enter finds out who visits, and refuses those who may not.
@@ -151,7 +154,7 @@ func (v *visit) callerIn(namespace string) manage.Caller {
 	if log, ok := v.w.(*delivery.Response); ok {
 		c.IP = log.Log.Client
 	}
-	c.Kind, c.Email, c.Namespace = kindPerson, v.who.Email, namespace
+	c.Kind, c.Email, c.Namespace = apikey.Person, v.who.Email, namespace
 	if v.who.Operator {
 		c.Role = account.Operator
 		return c
@@ -162,6 +165,19 @@ func (v *visit) callerIn(namespace string) manage.Caller {
 		}
 	}
 	return c
+}
+
+// workspace returns the workspace of the page, as it was when the visit first asked. It is
+// shared by all who ask, so nobody may modify it.
+func (v *visit) workspace() (*workspace.Workspace, error) {
+	if v.seen == nil {
+		w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+		if err != nil {
+			return nil, err
+		}
+		v.seen = w
+	}
+	return v.seen, nil
 }
 
 // may reports whether the visitor may do an action in the workspace of the page.

@@ -49,7 +49,7 @@ func (v *visit) firstSteps(w *workspace.Workspace, rows []workspace.Usage) (*fir
 		Sources: w.Sources, HasSource: len(w.Sources) > 0, Tested: fetched || served,
 		Source: q.Get("source"), Path: strings.TrimLeft(strings.TrimSpace(q.Get("path")), "/"), Playground: "/playground/" + v.ns,
 	}
-	if v.may(account.WriteSource) && hasPage("/sources") {
+	if v.may(account.WriteSource) {
 		f.SourcesPath = "/app/" + v.ns + "/sources"
 	}
 	for _, s := range w.Sources {
@@ -84,16 +84,6 @@ func answered(rows []workspace.Usage) (served, fetched bool) {
 		fetched = fetched || u.BytesIn > 0
 	}
 	return served, fetched
-}
-
-// hasPage reports whether the navigation has an entry for a path.
-func hasPage(path string) bool {
-	for _, l := range navigation {
-		if l.Path == path {
-			return true
-		}
-	}
-	return false
 }
 
 // base returns scheme and host of URLs of images, without a slash at the end.

@@ -116,7 +116,7 @@ type review struct {
 // settings answers a page with a form of settings. A POST has a step: "" or "review" shows
 // what would change, "edit" opens the form again with what was typed, "save" writes.
 func (v *visit) settings(s settingsForm) error {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}

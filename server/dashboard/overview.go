@@ -58,7 +58,7 @@ const (
 
 // overview is the first page of a workspace: what it did, and its first steps before that.
 func (v *visit) overview() error {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (v *visit) overview() error {
 	p.Sources, p.MoreSources = sum.sourceRows()
 	p.Operations = sum.operationRows()
 	p.Errors = int64(sum.total[errorsMade])
-	if v.may(account.ReadAudit) && hasPage("/log") {
+	if v.may(account.ReadAudit) {
 		p.LogPath = "/app/" + v.ns + "/log?" + url.Values{"trail": {"access"}, "errors": {"on"}}.Encode()
 	}
 	if p.First, err = v.firstSteps(w, rows); err != nil {

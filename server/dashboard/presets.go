@@ -79,7 +79,7 @@ type presetsPage struct {
 
 // presets lists the presets, each with an example.
 func (v *visit) presets() error {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (v *visit) preset() error {
 }
 
 func (v *visit) presetNamed(name string) (p workspace.Preset, err error) {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return p, err
 	}

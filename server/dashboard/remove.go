@@ -20,11 +20,11 @@ type removal struct {
 }
 
 func (v *visit) remove(r removal) error {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}
-	if !r.remove(w) {
+	if !r.remove(w.Clone()) {
 		return gone(r.Noun)
 	}
 	return v.settings(settingsForm{

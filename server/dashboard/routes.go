@@ -1,11 +1,6 @@
 package dashboard
 
-import (
-	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/apikey"
-)
-
-const kindPerson = apikey.Person
+import "github.com/tintype/tintype/account"
 
 // A route is a row of the table of pages.
 type route struct {

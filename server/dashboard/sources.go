@@ -16,8 +16,11 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
+// A kind is a kind of sources.
+type kind struct{ Kind, Name, Meaning string }
+
 // kinds are the kinds of sources that owners can add.
-var kinds = []struct{ Kind, Name, Meaning string }{
+var kinds = []kind{
 	{"http", "Web server", "Any server that answers with images below one URL."},
 	{"s3", "S3 bucket", "A bucket of AWS, or of another store that speaks S3."},
 	{"r2", "R2 bucket", "A bucket of Cloudflare R2."},
@@ -31,7 +34,7 @@ type sourcesPage struct {
 
 // sources lists the sources of the workspace and the operator's folders.
 func (v *visit) sources() error {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}
@@ -58,24 +61,24 @@ var sourceNames = func() map[string]string {
 
 // newSource first asks for the kind, and then for the fields of that kind.
 func (v *visit) newSource() error {
-	kind := v.r.URL.Query().Get("kind")
+	chosen := v.r.URL.Query().Get("kind")
 	if v.r.Method == http.MethodPost {
 		f, err := v.form()
 		if err != nil {
 			return err
 		}
-		kind = f.get("kind")
+		chosen = f.get("kind")
 	}
-	if !slices.ContainsFunc(kinds, func(k struct{ Kind, Name, Meaning string }) bool { return k.Kind == kind }) {
+	if !slices.ContainsFunc(kinds, func(k kind) bool { return k.Kind == chosen }) {
 		return v.show(200, "sourcekind", kinds)
 	}
-	return v.sourceSettings("", kind)
+	return v.sourceSettings("", chosen)
 }
 
 // source is the page of one source.
 func (v *visit) source() error {
 	key := v.r.PathValue("key")
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}
@@ -131,7 +134,7 @@ func (v *visit) sourceSettings(key, kind string) error {
 
 // testSource shows the form again, with what a fetch from the source as typed came to.
 func (v *visit) testSource(s settingsForm, f form, data *sourceForm) error {
-	w, err := v.d.Manage.Workspace(v.r.Context(), v.caller(), v.ns)
+	w, err := v.workspace()
 	if err != nil {
 		return err
 	}
