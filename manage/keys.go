@@ -152,18 +152,18 @@ func (m *Manager) allowKey(ctx context.Context, who Caller, k *workspace.APIKey)
 
 func (r *NewAPIKey) validate() error {
 	if n := utf8.RuneCountInString(r.Name); n < 1 || n > maxKeyName || !utf8.ValidString(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl) {
-		return invalid(fmt.Sprintf("name: must have 1 to %d characters, none of them a control character.", maxKeyName))
+		return wrong("name", fmt.Sprintf("must have 1 to %d characters, none of them a control character.", maxKeyName))
 	}
 	if len(r.Scopes) == 0 {
-		return invalid("scopes: must have read, write, admin or several of them.")
+		return wrong("scopes", "must have read, write, admin or several of them.")
 	}
 	for i, s := range r.Scopes {
 		if !slices.Contains(apikey.Scopes(), apikey.Scope(s)) || slices.Contains(r.Scopes[:i], s) {
-			return invalid("scopes: must have read, write, admin or several of them, each once.")
+			return wrong("scopes", "must have read, write, admin or several of them, each once.")
 		}
 	}
 	if d := r.ExpiresInDays; d != nil && (*d < 1 || *d > maxKeyDays) {
-		return invalid(fmt.Sprintf("expires_in_days: must be 1 to %d; leave it out for a key that never expires.", maxKeyDays))
+		return wrong("expires_in_days", fmt.Sprintf("must be 1 to %d; leave it out for a key that never expires.", maxKeyDays))
 	}
 	return nil
 }

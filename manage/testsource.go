@@ -45,7 +45,7 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 		return t, errNoProber
 	}
 	if path = strings.TrimPrefix(path, "/"); path == "" {
-		return t, invalid("path: is required: the path of an image in the source.")
+		return t, wrong("path", "is required: the path of an image in the source.")
 	}
 	if err := origin.CheckPath(path); err != nil {
 		return t, err

@@ -256,6 +256,11 @@ func shown(w *workspace.Workspace) *workspace.Workspace {
 	return out
 }
 
+// wrong returns the error of one value, whose path is the one in the JSON of the request.
+func wrong(path, message string) error {
+	return &workspace.ValidationError{Problems: []workspace.Problem{{Path: path, Message: message}}}
+}
+
 func invalid(message string) *fault.Error  { return fault.New(fault.Validation, message) }
 func notFound(message string) *fault.Error { return fault.New(fault.NotFound, message) }
 func conflict(message string) *fault.Error { return fault.New(fault.Conflict, message) }

@@ -11,7 +11,7 @@ import (
 func (v *visit) access() error {
 	return v.settings(settingsForm{
 		template: "access", after: "/access",
-		names: map[string]string{
+		fields: map[string]string{
 			"allowed_origins": "allowed_origins", "allowed_sources": "allowed_sources", "https_only": "https_only",
 			"require_signature": "require_signature", "presets_only": "presets_only", "strict_options": "strict_options",
 		},

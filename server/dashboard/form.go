@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,14 +26,18 @@ type form struct {
 func (f form) get(name string) string { return strings.TrimSpace(f.Values.Get(name)) }
 func (f form) on(name string) bool    { return f.Values.Get(name) != "" }
 
-// number returns the whole number in a field, or 0.
-func (f form) number(name string) int64 {
-	n, err := strconv.ParseInt(f.get(name), 10, 64)
-	if err != nil {
-		return 0
+// number returns the whole number in a field, which may have separators of thousands. An
+// empty field is 0.
+func (f form) number(name string) (n int, ok bool) {
+	text := separators.Replace(f.get(name))
+	if text == "" {
+		return 0, true
 	}
-	return n
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0
 }
+
+var separators = strings.NewReplacer(",", "", " ", "", "\u00a0", "", "\u202f", "", "_", "")
 
 // list returns the lines of a field.
 func (f form) list(name string) []string {
@@ -45,33 +50,67 @@ func (f form) list(name string) []string {
 	return list
 }
 
-// fails puts the problems of an error next to the fields that they concern. names has the
-// field for each path of a problem, without the indexes of lists. It reports whether the
-// error is one of the form.
-func (f *form) fails(err error, names map[string]string) bool {
-	f.Errors = map[string]string{}
+// refused puts an error next to the fields of the form that it is about, and returns the
+// status of the page that shows the form again. It reports false for errors that are about
+// no form, such as those of a store.
+//
+// fields has the field for each path of a problem, without the indexes of lists. A field
+// also gets the problems of what is inside its path. The field of the empty path gets errors
+// that name no value; without it, they stand above the form.
+func (v *visit) refused(err error, f *form, fields map[string]string) (status int, ok bool) {
+	e := fault.OfManaging(err)
+	switch {
+	case e.Status() >= 500, slices.Contains([]fault.Code{fault.Forbidden, fault.Unauthorized, fault.WorkspaceNotFound}, e.Code):
+		return 0, false
+	case e.Code == fault.Validation:
+		status = http.StatusUnprocessableEntity
+	default:
+		status = e.Status()
+	}
+	e.Headers(v.w.Header())
+	f.Errors, f.Faults = map[string]string{}, nil
+	problems := []workspace.Problem{{Message: e.Message}}
 	if invalid, ok := errors.AsType[*workspace.ValidationError](err); ok {
-		for _, p := range invalid.Problems {
-			name, ok := names[index.ReplaceAllString(p.Path, "")]
-			if !ok {
-				f.Faults = append(f.Faults, p.String())
-				continue
-			}
-			if f.Errors[name] != "" {
-				f.Errors[name] += "\n"
-			}
-			f.Errors[name] += sentence(p.Message)
+		problems = invalid.Problems
+	}
+	for _, p := range problems {
+		name, inside := fieldOf(p.Path, fields)
+		switch {
+		case name == "":
+			f.Faults = append(f.Faults, sentence(p.String()))
+		case inside != "":
+			f.wrong(name, inside+": "+p.Message)
+		default:
+			f.wrong(name, p.Message)
 		}
-		return true
 	}
-	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.Validation {
-		f.Faults = append(f.Faults, sentence(e.Message))
-		return true
-	}
-	return false
+	return status, true
 }
 
-var index = regexp.MustCompile(`\[[^\]]*\]`)
+func (f *form) wrong(name, message string) {
+	if f.Errors[name] != "" {
+		f.Errors[name] += "\n"
+	}
+	f.Errors[name] += sentence(message)
+}
+
+// fieldOf returns the field for the path of a problem, and the rest of the path inside it.
+func fieldOf(path string, fields map[string]string) (name, inside string) {
+	path = index.ReplaceAllString(path, "")
+	for at := path; ; {
+		if name, ok := fields[at]; ok {
+			return name, strings.Trim(path[len(at):], `.["]`)
+		}
+		i := strings.LastIndexAny(at, ".[")
+		if i < 0 {
+			return "", ""
+		}
+		at = at[:i]
+	}
+}
+
+// index matches the index of a list in a path.
+var index = regexp.MustCompile(`\[[0-9]+\]`)
 
 // sentence gives a message a capital and a full stop.
 func sentence(s string) string {
@@ -88,7 +127,7 @@ func sentence(s string) string {
 // A settingsForm is a page with a form that changes settings of the workspace.
 type settingsForm struct {
 	template string
-	names    map[string]string // field of each path of a problem
+	fields   map[string]string // of paths of problems: see refused
 	fill     func(*workspace.Workspace) url.Values
 	edit     func(*workspace.Workspace, form) error
 	data     func(*visit, *workspace.Workspace) (any, error) // what else the page shows; nil is nothing
@@ -134,24 +173,23 @@ func (v *visit) settings(s settingsForm) error {
 	edit := func(w *workspace.Workspace) error { return s.edit(w, f) }
 	r := review{Form: f, Revision: w.Revision, Action: v.r.URL.Path}
 	if step == "save" {
-		_, err = v.d.Manage.ChangeWorkspace(v.r.Context(), v.caller(), v.ns, f.number("revision"), edit)
+		revision, _ := f.number("revision") // which another than the review's form may have changed
+		_, err = v.d.Manage.ChangeWorkspace(v.r.Context(), v.caller(), v.ns, int64(revision), edit)
 		if err == nil {
 			return v.redirect("/app/"+v.ns+s.after, "saved")
 		}
 		r.Conflict = errors.Is(err, workspace.ErrConflict)
-		if !r.Conflict && !f.fails(err, s.names) {
-			return err
-		}
 	}
 	if err == nil || r.Conflict {
 		r.Change, err = v.d.Manage.Review(v.r.Context(), v.caller(), v.ns, edit)
 	}
-	switch {
-	case err != nil && f.fails(err, s.names):
-		return v.showSettings(s, w, f, http.StatusUnprocessableEntity)
-	case err != nil:
+	if err != nil {
+		if status, ok := v.refused(err, &f, s.fields); ok {
+			return v.showSettings(s, w, f, status)
+		}
 		return err
-	case len(r.Lines) == 0:
+	}
+	if len(r.Lines) == 0 {
 		return v.redirect("/app/"+v.ns+s.after, "unchanged")
 	}
 	status := http.StatusOK

@@ -51,7 +51,7 @@ func (v *visit) keys() error {
 func newKey(f form) manage.NewAPIKey {
 	n := manage.NewAPIKey{Name: f.get("name"), Scopes: f.Values["scopes"], Test: f.on("test")}
 	if f.get("expires_in_days") != "" {
-		days := int(f.number("expires_in_days")) // 0 for a text, which is refused
+		days, _ := f.number("expires_in_days") // 0 for a text, which is refused
 		n.ExpiresInDays = &days
 	}
 	return n
@@ -72,21 +72,10 @@ func (v *visit) revokeKey(f form) error {
 
 // keyFails shows the form again with what is wrong, next to the field that the error names.
 func (v *visit) keyFails(f form, err error) error {
-	e := fault.OfManaging(err)
-	if e.Status() >= 500 || e.Code == fault.Forbidden {
-		return err
+	if status, ok := v.refused(err, &f, map[string]string{"name": "name", "scopes": "scopes", "expires_in_days": "expires_in_days"}); ok {
+		return v.showKeys(keyPage{Form: f}, status)
 	}
-	status := e.Status()
-	if e.Code == fault.Validation {
-		status = http.StatusUnprocessableEntity
-	}
-	name, message, ok := strings.Cut(e.Message, ": ")
-	if ok && slices.Contains([]string{"name", "scopes", "expires_in_days"}, name) {
-		f.Errors = map[string]string{name: sentence(message)}
-	} else {
-		f.Faults = []string{e.Message}
-	}
-	return v.showKeys(keyPage{Form: f}, status)
+	return err
 }
 
 func (v *visit) showKeys(p keyPage, status int) error {

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tintype/tintype/account"
@@ -43,12 +42,12 @@ type limitsData struct {
 
 // limits is the page of how much the workspace may do.
 func (v *visit) limits() error {
-	names := map[string]string{}
+	fields := map[string]string{}
 	for _, f := range limitFields {
-		names["limits."+f.Name] = f.Name
+		fields["limits."+f.Name] = f.Name
 	}
 	return v.settings(settingsForm{
-		template: "limits", after: "/limits", needs: account.UpdateLimits, names: names,
+		template: "limits", after: "/limits", needs: account.UpdateLimits, fields: fields,
 		fill: func(w *workspace.Workspace) url.Values {
 			values := url.Values{}
 			for _, f := range limitFields {
@@ -61,7 +60,7 @@ func (v *visit) limits() error {
 		edit: func(w *workspace.Workspace, typed form) error {
 			var wrong []workspace.Problem
 			for _, f := range limitFields {
-				n, ok := wholeNumber(typed.get(f.Name))
+				n, ok := typed.number(f.Name)
 				if !ok {
 					wrong = append(wrong, workspace.Problem{Path: "limits." + f.Name, Message: "must be a whole number such as 10000, or empty for no limit"})
 				}
@@ -87,18 +86,6 @@ func (v *visit) limits() error {
 		},
 	})
 }
-
-// wholeNumber reads a number that may have separators of thousands. Empty is 0.
-func wholeNumber(s string) (n int, ok bool) {
-	s = separators.Replace(s)
-	if s == "" {
-		return 0, true
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 0
-}
-
-var separators = strings.NewReplacer(",", "", " ", "", "\u00a0", "", "\u202f", "", "_", "")
 
 // A quota is a limit on a day's or a month's transforms, and how much of it is used.
 type quota struct {

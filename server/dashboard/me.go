@@ -107,17 +107,10 @@ func (v *visit) askCode(d signingIn) error {
 }
 
 func (v *visit) signInFails(d signingIn, name string, err error) error {
-	e := fault.OfManaging(err)
-	if e.Status() >= 500 {
-		return err
+	if status, ok := v.refused(err, &d.Form, map[string]string{"": name}); ok {
+		return v.show(status, "sign-in", d)
 	}
-	d.Form.Errors = map[string]string{name: e.Message}
-	e.Headers(v.w.Header())
-	status := e.Status()
-	if e.Code == fault.Validation {
-		status = http.StatusUnprocessableEntity
-	}
-	return v.show(status, "sign-in", d)
+	return err
 }
 
 // signOut ends the visitor's session.

@@ -210,7 +210,7 @@ func TestMakeWorkspace(t *testing.T) {
 			t.Errorf("%s: %d", as, w.Code)
 		}
 	}
-	if w := s.ask("operator", "POST", "/app", url.Values{"namespace": {"shop"}}); w.Code != 422 {
+	if w := s.ask("operator", "POST", "/app", url.Values{"namespace": {"shop"}}); w.Code != 409 {
 		t.Error("twice:", w.Code)
 	}
 	if w := s.ask("operator", "POST", "/app", url.Values{"namespace": {"app"}}); w.Code != 422 || !strings.Contains(w.Body.String(), "reserved") {

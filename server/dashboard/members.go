@@ -48,12 +48,12 @@ func (v *visit) members() error {
 		}
 		return v.redirect("/app/"+v.ns+"/members", what)
 	}
-	if e := fault.OfManaging(err); e.Status() < 500 && e.Code != fault.Forbidden {
-		f.Errors = map[string]string{"email": e.Message}
-		if f.get("do") != "invite" {
-			f.Errors, f.Faults = nil, []string{e.Message}
-		}
-		return v.showMembers(f, e.Status())
+	var fields map[string]string
+	if f.get("do") == "invite" {
+		fields = map[string]string{"": "email"}
+	}
+	if status, ok := v.refused(err, &f, fields); ok {
+		return v.showMembers(f, status)
 	}
 	return err
 }

@@ -92,66 +92,37 @@ func (v *visit) presets() error {
 	return v.show(200, "presets", p)
 }
 
+var presetList = partList[workspace.Preset]{
+	noun: "preset", path: "presets", field: "name", needs: account.WritePreset,
+	of: func(w *workspace.Workspace) *[]workspace.Preset { return &w.Presets }, name: func(p *workspace.Preset) string { return p.Name },
+}
+
 // preset is the form of one preset, or of a new one.
 func (v *visit) preset() error {
 	name := v.r.PathValue("name")
-	if name != "" {
-		if _, err := v.presetNamed(name); err != nil {
-			return err
-		}
+	w, err := v.workspace()
+	if err != nil {
+		return err
+	}
+	if name != "" && presetList.find(w, name) == nil {
+		return gone(presetList.noun)
 	}
 	return v.settings(settingsForm{
-		template: "preset", after: "/presets", needs: account.WritePreset,
-		names: map[string]string{"presets.name": "name", "presets.options": "options"},
+		template: "preset", after: "/presets", needs: presetList.needs,
+		fields: map[string]string{"presets.name": "name", "presets.options": "options"},
 		fill: func(w *workspace.Workspace) url.Values {
-			i := slices.IndexFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == name })
-			if i < 0 {
-				return url.Values{}
+			if p := presetList.find(w, name); p != nil {
+				return url.Values{"name": {name}, "options": {p.Options}}
 			}
-			return url.Values{"name": {name}, "options": {w.Presets[i].Options}}
+			return url.Values{}
 		},
-		edit: func(w *workspace.Workspace, f form) error {
-			p := workspace.Preset{Name: cmp.Or(name, f.get("name")), Options: strings.TrimPrefix(f.get("options"), "?")}
-			i := slices.IndexFunc(w.Presets, func(o workspace.Preset) bool { return o.Name == p.Name })
-			switch {
-			case name == "" && i >= 0:
-				return taken("preset", p.Name)
-			case name == "":
-				w.Presets = append(w.Presets, p)
-			case i < 0:
-				return gone("preset")
-			default:
-				w.Presets[i] = p
-			}
-			return nil
-		},
+		edit: presetList.edit(name, func(_ *workspace.Workspace, f form) (workspace.Preset, error) {
+			return workspace.Preset{Name: cmp.Or(name, f.get("name")), Options: strings.TrimPrefix(f.get("options"), "?")}, nil
+		}),
 		data: func(*visit, *workspace.Workspace) (any, error) { return name, nil },
 	})
 }
 
-func (v *visit) presetNamed(name string) (p workspace.Preset, err error) {
-	w, err := v.workspace()
-	if err != nil {
-		return p, err
-	}
-	i := slices.IndexFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == name })
-	if i < 0 {
-		return p, gone("preset")
-	}
-	return w.Presets[i], nil
-}
-
-func taken(noun, name string) error {
-	return fault.New(fault.Validation, "there is a "+noun+" "+name+" already: choose another name")
-}
-
 func (v *visit) removePreset() error {
-	name := v.r.PathValue("name")
-	return v.remove(removal{
-		Noun: "preset", Name: name, list: "/presets", needs: account.WritePreset,
-		Breaks: "URLs that name this preset are answered with an error from then on.",
-		remove: func(w *workspace.Workspace) bool {
-			return without(&w.Presets, func(p workspace.Preset) bool { return p.Name == name })
-		},
-	})
+	return presetList.remove(v, v.r.PathValue("name"), "URLs that name this preset are answered with an error from then on.")
 }

@@ -27,18 +27,18 @@ func (s *site) change(t *testing.T, as, target string, fields url.Values) {
 // TestPresets: presets are added, changed and deleted, and a viewer only looks.
 func TestPresets(t *testing.T) {
 	s := open(t)
-	if w := s.ask("viewer", "GET", "/app/acme/presets", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "no preset yet") || strings.Contains(w.Body.String(), "presets/new") {
+	if w := s.ask("viewer", "GET", "/app/acme/presets", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "no preset yet") || strings.Contains(w.Body.String(), "presets/_new") {
 		t.Error(w.Code, w.Body)
 	}
-	if w := s.ask("viewer", "GET", "/app/acme/presets/new", nil); w.Code != 403 {
+	if w := s.ask("viewer", "GET", "/app/acme/presets/_new", nil); w.Code != 403 {
 		t.Error("a viewer's form:", w.Code)
 	}
-	wrong := s.ask("editor", "POST", "/app/acme/presets/new", url.Values{"name": {"<script>"}, "options": {"w=x<script>"}})
+	wrong := s.ask("editor", "POST", "/app/acme/presets/_new", url.Values{"name": {"<script>"}, "options": {"w=x<script>"}})
 	if wrong.Code != 422 || strings.Contains(wrong.Body.String(), "<script>") || !strings.Contains(wrong.Body.String(), `id="name-fault"`) || !strings.Contains(wrong.Body.String(), `id="options-fault"`) {
 		t.Errorf("%d\n%s", wrong.Code, wrong.Body)
 	}
-	s.change(t, "editor", "/app/acme/presets/new", url.Values{"name": {"thumb"}, "options": {"?w=200&fit=cover"}})
-	if w := s.ask("editor", "POST", "/app/acme/presets/new", url.Values{"name": {"thumb"}, "options": {"w=1"}}); w.Code != 422 {
+	s.change(t, "editor", "/app/acme/presets/_new", url.Values{"name": {"thumb"}, "options": {"?w=200&fit=cover"}})
+	if w := s.ask("editor", "POST", "/app/acme/presets/_new", url.Values{"name": {"thumb"}, "options": {"w=1"}}); w.Code != 422 {
 		t.Error("a name twice:", w.Code)
 	}
 	s.change(t, "editor", "/app/acme/presets/thumb", url.Values{"options": {"w=300"}})

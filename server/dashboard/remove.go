@@ -2,10 +2,8 @@ package dashboard
 
 import (
 	"net/url"
-	"slices"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -28,11 +26,11 @@ func (v *visit) remove(r removal) error {
 		return gone(r.Noun)
 	}
 	return v.settings(settingsForm{
-		template: "remove", after: r.list, needs: r.needs,
+		template: "remove", after: r.list, needs: r.needs, fields: map[string]string{"typed": "typed"},
 		fill: func(*workspace.Workspace) url.Values { return url.Values{} },
 		edit: func(w *workspace.Workspace, f form) error {
 			if f.get("typed") != r.Name {
-				return fault.New(fault.Validation, "type "+r.Name+" to delete it")
+				return wrong("typed", "must be "+r.Name+", the name of what is deleted")
 			}
 			if !r.remove(w) {
 				return gone(r.Noun)
@@ -41,17 +39,4 @@ func (v *visit) remove(r removal) error {
 		},
 		data: func(*visit, *workspace.Workspace) (any, error) { return r, nil },
 	})
-}
-
-func gone(noun string) error {
-	return fault.New(fault.NotFound, "The workspace has no "+noun+" of this name.")
-}
-
-// without removes the element of this name from a list, and reports whether it was there.
-func without[E any](list *[]E, is func(E) bool) bool {
-	i := slices.IndexFunc(*list, is)
-	if i >= 0 {
-		*list = slices.Delete(slices.Clone(*list), i, i+1)
-	}
-	return i >= 0
 }

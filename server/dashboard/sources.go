@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -47,16 +45,21 @@ type sourceForm struct {
 	Test      *manage.SourceTest
 }
 
-// sourceNames has the field for each path of a problem.
-var sourceNames = func() map[string]string {
-	names := map[string]string{}
+var sourceList = partList[workspace.Source]{
+	noun: "source", path: "sources", field: "key", needs: account.WriteSource,
+	of: func(w *workspace.Workspace) *[]workspace.Source { return &w.Sources }, name: func(s *workspace.Source) string { return s.Key },
+}
+
+// sourceFields has the field for each path of a problem.
+var sourceFields = func() map[string]string {
+	fields := map[string]string{"path": "test_path"}
 	for _, name := range []string{
 		"key", "kind", "url", "headers", "public_urls", "bucket", "region", "prefix", "endpoint", "account_id", "access_key_id",
 		"secret_access_key", "ttl", "revalidate", "cache_control",
 	} {
-		names["sources."+name] = name
+		fields["sources."+name] = name
 	}
-	return names
+	return fields
 }()
 
 // newSource first asks for the kind, and then for the fields of that kind.
@@ -82,42 +85,24 @@ func (v *visit) source() error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key })
-	if i < 0 {
-		return gone("source")
+	s := sourceList.find(w, key)
+	if s == nil {
+		return gone(sourceList.noun)
 	}
-	return v.sourceSettings(key, w.Sources[i].Kind)
+	return v.sourceSettings(key, s.Kind)
 }
 
 func (v *visit) sourceSettings(key, kind string) error {
 	data := sourceForm{Key: key, Kind: kind}
 	s := settingsForm{
-		template: "source", after: "/sources", needs: account.WriteSource, names: sourceNames,
+		template: "source", after: "/sources", needs: sourceList.needs, fields: sourceFields,
 		fill: func(w *workspace.Workspace) url.Values {
-			i := slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key })
-			if i < 0 {
-				return url.Values{"kind": {kind}, "private": {"on"}}
+			if s := sourceList.find(w, key); s != nil {
+				return sourceValues(s)
 			}
-			return sourceValues(w.Sources[i])
+			return url.Values{"kind": {kind}, "private": {"on"}}
 		},
-		edit: func(w *workspace.Workspace, f form) error {
-			s, err := sourceOf(f, key, kind)
-			if err != nil {
-				return err
-			}
-			i := slices.IndexFunc(w.Sources, func(o workspace.Source) bool { return o.Key == s.Key })
-			switch {
-			case key == "" && i >= 0:
-				return taken("source", s.Key)
-			case key == "":
-				w.Sources = append(w.Sources, s)
-			case i < 0:
-				return gone("source")
-			default:
-				w.Sources[i] = s
-			}
-			return nil
-		},
+		edit: sourceList.edit(key, func(_ *workspace.Workspace, f form) (workspace.Source, error) { return sourceOf(f, key, kind) }),
 		data: func(*visit, *workspace.Workspace) (any, error) { return data, nil },
 	}
 	if v.r.Method == http.MethodPost {
@@ -146,13 +131,13 @@ func (v *visit) testSource(s settingsForm, f form, data *sourceForm) error {
 			return v.showSettings(s, w, f, http.StatusOK)
 		}
 	}
-	if !f.fails(err, s.names) {
-		return err
+	if status, ok := v.refused(err, &f, s.fields); ok {
+		return v.showSettings(s, w, f, status)
 	}
-	return v.showSettings(s, w, f, http.StatusUnprocessableEntity)
+	return err
 }
 
-func sourceValues(s workspace.Source) url.Values {
+func sourceValues(s *workspace.Source) url.Values {
 	var headers []string
 	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
 		headers = append(headers, name+": "+s.Headers[name])
@@ -171,18 +156,21 @@ func sourceOf(f form, key, kind string) (s workspace.Source, err error) {
 	if len(s.PublicURLs) == 0 {
 		s.PublicURLs = nil
 	}
-	if s.TTL, err = seconds(f, "ttl"); err != nil {
-		return s, err
-	}
-	if s.Revalidate, err = seconds(f, "revalidate"); err != nil {
-		return s, err
+	for _, field := range []struct {
+		name string
+		n    *int
+	}{{"ttl", &s.TTL}, {"revalidate", &s.Revalidate}} {
+		var ok bool
+		if *field.n, ok = f.number(field.name); !ok {
+			return s, wrong("sources."+field.name, "must be a whole number of seconds, such as 3600")
+		}
 	}
 	if kind == "http" {
 		s.URL = f.get("url")
 		for _, line := range f.list("headers") {
 			name, value, ok := strings.Cut(line, ":")
 			if !ok {
-				return s, fault.New(fault.Validation, "write each header as Name: value")
+				return s, wrong("sources.headers", "must have a name and a value in each line, such as Authorization: Bearer SECRET")
 			}
 			if s.Headers == nil {
 				s.Headers = map[string]string{}
@@ -200,22 +188,7 @@ func sourceOf(f form, key, kind string) (s workspace.Source, err error) {
 	return s, nil
 }
 
-// seconds returns the whole number in a field; an empty field is 0.
-func seconds(f form, name string) (int, error) {
-	n, err := strconv.Atoi(cmp.Or(f.get(name), "0"))
-	if err != nil {
-		return 0, fault.New(fault.Validation, fmt.Sprintf("%s must be a whole number of seconds", name))
-	}
-	return n, nil
-}
-
 func (v *visit) removeSource() error {
-	key := v.r.PathValue("key")
-	return v.remove(removal{
-		Noun: "source", Name: key, list: "/sources", needs: account.WriteSource,
-		Breaks: "All images of this source are answered with an error from then on. The originals stay where they are. Marks that are bound to it must be unbound first.",
-		remove: func(w *workspace.Workspace) bool {
-			return without(&w.Sources, func(s workspace.Source) bool { return s.Key == key })
-		},
-	})
+	return sourceList.remove(v, v.r.PathValue("key"),
+		"All images of this source are answered with an error from then on. The originals stay where they are. Marks that are bound to it must be unbound first.")
 }

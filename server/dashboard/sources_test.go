@@ -1,7 +1,9 @@
 package dashboard_test
 
 import (
+	"html"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -9,24 +11,24 @@ import (
 // TestSources: a source has the fields of its kind, and its secret is kept but never shown.
 func TestSources(t *testing.T) {
 	s := open(t)
-	if w := s.ask("editor", "GET", "/app/acme/sources/new", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "?kind=r2") {
+	if w := s.ask("editor", "GET", "/app/acme/sources/_new", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "?kind=r2") {
 		t.Error(w.Code, w.Body)
 	}
-	if b := s.ask("editor", "GET", "/app/acme/sources/new?kind=s3", nil).Body.String(); !strings.Contains(b, `name="region"`) || strings.Contains(b, `name="url"`) {
+	if b := s.ask("editor", "GET", "/app/acme/sources/_new?kind=s3", nil).Body.String(); !strings.Contains(b, `name="region"`) || strings.Contains(b, `name="url"`) {
 		t.Error(b)
 	}
 	for _, as := range []string{"viewer", "stranger"} {
-		if w := s.ask(as, "POST", "/app/acme/sources/new", url.Values{"kind": {"http"}}); w.Code != 403 {
+		if w := s.ask(as, "POST", "/app/acme/sources/_new", url.Values{"kind": {"http"}}); w.Code != 403 {
 			t.Error(as, w.Code)
 		}
 	}
 	x := `"><script>x</script>`
-	wrong := s.ask("editor", "POST", "/app/acme/sources/new", url.Values{"kind": {"s3"}, "key": {x}, "bucket": {x}, "region": {x}, "endpoint": {x}, "prefix": {x}, "cache_control": {x}, "public_urls": {x}})
+	wrong := s.ask("editor", "POST", "/app/acme/sources/_new", url.Values{"kind": {"s3"}, "key": {x}, "bucket": {x}, "region": {x}, "endpoint": {x}, "prefix": {x}, "cache_control": {x}, "public_urls": {x}})
 	if wrong.Code != 422 || strings.Contains(wrong.Body.String(), "<script>x") || !strings.Contains(wrong.Body.String(), `id="bucket-fault"`) {
 		t.Errorf("%d\n%s", wrong.Code, wrong.Body)
 	}
 	fields := url.Values{"kind": {"s3"}, "key": {"photos"}, "bucket": {"acme-photos"}, "region": {"eu-west-1"}, "access_key_id": {"id"}, "secret_access_key": {"hidden"}, "private": {"on"}}
-	s.change(t, "editor", "/app/acme/sources/new", fields)
+	s.change(t, "editor", "/app/acme/sources/_new", fields)
 	page := s.ask("editor", "GET", "/app/acme/sources/photos", nil).Body.String()
 	if strings.Contains(page, "hidden\"") && strings.Contains(page, `value="hidden"`) || !strings.Contains(page, `value="***"`) {
 		t.Error(page)
@@ -44,5 +46,45 @@ func TestSources(t *testing.T) {
 	s.change(t, "editor", "/app/acme/sources/photos/delete", url.Values{"typed": {"photos"}})
 	if w, _ := s.store.Get(t.Context(), "acme"); len(w.Sources) != 0 {
 		t.Errorf("%+v", w.Sources)
+	}
+}
+
+// TestSourceErrors: an error of a source stands at the field that it is about, and what was
+// typed stays.
+func TestSourceErrors(t *testing.T) {
+	s := open(t)
+	s.change(t, "editor", "/app/acme/sources/_new", url.Values{"kind": {"http"}, "key": {"photos"}, "url": {"https://o.example/"}})
+	for _, c := range []struct {
+		field, typed, message string
+	}{
+		{"key", "photos", "Is taken: the workspace has a source of this name already."},
+		{"key", "Photos!", "is not allowed"},
+		{"ttl", "an hour", "Must be a whole number of seconds"},
+		{"revalidate", "-5", "Must be a whole number of seconds"},
+		{"ttl", "99999999999", "0 to 31536000"},
+		{"headers", "Authorization Bearer", "Must have a name and a value in each line"},
+		{"headers", "X-A: b\r\nHost: x", "Host: is a header that a source can"},
+		{"headers", "a b: c", "A b: is not the name of a header."},
+		{"public_urls", "https://cdn.example/\r\nftp://x/", "bad URL"},
+	} {
+		fields := url.Values{"kind": {"http"}, "key": {"more"}, "url": {"https://o.example/"}}
+		fields.Set(c.field, c.typed)
+		w := s.ask("editor", "POST", "/app/acme/sources/_new", fields)
+		fault := regexp.MustCompile(`id="` + c.field + `-fault">([^<]*)<`).FindStringSubmatch(w.Body.String())
+		if w.Code != 422 || fault == nil || !strings.Contains(strings.ToLower(fault[1]), strings.ToLower(html.EscapeString(c.message))) {
+			t.Errorf("%s %q: %d, %q\n%s", c.field, c.typed, w.Code, fault, w.Body)
+		}
+	}
+}
+
+// TestNamedNew: the name "new" is like any other.
+func TestNamedNew(t *testing.T) {
+	s := open(t)
+	s.change(t, "editor", "/app/acme/sources/_new", url.Values{"kind": {"http"}, "key": {"new"}, "url": {"https://o.example/"}})
+	s.change(t, "editor", "/app/acme/sources/new", url.Values{"url": {"https://p.example/"}})
+	s.change(t, "editor", "/app/acme/presets/_new", url.Values{"name": {"new"}, "options": {"w=1"}})
+	s.change(t, "editor", "/app/acme/presets/new", url.Values{"options": {"w=2"}})
+	if w, _ := s.store.Get(t.Context(), "acme"); w.Sources[0].URL != "https://p.example/" || w.Presets[0].Options != "w=2" {
+		t.Errorf("%+v", w)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/fault"
 )
 
 // pageWorkspaces is the number of workspaces on a page of the list.
@@ -34,9 +33,8 @@ func (v *visit) createWorkspace() error {
 	if err == nil {
 		return v.redirect("/app/"+w.Namespace, "")
 	}
-	if e := fault.OfManaging(err); e.Status() < 500 {
-		f.Errors = map[string]string{"namespace": sentence(strings.TrimPrefix(e.Message, "namespace: "))}
-		return v.showWorkspaces(f, http.StatusUnprocessableEntity)
+	if status, ok := v.refused(err, &f, map[string]string{"namespace": "namespace", "": "namespace"}); ok {
+		return v.showWorkspaces(f, status)
 	}
 	return err
 }
