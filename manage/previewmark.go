@@ -7,6 +7,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -63,5 +64,9 @@ func (m *Manager) PreviewMark(ctx context.Context, who Caller, namespace string,
 	if p.Picture == "" {
 		show.Image, show.Mark = mark.Image, ""
 	}
-	return m.delivery.Preview(ctx, w, show)
+	picture, err := m.delivery.Preview(ctx, w, show)
+	if err != nil && ctx.Err() == nil {
+		err = fault.Of(err) // it is about an image, and not about the store
+	}
+	return picture, err
 }

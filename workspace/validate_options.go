@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,6 +59,30 @@ func MarkOptions() map[string]string {
 		names[f.name] = f.option
 	}
 	return names
+}
+
+// MarkWords returns the words that a field of a [Mark] takes, by the field's JSON name: align
+// or fit. Other fields take no words.
+func MarkWords(field string) []string {
+	option := MarkOptions()[field]
+	for _, doc := range transform.Vocabulary() {
+		if doc.Name == option {
+			return doc.Domain.Words
+		}
+	}
+	return nil
+}
+
+// Words returns align and fit of a valid mark as [MarkWords] has them, also where they are
+// left out.
+func (m *Mark) Words() (align, fit string) {
+	named := *m
+	named.Name = "mark" // an option without a name is wrong
+	o, err := transform.Parse(transform.Defaults(), named.Query())
+	if err != nil {
+		return m.Align, m.Fit
+	}
+	return cmp.Or(o.Mark.Align, "bottom,right"), string(o.Mark.Fit)
 }
 
 func (v *validator) marks() {

@@ -331,6 +331,23 @@ func TestMarkQuery(t *testing.T) {
 	}
 }
 
+// TestMarkWords: every spelling of a place and of a fit has one word, which is in the list.
+func TestMarkWords(t *testing.T) {
+	for _, test := range []struct{ align, fit, wantAlign, wantFit string }{
+		{"", "", "bottom,right", "contain"},
+		{"right,top", "fill", "top,right", "squeeze"},
+		{"left", "cover", "center,left", "cover"},
+		{"center,center", "crop", "center", "crop"},
+		{"bottom,right", "contain", "bottom,right", "contain"},
+	} {
+		m := workspace.Mark{Align: test.align, Fit: test.fit}
+		align, fit := m.Words()
+		if align != test.wantAlign || fit != test.wantFit || !slices.Contains(workspace.MarkWords("align"), align) || !slices.Contains(workspace.MarkWords("fit"), fit) {
+			t.Errorf("%q, %q: %q of %v, %q of %v", test.align, test.fit, align, workspace.MarkWords("align"), fit, workspace.MarkWords("fit"))
+		}
+	}
+}
+
 // TestLentCredentials: if the process lends its credentials, a bucket has both fields or
 // none.
 func TestLentCredentials(t *testing.T) {

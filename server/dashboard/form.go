@@ -26,6 +26,9 @@ type form struct {
 func (f form) get(name string) string { return strings.TrimSpace(f.Values.Get(name)) }
 func (f form) on(name string) bool    { return f.Values.Get(name) != "" }
 
+// Has reports whether one of the values of a field is this one.
+func (f form) Has(name, value string) bool { return slices.Contains(f.Values[name], value) }
+
 // number returns the whole number in a field, which may have separators of thousands. An
 // empty field is 0.
 func (f form) number(name string) (n int, ok bool) {

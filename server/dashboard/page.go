@@ -142,6 +142,9 @@ var functions = template.FuncMap{
 	"mask":  func() string { return workspace.Mask },
 
 	"grouped": plot.Grouped,
+
+	"markWords":     workspace.MarkWords,
+	"previewWidths": func() []string { return previewWidths },
 }
 
 // A field is an input of a form, for the templates of parts.html.

@@ -49,6 +49,15 @@ var routes = []route{
 	{pattern: "POST /app/{ns}/presets/{name}", needs: account.WritePreset, page: (*visit).preset},
 	{pattern: "GET /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
 	{pattern: "POST /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
+	{pattern: "GET /app/{ns}/marks", needs: account.ReadWorkspace, page: (*visit).marks},
+	{pattern: "GET /app/{ns}/marks/_new", needs: account.WriteMark, page: (*visit).mark},
+	{pattern: "POST /app/{ns}/marks/_new", needs: account.WriteMark, page: (*visit).mark},
+	{pattern: "GET /app/{ns}/marks/{name}", needs: account.ReadWorkspace, page: (*visit).mark},
+	{pattern: "POST /app/{ns}/marks/{name}", needs: account.WriteMark, page: (*visit).mark},
+	{pattern: "POST /app/{ns}/marks/_new/preview", needs: account.WriteMark, page: (*visit).previewMark},
+	{pattern: "POST /app/{ns}/marks/{name}/preview", needs: account.WriteMark, page: (*visit).previewMark},
+	{pattern: "GET /app/{ns}/marks/{name}/delete", needs: account.WriteMark, page: (*visit).removeMark},
+	{pattern: "POST /app/{ns}/marks/{name}/delete", needs: account.WriteMark, page: (*visit).removeMark},
 }
 
 // A link is an entry of the navigation of a workspace.
@@ -62,6 +71,7 @@ type link struct {
 var navigation = []link{
 	{"", "Overview", account.ReadUsage},
 	{"/sources", "Sources", account.ReadWorkspace},
+	{"/marks", "Marks", account.ReadWorkspace},
 	{"/presets", "Presets", account.ReadWorkspace},
 	{"/access", "Access", account.ReadWorkspace},
 	{"/keys", "API keys", account.ReadAPIKeys},

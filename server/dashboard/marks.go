@@ -1,0 +1,254 @@
+package dashboard
+
+import (
+	"cmp"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A markRow is a mark with a picture that carries it.
+type markRow struct {
+	workspace.Mark
+	Example picture
+}
+
+type marksPage struct {
+	Marks     []markRow
+	Picture   string // that the visitor chose; empty where each mark has one of its own sources
+	MayChange bool
+}
+
+// marks lists the marks, each on a picture.
+func (v *visit) marks() error {
+	w, err := v.workspace()
+	if err != nil {
+		return err
+	}
+	p := marksPage{MayChange: v.may(account.WriteMark), Picture: strings.TrimSpace(v.r.URL.Query().Get("picture"))}
+	listed := v.pictures(w)
+	for _, m := range w.Marks {
+		p.Marks = append(p.Marks, markRow{m, v.markExample(w, m.Name, cmp.Or(p.Picture, listed.first(m.AutoApplySources)))})
+	}
+	return v.show(http.StatusOK, "marks", p)
+}
+
+// markExample returns a picture with a mark that is stored.
+func (v *visit) markExample(w *workspace.Workspace, name, chosen string) picture {
+	if w.PresetsOnly {
+		return picture{Name: chosen, Note: "This workspace serves presets only, so no URL asks for a mark. Open the mark to see it on a picture."}
+	}
+	return v.picture(w, chosen, url.Values{"mark": {name}, "w": {strconv.Itoa(exampleWidth)}})
+}
+
+const (
+	exampleWidth   = 800 // pixels
+	mostSuggested  = 12  // pictures of one source
+	mostLookedInto = 4   // sources for one page
+)
+
+// A pictureList lists pictures of the sources that can be listed.
+type pictureList struct {
+	v       *visit
+	sources []string // that can be listed
+	known   map[string][]string
+}
+
+// pictures returns the pictures of a workspace. A source is read when it is asked for.
+func (v *visit) pictures(w *workspace.Workspace) *pictureList {
+	l := &pictureList{v: v, sources: v.d.Manage.Folders(v.ns), known: map[string][]string{}}
+	for _, s := range w.Sources {
+		if s.Kind != "http" {
+			l.sources = append(l.sources, s.Key)
+		}
+	}
+	return l
+}
+
+// of returns some pictures of a source, as source/path. A source that can't be read has none.
+func (l *pictureList) of(source string) []string {
+	if list, ok := l.known[source]; ok {
+		return list
+	}
+	if !slices.Contains(l.sources, source) || len(l.known) >= mostLookedInto {
+		return nil
+	}
+	var names []string
+	list, err := l.v.d.Manage.Images(l.v.r.Context(), l.v.caller(), l.v.ns, source, "", "", "", mostSuggested)
+	if err == nil {
+		for _, image := range list.Images {
+			names = append(names, source+"/"+image.Path)
+		}
+	}
+	l.known[source] = names
+	return names
+}
+
+// some returns pictures of these sources, or else of any. They are of one source each time
+// that there are some.
+func (l *pictureList) some(sources []string) []string {
+	for _, source := range append(slices.Clone(sources), l.sources...) {
+		if list := l.of(source); len(list) > 0 {
+			return list
+		}
+	}
+	return nil
+}
+
+// first returns a picture of these sources, or else of any. It is empty where there is none.
+func (l *pictureList) first(sources []string) string {
+	if list := l.some(sources); len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
+// A markForm is what the page of one mark shows besides its form.
+type markForm struct {
+	Name        string       // empty for a new mark
+	Sources     []string     // keys that it can be bound to
+	Suggestions []string     // pictures
+	Example     picture      // with the mark as it is stored
+	Preview     template.URL // with the mark as it was typed; empty is none
+	Carries     []string     // marks on the preview
+}
+
+var markList = partList[workspace.Mark]{
+	noun: "mark", path: "marks", field: "name", needs: account.WriteMark,
+	of: func(w *workspace.Workspace) *[]workspace.Mark { return &w.Marks }, name: func(m *workspace.Mark) string { return m.Name },
+}
+
+// markFields has the field for each path of a problem.
+var markFields = func() map[string]string {
+	fields := map[string]string{"marks.auto_apply_sources": "sources"}
+	for _, name := range []string{"name", "image", "width", "height", "size", "fit", "align", "pad", "opacity"} {
+		fields["marks."+name] = name
+	}
+	return fields
+}()
+
+// mark is the page of one mark, or of a new one.
+func (v *visit) mark() error {
+	name := v.r.PathValue("name")
+	w, err := v.workspace()
+	if err != nil {
+		return err
+	}
+	if name != "" && markList.find(w, name) == nil {
+		return gone(markList.noun)
+	}
+	if v.r.Method == http.MethodPost {
+		f, err := v.form()
+		if err != nil {
+			return err
+		}
+		if f.get("step") == "preview" {
+			return v.showPreview(w, f, name)
+		}
+	}
+	return v.settings(v.markSettings(name))
+}
+
+// markSettings is the form of the mark with this name, or of a new one.
+func (v *visit) markSettings(name string) settingsForm {
+	stored := func(w *workspace.Workspace) workspace.Mark {
+		if m := markList.find(w, name); m != nil {
+			return *m
+		}
+		return workspace.Mark{}
+	}
+	return settingsForm{
+		template: "mark", after: "/marks", needs: markList.needs, fields: markFields,
+		fill: func(w *workspace.Workspace) url.Values {
+			values := markValues(stored(w))
+			values.Set("picture", v.pictures(w).first(values["sources"]))
+			values.Set("preview_width", strconv.Itoa(exampleWidth))
+			return values
+		},
+		edit: markList.edit(name, func(w *workspace.Workspace, f form) (workspace.Mark, error) { return markOf(w, f, name) }),
+		data: func(v *visit, w *workspace.Workspace) (any, error) {
+			d, pictures, bound := markForm{Name: name}, v.pictures(w), stored(w).AutoApplySources
+			for _, s := range w.Sources {
+				d.Sources = append(d.Sources, s.Key)
+			}
+			d.Sources = append(d.Sources, v.d.Manage.Folders(v.ns)...)
+			d.Suggestions = pictures.some(bound)
+			if name != "" && v.r.Method != http.MethodPost {
+				d.Example = v.markExample(w, name, pictures.first(bound))
+			}
+			return d, nil
+		},
+	}
+}
+
+func markValues(m workspace.Mark) url.Values {
+	opacity := ""
+	if m.Opacity != nil {
+		opacity = strconv.FormatFloat(*m.Opacity, 'f', -1, 64)
+	}
+	align, fit := m.Words()
+	return url.Values{
+		"name": {m.Name}, "image": {m.Image}, "width": {m.Width}, "height": {m.Height}, "size": {m.Size}, "fit": {fit},
+		"align": {align}, "pad": {m.Pad}, "opacity": {opacity}, "repeat": on(m.Repeat), "sources": m.AutoApplySources,
+	}
+}
+
+// markOf returns the mark in a form. A name that is stored stays.
+func markOf(w *workspace.Workspace, f form, name string) (m workspace.Mark, err error) {
+	m = workspace.Mark{
+		Name: cmp.Or(name, f.get("name")), Image: f.get("image"), Width: f.get("width"), Height: f.get("height"), Size: f.get("size"),
+		Fit: f.get("fit"), Align: f.get("align"), Pad: f.get("pad"), Repeat: f.on("repeat"), AutoApplySources: append([]string{}, f.Values["sources"]...),
+	}
+	if text := f.get("opacity"); text != "" {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return m, wrong("marks.opacity", "must be a number from 0 to 1, such as 0.6")
+		}
+		m.Opacity = &n
+	}
+	// The page writes both words out. Where they mean what is stored, that stays.
+	stored := markList.find(w, name)
+	if stored == nil {
+		stored = &workspace.Mark{}
+	}
+	align, fit := stored.Words()
+	if m.Align == align {
+		m.Align = stored.Align
+	}
+	if m.Fit == fit {
+		m.Fit = stored.Fit
+	}
+	return m, nil
+}
+
+// removeMark asks for the mark's name, and says which sources and presets have it.
+func (v *visit) removeMark() error {
+	name := v.r.PathValue("name")
+	w, err := v.workspace()
+	if err != nil {
+		return err
+	}
+	m := markList.find(w, name)
+	if m == nil {
+		return gone(markList.noun)
+	}
+	breaks := "It is bound to no source. URLs that name it are answered with an error from then on."
+	if len(m.AutoApplySources) > 0 {
+		breaks = "Images of " + listed(m.AutoApplySources) + " lose this mark at once. URLs that name it are answered with an error from then on."
+	}
+	return markList.remove(v, name, breaks)
+}
+
+// listed writes a list in words.
+func listed(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+	return strings.Join(words, "")
+}
