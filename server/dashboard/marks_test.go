@@ -72,7 +72,7 @@ func TestMarks(t *testing.T) {
 	if m := stored(); m.Name != "brand" || m.Width != "20%" || m.Align != "" || m.Fit != "" || *m.Opacity != 0.6 || len(m.AutoApplySources) != 1 {
 		t.Errorf("what is the default was written: %+v", m)
 	}
-	if w := s.ask("editor", "POST", "/app/acme/marks/_new", fields); w.Code != 422 || !strings.Contains(w.Body.String(), "is taken") {
+	if w := s.ask("editor", "POST", "/app/acme/marks/_new", fields); w.Code != 422 || !strings.Contains(w.Body.String(), "Is taken") {
 		t.Error("a name twice:", w.Code)
 	}
 	form := s.ask("editor", "GET", "/app/acme/marks/brand", nil).Body.String()
