@@ -66,12 +66,12 @@ func NewCodec(keys string) (*Codec, error) {
 
 // Token returns a ciphertext. A store keeps it, so that CheckToken can tell whether a codec
 // has the store's key.
-func (c *Codec) Token() string { return c.encrypt("", "token", "tintype") }
+func (c *Codec) Token() string { return c.Seal("", "token", "tintype") }
 
 // CheckToken fails if the codec doesn't have the token's key. newest tells whether that key
 // is the one that encrypts. If not, the store must be written again with the new key.
 func (c *Codec) CheckToken(token string) (newest bool, err error) {
-	if _, err := c.decrypt("", "token", token); err != nil {
+	if _, err := c.Open("", "token", token); err != nil {
 		return false, err
 	}
 	return strings.HasPrefix(token, cipherPrefix+c.seal.id+":"), nil
@@ -95,7 +95,7 @@ type storedKey struct {
 func (c *Codec) Marshal(w *Workspace) ([]byte, error) {
 	sealed := w.Clone()
 	_ = sealed.eachSecret(func(place string, secret *string) error {
-		*secret = c.encrypt(w.ID, place, *secret)
+		*secret = c.Seal(w.ID, place, *secret)
 		return nil
 	})
 	data, err := json.Marshal(sealed)
@@ -104,7 +104,7 @@ func (c *Codec) Marshal(w *Workspace) ([]byte, error) {
 	}
 	out := stored{Workspace: data, Blocks: w.Blocks}
 	for _, k := range w.SigningKeys {
-		out.SigningKeys = append(out.SigningKeys, storedKey{k.ID, c.encrypt(w.ID, "signing_keys/"+k.ID, k.Secret.Reveal()), k.CreatedAt})
+		out.SigningKeys = append(out.SigningKeys, storedKey{k.ID, c.Seal(w.ID, "signing_keys/"+k.ID, k.Secret.Reveal()), k.CreatedAt})
 	}
 	for _, k := range w.DialectKeys {
 		out.DialectKeys = append(out.DialectKeys, c.sealDialectKey(w.ID, k))
@@ -124,7 +124,7 @@ func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 		return nil, err
 	}
 	err = w.eachSecret(func(place string, secret *string) (err error) {
-		*secret, err = c.decrypt(w.ID, place, *secret)
+		*secret, err = c.Open(w.ID, place, *secret)
 		return err
 	})
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *Codec) Unmarshal(data []byte) (*Workspace, error) {
 	}
 	w.Blocks = in.Blocks
 	for _, k := range in.SigningKeys {
-		text, err := c.decrypt(w.ID, "signing_keys/"+k.ID, k.Secret)
+		text, err := c.Open(w.ID, "signing_keys/"+k.ID, k.Secret)
 		if err != nil {
 			return nil, err
 		}
@@ -178,12 +178,15 @@ func (w *Workspace) eachSecret(do func(place string, secret *string) error) erro
 // ciphertext.
 const cipherPrefix = "enc:1:"
 
-func (c *Codec) encrypt(id, place, secret string) string {
+// Seal encrypts a secret of the workspace with this id. place says what the secret is. Only
+// [Codec.Open] with the same id and place decrypts it.
+func (c *Codec) Seal(id, place, secret string) string {
 	b := c.seal.aead.Seal(nil, nil, []byte(secret), []byte(id+"/"+place))
 	return cipherPrefix + c.seal.id + ":" + base64.RawStdEncoding.EncodeToString(b)
 }
 
-func (c *Codec) decrypt(id, place, text string) (string, error) {
+// Open decrypts what [Codec.Seal] returned.
+func (c *Codec) Open(id, place, text string) (string, error) {
 	rest, ok := strings.CutPrefix(text, cipherPrefix)
 	keyID, encoded, ok2 := strings.Cut(rest, ":")
 	if !ok || !ok2 {

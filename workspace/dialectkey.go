@@ -45,9 +45,9 @@ type storedDialectKey struct {
 func (c *Codec) sealDialectKey(workspaceID string, k DialectKey) storedDialectKey {
 	out := storedDialectKey{ID: k.ID, Dialect: k.Dialect, Algorithm: k.Key.Algorithm, Size: k.Key.Size, CreatedAt: k.CreatedAt}
 	place := "dialect_keys/" + k.Dialect + "/" + k.ID
-	out.Secret = c.encrypt(workspaceID, place+"/secret", hex.EncodeToString(k.Key.Secret))
+	out.Secret = c.Seal(workspaceID, place+"/secret", hex.EncodeToString(k.Key.Secret))
 	if len(k.Key.Salt) > 0 {
-		out.Salt = c.encrypt(workspaceID, place+"/salt", hex.EncodeToString(k.Key.Salt))
+		out.Salt = c.Seal(workspaceID, place+"/salt", hex.EncodeToString(k.Key.Salt))
 	}
 	return out
 }
@@ -62,7 +62,7 @@ func (c *Codec) openDialectKey(workspaceID string, in storedDialectKey) (Dialect
 		if part.text == "" {
 			continue
 		}
-		text, err := c.decrypt(workspaceID, place+"/"+part.name, part.text)
+		text, err := c.Open(workspaceID, place+"/"+part.name, part.text)
 		if err != nil {
 			return k, err
 		}

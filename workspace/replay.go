@@ -47,12 +47,12 @@ func (c *Codec) SealAnswer(key string, a Answer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.encrypt("", "answers/"+key, string(data)), nil
+	return c.Seal("", "answers/"+key, string(data)), nil
 }
 
 // OpenAnswer reads the output of SealAnswer.
 func (c *Codec) OpenAnswer(key, sealed string) (a Answer, err error) {
-	text, err := c.decrypt("", "answers/"+key, sealed)
+	text, err := c.Open("", "answers/"+key, sealed)
 	if err != nil {
 		return a, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/dashboard"
+	"github.com/tintype/tintype/workspace"
 )
 
 // publicURL returns the URL of --public-url, or nil.
@@ -86,7 +87,7 @@ func (c *serveCmd) newPeople(getenv func(string) string, records account.Records
 }
 
 // newDashboard returns the pages under /app, or nil where nobody can sign in.
-func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, log *slog.Logger) (http.Handler, error) {
+func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, codec *workspace.Codec, log *slog.Logger) (http.Handler, error) {
 	if people == nil {
 		return nil, nil
 	}
@@ -94,5 +95,5 @@ func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, log *
 	if err != nil {
 		return nil, err
 	}
-	return dashboard.New(dashboard.Config{Manage: m, People: people, PublicURL: base, Log: log}), nil
+	return dashboard.New(dashboard.Config{Manage: m, People: people, Codec: codec, PublicURL: base, Log: log}), nil
 }

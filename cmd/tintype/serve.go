@@ -169,7 +169,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	management := api.New(api.Config{
 		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
 	})
-	pages, err := c.newDashboard(manager, people, log)
+	pages, err := c.newDashboard(manager, people, config.Codec, log)
 	if err != nil {
 		return err
 	}

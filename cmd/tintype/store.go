@@ -77,7 +77,7 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 			return nil, config, err
 		}
 		parts.close(s.Close)
-		config.Answered = true
+		config.Answered, config.Codec = true, codec
 		return s, config, nil
 	}
 	s, codec, err := openTable(ctx, c.Store, getenv)

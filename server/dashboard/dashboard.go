@@ -28,7 +28,8 @@ import (
 type Config struct {
 	Manage    *manage.Manager
 	People    *account.People
-	PublicURL *url.URL // of this server, for links in pages; nil takes the request's host, on loopback
+	Codec     *workspace.Codec // seals what is typed between two pages of a form; nil makes one, which other processes can't read
+	PublicURL *url.URL         // of this server, for links in pages; nil takes the request's host, on loopback
 	Log       *slog.Logger
 	Now       func() time.Time // nil is time.Now
 }
@@ -41,6 +42,9 @@ type Dashboard struct {
 
 // New returns a Dashboard.
 func New(c Config) *Dashboard {
+	if c.Codec == nil {
+		c.Codec, _ = workspace.NewCodec(workspace.NewSecretKey()) // a new key is valid
+	}
 	d := &Dashboard{Config: c, mux: http.NewServeMux()}
 	for _, r := range routes {
 		d.mux.Handle(r.pattern, d.handle(r))

@@ -135,7 +135,8 @@ type settingsForm struct {
 	edit     func(*workspace.Workspace, form) error
 	data     func(*visit, *workspace.Workspace) (any, error) // what else the page shows; nil is nothing
 	after    string                                          // path below /app/{ns} that a saved form leads to
-	needs    account.Action                                  // right to change these settings; empty is account.UpdateWorkspace
+	secrets  []secretField
+	needs    account.Action // right to change these settings; empty is account.UpdateWorkspace
 }
 
 // A settingsPage is the data of a template with a form of settings.
@@ -165,16 +166,16 @@ func (v *visit) settings(s settingsForm) error {
 	if v.r.Method != http.MethodPost {
 		return v.showSettings(s, w, form{Values: s.fill(w)}, http.StatusOK)
 	}
-	f, err := v.form()
+	f, err := v.typed(s, w)
 	if err != nil {
-		return err
+		return v.settingsFail(s, w, f, err)
 	}
 	step := f.get("step")
 	if step == "edit" {
 		return v.showSettings(s, w, f, http.StatusOK)
 	}
 	edit := func(w *workspace.Workspace) error { return s.edit(w, f) }
-	r := review{Form: f, Revision: w.Revision, Action: v.r.URL.Path}
+	r := review{Revision: w.Revision, Action: v.r.URL.Path}
 	if step == "save" {
 		revision, _ := f.number("revision") // which another than the review's form may have changed
 		_, err = v.d.Manage.ChangeWorkspace(v.r.Context(), v.caller(), v.ns, int64(revision), edit)
@@ -187,10 +188,7 @@ func (v *visit) settings(s settingsForm) error {
 		r.Change, err = v.d.Manage.Review(v.r.Context(), v.caller(), v.ns, edit)
 	}
 	if err != nil {
-		if status, ok := v.refused(err, &f, s.fields); ok {
-			return v.showSettings(s, w, f, status)
-		}
-		return err
+		return v.settingsFail(s, w, f, err)
 	}
 	if len(r.Lines) == 0 {
 		return v.redirect("/app/"+v.ns+s.after, "unchanged")
@@ -199,13 +197,36 @@ func (v *visit) settings(s settingsForm) error {
 	if r.Conflict {
 		status = http.StatusConflict
 	}
+	if r.Form, err = v.conceal(w, f, s.secrets); err != nil {
+		return err
+	}
 	return v.show(status, "review", r)
 }
 
+// typed returns a form of settings that was sent.
+func (v *visit) typed(s settingsForm, w *workspace.Workspace) (form, error) {
+	f, err := v.form()
+	if err != nil {
+		return f, err
+	}
+	return f, v.reveal(w, f, s.secrets)
+}
+
+// settingsFail shows a form of settings again, if the error is about it.
+func (v *visit) settingsFail(s settingsForm, w *workspace.Workspace, f form, err error) error {
+	if status, ok := v.refused(err, &f, s.fields); ok {
+		return v.showSettings(s, w, f, status)
+	}
+	return err
+}
+
 func (v *visit) showSettings(s settingsForm, w *workspace.Workspace, f form, status int) error {
+	f, err := v.conceal(w, f, s.secrets)
+	if err != nil {
+		return err
+	}
 	p := settingsPage{Form: f, Workspace: w, MayChange: v.may(cmp.Or(s.needs, account.UpdateWorkspace))}
 	if s.data != nil {
-		var err error
 		if p.Data, err = s.data(v, w); err != nil {
 			return err
 		}

@@ -102,26 +102,25 @@ func (v *visit) sourceSettings(key, kind string) error {
 			}
 			return url.Values{"kind": {kind}, "private": {"on"}}
 		},
-		edit: sourceList.edit(key, func(_ *workspace.Workspace, f form) (workspace.Source, error) { return sourceOf(f, key, kind) }),
-		data: func(*visit, *workspace.Workspace) (any, error) { return data, nil },
+		edit:    sourceList.edit(key, func(_ *workspace.Workspace, f form) (workspace.Source, error) { return sourceOf(f, key, kind) }),
+		secrets: []secretField{{name: "secret_access_key"}, {name: "headers", lines: true}},
+		data:    func(*visit, *workspace.Workspace) (any, error) { return data, nil },
 	}
-	if v.r.Method == http.MethodPost {
-		f, err := v.form()
-		if err != nil {
-			return err
-		}
-		if f.get("step") == "test" {
-			return v.testSource(s, f, &data)
-		}
+	if v.r.Method == http.MethodPost && v.r.PostFormValue("step") == "test" {
+		return v.testSource(s, &data)
 	}
 	return v.settings(s)
 }
 
 // testSource shows the form again, with what a fetch from the source as typed came to.
-func (v *visit) testSource(s settingsForm, f form, data *sourceForm) error {
+func (v *visit) testSource(s settingsForm, data *sourceForm) error {
 	w, err := v.workspace()
 	if err != nil {
 		return err
+	}
+	f, err := v.typed(s, w)
+	if err != nil {
+		return v.settingsFail(s, w, f, err)
 	}
 	typed, err := sourceOf(f, data.Key, data.Kind)
 	if err == nil {
@@ -131,10 +130,7 @@ func (v *visit) testSource(s settingsForm, f form, data *sourceForm) error {
 			return v.showSettings(s, w, f, http.StatusOK)
 		}
 	}
-	if status, ok := v.refused(err, &f, s.fields); ok {
-		return v.showSettings(s, w, f, status)
-	}
-	return err
+	return v.settingsFail(s, w, f, err)
 }
 
 func sourceValues(s *workspace.Source) url.Values {

@@ -88,3 +88,48 @@ func TestNamedNew(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 }
+
+// TestTypedSecrets: no page has a secret that was typed, neither the review nor the form with
+// an error, and yet the secret is saved.
+func TestTypedSecrets(t *testing.T) {
+	s := open(t)
+	const target = "/app/acme/sources/photos"
+	s.change(t, "editor", "/app/acme/sources/_new", url.Values{"kind": {"http"}, "key": {"photos"}, "url": {"https://o.example/"}, "headers": {"X-Old: 0ldOne"}})
+	fields := url.Values{"kind": {"http"}, "url": {"https://o.example/"}, "headers": {"X-Old: ***\r\nAuthorization: Bearer s3cr3t"}, "ttl": {"x"}}
+	sealed := regexp.MustCompile(`name="sealed" value="([^"]+)"`)
+	shown := func(step string, status int) string {
+		t.Helper()
+		fields.Set("step", step)
+		w := s.ask("editor", "POST", target, fields)
+		page := html.UnescapeString(w.Body.String())
+		if w.Code != status || strings.Contains(page, "s3cr3t") || strings.Contains(page, "0ldOne") || !strings.Contains(page, "Authorization: ***") {
+			t.Fatalf("%s: %d\n%s", step, w.Code, page)
+		}
+		fields.Set("headers", "X-Old: ***\nAuthorization: ***")
+		fields.Set("sealed", sealed.FindStringSubmatch(page)[1])
+		return page
+	}
+	shown("", 422)
+	fields.Set("ttl", "60")
+	shown("edit", 200)
+	shown("test", 404)
+	shown("", 200)
+	fields.Set("step", "save")
+	fields.Set("revision", "2")
+	for _, as := range []string{"owner", "operator"} {
+		if w := s.ask(as, "POST", target, fields); w.Code != 422 || !strings.Contains(w.Body.String(), "Type them again") {
+			t.Errorf("%s saves what the editor typed: %d\n%s", as, w.Code, w.Body)
+		}
+	}
+	if w := s.ask("editor", "POST", target, fields); w.Code != 303 {
+		t.Fatal(w.Code, w.Body)
+	}
+	w, _ := s.store.Get(t.Context(), "acme")
+	if h := w.Sources[0].Headers; h["Authorization"] != "Bearer s3cr3t" || h["X-Old"] != "0ldOne" {
+		t.Error(h)
+	}
+	lone := s.ask("editor", "POST", target, url.Values{"kind": {"http"}, "url": {"https://o.example/"}, "headers": {"s3cr3t"}})
+	if lone.Code != 422 || strings.Contains(lone.Body.String(), "s3cr3t") {
+		t.Error(lone.Code, lone.Body)
+	}
+}

@@ -1,0 +1,103 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"maps"
+	"net/url"
+	"strings"
+
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/workspace"
+)
+
+// A secretField is a field whose text gets into no page.
+type secretField struct {
+	name  string
+	lines bool // it has lines of the form Name: value, of which the values are secret
+}
+
+// sealedField is the hidden field of a form with the secrets that were typed. They are
+// encrypted, since the source of a page can be read over a shoulder, kept by an extension
+// or sent to somebody who helps. The field is worth nothing to another person or workspace, nor
+// on another page.
+const sealedField = "sealed"
+
+var errSealed = fault.New(fault.Validation, "The secrets that were typed before can't be read any more. Type them again.")
+
+// conceal returns the form for a page: the mask replaces each secret that was typed.
+func (v *visit) conceal(w *workspace.Workspace, f form, fields []secretField) (form, error) {
+	typed := map[string]string{}
+	shown := maps.Clone(f.Values)
+	for _, field := range fields {
+		eachSecret(shown, field, func(place, secret string) string {
+			if secret != "" && secret != workspace.Mask {
+				typed[place] = secret
+				return workspace.Mask
+			}
+			return secret
+		})
+	}
+	f.Values = shown
+	if len(typed) == 0 {
+		return f, nil
+	}
+	text, err := json.Marshal(typed)
+	if err != nil {
+		return f, err
+	}
+	shown.Set(sealedField, v.d.Codec.Seal(w.ID, v.sealedPlace(), string(text)))
+	return f, nil
+}
+
+// reveal gives the masks of a form that was sent the secrets that they stand for. The other
+// masks stand for the secrets that are stored.
+func (v *visit) reveal(w *workspace.Workspace, f form, fields []secretField) error {
+	sealed := f.Values.Get(sealedField)
+	f.Values.Del(sealedField)
+	if sealed == "" || len(fields) == 0 {
+		return nil
+	}
+	text, err := v.d.Codec.Open(w.ID, v.sealedPlace(), sealed)
+	if err != nil {
+		return errSealed
+	}
+	var typed map[string]string
+	if err := json.Unmarshal([]byte(text), &typed); err != nil {
+		return err
+	}
+	for _, field := range fields {
+		eachSecret(f.Values, field, func(place, secret string) string {
+			if was, ok := typed[place]; ok && secret == workspace.Mask {
+				return was
+			}
+			return secret
+		})
+	}
+	return nil
+}
+
+func (v *visit) sealedPlace() string { return "form/" + v.who.ID + v.r.URL.Path }
+
+// eachSecret replaces each secret of a field by what do returns. place names the secret
+// within the form.
+func eachSecret(values url.Values, field secretField, do func(place, secret string) string) {
+	text := values.Get(field.name)
+	if text == "" {
+		return
+	}
+	if !field.lines {
+		values.Set(field.name, do(field.name, text))
+		return
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		name, secret, ok := strings.Cut(strings.TrimSpace(line), ":")
+		switch {
+		case ok:
+			lines = append(lines, name+": "+do(field.name+"/"+strings.TrimSpace(name), strings.TrimSpace(secret)))
+		case name != "":
+			lines = append(lines, do("", name)) // the line may be a secret alone
+		}
+	}
+	values.Set(field.name, strings.Join(lines, "\n"))
+}
