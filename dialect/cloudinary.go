@@ -125,9 +125,10 @@ func isComponent(s string) bool {
 	if strings.HasPrefix(s, "if_") || strings.HasPrefix(s, "$") {
 		return true
 	}
-	for piece := range strings.SplitSeq(s, ",") {
-		name, value, ok := strings.Cut(piece, "_")
-		if !ok || value == "" || !cloudinaryName(name) {
+	for more := true; more; {
+		var piece string
+		piece, s, more = strings.Cut(s, ",")
+		if at := strings.IndexByte(piece, '_'); at < 0 || at == len(piece)-1 || !cloudinaryName(piece[:at]) {
 			return false
 		}
 	}
@@ -157,7 +158,9 @@ func (r *cloudinaryURL) component(raw string) error {
 		return nil
 	}
 	r.c = cloudinaryComponent{}
-	for piece := range strings.SplitSeq(component, ",") {
+	for more := true; more; {
+		var piece string
+		piece, component, more = strings.Cut(component, ",")
 		name, value, _ := strings.Cut(piece, "_")
 		if err := r.param(name, value); err != nil {
 			return err
@@ -223,6 +226,7 @@ func (r *cloudinaryURL) side(name, value string) error {
 		return nil
 	case !ok || n < 0:
 		return &Error{name, "must be a number of pixels, or a fraction of the original's side up to 1"}
+	case isDigits(value) && value[0] != '0' && len(value) <= 6: // the common case, without allocation
 	case strings.Contains(value, ".") && n > 0 && n <= 1: // a fraction of the original's side
 		value = format(n*100) + "%"
 	case strings.Contains(value, ".") && n == 0:

@@ -64,6 +64,7 @@ func TestCloudinaryMeans(t *testing.T) {
 		ignored    []string
 	}{
 		{"", tail, nil},
+		{"w_0400,h_300.4,c_limit/", "w=400&h=300&" + tail, nil},
 		{"w_400,h_300/", "w=400&h=300&fit=squeeze&" + tail, nil},
 		{"c_limit,w_400/f_auto/q_auto/", "w=400", nil},
 		{"f_auto,q_auto,w_400,c_lfill/", "w=400&fit=crop", nil},

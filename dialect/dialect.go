@@ -104,62 +104,80 @@ func (i *Image) setURL(url, param string) error {
 
 // Options are parameters of a native URL, as transform parses them.
 type Options struct {
-	Query   transform.Query
-	from    []origin // for parameters that the URL spells differently
-	implied []string // names of parameters that the product implies
+	Query transform.Query
+	notes []note // one for each parameter in Query
 }
 
-// An origin links a native parameter to the URL's parameter.
-type origin struct{ native, from string }
+// A note says where a native parameter comes from.
+type note struct {
+	from    string // the URL's parameter, which errors name; empty is the native name
+	implied bool   // the product implies it
+}
+
+// roomy has the memory of the parameters and notes of most URLs, so that they need one
+// allocation.
+type roomy struct {
+	query [8]transform.Param
+	notes [8]note
+}
 
 // Set adds a native parameter. from is the URL's parameter, which errors name; empty is the
 // native name. If native is set already, the later value wins.
 func (o *Options) Set(native, value, from string) {
-	if from != "" && from != native {
-		o.from = append(o.from, origin{native, from})
-	}
 	for i := range o.Query {
 		if o.Query[i].Name == native {
-			o.Query[i].Value = value
+			o.Query[i].Value, o.notes[i].implied = value, false
+			if from != "" {
+				o.notes[i].from = from
+			}
 			return
 		}
 	}
+	o.add(native, value, note{from: from})
+}
+
+func (o *Options) add(native, value string, n note) {
 	if o.Query == nil {
-		o.Query = make(transform.Query, 0, 8)
+		room := new(roomy)
+		o.Query, o.notes = room.query[:0], room.notes[:0]
 	}
 	o.Query = append(o.Query, transform.Param{Name: native, Value: value, Literal: true})
+	o.notes = append(o.notes, n)
 }
 
 // Imply sets what the product does if the URL says nothing. A preset overrides it. Call it
 // after all calls of Set for the parameter.
 func (o *Options) Imply(native, value, from string) {
-	if _, given := o.Get(native); given {
-		return
+	if _, given := o.Get(native); !given {
+		o.add(native, value, note{from, true})
 	}
-	o.Set(native, value, from)
-	o.implied = append(o.implied, native)
 }
 
 // Layers returns the parameters that the product implies, and those that the URL gives. A
 // preset goes between them.
 func (o *Options) Layers() (implied, given transform.Query) {
-	if len(o.implied) == 0 {
+	if !slices.ContainsFunc(o.notes, func(n note) bool { return n.implied }) {
 		return nil, o.Query
 	}
-	for _, p := range o.Query {
-		if slices.Contains(o.implied, p.Name) {
-			implied = append(implied, p)
-		} else {
-			given = append(given, p)
+	both := make(transform.Query, 0, len(o.Query)) // one allocation for the two
+	for i, n := range o.notes {
+		if n.implied {
+			both = append(both, o.Query[i])
 		}
 	}
-	return implied, given
+	split := len(both)
+	for i, n := range o.notes {
+		if !n.implied {
+			both = append(both, o.Query[i])
+		}
+	}
+	return both[:split:split], both[split:]
 }
 
 // Get returns the value of a native parameter, and whether it is set.
 func (o *Options) Get(native string) (value string, ok bool) {
-	for _, p := range o.Query {
-		if p.Name == native {
+	for i := range o.Query {
+		if p := &o.Query[i]; p.Name == native {
 			return p.Value, true
 		}
 	}
@@ -168,14 +186,19 @@ func (o *Options) Get(native string) (value string, ok bool) {
 
 // Unset removes a native parameter.
 func (o *Options) Unset(native string) {
-	o.Query = slices.DeleteFunc(o.Query, func(p transform.Param) bool { return p.Name == native })
+	for i := range o.Query {
+		if o.Query[i].Name == native {
+			o.Query, o.notes = slices.Delete(o.Query, i, i+1), slices.Delete(o.notes, i, i+1)
+			return
+		}
+	}
 }
 
 // From returns the URL's parameter for a native one, or native itself.
 func (o *Options) From(native string) string {
-	for _, origin := range slices.Backward(o.from) {
-		if origin.native == native {
-			return origin.from
+	for i, n := range o.notes {
+		if o.Query[i].Name == native && n.from != "" {
+			return n.from
 		}
 	}
 	return native

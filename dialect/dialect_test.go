@@ -209,3 +209,33 @@ func TestSpellings(t *testing.T) {
 		}
 	}
 }
+
+// An option knows the parameter that it comes from, also after a turn has swapped the sides.
+func TestFromAfterTurn(t *testing.T) {
+	var o Options
+	o.Set("w", "40", "width")
+	o.Set("fp-y", "0.2", "focal")
+	o.turn(90, true, "a")
+	for native, from := range map[string]string{"h": "width", "fp-x": "focal", "w": "w", "rotate": "a"} {
+		if got := o.From(native); got != from {
+			t.Errorf("From(%s) = %s, want %s", native, got, from)
+		}
+	}
+	o.Unset("h")
+	if got := o.From("h"); got != "h" {
+		t.Errorf("From(h) = %s after Unset", got)
+	}
+}
+
+// A value that the URL gives is no longer implied, and more than 8 options fit.
+func TestLayersOfMany(t *testing.T) {
+	var o Options
+	for _, name := range []string{"w", "h", "dpr", "fit", "rotate", "flip", "blur", "sharpen", "format", "q"} {
+		o.Imply(name, "1", name)
+	}
+	o.Set("dpr", "2", "dpr")
+	implied, given := o.Layers()
+	if len(implied) != 9 || len(given) != 1 || given[0].Value != "2" {
+		t.Errorf("implied %v, given %v", implied, given)
+	}
+}

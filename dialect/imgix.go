@@ -222,13 +222,18 @@ func imgixName(name string) (p imgixParam, known bool) {
 // An imgixURL holds the state of parsing a URL.
 type imgixURL struct {
 	Request
-	url   URL
-	given [imgixCount]imgixValue
+	url URL
+	// given has the parameters with their names as the URL spells them, and their values
+	// decoded. nil means that the URL has none.
+	given [imgixCount]*transform.Param
 }
 
-type imgixValue struct {
-	name, value string // name is the URL's spelling
-	set         bool
+// value returns a parameter's value and name. Both are empty if the URL has no such parameter.
+func (r *imgixURL) value(p imgixParam) (value, name string) {
+	if g := r.given[p]; g != nil {
+		return g.Value, g.Name
+	}
+	return "", ""
 }
 
 func parseImgix(u URL) (Request, error) {
@@ -309,33 +314,32 @@ func (r *imgixURL) read() error {
 	if err != nil {
 		return &Error{Reason: err.Error()}
 	}
-	for _, p := range q {
-		name, value := p.Name, p.Value
-		at, known := imgixName(name)
-		if !known {
-			if short, ok := strings.CutSuffix(name, "64"); ok {
-				if at, known = imgixName(short); known && (at == imgixAuto || short == "ch") {
-					known = false // auto and ch have no variant in base64
-				}
-				if known {
-					if value, err = decodeBase64(value); err != nil {
-						return &Error{name, "must be text in base64url"}
-					}
+	for i := range q {
+		p := &q[i]
+		at, known := imgixName(p.Name)
+		if short, encoded := strings.CutSuffix(p.Name, "64"); !known && encoded {
+			// auto and ch have no variant in base64.
+			if at, known = imgixName(short); at == imgixAuto || short == "ch" {
+				known = false
+			}
+			if known {
+				if p.Value, err = decodeBase64(p.Value); err != nil {
+					return &Error{p.Name, "must be text in base64url"}
 				}
 			}
 		}
 		switch {
 		case !known:
-			r.ignore(name)
+			r.ignore(p.Name)
 			continue
 		case at == imgixUnsupported:
-			r.Ignored = append(r.Ignored, name)
+			r.Ignored = append(r.Ignored, p.Name)
 			continue
 		}
-		if g := &r.given[at]; at == imgixAuto && g.set {
-			g.value += "," + value
+		if earlier := r.given[at]; at == imgixAuto && earlier != nil {
+			earlier.Value += "," + p.Value
 		} else {
-			*g = imgixValue{name, value, true}
+			r.given[at] = p
 		}
 	}
 	return nil
@@ -344,37 +348,38 @@ func (r *imgixURL) read() error {
 // size parses the parameters for the size of the output and for the part of the image that a
 // crop keeps.
 func (r *imgixURL) size() error {
-	fit, crops, pads := r.given[imgixFit], false, false
-	word, _, _ := strings.Cut(fit.value, ",")
-	switch word {
+	crops, pads := false, false
+	fit, name := r.value(imgixFit)
+	fit, _, _ = strings.Cut(fit, ",")
+	switch fit {
 	case "", "clip":
-		r.Options.Set("fit", "contain", fit.name)
+		r.Options.Set("fit", "contain", name)
 	case "max":
-		r.Options.Set("fit", "scale-down", fit.name)
+		r.Options.Set("fit", "scale-down", name)
 	case "crop":
 		crops = true
-		r.Options.Set("fit", "cover", fit.name)
+		r.Options.Set("fit", "cover", name)
 	case "min":
 		crops = true
-		r.Options.Set("fit", "crop", fit.name)
+		r.Options.Set("fit", "crop", name)
 	case "facearea":
 		crops = true
-		r.Options.Set("fit", "cover", fit.name)
-		r.Options.Set("gravity", "face", fit.name)
+		r.Options.Set("fit", "cover", name)
+		r.Options.Set("gravity", "face", name)
 	case "fill", "clamp":
 		pads = true
-		r.Options.Set("fit", "pad", fit.name)
+		r.Options.Set("fit", "pad", name)
 	case "fillmax":
 		pads = true
-		r.Options.Set("fit", "pad", fit.name)
-		r.Options.Set("enlarge", "0", fit.name)
+		r.Options.Set("fit", "pad", name)
+		r.Options.Set("enlarge", "0", name)
 	case "scale":
-		r.Options.Set("fit", "squeeze", fit.name)
+		r.Options.Set("fit", "squeeze", name)
 	default:
-		return &Error{fit.name, "must be one of clip, max, crop, min, fill, fillmax, scale, clamp, facearea"}
+		return &Error{name, "must be one of clip, max, crop, min, fill, fillmax, scale, clamp, facearea"}
 	}
-	if word == "clamp" {
-		r.ignore(fit.name) // imgix repeats the pixels of the edges
+	if fit == "clamp" {
+		r.ignore(name) // imgix repeats the pixels of the edges
 	}
 	if pads {
 		if err := r.fillColor(); err != nil {
@@ -386,21 +391,21 @@ func (r *imgixURL) size() error {
 	if err := r.sides(); err != nil {
 		return err
 	}
-	if g := r.given[imgixDPR]; g.set {
-		n, ok := number(g.value)
+	if g := r.given[imgixDPR]; g != nil {
+		n, ok := number(g.Value)
 		if !ok || n < 0 || n > 5 {
-			return &Error{g.name, "must be a number from 0.1 to 5"}
+			return &Error{g.Name, "must be a number from 0.1 to 5"}
 		}
-		r.Options.Set("dpr", format(max(n, 0.1)), g.name)
+		r.Options.Set("dpr", format(max(n, 0.1)), g.Name)
 	}
-	if g := r.given[imgixAR]; g.set && (crops || pads) {
-		w, h, ok := strings.Cut(g.value, ":")
+	if g := r.given[imgixAR]; g != nil && (crops || pads) {
+		w, h, ok := strings.Cut(g.Value, ":")
 		if !ok {
 			h = "1"
 		}
-		r.Options.Set("ar", w+":"+h, g.name)
+		r.Options.Set("ar", w+":"+h, g.Name)
 	}
-	if crops && word != "facearea" {
+	if crops && fit != "facearea" {
 		if err := r.crop(); err != nil {
 			return err
 		}
@@ -411,10 +416,10 @@ func (r *imgixURL) size() error {
 // background sets the background for a fit that doesn't pad. bg comes before mask-bg, since
 // it also has an effect without a mask.
 func (r *imgixURL) background() error {
-	if g := r.given[imgixBG]; g.set {
+	if g := r.given[imgixBG]; g != nil {
 		return r.color("bg", g)
 	}
-	if g := r.given[imgixMaskBG]; g.set && r.given[imgixMask].set {
+	if g := r.given[imgixMaskBG]; g != nil && r.given[imgixMask] != nil {
 		return r.color("bg", g)
 	}
 	return nil
@@ -422,11 +427,11 @@ func (r *imgixURL) background() error {
 
 // fillColor sets the background for a fit that pads. The default is white.
 func (r *imgixURL) fillColor() error {
-	if g := r.given[imgixFill]; g.set && g.value != "solid" {
-		r.ignore(g.name)
+	if g := r.given[imgixFill]; g != nil && g.Value != "solid" {
+		r.ignore(g.Name)
 	}
 	for _, at := range [...]imgixParam{imgixFillColor, imgixBG} {
-		if g := r.given[at]; g.set {
+		if g := r.given[at]; g != nil {
 			return r.color("bg", g)
 		}
 	}
@@ -439,15 +444,15 @@ func (r *imgixURL) sides() error {
 	var pad [4]int
 	for i, at := range [...]imgixParam{imgixPadTop, imgixPadRight, imgixPadBottom, imgixPadLeft} {
 		g := r.given[at]
-		if !g.set {
+		if g == nil {
 			g = r.given[imgixPad]
 		}
-		if !g.set {
+		if g == nil {
 			continue
 		}
-		n, ok := whole(g.value)
+		n, ok := whole(g.Value)
 		if !ok || n > 8192 {
-			return &Error{g.name, "must be a whole number of pixels from 0 to 8192"}
+			return &Error{g.Name, "must be a whole number of pixels from 0 to 8192"}
 		}
 		pad[i] = n
 	}
@@ -463,22 +468,22 @@ func (r *imgixURL) sides() error {
 		within int
 	}{{imgixW, "w", pad[1] + pad[3]}, {imgixH, "h", pad[0] + pad[2]}} {
 		g := r.given[side.at]
-		if !g.set {
+		if g == nil {
 			continue
 		}
-		if n, ok := whole(g.value); ok && n > 1 && n <= 8192 && side.within == 0 {
-			r.Options.Set(side.native, g.value, g.name) // the common case, without allocation
+		if n, ok := whole(g.Value); ok && n > 1 && n <= 8192 && side.within == 0 {
+			r.Options.Set(side.native, g.Value, g.Name) // the common case, without allocation
 			continue
 		}
-		n, ok := number(g.value)
+		n, ok := number(g.Value)
 		switch {
 		case !ok || n < 0:
-			return &Error{g.name, "must be a number of pixels from 2 to 8192, or a fraction of the original's side from 0 to 1"}
+			return &Error{g.Name, "must be a number of pixels from 2 to 8192, or a fraction of the original's side from 0 to 1"}
 		case n == 0: // 0 has no effect
 		case n <= 1:
-			r.Options.Set(side.native, format(n*100)+"%", g.name)
+			r.Options.Set(side.native, format(n*100)+"%", g.Name)
 		default:
-			r.Options.Set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.name)
+			r.Options.Set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.Name)
 		}
 	}
 	return nil
@@ -487,11 +492,11 @@ func (r *imgixURL) sides() error {
 // crop parses the part of the image that a crop keeps.
 func (r *imgixURL) crop() error {
 	g := r.given[imgixCrop]
-	if !g.set {
+	if g == nil {
 		return nil
 	}
 	vertical, horizontal := "", ""
-	for word := range strings.SplitSeq(g.value, ",") {
+	for word := range strings.SplitSeq(g.Value, ",") {
 		switch word {
 		case "top":
 			vertical = "north"
@@ -502,20 +507,20 @@ func (r *imgixURL) crop() error {
 		case "right":
 			horizontal = "east"
 		case "faces":
-			r.Options.Set("gravity", "face", g.name)
+			r.Options.Set("gravity", "face", g.Name)
 			return nil
 		case "entropy", "edges":
-			r.Options.Set("gravity", "entropy", g.name)
+			r.Options.Set("gravity", "entropy", g.Name)
 			return nil
 		case "focalpoint":
 			return r.focalPoint()
 		case "center", "middle", "":
 		default:
-			return &Error{g.name, "must be a list of top, bottom, left, right, faces, entropy, edges and focalpoint"}
+			return &Error{g.Name, "must be a list of top, bottom, left, right, faces, entropy, edges and focalpoint"}
 		}
 	}
 	if vertical+horizontal != "" {
-		r.Options.Set("gravity", vertical+horizontal, g.name)
+		r.Options.Set("gravity", vertical+horizontal, g.Name)
 	}
 	return nil
 }
@@ -527,14 +532,14 @@ func (r *imgixURL) focalPoint() error {
 		least, most, clamp float64
 	}{{imgixFPX, "fp-x", 0, 1, 1}, {imgixFPY, "fp-y", 0, 1, 1}, {imgixFPZ, "fp-z", 1, 100, 10}} {
 		g := r.given[p.at]
-		if !g.set {
+		if g == nil {
 			continue
 		}
-		n, ok := number(g.value)
+		n, ok := number(g.Value)
 		if !ok || n < p.least || n > p.most {
-			return &Error{g.name, "must be a number from " + format(p.least) + " to " + format(p.most)}
+			return &Error{g.Name, "must be a number from " + format(p.least) + " to " + format(p.most)}
 		}
-		r.Options.Set(p.native, format(min(n, p.clamp)), g.name)
+		r.Options.Set(p.native, format(min(n, p.clamp)), g.Name)
 	}
 	return nil
 }
@@ -543,12 +548,12 @@ func (r *imgixURL) focalPoint() error {
 // height are pixels or fractions.
 func (r *imgixURL) rect() error {
 	g := r.given[imgixRect]
-	if !g.set {
+	if g == nil {
 		return nil
 	}
-	parts := strings.Split(g.value, ",")
+	parts := strings.Split(g.Value, ",")
 	if len(parts) != 4 {
-		return &Error{g.name, "must be x,y,w,h"}
+		return &Error{g.Name, "must be x,y,w,h"}
 	}
 	for i, p := range parts {
 		p = strings.TrimSpace(p)
@@ -560,7 +565,7 @@ func (r *imgixURL) rect() error {
 		default:
 			n, ok := number(p)
 			if !ok || n < 0 {
-				return &Error{g.name, "must be x,y,w,h in pixels; x may be left, center or right, and y may be top, middle or bottom"}
+				return &Error{g.Name, "must be x,y,w,h in pixels; x may be left, center or right, and y may be top, middle or bottom"}
 			}
 			if strings.Contains(p, ".") && n <= 1 {
 				p = format(n*100) + "%"
@@ -570,16 +575,16 @@ func (r *imgixURL) rect() error {
 		}
 		parts[i] = p
 	}
-	r.Options.Set("rect", strings.Join(parts, ","), g.name)
+	r.Options.Set("rect", strings.Join(parts, ","), g.Name)
 	return nil
 }
 
 // format parses the format and the quality of the output.
 func (r *imgixURL) format() error {
 	auto, compress := false, false
-	if g := r.given[imgixAuto]; g.set {
+	if g := r.given[imgixAuto]; g != nil {
 		unknown := false
-		for word := range strings.SplitSeq(g.value, ",") {
+		for word := range strings.SplitSeq(g.Value, ",") {
 			switch strings.TrimSpace(word) {
 			case "format", "true":
 				auto = true
@@ -591,54 +596,56 @@ func (r *imgixURL) format() error {
 			}
 		}
 		if unknown {
-			r.ignore(g.name)
+			r.ignore(g.Name)
 		}
 	}
-	native, g := "original", r.given[imgixFM]
-	switch g.value {
+	native := "original"
+	fm, name := r.value(imgixFM)
+	progressive := r.given[imgixProgressive]
+	switch fm {
 	case "":
 	case "jpg", "jpeg":
 		native = "jpeg"
 	case "pjpg":
 		native = "jpeg"
-		r.given[imgixProgressive] = imgixValue{g.name, "true", true}
+		progressive = &transform.Param{Name: name, Value: "true"}
 	case "png", "png32", "png8":
 		native = "png"
 	case "gif", "webp", "avif":
-		native = g.value
+		native = fm
 	case "blurhash":
 		r.Answer = AnswerBlurHash
 	case "jp2", "json", "jxr", "mp4", "webm", "mov", "hls", "mp3":
-		r.ignore(g.name)
+		r.ignore(name)
 	default:
-		return &Error{g.name, "must be one of jpg, pjpg, png, png8, png32, gif, webp, avif, blurhash"}
+		return &Error{name, "must be one of jpg, pjpg, png, png8, png32, gif, webp, avif, blurhash"}
 	}
-	if g.value == "png8" {
-		r.ignore(g.name)
+	if fm == "png8" {
+		r.ignore(name)
 	}
 	if auto {
 		native = "auto"
 	}
-	r.Options.Set("format", native, g.name)
-	quality := "75"
+	r.Options.Set("format", native, name)
+	quality, from := "75", ""
 	if compress {
 		quality = "45"
 	}
-	if g := r.given[imgixQ]; g.set {
-		n, ok := number(g.value)
+	if g := r.given[imgixQ]; g != nil {
+		n, ok := number(g.Value)
 		if !ok {
-			return &Error{g.name, "must be a whole number from 0 to 100"}
+			return &Error{g.Name, "must be a whole number from 0 to 100"}
 		}
-		quality = strconv.Itoa(clamp(n, 1, 100))
+		quality, from = strconv.Itoa(clamp(n, 1, 100)), g.Name
 	}
-	r.Options.Set("q", quality, r.given[imgixQ].name)
+	r.Options.Set("q", quality, from)
 	if err := r.flag("lossless", r.given[imgixLossless]); err != nil {
 		return err
 	}
-	switch progressive := r.given[imgixProgressive]; native {
+	switch native {
 	case "jpeg":
-		if !progressive.set {
-			progressive.set = true // the default is on
+		if progressive == nil {
+			progressive = &transform.Param{} // the default is on
 		}
 		return r.flag("progressive", progressive)
 	case "original", "auto":
@@ -647,61 +654,65 @@ func (r *imgixURL) format() error {
 	return nil // other formats have no such parameter
 }
 
+// imgixAmounts are parameters that are numbers from least to most. 0 has no effect.
+var imgixAmounts = [...]struct {
+	at          imgixParam
+	native      string
+	least, most float64
+	value       func(n float64) string
+}{
+	{imgixBlur, "blur", 0, 2000, func(n float64) string { return format(min(n/10, 100)) }},
+	{imgixUSM, "sharpen", -100, 100, format},
+	{imgixSharp, "sharpen", 0, 100, format},
+	{imgixBri, "brightness", -100, 100, percent},
+	{imgixCon, "contrast", -100, 100, percent},
+	{imgixSat, "saturation", -100, 100, percent},
+	{imgixGam, "gamma", -100, 100, func(n float64) string { return format(math.Round(math.Pow(3, n/100)*1000) / 1000) }},
+	{imgixPX, "pixelate", 0, 100, func(n float64) string { return strconv.Itoa(int(math.Round(n))) }},
+}
+
 // look parses the parameters that change colours and sharpness.
 func (r *imgixURL) look() error {
-	for _, p := range [...]struct {
-		at          imgixParam
-		native      string
-		least, most float64
-		value       func(n float64) string
-	}{
-		{imgixBlur, "blur", 0, 2000, func(n float64) string { return format(min(n/10, 100)) }},
-		{imgixUSM, "sharpen", -100, 100, format},
-		{imgixSharp, "sharpen", 0, 100, format},
-		{imgixBri, "brightness", -100, 100, percent},
-		{imgixCon, "contrast", -100, 100, percent},
-		{imgixSat, "saturation", -100, 100, percent},
-		{imgixGam, "gamma", -100, 100, func(n float64) string { return format(math.Round(math.Pow(3, n/100)*1000) / 1000) }},
-		{imgixPX, "pixelate", 0, 100, func(n float64) string { return strconv.Itoa(int(math.Round(n))) }},
-	} {
+	for i := range imgixAmounts {
+		p := &imgixAmounts[i]
 		g := r.given[p.at]
-		if !g.set {
+		if g == nil {
 			continue
 		}
-		n, ok := number(g.value)
+		n, ok := number(g.Value)
 		if !ok {
-			return &Error{g.name, "must be a number from " + format(p.least) + " to " + format(p.most)}
+			return &Error{g.Name, "must be a number from " + format(p.least) + " to " + format(p.most)}
 		}
 		if p.at == imgixUSM && n < 0 {
-			r.ignore(g.name) // a negative value softens the image
+			r.ignore(g.Name) // a negative value softens the image
 			continue
 		}
 		if n = min(max(n, p.least), p.most); n != 0 {
-			r.Options.Set(p.native, p.value(n), g.name)
+			r.Options.Set(p.native, p.value(n), g.Name)
 		}
 	}
 	if err := r.flag("invert", r.given[imgixInvert]); err != nil {
 		return err
 	}
-	if g := r.given[imgixSepia]; g.set {
-		switch n, ok := number(g.value); {
+	if g := r.given[imgixSepia]; g != nil {
+		switch n, ok := number(g.Value); {
 		case !ok:
-			return &Error{g.name, "must be a whole number from 0 to 100"}
+			return &Error{g.Name, "must be a whole number from 0 to 100"}
 		case n >= 50:
-			r.Options.Set("sepia", "1", g.name)
+			r.Options.Set("sepia", "1", g.Name)
 		case n > 0:
-			r.ignore(g.name)
+			r.ignore(g.Name)
 		}
 	}
-	if g := r.given[imgixMonochrome]; g.set {
-		c, ok := imgixColor(g.value)
+	if g := r.given[imgixMonochrome]; g != nil {
+		c, ok := imgixColor(g.Value)
 		switch {
 		case !ok:
-			return &Error{g.name, colorValues}
+			return &Error{g.Name, colorValues}
 		case grey(c):
-			r.Options.Set("grayscale", "1", g.name)
+			r.Options.Set("grayscale", "1", g.Name)
 		default:
-			r.ignore(g.name)
+			r.ignore(g.Name)
 		}
 	}
 	return r.mask()
@@ -711,95 +722,99 @@ func (r *imgixURL) look() error {
 func (r *imgixURL) mask() error {
 	mask, radius := r.given[imgixMask], r.given[imgixCornerRadius]
 	switch {
-	case mask.value == "ellipse":
-		r.Options.Set("radius", "max", mask.name)
-	case mask.value == "corners" && radius.set && !strings.Contains(radius.value, ","):
-		n, ok := whole(radius.value)
+	case mask == nil:
+	case mask.Value == "ellipse":
+		r.Options.Set("radius", "max", mask.Name)
+	case mask.Value != "corners":
+		r.ignore(mask.Name)
+	case radius == nil:
+	case strings.Contains(radius.Value, ","):
+		r.ignore(radius.Name)
+	default:
+		n, ok := whole(radius.Value)
 		if !ok {
-			return &Error{radius.name, "must be a whole number of pixels"}
+			return &Error{radius.Name, "must be a whole number of pixels"}
 		}
 		if n > 0 {
-			r.Options.Set("radius", strconv.Itoa(min(n, 8192)), radius.name)
+			r.Options.Set("radius", strconv.Itoa(min(n, 8192)), radius.Name)
 		}
-	case mask.value == "corners" && radius.set:
-		r.ignore(radius.name)
-	case mask.set && mask.value != "corners":
-		r.ignore(mask.name)
 	}
 	return nil
 }
 
 // turn parses the parameters that trim, turn and mirror the image.
 func (r *imgixURL) turn() error {
-	if g := r.given[imgixTrim]; g.set {
-		switch g.value {
+	if g := r.given[imgixTrim]; g != nil {
+		switch g.Value {
 		case "auto":
-			if err := r.trim(g.name, r.given[imgixTrimMD], 11); err != nil {
+			if err := r.trim(g.Name, r.given[imgixTrimMD], 11); err != nil {
 				return err
 			}
 		case "color", "colorunlessalpha":
-			if err := r.trim(g.name, r.given[imgixTrimTol], 0); err != nil {
+			if err := r.trim(g.Name, r.given[imgixTrimTol], 0); err != nil {
 				return err
 			}
 		case "alpha":
-			r.ignore(g.name)
+			r.ignore(g.Name)
 		default:
-			return &Error{g.name, "must be one of auto, color, alpha, colorunlessalpha"}
+			return &Error{g.Name, "must be one of auto, color, alpha, colorunlessalpha"}
 		}
 	}
 	turned := 0
-	if g := r.given[imgixOrient]; g.set {
-		n, ok := whole(g.value)
+	if g := r.given[imgixOrient]; g != nil {
+		n, ok := whole(g.Value)
 		switch {
 		case ok && (n == 90 || n == 180 || n == 270):
 			turned = n
 		case ok && n == 0:
 		case ok && n <= 8:
-			r.ignore(g.name)
+			r.ignore(g.Name)
 		default:
-			return &Error{g.name, "must be one of 0 to 8, 90, 180, 270"}
+			return &Error{g.Name, "must be one of 0 to 8, 90, 180, 270"}
 		}
 	}
-	if g := r.given[imgixRot]; g.set {
-		n, ok := number(g.value)
+	rotType, rotTypeName := r.value(imgixRotType)
+	if g := r.given[imgixRot]; g != nil {
+		n, ok := number(g.Value)
 		if !ok || math.Abs(n) > 1e6 {
-			return &Error{g.name, "must be a number of degrees from 0 to 359"}
+			return &Error{g.Name, "must be a number of degrees from 0 to 359"}
 		}
 		degrees := int(math.Round(n))
 		degrees = (degrees%360 + 360) % 360
-		if degrees%90 != 0 && r.given[imgixRotType].value != "pivot" {
-			r.ignore(g.name) // straighten also crops the corners away
+		if degrees%90 != 0 && rotType != "pivot" {
+			r.ignore(g.Name) // straighten also crops the corners away
 		} else {
 			turned += 360 - degrees // imgix turns counterclockwise
 		}
 	}
-	if t := r.given[imgixRotType]; t.set && t.value != "pivot" && t.value != "straighten" {
-		return &Error{t.name, "must be pivot or straighten"}
+	if rotTypeName != "" && rotType != "pivot" && rotType != "straighten" {
+		return &Error{rotTypeName, "must be pivot or straighten"}
 	}
 	if turned %= 360; turned != 0 {
 		r.Options.Set("rotate", strconv.Itoa(turned), "rot")
 	}
-	if g := r.given[imgixFlip]; g.set {
-		switch g.value {
+	if g := r.given[imgixFlip]; g != nil {
+		flip := g.Value
+		switch flip {
 		case "h", "v", "hv":
 		case "vh":
-			g.value = "hv"
+			flip = "hv"
 		default:
-			return &Error{g.name, "must be one of h, v, hv"}
+			return &Error{g.Name, "must be one of h, v, hv"}
 		}
-		r.Options.Set("flip", g.value, g.name)
+		r.Options.Set("flip", flip, g.Name)
 	}
 	return nil
 }
 
 // trim sets the tolerance of trim.
-func (r *imgixURL) trim(name string, tolerance imgixValue, standard float64) error {
-	if tolerance.set {
-		n, ok := number(tolerance.value)
+func (r *imgixURL) trim(name string, tolerance *transform.Param, standard float64) error {
+	if tolerance != nil {
+		n, ok := number(tolerance.Value)
 		if !ok || n < 0 {
-			return &Error{tolerance.name, "must be a number, 0 or more"}
+			return &Error{tolerance.Name, "must be a number, 0 or more"}
 		}
-		name, standard = tolerance.name, n
+		name, standard = tolerance.Name, n
 	}
 	r.Options.Set("trim", strconv.Itoa(clamp(standard, 0, 255)), name)
 	return nil
@@ -808,23 +823,23 @@ func (r *imgixURL) trim(name string, tolerance imgixValue, standard float64) err
 // mark parses the watermark.
 func (r *imgixURL) mark() error {
 	g := r.given[imgixMark]
-	if !g.set || g.value == "" {
+	if g == nil || g.Value == "" {
 		return nil
 	}
-	name := g.value
-	if base := r.given[imgixMarkBase]; base.set && !isURL(name) {
-		name = strings.TrimSuffix(base.value, "/") + "/" + strings.TrimPrefix(name, "/")
+	name := g.Value
+	if base := r.given[imgixMarkBase]; base != nil && !isURL(name) {
+		name = strings.TrimSuffix(base.Value, "/") + "/" + strings.TrimPrefix(name, "/")
 	}
 	if !isURL(name) {
 		name = r.url.Key(name)
 	}
-	r.Options.Set("mark", name, g.name)
-	if g := r.given[imgixMarkFit]; g.set {
-		fit, ok := map[string]string{"clip": "contain", "crop": "cover", "fill": "pad", "max": "scale-down", "scale": "squeeze"}[g.value]
+	r.Options.Set("mark", name, g.Name)
+	if g := r.given[imgixMarkFit]; g != nil {
+		fit, ok := map[string]string{"clip": "contain", "crop": "cover", "fill": "pad", "max": "scale-down", "scale": "squeeze"}[g.Value]
 		if !ok {
-			return &Error{g.name, "must be one of clip, crop, fill, max, scale"}
+			return &Error{g.Name, "must be one of clip, crop, fill, max, scale"}
 		}
-		r.Options.Set("mark-fit", fit, g.name)
+		r.Options.Set("mark-fit", fit, g.Name)
 	}
 	if err := r.markAlign(); err != nil {
 		return err
@@ -834,56 +849,56 @@ func (r *imgixURL) mark() error {
 		native string
 	}{{imgixMarkW, "mark-w"}, {imgixMarkH, "mark-h"}} {
 		g := r.given[side.at]
-		if !g.set {
+		if g == nil {
 			continue
 		}
-		n, ok := number(g.value)
+		n, ok := number(g.Value)
 		switch {
 		case !ok || n <= 0:
-			return &Error{g.name, "must be a number of pixels from 2 to 8192, or a fraction of the image's side from 0 to 1"}
+			return &Error{g.Name, "must be a number of pixels from 2 to 8192, or a fraction of the image's side from 0 to 1"}
 		case n <= 1:
-			r.Options.Set(side.native, format(n*100)+"%", g.name)
+			r.Options.Set(side.native, format(n*100)+"%", g.Name)
 		default:
-			r.Options.Set(side.native, strconv.Itoa(min(int(math.Round(n)), 8192)), g.name)
+			r.Options.Set(side.native, strconv.Itoa(min(int(math.Round(n)), 8192)), g.Name)
 		}
 	}
-	if g := r.given[imgixMarkScale]; g.set {
-		n, ok := number(g.value)
+	if g := r.given[imgixMarkScale]; g != nil {
+		n, ok := number(g.Value)
 		if !ok {
-			return &Error{g.name, "must be a whole number from 0 to 100"}
+			return &Error{g.Name, "must be a whole number from 0 to 100"}
 		}
 		if n > 0 {
-			r.Options.Set("mark-w", strconv.Itoa(clamp(n, 1, 100))+"%", g.name)
+			r.Options.Set("mark-w", strconv.Itoa(clamp(n, 1, 100))+"%", g.Name)
 		}
 	}
-	if g := r.given[imgixMarkAlpha]; g.set {
-		n, ok := number(g.value)
+	if g := r.given[imgixMarkAlpha]; g != nil {
+		n, ok := number(g.Value)
 		if !ok {
-			return &Error{g.name, "must be a whole number from 1 to 100"}
+			return &Error{g.Name, "must be a whole number from 1 to 100"}
 		}
-		r.Options.Set("mark-opacity", format(float64(clamp(n, 1, 100))/100), g.name)
+		r.Options.Set("mark-opacity", format(float64(clamp(n, 1, 100))/100), g.Name)
 	}
-	pad := imgixValue{name: "mark-pad", value: "5"}
-	if g := r.given[imgixMarkPad]; g.set {
-		pad = g
+	if g := r.given[imgixMarkPad]; g != nil {
+		r.Options.Set("mark-pad", g.Value, g.Name)
+	} else {
+		r.Options.Set("mark-pad", "5", "")
 	}
-	r.Options.Set("mark-pad", pad.value, pad.name)
-	if g := r.given[imgixMarkTile]; g.set {
-		if g.value != "grid" {
-			return &Error{g.name, "must be grid"}
+	if g := r.given[imgixMarkTile]; g != nil {
+		if g.Value != "grid" {
+			return &Error{g.Name, "must be grid"}
 		}
-		r.Options.Set("mark-repeat", "1", g.name)
+		r.Options.Set("mark-repeat", "1", g.Name)
 	}
 	return nil
 }
 
 func (r *imgixURL) markAlign() error {
 	g := r.given[imgixMarkAlign]
-	if !g.set {
+	if g == nil {
 		return nil
 	}
 	vertical, horizontal := "", ""
-	for word := range strings.SplitSeq(g.value, ",") {
+	for word := range strings.SplitSeq(g.Value, ",") {
 		switch word {
 		case "top", "bottom":
 			vertical = word
@@ -892,7 +907,7 @@ func (r *imgixURL) markAlign() error {
 		case "left", "right", "center":
 			horizontal = word
 		default:
-			return &Error{g.name, "must be a list of top, middle or bottom, and left, center or right"}
+			return &Error{g.Name, "must be a list of top, middle or bottom, and left, center or right"}
 		}
 	}
 	if vertical == "" {
@@ -901,14 +916,14 @@ func (r *imgixURL) markAlign() error {
 	if horizontal == "" {
 		horizontal = "right"
 	}
-	r.Options.Set("mark-align", vertical+","+horizontal, g.name)
+	r.Options.Set("mark-align", vertical+","+horizontal, g.Name)
 	return nil
 }
 
 // rest parses the parameters that change no pixel of a still image.
 func (r *imgixURL) rest() error {
-	if g := r.given[imgixDL]; g.set {
-		name := g.value
+	if g := r.given[imgixDL]; g != nil {
+		name := g.Value
 		if name == "" {
 			name = r.Image.Path + r.Image.URL
 			if i := strings.IndexByte(name, '?'); i >= 0 && r.Image.URL != "" {
@@ -917,52 +932,52 @@ func (r *imgixURL) rest() error {
 			name = strings.TrimRight(name, "/")
 			name = name[strings.LastIndexByte(name, '/')+1:]
 		}
-		r.Options.Set("dl", name, g.name)
+		r.Options.Set("dl", name, g.Name)
 	}
-	if g := r.given[imgixExpires]; g.set {
-		n, err := strconv.ParseInt(g.value, 10, 64)
+	if g := r.given[imgixExpires]; g != nil {
+		n, err := strconv.ParseInt(g.Value, 10, 64)
 		if err != nil || n < 0 || n > 1<<40 {
-			return &Error{g.name, "must be a time in Unix seconds"}
+			return &Error{g.Name, "must be a time in Unix seconds"}
 		}
 		r.Claim.Expires = time.Unix(n, 0)
 	}
-	if g := r.given[imgixCS]; g.set && g.value != "srgb" && g.value != "strip" && g.value != "tinysrgb" {
-		r.ignore(g.name)
+	if g := r.given[imgixCS]; g != nil && g.Value != "srgb" && g.Value != "strip" && g.Value != "tinysrgb" {
+		r.ignore(g.Name)
 	}
-	if g := r.given[imgixFrame]; g.set {
-		if g.value != "1" {
-			r.ignore(g.name)
+	if g := r.given[imgixFrame]; g != nil {
+		if g.Value != "1" {
+			r.ignore(g.Name)
 		} else {
-			r.Options.Set("anim", "0", g.name)
+			r.Options.Set("anim", "0", g.Name)
 		}
 	}
 	return nil
 }
 
 // flag sets a native flag.
-func (r *imgixURL) flag(native string, g imgixValue) error {
-	if !g.set {
+func (r *imgixURL) flag(native string, g *transform.Param) error {
+	if g == nil {
 		return nil
 	}
-	switch strings.ToLower(g.value) {
+	switch strings.ToLower(g.Value) {
 	case "true", "1", "":
-		r.Options.Set(native, "1", g.name)
+		r.Options.Set(native, "1", g.Name)
 	case "false", "0":
-		r.Options.Set(native, "0", g.name)
+		r.Options.Set(native, "0", g.Name)
 	default:
-		return &Error{g.name, "must be true or false"}
+		return &Error{g.Name, "must be true or false"}
 	}
 	return nil
 }
 
 const colorValues = "must be a colour: RGB, ARGB, RRGGBB or AARRGGBB in hexadecimal digits, or a CSS colour name"
 
-func (r *imgixURL) color(native string, g imgixValue) error {
-	c, ok := imgixColor(g.value)
+func (r *imgixURL) color(native string, g *transform.Param) error {
+	c, ok := imgixColor(g.Value)
 	if !ok {
-		return &Error{g.name, colorValues}
+		return &Error{g.Name, colorValues}
 	}
-	r.Options.Set(native, c, g.name)
+	r.Options.Set(native, c, g.Name)
 	return nil
 }
 

@@ -32,6 +32,10 @@ type thumborURL struct {
 	url  URL
 	rest string // the part that is not parsed yet: raw, without a leading slash
 
+	// segment is the first segment of rest, decoded. It is empty if it is the last one, which
+	// names the image.
+	segment string
+
 	fitIn, stretch       bool
 	width, height        string
 	horizontal, vertical string
@@ -106,81 +110,80 @@ func verifyThumbor(k Key, c Claim) bool {
 	return hmac.Equal([]byte(c.Signature), []byte(want))
 }
 
-// segment returns the next segment, unless it is the last: the last is the image. decoded has
-// its escapes decoded, since some clients escape colons.
-func (r *thumborURL) segment() (decoded string, ok bool) {
+// next sets segment to the start of rest. Some clients escape colons, so it is decoded, unless
+// it then has a slash.
+func (r *thumborURL) next() {
 	segment, _, more := strings.Cut(r.rest, "/")
+	r.segment = ""
 	if !more {
-		return "", false
+		return
 	}
+	r.segment = segment
 	if strings.IndexByte(segment, '%') < 0 {
-		return segment, true
+		return
 	}
-	decoded, err := decodePath(segment)
-	if err != nil || strings.IndexByte(decoded, '/') >= 0 {
-		return segment, true
+	if decoded, err := decodePath(segment); err == nil && strings.IndexByte(decoded, '/') < 0 {
+		r.segment = decoded
 	}
-	return decoded, true
 }
 
-func (r *thumborURL) take() { _, r.rest, _ = strings.Cut(r.rest, "/") }
+// take removes the segment from rest.
+func (r *thumborURL) take() {
+	_, r.rest, _ = strings.Cut(r.rest, "/")
+	r.next()
+}
 
 // segments parses the segments before the filters. Their order is fixed.
 func (r *thumborURL) segments() error {
-	for {
-		s, ok := r.segment()
-		if !ok || s != "params" && s != "meta" {
-			break
-		}
-		r.ignore(s)
+	r.next()
+	for r.segment == "params" || r.segment == "meta" {
+		r.ignore(r.segment)
 		r.take()
 	}
-	if s, ok := r.segment(); ok && (s == "trim" || strings.HasPrefix(s, "trim:")) {
-		if err := r.trim(s); err != nil {
+	if r.segment == "trim" || strings.HasPrefix(r.segment, "trim:") {
+		if err := r.trim(r.segment); err != nil {
 			return err
 		}
 		r.take()
 	}
-	if s, ok := r.segment(); ok && isRegion(s) {
-		r.readRegion(s)
+	if isRegion(r.segment) {
+		r.readRegion(r.segment)
 		r.take()
 	}
-	if s, ok := r.segment(); ok {
-		switch s {
-		case "fit-in":
-			r.fitIn = true
-			r.take()
-		case "full-fit-in", "adaptive-fit-in", "adaptive-full-fit-in":
-			r.fitIn, r.outside = true, s != "adaptive-fit-in"
-			if s != "full-fit-in" {
-				r.ignore(s) // adaptive swaps width and height if the image's orientation differs
-			}
-			r.take()
+	switch s := r.segment; s {
+	case "fit-in":
+		r.fitIn = true
+		r.take()
+	case "full-fit-in", "adaptive-fit-in", "adaptive-full-fit-in":
+		r.fitIn, r.outside = true, s != "adaptive-fit-in"
+		if s != "full-fit-in" {
+			r.ignore(s) // adaptive swaps width and height if the image's orientation differs
 		}
+		r.take()
 	}
-	if s, ok := r.segment(); ok && s == "stretch" {
+	if r.segment == "stretch" {
 		r.stretch = true
 		r.take()
 	}
-	if s, ok := r.segment(); ok {
-		if w, h, ok := thumborSize(s); ok {
-			r.size(w, h)
+	if w, h, ok := thumborSize(r.segment); ok {
+		r.size(w, h)
+		r.take()
+		if thumborPadding(r.segment) {
+			r.padding(r.segment)
 			r.take()
-			if s, ok := r.segment(); ok && thumborPadding(s) {
-				r.padding(s)
-				r.take()
-			}
 		}
 	}
-	if s, ok := r.segment(); ok && (s == "left" || s == "right" || s == "center") {
-		r.horizontal = s
+	switch r.segment {
+	case "left", "right", "center":
+		r.horizontal = r.segment
 		r.take()
 	}
-	if s, ok := r.segment(); ok && (s == "top" || s == "bottom" || s == "middle") {
-		r.vertical = s
+	switch r.segment {
+	case "top", "bottom", "middle":
+		r.vertical = r.segment
 		r.take()
 	}
-	if s, ok := r.segment(); ok && s == "smart" {
+	if r.segment == "smart" {
 		r.smart = true
 		r.take()
 	}
@@ -282,11 +285,10 @@ func (r *thumborURL) size(w, h string) {
 
 // thumborSide returns a side in pixels. It is empty if the side follows from the other one.
 func thumborSide(s string) string {
-	n, ok := whole(s)
-	if !ok || n == 0 {
+	if s == "orig" {
 		return ""
 	}
-	return strconv.Itoa(n)
+	return strings.TrimLeft(s, "0")
 }
 
 // thumborPadding reports whether a segment has the form GxH or GxH:IxJ, in whole pixels.
@@ -916,8 +918,11 @@ func (r *thumborURL) scaled(side string) string {
 	return strconv.Itoa(max(int(float64(n)*r.proportion), 1))
 }
 
+// gravity returns the native gravity of the alignment. It is empty for the centre.
 func (r *thumborURL) gravity() string {
-	vertical := map[string]string{"top": "north", "bottom": "south"}[r.vertical]
-	horizontal := map[string]string{"left": "west", "right": "east"}[r.horizontal]
-	return vertical + horizontal
+	horizontal := side(r.horizontal)
+	if horizontal == "center" {
+		horizontal = ""
+	}
+	return side(r.vertical) + horizontal
 }

@@ -74,6 +74,7 @@ func TestThumborMeans(t *testing.T) {
 		{"a.jpg", "fit=contain&format=original", nil},
 		{"400x300/a.jpg", "w=400&h=300&fit=cover&format=original", nil},
 		{"400x/a.jpg", "w=400&fit=contain&format=original", nil},
+		{"0400x00/a.jpg", "w=400&fit=contain&format=original", nil},
 		{"0x300/a.jpg", "h=300&fit=contain&format=original", nil},
 		{"origxorig/a.jpg", "fit=contain&format=original", nil},
 		{"-0x-0/a.jpg", "fit=contain&flip=hv&format=original", nil},

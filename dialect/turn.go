@@ -58,14 +58,6 @@ func (o *Options) turnBox() {
 			p.Value = turnedGravity(p.Value)
 		}
 	}
-	for i := range o.from {
-		switch f := &o.from[i]; f.native {
-		case "fp-x":
-			f.native = "fp-y"
-		case "fp-y":
-			f.native = "fp-x"
-		}
-	}
 }
 
 // swapSides swaps width and height.
@@ -79,14 +71,6 @@ func (o *Options) swapSides() {
 		case "ar":
 			w, h, _ := strings.Cut(p.Value, ":")
 			p.Value = h + ":" + w
-		}
-	}
-	for i := range o.from {
-		switch f := &o.from[i]; f.native {
-		case "w":
-			f.native = "h"
-		case "h":
-			f.native = "w"
 		}
 	}
 }
@@ -117,6 +101,9 @@ func turnedGravity(gravity string) string {
 // mirror adds a mirror: h, v or hv. resized means that the product mirrors after the resize.
 // Then mirror also mirrors the gravity.
 func (o *Options) mirror(flip string, resized bool, from string) {
+	if flip == "" {
+		return
+	}
 	before, _ := o.Get("flip")
 	after := ""
 	for _, axis := range [...]string{"h", "v"} {

@@ -20,12 +20,26 @@ var weserv = &Dialect{
 // A weservURL holds the state of parsing a URL.
 type weservURL struct {
 	Request
-	given [37]weservValue
+	given weservQuery
 }
 
+// A weservQuery has the parameters of a URL. The field fallback is default=.
+type weservQuery struct {
+	url, fit, we, w, h, dpr, a, fpx, fpy, crop, cx, cy, cw, ch, precrop, trim, mask, flip, flop, ro, bg, cbg, rbg,
+	blur, sharp, con, gam, filt, mod, sat, output, q, ll, il, n, page, fallback weservValue
+}
+
+// A weservValue is the value of a parameter. set tells an empty value from none.
 type weservValue struct {
 	value string
 	set   bool
+}
+
+func (v weservValue) get() (value string, ok bool) { return v.value, v.set }
+
+// flag reports whether a flag is on. A flag without a value is on.
+func (v weservValue) flag() bool {
+	return v.set && v.value != "0" && v.value != "false"
 }
 
 func parseWeserv(u URL) (Request, error) {
@@ -62,8 +76,8 @@ func parseWeserv(u URL) (Request, error) {
 
 // image parses url=. Without a scheme, the URL is http, as in weserv.
 func (r *weservURL) image() error {
-	url, ok := r.value("url")
-	if !ok || url == "" {
+	url := r.given.url.value
+	if url == "" {
 		return &Error{"url", "is required: HOST/PATH or https://HOST/PATH"}
 	}
 	switch {
@@ -78,8 +92,8 @@ func (r *weservURL) image() error {
 
 // fit parses the fit and the size.
 func (r *weservURL) fit() error {
-	fit, _ := r.value("fit")
-	keep := r.flag("we")
+	fit := r.given.fit.value
+	keep := r.given.we.flag()
 	switch fit {
 	case "", "inside":
 		fit = "contain"
@@ -91,7 +105,7 @@ func (r *weservURL) fit() error {
 		fit = "squeeze"
 	case "contain":
 		fit = "pad"
-		if err := r.color("cbg", "bg"); err != nil {
+		if err := r.color(r.given.cbg, "cbg", "bg"); err != nil {
 			return err
 		}
 	default:
@@ -101,33 +115,40 @@ func (r *weservURL) fit() error {
 	if keep {
 		r.Options.Set("enlarge", "0", "we")
 	}
-	for _, side := range [...]string{"w", "h"} {
-		v, ok := r.value(side)
-		if !ok {
-			continue
-		}
-		if of, ok := strings.CutSuffix(v, "%"); ok {
-			n, ok := number(of)
-			if !ok || n <= 0 || n > 100 {
-				return &Error{side, "must be a whole number of pixels, or a percentage of the original's side up to 100%"}
-			}
-			r.Options.Set(side, v, side)
-			continue
-		}
-		n, ok := whole(v)
-		if !ok {
-			return &Error{side, "must be a whole number of pixels, or a percentage of the original's side up to 100%"}
-		}
-		if n > 0 {
-			r.Options.Set(side, v, side)
-		}
+	if err := r.side("w", r.given.w); err != nil {
+		return err
 	}
-	if v, ok := r.value("dpr"); ok {
+	if err := r.side("h", r.given.h); err != nil {
+		return err
+	}
+	if v, ok := r.given.dpr.get(); ok {
 		n, ok := number(v)
 		if !ok {
 			return &Error{"dpr", "must be a number from 1 to 8; Tintype uses at most 5"}
 		}
 		r.Options.Set("dpr", format(min(max(n, 1), 5)), "dpr")
+	}
+	return nil
+}
+
+// side parses a width or a height.
+func (r *weservURL) side(name string, given weservValue) error {
+	if !given.set {
+		return nil
+	}
+	v := given.value
+	n, ok := whole(v)
+	if percent, found := strings.CutSuffix(v, "%"); found {
+		var share float64
+		share, ok = number(percent)
+		ok = ok && share > 0 && share <= 100
+		n = 1
+	}
+	if !ok {
+		return &Error{name, "must be a whole number of pixels, or a percentage of the original's side up to 100%"}
+	}
+	if n > 0 {
+		r.Options.Set(name, v, name)
 	}
 	return nil
 }
@@ -142,8 +163,8 @@ var weservPositions = map[string]string{
 // position parses the part of the image that a crop keeps. The older spellings a=crop-25-55
 // and a=focal-25-55 have percentages.
 func (r *weservURL) position() error {
-	a, ok := r.value("a")
-	if !ok || a == "" {
+	a := r.given.a.value
+	if a == "" {
 		return nil
 	}
 	if gravity, ok := weservPositions[a]; ok {
@@ -151,18 +172,10 @@ func (r *weservURL) position() error {
 		return nil
 	}
 	if a == "focal" {
-		for _, side := range [...][2]string{{"fpx", "fp-x"}, {"fpy", "fp-y"}} {
-			v, ok := r.value(side[0])
-			if !ok {
-				continue
-			}
-			n, ok := number(v)
-			if !ok || n < 0 || n > 1 {
-				return &Error{side[0], "must be a number from 0 to 1"}
-			}
-			r.Options.Set(side[1], format(n), side[0])
+		if err := r.focal("fpx", r.given.fpx, "fp-x"); err != nil {
+			return err
 		}
-		return nil
+		return r.focal("fpy", r.given.fpy, "fp-y")
 	}
 	if kind, rest, _ := strings.Cut(a, "-"); kind == "crop" || kind == "focal" {
 		x, y, _ := strings.Cut(rest, "-")
@@ -177,12 +190,25 @@ func (r *weservURL) position() error {
 	return &Error{"a", "must be one of center, top, right, bottom, left, top-left, bottom-left, bottom-right, top-right, focal, entropy, attention"}
 }
 
+// focal parses one coordinate of a focal point.
+func (r *weservURL) focal(name string, given weservValue, native string) error {
+	if !given.set {
+		return nil
+	}
+	n, ok := number(given.value)
+	if !ok || n < 0 || n > 1 {
+		return &Error{name, "must be a number from 0 to 1"}
+	}
+	r.Options.Set(native, format(n), name)
+	return nil
+}
+
 // region parses crop=x,y,w,h, or cx, cy, cw and ch. weserv crops after the resize, and Tintype
 // crops before it. The result is the same with precrop, and without a resize.
 func (r *weservURL) region() error {
 	name, parts := "crop", [4]string{"0", "0", "100%", "100%"}
 	given := false
-	if v, ok := r.value("crop"); ok && v != "" {
+	if v := r.given.crop.value; v != "" {
 		list := strings.Split(v, ",")
 		if len(list) != 4 {
 			return &Error{"crop", "must be x,y,w,h"}
@@ -190,9 +216,12 @@ func (r *weservURL) region() error {
 		parts, given = [4]string(list), true
 		// An older form was crop=w,h,x,y. weserv's reference has only this one.
 	}
-	for i, side := range [...]string{"cx", "cy", "cw", "ch"} {
-		if v, ok := r.value(side); ok {
-			name, parts[i], given = side, v, true
+	for i, side := range [...]struct {
+		name  string
+		given weservValue
+	}{{"cx", r.given.cx}, {"cy", r.given.cy}, {"cw", r.given.cw}, {"ch", r.given.ch}} {
+		if side.given.set {
+			name, parts[i], given = side.name, side.given.value, true
 		}
 	}
 	if !given {
@@ -201,7 +230,7 @@ func (r *weservURL) region() error {
 	_, w := r.Options.Get("w")
 	_, h := r.Options.Get("h")
 	rect, ok := r.Options.rectOf(span{at: parts[0], length: parts[2]}, span{at: parts[1], length: parts[3]})
-	if !ok || (w || h) && !r.flag("precrop") {
+	if !ok || (w || h) && !r.given.precrop.flag() {
 		r.ignore(name)
 		return nil
 	}
@@ -211,14 +240,14 @@ func (r *weservURL) region() error {
 
 // turn parses trim, mask, flips and rotation.
 func (r *weservURL) turn() error {
-	if v, ok := r.value("trim"); ok {
+	if v, ok := r.given.trim.get(); ok {
 		n, ok := whole(v)
 		if !ok || n < 1 || n > 254 {
 			n = 10 // as in weserv
 		}
 		r.Options.Set("trim", strconv.Itoa(n), "trim")
 	}
-	if v, ok := r.value("mask"); ok && v != "" {
+	if v := r.given.mask.value; v != "" {
 		switch v {
 		case "circle", "ellipse":
 			r.Options.Set("radius", "max", "mask")
@@ -229,7 +258,7 @@ func (r *weservURL) turn() error {
 		}
 	}
 	degrees := 0
-	if v, ok := r.value("ro"); ok && v != "" {
+	if v := r.given.ro.value; v != "" {
 		n, ok := number(v)
 		if !ok || n != math.Trunc(n) || math.Abs(n) > 1e6 {
 			return &Error{"ro", "must be a whole number of degrees"}
@@ -241,10 +270,10 @@ func (r *weservURL) turn() error {
 		r.rotate(degrees)
 	}
 	flip := ""
-	if r.flag("flop") {
+	if r.given.flop.flag() {
 		flip += "h"
 	}
-	if r.flag("flip") {
+	if r.given.flip.flag() {
 		flip += "v"
 	}
 	if flip != "" {
@@ -257,7 +286,7 @@ func (r *weservURL) turn() error {
 		return nil
 	}
 	r.rotate(degrees)
-	return r.color("rbg", "bg")
+	return r.color(r.given.rbg, "rbg", "bg")
 }
 
 // rotate turns the image. weserv turns after the resize, unless precrop is set.
@@ -270,7 +299,7 @@ func (r *weservURL) rotate(degrees int) {
 	case !hasW && !hasH, degrees%180 == 0:
 	case degrees%90 != 0:
 		r.ignore("ro") // in weserv, w and h are the size before the turn
-	case r.flag("precrop"):
+	case r.given.precrop.flag():
 	case (fit == "cover" || fit == "pad") && hasW && hasH && w != h:
 		r.ignore("ro") // weserv then crops each side to the shorter of w and h
 	default:
@@ -280,10 +309,10 @@ func (r *weservURL) rotate(degrees int) {
 
 // look parses the parameters for colours and detail.
 func (r *weservURL) look() error {
-	if err := r.color("bg", "bg"); err != nil {
+	if err := r.color(r.given.bg, "bg", "bg"); err != nil {
 		return err
 	}
-	if v, ok := r.value("blur"); ok {
+	if v, ok := r.given.blur.get(); ok {
 		n, ok := number(v)
 		switch {
 		case v == "":
@@ -293,7 +322,7 @@ func (r *weservURL) look() error {
 		}
 		r.Options.Set("blur", format(min(n, 100)), "blur")
 	}
-	if v, ok := r.value("sharp"); ok {
+	if v, ok := r.given.sharp.get(); ok {
 		v, _, _ = strings.Cut(v, ",")
 		n, ok := number(v)
 		switch {
@@ -304,21 +333,21 @@ func (r *weservURL) look() error {
 		}
 		r.Options.Set("sharpen", format(min(n*10, 100)), "sharp")
 	}
-	if v, ok := r.value("con"); ok && v != "" {
+	if v := r.given.con.value; v != "" {
 		n, ok := number(v)
 		if !ok || n < -100 || n > 100 {
 			return &Error{"con", "must be a number from -100 to 100"}
 		}
 		r.Options.Set("contrast", percent(n), "con")
 	}
-	if v, ok := r.value("gam"); ok {
+	if v, ok := r.given.gam.get(); ok {
 		n, ok := number(v)
 		if !ok || n < 1 || n > 3 {
 			n = 2.2 // as in weserv
 		}
 		r.Options.Set("gamma", format(n), "gam")
 	}
-	if v, ok := r.value("filt"); ok && v != "" {
+	if v := r.given.filt.value; v != "" {
 		switch v {
 		case "greyscale", "grayscale":
 			r.Options.Set("grayscale", "1", "filt")
@@ -337,7 +366,7 @@ func (r *weservURL) look() error {
 
 // modulate parses mod=BRIGHTNESS,SATURATION,HUE and sat=.
 func (r *weservURL) modulate() error {
-	if v, ok := r.value("mod"); ok && v != "" {
+	if v := r.given.mod.value; v != "" {
 		for i, part := range strings.Split(v, ",") {
 			n, ok := number(part)
 			if !ok || i > 2 {
@@ -353,7 +382,7 @@ func (r *weservURL) modulate() error {
 			}
 		}
 	}
-	if v, ok := r.value("sat"); ok && v != "" {
+	if v := r.given.sat.value; v != "" {
 		n, ok := number(v)
 		if !ok || n < 0 {
 			return &Error{"sat", "must be a factor, 0 or more: 1 changes nothing"}
@@ -365,7 +394,7 @@ func (r *weservURL) modulate() error {
 
 // output parses format, quality, frames, and the answer to an error.
 func (r *weservURL) output() error {
-	output, _ := r.value("output")
+	output := r.given.output.value
 	switch output {
 	case "":
 		output = "original"
@@ -379,21 +408,21 @@ func (r *weservURL) output() error {
 		return &Error{"output", "must be one of jpg, png, gif, tiff, webp, avif, jxl"}
 	}
 	r.Options.Set("format", output, "output")
-	if v, ok := r.value("q"); ok && v != "" {
+	if v := r.given.q.value; v != "" {
 		n, ok := whole(v)
 		if !ok || n < 1 || n > 100 {
 			return &Error{"q", "must be a whole number from 1 to 100"}
 		}
 		r.Options.Set("q", v, "q")
 	}
-	if r.flag("ll") {
+	if r.given.ll.flag() {
 		r.Options.Set("lossless", "1", "ll")
 	}
-	if r.flag("il") {
+	if r.given.il.flag() {
 		r.Options.Set("progressive", "1", "il")
 	}
 	anim := "0"
-	if v, ok := r.value("n"); ok && v != "" && v != "1" {
+	if v := r.given.n.value; v != "" && v != "1" {
 		if v == "-1" {
 			anim = "1"
 		} else {
@@ -401,10 +430,10 @@ func (r *weservURL) output() error {
 		}
 	}
 	r.Options.Set("anim", anim, "n")
-	if v, ok := r.value("page"); ok && v != "" && v != "0" {
+	if v := r.given.page.value; v != "" && v != "0" {
 		r.ignore("page")
 	}
-	switch v, ok := r.value("default"); {
+	switch v, ok := r.given.fallback.get(); {
 	case v == "1":
 		r.RedirectOnError = true
 	case ok && v != "":
@@ -415,118 +444,106 @@ func (r *weservURL) output() error {
 
 // read stores the known parameters of the query in given, and the others in Ignored.
 func (r *weservURL) read(q transform.Query) {
-	for _, p := range q {
+	for i := range q {
+		p := &q[i]
 		if p.Name == "filename" {
 			continue // it names the file of an inline image, and changes no pixel
 		}
-		if i := weservIndex(p.Name); i >= 0 {
-			r.given[i] = weservValue{p.Value, true} // the last value wins
+		if v := r.given.param(p.Name); v != nil {
+			*v = weservValue{p.Value, true} // the last value wins
 		} else {
 			r.ignore(p.Name)
 		}
 	}
 }
 
-// weservIndex returns the index of a parameter in given, or -1 if the parameter is unknown.
-func weservIndex(name string) int {
+// param returns the place of a parameter, or nil if weserv has no such parameter.
+func (q *weservQuery) param(name string) *weservValue {
 	switch name {
 	case "url":
-		return 0
+		return &q.url
 	case "fit":
-		return 1
+		return &q.fit
 	case "we":
-		return 2
+		return &q.we
 	case "cbg":
-		return 3
+		return &q.cbg
 	case "w":
-		return 4
+		return &q.w
 	case "h":
-		return 5
+		return &q.h
 	case "dpr":
-		return 6
+		return &q.dpr
 	case "a":
-		return 7
+		return &q.a
 	case "fpx":
-		return 8
+		return &q.fpx
 	case "fpy":
-		return 9
+		return &q.fpy
 	case "crop":
-		return 10
+		return &q.crop
 	case "cx":
-		return 11
+		return &q.cx
 	case "cy":
-		return 12
+		return &q.cy
 	case "cw":
-		return 13
+		return &q.cw
 	case "ch":
-		return 14
+		return &q.ch
 	case "precrop":
-		return 15
+		return &q.precrop
 	case "trim":
-		return 16
+		return &q.trim
 	case "mask":
-		return 17
+		return &q.mask
 	case "flip":
-		return 18
+		return &q.flip
 	case "flop":
-		return 19
+		return &q.flop
 	case "ro":
-		return 20
+		return &q.ro
 	case "rbg":
-		return 21
+		return &q.rbg
 	case "bg":
-		return 22
+		return &q.bg
 	case "blur":
-		return 23
+		return &q.blur
 	case "sharp":
-		return 24
+		return &q.sharp
 	case "con":
-		return 25
+		return &q.con
 	case "gam":
-		return 26
+		return &q.gam
 	case "filt":
-		return 27
+		return &q.filt
 	case "mod":
-		return 28
+		return &q.mod
 	case "sat":
-		return 29
+		return &q.sat
 	case "output":
-		return 30
+		return &q.output
 	case "q":
-		return 31
+		return &q.q
 	case "ll":
-		return 32
+		return &q.ll
 	case "il":
-		return 33
+		return &q.il
 	case "n":
-		return 34
+		return &q.n
 	case "page":
-		return 35
+		return &q.page
 	case "default":
-		return 36
+		return &q.fallback
 	}
-	return -1
-}
-
-// value returns a parameter's value.
-func (r *weservURL) value(name string) (value string, ok bool) {
-	v := r.given[weservIndex(name)]
-	return v.value, v.set
-}
-
-// flag reports whether a flag is on. A flag without a value is on.
-func (r *weservURL) flag(name string) bool {
-	v, ok := r.value(name)
-	return ok && v != "0" && v != "false"
+	return nil
 }
 
 // color sets a colour. weserv writes the alpha first, as imgix does.
-func (r *weservURL) color(name, native string) error {
-	v, ok := r.value(name)
-	if !ok || v == "" {
+func (r *weservURL) color(v weservValue, name, native string) error {
+	if v.value == "" {
 		return nil
 	}
-	c, ok := imgixColor(v)
+	c, ok := imgixColor(v.value)
 	if !ok {
 		return &Error{name, colorValues}
 	}
