@@ -1,9 +1,11 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/dialect"
@@ -42,24 +44,28 @@ func (c *site) readForeignAnswer(a *ask, u parsed) error {
 
 // loadBlurHashText answers with a BlurHash as text.
 func (s *Service) loadBlurHashText(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
-	var told struct{ BlurHash string }
-	e, err := s.loadTold(ctx, w, a, &told)
+	e, err := s.loadInfo(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
-	return answered(e, "text/plain", []byte(told.BlurHash)), nil
+	// JSON escapes no character of a BlurHash.
+	return answered(e, "text/plain", bytes.Trim(fieldOf(e.Body, "blurhash"), `"`)), nil
 }
 
 // loadVariantFacts answers with the sizes of the variant and of the original, in the form of
 // Cloudflare's format=json. It doesn't make the variant.
 func (s *Service) loadVariantFacts(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
-	var told struct{ Metadata Metadata }
-	e, err := s.loadTold(ctx, w, a, &told)
+	e, err := s.loadInfo(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
-	m := told.Metadata
-	plan, err := a.foreign.variant.Plan(transform.Size{W: m.Width, H: m.Height})
+	m := fieldOf(e.Body, "metadata")
+	number := func(name string) int {
+		n, _ := strconv.Atoi(string(fieldOf(m, name))) // Metadata has whole numbers
+		return n
+	}
+	size := transform.Size{W: number("width"), H: number("height")}
+	plan, err := a.foreign.variant.Plan(size)
 	if err != nil {
 		return nil, err
 	}
@@ -73,23 +79,11 @@ func (s *Service) loadVariantFacts(ctx context.Context, w *Response, a *ask) (*c
 		Width    int      `json:"width"`
 		Height   int      `json:"height"`
 		Original original `json:"original"`
-	}{plan.Output.W, plan.Output.H, original{m.Bytes, m.Width, m.Height, m.ContentType}})
+	}{plan.Output.W, plan.Output.H, original{number("bytes"), size.W, size.H, string(bytes.Trim(fieldOf(m, "contentType"), `"`))}})
 	if err != nil {
 		return nil, fmt.Errorf("facts of a variant: %w", err)
 	}
 	return answered(e, transform.JSON.MediaType(), body), nil
-}
-
-// loadTold loads the answer of /info and decodes it into v.
-func (s *Service) loadTold(ctx context.Context, w *Response, a *ask, v any) (*cache.Entry, error) {
-	e, err := s.loadInfo(ctx, w, a)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(e.Body, v); err != nil {
-		return nil, fmt.Errorf("answer of /info: %w", err)
-	}
-	return e, nil
 }
 
 // answered returns a copy of an entry with another body.

@@ -23,13 +23,24 @@ func slow(h http.Header) bool {
 	if strings.EqualFold(strings.TrimSpace(h.Get("Save-Data")), "on") {
 		return true
 	}
-	if n, err := strconv.ParseFloat(h.Get("Rtt"), 64); err == nil && n > 150 {
+	if n, ok := numberIn(h, "Rtt"); ok && n > 150 {
 		return true
 	}
-	if n, err := strconv.ParseFloat(h.Get("Downlink"), 64); err == nil && n >= 0 && n < 5 {
+	if n, ok := numberIn(h, "Downlink"); ok && n >= 0 && n < 5 {
 		return true
 	}
 	return slices.Contains([]string{"slow-2g", "2g", "3g"}, h.Get("Ect"))
+}
+
+// numberIn returns the number in a header. Most requests don't have the header, and an error of
+// strconv costs an allocation.
+func numberIn(h http.Header, name string) (n float64, ok bool) {
+	value := h.Get(name)
+	if value == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(value, 64)
+	return n, err == nil
 }
 
 // hinted reports whether the answer depends on client hints.

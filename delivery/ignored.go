@@ -80,12 +80,28 @@ func ignoredList(names []string) string {
 	return strings.Join(encoded[:min(len(encoded), mostIgnored)], ", ")
 }
 
+// plainInToken reports whether a token has this byte as it is: the percent sign is left for
+// escapes.
+func plainInToken(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$&'*+-.^_`|~", c) >= 0
+}
+
+// isToken reports whether s is a token without a percent sign.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !plainInToken(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
 func tokenOf(name string) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(name) {
 		c, n := name[i], 3
-		plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$&'*+-.^_`|~", c) >= 0
+		plain := plainInToken(c)
 		if plain {
 			n = 1
 		}

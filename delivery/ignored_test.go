@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"mime"
 	"strings"
 	"testing"
 
@@ -58,5 +59,14 @@ func TestIgnored(t *testing.T) {
 	e, err := b.Explain(t.Context(), "/strict/imgproxy/unsafe/skp:jpg/plain/photos/cat.jpg", "", "")
 	if err != nil || e.Status != 400 || !strings.Contains(e.Message, "skp: is no option") {
 		t.Errorf("strict: %+v, %v", e, err)
+	}
+}
+
+// A short name takes a path of its own to the same header.
+func TestContentDisposition(t *testing.T) {
+	for _, name := range []string{"cat.jpg", "a b.jpg", "50%.png", "x\"y", "ü.gif", "", "~!#$&'*+-.^_`|", strings.Repeat("a", 300)} {
+		if got, want := contentDisposition(name), mime.FormatMediaType("attachment", map[string]string{"filename": name}); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
 	}
 }

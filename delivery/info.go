@@ -279,6 +279,16 @@ func fieldsOfObject(b []byte) func(yield func(name, value []byte) bool) {
 	}
 }
 
+// fieldOf is the field of this name of a JSON object that encoding/json wrote, or nil.
+func fieldOf(object []byte, name string) []byte {
+	for field, value := range fieldsOfObject(object) {
+		if string(field) == name {
+			return value
+		}
+	}
+	return nil
+}
+
 // Metadata is what info says of a file.
 type Metadata struct {
 	Bytes        int     `json:"bytes"`

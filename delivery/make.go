@@ -85,7 +85,9 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 // etagOf is the ETag of a body.
 func etagOf(body []byte) string {
 	sum := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	b := append(make([]byte, 0, 24), '"')
+	b = base64.RawURLEncoding.AppendEncode(b, sum[:16])
+	return string(append(b, '"'))
 }
 
 // fetchAll fetches the originals. They are kept until release is called. Where there is one

@@ -60,6 +60,9 @@ func (a *ask) describe(h http.Header, e *cache.Entry) {
 }
 
 func contentDisposition(name string) string {
+	if isToken(name) {
+		return "attachment; filename=" + name // as below, with fewer allocations
+	}
 	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
 }
 
@@ -195,17 +198,13 @@ func position(s string) (n int, ok bool) {
 
 // cacheStatus says how the cache dealt with the request (RFC 9211 §2).
 func cacheStatus(o cache.Outcome, e *cache.Entry, now time.Time) string {
-	var b strings.Builder
-	b.WriteString("tintype; ")
 	switch {
 	case o.Tier != "" && o.Stale:
-		b.WriteString("hit; ttl=" + strconv.Itoa(int(e.RevalidateAt.Sub(now).Seconds())) + "; detail=" + o.Tier)
+		return "tintype; hit; ttl=" + strconv.Itoa(int(e.RevalidateAt.Sub(now).Seconds())) + "; detail=" + o.Tier
 	case o.Tier != "":
-		b.WriteString("hit; detail=" + o.Tier)
+		return "tintype; hit; detail=" + o.Tier
 	case o.Shared:
-		b.WriteString("fwd=miss; collapsed")
-	default:
-		b.WriteString("fwd=miss; stored")
+		return "tintype; fwd=miss; collapsed"
 	}
-	return b.String()
+	return "tintype; fwd=miss; stored"
 }
