@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,6 +30,57 @@ func parseYAML(data []byte) ([]tree, error) {
 		}
 		documents = append(documents, t)
 	}
+}
+
+// YAML returns the document as [DecodeAll] reads it. Its secrets are as they are in the
+// workspace: take one of [Workspace.Masked] to show it.
+func (d *Document) YAML() []byte {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(yamlNode(d.given)); err != nil {
+		panic(err) // plain values always encode
+	}
+	_ = enc.Close()
+	return b.Bytes()
+}
+
+func yamlNode(t tree) *yaml.Node {
+	scalar := func(tag, value string) *yaml.Node {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
+	}
+	switch t := t.(type) {
+	case object:
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		for _, f := range t {
+			n.Content = append(n.Content, scalar("!!str", f.name), yamlNode(f.value))
+		}
+		return n
+	case []tree:
+		n := &yaml.Node{Kind: yaml.SequenceNode}
+		if len(t) == 0 {
+			n.Style = yaml.FlowStyle
+		}
+		for _, e := range t {
+			n.Content = append(n.Content, yamlNode(e))
+		}
+		return n
+	case string:
+		n := &yaml.Node{}
+		if err := n.Encode(t); err != nil { // quotes what would be read as another type
+			panic(err)
+		}
+		return n
+	case bool:
+		return scalar("!!bool", fmt.Sprint(t))
+	case json.Number:
+		tag := "!!int"
+		if strings.ContainsAny(t.String(), ".eE") {
+			tag = "!!float"
+		}
+		return scalar(tag, t.String())
+	}
+	return scalar("!!null", "null")
 }
 
 // maxUnfolded bounds the number of values that aliases of a YAML file can expand to.
