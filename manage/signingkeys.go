@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tintype/tintype/account"
@@ -22,6 +23,8 @@ type SigningKey struct {
 	Algorithm     string    `json:"algorithm,omitempty" doc:"What its signatures are made with: md5, sha1, sha256 or sha512."`
 	SignatureSize int       `json:"signature_size,omitempty" doc:"How long its signatures are, where they aren't whole."`
 	CreatedAt     time.Time `json:"created_at"`
+
+	Signs bool `json:"-"` // Tintype signs with it now
 }
 
 // A NewDialectKey is a signing key that the owner has from another product.
@@ -38,7 +41,7 @@ type NewDialectKey struct {
 func (m *Manager) CreateDialectKey(ctx context.Context, who Caller, namespace string, n NewDialectKey) (key SigningKey, warnings []string, err error) {
 	k := workspace.DialectKey{ID: rand.Text()[:16], Dialect: n.Dialect, CreatedAt: m.now().UTC().Truncate(time.Second)}
 	if k.Key, err = workspace.ReadDialectKey(n.Dialect, n.Secret, n.Salt, n.Algorithm, n.SignatureSize); err != nil {
-		return key, nil, invalid(err.Error() + ".")
+		return key, nil, keyProblem(err)
 	}
 	key = ofDialect(k)
 	entry := who.changed("signing_key.create", k.ID, nil, key)
@@ -59,6 +62,16 @@ func (m *Manager) CreateDialectKey(ctx context.Context, who Caller, namespace st
 		warnings = append(warnings, "the secret is shorter than 16 bytes, and may be guessed: the key verifies URLs, but opens no private source")
 	}
 	return key, warnings, err
+}
+
+// keyProblem returns the error of a key of another product, with the name of the field that
+// is wrong.
+func keyProblem(err error) error {
+	field, message, ok := strings.Cut(err.Error(), ": ")
+	if !ok {
+		return invalid(err.Error() + ".")
+	}
+	return &workspace.ValidationError{Problems: []workspace.Problem{{Path: field, Message: message}}}
 }
 
 func ofDialect(k workspace.DialectKey) SigningKey {
@@ -87,7 +100,7 @@ func (m *Manager) SigningKeys(ctx context.Context, who Caller, namespace string)
 	}
 	all := make([]SigningKey, 0, len(w.SigningKeys)+len(w.DialectKeys))
 	for _, k := range w.SigningKeys {
-		all = append(all, SigningKey{ID: k.ID, CreatedAt: k.CreatedAt})
+		all = append(all, SigningKey{ID: k.ID, CreatedAt: k.CreatedAt, Signs: k.ID == signingKey(w.SigningKeys, m.now()).ID})
 	}
 	for _, k := range w.DialectKeys {
 		all = append(all, ofDialect(k))

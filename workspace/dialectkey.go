@@ -31,6 +31,9 @@ func ReadDialectKey(name, secret, salt, algorithm string, size int) (dialect.Key
 	return dialect.Key{}, &dialect.Error{Param: "dialect", Reason: "must be one of " + strings.Join(dialect.Signed(), ", ")}
 }
 
+// SignedDialects returns the names of the dialects that have signing keys.
+func SignedDialects() []string { return dialect.Signed() }
+
 // storedDialectKey is a DialectKey as a store keeps it.
 type storedDialectKey struct {
 	ID        string    `json:"id"`
