@@ -28,6 +28,7 @@ type site struct {
 	people  *account.People
 	tokens  map[string]string // of sessions, by name
 	mail    mailbox
+	dns     *zone
 }
 
 // A mailbox is a mail.Sender.
@@ -64,9 +65,9 @@ func clock() time.Time { return now }
 
 func open(t *testing.T) *site {
 	t.Helper()
-	s := &site{store: workspacetest.NewMemory(), tokens: map[string]string{"ended": "x"}, mail: make(mailbox, 100)}
+	s := &site{store: workspacetest.NewMemory(), tokens: map[string]string{"ended": "x"}, mail: make(mailbox, 100), dns: &zone{}}
 	s.people = newPeople(s.store, s.mail)
-	m := manage.New(manage.Config{Store: s.store, Records: s.store, People: s.people, Now: clock})
+	m := manage.New(manage.Config{Store: s.store, Records: s.store, People: s.people, Resolver: s.dns, Now: clock})
 	s.handler = dashboard.New(dashboard.Config{
 		Manage: m, People: s.people, PublicURL: &url.URL{Scheme: "https", Host: "img.example"}, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})

@@ -93,6 +93,8 @@ var done = map[string]string{
 	"revoked":   "Revoked. Within a minute it holds on all servers.",
 	"removed":   "Removed. Within a minute it holds on all servers.",
 	"unchanged": "Nothing was changed.",
+	"verified":  "Verified. Images are served on this host at once here, and within 15 seconds on other servers.",
+	"deleted":   "The workspace is deleted.",
 }
 
 // redirect sends the browser to a page of the dashboard after a form.

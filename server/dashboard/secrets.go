@@ -1,9 +1,13 @@
 package dashboard
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/fault"
@@ -14,6 +18,8 @@ import (
 type secretField struct {
 	name  string
 	lines bool // it has lines of the form Name: value, of which the values are secret
+
+	document bool // it has a workspace as YAML or JSON, of which the secrets of sources are secret
 }
 
 // sealedField is the hidden field of a form with the secrets that were typed. They are
@@ -85,6 +91,10 @@ func eachSecret(values url.Values, field secretField, do func(place, secret stri
 	if text == "" {
 		return
 	}
+	if field.document {
+		values.Set(field.name, eachSecretOf(text, do))
+		return
+	}
 	if !field.lines {
 		values.Set(field.name, do(field.name, text))
 		return
@@ -100,4 +110,44 @@ func eachSecret(values url.Values, field secretField, do func(place, secret stri
 		}
 	}
 	values.Set(field.name, strings.Join(lines, "\n"))
+}
+
+// A typedSecret stands for a secret in the text of a document. A mask couldn't: it keeps the
+// stored secret, whatever was typed.
+var typedSecret = regexp.MustCompile(`\*\*\*typed-[0-9]+\*\*\*`)
+
+// eachSecretOf is eachSecret for the text of a document. In a text that can't be read, it
+// finds those secrets only that it has replaced before.
+func eachSecretOf(text string, do func(place, secret string) string) string {
+	text = typedSecret.ReplaceAllStringFunc(text, func(place string) string {
+		if secret := do(place, workspace.Mask); secret != workspace.Mask {
+			return secret
+		}
+		return place
+	})
+	all, err := workspace.DecodeAll(strings.NewReader(text), "the text")
+	if err != nil {
+		return text
+	}
+	var secrets []string
+	for _, d := range all {
+		for _, s := range d.Sources {
+			secrets = append(append(secrets, s.SecretAccessKey), slices.Collect(maps.Values(s.Headers))...)
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	var pairs []string
+	for i, secret := range slices.Compact(secrets) {
+		place := fmt.Sprintf("***typed-%d***", i+1)
+		if secret == "" || do(place, secret) == secret {
+			continue
+		}
+		if !strings.Contains(text, secret) { // it is written with escapes
+			const whole = "***typed-0***"
+			do(whole, text)
+			return whole
+		}
+		pairs = append(pairs, secret, place)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
 }
