@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
-	"workspace/workspacetest": {"account", "dialect", "workspace", "limit"},
+	"workspace/workspacetest": {"account", "dialect", "workspace", "limit", "signing"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},

@@ -1,6 +1,7 @@
 package dynamodb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/limit"
@@ -177,6 +181,60 @@ func TestCheck(t *testing.T) {
 	if _, err := stranger.Init(t.Context()); !errors.Is(err, dynamodb.ErrTable) {
 		t.Errorf("Init with another key: %v", err)
 	}
+}
+
+// TestSecretsAtRest: no secret is readable in the table's items, and every secret can be
+// decrypted.
+func TestSecretsAtRest(t *testing.T) {
+	s, table := open(t)
+	w, readable := workspacetest.Secretive("acme")
+	if err := s.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	w.Name = "changed"
+	if err := s.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(w, got); d != "" {
+		t.Error(d)
+	}
+	client := awsdynamodb.New(awsdynamodb.Options{Region: dynamodblocal.Region, BaseEndpoint: &dynamodblocal.Shared(t).Endpoint, Credentials: account})
+	items, err := client.Scan(t.Context(), &awsdynamodb.ScanInput{TableName: &table})
+	if err != nil || len(items.Items) == 0 || items.LastEvaluatedKey != nil {
+		t.Fatalf("%+v, %v", items, err)
+	}
+	acme := false
+	for _, i := range items.Items {
+		shown := valuesOf(i)
+		acme = acme || bytes.Contains(shown, []byte("acme"))
+		if readable(shown) {
+			t.Errorf("a secret is readable in the item %s", shown)
+		}
+	}
+	if !acme {
+		t.Error("no item holds the workspace")
+	}
+}
+
+// valuesOf returns the bytes and the text of an item.
+func valuesOf(item map[string]types.AttributeValue) (all []byte) {
+	for name, value := range item {
+		all = append(all, name...)
+		switch v := value.(type) {
+		case *types.AttributeValueMemberB:
+			all = append(all, v.Value...)
+		case *types.AttributeValueMemberM:
+			all = append(all, valuesOf(v.Value)...)
+		default:
+			all = fmt.Appendf(all, "%v", value)
+		}
+		all = append(all, 0)
+	}
+	return all
 }
 
 // TestRekey: keys rotate. The old key reads what isn't rewritten yet.

@@ -7,16 +7,21 @@
 package workspacetest
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tintype/tintype/dialect"
+	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -149,6 +154,33 @@ func Full(namespace string) *workspace.Workspace {
 	w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=320&h=320&fit=cover"}}
 	w.Limits = workspace.Limits{RequestsPerMinute: 1, TransformsPerMinute: 2, TransformsPerMonth: 3}
 	return w
+}
+
+// Secretive returns a workspace whose secrets contain a word, and a function that reports
+// whether stored bytes hold the word, as text or in hexadecimal digits.
+func Secretive(namespace string) (w *workspace.Workspace, readable func(stored []byte) bool) {
+	const word = "hunter2"
+	w = Full(namespace)
+	for i := range w.Sources {
+		s := &w.Sources[i]
+		if s.SecretAccessKey != "" {
+			s.SecretAccessKey = word + "-" + s.Key
+		}
+		for name := range s.Headers {
+			s.Headers[name] = word + "-" + name
+		}
+	}
+	var secret signing.Secret
+	copy(secret[:], strings.Repeat(word, 5))
+	w.SigningKeys = []signing.Key{{ID: "one", Secret: secret, CreatedAt: w.CreatedAt}}
+	w.DialectKeys = []workspace.DialectKey{
+		{ID: "two", Dialect: "imgproxy", Key: dialect.Key{Secret: []byte(word + "-secret"), Salt: []byte(word + "-salt"), Size: 8}},
+		{ID: "three", Dialect: "imgix", Key: dialect.Key{Secret: []byte(word + "-imgix")}},
+	}
+	return w, func(stored []byte) bool {
+		return bytes.Contains(stored, []byte(word)) || bytes.Contains(stored, []byte(hex.EncodeToString([]byte(word)))) ||
+			bytes.Contains(stored, []byte(base64.StdEncoding.EncodeToString([]byte(word))[:9]))
+	}
 }
 
 func testEveryField(t *testing.T, s workspace.Store) {
