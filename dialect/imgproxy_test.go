@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"encoding/base64"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -182,23 +183,48 @@ func imgproxyExpected(t *testing.T, pattern string) (list []string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %d files, %v", pattern, len(files), err)
 	}
-	expected := regexp.MustCompile("(?s)(?:toEqual|toBe)\\(\\s*[\"'`]([^\"'`]*)[\"'`]")
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range expected.FindAllStringSubmatch(string(data), -1) {
-			list = append(list, m[1])
-		}
+		list = append(list, expectedIn(t, file)...)
 	}
 	return list
 }
 
+// expected matches a string that a test of vitest expects.
+var expected = regexp.MustCompile("(?s)(?:toEqual|toBe)\\(\\s*[\"'`]([^\"'`]*)[\"'`]")
+
+func expectedIn(t *testing.T, file string) (list []string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range expected.FindAllStringSubmatch(string(data), -1) {
+		list = append(list, m[1])
+	}
+	return list
+}
+
+// The tests below read all test files of imgproxy-js-core.
+func TestImgproxyJSCoreFiles(t *testing.T) {
+	read := 0
+	for _, pattern := range [...]string{"tests/optionsBasic/*", "tests/optionsShared/*", "tests/optionsImageInfo/*", "src/methods/generateUrl.test.ts", "src/methods/generateImageInfoUrl.test.ts"} {
+		read += len(imgproxyExpected(t, pattern))
+	}
+	all := 0
+	err := filepath.WalkDir(filepath.Join(os.Getenv("SUITES"), "imgproxy-js-core"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".test.ts") {
+			all += len(expectedIn(t, path))
+		}
+		return err
+	})
+	if err != nil || read != all || all < 482 {
+		t.Errorf("the tests expect %d strings, of which %d are read, %v", all, read, err)
+	}
+	t.Logf("%d strings", all)
+}
+
 // TestImgproxyJSCore parses the options that imgproxy-js-core's tests expect. Each is named as
-// ignored, or changes the native options, or has a reason why it changes nothing. The folder
-// optionsImageInfo has options of imgproxy Pro's endpoint for facts. They are no options of
-// images, and Tintype has its own endpoint.
+// ignored, or changes the native options, or has a reason why it changes nothing.
 func TestImgproxyJSCore(t *testing.T) {
 	used := map[int]bool{}
 	for folder, least := range map[string]int{"tests/optionsBasic": 300, "tests/optionsShared": 30} {
@@ -253,21 +279,43 @@ func TestImgproxyJSCore(t *testing.T) {
 	}
 }
 
-// TestImgproxyJSCoreURLs parses the URLs that imgproxy-js-core's tests of generateUrl expect.
-// Two kinds are refused: encrypted URLs, and a file name after base64. imgproxy refuses the
-// second kind too, unless IMGPROXY_BASE64_URL_INCLUDES_FILENAME is set.
+// The folder optionsImageInfo has options of imgproxy Pro's endpoint for facts. Tintype has an
+// endpoint of its own, /info. In the URL of an image each of them is named as ignored or is
+// refused, so that none is taken for another option.
+func TestImgproxyJSCoreInfo(t *testing.T) {
+	refused := 0
+	for _, options := range imgproxyExpected(t, "tests/optionsImageInfo/*.test.ts") {
+		name, _, _ := strings.Cut(options, ":")
+		r, err := imgproxy.Parse(URL{Path: "/unsafe/" + options + "/plain/a/b.jpg"})
+		switch e, ok := err.(*Error); {
+		case ok && e.Param == name && (name == "f" || name == "s"): // format and size of an image
+			refused++
+		case err != nil || !slices.Equal(r.Ignored, []string{name}):
+			t.Errorf("%s: ignored %q, %v", options, r.Ignored, err)
+		}
+	}
+	t.Logf("%d are refused", refused)
+}
+
+// TestImgproxyJSCoreURLs parses the URLs that imgproxy-js-core's tests of generateUrl and
+// generateImageInfoUrl expect. Three kinds are refused: encrypted URLs, a file name after
+// base64, and the options f and s of facts. imgproxy refuses the second kind too, unless
+// IMGPROXY_BASE64_URL_INCLUDES_FILENAME is set.
 func TestImgproxyJSCoreURLs(t *testing.T) {
 	urls := 0
-	for _, path := range imgproxyExpected(t, "src/methods/generateUrl.test.ts") {
-		urls++
-		r, err := imgproxy.Parse(URL{Path: "/unsafe" + path})
-		refused := strings.HasPrefix(path, "/enc/") || strings.HasSuffix(path, "/pic.png") && !strings.Contains(path, "/plain/")
-		if refused != (err != nil) || err == nil && !isURL(r.Image.URL) {
-			t.Errorf("%s: %+v, %v", path, r.Image, err)
+	for _, pattern := range [...]string{"src/methods/generateUrl.test.ts", "src/methods/generateImageInfoUrl.test.ts"} {
+		for _, path := range imgproxyExpected(t, pattern) {
+			urls++
+			r, err := imgproxy.Parse(URL{Path: "/unsafe" + path})
+			refused := strings.HasPrefix(path, "/enc/") || strings.HasSuffix(path, "/pic.png") && !strings.Contains(path, "/plain/") ||
+				strings.Contains(path, "/f:t/") || strings.Contains(path, "/s:t/")
+			if refused != (err != nil) || err == nil && !isURL(r.Image.URL) {
+				t.Errorf("%s: %+v, %v", path, r.Image, err)
+			}
 		}
 	}
 	t.Logf("%d URLs", urls)
-	if urls < 7 {
+	if urls < 16 {
 		t.Errorf("%d URLs", urls)
 	}
 }
