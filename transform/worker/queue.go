@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,10 @@ var (
 //
 // The workspace that has used the least running time is next, so that neither a workspace
 // with many claims nor many such workspaces delay the others. This is start-time fair
-// queueing: see used. Within a workspace slow and quick claims alternate. Background claims,
-// for which no client waits, run after all others.
+// queueing: see used. A claim's own time counts too, up to credit, so that the first small
+// claim of a workspace comes before the first large ones of many. Within a workspace slow
+// and quick claims alternate. Background claims, for which no client waits, run after all
+// others.
 //
 // A small claim never passes the next claim in turn while a slot is free, so that large
 // claims don't starve. A claim that is larger than the budget runs alone.
@@ -35,6 +38,7 @@ var (
 // a core with the slow claims, and quick claims needn't wait for them. A claim that was
 // expected to be quick counts as slow after slowAfter. While it runs, its workspace can't
 // use the express slot, so that misjudged claims of one workspace don't take that slot too.
+// The express slot is also open while a slot is free, but no memory for the next claim.
 type queue struct {
 	slots   int
 	budget  int64 // bytes
@@ -53,6 +57,9 @@ type queue struct {
 	// speed. It has at most mostKnown workspaces.
 	service map[string][speeds]float64
 	typical [speeds]float64 // service of all workspaces together
+	// pace says how many times as long as expected claims take, from 1 to mostPace. It is 1 on
+	// an idle machine.
+	pace float64
 	// used is the running time that a workspace has used, in seconds. now follows that of the
 	// workspaces whose claims are admitted. A workspace that was idle starts at most credit
 	// before now, so that it can't save up the times in which it asked for nothing. used has at
@@ -68,6 +75,7 @@ type queue struct {
 const (
 	mostKnown = 1000
 	credit    = .25 // seconds; a few small transforms
+	mostPace  = 4.
 )
 
 // Expected speeds of claims.
@@ -80,6 +88,7 @@ const (
 // A line holds the waiting claims of a workspace, by speed, oldest first.
 type line struct {
 	workspace string
+	held      int64 // bytes of the originals of its claims
 	claims    [speeds][]*claim
 	last      int // speed of the claim that was admitted last
 }
@@ -98,6 +107,7 @@ func (l *line) next() int {
 type claim struct {
 	workspace  string
 	background bool
+	expected   time.Duration // running time on an idle machine
 	slow       bool          // expected to take longer than slowAfter
 	bytes      int64         // of memory while it runs, estimated
 	held       int64         // bytes of memory while it waits
@@ -124,7 +134,7 @@ func (c *claim) speed() int {
 
 func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 	return &queue{
-		slots: slots, bound: bound, budget: budget, maxWait: maxWait, running: map[*claim]time.Time{}, service: map[string][speeds]float64{}, used: map[string]float64{},
+		slots: slots, bound: bound, budget: budget, maxWait: maxWait, pace: 1, running: map[*claim]time.Time{}, service: map[string][speeds]float64{}, used: map[string]float64{},
 		refused: map[string]int64{"full": 0, "late": 0}, waits: newHistogram(.001, .01, .05, .1, .5, 1, 5, 10),
 	}
 }
@@ -135,6 +145,7 @@ func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 	start := time.Now()
 	q.mu.Lock()
+	q.judge(c)
 	if q.takeNow(c) {
 		q.waits.add(0)
 		q.mu.Unlock()
@@ -146,6 +157,9 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 	}
 	if q.full(c) {
 		q.displace(q.longest(c))
+	}
+	for q.holdsTooMuch(c) {
+		q.displace(q.heaviest(c))
 	}
 	q.add(c)
 	q.admit() // the claim may use the express slot
@@ -234,11 +248,43 @@ func (q *queue) come(c *claim) {
 // charge counts a claim that starts as if it took as long as those before it. The caller
 // holds mu.
 func (q *queue) charge(c *claim) {
-	c.charged = q.service[c.workspace][c.speed()]
-	if c.charged == 0 {
-		c.charged = q.typical[c.speed()]
-	}
+	c.charged = q.cost(c)
 	q.use(c.workspace, q.usedBy(c.workspace)+c.charged)
+}
+
+// judge decides whether a claim that comes is slow. The caller holds mu.
+func (q *queue) judge(c *claim) { c.slow = c.slow || q.looksSlow(c) }
+
+// looksSlow reports whether a claim would be slow that started now. A claim that is nearly
+// slow on an idle machine is slow on a busy one. Otherwise such claims of many workspaces
+// would take turns in the express slot. The caller holds mu.
+func (q *queue) looksSlow(c *claim) bool {
+	pace := q.pace
+	see := func(r *claim, since time.Time) { pace = max(pace, paceOf(r, time.Since(since).Seconds())) }
+	for r, since := range q.running {
+		see(r, since)
+	}
+	if q.express != nil {
+		see(q.express, q.since)
+	}
+	return c.expected.Seconds()*pace >= slowAfter.Seconds()
+}
+
+// paceOf returns how many times as long as expected a claim took, from 1 to mostPace, or 0
+// where the claim is too short to say.
+func paceOf(c *claim, seconds float64) float64 {
+	if c.expected < slowAfter/10 {
+		return 0
+	}
+	return min(max(seconds/c.expected.Seconds(), 1), mostPace)
+}
+
+// cost returns the expected running time of a claim in seconds. The caller holds mu.
+func (q *queue) cost(c *claim) float64 {
+	if c.expected > 0 {
+		return c.expected.Seconds() * q.pace
+	}
+	return cmp.Or(q.service[c.workspace][c.speed()], q.typical[c.speed()])
 }
 
 // settle counts the time that a claim took in place of what it was charged. The caller holds
@@ -249,6 +295,9 @@ func (q *queue) settle(c *claim, took float64) {
 		// now moves on by each workspace's share. Else new workspaces without end would all come
 		// before one that has waited.
 		q.now += took / float64(1+len(q.lines[0])+len(q.lines[1]))
+	}
+	if pace := paceOf(c, took); pace > 0 {
+		q.pace += (pace - q.pace) / 16
 	}
 	mean, known := q.service[c.workspace]
 	if !known {
@@ -281,6 +330,7 @@ func (q *queue) use(workspace string, seconds float64) {
 func (q *queue) check(ctx context.Context, c *claim) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.judge(c)
 	if !q.closed && (q.waiting == 0 && len(q.running) < q.slots || !q.quickWait() && q.passes(c)) {
 		return nil
 	}
@@ -307,7 +357,7 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if q.full(c) && q.longest(c) == nil || q.held+c.held > q.budget && q.waiting > 0 {
+	if q.full(c) && q.longest(c) == nil || q.holdsTooMuch(c) && q.mayDisplace(c) < q.held+c.held-q.budget {
 		return errFull
 	}
 	wait := q.maxWait
@@ -347,7 +397,47 @@ func (q *queue) longest(c *claim) (longest *line) {
 	return longest
 }
 
-// displace refuses the last claim of a line with two claims or more.
+// holdsTooMuch reports whether the originals of the waiting claims and of this one together
+// take too much memory.
+func (q *queue) holdsTooMuch(c *claim) bool { return q.held+c.held > q.budget && q.waiting > 0 }
+
+// heaviest returns the line whose claims hold most. It is that of another workspace, which
+// holds more than the workspace of the claim would. Else it is nil.
+func (q *queue) heaviest(c *claim) (heaviest *line) {
+	most := q.ownHeld(c)
+	for class := c.class(); class < len(q.lines); class++ {
+		for _, l := range q.lines[class] {
+			if l.workspace != c.workspace && l.held > most {
+				heaviest, most = l, l.held
+			}
+		}
+	}
+	return heaviest
+}
+
+// mayDisplace returns how many bytes the lines hold from which the claim takes memory, as
+// far as each holds more than the claim's workspace would.
+func (q *queue) mayDisplace(c *claim) (n int64) {
+	own := q.ownHeld(c)
+	for class := c.class(); class < len(q.lines); class++ {
+		for _, l := range q.lines[class] {
+			if l.workspace != c.workspace {
+				n += max(l.held-own, 0)
+			}
+		}
+	}
+	return n
+}
+
+// ownHeld returns the bytes that the workspace's waiting claims would hold with this one.
+func (q *queue) ownHeld(c *claim) int64 {
+	if l := q.line(c); l != nil {
+		return l.held + c.held
+	}
+	return c.held
+}
+
+// displace refuses the last claim of a line.
 func (q *queue) displace(l *line) {
 	speed := quick
 	if len(l.claims[slow]) > len(l.claims[quick]) {
@@ -385,13 +475,13 @@ func (q *queue) expected(c *claim) time.Duration {
 			work += float64(min(len(l.claims[1-c.speed()]), own+1)) * q.service[c.workspace][1-c.speed()]
 		}
 	}
-	turn, wait := max(q.usedBy(c.workspace), q.now-credit)+work, work
+	turn, wait := max(q.usedBy(c.workspace), q.now-credit)+work+min(q.cost(c), credit), work
 	for class := range c.class() + 1 {
 		for _, l := range q.lines[class] {
 			if class == c.class() && l.workspace == c.workspace {
 				continue
 			}
-			work, longest := 0.0, 0.0
+			work, longest := 0.0, 0.0 // longest is the longest time of a claim
 			for speed, claims := range l.claims {
 				if len(claims) == 0 || passes && (speed == slow || places <= 0 && misjudged[l.workspace]) {
 					continue
@@ -400,12 +490,11 @@ func (q *queue) expected(c *claim) time.Duration {
 				work += float64(len(claims)) * each
 				longest = max(longest, each)
 			}
-			if class == c.class() { // they are before while the workspace has used less
-				ahead := turn - q.usedBy(l.workspace)
-				if ahead < 0 {
+			if class == c.class() { // they are before while the workspace will have used less
+				work = min(work, max(turn-q.usedBy(l.workspace), 0))
+				if work < longest {
 					continue
 				}
-				work = min(work, ahead+longest)
 			}
 			wait += work
 		}
@@ -434,20 +523,20 @@ func (q *queue) fits(c *claim) bool {
 // its memory comes on top of the budget.
 func (q *queue) passes(c *claim) bool {
 	const most = 8 // the claim takes at most 1/most of the budget
-	if c.slow || c.background || q.express != nil || c.bytes > q.budget/most {
+	if c.slow || c.background || q.express != nil || c.bytes > q.budget/most || q.looksSlow(c) {
 		return false
 	}
-	slow := false
+	open := q.pending != nil && len(q.running) < q.slots
 	for r, since := range q.running {
 		if !isSlow(r, since) {
 			continue
 		}
-		slow = true
+		open = true
 		if !r.slow && r.workspace == c.workspace {
 			return false
 		}
 	}
-	return slow
+	return open
 }
 
 // isSlow reports whether a claim that has run since that time is slow, whether this was
@@ -489,6 +578,7 @@ func (q *queue) add(c *claim) {
 	l.claims[c.speed()] = append(l.claims[c.speed()], c)
 	q.waiting++
 	q.held += c.held
+	l.held += c.held
 }
 
 // remove removes a waiting claim. It reports false where the claim doesn't wait.
@@ -504,6 +594,7 @@ func (q *queue) remove(c *claim) bool {
 	l.claims[c.speed()] = slices.Delete(l.claims[c.speed()], i, i+1)
 	q.waiting--
 	q.held -= c.held
+	l.held -= c.held
 	if l.len() == 0 {
 		q.drop(l, c.class())
 	}
@@ -517,7 +608,7 @@ func (q *queue) admit() {
 		for len(q.lines[class]) > 0 {
 			l := q.pending
 			if l == nil || !slices.Contains(q.lines[class], l) {
-				l = q.next(class, func(*line) bool { return true })
+				l = q.next(class, func(l *line) *claim { return l.claims[l.next()][0] })
 			}
 			c := l.claims[l.next()][0]
 			if !q.fits(c) {
@@ -536,7 +627,12 @@ func (q *queue) admit() {
 // admitQuick admits the next quick claim that may use the express slot. The caller holds
 // mu.
 func (q *queue) admitQuick() {
-	l := q.next(0, func(l *line) bool { return len(l.claims[quick]) > 0 && q.passes(l.claims[quick][0]) })
+	l := q.next(0, func(l *line) *claim {
+		if len(l.claims[quick]) > 0 && q.passes(l.claims[quick][0]) {
+			return l.claims[quick][0]
+		}
+		return nil
+	})
 	if l != nil {
 		c := l.claims[quick][0]
 		q.startExpress(c)
@@ -544,12 +640,16 @@ func (q *queue) admitQuick() {
 	}
 }
 
-// next returns the line whose workspace has used the least among those that may be next, or
-// nil. Among equals it is the one that had no turn for the longest time.
-func (q *queue) next(class int, may func(*line) bool) (next *line) {
+// next returns the line whose workspace will have used the least, with its next claim, or
+// nil. Among equals it is the one that had no turn for the longest time. claim returns the
+// claim that a line would be next with, or nil.
+func (q *queue) next(class int, claim func(*line) *claim) (next *line) {
+	least := math.Inf(1)
 	for _, l := range q.lines[class] {
-		if may(l) && (next == nil || q.usedBy(l.workspace) < q.usedBy(next.workspace)) {
-			next = l
+		if c := claim(l); c != nil {
+			if used := q.usedBy(l.workspace) + min(q.cost(c), credit); used < least {
+				next, least = l, used
+			}
 		}
 	}
 	return next
@@ -559,6 +659,7 @@ func (q *queue) next(class int, may func(*line) bool) (next *line) {
 func (q *queue) letIn(l *line, c *claim) {
 	q.waiting--
 	q.held -= c.held
+	l.held -= c.held
 	l.last = c.speed()
 	l.claims[l.last] = l.claims[l.last][1:]
 	q.drop(l, c.class())

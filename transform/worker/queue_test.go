@@ -125,8 +125,8 @@ func TestQueueBudget(t *testing.T) {
 			got = append(got, fmt.Sprint(v.workspace, " ", v.after))
 		}
 		// 60 and 30 fit together. What is larger than the budget runs alone, and isn't
-		// passed by what is smaller.
-		want := []string{"60 0s", "30 0s", "over 100ms", "10 200ms", "80 200ms"}
+		// passed by what is smaller, except in the express slot.
+		want := []string{"60 0s", "30 0s", "over 100ms", "10 0s", "80 200ms"}
 		slices.Sort(got) // two are let in at the same moment
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
@@ -484,6 +484,100 @@ func TestQueueManyFillIt(t *testing.T) {
 		if names := c.order(); !slices.Contains(names, "light") || len(names) != 17 {
 			t.Errorf("let in: %v", names)
 		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueHeldByOthers: the originals of workspaces that hold all memory give way to one of
+// another workspace.
+func TestQueueHeldByOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 1000, 100, time.Hour)
+		c := newCrowd(t, q)
+		for i := range 12 {
+			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%3), bytes: 1, held: 10}, time.Second)
+		}
+		if q.held != 100 {
+			t.Errorf("%d bytes are held", q.held)
+		}
+		if err := q.check(t.Context(), &claim{workspace: "light", held: 25}); err != nil {
+			t.Errorf("check: %v", err)
+		}
+		c.send(t.Context(), claim{workspace: "light", bytes: 1, held: 25}, time.Second)
+		for _, held := range []int64{20, 101} { // more than others hold, and more than all may
+			if err := q.check(t.Context(), &claim{workspace: "heavy0", held: held}); !errors.Is(err, errFull) {
+				t.Errorf("check of %d bytes: %v", held, err)
+			}
+		}
+		names := c.order()
+		if !slices.Contains(names, "light") || len(names) != 9 {
+			t.Errorf("let in: %v", names)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueShortOfMemory: claims of many workspaces take so much memory that one slot stays
+// free. The first small claims of another workspace run there, at once.
+func TestQueueShortOfMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 256, 1000, 10*time.Second)
+		c := newCrowd(t, q)
+		for i := range 60 {
+			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%20), expected: 690 * time.Millisecond, bytes: 600}, 700*time.Millisecond)
+		}
+		for range 10 {
+			asked := time.Now()
+			leave, err := q.enter(t.Context(), &claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 50})
+			if err != nil || time.Since(asked) > 0 {
+				t.Fatalf("%v after %s", err, time.Since(asked))
+			}
+			time.Sleep(60 * time.Millisecond)
+			leave()
+			time.Sleep(440 * time.Millisecond)
+		}
+		c.wg.Wait()
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueFirstClaims: a first claim of many workspaces takes long. That of another one is
+// quick, and doesn't wait for all of them.
+func TestQueueFirstClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 256, 1000, time.Minute)
+		c := newCrowd(t, q)
+		for i := range 20 {
+			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i), expected: 690 * time.Millisecond, bytes: 600}, 700*time.Millisecond)
+		}
+		c.send(t.Context(), claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 500}, 20*time.Millisecond)
+		if order := c.order(); len(order) != 21 || order[1] != "light" {
+			t.Errorf("let in: %v", order)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueuePace: a busy machine takes three times as long as expected. Claims of many
+// workspaces that were expected to be just quick enough don't take turns in the express
+// slot.
+func TestQueuePace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 1000, 1000, time.Minute)
+		c := newCrowd(t, q)
+		for i := range 60 {
+			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%20), expected: 800 * time.Millisecond, bytes: 1}, 2400*time.Millisecond)
+			time.Sleep(400 * time.Millisecond)
+		}
+		for range 10 {
+			c.send(t.Context(), claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 1}, 60*time.Millisecond)
+			if c.mu.Lock(); c.seen[len(c.seen)-1].workspace != "light" {
+				t.Errorf("the claim must wait: %d run, and %v", len(q.running), q.express)
+			}
+			c.mu.Unlock()
+			time.Sleep(time.Second)
+		}
+		c.wg.Wait()
 		q.wantEmpty(t)
 	})
 }
