@@ -132,6 +132,8 @@ var senders = []struct {
 	{"no key", "none", 401, "UNAUTHORIZED", []string{"Authorization", "-"}, false},
 	{"empty", "none", 401, "UNAUTHORIZED", []string{"Authorization", "Bearer "}, false},
 	{"basic", "none", 401, "UNAUTHORIZED", []string{"Authorization", "Basic " + rootKey}, false},
+	{"session", "none", 401, "UNAUTHORIZED", nil, false}, // of an owner who signed in: keys open the API, and cookies don't
+	{"session in a cookie", "none", 401, "UNAUTHORIZED", nil, false},
 	{"both in the query", "", 401, "UNAUTHORIZED", nil, true},
 }
 
@@ -179,8 +181,10 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		t.Fatal(err)
 	}
 	acme, other, gone := make("acme"), make("other"), make("gone")
-	ann := member(t, people, acme, "ann@x.example", account.Editor)
-	session, _ := enter(t, people, "ann@x.example")
+	ann := member(t, people, acme, "ann@x.example", account.Owner)
+	member(t, people, acme, "zoe@x.example", account.Owner)
+	session, token := enter(t, people, "ann@x.example")
+	keys["session"] = token
 	invitation, err := people.Invite(t.Context(), acme, "bob@x.example", account.Viewer, workspace.AuditEntry{Actor: "root", Action: "member.invite"})
 	if err != nil {
 		t.Fatal(err)
@@ -281,6 +285,10 @@ func TestMatrix(t *testing.T) {
 			}
 			if header == nil {
 				header = []string{"Authorization", "Bearer " + key}
+			}
+			if from.name == "session in a cookie" {
+				key = keys["session"]
+				header = []string{"Authorization", "-", "Cookie", "__Host-tt=" + key + "; tt=" + key}
 			}
 			status, code := from.status, from.code
 			if strings.Contains(" "+from.may+" ", " "+r.need+" ") {

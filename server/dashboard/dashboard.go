@@ -49,7 +49,9 @@ func New(c Config) *Dashboard {
 	for _, r := range routes {
 		d.mux.Handle(r.pattern, d.handle(r))
 	}
-	d.mux.Handle("/app/", d.handle(route{open: true, page: (*visit).nothingHere}))
+	for _, other := range []string{"/app", "/app/"} {
+		d.mux.Handle(other, d.handle(route{open: true, page: (*visit).nothingHere}))
+	}
 	return d
 }
 
