@@ -475,6 +475,7 @@ func (q *queue) expected(c *claim) time.Duration {
 			work += float64(min(len(l.claims[1-c.speed()]), own+1)) * q.service[c.workspace][1-c.speed()]
 		}
 	}
+	free := q.slotFree() && q.small(c) // then the claim can use the express slot, as other small ones can
 	turn, wait := max(q.usedBy(c.workspace), q.now-credit)+work+min(q.cost(c), credit), work
 	for class := range c.class() + 1 {
 		for _, l := range q.lines[class] {
@@ -483,11 +484,15 @@ func (q *queue) expected(c *claim) time.Duration {
 			}
 			work, longest := 0.0, 0.0 // longest is the longest time of a claim
 			for speed, claims := range l.claims {
-				if len(claims) == 0 || passes && (speed == slow || places <= 0 && misjudged[l.workspace]) {
+				n := len(claims)
+				if free {
+					n = q.countSmall(claims)
+				}
+				if n == 0 || passes && (speed == slow || places <= 0 && misjudged[l.workspace]) {
 					continue
 				}
 				each := q.service[l.workspace][speed]
-				work += float64(len(claims)) * each
+				work += float64(n) * each
 				longest = max(longest, each)
 			}
 			if class == c.class() { // they are before while the workspace will have used less
@@ -522,11 +527,10 @@ func (q *queue) fits(c *claim) bool {
 // passes reports whether the claim may use the express slot. The claim must be small, since
 // its memory comes on top of the budget.
 func (q *queue) passes(c *claim) bool {
-	const most = 8 // the claim takes at most 1/most of the budget
-	if c.slow || c.background || q.express != nil || c.bytes > q.budget/most || q.looksSlow(c) {
+	if q.express != nil || !q.small(c) {
 		return false
 	}
-	open := q.pending != nil && len(q.running) < q.slots
+	open := q.slotFree()
 	for r, since := range q.running {
 		if !isSlow(r, since) {
 			continue
@@ -537,6 +541,24 @@ func (q *queue) passes(c *claim) bool {
 		}
 	}
 	return open
+}
+
+// slotFree reports whether a slot is free, but no memory for the next claim.
+func (q *queue) slotFree() bool { return q.pending != nil && len(q.running) < q.slots }
+
+// small reports whether a claim takes little enough for the express slot.
+func (q *queue) small(c *claim) bool {
+	const most = 8 // it takes at most 1/most of the budget
+	return !c.slow && !c.background && c.bytes <= q.budget/most && !q.looksSlow(c)
+}
+
+func (q *queue) countSmall(claims []*claim) (n int) {
+	for _, c := range claims {
+		if q.small(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // isSlow reports whether a claim that has run since that time is slow, whether this was

@@ -518,23 +518,26 @@ func TestQueueHeldByOthers(t *testing.T) {
 }
 
 // TestQueueShortOfMemory: claims of many workspaces take so much memory that one slot stays
-// free. The first small claims of another workspace run there, at once.
+// free. The small claims of another workspace run there, at once.
 func TestQueueShortOfMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(2, 256, 1000, 10*time.Second)
+		q := newQueue(2, 256, 1000, time.Minute)
 		c := newCrowd(t, q)
-		for i := range 60 {
+		for i := range 100 {
 			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%20), expected: 690 * time.Millisecond, bytes: 600}, 700*time.Millisecond)
 		}
-		for range 10 {
+		time.Sleep(15 * time.Second) // so that it is known how long those of each workspace take
+		for range 30 {
 			asked := time.Now()
-			leave, err := q.enter(t.Context(), &claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 50})
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			leave, err := q.enter(ctx, &claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 50})
+			cancel()
 			if err != nil || time.Since(asked) > 0 {
 				t.Fatalf("%v after %s", err, time.Since(asked))
 			}
-			time.Sleep(60 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond)
 			leave()
-			time.Sleep(440 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 		}
 		c.wg.Wait()
 		q.wantEmpty(t)
@@ -570,11 +573,13 @@ func TestQueuePace(t *testing.T) {
 			time.Sleep(400 * time.Millisecond)
 		}
 		for range 10 {
-			c.send(t.Context(), claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 1}, 60*time.Millisecond)
-			if c.mu.Lock(); c.seen[len(c.seen)-1].workspace != "light" {
-				t.Errorf("the claim must wait: %d run, and %v", len(q.running), q.express)
+			asked := time.Now()
+			leave, err := q.enter(t.Context(), &claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 1})
+			if err != nil || time.Since(asked) > 0 {
+				t.Fatalf("%v after %s", err, time.Since(asked))
 			}
-			c.mu.Unlock()
+			time.Sleep(60 * time.Millisecond)
+			leave()
 			time.Sleep(time.Second)
 		}
 		c.wg.Wait()
