@@ -18,25 +18,73 @@ import (
 // previewWidths are the widths of a picture that the editor offers, in pixels.
 var previewWidths = []string{"400", "800", "1200", "1600"}
 
-// preview makes a picture with the mark in a form, by delivery. With own it shows the mark's
-// image alone. The workspace is the present one.
-func (v *visit) preview(w *workspace.Workspace, f form, name string, own bool) (delivery.Picture, error) {
+// A markedPicture is a picture with the mark in a form, as delivery makes it.
+type markedPicture struct {
+	delivery.Picture
+	shown  bool     // the mark is on it
+	others []string // other marks on it
+}
+
+// says says what the picture shows.
+func (p markedPicture) says() string {
+	switch {
+	case !p.shown && len(p.others) > 0:
+		return "The mark isn't on this picture, since its source is bound to " + listed(p.others) + " and not to this mark. Tick the source to add it."
+	case !p.shown:
+		return ""
+	case len(p.others) > 0:
+		return "This is what delivery would make. It carries " + listed(p.others) + " too."
+	}
+	return "This is what delivery would make."
+}
+
+// preview has delivery make a picture with the mark in a form. With own it is the mark's
+// image alone. w is the present workspace.
+func (v *visit) preview(w *workspace.Workspace, f form, name string, own bool) (p markedPicture, err error) {
 	m, err := markOf(w, f, name)
 	if err != nil {
-		return delivery.Picture{}, err
+		return p, err
 	}
-	if err := markList.edit(name, func(*workspace.Workspace, form) (workspace.Mark, error) { return m, nil })(w.Clone(), f); err != nil {
-		return delivery.Picture{}, err
+	err = markList.edit(name, func(*workspace.Workspace, form) (workspace.Mark, error) { return m, nil })(w.Clone(), f)
+	if err != nil {
+		return p, err
 	}
-	width, _ := f.number("preview_width") // which a list offers
-	p := manage.MarkPreview{Picture: strings.Trim(f.get("picture"), "/"), Width: width, Accept: v.r.Header.Get("Accept")}
+	on := manage.MarkPreview{Picture: strings.Trim(f.get("picture"), "/"), Accept: v.r.Header.Get("Accept")}
+	on.Width, _ = f.number("preview_width") // which a list offers
 	switch {
 	case own:
-		p.Picture = ""
-	case p.Picture == "":
-		return delivery.Picture{}, fault.New(fault.Validation, "name a picture as source/path to see the mark on it")
+		on.Picture = ""
+	case on.Picture == "":
+		return p, wrong("picture", "is missing: name one as source/path")
 	}
-	return v.d.Manage.PreviewMark(v.r.Context(), v.caller(), v.ns, m, p)
+	if p.Picture, err = v.d.Manage.PreviewMark(v.r.Context(), v.caller(), v.ns, m, on); err != nil {
+		return p, ofPreview(err, own)
+	}
+	for _, on := range p.Marks {
+		// A new mark has a name that no other has, or none yet.
+		if on == name || name == "" && markList.find(w, on) == nil {
+			p.shown = true
+		} else {
+			p.others = append(p.others, on)
+		}
+	}
+	return p, nil
+}
+
+// ofPreview names the field that an error of delivery is about, where it is one of the form.
+func ofPreview(err error, own bool) error {
+	e := fault.OfManaging(err)
+	switch e.Code {
+	case fault.MarkUnavailable:
+		return wrong("marks.image", e.Message)
+	case fault.InvalidSource, fault.InvalidPath, fault.SourceNotFound, fault.SourceNotAllowed, fault.AddressNotAllowed, fault.NotFound, fault.OriginError, fault.OriginTimeout,
+		fault.OriginalTooLarge, fault.UnsupportedFormat, fault.ImageCorrupt, fault.ImageTooLarge, fault.Blocked:
+		if own {
+			return wrong("marks.image", e.Message)
+		}
+		return wrong("picture", e.Message)
+	}
+	return err
 }
 
 // showPreview shows the form again, with the picture.
@@ -54,7 +102,7 @@ func (v *visit) showPreview(w *workspace.Workspace, f form, name string) error {
 		if form, ok := d.(markForm); ok && len(picture.Body) > 0 {
 			// The bytes are an image that delivery made, and base64 has no quotes.
 			form.Preview = template.URL("data:" + picture.ContentType + ";base64," + base64.StdEncoding.EncodeToString(picture.Body))
-			form.Carries = picture.Marks
+			form.Says = picture.says()
 			return form, err
 		}
 		return d, err
@@ -62,8 +110,8 @@ func (v *visit) showPreview(w *workspace.Workspace, f form, name string) error {
 	return v.showSettings(s, w, f, status)
 }
 
-// refusedPreview is refused for a preview, in which errors of origins are about the form too.
-// It returns errors that the visitor can't do anything about.
+// refusedPreview is refused for a preview, in which errors of a busy server stand in the form
+// too. It returns errors that the visitor can't do anything about.
 func (v *visit) refusedPreview(err error, f *form) (status int, _ error) {
 	if status, ok := v.refused(err, f, markFields); ok {
 		return status, nil
@@ -108,9 +156,10 @@ func (v *visit) previewMark() error {
 	}
 	h := v.w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	for _, mark := range picture.Marks {
-		h.Add("Tintype-Preview-Mark", url.QueryEscape(mark))
+	if picture.shown {
+		h.Set("Tintype-Preview-Shown", "1")
 	}
+	h.Set("Tintype-Preview-Says", url.PathEscape(picture.says()))
 	return v.answer(http.StatusOK, picture.ContentType, picture.Body)
 }
 

@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -47,76 +46,17 @@ func (v *visit) markExample(w *workspace.Workspace, name, chosen string) picture
 	return v.picture(w, chosen, url.Values{"mark": {name}, "w": {strconv.Itoa(exampleWidth)}})
 }
 
-const (
-	exampleWidth   = 800 // pixels
-	mostSuggested  = 12  // pictures of one source
-	mostLookedInto = 4   // sources for one page
-)
-
-// A pictureList lists pictures of the sources that can be listed.
-type pictureList struct {
-	v       *visit
-	sources []string // that can be listed
-	known   map[string][]string
-}
-
-// pictures returns the pictures of a workspace. A source is read when it is asked for.
-func (v *visit) pictures(w *workspace.Workspace) *pictureList {
-	l := &pictureList{v: v, sources: v.d.Manage.Folders(v.ns), known: map[string][]string{}}
-	for _, s := range w.Sources {
-		if s.Kind != "http" {
-			l.sources = append(l.sources, s.Key)
-		}
-	}
-	return l
-}
-
-// of returns some pictures of a source, as source/path. A source that can't be read has none.
-func (l *pictureList) of(source string) []string {
-	if list, ok := l.known[source]; ok {
-		return list
-	}
-	if !slices.Contains(l.sources, source) || len(l.known) >= mostLookedInto {
-		return nil
-	}
-	var names []string
-	list, err := l.v.d.Manage.Images(l.v.r.Context(), l.v.caller(), l.v.ns, source, "", "", "", mostSuggested)
-	if err == nil {
-		for _, image := range list.Images {
-			names = append(names, source+"/"+image.Path)
-		}
-	}
-	l.known[source] = names
-	return names
-}
-
-// some returns pictures of these sources, or else of any. They are of one source each time
-// that there are some.
-func (l *pictureList) some(sources []string) []string {
-	for _, source := range append(slices.Clone(sources), l.sources...) {
-		if list := l.of(source); len(list) > 0 {
-			return list
-		}
-	}
-	return nil
-}
-
-// first returns a picture of these sources, or else of any. It is empty where there is none.
-func (l *pictureList) first(sources []string) string {
-	if list := l.some(sources); len(list) > 0 {
-		return list[0]
-	}
-	return ""
-}
+// exampleWidth is the width of a picture with a mark, in pixels.
+const exampleWidth = 800
 
 // A markForm is what the page of one mark shows besides its form.
 type markForm struct {
-	Name        string       // empty for a new mark
-	Sources     []string     // keys that it can be bound to
-	Suggestions []string     // pictures
-	Example     picture      // with the mark as it is stored
-	Preview     template.URL // with the mark as it was typed; empty is none
-	Carries     []string     // marks on the preview
+	Name     string       // empty for a new mark
+	Sources  []string     // keys that it can be bound to
+	Pictures []picture    // to choose from, small
+	Example  picture      // with the mark as it is stored
+	Preview  template.URL // with the mark as it was typed; empty is none
+	Says     string       // what the preview shows
 }
 
 var markList = partList[workspace.Mark]{
@@ -126,7 +66,7 @@ var markList = partList[workspace.Mark]{
 
 // markFields has the field for each path of a problem.
 var markFields = func() map[string]string {
-	fields := map[string]string{"marks.auto_apply_sources": "sources"}
+	fields := map[string]string{"marks.auto_apply_sources": "sources", "picture": "picture"}
 	for _, name := range []string{"name", "image", "width", "height", "size", "fit", "align", "pad", "opacity"} {
 		fields["marks."+name] = name
 	}
@@ -148,7 +88,11 @@ func (v *visit) mark() error {
 		if err != nil {
 			return err
 		}
-		if f.get("step") == "preview" {
+		pick := f.get("pick") // a picture that was clicked
+		if f.Values.Del("pick"); pick != "" {
+			f.Values.Set("picture", pick)
+		}
+		if pick != "" || f.get("step") == "preview" {
 			return v.showPreview(w, f, name)
 		}
 	}
@@ -178,7 +122,9 @@ func (v *visit) markSettings(name string) settingsForm {
 				d.Sources = append(d.Sources, s.Key)
 			}
 			d.Sources = append(d.Sources, v.d.Manage.Folders(v.ns)...)
-			d.Suggestions = pictures.some(bound)
+			if v.may(markList.needs) {
+				d.Pictures = v.thumbnails(w, pictures.some(bound))
+			}
 			if name != "" && v.r.Method != http.MethodPost {
 				d.Example = v.markExample(w, name, pictures.first(bound))
 			}
