@@ -40,6 +40,13 @@ func startServer(t *testing.T) string {
 // the test ends, and returns its URL.
 func startServing(t *testing.T, env map[string]string, flags ...string) string {
 	t.Helper()
+	return startSaying(t, io.Discard, env, flags...)
+}
+
+// startSaying is startServing where out gets what the server says on its terminal, such as
+// codes to sign in with.
+func startSaying(t *testing.T, out io.Writer, env map[string]string, flags ...string) string {
+	t.Helper()
 	data := t.TempDir() // before the server, so that it is removed after it
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
@@ -67,7 +74,11 @@ func startServing(t *testing.T, env map[string]string, flags ...string) string {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if _, url, ok := strings.Cut(lines.Text(), "Tintype serves on "); ok {
-			go func() { _, _ = io.Copy(io.Discard, r) }()
+			go func() {
+				for lines.Scan() {
+					_, _ = fmt.Fprintln(out, lines.Text())
+				}
+			}()
 			return strings.Replace(url, "localhost", "127.0.0.1", 1)
 		}
 	}
@@ -212,7 +223,7 @@ func (p *tab) until(condition string) {
 		look();
 	})`, (browserDeadline/2).Milliseconds(), condition))
 	if !ok {
-		p.Fatalf("it never came to %s\nat %s\nvariant: %s", condition, p.hash(), eval[string](p, `document.querySelector('#variant').innerText`))
+		p.Fatalf("it never came to %s\nat %s\nvariant: %s", condition, p.hash(), eval[string](p, `document.querySelector('#variant, main').innerText`))
 	}
 }
 

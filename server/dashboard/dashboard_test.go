@@ -63,11 +63,16 @@ const operator = "root@tintype.example"
 
 func clock() time.Time { return now }
 
-func open(t *testing.T) *site {
+// open returns a site. change may add to what its manager is made of.
+func open(t *testing.T, change ...func(*manage.Config)) *site {
 	t.Helper()
 	s := &site{store: workspacetest.NewMemory(), tokens: map[string]string{"ended": "x"}, mail: make(mailbox, 100), dns: &zone{}}
 	s.people = newPeople(s.store, s.mail)
-	m := manage.New(manage.Config{Store: s.store, Records: s.store, People: s.people, Resolver: s.dns, Now: clock})
+	config := manage.Config{Store: s.store, Records: s.store, People: s.people, Resolver: s.dns, Now: clock}
+	for _, f := range change {
+		f(&config)
+	}
+	m := manage.New(config)
 	s.handler = dashboard.New(dashboard.Config{
 		Manage: m, People: s.people, PublicURL: &url.URL{Scheme: "https", Host: "img.example"}, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})

@@ -141,6 +141,7 @@ function look() {
     say(shown && image ? `${says} The mark is at the ${describe()}.` : says);
   }, (err) => {
     settled();
+    board.classList.remove('late');
     blame(err.fields ?? {});
     say(err.message || 'Correct the fields that are marked to see the picture.', true);
   });
@@ -150,7 +151,7 @@ function look() {
 function lookAtImage() {
   const name = value('image');
   if (name === drawn) return;
-  tasks.image.run((signal) => ask({ show: 'mark', preview_width: '400' }, signal), (made) => {
+  tasks.image.run((signal) => ask({ show: 'mark', preview_width: '1600' }, signal), (made) => {
     drawn = name;
     image = { width: made.width, height: made.height };
     replace(ghost, made.url);

@@ -34,10 +34,15 @@ export function boxOf(mark, picture, image) {
   const side = (length, whole) => (length ? clamp(onSide(length, whole), 1, whole) : whole);
   const box = { width: side(width, picture.width), height: side(height, picture.height) };
   const whole = ['contain', 'scale-down'].includes(mark.fit);
-  if (width && height && !whole) return box;
-  const scale = Math.min(box.width / image.width, box.height / image.height, mark.fit === 'scale-down' ? 1 : Infinity);
-  return { width: Math.max(1, Math.round(image.width * scale)), height: Math.max(1, Math.round(image.height * scale)) };
+  if (!whole && width && height) return mark.fit === 'crop' ? shrunk(box, image) : box;
+  const scale = Math.min(box.width / image.width, box.height / image.height, ['scale-down', 'crop'].includes(mark.fit) ? 1 : Infinity);
+  return times(image, scale);
 }
+
+const times = ({ width, height }, factor) => ({ width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) });
+
+// shrunk makes a box as small as the image allows without being enlarged.
+const shrunk = (box, image) => times(box, Math.min(1, image.width / box.width, image.height / box.height));
 
 // padOf returns the distance from the edges, in pixels.
 export function padOf(mark, picture) {
