@@ -1,6 +1,7 @@
 package tintype_test
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -239,30 +240,77 @@ func TestSerialPackages(t *testing.T) {
 	}
 }
 
+// TestRacelessTests: make test runs the pure packages with the race detector, and so without
+// the files that have the tag !race. It runs the tests of these by their names.
+func TestRacelessTests(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?m)^RACELESS_TESTS := (.+) -run '\^Test\((.+)\)\$\$'$`).FindSubmatch(makefile)
+	if list == nil {
+		t.Fatal("the Makefile has no RACELESS_TESTS")
+	}
+	packages, names := strings.Fields(string(list[1])), strings.Split(string(list[2]), "|")
+	seen := map[string]bool{}
+	tests := regexp.MustCompile(`(?m)^func Test(\w+)\(`)
+	for name, data := range pureFiles(t) {
+		if !bytes.HasPrefix(data, []byte("//go:build !race\n")) {
+			continue
+		}
+		pkg := "./" + path.Dir(name)
+		for _, test := range tests.FindAllSubmatch(data, -1) {
+			seen[string(test[1])] = true
+			if !slices.Contains(packages, pkg) || !slices.Contains(names, string(test[1])) {
+				t.Errorf("%s: Test%s isn't in RACELESS_TESTS of the Makefile", name, test[1])
+			}
+		}
+	}
+	for _, name := range names {
+		if !seen[name] {
+			t.Errorf("RACELESS_TESTS of the Makefile has Test%s, which no file of the tag !race has", name)
+		}
+	}
+}
+
 // TestPurePackages: make test runs the tests of pure packages with the race detector alone,
 // which needs cgo. That loses nothing only while their files are the same without it.
 func TestPurePackages(t *testing.T) {
 	cgo := regexp.MustCompile(`(?m)^//go:build .*\bcgo\b|^import "C"$`)
+	for name, data := range pureFiles(t) {
+		if !bytes.Contains(data, []byte("cgo")) && !bytes.Contains(data, []byte(`"C"`)) { // the expression is slow
+			continue
+		}
+		if found := cgo.Find(data); found != nil {
+			t.Errorf("%s: %s: let the Makefile run this package's tests with CGO_ENABLED=0 too", name, found)
+		}
+	}
+}
+
+// pureFiles returns the files of packages that need no C library, also tests, by their names
+// with slashes.
+func pureFiles(t *testing.T) map[string][]byte {
+	t.Helper()
+	linked := []string{"cmd", "transform/vips", "bench", "tools"}
+	files := map[string][]byte{}
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(name) != ".go" {
-			return err
-		}
-		slashed := filepath.ToSlash(name)
-		for _, linked := range []string{"cmd/", "transform/vips/", "bench/", "tools/", "."} {
-			if strings.HasPrefix(slashed, linked) {
-				return nil
-			}
-		}
-		data, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		if found := cgo.Find(data); found != nil {
-			t.Errorf("%s: %s: let the Makefile run this package's tests with CGO_ENABLED=0 too", slashed, found)
+		slashed := filepath.ToSlash(name)
+		if d.IsDir() {
+			if name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(linked, slashed)) {
+				return filepath.SkipDir
+			}
+			return nil
 		}
-		return nil
+		if filepath.Ext(name) == ".go" {
+			files[slashed], err = os.ReadFile(name)
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return files
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 // onlyReadable makes it impossible for SQLite to open a database: a folder has the name of
@@ -132,11 +133,7 @@ func TestReadsWhatSQLiteReads(t *testing.T) {
 	}
 	main, wal := files()
 	check("nothing is checkpointed", main, wal)
-	rounds := 15
-	if os.Getenv("SOAK") != "" {
-		rounds = 200
-	}
-	for range rounds {
+	for range workspacetest.Soak(6, 200) {
 		cut := rand.IntN(len(wal))
 		check(fmt.Sprintf("cut off at %d", cut), main, wal[:cut])
 		flipped := bytes.Clone(wal)

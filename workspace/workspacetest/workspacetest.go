@@ -477,7 +477,7 @@ func update(ctx context.Context, s workspace.Store, namespace string, change fun
 // no update is lost.
 func race(t *testing.T, stores ...workspace.Store) {
 	t.Helper()
-	const writers, updates = 20, 3
+	writers, updates := Soak(10, 20), 3
 	create(t, stores[0], "acme")
 	var wg sync.WaitGroup
 	for i := range writers {
@@ -500,7 +500,7 @@ func race(t *testing.T, stores ...workspace.Store) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("List: %v, %v", list, err)
 	}
-	if w := list[0]; w.Limits.RequestsPerMinute != writers*updates || w.Revision != 1+writers*updates {
+	if w := list[0]; w.Limits.RequestsPerMinute != writers*updates || w.Revision != int64(1+writers*updates) {
 		t.Errorf("%d updates left %d, at revision %d", writers*updates, w.Limits.RequestsPerMinute, w.Revision)
 	}
 }
