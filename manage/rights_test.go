@@ -96,3 +96,41 @@ func TestStrongerKey(t *testing.T) {
 		t.Errorf("a revoked key makes a key: %v", err)
 	}
 }
+
+// TestKeysOfWhoLeft: the keys of a removed member go, with those that were made with them.
+// The keys of others stay.
+func TestKeysOfWhoLeft(t *testing.T) {
+	m, db := start(t, nil)
+	w, err := db.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anna, ben := person(w.ID, "anna@acme.test", account.Owner), person(w.ID, "ben@acme.test", account.Owner)
+	key := func(who manage.Caller, name string) manage.Caller {
+		t.Helper()
+		made, err := m.CreateAPIKey(t.Context(), who, "acme", manage.NewAPIKey{Name: name, Scopes: []string{"admin"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: made.ID, WorkspaceID: w.ID, Namespace: "acme", Scopes: []apikey.Scope{apikey.Admin}}}
+	}
+	hers := key(anna, "hers")
+	key(key(hers, "made with it"), "and with that")
+	key(ben, "his")
+	key(manage.Operator, "the operator's")
+	if n, err := m.RemoveMember(t.Context(), ben, "acme", annaID, true); n != 3 || err != nil {
+		t.Errorf("%d keys were revoked, %v", n, err)
+	}
+	all, err := m.APIKeys(t.Context(), ben, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range all {
+		if gone := k.Name == "hers" || strings.Contains(k.Name, "with"); gone != (k.RevokedAt != nil) {
+			t.Errorf("%s: %v", k.Name, k.RevokedAt)
+		}
+	}
+	if _, err := m.CreateAPIKey(t.Context(), hers, "acme", manage.NewAPIKey{Name: "late", Scopes: []string{"read"}}); err == nil {
+		t.Error("a revoked key makes a key")
+	}
+}

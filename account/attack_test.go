@@ -1,0 +1,199 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/mail"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
+)
+
+// TestLockOut: a stranger who uses up all codes and tries of an address doesn't keep its
+// owner out of a browser in which they signed in before. A browser that knows another address
+// gets no allowance from that.
+func TestLockOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(owner, "other@acme.example")
+		home, stranger := account.Client{IP: "198.51.100.1"}, account.Client{IP: "203.0.113.1"}
+		_, home.Device = w.signIn(t, owner, home)
+		_, stranger.Device = w.signIn(t, "other@acme.example", stranger)
+		for i := range 5 {
+			c := stranger
+			c.IP = fmt.Sprintf("203.0.113.%d", i)
+			browser, err := w.AskCode(t.Context(), owner, c)
+			if i == 4 { // the owner's own code was the first
+				if !errors.Is(err, account.ErrTooMany) {
+					t.Errorf("code %d for one address: %v", i+2, err)
+				}
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Browser = browser
+			synctest.Wait() // mails come in the order in which they were asked for
+			for range 5 {
+				if _, _, err := w.SignIn(t.Context(), owner, "0", c); !errors.Is(err, account.ErrCode) {
+					t.Error(err)
+				}
+			}
+		}
+		if session, _ := w.signIn(t, owner, home); session == "" {
+			t.Error("the owner is locked out")
+		}
+		if _, err := w.AskCode(t.Context(), owner, account.Client{IP: "192.0.2.77"}); !errors.Is(err, account.ErrTooMany) {
+			t.Errorf("an unknown browser: %v", err)
+		}
+	})
+}
+
+// TestManyMails: an address gets at most five mails with codes an hour, whoever asks.
+func TestManyMails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(owner)
+		for i := range 40 {
+			_, err := w.AskCode(t.Context(), owner, account.Client{IP: fmt.Sprintf("203.0.113.%d", i)})
+			if (err == nil) != (i < 5) {
+				t.Errorf("code %d: %v", i+1, err)
+			}
+		}
+		synctest.Wait()
+		if len(w.mail) != 5 {
+			t.Errorf("%d mails", len(w.mail))
+		}
+	})
+}
+
+// TestCodeOfAnotherAddress: a code signs in the address that it was sent to, and nobody else.
+func TestCodeOfAnotherAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(owner, "other@acme.example")
+		browser, err := w.AskCode(t.Context(), "other@acme.example", account.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.SignIn(t.Context(), owner, w.code("other@acme.example"), account.Client{Browser: browser}); !errors.Is(err, account.ErrCode) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestGuessesAtOnce: guesses that are sent at once are counted each, and a right code that is
+// sent many times at once signs in once.
+func TestGuessesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(owner)
+		browser, err := w.AskCode(t.Context(), owner, account.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		right := w.code(owner)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if _, _, err := w.SignIn(t.Context(), owner, "0", account.Client{Browser: browser}); err == nil {
+					t.Error("a wrong code signs in")
+				}
+			})
+		}
+		all.Wait()
+		if _, _, err := w.SignIn(t.Context(), owner, right, account.Client{Browser: browser}); !errors.Is(err, account.ErrCode) {
+			t.Errorf("the right code after eight guesses at once: %v", err)
+		}
+
+		if browser, err = w.AskCode(t.Context(), owner, account.Client{}); err != nil {
+			t.Fatal(err)
+		}
+		right = w.code(owner)
+		var signed atomic.Int32
+		for range 8 {
+			all.Go(func() {
+				if _, _, err := w.SignIn(t.Context(), owner, right, account.Client{Browser: browser}); err == nil {
+					signed.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if signed.Load() != 1 {
+			t.Errorf("one code signed in %d times", signed.Load())
+		}
+	})
+}
+
+// slow is a mail server that never answers.
+type slow struct{}
+
+func (slow) Send(ctx context.Context, _ mail.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestSameWork: to ask for a code reads and writes the same for an address that may sign in
+// and for one that may not, and waits for no mail server. So the time of the answer tells
+// nothing.
+func TestSameWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		work := map[string][]string{}
+		for _, address := range []string{owner, "stranger@x.example"} {
+			db := &tracedStore{store: workspacetest.NewMemory()}
+			p := account.NewPeople(account.Config{Records: db, Mail: slow{}, Signup: account.SignupInvite, Log: slog.New(slog.DiscardHandler)})
+			if address == owner {
+				if _, err := p.MakeAccount(t.Context(), owner); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db.calls = nil
+			begin := time.Now()
+			browser, err := p.AskCode(t.Context(), address, account.Client{IP: "192.0.2.1"})
+			if err != nil || time.Since(begin) != 0 {
+				t.Errorf("%s: %v after %v", address, err, time.Since(begin))
+			}
+			if _, _, err := p.SignIn(t.Context(), address, "0", account.Client{IP: "192.0.2.1", Browser: browser}); !errors.Is(err, account.ErrCode) {
+				t.Error(err)
+			}
+			work[address] = db.calls
+			time.Sleep(2 * time.Minute) // the mail server's time is up
+		}
+		if a, b := fmt.Sprint(work[owner]), fmt.Sprint(work["stranger@x.example"]); a != b || a == "[]" {
+			t.Errorf("an address with an account: %s\nanother one: %s", a, b)
+		}
+	})
+}
+
+// A tracedStore notes which groups of records are read and written.
+type tracedStore struct {
+	store account.Records
+	calls []string
+}
+
+func (s *tracedStore) note(call, group string) {
+	group, _, _ = strings.Cut(group, "#") // what follows is an address
+	s.calls = append(s.calls, call+" "+group)
+}
+
+func (s *tracedStore) Record(ctx context.Context, group, name string) (account.Record, error) {
+	s.note("read", group)
+	return s.store.Record(ctx, group, name)
+}
+
+func (s *tracedStore) Records(ctx context.Context, group, after string, limit int) ([]account.Record, error) {
+	s.note("list", group)
+	return s.store.Records(ctx, group, after, limit)
+}
+
+func (s *tracedStore) WriteRecords(ctx context.Context, writes []account.Write, audit ...workspace.AuditEntry) error {
+	for _, w := range writes {
+		s.note("write", w.Group)
+	}
+	return s.store.WriteRecords(ctx, writes, audit...)
+}
