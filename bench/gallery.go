@@ -39,7 +39,7 @@ type cell struct {
 func sheets() []sheet {
 	return []sheet{
 		{Title: "Fit into 300 × 300", pictures: []string{"dusk.jpg", "balloon.jpg", "logo.png"}, queries: each("w=300&h=300&fit=",
-			"scale-down", "contain", "cover", "crop", "outside", "pad&bg=f5c", "pad", "squeeze")},
+			"scale-down", "contain", "cover", "crop", "outside", "pad&bg=f5c", "pad", "squeeze", "auto")},
 		{Title: "Gravity", pictures: []string{"balloon.jpg", "dusk.jpg"}, queries: each("w=300&h=200&fit=cover&gravity=",
 			"center", "north", "south", "east", "west", "northeast", "southwest", "attention", "entropy", "face", "focal&fp-x=.2&fp-y=.75", "focal&fp-x=.2&fp-y=.75&fp-z=2.5")},
 		{Title: "Geometry", pictures: []string{"noon.jpg", "chart.png"}, queries: []string{

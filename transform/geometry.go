@@ -187,6 +187,9 @@ func (p Plan) Resized() Size {
 // fitted returns the size that the region is scaled to, the size that remains after the
 // crop, and the size of the canvas.
 func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
+	if o.Fit == FitAuto {
+		o.Fit = o.chosenFit(from)
+	}
 	t := o.target(from)
 	switch o.Fit {
 	case FitSqueeze:
@@ -224,6 +227,18 @@ func (o Options) fitted(from Size) (scaled, kept, canvas Size) {
 		scaled = t.within(from).unlessOver(from)
 	}
 	return scaled, scaled, scaled
+}
+
+// chosenFit returns the fit that FitAuto stands for. A square is not upright.
+func (o Options) chosenFit(from Size) Fit {
+	box := o.target(from).Size
+	switch {
+	case (box.H > box.W) == (from.H > from.W):
+		return FitCover
+	case o.Enlarge == EnlargeNever:
+		return FitScaleDown
+	}
+	return FitContain
 }
 
 // unlessOver returns s, or from if one side of s is larger.

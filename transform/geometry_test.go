@@ -136,6 +136,27 @@ func TestPlan(t *testing.T) {
 		{"1200x800", "ar=1:1&fit=outside", "1200x800"},
 		{"1000x333", "w=500&h=1&fit=outside&pad=3", "500x167 pad 3,3,3,3 out 506x173"},
 
+		// The fit depends on the orientations. A square counts as wide.
+		{"1200x800", "w=300&h=150&fit=auto", "300x200 crop 300x150+0+25"},
+		{"1200x800", "w=150&h=300&fit=auto", "150x100"},
+		{"800x1200", "w=150&h=300&fit=auto&gravity=west", "200x300 crop 150x300+0+0"},
+		{"800x1200", "w=300&h=150&fit=auto", "100x150"},
+		{"1200x800", "w=300&h=300&fit=auto", "450x300 crop 300x300+75+0"},
+		{"800x1200", "w=300&h=300&fit=auto", "200x300"},
+		{"800x800", "w=300&h=200&fit=auto", "300x300 crop 300x200+0+50"},
+		{"800x800", "w=200&h=300&fit=auto", "200x200"},
+		{"1200x800", "w=300&fit=auto", "300x200"},
+		{"1200x800", "fit=auto", "1200x800"},
+		{"1200x800", "w=300&h=150&fit=auto&rotate=90", "100x150"},
+		{"1200x800", "rect=0,0,200,400&w=150&h=300&fit=auto", "150x300"},
+		{"1200x800", "w=2400&h=400&fit=auto", "2400x1600 crop 2400x400+0+600"},
+		{"1200x800", "w=2400&h=400&fit=auto&enlarge=0", "1200x800 crop 1200x400+0+200"},
+		{"1200x800", "w=2400&h=3000&fit=auto&enlarge=0", "1200x800"},
+		{"1200x800", "w=300&ar=2:1&fit=auto", "300x200 crop 300x150+0+25"},
+		{"1200x800", "ar=2:1&fit=auto", "1200x800 crop 1200x600+0+100"},
+		{"1200x800", "ar=1:2&fit=auto", "1200x800"},
+		{"1200x800", "w=300&h=150&fit=auto&fp-x=0&fp-z=2", "600x400 crop 300x150+0+125"},
+
 		// Sides in percent of the image.
 		{"1200x800", "w=50%25", "600x400"},
 		{"1200x800", "h=25%25&dpr=2", "600x400"},
@@ -497,6 +518,18 @@ func checkPlan(t *testing.T, o transform.Options, upright transform.Size, p tran
 	if p.Smart && kept == p.Scaled {
 		fail("smart, with nothing to choose")
 	}
+	if o.Fit == transform.FitAuto {
+		o.Fit = transform.FitContain
+		if o.Enlarge == transform.EnlargeNever {
+			o.Fit = transform.FitScaleDown
+		}
+		if same, err := o.Plan(upright); err != nil || same != p {
+			o.Fit = transform.FitCover
+			if same, err := o.Plan(upright); err != nil || same != p {
+				fail("neither that of cover nor that of contain")
+			}
+		}
+	}
 	cropping := o.Fit == transform.FitCover || o.Fit == transform.FitCrop
 	if kept != p.Scaled && !cropping {
 		fail("cropped without being asked")
@@ -565,7 +598,7 @@ func TestPlanProperties(t *testing.T) {
 			pick("", "w="+pixels(), "w=33.3333%25"),
 			pick("", "h="+pixels(), "h=50%25"),
 			pick("", "", "dpr="+pick("0.1", "0.75", "1.3333", "2", "3.5")),
-			"fit=" + pick("scale-down", "contain", "cover", "crop", "outside", "pad", "squeeze"),
+			"fit=" + pick("scale-down", "contain", "cover", "crop", "outside", "pad", "squeeze", "auto"),
 			pick("", "", "enlarge="+pick("0", "1")),
 			pick("", "", "radius="+pick("1", "7.5%25", "max", "2000")),
 			pick("", "ar="+pick("1:1", "16:9", "9:16", "1.91:1", "1:100", "1000:1")),
@@ -663,6 +696,7 @@ func FuzzPlan(f *testing.F) {
 	f.Add("rect=center,bottom,7,33%25&h=80&w=900&rotate=-1&fit=cover&enlarge=0&gravity=right", 4000, 3)
 	f.Add("w=100&fit=cover&gravity=attention", 1000, 16)
 	f.Add("size=8192&fit=crop&fp-z=10", 3, 99999)
+	f.Add("w=33%25&h=100%25&fit=auto&enlarge=0&rotate=30", 900, 60)
 	f.Add("w=33%25&h=100%25&fit=outside&inset=0,1,2,3", 900, 60)
 	f.Fuzz(func(t *testing.T, query string, w, h int) {
 		const edge = 100_000

@@ -17,7 +17,7 @@ type Options struct {
 	Gravity                     Gravity
 	FocalX                      float64 // 0–1 from the left, after Rect, Rotate and Flip; 0.5 unless GravityFocal
 	FocalY                      float64 // 0–1 from the top, as FocalX
-	FocalZoom                   float64 // 1–10, with FitCover and FitCrop; 1 unless GravityFocal
+	FocalZoom                   float64 // 1–10, where the fit crops; 1 unless GravityFocal
 	Rect                        Rect    // of the upright original; the zero Rect is the whole image
 	Inset                       [4]int  // top, right, bottom, left; pixels of the original that are cut off after Rect
 	Trim                        int     // tolerance, 0–255; −1 is off
@@ -69,6 +69,7 @@ const (
 	FitOutside   Fit = "outside"    // fill without a crop: one side may be longer than asked for
 	FitPad       Fit = "pad"        // fit within, fill the rest with the background
 	FitSqueeze   Fit = "squeeze"    // stretch
+	FitAuto      Fit = "auto"       // FitCover if the image and the box are both upright or both not, else FitContain
 )
 
 // An Enlarge says whether an image may become larger than it is.
@@ -76,7 +77,7 @@ type Enlarge string
 
 const (
 	EnlargeAsFit  Enlarge = ""  // FitScaleDown and FitCrop never enlarge, the others do
-	EnlargeNever  Enlarge = "0" // after Parse only with FitCover, FitOutside, FitPad and FitSqueeze
+	EnlargeNever  Enlarge = "0" // after Parse only with FitCover, FitOutside, FitPad, FitSqueeze and FitAuto
 	EnlargeAlways Enlarge = "1" // never after Parse, which changes Fit instead
 )
 

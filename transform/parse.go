@@ -27,7 +27,7 @@ import (
 //	w, width                   1–8192 pixels, or above 0 and up to 100% of the image
 //	h, height                  1–8192 pixels, or above 0 and up to 100% of the image
 //	dpr                        0.1–5
-//	fit                        scale-down, contain, cover, crop, outside, pad, squeeze (fill)
+//	fit                        scale-down, contain, cover, crop, outside, pad, squeeze (fill), auto
 //	enlarge                    1, true or empty; 0 or false
 //	ar, aspect, aspect_ratio   W:H, such as 16:9 or 1.91:1, each above 0 and up to 10000
 //	fp-x                       0–1

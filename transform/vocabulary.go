@@ -37,10 +37,11 @@ var vocabulary = [...]option{
 		"dusk.jpg?w=200&dpr=2",
 		decimal(0.1, 5, func(o *Options) *float64 { return &o.DPR })},
 	{"fit", nil, "scale-down", "How the image is fitted into `w` × `h`. `scale-down`: within, never enlarged. `contain`: within. `cover`: filled, the rest cropped. " +
-		"`crop`: as `cover`, but never enlarged. `outside`: as `cover`, but not cropped, so that one side can be longer. `pad`: within, the rest filled with `bg`. `squeeze`: stretched.",
+		"`crop`: as `cover`, but never enlarged. `outside`: as `cover`, but not cropped, so that one side can be longer. `pad`: within, the rest filled with `bg`. `squeeze`: stretched. " +
+		"`auto`: `cover` if the image and `w` × `h` are both higher than wide, or both not, else `contain`.",
 		"dusk.jpg?w=300&h=300&fit=cover",
-		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, FitScaleDown, FitContain, FitCover, FitCrop, FitOutside, FitPad, FitSqueeze)},
-	{"enlarge", nil, "as fit says", "Whether the image may become larger. 1 turns `scale-down` into `contain`, and `crop` into `cover`. With 0, `cover` and `outside` can give less than `w` × `h`, " +
+		word(func(o *Options) *Fit { return &o.Fit }, fitSynonyms, FitScaleDown, FitContain, FitCover, FitCrop, FitOutside, FitPad, FitSqueeze, FitAuto)},
+	{"enlarge", nil, "as fit says", "Whether the image may become larger. 1 turns `scale-down` into `contain`, and `crop` into `cover`. With 0, `cover`, `outside` and `auto` can give less than `w` × `h`, " +
 		"`pad` puts the image on the canvas at its own size, and `squeeze` stretches no side.",
 		"logo.png?w=900&h=900&fit=pad&enlarge=0&bg=eee",
 		enlarge(func(o *Options) *Enlarge { return &o.Enlarge })},

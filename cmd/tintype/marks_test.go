@@ -696,7 +696,7 @@ func option(r *rand.Rand, corner bool) string {
 	}
 	return pick(r,
 		"w="+side(), "width="+side(), "h="+side(), "height="+side(), "size="+side(), "dpr="+pick(r, "0.1", "1", "2", "3"),
-		"w="+pick(r, "1%25", "50%25"), "size=100%25", "fit="+pick(r, "scale-down", "contain", "cover", "crop", "outside", "pad", "squeeze", "fill"), "ar="+pick(r, "16:9", "1:3", "100:1"),
+		"w="+pick(r, "1%25", "50%25"), "size=100%25", "fit="+pick(r, "scale-down", "contain", "cover", "crop", "outside", "pad", "squeeze", "fill", "auto"), "ar="+pick(r, "16:9", "1:3", "100:1"),
 		"gravity="+pick(r, "north", "southeast", "attention", "entropy", "focal", "face", "top"), "g=west", "crop=east", "fp-x=0.9", "fp-z=4",
 		"rect="+pick(r, "0,0,10,10", "50%25,50%25,50%25,50%25", "90,70,5,5", "0,0,100%25,10", "right,bottom,20,20", "center,top,50%25,9"), "inset="+pick(r, "1", "0,5,9", "30,40"), "trim="+pick(r, "0", "10", "255"),
 		"rotate="+pick(r, "90", "180", "270", "45", "-10", "200"), "radius="+pick(r, "9", "25%25", "max"), "enlarge="+pick(r, "0", "1"), "flip="+pick(r, "h", "v", "hv"), "bg="+pick(r, "white", "fff", "000", "navy", "00f8", "red", "blue"), "background=transparent",

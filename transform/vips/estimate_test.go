@@ -113,6 +113,7 @@ func TestEstimate(t *testing.T) {
 		{"jpeg", "radius=max", transform.AVIF},
 		{"jpeg", "w=60%25&inset=100,7", transform.JPEG},
 		{"jpeg", "w=300&h=900&fit=outside", transform.JPEG},
+		{"jpeg", "w=900&h=300&fit=auto", transform.JPEG},
 		{"jpeg", "w=100&h=300&fit=cover&gravity=face", transform.JPEG},
 		{"small", size + "&gravity=face&rect=0,0,100%25,90%25", transform.PNG},
 		{"jpeg", "radius=40", transform.WebP},

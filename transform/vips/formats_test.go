@@ -142,6 +142,7 @@ func TestGoldens(t *testing.T) {
 		"inset":     {photo, "inset=0,160,120,0&w=48"},
 		"percent":   {photo, "inset=60,80&w=50%25&h=25%25&fit=squeeze"},
 		"outside":   {photo, "w=64&h=64&fit=outside"},
+		"auto":      {photo, "w=80&h=40&fit=auto"},
 		"rotated":   {photo, "w=48&rotate=90&flip=v"},
 		"logo":      {logo, "w=40"},
 		"logo-flat": {logo, "w=40&bg=teal"},

@@ -88,6 +88,7 @@ func TestOrientations(t *testing.T) {
 			"inset=0,80,48,0&w=50%25":               {40, 24, [4]color.NRGBA{red, red, red, red}},
 			"inset=0,40&size=50%25&rotate=90":       {48, 40, [4]color.NRGBA{blue, red, gold, green}},
 			"w=48&h=48&fit=outside":                 {80, 48, [4]color.NRGBA{red, green, blue, gold}},
+			"w=48&h=80&fit=auto":                    {48, 29, [4]color.NRGBA{red, green, blue, gold}},
 			"size=192&fit=outside":                  {320, 192, [4]color.NRGBA{red, green, blue, gold}},
 			"w=40&h=96&fit=cover&gravity=east":      {40, 96, [4]color.NRGBA{green, green, gold, gold}},
 			"w=40&h=40&fit=cover&gravity=west":      {40, 40, [4]color.NRGBA{red, red, blue, blue}},
