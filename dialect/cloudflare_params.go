@@ -38,6 +38,6 @@ var cloudflareParams = []Param{
 	{"trim.right, trim.bottom", Works, "", "/trim.right=20,trim.bottom=10/cat.jpg", "inset=0,20,10,0&format=original&q=85&metadata=copyright"},
 	{"upscale", Ignored, "Tintype always interpolates.", "/upscale=generate/cat.jpg", "format=original&q=85&metadata=copyright"},
 	{"width, w", Works, "", "/width=250/cat.jpg", "w=250&format=original&q=85&metadata=copyright"},
-	{"width=auto", Ignored, "Cloudflare guesses the width from the User-Agent, by no published rule. Use a srcset.", "/width=auto/cat.jpg", "format=original&q=85&metadata=copyright"},
-	{"zoom, face-zoom", Ignored, "Tintype keeps all faces, as zoom=0 does.", "/w=400,h=400,fit=cover,g=face,zoom=0.5/cat.jpg", "w=400&h=400&fit=cover&gravity=face&format=original&q=85&metadata=copyright"},
+	{"width=auto", Ignored, "Cloudflare chooses 320, 768, 960 or 1200 pixels by the User-Agent or client hints, and publishes no rule. Use a srcset.", "/width=auto/cat.jpg", "format=original&q=85&metadata=copyright"},
+	{"zoom, face-zoom", Ignored, "Cloudflare publishes no formula. Tintype keeps all faces, as zoom=0 does.", "/w=400,h=400,fit=cover,g=face,zoom=0.5/cat.jpg", "w=400&h=400&fit=cover&gravity=face&format=original&q=85&metadata=copyright"},
 }

@@ -330,7 +330,7 @@ func (r *imgixURL) read() error {
 		}
 		switch {
 		case !known:
-			r.ignore(p.Name)
+			r.ignoreUnknown(p.Name)
 			continue
 		case at == imgixUnsupported:
 			r.Ignored = append(r.Ignored, p.Name)

@@ -42,7 +42,7 @@ type imgproxyURL struct {
 	filename                 string
 	attachment               bool
 	mark                     string
-	names                    struct{ size, crop, preset, file, mark string } // the URL's spellings
+	names                    struct{ size, extend, crop, preset, file, mark string } // the URL's spellings
 }
 
 // An imgproxyGravity is a gravity with its offsets. The zero value means no gravity.
@@ -318,11 +318,8 @@ func (r *imgproxyURL) output(name, args string) error {
 func (r *imgproxyURL) resizingType(name, kind string) error {
 	r.fitted = true
 	switch kind {
-	case "fit", "fill", "fill-down", "force":
+	case "fit", "fill", "fill-down", "force", "auto":
 		r.kind = kind
-	case "auto":
-		r.kind = "fit"
-		r.ignore(name)
 	default:
 		return &Error{name, "must be one of fit, fill, fill-down, force, auto"}
 	}
@@ -356,7 +353,7 @@ func (r *imgproxyURL) size(name, args string) error {
 }
 
 func (r *imgproxyURL) extendTo(name, on, at string, extend *bool) error {
-	*extend, r.fitted = imgproxyBool(on), true
+	*extend, r.fitted, r.names.extend = imgproxyBool(on), true, name
 	r.extendAt = imgproxyGravity{}
 	if at == "" {
 		return nil
@@ -679,6 +676,8 @@ func (r *imgproxyURL) resize() {
 		}
 	case "force":
 		fit = "squeeze"
+	case "auto":
+		fit = "auto"
 	default:
 		switch both := r.width > 0 && r.height > 0; {
 		case both && (r.extend || r.extends):
@@ -688,6 +687,11 @@ func (r *imgproxyURL) resize() {
 		default:
 			fit, keep = "scale-down", false
 		}
+	}
+	// imgproxy also extends what these fits leave smaller than width and height.
+	smaller := !r.enlarge || r.kind == "fill-down" || r.kind == "auto"
+	if (r.extend || r.extends) && r.kind != "fit" && smaller {
+		r.ignore(r.names.extend)
 	}
 	set := r.Options.Set
 	if !r.fitted {

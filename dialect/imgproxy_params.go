@@ -3,9 +3,9 @@ package dialect
 // imgproxyParams has all processing options of imgproxy, in the order of its documentation.
 // Options of imgproxy Pro come last.
 var imgproxyParams = []Param{
-	{"resize, rs", Differs, "fit, fill, fill-down and force work. auto is ignored: the image gets fit.", "/unsafe/rs:fill:400:300/plain/https://a.test/b.jpg", "w=400&h=300&fit=cover&enlarge=0&format=original&metadata=copyright"},
+	{"resize, rs", Differs, "extend works with fit only.", "/unsafe/rs:fill:400:300/plain/https://a.test/b.jpg", "w=400&h=300&fit=cover&enlarge=0&format=original&metadata=copyright"},
 	{"size, s", Works, "", "/unsafe/s:400:300:1/plain/https://a.test/b.jpg", "w=400&h=300&fit=contain&format=original&metadata=copyright"},
-	{"resizing_type, rt", Differs, "fit, fill, fill-down and force work. auto is ignored: the image gets fit.", "/unsafe/rt:fill-down/s:400:300/plain/https://a.test/b.jpg", "w=400&h=300&fit=crop&format=original&metadata=copyright"},
+	{"resizing_type, rt", Differs, "extend works with fit only.", "/unsafe/rt:fill-down/s:400:300/plain/https://a.test/b.jpg", "w=400&h=300&fit=crop&format=original&metadata=copyright"},
 	{"width, w", Works, "", "/unsafe/w:400/plain/https://a.test/b.jpg", "w=400&format=original&metadata=copyright"},
 	{"height, h", Works, "", "/unsafe/h:300/plain/https://a.test/b.jpg", "h=300&format=original&metadata=copyright"},
 	{"min-width, mw", Ignored, "Tintype has no counterpart.", "/unsafe/mw:400/plain/https://a.test/b.jpg", "format=original&metadata=copyright"},
@@ -13,7 +13,7 @@ var imgproxyParams = []Param{
 	{"zoom, z", Differs, "It multiplies width and height. Without them it is ignored.", "/unsafe/w:400/z:2/plain/https://a.test/b.jpg", "w=800&format=original&metadata=copyright"},
 	{"dpr", Differs, "Tintype allows 0.1 to 5.", "/unsafe/w:400/dpr:2/plain/https://a.test/b.jpg", "w=400&dpr=2&format=original&metadata=copyright"},
 	{"enlarge, el", Works, "", "/unsafe/w:400/el:1/plain/https://a.test/b.jpg", "w=400&fit=contain&format=original&metadata=copyright"},
-	{"extend, ex", Differs, "Tintype ignores offsets.", "/unsafe/s:400:300/ex:1:so/plain/https://a.test/b.jpg", "w=400&h=300&fit=pad&enlarge=0&gravity=south&format=original&metadata=copyright"},
+	{"extend, ex", Differs, "Tintype ignores offsets, and extends with the resizing type fit only.", "/unsafe/s:400:300/ex:1:so/plain/https://a.test/b.jpg", "w=400&h=300&fit=pad&enlarge=0&gravity=south&format=original&metadata=copyright"},
 	{"extend_aspect_ratio, extend_ar, exar", Differs, "Same as extend: Tintype pads to width × height.", "/unsafe/s:400:300/exar:1/plain/https://a.test/b.jpg", "w=400&h=300&fit=pad&enlarge=0&format=original&metadata=copyright"},
 	{"gravity, g", Differs, "Tintype ignores offsets. obj:face finds faces. Other objects are ignored: the image gets sm.", "/unsafe/rs:fill:400:300/g:noea/plain/https://a.test/b.jpg", "w=400&h=300&fit=cover&enlarge=0&gravity=northeast&format=original&metadata=copyright"},
 	{"crop, c", Differs, "Offsets from the left and the top work. With sm, obj or fp, Tintype ignores crop.", "/unsafe/c:400:0.5:nowe:10:20/plain/https://a.test/b.jpg", "rect=10,20,400,50%25&format=original&metadata=copyright"},

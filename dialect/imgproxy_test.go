@@ -84,7 +84,12 @@ func TestImgproxyMeans(t *testing.T) {
 		{"rs::400", "w=400&" + tail, nil},
 		{"rs:fill:400:300:1", "w=400&h=300&fit=cover&" + tail, nil},
 		{"rs:force:400:300:1", "w=400&h=300&fit=squeeze&" + tail, nil},
-		{"rs:auto:400:300", "w=400&h=300&" + tail, []string{"rs"}},
+		{"rs:auto:400:300", "w=400&h=300&fit=auto&enlarge=0&" + tail, nil},
+		{"rs:auto:400:300:1/g:so", "w=400&h=300&fit=auto&gravity=south&" + tail, nil},
+		{"rt:auto/s:400:300:1:1", "w=400&h=300&fit=auto&" + tail, []string{"s"}}, // the fit has no canvas
+		{"rs:fill:400:300/ex:1", "w=400&h=300&fit=cover&enlarge=0&" + tail, []string{"ex"}},
+		{"rs:fill:400:300:1:1", "w=400&h=300&fit=cover&" + tail, nil}, // nothing is smaller
+		{"rs:fill-down:400:300:1/exar:1", "w=400&h=300&fit=cover&" + tail, []string{"exar"}},
 		{"w:0/h:0", tail, nil},
 		{"w:100/w:200", "w=200&" + tail, nil},
 		{"s:400:300:1:1:nowe", "w=400&h=300&fit=pad&gravity=northwest&" + tail, nil},

@@ -37,7 +37,7 @@ func parseNetlify(u URL) (Request, error) {
 		case "q":
 			value = &q
 		default:
-			r.ignore(p.Name)
+			r.ignoreUnknown(p.Name)
 			continue
 		}
 		if *value == "" { // in Netlify the first value counts

@@ -51,7 +51,7 @@ func parseNext(u URL, self, quality string) (Request, error) {
 		case "dpl": // Next adds the id of a deployment
 			continue
 		default:
-			r.ignore(p.Name)
+			r.ignoreUnknown(p.Name)
 			continue
 		}
 		if *value != "" {

@@ -48,9 +48,17 @@ func firstSegment(ref string) string {
 // maxIgnored is the largest number of names in Ignored. An answer shows fewer.
 const maxIgnored = 32
 
-// ignore adds a parameter to Ignored once. Harmless parameters stay out, such as utm_source.
+// ignoreUnknown adds a parameter that the product doesn't know to Ignored. Harmless parameters
+// stay out, such as utm_source.
+func (r *Request) ignoreUnknown(name string) {
+	if !transform.Harmless(name) {
+		r.ignore(name)
+	}
+}
+
+// ignore adds a parameter to Ignored once.
 func (r *Request) ignore(name string) {
-	if name != "" && !transform.Harmless(name) && len(r.Ignored) < maxIgnored && !slices.Contains(r.Ignored, name) {
+	if name != "" && len(r.Ignored) < maxIgnored && !slices.Contains(r.Ignored, name) {
 		r.Ignored = append(r.Ignored, name)
 	}
 }

@@ -452,7 +452,7 @@ func (r *weservURL) read(q transform.Query) {
 		if v := r.given.param(p.Name); v != nil {
 			*v = weservValue{p.Value, true} // the last value wins
 		} else {
-			r.ignore(p.Name)
+			r.ignoreUnknown(p.Name)
 		}
 	}
 }
