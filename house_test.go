@@ -72,6 +72,7 @@ var mayImport = map[string][]string{
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
+	"manage/managetest":       {"delivery", "fault", "origin", "transform", "workspace"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
 	"workspace/workspacetest": {"account", "dialect", "workspace", "limit", "signing"},
 

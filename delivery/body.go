@@ -1,9 +1,11 @@
 package delivery
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -121,29 +123,9 @@ func (s *Service) makeOfBody(w *Response, r *http.Request, a *ask, body *origina
 // readBody reads an original from a request, and checks it like one that was fetched. The
 // caller must release it.
 func (s *Service) readBody(w http.ResponseWriter, r *http.Request, c *site) (*original, error) {
-	if r.ContentLength > s.maxOriginal {
-		return nil, s.bodyTooLarge()
-	}
-	ctx := origin.WithOwner(r.Context(), origin.Owner{Workspace: c.ID})
-	stop := func() {
-		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // only a recorder of tests has none
-	}
-	obj, err := s.bodies.Read(ctx, http.MaxBytesReader(w, r.Body, s.maxOriginal), r.ContentLength, s.maxOriginal, stop)
-	_, large := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case large, errors.Is(err, origin.ErrTooLarge):
-		return nil, s.bodyTooLarge()
-	case errors.Is(err, origin.ErrBusy):
+	obj, err := s.receive(r.Context(), c.ID, http.MaxBytesReader(w, r.Body, s.maxOriginal), r.ContentLength, StopReading(w))
+	if err != nil {
 		return nil, err
-	case errors.Is(err, origin.ErrTimeout):
-		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the body came too slowly: less than 64 KiB a second; send it again", Cause: err}
-	case err != nil:
-		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the body could not be read to its end; send the request again", Cause: err}
-	}
-	if len(obj.Body) == 0 {
-		obj.Release()
-		return nil, fault.New(fault.InvalidSource, "the body is empty: send the image as it is, not as a form")
 	}
 	sum, err := c.hash(obj)
 	if err != nil {
@@ -156,6 +138,38 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request, c *site) (*or
 		return nil, err
 	}
 	return &original{obj, h, sum}, nil
+}
+
+// receive reads an original that a client sends, within the budget of all originals. The
+// caller must release it.
+func (s *Service) receive(ctx context.Context, workspaceID string, r io.Reader, length int64, stop func()) (*origin.Object, error) {
+	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: workspaceID})
+	o, err := s.bodies.Read(ctx, r, length, s.maxOriginal, stop)
+	_, large := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case large, errors.Is(err, origin.ErrTooLarge):
+		return nil, s.bodyTooLarge()
+	case errors.Is(err, origin.ErrBusy):
+		return nil, err
+	case errors.Is(err, origin.ErrTimeout):
+		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the image came too slowly: less than 64 KiB a second; send it again", Cause: err}
+	case err != nil:
+		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the image could not be read to its end; send the request again", Cause: err}
+	}
+	if len(o.Body) == 0 {
+		o.Release()
+		return nil, fault.New(fault.InvalidSource, "the image is empty: send the bytes of an image")
+	}
+	return o, nil
+}
+
+// StopReading returns a function that makes a read of the request's body return, and then
+// ends the connection. It may be called while another goroutine reads.
+func StopReading(w http.ResponseWriter) func() {
+	return func() {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // only a recorder of tests has none
+	}
 }
 
 func (s *Service) bodyTooLarge() error {

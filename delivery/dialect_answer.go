@@ -15,12 +15,12 @@ import (
 // Some URLs of other products ask for facts instead of a variant. The facts come from the
 // entries of /info, so that both kinds of request share one decode.
 var (
-	blurHashText = toldOtherwise((*Service).loadBlurHashText)
-	variantFacts = toldOtherwise((*Service).loadVariantFacts)
+	blurHashText = infoLoadedBy((*Service).loadBlurHashText)
+	variantFacts = infoLoadedBy((*Service).loadVariantFacts)
 )
 
-// toldOtherwise returns the endpoint of /info with another load function.
-func toldOtherwise(load func(*Service, context.Context, *Response, *ask) (*cache.Entry, error)) *endpoint {
+// infoLoadedBy returns the endpoint of /info with another load function.
+func infoLoadedBy(load func(*Service, context.Context, *Response, *ask) (*cache.Entry, error)) *endpoint {
 	e := *infoEndpoint
 	e.load = load
 	return &e

@@ -31,9 +31,6 @@ type pregenerator struct {
 
 type pregeneration struct{ namespace, source, path, preset string }
 
-// MaxUpload returns the maximum length of an upload, in bytes.
-func (s *Service) MaxUpload() int64 { return s.maxOriginal }
-
 // Pregenerate makes variants of an original by presets in the background, in the format that
 // most browsers get. Where too many wait, or making one fails, the first request makes it.
 func (s *Service) Pregenerate(namespace, source, path string, presets []string) {

@@ -55,11 +55,14 @@ func (s *Service) Storage(w *workspace.Workspace, key string) (st origin.Storage
 	return nil, false, fault.New(fault.SourceNotFound, "The workspace has no source "+fmt.Sprintf("%.64q", key)+".")
 }
 
+// MaxUpload returns the maximum length of an upload, in bytes.
+func (s *Service) MaxUpload() int64 { return s.maxOriginal }
+
 // ReadUpload reads the bytes of an upload, within the same budgets as originals and bodies
 // of requests. length is negative where it is unknown. stop must make a Read of r that runs
 // return. The caller must release the object.
 func (s *Service) ReadUpload(ctx context.Context, w *workspace.Workspace, r io.Reader, length int64, stop func()) (*origin.Object, error) {
-	if length > s.maxOriginal {
+	if length > s.maxOriginal { // don't wait to say so
 		return nil, s.bodyTooLarge()
 	}
 	if e, ok := s.engine.(admitter); ok {
@@ -72,22 +75,7 @@ func (s *Service) ReadUpload(ctx context.Context, w *workspace.Workspace, r io.R
 		return nil, err
 	}
 	defer leave()
-	o, err := s.bodies.Read(origin.WithOwner(ctx, origin.Owner{Workspace: w.ID}), r, length, s.maxOriginal, stop)
-	switch {
-	case errors.Is(err, origin.ErrTooLarge):
-		return nil, s.bodyTooLarge()
-	case errors.Is(err, origin.ErrBusy):
-		return nil, err
-	case errors.Is(err, origin.ErrTimeout):
-		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the image came too slowly: less than 64 KiB a second; send it again", Cause: err}
-	case err != nil:
-		return nil, &fault.Error{Code: fault.InvalidSource, Message: "the image could not be read to its end; send the request again", Cause: err}
-	}
-	if len(o.Body) == 0 {
-		o.Release()
-		return nil, fault.New(fault.InvalidSource, "the image is empty")
-	}
-	return o, nil
+	return s.receive(ctx, w.ID, r, length, stop)
 }
 
 // CheckUpload judges an upload as if it were an original of the workspace: its format and

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tintype/tintype/account"
@@ -94,9 +95,7 @@ func (m *Manager) editBlocks(ctx context.Context, who Caller, namespace string, 
 			if b := w.Blocks[len(w.Blocks)-1]; b.Path != "" {
 				tag = blockTag(w.Namespace, b.Path)
 			}
-			for _, front := range m.fronts {
-				defer front.Tell(w.Namespace, []string{tag})()
-			}
+			defer m.tell(w.Namespace, tag)()
 		}
 		if err := m.store.Update(ctx, w, entry); err != nil {
 			return fmt.Errorf("changing workspace %q: %w", namespace, err)
@@ -106,10 +105,8 @@ func (m *Manager) editBlocks(ctx context.Context, who Caller, namespace string, 
 }
 
 func blockTag(namespace, name string) string {
-	for i := range name {
-		if name[i] == '/' {
-			return workspace.PathTag(namespace, name[:i], name[i+1:])
-		}
+	if source, path, ok := strings.Cut(name, "/"); ok {
+		return workspace.PathTag(namespace, source, path)
 	}
 	return workspace.CacheTag(namespace)
 }

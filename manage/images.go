@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -171,7 +170,7 @@ func (m *Manager) putImage(ctx context.Context, who Caller, w *workspace.Workspa
 	}
 	// The image is stored: a client that goes away now must not leave old variants behind.
 	entry := who.changed("image.upload", req.Source+"/"+req.Path, nil, map[string]any{"bytes": out.Bytes, "sha256": out.SHA256, "is_new": out.IsNew})
-	err = m.purgeOne(context.WithoutCancel(ctx), w, workspace.Purge{Kind: workspace.PurgePath, Source: req.Source, Value: req.Path}, entry)
+	err = m.purgePath(context.WithoutCancel(ctx), w, req.Source, req.Path, entry)
 	if err == nil && len(req.Pregenerate) > 0 {
 		m.images.Pregenerate(w.Namespace, req.Source, req.Path, req.Pregenerate)
 	}
@@ -201,21 +200,12 @@ func (m *Manager) storage(ctx context.Context, who Caller, action account.Action
 	return w, st, nil
 }
 
-// purgeOne adds one purge to the workspace's log, and tells caches in front.
-func (m *Manager) purgeOne(ctx context.Context, w *workspace.Workspace, p workspace.Purge, entry workspace.AuditEntry) error {
-	store, ok := m.store.(workspace.Purges)
-	if !ok {
-		return errors.New("the store keeps no purges")
-	}
-	for _, front := range m.fronts {
-		defer front.Tell(w.Namespace, []string{p.Tag(w.Namespace)})()
-	}
-	_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entry)
-	if err != nil {
-		return fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
-	}
-	m.metrics.purged(p.Kind, widened)
-	return nil
+// purgePath purges an original.
+func (m *Manager) purgePath(ctx context.Context, w *workspace.Workspace, source, path string, entry workspace.AuditEntry) error {
+	p := workspace.Purge{Kind: workspace.PurgePath, Source: source, Value: path}
+	defer m.tell(w.Namespace, p.Tag(w.Namespace))()
+	_, err := m.addPurge(ctx, w, p, entry)
+	return err
 }
 
 // An Image is an original in a bucket or a folder.
@@ -299,7 +289,7 @@ func (m *Manager) DeleteImage(ctx context.Context, who Caller, namespace, source
 		return err
 	}
 	entry := who.changed("image.delete", source+"/"+path, nil, nil)
-	return m.purgeOne(context.WithoutCancel(ctx), w, workspace.Purge{Kind: workspace.PurgePath, Source: source, Value: path}, entry)
+	return m.purgePath(context.WithoutCancel(ctx), w, source, path, entry)
 }
 
 // SignImage signs a URL of an original, in path form. options are those of the URL, such as

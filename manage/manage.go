@@ -58,9 +58,6 @@ type Config struct {
 	Moderator   Moderator
 	Unmoderated bool
 
-	// Prober tests sources before they are stored. Nil tests none.
-	Prober Prober
-
 	// Records holds what the store keeps beside workspaces. Nil keeps nothing.
 	Records Records
 
@@ -98,6 +95,9 @@ type Delivery interface {
 	FindPurge(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
 	// Explain says how a request for an image would be answered. The target is in path form.
 	Explain(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
+	// TestSource fetches an original of a source as if the workspace were stored like this.
+	// Clients see the error.
+	TestSource(ctx context.Context, w *workspace.Workspace, source, path string) (delivery.Metadata, error)
 	// Preview makes an image as if the workspace were stored like this. Clients see the error.
 	Preview(ctx context.Context, w *workspace.Workspace, p delivery.Preview) (delivery.Picture, error)
 }
@@ -110,7 +110,6 @@ type Manager struct {
 	reads      workspace.Store
 	process    func(namespace string) workspace.Process
 	delivery   Delivery // nil: this process delivers no images
-	prober     Prober   // nil: tests no sources
 	images     Images   // nil: takes no uploads
 	records    Records  // nil: nothing is kept beside workspaces
 	auth       *apikey.Authenticator
@@ -138,7 +137,7 @@ func New(c Config) *Manager {
 	}
 	m := &Manager{
 		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, fronts: c.Fronts,
-		images: c.Images, prober: c.Prober, moderator: c.Moderator, unmoderated: c.Unmoderated,
+		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
 		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	m.staged.due = map[stagedSource]time.Time{}

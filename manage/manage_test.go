@@ -17,6 +17,7 @@ import (
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/manage/managetest"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/workspacetest"
@@ -40,6 +41,10 @@ func (stub) FindPurge(context.Context, string, string) ([]workspace.Purge, []str
 
 func (stub) Explain(context.Context, string, string, string) (delivery.Explanation, error) {
 	return delivery.Explanation{Status: 200}, nil
+}
+
+func (stub) TestSource(context.Context, *workspace.Workspace, string, string) (delivery.Metadata, error) {
+	return delivery.Metadata{}, nil
 }
 
 func (stub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (delivery.Picture, error) {
@@ -67,7 +72,7 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Delivery: stub{}, Images: &stagingImages{imagesStub: newImagesStub(t)}}
+	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
 	if change != nil {
 		change(&c)
 	}
@@ -159,6 +164,9 @@ var useCases = map[string]useCase{
 	}},
 	"DeleteSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeleteSource(ctx, who, "acme", "spare"))
+	}},
+	"TestSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.TestSource(ctx, who, "acme", workspace.Source{Key: "more", Kind: "http", URL: "https://more.test/"}, "cat.jpg"))
 	}},
 	"PutMark": {account.WriteMark, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PutMark(ctx, who, "acme", workspace.Mark{Name: "more", Image: "photos/more.png"}))

@@ -50,13 +50,7 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 	if err != nil {
 		return out, err
 	}
-	store, ok := m.store.(workspace.Purges)
-	if !ok {
-		return out, errors.New("the store keeps no purges")
-	}
-	for _, front := range m.fronts {
-		defer front.Tell(w.Namespace, tags)()
-	}
+	defer m.tell(w.Namespace, tags...)()
 	for i, p := range purges {
 		entry := who.changed("purge", purged(req), nil, req)
 		entries := []workspace.AuditEntry{entry}
@@ -66,18 +60,46 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 				entries = nil
 			}
 		}
-		_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entries...)
+		widened, err := m.addPurge(ctx, w, p, entries...)
 		if err != nil {
-			return out, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
-		}
-		m.metrics.purged(p.Kind, widened)
-		if len(widened) > 0 {
-			m.log.Warn("replaced purges by wider ones: the workspace has too many", "workspace", w.Namespace, "widened", widened)
+			return out, err
 		}
 		out.Widened = append(out.Widened, widened...)
 	}
 	out.CompleteBy = m.now().Add(cached.ChangeReach).UTC().Truncate(time.Second)
 	return out, nil
+}
+
+// addPurge adds a purge to the workspace's log, and returns the purges that were replaced by
+// wider ones.
+func (m *Manager) addPurge(ctx context.Context, w *workspace.Workspace, p workspace.Purge, entries ...workspace.AuditEntry) ([]workspace.Widened, error) {
+	store, ok := m.store.(workspace.Purges)
+	if !ok {
+		return nil, errors.New("the store keeps no purges")
+	}
+	_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entries...)
+	if err != nil {
+		return nil, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
+	}
+	m.metrics.purged(p.Kind, widened)
+	if len(widened) > 0 {
+		m.log.Warn("replaced purges by wider ones: the workspace has too many", "workspace", w.Namespace, "widened", widened)
+	}
+	return widened, nil
+}
+
+// tell tells the caches in front that variants with these tags change. The caller must call
+// the function that it returns when the change is stored.
+func (m *Manager) tell(namespace string, tags ...string) (done func()) {
+	dones := make([]func(), len(m.fronts))
+	for i, front := range m.fronts {
+		dones[i] = front.Tell(namespace, tags)
+	}
+	return func() {
+		for _, done := range dones {
+			done()
+		}
+	}
 }
 
 // purged returns the target of the audit entry.

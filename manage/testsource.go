@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/workspace"
 )
@@ -22,16 +23,7 @@ type SourceTest struct {
 	Message string `json:"message" doc:"What was found, or what is wrong and what to check."`
 }
 
-// A Prober opens sources that aren't stored, and reads images. Its connections go through
-// the guard of origins.
-type Prober interface {
-	// Open returns the source with these settings. Clients see the error.
-	Open(workspace.Source) (origin.Source, error)
-	// Describe returns the format and size of an image. Clients see the error.
-	Describe(body []byte) (format string, width, height int, err error)
-}
-
-var errNoProber = notFound("This server delivers no images, so it can't test a source.")
+var errNoTest = notFound("This server delivers no images, so it can't test a source.")
 
 // TestSource fetches an original from a source as it would be stored, and stores nothing.
 // Masked secrets are those of the stored source with the same key. The error is about the
@@ -41,8 +33,8 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 	if err != nil {
 		return t, err
 	}
-	if m.prober == nil {
-		return t, errNoProber
+	if m.delivery == nil {
+		return t, errNoTest
 	}
 	if path = strings.TrimPrefix(path, "/"); path == "" {
 		return t, wrong("path", "is required: the path of an image in the source.")
@@ -51,11 +43,10 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 		return t, err
 	}
 	w := old.Masked()
-	i := slices.IndexFunc(w.Sources, func(o workspace.Source) bool { return o.Key == s.Key })
-	if i < 0 {
-		i, w.Sources = len(w.Sources), append(w.Sources, s)
-	} else {
+	if i := slices.IndexFunc(w.Sources, func(o workspace.Source) bool { return o.Key == s.Key }); i >= 0 {
 		w.Sources[i] = s
+	} else {
+		w.Sources = append(w.Sources, s)
 	}
 	if err := w.Unmask(old); err != nil {
 		return t, err
@@ -63,30 +54,16 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 	if err := m.judge(old, w); err != nil {
 		return t, err
 	}
-	src, err := m.prober.Open(w.Sources[i])
-	if err != nil {
-		return t, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, testTime)
 	defer cancel()
-	o, err := src.Fetch(ctx, origin.Key{Path: path}, origin.Validators{})
+	image, err := m.delivery.TestSource(ctx, w, s.Key, path)
 	if err != nil {
+		if code := fault.Of(err).Code; code == fault.Validation || code == fault.InvalidSource || code == fault.SourceNotFound {
+			return t, err // about the settings, or the path
+		}
 		return SourceTest{Message: whyNot(err, s)}, nil
 	}
-	defer o.Release()
-	err = o.Look(func(body []byte) error {
-		format, width, height, err := m.prober.Describe(body)
-		if err != nil {
-			t.Message = fmt.Sprintf("The origin answered with %d bytes, but they are not an image that Tintype reads. Check the path, and whether the server answers with a page.", len(body))
-			return nil
-		}
-		t = SourceTest{true, fmt.Sprintf("It answered with %d bytes, %d×%d, %s.", len(body), width, height, format)}
-		return nil
-	})
-	if err != nil {
-		t = SourceTest{Message: whyNot(err, s)}
-	}
-	return t, nil
+	return SourceTest{true, fmt.Sprintf("It answered with %d bytes, %d×%d, %s.", image.Bytes, image.Width, image.Height, image.Format)}, nil
 }
 
 // whyNot says why a fetch failed, and what to check. Errors of package origin hold no secret
@@ -103,6 +80,8 @@ func whyNot(err error, s workspace.Source) string {
 		return "The host has a private or reserved address, to which this server makes no connections. Use a public host, or ask the operator."
 	case errors.Is(err, origin.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return "The origin didn't answer in time. Check the host, the port and its firewall."
+	case fault.Of(err).Code == fault.UnsupportedFormat:
+		return "The origin answered, but with nothing that Tintype takes as an image here: " + detail + " Check the path, and whether the server answers with a page."
 	case errors.Is(err, origin.ErrTooLarge):
 		return "The image is larger than this server takes as an original."
 	case errors.Is(err, origin.ErrUnavailable) && s.Kind == "http" && (strings.Contains(detail, "status 401") || strings.Contains(detail, "status 403")):

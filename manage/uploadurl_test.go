@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/manage/managetest"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/workspace"
 )
@@ -30,12 +31,12 @@ func (s stagingStub) SweepStaged(_ context.Context, before time.Time) (int, erro
 }
 
 type stagingImages struct {
-	imagesStub
+	managetest.Images
 	swept []time.Time
 }
 
 func (s *stagingImages) Storage(w *workspace.Workspace, source string) (origin.Storage, bool, error) {
-	st, uploads, err := s.imagesStub.Storage(w, source)
+	st, uploads, err := s.Images.Storage(w, source)
 	if err != nil {
 		return nil, false, err
 	}
@@ -45,7 +46,7 @@ func (s *stagingImages) Storage(w *workspace.Workspace, source string) (origin.S
 // TestSweep: uploads that nobody completes are deleted from the sources that have had URLs.
 func TestSweep(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	images := &stagingImages{imagesStub: newImagesStub(t)}
+	images := &stagingImages{Images: managetest.NewImages(t)}
 	m, db := start(t, func(c *manage.Config) { c.Images, c.Now = images, func() time.Time { return now } })
 	m.Sweep(t.Context())
 	if len(images.swept) != 0 {

@@ -160,7 +160,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	manager := manage.New(manage.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Process: c.process, Delivery: images,
-		Images: images, Prober: newProber(fetching, buckets), Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
+		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
 		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {

@@ -129,6 +129,10 @@ func (d deliveryStub) FindPurge(ctx context.Context, namespace, url string) ([]w
 	return d.findPurge(ctx, namespace, url)
 }
 
+func (deliveryStub) TestSource(context.Context, *workspace.Workspace, string, string) (delivery.Metadata, error) {
+	return delivery.Metadata{}, nil
+}
+
 func (d deliveryStub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (delivery.Picture, error) {
 	return delivery.Picture{}, nil
 }

@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/manage"
 )
 
@@ -108,12 +108,6 @@ type stream struct {
 func (in *uploadInput) Resolve(ctx huma.Context) []error {
 	in.upload.r, in.upload.w = humago.Unwrap(ctx)
 	return nil
-}
-
-// stop makes a read of the body return, and ends the connection.
-func (s *stream) stop() {
-	s.w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(s.w).SetReadDeadline(time.Unix(1, 0)) // only a recorder of tests has none
 }
 
 func (a *api) imageRoutes() {
@@ -304,7 +298,7 @@ func (u *upload) release() {
 }
 
 func (u *upload) readFile(r io.Reader, length int64) (err error) {
-	u.object, err = u.api.manage.ReadUpload(u.ctx, caller(u.ctx), u.in.Namespace, r, length, u.in.upload.stop)
+	u.object, err = u.api.manage.ReadUpload(u.ctx, caller(u.ctx), u.in.Namespace, r, length, delivery.StopReading(u.in.upload.w))
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/manage/managetest"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -149,7 +150,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		c.Auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{otherRootKey, rootKey}, Keys: db, Log: c.Log})
 		journal = usage.NewJournal(usage.JournalConfig{Entries: db})
 		c.Journal = journal
-		c.Images = newImagesStub(t)
+		c.Images = managetest.NewImages(t)
 		c.People = people
 	})
 	s.journal, s.records = journal, db
