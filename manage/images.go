@@ -39,6 +39,33 @@ var _ Images = (*delivery.Service)(nil)
 // them.
 func (m *Manager) Folders(namespace string) []string { return slices.Clone(m.process(namespace).Dirs) }
 
+// An ImageSource is a source whose images can be listed.
+type ImageSource struct {
+	Key     string
+	Uploads bool // images can be put there and deleted
+}
+
+// ImageSources returns the sources whose images can be listed, and the maximum length of an
+// upload, in bytes.
+func (m *Manager) ImageSources(ctx context.Context, who Caller, namespace string) (list []ImageSource, maxUpload int64, err error) {
+	w, err := m.open(ctx, who, account.ReadImages, namespace)
+	if err != nil || m.images == nil {
+		return nil, 0, err
+	}
+	folders := m.process(namespace).Dirs
+	for _, s := range w.Sources {
+		if s.Kind != "http" && !slices.Contains(folders, s.Key) {
+			list = append(list, ImageSource{s.Key, s.Uploads})
+		}
+	}
+	for _, key := range folders {
+		if _, uploads, err := m.images.Storage(w, key); err == nil {
+			list = append(list, ImageSource{key, uploads})
+		}
+	}
+	return list, m.images.MaxUpload(), nil
+}
+
 var errNoImages = notFound("This server delivers no images, so it takes no uploads.")
 
 // UploadedBytes are the bytes of an upload, which count in the budget of originals until they

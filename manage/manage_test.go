@@ -249,6 +249,10 @@ var useCases = map[string]useCase{
 	"Images": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Images(ctx, who, "acme", "photos", "", "/", "", 9))
 	}},
+	"ImageSources": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.ImageSources(ctx, who, "acme")
+		return err
+	}},
 	"Image": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Image(ctx, who, "acme", "photos", "a.jpg"))
 	}},

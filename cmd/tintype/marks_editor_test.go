@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	neturl "net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -62,18 +63,19 @@ func (p *tab) signIn(sent codes, next string) {
 
 const operatorOfTests = "operator@tintype.example"
 
-// startDashboard runs a server with the demo, and opens a page of its dashboard.
-func startDashboard(t *testing.T, page string) (*tab, string) {
+// startDashboard runs a server with the demo and more flags, and opens a page of its
+// dashboard.
+func startDashboard(t *testing.T, page string, flags ...string) *tab {
 	t.Helper()
 	pictures, err := drawn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	sent := make(codes, 10)
-	url := startSaying(t, sent, nil, "--operators", operatorOfTests, "--mail", "log", "--dir", "demo/samples="+pictures)
-	p := open(t, startBrowser(t), url+"/app/me/sign-in?next="+page, 1400, 900)
-	p.signIn(sent, page)
-	return p, url
+	url := startSaying(t, sent, nil, append([]string{"--operators", operatorOfTests, "--mail", "log", "--dir", "demo/samples=" + pictures}, flags...)...)
+	p := open(t, startBrowser(t), url+"/app/me/sign-in?next="+neturl.QueryEscape(page), 1400, 900)
+	p.signIn(sent, strings.SplitN(page, "?", 2)[0])
+	return p
 }
 
 // shoot writes a picture of the page into the folder that SHOTS names, to look at.
@@ -93,7 +95,7 @@ func (p *tab) shoot(name string) {
 // follow, and what is delivered after it is saved are the bytes of the preview.
 func TestMarkEditor(t *testing.T) {
 	t.Parallel() // it waits for the browser
-	p, _ := startDashboard(t, "/app/demo/marks/_new")
+	p := startDashboard(t, "/app/demo/marks/_new")
 	field := func(name string) string {
 		t.Helper()
 		return eval[string](p, fmt.Sprintf(`document.querySelector('#editor').elements[%q].value`, name))

@@ -120,7 +120,9 @@ type visit struct {
 
 // enter finds out who visits, and refuses those who may not.
 func (v *visit) enter() error {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if !v.route.files {
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	}
 	if token := v.cookie(sessionCookie); token != "" {
 		who, err := v.d.People.Visitor(v.r.Context(), token)
 		if err != nil && !errors.Is(err, account.ErrNoSession) {

@@ -26,11 +26,12 @@ import (
 )
 
 // A gallery is a site that delivers images of an origin on loopback. Workspace acme has the
-// source photos, to which the mark red is bound, the source open, and the private source
-// vault. Workspace other has the source theirs.
+// source photos, to which the mark red is bound, the source open, the private source
+// vault, and the operator's folder files, which takes uploads. Workspace other has the source theirs.
 type gallery struct {
 	*site
 	images *delivery.Service
+	folder string // of the operator, which takes uploads: the source files
 }
 
 func openGallery(t *testing.T) *gallery {
@@ -50,14 +51,27 @@ func openGallery(t *testing.T) *gallery {
 		}
 		upstream.Serve("/vault/"+name+".png", deliverytest.Body(b.Bytes()))
 	}
-	g := &gallery{}
+	g := &gallery{folder: t.TempDir()}
+	files, err := origin.OpenDir(g.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = files.Close() })
+	files.Uploads = true
 	g.site = open(t, func(c *manage.Config) {
 		g.images = delivery.New(delivery.Config{
 			Workspaces: c.Store, Engine: &deliverytest.Engine{}, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
 			HTTP: origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: origin.DefaultLimits()}),
-			Log:  slog.New(slog.DiscardHandler), Now: clock,
+			Dirs: map[string]map[string]*origin.Dir{"acme": {"files": files}}, MaxOriginalBytes: 100_000,
+			Log: slog.New(slog.DiscardHandler), Now: clock,
 		})
-		c.Delivery = g.images
+		c.Delivery, c.Images = g.images, g.images
+		c.Process = func(namespace string) (p workspace.Process) {
+			if namespace == "acme" {
+				p.Dirs = []string{"files"}
+			}
+			return p
+		}
 	})
 	t.Cleanup(func() { _ = g.images.Close(context.Background()) })
 	for namespace, keys := range map[string][]string{"acme": {"photos", "open", "vault"}, "other": {"theirs"}} {

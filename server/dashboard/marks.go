@@ -123,7 +123,7 @@ func (v *visit) markSettings(name string) settingsForm {
 			}
 			d.Sources = append(d.Sources, v.d.Manage.Folders(v.ns)...)
 			if v.may(markList.needs) {
-				d.Pictures = v.thumbnails(w, pictures.some(bound))
+				d.Pictures = v.thumbnails(w, pictures.some(bound), url.Values{"w": {"96"}, "h": {"64"}, "fit": {"cover"}, "anim": {"0"}})
 			}
 			if name != "" && v.r.Method != http.MethodPost {
 				d.Example = v.markExample(w, name, pictures.first(bound))

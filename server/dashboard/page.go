@@ -95,6 +95,10 @@ var done = map[string]string{
 	"unchanged": "Nothing was changed.",
 	"verified":  "Verified. Images are served on this host at once here, and within 15 seconds on other servers.",
 	"deleted":   "The workspace is deleted.",
+	"uploaded":  "Uploaded.",
+	"gone":      "The image is deleted.",
+	"blocked":   "Blocked. The image is not shown any more here, and within 10 seconds on other servers.",
+	"unblocked": "Unblocked.",
 }
 
 // redirect sends the browser to a page of the dashboard after a form.
@@ -144,6 +148,10 @@ var functions = template.FuncMap{
 	"mask":  func() string { return workspace.Mask },
 
 	"grouped": plot.Grouped,
+
+	"size":      size,
+	"day":       day,
+	"lifetimes": func() any { return lifetimes },
 
 	"markWords":     workspace.MarkWords,
 	"previewWidths": func() []string { return previewWidths },

@@ -57,13 +57,13 @@ func (v *visit) plainPicture(w *workspace.Workspace, name string, options url.Va
 }
 
 // thumbnails returns small pictures of originals. Those that can't be shown are left out.
-func (v *visit) thumbnails(w *workspace.Workspace, names []string) (list []picture) {
+func (v *visit) thumbnails(w *workspace.Workspace, names []string, options url.Values) (list []picture) {
 	if w.PresetsOnly { // no URL has these options
 		return nil
 	}
 	var private []string
 	for _, name := range names {
-		p := v.plainPicture(w, name, thumbnail)
+		p := v.plainPicture(w, name, options)
 		if p.URL != "" && p.private {
 			private = append(private, p.URL)
 		}
@@ -83,8 +83,6 @@ func (v *visit) thumbnails(w *workspace.Workspace, names []string) (list []pictu
 	}
 	return slices.DeleteFunc(list, func(p picture) bool { return p.URL == "" })
 }
-
-var thumbnail = url.Values{"w": {"96"}, "h": {"64"}, "fit": {"cover"}, "anim": {"0"}}
 
 const (
 	mostSuggested  = 12 // pictures of one source

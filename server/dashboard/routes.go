@@ -6,6 +6,7 @@ import "github.com/tintype/tintype/account"
 type route struct {
 	pattern  string // of http.ServeMux
 	needs    account.Action
+	files    bool // its form has files, and may be larger than maxForm
 	open     bool // for visitors who aren't signed in too
 	operator bool // for operators only
 	page     func(*visit) error
@@ -62,6 +63,12 @@ var routes = []route{
 	{pattern: "POST /app/{ns}/presets/{name}", needs: account.WritePreset, page: (*visit).preset},
 	{pattern: "GET /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
 	{pattern: "POST /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
+	{pattern: "GET /app/{ns}/images", needs: account.ReadImages, page: (*visit).images},
+	{pattern: "POST /app/{ns}/images", needs: account.WriteImages, files: true, page: (*visit).uploadImages},
+	{pattern: "GET /app/{ns}/images/image", needs: account.ReadImages, page: (*visit).image},
+	{pattern: "POST /app/{ns}/images/image", needs: account.WriteImages, page: (*visit).image},
+	{pattern: "GET /app/{ns}/images/blocked", needs: account.ReadImages, page: (*visit).blocks},
+	{pattern: "POST /app/{ns}/images/blocked", needs: account.WriteImages, page: (*visit).blocks},
 	{pattern: "GET /app/{ns}/marks", needs: account.ReadWorkspace, page: (*visit).marks},
 	{pattern: "GET /app/{ns}/marks/_new", needs: account.WriteMark, page: (*visit).mark},
 	{pattern: "POST /app/{ns}/marks/_new", needs: account.WriteMark, page: (*visit).mark},
@@ -84,6 +91,7 @@ type link struct {
 var navigation = []link{
 	{"", "Overview", account.ReadUsage},
 	{"/sources", "Sources", account.ReadWorkspace},
+	{"/images", "Images", account.ReadImages},
 	{"/marks", "Marks", account.ReadWorkspace},
 	{"/presets", "Presets", account.ReadWorkspace},
 	{"/access", "Access", account.ReadWorkspace},

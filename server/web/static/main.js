@@ -1,6 +1,7 @@
 // The playground: it turns the state into a URL and pictures.
 
 import { Controls } from './controls.js';
+import { copy } from './copy.js';
 import { compass, fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
 import { accept, Latest, loadFacts, loadImage, loadSize, Refusal } from './load.js';
 import { Overlay } from './overlay.js';
@@ -315,22 +316,6 @@ function update() {
     loadOriginal();
     loadVariant();
   }, pause);
-}
-
-// The clipboard needs a secure page. Elsewhere, select the text and run the copy command.
-async function copy(text) {
-  if (navigator.clipboard) {
-    try {
-      await navigator.clipboard.writeText(text);
-      return true;
-    } catch { /* refused: try the other way */ }
-  }
-  const field = Object.assign(document.createElement('textarea'), { value: text, readOnly: true, className: 'unseen' });
-  document.body.append(field);
-  field.select();
-  const done = document.execCommand('copy');
-  field.remove();
-  return done;
 }
 
 for (const button of document.querySelectorAll('.copy')) {
