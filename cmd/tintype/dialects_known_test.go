@@ -3,8 +3,6 @@ package main
 // deviations are the known differences from other products. If several match a case, the
 // first counts.
 var deviations = []deviation{
-	{"^imgproxy-js-core/", `"width":400.*"resizing_type":"auto"`, "400×267, not 400×300", "`resizing_type:auto` is `fit`"},
-
 	{"^next-image-optimizer/refused$", "^w is (none|that)", "200, not 400", "every width is allowed"},
 	{"^next-image-optimizer/made$", "png|PNG", "jpeg, not png", "a PNG without transparency becomes JPEG for clients that take no WebP"},
 	{"^next-image-optimizer/headers$", "^Content-.*(png|PNG)", `"image/jpeg"|\.jpeg"`, "a PNG without transparency becomes JPEG for clients that take no WebP"},
@@ -18,7 +16,10 @@ var deviations = []deviation{
 	{"^repositories/imgproxy-js-core/", "^fn:.*:t$", "400, not 200: fn: must be text in base64url", "the name isn't base64url, as it says: imgproxy refuses it too"},
 	{"^repositories/imgproxy-js-core/", "^(wm|watermark):", "400, not 200: .*: the workspace has no mark of this name", "the workspace has no mark named watermark"},
 	{"^repositories/imgproxy-js-core/", "^pr:", "400, not 200: pr: workspace imgproxy has no preset", "the workspace has no preset of this name"},
-	{"^repositories/imgproxy-js-core/", "^pr:", "400, not 200: pr: must name one preset", "a URL can have one preset"},
+	{"^repositories/imgproxy-js-core/", "(^|/)pr:", "400, not 200: pr: must name one preset", "a URL can have one preset"},
+	{"^repositories/imgproxy-js-core/(optionsImageInfo|generateImageInfoUrl)", "(^|/)[fs]:", "400, not 200: [fs]: must be", "`f` and `s` of imgproxy Pro's facts are format and size in the URL of an image; `/info` has facts"},
+	{"^repositories/imgproxy-js-core/generate", "^/enc/", "400, not 200: Tintype can't decrypt", "encrypted URLs are imgproxy Pro's"},
+	{"^repositories/imgproxy-js-core/generate", "/pic.png$", "400, not 200: the source URL must be text in base64url", "a file name after base64: imgproxy refuses it too, unless it is configured"},
 
 	{"^repositories/imagor$", "color%3A", "400, not 200: color: is not supported", "`color:` as an image: use /placeholder/color"},
 	{"^repositories/imagor$", `\.bmp$`, "415, not 200: unsupported image format", "BMP originals are refused"},
