@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -45,8 +46,8 @@ var metadataFormats = map[transform.Format]imagemeta.ImageFormat{
 }
 
 // ReadMetadata reads the EXIF, IPTC and XMP of a file. If a part is damaged, it returns the
-// fields before the damage. It doesn't read GIF, JPEG XL and SVG. It skips binary fields,
-// such as maker notes and previews.
+// fields before the damage. It doesn't read GIF and SVG. For JPEG XL, call [ReadBlocks]. It
+// skips binary fields, such as maker notes and previews.
 //
 // Only workers call it, since it parses untrusted data with a library.
 func ReadMetadata(body []byte, f transform.Format) (Metadata, error) {
@@ -94,6 +95,24 @@ func ReadMetadata(body []byte, f transform.Format) (Metadata, error) {
 	})
 	m.GPS = gpsOf(gps)
 	return m, nil
+}
+
+// ReadBlocks is ReadMetadata for an EXIF block and an XMP packet that the caller has found in a
+// file, such as a JPEG XL. Each may be empty.
+func ReadBlocks(exif, xmp []byte) (Metadata, error) {
+	// The library reads files only. A WebP has both blocks as they are (RFC 9649 §2.7.1.5).
+	webp := []byte("RIFF\x00\x00\x00\x00WEBP")
+	for _, chunk := range [...]struct {
+		name string
+		data []byte
+	}{{"EXIF", exif}, {"XMP ", xmp}} {
+		if len(chunk.data) > 0 {
+			webp = append(webp, chunk.name...)
+			webp = binary.LittleEndian.AppendUint32(webp, uint32(len(chunk.data)))
+			webp = append(webp, chunk.data...)
+		}
+	}
+	return ReadMetadata(webp, transform.WebP)
 }
 
 // gpsOf returns the place from the GPS fields, or nil.

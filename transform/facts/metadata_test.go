@@ -121,3 +121,21 @@ func FuzzReadMetadata(f *testing.F) {
 		}
 	})
 }
+
+// Blocks of EXIF and XMP are read as in a file.
+func TestReadBlocks(t *testing.T) {
+	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00" + // one field
+		"\x3b\x01\x02\x00\x04\x00\x00\x00Ann\x00" + "\x00\x00\x00\x00") // Artist
+	file := string(withXMP(`dc:format="image/jxl"`))
+	packet, _, _ := strings.Cut(file[strings.Index(file, "<x:"):], "\xff\xda")
+	for _, tt := range []struct{ exif, xmp string }{
+		{string(tiff), packet}, {string(tiff), ""}, {"", packet}, {"", ""}, {string(tiff) + "\x00", packet},
+		{"II*", packet}, {string(tiff[:20]), ""}, {strings.Repeat("x", 70000), ""},
+	} {
+		m, err := ReadBlocks([]byte(tt.exif), []byte(tt.xmp))
+		artist, format := m.EXIF["Artist"], m.XMP["Format"]
+		if err != nil || len(tt.exif) >= len(tiff) && tt.exif[0] == 'I' && artist != "Ann" || tt.xmp != "" && len(tt.exif) != 3 && format != "image/jxl" {
+			t.Errorf("%.40q, %.40q: %+v, %v", tt.exif, tt.xmp, m, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package header
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -109,6 +110,31 @@ func DeepJXL(b []byte) []byte {
 		*at |= 1 << (bit % 8)
 	}
 	return b
+}
+
+// JXLMetadata returns the EXIF block and the XMP packet of a JPEG XL (ISO/IEC 18181-2 §9). Each is
+// nil if the file has none. A bare codestream has no metadata. It doesn't unpack boxes that
+// Brotli compresses.
+func JXLMetadata(b []byte) (exif, xmp []byte) {
+	if !hasPrefix(b, jxlContainer) {
+		return nil, nil
+	}
+	for rest, ok := b[len(jxlContainer):], true; ok && len(rest) >= 8; {
+		var bx box
+		if bx, rest, ok = nextBox(rest); !ok {
+			break
+		}
+		switch kind := string(bx.kind); {
+		case kind == "xml " && xmp == nil:
+			xmp = bx.data
+		case kind == "Exif" && exif == nil && len(bx.data) >= 4:
+			// The block begins after this number of bytes.
+			if at := uint64(binary.BigEndian.Uint32(bx.data)); at <= uint64(len(bx.data)-4) {
+				exif = bx.data[4+at:]
+			}
+		}
+	}
+	return exif, xmp
 }
 
 // jxlByte returns byte i of a file's codestream.

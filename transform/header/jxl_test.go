@@ -2,6 +2,7 @@ package header
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"slices"
 	"testing"
@@ -224,6 +225,34 @@ func TestDeepJXL(t *testing.T) {
 			if h, err := Read(deep); err != nil || h != c.want {
 				t.Errorf("%s, %d: %+v, %v", c.name, i, h, err)
 			}
+		}
+	}
+}
+
+func TestJXLMetadata(t *testing.T) {
+	stream := isoBox("jxlc", jxlStream(func(w *jxlWriter) { w.put(1, 1) }))
+	exif := func(at uint32, block string) []byte {
+		return isoBox("Exif", binary.BigEndian.AppendUint32(nil, at), []byte(block))
+	}
+	for name, tt := range map[string]struct {
+		file      []byte
+		exif, xmp string
+	}{
+		"none":                   {jxlFile(stream), "", ""},
+		"a bare codestream":      {jxlStream(func(w *jxlWriter) { w.put(1, 1) }), "", ""},
+		"both":                   {jxlFile(exif(0, "II*\x00"), stream, isoBox("xml ", []byte("<x/>"))), "II*\x00", "<x/>"},
+		"an offset":              {jxlFile(exif(6, "Exif\x00\x00MM\x00*"), stream), "MM\x00*", ""},
+		"an offset to the end":   {jxlFile(exif(4, "II*\x00"), stream), "", ""},
+		"an offset past the end": {jxlFile(exif(5, "II*\x00"), stream), "", ""},
+		"a large offset":         {jxlFile(exif(math.MaxUint32, "II*\x00"), stream), "", ""},
+		"no offset":              {jxlFile(isoBox("Exif", []byte("II*")), stream), "", ""},
+		"two":                    {jxlFile(exif(0, "II*1"), exif(0, "II*2"), stream), "II*1", ""},
+		"compressed":             {jxlFile(isoBox("brob", []byte("Exif\x0b\x01\x80")), stream), "", ""},
+		"cut off":                {jxlFile(stream, exif(0, "II*\x00"))[:len(jxlFile(stream))+14], "", ""},
+	} {
+		exif, xmp := JXLMetadata(tt.file)
+		if string(exif) != tt.exif || string(xmp) != tt.xmp {
+			t.Errorf("%s: %q, %q; want %q, %q", name, exif, xmp, tt.exif, tt.xmp)
 		}
 	}
 }

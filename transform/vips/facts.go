@@ -13,6 +13,7 @@ import (
 
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/facts"
+	"github.com/tintype/tintype/transform/header"
 )
 
 // facts tells the hashes and colours of an original, as JSON.
@@ -30,7 +31,13 @@ func (e *Engine) metadata(_ context.Context, job transform.Job) (transform.Image
 		return transform.Image{}, fmt.Errorf("vips: metadata are those of one original, but this job has %d", n)
 	}
 	o := job.Originals[0]
-	m, err := facts.ReadMetadata(o.Body, o.Header.Format)
+	var m facts.Metadata
+	var err error
+	if o.Header.Format == transform.JXL {
+		m, err = facts.ReadBlocks(header.JXLMetadata(o.Body))
+	} else {
+		m, err = facts.ReadMetadata(o.Body, o.Header.Format)
+	}
 	if err != nil {
 		return transform.Image{}, err
 	}

@@ -3,6 +3,8 @@
 package vips_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"image/color"
 	"math"
 	"strings"
@@ -89,6 +91,32 @@ func TestMetadataTask(t *testing.T) {
 	}
 	m, err := facts.ParseMetadata(out.Data)
 	if err != nil || m.EXIF["Artist"] != samples.Artist || m.EXIF["Copyright"] != samples.Copyright {
+		t.Errorf("%s, %v", out.Data, err)
+	}
+}
+
+// TestMetadataOfJXL: the EXIF of a JPEG XL comes from its boxes, which the engine reads without
+// libvips. libvips 8.14 writes none.
+func TestMetadataOfJXL(t *testing.T) {
+	jxl, err := vips.New().Transform(t.Context(), job(t, jpegBytes(t, scene(30, 20, false)), "", transform.JXL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(jxl.Data, []byte("\xff\x0a")) {
+		t.Fatalf("not a bare codestream: % x", jxl.Data[:12])
+	}
+	box := func(kind, data string) string {
+		return string(binary.BigEndian.AppendUint32(nil, uint32(8+len(data)))) + kind + data
+	}
+	artist := "II*\x00\x08\x00\x00\x00\x01\x00\x3b\x01\x02\x00\x04\x00\x00\x00Ann\x00\x00\x00\x00\x00"
+	file := box("JXL ", "\r\n\x87\n") + box("ftyp", "jxl \x00\x00\x00\x00jxl ") + box("Exif", "\x00\x00\x00\x00"+artist) + box("jxlc", string(jxl.Data))
+	j := job(t, []byte(file), "", transform.JSON)
+	j.Task = transform.TaskMetadata
+	out, err := vips.New().Transform(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := facts.ParseMetadata(out.Data); err != nil || m.EXIF["Artist"] != "Ann" {
 		t.Errorf("%s, %v", out.Data, err)
 	}
 }
