@@ -197,3 +197,41 @@ func (s *tracedStore) WriteRecords(ctx context.Context, writes []account.Write, 
 	}
 	return s.store.WriteRecords(ctx, writes, audit...)
 }
+
+// held is a mail server that answers once release is closed.
+type held struct {
+	release chan struct{}
+	sent    atomic.Int64
+}
+
+func (h *held) Send(context.Context, mail.Message) error {
+	<-h.release
+	h.sent.Add(1)
+	return nil
+}
+
+// TestStopWaitsForMail: a server that stops sends the mails that were asked for.
+func TestStopWaitsForMail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &held{release: make(chan struct{})}
+		p := account.NewPeople(account.Config{Records: workspacetest.NewMemory(), Mail: h, Signup: account.SignupOpen, Log: slog.New(slog.DiscardHandler)})
+		if _, err := p.AskCode(t.Context(), owner, account.Client{IP: "192.0.2.1"}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { p.Run(ctx); close(ended) }()
+		stop()
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Fatal("it stopped before the mail was sent")
+		default:
+		}
+		close(h.release)
+		<-ended
+		if h.sent.Load() != 1 {
+			t.Errorf("%d mails were sent", h.sent.Load())
+		}
+	})
+}

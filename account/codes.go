@@ -72,13 +72,13 @@ func (p *People) AskCode(ctx context.Context, address string, c Client) (browser
 	}
 	m := mail.Message{To: email, Subject: "Your code for Tintype", Text: "Your code is " + digits[:4] + " " + digits[4:] + "\n\nIt works for 10 minutes, once, and only in the browser that asked for it.\nIf you didn't ask for it, do nothing: nobody gets in without it.\n"}
 	// The mail is sent behind the answer, whose time says nothing then.
-	go func() {
+	p.sending.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		if err := p.Mail.Send(ctx, m); err != nil {
 			p.Log.Error("a code can't be sent", "address", MaskEmail(email), "error", err)
 		}
-	}()
+	})
 	return browser, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tintype/tintype/mail"
@@ -123,14 +124,24 @@ type Config struct {
 }
 
 // People signs people in and keeps what they are members of. It is safe for concurrent use.
-type People struct{ Config }
+type People struct {
+	Config
+
+	sending sync.WaitGroup // of mails with codes
+}
 
 // NewPeople returns People.
 func NewPeople(c Config) *People {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &People{c}
+	return &People{Config: c}
+}
+
+// Run waits until ctx has ended, and then until the mails that are under way have been sent.
+func (p *People) Run(ctx context.Context) {
+	<-ctx.Done()
+	p.sending.Wait()
 }
 
 // The groups of records. ID is an account's, WS the ID of a workspace.

@@ -18,17 +18,34 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// publicURL returns the URL of --public-url, or nil.
-func (c *serveCmd) publicURL() (*url.URL, error) {
-	if c.PublicURL == "" {
-		return nil, nil
+// A publicURL is the URL under which people reach this server. The zero value is none.
+type publicURL struct{ url *url.URL }
+
+// UnmarshalText reads a URL such as https://img.example.com.
+func (p *publicURL) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
 	}
-	u, err := url.Parse(c.PublicURL)
+	u, err := url.Parse(string(text))
 	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Scheme != "https" && !(u.Scheme == "http" && ofLoopback(u.Hostname())) {
-		return nil, errors.New("--public-url: must be the https:// URL under which people reach this server, such as https://img.example.com; http:// is for localhost only")
+		return errors.New("must be the https:// URL under which people reach this server, such as https://img.example.com; http:// is for localhost only")
 	}
 	u.Path = ""
-	return u, nil
+	p.url = u
+	return nil
+}
+
+// An email is the address of a person.
+type email string
+
+// UnmarshalText reads an address such as ada@example.com.
+func (e *email) UnmarshalText(text []byte) error {
+	address, err := account.ParseEmail(string(text))
+	if err != nil {
+		return fmt.Errorf("%.100q: %w", text, err)
+	}
+	*e = email(address)
+	return nil
 }
 
 func ofLoopback(host string) bool {
@@ -39,17 +56,10 @@ func ofLoopback(host string) bool {
 // newPeople returns who may sign in, or nil where the server sends no mail: then it has no
 // dashboard.
 func (c *serveCmd) newPeople(getenv func(string) string, records account.Records, public net.Addr, out io.Writer, log *slog.Logger) (*account.People, error) {
-	base, err := c.publicURL()
-	if err != nil {
-		return nil, err
-	}
+	base := c.PublicURL.url
 	var operators []string
 	for _, address := range c.Operators {
-		email, err := account.ParseEmail(address)
-		if err != nil {
-			return nil, fmt.Errorf("--operators: %q: %w", address, err)
-		}
-		operators = append(operators, email)
+		operators = append(operators, string(address))
 	}
 	where := c.Mail
 	if where == "" {
@@ -75,9 +85,11 @@ func (c *serveCmd) newPeople(getenv func(string) string, records account.Records
 		if from == "" {
 			from = "Tintype <tintype@" + base.Hostname() + ">"
 		}
-		if sender, err = mail.Open(where, from, password); err != nil {
+		smtp, err := mail.Open(where, from, password)
+		if err != nil {
 			return nil, fmt.Errorf("--mail: %w", err)
 		}
+		sender = smtp
 	}
 	config := account.Config{Records: records, Mail: sender, Operators: operators, Signup: account.Signup(c.Signup), Now: time.Now, Log: log}
 	if base != nil {
@@ -87,13 +99,9 @@ func (c *serveCmd) newPeople(getenv func(string) string, records account.Records
 }
 
 // newDashboard returns the pages under /app, or nil where nobody can sign in.
-func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, codec *workspace.Codec, log *slog.Logger) (http.Handler, error) {
+func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, codec *workspace.Codec, log *slog.Logger) http.Handler {
 	if people == nil {
-		return nil, nil
+		return nil
 	}
-	base, err := c.publicURL()
-	if err != nil {
-		return nil, err
-	}
-	return dashboard.New(dashboard.Config{Manage: m, People: people, Codec: codec, PublicURL: base, Log: log}), nil
+	return dashboard.New(dashboard.Config{Manage: m, People: people, Codec: codec, PublicURL: c.PublicURL.url, Log: log})
 }

@@ -169,12 +169,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	management := api.New(api.Config{
 		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
 	})
-	pages, err := c.newDashboard(manager, people, config.Codec, log)
-	if err != nil {
-		return err
-	}
 	srv := server.New(server.Config{
-		Delivery: images, API: management, Dashboard: pages, TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
@@ -185,6 +181,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	run := []func(context.Context){workspaces.Run, counts.Run, limiter.Run, journal.Run, manager.Run}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
+	}
+	if people != nil {
+		run = append(run, people.Run)
 	}
 	parts.run(run...)
 
