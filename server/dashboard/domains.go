@@ -70,7 +70,7 @@ func (v *visit) domains() error {
 func (v *visit) removeDomain() error {
 	name := v.r.PathValue("name")
 	return v.remove(removal{
-		Noun: "domain", Name: name, list: "/domains", needs: account.UpdateDomains,
+		Noun: "domain", Name: name, List: "/domains", needs: account.UpdateDomains,
 		Breaks: "Image URLs on this host are refused from then on, and another workspace can claim it. URLs with the namespace go on working.",
 		remove: func(w *workspace.Workspace) bool {
 			had := len(w.Domains)

@@ -115,12 +115,15 @@ func fieldOf(path string, fields map[string]string) (name, inside string) {
 // index matches the index of a list in a path.
 var index = regexp.MustCompile(`\[[0-9]+\]`)
 
-// sentence gives a message a capital and a full stop.
+// sentence gives a message a capital and a full stop. The name of an option or of a setting
+// before a colon stays as it is.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	if word, _, _ := strings.Cut(s, " "); !strings.HasSuffix(word, ":") {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}

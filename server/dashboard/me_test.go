@@ -220,3 +220,20 @@ func TestMakeWorkspace(t *testing.T) {
 		t.Error(page)
 	}
 }
+
+// TestDevices: a session is told by its browser and system.
+func TestDevices(t *testing.T) {
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36":                                   "Chrome on Linux",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0":           "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:143.0) Gecko/20100101 Firefox/143.0":                                                    "Firefox on Mac",
+		`tool <script>`: "tool &lt;script&gt;",
+	} {
+		s := open(t)
+		s.tokens["owner"] = signIn(t, s.people, s.mail, "owner@acme.example", account.Client{IP: agent, UserAgent: agent})
+		if page := s.ask("owner", "GET", "/app/me", nil).Body.String(); !strings.Contains(page, ">"+want+" <span") {
+			t.Errorf("without %s:\n%s", want, page)
+		}
+	}
+}

@@ -148,6 +148,7 @@ var functions = template.FuncMap{
 	"mask":  func() string { return workspace.Mask },
 
 	"grouped": plot.Grouped,
+	"device":  device,
 
 	"size":      size,
 	"day":       day,
@@ -168,6 +169,9 @@ func (f field) Value() string { return f.Form.Values.Get(f.Name) }
 
 // Error returns what is wrong with the field, or nothing.
 func (f field) Error() string { return f.Form.Errors[f.Name] }
+
+// Rows returns the height of a field of lines, in lines.
+func (f field) Rows() int { return min(12, max(3, strings.Count(f.Value(), "\n")+2)) }
 
 // On reports whether a checkbox is ticked.
 func (f field) On() bool { return f.Form.Values.Get(f.Name) != "" }

@@ -55,7 +55,7 @@ func (l *partList[E]) edit(name string, typed func(*workspace.Workspace, form) (
 // images.
 func (l *partList[E]) remove(v *visit, name, breaks string) error {
 	return v.remove(removal{
-		Noun: l.noun, Name: name, Breaks: breaks, list: "/" + l.path, needs: l.needs,
+		Noun: l.noun, Name: name, Breaks: breaks, List: "/" + l.path, needs: l.needs,
 		remove: func(w *workspace.Workspace) bool {
 			all := l.of(w)
 			i := slices.IndexFunc(*all, func(e E) bool { return l.name(&e) == name })

@@ -12,7 +12,7 @@ import (
 type removal struct {
 	Noun, Name string
 	Breaks     string // what happens to images
-	list       string // path below /app/{ns}
+	List       string // path below /app/{ns}
 	needs      account.Action
 	remove     func(*workspace.Workspace) (found bool)
 }
@@ -26,7 +26,7 @@ func (v *visit) remove(r removal) error {
 		return gone(r.Noun)
 	}
 	return v.settings(settingsForm{
-		template: "remove", after: r.list, needs: r.needs, fields: map[string]string{"typed": "typed"},
+		template: "remove", after: r.List, needs: r.needs, fields: map[string]string{"typed": "typed"},
 		fill: func(*workspace.Workspace) url.Values { return url.Values{} },
 		edit: func(w *workspace.Workspace, f form) error {
 			if f.get("typed") != r.Name {
