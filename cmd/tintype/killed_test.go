@@ -108,7 +108,7 @@ func testKilledWhileWriting(t *testing.T, store string) {
 		writers[i] = w
 		writing.Go(func() { w.run(ctx) })
 	}
-	kills := full(500, 6)
+	kills := full(500, 4)
 	for range kills {
 		for len(acknowledged) > 0 {
 			<-acknowledged

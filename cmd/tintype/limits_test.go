@@ -111,7 +111,7 @@ func TestLimitsOfThreeServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	local := dynamodblocal.Start(t)
-	quota := full(3000, 150)
+	quota := full(3000, 90)
 	var g *trio
 	var store string
 	renew := func(t *testing.T) {

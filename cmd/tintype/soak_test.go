@@ -199,7 +199,7 @@ func (h *house) load(clients int) *load {
 	l := &load{house: h, codes: map[string]int{}}
 	for range clients {
 		l.wg.Go(func() {
-			pace := time.NewTicker(time.Duration(full(1, 25)) * time.Millisecond) // other tests run on this machine too
+			pace := time.NewTicker(time.Duration(full(1, 100)) * time.Millisecond) // other tests run on this machine too
 			defer pace.Stop()
 			for !l.stop.Load() {
 				<-pace.C
@@ -397,7 +397,7 @@ func TestExpensiveOptions(t *testing.T) {
 	if count["INVALID_OPTION"] == 0 {
 		t.Error("nothing was refused before a worker had it")
 	}
-	tries := full(400, 8)
+	tries := full(400, 4)
 	for range tries {
 		try(originals[random.IntN(len(originals))] + "?" + expensive(random))
 	}
@@ -762,7 +762,7 @@ func TestStopUnderLoad(t *testing.T) {
 		var good atomic.Int64
 		for i := range many {
 			wg.Go(func() {
-				res, err := (&http.Client{Transport: &http.Transport{}}).Get(fmt.Sprintf("%s/demo/samples/dusk.jpg?w=%d&format=webp&v=%d", h.url, 2000+i, round))
+				res, err := (&http.Client{Transport: &http.Transport{}}).Get(fmt.Sprintf("%s/demo/samples/dusk.jpg?w=%d&format=webp&v=%d", h.url, full(2000, 1400)+i, round))
 				if err != nil {
 					t.Log(err)
 					return

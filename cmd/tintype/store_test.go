@@ -318,7 +318,7 @@ func TestStoreStopped(t *testing.T) {
 	var load sync.WaitGroup
 	for i := range 2 {
 		load.Go(func() {
-			pace := time.NewTicker(5 * time.Millisecond) // other tests run on this machine too
+			pace := time.NewTicker(25 * time.Millisecond) // other tests run on this machine too
 			defer pace.Stop()
 			for n := i; ctx.Err() == nil; n++ {
 				<-pace.C

@@ -16,6 +16,7 @@ import (
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/header"
 	"github.com/tintype/tintype/transform/worker"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 func startTestWorkers(t testing.TB, sandbox string) *worker.Pool {
@@ -82,13 +83,19 @@ func TestSandboxChangesNoVariant(t *testing.T) {
 		}
 		originals["made."+string(f)] = image.Data
 	}
+	whole := workspacetest.Soak(0, 1) == 1
+	queries := []string{"w=90", "w=80&h=80&fit=cover&gravity=attention&rotate=90&blur=2&sharpen=3&grayscale=1", "w=80&h=50&fit=cover&gravity=face&rotate=33&radius=max", "w=200&fit=contain&trim=10&pad=5&bg=red"}
 	for name, original := range originals {
 		to := formats
 		if strings.HasPrefix(name, "made.") {
 			to = formats[:1]
 		}
-		for _, f := range to {
-			for _, query := range []string{"w=90", "w=80&h=80&fit=cover&gravity=attention&rotate=90&blur=2&sharpen=3&grayscale=1", "w=80&h=50&fit=cover&gravity=face&rotate=33&radius=max", "w=200&fit=contain&trim=10&pad=5&bg=red"} {
+		for i, f := range to {
+			for n, query := range queries {
+				// What a step needs doesn't depend on the format that is written.
+				if !whole && i > 0 && n != i%len(queries) {
+					continue
+				}
 				label := fmt.Sprintf("%s to %s?%s", name, f, query)
 				job := workerJob(t, original, query, f)
 				want, err := without.Transform(t.Context(), job)

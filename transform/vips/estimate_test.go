@@ -23,7 +23,7 @@ import (
 // TestEstimate: what a worker takes at its peak, of the memory that counts against its
 // bound, is no more than the estimate, which is not far above it. Noise takes the most.
 func TestEstimate(t *testing.T) {
-	soaking, megapixels := os.Getenv("SOAK") != "", 2.0
+	soaking, megapixels := os.Getenv("SOAK") != "", 1.0
 	if soaking {
 		megapixels = 16
 	}
