@@ -148,10 +148,15 @@ type blockRow struct {
 
 // A blocksPage is the data of blocks.html.
 type blocksPage struct {
-	Blocks   []blockRow
-	Form     form
-	MayWrite bool
+	Blocks      []blockRow
+	Older       int // number of the next page; 0 is none
+	First, Last int // of the blocks that are shown, the newest is 1
+	All         int
+	Form        form
+	MayWrite    bool
 }
+
+const blocksOnPage = 100
 
 // blocks lists what is blocked, and blocks and unblocks.
 func (v *visit) blocks() error {
@@ -185,8 +190,17 @@ func (v *visit) showBlocks(f form, status int) error {
 	if err != nil {
 		return err
 	}
-	p := blocksPage{Form: f, MayWrite: v.may(account.WriteImages)}
-	for _, b := range slices.Backward(blocks) {
+	p := blocksPage{Form: f, MayWrite: v.may(account.WriteImages), All: len(blocks)}
+	slices.Reverse(blocks)
+	number, _ := strconv.Atoi(v.r.URL.Query().Get("page"))
+	number = min(max(number, 1), max(len(blocks)+blocksOnPage-1, blocksOnPage)/blocksOnPage)
+	blocks = blocks[(number-1)*blocksOnPage:]
+	if len(blocks) > blocksOnPage {
+		blocks, p.Older = blocks[:blocksOnPage], number+1
+	}
+	p.First = (number-1)*blocksOnPage + 1
+	p.Last = p.First + len(blocks) - 1
+	for _, b := range blocks {
 		row := blockRow{Block: b}
 		if source, path, ok := strings.Cut(b.Path, "/"); ok {
 			row.Page = v.imageURL(source, path)

@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/workspace"
 )
 
 // A file is one of a form.
@@ -210,4 +212,32 @@ func TestImages(t *testing.T) {
 		t.Error("the file is still there")
 	}
 	do(one, 400, "")
+}
+
+// TestManyBlocks: the list of blocks has pages.
+func TestManyBlocks(t *testing.T) {
+	g := openGallery(t)
+	w, _ := g.store.Get(t.Context(), "acme")
+	for i := range 200 {
+		w.Blocks = append(w.Blocks, workspace.Block{ID: fmt.Sprint("id", i), Path: fmt.Sprintf("files/%d.jpg", i), CreatedAt: now})
+	}
+	if err := g.store.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string][3]string{
+		"":         {">files/199.jpg<", ">files/100.jpg<", "1 to 100 of 200"},
+		"?page=2":  {">files/99.jpg<", ">files/0.jpg<", "101 to 200 of 200"},
+		"?page=99": {">files/99.jpg<", ">files/0.jpg<", "101 to 200 of 200"},
+		"?page=x":  {">files/199.jpg<", ">files/100.jpg<", "1 to 100 of 200"},
+	} {
+		b := g.ask("viewer", "GET", "/app/acme/images/blocked"+query, nil).Body.String()
+		for _, text := range want {
+			if !strings.Contains(b, text) {
+				t.Errorf("%s is without %s", query, text)
+			}
+		}
+		if len(b) > 150_000 {
+			t.Errorf("%s has %d bytes", query, len(b))
+		}
+	}
 }

@@ -117,7 +117,7 @@ func (v *visit) refusedPreview(err error, f *form) (status int, _ error) {
 		return status, nil
 	}
 	e := fault.OfManaging(err)
-	if e.Code == fault.Internal || e.Status() < 500 {
+	if e.Code == fault.Internal || e.Status() < 500 || v.gone(err) {
 		return 0, err
 	}
 	f.Faults = append(f.Faults, sentence(e.Message))

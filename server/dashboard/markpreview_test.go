@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/png"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
@@ -31,7 +32,23 @@ import (
 type gallery struct {
 	*site
 	images *delivery.Service
+	engine *engine
 	folder string // of the operator, which takes uploads: the source files
+}
+
+// An engine waits for the end of a job's context where called is set.
+type engine struct {
+	deliverytest.Engine
+	called func()
+}
+
+func (e *engine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
+	if e.called != nil {
+		e.called()
+		<-ctx.Done()
+		return transform.Image{}, ctx.Err()
+	}
+	return e.Engine.Transform(ctx, job)
 }
 
 func openGallery(t *testing.T) *gallery {
@@ -51,7 +68,7 @@ func openGallery(t *testing.T) *gallery {
 		}
 		upstream.Serve("/vault/"+name+".png", deliverytest.Body(b.Bytes()))
 	}
-	g := &gallery{folder: t.TempDir()}
+	g := &gallery{folder: t.TempDir(), engine: &engine{}}
 	files, err := origin.OpenDir(g.folder)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +77,7 @@ func openGallery(t *testing.T) *gallery {
 	files.Uploads = true
 	g.site = open(t, func(c *manage.Config) {
 		g.images = delivery.New(delivery.Config{
-			Workspaces: c.Store, Engine: &deliverytest.Engine{}, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
+			Workspaces: c.Store, Engine: g.engine, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
 			HTTP: origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: origin.DefaultLimits()}),
 			Dirs: map[string]map[string]*origin.Dir{"acme": {"files": files}}, MaxOriginalBytes: 100_000,
 			Log: slog.New(slog.DiscardHandler), Now: clock,
@@ -222,5 +239,21 @@ func TestPreviewWithoutScript(t *testing.T) {
 	fields.Set("pick", "open/none.jpg")
 	if w := g.ask("editor", "POST", "/app/acme/marks/_new", fields); w.Code != 422 || !strings.Contains(w.Body.String(), `id="picture-fault"`) || strings.Contains(w.Body.String(), "data:") {
 		t.Errorf("a missing picture: %d\n%s", w.Code, w.Body)
+	}
+}
+
+// TestPreviewLeft: the script drops a preview when a newer one takes its place. That is no
+// error of this server.
+func TestPreviewLeft(t *testing.T) {
+	g := openGallery(t)
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequest("POST", "/app/acme/marks/_new/preview", strings.NewReader("image=vault/blue.png&picture=photos/a.jpg&preview_width=30")).WithContext(ctx)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.AddCookie(&http.Cookie{Name: "__Host-tt", Value: g.tokens["editor"]})
+	g.engine.called = leave
+	w := &delivery.Response{ResponseWriter: httptest.NewRecorder(), Client: ctx}
+	g.handler.ServeHTTP(w, r)
+	if w.Status != delivery.StatusClientGone || w.Log.Code != "" {
+		t.Errorf("%d %s", w.Status, w.Log.Code)
 	}
 }

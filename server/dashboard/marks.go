@@ -15,8 +15,13 @@ import (
 // A markRow is a mark with a picture that carries it.
 type markRow struct {
 	workspace.Mark
+	Bound   []string // sources; not all, where there are many
+	More    int      // further sources that it is bound to
 	Example picture
 }
+
+// mostBound is how many sources of a mark the list names.
+const mostBound = 10
 
 type marksPage struct {
 	Marks     []markRow
@@ -30,13 +35,20 @@ func (v *visit) marks() error {
 	if err != nil {
 		return err
 	}
-	p := marksPage{MayChange: v.may(account.WriteMark), Picture: strings.TrimSpace(v.r.URL.Query().Get("picture"))}
+	p := marksPage{MayChange: v.may(account.WriteMark), Picture: v.asked()}
 	listed := v.pictures(w)
 	for _, m := range w.Marks {
-		p.Marks = append(p.Marks, markRow{m, v.markExample(w, m.Name, cmp.Or(p.Picture, listed.first(m.AutoApplySources)))})
+		row := markRow{Mark: m, Bound: m.AutoApplySources, Example: v.markExample(w, m.Name, cmp.Or(p.Picture, listed.first(m.AutoApplySources)))}
+		if more := len(row.Bound) - mostBound; more > 0 {
+			row.Bound, row.More = row.Bound[:mostBound], more
+		}
+		p.Marks = append(p.Marks, row)
 	}
 	return v.show(http.StatusOK, "marks", p)
 }
+
+// asked returns the picture that the query of the page names.
+func (v *visit) asked() string { return strings.TrimSpace(v.r.URL.Query().Get("picture")) }
 
 // markExample returns a picture with a mark that is stored.
 func (v *visit) markExample(w *workspace.Workspace, name, chosen string) picture {
@@ -111,7 +123,7 @@ func (v *visit) markSettings(name string) settingsForm {
 		template: "mark", after: "/marks", needs: markList.needs, fields: markFields,
 		fill: func(w *workspace.Workspace) url.Values {
 			values := markValues(stored(w))
-			values.Set("picture", v.pictures(w).first(values["sources"]))
+			values.Set("picture", cmp.Or(v.asked(), v.pictures(w).first(values["sources"])))
 			values.Set("preview_width", strconv.Itoa(exampleWidth))
 			return values
 		},
@@ -126,7 +138,7 @@ func (v *visit) markSettings(name string) settingsForm {
 				d.Pictures = v.thumbnails(w, pictures.some(bound), url.Values{"w": {"96"}, "h": {"64"}, "fit": {"cover"}, "anim": {"0"}})
 			}
 			if name != "" && v.r.Method != http.MethodPost {
-				d.Example = v.markExample(w, name, pictures.first(bound))
+				d.Example = v.markExample(w, name, cmp.Or(v.asked(), pictures.first(bound)))
 			}
 			return d, nil
 		},

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -120,6 +121,10 @@ func (v *visit) fail(err error) {
 		http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 		return
 	}
+	if log, ok := v.w.(*delivery.Response); ok && v.gone(err) {
+		log.Fail(err) // nobody reads the answer, and nothing is wrong
+		return
+	}
 	e := fault.OfManaging(err)
 	e.Headers(v.w.Header())
 	data := failure{Error: e}
@@ -130,6 +135,12 @@ func (v *visit) fail(err error) {
 	if err := v.show(e.Status(), "failure", data); err != nil {
 		http.Error(v.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}
+}
+
+// gone reports whether err is that the visitor has left, as the scripts of pages do where a
+// newer request takes the place of an older one.
+func (v *visit) gone(err error) bool {
+	return errors.Is(err, context.Canceled) && v.r.Context().Err() != nil
 }
 
 type failure struct {
