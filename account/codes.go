@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/limit"
-	"github.com/tintype/tintype/mail"
 )
 
 type code struct {
@@ -52,7 +51,11 @@ func (p *People) AskCode(ctx context.Context, address string, c Client) (browser
 	if !byAddress {
 		return "", ErrTooMany
 	}
-	may, err := p.maySignIn(ctx, email)
+	may, id, err := p.maySignIn(ctx, email)
+	if err != nil {
+		return "", err
+	}
+	byPasskey, err := p.byPasskey(ctx, email, id)
 	if err != nil {
 		return "", err
 	}
@@ -70,15 +73,12 @@ func (p *People) AskCode(ctx context.Context, address string, c Client) (browser
 		p.Log.Info("a code was asked for and not sent", "address", MaskEmail(email), "locked", locked)
 		return browser, nil
 	}
-	m := mail.Message{To: email, Subject: "Your code for Tintype", Text: "Your code is " + digits[:4] + " " + digits[4:] + "\n\nIt works for 10 minutes, once, and only in the browser that asked for it.\nIf you didn't ask for it, do nothing: nobody gets in without it.\n"}
 	// The mail is sent behind the answer, whose time says nothing then.
-	p.sending.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		if err := p.Mail.Send(ctx, m); err != nil {
-			p.Log.Error("a code can't be sent", "address", MaskEmail(email), "error", err)
-		}
-	})
+	if byPasskey {
+		p.tell(ctx, email, "Sign in to Tintype with your passkey", "You are an operator and have a passkey, so that no code signs you in.\nPress “Sign in with a passkey” on the page.\n\nIf you didn't ask for a code, do nothing.\n")
+		return browser, nil
+	}
+	p.tell(ctx, email, "Your code for Tintype", "Your code is "+digits[:4]+" "+digits[4:]+"\n\nIt works for 10 minutes, once, and only in the browser that asked for it.\nIf you didn't ask for it, do nothing: nobody gets in without it.\n")
 	return browser, nil
 }
 
@@ -95,18 +95,19 @@ func digitsOf(n int) string {
 	return string(b)
 }
 
-// maySignIn reports whether an address has an account, or gets one when it signs in.
-func (p *People) maySignIn(ctx context.Context, email string) (bool, error) {
-	var id string
+// maySignIn reports whether an address has an account, whose ID it returns, or gets one when
+// it signs in.
+func (p *People) maySignIn(ctx context.Context, email string) (may bool, id string, err error) {
 	stored, err := p.read(ctx, accounts, email, &id)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	invitations, err := p.Records.Records(ctx, "invited#"+email, "", 1)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	return stored.Version > 0 || p.IsOperator(email) || p.Signup == SignupOpen || p.Signup != SignupOff && len(invitations) > 0, nil
+	may = stored.Version > 0 || p.IsOperator(email) || p.Signup == SignupOpen || p.Signup != SignupOff && len(invitations) > 0
+	return may, id, nil
 }
 
 // IsOperator reports whether an address is one of the operators'.
@@ -172,11 +173,16 @@ func (p *People) SignIn(ctx context.Context, address, digits string, c Client) (
 		_, err := p.count(ctx, failed, allowance, 24*time.Hour, failuresADay)
 		return "", "", cmp.Or(err, ErrCode)
 	}
-	may, err := p.maySignIn(ctx, email)
+	may, id, err := p.maySignIn(ctx, email)
 	if err != nil {
 		return "", "", err
 	}
-	if !may {
+	// A passkey may have been added since the code was sent.
+	byPasskey, err := p.byPasskey(ctx, email, id)
+	if err != nil {
+		return "", "", err
+	}
+	if !may || byPasskey {
 		return "", "", ErrCode
 	}
 	a, err := p.MakeAccount(ctx, email)

@@ -2,7 +2,8 @@
 // which action needs which role.
 //
 // For most uses, call [NewPeople] and its methods: [People.AskCode] and [People.SignIn] sign
-// somebody in by a code that a mail brings, [People.Visitor] says who has a session,
+// somebody in by a code that a mail brings, [People.AskPasskey] and [People.SignInByPasskey]
+// by a passkey, [People.Visitor] says who has a session,
 // [People.Invite] and [People.Accept] make members. [Action.Right] returns the row of the
 // table of rights for an action: the least role of a person, and the scope of an API key.
 // Package manage asks it before each use case.

@@ -48,6 +48,7 @@ const (
 	codeTries      = 5
 	codesAddress   = 5  // an hour
 	codesClient    = 20 // an hour
+	passkeysClient = 60 // challenges an hour
 	failuresADay   = 10 // wrong codes for an address, or by a known browser
 	sessionIdle    = 7 * 24 * time.Hour
 	sessionLives   = 30 * 24 * time.Hour
@@ -158,9 +159,11 @@ func (p *People) Run(ctx context.Context) {
 //	owners             WS                        the IDs of its owners
 //	invitations#WS     ID of the invitation      an invitation
 //	invited#address    ID of the invitation      the same, for whom it is
+//	passkeys#ID        ID of the passkey         a passkey
+//	ceremony           hash of the browser       a challenge for an authenticator
 //	inviting           WS                        when people were invited
 const (
-	accounts, codes, asked, failed, devices, sessions, owners, inviting = "account", "code", "asked", "failed", "device", "session", "owners", "inviting"
+	accounts, codes, asked, failed, devices, sessions, owners, inviting, ceremonies = "account", "code", "asked", "failed", "device", "session", "owners", "inviting", "ceremony"
 )
 
 func hashOf(token string) string {
