@@ -63,14 +63,15 @@ func (v *visit) client() account.Client {
 
 // A signingIn is the data of sign-in.html.
 type signingIn struct {
-	Form  form
-	Email string // that a code was sent to; empty asks for the address first
-	Next  string // page that the visitor wanted
+	Form     form
+	Email    string // that a code was sent to; empty asks for the address first
+	Next     string // page that the visitor wanted
+	Passkeys bool   // whether the server takes them
 }
 
 // signIn asks for an address, then for the code that it got.
 func (v *visit) signIn() error {
-	d := signingIn{Next: back(v.r.URL.Query().Get("next"))}
+	d := signingIn{Next: back(v.r.URL.Query().Get("next")), Passkeys: v.d.People.HasPasskeys()}
 	if v.r.Method != http.MethodPost {
 		if v.who.ID != "" {
 			return v.redirect(d.Next, "")
@@ -82,6 +83,9 @@ func (v *visit) signIn() error {
 		return err
 	}
 	d.Form, d.Next = f, back(f.get("next"))
+	if f.on("passkey") {
+		return v.signInByPasskey(d)
+	}
 	if !f.on("code") {
 		return v.askCode(d)
 	}
@@ -90,10 +94,7 @@ func (v *visit) signIn() error {
 		d.Email = f.get("email")
 		return v.signInFails(d, "code", err)
 	}
-	v.setCookie(browserCookie, "", 0)
-	v.setCookie(deviceCookie, device, 400*24*time.Hour)
-	v.setCookie(sessionCookie, session, 30*24*time.Hour)
-	return v.redirect(d.Next, "")
+	return v.signedIn(session, device, d.Next)
 }
 
 func (v *visit) askCode(d signingIn) error {
@@ -124,18 +125,15 @@ func (v *visit) signOut() error {
 
 // A mine is the data of me.html.
 type mine struct {
-	Sessions []account.Session
-	Current  string // ID of this session
+	Sessions      []account.Session
+	Current       string // ID of this session
+	TakesPasskeys bool   // whether the server takes passkeys
+	Passkeys      []account.Passkey
+	Form          form // that adds a passkey
 }
 
 // me shows where the visitor is signed in.
-func (v *visit) me() error {
-	all, err := v.d.People.Sessions(v.r.Context(), v.who.ID)
-	if err != nil {
-		return err
-	}
-	return v.show(http.StatusOK, "me", mine{all, v.who.Session.ID})
-}
+func (v *visit) me() error { return v.showMe(form{}, http.StatusOK) }
 
 // endSession ends one session of the visitor, or all.
 func (v *visit) endSession() error {

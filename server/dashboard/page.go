@@ -100,6 +100,8 @@ var done = map[string]string{
 	"gone":      "The image is deleted.",
 	"blocked":   "Blocked. The image is not shown any more here, and within 10 seconds on other servers.",
 	"unblocked": "Unblocked.",
+	"passkey":   "The passkey is added. Next time, sign in with it.",
+	"nopasskey": "The passkey is removed.",
 }
 
 // redirect sends the browser to a page of the dashboard after a form.

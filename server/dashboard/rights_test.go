@@ -48,6 +48,10 @@ var pageRows = []pageRow{
 	{"GET /app/me", whoSigned, nil, 0},
 	{"POST /app/me/sessions", whoSigned, nil, 400},
 	{"POST /app/me/sessions", whoSigned, url.Values{"all": {"on"}}, 0},
+	{"POST /app/me/passkey", everybody, nil, 200},
+	{"POST /app/me/passkeys", whoSigned, url.Values{"do": {"add"}, "response": {"{}"}}, 422},
+	{"POST /app/me/passkeys", whoSigned, url.Values{"do": {"remove"}, "id": {"x"}}, 0},
+	{"POST /app/me/passkeys/begin", whoSigned, nil, 200},
 	{"POST /app/me/invitations", whoSigned, url.Values{"id": {"X"}}, 404},
 
 	{"GET /app/{ns}", account.ReadUsage, nil, 0},
