@@ -68,6 +68,19 @@ func (m *Manager) EndAccountSessions(ctx context.Context, who Caller, accountID,
 	return ended, err
 }
 
+// RemovePasskeys removes all passkeys of an account, for somebody who has lost them, and
+// returns how many. A code signs the person in again.
+func (m *Manager) RemovePasskeys(ctx context.Context, who Caller, accountID string) (removed int, err error) {
+	if err := m.allowAccounts(who); err != nil {
+		return 0, err
+	}
+	a, err := m.people.Account(ctx, accountID)
+	if err != nil {
+		return 0, err
+	}
+	return m.people.RemovePasskey(ctx, a, "")
+}
+
 // IsOperator reports whether the address of an account is one of the operators'.
 func (m *Manager) IsOperator(a account.Account) bool {
 	return m.people != nil && m.people.IsOperator(a.Email)

@@ -306,6 +306,9 @@ var useCases = map[string]useCase{
 	"EndAccountSessions": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.EndAccountSessions(ctx, who, annaID, ""))
 	}},
+	"RemovePasskeys": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.RemovePasskeys(ctx, who, annaID))
+	}},
 	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))
 	}},

@@ -23,6 +23,8 @@ type accountCmd struct {
 	Invite      accountInviteCmd      `cmd:"" help:"Invite a person to a workspace, by mail."`
 	Sessions    accountSessionsCmd    `cmd:"" help:"List where a person is signed in."`
 	EndSessions accountEndSessionsCmd `cmd:"" help:"Sign a person out, everywhere or of one session. The person can sign in again."`
+
+	RemovePasskeys accountRemovePasskeysCmd `cmd:"" help:"Remove all passkeys of a person who has lost them. A code signs the person in again."`
 }
 
 // ofServer is the server whose people a command is about.
@@ -62,9 +64,9 @@ func (c peopleClient) accounts(ctx context.Context) (all []api.Account, err erro
 	}
 }
 
-// path returns the path of the sessions of the account of an address. Addresses stand in no
+// path returns the path of something of the account of an address. Addresses stand in no
 // URL, since logs keep those.
-func (c peopleClient) path(ctx context.Context, address string) (string, error) {
+func (c peopleClient) path(ctx context.Context, address, of string) (string, error) {
 	email, err := account.ParseEmail(address)
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", address, err)
@@ -77,7 +79,7 @@ func (c peopleClient) path(ctx context.Context, address string) (string, error) 
 	if i < 0 {
 		return "", fmt.Errorf("%s has no account: tintype account list names those who have one", email)
 	}
-	return "/v1/accounts/" + url.PathEscape(all[i].ID) + "/sessions", nil
+	return "/v1/accounts/" + url.PathEscape(all[i].ID) + "/" + of, nil
 }
 
 type accountListCmd struct{ ofServer }
@@ -134,7 +136,7 @@ func (c *accountSessionsCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	path, err := client.path(ctx, c.Address)
+	path, err := client.path(ctx, c.Address, "sessions")
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,7 @@ func (c *accountEndSessionsCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	path, err := client.path(ctx, c.Address)
+	path, err := client.path(ctx, c.Address, "sessions")
 	if err != nil {
 		return err
 	}
@@ -189,5 +191,31 @@ func (c *accountEndSessionsCmd) Run(ctx context.Context, std stdio) error {
 		noun = "session"
 	}
 	_, err = fmt.Fprintf(std.stdout, "%d %s ended\n", ended.Ended, noun)
+	return err
+}
+
+type accountRemovePasskeysCmd struct {
+	ofServer
+	Address string `arg:"" help:"E-mail address of the person."`
+}
+
+func (c *accountRemovePasskeysCmd) Run(ctx context.Context, std stdio) error {
+	client, err := c.client(std)
+	if err != nil {
+		return err
+	}
+	path, err := client.path(ctx, c.Address, "passkeys")
+	if err != nil {
+		return err
+	}
+	var removed struct{ Removed int }
+	if err := client.call(ctx, http.MethodDelete, path, nil, &removed); err != nil {
+		return err
+	}
+	noun := "passkeys"
+	if removed.Removed == 1 {
+		noun = "passkey"
+	}
+	_, err = fmt.Fprintf(std.stdout, "%d %s removed\n", removed.Removed, noun)
 	return err
 }

@@ -63,6 +63,11 @@ type (
 			Ended int `json:"ended" doc:"How many sessions were ended."`
 		}
 	}
+	removedOutput struct {
+		Body struct {
+			Removed int `json:"removed" doc:"How many passkeys were removed."`
+		}
+	}
 )
 
 func (a *api) accountRoutes() {
@@ -91,6 +96,11 @@ func (a *api) accountRoutes() {
 		Method: http.MethodDelete, Path: "/v1/accounts/{id}/sessions/{session}", OperationID: "endSession", Tags: tags,
 		Summary: "End one session", DefaultStatus: http.StatusNoContent,
 	}, a.endSession)
+	handle(a, account.ManageAccounts, huma.Operation{
+		Method: http.MethodDelete, Path: "/v1/accounts/{id}/passkeys", OperationID: "removePasskeys", Tags: tags,
+		Summary:     "Remove all passkeys of a person",
+		Description: "For somebody who has lost them. A code signs the person in again, who gets a mail. Sessions go on.",
+	}, a.removePasskeys)
 }
 
 func (a *api) listAccounts(ctx context.Context, in *listAccountsInput) (*accountsOutput, error) {
@@ -142,6 +152,12 @@ func (a *api) endSessions(ctx context.Context, in *accountInput) (out *endedOutp
 func (a *api) endSession(ctx context.Context, in *sessionInput) (*struct{}, error) {
 	_, err := a.manage.EndAccountSessions(ctx, caller(ctx), in.ID, in.Session)
 	return nil, err
+}
+
+func (a *api) removePasskeys(ctx context.Context, in *accountInput) (out *removedOutput, err error) {
+	out = &removedOutput{}
+	out.Body.Removed, err = a.manage.RemovePasskeys(ctx, caller(ctx), in.ID)
+	return out, err
 }
 
 func (a *api) accountOf(one account.Account) Account {

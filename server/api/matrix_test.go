@@ -84,6 +84,7 @@ var matrix = map[string]struct {
 	"POST /v1/accounts":                           {need: "root", body: `{"email":"new@x.example"}`, status: 201},
 	"GET /v1/accounts/{id}/sessions":              {need: "root", id: "ANN", status: 200},
 	"DELETE /v1/accounts/{id}/sessions":           {need: "root", id: "ANN", status: 200},
+	"DELETE /v1/accounts/{id}/passkeys":           {need: "root", id: "ANN", status: 200},
 	"DELETE /v1/accounts/{id}/sessions/{session}": {need: "root", id: "ANN", status: 204},
 
 	"GET /v1/openapi.json": {need: "none", status: 200},

@@ -267,7 +267,11 @@ func TestAccounts(t *testing.T) {
 	if a := s.do(t, "DELETE", sessions, "").want(t, 200); a.body != `{"ended":1}`+"\n" {
 		t.Error(a.body)
 	}
+	if a := s.do(t, "DELETE", "/v1/accounts/"+v.ID+"/passkeys", "").want(t, 200); a.body != `{"removed":0}`+"\n" {
+		t.Error(a.body)
+	}
 	for _, id := range []string{"acc_NOBODY", "zoe@x.example", "x"} {
+		s.do(t, "DELETE", "/v1/accounts/"+id+"/passkeys", "").wantError(t, 404, "NOT_FOUND")
 		s.do(t, "GET", "/v1/accounts/"+id+"/sessions", "").wantError(t, 404, "NOT_FOUND")
 		s.do(t, "DELETE", "/v1/accounts/"+id+"/sessions", "").wantError(t, 404, "NOT_FOUND")
 	}

@@ -124,6 +124,7 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/invitations":                       {"get", "post"},
 		"/v1/workspaces/{ns}/invitations/{id}":                  {"delete"},
 		"/v1/accounts":                                          {"get", "post"},
+		"/v1/accounts/{id}/passkeys":                            {"delete"},
 		"/v1/accounts/{id}/sessions":                            {"delete", "get"},
 		"/v1/accounts/{id}/sessions/{session}":                  {"delete"},
 		"/v1/audit":                                             {"get"},
