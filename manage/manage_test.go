@@ -231,6 +231,11 @@ var useCases = map[string]useCase{
 	"Audit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Audit(ctx, who, "acme", "", workspace.TrailChanges, "", 9))
 	}},
+	"CompareUsage": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		day := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
+		_, _, err := m.CompareUsage(ctx, who, "acme", day, day, 7)
+		return err
+	}},
 	"TotalUsage": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.TotalUsage(ctx, who, "acme", time.Time{}, time.Time{}))
 	}},

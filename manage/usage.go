@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,12 +31,36 @@ func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from,
 	if err != nil || m.records == nil {
 		return out, err
 	}
+	return out, m.fill(ctx, w, &out)
+}
+
+// fill reads the counts of the days that out names.
+func (m *Manager) fill(ctx context.Context, w *workspace.Workspace, out *Usage) error {
 	rows, err := m.records.Usage(ctx, w.ID, out.From, out.To)
 	if err != nil {
-		return out, fmt.Errorf("reading the usage of workspace %q: %w", namespace, err)
+		return fmt.Errorf("reading the usage of workspace %q: %w", w.Namespace, err)
 	}
-	out.Rows = append(out.Rows, rows...)
-	return out, nil
+	if rows != nil {
+		out.Rows = rows
+	}
+	return nil
+}
+
+// CompareUsage returns what [Manager.Usage] does, and what [Manager.TotalUsage] does for some
+// days before them. It reads both side by side.
+func (m *Manager) CompareUsage(ctx context.Context, who Caller, namespace string, from, to time.Time, before int) (out Usage, total workspace.Usage, err error) {
+	w, out, err := m.counted(ctx, who, namespace, from, to)
+	if err != nil || m.records == nil {
+		return out, total, err
+	}
+	wrong := make(chan error, 1)
+	go func() {
+		var err error
+		total, err = m.total(ctx, w, from.AddDate(0, 0, -before).Format(time.DateOnly), from.AddDate(0, 0, -1).Format(time.DateOnly))
+		wrong <- err
+	}()
+	err = m.fill(ctx, w, &out)
+	return out, total, errors.Join(err, <-wrong)
 }
 
 // TotalUsage returns the sum of the counts that [Manager.Usage] returns. Where the store can
@@ -45,15 +70,19 @@ func (m *Manager) TotalUsage(ctx context.Context, who Caller, namespace string, 
 	if err != nil || m.records == nil {
 		return total, err
 	}
+	return m.total(ctx, w, days.From, days.To)
+}
+
+func (m *Manager) total(ctx context.Context, w *workspace.Workspace, from, to string) (total workspace.Usage, err error) {
 	if totals, ok := m.records.(workspace.Totals); ok {
-		if total, err = totals.Total(ctx, w.ID, days.From, days.To); err != nil {
-			return total, fmt.Errorf("summing up the usage of workspace %q: %w", namespace, err)
+		if total, err = totals.Total(ctx, w.ID, from, to); err != nil {
+			return total, fmt.Errorf("summing up the usage of workspace %q: %w", w.Namespace, err)
 		}
 		return total, nil
 	}
-	rows, err := m.records.Usage(ctx, w.ID, days.From, days.To)
+	rows, err := m.records.Usage(ctx, w.ID, from, to)
 	if err != nil {
-		return total, fmt.Errorf("reading the usage of workspace %q: %w", namespace, err)
+		return total, fmt.Errorf("reading the usage of workspace %q: %w", w.Namespace, err)
 	}
 	for _, u := range rows {
 		total.Add(u)

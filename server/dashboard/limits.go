@@ -77,12 +77,12 @@ func (v *visit) limits() error {
 				return d, nil
 			}
 			today := v.d.now().UTC()
-			u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, firstOfMonth(today), today)
+			u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, today, today)
 			if err != nil {
 				return nil, err
 			}
-			d.Quotas = quotas(w.Limits, u.Rows, today)
-			return d, nil
+			d.Quotas, err = v.quotas(w.Limits, u.Rows, today)
+			return d, err
 		},
 	})
 }
@@ -111,10 +111,11 @@ func (q quota) Level() string {
 	return "low"
 }
 
-// quotas returns the quotas of a workspace on a day. The rows must include those since the
-// first of the month.
-func quotas(l workspace.Limits, rows []workspace.Usage, now time.Time) (list []quota) {
-	day, month := now.Format(time.DateOnly), firstOfMonth(now).Format(time.DateOnly)
+// quotas returns the quotas of a workspace today. The rows are those from a day until today.
+func (v *visit) quotas(l workspace.Limits, rows []workspace.Usage, from time.Time) (list []quota, err error) {
+	now := v.d.now().UTC()
+	first := firstOfMonth(now)
+	day, month := now.Format(time.DateOnly), first.Format(time.DateOnly)
 	var today, since int64
 	for _, u := range rows {
 		if u.Day >= month {
@@ -124,13 +125,20 @@ func quotas(l workspace.Limits, rows []workspace.Usage, now time.Time) (list []q
 			today += u.Transforms
 		}
 	}
+	if l.TransformsPerMonth > 0 && first.Before(from) {
+		total, err := v.d.Manage.TotalUsage(v.r.Context(), v.caller(), v.ns, first, now)
+		if err != nil {
+			return nil, err
+		}
+		since = total.Transforms
+	}
 	if l.TransformsPerDay > 0 {
 		list = append(list, quota{"day", today, int64(l.TransformsPerDay), now.Truncate(24*time.Hour).AddDate(0, 0, 1)})
 	}
 	if l.TransformsPerMonth > 0 {
-		list = append(list, quota{"month", since, int64(l.TransformsPerMonth), firstOfMonth(now).AddDate(0, 1, 0)})
+		list = append(list, quota{"month", since, int64(l.TransformsPerMonth), first.AddDate(0, 1, 0)})
 	}
-	return list
+	return list, nil
 }
 
 func firstOfMonth(t time.Time) time.Time {

@@ -70,17 +70,20 @@ func (v *visit) overview() error {
 	}
 	today := v.d.now().UTC().Truncate(24 * time.Hour)
 	p.From, p.To, p.Compared = today.AddDate(0, 0, 1-p.Days), today, p.Days-1
-	rows, before, err := v.usageOf(p.From, today, p.Compared)
+	usage, before, err := v.d.Manage.CompareUsage(v.r.Context(), v.caller(), v.ns, p.From, today, p.Compared)
 	if err != nil {
 		return err
 	}
+	rows := usage.Rows
 	sum := summarize(rows, p.From, p.Days, p.Compared)
 	sum.then.add(&before)
 	p.Tiles = sum.tiles(p.Compared)
 	if p.Plots, err = sum.plots(p.From, today); err != nil {
 		return err
 	}
-	p.Quotas = quotas(w.Limits, rows, v.d.now().UTC())
+	if p.Quotas, err = v.quotas(w.Limits, rows, p.From); err != nil {
+		return err
+	}
 	p.Sources, p.MoreSources = sum.sourceRows()
 	p.Operations = sum.operationRows()
 	p.Errors = int64(sum.total[errorsMade])
@@ -92,31 +95,6 @@ func (v *visit) overview() error {
 	}
 	p.Idle = p.First != nil && sum.total[requests] == 0
 	return v.show(200, "overview", p)
-}
-
-// usageOf returns the counts from a day on, or from the first of this month if that is
-// earlier, and the sum of the days before it that they are compared with. It reads both side
-// by side.
-func (v *visit) usageOf(from, today time.Time, compared int) (rows []workspace.Usage, before workspace.Usage, err error) {
-	type answer struct {
-		total workspace.Usage
-		err   error
-	}
-	totals := make(chan answer, 1)
-	go func() {
-		total, err := v.d.Manage.TotalUsage(v.r.Context(), v.caller(), v.ns, from.AddDate(0, 0, -compared), from.AddDate(0, 0, -1))
-		totals <- answer{total, err}
-	}()
-	first := from
-	if month := firstOfMonth(today); month.Before(first) {
-		first = month
-	}
-	u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, first, today)
-	total := <-totals
-	if err == nil {
-		err = total.err
-	}
-	return u.Rows, total.total, err
 }
 
 // A figure of usage, for the sums below.

@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/tintype/tintype/limit"
@@ -49,20 +51,41 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 
 // Usage implements [workspace.Counters].
 func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list []workspace.Usage, err error) {
-	rows, err := s.file.reader().QueryContext(ctx, `SELECT day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out
-		FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`, workspaceID, from, to)
+	conn, err := s.file.reader().Conn(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		u := workspace.Usage{WorkspaceID: workspaceID}
-		if err := rows.Scan(&u.Day, &u.Operation, &u.Source, &u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut); err != nil {
-			return nil, failure(ctx, err)
+	defer conn.Close()
+	// 92 days of 200 sources are 18,400 rows. database/sql locks and reflects for each, which
+	// takes as long as the query.
+	err = conn.Raw(func(c any) error {
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out
+			FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`,
+			[]driver.NamedValue{{Ordinal: 1, Value: workspaceID}, {Ordinal: 2, Value: from}, {Ordinal: 3, Value: to}})
+		if err != nil {
+			return err
 		}
-		list = append(list, u)
+		defer rows.Close()
+		v := make([]driver.Value, 9)
+		for err = rows.Next(v); err == nil; err = rows.Next(v) {
+			u := workspace.Usage{WorkspaceID: workspaceID}
+			u.Day, _ = v[0].(string)
+			u.Operation, _ = v[1].(string)
+			u.Source, _ = v[2].(string)
+			for i, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut} {
+				*n, _ = v[3+i].(int64)
+			}
+			list = append(list, u)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, failure(ctx, err)
 	}
-	return list, failure(ctx, rows.Err())
+	return list, nil
 }
 
 var _ workspace.Totals = (*Store)(nil)

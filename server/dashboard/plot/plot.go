@@ -99,8 +99,8 @@ type point struct {
 	Values     []named
 	Left       string // of the tip
 	TipWidth   string
-	Right      bool // the tip is to the left of the point
-	Row        []string
+	Right      bool          // the tip is to the left of the point
+	Row        template.HTML // cells of the table, which are numbers only
 	RowHeading string
 }
 
@@ -297,11 +297,11 @@ func (p Plot) point(i, n int, total float64, detailed bool) point {
 		pt.Left, pt.TipWidth = percent(float64(i+1)/float64(n)), percent(1-float64(i+1)/float64(n))
 	}
 	if len(p.Series) > 1 {
-		pt.Row = append(pt.Row, p.Unit.cell(total))
+		pt.Row += template.HTML("<td>" + p.Unit.cell(total))
 	}
 	for _, s := range p.Series {
 		v := s.Values[i]
-		pt.Row = append(pt.Row, p.Unit.cell(v))
+		pt.Row += template.HTML("<td>" + p.Unit.cell(v))
 		if detailed && zero(v) > 0 {
 			pt.Values = append(pt.Values, named{shortened(s.Name), p.Unit.Exact(v), s.class()})
 		}
