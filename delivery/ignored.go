@@ -25,7 +25,7 @@ type Ignored struct {
 // hintAt says what an ignored parameter may mean.
 func (a *ask) hintAt(name string) string {
 	if a.foreign != nil && slices.ContainsFunc(a.foreign.dialect.Params, func(p dialect.Param) bool {
-		return slices.Contains(strings.Split(p.Name, ", "), name)
+		return slices.ContainsFunc(strings.Split(p.Name, ", "), func(spelling string) bool { return strings.TrimSuffix(spelling, "()") == name })
 	}) {
 		return "Tintype can't do this option of " + a.foreign.dialect.Name
 	}

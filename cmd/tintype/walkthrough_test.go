@@ -46,7 +46,11 @@ func TestWalkthrough(t *testing.T) {
 	sh := startShell(t, dir, "PATH="+path, "HOME="+dir, "S3_PORT="+freePort(t), "PORT="+freePort(t))
 
 	var signed string
-	for _, step := range walkthroughSteps(t, string(page)) {
+	steps := walkthroughSteps(t, string(page))
+	if len(steps) < 10 {
+		t.Fatalf("the page has %d blocks", len(steps))
+	}
+	for _, step := range steps {
 		printed := sh.run(t, step.commands)
 		switch {
 		case strings.TrimSpace(step.commands) == `echo "$signed"`:
@@ -114,6 +118,51 @@ func TestWalkthrough(t *testing.T) {
 	}
 }
 
+// TestMigrationPages runs the blocks of each page in docs/migrate, and compares their output
+// with the page.
+func TestMigrationPages(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	pages, err := filepath.Glob("../../docs/migrate/*.md")
+	if err != nil || len(pages) < 7 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	tintype, err := exec.LookPath("tintype") // that testscript.Main put there
+	if err != nil {
+		t.Fatal(err)
+	}
+	pictures, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const root = "0123456789abcdef0123456789abcdef" // as on the pages
+	server := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": root}, "--dir", "demo/samples="+pictures)
+	for _, name := range pages {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			page, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := walkthroughSteps(t, strings.ReplaceAll(string(page), "http://localhost:8080", server))
+			if len(steps) < 2 {
+				t.Fatalf("the page has %d blocks", len(steps))
+			}
+			dir := t.TempDir()
+			path := filepath.Dir(tintype) + string(os.PathListSeparator) + os.Getenv("PATH")
+			sh := startShell(t, dir, "PATH="+path, "HOME="+dir)
+			for _, step := range steps {
+				printed := sh.run(t, step.commands)
+				if step.printed == "" {
+					continue
+				}
+				if d := cmp.Diff(step.printed, printed); d != "" {
+					t.Errorf("what the page says of\n%s(-page +shell):\n%s", step.commands, d)
+				}
+			}
+			sh.run(t, `curl -fsS -X DELETE -H "Authorization: Bearer $TINTYPE_ROOT_KEY" `+server+`/v1/workspaces/acme`)
+		})
+	}
+}
+
 // farFrom is the mean difference of two pictures in their lower right corner.
 func farFrom(t *testing.T, a, b *image.NRGBA) float64 {
 	t.Helper()
@@ -151,9 +200,6 @@ func walkthroughSteps(t *testing.T, page string) (steps []walkthroughStep) {
 			step.printed, page, _ = strings.Cut(rest, "```\n")
 		}
 		steps = append(steps, step)
-	}
-	if len(steps) < 10 {
-		t.Fatalf("the page has %d blocks", len(steps))
 	}
 	return steps
 }
