@@ -33,8 +33,7 @@ build: deps ## bin/tintype
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tintype
 
 run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your own pictures)
-	@$(BIN) samples $(DATA)/samples
-	@exec $(BIN) serve --data $(DATA) --operators operator@tintype.example --mail log --dir demo/samples=$(DATA)/samples $(if $(DIR),--dir 'demo/pictures=$(DIR)')
+	@exec $(BIN) serve --demo --data $(DATA) $(if $(DIR),--dir 'demo/pictures=$(DIR)')
 
 test: deps lint ## everything that must hold
 	@scripts/install-test-deps

@@ -170,7 +170,7 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 	}
 	for key, dir := range s.dirs[w.Namespace] {
 		c.sources[key] = &source{
-			Source: workspace.Source{Key: key, Kind: "dir", Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
+			Source: workspace.Source{Key: key, Kind: "dir", Private: dir.Private, Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
 		}
 	}
 	if c.marks, err = marks.New(w.Marks); err != nil {

@@ -26,6 +26,7 @@ type Dir struct {
 	MaxBytes int64   // size of the largest original; OpenDir sets that of DefaultLimits
 	Bodies   *Bodies // bounds the originals; nil is no bound
 	Uploads  bool    // originals may be put into the folder
+	Private  bool    // variants need a signed URL
 
 	root *os.Root
 }

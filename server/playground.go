@@ -55,6 +55,16 @@ type page struct {
 	Presets   []string // suggestions
 	Sources   []string // suggestions
 	Script    pageData // for the page's script, as JSON
+	Dashboard bool     // there is one
+	Examples  []Example
+}
+
+// An Example is something that sets Tintype apart, on the page at /.
+type Example struct {
+	Title, Text     string
+	Image, About    string // path and query of a picture, and what it shows; empty is none
+	Tried           string // path and query of a URL that is refused; empty is none
+	Page, PageTitle string // of the dashboard
 }
 
 type pageData struct {
@@ -91,7 +101,7 @@ func (s *Server) servePlayground(w *delivery.Response, r *http.Request, rest, qu
 	case below != "" || strings.HasSuffix(rest, "/"):
 		failPage(w, r, fault.New(fault.NotFound, "there is nothing under this path"))
 	default:
-		s.playground(w, r, namespace)
+		s.playground(w, r, namespace, false)
 	}
 }
 
@@ -102,20 +112,23 @@ func (s *Server) startPage(w *delivery.Response, r *http.Request) {
 	}
 	_, err := s.delivery.Site(r.Context(), demoNamespace)
 	if errors.Is(err, workspace.ErrNotFound) {
-		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: web.Path()})
+		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: web.Path(), Dashboard: s.pages != nil})
 		return
 	}
-	s.playground(w, r, demoNamespace)
+	s.playground(w, r, demoNamespace, true)
 }
 
-// playground shows the page of one workspace.
-func (s *Server) playground(w *delivery.Response, r *http.Request, namespace string) {
+// playground shows the page of one workspace. start says that it is the page at /.
+func (s *Server) playground(w *delivery.Response, r *http.Request, namespace string, start bool) {
 	site, err := s.delivery.Site(r.Context(), namespace)
 	if err != nil {
 		failPage(w, r, err)
 		return
 	}
-	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Controls: controlsHTML, Script: pageData{namespace, optionFacts}}
+	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Controls: controlsHTML, Script: pageData{namespace, optionFacts}, Dashboard: s.pages != nil}
+	if start && s.examples != nil {
+		p.Examples = s.examples(r.Context())
+	}
 	s.fill(r.Context(), &p, site)
 	showPage(w, http.StatusOK, p)
 }
@@ -144,7 +157,7 @@ func showPage(w *delivery.Response, status int, p page) {
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Security-Policy", playgroundCSP)
 	h.Set("Cache-Control", "no-cache")
-	if p.Fault != nil {
+	if p.Fault != nil || p.Examples != nil { // a signed URL of an example ends
 		h.Set("Cache-Control", "no-store")
 	}
 	h.Set("Referrer-Policy", "no-referrer")
@@ -158,6 +171,9 @@ func showPage(w *delivery.Response, status int, p page) {
 func (s *Server) fill(ctx context.Context, p *page, site delivery.Site) {
 	if site.Plain {
 		for _, key := range slices.Sorted(maps.Keys(site.Dirs)) {
+			if site.Dirs[key].Private {
+				continue
+			}
 			p.Pictures = append(p.Pictures, s.pictures(ctx, p.Namespace, key, site.Dirs[key])...)
 		}
 	}

@@ -26,9 +26,11 @@ import (
 // Config has the parts and settings of a Server. Fields without a comment on their zero
 // value are required.
 type Config struct {
-	Delivery       *delivery.Service
-	API            http.Handler   // under /v1; nil is none
-	Dashboard      http.Handler   // under /app; nil is none
+	Delivery  *delivery.Service
+	API       http.Handler // under /v1; nil is none
+	Dashboard http.Handler // under /app; nil is none
+	// Examples returns what the page at / shows beside the playground. Nil shows nothing.
+	Examples       func(context.Context) []Example
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 
 	// Ready returns why this server can't serve yet, or nil. /readyz calls it. A nil function
@@ -44,6 +46,7 @@ type Server struct {
 	delivery *delivery.Service
 	api      http.Handler
 	pages    http.Handler // under /app
+	examples func(context.Context) []Example
 	trusted  []netip.Prefix
 	ready    func() error
 	draining atomic.Bool
@@ -54,7 +57,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	return &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, trusted: c.TrustedProxies, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
 }
 

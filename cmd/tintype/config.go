@@ -31,6 +31,8 @@ type serveCmd struct {
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	DirUploads []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
+	DirPrivate []string      `env:"TINTYPE_DIR_PRIVATE" sep:";" placeholder:"NS/KEY" help:"Serve the images of the folder of --dir NS/KEY=PATH to signed URLs only. Repeatable."`
+	Demo       bool          `env:"TINTYPE_DEMO" help:"Try Tintype on this machine: draws pictures into the data folder, serves them in the workspaces demo and gallery, makes a root key, and prints the codes with which operator@tintype.example signs in at /app."`
 	PublicURL  publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. Needed with --mail smtp://."`
 	Operators  []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
 	Signup     string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
@@ -156,9 +158,14 @@ func (c *serveCmd) Validate() error {
 		}
 		seen[name] = true
 	}
-	for _, name := range c.DirUploads {
-		if !seen[name] {
-			return fmt.Errorf("--dir-uploads: %q is no folder of --dir: write NAMESPACE/KEY as there", name)
+	for _, f := range []struct {
+		flag  string
+		names []string
+	}{{"--dir-uploads", c.DirUploads}, {"--dir-private", c.DirPrivate}} {
+		for _, name := range f.names {
+			if !seen[name] {
+				return fmt.Errorf("%s: %q is no folder of --dir: write NAMESPACE/KEY as there", f.flag, name)
+			}
 		}
 	}
 	return nil

@@ -145,7 +145,9 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	rest, err := os.Create(ts.MkAbs("server.out"))
 	ts.Check(err)
 	go func() {
-		_, _ = io.Copy(rest, out)
+		for lines.Scan() {
+			fmt.Fprintln(rest, lines.Text())
+		}
 		_ = rest.Close()
 		p.done <- p.cmd.Wait()
 	}()

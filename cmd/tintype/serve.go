@@ -63,6 +63,21 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
+	newKey := ""
+	if c.Demo {
+		if err := c.setUpDemo(); err != nil {
+			return err
+		}
+		if len(rootKeys) == 0 {
+			key, isNew, err := demoRootKey(c.Data)
+			if err != nil {
+				return err
+			}
+			if rootKeys = []string{key}; isNew {
+				newKey = key
+			}
+		}
+	}
 
 	if full, free := cache.DiskFull(c.Data); full {
 		log.Error("the disk of the data folder is full: images are served from what there is; make room, or nothing can be changed or kept",
@@ -169,7 +184,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	management := api.New(api.Config{
 		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
 	})
+	var show func(context.Context) []server.Example
+	if c.Demo {
+		show = examples(manager)
+	}
 	srv := server.New(server.Config{
+		Examples: show,
 		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
@@ -195,6 +215,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion())
 	c.sayAddress(public.Addr(), &parts, log)
 	c.announce(std.stdout, public.Addr())
+	if c.Demo {
+		c.announceDemo(std.stdout, newKey)
+	}
 	if !auth.HasRoot() {
 		log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
 	}
@@ -267,6 +290,7 @@ func (c *serveCmd) openDirs(bodies *origin.Bodies) (dirs map[string]map[string]*
 		}
 		dir.MaxBytes, dir.Bodies = int64(c.MaxOriginalBytes), bodies
 		dir.Uploads = slices.Contains(c.DirUploads, spec.namespace+"/"+spec.key)
+		dir.Private = slices.Contains(c.DirPrivate, spec.namespace+"/"+spec.key)
 		opened = append(opened, dir)
 		if dirs[spec.namespace] == nil {
 			dirs[spec.namespace] = map[string]*origin.Dir{}
@@ -291,6 +315,11 @@ func (c *serveCmd) prepare(ctx context.Context, manager *manage.Manager, log *sl
 		err := manager.EnsureWorkspace(ctx, manage.Operator, spec.namespace)
 		if err != nil && !c.serveAnyway(err) { // it may be there, and the next start makes it
 			return fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err)
+		}
+	}
+	if c.Demo {
+		if err := prepareGallery(ctx, manager); err != nil && !c.serveAnyway(err) {
+			return fmt.Errorf("--demo: %w", err)
 		}
 	}
 	return nil
