@@ -14,6 +14,9 @@ SERIAL  := dialect samples server/dashboard/plot transform transform/faces trans
 # the tests that use them several times as slow: SQLite, which is C translated to Go, and the codecs of the fake engines.
 RACELESS := modernc.org/sqlite/lib image image/color image/draw image/gif image/internal/imageutil image/jpeg image/png \
 	compress/flate compress/lzw compress/zlib hash/adler32 hash/crc32
+# Those whose tests take longest start first, so that none of them is left for the end.
+LONGEST := $(MODULE)/workspace/dynamodb $(MODULE)/transform/worker $(MODULE)/delivery $(MODULE)/server/api
+RACED   := $(LONGEST) $(filter-out $(SERIAL:%=$(MODULE)/%) $(LONGEST),$(PURE))
 # Tests in files of the tag !race: they compute much and start no goroutine, in packages that need the race detector for
 # others. TestRacelessTests in house_test.go fails where one isn't here.
 RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullLogIsCheap|PurgeSnapshots)$$'
@@ -44,11 +47,11 @@ test: deps lint ## everything that must hold
 
 # Each test runs once. No pure package has files that depend on cgo, and CGO_ENABLED=0 is vetted by lint. Only the tests
 # of transform/worker run twice: bounds on memory can't be held with the race detector, and without cgo the process that
-# its sandbox confines is another.
+# its sandbox confines is another. A process with the race detector sleeps before it exits: 20 ms are enough, a second is the default.
 test-pure:
 	CGO_ENABLED=0 $(GO) test $(SERIAL:%=./%) ./transform/worker
 	CGO_ENABLED=0 $(GO) test $(RACELESS_TESTS)
-	$(GO) test -timeout 20m -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(filter-out $(SERIAL:%=$(MODULE)/%),$(PURE))
+	GORACE=atexit_sleep_ms=20 $(GO) test -timeout 20m -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(RACED)
 
 # They wait for workers and browsers much of the time, so they run beside the others.
 test-cgo:
