@@ -462,29 +462,31 @@ func (r *imgixURL) sides() error {
 		}
 		r.Options.Set("pad", strconv.Itoa(pad[0])+","+strconv.Itoa(pad[1])+","+strconv.Itoa(pad[2])+","+strconv.Itoa(pad[3]), "pad")
 	}
-	for _, side := range [...]struct {
-		at     imgixParam
-		native string
-		within int
-	}{{imgixW, "w", pad[1] + pad[3]}, {imgixH, "h", pad[0] + pad[2]}} {
-		g := r.given[side.at]
-		if g == nil {
-			continue
-		}
-		if n, ok := whole(g.Value); ok && n > 1 && n <= 8192 && side.within == 0 {
-			r.Options.Set(side.native, g.Value, g.Name) // the common case, without allocation
-			continue
-		}
-		n, ok := number(g.Value)
-		switch {
-		case !ok || n < 0:
-			return &Error{g.Name, "must be a number of pixels from 2 to 8192, or a fraction of the original's side from 0 to 1"}
-		case n == 0: // 0 has no effect
-		case n <= 1:
-			r.Options.Set(side.native, format(n*100)+"%", g.Name)
-		default:
-			r.Options.Set(side.native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-side.within, 1)), g.Name)
-		}
+	if err := r.side(imgixW, "w", pad[1]+pad[3]); err != nil {
+		return err
+	}
+	return r.side(imgixH, "h", pad[0]+pad[2])
+}
+
+// side parses a width or a height. padding is the part of it that is padding.
+func (r *imgixURL) side(p imgixParam, native string, padding int) error {
+	g := r.given[p]
+	if g == nil {
+		return nil
+	}
+	if n, ok := whole(g.Value); ok && n > 1 && n <= 8192 && padding == 0 {
+		r.Options.Set(native, g.Value, g.Name) // the common case, without allocation
+		return nil
+	}
+	n, ok := number(g.Value)
+	switch {
+	case !ok || n < 0:
+		return &Error{g.Name, "must be a number of pixels from 2 to 8192, or a fraction of the original's side from 0 to 1"}
+	case n == 0: // 0 has no effect
+	case n <= 1:
+		r.Options.Set(native, format(n*100)+"%", g.Name)
+	default:
+		r.Options.Set(native, strconv.Itoa(max(min(int(math.Round(n)), 8192)-padding, 1)), g.Name)
 	}
 	return nil
 }
