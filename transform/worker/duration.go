@@ -92,6 +92,23 @@ func expectedTime(job *transform.Job) time.Duration {
 	return time.Duration(ns + scaled*each)
 }
 
+// maySurprise reports whether a job may take any time, whatever is expected: filters, text
+// and thousands of shapes can make a small SVG take seconds. Such a job counts as slow, so
+// that the express slot stays free for quick ones.
+func maySurprise(job *transform.Job) bool {
+	for i := range job.Originals {
+		if job.Originals[i].Header.Format == transform.SVG {
+			return true
+		}
+	}
+	for _, m := range job.Marks {
+		if m.Header.Format == transform.SVG {
+			return true
+		}
+	}
+	return false
+}
+
 // decodingTime returns the nanoseconds for decoding a frame of an original with header h.
 func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) float64 {
 	in := float64(h.Width) * float64(h.Height)
@@ -134,6 +151,9 @@ func encodingTime(job *transform.Job, alpha bool) float64 {
 	case transform.GIF:
 		return timeGIFOut
 	case transform.AVIF:
+		if q := job.Options.QualityIn(transform.AVIF); q > 80 {
+			return timeAVIFOut * (1 + float64(q-80)/10) // of noise 3 times as long at 100
+		}
 		return timeAVIFOut
 	case transform.JXL:
 		if exact {

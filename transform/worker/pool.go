@@ -249,7 +249,7 @@ func claimOf(job *transform.Job) *claim {
 	}
 	return &claim{
 		workspace: job.Owner.Workspace, background: job.Owner.Background,
-		expected: expectedTime(job), bytes: Estimate(job), held: int64(held),
+		expected: expectedTime(job), slow: maySurprise(job), bytes: Estimate(job), held: int64(held),
 	}
 }
 

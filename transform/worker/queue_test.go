@@ -561,6 +561,36 @@ func TestQueueFirstClaims(t *testing.T) {
 	})
 }
 
+// TestQueueDrawings: an SVG may take seconds, whatever its size. Those of many workspaces
+// take the slots, and quick claims of another one the express slot, at once.
+func TestQueueDrawings(t *testing.T) {
+	drawing := transform.Job{Originals: []transform.Original{{Header: transform.Header{Format: transform.SVG, Width: 100, Height: 100, Frames: 1, Orientation: 1}}}, Options: transform.Defaults(), Format: transform.PNG}
+	photo := transform.Job{Originals: []transform.Original{{Header: transform.Header{Format: transform.JPEG, Width: 600, Height: 400, Frames: 1, Orientation: 1}}}, Options: transform.Defaults(), Format: transform.WebP}
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2, 256, 1<<30, time.Minute)
+		c := newCrowd(t, q)
+		for i := range 40 {
+			job := drawing
+			job.Owner.Workspace = fmt.Sprint("heavy", i%20)
+			c.send(t.Context(), *claimOf(&job), 8*time.Second)
+		}
+		for range 10 {
+			asked := time.Now()
+			job := photo
+			job.Owner.Workspace = "light"
+			leave, err := q.enter(t.Context(), claimOf(&job))
+			if err != nil || time.Since(asked) > 0 {
+				t.Fatalf("%v after %s", err, time.Since(asked))
+			}
+			time.Sleep(60 * time.Millisecond)
+			leave()
+			time.Sleep(500 * time.Millisecond)
+		}
+		c.wg.Wait()
+		q.wantEmpty(t)
+	})
+}
+
 // TestQueuePace: a busy machine takes three times as long as expected. Claims of many
 // workspaces that were expected to be just quick enough don't take turns in the express
 // slot.
@@ -632,6 +662,8 @@ func TestSlowJobs(t *testing.T) {
 		{"an animation", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 20}, transform.WebP, func(o *transform.Options) { o.Width = 200 }, false},
 		{"1,000 frames", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 1000}, transform.WebP, func(o *transform.Options) { o.Blur = 9 }, true},
 		{"1,000 frames, the first shown", transform.Header{Format: transform.GIF, Width: 400, Height: 300, Frames: 1000}, transform.WebP, func(o *transform.Options) { o.Anim = false }, false},
+		{"avif of 2 megapixels", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.AVIF, func(o *transform.Options) { o.Width = 1730 }, false},
+		{"avif of 2 megapixels at the best quality", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.AVIF, func(o *transform.Options) { o.Width, o.Quality = 1730, 100 }, true},
 		{"a drawing", transform.Header{Format: transform.SVG, Width: 400, Height: 300}, transform.PNG, func(o *transform.Options) { o.Width = 800 }, false},
 		{"faces of a photograph", transform.Header{Format: transform.JPEG, Width: 6000, Height: 4000}, transform.WebP, func(o *transform.Options) {
 			o.Width, o.Height, o.Fit, o.Gravity = 300, 300, transform.FitCover, transform.GravityFace
