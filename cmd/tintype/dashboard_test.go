@@ -54,8 +54,9 @@ func TestDashboard(t *testing.T) {
 	for _, path := range slices.Concat([]string{"/app", "/app/me"}, menu, []string{
 		"/app/acme?days=92", "/app/acme/access?url=%2Facme%2Fsamples%2Fcat.jpg%3Fw%3D400%26widht%3D3", "/app/acme/log?trail=access",
 		"/app/acme/sources/_new", "/app/acme/sources/_new?kind=http", "/app/acme/sources/_new?kind=s3", "/app/acme/sources/photos", "/app/acme/sources/photos/delete",
-		"/app/acme/presets/_new", "/app/acme/presets/thumb", "/app/acme/presets/thumb/delete", "/app/acme/marks/_new", "/app/acme/marks/logo",
-		"/app/acme/images?source=samples", "/app/acme/settings/import", "/app/acme/delete", "/app/acme/domains/img.acme.example/delete",
+		"/app/acme/presets/_new", "/app/acme/presets/thumb", "/app/acme/presets/thumb/delete", "/app/acme/marks/_new", "/app/acme/marks/logo", "/app/acme/marks/logo/delete",
+		"/app/acme/images?source=samples", "/app/acme/images/image?source=samples&path=dusk.jpg", "/app/acme/images/blocked",
+		"/app/acme/settings/import", "/app/acme/delete", "/app/acme/domains/img.acme.example/delete",
 	}) {
 		d.visit(path)
 		d.looks("owner " + path)

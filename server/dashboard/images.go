@@ -91,8 +91,8 @@ func (v *visit) showImages(source, prefix string, sent []sentFile, status int) e
 		if e.Code == fault.Internal {
 			return err
 		}
-		p.Note = sentence(e.Message)
-		return v.show(max(status, e.Status()), "images", p)
+		p.Note = sentence(e.Message) // the page itself is fine: its source isn't
+		return v.show(status, "images", p)
 	}
 	for _, name := range list.Folders {
 		p.Folders = append(p.Folders, folder{path.Base(name), v.folderURL(p.Source, name)})

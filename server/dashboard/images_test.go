@@ -159,7 +159,7 @@ func TestImages(t *testing.T) {
 			}
 		}
 	}
-	page("viewer", "/app/acme/images", 200, `href="/app/acme/images?prefix=2026%2F&amp;source=files"`, `src="/acme/files/a%20b.jpg?anim=0&amp;fit=cover&amp;h=180&amp;w=240"`)
+	page("viewer", "/app/acme/images?source=files", 200, `href="/app/acme/images?prefix=2026%2F&amp;source=files"`, `src="/acme/files/a%20b.jpg?anim=0&amp;fit=cover&amp;h=180&amp;w=240"`)
 	if b := g.ask("viewer", "GET", "/app/acme/images", nil).Body.String(); strings.Contains(b, `type="file"`) {
 		t.Error("a viewer can upload")
 	}
@@ -169,6 +169,13 @@ func TestImages(t *testing.T) {
 	page("editor", "/app/acme/images?source=files&cursor="+url.QueryEscape(x), 200)
 	page("editor", "/app/acme/images?source=photos", 404)
 	page("editor", "/app/acme/images?source="+url.QueryEscape(x), 404)
+	w, _ := g.store.Get(t.Context(), "acme")
+	w.Sources = append(w.Sources, workspace.Source{Key: "away", Kind: "s3", Bucket: "away", Region: "eu-west-1"})
+	if err := g.store.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	page("editor", "/app/acme/images?source=away", 200, "The folder can't be listed.")
+	page("editor", "/app/acme/marks/_new", 200)
 	page("operator", "/app/other/images", 200, "No source of this workspace can be listed")
 
 	const one = "/app/acme/images/image?path=a+b.jpg&source=files"
@@ -193,9 +200,9 @@ func TestImages(t *testing.T) {
 	do(one, 303, one+"&done=blocked", "do", "block", "reason", x)
 	page("viewer", one, 200, "This image is blocked.")
 	page("editor", one, 200, "This image is blocked.", "&lt;script&gt;x")
-	page("viewer", "/app/acme/images", 200, `class="blocked"`)
+	page("viewer", "/app/acme/images?source=files", 200, `class="blocked"`)
 	page("viewer", "/app/acme/images/blocked", 200, "files/a b.jpg", "editor@acme.example")
-	w, _ := g.store.Get(t.Context(), "acme")
+	w, _ = g.store.Get(t.Context(), "acme")
 	do(one, 303, one+"&done=unblocked", "do", "unblock", "id", w.Blocks[0].ID)
 	do("/app/acme/images/blocked", 303, "/app/acme/images/blocked?done=blocked", "sha256", strings.Repeat("AB", 32))
 	if b := do("/app/acme/images/blocked", 422, "", "path", x, "sha256", x); strings.Contains(b, "<script>x") {
