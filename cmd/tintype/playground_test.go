@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -86,9 +87,44 @@ func startSaying(t *testing.T, out io.Writer, env map[string]string, flags ...st
 	return ""
 }
 
-// startBrowser starts Chromium, with more options, until the test ends.
+// startBrowser returns a Chromium of the test's own, until it ends: with more options another
+// process, otherwise a context of the one that all tests share, without cookies and pages of
+// others.
 func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
+	if len(more) > 0 {
+		own, stop, err := startChromium(more...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(stop)
+		return own
+	}
+	chromium.Lock()
+	defer chromium.Unlock()
+	if chromium.ctx == nil {
+		var err error
+		if chromium.ctx, chromium.stop, err = startChromium(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// chromium is the one that tests share, from the first that asks for it until the last test
+// has ended.
+var chromium struct {
+	sync.Mutex
+	ctx  context.Context
+	stop func()
+}
+
+func startChromium(more ...chromedp.ExecAllocatorOption) (ctx context.Context, stop func(), err error) {
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome",
 		"/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"} {
@@ -98,27 +134,37 @@ func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Co
 		}
 	}
 	if path == "" {
-		t.Fatal("Chromium is missing: run `make test`, which installs it, or scripts/install-test-deps")
+		return nil, nil, errors.New("Chromium is missing: run `make test`, which installs it, or scripts/install-test-deps")
 	}
 	profile, err := os.MkdirTemp("", "tintype-chromium-")
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
+	allocator, end := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
+	stop = func() {
 		cancel()
-		stop()
+		end()
 		_ = os.RemoveAll(profile)
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("%s does not start: %v", path, err)
 	}
-	return ctx
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("%s does not start: %w", path, err)
+	}
+	return ctx, stop, nil
+}
+
+// stopChromium ends the one that tests share.
+func stopChromium() {
+	chromium.Lock()
+	defer chromium.Unlock()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
 }
 
 // A tab is a page under test. It collects the browser's complaints.
@@ -557,6 +603,7 @@ func TestPlayground(t *testing.T) {
 		for _, name := range []string{"clipboard-read", "clipboard-write"} {
 			if _, err := chromedp.CallBrowser(browserContext, browser.SetPermission, browser.SetPermissionParams{
 				Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted, Origin: url,
+				BrowserContextID: chromedp.FromContext(browserContext).BrowserContextID,
 			}); err != nil {
 				t.Fatal(err)
 			}

@@ -54,6 +54,7 @@ func (m tidy) Run() int {
 		_ = os.RemoveAll(drew)
 	}
 	dynamodblocal.Stop()
+	stopChromium()
 	return code
 }
 
