@@ -131,3 +131,30 @@ func TestUnblockedHash(t *testing.T) {
 		t.Errorf("unblocked: %s", got)
 	}
 }
+
+// TestBlockedBehindRedirect: no origin leads to a blocked image, for a source, a full URL or
+// a mark.
+func TestBlockedBehindRedirect(t *testing.T) {
+	b := newBench(t)
+	foreign := deliverytest.NewUpstream(t)
+	away := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, b.upstream.URL+"/photos/b.jpg", http.StatusFound)
+	}
+	foreign.Serve("/away.jpg", away)
+	b.upstream.Serve("/photos/away.jpg", away)
+	b.upstream.Serve("/photos/b.jpg", deliverytest.Body(deliverytest.Photo(t, 33, 21)))
+	targets := []string{"/acme/photos/away.jpg?w=20", "/acme?w=20&src=" + foreign.URL + "/away.jpg", "/acme/photos/cat.jpg?w=20&mark=" + foreign.URL + "/away.jpg"}
+	for _, blocked := range []bool{true, false} {
+		b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+			if blocked {
+				w.Blocks = []workspace.Block{{ID: "1", Path: "photos/b.jpg"}}
+			}
+		}))
+		for i, target := range targets {
+			w := b.get(target + fmt.Sprint("&v=", blocked))
+			if got := code(t, w); blocked && i < 2 && got != "BLOCKED" || blocked && got == "" || !blocked && got != "" {
+				t.Errorf("%s, blocked %v: %d %q", target, blocked, w.Code, got)
+			}
+		}
+	}
+}

@@ -334,11 +334,15 @@ func (c *site) checkURL(u origin.URL) error {
 
 // checkRedirect says whether the origin may redirect a fetch to u. from is the source
 // that is fetched from, or nil for a full URL. The rules are those of full URLs. In
-// addition, a redirect must not lead into a private or marked source other than from.
+// addition, a redirect must not lead to a blocked image, nor into a private or marked source
+// other than from.
 func (c *site) checkRedirect(from *source, u origin.URL) error {
 	r, err := c.resolveWithin(u)
 	if err != nil {
 		return err
+	}
+	if c.blocked != nil && c.isBlocked(r) {
+		return errBlocked()
 	}
 	if r.source == nil {
 		return c.checkURL(u)

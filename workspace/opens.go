@@ -12,8 +12,8 @@ import (
 // Opens returns warnings about images that a change from old to w makes public, or shows
 // without a mark. It also warns where a source leaves a place inside a private or marked
 // source, whose rules then apply to the full URLs there, and where a setting of the whole
-// workspace makes URLs fail. Each warning names the rule that
-// does so, in the style of [Workspace.Warn]. Opens compares places: a source with another key
+// workspace makes URLs fail, and where a blocked path names another image. Each warning names
+// the rule that does so, in the style of [Workspace.Warn]. Opens compares places: a source with another key
 // and the same rules changes nothing. Both workspaces are valid; Opens skips what isn't. If
 // old is nil, nothing was closed before.
 func (w *Workspace) Opens(old *Workspace) (warnings []string) {
@@ -29,7 +29,8 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	}
 	o.ofOperator()
 	warnings = append(warnings, o.warnings...)
-	return append(warnings, w.opensLookAlikes(old)...)
+	warnings = append(warnings, w.opensLookAlikes(old)...)
+	return append(warnings, w.unblocks(old)...)
 }
 
 // opensAll returns warnings about the whole workspace.
