@@ -161,11 +161,74 @@ func TestSameWork(t *testing.T) {
 			if _, _, err := p.SignIn(t.Context(), address, "0", account.Client{IP: "192.0.2.1", Browser: browser}); !errors.Is(err, account.ErrCode) {
 				t.Error(err)
 			}
+			if _, _, err := p.SignIn(t.Context(), address, "0", account.Client{IP: "192.0.2.1", Browser: "invented"}); !errors.Is(err, account.ErrCode) {
+				t.Error(err)
+			}
 			work[address] = db.calls
 			time.Sleep(2 * time.Minute) // the mail server's time is up
 		}
 		if a, b := fmt.Sprint(work[owner]), fmt.Sprint(work["stranger@x.example"]); a != b || a == "[]" {
 			t.Errorf("an address with an account: %s\nanother one: %s", a, b)
+		}
+	})
+}
+
+// TestInventedCookies: a wrong code counts only in a browser that has a code of the address
+// which hasn't ended. Otherwise nothing is written, and the owner isn't locked out.
+func TestInventedCookies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(owner)
+		db := &tracedStore{store: w.store}
+		w.Records = db
+		ask := func(address, ip string) string {
+			t.Helper()
+			browser, err := w.AskCode(t.Context(), address, account.Client{IP: ip})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return browser
+		}
+		late := ask(owner, "203.0.113.1")
+		time.Sleep(10 * time.Minute)
+		used := ask(owner, "203.0.113.1")
+		guess(t, w, used, w.code(owner), 5) // these count
+		other := ask("stranger@x.example", "203.0.113.1")
+		db.calls = nil
+		for i := range 100 {
+			for _, c := range []struct{ address, browser string }{
+				{owner, "invented"}, {owner, fmt.Sprintf("invented%d", i)}, {fmt.Sprintf("a%d@x.example", i), "invented"},
+				{owner, late}, {owner, used}, {owner, other},
+			} {
+				if _, _, err := w.SignIn(t.Context(), c.address, "12345678", account.Client{IP: "203.0.113.1", Browser: c.browser}); !errors.Is(err, account.ErrCode) {
+					t.Error(err)
+				}
+			}
+		}
+		if n := db.writes(); n > 0 {
+			t.Errorf("%d writes", n)
+		}
+		w.signIn(t, owner, account.Client{IP: "198.51.100.1"})
+	})
+}
+
+// TestManyCodesWriteNothing: a client that has asked for its codes of the hour makes the
+// server write nothing more, whatever addresses it names.
+func TestManyCodesWriteNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(owner)
+		db := &tracedStore{store: w.store}
+		w.Records = db
+		for i := range 120 {
+			if i == 20 {
+				db.calls = nil
+			}
+			_, err := w.AskCode(t.Context(), fmt.Sprintf("a%d@x.example", i), account.Client{IP: "203.0.113.1", Browser: "invented", Device: "invented"})
+			if i < 20 && err != nil || i >= 20 && !errors.Is(err, account.ErrTooMany) {
+				t.Errorf("code %d: %v", i+1, err)
+			}
+		}
+		if n := db.writes(); n > 0 {
+			t.Errorf("%d writes", n)
 		}
 	})
 }
@@ -179,6 +242,16 @@ type tracedStore struct {
 func (s *tracedStore) note(call, group string) {
 	group, _, _ = strings.Cut(group, "#") // what follows is an address
 	s.calls = append(s.calls, call+" "+group)
+}
+
+// writes returns how many records were written.
+func (s *tracedStore) writes() (n int) {
+	for _, call := range s.calls {
+		if strings.HasPrefix(call, "write ") {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *tracedStore) Record(ctx context.Context, group, name string) (account.Record, error) {

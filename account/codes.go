@@ -114,8 +114,8 @@ func (p *People) maySignIn(ctx context.Context, email string) (may bool, id stri
 func (p *People) IsOperator(email string) bool { return slices.Contains(p.Operators, email) }
 
 // allowance returns the name under which the codes of a client count: the address, or the
-// browser if somebody signed in to that address in it before. So a stranger can't lock the
-// owner out.
+// browser if somebody signed in to that address in it before. A stranger can use up what the
+// address has, but not what such a browser has.
 func (p *People) allowance(ctx context.Context, email string, c Client) (string, error) {
 	if c.Device == "" {
 		return email, nil
@@ -134,7 +134,8 @@ func (p *People) locked(ctx context.Context, allowance string) (bool, error) {
 }
 
 // SignIn makes a session for somebody who has the code. It returns the tokens of the session
-// and of the device, for cookies.
+// and of the device, for cookies. A try counts only in a browser that has a code of the
+// address. Without one nothing is written, so that an invented cookie costs nobody anything.
 func (p *People) SignIn(ctx context.Context, address, digits string, c Client) (session, device string, err error) {
 	email, err := ParseEmail(address)
 	if err != nil || c.Browser == "" {
@@ -149,18 +150,18 @@ func (p *People) SignIn(ctx context.Context, address, digits string, c Client) (
 		return "", "", err
 	}
 	digits = strings.Join(strings.FieldsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }), "")
-	right := false
+	counts, right := false, false
 	err = again(func() error {
 		var is code
-		right = false
+		counts, right = false, false
 		stored, err := p.read(ctx, codes, hashOf(c.Browser), &is)
 		if err != nil {
 			return err
 		}
-		if stored.Version == 0 {
+		if counts = stored.Version > 0 && is.Email == email; !counts {
 			return nil
 		}
-		right = !locked && is.Email == email && hmac.Equal(is.Hash, hashOfCode(c.Browser, email, digits))
+		right = !locked && hmac.Equal(is.Hash, hashOfCode(c.Browser, email, digits))
 		if is.Tries++; right || is.Tries >= codeTries {
 			return p.Records.WriteRecords(ctx, []Write{remove(codes, hashOf(c.Browser), stored.Version)})
 		}
@@ -168,6 +169,9 @@ func (p *People) SignIn(ctx context.Context, address, digits string, c Client) (
 	})
 	if err != nil {
 		return "", "", err
+	}
+	if !counts {
+		return "", "", ErrCode
 	}
 	if !right {
 		_, err := p.count(ctx, failed, allowance, 24*time.Hour, failuresADay)
