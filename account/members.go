@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tintype/tintype/mail"
@@ -91,7 +92,42 @@ func (p *People) Uninvite(ctx context.Context, workspaceID, id string, audit wor
 	})
 }
 
-// Accept makes somebody a member by an invitation for their address.
+// Withdraw takes back the invitations of a workspace that an actor made.
+func (p *People) Withdraw(ctx context.Context, workspaceID, actor string, audit workspace.AuditEntry) error {
+	all, err := p.Invitations(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		if i.InvitedBy != actor {
+			continue
+		}
+		if err := p.Uninvite(ctx, workspaceID, i.ID, audit); err != nil && !errors.Is(err, ErrInvitation) {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds reports whether the person who made an invitation may still make it. It matters for
+// one that was made while its maker lost the right.
+func (p *People) holds(ctx context.Context, i Invitation) (bool, error) {
+	email, person := strings.CutPrefix(i.InvitedBy, "account:")
+	if !person || p.IsOperator(email) {
+		return true, nil
+	}
+	var id string
+	stored, err := p.read(ctx, accounts, email, &id)
+	if err != nil || stored.Version == 0 {
+		return false, err
+	}
+	var maker Member
+	_, err = p.read(ctx, "members#"+i.WorkspaceID, id, &maker)
+	return maker.Role.Includes(WriteMembers.Right().Role), err
+}
+
+// Accept makes somebody a member by an invitation for their address. The invitation holds
+// only while the person who made it may invite.
 func (p *People) Accept(ctx context.Context, who Account, id string, audit workspace.AuditEntry) (m Member, err error) {
 	err = again(func() error {
 		var i Invitation
@@ -101,6 +137,9 @@ func (p *People) Accept(ctx context.Context, who Account, id string, audit works
 		}
 		if stored.Version == 0 || !p.Now().Before(i.ExpiresAt) {
 			return ErrInvitation
+		}
+		if ok, err := p.holds(ctx, i); err != nil || !ok {
+			return cmp.Or(err, ErrInvitation)
 		}
 		m = Member{AccountID: who.ID, Email: who.Email, Namespace: i.Namespace, WorkspaceID: i.WorkspaceID, Role: i.Role, Since: p.Now().UTC().Truncate(time.Second)}
 		audit.WorkspaceID, audit.Target = i.WorkspaceID, who.Email

@@ -345,6 +345,58 @@ func TestInvitations(t *testing.T) {
 	})
 }
 
+// TestInvitationOfWhoLeft: an invitation that a person made holds while that person may
+// invite. It may be made just when its maker is removed.
+func TestInvitationOfWhoLeft(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lose  func(w *town, ws *workspace.Workspace, id string) error
+		actor string
+		holds bool
+	}{
+		"still an owner":   {func(*town, *workspace.Workspace, string) error { return nil }, "account:anna@x.example", true},
+		"by the root key":  {func(*town, *workspace.Workspace, string) error { return nil }, "root", true},
+		"by an operator":   {func(*town, *workspace.Workspace, string) error { return nil }, "account:" + owner, true},
+		"by nobody's name": {func(*town, *workspace.Workspace, string) error { return nil }, "account:nobody@x.example", false},
+		"removed": {func(w *town, ws *workspace.Workspace, id string) error {
+			return w.Remove(t.Context(), ws.ID, id, workspace.AuditEntry{})
+		}, "account:anna@x.example", false},
+		"an editor now": {func(w *town, ws *workspace.Workspace, id string) error {
+			_, err := w.SetRole(t.Context(), ws.ID, id, account.Editor, workspace.AuditEntry{})
+			return err
+		}, "account:anna@x.example", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(owner)
+			ws := newWorkspace(t, w, "acme")
+			var ids []string
+			for _, address := range []string{"anna@x.example", "ben@x.example", "friend@x.example"} {
+				a, err := w.MakeAccount(t.Context(), address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, a.ID)
+				if len(ids) == 3 {
+					break // the friend is invited
+				}
+				if err := w.Join(t.Context(), a, ws, account.Owner, workspace.AuditEntry{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			i, err := w.Invite(t.Context(), ws, "friend@x.example", account.Owner, workspace.AuditEntry{Actor: tt.actor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.lose(w, ws, ids[0]); err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.Accept(t.Context(), account.Account{ID: ids[2], Email: "friend@x.example"}, i.ID, workspace.AuditEntry{})
+			if tt.holds && err != nil || !tt.holds && !errors.Is(err, account.ErrInvitation) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestLastOwner: a workspace keeps an owner, also where two owners act at once.
 func TestLastOwner(t *testing.T) {
 	for range 20 {

@@ -33,6 +33,13 @@ func (r Role) Includes(other Role) bool {
 	return need >= 0 && have >= need
 }
 
+// Covers reports whether the role has all rights of API keys with the scope.
+func (r Role) Covers(scope apikey.Scope) bool {
+	return !slices.ContainsFunc(table, func(row Right) bool {
+		return row.Scope != "" && scope.Includes(row.Scope) && !r.Includes(row.Role)
+	})
+}
+
 // An Action is something that a person or a key can do.
 type Action string
 

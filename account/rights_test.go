@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tintype/tintype/apikey"
@@ -32,6 +33,20 @@ func TestRights(t *testing.T) {
 	}
 	if r := Action("made.up").Right(); r.Role != Operator || r.Scope != "" {
 		t.Errorf("an unknown action: %+v", r)
+	}
+}
+
+// TestCovers: the scopes of which a role has all rights. The page of members and the docs name
+// those that editors and viewers lack.
+func TestCovers(t *testing.T) {
+	for role, want := range map[Role][]apikey.Scope{
+		"": nil, Viewer: {apikey.Read}, Editor: {apikey.Read}, Owner: {apikey.Read, apikey.Write, apikey.Admin}, Operator: {apikey.Read, apikey.Write, apikey.Admin},
+	} {
+		for _, s := range apikey.Scopes() {
+			if role.Covers(s) != slices.Contains(want, s) {
+				t.Errorf("%s covers %s: %v", role, s, role.Covers(s))
+			}
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package manage
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
@@ -48,17 +50,32 @@ func (m *Manager) Uninvite(ctx context.Context, who Caller, namespace, id string
 	return m.people.Uninvite(ctx, w.ID, id, who.entry("member.uninvite", ""))
 }
 
-// SetRole gives a member another role. The last owner stays one.
+// SetRole gives a member another role. The last owner stays one. What the person made and may
+// not make with the new role ends: invitations, and API keys whose scopes have more rights.
+// After an error, call it again.
 func (m *Manager) SetRole(ctx context.Context, who Caller, namespace, accountID string, role account.Role) (account.Member, error) {
 	w, err := m.openPeople(ctx, who, account.WriteMembers, namespace)
 	if err != nil {
 		return account.Member{}, err
 	}
-	return m.people.SetRole(ctx, w.ID, accountID, role, who.changed("member.role", "", nil, map[string]account.Role{"role": role}))
+	member, err := m.people.SetRole(ctx, w.ID, accountID, role, who.changed("member.role", "", nil, map[string]account.Role{"role": role}))
+	if err != nil || m.people.IsOperator(member.Email) { // an operator has all rights, whatever the role
+		return member, err
+	}
+	maker := "account:" + member.Email
+	if !role.Includes(account.WriteMembers.Right().Role) {
+		if err := m.people.Withdraw(ctx, w.ID, maker, who.entry("member.uninvite", "")); err != nil {
+			return account.Member{}, err
+		}
+	}
+	_, err = m.revokeOf(ctx, who, w, maker, func(k *workspace.APIKey) bool {
+		return slices.ContainsFunc(k.Scopes, func(s string) bool { return !role.Covers(apikey.Scope(s)) })
+	})
+	return member, err
 }
 
-// RemoveMember ends a membership. With keys it revokes the API keys that the member made.
-// Members may remove themselves.
+// RemoveMember ends a membership, and takes back the invitations that the member made. With
+// keys it revokes the API keys that the member made. Members may remove themselves.
 func (m *Manager) RemoveMember(ctx context.Context, who Caller, namespace, accountID string, keys bool) (revoked int, err error) {
 	w, err := m.openPeople(ctx, who, account.ReadMembers, namespace)
 	if err != nil {
@@ -82,15 +99,30 @@ func (m *Manager) RemoveMember(ctx context.Context, who Caller, namespace, accou
 			return 0, err
 		}
 	}
-	if err := m.people.Remove(ctx, w.ID, accountID, who.entry("member.remove", "")); err != nil || !keys {
+	if err := m.people.Remove(ctx, w.ID, accountID, who.entry("member.remove", "")); err != nil {
 		return 0, err
+	}
+	maker := "account:" + email
+	if keys { // first, since keys that live are worth more than invitations, which need their maker's right
+		if revoked, err = m.revokeOf(ctx, who, w, maker, func(*workspace.APIKey) bool { return true }); err != nil {
+			return revoked, err
+		}
+	}
+	return revoked, m.people.Withdraw(ctx, w.ID, maker, who.entry("member.uninvite", ""))
+}
+
+// revokeOf revokes the live API keys for which an actor answers, with those that were made
+// with them, if they match. It returns how many.
+func (m *Manager) revokeOf(ctx context.Context, who Caller, w *workspace.Workspace, actor string, match func(*workspace.APIKey) bool) (revoked int, err error) {
+	if m.records == nil {
+		return 0, nil
 	}
 	made, err := m.records.APIKeys(ctx, w.ID)
 	if err != nil {
 		return 0, err
 	}
 	for _, k := range made {
-		if k.CreatedBy != "account:"+email || !k.RevokedAt.IsZero() {
+		if k.CreatedBy != actor || !k.RevokedAt.IsZero() || !match(k) {
 			continue
 		}
 		if err := m.revoke(ctx, who, w, k); err != nil {

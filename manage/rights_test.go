@@ -9,6 +9,8 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
 func person(id, email string, role account.Role) manage.Caller {
@@ -133,4 +135,143 @@ func TestKeysOfWhoLeft(t *testing.T) {
 	if _, err := m.CreateAPIKey(t.Context(), hers, "acme", manage.NewAPIKey{Name: "late", Scopes: []string{"read"}}); err == nil {
 		t.Error("a revoked key makes a key")
 	}
+}
+
+// TestLesserRole: who gets a lesser role keeps only the keys that the role covers. Keys of
+// others and of an operator stay, and so do all where the role covers them.
+func TestLesserRole(t *testing.T) {
+	for name, tt := range map[string]struct {
+		role      account.Role
+		operators []string
+		revoked   string
+	}{
+		"viewer":                        {account.Viewer, nil, "admin readwrite made madewith"},
+		"editor":                        {account.Editor, nil, "admin readwrite made madewith"},
+		"owner as before":               {account.Owner, nil, ""},
+		"an operator who is a viewer":   {account.Viewer, []string{"anna@acme.test"}, ""},
+		"another person is an operator": {account.Viewer, []string{"ben@acme.test"}, "admin readwrite made madewith"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, db := start(t, func(c *manage.Config) {
+				p := c.People.Config
+				p.Operators = tt.operators
+				c.People = account.NewPeople(p)
+			})
+			w, err := db.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			anna, ben := person(w.ID, "anna@acme.test", account.Owner), person(w.ID, "ben@acme.test", account.Owner)
+			key := func(who manage.Caller, name string, scopes ...string) manage.Caller {
+				t.Helper()
+				made, err := m.CreateAPIKey(t.Context(), who, "acme", manage.NewAPIKey{Name: name, Scopes: scopes})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: made.ID, WorkspaceID: w.ID, Namespace: "acme", Scopes: []apikey.Scope{apikey.Admin}}}
+			}
+			admin := key(anna, "admin", "admin")
+			key(anna, "readwrite", "read", "write")
+			key(anna, "reader", "read")
+			key(key(admin, "made", "admin"), "madewith", "write")
+			key(admin, "madereader", "read")
+			key(ben, "his", "admin")
+			key(manage.Operator, "operators", "admin")
+			if _, err := m.SetRole(t.Context(), ben, "acme", annaID, tt.role); err != nil {
+				t.Fatal(err)
+			}
+			all, err := m.APIKeys(t.Context(), ben, "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]bool{}
+			for _, name := range strings.Fields(tt.revoked) {
+				want[name] = true
+			}
+			for _, k := range all {
+				if want[k.Name] != (k.RevokedAt != nil) {
+					t.Errorf("%s: revoked at %v", k.Name, k.RevokedAt)
+				}
+			}
+			if n := countAudit(t, db, w.ID, "api_key.revoke", "account:ben@acme.test"); n != len(want) {
+				t.Errorf("%d lines in the audit log for %d keys", n, len(want))
+			}
+		})
+	}
+}
+
+// TestInvitationsOfWhoLeft: who is removed, leaves or may not invite any more leaves no
+// invitations behind. Those that others made stay.
+func TestInvitationsOfWhoLeft(t *testing.T) {
+	for name, tt := range map[string]struct {
+		do   func(m *manage.Manager, who manage.Caller) error
+		gone bool
+	}{
+		"removed": {func(m *manage.Manager, who manage.Caller) error {
+			return discard(m.RemoveMember(t.Context(), who, "acme", annaID, false))
+		}, true},
+		"left": {func(m *manage.Manager, who manage.Caller) error {
+			who.Email = "anna@acme.test"
+			return discard(m.RemoveMember(t.Context(), who, "acme", annaID, true))
+		}, true},
+		"an editor now": {func(m *manage.Manager, who manage.Caller) error {
+			return discard(m.SetRole(t.Context(), who, "acme", annaID, account.Editor))
+		}, true},
+		"an owner as before": {func(m *manage.Manager, who manage.Caller) error {
+			return discard(m.SetRole(t.Context(), who, "acme", annaID, account.Owner))
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, db := start(t, nil)
+			w, err := db.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			anna, ben := person(w.ID, "anna@acme.test", account.Owner), person(w.ID, "ben@acme.test", account.Owner)
+			for address, who := range map[string]manage.Caller{"friend@x.example": anna, "second@x.example": anna, "his@x.example": ben, "operators@x.example": manage.Operator} {
+				if _, err := m.Invite(t.Context(), who, "acme", address, account.Owner); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tt.do(m, ben); err != nil {
+				t.Fatal(err)
+			}
+			all, err := m.Members(t.Context(), ben, "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := map[string]bool{}
+			for _, i := range all.Invitations {
+				left[i.Email] = true
+			}
+			if left["friend@x.example"] == tt.gone || left["second@x.example"] == tt.gone || !left["his@x.example"] || !left["operators@x.example"] {
+				t.Error(left)
+			}
+			by, lines := "account:ben@acme.test", 0
+			if name == "left" {
+				by = "account:anna@acme.test"
+			}
+			if tt.gone {
+				lines = 2
+			}
+			if n := countAudit(t, db, w.ID, "member.uninvite", by); n != lines {
+				t.Errorf("%d lines in the audit log, want %d", n, lines)
+			}
+		})
+	}
+}
+
+// countAudit returns how many lines of the audit log have the action and the actor.
+func countAudit(t *testing.T, db *workspacetest.Memory, workspaceID, action, actor string) (n int) {
+	t.Helper()
+	log, err := db.Audit(t.Context(), workspaceID, workspace.TrailChanges, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range log {
+		if e.Action == action && e.Actor == actor {
+			n++
+		}
+	}
+	return n
 }

@@ -80,14 +80,16 @@ func (a *api) memberRoutes() {
 	}, a.listMembers)
 	handle(a, account.WriteMembers, huma.Operation{
 		Method: http.MethodPatch, Path: "/v1/workspaces/{ns}/members/{id}", OperationID: "setMemberRole", Tags: tags,
-		Summary:     "Give a member another role",
-		Description: "A workspace keeps an owner: another role for the last one is 409 `CONFLICT`.",
+		Summary: "Give a member another role",
+		Description: "A workspace keeps an owner: another role for the last one is 409 `CONFLICT`. " +
+			"An owner who becomes an editor or a viewer loses what they made as an owner: the invitations that they made are taken back, " +
+			"and the API keys that they made with the scope write or admin are revoked. Keys that have only the scope read stay.",
 		RequestBody: jsonBody("MemberRole", "The role.", "application/json"),
 	}, a.setMemberRole)
 	handle(a, account.WriteMembers, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/members/{id}", OperationID: "removeMember", Tags: tags,
 		Summary:     "Remove a member",
-		Description: "Revokes the API keys that the member made, too. The last owner stays: the answer is 409 `CONFLICT`. This server holds to it at once, others within 60 seconds.",
+		Description: "Takes back the invitations that the member made and revokes the API keys that the member made, too. The last owner stays: the answer is 409 `CONFLICT`. This server holds to it at once, others within 60 seconds.",
 	}, a.removeMember)
 	handle(a, account.ReadMembers, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/invitations", OperationID: "listInvitations", Tags: tags,

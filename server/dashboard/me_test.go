@@ -140,7 +140,10 @@ func TestMembers(t *testing.T) {
 		}
 	}
 	page := s.ask("owner", "GET", "/app/acme/members", nil).Body.String()
-	for _, want := range []string{"owner@acme.example", "ownernew@x.example", "operatornew@x.example"} {
+	for _, want := range []string{
+		"owner@acme.example", "ownernew@x.example", "operatornew@x.example",
+		"The invitations that editor@acme.example made are taken back.", "API keys with the scope write or admin are revoked.",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("without %s: %s", want, page)
 		}
