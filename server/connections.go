@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -24,48 +25,76 @@ var _ delivery.Conn = (*connection)(nil)
 // Connections bounds the open connections of clients, since each takes memory. Where there
 // are too many, the first of these is closed for a new one:
 //
-//  1. the connection that has been idle longest
-//  2. the connection that has been sending its request longest, for more than a second
-//  3. connections whose clients haven't taken any of their answer for more than two seconds
-//  4. a connection whose answer has taken more than a second, of the client that has most
-//     connections, where it has more than an eighth of all, and more than twice as many as
-//     the client of the new one
+//  1. the connection that has been idle longest, for more than three seconds
+//  2. a connection of the client that has most, where these are many (more than 8 and more
+//     than 1/64 of all), and more than the client of the new one would have. It is the one
+//     that has been idle longest, else the one that has been sending its request longest.
+//     If the client has more than twice as many, it is else one that is being answered:
+//     longest, for more than a second, or else the last that began.
+//  3. the connection that has been idle longest
+//  4. the connection that has been sending its request longest, for more than a second
+//  5. connections whose clients haven't taken any of their answer for more than two seconds
 //
-// So one client can't keep others out by requests that wait, such as for an origin that
-// never answers. Where none is closed, the new connection is answered 503.
+// For a client that has many connections, 3 to 5 close only its own. So one client can't
+// keep others out, whatever its connections do. Where none is closed, the new connection is
+// answered 503.
 //
 // It is safe for concurrent use. Its fields must not change after the first use.
 type Connections struct {
 	Most    int                   // open connections; 0 is no bound
+	Proxies []netip.Prefix        // trusted proxies. All are one client, which gives way only to clients that don't have many connections
 	Metrics prometheus.Registerer // nil registers nothing
 
-	mu       sync.Mutex // guards all fields below, and those of the connections
-	all      map[*connection]struct{}
-	clients  map[string]*list.List // of *connection, the oldest first
-	idle     list.List             // of *connection that wait for a request, the longest first
-	arriving list.List             // of *connection whose request isn't complete, the longest first
-	searchAt time.Time             // after a search for stalled connections without a result, the time of the next
-	closed   int64                 // connections that were closed for others
-	refused  int64
+	mu      sync.Mutex // guards all fields below, and those of the clients and connections
+	all     states
+	clients map[string]*client
+	sizes   []*list.List // of *client; the index is the number of its connections
+	largest int          // the most connections of one client
+	closed  int64        // connections that were closed for others
+	refused int64
 }
 
-// A connection is in one of the lists. While its request is answered it is in none.
+// A states has connections by what they do.
+type states struct {
+	idle      list.List // of *connection that wait for another request, the longest first
+	arriving  list.List // of *connection whose first request isn't complete, the longest first
+	answering list.List // of *connection whose request is being answered, the longest first
+	searchAt  time.Time // when stalled connections may be searched for again
+}
+
+// A client has all connections from one address, see [limit.Client], or from the proxies.
+type client struct {
+	states
+	name string
+	size int           // the number of its connections
+	at   *list.Element // in Connections.sizes
+}
+
+const proxies = "proxies" // the client that all trusted proxies are
+
+// A connection is in two lists, one of its client and one of all.
 type connection struct {
 	net.Conn
 	took atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
 
 	// Connections.mu guards the fields below.
-	in    *list.List // the list that has the connection, or nil
-	at    *list.Element
-	since time.Time     // when it came to the list, or to none
-	of    string        // the client: see limit.Client
-	among *list.Element // in the list of its client
+	of    *client   // nil after it was closed
+	in    place     // in the lists of its client
+	among place     // in the lists of all
+	since time.Time // when it came to these lists
+}
+
+// A place is an element of a list, or of none.
+type place struct {
+	list *list.List
+	at   *list.Element
 }
 
 const (
-	graceToArrive = time.Second // how long a request may arrive before its connection may be closed
-	graceToAnswer = time.Second // how long a request may be answered before its connection may be closed
-	writeStep     = 64 << 10    // bytes of one step of a write, which counts as progress
+	graceToIdle   = 3 * time.Second // how long a connection may be idle before it may be closed for any client
+	graceToArrive = time.Second     // how long a request may arrive before its connection may be closed
+	graceToAnswer = time.Second     // how long a request may be answered before its connection is the first to be closed
+	writeStep     = 64 << 10        // bytes of one step of a write, which counts as progress
 )
 
 // Write writes in steps, and records when each step begins.
@@ -113,17 +142,8 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
 	}
-	c.all, c.clients = map[*connection]struct{}{}, map[string]*list.List{}
+	c.clients = map[string]*client{}
 	c.register()
-	handler := s.Handler
-	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if k, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-			c.mu.Lock()
-			k.move(nil)
-			c.mu.Unlock()
-		}
-		handler.ServeHTTP(w, r)
-	})
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, conn)
 	}
@@ -131,107 +151,112 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	return &guardedListener{l, c, make(chan struct{}, 64)}
 }
 
-// changed moves a connection to the list of its new state.
+// changed moves a connection to the list of its new state. For HTTP/1, [http.StateActive]
+// comes when the server has read the head of a request. A part of a head changes nothing, so
+// it doesn't make the connection younger.
 func (c *Connections) changed(conn net.Conn, state http.ConnState) {
 	k := conn.(*connection)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.all[k]; !known {
+	if k.of == nil {
 		return // it has been closed for another
 	}
 	switch state {
 	case http.StateActive:
-		k.move(&c.arriving)
+		k.move(&k.of.answering, &c.all.answering)
 	case http.StateIdle:
-		k.move(&c.idle)
+		k.move(&k.of.idle, &c.all.idle)
 	case http.StateClosed, http.StateHijacked:
 		c.remove(k)
 	}
 }
 
-// add counts a connection among all and those of its client. The caller holds mu.
-func (c *Connections) add(k *connection) {
-	c.all[k] = struct{}{}
-	mine := c.clients[k.of]
-	if mine == nil {
-		mine = list.New()
-		c.clients[k.of] = mine
+// add counts a new connection of a client. The caller holds mu.
+func (c *Connections) add(k *connection, name string) {
+	of := c.clients[name]
+	if of == nil {
+		of = &client{name: name}
+		c.clients[name] = of
 	}
-	k.among = mine.PushBack(k)
+	k.of = of
+	k.move(&of.arriving, &c.all.arriving)
+	c.resize(of, of.size+1)
 }
 
-// remove undoes add, and takes the connection out of its list. The caller holds mu.
+// remove undoes add. The caller holds mu.
 func (c *Connections) remove(k *connection) {
-	k.move(nil)
-	delete(c.all, k)
-	if mine := c.clients[k.of]; mine != nil {
-		mine.Remove(k.among)
-		if mine.Len() == 0 {
-			delete(c.clients, k.of)
-		}
+	k.in.leave()
+	k.among.leave()
+	c.resize(k.of, k.of.size-1)
+	k.of = nil
+}
+
+// resize puts a client where those of its size are. The size changes by one. The caller
+// holds mu.
+func (c *Connections) resize(of *client, size int) {
+	if of.size > 0 {
+		c.sizes[of.size].Remove(of.at)
+	}
+	for len(c.sizes) <= size {
+		c.sizes = append(c.sizes, list.New())
+	}
+	if of.size = size; size > 0 {
+		of.at = c.sizes[size].PushBack(of)
+	} else {
+		delete(c.clients, of.name)
+	}
+	if size > c.largest {
+		c.largest = size
+	} else if c.sizes[c.largest].Len() == 0 && c.largest > 0 {
+		c.largest--
 	}
 }
 
-// greedy returns the oldest connection whose request has been answered for more than a
-// second, of the client that has most, if that client has to give way to another one. The
-// caller holds mu.
-func (c *Connections) greedy(newcomer string) []*connection {
-	var most *list.List
-	for _, l := range c.clients {
-		if most == nil || l.Len() > most.Len() {
-			most = l
-		}
-	}
-	has := 0
-	if mine := c.clients[newcomer]; mine != nil {
-		has = mine.Len()
-	}
-	if most == nil || most.Len() <= c.Most/8 || most.Len() <= 2*(has+1) {
-		return nil
-	}
-	for e := most.Front(); e != nil; e = e.Next() {
-		if k := e.Value.(*connection); k.in == nil && time.Since(k.since) > graceToAnswer {
-			return []*connection{k}
-		}
-	}
-	return nil
+// open returns the number of connections. The caller holds mu.
+func (c *Connections) open() int {
+	return c.all.idle.Len() + c.all.arriving.Len() + c.all.answering.Len()
 }
 
-// clientOf returns what the other end of a connection is counted under.
-func clientOf(conn net.Conn) string {
+// clientOf returns the name of the client at the other end of a connection.
+func (c *Connections) clientOf(conn net.Conn) string {
 	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
 	if err != nil {
 		return "" // such as of a pipe
 	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap().WithZone("")
+		if slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			return proxies
+		}
+	}
 	return limit.Client(host)
 }
 
-// move puts the connection at the end of a list. The caller holds Connections.mu.
-func (k *connection) move(to *list.List) {
-	if k.in != nil {
-		k.in.Remove(k.at)
-	}
+// move puts the connection at the end of a list of its client, and of one of all. The caller
+// holds Connections.mu.
+func (k *connection) move(in, among *list.List) {
 	k.since = time.Now()
-	if k.in = to; to != nil {
-		k.at = to.PushBack(k)
+	k.in.leave()
+	k.among.leave()
+	k.in = place{in, in.PushBack(k)}
+	k.among = place{among, among.PushBack(k)}
+}
+
+func (p *place) leave() {
+	if p.list != nil {
+		p.list.Remove(p.at)
+		p.list = nil
 	}
 }
 
 // admit adds a connection, and closes others where it must. It returns nil where there is no
 // room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	k := &connection{Conn: conn, of: clientOf(conn)}
+	k, name := &connection{Conn: conn}, c.clientOf(conn)
 	c.mu.Lock()
 	var give []*connection
-	if len(c.all) >= c.Most {
-		if first := c.idle.Front(); first != nil {
-			give = []*connection{first.Value.(*connection)}
-		} else if first := c.arriving.Front(); first != nil && time.Since(first.Value.(*connection).since) > graceToArrive {
-			give = []*connection{first.Value.(*connection)}
-		} else if give = c.stalled(); len(give) == 0 {
-			give = c.greedy(k.of)
-		}
-		if len(give) == 0 {
+	if c.open() >= c.Most {
+		if give = c.giving(name); len(give) == 0 {
 			c.refused++
 			c.mu.Unlock()
 			return nil
@@ -241,8 +266,7 @@ func (c *Connections) admit(conn net.Conn) *connection {
 		c.closed++
 		c.remove(other)
 	}
-	c.add(k)
-	k.move(&c.arriving)
+	c.add(k, name)
 	c.mu.Unlock()
 	for _, other := range give {
 		other.Cut()
@@ -250,25 +274,74 @@ func (c *Connections) admit(conn net.Conn) *connection {
 	return k
 }
 
-// stalled returns the connections whose clients haven't taken any of their answers for the
-// longest time. It returns several at once, since it has to look at all connections. The
-// caller holds mu.
-func (c *Connections) stalled() []*connection {
+// giving returns the connections to close for a new one of a client. The caller holds mu.
+func (c *Connections) giving(newcomer string) []*connection {
 	now := time.Now()
-	if now.Before(c.searchAt) {
+	if k := first(&c.all.idle); k != nil && now.Sub(k.since) > graceToIdle {
+		return []*connection{k}
+	}
+	many, has, from := max(8, c.Most/64), 1, &c.all
+	if of := c.clients[newcomer]; of != nil {
+		if has = of.size + 1; has > many {
+			from = &of.states
+		}
+	}
+	if c.largest > max(many, has) {
+		most := c.sizes[c.largest].Front().Value.(*client)
+		if most.name != proxies || has <= many {
+			if k := most.giving(now, most.size > 2*has); k != nil {
+				return []*connection{k}
+			}
+		}
+	}
+	if k := first(&from.idle); k != nil {
+		return []*connection{k}
+	}
+	if k := first(&from.arriving); k != nil && now.Sub(k.since) > graceToArrive {
+		return []*connection{k}
+	}
+	return from.stalled(now, 1+c.Most/64)
+}
+
+// giving returns the connection of a client to close for another client, which may be one
+// that is being answered. The caller holds Connections.mu.
+func (of *client) giving(now time.Time, answered bool) *connection {
+	if k := cmp.Or(first(&of.idle), first(&of.arriving)); k != nil || !answered {
+		return k
+	}
+	if k := first(&of.answering); now.Sub(k.since) > graceToAnswer {
+		return k
+	}
+	return of.answering.Back().Value.(*connection) // the least work is lost
+}
+
+// first returns the first connection of a list, or nil.
+func first(l *list.List) *connection {
+	if e := l.Front(); e != nil {
+		return e.Value.(*connection)
+	}
+	return nil
+}
+
+// stalled returns connections whose clients haven't taken any of their answers for the
+// longest time, most at most. It returns several, since it looks at all. Where that would be
+// often, it returns none. The caller holds Connections.mu.
+func (s *states) stalled(now time.Time, most int) []*connection {
+	if now.Before(s.searchAt) {
 		return nil
 	}
 	waited := map[*connection]time.Duration{}
-	for k := range c.all {
+	for e := s.answering.Front(); e != nil; e = e.Next() {
+		k := e.Value.(*connection)
 		if w := k.Waited(now); w > delivery.GraceToTake {
 			waited[k] = w
 		}
 	}
-	if len(waited) == 0 {
-		c.searchAt = now.Add(100 * time.Millisecond)
+	if len(waited) <= most {
+		s.searchAt = now.Add(100 * time.Millisecond)
 	}
 	all := slices.SortedFunc(maps.Keys(waited), func(a, b *connection) int { return cmp.Compare(waited[b], waited[a]) })
-	return all[:min(len(all), 1+c.Most/64)]
+	return all[:min(len(all), most)]
 }
 
 // A guardedListener accepts connections within the bound of Connections.
@@ -340,12 +413,12 @@ func (c *Connections) register() {
 	}
 	c.Metrics.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections", Help: "Connections of clients that are open."},
-			figure(func() float64 { return float64(len(c.all)) })),
+			figure(func() float64 { return float64(c.open()) })),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tintype_connections_limit", Help: "Connections of clients that may be open at the same time."},
 			func() float64 { return float64(c.Most) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_closed_total", Help: "Connections closed to make room for others: idle ones, those of clients that are slow to send a request or to take an answer, and those of a client that has most of them."},
 			figure(func() float64 { return float64(c.closed) })),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_refused_total", Help: "Connections refused because all others were being answered."},
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tintype_connections_refused_total", Help: "Connections refused because there was no room, and none to close for them."},
 			figure(func() float64 { return float64(c.refused) })),
 	)
 }

@@ -79,8 +79,8 @@ func TestConnections(t *testing.T) {
 		dawdlers[0].wantClosed(t)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if len(c.all) > 3 || c.closed != 3 || c.refused != 4 {
-			t.Errorf("%d are open, %d were closed, %d refused", len(c.all), c.closed, c.refused)
+		if c.open() > 3 || c.closed != 3 || c.refused != 4 {
+			t.Errorf("%d are open, %d were closed, %d refused", c.open(), c.closed, c.refused)
 		}
 	})
 }
@@ -136,64 +136,319 @@ func TestConnectionsOfSlowReaders(t *testing.T) {
 	})
 }
 
+// A guarded server has connections of several clients.
+type guarded struct {
+	*Connections
+	t     *testing.T
+	pipes *pipeListener
+	hold  chan struct{} // ends the answers of /hang
+}
+
+const (
+	crowd   = "[2001:db8:1:2::%x]:1000" // one client: a /64 network
+	visitor = "192.0.2.1:1000"
+	other   = "192.0.2.2:1000"
+)
+
+// testGuarded runs a test with a guarded server.
+func testGuarded(t *testing.T, c *Connections, test func(t *testing.T, g *guarded)) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &guarded{c, t, &pipeListener{make(chan net.Conn), make(chan struct{})}, make(chan struct{})}
+		s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/hang" {
+				select {
+				case <-g.hold:
+				case <-r.Context().Done():
+				}
+			}
+		})}
+		go func() { _ = s.Serve(c.Guard(s, g.pipes)) }()
+		defer s.Close()
+		test(t, g)
+	})
+}
+
+// open opens a connection from an address and sends something.
+func (g *guarded) open(from, send string) *clientConn {
+	ours, theirs := net.Pipe()
+	g.pipes.conns <- fromConn{theirs, from}
+	c := &clientConn{Conn: ours, r: bufio.NewReader(ours)}
+	synctest.Wait()
+	if send != "" {
+		_, _ = io.WriteString(c, send) // that it fails shows in what the test wants
+		synctest.Wait()
+	}
+	return c
+}
+
+// fill opens n connections of one client from different addresses.
+func (g *guarded) fill(n int, send string) (all []*clientConn) {
+	for i := range n {
+		all = append(all, g.open(fmt.Sprintf(crowd, i), send))
+	}
+	return all
+}
+
+// refuses wants the next connection of a client to be refused.
+func (g *guarded) refuses(from string) {
+	g.t.Helper()
+	c := g.open(from, "")
+	c.wantAnswer(g.t, 503)
+	_ = c.Close()
+}
+
+const hang, quick = "GET /hang HTTP/1.1\r\nHost: h\r\n\r\n", "GET /quick HTTP/1.1\r\nHost: h\r\n\r\n"
+
 // TestConnectionsOfOneClient: a client whose requests wait on all connections gives way to
 // other clients, and not to itself.
 func TestConnectionsOfOneClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &Connections{Most: 16}
-		s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/hang" {
-				<-r.Context().Done()
-			}
-		})}
-		pipes := &pipeListener{make(chan net.Conn), make(chan struct{})}
-		go func() { _ = s.Serve(c.Guard(s, pipes)) }()
-		defer s.Close()
-		open := func(from, path string) *clientConn {
-			ours, theirs := net.Pipe()
-			pipes.conns <- fromConn{theirs, from}
-			c := &clientConn{Conn: ours, r: bufio.NewReader(ours)}
-			if path != "" {
-				c.send(path)
-			}
-			synctest.Wait()
-			return c
-		}
-		var hanging []*clientConn
-		for i := range 16 {
-			hanging = append(hanging, open(fmt.Sprintf("[2001:db8:1:2::%x]:1000", i), "/hang"))
-		}
-		refused := open("[2001:db8:1:2:ffff::1]:1000", "") // the same client
-		refused.wantAnswer(t, 503)
-		_ = refused.Close()
-		early := open("192.0.2.1:1000", "") // they have had no time
-		early.wantAnswer(t, 503)
-		_ = early.Close()
+	testGuarded(t, &Connections{Most: 16}, func(t *testing.T, g *guarded) {
+		hanging := g.fill(16, hang)
+		g.refuses("[2001:db8:1:2:ffff::1]:1000") // the same client
+		early := g.open(visitor, hang)
+		hanging[15].wantClosed(t) // the last, since none has taken a second
 		time.Sleep(graceToAnswer + time.Millisecond)
-		var others []*clientConn
+		others := []*clientConn{early}
 		for i := range 4 {
-			other := open("192.0.2.1:1000", "/hang")
-			others = append(others, other)
+			others = append(others, g.open(visitor, hang))
 			hanging[i].wantClosed(t)
 		}
-		last := open("[::ffff:192.0.2.2]:1000", "/quick")
+		last := g.open("[::ffff:192.0.2.2]:1000", quick)
 		last.wantAnswer(t, 200)
 		hanging[4].wantClosed(t)
-		c.mu.Lock()
-		if c.closed != 5 || c.refused != 2 || len(c.clients) != 3 {
-			t.Errorf("%d were closed, %d refused, %d clients", c.closed, c.refused, len(c.clients))
+		g.mu.Lock()
+		if g.closed != 6 || g.refused != 1 || len(g.clients) != 3 {
+			t.Errorf("%d were closed, %d refused, %d clients", g.closed, g.refused, len(g.clients))
 		}
-		c.mu.Unlock()
-		for _, k := range append(append(hanging[5:], others...), last) {
+		g.mu.Unlock()
+		for _, k := range append(append(hanging[5:15], others...), last) {
 			_ = k.Close()
 		}
 		synctest.Wait()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if len(c.all) != 0 || len(c.clients) != 0 {
-			t.Errorf("%d connections of %d clients are left", len(c.all), len(c.clients))
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.Connections.open() != 0 || len(g.clients) != 0 || g.largest != 0 {
+			t.Errorf("%d connections of %d clients are left", g.Connections.open(), len(g.clients))
 		}
 	})
+}
+
+// TestConnectionsWithoutRequests: a client that opens all connections and sends nothing or a
+// byte now and then keeps no other out. It takes only its own connections.
+func TestConnectionsWithoutRequests(t *testing.T) {
+	for _, first := range []string{"", "G"} {
+		testGuarded(t, &Connections{Most: 16}, func(t *testing.T, g *guarded) {
+			guest := g.open(visitor, quick)
+			guest.wantAnswer(t, 200)
+			churn := g.fill(15, first)
+			time.Sleep(900 * time.Millisecond)
+			for _, c := range churn {
+				_, _ = io.WriteString(c, "GET"[len(first):][:1])
+			}
+			g.refuses(fmt.Sprintf(crowd, 99)) // it has had no time
+			newcomer := g.open(other, quick)
+			newcomer.wantAnswer(t, 200)
+			churn[0].wantClosed(t)
+			_ = newcomer.Close()
+			synctest.Wait()
+			churn = append(churn[1:], g.open(fmt.Sprintf(crowd, 100), "")) // takes the place that is free
+
+			time.Sleep(graceToArrive - 900*time.Millisecond + time.Millisecond)
+			// A byte has not made them younger.
+			churn = append(churn, g.open(fmt.Sprintf(crowd, 101), ""))
+			churn[0].wantClosed(t)
+			guest.want(t, "/quick", 200)
+			for range 3 { // as many as the visitor likes, if the other has more
+				guest := g.open(visitor, quick)
+				guest.wantAnswer(t, 200)
+			}
+			for _, c := range churn[1:4] {
+				c.wantClosed(t)
+			}
+		})
+	}
+}
+
+// TestConnectionsIdle: a client with many idle connections gives way, and takes none of
+// others that have been used lately.
+func TestConnectionsIdle(t *testing.T) {
+	testGuarded(t, &Connections{Most: 16}, func(t *testing.T, g *guarded) {
+		guest := g.open(visitor, quick)
+		guest.wantAnswer(t, 200)
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		var idle []*clientConn
+		for i := range 15 {
+			c := g.open(fmt.Sprintf(crowd, i), quick)
+			c.wantAnswer(t, 200)
+			idle = append(idle, c)
+			time.Sleep(time.Millisecond)
+		}
+		more := g.open(fmt.Sprintf(crowd, 15), quick)
+		more.wantAnswer(t, 200)
+		idle[0].wantClosed(t) // its own, although the visitor's has been idle longest
+		newcomer := g.open(other, quick)
+		newcomer.wantAnswer(t, 200)
+		idle[1].wantClosed(t)
+		guest.want(t, "/quick", 200)
+
+		for _, c := range append(idle[2:], more, newcomer) {
+			_, _ = io.WriteString(c, hang)
+		}
+		synctest.Wait()
+		g.refuses(fmt.Sprintf(crowd, 16)) // the idle one is the visitor's
+		guest.want(t, "/quick", 200)
+		time.Sleep(graceToIdle + time.Millisecond)
+		g.open(fmt.Sprintf(crowd, 17), quick).wantAnswer(t, 200)
+		guest.wantClosed(t) // it has been idle for long
+	})
+}
+
+// TestConnectionsOfSmallRequests: a client whose many connections have a small request each
+// now and then, and a part of the next, keeps no other out, and closes none of others.
+func TestConnectionsOfSmallRequests(t *testing.T) {
+	testGuarded(t, &Connections{Most: 16}, func(t *testing.T, g *guarded) {
+		guest := g.open(visitor, quick)
+		guest.wantAnswer(t, 200)
+		busy := g.fill(15, "")
+		for i := range 4 {
+			time.Sleep(graceToArrive - time.Millisecond)
+			for _, c := range busy {
+				_, _ = io.WriteString(c, "GET /quick HTTP/1.1\r\nHost: h\r\n\r\nG"[min(i, 1):])
+				c.wantAnswer(t, 200)
+				synctest.Wait()
+			}
+			busy = append(busy[1:], g.open(fmt.Sprintf(crowd, 99), "G"))
+			newcomer := g.open(other, quick)
+			newcomer.wantAnswer(t, 200)
+			busy[0].wantClosed(t)
+			_ = newcomer.Close()
+			synctest.Wait()
+			busy = append(busy[1:], g.open(fmt.Sprintf(crowd, 99), "G"))
+			guest.want(t, "/quick", 200)
+		}
+	})
+}
+
+// TestConnectionsOfSlowAnswers: a client that has most connections, all with answers that
+// are slow, gives way until another has half as many.
+func TestConnectionsOfSlowAnswers(t *testing.T) {
+	testGuarded(t, &Connections{Most: 32}, func(t *testing.T, g *guarded) {
+		slow := g.fill(32, hang)
+		for i := range 10 { // then it has 22
+			g.open(visitor, hang)
+			slow[31-i].wantClosed(t)
+		}
+		g.refuses(visitor)
+		g.refuses(fmt.Sprintf(crowd, 99))
+		g.open(other, quick).wantAnswer(t, 200)
+		slow[21].wantClosed(t)
+		close(g.hold)
+		for _, c := range slow[:21] {
+			c.wantAnswer(t, 200)
+		}
+	})
+}
+
+// TestConnectionsOfTwoClients: of two clients that share all connections, none takes those
+// of the other, and both give way to a third.
+func TestConnectionsOfTwoClients(t *testing.T) {
+	testGuarded(t, &Connections{Most: 32}, func(t *testing.T, g *guarded) {
+		a := g.fill(16, "")
+		var b []*clientConn
+		for range 16 {
+			b = append(b, g.open(visitor, ""))
+		}
+		g.refuses(visitor)
+		g.refuses(fmt.Sprintf(crowd, 99))
+		for range 2 {
+			g.open(other, quick).wantAnswer(t, 200)
+		}
+		a[0].wantClosed(t)
+		b[0].wantClosed(t)
+		time.Sleep(graceToArrive + time.Millisecond)
+		// Each closes its own, although the other's have been there as long.
+		g.open(visitor, "")
+		b[1].wantClosed(t)
+		g.open(fmt.Sprintf(crowd, 99), "")
+		a[1].wantClosed(t)
+	})
+}
+
+// TestConnectionsOfProxies: trusted proxies are one client, from which another takes only a
+// few connections.
+func TestConnectionsOfProxies(t *testing.T) {
+	trusted := netip.MustParsePrefix("10.0.0.0/8")
+	testGuarded(t, &Connections{Most: 32, Proxies: []netip.Prefix{trusted}}, func(t *testing.T, g *guarded) {
+		var proxied []*clientConn
+		for i := range 32 {
+			proxied = append(proxied, g.open(fmt.Sprintf("[::ffff:10.0.0.%d]:1000", i), hang))
+		}
+		g.refuses("10.1.1.1:1000")
+		for i := range 8 {
+			g.open(visitor, hang)
+			proxied[31-i].wantClosed(t)
+		}
+		g.refuses(visitor)
+		close(g.hold)
+		for _, c := range proxied[:24] {
+			c.wantAnswer(t, 200)
+		}
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		g.open("10.1.1.1:1000", quick).wantAnswer(t, 200) // an idle one of the proxies is closed
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if len(g.clients) != 2 || g.clients[proxies].size != 24 {
+			t.Errorf("%d clients, %d connections of the proxies", len(g.clients), g.clients[proxies].size)
+		}
+	})
+}
+
+// BenchmarkConnections measures the bound without a network: each connection is accepted,
+// answered and closed. One client has all other connections, and those are idle or being
+// answered. Where there is no room, one is closed or the new one is refused.
+func BenchmarkConnections(b *testing.B) {
+	for _, most := range []int{2_000, 64_000} {
+		for _, kind := range []string{"room", "idle", "refused"} {
+			b.Run(fmt.Sprintf("%s/%d", kind, most), func(b *testing.B) {
+				c := &Connections{Most: most}
+				s := &http.Server{}
+				c.Guard(s, nil)
+				ours, theirs := net.Pipe()
+				defer ours.Close()
+				fill := func() {
+					k := c.admit(fromConn{theirs, visitor})
+					s.ConnState(k, http.StateActive)
+					if kind != "refused" {
+						s.ConnState(k, http.StateIdle)
+					}
+				}
+				for range most - 1 {
+					fill()
+				}
+				if kind != "room" {
+					fill()
+				}
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if kind == "refused" {
+						if c.admit(fromConn{theirs, visitor}) != nil {
+							b.Fatal("it was not refused")
+						}
+						continue
+					}
+					k := c.admit(fromConn{theirs, fmt.Sprintf("10.%d.%d.%d:1000", i>>16&255, i>>8&255, i&255)})
+					for _, state := range []http.ConnState{http.StateActive, http.StateIdle, http.StateClosed} {
+						s.ConnState(k, state)
+					}
+					if kind == "idle" {
+						fill() // where one was closed
+					}
+				}
+			})
+		}
+	}
 }
 
 // A fromConn is a connection from an address.

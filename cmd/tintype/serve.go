@@ -207,7 +207,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	parts.run(run...)
 
-	fronts := []front{{flag: "--listen", listener: public, handler: srv.Handler(), connections: &server.Connections{Most: plan.connections, Metrics: metrics}}}
+	fronts := []front{{flag: "--listen", listener: public, handler: srv.Handler(), connections: &server.Connections{Most: plan.connections, Proxies: prefixes(c.TrustedProxies), Metrics: metrics}}}
 	if ops != nil {
 		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
