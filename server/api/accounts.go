@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/workspace"
 )
 
 // Account is a person.
@@ -121,12 +120,8 @@ func (a *api) listAccounts(ctx context.Context, in *listAccountsInput) (*account
 }
 
 func (a *api) createAccount(ctx context.Context, in *newAccountInput) (*accountOutput, error) {
-	data, err := in.Account.read()
-	if err != nil {
-		return nil, err
-	}
 	var req NewAccount
-	if err := workspace.DecodeInto(data, &req); err != nil {
+	if err := in.Account.decode(&req); err != nil {
 		return nil, err
 	}
 	one, err := a.manage.MakeAccount(ctx, caller(ctx), req.Email)

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/workspace"
 )
 
 // Member is a person in a workspace.
@@ -119,12 +118,8 @@ func (a *api) listMembers(ctx context.Context, in *namespaceInput) (*membersOutp
 }
 
 func (a *api) setMemberRole(ctx context.Context, in *memberRoleInput) (*memberOutput, error) {
-	data, err := in.Role.read()
-	if err != nil {
-		return nil, err
-	}
 	var req MemberRole
-	if err := workspace.DecodeInto(data, &req); err != nil {
+	if err := in.Role.decode(&req); err != nil {
 		return nil, err
 	}
 	m, err := a.manage.SetRole(ctx, caller(ctx), in.Namespace, in.ID, req.Role)
@@ -152,12 +147,8 @@ func (a *api) listInvitations(ctx context.Context, in *namespaceInput) (*invitat
 }
 
 func (a *api) invite(ctx context.Context, in *newInvitationInput) (*invitationOutput, error) {
-	data, err := in.What.read()
-	if err != nil {
-		return nil, err
-	}
 	var req NewInvitation
-	if err := workspace.DecodeInto(data, &req); err != nil {
+	if err := in.What.decode(&req); err != nil {
 		return nil, err
 	}
 	i, err := a.manage.Invite(ctx, caller(ctx), in.Namespace, req.Email, req.Role)

@@ -49,6 +49,23 @@ func (c *crowd) send(ctx context.Context, claim claim, hold time.Duration) {
 	synctest.Wait()
 }
 
+// atOnce sends claims one after the other, and fails where one has to wait.
+func (c *crowd) atOnce(times int, of claim, hold, pause time.Duration) {
+	c.t.Helper()
+	for range times {
+		asked, one := time.Now(), of
+		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+		leave, err := c.q.enter(ctx, &one)
+		cancel()
+		if err != nil || time.Since(asked) > 0 {
+			c.t.Fatalf("%v after %s", err, time.Since(asked))
+		}
+		time.Sleep(hold)
+		leave()
+		time.Sleep(pause)
+	}
+}
+
 func (c *crowd) order() (names []string) {
 	c.wg.Wait()
 	for _, v := range c.seen {
@@ -527,18 +544,8 @@ func TestQueueShortOfMemory(t *testing.T) {
 			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%20), expected: 690 * time.Millisecond, bytes: 600}, 700*time.Millisecond)
 		}
 		time.Sleep(15 * time.Second) // so that it is known how long those of each workspace take
-		for range 30 {
-			asked := time.Now()
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			leave, err := q.enter(ctx, &claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 50})
-			cancel()
-			if err != nil || time.Since(asked) > 0 {
-				t.Fatalf("%v after %s", err, time.Since(asked))
-			}
-			time.Sleep(300 * time.Millisecond)
-			leave()
-			time.Sleep(200 * time.Millisecond)
-		}
+		c.atOnce(30, claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 50}, 300*time.Millisecond, 200*time.Millisecond)
+
 		c.wg.Wait()
 		q.wantEmpty(t)
 	})
@@ -574,18 +581,9 @@ func TestQueueDrawings(t *testing.T) {
 			job.Owner.Workspace = fmt.Sprint("heavy", i%20)
 			c.send(t.Context(), *claimOf(&job), 8*time.Second)
 		}
-		for range 10 {
-			asked := time.Now()
-			job := photo
-			job.Owner.Workspace = "light"
-			leave, err := q.enter(t.Context(), claimOf(&job))
-			if err != nil || time.Since(asked) > 0 {
-				t.Fatalf("%v after %s", err, time.Since(asked))
-			}
-			time.Sleep(60 * time.Millisecond)
-			leave()
-			time.Sleep(500 * time.Millisecond)
-		}
+		photo.Owner.Workspace = "light"
+		c.atOnce(10, *claimOf(&photo), 60*time.Millisecond, 500*time.Millisecond)
+
 		c.wg.Wait()
 		q.wantEmpty(t)
 	})
@@ -602,16 +600,8 @@ func TestQueuePace(t *testing.T) {
 			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%20), expected: 800 * time.Millisecond, bytes: 1}, 2400*time.Millisecond)
 			time.Sleep(400 * time.Millisecond)
 		}
-		for range 10 {
-			asked := time.Now()
-			leave, err := q.enter(t.Context(), &claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 1})
-			if err != nil || time.Since(asked) > 0 {
-				t.Fatalf("%v after %s", err, time.Since(asked))
-			}
-			time.Sleep(60 * time.Millisecond)
-			leave()
-			time.Sleep(time.Second)
-		}
+		c.atOnce(10, claim{workspace: "light", expected: 20 * time.Millisecond, bytes: 1}, 60*time.Millisecond, time.Second)
+
 		c.wg.Wait()
 		q.wantEmpty(t)
 	})
