@@ -475,7 +475,8 @@ func (in *intake) tryTakeLocked(kind int, n int64) bool {
 		return false
 	}
 	for workspace, line := range p.waiting {
-		if p.of[workspace] <= p.of[in.owner.Workspace] && p.of[workspace]+line[0].n <= p.share {
+		w := p.first(line, kind)
+		if w != nil && p.of[workspace]+w.n <= p.share && !p.precedes(in, w.in, kind) {
 			return false
 		}
 	}
@@ -504,7 +505,7 @@ func (b *Bodies) grant(kind int) {
 				b.makeRoom(w.in, kind, w.n)
 				continue
 			}
-			if next == nil || cmp.Or(cmp.Compare(p.of[workspace], p.of[next.in.owner.Workspace]), cmp.Compare(w.in.number, next.in.number)) < 0 {
+			if next == nil || p.precedes(w.in, next.in, kind) {
 				next = w
 			}
 		}
@@ -525,11 +526,20 @@ func (b *Bodies) grant(kind int) {
 // that holds least.
 func (p *pool) first(line []*waiter, kind int) (first *waiter) {
 	for _, w := range line {
-		if w.in.cause == nil && (first == nil || w.in.host.took[kind] < first.in.host.took[kind]) {
+		if w.in.cause == nil && (first == nil || p.precedes(w.in, first.in, kind)) {
 			first = w
 		}
 	}
 	return first
+}
+
+// precedes reports whether a gets free bytes before b, which has waited longer if both are of
+// one workspace: a's workspace holds less, or its host does within the same workspace.
+func (p *pool) precedes(a, b *intake, kind int) bool {
+	if a.owner.Workspace == b.owner.Workspace {
+		return a.host.took[kind] < b.host.took[kind]
+	}
+	return cmp.Or(cmp.Compare(p.of[a.owner.Workspace], p.of[b.owner.Workspace]), cmp.Compare(a.number, b.number)) < 0
 }
 
 // unwait removes a waiter, if it still waits.

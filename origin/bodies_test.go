@@ -576,6 +576,57 @@ func TestOrderOfWaiting(t *testing.T) {
 	})
 }
 
+// TestWaitersComeFirst: a body takes free bytes at once unless one that waits would get them
+// first. Of a workspace that is the body of the host that holds least, whoever came first.
+func TestWaitersComeFirst(t *testing.T) {
+	const mib = 1 << 20
+	type body struct {
+		workspace, host string
+		has, wants      int64
+	}
+	for name, tt := range map[string]struct {
+		holds []int64 // of workspace b, host x: bytes of bodies that don't wait
+		lines []body  // they wait, in this order
+		asks  body
+		want  bool
+	}{
+		"nobody waits":                        {nil, nil, body{"a", "x", 0, mib}, true},
+		"one with less waits":                 {nil, []body{{"b", "x", 0, 2 * mib}}, body{"a", "x", mib, mib}, false},
+		"one with more waits":                 {nil, []body{{"b", "x", 2 * mib, 2 * mib}}, body{"a", "x", mib, mib}, true},
+		"one above its share waits":           {[]int64{13 * mib}, []body{{"b", "x", 0, 4 * mib}}, body{"a", "x", 13 * mib, mib}, true},
+		"one above its share and a small one": {[]int64{13 * mib}, []body{{"b", "x", 0, 4 * mib}, {"b", "z", 0, mib}}, body{"a", "x", 13 * mib, mib}, false},
+		"another host of the workspace":       {nil, []body{{"a", "x", 2 * mib, mib}}, body{"a", "z", 0, mib}, true},
+		"the same host":                       {nil, []body{{"a", "x", mib, mib}}, body{"a", "x", 0, mib}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBodies(BodiesConfig{Memory: 32 * mib})
+			p := &b.pools[inMemory]
+			var all []*intake
+			begin := func(f body) *intake {
+				in := b.begin(WithOwner(t.Context(), Owner{f.workspace, f.host}), func() {})
+				all = append(all, in)
+				in.takeLocked(inMemory, f.has)
+				return in
+			}
+			for _, n := range tt.holds {
+				begin(body{"b", "x", n, 0})
+			}
+			for _, f := range tt.lines {
+				p.waiting[f.workspace] = append(p.waiting[f.workspace], &waiter{in: begin(f), n: f.wants, granted: make(chan struct{})})
+			}
+			if got := begin(tt.asks).tryTakeLocked(inMemory, tt.asks.wants); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+			clear(p.waiting)
+			for _, in := range all {
+				in.end()
+				in.free()
+			}
+			wantNothingHeld(t, b)
+		})
+	}
+}
+
 // TestSmallBodiesHaveRoom: large bodies of transforms that run leave room for small ones.
 func TestSmallBodiesHaveRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
