@@ -152,6 +152,7 @@ func plainHost(host string) bool {
 
 // cut returns the beginning of a client's text, for messages.
 func cut(s string) string {
+	s = ReplaceCredentials(s, Mask+"@")
 	if len(s) > 100 {
 		return strings.ToValidUTF8(s[:100], "") + "…"
 	}

@@ -66,7 +66,7 @@ func (p *problems) add(path, format string, args ...any) {
 		p.more++
 		return
 	}
-	p.list = append(p.list, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+	p.list = append(p.list, Problem{Path: path, Message: ReplaceCredentials(fmt.Sprintf(format, args...), Mask+"@")})
 }
 
 // tooMany adds the problem of a list or map with n elements.

@@ -26,7 +26,8 @@ func (v *visit) access() error {
 			w.HTTPSOnly, w.RequireSignature, w.PresetsOnly, w.StrictOptions = f.on("https_only"), f.on("require_signature"), f.on("presets_only"), f.on("strict_options")
 			return nil
 		},
-		data: (*visit).whatWouldHappen,
+		secrets: []secretField{{name: "allowed_origins", urls: true}, {name: "allowed_sources", urls: true}},
+		data:    (*visit).whatWouldHappen,
 	})
 }
 

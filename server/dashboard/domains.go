@@ -26,7 +26,8 @@ func (v *visit) domains() error {
 	data := domainPage{MayVerify: v.may(account.VerifyDomain)}
 	s := settingsForm{
 		template: "domains", after: "/domains", needs: account.UpdateDomains, fields: map[string]string{"domains": "domain"},
-		fill: func(*workspace.Workspace) url.Values { return url.Values{} },
+		secrets: []secretField{{name: "domain", urls: true}},
+		fill:    func(*workspace.Workspace) url.Values { return url.Values{} },
 		edit: func(w *workspace.Workspace, f form) error {
 			w.Domains = append(slices.Clone(w.Domains), workspace.DomainName(f.get("domain")))
 			return nil

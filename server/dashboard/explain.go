@@ -24,12 +24,13 @@ func (v *visit) whatWouldHappen(*workspace.Workspace) (any, error) {
 		return a, nil
 	}
 	answer, err := v.d.Manage.Explain(v.r.Context(), v.caller(), v.ns, a.URL, v.r.Header.Get("Accept"), a.Origin)
+	a.URL = workspace.ReplaceCredentials(a.URL, "")
 	if err != nil {
 		e := fault.OfManaging(err)
 		if e.Status() >= 500 {
 			return nil, err
 		}
-		a.Fault = sentence(e.Message)
+		a.Fault = workspace.ReplaceCredentials(sentence(e.Message), "")
 		return a, nil
 	}
 	a.Answer = &answer

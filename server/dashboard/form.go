@@ -91,6 +91,9 @@ func (v *visit) refused(err error, f *form, fields map[string]string) (status in
 }
 
 func (f *form) wrong(name, message string) {
+	if f.Errors == nil {
+		f.Errors = map[string]string{}
+	}
 	if f.Errors[name] != "" {
 		f.Errors[name] += "\n"
 	}

@@ -121,6 +121,7 @@ func (v *visit) markSettings(name string) settingsForm {
 	}
 	return settingsForm{
 		template: "mark", after: "/marks", needs: markList.needs, fields: markFields,
+		secrets: []secretField{{name: "image", urls: true}, {name: "picture", urls: true}},
 		fill: func(w *workspace.Workspace) url.Values {
 			values := markValues(stored(w))
 			values.Set("picture", cmp.Or(v.asked(), v.pictures(w).first(values["sources"])))

@@ -19,6 +19,10 @@ type secretField struct {
 	name  string
 	lines bool // it has lines of the form Name: value, of which the values are secret
 
+	// It has URLs, one a line. No setting may have a user name or a password in a URL, so the
+	// form is shown without them.
+	urls bool
+
 	document bool // it has a workspace as YAML or JSON, of which the secrets of sources are secret
 }
 
@@ -28,6 +32,9 @@ type secretField struct {
 // on another page.
 const sealedField = "sealed"
 
+// leftOut says at a field that credentials of a URL were taken out of it.
+const leftOut = "What you typed before the @ of a URL is left out here, since it may be a password."
+
 var errSealed = fault.New(fault.Validation, "The secrets that were typed before can't be read any more. Type them again.")
 
 // conceal returns the form for a page: the mask replaces each secret that was typed.
@@ -35,6 +42,14 @@ func (v *visit) conceal(w *workspace.Workspace, f form, fields []secretField) (f
 	typed := map[string]string{}
 	shown := maps.Clone(f.Values)
 	for _, field := range fields {
+		if field.urls {
+			text := shown.Get(field.name)
+			if plain := workspace.ReplaceCredentials(text, ""); plain != text {
+				shown.Set(field.name, plain)
+				f.wrong(field.name, leftOut)
+			}
+			continue
+		}
 		eachSecret(shown, field, func(place, secret string) string {
 			if secret != "" && secret != workspace.Mask {
 				typed[place] = secret
@@ -72,6 +87,9 @@ func (v *visit) reveal(w *workspace.Workspace, f form, fields []secretField) err
 		return err
 	}
 	for _, field := range fields {
+		if field.urls {
+			continue
+		}
 		eachSecret(f.Values, field, func(place, secret string) string {
 			if was, ok := typed[place]; ok && secret == workspace.Mask {
 				return was
@@ -133,6 +151,12 @@ func eachSecretOf(text string, do func(place, secret string) string) string {
 	for _, d := range all {
 		for _, s := range d.Sources {
 			secrets = append(append(secrets, s.SecretAccessKey), slices.Collect(maps.Values(s.Headers))...)
+			secrets = append(append(secrets, withCredentials(s.URL, s.Endpoint)...), withCredentials(s.PublicURLs...)...)
+		}
+		secrets = append(append(secrets, withCredentials(d.AllowedOrigins...)...), withCredentials(d.AllowedSources...)...)
+		secrets = append(secrets, withCredentials(d.Domains...)...)
+		for _, m := range d.Marks {
+			secrets = append(secrets, withCredentials(m.Image)...)
 		}
 	}
 	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
@@ -150,4 +174,9 @@ func eachSecretOf(text string, do func(place, secret string) string) string {
 		pairs = append(pairs, secret, place)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// withCredentials returns those of the URLs that have a user name or a password.
+func withCredentials(urls ...string) []string {
+	return slices.DeleteFunc(slices.Clone(urls), func(url string) bool { return workspace.ReplaceCredentials(url, "") == url })
 }

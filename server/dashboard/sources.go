@@ -103,7 +103,7 @@ func (v *visit) sourceSettings(key, kind string) error {
 			return url.Values{"kind": {kind}, "private": {"on"}}
 		},
 		edit:    sourceList.edit(key, func(_ *workspace.Workspace, f form) (workspace.Source, error) { return sourceOf(f, key, kind) }),
-		secrets: []secretField{{name: "secret_access_key"}, {name: "headers", lines: true}},
+		secrets: []secretField{{name: "secret_access_key"}, {name: "headers", lines: true}, {name: "url", urls: true}, {name: "endpoint", urls: true}, {name: "public_urls", urls: true}},
 		data:    func(*visit, *workspace.Workspace) (any, error) { return data, nil },
 	}
 	if v.r.Method == http.MethodPost && v.r.PostFormValue("step") == "test" {

@@ -133,3 +133,41 @@ func TestTypedSecrets(t *testing.T) {
 		t.Error(lone.Code, lone.Body)
 	}
 }
+
+// TestCredentialsInURLs: no page shows the user name and the password of a URL that was typed
+// and refused, in any field that takes a URL. It says so, and keeps the rest.
+func TestCredentialsInURLs(t *testing.T) {
+	s := open(t)
+	source := func(kind, field, url_ string) url.Values {
+		fields := url.Values{"kind": {kind}, "key": {"more"}, "url": {"https://o.example/"}, "bucket": {"photos"}, "region": {"auto"}, "access_key_id": {"id"}, "secret_access_key": {"***"}}
+		fields.Set(field, url_)
+		return fields
+	}
+	for _, typed := range []string{"https://user:hunter2@h.example/", "https://hunter2@h.example/", "https://user:hunter2#x@h.example/", "https://user:hunter2/x@h.example/", "user:hunter2@h.example/"} {
+		for field, c := range map[string]struct {
+			target string
+			fields url.Values
+		}{
+			"url":             {"/app/acme/sources/_new", source("http", "url", typed)},
+			"public_urls":     {"/app/acme/sources/_new", source("http", "public_urls", "https://cdn.example/\r\n"+typed)},
+			"endpoint":        {"/app/acme/sources/_new", source("s3", "endpoint", typed)},
+			"allowed_origins": {"/app/acme/access", url.Values{"allowed_origins": {typed}}},
+			"allowed_sources": {"/app/acme/access", url.Values{"allowed_sources": {"https://cdn.example/\r\n" + typed}}},
+			"image":           {"/app/acme/marks/_new", url.Values{"name": {"more"}, "image": {typed}}},
+			"domain":          {"/app/acme/domains", url.Values{"domain": {typed}}},
+			"text":            {"/app/acme/settings/import", url.Values{"text": {"namespace: acme\nsources:\n- key: a\n  kind: http\n  url: \"" + typed + "\"\n"}}},
+		} {
+			for _, step := range []string{"", "edit", "save", "test"} {
+				c.fields.Set("step", step)
+				w := s.ask("owner", "POST", c.target, c.fields)
+				page := html.UnescapeString(w.Body.String())
+				if strings.Contains(page, "hunter2") || w.Code == 303 || w.Code >= 500 {
+					t.Errorf("%s %q %s: %d\n%s", field, typed, step, w.Code, page)
+				}
+				if field != "text" && (!strings.Contains(page, "What you typed before the @ of a URL is left out here") || !strings.Contains(page, "h.example")) {
+					t.Errorf("%s %q %s: doesn't say so, or lost the host\n%s", field, typed, step, page)
+				}
+			}
+		}
+	}
+}
