@@ -116,6 +116,13 @@ type visit struct {
 	who  account.Visitor
 	role account.Role // in the workspace; an operator has account.Operator
 	seen *workspace.Workspace
+	sent *sentForm // once the form is read
+}
+
+// A sentForm is the form of a POST, or why it can't be read.
+type sentForm struct {
+	values url.Values
+	err    error
 }
 
 // enter finds out who visits, and refuses those who may not.
@@ -191,10 +198,15 @@ func (v *visit) workspace() (*workspace.Workspace, error) {
 // may reports whether the visitor may do an action in the workspace of the page.
 func (v *visit) may(action account.Action) bool { return v.caller().Allow(action, v.ns) == nil }
 
-// form returns the fields of a POST.
+// form returns the fields of a POST. They are the same for all who ask.
 func (v *visit) form() (form, error) {
-	if err := v.r.ParseForm(); err != nil {
-		return form{}, fault.New(fault.Validation, "The form can't be read. It may be larger than 1 MiB.")
+	if v.sent == nil {
+		v.sent = &sentForm{}
+		if v.r.ParseForm() != nil {
+			v.sent.err = fault.New(fault.Validation, "The form can't be read. It may be larger than 1 MiB.")
+		} else if v.sent.values = v.r.PostForm; v.sent.values.Get(keptField) != "" {
+			v.sent.values, v.sent.err = v.kept(v.sent.values.Get(keptField))
+		}
 	}
-	return form{Values: v.r.PostForm}, nil
+	return form{Values: v.sent.values}, v.sent.err
 }

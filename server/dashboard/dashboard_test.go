@@ -25,6 +25,7 @@ import (
 type site struct {
 	handler http.Handler
 	store   *workspacetest.Memory
+	away    *outage
 	people  *account.People
 	tokens  map[string]string // of sessions, by name
 	mail    mailbox
@@ -67,8 +68,9 @@ func clock() time.Time { return now }
 func open(t *testing.T, change ...func(*manage.Config)) *site {
 	t.Helper()
 	s := &site{store: workspacetest.NewMemory(), tokens: map[string]string{"ended": "x"}, mail: make(mailbox, 100), dns: &zone{}}
-	s.people = newPeople(s.store, s.mail)
-	config := manage.Config{Store: s.store, Records: s.store, People: s.people, Resolver: s.dns, Now: clock}
+	s.away = &outage{Memory: s.store}
+	s.people = newPeople(s.away, s.mail)
+	config := manage.Config{Store: s.away, Records: s.away, People: s.people, Resolver: s.dns, Now: clock}
 	for _, f := range change {
 		f(&config)
 	}

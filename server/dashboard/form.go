@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
@@ -21,6 +22,7 @@ type form struct {
 	Values url.Values
 	Errors map[string]string // by the name of the field
 	Faults []string          // that concern no field
+	Away   bool              // the server failed, and not the form
 }
 
 func (f form) get(name string) string { return strings.TrimSpace(f.Values.Get(name)) }
@@ -218,12 +220,26 @@ func (v *visit) typed(s settingsForm, w *workspace.Workspace) (form, error) {
 	return f, v.reveal(w, f, s.secrets)
 }
 
-// settingsFail shows a form of settings again, if the error is about it.
+// settingsFail shows a form of settings again, with what is wrong. Where the store fails,
+// nothing is wrong with the form, and it comes back as it was typed.
 func (v *visit) settingsFail(s settingsForm, w *workspace.Workspace, f form, err error) error {
-	if status, ok := v.refused(err, &f, s.fields); ok {
-		return v.showSettings(s, w, f, status)
+	status, ok := v.refused(err, &f, s.fields)
+	if !ok {
+		e := fault.OfManaging(err)
+		if e.Status() < 500 || v.gone(err) {
+			return err
+		}
+		status, f.Away, f.Faults = e.Status(), true, []string{sentence(e.Message)}
+		e.Headers(v.w.Header())
+		if log, ok := v.w.(*delivery.Response); ok {
+			log.NoteError(e)
+		}
 	}
-	return err
+	shown := v.showSettings(s, w, f, status)
+	if shown != nil && f.Away {
+		return err // the form shows more than is known of the workspace now
+	}
+	return shown
 }
 
 func (v *visit) showSettings(s settingsForm, w *workspace.Workspace, f form, status int) error {

@@ -130,6 +130,9 @@ func (v *visit) fail(err error) {
 	e := fault.OfManaging(err)
 	e.Headers(v.w.Header())
 	data := failure{Error: e}
+	if e.Status() >= 500 {
+		data.Kept = v.keep()
+	}
 	if log, ok := v.w.(*delivery.Response); ok {
 		log.NoteError(e)
 		data.RequestID = log.Log.RequestID
@@ -148,6 +151,7 @@ func (v *visit) gone(err error) bool {
 type failure struct {
 	*fault.Error
 	RequestID string
+	Kept      string // the form that failed: see visit.keep; empty for none
 }
 
 func (v *visit) nothingHere() error {

@@ -106,8 +106,14 @@ func (v *visit) sourceSettings(key, kind string) error {
 		secrets: []secretField{{name: "secret_access_key"}, {name: "headers", lines: true}, {name: "url", urls: true}, {name: "endpoint", urls: true}, {name: "public_urls", urls: true}},
 		data:    func(*visit, *workspace.Workspace) (any, error) { return data, nil },
 	}
-	if v.r.Method == http.MethodPost && v.r.PostFormValue("step") == "test" {
-		return v.testSource(s, &data)
+	if v.r.Method == http.MethodPost {
+		f, err := v.form()
+		if err != nil {
+			return err
+		}
+		if f.get("step") == "test" {
+			return v.testSource(s, &data)
+		}
 	}
 	return v.settings(s)
 }
