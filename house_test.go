@@ -84,9 +84,12 @@ var mayImport = map[string][]string{
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":           {"delivery", "fault", "limit", "origin", "workspace", "apikey", "transform", "server/web"},
+	"server":           {"delivery", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
-	"server/dashboard": {"account", "manage", "delivery", "fault", "workspace", "apikey", "server/web", "server/dashboard/plot"},
+	"server/dashboard": {"account", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
+
+	// The controls of all options, and words for errors, on both playgrounds.
+	"server/playground": {"fault", "transform"},
 
 	// Plots of values by day, as SVG.
 	"server/dashboard/plot": {},

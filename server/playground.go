@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/server/playground"
 	"github.com/tintype/tintype/server/web"
 	"github.com/tintype/tintype/workspace"
 )
@@ -28,16 +29,7 @@ const pagePictures = 24
 //go:embed playground.html
 var playgroundHTML string
 
-var playgroundTemplate = template.Must(template.New("playground").Funcs(template.FuncMap{"prose": prose}).Parse(playgroundHTML))
-
-// controlsHTML has the controls of all options. It is the same on every page.
-var controlsHTML = func() template.HTML {
-	var b strings.Builder
-	if err := playgroundTemplate.ExecuteTemplate(&b, "groups", controlGroups); err != nil {
-		panic(err) // the template and its data are part of the program
-	}
-	return template.HTML(b.String())
-}()
+var playgroundTemplate = template.Must(template.New("playground").Parse(playgroundHTML))
 
 // playgroundCSP lets the page load its own files and show images of this host.
 // blob: is for variants, which the page fetches itself to see their headers.
@@ -51,11 +43,11 @@ type page struct {
 	Fault     *pageError // why the page can't be shown, or nil
 	Assets    string     // URL of the folder of static files
 	Pictures  []picture
-	Controls  template.HTML
-	Presets   []string // suggestions
-	Sources   []string // suggestions
-	Script    pageData // for the page's script, as JSON
-	Dashboard bool     // there is one
+	Bench     template.HTML
+	Presets   []string        // suggestions
+	Sources   []string        // suggestions
+	Script    playground.Data // for the page's script, as JSON
+	Dashboard bool            // there is one
 	Examples  []Example
 }
 
@@ -65,11 +57,6 @@ type Example struct {
 	Image, About    string // path and query of a picture, and what it shows; empty is none
 	Tried           string // path and query of a URL that is refused; empty is none
 	Page, PageTitle string // of the dashboard
-}
-
-type pageData struct {
-	Namespace string       `json:"namespace"`
-	Options   []optionFact `json:"options"`
 }
 
 // A pageError is an error that a page shows instead of its content.
@@ -125,7 +112,11 @@ func (s *Server) playground(w *delivery.Response, r *http.Request, namespace str
 		failPage(w, r, err)
 		return
 	}
-	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Controls: controlsHTML, Script: pageData{namespace, optionFacts}, Dashboard: s.pages != nil}
+	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Script: playground.NewData(namespace, s.pages != nil), Dashboard: s.pages != nil}
+	if p.Bench, err = (playground.Bench{}).HTML(); err != nil {
+		failPage(w, r, err)
+		return
+	}
 	if start && s.examples != nil {
 		p.Examples = s.examples(r.Context())
 	}
@@ -207,17 +198,4 @@ func readOnly(w *delivery.Response, r *http.Request) bool {
 	w.Header().Set("Allow", "GET, HEAD")
 	w.Fail(fault.New(fault.MethodNotAllowed, "use the method GET or HEAD"))
 	return false
-}
-
-// prose returns Markdown as HTML. Of Markdown it knows only `code`.
-func prose(markdown string) template.HTML {
-	var b strings.Builder
-	for i, part := range strings.Split(markdown, "`") {
-		if i%2 == 1 {
-			b.WriteString("<code>" + template.HTMLEscapeString(part) + "</code>")
-		} else {
-			b.WriteString(template.HTMLEscapeString(part))
-		}
-	}
-	return template.HTML(b.String())
 }

@@ -61,9 +61,14 @@ export async function loadSize(path, signal) {
   return { bytes: blob.size, type: response.headers.get('Content-Type') ?? '' };
 }
 
-// loadFacts returns facts of the original: { format, bytes, width, height, frames }.
-export async function loadFacts(namespace, src, signal) {
-  const { blob } = await fetchAnswer(`/playground/${namespace}/original?src=${encodeURIComponent(src)}`, signal);
+// describedAt is the path of facts of an original. Those of one that needs a signature are
+// at factsPath, which can be signed.
+export const describedAt = (namespace, src) => `/playground/${namespace}/original?src=${encodeURIComponent(src)}`;
+export const factsPath = (namespace, src) => `/${namespace}/info/metadata?src=${encodeURIComponent(src)}`;
+
+// loadFacts returns facts of an original: { format, bytes, width, height, frames }.
+export async function loadFacts(path, signal) {
+  const { blob } = await fetchAnswer(path, signal);
   return JSON.parse(await blob.text());
 }
 

@@ -2,12 +2,13 @@
 
 import { Controls } from './controls.js';
 import { copy } from './copy.js';
+import { framework } from './frameworks.js';
 import { compass, fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
-import { accept, Latest, loadFacts, loadImage, loadSize, Refusal } from './load.js';
+import { accept, describedAt, factsPath, Latest, loadFacts, loadImage, loadSize, Refusal } from './load.js';
 import { Overlay } from './overlay.js';
 import { Pane } from './pane.js';
 import { State } from './state.js';
-import { curl, imageTag, variantPath } from './url.js';
+import { curl, imageTag, query, variantPath } from './url.js';
 import * as words from './words.js';
 
 const $ = (selector) => document.querySelector(selector);
@@ -36,9 +37,18 @@ const hints = {
   compare: 'Drag the boundary. The left side has no effects and no compression.',
 };
 
-const state = new State(page.options, { src: $('input[name=picture]')?.value ?? '', options: { w: '480', h: '480', fit: 'cover', gravity: 'attention' } });
+// Words for errors that no server has sent.
+const others = {
+  NO_ANSWER: { means: 'The server doesn’t answer.', do: 'Look at the connection, then request the image again.' },
+  SIGNED_OUT: { means: 'You are signed out.', do: 'Your session has ended.', path: `/app/me/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`, title: 'Sign in again' },
+};
+
+const state = new State(page.options, {
+  src: page.member?.src ?? $('input[name=picture]')?.value ?? '',
+  options: page.member?.first ?? { w: '480', h: '480', fit: 'cover', gravity: 'attention' },
+});
 const panes = { original: new Pane($('#original')), variant: new Pane($('#variant')), compare: new Pane($('#compare')) };
-const jobs = { original: new Latest(), facts: new Latest(), variant: new Latest(), compare: new Latest(), reference: new Latest() };
+const jobs = { original: new Latest(), facts: new Latest(), variant: new Latest(), compare: new Latest(), reference: new Latest(), snippets: new Latest() };
 let original; // facts of the original; undefined until known
 let variant; // the variant that is shown
 let reference; // what the variant's bytes are compared with: { bytes, name, title }
@@ -49,7 +59,30 @@ let timer;
 const view = () => $('input[name=view]:checked').value;
 const pairs = () => [...state.options];
 const path = (options = state.options) => variantPath(page.namespace, state.src, [...options]);
-const absolute = (options) => new URL(path(options), location.href).href;
+
+// On the page of the dashboard, a member of the workspace uses the playground.
+const member = page.member && new (await import('./member.js')).Member(page.member, {
+  option: (name, value) => change(name, value),
+  source: (src) => state.setSource(src),
+  again: () => update(),
+  browsed: () => showPicture(),
+});
+
+// signs reports whether the page has URLs of this original signed.
+const signs = () => Boolean(member?.signs(state.src)) && !member.refusal(state.src);
+
+// address is the path to fetch, signed where it must be.
+const address = (plain) => (signs() ? member.sign(plain) : plain);
+
+// absolute is the URL to copy. Its signature is missing until the server has made it.
+const absolute = (options) => new URL((signs() && member.known(path(options))) || path(options), member?.base ?? location.href).href;
+
+// advice says what an error means, and what to do about it.
+function advice(err) {
+  const known = page.advice[err.code] ?? others[err.code] ?? { means: 'No image came back.', do: 'Request it again. If it stays, give the number to the operator.' };
+  if (!known.carried) return known;
+  return { ...known, path: `${known.path}?${query([['src', state.src], ['options', query(pairs())]])}` };
+}
 
 const controls = new Controls(page.options, change);
 const overlay = new Overlay($('#layer'), { focal: moveFocal, region: (region) => change('rect', formatRect(region, original)) });
@@ -110,12 +143,24 @@ function show() {
   const focal = hasFocal();
   controls.show(o, focal ? { gravity: 'focal' } : {});
   if (document.activeElement !== $('#src')) $('#src').value = state.src;
-  for (const input of document.querySelectorAll('input[name=picture]')) input.checked = input.value === state.src;
+  showPicture();
   showAddress();
   overlay.show(keptPoint(), focal, turns().rect);
   showSnippets();
   showHint();
-  for (const button of document.querySelectorAll('.copy, #again')) button.disabled = !state.src;
+  for (const button of document.querySelectorAll('.copy, #again')) button.disabled = !state.src || button.id !== 'again' && unsigned().length > 0;
+  member?.show(state.src, o, path());
+}
+
+// showPicture marks the original among the pictures to choose from. It puts a word in the
+// place of pictures that the server doesn't show.
+function showPicture() {
+  for (const input of document.querySelectorAll('input[name=picture]')) input.checked = input.value === state.src;
+  for (const img of document.querySelectorAll('.picture img')) {
+    const missing = () => img.replaceWith(Object.assign(document.createElement('span'), { className: 'none', textContent: 'not shown' }));
+    if (img.complete && img.currentSrc && !img.naturalWidth) missing();
+    else img.onerror = missing;
+  }
 }
 
 function showAddress() {
@@ -126,7 +171,9 @@ function showAddress() {
     return;
   }
   const [where, asked] = path().split(/(?=\?)/);
-  $('#url').replaceChildren(part(location.origin, 'host'), part(where, 'path'), part(asked ?? '', 'asked'));
+  const { origin } = new URL(absolute());
+  const signature = ((signs() && member.known(path())) || '').slice(path().length);
+  $('#url').replaceChildren(part(origin, 'host'), part(where, 'path'), part(asked ?? '', 'asked'), part(signature, 'host'));
 }
 
 // part is a piece of a URL that can break between lines after /, & and ?.
@@ -162,15 +209,40 @@ function keptPoint() {
   return point && fromFocal(point, turns());
 }
 
+// snippets are the texts to copy. url makes a URL from options.
+function snippets(url) {
+  const tag = imageTag(state.options, url, $('input[name=srcset]:checked').value, variant?.width ? variant : undefined);
+  const about = {
+    base: member?.base ?? location.origin, namespace: page.namespace, src: state.src, options: state.options, shown: variant, url, tag,
+    path: member?.signs(state.src) ? path() : undefined,
+  };
+  return {
+    path: (signs() && member.known(path())) || path(), absolute: url(state.options), img: tag,
+    framework: framework($('input[name=framework]:checked').value, about), curl: curl(url(state.options), accept, variant?.type),
+  };
+}
+
+// unsigned are the paths in texts to copy that the server must sign first.
+function unsigned() {
+  if (!state.src || !signs()) return [];
+  const paths = new Set();
+  snippets((options) => {
+    paths.add(path(options));
+    return absolute(options);
+  });
+  return [...paths].filter((plain) => !member.known(plain));
+}
+
 function showSnippets() {
-  if (!state.src) {
-    for (const code of document.querySelectorAll('.snippet code')) code.textContent = '';
-    return;
-  }
-  $('#snippet-path').textContent = path();
-  $('#snippet-absolute').textContent = absolute();
-  $('#snippet-img').textContent = imageTag(state.options, absolute, $('input[name=srcset]:checked').value, variant?.width ? variant : undefined);
-  $('#snippet-curl').textContent = curl(absolute(), accept, variant?.type);
+  const texts = state.src && !unsigned().length ? snippets(absolute) : {};
+  for (const code of document.querySelectorAll('.snippet code')) code.textContent = texts[code.id.replace('snippet-', '')] ?? '';
+}
+
+// signSnippets has the texts to copy signed, and then shows them.
+function signSnippets() {
+  const paths = unsigned();
+  if (!paths.length) return;
+  jobs.snippets.run(() => Promise.all(paths.map((plain) => member.sign(plain))), show, () => {}); // the pane shows the error
 }
 
 // loadOriginal shows another original and loads its facts.
@@ -186,10 +258,18 @@ function loadOriginal() {
     for (const pane of [panes.original, panes.compare]) pane.note('No original yet', `${how} as source/path or by its URL.`);
     return;
   }
+  const refusal = member?.refusal(state.src);
+  if (refusal || member?.presetsOnly) {
+    jobs.original.stop();
+    jobs.facts.stop();
+    if (refusal) panes.original.refuse({}, refusal);
+    else panes.original.note('The original isn’t shown', 'The workspace serves presets only.');
+    return;
+  }
   panes.original.busy(true);
   const shown = variantPath(page.namespace, state.src, [['w', String(preview)], ['h', String(preview)], ['format', 'original']]);
-  jobs.original.run((signal) => loadImage(shown, signal), (image) => panes.original.show(image), (err) => panes.original.refuse(err));
-  jobs.facts.run((signal) => loadFacts(page.namespace, state.src, signal), (facts) => {
+  jobs.original.run(async (signal) => loadImage(await address(shown), signal), (image) => panes.original.show(image), (err) => panes.original.refuse(err, advice(err)));
+  jobs.facts.run(async (signal) => loadFacts(signs() ? await member.sign(factsPath(page.namespace, state.src)) : describedAt(page.namespace, state.src), signal), (facts) => {
     original = facts;
     panes.original.caption(words.bytes(facts.bytes), words.format(facts.format), words.pixels(facts.width, facts.height),
       facts.frames > 1 && `${facts.frames} frames`);
@@ -207,8 +287,18 @@ function loadVariant() {
     showAnswer();
     return;
   }
+  const refusal = member?.refusal(state.src);
+  if (refusal) {
+    jobs.variant.stop();
+    variant = undefined;
+    blame();
+    for (const pane of [panes.variant, panes.compare]) pane.refuse({}, refusal);
+    panes.variant.caption();
+    showAnswer();
+    return;
+  }
   panes.variant.busy(true);
-  jobs.variant.run((signal) => loadImage(path(), signal), (image) => {
+  jobs.variant.run(async (signal) => loadImage(await address(path()), signal), (image) => {
     variant = image;
     blame();
     panes.variant.show(image);
@@ -217,10 +307,15 @@ function loadVariant() {
     loadCompare();
   }, (err) => {
     variant = undefined;
+    // That the URL of an original belongs to a private source is known only now.
+    if (err.code === 'SIGNATURE_REQUIRED' && member?.demand(state.src)) {
+      shownSource = undefined;
+      update();
+      return;
+    }
     blame(err);
-    panes.variant.refuse(err);
+    for (const pane of [panes.variant, panes.compare]) pane.refuse(err, advice(err));
     panes.variant.caption();
-    panes.compare.refuse(err);
     showAnswer();
   });
 }
@@ -228,6 +323,10 @@ function loadVariant() {
 // loadCompare shows the variant over the original in the same shape.
 function loadCompare() {
   if (view() !== 'compare' || !variant) return;
+  if (member?.presetsOnly) {
+    panes.compare.note('There is nothing to compare with', 'The workspace serves presets only, and shows no originals.');
+    return;
+  }
   if (!variant.width) {
     panes.compare.say(`${variant.type} can’t be shown by this browser`);
     return;
@@ -236,7 +335,7 @@ function loadCompare() {
   const reference = variantPath(page.namespace, state.src, [...shape, ['format', 'original'], ['q', '95']]);
   panes.compare.busy(true);
   const after = variant;
-  jobs.compare.run((signal) => loadImage(reference, signal), (before) => panes.compare.show(after, before), (err) => panes.compare.refuse(err));
+  jobs.compare.run(async (signal) => loadImage(await address(reference), signal), (before) => panes.compare.show(after, before), (err) => panes.compare.refuse(err, advice(err)));
 }
 
 // showIgnored names what stands in the page's URL and is no option.
@@ -269,7 +368,7 @@ function loadReference() {
   jobs.reference.stop();
   reference = undefined;
   showSaved();
-  if (!original || !variant?.width) return;
+  if (!original || !variant?.width || member?.presetsOnly) return;
   const size = words.pixels(variant.width, variant.height);
   if (variant.width === original.width && variant.height === original.height) {
     reference = { bytes: original.bytes, name: `original: ${words.bytes(original.bytes)}`, title: 'Compared with the original, which has the same number of pixels.' };
@@ -279,7 +378,7 @@ function loadReference() {
   const written = encoding.filter((name) => name !== 'format' && state.options.has(name));
   if (!written.length && words.format(variant.type) === words.format(original.format)) return; // the variant would be compared with itself
   const alike = new Map([...state.options].filter(([name]) => !encoding.includes(name))).set('format', 'original');
-  jobs.reference.run((signal) => loadSize(path(alike), signal), ({ bytes, type }) => {
+  jobs.reference.run(async (signal) => loadSize(await address(path(alike)), signal), ({ bytes, type }) => {
     const format = words.format(type);
     reference = { bytes, name: `as ${format}: ${words.bytes(bytes)}`, title: `Compared with the same ${size} pixels as ${format} at default quality.` };
     showSaved();
@@ -311,10 +410,12 @@ function update() {
   panes.variant.busy(true);
   jobs.variant.stop();
   jobs.reference.stop();
+  jobs.snippets.stop();
   clearTimeout(timer);
   timer = setTimeout(() => {
     loadOriginal();
     loadVariant();
+    signSnippets();
   }, pause);
 }
 
@@ -329,9 +430,9 @@ for (const button of document.querySelectorAll('.copy')) {
   });
 }
 
-for (const input of document.querySelectorAll('input[name=picture]')) {
-  input.addEventListener('change', () => state.setSource(input.value));
-}
+$('.pick').addEventListener('change', ({ target }) => {
+  if (target.name === 'picture') state.setSource(target.value);
+});
 for (const input of document.querySelectorAll('input[name=view]')) {
   input.addEventListener('change', () => {
     $('#panes').dataset.view = view();
@@ -348,7 +449,12 @@ for (const input of document.querySelectorAll('input[name=tool]')) {
     show();
   });
 }
-for (const input of document.querySelectorAll('input[name=srcset]')) input.addEventListener('change', showSnippets);
+for (const input of document.querySelectorAll('input[name=srcset], input[name=framework]')) {
+  input.addEventListener('change', () => {
+    show();
+    signSnippets();
+  });
+}
 
 let typing;
 $('#src').addEventListener('input', ({ target }) => {
@@ -360,7 +466,10 @@ $('#reset-all').addEventListener('click', () => {
   state.clear();
   $('#src').focus({ preventScroll: true });
 });
-$('#again').addEventListener('click', loadVariant);
+$('#again').addEventListener('click', () => {
+  loadVariant();
+  signSnippets();
+});
 $('#split').addEventListener('input', ({ target }) => target.parentElement.style.setProperty('--split', `${target.value}%`));
 state.addEventListener('change', update);
 

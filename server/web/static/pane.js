@@ -52,11 +52,21 @@ export class Pane {
     this.#message.classList.add('note');
   }
 
-  refuse(err) {
-    this.say(err.status ? `${err.status} ${err.code}` : err.code ?? err.name, err.message, err.requestID && `request ${err.requestID}`);
+  // refuse says what an error means and what to do. advice is { means, do, path, title }.
+  refuse(err, advice) {
+    const { message, status, code, requestID } = err;
+    this.say(advice.means, message && sentence(message), advice.do);
+    if (advice.path) {
+      this.#message.lastElementChild.append(' ', Object.assign(document.createElement('a'), { href: advice.path, textContent: advice.title }));
+    }
+    const number = [status && `${status} ${code}`, requestID && `request ${requestID}`].filter(Boolean).join(' · ');
+    if (number) this.#message.append(Object.assign(document.createElement('p'), { className: 'number', textContent: number }));
   }
 
   caption(...facts) {
     this.#root.querySelector('.facts').textContent = facts.filter(Boolean).join(' · ');
   }
 }
+
+// sentence gives a message a capital and a full stop. The name of an option stays as it is.
+const sentence = (s) => (/^\S+:/.test(s) ? s : s[0].toUpperCase() + s.slice(1)).replace(/[^.]$/, '$&.');

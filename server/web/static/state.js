@@ -23,7 +23,7 @@ export class State extends EventTarget {
     for (const f of facts) for (const name of [f.name, ...f.aliases]) this.#names.set(name, f.name);
     this.src = first.src;
     if (location.hash.length > 1) this.#read();
-    else this.options = new Map(Object.entries(first.options));
+    else this.#take(Object.entries(first.options));
     history.replaceState(null, '', this.hash);
     addEventListener('popstate', () => {
       this.#read();
@@ -79,6 +79,10 @@ export class State extends EventTarget {
   #read() {
     const given = new URLSearchParams(location.hash.slice(1));
     this.src = given.get('src') ?? this.src;
+    this.#take(given);
+  }
+
+  #take(given) {
     const next = new Map();
     this.ignored = [];
     for (const [name, value] of given) {

@@ -1,4 +1,4 @@
-package server
+package playground
 
 import (
 	"cmp"
@@ -9,7 +9,7 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A control is one option on the playground. Its name, values and meaning come from
+// A control is one option on a page. Its name, values and meaning come from
 // [transform.Vocabulary]. faces says how it looks.
 type control struct {
 	transform.OptionDoc
@@ -209,8 +209,8 @@ func newControl(d transform.OptionDoc) control {
 	return c
 }
 
-// An optionFact describes an option to the page's script.
-type optionFact struct {
+// An Option describes an option to the script of a page.
+type Option struct {
 	Name    string   `json:"name"`
 	Aliases []string `json:"aliases"`
 	Kind    string   `json:"kind"`
@@ -218,12 +218,12 @@ type optionFact struct {
 	Group   string   `json:"group"`
 }
 
-// optionFacts are in the order of options in URLs of the page.
-var optionFacts = func() (facts []optionFact) {
+// options are in the order of options in URLs of the page.
+var options = func() (all []Option) {
 	for _, g := range controlGroups {
 		for _, c := range g.Controls {
-			facts = append(facts, optionFact{c.Name, append([]string{}, c.Aliases...), c.Kind, c.Default, g.Name})
+			all = append(all, Option{c.Name, append([]string{}, c.Aliases...), c.Kind, c.Default, g.Name})
 		}
 	}
-	return facts
+	return all
 }()

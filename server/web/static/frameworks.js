@@ -1,0 +1,76 @@
+// Texts to copy for frameworks.
+
+import { query } from './url.js';
+
+const jsx = (tag) => tag.replace('srcset=', 'srcSet=').replace(/>$/, ' />');
+
+// whole reads a number of pixels.
+const whole = (s) => (/^\d+$/.test(s ?? '') ? Number(s) : undefined);
+
+// A loader builds URLs for the widths that a framework asks for. It returns { base, file,
+// rest, width, height }: the URL up to the file, the file, and the options that stay.
+function parts(base, namespace, src, options, shown) {
+  const rest = new Map(options);
+  for (const name of ['w', 'h', 'size', 'dpr', 'q']) rest.delete(name);
+  const width = whole(options.get('size') ?? options.get('w')) ?? shown?.width ?? 800;
+  const height = whole(options.get('size') ?? options.get('h'));
+  if (height && !rest.has('ar')) rest.set('ar', `${width}:${height}`);
+  const ratio = shown?.width ? shown.height / shown.width : height ? height / width : 1;
+  const at = src.indexOf('/');
+  const byURL = src.includes('://');
+  return {
+    start: byURL ? `${base}/${namespace}?src=\${encodeURIComponent(src)}&` : `${base}/${namespace}/${encodeURIComponent(src.slice(0, at))}/\${src.split('/').map(encodeURIComponent).join('/')}?`,
+    file: byURL ? src : src.slice(at + 1),
+    rest: rest.size ? `&${query([...rest])}` : '',
+    width, height: Math.round(width * ratio),
+    quality: options.get('q'),
+  };
+}
+
+const quoted = (text) => JSON.stringify(text);
+
+const texts = {
+  react: ({ tag }) => jsx(tag),
+  next: ({ p }) => `// tintype.js
+export default function tintype({ src, width${p.quality ? '' : ', quality'} }) {
+  return \`${p.start}w=\${width}&q=${p.quality ?? '${quality || 75}'}${p.rest}\`
+}
+
+// in a component
+import Image from 'next/image'
+import tintype from './tintype'
+
+<Image loader={tintype} src=${quoted(p.file)} width={${p.width}} height={${p.height}} alt="" />`,
+  nuxt: ({ p }) => `// providers/tintype.ts
+import { defineProvider } from '@nuxt/image/runtime'
+
+export default defineProvider({
+  getImage(src, { modifiers: { width = ${p.width}${p.quality ? '' : ', quality = 75'} } }) {
+    return { url: \`${p.start}w=\${width}&q=${p.quality ?? '${quality}'}${p.rest}\` }
+  },
+})
+
+// nuxt.config.ts
+image: { providers: { tintype: { provider: '~/providers/tintype.ts' } } }
+
+<!-- in a component -->
+<NuxtImg provider="tintype" src=${quoted(p.file)} width="${p.width}" height="${p.height}" alt="" />`,
+  css: ({ absolute, doubled }) => `background-image: image-set(url(${quoted(absolute)}) 1x, url(${quoted(doubled)}) 2x);`,
+};
+
+// A URL of a private image is signed by a server, with a key that no browser has.
+const onServer = (base, namespace, path) => `// on your server, with an API key that may write
+const answer = await fetch('${base}/v1/workspaces/${namespace}/sign', {
+  method: 'POST',
+  headers: { Authorization: \`Bearer \${process.env.TINTYPE_API_KEY}\`, 'Content-Type': 'application/json' },
+  body: JSON.stringify({ url: ${quoted(path)}, expires_in: 3600 }),
+})
+const { signed_url } = await answer.json()`;
+
+// framework is the text for one framework: react, next, nuxt or css. url makes a URL from
+// options. tag is the <img>. path is what a server signs; undefined where URLs aren't signed.
+export function framework(name, { base, namespace, src, options, shown, url, tag, path }) {
+  if (path && name !== 'css') return `${onServer(base, namespace, path)}\n\n${name === 'nuxt' ? '<img :src="signed_url" alt="">' : '<img src={signed_url} alt="" />'}`;
+  const doubled = new Map(options).set('dpr', String(Math.min(5, (Number(options.get('dpr')) || 1) * 2)));
+  return texts[name]({ tag, absolute: url(options), doubled: url(doubled), p: parts(base, namespace, src, options, shown) });
+}
