@@ -51,56 +51,79 @@ var errNoStaging = invalid("source: only buckets (kind s3 or r2) take uploads by
 // UploadURL returns a URL to which a client can send one image of this length and type. The
 // image isn't shown or listed until [Manager.CompleteUpload].
 func (m *Manager) UploadURL(ctx context.Context, who Caller, namespace string, n NewUploadURL) (u UploadURL, err error) {
-	w, st, err := m.storage(ctx, who, account.WriteImages, namespace, n.Source)
+	w, staging, err := m.staging(ctx, who, namespace, n.Source)
 	if err != nil {
 		return u, err
 	}
-	staging, ok := st.(origin.Staging)
-	if !ok {
-		return u, errNoStaging
-	}
-	if err := origin.CheckUpload(n.Path); err != nil {
+	if err := m.checkStaged(w, n.Source, n.Path, n.ContentType, n.Bytes); err != nil {
 		return u, err
 	}
-	if kind, parameters, err := mime.ParseMediaType(n.ContentType); err != nil || kind != n.ContentType || len(parameters) > 0 || !strings.HasPrefix(kind, "image/") {
-		return u, invalid("content_type: must be the media type of an image, such as image/jpeg.")
-	}
-	if most := m.images.MaxUpload(); n.Bytes < 1 || n.Bytes > most {
-		return u, invalid(fmt.Sprintf("bytes: must be 1 to %d, the largest image that this server takes.", most))
-	}
-	if err := m.checkBlocked(w, UploadRequest{Source: n.Source, Path: n.Path}, ""); err != nil {
-		return u, err
-	}
-	u = UploadURL{UploadID: rand.Text(), Method: "PUT", Headers: map[string]string{}, ExpiresAt: m.now().Add(uploadURLFor).UTC().Truncate(time.Second)}
+	u = UploadURL{UploadID: rand.Text(), Method: "PUT", ExpiresAt: m.now().Add(uploadURLFor).UTC().Truncate(time.Second)}
 	url, header, err := staging.PresignPut(ctx, u.UploadID, n.ContentType, n.Bytes, uploadURLFor)
 	if err != nil {
 		return u, err
 	}
-	u.URL = url
-	for name, values := range header {
-		u.Headers[name] = strings.Join(values, ", ")
-	}
-	m.stagedIn(w.Namespace, n.Source)
+	u.URL, u.Headers = url, plainHeaders(header)
+	m.stagedIn(w.Namespace, n.Source, false)
 	return u, nil
+}
+
+// staging opens a source to which clients can send images by themselves.
+func (m *Manager) staging(ctx context.Context, who Caller, namespace, source string) (*workspace.Workspace, origin.Staging, error) {
+	w, st, err := m.storage(ctx, who, account.WriteImages, namespace, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	staging, ok := st.(origin.Staging)
+	if !ok {
+		return nil, nil, errNoStaging
+	}
+	return w, staging, nil
+}
+
+// checkStaged checks an image that a client is about to send to a bucket.
+func (m *Manager) checkStaged(w *workspace.Workspace, source, path, contentType string, bytes int64) error {
+	if err := origin.CheckUpload(path); err != nil {
+		return err
+	}
+	if kind, parameters, err := mime.ParseMediaType(contentType); err != nil || kind != contentType || len(parameters) > 0 || !strings.HasPrefix(kind, "image/") {
+		return invalid("content_type: must be the media type of an image, such as image/jpeg.")
+	}
+	if most := m.images.MaxUpload(); bytes < 1 || bytes > most {
+		return invalid(fmt.Sprintf("bytes: must be 1 to %d, the largest image that this server takes.", most))
+	}
+	return m.checkBlocked(w, UploadRequest{Source: source, Path: path}, "")
+}
+
+// plainHeaders returns the headers as JSON has them.
+func plainHeaders(header map[string][]string) map[string]string {
+	plain := map[string]string{}
+	for name, values := range header {
+		plain[name] = strings.Join(values, ", ")
+	}
+	return plain
 }
 
 // CompleteUpload checks an image that was sent to an [UploadURL], and stores it as
 // [Manager.Upload] does. What is stored are the bytes that were checked, whatever a client
 // sends to the URL meanwhile.
 func (m *Manager) CompleteUpload(ctx context.Context, who Caller, namespace string, c CompleteUpload) (out Uploaded, err error) {
-	w, st, err := m.storage(ctx, who, account.WriteImages, namespace, c.Source)
+	w, staging, err := m.staging(ctx, who, namespace, c.Source)
 	if err != nil {
 		return out, err
-	}
-	staging, ok := st.(origin.Staging)
-	if !ok {
-		return out, errNoStaging
 	}
 	req := UploadRequest{Source: c.Source, Path: c.Path, Overwrite: c.Overwrite, Pregenerate: c.Pregenerate}
 	if err := checkUpload(w, req); err != nil {
 		return out, err
 	}
-	o, err := staging.FetchStaged(origin.WithOwner(ctx, origin.Owner{Workspace: w.ID}), c.UploadID)
+	id := c.UploadID
+	if p, ok := parsePartsID(id, m.images.MaxUpload()); ok {
+		if err := joinParts(ctx, staging, p); err != nil {
+			return out, err
+		}
+		id = p.id
+	}
+	o, err := staging.FetchStaged(origin.WithOwner(ctx, origin.Owner{Workspace: w.ID}), id)
 	if errors.Is(err, origin.ErrNotFound) {
 		return out, notFound("There is no upload under this upload_id. Send the image to the URL first, within 15 minutes.")
 	}
@@ -108,10 +131,10 @@ func (m *Manager) CompleteUpload(ctx context.Context, who Caller, namespace stri
 		return out, err
 	}
 	defer o.Release()
-	out, err = m.putImage(ctx, who, w, st, req, o)
+	out, err = m.putImage(ctx, who, w, staging, req, o)
 	// A failure that may pass, and a path that is taken, leave the upload for another try.
 	if err == nil || final(err) {
-		if e := staging.DeleteStaged(context.WithoutCancel(ctx), c.UploadID); e != nil {
+		if e := staging.DeleteStaged(context.WithoutCancel(ctx), id); e != nil {
 			m.log.Warn("an upload stays in the staging folder until it is swept", "workspace", namespace, "source", c.Source, "err", e)
 		}
 	}
@@ -128,14 +151,18 @@ func final(err error) bool {
 }
 
 // A stagedSource is a source to which clients may have sent uploads.
-type stagedSource struct{ namespace, source string }
+type stagedSource struct {
+	namespace, source string
+	parts             bool // in parts
+}
 
 // stagedIn notes that a source's staging folder has to be swept, at once if that wasn't known,
-// since another process may have left something.
-func (m *Manager) stagedIn(namespace, source string) {
+// since another process may have left something. Uploads in parts are swept apart, since a
+// source's credentials may not have the right to list them.
+func (m *Manager) stagedIn(namespace, source string, parts bool) {
 	m.staged.mu.Lock()
 	defer m.staged.mu.Unlock()
-	key := stagedSource{namespace, source}
+	key := stagedSource{namespace, source, parts}
 	if _, known := m.staged.due[key]; !known {
 		m.staged.due[key] = m.now()
 	}
@@ -155,7 +182,7 @@ func (m *Manager) Run(ctx context.Context) {
 	}
 }
 
-// Sweep deletes uploads that nobody has completed for an hour, from the sources for which
+// Sweep deletes uploads that nobody has completed for an hour, or for a day those in parts, from the sources for which
 // this process has made URLs. Run calls it.
 func (m *Manager) Sweep(ctx context.Context) {
 	now := m.now()
@@ -169,14 +196,14 @@ func (m *Manager) Sweep(ctx context.Context) {
 	}
 	m.staged.mu.Unlock()
 	for _, key := range due {
-		err := m.sweep(ctx, key, now.Add(-stagedFor))
+		err := m.sweep(ctx, key, now)
 		if err != nil && ctx.Err() == nil {
 			m.log.Warn("uploads that nobody completed could not be deleted", "workspace", key.namespace, "source", key.source, "err", err)
 		}
 	}
 }
 
-func (m *Manager) sweep(ctx context.Context, key stagedSource, before time.Time) error {
+func (m *Manager) sweep(ctx context.Context, key stagedSource, now time.Time) error {
 	w, err := m.reads.Get(ctx, key.namespace)
 	var st origin.Storage
 	if err == nil {
@@ -192,7 +219,11 @@ func (m *Manager) sweep(ctx context.Context, key stagedSource, before time.Time)
 	if err != nil {
 		return err
 	}
-	removed, err := staging.SweepStaged(ctx, before)
+	sweep := func() (int, error) { return staging.SweepStaged(ctx, now.Add(-stagedFor), now.Add(-partsFor)) }
+	if key.parts {
+		sweep = func() (int, error) { return staging.SweepParts(ctx, now.Add(-partsFor)) }
+	}
+	removed, err := sweep()
 	if removed > 0 {
 		m.log.Info("deleted uploads that nobody completed", "workspace", key.namespace, "source", key.source, "uploads", removed)
 	}

@@ -42,7 +42,35 @@ type Staging interface {
 	// DeleteStaged removes what was sent under an id, if there is anything.
 	DeleteStaged(ctx context.Context, id string) error
 	// SweepStaged removes what was sent before a time, 1,000 at most, and returns how many.
-	SweepStaged(ctx context.Context, before time.Time) (removed int, err error)
+	// partsBefore is the time for originals that were joined from parts: some stores date
+	// these by when the upload began.
+	SweepStaged(ctx context.Context, before, partsBefore time.Time) (removed int, err error)
+
+	// StartParts begins an upload in parts under an id, which must begin with PartsID. It
+	// returns the storage's own name of the upload, for the methods below. Their error is
+	// ErrNotFound where there is no such upload (any more).
+	StartParts(ctx context.Context, id, contentType string) (upload string, err error)
+	// PresignPart is PresignPut for one part. Parts are numbered from 1.
+	PresignPart(ctx context.Context, id, upload string, number int, length int64, lifetime time.Duration) (url string, header http.Header, err error)
+	// ListParts returns the parts that were sent, 1,000 at most.
+	ListParts(ctx context.Context, id, upload string) ([]Part, error)
+	// JoinParts makes parts into what FetchStaged returns, and ends the upload.
+	JoinParts(ctx context.Context, id, upload string, parts []Part) error
+	// DropParts removes the parts that were sent, and ends the upload.
+	DropParts(ctx context.Context, id, upload string) error
+	// SweepParts drops uploads in parts that began before a time, 1,000 at most, and returns
+	// how many.
+	SweepParts(ctx context.Context, before time.Time) (removed int, err error)
+}
+
+// PartsID begins the ids of uploads in parts.
+const PartsID = "parts-"
+
+// A Part is a part of an original that a client sent.
+type Part struct {
+	Number int
+	Bytes  int64
+	ETag   string
 }
 
 // A Stored is what is known of an original without reading it.

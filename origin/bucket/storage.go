@@ -149,7 +149,8 @@ func (s *Source) Browse(ctx context.Context, q origin.ListQuery) (page origin.Li
 
 // staged returns the name of the object under an id.
 func (s *Source) staged(id string) (string, error) {
-	if len(id) < 16 || len(id) > 64 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+	random := strings.TrimPrefix(id, origin.PartsID)
+	if len(random) < 16 || len(random) > 64 || strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		return "", origin.ErrNotFound
 	}
 	return s.prefix + staging + id, nil
@@ -162,24 +163,37 @@ func (s *Source) PresignPut(ctx context.Context, id, contentType string, length 
 	if err != nil {
 		return "", nil, err
 	}
-	// What New adds to requests is not in the steps that sign a URL.
-	plain := s3.WithPresignClientFromClientOptions(func(o *s3.Options) { o.APIOptions = nil })
-	signed, err := s3.NewPresignClient(s.client, s3.WithPresignExpires(lifetime), plain).PresignPutObject(ctx, &s3.PutObjectInput{
+	signed, err := s.presigner(lifetime).PresignPutObject(ctx, &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: &name, ContentType: &contentType, ContentLength: &length,
 	})
 	if err != nil {
-		return "", nil, unavailable("no URL could be signed: check the credentials of the source")
+		return "", nil, errNotSigned
 	}
-	header := http.Header{}
-	for k, v := range signed.SignedHeader {
-		if !strings.EqualFold(k, "Host") {
-			header[http.CanonicalHeaderKey(k)] = v
-		}
-	}
+	header := signedHeader(signed.SignedHeader)
 	if header.Get("Content-Length") == "" || header.Get("Content-Type") == "" {
 		return "", nil, errors.New("bucket: a presigned URL isn't bound to its length and type")
 	}
 	return signed.URL, header, nil
+}
+
+var errNotSigned = unavailable("no URL could be signed: check the credentials of the source")
+
+func (s *Source) presigner(lifetime time.Duration) *s3.PresignClient {
+	// What New adds to requests is not in the steps that sign a URL.
+	plain := s3.WithPresignClientFromClientOptions(func(o *s3.Options) { o.APIOptions = nil })
+	return s3.NewPresignClient(s.client, s3.WithPresignExpires(lifetime), plain)
+}
+
+// signedHeader returns the headers that a client must send beside those that every client
+// sends.
+func signedHeader(signed http.Header) http.Header {
+	header := http.Header{}
+	for k, v := range signed {
+		if !strings.EqualFold(k, "Host") {
+			header[http.CanonicalHeaderKey(k)] = v
+		}
+	}
+	return header
 }
 
 // FetchStaged implements origin.Staging.
@@ -201,7 +215,7 @@ func (s *Source) DeleteStaged(ctx context.Context, id string) error {
 }
 
 // SweepStaged implements origin.Staging.
-func (s *Source) SweepStaged(ctx context.Context, before time.Time) (removed int, err error) {
+func (s *Source) SweepStaged(ctx context.Context, before, partsBefore time.Time) (removed int, err error) {
 	prefix := s.prefix + staging
 	limited, cancel := context.WithTimeout(ctx, s.limits.Timeout)
 	defer cancel()
@@ -211,7 +225,11 @@ func (s *Source) SweepStaged(ctx context.Context, before time.Time) (removed int
 		return 0, err
 	}
 	for _, o := range out.Contents {
-		if o.LastModified == nil || !o.LastModified.Before(before) {
+		limit := before
+		if strings.HasPrefix(aws.ToString(o.Key), prefix+origin.PartsID) {
+			limit = partsBefore
+		}
+		if o.LastModified == nil || !o.LastModified.Before(limit) {
 			continue
 		}
 		if err := s.remove(ctx, aws.ToString(o.Key)); err != nil {

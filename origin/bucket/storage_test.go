@@ -168,13 +168,13 @@ func TestStorage(t *testing.T) {
 				t.Errorf("%q: %v", bad, err)
 			}
 		}
-		if n, err := s.SweepStaged(ctx, time.Now().Add(-time.Hour)); n != 0 || err != nil {
+		if n, err := s.SweepStaged(ctx, time.Now().Add(-time.Hour), time.Now().Add(-time.Hour)); n != 0 || err != nil {
 			t.Errorf("swept %d too early, %v", n, err)
 		}
 		if err := s.DeleteStaged(ctx, id); err != nil {
 			t.Error(err)
 		}
-		if n, err := s.SweepStaged(ctx, time.Now().Add(time.Hour)); n != 1 || err != nil { // of browse
+		if n, err := s.SweepStaged(ctx, time.Now().Add(time.Hour), time.Now().Add(time.Hour)); n != 1 || err != nil { // of browse
 			t.Errorf("swept %d, %v", n, err)
 		}
 		if left := gateway.List(t, "media", "shop/.tintype-"); len(left) != 0 {

@@ -33,7 +33,8 @@ type (
 		Namespace string `path:"ns" doc:"Namespace of the workspace."`
 		Request   body
 	}
-	uploadURLOutput struct{ Body manage.UploadURL }
+	uploadURLOutput   struct{ Body manage.UploadURL }
+	uploadPartsOutput struct{ Body manage.UploadParts }
 
 	uploadOutput struct{ Body manage.Uploaded }
 
@@ -144,9 +145,31 @@ func (a *api) imageRoutes() {
 		DefaultStatus: http.StatusCreated,
 	}, a.createUploadURL)
 	handle(a, account.WriteImages, huma.Operation{
+		Method: http.MethodPost, Path: imagesPath + "/upload-parts", OperationID: "createUploadParts", Tags: tag,
+		Summary: "Begin to upload a large image in parts",
+		Description: "Returns a URL of the bucket for each part of an image. A client sends the parts in any order, each again where its connection broke. " +
+			"All parts but the last have the same length. The upload can be continued for a day. The image is not shown until it is completed.",
+		RequestBody:   jsonBody("NewUploadParts", "The image.", "application/json"),
+		DefaultStatus: http.StatusCreated,
+	}, a.createUploadParts)
+	handle(a, account.WriteImages, huma.Operation{
+		Method: http.MethodPost, Path: imagesPath + "/resume", OperationID: "resumeUpload", Tags: tag,
+		Summary:     "Continue an upload in parts",
+		Description: "Says which parts the bucket has, and returns new URLs, for 15 minutes.",
+		RequestBody: jsonBody("UploadName", "The upload.", "application/json"),
+	}, a.resumeUpload)
+	handle(a, account.WriteImages, huma.Operation{
+		Method: http.MethodPost, Path: imagesPath + "/abort", OperationID: "abortUpload", Tags: tag,
+		Summary:       "Give up the upload of a large image",
+		Description:   "Deletes what was sent to the URL, or to those of its parts. Without, it is deleted after an hour or two, and parts after a day.",
+		RequestBody:   jsonBody("UploadName", "The upload.", "application/json"),
+		DefaultStatus: http.StatusNoContent,
+	}, a.abortUpload)
+	handle(a, account.WriteImages, huma.Operation{
 		Method: http.MethodPost, Path: imagesPath + "/complete", OperationID: "completeUpload", Tags: tag,
-		Summary:       "Complete the upload of a large image",
-		Description:   "Checks an image that was sent to its URL, stores it under its path, and deletes what was sent. An upload that nobody completes is deleted after an hour or two.",
+		Summary: "Complete the upload of a large image",
+		Description: "Checks an image that was sent to its URL or in parts, stores it under its path, and deletes what was sent. " +
+			"Where a part is missing, the answer is 400, and names it. An upload that nobody completes is deleted after an hour or two, one in parts after a day.",
 		RequestBody:   jsonBody("CompleteUpload", "The upload.", "application/json"),
 		DefaultStatus: http.StatusCreated,
 	}, a.completeUpload)
@@ -185,6 +208,32 @@ func (a *api) createUploadURL(ctx context.Context, in *uploadURLInput) (*uploadU
 	}
 	u, err := a.manage.UploadURL(ctx, caller(ctx), in.Namespace, n)
 	return &uploadURLOutput{u}, err
+}
+
+func (a *api) createUploadParts(ctx context.Context, in *uploadURLInput) (*uploadPartsOutput, error) {
+	var n manage.NewUploadParts
+	if err := in.Request.decode(&n); err != nil {
+		return nil, err
+	}
+	u, err := a.manage.UploadParts(ctx, caller(ctx), in.Namespace, n)
+	return &uploadPartsOutput{u}, err
+}
+
+func (a *api) resumeUpload(ctx context.Context, in *uploadURLInput) (*uploadPartsOutput, error) {
+	var n manage.UploadName
+	if err := in.Request.decode(&n); err != nil {
+		return nil, err
+	}
+	u, err := a.manage.ResumeUpload(ctx, caller(ctx), in.Namespace, n)
+	return &uploadPartsOutput{u}, err
+}
+
+func (a *api) abortUpload(ctx context.Context, in *uploadURLInput) (*struct{}, error) {
+	var n manage.UploadName
+	if err := in.Request.decode(&n); err != nil {
+		return nil, err
+	}
+	return nil, a.manage.AbortUpload(ctx, caller(ctx), in.Namespace, n)
 }
 
 func (a *api) completeUpload(ctx context.Context, in *uploadURLInput) (*uploadOutput, error) {

@@ -66,8 +66,11 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/images/{source}/{path}":          {need: "write", status: 204},
 	"POST /v1/workspaces/{ns}/images/{source}/{path}/signed-url": {need: "write", body: `{"expires_in":60,"options":"w=9"}`, status: 200},
 
-	"POST /v1/workspaces/{ns}/images/upload-url": {need: "write", body: `{"source":"photos","path":"a.jpg","content_type":"image/jpeg","bytes":9}`, status: 400, code: "VALIDATION_ERROR"}, // a folder has none
-	"POST /v1/workspaces/{ns}/images/complete":   {need: "write", body: `{"source":"photos","path":"a.jpg","upload_id":"x"}`, status: 400, code: "VALIDATION_ERROR"},
+	"POST /v1/workspaces/{ns}/images/upload-url":   {need: "write", body: `{"source":"photos","path":"a.jpg","content_type":"image/jpeg","bytes":9}`, status: 400, code: "VALIDATION_ERROR"}, // a folder has none
+	"POST /v1/workspaces/{ns}/images/upload-parts": {need: "write", body: `{"source":"photos","path":"a.jpg","content_type":"image/jpeg","bytes":9}`, status: 400, code: "VALIDATION_ERROR"},
+	"POST /v1/workspaces/{ns}/images/resume":       {need: "write", body: `{"source":"photos","upload_id":"x"}`, status: 400, code: "VALIDATION_ERROR"},
+	"POST /v1/workspaces/{ns}/images/abort":        {need: "write", body: `{"source":"photos","upload_id":"x"}`, status: 400, code: "VALIDATION_ERROR"},
+	"POST /v1/workspaces/{ns}/images/complete":     {need: "write", body: `{"source":"photos","path":"a.jpg","upload_id":"x"}`, status: 400, code: "VALIDATION_ERROR"},
 
 	"POST /v1/workspaces/{ns}/blocks":        {need: "write", body: `{"path":"photos/a.jpg","reason":"a request"}`, status: 201},
 	"GET /v1/workspaces/{ns}/blocks":         {need: "read", status: 200},

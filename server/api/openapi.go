@@ -67,6 +67,8 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[SignImageRequest](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewBlock](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewUploadURL](), true, "")
+	registry.Schema(reflect.TypeFor[manage.NewUploadParts](), true, "")
+	registry.Schema(reflect.TypeFor[manage.UploadName](), true, "")
 	registry.Schema(reflect.TypeFor[manage.CompleteUpload](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewDialectKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
