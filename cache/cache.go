@@ -44,9 +44,20 @@ type Entry struct {
 	// MaxHashes.
 	OriginHashes [][32]byte
 
+	// Redirects are where the servers of the originals led to, in the order of the requests.
+	// Nobody noted them when an entry with Unaware was made, by an earlier version.
+	Redirects []Redirect
+	Unaware   bool
+
 	StoredAt     time.Time
 	RevalidateAt time.Time // from then on the entry is stale; zero is never
 	ExpiresAt    time.Time // from then on the entry doesn't exist; zero is never
+}
+
+// A Redirect is one that was followed to fetch an original.
+type Redirect struct {
+	Original int    // index of the original among those of the entry
+	URL      string // where the redirect led to; it has no line breaks
 }
 
 // Expired reports whether the entry has expired at now.

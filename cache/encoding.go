@@ -4,15 +4,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // A stored entry is a header, then hashes of 32 bytes, then four strings whose lengths the
-// header has, then the body. An entry that is longer or shorter than its header says is corrupt.
+// header has, then a line for each redirect, then the body. Entries of the version that is unaware of redirects have no
+// such lines. An entry that is shorter than its header says is corrupt, and so is a longer one of that version.
 
 // magic ends in the version of the format, plus the number of hashes. Entries of another version are misses, and the
 // disk cache's scan removes them.
-const magic = "tintype\x01"
+const (
+	magic        = "tintype\x21"
+	magicUnaware = "tintype\x01"
+)
 
 // header is stored big-endian and without padding, in this order.
 type header struct {
@@ -61,6 +67,9 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 		BodyLen: uint64(len(e.Body)),
 	}
 	copy(h.Magic[:], magic)
+	if e.Unaware {
+		copy(h.Magic[:], magicUnaware)
+	}
 	h.Magic[len(magic)-1] += byte(len(e.OriginHashes))
 	head, err := binary.Append(make([]byte, 0, EncodedSize(e)-int64(len(e.Body))), binary.BigEndian, &h)
 	if err != nil {
@@ -73,6 +82,7 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 	head = append(head, e.ETag...)
 	head = append(head, e.OriginETag...)
 	head = append(head, e.OriginLastModified...)
+	head = append(head, encodeRedirects(e.Redirects)...)
 	sum := crc32.Update(crc32.Checksum(head[sumEnd:], castagnoli), castagnoli, e.Body)
 	binary.BigEndian.PutUint32(head[sumStart:], sum)
 	return head, nil
@@ -81,7 +91,29 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 // EncodedSize returns the length of a stored entry, in bytes.
 func EncodedSize(e *Entry) int64 {
 	return int64(headerSize) + 32*int64(len(e.OriginHashes)) + int64(len(e.ContentType)+len(e.ETag)+
-		len(e.OriginETag)+len(e.OriginLastModified)) + int64(len(e.Body))
+		len(e.OriginETag)+len(e.OriginLastModified)+len(encodeRedirects(e.Redirects))) + int64(len(e.Body))
+}
+
+// encodeRedirects returns a line for each redirect: the index of the original, a space, and
+// the URL.
+func encodeRedirects(list []Redirect) (lines string) {
+	for _, r := range list {
+		lines += strconv.Itoa(r.Original) + " " + r.URL + "\n"
+	}
+	return lines
+}
+
+func decodeRedirects(lines string) (list []Redirect, ok bool) {
+	for line := range strings.Lines(lines) {
+		n, url, found := strings.Cut(line, " ")
+		url, ended := strings.CutSuffix(url, "\n")
+		original, err := strconv.Atoi(n)
+		if !found || !ended || err != nil || strconv.Itoa(original) != n {
+			return nil, false
+		}
+		list = append(list, Redirect{original, url})
+	}
+	return list, true
 }
 
 // parseHeader reads the header of a stored entry of size bytes, and checks it. The checksum
@@ -100,15 +132,27 @@ func parseHeader(head []byte, key Key, size int64) (h header, err error) {
 		return h, ErrCorrupt
 	}
 	rest := 32*uint64(hashesIn(head)) + uint64(h.ContentTypeLen) + uint64(h.ETagLen) + uint64(h.OriginETagLen) + uint64(h.OriginLastModifiedLen)
-	if h.Key != key || size < 0 || h.BodyLen > uint64(size) || uint64(headerSize)+rest+h.BodyLen != uint64(size) {
+	if h.Key != key || size < 0 || h.BodyLen > uint64(size) || uint64(headerSize)+rest+h.BodyLen > uint64(size) ||
+		isUnaware(head) && uint64(headerSize)+rest+h.BodyLen < uint64(size) {
 		return h, ErrCorrupt
 	}
 	return h, nil
 }
 
-// hashesIn returns the number of hashes in a stored entry of this version. It is above
+// hashesIn returns the number of hashes in a stored entry of a known version. It is above
 // MaxHashes for other versions.
-func hashesIn(head []byte) int { return int(head[len(magic)-1] - magic[len(magic)-1]) }
+func hashesIn(head []byte) int {
+	if isUnaware(head) {
+		return int(head[len(magic)-1] - magicUnaware[len(magic)-1])
+	}
+	return int(head[len(magic)-1] - magic[len(magic)-1])
+}
+
+// isUnaware reports whether a stored entry is of the version that is unaware of redirects.
+func isUnaware(head []byte) bool {
+	n := head[len(magic)-1] - magicUnaware[len(magic)-1]
+	return n <= MaxHashes
+}
 
 // Decode returns the entry that was stored under key. stored are the bytes of EncodeHead
 // and the body; the entry's Body is a part of them. The error is ErrCorrupt or
@@ -133,18 +177,24 @@ func Decode(stored []byte, key Key) (*Entry, error) {
 		text, texts = texts[:n], texts[n:]
 		return text
 	}
-	return &Entry{
+	e := &Entry{
 		ContentType:        next(h.ContentTypeLen),
 		ETag:               next(h.ETagLen),
 		OriginETag:         next(h.OriginETagLen),
 		OriginLastModified: next(h.OriginLastModifiedLen),
 		OriginHashes:       hashes,
+		Unaware:            isUnaware(stored),
 		Width:              int(h.Width), Height: int(h.Height), Frames: int(h.Frames),
 		StoredAt:     h.StoredAt.time(),
 		RevalidateAt: h.RevalidateAt.time(),
 		ExpiresAt:    h.ExpiresAt.time(),
 		Body:         stored[bodyStart:len(stored):len(stored)],
-	}, nil
+	}
+	var ok bool
+	if e.Redirects, ok = decodeRedirects(texts); !ok {
+		return nil, ErrCorrupt
+	}
+	return e, nil
 }
 
 func toEncodedTime(t time.Time) encodedTime {

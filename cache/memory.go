@@ -111,6 +111,10 @@ func (m *Memory) remove(key Key) {
 // memorySize returns the memory of an entry, in bytes. The body counts with its capacity,
 // since its whole array stays in memory.
 func memorySize(e *Entry) int64 {
-	return entryOverhead + int64(cap(e.Body)) + int64(len(e.ContentType)+len(e.ETag)+
+	size := entryOverhead + int64(cap(e.Body)) + int64(len(e.ContentType)+len(e.ETag)+
 		len(e.Code)+len(e.Message)+len(e.OriginETag)+len(e.OriginLastModified))
+	for _, r := range e.Redirects {
+		size += 48 + int64(len(r.URL))
+	}
+	return size
 }

@@ -33,7 +33,7 @@ type Image struct {
 // bare returns the image without its body.
 func (i *Image) bare() *Image {
 	b := *i
-	b.Object = &origin.Object{Validators: i.Validators}
+	b.Object = &origin.Object{Validators: i.Validators, Redirects: i.Redirects}
 	return &b
 }
 

@@ -91,17 +91,25 @@ func (h *HTTP) Get(ctx context.Context, r Request) (*Object, error) {
 // follow makes the request, and follows redirects. stop ends ctx.
 func (h *HTTP) follow(ctx context.Context, stop func(), r Request) (*Object, error) {
 	target, header := r.URL, r.Header
-	for hops := 0; ; hops++ {
+	var redirects []URL
+	for {
 		resp, err := h.send(ctx, target, header, r.Have)
 		if err != nil {
 			return nil, err
 		}
 		if !isRedirect(resp.StatusCode) {
-			return h.receive(ctx, stop, resp, r.Have)
+			object, err := h.receive(ctx, stop, resp, r.Have)
+			switch {
+			case err == nil:
+				object.Redirects = redirects
+			case err == ErrNotModified && redirects != nil:
+				err = &notModified{redirects}
+			}
+			return object, err
 		}
 		location := resp.Header.Get("Location")
 		discard(resp)
-		if hops == maxRedirects {
+		if len(redirects) == maxRedirects {
 			return nil, unavailable("it redirected more than 3 times")
 		}
 		next, err := resolve(target, location)
@@ -115,6 +123,7 @@ func (h *HTTP) follow(ctx context.Context, stop func(), r Request) (*Object, err
 			header = nil
 		}
 		target = next
+		redirects = append(redirects, next)
 	}
 }
 

@@ -47,7 +47,22 @@ type Validators struct {
 type Object struct {
 	Body []byte // must not be read after the last Release
 	Validators
-	share *share
+	Redirects []URL // those that were followed, in their order
+	share     *share
+}
+
+// A notModified is [ErrNotModified] after redirects.
+type notModified struct{ redirects []URL }
+
+func (e *notModified) Error() string   { return ErrNotModified.Error() }
+func (e *notModified) Is(t error) bool { return t == ErrNotModified }
+
+// RedirectsOf returns the redirects that were followed before [ErrNotModified].
+func RedirectsOf(err error) []URL {
+	if e, ok := errors.AsType[*notModified](err); ok {
+		return e.redirects
+	}
+	return nil
 }
 
 // A share counts the users of a body.

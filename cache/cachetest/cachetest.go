@@ -74,6 +74,8 @@ func testEntry(n uint64) *cache.Entry {
 		Width:       int(n)%8192 + 1, Height: int(n)%100 + 1, Frames: int(n)%10 + 1,
 		OriginETag:         fmt.Sprintf(`W/"%d"`, n),
 		OriginLastModified: "Tue, 15 Nov 1994 12:45:26 GMT",
+		OriginHashes:       [][32]byte{{byte(n)}},
+		Redirects:          []cache.Redirect{{Original: 0, URL: "https://a.test/a b"}, {Original: 1, URL: fmt.Sprintf("https://b.test/%d", n)}},
 		StoredAt:           now.Add(-time.Duration(n) * time.Second),
 		RevalidateAt:       now.Add(time.Hour + time.Duration(n)),
 		ExpiresAt:          now.Add(24*time.Hour + time.Duration(n)),
