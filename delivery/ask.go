@@ -25,6 +25,7 @@ type ask struct {
 	site       *site
 	endpoint   *endpoint
 	refs       []ref // the originals that it is made of: one, but for endpoints that take several
+	again      bool  // the entry is another than the first one, which is outdated
 	posted     bool  // the original is sent with the request
 	background bool  // no client waits for it
 	fallback   *ref  // what default= names; nil is none
@@ -284,6 +285,9 @@ func (a *ask) key() cache.Key {
 	}
 	if a.site.blocked.byHash() {
 		add("hashed")
+	}
+	if a.again {
+		add("again")
 	}
 	for _, m := range a.marks.list {
 		add("mark")

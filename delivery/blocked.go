@@ -13,16 +13,19 @@ import (
 
 // A blocklist is what the owner of a workspace doesn't want to be shown. Nil is nothing.
 //
-// Paths are compared before anything is fetched. Hashes need the bytes: where a workspace
+// Paths are compared before anything is fetched, also as servers may read them, and once more
+// where an entry of the cache was fetched through redirects. Hashes need the bytes: where a workspace
 // has any, each entry of the cache names the hashes of the originals that it was made of,
 // and is under a key of its own, so that entries without hashes are never found. Workspaces
 // without blocked hashes pay nothing.
 type blocklist struct {
 	names  map[object]bool
+	alike  origin.LookAlikes // the URLs of names
 	hashes map[[sha256.Size]byte]bool
 }
 
-func newBlocklist(blocks []workspace.Block) *blocklist {
+// blocks compiles what is blocked in the sources of the site.
+func (c *site) blocks(blocks []workspace.Block) *blocklist {
 	if len(blocks) == 0 {
 		return nil
 	}
@@ -31,6 +34,9 @@ func newBlocklist(blocks []workspace.Block) *blocklist {
 		if b.Path != "" {
 			source, path, _ := strings.Cut(b.Path, "/")
 			l.names[object{source, path}] = true
+			for u := range c.sources[source].urls(path) {
+				l.alike.Add(u)
+			}
 			continue
 		}
 		var sum [sha256.Size]byte
@@ -40,6 +46,23 @@ func newBlocklist(blocks []workspace.Block) *blocklist {
 	}
 	return l
 }
+
+// urls calls yield with the URL of an object key in each place of the source.
+func (s *source) urls(path string) func(yield func(origin.URL) bool) {
+	return func(yield func(origin.URL) bool) {
+		if s == nil {
+			return
+		}
+		for _, place := range s.places {
+			if u, err := place.Below(origin.Key{Path: path}); err == nil && !yield(u) {
+				return
+			}
+		}
+	}
+}
+
+// byPath reports whether paths are blocked.
+func (l *blocklist) byPath() bool { return l != nil && len(l.names) > 0 }
 
 // byHash reports whether originals have to be hashed.
 func (l *blocklist) byHash() bool { return l != nil && len(l.hashes) > 0 }
@@ -62,38 +85,52 @@ func errBlocked() error {
 
 // checkBlocked refuses a request for a blocked image, or with one as a mark.
 func (a *ask) checkBlocked() error {
-	if a.site.blocked == nil || len(a.site.blocked.names) == 0 {
-		return nil
-	}
 	for _, r := range a.refs {
-		if a.site.isBlocked(r) {
-			return errBlocked()
+		if err := a.site.checkName(r); err != nil {
+			return err
 		}
 	}
 	for _, m := range a.marks.list {
-		if a.site.isBlocked(m.ref) {
+		if err := a.site.checkName(m.ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkName refuses an original that is blocked under any of its names, and one that some
+// server may take for a blocked one.
+func (c *site) checkName(r ref) error {
+	if !c.blocked.byPath() {
+		return nil
+	}
+	for o := range c.allNames(r) {
+		if c.blocked.names[o] {
 			return errBlocked()
 		}
 	}
-	return nil
-}
-
-// isBlocked reports whether an original is blocked under any of its names.
-func (c *site) isBlocked(r ref) bool {
-	for o := range c.allNames(r) {
-		if c.blocked.names[o] {
-			return true
+	alike := r.source == nil && c.blocked.alike.Has(r.url)
+	for _, in := range append([]ref{r}, r.also...) {
+		if alike || in.source == nil || !in.source.TakesReadings() {
+			continue
+		}
+		for u := range in.source.urls(in.key.Path) {
+			alike = alike || c.blocked.alike.Has(u)
 		}
 	}
-	return false
-}
-
-// checkEntry refuses an entry that was made of a blocked image.
-func (c *site) checkEntry(e *cache.Entry) error {
-	if c.blocked.has(e.OriginHashes...) {
-		return errBlocked()
+	if alike {
+		return fault.New(fault.Blocked, "some servers read this path as that of an image that the owner of the workspace has blocked")
 	}
 	return nil
+}
+
+// checkEntry refuses an entry that was made of a blocked image, or fetched through redirects
+// that the workspace doesn't allow any more.
+func (a *ask) checkEntry(e *cache.Entry) error {
+	if a.site.blocked.has(e.OriginHashes...) {
+		return errBlocked()
+	}
+	return a.checkRedirects(e)
 }
 
 // hash returns the hash of an original, or zero where the workspace needs none. A blocked
@@ -141,5 +178,5 @@ func (s *Service) Blocked(w *workspace.Workspace, source, path, sha256 string) (
 	if err != nil {
 		return false, err
 	}
-	return c.isBlocked(r), nil
+	return c.checkName(r) != nil, nil
 }

@@ -3,6 +3,8 @@ package delivery
 import (
 	"net/http"
 	"strings"
+
+	"github.com/tintype/tintype/cache"
 )
 
 const staleIfError = ", stale-if-error=604800"
@@ -36,8 +38,16 @@ func (s *Service) tellCaches(h http.Header, a *ask, cc string) {
 }
 
 // tag names what the answer is made of to caches in front.
-func (a *ask) tag(h http.Header) {
-	tags := a.cacheTags()
+func (a *ask) tag(h http.Header) { a.setTags(h, a.cacheTags()) }
+
+// tagMore adds what only the entry says.
+func (a *ask) tagMore(h http.Header, e *cache.Entry) {
+	if more := a.redirectTags(e); more != nil {
+		a.setTags(h, a.cacheTags()+","+strings.Join(more, ","))
+	}
+}
+
+func (a *ask) setTags(h http.Header, tags string) {
 	h["Cache-Tag"] = []string{tags}
 	if a.site.SurrogateKey {
 		h["Surrogate-Key"] = []string{strings.ReplaceAll(tags, ",", " ")}

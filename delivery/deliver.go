@@ -81,6 +81,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		}
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}
+	ask.tagMore(w.Header(), entry)
 	return s.respond(w, r, &ask, entry)
 }
 
@@ -104,7 +105,7 @@ func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, 
 		}
 		return nil, known
 	}
-	if err := a.site.checkEntry(e); err != nil { // it was made before the image was blocked
+	if err := a.checkEntry(e); err != nil { // it was made before the image was blocked
 		return nil, err
 	}
 	return e, nil
@@ -118,14 +119,21 @@ func (s *Service) loadMarked(ctx context.Context, a *ask, t *timings) (e *cache.
 		if err != nil {
 			return nil, outcome, err
 		}
-		e, outcome, err = s.loader.Load(ctx, marked.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
-			return s.make(ctx, marked, old, t)
-		})
+		e, outcome, err = s.loadOne(ctx, marked, t)
+		if err == nil && marked.outdated(e) {
+			e, outcome, err = s.loadOne(ctx, marked.madeAgain(), t)
+		}
 		if !errors.Is(err, errMarkChanged) {
 			return e, outcome, err
 		}
 	}
 	return nil, outcome, errMarkChanged
+}
+
+func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry, cache.Outcome, error) {
+	return s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+		return s.make(ctx, a, old, t)
+	})
 }
 
 // noteAsk notes what a request asks for.

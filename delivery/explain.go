@@ -186,6 +186,12 @@ func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) er
 	key := a.key()
 	e.VariantKey = key.String()
 	entry, outcome, err := s.loader.Peek(ctx, key)
+	if err == nil && a.outdated(entry) {
+		a = a.madeAgain()
+		key = a.key()
+		e.VariantKey = key.String()
+		entry, outcome, err = s.loader.Peek(ctx, key)
+	}
 	if err != nil {
 		return err
 	}
@@ -205,7 +211,7 @@ func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) er
 		return fault.New(fault.Code(entry.Code), entry.Message)
 	}
 	_, e.Format, _ = strings.Cut(entry.ContentType, "/")
-	return a.site.checkEntry(entry)
+	return a.checkEntry(entry)
 }
 
 // headerOnly is a ResponseWriter that keeps headers only.

@@ -59,6 +59,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	if err != nil {
 		if old != nil && errors.Is(err, origin.ErrNotModified) {
 			renewed := *old
+			renewed.Redirects, renewed.Unaware = redirectsOf(0, origin.RedirectsOf(err)), false
 			s.date(&renewed, a)
 			return &renewed, nil
 		}
@@ -75,6 +76,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	made = true
 	s.count(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{Transforms: 1})
 	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
+	e.Redirects = redirects(from)
 	if len(from) == 1 {
 		e.OriginETag, e.OriginLastModified = from[0].ETag, from[0].LastModified
 	}

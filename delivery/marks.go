@@ -194,6 +194,9 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 			have = old.Validators
 		}
 		fetched, err := s.readOriginal(ctx, c, opTransform, m.ref, have)
+		if old != nil && errors.Is(err, origin.ErrNotModified) && !slices.Equal(origin.RedirectsOf(err), old.Redirects) {
+			fetched, err = s.readOriginal(ctx, c, opTransform, m.ref, origin.Validators{}) // to note the redirects
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -208,20 +211,27 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 	if err != nil {
 		return nil, markUnavailable(m.Name(), err)
 	}
-	if c.blocked.has(image.Hash) {
-		if whole {
-			image.Release()
-		}
-		return nil, errBlocked()
-	}
-	// allow_svg and allow_tiff may have changed since the image was fetched.
-	if err := c.takes(image.Header); err != nil {
+	if err := c.checkMark(m.ref, image); err != nil {
 		if whole {
 			image.Release()
 		}
 		return nil, markUnavailable(m.Name(), err)
 	}
 	return image, nil
+}
+
+// checkMark refuses the image of a mark if the workspace has changed since it was fetched:
+// blocks, what redirects may lead to, allow_svg and allow_tiff.
+func (c *site) checkMark(r ref, image *marks.Image) error {
+	if c.blocked.has(image.Hash) {
+		return errBlocked()
+	}
+	for _, u := range image.Redirects {
+		if err := c.checkRedirect(r.at().source, u); err != nil {
+			return err
+		}
+	}
+	return c.takes(image.Header)
 }
 
 // markUnavailable makes err an error about the mark. Errors that aren't about the mark,

@@ -83,7 +83,7 @@ func (s *Service) unsaved(ctx context.Context, w *workspace.Workspace) (edited, 
 	if edited, err = s.compile(w); err != nil {
 		return nil, nil, fault.New(fault.Validation, "The workspace can't be served: "+err.Error()+".")
 	}
-	edited.purges, edited.blocked = stored.purges, stored.blocked
+	edited.purges, edited.blocked = stored.purges, edited.blocks(stored.Blocks)
 	return edited, stored, nil
 }
 
@@ -125,7 +125,7 @@ func (s *Service) makeUncached(ctx context.Context, a *ask) (e *cache.Entry, err
 		if e.Code != "" {
 			return nil, fault.New(fault.Code(e.Code), e.Message)
 		}
-		return e, a.site.checkEntry(e)
+		return e, marked.checkEntry(e)
 	}
 	return nil, errMarkChanged
 }

@@ -186,7 +186,7 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 	c.findMarkAssets()
 	c.purges = workspace.NewPurgeIndex(w.Purges)
 	c.limits = compileLimits(w)
-	c.blocked = newBlocklist(w.Blocks)
+	c.blocked = c.blocks(w.Blocks)
 	c.dialect = dialect.Named(w.Dialect)
 	return c, nil
 }

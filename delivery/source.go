@@ -341,8 +341,11 @@ func (c *site) checkRedirect(from *source, u origin.URL) error {
 	if err != nil {
 		return err
 	}
-	if c.blocked != nil && c.isBlocked(r) {
-		return errBlocked()
+	if r.source == nil {
+		r = ref{url: u, key: origin.Key{Path: u.String()}}
+	}
+	if err := c.checkName(r); err != nil {
+		return err
 	}
 	if r.source == nil {
 		return c.checkURL(u)
