@@ -15,6 +15,8 @@ const (
 
 // An AuditFilter says which entries of a log a search is for. The zero value is all.
 type AuditFilter struct {
+	Workspace string // ID of a workspace that had the namespace; empty is the one of now: see [Manager.Audit]
+
 	Action string // text in the action, in any case
 	Actor  string // text in the actor, in any case
 	Failed bool   // only requests with a status of 400 or above
@@ -27,7 +29,7 @@ type AuditFilter struct {
 // older than the entry `before`. It looks at a bounded number of entries: where Next isn't
 // empty, there may be more, also if the page has fewer entries than limit.
 func (m *Manager) SearchAudit(ctx context.Context, who Caller, namespace string, trail workspace.Trail, f AuditFilter, before string, limit int) (LogPage, error) {
-	id, _, err := m.logged(ctx, who, namespace, "")
+	id, deleted, err := m.logged(ctx, who, namespace, f.Workspace)
 	if err != nil {
 		return LogPage{}, err
 	}
@@ -44,7 +46,7 @@ func (m *Manager) SearchAudit(ctx context.Context, who Caller, namespace string,
 	if f.Action == "" && f.Actor == "" && !f.Failed {
 		batch = limit + 1
 	}
-	out := LogPage{Next: before}
+	out := LogPage{Next: before, Deleted: deleted}
 	for looked := 0; looked < searchMost; looked += batch {
 		page, err := m.page(ctx, id, trail, out.Next, batch)
 		if err != nil {

@@ -27,6 +27,26 @@ func (m *Manager) Review(ctx context.Context, who Caller, namespace string, edit
 	return c, err
 }
 
+// ReviewPatch returns what [Manager.PatchWorkspace] would do now. It writes nothing.
+func (m *Manager) ReviewPatch(ctx context.Context, who Caller, namespace string, patch []byte) (Change, error) {
+	old, err := m.open(ctx, who, account.UpdateWorkspace, namespace)
+	if err != nil {
+		return Change{}, err
+	}
+	patched, err := workspace.MergePatch(old, patch)
+	if err != nil {
+		return Change{}, err
+	}
+	if patched.Revision != old.Revision {
+		return Change{}, workspace.ErrConflict
+	}
+	c, _, err := m.changed(who, old, func(w *workspace.Workspace) error {
+		*w = *patched
+		return nil
+	})
+	return c, err
+}
+
 // ChangeWorkspace changes a workspace by a function, which edits a copy with masked secrets.
 // If the workspace has another revision than the one that the caller saw, the error is
 // workspace.ErrConflict.

@@ -45,6 +45,46 @@ type ImageSource struct {
 	Uploads bool // images can be put there and deleted
 }
 
+// A SourceInfo says where the originals of a source are, and what can be done with them.
+type SourceInfo struct {
+	Key     string `json:"key" doc:"First segment of the paths of its images."`
+	Kind    string `json:"kind" enum:"http,s3,r2,dir" doc:"dir is a folder of the operator's, which is no setting of the workspace."`
+	Lists   bool   `json:"lists" doc:"Whether its images can be listed."`
+	Uploads bool   `json:"uploads" doc:"Whether images can be uploaded to it and deleted."`
+}
+
+// Sources returns the sources of a workspace and the operator's folders, and the maximum
+// length of an upload in bytes, which is 0 where the server takes none.
+func (m *Manager) Sources(ctx context.Context, who Caller, namespace string) (list []SourceInfo, maxUpload int64, err error) {
+	images, maxUpload, err := m.ImageSources(ctx, who, namespace)
+	if err != nil {
+		return nil, 0, err
+	}
+	w, err := m.open(ctx, who, account.ReadImages, namespace)
+	if err != nil {
+		return nil, 0, err
+	}
+	folders := m.process(namespace).Dirs
+	add := func(key, kind string) {
+		s := SourceInfo{Key: key, Kind: kind}
+		for _, i := range images {
+			if i.Key == key {
+				s.Lists, s.Uploads = true, i.Uploads
+			}
+		}
+		list = append(list, s)
+	}
+	for _, s := range w.Sources {
+		if !slices.Contains(folders, s.Key) {
+			add(s.Key, s.Kind)
+		}
+	}
+	for _, key := range folders {
+		add(key, "dir")
+	}
+	return list, maxUpload, nil
+}
+
 // ImageSources returns the sources whose images can be listed, and the maximum length of an
 // upload, in bytes.
 func (m *Manager) ImageSources(ctx context.Context, who Caller, namespace string) (list []ImageSource, maxUpload int64, err error) {

@@ -156,6 +156,13 @@ var useCases = map[string]useCase{
 	"PatchWorkspace": {account.UpdateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PatchWorkspace(ctx, who, "acme", []byte(`{"name":"Acme"}`), nil))
 	}},
+	"ReviewPatch": {account.UpdateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.ReviewPatch(ctx, who, "acme", []byte(`{"name":"Acme"}`)))
+	}},
+	"Sources": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.Sources(ctx, who, "acme")
+		return err
+	}},
 	"DeleteWorkspace": {account.DeleteWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.DeleteWorkspace(ctx, who, "acme", 0, nil)
 	}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ type SourceTest struct {
 var errNoTest = notFound("This server delivers no images, so it can't test a source.")
 
 // TestSource fetches an original from a source as it would be stored, and stores nothing.
-// Masked secrets are those of the stored source with the same key. The error is about the
+// Masked secrets are those of the stored source with the same key. A source that has nothing
+// but its key is the stored one. The error is about the
 // settings; what the origin answered is in the SourceTest.
 func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, s workspace.Source, path string) (t SourceTest, err error) {
 	old, err := m.open(ctx, who, account.WriteSource, namespace)
@@ -43,10 +45,14 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 		return t, err
 	}
 	w := old.Masked()
-	if i := slices.IndexFunc(w.Sources, func(o workspace.Source) bool { return o.Key == s.Key }); i >= 0 {
-		w.Sources[i] = s
-	} else {
+	i := slices.IndexFunc(w.Sources, func(o workspace.Source) bool { return o.Key == s.Key })
+	switch {
+	case i < 0:
 		w.Sources = append(w.Sources, s)
+	case reflect.DeepEqual(s, workspace.Source{Key: s.Key}):
+		s = w.Sources[i]
+	default:
+		w.Sources[i] = s
 	}
 	if err := w.Unmask(old); err != nil {
 		return t, err

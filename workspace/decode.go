@@ -67,14 +67,24 @@ func DecodePart[E Source | Mark | Preset](data []byte) (part E, err error) {
 }
 
 // DecodeInto reads one JSON object into the struct that into points to, as strictly as
-// [Decode]. Its errors are a *[ValidationError]. A null leaves its field unchanged.
+// [Decode]. Its errors are a *[ValidationError]. A null leaves its field unchanged. Fields
+// that are a source or a mark become canonical, as in [DecodePart].
 func DecodeInto(data []byte, into any) error {
 	t, err := parseJSON(data)
 	if err != nil {
 		return err
 	}
 	f := filler{nulls: true}
-	f.fill(reflect.ValueOf(into).Elem(), t, "")
+	v := reflect.ValueOf(into).Elem()
+	f.fill(v, t, "")
+	for _, field := range v.Fields() {
+		if !field.CanInterface() {
+			continue
+		}
+		if n, ok := field.Addr().Interface().(interface{ normalize() }); ok {
+			n.normalize()
+		}
+	}
 	return f.err()
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -206,4 +208,47 @@ func TestAuditOfDeleted(t *testing.T) {
 	s.do(t, "GET", path+"?workspace="+idOf(t, s, "shop"), "", bearer...).want(t, 200)
 	s.do(t, "GET", path+"?workspace="+idOf(t, s, "acme"), "").wantError(t, 404, "NOT_FOUND")
 	s.do(t, "GET", "/v1/workspaces/-/audit", "").wantError(t, 404, "WORKSPACE_NOT_FOUND")
+}
+
+// TestAuditFilters: a log can be searched by action, actor, days and failures.
+func TestAuditFilters(t *testing.T) {
+	s, _ := cell(t)
+	id := idOf(t, s, "acme")
+	for i, day := range []int{28, 29, 30} {
+		at := time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC)
+		for j, e := range []workspace.AuditEntry{{Action: "GET /v1/x", Actor: "root", Status: 200}, {Action: "PUT /v1/x", Actor: "key:" + strconv.Itoa(i), Status: 404}} {
+			e.WorkspaceID, e.Trail, e.Time = id, workspace.TrailAccess, at.Add(time.Duration(j)*time.Minute)
+			if err := s.records.AppendAudit(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for query, want := range map[string]string{
+		"&from=2026-01-29&to=2026-01-29":         "PUT key:1, GET root",
+		"&from=2026-01-29&failed=true":           "PUT key:2, PUT key:1",
+		"&to=2026-01-28":                         "PUT key:0, GET root",
+		"&action=get":                            "GET root, GET root, GET root",
+		"&actor=KEY:1":                           "PUT key:1",
+		"&actor=nobody":                          "",
+		"&failed=true&limit=1":                   "PUT key:2 and more",
+		"&actor=key&workspace=" + id:             "PUT key:2, PUT key:1, PUT key:0",
+		"&from=2026-01-30&to=2026-01-30&limit=2": "PUT key:2, GET root",
+	} {
+		a := decodeInto[auditPage](t, s.do(t, "GET", "/v1/workspaces/acme/audit?trail=access"+query, "").want(t, 200))
+		var got []string
+		for _, e := range a.Entries {
+			method, _, _ := strings.Cut(e.Action, " ")
+			got = append(got, method+" "+e.Actor)
+		}
+		text := strings.Join(got, ", ")
+		if a.Next != "" {
+			text += " and more"
+		}
+		if text != want {
+			t.Errorf("%s: %s, want %s", query, text, want)
+		}
+	}
+	for _, query := range []string{"from=x", "to=2026-02-30", "failed=maybe", "from=2026-01-30&to=2026-01-29"} {
+		s.do(t, "GET", "/v1/workspaces/acme/audit?"+query, "").wantError(t, 400, "VALIDATION_ERROR")
+	}
 }

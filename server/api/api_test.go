@@ -113,6 +113,8 @@ func (c config) new() http.Handler {
 type deliveryStub struct {
 	check     func(*workspace.Workspace) error
 	findPurge func(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
+	test      func(w *workspace.Workspace, source, path string) (delivery.Metadata, error)
+	preview   func(*workspace.Workspace, delivery.Preview) (delivery.Picture, error)
 }
 
 func (d deliveryStub) Check(w *workspace.Workspace) error {
@@ -129,12 +131,18 @@ func (d deliveryStub) FindPurge(ctx context.Context, namespace, url string) ([]w
 	return d.findPurge(ctx, namespace, url)
 }
 
-func (deliveryStub) TestSource(context.Context, *workspace.Workspace, string, string) (delivery.Metadata, error) {
-	return delivery.Metadata{}, nil
+func (d deliveryStub) TestSource(_ context.Context, w *workspace.Workspace, source, path string) (delivery.Metadata, error) {
+	if d.test == nil {
+		return delivery.Metadata{}, nil
+	}
+	return d.test(w, source, path)
 }
 
-func (d deliveryStub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (delivery.Picture, error) {
-	return delivery.Picture{}, nil
+func (d deliveryStub) Preview(_ context.Context, w *workspace.Workspace, p delivery.Preview) (delivery.Picture, error) {
+	if d.preview == nil {
+		return delivery.Picture{}, nil
+	}
+	return d.preview(w, p)
 }
 
 func (d deliveryStub) Explain(context.Context, string, string, string) (delivery.Explanation, error) {

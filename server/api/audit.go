@@ -19,6 +19,11 @@ type (
 		Trail     trailName `query:"trail" doc:"The log: changes lists who changed what. access lists the requests to the API, and the keys that fetched images."`
 		Limit     pageSize  `query:"limit" doc:"Maximum number of entries."`
 		Before    cursor    `query:"before" doc:"The next of the previous page. Left out, the newest entries."`
+		Action    string    `query:"action" doc:"Text in the action, in any case. Left out, all."`
+		Actor     string    `query:"actor" doc:"Text in the actor, in any case. Left out, all."`
+		From      day       `query:"from" doc:"First day, as 2026-01-31 (UTC). Left out, there is no bound."`
+		To        day       `query:"to" doc:"Last day. Left out, there is no bound."`
+		Failed    string    `query:"failed" doc:"true lists only requests with a status of 400 or above, of the access log."`
 		Workspace string    `query:"workspace" doc:"ID of a workspace that had the namespace before: read its log. Needs the root key. Left out, the workspace that has the namespace now, or had it last."`
 	}
 	operatorAuditInput struct {
@@ -99,6 +104,7 @@ func (a *api) auditRoutes() {
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/audit", OperationID: "listAudit", Tags: []string{"Audit"},
 		Summary: "Read the audit log or the access log",
 		Description: "The newest entries come first. Entries are kept for 400 days. The access log is written in batches, and is some seconds behind. " +
+			"A search looks at a bounded number of entries: while `next` isn't empty, there may be more, also if the page is short or empty. " +
 			"The root key reads the logs of deleted workspaces too.",
 	}, a.listAudit)
 	handle(a, account.ReadOperatorLog, huma.Operation{
@@ -118,7 +124,11 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.manage.Audit(ctx, caller(ctx), in.Namespace, in.Workspace, trail, string(in.Before), limit)
+	filter, err := in.filter()
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.manage.SearchAudit(ctx, caller(ctx), in.Namespace, trail, filter, string(in.Before), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +138,24 @@ func (a *api) listAudit(ctx context.Context, in *auditInput) (*auditOutput, erro
 		out.Body.Deleted = append(out.Body.Deleted, DeletedWorkspace{d.WorkspaceID, d.At})
 	}
 	return out, nil
+}
+
+func (in *auditInput) filter() (f manage.AuditFilter, err error) {
+	f = manage.AuditFilter{Workspace: in.Workspace, Action: in.Action, Actor: in.Actor}
+	if f.Failed, err = readBool("failed", in.Failed); err != nil {
+		return f, err
+	}
+	if f.From, err = in.From.date("from"); err != nil {
+		return f, err
+	}
+	if f.To, err = in.To.date("to"); err != nil || f.To.IsZero() {
+		return f, err
+	}
+	f.To = f.To.AddDate(0, 0, 1)
+	if !f.From.Before(f.To) {
+		return f, invalid("from: must not be after to.")
+	}
+	return f, nil
 }
 
 func (a *api) listOperatorAudit(ctx context.Context, in *operatorAuditInput) (*operatorAuditOutput, error) {

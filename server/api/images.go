@@ -38,6 +38,13 @@ type (
 
 	uploadOutput struct{ Body manage.Uploaded }
 
+	sourcesOutput struct {
+		Body struct {
+			Sources        []manage.SourceInfo `json:"sources" nullable:"false" doc:"Those of the workspace, in their order, then the operator's folders."`
+			MaxUploadBytes int64               `json:"max_upload_bytes" doc:"Maximum length of an upload; 0 where the server takes none."`
+		}
+	}
+
 	imagesInput struct {
 		Namespace string   `path:"ns" doc:"Namespace of the workspace."`
 		Source    string   `query:"source" doc:"Key of a source of kind s3 or r2, or of a folder of the operator's."`
@@ -177,6 +184,10 @@ func (a *api) imageRoutes() {
 		Method: http.MethodGet, Path: imagesPath, OperationID: "listImages", Tags: tag,
 		Summary: "List the images of a source",
 	}, a.listImages)
+	handle(a, account.ReadImages, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/sources", OperationID: "listSources", Tags: tag,
+		Summary: "List the sources", Description: "Says of each source where its originals are, and whether its images can be listed and uploaded. GET of the workspace has their settings.",
+	}, a.listSources)
 	const one = imagesPath + "/{source}/{path...}"
 	handle(a, account.ReadImages, huma.Operation{
 		Method: http.MethodGet, Path: one, OperationID: "getImage", Tags: tag,
@@ -252,6 +263,13 @@ func (a *api) listImages(ctx context.Context, in *imagesInput) (*imagesOutput, e
 	}
 	list, err := a.manage.Images(ctx, caller(ctx), in.Namespace, in.Source, in.Prefix, in.Delimiter, string(in.Cursor), limit)
 	return &imagesOutput{list}, err
+}
+
+func (a *api) listSources(ctx context.Context, in *namespaceInput) (*sourcesOutput, error) {
+	list, most, err := a.manage.Sources(ctx, caller(ctx), in.Namespace)
+	out := &sourcesOutput{}
+	out.Body.Sources, out.Body.MaxUploadBytes = append([]manage.SourceInfo{}, list...), most
+	return out, err
 }
 
 func (a *api) getImage(ctx context.Context, in *imageInput) (*imageOutput, error) {

@@ -40,6 +40,11 @@ var matrix = map[string]struct {
 	"PUT /v1/workspaces/{ns}/presets/{id}":    {need: "write", id: "new", body: `{"options":"w=1"}`, status: 200},
 	"DELETE /v1/workspaces/{ns}/presets/{id}": {need: "write", id: "thumb", status: 204},
 
+	"POST /v1/workspaces/{ns}/review":        {need: "write", body: `{"name":"Acme"}`, status: 200},
+	"GET /v1/workspaces/{ns}/sources":        {need: "read", status: 200},
+	"POST /v1/workspaces/{ns}/sources/test":  {need: "write", body: `{"source":{"key":"photos"},"path":"a.jpg"}`, status: 200},
+	"POST /v1/workspaces/{ns}/marks/preview": {need: "write", body: `{"mark":{"name":"brand","image":"logos/logo.png"},"picture":"photos/a.jpg"}`, status: 200},
+
 	"POST /v1/workspaces/{ns}/signing-keys":        {need: "write", status: 201},
 	"GET /v1/workspaces/{ns}/signing-keys":         {need: "read", status: 200},
 	"DELETE /v1/workspaces/{ns}/signing-keys/{id}": {need: "write", id: "signing", status: 204},

@@ -73,6 +73,8 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[manage.NewDialectKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewAPIKey](), true, "")
 	registry.Schema(reflect.TypeFor[manage.PurgeRequest](), true, "")
+	registry.Schema(reflect.TypeFor[SourceTestRequest](), true, "")
+	registry.Schema(reflect.TypeFor[MarkPreviewRequest](), true, "")
 	registry.Schema(reflect.TypeFor[MemberRole](), true, "")
 	registry.Schema(reflect.TypeFor[NewInvitation](), true, "")
 	registry.Schema(reflect.TypeFor[NewAccount](), true, "")

@@ -4,6 +4,7 @@ package api
 func (a *api) routes() {
 	a.workspaceRoutes()
 	a.partRoutes()
+	a.tryoutRoutes()
 	a.signingRoutes()
 	a.apiKeyRoutes()
 	a.memberRoutes()
