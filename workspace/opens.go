@@ -11,10 +11,11 @@ import (
 
 // Opens returns warnings about images that a change from old to w makes public, or shows
 // without a mark. It also warns where a source leaves a place inside a private or marked
-// source, whose rules then apply to the full URLs there, and where a setting of the whole
+// source, whose rules then apply to the full URLs there, where a source leaves a private or marked
+// one inside it, whose rules then don't apply to its names any more, and where a setting of the whole
 // workspace makes URLs fail, and where a blocked path names another image. Each warning names
 // the rule that does so, in the style of [Workspace.Warn]. Opens compares places: a source with another key
-// and the same rules changes nothing. Both workspaces are valid; Opens skips what isn't. If
+// and the same rules changes nothing. Only of a source that moves it compares names. Both workspaces are valid; Opens skips what isn't. If
 // old is nil, nothing was closed before.
 func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	if old == nil {
@@ -28,6 +29,7 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 		}
 	}
 	o.ofOperator()
+	o.moved()
 	warnings = append(warnings, o.warnings...)
 	warnings = append(warnings, w.opensLookAlikes(old)...)
 	return append(warnings, w.unblocks(old)...)
@@ -317,6 +319,62 @@ func (o *opening) compare(place origin.URL) {
 	o.unmarked(s, was, is, pattern)
 }
 
+// moved warns of sources that leave a private or marked source at their place, or inside it.
+// The names of its images may have shown the same ones ever since: a folder that moves to
+// another server often takes all that is in it along.
+func (o *opening) moved() {
+	for i := range o.new.w.Sources {
+		src := &o.new.w.Sources[i]
+		was := o.old.sources[src.Key]
+		if was == nil || len(o.old.spots[was]) == 0 || len(o.new.spots[src]) == 0 {
+			continue
+		}
+		from, to := o.old.spots[was][0], o.new.spots[src][0]
+		if from == to {
+			continue
+		}
+		for _, p := range o.old.places {
+			if rest, ok := spotOf(p).within(from); ok {
+				o.renamed(src, rest, o.old.of(spotOf(p)), o.new.of(to.below(rest)))
+			}
+		}
+	}
+}
+
+// renamed warns of names that begin with rest in a source that has moved.
+func (o *opening) renamed(src *Source, rest string, was, is *ruled) {
+	which := "its images"
+	if rest != "" {
+		which = "its images whose paths begin with " + rest + "/"
+	}
+	if len(was.private) > 0 && len(is.private) == 0 && !o.new.w.RequireSignature {
+		o.say("source %s has another place now: %s were as private as source %s, and are public from now on", src.Key, which, was.private[0].Key)
+	}
+	kept := map[string]bool{}
+	for name := range is.marks {
+		kept[o.new.images[name]] = true
+	}
+	var lost []string
+	for name := range was.marks {
+		if is.marks[name] == nil && !kept[o.old.images[name]] {
+			lost = append(lost, name)
+		}
+	}
+	if lost != nil {
+		slices.Sort(lost)
+		o.say("source %s has another place now: %s don't carry marks of its former place from now on (%s)", src.Key, which, strings.Join(lost, ", "))
+	}
+}
+
+// within returns the rest of the path where s is a spot or below it.
+func (s spot) within(above spot) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(s.path, above.path)
+	if !ok || s.server != above.server || above.path != "" && rest != "" && rest[0] != '/' {
+		return "", false
+	}
+	return strings.Trim(rest, "/"), true
+}
+
 // closed warns of full URLs that lose the source that they were in, and are now in one with
 // more rules.
 func (o *opening) closed(s spot, was *ruled) {
@@ -419,8 +477,8 @@ func (o *opening) left(from *Source, had string) (how, which string) {
 // covers reports whether a place of the source contains the spot.
 func (r *ruling) covers(src *Source, s spot) bool {
 	return slices.ContainsFunc(r.spots[src], func(p spot) bool {
-		rest, ok := strings.CutPrefix(s.path, p.path)
-		return ok && p.server == s.server && (p.path == "" || rest == "" || rest[0] == '/')
+		_, ok := s.within(p)
+		return ok
 	})
 }
 

@@ -145,6 +145,26 @@ func TestOpens(t *testing.T) {
 			"source web is public and lies in source photos, which is private: all images of source web are public from now on"}},
 		"a public source moved into a private one": {[]edit{sources(private(photos), at("web", "web/"))}, []edit{sources(private(photos), at("web", "photos/web/"))}, []string{
 			"source web is public and lies in source photos, which is private: all images of source web are public from now on"}},
+		"a public source moved from a private one inside it": {[]edit{sources(photos, vault)}, []edit{sources(at("photos", "web/"), vault)}, []string{
+			"source photos has another place now: its images whose paths begin with vault/ were as private as source vault, and are public from now on"}},
+		"a public source moved from two in it": {[]edit{sources(photos, vault, private(at("safe", "photos/a/safe/"))), marks(mark("m", "safe"))},
+			[]edit{sources(at("photos", "web/"), vault, private(at("safe", "photos/a/safe/"))), marks(mark("m", "safe"))}, []string{
+				"source photos has another place now: its images whose paths begin with vault/ were as private as source vault, and are public from now on",
+				"source photos has another place now: its images whose paths begin with a/safe/ were as private as source safe, and are public from now on",
+				"source photos has another place now: its images whose paths begin with a/safe/ don't carry marks of its former place from now on (m)"}},
+		"a public source moved from a private one at its place": {[]edit{sources(photos, private(at("vault", "photos/")))}, []edit{sources(at("photos", "web/"), private(at("vault", "photos/")))}, []string{
+			"source photos has another place now: its images were as private as source vault, and are public from now on"}},
+		"a private source is public elsewhere": {[]edit{sources(private(photos))}, []edit{sources(at("photos", "web/"))}, []string{
+			"source photos has another place now: its images were as private as source photos, and are public from now on"}},
+		"a public source moved with the private one inside it": {[]edit{sources(photos, vault)}, []edit{sources(at("photos", "web/"), private(at("vault", "web/vault/")))}, nil},
+		"a public source moved, signed":                        {[]edit{sources(photos, vault), signed}, []edit{sources(at("photos", "web/"), vault), signed}, nil},
+		"a public source moved within the one that has both": {[]edit{sources(photos, vault)}, []edit{sources(at("photos", ""), vault), allowed("*.example.net")}, []string{
+			"source photos has another place now: its images whose paths begin with vault/ were as private as source vault, and are public from now on"}},
+		"a private source moved":                          {[]edit{sources(private(photos), vault)}, []edit{sources(private(at("photos", "web/")), vault)}, nil},
+		"a public source moved from beside a private one": {[]edit{sources(at("photos", "photos/vaulted/"), vault)}, []edit{sources(at("photos", "web/"), vault)}, nil},
+		"a source moved from a marked one inside it": {[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "x"))}, []edit{sources(at("photos", "web/"), at("x", "photos/x/")), marks(mark("m", "x"))}, []string{
+			"source photos has another place now: its images whose paths begin with x/ don't carry marks of its former place from now on (m)"}},
+		"a marked source moved": {[]edit{sources(photos), marks(mark("m", "photos"))}, []edit{sources(at("photos", "web/")), marks(mark("m", "photos"))}, nil},
 		"the operator's, unbound": {[]edit{marks(mark("m", "samples"))}, []edit{marks(mark("m"))}, []string{
 			"source samples has lost marks: its images don't carry them from now on (m)"}},
 		"private and marked": {[]edit{sources(photos, vault), marks(mark("m", "vault"))}, []edit{sources(photos), marks(mark("m"))}, []string{
