@@ -24,11 +24,12 @@ const generation = "2"
 type ask struct {
 	site       *site
 	endpoint   *endpoint
-	refs       []ref // the originals that it is made of: one, but for endpoints that take several
-	again      bool  // the entry is another than the first one, which is outdated
-	posted     bool  // the original is sent with the request
-	background bool  // no client waits for it
-	fallback   *ref  // what default= names; nil is none
+	refs       []ref  // the originals that it is made of: one, but for endpoints that take several
+	again      bool   // the entry is another than the first one, which is outdated
+	posted     bool   // the original is sent with the request
+	background bool   // no client waits for it
+	client     string // address of who asks; empty if unknown
+	fallback   *ref   // what default= names; nil is none
 	who        sender
 	access     access
 	options    transform.Options

@@ -52,6 +52,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	w.noteAsk(&a)
 	a.nameIgnored(w.Header())
 
+	r = r.WithContext(withClient(r.Context(), w.Log.Client))
 	if err := s.admits(r.Context(), &a, false); err != nil {
 		return err
 	}

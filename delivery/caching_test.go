@@ -400,7 +400,8 @@ func TestOwners(t *testing.T) {
 		t.Fatalf("%d jobs", len(got))
 	}
 	for i, want := range []transform.Owner{
-		{Workspace: "acme", Source: "photos"}, {Workspace: "acme", Source: "photos"}, {Workspace: "acme"},
+		{Workspace: "acme", Source: "photos", Client: "192.0.2.1"}, {Workspace: "acme", Source: "photos", Client: "192.0.2.1"},
+		{Workspace: "acme", Client: "192.0.2.1"},
 		{Workspace: "acme", Source: "photos", Background: true},
 	} {
 		if got[i] != want {

@@ -66,6 +66,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		return err
 	}
 	r = ask.who.withPrincipal(r)
+	ask.client = w.Log.Client
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
 

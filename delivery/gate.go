@@ -48,13 +48,17 @@ const (
 // A gate bounds how many fetches, or bodies of requests, run at the same time. A fetch that
 // waits holds no slot: it takes a slot of each of its bounds in one step, once all have one
 // free. If none becomes free, a fetch that has been running for longRun gives way: one of a
-// workspace, or from a host, that has more of them. A gate is safe for concurrent use.
+// workspace, or from a host, that has more of them, or else one of a client that has over a
+// quarter. So a client that names many workspaces can't keep others out. A proxy in front of
+// many people may look like one client, so it keeps a quarter. A gate is safe for concurrent
+// use.
 type gate struct {
 	most    Fetches
 	refused func(bound) // called for every fetch that is refused, or gives way
 
 	mu      sync.Mutex // guards all fields below
 	slots   map[slotKey]*slots
+	clients map[string]*clientFetches
 	waiting []*turn // the oldest first
 	running map[*turn]struct{}
 	sweeps  *time.Timer // of sweep; nil while no fetch waits
@@ -75,10 +79,33 @@ type slots struct {
 	bound         bound
 	taken, most   int
 	users, queued int
+	clients       map[string]int // taken, by client
 }
+
+// take takes slots for a client, or with -1 gives one back.
+func (p *slots) take(client string, n int) {
+	p.taken += n
+	if client == "" {
+		return
+	}
+	if p.clients == nil {
+		p.clients = map[string]int{}
+	}
+	if p.clients[client] += n; p.clients[client] == 0 {
+		delete(p.clients, client)
+	}
+}
+
+// quarter is what a client may have before it gives way.
+func (p *slots) quarter() int { return max(p.most/4, 1) }
+
+// clientFetches are how many fetches of a client wait. They are kept while it has any.
+type clientFetches struct{ queued, users int }
 
 // A turn is one fetch that runs or waits.
 type turn struct {
+	client   string // see clientIn; empty is nobody
+	of       *clientFetches
 	under    []*slots // the narrowest first; the last two are its workspace's and everybody's
 	keys     []slotKey
 	admitted chan struct{} // closed once it is
@@ -89,7 +116,7 @@ type turn struct {
 }
 
 func newGate(most Fetches, refused func(bound)) *gate {
-	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, running: map[*turn]struct{}{}}
+	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, clients: map[string]*clientFetches{}, running: map[*turn]struct{}{}}
 }
 
 // enterFetch is enter for a fetch that gives way where others find no slot. The fetch must
@@ -119,7 +146,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		return nil, err
 	}
 	f.mu.Lock()
-	mine := f.newTurn(workspace, host)
+	mine := f.newTurn(clientIn(ctx), workspace, host)
 	mine.end = end
 	leave = func() { f.leave(mine) }
 	if mine.full() == nil {
@@ -127,13 +154,14 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		f.mu.Unlock()
 		return leave, nil
 	}
-	if mine.ofWorkspace().queued >= max(f.most.Waiting/4, 1) || len(f.waiting) >= f.most.Waiting && !f.displace(mine) {
+	ofWorkspace := max(f.most.Waiting/4, 1) // places in the queue
+	if mine.ofWorkspace().queued >= ofWorkspace && !f.displaceWithin(mine, ofWorkspace) || len(f.waiting) >= f.most.Waiting && !f.displace(mine) {
 		f.drop(mine)
 		f.mu.Unlock()
 		f.refused(boundQueue)
 		return nil, errBusy
 	}
-	mine.ofWorkspace().queued++
+	f.queued(mine, 1)
 	f.waiting = append(f.waiting, mine)
 	if f.sweeps == nil && end != nil {
 		f.sweeps = time.AfterFunc(0, f.sweep)
@@ -165,31 +193,82 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		f.refused(full.bound)
 	}
 	f.waiting = slices.DeleteFunc(f.waiting, func(t *turn) bool { return t == mine })
-	mine.ofWorkspace().queued--
+	f.queued(mine, -1)
 	f.drop(mine)
 	return nil, err
 }
 
-// displace takes the newest fetch of the workspace that has most out of the queue. It reports
-// false where that workspace would then have fewer there than t's. So many workspaces
-// together can't keep another one out. The caller holds f.mu.
+// queued counts a fetch that comes to the queue, or with -1 one that leaves it. The caller
+// holds f.mu.
+func (f *gate) queued(t *turn, n int) {
+	t.ofWorkspace().queued += n
+	t.of.queued += n
+}
+
+// displace takes a fetch out of the queue for t: the newest of the workspace that has most
+// there, unless that workspace would then have fewer there than t's, or else the newest of the
+// client that has most, if that is over a quarter. So neither many workspaces together nor a
+// client that names many can keep another one out. It reports false where there is none. The
+// caller holds f.mu.
 func (f *gate) displace(t *turn) bool {
-	last, most := -1, t.ofWorkspace().queued+1
-	for i, other := range f.waiting {
-		if n := other.ofWorkspace().queued; n > most || last >= 0 && n == most {
-			last, most = i, n
-		}
+	last := f.newestOf(t.ofWorkspace().queued+1, func(o *turn) int { return o.ofWorkspace().queued })
+	if quarter := max(f.most.Waiting/4, 1); last < 0 && t.of.queued < quarter {
+		last = f.newestOf(quarter, func(o *turn) int { return o.of.queued })
 	}
 	if last < 0 {
 		return false
 	}
-	other := f.waiting[last]
-	f.waiting = slices.Delete(f.waiting, last, last+1)
-	other.ofWorkspace().queued--
+	f.putOut(last)
+	return true
+}
+
+// displaceWithin takes a fetch of t's own workspace out of the queue for t: the newest of the
+// client that has most of the workspace's places, if that is over a quarter, and t's client has
+// not. It reports false where there is none. The caller holds f.mu.
+func (f *gate) displaceWithin(t *turn, ofWorkspace int) bool {
+	clients := map[string]int{}
+	for _, o := range f.waiting {
+		if o.client != "" && o.ofWorkspace() == t.ofWorkspace() {
+			clients[o.client]++
+		}
+	}
+	quarter := max(ofWorkspace/4, 1)
+	if clients[t.client] >= quarter {
+		return false
+	}
+	last := f.newestOf(quarter, func(o *turn) int {
+		if o.ofWorkspace() != t.ofWorkspace() {
+			return 0
+		}
+		return clients[o.client]
+	})
+	if last < 0 {
+		return false
+	}
+	f.putOut(last)
+	return true
+}
+
+// putOut takes a fetch out of the queue that loses its place. The caller holds f.mu.
+func (f *gate) putOut(i int) {
+	other := f.waiting[i]
+	f.waiting = slices.Delete(f.waiting, i, i+1)
+	f.queued(other, -1)
 	f.drop(other)
 	f.refused(boundQueue)
 	close(other.out)
-	return true
+}
+
+// newestOf returns the index of the newest fetch in the queue of those who have most there, and
+// more than that, or -1.
+func (f *gate) newestOf(than int, queued func(*turn) int) int {
+	last, most := -1, than
+	for i, other := range f.waiting {
+		if n := queued(other); n > most || last >= 0 && n == most {
+			last, most = i, n
+		}
+	}
+	return last
 }
 
 // figures are how many fetches run, and how many wait.
@@ -200,8 +279,9 @@ func (f *gate) figures() (running, waiting int) {
 }
 
 // newTurn registers a fetch under its bounds. The caller holds f.mu.
-func (f *gate) newTurn(workspace, host string) *turn {
+func (f *gate) newTurn(client, workspace, host string) *turn {
 	t := &turn{
+		client: client, of: &clientFetches{},
 		keys:     []slotKey{{workspace, host}, {"", host}, {workspace, ""}, {}},
 		admitted: make(chan struct{}), out: make(chan struct{}),
 	}
@@ -223,6 +303,13 @@ func (f *gate) newTurn(workspace, host string) *turn {
 		p.users++
 		t.under = append(t.under, p)
 	}
+	if client != "" {
+		if of := f.clients[client]; of != nil {
+			t.of = of
+		}
+		f.clients[client] = t.of
+		t.of.users++
+	}
 	return t
 }
 
@@ -241,7 +328,7 @@ func (t *turn) full() *slots {
 // admit takes the slots of a fetch, and lets it run. The caller holds f.mu.
 func (f *gate) admit(t *turn) {
 	for _, p := range t.under {
-		p.taken++
+		p.take(t.client, 1)
 	}
 	f.running[t] = struct{}{}
 	t.since = time.Now()
@@ -255,6 +342,9 @@ func (f *gate) drop(t *turn) {
 			delete(f.slots, t.keys[i])
 		}
 	}
+	if t.of.users--; t.of.users == 0 {
+		delete(f.clients, t.client)
+	}
 }
 
 // leave gives back the slots of a fetch, and admits fetches that wait for them.
@@ -262,7 +352,7 @@ func (f *gate) leave(t *turn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range t.under {
-		p.taken--
+		p.take(t.client, -1)
 	}
 	delete(f.running, t)
 	f.drop(t)
@@ -273,7 +363,7 @@ func (f *gate) leave(t *turn) {
 		}
 		next := f.waiting[i]
 		f.waiting = slices.Delete(f.waiting, i, i+1)
-		next.ofWorkspace().queued--
+		f.queued(next, -1)
 		f.admit(next)
 	}
 }
@@ -290,9 +380,18 @@ func (f *gate) next() int {
 	return best
 }
 
-// before reports whether a fetch comes before an older one: its workspace has fewer running
-// fetches, or has as many and fewer from its host.
+// greedy reports whether the fetch's client has over a quarter of the slots of a bound.
+func (t *turn) greedy() bool {
+	return slices.ContainsFunc(t.under, func(p *slots) bool { return p.bound != boundWorkspaceHost && p.clients[t.client] > p.quarter() })
+}
+
+// before reports whether a fetch comes before an older one: only the other's client has over a
+// quarter of the slots of a bound, its workspace has fewer running fetches, or has as many and
+// fewer from its host.
 func (t *turn) before(older *turn) bool {
+	if ours, theirs := t.greedy(), older.greedy(); ours != theirs {
+		return theirs
+	}
 	return cmp.Or(
 		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
 		cmp.Compare(t.under[0].taken, older.under[0].taken)) < 0
@@ -314,7 +413,15 @@ func (f *gate) sweep() {
 			firsts[t.ofWorkspace()] = t
 		}
 	}
-	fewest := slices.SortedFunc(maps.Values(firsts), func(a, b *turn) int { return cmp.Compare(a.ofWorkspace().taken, b.ofWorkspace().taken) })
+	fewest := slices.SortedFunc(maps.Values(firsts), func(a, b *turn) int {
+		switch {
+		case a.before(b):
+			return -1
+		case b.before(a):
+			return 1
+		}
+		return 0
+	})
 	for _, t := range fewest[:min(len(fewest), mostSwept)] {
 		f.makeRoom(t)
 	}
@@ -347,7 +454,8 @@ func (f *gate) makeRoom(t *turn) {
 // victim is the fetch that gives way to t under one of t's bounds, or nil. Under the bounds
 // of a host and of the server it is one of another workspace, under that of t's workspace it
 // is one from another host. That workspace, or host, has at least two more fetches there than
-// t's, and the fetch is the one of these that has been running longest. A fetch that is
+// t's, and the fetch is the one of these that has been running longest. If there is none, it is
+// the longest one of a client that has over a quarter there, while t's has not. A fetch that is
 // ending already is enough. The caller holds f.mu.
 func (f *gate) victim(t *turn, under int) *turn {
 	level := 0 // in t.under: the slots of a workspace on a host
@@ -357,21 +465,43 @@ func (f *gate) victim(t *turn, under int) *turn {
 	case boundAll:
 		level = len(t.under) - 2 // the slots of a workspace
 	}
-	var victim *turn
+	v := f.longest(t, under, func(v *turn) int {
+		if theirs, ours := v.under[level], t.under[level]; theirs != ours && theirs.taken >= ours.taken+2 {
+			return theirs.taken
+		}
+		return 0
+	})
+	if v != nil {
+		return v
+	}
+	p := t.under[under]
+	if p.clients[t.client] >= p.quarter() {
+		return nil
+	}
+	return f.longest(t, under, func(v *turn) int {
+		if n := p.clients[v.client]; n > p.quarter() {
+			return n
+		}
+		return 0
+	})
+}
+
+// longest returns the fetch under t's bound for which most is largest, and of these the one that
+// has been running longest, or nil. Those for which most is 0 don't count, nor those that began
+// a moment ago.
+func (f *gate) longest(t *turn, under int, most func(*turn) int) (longest *turn) {
+	n := 0
 	for v := range f.running {
-		theirs, ours := v.under[level], t.under[level]
-		if v.keys[under] != t.keys[under] || theirs == ours || theirs.taken < ours.taken+2 {
+		if v.keys[under] != t.keys[under] {
 			continue
 		}
-		if v.ended {
+		m := most(v)
+		if m > 0 && v.ended {
 			return v
 		}
-		if time.Since(v.since) < longRun {
-			continue
-		}
-		if victim == nil || cmp.Or(cmp.Compare(theirs.taken, victim.under[level].taken), victim.since.Compare(v.since)) > 0 {
-			victim = v
+		if m > 0 && time.Since(v.since) >= longRun && (m > n || m == n && v.since.Before(longest.since)) {
+			longest, n = v, m
 		}
 	}
-	return victim
+	return longest
 }

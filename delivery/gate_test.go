@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func wantIdle(t *testing.T, f *gate) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.running) != 0 || len(f.waiting) != 0 || len(f.slots) != 0 {
+	if len(f.running) != 0 || len(f.waiting) != 0 || len(f.slots) != 0 || len(f.clients) != 0 {
 		t.Errorf("at rest: %d run, %d wait, %d kinds of places are known", len(f.running), len(f.waiting), len(f.slots))
 	}
 }
@@ -430,6 +431,68 @@ func TestLongFetchesGiveWay(t *testing.T) {
 				wg.Wait()
 				wantIdle(t, f)
 				time.Sleep(2 * sweepEvery) // until the last sweep
+			})
+		})
+	}
+}
+
+// TestFetchesOfOneClient: one client has filled a bound with stalled fetches, each of another
+// workspace. What other clients ask for comes soon, and the client keeps a quarter.
+func TestFetchesOfOneClient(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		most            Fetches
+		workspace, host func(i int) string
+	}{
+		{"all", Fetches{All: 24}, func(i int) string { return fmt.Sprint("ws", i) }, func(i int) string { return fmt.Sprint("h", i) }},
+		{"a host", Fetches{PerHost: 24}, func(i int) string { return fmt.Sprint("ws", i) }, func(int) string { return "own" }},
+		{"a workspace", Fetches{PerWorkspace: 24}, func(int) string { return "shop" }, func(i int) string { return fmt.Sprint("h", i) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newGate(Fetches{cmp.Or(tt.most.All, 500), cmp.Or(tt.most.PerWorkspace, 500), cmp.Or(tt.most.PerHost, 500), 40}, func(bound) {})
+				over := make(chan struct{})
+				var wg sync.WaitGroup
+				stall := func(client, workspace, host string) {
+					wg.Go(func() {
+						ctx, leave, err := f.enterFetch(withClient(t.Context(), client), workspace, host, time.Minute)
+						if err != nil {
+							return
+						}
+						defer leave()
+						select {
+						case <-ctx.Done():
+						case <-over:
+						}
+					})
+					synctest.Wait()
+				}
+				for i := range 60 {
+					stall("192.0.2.9", tt.workspace(i), tt.host(i))
+				}
+				for i := range 10 {
+					start := time.Now()
+					_, leave, err := f.enterFetch(withClient(t.Context(), fmt.Sprint("192.0.2.", 100+i)), "shop", "own", 5*time.Second)
+					if took := time.Since(start); err != nil || took > longRun+2*sweepEvery {
+						t.Errorf("fetch %d: %v after %v", i, err, took)
+					}
+					if err == nil {
+						leave()
+					}
+				}
+				for i := range 40 {
+					stall(fmt.Sprint("192.0.2.", 100+i), tt.workspace(100+i), tt.host(100+i))
+					time.Sleep(longRun)
+				}
+				f.mu.Lock()
+				if n := f.slots[slotKey{}].clients["192.0.2.9"]; n < 6 {
+					t.Errorf("the client keeps %d", n)
+				}
+				f.mu.Unlock()
+				close(over)
+				wg.Wait()
+				wantIdle(t, f)
+				time.Sleep(2 * sweepEvery)
 			})
 		})
 	}

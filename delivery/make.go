@@ -13,6 +13,7 @@ import (
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
@@ -40,7 +41,11 @@ type originalKey struct {
 // entry to renew, or nil. An error that the next request would get too is returned as an
 // entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
-	if err := s.admits(ctx, a, a.background || old != nil); err != nil {
+	background := a.background || old != nil
+	if !background {
+		ctx = withClient(ctx, a.client)
+	}
+	if err := s.admits(ctx, a, background); err != nil {
 		return nil, err
 	}
 	undo, err := s.spend(ctx, a.site) // before the fetch: without a transform, nobody needs the original
@@ -68,7 +73,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	defer release()
 
 	start = time.Now()
-	e, err := a.endpoint.make(s, ctx, a, from, a.background || old != nil)
+	e, err := a.endpoint.make(s, ctx, a, from, background)
 	t.transform.Store(int64(time.Since(start)))
 	if err != nil {
 		return s.remember(err)
@@ -280,7 +285,7 @@ func (s *Service) work(ctx context.Context, a *ask, from []*original, background
 	for i, o := range from {
 		job.Originals[i] = transform.Original{Body: o.Body, Header: o.header, ID: a.fingerprint(a.refs[i], o)}
 	}
-	job.Limits, job.Owner = s.limits, a.owner(background)
+	job.Limits, job.Owner = s.limits, a.owner(ctx, background)
 	job.Retain = func() func() {
 		releaseMarks := func() {}
 		if retainMarks != nil {
@@ -302,7 +307,7 @@ func (s *Service) work(ctx context.Context, a *ask, from []*original, background
 // admits refuses a job that the engine would refuse, before its originals are fetched.
 func (s *Service) admits(ctx context.Context, a *ask, background bool) error {
 	if e, ok := s.engine.(admitter); ok {
-		return e.Admits(ctx, a.owner(background))
+		return e.Admits(ctx, a.owner(ctx, background))
 	}
 	return nil
 }
@@ -313,8 +318,24 @@ type admitter interface {
 }
 
 // owner says for whom the engine works.
-func (a *ask) owner(background bool) transform.Owner {
-	return transform.Owner{Workspace: a.site.Namespace, Source: a.original().sourceName(), Background: background}
+func (a *ask) owner(ctx context.Context, background bool) transform.Owner {
+	return transform.Owner{Workspace: a.site.Namespace, Source: a.original().sourceName(), Client: clientIn(ctx), Background: background}
+}
+
+type clientKey struct{}
+
+// withClient notes for which client images are fetched and transformed: its address.
+func withClient(ctx context.Context, address string) context.Context {
+	if address == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, clientKey{}, limit.Client(address))
+}
+
+// clientIn returns the client that withClient noted, or nothing.
+func clientIn(ctx context.Context) string {
+	client, _ := ctx.Value(clientKey{}).(string)
+	return client
 }
 
 // fingerprint identifies the bytes of an original, as far as the origin says when they

@@ -134,6 +134,7 @@ func (e *OriginalError) Unwrap() error { return e.Err }
 type Owner struct {
 	Workspace  string // workspaces take turns
 	Source     string // key of the source, for logs and metrics; empty for a full URL
+	Client     string // who asks, see limit.Client; empty if unknown. One client can't fill the queue
 	Background bool   // no client waits for the output
 }
 

@@ -10,8 +10,9 @@
 //
 //   - memory.go refuses a job that needs more memory than a worker has.
 //   - blocklist.go refuses a job that crashed a worker a moment ago.
-//   - queue.go admits as many jobs as processes and the memory budget allow. The
-//     workspace that has used the least running time is next.
+//   - queue.go admits as many jobs as processes and the memory budget allow. turns.go says
+//     which is next: that of the workspace, or client, that has used the least running time.
+//     room.go says which jobs may wait.
 //   - pool.go and process.go run the job in a free process.
 //
 // The pool keeps one spare process, which replaces the first lost one at once.

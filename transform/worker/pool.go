@@ -197,7 +197,7 @@ func (p *Pool) announce() {
 // Admits returns the error with which a job of this owner would be refused now. Call it
 // before the original is fetched.
 func (p *Pool) Admits(ctx context.Context, o transform.Owner) error {
-	return p.queue.check(ctx, &claim{workspace: o.Workspace, background: o.Background})
+	return p.queue.check(ctx, &claim{workspace: o.Workspace, client: o.Client, background: o.Background})
 }
 
 // Transform implements [transform.Engine]. Besides the errors of the engine in the worker
@@ -248,7 +248,7 @@ func claimOf(job *transform.Job) *claim {
 		held += len(job.Originals[i].Body)
 	}
 	return &claim{
-		workspace: job.Owner.Workspace, background: job.Owner.Background,
+		workspace: job.Owner.Workspace, client: job.Owner.Client, background: job.Owner.Background,
 		expected: expectedTime(job), slow: maySurprise(job), bytes: Estimate(job), held: int64(held),
 	}
 }

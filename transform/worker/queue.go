@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +22,11 @@ var (
 // A queue bounds the jobs that run at the same time: by their number, slots, and by the
 // memory that they are estimated to take, budget. Other claims wait, up to a bound.
 //
-// The workspace that has used the least running time is next, so that neither a workspace
-// with many claims nor many such workspaces delay the others. This is start-time fair
-// queueing: see used. A claim's own time counts too, up to credit, so that the first small
-// claim of a workspace comes before the first large ones of many. Within a workspace slow
-// and quick claims alternate. Background claims, for which no client waits, run after all
+// The workspace, or in every second turn the client, that has used the least running time is
+// next (see turns), so that neither a workspace with many claims, nor many such workspaces, nor
+// a client with many claims delay the others. Within a workspace slow and quick claims
+// alternate, and those of one client take at most every second turn. Who may wait is for room
+// to say. Background claims, for which no client waits, run after all
 // others.
 //
 // A small claim never passes the next claim in turn while a slot is free, so that large
@@ -42,7 +41,6 @@ var (
 type queue struct {
 	slots   int
 	budget  int64 // bytes
-	bound   int   // of waiting claims
 	maxWait time.Duration
 
 	mu      sync.Mutex // guards all below
@@ -51,32 +49,12 @@ type queue struct {
 	express *claim               // in the express slot, or nil
 	since   time.Time            // the start of the express claim
 	memory  int64                // estimated bytes of running
-	held    int64                // bytes of the originals of waiting claims
-	waiting int
-	// service is the mean running time of the last claims of a workspace, in seconds, by
-	// speed. It has at most mostKnown workspaces.
-	service map[string][speeds]float64
-	typical [speeds]float64 // service of all workspaces together
-	// pace says how many times as long as expected claims take, from 1 to mostPace. It is 1 on
-	// an idle machine.
-	pace float64
-	// used is the running time that a workspace has used, in seconds. now follows that of the
-	// workspaces whose claims are admitted. A workspace that was idle starts at most credit
-	// before now, so that it can't save up the times in which it asked for nothing. used has at
-	// most mostKnown workspaces.
-	used    map[string]float64
-	now     float64
-	lines   [2][]*line // by class; the workspace that had no turn for the longest time comes first
-	pending *line      // next in turn, but there is no memory for its claim; or nil
+	room
+	turns
+	pending *claim // next in turn, but there is no memory for it; or nil
 	refused map[string]int64
 	waits   histogram
 }
-
-const (
-	mostKnown = 1000
-	credit    = .25 // seconds; a few small transforms
-	mostPace  = 4.
-)
 
 // Expected speeds of claims.
 const (
@@ -85,27 +63,10 @@ const (
 	speeds
 )
 
-// A line holds the waiting claims of a workspace, by speed, oldest first.
-type line struct {
-	workspace string
-	held      int64 // bytes of the originals of its claims
-	claims    [speeds][]*claim
-	last      int // speed of the claim that was admitted last
-}
-
-func (l *line) len() int { return len(l.claims[quick]) + len(l.claims[slow]) }
-
-// next returns the speed of the claim to admit next. The line must not be empty.
-func (l *line) next() int {
-	if other := 1 - l.last; len(l.claims[other]) > 0 {
-		return other
-	}
-	return l.last
-}
-
 // A claim is a job's request to run.
 type claim struct {
 	workspace  string
+	client     string // its address, see limit.Client; empty if unknown
 	background bool
 	expected   time.Duration // running time on an idle machine
 	slow       bool          // expected to take longer than slowAfter
@@ -113,8 +74,9 @@ type claim struct {
 	held       int64         // bytes of memory while it waits
 	admitted   chan struct{} // closed when it may run, or is refused with err
 	err        error
-	came       bool    // its workspace was idle when it came
-	charged    float64 // seconds that count as used before it has ended
+	came       struct{ workspace, client bool } // whether they were idle when it came
+	number     int64                            // of those that came to wait
+	charged    float64                          // seconds that count as used before it has ended
 }
 
 // class returns the index of the claim's lines: 1 for background claims, which run last.
@@ -134,7 +96,8 @@ func (c *claim) speed() int {
 
 func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 	return &queue{
-		slots: slots, bound: bound, budget: budget, maxWait: maxWait, pace: 1, running: map[*claim]time.Time{}, service: map[string][speeds]float64{}, used: map[string]float64{},
+		slots: slots, budget: budget, maxWait: maxWait, running: map[*claim]time.Time{},
+		room: room{most: amount{int64(bound), budget}, guests: map[string]*guest{}}, turns: newTurns(),
 		refused: map[string]int64{"full": 0, "late": 0}, waits: newHistogram(.001, .01, .05, .1, .5, 1, 5, 10),
 	}
 }
@@ -155,11 +118,11 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 		q.mu.Unlock()
 		return nil, err
 	}
-	if q.full(c) {
-		q.displace(q.longest(c))
+	if q.lacks(c, places) {
+		q.displace(q.giver(c, places))
 	}
-	for q.holdsTooMuch(c) {
-		q.displace(q.heaviest(c))
+	for q.lacks(c, held) {
+		q.displace(q.giver(c, held))
 	}
 	q.add(c)
 	q.admit() // the claim may use the express slot
@@ -168,7 +131,7 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 	err = q.wait(ctx, c)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err != nil && !q.remove(c) {
+	if err != nil && !q.withdraw(c) {
 		err = nil // it was admitted at the same moment
 	}
 	switch {
@@ -210,7 +173,7 @@ func (q *queue) takeNow(c *claim) bool {
 	switch {
 	case q.closed:
 		return false
-	case q.waiting == 0 && q.fits(c):
+	case q.taken[places] == 0 && q.fits(c):
 		q.come(c)
 		q.start(c)
 		return true
@@ -224,7 +187,7 @@ func (q *queue) takeNow(c *claim) bool {
 
 // start starts a claim in a slot. The caller holds mu.
 func (q *queue) start(c *claim) {
-	q.now = max(q.now, q.usedBy(c.workspace))
+	q.begin(c)
 	q.running[c] = time.Now()
 	q.memory += c.bytes
 	q.charge(c)
@@ -236,20 +199,14 @@ func (q *queue) startExpress(c *claim) {
 	q.charge(c)
 }
 
-// come is called for the first claim of a workspace that waits for nothing. The caller holds
-// mu.
+// come notes a claim of a workspace, or of a client, that waits for nothing.
 func (q *queue) come(c *claim) {
-	if start := q.now - credit; q.usedBy(c.workspace) <= start {
-		c.came = true
-		q.use(c.workspace, start)
+	if q.line(c) == nil {
+		c.came.workspace = q.workspaces.come(c.workspace)
 	}
-}
-
-// charge counts a claim that starts as if it took as long as those before it. The caller
-// holds mu.
-func (q *queue) charge(c *claim) {
-	c.charged = q.cost(c)
-	q.use(c.workspace, q.usedBy(c.workspace)+c.charged)
+	if c.client == "" || q.guests[c.client] == nil {
+		c.came.client = q.clients.come(c.asClient())
+	}
 }
 
 // judge decides whether a claim that comes is slow. The caller holds mu.
@@ -270,68 +227,12 @@ func (q *queue) looksSlow(c *claim) bool {
 	return c.expected.Seconds()*pace >= slowAfter.Seconds()
 }
 
-// paceOf returns how many times as long as expected a claim took, from 1 to mostPace, or 0
-// where the claim is too short to say.
-func paceOf(c *claim, seconds float64) float64 {
-	if c.expected < slowAfter/10 {
-		return 0
-	}
-	return min(max(seconds/c.expected.Seconds(), 1), mostPace)
-}
-
-// cost returns the expected running time of a claim in seconds. The caller holds mu.
-func (q *queue) cost(c *claim) float64 {
-	if c.expected > 0 {
-		return c.expected.Seconds() * q.pace
-	}
-	return cmp.Or(q.service[c.workspace][c.speed()], q.typical[c.speed()])
-}
-
-// settle counts the time that a claim took in place of what it was charged. The caller holds
-// mu.
-func (q *queue) settle(c *claim, took float64) {
-	q.use(c.workspace, q.usedBy(c.workspace)+took-c.charged)
-	if c.came {
-		// now moves on by each workspace's share. Else new workspaces without end would all come
-		// before one that has waited.
-		q.now += took / float64(1+len(q.lines[0])+len(q.lines[1]))
-	}
-	if pace := paceOf(c, took); pace > 0 {
-		q.pace += (pace - q.pace) / 16
-	}
-	mean, known := q.service[c.workspace]
-	if !known {
-		makeRoom(q.service, mostKnown, func([speeds]float64) bool { return false })
-	}
-	for _, m := range []*float64{&mean[c.speed()], &q.typical[c.speed()]} {
-		if *m == 0 {
-			*m = took
-		}
-		*m += (took - *m) / 16
-	}
-	q.service[c.workspace] = mean
-}
-
-func (q *queue) usedBy(workspace string) float64 {
-	if used, ok := q.used[workspace]; ok {
-		return used
-	}
-	return q.now - credit
-}
-
-func (q *queue) use(workspace string, seconds float64) {
-	if _, ok := q.used[workspace]; !ok {
-		makeRoom(q.used, mostKnown, func(used float64) bool { return used <= q.now-credit })
-	}
-	q.used[workspace] = seconds
-}
-
 // check returns the error that a claim of this kind would get now.
 func (q *queue) check(ctx context.Context, c *claim) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.judge(c)
-	if !q.closed && (q.waiting == 0 && len(q.running) < q.slots || !q.quickWait() && q.passes(c)) {
+	if !q.closed && (q.taken[places] == 0 && len(q.running) < q.slots || !q.quickWait() && q.passes(c)) {
 		return nil
 	}
 	return q.refuse(ctx, c)
@@ -357,7 +258,7 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if q.full(c) && q.longest(c) == nil || q.holdsTooMuch(c) && q.mayDisplace(c) < q.held+c.held-q.budget {
+	if q.refuses(c) {
 		return errFull
 	}
 	wait := q.maxWait
@@ -370,81 +271,9 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 	return nil
 }
 
-// full reports whether there is no place for the claim. A workspace may have at most as many
-// waiting claims as places are free, so that it leaves places for others.
-func (q *queue) full(c *claim) bool { return q.own(c) >= q.bound-q.waiting }
-
-// own returns the number of waiting claims of the claim's workspace and class.
-func (q *queue) own(c *claim) int {
-	if l := q.line(c); l != nil {
-		return l.len()
-	}
-	return 0
-}
-
-// longest returns the longest line if its last claim must give its place to the claim: its
-// workspace would still have as many waiting claims as that of the claim. Else it returns
-// nil. So many workspaces together can't fill the queue.
-func (q *queue) longest(c *claim) (longest *line) {
-	most := q.own(c) + 1
-	for class := c.class(); class < len(q.lines); class++ {
-		for _, l := range q.lines[class] {
-			if l.workspace != c.workspace && l.len() > most {
-				longest, most = l, l.len()
-			}
-		}
-	}
-	return longest
-}
-
-// holdsTooMuch reports whether the originals of the waiting claims and of this one together
-// take too much memory.
-func (q *queue) holdsTooMuch(c *claim) bool { return q.held+c.held > q.budget && q.waiting > 0 }
-
-// heaviest returns the line whose claims hold most. It is that of another workspace, which
-// holds more than the workspace of the claim would. Else it is nil.
-func (q *queue) heaviest(c *claim) (heaviest *line) {
-	most := q.ownHeld(c)
-	for class := c.class(); class < len(q.lines); class++ {
-		for _, l := range q.lines[class] {
-			if l.workspace != c.workspace && l.held > most {
-				heaviest, most = l, l.held
-			}
-		}
-	}
-	return heaviest
-}
-
-// mayDisplace returns how many bytes the lines hold from which the claim takes memory, as
-// far as each holds more than the claim's workspace would.
-func (q *queue) mayDisplace(c *claim) (n int64) {
-	own := q.ownHeld(c)
-	for class := c.class(); class < len(q.lines); class++ {
-		for _, l := range q.lines[class] {
-			if l.workspace != c.workspace {
-				n += max(l.held-own, 0)
-			}
-		}
-	}
-	return n
-}
-
-// ownHeld returns the bytes that the workspace's waiting claims would hold with this one.
-func (q *queue) ownHeld(c *claim) int64 {
-	if l := q.line(c); l != nil {
-		return l.held + c.held
-	}
-	return c.held
-}
-
-// displace refuses the last claim of a line.
-func (q *queue) displace(l *line) {
-	speed := quick
-	if len(l.claims[slow]) > len(l.claims[quick]) {
-		speed = slow
-	}
-	c := l.claims[speed][len(l.claims[speed])-1]
-	q.remove(c)
+// displace refuses a waiting claim.
+func (q *queue) displace(c *claim) {
+	q.withdraw(c)
 	q.refused["full"]++
 	c.err = errFull
 	close(c.admitted)
@@ -455,9 +284,40 @@ func (q *queue) displace(l *line) {
 // slow ones. Where slow claims hold all slots, it also passes the claims of workspaces that
 // can't use the express slot. The caller holds mu.
 func (q *queue) expected(c *claim) time.Duration {
+	first, wait := q.expectedTurn(c)
+	if c.client != "" {
+		wait = min(wait, 2*q.expectedClientTurn(c)) // every second turn
+	}
+	return time.Duration(max(wait, first) * float64(time.Second))
+}
+
+// expectedClientTurn returns the running time of the claims before this one where only clients
+// count, in seconds.
+func (q *queue) expectedClientTurn(c *claim) (wait float64) {
+	of := func(g *guest) (work float64) {
+		for speed, n := range g.claims {
+			if speed == quick || c.slow { // a quick claim passes slow ones
+				work += float64(n) * q.typical[speed]
+			}
+		}
+		return work
+	}
+	wait = of(q.guest(c.client))
+	turn := q.clients.of(c.client) + wait + min(q.cost(c), credit)
+	for client, g := range q.guests {
+		if client != c.client {
+			wait += min(of(g), max(turn-q.clients.of(client), 0))
+		}
+	}
+	return wait / float64(q.slots)
+}
+
+// expectedTurn returns the time until a slot is free for the claim, and the running time of the
+// claims before it where only workspaces count, in seconds.
+func (q *queue) expectedTurn(c *claim) (first, wait float64) {
 	places, misjudged := q.slots, map[string]bool{}
 	passes := !c.slow && !c.background
-	first := math.Inf(1) // seconds until a slot is free
+	first = math.Inf(1)
 	for r, since := range q.running {
 		if passes && isSlow(r, since) {
 			places--
@@ -469,14 +329,14 @@ func (q *queue) expected(c *claim) time.Duration {
 	}
 	own, work := 0, 0.0 // work is that of the workspace's claims before this one, in seconds
 	if l := q.line(c); l != nil {
-		own = len(l.claims[c.speed()])
+		own = l.before(c.client, c.speed())
 		work = float64(own) * q.service[c.workspace][c.speed()]
 		if !passes {
 			work += float64(min(len(l.claims[1-c.speed()]), own+1)) * q.service[c.workspace][1-c.speed()]
 		}
 	}
 	free := q.slotFree() && q.small(c) // then the claim can use the express slot, as other small ones can
-	turn, wait := max(q.usedBy(c.workspace), q.now-credit)+work+min(q.cost(c), credit), work
+	turn, wait := max(q.workspaces.of(c.workspace), q.workspaces.now-credit)+work+min(q.cost(c), credit), work
 	for class := range c.class() + 1 {
 		for _, l := range q.lines[class] {
 			if class == c.class() && l.workspace == c.workspace {
@@ -496,7 +356,7 @@ func (q *queue) expected(c *claim) time.Duration {
 				longest = max(longest, each)
 			}
 			if class == c.class() { // they are before while the workspace will have used less
-				work = min(work, max(turn-q.usedBy(l.workspace), 0))
+				work = min(work, max(turn-q.workspaces.of(l.workspace), 0))
 				if work < longest {
 					continue
 				}
@@ -507,16 +367,7 @@ func (q *queue) expected(c *claim) time.Duration {
 	if len(q.running) < q.slots {
 		first = 0
 	}
-	return time.Duration(max(wait/float64(max(places, 1)), first) * float64(time.Second))
-}
-
-func (q *queue) line(c *claim) *line {
-	for _, l := range q.lines[c.class()] {
-		if l.workspace == c.workspace {
-			return l
-		}
-	}
-	return nil
+	return first, wait / float64(max(places, 1))
 }
 
 // fits reports whether a slot and memory are free for the claim.
@@ -583,42 +434,25 @@ func (q *queue) leaves(c *claim) func() {
 			delete(q.running, c)
 			q.memory -= c.bytes
 		}
-		q.settle(c, time.Since(since).Seconds())
+		q.settle(c, time.Since(since).Seconds(), len(q.lines[0])+len(q.lines[1]), len(q.guests))
 		q.admit()
 	})
 }
 
-// add puts the claim at the end of its workspace's line.
+// add puts the claim into its workspace's line.
 func (q *queue) add(c *claim) {
 	c.admitted = make(chan struct{})
-	l := q.line(c)
-	if l == nil {
-		q.come(c)
-		l = &line{workspace: c.workspace, last: slow} // so that a quick claim is first
-		q.lines[c.class()] = append(q.lines[c.class()], l)
-	}
-	l.claims[c.speed()] = append(l.claims[c.speed()], c)
-	q.waiting++
-	q.held += c.held
-	l.held += c.held
+	q.come(c)
+	q.room.add(c)
 }
 
-// remove removes a waiting claim. It reports false where the claim doesn't wait.
-func (q *queue) remove(c *claim) bool {
-	l := q.line(c)
-	if l == nil {
+// withdraw removes a waiting claim. It reports false where the claim doesn't wait.
+func (q *queue) withdraw(c *claim) bool {
+	if q.remove(c) == nil {
 		return false
 	}
-	i := slices.Index(l.claims[c.speed()], c)
-	if i < 0 {
-		return false
-	}
-	l.claims[c.speed()] = slices.Delete(l.claims[c.speed()], i, i+1)
-	q.waiting--
-	q.held -= c.held
-	l.held -= c.held
-	if l.len() == 0 {
-		q.drop(l, c.class())
+	if q.pending == c {
+		q.pending = nil
 	}
 	q.admit() // the claims behind it may fit
 	return true
@@ -628,20 +462,19 @@ func (q *queue) remove(c *claim) bool {
 func (q *queue) admit() {
 	for class := range q.lines {
 		for len(q.lines[class]) > 0 {
-			l := q.pending
-			if l == nil || !slices.Contains(q.lines[class], l) {
-				l = q.next(class, func(l *line) *claim { return l.claims[l.next()][0] })
+			c := q.pending
+			if c == nil || c.class() != class {
+				c = q.next(class, (*line).next, func(*claim) bool { return true })
 			}
-			c := l.claims[l.next()][0]
 			if !q.fits(c) {
 				if len(q.running) < q.slots {
-					q.pending = l
+					q.pending = c
 				}
 				q.admitQuick()
 				return
 			}
 			q.start(c)
-			q.letIn(l, c)
+			q.letIn(c)
 		}
 	}
 }
@@ -649,54 +482,67 @@ func (q *queue) admit() {
 // admitQuick admits the next quick claim that may use the express slot. The caller holds
 // mu.
 func (q *queue) admitQuick() {
-	l := q.next(0, func(l *line) *claim {
-		if len(l.claims[quick]) > 0 && q.passes(l.claims[quick][0]) {
-			return l.claims[quick][0]
+	if q.express != nil {
+		return
+	}
+	first := func(l *line) *claim {
+		if c := l.first(quick); c != nil && q.passes(c) {
+			return c
 		}
 		return nil
-	})
-	if l != nil {
-		c := l.claims[quick][0]
+	}
+	if c := q.next(0, first, q.passes); c != nil {
 		q.startExpress(c)
-		q.letIn(l, c)
+		q.letIn(c)
 	}
 }
 
-// next returns the line whose workspace will have used the least, with its next claim, or
-// nil. Among equals it is the one that had no turn for the longest time. claim returns the
-// claim that a line would be next with, or nil.
-func (q *queue) next(class int, claim func(*line) *claim) (next *line) {
-	least := math.Inf(1)
+// next returns the claim of the workspace that will have used the least, or in every second
+// turn that of such a client, or nil. Among equals it is of the workspace that had no turn for
+// the longest time. inTurn returns the next claim of a line, or nil; of the other claims only
+// those count that may run.
+func (q *queue) next(class int, inTurn func(*line) *claim, may func(*claim) bool) (next *claim) {
+	least := [2]float64{math.Inf(1), math.Inf(1)}
+	consider := func(c *claim) {
+		workspace, client := q.after(c)
+		used := [2]float64{workspace, workspace}
+		if q.byClient {
+			used[0] = client
+		}
+		if used[0] < least[0] || used[0] == least[0] && used[1] < least[1] {
+			next, least = c, used
+		}
+	}
 	for _, l := range q.lines[class] {
-		if c := claim(l); c != nil {
-			if used := q.usedBy(l.workspace) + min(q.cost(c), credit); used < least {
-				next, least = l, used
+		c := inTurn(l)
+		if c != nil {
+			consider(c)
+		}
+		if !q.byClient {
+			continue
+		}
+		for other := range l.all() {
+			if (c == nil || other.client != c.client) && may(other) {
+				consider(other)
 			}
 		}
 	}
 	return next
 }
 
-// letIn removes a claim from its line, moves the line to the end, and admits the claim.
-func (q *queue) letIn(l *line, c *claim) {
-	q.waiting--
-	q.held -= c.held
-	l.held -= c.held
-	l.last = c.speed()
-	l.claims[l.last] = l.claims[l.last][1:]
-	q.drop(l, c.class())
+// letIn takes a claim out of its line, moves the line to the end, and admits the claim.
+func (q *queue) letIn(c *claim) {
+	l := q.remove(c)
+	l.last, l.clients[c.speed()] = c.speed(), c.client
+	q.byClient = !q.byClient
+	if q.pending == c {
+		q.pending = nil
+	}
 	if l.len() > 0 {
+		q.drop(l, c.class())
 		q.lines[c.class()] = append(q.lines[c.class()], l)
 	}
 	close(c.admitted)
-}
-
-// drop removes a line.
-func (q *queue) drop(l *line, class int) {
-	q.lines[class] = slices.DeleteFunc(q.lines[class], func(o *line) bool { return o == l })
-	if q.pending == l {
-		q.pending = nil
-	}
 }
 
 // close refuses all waiting and future claims.
@@ -704,14 +550,8 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	for class := range q.lines {
-		for _, l := range q.lines[class] {
-			for _, c := range slices.Concat(l.claims[:]...) {
-				c.err = errClosed
-				close(c.admitted)
-			}
-		}
-		q.lines[class] = nil
+	for _, c := range q.empty() {
+		c.err = errClosed
+		close(c.admitted)
 	}
-	q.waiting, q.held = 0, 0
 }

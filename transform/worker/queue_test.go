@@ -88,8 +88,8 @@ func (c *crowd) errs(of error) (n int) {
 
 func (q *queue) wantEmpty(t *testing.T) {
 	t.Helper()
-	if len(q.running) != 0 || q.express != nil || q.memory != 0 || q.waiting != 0 || q.held != 0 || len(q.lines[0])+len(q.lines[1]) != 0 {
-		t.Errorf("left behind: %d running, %d bytes, %d waiting, %d held, %v", len(q.running), q.memory, q.waiting, q.held, q.lines)
+	if len(q.running) != 0 || q.express != nil || q.memory != 0 || q.taken != (amount{}) || len(q.guests) != 0 || len(q.lines[0])+len(q.lines[1]) != 0 {
+		t.Errorf("left behind: %d running, %d bytes, %d waiting, %d held, %v", len(q.running), q.memory, q.taken[places], q.taken[held], q.lines)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestQueueRefusesWhatWouldBeLate(t *testing.T) {
 			t.Errorf("deciding took %s", time.Since(start))
 		}
 		// Two run; the sixth of those that wait has five before it: ten seconds.
-		if got := q.waiting; got != 6 {
+		if got := q.taken[places]; got != 6 {
 			t.Errorf("%d wait", got)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -469,8 +469,8 @@ func TestQueueNewWorkspaces(t *testing.T) {
 			time.Sleep(90 * time.Millisecond)
 		}
 		c.wg.Wait()
-		if len(q.used) > mostKnown || len(q.service) > mostKnown {
-			t.Errorf("%d and %d workspaces are known", len(q.used), len(q.service))
+		if len(q.workspaces.used) > mostKnown || len(q.clients.used) > mostKnown || len(q.service) > mostKnown {
+			t.Errorf("%d and %d workspaces are known", len(q.workspaces.used), len(q.service))
 		}
 		for _, v := range c.seen {
 			if v.workspace == "old" && v.after > 50*time.Second {
@@ -491,8 +491,8 @@ func TestQueueManyFillIt(t *testing.T) {
 				c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i), bytes: 1}, 10*time.Millisecond)
 			}
 		}
-		if q.waiting != 16 {
-			t.Errorf("%d wait", q.waiting)
+		if q.taken[places] != 16 {
+			t.Errorf("%d wait", q.taken[places])
 		}
 		if err := q.check(t.Context(), &claim{workspace: "light"}); err != nil {
 			t.Errorf("check: %v", err)
@@ -514,8 +514,8 @@ func TestQueueHeldByOthers(t *testing.T) {
 		for i := range 12 {
 			c.send(t.Context(), claim{workspace: fmt.Sprint("heavy", i%3), bytes: 1, held: 10}, time.Second)
 		}
-		if q.held != 100 {
-			t.Errorf("%d bytes are held", q.held)
+		if q.taken[held] != 100 {
+			t.Errorf("%d bytes are held", q.taken[held])
 		}
 		if err := q.check(t.Context(), &claim{workspace: "light", held: 25}); err != nil {
 			t.Errorf("check: %v", err)
@@ -529,6 +529,160 @@ func TestQueueHeldByOthers(t *testing.T) {
 		names := c.order()
 		if !slices.Contains(names, "light") || len(names) != 9 {
 			t.Errorf("let in: %v", names)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueClientOfManyWorkspaces: one client fills the queue with claims of many workspaces,
+// again and again. Those of other clients find room, and keep it. It makes no difference that a
+// proxy in front of many workspaces looks like such a client: it keeps three quarters beside
+// many clients of one workspace.
+func TestQueueClientOfManyWorkspaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 16, 1000, time.Hour)
+		c := newCrowd(t, q)
+		many := func() {
+			for i := range 40 {
+				c.send(t.Context(), claim{workspace: fmt.Sprint("ws", i), client: "many", bytes: 1}, 10*time.Millisecond)
+			}
+		}
+		many()
+		for i := range 8 {
+			if i < 4 {
+				if err := q.check(t.Context(), &claim{workspace: "shop", client: "visitor"}); err != nil {
+					t.Errorf("check %d: %v", i, err)
+				}
+			}
+			c.send(t.Context(), claim{workspace: "shop", client: fmt.Sprint("visitor", i), bytes: 1}, 10*time.Millisecond)
+			many()
+		}
+		q.mu.Lock()
+		if got := q.guest("many").taken[places]; q.taken[places] != 16 || got != 12 {
+			t.Errorf("%d of %d places are the client's", got, q.taken[places])
+		}
+		q.mu.Unlock()
+		n := 0
+		for _, name := range c.order() {
+			if name == "shop" {
+				n++
+			}
+		}
+		if n != 4 {
+			t.Errorf("%d of the visitors were let in", n)
+		}
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueTurnsOfClients: who keeps the queue full has at most half of the time: a client with
+// claims of many workspaces, and many clients with claims of one workspace, where a proxy in
+// front of others looks like one client.
+func TestQueueTurnsOfClients(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		workspace, client func(i int) string
+		light             func(i int) claim
+	}{
+		{"one client, many workspaces", func(i int) string { return fmt.Sprint("ws", i) }, func(int) string { return "many" },
+			func(int) claim { return claim{workspace: "shop", client: "visitor"} }},
+		{"one client, many workspaces, also the same one", func(i int) string { return []string{"shop", fmt.Sprint("ws", i)}[i%2] }, func(int) string { return "many" },
+			func(int) claim { return claim{workspace: "shop", client: "visitor"} }},
+		{"many clients, one workspace", func(int) string { return "ws" }, func(i int) string { return fmt.Sprint("many", i) },
+			func(i int) claim { return claim{workspace: fmt.Sprint("shop", i%5), client: "proxy"} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueue(2, 64, 1000, 10*time.Second)
+				c := newCrowd(t, q)
+				ctx, cancel := context.WithCancel(t.Context())
+				for i := range 100 {
+					c.wg.Go(func() {
+						for ; ctx.Err() == nil; i += 100 {
+							leave, err := q.enter(ctx, &claim{workspace: tt.workspace(i % 400), client: tt.client(i % 400), expected: 20 * time.Millisecond, bytes: 1})
+							if err != nil {
+								time.Sleep(20 * time.Millisecond)
+								continue
+							}
+							time.Sleep(20 * time.Millisecond)
+							leave()
+						}
+					})
+				}
+				time.Sleep(3 * time.Second)
+				for i := range 30 {
+					came, one := time.Now(), tt.light(i)
+					one.expected, one.bytes = 20*time.Millisecond, 1
+					leave, err := q.enter(t.Context(), &one)
+					if waited := time.Since(came); err != nil || waited > 100*time.Millisecond {
+						t.Errorf("claim %d: %v after %s", i, err, waited)
+					}
+					if err == nil {
+						time.Sleep(20 * time.Millisecond)
+						leave()
+					}
+					time.Sleep(200 * time.Millisecond)
+				}
+				cancel()
+				c.wg.Wait()
+				q.wantEmpty(t)
+			})
+		})
+	}
+}
+
+// TestQueueClientInWorkspace: one client fills the places of a workspace. Others of the same
+// workspace find room, and have every second turn.
+func TestQueueClientInWorkspace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 16, 1000, time.Second)
+		c := newCrowd(t, q)
+		c.send(t.Context(), claim{workspace: "shop", client: "many", bytes: 1}, 100*time.Millisecond)
+		c.wg.Wait() // so that it is known how long they take
+		for range 20 {
+			c.send(t.Context(), claim{workspace: "shop", client: "many", bytes: 1}, 100*time.Millisecond)
+		}
+		came := time.Since(c.start)
+		for i := range 3 {
+			c.wg.Go(func() {
+				leave, err := q.enter(t.Context(), &claim{workspace: "shop", client: fmt.Sprint("visitor", i), bytes: 1})
+				if waited, most := time.Since(c.start)-came, time.Duration(2*i+2)*100*time.Millisecond; err != nil || waited > most {
+					t.Errorf("visitor %d: %v after %s, want %s at most", i, err, waited, most)
+				}
+				if err == nil {
+					time.Sleep(100 * time.Millisecond)
+					leave()
+				}
+			})
+			synctest.Wait()
+		}
+		c.wg.Wait()
+		q.wantEmpty(t)
+	})
+}
+
+// TestQueueClientHolds: the originals of one client in many workspaces hold all memory. They
+// give way to those of others.
+func TestQueueClientHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 1000, 100, time.Hour)
+		c := newCrowd(t, q)
+		for i := range 20 {
+			c.send(t.Context(), claim{workspace: fmt.Sprint("ws", i), client: "many", bytes: 1, held: 10}, time.Second)
+		}
+		for i, want := range []error{nil, nil, errFull} { // a quarter of the memory for one workspace
+			one := claim{workspace: "shop", client: fmt.Sprint("visitor", i), bytes: 1, held: 12}
+			if err := q.check(t.Context(), &one); err != want {
+				t.Errorf("check %d: %v", i, err)
+			}
+			c.send(t.Context(), one, time.Second)
+		}
+		if err := q.check(t.Context(), &claim{workspace: "ws50", client: "many", held: 10}); err != errFull {
+			t.Errorf("check: %v", err)
+		}
+		names := c.order()
+		if n := len(slices.DeleteFunc(names, func(n string) bool { return n != "shop" })); n != 2 {
+			t.Errorf("%d of the visitors were let in", n)
 		}
 		q.wantEmpty(t)
 	})

@@ -93,7 +93,7 @@ func (p *Pool) Stats() Stats {
 	q := p.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s.Waiting, s.Running, s.Budget, s.Used = q.waiting, len(q.running), q.budget, q.memory
+	s.Waiting, s.Running, s.Budget, s.Used = int(q.taken[places]), len(q.running), q.budget, q.memory
 	if q.express != nil {
 		s.Running++
 		s.Used += q.express.bytes

@@ -1,0 +1,144 @@
+package worker
+
+import "cmp"
+
+// Turns say which claim is next. This is start-time fair queueing, by two orders in turn: the
+// workspace that has used the least running time is next, and then the client that has. So a
+// client that names many workspaces has no more than half of the time where others wait, and
+// neither have many clients of one workspace, since a proxy in front of many people may look
+// like one client. Where all claims are of one client, only workspaces count. All times are in
+// seconds.
+type turns struct {
+	workspaces, clients account
+	byClient            bool // the order of the next turn
+	// service is the mean running time of the last claims of a workspace, by speed. It has at
+	// most mostKnown workspaces.
+	service map[string][speeds]float64
+	typical [speeds]float64 // service of all workspaces together
+	// pace says how many times as long as expected claims take, from 1 to mostPace. It is 1 on
+	// an idle machine.
+	pace float64
+}
+
+const (
+	mostKnown = 1000
+	credit    = .25 // a few small transforms
+	mostPace  = 4.
+)
+
+func newTurns() turns {
+	return turns{workspaces: newAccount(), clients: newAccount(), service: map[string][speeds]float64{}, pace: 1}
+}
+
+// An account holds the running time that each workspace, or client, has used. now follows that
+// of those whose claims are admitted. Who was idle starts at most credit before now, so that
+// nobody can save up the times in which he asked for nothing. An account has at most mostKnown
+// names.
+type account struct {
+	used map[string]float64
+	now  float64
+}
+
+func newAccount() account { return account{used: map[string]float64{}} }
+
+func (a *account) of(name string) float64 {
+	if used, ok := a.used[name]; ok {
+		return used
+	}
+	return a.now - credit
+}
+
+func (a *account) set(name string, seconds float64) {
+	if _, ok := a.used[name]; !ok {
+		makeRoom(a.used, mostKnown, func(used float64) bool { return used <= a.now-credit })
+	}
+	a.used[name] = seconds
+}
+
+// come notes that a name that waited for nothing has a claim. It reports whether it was idle.
+func (a *account) come(name string) (idle bool) {
+	start := a.now - credit
+	if a.of(name) > start {
+		return false
+	}
+	a.set(name, start)
+	return true
+}
+
+// settle counts the time of a claim that has ended. idle says whether it came when its name was
+// idle; waiting is the number of names that wait.
+func (a *account) settle(name string, seconds, took float64, idle bool, waiting int) {
+	a.set(name, a.of(name)+seconds)
+	if idle {
+		// now moves on by each name's share. Else new names without end would all come before one
+		// that has waited.
+		a.now += took / float64(1+waiting)
+	}
+}
+
+// asClient returns the name of the claim's client. A claim of nobody counts for its workspace.
+func (c *claim) asClient() string {
+	if c.client == "" {
+		return "workspace " + c.workspace
+	}
+	return c.client
+}
+
+// begin notes that a claim starts in a slot.
+func (t *turns) begin(c *claim) {
+	t.workspaces.now = max(t.workspaces.now, t.workspaces.of(c.workspace))
+	t.clients.now = max(t.clients.now, t.clients.of(c.asClient()))
+}
+
+// charge counts a claim that starts as if it took as long as those before it.
+func (t *turns) charge(c *claim) {
+	c.charged = t.cost(c)
+	t.workspaces.set(c.workspace, t.workspaces.of(c.workspace)+c.charged)
+	t.clients.set(c.asClient(), t.clients.of(c.asClient())+c.charged)
+}
+
+// settle counts the time that a claim took in place of what it was charged. The numbers are of
+// the workspaces and of the clients that wait.
+func (t *turns) settle(c *claim, took float64, workspaces, clients int) {
+	t.workspaces.settle(c.workspace, took-c.charged, took, c.came.workspace, workspaces)
+	t.clients.settle(c.asClient(), took-c.charged, took, c.came.client, clients)
+	if pace := paceOf(c, took); pace > 0 {
+		t.pace += (pace - t.pace) / 16
+	}
+	mean, known := t.service[c.workspace]
+	if !known {
+		makeRoom(t.service, mostKnown, func([speeds]float64) bool { return false })
+	}
+	for _, m := range []*float64{&mean[c.speed()], &t.typical[c.speed()]} {
+		if *m == 0 {
+			*m = took
+		}
+		*m += (took - *m) / 16
+	}
+	t.service[c.workspace] = mean
+}
+
+// cost returns the expected running time of a claim.
+func (t *turns) cost(c *claim) float64 {
+	if c.expected > 0 {
+		return c.expected.Seconds() * t.pace
+	}
+	return cmp.Or(t.service[c.workspace][c.speed()], t.typical[c.speed()])
+}
+
+// after returns what the claim's workspace, and its client, will have used with it. The claim
+// itself counts up to credit, so that the first small claim of a workspace comes before the
+// first large ones of many.
+func (t *turns) after(c *claim) (workspace, client float64) {
+	cost := min(t.cost(c), credit)
+	return t.workspaces.of(c.workspace) + cost, t.clients.of(c.asClient()) + cost
+}
+
+// paceOf returns how many times as long as expected a claim took, from 1 to mostPace, or 0
+// where the claim is too short to say.
+func paceOf(c *claim, seconds float64) float64 {
+	if c.expected < slowAfter/10 {
+		return 0
+	}
+	return min(max(seconds/c.expected.Seconds(), 1), mostPace)
+}
