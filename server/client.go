@@ -30,7 +30,11 @@ func forwarded(peer netip.Addr, header []string, trusts func(netip.Addr) bool) n
 	client := peer.Unmap().WithZone("")
 	hops := strings.Split(strings.Join(header, ","), ",")
 	for i := len(hops) - 1; i >= 0 && trusts(client); i-- {
-		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		text := strings.TrimSpace(hops[i])
+		if text == "" {
+			continue // no element (RFC 9110 §5.6.1)
+		}
+		hop, ok := parseHop(text)
 		if !ok {
 			break
 		}

@@ -233,14 +233,19 @@ func (s *size) UnmarshalText(text []byte) error {
 // A cidr is a range of addresses.
 type cidr netip.Prefix
 
-// UnmarshalText reads a range such as 10.1.0.0/16, or a single address.
+// UnmarshalText reads a range such as 10.1.0.0/16, or a single address. Ranges of IPv4 addresses
+// may be written in IPv6 (::ffff:10.1.0.0/112).
 func (c *cidr) UnmarshalText(text []byte) error {
 	s := string(text)
 	if addr, err := netip.ParseAddr(s); err == nil {
+		addr = addr.Unmap()
 		*c = cidr(netip.PrefixFrom(addr, addr.BitLen()))
 		return nil
 	}
 	p, err := netip.ParsePrefix(s)
+	if mapped := 96; err == nil && p.Addr().Is4In6() && p.Bits() >= mapped {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped) // addresses are compared as IPv4
+	}
 	if err != nil {
 		return fmt.Errorf("%q is no range of addresses; write it as 10.1.0.0/16 or fd00::/8, or a single address", s)
 	}
