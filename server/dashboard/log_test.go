@@ -117,7 +117,7 @@ func TestLogFilter(t *testing.T) {
 	if strings.Join(have, " ") != "/t160. /t120." {
 		t.Error(have)
 	}
-	for _, want := range []string{`value="2026-11-28"`, `name="errors" checked`} {
+	for _, want := range []string{`value="2037-11-28"`, `name="errors" checked`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("without %s", want)
 		}
@@ -152,7 +152,7 @@ func TestLogFile(t *testing.T) {
 	s.logged(t, entries...)
 	w := s.ask("viewer", "GET", "/app/acme/log.csv?action=update", nil)
 	rows, err := csv.NewReader(w.Body).ReadAll()
-	if err != nil || len(rows) != 1201 || w.Header().Get("Content-Type") != "text/csv; charset=utf-8" || w.Header().Get("Content-Disposition") != `attachment; filename="acme-audit-2026-11-29.csv"` {
+	if err != nil || len(rows) != 1201 || w.Header().Get("Content-Type") != "text/csv; charset=utf-8" || w.Header().Get("Content-Disposition") != `attachment; filename="acme-audit-2037-11-29.csv"` {
 		t.Fatal(err, len(rows), w.Header())
 	}
 	for i, row := range rows[1:] {
