@@ -37,8 +37,9 @@ func TestImagesPage(t *testing.T) {
 	choose(filepath.Join(pictures, "logo.png"))
 	p.until(`document.querySelector('.queue .danger')`)
 	p.shoot("images-question")
+	eval[bool](p, `(document.querySelector('#listing').dataset.old = '') === ''`)
 	p.click(".queue .danger")
-	p.until(`document.querySelectorAll('.queue .good').length === 3 && !document.querySelector('.queue .danger')`)
+	p.until(`document.querySelectorAll('.queue .good').length === 3 && !document.querySelector('.queue .danger') && !document.querySelector('[data-old]')`)
 	if _, err := os.Stat(filepath.Join(folder, "text.jpg")); err == nil {
 		t.Error("what is no image was stored")
 	}

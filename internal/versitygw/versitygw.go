@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 // A Server is a running S3 server, until its test ends.
@@ -105,6 +106,17 @@ func start(t testing.TB, bin, accessKeyID, secretAccessKey string) *Server {
 func (s *Server) CreateBucket(t testing.TB, bucket string) {
 	t.Helper()
 	if _, err := s.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// AllowOrigin lets pages of an origin send objects to a bucket (CORS).
+func (s *Server) AllowOrigin(t testing.TB, bucket, origin string) {
+	t.Helper()
+	in := &s3.PutBucketCorsInput{Bucket: &bucket, CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{{
+		AllowedOrigins: []string{origin}, AllowedMethods: []string{"PUT"}, AllowedHeaders: []string{"*"},
+	}}}}
+	if _, err := s.client.PutBucketCors(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
 )
@@ -57,6 +56,11 @@ type imagesPage struct {
 	Uploads        bool // the visitor may upload here
 	MaxUpload      int64
 	Sent           []sentFile // by this form, and not stored
+
+	// Direct is the scheme and host of the bucket, to which the script sends large images by
+	// itself. It is empty where it can't.
+	Direct   string
+	CORSRule string // what the bucket needs for that
 }
 
 // images lists a folder of a source.
@@ -83,6 +87,10 @@ func (v *visit) showImages(source, prefix string, sent []sentFile, status int) e
 		return fault.New(fault.SourceNotFound, "The workspace has no source of this name whose images can be listed.")
 	}
 	p.Uploads = p.MayWrite && p.Sources[i].Uploads
+	if p.Uploads {
+		p.Direct = v.directly(p.Source)
+		p.CORSRule = corsRule(v.base())
+	}
 	p.Crumbs = v.crumbs(p.Source, p.Prefix)
 	cursor := v.r.URL.Query().Get("cursor")
 	list, err := v.d.Manage.Images(ctx, who, v.ns, p.Source, p.Prefix, "/", cursor, imagesOnPage)
@@ -245,14 +253,7 @@ func (v *visit) upload(up uploadForm, part *multipart.Part) (sent sentFile, whol
 		o.Release()
 	}
 	if err != nil {
-		e := fault.OfManaging(err)
-		if log, ok := v.w.(*delivery.Response); ok {
-			log.NoteError(e)
-		}
-		sent.Message, sent.Exists, sent.status = sentence(e.Message), e.Code == fault.Conflict, e.Status()
-		if sent.Exists {
-			sent.Message = "There is an image under this path already."
-		}
+		sent.fails(v, err)
 	}
 	return sent, whole
 }

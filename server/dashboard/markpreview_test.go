@@ -33,7 +33,8 @@ type gallery struct {
 	*site
 	images *delivery.Service
 	engine *engine
-	folder string // of the operator, which takes uploads: the source files
+	folder string      // of the operator, which takes uploads: the source files
+	stub   *bucketStub // of all sources of kind s3; nil where none was asked for
 }
 
 // An engine waits for the end of a job's context where called is set.
@@ -79,7 +80,7 @@ func openGallery(t *testing.T) *gallery {
 		g.images = delivery.New(delivery.Config{
 			Workspaces: c.Store, Engine: g.engine, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
 			HTTP: origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: origin.DefaultLimits()}),
-			Dirs: map[string]map[string]*origin.Dir{"acme": {"files": files}}, MaxOriginalBytes: 100_000,
+			Dirs: map[string]map[string]*origin.Dir{"acme": {"files": files}}, MaxOriginalBytes: 100_000, Bucket: g.bucket,
 			Log: slog.New(slog.DiscardHandler), Now: clock,
 		})
 		c.Delivery, c.Images = g.images, g.images

@@ -109,6 +109,7 @@ var pageRows = []pageRow{
 	{"POST /app/{ns}/presets/{name}/delete", account.WritePreset, saved(url.Values{"typed": {"presets"}}), 0},
 	{"GET /app/{ns}/images", account.ReadImages, nil, 0},
 	{"POST /app/{ns}/images", account.WriteImages, nil, 400},
+	{"POST /app/{ns}/images/parts", account.WriteImages, nil, 400},
 	{"GET /app/{ns}/images/image", account.ReadImages, nil, 404},
 	{"POST /app/{ns}/images/image", account.WriteImages, nil, 400},
 	{"GET /app/{ns}/images/blocked", account.ReadImages, nil, 0},

@@ -68,6 +68,7 @@ var routes = []route{
 	{pattern: "POST /app/{ns}/presets/{name}/delete", needs: account.WritePreset, page: (*visit).removePreset},
 	{pattern: "GET /app/{ns}/images", needs: account.ReadImages, page: (*visit).images},
 	{pattern: "POST /app/{ns}/images", needs: account.WriteImages, files: true, page: (*visit).uploadImages},
+	{pattern: "POST /app/{ns}/images/parts", needs: account.WriteImages, page: (*visit).uploadParts},
 	{pattern: "GET /app/{ns}/images/image", needs: account.ReadImages, page: (*visit).image},
 	{pattern: "POST /app/{ns}/images/image", needs: account.WriteImages, page: (*visit).image},
 	{pattern: "GET /app/{ns}/images/blocked", needs: account.ReadImages, page: (*visit).blocks},

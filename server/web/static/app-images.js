@@ -1,10 +1,16 @@
 // Uploads by drag and drop: several at a time, each with its progress. A file whose path is
-// taken waits for a decision.
+// taken waits for a decision, and one whose connection breaks is tried again. Large files go
+// to the bucket by themselves, where it allows that.
+
+import { Refused, sendParts } from './app-images-parts.js';
 
 const $ = (selector) => document.querySelector(selector);
 const form = $('#upload');
 const most = Number(form.dataset.most);
 const atOnce = 3;
+const large = 8 * 1024 * 1024;
+const triesAlone = 5; // after which the visitor has to say so
+let direct = 'direct' in form.dataset;
 
 const waiting = [];
 let running = 0;
@@ -43,7 +49,9 @@ function add(files) {
   let prefix = $('#prefix').value.trim().replace(/^\/+/, '');
   if (prefix && !prefix.endsWith('/')) prefix += '/';
   for (const file of files) {
-    const job = { file, prefix, ...rowOf(file, prefix) };
+    const job = { file, prefix, source: form.elements.source.value, ...rowOf(file, prefix) };
+    job.show = (text) => show(job, text);
+    job.again = (tries) => again(job, tries);
     if (file.size > most) {
       fail(job, `It has ${file.size.toLocaleString('en')} bytes, and ${most.toLocaleString('en')} are allowed.`);
       continue;
@@ -61,11 +69,48 @@ function next() {
   refresh();
 }
 
-function send(job, overwrite) {
+async function send(job, overwrite) {
   running += 1;
-  job.state.textContent = 'sending';
+  job.row.classList.remove('failed');
+  let answer;
+  if (direct && job.file.size > large) {
+    try {
+      answer = await sendParts(job, form, overwrite);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      direct = false;
+      $('#refused').hidden = false;
+      $('#rule').open = true;
+    }
+  }
+  answer ??= await sendWhole(job, overwrite);
+  running -= 1;
+  if (answer.status === 201) {
+    stored += 1;
+    job.bar.value = 1;
+    show(job, 'stored');
+    job.state.classList.add('good');
+  } else if (answer.exists) {
+    decide(job);
+  } else {
+    fail(job, answer.message || `The upload failed with status ${answer.status}. Open the page again.`);
+  }
+  next();
+}
+
+// sendWhole sends a file through the server.
+async function sendWhole(job, overwrite) {
+  for (let tries = 0; ; tries += 1) {
+    show(job, 'sending');
+    const answer = await post(job, overwrite);
+    if (answer.status) return answer;
+    await job.again(tries);
+  }
+}
+
+function post(job, overwrite) {
   const body = new FormData();
-  body.set('source', form.elements.source.value);
+  body.set('source', job.source);
   body.set('prefix', job.prefix);
   if (overwrite) body.set('overwrite', 'on');
   body.set('file', job.file, job.file.name);
@@ -75,24 +120,36 @@ function send(job, overwrite) {
   request.responseType = 'json';
   request.upload.addEventListener('progress', (e) => {
     if (e.lengthComputable) job.bar.value = e.loaded / e.total;
-    if (e.loaded === e.total) job.state.textContent = 'checking';
+    if (e.loaded === e.total) show(job, 'checking');
   });
-  request.addEventListener('loadend', () => {
-    running -= 1;
-    const answer = request.response;
-    if (request.status === 201) {
-      stored += 1;
-      job.bar.value = 1;
-      job.state.textContent = 'stored';
-      job.state.classList.add('good');
-    } else if (answer?.exists) {
-      decide(job);
-    } else {
-      fail(job, answer?.message ?? (request.status ? `The upload failed with status ${request.status}. Open the page again.` : 'The server can’t be reached. Try again.'));
+  return new Promise((done) => {
+    request.addEventListener('loadend', () => done({ ...request.response, status: request.status }));
+    request.send(body);
+  });
+}
+
+function show(job, text) { job.state.textContent = text; }
+
+// again waits before another try: longer each time, until the browser is online again, or
+// until the visitor says so.
+function again(job, tries) {
+  const alone = tries < triesAlone;
+  show(job, alone ? 'connection lost, trying again' : 'connection lost');
+  const resume = element('button', { type: 'button', className: 'resume', textContent: alone ? 'Try now' : 'Resume' });
+  resume.setAttribute('aria-label', `${resume.textContent}: ${job.prefix}${job.file.name}`);
+  job.row.append(resume);
+  if (!alone) say(`The connection is lost. ${job.file.name} waits.`);
+  return new Promise((done) => {
+    const clear = [];
+    const go = () => { for (const f of clear) f(); resume.remove(); done(); };
+    resume.addEventListener('click', go);
+    addEventListener('online', go);
+    clear.push(() => removeEventListener('online', go));
+    if (alone) {
+      const timer = setTimeout(go, 1000 * 2 ** tries);
+      clear.push(() => clearTimeout(timer));
     }
-    next();
   });
-  request.send(body);
 }
 
 function fail(job, message) {
