@@ -20,6 +20,7 @@ func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 		w.Fail(err)
 		w.noteNamed(t)
 	}
+	s.noteRecent(w, r, t)
 	s.accountKey(w, r)
 	ctx := r.Context()
 	if w.Log.Who.Kind != "" {

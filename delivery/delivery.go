@@ -94,6 +94,7 @@ type Service struct {
 	domains          Domains
 	baseDomain       string
 	sites            *sites
+	recent           recent
 	engine           transform.Engine
 	transformTimeout time.Duration
 	formats          transform.Accept

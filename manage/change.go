@@ -3,8 +3,11 @@ package manage
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -12,7 +15,7 @@ import (
 type Change struct {
 	Before, After *workspace.Workspace
 	Lines         []string // what differs, as [workspace.Diff] says it
-	Closes        []string // warnings of [workspace.Workspace.Warn] that Before doesn't have
+	Closes        []string // URLs of the last hour that are refused from then on, and warnings of [workspace.Workspace.Warn] that Before doesn't have
 	Opens         []string // warnings of [workspace.Workspace.Opens]
 }
 
@@ -23,8 +26,31 @@ func (m *Manager) Review(ctx context.Context, who Caller, namespace string, edit
 	if err != nil {
 		return Change{}, err
 	}
-	c, _, err := m.changed(who, old, edit)
-	return c, err
+	return m.review(ctx, who, old, edit)
+}
+
+func (m *Manager) review(ctx context.Context, who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (Change, error) {
+	c, w, err := m.changed(who, old, edit)
+	if err != nil || len(c.Lines) == 0 || m.delivery == nil {
+		return c, err
+	}
+	refused, err := m.delivery.WouldRefuse(ctx, w)
+	if err != nil {
+		return Change{}, err
+	}
+	if refused.URLs > 0 {
+		c.Closes = append([]string{refusals(refused)}, c.Closes...)
+	}
+	return c, nil
+}
+
+// refusals says which URLs would be refused.
+func refusals(r delivery.Refusals) string {
+	list := strings.Join(r.Paths, ", ")
+	if r.URLs > len(r.Paths) {
+		list += ", …"
+	}
+	return fmt.Sprintf("%d of %d URLs that this server answered in the last hour would be refused (%s): %s", r.URLs, r.Of, r.Code, list)
 }
 
 // ReviewPatch returns what [Manager.PatchWorkspace] would do now. It writes nothing.
@@ -40,11 +66,10 @@ func (m *Manager) ReviewPatch(ctx context.Context, who Caller, namespace string,
 	if patched.Revision != old.Revision {
 		return Change{}, workspace.ErrConflict
 	}
-	c, _, err := m.changed(who, old, func(w *workspace.Workspace) error {
+	return m.review(ctx, who, old, func(w *workspace.Workspace) error {
 		*w = *patched
 		return nil
 	})
-	return c, err
 }
 
 // ChangeWorkspace changes a workspace by a function, which edits a copy with masked secrets.

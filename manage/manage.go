@@ -95,6 +95,9 @@ type Delivery interface {
 	FindPurge(ctx context.Context, namespace, url string) ([]workspace.Purge, []string, error)
 	// Explain says how a request for an image would be answered. The target is in path form.
 	Explain(ctx context.Context, target, accept, origin string) (delivery.Explanation, error)
+	// WouldRefuse returns the URLs of the last hour that would be refused if the workspace were
+	// stored like this.
+	WouldRefuse(ctx context.Context, w *workspace.Workspace) (delivery.Refusals, error)
 	// TestSource fetches an original of a source as if the workspace were stored like this.
 	// Clients see the error.
 	TestSource(ctx context.Context, w *workspace.Workspace, source, path string) (delivery.Metadata, error)

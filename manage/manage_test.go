@@ -43,6 +43,10 @@ func (stub) Explain(context.Context, string, string, string) (delivery.Explanati
 	return delivery.Explanation{Status: 200}, nil
 }
 
+func (stub) WouldRefuse(context.Context, *workspace.Workspace) (delivery.Refusals, error) {
+	return delivery.Refusals{URLs: 7, Of: 9, Paths: []string{"/photos/a.jpg", "/photos/b.jpg"}, Code: "SOURCE_NOT_ALLOWED"}, nil
+}
+
 func (stub) TestSource(context.Context, *workspace.Workspace, string, string) (delivery.Metadata, error) {
 	return delivery.Metadata{}, nil
 }

@@ -131,6 +131,10 @@ func (d deliveryStub) FindPurge(ctx context.Context, namespace, url string) ([]w
 	return d.findPurge(ctx, namespace, url)
 }
 
+func (deliveryStub) WouldRefuse(context.Context, *workspace.Workspace) (delivery.Refusals, error) {
+	return delivery.Refusals{}, nil
+}
+
 func (d deliveryStub) TestSource(_ context.Context, w *workspace.Workspace, source, path string) (delivery.Metadata, error) {
 	if d.test == nil {
 		return delivery.Metadata{}, nil
