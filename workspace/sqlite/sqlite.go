@@ -26,9 +26,10 @@ import (
 )
 
 const (
-	busyTimeout = 5 * time.Second // how long a writer waits for other writers
-	readers     = 4               // number of connections for reading
-	changesKept = 10_000          // maximum number of changes for cursors
+	busyTimeout = 5 * time.Second  // how long a writer waits for other processes' writers
+	turnTimeout = 10 * time.Second // how long a write waits for its turn behind others of this process
+	readers     = 4                // number of connections for reading
+	changesKept = 10_000           // maximum number of changes for cursors
 )
 
 // Store is a [workspace.Store] in a SQLite file. It also keeps everything that is stored
@@ -36,6 +37,7 @@ const (
 type Store struct {
 	file  *file // its writer has one connection, since SQLite allows one writer at a time
 	codec *workspace.Codec
+	turn  time.Duration // turnTimeout, but in tests
 }
 
 var (
@@ -67,7 +69,7 @@ func Open(path string, codec *workspace.Codec) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{codec: codec}
+	s := &Store{codec: codec, turn: turnTimeout}
 	s.file = &file{name: "workspace database", path: path, full: func() (*handles, error) { return s.openFull(path) }, part: s.checkPart}
 	if err := s.file.start(); err != nil {
 		return nil, err
@@ -389,13 +391,21 @@ func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace
 }
 
 // inTx runs do in a transaction that holds the write lock from its start. What do reads
-// therefore stays true until the commit.
+// therefore stays true until the commit. Where the database is slow and many writes wait, the
+// error is workspace.ErrUnavailable: otherwise requests would pile up for minutes.
 func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	db, err := s.file.writer()
 	if err != nil {
 		return err
 	}
-	tx, err := db.BeginTx(ctx, nil)
+	turn, cancel := context.WithTimeout(ctx, s.turn)
+	defer cancel()
+	conn, err := db.Conn(turn)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return failure(ctx, err)
 	}
