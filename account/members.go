@@ -113,17 +113,27 @@ func (p *People) Withdraw(ctx context.Context, workspaceID, actor string, audit 
 // one that was made while its maker lost the right.
 func (p *People) holds(ctx context.Context, i Invitation) (bool, error) {
 	email, person := strings.CutPrefix(i.InvitedBy, "account:")
-	if !person || p.IsOperator(email) {
+	if !person {
 		return true, nil
+	}
+	role, err := p.RoleOf(ctx, i.WorkspaceID, email)
+	return role.Includes(WriteMembers.Right().Role), err
+}
+
+// RoleOf returns the role that the person with a canonical address has in a workspace now, or
+// "". It is Operator for an operator.
+func (p *People) RoleOf(ctx context.Context, workspaceID, email string) (Role, error) {
+	if p.IsOperator(email) {
+		return Operator, nil
 	}
 	var id string
 	stored, err := p.read(ctx, accounts, email, &id)
 	if err != nil || stored.Version == 0 {
-		return false, err
+		return "", err
 	}
-	var maker Member
-	_, err = p.read(ctx, "members#"+i.WorkspaceID, id, &maker)
-	return maker.Role.Includes(WriteMembers.Right().Role), err
+	var m Member
+	_, err = p.read(ctx, "members#"+workspaceID, id, &m)
+	return m.Role, err
 }
 
 // Accept makes somebody a member by an invitation for their address. The invitation holds

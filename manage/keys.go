@@ -118,9 +118,34 @@ func (m *Manager) CreateAPIKey(ctx context.Context, who Caller, namespace string
 		return MadeAPIKey{}, fmt.Errorf("making an API key of workspace %q: %w", w.Namespace, err)
 	}
 	m.auth.Forget(w.Namespace)
+	if err := m.mayStill(ctx, who, k); err != nil {
+		if err := m.revoke(ctx, Operator, w, k); err != nil {
+			m.log.WarnContext(ctx, "an API key whose maker lost the right meanwhile is still listed; nobody has it", "namespace", namespace, "key", k.ID, "err", err)
+		}
+		return MadeAPIKey{}, err
+	}
 	return MadeAPIKey{
 		ID: k.ID, Key: secret.Reveal(), Name: k.Name, Scopes: k.Scopes, Test: k.Test, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: orNull(k.ExpiresAt),
 	}, nil
+}
+
+// mayStill refuses a key that was stored while its maker lost the right. Removing a person
+// revokes the person's keys, and a key that is stored behind that isn't among them.
+func (m *Manager) mayStill(ctx context.Context, who Caller, k *workspace.APIKey) error {
+	switch {
+	case who.Kind == apikey.Key:
+		_, err := m.allowKey(ctx, who, k)
+		return err
+	case who.Kind != apikey.Person || who.everywhere() || m.people == nil:
+		return nil
+	}
+	role, err := m.people.RoleOf(ctx, k.WorkspaceID, who.Email)
+	if err != nil {
+		return fmt.Errorf("reading the role of who made an API key: %w", err)
+	}
+	now := who
+	now.Role = role
+	return now.Allow(account.WriteAPIKeys, k.Namespace)
 }
 
 // allowKey refuses a key that could do more, or lasts longer, than the key that makes it. It

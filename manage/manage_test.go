@@ -346,7 +346,7 @@ func TestRights(t *testing.T) {
 			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: namespace, Scopes: scopes}}
 		}
 		person := func(namespace string, role account.Role) manage.Caller {
-			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Person, Email: "anna@example.com", Namespace: namespace}, Role: role}
+			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Person, Email: "anna@acme.test", Namespace: namespace}, Role: role}
 		}
 		for _, c := range []struct {
 			caller  string

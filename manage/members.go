@@ -58,6 +58,19 @@ func (m *Manager) SetRole(ctx context.Context, who Caller, namespace, accountID 
 	if err != nil {
 		return account.Member{}, err
 	}
+	stronger := func(k *workspace.APIKey) bool {
+		return slices.ContainsFunc(k.Scopes, func(s string) bool { return !role.Covers(apikey.Scope(s)) })
+	}
+	before, lastOwner, err := m.member(ctx, w, accountID)
+	if err != nil {
+		return account.Member{}, err
+	}
+	if role.Valid() && !lastOwner && !m.people.IsOperator(before.Email) {
+		// Before the role changes: if the server ends in between, no key has rights that its maker lost.
+		if _, err := m.revokeOf(ctx, who, w, "account:"+before.Email, stronger); err != nil {
+			return account.Member{}, err
+		}
+	}
 	member, err := m.people.SetRole(ctx, w.ID, accountID, role, who.changed("member.role", "", nil, map[string]account.Role{"role": role}))
 	if err != nil || m.people.IsOperator(member.Email) { // an operator has all rights, whatever the role
 		return member, err
@@ -68,45 +81,65 @@ func (m *Manager) SetRole(ctx context.Context, who Caller, namespace, accountID 
 			return account.Member{}, err
 		}
 	}
-	_, err = m.revokeOf(ctx, who, w, maker, func(k *workspace.APIKey) bool {
-		return slices.ContainsFunc(k.Scopes, func(s string) bool { return !role.Covers(apikey.Scope(s)) })
-	})
+	_, err = m.revokeOf(ctx, who, w, maker, stronger) // those that were made meanwhile
 	return member, err
 }
 
+// member returns a member of a workspace, and whether it is the last owner.
+func (m *Manager) member(ctx context.Context, w *workspace.Workspace, accountID string) (found account.Member, lastOwner bool, err error) {
+	members, err := m.people.Members(ctx, w.ID)
+	if err != nil {
+		return found, false, err
+	}
+	i := slices.IndexFunc(members, func(m account.Member) bool { return m.AccountID == accountID })
+	if i < 0 {
+		return found, false, account.ErrNoMember
+	}
+	owners := 0
+	for _, member := range members {
+		if member.Role == account.Owner {
+			owners++
+		}
+	}
+	return members[i], members[i].Role == account.Owner && owners == 1, nil
+}
+
 // RemoveMember ends a membership, and takes back the invitations that the member made. With
-// keys it revokes the API keys that the member made. Members may remove themselves.
+// keys it revokes the API keys that the member made. Members may remove themselves. After an
+// error, call it again while the person is a member.
 func (m *Manager) RemoveMember(ctx context.Context, who Caller, namespace, accountID string, keys bool) (revoked int, err error) {
 	w, err := m.openPeople(ctx, who, account.ReadMembers, namespace)
 	if err != nil {
 		return 0, err
 	}
-	members, err := m.people.Members(ctx, w.ID)
+	member, lastOwner, err := m.member(ctx, w, accountID)
 	if err != nil {
 		return 0, err
 	}
-	email := ""
-	for _, member := range members {
-		if member.AccountID == accountID {
-			email = member.Email
-		}
-	}
-	if email == "" {
-		return 0, account.ErrNoMember
-	}
-	if email != who.Email {
+	if member.Email != who.Email {
 		if err := who.Allow(account.WriteMembers, namespace); err != nil {
 			return 0, err
 		}
 	}
-	if err := m.people.Remove(ctx, w.ID, accountID, who.entry("member.remove", "")); err != nil {
-		return 0, err
+	maker := "account:" + member.Email
+	revoke := func() error {
+		n, err := 0, error(nil)
+		if keys {
+			n, err = m.revokeOf(ctx, who, w, maker, func(*workspace.APIKey) bool { return true })
+		}
+		revoked += n
+		return err
 	}
-	maker := "account:" + email
-	if keys { // first, since keys that live are worth more than invitations, which need their maker's right
-		if revoked, err = m.revokeOf(ctx, who, w, maker, func(*workspace.APIKey) bool { return true }); err != nil {
+	if !lastOwner { // if the server ends in between, a member has lost keys, and no key has lost its member
+		if err := revoke(); err != nil {
 			return revoked, err
 		}
+	}
+	if err := m.people.Remove(ctx, w.ID, accountID, who.entry("member.remove", "")); err != nil {
+		return revoked, err
+	}
+	if err := revoke(); err != nil { // those that were made meanwhile
+		return revoked, err
 	}
 	return revoked, m.people.Withdraw(ctx, w.ID, maker, who.entry("member.uninvite", ""))
 }

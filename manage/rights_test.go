@@ -1,6 +1,9 @@
 package manage_test
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +29,7 @@ func TestEditorRaisesLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	editor, owner := person(w.ID, "ed@example.com", account.Editor), person(w.ID, "anna@example.com", account.Owner)
+	editor, owner := person(w.ID, "ed@example.com", account.Editor), person(w.ID, "anna@acme.test", account.Owner)
 	for _, patch := range []string{`{"limits":{"requests_per_minute":999}}`, `{"domains":[]}`, `{"domains":["evil.test"],"name":"x"}`} {
 		if _, err := m.PatchWorkspace(t.Context(), editor, "acme", []byte(patch), nil); err == nil || fault.OfManaging(err).Code != fault.Forbidden {
 			t.Errorf("%s by an editor: %v", patch, err)
@@ -48,7 +51,7 @@ func TestStrongerKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner := person(w.ID, "anna@example.com", account.Owner)
+	owner := person(w.ID, "anna@acme.test", account.Owner)
 	days := func(n int) *int { return &n }
 	of := func(scopes []string, expires *int, test bool) manage.Caller {
 		t.Helper()
@@ -86,7 +89,7 @@ func TestStrongerKey(t *testing.T) {
 		if tt.ok != (err == nil) || err != nil && fault.OfManaging(err).Code != fault.Forbidden {
 			t.Errorf("%s: %v", tt.what, err)
 		}
-		if tt.ok && made.CreatedBy != "account:anna@example.com" {
+		if tt.ok && made.CreatedBy != "account:anna@acme.test" {
 			t.Errorf("%s: created by %q", tt.what, made.CreatedBy)
 		}
 	}
@@ -259,6 +262,149 @@ func TestInvitationsOfWhoLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeysWhileTheServerEnds: a server ends after any of the writes by which somebody loses a
+// role. No key has more rights than its maker then.
+func TestKeysWhileTheServerEnds(t *testing.T) {
+	for name, do := range map[string]func(m *manage.Manager, who manage.Caller) error{
+		"removed": func(m *manage.Manager, who manage.Caller) error {
+			return discard(m.RemoveMember(t.Context(), who, "acme", annaID, true))
+		},
+		"less a role": func(m *manage.Manager, who manage.Caller) error {
+			return discard(m.SetRole(t.Context(), who, "acme", annaID, account.Viewer))
+		},
+	} {
+		for writes := 0; ; writes++ {
+			left := -1 // writes until the server ends; -1 is never
+			m, db := start(t, func(c *manage.Config) {
+				p := c.People.Config
+				p.Records = endingRecords{p.Records, &left}
+				c.People, c.Records = account.NewPeople(p), endingKeys{c.Records, &left}
+			})
+			w, err := db.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			anna, ben := person(w.ID, "anna@acme.test", account.Owner), person(w.ID, "ben@acme.test", account.Owner)
+			for _, scope := range []string{"admin", "write"} {
+				if _, err := m.CreateAPIKey(t.Context(), anna, "acme", manage.NewAPIKey{Name: scope, Scopes: []string{scope}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := m.Invite(t.Context(), anna, "acme", "friend@x.example", account.Owner); err != nil {
+				t.Fatal(err)
+			}
+			left = writes
+			err = do(m, ben)
+			if err != nil && !errors.Is(err, errEnded) {
+				t.Fatal(err)
+			}
+			all, err2 := m.Members(t.Context(), ben, "acme")
+			keys, err3 := m.APIKeys(t.Context(), ben, "acme")
+			if err := errors.Join(err2, err3); err != nil {
+				t.Fatal(err)
+			}
+			owner := slices.ContainsFunc(all.Members, func(m account.Member) bool { return m.AccountID == annaID && m.Role == account.Owner })
+			for _, k := range keys {
+				if !owner && k.CreatedBy == "account:anna@acme.test" && k.RevokedAt == nil {
+					t.Errorf("%s, ended after %d writes: the key %s lives", name, writes, k.Name)
+				}
+			}
+			if err == nil {
+				break // it has ended after them all
+			}
+		}
+	}
+}
+
+var errEnded = errors.New("the server has ended")
+
+// ended counts a write, and returns an error once the server has ended.
+func ended(left *int) error {
+	if *left == 0 {
+		return errEnded
+	}
+	*left--
+	return nil
+}
+
+type peopleStore = account.Records
+
+type endingRecords struct {
+	peopleStore
+	left *int
+}
+
+func (r endingRecords) WriteRecords(ctx context.Context, writes []account.Write, audit ...workspace.AuditEntry) error {
+	if err := ended(r.left); err != nil {
+		return err
+	}
+	return r.peopleStore.WriteRecords(ctx, writes, audit...)
+}
+
+type endingKeys struct {
+	manage.Records
+	left *int
+}
+
+func (k endingKeys) RevokeAPIKey(ctx context.Context, workspaceID, id string, at time.Time, audit ...workspace.AuditEntry) error {
+	if err := ended(k.left); err != nil {
+		return err
+	}
+	return k.Records.RevokeAPIKey(ctx, workspaceID, id, at, audit...)
+}
+
+// TestKeyOfWhoLeavesMeanwhile: somebody is removed, and the person's keys are revoked, while
+// the person makes another key. Nobody gets that key.
+func TestKeyOfWhoLeavesMeanwhile(t *testing.T) {
+	for _, with := range []string{"a session", "a key"} {
+		var during func()
+		m, db := start(t, func(c *manage.Config) { c.Records = slowKeys{c.Records, &during} })
+		w, err := db.Get(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, ben := person(w.ID, "anna@acme.test", account.Owner), person(w.ID, "ben@acme.test", account.Owner)
+		if with == "a key" {
+			made, err := m.CreateAPIKey(t.Context(), who, "acme", manage.NewAPIKey{Name: "hers", Scopes: []string{"admin"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			who = manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: made.ID, WorkspaceID: w.ID, Namespace: "acme", Scopes: []apikey.Scope{apikey.Admin}}}
+		}
+		during = func() {
+			during = nil
+			if _, err := m.RemoveMember(t.Context(), ben, "acme", annaID, true); err != nil {
+				t.Error(err)
+			}
+		}
+		if made, err := m.CreateAPIKey(t.Context(), who, "acme", manage.NewAPIKey{Name: "late", Scopes: []string{"admin"}}); err == nil || made.Key != "" {
+			t.Errorf("with %s: the key is given out", with)
+		}
+		keys, err := m.APIKeys(t.Context(), ben, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			if k.CreatedBy == "account:anna@acme.test" && k.RevokedAt == nil {
+				t.Errorf("with %s: the key %s lives", with, k.Name)
+			}
+		}
+	}
+}
+
+// slowKeys calls during before a key is stored.
+type slowKeys struct {
+	manage.Records
+	during *func()
+}
+
+func (k slowKeys) CreateAPIKey(ctx context.Context, key *workspace.APIKey, audit ...workspace.AuditEntry) error {
+	if *k.during != nil {
+		(*k.during)()
+	}
+	return k.Records.CreateAPIKey(ctx, key, audit...)
 }
 
 // countAudit returns how many lines of the audit log have the action and the actor.

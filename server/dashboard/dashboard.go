@@ -174,9 +174,10 @@ func (v *visit) callerIn(namespace string) manage.Caller {
 		c.Role = account.Operator
 		return c
 	}
+	var latest time.Time // a workspace of this namespace may have been deleted before, and its members not yet
 	for _, m := range v.who.Members {
-		if m.Namespace == namespace {
-			c.Role, c.WorkspaceID = m.Role, m.WorkspaceID
+		if m.Namespace == namespace && !m.Since.Before(latest) {
+			c.Role, c.WorkspaceID, latest = m.Role, m.WorkspaceID, m.Since
 		}
 	}
 	return c
