@@ -80,18 +80,41 @@ func (m *Manager) logged(ctx context.Context, who Caller, namespace, asked strin
 	return id, deleted, nil
 }
 
+// A page of a log holds entries of pageBytes together, or the one entry that is larger. An
+// entry may have 128 KiB, so that a thousand of them would take the memory of the server. So
+// they are read in batches.
+const (
+	pageBytes = 1 << 20
+	pageBatch = 50
+)
+
 func (m *Manager) page(ctx context.Context, id string, trail workspace.Trail, before string, limit int) (page LogPage, err error) {
 	if err := checkCursor("before", before); err != nil || m.records == nil {
 		return page, err
 	}
-	if page.Entries, err = m.records.Audit(ctx, id, trail, before, limit+1); err != nil {
-		return LogPage{}, fmt.Errorf("reading the log of workspace %s: %w", id, err)
+	for bytes := 0; ; {
+		n := min(limit-len(page.Entries), pageBatch) + 1 // one more shows that there are more
+		batch, err := m.records.Audit(ctx, id, trail, before, n)
+		if err != nil {
+			return LogPage{}, fmt.Errorf("reading the log of workspace %s: %w", id, err)
+		}
+		for _, e := range batch {
+			if bytes += sizeOf(e); len(page.Entries) == limit || bytes > pageBytes && len(page.Entries) > 0 {
+				page.Next = before
+				return page, nil
+			}
+			page.Entries = append(page.Entries, e)
+			before = e.ID
+		}
+		if len(batch) < n {
+			return page, nil
+		}
 	}
-	if len(page.Entries) > limit {
-		page.Entries = page.Entries[:limit]
-		page.Next = page.Entries[limit-1].ID
-	}
-	return page, nil
+}
+
+// sizeOf returns about how many bytes an entry takes.
+func sizeOf(e workspace.AuditEntry) int {
+	return 256 + len(e.Target) + len(e.UserAgent) + len(e.Before) + len(e.After)
 }
 
 // changed returns the audit entry of a change. before and after hold what differs, without

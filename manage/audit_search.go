@@ -47,11 +47,13 @@ func (m *Manager) SearchAudit(ctx context.Context, who Caller, namespace string,
 		batch = limit + 1
 	}
 	out := LogPage{Next: before, Deleted: deleted}
-	for looked := 0; looked < searchMost; looked += batch {
+	bytes := 0
+	for looked := 0; looked < searchMost; {
 		page, err := m.page(ctx, id, trail, out.Next, batch)
 		if err != nil {
 			return LogPage{}, err
 		}
+		looked += max(len(page.Entries), pageBatch)
 		for _, e := range page.Entries {
 			if e.Time.Before(f.From) {
 				out.Next = ""
@@ -60,8 +62,8 @@ func (m *Manager) SearchAudit(ctx context.Context, who Caller, namespace string,
 			if !f.passes(e) {
 				continue
 			}
-			if len(out.Entries) == limit {
-				out.Next = out.Entries[limit-1].ID
+			if bytes += sizeOf(e); len(out.Entries) == limit || bytes > pageBytes && len(out.Entries) > 0 {
+				out.Next = out.Entries[len(out.Entries)-1].ID
 				return out, nil
 			}
 			out.Entries = append(out.Entries, e)

@@ -1,7 +1,9 @@
 package manage_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,5 +69,62 @@ func TestSearchAudit(t *testing.T) {
 	}
 	if _, err := m.SearchAudit(t.Context(), manage.Operator, "acme", workspace.TrailAccess, manage.AuditFilter{}, string(make([]byte, 2000)), 9); err == nil {
 		t.Error("a cursor of 2000 bytes is taken")
+	}
+}
+
+// TestLargeEntries: pages of a log with large entries have few of them, so that nobody takes
+// the server's memory by asking for many pages at the same time. No entry is left out.
+func TestLargeEntries(t *testing.T) {
+	m, db := start(t, nil)
+	w, err := db.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []workspace.AuditEntry
+	for i := range 300 {
+		e := workspace.AuditEntry{WorkspaceID: w.ID, Trail: workspace.TrailChanges, Time: time.Now().Add(time.Duration(i-1000) * time.Second), Actor: "root", Action: "workspace.update", Target: fmt.Sprint(i)}
+		if i%3 > 0 {
+			e.Before = json.RawMessage(`"` + strings.Repeat("x", workspace.MaxAuditDetail-2) + `"`)
+			e.After = e.Before
+		}
+		entries = append(entries, e)
+	}
+	if err := db.AppendAudit(t.Context(), entries...); err != nil {
+		t.Fatal(err)
+	}
+	read := map[string]func(before string, limit int) (manage.LogPage, error){
+		"the log": func(before string, limit int) (manage.LogPage, error) {
+			return m.Audit(t.Context(), manage.Operator, "acme", "", workspace.TrailChanges, before, limit)
+		},
+		"a search": func(before string, limit int) (manage.LogPage, error) {
+			return m.SearchAudit(t.Context(), manage.Operator, "acme", workspace.TrailChanges, manage.AuditFilter{Actor: "root"}, before, limit)
+		},
+	}
+	for name, page := range read {
+		for _, limit := range []int{1, 7, 50, 51, 500} {
+			seen := 0
+			for before := ""; ; {
+				p, err := page(before, limit)
+				if err != nil || len(p.Entries) > limit || len(p.Entries) == 0 {
+					t.Fatal(name, limit, len(p.Entries), err)
+				}
+				bytes := 0
+				for _, e := range p.Entries {
+					if seen++; e.Target != fmt.Sprint(300-seen) {
+						t.Fatalf("%s by %d: entry %d is %s", name, limit, seen, e.Target)
+					}
+					bytes += len(e.Before) + len(e.After)
+				}
+				if bytes > 1<<20 {
+					t.Errorf("%s by %d: a page of %d bytes", name, limit, bytes)
+				}
+				if before = p.Next; before == "" {
+					break
+				}
+			}
+			if seen != 300 {
+				t.Errorf("%s by %d: %d entries", name, limit, seen)
+			}
+		}
 	}
 }
