@@ -201,11 +201,60 @@ func TestJournalStaysSmall(t *testing.T) {
 func TestTooMany(t *testing.T) {
 	var log bytes.Buffer
 	h := openHook(t, filepath.Join(t.TempDir(), "journal"), newMailbox(true), func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-	for range mostWaiting/2 + 3 {
-		h.Tell("acme", []string{"acme"})()
+	for i := range mostWaiting/2 + 3 {
+		h.Tell(fmt.Sprint("ws", i), []string{"x"})()
 	}
 	if len(h.open) != mostWaiting || strings.Count(log.String(), "dropped") != 3 {
 		t.Errorf("%d wait; %s", len(h.open), log.String())
+	}
+}
+
+// TestManyOfOne: one workspace purges more than the hook can send. Its messages become one
+// about all of the workspace, and those of others are sent, in turn, also after a kill.
+func TestManyOfOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	h := openHook(t, path, newMailbox(true), func(c *Config) { c.Log = slog.New(slog.DiscardHandler) })
+	h.Tell("first", []string{"first/a"})()
+	for i := range 5000 {
+		h.Tell("busy", []string{fmt.Sprint("busy/", i)})()
+	}
+	h.Tell("last", []string{"last/a"})()
+	if len(h.open) > mostWaiting {
+		t.Errorf("%d wait", len(h.open))
+	}
+	count := func(deliveries map[string]*delivery) map[string]int {
+		n := map[string]int{}
+		for _, d := range deliveries {
+			n[d.Workspace]++
+			if d.Tags[0] == "busy" {
+				n[fmt.Sprint("all ", d.Complete)]++
+			}
+		}
+		return n
+	}
+	have := count(h.open)
+	if have["first"] != 2 || have["last"] != 2 || have["all false"] != 1 || have["all true"] != 1 {
+		t.Error(have)
+	}
+	for i := range 3 {
+		d, _ := h.next(time.Now())
+		if want := []string{"busy", "first", "last"}; !slices.Contains(want, d.Workspace) || i > 0 && h.turns[d.Workspace] != i+1 {
+			t.Errorf("message %d is of %s", i, d.Workspace)
+		}
+	}
+	if len(h.turns) != 3 {
+		t.Errorf("the first three messages are of %v", h.turns)
+	}
+	journal, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := path + "-copy"
+	if err := os.WriteFile(copied, journal, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(have, count(openHook(t, copied, newMailbox(true)).open)); diff != "" {
+		t.Errorf("in the journal (-want +got):\n%s", diff)
 	}
 }
 

@@ -40,7 +40,7 @@ type Sender interface {
 
 const (
 	attempts    = 8    // of each message, over about four minutes
-	mostWaiting = 1000 // messages; more are dropped
+	mostWaiting = 1000 // messages; where there are more, those of a workspace become one
 	sendTimeout = 10 * time.Second
 	keptFor     = 7 * 24 * time.Hour // older messages in the journal are dropped at the start
 )
@@ -61,6 +61,8 @@ type Hook struct {
 	journal *journal
 	open    map[string]*delivery // by ID: all messages that aren't sent
 	waiting []*delivery          // those of open that were released
+	turns   map[string]int       // by workspace: the number of the last message that was sent
+	turn    int                  // number of messages that were sent
 }
 
 // A delivery is a message, and when it is to be sent.
@@ -104,13 +106,10 @@ func Open(c Config) (*Hook, error) {
 // be written, Tell logs that, and a kill would lose the message.
 func (h *Hook) Tell(workspace string, tags []string) (release func()) {
 	now := time.Now()
-	messages := []*delivery{{ID: rand.Text(), Message: Message{workspace, tags, h.Again <= 0}, At: now}}
-	if h.Again > 0 {
-		messages = append(messages, &delivery{ID: rand.Text(), Message: Message{workspace, tags, true}, At: now.Add(h.Again)})
-	}
+	messages := h.messages(workspace, tags, now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.open)+len(messages) > mostWaiting {
+	if len(h.open)+len(messages) > mostWaiting && !h.merge(now) {
 		h.Log.Error(h.Name+": too many messages wait; this one is dropped", "workspace", workspace, "tags", tags)
 		return func() {}
 	}
@@ -124,6 +123,39 @@ func (h *Hook) Tell(workspace string, tags []string) (release func()) {
 		h.waiting = append(h.waiting, messages...)
 		h.wakeUp()
 	})
+}
+
+// merge replaces the messages of the workspace that has most by one about all of the
+// workspace, so that no workspace takes the room of others and no purge is lost. It returns
+// false if that makes no room. The caller holds mu.
+func (h *Hook) merge(now time.Time) bool {
+	count := map[string]int{}
+	most := ""
+	for _, d := range h.waiting {
+		if count[d.Workspace]++; count[d.Workspace] > count[most] {
+			most = d.Workspace
+		}
+	}
+	all := h.messages(most, []string{most}, now) // the Cache-Tag of a workspace is its namespace
+	if count[most] < 2*len(all) {
+		return false
+	}
+	h.Log.Warn(h.Name+": too many messages wait; those of a workspace become one about all of its images", "workspace", most, "messages", count[most])
+	changed := all
+	h.waiting = slices.DeleteFunc(h.waiting, func(d *delivery) bool {
+		if d.Workspace != most {
+			return false
+		}
+		delete(h.open, d.ID)
+		changed = append(changed, d)
+		return true
+	})
+	for _, d := range all {
+		h.open[d.ID] = d
+	}
+	h.waiting = append(h.waiting, all...)
+	h.write(changed...)
+	return true
 }
 
 // wakeUp makes Run look for messages.
@@ -196,25 +228,44 @@ func (h *Hook) Close(ctx context.Context) error {
 	return nil
 }
 
-// next takes a message that is due out of the queue. Where none is due, it returns how
-// long to wait for the next one.
+// messages returns what is sent of a purge.
+func (h *Hook) messages(workspace string, tags []string, now time.Time) []*delivery {
+	list := []*delivery{{ID: rand.Text(), Message: Message{workspace, tags, h.Again <= 0}, At: now}}
+	if h.Again > 0 {
+		list = append(list, &delivery{ID: rand.Text(), Message: Message{workspace, tags, true}, At: now.Add(h.Again)})
+	}
+	return list
+}
+
+// next takes a message that is due out of the queue: of the workspace whose last one was sent
+// longest ago, the one that is due longest. Where none is due, it returns how long to wait for
+// the next one.
 func (h *Hook) next(now time.Time) (*delivery, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.waiting) == 0 {
 		return nil, time.Hour
 	}
-	i := 0
-	for j := range h.waiting {
-		if h.waiting[j].At.Before(h.waiting[i].At) {
+	i, soonest := -1, time.Hour
+	for j, d := range h.waiting {
+		if wait := d.At.Sub(now); wait > 0 {
+			soonest = min(soonest, wait)
+			continue
+		}
+		if i < 0 || cmp.Or(cmp.Compare(h.turns[d.Workspace], h.turns[h.waiting[i].Workspace]), d.At.Compare(h.waiting[i].At)) < 0 {
 			i = j
 		}
 	}
-	d := h.waiting[i]
-	if wait := d.At.Sub(now); wait > 0 {
-		return nil, wait
+	if i < 0 {
+		return nil, soonest
 	}
+	d := h.waiting[i]
 	h.waiting = slices.Delete(h.waiting, i, i+1)
+	if h.turns == nil || len(h.turns) > mostWaiting {
+		h.turns = map[string]int{}
+	}
+	h.turn++
+	h.turns[d.Workspace] = h.turn
 	return d, 0
 }
 
