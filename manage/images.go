@@ -39,6 +39,11 @@ var _ Images = (*delivery.Service)(nil)
 // them.
 func (m *Manager) Folders(namespace string) []string { return slices.Clone(m.process(namespace).Dirs) }
 
+// FolderIsPrivate reports whether the images of a folder of the operator need a signed URL.
+func (m *Manager) FolderIsPrivate(namespace, key string) bool {
+	return slices.Contains(m.process(namespace).PrivateDirs, key)
+}
+
 // An ImageSource is a source whose images can be listed.
 type ImageSource struct {
 	Key     string

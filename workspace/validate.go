@@ -35,7 +35,8 @@ func (w *Workspace) Validate(operator ...string) error {
 
 // A Process describes what the serving process adds to a workspace.
 type Process struct {
-	Dirs []string // keys of the operator's folders in the workspace's namespace
+	Dirs        []string // keys of the operator's folders in the workspace's namespace
+	PrivateDirs []string // those of Dirs whose images need a signed URL; only pages read it
 	// LendsCredentials allows buckets without credentials. They are read with those of the
 	// process.
 	LendsCredentials bool

@@ -296,7 +296,7 @@ func (d *dashboardTab) looks(what string) {
 		}
 	}
 	d.shot++
-	weight := eval[int](d.tab, `performance.getEntries().filter((e) => e.entryType === 'navigation' || e.entryType === 'resource' && e.initiatorType !== 'img').reduce((n, e) => n + e.decodedBodySize, 0)`)
+	weight := eval[int](d.tab, `performance.getEntries().filter((e) => e.entryType === 'navigation' || e.entryType === 'resource' && e.initiatorType !== 'img' && !e.contentType?.startsWith('image/')).reduce((n, e) => n + e.decodedBodySize, 0)`)
 	if weight > heaviestPage {
 		d.Errorf("%s weighs %d bytes", what, weight)
 	}

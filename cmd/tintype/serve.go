@@ -334,7 +334,13 @@ func (c *serveCmd) serveAnyway(err error) bool {
 
 // process is what this process adds to a workspace.
 func (c *serveCmd) process(namespace string) workspace.Process {
-	return workspace.Process{Dirs: c.dirKeys(namespace), LendsCredentials: c.AllowAmbientCredentials}
+	p := workspace.Process{Dirs: c.dirKeys(namespace), LendsCredentials: c.AllowAmbientCredentials}
+	for _, key := range p.Dirs {
+		if slices.Contains(c.DirPrivate, namespace+"/"+key) {
+			p.PrivateDirs = append(p.PrivateDirs, key)
+		}
+	}
+	return p
 }
 
 // buckets returns what makes a source of a bucket. All share one pool of connections,

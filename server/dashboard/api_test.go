@@ -79,6 +79,8 @@ var inAPI = map[string][]string{
 	},
 	"GET /app/{ns}/images/blocked":        {"GET /v1/workspaces/{ns}/blocks"},
 	"POST /app/{ns}/images/blocked":       {"POST /v1/workspaces/{ns}/blocks", "DELETE /v1/workspaces/{ns}/blocks/{id}"},
+	"GET /app/{ns}/playground":            {"GET /v1/workspaces/{ns}", "GET /v1/workspaces/{ns}/sources", "GET /v1/workspaces/{ns}/images"},
+	"POST /app/{ns}/playground":           {"POST /v1/workspaces/{ns}/sign"},
 	"GET /app/{ns}/marks":                 {"GET /v1/workspaces/{ns}"},
 	"GET /app/{ns}/marks/_new":            {"GET /v1/workspaces/{ns}"},
 	"POST /app/{ns}/marks/_new":           {"PUT /v1/workspaces/{ns}/marks/{id}"},
@@ -100,6 +102,7 @@ var byOthers = map[string]string{
 	"TotalUsage":       "Usage",
 	"ImageSources":     "Sources",
 	"Folders":          "Sources",
+	"FolderIsPrivate":  "Sources",
 	"AcceptInvitation": "", // only who signed in with the address can accept
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -37,7 +38,8 @@ type Config struct {
 // A Dashboard answers requests for /app and what is below it. It is safe for concurrent use.
 type Dashboard struct {
 	Config
-	mux *http.ServeMux
+	mux     *http.ServeMux
+	signing *limit.Limiter // of what people have signed on the playground
 }
 
 // New returns a Dashboard.
@@ -45,7 +47,7 @@ func New(c Config) *Dashboard {
 	if c.Codec == nil {
 		c.Codec, _ = workspace.NewCodec(workspace.NewSecretKey()) // a new key is valid
 	}
-	d := &Dashboard{Config: c, mux: http.NewServeMux()}
+	d := &Dashboard{Config: c, mux: http.NewServeMux(), signing: limit.New(limit.Config{Log: c.Log, Now: c.Now})}
 	for _, r := range routes {
 		d.mux.Handle(r.pattern, d.handle(r))
 	}

@@ -112,7 +112,7 @@ func (v *visit) showImage(p imagePage, status int) error {
 	}
 	name := p.Source + "/" + p.Path
 	p.Name, p.Crumbs, p.Absolute = path.Base(p.Path), v.crumbs(p.Source, above(p.Path)), v.base()+p.URL
-	p.Playground = "/playground/" + v.ns + "#" + url.Values{"src": {name}}.Encode()
+	p.Playground = v.playgroundURL(name, nil)
 	p.MayWrite, p.MaySign = v.may(account.WriteImages), v.may(account.Sign)
 	p.Private = v.plainPicture(w, name, nil).private
 	blocks, err := v.d.Manage.Blocks(ctx, who, v.ns)

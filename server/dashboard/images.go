@@ -105,7 +105,7 @@ func (v *visit) showImages(source, prefix string, sent []sentFile, status int) e
 	for _, name := range list.Folders {
 		p.Folders = append(p.Folders, folder{path.Base(name), v.folderURL(p.Source, name)})
 	}
-	if err := v.tiles(&p, list.Images); err != nil {
+	if p.Images, err = v.tilesOf(list.Images); err != nil {
 		return err
 	}
 	if cursor != "" {
@@ -117,15 +117,15 @@ func (v *visit) showImages(source, prefix string, sent []sentFile, status int) e
 	return v.show(status, "images", p)
 }
 
-// tiles fills in the images of a page.
-func (v *visit) tiles(p *imagesPage, images []manage.Image) error {
+// tilesOf returns the images of a list with thumbnails.
+func (v *visit) tilesOf(images []manage.Image) (tiles []imageTile, err error) {
 	w, err := v.workspace()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	blocks, err := v.d.Manage.Blocks(v.r.Context(), v.caller(), v.ns)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	blocked, names := map[string]bool{}, []string(nil)
 	for _, b := range blocks {
@@ -142,9 +142,9 @@ func (v *visit) tiles(p *imagesPage, images []manage.Image) error {
 	}
 	for _, i := range images {
 		name := i.Source + "/" + i.Path
-		p.Images = append(p.Images, imageTile{Image: i, Name: path.Base(i.Path), Page: v.imageURL(i.Source, i.Path), Thumb: thumbs[name], Blocked: blocked[name]})
+		tiles = append(tiles, imageTile{Image: i, Name: path.Base(i.Path), Page: v.imageURL(i.Source, i.Path), Thumb: thumbs[name], Blocked: blocked[name]})
 	}
-	return nil
+	return tiles, nil
 }
 
 func (v *visit) folderURL(source, prefix string) string {

@@ -179,7 +179,7 @@ func TestImages(t *testing.T) {
 	page("operator", "/app/other/images", 200, "No source of this workspace can be listed")
 
 	const one = "/app/acme/images/image?path=a+b.jpg&source=files"
-	page("viewer", one, 200, `value="https://img.example/acme/files/a%20b.jpg"`, `href="/playground/acme#src=files%2Fa&#43;b.jpg"`, `src="/acme/files/a%20b.jpg?w=800"`)
+	page("viewer", one, 200, `value="https://img.example/acme/files/a%20b.jpg"`, `href="/app/acme/playground?src=files%2Fa&#43;b.jpg"`, `src="/acme/files/a%20b.jpg?w=800"`)
 	page("viewer", "/app/acme/images/image?path=none.jpg&source=files", 404)
 	page("viewer", "/app/acme/images/image?path=..%2Fx&source=files", 400)
 	do := func(target string, want int, location string, fields ...string) string {

@@ -52,8 +52,19 @@ func (v *visit) plainPicture(w *workspace.Workspace, name string, options url.Va
 		return p
 	}
 	p.URL = (&url.URL{Path: "/" + v.ns + "/" + source + "/" + path, RawQuery: options.Encode()}).String()
-	p.private = w.RequireSignature || slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == source && s.Private })
+	p.private = v.private(w, source)
 	return p
+}
+
+// private reports whether URLs of a source need a signature.
+func (v *visit) private(w *workspace.Workspace, source string) bool {
+	switch {
+	case w.RequireSignature:
+		return true
+	case slices.Contains(v.d.Manage.Folders(v.ns), source):
+		return v.d.Manage.FolderIsPrivate(v.ns, source)
+	}
+	return slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == source && s.Private })
 }
 
 // thumbnails returns small pictures of originals. Those that can't be shown are left out.

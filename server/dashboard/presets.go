@@ -12,7 +12,8 @@ import (
 // A presetRow is a preset with an example.
 type presetRow struct {
 	workspace.Preset
-	Example picture
+	Example    picture
+	Playground string // URL
 }
 
 type presetsPage struct {
@@ -32,7 +33,9 @@ func (v *visit) presets() error {
 	example := v.picture(w, v.r.URL.Query().Get("picture"), nil)
 	p.Picture, p.Note = example.Name, example.Note
 	for _, preset := range w.Presets {
-		p.Presets = append(p.Presets, presetRow{preset, v.picture(w, example.Name, url.Values{"preset": {preset.Name}})})
+		p.Presets = append(p.Presets, presetRow{
+			preset, v.picture(w, example.Name, url.Values{"preset": {preset.Name}}), v.playgroundURL(example.Name, url.Values{"preset": {preset.Name}}),
+		})
 	}
 	return v.show(200, "presets", p)
 }

@@ -114,6 +114,8 @@ var pageRows = []pageRow{
 	{"POST /app/{ns}/images/image", account.WriteImages, nil, 400},
 	{"GET /app/{ns}/images/blocked", account.ReadImages, nil, 0},
 	{"POST /app/{ns}/images/blocked", account.WriteImages, url.Values{"path": {"photos/a.jpg"}}, 0},
+	{"GET /app/{ns}/playground", account.ReadImages, nil, 0},
+	{"POST /app/{ns}/playground", account.Sign, url.Values{"src": {"photos/a.jpg"}}, 200},
 	{"GET /app/{ns}/marks", account.ReadWorkspace, nil, 0},
 	{"GET /app/{ns}/marks/_new", account.WriteMark, nil, 0},
 	{"POST /app/{ns}/marks/_new", account.WriteMark, saved(url.Values{"name": {"more"}, "image": {"photos/more.png"}}), 0},

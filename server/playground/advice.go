@@ -2,6 +2,7 @@ package playground
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/tintype/tintype/fault"
 )
@@ -10,6 +11,7 @@ import (
 type Advice struct {
 	Means string `json:"means"`
 	Do    string `json:"do"`
+	Whole bool   `json:"whole,omitempty"` // the server's own message says no more
 
 	// Path is of a page that helps, and Title the text of its link. Empty is none.
 	Path  string `json:"path,omitempty"`
@@ -68,12 +70,15 @@ var remedies = []remedy{
 	{fault.TransformTimeout, "It took too long to make this picture.", "Ask for a smaller one, or for another format.", "", "", ""},
 }
 
+// whole are the codes whose messages say no more than the advice.
+var whole = []fault.Code{fault.Unauthorized, fault.SignatureRequired, fault.SignatureExpired, fault.OriginNotAllowed, fault.NotFound, fault.Internal, fault.OriginTimeout, fault.TransformTimeout}
+
 // advise returns the advice for pages of a workspace. dashboard says that there are pages
 // under /app. member says that the page is one of them.
 func advise(namespace string, dashboard, member bool) map[fault.Code]Advice {
 	all := make(map[fault.Code]Advice, len(remedies))
 	for _, r := range remedies {
-		a := Advice{Means: r.means, Do: r.do}
+		a := Advice{Means: r.means, Do: r.do, Whole: slices.Contains(whole, r.code)}
 		if member {
 			a.Do = cmp.Or(r.member, r.do)
 		}

@@ -1,12 +1,14 @@
 package playground
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -110,8 +112,12 @@ func TestControlKinds(t *testing.T) {
 	}
 }
 
-func TestProse(t *testing.T) {
-	if got, want := string(prose("a `<b>` & c")), "a <code>&lt;b&gt;</code> &amp; c"; got != want {
-		t.Errorf("%q, want %q", got, want)
+// TestHelp: the texts that the page loads when somebody asks what an option means are those
+// of the vocabulary.
+func TestHelp(t *testing.T) {
+	text, err := json.MarshalIndent(help(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
 	}
+	golden.File(t, "../web/static/help.json", string(text)+"\n")
 }

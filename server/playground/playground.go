@@ -18,7 +18,7 @@ import (
 //go:embed bench.html
 var benchHTML string
 
-var benchTemplate = template.Must(template.New("bench").Funcs(template.FuncMap{"prose": prose}).Parse(benchHTML))
+var benchTemplate = template.Must(template.New("bench").Parse(benchHTML))
 
 // groupsHTML has the controls of all options. It is the same on every page.
 var groupsHTML = func() template.HTML {
@@ -93,15 +93,18 @@ func NewMemberData(namespace string, m Member) Data {
 	return Data{Namespace: namespace, Options: options, Advice: advise(namespace, true, true), Member: &m}
 }
 
-// prose returns Markdown as HTML. Of Markdown it knows only `code`.
-func prose(markdown string) template.HTML {
-	var b strings.Builder
-	for i, part := range strings.Split(markdown, "`") {
-		if i%2 == 1 {
-			b.WriteString("<code>" + template.HTMLEscapeString(part) + "</code>")
-		} else {
-			b.WriteString(template.HTMLEscapeString(part))
+// help returns what each option means, by its name, as the file help.json of package
+// server/web has it. Of Markdown the texts have only `code`.
+func help() map[string]string {
+	all := map[string]string{}
+	for _, g := range controlGroups {
+		for _, c := range g.Controls {
+			text := c.Meaning + " Allowed: " + c.Values + ". Default: " + c.Default + "."
+			if len(c.Aliases) > 0 {
+				text += " Also: `" + strings.Join(c.Aliases, "`, `") + "`."
+			}
+			all[c.Name] = text
 		}
 	}
-	return template.HTML(b.String())
+	return all
 }

@@ -55,3 +55,18 @@ func TestClasses(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutComments: scripts are sent without the lines that are comments, with their other
+// lines where they were. Text in backticks stays.
+func TestWithoutComments(t *testing.T) {
+	const script = "// one\nlet a = 1; // two\n  // three\nlet b = `x\n// four\n${'a'} \\` \n`\n// five\n"
+	const want = "\nlet a = 1; // two\n\nlet b = `x\n// four\n${'a'} \\` \n`\n\n"
+	if got := string(withoutComments([]byte(script))); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for name, a := range assets.files {
+		if strings.HasSuffix(name, ".js") && strings.Count(strings.ReplaceAll(string(a.body), "\\`", ""), "`")%2 != 0 {
+			t.Errorf("%s has a backtick that is no quote: write it as \\x60", name)
+		}
+	}
+}

@@ -68,9 +68,32 @@ const kinds = {
 };
 kinds.compass = kinds.choice;
 
+const element = (name, properties, attributes = {}) => {
+  const e = Object.assign(document.createElement(name), properties);
+  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
+  return e;
+};
+
+// furnish adds what each control has beside its field: the buttons that reset and explain it,
+// and places for an error and the explanation.
+function furnish(root, name) {
+  const label = root.querySelector('.label').firstChild.textContent.trim();
+  const side = element('div', { className: 'side' });
+  side.append(
+    element('button', { type: 'button', className: 'reset', textContent: '×', title: 'Reset', hidden: true }, { 'aria-label': `Reset ${label}` }),
+    element('button', { type: 'button', className: 'about', textContent: '?' }, { 'aria-label': `About ${label}`, 'aria-expanded': 'false', 'aria-controls': `about-${name}` }),
+  );
+  root.querySelector('.field').after(side);
+  root.append(
+    element('p', { className: 'fault', id: `fault-${name}`, hidden: true }),
+    element('p', { className: 'help', id: `about-${name}`, hidden: true }, { 'aria-live': 'polite' }),
+  );
+}
+
 // Controls binds every control of the page. facts describe the options. change(name, value)
 // is called when the user sets one.
 export class Controls {
+  #help; // what each option means, as a promise, once it was asked for
   #roots = new Map();
   #facts;
 
@@ -80,19 +103,33 @@ export class Controls {
       const name = root.dataset.option;
       const { kind, default: fallback } = this.#facts.get(name);
       this.#roots.set(name, root);
+      furnish(root, name);
       root.querySelector('.field').addEventListener('input', (e) => change(name, kinds[kind].read(root, e.target, fallback)));
       root.querySelector('.reset').addEventListener('click', () => {
         change(name, null);
         root.querySelector('.value').focus();
       });
-      root.querySelector('.about').addEventListener('click', ({ currentTarget: button }) => {
+      root.querySelector('.about').addEventListener('click', async ({ currentTarget: button }) => {
         const help = root.querySelector('.help');
         help.hidden = !help.hidden;
         button.setAttribute('aria-expanded', String(!help.hidden));
+        if (!help.textContent) help.replaceChildren(...await this.#about(name));
       });
       root.querySelector('.quick')?.addEventListener('click', (e) => {
         if (e.target.value) change(name, e.target.value);
       });
+    }
+  }
+
+  // about returns what an option means, as nodes.
+  async #about(name) {
+    this.#help ??= fetch(new URL('./help.json', import.meta.url)).then((answer) => answer.json());
+    try {
+      const text = (await this.#help)[name];
+      return text.split('\x60').map((part, i) => (i % 2 ? Object.assign(document.createElement('code'), { textContent: part }) : part));
+    } catch {
+      this.#help = undefined;
+      return ['The server doesn’t answer.'];
     }
   }
 

@@ -69,7 +69,8 @@ export const factsPath = (namespace, src) => `/${namespace}/info/metadata?src=${
 // loadFacts returns facts of an original: { format, bytes, width, height, frames }.
 export async function loadFacts(path, signal) {
   const { blob } = await fetchAnswer(path, signal);
-  return JSON.parse(await blob.text());
+  const facts = JSON.parse(await blob.text());
+  return facts.metadata ?? facts;
 }
 
 // A Latest runs one task at a time. A new task aborts the running one.

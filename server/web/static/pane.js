@@ -52,10 +52,11 @@ export class Pane {
     this.#message.classList.add('note');
   }
 
-  // refuse says what an error means and what to do. advice is { means, do, path, title }.
+  // refuse says what an error means and what to do. advice is { means, do, whole, path,
+  // title }.
   refuse(err, advice) {
     const { message, status, code, requestID } = err;
-    this.say(advice.means, message && sentence(message), advice.do);
+    this.say(advice.means, !advice.whole && message && sentence(message), advice.do);
     if (advice.path) {
       this.#message.lastElementChild.append(' ', Object.assign(document.createElement('a'), { href: advice.path, textContent: advice.title }));
     }
