@@ -64,7 +64,7 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 	l := &res.Log
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
-		slog.String("request_id", l.RequestID), slog.String("client", l.Client), slog.String("method", r.Method),
+		slog.String("request_id", l.RequestID), slog.String("client", l.Client), slog.String("method", r.Method[:min(len(r.Method), maxMethod)]),
 		slog.Int("status", res.Status), slog.Int64("bytes", res.Bytes), slog.Float64("ms", float64(took.Microseconds())/1000))
 	for _, a := range [...]slog.Attr{
 		slog.String("path", l.Path), slog.String("workspace", l.Workspace), slog.String("original", l.Original), slog.String("options", l.Options),
@@ -106,6 +106,7 @@ func plainToken(s string) bool {
 
 // Bounds of a request, in bytes.
 const (
+	maxMethod  = 32 // of what the log says of one; all are tokens, and unknown ones are refused
 	maxTarget  = 8 << 10
 	maxHeaders = 16 << 10
 	// MaxHeaderBytes is for http.Server. It is above our own bounds, so that most oversized
