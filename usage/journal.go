@@ -69,6 +69,7 @@ func NewJournal(c JournalConfig) *Journal {
 
 // Note adds an entry to the access log of its WorkspaceID. It doesn't ask the store.
 func (j *Journal) Note(e workspace.AuditEntry) {
+	e = e.Cut()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.note(e)
@@ -77,6 +78,7 @@ func (j *Journal) Note(e workspace.AuditEntry) {
 // NoteHourly is Note for events that are too frequent for a line each. Of entries with the
 // same workspace, actor, action, status and address it adds one an hour.
 func (j *Journal) NoteHourly(e workspace.AuditEntry) {
+	e = e.Cut()
 	k := note{e.WorkspaceID, e.Actor, e.Action, e.IP, e.Status}
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -126,3 +126,31 @@ func TestJournalBound(t *testing.T) {
 		t.Errorf("%d calls for 20,000 lines, log: %s", log.calls, out.String())
 	}
 }
+
+// sizes is a log that notes the longest text of an entry.
+type sizes struct {
+	workspace.AuditLog
+	longest int
+}
+
+func (s *sizes) AppendAudit(_ context.Context, entries ...workspace.AuditEntry) error {
+	for _, e := range entries {
+		for _, text := range []string{e.Actor, e.Action, e.Target, e.IP, e.UserAgent} {
+			s.longest = max(s.longest, len(text))
+		}
+	}
+	return nil
+}
+
+// TestJournalTexts: texts that clients choose don't fill the memory while entries wait.
+func TestJournalTexts(t *testing.T) {
+	log := &sizes{}
+	j := usage.NewJournal(usage.JournalConfig{Entries: log, Log: slog.New(slog.DiscardHandler)})
+	long := strings.Repeat("x", 16<<10)
+	e := workspace.AuditEntry{WorkspaceID: "w1", Actor: long, Action: long, Target: long, IP: long, UserAgent: long}
+	j.Note(e)
+	j.NoteHourly(e)
+	if err := j.Close(t.Context()); err != nil || log.longest == 0 || log.longest > 600 {
+		t.Errorf("a text of %d bytes, %v", log.longest, err)
+	}
+}

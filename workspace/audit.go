@@ -89,6 +89,12 @@ func (e AuditEntry) Stamped(workspaceID string, now time.Time) AuditEntry {
 	}
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
 	e.ID = auditID(e.Time) + "-" + rand.Text()[:10]
+	return e.Cut()
+}
+
+// Cut returns the entry with its texts cut to their bounds. Who keeps entries in memory calls
+// it, since clients choose some of the texts.
+func (e AuditEntry) Cut() AuditEntry {
 	for _, text := range []*string{&e.Actor, &e.Action, &e.Target, &e.IP, &e.UserAgent} {
 		if len(*text) > maxAuditText {
 			*text = strings.ToValidUTF8((*text)[:maxAuditText], "") + "…"
