@@ -308,3 +308,55 @@ func TestStopWaitsForMail(t *testing.T) {
 		}
 	})
 }
+
+// hung is a mail server that never answers. It counts the mails under way, and the most of
+// them.
+type hung struct{ now, most, all atomic.Int64 }
+
+func (h *hung) Send(ctx context.Context, _ mail.Message) error {
+	h.all.Add(1)
+	n := h.now.Add(1)
+	defer h.now.Add(-1)
+	for most := h.most.Load(); n > most && !h.most.CompareAndSwap(most, n); most = h.most.Load() {
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestHungMailServer: many clients ask for codes while the mail server hangs. Few connections
+// to it are open, nobody waits for it, and afterwards none is left.
+func TestHungMailServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hung{}
+		p := account.NewPeople(account.Config{Records: workspacetest.NewMemory(), Mail: h, Signup: account.SignupOpen, Log: slog.New(slog.DiscardHandler)})
+		begun := time.Now()
+		for i := range 2000 {
+			_, err := p.AskCode(t.Context(), fmt.Sprintf("a%d@x.example", i), account.Client{IP: fmt.Sprintf("192.0.%d.%d", i/250, i%250)})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("somebody waited %v", waited)
+		}
+		synctest.Wait()
+		if n := h.most.Load(); n != 16 {
+			t.Errorf("%d mails were under way at the same time", n)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		p.Run(ctx) // waits for all
+		if took := time.Since(begun); took > 2*time.Minute || h.now.Load() != 0 {
+			t.Errorf("%d mails are under way after %v", h.now.Load(), took)
+		}
+		if _, err := p.AskCode(t.Context(), "late@x.example", account.Client{IP: "192.0.2.9"}); err != nil {
+			t.Error(err)
+		}
+		before := h.all.Load()
+		synctest.Wait()
+		if h.all.Load() != before+1 && h.now.Load() != 1 {
+			t.Error("no mail is sent afterwards")
+		}
+		p.Run(ctx)
+	})
+}

@@ -204,15 +204,34 @@ func (p *People) noPasskey(seen, cause error) error {
 	return seen
 }
 
-// tell sends a mail behind the answer.
+// tell sends a mail behind the answer. Where the mail server hangs, few mails are under way and
+// others wait, for a minute at most.
 func (p *People) tell(ctx context.Context, email, subject, text string) {
+	if p.mails.Add(1) > maxMails {
+		p.mails.Add(-1)
+		p.Log.Error("a mail isn't sent, since too many wait", "address", MaskEmail(email))
+		return
+	}
 	p.sending.Go(func() {
+		defer p.mails.Add(-1)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if err := p.Mail.Send(ctx, mail.Message{To: email, Subject: subject, Text: text}); err != nil {
+		err := p.send(ctx, mail.Message{To: email, Subject: subject, Text: text})
+		if err != nil {
 			p.Log.Error("a mail can't be sent", "address", MaskEmail(email), "error", err)
 		}
 	})
+}
+
+// send sends a mail as soon as one of the places is free.
+func (p *People) send(ctx context.Context, m mail.Message) error {
+	select {
+	case p.places <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-p.places }()
+	return p.Mail.Send(ctx, m)
 }
 
 // RemovePasskey removes a passkey of an account, or all of them where the ID is empty. It

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tintype/tintype/mail"
@@ -57,6 +58,8 @@ const (
 	inviteLives    = 7 * 24 * time.Hour
 	maxInvitations = 20 // a day, of a workspace
 	writeTries     = 10
+	mailsAtOnce    = 16   // each takes a connection to the mail server, which may hang
+	maxMails       = 1000 // under way and waiting
 )
 
 // An Account is a person.
@@ -129,6 +132,8 @@ type People struct {
 	Config
 
 	sending sync.WaitGroup // of mails with codes
+	mails   atomic.Int64   // that are under way, or wait for a place
+	places  chan struct{}  // has one element for each mail that is under way
 }
 
 // NewPeople returns People.
@@ -136,7 +141,7 @@ func NewPeople(c Config) *People {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &People{Config: c}
+	return &People{Config: c, places: make(chan struct{}, mailsAtOnce)}
 }
 
 // Run waits until ctx has ended, and then until the mails that are under way have been sent.
