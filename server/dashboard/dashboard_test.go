@@ -68,6 +68,7 @@ func clock() time.Time { return now }
 func open(t *testing.T, change ...func(*manage.Config)) *site {
 	t.Helper()
 	s := &site{store: workspacetest.NewMemory(), tokens: map[string]string{"ended": "x"}, mail: make(mailbox, 100), dns: &zone{}}
+	s.store.Now = clock
 	s.away = &outage{Memory: s.store}
 	s.people = newPeople(s.away, s.mail)
 	config := manage.Config{Store: s.away, Records: s.away, People: s.people, Resolver: s.dns, Now: clock}

@@ -20,6 +20,9 @@ type Memory struct {
 	// use.
 	ChangesKept int
 
+	// Now is the time, for tests whose dates are fixed; nil is time.Now. Set it before use.
+	Now func() time.Time
+
 	mu         sync.Mutex // guards all below
 	workspaces map[string]*workspace.Workspace
 	domains    map[string]workspace.Domain
@@ -80,7 +83,7 @@ func (m *Memory) Create(ctx context.Context, w *workspace.Workspace, audit ...wo
 	if err := m.claim(w, nil); err != nil {
 		return err
 	}
-	w.ID, w.Revision, w.CreatedAt = rand.Text(), 1, now()
+	w.ID, w.Revision, w.CreatedAt = rand.Text(), 1, m.now()
 	w.UpdatedAt = w.CreatedAt
 	m.put(w, nil)
 	m.appendAudit(w.ID, audit)
@@ -104,7 +107,7 @@ func (m *Memory) Update(ctx context.Context, w *workspace.Workspace, audit ...wo
 	if err := m.claim(w, old.Domains); err != nil {
 		return err
 	}
-	w.Revision, w.CreatedAt, w.UpdatedAt = old.Revision+1, old.CreatedAt, now()
+	w.Revision, w.CreatedAt, w.UpdatedAt = old.Revision+1, old.CreatedAt, m.now()
 	m.put(w, old.Domains)
 	m.appendAudit(w.ID, audit)
 	return nil
@@ -126,10 +129,10 @@ func (m *Memory) Delete(ctx context.Context, namespace string, revision int64, a
 	}
 	delete(m.workspaces, namespace)
 	m.release(namespace, nil)
-	m.deleted[namespace] = append(m.deleted[namespace], workspace.Deletion{WorkspaceID: old.ID, At: now()})
+	m.deleted[namespace] = append(m.deleted[namespace], workspace.Deletion{WorkspaceID: old.ID, At: m.now()})
 	for _, k := range m.keys {
 		if k.WorkspaceID == old.ID && k.RevokedAt.IsZero() {
-			k.RevokedAt = now()
+			k.RevokedAt = m.now()
 		}
 	}
 	m.record(workspace.ChangedWorkspace, namespace)
@@ -206,3 +209,10 @@ func (m *Memory) record(kind workspace.ChangeKind, namespace string) {
 }
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func (m *Memory) now() time.Time {
+	if m.Now == nil {
+		return now()
+	}
+	return m.Now().UTC().Truncate(time.Microsecond)
+}

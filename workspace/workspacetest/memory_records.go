@@ -71,7 +71,7 @@ func (m *Memory) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ..
 	}
 	live := 0
 	for _, other := range m.keys {
-		if other.WorkspaceID == k.WorkspaceID && other.Live(now()) {
+		if other.WorkspaceID == k.WorkspaceID && other.Live(m.now()) {
 			live++
 		}
 	}
@@ -101,7 +101,7 @@ func (m *Memory) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, 
 	}
 	defer unlock()
 	k := m.keys[hash]
-	if k == nil || k.Forgotten(now()) {
+	if k == nil || k.Forgotten(m.now()) {
 		return nil, workspace.ErrKeyNotFound
 	}
 	k = k.Clone()
@@ -118,7 +118,7 @@ func (m *Memory) APIKeys(ctx context.Context, workspaceID string) ([]*workspace.
 	defer unlock()
 	var list []*workspace.APIKey
 	for _, k := range m.keys {
-		if k.WorkspaceID == workspaceID && !k.Forgotten(now()) && (k.RevokedAt.IsZero() || time.Since(k.RevokedAt) < workspace.RevokedFor) {
+		if k.WorkspaceID == workspaceID && !k.Forgotten(m.now()) && (k.RevokedAt.IsZero() || m.now().Sub(k.RevokedAt) < workspace.RevokedFor) {
 			list = append(list, k.Clone())
 		}
 	}
@@ -136,7 +136,7 @@ func (m *Memory) RevokeAPIKey(ctx context.Context, workspaceID, id string, at ti
 	}
 	defer unlock()
 	k := m.key(workspaceID, id)
-	if k == nil || k.Forgotten(now()) {
+	if k == nil || k.Forgotten(m.now()) {
 		return workspace.ErrKeyNotFound
 	}
 	if k.RevokedAt.IsZero() {
@@ -151,7 +151,7 @@ func (m *Memory) RevokeAPIKey(ctx context.Context, workspaceID, id string, at ti
 func (m *Memory) appendAudit(workspaceID string, entries []workspace.AuditEntry) {
 	grown := map[trailOf]bool{}
 	for _, e := range entries {
-		e = e.Stamped(workspaceID, now())
+		e = e.Stamped(workspaceID, m.now())
 		k := trailOf{e.WorkspaceID, e.Trail}
 		e.Before, e.After = bytes.Clone(e.Before), bytes.Clone(e.After)
 		m.trails[k] = append(m.trails[k], e)
@@ -181,7 +181,7 @@ func (m *Memory) Audit(ctx context.Context, workspaceID string, trail workspace.
 	}
 	defer unlock()
 	var list []workspace.AuditEntry
-	since := workspace.AuditSince(time.Now().Add(-workspace.AuditKept))
+	since := workspace.AuditSince(m.now().Add(-workspace.AuditKept))
 	for _, e := range slices.Backward(m.trails[trailOf{workspaceID, trail}]) {
 		if (before == "" || e.ID < before) && e.ID >= since && len(list) < limit {
 			list = append(list, e)
@@ -213,11 +213,11 @@ func (m *Memory) AddTally(ctx context.Context, t workspace.Tally) error {
 		return err
 	}
 	defer unlock()
-	maps.DeleteFunc(m.tallies, func(_ string, until time.Time) bool { return time.Now().After(until) })
+	maps.DeleteFunc(m.tallies, func(_ string, until time.Time) bool { return m.now().After(until) })
 	if _, known := m.tallies[t.ID]; known {
 		return nil
 	}
-	m.tallies[t.ID] = time.Now().Add(workspace.TallyKnown)
+	m.tallies[t.ID] = m.now().Add(workspace.TallyKnown)
 	for _, u := range t.Usage {
 		k := usageOf{u.WorkspaceID, u.Day, u.Operation, u.Source}
 		if have := m.usage[k]; have != nil {
@@ -324,12 +324,12 @@ func (m *Memory) BeginReplay(ctx context.Context, key, fingerprint string) (prio
 		return nil, err
 	}
 	defer unlock()
-	if a, ok := m.answers[key]; ok && time.Now().Before(a.until) {
+	if a, ok := m.answers[key]; ok && m.now().Before(a.until) {
 		prior := a.Answer
 		prior.Header, prior.Body = maps.Clone(prior.Header), bytes.Clone(prior.Body)
 		return &prior, nil
 	}
-	m.answers[key] = kept{workspace.Answer{Fingerprint: fingerprint}, time.Now().Add(workspace.AnswerDue)}
+	m.answers[key] = kept{workspace.Answer{Fingerprint: fingerprint}, m.now().Add(workspace.AnswerDue)}
 	return nil, nil
 }
 
@@ -342,7 +342,7 @@ func (m *Memory) FinishReplay(ctx context.Context, key string, a workspace.Answe
 	defer unlock()
 	a.Done = true
 	a.Header, a.Body = maps.Clone(a.Header), bytes.Clone(a.Body)
-	m.answers[key] = kept{a, time.Now().Add(workspace.AnswerKept)}
+	m.answers[key] = kept{a, m.now().Add(workspace.AnswerKept)}
 	return nil
 }
 
@@ -364,10 +364,10 @@ func (m *Memory) Lease(ctx context.Context, r limit.Request) (limit.Grant, error
 		return limit.Grant{}, err
 	}
 	defer unlock()
-	start, end := r.Window.Bounds(time.Now())
+	start, end := r.Window.Bounds(m.now())
 	maps.DeleteFunc(m.leases, func(l leaseOf, _ int64) bool {
 		_, over := l.window.Bounds(l.start)
-		return time.Now().After(over)
+		return m.now().After(over)
 	})
 	k := leaseOf{r.Key, r.Window, start}
 	granted := max(0, min(r.Want, r.Max-m.leases[k]))
@@ -397,13 +397,15 @@ func (m *Memory) Record(ctx context.Context, group, name string) (account.Record
 	}
 	defer unlock()
 	r, ok := m.people[[2]string{group, name}]
-	if !ok || over(r) {
+	if !ok || m.over(r) {
 		return account.Record{}, workspace.ErrNotFound
 	}
 	return r, nil
 }
 
-func over(r account.Record) bool { return !r.Expires.IsZero() && !now().Before(r.Expires) }
+func (m *Memory) over(r account.Record) bool {
+	return !r.Expires.IsZero() && !m.now().Before(r.Expires)
+}
 
 // Records implements [account.Records].
 func (m *Memory) Records(ctx context.Context, group, after string, limit int) (list []account.Record, err error) {
@@ -413,7 +415,7 @@ func (m *Memory) Records(ctx context.Context, group, after string, limit int) (l
 	}
 	defer unlock()
 	for _, r := range m.people {
-		if r.Group == group && r.Name > after && !over(r) {
+		if r.Group == group && r.Name > after && !m.over(r) {
 			list = append(list, r)
 		}
 	}
@@ -430,7 +432,7 @@ func (m *Memory) WriteRecords(ctx context.Context, writes []account.Write, audit
 	defer unlock()
 	for _, w := range writes {
 		is := m.people[[2]string{w.Group, w.Name}]
-		if over(is) {
+		if m.over(is) {
 			is = account.Record{}
 		}
 		if is.Version != w.Version || w.Delete && w.Version == 0 {
