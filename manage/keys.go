@@ -238,20 +238,11 @@ func (m *Manager) RevokeAPIKey(ctx context.Context, who Caller, namespace, id st
 // RevokeAPIKeys revokes all API keys of a workspace and returns how many it revoked. After
 // an error, call it again.
 func (m *Manager) RevokeAPIKeys(ctx context.Context, who Caller, namespace string) (revoked int, err error) {
-	w, keys, err := m.apiKeys(ctx, who, account.WriteAPIKeys, namespace)
+	w, _, err := m.apiKeys(ctx, who, account.WriteAPIKeys, namespace)
 	if err != nil {
 		return 0, err
 	}
-	for _, k := range keys {
-		if !k.RevokedAt.IsZero() {
-			continue
-		}
-		if err := m.revoke(ctx, who, w, k); err != nil {
-			return revoked, err
-		}
-		revoked++
-	}
-	return revoked, nil
+	return m.revokeAll(ctx, who, w, func(*workspace.APIKey) bool { return true })
 }
 
 func (m *Manager) revoke(ctx context.Context, who Caller, w *workspace.Workspace, k *workspace.APIKey) error {

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/tintype/tintype/account"
@@ -147,21 +148,34 @@ func (m *Manager) RemoveMember(ctx context.Context, who Caller, namespace, accou
 // revokeOf revokes the live API keys for which an actor answers, with those that were made
 // with them, if they match. It returns how many.
 func (m *Manager) revokeOf(ctx context.Context, who Caller, w *workspace.Workspace, actor string, match func(*workspace.APIKey) bool) (revoked int, err error) {
+	return m.revokeAll(ctx, who, w, func(k *workspace.APIKey) bool { return k.CreatedBy == actor && match(k) })
+}
+
+// revokeAll revokes the API keys that match and aren't revoked, and returns how many. It looks
+// again until it finds none, since a key may be made with another while that one is revoked.
+// A key that is made later finds its maker revoked: see [Manager.CreateAPIKey].
+func (m *Manager) revokeAll(ctx context.Context, who Caller, w *workspace.Workspace, match func(*workspace.APIKey) bool) (revoked int, err error) {
 	if m.records == nil {
 		return 0, nil
 	}
-	made, err := m.records.APIKeys(ctx, w.ID)
-	if err != nil {
-		return 0, err
-	}
-	for _, k := range made {
-		if k.CreatedBy != actor || !k.RevokedAt.IsZero() || !match(k) {
-			continue
+	for range again {
+		all, err := m.records.APIKeys(ctx, w.ID)
+		if err != nil {
+			return revoked, fmt.Errorf("reading the API keys of workspace %q: %w", w.Namespace, err)
 		}
-		if err := m.revoke(ctx, who, w, k); err != nil {
-			return revoked, err
+		before := revoked
+		for _, k := range all {
+			if !k.RevokedAt.IsZero() || !match(k) {
+				continue
+			}
+			if err := m.revoke(ctx, who, w, k); err != nil {
+				return revoked, err
+			}
+			revoked++
 		}
-		revoked++
+		if revoked == before {
+			break
+		}
 	}
 	return revoked, nil
 }
