@@ -82,6 +82,34 @@ func (c peopleClient) path(ctx context.Context, address, of string) (string, err
 	return "/v1/accounts/" + url.PathEscape(all[i].ID) + "/" + of, nil
 }
 
+// ofPerson is the person whom a command is about.
+type ofPerson struct {
+	ofServer
+	Address string `arg:"" help:"E-mail address of the person."`
+}
+
+// call sends a request about something of the person, such as the sessions.
+func (p ofPerson) call(ctx context.Context, std stdio, method, of string, into any) error {
+	client, err := p.client(std)
+	if err != nil {
+		return err
+	}
+	path, err := client.path(ctx, p.Address, of)
+	if err != nil {
+		return err
+	}
+	return client.call(ctx, method, path, nil, into)
+}
+
+// counted says how many of something a command has dealt with.
+func counted(std stdio, n int, noun, done string) error {
+	if n != 1 {
+		noun += "s"
+	}
+	_, err := fmt.Fprintf(std.stdout, "%d %s %s\n", n, noun, done)
+	return err
+}
+
 type accountListCmd struct{ ofServer }
 
 func (c *accountListCmd) Run(ctx context.Context, std stdio) error {
@@ -126,22 +154,11 @@ func (c *accountInviteCmd) Run(ctx context.Context, std stdio) error {
 	return err
 }
 
-type accountSessionsCmd struct {
-	ofServer
-	Address string `arg:"" help:"E-mail address of the person."`
-}
+type accountSessionsCmd struct{ ofPerson }
 
 func (c *accountSessionsCmd) Run(ctx context.Context, std stdio) error {
-	client, err := c.client(std)
-	if err != nil {
-		return err
-	}
-	path, err := client.path(ctx, c.Address, "sessions")
-	if err != nil {
-		return err
-	}
 	var found struct{ Sessions []api.Session }
-	if err := client.call(ctx, http.MethodGet, path, nil, &found); err != nil {
+	if err := c.call(ctx, std, http.MethodGet, "sessions", &found); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(std.stdout, 0, 0, 2, ' ', 0)
@@ -163,59 +180,30 @@ func printable(s string) string {
 }
 
 type accountEndSessionsCmd struct {
-	ofServer
-	Address string `arg:"" help:"E-mail address of the person."`
+	ofPerson
 	Session string `placeholder:"ID" help:"End this session only, whose ID tintype account sessions prints."`
 }
 
 func (c *accountEndSessionsCmd) Run(ctx context.Context, std stdio) error {
-	client, err := c.client(std)
-	if err != nil {
-		return err
-	}
-	path, err := client.path(ctx, c.Address, "sessions")
-	if err != nil {
-		return err
-	}
-	ended := struct{ Ended int }{1}
 	if c.Session != "" {
-		err = client.call(ctx, http.MethodDelete, path+"/"+url.PathEscape(c.Session), nil, nil)
-	} else {
-		err = client.call(ctx, http.MethodDelete, path, nil, &ended)
+		if err := c.call(ctx, std, http.MethodDelete, "sessions/"+url.PathEscape(c.Session), nil); err != nil {
+			return err
+		}
+		return counted(std, 1, "session", "ended")
 	}
-	if err != nil {
+	var sessions struct{ Ended int }
+	if err := c.call(ctx, std, http.MethodDelete, "sessions", &sessions); err != nil {
 		return err
 	}
-	noun := "sessions"
-	if ended.Ended == 1 {
-		noun = "session"
-	}
-	_, err = fmt.Fprintf(std.stdout, "%d %s ended\n", ended.Ended, noun)
-	return err
+	return counted(std, sessions.Ended, "session", "ended")
 }
 
-type accountRemovePasskeysCmd struct {
-	ofServer
-	Address string `arg:"" help:"E-mail address of the person."`
-}
+type accountRemovePasskeysCmd struct{ ofPerson }
 
 func (c *accountRemovePasskeysCmd) Run(ctx context.Context, std stdio) error {
-	client, err := c.client(std)
-	if err != nil {
+	var passkeys struct{ Removed int }
+	if err := c.call(ctx, std, http.MethodDelete, "passkeys", &passkeys); err != nil {
 		return err
 	}
-	path, err := client.path(ctx, c.Address, "passkeys")
-	if err != nil {
-		return err
-	}
-	var removed struct{ Removed int }
-	if err := client.call(ctx, http.MethodDelete, path, nil, &removed); err != nil {
-		return err
-	}
-	noun := "passkeys"
-	if removed.Removed == 1 {
-		noun = "passkey"
-	}
-	_, err = fmt.Fprintf(std.stdout, "%d %s removed\n", removed.Removed, noun)
-	return err
+	return counted(std, passkeys.Removed, "passkey", "removed")
 }
