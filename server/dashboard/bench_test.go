@@ -43,6 +43,7 @@ func BenchmarkPages(b *testing.B) {
 	crowd(b, path, acme.ID)
 	box := make(mailbox, 1)
 	who := newPeople(store, box)
+	who.Now = time.Now // as the store has it
 	session := signIn(b, who, box, operator, account.Client{})
 	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
 	handler := dashboard.New(dashboard.Config{Manage: m, People: who, Now: clock})
