@@ -2,14 +2,17 @@ package manage_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
@@ -420,4 +423,111 @@ func countAudit(t *testing.T, db *workspacetest.Memory, workspaceID, action, act
 		}
 	}
 	return n
+}
+
+// A spy is a manage.Delivery that tells which workspaces sources are tested of.
+type spy struct {
+	stub
+	tested func(*workspace.Workspace)
+}
+
+func (s spy) TestSource(_ context.Context, w *workspace.Workspace, _, _ string) (delivery.Metadata, error) {
+	s.tested(w)
+	return delivery.Metadata{}, nil
+}
+
+// TestEditorReadsSecrets: nothing that an editor may do shows the secret of a source, or sends
+// it to another place.
+func TestEditorReadsSecrets(t *testing.T) {
+	sent := ""
+	m, db := start(t, func(c *manage.Config) {
+		c.Delivery = spy{tested: func(w *workspace.Workspace) {
+			for _, s := range w.Sources {
+				if s.URL != "https://photos.test/" {
+					sent += s.Headers["X-Token"]
+				}
+			}
+		}}
+	})
+	w, err := db.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	editor := person(w.ID, "eve@acme.test", account.Editor)
+	moved := workspace.Source{Key: "photos", Kind: "http", URL: "https://evil.test/", Headers: map[string]string{"X-Token": workspace.Mask}}
+	renamed := workspace.Source{Key: "mine", Kind: "http", URL: "https://photos.test/", Headers: map[string]string{"X-Token": workspace.Mask}}
+	for _, s := range []workspace.Source{moved, renamed} {
+		if _, err := m.PutSource(t.Context(), editor, "acme", s); err == nil {
+			t.Errorf("%s at %s keeps the secret", s.Key, s.URL)
+		}
+		if _, err := m.TestSource(t.Context(), editor, "acme", s, "cat.jpg"); err == nil {
+			t.Errorf("%s at %s is tested with the secret", s.Key, s.URL)
+		}
+		edit := func(w *workspace.Workspace) error {
+			w.Sources = append(w.Sources[1:], s)
+			return nil
+		}
+		if _, err := m.Review(t.Context(), editor, "acme", edit); err == nil {
+			t.Errorf("%s at %s passes a review", s.Key, s.URL)
+		}
+		if _, err := m.ChangeWorkspace(t.Context(), editor, "acme", w.Revision, edit); err == nil {
+			t.Errorf("%s at %s is saved", s.Key, s.URL)
+		}
+	}
+	if sent != "" {
+		t.Errorf("another server got %q", sent)
+	}
+	if _, err := m.PutSource(t.Context(), editor, "acme", workspace.Source{Key: "photos", Kind: "http", URL: "https://photos.test/", Headers: map[string]string{"X-Token": "another"}}); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := m.Workspace(t.Context(), editor, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := m.Audit(t.Context(), editor, "acme", "", workspace.TrailChanges, "", 99)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := m.SigningKeys(t.Context(), editor, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal([]any{seen, log, keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"hunter2", "another", w.SigningKeys[0].Secret.Reveal()} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("an editor reads %q in %s", secret, text)
+		}
+	}
+}
+
+// TestOwnersRemoveEachOther: of two owners who remove each other at once, or who leave at
+// once, one stays and is an owner.
+func TestOwnersRemoveEachOther(t *testing.T) {
+	for name, whom := range map[string]map[string]string{
+		"each other": {"anna@acme.test": benID, "ben@acme.test": annaID},
+		"themselves": {"anna@acme.test": annaID, "ben@acme.test": benID},
+	} {
+		for range 20 {
+			m, db := start(t, nil)
+			w, err := db.Get(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all sync.WaitGroup
+			for who, id := range whom {
+				all.Go(func() { _, _ = m.RemoveMember(t.Context(), person(w.ID, who, account.Owner), "acme", id, true) })
+			}
+			all.Wait()
+			members, err := m.Members(t.Context(), manage.Operator, "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(members.Members) != 1 || members.Members[0].Role != account.Owner {
+				t.Errorf("%s: %+v", name, members.Members)
+			}
+		}
+	}
 }

@@ -209,3 +209,33 @@ func TestEveryPage(t *testing.T) {
 	}
 	t.Logf("%d pages", len(targets))
 }
+
+// TestEveryForm sends markup in every field of every form. What comes back shows it as text.
+func TestEveryForm(t *testing.T) {
+	const x = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
+	inline := regexp.MustCompile(`(?i)<script(?:[^>]*>[^<]|>)|<img src=x|\son[a-z]+="|javascript:`)
+	s, ids := inhabited(t)
+	for _, r := range pageRows {
+		method, target := pageOf(r.pattern)
+		if method != http.MethodPost || strings.HasSuffix(r.pattern, "sign-out") || r.fields.Has("all") {
+			continue
+		}
+		for name := range r.fields {
+			fields := url.Values{}
+			for other, values := range r.fields {
+				fields.Set(other, ids.Replace(values[0]))
+			}
+			if fields.Set(name, x); name != "step" {
+				fields.Del("step") // nothing is saved
+			}
+			a := s.ask("owner", method, target, fields)
+			if body := a.Body.String(); a.Code >= 500 || inline.MatchString(body) {
+				t.Errorf("%s, %s: %d, %q\n%s", r.pattern, name, a.Code, inline.FindString(body), body)
+			}
+			if a.Code == http.StatusSeeOther && a.Header().Get("Location") != "" && strings.Contains(a.Header().Get("Location"), "<") {
+				t.Errorf("%s, %s: %s", r.pattern, name, a.Header().Get("Location"))
+			}
+			s, ids = inhabited(t)
+		}
+	}
+}
