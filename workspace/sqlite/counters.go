@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tintype/tintype/limit"
@@ -56,25 +59,30 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 		return nil, failure(ctx, err)
 	}
 	defer conn.Close()
-	// 92 days of 200 sources are 18,400 rows. database/sql locks and reflects for each, which
-	// takes as long as the query.
+	// 92 days of 200 sources are 18,400 rows. database/sql locks and reflects for each, and the
+	// driver locks twice for each column, which together take four times as long as the query.
+	// So a row is one text.
 	err = conn.Raw(func(c any) error {
-		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT concat_ws(char(9), requests, hits, transforms, errors, bytes_in, bytes_out, day, operation, source)
 			FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`,
 			[]driver.NamedValue{{Ordinal: 1, Value: workspaceID}, {Ordinal: 2, Value: from}, {Ordinal: 3, Value: to}})
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
-		v := make([]driver.Value, 9)
+		v := make([]driver.Value, 1)
 		for err = rows.Next(v); err == nil; err = rows.Next(v) {
+			text, _ := v[0].(string)
 			u := workspace.Usage{WorkspaceID: workspaceID}
-			u.Day, _ = v[0].(string)
-			u.Operation, _ = v[1].(string)
-			u.Source, _ = v[2].(string)
-			for i, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut} {
-				*n, _ = v[3+i].(int64)
+			for _, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut} {
+				var number string
+				number, text, _ = strings.Cut(text, "\t")
+				if *n, err = strconv.ParseInt(number, 10, 64); err != nil {
+					return fmt.Errorf("a count of usage: %w", err)
+				}
 			}
+			u.Day, text, _ = strings.Cut(text, "\t")
+			u.Operation, u.Source, _ = strings.Cut(text, "\t")
 			list = append(list, u)
 		}
 		if errors.Is(err, io.EOF) {

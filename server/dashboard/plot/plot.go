@@ -68,7 +68,7 @@ func (p Plot) HTML() (template.HTML, error) {
 	if err := page.Execute(&b, p.draw()); err != nil {
 		return "", err
 	}
-	// The template has escaped all texts.
+	// The template, and tips, have escaped all texts.
 	return template.HTML(b.String()), nil
 }
 
@@ -78,11 +78,14 @@ type drawing struct {
 	Description string
 	Days        int
 	Paths       []path
-	Lines       []tick // of the y axis
-	Labels      []tick // of the x axis
-	Points      []point
-	Detailed    bool
-	Nothing     bool // all values are 0 or missing
+	Lines       []tick        // of the y axis
+	Labels      []tick        // of the x axis
+	Tips        template.HTML // of each day
+	Rows        template.HTML // of the table
+	Nothing     bool          // all values are 0 or missing
+
+	points   []point
+	detailed bool
 }
 
 type path struct{ Class, D string }
@@ -99,8 +102,8 @@ type point struct {
 	Values     []named
 	Left       string // of the tip
 	TipWidth   string
-	Right      bool          // the tip is to the left of the point
-	Row        template.HTML // cells of the table, which are numbers only
+	Right      bool   // the tip is to the left of the point
+	Row        string // cells of the table, which are numbers only
 	RowHeading string
 }
 
@@ -108,7 +111,7 @@ type named struct{ Name, Value, Class string }
 
 func (p Plot) draw() drawing {
 	n := p.days()
-	d := drawing{Plot: p, Days: n, Detailed: n <= mostDetailed && len(p.Series) > 1}
+	d := drawing{Plot: p, Days: n, detailed: n <= mostDetailed && len(p.Series) > 1}
 	totals, top, sum, topDay := p.totals()
 	d.Nothing = sum == 0
 	most := p.Unit.ceiling(top)
@@ -134,8 +137,9 @@ func (p Plot) draw() drawing {
 		d.Description += fmt.Sprintf(" %s in all. The most is %s on %s.", p.measured(sum), p.Unit.Exact(top), p.First.AddDate(0, 0, topDay).Format("2 January"))
 	}
 	for i := range n {
-		d.Points = append(d.Points, p.point(i, n, totals[i], d.Detailed))
+		d.points = append(d.points, p.point(i, n, totals[i], d.detailed))
 	}
+	d.Tips, d.Rows = d.tips(), d.rows()
 	return d
 }
 
@@ -297,11 +301,11 @@ func (p Plot) point(i, n int, total float64, detailed bool) point {
 		pt.Left, pt.TipWidth = percent(float64(i+1)/float64(n)), percent(1-float64(i+1)/float64(n))
 	}
 	if len(p.Series) > 1 {
-		pt.Row += template.HTML("<td>" + p.Unit.cell(total))
+		pt.Row += "<td>" + p.Unit.cell(total)
 	}
 	for _, s := range p.Series {
 		v := s.Values[i]
-		pt.Row += template.HTML("<td>" + p.Unit.cell(v))
+		pt.Row += "<td>" + p.Unit.cell(v)
 		if detailed && zero(v) > 0 {
 			pt.Values = append(pt.Values, named{shortened(s.Name), p.Unit.Exact(v), s.class()})
 		}
@@ -325,9 +329,46 @@ func shortened(name string) string {
 	return name
 }
 
-// Newest returns the points, the newest first.
-func (d drawing) Newest() []point {
-	list := slices.Clone(d.Points)
-	slices.Reverse(list)
-	return list
+// tips returns the places of the days that show their values. They are written here and not by
+// the template, since a page has hundreds of them: html/template takes ten times as long.
+func (d drawing) tips() template.HTML {
+	var b strings.Builder
+	escape := template.HTMLEscapeString
+	for _, p := range d.points {
+		b.WriteString("\n<g tabindex=0 role=img><title>" + p.Day + ": " + escape(p.Total))
+		if p.Exact != "" {
+			b.WriteString(" (" + p.Exact + ")")
+		}
+		for _, v := range p.Values {
+			b.WriteString(", " + escape(v.Name) + " " + v.Value)
+		}
+		b.WriteString("</title><rect x=" + p.At + " width=" + p.Width + " />")
+		switch {
+		case d.detailed:
+			b.WriteString("<foreignObject x=" + p.Left + " width=" + p.TipWidth + "><p")
+			if p.Right {
+				b.WriteString(` class="right"`)
+			}
+			b.WriteString("><b>" + p.Day + "</b><br><b>" + escape(p.Total) + "</b>")
+			for _, v := range p.Values {
+				b.WriteString("<br><i class=" + v.Class + "></i>" + escape(v.Name) + " <span>" + v.Value + "</span>")
+			}
+			b.WriteString("</p></foreignObject>")
+		case p.Right:
+			b.WriteString(`<text y="10">` + p.Day + ": " + p.Value + "</text>")
+		default:
+			b.WriteString(`<text y="10" x="100%" class="right">` + p.Day + ": " + p.Value + "</text>")
+		}
+		b.WriteString("</g>")
+	}
+	return template.HTML(b.String())
+}
+
+// rows returns the rows of the table, the newest first.
+func (d drawing) rows() template.HTML {
+	var b strings.Builder
+	for _, p := range slices.Backward(d.points) {
+		b.WriteString("<tr><th>" + p.RowHeading + p.Row)
+	}
+	return template.HTML(b.String())
 }
