@@ -72,7 +72,10 @@ var inAPI = map[string][]string{
 	"POST /app/{ns}/presets/{name}/delete": {"DELETE /v1/workspaces/{ns}/presets/{id}"},
 	"GET /app/{ns}/images":                 {"GET /v1/workspaces/{ns}/sources", "GET /v1/workspaces/{ns}/images"},
 	"POST /app/{ns}/images":                {"POST /v1/workspaces/{ns}/images"},
-	"GET /app/{ns}/images/image":           {"GET /v1/workspaces/{ns}/images/{source}/{path}", "GET /v1/workspaces/{ns}/blocks"},
+	"POST /app/{ns}/images/parts": {
+		"POST /v1/workspaces/{ns}/images/upload-parts", "POST /v1/workspaces/{ns}/images/resume", "POST /v1/workspaces/{ns}/images/complete", "POST /v1/workspaces/{ns}/images/abort",
+	},
+	"GET /app/{ns}/images/image": {"GET /v1/workspaces/{ns}/images/{source}/{path}", "GET /v1/workspaces/{ns}/blocks"},
 	"POST /app/{ns}/images/image": {
 		"POST /v1/workspaces/{ns}/images/{source}/{path}/signed-url", "DELETE /v1/workspaces/{ns}/images/{source}/{path}", "POST /v1/workspaces/{ns}/blocks",
 		"DELETE /v1/workspaces/{ns}/blocks/{id}",
@@ -104,6 +107,7 @@ var byOthers = map[string]string{
 	"Folders":          "Sources",
 	"FolderIsPrivate":  "Sources",
 	"AcceptInvitation": "", // only who signed in with the address can accept
+	"UploadOrigin":     "", // for the policy of the page
 }
 
 // TestAPIHasAll: what a page does, the API does too.
