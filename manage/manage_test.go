@@ -239,6 +239,10 @@ var useCases = map[string]useCase{
 	"Usage": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Usage(ctx, who, "acme", time.Time{}, time.Time{}))
 	}},
+	"Quotas": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.Quotas(ctx, who, "acme")
+		return err
+	}},
 	"Audit": {account.ReadAudit, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Audit(ctx, who, "acme", "", workspace.TrailChanges, "", 9))
 	}},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/workspace"
 )
 
 type (
@@ -20,6 +21,12 @@ type (
 	usageOutput struct {
 		Body struct{ manage.Usage }
 	}
+	limitsOutput struct {
+		Body struct {
+			Limits workspace.Limits `json:"limits" doc:"As in the workspace. 0 is no limit."`
+			Quotas []manage.Quota   `json:"quotas" nullable:"false" doc:"The limits on days and months, and how much of each is used. Empty without such a limit."`
+		}
+	}
 )
 
 func (a *api) usageRoutes() {
@@ -29,6 +36,18 @@ func (a *api) usageRoutes() {
 		Description: "Requests, cache hits, variants made, errors, and bytes from origins (`bytes_in`) and to clients (`bytes_out`). " +
 			"The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",
 	}, a.getUsage)
+	handle(a, account.ReadUsage, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/limits", OperationID: "getLimits", Tags: []string{"Usage"},
+		Summary:     "Read the limits and how much is used",
+		Description: "PATCH of the workspace changes the limits.",
+	}, a.getLimits)
+}
+
+func (a *api) getLimits(ctx context.Context, in *namespaceInput) (*limitsOutput, error) {
+	l, quotas, err := a.manage.Quotas(ctx, caller(ctx), in.Namespace)
+	out := &limitsOutput{}
+	out.Body.Limits, out.Body.Quotas = l, append([]manage.Quota{}, quotas...)
+	return out, err
 }
 
 // A day is a date in a query.

@@ -65,3 +65,34 @@ func TestUsage(t *testing.T) {
 	}
 	s.do(t, "GET", "/v1/workspaces/nobody/usage", "").wantError(t, 404, "WORKSPACE_NOT_FOUND")
 }
+
+// TestQuotas: the limits on a day and a month, how much is used, and when they reset.
+func TestQuotas(t *testing.T) {
+	db := workspacetest.NewMemory()
+	s := startOn(t, db, func(c *config) {
+		c.Now = func() time.Time { return time.Date(2026, 2, 28, 23, 59, 0, 0, time.UTC) }
+	})
+	w := workspace.New("acme")
+	if err := db.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	tally := workspace.Tally{ID: "1"}
+	for _, day := range []string{"2026-01-31", "2026-02-01", "2026-02-28"} {
+		tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: w.ID, Day: day, Operation: "transform", Source: "photos", Requests: 90, Transforms: 7})
+	}
+	if err := db.AddTally(t.Context(), tally); err != nil {
+		t.Fatal(err)
+	}
+	for limits, want := range map[string]string{
+		`{}`:                          `[]`,
+		`{"requests_per_minute":9}`:   `[]`,
+		`{"transforms_per_day":5}`:    `[{"window":"day","limit":5,"used":7,"remaining":0,"resets_at":"2026-03-01T00:00:00Z"}]`,
+		`{"transforms_per_month":20}`: `[{"window":"month","limit":20,"used":14,"remaining":6,"resets_at":"2026-03-01T00:00:00Z"}]`,
+	} {
+		s.do(t, "PATCH", "/v1/workspaces/acme", `{"limits":null}`).want(t, 200)
+		s.do(t, "PATCH", "/v1/workspaces/acme", `{"limits":`+limits+`}`).want(t, 200)
+		if a := s.do(t, "GET", "/v1/workspaces/acme/limits", "").want(t, 200); !strings.HasSuffix(a.body, `"quotas":`+want+"}\n") {
+			t.Errorf("%s: %s", limits, a.body)
+		}
+	}
+}

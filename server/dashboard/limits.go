@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -132,11 +133,8 @@ func (v *visit) quotas(l workspace.Limits, rows []workspace.Usage, from time.Tim
 		}
 		since = total.Transforms
 	}
-	if l.TransformsPerDay > 0 {
-		list = append(list, quota{"day", today, int64(l.TransformsPerDay), now.Truncate(24*time.Hour).AddDate(0, 0, 1)})
-	}
-	if l.TransformsPerMonth > 0 {
-		list = append(list, quota{"month", since, int64(l.TransformsPerMonth), first.AddDate(0, 1, 0)})
+	for _, q := range manage.QuotasOf(l, today, since, now) {
+		list = append(list, quota{q.Window, q.Used, q.Limit, q.ResetsAt})
 	}
 	return list, nil
 }
