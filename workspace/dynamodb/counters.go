@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -94,26 +96,94 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 	if from > to {
 		return nil, ctx.Err()
 	}
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	q := query{pk: usagePK(workspaceID), condition: "sk BETWEEN :from AND :to", values: item{":from": text(from), ":to": text(to + "~")}}
-	err = s.query(within, q, func(i item) (bool, error) {
-		part := strings.SplitN(getText(i, sk), "#", 3)
-		if len(part) != 3 {
-			return false, fmt.Errorf("usage has an item %q", getText(i, sk))
+	parts := spans(from, to)
+	lists := make([][]workspace.Usage, len(parts))
+	err = s.counts(ctx, workspaceID, parts, "", func(part int, i item) error {
+		name := strings.SplitN(getText(i, sk), "#", 3)
+		if len(name) != 3 {
+			return fmt.Errorf("usage has an item %q", getText(i, sk))
 		}
-		list = append(list, workspace.Usage{
-			WorkspaceID: workspaceID, Day: part[0], Operation: part[1], Source: part[2],
-			Requests: getNumber(i, "requests"), Hits: getNumber(i, "hits"), Transforms: getNumber(i, "transforms"), Errors: getNumber(i, "errors"),
-			BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"),
-		})
-		return true, nil
+		u := counted(workspaceID, i)
+		u.Day, u.Operation, u.Source = name[0], name[1], name[2]
+		lists[part] = append(lists[part], u)
+		return nil
 	})
 	if err != nil {
-		return nil, s.failure(ctx, err)
+		return nil, err
 	}
+	list = slices.Concat(lists...)
 	slices.SortFunc(list, workspace.CompareUsage) // the sort key contains "#", which changes the order
 	return list, nil
+}
+
+var _ workspace.Totals = (*Store)(nil)
+
+// Total implements [workspace.Totals]. The service sums nothing up, but it leaves the names
+// out, and answers for several months at once.
+func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (workspace.Usage, error) {
+	total := workspace.Usage{WorkspaceID: workspaceID}
+	if from > to {
+		return total, ctx.Err()
+	}
+	parts := spans(from, to)
+	totals := make([]workspace.Usage, len(parts))
+	err := s.counts(ctx, workspaceID, parts, "requests, hits, transforms, errors, bytes_in, bytes_out", func(part int, i item) error {
+		totals[part].Add(counted(workspaceID, i))
+		return nil
+	})
+	for _, t := range totals {
+		total.Add(t)
+	}
+	return total, err
+}
+
+func counted(workspaceID string, i item) workspace.Usage {
+	return workspace.Usage{
+		WorkspaceID: workspaceID, Requests: getNumber(i, "requests"), Hits: getNumber(i, "hits"), Transforms: getNumber(i, "transforms"), Errors: getNumber(i, "errors"),
+		BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"),
+	}
+}
+
+// spanDays is how many days of usage one query reads. A page of an answer has at most 1 MB,
+// some 5,000 rows, and each page waits for the one before.
+const spanDays = 31
+
+// spans cuts the days from one to another into parts, which can be read side by side.
+func spans(from, to string) (parts [][2]string) {
+	first, err := time.Parse(time.DateOnly, from)
+	if err != nil {
+		return [][2]string{{from, to}}
+	}
+	for range workspace.UsageKept/(spanDays*24*time.Hour) + 1 {
+		last := first.AddDate(0, 0, spanDays-1).Format(time.DateOnly)
+		if last >= to {
+			break
+		}
+		parts = append(parts, [2]string{first.Format(time.DateOnly), last})
+		first = first.AddDate(0, 0, spanDays)
+	}
+	return append(parts, [2]string{first.Format(time.DateOnly), to})
+}
+
+// counts reads the parts side by side, and calls do for each row of usage with the number of
+// its part, for several parts at once. The rows may be some seconds behind, as those that are
+// written are: that costs half. Empty attributes are all.
+func (s *Store) counts(ctx context.Context, workspaceID string, parts [][2]string, attributes string, do func(part int, i item) error) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	failed := make([]error, len(parts))
+	var all sync.WaitGroup
+	for part, days := range parts {
+		all.Go(func() {
+			q := query{
+				pk: usagePK(workspaceID), condition: "sk BETWEEN :from AND :to", values: item{":from": text(days[0]), ":to": text(days[1] + "~")},
+				behind: true, attributes: attributes,
+			}
+			failed[part] = s.query(within, q, func(i item) (bool, error) { return true, do(part, i) })
+		})
+	}
+	all.Wait()
+	return s.failure(ctx, errors.Join(failed...))
 }
 
 // Lease implements [limit.Leases]. A request that is sent twice because its answer was lost

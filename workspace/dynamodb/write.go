@@ -214,6 +214,9 @@ type query struct {
 	values    item
 	limit     int // 0 is all
 	backward  bool
+	behind    bool // the answer may be some seconds behind, which costs half
+
+	attributes string // that the answer has; empty is all
 }
 
 // query calls do for each item until it returns false.
@@ -224,7 +227,10 @@ func (s *Store) query(ctx context.Context, q query, do func(item) (more bool, er
 	}
 	in := &dynamodb.QueryInput{
 		TableName: &s.table, KeyConditionExpression: &expression, ExpressionAttributeValues: with(item{":pk": text(q.pk)}, q.values),
-		ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(!q.backward),
+		ConsistentRead: aws.Bool(!q.behind), ScanIndexForward: aws.Bool(!q.backward),
+	}
+	if q.attributes != "" {
+		in.ProjectionExpression = &q.attributes
 	}
 	if q.limit > 0 {
 		in.Limit = aws.Int32(int32(min(q.limit, 1000)))
