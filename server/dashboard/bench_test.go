@@ -1,20 +1,32 @@
 package dashboard_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/delivery/deliverytest"
 	"github.com/tintype/tintype/internal/cputime"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/dashboard"
+	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
 
@@ -33,31 +45,7 @@ func BenchmarkOverview(b *testing.B) {
 }
 
 func benchPages(b *testing.B, workspaces int, targets ...string) {
-	codec, err := workspace.NewCodec(strings.Repeat("ab", 32))
-	if err != nil {
-		b.Fatal(err)
-	}
-	path := filepath.Join(b.TempDir(), "store.db")
-	store, err := sqlite.Open(path, codec)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer store.Close()
-	acme := workspace.New("acme")
-	for i := range 20 {
-		acme.Sources = append(acme.Sources, workspace.Source{Key: fmt.Sprintf("source-%03d", i), Kind: "http", URL: "https://o.example/"})
-	}
-	acme.Limits.TransformsPerDay = 100_000
-	if err := store.Create(b.Context(), acme); err != nil {
-		b.Fatal(err)
-	}
-	crowd(b, path, acme.ID, workspaces)
-	box := make(mailbox, 1)
-	who := newPeople(store, box)
-	who.Now = time.Now // as the store has it
-	session := signIn(b, who, box, operator, account.Client{})
-	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
-	handler := dashboard.New(dashboard.Config{Manage: m, People: who, Now: clock})
+	_, handler, session := benchSite(b, workspaces)
 	for _, target := range targets {
 		b.Run(target, func(b *testing.B) {
 			see := func() {
@@ -75,6 +63,114 @@ func benchPages(b *testing.B, workspaces int, targets ...string) {
 			b.ReportMetric(float64(cputime.Best(0, see).Microseconds())/1000, "cpu-ms")
 		})
 	}
+}
+
+// benchSite returns a store as BenchmarkPages describes it, a dashboard over it, and the
+// session of an operator.
+func benchSite(b *testing.B, workspaces int, sources ...workspace.Source) (store *sqlite.Store, handler http.Handler, session string) {
+	codec, err := workspace.NewCodec(strings.Repeat("ab", 32))
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(b.TempDir(), "store.db")
+	store, err = sqlite.Open(path, codec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Close() })
+	acme := workspace.New("acme")
+	acme.Sources = sources
+	for i := range 20 {
+		acme.Sources = append(acme.Sources, workspace.Source{Key: fmt.Sprintf("source-%03d", i), Kind: "http", URL: "https://o.example/"})
+	}
+	acme.Limits.TransformsPerDay = 100_000
+	if err := store.Create(b.Context(), acme); err != nil {
+		b.Fatal(err)
+	}
+	crowd(b, path, acme.ID, workspaces)
+	box := make(mailbox, 1)
+	who := newPeople(store, box)
+	who.Now = time.Now // as the store has it
+	session = signIn(b, who, box, operator, account.Client{})
+	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
+	return store, dashboard.New(dashboard.Config{Manage: m, People: who, Now: clock}), session
+}
+
+// BenchmarkHits measures images from the cache, over connections of HTTP: quiet, and in turn
+// while somebody reloads the overview of 200 sources × 92 days without a pause, which is worse
+// than a person could be. A ratio is the time beside the overview by the quiet one.
+func BenchmarkHits(b *testing.B) {
+	photo := deliverytest.Photo(b, 40, 30)
+	upstream := httptest.NewServer(deliverytest.Body(photo))
+	b.Cleanup(upstream.Close)
+	store, pages, session := benchSite(b, 10, workspace.Source{Key: "photos", Kind: "http", URL: upstream.URL + "/"})
+	images := delivery.New(delivery.Config{
+		Workspaces: cached.New(store, cached.Config{}), Engine: &deliverytest.Engine{}, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
+		HTTP:             origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: origin.DefaultLimits()}),
+		MaxOriginalBytes: 100_000, Log: slog.New(slog.DiscardHandler),
+	})
+	b.Cleanup(func() { _ = images.Close(context.Background()) })
+	front := httptest.NewServer(server.New(server.Config{Delivery: images, Dashboard: pages, Log: slog.New(slog.DiscardHandler)}).Handler())
+	b.Cleanup(front.Close)
+	get := func(path string) {
+		r, err := http.NewRequestWithContext(b.Context(), "GET", front.URL+path, nil)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		r.AddCookie(&http.Cookie{Name: "tt", Value: session})
+		a, err := front.Client().Do(r)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		if _, err := io.Copy(io.Discard, a.Body); err != nil || a.StatusCode != http.StatusOK {
+			b.Error(path, a.StatusCode, err)
+		}
+		_ = a.Body.Close()
+	}
+	const hits = 1000
+	measure := func(times []time.Duration) []time.Duration {
+		for range hits {
+			start := time.Now()
+			get("/acme/photos/a.jpg?w=20")
+			times = append(times, time.Since(start))
+		}
+		return times
+	}
+	get("/acme/photos/a.jpg?w=20")
+	var quiet, beside []time.Duration
+	var cpu time.Duration
+	seen := 0
+	for b.Loop() {
+		cpu += cputime.Of(func() { quiet = measure(quiet) })
+		stop, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					get("/app/acme?days=92")
+					seen++
+				}
+			}
+		}()
+		beside = measure(beside)
+		close(stop)
+		<-done
+	}
+	slices.Sort(quiet)
+	slices.Sort(beside)
+	for name, part := range map[string]float64{"p50": .5, "p99": .99} {
+		q, s := quiet[int(part*float64(len(quiet)))], beside[int(part*float64(len(beside)))]
+		b.ReportMetric(float64(q.Microseconds()), name+"-us")
+		b.ReportMetric(float64(s.Microseconds()), name+"-beside-us")
+		b.ReportMetric(float64(s)/float64(q), name+"-ratio")
+	}
+	b.ReportMetric(float64(cpu.Microseconds())/float64(len(quiet)), "cpu-us/hit")
+	b.ReportMetric(float64(seen)/float64(b.N), "pages/op")
 }
 
 // crowd fills the database: through its own connection, since a store would take hours.
