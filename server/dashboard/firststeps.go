@@ -5,7 +5,9 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/server/playground"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -13,14 +15,17 @@ import (
 type firstSteps struct {
 	Sources     []workspace.Source
 	HasSource   bool
-	Tested      bool   // an origin has sent something
-	SourcesPath string // of the page of sources; empty where the visitor may not change them
-	Source      string // that the image is of
-	Path        string // that was typed
-	Image       string // path and query of the image; empty before a path was typed
-	URL         string // of the image
-	Smaller     string // URL of the image for small screens
-	NeedsKey    string // why the browser can't load the image; empty if it can
+	Tested      bool               // an origin has sent something
+	SourcesPath string             // of the page of sources; empty where the visitor may not change them
+	NewSource   string             // path of the page that adds one; empty as SourcesPath
+	Source      string             // that the image is of
+	Path        string             // that was typed
+	Image       string             // path and query of the image; empty before a path was typed
+	URL         string             // of the image
+	Smaller     string             // URL of the image for small screens
+	Signed      string             // path and query of the image with a signature, where it needs one
+	NeedsKey    string             // why the browser can't load the image; empty if it can
+	Help        *playground.Advice // what to do about NeedsKey; nil where ExplainPath says more
 	ExplainPath string
 	Playground  string
 	Done        int // number of steps that are done
@@ -47,10 +52,10 @@ func (v *visit) firstSteps(w *workspace.Workspace, rows []workspace.Usage) (*fir
 	}
 	f := &firstSteps{
 		Sources: w.Sources, HasSource: len(w.Sources) > 0, Tested: fetched || served,
-		Source: q.Get("source"), Path: strings.TrimLeft(strings.TrimSpace(q.Get("path")), "/"), Playground: "/playground/" + v.ns,
+		Source: q.Get("source"), Path: strings.TrimLeft(strings.TrimSpace(q.Get("path")), "/"), Playground: "/app/" + v.ns + "/playground",
 	}
 	if v.may(account.WriteSource) {
-		f.SourcesPath = "/app/" + v.ns + "/sources"
+		f.SourcesPath, f.NewSource = "/app/"+v.ns+"/sources", "/app/"+v.ns+"/sources/_new"
 	}
 	for _, s := range w.Sources {
 		if s.Key != f.Source || f.Path == "" {
@@ -60,13 +65,24 @@ func (v *visit) firstSteps(w *workspace.Workspace, rows []workspace.Usage) (*fir
 		f.Image = at + "?w=400"
 		f.URL, f.Smaller = v.base()+at+"?w=800", v.base()+f.Image
 		f.ExplainPath = "/app/" + v.ns + "/access?" + url.Values{"url": {f.Image}}.Encode()
-		switch {
-		case s.Private:
-			f.NeedsKey = "This source is private, so that each of its images needs a signed URL."
-		case w.RequireSignature:
-			f.NeedsKey = "This workspace takes signed URLs only."
-		case w.PresetsOnly:
+		f.Playground = v.playgroundURL(s.Key+"/"+f.Path, nil)
+		if w.PresetsOnly {
 			f.NeedsKey = "This workspace takes presets only, and this URL says w=400."
+			continue
+		}
+		if !v.private(w, s.Key) {
+			continue
+		}
+		var err error
+		if f.Help, err = v.cannotSign(); err != nil {
+			return nil, err
+		}
+		if f.Help != nil {
+			f.NeedsKey = f.Help.Means + " " + f.Help.Do
+			continue
+		}
+		if f.Signed, _, err = v.d.Manage.SignURL(v.r.Context(), v.caller(), v.ns, f.Image, 0); err != nil {
+			f.NeedsKey = sentence(fault.OfManaging(err).Message)
 		}
 	}
 	for _, done := range []bool{f.HasSource, f.Tested, served} {

@@ -142,9 +142,13 @@ type settingsForm struct {
 	fill     func(*workspace.Workspace) url.Values
 	edit     func(*workspace.Workspace, form) error
 	data     func(*visit, *workspace.Workspace) (any, error) // what else the page shows; nil is nothing
-	after    string                                          // path below /app/{ns} that a saved form leads to
+	after    string                                          // path below /app/{ns} that a saved form leads to, with its query
 	secrets  []secretField
 	needs    account.Action // right to change these settings; empty is account.UpdateWorkspace
+
+	// leads returns what takes the place of after. The workspace is as it was before. Nil
+	// leaves after.
+	leads func(*workspace.Workspace, form) string
 }
 
 // A settingsPage is the data of a template with a form of settings.
@@ -188,6 +192,9 @@ func (v *visit) settings(s settingsForm) error {
 		revision, _ := f.number("revision") // which another than the review's form may have changed
 		_, err = v.d.Manage.ChangeWorkspace(v.r.Context(), v.caller(), v.ns, int64(revision), edit)
 		if err == nil {
+			if s.leads != nil {
+				s.after = s.leads(w, f)
+			}
 			return v.redirect("/app/"+v.ns+s.after, "saved")
 		}
 		r.Conflict = errors.Is(err, workspace.ErrConflict)

@@ -5,10 +5,12 @@ import (
 	"html"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -118,7 +120,16 @@ func TestFirstSteps(t *testing.T) {
 	if strings.Contains(have, "<script>100") {
 		t.Error("the path is markup")
 	}
-	if have := see("?source=vault&path=x.jpg"); !strings.Contains(have, "needs a signed URL") || strings.Contains(have, "<img src=\"/acme/") {
+	if have := see("?source=vault&path=x.jpg"); !strings.Contains(have, "no signing key yet") || strings.Contains(have, "<img src=\"/acme/") {
+		t.Error(have)
+	}
+	s.edit(t, func(w *workspace.Workspace) {
+		w.SigningKeys = []signing.Key{{ID: "KEY", Secret: signing.NewSecret(), CreatedAt: now.Add(-time.Hour)}}
+	})
+	if have := see("?source=vault&path=x.jpg"); !strings.Contains(have, `<img src="/acme/vault/x.jpg?w=400&amp;exp=`) || !strings.Contains(have, "Your server signs each URL") {
+		t.Error(have)
+	}
+	if have := text(s.ask("viewer", "GET", "/app/acme?source=vault&path=x.jpg", nil).Body.String()); !strings.Contains(have, "the role viewer can") || !strings.Contains(have, "owner@acme.example (owner)") {
 		t.Error(have)
 	}
 	if have := see("?source=nowhere&path=x.jpg"); strings.Contains(have, "nowhere") {
@@ -209,5 +220,37 @@ func TestNames(t *testing.T) {
 	have := s.ask("owner", "GET", "/app/acme", nil).Body.String()
 	if strings.Contains(have, "<script>alert") || !strings.Contains(have, "alert(1)") {
 		t.Error(have)
+	}
+}
+
+// TestFirstSource: the form of the first source leads on to its first image, and that of
+// others to the list.
+func TestFirstSource(t *testing.T) {
+	s := open(t)
+	add := func(key, kind, path string) string {
+		t.Helper()
+		w, err := s.store.Get(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := url.Values{"key": {key}, "kind": {kind}, "url": {"https://o.example/"}, "test_path": {path}, "step": {"save"}, "revision": {strconv.FormatInt(w.Revision, 10)}}
+		a := s.ask("editor", "POST", "/app/acme/sources/_new", fields)
+		if a.Code != 303 {
+			t.Fatal(a.Code, a.Body)
+		}
+		return a.Header().Get("Location")
+	}
+	if to := add("photos", "http", "/a b.jpg"); to != "/app/acme?path=a+b.jpg&source=photos&done=saved" {
+		t.Error(to)
+	}
+	if to := add("more", "http", "/a b.jpg"); to != "/app/acme/sources?done=saved" {
+		t.Error(to)
+	}
+	// A web server is public unless somebody says otherwise, and a bucket is private.
+	for kind, private := range map[string]bool{"http": false, "s3": true, "r2": true} {
+		b := s.ask("editor", "GET", "/app/acme/sources/_new?kind="+kind, nil).Body.String()
+		if got := strings.Contains(b, `name="private" type="checkbox" checked`); got != private {
+			t.Errorf("%s: private is ticked: %v", kind, got)
+		}
 	}
 }

@@ -107,7 +107,11 @@ var done = map[string]string{
 // redirect sends the browser to a page of the dashboard after a form.
 func (v *visit) redirect(to, what string) error {
 	if what != "" {
-		to += "?done=" + url.QueryEscape(what)
+		separator := "?"
+		if strings.Contains(to, "?") {
+			separator = "&"
+		}
+		to += separator + "done=" + url.QueryEscape(what)
 	}
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil

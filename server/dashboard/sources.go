@@ -100,11 +100,20 @@ func (v *visit) sourceSettings(key, kind string) error {
 			if s := sourceList.find(w, key); s != nil {
 				return sourceValues(s)
 			}
-			return url.Values{"kind": {kind}, "private": {"on"}}
+			// Whoever knows its URL sees an image of a web server already. A bucket may hold
+			// anything.
+			return url.Values{"kind": {kind}, "private": on(kind != "http")}
 		},
 		edit:    sourceList.edit(key, func(_ *workspace.Workspace, f form) (workspace.Source, error) { return sourceOf(f, key, kind) }),
 		secrets: []secretField{{name: "secret_access_key"}, {name: "headers", lines: true}, {name: "url", urls: true}, {name: "endpoint", urls: true}, {name: "public_urls", urls: true}},
 		data:    func(*visit, *workspace.Workspace) (any, error) { return data, nil },
+		leads: func(w *workspace.Workspace, f form) string {
+			if key != "" || len(w.Sources) > 0 {
+				return "/sources"
+			}
+			// The first source leads on to its first image.
+			return "?" + url.Values{"source": {f.get("key")}, "path": {strings.TrimLeft(f.get("test_path"), "/")}}.Encode()
+		},
 	}
 	if v.r.Method == http.MethodPost {
 		f, err := v.form()

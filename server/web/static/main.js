@@ -218,7 +218,7 @@ function snippets(url) {
   };
   return {
     path: (signs() && member.known(path())) || path(), absolute: url(state.options), img: tag,
-    framework: framework($('input[name=framework]:checked').value, about), curl: curl(url(state.options), accept, variant?.type),
+    framework: framework($('#framework').value, about), curl: curl(url(state.options), accept, variant?.type),
   };
 }
 
@@ -449,7 +449,7 @@ for (const input of document.querySelectorAll('input[name=tool]')) {
     show();
   });
 }
-for (const input of document.querySelectorAll('input[name=srcset], input[name=framework]')) {
+for (const input of document.querySelectorAll('input[name=srcset], #framework')) {
   input.addEventListener('change', () => {
     show();
     signSnippets();

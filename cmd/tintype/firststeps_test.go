@@ -1,0 +1,123 @@
+//go:build cgo
+
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/tintype/tintype/delivery/deliverytest"
+)
+
+// A postbox is an SMTP server whose mails have codes to sign in with.
+type postbox codes
+
+func (b postbox) NewSession(*smtp.Conn) (smtp.Session, error) { return b, nil }
+func (b postbox) Reset()                                      {}
+func (b postbox) Logout() error                               { return nil }
+func (b postbox) AuthMechanisms() []string                    { return nil }
+func (b postbox) Auth(string) (sasl.Server, error)            { return nil, smtp.ErrAuthUnsupported }
+func (b postbox) Mail(string, *smtp.MailOptions) error        { return nil }
+func (b postbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
+func (b postbox) Data(r io.Reader) error {
+	mail, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	_, err = codes(b).Write(mail)
+	return err
+}
+
+// TestNewcomer: who has only the URL of a server and a mailbox comes to the first image, and
+// to the text that puts it into a page of a framework. The number of clicks and of fields to
+// type may fall, but not grow.
+func TestNewcomer(t *testing.T) {
+	t.Parallel() // it waits for the browser
+	sent := make(codes, 10)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := smtp.NewServer(postbox(sent))
+	go func() { _ = post.Serve(l) }()
+	t.Cleanup(func() { _ = post.Close() })
+	pictures, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	photo, err := os.ReadFile(filepath.Join(pictures, "noon.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := deliverytest.NewUpstream(t)
+	shop.Serve("/images/2026/noon.jpg", deliverytest.Body(photo))
+	address := freeAddress(t)
+	url := startServing(t, nil, "--listen", address, "--public-url", "http://"+address, "--mail", "smtp://"+l.Addr().String(), "--operators", operatorOfTests, "--allow-cidr", "127.0.0.0/8")
+
+	clicks, fields := 0, 0
+	p := open(t, startBrowser(t), url+"/", 1400, 900)
+	click := func(what string) {
+		t.Helper()
+		clicks++
+		p.until(`document.readyState === 'complete' && document.querySelector(` + "`" + what + "`" + `)?.checkVisibility()`)
+		p.click(what)
+	}
+	fill := func(what, text string) {
+		t.Helper()
+		fields++
+		p.arrive(`document.readyState === 'complete' && document.querySelector('` + what + `')`)
+		p.fill(what, text)
+	}
+
+	click(".start")
+	fill("#email", operatorOfTests)
+	click("main button.primary")
+	fill("#code", <-sent)
+	click("main button.primary")
+	fill("#namespace", "shop")
+	p.shoot("newcomer-1-workspace")
+	click("main button.primary")
+	p.arrive(`/First steps/.test(document.querySelector('main')?.textContent)`)
+	p.shoot("newcomer-2-first-steps")
+	click(".first .button.primary")
+	p.arrive(`document.querySelector('a[href$="kind=http"]')`)
+	click(`a[href$="kind=http"]`)
+	fill("#key", "photos")
+	fill("#url", shop.URL+"/images/")
+	fill("#test_path", "2026/noon.jpg")
+	click("button[value=test]")
+	p.arrive(`/The source works/.test(document.querySelector('main [role=status]')?.textContent)`)
+	p.shoot("newcomer-3-tested")
+	click("main button.primary")
+	p.arrive(`document.querySelector('button[value=save]')`)
+	click("button[value=save]")
+	p.arrive(`document.querySelector('.first img')?.naturalWidth === 400`)
+	p.shoot("newcomer-4-first-image")
+	if text := p.text(".first pre"); !strings.Contains(text, `src="`+url+`/shop/photos/2026/noon.jpg?w=800"`) {
+		t.Errorf("the snippet is %s", text)
+	}
+	if clicks > 9 || fields > 6 {
+		t.Errorf("%d clicks and %d fields to the first image and its <img>", clicks, fields)
+	}
+
+	// The frameworks are in the playground, on the same picture.
+	click(`.first a[href*="/playground?src="]`)
+	p.arrive(`document.querySelector('#variant img')?.naturalWidth === 640 && !document.querySelector('#variant.busy')`)
+	p.do(chromedp.SetValue("#framework", "next"))
+	eval[bool](p, `document.querySelector('#framework').dispatchEvent(new Event('change'))`)
+	p.until("document.querySelector('#snippet-framework').textContent.includes('`" + url + "/shop/photos/${src.split(')")
+	if text := p.text("#snippet-framework"); !strings.Contains(text, `<Image loader={tintype} src="2026/noon.jpg" width={640} height={427} alt="" />`) {
+		t.Errorf("for Next.js: %s", text)
+	}
+	p.shoot("newcomer-5-playground")
+	p.calm()
+	t.Logf("%d clicks, %d fields", clicks, fields)
+}
