@@ -138,7 +138,10 @@ func (u URL) HoldsReserved() bool {
 // CheckUpload checks the object key of an upload. Beyond [CheckPath], it refuses names that
 // a person or another program takes for something else: hidden ones, invisible characters,
 // characters that look like a slash or a dot, other Unicode forms of the same name, and
-// extensions that aren't those of images, such as .html. The error wraps ErrInvalidPath.
+// extensions that aren't those of images, such as .html. It refuses what no URL asks for
+// without doubt too: a percent sign with two hex digits, which a proxy or another product's
+// URL decodes once more, and characters that end a URL or its path. The error wraps
+// ErrInvalidPath.
 func CheckUpload(path string) error {
 	if err := CheckPath(path); err != nil {
 		return err
@@ -150,8 +153,16 @@ func CheckUpload(path string) error {
 		if !unicode.IsGraphic(r) || unicode.Is(unicode.Variation_Selector, r) || r != ' ' && unicode.IsSpace(r) {
 			return invalidPath("invisible characters are not allowed")
 		}
+		if strings.ContainsRune(urlMarks, r) {
+			return invalidPath(fmt.Sprintf("the character %c is not allowed, since it ends or splits URLs", r))
+		}
 		if r >= utf8.RuneSelf && strings.ContainsAny(norm.NFKC.String(string(r))+lookalike[r], `./\`) {
 			return invalidPath("characters that look like a slash or a dot are not allowed")
+		}
+	}
+	for i := range path {
+		if _, escape := unhexAt(path, i); path[i] == '%' && escape {
+			return invalidPath(fmt.Sprintf("%q looks like an escape of a URL; write the character itself", path[i:i+3]))
 		}
 	}
 	for segment := range strings.SplitSeq(path, "/") {
@@ -167,6 +178,9 @@ func CheckUpload(path string) error {
 	}
 	return nil
 }
+
+// urlMarks are characters that end or split a URL, or the HTML around it.
+const urlMarks = `?#<>"`
 
 // lookalike are characters that look like a slash or a backslash and have no compatible
 // form in NFKC.

@@ -12,7 +12,7 @@ import (
 )
 
 func TestCheckUpload(t *testing.T) {
-	for _, good := range []string{"cat.jpg", "2026/summer/cat 1.JPEG", "bücher/日本語.png", "😀.gif", "no-extension", "v1.2", "a..b.webp", "x.avif", "logo.svg"} {
+	for _, good := range []string{"cat.jpg", "2026/summer/cat 1.JPEG", "bücher/日本語.png", "😀.gif", "no-extension", "v1.2", "a..b.webp", "x.avif", "logo.svg", "100%.jpg", "50% off, a+b & c=d; e@f 'g' (h).jpg", "なぜ？.jpg"} {
 		if err := CheckUpload(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
@@ -22,11 +22,17 @@ func TestCheckUpload(t *testing.T) {
 		"ca\u200bt.jpg", "cat\u202egpj.exe", "\ufeffcat.jpg", "cat\u00a0.jpg", "cat\u00ad.jpg", "cat\ue000.jpg", "cat\ufe0f.jpg", // invisible
 		"e\u0301.jpg",                                                                                        // another form of é
 		"a\u2215b.jpg", "a\uff0fb.jpg", "a\u2044b.jpg", "\uff0e\uff0e/b.jpg", "\u2025/b.jpg", "a\uff3cb.jpg", // look-alikes
+		"a%2fb.jpg", "a%2Eb.jpg", "%00.jpg", "a?b.jpg", "a.jpg?w=400", "a#b.jpg", "<script>.jpg", "a>b.jpg", `a"b.jpg`, // URLs
 		".htaccess", "a/.git/cat.jpg", " cat.jpg", "cat.jpg ", "a./cat.jpg", "a /cat.jpg",
 		"page.html", "page.jpg.php", "script.js", "a.tar.gz", "cat.jpg.exe",
 		".tintype-staging/AAAAAAAAAAAAAAAAAAAAAAAAAA", "a/.Tintype-X/b.jpg", strings.Repeat("x", 1025),
 	} {
 		if err := CheckUpload(bad); !errors.Is(err, ErrInvalidPath) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for bad, reason := range map[string]string{"a?b.jpg": "the character ? is not allowed", "a%2fb.jpg": `"%2f" looks like an escape`} {
+		if err := CheckUpload(bad); err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
