@@ -1,12 +1,16 @@
 package moderation
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestAsk(t *testing.T) {
@@ -55,5 +59,44 @@ func TestAsk(t *testing.T) {
 	server.Close()
 	if _, err := hook.Ask(t.Context(), u); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)
+	}
+}
+
+// TestSlowWebhook: a receiver that says nothing, or that drips its answer, is waited for ten
+// seconds.
+func TestSlowWebhook(t *testing.T) {
+	for name, answer := range map[string]roundTrip{
+		"silent": func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		},
+		"dripping": func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(drip{r.Context()})}, nil
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			_, err := (&Webhook{URL: "https://hook.test/", Transport: answer}).Ask(t.Context(), Upload{})
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != 10*time.Second {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		})
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// drip is a body that has a byte a second, as long as its context allows.
+type drip struct{ ctx context.Context }
+
+func (d drip) Read(p []byte) (int, error) {
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(time.Second):
+		p[0] = ' '
+		return 1, nil
 	}
 }
