@@ -157,8 +157,15 @@ func TestImagesPageInParts(t *testing.T) {
 	p.do(chromedp.Navigate(home + images + "media"))
 	p.until(`document.querySelector('.drop #files')`)
 	wire.cutIn.Store(true)
-	choose(file("second.jpg"))
+	const second = "a-long-name-of-a-picture-of-the-summer-holidays.jpg"
+	choose(file(second))
 	p.until(`document.querySelector('.queue .resume')`)
+	p.do(chromedp.EmulateViewport(390, 900))
+	if height := eval[float64](p, `document.querySelector('.queue .path').getBoundingClientRect().height`); height > 100 {
+		t.Errorf("on a phone, the name is %v pixels high", height)
+	}
+	p.shoot("parts-narrow")
+	p.do(chromedp.EmulateViewport(1400, 900))
 	known := `Object.keys(localStorage).filter((k) => k.startsWith('tintype-upload:'))`
 	if got := eval[int](p, `JSON.parse(localStorage.getItem(`+known+`[0])).sent.length`); got != 1 {
 		t.Errorf("%d parts are remembered", got)
@@ -168,9 +175,9 @@ func TestImagesPageInParts(t *testing.T) {
 	p.do(chromedp.Navigate(home + images + "media"))
 	p.until(`document.querySelector('.drop #files')`)
 	eval[bool](p, `(globalThis.puts = 0, new PerformanceObserver((l) => { for (const e of l.getEntries()) if (/partNumber=/.test(e.name)) puts += 1; }).observe({ type: 'resource' })) ?? true`)
-	choose(filepath.Join(folder, "second.jpg"))
+	choose(filepath.Join(folder, second))
 	p.until(good(1))
-	stored("media", "second.jpg")
+	stored("media", second)
 	if got := eval[int](p, `puts`); got != 2 {
 		t.Errorf("%d parts were sent after the page was loaded anew, want the 2 that were missing", got)
 	}
