@@ -90,7 +90,7 @@ func TestUploadInParts(t *testing.T) {
 	if got := send(a, 1, bytesOf(a, 1), partBytes); got != 200 {
 		t.Fatalf("the first part: %d", got)
 	}
-	if got := send(a, 2, bytesOf(a, 2)[1:], partBytes); got != 403 {
+	if got := send(a, 2, bytesOf(a, 2)[1:], partBytes); got != 403 && got != 0 { // it may close the connection before it has read the part
 		t.Errorf("a part of another length: %d", got)
 	}
 	if got := send(a, 2, bytesOf(a, 2), partBytes/2); got != 0 {
@@ -167,7 +167,7 @@ func TestUploadInParts(t *testing.T) {
 	u.mustCall(t, 204, "POST", "/workspaces/acme/images/abort", gone)
 	u.mustCall(t, 204, "POST", "/workspaces/acme/images/abort", gone)
 	u.mustCall(t, 404, "POST", "/workspaces/acme/images/resume", gone)
-	if got := send(d, 2, bytesOf(d, 2), partBytes); got == 200 { // it may close the connection before it has read the part
+	if got := send(d, 2, bytesOf(d, 2), partBytes); got == 200 {
 		t.Errorf("a part of what was given up: %d", got)
 	}
 	if status, answer := complete("acme", d.ID, false); status != 404 {
