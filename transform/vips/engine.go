@@ -41,7 +41,6 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		return transform.Image{}, err
 	}
 	allowUntrusted()
-	allowUntrusted()
 	switch job.Task {
 	case transform.TaskVariant:
 	case transform.TaskFacts:

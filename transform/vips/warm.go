@@ -24,14 +24,16 @@ func Warm(ctx context.Context) {
 	if err := png.Encode(&picture, m); err != nil {
 		return // can't happen, since the size is valid for PNG
 	}
-	originals := [][]byte{[]byte(warmSVG), picture.Bytes()}
+	// The steps load nothing that differs by format, and take longer than the rest: they are done once.
+	warm(ctx, []byte(warmSVG), transform.JPEG, true)
+	originals := [][]byte{picture.Bytes()}
 	for _, format := range []transform.Format{transform.JPEG, transform.PNG, transform.GIF, transform.WebP, transform.AVIF, transform.TIFF, transform.JXL} {
-		if made, ok := warm(ctx, picture.Bytes(), format); ok {
+		if made, ok := warm(ctx, picture.Bytes(), format, format == transform.AVIF || format == transform.JXL); ok {
 			originals = append(originals, made)
 		}
 	}
 	for _, original := range originals {
-		warm(ctx, original, transform.JPEG)
+		warm(ctx, original, transform.JPEG, false)
 	}
 }
 
@@ -39,14 +41,18 @@ func Warm(ctx context.Context) {
 const warmSVG = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="48">` +
 	`<text y="20" font-family="sans-serif">Aa</text><text y="40" font-family="serif" font-weight="bold">Aa</text></svg>`
 
-func warm(ctx context.Context, original []byte, format transform.Format) ([]byte, bool) {
+// warm makes a small picture, with steps or without.
+func warm(ctx context.Context, original []byte, format transform.Format, steps bool) ([]byte, bool) {
 	h, err := header.Read(original)
 	if err != nil {
 		return nil, false
 	}
 	o := transform.Defaults()
-	o.Width, o.Rotate, o.Blur, o.Gravity = 20, 90, 1, transform.GravityAttention
-	o.Height, o.Fit = 20, transform.FitCover
+	o.Width = 20
+	if steps {
+		o.Rotate, o.Blur, o.Gravity = 90, 1, transform.GravityAttention
+		o.Height, o.Fit = 20, transform.FitCover
+	}
 	made, err := New().Transform(ctx, transform.Job{
 		Originals: []transform.Original{{Body: original, Header: h}}, Options: o, Format: format, Limits: transform.DefaultLimits(),
 	})
