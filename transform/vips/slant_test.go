@@ -55,7 +55,7 @@ func turnedBy(m *image.NRGBA, degrees float64, w, h int, flip transform.Flip) *i
 // TestRotateByDegrees holds rotations against what they are by definition, whatever the
 // orientation in the file.
 func TestRotateByDegrees(t *testing.T) {
-	photo, faded := scene(300, 200, false), scene(300, 200, true)
+	photo, faded := scene(150, 100, false), scene(150, 100, true)
 	type turn struct {
 		degrees, w, h int
 		flip          transform.Flip
@@ -72,7 +72,7 @@ func TestRotateByDegrees(t *testing.T) {
 					query += "&flip=" + string(flip)
 				}
 				file := withSegments(jpegBytes(t, stored(photo, orientation)), exif(orientation))
-				for _, size := range []string{"", "&w=90", "&h=90&w=200&fit=squeeze"} {
+				for _, size := range []string{"", "&w=45", "&h=45&w=100&fit=squeeze"} {
 					got := picture(t, file, query+size)
 					how := turn{degrees, got.Rect.Dx(), got.Rect.Dy(), flip}
 					if turned[how] == nil {
@@ -86,7 +86,7 @@ func TestRotateByDegrees(t *testing.T) {
 			}
 		}
 	}
-	for _, query := range []string{"rotate=30", "rotate=30&w=90", "rotate=-30&w=700&fit=contain"} {
+	for _, query := range []string{"rotate=30", "rotate=30&w=45", "rotate=-30&w=350&fit=contain"} {
 		got := picture(t, pngBytes(t, faded), query)
 		want := turnedBy(faded, float64(options(t, query).Rotate), got.Rect.Dx(), got.Rect.Dy(), "")
 		if d := difference(t, got, want); d > 1.5 {

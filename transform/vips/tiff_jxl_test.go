@@ -456,6 +456,7 @@ func TestJXLMetadata(t *testing.T) {
 // More than eight bits a channel, and floating point: linear light, and by a
 // profile.
 func TestDeepJXL(t *testing.T) {
+	run(t, pngBytes(t, scene(8, 6, false)), "", transform.PNG) // The first job allows libvips to write JPEG XL.
 	for _, alpha := range []bool{false, true} {
 		drawn := scene(80, 60, alpha)
 		for name, prepare := range map[string]func(m *govips.ImageRef) error{
