@@ -142,7 +142,7 @@ func startChromium(more ...chromedp.ExecAllocatorOption) (ctx context.Context, s
 		return nil, nil, err
 	}
 	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun}
-	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync"} {
+	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "process-per-site"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
 	// The scripts of a page run for a moment, so to optimize their code takes longer than it saves.
