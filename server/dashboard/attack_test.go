@@ -229,7 +229,8 @@ func TestEveryForm(t *testing.T) {
 				fields.Del("step") // nothing is saved
 			}
 			a := s.ask("owner", method, target, fields)
-			if body := a.Body.String(); a.Code >= 500 || inline.MatchString(body) {
+			body := strings.Replace(a.Body.String(), `<script type="application/json" id="page-data">`, "", 1) // data, which no browser runs
+			if a.Code >= 500 || inline.MatchString(body) {
 				t.Errorf("%s, %s: %d, %q\n%s", r.pattern, name, a.Code, inline.FindString(body), body)
 			}
 			if a.Code == http.StatusSeeOther && a.Header().Get("Location") != "" && strings.Contains(a.Header().Get("Location"), "<") {
