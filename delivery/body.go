@@ -19,11 +19,10 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// How many bodies are read at the same time, each as large as the largest original. The
-// bound of one workspace keeps its slow clients from holding up the others.
+// How many bodies are read at the same time. Slow ones give way like fetches, see gate.
 const (
-	bodiesAtOnce       = 16
-	bodiesPerWorkspace = 4
+	bodiesAtOnce       = 64
+	bodiesPerWorkspace = 16
 )
 
 func newBodyGate(waiting int) *gate {
@@ -56,11 +55,6 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	if err := s.admits(r.Context(), &a, false); err != nil {
 		return err
 	}
-	leave, err := s.bodyGate.enter(r.Context(), c.ID, "", s.fetchTimeout)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	body, err := s.readBody(w, r, c)
 	if err != nil {
 		return err
@@ -144,8 +138,17 @@ func (s *Service) readBody(w http.ResponseWriter, r *http.Request, c *site) (*or
 // receive reads an original that a client sends, within the budget of all originals. The
 // caller must release it.
 func (s *Service) receive(ctx context.Context, workspaceID string, r io.Reader, length int64, stop func()) (*origin.Object, error) {
-	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: workspaceID})
-	o, err := s.bodies.Read(ctx, r, length, s.maxOriginal, stop)
+	ctx, leave, err := s.bodyGate.enter(ctx, workspaceID, "", s.fetchTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	watch := context.AfterFunc(ctx, stop)
+	o, err := s.bodies.Read(origin.WithOwner(ctx, origin.Owner{Workspace: workspaceID}), r, length, s.maxOriginal, stop)
+	watch()
+	if err != nil && context.Cause(ctx) == errBusy { // it gave way
+		return nil, errBusy
+	}
 	_, large := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case large, errors.Is(err, origin.ErrTooLarge):

@@ -48,9 +48,9 @@ const (
 // A gate bounds how many fetches, or bodies of requests, run at the same time. A fetch that
 // waits holds no slot: it takes a slot of each of its bounds in one step, once all have one
 // free. If none becomes free, a fetch that has been running for longRun gives way: one of a
-// workspace, or from a host, that has more of them, or else one of a client that has over a
-// quarter. So a client that names many workspaces can't keep others out. A proxy in front of
-// many people may look like one client, so it keeps a quarter. A gate is safe for concurrent
+// workspace, or from a host, that has more of them, or else one of a client that has more and
+// is over a floor. So clients that name many workspaces can't keep others out. A proxy in front
+// of many people may look like one client, so it keeps the floor. A gate is safe for concurrent
 // use.
 type gate struct {
 	most    Fetches
@@ -96,8 +96,8 @@ func (p *slots) take(client string, n int) {
 	}
 }
 
-// quarter is what a client may have before it gives way.
-func (p *slots) quarter() int { return max(p.most/4, 1) }
+// floor is how many of so many a client never gives to others.
+func floor(of int) int { return max(of/32, 1) }
 
 // clientFetches are how many fetches of a client wait. They are kept while it has any.
 type clientFetches struct{ queued, users int }
@@ -111,7 +111,7 @@ type turn struct {
 	admitted chan struct{} // closed once it is
 	out      chan struct{} // closed when it loses its place in the queue
 	since    time.Time     // when it was admitted
-	end      func()        // ends the fetch with errBusy; nil in a gate whose bodies don't give way
+	end      func()        // ends the fetch with errBusy
 	ended    bool
 }
 
@@ -119,10 +119,11 @@ func newGate(most Fetches, refused func(bound)) *gate {
 	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, clients: map[string]*clientFetches{}, running: map[*turn]struct{}{}}
 }
 
-// enterFetch is enter for a fetch that gives way where others find no slot. The fetch must
-// use the context that is returned. Where it has to give way, that context is cancelled, and
-// its [context.Cause] is errBusy.
-func (f *gate) enterFetch(ctx context.Context, workspace, host string, wait time.Duration) (fetch context.Context, leave func(), err error) {
+// enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
+// the bounds of the workspace and of the server count. The fetch must use the context that is
+// returned: where it has to give way to others, that context is cancelled, and its
+// [context.Cause] is errBusy.
+func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Duration) (fetch context.Context, leave func(), err error) {
 	fetch, cancel := context.WithCancelCause(ctx)
 	give, err := f.await(ctx, workspace, host, wait, func() { cancel(errBusy) })
 	if err != nil {
@@ -133,12 +134,6 @@ func (f *gate) enterFetch(ctx context.Context, workspace, host string, wait time
 		cancel(nil)
 		give()
 	}, nil
-}
-
-// enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
-// the bounds of the workspace and of the server count.
-func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Duration) (leave func(), err error) {
-	return f.await(ctx, workspace, host, wait, nil)
 }
 
 func (f *gate) await(ctx context.Context, workspace, host string, wait time.Duration, end func()) (leave func(), err error) {
@@ -163,7 +158,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 	}
 	f.queued(mine, 1)
 	f.waiting = append(f.waiting, mine)
-	if f.sweeps == nil && end != nil {
+	if f.sweeps == nil {
 		f.sweeps = time.AfterFunc(0, f.sweep)
 	}
 	f.mu.Unlock()
@@ -207,13 +202,13 @@ func (f *gate) queued(t *turn, n int) {
 
 // displace takes a fetch out of the queue for t: the newest of the workspace that has most
 // there, unless that workspace would then have fewer there than t's, or else the newest of the
-// client that has most, if that is over a quarter. So neither many workspaces together nor a
-// client that names many can keep another one out. It reports false where there is none. The
+// client that has most, if that is over a floor and more than t's. So neither many workspaces
+// together nor a client that names many can keep another one out. It reports false where there is none. The
 // caller holds f.mu.
 func (f *gate) displace(t *turn) bool {
 	last := f.newestOf(t.ofWorkspace().queued+1, func(o *turn) int { return o.ofWorkspace().queued })
-	if quarter := max(f.most.Waiting/4, 1); last < 0 && t.of.queued < quarter {
-		last = f.newestOf(quarter, func(o *turn) int { return o.of.queued })
+	if last < 0 {
+		last = f.newestOf(max(floor(f.most.Waiting), t.of.queued+1), func(o *turn) int { return o.of.queued })
 	}
 	if last < 0 {
 		return false
@@ -223,8 +218,7 @@ func (f *gate) displace(t *turn) bool {
 }
 
 // displaceWithin takes a fetch of t's own workspace out of the queue for t: the newest of the
-// client that has most of the workspace's places, if that is over a quarter, and t's client has
-// not. It reports false where there is none. The caller holds f.mu.
+// client that has most of the workspace's places, if that is over a floor and more than t's. It reports false where there is none. The caller holds f.mu.
 func (f *gate) displaceWithin(t *turn, ofWorkspace int) bool {
 	clients := map[string]int{}
 	for _, o := range f.waiting {
@@ -232,11 +226,7 @@ func (f *gate) displaceWithin(t *turn, ofWorkspace int) bool {
 			clients[o.client]++
 		}
 	}
-	quarter := max(ofWorkspace/4, 1)
-	if clients[t.client] >= quarter {
-		return false
-	}
-	last := f.newestOf(quarter, func(o *turn) int {
+	last := f.newestOf(max(floor(ofWorkspace), clients[t.client]+1), func(o *turn) int {
 		if o.ofWorkspace() != t.ofWorkspace() {
 			return 0
 		}
@@ -380,19 +370,22 @@ func (f *gate) next() int {
 	return best
 }
 
-// greedy reports whether the fetch's client has over a quarter of the slots of a bound.
-func (t *turn) greedy() bool {
-	return slices.ContainsFunc(t.under, func(p *slots) bool { return p.bound != boundWorkspaceHost && p.clients[t.client] > p.quarter() })
+// greed is the largest part of the slots of a bound that the fetch's client has, if it is over
+// the floor.
+func (t *turn) greed() (most float64) {
+	for _, p := range t.under {
+		if n := p.clients[t.client]; p.bound != boundWorkspaceHost && n > floor(p.most) {
+			most = max(most, float64(n)/float64(p.most))
+		}
+	}
+	return most
 }
 
-// before reports whether a fetch comes before an older one: only the other's client has over a
-// quarter of the slots of a bound, its workspace has fewer running fetches, or has as many and
-// fewer from its host.
+// before reports whether a fetch comes before an older one: its client is less greedy, its
+// workspace has fewer running fetches, or has as many and fewer from its host.
 func (t *turn) before(older *turn) bool {
-	if ours, theirs := t.greedy(), older.greedy(); ours != theirs {
-		return theirs
-	}
 	return cmp.Or(
+		cmp.Compare(t.greed(), older.greed()),
 		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
 		cmp.Compare(t.under[0].taken, older.under[0].taken)) < 0
 }
@@ -455,7 +448,7 @@ func (f *gate) makeRoom(t *turn) {
 // of a host and of the server it is one of another workspace, under that of t's workspace it
 // is one from another host. That workspace, or host, has at least two more fetches there than
 // t's, and the fetch is the one of these that has been running longest. If there is none, it is
-// the longest one of a client that has over a quarter there, while t's has not. A fetch that is
+// the longest one of a client that has over the floor there, and two more than t's. A fetch that is
 // ending already is enough. The caller holds f.mu.
 func (f *gate) victim(t *turn, under int) *turn {
 	level := 0 // in t.under: the slots of a workspace on a host
@@ -475,11 +468,8 @@ func (f *gate) victim(t *turn, under int) *turn {
 		return v
 	}
 	p := t.under[under]
-	if p.clients[t.client] >= p.quarter() {
-		return nil
-	}
 	return f.longest(t, under, func(v *turn) int {
-		if n := p.clients[v.client]; n > p.quarter() {
+		if n := p.clients[v.client]; n > floor(p.most) && n >= p.clients[t.client]+2 {
 			return n
 		}
 		return 0

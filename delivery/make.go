@@ -192,7 +192,7 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	if host := r.host(); host != "" {
-		fetch, done, err := s.fetches.enterFetch(ctx, c.ID, host, s.fetchTimeout)
+		fetch, done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
 		if err != nil {
 			return nil, err
 		}

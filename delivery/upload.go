@@ -70,11 +70,6 @@ func (s *Service) ReadUpload(ctx context.Context, w *workspace.Workspace, r io.R
 			return nil, err
 		}
 	}
-	leave, err := s.bodyGate.enter(ctx, w.ID, "", s.fetchTimeout)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	return s.receive(ctx, w.ID, r, length, stop)
 }
 

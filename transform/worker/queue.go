@@ -22,7 +22,7 @@ var (
 // A queue bounds the jobs that run at the same time: by their number, slots, and by the
 // memory that they are estimated to take, budget. Other claims wait, up to a bound.
 //
-// The workspace, or in every second turn the client, that has used the least running time is
+// The workspace, or in two of three turns the client, that has used the least running time is
 // next (see turns), so that neither a workspace with many claims, nor many such workspaces, nor
 // a client with many claims delay the others. Within a workspace slow and quick claims
 // alternate, and those of one client take at most every second turn. Who may wait is for room
@@ -201,10 +201,11 @@ func (q *queue) startExpress(c *claim) {
 
 // come notes a claim of a workspace, or of a client, that waits for nothing.
 func (q *queue) come(c *claim) {
-	if q.line(c) == nil {
+	first := q.line(c) == nil
+	if first {
 		c.came.workspace = q.workspaces.come(c.workspace)
 	}
-	if c.client == "" || q.guests[c.client] == nil {
+	if c.client == "" && first || c.client != "" && q.guests[c.client] == nil {
 		c.came.client = q.clients.come(c.asClient())
 	}
 }
@@ -286,7 +287,7 @@ func (q *queue) displace(c *claim) {
 func (q *queue) expected(c *claim) time.Duration {
 	first, wait := q.expectedTurn(c)
 	if c.client != "" {
-		wait = min(wait, 2*q.expectedClientTurn(c)) // every second turn
+		wait = min(wait, q.expectedClientTurn(c)*orderTurns/(orderTurns-1))
 	}
 	return time.Duration(max(wait, first) * float64(time.Second))
 }
@@ -497,8 +498,8 @@ func (q *queue) admitQuick() {
 	}
 }
 
-// next returns the claim of the workspace that will have used the least, or in every second
-// turn that of such a client, or nil. Among equals it is of the workspace that had no turn for
+// next returns the claim of the workspace that will have used the least, or in two of three
+// turns that of such a client, or nil. Among equals it is of the workspace that had no turn for
 // the longest time. inTurn returns the next claim of a line, or nil; of the other claims only
 // those count that may run.
 func (q *queue) next(class int, inTurn func(*line) *claim, may func(*claim) bool) (next *claim) {
@@ -506,7 +507,7 @@ func (q *queue) next(class int, inTurn func(*line) *claim, may func(*claim) bool
 	consider := func(c *claim) {
 		workspace, client := q.after(c)
 		used := [2]float64{workspace, workspace}
-		if q.byClient {
+		if q.byClient() {
 			used[0] = client
 		}
 		if used[0] < least[0] || used[0] == least[0] && used[1] < least[1] {
@@ -518,7 +519,7 @@ func (q *queue) next(class int, inTurn func(*line) *claim, may func(*claim) bool
 		if c != nil {
 			consider(c)
 		}
-		if !q.byClient {
+		if !q.byClient() {
 			continue
 		}
 		for other := range l.all() {
@@ -534,7 +535,7 @@ func (q *queue) next(class int, inTurn func(*line) *claim, may func(*claim) bool
 func (q *queue) letIn(c *claim) {
 	l := q.remove(c)
 	l.last, l.clients[c.speed()] = c.speed(), c.client
-	q.byClient = !q.byClient
+	q.turn = (q.turn + 1) % orderTurns
 	if q.pending == c {
 		q.pending = nil
 	}

@@ -535,44 +535,49 @@ func TestQueueHeldByOthers(t *testing.T) {
 }
 
 // TestQueueClientOfManyWorkspaces: one client fills the queue with claims of many workspaces,
-// again and again. Those of other clients find room, and keep it. It makes no difference that a
-// proxy in front of many workspaces looks like such a client: it keeps three quarters beside
-// many clients of one workspace.
+// again and again, and so do five. Those of other clients find room, and keep it. A proxy in
+// front of many workspaces may look like such a client: it keeps three quarters beside many
+// clients of one workspace.
 func TestQueueClientOfManyWorkspaces(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(1, 16, 1000, time.Hour)
-		c := newCrowd(t, q)
-		many := func() {
-			for i := range 40 {
-				c.send(t.Context(), claim{workspace: fmt.Sprint("ws", i), client: "many", bytes: 1}, 10*time.Millisecond)
-			}
-		}
-		many()
-		for i := range 8 {
-			if i < 4 {
-				if err := q.check(t.Context(), &claim{workspace: "shop", client: "visitor"}); err != nil {
-					t.Errorf("check %d: %v", i, err)
+	for _, addresses := range []int{1, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue(1, 64, 1000, time.Hour)
+			c := newCrowd(t, q)
+			many := func() {
+				for i := range 100 {
+					c.send(t.Context(), claim{workspace: fmt.Sprint("ws", i), client: fmt.Sprint("many", i%addresses), bytes: 1}, 10*time.Millisecond)
 				}
 			}
-			c.send(t.Context(), claim{workspace: "shop", client: fmt.Sprint("visitor", i), bytes: 1}, 10*time.Millisecond)
 			many()
-		}
-		q.mu.Lock()
-		if got := q.guest("many").taken[places]; q.taken[places] != 16 || got != 12 {
-			t.Errorf("%d of %d places are the client's", got, q.taken[places])
-		}
-		q.mu.Unlock()
-		n := 0
-		for _, name := range c.order() {
-			if name == "shop" {
-				n++
+			for i := range 24 {
+				one := claim{workspace: "shop", client: fmt.Sprint("visitor", i%8), bytes: 1}
+				if err := q.check(t.Context(), &one); i < 16 && err != nil {
+					t.Errorf("check %d: %v", i, err)
+				}
+				c.send(t.Context(), one, 10*time.Millisecond)
+				many()
 			}
-		}
-		if n != 4 {
-			t.Errorf("%d of the visitors were let in", n)
-		}
-		q.wantEmpty(t)
-	})
+			q.mu.Lock()
+			got := int64(0)
+			for i := range addresses {
+				got += q.guest(fmt.Sprint("many", i)).taken[places]
+			}
+			if q.taken[places] != 64 || got != 48 {
+				t.Errorf("%d of %d places are the clients'", got, q.taken[places])
+			}
+			q.mu.Unlock()
+			n := 0
+			for _, name := range c.order() {
+				if name == "shop" {
+					n++
+				}
+			}
+			if n != 16 {
+				t.Errorf("%d of the visitors' claims were let in", n)
+			}
+			q.wantEmpty(t)
+		})
+	}
 }
 
 // TestQueueTurnsOfClients: who keeps the queue full has at most half of the time: a client with
@@ -585,6 +590,8 @@ func TestQueueTurnsOfClients(t *testing.T) {
 		light             func(i int) claim
 	}{
 		{"one client, many workspaces", func(i int) string { return fmt.Sprint("ws", i) }, func(int) string { return "many" },
+			func(int) claim { return claim{workspace: "shop", client: "visitor"} }},
+		{"five clients, many workspaces", func(i int) string { return fmt.Sprint("ws", i) }, func(i int) string { return fmt.Sprint("many", i%5) },
 			func(int) claim { return claim{workspace: "shop", client: "visitor"} }},
 		{"one client, many workspaces, also the same one", func(i int) string { return []string{"shop", fmt.Sprint("ws", i)}[i%2] }, func(int) string { return "many" },
 			func(int) claim { return claim{workspace: "shop", client: "visitor"} }},

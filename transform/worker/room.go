@@ -29,12 +29,12 @@ func (a amount) plus(b amount, times int64) amount {
 //
 //   - From the workspace that takes most, where that is more than the new claim's workspace
 //     would take. So many workspaces together can't keep another one out.
-//   - From the client that takes most, where that is over a share of the whole room, and
-//     neither the new claim's client nor its workspace would take more than such a share. So
-//     a client that names many workspaces, or fills one, can't keep other clients out.
+//   - From the client that takes most, where that is over a floor and more than the new
+//     claim's client would take. So clients that name many workspaces, or fill one, can't keep
+//     others out. A workspace takes at most a share of the room like that.
 //
-// A client that takes over a share takes nothing from workspaces that don't. A proxy in front
-// of many people may look like one client, so it keeps a share, whoever comes past it.
+// A client over the floor takes nothing from workspaces that have a share or less. A proxy in
+// front of many people may look like one client, so it keeps the floor, whoever comes past it.
 type room struct {
 	most   amount
 	taken  amount
@@ -49,8 +49,11 @@ type guest struct {
 	claims [speeds]int
 }
 
-// share is the part of the room from which on a client gives way: a quarter.
+// share is a quarter of the room.
 func (r *room) share(kind int) int64 { return max(r.most[kind]/4, 1) }
+
+// floor is the part of the room that a client never gives to others.
+func (r *room) floor(kind int) int64 { return max(r.most[kind]/32, 1) }
 
 // A line holds the waiting claims of a workspace, by speed, oldest first.
 type line struct {
@@ -136,7 +139,7 @@ func (r *room) giver(c *claim, kind int) *claim {
 	if l := r.largestLine(c, kind); l != nil {
 		return l.newest()
 	}
-	if of, _ := r.ofLargestClient(c, kind); len(of) > 0 {
+	if of := r.ofLargestClient(c, kind); len(of) > 0 {
 		return slices.MaxFunc(of, byNumber)
 	}
 	return nil
@@ -145,7 +148,7 @@ func (r *room) giver(c *claim, kind int) *claim {
 func byNumber(a, b *claim) int { return cmp.Compare(a.number, b.number) }
 
 // largestLine returns the line of another workspace that takes most, or nil where none takes
-// more than c's workspace would. Where c's client takes over a share, only lines over a share
+// more than c's workspace would. Where c's client takes over the floor, only lines over a share
 // count.
 func (r *room) largestLine(c *claim, kind int) (largest *line) {
 	for class := c.class(); class < len(r.lines); class++ {
@@ -167,29 +170,30 @@ func (r *room) excess(c *claim, l *line, kind int) int64 {
 	return max(l.taken[kind]-r.own(c)[kind]-c.takes()[kind], 0)
 }
 
-// greedy reports whether the claim's client takes over a share, with it.
+// greedy reports whether the claim's client takes over the floor, with it.
 func (r *room) greedy(c *claim, kind int) bool {
-	return c.client != "" && r.guest(c.client).taken[kind]+c.takes()[kind] > r.share(kind)
+	return c.client != "" && r.clientTakes(c, kind) > r.floor(kind)
+}
+
+// clientTakes returns what the claim's client takes, with it.
+func (r *room) clientTakes(c *claim, kind int) int64 {
+	return r.guest(c.client).taken[kind] + c.takes()[kind]
 }
 
 // ofLargestClient returns the claims of the client that takes most, where it has to give room
-// to c, and how much it has to give. If c's workspace takes its share already, the claims are
-// those of this workspace only, which then gets no more than it has.
-func (r *room) ofLargestClient(c *claim, kind int) (claims []*claim, excess int64) {
-	if r.greedy(c, kind) {
-		return nil, 0
-	}
-	largest, most := "", r.share(kind)
+// to c. If c's workspace takes its share already, the claims are those of this workspace only,
+// which then gets no more than it has.
+func (r *room) ofLargestClient(c *claim, kind int) (claims []*claim) {
+	largest, most := "", max(r.floor(kind), r.clientTakes(c, kind))
 	for client, g := range r.guests {
 		if g.taken[kind] > most {
 			largest, most = client, g.taken[kind]
 		}
 	}
 	if largest == "" {
-		return nil, 0
+		return nil
 	}
-	within := r.own(c)[kind]+c.takes()[kind] > r.share(kind)
-	n := int64(0)
+	within := r.hasShare(c, kind)
 	for class := c.class(); class < len(r.lines); class++ {
 		for _, l := range r.lines[class] {
 			if within && l.workspace != c.workspace {
@@ -197,24 +201,34 @@ func (r *room) ofLargestClient(c *claim, kind int) (claims []*claim, excess int6
 			}
 			for other := range l.all() {
 				if other.client == largest && other.takes()[kind] > 0 {
-					claims, n = append(claims, other), n+other.takes()[kind]
+					claims = append(claims, other)
 				}
 			}
 		}
 	}
-	return claims, min(n, most-r.share(kind))
+	return claims
+}
+
+// hasShare reports whether c's workspace would take over a share.
+func (r *room) hasShare(c *claim, kind int) bool {
+	return r.own(c)[kind]+c.takes()[kind] > r.share(kind)
 }
 
 // mayTake returns how much others have to give to c at least.
 func (r *room) mayTake(c *claim, kind int) int64 {
-	n := int64(0)
+	lines, clients := int64(0), int64(0)
 	for class := c.class(); class < len(r.lines); class++ {
 		for _, l := range r.lines[class] {
-			n += r.excess(c, l, kind)
+			lines += r.excess(c, l, kind)
 		}
 	}
-	_, of := r.ofLargestClient(c, kind)
-	return max(n, of)
+	if !r.hasShare(c, kind) {
+		least := max(r.floor(kind), r.clientTakes(c, kind))
+		for _, g := range r.guests {
+			clients += max(g.taken[kind]-least, 0)
+		}
+	}
+	return max(lines, clients)
 }
 
 // all yields the claims of a line.

@@ -2,15 +2,15 @@ package worker
 
 import "cmp"
 
-// Turns say which claim is next. This is start-time fair queueing, by two orders in turn: the
-// workspace that has used the least running time is next, and then the client that has. So a
-// client that names many workspaces has no more than half of the time where others wait, and
-// neither have many clients of one workspace, since a proxy in front of many people may look
-// like one client. Where all claims are of one client, only workspaces count. All times are in
+// Turns say which claim is next. This is start-time fair queueing, by two orders: in two of
+// three turns it is the client that has used the least running time, in the third the workspace
+// that has. So a client that names many workspaces has no more than its part of the time where
+// others wait. Neither have many clients of one workspace, beside which a proxy in front of
+// many people may look like one client. Where all claims are of one client, only workspaces count. All times are in
 // seconds.
 type turns struct {
 	workspaces, clients account
-	byClient            bool // the order of the next turn
+	turn                int // of orderTurns: the order of the next turn
 	// service is the mean running time of the last claims of a workspace, by speed. It has at
 	// most mostKnown workspaces.
 	service map[string][speeds]float64
@@ -25,6 +25,10 @@ const (
 	credit    = .25 // a few small transforms
 	mostPace  = 4.
 )
+
+const orderTurns = 3 // one for workspaces, the others for clients
+
+func (t *turns) byClient() bool { return t.turn > 0 }
 
 func newTurns() turns {
 	return turns{workspaces: newAccount(), clients: newAccount(), service: map[string][speeds]float64{}, pace: 1}
