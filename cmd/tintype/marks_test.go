@@ -939,7 +939,9 @@ func TestEveryRouteIsMarked(t *testing.T) {
 	}
 }
 
-// TestAPIShowsNoPictures: no operation of the management API answers with an image.
+// TestAPIShowsNoPictures: no operation of the management API answers with an image, but the
+// preview of a mark, which refuses to show an image without the marks that it carries: see
+// delivery's TestPreview.
 func TestAPIShowsNoPictures(t *testing.T) {
 	res, err := http.Get(startServer(t) + "/v1/openapi.json")
 	if err != nil {
@@ -965,6 +967,9 @@ func TestAPIShowsNoPictures(t *testing.T) {
 			for status, answer := range is.Responses {
 				for kind := range answer.Content {
 					seen++
+					if path == "/v1/workspaces/{ns}/marks/preview" && kind == "image/*" {
+						continue
+					}
 					if strings.HasPrefix(kind, "image/") || strings.HasPrefix(kind, "*/") || strings.HasPrefix(kind, "application/octet") {
 						t.Errorf("%s %s answers %s with %s: its marks are to be decided like those of every variant", method, path, status, kind)
 					}

@@ -51,18 +51,20 @@ export class Overlay {
     for (const [side, fraction] of Object.entries(sides)) element.style[side] = `${fraction * 100}%`;
   }
 
-  #at(event) {
-    const box = this.#layer.getBoundingClientRect();
+  // at returns where on the picture the pointer is. box is where the picture stands.
+  #at(event, box = this.#layer.getBoundingClientRect()) {
     return { x: clamp((event.clientX - box.left) / box.width, 0, 1), y: clamp((event.clientY - box.top) / box.height, 0, 1) };
   }
 
-  // grab follows the pointer until it is released.
+  // grab follows the pointer until it is released. What is dragged changes the options above
+  // the picture, which may need another line. So the picture counts as standing where it was.
   #grab(event) {
     if (event.button !== 0) return;
     event.preventDefault();
     const move = this.tool === 'focal' ? this.#focalDrag() : this.#regionDrag(event);
     const end = new AbortController();
-    const follow = (e) => e.pointerId === event.pointerId && move(this.#at(e));
+    const box = this.#layer.getBoundingClientRect();
+    const follow = (e) => e.pointerId === event.pointerId && move(this.#at(e, box));
     const stop = (e) => e.pointerId === event.pointerId && end.abort();
     this.#layer.setPointerCapture(event.pointerId);
     this.#layer.addEventListener('pointermove', follow, { signal: end.signal });
