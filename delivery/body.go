@@ -143,9 +143,17 @@ func (s *Service) receive(ctx context.Context, workspaceID string, r io.Reader, 
 		return nil, err
 	}
 	defer leave()
-	watch := context.AfterFunc(ctx, stop)
+	stopped := make(chan struct{})
+	watch := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		if context.Cause(ctx) == errBusy {
+			stop()
+		}
+	})
 	o, err := s.bodies.Read(origin.WithOwner(ctx, origin.Owner{Workspace: workspaceID}), r, length, s.maxOriginal, stop)
-	watch()
+	if !watch() {
+		<-stopped // stop uses the answer's headers
+	}
 	if err != nil && context.Cause(ctx) == errBusy { // it gave way
 		return nil, errBusy
 	}
