@@ -322,6 +322,7 @@ func (p *tab) drag(selector string, fromX, fromY, toX, toY float64) {
 // fill replaces the text of a field, as if it was typed.
 func (p *tab) fill(selector, text string) {
 	p.Helper()
+	p.until(fmt.Sprintf(`document.querySelector(%q)`, selector)) // the page may be loading
 	eval[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.closest('details')?.setAttribute('open', ''); e.focus(); e.select(); return true; })()`, selector))
 	p.do(chromedp.KeyEvent(text))
 }
