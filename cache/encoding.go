@@ -10,11 +10,12 @@ import (
 )
 
 // A stored entry is a header, then hashes of 32 bytes, then four strings whose lengths the
-// header has, then a line for each redirect, then the body. Entries of the version that is unaware of redirects have no
-// such lines. An entry that is shorter than its header says is corrupt, and so is a longer one of that version.
+// header has, then a line for each redirect, then the body. Entries of the version that is
+// unaware of redirects have no such lines. An entry that is shorter than its header says is
+// corrupt, and so is a longer one of that version.
 
-// magic ends in the version of the format, plus the number of hashes. Entries of another version are misses, and the
-// disk cache's scan removes them.
+// magic ends in the version of the format, plus the number of hashes. Entries of another
+// version are misses, and the disk cache's scan removes them.
 const (
 	magic        = "tintype\x21"
 	magicUnaware = "tintype\x01"

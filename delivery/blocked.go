@@ -14,9 +14,9 @@ import (
 // A blocklist is what the owner of a workspace doesn't want to be shown. Nil is nothing.
 //
 // Paths are compared before anything is fetched, also as servers may read them, and once more
-// where an entry of the cache was fetched through redirects. Hashes need the bytes: where a workspace
-// has any, each entry of the cache names the hashes of the originals that it was made of,
-// and is under a key of its own, so that entries without hashes are never found. Workspaces
+// where an entry of the cache was fetched through redirects. Hashes need the bytes: where a
+// workspace has any, each entry of the cache names the hashes of the originals that it was made
+// of, and is under a key of its own, so that entries without hashes are never found. Workspaces
 // without blocked hashes pay nothing.
 type blocklist struct {
 	names  map[object]bool

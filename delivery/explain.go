@@ -87,12 +87,10 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 	e.found(t.Namespace)
 
 	e.check("origin", "there is no Origin header")
-	r := &http.Request{Method: http.MethodGet, Header: http.Header{}}
 	if origin != "" {
-		r.Header.Set("Origin", origin)
 		e.found(origin + " is allowed")
 	}
-	if err := site.admitOrigin(headerOnly{}, r); err != nil {
+	if err := site.admitsOrigin(origin); err != nil {
 		return err
 	}
 
@@ -136,6 +134,16 @@ func (s *Service) explain(ctx context.Context, e *Explanation, target, accept, o
 		e.found("there is none to fetch")
 	}
 	return s.explainVariant(ctx, e, marked)
+}
+
+// admitsOrigin is admitOrigin for a GET with this header Origin, or without one where it is
+// empty.
+func (c *site) admitsOrigin(origin string) error {
+	r := &http.Request{Method: http.MethodGet, Header: http.Header{}}
+	if origin != "" {
+		r.Header.Set("Origin", origin)
+	}
+	return c.admitOrigin(headerOnly{}, r)
 }
 
 // explainSite finds the workspace of a target in path form.

@@ -58,7 +58,6 @@ type gate struct {
 
 	mu      sync.Mutex // guards all fields below
 	slots   map[slotKey]*slots
-	clients map[string]*clientFetches
 	waiting []*turn // the oldest first
 	running map[*turn]struct{}
 	sweeps  *time.Timer // of sweep; nil while no fetch waits
@@ -79,34 +78,34 @@ type slots struct {
 	bound         bound
 	taken, most   int
 	users, queued int
-	clients       map[string]int // taken, by client
+	clients       map[string]*part
 }
 
-// take takes slots for a client, or with -1 gives one back.
-func (p *slots) take(client string, n int) {
-	p.taken += n
+// A part is what a client has of the slots under one bound. It is kept like slots.
+type part struct{ taken, users, queued int }
+
+// part returns the part of a client. Each fetch of nobody has one of its own.
+func (p *slots) part(client string) *part {
 	if client == "" {
-		return
+		return &part{}
 	}
 	if p.clients == nil {
-		p.clients = map[string]int{}
+		p.clients = map[string]*part{}
 	}
-	if p.clients[client] += n; p.clients[client] == 0 {
-		delete(p.clients, client)
+	if p.clients[client] == nil {
+		p.clients[client] = &part{}
 	}
+	return p.clients[client]
 }
 
 // floor is how many of so many a client never gives to others.
 func floor(of int) int { return max(of/32, 1) }
 
-// clientFetches are how many fetches of a client wait. They are kept while it has any.
-type clientFetches struct{ queued, users int }
-
 // A turn is one fetch that runs or waits.
 type turn struct {
-	client   string // see clientIn; empty is nobody
-	of       *clientFetches
+	client   string   // see clientIn; empty is nobody
 	under    []*slots // the narrowest first; the last two are its workspace's and everybody's
+	parts    []*part  // of its client, under each of these
 	keys     []slotKey
 	admitted chan struct{} // closed once it is
 	out      chan struct{} // closed when it loses its place in the queue
@@ -116,7 +115,7 @@ type turn struct {
 }
 
 func newGate(most Fetches, refused func(bound)) *gate {
-	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, clients: map[string]*clientFetches{}, running: map[*turn]struct{}{}}
+	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, running: map[*turn]struct{}{}}
 }
 
 // enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
@@ -150,7 +149,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		return leave, nil
 	}
 	ofWorkspace := max(f.most.Waiting/4, 1) // places in the queue
-	if mine.ofWorkspace().queued >= ofWorkspace && !f.displaceWithin(mine, ofWorkspace) || len(f.waiting) >= f.most.Waiting && !f.displace(mine) {
+	if mine.ofWorkspace().queued >= ofWorkspace && !f.displaceClient(mine, mine.ofWorkspace(), ofWorkspace) || len(f.waiting) >= f.most.Waiting && !f.displace(mine) {
 		f.drop(mine)
 		f.mu.Unlock()
 		f.refused(boundQueue)
@@ -196,69 +195,53 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 // queued counts a fetch that comes to the queue, or with -1 one that leaves it. The caller
 // holds f.mu.
 func (f *gate) queued(t *turn, n int) {
-	t.ofWorkspace().queued += n
-	t.of.queued += n
+	for i, p := range t.under {
+		p.queued += n
+		t.parts[i].queued += n
+	}
 }
 
 // displace takes a fetch out of the queue for t: the newest of the workspace that has most
 // there, unless that workspace would then have fewer there than t's, or else the newest of the
-// client that has most, if that is over a floor and more than t's. So neither many workspaces
-// together nor a client that names many can keep another one out. It reports false where there is none. The
-// caller holds f.mu.
+// client that has most. So neither many workspaces together nor a client that names many can
+// keep another one out. It reports false where there is none. The caller holds f.mu.
 func (f *gate) displace(t *turn) bool {
-	last := f.newestOf(t.ofWorkspace().queued+1, func(o *turn) int { return o.ofWorkspace().queued })
-	if last < 0 {
-		last = f.newestOf(max(floor(f.most.Waiting), t.of.queued+1), func(o *turn) int { return o.of.queued })
-	}
-	if last < 0 {
-		return false
-	}
-	f.putOut(last)
-	return true
+	return f.putOutNewest(t.ofWorkspace().queued+1, func(o *turn) int { return o.ofWorkspace().queued }) ||
+		f.displaceClient(t, t.under[len(t.under)-1], f.most.Waiting)
 }
 
-// displaceWithin takes a fetch of t's own workspace out of the queue for t: the newest of the
-// client that has most of the workspace's places, if that is over a floor and more than t's. It reports false where there is none. The caller holds f.mu.
-func (f *gate) displaceWithin(t *turn, ofWorkspace int) bool {
-	clients := map[string]int{}
-	for _, o := range f.waiting {
-		if o.client != "" && o.ofWorkspace() == t.ofWorkspace() {
-			clients[o.client]++
-		}
-	}
-	last := f.newestOf(max(floor(ofWorkspace), clients[t.client]+1), func(o *turn) int {
-		if o.ofWorkspace() != t.ofWorkspace() {
+// displaceClient takes a fetch under one of t's bounds out of the queue for t: the newest of the
+// client that has most of so many places, if that is over a floor and more than t's would have.
+// It reports false where there is none. The caller holds f.mu.
+func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
+	i := slices.Index(t.under, under)
+	return f.putOutNewest(max(floor(places), t.parts[i].queued+1), func(o *turn) int {
+		if o.under[i] != under {
 			return 0
 		}
-		return clients[o.client]
+		return o.parts[i].queued
 	})
-	if last < 0 {
-		return false
-	}
-	f.putOut(last)
-	return true
 }
 
-// putOut takes a fetch out of the queue that loses its place. The caller holds f.mu.
-func (f *gate) putOut(i int) {
-	other := f.waiting[i]
-	f.waiting = slices.Delete(f.waiting, i, i+1)
-	f.queued(other, -1)
-	f.drop(other)
-	f.refused(boundQueue)
-	close(other.out)
-}
-
-// newestOf returns the index of the newest fetch in the queue of those who have most there, and
-// more than that, or -1.
-func (f *gate) newestOf(than int, queued func(*turn) int) int {
+// putOutNewest takes the newest fetch out of the queue of those who have most there, and more
+// than that. It reports false where there is none. The caller holds f.mu.
+func (f *gate) putOutNewest(than int, queued func(*turn) int) bool {
 	last, most := -1, than
 	for i, other := range f.waiting {
 		if n := queued(other); n > most || last >= 0 && n == most {
 			last, most = i, n
 		}
 	}
-	return last
+	if last < 0 {
+		return false
+	}
+	other := f.waiting[last]
+	f.waiting = slices.Delete(f.waiting, last, last+1)
+	f.queued(other, -1)
+	f.drop(other)
+	f.refused(boundQueue)
+	close(other.out)
+	return true
 }
 
 // figures are how many fetches run, and how many wait.
@@ -271,7 +254,7 @@ func (f *gate) figures() (running, waiting int) {
 // newTurn registers a fetch under its bounds. The caller holds f.mu.
 func (f *gate) newTurn(client, workspace, host string) *turn {
 	t := &turn{
-		client: client, of: &clientFetches{},
+		client:   client,
 		keys:     []slotKey{{workspace, host}, {"", host}, {workspace, ""}, {}},
 		admitted: make(chan struct{}), out: make(chan struct{}),
 	}
@@ -290,15 +273,10 @@ func (f *gate) newTurn(client, workspace, host string) *turn {
 			p = &of[i]
 			f.slots[key] = p
 		}
+		k := p.part(client)
 		p.users++
-		t.under = append(t.under, p)
-	}
-	if client != "" {
-		if of := f.clients[client]; of != nil {
-			t.of = of
-		}
-		f.clients[client] = t.of
-		t.of.users++
+		k.users++
+		t.under, t.parts = append(t.under, p), append(t.parts, k)
 	}
 	return t
 }
@@ -315,11 +293,17 @@ func (t *turn) full() *slots {
 	return nil
 }
 
+// take takes a slot under each bound, or with -1 gives it back.
+func (t *turn) take(n int) {
+	for i, p := range t.under {
+		p.taken += n
+		t.parts[i].taken += n
+	}
+}
+
 // admit takes the slots of a fetch, and lets it run. The caller holds f.mu.
 func (f *gate) admit(t *turn) {
-	for _, p := range t.under {
-		p.take(t.client, 1)
-	}
+	t.take(1)
 	f.running[t] = struct{}{}
 	t.since = time.Now()
 	close(t.admitted)
@@ -331,9 +315,9 @@ func (f *gate) drop(t *turn) {
 		if p.users--; p.users == 0 {
 			delete(f.slots, t.keys[i])
 		}
-	}
-	if t.of.users--; t.of.users == 0 {
-		delete(f.clients, t.client)
+		if t.parts[i].users--; t.parts[i].users == 0 {
+			delete(p.clients, t.client)
+		}
 	}
 }
 
@@ -341,9 +325,7 @@ func (f *gate) drop(t *turn) {
 func (f *gate) leave(t *turn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, p := range t.under {
-		p.take(t.client, -1)
-	}
+	t.take(-1)
 	delete(f.running, t)
 	f.drop(t)
 	for {
@@ -363,7 +345,7 @@ func (f *gate) leave(t *turn) {
 func (f *gate) next() int {
 	best := -1
 	for i, t := range f.waiting {
-		if t.full() == nil && (best < 0 || t.before(f.waiting[best])) {
+		if t.full() == nil && (best < 0 || t.compare(f.waiting[best]) < 0) {
 			best = i
 		}
 	}
@@ -373,21 +355,21 @@ func (f *gate) next() int {
 // greed is the largest part of the slots of a bound that the fetch's client has, if it is over
 // the floor.
 func (t *turn) greed() (most float64) {
-	for _, p := range t.under {
-		if n := p.clients[t.client]; p.bound != boundWorkspaceHost && n > floor(p.most) {
+	for i, p := range t.under {
+		if n := t.parts[i].taken; p.bound != boundWorkspaceHost && n > floor(p.most) {
 			most = max(most, float64(n)/float64(p.most))
 		}
 	}
 	return most
 }
 
-// before reports whether a fetch comes before an older one: its client is less greedy, its
-// workspace has fewer running fetches, or has as many and fewer from its host.
-func (t *turn) before(older *turn) bool {
+// compare is negative for a fetch that comes before another, whichever is older: its client is
+// less greedy, its workspace has fewer running fetches, or has as many and fewer from its host.
+func (t *turn) compare(older *turn) int {
 	return cmp.Or(
 		cmp.Compare(t.greed(), older.greed()),
 		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
-		cmp.Compare(t.under[0].taken, older.under[0].taken)) < 0
+		cmp.Compare(t.under[0].taken, older.under[0].taken))
 }
 
 // sweep makes room for fetches that wait, and runs again while there are any. It takes the
@@ -402,19 +384,11 @@ func (f *gate) sweep() {
 	}
 	firsts := map[*slots]*turn{}
 	for _, t := range f.waiting {
-		if first := firsts[t.ofWorkspace()]; first == nil || t.before(first) {
+		if first := firsts[t.ofWorkspace()]; first == nil || t.compare(first) < 0 {
 			firsts[t.ofWorkspace()] = t
 		}
 	}
-	fewest := slices.SortedFunc(maps.Values(firsts), func(a, b *turn) int {
-		switch {
-		case a.before(b):
-			return -1
-		case b.before(a):
-			return 1
-		}
-		return 0
-	})
+	fewest := slices.SortedFunc(maps.Values(firsts), (*turn).compare)
 	for _, t := range fewest[:min(len(fewest), mostSwept)] {
 		f.makeRoom(t)
 	}
@@ -448,8 +422,8 @@ func (f *gate) makeRoom(t *turn) {
 // of a host and of the server it is one of another workspace, under that of t's workspace it
 // is one from another host. That workspace, or host, has at least two more fetches there than
 // t's, and the fetch is the one of these that has been running longest. If there is none, it is
-// the longest one of a client that has over the floor there, and two more than t's. A fetch that is
-// ending already is enough. The caller holds f.mu.
+// the longest one of a client that has over the floor there, and two more than t's. A fetch
+// that is ending already is enough. The caller holds f.mu.
 func (f *gate) victim(t *turn, under int) *turn {
 	level := 0 // in t.under: the slots of a workspace on a host
 	switch t.under[under].bound {
@@ -467,9 +441,8 @@ func (f *gate) victim(t *turn, under int) *turn {
 	if v != nil {
 		return v
 	}
-	p := t.under[under]
 	return f.longest(t, under, func(v *turn) int {
-		if n := p.clients[v.client]; n > floor(p.most) && n >= p.clients[t.client]+2 {
+		if n := v.parts[under].taken; n > floor(t.under[under].most) && n >= t.parts[under].taken+2 {
 			return n
 		}
 		return 0

@@ -111,11 +111,7 @@ func (s *Service) WouldRefuse(ctx context.Context, w *workspace.Workspace) (Refu
 // admitsRecent returns why a request for the URL would be refused before its original is
 // fetched, or nil.
 func (s *Service) admitsRecent(c *site, u *recentURL) error {
-	r := &http.Request{Method: http.MethodGet, Header: http.Header{}}
-	if u.origin != "" {
-		r.Header.Set("Origin", u.origin)
-	}
-	if err := c.admitOrigin(headerOnly{}, r); err != nil {
+	if err := c.admitsOrigin(u.origin); err != nil {
 		return err
 	}
 	_, _, err := s.decide(c, u.target, false, client{}, func() (sender, error) { return sender{}, nil })

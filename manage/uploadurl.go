@@ -182,8 +182,8 @@ func (m *Manager) Run(ctx context.Context) {
 	}
 }
 
-// Sweep deletes uploads that nobody has completed for an hour, or for a day those in parts, from the sources for which
-// this process has made URLs. Run calls it.
+// Sweep deletes uploads that nobody has completed, from the sources for which this process has
+// made URLs: after an hour, and after a day where they are in parts. Run calls it.
 func (m *Manager) Sweep(ctx context.Context) {
 	now := m.now()
 	m.staged.mu.Lock()

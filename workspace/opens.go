@@ -10,13 +10,19 @@ import (
 )
 
 // Opens returns warnings about images that a change from old to w makes public, or shows
-// without a mark. It also warns where a source leaves a place inside a private or marked
-// source, whose rules then apply to the full URLs there, where a source leaves a private or marked
-// one inside it, whose rules then don't apply to its names any more, and where a setting of the whole
-// workspace makes URLs fail, and where a blocked path names another image. Each warning names
-// the rule that does so, in the style of [Workspace.Warn]. Opens compares places: a source with another key
-// and the same rules changes nothing. Only of a source that moves it compares names. Both workspaces are valid; Opens skips what isn't. If
-// old is nil, nothing was closed before.
+// without a mark. It also warns of these:
+//
+//   - A source leaves a place inside a private or marked source, whose rules then apply to the
+//     full URLs there.
+//   - A source leaves a private or marked source that is inside it, whose rules then don't apply
+//     to the names of the source any more.
+//   - A setting of the whole workspace makes URLs fail.
+//   - A blocked path names another image.
+//
+// Each warning names the rule that does so, in the style of [Workspace.Warn]. Opens compares
+// places, so a source with another key and the same rules changes nothing. It compares names
+// only of a source that moves. Both workspaces are valid; Opens skips what isn't. If old is nil,
+// nothing was closed before.
 func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	if old == nil {
 		return nil

@@ -33,7 +33,7 @@ func (a amount) plus(b amount, times int64) amount {
 //     claim's client would take. So clients that name many workspaces, or fill one, can't keep
 //     others out. A workspace takes at most a share of the room like that.
 //
-// A client over the floor takes nothing from workspaces that have a share or less. A proxy in
+// In the first way, a client over the floor takes only from workspaces over a share. A proxy in
 // front of many people may look like one client, so it keeps the floor, whoever comes past it.
 type room struct {
 	most   amount
