@@ -20,10 +20,11 @@ export class Signer {
     return this.known(path) && this.#signed.get(path).ends;
   }
 
-  // lastFor sets how long URLs are good for, and forgets those that were signed before.
+  // lastFor sets how long URLs are good for, and forgets those that were signed before. An
+  // answer that is under way is forgotten too, since it keeps what it got in the former map.
   lastFor(seconds) {
     this.#seconds = seconds;
-    this.#signed.clear();
+    this.#signed = new Map();
   }
 
   // known is the signed path, or undefined where the server must be asked.
@@ -48,6 +49,7 @@ export class Signer {
 
   async #ask() {
     const asked = this.#waiting;
+    const kept = this.#signed;
     this.#waiting = new Map();
     const asking = Date.now();
     try {
@@ -55,7 +57,7 @@ export class Signer {
       const ends = new Date(expires);
       const until = asking + (ends - asking) * 0.75;
       [...asked].forEach(([path, one], i) => {
-        this.#signed.set(path, { path: signed[i], until, ends });
+        kept.set(path, { path: signed[i], until, ends });
         one.resolve(signed[i]);
       });
     } catch (err) {
