@@ -42,14 +42,23 @@ func sharing(home, store string) []string {
 // initStore makes a table of the server, and returns its URL.
 func initStore(t *testing.T, local *dynamodblocal.Server) (store string) {
 	t.Helper()
-	store = local.URL(dynamodblocal.TableName())
-	cmd := exec.CommandContext(t.Context(), "tintype", "store", "init")
-	cmd.Env = sharing(t.TempDir(), store)
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "made and ready") {
-		t.Fatalf("store init: %v\n%s", err, out)
+	var out []byte
+	for range 3 {
+		store = local.URL(dynamodblocal.TableName())
+		cmd := exec.CommandContext(t.Context(), "tintype", "store", "init")
+		cmd.Env = sharing(t.TempDir(), store)
+		var err error
+		if out, err = cmd.CombinedOutput(); err != nil {
+			break
+		}
+		if strings.Contains(string(out), "made and ready") {
+			return store
+		}
+		// On a busy machine the store may make the table and answer too late. The second try of
+		// the command finds it then.
 	}
-	return store
+	t.Fatalf("store init: %s", out)
+	return ""
 }
 
 // serveShared starts a server with its data in a folder, and waits until it serves. It
