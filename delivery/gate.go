@@ -77,12 +77,17 @@ type slotKey struct{ workspace, host string }
 type slots struct {
 	bound         bound
 	taken, most   int
+	ending        int // of those taken, whose fetches had to give way
 	users, queued int
 	clients       map[string]*part
 }
 
 // A part is what a client has of the slots under one bound. It is kept like slots.
-type part struct{ taken, users, queued int }
+type part struct{ taken, ending, users, queued int }
+
+// stay returns how many fetches will go on.
+func (p *slots) stay() int { return p.taken - p.ending }
+func (k *part) stay() int  { return k.taken - k.ending }
 
 // part returns the part of a client. Each fetch of nobody has one of its own.
 func (p *slots) part(client string) *part {
@@ -98,8 +103,9 @@ func (p *slots) part(client string) *part {
 	return p.clients[client]
 }
 
-// floor is how many of so many a client never gives to others.
-func floor(of int) int { return max(of/32, 1) }
+// floor is how many of so many a client never gives to others: a thirty-second, or an equal part
+// where more clients are here, down to a hundred and twenty-eighth.
+func (p *slots) floor(of int) int { return max(of/min(max(len(p.clients), 32), 128), 1) }
 
 // A turn is one fetch that runs or waits.
 type turn struct {
@@ -215,7 +221,7 @@ func (f *gate) displace(t *turn) bool {
 // It reports false where there is none. The caller holds f.mu.
 func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
 	i := slices.Index(t.under, under)
-	return f.putOutNewest(max(floor(places), t.parts[i].queued+1), func(o *turn) int {
+	return f.putOutNewest(max(under.floor(places), t.parts[i].queued+1), func(o *turn) int {
 		if o.under[i] != under {
 			return 0
 		}
@@ -301,6 +307,14 @@ func (t *turn) take(n int) {
 	}
 }
 
+// ending counts a fetch that has to give way, or with -1 that has done so.
+func (t *turn) ending(n int) {
+	for i, p := range t.under {
+		p.ending += n
+		t.parts[i].ending += n
+	}
+}
+
 // admit takes the slots of a fetch, and lets it run. The caller holds f.mu.
 func (f *gate) admit(t *turn) {
 	t.take(1)
@@ -326,6 +340,9 @@ func (f *gate) leave(t *turn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t.take(-1)
+	if t.ended {
+		t.ending(-1)
+	}
 	delete(f.running, t)
 	f.drop(t)
 	for {
@@ -356,18 +373,28 @@ func (f *gate) next() int {
 // the floor.
 func (t *turn) greed() (most float64) {
 	for i, p := range t.under {
-		if n := t.parts[i].taken; p.bound != boundWorkspaceHost && n > floor(p.most) {
+		if n := t.parts[i].taken; p.bound != boundWorkspaceHost && n > p.floor(p.most) {
 			most = max(most, float64(n)/float64(p.most))
 		}
 	}
 	return most
 }
 
+// has returns how many fetches of its client run. Those of nobody count for their workspace.
+func (t *turn) has() int {
+	if t.client == "" {
+		return t.ofWorkspace().taken
+	}
+	return t.parts[len(t.parts)-1].taken
+}
+
 // compare is negative for a fetch that comes before another, whichever is older: its client is
-// less greedy, its workspace has fewer running fetches, or has as many and fewer from its host.
+// less greedy, or has fewer running fetches, its workspace has fewer, or has as many and fewer
+// from its host.
 func (t *turn) compare(older *turn) int {
 	return cmp.Or(
 		cmp.Compare(t.greed(), older.greed()),
+		cmp.Compare(t.has(), older.has()),
 		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
 		cmp.Compare(t.under[0].taken, older.under[0].taken))
 }
@@ -389,29 +416,33 @@ func (f *gate) sweep() {
 		}
 	}
 	fewest := slices.SortedFunc(maps.Values(firsts), (*turn).compare)
+	given := map[*turn]struct{}{}
 	for _, t := range fewest[:min(len(fewest), mostSwept)] {
-		f.makeRoom(t)
+		f.makeRoom(t, given)
 	}
 	f.sweeps = time.AfterFunc(sweepEvery, f.sweep)
 }
 
 // makeRoom ends one fetch under each bound that keeps t waiting. It ends none if one of these
-// bounds has none that has to give way. The caller holds f.mu.
-func (f *gate) makeRoom(t *turn) {
+// bounds has none that has to give way. Those that were given to another fetch don't count. The
+// caller holds f.mu.
+func (f *gate) makeRoom(t *turn, given map[*turn]struct{}) {
 	victims := map[*turn]bound{}
 	for i, p := range t.under {
 		if p.taken < p.most {
 			continue
 		}
-		v := f.victim(t, i)
+		v := f.victim(t, i, given)
 		if v == nil {
 			return
 		}
 		victims[v] = p.bound
 	}
 	for v, b := range victims {
+		given[v] = struct{}{}
 		if !v.ended {
 			v.ended = true
+			v.ending(1)
 			f.refused(b)
 			v.end()
 		}
@@ -424,7 +455,7 @@ func (f *gate) makeRoom(t *turn) {
 // t's, and the fetch is the one of these that has been running longest. If there is none, it is
 // the longest one of a client that has over the floor there, and two more than t's. A fetch
 // that is ending already is enough. The caller holds f.mu.
-func (f *gate) victim(t *turn, under int) *turn {
+func (f *gate) victim(t *turn, under int, given map[*turn]struct{}) *turn {
 	level := 0 // in t.under: the slots of a workspace on a host
 	switch t.under[under].bound {
 	case boundWorkspaceHost:
@@ -432,37 +463,40 @@ func (f *gate) victim(t *turn, under int) *turn {
 	case boundAll:
 		level = len(t.under) - 2 // the slots of a workspace
 	}
-	v := f.longest(t, under, func(v *turn) int {
-		if theirs, ours := v.under[level], t.under[level]; theirs != ours && theirs.taken >= ours.taken+2 {
-			return theirs.taken
+	v := f.longest(t, under, given, func(v *turn) int {
+		if theirs, ours := v.under[level], t.under[level]; theirs != ours && theirs.stay() >= ours.taken+2 {
+			return theirs.stay()
 		}
 		return 0
 	})
 	if v != nil {
 		return v
 	}
-	return f.longest(t, under, func(v *turn) int {
-		if n := v.parts[under].taken; n > floor(t.under[under].most) && n >= t.parts[under].taken+2 {
+	least := max(t.under[under].floor(t.under[under].most), t.parts[under].taken+1)
+	return f.longest(t, under, given, func(v *turn) int {
+		if n := v.parts[under].stay(); n > least {
 			return n
 		}
 		return 0
 	})
 }
 
-// longest returns the fetch under t's bound for which most is largest, and of these the one that
-// has been running longest, or nil. Those for which most is 0 don't count, nor those that began
-// a moment ago.
-func (f *gate) longest(t *turn, under int, most func(*turn) int) (longest *turn) {
+// longest returns a fetch under t's bound that is ending already and was given to nobody. Else it
+// returns the fetch for which most is largest, and of these the one that has been running longest,
+// or nil. Those for which most is 0 don't count, nor those that began a moment ago.
+func (f *gate) longest(t *turn, under int, given map[*turn]struct{}, most func(*turn) int) (longest *turn) {
 	n := 0
 	for v := range f.running {
 		if v.keys[under] != t.keys[under] {
 			continue
 		}
-		m := most(v)
-		if m > 0 && v.ended {
-			return v
+		if v.ended {
+			if _, gone := given[v]; !gone {
+				return v
+			}
+			continue
 		}
-		if m > 0 && time.Since(v.since) >= longRun && (m > n || m == n && v.since.Before(longest.since)) {
+		if m := most(v); m > 0 && time.Since(v.since) >= longRun && (m > n || m == n && v.since.Before(longest.since)) {
 			longest, n = v, m
 		}
 	}

@@ -501,6 +501,52 @@ func TestFetchesOfFewClients(t *testing.T) {
 }
 
 // BenchmarkGateQueue measures a fetch that ends while 4,000 of 20 clients wait.
+// TestFetchesOfManyClients: many clients, one after the other, take all slots with originals of many
+// workspaces that stall. A fetch of another client gets one soon, also in one of these workspaces.
+func TestFetchesOfManyClients(t *testing.T) {
+	for _, clients := range []int{20, 60} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newGate(Fetches{}, func(bound) {})
+			over := make(chan struct{})
+			var wg sync.WaitGroup
+			for i := range 1200 {
+				wg.Go(func() {
+					for {
+						ctx, leave, err := f.enter(withClient(t.Context(), fmt.Sprint("198.51.100.", i*clients/1200)), fmt.Sprint("ws", i%400), fmt.Sprint("h", i), time.Minute)
+						if err == nil {
+							select {
+							case <-ctx.Done():
+							case <-over:
+							}
+							leave()
+						}
+						select {
+						case <-over:
+							return
+						case <-time.After(20 * time.Millisecond):
+						}
+					}
+				})
+			}
+			time.Sleep(longRun)
+			for i := range 10 {
+				start := time.Now()
+				_, leave, err := f.enter(withClient(t.Context(), fmt.Sprint("192.0.2.", i)), fmt.Sprint("ws", i), "own", 5*time.Second)
+				if took := time.Since(start); err != nil || took > longRun+2*sweepEvery {
+					t.Errorf("%d clients, fetch %d: %v after %v", clients, i, err, took)
+				}
+				if err == nil {
+					leave()
+				}
+			}
+			close(over)
+			wg.Wait()
+			wantIdle(t, f)
+			time.Sleep(2 * sweepEvery)
+		})
+	}
+}
+
 func BenchmarkGateQueue(b *testing.B) {
 	f := newGate(Fetches{All: 64, PerWorkspace: 64, PerHost: 64, Waiting: 8192}, func(bound) {})
 	var wg sync.WaitGroup

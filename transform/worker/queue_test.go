@@ -638,6 +638,47 @@ func TestQueueTurnsOfClients(t *testing.T) {
 	}
 }
 
+// TestQueueHeavyClients: many clients fill the queue with heavy claims of many workspaces. One that
+// uses less than its part of the time finds room, and waits for no more than a few turns.
+func TestQueueHeavyClients(t *testing.T) {
+	for _, clients := range []int{20, 60} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQueue(2, 256, 1<<30, 10*time.Second)
+			c := newCrowd(t, q)
+			ctx, cancel := context.WithCancel(t.Context())
+			for i := range 300 {
+				c.wg.Go(func() {
+					for n := i; ctx.Err() == nil; n += 401 {
+						leave, err := q.enter(ctx, &claim{workspace: fmt.Sprint("ws", i), client: fmt.Sprint("many", i%clients), expected: 200 * time.Millisecond, bytes: 1})
+						if err != nil {
+							time.Sleep(50 * time.Millisecond)
+							continue
+						}
+						time.Sleep(time.Duration(200+100*(n%5)) * time.Millisecond)
+						leave()
+					}
+				})
+			}
+			time.Sleep(5 * time.Second)
+			for i := range 30 {
+				came := time.Now()
+				leave, err := q.enter(t.Context(), &claim{workspace: "shop", client: "visitor", expected: 12 * time.Millisecond, bytes: 1})
+				if waited := time.Since(came); err != nil || waited > 1200*time.Millisecond {
+					t.Errorf("%d clients, claim %d: %v after %s", clients, i, err, waited)
+				}
+				if err == nil {
+					time.Sleep(25 * time.Millisecond)
+					leave()
+				}
+				time.Sleep(time.Second)
+			}
+			cancel()
+			c.wg.Wait()
+			q.wantEmpty(t)
+		})
+	}
+}
+
 // TestQueueClientInWorkspace: one client fills the places of a workspace. Others of the same
 // workspace find room, and have every second turn.
 func TestQueueClientInWorkspace(t *testing.T) {

@@ -52,8 +52,13 @@ type guest struct {
 // share is a quarter of the room.
 func (r *room) share(kind int) int64 { return max(r.most[kind]/4, 1) }
 
-// floor is the part of the room that a client never gives to others.
-func (r *room) floor(kind int) int64 { return max(r.most[kind]/32, 1) }
+// floor is the part of the room that a client never gives to others: a thirty-second, or an equal
+// part where more clients wait, down to a hundred and twenty-eighth. So a client of which nothing
+// waits finds room beside 127 others that take all.
+func (r *room) floor(kind int) int64 {
+	parts := min(max(len(r.guests), 32), 128)
+	return max(r.most[kind]/int64(parts), 1)
+}
 
 // A line holds the waiting claims of a workspace, by speed, oldest first.
 type line struct {

@@ -88,10 +88,14 @@ func (c *claim) asClient() string {
 	return c.client
 }
 
-// begin notes that a claim starts in a slot.
+// begin notes that a claim starts in a slot. Only the order that it was chosen by moves on: in
+// the other one it may have come before many.
 func (t *turns) begin(c *claim) {
-	t.workspaces.now = max(t.workspaces.now, t.workspaces.of(c.workspace))
-	t.clients.now = max(t.clients.now, t.clients.of(c.asClient()))
+	if t.byClient() {
+		t.clients.now = max(t.clients.now, t.clients.of(c.asClient()))
+	} else {
+		t.workspaces.now = max(t.workspaces.now, t.workspaces.of(c.workspace))
+	}
 }
 
 // charge counts a claim that starts as if it took as long as those before it.
