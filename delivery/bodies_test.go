@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
 )
 
 // TestBodiesThatAreSent: bodies of requests count as originals do: one that stalls gives
@@ -81,5 +85,25 @@ func TestBodiesThatAreSent(t *testing.T) {
 	srv.Close()
 	if s := b.Stats(); s.Memory != 0 || s.Reading+s.Whole != 0 {
 		t.Errorf("afterwards: %+v", s)
+	}
+}
+
+// TestUploadsHaveAClient: uploads wait in the same queues as images. There they count for the
+// client that sends them.
+func TestUploadsHaveAClient(t *testing.T) {
+	k := newKeyBench(t)
+	w := k.acme(func(*workspace.Workspace) {})
+	ctx := limit.WithClient(t.Context(), "2001:db8::17")
+	photo := deliverytest.Photo(t, 30, 20)
+	o, err := k.Service.ReadUpload(ctx, w, bytes.NewReader(photo), int64(len(photo)), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Release()
+	if _, err := k.Service.CheckUpload(ctx, w, o); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.engine.owner.Load(); got.Client != "2001:db8::/64" || got.Workspace != "acme" {
+		t.Errorf("counted for %+v", got)
 	}
 }

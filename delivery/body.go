@@ -13,6 +13,7 @@ import (
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/header"
@@ -51,7 +52,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	w.noteAsk(&a)
 	a.nameIgnored(w.Header())
 
-	r = r.WithContext(withClient(r.Context(), w.Log.Client))
+	r = r.WithContext(limit.WithClient(r.Context(), w.Log.Client))
 	if err := s.admits(r.Context(), &a, false); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 )
 
 // Fetches bound how many originals are fetched over the network at the same time. An origin
@@ -109,7 +110,7 @@ func (p *slots) floor(of int) int { return max(of/min(max(len(p.clients), 32), 1
 
 // A turn is one fetch that runs or waits.
 type turn struct {
-	client   string   // see clientIn; empty is nobody
+	client   string   // see limit.ClientIn; empty is nobody
 	under    []*slots // the narrowest first; the last two are its workspace's and everybody's
 	parts    []*part  // of its client, under each of these
 	keys     []slotKey
@@ -146,7 +147,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		return nil, err
 	}
 	f.mu.Lock()
-	mine := f.newTurn(clientIn(ctx), workspace, host)
+	mine := f.newTurn(limit.ClientIn(ctx), workspace, host)
 	mine.end = end
 	leave = func() { f.leave(mine) }
 	if mine.full() == nil {

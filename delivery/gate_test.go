@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/workspace"
 )
@@ -455,7 +456,7 @@ func TestFetchesOfFewClients(t *testing.T) {
 				var wg sync.WaitGroup
 				stall := func(client, workspace, host string) {
 					wg.Go(func() {
-						ctx, leave, err := f.enter(withClient(t.Context(), client), workspace, host, time.Minute)
+						ctx, leave, err := f.enter(limit.WithClient(t.Context(), client), workspace, host, time.Minute)
 						if err != nil {
 							return
 						}
@@ -472,7 +473,7 @@ func TestFetchesOfFewClients(t *testing.T) {
 				}
 				for i := range 10 {
 					start := time.Now()
-					_, leave, err := f.enter(withClient(t.Context(), fmt.Sprint("192.0.2.", 100+i)), "shop", "own", 5*time.Second)
+					_, leave, err := f.enter(limit.WithClient(t.Context(), fmt.Sprint("192.0.2.", 100+i)), "shop", "own", 5*time.Second)
 					if took := time.Since(start); err != nil || took > longRun+2*sweepEvery {
 						t.Errorf("fetch %d: %v after %v", i, err, took)
 					}
@@ -512,7 +513,7 @@ func TestFetchesOfManyClients(t *testing.T) {
 			for i := range 1200 {
 				wg.Go(func() {
 					for {
-						ctx, leave, err := f.enter(withClient(t.Context(), fmt.Sprint("198.51.100.", i*clients/1200)), fmt.Sprint("ws", i%400), fmt.Sprint("h", i), time.Minute)
+						ctx, leave, err := f.enter(limit.WithClient(t.Context(), fmt.Sprint("198.51.100.", i*clients/1200)), fmt.Sprint("ws", i%400), fmt.Sprint("h", i), time.Minute)
 						if err == nil {
 							select {
 							case <-ctx.Done():
@@ -531,7 +532,7 @@ func TestFetchesOfManyClients(t *testing.T) {
 			time.Sleep(longRun)
 			for i := range 10 {
 				start := time.Now()
-				_, leave, err := f.enter(withClient(t.Context(), fmt.Sprint("192.0.2.", i)), fmt.Sprint("ws", i), "own", 5*time.Second)
+				_, leave, err := f.enter(limit.WithClient(t.Context(), fmt.Sprint("192.0.2.", i)), fmt.Sprint("ws", i), "own", 5*time.Second)
 				if took := time.Since(start); err != nil || took > longRun+2*sweepEvery {
 					t.Errorf("%d clients, fetch %d: %v after %v", clients, i, err, took)
 				}
@@ -554,7 +555,7 @@ func BenchmarkGateQueue(b *testing.B) {
 	ended, next := make(chan struct{}), make(chan struct{})
 	for i := range 4064 {
 		wg.Go(func() {
-			one := withClient(ctx, fmt.Sprint("192.0.2.", i%20))
+			one := limit.WithClient(ctx, fmt.Sprint("192.0.2.", i%20))
 			for {
 				_, leave, err := f.enter(one, fmt.Sprint("ws", i%400), fmt.Sprint("h", i%400), time.Hour)
 				if err != nil {

@@ -43,7 +43,7 @@ type originalKey struct {
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
 	background := a.background || old != nil
 	if !background {
-		ctx = withClient(ctx, a.client)
+		ctx = limit.WithClient(ctx, a.client)
 	}
 	if err := s.admits(ctx, a, background); err != nil {
 		return nil, err
@@ -319,23 +319,7 @@ type admitter interface {
 
 // owner says for whom the engine works.
 func (a *ask) owner(ctx context.Context, background bool) transform.Owner {
-	return transform.Owner{Workspace: a.site.Namespace, Source: a.original().sourceName(), Client: clientIn(ctx), Background: background}
-}
-
-type clientKey struct{}
-
-// withClient notes for which client images are fetched and transformed: its address.
-func withClient(ctx context.Context, address string) context.Context {
-	if address == "" {
-		return ctx
-	}
-	return context.WithValue(ctx, clientKey{}, limit.Client(address))
-}
-
-// clientIn returns the client that withClient noted, or nothing.
-func clientIn(ctx context.Context) string {
-	client, _ := ctx.Value(clientKey{}).(string)
-	return client
+	return transform.Owner{Workspace: a.site.Namespace, Source: a.original().sourceName(), Client: limit.ClientIn(ctx), Background: background}
 }
 
 // fingerprint identifies the bytes of an original, as far as the origin says when they

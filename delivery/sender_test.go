@@ -23,15 +23,17 @@ import (
 
 const rootKey = "root-key-of-the-tests"
 
-// recordingEngine keeps the marks and the original's name of its last job.
+// recordingEngine keeps the marks, the original's name and the owner of its last job.
 type recordingEngine struct {
 	deliverytest.Engine
 	marks atomic.Pointer[[]transform.MarkImage]
 	name  atomic.Pointer[string]
+	owner atomic.Pointer[transform.Owner]
 }
 
 func (e *recordingEngine) Transform(ctx context.Context, job transform.Job) (transform.Image, error) {
 	e.marks.Store(&job.Marks)
+	e.owner.Store(&job.Owner)
 	if len(job.Originals) > 0 {
 		e.name.Store(&job.Originals[0].ID)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
@@ -66,7 +67,7 @@ func (s *Service) ReadUpload(ctx context.Context, w *workspace.Workspace, r io.R
 		return nil, s.bodyTooLarge()
 	}
 	if e, ok := s.engine.(admitter); ok {
-		if err := e.Admits(ctx, transform.Owner{Workspace: w.Namespace}); err != nil {
+		if err := e.Admits(ctx, transform.Owner{Workspace: w.Namespace, Client: limit.ClientIn(ctx)}); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,9 @@
 package limit
 
-import "net/netip"
+import (
+	"context"
+	"net/netip"
+)
 
 var (
 	nat64      = netip.MustParsePrefix("64:ff9b::/96")   // RFC 6052 §2.1
@@ -31,4 +34,21 @@ func Client(address string) string {
 		return address
 	}
 	return network.String()
+}
+
+type clientKey struct{}
+
+// WithClient notes for whom a request works: the client at an address. Without an address ctx
+// stays as it is.
+func WithClient(ctx context.Context, address string) context.Context {
+	if address == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, clientKey{}, Client(address))
+}
+
+// ClientIn returns the client that [WithClient] noted, as [Client] names it, or nothing.
+func ClientIn(ctx context.Context) string {
+	client, _ := ctx.Value(clientKey{}).(string)
+	return client
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 )
 
 // headerNosniff is shared by all answers, so that a hit doesn't allocate it.
@@ -149,9 +150,9 @@ func (s *Server) bound(next http.Handler) http.Handler {
 type recordKey struct{}
 
 // withRecord adds the log record to the request's context, where handlers outside this
-// package can complete it.
+// package can complete it, and the client for whom their images are read and transformed.
 func withRecord(r *http.Request, l *delivery.Record) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), recordKey{}, l))
+	return r.WithContext(limit.WithClient(context.WithValue(r.Context(), recordKey{}, l), l.Client))
 }
 
 // RecordOf returns the log record of the request of ctx. Handlers outside this package read

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/limit"
 )
 
 // TestLogLinesAreShort: no part of a request makes a long line in the log.
@@ -28,5 +31,15 @@ func TestLogLinesAreShort(t *testing.T) {
 		if len(line) > 1000 {
 			t.Error(fmt.Sprint("line ", i, ": "), len(line), line[:1000])
 		}
+	}
+}
+
+// TestRecordNotesTheClient: what a request of the API or of a page has read and transformed counts
+// for its client.
+func TestRecordNotesTheClient(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/v1/workspaces/acme/images", nil)
+	ctx := withRecord(r, &delivery.Record{Client: "198.51.100.7"}).Context()
+	if got := limit.ClientIn(ctx); got != "198.51.100.7" || RecordOf(ctx).Client != got {
+		t.Errorf("the client is %q", got)
 	}
 }
