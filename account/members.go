@@ -239,7 +239,7 @@ func (p *People) Forget(ctx context.Context, workspaceID string) error {
 			return err
 		}
 	}
-	return p.drop(ctx, owners, workspaceID)
+	return p.drop(ctx, owners, workspaceID, firstSteps, workspaceID)
 }
 
 // drop deletes records, each by its group and name, whatever is in them.

@@ -167,8 +167,9 @@ func (p *People) Run(ctx context.Context) {
 //	passkeys#ID        ID of the passkey         a passkey
 //	ceremony           hash of the browser       a challenge for an authenticator
 //	inviting           WS                        when people were invited
+//	firststeps         WS                        how far a new workspace is
 const (
-	accounts, codes, asked, failed, devices, sessions, owners, inviting, ceremonies = "account", "code", "asked", "failed", "device", "session", "owners", "inviting", "ceremony"
+	accounts, codes, asked, failed, devices, sessions, owners, inviting, ceremonies, firstSteps = "account", "code", "asked", "failed", "device", "session", "owners", "inviting", "ceremony", "firststeps"
 )
 
 func hashOf(token string) string {

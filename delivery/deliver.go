@@ -26,7 +26,7 @@ func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 	if w.Log.Who.Kind != "" {
 		ctx = apikey.WithPrincipal(ctx, w.Log.Who)
 	}
-	s.countRequest(ctx, w)
+	s.countRequest(ctx, w, r)
 }
 
 // deliver is the life of a request.

@@ -279,3 +279,48 @@ func (n names) Domain(_ context.Context, name string) (workspace.Domain, error) 
 	}
 	return workspace.Domain{}, workspace.ErrDomainNotFound
 }
+
+// TestPreviews: what pages of the dashboard show is counted as such, where it is an image.
+func TestPreviews(t *testing.T) {
+	store := workspacetest.NewMemory()
+	recorder := usage.New(usage.Config{Counters: store, Log: slog.New(slog.DiscardHandler)})
+	b := newBench(t, func(c *setup) { c.Usage = recorder })
+	b.upstream.Serve("/photos/cat.jpg", deliverytest.Body(deliverytest.Photo(t, 30, 20)))
+	w := b.acme()
+	b.registry.Set(t, w)
+	counted := func() (u workspace.Usage) {
+		t.Helper()
+		if err := recorder.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := store.Usage(t.Context(), w.ID, "0000-00-00", "9999-99-99")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			u.Add(row)
+		}
+		return u
+	}
+	const image, page = "/acme/photos/cat.jpg?w=9", "https://img.example/app/acme"
+	for _, c := range []struct {
+		path    string
+		headers []string
+		preview bool
+	}{
+		{image, nil, false},
+		{image, []string{"Referer", page}, true},
+		{image, []string{"Referer", page + "/playground?src=photos/cat.jpg", "Sec-Fetch-Site", "same-origin"}, true},
+		{image, []string{"Referer", page, "Sec-Fetch-Site", "cross-site"}, false},
+		{image, []string{"Referer", page + "-shop/images"}, false},
+		{image, []string{"Referer", "https://shop.example/?from=/app/acme"}, false},
+		{image, []string{"Referer", "https://shop.example/%zz/app/acme"}, false},
+		{"/acme/photos/missing.jpg", []string{"Referer", page}, false},
+	} {
+		before := counted().Previews
+		b.get(c.path, c.headers...)
+		if got := counted().Previews > before; got != c.preview {
+			t.Errorf("%s %q: counted as a preview: %v", c.path, c.headers, got)
+		}
+	}
+}

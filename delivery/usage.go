@@ -3,6 +3,9 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/workspace"
@@ -32,7 +35,7 @@ func (s *Service) count(ctx context.Context, c *site, operation, source string, 
 }
 
 // countRequest counts a request for an image once it is answered.
-func (s *Service) countRequest(ctx context.Context, w *Response) {
+func (s *Service) countRequest(ctx context.Context, w *Response, r *http.Request) {
 	c := w.Log.site
 	if c == nil {
 		return
@@ -43,6 +46,26 @@ func (s *Service) countRequest(ctx context.Context, w *Response) {
 	}
 	if w.Status >= 400 {
 		u.Errors = 1
+	} else if isPreview(r, c.Namespace) {
+		u.Previews = 1
 	}
 	s.count(ctx, c, cmp.Or(w.Log.operation, opTransform), w.Log.Source, u)
+}
+
+// isPreview reports whether a page of the dashboard for this workspace asks. It believes the
+// headers, since nothing but the first steps of a new workspace depends on it.
+func isPreview(r *http.Request, namespace string) bool {
+	referer := r.Header.Get("Referer")
+	if !strings.Contains(referer, "/app/") { // most requests end here
+		return false
+	}
+	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" {
+		return false
+	}
+	page, err := url.Parse(referer)
+	if err != nil {
+		return false
+	}
+	rest, ok := strings.CutPrefix(page.Path, "/app/"+namespace)
+	return ok && (rest == "" || rest[0] == '/')
 }

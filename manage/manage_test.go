@@ -176,6 +176,15 @@ var useCases = map[string]useCase{
 	"DeleteSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeleteSource(ctx, who, "acme", "spare"))
 	}},
+	"FirstSteps": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.FirstSteps(ctx, who, "acme"))
+	}},
+	"LookAtFirst": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.LookAtFirst(ctx, who, "acme", "photos", "cat.jpg"))
+	}},
+	"HideFirstSteps": {account.UpdateWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.HideFirstSteps(ctx, who, "acme", true)
+	}},
 	"TestSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.TestSource(ctx, who, "acme", workspace.Source{Key: "more", Kind: "http", URL: "https://more.test/"}, "cat.jpg"))
 	}},

@@ -60,15 +60,16 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 	if err := m.judge(old, w); err != nil {
 		return t, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, testTime)
+	fetching, cancel := context.WithTimeout(ctx, testTime)
 	defer cancel()
-	image, err := m.delivery.TestSource(ctx, w, s.Key, path)
+	image, err := m.delivery.TestSource(fetching, w, s.Key, path)
 	if err != nil {
 		if code := fault.Of(err).Code; code == fault.Validation || code == fault.InvalidSource || code == fault.SourceNotFound {
 			return t, err // about the settings, or the path
 		}
 		return SourceTest{Message: whyNot(err, s)}, nil
 	}
+	m.noteTested(ctx, old, s.Key, path)
 	return SourceTest{true, fmt.Sprintf("It answered with %d bytes, %d×%d, %s.", image.Bytes, image.Width, image.Height, image.Format)}, nil
 }
 

@@ -28,6 +28,9 @@ type Usage struct {
 	Errors     int64 `json:"errors"`
 	BytesIn    int64 `json:"bytes_in"`
 	BytesOut   int64 `json:"bytes_out"`
+
+	// Previews are those of the requests without an error that pages of the dashboard made.
+	Previews int64 `json:"-"`
 }
 
 // A KeyUse holds the counts for one API key.
@@ -72,6 +75,7 @@ func (u *Usage) Add(o Usage) {
 	u.Errors += o.Errors
 	u.BytesIn += o.BytesIn
 	u.BytesOut += o.BytesOut
+	u.Previews += o.Previews
 }
 
 // Merged returns the tally with one row for every workspace, day, operation and source, and

@@ -118,6 +118,14 @@ func TestNewcomer(t *testing.T) {
 		t.Errorf("for Next.js: %s", text)
 	}
 	p.shoot("newcomer-5-playground")
+
+	// The steps stay until somebody else than the dashboard asks for an image.
+	if text := p.text(".back"); text != "Back to first steps: 3 of 4 done" {
+		t.Errorf("the playground leads back by %q", text)
+	}
+	p.click(".back a")
+	p.arrive(`document.querySelector('.first img')?.naturalWidth === 400`)
+	p.shoot("newcomer-6-back")
 	p.calm()
 	t.Logf("%d clicks, %d fields", clicks, fields)
 }

@@ -34,6 +34,7 @@ var inAPI = map[string][]string{
 	"GET /app/{ns}/members":        {"GET /v1/workspaces/{ns}/members", "GET /v1/workspaces/{ns}/invitations"},
 	"POST /app/{ns}/members":       {"POST /v1/workspaces/{ns}/invitations", "DELETE /v1/workspaces/{ns}/invitations/{id}", "PATCH /v1/workspaces/{ns}/members/{id}", "DELETE /v1/workspaces/{ns}/members/{id}"},
 	"GET /app/{ns}":                {"GET /v1/workspaces/{ns}/usage", "GET /v1/workspaces/{ns}/limits"},
+	"POST /app/{ns}/first-steps":   {"- it hides a part of the overview"},
 	"GET /app/{ns}/access":         {"GET /v1/workspaces/{ns}", "GET /v1/workspaces/{ns}/explain"},
 	"POST /app/{ns}/access":        {"POST /v1/workspaces/{ns}/review", "PATCH /v1/workspaces/{ns}"},
 	"GET /app/{ns}/log":            {"GET /v1/workspaces/{ns}/audit"},
@@ -108,6 +109,9 @@ var byOthers = map[string]string{
 	"FolderIsPrivate":  "Sources",
 	"AcceptInvitation": "", // only who signed in with the address can accept
 	"UploadOrigin":     "", // for the policy of the page
+	"FirstSteps":       "", // for a part of the overview
+	"HideFirstSteps":   "",
+	"LookAtFirst":      "TestSource",
 }
 
 // TestAPIHasAll: what a page does, the API does too.

@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
@@ -39,15 +41,23 @@ type Config struct {
 type Dashboard struct {
 	Config
 	mux     *http.ServeMux
-	signing *limit.Limiter // of what people have signed on the playground
+	signing *limit.Limiter               // of what people have signed on the playground
+	settled *lru.Cache[string, struct{}] // workspaces, by ID, whose first steps are all done
 }
+
+// mostSettled is how many workspaces a Dashboard knows whose first steps are all done.
+const mostSettled = 4096
 
 // New returns a Dashboard.
 func New(c Config) *Dashboard {
 	if c.Codec == nil {
 		c.Codec, _ = workspace.NewCodec(workspace.NewSecretKey()) // a new key is valid
 	}
-	d := &Dashboard{Config: c, mux: http.NewServeMux(), signing: limit.New(limit.Config{Log: c.Log, Now: c.Now})}
+	settled, err := lru.New[string, struct{}](mostSettled)
+	if err != nil {
+		panic(err) // only a size that isn't positive
+	}
+	d := &Dashboard{Config: c, mux: http.NewServeMux(), signing: limit.New(limit.Config{Log: c.Log, Now: c.Now}), settled: settled}
 	for _, r := range routes {
 		d.mux.Handle(r.pattern, d.handle(r))
 	}

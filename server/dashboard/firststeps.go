@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/account"
@@ -11,15 +13,18 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// firstSteps leads from an empty workspace to its first image.
+// mostSteps is the number of first steps.
+const mostSteps = 4
+
+// firstSteps leads from an empty workspace to an image of it on the visitor's page.
 type firstSteps struct {
-	Sources     []workspace.Source
-	HasSource   bool
-	Tested      bool               // an origin has sent something
+	manage.FirstSteps
+	Sources     []string           // keys, also of folders
 	SourcesPath string             // of the page of sources; empty where the visitor may not change them
 	NewSource   string             // path of the page that adds one; empty as SourcesPath
 	Source      string             // that the image is of
 	Path        string             // that was typed
+	Wrong       string             // what is wrong with the path; empty for nothing
 	Image       string             // path and query of the image; empty before a path was typed
 	URL         string             // of the image
 	Smaller     string             // URL of the image for small screens
@@ -28,78 +33,146 @@ type firstSteps struct {
 	Help        *playground.Advice // what to do about NeedsKey; nil where ExplainPath says more
 	ExplainPath string
 	Playground  string
-	Done        int // number of steps that are done
+	Done, Of    int    // numbers of steps
+	Hide        string // path of the form that hides them; empty for none
 }
 
-// firstSteps returns nil for a workspace that has served an image, unless the visitor is
-// just looking at the first one. rows is its usage lately.
-func (v *visit) firstSteps(w *workspace.Workspace, rows []workspace.Usage) (*firstSteps, error) {
+// firstSteps returns nil where all steps are done or hidden, unless the visitor looks at an
+// image there.
+func (v *visit) firstSteps(w *workspace.Workspace) (f *firstSteps, hidden bool, err error) {
 	q := v.r.URL.Query()
-	served, fetched := answered(rows)
-	if served && !q.Has("path") {
-		return nil, nil
+	typed := q.Has("path")
+	if v.d.settled.Contains(w.ID) && !typed {
+		return nil, false, nil
 	}
-	if !served && !fetched {
-		// A workspace that was quiet for a while isn't new.
-		to := v.d.now().UTC().AddDate(0, 0, -manage.MaxUsageDays)
-		u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, to.AddDate(0, 0, 1-manage.MaxUsageDays), to)
-		if err != nil {
-			return nil, err
-		}
-		if served, fetched = answered(u.Rows); served && !q.Has("path") {
-			return nil, nil
+	steps, err := v.d.Manage.FirstSteps(v.r.Context(), v.caller(), v.ns)
+	if err != nil {
+		return nil, false, err
+	}
+	if steps.Used {
+		v.d.settled.Add(w.ID, struct{}{})
+	}
+	if (steps.Used || steps.Hidden) && !typed {
+		return nil, steps.Hidden && !steps.Used, nil
+	}
+	f = &firstSteps{FirstSteps: steps, Sources: keysOf(w.Sources), Of: mostSteps, Playground: "/app/" + v.ns + "/playground"}
+	if v.may(account.UpdateWorkspace) && !steps.Hidden && !steps.Used {
+		f.Hide = "/app/" + v.ns + "/first-steps"
+	}
+	for _, key := range v.d.Manage.Folders(v.ns) {
+		if !slices.Contains(f.Sources, key) {
+			f.Sources = append(f.Sources, key)
 		}
 	}
-	f := &firstSteps{
-		Sources: w.Sources, HasSource: len(w.Sources) > 0, Tested: fetched || served,
-		Source: q.Get("source"), Path: strings.TrimLeft(strings.TrimSpace(q.Get("path")), "/"), Playground: "/app/" + v.ns + "/playground",
+	f.Source, f.Path, _ = strings.Cut(steps.Image, "/")
+	if typed {
+		f.Source, f.Path = q.Get("source"), strings.TrimLeft(strings.TrimSpace(q.Get("path")), "/")
 	}
 	if v.may(account.WriteSource) {
 		f.SourcesPath, f.NewSource = "/app/"+v.ns+"/sources", "/app/"+v.ns+"/sources/_new"
 	}
-	for _, s := range w.Sources {
-		if s.Key != f.Source || f.Path == "" {
-			continue
-		}
-		at := (&url.URL{Path: "/" + v.ns + "/" + s.Key + "/" + f.Path}).EscapedPath()
-		f.Image = at + "?w=400"
-		f.URL, f.Smaller = v.base()+at+"?w=800", v.base()+f.Image
-		f.ExplainPath = "/app/" + v.ns + "/access?" + url.Values{"url": {f.Image}}.Encode()
-		f.Playground = v.playgroundURL(s.Key+"/"+f.Path, nil)
-		if w.PresetsOnly {
-			f.NeedsKey = "This workspace takes presets only, and this URL says w=400."
-			continue
-		}
-		if !v.private(w, s.Key) {
-			continue
-		}
-		var err error
-		if f.Help, err = v.cannotSign(); err != nil {
-			return nil, err
-		}
-		if f.Help != nil {
-			f.NeedsKey = f.Help.Means + " " + f.Help.Do
-			continue
-		}
-		if f.Signed, _, err = v.d.Manage.SignURL(v.r.Context(), v.caller(), v.ns, f.Image, 0); err != nil {
-			f.NeedsKey = sentence(fault.OfManaging(err).Message)
+	if f.Path != "" && slices.Contains(f.Sources, f.Source) {
+		if err := v.firstImage(w, f, typed); err != nil {
+			return nil, false, err
 		}
 	}
-	for _, done := range []bool{f.HasSource, f.Tested, served} {
-		if done {
-			f.Done++
-		}
-	}
-	return f, nil
+	f.Done = f.FirstSteps.Done()
+	return f, false, nil
 }
 
-// answered reports whether an image was served, and whether an origin has sent one.
-func answered(rows []workspace.Usage) (served, fetched bool) {
-	for _, u := range rows {
-		served = served || u.Requests > u.Errors
-		fetched = fetched || u.BytesIn > 0
+// firstImage adds the image that was typed to the first steps. With test it fetches the image,
+// so that the page says what is wrong.
+func (v *visit) firstImage(w *workspace.Workspace, f *firstSteps, test bool) error {
+	at := (&url.URL{Path: "/" + v.ns + "/" + f.Source + "/" + f.Path}).EscapedPath()
+	f.Image = at + "?w=400"
+	f.URL, f.Smaller = v.base()+at+"?w=800", v.base()+f.Image
+	f.ExplainPath = "/app/" + v.ns + "/access?" + url.Values{"url": {f.Image}}.Encode()
+	f.Playground = v.playgroundURL(f.Source+"/"+f.Path, nil)
+	switch {
+	case w.PresetsOnly:
+		f.NeedsKey = "This workspace takes presets only, and this URL says w=400."
+	case v.private(w, f.Source):
+		if err := v.firstSigned(f); err != nil {
+			return err
+		}
 	}
-	return served, fetched
+	if !test || f.SourcesPath == "" || !slices.Contains(keysOf(w.Sources), f.Source) {
+		return nil
+	}
+	look := v.d.Manage.LookAtFirst
+	if f.NeedsKey != "" {
+		look = func(ctx context.Context, who manage.Caller, namespace, source, path string) (manage.SourceTest, error) {
+			return v.d.Manage.TestSource(ctx, who, namespace, workspace.Source{Key: source}, path)
+		}
+	}
+	t, err := look(v.r.Context(), v.caller(), v.ns, f.Source, f.Path)
+	switch {
+	case err != nil && fault.OfManaging(err).Code == fault.NotFound: // this server delivers no images
+	case err != nil:
+		f.Wrong = sentence(fault.OfManaging(err).Message)
+	case !t.OK:
+		f.Wrong = t.Message
+	default:
+		f.Tested, f.Seen = true, f.Seen || f.NeedsKey == ""
+	}
+	return nil
+}
+
+// firstSigned signs the URL of the first image, or says why it can't.
+func (v *visit) firstSigned(f *firstSteps) (err error) {
+	if f.Help, err = v.cannotSign(); err != nil {
+		return err
+	}
+	if f.Help != nil {
+		f.NeedsKey = f.Help.Means + " " + f.Help.Do
+		return nil
+	}
+	if f.Signed, _, err = v.d.Manage.SignURL(v.r.Context(), v.caller(), v.ns, f.Image, 0); err != nil {
+		f.NeedsKey = sentence(fault.OfManaging(err).Message)
+	}
+	return nil
+}
+
+// hideFirstSteps hides the first steps for all who see the workspace, or shows them again.
+func (v *visit) hideFirstSteps() error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	hide := f.get("do") != "show"
+	if err := v.d.Manage.HideFirstSteps(v.r.Context(), v.caller(), v.ns, hide); err != nil {
+		return err
+	}
+	if !hide {
+		return v.redirect("/app/"+v.ns, "")
+	}
+	return v.redirect("/app/"+v.ns, "hidden")
+}
+
+// stepsBack is the way back to the first steps, on pages that they lead to.
+type stepsBack struct {
+	Path     string
+	Done, Of int
+}
+
+// leadsBack are the templates of the pages that first steps lead to.
+var leadsBack = []string{"source", "sources", "sourcekind", "signingkeys", "playground", "access", "images", "image", "members"}
+
+// back returns the way back to the first steps, or nil where a page needs none. A page is fine
+// without it, so it returns no errors.
+func (v *visit) back(name string) *stepsBack {
+	if v.role == "" || !slices.Contains(leadsBack, name) {
+		return nil
+	}
+	w, err := v.workspace()
+	if err != nil || v.d.settled.Contains(w.ID) {
+		return nil
+	}
+	steps, err := v.d.Manage.FirstSteps(v.r.Context(), v.caller(), v.ns)
+	if err != nil || steps.Used || steps.Hidden {
+		return nil
+	}
+	return &stepsBack{"/app/" + v.ns + "#first", steps.Done(), mostSteps}
 }
 
 // base returns scheme and host of URLs of images, without a slash at the end.

@@ -24,11 +24,12 @@ type overviewPage struct {
 	Sources     []sourceRow
 	MoreSources int // that Sources leaves out
 	Operations  []sourceRow
-	First       *firstSteps // nil once an image was served
+	First       *firstSteps // nil once all steps are done
 	Idle        bool        // nothing was asked for yet
 	Errors      int64
 	LogPath     string // of the errors in the log; empty without the right to read it
 	MayLimit    bool
+	MayShow     bool // the first steps, which are hidden
 }
 
 // A tile is a total, and how it differs from the time before.
@@ -90,10 +91,12 @@ func (v *visit) overview() error {
 	if v.may(account.ReadAudit) {
 		p.LogPath = "/app/" + v.ns + "/log?" + url.Values{"trail": {"access"}, "errors": {"on"}}.Encode()
 	}
-	if p.First, err = v.firstSteps(w, rows); err != nil {
+	var hidden bool
+	if p.First, hidden, err = v.firstSteps(w); err != nil {
 		return err
 	}
-	p.Idle = p.First != nil && sum.total[requests] == 0
+	p.MayShow = hidden && v.may(account.UpdateWorkspace)
+	p.Idle = (hidden || p.First != nil) && sum.total[requests] == 0
 	return v.show(200, "overview", p)
 }
 

@@ -100,7 +100,7 @@ func TestFirstSteps(t *testing.T) {
 		}
 		return w.Body.String()
 	}
-	if have := see(""); !strings.Contains(text(have), "First steps 0 of 3 done") || strings.Contains(have, "<svg class=\"plot") {
+	if have := see(""); !strings.Contains(text(have), "First steps 0 of 4 done") || strings.Contains(have, "<svg class=\"plot") {
 		t.Error(have)
 	}
 	w, err := s.store.Get(t.Context(), "acme")
@@ -112,7 +112,7 @@ func TestFirstSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	have := see("?source=photos&path=/a%20b/%22%3E%3Cscript%3E100%25.jpg")
-	for _, want := range []string{"1 of 3 done", `src="/acme/photos/a%20b/%22%3E%3Cscript%3E100%25.jpg?w=400"`, "/app/acme/access?url=", "https://img.example/acme/photos/a%20b"} {
+	for _, want := range []string{"1 of 4 done", `src="/acme/photos/a%20b/%22%3E%3Cscript%3E100%25.jpg?w=400"`, "/app/acme/access?url=", "https://img.example/acme/photos/a%20b"} {
 		if !strings.Contains(have, want) {
 			t.Errorf("without %q:\n%s", want, have)
 		}
@@ -136,14 +136,28 @@ func TestFirstSteps(t *testing.T) {
 		t.Error("a source that isn't there is shown")
 	}
 	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 2, Errors: 2, BytesIn: 10})
-	if have := text(see("")); !strings.Contains(have, "2 of 3 done") {
+	if have := text(see("")); !strings.Contains(have, "2 of 4 done") {
 		t.Error(have)
+	}
+	// What pages of the dashboard show is no image in use.
+	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 5, Errors: 1, Previews: 4})
+	if have := text(see("")); !strings.Contains(have, "First steps 3 of 4 done") {
+		t.Error(have)
+	}
+	for path, want := range map[string]bool{"/sources": true, "/sources/_new": true, "/sources/photos": true, "/signing-keys": true, "/playground": true, "/access": true, "/presets": false} {
+		a := s.ask("owner", "GET", "/app/acme"+path, nil)
+		if got := strings.Contains(text(a.Body.String()), "Back to first steps : 3 of 4 done"); a.Code != 200 || got != want {
+			t.Errorf("%s: %d, leads back: %v", path, a.Code, got)
+		}
 	}
 	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 1})
 	if have := text(see("")); strings.Contains(have, "First steps") {
 		t.Error(have)
 	}
-	if have := text(see("?source=photos&path=x.jpg")); !strings.Contains(have, "3 of 3 done") || !strings.Contains(have, `srcset="https://img.example/acme/photos/x.jpg?w=400 400w`) {
+	if have := text(s.ask("owner", "GET", "/app/acme/sources", nil).Body.String()); strings.Contains(have, "Back to first steps") {
+		t.Error(have)
+	}
+	if have := text(see("?source=photos&path=x.jpg")); !strings.Contains(have, "4 of 4 done") || !strings.Contains(have, `srcset="https://img.example/acme/photos/x.jpg?w=400 400w`) {
 		t.Error(have)
 	}
 	// A workspace that was quiet for a while isn't new.
@@ -252,5 +266,70 @@ func TestFirstSource(t *testing.T) {
 		if got := strings.Contains(b, `name="private" type="checkbox" checked`); got != private {
 			t.Errorf("%s: private is ticked: %v", kind, got)
 		}
+	}
+}
+
+// TestHideFirstSteps: an editor hides the first steps, and shows them again.
+func TestHideFirstSteps(t *testing.T) {
+	s := open(t)
+	for _, c := range []struct {
+		do             string
+		shown, offered bool
+	}{{"hide", false, true}, {"show", true, false}} {
+		if w := s.ask("viewer", "POST", "/app/acme/first-steps", url.Values{"do": {c.do}}); w.Code != 403 {
+			t.Error(w.Code)
+		}
+		if w := s.ask("editor", "POST", "/app/acme/first-steps", url.Values{"do": {c.do}}); w.Code != 303 {
+			t.Error(w.Code, w.Body)
+		}
+		have := text(s.ask("owner", "GET", "/app/acme", nil).Body.String())
+		if shown, offered := strings.Contains(have, "First steps 0 of 4 done"), strings.Contains(have, "Show the first steps"); shown != c.shown || offered != c.offered {
+			t.Errorf("%s: shown %v, offered %v\n%s", c.do, shown, offered, have)
+		}
+	}
+}
+
+// TestFirstStepsTested: a test of a source that passes is a step that is done, and its image is
+// the one to see first. A path that is wrong says so.
+func TestFirstStepsTested(t *testing.T) {
+	g := openGallery(t)
+	see := func(query string) string { return text(g.ask("editor", "GET", "/app/acme"+query, nil).Body.String()) }
+	w, err := g.store.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	photos := w.Sources[0]
+	test := func(path string) string {
+		return text(g.ask("editor", "POST", "/app/acme/sources/photos", url.Values{"kind": {"http"}, "url": {photos.URL}, "step": {"test"}, "test_path": {path}}).Body.String())
+	}
+	if have := test("missing.jpg"); !strings.Contains(have, "The test failed") || !strings.Contains(have, "Back to first steps : 1 of 4 done") {
+		t.Error(have)
+	}
+	if have := see("?source=photos&path=missing.jpg"); !strings.Contains(have, "1 of 4 done") || !strings.Contains(have, "it has nothing at this path") {
+		t.Error(have)
+	}
+	if have := test("a.jpg"); !strings.Contains(have, "The source works") || !strings.Contains(have, "Back to first steps : 2 of 4 done") {
+		t.Error(have)
+	}
+	page := g.ask("viewer", "GET", "/app/acme", nil).Body.String()
+	if have := text(page); !strings.Contains(have, "First steps 2 of 4 done") || !strings.Contains(page, `src="/acme/photos/a.jpg?w=400"`) {
+		t.Error(page)
+	}
+	if have := see("?source=photos&path=a.jpg"); !strings.Contains(have, "3 of 4 done") {
+		t.Error(have)
+	}
+	if have := see(""); !strings.Contains(have, "3 of 4 done") {
+		t.Error(have)
+	}
+	// A private image is seen once there is a key that signs.
+	if have := see("?source=vault&path=red.png"); !strings.Contains(have, "no signing key yet") {
+		t.Error(have)
+	}
+	made := text(g.ask("owner", "POST", "/app/acme/signing-keys", url.Values{"do": {"make"}}).Body.String())
+	if !strings.Contains(made, "The key is made.") || !strings.Contains(made, "Back to first steps : 3 of 4 done") {
+		t.Error(made)
+	}
+	if have := g.ask("editor", "GET", "/app/acme", nil).Body.String(); !strings.Contains(have, `src="/acme/vault/red.png?`) {
+		t.Error(have)
 	}
 }

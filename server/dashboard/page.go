@@ -55,12 +55,13 @@ type page struct {
 	Role       string // of the visitor in the workspace
 	Navigation []link
 	Done       string // what the visitor's last form did; empty for nothing
+	Back       *stepsBack
 	Data       any
 }
 
 // show answers with a page.
 func (v *visit) show(status int, name string, data any) error {
-	p := page{Visitor: v.who, Assets: web.Path(), Namespace: v.ns, Path: v.r.URL.Path, Role: string(v.role), Done: done[v.r.URL.Query().Get("done")], Data: data}
+	p := page{Visitor: v.who, Assets: web.Path(), Namespace: v.ns, Path: v.r.URL.Path, Role: string(v.role), Done: done[v.r.URL.Query().Get("done")], Back: v.back(name), Data: data}
 	if v.role != "" {
 		for _, l := range navigation {
 			if v.may(l.needs) {
@@ -95,6 +96,7 @@ var done = map[string]string{
 	"removed":   "Removed. Within a minute it holds on all servers.",
 	"unchanged": "Nothing was changed.",
 	"verified":  "Verified. Images are served on this host at once here, and within 15 seconds on other servers.",
+	"hidden":    "The first steps are hidden. Show them again at the end of this page.",
 	"deleted":   "The workspace is deleted.",
 	"uploaded":  "Uploaded.",
 	"gone":      "The image is deleted.",

@@ -55,6 +55,7 @@ var pageRows = []pageRow{
 	{"POST /app/me/invitations", whoSigned, url.Values{"id": {"X"}}, 404},
 
 	{"GET /app/{ns}", account.ReadUsage, nil, 0},
+	{"POST /app/{ns}/first-steps", account.UpdateWorkspace, url.Values{"do": {"hide"}}, 0},
 	{"GET /app/{ns}/log", account.ReadAudit, nil, 0},
 	{"GET /app/{ns}/log.csv", account.ReadAudit, nil, 0},
 	{"GET /app/{ns}/access", account.ReadWorkspace, nil, 0},

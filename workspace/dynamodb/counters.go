@@ -85,10 +85,14 @@ func (s *Store) add(k, counts, attributes item) step {
 }
 
 func usageCounts(u workspace.Usage) item {
-	return item{
+	i := item{
 		"requests": number(u.Requests), "hits": number(u.Hits), "transforms": number(u.Transforms), "errors": number(u.Errors),
 		"bytes_in": number(u.BytesIn), "bytes_out": number(u.BytesOut),
 	}
+	if u.Previews > 0 { // few rows have some
+		i["previews"] = number(u.Previews)
+	}
+	return i
 }
 
 // Usage implements [workspace.Counters].
@@ -127,7 +131,7 @@ func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (worksp
 	}
 	parts := spans(from, to)
 	totals := make([]workspace.Usage, len(parts))
-	err := s.counts(ctx, workspaceID, parts, "requests, hits, transforms, errors, bytes_in, bytes_out", func(part int, i item) error {
+	err := s.counts(ctx, workspaceID, parts, "requests, hits, transforms, errors, bytes_in, bytes_out, previews", func(part int, i item) error {
 		totals[part].Add(counted(workspaceID, i))
 		return nil
 	})
@@ -140,7 +144,7 @@ func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (worksp
 func counted(workspaceID string, i item) workspace.Usage {
 	return workspace.Usage{
 		WorkspaceID: workspaceID, Requests: getNumber(i, "requests"), Hits: getNumber(i, "hits"), Transforms: getNumber(i, "transforms"), Errors: getNumber(i, "errors"),
-		BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"),
+		BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"), Previews: getNumber(i, "previews"),
 	}
 }
 

@@ -33,11 +33,12 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 		t := t.Merged()
 		for _, u := range t.Usage {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO usage
-				(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out, previews) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
 				transforms = transforms + excluded.transforms, errors = errors + excluded.errors,
-				bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out`,
-				u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut); err != nil {
+				bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
+				previews = previews + excluded.previews`,
+				u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut, u.Previews); err != nil {
 				return err
 			}
 		}
@@ -63,7 +64,7 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 	// driver locks twice for each column, which together take four times as long as the query.
 	// So a row is one text.
 	err = conn.Raw(func(c any) error {
-		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT concat_ws(char(9), requests, hits, transforms, errors, bytes_in, bytes_out, day, operation, source)
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT concat_ws(char(9), requests, hits, transforms, errors, bytes_in, bytes_out, previews, day, operation, source)
 			FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`,
 			[]driver.NamedValue{{Ordinal: 1, Value: workspaceID}, {Ordinal: 2, Value: from}, {Ordinal: 3, Value: to}})
 		if err != nil {
@@ -74,7 +75,7 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 		for err = rows.Next(v); err == nil; err = rows.Next(v) {
 			text, _ := v[0].(string)
 			u := workspace.Usage{WorkspaceID: workspaceID}
-			for _, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut} {
+			for _, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, &u.Previews} {
 				var number string
 				number, text, _ = strings.Cut(text, "\t")
 				if *n, err = strconv.ParseInt(number, 10, 64); err != nil {
@@ -102,8 +103,8 @@ var _ workspace.Totals = (*Store)(nil)
 func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (workspace.Usage, error) {
 	u := workspace.Usage{WorkspaceID: workspaceID}
 	row := s.file.reader().QueryRowContext(ctx, `SELECT coalesce(sum(requests), 0), coalesce(sum(hits), 0), coalesce(sum(transforms), 0), coalesce(sum(errors), 0),
-		coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0) FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
-	return u, failure(ctx, row.Scan(&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut))
+		coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0), coalesce(sum(previews), 0) FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
+	return u, failure(ctx, row.Scan(&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, &u.Previews))
 }
 
 // Lease implements [limit.Leases]. All processes that have the file open share a clock.

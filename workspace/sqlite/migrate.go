@@ -133,6 +133,7 @@ var migrations = []string{
 		PRIMARY KEY (grp, name)
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX people_expires ON people (expires) WHERE expires > 0;`,
+	`ALTER TABLE usage ADD COLUMN previews INTEGER NOT NULL DEFAULT 0;`,
 }
 
 // migrate brings the database to the newest version, in one transaction.

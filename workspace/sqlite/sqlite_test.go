@@ -176,7 +176,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 7)",
+		newer:        "newer tintype (schema 99; this one knows up to 8)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -295,7 +295,7 @@ func TestOpenMigratesPurges(t *testing.T) {
 		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`,
 		`INSERT INTO purges (workspace_id, json) VALUES ('w1',
 			'{"sequence":250,"purges":[{"sequence":101,"kind":"source","source":"a"},{"sequence":250,"kind":"path","source":"b","value":"x"}]}')`,
-		`DROP TABLE people`, `PRAGMA user_version = 5`,
+		`DROP TABLE people`, `ALTER TABLE usage DROP COLUMN previews`, `PRAGMA user_version = 5`,
 	} {
 		exec1(t, path, statement)
 	}

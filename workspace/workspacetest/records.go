@@ -547,7 +547,7 @@ func testTallies(t *testing.T, s Store) {
 	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), used))
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	row := workspace.Usage{WorkspaceID: "w1", Day: "2026-05-01", Operation: "transform", Source: "photos",
-		Requests: 10, Hits: 4, Transforms: 5, Errors: 1, BytesIn: 1 << 40, BytesOut: 1 << 41}
+		Requests: 10, Hits: 4, Transforms: 5, Errors: 1, BytesIn: 1 << 40, BytesOut: 1 << 41, Previews: 3}
 	tally := workspace.Tally{
 		ID:    "first",
 		Usage: []workspace.Usage{row, row, {WorkspaceID: "w2", Day: "2026-05-01", Operation: "info", Requests: 1}},
@@ -589,7 +589,7 @@ func testUsageRange(t *testing.T, s Store) {
 	for _, day := range []string{"2026-05-03", "2026-05-01", "2026-05-02", "2026-12-31"} {
 		for _, operation := range []string{"transform", "info"} {
 			for _, source := range []string{"photos", "", "a_b-c"} {
-				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1, BytesOut: 10})
+				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1, BytesOut: 10, Previews: 1})
 			}
 		}
 	}
@@ -610,7 +610,7 @@ func testUsageRange(t *testing.T, s Store) {
 	}
 	if totals, ok := s.(workspace.Totals); ok {
 		for span, want := range map[[2]string]int64{{"2026-05-02", "2026-05-03"}: 12, {"2026-05-01", "2026-12-31"}: 24, {"2026-05-04", "2026-12-30"}: 0, {"2026-05-03", "2026-05-02"}: 0, {"2025-12-01", "2027-01-01"}: 24} {
-			if got, err := totals.Total(t.Context(), "w1", span[0], span[1]); err != nil || got != (workspace.Usage{WorkspaceID: "w1", Requests: want, BytesOut: 10 * want}) {
+			if got, err := totals.Total(t.Context(), "w1", span[0], span[1]); err != nil || got != (workspace.Usage{WorkspaceID: "w1", Requests: want, BytesOut: 10 * want, Previews: want}) {
 				t.Errorf("Total of %v: %+v, %v", span, got, err)
 			}
 		}
