@@ -41,10 +41,11 @@ type originalKey struct {
 // entry to renew, or nil. An error that the next request would get too is returned as an
 // entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
-	background := a.background || old != nil
-	if !background {
-		ctx = limit.WithClient(ctx, a.client)
+	background, client := a.background || old != nil, a.client
+	if background {
+		client = "" // no client waits for it
 	}
+	ctx = limit.WithClient(ctx, client)
 	if err := s.admits(ctx, a, background); err != nil {
 		return nil, err
 	}

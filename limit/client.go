@@ -38,12 +38,9 @@ func Client(address string) string {
 
 type clientKey struct{}
 
-// WithClient notes for whom a request works: the client at an address. Without an address ctx
-// stays as it is.
+// WithClient notes for whom a request works: the client at an address. An empty address is
+// nobody.
 func WithClient(ctx context.Context, address string) context.Context {
-	if address == "" {
-		return ctx
-	}
 	return context.WithValue(ctx, clientKey{}, Client(address))
 }
 
