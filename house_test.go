@@ -50,6 +50,9 @@ var mayImport = map[string][]string{
 	"usage":     {"workspace"},
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
+	// Certificates of the listeners.
+	"certs": {},
+
 	// People, and what they may.
 	"account": {"workspace", "apikey", "limit", "mail"},
 	"mail":    {},
@@ -72,6 +75,7 @@ var mayImport = map[string][]string{
 
 	// Conformance suites import what they judge.
 	"cache/cachetest":         {"cache"},
+	"certs/certstest":         {},
 	"manage/managetest":       {"delivery", "fault", "origin", "transform", "workspace"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
 	"workspace/workspacetest": {"account", "dialect", "workspace", "limit", "signing"},

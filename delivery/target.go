@@ -56,7 +56,7 @@ func (t Target) Signed() string {
 // path. ok is false for a request that is for no workspace, such as one for the API. path
 // and rawQuery are those of [SplitTarget].
 func (s *Service) Target(ctx context.Context, host, path, rawQuery string) (t Target, ok bool) {
-	if namespace, ok := s.namespaceOfHost(ctx, hostname(host)); ok {
+	if namespace, ok := s.namespaceOfHost(ctx, Hostname(host)); ok {
 		return Target{namespace, path, rawQuery}, true
 	}
 	first, rest := path[1:], ""
@@ -95,13 +95,13 @@ func (s *Service) namespaceOfHost(ctx context.Context, host string) (string, boo
 // servesImagesOn reports whether this server is known to serve images on the host. It may
 // serve them on other hosts too.
 func (s *Service) servesImagesOn(ctx context.Context, host string) bool {
-	host = hostname(host)
+	host = Hostname(host)
 	_, ok := s.namespaceOfHost(ctx, host)
 	return ok || s.baseDomain != "" && host == s.baseDomain
 }
 
-// hostname is a Host header in lower case without its port and trailing dot.
-func hostname(host string) string {
+// Hostname is a Host header in lower case without its port and trailing dot.
+func Hostname(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"context"
+	"crypto/tls"
 	"maps"
 	"net"
 	"net/http"
@@ -39,17 +40,27 @@ var _ delivery.Conn = (*connection)(nil)
 // keep others out, whatever its connections do. Where none is closed, the new connection is
 // answered 503.
 //
+// Requests over HTTP/2, of which a connection has many, are bounded likewise: there are as
+// many of them as connections at most, and a client has a quarter. Where there are too many,
+// those connections are closed whose clients take none of their answers. Where there are
+// none, the request is answered 503.
+//
+// Several listeners may share one Connections. A connection of TLS counts from when it is
+// accepted: one whose handshake isn't complete is sending its request.
+//
 // It is safe for concurrent use. Its fields must not change after the first use.
 type Connections struct {
 	Most    int                   // open connections; 0 is no bound
 	Proxies []netip.Prefix        // trusted proxies. All are one client, which gives way only to clients that don't have many connections
 	Metrics prometheus.Registerer // nil registers nothing
 
+	once    sync.Once  // makes it ready
 	mu      sync.Mutex // guards all fields below, and those of the clients and connections
 	all     states
 	clients map[string]*client
 	sizes   []*list.List // of *client; the index is the number of its connections
 	largest int          // the most connections of one client
+	streams int          // requests over HTTP/2 that are under way
 	closed  int64        // connections that were closed for others
 	refused int64
 }
@@ -65,9 +76,10 @@ type states struct {
 // A client has all connections from one address, see [limit.Client], or from the proxies.
 type client struct {
 	states
-	name string
-	size int           // the number of its connections
-	at   *list.Element // in Connections.sizes
+	name    string
+	streams int           // requests over HTTP/2 that are under way
+	size    int           // the number of its connections
+	at      *list.Element // in Connections.sizes
 }
 
 const proxies = "proxies" // the client that all trusted proxies are
@@ -75,7 +87,12 @@ const proxies = "proxies" // the client that all trusted proxies are
 // A connection is in two lists, one of its client and one of all.
 type connection struct {
 	net.Conn
-	took atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
+	bound *Connections // that it is of
+	took  atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
+	pace  pace         // of its writes, which come one after another
+
+	streamsMu sync.Mutex
+	streams   map[*stream]struct{} // answers over HTTP/2 that are under way
 
 	// Connections.mu guards the fields below.
 	of    *client   // nil after it was closed
@@ -95,19 +112,48 @@ const (
 	graceToArrive = time.Second     // how long a request may arrive before its connection may be closed
 	graceToAnswer = time.Second     // how long a request may be answered before its connection is the first to be closed
 	writeStep     = 64 << 10        // bytes of one step of a write, which counts as progress
+	streamsOfOne  = 2 * maxStreams  // requests over HTTP/2 that each client may have under way
 )
 
-// Write writes in steps, and records when each step begins.
-func (k *connection) Write(b []byte) (n int, err error) {
-	defer k.took.Store(0)
+// A pace says how long a client has been taking the present step of 64 KiB. TLS writes in
+// records of up to 16 KiB, so a step may be of several writes. The pauses between them, in
+// which there is nothing to write, don't count.
+type pace struct {
+	wrote int           // bytes of the step
+	spent time.Duration // in the writes of the step that have returned
+}
+
+// write writes b with write, at most as much at a time as is left of the step. It stores
+// into took when the step would have begun if there had been no pauses.
+func (p *pace) write(b []byte, took *atomic.Int64, write func([]byte) (int, error)) (n int, err error) {
+	defer took.Store(0)
 	for {
-		k.took.Store(time.Now().UnixNano())
-		m, err := k.Conn.Write(b[n:min(len(b), n+writeStep)])
+		at := time.Now()
+		took.Store(at.Add(-p.spent).UnixNano())
+		m, err := write(b[n:min(len(b), n+writeStep-p.wrote)])
 		n += m
+		if p.wrote += m; p.wrote >= writeStep {
+			*p = pace{}
+		} else {
+			p.spent += time.Since(at)
+		}
 		if err != nil || n == len(b) {
 			return n, err
 		}
 	}
+}
+
+// waited returns for how long the step that took is of has lasted.
+func waited(took *atomic.Int64, now time.Time) time.Duration {
+	if at := took.Load(); at != 0 {
+		return now.Sub(time.Unix(0, at))
+	}
+	return 0
+}
+
+// Write writes in steps, and records when each step begins.
+func (k *connection) Write(b []byte) (n int, err error) {
+	return k.pace.write(b, &k.took, k.Conn.Write)
 }
 
 // CloseWrite is for net/http, which calls it so that clients can read an answer to its end.
@@ -118,12 +164,21 @@ func (k *connection) CloseWrite() error {
 	return nil
 }
 
-// Waited implements delivery.Conn.
+// Waited implements delivery.Conn. Over HTTP/2, a client may take nothing although every
+// write returns at once. Then it is the answer that has waited least which counts.
 func (k *connection) Waited(now time.Time) time.Duration {
-	if took := k.took.Load(); took != 0 {
-		return now.Sub(time.Unix(0, took))
+	if w := waited(&k.took, now); w > 0 {
+		return w
 	}
-	return 0
+	k.streamsMu.Lock()
+	defer k.streamsMu.Unlock()
+	least, first := time.Duration(0), true
+	for s := range k.streams {
+		if w := waited(&s.took, now); first || w < least {
+			least, first = w, false
+		}
+	}
+	return least
 }
 
 // Cut implements delivery.Conn.
@@ -137,25 +192,36 @@ func (k *connection) Cut() {
 type connectionKey struct{}
 
 // Guard returns a listener that accepts connections within the bound, for s to serve. It
-// also sets hooks of s. Call it once, before s serves.
+// also sets hooks of s. Call it once for each server, before it serves.
 func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
 	}
-	c.clients = map[string]*client{}
-	c.register()
+	c.once.Do(func() {
+		c.clients = map[string]*client{}
+		c.register()
+	})
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connectionKey{}, conn)
+		return context.WithValue(ctx, connectionKey{}, connectionOf(conn))
 	}
 	s.ConnState = c.changed
-	return &guardedListener{l, c, make(chan struct{}, 64)}
+	return &guardedListener{l, c, s.TLSConfig != nil, make(chan struct{}, 64)}
+}
+
+// connectionOf returns the connection of a guarded listener that conn is, or that it is over.
+func connectionOf(conn net.Conn) *connection {
+	if over, ok := conn.(*tls.Conn); ok {
+		conn = over.NetConn()
+	}
+	k, _ := conn.(*connection)
+	return k
 }
 
 // changed moves a connection to the list of its new state. For HTTP/1, [http.StateActive]
 // comes when the server has read the head of a request. A part of a head changes nothing, so
 // it doesn't make the connection younger.
 func (c *Connections) changed(conn net.Conn, state http.ConnState) {
-	k := conn.(*connection)
+	k := connectionOf(conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k.of == nil {
@@ -252,7 +318,7 @@ func (p *place) leave() {
 // admit adds a connection, and closes others where it must. It returns nil where there is no
 // room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	k, name := &connection{Conn: conn}, c.clientOf(conn)
+	k, name := &connection{Conn: conn, bound: c}, c.clientOf(conn)
 	c.mu.Lock()
 	var give []*connection
 	if c.open() >= c.Most {
@@ -272,6 +338,46 @@ func (c *Connections) admit(conn net.Conn) *connection {
 		other.Cut()
 	}
 	return k
+}
+
+// admitStream counts a request over HTTP/2 until it is released. It returns nil where there
+// is no room.
+func (c *Connections) admitStream(k *connection) (release func()) {
+	c.mu.Lock()
+	of := k.of
+	if of == nil {
+		c.mu.Unlock()
+		return func() {} // it has been closed for another
+	}
+	var give []*connection
+	if of.streams >= max(streamsOfOne, c.Most/4) && of.name != proxies {
+		c.refused++
+		c.mu.Unlock()
+		return nil
+	}
+	if c.streams >= c.Most {
+		if give = c.all.stalled(time.Now(), 1+c.Most/64); len(give) == 0 {
+			c.refused++
+			c.mu.Unlock()
+			return nil
+		}
+	}
+	for _, other := range give {
+		c.closed++
+		c.remove(other)
+	}
+	c.streams++
+	of.streams++
+	c.mu.Unlock()
+	for _, other := range give {
+		other.Cut()
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.streams--
+		of.streams--
+	}
 }
 
 // giving returns the connections to close for a new one of a client. The caller holds mu.
@@ -348,6 +454,7 @@ func (s *states) stalled(now time.Time, most int) []*connection {
 type guardedListener struct {
 	net.Listener
 	connections *Connections
+	secure      bool          // TLS is spoken, in which a 503 would cost a handshake
 	refusing    chan struct{} // has one element for each 503 that is being sent; further connections are closed without one
 }
 
@@ -360,6 +467,10 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 		if k := l.connections.admit(conn); k != nil {
 			boundUnsent(conn)
 			return k, nil
+		}
+		if l.secure {
+			_ = conn.Close()
+			continue
 		}
 		select {
 		case l.refusing <- struct{}{}:

@@ -24,13 +24,25 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		res := &delivery.Response{ResponseWriter: w, Client: r.Context(), Draining: &s.draining}
-		if k, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		if k, ok := r.Context().Value(connectionKey{}).(*connection); ok && k != nil {
 			res.Conn = k
+		}
+		full := false
+		if k, ok := res.Conn.(*connection); ok && r.ProtoMajor == 2 {
+			if one := k.stream(w); one != nil {
+				defer one.end()
+				res.ResponseWriter, res.Conn = one, one
+			} else {
+				full = true
+			}
 		}
 		res.Log.RequestID, res.Log.Client = requestID(r), s.client(r)
 		h := w.Header()
 		h["X-Request-Id"] = []string{res.Log.RequestID}
 		h["X-Content-Type-Options"] = headerNosniff
+		if r.TLS != nil {
+			h["Strict-Transport-Security"] = s.hsts(r.Host)
+		}
 		if r.Method != http.MethodGet {
 			delete(r.Header, "Range") // it is for GET only (RFC 9110 §14.2)
 		}
@@ -48,6 +60,10 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			s.metrics.observe(res, took)
 			s.access(r, res, took)
 		}()
+		if full {
+			res.Fail(&fault.Error{Code: fault.Overloaded, Message: "too many requests are under way; try again in a second", RetryAfter: 1})
+			return
+		}
 		next.ServeHTTP(res, r)
 	})
 }

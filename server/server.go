@@ -32,6 +32,10 @@ type Config struct {
 	// Examples returns what the page at / shows beside the playground. Nil shows nothing.
 	Examples       func(context.Context) []Example
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	// Preload reports whether answers over TLS on a host, which is in lower case and has no
+	// port, ask browsers to know by themselves that the host and all below it are reached by
+	// https. Nil is none.
+	Preload func(host string) bool
 
 	// Ready returns why this server can't serve yet, or nil. /readyz calls it. A nil function
 	// means that the server is always ready.
@@ -48,6 +52,7 @@ type Server struct {
 	pages    http.Handler // under /app
 	examples func(context.Context) []Example
 	trusted  []netip.Prefix
+	preload  func(host string) bool
 	ready    func() error
 	draining atomic.Bool
 	metrics  *metrics
@@ -57,7 +62,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	return &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
 }
 

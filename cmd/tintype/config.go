@@ -23,7 +23,14 @@ import (
 // here. Secrets have no flags, since every user of a machine can see flags. They are
 // variables, such as TINTYPE_ROOT_KEY or TINTYPE_ROOT_KEY_FILE.
 type serveCmd struct {
-	Listen     string        `env:"TINTYPE_LISTEN" default:":8080" placeholder:"ADDRESS" help:"Address for images and the API (${default})."`
+	Listen    string   `env:"TINTYPE_LISTEN" placeholder:"ADDRESS" help:"Address for images and the API, without TLS: :8080 by default. With --tls it only redirects to https, and is :80 by default."`
+	TLS       string   `env:"TINTYPE_TLS" default:"off" enum:"files,off" placeholder:"files|off" help:"Serve images and the API by https on --tls-listen too, with the certificates of --tls-cert (files), or not (${default})."`
+	TLSListen string   `env:"TINTYPE_TLS_LISTEN" default:":443" placeholder:"ADDRESS" help:"Address for https (${default})."`
+	TLSCert   []string `env:"TINTYPE_TLS_CERT" sep:";" placeholder:"FILE" help:"A certificate for --tls files, in PEM, with those of the authorities between it and the root. Repeatable: a client gets the first one for its host, else the first. Files are read again on SIGHUP."`
+	TLSKey    []string `env:"TINTYPE_TLS_KEY" sep:";" placeholder:"FILE" help:"The private key of --tls-cert, in PEM. With several, in the same order."`
+
+	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
+
 	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
 	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server still takes requests after SIGTERM. Meanwhile /readyz is 503 and answers close their connections, so that load balancers choose another server (${default})."`
 	Data       string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
@@ -36,7 +43,7 @@ type serveCmd struct {
 	PublicURL  publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. Needed with --mail smtp://."`
 	Operators  []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
 	Signup     string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
-	Mail       string        `env:"TINTYPE_MAIL" placeholder:"URL" help:"The mail server that sends codes and invitations: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465, with the password in TINTYPE_MAIL_PASSWORD. 'log' prints mails on the terminal, which is the default while --listen is an address of loopback. Without it, or with 'off', there is no dashboard."`
+	Mail       string        `env:"TINTYPE_MAIL" placeholder:"URL" help:"The mail server that sends codes and invitations: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465, with the password in TINTYPE_MAIL_PASSWORD. 'log' prints mails on the terminal, which is the default while --listen, and --tls-listen if there is one, are addresses of loopback. Without it, or with 'off', there is no dashboard."`
 	MailFrom   string        `env:"TINTYPE_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of mails. By default tintype@ and the host of --public-url."`
 	Apply      string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
 	ApplyPrune bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove settings of the workspaces in the file of --apply that aren't in the file, as tintype apply --prune does."`
@@ -80,8 +87,22 @@ type serveCmd struct {
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
 
-// defaultListen is the default of --listen.
-const defaultListen = ":8080"
+// Defaults of --listen.
+const (
+	defaultListen         = ":8080"
+	defaultRedirectListen = ":80" // beside TLS
+)
+
+// plainListen returns the address of the listener without TLS.
+func (c *serveCmd) plainListen() string {
+	switch {
+	case c.Listen != "":
+		return c.Listen
+	case c.TLS != "off":
+		return defaultRedirectListen
+	}
+	return defaultListen
+}
 
 // maxWorkers bounds --workers. No machine has more cores.
 const maxWorkers = 1024
@@ -118,7 +139,10 @@ func (c *serveCmd) Validate() error {
 			return fmt.Errorf("%s: must be %s", v.flag, v.what)
 		}
 	}
-	if err := checkAddress("--listen", c.Listen); err != nil {
+	if err := checkAddress("--listen", c.plainListen()); err != nil {
+		return err
+	}
+	if err := c.checkTLS(); err != nil {
 		return err
 	}
 	if c.OpsListen != "off" {

@@ -29,7 +29,8 @@ func (c *healthCmd) Run(ctx context.Context, std stdio) error {
 	if address == "" {
 		said, err := os.ReadFile(addressFile(c.Data))
 		if err != nil { // the folder may be read-only, so the server couldn't write its address
-			said = []byte(cmp.Or(std.getenv("TINTYPE_LISTEN"), defaultListen))
+			c := serveCmd{Listen: std.getenv("TINTYPE_LISTEN"), TLS: cmp.Or(std.getenv("TINTYPE_TLS"), "off")}
+			said = []byte(c.plainListen())
 		}
 		address = strings.TrimSpace(string(said))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -108,25 +109,46 @@ type front struct {
 	flag     string // the flag with its address
 	listener net.Listener
 	handler  http.Handler
-	cutOff   bool // requests are cut off when the listener stops
+	tls      *tls.Config // nil is none
+	cutOff   bool        // requests are cut off when the listener stops
 
 	connections *server.Connections // bounds the listener's connections; nil is no bound
 }
 
-// listen opens the public listener and the operator's, which is nil where it is off.
-func (c *serveCmd) listen(parts *parts) (public, ops net.Listener, err error) {
-	open := func(flag, address, instead string) (l net.Listener, err error) {
+// listeners has those of a server. It has no secure one without --tls, and no ops where that
+// is off.
+type listeners struct{ public, secure, ops net.Listener }
+
+// listen opens the listeners.
+func (c *serveCmd) listen(parts *parts) (l listeners, err error) {
+	open := func(flag, address, instead string) net.Listener {
+		if err != nil {
+			return nil
+		}
+		var l net.Listener
 		if l, err = net.Listen("tcp", address); err != nil {
-			return nil, fmt.Errorf("%s: %w (%s)", flag, err, instead)
+			err = fmt.Errorf("%s: %w (%s)", flag, err, instead)
+			return nil
 		}
 		parts.close(func() error { _ = l.Close(); return nil }) // where no server has closed it
-		return l, nil
+		return l
 	}
-	if public, err = open("--listen", c.Listen, "another address, or stop what serves there"); err != nil || c.OpsListen == "off" {
-		return public, nil, err
+	l.public = open("--listen", c.plainListen(), "another address, or stop what serves there")
+	if c.TLS != "off" {
+		l.secure = open("--tls-listen", c.TLSListen, "another address, or stop what serves there")
 	}
-	ops, err = open("--ops-listen", c.OpsListen, "another address, or off for none")
-	return public, ops, err
+	if c.OpsListen != "off" {
+		l.ops = open("--ops-listen", c.OpsListen, "another address, or off for none")
+	}
+	return l, err
+}
+
+// addresses returns those that the world may reach.
+func (l listeners) addresses() []net.Addr {
+	if l.secure == nil {
+		return []net.Addr{l.public.Addr()}
+	}
+	return []net.Addr{l.public.Addr(), l.secure.Addr()}
 }
 
 // serveUntil serves until ctx ends. After SIGTERM it drains first: srv announces the end for
@@ -143,10 +165,15 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 		if f.cutOff {
 			s.BaseContext = func(net.Listener) context.Context { return underWay }
 		}
+		s.TLSConfig = f.tls
 		listener := f.connections.Guard(s, f.listener)
 		servers = append(servers, s)
+		serve := s.Serve
+		if f.tls != nil {
+			serve = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+		}
 		go func() {
-			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("%s: the listener on %s failed: %w", f.flag, f.listener.Addr(), err)
 			}
 		}()
@@ -194,6 +221,7 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      5 * time.Minute, // a large variant over a slow line
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    server.MaxHeaderBytes,
+		HTTP2:             server.HTTP2(),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

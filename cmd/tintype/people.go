@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func ofLoopback(host string) bool {
 
 // newPeople returns who may sign in, or nil where the server sends no mail: then it has no
 // dashboard.
-func (c *serveCmd) newPeople(getenv func(string) string, records account.Records, public net.Addr, out io.Writer, log *slog.Logger) (*account.People, error) {
+func (c *serveCmd) newPeople(getenv func(string) string, records account.Records, public []net.Addr, out io.Writer, log *slog.Logger) (*account.People, error) {
 	base := c.PublicURL.url
 	var operators []string
 	for _, address := range c.Operators {
@@ -63,7 +64,11 @@ func (c *serveCmd) newPeople(getenv func(string) string, records account.Records
 	}
 	where := c.Mail
 	if where == "" {
-		if host, _, err := net.SplitHostPort(public.String()); err == nil && ofLoopback(host) {
+		outside := func(a net.Addr) bool {
+			host, _, err := net.SplitHostPort(a.String())
+			return err != nil || !ofLoopback(host)
+		}
+		if !slices.ContainsFunc(public, outside) {
 			where = "log"
 		}
 	}

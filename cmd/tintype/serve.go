@@ -87,7 +87,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	defer func() { err = errors.Join(err, parts.end(flushTime)) }()
 
 	// Before all that takes time, since an address that is taken is a common mistake.
-	public, ops, err := c.listen(&parts)
+	listening, err := c.listen(&parts)
+	if err != nil {
+		return err
+	}
+	security, followTLS, err := c.openTLS(log)
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	for i, hook := range hooks {
 		told[i] = hook
 	}
-	people, err := c.newPeople(std.getenv, store, public.Addr(), std.stdout, log)
+	people, err := c.newPeople(std.getenv, store, listening.addresses(), std.stdout, log)
 	if err != nil {
 		return err
 	}
@@ -190,7 +194,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	srv := server.New(server.Config{
 		Examples: show,
-		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Metrics: metrics, Log: log,
+		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
@@ -205,16 +209,26 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if people != nil {
 		run = append(run, people.Run)
 	}
+	if followTLS != nil {
+		run = append(run, followTLS)
+	}
 	parts.run(run...)
 
-	fronts := []front{{flag: "--listen", listener: public, handler: srv.Handler(), connections: &server.Connections{Most: plan.connections, Proxies: prefixes(c.TrustedProxies), Metrics: metrics}}}
-	if ops != nil {
+	bound := &server.Connections{Most: plan.connections, Proxies: prefixes(c.TrustedProxies), Metrics: metrics}
+	fronts := []front{{flag: "--listen", listener: listening.public, handler: srv.Handler(), connections: bound}}
+	reached := listening.public.Addr()
+	if security != nil {
+		reached = listening.secure.Addr()
+		fronts[0].handler = srv.Redirect(portOf(reached), nil)
+		fronts = append(fronts, front{flag: "--tls-listen", listener: listening.secure, handler: srv.Handler(), tls: security, connections: bound})
+	}
+	if ops := listening.ops; ops != nil {
 		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
-	log.Info("serving", "address", public.Addr().String(), "version", version, "libvips", engineVersion())
-	c.sayAddress(public.Addr(), &parts, log)
-	c.announce(std.stdout, public.Addr())
+	log.Info("serving", "address", reached.String(), "tls", c.TLS, "version", version, "libvips", engineVersion())
+	c.sayAddress(listening.public.Addr(), &parts, log)
+	c.announce(std.stdout, reached)
 	if c.Demo {
 		c.announceDemo(std.stdout, newKey)
 	}
@@ -433,6 +447,9 @@ func (c *serveCmd) announce(out io.Writer, addr net.Addr) {
 		host = "localhost"
 	}
 	base := "http://" + net.JoinHostPort(host, port)
+	if c.TLS != "off" {
+		base = "https://" + net.JoinHostPort(host, port)
+	}
 	fmt.Fprintf(out, "Tintype serves on %s\n", base)
 	for _, d := range c.Dir {
 		fmt.Fprintf(out, "  %s/%s/%s/…?w=400 from %s\n", base, d.namespace, d.key, d.path)
