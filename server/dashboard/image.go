@@ -31,6 +31,16 @@ type imagePage struct {
 	Signed     string
 	SignedFor  string // in words
 	Form       form
+
+	SignedUntil time.Time
+}
+
+// URLHelp says what the URL of a private image needs.
+func (p imagePage) URLHelp() string {
+	if !p.Private {
+		return ""
+	}
+	return "It needs an API key or a signature."
 }
 
 // lifetimes are how long a signed URL of the page may be good for.
@@ -59,9 +69,9 @@ func (v *visit) image() error {
 				p.SignedFor = r.Name
 			}
 		}
-		signed, _, err := v.d.Manage.SignImage(ctx, who, v.ns, p.Source, p.Path, "", seconds)
+		signed, until, err := v.d.Manage.SignImage(ctx, who, v.ns, p.Source, p.Path, "", seconds)
 		if err == nil {
-			p.Signed = v.base() + signed
+			p.Signed, p.SignedUntil = v.base()+signed, until.UTC()
 			return v.showImage(p, http.StatusOK)
 		}
 		return v.imageFails(p, err)

@@ -12,8 +12,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -179,7 +181,7 @@ func TestImages(t *testing.T) {
 	page("operator", "/app/other/images", 200, "No source of this workspace can be listed")
 
 	const one = "/app/acme/images/image?path=a+b.jpg&source=files"
-	page("viewer", one, 200, `value="https://img.example/acme/files/a%20b.jpg"`, `href="/app/acme/playground?src=files%2Fa&#43;b.jpg"`, `src="/acme/files/a%20b.jpg?w=800"`)
+	page("viewer", one, 200, `>https://img.example/acme/files/a%20b.jpg</textarea>`, `href="/app/acme/playground?src=files%2Fa&#43;b.jpg"`, `src="/acme/files/a%20b.jpg?w=800"`)
 	page("viewer", "/app/acme/images/image?path=none.jpg&source=files", 404)
 	page("viewer", "/app/acme/images/image?path=..%2Fx&source=files", 400)
 	do := func(target string, want int, location string, fields ...string) string {
@@ -245,6 +247,31 @@ func TestManyBlocks(t *testing.T) {
 		}
 		if len(b) > 150_000 {
 			t.Errorf("%s has %d bytes", query, len(b))
+		}
+	}
+}
+
+// TestShare: a link to a private image says when it ends, and can be copied.
+func TestShare(t *testing.T) {
+	g := openGallery(t)
+	if err := os.WriteFile(filepath.Join(g.folder, "a.jpg"), deliverytest.Photo(t, 40, 30), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.edit(t, func(w *workspace.Workspace) {
+		w.RequireSignature = true
+		w.SigningKeys = []signing.Key{{ID: "KEY", Secret: signing.NewSecret(), CreatedAt: now.Add(-time.Hour)}}
+	})
+	const page = "/app/acme/images/image?path=a.jpg&source=files"
+	if have := g.ask("viewer", "GET", page, nil).Body.String(); strings.Contains(have, "Make the link") {
+		t.Error("a viewer is offered a link")
+	}
+	if have := g.ask("editor", "GET", page, nil).Body.String(); !strings.Contains(have, ">Make the link<") || strings.Contains(have, ">Sign<") {
+		t.Error(have)
+	}
+	have := g.ask("editor", "POST", page, url.Values{"do": {"sign"}, "seconds": {"86400"}}).Body.String()
+	for _, want := range []string{">Link for one day<", `data-copy="signed" hidden>Copy<`, `<textarea id="signed"`, "https://img.example/acme/files/a.jpg?exp=", `>Monday, 30 November 2037, 12:00 UTC</time>`, `value="86400" selected`} {
+		if !strings.Contains(have, want) {
+			t.Errorf("without %q:\n%s", want, have)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestKeys(t *testing.T) {
 		t.Error(page.Code, page.Body)
 	}
 	made := s.ask("owner", "POST", "/app/acme/keys", fields)
-	key := regexp.MustCompile(`id="made" type="text" value="([^"]+)"`).FindStringSubmatch(made.Body.String())
+	key := regexp.MustCompile(`<textarea id="made"[^>]*>([^<]+)</textarea> <button type="button" data-copy="made" hidden>`).FindStringSubmatch(made.Body.String())
 	if made.Code != 200 || key == nil || made.Header().Get("Cache-Control") != "no-store" {
 		t.Fatal(made.Code, made.Header(), made.Body)
 	}

@@ -170,6 +170,8 @@ var functions = template.FuncMap{
 	"field": func(f form, name, label, help string) field { return field{f, name, label, help} },
 	"mask":  func() string { return workspace.Mask },
 
+	"copying": func(id, label, text, help string) copied { return copied{id, label, text, help} },
+
 	"grouped": plot.Grouped,
 	"device":  device,
 
@@ -186,6 +188,10 @@ type field struct {
 	Form              form
 	Name, Label, Help string
 }
+
+// A copied is a text to copy, for the template of parts.html. It wraps, so that no window cuts
+// it off. A script adds the button, and without it the text can be selected.
+type copied struct{ ID, Label, Text, Help string }
 
 // Value returns what the field shows: what was typed, else what is stored.
 func (f field) Value() string { return f.Form.Values.Get(f.Name) }

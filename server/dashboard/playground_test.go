@@ -244,7 +244,7 @@ func TestPlaygroundWithoutScript(t *testing.T) {
 	if !strings.Contains(body, `value="https://img.example/acme/open/a%20b.jpg?fit=cover&amp;w=20"`) || !strings.Contains(body, `<img src="/acme/open/a%20b.jpg?fit=cover&amp;w=20"`) {
 		t.Error(body)
 	}
-	if _, body = g.playData(t, "editor", "?src=vault/a.jpg"); !strings.Contains(body, "It needs a signature") || strings.Contains(body, `<img src="/acme/vault`) {
+	if _, body = g.playData(t, "editor", "?src=vault/a.jpg"); !strings.Contains(body, "It is private. Share it for") || strings.Contains(body, `<img src="/acme/vault`) {
 		t.Error(body)
 	}
 	w := g.ask("editor", "POST", "/app/acme/playground", url.Values{"src": {"vault/a.jpg"}, "options": {"w=20"}, "seconds": {"86400"}})
