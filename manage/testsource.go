@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -73,6 +74,9 @@ func (m *Manager) TestSource(ctx context.Context, who Caller, namespace string, 
 	return SourceTest{true, fmt.Sprintf("It answered with %d bytes, %d×%d, %s.", image.Bytes, image.Width, image.Height, image.Format)}, nil
 }
 
+// advises matches an explanation of package origin/bucket that says what to do.
+var advises = regexp.MustCompile(`: (check|set|allow|ask|restore) `)
+
 // whyNot says why a fetch failed, and what to check. Errors of package origin hold no secret
 // and no address.
 func whyNot(err error, s workspace.Source) string {
@@ -93,7 +97,7 @@ func whyNot(err error, s workspace.Source) string {
 		return "The image is larger than this server takes as an original."
 	case errors.Is(err, origin.ErrUnavailable) && s.Kind == "http" && (strings.Contains(detail, "status 401") || strings.Contains(detail, "status 403")):
 		return detail + " Check the headers of the source, such as Authorization, and whether the server lets this server in."
-	case errors.Is(err, origin.ErrUnavailable) && s.Kind != "http":
+	case errors.Is(err, origin.ErrUnavailable) && s.Kind != "http" && !advises.MatchString(detail):
 		return detail + " Check bucket, region or account, endpoint and the access key."
 	}
 	return detail

@@ -45,6 +45,7 @@ func TestTestSource(t *testing.T) {
 		{origin.ErrTimeout, "http", false, "in time"},
 		{fmt.Errorf("%w: it answered with status 403", origin.ErrUnavailable), "http", false, "Check the headers"},
 		{fmt.Errorf("%w: the bucket is in another region", origin.ErrUnavailable), "s3", false, "Check bucket, region"},
+		{fmt.Errorf("%w: the bucket refused the credentials: check access_key_id and secret_access_key", origin.ErrUnavailable), "s3", false, "check access_key_id and secret_access_key."},
 		{fmt.Errorf("%w: its host name could not be resolved", origin.ErrUnavailable), "http", false, "could not be resolved"},
 		{fmt.Errorf("%w: its TLS certificate is not valid", origin.ErrUnavailable), "http", false, "TLS certificate"},
 	} {
@@ -56,7 +57,7 @@ func TestTestSource(t *testing.T) {
 			s = workspace.Source{Key: "trial", Kind: "s3", Bucket: "trial", Region: "eu-west-1", AccessKeyID: "id", SecretAccessKey: "secret"}
 		}
 		got, err := m.TestSource(t.Context(), person(w.ID, "ed@example.com", account.Editor), "acme", s, "cat.jpg")
-		if err != nil || got.OK != c.ok || !strings.Contains(got.Message, c.want) {
+		if err != nil || got.OK != c.ok || !strings.Contains(got.Message, c.want) || strings.Count(strings.ToLower(got.Message), "check") > 1 {
 			t.Errorf("%v: %+v, %v", c, got, err)
 		}
 		if after, _ := db.Get(t.Context(), "acme"); after.Revision != w.Revision || asked == nil || asked.Sources[len(asked.Sources)-1].Key != "trial" {

@@ -31,6 +31,14 @@ func (f form) on(name string) bool    { return f.Values.Get(name) != "" }
 // Has reports whether one of the values of a field is this one.
 func (f form) Has(name, value string) bool { return slices.Contains(f.Values[name], value) }
 
+// Any reports whether one of these fields has a value or an error. 0 is a default.
+func (f form) Any(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		value := f.get(name)
+		return value != "" && value != "0" || f.Errors[name] != ""
+	})
+}
+
 // number returns the whole number in a field, which may have separators of thousands. An
 // empty field is 0.
 func (f form) number(name string) (n int, ok bool) {

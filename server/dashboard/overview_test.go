@@ -200,7 +200,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %d", as, w.Code)
 		}
 	}
-	if have := s.ask("editor", "GET", "/app/acme/limits", nil).Body.String(); !strings.Contains(have, "<fieldset disabled>") || strings.Contains(have, "Review the change") {
+	if have := s.ask("editor", "GET", "/app/acme/limits", nil).Body.String(); !strings.Contains(have, "<fieldset disabled>") || strings.Contains(have, "Review and save") {
 		t.Error("an editor is offered to change limits")
 	}
 	wrong := s.ask("owner", "POST", "/app/acme/limits", fields).Body.String()

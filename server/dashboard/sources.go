@@ -45,6 +45,38 @@ type sourceForm struct {
 	Test      *manage.SourceTest
 }
 
+// SecretHelp says what the mask in the field of the secret stands for.
+func (s sourceForm) SecretHelp(f form) string {
+	switch {
+	case s.Key != "":
+		return "It is never shown. *** keeps the stored one."
+	case f.get("secret_access_key") == workspace.Mask:
+		return "It is never shown. *** stands for what you typed."
+	}
+	return "It is never shown again."
+}
+
+// HeadersHelp says how to write headers.
+func (s sourceForm) HeadersHelp() string {
+	help := "One a line, such as Authorization: Bearer SECRET. Values are secret."
+	if s.Key != "" {
+		help += " *** keeps the stored one."
+	}
+	return help
+}
+
+// PrivateHelp says what private means, and of a new source why it starts as it does.
+func (s sourceForm) PrivateHelp() string {
+	const help = "Images need a signed URL or an API key."
+	switch {
+	case s.Key != "":
+		return help
+	case s.Kind == "http":
+		return help + " A web server starts as public, since whoever knows its URLs can load the originals already."
+	}
+	return help + " A bucket starts as private, since it may hold anything."
+}
+
 var sourceList = partList[workspace.Source]{
 	noun: "source", path: "sources", field: "key", needs: account.WriteSource,
 	of: func(w *workspace.Workspace) *[]workspace.Source { return &w.Sources }, name: func(s *workspace.Source) string { return s.Key },
@@ -100,8 +132,6 @@ func (v *visit) sourceSettings(key, kind string) error {
 			if s := sourceList.find(w, key); s != nil {
 				return sourceValues(s)
 			}
-			// Whoever knows its URL sees an image of a web server already. A bucket may hold
-			// anything.
 			return url.Values{"kind": {kind}, "private": on(kind != "http")}
 		},
 		edit:    sourceList.edit(key, func(_ *workspace.Workspace, f form) (workspace.Source, error) { return sourceOf(f, key, kind) }),

@@ -171,3 +171,42 @@ func TestCredentialsInURLs(t *testing.T) {
 		}
 	}
 }
+
+// TestSourceForm: a new source shows what everybody needs, and the rest under More. It says
+// nothing of a stored secret.
+func TestSourceForm(t *testing.T) {
+	s := open(t)
+	for _, c := range []struct {
+		kind         string
+		first, more  []string
+		why, whyElse string
+	}{
+		{"s3", []string{"key", "bucket", "region", "endpoint", "access_key_id", "secret_access_key", "uploads", "private", "test_path"}, []string{"prefix", "public_urls", "ttl", "revalidate", "cache_control"}, "A bucket starts as private", "A web server"},
+		{"http", []string{"key", "url", "private", "test_path"}, []string{"headers", "public_urls", "ttl", "revalidate", "cache_control"}, "A web server starts as public", "A bucket"},
+	} {
+		page := s.ask("editor", "GET", "/app/acme/sources/_new?kind="+c.kind, nil).Body.String()
+		main, more, ok := strings.Cut(page, `<details class="more">`)
+		if !ok || strings.Contains(page, "***") || !strings.Contains(main, c.why) || strings.Contains(page, c.whyElse) || !strings.Contains(page, "Review and save") {
+			t.Error(page)
+		}
+		for part, names := range map[string][]string{main: c.first, more: c.more} {
+			for _, name := range names {
+				if strings.Count(page, `name="`+name+`"`) != 1 || !strings.Contains(part, `name="`+name+`"`) {
+					t.Errorf("%s: the field %s stands in another place", c.kind, name)
+				}
+			}
+		}
+	}
+	// What is under More is shown where it has a value, or is wrong.
+	for _, fields := range []url.Values{{"ttl": {"60"}}, {"revalidate": {"soon"}}} {
+		fields.Set("kind", "http")
+		if page := s.ask("editor", "POST", "/app/acme/sources/_new", fields).Body.String(); !strings.Contains(page, `<details class="more" open>`) {
+			t.Error(fields, page)
+		}
+	}
+	s.change(t, "editor", "/app/acme/sources/_new", url.Values{"kind": {"http"}, "key": {"photos"}, "url": {"https://o.example/"}})
+	page := s.ask("editor", "GET", "/app/acme/sources/photos", nil).Body.String()
+	if !strings.Contains(page, "*** keeps the stored one") || strings.Contains(page, "starts as") || strings.Contains(page, ` class="more" open`) {
+		t.Error(page)
+	}
+}
