@@ -25,6 +25,7 @@ type store interface {
 	workspace.APIKeys
 	workspace.AuditLog
 	workspace.Counters
+	workspace.ImageErrors
 	workspace.Purges
 	workspace.Replays
 	workspace.Deletions

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +107,16 @@ func TestCosts(t *testing.T) {
 		count("row of a tally", func() error {
 			return s.AddTally(ctx, workspace.Tally{ID: w.ID, Usage: []workspace.Usage{{WorkspaceID: w.ID, Day: "2026-05-01", Operation: "transform", Source: "photos", Requests: 1}}})
 		})
+		failures := workspace.ErrorReport{WorkspaceID: w.ID, Day: time.Now().UTC().Format(time.DateOnly), Part: "a", Rows: []workspace.ErrorCount{{Status: 404, Code: "NOT_FOUND", Count: 1}}}
+		count("errors of a workspace", func() error { return s.PutErrors(ctx, failures) })
+		count("errors of 25 workspaces", func() error {
+			many := slices.Repeat([]workspace.ErrorReport{failures}, 25)
+			for i := range many {
+				many[i].Part = fmt.Sprint(i)
+			}
+			return s.PutErrors(ctx, many...)
+		})
+		count("errors of a week, read", func() error { _, err := s.Errors(ctx, w.ID, failures.Day, failures.Day); return err })
 		count("usage of a month", func() error { _, err := s.Usage(ctx, w.ID, "2026-05-01", "2026-05-31"); return err })
 		r := limit.Request{Key: w.ID + "/transforms", Window: limit.Month, Max: 100, Want: 10}
 		var g limit.Grant
@@ -151,6 +162,9 @@ revoke a key: GetItem, TransactWriteItems of 5
 look a domain up: GetItem
 page of the audit log: Query
 row of a tally: TransactWriteItems of 1
+errors of a workspace: BatchWriteItem
+errors of 25 workspaces: BatchWriteItem
+errors of a week, read: Query
 usage of a month: Query
 lease: UpdateItem
 return: UpdateItem

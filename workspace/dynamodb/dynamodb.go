@@ -86,6 +86,8 @@ var (
 	_ limit.Leases       = (*Store)(nil)
 
 	_ workspace.Deletions = (*Store)(nil)
+
+	_ workspace.ImageErrors = (*Store)(nil)
 )
 
 // A Location is a parsed URL of a table.

@@ -26,6 +26,7 @@ import (
 //	KEYS#ID       #              number of keys made so far
 //	AUDIT#ID#…    entry's ID     a line of a log
 //	USE#ID        day#op#source  counts
+//	ERR#ID        day#part       errors of images that one server saw on a day
 //	PURGE#ID      LOG            the last purge, and how much of them is in the snapshot
 //	PURGE#ID      PART#number    a part of the snapshot of all purges up to one
 //	PURGE#ID      SEQ#sequence   a purge
@@ -68,6 +69,7 @@ func usagePK(id string) string { return "USE#" + id }
 func usageKey(u workspace.Usage) item {
 	return key(usagePK(u.WorkspaceID), u.Day+"#"+u.Operation+"#"+u.Source)
 }
+func errorsPK(id string) string      { return "ERR#" + id }
 func gonePK(namespace string) string { return "GONE#" + namespace }
 
 const (

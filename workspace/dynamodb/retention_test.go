@@ -90,6 +90,13 @@ func TestRetention(t *testing.T) {
 	if got := kept(purgeEventKey(w.ID, 1)); got != 400 {
 		t.Errorf("a purge of a deleted workspace is kept for %d days", got)
 	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	if err := s.PutErrors(t.Context(), workspace.ErrorReport{WorkspaceID: w.ID, Day: today, Part: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(key(errorsPK(w.ID), today+"#a")); got < 31 || got > 32 {
+		t.Errorf("errors of images are kept for %d days", got)
+	}
 	found, err := s.Deletions(t.Context(), "acme")
 	if err != nil || len(found) != 1 {
 		t.Fatal(found, err)

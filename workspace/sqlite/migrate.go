@@ -134,6 +134,14 @@ var migrations = []string{
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX people_expires ON people (expires) WHERE expires > 0;`,
 	`ALTER TABLE usage ADD COLUMN previews INTEGER NOT NULL DEFAULT 0;`,
+	`CREATE TABLE image_errors (
+		workspace_id TEXT NOT NULL,
+		day          TEXT NOT NULL,
+		part         TEXT NOT NULL,
+		json         TEXT NOT NULL,
+		PRIMARY KEY (workspace_id, day, part)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX image_errors_age ON image_errors (day);`,
 }
 
 // migrate brings the database to the newest version, in one transaction.

@@ -46,9 +46,11 @@ var (
 	_ workspace.APIKeys  = (*Store)(nil)
 	_ workspace.AuditLog = (*Store)(nil)
 	_ workspace.Counters = (*Store)(nil)
-	_ workspace.Purges   = (*Store)(nil)
-	_ workspace.Replays  = (*Store)(nil)
-	_ limit.Leases       = (*Store)(nil)
+
+	_ workspace.ImageErrors = (*Store)(nil)
+	_ workspace.Purges      = (*Store)(nil)
+	_ workspace.Replays     = (*Store)(nil)
+	_ limit.Leases          = (*Store)(nil)
 
 	_ workspace.Deletions = (*Store)(nil)
 )

@@ -176,7 +176,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 8)",
+		newer:        "newer tintype (schema 99; this one knows up to 9)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -213,7 +213,7 @@ func exec1(t *testing.T, path, statement string) (value string) {
 func toVersion2(t *testing.T, path string) {
 	t.Helper()
 	for _, statement := range []string{
-		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE purge_events`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`, `DROP TABLE people`,
+		`DROP TABLE api_keys`, `DROP TABLE audit`, `DROP TABLE usage`, `DROP TABLE tallies`, `DROP TABLE purges`, `DROP TABLE purge_events`, `DROP TABLE leases`, `DROP TABLE answers`, `DROP TABLE deleted`, `DROP TABLE people`, `DROP TABLE image_errors`,
 		`ALTER TABLE changes DROP COLUMN kind`, `ALTER TABLE domains DROP COLUMN claimed_at`, `ALTER TABLE domains DROP COLUMN verified_at`,
 		`PRAGMA user_version = 2`,
 	} {
@@ -295,7 +295,7 @@ func TestOpenMigratesPurges(t *testing.T) {
 		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`,
 		`INSERT INTO purges (workspace_id, json) VALUES ('w1',
 			'{"sequence":250,"purges":[{"sequence":101,"kind":"source","source":"a"},{"sequence":250,"kind":"path","source":"b","value":"x"}]}')`,
-		`DROP TABLE people`, `ALTER TABLE usage DROP COLUMN previews`, `PRAGMA user_version = 5`,
+		`DROP TABLE people`, `DROP TABLE image_errors`, `ALTER TABLE usage DROP COLUMN previews`, `PRAGMA user_version = 5`,
 	} {
 		exec1(t, path, statement)
 	}

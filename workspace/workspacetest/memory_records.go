@@ -24,6 +24,7 @@ type records struct {
 	leases  map[leaseOf]int64             // tokens that were handed out
 	answers map[string]kept
 	people  map[[2]string]account.Record // by group and name
+	errors  map[errorsOf][]workspace.ErrorCount
 }
 
 type (
@@ -31,8 +32,9 @@ type (
 		workspaceID string
 		trail       workspace.Trail
 	}
-	usageOf struct{ workspaceID, day, operation, source string }
-	leaseOf struct {
+	usageOf  struct{ workspaceID, day, operation, source string }
+	errorsOf struct{ workspaceID, day, part string }
+	leaseOf  struct {
 		key    string
 		window limit.Window
 		start  time.Time
@@ -47,6 +49,7 @@ func newRecords() records {
 	return records{
 		keys: map[[32]byte]*workspace.APIKey{}, deleted: map[string][]workspace.Deletion{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]time.Time{},
 		usage: map[usageOf]*workspace.Usage{}, purges: map[string]workspace.PurgeLog{}, leases: map[leaseOf]int64{}, answers: map[string]kept{}, people: map[[2]string]account.Record{},
+		errors: map[errorsOf][]workspace.ErrorCount{},
 	}
 }
 
@@ -251,6 +254,39 @@ func (m *Memory) Usage(ctx context.Context, workspaceID, from, to string) ([]wor
 	}
 	slices.SortFunc(list, workspace.CompareUsage)
 	return list, nil
+}
+
+// PutErrors implements [workspace.ImageErrors].
+func (m *Memory) PutErrors(ctx context.Context, reports ...workspace.ErrorReport) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, r := range reports {
+		m.errors[errorsOf{r.WorkspaceID, r.Day, r.Part}] = slices.Clone(r.Rows)
+	}
+	return nil
+}
+
+// Errors implements [workspace.ImageErrors].
+func (m *Memory) Errors(ctx context.Context, workspaceID, from, to string) ([]workspace.ErrorCount, error) {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	from = max(from, m.now().UTC().Add(-workspace.ErrorsKept).Format(time.DateOnly))
+	var all []workspace.ErrorCount
+	for k, rows := range m.errors {
+		if k.workspaceID == workspaceID && k.day >= from && k.day <= to {
+			for _, r := range rows {
+				r.Day = k.day
+				all = append(all, r)
+			}
+		}
+	}
+	return workspace.MergeErrors(all), nil
 }
 
 // AddPurge implements [workspace.Purges].

@@ -25,6 +25,7 @@ type Store interface {
 	workspace.APIKeys
 	workspace.AuditLog
 	workspace.Counters
+	workspace.ImageErrors
 	workspace.Purges
 	workspace.Replays
 	workspace.Deletions
@@ -52,6 +53,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		{"AuditOfWrites", testAuditOfWrites},
 		{"Tallies", testTallies},
 		{"UsageRange", testUsageRange},
+		{"ImageErrors", testImageErrors},
 		{"Purges", testPurges},
 		{"PurgesSummedUp", testPurgesSummedUp},
 		{"PurgesConcurrent", testPurgesConcurrent},
@@ -584,6 +586,64 @@ func testTallies(t *testing.T, s Store) {
 	wantSame(t, "APIKeys", keys, []*workspace.APIKey{used})
 }
 
+func testImageErrors(t *testing.T, s Store) {
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
+	day := func(ago int) string { return noon.AddDate(0, 0, -ago).Format(time.DateOnly) }
+	row := func(ago int, source string, count int64, paths ...string) workspace.ErrorCount {
+		at := noon.AddDate(0, 0, -ago)
+		r := workspace.ErrorCount{Day: day(ago), Source: source, Status: 404, Code: "NOT_FOUND", Count: count, FirstSeen: at, LastSeen: at.Add(time.Hour), Samples: []workspace.ErrorSample{}}
+		for i, p := range paths {
+			r.Samples = append(r.Samples, workspace.ErrorSample{Path: p, Origin: "https://o.example", SeenAt: at.Add(time.Hour - time.Duration(i)*time.Minute)})
+		}
+		return r
+	}
+	report := func(id string, part string, rows ...workspace.ErrorCount) workspace.ErrorReport {
+		return workspace.ErrorReport{WorkspaceID: id, Day: rows[0].Day, Part: part, Rows: rows}
+	}
+	first := report("w1", "a", row(1, "photos", 3, "/photos/x.jpg"), row(1, "", 1))
+	must(t, "PutErrors", s.PutErrors(t.Context(), first, report("w1", "a", row(0, "photos", 1)), report("w2", "a", row(1, "secret", 9))))
+	must(t, "PutErrors again", s.PutErrors(t.Context(), first)) // counts once
+	must(t, "PutErrors of another part", s.PutErrors(t.Context(), report("w1", "b", row(1, "photos", 4, "/photos/y.jpg?w=1&h=<2>"))))
+	must(t, "PutErrors, later", s.PutErrors(t.Context(), report("w1", "a", row(1, "photos", 5, "/photos/z.jpg"), row(1, "", 2))))
+	must(t, "PutErrors of nothing", s.PutErrors(t.Context()))
+	both := row(1, "photos", 9, "/photos/y.jpg?w=1&h=<2>", "/photos/z.jpg")
+	both.Samples[1].SeenAt = both.Samples[0].SeenAt
+	for _, tt := range []struct {
+		id, from, to string
+		want         []workspace.ErrorCount
+	}{
+		{"w1", day(1), day(1), []workspace.ErrorCount{both, row(1, "", 2)}},
+		{"w1", day(9), day(0), []workspace.ErrorCount{row(0, "photos", 1), both, row(1, "", 2)}},
+		{"w1", day(0), day(0), []workspace.ErrorCount{row(0, "photos", 1)}},
+		{"w2", day(9), day(0), []workspace.ErrorCount{row(1, "secret", 9)}},
+		{"w1", day(9), day(2), nil},
+		{"w1", day(0), day(1), nil},
+		{"w3", day(9), day(0), nil},
+	} {
+		got, err := s.Errors(t.Context(), tt.id, tt.from, tt.to)
+		must(t, "Errors", err)
+		for _, r := range got {
+			slices.SortFunc(r.Samples, func(a, b workspace.ErrorSample) int { return strings.Compare(a.Path, b.Path) })
+		}
+		wantSame(t, fmt.Sprint("Errors ", tt.id, tt.from, tt.to), got, tt.want)
+	}
+	many := []workspace.ErrorReport{}
+	for i := range 60 { // more than some stores write in one step
+		many = append(many, report(fmt.Sprint("many-", i), "a", row(1, "photos", int64(i+1))))
+	}
+	must(t, "PutErrors of many", s.PutErrors(t.Context(), many...))
+	for i := range 60 {
+		if got, err := s.Errors(t.Context(), fmt.Sprint("many-", i), day(1), day(1)); err != nil || len(got) != 1 || got[0].Count != int64(i+1) {
+			t.Fatalf("report %d: %+v, %v", i, got, err)
+		}
+	}
+	old := row(32, "photos", 1)
+	must(t, "PutErrors of a day long ago", s.PutErrors(t.Context(), report("w4", "a", old), report("w4", "a", row(30, "photos", 2))))
+	if got, err := s.Errors(t.Context(), "w4", day(60), day(0)); err != nil || len(got) != 1 || got[0].Count != 2 {
+		t.Errorf("errors are kept for 31 days: %+v, %v", got, err)
+	}
+}
+
 func testUsageRange(t *testing.T, s Store) {
 	tally := workspace.Tally{ID: "t"}
 	for _, day := range []string{"2026-05-03", "2026-05-01", "2026-05-02", "2026-12-31"} {
@@ -855,18 +915,20 @@ func testRecordsCancelled(t *testing.T, s Store) {
 	_, keys := s.APIKeys(ctx, "w1")
 	_, audit := s.Audit(ctx, "w1", workspace.TrailChanges, "", 10)
 	_, usage := s.Usage(ctx, "w1", "2026-05-01", "2026-05-02")
+	_, failures := s.Errors(ctx, "w1", "2026-05-01", "2026-05-02")
 	_, _, purge := s.AddPurge(ctx, "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll})
 	_, log := s.PurgeLog(ctx, "w1", workspace.PurgeLog{})
 	_, replay := s.BeginReplay(ctx, "k", "f")
 	_, deletions := s.Deletions(ctx, "acme")
 	_, lease := s.Lease(ctx, month("k", 1, 1))
 	for name, err := range map[string]error{
-		"Domain": domain, "APIKey": key, "APIKeys": keys, "Audit": audit, "Usage": usage, "AddPurge": purge, "PurgeLog": log,
+		"Domain": domain, "APIKey": key, "APIKeys": keys, "Audit": audit, "Usage": usage, "Errors": failures, "AddPurge": purge, "PurgeLog": log,
 		"BeginReplay": replay, "Lease": lease, "Deletions": deletions,
 		"CreateAPIKey": s.CreateAPIKey(ctx, apiKey("w1", "k", 0)), "RevokeAPIKey": s.RevokeAPIKey(ctx, "w1", "k", time.Now()),
 		"VerifyDomain": s.VerifyDomain(ctx, "a.example.com", "acme", time.Now()),
 		"AppendAudit":  s.AppendAudit(ctx, workspace.AuditEntry{WorkspaceID: "w1"}),
 		"AddTally":     s.AddTally(ctx, workspace.Tally{ID: "t", Usage: []workspace.Usage{{WorkspaceID: "w1", Day: "2026-05-01"}}}),
+		"PutErrors":    s.PutErrors(ctx, workspace.ErrorReport{WorkspaceID: "w1", Day: "2026-05-01", Part: "p"}),
 		"FinishReplay": s.FinishReplay(ctx, "k", workspace.Answer{}), "ForgetReplay": s.ForgetReplay(ctx, "k"),
 	} {
 		wantErr(t, name, err, ctx.Err())
