@@ -1,10 +1,12 @@
-// Package usage counts requests, and writes the access log. It collects both in memory and
-// writes them to the store in batches, so that no request has to write to the store.
+// Package usage counts requests and their errors, and writes the access log. It collects all
+// in memory and writes it to the store in batches, so that no request has to write to the
+// store.
 //
 // For most uses, call [New], [Recorder.Run] in a goroutine, and [Recorder.Count] and
 // [Recorder.CountKey] for each request. For the access log call [NewJournal], [Journal.Run]
-// and [Journal.Note]. Call Close of both at the end: an orderly stop then loses nothing. A
-// kill loses one interval at most.
+// and [Journal.Note]. For errors of images call [NewErrors], [Errors.Run] and [Errors.Note].
+// Call Close of all at the end: an orderly stop then loses nothing. A kill loses one interval
+// at most.
 //
 // The caller chooses what to count and what to log.
 package usage
