@@ -27,6 +27,7 @@ func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 		ctx = apikey.WithPrincipal(ctx, w.Log.Who)
 	}
 	s.countRequest(ctx, w, r)
+	s.countError(ctx, w, r, t)
 }
 
 // deliver is the life of a request.

@@ -77,6 +77,7 @@ type Config struct {
 	Auth    *apikey.Authenticator
 	Journal *usage.Journal
 	Usage   *usage.Recorder // nil counts nothing
+	Errors  *usage.Errors   // counts requests that fail, by what they asked for; nil counts none
 	Limiter *limit.Limiter  // holds workspaces to their limits; nil is one of this process alone
 
 	PurgesFronts bool // a hook tells caches in front of purges, so that they may keep answers longer
@@ -116,6 +117,7 @@ type Service struct {
 	auth             *apikey.Authenticator
 	journal          *usage.Journal
 	usage            *usage.Recorder
+	errors           *usage.Errors
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
 	clientRequests   int
@@ -131,7 +133,7 @@ func New(c Config) *Service {
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
-		auth: c.Auth, journal: c.Journal, usage: c.Usage, limiter: c.Limiter, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
+		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
 	if s.now == nil {

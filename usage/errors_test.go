@@ -77,7 +77,9 @@ func TestErrors(t *testing.T) {
 		if got := errorsOf(t, store, "w1"); len(got) != 0 {
 			t.Errorf("before the interval's end the store has %v", got)
 		}
+		store.mu.Lock()
 		store.fails = 1
+		store.mu.Unlock()
 		time.Sleep(2*usage.DefaultErrorsEvery - 8*time.Second)
 		synctest.Wait()
 		at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
@@ -178,7 +180,7 @@ func TestErrorsAreBounded(t *testing.T) {
 			if err := e.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for i := 0; i < 30_000; i += 997 {
+			for i := 0; i < 30_000; i += 4999 {
 				if got := errorsOf(t, store, fmt.Sprint("many-", i)); len(got) != 1 || got[0].Count != int64(round+1) {
 					t.Fatalf("workspace %d has %+v in round %d", i, got, round)
 				}

@@ -109,7 +109,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	workspaces := cached.New(store, config)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
+	failed := usage.NewErrors(usage.ErrorsConfig{Store: store, Log: log})
 	parts.flush(counts.Close)
+	parts.flush(failed.Close)
 	parts.flush(journal.Close)
 	plan := c.planMemory(worker.MachineMemory())
 	plan.apply(std.getenv, log)
@@ -162,7 +164,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
-		Auth: auth, Journal: journal, Usage: counts, Limiter: limiter, ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
+		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
 		Metrics: metrics, Log: log,
 	})
 	told := make([]manage.Front, len(hooks))
@@ -202,7 +204,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, counts.Run, limiter.Run, journal.Run, manager.Run}
+	run := []func(context.Context){workspaces.Run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}
