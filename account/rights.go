@@ -63,6 +63,7 @@ const (
 	ReadDomains      Action = "domain.read"
 	VerifyDomain     Action = "domain.verify"
 	ReadUsage        Action = "usage.read"
+	ReadErrors       Action = "error.read"
 	ReadAudit        Action = "audit.read"
 	ReadAPIKeys      Action = "api_key.read"
 	WriteAPIKeys     Action = "api_key.write"
@@ -87,6 +88,7 @@ type Right struct {
 var table = []Right{
 	{ReadWorkspace, Viewer, apikey.Read, "Read settings, secrets masked"},
 	{ReadUsage, Viewer, apikey.Read, "Read usage"},
+	{ReadErrors, Viewer, apikey.Read, "Read which images failed, and why"},
 	{ReadAudit, Viewer, apikey.Read, "Read the audit and access log"},
 	{ReadDomains, Viewer, apikey.Read, "List domains and their DNS records"},
 	{ReadSigningKeys, Viewer, apikey.Read, "List signing keys, without secrets"},

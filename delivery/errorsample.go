@@ -15,9 +15,6 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// clientGone is the code of errors that no client waited for.
-const clientGone = "client_gone"
-
 // countError counts a request that was answered with an error, with a sample of what was
 // asked for. It leaves out what usage leaves out.
 func (s *Service) countError(ctx context.Context, w *Response, r *http.Request, t Target) {
@@ -28,7 +25,7 @@ func (s *Service) countError(ctx context.Context, w *Response, r *http.Request, 
 	if p, ok := apikey.PrincipalOf(ctx); ok && p.Test {
 		return
 	}
-	code := cmp.Or(string(w.Log.Code), clientGone)
+	code := cmp.Or(string(w.Log.Code), workspace.ClientGone)
 	s.errors.Note(c.ID, w.Log.Source, w.Status, code, func() (path, from string) { return c.errorSample(w, r, t) })
 }
 

@@ -82,6 +82,7 @@ type Records interface {
 	workspace.APIKeys
 	workspace.AuditLog
 	workspace.Counters
+	workspace.ImageErrors
 	workspace.Domains
 	workspace.Deletions
 }

@@ -260,6 +260,9 @@ var useCases = map[string]useCase{
 		_, _, err := m.CompareUsage(ctx, who, "acme", day, day, 7)
 		return err
 	}},
+	"ImageErrors": {account.ReadErrors, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.ImageErrors(ctx, who, "acme", manage.ErrorFilter{}))
+	}},
 	"TotalUsage": {account.ReadUsage, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.TotalUsage(ctx, who, "acme", time.Time{}, time.Time{}))
 	}},

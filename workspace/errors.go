@@ -27,6 +27,9 @@ const (
 	// OtherErrors is the code of the row that sums up those which found no room. Its source is
 	// empty and its status 0.
 	OtherErrors = "other"
+
+	// ClientGone is the code of requests whose clients left before the answer.
+	ClientGone = "client_gone"
 )
 
 // An ErrorCount counts the requests for images of one day that had the same error.

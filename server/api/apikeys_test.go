@@ -279,6 +279,7 @@ func TestFormerOwnersKey(t *testing.T) {
 		"POST /v1/workspaces/acme/signing-keys":       "",
 		"POST /v1/workspaces/acme/purge":              `{"all":true}`,
 		"GET /v1/workspaces/acme/usage":               "",
+		"GET /v1/workspaces/acme/errors":              "",
 		"GET /v1/workspaces/acme/audit":               "",
 		"GET /v1/workspaces/acme/audit?trail=access":  "",
 		"GET /v1/workspaces/acme/api-keys":            "",

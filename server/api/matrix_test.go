@@ -56,6 +56,7 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "admin", id: "read", status: 204},
 
 	"GET /v1/workspaces/{ns}/usage":                {need: "read", status: 200},
+	"GET /v1/workspaces/{ns}/errors":               {need: "read", status: 200},
 	"GET /v1/workspaces/{ns}/limits":               {need: "read", status: 200},
 	"GET /v1/workspaces/{ns}/domains":              {need: "read", status: 200},
 	"POST /v1/workspaces/{ns}/domains/{id}/verify": {need: "write", id: "img.nobody.example", status: 404, code: "NOT_FOUND"},

@@ -40,7 +40,7 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Images", Description: "The images of buckets and folders, and how the server answers a request for one."},
 			{Name: "Audit", Description: "Who changed what, and who requested what."},
 			{Name: "Domains", Description: "A workspace's own host names."},
-			{Name: "Usage", Description: "Counts of requests, transforms and bytes."},
+			{Name: "Usage", Description: "Counts of requests, transforms and bytes, and what failed."},
 			{Name: "Cache", Description: "Purging cached variants."},
 			{Name: "Documentation", Description: "This document."},
 		},

@@ -112,6 +112,7 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/presets/{id}":                      {"delete", "put"},
 		"/v1/workspaces/{ns}/purge":                             {"post"},
 		"/v1/workspaces/{ns}/usage":                             {"get"},
+		"/v1/workspaces/{ns}/errors":                            {"get"},
 		"/v1/workspaces/{ns}/limits":                            {"get"},
 		"/v1/workspaces/{ns}/domains":                           {"get"},
 		"/v1/workspaces/{ns}/domains/{id}/verify":               {"post"},

@@ -90,3 +90,24 @@ func (m ifMatch) condition() manage.Condition {
 }
 
 func etag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
+
+// An errorStatus is the HTTP status of an error in a query.
+type errorStatus string
+
+// Schema describes the parameter.
+func (errorStatus) Schema(huma.Registry) *huma.Schema {
+	least, most := 400.0, 599.0
+	return &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most}
+}
+
+// number returns the status, or 0 if the parameter is left out.
+func (p errorStatus) number() (int, error) {
+	if p == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(string(p))
+	if err != nil || n < 400 || n > 599 {
+		return 0, invalid("status: must be a whole number from 400 to 599.")
+	}
+	return n, nil
+}

@@ -21,6 +21,17 @@ type (
 	usageOutput struct {
 		Body struct{ manage.Usage }
 	}
+	errorsInput struct {
+		Namespace string      `path:"ns" doc:"Namespace of the workspace."`
+		From      day         `query:"from" doc:"First day, as 2026-01-31 (UTC). Left out, 6 days before to."`
+		To        day         `query:"to" doc:"Last day. Left out, today."`
+		Source    string      `query:"source" doc:"Key of a source, or - for the errors of no source. Left out, any."`
+		Status    errorStatus `query:"status" doc:"HTTP status of the answers. Left out, any."`
+		Code      string      `query:"code" doc:"Code of the error, as in the answers. Left out, any." example:"NOT_FOUND"`
+	}
+	errorsOutput struct {
+		Body struct{ manage.ImageErrors }
+	}
 	limitsOutput struct {
 		Body struct {
 			Limits workspace.Limits `json:"limits" doc:"As in the workspace. 0 is no limit."`
@@ -36,6 +47,13 @@ func (a *api) usageRoutes() {
 		Description: "Requests, cache hits, variants made, errors, and bytes from origins (`bytes_in`) and to clients (`bytes_out`). " +
 			"The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",
 	}, a.getUsage)
+	handle(a, account.ReadErrors, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/errors", OperationID: "getErrors", Tags: []string{"Usage"},
+		Summary: "Read which images failed",
+		Description: "Requests for images that were answered with an error, by day, source, status and code, with up to five samples of each. " +
+			"A sample has no signature, no key and no credentials. The counts are up to a minute behind, and a server that is killed loses that minute. " +
+			"They are kept for 31 days. Requests with test keys are not counted.",
+	}, a.getErrors)
 	handle(a, account.ReadUsage, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/limits", OperationID: "getLimits", Tags: []string{"Usage"},
 		Summary:     "Read the limits and how much is used",
@@ -80,5 +98,21 @@ func (a *api) getUsage(ctx context.Context, in *usageInput) (out *usageOutput, e
 	}
 	out = &usageOutput{}
 	out.Body.Usage, err = a.manage.Usage(ctx, caller(ctx), in.Namespace, from, to)
+	return out, err
+}
+
+func (a *api) getErrors(ctx context.Context, in *errorsInput) (out *errorsOutput, err error) {
+	f := manage.ErrorFilter{Source: in.Source, Code: in.Code}
+	if f.Status, err = in.Status.number(); err != nil {
+		return nil, err
+	}
+	if f.To, err = in.To.date("to"); err != nil {
+		return nil, err
+	}
+	if f.From, err = in.From.date("from"); err != nil {
+		return nil, err
+	}
+	out = &errorsOutput{}
+	out.Body.ImageErrors, err = a.manage.ImageErrors(ctx, caller(ctx), in.Namespace, f)
 	return out, err
 }

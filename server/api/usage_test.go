@@ -66,6 +66,47 @@ func TestUsage(t *testing.T) {
 	s.do(t, "GET", "/v1/workspaces/nobody/usage", "").wantError(t, 404, "WORKSPACE_NOT_FOUND")
 }
 
+// TestGetErrors: the errors of images by day, source, status and code.
+func TestGetErrors(t *testing.T) {
+	db := workspacetest.NewMemory()
+	s := startOn(t, db, nil)
+	w := workspace.New("acme")
+	if err := db.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().UTC().Truncate(time.Second)
+	today := at.Format(time.DateOnly)
+	row := workspace.ErrorCount{
+		Day: today, Source: "photos", Status: 404, Code: "NOT_FOUND", Count: 3, FirstSeen: at, LastSeen: at,
+		Samples: []workspace.ErrorSample{{Path: "/photos/x.jpg?w=9&h=9", SeenAt: at}},
+	}
+	full := workspace.ErrorCount{Day: today, Status: 403, Code: "SOURCE_NOT_ALLOWED", Count: 1, FirstSeen: at, LastSeen: at, Samples: []workspace.ErrorSample{}}
+	if err := db.PutErrors(t.Context(), workspace.ErrorReport{WorkspaceID: w.ID, Day: today, Part: "a", Rows: []workspace.ErrorCount{row, full}}); err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string][]workspace.ErrorCount{
+		"": {row, full}, "?from=" + today + "&to=" + today: {row, full}, "?source=photos": {row}, "?source=-": {full}, "?status=403": {full}, "?code=NOT_FOUND": {row},
+		"?source=photos&status=403": {}, "?to=2026-01-01": {}, "?code=other": {},
+	} {
+		var out struct{ Errors []workspace.ErrorCount }
+		if err := json.Unmarshal([]byte(s.do(t, "GET", "/v1/workspaces/acme/errors"+query, "").want(t, 200).body), &out); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.Errors); diff != "" {
+			t.Errorf("%s: %s", query, diff)
+		}
+	}
+	for query, want := range map[string]string{
+		"?from=yesterday": "from: must be a day", "?to=2026-02-30": "to: must be a day", "?from=2026-02-02&to=2026-02-01": "from: must not be after to",
+		"?from=2026-01-01&to=2026-02-02": "from: at most 32 days", "?status=200": "status: ", "?status=x": "status: ", "?code=nope": "code: is no code",
+	} {
+		if message := s.do(t, "GET", "/v1/workspaces/acme/errors"+query, "").wantError(t, 400, "VALIDATION_ERROR"); !strings.HasPrefix(message, want) {
+			t.Errorf("%s: %s", query, message)
+		}
+	}
+	s.do(t, "GET", "/v1/workspaces/nobody/errors", "").wantError(t, 404, "WORKSPACE_NOT_FOUND")
+}
+
 // TestQuotas: the limits on a day and a month, how much is used, and when they reset.
 func TestQuotas(t *testing.T) {
 	db := workspacetest.NewMemory()
