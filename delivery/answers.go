@@ -103,7 +103,7 @@ func NewAnswers(limit int64, r prometheus.Registerer) *Answers {
 		gauge("bytes", "Bytes of bodies over 16 KiB that clients are reading.", func() float64 { return float64(s.used) }),
 		gauge("limit_bytes", "Maximum of these bytes; 0 is no limit.", func() float64 { return float64(s.limit) }),
 		gauge("peak_bytes", "Peak of these bytes since the start.", func() float64 { return float64(s.peak) }),
-		gauge("count", "Answers with such bodies.", func() float64 { return float64(len(s.all)) }),
+		gauge("held", "Answers with such bodies.", func() float64 { return float64(len(s.all)) }),
 	)
 	return s
 }

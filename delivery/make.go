@@ -203,9 +203,13 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 			return nil, err
 		}
 	}
+	start := time.Now()
 	obj, err := s.fetch(ctx, c, r, have)
-	if err != nil && context.Cause(ctx) == errBusy {
+	switch {
+	case err != nil && context.Cause(ctx) == errBusy:
 		return nil, errBusy
+	case ctx.Err() == nil && !errors.Is(err, origin.ErrBusy):
+		s.metrics.fetched(r, time.Since(start), err)
 	}
 	if err != nil {
 		return nil, err

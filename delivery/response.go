@@ -13,6 +13,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/transform"
 )
 
 // A Response is an http.ResponseWriter that notes what the log and the metrics say about
@@ -46,6 +47,21 @@ type Record struct {
 	site      *site  // of an image; nil until it is found
 	operation string // name of the endpoint that was asked; empty until it is known
 }
+
+// Operation returns the name of the endpoint that was asked, or nothing where it isn't known.
+func (r *Record) Operation() string { return r.operation }
+
+// Format returns the format of the answer, such as "jpeg" or "json", or nothing where it is
+// neither an image nor facts of one.
+func (w *Response) Format() string { return string(formatOf[w.Header().Get("Content-Type")]) }
+
+var formatOf = func() map[string]transform.Format {
+	of := map[string]transform.Format{}
+	for _, f := range []transform.Format{transform.JPEG, transform.PNG, transform.WebP, transform.GIF, transform.AVIF, transform.JXL, transform.TIFF, transform.SVG, transform.JSON} {
+		of[f.MediaType()] = f
+	}
+	return of
+}()
 
 // StatusClientGone stands in the log for a client that did not wait.
 const StatusClientGone = 499

@@ -27,9 +27,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "tintype_response_bytes_total", Help: "Bytes of response bodies sent.",
 		}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tintype_request_seconds", Help: "How long requests took, by result of the cache.",
+			Name: "tintype_request_seconds", Help: "How long requests took, by endpoint (transform, info, placeholder, grid; empty: anything else), by format of the answer (jpeg, png, webp, gif, avif, jxl, tiff, svg, json; empty: others) and by result of the cache.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"cache"}),
+		}, []string{"endpoint", "format", "cache"}),
 	}
 	m.begin()
 	if r != nil {
@@ -51,9 +51,8 @@ func (m *metrics) begin() {
 		for _, status := range ofImages {
 			m.requests.WithLabelValues(strconv.Itoa(status), did)
 		}
-		m.seconds.WithLabelValues(did)
 	}
-	m.seconds.WithLabelValues("")
+	m.seconds.WithLabelValues("", "", "")
 	for _, status := range []int{http.StatusOK, http.StatusNoContent, http.StatusNotModified, delivery.StatusClientGone} {
 		m.requests.WithLabelValues(strconv.Itoa(status), "")
 	}
@@ -65,5 +64,5 @@ func (m *metrics) begin() {
 func (m *metrics) observe(res *delivery.Response, took time.Duration) {
 	m.requests.WithLabelValues(strconv.Itoa(res.Status), res.Log.Cache).Inc()
 	m.bytes.Add(float64(res.Bytes))
-	m.seconds.WithLabelValues(res.Log.Cache).Observe(took.Seconds())
+	m.seconds.WithLabelValues(res.Log.Operation(), res.Format(), res.Log.Cache).Observe(took.Seconds())
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,3 +79,71 @@ Kubernetes sets for a Service called tintype or tintype-something (` + "`TINTYPE
 `)
 	golden.File(t, file, b.String())
 }
+
+// metricsDoc returns docs/metrics.md, made from what /metrics answers.
+func metricsDoc(metrics string) string {
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+<!-- Made from /metrics of a running server by go test ./cmd/tintype -run TestOpsListener -update -->
+
+The ops listener answers ` + "`/metrics`" + ` in the format of Prometheus. A scrape of a server on this machine:
+
+` + "```yaml" + `
+scrape_configs:
+  - job_name: tintype
+    static_configs:
+      - targets: [localhost:9090]
+` + "```" + `
+
+Labels have few values: endpoints, formats, kinds and reasons. Only ` + "`tintype_workers_lost_total`" + ` names workspaces and sources, of at most 1,000 losses. The rest of
+what a workspace does is its usage, at ` + "`GET /v1/workspaces/{ns}/usage`" + `. Counters exist before their first event, so that a rate counts it. Beside these there are
+the metrics of Go and of the process (` + "`go_*`, `process_*`" + `).
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+`)
+	type family struct {
+		help, kind string
+		labels     []string
+	}
+	families := map[string]*family{}
+	for line := range strings.Lines(metrics) {
+		line = strings.TrimSpace(line)
+		if words := strings.SplitN(line, " ", 4); len(words) == 4 && words[0] == "#" {
+			f := families[words[2]]
+			if f == nil {
+				f = &family{}
+				families[words[2]] = f
+			}
+			if words[1] == "HELP" {
+				f.help = words[3]
+			} else {
+				f.kind = words[3]
+			}
+			continue
+		}
+		name, rest, _ := strings.Cut(line, "{")
+		if families[name] == nil {
+			name = strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_total")
+		}
+		f := families[name]
+		if f == nil {
+			continue
+		}
+		for _, label := range labelNames.FindAllStringSubmatch(rest, -1) {
+			if label[1] != "le" && !slices.Contains(f.labels, label[1]) {
+				f.labels = append(f.labels, label[1])
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(families)) {
+		f := families[name]
+		if strings.HasPrefix(name, "tintype_") {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, f.kind, strings.Join(f.labels, ", "), strings.ReplaceAll(f.help, "|", `\|`))
+		}
+	}
+	return b.String()
+}
+
+var labelNames = regexp.MustCompile(`([a-z_]+)="`)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/cache"
@@ -58,7 +60,7 @@ var (
 	bodyBytes   = bodyDesc("bytes", "Bytes of originals that are being read or in use, by where they are (memory, disk).", "place")
 	bodyLimit   = bodyDesc("limit_bytes", "Bytes that originals may take at most, by where they are.", "place")
 	bodyPeak    = bodyDesc("peak_bytes", "The most bytes that originals took since the start, by where they are.", "place")
-	bodyCount   = bodyDesc("count", "Originals by state: reading (they are being read), whole (they wait for their transform or are in use).", "state")
+	bodyCount   = bodyDesc("held", "Originals by state: reading (they are being read), whole (they wait for their transform or are in use).", "state")
 	bodyEnded   = bodyDesc("ended_total", "Originals that were not read to their end, by reason: room (another took their room), wait (they found no room in time), slow.", "reason")
 	bodySpilled = bodyDesc("spilled_total", "Originals that went to files in the data folder.")
 	bodyDisk    = bodyDesc("disk_failures_total", "Times that the data folder had no room for originals, or failed.")
@@ -123,6 +125,7 @@ var (
 	poolRefused   = poolDesc("refused_total", "Transforms refused by the queue, by reason (full, late).", "reason")
 	poolDeaths    = poolDesc("lost_total", "Worker processes lost, by reason and by the original of their job.", "reason", "workspace", "source", "format")
 	poolWaits     = poolDesc("queue_seconds", "How long transforms waited for a worker.")
+	poolTimes     = prometheus.NewDesc("tintype_transform_seconds", "How long workers took for a job, without the wait for a worker, by endpoint (transform, info, placeholder, grid) and by format of the answer.", []string{"endpoint", "format"}, nil)
 	poolReplaced  = poolDesc("replaced_seconds", "Time from the loss of a worker until all workers were ready again.")
 )
 
@@ -134,7 +137,7 @@ func poolDesc(name, help string, labels ...string) *prometheus.Desc {
 func (m poolMetrics) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		poolProcesses, poolWaiting, poolRunning, poolBudget, poolUsed, poolMemory, poolBlamed, poolStarted, poolRetired, poolRetried,
-		poolRefused, poolDeaths, poolWaits, poolReplaced,
+		poolRefused, poolDeaths, poolWaits, poolReplaced, poolTimes,
 	} {
 		c <- d
 	}
@@ -164,14 +167,34 @@ func (m poolMetrics) Collect(c chan<- prometheus.Metric) {
 	for reason, n := range s.Refused {
 		counter(poolRefused, n, reason)
 	}
+	for _, reason := range worker.LossReasons() { // counters start at 0
+		if idle := (worker.Death{Reason: reason}); s.Deaths[idle] == 0 {
+			counter(poolDeaths, 0, reason, "", "", "")
+		}
+	}
 	for d, n := range s.Deaths {
 		counter(poolDeaths, n, d.Reason, d.Workspace, d.Source, d.Format)
 	}
-	for d, h := range map[*prometheus.Desc]worker.Histogram{poolWaits: s.Waits, poolReplaced: s.Replaced} {
+	histogram := func(d *prometheus.Desc, h worker.Histogram, labels ...string) {
 		buckets := map[float64]uint64{}
 		for i, bound := range h.Bounds {
 			buckets[bound] = h.Counts[i]
 		}
-		c <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets)
+		c <- prometheus.MustNewConstHistogram(d, h.Count, h.Sum, buckets, labels...)
 	}
+	histogram(poolWaits, s.Waits)
+	histogram(poolReplaced, s.Replaced)
+	for kind, h := range s.Times {
+		histogram(poolTimes, h, kind.Endpoint, string(kind.Format))
+	}
+}
+
+// buildInfo is 1, labelled with the versions of what runs.
+func buildInfo() prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tintype_build_info", Help: "1, labelled with the versions of Tintype, Go and libvips.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "libvips": engineVersion()},
+	})
+	info.Set(1)
+	return info
 }

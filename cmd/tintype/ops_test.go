@@ -10,6 +10,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/tintype/tintype/internal/golden"
 )
 
 // A lockedBuffer is a log that a test may read while it is written.
@@ -97,10 +101,18 @@ func TestOpsListener(t *testing.T) {
 		`tintype_cache_hits_total{tier="memory"} 1`,
 		`tintype_cache_bytes{tier="disk"}`,
 		`go_goroutines`,
+		`tintype_build_info{go_version="go`,
+		`tintype_fetch_seconds_count{origin="dir"} 1`,
+		`tintype_transform_seconds_count{endpoint="transform",format="jpeg"} 1`,
+		`tintype_workers_queue_seconds_count 1`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("/metrics has no %s", want)
 		}
+	}
+	golden.File(t, "../../docs/metrics.md", metricsDoc(metrics))
+	if problems, err := promlint.New(strings.NewReader(metrics)).Lint(); err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v %v", problems, err)
 	}
 	if status, _ := fetch(t, "http://"+public+"/metrics"); status != 404 {
 		t.Errorf("the public listener answers /metrics with %d", status)

@@ -174,11 +174,11 @@ func testSlowReaders(t *testing.T, memory int64) {
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		f := h.figures()
-		if f["tintype_answers_bytes"] == 0 && f["tintype_answers_count"] == 0 {
+		if f["tintype_answers_bytes"] == 0 && f["tintype_answers_held"] == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("afterwards %.0f answers with %.0f bytes are held", f["tintype_answers_count"], f["tintype_answers_bytes"])
+			t.Fatalf("afterwards %.0f answers with %.0f bytes are held", f["tintype_answers_held"], f["tintype_answers_bytes"])
 		}
 	}
 	if status, _, n, err := ask(large); status != 200 || n != size || err != nil {

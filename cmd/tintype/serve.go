@@ -144,7 +144,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
+		buildInfo(), figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
 
 	hooks, err := c.purgeHooks(std.getenv, fetching, log)
 	for _, hook := range hooks {

@@ -29,6 +29,11 @@ const (
 	lostStart        = "start"        // it didn't become ready
 )
 
+// LossReasons returns the reasons for the loss of a process, as [Death] has them.
+func LossReasons() []string {
+	return []string{lostCrash, lostTimeout, lostCanceled, lostKilled, lostUnresponsive, lostProtocol, lostExit, lostStart}
+}
+
 // A process is the pool's view of a worker. One goroutine at a time uses it.
 type process struct {
 	cmd    *exec.Cmd

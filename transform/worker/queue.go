@@ -54,6 +54,7 @@ type queue struct {
 	pending *claim // next in turn, but there is no memory for it; or nil
 	refused map[string]int64
 	waits   histogram
+	times   map[Kind]*histogram // running times
 }
 
 // Expected speeds of claims.
@@ -65,6 +66,7 @@ const (
 
 // A claim is a job's request to run.
 type claim struct {
+	kind       Kind
 	workspace  string
 	client     string // its address, see limit.Client; empty if unknown
 	background bool
@@ -99,6 +101,7 @@ func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 		slots: slots, budget: budget, maxWait: maxWait, running: map[*claim]time.Time{},
 		room: room{most: amount{int64(bound), budget}, guests: map[string]*guest{}}, turns: newTurns(),
 		refused: map[string]int64{"full": 0, "late": 0}, waits: newHistogram(.001, .01, .05, .1, .5, 1, 5, 10),
+		times: map[Kind]*histogram{},
 	}
 }
 
@@ -435,9 +438,21 @@ func (q *queue) leaves(c *claim) func() {
 			delete(q.running, c)
 			q.memory -= c.bytes
 		}
-		q.settle(c, time.Since(since).Seconds(), len(q.lines[0])+len(q.lines[1]), len(q.guests))
+		took := time.Since(since).Seconds()
+		q.timesOf(c.kind).add(took)
+		q.settle(c, took, len(q.lines[0])+len(q.lines[1]), len(q.guests))
 		q.admit()
 	})
+}
+
+// timesOf returns the running times of a kind of claims. There are as many kinds as tasks and
+// formats.
+func (q *queue) timesOf(kind Kind) *histogram {
+	if q.times[kind] == nil {
+		h := newHistogram(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)
+		q.times[kind] = &h
+	}
+	return q.times[kind]
 }
 
 // add puts the claim into its workspace's line.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // Stats are the figures of a pool at one moment. Counters begin at its start.
@@ -21,9 +23,29 @@ type Stats struct {
 	Deaths  map[Death]int64
 	Blamed  int // entries of the blocklist: variants, groups of variants, and images
 
-	Waits       Histogram // seconds in the queue
-	Replaced    Histogram // seconds from the loss of a process until a process replaced it
-	PrivateSize int64     // private bytes of all processes; 0 where unknown
+	Waits       Histogram          // seconds in the queue
+	Replaced    Histogram          // seconds from the loss of a process until a process replaced it
+	Times       map[Kind]Histogram // seconds that jobs ran
+	PrivateSize int64              // private bytes of all processes; 0 where unknown
+}
+
+// A Kind says what a job makes.
+type Kind struct {
+	Endpoint string // transform, info, placeholder or grid
+	Format   transform.Format
+}
+
+func kindOf(job *transform.Job) Kind {
+	k := Kind{Endpoint: "transform", Format: job.Format}
+	switch {
+	case job.Grid != nil:
+		k.Endpoint = "grid"
+	case job.Drawing != nil:
+		k.Endpoint = "placeholder"
+	case job.Format == transform.JSON:
+		k.Endpoint = "info"
+	}
+	return k
 }
 
 // A Death is the reason for the loss of a process, and the job that it ran.
@@ -99,6 +121,10 @@ func (p *Pool) Stats() Stats {
 		s.Used += q.express.bytes
 	}
 	s.Refused, s.Waits = maps.Clone(q.refused), q.waits.copy()
+	s.Times = make(map[Kind]Histogram, len(q.times))
+	for kind, h := range q.times {
+		s.Times[kind] = h.copy()
+	}
 	return s
 }
 
