@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
@@ -29,7 +30,10 @@ const pagePictures = 24
 //go:embed playground.html
 var playgroundHTML string
 
-var playgroundTemplate = template.Must(template.New("playground").Parse(playgroundHTML))
+// playgroundTemplate is parsed for the first page, since workers and most commands show none.
+var playgroundTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("playground").Parse(playgroundHTML))
+})
 
 // playgroundCSP lets the page load its own files and show images of this host.
 // blob: is for variants, which the page fetches itself to see their headers.
@@ -139,7 +143,7 @@ func failPage(w *delivery.Response, r *http.Request, err error) {
 
 func showPage(w *delivery.Response, status int, p page) {
 	var b bytes.Buffer
-	if err := playgroundTemplate.Execute(&b, p); err != nil {
+	if err := playgroundTemplate().Execute(&b, p); err != nil {
 		w.Fail(err)
 		return
 	}

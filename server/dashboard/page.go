@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
@@ -25,8 +26,9 @@ import (
 var templateFiles embed.FS
 
 // templates has a template for each file of templates/, each with layout.html and parts.html
-// around it. A page's file defines "title" and "main".
-var templates = func() map[string]*template.Template {
+// around it. A page's file defines "title" and "main". They are parsed for the first page, since
+// workers and most commands show none.
+var templates = sync.OnceValue(func() map[string]*template.Template {
 	files, err := fs.Sub(templateFiles, "templates")
 	if err != nil {
 		panic(err)
@@ -44,7 +46,7 @@ var templates = func() map[string]*template.Template {
 		all[strings.TrimSuffix(name, path.Ext(name))] = template.Must(template.Must(common.Clone()).ParseFS(files, name))
 	}
 	return all
-}()
+})
 
 // A page is what the layout knows of a request. The page's own data is in Data.
 type page struct {
@@ -70,7 +72,7 @@ func (v *visit) show(status int, name string, data any) error {
 		}
 	}
 	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "layout.html", p); err != nil {
+	if err := templates()[name].ExecuteTemplate(&b, "layout.html", p); err != nil {
 		return err
 	}
 	h := v.w.Header()

@@ -89,7 +89,7 @@ func (v *visit) playground() error {
 			return err
 		}
 		var b bytes.Buffer
-		if err := templates["playground"].ExecuteTemplate(&b, "browse", part); err != nil {
+		if err := templates()["playground"].ExecuteTemplate(&b, "browse", part); err != nil {
 			return err
 		}
 		return v.answer(http.StatusOK, "text/html; charset=utf-8", b.Bytes())

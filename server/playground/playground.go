@@ -11,6 +11,7 @@ import (
 	_ "embed"
 	"html/template"
 	"strings"
+	"sync"
 
 	"github.com/tintype/tintype/fault"
 )
@@ -18,16 +19,19 @@ import (
 //go:embed bench.html
 var benchHTML string
 
-var benchTemplate = template.Must(template.New("bench").Parse(benchHTML))
+// benchTemplate is parsed for the first page, since workers and most commands show none.
+var benchTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("bench").Parse(benchHTML))
+})
 
 // groupsHTML has the controls of all options. It is the same on every page.
-var groupsHTML = func() template.HTML {
+var groupsHTML = sync.OnceValue(func() template.HTML {
 	var b strings.Builder
-	if err := benchTemplate.ExecuteTemplate(&b, "groups", controlGroups); err != nil {
+	if err := benchTemplate().ExecuteTemplate(&b, "groups", controlGroups); err != nil {
 		panic(err) // the template and its data are part of the program
 	}
 	return template.HTML(b.String())
-}()
+})
 
 // A Bench is the part of a page below the choice of an original: the URL, the original
 // beside the variant, the controls, and texts to copy. The zero value is the one of a
@@ -44,12 +48,12 @@ type Lifetime struct {
 }
 
 // Groups returns the controls, for the template.
-func (Bench) Groups() template.HTML { return groupsHTML }
+func (Bench) Groups() template.HTML { return groupsHTML() }
 
 // HTML returns the part as it stands in a page.
 func (b Bench) HTML() (template.HTML, error) {
 	var text strings.Builder
-	err := benchTemplate.ExecuteTemplate(&text, "bench", b)
+	err := benchTemplate().ExecuteTemplate(&text, "bench", b)
 	return template.HTML(text.String()), err
 }
 

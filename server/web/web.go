@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tintype/tintype/delivery"
@@ -21,14 +22,15 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-var assets = newAssetFolder(staticFiles, "static")
+// assets are made for the first page, since workers and most commands show none.
+var assets = sync.OnceValue(func() *assetFolder { return newAssetFolder(staticFiles, "static") })
 
 // Path is the URL of the folder of the files, with a slash at its end. It changes with their
 // content.
-func Path() string { return assets.path }
+func Path() string { return assets().path }
 
 // Serve answers a request below /static/, for the methods GET and HEAD.
-func Serve(w *delivery.Response, r *http.Request, target string) { assets.serve(w, r, target) }
+func Serve(w *delivery.Response, r *http.Request, target string) { assets().serve(w, r, target) }
 
 // An assetFolder serves files under a path that changes with their content. So browsers may
 // keep the files for ever, and modules that import each other are of the same release.

@@ -12,7 +12,7 @@ import (
 
 // TestFiles: every file has a media type, and none names another host.
 func TestFiles(t *testing.T) {
-	for name, a := range assets.files {
+	for name, a := range assets().files {
 		if a.mediaType == "" {
 			t.Errorf("%s has no media type", name)
 		}
@@ -44,7 +44,7 @@ func TestClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	nameless := regexp.MustCompile(`(?s)/\*.*?\*/|\{[^{}]*\}|"[^"]*"`) // comments, declarations and texts
-	for name, a := range assets.files {
+	for name, a := range assets().files {
 		if filepath.Ext(name) != ".css" {
 			continue
 		}
@@ -64,7 +64,7 @@ func TestWithoutComments(t *testing.T) {
 	if got := string(withoutComments([]byte(script))); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	for name, a := range assets.files {
+	for name, a := range assets().files {
 		if strings.HasSuffix(name, ".js") && strings.Count(strings.ReplaceAll(string(a.body), "\\`", ""), "`")%2 != 0 {
 			t.Errorf("%s has a backtick that is no quote: write it as \\x60", name)
 		}
