@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,12 @@ func (f fragile) Transform(ctx context.Context, job transform.Job) (transform.Im
 	case "abort":
 		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGABRT)
 	case "loop":
-		for n := uint64(1); n != 0; n |= 1 {
+		// It never ends and never looks at ctx, but leaves other tests most of the processor.
+		// Those of transform/worker have a loop that takes all of it.
+		for {
+			for end := time.Now().Add(time.Millisecond); time.Now().Before(end); {
+			}
+			time.Sleep(20 * time.Millisecond)
 		}
 	case "alloc":
 		var hold [][]byte

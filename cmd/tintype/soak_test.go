@@ -195,11 +195,18 @@ type load struct {
 	codes map[string]int
 }
 
-func (h *house) load(clients int) *load {
+// load has clients ask for variants, each at most every 100 ms.
+func (h *house) load(clients int) *load { return h.pacedLoad(clients, 100*time.Millisecond) }
+
+// pacedLoad is load with another pace, which doesn't count while soaking.
+func (h *house) pacedLoad(clients int, every time.Duration) *load {
+	if soaking {
+		every = time.Millisecond
+	}
 	l := &load{house: h, codes: map[string]int{}}
 	for range clients {
 		l.wg.Go(func() {
-			pace := time.NewTicker(time.Duration(full(1, 100)) * time.Millisecond) // other tests run on this machine too
+			pace := time.NewTicker(every) // other tests run on this machine too
 			defer pace.Stop()
 			for !l.stop.Load() {
 				<-pace.C
@@ -286,14 +293,15 @@ func TestWorkerFaults(t *testing.T) {
 	for _, fault := range []struct {
 		kind, code string
 		n          int
+		every      time.Duration // pace of others, who ask as long as it lasts
 	}{
-		{"segv", "WORKER_FAILED", full(200, 2)},
-		{"abort", "WORKER_FAILED", full(200, 2)},
-		{"alloc", "WORKER_FAILED", full(50, 1)},
-		{"close", "WORKER_FAILED", full(50, 1)},
-		{"garbage", "WORKER_FAILED", full(50, 1)},
-		{"stop", "WORKER_FAILED or TRANSFORM_TIMEOUT", full(20, 1)},
-		{"loop", "TRANSFORM_TIMEOUT", full(20, 1)},
+		{"segv", "WORKER_FAILED", full(200, 2), 100 * time.Millisecond},
+		{"abort", "WORKER_FAILED", full(200, 2), 100 * time.Millisecond},
+		{"alloc", "WORKER_FAILED", full(50, 1), 100 * time.Millisecond},
+		{"close", "WORKER_FAILED", full(50, 1), 100 * time.Millisecond},
+		{"garbage", "WORKER_FAILED", full(50, 1), 100 * time.Millisecond},
+		{"stop", "WORKER_FAILED or TRANSFORM_TIMEOUT", full(20, 1), time.Second},
+		{"loop", "TRANSFORM_TIMEOUT", full(20, 1), time.Second},
 	} {
 		if fault.kind == "stop" {
 			// These run into the deadline, and others must not: so it is by how long answers take here and now.
@@ -301,7 +309,7 @@ func TestWorkerFaults(t *testing.T) {
 			h.stop()
 			h = open(time.Second + 5*slowest)
 		}
-		l := h.load(2)
+		l := h.pacedLoad(2, fault.every)
 		got := map[string]int{}
 		var longest time.Duration
 		ask := func(target string) {
