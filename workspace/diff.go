@@ -34,6 +34,36 @@ func Diff(old, new *Workspace) (lines []string) {
 // server sets. The order of lists counts.
 func Same(a, b *Workspace) bool { return len(differences(a, b)) == 0 }
 
+// A Difference is one thing that differs between two states of a workspace, for pages that say
+// it in their own words.
+type Difference struct {
+	Path string // of the value, such as sources[photos].url
+
+	// What happened to an element of a list, a header or a secret, such as "added" or
+	// "changed". It is empty for other values, which have Was and Is.
+	What string
+
+	// Was and Is are the values, as they are typed. Of a list of texts they are those that are
+	// removed and added. None is a value that isn't set, and true or false one that is on or
+	// off.
+	Was, Is []string
+}
+
+// Differences returns the changes from old to new of which [Diff] makes lines.
+func Differences(old, new *Workspace) (list []Difference) {
+	for _, c := range differences(old, new) {
+		if c.silent() {
+			continue
+		}
+		d := Difference{Path: c.path, Was: c.values[0], Is: c.values[1]}
+		if d.Was == nil && d.Is == nil {
+			d.What = c.what
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
 // A difference is one difference between two states of a workspace. [Diff] makes a line of
 // text of it. [AuditDetail] shows the field or the element that has it. [Same] reports
 // whether there is any.
@@ -44,6 +74,8 @@ type difference struct {
 
 	field   string // of the workspace
 	element string // name of the element of a list; empty for the list itself and for other fields
+
+	values [2][]string // Was and Is of a Difference
 }
 
 func (d difference) silent() bool { return d.what == "" }
@@ -80,8 +112,11 @@ type differ struct {
 }
 
 func (d *differ) add(path, was, what string) {
-	d.found = append(d.found, difference{path, what, was, d.field, d.element})
+	d.found = append(d.found, difference{path: path, what: what, was: was, field: d.field, element: d.element})
 }
+
+// values notes the values of the difference that was added last.
+func (d *differ) values(was, is []string) { d.found[len(d.found)-1].values = [2][]string{was, is} }
 
 // orOrder adds a silent difference if compare finds none in a list or map, but the two are
 // still stored differently.
@@ -152,8 +187,10 @@ func (d *differ) structs(path string, old, new reflect.Value) {
 			case was == is:
 			case d.fresh:
 				d.add(at, was, is)
+				d.values(nil, typed(b))
 			default:
 				d.add(at, was, was+" → "+is)
+				d.values(typed(a), typed(b))
 			}
 		}
 	}
@@ -207,20 +244,23 @@ func withName(like reflect.Value, name string) reflect.Value {
 }
 
 func (d *differ) sets(path string, old, new []string) {
-	var was, parts []string
+	var was, parts, removed, added []string
 	for _, s := range old {
 		if !slices.Contains(new, s) {
+			removed = append(removed, s)
 			was = append(was, quoted(s))
 			parts = append(parts, "removed "+quoted(s))
 		}
 	}
 	for _, s := range new {
 		if !slices.Contains(old, s) {
+			added = append(added, s)
 			parts = append(parts, "added "+quoted(s))
 		}
 	}
 	if len(parts) > 0 {
 		d.add(path, strings.Join(was, ", "), strings.Join(parts, ", "))
+		d.values(removed, added)
 	}
 }
 
@@ -281,6 +321,23 @@ func shown(v reflect.Value) string {
 		return fmt.Sprint(v.Interface())
 	}
 	return string(text)
+}
+
+// typed returns a plain value as it is typed, or nothing if it isn't set.
+func typed(v reflect.Value) []string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return typed(v.Elem())
+	case reflect.String:
+		if v.String() == "" {
+			return nil
+		}
+		return []string{v.String()}
+	}
+	return []string{shown(v)}
 }
 
 // quoted returns a string as JSON, without the escapes for HTML.

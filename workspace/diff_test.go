@@ -149,3 +149,32 @@ func TestMergePatch(t *testing.T) {
 		wantProblem(t, test.patch, err, test.path, test.message)
 	}
 }
+
+func TestDifferences(t *testing.T) {
+	old := workspacetest.Full("acme")
+	w := old.Clone()
+	w.Name, w.HTTPSOnly, w.DefaultSource = "", false, "photos"
+	w.AllowedOrigins = []string{"*.example.com", "a.example.com"}
+	w.Sources[0].Headers = map[string]string{"Authorization": "Bearer other"}
+	w.Marks[0].Opacity = nil
+	w.Sources = append(w.Sources[:2], workspace.Source{Key: "new", Kind: "s3", Bucket: "b", SecretAccessKey: "s3cret"})
+	want := []workspace.Difference{
+		{Path: "name", Was: []string{"Acme & <söhne>"}},
+		{Path: "allowed_origins", Was: []string{"https://app.example.com"}, Is: []string{"a.example.com"}},
+		{Path: "https_only", Was: []string{"true"}, Is: []string{"false"}},
+		{Path: "default_source", Was: []string{"media"}, Is: []string{"photos"}},
+		{Path: "sources[vault]", What: "removed"},
+		{Path: "sources[new]", What: "added"},
+		{Path: "sources[new].kind", Is: []string{"s3"}},
+		{Path: "sources[new].bucket", Is: []string{"b"}},
+		{Path: "sources[new].secret_access_key", What: "set"},
+		{Path: "sources[photos].headers.Authorization", What: "changed"},
+		{Path: "marks[brand].opacity", Was: []string{"0.6"}},
+	}
+	if d := cmp.Diff(want, workspace.Differences(old, w)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if same := workspace.Differences(old, old); same != nil {
+		t.Errorf("%+v", same)
+	}
+}

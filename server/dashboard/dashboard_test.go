@@ -143,7 +143,7 @@ func TestAccess(t *testing.T) {
 	fields.Set("allowed_origins", "https://shop.example")
 	fields.Set("require_signature", "on")
 	shown := s.ask("editor", "POST", "/app/acme/access", fields)
-	for _, want := range []string{"removed &#34;*&#34;", "https://shop.example", `name="revision" value="1"`, `value="save"`} {
+	for _, want := range []string{"<dt>Sites that may load images in scripts</dt>", "<li><del>*</del></li><li><ins>https://shop.example</ins></li>", `name="revision" value="1"`, `value="save"`} {
 		if shown.Code != 200 || !strings.Contains(shown.Body.String(), want) {
 			t.Errorf("review: %d, without %s:\n%s", shown.Code, want, shown.Body)
 		}
@@ -161,7 +161,7 @@ func TestAccess(t *testing.T) {
 	}
 	fields.Del("require_signature")
 	conflict := s.ask("owner", "POST", "/app/acme/access", fields)
-	if conflict.Code != 409 || !strings.Contains(conflict.Body.String(), "require_signature: true → false") {
+	if conflict.Code != 409 || !strings.Contains(text(conflict.Body.String()), "Every image needs a signed URL yes → becomes no") {
 		t.Errorf("conflict: %d\n%s", conflict.Code, conflict.Body)
 	}
 	if again := s.ask("owner", "GET", "/app/acme/access?done=saved", nil); !strings.Contains(again.Body.String(), "Saved.") {

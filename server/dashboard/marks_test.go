@@ -90,7 +90,7 @@ func TestMarks(t *testing.T) {
 
 	unbound := url.Values{"image": {"photos/logo.png"}, "width": {"20%"}, "fit": {"contain"}, "align": {"top,left"}, "repeat": {"on"}}
 	review := s.ask("editor", "POST", "/app/acme/marks/brand", unbound).Body.String()
-	for _, want := range []string{"photos", "opacity", "top,left", "Before you save"} {
+	for _, want := range []string{"photos", "<dt>Opacity</dt>", "top,left", "Before you save"} {
 		if !strings.Contains(review, want) {
 			t.Errorf("the review is without %s:\n%s", want, review)
 		}

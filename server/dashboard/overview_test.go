@@ -210,7 +210,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	fields = url.Values{"transforms_per_day": {"10,000"}, "requests_per_minute": {""}}
-	if shown := s.ask("owner", "POST", "/app/acme/limits", fields); shown.Code != 200 || !strings.Contains(shown.Body.String(), "limits.transforms_per_day: 0 → 10000") {
+	if shown := s.ask("owner", "POST", "/app/acme/limits", fields); shown.Code != 200 || !strings.Contains(text(shown.Body.String()), "Transforms a day no limit → becomes 10000") {
 		t.Error(shown.Code, shown.Body)
 	}
 	fields.Set("step", "save")
@@ -222,7 +222,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%+v", w.Limits)
 	}
 	fields.Set("transforms_per_day", "5")
-	if conflict := s.ask("owner", "POST", "/app/acme/limits", fields); conflict.Code != 409 || !strings.Contains(conflict.Body.String(), "10000 → 5") {
+	if conflict := s.ask("owner", "POST", "/app/acme/limits", fields); conflict.Code != 409 || !strings.Contains(text(conflict.Body.String()), "10000 → becomes 5") {
 		t.Error(conflict.Code, conflict.Body)
 	}
 }

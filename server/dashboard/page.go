@@ -174,6 +174,15 @@ var functions = template.FuncMap{
 
 	"copying": func(id, label, text, help string) copied { return copied{id, label, text, help} },
 
+	"changeGroups": changeGroups,
+	"plainly":      plainly,
+	"plainlyAll": func(texts []string) (all []string) {
+		for _, text := range texts {
+			all = append(all, plainly(text))
+		}
+		return all
+	},
+
 	"grouped": plot.Grouped,
 	"device":  device,
 

@@ -185,14 +185,14 @@ func TestExportImport(t *testing.T) {
 	}
 	short := "namespace: acme\npresets:\n- {name: hero, options: w=1600}\n"
 	shown := s.ask("editor", "POST", at, url.Values{"text": {short}}).Body.String()
-	if !strings.Contains(shown, "presets[hero]: added") || strings.Contains(shown, "removed") {
+	if !strings.Contains(shown, `Preset <code>hero</code> <span class="tag">added`) || strings.Contains(shown, "removed") {
 		t.Error(shown)
 	}
 	shown = s.ask("editor", "POST", at, url.Values{"text": {short}, "prune": {"on"}}).Body.String()
-	if !strings.Contains(shown, "presets[thumb]: removed") || !strings.Contains(shown, "sources[photos]: removed") {
+	if !strings.Contains(shown, `Preset <code>thumb</code> <span class="tag">removed`) || !strings.Contains(shown, `Source <code>photos</code> <span class="tag">removed`) {
 		t.Error(shown)
 	}
-	if w := s.ask("editor", "POST", at, url.Values{"text": {short}, "step": {"save"}, "revision": {"1"}}); w.Code != 409 || !strings.Contains(w.Body.String(), "presets[hero]: added") {
+	if w := s.ask("editor", "POST", at, url.Values{"text": {short}, "step": {"save"}, "revision": {"1"}}); w.Code != 409 || !strings.Contains(w.Body.String(), `Preset <code>hero</code> <span class="tag">added`) {
 		t.Error("a change of somebody else is lost:", w.Code, w.Body)
 	}
 	if w := s.ask("editor", "POST", at, url.Values{"text": {short}, "step": {"save"}, "revision": {"2"}}); w.Code != 303 {
@@ -250,7 +250,7 @@ func TestImportSecrets(t *testing.T) {
 			return fields
 		}
 		shown := s.ask("editor", "POST", at, url.Values{"text": {text}})
-		if shown.Code != 200 || !strings.Contains(shown.Body.String(), "sources[photos]: added") {
+		if shown.Code != 200 || !strings.Contains(shown.Body.String(), `Source <code>photos</code> <span class="tag">added`) {
 			t.Fatal(name, shown.Code, shown.Body)
 		}
 		fields := hidden(shown.Body.String())
@@ -400,5 +400,48 @@ func TestDomains(t *testing.T) {
 	}
 	if w, _ := s.store.Get(t.Context(), "acme"); len(w.Domains) > 0 {
 		t.Error(w.Domains)
+	}
+}
+
+// TestReviewInWords: a review names fields as forms do, has the old and the new value, and shows
+// no secret.
+func TestReviewInWords(t *testing.T) {
+	s := open(t)
+	source := url.Values{"kind": {"http"}, "key": {"photos"}, "url": {"https://o.example/"}, "headers": {"X-Token: hidden"}}
+	review := func(path string, fields url.Values) string {
+		t.Helper()
+		w := s.ask("editor", "POST", path, fields)
+		if w.Code != 200 || strings.Contains(w.Body.String(), "<script>x") || strings.Contains(w.Body.String(), ">hidden") {
+			t.Fatal(w.Code, w.Body)
+		}
+		main := text(w.Body.String())
+		return main[strings.Index(main, "This is what changes"):]
+	}
+	for _, want := range []string{"Source photos added", "URL https://o.example/", "Headers for this server: X-Token added"} {
+		if have := review("/app/acme/sources/_new", source); !strings.Contains(have, want) {
+			t.Errorf("without %q: %s", want, have)
+		}
+	}
+	s.change(t, "editor", "/app/acme/sources/_new", source)
+	source.Set("url", "https://p.example/")
+	source.Set("private", "on")
+	source.Set("headers", "X-Token: other")
+	source.Set("cache_control", `max-age=60, x="<script>x"`)
+	source.Del("step")
+	have := review("/app/acme/sources/photos", source)
+	for _, want := range []string{"Source photos Private no → becomes yes", "URL https://o.example/ → becomes https://p.example/", "Headers for this server: X-Token changed", "Cache-Control for browsers not set → becomes max-age=60"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("without %q: %s", want, have)
+		}
+	}
+	if have := review("/app/acme/sources/photos/delete", url.Values{"typed": {"photos"}}); !strings.Contains(have, "Source photos removed") {
+		t.Error(have)
+	}
+	s.change(t, "editor", "/app/acme/access", url.Values{"allowed_sources": {"https://cdn.example/"}, "allowed_origins": {"*"}})
+	if have := review("/app/acme/access", url.Values{"allowed_sources": {"*"}, "allowed_origins": {"*"}}); !strings.Contains(have, "“External originals”: * allows the images of every host") {
+		t.Error(have)
+	}
+	if have := review("/app/acme/settings", url.Values{"dialect": {"native"}, "fallback_format": {"original"}, "name": {"true"}}); !strings.Contains(have, "Name acme → becomes true") && !strings.Contains(have, "Name not set → becomes true") {
+		t.Error(have)
 	}
 }
