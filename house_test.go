@@ -57,6 +57,9 @@ var mayImport = map[string][]string{
 	"account": {"workspace", "apikey", "limit", "mail"},
 	"mail":    {},
 
+	// Plans are records of the store too.
+	"billing/plan": {"account", "workspace"},
+
 	// Use cases know neither HTTP nor who serves it.
 	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
 
@@ -78,7 +81,7 @@ var mayImport = map[string][]string{
 	"certs/certstest":         {},
 	"manage/managetest":       {"delivery", "fault", "origin", "transform", "workspace"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
-	"workspace/workspacetest": {"account", "dialect", "workspace", "limit", "signing"},
+	"workspace/workspacetest": {"account", "billing/plan", "dialect", "workspace", "limit", "signing"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},

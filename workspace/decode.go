@@ -109,22 +109,9 @@ const maxDocument = 64 << 20
 // wrap a *[ValidationError] if the content is wrong. Every workspace must have a namespace,
 // and no two the same.
 func DecodeAll(r io.Reader, name string) ([]*Document, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	documents, err := parseFile(r, name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(data) > maxDocument {
-		return nil, fmt.Errorf("%s: the file is over %d MiB", name, maxDocument>>20)
-	}
-	var documents []tree
-	if strings.EqualFold(filepath.Ext(name), ".json") || json.Valid(data) {
-		t, err := parseJSON(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: document 1: %w", name, err)
-		}
-		documents = []tree{t}
-	} else if documents, err = parseYAML(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 
 	var all []*Document
@@ -165,4 +152,46 @@ func DecodeAll(r io.Reader, name string) ([]*Document, error) {
 		return nil, errors.Join(errs...)
 	}
 	return all, nil
+}
+
+// DecodeFile reads a file of one document, JSON or YAML, into the struct that into points to,
+// as strictly as [Decode]. Errors name the file and the path, and wrap a *[ValidationError] if
+// the content is wrong.
+func DecodeFile(r io.Reader, name string, into any) error {
+	documents, err := parseFile(r, name)
+	if err != nil {
+		return err
+	}
+	if len(documents) != 1 || documents[0] == nil {
+		return fmt.Errorf("%s: %w", name, invalid("", "has %d documents: it must have one", len(documents)))
+	}
+	var f filler
+	f.fill(reflect.ValueOf(into).Elem(), documents[0], "")
+	if err := f.err(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// parseFile returns the documents of a file, JSON or YAML. Errors name the file.
+func parseFile(r io.Reader, name string) ([]tree, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(data) > maxDocument {
+		return nil, fmt.Errorf("%s: the file is over %d MiB", name, maxDocument>>20)
+	}
+	if strings.EqualFold(filepath.Ext(name), ".json") || json.Valid(data) {
+		t, err := parseJSON(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: document 1: %w", name, err)
+		}
+		return []tree{t}, nil
+	}
+	documents, err := parseYAML(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return documents, nil
 }

@@ -107,7 +107,11 @@ func (f *filler) fillStruct(v reflect.Value, t tree, path string) {
 func (f *filler) fillMap(v reflect.Value, t tree, path string) {
 	o, ok := t.(object)
 	if !ok {
-		f.add(path, "must be an object of strings, not %s", kindOf(t))
+		what := "an object"
+		if v.Type().Elem().Kind() == reflect.String {
+			what = "an object of strings"
+		}
+		f.add(path, "must be %s, not %s", what, kindOf(t))
 		return
 	}
 	filled := reflect.MakeMapWithSize(v.Type(), len(o))

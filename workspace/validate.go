@@ -169,18 +169,9 @@ func ValidDomain(name string) bool {
 }
 
 func (v *validator) limits() {
-	limits := v.w.Limits
-	for _, limit := range []struct {
-		name  string
-		value int
-	}{
-		{"requests_per_minute", limits.RequestsPerMinute},
-		{"transforms_per_minute", limits.TransformsPerMinute},
-		{"transforms_per_day", limits.TransformsPerDay},
-		{"transforms_per_month", limits.TransformsPerMonth},
-	} {
-		if limit.value < 0 {
-			v.add(member("limits", limit.name), "%d is not allowed: give 0 for no limit, or a number above", limit.value)
+	for _, limit := range v.w.Limits.Named() {
+		if limit.Most < 0 {
+			v.add(member("limits", limit.Name), "%d is not allowed: give 0 for no limit, or a number above", limit.Most)
 		}
 	}
 }

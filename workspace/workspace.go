@@ -118,3 +118,33 @@ type Limits struct {
 	TransformsPerDay    int `json:"transforms_per_day"`   // in UTC
 	TransformsPerMonth  int `json:"transforms_per_month"` // a calendar month in UTC
 }
+
+// A NamedLimit is one of the [Limits], under its name in JSON.
+type NamedLimit struct {
+	Name string
+	Most int // 0 is unlimited
+}
+
+// Named returns the limits with their names, in the order of the fields.
+func (l Limits) Named() []NamedLimit {
+	return []NamedLimit{
+		{"requests_per_minute", l.RequestsPerMinute},
+		{"transforms_per_minute", l.TransformsPerMinute},
+		{"transforms_per_day", l.TransformsPerDay},
+		{"transforms_per_month", l.TransformsPerMonth},
+	}
+}
+
+// Lower returns the lower one of each limit.
+func (l Limits) Lower(other Limits) Limits {
+	lower := func(a, b int) int {
+		if a > 0 && (b <= 0 || a < b) {
+			return a
+		}
+		return b
+	}
+	return Limits{
+		lower(l.RequestsPerMinute, other.RequestsPerMinute), lower(l.TransformsPerMinute, other.TransformsPerMinute),
+		lower(l.TransformsPerDay, other.TransformsPerDay), lower(l.TransformsPerMonth, other.TransformsPerMonth),
+	}
+}

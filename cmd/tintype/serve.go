@@ -100,6 +100,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
+	plans, err := c.openPlans(ctx, store, log)
+	if err != nil {
+		return err
+	}
 	var strangers *cached.Strangers
 	if c.Store.elsewhere() { // reads of a store on this machine cost next to nothing
 		strangers = cached.NewStrangers(server.Client, nil)
@@ -204,7 +208,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run}
+	run := []func(context.Context){workspaces.Run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, plans.Run, onHangup(plans, log)}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}

@@ -41,6 +41,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		run  func(*testing.T, Store)
 	}{
 		{"People", testPeople},
+		{"Plans", testPlans},
 		{"DomainClaims", testDomainClaims},
 		{"DomainSquatted", testDomainSquatted},
 		{"DomainRace", testDomainRace},
