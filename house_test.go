@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"billing/plan": {"account", "workspace"},
 
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"account", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
+	"manage": {"account", "billing/plan", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
@@ -101,7 +101,7 @@ var mayImport = map[string][]string{
 	// Plots of values by day, as SVG.
 	"server/dashboard/plot": {},
 
-	"server/api": {"account", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
+	"server/api": {"account", "billing/plan", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},

@@ -137,8 +137,9 @@ func (p *People) RoleOf(ctx context.Context, workspaceID, email string) (Role, e
 }
 
 // Accept makes somebody a member by an invitation for their address. The invitation holds
-// only while the person who made it may invite.
-func (p *People) Accept(ctx context.Context, who Account, id string, audit workspace.AuditEntry) (m Member, err error) {
+// only while the person who made it may invite. A workspace that has most members or more takes
+// nobody in: ErrMembers. 0 is any number.
+func (p *People) Accept(ctx context.Context, who Account, id string, most int, audit workspace.AuditEntry) (m Member, err error) {
 	err = again(func() error {
 		var i Invitation
 		stored, err := p.read(ctx, "invited#"+who.Email, id, &i)
@@ -153,13 +154,48 @@ func (p *People) Accept(ctx context.Context, who Account, id string, audit works
 		}
 		m = Member{AccountID: who.ID, Email: who.Email, Namespace: i.Namespace, WorkspaceID: i.WorkspaceID, Role: i.Role, Since: p.Now().UTC().Truncate(time.Second)}
 		audit.WorkspaceID, audit.Target = i.WorkspaceID, who.Email
+		full, err := p.full(ctx, m, most)
+		if err != nil {
+			return err
+		}
 		writes, err := p.joins(ctx, m)
 		if err != nil {
 			return err
 		}
+		if full != nil {
+			switch i := slices.IndexFunc(writes, func(w Write) bool { return w.Group == owners }); {
+			case i < 0:
+				writes = append(writes, *full)
+			case writes[i].Version != full.Version:
+				return workspace.ErrConflict // the members were counted before somebody came in
+			}
+		}
 		return p.Records.WriteRecords(ctx, append(writes, remove("invited#"+who.Email, id, stored.Version), remove("invitations#"+i.WorkspaceID, id, stored.Version)), audit)
 	})
 	return m, err
+}
+
+// full returns ErrMembers where a workspace has no place for another member. Of two who come at
+// once, one starts over: each writes the record of the workspace's owners, as full returns it,
+// or with another owner. Nil is nothing to write.
+func (p *People) full(ctx context.Context, m Member, most int) (*Write, error) {
+	if most <= 0 {
+		return nil, nil
+	}
+	var ids []string
+	stored, err := p.read(ctx, owners, m.WorkspaceID, &ids)
+	if err != nil {
+		return nil, err
+	}
+	members, err := p.Members(ctx, m.WorkspaceID)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) >= most && !slices.ContainsFunc(members, func(is Member) bool { return is.AccountID == m.AccountID }) {
+		return nil, ErrMembers
+	}
+	w := put(owners, m.WorkspaceID, stored.Version, time.Time{}, ids)
+	return &w, nil
 }
 
 // Join makes somebody a member without an invitation, such as the owner of a workspace that

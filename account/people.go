@@ -31,6 +31,7 @@ var (
 	ErrInvitation = errors.New("there is no such invitation for your address, or it has ended")
 	ErrInvited    = fmt.Errorf("at most %d invitations a day", maxInvitations)
 	ErrIsMember   = errors.New("this address is a member already")
+	ErrMembers    = errors.New("the workspace has as many members as its plan allows: ask one of its owners")
 )
 
 // A Signup says who gets an account at the first sign-in.

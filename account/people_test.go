@@ -302,13 +302,13 @@ func TestInvitations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Accept(t.Context(), bob, i.ID, entry); !errors.Is(err, account.ErrInvitation) {
+		if _, err := w.Accept(t.Context(), bob, i.ID, 0, entry); !errors.Is(err, account.ErrInvitation) {
 			t.Errorf("by another address: %v", err)
 		}
-		if _, err := w.Accept(t.Context(), ann.Account, i.ID, workspace.AuditEntry{Actor: "account:ann@x.example", Action: "member.join"}); err != nil {
+		if _, err := w.Accept(t.Context(), ann.Account, i.ID, 0, workspace.AuditEntry{Actor: "account:ann@x.example", Action: "member.join"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Accept(t.Context(), ann.Account, i.ID, entry); !errors.Is(err, account.ErrInvitation) {
+		if _, err := w.Accept(t.Context(), ann.Account, i.ID, 0, entry); !errors.Is(err, account.ErrInvitation) {
 			t.Errorf("twice: %v", err)
 		}
 		if ann, _ = w.Visitor(t.Context(), session); len(ann.Members) != 1 || ann.Members[0].Role != account.Editor || ann.Members[0].Namespace != "acme" {
@@ -325,11 +325,11 @@ func TestInvitations(t *testing.T) {
 		if err := w.Uninvite(t.Context(), ws.ID, back.ID, entry); err != nil {
 			t.Error(err)
 		}
-		if _, err := w.Accept(t.Context(), bob, back.ID, entry); !errors.Is(err, account.ErrInvitation) {
+		if _, err := w.Accept(t.Context(), bob, back.ID, 0, entry); !errors.Is(err, account.ErrInvitation) {
 			t.Errorf("taken back: %v", err)
 		}
 		time.Sleep(7*24*time.Hour + time.Second)
-		if _, err := w.Accept(t.Context(), bob, late.ID, entry); !errors.Is(err, account.ErrInvitation) {
+		if _, err := w.Accept(t.Context(), bob, late.ID, 0, entry); !errors.Is(err, account.ErrInvitation) {
 			t.Errorf("after a week: %v", err)
 		}
 		for n := range 21 {
@@ -389,7 +389,7 @@ func TestInvitationOfWhoLeft(t *testing.T) {
 			if err := tt.lose(w, ws, ids[0]); err != nil {
 				t.Fatal(err)
 			}
-			_, err = w.Accept(t.Context(), account.Account{ID: ids[2], Email: "friend@x.example"}, i.ID, workspace.AuditEntry{})
+			_, err = w.Accept(t.Context(), account.Account{ID: ids[2], Email: "friend@x.example"}, i.ID, 0, workspace.AuditEntry{})
 			if tt.holds && err != nil || !tt.holds && !errors.Is(err, account.ErrInvitation) {
 				t.Error(err)
 			}

@@ -17,6 +17,14 @@ const (
 	Operator Role = "operator" // has all rights in every workspace; set by TINTYPE_OPERATORS only
 )
 
+// SignedIn and AnyKey are in rows of the table that concern no workspace: everybody who is
+// signed in may do that, and every API key, whatever its scopes. Nobody has this role, and no
+// key this scope.
+const (
+	SignedIn Role         = "signed-in"
+	AnyKey   apikey.Scope = "any"
+)
+
 // roles are in order: each includes those before it.
 var roles = []Role{Viewer, Editor, Owner, Operator}
 
@@ -36,7 +44,7 @@ func (r Role) Includes(other Role) bool {
 // Covers reports whether the role has all rights of API keys with the scope.
 func (r Role) Covers(scope apikey.Scope) bool {
 	return !slices.ContainsFunc(table, func(row Right) bool {
-		return row.Scope != "" && scope.Includes(row.Scope) && !r.Includes(row.Role)
+		return row.Scope != "" && row.Scope != AnyKey && scope.Includes(row.Scope) && !r.Includes(row.Role)
 	})
 }
 
@@ -73,6 +81,9 @@ const (
 	ManageAccounts   Action = "account.manage"
 	ReadImages       Action = "image.read"
 	WriteImages      Action = "image.write"
+	ReadPlans        Action = "plan.read"
+	WritePlans       Action = "plan.write"
+	SetPlan          Action = "workspace.plan"
 )
 
 // A Right is a row of the table: who may do one action. The least role and the scope of API
@@ -86,6 +97,7 @@ type Right struct {
 }
 
 var table = []Right{
+	{ReadPlans, SignedIn, AnyKey, "List the plans of the server"},
 	{ReadWorkspace, Viewer, apikey.Read, "Read settings, secrets masked"},
 	{ReadUsage, Viewer, apikey.Read, "Read usage"},
 	{ReadErrors, Viewer, apikey.Read, "Read which images failed, and why"},
@@ -111,6 +123,8 @@ var table = []Right{
 	{WriteMembers, Owner, "", "Invite, remove and change members"},
 	{DeleteWorkspace, Owner, "", "Delete the workspace"},
 	{CreateWorkspace, Operator, "", "Make workspaces"},
+	{SetPlan, Operator, "", "Set the plan of a workspace"},
+	{WritePlans, Operator, "", "Make, change and delete plans"},
 	{ListWorkspaces, Operator, "", "List all workspaces"},
 	{ReadOperatorLog, Operator, "", "Read the operator's log"},
 	{ManageAccounts, Operator, "", "List accounts, make them, end their sessions"},

@@ -79,6 +79,9 @@ type Config struct {
 	Usage   *usage.Recorder // nil counts nothing
 	Errors  *usage.Errors   // counts requests that fail, by what they asked for; nil counts none
 	Limiter *limit.Limiter  // holds workspaces to their limits; nil is one of this process alone
+	// Plans returns the limits of a plan, from memory: it is asked on every request. It returns
+	// the same pointer until the limits change, and nil for an unknown plan. A nil Plans knows none.
+	Plans func(name string) *workspace.Limits
 
 	PurgesFronts bool // a hook tells caches in front of purges, so that they may keep answers longer
 
@@ -120,6 +123,7 @@ type Service struct {
 	errors           *usage.Errors
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
+	plans            func(name string) *workspace.Limits
 	clientRequests   int
 	answers          *Answers
 	metrics          *metrics
@@ -133,7 +137,7 @@ func New(c Config) *Service {
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
-		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
+		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, plans: c.Plans, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
 	if s.now == nil {

@@ -144,6 +144,7 @@ func TestKeysOfEndpoints(t *testing.T) {
 		{"default_source", func(w *workspace.Workspace) { w.DefaultSource = "photos" }, "....."},
 		{"dialect", func(w *workspace.Workspace) { w.Dialect = "imgix" }, "....."},
 		{"cdn_cache_control", func(w *workspace.Workspace) { w.CDNCacheControl, w.SurrogateKey = "max-age=9", true }, "....."},
+		{"plan", func(w *workspace.Workspace) { w.Plan = "pro" }, "....."},
 		{"allowed_origins", func(w *workspace.Workspace) { w.AllowedOrigins = []string{"https://app.example.com"} }, "....."},
 		{"cache_control and ttl", func(w *workspace.Workspace) { w.Sources[0].CacheControl, w.Sources[0].TTL = "public, max-age=9", 60 }, "....."},
 		{"allow_svg", func(w *workspace.Workspace) { w.AllowSVG = true }, "xxxxx"},

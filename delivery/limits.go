@@ -20,11 +20,34 @@ import (
 // siteLimits are the compiled limits of a workspace. Where there are none, requests aren't
 // counted.
 type siteLimits struct {
+	plan       *workspace.Limits // that bound the workspace's own; nil bound nothing
 	requests   []limit.Limit
 	transforms []limit.Limit // the narrowest window last
 }
 
-func compileLimits(w *workspace.Workspace) (l siteLimits) {
+// limitsOf returns the limits that hold for a workspace now. They are compiled again where its
+// plan has other limits than before.
+func (s *Service) limitsOf(c *site) *siteLimits {
+	var plan *workspace.Limits
+	if c.Plan != "" && s.plans != nil {
+		plan = s.plans(c.Plan)
+	}
+	l := c.limits.Load()
+	if l == nil || l.plan != plan {
+		if c.Plan != "" && plan == nil {
+			s.log.Warn("the plan of a workspace is unknown: only its own limits hold", "workspace", c.Namespace, "plan", c.Plan)
+		}
+		l = compileLimits(c.Workspace, plan)
+		c.limits.Store(l)
+	}
+	return l
+}
+
+func compileLimits(w *workspace.Workspace, plan *workspace.Limits) *siteLimits {
+	l, limits := &siteLimits{plan: plan}, w.Limits
+	if plan != nil {
+		limits = limits.Lower(*plan)
+	}
 	add := func(list *[]limit.Limit, what string, window limit.Window, most int, warns bool) {
 		if most <= 0 {
 			return
@@ -35,10 +58,10 @@ func compileLimits(w *workspace.Workspace) (l siteLimits) {
 		}
 		*list = append(*list, lim)
 	}
-	add(&l.requests, "requests", limit.Minute, w.Limits.RequestsPerMinute, false)
-	add(&l.transforms, "transforms", limit.Month, w.Limits.TransformsPerMonth, true)
-	add(&l.transforms, "transforms", limit.Day, w.Limits.TransformsPerDay, true)
-	add(&l.transforms, "transforms", limit.Minute, w.Limits.TransformsPerMinute, false)
+	add(&l.requests, "requests", limit.Minute, limits.RequestsPerMinute, false)
+	add(&l.transforms, "transforms", limit.Month, limits.TransformsPerMonth, true)
+	add(&l.transforms, "transforms", limit.Day, limits.TransformsPerDay, true)
+	add(&l.transforms, "transforms", limit.Minute, limits.TransformsPerMinute, false)
 	return l
 }
 
@@ -59,10 +82,11 @@ func (s *Service) AdmitClient(ctx context.Context, client string) error {
 
 // admit counts a request for an image in the workspace's limit.
 func (s *Service) admit(ctx context.Context, c *site) error {
-	if len(c.limits.requests) == 0 {
+	l := s.limitsOf(c)
+	if len(l.requests) == 0 {
 		return nil
 	}
-	return s.take(ctx, s.limiter, "this workspace may answer", "requests", c.limits.requests...)
+	return s.take(ctx, s.limiter, "this workspace may answer", "requests", l.requests...)
 }
 
 // take takes one from each limit. Where one is used up, the error says which.
@@ -89,7 +113,7 @@ func (s *Service) refuse(d limit.Decision, who, what string) error {
 // spend counts a transform before it is made. Call undo where the transform fails, so that
 // it costs nothing.
 func (s *Service) spend(ctx context.Context, c *site) (undo func(), err error) {
-	limits, who := c.limits.transforms, "this workspace may make"
+	limits, who := s.limitsOf(c).transforms, "this workspace may make"
 	if p, ok := apikey.PrincipalOf(ctx); ok && p.Test {
 		who = "this test key may make"
 		limits = []limit.Limit{{Key: p.WorkspaceID + "/keys/" + p.KeyID + "/transforms", Window: limit.Day, Max: testTransforms}}

@@ -84,6 +84,63 @@ func TestOnlyTransformsAreSpent(t *testing.T) {
 	}
 }
 
+// TestPlanLimits: of the workspace's limits and its plan's, the lower ones hold. A plan that
+// changes holds for the next request, without a new revision of the workspace.
+func TestPlanLimits(t *testing.T) {
+	var plan atomic.Pointer[workspace.Limits]
+	b := newBench(t, func(c *setup) {
+		c.Plans = func(name string) *workspace.Limits {
+			if name != "free" {
+				return nil
+			}
+			return plan.Load()
+		}
+	})
+	v := 0
+	another := func() int {
+		v++
+		return b.get(fmt.Sprintf("/acme/photos/cat.jpg?w=4&format=png&v=%d", v)).Code
+	}
+	for _, c := range []struct {
+		name      string
+		own, plan workspace.Limits
+		made      int // variants until the first is refused; at most 4 are tried
+	}{
+		{"the plan's", workspace.Limits{}, workspace.Limits{TransformsPerDay: 1}, 1},
+		{"the workspace's", workspace.Limits{TransformsPerDay: 2}, workspace.Limits{TransformsPerDay: 3}, 2},
+		{"a plan that became lower", workspace.Limits{TransformsPerDay: 4}, workspace.Limits{TransformsPerDay: 3}, 3},
+		{"one of each", workspace.Limits{TransformsPerDay: 4}, workspace.Limits{TransformsPerMonth: 2}, 2},
+		{"of requests", workspace.Limits{}, workspace.Limits{RequestsPerMinute: 3}, 3},
+		{"none", workspace.Limits{}, workspace.Limits{}, 4},
+	} {
+		plan.Store(&c.plan)
+		b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.ID, w.Plan, w.Limits = c.name, "free", c.own }))
+		made := 0
+		for made < 4 && another() == 200 {
+			made++
+		}
+		if made != c.made {
+			t.Errorf("%s: %d variants, want %d", c.name, made, c.made)
+		}
+	}
+
+	plan.Store(&workspace.Limits{TransformsPerDay: 1})
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.ID, w.Plan = "changed", "free" }))
+	if first, second := another(), another(); first != 200 || second != 429 {
+		t.Errorf("%d and %d", first, second)
+	}
+	plan.Store(&workspace.Limits{TransformsPerDay: 2})
+	if third, fourth := another(), another(); third != 200 || fourth != 429 {
+		t.Errorf("after the plan changed: %d and %d", third, fourth)
+	}
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.ID, w.Plan, w.Limits = "unknown", "gone", workspace.Limits{TransformsPerDay: 1}
+	}))
+	if first, second := another(), another(); first != 200 || second != 429 {
+		t.Errorf("an unknown plan: %d and %d", first, second)
+	}
+}
+
 func TestRequestLimits(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) { w.Limits.RequestsPerMinute = 3 }))

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/cors"
@@ -37,7 +38,7 @@ type site struct {
 	marks      marks.Set
 	markAssets map[*marks.Configured]markAsset
 	purges     *workspace.PurgeIndex
-	limits     siteLimits
+	limits     atomic.Pointer[siteLimits] // see Service.limitsOf
 	blocked    *blocklist
 	dialect    *dialect.Dialect // of all URLs but those of endpoints and prefixes; nil is ours
 }
@@ -185,7 +186,6 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 	}
 	c.findMarkAssets()
 	c.purges = workspace.NewPurgeIndex(w.Purges)
-	c.limits = compileLimits(w)
 	c.blocked = c.blocks(w.Blocks)
 	c.dialect = dialect.Named(w.Dialect)
 	return c, nil

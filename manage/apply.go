@@ -83,7 +83,10 @@ func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, p
 	if err := m.judge(old, made.Workspace); err != nil {
 		return p, nil, err
 	}
-	if err := who.allowFields(old, made.Workspace); err != nil {
+	if prune && old != nil {
+		who.keepPlan(old, made.Workspace)
+	}
+	if err := m.hold(ctx, who, old, made.Workspace); err != nil {
 		return p, nil, err
 	}
 	made.Changes = workspace.Diff(old, made.Workspace)

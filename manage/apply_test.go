@@ -48,7 +48,7 @@ func (s *overtaken) Update(ctx context.Context, w *workspace.Workspace, audit ..
 
 // apply makes the stored workspace match w.
 func apply(ctx context.Context, s workspace.Store, w *workspace.Workspace) (*workspace.Plan, error) {
-	return manage.New(manage.Config{Store: s}).Apply(ctx, manage.Operator, workspace.NewDocument(w), true)
+	return manage.New(manage.Config{Store: s, Plans: fullPlans(ctx)}).Apply(ctx, manage.Operator, workspace.NewDocument(w), true)
 }
 
 func TestApplyStartsOver(t *testing.T) {
@@ -115,7 +115,7 @@ func TestApplyRefusesMasksOfNothing(t *testing.T) {
 func TestApplyIsCompiled(t *testing.T) {
 	db := workspacetest.NewMemory()
 	w := workspacetest.Full("acme")
-	m := manage.New(manage.Config{Store: db, Delivery: stub{check: func(w *workspace.Workspace) error {
+	m := manage.New(manage.Config{Store: db, Plans: fullPlans(t.Context()), Delivery: stub{check: func(w *workspace.Workspace) error {
 		if w.Name == "bad" {
 			return errors.New("preset thumb: no")
 		}

@@ -37,12 +37,12 @@ func (m *Manager) Audit(ctx context.Context, who Caller, namespace, id string, t
 	return page, err
 }
 
-// OperatorAudit is [Manager.Audit] for requests that concern no workspace.
-func (m *Manager) OperatorAudit(ctx context.Context, who Caller, before string, limit int) (LogPage, error) {
+// OperatorAudit is [Manager.Audit] for what concerns no workspace: requests, and changes of plans.
+func (m *Manager) OperatorAudit(ctx context.Context, who Caller, trail workspace.Trail, before string, limit int) (LogPage, error) {
 	if err := who.Allow(account.ReadOperatorLog, ""); err != nil {
 		return LogPage{}, err
 	}
-	return m.page(ctx, workspace.OperatorLog, workspace.TrailAccess, before, limit)
+	return m.page(ctx, workspace.OperatorLog, trail, before, limit)
 }
 
 // logged returns the ID of the workspace whose log is read: asked, or, if that is empty,

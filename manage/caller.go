@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/tintype/tintype/account"
@@ -48,6 +49,8 @@ func (c Caller) Allow(action account.Action, namespace string) error {
 	}
 	if c.Kind == apikey.Person {
 		switch {
+		case right.Role == account.SignedIn && c.Email != "":
+			return nil
 		case right.Role == account.Operator:
 			return ErrNeedsOperator
 		case c.Namespace != namespace || c.WorkspaceID == "" || c.Role == "":
@@ -58,6 +61,8 @@ func (c Caller) Allow(action account.Action, namespace string) error {
 		return nil
 	}
 	switch {
+	case right.Scope == account.AnyKey && c.Kind == apikey.Key:
+		return nil
 	case right.Scope == "":
 		return ErrNeedsRoot
 	case c.Namespace != namespace:
@@ -73,6 +78,9 @@ func (c Caller) Allow(action account.Action, namespace string) error {
 func (c Caller) allowFields(old, w *workspace.Workspace) error {
 	if old == nil {
 		return nil
+	}
+	if old.Plan != w.Plan && c.Allow(account.SetPlan, w.Namespace) != nil {
+		return fault.New(fault.Forbidden, fmt.Sprintf("plan: only an operator of this server sets the plan of a workspace. Leave it at %q, or ask the operator for another one.", old.Plan))
 	}
 	if old.Limits != w.Limits {
 		if err := c.Allow(account.UpdateLimits, w.Namespace); err != nil {

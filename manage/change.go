@@ -31,7 +31,7 @@ func (m *Manager) Review(ctx context.Context, who Caller, namespace string, edit
 }
 
 func (m *Manager) review(ctx context.Context, who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (Change, error) {
-	c, w, err := m.changed(who, old, edit)
+	c, w, err := m.changed(ctx, who, old, edit)
 	if err != nil || len(c.Lines) == 0 || m.delivery == nil {
 		return c, err
 	}
@@ -82,7 +82,7 @@ func (m *Manager) ChangeWorkspace(ctx context.Context, who Caller, namespace str
 		if old.Revision != revision {
 			return workspace.ErrConflict
 		}
-		change, w, err := m.changed(who, old, edit)
+		change, w, err := m.changed(ctx, who, old, edit)
 		if err != nil {
 			return err
 		}
@@ -99,8 +99,8 @@ func (m *Manager) ChangeWorkspace(ctx context.Context, who Caller, namespace str
 }
 
 // changed returns what the edit does to old, and the workspace that would be stored.
-func (m *Manager) changed(who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (c Change, w *workspace.Workspace, err error) {
-	if w, err = m.unsaved(who, old, edit); err != nil {
+func (m *Manager) changed(ctx context.Context, who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (c Change, w *workspace.Workspace, err error) {
+	if w, err = m.unsaved(ctx, who, old, edit); err != nil {
 		return c, nil, err
 	}
 	had := map[string]bool{}
@@ -118,7 +118,7 @@ func (m *Manager) changed(who Caller, old *workspace.Workspace, edit func(*works
 
 // unsaved returns the workspace that would be stored after an edit. The edit gets a copy of
 // old with masked secrets.
-func (m *Manager) unsaved(who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (*workspace.Workspace, error) {
+func (m *Manager) unsaved(ctx context.Context, who Caller, old *workspace.Workspace, edit func(*workspace.Workspace) error) (*workspace.Workspace, error) {
 	w := old.Masked()
 	if err := edit(w); err != nil {
 		return nil, err
@@ -129,5 +129,5 @@ func (m *Manager) unsaved(who Caller, old *workspace.Workspace, edit func(*works
 	if err := m.judge(old, w); err != nil {
 		return nil, err
 	}
-	return w, who.allowFields(old, w)
+	return w, m.hold(ctx, who, old, w)
 }

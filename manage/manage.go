@@ -28,6 +28,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/workspace"
 )
@@ -66,6 +67,9 @@ type Config struct {
 
 	// People keeps who is a member of which workspace. Nil keeps nobody.
 	People *account.People
+
+	// Plans bound what workspaces may use. Nil has none.
+	Plans *plan.Book
 
 	// Fronts pass every purge on to caches in front of this server.
 	Fronts []Front
@@ -118,6 +122,7 @@ type Manager struct {
 	records    Records  // nil: nothing is kept beside workspaces
 	auth       *apikey.Authenticator
 	people     *account.People // nil: nobody is kept
+	plans      *plan.Book      // nil: there are none
 	fronts     []Front
 	resolver   Resolver
 	baseDomain string
@@ -140,7 +145,7 @@ func New(c Config) *Manager {
 		panic("manage: Config.Store is nil")
 	}
 	m := &Manager{
-		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, fronts: c.Fronts,
+		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, plans: c.Plans, fronts: c.Fronts,
 		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
 		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}

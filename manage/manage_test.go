@@ -13,6 +13,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/mail"
@@ -76,7 +77,14 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
+	plans, err := plan.New(plan.Config{Records: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plans.Put(t.Context(), plan.Plan{Name: "free", Limits: workspace.Limits{TransformsPerDay: 100}}, func(*plan.Plan) workspace.AuditEntry { return workspace.AuditEntry{} }); err != nil {
+		t.Fatal(err)
+	}
+	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Plans: plans, Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
 	if change != nil {
 		change(&c)
 	}
@@ -270,7 +278,7 @@ var useCases = map[string]useCase{
 		return discard(m.SearchAudit(ctx, who, "acme", workspace.TrailChanges, manage.AuditFilter{Action: "x"}, "", 9))
 	}},
 	"OperatorAudit": {account.ReadOperatorLog, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
-		return discard(m.OperatorAudit(ctx, who, "", 9))
+		return discard(m.OperatorAudit(ctx, who, workspace.TrailAccess, "", 9))
 	}},
 	"ReadUpload": {account.WriteImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.ReadUpload(ctx, who, "acme", strings.NewReader("image"), 5, func() {}))
@@ -341,6 +349,18 @@ var useCases = map[string]useCase{
 	"RemovePasskeys": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.RemovePasskeys(ctx, who, annaID))
 	}},
+	"Plans": {account.ReadPlans, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Plans(ctx, who))
+	}},
+	"PlanNamed": {account.ReadPlans, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PlanNamed(ctx, who, "free"))
+	}},
+	"PutPlan": {account.WritePlans, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.PutPlan(ctx, who, "pro", plan.Plan{}))
+	}},
+	"DeletePlan": {account.WritePlans, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.DeletePlan(ctx, who, "free")
+	}},
 	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))
 	}},
@@ -358,6 +378,7 @@ func (f found) LookupTXT(_ context.Context, name string) ([]string, error) {
 func TestRights(t *testing.T) {
 	for name, use := range useCases {
 		right := use.action.Right()
+		anybody := right.Role == account.SignedIn // who is known, with any key or role
 		key := func(namespace string, scopes ...apikey.Scope) manage.Caller {
 			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: namespace, Scopes: scopes}}
 		}
@@ -371,16 +392,16 @@ func TestRights(t *testing.T) {
 		}{
 			{"root", manage.Caller{Principal: apikey.Principal{Kind: apikey.Root}}, true},
 			{"operator", manage.Operator, true},
-			{"reader", key("acme", apikey.Read), right.Scope == apikey.Read},
-			{"writer", key("acme", apikey.Write), right.Scope == apikey.Write},
+			{"reader", key("acme", apikey.Read), anybody || right.Scope == apikey.Read},
+			{"writer", key("acme", apikey.Write), anybody || right.Scope == apikey.Write},
 			{"admin key", key("acme", apikey.Admin), right.Scope != ""},
-			{"other", key("globex", apikey.Read, apikey.Write, apikey.Admin), false},
+			{"other", key("globex", apikey.Read, apikey.Write, apikey.Admin), anybody},
 			{"nobody", manage.Caller{}, false},
-			{"person without a workspace", person("", ""), false},
-			{"viewer", person("acme", account.Viewer), right.Role == account.Viewer},
-			{"editor", person("acme", account.Editor), right.Role == account.Viewer || right.Role == account.Editor},
+			{"person without a workspace", person("", ""), anybody},
+			{"viewer", person("acme", account.Viewer), anybody || right.Role == account.Viewer},
+			{"editor", person("acme", account.Editor), anybody || right.Role == account.Viewer || right.Role == account.Editor},
 			{"owner", person("acme", account.Owner), right.Role != account.Operator},
-			{"owner of another", person("globex", account.Owner), false},
+			{"owner of another", person("globex", account.Owner), anybody},
 			{"operator who signed in", person("", account.Operator), true},
 		} {
 			var id string

@@ -39,6 +39,9 @@ func (m *Manager) Invite(ctx context.Context, who Caller, namespace, address str
 	if err != nil {
 		return account.Invitation{}, err
 	}
+	if err := m.roomFor(ctx, w, address); err != nil {
+		return account.Invitation{}, err
+	}
 	return m.people.Invite(ctx, w, address, role, who.changed("member.invite", "", nil, map[string]account.Role{"role": role}))
 }
 
@@ -185,7 +188,11 @@ func (m *Manager) AcceptInvitation(ctx context.Context, who Caller, visitor acco
 	if m.people == nil {
 		return account.Member{}, errNoPeople
 	}
-	return m.people.Accept(ctx, visitor, id, who.entry("member.join", ""))
+	most, err := m.mostMembers(ctx, visitor, id)
+	if err != nil {
+		return account.Member{}, err
+	}
+	return m.people.Accept(ctx, visitor, id, most, who.entry("member.join", ""))
 }
 
 // CreateOwned creates a workspace with default settings whose owner is the person.

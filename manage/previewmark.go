@@ -49,7 +49,7 @@ func (m *Manager) PreviewMark(ctx context.Context, who Caller, namespace string,
 			mark.Name = name
 		}
 	}
-	w, err := m.unsaved(who, old, func(w *workspace.Workspace) error {
+	w, err := m.unsaved(ctx, who, old, func(w *workspace.Workspace) error {
 		if i := named(mark.Name); i >= 0 {
 			w.Marks[i] = mark
 		} else {

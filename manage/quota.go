@@ -37,26 +37,28 @@ func beginnings(t time.Time) (day, month time.Time) {
 	return t.Truncate(24 * time.Hour), time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// Quotas returns the limits of a workspace, and how much of those on days and months is used.
-func (m *Manager) Quotas(ctx context.Context, who Caller, namespace string) (l workspace.Limits, list []Quota, err error) {
+// Quotas returns what bounds a workspace, and how much of the limits on days and months is used.
+func (m *Manager) Quotas(ctx context.Context, who Caller, namespace string) (b Bounds, list []Quota, err error) {
 	w, err := m.open(ctx, who, account.ReadUsage, namespace)
 	if err != nil {
-		return l, nil, err
+		return b, nil, err
 	}
+	b = m.BoundsOf(w)
 	now := m.now()
 	var today, since workspace.Usage
-	if l = w.Limits; m.records != nil {
+	l := b.Limits
+	if m.records != nil {
 		day, month := beginnings(now)
 		if l.TransformsPerDay > 0 {
 			if today, err = m.total(ctx, w, day.Format(time.DateOnly), day.Format(time.DateOnly)); err != nil {
-				return l, nil, err
+				return b, nil, err
 			}
 		}
 		if l.TransformsPerMonth > 0 {
 			if since, err = m.total(ctx, w, month.Format(time.DateOnly), day.Format(time.DateOnly)); err != nil {
-				return l, nil, err
+				return b, nil, err
 			}
 		}
 	}
-	return l, QuotasOf(l, today.Transforms, since.Transforms, now), nil
+	return b, QuotasOf(l, today.Transforms, since.Transforms, now), nil
 }

@@ -30,6 +30,9 @@ func (m *Manager) CreateWorkspace(ctx context.Context, who Caller, w *workspace.
 	if err := m.judge(nil, w); err != nil {
 		return nil, err
 	}
+	if err := m.hold(ctx, who, nil, w); err != nil {
+		return nil, err
+	}
 	if err := m.store.Create(ctx, w, who.changedWorkspace("workspace.create", w.Namespace, nil, w)); err != nil {
 		return nil, fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
 	}
@@ -115,6 +118,7 @@ func (m *Manager) ReplaceWorkspace(ctx context.Context, who Caller, namespace st
 			return nil, workspace.ErrConflict
 		}
 		w.ID, w.CreatedAt, w.UpdatedAt = old.ID, old.CreatedAt, old.UpdatedAt
+		who.keepPlan(old, w)
 		return w, w.Unmask(old)
 	})
 	return is, err
@@ -221,7 +225,7 @@ func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspa
 	if err := m.judge(old, w); err != nil {
 		return nil, err
 	}
-	if err := who.allowFields(old, w); err != nil {
+	if err := m.hold(ctx, who, old, w); err != nil {
 		return nil, err
 	}
 	if workspace.Same(old, w) {

@@ -169,6 +169,9 @@ func ValidDomain(name string) bool {
 }
 
 func (v *validator) limits() {
+	if p := v.w.Plan; p != "" && !ValidSourceKey(p) {
+		v.add("plan", "%q is not the name of a plan: use %s", cut(p), keyRule)
+	}
 	for _, limit := range v.w.Limits.Named() {
 		if limit.Most < 0 {
 			v.add(member("limits", limit.Name), "%d is not allowed: give 0 for no limit, or a number above", limit.Most)

@@ -40,6 +40,7 @@ type Workspace struct {
 	Sources          []Source `json:"sources" maxItems:"100"`
 	Marks            []Mark   `json:"marks" maxItems:"100"`
 	Presets          []Preset `json:"presets" maxItems:"500"`
+	Plan             string   `json:"plan"` // what bounds Limits and more; the operator sets it; empty is none
 	Limits           Limits   `json:"limits"`
 
 	// Set by the server, which ignores these fields in requests, except for Revision: a PUT

@@ -21,21 +21,21 @@ const MaxPlans = 100
 
 // A Plan bounds what the workspaces on it may use.
 type Plan struct {
-	Name   string           `json:"name"`
-	Limits workspace.Limits `json:"limits"` // the most that a workspace's own limits can be; 0 is unlimited
+	Name   string           `json:"name" doc:"As in the path. Left out of a request, it is that."`
+	Limits workspace.Limits `json:"limits" doc:"The most that the limits of a workspace can be. 0 is unlimited."`
 
 	// RequestsPerMinute is how many API requests each API key may send. 0 is KeyRequests.
-	RequestsPerMinute int `json:"requests_per_minute"`
+	RequestsPerMinute int `json:"requests_per_minute" minimum:"0" doc:"API requests a minute of each API key. 0 or left out, 100."`
 
-	Members *int `json:"members"` // at most, with open invitations; nil is any number
-	Domains *int `json:"domains"` // at most; nil is any number
+	Members *int `json:"members" minimum:"1" doc:"The most members and open invitations. Null or left out, any number."` // at most, with open invitations; nil is any number
+	Domains *int `json:"domains" minimum:"0" doc:"The most domains. Null or left out, any number."`                      // at most; nil is any number
 
 	// WorkspacesPerAccount is how many workspaces on the plan an account may own, and so make
 	// for itself. 0 is none. It matters on the signup plan.
-	WorkspacesPerAccount int `json:"workspaces_per_account"`
+	WorkspacesPerAccount int `json:"workspaces_per_account" minimum:"0" doc:"Workspaces on the plan that an account may own, and so make for itself. It matters for the plan that is signup_plan in the file of --plans. 0 is none."`
 
-	InFile bool `json:"in_file"` // set by the server: the file of plans has it, so that the API can't change it
-	Signup bool `json:"signup"`  // set by the server: workspaces that people make for themselves are on it
+	InFile bool `json:"in_file" readOnly:"true" doc:"The plan is in the file of --plans, and only changed there. Set by the server; ignored in requests."` // set by the server: the file of plans has it, so that the API can't change it
+	Signup bool `json:"signup" readOnly:"true" doc:"Workspaces that people make for themselves are on this plan. Set by the server; ignored in requests."` // set by the server: workspaces that people make for themselves are on it
 }
 
 // Validate returns what is wrong with the plan, as a *[workspace.ValidationError].

@@ -193,7 +193,7 @@ func TestStore(t *testing.T) {
 			t.Errorf("a deleted plan: %v, %v", p, err)
 		}
 		log, err := db.Audit(t.Context(), workspace.OperatorLog, workspace.TrailChanges, "", 9)
-		if err != nil || len(log) != 4 || log[2].Action != "plan.update" || log[2].Target != "pro" {
+		if err != nil || len(log) != 4 || log[0].Action != "plan.update" || log[0].Target != "pro" || log[3].Action != "plan.create" {
 			t.Errorf("%+v, %v", log, err)
 		}
 	})

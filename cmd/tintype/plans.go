@@ -11,6 +11,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/billing/plan"
+	"github.com/tintype/tintype/workspace"
 )
 
 // openPlans returns the plans of --plans and of the store. The server starts without those of
@@ -47,5 +48,16 @@ func onHangup(plans *plan.Book, log *slog.Logger) func(context.Context) {
 				return
 			}
 		}
+	}
+}
+
+// limitsOf returns what package delivery asks for the limits of a plan.
+func limitsOf(plans *plan.Book) func(name string) *workspace.Limits {
+	return func(name string) *workspace.Limits {
+		p := plans.Plan(name)
+		if p == nil {
+			return nil
+		}
+		return &p.Limits
 	}
 }

@@ -168,7 +168,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
-		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
+		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, Plans: limitsOf(plans), ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
 		Metrics: metrics, Log: log,
 	})
 	told := make([]manage.Front, len(hooks))
@@ -184,7 +184,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	manager := manage.New(manage.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Process: c.process, Delivery: images,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
 		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})

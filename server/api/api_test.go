@@ -19,6 +19,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
@@ -79,6 +80,7 @@ type config struct {
 	Delivery        deliveryStub
 	Images          manage.Images   // nil: no uploads
 	People          *account.People // nil: nobody signs in
+	Plans           *plan.Book      // nil: none
 	Front           manage.Front    // nil: no caches in front
 	Resolver        manage.Resolver
 	BaseDomain      string
@@ -96,7 +98,7 @@ type config struct {
 func (c config) new() http.Handler {
 	m := manage.Config{
 		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Images: c.Images, Records: c.Records, Auth: c.Auth,
-		People: c.People, Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
+		People: c.People, Plans: c.Plans, Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
 	}
 	if c.Front != nil {
 		m.Fronts = []manage.Front{c.Front}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -27,8 +28,9 @@ type (
 		Workspace string    `query:"workspace" doc:"ID of a workspace that had the namespace before: read its log. Needs the root key. Left out, the workspace that has the namespace now, or had it last."`
 	}
 	operatorAuditInput struct {
-		Limit  pageSize `query:"limit" doc:"Maximum number of entries."`
-		Before cursor   `query:"before" doc:"The next of the previous page. Left out, the newest entries."`
+		Trail  operatorTrail `query:"trail" doc:"The log: access lists requests. changes lists who changed plans."`
+		Limit  pageSize      `query:"limit" doc:"Maximum number of entries."`
+		Before cursor        `query:"before" doc:"The next of the previous page. Left out, the newest entries."`
 	}
 	auditOutput struct {
 		Body struct {
@@ -99,6 +101,14 @@ func (t trailName) trail() (workspace.Trail, error) {
 	return "", invalid("trail: must be changes or access.")
 }
 
+// An operatorTrail is one of the operator's logs in a query.
+type operatorTrail string
+
+// Schema describes the parameter.
+func (operatorTrail) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: []any{"changes", "access"}, Default: "access"}
+}
+
 func (a *api) auditRoutes() {
 	handle(a, account.ReadAudit, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/audit", OperationID: "listAudit", Tags: []string{"Audit"},
@@ -109,8 +119,8 @@ func (a *api) auditRoutes() {
 	}, a.listAudit)
 	handle(a, account.ReadOperatorLog, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/audit", OperationID: "listOperatorAudit", Tags: []string{"Audit"},
-		Summary: "Read the operator's access log",
-		Description: "Needs the root key. Lists requests with the root key that concern no workspace, such as listing workspaces, and those that were refused before the workspace was known. " +
+		Summary: "Read the operator's logs",
+		Description: "Needs the root key. The access log has requests with the root key that concern no workspace, such as listing workspaces, and those that were refused before the workspace was known. " +
 			"The newest entries come first. Entries are kept for 400 days, and appear some seconds later.",
 	}, a.listOperatorAudit)
 }
@@ -163,7 +173,11 @@ func (a *api) listOperatorAudit(ctx context.Context, in *operatorAuditInput) (*o
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.manage.OperatorAudit(ctx, caller(ctx), string(in.Before), limit)
+	trail, err := trailName(cmp.Or(in.Trail, "access")).trail()
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.manage.OperatorAudit(ctx, caller(ctx), trail, string(in.Before), limit)
 	return &operatorAuditOutput{auditPage{entries(page), page.Next}}, err
 }
 

@@ -28,6 +28,9 @@ func security(action account.Action) []map[string][]string {
 		return []map[string][]string{}
 	}
 	need := string(action.Right().Scope)
+	if need == string(account.AnyKey) {
+		return []map[string][]string{{bearer: {}}}
+	}
 	return []map[string][]string{{bearer: {cmp.Or(need, string(apikey.Root))}}}
 }
 

@@ -13,31 +13,30 @@ import (
 	"github.com/tintype/tintype/limit"
 )
 
-// requestsPerMinute is how many API requests each API key may send. The root key has
-// no limit.
-const requestsPerMinute = 100
-
-// admit counts a request of an API key, and answers 429 and returns false if it is above the
+// admit counts a request of an API key, of which the workspace's plan allows so many a minute,
+// and answers 429 and returns false if it is above the
 // limit. Every answer to an API key has the X-RateLimit headers.
 func (a *api) admit(ctx huma.Context, who apikey.Principal) bool {
 	if who.Kind != apikey.Key || a.limiter == nil {
 		return true
 	}
+	most := a.manage.KeyRequests(ctx.Context(), who)
 	d, err := a.limiter.Take(ctx.Context(), limit.Limit{
-		Key: who.WorkspaceID + "/keys/" + who.KeyID + "/requests", Window: limit.Minute, Max: requestsPerMinute,
+		Key: who.WorkspaceID + "/keys/" + who.KeyID + "/requests", Window: limit.Minute, Max: int64(most),
 	})
 	if err != nil {
 		a.fail(ctx, err)
 		return false
 	}
 	seconds := strconv.Itoa(wholeSeconds(d.Reset))
-	ctx.SetHeader("X-RateLimit-Limit", strconv.Itoa(requestsPerMinute))
+	ctx.SetHeader("X-RateLimit-Limit", strconv.Itoa(most))
 	ctx.SetHeader("X-RateLimit-Remaining", strconv.FormatInt(d.Remaining, 10))
-	ctx.SetHeader("X-RateLimit-Reset", seconds)
+	// Windows end at whole seconds.
+	ctx.SetHeader("X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(d.Reset).Round(time.Second).Unix(), 10))
 	if !d.OK {
 		a.fail(ctx, &fault.Error{
 			Code:       fault.RateLimited,
-			Message:    fmt.Sprintf("This API key may send %d requests a minute. Try again in %s seconds.", requestsPerMinute, seconds),
+			Message:    fmt.Sprintf("This API key may send %d requests a minute. Try again in %s seconds.", most, seconds),
 			RetryAfter: wholeSeconds(d.Reset),
 		})
 	}

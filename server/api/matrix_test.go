@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/manage/managetest"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/usage"
@@ -20,7 +22,7 @@ import (
 // allowed caller. A new operation fails the test until it has a row. {id} in a path is
 // replaced by id.
 var matrix = map[string]struct {
-	need     string // root, admin, read, write or none
+	need     string // root, admin, read, write, key (any) or none
 	id, body string
 	query    string
 	status   int
@@ -97,6 +99,11 @@ var matrix = map[string]struct {
 	"DELETE /v1/accounts/{id}/passkeys":           {need: "root", id: "ANN", status: 200},
 	"DELETE /v1/accounts/{id}/sessions/{session}": {need: "root", id: "ANN", status: 204},
 
+	"GET /v1/plans":           {need: "key", status: 200},
+	"GET /v1/plans/{name}":    {need: "key", status: 200},
+	"PUT /v1/plans/{name}":    {need: "root", body: `{"limits":{"transforms_per_day":9}}`, status: 200},
+	"DELETE /v1/plans/{name}": {need: "root", status: 204},
+
 	"GET /v1/openapi.json": {need: "none", status: 200},
 	"GET /v1/docs":         {need: "none", status: 200},
 }
@@ -124,16 +131,16 @@ var senders = []struct {
 	header []string // headers to send instead of the key's
 	query  bool     // the key is in the query
 }{
-	{"root", "root admin read write none unrouted", 0, "", []string{"Authorization", "Bearer " + rootKey}, false},
-	{"root, the other one", "root admin read write none unrouted", 0, "", []string{"Authorization", "Bearer " + otherRootKey}, false},
-	{"root, lower-case scheme", "root admin read write none unrouted", 0, "", []string{"Authorization", "bearer " + rootKey}, false},
-	{"read", "read none unrouted", 403, "FORBIDDEN", nil, false},
-	{"write", "write none unrouted", 403, "FORBIDDEN", nil, false},
-	{"both", "read write none unrouted", 403, "FORBIDDEN", nil, false},
-	{"admin", "admin read write none unrouted", 403, "FORBIDDEN", nil, false},
-	{"test", "read write none unrouted", 403, "FORBIDDEN", nil, false},
-	{"lasting", "read write none unrouted", 403, "FORBIDDEN", nil, false},
-	{"other", "none unrouted", 403, "FORBIDDEN", nil, false},
+	{"root", "key root admin read write none unrouted", 0, "", []string{"Authorization", "Bearer " + rootKey}, false},
+	{"root, the other one", "key root admin read write none unrouted", 0, "", []string{"Authorization", "Bearer " + otherRootKey}, false},
+	{"root, lower-case scheme", "key root admin read write none unrouted", 0, "", []string{"Authorization", "bearer " + rootKey}, false},
+	{"read", "key read none unrouted", 403, "FORBIDDEN", nil, false},
+	{"write", "key write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"both", "key read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"admin", "key admin read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"test", "key read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"lasting", "key read write none unrouted", 403, "FORBIDDEN", nil, false},
+	{"other", "key none unrouted", 403, "FORBIDDEN", nil, false},
 	{"expired", "none", 401, "UNAUTHORIZED", nil, false},
 	{"revoked", "none", 401, "UNAUTHORIZED", nil, false},
 	{"deleted", "none", 401, "UNAUTHORIZED", nil, false},
@@ -163,6 +170,7 @@ func cell(t *testing.T) (s *server, keys map[string]string) {
 		c.Journal = journal
 		c.Images = managetest.NewImages(t)
 		c.People = people
+		c.Plans = newPlans(t, db, plan.Plan{Name: "free"})
 	})
 	s.journal, s.records = journal, db
 	make := func(namespace string) *workspace.Workspace {
@@ -249,12 +257,12 @@ func described(t *testing.T, s *server) (requests []matrixRequest) {
 			if op.Security == nil {
 				said = "nothing at all"
 			} else if len(*op.Security) > 0 {
-				said = strings.Join((*op.Security)[0]["bearer"], " ")
+				said = cmp.Or(strings.Join((*op.Security)[0]["bearer"], " "), "key") // any key
 			}
 			if said != row.need {
 				t.Errorf("%s: the document says that it needs %s, the matrix %s", route, said, row.need)
 			}
-			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id, "{source}", "photos", "{path}", "a.jpg", "{session}", "SESSION").Replace(path) + row.query
+			path := strings.NewReplacer("{ns}", "acme", "{id}", row.id, "{source}", "photos", "{path}", "a.jpg", "{session}", "SESSION", "{name}", "free").Replace(path) + row.query
 			r := matrixRequest{route, strings.ToUpper(method), path, row.need, row.body, row.status, row.code}
 			requests = append(requests, r)
 			if r.method == http.MethodGet {

@@ -204,7 +204,7 @@ func TestInvitations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := people.Accept(t.Context(), bob, made.ID, workspace.AuditEntry{}); err == nil {
+	if _, err := people.Accept(t.Context(), bob, made.ID, 0, workspace.AuditEntry{}); err == nil {
 		t.Error("an invitation that was taken back made a member")
 	}
 }

@@ -31,6 +31,7 @@ var requiredInRequests = map[string][]string{
 	"Mark":   {"name", "image"},
 	"Preset": {"name", "options"},
 	"Limits": nil,
+	"Plan":   nil,
 }
 
 // notes has an entry for every field of every schema of a workspace, except for the fields
@@ -61,8 +62,10 @@ var notes = map[string]map[string]note{
 		"sources": {text: "Where originals come from.", absent: []any{}},
 		"marks":   {text: "Watermarks by name.", absent: []any{}},
 		"presets": {text: "Transform options by name.", absent: []any{}},
-		"limits":  {text: "What the workspace may use. Left out, it is unlimited."},
-		"id":      {text: "Set by the server; ignored in requests.", readOnly: true},
+		"plan": {text: "Name of the plan that bounds the limits, members, domains and API requests: GET /v1/plans lists them. Only the root key sets it; in a PUT of others, left out, it stays. Empty is no plan.",
+			absent: ""},
+		"limits": {text: "What the workspace may use. Left out, its plan bounds it; without a plan it is unlimited. A limit above the plan's is 400 `VALIDATION_ERROR`."},
+		"id":     {text: "Set by the server; ignored in requests.", readOnly: true},
 		"revision": {text: "1 on creation, one more with every change. In a request, the revision that the change is based on: " +
 			"if the store has another one, the answer is 409 `CONFLICT`. PUT requires it, POST ignores it.", min: number(1)},
 		"created_at": {text: "Set by the server; ignored in requests.", readOnly: true},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
@@ -40,6 +41,7 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Images", Description: "The images of buckets and folders, and how the server answers a request for one."},
 			{Name: "Audit", Description: "Who changed what, and who requested what."},
 			{Name: "Domains", Description: "A workspace's own host names."},
+			{Name: "Plans", Description: "What bounds the use of workspaces. The operator makes them."},
 			{Name: "Usage", Description: "Counts of requests, transforms and bytes, and what failed."},
 			{Name: "Cache", Description: "Purging cached variants."},
 			{Name: "Documentation", Description: "This document."},
@@ -78,6 +80,7 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[MemberRole](), true, "")
 	registry.Schema(reflect.TypeFor[NewInvitation](), true, "")
 	registry.Schema(reflect.TypeFor[NewAccount](), true, "")
+	registry.Schema(reflect.TypeFor[plan.Plan](), true, "")
 	// huma adds its own error type to every operation. No operation returns it.
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[fault.ErrorEnvelope]())
 

@@ -136,6 +136,8 @@ func TestDocument(t *testing.T) {
 		"/v1/accounts/{id}/passkeys":                            {"delete"},
 		"/v1/accounts/{id}/sessions":                            {"delete", "get"},
 		"/v1/accounts/{id}/sessions/{session}":                  {"delete"},
+		"/v1/plans":                                             {"get"},
+		"/v1/plans/{name}":                                      {"delete", "get", "put"},
 		"/v1/audit":                                             {"get"},
 		"/v1/docs":                                              {"get"},
 	}

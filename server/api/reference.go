@@ -18,6 +18,8 @@ import (
 	texttemplate "text/template"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tintype/tintype/account"
 )
 
 // A reference is the content of the reference page, made from the OpenAPI document.
@@ -56,7 +58,8 @@ type (
 // needsText is the text for the right in an operation's Security.
 var needsText = map[string]string{
 	"": "no key", "root": "the root key", "read": "an API key with the scope read, or the root key", "write": "an API key with the scope write, or the root key",
-	"admin": "an API key with the scope admin, or the root key",
+	"admin":                "an API key with the scope admin, or the root key",
+	string(account.AnyKey): "any API key, or the root key",
 }
 
 func makeReference(doc *huma.OpenAPI) reference {
@@ -86,7 +89,7 @@ func makeOperation(op *huma.Operation) operation {
 	o := operation{Method: op.Method, Path: op.Path, ID: op.OperationID, Summary: op.Summary, Text: op.Description}
 	role := ""
 	if len(op.Security) > 0 {
-		role = op.Security[0][bearer][0]
+		role = cmp.Or(strings.Join(op.Security[0][bearer], " "), string(account.AnyKey))
 	}
 	o.Needs = needsText[role]
 	for _, p := range op.Parameters {

@@ -10,6 +10,7 @@ func (a *api) routes() {
 	a.memberRoutes()
 	a.accountRoutes()
 	a.domainRoutes()
+	a.planRoutes()
 	a.purgeRoutes()
 	a.usageRoutes()
 	a.auditRoutes()

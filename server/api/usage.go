@@ -34,7 +34,9 @@ type (
 	}
 	limitsOutput struct {
 		Body struct {
-			Limits workspace.Limits `json:"limits" doc:"As in the workspace. 0 is no limit."`
+			Limits workspace.Limits `json:"limits" doc:"As in the workspace. 0 is no limit of its own."`
+			Plan   string           `json:"plan" doc:"Name of the workspace's plan; empty for none."`
+			Holds  workspace.Limits `json:"holds" doc:"The limits that hold: of each, the lower one of the workspace's and the plan's. 0 is no limit."`
 			Quotas []manage.Quota   `json:"quotas" nullable:"false" doc:"The limits on days and months, and how much of each is used. Empty without such a limit."`
 		}
 	}
@@ -62,9 +64,12 @@ func (a *api) usageRoutes() {
 }
 
 func (a *api) getLimits(ctx context.Context, in *namespaceInput) (*limitsOutput, error) {
-	l, quotas, err := a.manage.Quotas(ctx, caller(ctx), in.Namespace)
+	bounds, quotas, err := a.manage.Quotas(ctx, caller(ctx), in.Namespace)
 	out := &limitsOutput{}
-	out.Body.Limits, out.Body.Quotas = l, append([]manage.Quota{}, quotas...)
+	out.Body.Limits, out.Body.Holds, out.Body.Quotas = bounds.Own, bounds.Limits, append([]manage.Quota{}, quotas...)
+	if bounds.Plan != nil {
+		out.Body.Plan = bounds.Plan.Name
+	}
 	return out, err
 }
 

@@ -108,6 +108,7 @@ var byOthers = map[string]string{
 	"Folders":          "Sources",
 	"FolderIsPrivate":  "Sources",
 	"AcceptInvitation": "", // only who signed in with the address can accept
+	"BoundsOf":         "Quotas",
 	"UploadOrigin":     "", // for the policy of the page
 	"FirstSteps":       "", // for a part of the overview
 	"HideFirstSteps":   "",

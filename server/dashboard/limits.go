@@ -74,7 +74,8 @@ func (v *visit) limits() error {
 		},
 		data: func(v *visit, w *workspace.Workspace) (any, error) {
 			d := limitsData{Fields: limitFields}
-			if w.Limits.TransformsPerDay == 0 && w.Limits.TransformsPerMonth == 0 {
+			holds := v.d.Manage.BoundsOf(w).Limits
+			if holds.TransformsPerDay == 0 && holds.TransformsPerMonth == 0 {
 				return d, nil
 			}
 			today := v.d.now().UTC()
@@ -82,7 +83,7 @@ func (v *visit) limits() error {
 			if err != nil {
 				return nil, err
 			}
-			d.Quotas, err = v.quotas(w.Limits, u.Rows, today)
+			d.Quotas, err = v.quotas(holds, u.Rows, today)
 			return d, err
 		},
 	})

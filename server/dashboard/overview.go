@@ -82,7 +82,7 @@ func (v *visit) overview() error {
 	if p.Plots, err = sum.plots(p.From, today); err != nil {
 		return err
 	}
-	if p.Quotas, err = v.quotas(w.Limits, rows, p.From); err != nil {
+	if p.Quotas, err = v.quotas(v.d.Manage.BoundsOf(w).Limits, rows, p.From); err != nil {
 		return err
 	}
 	p.Sources, p.MoreSources = sum.sourceRows()

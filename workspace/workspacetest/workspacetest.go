@@ -152,6 +152,7 @@ func Full(namespace string) *workspace.Workspace {
 	w.Marks = []workspace.Mark{{Name: "brand", Image: "media/logo.png", Width: "15%", Height: "20", Size: "10", Fit: "contain",
 		Align: "top,left", Pad: "3%", Opacity: &opacity, Repeat: true, AutoApplySources: []string{"photos"}}}
 	w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=320&h=320&fit=cover"}}
+	w.Plan = "pro"
 	w.Limits = workspace.Limits{RequestsPerMinute: 1, TransformsPerMinute: 2, TransformsPerMonth: 3}
 	return w
 }
