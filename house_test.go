@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"marks":     {"transform", "origin", "cache", "workspace"},
 
 	// Certificates of the listeners.
-	"certs": {},
+	"certs": {"account", "workspace"},
 
 	// People, and what they may.
 	"account": {"workspace", "apikey", "limit", "mail"},
@@ -114,6 +114,7 @@ var onlyImporters = map[string][]string{
 	"github.com/wneessen/go-mail":      {"mail"},
 	"github.com/go-webauthn":           {"account"},
 	"github.com/bep/imagemeta":         {"transform/facts"},
+	"github.com/caddyserver/certmagic": {"certs", "certs/certstest"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
