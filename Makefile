@@ -41,6 +41,7 @@ run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your ow
 test: deps lint ## everything that must hold
 	@scripts/install-test-deps
 	@scripts/build-versitygw
+	@scripts/build-pebble
 	@scripts/install-axe
 	@scripts/install-dynamodb-local
 	@$(MAKE) --no-print-directory --output-sync=target -j2 test-pure test-cgo

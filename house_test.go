@@ -88,6 +88,7 @@ var mayImport = map[string][]string{
 	"internal/golden":        {},
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
+	"internal/pebble":        {"certs/certstest"},
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},

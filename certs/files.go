@@ -1,7 +1,7 @@
 // Package certs has the certificates with which listeners speak TLS.
 //
-// For most uses, call [OpenFiles] with the operator's own files, and give
-// [Files.GetCertificate] to crypto/tls.
+// For most uses, call [OpenFiles] with the operator's own files, or [NewAuto] for those that a
+// certificate authority issues by ACME, and give their GetCertificate to crypto/tls.
 package certs
 
 import (

@@ -23,6 +23,7 @@ import (
 type Sealer interface {
 	Seal(id, place, secret string) string
 	Open(id, place, text string) (string, error)
+	Newest(text string) bool // whether it is encrypted with the key that encrypts now
 }
 
 // Disk returns storage in the folder certs of the data folder, which only this user can read.
@@ -37,8 +38,13 @@ func Shared(records account.Records, by Sealer) certmagic.Storage {
 	return sealed{&shared{records: records, owner: rand.Text(), held: map[string]*lease{}}, by}
 }
 
-// Reseal encrypts everything with the newest key, and returns how much it wrote.
-func Reseal(ctx context.Context, s certmagic.Storage) (written int, err error) {
+// Reseal encrypts with the newest key what isn't, and returns how much it wrote. The storage
+// must be one of Disk or Shared.
+func Reseal(ctx context.Context, storage certmagic.Storage) (written int, err error) {
+	s, ok := storage.(sealed)
+	if !ok {
+		return 0, errors.New("the storage of certificates isn't encrypted")
+	}
 	keys, err := s.List(ctx, "", true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -51,10 +57,11 @@ func Reseal(ctx context.Context, s certmagic.Storage) (written int, err error) {
 		if e != nil || !info.IsTerminal || strings.HasPrefix(key, "locks/") {
 			continue
 		}
-		value, e := s.Load(ctx, key)
-		if errors.Is(e, fs.ErrNotExist) { // deleted in the meantime
+		text, e := s.Storage.Load(ctx, key)
+		if errors.Is(e, fs.ErrNotExist) || e == nil && s.by.Newest(string(text)) { // deleted in the meantime, or done
 			continue
 		}
+		value, e := s.Load(ctx, key)
 		if e == nil {
 			e = s.Store(ctx, key, value)
 			written++

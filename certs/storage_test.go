@@ -111,6 +111,9 @@ func TestSealed(t *testing.T) {
 	if n, err := certs.Reseal(ctx, rotated); n != 1 || err != nil {
 		t.Errorf("%d were encrypted again, %v", n, err)
 	}
+	if n, err := certs.Reseal(ctx, rotated); n != 0 || err != nil {
+		t.Errorf("a second time, %d were encrypted again, %v", n, err)
+	}
 	if err := s.Unlock(ctx, "busy"); err != nil {
 		t.Error(err)
 	}

@@ -74,7 +74,12 @@ func (c *Codec) CheckToken(token string) (newest bool, err error) {
 	if _, err := c.Open("", "token", token); err != nil {
 		return false, err
 	}
-	return strings.HasPrefix(token, cipherPrefix+c.seal.id+":"), nil
+	return c.Newest(token), nil
+}
+
+// Newest reports whether a ciphertext is encrypted with the key that encrypts now.
+func (c *Codec) Newest(ciphertext string) bool {
+	return strings.HasPrefix(ciphertext, cipherPrefix+c.seal.id+":")
 }
 
 // stored is the JSON that a store keeps.

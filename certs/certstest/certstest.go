@@ -46,6 +46,11 @@ func (a *Authority) Pool() *x509.CertPool {
 	return p
 }
 
+// PEM returns the authority's certificate as a file has it.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
 // Write writes the files of a new certificate for hosts into a folder, NAME.crt and NAME.key,
 // and replaces them where they are there.
 func (a *Authority) Write(t testing.TB, dir, name string, hosts ...string) (cert, key string) {

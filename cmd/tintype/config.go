@@ -23,11 +23,13 @@ import (
 // here. Secrets have no flags, since every user of a machine can see flags. They are
 // variables, such as TINTYPE_ROOT_KEY or TINTYPE_ROOT_KEY_FILE.
 type serveCmd struct {
-	Listen    string   `env:"TINTYPE_LISTEN" placeholder:"ADDRESS" help:"Address for images and the API, without TLS: :8080 by default. With --tls it only redirects to https, and is :80 by default."`
-	TLS       string   `env:"TINTYPE_TLS" default:"off" enum:"files,off" placeholder:"files|off" help:"Serve images and the API by https on --tls-listen too, with the certificates of --tls-cert (files), or not (${default})."`
-	TLSListen string   `env:"TINTYPE_TLS_LISTEN" default:":443" placeholder:"ADDRESS" help:"Address for https (${default})."`
-	TLSCert   []string `env:"TINTYPE_TLS_CERT" sep:";" placeholder:"FILE" help:"A certificate for --tls files, in PEM, with those of the authorities between it and the root. Repeatable: a client gets the first one for its host, else the first. Files are read again on SIGHUP."`
-	TLSKey    []string `env:"TINTYPE_TLS_KEY" sep:";" placeholder:"FILE" help:"The private key of --tls-cert, in PEM. With several, in the same order."`
+	Listen        string   `env:"TINTYPE_LISTEN" placeholder:"ADDRESS" help:"Address for images and the API, without TLS: :8080 by default. With --tls it only redirects to https, and is :80 by default."`
+	TLS           string   `env:"TINTYPE_TLS" default:"off" enum:"auto,files,off" placeholder:"auto|files|off" help:"Serve images and the API by https on --tls-listen, with certificates that are ordered by ACME (auto), or with those of --tls-cert (files), or not (${default})."`
+	TLSListen     string   `env:"TINTYPE_TLS_LISTEN" default:":443" placeholder:"ADDRESS" help:"Address for https (${default})."`
+	TLSCert       []string `env:"TINTYPE_TLS_CERT" sep:";" placeholder:"FILE" help:"A certificate in PEM, with those of the authorities between it and the root. Repeatable: a client gets the first one for its host. Needed with --tls files, where other clients get the first. With --tls auto no certificate is ordered for its hosts. Files are read again on SIGHUP."`
+	TLSKey        []string `env:"TINTYPE_TLS_KEY" sep:";" placeholder:"FILE" help:"The private key of --tls-cert, in PEM. With several, in the same order."`
+	ACMEDirectory string   `name:"acme-directory" env:"TINTYPE_ACME_DIRECTORY" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The certificate authority of --tls auto, whose terms you accept by using it (${default})."`
+	ACMEEmail     string   `name:"acme-email" env:"TINTYPE_ACME_EMAIL" placeholder:"ADDRESS" help:"Address to which the certificate authority may write about your certificates."`
 
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
+	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
@@ -91,7 +93,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
-	security, followTLS, err := c.openTLS(log)
+	certFiles, err := c.openCertFiles()
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		strangers = cached.NewStrangers(server.Client, nil)
 	}
 	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Strangers: strangers, Log: log})
-	config.OnChange, config.Strangers = auth.Changed, strangers
+	hosts := c.newHostList(store, log)
+	config.Strangers = strangers
+	config.OnChange = func(changes []workspace.Change) {
+		auth.Changed(changes)
+		hosts.names.Changed(changes)
+	}
 	workspaces := cached.New(store, config)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
@@ -208,28 +215,40 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, plans.Run, onHangup(plans, log)}
+	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, plans.Run, onHangup(plans, log)}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}
 	if people != nil {
 		run = append(run, people.Run)
 	}
-	if followTLS != nil {
-		run = append(run, followTLS)
+	if certFiles != nil {
+		run = append(run, followCertFiles(certFiles, log))
 	}
 	parts.run(run...)
 
 	bound := &server.Connections{Most: plan.connections, Proxies: prefixes(c.TrustedProxies), Metrics: metrics}
 	fronts := []front{{flag: "--listen", listener: listening.public, handler: srv.Handler(), connections: bound}}
 	reached := listening.public.Addr()
-	if security != nil {
+	if c.TLS != "off" {
+		security, challenge := (*tls.Config)(nil), (func(http.ResponseWriter, *http.Request) bool)(nil)
+		if c.TLS == "auto" {
+			auto, err := c.newAuto(listening, store, config.Codec, hosts.has, certFiles, metrics, log)
+			if err != nil {
+				return err
+			}
+			parts.close(func() error { auto.Close(); return nil })
+			security, challenge = server.TLS(auto.GetCertificate), auto.Challenge
+			security.NextProtos = append(security.NextProtos, certs.Protocol)
+		} else {
+			security = server.TLS(certFiles.GetCertificate)
+		}
 		reached = listening.secure.Addr()
-		fronts[0].handler = srv.Redirect(portOf(reached), nil)
+		fronts[0].handler = srv.Redirect(portOf(reached), challenge)
 		fronts = append(fronts, front{flag: "--tls-listen", listener: listening.secure, handler: srv.Handler(), tls: security, connections: bound})
 	}
 	if ops := listening.ops; ops != nil {
-		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv), cutOff: true})
+		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
 	log.Info("serving", "address", reached.String(), "tls", c.TLS, "version", version, "libvips", engineVersion())
@@ -280,8 +299,9 @@ func unknownMetric(strangers *cached.Strangers) prometheus.Collector {
 }
 
 // opsHandler is the private listener: for the operator, never for the world.
-func opsHandler(metrics *prometheus.Registry, srv *server.Server) http.Handler {
+func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /tls/ask", ask)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.Handle("/healthz", srv.Health())
 	mux.Handle("/readyz", srv.Health())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
@@ -166,12 +167,18 @@ func (c storeRekeyCmd) Run(ctx context.Context, std stdio) error {
 	if !c.Store.elsewhere() {
 		return errors.New("--store: a SQLite store is written anew when tintype serve starts with a new key")
 	}
-	s, _, err := openTable(ctx, c.Store, std.getenv)
+	s, codec, err := openTable(ctx, c.Store, std.getenv)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	written, err := s.Rekey(ctx)
+	if _, err := s.Check(ctx); err != nil {
+		return err
+	}
+	if n, err := certs.Reseal(ctx, certs.Shared(s, codec)); err != nil {
+		return fmt.Errorf("after %d files of certificates, to be begun again: %w", n, err)
+	}
+	written, err := s.Rekey(ctx) // last: it writes down that all is done
 	if err != nil {
 		return fmt.Errorf("after %d workspaces, to be begun again: %w", written, err)
 	}

@@ -2,19 +2,26 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tintype/tintype/certs"
-	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // checkTLS returns an error about flags of TLS that don't go together.
@@ -22,7 +29,7 @@ func (c *serveCmd) checkTLS() error {
 	if c.TLS == "off" {
 		switch {
 		case len(c.TLSCert) > 0 || len(c.TLSKey) > 0:
-			return errors.New("--tls-cert: set --tls files too, or nothing is served by https")
+			return errors.New("--tls-cert: set --tls too, or nothing is served by https")
 		case c.HSTSPreload:
 			return errors.New("--hsts-preload: set --tls too, or nothing is served by https")
 		}
@@ -34,8 +41,13 @@ func (c *serveCmd) checkTLS() error {
 	if len(c.TLSCert) != len(c.TLSKey) {
 		return errors.New("--tls-key: every certificate of --tls-cert needs its key, in the same order")
 	}
-	if len(c.TLSCert) == 0 {
+	if c.TLS == "files" && len(c.TLSCert) == 0 {
 		return errors.New("--tls-cert: --tls files needs a certificate and its key")
+	}
+	if c.TLS == "auto" {
+		if u, err := url.Parse(c.ACMEDirectory); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return errors.New("--acme-directory: must be the https:// URL of a certificate authority's directory, such as https://acme-v02.api.letsencrypt.org/directory")
+		}
 	}
 	if c.HSTSPreload && c.PublicURL.url == nil && c.BaseDomain == "" {
 		return errors.New("--hsts-preload: set --public-url or --base-domain, which say for which hosts")
@@ -46,11 +58,10 @@ func (c *serveCmd) checkTLS() error {
 // tlsSoon is how long before the end of a certificate of a file the log warns of it.
 const tlsSoon = 14 * 24 * time.Hour
 
-// openTLS returns how the listener of --tls-listen speaks TLS, and what reads the files of
-// certificates again on SIGHUP until its context ends. Both are nil without --tls.
-func (c *serveCmd) openTLS(log *slog.Logger) (*tls.Config, func(context.Context), error) {
-	if c.TLS == "off" {
-		return nil, nil, nil
+// openCertFiles reads the files of --tls-cert. The result is nil where there are none.
+func (c *serveCmd) openCertFiles() (*certs.Files, error) {
+	if len(c.TLSCert) == 0 {
+		return nil, nil
 	}
 	pairs := make([]certs.Pair, len(c.TLSCert))
 	for i := range pairs {
@@ -58,11 +69,17 @@ func (c *serveCmd) openTLS(log *slog.Logger) (*tls.Config, func(context.Context)
 	}
 	files, err := certs.OpenFiles(pairs...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--tls-cert: %w", err)
+		return nil, fmt.Errorf("--tls-cert: %w", err)
 	}
+	return files, nil
+}
+
+// followCertFiles returns what reads files of certificates again on SIGHUP, until its context
+// ends.
+func followCertFiles(files *certs.Files, log *slog.Logger) func(context.Context) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	run := func(ctx context.Context) {
+	return func(ctx context.Context) {
 		defer signal.Stop(hangup)
 		daily := time.NewTicker(24 * time.Hour)
 		defer daily.Stop()
@@ -84,7 +101,100 @@ func (c *serveCmd) openTLS(log *slog.Logger) (*tls.Config, func(context.Context)
 			}
 		}
 	}
-	return server.TLS(files.GetCertificate), run, nil
+}
+
+// newAuto returns what orders certificates for hosts that may have one.
+func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, allowed func(string) bool, files *certs.Files, metrics *prometheus.Registry, log *slog.Logger) (*certs.Auto, error) {
+	host, port, err := net.SplitHostPort(l.secure.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = ""
+	}
+	https, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := strconv.Atoi(portOf(l.public.Addr()))
+	if err != nil {
+		return nil, err
+	}
+	storage := certs.Disk(c.Data, codec)
+	if c.Store.elsewhere() {
+		storage = certs.Shared(store, codec)
+	} else if _, err := certs.Reseal(context.Background(), storage); err != nil {
+		log.Error("certificates in the data folder can't be encrypted with the new secret key", "err", err)
+	}
+	return certs.NewAuto(certs.AutoConfig{
+		Storage: storage, Directory: c.ACMEDirectory, Email: c.ACMEEmail, Allowed: allowed, Files: files,
+		ListenHost: host, HTTPPort: plain, HTTPSPort: https, Metrics: metrics, Log: log,
+	}), nil
+}
+
+// A hostList says which hosts are ours, from memory.
+type hostList struct {
+	base, public string // in lower case; empty is none
+	names        *cached.Names
+	wanted       chan struct{} // closed when the names are needed
+	want         func()
+}
+
+func (c *serveCmd) newHostList(store workspace.Store, log *slog.Logger) *hostList {
+	h := &hostList{base: strings.ToLower(c.BaseDomain), names: cached.NewNames(store, log), wanted: make(chan struct{})}
+	if c.PublicURL.url != nil {
+		h.public = strings.ToLower(c.PublicURL.url.Hostname())
+	}
+	h.want = sync.OnceFunc(func() { close(h.wanted) })
+	if c.TLS == "auto" {
+		h.want()
+	}
+	return h
+}
+
+// run keeps the names, from when they are first needed: reading all workspaces of a store
+// costs something.
+func (h *hostList) run(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-h.wanted:
+		h.names.Run(ctx)
+	}
+}
+
+// has reports whether a host is ours: that of --public-url, the base domain, one right below
+// it whose workspace exists, or a domain that a workspace has verified.
+func (h *hostList) has(host string) bool {
+	if host == "" {
+		return false
+	}
+	if host == h.base || host == h.public {
+		return true
+	}
+	if below, found := strings.CutSuffix(host, "."+h.base); found && h.base != "" {
+		return workspace.UsableNamespace(below) && h.names.Has(below)
+	}
+	return h.names.Owner(host) != ""
+}
+
+// ask answers a proxy in front, such as Caddy, that asks whether to order a certificate for
+// ?domain=: 200 if the host is ours, else 403. It is 503 until all names have been read.
+func (h *hostList) ask(w http.ResponseWriter, r *http.Request) {
+	host := strings.ToLower(strings.TrimSuffix(r.URL.Query().Get("domain"), "."))
+	h.want()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case h.has(host):
+		_, _ = io.WriteString(w, "ok\n")
+	case !h.names.Complete():
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "the names of this server are being read: try again in a second\n")
+	default:
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "this host is not one of ours\n")
+	}
 }
 
 // preload returns for which hosts answers ask to be preloaded, or nil for none. A custom

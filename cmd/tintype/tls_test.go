@@ -3,18 +3,27 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tintype/tintype/certs/certstest"
+	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/pebble"
 )
 
 // trusting returns a client that trusts an authority and follows no redirect.
@@ -134,4 +143,198 @@ func TestTLSFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = p.cmd.Wait()
+}
+
+// An acmeServer is a server with --tls auto.
+type acmeServer struct {
+	*serverProcess
+	secure, plain, ops string // addresses
+}
+
+// startACME starts a server that gets its certificates from an authority. It listens where the
+// addresses say, or elsewhere if they are empty.
+func startACME(t *testing.T, ca *pebble.Server, data, store, secure, plain string, args ...string) *acmeServer {
+	t.Helper()
+	s := &acmeServer{secure: cmp.Or(secure, freeAddress(t)), plain: cmp.Or(plain, freeAddress(t)), ops: freeAddress(t)}
+	p, err := startProcessBy([]string{"env", "SSL_CERT_FILE=" + ca.RootsFile}, data, store, append([]string{
+		"--listen", s.plain, "--tls", "auto", "--tls-listen", s.secure, "--ops-listen", s.ops, "--acme-directory", ca.Directory,
+		"--base-domain", "img.example.com", "--workers", "1",
+	}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.killAfter(t)
+	s.serverProcess = p
+	return s
+}
+
+// shake returns the certificate that a server has for a host, and whether it has one.
+func (s *acmeServer) shake(host string) (*x509.Certificate, error) {
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.secure, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0], nil
+}
+
+// call calls the management API on a host of the server with the root key.
+func (s *acmeServer) call(t *testing.T, method, path, body string) {
+	t.Helper()
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", s.secure)
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), method, "https://img.example.com/v1"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+testRootKey)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if b, _ := io.ReadAll(res.Body); res.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s %s", method, path, res.Status, b)
+	}
+}
+
+func portNumber(t *testing.T, address string) int {
+	t.Helper()
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestTLSAuto: hosts of workspaces that exist and verified domains get certificates when they
+// are first asked for. Others, claims that aren't verified among them, get none and cost no
+// order. A restart orders nothing again.
+func TestTLSAuto(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
+	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
+	start := func() *acmeServer {
+		return startACME(t, ca, data, "sqlite", secure, plain, "--dir", "demo/samples="+samples)
+	}
+	s := start()
+	var first *x509.Certificate
+	until(t, "the workspace's host has a certificate", func() bool {
+		first, err = s.shake("demo.img.example.com")
+		return err == nil
+	})
+	if err := first.VerifyHostname("demo.img.example.com"); err != nil {
+		t.Error(err)
+	}
+	s.call(t, "POST", "/workspaces", `{"namespace":"acme","domains":["img.shop.example"]}`)
+	s.call(t, "POST", "/workspaces", `{"namespace":"thief","domains":["img.shop.example","stolen.example"]}`)
+	until(t, "a new workspace's host has a certificate", func() bool {
+		_, err := s.shake("acme.img.example.com")
+		return err == nil
+	})
+	orders := ca.Orders()
+	for _, host := range []string{"nobody.img.example.com", "a.demo.img.example.com", "img.shop.example", "stolen.example", "127-0-0-1.example"} {
+		if _, err := s.shake(host); err == nil {
+			t.Errorf("%s has a certificate", host)
+		}
+		if status, _ := fetch(t, "http://"+s.ops+"/tls/ask?domain="+host); status != 403 {
+			t.Errorf("/tls/ask of %s: %d", host, status)
+		}
+	}
+	if n := ca.Orders() - orders; n != 0 {
+		t.Errorf("%d orders for hosts that aren't ours", n)
+	}
+	s.call(t, "POST", "/workspaces/acme/domains/img.shop.example/verify", "")
+	until(t, "the domain has a certificate", func() bool {
+		_, err := s.shake("img.shop.example")
+		return err == nil
+	})
+	if _, err := s.shake("stolen.example"); err == nil {
+		t.Error("a claim that isn't verified has a certificate")
+	}
+	for _, host := range []string{"img.example.com", "demo.img.example.com", "IMG.shop.example"} {
+		if status, _ := fetch(t, "http://"+s.ops+"/tls/ask?domain="+host); status != 200 {
+			t.Errorf("/tls/ask of %s: %d", host, status)
+		}
+	}
+	orders = ca.Orders()
+	s.kill()
+	s = start()
+	until(t, "the host has its certificate after a restart", func() bool {
+		c, err := s.shake("demo.img.example.com")
+		if err == nil && !c.Equal(first) {
+			t.Fatal("it is another one")
+		}
+		return err == nil
+	})
+	if n := ca.Orders() - orders; n != 0 {
+		t.Errorf("%d orders after a restart", n)
+	}
+}
+
+// TestTLSAutoShared: three servers on one table order one certificate, though the authority
+// looks at one of them only, which made no order.
+func TestTLSAutoShared(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, plain := freeAddress(t), freeAddress(t)
+	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
+	store := initStore(t, dynamodblocal.Shared(t))
+	front := startACME(t, ca, t.TempDir(), store, secure, plain, "--dir", "demo/samples="+samples)
+	servers := []*acmeServer{front}
+	for range 2 {
+		servers = append(servers, startACME(t, ca, t.TempDir(), store, "", "", "--dir", "demo/samples="+samples))
+	}
+	var asking sync.WaitGroup
+	found := make([]*x509.Certificate, len(servers))
+	for i, s := range slices.Backward(servers) {
+		asking.Go(func() {
+			until(t, "the host has a certificate", func() bool {
+				c, err := s.shake("demo.img.example.com")
+				found[i] = c
+				return err == nil
+			})
+		})
+	}
+	asking.Wait()
+	for i, c := range found {
+		if !c.Equal(found[0]) {
+			t.Errorf("server %d has another certificate", i)
+		}
+	}
+	if n := ca.Orders(); n != 1 {
+		t.Errorf("%d orders", n)
+	}
+}
+
+// TestTLSAsk: a proxy in front learns which hosts are ours, also without --tls.
+func TestTLSAsk(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	_, ops := alone(t, "--base-domain", "img.example.com", "--public-url", "https://tintype.example")
+	until(t, "the names are known", func() bool {
+		status, _ := fetch(t, ops+"/tls/ask?domain=demo.img.example.com")
+		return status == 200
+	})
+	for query, want := range map[string]int{"?domain=tintype.example": 200, "?domain=img.example.com": 200, "?domain=nobody.img.example.com": 403, "?domain=": 403, "": 403, "?domain=a.demo.img.example.com": 403} {
+		if status, _ := fetch(t, ops+"/tls/ask"+query); status != want {
+			t.Errorf("/tls/ask%s: %d, want %d", query, status, want)
+		}
+	}
 }

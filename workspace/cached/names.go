@@ -80,6 +80,9 @@ func (n *Names) Changed(changes []workspace.Change) {
 func (n *Names) queue(changes []workspace.Change) {
 	n.waiting.Lock()
 	defer n.waiting.Unlock()
+	if n.waiting.all && !n.whole.Load() {
+		return // it will be in the first list
+	}
 	n.waiting.all = n.waiting.all || changes == nil
 	for _, c := range changes {
 		if c.Kind == workspace.ChangedWorkspace || c.Kind == workspace.ChangedDomains {

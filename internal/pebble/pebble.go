@@ -1,0 +1,199 @@
+// Package pebble starts Pebble, an ACME server for tests, and its DNS server, from where
+// scripts/build-pebble puts them.
+//
+// For most uses, call [Start], and give Directory and Roots to what orders certificates. All
+// names lead to 127.0.0.1.
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/certs/certstest"
+)
+
+// A Server is a running Pebble.
+type Server struct {
+	Directory string         // URL of its directory
+	Roots     *x509.CertPool // what its own certificate leads to
+	RootsFile string         // the same as a file, in PEM
+
+	config     string
+	dns        string
+	management string
+	log        *output
+	kill       func()
+}
+
+// An output is what a process says. It is safe for concurrent use.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// Start starts a server that ends with the test. It proves hosts on these ports of loopback,
+// and refuses the hosts that are blocked.
+func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
+	t.Helper()
+	dir := t.TempDir()
+	ca := certstest.New(t)
+	cert, key := ca.Write(t, dir, "pebble", "localhost")
+	listen, management, dns := freePort(t), freePort(t), freePort(t)
+	s := &Server{
+		Directory: fmt.Sprintf("https://localhost:%d/dir", listen), Roots: ca.Pool(), RootsFile: filepath.Join(dir, "roots.pem"),
+		config: filepath.Join(dir, "pebble.json"), dns: fmt.Sprintf("127.0.0.1:%d", dns), management: fmt.Sprintf("https://localhost:%d", management),
+	}
+	if err := os.WriteFile(s.RootsFile, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
+		"listenAddress": fmt.Sprintf("127.0.0.1:%d", listen), "managementListenAddress": fmt.Sprintf("127.0.0.1:%d", management),
+		"certificate": cert, "privateKey": key, "httpPort": httpPort, "tlsPort": httpsPort, "domainBlocklist": blocked,
+		"keyAlgorithm": "ecdsa", "retryAfter": map[string]int{"authz": 1, "order": 1},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.config, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, &output{}, "pebble-challtestsrv", nil, "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "", "-dnsserver", s.dns,
+		"-management", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "-defaultIPv6", "")
+	s.run(t)
+	return s
+}
+
+// run starts Pebble, and waits until it answers.
+func (s *Server) run(t testing.TB) {
+	t.Helper()
+	s.log = &output{}
+	s.kill = start(t, s.log, "pebble", []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"}, "-config", s.config, "-dnsserver", s.dns)
+	client := s.client()
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, url := range []string{s.Directory, s.management + "/roots/0"} {
+		for {
+			if _, err := get(ctx, client, url); err == nil {
+				break
+			} else if ctx.Err() != nil {
+				t.Fatalf("Pebble doesn't answer: %v\n%s", err, s.log)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+func (s *Server) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.Roots}}}
+}
+
+// Stop ends the server. What it has issued is forgotten.
+func (s *Server) Stop() { s.kill() }
+
+// Issued returns what the certificates of the server lead to.
+func (s *Server) Issued(t testing.TB) *x509.CertPool {
+	t.Helper()
+	client := s.client()
+	defer client.CloseIdleConnections()
+	b, err := get(t.Context(), client, s.management+"/roots/0")
+	pool := x509.NewCertPool()
+	if err != nil || !pool.AppendCertsFromPEM(b) {
+		t.Fatalf("the root of Pebble: %q, %v", b, err)
+	}
+	return pool
+}
+
+// Orders returns how many orders the server has got.
+func (s *Server) Orders() int { return strings.Count(s.log.String(), "Added order ") }
+
+// Log returns what the server has said.
+func (s *Server) Log() string { return s.log.String() }
+
+func get(ctx context.Context, c *http.Client, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusOK {
+		err = errors.Join(err, errors.New(res.Status))
+	}
+	return b, err
+}
+
+// start runs a program of .tools until the test ends, or kill is called.
+func start(t testing.TB, out *output, name string, env []string, args ...string) (kill func()) {
+	t.Helper()
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, e := os.Stat(filepath.Join(dir, "go.mod")); e == nil {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			err = errors.New("the test runs outside of the module")
+		}
+		dir = filepath.Dir(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, ".tools", name)
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("%s is missing: run make test, or scripts/build-pebble, which builds it", program)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(kill)
+	return kill
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
