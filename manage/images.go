@@ -56,6 +56,7 @@ type SourceInfo struct {
 	Kind    string `json:"kind" enum:"http,s3,r2,dir" doc:"dir is a folder of the operator's, which is no setting of the workspace."`
 	Lists   bool   `json:"lists" doc:"Whether its images can be listed."`
 	Uploads bool   `json:"uploads" doc:"Whether images can be uploaded to it and deleted."`
+	Private bool   `json:"private" doc:"Whether its images need a signed URL or an API key."`
 }
 
 // Sources returns the sources of a workspace and the operator's folders, and the maximum
@@ -70,8 +71,8 @@ func (m *Manager) Sources(ctx context.Context, who Caller, namespace string) (li
 		return nil, 0, err
 	}
 	folders := m.process(namespace).Dirs
-	add := func(key, kind string) {
-		s := SourceInfo{Key: key, Kind: kind}
+	add := func(key, kind string, private bool) {
+		s := SourceInfo{Key: key, Kind: kind, Private: private}
 		for _, i := range images {
 			if i.Key == key {
 				s.Lists, s.Uploads = true, i.Uploads
@@ -81,11 +82,11 @@ func (m *Manager) Sources(ctx context.Context, who Caller, namespace string) (li
 	}
 	for _, s := range w.Sources {
 		if !slices.Contains(folders, s.Key) {
-			add(s.Key, s.Kind)
+			add(s.Key, s.Kind, s.Private)
 		}
 	}
 	for _, key := range folders {
-		add(key, "dir")
+		add(key, "dir", m.FolderIsPrivate(namespace, key))
 	}
 	return list, maxUpload, nil
 }

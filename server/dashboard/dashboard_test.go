@@ -201,3 +201,22 @@ func TestWhoMaySee(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoSeesWhat: the page of access says which sources are private now.
+func TestWhoSeesWhat(t *testing.T) {
+	g := openGallery(t)
+	see := func(as string) string { return g.ask(as, "GET", "/app/acme/access", nil).Body.String() }
+	const photos, vault = `<a href="/app/acme/sources/photos">photos</a>`, `<a href="/app/acme/sources/vault">vault</a>`
+	page := see("owner")
+	private, public, ok := strings.Cut(page, "<dt>Public now</dt>")
+	if !ok || !strings.Contains(private, vault) || strings.Contains(private, photos) || !strings.Contains(public, photos) || !strings.Contains(public, "</a>, files") || !strings.Contains(public, "<code>example.com</code>") || !strings.Contains(private, `href="/app/acme/signing-keys">Signing keys`) {
+		t.Error(page)
+	}
+	g.edit(t, func(w *workspace.Workspace) { w.RequireSignature = true })
+	page = text(see("viewer"))
+	for _, want := range []string{"Private now photos , open , vault , files", "since every image does", "Public now none", "They need a signed URL too."} {
+		if !strings.Contains(page, want) {
+			t.Errorf("without %q: %s", want, page)
+		}
+	}
+}

@@ -13,13 +13,35 @@ type asked struct {
 	URL, Origin string
 	Answer      *delivery.Explanation
 	Fault       string
+
+	Private, Public []accessSource // how the sources are now
+	External        []string       // patterns of originals by full URL
 }
+
+// An accessSource is a source with its page, which folders of the operator don't have.
+type accessSource struct{ Key, Page string }
 
 // whatWouldHappen answers the box: the query of the page has a URL, and the origin of the
 // page that would ask for it.
-func (v *visit) whatWouldHappen(*workspace.Workspace) (any, error) {
+func (v *visit) whatWouldHappen(w *workspace.Workspace) (any, error) {
 	q := v.r.URL.Query()
 	a := asked{URL: strings.TrimSpace(q.Get("url")), Origin: strings.TrimSpace(q.Get("origin"))}
+	sources, _, err := v.d.Manage.Sources(v.r.Context(), v.caller(), v.ns)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sources {
+		of := accessSource{Key: s.Key}
+		if s.Kind != "dir" {
+			of.Page = "/app/" + v.ns + "/sources/" + s.Key
+		}
+		if s.Private || w.RequireSignature {
+			a.Private = append(a.Private, of)
+		} else {
+			a.Public = append(a.Public, of)
+		}
+	}
+	a.External = w.AllowedSources
 	if a.URL == "" {
 		return a, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -215,6 +216,11 @@ func (f field) Rows() int { return min(12, max(3, strings.Count(f.Value(), "\n")
 
 // On reports whether a checkbox is ticked.
 func (f field) On() bool { return f.Form.Values.Get(f.Name) != "" }
+
+// MayAt reports whether the visitor sees the page at a path of the navigation.
+func (p page) MayAt(path string) bool {
+	return slices.ContainsFunc(p.Navigation, func(l link) bool { return l.Path == path })
+}
 
 // At reports whether the page is the one at a path of the navigation, or below it.
 func (p page) At(path string) bool {

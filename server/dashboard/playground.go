@@ -80,11 +80,7 @@ func (v *visit) playground() error {
 	q := v.r.URL.Query()
 	f := form{Values: url.Values{"src": {q.Get("src")}, "options": {q.Get("options")}}}
 	if q.Get("part") == "browse" {
-		w, err := v.workspace()
-		if err != nil {
-			return err
-		}
-		part, err := v.browse(w, q.Get("source"), q.Get("prefix"), q.Get("cursor"))
+		part, err := v.browsed(q.Get("source"), q.Get("prefix"), q.Get("cursor"))
 		if err != nil {
 			return err
 		}
@@ -195,7 +191,10 @@ func (v *visit) showPlayground(f form, answer *playAnswer, status int) error {
 		return err
 	}
 	q := v.r.URL.Query()
-	folders := v.d.Manage.Folders(v.ns)
+	sources, _, err := v.d.Manage.Sources(v.r.Context(), v.caller(), v.ns)
+	if err != nil {
+		return err
+	}
 	p := playPage{
 		MayAdd: v.may(account.WriteSource), AnyURL: len(w.AllowedSources) > 0, Form: f, Answer: answer, Public: "/playground/" + v.ns,
 		Src: strings.Trim(f.get("src"), "/"), Options: strings.TrimPrefix(f.get("options"), "?"),
@@ -204,14 +203,8 @@ func (v *visit) showPlayground(f form, answer *playAnswer, status int) error {
 		return err
 	}
 	m := playground.Member{Base: v.base(), Page: v.r.URL.Path, RequireSignature: w.RequireSignature, PresetsOnly: w.PresetsOnly, CannotSign: p.CannotSign, Presets: map[string]string{}}
-	for _, s := range w.Sources {
-		if slices.Contains(folders, s.Key) {
-			continue // the folder takes its place
-		}
-		p.add(&m, w, s.Key, kindName(s.Kind), s.Private)
-	}
-	for _, key := range folders {
-		p.add(&m, w, key, "folder", v.d.Manage.FolderIsPrivate(v.ns, key))
+	for _, s := range sources {
+		p.add(&m, w, s)
 	}
 	if err := v.fillBrowse(&p, w, q.Get("source"), q.Get("prefix"), q.Get("cursor")); err != nil {
 		return err
@@ -250,19 +243,19 @@ func (v *visit) showPlayground(f form, answer *playAnswer, status int) error {
 }
 
 // add adds a source to the page.
-func (p *playPage) add(m *playground.Member, w *workspace.Workspace, key, kind string, private bool) {
-	s := playground.Source{Key: key, Private: private, Listed: kind != kindName("http"), Marks: []string{}}
+func (p *playPage) add(m *playground.Member, w *workspace.Workspace, info manage.SourceInfo) {
+	s := playground.Source{Key: info.Key, Private: info.Private, Listed: info.Kind != "http", Marks: []string{}}
 	for _, mark := range w.Marks {
-		if slices.Contains(mark.AutoApplySources, key) {
+		if slices.Contains(mark.AutoApplySources, s.Key) {
 			s.Marks = append(s.Marks, mark.Name)
 		}
 	}
 	m.Sources = append(m.Sources, s)
 	access := "public"
-	if private || w.RequireSignature {
+	if s.Private || w.RequireSignature {
 		access = "private"
 	}
-	p.Sources = append(p.Sources, playSource{key, kind, access})
+	p.Sources = append(p.Sources, playSource{s.Key, kindName(info.Kind), access})
 }
 
 func kindName(kind string) string {
@@ -270,6 +263,9 @@ func kindName(kind string) string {
 		if k.Kind == kind {
 			return strings.ToLower(k.Name[:1]) + k.Name[1:]
 		}
+	}
+	if kind == "dir" {
+		return "folder"
 	}
 	return kind
 }
@@ -299,7 +295,8 @@ func (v *visit) fillBrowse(p *playPage, w *workspace.Workspace, source, prefix, 
 	if source == "" {
 		return nil
 	}
-	if p.Browse, err = v.browse(w, source, prefix, cursor); err != nil {
+	i := slices.IndexFunc(p.Sources, func(s playSource) bool { return s.Key == source })
+	if p.Browse, err = v.browse(source, p.Sources[i].Kind, prefix, cursor); err != nil {
 		return err
 	}
 	if p.Src == "" && len(p.Browse.Images) > 0 {
@@ -309,16 +306,22 @@ func (v *visit) fillBrowse(p *playPage, w *workspace.Workspace, source, prefix, 
 	return nil
 }
 
-// browse lists a folder of a source.
-func (v *visit) browse(w *workspace.Workspace, source, prefix, cursor string) (browsePart, error) {
-	b := browsePart{Source: source, Kind: "folder", Listed: true}
-	if !slices.Contains(v.d.Manage.Folders(v.ns), source) {
-		i := slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == source })
-		if i < 0 {
-			return b, fault.New(fault.SourceNotFound, "The workspace has no source of this name.")
-		}
-		b.Kind, b.Listed = kindName(w.Sources[i].Kind), w.Sources[i].Kind != "http"
+// browsed is browse for a source that a query names.
+func (v *visit) browsed(source, prefix, cursor string) (browsePart, error) {
+	sources, _, err := v.d.Manage.Sources(v.r.Context(), v.caller(), v.ns)
+	if err != nil {
+		return browsePart{}, err
 	}
+	i := slices.IndexFunc(sources, func(s manage.SourceInfo) bool { return s.Key == source })
+	if i < 0 {
+		return browsePart{}, fault.New(fault.SourceNotFound, "The workspace has no source of this name.")
+	}
+	return v.browse(source, kindName(sources[i].Kind), prefix, cursor)
+}
+
+// browse lists a folder of a source, whose kind is in words.
+func (v *visit) browse(source, kind, prefix, cursor string) (browsePart, error) {
+	b := browsePart{Source: source, Kind: kind, Listed: kind != kindName("http")}
 	if !b.Listed {
 		return b, nil
 	}
