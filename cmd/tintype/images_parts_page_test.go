@@ -25,6 +25,8 @@ type cable struct {
 	to    string
 	cutIn atomic.Bool // the next second part, in its middle
 	down  atomic.Bool
+	stall atomic.Bool   // the next second part, in its middle
+	held  chan struct{} // is closed where what stalls may end
 }
 
 func startCable(t *testing.T, to string) *cable {
@@ -33,7 +35,7 @@ func startCable(t *testing.T, to string) *cable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{Listener: l, to: to}
+	c := &cable{Listener: l, to: to, held: make(chan struct{})}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -68,6 +70,9 @@ func (c *cable) lead(in net.Conn) {
 		second = second || bytes.Contains(buf[:n], []byte("partNumber=2&"))
 		if sent += n; second && sent > 2<<20 && c.cutIn.Swap(false) {
 			c.down.Store(true)
+		}
+		if second && sent > 2<<20 && c.stall.Swap(false) {
+			<-c.held
 		}
 		if part && c.down.Load() {
 			return
@@ -185,6 +190,24 @@ func TestImagesPageInParts(t *testing.T) {
 		t.Errorf("%d uploads are remembered that are complete", got)
 	}
 	p.shoot("parts-sent")
+
+	// Cancelled while a part is on its way: nothing of it stays, here and in the bucket.
+	wire.stall.Store(true)
+	choose(file("fourth.jpg"))
+	p.until(`JSON.parse(localStorage.getItem(` + known + `[0]) ?? '{}').sent?.length === 1 && document.querySelector('.queue li:last-child progress').value > 0.5`)
+	p.shoot("parts-cancel")
+	p.click(".queue li:last-child .cancel")
+	p.until(`/cancelled/.test(document.querySelector('.queue li:last-child .state').textContent)`)
+	close(wire.held)
+	if got := eval[int](p, known+`.length`); got != 0 {
+		t.Errorf("%d uploads are remembered that were cancelled", got)
+	}
+	if got := gateway.List(t, "media", "fourth"); len(got) != 0 {
+		t.Errorf("stored although it was cancelled: %q", got)
+	}
+	if got := gateway.Uploads(t, "media"); got != 0 {
+		t.Errorf("the bucket has %d uploads that were cancelled", got)
+	}
 
 	// A bucket without a CORS rule.
 	p.do(chromedp.Navigate(home + images + "closed"))

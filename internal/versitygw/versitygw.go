@@ -143,6 +143,16 @@ func (s *Server) List(t testing.TB, bucket, prefix string) (keys []string) {
 	return keys
 }
 
+// Uploads returns the number of uploads in parts that are neither complete nor given up.
+func (s *Server) Uploads(t testing.TB, bucket string) int {
+	t.Helper()
+	out, err := s.client.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(out.Uploads)
+}
+
 // Head returns what the server says of an object without sending it.
 func (s *Server) Head(t testing.TB, bucket, key string) *s3.HeadObjectOutput {
 	t.Helper()

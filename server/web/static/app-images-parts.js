@@ -9,6 +9,9 @@ const triesOfPart = 3; // that the bucket refuses
 // Refused says that the bucket allows no page of this site to send to it (CORS).
 export class Refused extends Error {}
 
+// Cancelled says that the visitor gave the upload up, and that the bucket has forgotten it.
+export class Cancelled extends Error {}
+
 // Failed says that the server refuses to go on.
 class Failed extends Error {
   constructor(answer) {
@@ -42,7 +45,7 @@ const memory = {
 memory.forgetOld();
 
 // sendParts resolves to what the server says of the whole: its status, and message or exists.
-// It throws Refused where the bucket refuses this page.
+// It throws Refused where the bucket refuses this page, and Cancelled.
 export async function sendParts(job, form, overwrite) {
   const key = memory.key(job, form);
   const ask = (what, more) => askServer(job, form, { do: what, source: job.source, ...more });
@@ -76,6 +79,7 @@ export async function sendParts(job, form, overwrite) {
     if (!answer.upload) return answer;
     memory.set(key, known);
     try {
+      unlessCancelled(job);
       if (!await sendAll(job, known, answer.upload, ask, () => memory.set(key, known))) {
         memory.drop(key); // the upload is gone
         if (round < 2) continue;
@@ -83,7 +87,7 @@ export async function sendParts(job, form, overwrite) {
       }
     } catch (error) {
       if (error instanceof Failed) return error.answer;
-      if (error instanceof Refused) {
+      if (error instanceof Refused || error instanceof Cancelled) {
         memory.drop(key);
         await ask('abort', { id: known.id });
       }
@@ -94,6 +98,8 @@ export async function sendParts(job, form, overwrite) {
     return complete(known);
   }
 }
+
+function unlessCancelled(job) { if (job.stop.signal.aborted) throw new Cancelled(); }
 
 const names = (job) => ({ prefix: job.prefix, name: job.file.name });
 
@@ -112,6 +118,7 @@ async function sendAll(job, known, upload, ask, remember) {
     job.show('sending');
     job.bar.value = from / job.file.size;
     const status = await put(job, part, from);
+    unlessCancelled(job);
     if (status === 200) {
       known.sent.push(part.number);
       remember();
@@ -122,6 +129,7 @@ async function sendAll(job, known, upload, ask, remember) {
     }
     if (status === 0) {
       await job.again(broken);
+      unlessCancelled(job);
       broken += 1;
     } else {
       refused += 1; // such as a URL that has ended
@@ -141,6 +149,7 @@ async function put(job, part, from) {
   const { origin } = new URL(part.url);
   for (let closed = 0; ; closed += 1) {
     const { status, began } = await request(job, part, from);
+    if (job.stop.signal.aborted) return 0;
     if (began || status) {
       open.add(origin);
       return status;
@@ -175,9 +184,12 @@ function request(job, part, from) {
     job.bar.value = (from + e.loaded) / job.file.size;
     alive();
   });
+  const stop = () => r.abort();
+  job.stop.signal.addEventListener('abort', stop, { once: true });
   return new Promise((done) => {
     r.addEventListener('loadend', () => {
       clearTimeout(timer);
+      job.stop.signal.removeEventListener('abort', stop);
       done({ status: r.status, began });
     });
     alive();
@@ -194,6 +206,7 @@ async function askServer(job, form, fields) {
       const json = r.headers.get('Content-Type')?.startsWith('application/json');
       return { ...(json && await r.json()), status: r.status, repeated: tries > 0 };
     } catch {
+      if (job.stop.signal.aborted) return {}; // the bucket forgets the upload after a day
       await job.again(tries);
     }
   }

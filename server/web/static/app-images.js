@@ -2,7 +2,7 @@
 // taken waits for a decision, and one whose connection breaks is tried again. Large files go
 // to the bucket by themselves, where it allows that.
 
-import { Refused, sendParts } from './app-images-parts.js';
+import { Cancelled, Refused, sendParts } from './app-images-parts.js';
 
 const $ = (selector) => document.querySelector(selector);
 const form = $('#upload');
@@ -40,9 +40,12 @@ function rowOf(file, prefix) {
   const state = element('span', { className: 'state', textContent: 'waiting' });
   const bar = element('progress', { max: 1, value: 0 });
   bar.setAttribute('aria-label', file.name);
-  const row = element('li', {}, element('span', { className: 'path', textContent: prefix + file.name }), bar, state);
+  const path = element('span', { className: 'path', textContent: prefix + file.name });
+  const cancel = element('button', { type: 'button', className: 'cancel', textContent: 'Cancel' });
+  cancel.setAttribute('aria-label', `Cancel the upload of ${prefix}${file.name}`);
+  const row = element('li', {}, path, bar, state, cancel);
   $('#queue').append(row);
-  return { row, bar, state };
+  return { row, path, bar, state, cancel };
 }
 
 function add(files) {
@@ -52,6 +55,8 @@ function add(files) {
     const job = { file, prefix, source: form.elements.source.value, ...rowOf(file, prefix) };
     job.show = (text) => show(job, text);
     job.again = (tries) => again(job, tries);
+    job.stop = new AbortController();
+    job.cancel.addEventListener('click', () => cancel(job));
     if (file.size > most) {
       fail(job, `It has ${file.size.toLocaleString('en')} bytes, and ${most.toLocaleString('en')} are allowed.`);
       continue;
@@ -72,24 +77,34 @@ function next() {
 async function send(job, overwrite) {
   running += 1;
   job.row.classList.remove('failed');
+  job.cancel.hidden = false;
   let answer;
   if (direct && job.file.size > large) {
     try {
       answer = await sendParts(job, form, overwrite);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      direct = false;
-      $('#refused').hidden = false;
-      $('#rule').open = true;
+      if (!(error instanceof Refused) && !(error instanceof Cancelled)) throw error;
+      if (error instanceof Refused) {
+        direct = false;
+        $('#refused').hidden = false;
+        $('#rule').open = true;
+      }
     }
   }
-  answer ??= await sendWhole(job, overwrite);
+  if (!job.stop.signal.aborted) answer ??= await sendWhole(job, overwrite);
   running -= 1;
+  job.cancel.hidden = true;
+  if (job.stop.signal.aborted && answer?.status !== 201) {
+    cancelled(job);
+    next();
+    return;
+  }
   if (answer.status === 201) {
     stored += 1;
     job.bar.value = 1;
     show(job, 'stored');
     job.state.classList.add('good');
+    job.path.replaceChildren(element('a', { href: `${form.dataset.playground}?${new URLSearchParams({ src: `${job.source}/${job.prefix}${job.file.name}` })}`, textContent: job.path.textContent }));
   } else if (answer.exists) {
     decide(job);
   } else {
@@ -98,12 +113,33 @@ async function send(job, overwrite) {
   next();
 }
 
+// cancel gives up an upload that waits or is being sent.
+function cancel(job) {
+  job.stop.abort();
+  const at = waiting.indexOf(job);
+  if (at < 0) { // send does the rest
+    job.cancel.hidden = true;
+    show(job, 'cancelling');
+    return;
+  }
+  waiting.splice(at, 1);
+  cancelled(job);
+}
+
+function cancelled(job) {
+  job.cancel.hidden = true;
+  job.bar.remove();
+  job.state.textContent = 'cancelled';
+  say(`The upload of ${job.file.name} is cancelled.`);
+}
+
 // sendWhole sends a file through the server.
 async function sendWhole(job, overwrite) {
   for (let tries = 0; ; tries += 1) {
     show(job, 'sending');
+    job.cancel.hidden = false;
     const answer = await post(job, overwrite);
-    if (answer.status) return answer;
+    if (answer.status || job.stop.signal.aborted) return answer;
     await job.again(tries);
   }
 }
@@ -122,13 +158,19 @@ function post(job, overwrite) {
     if (e.lengthComputable) job.bar.value = e.loaded / e.total;
     if (e.loaded === e.total) show(job, 'checking');
   });
+  job.stop.signal.addEventListener('abort', () => request.abort());
   return new Promise((done) => {
     request.addEventListener('loadend', () => done({ ...request.response, status: request.status }));
     request.send(body);
   });
 }
 
-function show(job, text) { job.state.textContent = text; }
+// show says what happens to a file. One that is being checked may be stored by now, so it is
+// too late to cancel.
+function show(job, text) {
+  job.state.textContent = text;
+  if (text === 'checking') job.cancel.hidden = true;
+}
 
 // again waits before another try: longer each time, until the browser is online again, or
 // until the visitor says so.
@@ -144,6 +186,7 @@ function again(job, tries) {
     const go = () => { for (const f of clear) f(); resume.remove(); done(); };
     resume.addEventListener('click', go);
     addEventListener('online', go);
+    job.stop.signal.addEventListener('abort', go);
     clear.push(() => removeEventListener('online', go));
     if (alone) {
       const timer = setTimeout(go, 1000 * 2 ** tries);
@@ -153,6 +196,7 @@ function again(job, tries) {
 }
 
 function fail(job, message) {
+  job.cancel.hidden = true;
   job.bar.remove();
   job.state.textContent = 'not stored';
   job.row.append(element('span', { className: 'bad', textContent: message }));
