@@ -44,6 +44,7 @@ test: deps lint ## everything that must hold
 	@scripts/build-pebble
 	@scripts/install-axe
 	@scripts/install-dynamodb-local
+	@scripts/install-prometheus
 	@$(MAKE) --no-print-directory --output-sync=target -j2 test-pure test-cgo
 
 # Each test runs once. No pure package has files that depend on cgo, and CGO_ENABLED=0 is vetted by lint. Only the tests

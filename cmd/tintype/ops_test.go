@@ -58,16 +58,18 @@ func fetch(t *testing.T, url string) (status int, body string) {
 	return res.StatusCode, string(b)
 }
 
-// TestOpsListener boots the whole server in this process, looks at what the
-// operator sees, and stops it.
-func TestOpsListener(t *testing.T) {
+// serveOps boots the whole server in this process, with a folder of drawings as source samples of
+// workspace demo. stop ends it, and returns what run does.
+func serveOps(t *testing.T) (public, ops string, log *lockedBuffer, stop func() error) {
+	t.Helper()
 	dir, err := drawn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, ops := freeAddress(t), freeAddress(t)
-	ctx, stop := context.WithCancel(t.Context())
-	log, done := &lockedBuffer{}, make(chan error, 1)
+	public, ops = freeAddress(t), freeAddress(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	log = &lockedBuffer{}
+	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, []string{
 			"serve", "--listen", public, "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + dir,
@@ -83,6 +85,15 @@ func TestOpsListener(t *testing.T) {
 			t.Fatalf("it doesn't serve:\n%s", log)
 		}
 	}
+	return public, ops, log, func() error {
+		cancel()
+		return <-done
+	}
+}
+
+// TestOpsListener looks at what the operator sees of a whole server, and stops it.
+func TestOpsListener(t *testing.T) {
+	public, ops, log, stop := serveOps(t)
 	for range 2 {
 		if status, _ := fetch(t, "http://"+public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); status != 200 {
 			t.Fatalf("status %d\n%s", status, log)
@@ -117,8 +128,7 @@ func TestOpsListener(t *testing.T) {
 	if status, _ := fetch(t, "http://"+public+"/metrics"); status != 404 {
 		t.Errorf("the public listener answers /metrics with %d", status)
 	}
-	stop()
-	if err := <-done; err != nil {
+	if err := stop(); err != nil {
 		t.Errorf("stopping: %v", err)
 	}
 	if !strings.Contains(log.String(), `"original":"samples/dusk.jpg"`) || strings.Contains(log.String(), "hidden") {

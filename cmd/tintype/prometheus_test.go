@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// prometheusTool is a program of Prometheus that scripts/install-prometheus has put into .tools,
+// or the one on the path.
+func prometheusTool(t *testing.T, name string) string {
+	t.Helper()
+	if file, err := filepath.Abs("../../.tools/prometheus/usr/bin/" + name); err == nil {
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	file, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("no %s: scripts/install-prometheus gets it", name)
+	}
+	return file
+}
+
+// TestAlertRules: deploy/prometheus/alerts.yaml fires when it should, and not when it shouldn't.
+func TestAlertRules(t *testing.T) {
+	if out, err := exec.Command(prometheusTool(t, "promtool"), "test", "rules", "../../deploy/prometheus/alerts_test.yaml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestGrafanaDashboard: a Prometheus scrapes a server under load. Each query of
+// deploy/grafana/tintype.json has an answer there, and so has each rule of the alerts.
+func TestGrafanaDashboard(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/grafana/tintype.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title, Description string
+			Type               string
+			Targets            []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	public, ops, _, stop := serveOps(t)
+	defer stop()
+	at := freeAddress(t)
+	startPrometheus(t, at, ops)
+
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(done)
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			for _, path := range []string{
+				fmt.Sprintf("/demo/samples/dusk.jpg?w=%d&format=webp", 20+i%1000), "/demo/samples/dusk.jpg?w=16", "/demo/samples/none.jpg",
+				fmt.Sprintf("/demo/info/samples/dusk.jpg?select=metadata&v=%d", i), "/demo/placeholder/color?color=red&w=8&h=8", "/healthz",
+			} {
+				if res, err := http.Get("http://" + public + path); err == nil {
+					_, _ = io.Copy(io.Discard, res.Body)
+					_ = res.Body.Close()
+				}
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})
+
+	queries := 0
+	for _, panel := range dashboard.Panels {
+		if panel.Type != "row" && (panel.Description == "" || len(panel.Targets) == 0) {
+			t.Errorf("panel %q has no description, or no query", panel.Title)
+		}
+		for _, target := range panel.Targets {
+			queries++
+			expr := strings.NewReplacer("$__rate_interval", "4s", "$instance", ".*").Replace(target.Expr)
+			var got string
+			for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+				var ok bool
+				if ok, got = answers(t, at, expr); ok || time.Now().After(deadline) {
+					if !ok {
+						t.Errorf("%s: %s\nis empty: %s", panel.Title, expr, got)
+					}
+					break
+				}
+			}
+		}
+	}
+	if queries < 30 {
+		t.Errorf("%d queries", queries)
+	}
+	status, body := fetch(t, "http://"+at+"/api/v1/rules")
+	if status != 200 || strings.Contains(body, `"health":"err"`) || strings.Count(body, `"type":"alerting"`) < 9 {
+		t.Errorf("rules: %d %s", status, body)
+	}
+}
+
+// startPrometheus has Prometheus listen at an address and scrape a target five times a second.
+func startPrometheus(t *testing.T, at, target string) {
+	t.Helper()
+	dir := t.TempDir()
+	rules, err := filepath.Abs("../../deploy/prometheus/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "prometheus.yaml")
+	err = os.WriteFile(config, []byte(fmt.Sprintf(`
+global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 1s}
+rule_files: [%q]
+scrape_configs:
+  - job_name: tintype
+    static_configs: [{targets: [%q]}]
+`, rules, target)), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), prometheusTool(t, "prometheus"), "--config.file="+config, "--web.listen-address="+at,
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--log.level=warn")
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if res, err := http.Get("http://" + at + "/-/ready"); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("Prometheus isn't ready")
+		}
+	}
+}
+
+// answers reports whether a query of Prometheus has an answer that is a number.
+func answers(t *testing.T, at, expr string) (ok bool, body string) {
+	t.Helper()
+	_, body = fetch(t, "http://"+at+"/api/v1/query?query="+url.QueryEscape(expr))
+	var got struct {
+		Status string
+		Data   struct{ Result []struct{ Value [2]any } }
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || got.Status != "success" {
+		t.Fatalf("%s: %v %s", expr, err, body)
+	}
+	for _, r := range got.Data.Result {
+		if r.Value[1] != "NaN" {
+			return true, body
+		}
+	}
+	return false, body
+}
