@@ -25,6 +25,15 @@ type ErrorFilter struct {
 	Code     string    // empty is any
 }
 
+// Passes reports whether a row has the source, the status and the code.
+func (f ErrorFilter) Passes(r workspace.ErrorCount) bool {
+	source := f.Source
+	if source == NoSource {
+		source = ""
+	}
+	return (f.Source == "" || r.Source == source) && (f.Status == 0 || r.Status == f.Status) && (f.Code == "" || r.Code == f.Code)
+}
+
 // ImageErrors holds errors of the images of a workspace.
 type ImageErrors struct {
 	From string                 `json:"from" doc:"First day of the answer."`
@@ -62,10 +71,7 @@ func (m *Manager) ImageErrors(ctx context.Context, who Caller, namespace string,
 	if err != nil {
 		return out, fmt.Errorf("reading the errors of workspace %q: %w", w.Namespace, err)
 	}
-	rows = slices.DeleteFunc(rows, func(r workspace.ErrorCount) bool {
-		return f.Source != "" && r.Source != f.Source && (f.Source != NoSource || r.Source != "") ||
-			f.Status != 0 && r.Status != f.Status || f.Code != "" && r.Code != f.Code
-	})
+	rows = slices.DeleteFunc(rows, func(r workspace.ErrorCount) bool { return !f.Passes(r) })
 	out.Rows = append(out.Rows, rows...)
 	return out, nil
 }

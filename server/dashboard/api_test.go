@@ -39,6 +39,8 @@ var inAPI = map[string][]string{
 	"POST /app/{ns}/access":        {"POST /v1/workspaces/{ns}/review", "PATCH /v1/workspaces/{ns}"},
 	"GET /app/{ns}/log":            {"GET /v1/workspaces/{ns}/audit"},
 	"GET /app/{ns}/log.csv":        {"GET /v1/workspaces/{ns}/audit"},
+	"GET /app/{ns}/errors":         {"GET /v1/workspaces/{ns}/errors"},
+	"GET /app/{ns}/errors.csv":     {"GET /v1/workspaces/{ns}/errors"},
 	"GET /app/{ns}/limits":         {"GET /v1/workspaces/{ns}/limits"},
 	"POST /app/{ns}/limits":        {"POST /v1/workspaces/{ns}/review", "PATCH /v1/workspaces/{ns}"},
 	"GET /app/{ns}/keys":           {"GET /v1/workspaces/{ns}/api-keys"},

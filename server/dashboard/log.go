@@ -41,7 +41,7 @@ type logData struct {
 	Actions                    []string // of the entries, for the field of the action
 	Older, Newest, File        string   // URLs; Older is empty on the last page
 	Audit, Access              string   // URLs of the two logs
-	Yesterday                  string   // URL of yesterday's errors
+	Yesterday, Images          string   // URLs of yesterday's errors, of the API and of images
 	Filtered, AtYesterday, Cut bool     // Cut: the search ended before it found a page
 	Most                       int64
 }
@@ -106,6 +106,8 @@ func (v *visit) log() error {
 		Audit: path + "?trail=audit", Access: path + "?trail=access", Yesterday: logQuery{Trail: "access", Day: yesterday, Errors: true}.url(path),
 		AtYesterday: l.filter.Failed && l.Day == yesterday,
 	}
+	day := v.d.now().UTC().AddDate(0, 0, -1)
+	d.Images = v.errorsOf(day, day)
 	if l.Problem != "" {
 		return v.show(http.StatusUnprocessableEntity, "log", d)
 	}
@@ -183,10 +185,5 @@ func cells(e workspace.AuditEntry) []string {
 	if e.Status != 0 {
 		row[4] = strconv.Itoa(e.Status)
 	}
-	for i, text := range row {
-		if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-			row[i] = "'" + text
-		}
-	}
-	return row
+	return noFormulas(row)
 }

@@ -28,6 +28,8 @@ type overviewPage struct {
 	Idle        bool        // nothing was asked for yet
 	Errors      int64
 	LogPath     string // of the errors in the log; empty without the right to read it
+	Yesterday   string // path of yesterday's errors of images
+	ErrorsPath  string // of those of the last days
 	MayLimit    bool
 	MayShow     bool // the first steps, which are hidden
 }
@@ -79,9 +81,17 @@ func (v *visit) overview() error {
 	sum := summarize(rows, p.From, p.Days, p.Compared)
 	sum.then.add(&before)
 	p.Tiles = sum.tiles(p.Compared)
-	if p.Plots, err = sum.plots(p.From, today); err != nil {
+	oldest := today.Add(-workspace.ErrorsKept)
+	if p.Plots, err = sum.plots(p.From, today, func(day time.Time) string {
+		if day.Before(oldest) {
+			return ""
+		}
+		return v.errorsOf(day, day)
+	}); err != nil {
 		return err
 	}
+	p.Yesterday = v.errorsOf(today.AddDate(0, 0, -1), today.AddDate(0, 0, -1))
+	p.ErrorsPath = v.errorsOf(today.AddDate(0, 0, -6), today)
 	if p.Quotas, err = v.quotas(v.d.Manage.BoundsOf(w).Limits, rows, p.From); err != nil {
 		return err
 	}
@@ -186,11 +196,17 @@ func (s *summary) tiles(compared int) []tile {
 	ratio := tile{Title: "Hit ratio", Value: "–", Change: "none before"}
 	if is := share(s.total); !math.IsNaN(is) {
 		ratio.Value = plot.Percent.Exact(is)
+		if math.IsNaN(share(s.lately)) && math.IsNaN(share(s.then)) {
+			ratio.Change = "of today"
+		}
 	}
 	if was, is := share(s.then), share(s.lately); !math.IsNaN(was) && !math.IsNaN(is) {
 		ratio.Change = points(is - was)
 	}
 	of := func(title string, unit plot.Unit, m measure) tile {
+		if s.lately[m] == 0 && s.then[m] == 0 && s.total[m] > 0 {
+			return tile{title, unit.Exact(s.total[m]), "all of it today"}
+		}
 		return tile{title, unit.Exact(s.total[m]), change(s.lately[m], s.then[m])}
 	}
 	return []tile{
@@ -211,7 +227,7 @@ func share(f figures) float64 {
 func change(is, was float64) string {
 	switch {
 	case was == 0 && is == 0:
-		return "none before either"
+		return "as before"
 	case was == 0:
 		return "none before"
 	case math.Abs(is-was)/was < .005:
@@ -236,7 +252,8 @@ func points(difference float64) string {
 }
 
 // plots draws the figures. A source that is in several of them has the same colour in all.
-func (s *summary) plots(from, now time.Time) ([]figure, error) {
+// errorsOf returns the page about the errors of a day, or nothing.
+func (s *summary) plots(from, now time.Time, errorsOf func(time.Time) string) ([]figure, error) {
 	colours := map[string]int{}
 	ratios := make([]float64, len(s.days))
 	for i, day := range s.days {
@@ -247,7 +264,7 @@ func (s *summary) plots(from, now time.Time) ([]figure, error) {
 		{ID: "ratio", Title: "Hit ratio by day", Unit: plot.Percent, Line: true, Series: []plot.Series{{Name: "Hit ratio", Values: ratios}}, Empty: "No hits in this time"},
 		{ID: "transforms", Title: "Transforms by day and source", Noun: "transforms", Series: s.stacked(transforms, colours), Empty: "No transforms in this time"},
 		{ID: "bytes", Title: "Bytes sent by day and source", Unit: plot.Bytes, Series: s.stacked(bytesOut, colours), Empty: "Nothing was sent in this time"},
-		{ID: "errors", Title: "Errors by day and source", Noun: "errors", Series: s.stacked(errorsMade, colours), Empty: "No errors in this time"},
+		{ID: "errors", Title: "Errors by day and source", Noun: "errors", Series: s.stacked(errorsMade, colours), Empty: "No errors in this time", Link: errorsOf},
 	}
 	var figures []figure
 	for i, p := range list {

@@ -56,6 +56,8 @@ var pageRows = []pageRow{
 
 	{"GET /app/{ns}", account.ReadUsage, nil, 0},
 	{"POST /app/{ns}/first-steps", account.UpdateWorkspace, url.Values{"do": {"hide"}}, 0},
+	{"GET /app/{ns}/errors", account.ReadErrors, nil, 0},
+	{"GET /app/{ns}/errors.csv", account.ReadErrors, nil, 0},
 	{"GET /app/{ns}/log", account.ReadAudit, nil, 0},
 	{"GET /app/{ns}/log.csv", account.ReadAudit, nil, 0},
 	{"GET /app/{ns}/access", account.ReadWorkspace, nil, 0},

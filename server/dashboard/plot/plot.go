@@ -34,6 +34,10 @@ type Plot struct {
 	Series []Series
 	Line   bool   // a line, and no bars
 	Empty  string // what the plot says where all values are 0 or missing
+
+	// Link returns the URL of a page about a day that has a value; empty is none. Nil has no
+	// links.
+	Link func(day time.Time) string
 }
 
 // A Series is the values of one thing, such as a source.
@@ -80,6 +84,7 @@ type drawing struct {
 	Paths       []path
 	Lines       []tick        // of the y axis
 	Labels      []tick        // of the x axis
+	Dots        []dot         // of a line: the days between two gaps
 	Tips        template.HTML // of each day
 	Rows        template.HTML // of the table
 	Nothing     bool          // all values are 0 or missing
@@ -91,6 +96,9 @@ type drawing struct {
 type path struct{ Class, D string }
 
 type tick struct{ Label, At string }
+
+// A dot is a day of a line that has no neighbour to draw a line to.
+type dot struct{ X, Y string }
 
 // A point is a day: the place that shows its values on hover and on focus.
 type point struct {
@@ -105,6 +113,7 @@ type point struct {
 	Right      bool   // the tip is to the left of the point
 	Row        string // cells of the table, which are numbers only
 	RowHeading string
+	Link       string
 }
 
 type named struct{ Name, Value, Class string }
@@ -124,6 +133,7 @@ func (p Plot) draw() drawing {
 	d.Labels = p.labels()
 	if p.Line {
 		d.Paths = []path{{"line", line(p.Series[0].Values, most)}}
+		d.Dots = dots(p.Series[0].Values, most)
 	} else {
 		d.Paths = bars(p.Series, totals, most)
 	}
@@ -226,23 +236,37 @@ func largest(series []Series, day int) (most float64) {
 // line returns the path of a line, which has a gap where days have no value.
 func line(values []float64, most float64) string {
 	var b strings.Builder
-	open := false
+	command := "M"
 	for i, v := range values {
 		if math.IsNaN(v) {
-			open = false
+			command = "M"
 			continue
 		}
-		command := "L"
-		if !open {
-			command = "M"
+		if !alone(values, i) {
+			fmt.Fprintf(&b, "%s%g %d", command, float64(i)+.5, lineY(v, most))
+			command = "L"
 		}
-		fmt.Fprintf(&b, "%s%g %d", command, float64(i)+.5, height-int(math.Round(v/most*height)))
-		if !open {
-			b.WriteString("h0") // a day between two gaps is a dot
-		}
-		open = true
 	}
 	return b.String()
+}
+
+func lineY(v, most float64) int { return height - int(math.Round(v/most*height)) }
+
+// alone reports whether a day has a value, and the days beside it have none.
+func alone(values []float64, i int) bool {
+	missing := func(i int) bool { return i < 0 || i >= len(values) || math.IsNaN(values[i]) }
+	return !missing(i) && missing(i-1) && missing(i+1)
+}
+
+// dots returns the days of a line that the path leaves out, since a line of one point is
+// invisible.
+func dots(values []float64, most float64) (list []dot) {
+	for i, v := range values {
+		if alone(values, i) {
+			list = append(list, dot{percent((float64(i) + .5) / float64(len(values))), strconv.Itoa(lineY(v, most))})
+		}
+	}
+	return list
 }
 
 // Class is the class of a series' colour.
@@ -295,6 +319,9 @@ func (p Plot) point(i, n int, total float64, detailed bool) point {
 		pt.Day += ", so far"
 		pt.RowHeading += ", so far"
 	}
+	if p.Link != nil && zero(total) > 0 {
+		pt.Link = p.Link(day)
+	}
 	if pt.Right = i >= n/2; pt.Right {
 		pt.Left, pt.TipWidth = "0", pt.At
 	} else {
@@ -335,7 +362,12 @@ func (d drawing) tips() template.HTML {
 	var b strings.Builder
 	escape := template.HTMLEscapeString
 	for _, p := range d.points {
-		b.WriteString("\n<g tabindex=0 role=img><title>" + p.Day + ": " + escape(p.Total))
+		b.WriteByte('\n')
+		linked := p.Link != "" && d.Days <= mostDetailed // the table has all
+		if linked {
+			b.WriteString(`<a href="` + escape(p.Link) + `" tabindex=-1>`)
+		}
+		b.WriteString("<g tabindex=0 role=img><title>" + p.Day + ": " + escape(p.Total))
 		if p.Exact != "" {
 			b.WriteString(" (" + p.Exact + ")")
 		}
@@ -360,6 +392,9 @@ func (d drawing) tips() template.HTML {
 			b.WriteString(`<text y="10" x="100%" class="right">` + p.Day + ": " + p.Value + "</text>")
 		}
 		b.WriteString("</g>")
+		if linked {
+			b.WriteString("</a>")
+		}
 	}
 	return template.HTML(b.String())
 }
@@ -368,7 +403,13 @@ func (d drawing) tips() template.HTML {
 func (d drawing) rows() template.HTML {
 	var b strings.Builder
 	for _, p := range slices.Backward(d.points) {
-		b.WriteString("<tr><th>" + p.RowHeading + p.Row)
+		b.WriteString("<tr><th>")
+		if p.Link != "" {
+			b.WriteString(`<a href="` + template.HTMLEscapeString(p.Link) + `">` + p.RowHeading + "</a>")
+		} else {
+			b.WriteString(p.RowHeading)
+		}
+		b.WriteString(p.Row)
 	}
 	return template.HTML(b.String())
 }
