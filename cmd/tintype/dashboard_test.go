@@ -57,7 +57,7 @@ func TestDashboard(t *testing.T) {
 	d.signInAs(team["owner"])
 	menu := d.menu("acme")
 	for _, path := range slices.Concat([]string{"/app", "/app/me"}, menu, []string{
-		"/app/acme?days=92", "/app/acme/access?url=%2Facme%2Fsamples%2Fcat.jpg%3Fw%3D400%26widht%3D3", "/app/acme/log?trail=access",
+		"/app/acme?days=92", "/app/acme/access?url=%2Facme%2Fsamples%2Fcat.jpg%3Fw%3D400%26widht%3D3", "/app/acme/log?trail=access", "/app/acme/errors?code=BLOCKED", "/app/acme/errors?from=2026-02-02&to=2026-02-01",
 		"/app/acme/sources/_new", "/app/acme/sources/_new?kind=http", "/app/acme/sources/_new?kind=s3", "/app/acme/sources/photos", "/app/acme/sources/photos/delete",
 		"/app/acme/presets/_new", "/app/acme/presets/thumb", "/app/acme/presets/thumb/delete", "/app/acme/marks/_new", "/app/acme/marks/logo", "/app/acme/marks/logo/delete",
 		"/app/acme/images?source=samples", "/app/acme/images/image?source=samples&path=dusk.jpg", "/app/acme/images/blocked",
@@ -166,6 +166,24 @@ func furnish(t *testing.T, data, key string) map[string]string {
 	}
 	tally.ID = "92 days"
 	must(store.AddTally(ctx, tally))
+	for ago, rows := range [][]workspace.ErrorCount{
+		{
+			{Source: "photos", Status: 404, Code: "NOT_FOUND", Count: 1873, Samples: []workspace.ErrorSample{{Path: "/photos/summer/beach.jpg?w=400&fit=cover"}, {Path: "/photos/winter/a-very-long-name-of-a-picture-that-somebody-has-deleted-long-ago-0123456789.jpg?preset=thumb"}}},
+			{Status: 403, Code: "ORIGIN_NOT_ALLOWED", Count: 12, Samples: []workspace.ErrorSample{{Path: "/photos/cat.jpg", Origin: "https://copycat.example"}}},
+			{Source: "samples", Status: 400, Code: "INVALID_OPTION", Count: 1, Samples: []workspace.ErrorSample{{Path: "/samples/dusk.jpg?w=wide"}}},
+		},
+		{
+			{Source: "archive", Status: 401, Code: "SIGNATURE_REQUIRED", Count: 61, Samples: []workspace.ErrorSample{{Path: "/archive/1998/scan.tiff?w=900"}}},
+			{Source: "photos", Status: 502, Code: "ORIGIN_ERROR", Count: 7, Samples: []workspace.ErrorSample{{Path: "/imgproxy/…/cat.jpg"}, {Path: "POST /transform?w=900"}}},
+			{Status: 499, Code: workspace.ClientGone, Count: 2},
+		},
+	} {
+		day := today.AddDate(0, 0, -ago)
+		for i := range rows {
+			rows[i].FirstSeen, rows[i].LastSeen = day.Add(-2*time.Hour), day
+		}
+		must(store.PutErrors(ctx, workspace.ErrorReport{WorkspaceID: acme.ID, Day: day.Format(time.DateOnly), Part: "a", Rows: rows}))
+	}
 	for i := range 6 {
 		must(store.AppendAudit(ctx, workspace.AuditEntry{
 			WorkspaceID: acme.ID, Trail: workspace.TrailAccess, Time: today.Add(-time.Duration(i) * time.Hour), Actor: "key:abc", Action: "PUT /v1/workspaces/{ns}/sources/{key}",

@@ -113,7 +113,7 @@ func TestLogFilter(t *testing.T) {
 	if len(have) != 0 {
 		t.Error("the log of changes has requests")
 	}
-	have, page = see(link(page, "of the API"))
+	have, page = see(link(page, "Yesterday's API errors"))
 	if strings.Join(have, " ") != "/t160. /t120." {
 		t.Error(have)
 	}
