@@ -289,3 +289,20 @@ func TestAssets(t *testing.T) {
 		t.Errorf("another version: %d %v", w.Code, w.Header())
 	}
 }
+
+// TestStartPage: a server without the workspace of the playground speaks to visitors first, and
+// to its operator below.
+func TestStartPage(t *testing.T) {
+	b := newBench(t)
+	for _, pages := range []http.Handler{nil, http.NotFoundHandler()} {
+		b.pages = pages
+		w := b.get("/")
+		visitors, operator, ok := strings.Cut(w.Body.String(), `<details class="operator">`)
+		if w.Code != 200 || !ok || strings.Contains(visitors, "<code>") || !strings.Contains(operator, "tintype serve --dir demo/samples=FOLDER") {
+			t.Error(w.Code, w.Body)
+		}
+		if got := strings.Contains(visitors, `href="/app">Sign in</a>`); got != (pages != nil) {
+			t.Errorf("offers to sign in: %v\n%s", got, visitors)
+		}
+	}
+}
