@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,13 +241,5 @@ func (m *Manager) UploadOrigin(ctx context.Context, who Caller, namespace, sourc
 	if err != nil {
 		return ""
 	}
-	signed, _, err := staging.PresignPut(ctx, rand.Text(), "image/jpeg", 1, time.Minute)
-	if err != nil {
-		return ""
-	}
-	u, err := url.Parse(signed)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
+	return staging.ClientOrigin()
 }

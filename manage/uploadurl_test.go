@@ -23,6 +23,7 @@ type stagingStub struct {
 	parts, joined     *[]origin.Part
 }
 
+func (stagingStub) ClientOrigin() string { return "https://bucket.test" }
 func (stagingStub) PresignPut(context.Context, string, string, int64, time.Duration) (string, http.Header, error) {
 	return "https://bucket.test/x", http.Header{"Content-Type": {"image/jpeg"}}, nil
 }

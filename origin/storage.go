@@ -34,6 +34,9 @@ type Storage interface {
 type Staging interface {
 	Storage
 
+	// ClientOrigin returns the scheme and host of the URLs of PresignPut and PresignPart. It is
+	// empty where there is none.
+	ClientOrigin() string
 	// PresignPut returns a URL to which a client can send one body of this type and length
 	// until the lifetime ends, with exactly these headers.
 	PresignPut(ctx context.Context, id, contentType string, length int64, lifetime time.Duration) (url string, header http.Header, err error)

@@ -156,6 +156,19 @@ func (s *Source) staged(id string) (string, error) {
 	return s.prefix + staging + id, nil
 }
 
+// ClientOrigin implements origin.Staging. It makes no request.
+func (s *Source) ClientOrigin() string {
+	o := s.client.Options()
+	no := false
+	e, err := o.EndpointResolverV2.ResolveEndpoint(context.Background(), s3.EndpointParameters{
+		Bucket: &s.bucket, Region: &o.Region, Endpoint: o.BaseEndpoint, ForcePathStyle: &o.UsePathStyle, UseFIPS: &no, UseDualStack: &no, Accelerate: &no,
+	})
+	if err != nil {
+		return ""
+	}
+	return e.URI.Scheme + "://" + e.URI.Host
+}
+
 // PresignPut implements origin.Staging. The length and the type are headers that the
 // signature covers.
 func (s *Source) PresignPut(ctx context.Context, id, contentType string, length int64, lifetime time.Duration) (string, http.Header, error) {

@@ -190,3 +190,28 @@ func TestStorage(t *testing.T) {
 		wantFailure(t, wrong.DeleteStaged(ctx, "CCCCCCCCCCCCCCCCCCCCCCCCCC"), origin.ErrUnavailable, "")
 	})
 }
+
+// TestClientOrigin: clients send to the host that signed URLs name.
+func TestClientOrigin(t *testing.T) {
+	for _, c := range []struct {
+		config bucket.Config
+		want   string
+	}{
+		{bucket.Config{Bucket: "media", Region: "eu-west-1"}, "https://media.s3.eu-west-1.amazonaws.com"},
+		{bucket.Config{Bucket: "media", Region: "us-east-1"}, "https://media.s3.us-east-1.amazonaws.com"},
+		{bucket.Config{Bucket: "media", Region: "cn-north-1"}, "https://media.s3.cn-north-1.amazonaws.com.cn"},
+		{bucket.Config{Bucket: "my.media", Region: "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com"},
+		{bucket.Config{Bucket: "media", AccountID: strings.Repeat("0a", 16)}, "https://" + strings.Repeat("0a", 16) + ".r2.cloudflarestorage.com"},
+		{bucket.Config{Bucket: "media", Region: "auto", Endpoint: "http://minio.example:9000"}, "http://minio.example:9000"},
+		{bucket.Config{Bucket: "media", Region: "auto", Endpoint: "https://store.example/s3/"}, "https://store.example"},
+	} {
+		s := newSource(t, c.config)
+		signed, _, err := s.PresignPut(t.Context(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "image/jpeg", 9, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.ClientOrigin(); got != c.want || !strings.HasPrefix(signed, got+"/") {
+			t.Errorf("%+v: %s, and %s is signed", c.config, got, signed)
+		}
+	}
+}

@@ -41,6 +41,7 @@ func (g *gallery) bucket(s workspace.Source) (origin.Source, error) {
 	return g.stub, nil
 }
 
+func (b *bucketStub) ClientOrigin() string { return b.endpoint }
 func (b *bucketStub) PresignPut(_ context.Context, id, _ string, _ int64, _ time.Duration) (string, http.Header, error) {
 	return b.endpoint + "/" + id + "?X-Amz-Signature=x", http.Header{}, nil
 }
