@@ -20,14 +20,46 @@ func (p *People) Members(ctx context.Context, workspaceID string) ([]Member, err
 	return all, err
 }
 
-// Invitations returns the invitations of a workspace that nobody has taken yet.
+// Invitations returns the invitations of a workspace that nobody has taken yet. It leaves out
+// those that nobody can accept: see holds.
 func (p *People) Invitations(ctx context.Context, workspaceID string) ([]Invitation, error) {
+	all, err := p.invitations(ctx, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	return p.holding(ctx, all)
+}
+
+func (p *People) invitations(ctx context.Context, workspaceID string) ([]Invitation, error) {
 	return list[Invitation](ctx, p, "invitations#"+workspaceID)
 }
 
-// InvitationsFor returns the invitations of a canonical address.
+// InvitationsFor returns the invitations that a canonical address can accept.
 func (p *People) InvitationsFor(ctx context.Context, email string) ([]Invitation, error) {
-	return list[Invitation](ctx, p, "invited#"+email)
+	all, err := list[Invitation](ctx, p, "invited#"+email)
+	if err != nil {
+		return nil, err
+	}
+	return p.holding(ctx, all)
+}
+
+// holding returns those of the invitations that hold.
+func (p *People) holding(ctx context.Context, all []Invitation) (list []Invitation, err error) {
+	known := map[[2]string]bool{} // by workspace and maker
+	for _, i := range all {
+		maker := [2]string{i.WorkspaceID, i.InvitedBy}
+		ok, asked := known[maker]
+		if !asked {
+			if ok, err = p.holds(ctx, i); err != nil {
+				return nil, err
+			}
+			known[maker] = ok
+		}
+		if ok {
+			list = append(list, i)
+		}
+	}
+	return list, nil
 }
 
 // Invite lets an address join a workspace within a week, and tells it so by mail.
@@ -94,7 +126,7 @@ func (p *People) Uninvite(ctx context.Context, workspaceID, id string, audit wor
 
 // Withdraw takes back the invitations of a workspace that an actor made.
 func (p *People) Withdraw(ctx context.Context, workspaceID, actor string, audit workspace.AuditEntry) error {
-	all, err := p.Invitations(ctx, workspaceID)
+	all, err := p.invitations(ctx, workspaceID)
 	if err != nil {
 		return err
 	}
@@ -266,7 +298,7 @@ func (p *People) Forget(ctx context.Context, workspaceID string) error {
 			return err
 		}
 	}
-	invitations, err := p.Invitations(ctx, workspaceID)
+	invitations, err := p.invitations(ctx, workspaceID)
 	if err != nil {
 		return err
 	}

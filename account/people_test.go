@@ -389,6 +389,14 @@ func TestInvitationOfWhoLeft(t *testing.T) {
 			if err := tt.lose(w, ws, ids[0]); err != nil {
 				t.Fatal(err)
 			}
+			of, err := w.Invitations(t.Context(), ws.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, err := w.InvitationsFor(t.Context(), "friend@x.example")
+			if err != nil || (len(of) == 1) != tt.holds || (len(to) == 1) != tt.holds {
+				t.Errorf("listed: %+v and %+v, %v", of, to, err)
+			}
 			_, err = w.Accept(t.Context(), account.Account{ID: ids[2], Email: "friend@x.example"}, i.ID, 0, workspace.AuditEntry{})
 			if tt.holds && err != nil || !tt.holds && !errors.Is(err, account.ErrInvitation) {
 				t.Error(err)
