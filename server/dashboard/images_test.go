@@ -275,3 +275,31 @@ func TestShare(t *testing.T) {
 		}
 	}
 }
+
+// TestFolderWeight: a page of a folder with signed thumbnails and long names, also as the
+// playground shows it, is below 150 kB.
+func TestFolderWeight(t *testing.T) {
+	g := openGallery(t)
+	folder := filepath.Join(g.folder, strings.Repeat("a-long-folder-", 5), "2037")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s%02d.jpg", strings.Repeat("long-name-ü-", 8), i)), deliverytest.Photo(t, 4, 3), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.edit(t, func(w *workspace.Workspace) {
+		w.RequireSignature = true
+		w.SigningKeys = []signing.Key{{ID: "KEY", Secret: signing.NewSecret(), CreatedAt: now.Add(-time.Hour)}}
+	})
+	query := "?" + url.Values{"source": {"files"}, "prefix": {strings.Repeat("a-long-folder-", 5) + "/2037/"}}.Encode()
+	for _, page := range []string{"/app/acme/images", "/app/acme/playground"} {
+		body := g.ask("owner", "GET", page+query, nil).Body.String()
+		if n := strings.Count(body, "exp="); n < 48 || len(body) > 150_000 {
+			t.Errorf("%s has %d signed thumbnails and %d bytes", page, n, len(body))
+		} else {
+			t.Logf("%s: %d bytes", page, len(body))
+		}
+	}
+}
