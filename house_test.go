@@ -115,6 +115,7 @@ var onlyImporters = map[string][]string{
 	"github.com/wneessen/go-mail":      {"mail"},
 	"github.com/go-webauthn":           {"account"},
 	"github.com/bep/imagemeta":         {"transform/facts"},
+	"github.com/miekg/dns":             {"manage"},
 	"github.com/caddyserver/certmagic": {"certs", "certs/certstest"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},

@@ -34,6 +34,38 @@ type ClaimedDomain struct {
 	VerifiedAt *time.Time `json:"verified_at" doc:"When the domain was verified. The server serves images on it since then. Null if it isn't verified."`
 	TXTName    string     `json:"txt_name" doc:"Name of the TXT record that proves that you own the domain."`
 	TXTValue   string     `json:"txt_value" doc:"Text of that record."`
+
+	CNAMETarget string       `json:"cname_target" doc:"A CNAME record of the domain that leads to this name proves that you own it, and leads clients here. Empty on a server without a base domain."`
+	Step        string       `json:"step" enum:"record,certificate,live,taken" doc:"What is awaited. Record: that the domain is verified, by one of the records. Certificate: its certificate. Live: nothing, the domain works by https, or on a server that orders no certificates, it is verified. Taken: that another workspace gives it up."`
+	Certificate *Certificate `json:"certificate" doc:"Null on a server that orders no certificates, and as long as the domain isn't verified."`
+}
+
+// Steps of a claimed domain on its way to be served.
+const (
+	stepRecord      = "record"
+	stepCertificate = "certificate"
+	stepLive        = "live"
+	stepTaken       = "taken"
+)
+
+// A Certificate is how far a host is with its certificate.
+type Certificate struct {
+	State   string     `json:"state" enum:"none,issued,failed" doc:"None: it is ordered when a client first asks for the host by https. Failed: the last order failed, and there is no certificate."`
+	Error   string     `json:"error" doc:"Why the last order failed. Empty if it didn't. With the state issued, it was a renewal."`
+	RetryAt *time.Time `json:"retry_at" doc:"No order is made before. Null if none has failed."`
+}
+
+// States of a Certificate.
+const (
+	CertificateNone   = "none"
+	CertificateIssued = "issued"
+	CertificateFailed = "failed"
+)
+
+// Certificates are those that this server orders.
+type Certificates interface {
+	// Certificate returns how far a host is.
+	Certificate(ctx context.Context, host string) (Certificate, error)
 }
 
 var (
@@ -61,7 +93,10 @@ func (m *Manager) Domains(ctx context.Context, who Caller, namespace string) ([]
 
 // domain returns the state of a domain that the workspace claims.
 func (m *Manager) domain(ctx context.Context, w *workspace.Workspace, name string) (ClaimedDomain, error) {
-	claimed := ClaimedDomain{Name: name, State: domainPending, TXTName: workspace.ChallengeName(name), TXTValue: workspace.Challenge(name, w.ID)}
+	claimed := ClaimedDomain{Name: name, State: domainPending, Step: stepRecord, TXTName: workspace.ChallengeName(name), TXTValue: workspace.Challenge(name, w.ID)}
+	if m.baseDomain != "" && m.cnames != nil {
+		claimed.CNAMETarget = workspace.CNAMETarget(w.ID, m.baseDomain)
+	}
 	if !slices.Contains(w.Domains, name) {
 		return claimed, errNoDomain
 	}
@@ -75,14 +110,30 @@ func (m *Manager) domain(ctx context.Context, w *workspace.Workspace, name strin
 	switch {
 	case d.VerifiedAt.IsZero():
 	case d.Namespace == w.Namespace:
-		claimed.State, claimed.VerifiedAt = domainVerified, &d.VerifiedAt
+		m.verified(ctx, &claimed, d.VerifiedAt)
 	default:
-		claimed.State = domainTaken
+		claimed.State, claimed.Step = domainTaken, stepTaken
 	}
 	return claimed, nil
 }
 
-// VerifyDomain looks up the DNS record of a domain that the workspace claims. If the record
+// verified says of a domain that it is verified, and how far its certificate is.
+func (m *Manager) verified(ctx context.Context, d *ClaimedDomain, at time.Time) {
+	d.State, d.Step, d.VerifiedAt = domainVerified, stepLive, &at
+	if m.certificates == nil {
+		return
+	}
+	c, err := m.certificates.Certificate(ctx, d.Name)
+	if err != nil { // the page of domains is there without it
+		m.log.Warn("the certificate of a domain is not known", "domain", d.Name, "err", err)
+		c = Certificate{State: CertificateNone}
+	}
+	if d.Certificate = &c; c.State != CertificateIssued {
+		d.Step = stepCertificate
+	}
+}
+
+// VerifyDomain looks up the DNS records of a domain that the workspace claims. If one of them
 // is there, the server serves images on the name from then on. Callers with the right Root
 // verify a domain without the lookup.
 func (m *Manager) VerifyDomain(ctx context.Context, who Caller, namespace, name string) (ClaimedDomain, error) {
@@ -118,28 +169,49 @@ func (m *Manager) VerifyDomain(ctx context.Context, who Caller, namespace, name 
 	case err != nil:
 		return ClaimedDomain{}, fmt.Errorf("verifying domain %q: %w", d.Name, err)
 	}
-	d.State, d.VerifiedAt = domainVerified, &at
+	m.verified(ctx, &d, at)
 	return d, nil
 }
 
-// challenge looks up the record that proves the ownership of a domain.
+// challenge looks up the records that prove the ownership of a domain.
 func (m *Manager) challenge(ctx context.Context, d ClaimedDomain) error {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
+	leads, err := m.leadsHere(ctx, d)
+	if leads {
+		return nil
+	}
 	// The dot at the end keeps the resolver from trying the machine's search domains.
-	found, err := m.resolver.LookupTXT(ctx, d.TXTName+".")
-	if e, ok := errors.AsType[*net.DNSError](err); err != nil && (!ok || !e.IsNotFound) {
+	found, e := m.resolver.LookupTXT(ctx, d.TXTName+".")
+	if slices.Contains(found, d.TXTValue) {
+		return nil
+	}
+	if notFound, ok := errors.AsType[*net.DNSError](e); e != nil && (!ok || !notFound.IsNotFound) {
+		err = e
+	}
+	if err != nil {
 		failed := *errDNS
 		failed.Cause = errors.New(err.Error()) // as a text: callers would take a wrapped DNS time-out for one of the store
 		return &failed
-	}
-	if slices.Contains(found, d.TXTValue) {
-		return nil
 	}
 	what := "there is none yet"
 	if len(found) > 0 {
 		what = "only other records are there"
 	}
-	return conflict(fmt.Sprintf("The domain is not verified: the TXT record of %s must be %s, and %s. DNS may take minutes to hours to show a new record.",
-		d.TXTName, d.TXTValue, what))
+	either := ""
+	if d.CNAMETarget != "" {
+		either = fmt.Sprintf(" Or let a CNAME record of %s lead to %s.", d.Name, d.CNAMETarget)
+	}
+	return conflict(fmt.Sprintf("The domain is not verified: the TXT record of %s must be %s, and %s.%s DNS may take minutes to hours to show a new record.",
+		d.TXTName, d.TXTValue, what, either))
+}
+
+// leadsHere reports whether CNAME records of a domain lead to the workspace's own name. One of
+// another workspace proves nothing.
+func (m *Manager) leadsHere(ctx context.Context, d ClaimedDomain) (bool, error) {
+	if d.CNAMETarget == "" {
+		return false, nil
+	}
+	hops, err := m.cnames.LookupCNAMEs(ctx, d.Name)
+	return slices.Contains(hops, d.CNAMETarget), err
 }

@@ -71,10 +71,14 @@ type Config struct {
 	// Plans bound what workspaces may use. Nil has none.
 	Plans *plan.Book
 
+	// Certificates are those that this server orders. Nil orders none.
+	Certificates Certificates
+
 	// Fronts pass every purge on to caches in front of this server.
 	Fronts []Front
 
 	Resolver   Resolver              // looks up the records that verify domains; nil is the system's
+	CNAMEs     CNAMEResolver         // looks them up too, below the base domain; nil has domains verified by TXT records only
 	BaseDomain string                // of host-form URLs; empty disables host form
 	Metrics    prometheus.Registerer // nil registers nothing
 	Now        func() time.Time      // nil is time.Now
@@ -125,10 +129,13 @@ type Manager struct {
 	plans      *plan.Book      // nil: there are none
 	fronts     []Front
 	resolver   Resolver
+	cnames     CNAMEResolver // nil: CNAME records prove nothing
 	baseDomain string
 	metrics    *metrics
 	now        func() time.Time
 	log        *slog.Logger
+
+	certificates Certificates // nil: none are ordered
 
 	moderator   Moderator // nil asks nobody
 	unmoderated bool      // uploads are stored where the moderator doesn't answer
@@ -147,7 +154,7 @@ func New(c Config) *Manager {
 	m := &Manager{
 		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, plans: c.Plans, fronts: c.Fronts,
 		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
-		resolver: c.Resolver, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
+		resolver: c.Resolver, cnames: c.CNAMEs, certificates: c.Certificates, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	m.staged.due = map[stagedSource]time.Time{}
 	if m.reads == nil {

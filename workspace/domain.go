@@ -41,3 +41,12 @@ func Challenge(domain, workspaceID string) string {
 	sum := sha256.Sum256([]byte("tintype domain\n" + domain + "\n" + workspaceID))
 	return "tintype-verify=" + hex.EncodeToString(sum[:20])
 }
+
+// CNAMETarget returns the name below the base domain to which a CNAME record of a domain
+// leads, where the domain is the workspace's. Each workspace has another, also a new workspace
+// of an old namespace: with one target for all, whoever claims a name first whose record is
+// still there would get it.
+func CNAMETarget(workspaceID, baseDomain string) string {
+	sum := sha256.Sum256([]byte("tintype cname\n" + workspaceID))
+	return hex.EncodeToString(sum[:16]) + ".cname." + baseDomain
+}

@@ -157,6 +157,13 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(), figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
 
+	auto, err := c.newAuto(listening, store, config.Codec, hosts.has, certFiles, metrics, log)
+	if err != nil {
+		return err
+	}
+	if auto != nil {
+		parts.close(func() error { auto.Close(); return nil })
+	}
 	hooks, err := c.purgeHooks(std.getenv, fetching, log)
 	for _, hook := range hooks {
 		parts.flush(hook.Close)
@@ -193,7 +200,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	manager := manage.New(manage.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
-		Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
+		Certificates: certificatesOf(auto), CNAMEs: manage.CNAMEs{}, Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
 		return err
@@ -232,12 +239,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	reached := listening.public.Addr()
 	if c.TLS != "off" {
 		security, challenge := (*tls.Config)(nil), (func(http.ResponseWriter, *http.Request) bool)(nil)
-		if c.TLS == "auto" {
-			auto, err := c.newAuto(listening, store, config.Codec, hosts.has, certFiles, metrics, log)
-			if err != nil {
-				return err
-			}
-			parts.close(func() error { auto.Close(); return nil })
+		if auto != nil {
 			security, challenge = server.TLS(auto.GetCertificate), auto.Challenge
 			security.NextProtos = append(security.NextProtos, certs.Protocol)
 		} else {

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/certs"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
 )
@@ -103,8 +104,12 @@ func followCertFiles(files *certs.Files, log *slog.Logger) func(context.Context)
 	}
 }
 
-// newAuto returns what orders certificates for hosts that may have one.
+// newAuto returns what orders certificates for hosts that may have one, or nil without --tls
+// auto.
 func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, allowed func(string) bool, files *certs.Files, metrics *prometheus.Registry, log *slog.Logger) (*certs.Auto, error) {
+	if c.TLS != "auto" {
+		return nil, nil
+	}
 	host, port, err := net.SplitHostPort(l.secure.Addr().String())
 	if err != nil {
 		return nil, err
@@ -130,6 +135,29 @@ func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, all
 		Storage: storage, Directory: c.ACMEDirectory, Email: c.ACMEEmail, Allowed: allowed, Files: files,
 		ListenHost: host, HTTPPort: plain, HTTPSPort: https, Metrics: metrics, Log: log,
 	}), nil
+}
+
+// certificates says how far hosts are with the certificates that this server orders.
+type certificates struct{ auto *certs.Auto }
+
+func certificatesOf(auto *certs.Auto) manage.Certificates {
+	if auto == nil {
+		return nil
+	}
+	return certificates{auto}
+}
+
+// Certificate implements [manage.Certificates].
+func (c certificates) Certificate(ctx context.Context, host string) (manage.Certificate, error) {
+	o, err := c.auto.Order(ctx, host)
+	out := manage.Certificate{State: manage.CertificateNone}
+	if o.Failures > 0 {
+		out.State, out.Error, out.RetryAt = manage.CertificateFailed, o.Error, &o.RetryAt
+	}
+	if c.auto.Live(host) || !o.IssuedAt.IsZero() {
+		out.State, err = manage.CertificateIssued, nil
+	}
+	return out, err
 }
 
 // A hostList says which hosts are ours, from memory.

@@ -178,8 +178,9 @@ func (s *acmeServer) shake(host string) (*x509.Certificate, error) {
 	return conn.ConnectionState().PeerCertificates[0], nil
 }
 
-// call calls the management API on a host of the server with the root key.
-func (s *acmeServer) call(t *testing.T, method, path, body string) {
+// call calls the management API on a host of the server with the root key, and returns the
+// answer.
+func (s *acmeServer) call(t *testing.T, method, path, body string) string {
 	t.Helper()
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -199,9 +200,11 @@ func (s *acmeServer) call(t *testing.T, method, path, body string) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if b, _ := io.ReadAll(res.Body); res.StatusCode >= 300 {
-		t.Fatalf("%s %s: %s %s", method, path, res.Status, b)
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s %s, %v", method, path, res.Status, b, err)
 	}
+	return string(b)
 }
 
 func portNumber(t *testing.T, address string) int {
@@ -259,10 +262,20 @@ func TestTLSAuto(t *testing.T) {
 		t.Errorf("%d orders for hosts that aren't ours", n)
 	}
 	s.call(t, "POST", "/workspaces/acme/domains/img.shop.example/verify", "")
+	step := func(namespace, want string) {
+		t.Helper()
+		if got := s.call(t, "GET", "/workspaces/"+namespace+"/domains", ""); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s in it", namespace, got, want)
+		}
+	}
+	step("acme", `"step":"certificate","certificate":{"state":"none"`)
+	step("thief", `"step":"taken"`)
+	step("thief", `"step":"record"`)
 	until(t, "the domain has a certificate", func() bool {
 		_, err := s.shake("img.shop.example")
 		return err == nil
 	})
+	step("acme", `"step":"live","certificate":{"state":"issued","error":"","retry_at":null}`)
 	if _, err := s.shake("stolen.example"); err == nil {
 		t.Error("a claim that isn't verified has a certificate")
 	}

@@ -33,8 +33,8 @@ func (a *api) domainRoutes() {
 	handle(a, account.VerifyDomain, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/domains/{id}/verify", OperationID: "verifyDomain", Tags: tags,
 		Summary: "Verify a domain",
-		Description: "Looks up the DNS record. If it is there, the server serves images on the name from then on. Otherwise the answer is 409 `CONFLICT`. " +
-			"With the root key, the domain is verified without the DNS record.",
+		Description: "Looks up the DNS records: the TXT record, and a CNAME record that leads to `cname_target`. If one of them is there, the server serves images on the name from then on. " +
+			"Otherwise the answer is 409 `CONFLICT`. With the root key, the domain is verified without a DNS record.",
 	}, a.verifyDomain)
 }
 

@@ -10,7 +10,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -400,6 +402,58 @@ func TestDomains(t *testing.T) {
 	}
 	if w, _ := s.store.Get(t.Context(), "acme"); len(w.Domains) > 0 {
 		t.Error(w.Domains)
+	}
+}
+
+// aliases is a manage.CNAMEResolver that knows where every name leads.
+type aliases struct{ to []string }
+
+func (a *aliases) LookupCNAMEs(context.Context, string) ([]string, error) { return a.to, nil }
+
+// ordered has the certificate of every host.
+type ordered struct{ c manage.Certificate }
+
+func (o *ordered) Certificate(context.Context, string) (manage.Certificate, error) {
+	return o.c, nil
+}
+
+// TestDomainSteps: the page of domains has the CNAME record that proves a domain and leads
+// here, and says how far the certificate is, with the authority's words.
+func TestDomainSteps(t *testing.T) {
+	leads, certificate := &aliases{}, &ordered{manage.Certificate{State: manage.CertificateNone}}
+	s := open(t, func(c *manage.Config) { c.CNAMEs, c.Certificates, c.BaseDomain = leads, certificate, "img.example" })
+	const at = "/app/acme/domains"
+	if w := s.ask("owner", "POST", at, url.Values{"domain": {"img.acme.example"}, "step": {"save"}, "revision": {"1"}}); w.Code != 303 {
+		t.Fatal(w.Code, w.Body)
+	}
+	w, err := s.store.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := workspace.CNAMETarget(w.ID, "img.example")
+	if page := s.ask("viewer", "GET", at, nil).Body.String(); !strings.Contains(page, `id="cname-value-0" type="text" value="`+target+`"`) || !strings.Contains(page, `id="txt-value-0"`) {
+		t.Fatal(page)
+	}
+	verify := url.Values{"verify": {"img.acme.example"}}
+	if w := s.ask("owner", "POST", at, verify); w.Code != 409 || !strings.Contains(w.Body.String(), "lead to "+target) {
+		t.Error(w.Code, w.Body)
+	}
+	leads.to = []string{target}
+	if w := s.ask("owner", "POST", at, verify); w.Code != 303 {
+		t.Error(w.Code, w.Body)
+	}
+	later := now.Add(time.Hour)
+	for want, c := range map[string]manage.Certificate{
+		"is ordered when a client first asks":                     {State: manage.CertificateNone},
+		"so it is served by https":                                {State: manage.CertificateIssued},
+		"Its renewal failed and is tried again: the words":        {State: manage.CertificateIssued, Error: "the words", RetryAt: &later},
+		"could not be ordered: the words. The next order is made": {State: manage.CertificateFailed, Error: "the words", RetryAt: &later},
+		"could not be ordered: &lt;script&gt;x":                   {State: manage.CertificateFailed, Error: "<script>x", RetryAt: &later},
+	} {
+		certificate.c = c
+		if page := s.ask("viewer", "GET", at, nil).Body.String(); !strings.Contains(page, want) {
+			t.Errorf("%+v: %q is not on the page\n%s", c, want, page)
+		}
 	}
 }
 
