@@ -87,6 +87,7 @@ type serveCmd struct {
 	MaxFrames        int      `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
 	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"Formats that format=auto may choose besides JPEG and PNG, where the client accepts them: avif, webp or none (${default})."`
 
+	LogLevel  string `env:"TINTYPE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"The least level of log lines that are written. Requests are info, those answered with a status from 500 warn (${default})."`
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
 

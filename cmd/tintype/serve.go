@@ -55,7 +55,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err := checkVariables(os.Environ(), knownVariables(app.Model)); err != nil {
 		return err
 	}
-	log := newLog(c.LogFormat, std.stderr)
+	log := newLog(c.LogFormat, c.LogLevel, std.stderr)
 	slog.SetDefault(log) // what net/http says on its own
 	defer runtime.KeepAlive(make([]byte, heapFloor))
 	rootKeys, err := rootKeys(std.getenv)
@@ -484,9 +484,14 @@ func (c *serveCmd) announce(out io.Writer, addr net.Addr) {
 	}
 }
 
-func newLog(format string, w io.Writer) *slog.Logger {
-	if format == "text" {
-		return slog.New(slog.NewTextHandler(w, nil))
+func newLog(format, level string, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err == nil { // kong has checked it
+		options.Level = least
 	}
-	return slog.New(slog.NewJSONHandler(w, nil))
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
 }

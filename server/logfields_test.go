@@ -1,0 +1,79 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/internal/golden"
+)
+
+// TestLogFields holds the log lines of requests, and docs/logs.md, to the list of fields.
+func TestLogFields(t *testing.T) {
+	var log bytes.Buffer
+	b := newBench(t, func(c *delivery.Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+	b.registry.Set(t, b.acme())
+	for _, target := range []string{
+		"/acme/photos/cat.jpg?w=20", "/acme/photos/cat.jpg?w=20", "/acme/photos/cat.jpg?w=x", "/acme/photos/none.jpg", "/nobody/a", "/healthz", "/v1/nothing",
+		"/acme?src=http://user:secret@127.0.0.1:9/a.jpg?token=hidden&w=20",
+	} {
+		b.get(target)
+	}
+	meanings := map[string]string{}
+	for _, f := range LogFields() {
+		meanings[f[0]] = f[1]
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 7 { // the probe isn't logged
+		t.Errorf("%d lines: %s", len(lines), log.String())
+	}
+	seen := map[string]bool{}
+	for _, line := range lines {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatal(err)
+		}
+		for name := range fields {
+			seen[name] = true
+			if meanings[name] == "" {
+				t.Errorf("the field %s has no meaning: %s", name, line)
+			}
+		}
+	}
+	for _, name := range []string{"request_id", "client", "method", "status", "bytes", "ms", "path", "endpoint", "workspace", "source", "original", "options", "cache", "code", "error"} {
+		if !seen[name] {
+			t.Errorf("no line has %s", name)
+		}
+	}
+	if strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "hidden") {
+		t.Errorf("a secret: %s", log.String())
+	}
+
+	var page strings.Builder
+	page.WriteString(`# Logs
+
+<!-- Made from server/middleware.go by go test ./server -run TestLogFields -update -->
+
+Tintype writes JSON lines to stderr. This shows what failed, as it happens:
+
+` + "```sh" + `
+tintype serve --data /var/lib/tintype 2>&1 | jq -c 'select(.status >= 500) | [.workspace, .original, .code, .error]'
+` + "```" + `
+
+` + "`--log-format text`" + ` writes lines for people, ` + "`--log-level`" + ` chooses the least level. Each request has one line, when its answer has ended; probes of health have none. No line has a query string, a secret or a header.
+The names and meanings of these fields stay. Later versions may add fields.
+
+| field | meaning |
+| --- | --- |
+`)
+	for _, f := range LogFields() {
+		page.WriteString("| `" + f[0] + "` | " + f[1] + " |\n")
+	}
+	page.WriteString(`
+Other lines say what the server does by itself: ` + "`msg`" + ` is a sentence, ` + "`err`" + ` a cause. Their fields may change.
+`)
+	golden.File(t, "../docs/logs.md", page.String())
+}
