@@ -94,7 +94,7 @@ var mayImport = map[string][]string{
 	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":           {"delivery", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
-	"server/dashboard": {"account", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
+	"server/dashboard": {"account", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
 
 	// The controls of all options, and words for errors, on both playgrounds.
 	"server/playground": {"fault", "transform"},

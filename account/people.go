@@ -31,6 +31,8 @@ var (
 	ErrInvitation = errors.New("there is no such invitation for your address, or it has ended")
 	ErrInvited    = fmt.Errorf("at most %d invitations a day", maxInvitations)
 	ErrIsMember   = errors.New("this address is a member already")
+	ErrWorkspaces = errors.New("this account owns as many workspaces as the plan allows")
+	ErrMakings    = fmt.Errorf("an account makes at most %d workspaces a day", maxMakings)
 	ErrMembers    = errors.New("the workspace has as many members as its plan allows: ask one of its owners")
 )
 
@@ -57,7 +59,9 @@ const (
 	seenEvery      = time.Hour // a session's last use is written down at most so often
 	deviceLives    = 400 * 24 * time.Hour
 	inviteLives    = 7 * 24 * time.Hour
-	maxInvitations = 20 // a day, of a workspace
+	maxInvitations = 20          // a day, of a workspace
+	maxMakings     = 10          // a day, of an account
+	makingLasts    = time.Minute // of a workspace, at most
 	writeTries     = 10
 	mailsAtOnce    = 16   // each takes a connection to the mail server, which may hang
 	maxMails       = 1000 // under way and waiting
@@ -168,9 +172,10 @@ func (p *People) Run(ctx context.Context) {
 //	passkeys#ID        ID of the passkey         a passkey
 //	ceremony           hash of the browser       a challenge for an authenticator
 //	inviting           WS                        when people were invited
+//	making             ID                        the workspaces that somebody makes for themselves
 //	firststeps         WS                        how far a new workspace is
 const (
-	accounts, codes, asked, failed, devices, sessions, owners, inviting, ceremonies, firstSteps = "account", "code", "asked", "failed", "device", "session", "owners", "inviting", "ceremony", "firststeps"
+	accounts, codes, asked, failed, devices, sessions, owners, inviting, ceremonies, firstSteps, makings = "account", "code", "asked", "failed", "device", "session", "owners", "inviting", "ceremony", "firststeps", "making"
 )
 
 func hashOf(token string) string {

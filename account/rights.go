@@ -84,6 +84,7 @@ const (
 	ReadPlans        Action = "plan.read"
 	WritePlans       Action = "plan.write"
 	SetPlan          Action = "workspace.plan"
+	MakeWorkspace    Action = "workspace.make"
 )
 
 // A Right is a row of the table: who may do one action. The least role and the scope of API
@@ -98,6 +99,7 @@ type Right struct {
 
 var table = []Right{
 	{ReadPlans, SignedIn, AnyKey, "List the plans of the server"},
+	{MakeWorkspace, SignedIn, "", "Make as many workspaces as the plan for them allows"},
 	{ReadWorkspace, Viewer, apikey.Read, "Read settings, secrets masked"},
 	{ReadUsage, Viewer, apikey.Read, "Read usage"},
 	{ReadErrors, Viewer, apikey.Read, "Read which images failed, and why"},
@@ -122,7 +124,7 @@ var table = []Right{
 	{WriteAPIKeys, Owner, apikey.Admin, "Make and revoke API keys"},
 	{WriteMembers, Owner, "", "Invite, remove and change members"},
 	{DeleteWorkspace, Owner, "", "Delete the workspace"},
-	{CreateWorkspace, Operator, "", "Make workspaces"},
+	{CreateWorkspace, Operator, "", "Make any number of workspaces"},
 	{SetPlan, Operator, "", "Set the plan of a workspace"},
 	{WritePlans, Operator, "", "Make, change and delete plans"},
 	{ListWorkspaces, Operator, "", "List all workspaces"},

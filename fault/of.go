@@ -68,6 +68,8 @@ var sentinels = []struct {
 	{account.ErrInvited, RateLimited, "A workspace can invite 20 people a day. Try again tomorrow."},
 	{account.ErrLastOwner, Conflict, "A workspace needs an owner. Make somebody else an owner first."},
 	{account.ErrIsMember, Conflict, "This address is a member already."},
+	{account.ErrWorkspaces, Conflict, "You own as many workspaces as the plan for them allows. Delete one first, or ask the operator of this server."},
+	{account.ErrMakings, RateLimited, "You can make 10 workspaces a day. Try again tomorrow."},
 	{account.ErrMembers, Conflict, "The workspace has as many members as its plan allows. Ask one of its owners to make room."},
 	{account.ErrNoMember, NotFound, "There is no such member."},
 	{account.ErrNoPasskeys, NotFound, "This server takes no passkeys, since its --public-url has no name of a host."},

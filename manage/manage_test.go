@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -77,7 +79,11 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if err := db.CreateAPIKey(t.Context(), &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: "acme", Hash: key.Hash(), Scopes: []string{"read"}}); err != nil {
 		t.Fatal(err)
 	}
-	plans, err := plan.New(plan.Config{Records: db})
+	file := filepath.Join(t.TempDir(), "plans.yaml")
+	if err := os.WriteFile(file, []byte("plans: {signup: {limits: {transforms_per_day: 9}, workspaces_per_account: 2}}\nsignup_plan: signup\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plans, err := plan.New(plan.Config{File: file, Records: db})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,6 +355,15 @@ var useCases = map[string]useCase{
 	"RemovePasskeys": {account.ManageAccounts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.RemovePasskeys(ctx, who, annaID))
 	}},
+	"Making": {account.MakeWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Making(ctx, who, account.Account{ID: annaID, Email: "anna@acme.test"}))
+	}},
+	"CreateOwned": {account.MakeWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.CreateOwned(ctx, who, account.Account{ID: annaID, Email: "anna@acme.test"}, "another"))
+	}},
+	"FreeName": {account.MakeWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.FreeName(ctx, who, "acme"))
+	}},
 	"Plans": {account.ReadPlans, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Plans(ctx, who))
 	}},
@@ -378,7 +393,7 @@ func (f found) LookupTXT(_ context.Context, name string) ([]string, error) {
 func TestRights(t *testing.T) {
 	for name, use := range useCases {
 		right := use.action.Right()
-		anybody := right.Role == account.SignedIn // who is known, with any key or role
+		anybody, anyKey := right.Role == account.SignedIn, right.Scope == account.AnyKey
 		key := func(namespace string, scopes ...apikey.Scope) manage.Caller {
 			return manage.Caller{Principal: apikey.Principal{Kind: apikey.Key, KeyID: "k", Namespace: namespace, Scopes: scopes}}
 		}
@@ -392,10 +407,10 @@ func TestRights(t *testing.T) {
 		}{
 			{"root", manage.Caller{Principal: apikey.Principal{Kind: apikey.Root}}, true},
 			{"operator", manage.Operator, true},
-			{"reader", key("acme", apikey.Read), anybody || right.Scope == apikey.Read},
-			{"writer", key("acme", apikey.Write), anybody || right.Scope == apikey.Write},
+			{"reader", key("acme", apikey.Read), anyKey || right.Scope == apikey.Read},
+			{"writer", key("acme", apikey.Write), anyKey || right.Scope == apikey.Write},
 			{"admin key", key("acme", apikey.Admin), right.Scope != ""},
-			{"other", key("globex", apikey.Read, apikey.Write, apikey.Admin), anybody},
+			{"other", key("globex", apikey.Read, apikey.Write, apikey.Admin), anyKey},
 			{"nobody", manage.Caller{}, false},
 			{"person without a workspace", person("", ""), anybody},
 			{"viewer", person("acme", account.Viewer), anybody || right.Role == account.Viewer},

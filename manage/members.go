@@ -195,18 +195,6 @@ func (m *Manager) AcceptInvitation(ctx context.Context, who Caller, visitor acco
 	return m.people.Accept(ctx, visitor, id, most, who.entry("member.join", ""))
 }
 
-// CreateOwned creates a workspace with default settings whose owner is the person.
-func (m *Manager) CreateOwned(ctx context.Context, who Caller, visitor account.Account, namespace string) (*workspace.Workspace, error) {
-	if m.people == nil {
-		return nil, errNoPeople
-	}
-	w, err := m.CreateWorkspace(ctx, who, workspace.New(namespace))
-	if err != nil {
-		return nil, err
-	}
-	return w, m.people.Join(ctx, visitor, w, account.Owner, who.entry("member.join", ""))
-}
-
 func (m *Manager) openPeople(ctx context.Context, who Caller, action account.Action, namespace string) (*workspace.Workspace, error) {
 	w, err := m.open(ctx, who, action, namespace)
 	if err == nil && m.people == nil {

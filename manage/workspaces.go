@@ -24,20 +24,28 @@ func (m *Manager) CreateWorkspace(ctx context.Context, who Caller, w *workspace.
 	if err := who.Allow(account.CreateWorkspace, w.Namespace); err != nil {
 		return nil, err
 	}
-	if err := w.Unmask(nil); err != nil {
+	if err := m.create(ctx, who, w); err != nil {
 		return nil, err
+	}
+	return shown(w), nil
+}
+
+// create stores a new workspace, for a caller who may make it.
+func (m *Manager) create(ctx context.Context, who Caller, w *workspace.Workspace) error {
+	if err := w.Unmask(nil); err != nil {
+		return err
 	}
 	if err := m.judge(nil, w); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.hold(ctx, who, nil, w); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.store.Create(ctx, w, who.changedWorkspace("workspace.create", w.Namespace, nil, w)); err != nil {
-		return nil, fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
+		return fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
 	}
 	who.about(w.ID)
-	return shown(w), nil
+	return nil
 }
 
 // EnsureWorkspace creates a workspace with default settings if the namespace has none.

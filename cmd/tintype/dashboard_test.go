@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
@@ -45,7 +46,7 @@ func TestDashboard(t *testing.T) {
 	key := strings.Repeat("ab", 32)
 	team := furnish(t, data, key)
 	sent := make(codes, 10)
-	url := startSaying(t, sent, map[string]string{"TINTYPE_SECRET_KEY": key}, "--data", data, "--mail", "log", "--operators", team["operator"], "--dir", "acme/samples="+pictures)
+	url := startSaying(t, sent, map[string]string{"TINTYPE_SECRET_KEY": key}, "--data", data, "--mail", "log", "--operators", team["operator"], "--plans", plansOfTests, "--dir", "acme/samples="+pictures)
 	d := &dashboardTab{server: url, sent: sent, variations: []variation{wideLight, narrowDark}}
 	d.tab = open(t, startBrowser(t), url+"/app", 1400, 900)
 
@@ -56,7 +57,7 @@ func TestDashboard(t *testing.T) {
 	d.looks("sign-in")
 	d.signInAs(team["owner"])
 	menu := d.menu("acme")
-	for _, path := range slices.Concat([]string{"/app", "/app/me"}, menu, []string{
+	for _, path := range slices.Concat([]string{"/app", "/app/me", "/app/me/new"}, menu, []string{
 		"/app/acme?days=92", "/app/acme/access?url=%2Facme%2Fsamples%2Fcat.jpg%3Fw%3D400%26widht%3D3", "/app/acme/log?trail=access", "/app/acme/errors?code=BLOCKED", "/app/acme/errors?from=2026-02-02&to=2026-02-01",
 		"/app/acme/sources/_new", "/app/acme/sources/_new?kind=http", "/app/acme/sources/_new?kind=s3", "/app/acme/sources/photos", "/app/acme/sources/photos/delete",
 		"/app/acme/presets/_new", "/app/acme/presets/thumb", "/app/acme/presets/thumb/delete", "/app/acme/marks/_new", "/app/acme/marks/logo", "/app/acme/marks/logo/delete",
@@ -90,6 +91,9 @@ func TestDashboard(t *testing.T) {
 	d.calm("status of 403", "status of 404", "status of 409", "status of 422")
 }
 
+// plansOfTests is the example of the docs.
+const plansOfTests = "../../deploy/plans.yaml"
+
 // furnish makes a database in which the workspace acme has something of everything and blank
 // has nothing. It returns the addresses of people by role.
 func furnish(t *testing.T, data, key string) map[string]string {
@@ -104,8 +108,12 @@ func furnish(t *testing.T, data, key string) map[string]string {
 	}
 	defer store.Close()
 	people := account.NewPeople(account.Config{Records: store, Mail: nil, Signup: account.SignupInvite, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	plans, err := plan.New(plan.Config{File: plansOfTests})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := manage.New(manage.Config{
-		Store: store, Records: store, People: people, Process: func(string) workspace.Process { return workspace.Process{Dirs: []string{"samples"}} },
+		Store: store, Records: store, People: people, Plans: plans, Process: func(string) workspace.Process { return workspace.Process{Dirs: []string{"samples"}} },
 	})
 	ctx, who := t.Context(), manage.Operator
 	must := func(err error) {
@@ -124,6 +132,7 @@ func furnish(t *testing.T, data, key string) map[string]string {
 	acme.Presets = []workspace.Preset{{Name: "thumb", Options: "w=200&h=200&fit=cover"}, {Name: "hero", Options: "w=1600&h=600&fit=cover&q=80"}}
 	half := 0.5
 	acme.Marks = []workspace.Mark{{Name: "logo", Image: "samples/logo.png", Width: "20%", Opacity: &half, AutoApplySources: []string{"photos"}}}
+	acme.Plan = "pro"
 	acme.Limits.TransformsPerDay, acme.Limits.TransformsPerMonth = 5_000, 40_000
 	for _, w := range []*workspace.Workspace{acme, blank} {
 		_, err := m.CreateWorkspace(ctx, who, w)

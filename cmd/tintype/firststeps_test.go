@@ -36,8 +36,9 @@ func (b postbox) Data(r io.Reader) error {
 	return err
 }
 
-// TestNewcomer: who has only the URL of a server and a mailbox comes to the first image, and
-// to the text that puts it into a page of a framework. The number of clicks and of fields to
+// TestNewcomer: who has only the URL of a server and a mailbox, and is no operator, makes a
+// workspace on the signup plan and comes to the first image, and to the text that puts it into a
+// page of a framework. The number of clicks and of fields to
 // type may fall, but not grow.
 func TestNewcomer(t *testing.T) {
 	t.Parallel() // it waits for the browser
@@ -60,7 +61,7 @@ func TestNewcomer(t *testing.T) {
 	shop := deliverytest.NewUpstream(t)
 	shop.Serve("/images/2026/noon.jpg", deliverytest.Body(photo))
 	address := freeAddress(t)
-	url := startServing(t, nil, "--listen", address, "--public-url", "http://"+address, "--mail", "smtp://"+l.Addr().String(), "--operators", operatorOfTests, "--allow-cidr", "127.0.0.0/8")
+	url := startServing(t, nil, "--listen", address, "--public-url", "http://"+address, "--mail", "smtp://"+l.Addr().String(), "--operators", operatorOfTests, "--signup", "open", "--plans", plansOfTests, "--allow-cidr", "127.0.0.0/8")
 
 	clicks, fields := 0, 0
 	p := open(t, startBrowser(t), url+"/", 1400, 900)
@@ -78,7 +79,7 @@ func TestNewcomer(t *testing.T) {
 	}
 
 	click(".start")
-	fill("#email", operatorOfTests)
+	fill("#email", "new@shop.example")
 	click("main button.primary")
 	fill("#code", <-sent)
 	click("main button.primary")
@@ -126,6 +127,20 @@ func TestNewcomer(t *testing.T) {
 	p.click(".back a")
 	p.arrive(`document.querySelector('.first img')?.naturalWidth === 400`)
 	p.shoot("newcomer-6-back")
+	p.calm()
+
+	// The page of limits has the plan, and the start page says that there is no other place.
+	p.do(chromedp.Navigate(url + "/app/shop/limits"))
+	if text := p.text("main"); !strings.Contains(text, "on the plan free") || !strings.Contains(text, "What the plan allows") {
+		t.Errorf("the page of limits: %s", text)
+	}
+	p.shoot("newcomer-7-limits")
+	p.calm()
+	p.do(chromedp.Navigate(url + "/app"))
+	if text := p.text("main"); !strings.Contains(text, "The plan free lets you own 1 workspace, and you own 1.") {
+		t.Errorf("the start page: %s", text)
+	}
+	p.shoot("newcomer-8-full")
 	p.calm()
 	t.Logf("%d clicks, %d fields", clicks, fields)
 }

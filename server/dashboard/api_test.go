@@ -22,6 +22,8 @@ import (
 var inAPI = map[string][]string{
 	"GET /app":                     {"GET /v1/workspaces"},
 	"POST /app":                    {"POST /v1/workspaces", "POST /v1/workspaces/{ns}/invitations"},
+	"GET /app/me/new":              {"GET /v1/plans"},
+	"POST /app/me/new":             {"POST /v1/workspaces", "POST /v1/workspaces/{ns}/invitations"},
 	"GET /app/me/sign-in":          {"- keys open the API, and people sign in by a mail"},
 	"POST /app/me/sign-in":         {"- as above"},
 	"POST /app/me/sign-out":        {"- as above"},
@@ -111,6 +113,8 @@ var byOthers = map[string]string{
 	"FolderIsPrivate":  "Sources",
 	"AcceptInvitation": "", // only who signed in with the address can accept
 	"BoundsOf":         "Quotas",
+	"Making":           "Plans",
+	"FreeName":         "", // the root key lists all namespaces
 	"UploadOrigin":     "", // for the policy of the page
 	"FirstSteps":       "", // for a part of the overview
 	"HideFirstSteps":   "",

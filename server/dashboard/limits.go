@@ -7,6 +7,7 @@ import (
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/server/dashboard/plot"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -39,6 +40,18 @@ var limitFields = []limitField{
 type limitsData struct {
 	Fields []limitField
 	Quotas []quota
+	Bounds manage.Bounds
+	Facts  []planFact // of the plan
+}
+
+// Unset returns what a field says that is empty.
+func (d limitsData) Unset(f limitField) string {
+	if p := d.Bounds.Plan; p != nil {
+		if most := *f.of(&p.Limits); most > 0 {
+			return "the plan’s: " + plot.Grouped(int64(most))
+		}
+	}
+	return "no limit"
 }
 
 // limits is the page of how much the workspace may do.
@@ -63,7 +76,7 @@ func (v *visit) limits() error {
 			for _, f := range limitFields {
 				n, ok := typed.number(f.Name)
 				if !ok {
-					wrong = append(wrong, workspace.Problem{Path: "limits." + f.Name, Message: "must be a whole number such as 10000, or empty for no limit"})
+					wrong = append(wrong, workspace.Problem{Path: "limits." + f.Name, Message: "must be a whole number such as 10000, or empty for none of its own"})
 				}
 				*f.of(&w.Limits) = n
 			}
@@ -73,8 +86,9 @@ func (v *visit) limits() error {
 			return nil
 		},
 		data: func(v *visit, w *workspace.Workspace) (any, error) {
-			d := limitsData{Fields: limitFields}
-			holds := v.d.Manage.BoundsOf(w).Limits
+			d := limitsData{Fields: limitFields, Bounds: v.d.Manage.BoundsOf(w)}
+			d.Facts = planFacts(d.Bounds.Plan)
+			holds := d.Bounds.Limits
 			if holds.TransformsPerDay == 0 && holds.TransformsPerMonth == 0 {
 				return d, nil
 			}

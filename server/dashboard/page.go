@@ -171,7 +171,10 @@ func (v *visit) nothingHere() error {
 var functions = template.FuncMap{
 	"lines": func(list []string) string { return strings.Join(list, "\n") },
 	"field": func(f form, name, label, help string) field { return field{f, name, label, help} },
-	"mask":  func() string { return workspace.Mask },
+	"amount": func(f form, l limitField, unset string) amount {
+		return amount{field{f, l.Name, l.Label, l.Help}, unset}
+	},
+	"mask": func() string { return workspace.Mask },
 
 	"copying": func(id, label, text, help string) copied { return copied{id, label, text, help} },
 
@@ -204,6 +207,12 @@ type field struct {
 // A copied is a text to copy, for the template of parts.html. It wraps, so that no window cuts
 // it off. A script adds the button, and without it the text can be selected.
 type copied struct{ ID, Label, Text, Help string }
+
+// An amount is a field of a limit.
+type amount struct {
+	field
+	Unset string // what it says while it is empty
+}
 
 // Value returns what the field shows: what was typed, else what is stored.
 func (f field) Value() string { return f.Form.Values.Get(f.Name) }

@@ -42,6 +42,8 @@ func saved(fields url.Values) url.Values {
 var pageRows = []pageRow{
 	{"GET /app", whoSigned, nil, 0},
 	{"POST /app", byOperator, url.Values{"namespace": {"shop"}}, 0},
+	{"GET /app/me/new", whoSigned, nil, 0},
+	{"POST /app/me/new", byOperator, url.Values{"namespace": {"shop"}}, 0}, // others, where the signup plan lets them: TestOwnWorkspaces
 	{"GET /app/me/sign-in", everybody, nil, 0},
 	{"POST /app/me/sign-in", everybody, url.Values{"email": {"x"}}, 422},
 	{"POST /app/me/sign-out", everybody, nil, 303},

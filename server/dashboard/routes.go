@@ -4,23 +4,24 @@ import "github.com/tintype/tintype/account"
 
 // A route is a row of the table of pages.
 type route struct {
-	pattern  string // of http.ServeMux
-	needs    account.Action
-	files    bool // its form has files, and may be larger than maxForm
-	open     bool // for visitors who aren't signed in too
-	operator bool // for operators only
-	page     func(*visit) error
+	pattern string // of http.ServeMux
+	needs   account.Action
+	files   bool // its form has files, and may be larger than maxForm
+	open    bool // for visitors who aren't signed in too
+	page    func(*visit) error
 }
 
 // routes is the table of all pages. Those with {ns} are of one workspace, and need the right
 // to an action there.
 var routes = []route{
 	{pattern: "GET /app", page: (*visit).workspaces},
-	{pattern: "POST /app", operator: true, page: (*visit).createWorkspace},
+	{pattern: "POST /app", page: (*visit).createWorkspace},
 	// No namespace has two letters.
 	{pattern: "GET /app/me/sign-in", open: true, page: (*visit).signIn},
 	{pattern: "POST /app/me/sign-in", open: true, page: (*visit).signIn},
 	{pattern: "POST /app/me/sign-out", open: true, page: (*visit).signOut},
+	{pattern: "GET /app/me/new", page: (*visit).newWorkspace},
+	{pattern: "POST /app/me/new", page: (*visit).newWorkspace},
 	{pattern: "GET /app/me", page: (*visit).me},
 	{pattern: "POST /app/me/sessions", page: (*visit).endSession},
 	{pattern: "POST /app/me/passkey", open: true, page: (*visit).askPasskey},

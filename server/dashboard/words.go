@@ -60,6 +60,7 @@ var words = map[string]string{
 	"presets.name":    "Name",
 	"presets.options": "Options",
 
+	"plan":                         "Plan",
 	"limits.requests_per_minute":   "Requests a minute",
 	"limits.transforms_per_minute": "Transforms a minute",
 	"limits.transforms_per_day":    "Transforms a day",

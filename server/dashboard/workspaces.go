@@ -1,10 +1,13 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/workspace"
 )
 
 // pageWorkspaces is the number of workspaces on a page of the list.
@@ -18,25 +21,78 @@ type workspaceList struct {
 	Next        string               // the after of the next page; empty on the last page
 	Search      string
 	Form        form
+	Making      making
 }
 
 // workspaces is the start page: the workspaces of the visitor.
 func (v *visit) workspaces() error { return v.showWorkspaces(form{}, http.StatusOK) }
 
-// createWorkspace makes a workspace, whose owner is the operator that makes it.
-func (v *visit) createWorkspace() error {
+// createWorkspace makes a workspace, whose owner is the visitor.
+func (v *visit) createWorkspace() error { return v.makeWorkspace(v.showWorkspaces) }
+
+// newWorkspace is the page on which who has workspaces already makes another one.
+func (v *visit) newWorkspace() error {
+	show := func(f form, status int) error {
+		making, err := v.making()
+		if err != nil {
+			return err
+		}
+		return v.show(status, "new", newWorkspace{making, f})
+	}
+	if v.r.Method == http.MethodPost {
+		return v.makeWorkspace(show)
+	}
+	return show(form{}, http.StatusOK)
+}
+
+// makeWorkspace makes the workspace of a form, or shows the form again. Where its name is taken
+// or reserved, the form offers one that is free.
+func (v *visit) makeWorkspace(show func(form, int) error) error {
 	f, err := v.form()
 	if err != nil {
 		return err
 	}
-	w, err := v.d.Manage.CreateOwned(v.r.Context(), v.callerIn(f.get("namespace")), v.who.Account, f.get("namespace"))
+	ctx, m, namespace := v.r.Context(), v.d.Manage, f.get("namespace")
+	who := v.callerIn(namespace)
+	w, err := m.CreateOwned(ctx, who, v.who.Account, namespace)
 	if err == nil {
 		return v.redirect("/app/"+w.Namespace, "")
 	}
-	if status, ok := v.refused(err, &f, map[string]string{"namespace": "namespace", "": "namespace"}); ok {
-		return v.showWorkspaces(f, status)
+	status, ok := v.refused(err, &f, map[string]string{"namespace": "namespace", "": "namespace"})
+	if !ok {
+		return err
 	}
-	return err
+	taken := errors.Is(err, workspace.ErrExists)
+	if taken {
+		f.Errors = map[string]string{"namespace": "This namespace is taken."}
+	}
+	if taken || workspace.Reserved(namespace) {
+		free, err := m.FreeName(ctx, who, namespace)
+		if err != nil {
+			return err
+		}
+		if free != "" {
+			f.wrong("namespace", "This one is free: "+free)
+		}
+	}
+	return show(f, status)
+}
+
+// A newWorkspace is the data of new.html.
+type newWorkspace struct {
+	Making making
+	Form   form
+}
+
+// A making says whether the visitor may make a workspace, and on which plan.
+type making struct {
+	manage.Making
+	Facts []planFact // of the plan
+}
+
+func (v *visit) making() (making, error) {
+	is, err := v.d.Manage.Making(v.r.Context(), v.callerIn(""), v.who.Account)
+	return making{is, planFacts(is.Plan)}, err
 }
 
 func (v *visit) showWorkspaces(f form, status int) error {
@@ -46,6 +102,9 @@ func (v *visit) showWorkspaces(f form, status int) error {
 		return err
 	}
 	list := workspaceList{Form: f, Invitations: invitations, Search: strings.ToLower(strings.TrimSpace(q.Get("search")))}
+	if list.Making, err = v.making(); err != nil {
+		return err
+	}
 	for _, m := range v.who.Members {
 		if strings.Contains(m.Namespace, list.Search) {
 			list.Members = append(list.Members, m)

@@ -14,6 +14,39 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
+// testPlaces: of several who take the last places for workspaces of an account at once, no more
+// than those get one.
+func testPlaces(t *testing.T, s Store) {
+	people := account.NewPeople(account.Config{Records: s})
+	id := "acc_" + rand.Text()
+	none := func(account.Member) (bool, error) { return false, nil }
+	var wg sync.WaitGroup
+	places := make(chan string, 4)
+	for range 4 {
+		wg.Go(func() {
+			place, err := people.TakePlace(t.Context(), id, 2, none)
+			if err == nil {
+				places <- place
+			} else if !errors.Is(err, account.ErrWorkspaces) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(places) != 2 {
+		t.Fatalf("%d of 2 places were taken", len(places))
+	}
+	if err := people.LeavePlace(t.Context(), id, <-places, false); err != nil {
+		t.Error(err)
+	}
+	if _, err := people.TakePlace(t.Context(), id, 2, none); err != nil {
+		t.Errorf("a place that was left: %v", err)
+	}
+	if _, err := people.TakePlace(t.Context(), id, 2, none); !errors.Is(err, account.ErrWorkspaces) {
+		t.Errorf("a third place: %v", err)
+	}
+}
+
 // testPeople: records of people have versions, end, and are written all or none.
 func testPeople(t *testing.T, s Store) {
 	ctx := t.Context()

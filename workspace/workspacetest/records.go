@@ -42,6 +42,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 	}{
 		{"People", testPeople},
 		{"Plans", testPlans},
+		{"Places", testPlaces},
 		{"DomainClaims", testDomainClaims},
 		{"DomainSquatted", testDomainSquatted},
 		{"DomainRace", testDomainRace},
