@@ -16,9 +16,14 @@ import (
 // ErrorsConfig has the settings of [Errors]. Only Store is required.
 type ErrorsConfig struct {
 	Store workspace.ImageErrors // where reports are put
-	Every time.Duration         // interval of Flush; 0 is DefaultErrorsEvery
+	Every time.Duration         // interval of writes; 0 is DefaultErrorsEvery
 	Log   *slog.Logger          // nil is slog.Default
 	Now   func() time.Time      // nil is time.Now
+
+	// Patience is for a store whose writes cost money: a report with a new kind of error, or a
+	// quarter more errors, is written after an interval, and others after this time. 0 writes
+	// all after an interval.
+	Patience time.Duration
 }
 
 const (
@@ -44,10 +49,11 @@ const (
 // that had no error for the longest time are forgotten once they are stored. What such a
 // workspace counts later is another report.
 type Errors struct {
-	store workspace.ImageErrors
-	every time.Duration
-	log   *slog.Logger
-	now   func() time.Time
+	store    workspace.ImageErrors
+	every    time.Duration
+	patience time.Duration
+	log      *slog.Logger
+	now      func() time.Time
 
 	mu      sync.Mutex // guards the fields below
 	days    map[errorDay]*dayErrors
@@ -73,8 +79,14 @@ type (
 type dayErrors struct {
 	part    string // random, since no other report may have it
 	kinds   map[errorKind]*kindErrors
-	changed bool // since they were stored
 	last    time.Time
+	changed bool // since they were stored
+	fresh   bool // they have a kind that isn't stored
+	count   int64
+	stored  struct { // the last report
+		at    time.Time
+		count int64
+	}
 }
 
 // kindErrors are errors of one kind.
@@ -96,7 +108,7 @@ func NewErrors(c ErrorsConfig) *Errors {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Errors{store: c.Store, every: c.Every, log: c.Log, now: c.Now, days: map[errorDay]*dayErrors{}}
+	return &Errors{store: c.Store, every: c.Every, patience: c.Patience, log: c.Log, now: c.Now, days: map[errorDay]*dayErrors{}}
 }
 
 // Note counts a request that was answered with an error. The source must be the key of a
@@ -143,10 +155,11 @@ func (e *Errors) kind(of errorDay, is errorKind, now time.Time) (kind *kindError
 	}
 	if kind == nil {
 		kind = &kindErrors{}
-		d.kinds[is] = kind
+		d.kinds[is], d.fresh = kind, true
 		e.rows++ // the row of the others is at most one more for each day
 	}
 	d.changed, d.last = true, now
+	d.count++
 	return kind, other
 }
 
@@ -159,9 +172,11 @@ func (k *kindErrors) keep(s workspace.ErrorSample) {
 	k.samples = append(k.samples, s)
 }
 
-// Run calls Flush every interval, until the context ends. It logs failures and tries again.
-// Call it once, and Close after it has returned.
-func (e *Errors) Run(ctx context.Context) { run(ctx, e.every, nil, e.Flush) }
+// Run stores what is due every interval, until the context ends. It logs failures and tries
+// again. Call it once, and Close after it has returned.
+func (e *Errors) Run(ctx context.Context) {
+	run(ctx, e.every, nil, func(ctx context.Context) error { return e.flush(ctx, false) })
+}
 
 // Close calls Flush until it succeeds or the context ends. The error wraps that of the store.
 func (e *Errors) Close(ctx context.Context) error {
@@ -171,11 +186,14 @@ func (e *Errors) Close(ctx context.Context) error {
 	return nil
 }
 
-// Flush stores what has changed. After an error the rest stays for the next call.
-func (e *Errors) Flush(ctx context.Context) error {
+// Flush stores all that has changed. After an error the rest stays for the next call.
+func (e *Errors) Flush(ctx context.Context) error { return e.flush(ctx, true) }
+
+// flush is Flush, or stores only what is due.
+func (e *Errors) flush(ctx context.Context, all bool) error {
 	e.putting.Lock()
 	defer e.putting.Unlock()
-	for batch := range slices.Chunk(e.changed(), reportBatch) {
+	for batch := range slices.Chunk(e.changed(all), reportBatch) {
 		reports := make([]workspace.ErrorReport, len(batch))
 		for i, of := range batch {
 			reports[i] = e.report(of)
@@ -196,23 +214,30 @@ func (e *Errors) Flush(ctx context.Context) error {
 	return nil
 }
 
-// changed returns the days that have changed since they were stored.
-func (e *Errors) changed() (list []errorDay) {
+// changed returns the days that have changed since they were stored, or those that are due.
+// All are due where memory gets full, and where the day is over.
+func (e *Errors) changed(all bool) (list []errorDay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	now := e.now()
+	all = all || e.rows >= mostErrorRows*3/4
 	for of, d := range e.days {
-		if d.changed {
+		if d.changed && (all || of.day < now.Unix()/(24*60*60) || d.due(now, e.patience)) {
 			list = append(list, of)
 		}
 	}
 	return list
 }
 
+func (d *dayErrors) due(now time.Time, patience time.Duration) bool {
+	return d.fresh || now.Sub(d.stored.at) >= patience || d.count-d.stored.count >= d.stored.count/4
+}
+
 func (e *Errors) changedAgain(days []errorDay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, of := range days {
-		e.days[of].changed = true
+		e.days[of].changed, e.days[of].fresh = true, true
 	}
 }
 
@@ -221,7 +246,8 @@ func (e *Errors) report(of errorDay) workspace.ErrorReport {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d := e.days[of]
-	d.changed = false
+	d.changed, d.fresh = false, false
+	d.stored.at, d.stored.count = e.now(), d.count
 	day := time.Unix(of.day*24*60*60, 0).UTC().Format(time.DateOnly)
 	r := workspace.ErrorReport{WorkspaceID: of.workspace, Day: day, Part: d.part}
 	for is, k := range d.kinds {

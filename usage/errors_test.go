@@ -205,6 +205,51 @@ func TestErrorsAreBounded(t *testing.T) {
 	})
 }
 
+// TestErrorsWithPatience: where writes cost money, a workspace with an error a second, all day,
+// is written some 170 times and not 1,440. What is new is written after a minute, and the end
+// loses nothing.
+func TestErrorsWithPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{ImageErrors: workspacetest.NewMemory()}
+		e := usage.NewErrors(usage.ErrorsConfig{Store: store, Log: slog.New(slog.DiscardHandler), Patience: 10 * time.Minute})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { e.Run(ctx) })
+		second := func(code string) {
+			e.Note("w1", "photos", 404, code, path("/x"))
+			time.Sleep(time.Second)
+		}
+		reports := func() int {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			return len(store.reports)
+		}
+		const day = 24*60*60 - 600 // the day of synctest begins at midnight
+		for range day {
+			second("NOT_FOUND")
+		}
+		if n := reports(); n < 140 || n > 180 {
+			t.Errorf("%d reports of a day", n)
+		}
+		before := reports()
+		second("ORIGIN_ERROR")
+		time.Sleep(usage.DefaultErrorsEvery)
+		synctest.Wait()
+		if got := errorsOf(t, store, "w1"); reports() != before+1 || len(got) != 2 || got[0].Count != day {
+			t.Errorf("a new kind, after a minute: %+v", got)
+		}
+		second("NOT_FOUND")
+		cancel()
+		running.Wait()
+		if err := e.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := errorsOf(t, store, "w1"); len(got) != 2 || got[0].Count != day+1 {
+			t.Errorf("at the end: %+v", got)
+		}
+	})
+}
+
 // TestErrorsAllocate: an error of a known kind costs no memory.
 func TestErrorsAllocate(t *testing.T) {
 	at := time.Now()

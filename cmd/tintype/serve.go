@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
@@ -120,7 +121,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	workspaces := cached.New(store, config)
 	counts := usage.New(usage.Config{Counters: store, Log: log})
 	journal := usage.NewJournal(usage.JournalConfig{Entries: store, Log: log})
-	failed := usage.NewErrors(usage.ErrorsConfig{Store: store, Log: log})
+	failing := usage.ErrorsConfig{Store: store, Log: log}
+	if c.Store.elsewhere() { // its writes cost money
+		failing.Patience = 10 * time.Minute
+	}
+	failed := usage.NewErrors(failing)
 	parts.flush(counts.Close)
 	parts.flush(failed.Close)
 	parts.flush(journal.Close)

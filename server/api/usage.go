@@ -53,7 +53,7 @@ func (a *api) usageRoutes() {
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/errors", OperationID: "getErrors", Tags: []string{"Usage"},
 		Summary: "Read which images failed",
 		Description: "Requests for images that were answered with an error, by day, source, status and code, with up to five samples of each. " +
-			"A sample has no signature, no key and no credentials. The counts are up to a minute behind, and a server that is killed loses that minute. " +
+			"A sample has no signature, no key and no credentials. The counts are up to a minute behind, with DynamoDB up to 10 minutes where such errors are known already. A server that is killed loses that time. " +
 			"They are kept for 31 days. Requests with test keys are not counted.",
 	}, a.getErrors)
 	handle(a, account.ReadUsage, huma.Operation{
