@@ -52,6 +52,7 @@ type page struct {
 	Sources   []string        // suggestions
 	Script    playground.Data // for the page's script, as JSON
 	Dashboard bool            // there is one
+	Contact   string          // the page says whom to tell about a vulnerability; empty is another page
 	Examples  []Example
 }
 

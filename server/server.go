@@ -37,6 +37,9 @@ type Config struct {
 	// https. Nil is none.
 	Preload func(host string) bool
 
+	// Contact is whom security.txt names. Nil is nobody.
+	Contact *SecurityContact
+
 	// Ready returns why this server can't serve yet, or nil. /readyz calls it. A nil function
 	// means that the server is always ready.
 	Ready func() error
@@ -53,6 +56,7 @@ type Server struct {
 	examples func(context.Context) []Example
 	trusted  []netip.Prefix
 	preload  func(host string) bool
+	contact  *SecurityContact
 	ready    func() error
 	draining atomic.Bool
 	metrics  *metrics
@@ -62,7 +66,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	return &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
 }
 
@@ -139,6 +143,8 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		}
 	case path == "/healthz", path == "/readyz":
 		s.health(res, r, path)
+	case path == securityText, path == securityPage:
+		s.security(res, r, path)
 	case first == "v1" && s.api != nil:
 		s.api.ServeHTTP(w, r)
 	case first == "app" && s.pages != nil:

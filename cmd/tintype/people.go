@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/dashboard"
 	"github.com/tintype/tintype/workspace"
 )
@@ -34,6 +35,39 @@ func (p *publicURL) UnmarshalText(text []byte) error {
 	u.Path = ""
 	p.url = u
 	return nil
+}
+
+// A contact is a URI of whom to tell about a vulnerability: mailto: or https:.
+type contact string
+
+// UnmarshalText reads an e-mail address or an https:// URL.
+func (c *contact) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	s := string(text)
+	if u, err := url.Parse(s); err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil {
+		*c = contact(u.String())
+		return nil
+	}
+	var address email
+	if err := address.UnmarshalText([]byte(strings.TrimPrefix(s, "mailto:"))); err != nil {
+		return errors.New("must be an e-mail address such as security@example.com, or an https:// URL")
+	}
+	*c = contact("mailto:" + string(address))
+	return nil
+}
+
+// securityContact returns whom security.txt names, or nil.
+func (c *serveCmd) securityContact() *server.SecurityContact {
+	if c.SecurityContact == "" {
+		return nil
+	}
+	s := &server.SecurityContact{URI: string(c.SecurityContact)}
+	if c.PublicURL.url != nil {
+		s.Public = c.PublicURL.url.String()
+	}
+	return s
 }
 
 // An email is the address of a person.
