@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -71,10 +72,12 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	}
 	e, err := s.makeOfBody(w, r, &a, body)
 	if err != nil {
+		maps.Copy(w.Header(), s.quotaOf(c))
 		return err
 	}
 	a.describe(w.Header(), e)
 	h := w.Header()
+	maps.Copy(h, s.quotaOf(c))
 	h.Del("Cache-Tag")
 	h["Cache-Control"] = []string{"no-store"}
 	h["Cache-Status"] = []string{"tintype; fwd=method"}

@@ -153,6 +153,19 @@ func (b *bucket) warnOf(l *Limiter, before int64) {
 	}
 }
 
+// peek returns what is left of a limit, and false where the bucket knows nothing of the present
+// window.
+func (b *bucket) peek(lim Limit, now time.Time, byClock bool) (Decision, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if over := b.ends.IsZero() || !now.Before(b.ends); over && !byClock {
+		return Decision{}, false
+	}
+	b.enter(now, byClock)
+	left := max(0, lim.Max-b.used-b.alone+b.tokens)
+	return Decision{OK: left > 0, Limit: lim, Remaining: left, Reset: max(b.ends.Sub(now), time.Millisecond)}, true
+}
+
 func (b *bucket) decide(ok bool, now time.Time) Decision {
 	d := Decision{
 		OK: ok, Limit: b.limit,

@@ -136,6 +136,26 @@ func (l *Limiter) Take(ctx context.Context, limits ...Limit) (Decision, error) {
 	return least, nil
 }
 
+// Peek returns what is left of each limit, as far as this server knows, and takes nothing. It asks
+// no store: a limit that this server hasn't used in its window is left out, unless the server
+// counts alone.
+func (l *Limiter) Peek(limits ...Limit) (list []Decision) {
+	for _, lim := range limits {
+		b, ok := l.buckets.Peek(lim.Key)
+		switch {
+		case ok:
+			if d, ok := b.peek(lim, l.now(), l.leases == nil); ok {
+				list = append(list, d)
+			}
+		case l.leases == nil:
+			now := l.now()
+			_, end := lim.Window.Bounds(now)
+			list = append(list, Decision{OK: lim.Max > 0, Limit: lim, Remaining: max(0, lim.Max), Reset: end.Sub(now)})
+		}
+	}
+	return list
+}
+
 func (l *Limiter) bucket(lim Limit) *bucket {
 	if b, ok := l.buckets.Get(lim.Key); ok {
 		return b

@@ -334,3 +334,51 @@ func TestChangedLimit(t *testing.T) {
 		t.Errorf("%d pass a limit of 200 after 50, want 150 but for what lay with the server when it was 20", n)
 	}
 }
+
+// TestPeek: what is left is told without taking anything, and without the store. Of a window
+// that the server hasn't used, only who counts alone knows it.
+func TestPeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &flaky{Leases: workspacetest.NewMemory()}
+		day := limit.Limit{Key: "acme/day", Window: limit.Day, Max: 40}
+		shared, alone := limit.New(limit.Config{Leases: store, Log: silent}), limit.New(limit.Config{})
+		left := func(l *limit.Limiter) int64 {
+			list := l.Peek(day)
+			if len(list) == 0 {
+				return -1
+			}
+			if d := list[0]; d.OK != (d.Remaining > 0) || d.Reset <= 0 || d.Reset > 24*time.Hour || d.Limit != day {
+				t.Errorf("%+v", d)
+			}
+			return list[0].Remaining
+		}
+		if a, b := left(shared), left(alone); a != -1 || b != 40 {
+			t.Errorf("at first: %d and %d", a, b)
+		}
+		for _, l := range []*limit.Limiter{shared, alone} {
+			for range 3 {
+				if d, err := l.Take(t.Context(), day); err != nil || !d.OK {
+					t.Fatal(d, err)
+				}
+			}
+		}
+		asked := store.asked.Load()
+		for range 3 {
+			if a, b := left(shared), left(alone); a != 37 || b != 37 {
+				t.Errorf("after three: %d and %d", a, b)
+			}
+		}
+		if n := store.asked.Load(); n != asked {
+			t.Errorf("the store was asked %d times", n-asked)
+		}
+		day.Max = 2 // lower than what was taken
+		if a, b := left(shared), left(alone); a != 0 || b != 0 {
+			t.Errorf("with a lower limit: %d and %d", a, b)
+		}
+		day.Max = 40
+		time.Sleep(24 * time.Hour)
+		if a, b := left(shared), left(alone); a != -1 || b != 40 {
+			t.Errorf("the next day: %d and %d", a, b)
+		}
+	})
+}

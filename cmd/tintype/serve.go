@@ -211,7 +211,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	management := api.New(api.Config{
-		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Record: server.RecordOf, Log: log, Version: version,
+		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Quota: images.Quota, Record: server.RecordOf, Log: log, Version: version,
 	})
 	var show func(context.Context) []server.Example
 	if c.Demo {

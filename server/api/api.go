@@ -47,6 +47,10 @@ type Config struct {
 	// refuses none.
 	Limiter *limit.Limiter
 
+	// Quota returns headers that say what is left of a workspace's quotas, from memory:
+	// delivery.Service.Quota. Nil returns none.
+	Quota func(ctx context.Context, namespace string) http.Header
+
 	// Record returns the line of the server's log for the request of a context:
 	// server.RecordOf. The API reads the request's id and the client's address there, and
 	// notes who sent it. Nil leaves them empty.
@@ -77,9 +81,13 @@ func newAPI(c Config) *api {
 		usage:   c.Usage,
 		journal: c.Journal,
 		limiter: c.Limiter,
+		quota:   c.Quota,
 		record:  c.Record,
 		log:     c.Log,
 		mux:     http.NewServeMux(),
+	}
+	if a.quota == nil {
+		a.quota = func(context.Context, string) http.Header { return nil }
 	}
 	if a.record == nil {
 		a.record = func(context.Context) *delivery.Record { return &delivery.Record{} }
@@ -112,6 +120,7 @@ type api struct {
 	usage     *usage.Recorder   // nil counts nothing
 	journal   *usage.Journal    // nil logs nothing
 	limiter   *limit.Limiter    // nil refuses nothing
+	quota     func(ctx context.Context, namespace string) http.Header
 	record    func(context.Context) *delivery.Record
 	log       *slog.Logger
 	mux       *http.ServeMux

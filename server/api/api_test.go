@@ -90,6 +90,7 @@ type config struct {
 	Usage   *usage.Recorder
 	Journal *usage.Journal
 	Limiter *limit.Limiter
+	Quota   func(ctx context.Context, namespace string) http.Header
 	Client  string // address of every client
 	Log     *slog.Logger
 }
@@ -104,7 +105,7 @@ func (c config) new() http.Handler {
 		m.Fronts = []manage.Front{c.Front}
 	}
 	return api.New(api.Config{
-		Manage: manage.New(m), Replays: c.Replays, Usage: c.Usage, Journal: c.Journal, Limiter: c.Limiter, Log: c.Log, Version: "1.2.3",
+		Manage: manage.New(m), Replays: c.Replays, Usage: c.Usage, Journal: c.Journal, Limiter: c.Limiter, Quota: c.Quota, Log: c.Log, Version: "1.2.3",
 		Record: func(context.Context) *delivery.Record {
 			return &delivery.Record{RequestID: requestID, Client: c.Client}
 		},

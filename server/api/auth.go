@@ -95,6 +95,11 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 			a.fail(ctx, err)
 			return
 		}
+		if namespace := ctx.Param("ns"); namespace != "" {
+			for name, values := range a.quota(ctx.Context(), namespace) {
+				ctx.SetHeader(name, values[0])
+			}
+		}
 	}
 	next(huma.WithContext(ctx, apikey.WithPrincipal(ctx.Context(), who)))
 }

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"context"
+	"net/http"
 	"strconv"
 	"testing"
 	"time"
@@ -61,4 +63,19 @@ func TestRateLimit(t *testing.T) {
 		t.Error("nothing of 122 requests is refused")
 	}
 	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", bearers[1]).want(t, 200)
+}
+
+// TestQuotaHeaders: answers about a workspace say what is left of its quotas, to those who may
+// ask.
+func TestQuotaHeaders(t *testing.T) {
+	s := startOn(t, workspacetest.NewMemory(), func(c *config) {
+		c.Quota = func(_ context.Context, namespace string) http.Header {
+			return http.Header{"X-Quota-Remaining": {"day=" + namespace}}
+		}
+	})
+	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme"}`).want(t, 201).wantHeader(t, "X-Quota-Remaining", "")
+	s.do(t, "GET", "/v1/workspaces/acme", "").want(t, 200).wantHeader(t, "X-Quota-Remaining", "day=acme")
+	s.do(t, "PATCH", "/v1/workspaces/acme", `{"plan":"none"}`).want(t, 400).wantHeader(t, "X-Quota-Remaining", "day=acme")
+	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", "-").want(t, 401).wantHeader(t, "X-Quota-Remaining", "")
+	s.do(t, "GET", "/v1/plans", "").want(t, 200).wantHeader(t, "X-Quota-Remaining", "")
 }

@@ -1,0 +1,52 @@
+package delivery
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tintype/tintype/limit"
+)
+
+// Quota returns the headers that say how many transforms of the day and of the month a workspace
+// may make, how many are left and when the next ones begin:
+//
+//	X-Quota-Limit: day=1000, month=10000
+//	X-Quota-Remaining: day=940, month=8800
+//	X-Quota-Reset: day=1764547200, month=1764547200
+//
+// Values are dictionaries (RFC 9651 §3.2), and times Unix seconds. What is left is what this
+// server knows; a limit of which it knows nothing is left out. Nil is no header.
+func (s *Service) Quota(ctx context.Context, namespace string) http.Header {
+	c, err := s.site(ctx, namespace)
+	if err != nil {
+		return nil
+	}
+	return s.quotaOf(c)
+}
+
+func (s *Service) quotaOf(c *site) http.Header {
+	var most, left, reset string
+	now := s.now()
+	for _, window := range []limit.Window{limit.Day, limit.Month} {
+		for _, lim := range s.limitsOf(c).transforms {
+			if lim.Window != window {
+				continue
+			}
+			for _, d := range s.limiter.Peek(lim) {
+				if most != "" {
+					most, left, reset = most+", ", left+", ", reset+", "
+				}
+				name := string(window) + "="
+				most += name + strconv.FormatInt(lim.Max, 10)
+				left += name + strconv.FormatInt(d.Remaining, 10)
+				reset += name + strconv.FormatInt(now.Add(d.Reset).Round(time.Second).Unix(), 10)
+			}
+		}
+	}
+	if most == "" {
+		return nil
+	}
+	return http.Header{"X-Quota-Limit": {most}, "X-Quota-Remaining": {left}, "X-Quota-Reset": {reset}}
+}
