@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	neturl "net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -95,15 +96,41 @@ func (p *tab) shoot(name string) {
 // follow, and what is delivered after it is saved are the bytes of the preview.
 func TestMarkEditor(t *testing.T) {
 	t.Parallel() // it waits for the browser
-	p := startDashboard(t, "/app/demo/marks/_new")
+	pictures, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startDashboard(t, "/app/demo/marks/_new", "--dir", "demo/inbox="+t.TempDir(), "--dir-uploads", "demo/inbox")
 	field := func(name string) string {
 		t.Helper()
 		return eval[string](p, fmt.Sprintf(`document.querySelector('#editor').elements[%q].value`, name))
 	}
 	previewed := `document.querySelector('#preview').naturalWidth === 800 && !document.querySelector('.late') && !document.querySelector('.busy') && document.querySelector('.handle').checkVisibility()`
 	p.fill("#name", "brand")
-	p.fill("#image", "samples/logo.png")
 	p.fill("#picture", "samples/noon.jpg")
+
+	// The image is uploaded to a source, or chosen from one.
+	p.click("#choose button")
+	p.until(`document.querySelector('#chooser[open]')`)
+	eval[bool](p, `(() => { const s = document.querySelector('#chooser-source'); s.value = 'inbox'; return s.dispatchEvent(new Event('change', { bubbles: true })); })()`)
+	p.until(`document.querySelector('#chooser-upload').checkVisibility() && /no image/.test(document.querySelector('#browse').textContent)`)
+	p.do(chromedp.SetUploadFiles("#chooser-file", []string{filepath.Join(pictures, "logo.png")}))
+	p.until(`!document.querySelector('#chooser').open`)
+	if got := field("image"); got != "inbox/logo.png" {
+		t.Errorf("%q was uploaded", got)
+	}
+	p.click("#choose button")
+	p.until(`document.querySelector('#chooser[open] input[value="inbox/logo.png"]')`)
+	eval[bool](p, `(() => { const s = document.querySelector('#chooser-source'); s.value = 'samples'; return s.dispatchEvent(new Event('change', { bubbles: true })); })()`)
+	p.until(`document.querySelector('#chooser[open] input[value="samples/logo.png"]') && document.querySelector('#chooser-use').disabled`)
+	p.until(`[...document.querySelectorAll('#chooser .picture img')].every((i) => i.complete && i.naturalWidth > 0)`)
+	p.click(`#chooser .picture:has([value="samples/logo.png"])`)
+	p.shoot("chooser")
+	p.click("#chooser-use")
+	p.until(`!document.querySelector('#chooser').open`)
+	if got := field("image"); got != "samples/logo.png" {
+		t.Errorf("%q was chosen", got)
+	}
 	p.until(previewed)
 
 	t.Run("the outline is where the server stamps", func(t *testing.T) { placesAsTheServer(t, p) })

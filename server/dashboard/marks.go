@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -63,12 +64,14 @@ const exampleWidth = 800
 
 // A markForm is what the page of one mark shows besides its form.
 type markForm struct {
-	Name     string       // empty for a new mark
-	Sources  []string     // keys that it can be bound to
-	Pictures []picture    // to choose from, small
-	Example  picture      // with the mark as it is stored
-	Preview  template.URL // with the mark as it was typed; empty is none
-	Says     string       // what the preview shows
+	Name     string              // empty for a new mark
+	Sources  []string            // keys that it can be bound to
+	Pictures []picture           // to choose from, small
+	Example  picture             // with the mark as it is stored
+	Preview  template.URL        // with the mark as it was typed; empty is none
+	Says     string              // what the preview shows
+	Chooser  []manage.SourceInfo // whose images can be chosen as the mark's
+	Uploads  bool                // to one of them
 }
 
 var markList = partList[workspace.Mark]{
@@ -136,6 +139,9 @@ func (v *visit) markSettings(name string) settingsForm {
 			}
 			d.Sources = append(d.Sources, v.d.Manage.Folders(v.ns)...)
 			if v.may(markList.needs) {
+				if err := v.fillChooser(&d); err != nil {
+					return nil, err
+				}
 				d.Pictures = v.thumbnails(w, pictures.some(bound), url.Values{"w": {"96"}, "h": {"64"}, "fit": {"cover"}, "anim": {"0"}})
 			}
 			if name != "" && v.r.Method != http.MethodPost {
@@ -144,6 +150,18 @@ func (v *visit) markSettings(name string) settingsForm {
 			return d, nil
 		},
 	}
+}
+
+// fillChooser adds the sources whose images can be chosen as the mark's.
+func (v *visit) fillChooser(d *markForm) error {
+	sources, _, err := v.d.Manage.Sources(v.r.Context(), v.caller(), v.ns)
+	for _, s := range sources {
+		if s.Uploads = s.Uploads && v.may(account.WriteImages); s.Lists {
+			d.Chooser = append(d.Chooser, s)
+			d.Uploads = d.Uploads || s.Uploads
+		}
+	}
+	return err
 }
 
 func markValues(m workspace.Mark) url.Values {

@@ -134,3 +134,28 @@ func TestDeleteMark(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkChooser: the image of a mark is chosen from sources that can be listed, and uploaded
+// where a source takes uploads.
+func TestMarkChooser(t *testing.T) {
+	g := openGallery(t)
+	const files = `<option value="files" data-uploads>files</option>`
+	for _, path := range []string{"/app/acme/marks/_new", "/app/acme/marks/red"} {
+		page := g.ask("editor", "GET", path, nil).Body.String()
+		for _, want := range []string{`<dialog id="chooser"`, files, "Choose an image or upload one", `data-browse="/app/acme/playground" data-upload="/app/acme/images"`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s is without %q", path, want)
+			}
+		}
+		if strings.Contains(page, `<option value="photos"`) {
+			t.Errorf("%s offers a web server, which can't be listed", path)
+		}
+	}
+	if page := g.ask("viewer", "GET", "/app/acme/marks/red", nil).Body.String(); strings.Contains(page, "chooser") {
+		t.Error("a viewer is offered to choose")
+	}
+	// Without a source that can be listed, there is nothing to choose from.
+	if page := open(t).ask("editor", "GET", "/app/acme/marks/_new", nil).Body.String(); strings.Contains(page, "chooser") {
+		t.Error(page)
+	}
+}
