@@ -194,9 +194,12 @@ func (a *Auto) Live(name string) bool {
 	})
 }
 
-// Get takes the certificate of a host from the storage into memory, or orders it. The host
-// must be one that may have it. The error says in words why there is none.
+// Get takes the certificate of a host from the storage into memory, or orders it. The error
+// says in words why there is none.
 func (a *Auto) Get(ctx context.Context, name string) error {
+	if !a.cfg.Allowed(name) {
+		return errors.New("this server doesn't know the host yet")
+	}
 	if a.Live(name) {
 		return nil
 	}

@@ -66,6 +66,9 @@ const (
 type Certificates interface {
 	// Certificate returns how far a host is.
 	Certificate(ctx context.Context, host string) (Certificate, error)
+	// Order orders the certificate of a host unless there is one, and waits for it. It fails
+	// where none may be ordered yet.
+	Order(ctx context.Context, host string) error
 }
 
 var (
@@ -150,17 +153,23 @@ func (m *Manager) VerifyDomain(ctx context.Context, who Caller, namespace, name 
 	case d.State == domainTaken:
 		return ClaimedDomain{}, errDomainTaken
 	}
+	if !who.everywhere() {
+		if err := m.challenge(ctx, d); err != nil {
+			m.await(ctx, w, d.Name)
+			return ClaimedDomain{}, err
+		}
+	}
+	return m.verify(ctx, who, w, d)
+}
+
+// verify gives a domain that has been proved to the workspace.
+func (m *Manager) verify(ctx context.Context, who Caller, w *workspace.Workspace, d ClaimedDomain) (ClaimedDomain, error) {
 	store, ok := m.store.(workspace.Domains)
 	if !ok {
 		return ClaimedDomain{}, errors.New("the store keeps no domains")
 	}
-	if !who.everywhere() {
-		if err := m.challenge(ctx, d); err != nil {
-			return ClaimedDomain{}, err
-		}
-	}
 	at := m.now().UTC().Truncate(time.Second)
-	err = store.VerifyDomain(ctx, d.Name, w.Namespace, at, who.changed("domain.verify", d.Name, nil, nil))
+	err := store.VerifyDomain(ctx, d.Name, w.Namespace, at, who.changed("domain.verify", d.Name, nil, nil))
 	switch {
 	case errors.Is(err, workspace.ErrDomainNotFound):
 		return ClaimedDomain{}, errNoDomain

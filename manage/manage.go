@@ -74,6 +74,10 @@ type Config struct {
 	// Certificates are those that this server orders. Nil orders none.
 	Certificates Certificates
 
+	// Claims has the domains that RunClaims looks up. With nil it looks up none, and owners
+	// verify them by hand.
+	Claims account.Records
+
 	// Fronts pass every purge on to caches in front of this server.
 	Fronts []Front
 
@@ -135,7 +139,8 @@ type Manager struct {
 	now        func() time.Time
 	log        *slog.Logger
 
-	certificates Certificates // nil: none are ordered
+	certificates Certificates    // nil: none are ordered
+	claims       account.Records // nil: claims are not looked up by themselves
 
 	moderator   Moderator // nil asks nobody
 	unmoderated bool      // uploads are stored where the moderator doesn't answer
@@ -154,7 +159,7 @@ func New(c Config) *Manager {
 	m := &Manager{
 		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, plans: c.Plans, fronts: c.Fronts,
 		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
-		resolver: c.Resolver, cnames: c.CNAMEs, certificates: c.Certificates, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
+		resolver: c.Resolver, cnames: c.CNAMEs, certificates: c.Certificates, claims: c.Claims, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	m.staged.due = map[stagedSource]time.Time{}
 	if m.reads == nil {

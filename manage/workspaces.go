@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/tintype/tintype/account"
@@ -45,6 +46,7 @@ func (m *Manager) create(ctx context.Context, who Caller, w *workspace.Workspace
 		return fmt.Errorf("creating workspace %q: %w", w.Namespace, err)
 	}
 	who.about(w.ID)
+	m.await(ctx, w, w.Domains...)
 	return nil
 }
 
@@ -242,6 +244,7 @@ func (m *Manager) put(ctx context.Context, who Caller, old, w *workspace.Workspa
 	if err := m.store.Update(ctx, w, who.changedWorkspace("workspace.update", w.Namespace, old, w)); err != nil {
 		return nil, fmt.Errorf("updating workspace %q: %w", w.Namespace, err)
 	}
+	m.await(ctx, w, slices.DeleteFunc(slices.Clone(w.Domains), func(name string) bool { return slices.Contains(old.Domains, name) })...)
 	return w, nil
 }
 

@@ -205,7 +205,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	manager := manage.New(manage.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
-		Certificates: certificatesOf(auto), CNAMEs: manage.CNAMEs{}, Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
+		Certificates: certificatesOf(auto), Claims: store, CNAMEs: manage.CNAMEs{}, Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, plans.Run, onHangup(plans, log)}
+	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(plans, log)}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}

@@ -160,6 +160,9 @@ func (c certificates) Certificate(ctx context.Context, host string) (manage.Cert
 	return out, err
 }
 
+// Order implements [manage.Certificates].
+func (c certificates) Order(ctx context.Context, host string) error { return c.auto.Get(ctx, host) }
+
 // A hostList says which hosts are ours, from memory.
 type hostList struct {
 	base, public string // in lower case; empty is none

@@ -417,6 +417,8 @@ func (o *ordered) Certificate(context.Context, string) (manage.Certificate, erro
 	return o.c, nil
 }
 
+func (o *ordered) Order(context.Context, string) error { return nil }
+
 // TestDomainSteps: the page of domains has the CNAME record that proves a domain and leads
 // here, and says how far the certificate is, with the authority's words.
 func TestDomainSteps(t *testing.T) {
