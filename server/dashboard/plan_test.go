@@ -144,3 +144,29 @@ func TestPlanAndLimits(t *testing.T) {
 		t.Error(w.Code, w.Body)
 	}
 }
+
+// TestImportKeepsPlan: an owner's file that leaves out the plan keeps it, also with prune. One
+// that names another plan is refused.
+func TestImportKeepsPlan(t *testing.T) {
+	s := open(t, withPlans(t))
+	w, err := s.store.Get(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = w.Clone()
+	w.Plan = "free"
+	if err := s.store.Update(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	fields := url.Values{"text": {"namespace: acme\nname: Acme\n"}, "prune": {"on"}, "step": {"save"}, "revision": {"2"}}
+	if a := s.ask("owner", "POST", "/app/acme/settings/import", fields); a.Code != 303 {
+		t.Fatal(a.Code, a.Body)
+	}
+	if w, err := s.store.Get(t.Context(), "acme"); err != nil || w.Plan != "free" || w.Name != "Acme" {
+		t.Errorf("%+v, %v", w, err)
+	}
+	fields = url.Values{"text": {"namespace: acme\nplan: pro\n"}}
+	if a := s.ask("owner", "POST", "/app/acme/settings/import", fields); a.Code != 403 || !strings.Contains(a.Body.String(), "only an operator of this server sets the plan") {
+		t.Error(a.Code, a.Body)
+	}
+}

@@ -81,6 +81,9 @@ func (v *visit) importFile() error {
 				return err
 			}
 			is := p.Workspace
+			if is.Plan == "" && !v.may(account.SetPlan) {
+				is.Plan = w.Plan // a file that leaves it out asks for no other plan
+			}
 			is.ID, is.Revision, is.CreatedAt, is.UpdatedAt = w.ID, w.Revision, w.CreatedAt, w.UpdatedAt
 			*w = *is
 			return nil
