@@ -45,8 +45,11 @@ type Entry struct {
 	OriginHashes [][32]byte
 
 	// Redirects are where the servers of the originals led to, in the order of the requests.
-	// Nobody noted them when an entry with Unaware was made, by an earlier version.
+	// Nobody noted them when an entry with Unaware was made, by an earlier version. LastPurge is
+	// the number of the last purge that their fetch comes after. It is lost where there are no
+	// Redirects.
 	Redirects []Redirect
+	LastPurge int64
 	Unaware   bool
 
 	StoredAt     time.Time

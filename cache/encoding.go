@@ -10,7 +10,7 @@ import (
 )
 
 // A stored entry is a header, then hashes of 32 bytes, then four strings whose lengths the
-// header has, then a line for each redirect, then the body. Entries of the version that is
+// header has, then lines about redirects, then the body. Entries of the version that is
 // unaware of redirects have no such lines. An entry that is shorter than its header says is
 // corrupt, and so is a longer one of that version.
 
@@ -83,7 +83,7 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 	head = append(head, e.ETag...)
 	head = append(head, e.OriginETag...)
 	head = append(head, e.OriginLastModified...)
-	head = append(head, encodeRedirects(e.Redirects)...)
+	head = append(head, encodeRedirects(e)...)
 	sum := crc32.Update(crc32.Checksum(head[sumEnd:], castagnoli), castagnoli, e.Body)
 	binary.BigEndian.PutUint32(head[sumStart:], sum)
 	return head, nil
@@ -92,29 +92,39 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 // EncodedSize returns the length of a stored entry, in bytes.
 func EncodedSize(e *Entry) int64 {
 	return int64(headerSize) + 32*int64(len(e.OriginHashes)) + int64(len(e.ContentType)+len(e.ETag)+
-		len(e.OriginETag)+len(e.OriginLastModified)+len(encodeRedirects(e.Redirects))) + int64(len(e.Body))
+		len(e.OriginETag)+len(e.OriginLastModified)+len(encodeRedirects(e))) + int64(len(e.Body))
 }
 
 // encodeRedirects returns a line for each redirect: the index of the original, a space, and
-// the URL.
-func encodeRedirects(list []Redirect) (lines string) {
-	for _, r := range list {
+// the URL. Before them is a line with LastPurge, where that isn't 0.
+func encodeRedirects(e *Entry) (lines string) {
+	if len(e.Redirects) > 0 && e.LastPurge > 0 {
+		lines = strconv.FormatInt(e.LastPurge, 10) + "\n"
+	}
+	for _, r := range e.Redirects {
 		lines += strconv.Itoa(r.Original) + " " + r.URL + "\n"
 	}
 	return lines
 }
 
-func decodeRedirects(lines string) (list []Redirect, ok bool) {
+func decodeRedirects(lines string, e *Entry) (ok bool) {
+	if first, rest, _ := strings.Cut(lines, "\n"); rest != "" && !strings.Contains(first, " ") {
+		n, err := strconv.ParseInt(first, 10, 64)
+		if err != nil || n <= 0 || strconv.FormatInt(n, 10) != first {
+			return false
+		}
+		e.LastPurge, lines = n, rest
+	}
 	for line := range strings.Lines(lines) {
 		n, url, found := strings.Cut(line, " ")
 		url, ended := strings.CutSuffix(url, "\n")
 		original, err := strconv.Atoi(n)
 		if !found || !ended || err != nil || strconv.Itoa(original) != n {
-			return nil, false
+			return false
 		}
-		list = append(list, Redirect{original, url})
+		e.Redirects = append(e.Redirects, Redirect{original, url})
 	}
-	return list, true
+	return true
 }
 
 // parseHeader reads the header of a stored entry of size bytes, and checks it. The checksum
@@ -191,8 +201,7 @@ func Decode(stored []byte, key Key) (*Entry, error) {
 		ExpiresAt:    h.ExpiresAt.time(),
 		Body:         stored[bodyStart:len(stored):len(stored)],
 	}
-	var ok bool
-	if e.Redirects, ok = decodeRedirects(texts); !ok {
+	if !decodeRedirects(texts, e) {
 		return nil, ErrCorrupt
 	}
 	return e, nil

@@ -15,7 +15,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	key := diskKey(1)
 	for _, e := range []*Entry{{}, diskEntry(1), {Body: []byte("x"), OriginHashes: [][32]byte{{1}, {2}}}, {Body: []byte("x"), OriginHashes: [][32]byte{{1}}, Unaware: true},
-		{Body: []byte("x"), Redirects: []Redirect{{0, "https://a.test/x"}, {4, "https://b.test/"}}}, {Body: []byte("x"), Width: -1, ExpiresAt: time.Unix(-1, 999999999)}} {
+		{Body: []byte("x"), Redirects: []Redirect{{0, "https://a.test/x"}, {4, "https://b.test/"}}, LastPurge: 17}, {Body: []byte("x"), Redirects: []Redirect{{0, "https://a.test/x"}}}, {Body: []byte("x"), Width: -1, ExpiresAt: time.Unix(-1, 999999999)}} {
 		head, err := EncodeHead(key, e)
 		if err != nil {
 			f.Fatal(err)

@@ -25,7 +25,7 @@ type ask struct {
 	site       *site
 	endpoint   *endpoint
 	refs       []ref  // the originals that it is made of: one, but for endpoints that take several
-	again      bool   // the entry is another than the first one, which is outdated
+	again      again  // the entry is another than the first one, which is outdated
 	posted     bool   // the original is sent with the request
 	background bool   // no client waits for it
 	client     string // address of who asks; empty if unknown
@@ -287,8 +287,11 @@ func (a *ask) key() cache.Key {
 	if a.site.blocked.byHash() {
 		add("hashed")
 	}
-	if a.again {
+	if a.again.refused {
 		add("again")
+	}
+	if a.again.purge > 0 {
+		add("again after purge " + strconv.FormatInt(a.again.purge, 10))
 	}
 	for _, m := range a.marks.list {
 		add("mark")

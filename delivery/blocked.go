@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/workspace"
@@ -122,15 +121,6 @@ func (c *site) checkName(r ref) error {
 		return fault.New(fault.Blocked, "some servers read this path as that of an image that the owner of the workspace has blocked")
 	}
 	return nil
-}
-
-// checkEntry refuses an entry that was made of a blocked image, or fetched through redirects
-// that the workspace doesn't allow any more.
-func (a *ask) checkEntry(e *cache.Entry) error {
-	if a.site.blocked.has(e.OriginHashes...) {
-		return errBlocked()
-	}
-	return a.checkRedirects(e)
 }
 
 // hash returns the hash of an original, or zero where the workspace needs none. A blocked

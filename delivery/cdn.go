@@ -2,9 +2,8 @@ package delivery
 
 import (
 	"net/http"
+	"slices"
 	"strings"
-
-	"github.com/tintype/tintype/cache"
 )
 
 const staleIfError = ", stale-if-error=604800"
@@ -40,11 +39,18 @@ func (s *Service) tellCaches(h http.Header, a *ask, cc string) {
 // tag names what the answer is made of to caches in front.
 func (a *ask) tag(h http.Header) { a.setTags(h, a.cacheTags()) }
 
-// tagMore adds what only the entry says.
-func (a *ask) tagMore(h http.Header, e *cache.Entry) {
-	if more := a.redirectTags(e); more != nil {
-		a.setTags(h, a.cacheTags()+","+strings.Join(more, ","))
+// tagMore adds tags that only the entry says.
+func (a *ask) tagMore(h http.Header, more []string) {
+	if more == nil {
+		return
 	}
+	tags := strings.Split(strings.Join(h["Cache-Tag"], ","), ",")
+	for _, tag := range more {
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	a.setTags(h, strings.Join(tags, ","))
 }
 
 func (a *ask) setTags(h http.Header, tags string) {

@@ -84,7 +84,6 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		}
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}
-	ask.tagMore(w.Header(), entry)
 	return s.respond(w, r, &ask, entry)
 }
 
@@ -94,11 +93,12 @@ func clientOf(r *http.Request) client { return client{strings.Join(r.Header["Acc
 // headers which. An error that the cache remembers is an error here.
 func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, error) {
 	var t timings
-	e, outcome, err := s.loadMarked(ctx, a, &t)
+	found, err := s.loadMarked(ctx, a, &t)
 	t.header(w.Header())
 	if err != nil {
 		return nil, err
 	}
+	e, outcome := found.entry, found.outcome
 	w.noteOutcome(outcome)
 	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
 	if e.Code != "" {
@@ -108,29 +108,27 @@ func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, 
 		}
 		return nil, known
 	}
-	if err := a.checkEntry(e); err != nil { // it was made before the image was blocked
-		return nil, err
+	if found.refused != nil { // it was made before the image was blocked
+		return nil, found.refused
 	}
+	a.tagMore(w.Header(), found.tags)
 	return e, nil
 }
 
 // loadMarked is load with the marks as they are now. Should the image of one change
 // while the variant is made, it is another variant.
-func (s *Service) loadMarked(ctx context.Context, a *ask, t *timings) (e *cache.Entry, outcome cache.Outcome, err error) {
+func (s *Service) loadMarked(ctx context.Context, a *ask, t *timings) (found, error) {
 	for range 3 {
 		marked, err := s.findMarks(ctx, a)
 		if err != nil {
-			return nil, outcome, err
+			return found{}, err
 		}
-		e, outcome, err = s.loadOne(ctx, marked, t)
-		if err == nil && marked.outdated(e) {
-			e, outcome, err = s.loadOne(ctx, marked.madeAgain(), t)
-		}
+		f, err := marked.find(func(a *ask) (*cache.Entry, cache.Outcome, error) { return s.loadOne(ctx, a, t) })
 		if !errors.Is(err, errMarkChanged) {
-			return e, outcome, err
+			return f, err
 		}
 	}
-	return nil, outcome, errMarkChanged
+	return found{}, errMarkChanged
 }
 
 func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry, cache.Outcome, error) {

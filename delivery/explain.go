@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
 )
 
@@ -191,18 +192,15 @@ func (e *Explanation) describe(a *ask) {
 // explainVariant says whether the variant is cached, or else whether its original may be
 // fetched.
 func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) error {
-	key := a.key()
-	e.VariantKey = key.String()
-	entry, outcome, err := s.loader.Peek(ctx, key)
-	if err == nil && a.outdated(entry) {
-		a = a.madeAgain()
-		key = a.key()
+	f, err := a.find(func(a *ask) (*cache.Entry, cache.Outcome, error) {
+		key := a.key()
 		e.VariantKey = key.String()
-		entry, outcome, err = s.loader.Peek(ctx, key)
-	}
+		return s.loader.Peek(ctx, key)
+	})
 	if err != nil {
 		return err
 	}
+	entry, outcome := f.entry, f.outcome
 	if entry == nil && len(a.refs) == 0 {
 		return nil
 	}
@@ -219,7 +217,7 @@ func (s *Service) explainVariant(ctx context.Context, e *Explanation, a *ask) er
 		return fault.New(fault.Code(entry.Code), entry.Message)
 	}
 	_, e.Format, _ = strings.Cut(entry.ContentType, "/")
-	return a.checkEntry(entry)
+	return f.refused
 }
 
 // headerOnly is a ResponseWriter that keeps headers only.

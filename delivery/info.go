@@ -206,8 +206,8 @@ func (s *Service) layerOf(ctx context.Context, a *ask) (string, error) {
 	if a.show&allParts != partMetadata {
 		return "", nil
 	}
-	whole, _, err := s.loader.Peek(ctx, a.key())
-	if err != nil || whole != nil && whole.Code == "" {
+	whole, err := a.find(func(a *ask) (*cache.Entry, cache.Outcome, error) { return s.loader.Peek(ctx, a.key()) })
+	if err != nil || whole.entry != nil && whole.entry.Code == "" {
 		return "", err
 	}
 	return layerHeader, nil

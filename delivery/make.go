@@ -65,6 +65,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	if err != nil {
 		if old != nil && errors.Is(err, origin.ErrNotModified) {
 			renewed := *old
+			// LastPurge stays, since the original's bytes are those of the earlier fetch.
 			renewed.Redirects, renewed.Unaware = redirectsOf(0, origin.RedirectsOf(err)), false
 			s.date(&renewed, a)
 			return &renewed, nil
@@ -82,7 +83,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	made = true
 	s.count(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{Transforms: 1})
 	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
-	e.Redirects = redirects(from)
+	e.Redirects, e.LastPurge = redirects(from), a.site.purges.Last()
 	if len(from) == 1 {
 		e.OriginETag, e.OriginLastModified = from[0].ETag, from[0].LastModified
 	}

@@ -187,7 +187,12 @@ func (s *Service) markImages(ctx context.Context, a *ask) (images []transform.Ma
 // markImage returns the image of a mark, and fetches it unless it is known. The caller
 // must release an image that it asks for whole.
 func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole bool) (*marks.Image, error) {
-	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, c.purgedMark(m), c.blocked.byHash()}
+	return s.markImageAfter(ctx, c, m, whole, c.purgedMark(m))
+}
+
+// markImageAfter is markImage with the number of a purge that the fetch has to come after.
+func (s *Service) markImageAfter(ctx context.Context, c *site, m variantMark, whole bool, purge int64) (*marks.Image, error) {
+	key := originalKey{c.ID, m.ref.place(), m.ref.at().key, origin.Validators{}, purge, c.blocked.byHash()}
 	image, err := s.marks.Get(ctx, key, whole, func(ctx context.Context, old *marks.Image) (*marks.Image, error) {
 		var have origin.Validators
 		if old != nil {
@@ -211,27 +216,40 @@ func (s *Service) markImage(ctx context.Context, c *site, m variantMark, whole b
 	if err != nil {
 		return nil, markUnavailable(m.Name(), err)
 	}
-	if err := c.checkMark(m.ref, image); err != nil {
-		if whole {
-			image.Release()
-		}
+	later, err := c.checkMark(m.ref, image, purge)
+	if err == nil && later == purge {
+		return image, nil
+	}
+	if whole {
+		image.Release()
+	}
+	if err != nil {
 		return nil, markUnavailable(m.Name(), err)
 	}
-	return image, nil
+	return s.markImageAfter(ctx, c, m, whole, later) // what a redirect led to has been purged
 }
 
 // checkMark refuses the image of a mark if the workspace has changed since it was fetched:
-// blocks, what redirects may lead to, allow_svg and allow_tiff.
-func (c *site) checkMark(r ref, image *marks.Image) error {
-	if c.blocked.has(image.Hash) {
-		return errBlocked()
-	}
+// blocks, what redirects may lead to, allow_svg and allow_tiff. later is the number of a purge
+// after the one that it was fetched after, of what its redirects led to. It equals purge where
+// there is none.
+func (c *site) checkMark(r ref, image *marks.Image, purge int64) (later int64, err error) {
+	later = purge
 	for _, u := range image.Redirects {
-		if err := c.checkRedirect(r.at().source, u); err != nil {
-			return err
+		u.Query = "" // as in the entries of variants
+		to, err := c.checkRedirect(r.at().source, u)
+		if err != nil {
+			return 0, err
 		}
+		later = max(later, c.purgedOriginal(to))
 	}
-	return c.takes(image.Header)
+	switch {
+	case later > purge:
+		return later, nil
+	case c.blocked.has(image.Hash):
+		return purge, errBlocked()
+	}
+	return purge, c.takes(image.Header)
 }
 
 // markUnavailable makes err an error about the mark. Errors that aren't about the mark,

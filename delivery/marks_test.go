@@ -497,8 +497,8 @@ func TestNothingUndecided(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.marks = decidedMarks{}
-	if e, _, err := b.loadMarked(t.Context(), &a, &timings{}); err == nil {
-		t.Errorf("%d bytes", len(e.Body))
+	if e, err := b.loadMarked(t.Context(), &a, &timings{}); err == nil {
+		t.Errorf("%d bytes", len(e.entry.Body))
 	}
 	if images, _, _, err := b.markImages(t.Context(), &a); err == nil {
 		t.Errorf("%d marks", len(images))

@@ -92,7 +92,7 @@ func (s *Service) pregenerate(ctx context.Context, p pregeneration) error {
 	if err := a.checkBlocked(); err != nil {
 		return err
 	}
-	_, _, err = s.loadMarked(ctx, &a, &timings{})
+	_, err = s.loadMarked(ctx, &a, &timings{})
 	return err
 }
 

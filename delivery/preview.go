@@ -125,7 +125,7 @@ func (s *Service) makeUncached(ctx context.Context, a *ask) (e *cache.Entry, err
 		if e.Code != "" {
 			return nil, fault.New(fault.Code(e.Code), e.Message)
 		}
-		return e, marked.checkEntry(e)
+		return e, marked.judge(e).refused
 	}
 	return nil, errMarkChanged
 }

@@ -143,6 +143,17 @@ func (c *site) allNames(r ref) func(yield func(object) bool) {
 	}
 }
 
+// appendTags appends the Cache-Tags of an original, and of its sources.
+func (c *site) appendTags(tags []string, r ref) []string {
+	for o := range r.names {
+		if o.source != "" {
+			tags = append(tags, workspace.SourceTag(c.Namespace, o.source))
+		}
+		tags = append(tags, workspace.PathTag(c.Namespace, o.source, o.path))
+	}
+	return tags
+}
+
 // cacheTags is the header Cache-Tag: it lets a cache in front be purged by workspace,
 // source, mark and original.
 func (a *ask) cacheTags() string {
@@ -189,6 +200,11 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 			add(p, p.Tag(namespace))
 			if r.source != nil {
 				return found, tags, nil
+			}
+			if r.url.Query != "" { // redirects to it are noted without the query
+				r.url.Query = ""
+				p.Value = r.url.String()
+				add(p, p.Tag(namespace))
 			}
 		}
 	}

@@ -2,8 +2,12 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tintype/tintype/cache"
@@ -212,5 +216,201 @@ func TestBlockedSpellings(t *testing.T) {
 		if got := code(t, b.get(tt.target)); (got == "BLOCKED") != tt.blocked {
 			t.Errorf("%s: %q, blocked %v", tt.target, got, tt.blocked)
 		}
+	}
+}
+
+// TestPurgeOfARedirectsTarget: a purge of an original reaches what was fetched through
+// redirects to it, once, and nothing else.
+func TestPurgeOfARedirectsTarget(t *testing.T) {
+	for name, tt := range map[string]struct {
+		path, source, prefix, url string
+		elsewhere                 bool // the redirect leads out of all sources
+	}{
+		"path":                     {path: "x.png"},
+		"prefix":                   {prefix: "x"},
+		"source":                   {source: "inner"},
+		"URL":                      {url: "/in/x.png"},
+		"URL with a query":         {url: "/in/x.png?a=1"},
+		"URL elsewhere":            {url: "/in/x.png", elsewhere: true},
+		"URL elsewhere with query": {url: "/in/x.png?a=1", elsewhere: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			foreign := deliverytest.NewUpstream(t)
+			host := b.upstream
+			if tt.elsewhere {
+				host = foreign
+			}
+			away := func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, host.URL+"/in/x.png?token=secret", http.StatusFound)
+			}
+			b.upstream.Serve("/photos/away.png", away)
+			foreign.Serve("/away.png", away)
+			host.Serve("/in/x.png", deliverytest.Body(flat(t, markRed)))
+			w := b.acme(func(w *workspace.Workspace) {
+				w.Sources = append(w.Sources, workspace.Source{Key: "inner", Kind: "http", URL: b.upstream.URL + "/in/"})
+			})
+			b.registry.Set(t, w)
+			targets := []string{
+				"/acme/photos/away.png?format=png", "/acme?format=png&src=" + foreign.URL + "/away.png", "/acme/info/photos/away.png",
+				"/acme/placeholder/blurhash/photos/away.png", "/acme/grid?format=png&src=photos/cat.jpg&src=photos/away.png&w=40&h=20",
+				"/acme/photos/cat.jpg?w=20&mark=" + foreign.URL + "/away.png",
+			}
+			old := map[string]string{}
+			for _, target := range targets {
+				old[target] = b.get(target).Body.String()
+				if w := b.get(target); !hit(w) {
+					t.Fatal(target, w.Code, w.Header())
+				}
+			}
+			b.get("/acme/photos/cat.jpg?w=21")
+			tag := ""
+			purges := []workspace.Purge{{Kind: workspace.PurgePath, Source: "inner", Value: tt.path}}
+			switch {
+			case tt.source != "":
+				purges[0] = workspace.Purge{Kind: workspace.PurgeSource, Source: tt.source}
+			case tt.prefix != "":
+				purges[0] = workspace.Purge{Kind: workspace.PurgePrefix, Source: "inner", Value: tt.prefix}
+			case tt.url != "":
+				var tags []string
+				var err error
+				if purges, tags, err = b.FindPurge(t.Context(), "acme", host.URL+tt.url); err != nil {
+					t.Fatal(err)
+				}
+				tag = tags[len(tags)-1]
+			}
+			if tag == "" {
+				tag = purges[0].Tag("acme")
+			}
+			host.Serve("/in/x.png", deliverytest.Body(flat(t, markBlue)))
+			for _, p := range purges {
+				w = b.purge(t, w, p)
+			}
+			for i, target := range targets {
+				got := b.get(target)
+				if got.Code != 200 || hit(got) || got.Body.String() == old[target] {
+					t.Errorf("%s after the purge: %d, hit %v, as before %v", target, got.Code, hit(got), got.Body.String() == old[target])
+				}
+				if i < 5 && !slices.Contains(strings.Split(got.Header().Get("Cache-Tag"), ","), tag) {
+					t.Errorf("%s has no tag %s: %s", target, tag, got.Header().Get("Cache-Tag"))
+				}
+				if !hit(b.get(target)) {
+					t.Errorf("%s is made anew again", target)
+				}
+			}
+			if !hit(b.get("/acme/photos/cat.jpg?w=21")) {
+				t.Error("another image was purged too")
+			}
+			// What is made after the purge is made once.
+			made := b.engine.Runs.Load()
+			b.get("/acme/photos/away.png?format=png&w=9")
+			if n := b.engine.Runs.Load() - made; n != 1 {
+				t.Errorf("made %d times", n)
+			}
+			// A purge of something else changes nothing.
+			b.purge(t, w, workspace.Purge{Kind: workspace.PurgePath, Source: "inner", Value: "y.png"})
+			for _, target := range targets {
+				if !hit(b.get(target)) {
+					t.Errorf("%s was purged with another image", target)
+				}
+			}
+		})
+	}
+}
+
+// TestPurgesOfChangingTargets: the origin redirects to another image after each purge of the
+// last one. However many there were, the request ends, with the present one.
+func TestPurgesOfChangingTargets(t *testing.T) {
+	b := newBench(t)
+	n := 0
+	b.upstream.Serve("/photos/away.png", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, fmt.Sprintf("v%d.png", n), http.StatusFound)
+	})
+	w := b.acme()
+	b.registry.Set(t, w)
+	const target = "/acme/photos/away.png?format=png"
+	for n = range 8 {
+		b.upstream.Serve(fmt.Sprintf("/photos/v%d.png", n), deliverytest.Body(deliverytest.Photo(t, 20+n, 20)))
+		if n > 0 {
+			w = b.purge(t, w, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("v%d.png", n-1)})
+		}
+		for _, wantHit := range []bool{false, true} {
+			got := b.get(target)
+			if size, want := imageSize(t, got.Body.Bytes()), fmt.Sprintf("%dx20", 20+n); size != want || hit(got) != wantHit {
+				t.Errorf("after %d purges: %s, want %s, hit %v", n, size, want, hit(got))
+			}
+		}
+	}
+}
+
+// TestPurgeOfARedirectsTargetDuringAFetch: who asks after the purge doesn't get what was
+// fetched before it, neither at that moment nor later.
+func TestPurgeOfARedirectsTargetDuringAFetch(t *testing.T) {
+	b := newBench(t)
+	w := b.acme()
+	b.registry.Set(t, w)
+	b.upstream.Serve("/photos/away.jpg", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "slow.jpg", http.StatusFound) })
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	old, fresh := deliverytest.Body(deliverytest.Photo(t, 30, 20)), deliverytest.Body(deliverytest.Photo(t, 60, 40))
+	var asked atomic.Bool
+	b.upstream.Serve("/photos/slow.jpg", func(w http.ResponseWriter, r *http.Request) {
+		answer := fresh
+		if !asked.Swap(true) {
+			answer = old
+			close(begun)
+			<-proceed
+		}
+		answer(w, r)
+	})
+	release := sync.OnceFunc(func() { close(proceed) })
+	defer release()
+	const target = "/acme/photos/away.jpg?format=png"
+	answers := make(chan string, 2)
+	ask := func() { answers <- imageSize(t, b.get(target).Body.Bytes()) }
+	go ask()
+	<-begun
+	b.purge(t, w, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "slow.jpg"})
+	release()
+	if got := imageSize(t, b.get(target).Body.Bytes()); got != "60x40" {
+		t.Errorf("asked after the purge, answered with the original of before: %s", got)
+	}
+	if got := <-answers; got != "30x20" {
+		t.Errorf("who asked before the purge got %s", got)
+	}
+	if got := b.get(target); imageSize(t, got.Body.Bytes()) != "60x40" || !hit(got) {
+		t.Errorf("afterwards: %s, %s", imageSize(t, got.Body.Bytes()), got.Header().Get("Cache-Status"))
+	}
+}
+
+// TestRenewedAfterAPurge: the origin says that what a redirect leads to hasn't changed since
+// before its purge. What was made before the purge stays purged.
+func TestRenewedAfterAPurge(t *testing.T) {
+	b := newBench(t)
+	b.upstream.Serve("/photos/away.png", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "b.png", http.StatusFound) })
+	serve := func(picture []byte) {
+		body := deliverytest.Body(picture)
+		b.upstream.Serve("/photos/b.png", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"1"`)
+			if r.Header.Get("If-None-Match") == `"1"` {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			body(w, r)
+		})
+	}
+	serve(flat(t, markRed))
+	w := b.acme(func(w *workspace.Workspace) { w.Sources[0].Revalidate = 10 })
+	b.registry.Set(t, w)
+	const target = "/acme/photos/away.png?format=png"
+	b.get(target)
+	serve(flat(t, markBlue))
+	b.purge(t, w, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "b.png"})
+	b.clock.Add(11)
+	b.get(target) // the old entry is stale, and the origin is asked for it
+	if err := b.loader.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := shows(t, b.get(target)); got != "blue" {
+		t.Error(got)
 	}
 }

@@ -157,7 +157,7 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 		switch ws.Kind {
 		case "http":
 			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: src.places[0], Header: headers(ws.Headers),
-				Redirect: func(u origin.URL) error { return c.checkRedirect(src, u) }}
+				Redirect: c.allowRedirect(src)}
 		case "s3", "r2":
 			if s.bucket == nil {
 				src.fetch = unusable{errors.New("this server reads no buckets")}

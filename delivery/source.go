@@ -335,33 +335,41 @@ func (c *site) checkURL(u origin.URL) error {
 // checkRedirect says whether the origin may redirect a fetch to u. from is the source
 // that is fetched from, or nil for a full URL. The rules are those of full URLs. In
 // addition, a redirect must not lead to a blocked image, nor into a private or marked source
-// other than from.
-func (c *site) checkRedirect(from *source, u origin.URL) error {
+// other than from. It returns the original that u names.
+func (c *site) checkRedirect(from *source, u origin.URL) (ref, error) {
 	r, err := c.resolveWithin(u)
 	if err != nil {
-		return err
+		return ref{}, err
 	}
 	if r.source == nil {
 		r = ref{url: u, key: origin.Key{Path: u.String()}}
 	}
 	if err := c.checkName(r); err != nil {
-		return err
+		return ref{}, err
 	}
 	if r.source == nil {
-		return c.checkURL(u)
+		return r, c.checkURL(u)
 	}
 	for _, src := range r.sources() {
 		if src != from && src.protected() {
-			return fault.New(fault.SourceNotAllowed, "the origin redirects into the source "+src.Key+", which has rules of its own: name that source instead")
+			return ref{}, fault.New(fault.SourceNotAllowed, "the origin redirects into the source "+src.Key+", which has rules of its own: name that source instead")
 		}
 	}
-	return nil
+	return r, nil
+}
+
+// allowRedirect is checkRedirect for a fetch.
+func (c *site) allowRedirect(from *source) func(origin.URL) error {
+	return func(u origin.URL) error {
+		_, err := c.checkRedirect(from, u)
+		return err
+	}
 }
 
 // fetch gets the original.
 func (s *Service) fetch(ctx context.Context, c *site, r ref, have origin.Validators) (*origin.Object, error) {
 	if r.source == nil {
-		return s.http.Get(ctx, origin.Request{URL: r.url, Have: have, Redirect: func(u origin.URL) error { return c.checkRedirect(nil, u) }})
+		return s.http.Get(ctx, origin.Request{URL: r.url, Have: have, Redirect: c.allowRedirect(nil)})
 	}
 	at := r.at()
 	return at.source.fetch.Fetch(ctx, at.key, have)
