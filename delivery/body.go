@@ -154,7 +154,7 @@ func (s *Service) receive(ctx context.Context, workspaceID string, r io.Reader, 
 			stop()
 		}
 	})
-	o, err := s.bodies.Read(origin.WithOwner(ctx, origin.Owner{Workspace: workspaceID}), r, length, s.maxOriginal, stop)
+	o, err := s.bodies.Read(origin.WithOwner(ctx, origin.Owner{Workspace: workspaceID, Client: limit.ClientIn(ctx)}), r, length, s.maxOriginal, stop)
 	if !watch() {
 		<-stopped // stop uses the answer's headers
 	}

@@ -189,7 +189,7 @@ func (s *Service) remember(err error) (*cache.Entry, error) {
 // readOriginal fetches an original, and checks its header before any decoder sees it. The
 // caller must release it.
 func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r ref, have origin.Validators) (*original, error) {
-	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host()})
+	ctx = origin.WithOwner(ctx, origin.Owner{Workspace: c.ID, Host: r.host(), Client: limit.ClientIn(ctx)})
 	if err := s.bodies.Admit(ctx); err != nil {
 		return nil, err
 	}

@@ -54,6 +54,13 @@ const (
 type Owner struct {
 	Workspace string
 	Host      string // the host that the body comes from; empty for a folder and a client
+	Client    string // whose request reads it, see limit.Client; empty is nobody's
+}
+
+// source is the owner without its client: the bodies of a workspace from a host.
+func (o Owner) source() Owner {
+	o.Client = ""
+	return o
 }
 
 type ownerKey struct{}
@@ -78,10 +85,11 @@ type BodiesConfig struct {
 //
 // No workspace may hold more than half of either bound, and large bodies leave an eighth of
 // the memory to small ones. Where there is no room, a body that is still being read ends
-// with [ErrBusy]. It is one of the workspace that holds most: first a slow one, else the
-// newest one from the host that holds most. What becomes free goes to the bodies that wait:
-// first to the workspace that holds least, and within it to the host that holds least. In
-// addition, a large body that brings less than 64 KiB a second for three seconds ends with
+// with [ErrBusy]. It is one of the workspace or of the client that holds most, whichever is
+// more: first a slow one, else the newest one from the host that holds most. So a client that
+// names many workspaces can't keep others out. What becomes free goes to the bodies that wait:
+// first to those whose workspace and client hold least, and within a workspace to the host that
+// holds least. In addition, a large body that brings less than 64 KiB a second for three seconds ends with
 // [ErrTimeout].
 //
 // A nil *Bodies holds any number of bodies. Bodies are safe for concurrent use.
@@ -113,6 +121,7 @@ type pool struct {
 	used         int64
 	peak         int64                // the most bytes that were ever used
 	of           map[string]int64     // used, by workspace
+	clients      map[string]int64     // used, by client
 	leaving      map[string]int64     // by workspace: bytes of bodies that were ended and aren't free yet
 	allLeaving   int64                // the sum of leaving
 	waiting      map[string][]*waiter // by workspace, in the order in which they came
@@ -131,6 +140,42 @@ type hostBytes struct {
 	took   [2]int64 // by pool
 }
 
+// A party is a workspace or a client, whose bodies are counted together.
+type party struct {
+	client bool
+	name   string
+}
+
+// party returns what counts for a body where others want room: its workspace, or its client if
+// that holds more, and how much it holds. A proxy in front of many people may look like one
+// client, so clients count above a part of the pool only: a thirty-second, or an equal part where
+// there are more of them, down to a hundred and twenty-eighth.
+func (p *pool) party(o Owner) (party, int64) {
+	most := p.of[o.Workspace]
+	if n := p.clients[o.Client]; o.Client != "" && n > most && n > p.floor() {
+		return party{true, o.Client}, n
+	}
+	return party{false, o.Workspace}, most
+}
+
+func (p *pool) floor() int64 { return p.limit / int64(min(max(len(p.clients), 32), 128)) }
+
+// of reports whether the body counts for a party.
+func (in *intake) of(p party) bool {
+	if p.client {
+		return in.owner.Client == p.name
+	}
+	return in.owner.Workspace == p.name
+}
+
+// holds returns the bytes of a party.
+func (p *pool) holds(who party) int64 {
+	if who.client {
+		return p.clients[who.name]
+	}
+	return p.of[who.name]
+}
+
 // room returns how many bytes all workspaces together may use, so that in may take n more.
 func (p *pool) room(in *intake, kind int, n int64) int64 {
 	if in.took[kind]+n > largeBody+largeBody/4 { // a small body holds as much while it grows
@@ -146,11 +191,17 @@ func (p *pool) leave(workspace string, n int64) {
 	}
 }
 
-func (p *pool) add(workspace string, n int64) {
+func (p *pool) add(o Owner, n int64) {
 	p.used += n
 	p.peak = max(p.peak, p.used)
-	if p.of[workspace] += n; p.of[workspace] == 0 {
-		delete(p.of, workspace)
+	if p.of[o.Workspace] += n; p.of[o.Workspace] == 0 {
+		delete(p.of, o.Workspace)
+	}
+	if o.Client == "" {
+		return
+	}
+	if p.clients[o.Client] += n; p.clients[o.Client] == 0 {
+		delete(p.clients, o.Client)
 	}
 }
 
@@ -162,7 +213,7 @@ func NewBodies(c BodiesConfig) *Bodies {
 	}
 	for i, limit := range []int64{c.Memory, c.Disk} {
 		b.pools[i] = pool{limit: limit, share: max(limit/2, min(limit, c.Largest+2*growBy)),
-			of: map[string]int64{}, leaving: map[string]int64{}, waiting: map[string][]*waiter{}}
+			of: map[string]int64{}, clients: map[string]int64{}, leaving: map[string]int64{}, waiting: map[string][]*waiter{}}
 	}
 	b.pools[inMemory].reserve = c.Memory / keptForSmall
 	if c.Disk > 0 {
@@ -265,7 +316,8 @@ func (b *Bodies) Read(ctx context.Context, r io.Reader, length, limit int64, sto
 }
 
 // Admit returns [ErrBusy] where a large body of ctx's owner that began now would be ended
-// for lack of room. The caller can then save the request.
+// for lack of room. The caller can then save the request. A client that holds nothing may try,
+// since its body may be small.
 func (b *Bodies) Admit(ctx context.Context) error {
 	if b == nil {
 		return nil
@@ -281,13 +333,19 @@ func (b *Bodies) Admit(ctx context.Context) error {
 	if p.used+largeBody+growBy <= p.limit-p.reserve && p.of[owner.Workspace]+largeBody+growBy <= p.share {
 		return nil
 	}
-	if own := p.of[owner.Workspace] + largeBody + growBy; own <= p.share && b.largest(p, kind, owner.Workspace, own) != owner.Workspace {
-		return nil // a body of another workspace would be ended
+	if owner.Client != "" && p.clients[owner.Client] == 0 {
+		return nil
+	}
+	own, holds := p.party(owner)
+	if p.of[owner.Workspace]+largeBody+growBy > p.share {
+		own = party{name: owner.Workspace}
+	} else if from, _ := b.largest(p, kind, own, holds+largeBody+growBy); from != own {
+		return nil // a body of another one would be ended
 	}
 	hosts := map[string]int64{}
-	var reading, count int64 // bytes and number of the workspace's bodies that could be ended
+	var reading, count int64 // bytes and number of its bodies that could be ended
 	for other := range b.reading {
-		if !other.mayGive(owner.Workspace, kind, nil) {
+		if !other.mayGive(own, kind, nil) {
 			continue
 		}
 		if other.slow {
@@ -297,8 +355,8 @@ func (b *Bodies) Admit(ctx context.Context) error {
 		reading += other.took[kind]
 		count++
 	}
-	if p.of[owner.Workspace] > reading {
-		return nil // the body would wait for the workspace's whole bodies
+	if p.holds(own) > reading {
+		return nil // the body would wait for whole bodies
 	}
 	for _, n := range hosts {
 		if n >= hosts[owner.Host]+reading/count {
@@ -318,9 +376,9 @@ func (b *Bodies) begin(ctx context.Context, stop func()) *intake {
 	defer b.mu.Unlock()
 	b.begun++
 	in.number = b.begun
-	if in.host = b.hosts[in.owner]; in.host == nil {
+	if in.host = b.hosts[in.owner.source()]; in.host == nil {
 		in.host = &hostBytes{}
-		b.hosts[in.owner] = in.host
+		b.hosts[in.owner.source()] = in.host
 	}
 	in.host.bodies++
 	b.reading[in] = struct{}{}
@@ -436,7 +494,7 @@ func (in *intake) free() {
 		in.giveLocked(kind, n)
 	}
 	if in.host.bodies--; in.host.bodies == 0 {
-		delete(b.hosts, in.owner)
+		delete(b.hosts, in.owner.source())
 	}
 }
 
@@ -454,7 +512,7 @@ func (in *intake) giveLocked(kind int, n int64) {
 	p := &in.bodies.pools[kind]
 	in.took[kind] -= n
 	in.host.took[kind] -= n
-	p.add(in.owner.Workspace, -n)
+	p.add(in.owner, -n)
 	if in.cause != nil {
 		p.leave(in.owner.Workspace, -n)
 	}
@@ -485,7 +543,7 @@ func (in *intake) tryTakeLocked(kind int, n int64) bool {
 }
 
 func (in *intake) takeLocked(kind int, n int64) {
-	in.bodies.pools[kind].add(in.owner.Workspace, n)
+	in.bodies.pools[kind].add(in.owner, n)
 	in.took[kind] += n
 	in.host.took[kind] += n
 }
@@ -534,12 +592,14 @@ func (p *pool) first(line []*waiter, kind int) (first *waiter) {
 }
 
 // precedes reports whether a gets free bytes before b, which has waited longer if both are of
-// one workspace: a's workspace holds less, or its host does within the same workspace.
+// one workspace: a's party holds less, or its client or its host does within the same workspace.
 func (p *pool) precedes(a, b *intake, kind int) bool {
+	_, holdsA := p.party(a.owner)
+	_, holdsB := p.party(b.owner)
 	if a.owner.Workspace == b.owner.Workspace {
-		return a.host.took[kind] < b.host.took[kind]
+		return cmp.Or(cmp.Compare(holdsA, holdsB), cmp.Compare(a.host.took[kind], b.host.took[kind])) < 0
 	}
-	return cmp.Or(cmp.Compare(p.of[a.owner.Workspace], p.of[b.owner.Workspace]), cmp.Compare(a.number, b.number)) < 0
+	return cmp.Or(cmp.Compare(holdsA, holdsB), cmp.Compare(a.number, b.number)) < 0
 }
 
 // unwait removes a waiter, if it still waits.
@@ -611,27 +671,33 @@ func (in *intake) take(ctx context.Context, kind int, n int64) error {
 
 // makeRoom ends bodies until n bytes for in are free, or soon will be. in itself may be
 // ended. Whole bodies are never ended, but will be released soon: the other bodies of their
-// workspace wait for them. The caller holds mu.
+// party wait for them. The caller holds mu.
 func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	p := &b.pools[kind]
 	name := in.owner.Workspace
 	room := p.room(in, kind, n)
-	whole := int64(-1) // bytes of the workspace's whole bodies, counted when needed
+	whole := int64(-1) // bytes of the party's whole bodies, counted when needed
 	for own := p.of[name] + n; own-p.leaving[name] > p.share || p.used+n-p.allLeaving > room; {
+		mine, holds := p.party(in.owner)
+		from, found := party{name: name}, true
+		if own-p.leaving[name] <= p.share {
+			from, found = b.largest(p, kind, mine, holds+n)
+		} else {
+			mine = from
+		}
+		if !found {
+			return
+		}
 		if whole < 0 {
-			whole = p.of[name]
+			whole = p.holds(mine)
 			for other := range b.reading {
-				if other.owner.Workspace == name {
+				if other.of(mine) {
 					whole -= other.took[kind]
 				}
 			}
 		}
-		from := name
-		if own-p.leaving[name] <= p.share {
-			from = b.largest(p, kind, name, own)
-		}
 		victim := b.victim(from, kind, in)
-		if victim == nil || victim.owner.Workspace == name && !victim.slow && whole > 0 {
+		if victim == nil || victim.of(mine) && !victim.slow && whole > 0 {
 			return
 		}
 		b.counts.Evicted++
@@ -642,39 +708,43 @@ func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	}
 }
 
-// largest returns the workspace that holds most and has a body that can be ended. It
-// returns own where no other workspace holds more than bytes, which own would hold. It is
-// empty where others hold more, but all their bodies are whole.
-func (b *Bodies) largest(p *pool, kind int, own string, bytes int64) string {
+// largest returns the party that holds most and has a body that can be ended. It returns own
+// where no other one holds more than bytes, which own would hold. It reports false where others
+// hold more, but all their bodies are whole.
+func (b *Bodies) largest(p *pool, kind int, own party, bytes int64) (from party, found bool) {
 	from, most := own, bytes
 	for other := range b.reading {
-		name := other.owner.Workspace
-		if other.cause == nil && other.took[kind] > 0 && p.of[name] > most {
-			from, most = name, p.of[name]
+		if other.cause != nil || other.took[kind] == 0 {
+			continue
+		}
+		if who, n := p.party(other.owner); n > most {
+			from, most = who, n
 		}
 	}
 	if from != own {
-		return from
+		return from, true
 	}
 	for name, n := range p.of {
-		if n > bytes && name != own {
-			return ""
+		if n > bytes && (party{false, name}) != own {
+			return party{}, false
 		}
 	}
-	return own
+	for name, n := range p.clients {
+		if n > max(bytes, p.floor()) && (party{true, name}) != own {
+			return party{}, false
+		}
+	}
+	return own, true
 }
 
-// victim returns the body of a workspace that must be ended. It is the slow one that holds
+// victim returns the body of a party that must be ended. It is the slow one that holds
 // most, else the newest one from the host that holds most. It may be in, which wants room.
 // It is nil where no body that is being read has bytes of the pool.
-func (b *Bodies) victim(workspace string, kind int, in *intake) *intake {
-	if workspace == "" && in.owner.Workspace != "" {
-		return nil
-	}
+func (b *Bodies) victim(from party, kind int, in *intake) *intake {
 	var slow *intake
 	hosts := map[string]int64{}
 	for other := range b.reading {
-		if !other.mayGive(workspace, kind, in) {
+		if !other.mayGive(from, kind, in) {
 			continue
 		}
 		hosts[other.owner.Host] += other.took[kind]
@@ -687,7 +757,7 @@ func (b *Bodies) victim(workspace string, kind int, in *intake) *intake {
 	}
 	var victim *intake
 	for other := range b.reading {
-		if other.mayGive(workspace, kind, in) &&
+		if other.mayGive(from, kind, in) &&
 			(victim == nil || cmp.Or(cmp.Compare(hosts[other.owner.Host], hosts[victim.owner.Host]), cmp.Compare(other.number, victim.number)) > 0) {
 			victim = other
 		}
@@ -695,9 +765,9 @@ func (b *Bodies) victim(workspace string, kind int, in *intake) *intake {
 	return victim
 }
 
-// mayGive reports whether in is a body of the workspace that can be ended for asks.
-func (in *intake) mayGive(workspace string, kind int, asks *intake) bool {
-	return in.cause == nil && in.owner.Workspace == workspace && (in.took[kind] > 0 || in == asks)
+// mayGive reports whether in is a body of the party that can be ended for asks.
+func (in *intake) mayGive(from party, kind int, asks *intake) bool {
+	return in.cause == nil && in.of(from) && (in.took[kind] > 0 || in == asks)
 }
 
 // endLocked ends a body that is being read. The caller holds Bodies.mu.

@@ -73,7 +73,7 @@ func wantNothingHeld(t *testing.T, b *Bodies) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.pools[inMemory].used != 0 || b.pools[onDisk].used != 0 || len(b.pools[inMemory].of) != 0 || len(b.pools[onDisk].of) != 0 || len(b.reading) != 0 || b.whole != 0 {
+	if b.pools[inMemory].used != 0 || b.pools[onDisk].used != 0 || len(b.pools[inMemory].of) != 0 || len(b.pools[onDisk].of) != 0 || len(b.pools[inMemory].clients) != 0 || len(b.pools[onDisk].clients) != 0 || len(b.hosts) != 0 || len(b.reading) != 0 || b.whole != 0 {
 		t.Errorf("at rest: %d bytes in memory, %d on disk, of %d and %d workspaces; %d are read, %d are whole",
 			b.pools[inMemory].used, b.pools[onDisk].used, len(b.pools[inMemory].of), len(b.pools[onDisk].of), len(b.reading), b.whole)
 	}
@@ -101,7 +101,7 @@ func TestBodies(t *testing.T) {
 			for _, size := range []int64{0, 1, firstBuffer - 1, firstBuffer, firstBuffer + 1, 300_000, largeBody - 1, largeBody, largeBody + 1, largeBody + growBy, 3<<20 + 7, limit} {
 				for _, length := range []int64{-1, size} {
 					u := newUpload(size, size)
-					ctx := WithOwner(t.Context(), Owner{"w", "h"})
+					ctx := WithOwner(t.Context(), Owner{Workspace: "w", Host: "h"})
 					var r io.Reader = u
 					if tt.full {
 						r = &breaker{Reader: u, b: b}
@@ -223,7 +223,7 @@ func TestStalledBodies(t *testing.T) {
 				for i := range 100 {
 					u := newUpload(24<<20, 25<<20)
 					wg.Go(func() {
-						o, err := b.Read(WithOwner(t.Context(), Owner{"default", fmt.Sprint(i%4, ".attacker")}), u, tt.length, 25<<20, u.stop)
+						o, err := b.Read(WithOwner(t.Context(), Owner{Workspace: "default", Host: fmt.Sprint(i%4, ".attacker")}), u, tt.length, 25<<20, u.stop)
 						if err == nil {
 							o.Release()
 						}
@@ -243,7 +243,7 @@ func TestStalledBodies(t *testing.T) {
 					t.Errorf("the heap grew by %d MiB", heap>>20)
 				}
 				// Others, from other hosts of the same workspace and from others.
-				for i, owner := range []Owner{{"other", "shop"}, {"third", "shop"}, {"default", "shop"}} {
+				for i, owner := range []Owner{{Workspace: "other", Host: "shop"}, {Workspace: "third", Host: "shop"}, {Workspace: "default", Host: "shop"}} {
 					begun := time.Now()
 					u := newUpload(3<<20, 3<<20)
 					o, err := b.Read(WithOwner(t.Context(), owner), u, -1, 25<<20, u.stop)
@@ -289,7 +289,7 @@ func TestHalfReadBodies(t *testing.T) {
 		whole, busy := 0, 0
 		for i := range 60 {
 			u := newUpload(1<<20, 8<<20)
-			ctx := WithOwner(t.Context(), Owner{fmt.Sprint("w", i%3), fmt.Sprint("h", i%5)})
+			ctx := WithOwner(t.Context(), Owner{Workspace: fmt.Sprint("w", i%3), Host: fmt.Sprint("h", i%5)})
 			wg.Go(func() {
 				done := make(chan struct{})
 				go func() { // a megabyte more after the other
@@ -344,7 +344,7 @@ func TestShares(t *testing.T) {
 			u := newUpload(size, 25<<20)
 			uploads[name] = u
 			wg.Go(func() {
-				o, err := b.Read(WithOwner(t.Context(), Owner{workspace, host}), u, 25<<20, 25<<20, u.stop)
+				o, err := b.Read(WithOwner(t.Context(), Owner{Workspace: workspace, Host: host}), u, 25<<20, 25<<20, u.stop)
 				if err == nil {
 					o.Release()
 				}
@@ -439,7 +439,7 @@ func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 40 << 20})
 		admits := func(workspace, host string) bool {
-			return b.Admit(WithOwner(t.Context(), Owner{workspace, host})) == nil
+			return b.Admit(WithOwner(t.Context(), Owner{Workspace: workspace, Host: host})) == nil
 		}
 		var wg sync.WaitGroup
 		var uploads []*upload
@@ -447,7 +447,7 @@ func TestAdmit(t *testing.T) {
 			u := newUpload(9<<20, 25<<20)
 			uploads = append(uploads, u)
 			wg.Go(func() {
-				if o, err := b.Read(WithOwner(t.Context(), Owner{"a", "x"}), u, 25<<20, 25<<20, u.stop); err == nil {
+				if o, err := b.Read(WithOwner(t.Context(), Owner{Workspace: "a", Host: "x"}), u, 25<<20, 25<<20, u.stop); err == nil {
 					o.Release()
 				}
 			})
@@ -473,6 +473,52 @@ func TestAdmit(t *testing.T) {
 		}
 		wantNothingHeld(t, b)
 	})
+}
+
+// TestClientOfManyWorkspaces: few clients fill the memory with large bodies of many workspaces,
+// which arrive. The bodies of another client find room, small ones at once.
+func TestClientOfManyWorkspaces(t *testing.T) {
+	for _, clients := range []int{1, 20, 60} {
+		synctest.Test(t, func(t *testing.T) {
+			b := NewBodies(BodiesConfig{Memory: 58 << 20})
+			var wg sync.WaitGroup
+			var uploads []*upload
+			for i := range 300 {
+				ctx := WithOwner(t.Context(), Owner{Workspace: fmt.Sprint("w", i), Host: "attacker", Client: fmt.Sprint("c", i%clients)})
+				if i >= clients && b.Admit(ctx) != nil {
+					continue
+				}
+				u := newUpload(7<<20, 8<<20)
+				uploads = append(uploads, u)
+				wg.Go(func() {
+					if o, err := b.Read(ctx, u, 8<<20, 25<<20, u.stop); err == nil {
+						o.Release()
+					}
+				})
+				synctest.Wait()
+			}
+			for i, size := range []int64{67 << 10, 67 << 10, 8 << 20} {
+				start := time.Now()
+				ctx := WithOwner(t.Context(), Owner{Workspace: "shop", Host: "own", Client: fmt.Sprint("visitor", i)})
+				if err := b.Admit(ctx); err != nil {
+					t.Errorf("%d clients, body %d: %v", clients, i, err)
+				}
+				u := newUpload(size, size)
+				o, err := b.Read(ctx, u, size, 25<<20, u.stop)
+				if took := time.Since(start); err != nil || took > time.Second || size < largeBody && took > 0 {
+					t.Errorf("%d clients, body %d: %v after %v", clients, i, err, took)
+				}
+				if err == nil {
+					o.Release()
+				}
+			}
+			for _, u := range uploads {
+				u.stop()
+			}
+			wg.Wait()
+			wantNothingHeld(t, b)
+		})
+	}
 }
 
 // TestPace: large bodies that arrive at the same time are slowed down to the common pace. A
@@ -524,7 +570,7 @@ func TestOrderOfWaiting(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 32 << 20})
 		read := func(workspace, host string, size int64) (*Object, error) {
 			u := newUpload(size, size)
-			return b.Read(WithOwner(t.Context(), Owner{workspace, host}), u, size, 25<<20, u.stop)
+			return b.Read(WithOwner(t.Context(), Owner{Workspace: workspace, Host: host}), u, size, 25<<20, u.stop)
 		}
 		var held []*Object
 		for _, f := range []struct {
@@ -603,7 +649,7 @@ func TestWaitersComeFirst(t *testing.T) {
 			p := &b.pools[inMemory]
 			var all []*intake
 			begin := func(f body) *intake {
-				in := b.begin(WithOwner(t.Context(), Owner{f.workspace, f.host}), func() {})
+				in := b.begin(WithOwner(t.Context(), Owner{Workspace: f.workspace, Host: f.host}), func() {})
 				all = append(all, in)
 				in.takeLocked(inMemory, f.has)
 				return in
@@ -633,7 +679,7 @@ func TestSmallBodiesHaveRoom(t *testing.T) {
 		b := NewBodies(BodiesConfig{Memory: 32 << 20})
 		read := func(workspace string, size int64) (*Object, error) {
 			u := newUpload(size, size)
-			return b.Read(WithOwner(t.Context(), Owner{workspace, "x"}), u, size, 25<<20, u.stop)
+			return b.Read(WithOwner(t.Context(), Owner{Workspace: workspace, Host: "x"}), u, size, 25<<20, u.stop)
 		}
 		var held []*Object
 		for i := range 20 {

@@ -167,9 +167,10 @@ func (r *room) largestLine(c *claim, kind int) (largest *line) {
 }
 
 // excess returns how much more a line takes than c's workspace would, as far as it has to give
-// it to c.
+// it to c. For a client's claim, a line within the floor gives nothing: else clients that name
+// many workspaces would put out the second image of a page.
 func (r *room) excess(c *claim, l *line, kind int) int64 {
-	if l.workspace == c.workspace || r.greedy(c, kind) && l.taken[kind] <= r.share(kind) {
+	if l.workspace == c.workspace || r.greedy(c, kind) && l.taken[kind] <= r.share(kind) || c.client != "" && l.taken[kind] <= r.floor(kind) {
 		return 0
 	}
 	return max(l.taken[kind]-r.own(c)[kind]-c.takes()[kind], 0)
