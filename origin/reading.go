@@ -34,7 +34,7 @@ type segment struct {
 	name  string
 	known int  // the first bytes of name that every server reads alike, apart from case
 	exact bool // every server reads the whole name alike, apart from case
-	vague bool // it has characters that servers remove, or read as a dash, an underscore or a space
+	vague bool // it has characters that servers remove, or read as a dash, an underscore, an equals sign or a space
 	any   bool // it may match every name: it has wildcards of Windows, or bytes that aren't UTF-8
 }
 
@@ -109,7 +109,7 @@ func (s segment) mayBe(want segment) bool {
 // dropVague removes what a vague character may be read as, and what may then be dropped at
 // the end of a name or behind an ASCII letter.
 func dropVague(r rune) rune {
-	if strings.ContainsRune("-_. ", r) || unicode.Is(unicode.Mn, r) {
+	if strings.ContainsRune("-_=. ", r) || unicode.Is(unicode.Mn, r) {
 		return -1
 	}
 	return r
@@ -359,7 +359,7 @@ func foldValid(s string) string {
 }
 
 // vague stands for characters that some servers remove, and that others read as a dash, an
-// underscore or a space. It is itself one of them, the soft hyphen.
+// underscore, an equals sign or a space. It is itself one of them, the soft hyphen.
 const vague = '\u00AD'
 
 // confuse maps characters that servers read as an ASCII character, and that compatibility
@@ -506,11 +506,23 @@ func ascii(s string) bool {
 	return true
 }
 
-// bestFit are small letters and signs that don't decompose. Code page 1252 of Windows maps
-// them to the characters of bestFitASCII.
+// bestFit are characters that Windows maps to those of bestFitASCII where a program asks for
+// a code page, and that decompose to nothing else. The first lines are small letters, whose
+// capitals fold to them, and signs of code page 1252. They are all that Unicode's table has
+// (https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WindowsBestFit/bestfit1252.txt), but
+// for those that confuse has for other reasons too, and for five combining marks. The last
+// line is what 1252 has itself and the code pages of DOS don't.
 const (
-	bestFit      = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ∞∩√℮₧℘"
-	bestFitASCII = "dhiltbilottzgghgtsfoadept8nvepp"
+	bestFit = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ∞∩√℮₧℘" +
+		"\u01C0\u01C3\u02B9\u02BA\u02BC\u02C4\u02C8\u02CB\u0589\u066A\u2032\u2035\u2107\u2217\u2223" +
+		"\u2236\u223C\u2261\u2264\u2265\u2303\u2320\u2321\u2329\u232A\u3008\u3009\u250C\u2510\u2514" +
+		"\u2518\u251C\u252C\u2534\u253C\u2550\u2552\u2553\u2554\u2555\u2556\u2557\u2558\u2559\u255A" +
+		"\u255B\u255C\u255D\u2564\u2565\u2566\u2567\u2568\u2569\u256A\u256B\u256C\u2584\u2758\u301A" +
+		"\u301B" +
+		"\u2018\u2019\u201C\u201D\u201E\u2030\u2039\u203A"
+	bestFitASCII = "dhiltbilottzgghgtsfoadept8nvepp" +
+		"|!'\"'^'`:%'`e*|:~===^()<><>+++++--+-++++++++++++------+++_|[]" +
+		"''\"\"\"%<>"
 )
 
 // shortens reports whether short may be the DOS name that a file system gives to name.

@@ -148,6 +148,13 @@ func TestReadingOfLookalikes(t *testing.T) {
 		"my_photos":          {[]string{"my\u02cdphotos", "my\u0332photos", "my\u2017photos"}, []string{"my\u2013photos"}},
 		"vault":              {[]string{"va\u00adult", "\u221aault", "vault\u00ad.", "vault.\u00ad", "%C2%AD/vault"}, []string{"va\u2013ult", "vaults\u00ad"}},
 		"2034":               {[]string{"2\u0660\u0663\u0664", "\u0968\u0966\u0969\u096a", "2\uff1034", "\U0001d7d003\u096a"}, []string{"2\u0660\u0664\u0663", "203\u2777"}},
+		"a:b":                {[]string{"a\u2236c", "a\u0589c", "a\u2236$DATA"}, []string{"ab"}},
+		"a~b":                {[]string{"a\u223cb"}, []string{"ab"}},
+		"photos-long":        {[]string{"PHOTOS\u223c1", "photos-long\u2236\u2236$INDEX_ALLOCATION", "pho\u2217", "pho\u3008\u2329", "%D9%AA70hotos-long"}, []string{"PHOTOS\u223c12"}},
+		"it's":               {[]string{"it\u2019s", "it\u02bcs", "it\u2032s", "it\u2018s", "it\u02b9s", "it\u02c8s"}, []string{"it\u00b4s", "its"}},
+		"a|b!^[c]=(d)`e":     {[]string{"a\u2223b\u01c3\u2303\u301ac\u301b\u2261\u2320d\u2321\u2035e", "a\u01c0b!\u02c4[c]\u2264(d)\u02cb\u2107"}, []string{"a\u2225b!^[c]=(d)`e"}},
+		"a=b":                {[]string{"a\u2017b"}, nil},
+		"a+b":                {[]string{"a\u253cb", "a\u2554b", "a\uff0bb"}, []string{"a\u2500b"}},
 		"8n":                 {[]string{"\u221en", "8\u2229"}, []string{"8\u222a"}},
 		"a b":                {[]string{"a%20%20b", "a+%20b", "a\u00a0\u3000b", "a%09%20b", "a%20\u200b%20b"}, []string{"a", "ab"}},
 		"caf\u00e9":          {[]string{"caf%C3%83%C2%A9", "CAF\u00c3\u00a9", "caf%25C3%2583%25C2%25A9"}, []string{"caf\u00c3", "caf\u00c2\u00ae"}},
@@ -288,7 +295,7 @@ func FuzzReading(f *testing.F) {
 		"/%C0%AE%C0%AE%C0%AF", "/a%EF%BC%9Bb/c", "/a%c1%1cb", "/%FF%2e/a", "/a%2%35f/b", "/½/℀/ﬃ", "/a%C2%A5b", "/a..%00b/c",
 		"/%EF%BC%85EF%B8%80", "/%0%880", "/%C0%A5", "/%E1%80%A4", "/%25E1%2580%A4", "/%252%25FFF",
 		"/(S(x))/vault/a", "/(S(x;y));z/a", "/%28A(x)%2546(y)%29/a", "/v%2500ault/a", "/vau\u0142t/a", "/x.%2500./a",
-		"/a%C2%ADb.%C2%AD/x", "/a\u2017b/\u00afx", "/%C2%AD/a", "/a%20%20+b", "/\u0663%u0664/a", "/(S%C2%AD(x))/a", "/%C2%AD25%C2%AD/a", "/\u044f%C2%AD\u0306/a", "/caf%C3%83%C2%A9/a", "/æ—¥æœ¬/a", "/–Ã©",
+		"/a%C2%ADb.%C2%AD/x", "/a\u2017b/\u00afx", "/%C2%AD/a", "/a%20%20+b", "/\u0663%u0664/a", "/(S%C2%AD(x))/a", "/%C2%AD25%C2%AD/a", "/\u044f%C2%AD\u0306/a", "/caf%C3%83%C2%A9/a", "/æ—¥æœ¬/a", "/–Ã©", "/va\u2236x\u223c1/\u2217\u066a41/a\u2019b\u2261",
 	} {
 		for i := range readers {
 			f.Add(p, []byte{byte(i), byte(i * 7), byte(i * 5)})
