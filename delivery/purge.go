@@ -223,6 +223,10 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 			for _, p.Value = range ids {
 				add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
 			}
+			for _, mark := range a.marks.asked() { // their images are kept by themselves
+				p := workspace.Purge{Kind: workspace.PurgePath, Source: mark.sourceName(), Value: mark.key.Path}
+				add(p, p.Tag(namespace))
+			}
 		case len(found) == 0:
 			return nil, nil, errors.New(fault.Of(err).Message)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -336,6 +337,31 @@ func TestPurgeOfAMarksImage(t *testing.T) {
 		if got := shows(t, b.get("/acme/photos/cat.jpg?format=png")); got != "blue" {
 			t.Errorf("after a purge of %s %s%s: %s", p.Kind, p.Source, p.Value, got)
 		}
+	}
+}
+
+// TestPurgeOfAURLWithAMark: the image that a URL names as its mark is fetched again too.
+func TestPurgeOfAURLWithAMark(t *testing.T) {
+	b := newBench(t)
+	w := b.acme(func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "media", Kind: "http", URL: b.upstream.URL + "/media/"})
+	})
+	b.registry.Set(t, w)
+	b.upstream.Serve("/media/x.png", deliverytest.Body(flat(t, markRed)))
+	const target = "/acme/photos/cat.jpg?format=png&mark=media/x.png"
+	if got := shows(t, b.get(target)); got != "red" {
+		t.Fatal(got)
+	}
+	b.upstream.Serve("/media/x.png", deliverytest.Body(flat(t, markBlue)))
+	found, tags, err := b.FindPurge(t.Context(), "acme", target)
+	if err != nil || !slices.Contains(tags, "acme/media/x.png") {
+		t.Fatal(found, tags, err)
+	}
+	for _, p := range found {
+		w = b.purge(t, w, p)
+	}
+	if got := shows(t, b.get(target)); got != "blue" {
+		t.Error(got)
 	}
 }
 
