@@ -57,6 +57,38 @@ func TestSourceInsideAnother(t *testing.T) {
 	}
 }
 
+// TestPrivateSourceAroundAPublicOne: what a public source has stays open when a private one is
+// put around it, so that no warning says that it closes. Full URLs beside it close.
+func TestPrivateSourceAroundAPublicOne(t *testing.T) {
+	b := newBench(t)
+	b.upstream.Serve("/photos/a b.jpg", deliverytest.Body(deliverytest.Photo(t, 20, 20)))
+	b.upstream.Serve("/beside.jpg", deliverytest.Body(deliverytest.Photo(t, 20, 20)))
+	up := b.upstream.URL
+	before := b.acme(func(w *workspace.Workspace) { w.AllowedSources = []string{"*"} })
+	after := before.Clone()
+	after.Sources = append(after.Sources, workspace.Source{Key: "vault", Kind: "http", URL: up + "/", Private: true})
+	if warnings := append(after.Warn(), after.Opens(before)...); warnings != nil {
+		t.Error(warnings)
+	}
+	targets := map[string]string{ // and the code afterwards
+		"/acme/photos/cat.jpg":                "",
+		"/acme/photos/a%20b.jpg":              "",
+		"/acme?src=" + up + "/photos/cat.jpg": "",
+		"/acme?src=" + up + "/beside.jpg":     "SIGNATURE_REQUIRED",
+		"/acme/vault/photos/cat.jpg":          "SIGNATURE_REQUIRED",
+	}
+	b.registry.Set(t, before)
+	for target := range targets {
+		b.get(target)
+	}
+	b.registry.Set(t, after)
+	for target, want := range targets {
+		if got := b.get(target); code(t, got) != want || want == "" && !hit(got) {
+			t.Errorf("%s: %q, want %q, hit %v", target, code(t, got), want, hit(got))
+		}
+	}
+}
+
 // TestStalledOriginHoldsUpNobodyElse: one origin that accepts and says nothing, asked
 // by many; other origins, folders and workspaces are served meanwhile.
 func TestStalledOriginHoldsUpNobodyElse(t *testing.T) {
