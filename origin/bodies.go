@@ -168,14 +168,6 @@ func (in *intake) of(p party) bool {
 	return in.owner.Workspace == p.name
 }
 
-// holds returns the bytes of a party.
-func (p *pool) holds(who party) int64 {
-	if who.client {
-		return p.clients[who.name]
-	}
-	return p.of[who.name]
-}
-
 // room returns how many bytes all workspaces together may use, so that in may take n more.
 func (p *pool) room(in *intake, kind int, n int64) int64 {
 	if in.took[kind]+n > largeBody+largeBody/4 { // a small body holds as much while it grows
@@ -336,14 +328,14 @@ func (b *Bodies) Admit(ctx context.Context) error {
 	if owner.Client != "" && p.clients[owner.Client] == 0 {
 		return nil
 	}
-	own, holds := p.party(owner)
-	if p.of[owner.Workspace]+largeBody+growBy > p.share {
-		own = party{name: owner.Workspace}
-	} else if from, _ := b.largest(p, kind, own, holds+largeBody+growBy); from != own {
-		return nil // a body of another one would be ended
+	own := party{name: owner.Workspace}
+	if p.of[owner.Workspace]+largeBody+growBy <= p.share {
+		if from, _ := b.largest(p, kind, owner, largeBody+growBy); from != own {
+			return nil // a body of another one would be ended
+		}
 	}
 	hosts := map[string]int64{}
-	var reading, count int64 // bytes and number of its bodies that could be ended
+	var reading, count int64 // bytes and number of the workspace's bodies that could be ended
 	for other := range b.reading {
 		if !other.mayGive(own, kind, nil) {
 			continue
@@ -355,8 +347,8 @@ func (b *Bodies) Admit(ctx context.Context) error {
 		reading += other.took[kind]
 		count++
 	}
-	if p.holds(own) > reading {
-		return nil // the body would wait for whole bodies
+	if p.of[owner.Workspace] > reading {
+		return nil // the body would wait for the workspace's whole bodies
 	}
 	for _, n := range hosts {
 		if n >= hosts[owner.Host]+reading/count {
@@ -592,14 +584,13 @@ func (p *pool) first(line []*waiter, kind int) (first *waiter) {
 }
 
 // precedes reports whether a gets free bytes before b, which has waited longer if both are of
-// one workspace: a's party holds less, or its client or its host does within the same workspace.
+// one workspace: a's party holds less, or its host does within the same workspace.
 func (p *pool) precedes(a, b *intake, kind int) bool {
-	_, holdsA := p.party(a.owner)
-	_, holdsB := p.party(b.owner)
+	_, theirs, ours := p.compare(a.owner, 0, b.owner)
 	if a.owner.Workspace == b.owner.Workspace {
-		return cmp.Or(cmp.Compare(holdsA, holdsB), cmp.Compare(a.host.took[kind], b.host.took[kind])) < 0
+		return cmp.Or(cmp.Compare(ours, theirs), cmp.Compare(a.host.took[kind], b.host.took[kind])) < 0
 	}
-	return cmp.Or(cmp.Compare(holdsA, holdsB), cmp.Compare(a.number, b.number)) < 0
+	return cmp.Or(cmp.Compare(ours, theirs), cmp.Compare(a.number, b.number)) < 0
 }
 
 // unwait removes a waiter, if it still waits.
@@ -671,33 +662,30 @@ func (in *intake) take(ctx context.Context, kind int, n int64) error {
 
 // makeRoom ends bodies until n bytes for in are free, or soon will be. in itself may be
 // ended. Whole bodies are never ended, but will be released soon: the other bodies of their
-// party wait for them. The caller holds mu.
+// workspace wait for them. The caller holds mu.
 func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	p := &b.pools[kind]
 	name := in.owner.Workspace
 	room := p.room(in, kind, n)
-	whole := int64(-1) // bytes of the party's whole bodies, counted when needed
+	whole := int64(-1) // bytes of the workspace's whole bodies, counted when needed
 	for own := p.of[name] + n; own-p.leaving[name] > p.share || p.used+n-p.allLeaving > room; {
-		mine, holds := p.party(in.owner)
-		from, found := party{name: name}, true
-		if own-p.leaving[name] <= p.share {
-			from, found = b.largest(p, kind, mine, holds+n)
-		} else {
-			mine = from
-		}
-		if !found {
-			return
-		}
 		if whole < 0 {
-			whole = p.holds(mine)
+			whole = p.of[name]
 			for other := range b.reading {
-				if other.of(mine) {
+				if other.owner.Workspace == name {
 					whole -= other.took[kind]
 				}
 			}
 		}
+		from, found := party{name: name}, true
+		if own-p.leaving[name] <= p.share {
+			from, found = b.largest(p, kind, in.owner, n)
+		}
+		if !found {
+			return
+		}
 		victim := b.victim(from, kind, in)
-		if victim == nil || victim.of(mine) && !victim.slow && whole > 0 {
+		if victim == nil || victim.owner.Workspace == name && !victim.slow && whole > 0 {
 			return
 		}
 		b.counts.Evicted++
@@ -708,33 +696,46 @@ func (b *Bodies) makeRoom(in *intake, kind int, n int64) {
 	}
 }
 
-// largest returns the party that holds most and has a body that can be ended. It returns own
-// where no other one holds more than bytes, which own would hold. It reports false where others
-// hold more, but all their bodies are whole.
-func (b *Bodies) largest(p *pool, kind int, own party, bytes int64) (from party, found bool) {
-	from, most := own, bytes
+// compare returns what counts for a body where one of o wants n more bytes: a party, and the
+// bytes that it holds, beside those that o's would hold. Between bodies of one client only
+// workspaces count, so that they are treated alike behind a proxy that looks like one client.
+func (p *pool) compare(o Owner, n int64, other Owner) (who party, theirs, ours int64) {
+	if o.Client == other.Client {
+		return party{name: other.Workspace}, p.of[other.Workspace], p.of[o.Workspace] + n
+	}
+	who, theirs = p.party(other)
+	_, ours = p.party(o)
+	return who, theirs, ours + n
+}
+
+// largest returns the party that holds most and has a body that can be ended, for one of o that
+// wants n bytes. It is o's workspace where no other one holds more than o's would. It reports
+// false where others hold more, but all their bodies are whole.
+func (b *Bodies) largest(p *pool, kind int, o Owner, n int64) (from party, found bool) {
+	from, most := party{name: o.Workspace}, int64(0)
 	for other := range b.reading {
 		if other.cause != nil || other.took[kind] == 0 {
 			continue
 		}
-		if who, n := p.party(other.owner); n > most {
-			from, most = who, n
+		if who, theirs, ours := p.compare(o, n, other.owner); theirs > ours && theirs > most {
+			from, most = who, theirs
 		}
 	}
-	if from != own {
+	if most > 0 {
 		return from, true
 	}
-	for name, n := range p.of {
-		if n > bytes && (party{false, name}) != own {
+	for name, theirs := range p.of {
+		if name != o.Workspace && theirs > p.of[o.Workspace]+n {
 			return party{}, false
 		}
 	}
-	for name, n := range p.clients {
-		if n > max(bytes, p.floor()) && (party{true, name}) != own {
+	_, ours := p.party(o)
+	for client, theirs := range p.clients {
+		if client != o.Client && theirs > max(ours+n, p.floor()) {
 			return party{}, false
 		}
 	}
-	return own, true
+	return from, true
 }
 
 // victim returns the body of a party that must be ended. It is the slow one that holds

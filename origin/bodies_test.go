@@ -521,6 +521,43 @@ func TestClientOfManyWorkspaces(t *testing.T) {
 	}
 }
 
+// TestWorkspacesOfOneClient: behind a proxy that looks like one client, a workspace with large
+// bodies gives way to another one.
+func TestWorkspacesOfOneClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBodies(BodiesConfig{Memory: 58 << 20})
+		var wg sync.WaitGroup
+		var uploads []*upload
+		for range 3 {
+			for i := range 2 {
+				u := newUpload(7<<20, 8<<20)
+				uploads = append(uploads, u)
+				wg.Go(func() {
+					if o, err := b.Read(WithOwner(t.Context(), Owner{Workspace: fmt.Sprint("w", i), Host: "big", Client: "proxy"}), u, 8<<20, 25<<20, u.stop); err == nil {
+						o.Release()
+					}
+				})
+				synctest.Wait()
+			}
+		}
+		start := time.Now()
+		ctx := WithOwner(t.Context(), Owner{Workspace: "shop", Host: "own", Client: "proxy"})
+		u := newUpload(8<<20, 8<<20)
+		o, err := b.Read(ctx, u, 8<<20, 25<<20, u.stop)
+		if took := time.Since(start); b.Admit(ctx) != nil || err != nil || took > time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+		if err == nil {
+			o.Release()
+		}
+		for _, u := range uploads {
+			u.stop()
+		}
+		wg.Wait()
+		wantNothingHeld(t, b)
+	})
+}
+
 // TestPace: large bodies that arrive at the same time are slowed down to the common pace. A
 // single large body and small bodies aren't slowed down.
 func TestPace(t *testing.T) {
