@@ -105,8 +105,8 @@ func (p *slots) part(client string) *part {
 }
 
 // floor is how many of so many a client never gives to others: a thirty-second, or an equal part
-// where more clients are here, down to a hundred and twenty-eighth.
-func (p *slots) floor(of int) int { return max(of/min(max(len(p.clients), 32), 128), 1) }
+// where more clients are here, one more than there are, down to a hundred and twenty-eighth.
+func (p *slots) floor(of int) int { return max(of/min(max(len(p.clients)+1, 32), 128), 1) }
 
 // A turn is one fetch that runs or waits.
 type turn struct {

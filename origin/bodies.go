@@ -158,7 +158,7 @@ func (p *pool) party(o Owner) (party, int64) {
 	return party{false, o.Workspace}, most
 }
 
-func (p *pool) floor() int64 { return p.limit / int64(min(max(len(p.clients), 32), 128)) }
+func (p *pool) floor() int64 { return p.limit / int64(min(max(len(p.clients)+1, 32), 128)) }
 
 // of reports whether the body counts for a party.
 func (in *intake) of(p party) bool {

@@ -641,7 +641,7 @@ func TestQueueTurnsOfClients(t *testing.T) {
 // TestQueueHeavyClients: many clients fill the queue with heavy claims of many workspaces. One that
 // uses less than its part of the time finds room, and waits for no more than a few turns.
 func TestQueueHeavyClients(t *testing.T) {
-	for _, clients := range []int{20, 60} {
+	for _, clients := range []int{20, 60, 64} {
 		synctest.Test(t, func(t *testing.T) {
 			q := newQueue(2, 256, 1<<30, 10*time.Second)
 			c := newCrowd(t, q)

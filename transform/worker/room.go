@@ -53,10 +53,10 @@ type guest struct {
 func (r *room) share(kind int) int64 { return max(r.most[kind]/4, 1) }
 
 // floor is the part of the room that a client never gives to others: a thirty-second, or an equal
-// part where more clients wait, down to a hundred and twenty-eighth. So a client of which nothing
-// waits finds room beside 127 others that take all.
+// part where more clients wait, one more than there are, down to a hundred and twenty-eighth. So a
+// client of which nothing waits finds room beside 127 others that take all.
 func (r *room) floor(kind int) int64 {
-	parts := min(max(len(r.guests), 32), 128)
+	parts := min(max(len(r.guests)+1, 32), 128)
 	return max(r.most[kind]/int64(parts), 1)
 }
 
