@@ -63,7 +63,7 @@ var sentinels = []struct {
 
 	{account.ErrNoSession, Unauthorized, "Sign in first."},
 	{account.ErrEmail, Validation, "This is no e-mail address."},
-	{account.ErrCode, Validation, "The code is wrong, or it has ended. A code works for 10 minutes, once, and in the browser that asked for it."},
+	{account.ErrCode, Validation, "The code is wrong, or it has ended. A code works for 10 minutes, for five tries, once, and in the browser that asked for it. Ask for another one if in doubt."},
 	{account.ErrTooMany, RateLimited, "Too many codes were asked for. Try again in an hour."},
 	{account.ErrInvited, RateLimited, "A workspace can invite 20 people a day. Try again tomorrow."},
 	{account.ErrLastOwner, Conflict, "A workspace needs an owner. Make somebody else an owner first."},

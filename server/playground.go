@@ -52,6 +52,7 @@ type page struct {
 	Sources   []string        // suggestions
 	Script    playground.Data // for the page's script, as JSON
 	Dashboard bool            // there is one
+	Signup    bool            // everybody gets an account by signing in
 	Contact   string          // the page says whom to tell about a vulnerability; empty is another page
 	Examples  []Example
 }
@@ -104,7 +105,7 @@ func (s *Server) startPage(w *delivery.Response, r *http.Request) {
 	}
 	_, err := s.delivery.Site(r.Context(), demoNamespace)
 	if errors.Is(err, workspace.ErrNotFound) {
-		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: web.Path(), Dashboard: s.pages != nil})
+		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: web.Path(), Dashboard: s.pages != nil, Signup: s.signup})
 		return
 	}
 	s.playground(w, r, demoNamespace, true)

@@ -37,6 +37,7 @@ type Config struct {
 	// https. Nil is none.
 	Preload func(host string) bool
 
+	Signup bool // everybody gets an account of the dashboard by signing in
 	// Contact is whom security.txt names. Nil is nobody.
 	Contact *SecurityContact
 
@@ -56,6 +57,7 @@ type Server struct {
 	examples func(context.Context) []Example
 	trusted  []netip.Prefix
 	preload  func(host string) bool
+	signup   bool
 	contact  *SecurityContact
 	ready    func() error
 	draining atomic.Bool
@@ -66,7 +68,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	return &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
 }
 

@@ -219,7 +219,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	srv := server.New(server.Config{
 		Examples: show,
-		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Metrics: metrics, Log: log,
+		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil

@@ -31,6 +31,7 @@ type firstSteps struct {
 	Signed      string             // path and query of the image with a signature, where it needs one
 	NeedsKey    string             // why the browser can't load the image; empty if it can
 	Help        *playground.Advice // what to do about NeedsKey; nil where ExplainPath says more
+	MakeKey     string             // path of the form that makes the signing key that is missing; empty where the visitor may not
 	ExplainPath string
 	Playground  string
 	Done, Of    int    // numbers of steps
@@ -125,6 +126,9 @@ func (v *visit) firstSigned(f *firstSteps) (err error) {
 	}
 	if f.Help != nil {
 		f.NeedsKey = f.Help.Means + " " + f.Help.Do
+		if v.may(account.Sign) && v.may(account.WriteSigningKeys) {
+			f.NeedsKey, f.MakeKey = f.Help.Means, "/app/"+v.ns+"/first-steps"
+		}
 		return nil
 	}
 	if f.Signed, _, err = v.d.Manage.SignURL(v.r.Context(), v.caller(), v.ns, f.Image, 0); err != nil {
@@ -133,11 +137,20 @@ func (v *visit) firstSigned(f *firstSteps) (err error) {
 	return nil
 }
 
-// hideFirstSteps hides the first steps for all who see the workspace, or shows them again.
-func (v *visit) hideFirstSteps() error {
+// changeFirstSteps hides the first steps for all who see the workspace, shows them again, or makes
+// the signing key that the first image needs. Nobody sees the secret of that key: the dashboard
+// signs with it, and a server that signs gets a key of its own.
+func (v *visit) changeFirstSteps() error {
 	f, err := v.form()
 	if err != nil {
 		return err
+	}
+	if f.get("do") == "key" {
+		if _, err := v.d.Manage.CreateSigningKey(v.r.Context(), v.caller(), v.ns); err != nil {
+			return err
+		}
+		image := url.Values{"source": {f.get("source")}, "path": {f.get("path")}}
+		return v.redirect("/app/"+v.ns+"?"+image.Encode()+"#first", "")
 	}
 	hide := f.get("do") != "show"
 	if err := v.d.Manage.HideFirstSteps(v.r.Context(), v.caller(), v.ns, hide); err != nil {

@@ -67,11 +67,12 @@ type signingIn struct {
 	Email    string // that a code was sent to; empty asks for the address first
 	Next     string // page that the visitor wanted
 	Passkeys bool   // whether the server takes them
+	Open     bool   // everybody may sign in
 }
 
 // signIn asks for an address, then for the code that it got.
 func (v *visit) signIn() error {
-	d := signingIn{Next: back(v.r.URL.Query().Get("next")), Passkeys: v.d.People.HasPasskeys()}
+	d := signingIn{Next: back(v.r.URL.Query().Get("next")), Passkeys: v.d.People.HasPasskeys(), Open: v.d.People.Signup == account.SignupOpen}
 	if v.r.Method != http.MethodPost {
 		if v.who.ID != "" {
 			return v.redirect(d.Next, "")

@@ -325,6 +325,21 @@ func TestFirstStepsTested(t *testing.T) {
 	if have := see("?source=vault&path=red.png"); !strings.Contains(have, "no signing key yet") {
 		t.Error(have)
 	}
+	// An owner makes it in place. Editors may not, also not by the form.
+	if have := g.ask("owner", "GET", "/app/acme?source=vault&path=red.png", nil).Body.String(); !strings.Contains(have, "Make a signing key") {
+		t.Error(have)
+	}
+	here := url.Values{"do": {"key"}, "source": {"vault"}, "path": {"red.png"}}
+	if w := g.ask("editor", "POST", "/app/acme/first-steps", here); w.Code != 403 {
+		t.Errorf("an editor makes a signing key: %d", w.Code)
+	}
+	sent := g.ask("owner", "POST", "/app/acme/first-steps", here)
+	if at := sent.Header().Get("Location"); sent.Code != 303 || at != "/app/acme?path=red.png&source=vault#first" {
+		t.Errorf("%d to %s", sent.Code, at)
+	}
+	if have := g.ask("owner", "GET", "/app/acme?source=vault&path=red.png", nil).Body.String(); !strings.Contains(have, `src="/acme/vault/red.png?`) {
+		t.Error(have)
+	}
 	made := text(g.ask("owner", "POST", "/app/acme/signing-keys", url.Values{"do": {"make"}}).Body.String())
 	if !strings.Contains(made, "The key is made.") || !strings.Contains(made, "Back to first steps : 3 of 4 done") {
 		t.Error(made)

@@ -31,7 +31,7 @@ var routes = []route{
 	{pattern: "GET /app/{ns}/members", needs: account.ReadMembers, page: (*visit).members},
 	{pattern: "POST /app/{ns}/members", needs: account.ReadMembers, page: (*visit).members},
 	{pattern: "GET /app/{ns}", needs: account.ReadUsage, page: (*visit).overview},
-	{pattern: "POST /app/{ns}/first-steps", needs: account.UpdateWorkspace, page: (*visit).hideFirstSteps},
+	{pattern: "POST /app/{ns}/first-steps", needs: account.UpdateWorkspace, page: (*visit).changeFirstSteps},
 	{pattern: "GET /app/{ns}/access", needs: account.ReadWorkspace, page: (*visit).access},
 	{pattern: "POST /app/{ns}/access", needs: account.UpdateWorkspace, page: (*visit).access},
 	{pattern: "GET /app/{ns}/log", needs: account.ReadAudit, page: (*visit).log},
