@@ -42,7 +42,7 @@ const (
 	perFramesExact  = 7 // lossless
 	perFramesGIF    = 3
 	perPixelMark    = 8
-	perPixelDrawing = 9  // a drawing, once as it is computed and once as libvips has it
+	perPixelDrawing = 14 // a drawing, once as it is computed and once as libvips has it, with what the encoder copies of it
 	perPixelEntropy = 24 // of a transparent picture whose part with the most entropy is looked for
 	perPixelPicture = 5  // a picture that a step or an encoder holds whole: up to five bands
 )

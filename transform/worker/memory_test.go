@@ -66,7 +66,7 @@ func TestEstimate(t *testing.T) {
 		}, 50e6, 150e6},
 		"placeholder": {func(j *transform.Job) {
 			j.Task, j.Drawing = transform.TaskDraw, &transform.Drawing{Of: transform.DrawBlurHash, Output: transform.Size{W: 2048, H: 2048}}
-		}, 60e6, 80e6},
+		}, 80e6, 100e6},
 		"a mark": {func(j *transform.Job) {
 			j.Marks = []transform.MarkImage{{Image: make([]byte, 1e6), Header: transform.Header{Width: 2000, Height: 2000}}}
 		}, 1e6, 12e6},
