@@ -178,7 +178,7 @@ func (q *queue) takeNow(c *claim) bool {
 		return false
 	case q.taken[places] == 0 && q.fits(c):
 		q.come(c)
-		q.start(c)
+		q.start(c, false)
 		return true
 	case !q.quickWait() && q.passes(c):
 		q.come(c)
@@ -188,9 +188,9 @@ func (q *queue) takeNow(c *claim) bool {
 	return false
 }
 
-// start starts a claim in a slot. The caller holds mu.
-func (q *queue) start(c *claim) {
-	q.begin(c)
+// start starts a claim in a slot. chosen says that others waited too. The caller holds mu.
+func (q *queue) start(c *claim, chosen bool) {
+	q.begin(c, chosen)
 	q.running[c] = time.Now()
 	q.memory += c.bytes
 	q.charge(c)
@@ -489,7 +489,7 @@ func (q *queue) admit() {
 				q.admitQuick()
 				return
 			}
-			q.start(c)
+			q.start(c, true)
 			q.letIn(c)
 		}
 	}

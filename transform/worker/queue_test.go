@@ -679,6 +679,23 @@ func TestQueueHeavyClients(t *testing.T) {
 	}
 }
 
+// TestQueueUsedAlone: what a client and its workspace used while nobody waited isn't held against
+// them once others come: both orders have moved on with them.
+func TestQueueUsedAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 256, 1000, time.Minute)
+		newCrowd(t, q).atOnce(300, claim{workspace: "shop", client: "proxy", bytes: 1}, 100*time.Millisecond, 0)
+		for order, a := range map[string]account{"workspaces": q.workspaces, "clients": q.clients} {
+			for name, used := range a.used {
+				if ahead := used - a.now; ahead > .2 {
+					t.Errorf("%s: %s is %.1f s behind newcomers", order, name, ahead)
+				}
+			}
+		}
+		q.wantEmpty(t)
+	})
+}
+
 // TestQueueClientInWorkspace: one client fills the places of a workspace. Others of the same
 // workspace find room, and have every second turn.
 func TestQueueClientInWorkspace(t *testing.T) {

@@ -88,12 +88,13 @@ func (c *claim) asClient() string {
 	return c.client
 }
 
-// begin notes that a claim starts in a slot. Only the order that it was chosen by moves on: in
-// the other one it may have come before many.
-func (t *turns) begin(c *claim) {
-	if t.byClient() {
+// begin notes that a claim starts in a slot. Where it was chosen among others, only the order
+// that chose it moves on: in the other one it may have come before many.
+func (t *turns) begin(c *claim, chosen bool) {
+	if !chosen || t.byClient() {
 		t.clients.now = max(t.clients.now, t.clients.of(c.asClient()))
-	} else {
+	}
+	if !chosen || !t.byClient() {
 		t.workspaces.now = max(t.workspaces.now, t.workspaces.of(c.workspace))
 	}
 }
