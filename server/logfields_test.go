@@ -11,6 +11,32 @@ import (
 	"github.com/tintype/tintype/internal/golden"
 )
 
+// logFields are the fields of the log line of a request, with their meanings. Those that say
+// nothing are left out.
+func logFields() [][2]string {
+	return [][2]string{
+		{"time", "when the answer ended, by RFC 3339"},
+		{"level", "INFO, or WARN for a status from 500"},
+		{"msg", "request"},
+		{"request_id", "the request's X-Request-Id, which the answer has too"},
+		{"client", "address of the client; behind --trusted-proxies the one that they name"},
+		{"method", "GET, HEAD, …"},
+		{"status", "status of the answer; 499: the client did not wait"},
+		{"bytes", "bytes of the body that were sent"},
+		{"ms", "milliseconds from the end of the request's headers to the end of the answer"},
+		{"path", "path of what is no image, without its query"},
+		{"endpoint", "transform, info, placeholder or grid"},
+		{"workspace", "namespace of the workspace"},
+		{"source", "key of the source, for images"},
+		{"original", "the original: source and object key, or its URL without query and password"},
+		{"options", "the options, in the one way to write them"},
+		{"cache", "memory, disk, bucket, stale or miss"},
+		{"code", "code of the error, see errors.md"},
+		{"key", "the API key that was sent, by its id, or the person"},
+		{"error", "the cause of the error, for the operator"},
+	}
+}
+
 // TestLogFields holds the log lines of requests, and docs/logs.md, to the list of fields.
 func TestLogFields(t *testing.T) {
 	var log bytes.Buffer
@@ -23,7 +49,7 @@ func TestLogFields(t *testing.T) {
 		b.get(target)
 	}
 	meanings := map[string]string{}
-	for _, f := range LogFields() {
+	for _, f := range logFields() {
 		meanings[f[0]] = f[1]
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
@@ -55,7 +81,7 @@ func TestLogFields(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(`# Logs
 
-<!-- Made from server/middleware.go by go test ./server -run TestLogFields -update -->
+<!-- Made from server/logfields_test.go by go test ./server -run TestLogFields -update -->
 
 Tintype writes JSON lines to stderr. This shows what failed, as it happens:
 
@@ -69,7 +95,7 @@ The names and meanings of these fields stay. Later versions may add fields.
 | field | meaning |
 | --- | --- |
 `)
-	for _, f := range LogFields() {
+	for _, f := range logFields() {
 		page.WriteString("| `" + f[0] + "` | " + f[1] + " |\n")
 	}
 	page.WriteString(`

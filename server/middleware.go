@@ -68,32 +68,6 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	})
 }
 
-// LogFields are the fields of the log line of a request, with their meanings. Those that say
-// nothing are left out.
-func LogFields() [][2]string {
-	return [][2]string{
-		{"time", "when the answer ended, by RFC 3339"},
-		{"level", "INFO, or WARN for a status from 500"},
-		{"msg", "request"},
-		{"request_id", "the request's X-Request-Id, which the answer has too"},
-		{"client", "address of the client; behind --trusted-proxies the one that they name"},
-		{"method", "GET, HEAD, …"},
-		{"status", "status of the answer; 499: the client did not wait"},
-		{"bytes", "bytes of the body that were sent"},
-		{"ms", "milliseconds from the end of the request's headers to the end of the answer"},
-		{"path", "path of what is no image, without its query"},
-		{"endpoint", "transform, info, placeholder or grid"},
-		{"workspace", "namespace of the workspace"},
-		{"source", "key of the source, for images"},
-		{"original", "the original: source and object key, or its URL without query and password"},
-		{"options", "the options, in the one way to write them"},
-		{"cache", "memory, disk, bucket, stale or miss"},
-		{"code", "code of the error, see errors.md"},
-		{"key", "the API key that was sent, by its id, or the person"},
-		{"error", "the cause of the error, for the operator"},
-	}
-}
-
 // access writes the log line of a request.
 func (s *Server) access(r *http.Request, res *delivery.Response, took time.Duration) {
 	level := slog.LevelInfo
