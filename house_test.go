@@ -57,6 +57,10 @@ var mayImport = map[string][]string{
 	"account": {"workspace", "apikey", "limit", "mail"},
 	"mail":    {},
 
+	// Countries of addresses.
+	"geoip":           {},
+	"geoip/geoiptest": {},
+
 	// Plans are records of the store too.
 	"billing/plan": {"account", "workspace"},
 
@@ -117,6 +121,8 @@ var onlyImporters = map[string][]string{
 	"github.com/bep/imagemeta":         {"transform/facts"},
 	"github.com/miekg/dns":             {"manage"},
 	"github.com/caddyserver/certmagic": {"certs", "certs/certstest"},
+	"github.com/oschwald/maxminddb":    {"geoip"},
+	"github.com/maxmind/mmdbwriter":    {"geoip/geoiptest"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},

@@ -29,9 +29,14 @@ func (c *serveCmd) openPlans(ctx context.Context, records account.Records, log *
 	return b, nil
 }
 
-// onHangup returns a background function that reads the file of plans again after each SIGHUP.
-// After a mistake in the file, the plans stay as they were.
-func onHangup(plans *plan.Book, log *slog.Logger) func(context.Context) {
+// A reread is a file that is read again after SIGHUP. An error leaves what was read before.
+type reread struct {
+	flag string
+	read func() error
+}
+
+// onHangup returns a background function that reads files again after each SIGHUP.
+func onHangup(log *slog.Logger, files ...reread) func(context.Context) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	return func(ctx context.Context) {
@@ -39,13 +44,15 @@ func onHangup(plans *plan.Book, log *slog.Logger) func(context.Context) {
 		for {
 			select {
 			case <-hangups:
-				if err := plans.Reload(); err != nil {
-					log.Error("SIGHUP: the plans are as they were, since the file of --plans has a mistake", "err", err)
-				} else {
-					log.Info("SIGHUP: the file of --plans was read again", "plans", plans.Names())
-				}
 			case <-ctx.Done():
 				return
+			}
+			for _, f := range files {
+				if err := f.read(); err != nil {
+					log.Error("SIGHUP: what was read of a file before still holds, since it has a mistake now", "flag", f.flag, "err", err)
+				} else {
+					log.Info("SIGHUP: a file was read again", "flag", f.flag)
+				}
 			}
 		}
 	}

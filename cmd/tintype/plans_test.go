@@ -38,7 +38,7 @@ func TestHangup(t *testing.T) {
 	said := make(lines, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
-	run := onHangup(b, slog.New(slog.NewTextHandler(said, nil)))
+	run := onHangup(slog.New(slog.NewTextHandler(said, nil)), reread{"--plans", b.Reload})
 	go func() {
 		run(ctx)
 		close(stopped)

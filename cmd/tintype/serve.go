@@ -107,6 +107,14 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
+	rereads := []reread{{"--plans", plans.Reload}}
+	countries, err := c.openCountries()
+	if err != nil {
+		return err
+	}
+	if countries != nil {
+		rereads = append(rereads, reread{"--geoip", countries.Reload})
+	}
 	var strangers *cached.Strangers
 	if c.Store.elsewhere() { // reads of a store on this machine cost next to nothing
 		strangers = cached.NewStrangers(server.Client, nil)
@@ -227,7 +235,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(plans, log)}
+	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(log, rereads...)}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}
