@@ -61,6 +61,10 @@ var mayImport = map[string][]string{
 	"geoip":           {},
 	"geoip/geoiptest": {},
 
+	// Alerts are records of the store, and webhooks and mails.
+	"alert":   {"account", "mail", "webhook", "workspace"},
+	"webhook": {},
+
 	// Plans are records of the store too.
 	"billing/plan": {"account", "workspace"},
 
@@ -85,7 +89,7 @@ var mayImport = map[string][]string{
 	"certs/certstest":         {},
 	"manage/managetest":       {"delivery", "fault", "origin", "transform", "workspace"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
-	"workspace/workspacetest": {"account", "billing/plan", "dialect", "workspace", "limit", "signing"},
+	"workspace/workspacetest": {"account", "alert", "billing/plan", "dialect", "workspace", "limit", "signing"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},

@@ -3,7 +3,10 @@ package dynamodb
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/workspace"
@@ -32,7 +35,7 @@ func (s *Store) Record(ctx context.Context, group, name string) (account.Record,
 func (s *Store) Records(ctx context.Context, group, after string, limit int) (list []account.Record, err error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
-	q := query{pk: peoplePK(group)}
+	q := query{pk: peoplePK(group), limit: limit}
 	if after != "" {
 		q.condition, q.values = "sk > :after", item{":after": text(after)}
 	}
@@ -79,11 +82,7 @@ func (s *Store) WriteRecords(ctx context.Context, writes []account.Write, audit 
 			steps = append(steps, s.remove(k, c, workspace.ErrConflict))
 			continue
 		}
-		values := item{"version": number(w.Version + 1), "json": text(string(w.Data))}
-		if !w.Expires.IsZero() {
-			values[ttl] = seconds(w.Expires)
-		}
-		steps = append(steps, s.put(with(k, values), c, workspace.ErrConflict))
+		steps = append(steps, s.put(recordItem(w, w.Version+1), c, workspace.ErrConflict))
 	}
 	entries, err := auditItems("", s.now(), audit)
 	if err != nil {
@@ -109,4 +108,34 @@ func (s *Store) WriteRecords(ctx context.Context, writes []account.Write, audit 
 			return s.failure(ctx, err)
 		}
 	}
+}
+
+// PutRecords makes, replaces or deletes records whatever version they have: one write unit a record, where a transaction takes two.
+func (s *Store) PutRecords(ctx context.Context, writes ...account.Write) error {
+	within, cancel := s.bound(ctx)
+	defer cancel()
+	for chunk := range slices.Chunk(writes, batchItems) {
+		var requests []types.WriteRequest
+		for _, w := range chunk {
+			k := key(peoplePK(w.Group), w.Name)
+			if w.Delete {
+				requests = append(requests, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
+				continue
+			}
+			requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: recordItem(w, 1)}})
+		}
+		if err := s.batch(within, requests); err != nil {
+			return s.failure(ctx, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// recordItem returns the item of a record in a version.
+func recordItem(w account.Write, version int64) item {
+	values := item{"version": number(version), "json": text(string(w.Data))}
+	if !w.Expires.IsZero() {
+		values[ttl] = seconds(w.Expires)
+	}
+	return with(key(peoplePK(w.Group), w.Name), values)
 }

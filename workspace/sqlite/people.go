@@ -90,3 +90,24 @@ func unix(t time.Time) int64 {
 	}
 	return t.Unix()
 }
+
+// PutRecords makes, replaces or deletes records whatever version they have.
+func (s *Store) PutRecords(ctx context.Context, writes ...account.Write) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM people WHERE expires > 0 AND expires <= ?`, now().Unix()); err != nil {
+			return err
+		}
+		for _, w := range writes {
+			var err error
+			if w.Delete {
+				_, err = tx.ExecContext(ctx, `DELETE FROM people WHERE grp = ? AND name = ?`, w.Group, w.Name)
+			} else {
+				_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO people (grp, name, version, expires, data) VALUES (?, ?, 1, ?, ?)`, w.Group, w.Name, unix(w.Expires), w.Data)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

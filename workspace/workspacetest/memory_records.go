@@ -491,3 +491,26 @@ func (m *Memory) WriteRecords(ctx context.Context, writes []account.Write, audit
 	m.appendAudit("", audit)
 	return nil
 }
+
+// PutRecords implements alert.Store.
+func (m *Memory) PutRecords(ctx context.Context, writes ...account.Write) error {
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, w := range writes {
+		k := [2]string{w.Group, w.Name}
+		if w.Delete {
+			delete(m.people, k)
+			continue
+		}
+		w.Version = 1
+		w.Data = bytes.Clone(w.Data)
+		if !w.Expires.IsZero() {
+			w.Expires = w.Expires.UTC().Truncate(time.Second)
+		}
+		m.people[k] = w.Record
+	}
+	return nil
+}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
@@ -30,7 +30,7 @@ type Store interface {
 	workspace.Replays
 	workspace.Deletions
 	limit.Leases
-	account.Records
+	alert.Store
 }
 
 // RunRecords tests what a store keeps beside workspaces. open returns an empty store.
@@ -43,6 +43,8 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		{"People", testPeople},
 		{"Plans", testPlans},
 		{"Places", testPlaces},
+		{"PutRecords", testPutRecords},
+		{"Alerts", testAlerts},
 		{"DomainClaims", testDomainClaims},
 		{"DomainSquatted", testDomainSquatted},
 		{"DomainRace", testDomainRace},
