@@ -108,6 +108,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	rereads := []reread{{"--plans", plans.Reload}}
+	if certFiles != nil {
+		rereads = append(rereads, reread{"--tls-cert", func() error { defer warnOfEnd(certFiles, log); return certFiles.Reload() }})
+	}
 	countries, err := c.openCountries()
 	if err != nil {
 		return err
@@ -243,7 +246,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		run = append(run, people.Run)
 	}
 	if certFiles != nil {
-		run = append(run, followCertFiles(certFiles, log))
+		run = append(run, warnOfEnds(certFiles, log))
 	}
 	parts.run(run...)
 

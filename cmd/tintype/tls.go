@@ -9,12 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,32 +72,26 @@ func (c *serveCmd) openCertFiles() (*certs.Files, error) {
 	return files, nil
 }
 
-// followCertFiles returns what reads files of certificates again on SIGHUP, until its context
-// ends.
-func followCertFiles(files *certs.Files, log *slog.Logger) func(context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+// warnOfEnds logs at the start and once a day if a certificate of a file is about to end, until
+// the context ends.
+func warnOfEnds(files *certs.Files, log *slog.Logger) func(context.Context) {
 	return func(ctx context.Context) {
-		defer signal.Stop(hangup)
 		daily := time.NewTicker(24 * time.Hour)
 		defer daily.Stop()
 		for {
-			if ends := files.EndsFirst(); time.Until(ends.NotAfter) < tlsSoon {
-				log.Warn("a certificate is about to end: replace its files, and send SIGHUP", "names", ends.DNSNames, "ends", ends.NotAfter)
-			}
+			warnOfEnd(files, log)
 			select {
 			case <-ctx.Done():
 				return
 			case <-daily.C:
-				continue
-			case <-hangup:
-			}
-			if err := files.Reload(); err != nil {
-				log.Error("SIGHUP: the certificates are those from before, since the files can't be read", "err", err)
-			} else {
-				log.Info("SIGHUP: the files of certificates were read again")
 			}
 		}
+	}
+}
+
+func warnOfEnd(files *certs.Files, log *slog.Logger) {
+	if ends := files.EndsFirst(); time.Until(ends.NotAfter) < tlsSoon {
+		log.Warn("a certificate is about to end: replace its files, and send SIGHUP", "names", ends.DNSNames, "ends", ends.NotAfter)
 	}
 }
 

@@ -107,7 +107,9 @@ func TestTLSFiles(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the log says that the files can't be read", func() bool { return strings.Contains(p.log.String(), "those from before") })
+	until(t, "the log says that the files can't be read", func() bool {
+		return strings.Contains(p.log.String(), "SIGHUP: what was read of a file before still holds")
+	})
 	if got := names(); got[1] != "second.example" {
 		t.Errorf("after files that can't be read the certificate is %v", got)
 	}
