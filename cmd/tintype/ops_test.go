@@ -44,9 +44,10 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func fetch(t *testing.T, url string) (status int, body string) {
+// getBy returns the answer of a client to a GET, with its body.
+func getBy(t *testing.T, c *http.Client, url string) (*http.Response, string) {
 	t.Helper()
-	res, err := http.Get(url)
+	res, err := c.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,13 @@ func fetch(t *testing.T, url string) (status int, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res.StatusCode, string(b)
+	return res, string(b)
+}
+
+func fetch(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	res, body := getBy(t, http.DefaultClient, url)
+	return res.StatusCode, body
 }
 
 // serveOps boots the whole server in this process, with a folder of drawings as source samples of

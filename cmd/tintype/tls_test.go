@@ -34,21 +34,6 @@ func trusting(t *testing.T, ca *certstest.Authority) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// getBy returns the answer of a client to a GET, with its body.
-func getBy(t *testing.T, c *http.Client, url string) (*http.Response, string) {
-	t.Helper()
-	res, err := c.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(b)
-}
-
 // TestTLSFiles: a server with certificates of files serves images by https and HTTP/2. Its
 // plain listener redirects. SIGHUP makes it read the files again, and the drain of SIGTERM
 // holds for https too.
