@@ -1,13 +1,14 @@
 // Chooses the image of a mark from a bucket or a folder, and uploads one there. What is shown
 // is the part of the playground that browses.
 
+import { browse, cannotBrowse } from './browse.js';
+
 const $ = (selector) => document.querySelector(selector);
 const chooser = $('#chooser');
 const source = $('#chooser-source');
 const use = $('#chooser-use');
 const image = $('#editor').elements.image;
 let prefix = '';
-let browsing = new AbortController();
 
 const say = (text) => { $('#chooser-said').textContent = text; };
 
@@ -17,35 +18,16 @@ function take(src) {
   chooser.close();
 }
 
-// browse shows the folder at a URL of the playground.
-async function browse(url) {
-  browsing.abort();
-  const { signal } = browsing = new AbortController();
-  const part = new URL(url, location.href);
-  prefix = part.searchParams.get('prefix') ?? '';
-  part.searchParams.set('part', 'browse');
+// show shows the folder at a URL of the playground.
+async function show(url) {
+  prefix = new URL(url, location.href).searchParams.get('prefix') ?? '';
   use.disabled = true;
   say('');
   $('#chooser-upload').hidden = !('uploads' in source.selectedOptions[0].dataset);
-  $('#browse').setAttribute('aria-busy', 'true');
-  let shown;
-  try {
-    const answer = await fetch(part, { signal, redirect: 'error' });
-    shown = answer.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('#browse');
-  } catch (err) {
-    if (err.name === 'AbortError') return;
-  }
-  if (!shown) {
-    $('#browse').setAttribute('aria-busy', 'false');
-    say('The folder can’t be shown. Open the page again.');
-    return;
-  }
-  const inside = $('#browse').contains(document.activeElement);
-  $('#browse').replaceWith(document.adoptNode(shown));
-  if (inside) $('#browse').focus({ preventScroll: true });
+  if (await browse(url) === 'failed') say(cannotBrowse);
 }
 
-const folder = (key, path) => browse(`${chooser.dataset.browse}?${new URLSearchParams({ source: key, prefix: path })}`);
+const folder = (key, path) => show(`${chooser.dataset.browse}?${new URLSearchParams({ source: key, prefix: path })}`);
 
 // open begins in the folder of the image that is there.
 function open() {
@@ -82,7 +64,7 @@ chooser.addEventListener('click', (event) => {
   const link = event.target.closest('a[data-browse]');
   if (!link) return;
   event.preventDefault();
-  browse(link.href);
+  show(link.href);
 });
 chooser.addEventListener('dblclick', ({ target }) => {
   const picture = target.closest('.picture')?.querySelector('input');

@@ -1,6 +1,7 @@
 // What the playground of the dashboard adds: the sources of the workspace and their images,
 // its presets and marks by name, its rules, and signed URLs.
 
+import { browse, cannotBrowse } from './browse.js';
 import { Signer } from './signer.js';
 
 const $ = (selector) => document.querySelector(selector);
@@ -14,7 +15,6 @@ const listed = (names) => (names.length > 1 ? `${names.slice(0, -1).join(', ')} 
 export class Member {
   #facts; #on; #signer;
   #demanded = new Set(); // originals by URL that turned out to need a signature
-  #browsing = new AbortController();
   #src; // that was shown last
 
   constructor(facts, on) {
@@ -108,29 +108,15 @@ export class Member {
 
   // browse shows a folder. choose says to choose its first image.
   async #browse(url, choose) {
-    this.#browsing.abort();
-    const { signal } = this.#browsing = new AbortController();
-    const part = new URL(url, location.href);
-    part.searchParams.set('part', 'browse');
-    $('#browse').setAttribute('aria-busy', 'true');
-    let shown;
-    try {
-      const answer = await fetch(part, { signal, redirect: 'error' });
-      shown = answer.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('#browse');
-    } catch (err) {
-      if (err.name === 'AbortError') return;
-    }
-    if (!shown) {
-      $('#browse').setAttribute('aria-busy', 'false');
-      $('#browsed').textContent = 'The folder can’t be shown. Open the page again.';
+    const came = await browse(url);
+    if (came === 'overtaken') return;
+    if (came === 'failed') {
+      $('#browsed').textContent = cannotBrowse;
       return;
     }
-    const inside = $('#browse').contains(document.activeElement);
-    $('#browse').replaceWith(document.adoptNode(shown));
     const pictures = [...document.querySelectorAll('#browse input[name=picture]')];
     const folders = document.querySelectorAll('#browse .folders a').length;
     $('#browsed').textContent = `${pictures.length} images and ${folders} folders`;
-    if (inside) $('#browse').focus({ preventScroll: true });
     this.#on.browsed();
     if (!choose) return;
     if (pictures.length) {
