@@ -1,6 +1,8 @@
 # `make run` and `make test` are all that a new machine needs: Go, make and a C compiler in, everything else installed.
 
 GO      ?= go
+# go test would vet each package again for each way of building it: lint has vetted all, with more checks.
+TEST    := $(GO) test -vet=off
 BIN     := bin/tintype
 DATA    ?= data
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -51,13 +53,13 @@ test: deps lint ## everything that must hold
 # of transform/worker run twice: bounds on memory can't be held with the race detector, and without cgo the process that
 # its sandbox confines is another. A process with the race detector sleeps before it exits: 20 ms are enough, a second is the default.
 test-pure:
-	CGO_ENABLED=0 $(GO) test $(SERIAL:%=./%) ./transform/worker
-	CGO_ENABLED=0 $(GO) test $(RACELESS_TESTS)
-	GORACE=atexit_sleep_ms=20 $(GO) test -timeout 20m -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(RACED)
+	CGO_ENABLED=0 $(TEST) $(SERIAL:%=./%) ./transform/worker
+	CGO_ENABLED=0 $(TEST) $(RACELESS_TESTS)
+	GORACE=atexit_sleep_ms=20 $(TEST) -timeout 20m -race $(RACELESS:%=-gcflags='%=-race=false -d=checkptr=0') $(RACED)
 
 # They wait for workers and browsers much of the time, so they run beside the others.
 test-cgo:
-	$(GO) test -timeout 20m $(CGO)
+	$(TEST) -timeout 20m $(CGO)
 
 test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)
 	@scripts/test-debian13
