@@ -42,7 +42,7 @@ func TestBatches(t *testing.T) {
 		t.Errorf("%d purges", n)
 	}
 	log, err := db.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 9)
-	if err != nil || len(log) != 1 || log[0].Target != "1000 paths" {
+	if err != nil || len(log) != 1 || log[0].Target != "999 paths" {
 		t.Errorf("%+v, %v", log, err)
 	}
 	for _, tt := range []struct {

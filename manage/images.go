@@ -277,7 +277,7 @@ func (m *Manager) storage(ctx context.Context, who Caller, action account.Action
 func (m *Manager) purgePath(ctx context.Context, w *workspace.Workspace, source, path string, entry workspace.AuditEntry) error {
 	p := workspace.Purge{Kind: workspace.PurgePath, Source: source, Value: path}
 	defer m.tell(w.Namespace, p.Tag(w.Namespace))()
-	_, err := m.addPurge(ctx, w, p, entry)
+	_, err := m.addPurges(ctx, w, []workspace.Purge{p}, entry)
 	return err
 }
 

@@ -141,6 +141,7 @@ type Manager struct {
 
 	certificates Certificates    // nil: none are ordered
 	claims       account.Records // nil: claims are not looked up by themselves
+	purging      purging
 
 	moderator   Moderator // nil asks nobody
 	unmoderated bool      // uploads are stored where the moderator doesn't answer

@@ -35,8 +35,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) purged(kind workspace.PurgeKind, widened []workspace.Widened) {
-	m.purges.WithLabelValues(string(kind)).Inc()
+func (m *metrics) purged(purges []workspace.Purge, widened []workspace.Widened) {
+	for _, p := range purges {
+		m.purges.WithLabelValues(string(p.Kind)).Inc()
+	}
 	for _, w := range widened {
 		m.widened.WithLabelValues(string(w.Kind)).Add(float64(w.Purges))
 	}

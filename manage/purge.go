@@ -50,17 +50,17 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 	if err != nil {
 		return out, err
 	}
+	leave, err := m.purging.enter(ctx, w.ID)
+	if err != nil {
+		return out, err
+	}
+	defer leave()
 	defer m.tell(w.Namespace, tags...)()
-	for i, p := range purges {
-		entry := who.changed("purge", purged(req), nil, req)
-		entries := []workspace.AuditEntry{entry}
-		if i > 0 {
-			entries[0].After = nil // the first audit entry holds the request
-			if len(req.Paths) > 0 {
-				entries = nil
-			}
+	for _, portion := range workspace.PurgePortions(purges) {
+		if len(req.Paths) > 0 {
+			req.Paths = pathsOf(portion)
 		}
-		widened, err := m.addPurge(ctx, w, p, entries...)
+		widened, err := m.addPurges(ctx, w, portion, who.changed("purge", purged(req), nil, req))
 		if err != nil {
 			return out, err
 		}
@@ -70,18 +70,27 @@ func (m *Manager) Purge(ctx context.Context, who Caller, namespace string, req P
 	return out, nil
 }
 
-// addPurge adds a purge to the workspace's log, and returns the purges that were replaced by
+// pathsOf returns purges of paths as a request names them.
+func pathsOf(purges []workspace.Purge) []string {
+	paths := make([]string, len(purges))
+	for i, p := range purges {
+		paths[i] = p.Source + "/" + p.Value
+	}
+	return paths
+}
+
+// addPurges adds purges to the workspace's log, and returns the purges that were replaced by
 // wider ones.
-func (m *Manager) addPurge(ctx context.Context, w *workspace.Workspace, p workspace.Purge, entries ...workspace.AuditEntry) ([]workspace.Widened, error) {
+func (m *Manager) addPurges(ctx context.Context, w *workspace.Workspace, purges []workspace.Purge, entry workspace.AuditEntry) ([]workspace.Widened, error) {
 	store, ok := m.store.(workspace.Purges)
 	if !ok {
 		return nil, errors.New("the store keeps no purges")
 	}
-	_, widened, err := store.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, p, entries...)
+	_, widened, err := store.AddPurges(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, purges, entry)
 	if err != nil {
 		return nil, fmt.Errorf("purging in workspace %q: %w", w.Namespace, err)
 	}
-	m.metrics.purged(p.Kind, widened)
+	m.metrics.purged(purges, widened)
 	if len(widened) > 0 {
 		m.log.Warn("replaced purges by wider ones: the workspace has too many", "workspace", w.Namespace, "widened", widened)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/tintype/tintype/origin"
 )
@@ -31,6 +32,11 @@ const (
 	// they go into its base. maxRecentBytes bounds their texts.
 	MaxRecentPurges = 1024
 	maxRecentBytes  = 256 << 10
+
+	// MaxPurgesText is the maximum number of bytes of sources and values in one write of
+	// purges: as JSON, they and an audit entry that names them must each fit into an item of
+	// DynamoDB.
+	MaxPurgesText = 60 << 10
 )
 
 // A PurgeKind is the kind of thing that a purge names.
@@ -95,10 +101,11 @@ type Widened struct {
 // Purges keeps purge logs. It is safe for concurrent use. Errors wrap this package's,
 // or are the context's.
 type Purges interface {
-	// AddPurge adds a purge to the workspace's log, with the next sequence, and returns the
-	// log and the purges that it widened. The first audit entry names these too. known is an
+	// AddPurges adds purges to the workspace's log in one write, with the next sequences, and
+	// returns the log and the purges that they widened. The first audit entry names these too.
+	// Their texts have at most MaxPurgesText bytes together, see [PurgePortions]. known is an
 	// earlier log of the workspace, or empty. The store need not read what is in known.
-	AddPurge(ctx context.Context, namespace, workspaceID string, known PurgeLog, p Purge, audit ...AuditEntry) (PurgeLog, []Widened, error)
+	AddPurges(ctx context.Context, namespace, workspaceID string, known PurgeLog, purges []Purge, audit ...AuditEntry) (PurgeLog, []Widened, error)
 	// PurgeLog returns the log of the workspace. Without purges it is empty. The store need
 	// not read what is in known, an earlier log.
 	PurgeLog(ctx context.Context, workspaceID string, known PurgeLog) (PurgeLog, error)
@@ -125,6 +132,46 @@ func (l PurgeLog) Add(purges ...Purge) (PurgeLog, []Widened) {
 		}
 	}
 	return n, widened
+}
+
+// PurgePortions divides purges into as few portions as can be written at once.
+func PurgePortions(purges []Purge) (portions [][]Purge) {
+	from, size := 0, 0
+	for i, p := range purges {
+		n := len(p.Source) + len(p.Value)
+		if size += n; size > MaxPurgesText && i > from {
+			portions, from, size = append(portions, purges[from:i]), i, n
+		}
+	}
+	if from < len(purges) {
+		portions = append(portions, purges[from:])
+	}
+	return portions
+}
+
+// EncodePurges returns purges as stores write them in one row or item: an object, or a list
+// where there are several.
+func EncodePurges(purges []Purge) (string, error) {
+	var b strings.Builder
+	w := json.NewEncoder(&b)
+	w.SetEscapeHTML(false) // it would make texts six times as long
+	err := w.Encode(purges)
+	if len(purges) == 1 {
+		b.Reset()
+		err = w.Encode(purges[0])
+	}
+	return strings.TrimSuffix(b.String(), "\n"), err
+}
+
+// DecodePurges is the inverse of [EncodePurges].
+func DecodePurges(data []byte) (purges []Purge, err error) {
+	if len(data) > 0 && data[0] == '[' {
+		err = json.Unmarshal(data, &purges)
+		return purges, err
+	}
+	var p Purge
+	err = json.Unmarshal(data, &p)
+	return []Purge{p}, err
 }
 
 // Tell adds the widened purges to the first audit entry of a purge. Stores call it.

@@ -168,7 +168,7 @@ func TestPurgeTellsWhatItWidened(t *testing.T) {
 	long := strings.Repeat("x", 4010)
 	for i := range 65 {
 		p := workspace.Purge{Kind: workspace.PurgePrefix, Source: "photos", Value: fmt.Sprintf("2026/%02d/%s", i, long)}
-		if _, _, err := purges.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, p); err != nil {
+		if _, _, err := purges.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{p}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -284,7 +284,7 @@ func TestPurgesInCopies(t *testing.T) {
 			t.Helper()
 			for range count {
 				p := workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(purged)}
-				if _, _, err := n.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, p); err != nil {
+				if _, _, err := n.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{p}); err != nil {
 					t.Fatal(err)
 				}
 				purged++

@@ -143,7 +143,7 @@ func inBubble(t *testing.T, test func(t *testing.T, r *remote, file string)) {
 		if err := r.Memory.Update(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := r.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 			t.Fatal(err)
 		}
 		test(t, r, file)
@@ -226,7 +226,7 @@ func TestRevocationReachesEveryNode(t *testing.T) {
 					if err := r.Memory.Update(t.Context(), w); err != nil {
 						t.Fatal(err)
 					}
-					if _, _, err := r.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+					if _, _, err := r.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(test.within)

@@ -11,9 +11,9 @@ var _ workspace.Purges = (*Store)(nil)
 
 var errNoPurges = errors.New("this store keeps no purges")
 
-// AddPurge adds the purge in the store, and to the workspace in memory before it
+// AddPurges adds purges in the store, and to the workspace in memory before it
 // returns.
-func (c *Store) AddPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
+func (c *Store) AddPurges(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, purges []workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	if c.purges == nil {
 		return workspace.PurgeLog{}, nil, errNoPurges
 	}
@@ -23,7 +23,7 @@ func (c *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 	if have := c.knownPurges(namespace, workspaceID); have.Sequence > known.Sequence {
 		known = have
 	}
-	log, widened, err := c.purges.AddPurge(ctx, namespace, workspaceID, known, p, audit...)
+	log, widened, err := c.purges.AddPurges(ctx, namespace, workspaceID, known, purges, audit...)
 	if err != nil {
 		return workspace.PurgeLog{}, nil, err
 	}

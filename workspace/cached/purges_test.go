@@ -47,7 +47,7 @@ func TestPurgeReachesEveryServer(t *testing.T) {
 			wantSequence(t, s, "acme", 0)
 		}
 		for n := range int64(5) {
-			if _, _, err := servers[0].AddPurge(ctx, "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeSource, Source: "photos"}); err != nil {
+			if _, _, err := servers[0].AddPurges(ctx, "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeSource, Source: "photos"}}); err != nil {
 				t.Fatal(err)
 			}
 			wantSequence(t, servers[0], "acme", n+1)
@@ -76,7 +76,7 @@ func TestPurgesStayThroughWrites(t *testing.T) {
 				wantSequence(t, c, "acme", 0)
 			}
 			for n := range int64(3) {
-				if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+				if _, _, err := c.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 					t.Fatal(err)
 				}
 				if known {
@@ -97,7 +97,7 @@ func TestPurgesStayThroughWrites(t *testing.T) {
 func TestPurgesOfANewWorkspace(t *testing.T) {
 	following(t, cached.Config{}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		w := put(t, c, "acme", "A")
-		if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := c.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 			t.Fatal(err)
 		}
 		wantSequence(t, c, "acme", 1)
@@ -116,7 +116,7 @@ func TestPurgesOfANewWorkspace(t *testing.T) {
 func TestPurgesUnknown(t *testing.T) {
 	m := workspacetest.NewMemory()
 	w := put(t, m, "acme", "A")
-	if _, _, err := m.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+	if _, _, err := m.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 		t.Fatal(err)
 	}
 	c := cached.New(noPurges{m}, cached.Config{Log: slog.New(slog.DiscardHandler)})
@@ -138,9 +138,9 @@ type rereader struct {
 	known []int64 // sequence of what was known at each purge
 }
 
-func (r *rereader) AddPurge(ctx context.Context, namespace, id string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
+func (r *rereader) AddPurges(ctx context.Context, namespace, id string, known workspace.PurgeLog, purges []workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	r.known = append(r.known, known.Sequence)
-	return r.Memory.AddPurge(ctx, namespace, id, known, p, audit...)
+	return r.Memory.AddPurges(ctx, namespace, id, known, purges, audit...)
 }
 
 // TestPurgesOfAServerWithoutImages: a server that takes a workspace's purges and none of its
@@ -150,7 +150,7 @@ func TestPurgesOfAServerWithoutImages(t *testing.T) {
 	w := put(t, r.Memory, "acme", "A")
 	c := cached.New(r, cached.Config{Log: slog.New(slog.DiscardHandler)})
 	for range 4 {
-		if _, _, err := c.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := c.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 			t.Fatal(err)
 		}
 	}

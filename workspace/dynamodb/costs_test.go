@@ -84,13 +84,13 @@ func TestCosts(t *testing.T) {
 		var cursor string
 		count("look at the feed", func() (err error) { _, cursor, err = s.Changes(ctx, ""); return err })
 		count("look at the feed, nothing new", func() (err error) { _, cursor, err = s.Changes(ctx, cursor); return err })
-		before, _, err := s.AddPurge(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}, entry)
+		before, _, err := s.AddPurges(ctx, w.Namespace, w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}, entry)
 		if err != nil {
 			t.Fatal(err)
 		}
 		log := before
 		count("purge", func() (err error) {
-			log, _, err = s.AddPurge(ctx, w.Namespace, w.ID, before, workspace.Purge{Kind: workspace.PurgeAll}, entry)
+			log, _, err = s.AddPurges(ctx, w.Namespace, w.ID, before, []workspace.Purge{{Kind: workspace.PurgeAll}}, entry)
 			return err
 		})
 		count("purge log, nothing new", func() error { _, err := s.PurgeLog(ctx, w.ID, log); return err })

@@ -16,8 +16,8 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// A workspace's log of purges is a snapshot, and one item for each purge since then. A purge
-// therefore writes items of less than 1 kB. The snapshot is far larger. It is written once
+// A workspace's log of purges is a snapshot, and one item for each write of purges since then,
+// with the sequence of its last purge. A purge therefore writes items of less than 1 kB. The snapshot is far larger. It is written once
 // in some thousand purges, after the log was summed up a few times. The head item has the
 // sequences of the last purge and of the snapshot. Purges before the snapshot are deleted
 // later, some of them each time that the log is summed up, so that a server that knows a log
@@ -45,12 +45,12 @@ type purgeHead struct {
 	old      string // the whole log, as earlier versions wrote it; else empty
 }
 
-// AddPurge implements [workspace.Purges].
-func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
+// AddPurges implements [workspace.Purges].
+func (s *Store) AddPurges(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, purges []workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
 	for snapshots := true; ; {
-		l, widened, err := s.addPurge(within, namespace, workspaceID, known, p, audit, snapshots)
+		l, widened, err := s.addPurges(within, namespace, workspaceID, known, purges, audit, snapshots)
 		switch {
 		case errors.Is(err, errAgain):
 		case snapshots && throttled(err): // a snapshot is a thousand times larger than a purge, and can wait
@@ -61,13 +61,13 @@ func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, kno
 	}
 }
 
-func (s *Store) addPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit []workspace.AuditEntry, snapshots bool) (none workspace.PurgeLog, _ []workspace.Widened, _ error) {
+func (s *Store) addPurges(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, purges []workspace.Purge, audit []workspace.AuditEntry, snapshots bool) (none workspace.PurgeLog, _ []workspace.Widened, _ error) {
 	old, head, err := s.purgeLog(ctx, workspaceID, known)
 	if err != nil {
 		return none, nil, err
 	}
-	l, widened := old.Add(p)
-	data, err := json.Marshal(p)
+	l, widened := old.Add(purges...)
+	data, err := workspace.EncodePurges(purges)
 	if err != nil {
 		return none, nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Store) addPurge(ctx context.Context, namespace, workspaceID string, kno
 		s.put(with(purgeKey(workspaceID), item{
 			"seq": number(next.sequence), "snap": number(next.snapshot), "parts": number(next.parts), "sums": number(next.sums),
 		}), same, errAgain),
-		s.put(with(purgeEventKey(workspaceID, l.Sequence), item{"json": text(string(data))}), anyItem, nil),
+		s.put(with(purgeEventKey(workspaceID, l.Sequence), item{"json": text(data)}), anyItem, nil),
 	}, steps...)
 	change := workspace.Change{Kind: workspace.ChangedPurges, Namespace: namespace}
 	if err := s.commit(ctx, change, workspaceID, workspace.Tell(widened, audit), steps...); err != nil {
@@ -248,14 +248,14 @@ func (s *Store) purgesSince(ctx context.Context, workspaceID string, l workspace
 		":first": text(purgeSK(l.Sequence + 1)), ":last": text(purgeSK(upTo)),
 	}}
 	err := s.query(ctx, q, func(i item) (bool, error) {
-		if getText(i, sk) != purgeSK(l.Sequence+int64(len(since))+1) {
-			return false, nil
-		}
-		var p workspace.Purge
-		if err := unmarshal(i, "json", &p); err != nil {
+		purges, err := workspace.DecodePurges([]byte(getText(i, "json")))
+		if err != nil {
 			return false, err
 		}
-		since = append(since, p)
+		if getText(i, sk) != purgeSK(l.Sequence+int64(len(since)+len(purges))) {
+			return false, nil
+		}
+		since = append(since, purges...)
 		return true, nil
 	})
 	if err != nil || len(since) == 0 {

@@ -39,13 +39,14 @@ func (m *scale) watch(stack *middleware.Stack) error {
 // A writeMeter adds up write units as the service charges them: one for each started kB of
 // a written or deleted item, and two in a transaction. Items that are deleted or updated
 // here have less than 1 kB.
-type writeMeter struct{ units int }
+type writeMeter struct{ units, transactions int }
 
 func (m *writeMeter) watch(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("write meter",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			switch asked := in.Parameters.(type) {
 			case *dynamodb.TransactWriteItemsInput:
+				m.transactions++
 				for _, i := range asked.TransactItems {
 					m.units += 2
 					if i.Put != nil {
@@ -89,7 +90,7 @@ func TestPurgeWriteUnits(t *testing.T) {
 	for i := range units {
 		m.units = 0
 		var err error
-		if l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "x"}, workspace.AuditEntry{Action: "purge"}); err != nil {
+		if l, _, err = s.AddPurges(t.Context(), "acme", "w1", l, []workspace.Purge{{Kind: workspace.PurgePath, Source: "photos", Value: "x"}}, workspace.AuditEntry{Action: "purge"}); err != nil {
 			t.Fatal(err)
 		}
 		units[i] = m.units
@@ -106,6 +107,21 @@ func TestPurgeWriteUnits(t *testing.T) {
 	t.Logf("a snapshot costs %d units, and so a purge, with all, %.2f", snapshot, float64(all)/purges)
 	if all > 12*purges+purges/8 {
 		t.Errorf("%d purges cost %d units", purges, all)
+	}
+}
+
+// TestPurgesTogetherAreOneWrite: a thousand paths are one transaction, and cost as much as
+// their text, not as a thousand purges.
+func TestPurgesTogetherAreOneWrite(t *testing.T) {
+	s := purgeStore(t)
+	m, sent := &writeMeter{}, &scale{}
+	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch, sent.watch) })
+	if _, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, paths(1000), workspace.AuditEntry{Action: "purge"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d transactions, %d units, %d bytes sent", m.transactions, m.units, sent.sent)
+	if m.transactions != 1 || m.units > 150 {
+		t.Errorf("%d transactions, %d units", m.transactions, m.units)
 	}
 }
 
@@ -130,7 +146,7 @@ func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 	*m = scale{}
 	l := full
 	for i := range purges {
-		if l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("2026/05/%d.jpg", i)}, workspace.AuditEntry{Action: "purge"}); err != nil {
+		if l, _, err = s.AddPurges(t.Context(), "acme", "w1", l, []workspace.Purge{{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("2026/05/%d.jpg", i)}}, workspace.AuditEntry{Action: "purge"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -183,7 +199,7 @@ func TestPurgeSnapshots(t *testing.T) {
 		for range sumsPerSnapshot {
 			for base := l.Base; l.Base == base; {
 				var err error
-				l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: kind, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)})
+				l, _, err = s.AddPurges(t.Context(), "acme", "w1", l, []workspace.Purge{{Kind: kind, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)}})
 				if err != nil {
 					t.Fatal(err)
 				}

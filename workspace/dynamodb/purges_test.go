@@ -94,7 +94,7 @@ func TestPurgeWithoutASnapshot(t *testing.T) {
 		room = sums == 1
 		for base := l.Base; l.Base == base; {
 			var err error
-			l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)}, workspace.AuditEntry{Action: "purge"})
+			l, _, err = s.AddPurges(t.Context(), "acme", "w1", l, []workspace.Purge{{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("%d%04000d", l.Sequence, 0)}}, workspace.AuditEntry{Action: "purge"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestPurgesOfBefore(t *testing.T) {
 	for i := range 3 {
 		p := workspace.Purge{Kind: workspace.PurgePath, Source: "b", Value: fmt.Sprint(i)}
 		want, _ = want.Add(p)
-		if _, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, p); err != nil {
+		if _, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, []workspace.Purge{p}); err != nil {
 			t.Fatal(err)
 		}
 		check()
@@ -167,7 +167,7 @@ func TestPurgeSnapshotOfBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _ = want.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "x"})
-	if _, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "x"}); err != nil {
+	if _, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgePath, Source: "photos", Value: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
@@ -190,7 +190,7 @@ func TestPurgesWithAPartMissing(t *testing.T) {
 	var l workspace.PurgeLog
 	for i := range 3 {
 		var err error
-		if l, _, err = s.AddPurge(t.Context(), "acme", "w1", l, workspace.Purge{Kind: workspace.PurgePath, Source: "b", Value: fmt.Sprint(i)}); err != nil {
+		if l, _, err = s.AddPurges(t.Context(), "acme", "w1", l, []workspace.Purge{{Kind: workspace.PurgePath, Source: "b", Value: fmt.Sprint(i)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -219,9 +219,9 @@ func TestPurgesMeetAtASnapshot(t *testing.T) {
 			}
 			for i := range 6 {
 				name := fmt.Sprintf("%d/%d", server, i)
-				l, _, err := s.AddPurge(t.Context(), "acme", "w1", known, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: name})
+				l, _, err := s.AddPurges(t.Context(), "acme", "w1", known, []workspace.Purge{{Kind: workspace.PurgePath, Source: "photos", Value: name}})
 				if err != nil {
-					t.Errorf("AddPurge: %v", err)
+					t.Errorf("AddPurges: %v", err)
 					return
 				}
 				if last := workspace.NewPurgeIndex(l).Original("photos", name); last != l.Sequence {

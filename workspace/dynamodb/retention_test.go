@@ -65,7 +65,7 @@ func TestRetention(t *testing.T) {
 	}
 	want("a revoked key", revoked, 390)
 
-	if _, _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+	if _, _, err := s.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := kept(purgeKey(w.ID)); got != 0 {

@@ -11,23 +11,23 @@ import (
 )
 
 // A workspace's log of purges is a snapshot in the table purges, and one row in
-// purge_events for each purge since then. A purge therefore writes one small row. The
-// snapshot is written once in a thousand purges.
+// purge_events for each write of purges since then, with the sequence of its last purge. A
+// purge therefore writes one small row. The snapshot is written once in a thousand purges.
 
-// AddPurge implements [workspace.Purges].
-func (s *Store) AddPurge(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (l workspace.PurgeLog, widened []workspace.Widened, err error) {
+// AddPurges implements [workspace.Purges].
+func (s *Store) AddPurges(ctx context.Context, namespace, workspaceID string, known workspace.PurgeLog, purges []workspace.Purge, audit ...workspace.AuditEntry) (l workspace.PurgeLog, widened []workspace.Widened, err error) {
 	err = s.inTx(ctx, func(tx *sql.Tx) error {
 		old, err := readPurges(ctx, tx, workspaceID, known)
 		if err != nil {
 			return err
 		}
-		l, widened = old.Add(p)
-		data, err := json.Marshal(p)
+		l, widened = old.Add(purges...)
+		data, err := workspace.EncodePurges(purges)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO purge_events (workspace_id, sequence, json) VALUES (?, ?, ?)`,
-			workspaceID, l.Sequence, string(data)); err != nil {
+			workspaceID, l.Sequence, data); err != nil {
 			return err
 		}
 		// Each log needs its row in purges: forget deletes by it.
@@ -108,18 +108,18 @@ func addSince(ctx context.Context, tx *sql.Tx, workspaceID string, l workspace.P
 	for rows.Next() {
 		var sequence int64
 		var data []byte
-		var p workspace.Purge
+		var purges []workspace.Purge
 		err := rows.Scan(&sequence, &data)
 		if err == nil {
-			err = json.Unmarshal(data, &p)
+			purges, err = workspace.DecodePurges(data)
 		}
 		if err != nil {
 			return l, err
 		}
-		if sequence != l.Sequence+int64(len(since))+1 {
+		if sequence != l.Sequence+int64(len(since)+len(purges)) {
 			break
 		}
-		since = append(since, p)
+		since = append(since, purges...)
 	}
 	if err := rows.Err(); err != nil || len(since) == 0 {
 		return l, err

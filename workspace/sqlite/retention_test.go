@@ -35,7 +35,7 @@ func TestForgets(t *testing.T) {
 	add("w1", "revoked", time.Time{}, long)
 	add("w1", "expired", long, time.Time{})
 	add(w.ID, "active", time.Time{}, time.Time{})
-	if _, _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+	if _, _, err := s.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Delete(t.Context(), "acme", 0); err != nil {
@@ -93,7 +93,7 @@ func TestMigratesRetention(t *testing.T) {
 		}
 	}
 	for _, id := range []string{w.ID, "gone"} {
-		if _, _, err := s.AddPurge(t.Context(), "acme", id, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll}); err != nil {
+		if _, _, err := s.AddPurges(t.Context(), "acme", id, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}}); err != nil {
 			t.Fatal(err)
 		}
 	}

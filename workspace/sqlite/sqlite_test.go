@@ -306,7 +306,7 @@ func TestOpenMigratesPurges(t *testing.T) {
 		t.Fatalf("%+v, %v", l, err)
 	}
 	want, _ := l.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "b", Value: "y"})
-	if got, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgePath, Source: "b", Value: "y"}); err != nil || got.Sequence != 251 {
+	if got, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgePath, Source: "b", Value: "y"}}); err != nil || got.Sequence != 251 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	got, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})

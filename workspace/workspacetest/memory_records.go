@@ -289,14 +289,14 @@ func (m *Memory) Errors(ctx context.Context, workspaceID, from, to string) ([]wo
 	return workspace.MergeErrors(all), nil
 }
 
-// AddPurge implements [workspace.Purges].
-func (m *Memory) AddPurge(ctx context.Context, namespace, workspaceID string, _ workspace.PurgeLog, p workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
+// AddPurges implements [workspace.Purges].
+func (m *Memory) AddPurges(ctx context.Context, namespace, workspaceID string, _ workspace.PurgeLog, purges []workspace.Purge, audit ...workspace.AuditEntry) (workspace.PurgeLog, []workspace.Widened, error) {
 	unlock, err := m.lock(ctx)
 	if err != nil {
 		return workspace.PurgeLog{}, nil, err
 	}
 	defer unlock()
-	l, widened := m.purges[workspaceID].Add(p)
+	l, widened := m.purges[workspaceID].Add(purges...)
 	m.purges[workspaceID] = l
 	m.record(workspace.ChangedPurges, namespace)
 	m.appendAudit(workspaceID, workspace.Tell(widened, audit))

@@ -60,6 +60,7 @@ func RunRecords(t *testing.T, open func(t *testing.T) Store) {
 		{"ImageErrors", testImageErrors},
 		{"Purges", testPurges},
 		{"PurgesSummedUp", testPurgesSummedUp},
+		{"PurgesTogether", testPurgesTogether},
 		{"PurgesConcurrent", testPurgesConcurrent},
 		{"Leases", testLeases},
 		{"LeasesConcurrent", testLeasesConcurrent},
@@ -430,8 +431,8 @@ func testDeleted(t *testing.T, s Store) {
 	var ids []string
 	for range 3 {
 		w := create(t, s, "acme")
-		_, _, err := s.AddPurge(t.Context(), "acme", w.ID, workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll})
-		must(t, "AddPurge", err)
+		_, _, err := s.AddPurges(t.Context(), "acme", w.ID, workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}})
+		must(t, "AddPurges", err)
 		k, ended := apiKey(w.ID, "k", 2), apiKey(w.ID, "ended", 1)
 		must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), k))
 		must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), ended))
@@ -698,9 +699,9 @@ func testPurges(t *testing.T, s Store) {
 	add := func(p workspace.Purge) {
 		t.Helper()
 		l, _ = l.Add(p)
-		got, widened, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, p, workspace.AuditEntry{Action: "purge"})
-		must(t, "AddPurge", err)
-		wantSame(t, "AddPurge", got, l)
+		got, widened, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, []workspace.Purge{p}, workspace.AuditEntry{Action: "purge"})
+		must(t, "AddPurges", err)
+		wantSame(t, "AddPurges", got, l)
 		if widened != nil {
 			t.Errorf("widened: %+v", widened)
 		}
@@ -735,9 +736,9 @@ func testPurgesSummedUp(t *testing.T, s Store) {
 		before := l
 		var want []workspace.Widened
 		l, want = l.Add(p)
-		got, widened, err := s.AddPurge(t.Context(), "acme", "w1", before, p, workspace.AuditEntry{Action: "purge", After: json.RawMessage(`{"path":"x"}`)})
-		must(t, "AddPurge", err)
-		wantSame(t, "AddPurge", got, l)
+		got, widened, err := s.AddPurges(t.Context(), "acme", "w1", before, []workspace.Purge{p}, workspace.AuditEntry{Action: "purge", After: json.RawMessage(`{"path":"x"}`)})
+		must(t, "AddPurges", err)
+		wantSame(t, "AddPurges", got, l)
 		wantSame(t, "widened", widened, want)
 		if l.Base != before.Base {
 			summedUp++
@@ -778,14 +779,45 @@ func testPurgesSummedUp(t *testing.T, s Store) {
 	wantSame(t, "PurgeLog of who knows more", got, l)
 }
 
+// Purges that are written together are one change with one audit entry. The log is as if they
+// had come one by one, for who knows an earlier one too.
+func testPurgesTogether(t *testing.T, s Store) {
+	changes := feed(t, s)
+	var l, seldom workspace.PurgeLog
+	for i, n := range []int{1, 1000, 3, 1000, 1, 700} {
+		var purges []workspace.Purge
+		for j := range n {
+			purges = append(purges, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprintf("%d/<ü> %d.jpg", i, j)})
+		}
+		for _, p := range purges {
+			l, _ = l.Add(p)
+		}
+		got, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, purges, workspace.AuditEntry{Action: "purge"})
+		must(t, "AddPurges", err)
+		wantSame(t, "AddPurges", got, l)
+		fresh, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
+		must(t, "PurgeLog", err)
+		wantSame(t, "PurgeLog of who knew nothing", fresh, l)
+		if i%2 == 1 {
+			seldom, err = s.PurgeLog(t.Context(), "w1", seldom)
+			must(t, "PurgeLog", err)
+			wantSame(t, "PurgeLog of who reads seldom", seldom, l)
+		}
+	}
+	if entries, err := s.Audit(t.Context(), "w1", workspace.TrailChanges, "", 10); err != nil || len(entries) != 6 {
+		t.Errorf("audit: %d entries, %v", len(entries), err)
+	}
+	wantSame(t, "changes", changes(), []workspace.Change{{Kind: workspace.ChangedPurges, Namespace: "acme"}})
+}
+
 func testPurgesConcurrent(t *testing.T, s Store) {
 	var wg sync.WaitGroup
 	sequences := make([]int64, 12)
 	for i := range sequences {
 		wg.Go(func() {
-			l, _, err := s.AddPurge(t.Context(), "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)})
+			l, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgePath, Source: "photos", Value: fmt.Sprint(i)}})
 			if err != nil {
-				t.Errorf("AddPurge: %v", err)
+				t.Errorf("AddPurges: %v", err)
 			}
 			sequences[i] = l.Sequence
 		})
@@ -920,13 +952,13 @@ func testRecordsCancelled(t *testing.T, s Store) {
 	_, audit := s.Audit(ctx, "w1", workspace.TrailChanges, "", 10)
 	_, usage := s.Usage(ctx, "w1", "2026-05-01", "2026-05-02")
 	_, failures := s.Errors(ctx, "w1", "2026-05-01", "2026-05-02")
-	_, _, purge := s.AddPurge(ctx, "acme", "w1", workspace.PurgeLog{}, workspace.Purge{Kind: workspace.PurgeAll})
+	_, _, purge := s.AddPurges(ctx, "acme", "w1", workspace.PurgeLog{}, []workspace.Purge{{Kind: workspace.PurgeAll}})
 	_, log := s.PurgeLog(ctx, "w1", workspace.PurgeLog{})
 	_, replay := s.BeginReplay(ctx, "k", "f")
 	_, deletions := s.Deletions(ctx, "acme")
 	_, lease := s.Lease(ctx, month("k", 1, 1))
 	for name, err := range map[string]error{
-		"Domain": domain, "APIKey": key, "APIKeys": keys, "Audit": audit, "Usage": usage, "Errors": failures, "AddPurge": purge, "PurgeLog": log,
+		"Domain": domain, "APIKey": key, "APIKeys": keys, "Audit": audit, "Usage": usage, "Errors": failures, "AddPurges": purge, "PurgeLog": log,
 		"BeginReplay": replay, "Lease": lease, "Deletions": deletions,
 		"CreateAPIKey": s.CreateAPIKey(ctx, apiKey("w1", "k", 0)), "RevokeAPIKey": s.RevokeAPIKey(ctx, "w1", "k", time.Now()),
 		"VerifyDomain": s.VerifyDomain(ctx, "a.example.com", "acme", time.Now()),
