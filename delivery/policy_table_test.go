@@ -145,6 +145,9 @@ func TestPolicyTable(t *testing.T) {
 				if h := w.Header(); h.Get("Access-Control-Allow-Origin") != allow || slices.Contains(h.Values("Vary"), "Origin") != vary {
 					t.Errorf("%s, %s: %s: Access-Control-Allow-Origin %q, Vary %q", row.policy, r.name, target, h.Get("Access-Control-Allow-Origin"), h.Values("Vary"))
 				}
+				if h := w.Header(); h.Get("Cache-Tag") == "" && h.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s, %s: %s: no Cache-Tag, but Cache-Control %q", row.policy, r.name, target, h.Get("Cache-Control"))
+				}
 				if h := w.Header(); row.ns == "listed" && h.Get("CDN-Cache-Control") != "" {
 					t.Errorf("%s, %s: %s: CDN-Cache-Control %q where the answer depends on Origin", row.policy, r.name, target, h.Get("CDN-Cache-Control"))
 				}
