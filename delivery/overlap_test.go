@@ -58,7 +58,8 @@ func TestSourceInsideAnother(t *testing.T) {
 }
 
 // TestPrivateSourceAroundAPublicOne: what a public source has stays open when a private one is
-// put around it, so that no warning says that it closes. Full URLs beside it close.
+// put around it, so that no warning says that it closes. Full URLs beside it close, and a
+// warning says so.
 func TestPrivateSourceAroundAPublicOne(t *testing.T) {
 	b := newBench(t)
 	b.upstream.Serve("/photos/a b.jpg", deliverytest.Body(deliverytest.Photo(t, 20, 20)))
@@ -67,7 +68,7 @@ func TestPrivateSourceAroundAPublicOne(t *testing.T) {
 	before := b.acme(func(w *workspace.Workspace) { w.AllowedSources = []string{"*"} })
 	after := before.Clone()
 	after.Sources = append(after.Sources, workspace.Source{Key: "vault", Kind: "http", URL: up + "/", Private: true})
-	if warnings := append(after.Warn(), after.Opens(before)...); warnings != nil {
+	if warnings := append(after.Warn(), after.Opens(before)...); len(warnings) != 1 || !strings.HasPrefix(warnings[0], "source vault is private: full URLs of its place outside of source photos, ") {
 		t.Error(warnings)
 	}
 	targets := map[string]string{ // and the code afterwards

@@ -16,6 +16,7 @@ import (
 //     full URLs there.
 //   - A source leaves a private or marked source that is inside it, whose rules then don't apply
 //     to the names of the source any more.
+//   - A private source closes full URLs that lay in no source.
 //   - A setting of the whole workspace makes URLs fail.
 //   - A blocked path names another image.
 //
@@ -309,6 +310,9 @@ func (o *opening) compare(place origin.URL) {
 	if o.old.at[s] != nil && o.new.at[s] == nil {
 		o.closed(s, was)
 	}
+	if len(was.named) == 0 {
+		o.closedURLs(place)
+	}
 	if len(was.private) == 0 && len(was.marks) == 0 {
 		return
 	}
@@ -405,6 +409,24 @@ func (o *opening) closed(s spot, was *ruled) {
 	if names != nil {
 		how, which := o.left(from, "had no such marks")
 		o.say("%s: full URLs of %s lie in source %s, and carry its marks from now on (%s)", how, which, in, strings.Join(names, ", "))
+	}
+}
+
+// closedURLs warns of full URLs outside all sources that now lie in a private one, where a public
+// source has others of the same server: their owner may have shown them by full URLs.
+func (o *opening) closedURLs(place origin.URL) {
+	is := o.new.of(spotOf(place))
+	pattern := o.old.allows(place)
+	if len(is.private) == 0 || pattern == "" || o.old.w.RequireSignature {
+		return
+	}
+	for i := range o.old.w.Sources {
+		src := &o.old.w.Sources[i]
+		if src.Private || !slices.ContainsFunc(o.old.spots[src], func(s spot) bool { return s.server == place.Server() }) {
+			continue
+		}
+		o.say("source %s is private: full URLs of its place outside of source %s, which allowed_sources allow (%s), need a signature or an API key from now on", is.private[0].Key, src.Key, pattern)
+		return
 	}
 }
 

@@ -260,6 +260,16 @@ func TestCloses(t *testing.T) {
 	signed := func(w *Workspace) { w.RequireSignature = true }
 	from := func(key string) edit { return func(w *Workspace) { w.DefaultSource = key } }
 	hide := func(w *Workspace) { w.Sources[0].Private = true }
+	any := func(w *Workspace) { w.AllowedSources = []string{"*"} }
+	none := func(w *Workspace) { w.AllowedSources = nil }
+	away := func(w *Workspace) {
+		w.Sources = append(w.Sources, Source{Key: "new", Kind: "http", URL: "https://vault.example.com/", Private: true})
+	}
+	around := func(w *Workspace) { w.Sources[1].URL = "https://o.example.com/" }
+	beside := func(w *Workspace) {
+		w.Sources = append(w.Sources, w.Sources[1])
+		w.Sources[1].Key, w.Sources[1].URL = "inner", "https://o.example.com/inner/"
+	}
 	for name, test := range map[string]struct {
 		old, new []edit
 		want     string
@@ -276,6 +286,11 @@ func TestCloses(t *testing.T) {
 		"private already":       {[]edit{from("vault")}, []edit{from("vault")}, ""},
 		"a public default":      {[]edit{from("vault")}, []edit{from("pub")}, ""},
 		"a first default":       {nil, []edit{from("vault")}, ""},
+		"URLs around a source":  {[]edit{any}, []edit{any, around}, "source vault is private: full URLs of its place outside of source pub, which allowed_sources allow (*), need a signature or an API key from now on"},
+		"URLs of a place":       {[]edit{any}, []edit{any, beside}, "source inner is private: full URLs of its place outside of source pub, which allowed_sources allow (*), need a signature or an API key from now on"},
+		"URLs that were closed": {[]edit{none}, []edit{any, around}, "allowed_sources: * allows the images of every host over https and http: they are public from now on by their full URLs"},
+		"URLs of another host":  {[]edit{any}, []edit{any, away}, ""},
+		"signed URLs":           {[]edit{any, signed}, []edit{any, signed, around}, ""},
 		"signatures, a default": {[]edit{signed, from("pub")}, []edit{signed, from("vault")}, ""},
 	} {
 		old, changed := New("acme"), New("acme")
