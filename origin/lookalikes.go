@@ -68,7 +68,7 @@ func (l *LookAlikes) Has(u URL) bool {
 // plain returns the names of a Reading whose like is only one with the same names, among those
 // for which ok is true.
 func (r Reading) plain() (names string, ok bool) {
-	if r.leaves || r.latin != nil {
+	if r.leaves || r.other != nil {
 		return "", false
 	}
 	var b strings.Builder

@@ -26,7 +26,7 @@ import (
 type Reading struct {
 	segments []segment
 	leaves   bool
-	latin    *Reading // of the path that a server finds which writes windows-1252; nil is the same
+	other    *Reading // of the path that other servers find, see otherPaths; nil is the same
 }
 
 // A segment is one name of a folded path.
@@ -41,12 +41,20 @@ type segment struct {
 // Reading returns the folded path of u.
 func (u URL) Reading() Reading {
 	r := readingOf(u.Path)
-	if path, ok := fromLatin1(u.Path); ok {
-		latin := readingOf(path)
-		r.latin = &latin
+	last := &r
+	for _, read := range otherPaths {
+		if path, ok := read(u.Path); ok {
+			other := readingOf(path)
+			last.other = &other
+			last = &other
+		}
 	}
 	return r
 }
+
+// otherPaths return the path that some servers find, and whether it is another one: those that
+// write windows-1252, and those that ask for the best fit in another code page.
+var otherPaths = [...]func(string) (string, bool){fromLatin1, fitOthers}
 
 func readingOf(path string) (r Reading) {
 	for escaped := range strings.SplitSeq(path, "/") {
@@ -57,7 +65,7 @@ func readingOf(path string) (r Reading) {
 
 // Leaves reports whether some server may find a ".." in the path, which may then lead
 // anywhere on its host. It also reports paths that can't be folded.
-func (r Reading) Leaves() bool { return r.leaves || r.latin != nil && r.latin.leaves }
+func (r Reading) Leaves() bool { return r.leaves || r.other != nil && r.other.Leaves() }
 
 // Depth returns the number of names in the path.
 func (r Reading) Depth() int { return len(r.segments) }
@@ -65,7 +73,7 @@ func (r Reading) Depth() int { return len(r.segments) }
 // Within reports whether some server may resolve the path to place, or to something below
 // it. A Reading that [Reading.Leaves] is within every place.
 func (r Reading) Within(place Reading) bool {
-	if r.Leaves() || r.latin != nil && r.latin.Within(place) || place.latin != nil && r.Within(*place.latin) {
+	if r.Leaves() || r.other != nil && r.other.Within(place) || place.other != nil && r.Within(*place.other) {
 		return true
 	}
 	if len(r.segments) < len(place.segments) {
@@ -84,7 +92,7 @@ func (r Reading) Within(place Reading) bool {
 // "/#1/", "/%3Fx/" and "/*/".
 func (r Reading) Covers(outer Reading) bool {
 	depth := outer.Depth()
-	if r.latin != nil && r.latin.Covers(outer) {
+	if r.other != nil && r.other.Covers(outer) {
 		return true
 	}
 	return r.Depth() == depth && outer.Within(r) || r.Depth() == depth+1 && r.segments[depth].any && r.Within(outer)
@@ -415,13 +423,8 @@ func asciiDigit(r rune) rune {
 	return r
 }
 
-// fromLatin1 returns the path that a server finds which writes windows-1252 or Latin-1, and
-// then reads UTF-8, once or more often: "/cafÃ©" is "/café", and "/æ—¥" is "/日". It reports
-// whether that is another path.
-func fromLatin1(path string) (string, bool) {
-	if strings.IndexByte(path, '%') < 0 && ascii(path) {
-		return path, false
-	}
+// decodeAll decodes a path until nothing changes, or for maxFolds times.
+func decodeAll(path string) string {
 	for range maxFolds {
 		decoded := decode(path)
 		if decoded == path {
@@ -429,6 +432,39 @@ func fromLatin1(path string) (string, bool) {
 		}
 		path = decoded
 	}
+	return path
+}
+
+// fitOthers returns the path that a server finds which asks Windows for the best fit in code
+// page 1250, 1251, 1253 or 1254. It reports whether that is another path.
+func fitOthers(path string) (string, bool) {
+	if strings.IndexByte(path, '%') < 0 && ascii(path) {
+		return path, false
+	}
+	path = decodeAll(path)
+	changed := false
+	var b strings.Builder
+	for path != "" {
+		r, size := utf8.DecodeRuneInString(path)
+		if i := strings.IndexRune(otherFit, r); i >= 0 && size > 1 {
+			b.WriteByte(otherFitASCII[utf8.RuneCountInString(otherFit[:i])])
+			changed = true
+		} else {
+			b.WriteString(path[:size])
+		}
+		path = path[size:]
+	}
+	return b.String(), changed
+}
+
+// fromLatin1 returns the path that a server finds which writes windows-1252 or Latin-1, and
+// then reads UTF-8, once or more often: "/cafÃ©" is "/café", and "/æ—¥" is "/日". It reports
+// whether that is another path.
+func fromLatin1(path string) (string, bool) {
+	if strings.IndexByte(path, '%') < 0 && ascii(path) {
+		return path, false
+	}
+	path = decodeAll(path)
 	changed := false
 	for range maxFolds {
 		next, again := fromLatin1Once(path)
@@ -510,7 +546,7 @@ func ascii(s string) bool {
 // a code page, and that decompose to nothing else. The first lines are small letters, whose
 // capitals fold to them, and signs of code page 1252. They are all that Unicode's table has
 // (https://www.unicode.org/Public/MAPPINGS/VENDORS/MICSFT/WindowsBestFit/bestfit1252.txt), but
-// for those that confuse has for other reasons too, and for five combining marks. The last
+// for those that confuse has for other reasons too, and for the combining marks of otherFit. The last
 // line is what 1252 has itself and the code pages of DOS don't.
 const (
 	bestFit = "đħıłŧƀɨƚɵƫʈƶǥɡһγθσφωαδεπτ∞∩√℮₧℘" +
@@ -523,6 +559,18 @@ const (
 	bestFitASCII = "dhiltbilottzgghgtsfoadept8nvepp" +
 		"|!'\"'^'`:%'`e*|:~===^()<><>+++++--+-++++++++++++------+++_|[]" +
 		"''\"\"\"%<>"
+)
+
+// otherFit are characters that code pages 1250, 1251, 1253 and 1254 map to those of
+// otherFitASCII, where 1252 has them itself or maps them to others: those of ICU's tables
+// (windows-1250-2000.ucm and so on). The combining marks are those of all five.
+const (
+	otherFit = "\u00A1\u00A2\u00A3\u00A5\u00BC\u00BD\u00BE\u00C6\u00D8\u00E6\u00F8\u0152\u0153\u02C6\u02C7" +
+		"\u02D8\u02D9\u02DC\u0300\u0302\u0303\u030E\u0331\u0332\u203C\u2081\u2190\u2191\u2192\u2193" +
+		"\u2194\u2195\u21A8\u221F\u2502\u250C\u2514\u2518\u252C\u2550\u2552\u2554\u2558\u2559\u255A" +
+		"\u255B\u255C\u255D\u2564\u2565\u2566\u2580\u2584\u2588\u2591\u2592\u2593\u25AC\u25B2\u25BA" +
+		"\u25C4\u25CB\u25D9\u263A\u263B\u263C\u2640\u2642\u266A\u266B\u301B\u301D\u301E"
+	otherFitASCII = "!cLY113AOaoOo^^^'~`^~\"__!0<^>v-||L--L-T=--LLL---TTT-------^><00OO0+>dd=\"\""
 )
 
 // shortens reports whether short may be the DOS name that a file system gives to name.

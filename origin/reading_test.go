@@ -159,6 +159,9 @@ func TestReadingOfLookalikes(t *testing.T) {
 		"a b":                {[]string{"a%20%20b", "a+%20b", "a\u00a0\u3000b", "a%09%20b", "a%20\u200b%20b"}, []string{"a", "ab"}},
 		"caf\u00e9":          {[]string{"caf%C3%83%C2%A9", "CAF\u00c3\u00a9", "caf%25C3%2583%25C2%25A9"}, []string{"caf\u00c3", "caf\u00c2\u00ae"}},
 		"caf\u00c3\u00a9":    {[]string{"caf\u00e9", "cafe"}, []string{"caff"}},
+		"photos-1999":        {[]string{"PHOTOS\u03031", "photos\u02dc1", "photos%25CC%25831", "photo\u2192"}, []string{"pho\u0303tos1", "photos\u03031234"}},
+		"dock":               {[]string{"d\u00f8ck", "D\u00d8CK", "\u266aock", "do\u00a2k"}, []string{"d\u00f6k", "dck", "d\u00f8k"}},
+		"l-t":                {[]string{"\u221f\u2588\u252c", "l\u2554t", "l\u2194t"}, []string{"l\u2260t"}},
 		"\u30b1\u30fc\u30ad": {[]string{"\u30b1-\u30ad"}, []string{"\u30b1\u30ad"}},
 	} {
 		place, err := ParsePlace("https://example.com/shop/" + EscapePath(private) + "/")
