@@ -23,7 +23,7 @@ func TestBodiesThatAreSent(t *testing.T) {
 	b := origin.NewBodies(origin.BodiesConfig{Memory: 5 << 19}) // half of it is the buffers of one such body while it grows
 	k.Service.bodies = b
 	srv := httptest.NewServer(k.handler)
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after those of the pipes
 
 	type answer struct {
 		status     int
@@ -34,6 +34,7 @@ func TestBodiesThatAreSent(t *testing.T) {
 	send := func(workspace string, n int, held int64) (stop func(), got chan answer) {
 		t.Helper()
 		pr, pw := io.Pipe()
+		t.Cleanup(func() { _ = pw.CloseWithError(io.ErrUnexpectedEOF) }) // else the server waits for it after a failure
 		got = make(chan answer, 1)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/"+workspace+"/transform?w=30", pr)
 		if err != nil {

@@ -86,10 +86,10 @@ func (m *metrics) fetched(r ref, took time.Duration, err error) {
 		m.seconds.WithLabelValues(from).Observe(took.Seconds())
 		return
 	}
-	m.failed.WithLabelValues(from, kindOf(err)).Inc()
+	m.failed.WithLabelValues(from, errorKind(err)).Inc()
 }
 
-func kindOf(err error) string {
+func errorKind(err error) string {
 	for _, e := range originErrors {
 		if errors.Is(err, e.is) {
 			return e.kind

@@ -248,7 +248,7 @@ func claimOf(job *transform.Job) *claim {
 		held += len(job.Originals[i].Body)
 	}
 	return &claim{
-		kind:      kindOf(job),
+		kind:      jobKind(job),
 		workspace: job.Owner.Workspace, client: job.Owner.Client, background: job.Owner.Background,
 		expected: expectedTime(job), slow: maySurprise(job), bytes: Estimate(job), held: int64(held),
 	}

@@ -35,7 +35,7 @@ type Kind struct {
 	Format   transform.Format
 }
 
-func kindOf(job *transform.Job) Kind {
+func jobKind(job *transform.Job) Kind {
 	k := Kind{Endpoint: "transform", Format: job.Format}
 	switch {
 	case job.Grid != nil:
