@@ -11,7 +11,7 @@ func TestMemoryPlan(t *testing.T) {
 	const mib, gib = 1 << 20, 1 << 30
 	for _, machine := range []int64{384 * mib, 512 * mib, gib, 2 * gib, 24 * gib, 256 * gib} {
 		for _, workers := range []int{1, 2, 4} {
-			c := serveCmd{Workers: workers}
+			c := serveCmd{Workers: workers, Fetches: 512}
 			p := c.planMemory(machine)
 			if err := p.fits(); err != nil {
 				t.Errorf("%d MiB, %d workers: %v", machine/mib, workers, err)
@@ -19,6 +19,9 @@ func TestMemoryPlan(t *testing.T) {
 			// There is room for a body of the largest size, and for some connections.
 			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.answers < 16*mib || p.connections < 256 {
 				t.Errorf("%d MiB, %d workers: %+v", machine/mib, workers, p)
+			}
+			if misses := int64(p.waiting+c.Fetches) * missSize; p.waiting < 256 || p.waiting > 256 && p.cache+p.answers+serverBase+misses > p.heap {
+				t.Errorf("%d MiB, %d workers: %d fetches wait, and the heap may have %d MiB", machine/mib, workers, p.waiting, p.heap/mib)
 			}
 			if heap := p.cache + p.answers + serverBase; p.heap < heap {
 				t.Errorf("%d MiB, %d workers: the heap may have %d MiB, and cache and answers alone %d", machine/mib, workers, p.heap/mib, (p.cache+p.answers)/mib)

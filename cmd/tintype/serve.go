@@ -195,7 +195,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Workspaces: workspaces, Domains: workspaces, BaseDomain: c.BaseDomain,
 		Engine: workers, Formats: c.formats(), Limits: c.limits(),
 		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
-		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: min(delivery.DefaultFetches().Waiting, plan.connections/2)},
+		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: plan.waiting},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
 		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, Plans: limitsOf(plans), ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
