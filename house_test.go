@@ -24,7 +24,7 @@ const module = "github.com/tintype/tintype"
 // in ARCHITECTURE.md, and what it needs here.
 var mayImport = map[string][]string{
 	"transform":  {},
-	"origin":     {},
+	"origin":     {"limit"},
 	"cache":      {},
 	"samples":    {},
 	"signing":    {},
@@ -73,7 +73,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
-	"transform/worker":   {"transform", "transform/header"},
+	"transform/worker":   {"limit", "transform", "transform/header"},
 	"workspace/cached":   {"workspace", "limit"},
 	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "limit"},
 	"workspace/dynamodb": {"account", "workspace", "limit"},

@@ -66,6 +66,7 @@ type gate struct {
 
 const (
 	longRun    = 500 * time.Millisecond // after which a fetch may have to give way
+	hangs      = 5 * time.Second        // after which it may have to for a client that has none
 	sweepEvery = 100 * time.Millisecond
 	mostSwept  = 16
 )
@@ -104,9 +105,8 @@ func (p *slots) part(client string) *part {
 	return p.clients[client]
 }
 
-// floor is how many of so many a client never gives to others: a thirty-second, or an equal part
-// where more clients are here, one more than there are, down to a hundred and twenty-eighth.
-func (p *slots) floor(of int) int { return max(of/min(max(len(p.clients)+1, 32), 128), 1) }
+// floor is how many of so many a client never gives to others.
+func (p *slots) floor(of int) int { return int(limit.Part(int64(of), len(p.clients))) }
 
 // A turn is one fetch that runs or waits.
 type turn struct {
@@ -219,10 +219,15 @@ func (f *gate) displace(t *turn) bool {
 
 // displaceClient takes a fetch under one of t's bounds out of the queue for t: the newest of the
 // client that has most of so many places, if that is over a floor and more than t's would have.
-// It reports false where there is none. The caller holds f.mu.
+// For a client that has nothing there, the floor doesn't count: more clients than there are
+// parts may have filled all places. It reports false where there is none. The caller holds f.mu.
 func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
 	i := slices.Index(t.under, under)
-	return f.putOutNewest(max(under.floor(places), t.parts[i].queued+1), func(o *turn) int {
+	least := t.parts[i].queued + 1
+	if !t.isNew(i) {
+		least = max(under.floor(places), least)
+	}
+	return f.putOutNewest(least, func(o *turn) int {
 		if o.under[i] != under {
 			return 0
 		}
@@ -286,6 +291,11 @@ func (f *gate) newTurn(client, workspace, host string) *turn {
 		t.under, t.parts = append(t.under, p), append(t.parts, k)
 	}
 	return t
+}
+
+// isNew reports whether the fetch's client is known, and has no other under a bound.
+func (t *turn) isNew(under int) bool {
+	return t.client != "" && t.parts[under].queued == 0 && t.parts[under].taken == 0
 }
 
 func (t *turn) ofWorkspace() *slots { return t.under[len(t.under)-2] }
@@ -454,8 +464,10 @@ func (f *gate) makeRoom(t *turn, given map[*turn]struct{}) {
 // of a host and of the server it is one of another workspace, under that of t's workspace it
 // is one from another host. That workspace, or host, has at least two more fetches there than
 // t's, and the fetch is the one of these that has been running longest. If there is none, it is
-// the longest one of a client that has over the floor there, and two more than t's. A fetch
-// that is ending already is enough. The caller holds f.mu.
+// the longest one of a client that has over the floor there, and two more than t's. For a client
+// that has none there, it is then one that hangs, of the client that has most of several: clients
+// within the floor may together have all slots. A fetch that is ending already is enough. The caller
+// holds f.mu.
 func (f *gate) victim(t *turn, under int, given map[*turn]struct{}) *turn {
 	level := 0 // in t.under: the slots of a workspace on a host
 	switch t.under[under].bound {
@@ -474,8 +486,17 @@ func (f *gate) victim(t *turn, under int, given map[*turn]struct{}) *turn {
 		return v
 	}
 	least := max(t.under[under].floor(t.under[under].most), t.parts[under].taken+1)
-	return f.longest(t, under, given, func(v *turn) int {
+	v = f.longest(t, under, given, func(v *turn) int {
 		if n := v.parts[under].stay(); n > least {
+			return n
+		}
+		return 0
+	})
+	if v != nil || t.client == "" || t.parts[under].taken > 0 {
+		return v
+	}
+	return f.longest(t, under, given, func(v *turn) int {
+		if n := v.parts[under].stay(); n > 1 && time.Since(v.since) >= hangs {
 			return n
 		}
 		return 0

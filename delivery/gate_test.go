@@ -584,3 +584,43 @@ func BenchmarkGateQueue(b *testing.B) {
 	cancel()
 	wg.Wait()
 }
+
+// TestFetchesOfClientsWithinTheirPart: more clients than there are parts take all slots and all
+// places in the queue with fetches that hang. A client that has none finds room in both.
+func TestFetchesOfClientsWithinTheirPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newGate(Fetches{All: 160, Waiting: 400}, func(bound) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		var fetches sync.WaitGroup
+		for i := range 140 * 4 {
+			fetches.Go(func() {
+				for ctx.Err() == nil {
+					fetch, leave, err := f.enter(limit.WithClient(ctx, fmt.Sprint("198.51.100.", i%140)), fmt.Sprint("ws", i%400), fmt.Sprint("h", i), 10*time.Second)
+					if err != nil {
+						time.Sleep(time.Second)
+						continue
+					}
+					<-fetch.Done()
+					leave()
+				}
+			})
+		}
+		time.Sleep(20 * time.Second)
+		if running, waiting := f.figures(); running != 160 || waiting < 380 {
+			t.Errorf("%d run and %d wait", running, waiting)
+		}
+		for i := range 10 {
+			came := time.Now()
+			_, leave, err := f.enter(limit.WithClient(t.Context(), fmt.Sprint("192.0.2.", i)), "shop", "own", 5*time.Second)
+			if waited := time.Since(came); err != nil || waited > time.Second {
+				t.Errorf("visitor %d: %v after %s", i, err, waited)
+			}
+			if err == nil {
+				leave()
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		cancel()
+		fetches.Wait()
+	})
+}

@@ -36,16 +36,37 @@ func Client(address string) string {
 	return network.String()
 }
 
-type clientKey struct{}
+// Part returns the part of a room that each of so many clients keeps, however many others want
+// it: a thirty-second, or an equal part where there are more clients, one more than there are,
+// down to a hundred and twenty-eighth. So a client that has nothing yet finds room beside 127
+// others that take all. A proxy in front of many people may look like one client.
+func Part(room int64, clients int) int64 {
+	return max(room/int64(min(max(clients+1, 32), 128)), 1)
+}
+
+type (
+	clientKey struct{}
+	clientsIn struct {
+		names   *Clients
+		address string
+	}
+)
+
+// With returns a context under which [ClientIn] names clients as c does.
+func (c *Clients) With(ctx context.Context) context.Context {
+	return context.WithValue(ctx, clientKey{}, clientsIn{names: c})
+}
 
 // WithClient notes for whom a request works: the client at an address. An empty address is
 // nobody.
 func WithClient(ctx context.Context, address string) context.Context {
-	return context.WithValue(ctx, clientKey{}, Client(address))
+	noted, _ := ctx.Value(clientKey{}).(clientsIn)
+	noted.address = address
+	return context.WithValue(ctx, clientKey{}, noted)
 }
 
-// ClientIn returns the client that [WithClient] noted, as [Client] names it, or nothing.
+// ClientIn returns the client that [WithClient] noted, as [Clients.Name] names it, or nothing.
 func ClientIn(ctx context.Context) string {
-	client, _ := ctx.Value(clientKey{}).(string)
-	return client
+	noted, _ := ctx.Value(clientKey{}).(clientsIn)
+	return noted.names.Name(noted.address)
 }

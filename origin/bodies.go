@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tintype/tintype/limit"
 )
 
 // ErrBusy says that this server has no room for a body at the moment.
@@ -148,8 +150,7 @@ type party struct {
 
 // party returns what counts for a body where others want room: its workspace, or its client if
 // that holds more, and how much it holds. A proxy in front of many people may look like one
-// client, so clients count above a part of the pool only: a thirty-second, or an equal part where
-// there are more of them, down to a hundred and twenty-eighth.
+// client, so clients count above their part of the pool only.
 func (p *pool) party(o Owner) (party, int64) {
 	most := p.of[o.Workspace]
 	if n := p.clients[o.Client]; o.Client != "" && n > most && n > p.floor() {
@@ -158,7 +159,7 @@ func (p *pool) party(o Owner) (party, int64) {
 	return party{false, o.Workspace}, most
 }
 
-func (p *pool) floor() int64 { return p.limit / int64(min(max(len(p.clients)+1, 32), 128)) }
+func (p *pool) floor() int64 { return limit.Part(p.limit, len(p.clients)) }
 
 // of reports whether the body counts for a party.
 func (in *intake) of(p party) bool {

@@ -58,6 +58,7 @@ type Connections struct {
 	mu      sync.Mutex // guards all fields below, and those of the clients and connections
 	all     states
 	clients map[string]*client
+	names   limit.Clients
 	sizes   []*list.List // of *client; the index is the number of its connections
 	largest int          // the most connections of one client
 	streams int          // requests over HTTP/2 that are under way
@@ -73,7 +74,7 @@ type states struct {
 	searchAt  time.Time // when stalled connections may be searched for again
 }
 
-// A client has all connections from one address, see [limit.Client], or from the proxies.
+// A client has all connections from one address, see [limit.Clients], or from the proxies.
 type client struct {
 	states
 	name    string
@@ -295,7 +296,7 @@ func (c *Connections) clientOf(conn net.Conn) string {
 			return proxies
 		}
 	}
-	return limit.Client(host)
+	return c.names.Name(host)
 }
 
 // move puts the connection at the end of a list of its client, and of one of all. The caller

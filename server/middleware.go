@@ -167,8 +167,9 @@ type recordKey struct{}
 
 // withRecord adds the log record to the request's context, where handlers outside this
 // package can complete it, and the client for whom their images are read and transformed.
-func withRecord(r *http.Request, l *delivery.Record) *http.Request {
-	return r.WithContext(limit.WithClient(context.WithValue(r.Context(), recordKey{}, l), l.Client))
+func (s *Server) withRecord(r *http.Request, l *delivery.Record) *http.Request {
+	ctx := context.WithValue(s.clients.With(r.Context()), recordKey{}, l)
+	return r.WithContext(limit.WithClient(ctx, l.Client))
 }
 
 // RecordOf returns the log record of the request of ctx. Handlers outside this package read

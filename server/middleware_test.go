@@ -38,7 +38,7 @@ func TestLogLinesAreShort(t *testing.T) {
 // for its client.
 func TestRecordNotesTheClient(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/v1/workspaces/acme/images", nil)
-	ctx := withRecord(r, &delivery.Record{Client: "198.51.100.7"}).Context()
+	ctx := new(Server).withRecord(r, &delivery.Record{Client: "198.51.100.7"}).Context()
 	if got := limit.ClientIn(ctx); got != "198.51.100.7" || RecordOf(ctx).Client != got {
 		t.Errorf("the client is %q", got)
 	}

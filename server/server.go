@@ -19,6 +19,7 @@ import (
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/server/web"
 	"github.com/tintype/tintype/workspace"
 )
@@ -59,6 +60,7 @@ type Server struct {
 	preload  func(host string) bool
 	signup   bool
 	contact  *SecurityContact
+	clients  limit.Clients
 	ready    func() error
 	draining atomic.Bool
 	metrics  *metrics
@@ -121,7 +123,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		res.Fail(err)
 		return
 	}
-	r = withRecord(r, &res.Log)
+	r = s.withRecord(r, &res.Log)
 	if path != "/healthz" && path != "/readyz" {
 		if err := s.delivery.AdmitClient(r.Context(), res.Log.Client); err != nil {
 			res.Fail(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -125,7 +126,11 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 		q.displace(q.giver(c, places))
 	}
 	for q.lacks(c, held) {
-		q.displace(q.giver(c, held))
+		of := q.giver(c, held)
+		if of == nil {
+			break // a claim that was to give way has just been admitted
+		}
+		q.displace(of)
 	}
 	q.add(c)
 	q.admit() // the claim may use the express slot
@@ -273,6 +278,75 @@ func (q *queue) why(ctx context.Context, c *claim) error {
 		return errTooLate
 	}
 	return nil
+}
+
+// refuses reports whether there is no room for a claim, and none to take from others.
+func (q *queue) refuses(c *claim) bool {
+	if q.lacks(c, places) && q.giver(c, places) == nil {
+		return true
+	}
+	lacking := q.taken[held] + c.takes()[held] - q.most[held]
+	return q.lacks(c, held) && q.mayTake(c, held) < lacking && q.later(c) < lacking
+}
+
+// giver returns the waiting claim that gives its room to c, or nil.
+func (q *queue) giver(c *claim, kind int) *claim {
+	if of := q.room.giver(c, kind); of != nil {
+		return of
+	}
+	var last *claim
+	for other := range q.comeLater(c, kind) {
+		if last == nil || q.waitingTurn(other) > q.waitingTurn(last) {
+			last = other
+		}
+	}
+	return last
+}
+
+// later returns the bytes that waiting claims hold whose turns come after c's.
+func (q *queue) later(c *claim) (bytes int64) {
+	for other := range q.comeLater(c, held) {
+		bytes += other.held
+	}
+	return bytes
+}
+
+// comeLater yields the waiting claims of other clients whose turns would come after c's, if
+// only clients counted. If c's workspace takes its share already, they are those of this
+// workspace only.
+func (q *queue) comeLater(c *claim, kind int) iter.Seq[*claim] {
+	turn, within := q.clientTurn(c, q.clientTakes(c, places)), q.hasShare(c, kind)
+	return func(yield func(*claim) bool) {
+		if c.client == "" || q.greedy(c, kind) {
+			return
+		}
+		for class := c.class(); class < len(q.lines); class++ {
+			for _, l := range q.lines[class] {
+				if within && l.workspace != c.workspace {
+					continue
+				}
+				for other := range l.all() {
+					if other.client == "" || other.client == c.client || other.takes()[kind] == 0 || q.waitingTurn(other) <= turn {
+						continue
+					}
+					if !yield(other) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// clientTurn returns what the claim's client will have used once it has run so many claims
+// like this one.
+func (q *queue) clientTurn(c *claim, claims int64) float64 {
+	return max(q.clients.of(c.client), q.clients.now-credit) + float64(claims)*min(q.cost(c), credit)
+}
+
+// waitingTurn returns the clientTurn of a waiting claim, after all others of its client.
+func (q *queue) waitingTurn(c *claim) float64 {
+	return q.clientTurn(c, q.guest(c.client).taken[places])
 }
 
 // displace refuses a waiting claim.

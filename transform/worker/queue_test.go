@@ -638,10 +638,11 @@ func TestQueueTurnsOfClients(t *testing.T) {
 	}
 }
 
-// TestQueueHeavyClients: many clients fill the queue with heavy claims of many workspaces. One that
+// TestQueueHeavyClients: many clients, or as many as there are places, fill the queue with heavy
+// claims of many workspaces. One that
 // uses less than its part of the time finds room, and waits for no more than a few turns.
 func TestQueueHeavyClients(t *testing.T) {
-	for _, clients := range []int{20, 64} {
+	for _, clients := range []int{20, 64, 300} {
 		synctest.Test(t, func(t *testing.T) {
 			q := newQueue(2, 256, 1<<30, 10*time.Second)
 			c := newCrowd(t, q)
@@ -660,7 +661,7 @@ func TestQueueHeavyClients(t *testing.T) {
 				})
 			}
 			time.Sleep(5 * time.Second)
-			for i := range 18 {
+			for i := range 180/(clients+10) + 4 {
 				came := time.Now()
 				leave, err := q.enter(t.Context(), &claim{workspace: "shop", client: "visitor", expected: 12 * time.Millisecond, bytes: 1})
 				if waited := time.Since(came); err != nil || waited > 1200*time.Millisecond {
@@ -670,7 +671,7 @@ func TestQueueHeavyClients(t *testing.T) {
 					time.Sleep(25 * time.Millisecond)
 					leave()
 				}
-				time.Sleep(time.Second)
+				time.Sleep(max(time.Second, time.Duration(clients)*14*time.Millisecond)) // less than its part of the time
 			}
 			cancel()
 			c.wg.Wait()

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+
+	"github.com/tintype/tintype/limit"
 )
 
 // What a waiting claim takes of the room, by kind.
@@ -29,9 +31,13 @@ func (a amount) plus(b amount, times int64) amount {
 //
 //   - From the workspace that takes most, where that is more than the new claim's workspace
 //     would take. So many workspaces together can't keep another one out.
+//
 //   - From the client that takes most, where that is over a floor and more than the new
 //     claim's client would take. So clients that name many workspaces, or fill one, can't keep
 //     others out. A workspace takes at most a share of the room like that.
+//
+//   - From the client whose turn would come last, where that is after the new claim's turn. So
+//     clients that have one claim each can't keep out one that has used less than they have.
 //
 // In the first way, a client over the floor takes only from workspaces over a share. A proxy in
 // front of many people may look like one client, so it keeps the floor, whoever comes past it.
@@ -52,13 +58,8 @@ type guest struct {
 // share is a quarter of the room.
 func (r *room) share(kind int) int64 { return max(r.most[kind]/4, 1) }
 
-// floor is the part of the room that a client never gives to others: a thirty-second, or an equal
-// part where more clients wait, one more than there are, down to a hundred and twenty-eighth. So a
-// client of which nothing waits finds room beside 127 others that take all.
-func (r *room) floor(kind int) int64 {
-	parts := min(max(len(r.guests)+1, 32), 128)
-	return max(r.most[kind]/int64(parts), 1)
-}
+// floor is the part of the room that a client never gives to others.
+func (r *room) floor(kind int) int64 { return limit.Part(r.most[kind], len(r.guests)) }
 
 // A line holds the waiting claims of a workspace, by speed, oldest first.
 type line struct {
@@ -132,11 +133,6 @@ func (r *room) lacks(c *claim, kind int) bool {
 		return r.own(c)[places] >= r.most[places]-r.taken[places]
 	}
 	return r.taken[held]+c.takes()[held] > r.most[held] && r.taken[places] > 0
-}
-
-// refuses reports whether there is no room for a claim, and none to take from others.
-func (r *room) refuses(c *claim) bool {
-	return r.lacks(c, places) && r.giver(c, places) == nil || r.lacks(c, held) && r.mayTake(c, held) < r.taken[held]+c.takes()[held]-r.most[held]
 }
 
 // giver returns the waiting claim that gives its room to c, or nil.
