@@ -127,6 +127,7 @@ var onlyImporters = map[string][]string{
 	"github.com/caddyserver/certmagic": {"certs", "certs/certstest"},
 	"github.com/oschwald/maxminddb":    {"geoip"},
 	"github.com/maxmind/mmdbwriter":    {"geoip/geoiptest"},
+	"github.com/quic-go/quic-go":       {"server"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},

@@ -40,13 +40,13 @@ var _ delivery.Conn = (*connection)(nil)
 // keep others out, whatever its connections do. Where none is closed, the new connection is
 // answered 503.
 //
-// Requests over HTTP/2, of which a connection has many, are bounded likewise: there are as
-// many of them as connections at most, and a client has a quarter. Where there are too many,
-// those connections are closed whose clients take none of their answers. Where there are
+// Requests over HTTP/2 and HTTP/3, of which a connection has many, are bounded likewise: there
+// are as many of them as connections at most, and a client has a quarter. Where there are too
+// many, those connections are closed whose clients take none of their answers. Where there are
 // none, the request is answered 503.
 //
-// Several listeners may share one Connections. A connection of TLS counts from when it is
-// accepted: one whose handshake isn't complete is sending its request.
+// Several listeners may share one Connections. A connection of TLS or QUIC counts from its
+// first packet: one whose handshake isn't complete is sending its request.
 //
 // It is safe for concurrent use. Its fields must not change after the first use.
 type Connections struct {
@@ -61,7 +61,8 @@ type Connections struct {
 	names   limit.Clients
 	sizes   []*list.List // of *client; the index is the number of its connections
 	largest int          // the most connections of one client
-	streams int          // requests over HTTP/2 that are under way
+	streams int          // requests over HTTP/2 and HTTP/3 that are under way
+	shaking int          // QUIC connections whose handshake isn't complete, those that were closed for others included
 	closed  int64        // connections that were closed for others
 	refused int64
 }
@@ -78,7 +79,7 @@ type states struct {
 type client struct {
 	states
 	name    string
-	streams int           // requests over HTTP/2 that are under way
+	streams int           // requests over HTTP/2 and HTTP/3 that are under way
 	size    int           // the number of its connections
 	at      *list.Element // in Connections.sizes
 }
@@ -87,16 +88,18 @@ const proxies = "proxies" // the client that all trusted proxies are
 
 // A connection is in two lists, one of its client and one of all.
 type connection struct {
-	net.Conn
-	bound *Connections // that it is of
-	took  atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
-	pace  pace         // of its writes, which come one after another
+	net.Conn              // nil for QUIC
+	quic     *quicConn    // nil for TCP
+	bound    *Connections // that it is of
+	took     atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
+	pace     pace         // of its writes, which come one after another
 
 	streamsMu sync.Mutex
-	streams   map[*stream]struct{} // answers over HTTP/2 that are under way
+	streams   map[*stream]struct{} // answers over HTTP/2 or HTTP/3 that are under way
 
 	// Connections.mu guards the fields below.
 	of    *client   // nil after it was closed
+	under int       // requests over HTTP/3 that are under way
 	in    place     // in the lists of its client
 	among place     // in the lists of all
 	since time.Time // when it came to these lists
@@ -113,7 +116,7 @@ const (
 	graceToArrive = time.Second     // how long a request may arrive before its connection may be closed
 	graceToAnswer = time.Second     // how long a request may be answered before its connection is the first to be closed
 	writeStep     = 64 << 10        // bytes of one step of a write, which counts as progress
-	streamsOfOne  = 2 * maxStreams  // requests over HTTP/2 that each client may have under way
+	streamsOfOne  = 2 * maxStreams  // requests over HTTP/2 and HTTP/3 that each client may have under way
 )
 
 // A pace says how long a client has been taking the present step of 64 KiB. TLS writes in
@@ -166,7 +169,8 @@ func (k *connection) CloseWrite() error {
 }
 
 // Waited implements delivery.Conn. Over HTTP/2, a client may take nothing although every
-// write returns at once. Then it is the answer that has waited least which counts.
+// write returns at once, and over HTTP/3 only answers are written. Then it is the answer that
+// has waited least which counts.
 func (k *connection) Waited(now time.Time) time.Duration {
 	if w := waited(&k.took, now); w > 0 {
 		return w
@@ -184,6 +188,10 @@ func (k *connection) Waited(now time.Time) time.Duration {
 
 // Cut implements delivery.Conn.
 func (k *connection) Cut() {
+	if k.quic != nil {
+		k.quic.cut()
+		return
+	}
 	if tcp, ok := k.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // after an error, Close still closes the connection
 	}
@@ -198,15 +206,20 @@ func (c *Connections) Guard(s *http.Server, l net.Listener) net.Listener {
 	if c == nil || c.Most == 0 {
 		return l
 	}
-	c.once.Do(func() {
-		c.clients = map[string]*client{}
-		c.register()
-	})
+	c.begin()
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, connectionOf(conn))
 	}
 	s.ConnState = c.changed
 	return &guardedListener{l, c, s.TLSConfig != nil, make(chan struct{}, 64)}
+}
+
+// begin makes it ready.
+func (c *Connections) begin() {
+	c.once.Do(func() {
+		c.clients = map[string]*client{}
+		c.register()
+	})
 }
 
 // connectionOf returns the connection of a guarded listener that conn is, or that it is over.
@@ -284,9 +297,9 @@ func (c *Connections) open() int {
 	return c.all.idle.Len() + c.all.arriving.Len() + c.all.answering.Len()
 }
 
-// clientOf returns the name of the client at the other end of a connection.
-func (c *Connections) clientOf(conn net.Conn) string {
-	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
+// clientOf returns the name of the client at an address.
+func (c *Connections) clientOf(remote net.Addr) string {
+	host, _, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return "" // such as of a pipe
 	}
@@ -316,18 +329,35 @@ func (p *place) leave() {
 	}
 }
 
-// admit adds a connection, and closes others where it must. It returns nil where there is no
-// room.
+// admit adds a connection of TCP. It returns nil where there is no room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	k, name := &connection{Conn: conn, bound: c}, c.clientOf(conn)
+	if k := (&connection{Conn: conn}); c.enter(k, conn.RemoteAddr()) {
+		return k
+	}
+	return nil
+}
+
+// enter adds a connection from an address, and closes others where it must. It returns false
+// where there is no room.
+func (c *Connections) enter(k *connection, from net.Addr) bool {
+	k.bound = c
+	name := c.clientOf(from)
 	c.mu.Lock()
 	var give []*connection
+	if k.quic != nil && c.shaking >= max(8, c.Most/4) {
+		c.refused++
+		c.mu.Unlock()
+		return false
+	}
 	if c.open() >= c.Most {
 		if give = c.giving(name); len(give) == 0 {
 			c.refused++
 			c.mu.Unlock()
-			return nil
+			return false
 		}
+	}
+	if k.quic != nil {
+		c.shaking++
 	}
 	for _, other := range give {
 		c.closed++
@@ -338,11 +368,11 @@ func (c *Connections) admit(conn net.Conn) *connection {
 	for _, other := range give {
 		other.Cut()
 	}
-	return k
+	return true
 }
 
-// admitStream counts a request over HTTP/2 until it is released. It returns nil where there
-// is no room.
+// admitStream counts a request over HTTP/2 or HTTP/3 until it is released. It returns nil where
+// there is no room.
 func (c *Connections) admitStream(k *connection) (release func()) {
 	c.mu.Lock()
 	of := k.of
@@ -369,6 +399,7 @@ func (c *Connections) admitStream(k *connection) (release func()) {
 	}
 	c.streams++
 	of.streams++
+	k.busier(1)
 	c.mu.Unlock()
 	for _, other := range give {
 		other.Cut()
@@ -378,6 +409,7 @@ func (c *Connections) admitStream(k *connection) (release func()) {
 		defer c.mu.Unlock()
 		c.streams--
 		of.streams--
+		k.busier(-1)
 	}
 }
 

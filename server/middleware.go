@@ -28,7 +28,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			res.Conn = k
 		}
 		full := false
-		if k, ok := res.Conn.(*connection); ok && r.ProtoMajor == 2 {
+		if k, ok := res.Conn.(*connection); ok && r.ProtoMajor >= 2 {
 			if one := k.stream(w); one != nil {
 				defer one.end()
 				res.ResponseWriter, res.Conn = one, one
@@ -40,8 +40,14 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		h := w.Header()
 		h["X-Request-Id"] = []string{res.Log.RequestID}
 		h["X-Content-Type-Options"] = headerNosniff
+		if r.ProtoMajor == 3 {
+			res.Draining = nil // it has no Connection header: HTTP3 says GOAWAY
+		}
 		if r.TLS != nil {
 			h["Strict-Transport-Security"] = s.hsts(r.Host)
+			if s.altSvc != nil && !s.draining.Load() {
+				h["Alt-Svc"] = s.altSvc
+			}
 		}
 		if r.Method != http.MethodGet {
 			delete(r.Header, "Range") // it is for GET only (RFC 9110 §14.2)

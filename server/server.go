@@ -37,6 +37,8 @@ type Config struct {
 	// port, ask browsers to know by themselves that the host and all below it are reached by
 	// https. Nil is none.
 	Preload func(host string) bool
+	// HTTP3Port is the port of UDP that answers over TLS offer for HTTP/3. Empty offers none.
+	HTTP3Port string
 
 	Signup bool // everybody gets an account of the dashboard by signing in
 	// Contact is whom security.txt names. Nil is nobody.
@@ -58,6 +60,7 @@ type Server struct {
 	examples func(context.Context) []Example
 	trusted  []netip.Prefix
 	preload  func(host string) bool
+	altSvc   []string // nil is none
 	signup   bool
 	contact  *SecurityContact
 	clients  limit.Clients
@@ -69,9 +72,13 @@ type Server struct {
 
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
-	return &Server{
+	s := &Server{
 		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, metrics: newMetrics(c.Metrics), log: c.Log,
 	}
+	if c.HTTP3Port != "" {
+		s.altSvc = []string{`h3=":` + c.HTTP3Port + `"; ma=86400`}
+	}
+	return s
 }
 
 // Drain announces the end of this server, which still takes requests. /readyz answers 503,

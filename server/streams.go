@@ -11,7 +11,7 @@ import (
 
 var _ delivery.Conn = (*stream)(nil)
 
-// A stream is one answer of many over a connection of HTTP/2. The client says how much of
+// A stream is one answer of many over a connection of HTTP/2 or HTTP/3. The client says how much of
 // each it takes, so one of them can stall while the connection doesn't.
 type stream struct {
 	http.ResponseWriter

@@ -4,7 +4,11 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
@@ -25,7 +29,34 @@ func TLS(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	}
 }
 
-// maxStreams is how many requests of one connection of HTTP/2 may be under way: as many as
+// CountHandshakes counts the handshakes that config completes, by TCP and by QUIC.
+func CountHandshakes(config *tls.Config, r prometheus.Registerer) {
+	done := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tintype_tls_handshakes_total", Help: "TLS handshakes completed, by version of TLS, by protocol (http/1.1, h2, h3, other: none, or that of certificate authorities), and by whether an earlier session was resumed.",
+	}, []string{"version", "protocol", "resumed"})
+	versions := map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}
+	protocol := func(name string) string {
+		switch name {
+		case "http/1.1", "h2", http3.NextProtoH3:
+			return name
+		}
+		return "other"
+	}
+	for _, version := range versions {
+		for _, name := range append([]string{http3.NextProtoH3, ""}, config.NextProtos...) {
+			for _, resumed := range []bool{false, true} {
+				done.WithLabelValues(version, protocol(name), strconv.FormatBool(resumed))
+			}
+		}
+	}
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		done.WithLabelValues(versions[state.Version], protocol(state.NegotiatedProtocol), strconv.FormatBool(state.DidResume)).Inc()
+		return nil
+	}
+	r.MustRegister(done)
+}
+
+// maxStreams is how many requests of one connection of HTTP/2 or HTTP/3 may be under way: as many as
 // browsers send.
 const maxStreams = 100
 

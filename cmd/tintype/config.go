@@ -31,6 +31,7 @@ type serveCmd struct {
 	ACMEDirectory string   `name:"acme-directory" env:"TINTYPE_ACME_DIRECTORY" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The certificate authority of --tls auto, whose terms you accept by using it (${default})."`
 	ACMEEmail     string   `name:"acme-email" env:"TINTYPE_ACME_EMAIL" placeholder:"ADDRESS" help:"Address to which the certificate authority may write about your certificates."`
 
+	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, on the port of --tls-listen by UDP, and say so in answers by https."`
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 
 	OpsListen       string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`

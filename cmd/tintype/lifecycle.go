@@ -104,10 +104,12 @@ func (p *parts) end(within time.Duration) (err error) {
 	return err
 }
 
-// A front is a listener and its handler.
+// A front is a listener and its handler, or what serves HTTP/3 on a socket.
 type front struct {
 	flag     string // the flag with its address
 	listener net.Listener
+	socket   net.PacketConn
+	http3    *server.HTTP3 // nil where there is a listener
 	handler  http.Handler
 	tls      *tls.Config // nil is none
 	cutOff   bool        // requests are cut off when the listener stops
@@ -115,9 +117,12 @@ type front struct {
 	connections *server.Connections // bounds the listener's connections; nil is no bound
 }
 
-// listeners has those of a server. It has no secure one without --tls, and no ops where that
-// is off.
-type listeners struct{ public, secure, ops net.Listener }
+// listeners has those of a server. It has no secure one without --tls, no quic without --http3,
+// and no ops where that is off.
+type listeners struct {
+	public, secure, ops net.Listener
+	quic                net.PacketConn
+}
 
 // listen opens the listeners.
 func (c *serveCmd) listen(parts *parts) (l listeners, err error) {
@@ -136,6 +141,12 @@ func (c *serveCmd) listen(parts *parts) (l listeners, err error) {
 	l.public = open("--listen", c.plainListen(), "another address, or stop what serves there")
 	if c.TLS != "off" {
 		l.secure = open("--tls-listen", c.TLSListen, "another address, or stop what serves there")
+	}
+	if c.HTTP3 && err == nil {
+		if l.quic, err = net.ListenPacket("udp", l.secure.Addr().String()); err != nil {
+			return l, fmt.Errorf("--http3: %w (stop what uses this port by UDP, or choose another --tls-listen)", err)
+		}
+		parts.close(func() error { _ = l.quic.Close(); return nil })
 	}
 	if c.OpsListen != "off" {
 		l.ops = open("--ops-listen", c.OpsListen, "another address, or off for none")
@@ -159,8 +170,17 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 	failed := make(chan error, len(fronts))
 	underWay, cutOff := context.WithCancel(context.Background())
 	defer cutOff()
-	var servers []*http.Server
+	var servers []stopper
 	for _, f := range fronts {
+		if f.http3 != nil {
+			servers = append(servers, f.http3)
+			go func() {
+				if err := f.http3.Serve(f.socket); !errors.Is(err, http.ErrServerClosed) {
+					failed <- fmt.Errorf("%s: the socket on %s failed: %w", f.flag, f.socket.LocalAddr(), err)
+				}
+			}()
+			continue
+		}
 		s := newHTTPServer(f.handler, log)
 		if f.cutOff {
 			s.BaseContext = func(net.Listener) context.Context { return underWay }
@@ -212,14 +232,20 @@ func serveUntil(ctx context.Context, fronts []front, srv *server.Server, drain, 
 	return errors.Join(append(append([]error{err}, errs...), srv.Close(finish))...)
 }
 
+// A stopper is an [http.Server], or what serves HTTP/3.
+type stopper interface {
+	Shutdown(context.Context) error
+	Close() error
+}
+
 // newHTTPServer returns a server of h with the timeouts and bounds of all listeners.
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      5 * time.Minute, // a large variant over a slow line
-		IdleTimeout:       2 * time.Minute,
+		ReadHeaderTimeout: server.HeaderTimeout,
+		ReadTimeout:       server.ReadTimeout,
+		WriteTimeout:      server.WriteTimeout,
+		IdleTimeout:       server.IdleTimeout,
 		MaxHeaderBytes:    server.MaxHeaderBytes,
 		HTTP2:             server.HTTP2(),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/golden"
 )
 
@@ -65,9 +67,17 @@ func fetch(t *testing.T, url string) (status int, body string) {
 	return res.StatusCode, body
 }
 
+// trusting returns a client that trusts an authority and follows no redirect.
+func trusting(t *testing.T, ca *certstest.Authority) *http.Client {
+	t.Helper()
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), ServerName: "img.example.com"}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // serveOps boots the whole server in this process, with a folder of drawings as source samples of
 // workspace demo. stop ends it, and returns what run does.
-func serveOps(t *testing.T) (public, ops string, log *lockedBuffer, stop func() error) {
+func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuffer, stop func() error) {
 	t.Helper()
 	dir, err := drawn()
 	if err != nil {
@@ -78,9 +88,9 @@ func serveOps(t *testing.T) (public, ops string, log *lockedBuffer, stop func() 
 	log = &lockedBuffer{}
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{
+		done <- run(ctx, append([]string{
 			"serve", "--listen", public, "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + dir,
-		}, func(string) string { return "" }, io.Discard, log)
+		}, args...), func(string) string { return "" }, io.Discard, log)
 	}()
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), `"msg":"serving"`); {
 		select {
@@ -98,12 +108,17 @@ func serveOps(t *testing.T) (public, ops string, log *lockedBuffer, stop func() 
 	}
 }
 
-// TestOpsListener looks at what the operator sees of a whole server, and stops it.
+// TestOpsListener looks at what the operator sees of a whole server, with all that has figures,
+// and stops it.
 func TestOpsListener(t *testing.T) {
-	public, ops, log, stop := serveOps(t)
+	ca := certstest.New(t)
+	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
+	secure := freeAddress(t)
+	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3")
+	client, public := trusting(t, ca), "https://"+secure
 	for range 2 {
-		if status, _ := fetch(t, "http://"+public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); status != 200 {
-			t.Fatalf("status %d\n%s", status, log)
+		if res, _ := getBy(t, client, public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); res.StatusCode != 200 {
+			t.Fatalf("%s\n%s", res.Status, log)
 		}
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/debug/pprof/"} {
@@ -123,6 +138,7 @@ func TestOpsListener(t *testing.T) {
 		`tintype_fetch_seconds_count{origin="dir"} 1`,
 		`tintype_transform_seconds_count{endpoint="transform",format="jpeg"} 1`,
 		`tintype_workers_queue_seconds_count 1`,
+		`tintype_tls_handshakes_total{protocol="h2",resumed="false",version="1.3"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("/metrics has no %s", want)
@@ -132,8 +148,8 @@ func TestOpsListener(t *testing.T) {
 	if problems, err := promlint.New(strings.NewReader(metrics)).Lint(); err != nil || len(problems) > 0 {
 		t.Errorf("promlint: %v %v", problems, err)
 	}
-	if status, _ := fetch(t, "http://"+public+"/metrics"); status != 404 {
-		t.Errorf("the public listener answers /metrics with %d", status)
+	if res, _ := getBy(t, client, public+"/metrics"); res.StatusCode != 404 {
+		t.Errorf("the public listener answers /metrics with %s", res.Status)
 	}
 	if err := stop(); err != nil {
 		t.Errorf("stopping: %v", err)

@@ -228,9 +228,14 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if c.Demo {
 		show = examples(manager)
 	}
+	http3Port := ""
+	if listening.quic != nil {
+		http3Port = portOf(listening.quic.LocalAddr())
+	}
 	srv := server.New(server.Config{
-		Examples: show,
-		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
+		HTTP3Port: http3Port,
+		Examples:  show,
+		Delivery:  images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
@@ -261,9 +266,13 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		} else {
 			security = server.TLS(certFiles.GetCertificate)
 		}
+		server.CountHandshakes(security, metrics)
 		reached = listening.secure.Addr()
 		fronts[0].handler = srv.Redirect(portOf(reached), challenge)
 		fronts = append(fronts, front{flag: "--tls-listen", listener: listening.secure, handler: srv.Handler(), tls: security, connections: bound})
+		if listening.quic != nil {
+			fronts = append(fronts, front{flag: "--http3", socket: listening.quic, http3: srv.HTTP3(security, bound, metrics)})
+		}
 	}
 	if ops := listening.ops; ops != nil {
 		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask), cutOff: true})

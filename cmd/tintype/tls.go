@@ -30,6 +30,8 @@ func (c *serveCmd) checkTLS() error {
 			return errors.New("--tls-cert: set --tls too, or nothing is served by https")
 		case c.HSTSPreload:
 			return errors.New("--hsts-preload: set --tls too, or nothing is served by https")
+		case c.HTTP3:
+			return errors.New("--http3: set --tls too, since HTTP/3 is always encrypted")
 		}
 		return nil
 	}

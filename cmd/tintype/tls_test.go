@@ -21,27 +21,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
+
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/internal/pebble"
 )
 
-// trusting returns a client that trusts an authority and follows no redirect.
-func trusting(t *testing.T, ca *certstest.Authority) *http.Client {
-	t.Helper()
-	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), ServerName: "img.example.com"}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-// TestTLSFiles: a server with certificates of files serves images by https and HTTP/2. Its
+// TestTLSFiles: a server with certificates of files serves images by https, HTTP/2 and HTTP/3. Its
 // plain listener redirects. SIGHUP makes it read the files again, and the drain of SIGTERM
 // holds for https too.
 func TestTLSFiles(t *testing.T) {
 	t.Parallel() // it waits more than it computes
 	ca, dir := certstest.New(t), t.TempDir()
 	cert, key := ca.Write(t, dir, "server", "img.example.com", "first.example")
-	p, ops := alone(t, "--tls", "files", "--tls-listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--drain", "1h")
+	p, ops := alone(t, "--tls", "files", "--tls-listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--http3", "--drain", "1h")
 	if !strings.HasPrefix(p.url, "https://") {
 		t.Fatalf("it says that it serves on %s", p.url)
 	}
@@ -54,6 +48,16 @@ func TestTLSFiles(t *testing.T) {
 	image := "/demo/samples/dusk.jpg?w=16"
 	res, body := getBy(t, client, p.url+image)
 	if res.StatusCode != 200 || res.Proto != "HTTP/2.0" || res.Header.Get("Strict-Transport-Security") != "max-age=31536000" || body == "" {
+		t.Errorf("%s by %s, %v", res.Status, res.Proto, res.Header)
+	}
+	port := res.Header.Get("Alt-Svc")
+	if want := `h3=":` + p.url[strings.LastIndex(p.url, ":")+1:] + `"; ma=86400`; port != want {
+		t.Errorf("Alt-Svc: %q, want %q", port, want)
+	}
+	by3 := &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), ServerName: "img.example.com"}}
+	defer by3.Close()
+	res, again := getBy(t, &http.Client{Transport: by3}, p.url+image)
+	if res.StatusCode != 200 || res.Proto != "HTTP/3.0" || res.Header.Get("Cache-Status") != "tintype; hit; detail=memory" || again != body {
 		t.Errorf("%s by %s, %v", res.Status, res.Proto, res.Header)
 	}
 	http1 := "http://" + strings.TrimSpace(string(plain))
@@ -108,6 +112,11 @@ func TestTLSFiles(t *testing.T) {
 	})
 	if res, _ := getBy(t, client, p.url+image); res.StatusCode != 200 {
 		t.Errorf("while it drains: %s", res.Status)
+	}
+	for range 2 { // HTTP/3 does too
+		if res, _ := getBy(t, &http.Client{Transport: by3}, p.url+"/readyz"); res.StatusCode != 503 || res.Proto != "HTTP/3.0" || res.Header.Get("Alt-Svc") != "" {
+			t.Errorf("/readyz by HTTP/3: %s, %v", res.Status, res.Header)
+		}
 	}
 	for range 2 { // HTTP/2 says GOAWAY, so that each request needs another connection
 		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
