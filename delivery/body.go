@@ -115,7 +115,7 @@ func (s *Service) makeOfBody(w *Response, r *http.Request, a *ask, body *origina
 		undo()
 		return nil, err
 	}
-	s.count(r.Context(), a.site, a.endpoint.name, "", workspace.Usage{Transforms: 1, BytesIn: int64(len(body.Body))})
+	s.countMade(r.Context(), a.site, a.endpoint.name, "", workspace.Usage{BytesIn: int64(len(body.Body))})
 	return e, nil
 }
 

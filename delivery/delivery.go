@@ -83,6 +83,11 @@ type Config struct {
 	// the same pointer until the limits change, and nil for an unknown plan. A nil Plans knows none.
 	Plans func(name string) *workspace.Limits
 
+	// Units returns the price of an operation in units, which usage counts for what is made.
+	// Country returns the country of a client's address, or nothing. Nil counts neither.
+	Units   func(operation string) workspace.Units
+	Country func(address string) string
+
 	PurgesFronts bool // a hook tells caches in front of purges, so that they may keep answers longer
 
 	ClientRequests int // a minute, from one client address; 0 is any number
@@ -124,6 +129,8 @@ type Service struct {
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
 	plans            func(name string) *workspace.Limits
+	units            func(operation string) workspace.Units
+	country          func(address string) string
 	clientRequests   int
 	answers          *Answers
 	metrics          *metrics
@@ -137,7 +144,7 @@ func New(c Config) *Service {
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
-		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, plans: c.Plans, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
+		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
 	if s.now == nil {

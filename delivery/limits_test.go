@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -316,7 +317,7 @@ func TestUsage(t *testing.T) {
 		all.Add(u)
 	}
 	want := workspace.Usage{Requests: 7, Hits: 4, Transforms: 1, Errors: 2, BytesIn: int64(len(original)), BytesOut: bySource["photos"].BytesOut}
-	if got := bySource["photos"]; got != want {
+	if got := bySource["photos"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("photos: %+v, want %+v", got, want)
 	}
 	if got := bySource[""]; got.Requests != 1 || got.Errors != 1 || got.Transforms != 0 {

@@ -81,7 +81,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 		return s.remember(err)
 	}
 	made = true
-	s.count(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{Transforms: 1})
+	s.countMade(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{})
 	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
 	e.Redirects, e.LastPurge = redirects(from), a.site.purges.Last()
 	if len(from) == 1 {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -25,13 +27,37 @@ func (r ref) sourceName() string {
 
 // count adds to the workspace's usage, unless a test key is the reason.
 func (s *Service) count(ctx context.Context, c *site, operation, source string, u workspace.Usage) {
+	s.countOf(ctx, c, operation, source, limit.ClientIn(ctx), u)
+}
+
+// countMade counts what was made, in units too.
+func (s *Service) countMade(ctx context.Context, c *site, operation, source string, u workspace.Usage) {
+	u.Transforms = 1
+	if s.units != nil {
+		u.Units = s.units(operation)
+	}
+	s.count(ctx, c, operation, source, u)
+}
+
+// countOf is count for a client's address. Empty is nobody, as for what is made in the
+// background.
+func (s *Service) countOf(ctx context.Context, c *site, operation, source, client string, u workspace.Usage) {
 	if s.usage == nil {
 		return
 	}
-	if p, ok := apikey.PrincipalOf(ctx); ok && p.Test {
-		return
+	var by usage.By
+	if p, ok := apikey.PrincipalOf(ctx); ok {
+		if p.Test {
+			return
+		}
+		if p.Kind == apikey.Key {
+			by.Key = p.KeyID
+		}
 	}
-	s.usage.Count(c.ID, operation, source, u)
+	if s.country != nil && client != "" {
+		by.Country = s.country(client)
+	}
+	s.usage.Count(c.ID, operation, source, by, u)
 }
 
 // countRequest counts a request for an image once it is answered.
@@ -49,7 +75,7 @@ func (s *Service) countRequest(ctx context.Context, w *Response, r *http.Request
 	} else if isPreview(r, c.Namespace) {
 		u.Previews = 1
 	}
-	s.count(ctx, c, cmp.Or(w.Log.operation, opTransform), w.Log.Source, u)
+	s.countOf(ctx, c, cmp.Or(w.Log.operation, opTransform), w.Log.Source, w.Log.Client, u)
 }
 
 // isPreview reports whether a page of the dashboard for this workspace asks. It believes the

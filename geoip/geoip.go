@@ -87,15 +87,20 @@ func read(data []byte) (*database, error) {
 	return nil, ErrNoCountries
 }
 
-// Of returns the code of the country of an address in ISO 3166-1, such as DE. It is empty
-// where the database doesn't know it, and for what is no address.
+// Of returns the code of the country of an address in ISO 3166-1, such as DE, or of a network,
+// such as 2001:db8::/64. It is empty where the database doesn't know it, and for what is no
+// address.
 func (c *Countries) Of(address string) string {
 	if c == nil {
 		return ""
 	}
 	addr, err := netip.ParseAddr(address)
 	if err != nil {
-		return ""
+		network, err := netip.ParsePrefix(address)
+		if err != nil {
+			return ""
+		}
+		addr = network.Addr()
 	}
 	db := c.now.Load()
 	found := db.Lookup(addr.Unmap().WithZone(""))

@@ -66,7 +66,7 @@ func TestCountries(t *testing.T) {
 			"203.0.113.0/24":  mmdbtype.Map{"continent": mmdbtype.Map{"code": mmdbtype.String("EU")}},
 			"203.0.114.0/24":  maxmind("country", "not a code"),
 		}, map[string]string{
-			"192.0.2.1": "DE", "::ffff:192.0.2.1": "DE", "2001:db8::1": "NZ", "2001:db8::1%eth0": "NZ", "198.51.100.7": "CH",
+			"192.0.2.1": "DE", "::ffff:192.0.2.1": "DE", "2001:db8::1": "NZ", "2001:db8::/64": "NZ", "2001:db8::1%eth0": "NZ", "198.51.100.7": "CH",
 			"203.0.113.9": "", "203.0.114.9": "", "127.0.0.1": "", "::1": "", "": "", "192.0.2.1:80": "", "example.com": "",
 		}},
 		{"IPinfo Lite", map[string]mmdbtype.DataType{

@@ -123,12 +123,13 @@ type Bounds struct {
 	Own    workspace.Limits // that the workspace sets
 	Plan   *plan.Plan       // that the workspace is on; nil where it is on none, or on an unknown one
 	Limits workspace.Limits // that hold: the lower ones of Own and of the plan's
+	Prices plan.Prices      // of operations, in units
 }
 
 // BoundsOf returns what bounds a workspace that the caller has read.
 func (m *Manager) BoundsOf(w *workspace.Workspace) Bounds {
 	p := m.plans.Plan(w.Plan)
-	return Bounds{w.Limits, p, p.Bound(w.Limits)}
+	return Bounds{w.Limits, p, p.Bound(w.Limits), m.plans.Prices()}
 }
 
 // KeyRequests returns how many API requests a minute an API key may send. It reads from memory.

@@ -19,9 +19,10 @@ const (
 
 // Usage holds the counts of a workspace.
 type Usage struct {
-	From string            `json:"from" doc:"First day of the answer."`
-	To   string            `json:"to" doc:"Last day of the answer."`
-	Rows []workspace.Usage `json:"usage" nullable:"false" doc:"One row for each day, operation and source with a count, sorted in this order. The source is empty for originals by full URL."`
+	From  string            `json:"from" doc:"First day of the answer."`
+	To    string            `json:"to" doc:"Last day of the answer."`
+	Units workspace.Units   `json:"units" doc:"Sum over the rows."`
+	Rows  []workspace.Usage `json:"usage" nullable:"false" doc:"One row for each day, operation and source with a count, sorted in this order. The source is empty for originals by full URL."`
 }
 
 // Usage returns the counts from one day to another, both included, in UTC. A zero `to` is
@@ -31,22 +32,25 @@ func (m *Manager) Usage(ctx context.Context, who Caller, namespace string, from,
 	if err != nil || m.records == nil {
 		return out, err
 	}
-	return out, m.fill(ctx, w, &out)
+	return out, fill(ctx, w, &out, m.records.UsageInParts)
 }
 
 // fill reads the counts of the days that out names.
-func (m *Manager) fill(ctx context.Context, w *workspace.Workspace, out *Usage) error {
-	rows, err := m.records.Usage(ctx, w.ID, out.From, out.To)
+func fill(ctx context.Context, w *workspace.Workspace, out *Usage, read func(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error)) error {
+	rows, err := read(ctx, w.ID, out.From, out.To)
 	if err != nil {
 		return fmt.Errorf("reading the usage of workspace %q: %w", w.Namespace, err)
 	}
 	if rows != nil {
 		out.Rows = rows
 	}
+	for _, u := range rows {
+		out.Units += u.Units
+	}
 	return nil
 }
 
-// CompareUsage returns what [Manager.Usage] does, and what [Manager.TotalUsage] does for some
+// CompareUsage returns what [Manager.Usage] does, without countries and keys, and what [Manager.TotalUsage] does for some
 // days before them. It reads both side by side.
 func (m *Manager) CompareUsage(ctx context.Context, who Caller, namespace string, from, to time.Time, before int) (out Usage, total workspace.Usage, err error) {
 	w, out, err := m.counted(ctx, who, namespace, from, to)
@@ -59,7 +63,7 @@ func (m *Manager) CompareUsage(ctx context.Context, who Caller, namespace string
 		total, err = m.total(ctx, w, from.AddDate(0, 0, -before).Format(time.DateOnly), from.AddDate(0, 0, -1).Format(time.DateOnly))
 		wrong <- err
 	}()
-	err = m.fill(ctx, w, &out)
+	err = fill(ctx, w, &out, m.records.Usage)
 	return out, total, errors.Join(err, <-wrong)
 }
 

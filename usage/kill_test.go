@@ -24,7 +24,7 @@ func TestKilled(t *testing.T) {
 		running.Go(func() { r.Run(ctx) })
 		var counted int64
 		for until := time.Now().Add(37 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-			r.Count("id", "transform", "photos", workspace.Usage{Requests: 1})
+			r.Count("id", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1})
 			counted++
 		}
 		kill() // and no Close

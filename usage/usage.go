@@ -48,6 +48,9 @@ const (
 	// than the store's memory, to be safe.
 	retryFor = workspace.TallyKnown - time.Minute
 
+	// mostNamed bounds the rows whose countries and keys are known. Each takes some 200 bytes.
+	mostNamed = 100_000
+
 	reportEvery = time.Minute // between log lines about a store that fails
 )
 
@@ -59,11 +62,12 @@ type Recorder struct {
 	now      func() time.Time
 	full     chan struct{} // signals that there are many rows
 
-	mu    sync.Mutex // guards the four fields below
+	mu    sync.Mutex // guards the five fields below
 	usage map[row]*workspace.Usage
 	keys  map[keyRow]*workspace.KeyUse
 	today int64 // the current day, in days since 1970
 	day   string
+	named map[row]*names // countries and keys of today's rows
 
 	adding   sync.Mutex // guards the fields below; held while tallies are added
 	pending  []tally    // tallies that may not be in the store yet
@@ -94,15 +98,21 @@ func New(c Config) *Recorder {
 	}
 	return &Recorder{
 		counters: c.Counters, every: c.Every, log: c.Log, now: c.Now, full: make(chan struct{}, 1),
-		usage: map[row]*workspace.Usage{}, keys: map[keyRow]*workspace.KeyUse{}, today: -1,
+		usage: map[row]*workspace.Usage{}, named: map[row]*names{}, keys: map[keyRow]*workspace.KeyUse{}, today: -1,
 	}
+}
+
+// A By says whose request is counted. Each part may be empty, where it isn't known.
+type By struct {
+	Country string // two letters, as DE
+	Key     string // ID of the API key
 }
 
 // Count adds delta to the counts of the workspace, the operation and the source on this day
 // (UTC). The operation must be a word of a-z, 0-9 and _, such as "transform". The source
 // must be the key of a configured source, or empty. Count uses only the figures of delta. It
 // doesn't ask the store, and allocates only for new rows.
-func (r *Recorder) Count(workspaceID, operation, source string, delta workspace.Usage) {
+func (r *Recorder) Count(workspaceID, operation, source string, by By, delta workspace.Usage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := row{workspaceID, r.dayOf(r.now()), operation, source}
@@ -112,7 +122,36 @@ func (r *Recorder) Count(workspaceID, operation, source string, delta workspace.
 		r.usage[k] = u
 		r.wake()
 	}
+	delta.Countries, delta.Keys = nil, nil
 	u.Add(delta)
+	if part := (workspace.Part{Requests: delta.Requests, Units: delta.Units}); by != (By{}) && part != (workspace.Part{}) {
+		r.countPart(k, u, by, part)
+	}
+}
+
+// countPart adds a part to a row. The caller holds mu.
+func (r *Recorder) countPart(k row, u *workspace.Usage, by By, part workspace.Part) {
+	n := r.named[k]
+	if n == nil {
+		if n = full; len(r.named) < mostNamed {
+			n = &names{}
+			r.named[k] = n
+		}
+	}
+	if by.Country != "" {
+		addPart(&u.Countries, n.country(by.Country), part)
+	}
+	if by.Key != "" {
+		addPart(&u.Keys, n.key(by.Key), part)
+	}
+}
+
+func addPart(to *map[string]workspace.Part, name string, part workspace.Part) {
+	if *to == nil {
+		*to = map[string]workspace.Part{}
+	}
+	have := (*to)[name]
+	(*to)[name] = workspace.Part{Requests: have.Requests + part.Requests, Units: have.Units + part.Units}
 }
 
 // CountKey counts a request with an API key, and whether it failed.
@@ -137,6 +176,7 @@ func (r *Recorder) CountKey(workspaceID, keyID string, failed bool) {
 func (r *Recorder) dayOf(t time.Time) string {
 	if day := t.Unix() / (24 * 60 * 60); day != r.today {
 		r.today, r.day = day, t.UTC().Format(time.DateOnly)
+		clear(r.named)
 	}
 	return r.day
 }

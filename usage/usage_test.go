@@ -72,6 +72,41 @@ func keyOf(t *testing.T, store workspace.APIKeys) *workspace.APIKey {
 	return keys[0]
 }
 
+// TestParts: rows say which part was of a country and of a key. What has no room in a row
+// counts under "other", also after a flush, and the sums are right.
+func TestParts(t *testing.T) {
+	store := workspacetest.NewMemory()
+	r := recorder(store)
+	one := workspace.Usage{Requests: 1, Units: 500}
+	for round := range 2 {
+		for i := range 100 {
+			country := string([]byte{'A' + byte(i/26), 'A' + byte(i%26)})
+			r.Count("w1", "transform", "photos", usage.By{Country: country, Key: fmt.Sprint("key", i%10)}, one)
+		}
+		r.Count("w1", "transform", "photos", usage.By{}, one)
+		r.Count("w1", "transform", "photos", usage.By{Country: "AA"}, workspace.Usage{BytesIn: 5}) // is no part
+		r.Count("w1", "transform", "photos", usage.By{Country: "a?"}, workspace.Usage{Requests: 1})
+		if err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := store.UsageInParts(t.Context(), "w1", "0000-00-00", "9999-99-99")
+		if err != nil || len(rows) != 1 {
+			t.Fatal(rows, err)
+		}
+		n := int64(round + 1)
+		u := rows[0]
+		if u.Requests != 102*n || u.Units != workspace.Units(101*500*n) || len(u.Countries) != workspace.MostCountries+1 || len(u.Keys) != workspace.MostKeys+1 {
+			t.Errorf("%+v", u)
+		}
+		if u.Countries["AA"] != (workspace.Part{Requests: n, Units: workspace.Units(500 * n)}) || u.Countries[workspace.OtherParts] != (workspace.Part{Requests: 71 * n, Units: workspace.Units(70 * 500 * n)}) {
+			t.Errorf("AA: %+v, others: %+v", u.Countries["AA"], u.Countries[workspace.OtherParts])
+		}
+		if u.Keys["key0"].Requests != 10*n || u.Keys[workspace.OtherParts].Requests != 20*n {
+			t.Errorf("%+v", u.Keys)
+		}
+	}
+}
+
 func TestCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := workspacetest.NewMemory()
@@ -83,10 +118,10 @@ func TestCounts(t *testing.T) {
 
 		day := time.Now().UTC().Format(time.DateOnly)
 		for range 3 {
-			r.Count("w1", "transform", "photos", workspace.Usage{Requests: 1, BytesOut: 10, WorkspaceID: "ignored", Day: "ignored"})
+			r.Count("w1", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1, BytesOut: 10, WorkspaceID: "ignored", Day: "ignored"})
 		}
-		r.Count("w1", "transform", "", workspace.Usage{Requests: 1, Errors: 1})
-		r.Count("w2", "info", "photos", workspace.Usage{Requests: 1, Hits: 1})
+		r.Count("w1", "transform", "", usage.By{}, workspace.Usage{Requests: 1, Errors: 1})
+		r.Count("w2", "info", "photos", usage.By{}, workspace.Usage{Requests: 1, Hits: 1})
 		r.CountKey("w1", "k1", false)
 		time.Sleep(time.Second)
 		r.CountKey("w1", "k1", true)
@@ -108,7 +143,7 @@ func TestCounts(t *testing.T) {
 		}
 
 		time.Sleep(24 * time.Hour)
-		r.Count("w2", "info", "photos", workspace.Usage{Requests: 1})
+		r.Count("w2", "info", "photos", usage.By{}, workspace.Usage{Requests: 1})
 		cancel()
 		wg.Wait()
 		if err := r.Close(t.Context()); err != nil {
@@ -135,7 +170,7 @@ func TestOutage(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { r.Run(ctx) })
 		for range 100 {
-			r.Count("w1", "transform", "photos", workspace.Usage{Requests: 1})
+			r.Count("w1", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1})
 			time.Sleep(time.Second)
 		}
 		cancel()
@@ -160,7 +195,7 @@ func TestCloseTries(t *testing.T) {
 		f := &flaky{Counters: store, before: 5}
 		r := recorder(f)
 		for i := range 300 { // several tallies
-			r.Count(fmt.Sprintf("w%d", i), "transform", "", workspace.Usage{Requests: 1})
+			r.Count(fmt.Sprintf("w%d", i), "transform", "", usage.By{}, workspace.Usage{Requests: 1})
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -171,7 +206,7 @@ func TestCloseTries(t *testing.T) {
 			}
 		}
 		f.before = 1 << 30
-		r.Count("w1", "transform", "", workspace.Usage{Requests: 1})
+		r.Count("w1", "transform", "", usage.By{}, workspace.Usage{Requests: 1})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := r.Close(ctx); !errors.Is(err, workspace.ErrUnavailable) {
@@ -189,7 +224,7 @@ func TestConcurrent(t *testing.T) {
 	for range workers {
 		wg.Go(func() {
 			for i := range each {
-				r.Count("w1", "transform", "photos", workspace.Usage{Requests: 1})
+				r.Count("w1", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1})
 				r.CountKey("w1", "k1", i%2 == 0)
 				if i%100 == 0 {
 					if err := r.Flush(t.Context()); err != nil {
@@ -216,6 +251,6 @@ func BenchmarkCount(b *testing.B) {
 	r := recorder(workspacetest.NewMemory())
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Count("w1", "transform", "photos", workspace.Usage{Requests: 1, Hits: 1, BytesOut: 1000})
+		r.Count("w1", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1, Hits: 1, BytesOut: 1000})
 	}
 }

@@ -3,6 +3,7 @@ package workspace
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
@@ -29,9 +30,31 @@ type Usage struct {
 	BytesIn    int64 `json:"bytes_in"`
 	BytesOut   int64 `json:"bytes_out"`
 
+	Units Units `json:"units" doc:"What the variants made cost, by the operator's price of the operation in units. Hits and errors cost none."`
+
+	// Countries and Keys say which part of the requests and units were of clients of a country
+	//, and of requests with an API key, under its ID. What is of no known
+	// country, or of no key, isn't in them.
+	Countries map[string]Part `json:"countries,omitempty" doc:"The part of each country, by the client's address: two letters of ISO 3166-1, or other for those beyond 30 countries. With --geoip only. What nobody waits for is of no country."`
+	Keys      map[string]Part `json:"keys,omitempty" doc:"The part of each API key, by its ID, or other for those beyond 8 keys."`
+
 	// Previews are those of the requests without an error that pages of the dashboard made.
 	Previews int64 `json:"-"`
 }
+
+// A Part is a part of the counts.
+type Part struct {
+	Requests int64 `json:"requests"`
+	Units    Units `json:"units"`
+}
+
+// A row names at most MostCountries and MostKeys a day, so that it stays within the kilobyte
+// that DynamoDB writes for one unit. What is of others counts under OtherParts.
+const (
+	MostCountries = 30
+	MostKeys      = 8
+	OtherParts    = "other"
+)
 
 // A KeyUse holds the counts for one API key.
 type KeyUse struct {
@@ -56,8 +79,10 @@ type Counters interface {
 	// same tally again within TallyKnown. It still counts once.
 	AddTally(ctx context.Context, t Tally) error
 	// Usage returns the counts of a workspace from one day to another, both included, sorted
-	// by day, operation and source.
+	// by day, operation and source. Countries and Keys are left out.
 	Usage(ctx context.Context, workspaceID, from, to string) ([]Usage, error)
+	// UsageInParts is Usage with Countries and Keys. It takes longer.
+	UsageInParts(ctx context.Context, workspaceID, from, to string) ([]Usage, error)
 }
 
 // Totals is what [Counters] may implement too: it sums up rows where they are, which is
@@ -75,7 +100,26 @@ func (u *Usage) Add(o Usage) {
 	u.Errors += o.Errors
 	u.BytesIn += o.BytesIn
 	u.BytesOut += o.BytesOut
+	u.Units += o.Units
 	u.Previews += o.Previews
+	addParts(&u.Countries, o.Countries)
+	addParts(&u.Keys, o.Keys)
+}
+
+func addParts(to *map[string]Part, parts map[string]Part) {
+	if *to == nil && len(parts) > 0 {
+		*to = make(map[string]Part, len(parts))
+	}
+	for name, p := range parts {
+		have := (*to)[name]
+		(*to)[name] = Part{have.Requests + p.Requests, have.Units + p.Units}
+	}
+}
+
+// Clone returns a copy that shares nothing with u.
+func (u Usage) Clone() Usage {
+	u.Countries, u.Keys = maps.Clone(u.Countries), maps.Clone(u.Keys)
+	return u
 }
 
 // Merged returns the tally with one row for every workspace, day, operation and source, and
@@ -88,6 +132,7 @@ func (t Tally) Merged() Tally {
 		if have := rows[k]; have != nil {
 			have.Add(u)
 		} else {
+			u = u.Clone()
 			rows[k] = &u
 		}
 	}

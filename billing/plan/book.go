@@ -51,6 +51,7 @@ type Book struct {
 type plans struct {
 	byName map[string]*Plan
 	signup *Plan
+	units  map[string]float64 // of the file
 }
 
 // New returns a Book with the plans of the file. The error says what is wrong with the file.
@@ -135,7 +136,7 @@ func decode(r account.Record) (p Plan, err error) {
 // publish makes plans of file and stored. A plan that has not changed stays the same pointer,
 // by which its users know that nothing is to be done. The caller holds mu.
 func (b *Book) publish() {
-	is := &plans{byName: map[string]*Plan{}}
+	is := &plans{byName: map[string]*Plan{}, units: b.file.Units}
 	was := b.now.Load()
 	for _, source := range []map[string]Plan{b.stored, b.file.Plans} { // those of the file win
 		for name, p := range source {

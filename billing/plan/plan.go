@@ -92,6 +92,9 @@ func (p *Plan) KeyRequests() int {
 type File struct {
 	Plans      map[string]Plan `json:"plans"`       // by name
 	SignupPlan string          `json:"signup_plan"` // of workspaces that people make for themselves; empty: they make none
+
+	// Units are the prices of operations. Those that aren't in it keep their default.
+	Units map[string]float64 `json:"units"`
 }
 
 // validate returns what is wrong with the file, as a *[workspace.ValidationError], and gives
@@ -118,6 +121,7 @@ func (f *File) validate() error {
 	if _, ok := f.Plans[f.SignupPlan]; f.SignupPlan != "" && !ok {
 		wrong = append(wrong, workspace.Problem{Path: "signup_plan", Message: fmt.Sprintf("%.100q is no plan of this file: name one of its plans, or leave it out if people make no workspaces for themselves", f.SignupPlan)})
 	}
+	wrong = append(wrong, checkUnits(f.Units)...)
 	if wrong != nil {
 		return &workspace.ValidationError{Problems: wrong}
 	}

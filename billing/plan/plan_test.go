@@ -57,6 +57,9 @@ func TestMistakes(t *testing.T) {
 		{"plans.yaml", "plans:\n  free: {}\nsignup_plan: fre\n", `plans.yaml: signup_plan: "fre" is no plan of this file: name one of its plans`},
 		{"plans.yaml", "plans:\n  free: {name: pro}\n", `plans.free.name: is "pro": leave it out`},
 		{"plans.yaml", "plans:\n  free: {signup: true}\n", `name the plan of new workspaces in signup_plan`},
+		{"plans.yaml", "units: {transform: 1.5, crop: 1}\n", "units.crop: is no operation: use grid, info, placeholder, transform"},
+		{"plans.yaml", "units: {info: -1, grid: 0.0001, transform: 1001}\n", "units.grid: 0.0001 is not allowed: give a number from 0 to 1000, with up to three decimals; units.info: -1 is not allowed: give a number from 0 to 1000, with up to three decimals; units.transform: 1001 is not allowed"},
+		{"plans.yaml", "units: {info: cheap}\n", "units.info: must be a number, not a string"},
 		{"plans.yaml", "plans:\n  free: {}\n  free: {}\n", `plans.free: given twice, the second time in line 3`},
 		{"plans.yaml", "plans: [free]\n", "plans: must be an object, not a list"},
 		{"plans.yaml", "plans:\n\tfree: {}\n", "invalid YAML: yaml: line 2"},
@@ -71,6 +74,20 @@ func TestMistakes(t *testing.T) {
 	}
 	if _, err := plan.New(plan.Config{File: filepath.Join(t.TempDir(), "none.yaml")}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that isn't there: %v", err)
+	}
+}
+
+// TestUnits: operations have the prices of the file, and their defaults where it has none.
+func TestUnits(t *testing.T) {
+	b, err := plan.New(plan.Config{File: file(t, "plans.yaml", "units: {transform: 1.25, grid: 0}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none *plan.Book
+	for operation, want := range map[string][2]workspace.Units{"transform": {1250, 1000}, "info": {500, 500}, "placeholder": {500, 500}, "grid": {0, 2000}} {
+		if got := [2]workspace.Units{b.Units(operation), none.Units(operation)}; got != want {
+			t.Errorf("%s is %d, want %d", operation, got, want)
+		}
 	}
 }
 

@@ -17,3 +17,11 @@ func (c *serveCmd) openCountries() (*geoip.Countries, error) {
 	}
 	return countries, nil
 }
+
+// countryOf is what package delivery asks for the country of a client; nil is nobody.
+func countryOf(countries *geoip.Countries) func(address string) string {
+	if countries == nil {
+		return nil
+	}
+	return countries.Of
+}

@@ -198,7 +198,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: plan.waiting},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
-		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, Plans: limitsOf(plans), ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
+		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, Plans: limitsOf(plans), Units: plans.Units, Country: countryOf(countries), ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
 		Metrics: metrics, Log: log,
 	})
 	told := make([]manage.Front, len(hooks))

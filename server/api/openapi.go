@@ -63,6 +63,7 @@ func describe(version string) *huma.OpenAPI {
 // request bodies from the schema of the answer.
 func schemas() huma.Registry {
 	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(reflect.TypeFor[workspace.Units](), reflect.TypeFor[float64]()) // as it is written
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[fault.ErrorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")

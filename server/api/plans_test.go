@@ -144,7 +144,7 @@ func TestPlanOfWorkspace(t *testing.T) {
 		t.Errorf("a PUT of a client that knows no plans: %s", last.body)
 	}
 	if a := s.do(t, "GET", "/v1/workspaces/acme/limits", "").want(t, 200); !strings.HasPrefix(a.body, `{"limits":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_day":99,"transforms_per_month":0},"plan":"free",`+
-		`"holds":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_day":99,"transforms_per_month":0},"quotas":[{"window":"day","limit":99,`) {
+		`"holds":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_day":99,"transforms_per_month":0},"prices":{"grid":2,"info":0.5,"placeholder":0.5,"transform":1},"quotas":[{"window":"day","limit":99,`) {
 		t.Error(a.body)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 )
@@ -37,6 +38,7 @@ type (
 			Limits workspace.Limits `json:"limits" doc:"As in the workspace. 0 is no limit of its own."`
 			Plan   string           `json:"plan" doc:"Name of the workspace's plan; empty for none."`
 			Holds  workspace.Limits `json:"holds" doc:"The limits that hold: of each, the lower one of the workspace's and the plan's. 0 is no limit."`
+			Prices plan.Prices      `json:"prices" doc:"What one of each operation costs, in units, which are what usage is billed in."`
 			Quotas []manage.Quota   `json:"quotas" nullable:"false" doc:"The limits on days and months, and how much of each is used. Empty without such a limit."`
 		}
 	}
@@ -46,7 +48,8 @@ func (a *api) usageRoutes() {
 	handle(a, account.ReadUsage, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/usage", OperationID: "getUsage", Tags: []string{"Usage"},
 		Summary: "Read the usage",
-		Description: "Requests, cache hits, variants made, errors, and bytes from origins (`bytes_in`) and to clients (`bytes_out`). " +
+		Description: "Requests, cache hits, variants made, errors, bytes from origins (`bytes_in`) and to clients (`bytes_out`), and units, which are what usage is billed in. " +
+			"Each row says which part was of a country, where the server has `--geoip`, and of an API key. " +
 			"The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",
 	}, a.getUsage)
 	handle(a, account.ReadErrors, huma.Operation{
@@ -66,7 +69,7 @@ func (a *api) usageRoutes() {
 func (a *api) getLimits(ctx context.Context, in *namespaceInput) (*limitsOutput, error) {
 	bounds, quotas, err := a.manage.Quotas(ctx, caller(ctx), in.Namespace)
 	out := &limitsOutput{}
-	out.Body.Limits, out.Body.Holds, out.Body.Quotas = bounds.Own, bounds.Limits, append([]manage.Quota{}, quotas...)
+	out.Body.Limits, out.Body.Holds, out.Body.Prices, out.Body.Quotas = bounds.Own, bounds.Limits, bounds.Prices, append([]manage.Quota{}, quotas...)
 	if bounds.Plan != nil {
 		out.Body.Plan = bounds.Plan.Name
 	}

@@ -21,7 +21,8 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := func(day, source string) workspace.Usage {
-		return workspace.Usage{WorkspaceID: w.ID, Day: day, Operation: "transform", Source: source, Requests: 5, Hits: 3, Transforms: 2, Errors: 1, BytesIn: 9, BytesOut: 8}
+		return workspace.Usage{WorkspaceID: w.ID, Day: day, Operation: "transform", Source: source, Requests: 5, Hits: 3, Transforms: 2, Errors: 1, BytesIn: 9, BytesOut: 8, Units: 1500,
+			Countries: map[string]workspace.Part{"DE": {Requests: 4, Units: 1500}}, Keys: map[string]workspace.Part{"k1": {Requests: 1}}}
 	}
 	var rows []workspace.Usage
 	for _, day := range []string{"2026-02-03", "2026-02-04", "2026-03-05", "2026-03-06"} {
@@ -41,10 +42,15 @@ func TestUsage(t *testing.T) {
 	} {
 		var out struct {
 			From, To string
+			Units    float64
 			Usage    []workspace.Usage
 		}
-		if err := json.Unmarshal([]byte(s.do(t, "GET", "/v1/workspaces/acme/usage"+tt.query, "").want(t, 200).body), &out); err != nil {
+		body := s.do(t, "GET", "/v1/workspaces/acme/usage"+tt.query, "").want(t, 200).body
+		if err := json.Unmarshal([]byte(body), &out); err != nil {
 			t.Fatal(err)
+		}
+		if want := `"units":1.5,"countries":{"DE":{"requests":4,"units":1.5}},"keys":{"k1":{"requests":1,"units":0}}}`; !strings.Contains(body, want) || out.Units != 1.5*float64(len(tt.want)) {
+			t.Errorf("%s: %v units, want %s in %s", tt.query, out.Units, want, body)
 		}
 		for i := range out.Usage {
 			out.Usage[i].WorkspaceID = w.ID

@@ -42,6 +42,17 @@ type limitsData struct {
 	Quotas []quota
 	Bounds manage.Bounds
 	Facts  []planFact // of the plan
+	Prices []price
+	Units  string    // since the first of the month
+	Since  time.Time // the first of the month
+}
+
+// A price is what one of an operation costs.
+type price struct{ What, Units string }
+
+// operations are what costs units, in the order of the page.
+var operations = []struct{ name, what string }{
+	{"transform", "An image in a new size or form"}, {"info", "Facts of an image, such as its colours"}, {"placeholder", "A placeholder"}, {"grid", "A grid of images"},
 }
 
 // Unset returns what a field says that is empty.
@@ -88,11 +99,20 @@ func (v *visit) limits() error {
 		data: func(v *visit, w *workspace.Workspace) (any, error) {
 			d := limitsData{Fields: limitFields, Bounds: v.d.Manage.BoundsOf(w)}
 			d.Facts = planFacts(d.Bounds.Plan)
+			for _, o := range operations {
+				d.Prices = append(d.Prices, price{o.what, d.Bounds.Prices[o.name].String()})
+			}
+			today := v.d.now().UTC()
+			d.Since = firstOfMonth(today)
+			total, err := v.d.Manage.TotalUsage(v.r.Context(), v.caller(), v.ns, d.Since, today)
+			if err != nil {
+				return nil, err
+			}
+			d.Units = plot.Amount(total.Units.Float())
 			holds := d.Bounds.Limits
 			if holds.TransformsPerDay == 0 && holds.TransformsPerMonth == 0 {
 				return d, nil
 			}
-			today := v.d.now().UTC()
 			u, err := v.d.Manage.Usage(v.r.Context(), v.caller(), v.ns, today, today)
 			if err != nil {
 				return nil, err

@@ -48,7 +48,7 @@ type figure struct {
 type sourceRow struct {
 	Name                               string
 	Requests, Hits, Transforms, Errors string
-	Bytes                              string
+	Units, Bytes                       string
 }
 
 // spans are the days that the overview can show; mostSources bounds its table of sources.
@@ -119,6 +119,7 @@ const (
 	transforms
 	errorsMade
 	bytesOut
+	units
 	measures
 )
 
@@ -130,6 +131,7 @@ func (f *figures) add(u *workspace.Usage) {
 	f[transforms] += float64(u.Transforms)
 	f[errorsMade] += float64(u.Errors)
 	f[bytesOut] += float64(u.BytesOut)
+	f[units] += u.Units.Float()
 }
 
 // A summary is the usage of a span of days.
@@ -203,15 +205,15 @@ func (s *summary) tiles(compared int) []tile {
 	if was, is := share(s.then), share(s.lately); !math.IsNaN(was) && !math.IsNaN(is) {
 		ratio.Change = points(is - was)
 	}
-	of := func(title string, unit plot.Unit, m measure) tile {
+	of := func(title string, exact func(float64) string, m measure) tile {
 		if s.lately[m] == 0 && s.then[m] == 0 && s.total[m] > 0 {
-			return tile{title, unit.Exact(s.total[m]), "all of it today"}
+			return tile{title, exact(s.total[m]), "all of it today"}
 		}
-		return tile{title, unit.Exact(s.total[m]), change(s.lately[m], s.then[m])}
+		return tile{title, exact(s.total[m]), change(s.lately[m], s.then[m])}
 	}
 	return []tile{
-		of("Requests", plot.Count, requests), ratio, of("Transforms", plot.Count, transforms),
-		of("Bytes sent", plot.Bytes, bytesOut), of("Errors", plot.Count, errorsMade),
+		of("Requests", plot.Count.Exact, requests), ratio, of("Transforms", plot.Count.Exact, transforms), of("Units", plot.Amount, units),
+		of("Bytes sent", plot.Bytes.Exact, bytesOut), of("Errors", plot.Count.Exact, errorsMade),
 	}
 }
 

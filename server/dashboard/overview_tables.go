@@ -36,6 +36,7 @@ func (s *summary) operationRows() (rows []sourceRow) {
 func (s *sourceSum) row() sourceRow {
 	return sourceRow{
 		Name: s.name, Requests: plot.Count.Exact(s.total[requests]), Hits: plot.Percent.Exact(share(s.total)), Transforms: plot.Count.Exact(s.total[transforms]),
+		Units:  plot.Amount(s.total[units]),
 		Errors: plot.Count.Exact(s.total[errorsMade]), Bytes: plot.Bytes.Exact(s.total[bytesOut]),
 	}
 }

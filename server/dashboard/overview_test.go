@@ -40,7 +40,7 @@ func text(page string) string {
 func TestOverview(t *testing.T) {
 	s := open(t)
 	for i := range 8 {
-		s.used(t, "acme", 1, fmt.Sprintf("source%d", i), workspace.Usage{Requests: int64(1000 * (8 - i)), Hits: 500, Transforms: 10, BytesOut: 1 << 30})
+		s.used(t, "acme", 1, fmt.Sprintf("source%d", i), workspace.Usage{Requests: int64(1000 * (8 - i)), Hits: 500, Transforms: 10, Units: 10_500, BytesOut: 1 << 30})
 	}
 	s.used(t, "acme", 0, "", workspace.Usage{Requests: 4, Hits: 1, Errors: 3, BytesOut: 5})
 	s.used(t, "acme", 8, "source0", workspace.Usage{Requests: 30000})
@@ -49,7 +49,7 @@ func TestOverview(t *testing.T) {
 		query string
 		want  []string
 	}{
-		{"?days=7", []string{"Requests 36,004 ▲ 20 % more", "Hit ratio 11.1 %", "Bytes sent 8.59 GB none before", "6 full days with the 6 days", "3 others", "Sat 28 Nov: 36,000 requests", "29 Nov, so far", "full URLs 4 25 %"}},
+		{"?days=7", []string{"Requests 36,004 ▲ 20 % more", "Hit ratio 11.1 %", "Bytes sent 8.59 GB none before", "Units 84 none before", "Name Requests Hit ratio Transforms Units Bytes sent", "source0 8,000 6.3 % 10 10.5", "6 full days with the 6 days", "3 others", "Sat 28 Nov: 36,000 requests", "29 Nov, so far", "full URLs 4 25 %"}},
 		{"", []string{"Requests 66,004 9,429 times as much", "31 October to 29 November 2037"}},
 		{"?days=92", []string{"Requests 66,011", "30 August to 29 November 2037"}},
 		{"?days=1000", []string{"Requests 66,004"}},
@@ -178,8 +178,8 @@ func TestQuota(t *testing.T) {
 	if err := s.store.Update(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 900, Transforms: 850})
-	s.used(t, "acme", 28, "photos", workspace.Usage{Requests: 9000, Transforms: 4150}) // the first of the month
+	s.used(t, "acme", 0, "photos", workspace.Usage{Requests: 900, Transforms: 850, Units: 850_500})
+	s.used(t, "acme", 28, "photos", workspace.Usage{Requests: 9000, Transforms: 4150, Units: 4_150_000}) // the first of the month
 	s.used(t, "acme", 29, "photos", workspace.Usage{Requests: 9000, Transforms: 7777})
 	for _, page := range []string{"/app/acme?days=7", "/app/acme/limits"} {
 		have := text(s.ask("viewer", "GET", page, nil).Body.String())
@@ -187,6 +187,20 @@ func TestQuota(t *testing.T) {
 			if !strings.Contains(have, want) {
 				t.Errorf("%s: without %q in\n%s", page, want, have)
 			}
+		}
+	}
+}
+
+// TestUnitsOfMonth: the page of the plan has the units of the month, and what costs how many.
+func TestUnitsOfMonth(t *testing.T) {
+	s := open(t)
+	s.used(t, "acme", 0, "photos", workspace.Usage{Units: 850_500})
+	s.used(t, "acme", 28, "photos", workspace.Usage{Units: 4_150_000}) // the first of the month
+	s.used(t, "acme", 29, "photos", workspace.Usage{Units: 7_000_000})
+	have := text(s.ask("viewer", "GET", "/app/acme/limits", nil).Body.String())
+	for _, want := range []string{"5,000.5 units since 1 November, UTC", "An image in a new size or form 1", "Facts of an image, such as its colours 0.5", "A grid of images 2"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("without %q in\n%s", want, have)
 		}
 	}
 }

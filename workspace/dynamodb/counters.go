@@ -92,23 +92,79 @@ func usageCounts(u workspace.Usage) item {
 	if u.Previews > 0 { // few rows have some
 		i["previews"] = number(u.Previews)
 	}
+	if u.Units > 0 {
+		i["units"] = number(int64(u.Units))
+	}
+	putParts(i, countryPart, u.Countries)
+	putParts(i, keyPart, u.Keys)
 	return i
 }
 
-// Usage implements [workspace.Counters].
-func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list []workspace.Usage, err error) {
+// Parts of a row are attributes of the item, so that they cost no write of their own: ADD makes
+// those that lack, which it doesn't in a map. Names are short, since the service charges for
+// each kilobyte of the item.
+var (
+	countryPart = partNames{"c_", "d_"}
+	keyPart     = partNames{"k_", "l_"}
+)
+
+// partNames are how the names of the attributes of a part begin.
+type partNames struct{ requests, units string }
+
+func putParts(i item, names partNames, parts map[string]workspace.Part) {
+	for name, p := range parts {
+		if p.Requests > 0 {
+			i[names.requests+name] = number(p.Requests)
+		}
+		if p.Units > 0 {
+			i[names.units+name] = number(int64(p.Units))
+		}
+	}
+}
+
+func getParts(i item, names partNames) (parts map[string]workspace.Part) {
+	at := func(name string, add workspace.Part) {
+		if parts == nil {
+			parts = map[string]workspace.Part{}
+		}
+		have := parts[name]
+		parts[name] = workspace.Part{Requests: have.Requests + add.Requests, Units: have.Units + add.Units}
+	}
+	for attribute := range i {
+		if name, ok := strings.CutPrefix(attribute, names.requests); ok {
+			at(name, workspace.Part{Requests: getNumber(i, attribute)})
+		} else if name, ok := strings.CutPrefix(attribute, names.units); ok {
+			at(name, workspace.Part{Units: workspace.Units(getNumber(i, attribute))})
+		}
+	}
+	return parts
+}
+
+// Usage implements [workspace.Counters]. The service charges for whole items, but sends less.
+func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
+	return s.usage(ctx, workspaceID, from, to, sk+", "+countAttributes)
+}
+
+// UsageInParts implements [workspace.Counters].
+func (s *Store) UsageInParts(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
+	return s.usage(ctx, workspaceID, from, to, "")
+}
+
+// usage reads rows with these attributes; empty are all.
+func (s *Store) usage(ctx context.Context, workspaceID, from, to, attributes string) (list []workspace.Usage, err error) {
 	if from > to {
 		return nil, ctx.Err()
 	}
 	parts := spans(from, to)
 	lists := make([][]workspace.Usage, len(parts))
-	err = s.counts(ctx, workspaceID, parts, "", func(part int, i item) error {
+	err = s.counts(ctx, workspaceID, parts, attributes, func(part int, i item) error {
 		name := strings.SplitN(getText(i, sk), "#", 3)
 		if len(name) != 3 {
 			return fmt.Errorf("usage has an item %q", getText(i, sk))
 		}
 		u := counted(workspaceID, i)
 		u.Day, u.Operation, u.Source = name[0], name[1], name[2]
+		u.Countries, u.Keys = getParts(i, countryPart), getParts(i, keyPart)
 		lists[part] = append(lists[part], u)
 		return nil
 	})
@@ -131,7 +187,7 @@ func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (worksp
 	}
 	parts := spans(from, to)
 	totals := make([]workspace.Usage, len(parts))
-	err := s.counts(ctx, workspaceID, parts, "requests, hits, transforms, errors, bytes_in, bytes_out, previews", func(part int, i item) error {
+	err := s.counts(ctx, workspaceID, parts, countAttributes, func(part int, i item) error {
 		totals[part].Add(counted(workspaceID, i))
 		return nil
 	})
@@ -141,10 +197,12 @@ func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (worksp
 	return total, err
 }
 
+const countAttributes = "requests, hits, transforms, errors, bytes_in, bytes_out, units, previews"
+
 func counted(workspaceID string, i item) workspace.Usage {
 	return workspace.Usage{
 		WorkspaceID: workspaceID, Requests: getNumber(i, "requests"), Hits: getNumber(i, "hits"), Transforms: getNumber(i, "transforms"), Errors: getNumber(i, "errors"),
-		BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"), Previews: getNumber(i, "previews"),
+		BytesIn: getNumber(i, "bytes_in"), BytesOut: getNumber(i, "bytes_out"), Units: workspace.Units(getNumber(i, "units")), Previews: getNumber(i, "previews"),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,13 +33,17 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 		}
 		t := t.Merged()
 		for _, u := range t.Usage {
+			parts, err := addParts(ctx, tx, u)
+			if err != nil {
+				return err
+			}
 			if _, err := tx.ExecContext(ctx, `INSERT INTO usage
-				(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out, previews) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out, units, previews, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
 				transforms = transforms + excluded.transforms, errors = errors + excluded.errors,
 				bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
-				previews = previews + excluded.previews`,
-				u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut, u.Previews); err != nil {
+				units = units + excluded.units, previews = previews + excluded.previews, parts = iif(excluded.parts = '', parts, excluded.parts)`,
+				u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut, u.Units, u.Previews, parts); err != nil {
 				return err
 			}
 		}
@@ -53,8 +58,57 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 	})
 }
 
+// parts are the countries and keys of a row of usage.
+type parts struct {
+	Countries map[string]workspace.Part `json:"countries,omitempty"`
+	Keys      map[string]workspace.Part `json:"keys,omitempty"`
+}
+
+// addParts returns the parts of a row of usage together with those that are stored. Empty
+// changes nothing.
+func addParts(ctx context.Context, tx *sql.Tx, u workspace.Usage) (string, error) {
+	if len(u.Countries)+len(u.Keys) == 0 {
+		return "", nil
+	}
+	var text string
+	err := tx.QueryRowContext(ctx, `SELECT parts FROM usage WHERE workspace_id = ? AND day = ? AND operation = ? AND source = ?`,
+		u.WorkspaceID, u.Day, u.Operation, u.Source).Scan(&text)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	var sum workspace.Usage
+	if err := openParts(text, &sum); err != nil {
+		return "", err
+	}
+	sum.Add(u)
+	data, err := json.Marshal(parts{sum.Countries, sum.Keys})
+	return string(data), err
+}
+
+func openParts(text string, u *workspace.Usage) error {
+	if text == "" {
+		return nil
+	}
+	var p parts
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return fmt.Errorf("parts of usage: %w", err)
+	}
+	u.Countries, u.Keys = p.Countries, p.Keys
+	return nil
+}
+
 // Usage implements [workspace.Counters].
-func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list []workspace.Usage, err error) {
+func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
+	return s.usage(ctx, workspaceID, from, to, "''")
+}
+
+// UsageInParts implements [workspace.Counters].
+func (s *Store) UsageInParts(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
+	return s.usage(ctx, workspaceID, from, to, "parts")
+}
+
+// usage reads rows; inParts is what to read for their parts.
+func (s *Store) usage(ctx context.Context, workspaceID, from, to, inParts string) (list []workspace.Usage, err error) {
 	conn, err := s.file.reader().Conn(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -64,7 +118,7 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 	// driver locks twice for each column, which together take four times as long as the query.
 	// So a row is one text.
 	err = conn.Raw(func(c any) error {
-		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT concat_ws(char(9), requests, hits, transforms, errors, bytes_in, bytes_out, previews, day, operation, source)
+		rows, err := c.(driver.QueryerContext).QueryContext(ctx, `SELECT concat_ws(char(9), requests, hits, transforms, errors, bytes_in, bytes_out, units, previews, day, operation, source, `+inParts+`)
 			FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ? ORDER BY day, operation, source`,
 			[]driver.NamedValue{{Ordinal: 1, Value: workspaceID}, {Ordinal: 2, Value: from}, {Ordinal: 3, Value: to}})
 		if err != nil {
@@ -75,7 +129,7 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 		for err = rows.Next(v); err == nil; err = rows.Next(v) {
 			text, _ := v[0].(string)
 			u := workspace.Usage{WorkspaceID: workspaceID}
-			for _, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, &u.Previews} {
+			for _, n := range []*int64{&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, (*int64)(&u.Units), &u.Previews} {
 				var number string
 				number, text, _ = strings.Cut(text, "\t")
 				if *n, err = strconv.ParseInt(number, 10, 64); err != nil {
@@ -83,7 +137,11 @@ func (s *Store) Usage(ctx context.Context, workspaceID, from, to string) (list [
 				}
 			}
 			u.Day, text, _ = strings.Cut(text, "\t")
-			u.Operation, u.Source, _ = strings.Cut(text, "\t")
+			u.Operation, text, _ = strings.Cut(text, "\t")
+			u.Source, text, _ = strings.Cut(text, "\t")
+			if err = openParts(text, &u); err != nil {
+				return err
+			}
 			list = append(list, u)
 		}
 		if errors.Is(err, io.EOF) {
@@ -103,8 +161,8 @@ var _ workspace.Totals = (*Store)(nil)
 func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (workspace.Usage, error) {
 	u := workspace.Usage{WorkspaceID: workspaceID}
 	row := s.file.reader().QueryRowContext(ctx, `SELECT coalesce(sum(requests), 0), coalesce(sum(hits), 0), coalesce(sum(transforms), 0), coalesce(sum(errors), 0),
-		coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0), coalesce(sum(previews), 0) FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
-	return u, failure(ctx, row.Scan(&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, &u.Previews))
+		coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0), coalesce(sum(units), 0), coalesce(sum(previews), 0) FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
+	return u, failure(ctx, row.Scan(&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, &u.Units, &u.Previews))
 }
 
 // Lease implements [limit.Leases]. All processes that have the file open share a clock.

@@ -142,6 +142,9 @@ var migrations = []string{
 		PRIMARY KEY (workspace_id, day, part)
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX image_errors_age ON image_errors (day);`,
+	// units are in thousandths. parts has JSON of countries and keys; empty is none.
+	`ALTER TABLE usage ADD COLUMN units INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE usage ADD COLUMN parts TEXT NOT NULL DEFAULT '';`,
 }
 
 // migrate brings the database to the newest version, in one transaction.

@@ -226,6 +226,7 @@ func (m *Memory) AddTally(ctx context.Context, t workspace.Tally) error {
 		if have := m.usage[k]; have != nil {
 			have.Add(u)
 		} else {
+			u = u.Clone()
 			m.usage[k] = &u
 		}
 	}
@@ -241,6 +242,15 @@ func (m *Memory) AddTally(ctx context.Context, t workspace.Tally) error {
 
 // Usage implements [workspace.Counters].
 func (m *Memory) Usage(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
+	list, err := m.UsageInParts(ctx, workspaceID, from, to)
+	for i := range list {
+		list[i].Countries, list[i].Keys = nil, nil
+	}
+	return list, err
+}
+
+// UsageInParts implements [workspace.Counters].
+func (m *Memory) UsageInParts(ctx context.Context, workspaceID, from, to string) ([]workspace.Usage, error) {
 	unlock, err := m.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -249,7 +259,7 @@ func (m *Memory) Usage(ctx context.Context, workspaceID, from, to string) ([]wor
 	var list []workspace.Usage
 	for _, u := range m.usage {
 		if u.WorkspaceID == workspaceID && u.Day >= from && u.Day <= to {
-			list = append(list, *u)
+			list = append(list, u.Clone())
 		}
 	}
 	slices.SortFunc(list, workspace.CompareUsage)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -554,7 +555,9 @@ func testTallies(t *testing.T, s Store) {
 	must(t, "CreateAPIKey", s.CreateAPIKey(t.Context(), used))
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	row := workspace.Usage{WorkspaceID: "w1", Day: "2026-05-01", Operation: "transform", Source: "photos",
-		Requests: 10, Hits: 4, Transforms: 5, Errors: 1, BytesIn: 1 << 40, BytesOut: 1 << 41, Previews: 3}
+		Requests: 10, Hits: 4, Transforms: 5, Errors: 1, BytesIn: 1 << 40, BytesOut: 1 << 41, Units: 2500, Previews: 3,
+		Countries: map[string]workspace.Part{"DE": {Requests: 7, Units: 2000}, "NZ": {Requests: 1}, workspace.OtherParts: {Units: 500}},
+		Keys:      map[string]workspace.Part{"used": {Requests: 2, Units: 1500}}}
 	tally := workspace.Tally{
 		ID:    "first",
 		Usage: []workspace.Usage{row, row, {WorkspaceID: "w2", Day: "2026-05-01", Operation: "info", Requests: 1}},
@@ -572,11 +575,19 @@ func testTallies(t *testing.T, s Store) {
 	must(t, "AddTally", s.AddTally(t.Context(), tally))
 	must(t, "AddTally of nothing", s.AddTally(t.Context(), workspace.Tally{ID: "third"}))
 
-	want := row
+	want := row.Clone()
 	for range 3 {
 		want.Add(row)
 	}
-	got, err := s.Usage(t.Context(), "w1", "2026-05-01", "2026-05-01")
+	more := workspace.Usage{WorkspaceID: "w1", Day: row.Day, Operation: row.Operation, Source: row.Source, Requests: 1,
+		Countries: map[string]workspace.Part{"FR": {Requests: 1}}} // later parts join those of before
+	must(t, "AddTally", s.AddTally(t.Context(), workspace.Tally{ID: "fourth", Usage: []workspace.Usage{more}}))
+	want.Add(more)
+	got, err := s.UsageInParts(t.Context(), "w1", "2026-05-01", "2026-05-01")
+	must(t, "UsageInParts", err)
+	wantSame(t, "UsageInParts", got, []workspace.Usage{want})
+	want.Countries, want.Keys = nil, nil
+	got, err = s.Usage(t.Context(), "w1", "2026-05-01", "2026-05-01")
 	must(t, "Usage", err)
 	wantSame(t, "Usage", got, []workspace.Usage{want})
 	for i := 3; i < 83; i++ {
@@ -654,7 +665,7 @@ func testUsageRange(t *testing.T, s Store) {
 	for _, day := range []string{"2026-05-03", "2026-05-01", "2026-05-02", "2026-12-31"} {
 		for _, operation := range []string{"transform", "info"} {
 			for _, source := range []string{"photos", "", "a_b-c"} {
-				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1, BytesOut: 10, Previews: 1})
+				tally.Usage = append(tally.Usage, workspace.Usage{WorkspaceID: "w1", Day: day, Operation: operation, Source: source, Requests: 1, BytesOut: 10, Units: 5, Previews: 1})
 			}
 		}
 	}
@@ -675,11 +686,11 @@ func testUsageRange(t *testing.T, s Store) {
 	}
 	if totals, ok := s.(workspace.Totals); ok {
 		for span, want := range map[[2]string]int64{{"2026-05-02", "2026-05-03"}: 12, {"2026-05-01", "2026-12-31"}: 24, {"2026-05-04", "2026-12-30"}: 0, {"2026-05-03", "2026-05-02"}: 0, {"2025-12-01", "2027-01-01"}: 24} {
-			if got, err := totals.Total(t.Context(), "w1", span[0], span[1]); err != nil || got != (workspace.Usage{WorkspaceID: "w1", Requests: want, BytesOut: 10 * want, Previews: want}) {
+			if got, err := totals.Total(t.Context(), "w1", span[0], span[1]); err != nil || !reflect.DeepEqual(got, workspace.Usage{WorkspaceID: "w1", Requests: want, BytesOut: 10 * want, Units: workspace.Units(5 * want), Previews: want}) {
 				t.Errorf("Total of %v: %+v, %v", span, got, err)
 			}
 		}
-		if got, err := totals.Total(t.Context(), "nobody", "2026-05-01", "2026-12-31"); err != nil || got != (workspace.Usage{WorkspaceID: "nobody"}) {
+		if got, err := totals.Total(t.Context(), "nobody", "2026-05-01", "2026-12-31"); err != nil || !reflect.DeepEqual(got, workspace.Usage{WorkspaceID: "nobody"}) {
 			t.Errorf("Total of nobody: %+v, %v", got, err)
 		}
 	}

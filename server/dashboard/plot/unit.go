@@ -49,6 +49,19 @@ func (u Unit) Exact(v float64) string {
 	return u.Short(v)
 }
 
+// Amount writes a number with at most three decimals, such as 12,345.5.
+func Amount(v float64) string {
+	whole, part := math.Modf(math.Round(math.Abs(v)*1000) / 1000)
+	s := Grouped(int64(whole))
+	if part != 0 {
+		s += strings.TrimPrefix(strconv.FormatFloat(math.Round(part*1000)/1000, 'f', -1, 64), "0")
+	}
+	if v < 0 && s != "0" {
+		s = "-" + s
+	}
+	return s
+}
+
 func (u Unit) none() string {
 	if u == Percent {
 		return "no requests"
