@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform/worker"
 )
 
 // The memory of idle processes, in bytes, measured and rounded up.
@@ -47,7 +47,7 @@ type memoryPlan struct {
 // planMemory divides the memory. The rest is for requests, connections and the file cache of
 // the system.
 func (c *serveCmd) planMemory(machine int64) memoryPlan {
-	workers := int64(cmp.Or(c.Workers, runtime.GOMAXPROCS(0))) + 1
+	workers := int64(cmp.Or(c.Workers, worker.Cores())) + 1
 	p := memoryPlan{machine: machine, processes: serverBase + workers*workerBase}
 	usual := machine
 	if machine == 0 {

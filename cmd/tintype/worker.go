@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/tintype/tintype/transform"
@@ -36,13 +37,23 @@ func noTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
+// fontCache returns the folder in which workers keep the cache of fonts, where the system's own
+// can't be used.
+func (c *serveCmd) fontCache() string {
+	folder, err := filepath.Abs(filepath.Join(c.Data, "fonts"))
+	if err != nil {
+		return ""
+	}
+	return folder
+}
+
 // startWorkers starts the pool that the flags describe. memory is the bound for all
 // transforms, in bytes.
 func (c *serveCmd) startWorkers(ctx context.Context, memory int64, log *slog.Logger) (*worker.Pool, error) {
 	p, err := worker.Start(ctx, worker.Config{
 		Command: []string{os.Args[0], "worker"},
 		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: memory, Memory: int64(c.WorkerMemory),
-		Sandbox: worker.Sandbox(c.Sandbox), Log: log,
+		Sandbox: worker.Sandbox(c.Sandbox), FontCache: c.fontCache(), Log: log,
 	})
 	if errors.Is(err, syscall.EMFILE) {
 		err = fmt.Errorf("%w: let this process open more files (ulimit -n, LimitNOFILE=), or start fewer --workers", err)

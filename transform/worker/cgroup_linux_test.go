@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"runtime"
 	"testing"
 	"testing/fstest"
 )
@@ -52,5 +53,45 @@ func TestCgroupMemory(t *testing.T) {
 		if got := cgroupMemory(files); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestCgroupCores: the quota is found like the limit of memory.
+func TestCgroupCores(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  float64
+	}{
+		{"no groups", nil, 0},
+		{"v2, no quota", map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, 0},
+		{"v2, one processor", map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "100000 100000\n"}, 1},
+		{"v2, a pod allows less than its slice", map[string]string{
+			"proc/self/cgroup": "0::/pods/a\n", "sys/fs/cgroup/pods/a/cpu.max": "150000 100000\n", "sys/fs/cgroup/pods/cpu.max": "400000 100000\n",
+		}, 1.5},
+		{"v2, a slice allows less than its service", map[string]string{
+			"proc/self/cgroup": "0::/images.slice/tintype.service\n", "sys/fs/cgroup/images.slice/cpu.max": "50000 100000\n",
+			"sys/fs/cgroup/images.slice/tintype.service/cpu.max": "200000 100000\n",
+		}, 0.5},
+		{"v1, in a container that sees the host's path", map[string]string{
+			"proc/self/cgroup":                   "3:cpu,cpuacct:/docker/0123\n4:cpuset:/docker/0123\n",
+			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "200000\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+		}, 2},
+		{"v1, no quota", map[string]string{
+			"proc/self/cgroup":                   "3:cpu:/\n",
+			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+		}, 0},
+		{"nonsense", map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "100000\n"}, 0},
+	} {
+		files := fstest.MapFS{}
+		for name, content := range tt.files {
+			files[name] = &fstest.MapFile{Data: []byte(content)}
+		}
+		if got := cgroupCores(files); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	if n := Cores(); n < 1 || n > runtime.NumCPU() {
+		t.Errorf("%d processors of %d", n, runtime.NumCPU())
 	}
 }

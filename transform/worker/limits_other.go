@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -50,3 +51,6 @@ func killFirst(int) {}
 
 // tie does nothing. A worker ends when its connection is closed.
 func tie(*exec.Cmd) {}
+
+// Cores returns how many processors this process may keep busy.
+func Cores() int { return runtime.GOMAXPROCS(0) }

@@ -35,6 +35,11 @@ type Config struct {
 
 	Sandbox Sandbox // empty is Auto
 
+	// FontCache is the folder in which Fontconfig keeps its cache where the system has no good
+	// one that it may write to. It is made when it is needed. Empty is none: then such a system
+	// reads all fonts at each start of a worker, and warns.
+	FontCache string
+
 	RecycleJobs   int   // jobs after which a process is replaced; 0 is 10,000
 	RecycleMemory int64 // private bytes of an idle process beyond which it is replaced; 0 is 192 MiB
 
@@ -148,7 +153,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	or(&c.Workers, runtime.GOMAXPROCS(0)) // respects the limit of a container
+	or(&c.Workers, Cores())
 	or(&c.Timeout, 10*time.Second)
 	or(&c.MaxWait, c.Timeout)
 	or(&c.Budget, 2<<30) // where MachineMemory is unknown
@@ -647,7 +652,7 @@ func startPause(failures int, err error) time.Duration {
 
 // begin starts a process and offers it to jobs.
 func (p *Pool) begin() error {
-	w, err := startProcess(p.config.Command, p.onThread, p.log)
+	w, err := startProcess(p.config.Command, p.config.FontCache, p.onThread, p.log)
 	if err == nil {
 		err = w.setUp(setup{
 			Sandbox: p.config.Sandbox, Memory: p.config.Memory, Output: maxOutput, OpenFiles: 256, Parent: os.Getpid(),

@@ -593,7 +593,7 @@ func TestKilledWhileStarting(t *testing.T) {
 		{"worker", true, errStruck, 250 * time.Millisecond},
 		{"-test.run=^$", false, errEnded, 5 * time.Second},
 	} {
-		w, err := startProcess([]string{os.Args[0], c.argument}, func(start func() error) error { return start() }, slog.New(slog.DiscardHandler))
+		w, err := startProcess([]string{os.Args[0], c.argument}, "", func(start func() error) error { return start() }, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

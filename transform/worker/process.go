@@ -65,7 +65,7 @@ func (w *process) pid() int { return w.cmd.Process.Pid }
 
 // startProcess starts a worker, which isn't ready yet. launch runs its argument on a thread
 // that lives at least as long as the worker.
-func startProcess(command []string, launch func(func() error) error, log *slog.Logger) (*process, error) {
+func startProcess(command []string, fontCache string, launch func(func() error) error, log *slog.Logger) (*process, error) {
 	path, err := program()
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 	}
 	w := &process{conn: conn, input: input, output: output, said: &tail{log: log}, gone: make(chan struct{})}
 	w.cmd = &exec.Cmd{
-		Path: path, Args: command, Env: environment(os.Environ()),
+		Path: path, Args: command, Env: environment(os.Environ(), fontCache),
 		ExtraFiles: []*os.File{theirs, reader, output}, // socketFD, inputFD, outputFD
 		Stderr:     w.said,
 		WaitDelay:  time.Second,
@@ -104,10 +104,13 @@ func startProcess(command []string, launch func(func() error) error, log *slog.L
 }
 
 // environment returns the variables that a worker gets: those by which libraries are found
-// and configured. It passes no secrets.
-func environment(all []string) []string {
+// and configured. It passes no secrets, and not the user's own folders.
+func environment(all []string, fontCache string) []string {
 	// With GOMAXPROCS above 1, Go's scheduler would compete with the decoder for the core.
 	env := []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
+	if fontCache != "" {
+		env = append(env, "XDG_CACHE_HOME="+fontCache)
+	}
 	for _, v := range all {
 		name, _, _ := strings.Cut(v, "=")
 		switch name {

@@ -58,7 +58,7 @@ func readable() []string {
 		"/etc/fonts", "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig", "/var/cache/fontconfig",
 		"/usr/share/color/icc", "/usr/local/share/color/icc",
 	}
-	for _, name := range []string{"FONTCONFIG_FILE", "FONTCONFIG_PATH"} {
+	for _, name := range []string{"FONTCONFIG_FILE", "FONTCONFIG_PATH", "XDG_CACHE_HOME"} {
 		for _, p := range strings.Split(os.Getenv(name), ":") {
 			if filepath.IsAbs(p) {
 				paths = append(paths, p)
