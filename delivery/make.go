@@ -49,9 +49,12 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	if err := s.admits(ctx, a, background); err != nil {
 		return nil, err
 	}
-	undo, err := s.spend(ctx, a.site) // before the fetch: without a transform, nobody needs the original
-	if err != nil {
-		return nil, err
+	undo := func() {}
+	if !a.forMembers {
+		var err error
+		if undo, err = s.spend(ctx, a.site); err != nil { // before the fetch: without a transform, nobody needs the original
+			return nil, err
+		}
 	}
 	made := false
 	defer func() {
@@ -81,7 +84,9 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 		return s.remember(err)
 	}
 	made = true
-	s.countMade(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{})
+	if !a.forMembers {
+		s.countMade(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{})
+	}
 	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
 	e.Redirects, e.LastPurge = redirects(from), a.site.purges.Last()
 	if len(from) == 1 {
