@@ -31,6 +31,9 @@ type serveCmd struct {
 	ACMEDirectory string   `name:"acme-directory" env:"TINTYPE_ACME_DIRECTORY" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The certificate authority of --tls auto, whose terms you accept by using it (${default})."`
 	ACMEEmail     string   `name:"acme-email" env:"TINTYPE_ACME_EMAIL" placeholder:"ADDRESS" help:"Address to which the certificate authority may write about your certificates."`
 
+	ACMEDNSHook string `name:"acme-dns-hook" env:"TINTYPE_ACME_DNS_HOOK" placeholder:"FILE" help:"A program that sets and removes DNS records, so that --tls auto gets one certificate for all hosts below --base-domain. It is run as FILE present|cleanup NAME VALUE."`
+	DNSResolver string `name:"dns-resolver" env:"TINTYPE_DNS_RESOLVER" placeholder:"ADDRESS" help:"The DNS server that is asked for the records that prove domains, such as 9.9.9.9:53. By default those of this system."`
+
 	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, on the port of --tls-listen by UDP, and say so in answers by https."`
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 
@@ -151,6 +154,11 @@ func (c *serveCmd) Validate() error {
 	}
 	if err := c.checkTLS(); err != nil {
 		return err
+	}
+	if c.DNSResolver != "" {
+		if addr, err := netip.ParseAddrPort(c.DNSResolver); err != nil || addr.Port() == 0 {
+			return fmt.Errorf("--dns-resolver: %q is no address of a DNS server; write it as 9.9.9.9:53", c.DNSResolver)
+		}
 	}
 	if c.OpsListen != "off" {
 		if err := checkAddress("--ops-listen", c.OpsListen); err != nil {

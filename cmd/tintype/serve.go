@@ -173,7 +173,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(), figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
 
-	auto, err := c.newAuto(listening, store, config.Codec, hosts.has, certFiles, metrics, log)
+	auto, err := c.newAuto(listening, store, config.Codec, hosts, certFiles, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	manager := manage.New(manage.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
-		Certificates: certificatesOf(auto), Claims: store, CNAMEs: manage.CNAMEs{}, Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
+		Certificates: certificatesOf(auto), Claims: store, Resolver: c.resolver(), CNAMEs: c.cnames(), Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
 		return err
@@ -249,6 +249,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	if people != nil {
 		run = append(run, people.Run)
+	}
+	if auto != nil {
+		run = append(run, auto.Begin)
 	}
 	if certFiles != nil {
 		run = append(run, warnOfEnds(certFiles, log))
