@@ -12,6 +12,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -24,13 +25,14 @@ const generation = "2"
 type ask struct {
 	site       *site
 	endpoint   *endpoint
-	refs       []ref  // the originals that it is made of: one, but for endpoints that take several
-	again      again  // the entry is another than the first one, which is outdated
-	posted     bool   // the original is sent with the request
-	background bool   // no client waits for it
-	forMembers bool   // it is for a page of the dashboard: see Service.Thumbnail
-	client     string // address of who asks; empty if unknown
-	fallback   *ref   // what default= names; nil is none
+	refs       []ref         // the originals that it is made of: one, but for endpoints that take several
+	again      again         // the entry is another than the first one, which is outdated
+	posted     bool          // the original is sent with the request
+	background bool          // no client waits for it
+	forMembers bool          // it is for a page of the dashboard: see Service.Thumbnail
+	client     string        // address of who asks; empty if unknown
+	span       *tracing.Span // of the request; nil is not recorded
+	fallback   *ref          // what default= names; nil is none
 	who        sender
 	access     access
 	options    transform.Options

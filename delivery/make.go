@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -199,7 +200,9 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	if host := r.host(); host != "" {
+		_, wait := tracing.Start(ctx, "fetch.queue")
 		fetch, done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
+		wait.End()
 		if err != nil {
 			return nil, err
 		}
@@ -210,7 +213,7 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		}
 	}
 	start := time.Now()
-	obj, err := s.fetch(ctx, c, r, have)
+	obj, err := s.tracedFetch(ctx, c, r, have)
 	switch {
 	case err != nil && context.Cause(ctx) == errBusy:
 		return nil, errBusy
@@ -232,6 +235,27 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	return &original{obj, h, sum}, nil
+}
+
+// tracedFetch is fetch within a span.
+func (s *Service) tracedFetch(ctx context.Context, c *site, r ref, have origin.Validators) (*origin.Object, error) {
+	ctx, span := tracing.StartClient(ctx, "fetch")
+	defer span.End()
+	obj, err := s.fetch(ctx, c, r, have)
+	if span == nil {
+		return obj, err
+	}
+	span.String("tintype.origin", kindOfOrigin(r))
+	span.String("tintype.source", r.sourceName())
+	host, _, _ := strings.Cut(r.host(), ":")
+	span.String("server.address", host)
+	switch {
+	case err == nil:
+		span.Int("http.response.body.size", int64(len(obj.Body)))
+	case !errors.Is(err, origin.ErrNotModified):
+		span.Fail(errorKind(err))
+	}
+	return obj, err
 }
 
 // takes refuses SVG and TIFF originals, unless the workspace has turned them on.
@@ -312,7 +336,17 @@ func (s *Service) work(ctx context.Context, a *ask, from []*original, background
 			releaseMarks()
 		}
 	}
-	return s.engine.Transform(ctx, job)
+	ctx, span := tracing.Start(ctx, "transform")
+	defer span.End()
+	image, err := s.engine.Transform(ctx, job)
+	if span != nil {
+		span.String("tintype.format", string(image.Format))
+		span.Int("tintype.originals", int64(len(from)))
+		if err != nil {
+			span.Fail(string(fault.Of(err).Code))
+		}
+	}
+	return image, err
 }
 
 // admits refuses a job that the engine would refuse, before its originals are fetched.

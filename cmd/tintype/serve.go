@@ -36,6 +36,7 @@ import (
 	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -88,6 +89,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	var parts parts
 	defer func() { err = errors.Join(err, parts.end(flushTime)) }()
+	tracer, err := tracing.Open(ctx, std.getenv, tracing.Config{Version: version, Log: log})
+	if err != nil {
+		return err
+	}
+	parts.flush(tracer.Close)
 
 	// Before all that takes time, since an address that is taken is a common mistake.
 	listening, err := c.listen(&parts)
@@ -233,9 +239,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		http3Port = portOf(listening.quic.LocalAddr())
 	}
 	srv := server.New(server.Config{
-		HTTP3Port: http3Port,
-		Examples:  show,
-		Delivery:  images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
+		HTTP3Port: http3Port, Tracer: tracer,
+		Examples: show,
+		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
