@@ -53,6 +53,9 @@ type Record struct {
 // Operation returns the name of the endpoint that was asked, or nothing where it isn't known.
 func (r *Record) Operation() string { return r.operation }
 
+// Known reports whether the workspace exists.
+func (r *Record) Known() bool { return r.site != nil }
+
 // Format returns the format of the answer, such as "jpeg" or "json", or nothing where it is
 // neither an image nor facts of one.
 func (w *Response) Format() string { return string(formatOf[w.Header().Get("Content-Type")]) }

@@ -51,7 +51,9 @@ type Config struct {
 
 	Tracer  *tracing.Tracer       // nil records nothing
 	Metrics prometheus.Registerer // nil registers nothing
-	Log     *slog.Logger
+	// MetricsPerWorkspace is how many workspaces have figures of their own. 0 is none.
+	MetricsPerWorkspace int
+	Log                 *slog.Logger
 }
 
 // A Server is ready to serve once New returns. It is safe for concurrent use.
@@ -76,7 +78,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	s := &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, tracer: c.Tracer, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, tracer: c.Tracer, metrics: newMetrics(c.Metrics, c.MetricsPerWorkspace), log: c.Log,
 	}
 	if c.HTTP3Port != "" {
 		s.altSvc = []string{`h3=":` + c.HTTP3Port + `"; ma=86400`}

@@ -114,7 +114,7 @@ func TestOpsListener(t *testing.T) {
 	ca := certstest.New(t)
 	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
 	secure := freeAddress(t)
-	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3")
+	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3", "--metrics-per-workspace", "10")
 	client, public := trusting(t, ca), "https://"+secure
 	for range 2 {
 		if res, _ := getBy(t, client, public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); res.StatusCode != 200 {
@@ -138,6 +138,7 @@ func TestOpsListener(t *testing.T) {
 		`tintype_fetch_seconds_count{origin="dir"} 1`,
 		`tintype_transform_seconds_count{endpoint="transform",format="jpeg"} 1`,
 		`tintype_workers_queue_seconds_count 1`,
+		`tintype_workspace_requests_total{status="2xx",workspace="demo"} 2`,
 		`tintype_tls_handshakes_total{protocol="h2",resumed="false",version="1.3"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {

@@ -239,7 +239,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		http3Port = portOf(listening.quic.LocalAddr())
 	}
 	srv := server.New(server.Config{
-		HTTP3Port: http3Port, Tracer: tracer,
+		HTTP3Port: http3Port, Tracer: tracer, MetricsPerWorkspace: c.MetricsPerWorkspace,
 		Examples: show,
 		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
 		Ready: func() error {
