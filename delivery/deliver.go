@@ -72,6 +72,10 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	ask.client, ask.span = w.Log.Client, w.Span
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
+	if s.profiled != nil && s.profiled() {
+		_, unlabel := label(r.Context(), t.Namespace, ask.endpoint.name)
+		defer unlabel()
+	}
 
 	load := (*Service).load
 	if ask.endpoint.load != nil {

@@ -42,6 +42,8 @@ type originalKey struct {
 // entry to renew, or nil. An error that the next request would get too is returned as an
 // entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	ctx, unlabel := label(ctx, a.site.Namespace, a.endpoint.name)
+	defer unlabel()
 	background, client := a.background || old != nil, a.client
 	if background {
 		client = "" // no client waits for it
@@ -213,7 +215,9 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		}
 	}
 	start := time.Now()
-	obj, err := s.tracedFetch(ctx, c, r, have)
+	var obj *origin.Object
+	var err error
+	unlabelled(ctx, func() { obj, err = s.tracedFetch(ctx, c, r, have) })
 	switch {
 	case err != nil && context.Cause(ctx) == errBusy:
 		return nil, errBusy

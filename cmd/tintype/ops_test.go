@@ -7,15 +7,20 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/golden"
+	"github.com/tintype/tintype/server"
 )
 
 // A lockedBuffer is a log that a test may read while it is written.
@@ -157,5 +162,25 @@ func TestOpsListener(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), `"original":"samples/dusk.jpg"`) || strings.Contains(log.String(), "hidden") {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestProfiles: while a profile of the processor is taken, requests know of it.
+func TestProfiles(t *testing.T) {
+	var profiles atomic.Int32
+	h := opsHandler(prometheus.NewRegistry(), server.New(server.Config{}), http.NotFound, &profiles)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan int)
+	go func() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/debug/pprof/profile?seconds=60", nil))
+		done <- w.Code
+	}()
+	for profiles.Load() != 1 {
+		runtime.Gosched()
+	}
+	cancel()
+	if status := <-done; profiles.Load() != 0 || status != 200 && status != 500 { // 500 where another test takes one
+		t.Errorf("%d profiles are being taken after the last, %d", profiles.Load(), status)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -197,7 +198,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	parts.flush(warnings.Close)
 	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: warnings.Warn})
 	parts.flush(limiter.Close)
+	var profiles atomic.Int32 // of the processor that are being taken
 	images := delivery.New(delivery.Config{
+		Profiled:   func() bool { return profiles.Load() > 0 },
 		Workspaces: workspaces, Domains: workspaces, BaseDomain: c.BaseDomain,
 		Engine: workers, Formats: c.formats(), Limits: c.limits(),
 		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
@@ -284,7 +287,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		}
 	}
 	if ops := listening.ops; ops != nil {
-		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask), cutOff: true})
+		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask, &profiles), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
 	log.Info("serving", "address", reached.String(), "tls", c.TLS, "version", version, "libvips", engineVersion())
@@ -335,14 +338,18 @@ func unknownMetric(strangers *cached.Strangers) prometheus.Collector {
 }
 
 // opsHandler is the private listener: for the operator, never for the world.
-func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask http.HandlerFunc) http.Handler {
+func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask http.HandlerFunc, profiles *atomic.Int32) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /tls/ask", ask)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.Handle("/healthz", srv.Health())
 	mux.Handle("/readyz", srv.Health())
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/profile", func(w http.ResponseWriter, r *http.Request) {
+		profiles.Add(1)
+		defer profiles.Add(-1)
+		pprof.Profile(w, r)
+	})
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return mux
