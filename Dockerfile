@@ -1,25 +1,55 @@
-# Debian 13, because its libvips 8.16 is about twice as fast as Debian 12's 8.14.
-FROM golang:1.26-trixie AS build
+# The image: docs/deploy.md says how to run it, and what can be chosen. make image-test builds and tries it.
+#
+# Everything is built on the machine's own platform and made for the target's. The image holds what the program needs and
+# no shell, so it starts from nothing. The Debian below is where its libraries come from.
+ARG BASE=golang:1.26-trixie
+
+FROM --platform=$BUILDPLATFORM $BASE AS build
+ARG TARGETARCH
 WORKDIR /src
-COPY scripts/install-deps scripts/
-RUN scripts/install-deps
+COPY deploy/image/target deploy/image/packages deploy/image/libvips deploy/image/
+RUN deploy/image/packages
+
+# The package of Debian's source that the tests ran with, and the checksum of its .dsc. Where the mirror has it no more,
+# the newest of VIPS_SUITE is taken.
+ARG VIPS_SUITE=sid
+ARG VIPS=8.18.6-1
+ARG VIPS_SHA256=872e195965493eaa755c81335b1b2faa3320b497808f60d3225e98d7793749b7
+RUN deploy/image/libvips
+
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /tintype ./cmd/tintype
+RUN deploy/image/compile
 
-FROM debian:trixie-slim
-RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libvips42t64 \
-      libheif-plugin-aomenc libheif-plugin-aomdec libheif-plugin-dav1d libheif-plugin-libde265 \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /data tintype \
- && install -d -o tintype -g tintype /data
-COPY --from=build /tintype /usr/local/bin/tintype
-USER tintype
+# Fonts for text in SVG, as packages of Debian. For Chinese, Japanese and Korean add fonts-noto-cjk, 90 MB.
+ARG FONTS=fonts-dejavu-core
+ARG SOURCE_DATE_EPOCH
+RUN deploy/image/root /image
+
+# What is in the image, as SPDX: docker build --target sbom --output .
+FROM scratch AS sbom
+COPY --from=build /image/usr/share/sbom/ /
+
+FROM scratch
+ARG VERSION=dev
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.title="Tintype" \
+      org.opencontainers.image.description="An image-transformation CDN that you run yourself" \
+      org.opencontainers.image.source="https://github.com/tintype/tintype" \
+      org.opencontainers.image.documentation="https://github.com/tintype/tintype/blob/main/docs/deploy.md" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
+COPY --from=build /image/ /
+COPY --from=build --chown=10001:10001 /empty /data
+# Numbers, since Kubernetes can't tell of a name whether it is root.
+USER 10001:10001
 VOLUME /data
-ENV TINTYPE_DATA=/data
+ENV PATH=/usr/local/bin TINTYPE_DATA=/data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s CMD ["tintype", "health"]
 ENTRYPOINT ["tintype"]

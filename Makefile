@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pure test-cgo test-debian13 deploy-test lint bench gallery picture dialects fuzz soak clean deps
+.PHONY: help run build test test-pure test-cgo test-debian13 image-test deploy-test lint bench gallery picture dialects fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ test-cgo:
 
 test-debian13: ## the tests of the engine and the commands on Debian 13, which the image stands on (as root; makes it first, 3 GB)
 	@scripts/test-debian13
+
+image-test: ## the image, built by buildah and tried by runc, without Docker (as root; ten minutes, then less)
+	@scripts/image-test
 
 deploy-test: ## nginx, Caddy and Varnish with the configurations of deploy/cdn in front of a server (Debian)
 	@scripts/deploy-test $(ONLY)

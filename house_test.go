@@ -31,7 +31,6 @@ var mayImport = map[string][]string{
 	"limit":      {},
 	"purgehook":  {},
 	"moderation": {},
-	"tracing":    {},
 
 	// Readers of what files say, without decoding. transform has the types that they fill.
 	"transform/header":     {"transform", "transform/header/svg"},
@@ -74,7 +73,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
-	"transform/worker":   {"limit", "tracing", "transform", "transform/header"},
+	"transform/worker":   {"limit", "transform", "transform/header"},
 	"workspace/cached":   {"workspace", "limit"},
 	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "limit"},
 	"workspace/dynamodb": {"account", "workspace", "limit"},
@@ -95,14 +94,13 @@ var mayImport = map[string][]string{
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},
 	"internal/golden":        {},
-	"internal/otlp":          {},
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
 	"internal/pebble":        {"certs/certstest"},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":           {"delivery", "tracing", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
+	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server":           {"delivery", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
 	"server/dashboard": {"account", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
 
@@ -113,6 +111,9 @@ var mayImport = map[string][]string{
 	"server/dashboard/plot": {},
 
 	"server/api": {"account", "billing/plan", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
+
+	// What the image is made of.
+	"deploy/image/sbom": {},
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
@@ -130,7 +131,6 @@ var onlyImporters = map[string][]string{
 	"github.com/oschwald/maxminddb":    {"geoip"},
 	"github.com/maxmind/mmdbwriter":    {"geoip/geoiptest"},
 	"github.com/quic-go/quic-go":       {"server"},
-	"go.opentelemetry.io/otel":         {"tracing"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
