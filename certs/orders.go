@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -32,13 +31,11 @@ type Order struct {
 	RetryAt  time.Time `json:"retry_at,omitzero"` // none is made before
 }
 
-func orderKey(name string) string {
-	return path.Join("tintype", "orders", certmagic.StorageKeys.Safe(name))
-}
+func orderKey(name string) string { return path.Join("tintype", "orders", name) }
 
-// Order returns what is known of the last order of a host's certificate. It reads the storage.
+// Order returns what is known of the last order of a host. It reads the storage.
 func (a *Auto) Order(ctx context.Context, name string) (o Order, err error) {
-	err = a.read(ctx, orderKey(a.covering(name)), &o)
+	err = a.read(ctx, orderKey(name), &o)
 	return o, err
 }
 

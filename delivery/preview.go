@@ -10,7 +10,6 @@ import (
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
-	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -27,8 +26,7 @@ type Picture struct {
 	Body          []byte
 	ContentType   string
 	Width, Height int      // pixels
-	Marks         []string // of a preview: names of the marks on it, the lowest first
-	ETag          string   // of a thumbnail
+	Marks         []string // names of the marks on it, the lowest first
 }
 
 // Preview makes the image that a request would be answered with if the workspace were stored
@@ -57,7 +55,7 @@ func (s *Service) Preview(ctx context.Context, w *workspace.Workspace, p Preview
 	if err != nil {
 		return Picture{}, err
 	}
-	a.accept, a.client = s.accepted(&a, p.Accept), limit.ClientIn(ctx)
+	a.accept = s.accepted(&a, p.Accept)
 	picture := Picture{Marks: []string{}}
 	for _, m := range a.marks.list {
 		picture.Marks = append(picture.Marks, m.Name())

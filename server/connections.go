@@ -297,9 +297,8 @@ func (c *Connections) open() int {
 	return c.all.idle.Len() + c.all.arriving.Len() + c.all.answering.Len()
 }
 
-// clientOf returns the name of the client at an address. One that isn't proved puts no networks
-// together: whoever forges it could make one client of many neighbours.
-func (c *Connections) clientOf(remote net.Addr, proved bool) string {
+// clientOf returns the name of the client at an address.
+func (c *Connections) clientOf(remote net.Addr) string {
 	host, _, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return "" // such as of a pipe
@@ -309,9 +308,6 @@ func (c *Connections) clientOf(remote net.Addr, proved bool) string {
 		if slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
 			return proxies
 		}
-	}
-	if !proved {
-		return limit.Client(host)
 	}
 	return c.names.Name(host)
 }
@@ -335,17 +331,17 @@ func (p *place) leave() {
 
 // admit adds a connection of TCP. It returns nil where there is no room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	if k := (&connection{Conn: conn}); c.enter(k, conn.RemoteAddr(), true) {
+	if k := (&connection{Conn: conn}); c.enter(k, conn.RemoteAddr()) {
 		return k
 	}
 	return nil
 }
 
 // enter adds a connection from an address, and closes others where it must. It returns false
-// where there is no room. An address that isn't proved may be forged.
-func (c *Connections) enter(k *connection, from net.Addr, proved bool) bool {
+// where there is no room.
+func (c *Connections) enter(k *connection, from net.Addr) bool {
 	k.bound = c
-	name := c.clientOf(from, proved)
+	name := c.clientOf(from)
 	c.mu.Lock()
 	var give []*connection
 	if k.quic != nil && c.shaking >= max(8, c.Most/4) {

@@ -16,7 +16,6 @@ type asked struct {
 
 	Private, Public []accessSource // how the sources are now
 	External        []string       // patterns of originals by full URL
-	OpenToTheWeb    bool
 }
 
 // An accessSource is a source with its page, which folders of the operator don't have.
@@ -42,7 +41,7 @@ func (v *visit) whatWouldHappen(w *workspace.Workspace) (any, error) {
 			a.Public = append(a.Public, of)
 		}
 	}
-	a.External, a.OpenToTheWeb = w.AllowedSources, openToTheWeb(w)
+	a.External = w.AllowedSources
 	if a.URL == "" {
 		return a, nil
 	}
