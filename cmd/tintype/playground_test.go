@@ -350,7 +350,7 @@ func TestPlayground(t *testing.T) {
 		p.until(`/^\d+ kB · JPEG · 1600 × 2400$/.test(document.querySelector('#original .facts').textContent)`)
 		p.until(`document.querySelector('#original img').naturalWidth > 0`)
 		p.until(`document.querySelector('#variant .saved').textContent !== ''`)
-		if saved := p.text("#variant .saved"); !regexp.MustCompile(`^−\d\d(\.\d)? %$`).MatchString(saved) {
+		if saved := p.text("#variant .saved"); !regexp.MustCompile(`^\d\d(\.\d)? % smaller$`).MatchString(saved) {
 			t.Errorf("saved %q", saved)
 		}
 		if timing := p.text("#fact-server"); !strings.HasPrefix(timing, "fetch ") {
@@ -444,9 +444,9 @@ func TestPlayground(t *testing.T) {
 			return eval[int](p, fmt.Sprintf(`fetch(%q).then((r) => r.blob()).then((b) => b.size)`, path))
 		}
 		for _, c := range []struct{ hash, reference, name, title string }{
-			{"&w=480&h=480&fit=cover", "/demo/samples/dusk.jpg?w=480&h=480&fit=cover&format=original", "as JPEG: ", "the same 480 × 480 pixels as JPEG at default quality"},
-			{"&w=300&format=jpeg&q=30", "/demo/samples/dusk.jpg?w=300&format=original", "as JPEG: ", "the same 300 × 200 pixels as JPEG"},
-			{"", "/playground/demo/original?src=samples/dusk.jpg", "original: ", "the original, which has the same number of pixels"},
+			{"&w=480&h=480&fit=cover", "/demo/samples/dusk.jpg?w=480&h=480&fit=cover&format=original", "than as JPEG, ", "the same 480 × 480 pixels as JPEG at default quality"},
+			{"&w=300&format=jpeg&q=30", "/demo/samples/dusk.jpg?w=300&format=original", "than as JPEG, ", "the same 300 × 200 pixels as JPEG"},
+			{"", "/playground/demo/original?src=samples/dusk.jpg", "than the original, ", "the original, which has the same number of pixels"},
 		} {
 			p := page(t, "#src=samples/dusk.jpg"+c.hash)
 			p.until(`document.querySelector('#variant .saved').textContent !== '' && document.querySelector('#fact-bytes').textContent !== '–'`)
@@ -457,7 +457,7 @@ func TestPlayground(t *testing.T) {
 			} else {
 				reference = weigh(p, c.reference)
 			}
-			want := fmt.Sprintf("−%.0f %%", 100-100*float64(variant)/float64(reference))
+			want := fmt.Sprintf("%.0f %% smaller", 100-100*float64(variant)/float64(reference))
 			if got := p.text("#variant .saved"); got != want {
 				t.Errorf("%q: saved %s, want %s: %d of %d bytes", c.hash, got, want, variant, reference)
 			}

@@ -34,13 +34,13 @@ func TestOwnWorkspaces(t *testing.T) {
 	s.people.Signup = account.SignupOpen
 	s.tokens["new"] = signIn(t, s.people, s.mail, "new@x.example", account.Client{IP: "192.0.2.5"})
 	page := text(s.ask("new", "GET", "/app", nil).Body.String())
-	for _, says := range []string{"Make your first one. It will be on the plan free .", "Make it", "What the plan allows", "Transforms a day 1,000", "API requests a minute of each key 100", "Members, with open invitations 3", "Domains 0"} {
+	for _, says := range []string{"Make your first one. It will be on the plan free .", "Make the workspace", "What the plan allows", "Transforms a day 1,000", "API requests a minute of each key 100", "Members, with open invitations 3", "Domains 0"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the first page doesn't say %q:\n%s", says, page)
 		}
 	}
 	for _, c := range []struct{ target, namespace, says string }{
-		{"/app", "acme", "This namespace is taken. This one is free: acme-photos."},
+		{"/app", "acme", "This name is taken. This one is free: acme-photos."},
 		{"/app/me/new", "www", "is reserved: choose another. This one is free: www-photos."},
 		{"/app/me/new", "No", "is not allowed: use 3 to 63"},
 	} {

@@ -54,7 +54,7 @@ func TestSigningKeys(t *testing.T) {
 	}
 	brought := url.Values{"do": {"import"}, "dialect": {"imgproxy"}, "secret": {"943b421c9eb07c83"}, "salt": {"520f986b998545b4"}, "signature_size": {"8"}}
 	kept := s.ask("owner", "POST", at, brought)
-	for _, want := range []string{"The imgproxy key is kept", "shorter than 16 bytes", "verifies imgproxy URLs", "sha256, cut to 8"} {
+	for _, want := range []string{"The imgproxy key is added", "shorter than 16 bytes", "verifies imgproxy URLs", "sha256, cut to 8"} {
 		if kept.Code != 200 || !strings.Contains(kept.Body.String(), want) {
 			t.Errorf("%d, without %s: %s", kept.Code, want, kept.Body)
 		}

@@ -64,7 +64,7 @@ func (v *visit) makeWorkspace(show func(form, int) error) error {
 	}
 	taken := errors.Is(err, workspace.ErrExists)
 	if taken {
-		f.Errors = map[string]string{"namespace": "This namespace is taken."}
+		f.Errors = map[string]string{"namespace": "This name is taken."}
 	}
 	if taken || workspace.Reserved(namespace) {
 		free, err := m.FreeName(ctx, who, namespace)

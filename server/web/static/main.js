@@ -371,7 +371,7 @@ function loadReference() {
   if (!original || !variant?.width || member?.presetsOnly) return;
   const size = words.pixels(variant.width, variant.height);
   if (variant.width === original.width && variant.height === original.height) {
-    reference = { bytes: original.bytes, name: `original: ${words.bytes(original.bytes)}`, title: 'Compared with the original, which has the same number of pixels.' };
+    reference = { bytes: original.bytes, name: `than the original, ${words.bytes(original.bytes)}`, title: 'Compared with the original, which has the same number of pixels.' };
     showSaved();
     return;
   }
@@ -380,7 +380,7 @@ function loadReference() {
   const alike = new Map([...state.options].filter(([name]) => !encoding.includes(name))).set('format', 'original');
   jobs.reference.run(async (signal) => loadSize(await address(path(alike)), signal), ({ bytes, type }) => {
     const format = words.format(type);
-    reference = { bytes, name: `as ${format}: ${words.bytes(bytes)}`, title: `Compared with the same ${size} pixels as ${format} at default quality.` };
+    reference = { bytes, name: `than as ${format}, ${words.bytes(bytes)}`, title: `Compared with the same ${size} pixels as ${format} at default quality.` };
     showSaved();
   }, () => {}); // without a reference, nothing is shown
 }

@@ -78,6 +78,8 @@ export class Member {
     $('#signing').hidden = !signs || Boolean(refusal);
     const ends = signs && this.#signer.ends(path);
     $('#ends').textContent = ends ? `It ends ${when(ends)}.` : '';
+    $('#uses-end').hidden = !ends;
+    $('#uses-end span').textContent = ends ? when(ends) : '';
 
     const marks = source?.marks ?? [];
     $('#rule-marks').hidden = !src;

@@ -12,11 +12,11 @@ export const milliseconds = (n) => `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`
 
 export const format = (type) => type.replace(/^image\//, '').replace(/\+xml$/, '').toUpperCase();
 
-// saved returns the difference in percent.
+// saved says how much fewer or more bytes there are, in percent.
 export function saved(before, after) {
   const percent = (after / before - 1) * 100;
   const digits = Math.abs(percent) < 99 ? 0 : 1;
-  return `${percent > 0 ? '+' : '−'}${Math.abs(percent).toFixed(digits)} %`;
+  return `${Math.abs(percent).toFixed(digits)} % ${percent > 0 ? 'larger' : 'smaller'}`;
 }
 
 // timing shortens a Server-Timing header: "fetch 0.4 ms · transform 38 ms".
