@@ -40,3 +40,25 @@ func TestPregenerate(t *testing.T) {
 	b.Pregenerate("acme", "photos", "cat.jpg", presets) // does nothing
 	b.pregenerator.all.Wait()
 }
+
+// TestPregenerateQuota: what an upload has made in the background is held to the limits of the
+// workspace.
+func TestPregenerateQuota(t *testing.T) {
+	b := newBench(t)
+	var presets []string
+	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
+		w.Limits.TransformsPerDay = 2
+		for i := range 5 {
+			presets = append(presets, fmt.Sprintf("p%d", i))
+			w.Presets = append(w.Presets, workspace.Preset{Name: presets[i], Options: fmt.Sprintf("w=%d", 20+i)})
+		}
+	}))
+	b.Pregenerate("acme", "photos", "cat.jpg", presets)
+	b.pregenerator.all.Wait()
+	if made := len(b.engine.Owners()); made != 2 {
+		t.Errorf("%d variants were made", made)
+	}
+	if got := code(t, b.get("/acme/photos/cat.jpg?w=99")); got != "QUOTA_EXCEEDED" {
+		t.Error("a request after them:", got)
+	}
+}
