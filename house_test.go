@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"limit":      {},
 	"purgehook":  {},
 	"moderation": {},
+	"tracing":    {},
 
 	// Readers of what files say, without decoding. transform has the types that they fill.
 	"transform/header":     {"transform", "transform/header/svg"},
@@ -73,7 +74,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
-	"transform/worker":   {"limit", "transform", "transform/header"},
+	"transform/worker":   {"limit", "tracing", "transform", "transform/header"},
 	"workspace/cached":   {"workspace", "limit"},
 	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "limit"},
 	"workspace/dynamodb": {"account", "workspace", "limit"},
@@ -94,13 +95,14 @@ var mayImport = map[string][]string{
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},
 	"internal/golden":        {},
+	"internal/otlp":          {},
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
 	"internal/pebble":        {"certs/certstest"},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":         {"fault", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":           {"delivery", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
+	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"server":           {"delivery", "tracing", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
 	"server/dashboard": {"account", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
 
@@ -131,6 +133,7 @@ var onlyImporters = map[string][]string{
 	"github.com/oschwald/maxminddb":    {"geoip"},
 	"github.com/maxmind/mmdbwriter":    {"geoip/geoiptest"},
 	"github.com/quic-go/quic-go":       {"server"},
+	"go.opentelemetry.io/otel":         {"tracing"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},

@@ -80,6 +80,7 @@ const (
 	ReadOperatorLog  Action = "operator_log.read"
 	ManageAccounts   Action = "account.manage"
 	ReadImages       Action = "image.read"
+	PreviewImages    Action = "image.preview"
 	WriteImages      Action = "image.write"
 	ReadPlans        Action = "plan.read"
 	WritePlans       Action = "plan.write"
@@ -110,6 +111,7 @@ var table = []Right{
 	{Explain, Viewer, apikey.Read, "Ask what would happen to a URL"},
 	{ReadMembers, Viewer, "", "List members"},
 	{ReadImages, Viewer, apikey.Read, "List the images of a bucket or folder, and what is blocked"},
+	{PreviewImages, Viewer, "", "See thumbnails of all images in the dashboard, of private ones too"},
 	{WriteImages, Editor, apikey.Write, "Upload, delete and block images"},
 	{UpdateWorkspace, Editor, apikey.Write, "Change settings, such as the allowlists"},
 	{WriteSource, Editor, apikey.Write, "Set and delete sources"},

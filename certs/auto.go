@@ -21,6 +21,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3/acme"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 )
 
 // AutoConfig configures an Auto. Fields without a comment on their zero value are required.
@@ -34,6 +35,11 @@ type AutoConfig struct {
 	Allowed func(host string) bool
 	// Files are used for the hosts that they are for, which then need no order. Nil is none.
 	Files *Files
+
+	// Base is a domain whose certificate, and one for all hosts right below it, is proved by
+	// DNS records that Hook sets. Empty has certificates by host only.
+	Base string
+	Hook *DNSHook
 
 	// Where this server listens: it answers the authority there.
 	ListenHost          string
@@ -64,6 +70,7 @@ type Auto struct {
 	cfg    AutoConfig
 	cache  *certmagic.Cache
 	magic  *certmagic.Config
+	byDNS  *certmagic.Config // of Base and what is below it; nil without a hook
 	issuer *certmagic.ACMEIssuer
 
 	mu      sync.Mutex
@@ -92,23 +99,87 @@ func NewAuto(cfg AutoConfig) *Auto {
 	a.register()
 	logger := zapLogger(cfg.Log)
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return a.magic, nil },
+		GetConfigForCert: func(c certmagic.Certificate) (*certmagic.Config, error) { return a.config(c.Names...), nil },
 		Capacity:         mostCerts, Logger: logger,
 	})
-	a.magic = certmagic.New(a.cache, certmagic.Config{
-		Storage: cfg.Storage, Logger: logger, OnEvent: a.event,
-		DisableStorageCheck: true, // an order writes to it first
-	})
-	a.issuer = certmagic.NewACMEIssuer(a.magic, certmagic.ACMEIssuer{
-		CA: cfg.Directory, Email: cfg.Email, Agreed: true, TrustedRoots: cfg.Roots, Logger: logger,
-		ListenHost: cfg.ListenHost, AltHTTPPort: cfg.HTTPPort, AltTLSALPNPort: cfg.HTTPSPort,
-		HTTPProxy: func(*http.Request) (*url.URL, error) { return nil, nil }, // as for originals
-	})
-	a.magic.Issuers = []certmagic.Issuer{a.issuer}
-	if cfg.Email == "" {
-		a.magic.Issuers = []certmagic.Issuer{unasking{a.issuer}}
+	a.magic, a.issuer = a.newConfig(logger, nil)
+	if cfg.Hook != nil {
+		a.byDNS, _ = a.newConfig(logger, cfg.Hook)
 	}
 	return a
+}
+
+// newConfig returns how certificates are ordered: proved by a hook, or without one by what this
+// server answers.
+func (a *Auto) newConfig(logger *zap.Logger, hook *DNSHook) (*certmagic.Config, *certmagic.ACMEIssuer) {
+	c := certmagic.New(a.cache, certmagic.Config{
+		Storage: a.cfg.Storage, Logger: logger, OnEvent: a.event,
+		DisableStorageCheck: true, // an order writes to it first
+		// With a proxy, even none, certmagic's client has a timeout.
+		OCSP: certmagic.OCSPConfig{HTTPProxy: noProxy},
+	})
+	template := certmagic.ACMEIssuer{
+		CA: a.cfg.Directory, Email: a.cfg.Email, Agreed: true, TrustedRoots: a.cfg.Roots, Logger: logger,
+		ListenHost: a.cfg.ListenHost, AltHTTPPort: a.cfg.HTTPPort, AltTLSALPNPort: a.cfg.HTTPSPort,
+		HTTPProxy: noProxy,
+	}
+	if hook != nil {
+		template.DNS01Solver = hook
+	}
+	issuer := certmagic.NewACMEIssuer(c, template)
+	c.Issuers = []certmagic.Issuer{issuer}
+	if a.cfg.Email == "" {
+		c.Issuers = []certmagic.Issuer{unasking{issuer}}
+	}
+	return c, issuer
+}
+
+// noProxy uses none, as for originals.
+func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
+
+// config returns how the certificate of a host is ordered.
+func (a *Auto) config(names ...string) *certmagic.Config {
+	if len(names) > 0 && a.byHook(names[0]) {
+		return a.byDNS
+	}
+	return a.magic
+}
+
+// byHook reports whether a certificate is proved by DNS records that the hook sets.
+func (a *Auto) byHook(name string) bool {
+	return a.byDNS != nil && (name == a.cfg.Base || name == a.wildcard())
+}
+
+func (a *Auto) wildcard() string { return "*." + a.cfg.Base }
+
+// covering returns the name of the certificate for a host: its own, or that of all hosts right
+// below the base domain.
+func (a *Auto) covering(name string) string {
+	if a.byDNS == nil {
+		return name
+	}
+	if below, ok := strings.CutSuffix(name, "."+a.cfg.Base); ok && below != "" && !strings.Contains(below, ".") {
+		return a.wildcard()
+	}
+	return name
+}
+
+// allowed reports whether a certificate may be had. Those by the hook are the operator's own.
+func (a *Auto) allowed(name string) bool {
+	return a.byHook(name) || a.covering(name) != name || a.cfg.Allowed(name)
+}
+
+// Begin gets the certificates of the base domain, if there is a hook, before anybody asks for
+// them: a record takes longer to show than a handshake waits.
+func (a *Auto) Begin(ctx context.Context) {
+	if a.byDNS == nil {
+		return
+	}
+	for _, name := range []string{a.wildcard(), a.cfg.Base} {
+		if a.cfg.Files == nil || !a.cfg.Files.Covers(strings.Replace(name, "*", "any", 1)) {
+			_ = a.get(ctx, name) // is logged
+		}
+	}
 }
 
 // unasking is an issuer that doesn't ask for an e-mail address on the terminal.
@@ -146,7 +217,7 @@ func (a *Auto) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 		}
 	}
 	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
-	if name == "" || !a.cfg.Allowed(name) {
+	if name == "" || !a.allowed(name) {
 		a.counts.unknown.Inc()
 		return nil, nil // crypto/tls sends the alert unrecognized_name
 	}
@@ -197,7 +268,7 @@ func (a *Auto) Live(name string) bool {
 // Get takes the certificate of a host from the storage into memory, or orders it. The error
 // says in words why there is none.
 func (a *Auto) Get(ctx context.Context, name string) error {
-	if !a.cfg.Allowed(name) {
+	if !a.allowed(name) {
 		return errors.New("this server doesn't know the host yet")
 	}
 	if a.Live(name) {
@@ -208,8 +279,9 @@ func (a *Auto) Get(ctx context.Context, name string) error {
 
 var errBusy = errors.New("too many certificates are being ordered: try again in a minute")
 
-// get waits until a certificate is in memory that many may wait for.
+// get waits until the certificate for a host is in memory.
 func (a *Auto) get(ctx context.Context, name string) error {
+	name = a.covering(name)
 	a.mu.Lock()
 	h := a.hosts[name]
 	if h == nil {
@@ -260,9 +332,13 @@ func (a *Auto) add(name string) *host {
 
 // run reads or orders a certificate.
 func (a *Auto) run(name string, h *host) {
-	ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+	timeout := orderTimeout
+	if a.byHook(name) {
+		timeout = dnsTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	err := a.magic.ManageSync(ctx, []string{name})
+	err := a.config(name).ManageSync(ctx, []string{name})
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	close(h.running)
@@ -296,7 +372,7 @@ func (a *Auto) event(ctx context.Context, event string, data map[string]any) err
 	renewal, _ := data["renewal"].(bool)
 	switch event {
 	case "cert_obtaining":
-		if !a.cfg.Allowed(name) {
+		if !a.allowed(name) {
 			a.forget(name)
 			return certmagic.ErrNoRetry{Err: &waitError{fmt.Errorf("%s is no longer one of ours", name), a.cfg.Now().Add(time.Minute)}}
 		}
@@ -378,6 +454,9 @@ func describe(err error) string {
 			return "the certificate authority takes no more orders for now: " + text
 		}
 		return "the certificate authority says: " + text
+	}
+	if hook, ok := errors.AsType[*hookError](err); ok {
+		return hook.Error()
 	}
 	var wire net.Error
 	var at *url.Error

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddyserver/certmagic"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -31,11 +32,13 @@ type Order struct {
 	RetryAt  time.Time `json:"retry_at,omitzero"` // none is made before
 }
 
-func orderKey(name string) string { return path.Join("tintype", "orders", name) }
+func orderKey(name string) string {
+	return path.Join("tintype", "orders", certmagic.StorageKeys.Safe(name))
+}
 
-// Order returns what is known of the last order of a host. It reads the storage.
+// Order returns what is known of the last order of a host's certificate. It reads the storage.
 func (a *Auto) Order(ctx context.Context, name string) (o Order, err error) {
-	err = a.read(ctx, orderKey(name), &o)
+	err = a.read(ctx, orderKey(a.covering(name)), &o)
 	return o, err
 }
 

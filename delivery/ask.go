@@ -12,6 +12,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -24,12 +25,14 @@ const generation = "2"
 type ask struct {
 	site       *site
 	endpoint   *endpoint
-	refs       []ref  // the originals that it is made of: one, but for endpoints that take several
-	again      again  // the entry is another than the first one, which is outdated
-	posted     bool   // the original is sent with the request
-	background bool   // no client waits for it
-	client     string // address of who asks; empty if unknown
-	fallback   *ref   // what default= names; nil is none
+	refs       []ref         // the originals that it is made of: one, but for endpoints that take several
+	again      again         // the entry is another than the first one, which is outdated
+	posted     bool          // the original is sent with the request
+	background bool          // no client waits for it
+	forMembers bool          // it is for a page of the dashboard: see Service.Thumbnail
+	client     string        // address of who asks; empty if unknown
+	span       *tracing.Span // of the request; nil is not recorded
+	fallback   *ref          // what default= names; nil is none
 	who        sender
 	access     access
 	options    transform.Options
@@ -110,14 +113,20 @@ func hasExtension(r ref, extension string) bool {
 // options are those read by then.
 func (c *site) read(t Target, posted bool, hints http.Header) (ask, error) {
 	a := ask{site: c, posted: posted, options: transform.Defaults()}
-	u, err := c.parse(&a, t, hints)
+	err := c.readInto(&a, t, hints)
+	return a, err
+}
+
+// readInto is read into an ask of which something is known already.
+func (c *site) readInto(a *ask, t Target, hints http.Header) error {
+	u, err := c.parse(a, t, hints)
 	if err == nil {
-		err = c.readURL(&a, u)
+		err = c.readURL(a, u)
 	}
 	if err != nil && a.foreign != nil {
 		err = a.foreign.renamed(err)
 	}
-	return a, err
+	return err
 }
 
 // A parsed is what a URL says in native words. Nothing of it is looked up.
@@ -212,7 +221,7 @@ func (c *site) readOptions(a *ask, u parsed) error {
 			return fault.New(fault.InvalidOption, fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
 		}
 	}
-	if c.PresetsOnly {
+	if c.PresetsOnly && !a.forMembers {
 		if err := onlyPreset(u.query, preset); err != nil {
 			return err
 		}

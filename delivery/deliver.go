@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -68,9 +69,13 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		return err
 	}
 	r = ask.who.withPrincipal(r)
-	ask.client = w.Log.Client
+	ask.client, ask.span = w.Log.Client, w.Span
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
+	if s.profiled != nil && s.profiled() {
+		_, unlabel := label(r.Context(), t.Namespace, ask.endpoint.name)
+		defer unlabel()
+	}
 
 	load := (*Service).load
 	if ask.endpoint.load != nil {
@@ -132,9 +137,17 @@ func (s *Service) loadMarked(ctx context.Context, a *ask, t *timings) (found, er
 }
 
 func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry, cache.Outcome, error) {
-	return s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+	look := a.span.Start("cache")
+	e, o, err := s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+		look.String("tintype.cache", "miss")
+		look.End()
 		return s.make(ctx, a, old, t)
 	})
+	if look != nil {
+		look.String("tintype.cache", cmp.Or(o.Tier, "joined")) // which says nothing where it has ended
+		look.End()
+	}
+	return e, o, err
 }
 
 // noteAsk notes what a request asks for.

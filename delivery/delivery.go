@@ -88,6 +88,10 @@ type Config struct {
 	Units   func(operation string) workspace.Units
 	Country func(address string) string
 
+	// Profiled reports whether a CPU profile is being taken, for which hits say whose they are.
+	// Nil is never.
+	Profiled func() bool
+
 	PurgesFronts bool // a hook tells caches in front of purges, so that they may keep answers longer
 
 	ClientRequests int // a minute, from one client address; 0 is any number
@@ -108,6 +112,7 @@ type Service struct {
 	transformTimeout time.Duration
 	formats          transform.Accept
 	purgesFronts     bool
+	profiled         func() bool // may be nil
 	limits           transform.Limits
 	http             *origin.HTTP
 	fetches          *gate
@@ -142,7 +147,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
-		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts,
+		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,

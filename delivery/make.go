@@ -15,6 +15,7 @@ import (
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -41,6 +42,8 @@ type originalKey struct {
 // entry to renew, or nil. An error that the next request would get too is returned as an
 // entry, so that it is cached.
 func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings) (*cache.Entry, error) {
+	ctx, unlabel := label(ctx, a.site.Namespace, a.endpoint.name)
+	defer unlabel()
 	background, client := a.background || old != nil, a.client
 	if background {
 		client = "" // no client waits for it
@@ -49,9 +52,12 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 	if err := s.admits(ctx, a, background); err != nil {
 		return nil, err
 	}
-	undo, err := s.spend(ctx, a.site) // before the fetch: without a transform, nobody needs the original
-	if err != nil {
-		return nil, err
+	undo := func() {}
+	if !a.forMembers {
+		var err error
+		if undo, err = s.spend(ctx, a.site); err != nil { // before the fetch: without a transform, nobody needs the original
+			return nil, err
+		}
 	}
 	made := false
 	defer func() {
@@ -81,7 +87,9 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 		return s.remember(err)
 	}
 	made = true
-	s.countMade(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{})
+	if !a.forMembers {
+		s.countMade(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{})
+	}
 	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
 	e.Redirects, e.LastPurge = redirects(from), a.site.purges.Last()
 	if len(from) == 1 {
@@ -194,7 +202,9 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	if host := r.host(); host != "" {
+		_, wait := tracing.Start(ctx, "fetch.queue")
 		fetch, done, err := s.fetches.enter(ctx, c.ID, host, s.fetchTimeout)
+		wait.End()
 		if err != nil {
 			return nil, err
 		}
@@ -205,7 +215,9 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		}
 	}
 	start := time.Now()
-	obj, err := s.fetch(ctx, c, r, have)
+	var obj *origin.Object
+	var err error
+	unlabelled(ctx, func() { obj, err = s.tracedFetch(ctx, c, r, have) })
 	switch {
 	case err != nil && context.Cause(ctx) == errBusy:
 		return nil, errBusy
@@ -227,6 +239,27 @@ func (s *Service) readOriginal(ctx context.Context, c *site, operation string, r
 		return nil, err
 	}
 	return &original{obj, h, sum}, nil
+}
+
+// tracedFetch is fetch within a span.
+func (s *Service) tracedFetch(ctx context.Context, c *site, r ref, have origin.Validators) (*origin.Object, error) {
+	ctx, span := tracing.StartClient(ctx, "fetch")
+	defer span.End()
+	obj, err := s.fetch(ctx, c, r, have)
+	if span == nil {
+		return obj, err
+	}
+	span.String("tintype.origin", kindOfOrigin(r))
+	span.String("tintype.source", r.sourceName())
+	host, _, _ := strings.Cut(r.host(), ":")
+	span.String("server.address", host)
+	switch {
+	case err == nil:
+		span.Int("http.response.body.size", int64(len(obj.Body)))
+	case !errors.Is(err, origin.ErrNotModified):
+		span.Fail(errorKind(err))
+	}
+	return obj, err
 }
 
 // takes refuses SVG and TIFF originals, unless the workspace has turned them on.
@@ -307,7 +340,17 @@ func (s *Service) work(ctx context.Context, a *ask, from []*original, background
 			releaseMarks()
 		}
 	}
-	return s.engine.Transform(ctx, job)
+	ctx, span := tracing.Start(ctx, "transform")
+	defer span.End()
+	image, err := s.engine.Transform(ctx, job)
+	if span != nil {
+		span.String("tintype.format", string(image.Format))
+		span.Int("tintype.originals", int64(len(from)))
+		if err != nil {
+			span.Fail(string(fault.Of(err).Code))
+		}
+	}
+	return image, err
 }
 
 // admits refuses a job that the engine would refuse, before its originals are fetched.

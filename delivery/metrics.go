@@ -78,15 +78,20 @@ func newMetrics(r prometheus.Registerer) *metrics {
 // fetched notes that an original of r was read, or why it wasn't. What was given up because
 // of others here is no error of the origin.
 func (m *metrics) fetched(r ref, took time.Duration, err error) {
-	from := "url"
-	if r.source != nil {
-		from = cmp.Or(r.source.Kind, "http")
-	}
+	from := kindOfOrigin(r)
 	if err == nil || errors.Is(err, origin.ErrNotModified) {
 		m.seconds.WithLabelValues(from).Observe(took.Seconds())
 		return
 	}
 	m.failed.WithLabelValues(from, errorKind(err)).Inc()
+}
+
+// kindOfOrigin names where an original is.
+func kindOfOrigin(r ref) string {
+	if r.source == nil {
+		return "url"
+	}
+	return cmp.Or(r.source.Kind, "http")
 }
 
 func errorKind(err error) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -26,7 +27,8 @@ type Picture struct {
 	Body          []byte
 	ContentType   string
 	Width, Height int      // pixels
-	Marks         []string // names of the marks on it, the lowest first
+	Marks         []string // of a preview: names of the marks on it, the lowest first
+	ETag          string   // of a thumbnail
 }
 
 // Preview makes the image that a request would be answered with if the workspace were stored
@@ -55,7 +57,7 @@ func (s *Service) Preview(ctx context.Context, w *workspace.Workspace, p Preview
 	if err != nil {
 		return Picture{}, err
 	}
-	a.accept = s.accepted(&a, p.Accept)
+	a.accept, a.client = s.accepted(&a, p.Accept), limit.ClientIn(ctx)
 	picture := Picture{Marks: []string{}}
 	for _, m := range a.marks.list {
 		picture.Marks = append(picture.Marks, m.Name())

@@ -13,6 +13,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -26,6 +27,7 @@ type Response struct {
 	Status   int             // 0 until the answer begins
 	Bytes    int64           // of the body, so far
 	Log      Record
+	Span     *tracing.Span // nil is not recorded
 }
 
 // A Record is what handlers know about a request. It holds no secret: no query but
@@ -50,6 +52,9 @@ type Record struct {
 
 // Operation returns the name of the endpoint that was asked, or nothing where it isn't known.
 func (r *Record) Operation() string { return r.operation }
+
+// Known reports whether the workspace exists.
+func (r *Record) Known() bool { return r.site != nil }
 
 // Format returns the format of the answer, such as "jpeg" or "json", or nothing where it is
 // neither an image nor facts of one.

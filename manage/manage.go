@@ -116,6 +116,9 @@ type Delivery interface {
 	TestSource(ctx context.Context, w *workspace.Workspace, source, path string) (delivery.Metadata, error)
 	// Preview makes an image as if the workspace were stored like this. Clients see the error.
 	Preview(ctx context.Context, w *workspace.Workspace, p delivery.Preview) (delivery.Picture, error)
+	// Thumbnail makes a small picture of an original for members, whatever is private. Clients
+	// see the error.
+	Thumbnail(ctx context.Context, namespace, source, path, options, accept string) (delivery.Picture, error)
 }
 
 var _ Delivery = (*delivery.Service)(nil)

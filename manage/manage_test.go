@@ -54,6 +54,10 @@ func (stub) TestSource(context.Context, *workspace.Workspace, string, string) (d
 	return delivery.Metadata{}, nil
 }
 
+func (stub) Thumbnail(context.Context, string, string, string, string, string) (delivery.Picture, error) {
+	return delivery.Picture{}, nil
+}
+
 func (stub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (delivery.Picture, error) {
 	return delivery.Picture{}, nil
 }
@@ -298,6 +302,9 @@ var useCases = map[string]useCase{
 	"ImageSources": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		_, _, err := m.ImageSources(ctx, who, "acme")
 		return err
+	}},
+	"Thumbnail": {account.PreviewImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Thumbnail(ctx, who, "acme", "photos", "a.jpg", true, ""))
 	}},
 	"Image": {account.ReadImages, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Image(ctx, who, "acme", "photos", "a.jpg"))

@@ -65,13 +65,16 @@ func (m *Manager) onSignup(ctx context.Context, p *plan.Plan) func(account.Membe
 	}
 }
 
-// CreateOwned creates a workspace with default settings whose owner is the person. Who isn't an
-// operator makes it on the signup plan, and owns at most as many as that allows.
+// CreateOwned creates a workspace whose owner is the person. It has the default settings, but
+// shows images of its own sources only: an owner would not expect that strangers have images of
+// the whole web made on the plan. Who isn't an operator makes it on the signup plan, and owns at
+// most as many as that allows.
 func (m *Manager) CreateOwned(ctx context.Context, who Caller, visitor account.Account, namespace string) (*workspace.Workspace, error) {
 	if err := m.allowMaking(who, visitor); err != nil {
 		return nil, err
 	}
 	w := workspace.New(namespace)
+	w.OwnSourcesOnly()
 	if who.everywhere() {
 		return m.createOwned(ctx, who, visitor, w)
 	}

@@ -50,7 +50,7 @@ func TestCreateOwned(t *testing.T) {
 		}
 	}
 	w, err := db.Get(t.Context(), "shop")
-	if err != nil || w.Plan != "signup" {
+	if err != nil || w.Plan != "signup" || len(w.AllowedSources) != 0 || len(w.AllowedOrigins) != 1 {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	log, err := db.Audit(t.Context(), w.ID, workspace.TrailChanges, "", 9)

@@ -297,8 +297,9 @@ func (c *Connections) open() int {
 	return c.all.idle.Len() + c.all.arriving.Len() + c.all.answering.Len()
 }
 
-// clientOf returns the name of the client at an address.
-func (c *Connections) clientOf(remote net.Addr) string {
+// clientOf returns the name of the client at an address. One that isn't proved puts no networks
+// together: whoever forges it could make one client of many neighbours.
+func (c *Connections) clientOf(remote net.Addr, proved bool) string {
 	host, _, err := net.SplitHostPort(remote.String())
 	if err != nil {
 		return "" // such as of a pipe
@@ -308,6 +309,9 @@ func (c *Connections) clientOf(remote net.Addr) string {
 		if slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
 			return proxies
 		}
+	}
+	if !proved {
+		return limit.Client(host)
 	}
 	return c.names.Name(host)
 }
@@ -331,17 +335,17 @@ func (p *place) leave() {
 
 // admit adds a connection of TCP. It returns nil where there is no room.
 func (c *Connections) admit(conn net.Conn) *connection {
-	if k := (&connection{Conn: conn}); c.enter(k, conn.RemoteAddr()) {
+	if k := (&connection{Conn: conn}); c.enter(k, conn.RemoteAddr(), true) {
 		return k
 	}
 	return nil
 }
 
 // enter adds a connection from an address, and closes others where it must. It returns false
-// where there is no room.
-func (c *Connections) enter(k *connection, from net.Addr) bool {
+// where there is no room. An address that isn't proved may be forged.
+func (c *Connections) enter(k *connection, from net.Addr, proved bool) bool {
 	k.bound = c
-	name := c.clientOf(from)
+	name := c.clientOf(from, proved)
 	c.mu.Lock()
 	var give []*connection
 	if k.quic != nil && c.shaking >= max(8, c.Most/4) {

@@ -130,7 +130,7 @@ var errNoRoom = errors.New("no room for another connection")
 func (h *HTTP3) admit(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	k := &connection{quic: &quicConn{}}
 	k.quic.of = k
-	if !h.bound.enter(k, info.RemoteAddr) {
+	if !h.bound.enter(k, info.RemoteAddr, info.AddrVerified) {
 		h.counts.handshakes.WithLabelValues("refused").Inc()
 		return nil, errNoRoom
 	}

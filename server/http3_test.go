@@ -571,6 +571,22 @@ func TestHTTP3DoesNotAmplify(t *testing.T) {
 	})
 }
 
+// TestForgedAddresses: addresses that aren't proved make no client of a network's parts.
+func TestForgedAddresses(t *testing.T) {
+	c := &Connections{Most: 100}
+	of := func(i int, proved bool) string {
+		return c.clientOf(&net.UDPAddr{IP: net.ParseIP(fmt.Sprintf("2001:db8:0:%d::1", i)), Port: 443}, proved)
+	}
+	for i := range 20 {
+		if name := of(i, false); name != fmt.Sprintf("2001:db8:0:%d::/64", i) && (i > 0 || name != "2001:db8::/64") {
+			t.Errorf("network %d is %s", i, name)
+		}
+	}
+	if a, b := of(1, true), of(2, true); a == b {
+		t.Errorf("forged addresses made one client, %s, of two networks", a)
+	}
+}
+
 // A deafSocket hears nothing. It counts what it would have heard.
 type deafSocket struct {
 	*simnet.SimConn

@@ -33,6 +33,7 @@ func logFields() [][2]string {
 		{"cache", "memory, disk, bucket, stale or miss"},
 		{"code", "code of the error, see errors.md"},
 		{"key", "the API key that was sent, by its id, or the person"},
+		{"trace_id", "the trace, where the request is recorded: [tracing.md](tracing.md)"},
 		{"error", "the cause of the error, for the operator"},
 	}
 }

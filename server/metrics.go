@@ -16,10 +16,13 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	bytes    prometheus.Counter
 	seconds  *prometheus.HistogramVec
+
+	workspaces *perWorkspace // nil is none
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, perWorkspace int) *metrics {
 	m := &metrics{
+		workspaces: newPerWorkspace(perWorkspace, r),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tintype_requests_total", Help: "Requests answered, by status (499: the client did not wait) and by result of the cache (memory, disk, bucket, stale, miss; empty: the request doesn't use the cache, or was refused or failed before there was a variant).",
 		}, []string{"status", "cache"}),
@@ -65,4 +68,5 @@ func (m *metrics) observe(res *delivery.Response, took time.Duration) {
 	m.requests.WithLabelValues(strconv.Itoa(res.Status), res.Log.Cache).Inc()
 	m.bytes.Add(float64(res.Bytes))
 	m.seconds.WithLabelValues(res.Log.Operation(), res.Format(), res.Log.Cache).Observe(took.Seconds())
+	m.workspaces.observe(res, took)
 }

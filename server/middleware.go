@@ -63,9 +63,13 @@ func (s *Server) observe(next http.Handler) http.Handler {
 				}
 			}
 			took := time.Since(start)
+			traced(res)
 			s.metrics.observe(res, took)
 			s.access(r, res, took)
 		}()
+		if s.tracer != nil {
+			r = s.trace(res, r)
+		}
 		if full {
 			res.Fail(&fault.Error{Code: fault.Overloaded, Message: "too many requests are under way; try again in a second", RetryAfter: 1})
 			return
@@ -97,6 +101,9 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
 		}
+	}
+	if id := res.Span.TraceID(); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	if l.Cause != nil {
 		attrs = append(attrs, slog.String("error", l.Cause.Error()))

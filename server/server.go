@@ -21,6 +21,7 @@ import (
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/server/web"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -48,8 +49,11 @@ type Config struct {
 	// means that the server is always ready.
 	Ready func() error
 
+	Tracer  *tracing.Tracer       // nil records nothing
 	Metrics prometheus.Registerer // nil registers nothing
-	Log     *slog.Logger
+	// MetricsPerWorkspace is how many workspaces have figures of their own. 0 is none.
+	MetricsPerWorkspace int
+	Log                 *slog.Logger
 }
 
 // A Server is ready to serve once New returns. It is safe for concurrent use.
@@ -66,6 +70,7 @@ type Server struct {
 	clients  limit.Clients
 	ready    func() error
 	draining atomic.Bool
+	tracer   *tracing.Tracer
 	metrics  *metrics
 	log      *slog.Logger
 }
@@ -73,7 +78,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	s := &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, metrics: newMetrics(c.Metrics), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, tracer: c.Tracer, metrics: newMetrics(c.Metrics, c.MetricsPerWorkspace), log: c.Log,
 	}
 	if c.HTTP3Port != "" {
 		s.altSvc = []string{`h3=":` + c.HTTP3Port + `"; ma=86400`}

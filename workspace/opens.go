@@ -87,6 +87,24 @@ func (w *Workspace) closesAll(old *Workspace) (warnings []string) {
 	return warnings
 }
 
+// AllowsTheWeb reports whether allowed_sources let URLs name originals of every host.
+func (w *Workspace) AllowsTheWeb() bool {
+	return w.allowsAll("http") != "" || w.allowsAll("https") != ""
+}
+
+// OwnSourcesOnly takes out of allowed_sources what makes [Workspace.AllowsTheWeb] true. Patterns
+// of hosts stay.
+func (w *Workspace) OwnSourcesOnly() {
+	named := []string{}
+	for _, pattern := range w.AllowedSources {
+		one := Workspace{AllowedSources: []string{pattern}}
+		if !one.AllowsTheWeb() {
+			named = append(named, pattern)
+		}
+	}
+	w.AllowedSources = named
+}
+
 // allowsAll returns the pattern that allows URLs of every host with a scheme, or "".
 func (w *Workspace) allowsAll(scheme string) string {
 	if scheme == "http" && w.HTTPSOnly {

@@ -305,3 +305,29 @@ func TestCloses(t *testing.T) {
 		}
 	}
 }
+
+// TestAllowsTheWeb: what lets URLs name originals of every host is found, and taken out alone.
+func TestAllowsTheWeb(t *testing.T) {
+	for _, tt := range []struct {
+		list      []string
+		httpsOnly bool
+		open      bool
+		left      []string
+	}{
+		{nil, false, false, nil},
+		{[]string{"*"}, false, true, nil},
+		{[]string{"cdn.example", "HTTPS://*", "*.acme.example"}, false, true, []string{"cdn.example", "*.acme.example"}},
+		{[]string{"http://*"}, false, true, nil},
+		{[]string{"http://*"}, true, false, nil}, // https_only leaves nothing of it, and it goes all the same
+		{[]string{"*"}, true, true, nil},
+		{[]string{"*.acme.example"}, false, false, []string{"*.acme.example"}},
+	} {
+		w := &Workspace{AllowedSources: tt.list, HTTPSOnly: tt.httpsOnly}
+		if got := w.AllowsTheWeb(); got != tt.open {
+			t.Errorf("%q: %t", tt.list, got)
+		}
+		if w.OwnSourcesOnly(); !slices.Equal(w.AllowedSources, tt.left) || w.AllowedSources == nil {
+			t.Errorf("%q: %q is left", tt.list, w.AllowedSources)
+		}
+	}
+}

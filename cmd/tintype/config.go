@@ -31,6 +31,9 @@ type serveCmd struct {
 	ACMEDirectory string   `name:"acme-directory" env:"TINTYPE_ACME_DIRECTORY" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The certificate authority of --tls auto, whose terms you accept by using it (${default})."`
 	ACMEEmail     string   `name:"acme-email" env:"TINTYPE_ACME_EMAIL" placeholder:"ADDRESS" help:"Address to which the certificate authority may write about your certificates."`
 
+	ACMEDNSHook string `name:"acme-dns-hook" env:"TINTYPE_ACME_DNS_HOOK" placeholder:"FILE" help:"A program that sets and removes DNS records, so that --tls auto gets one certificate for all hosts below --base-domain. It is run as FILE present|cleanup NAME VALUE."`
+	DNSResolver string `name:"dns-resolver" env:"TINTYPE_DNS_RESOLVER" placeholder:"ADDRESS" help:"The DNS server that is asked for the records that prove domains, such as 9.9.9.9:53. By default those of this system."`
+
 	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, on the port of --tls-listen by UDP, and say so in answers by https."`
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 
@@ -90,6 +93,8 @@ type serveCmd struct {
 	MaxFrames        int      `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
 	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"Formats that format=auto may choose besides JPEG and PNG, where the client accepts them: avif, webp or none (${default})."`
 
+	MetricsPerWorkspace int `env:"TINTYPE_METRICS_PER_WORKSPACE" default:"0" placeholder:"N" help:"Figures of their own in /metrics for the N workspaces that get most requests; all others are counted together (${default})."`
+
 	LogLevel  string `env:"TINTYPE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"The least level of log lines that are written. Requests are info, those answered with a status from 500 warn (${default})."`
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
 }
@@ -111,11 +116,17 @@ func (c *serveCmd) plainListen() string {
 	return defaultListen
 }
 
+// maxNamed bounds --metrics-per-workspace.
+const maxNamed = 1000
+
 // maxWorkers bounds --workers. No machine has more cores.
 const maxWorkers = 1024
 
 // Validate returns an error about a value that can be read, but isn't valid. kong calls it.
 func (c *serveCmd) Validate() error {
+	if c.MetricsPerWorkspace > maxNamed {
+		return fmt.Errorf("--metrics-per-workspace: must be at most %d; each workspace is 8 series", maxNamed)
+	}
 	if c.Workers > maxWorkers {
 		return fmt.Errorf("--workers: must be at most %d; more workers than cores make nothing faster", maxWorkers)
 	}
@@ -129,6 +140,7 @@ func (c *serveCmd) Validate() error {
 		{"--queue", int64(c.Queue), 1, "a whole number from 1; with no queue, whatever can't begin at once would be answered 503"},
 		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},
 		{"--client-requests", int64(c.ClientRequests), 0, "a whole number from 0"},
+		{"--metrics-per-workspace", int64(c.MetricsPerWorkspace), 0, "a whole number from 0"},
 		{"--transform-timeout", int64(c.TransformTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--fetch-timeout", int64(c.FetchTimeout), int64(time.Millisecond), "a duration from 1ms, such as 10s"},
 		{"--drain", int64(c.Drain), 0, "a duration from 0s, such as 5s"},
@@ -151,6 +163,11 @@ func (c *serveCmd) Validate() error {
 	}
 	if err := c.checkTLS(); err != nil {
 		return err
+	}
+	if c.DNSResolver != "" {
+		if addr, err := netip.ParseAddrPort(c.DNSResolver); err != nil || addr.Port() == 0 {
+			return fmt.Errorf("--dns-resolver: %q is no address of a DNS server; write it as 9.9.9.9:53", c.DNSResolver)
+		}
 	}
 	if c.OpsListen != "off" {
 		if err := checkAddress("--ops-listen", c.OpsListen); err != nil {

@@ -99,7 +99,8 @@ scrape_configs:
 deploy/grafana/tintype.json is a dashboard of these figures: import it in Grafana (Dashboards, New, Import). deploy/prometheus/alerts.yaml has alerts: name it under
 ` + "`rule_files`" + `. A test runs every query of both against a Prometheus that scrapes a server under load.
 
-Labels have few values: endpoints, formats, kinds and reasons. Only ` + "`tintype_workers_lost_total`" + ` names workspaces and sources, of at most 1,000 losses. The rest of
+Labels have few values: endpoints, formats, kinds and reasons. Only ` + "`tintype_workers_lost_total`" + ` names workspaces and sources, of at most 1,000 losses, and with
+` + "`--metrics-per-workspace N`" + ` there are figures of N workspaces: of those that got most requests in the last 5 minutes. A workspace that loses its place to a busier one has no figures of its own from then on, and is counted as ` + "`other`" + `. The rest of
 what a workspace does is its usage, at ` + "`GET /v1/workspaces/{ns}/usage`" + `. Counters exist before their first event, so that a rate counts it. Beside these there are
 the metrics of Go and of the process (` + "`go_*`, `process_*`" + `).
 

@@ -7,15 +7,20 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/golden"
+	"github.com/tintype/tintype/server"
 )
 
 // A lockedBuffer is a log that a test may read while it is written.
@@ -114,7 +119,7 @@ func TestOpsListener(t *testing.T) {
 	ca := certstest.New(t)
 	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
 	secure := freeAddress(t)
-	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3")
+	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3", "--metrics-per-workspace", "10")
 	client, public := trusting(t, ca), "https://"+secure
 	for range 2 {
 		if res, _ := getBy(t, client, public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); res.StatusCode != 200 {
@@ -138,6 +143,7 @@ func TestOpsListener(t *testing.T) {
 		`tintype_fetch_seconds_count{origin="dir"} 1`,
 		`tintype_transform_seconds_count{endpoint="transform",format="jpeg"} 1`,
 		`tintype_workers_queue_seconds_count 1`,
+		`tintype_workspace_requests_total{status="2xx",workspace="demo"} 2`,
 		`tintype_tls_handshakes_total{protocol="h2",resumed="false",version="1.3"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
@@ -156,5 +162,25 @@ func TestOpsListener(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), `"original":"samples/dusk.jpg"`) || strings.Contains(log.String(), "hidden") {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestProfiles: while a profile of the processor is taken, requests know of it.
+func TestProfiles(t *testing.T) {
+	var profiles atomic.Int32
+	h := opsHandler(prometheus.NewRegistry(), server.New(server.Config{}), http.NotFound, &profiles)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan int)
+	go func() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/debug/pprof/profile?seconds=60", nil))
+		done <- w.Code
+	}()
+	for profiles.Load() != 1 {
+		runtime.Gosched()
+	}
+	cancel()
+	if status := <-done; profiles.Load() != 0 || status != 200 && status != 500 { // 500 where another test takes one
+		t.Errorf("%d profiles are being taken after the last, %d", profiles.Load(), status)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -36,6 +37,7 @@ import (
 	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
@@ -88,6 +90,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	var parts parts
 	defer func() { err = errors.Join(err, parts.end(flushTime)) }()
+	tracer, err := tracing.Open(ctx, std.getenv, tracing.Config{Version: version, Log: log})
+	if err != nil {
+		return err
+	}
+	parts.flush(tracer.Close)
 
 	// Before all that takes time, since an address that is taken is a common mistake.
 	listening, err := c.listen(&parts)
@@ -173,7 +180,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(), figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
 
-	auto, err := c.newAuto(listening, store, config.Codec, hosts.has, certFiles, metrics, log)
+	auto, err := c.newAuto(listening, store, config.Codec, hosts, certFiles, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -191,7 +198,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	parts.flush(warnings.Close)
 	limiter := limit.New(limit.Config{Leases: store, Log: log, Warn: warnings.Warn})
 	parts.flush(limiter.Close)
+	var profiles atomic.Int32 // of the processor that are being taken
 	images := delivery.New(delivery.Config{
+		Profiled:   func() bool { return profiles.Load() > 0 },
 		Workspaces: workspaces, Domains: workspaces, BaseDomain: c.BaseDomain,
 		Engine: workers, Formats: c.formats(), Limits: c.limits(),
 		HTTP: origin.NewHTTP(fetching), FetchTimeout: c.FetchTimeout, Bucket: buckets, Dirs: dirs,
@@ -216,7 +225,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	manager := manage.New(manage.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
-		Certificates: certificatesOf(auto), Claims: store, CNAMEs: manage.CNAMEs{}, Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
+		Certificates: certificatesOf(auto), Claims: store, Resolver: c.resolver(), CNAMEs: c.cnames(), Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
 		return err
@@ -233,9 +242,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		http3Port = portOf(listening.quic.LocalAddr())
 	}
 	srv := server.New(server.Config{
-		HTTP3Port: http3Port,
-		Examples:  show,
-		Delivery:  images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
+		HTTP3Port: http3Port, Tracer: tracer, MetricsPerWorkspace: c.MetricsPerWorkspace,
+		Examples: show,
+		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
@@ -249,6 +258,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	}
 	if people != nil {
 		run = append(run, people.Run)
+	}
+	if auto != nil {
+		run = append(run, auto.Begin)
 	}
 	if certFiles != nil {
 		run = append(run, warnOfEnds(certFiles, log))
@@ -275,7 +287,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		}
 	}
 	if ops := listening.ops; ops != nil {
-		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask), cutOff: true})
+		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask, &profiles), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
 	log.Info("serving", "address", reached.String(), "tls", c.TLS, "version", version, "libvips", engineVersion())
@@ -326,14 +338,18 @@ func unknownMetric(strangers *cached.Strangers) prometheus.Collector {
 }
 
 // opsHandler is the private listener: for the operator, never for the world.
-func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask http.HandlerFunc) http.Handler {
+func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask http.HandlerFunc, profiles *atomic.Int32) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /tls/ask", ask)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.Handle("/healthz", srv.Health())
 	mux.Handle("/readyz", srv.Health())
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/profile", func(w http.ResponseWriter, r *http.Request) {
+		profiles.Add(1)
+		defer profiles.Add(-1)
+		pprof.Profile(w, r)
+	})
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return mux

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +28,8 @@ import (
 func (c *serveCmd) checkTLS() error {
 	if c.TLS == "off" {
 		switch {
+		case c.ACMEDNSHook != "":
+			return errors.New("--acme-dns-hook: set --tls auto too, or no certificate is ordered")
 		case len(c.TLSCert) > 0 || len(c.TLSKey) > 0:
 			return errors.New("--tls-cert: set --tls too, or nothing is served by https")
 		case c.HSTSPreload:
@@ -47,6 +51,14 @@ func (c *serveCmd) checkTLS() error {
 	if c.TLS == "auto" {
 		if u, err := url.Parse(c.ACMEDirectory); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 			return errors.New("--acme-directory: must be the https:// URL of a certificate authority's directory, such as https://acme-v02.api.letsencrypt.org/directory")
+		}
+	}
+	if c.ACMEDNSHook != "" {
+		switch {
+		case c.TLS != "auto":
+			return errors.New("--acme-dns-hook: set --tls auto too, or no certificate is ordered")
+		case c.BaseDomain == "":
+			return errors.New("--acme-dns-hook: set --base-domain, below which all hosts get the certificate")
 		}
 	}
 	if c.HSTSPreload && c.PublicURL.url == nil && c.BaseDomain == "" {
@@ -99,7 +111,7 @@ func warnOfEnd(files *certs.Files, log *slog.Logger) {
 
 // newAuto returns what orders certificates for hosts that may have one, or nil without --tls
 // auto.
-func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, allowed func(string) bool, files *certs.Files, metrics *prometheus.Registry, log *slog.Logger) (*certs.Auto, error) {
+func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, hosts *hostList, files *certs.Files, metrics *prometheus.Registry, log *slog.Logger) (*certs.Auto, error) {
 	if c.TLS != "auto" {
 		return nil, nil
 	}
@@ -118,16 +130,54 @@ func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, all
 	if err != nil {
 		return nil, err
 	}
-	storage := certs.Disk(c.Data, codec)
+	storage, allowed := certs.Disk(c.Data, codec), hosts.has
 	if c.Store.elsewhere() {
-		storage = certs.Shared(store, codec)
+		copies := certs.Copied(certs.Shared(store, codec), c.Data, codec, log)
+		storage, allowed = copies, func(host string) bool {
+			return hosts.has(host) || !hosts.names.Complete() && copies.Has(host) // which the store could not tell yet
+		}
 	} else if _, err := certs.Reseal(context.Background(), storage); err != nil {
 		log.Error("certificates in the data folder can't be encrypted with the new secret key", "err", err)
 	}
+	hook, err := c.dnsHook(log)
+	if err != nil {
+		return nil, err
+	}
 	return certs.NewAuto(certs.AutoConfig{
+		Base: strings.ToLower(c.BaseDomain), Hook: hook,
 		Storage: storage, Directory: c.ACMEDirectory, Email: c.ACMEEmail, Allowed: allowed, Files: files,
 		ListenHost: host, HTTPPort: plain, HTTPSPort: https, Metrics: metrics, Log: log,
 	}), nil
+}
+
+// dnsHook returns that of --acme-dns-hook, or nil.
+func (c *serveCmd) dnsHook(log *slog.Logger) (*certs.DNSHook, error) {
+	if c.ACMEDNSHook == "" {
+		return nil, nil
+	}
+	path, err := exec.LookPath(c.ACMEDNSHook)
+	if err != nil {
+		return nil, fmt.Errorf("--acme-dns-hook: %w: name a program that may be run", err)
+	}
+	return &certs.DNSHook{Path: path, Env: withoutOurs(os.Environ()), LookupTXT: c.resolver().LookupTXT, Log: log}, nil
+}
+
+// resolver looks up the records that prove domains.
+func (c *serveCmd) resolver() *net.Resolver {
+	if c.DNSResolver == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, c.DNSResolver)
+	}}
+}
+
+// cnames follows the CNAME records that prove domains.
+func (c *serveCmd) cnames() manage.CNAMEs {
+	if c.DNSResolver == "" {
+		return manage.CNAMEs{}
+	}
+	return manage.CNAMEs{Servers: []string{c.DNSResolver}}
 }
 
 // certificates says how far hosts are with the certificates that this server orders.

@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,7 +229,7 @@ func TestTLSAuto(t *testing.T) {
 	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	start := func() *acmeServer {
-		return startACME(t, ca, data, "sqlite", secure, plain, "--dir", "demo/samples="+samples)
+		return startACME(t, ca, data, "sqlite", secure, plain, "--dir", "demo/samples="+samples, "--dns-resolver", ca.DNS())
 	}
 	s := start()
 	var first *x509.Certificate
@@ -275,6 +276,23 @@ func TestTLSAuto(t *testing.T) {
 	if _, err := s.shake("stolen.example"); err == nil {
 		t.Error("a claim that isn't verified has a certificate")
 	}
+	// A claim whose CNAME record leads to the workspace's own name is verified without a request.
+	s.call(t, "PATCH", "/workspaces/acme", `{"domains":["img.shop.example","www.shop.example"]}`)
+	target := regexp.MustCompile(`"([^"]+\.cname\.img\.example\.com)"`).FindAllStringSubmatch(s.call(t, "GET", "/workspaces/acme/domains", ""), -1)
+	if len(target) == 0 {
+		t.Fatal("the domains name no target for a CNAME record")
+	}
+	ca.SetCNAME(t, "www.shop.example", target[len(target)-1][1])
+	began := time.Now()
+	until(t, "the domain with the CNAME record is live", func() bool {
+		return strings.Count(s.call(t, "GET", "/workspaces/acme/domains", ""), `"step":"live"`) == 2
+	})
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if c, err := s.shake("www.shop.example"); err != nil || c.VerifyHostname("www.shop.example") != nil {
+		t.Error("the domain with the CNAME record:", err)
+	}
 	for _, host := range []string{"img.example.com", "demo.img.example.com", "IMG.shop.example"} {
 		if status, _ := fetch(t, "http://"+s.ops+"/tls/ask?domain="+host); status != 200 {
 			t.Errorf("/tls/ask of %s: %d", host, status)
@@ -292,6 +310,29 @@ func TestTLSAuto(t *testing.T) {
 	})
 	if n := ca.Orders() - orders; n != 0 {
 		t.Errorf("%d orders after a restart", n)
+	}
+}
+
+// TestTLSWildcard: with a DNS hook, one certificate is for all hosts below the base domain, and
+// it is there before anybody asks.
+func TestTLSWildcard(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, plain := freeAddress(t), freeAddress(t)
+	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
+	hook, _ := ca.Hook(t)
+	s := startACME(t, ca, t.TempDir(), "sqlite", secure, plain, "--dir", "demo/samples="+samples, "--dns-resolver", ca.DNS(), "--acme-dns-hook", hook)
+	until(t, "both certificates are issued", func() bool { return strings.Count(s.log.String(), "a certificate was issued") == 2 })
+	for _, host := range []string{"demo.img.example.com", "nobody.img.example.com"} {
+		if c, err := s.shake(host); err != nil || c.DNSNames[0] != "*.img.example.com" {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if n := ca.Orders(); n != 2 {
+		t.Errorf("%d orders", n)
 	}
 }
 

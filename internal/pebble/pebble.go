@@ -35,6 +35,7 @@ type Server struct {
 
 	config     string
 	dns        string
+	records    string // address of what sets records of the DNS server
 	management string
 	log        *output
 	kill       func()
@@ -84,8 +85,9 @@ func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
 	if err := os.WriteFile(s.config, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.records = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	start(t, &output{}, "pebble-challtestsrv", nil, "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "", "-dnsserver", s.dns,
-		"-management", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "-defaultIPv6", "")
+		"-management", s.records, "-defaultIPv6", "")
 	s.run(t)
 	return s
 }
@@ -113,6 +115,55 @@ func (s *Server) run(t testing.TB) {
 
 func (s *Server) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.Roots}}}
+}
+
+// DNS returns the address of the DNS server, by UDP and TCP.
+func (s *Server) DNS() string { return s.dns }
+
+// SetCNAME has the DNS server answer that a name leads to another.
+func (s *Server) SetCNAME(t testing.TB, name, target string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"host": name + ".", "target": target + "."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Post("http://"+s.records+"/set-cname", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("set-cname: %s", res.Status)
+	}
+}
+
+// Hook writes a program that sets and removes records of the DNS server as a DNS hook does. It
+// appends its arguments to the file calls, one line each time.
+func (s *Server) Hook(t testing.TB) (program, calls string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(s.records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program, calls = filepath.Join(dir, "hook"), filepath.Join(dir, "calls")
+	script := `#!/bin/bash
+set -eu
+echo "$@" >>'` + calls + `'
+case $1 in
+present) path=/set-txt body="{\"host\":\"$2\",\"value\":\"$3\"}" ;;
+cleanup) path=/clear-txt body="{\"host\":\"$2\"}" ;;
+*) exit 2 ;;
+esac
+exec 3<>/dev/tcp/` + host + `/` + port + `
+printf 'POST %s HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' "$path" "${#body}" "$body" >&3
+read -r _ status _ <&3
+[ "$status" = 200 ]
+`
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program, calls
 }
 
 // Stop ends the server. What it has issued is forgotten.

@@ -145,6 +145,10 @@ func (d deliveryStub) TestSource(_ context.Context, w *workspace.Workspace, sour
 	return d.test(w, source, path)
 }
 
+func (deliveryStub) Thumbnail(context.Context, string, string, string, string, string) (delivery.Picture, error) {
+	return delivery.Picture{}, nil
+}
+
 func (d deliveryStub) Preview(_ context.Context, w *workspace.Workspace, p delivery.Preview) (delivery.Picture, error) {
 	if d.preview == nil {
 		return delivery.Picture{}, nil

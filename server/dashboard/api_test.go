@@ -85,6 +85,7 @@ var inAPI = map[string][]string{
 		"POST /v1/workspaces/{ns}/images/{source}/{path}/signed-url", "DELETE /v1/workspaces/{ns}/images/{source}/{path}", "POST /v1/workspaces/{ns}/blocks",
 		"DELETE /v1/workspaces/{ns}/blocks/{id}",
 	},
+	"GET /app/{ns}/images/thumbnail":      {"- a key with the scope read opens every image"},
 	"GET /app/{ns}/images/blocked":        {"GET /v1/workspaces/{ns}/blocks"},
 	"POST /app/{ns}/images/blocked":       {"POST /v1/workspaces/{ns}/blocks", "DELETE /v1/workspaces/{ns}/blocks/{id}"},
 	"GET /app/{ns}/playground":            {"GET /v1/workspaces/{ns}", "GET /v1/workspaces/{ns}/sources", "GET /v1/workspaces/{ns}/images"},
@@ -119,6 +120,7 @@ var byOthers = map[string]string{
 	"FirstSteps":       "", // for a part of the overview
 	"HideFirstSteps":   "",
 	"LookAtFirst":      "TestSource",
+	"Thumbnail":        "", // a key with the scope read opens every image
 }
 
 // TestAPIHasAll: what a page does, the API does too.

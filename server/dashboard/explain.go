@@ -16,6 +16,7 @@ type asked struct {
 
 	Private, Public []accessSource // how the sources are now
 	External        []string       // patterns of originals by full URL
+	OpenToTheWeb    bool
 }
 
 // An accessSource is a source with its page, which folders of the operator don't have.
@@ -41,7 +42,7 @@ func (v *visit) whatWouldHappen(w *workspace.Workspace) (any, error) {
 			a.Public = append(a.Public, of)
 		}
 	}
-	a.External = w.AllowedSources
+	a.External, a.OpenToTheWeb = w.AllowedSources, openToTheWeb(w)
 	if a.URL == "" {
 		return a, nil
 	}

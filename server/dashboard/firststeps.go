@@ -34,8 +34,11 @@ type firstSteps struct {
 	MakeKey     string             // path of the form that makes the signing key that is missing; empty where the visitor may not
 	ExplainPath string
 	Playground  string
-	Done, Of    int    // numbers of steps
-	Hide        string // path of the form that hides them; empty for none
+	Done, Of    int // numbers of steps
+	AccessPath  string
+	OwnOnly     bool       // only images of sources are shown
+	Open        url.Values // fields of the page at AccessPath, where anybody can use the workspace for images of the whole web
+	Hide        string     // path of the form that hides them; empty for none
 }
 
 // firstSteps returns nil where all steps are done or hidden, unless the visitor looks at an
@@ -56,9 +59,12 @@ func (v *visit) firstSteps(w *workspace.Workspace) (f *firstSteps, hidden bool, 
 	if (steps.Used || steps.Hidden) && !typed {
 		return nil, steps.Hidden && !steps.Used, nil
 	}
-	f = &firstSteps{FirstSteps: steps, Sources: keysOf(w.Sources), Of: mostSteps, Playground: "/app/" + v.ns + "/playground"}
+	f = &firstSteps{FirstSteps: steps, Sources: keysOf(w.Sources), Of: mostSteps, Playground: "/app/" + v.ns + "/playground", AccessPath: "/app/" + v.ns + "/access", OwnOnly: len(w.AllowedSources) == 0}
 	if v.may(account.UpdateWorkspace) && !steps.Hidden && !steps.Used {
 		f.Hide = "/app/" + v.ns + "/first-steps"
+	}
+	if v.may(account.UpdateWorkspace) && openToTheWeb(w) {
+		f.Open = accessValues(w)
 	}
 	for _, key := range v.d.Manage.Folders(v.ns) {
 		if !slices.Contains(f.Sources, key) {

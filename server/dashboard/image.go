@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -132,15 +131,10 @@ func (v *visit) showImage(p imagePage, status int) error {
 	if i := slices.IndexFunc(blocks, func(b workspace.Block) bool { return b.Path == name }); i >= 0 {
 		p.Block = &blocks[i]
 	}
-	switch {
-	case p.Blocked:
+	if p.Blocked {
 		p.Shown.Note = "This image is blocked."
-	case w.PresetsOnly:
-		p.Shown.Note = "This workspace serves presets only."
-	case p.Private && !p.MaySign:
-		p.Shown.Note = "This image needs a signed URL. Your role can't sign one."
-	default:
-		p.Shown = v.picture(w, name, url.Values{"w": {strconv.Itoa(exampleWidth)}})
+	} else {
+		p.Shown.URL = v.thumbnailURL(p.Source, p.Path, true)
 	}
 	sources, _, err := v.d.Manage.ImageSources(ctx, who, v.ns)
 	if err != nil {

@@ -31,7 +31,7 @@ type imageTile struct {
 	manage.Image
 	Name    string
 	Page    string // URL of its page
-	Thumb   string // URL; empty where it can't be shown
+	Thumb   string // URL; empty for a blocked one
 	Blocked bool
 }
 
@@ -119,30 +119,20 @@ func (v *visit) showImages(source, prefix string, sent []sentFile, status int) e
 
 // tilesOf returns the images of a list with thumbnails.
 func (v *visit) tilesOf(images []manage.Image) (tiles []imageTile, err error) {
-	w, err := v.workspace()
-	if err != nil {
-		return nil, err
-	}
 	blocks, err := v.d.Manage.Blocks(v.r.Context(), v.caller(), v.ns)
 	if err != nil {
 		return nil, err
 	}
-	blocked, names := map[string]bool{}, []string(nil)
+	blocked := map[string]bool{}
 	for _, b := range blocks {
 		blocked[b.Path] = true
 	}
 	for _, i := range images {
-		if name := i.Source + "/" + i.Path; !blocked[name] {
-			names = append(names, name)
+		tile := imageTile{Image: i, Name: path.Base(i.Path), Page: v.imageURL(i.Source, i.Path), Blocked: blocked[i.Source+"/"+i.Path]}
+		if !tile.Blocked {
+			tile.Thumb = v.thumbnailURL(i.Source, i.Path, false)
 		}
-	}
-	thumbs := map[string]string{}
-	for _, t := range v.thumbnails(w, names, url.Values{"w": {"240"}, "h": {"180"}, "fit": {"cover"}, "anim": {"0"}}) {
-		thumbs[t.Name] = t.URL
-	}
-	for _, i := range images {
-		name := i.Source + "/" + i.Path
-		tiles = append(tiles, imageTile{Image: i, Name: path.Base(i.Path), Page: v.imageURL(i.Source, i.Path), Thumb: thumbs[name], Blocked: blocked[name]})
+		tiles = append(tiles, tile)
 	}
 	return tiles, nil
 }

@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/workspace"
 )
 
 // A keyPage is the data of keys.html.
 type keyPage struct {
 	Keys []manage.APIKey
 	Made *manage.MadeAPIKey // by this request; nil for none
+	Try  string             // commands with that key, for a terminal
 	Form form
 	Now  time.Time
 	May  bool // make and revoke keys
@@ -37,7 +40,11 @@ func (v *visit) keys() error {
 		if err != nil {
 			return v.keyFails(f, err)
 		}
-		return v.showKeys(keyPage{Made: &made}, http.StatusOK)
+		w, err := v.workspace()
+		if err != nil {
+			return err
+		}
+		return v.showKeys(keyPage{Made: &made, Try: v.tryKey(w, &made)}, http.StatusOK)
 	case "revoke":
 		if err := v.revokeKey(f); err != nil {
 			return v.keyFails(f, err)
@@ -45,6 +52,27 @@ func (v *visit) keys() error {
 		return v.redirect("/app/"+v.ns+"/keys", "revoked")
 	}
 	return fault.New(fault.Validation, "The form says nothing to do.")
+}
+
+// tryKey returns commands for a terminal that do something with a new key, as far as its scopes
+// go. The name of the variable is the one that Tintype's own programs read.
+func (v *visit) tryKey(w *workspace.Workspace, made *manage.MadeAPIKey) string {
+	api, may := v.base()+"/v1/workspaces/"+v.ns, func(s apikey.Scope) bool {
+		return slices.ContainsFunc(made.Scopes, func(scope string) bool { return apikey.Scope(scope).Includes(s) })
+	}
+	lines := []string{"export TINTYPE_API_KEY='" + made.Key + "'"}
+	if may(apikey.Read) {
+		lines = append(lines, "# the settings", `curl -H "Authorization: Bearer $TINTYPE_API_KEY" `+api)
+	}
+	if may(apikey.Write) {
+		what := `{"all":true}`
+		if sources := append(keysOf(w.Sources), v.d.Manage.Folders(v.ns)...); len(sources) > 0 {
+			what = `{"path":"` + sources[0] + `/cat.jpg"}`
+		}
+		lines = append(lines, "# purge, so that images are made anew",
+			`curl -H "Authorization: Bearer $TINTYPE_API_KEY" -H 'Content-Type: application/json' -d '`+what+"' "+api+"/purge")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // newKey returns the key that a form asks for.

@@ -1,10 +1,17 @@
 package dashboard_test
 
 import (
+	"html"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/workspace"
 )
 
 // TestKeys: owners make and revoke API keys. A key is shown once, and texts are escaped.
@@ -61,6 +68,56 @@ func TestWrongKeys(t *testing.T) {
 		w := s.ask("owner", "POST", "/app/acme/keys", fields)
 		if w.Code != 422 || !strings.Contains(w.Body.String(), `id="`+field+`-fault"`) || !strings.Contains(w.Body.String(), `value="`+fields.Get("name")+`"`) {
 			t.Errorf("%s: %d\n%s", field, w.Code, w.Body)
+		}
+	}
+}
+
+// TestTryKey: the page with a new key has commands that the API answers, whatever the scopes.
+func TestTryKey(t *testing.T) {
+	for _, scopes := range [][]string{{"read"}, {"write"}, {"read", "write"}, {"admin"}} {
+		s := open(t)
+		if len(scopes) > 1 {
+			s.edit(t, func(w *workspace.Workspace) {
+				w.Sources = []workspace.Source{{Key: "pics", Kind: "http", URL: "https://pics.example/"}}
+			})
+		}
+		page := s.ask("owner", "POST", "/app/acme/keys", url.Values{"do": {"make"}, "name": {"ci"}, "scopes": scopes}).Body.String()
+		try := regexp.MustCompile(`(?s)<textarea id="try"[^>]*>([^<]+)</textarea>`).FindStringSubmatch(page)
+		if try == nil {
+			t.Fatal(page)
+		}
+		lines := strings.Split(html.UnescapeString(try[1]), "\n")
+		key := regexp.MustCompile(`^export TINTYPE_API_KEY='(tt_live_[0-9A-Za-z]{36})'$`).FindStringSubmatch(lines[0])
+		if key == nil {
+			t.Fatal(lines)
+		}
+		records := api.New(api.Config{Manage: manage.New(manage.Config{
+			Store: s.store, Records: s.store, Now: clock, Auth: apikey.NewAuthenticator(apikey.AuthenticatorConfig{Keys: s.store, Now: clock}),
+		})})
+		calls := 0
+		for _, line := range lines[1:] {
+			if strings.HasPrefix(line, "#") {
+				continue
+			}
+			call := regexp.MustCompile(`^curl -H "Authorization: Bearer \$TINTYPE_API_KEY"( -H 'Content-Type: application/json' -d '([^']+)')? https://img\.example(/\S+)$`).FindStringSubmatch(line)
+			if call == nil {
+				t.Fatal(line)
+			}
+			calls++
+			method := "GET"
+			if call[2] != "" { // as curl does
+				method = "POST"
+			}
+			r := httptest.NewRequest(method, call[3], strings.NewReader(call[2]))
+			r.Header.Set("Authorization", "Bearer "+key[1])
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			if records.ServeHTTP(w, r); w.Code >= 300 {
+				t.Errorf("%v: %s: %d %s", scopes, line, w.Code, w.Body)
+			}
+		}
+		if want := map[string]int{"read": 1, "write": 1, "read write": 2, "admin": 2}[strings.Join(scopes, " ")]; calls != want {
+			t.Errorf("%v: %d commands: %q", scopes, calls, lines)
 		}
 	}
 }

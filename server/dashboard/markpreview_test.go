@@ -111,19 +111,27 @@ func openGallery(t *testing.T) *gallery {
 	return g
 }
 
-// deliver answers a request for an image.
+// deliver returns an image.
 func (g *gallery) deliver(t *testing.T, target string) []byte {
 	t.Helper()
-	r := httptest.NewRequest("GET", target, nil)
-	to, ok := g.images.Target(t.Context(), "", r.URL.EscapedPath(), r.URL.RawQuery)
-	w := httptest.NewRecorder()
-	if ok {
-		g.images.Deliver(&delivery.Response{ResponseWriter: w}, r, to)
-	}
-	if w.Code != 200 || !ok {
+	w := g.answer(t, target)
+	if w.Code != 200 {
 		t.Fatalf("%s: %d %s", target, w.Code, w.Body)
 	}
 	return w.Body.Bytes()
+}
+
+// answer answers a request for an image.
+func (g *gallery) answer(t *testing.T, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest("GET", target, nil)
+	to, ok := g.images.Target(t.Context(), "", r.URL.EscapedPath(), r.URL.RawQuery)
+	if !ok {
+		t.Fatalf("%s is no image", target)
+	}
+	w := httptest.NewRecorder()
+	g.images.Deliver(&delivery.Response{ResponseWriter: w}, r, to)
+	return w
 }
 
 // TestPreviewMark: a preview is for those who may change marks, is not kept, and is what

@@ -142,7 +142,7 @@ func (v *visit) markSettings(name string) settingsForm {
 				if err := v.fillChooser(&d); err != nil {
 					return nil, err
 				}
-				d.Pictures = v.thumbnails(w, pictures.some(bound), url.Values{"w": {"96"}, "h": {"64"}, "fit": {"cover"}, "anim": {"0"}})
+				d.Pictures = v.thumbnails(pictures.some(bound))
 			}
 			if name != "" && v.r.Method != http.MethodPost {
 				d.Example = v.markExample(w, name, cmp.Or(v.asked(), pictures.first(bound)))

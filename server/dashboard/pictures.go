@@ -67,32 +67,13 @@ func (v *visit) private(w *workspace.Workspace, source string) bool {
 	return slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == source && s.Private })
 }
 
-// thumbnails returns small pictures of originals. Those that can't be shown are left out.
-func (v *visit) thumbnails(w *workspace.Workspace, names []string, options url.Values) (list []picture) {
-	if w.PresetsOnly { // no URL has these options
-		return nil
-	}
-	var private []string
+// thumbnails returns small pictures of originals.
+func (v *visit) thumbnails(names []string) (list []picture) {
 	for _, name := range names {
-		p := v.plainPicture(w, name, options)
-		if p.URL != "" && p.private {
-			private = append(private, p.URL)
-		}
-		list = append(list, p)
+		source, path, _ := strings.Cut(name, "/")
+		list = append(list, picture{Name: name, URL: v.thumbnailURL(source, path, false)})
 	}
-	if len(private) > 0 {
-		signed, _, err := v.d.Manage.SignURLs(v.r.Context(), v.caller(), v.ns, private, 0)
-		for i := range list {
-			switch {
-			case !list[i].private:
-			case err != nil:
-				list[i].URL = ""
-			default:
-				list[i].URL, signed = signed[0], signed[1:]
-			}
-		}
-	}
-	return slices.DeleteFunc(list, func(p picture) bool { return p.URL == "" })
+	return list
 }
 
 const (

@@ -85,7 +85,7 @@ func TestPlaygroundPage(t *testing.T) {
 	if d.Namespace != "acme" || d.Member.Page != "/app/acme/playground" || d.Member.Base != "https://img.example" || d.Member.Presets["thumb"] != "w=20" || d.Member.CannotSign != nil {
 		t.Errorf("%+v", d.Member)
 	}
-	for _, text := range []string{`<option>thumb</option>`, `<option>red</option>`, `(web server, private)`, `data-option="mark-repeat"`, `src="/acme/files/`, "&#34;&gt;&lt;script&gt;x.jpg"} {
+	for _, text := range []string{`<option>thumb</option>`, `<option>red</option>`, `(web server, private)`, `data-option="mark-repeat"`, `src="/app/acme/images/thumbnail?`, "&#34;&gt;&lt;script&gt;x.jpg"} {
 		if !strings.Contains(body, text) {
 			t.Errorf("the page is without %s", text)
 		}
@@ -150,7 +150,7 @@ func TestPlaygroundWords(t *testing.T) {
 		}
 	}
 	g.edit(t, func(w *workspace.Workspace) { w.PresetsOnly = true })
-	if d, body := g.playData(t, "editor", ""); !d.Member.PresetsOnly || fmt.Sprint(d.Member.First) != "map[preset:thumb]" || strings.Contains(body, `src="/acme/files/`) {
+	if d, body := g.playData(t, "editor", ""); !d.Member.PresetsOnly || fmt.Sprint(d.Member.First) != "map[preset:thumb]" || !strings.Contains(body, `src="/app/acme/images/thumbnail?`) {
 		t.Errorf("presets only: %+v", d.Member)
 	}
 	s := open(t)
@@ -274,7 +274,7 @@ func TestPrivateFolders(t *testing.T) {
 	if b := s.ask("editor", "GET", "/app/acme/presets?picture=files/a.jpg", nil).Body.String(); !strings.Contains(b, `src="/acme/files/a.jpg?preset=thumb&amp;exp=`) {
 		t.Error(b)
 	}
-	if b := s.ask("viewer", "GET", "/app/acme/presets?picture=files/a.jpg", nil).Body.String(); strings.Contains(b, `src="/acme/files/`) {
+	if b := s.ask("viewer", "GET", "/app/acme/presets?picture=files/a.jpg", nil).Body.String(); strings.Contains(b, `src="/app/acme/images/thumbnail?`) {
 		t.Error(b)
 	}
 }

@@ -117,6 +117,7 @@ var pageRows = []pageRow{
 	{"POST /app/{ns}/images/parts", account.WriteImages, nil, 400},
 	{"GET /app/{ns}/images/image", account.ReadImages, nil, 404},
 	{"POST /app/{ns}/images/image", account.WriteImages, nil, 400},
+	{"GET /app/{ns}/images/thumbnail", account.PreviewImages, nil, 404},
 	{"GET /app/{ns}/images/blocked", account.ReadImages, nil, 0},
 	{"POST /app/{ns}/images/blocked", account.WriteImages, url.Values{"path": {"photos/a.jpg"}}, 0},
 	{"GET /app/{ns}/playground", account.ReadImages, nil, 0},

@@ -75,6 +75,7 @@ var routes = []route{
 	{pattern: "POST /app/{ns}/images/parts", needs: account.WriteImages, page: (*visit).uploadParts},
 	{pattern: "GET /app/{ns}/images/image", needs: account.ReadImages, page: (*visit).image},
 	{pattern: "POST /app/{ns}/images/image", needs: account.WriteImages, page: (*visit).image},
+	{pattern: "GET /app/{ns}/images/thumbnail", needs: account.PreviewImages, page: (*visit).thumbnail},
 	{pattern: "GET /app/{ns}/images/blocked", needs: account.ReadImages, page: (*visit).blocks},
 	{pattern: "POST /app/{ns}/images/blocked", needs: account.WriteImages, page: (*visit).blocks},
 	{pattern: "GET /app/{ns}/playground", needs: account.ReadImages, page: (*visit).playground},

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -225,7 +226,9 @@ func (p *Pool) Transform(ctx context.Context, job transform.Job) (transform.Imag
 		if err := p.clear(ctx, &job); err != nil {
 			return transform.Image{}, err
 		}
+		_, wait := tracing.Start(ctx, "queue")
 		leave, err := p.queue.enter(ctx, claimOf(&job))
+		wait.End()
 		if err != nil {
 			return transform.Image{}, err
 		}
