@@ -18,6 +18,7 @@ const allowedMethods = "GET, HEAD, OPTIONS"
 func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 	w.Log.Workspace = t.Namespace
 	if err := s.deliver(w, r, t); err != nil {
+		s.tellQuota(w.Header(), w.Log.site)
 		w.Fail(err)
 		w.noteNamed(t)
 	}

@@ -143,7 +143,9 @@ func TestKeysOfEndpoints(t *testing.T) {
 		{"strict_options", func(w *workspace.Workspace) { w.StrictOptions = true }, "....."},
 		{"default_source", func(w *workspace.Workspace) { w.DefaultSource = "photos" }, "....."},
 		{"dialect", func(w *workspace.Workspace) { w.Dialect = "imgix" }, "....."},
-		{"cdn_cache_control", func(w *workspace.Workspace) { w.CDNCacheControl, w.SurrogateKey = "max-age=9", true }, "....."},
+		{"cdn_cache_control", func(w *workspace.Workspace) {
+			w.CDNCacheControl, w.SurrogateKey, w.QuotaHeaders = "max-age=9", true, true
+		}, "....."},
 		{"plan", func(w *workspace.Workspace) { w.Plan = "pro" }, "....."},
 		{"allowed_origins", func(w *workspace.Workspace) { w.AllowedOrigins = []string{"https://app.example.com"} }, "....."},
 		{"cache_control and ttl", func(w *workspace.Workspace) { w.Sources[0].CacheControl, w.Sources[0].TTL = "public, max-age=9", 60 }, "....."},

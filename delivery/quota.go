@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +26,18 @@ func (s *Service) Quota(ctx context.Context, namespace string) http.Header {
 		return nil
 	}
 	return s.quotaOf(c)
+}
+
+// tellQuota sets the headers of quotas, where the workspace wants them on images. They are of
+// this moment, so no cached entry has them.
+func (s *Service) tellQuota(h http.Header, c *site) {
+	if c == nil || !c.QuotaHeaders {
+		return
+	}
+	maps.Copy(h, s.quotaOf(c))
+	if shown := h["Access-Control-Expose-Headers"]; len(shown) > 0 {
+		h["Access-Control-Expose-Headers"] = append(slices.Clone(shown), "X-Quota-Limit, X-Quota-Remaining, X-Quota-Reset")
+	}
 }
 
 func (s *Service) quotaOf(c *site) http.Header {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -43,6 +44,37 @@ func TestQuota(t *testing.T) {
 	var none http.Header
 	if none.Get("X-Quota-Limit") != "" {
 		t.Error(none)
+	}
+}
+
+// TestQuotaOfImages: where the workspace sets it, images say what is left now, hits and errors
+// too. No cached entry says it.
+func TestQuotaOfImages(t *testing.T) {
+	b := newBench(t)
+	set := func(on bool) {
+		w := b.acme(func(w *workspace.Workspace) { w.Limits.TransformsPerDay, w.QuotaHeaders = 3, on })
+		b.registry.Set(t, w)
+	}
+	set(true)
+	for _, c := range []struct {
+		target string
+		status int
+		left   string
+	}{
+		{"/acme/photos/cat.jpg?w=4", 200, "day=2"}, {"/acme/photos/cat.jpg?w=5", 200, "day=1"}, {"/acme/photos/cat.jpg?w=4", 200, "day=1"}, // a hit says what is left now
+		{"/acme/photos/cat.jpg?w=6", 200, "day=0"}, {"/acme/photos/cat.jpg?w=7", 429, "day=0"}, {"/acme/photos/missing.jpg?w=0", 400, "day=0"},
+	} {
+		w := b.get(c.target, "Origin", "https://app.example")
+		if shown := strings.Join(w.Header()["Access-Control-Expose-Headers"], ", "); !strings.Contains(shown, "X-Quota-Remaining") {
+			t.Errorf("scripts may read %q", shown)
+		}
+		if h := w.Header(); w.Code != c.status || h.Get("X-Quota-Limit") != "day=3" || h.Get("X-Quota-Remaining") != c.left || h.Get("X-Quota-Reset") == "" {
+			t.Errorf("%s: %d %v", c.target, w.Code, h)
+		}
+	}
+	set(false)
+	if w := b.get("/acme/photos/cat.jpg?w=4"); w.Code != 200 || w.Header().Get("X-Quota-Remaining") != "" || !strings.Contains(w.Header().Get("Cache-Status"), "hit") {
+		t.Errorf("without the setting: %d %v", w.Code, w.Header())
 	}
 }
 

@@ -29,6 +29,7 @@ var (
 func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) error {
 	a.describe(w.Header(), e)
 	h := w.Header()
+	s.tellQuota(h, a.site)
 	a.describeNext(w, e)
 	h["Etag"] = []string{e.ETag}
 	s.tellCaches(h, a, a.cacheControlOf(e, s.now()))

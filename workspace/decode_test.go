@@ -74,7 +74,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("(-New +Decode):\n%s", d)
 	}
 	const want = `{"namespace":"acme","name":"","allowed_origins":["*"],"allowed_sources":["*"],"https_only":false,` +
-		`"require_signature":false,"presets_only":false,"dialect":"native","default_source":"","strict_options":false,"fallback_format":"original","cdn_cache_control":"","surrogate_key":false,"allow_svg":false,"allow_tiff":false,"domains":[],` +
+		`"require_signature":false,"presets_only":false,"dialect":"native","default_source":"","strict_options":false,"fallback_format":"original","cdn_cache_control":"","surrogate_key":false,"quota_headers":false,"allow_svg":false,"allow_tiff":false,"domains":[],` +
 		`"sources":[],"marks":[],"presets":[],"plan":"","limits":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_day":0,"transforms_per_month":0},` +
 		`"id":"","revision":0,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"}`
 	if got := string(marshal(t, w)); got != want {

@@ -34,6 +34,7 @@ type Workspace struct {
 	FallbackFormat   string   `json:"fallback_format"`   // of clients that name none: original or jpeg
 	CDNCacheControl  string   `json:"cdn_cache_control"` // what caches in front are told; empty is the default
 	SurrogateKey     bool     `json:"surrogate_key"`
+	QuotaHeaders     bool     `json:"quota_headers"` // images say what is left of quotas
 	AllowSVG         bool     `json:"allow_svg"`
 	AllowTIFF        bool     `json:"allow_tiff"`
 	Domains          []string `json:"domains" maxItems:"20"`

@@ -55,6 +55,7 @@ var notes = map[string]map[string]note{
 			absent: workspace.FallbackOriginal, oneOf: []any{workspace.FallbackOriginal, workspace.FallbackJPEG}},
 		"cdn_cache_control": {text: "CDN-Cache-Control of public answers, where the operator has set a purge hook. Left out, it is as long as `s-maxage`.", absent: ""},
 		"surrogate_key":     {text: "Send the tags of Cache-Tag as Surrogate-Key too, as Fastly reads them.", absent: false},
+		"quota_headers":     {text: "Say on images too what is left of the quotas: X-Quota-Limit, X-Quota-Remaining and X-Quota-Reset. Caches in front may keep them with an answer.", absent: false},
 		"allow_svg":         {text: "Accept SVG originals. The output is always a raster image.", absent: false},
 		"allow_tiff":        {text: "Accept TIFF originals.", absent: false},
 		"domains": {text: "Host names that serve this workspace's images at their root, without the namespace. " +

@@ -23,17 +23,17 @@ func (v *visit) general() error {
 		template: "settings", after: "/settings",
 		fields: map[string]string{
 			"name": "name", "dialect": "dialect", "default_source": "default_source", "fallback_format": "fallback_format",
-			"cdn_cache_control": "cdn_cache_control", "surrogate_key": "surrogate_key", "allow_svg": "allow_svg", "allow_tiff": "allow_tiff",
+			"cdn_cache_control": "cdn_cache_control", "surrogate_key": "surrogate_key", "quota_headers": "quota_headers", "allow_svg": "allow_svg", "allow_tiff": "allow_tiff",
 		},
 		fill: func(w *workspace.Workspace) url.Values {
 			return url.Values{
 				"name": {w.Name}, "dialect": {w.Dialect}, "default_source": {w.DefaultSource}, "fallback_format": {w.FallbackFormat},
-				"cdn_cache_control": {w.CDNCacheControl}, "surrogate_key": on(w.SurrogateKey), "allow_svg": on(w.AllowSVG), "allow_tiff": on(w.AllowTIFF),
+				"cdn_cache_control": {w.CDNCacheControl}, "surrogate_key": on(w.SurrogateKey), "quota_headers": on(w.QuotaHeaders), "allow_svg": on(w.AllowSVG), "allow_tiff": on(w.AllowTIFF),
 			}
 		},
 		edit: func(w *workspace.Workspace, f form) error {
 			w.Name, w.Dialect, w.DefaultSource, w.FallbackFormat = f.get("name"), f.get("dialect"), f.get("default_source"), f.get("fallback_format")
-			w.CDNCacheControl, w.SurrogateKey, w.AllowSVG, w.AllowTIFF = f.get("cdn_cache_control"), f.on("surrogate_key"), f.on("allow_svg"), f.on("allow_tiff")
+			w.CDNCacheControl, w.SurrogateKey, w.QuotaHeaders, w.AllowSVG, w.AllowTIFF = f.get("cdn_cache_control"), f.on("surrogate_key"), f.on("quota_headers"), f.on("allow_svg"), f.on("allow_tiff")
 			return nil
 		},
 		data: func(v *visit, _ *workspace.Workspace) (any, error) {

@@ -23,6 +23,7 @@ var words = map[string]string{
 	"fallback_format":   "Clients that name no image format",
 	"cdn_cache_control": "CDN-Cache-Control",
 	"surrogate_key":     "Send tags as Surrogate-Key too",
+	"quota_headers":     "Say on images what is left of the quotas",
 	"allow_svg":         "Take SVG originals",
 	"allow_tiff":        "Take TIFF originals",
 	"domains":           "Domains",
@@ -91,7 +92,7 @@ var (
 	pathOf = regexp.MustCompile(`^([a-z_]+)(?:\[(.*)\])?(?:\.(.*))?$`)
 
 	yesOrNo = map[string]bool{
-		"https_only": true, "require_signature": true, "presets_only": true, "strict_options": true, "surrogate_key": true, "allow_svg": true, "allow_tiff": true,
+		"https_only": true, "require_signature": true, "presets_only": true, "strict_options": true, "surrogate_key": true, "quota_headers": true, "allow_svg": true, "allow_tiff": true,
 		"sources.private": true, "sources.uploads": true, "marks.repeat": true,
 	}
 	textLists = map[string]bool{"allowed_origins": true, "allowed_sources": true, "domains": true, "sources.public_urls": true, "marks.auto_apply_sources": true}

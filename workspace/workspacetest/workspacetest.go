@@ -138,7 +138,7 @@ func Full(namespace string) *workspace.Workspace {
 	w.AllowedSources = []string{}
 	w.HTTPSOnly, w.RequireSignature, w.PresetsOnly, w.AllowSVG, w.AllowTIFF = true, true, true, true, true
 	w.Dialect, w.DefaultSource, w.StrictOptions = "imgix", "media", true
-	w.FallbackFormat, w.CDNCacheControl, w.SurrogateKey = "jpeg", "max-age=86400", true
+	w.FallbackFormat, w.CDNCacheControl, w.SurrogateKey, w.QuotaHeaders = "jpeg", "max-age=86400", true, true
 	w.Domains = []string{"img." + namespace + ".example"}
 	w.Sources = []workspace.Source{
 		{Key: "photos", Kind: "http", Private: true, URL: "https://origin.example.com/photos/",
