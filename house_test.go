@@ -66,8 +66,9 @@ var mayImport = map[string][]string{
 	"alert":   {"account", "mail", "webhook", "workspace"},
 	"webhook": {},
 
-	// Plans are records of the store too.
-	"billing/plan": {"account", "workspace"},
+	// Plans are records of the store too, and so is the journal of usage.
+	"billing/plan":  {"account", "workspace"},
+	"billing/meter": {"account", "webhook", "workspace"},
 
 	// Use cases know neither HTTP nor who serves it.
 	"manage": {"account", "billing/plan", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
