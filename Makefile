@@ -44,6 +44,7 @@ test: deps lint ## everything that must hold
 	@scripts/install-test-deps
 	@scripts/build-versitygw
 	@scripts/build-pebble
+	@scripts/build-stripe-mock
 	@scripts/install-axe
 	@scripts/install-dynamodb-local
 	@scripts/install-prometheus

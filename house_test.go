@@ -66,9 +66,10 @@ var mayImport = map[string][]string{
 	"alert":   {"account", "mail", "webhook", "workspace"},
 	"webhook": {},
 
-	// Plans are records of the store too, and so is the journal of usage.
-	"billing/plan":  {"account", "workspace"},
-	"billing/meter": {"account", "webhook", "workspace"},
+	// Plans are records of the store too, and so are the journal of usage and customers of Stripe.
+	"billing/plan":   {"account", "workspace"},
+	"billing/meter":  {"account", "webhook", "workspace"},
+	"billing/stripe": {"account", "billing/meter", "billing/plan", "fault", "workspace"},
 
 	// Use cases know neither HTTP nor who serves it.
 	"manage": {"account", "billing/plan", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
@@ -100,6 +101,7 @@ var mayImport = map[string][]string{
 	"internal/versitygw":     {},
 	"internal/dynamodblocal": {},
 	"internal/pebble":        {"certs/certstest"},
+	"internal/stripemock":    {},
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
@@ -132,6 +134,7 @@ var onlyImporters = map[string][]string{
 	"github.com/miekg/dns":             {"manage"},
 	"github.com/caddyserver/certmagic": {"certs", "certs/certstest"},
 	"github.com/oschwald/maxminddb":    {"geoip"},
+	"github.com/stripe/stripe-go":      {"billing/stripe"},
 	"github.com/maxmind/mmdbwriter":    {"geoip/geoiptest"},
 	"github.com/quic-go/quic-go":       {"server"},
 	"go.opentelemetry.io/otel":         {"tracing"},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tintype/tintype/workspace"
 )
@@ -33,6 +34,13 @@ type Plan struct {
 	// WorkspacesPerAccount is how many workspaces on the plan an account may own, and so make
 	// for itself. 0 is none. It matters on the signup plan.
 	WorkspacesPerAccount int `json:"workspaces_per_account" minimum:"0" doc:"Workspaces on the plan that an account may own, and so make for itself. It matters for the plan that is signup_plan in the file of --plans. 0 is none."`
+
+	// StripePrice and StripeMeteredPrice are the prices of a subscription: one of a month, say,
+	// and one of units. A plan without any isn't sold. Lapsed is the plan that a workspace gets
+	// when its subscription has ended; empty: it keeps this one.
+	StripePrice        string `json:"stripe_price" doc:"ID of the price at Stripe that a subscription of the plan has. Empty or left out, none."`
+	StripeMeteredPrice string `json:"stripe_metered_price" doc:"ID of the price at Stripe that bills units. Empty or left out, none."`
+	Lapsed             string `json:"lapsed" doc:"The plan that a workspace gets when its subscription at Stripe has ended. Empty or left out, it keeps this one."`
 
 	InFile bool `json:"in_file" readOnly:"true" doc:"The plan is in the file of --plans, and only changed there. Set by the server; ignored in requests."` // set by the server: the file of plans has it, so that the API can't change it
 	Signup bool `json:"signup" readOnly:"true" doc:"Workspaces that people make for themselves are on this plan. Set by the server; ignored in requests."` // set by the server: workspaces that people make for themselves are on it
@@ -64,11 +72,22 @@ func (p *Plan) Validate() error {
 	if p.WorkspacesPerAccount < 0 {
 		add("workspaces_per_account", "%d is not allowed: give a number from 0", p.WorkspacesPerAccount)
 	}
+	for _, price := range []struct{ name, id string }{{"stripe_price", p.StripePrice}, {"stripe_metered_price", p.StripeMeteredPrice}} {
+		if price.id != "" && !strings.HasPrefix(price.id, "price_") || len(price.id) > 100 {
+			add(price.name, "%.100q is no price at Stripe: give its ID, which begins with price_", price.id)
+		}
+	}
+	if p.Lapsed != "" && (p.Lapsed == p.Name || !workspace.ValidSourceKey(p.Lapsed)) {
+		add("lapsed", "%.100q is not allowed: name another plan, or leave it out where the workspace is to keep this one", p.Lapsed)
+	}
 	if wrong != nil {
 		return &workspace.ValidationError{Problems: wrong}
 	}
 	return nil
 }
+
+// Sold reports whether the plan can be bought.
+func (p *Plan) Sold() bool { return p.StripePrice != "" || p.StripeMeteredPrice != "" }
 
 // Bound returns the limits that hold for a workspace on the plan: the lower one of each of its
 // own and of the plan's. A nil plan leaves them as they are.
@@ -117,6 +136,13 @@ func (f *File) validate() error {
 			wrong = append(wrong, err.Within(path).Problems...)
 		}
 		f.Plans[name] = p
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Plans)) {
+		if to := f.Plans[name].Lapsed; to != "" {
+			if _, ok := f.Plans[to]; !ok {
+				wrong = append(wrong, workspace.Problem{Path: "plans." + name + ".lapsed", Message: fmt.Sprintf("%.100q is no plan of this file: name one of its plans, or leave it out", to)})
+			}
+		}
 	}
 	if _, ok := f.Plans[f.SignupPlan]; f.SignupPlan != "" && !ok {
 		wrong = append(wrong, workspace.Problem{Path: "signup_plan", Message: fmt.Sprintf("%.100q is no plan of this file: name one of its plans, or leave it out if people make no workspaces for themselves", f.SignupPlan)})

@@ -43,13 +43,13 @@ func TestPlans(t *testing.T) {
 	}
 	s := startOn(t, db, func(c *config) { c.Plans = plans })
 	const free = `{"name":"free","limits":{"requests_per_minute":0,"transforms_per_minute":0,"transforms_per_day":5,"transforms_per_month":0},` +
-		`"requests_per_minute":0,"members":null,"domains":null,"workspaces_per_account":1,"in_file":true,"signup":true}`
+		`"requests_per_minute":0,"members":null,"domains":null,"workspaces_per_account":1,"stripe_price":"","stripe_metered_price":"","lapsed":"","in_file":true,"signup":true}`
 	if a := s.do(t, "GET", "/v1/plans", "").want(t, 200); a.body != `{"plans":[`+free+"]}\n" {
 		t.Error(a.body)
 	}
 	made := s.do(t, "PUT", "/v1/plans/pro", `{"limits":{"transforms_per_day":500},"requests_per_minute":500,"members":3,"domains":0}`).want(t, 200).body
 	got := s.do(t, "GET", "/v1/plans/pro", "").want(t, 200).body
-	if got != made || !strings.Contains(got, `"requests_per_minute":500,"members":3,"domains":0,"workspaces_per_account":0,"in_file":false,"signup":false`) {
+	if got != made || !strings.Contains(got, `"requests_per_minute":500,"members":3,"domains":0,"workspaces_per_account":0,"stripe_price":"","stripe_metered_price":"","lapsed":"","in_file":false,"signup":false`) {
 		t.Errorf("%s%s", made, got)
 	}
 	if again := s.do(t, "PUT", "/v1/plans/pro", got).want(t, 200).body; again != got {
