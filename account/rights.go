@@ -86,6 +86,7 @@ const (
 	WritePlans       Action = "plan.write"
 	SetPlan          Action = "workspace.plan"
 	MakeWorkspace    Action = "workspace.make"
+	Pay              Action = "workspace.pay"
 )
 
 // A Right is a row of the table: who may do one action. The least role and the scope of API
@@ -124,6 +125,7 @@ var table = []Right{
 	{VerifyDomain, Owner, apikey.Write, "Verify domains"},
 	{WriteSigningKeys, Owner, apikey.Write, "Make and delete signing keys"},
 	{WriteAPIKeys, Owner, apikey.Admin, "Make and revoke API keys"},
+	{Pay, Owner, apikey.Admin, "Buy a plan, and change how it is paid"},
 	{WriteMembers, Owner, "", "Invite, remove and change members"},
 	{DeleteWorkspace, Owner, "", "Delete the workspace"},
 	{CreateWorkspace, Operator, "", "Make any number of workspaces"},

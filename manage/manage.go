@@ -71,6 +71,11 @@ type Config struct {
 	// Plans bound what workspaces may use. Nil has none.
 	Plans *plan.Book
 
+	// Billing sells plans; nil sells none. PublicURL is that of this server, without a slash at
+	// its end, to which pages of others lead back.
+	Billing   Billing
+	PublicURL string
+
 	// Certificates are those that this server orders. Nil orders none.
 	Certificates Certificates
 
@@ -142,6 +147,8 @@ type Manager struct {
 	now        func() time.Time
 	log        *slog.Logger
 
+	billing      Billing         // nil: nothing is sold
+	publicURL    string          // of this server
 	certificates Certificates    // nil: none are ordered
 	claims       account.Records // nil: claims are not looked up by themselves
 	purging      purging
@@ -163,7 +170,7 @@ func New(c Config) *Manager {
 	m := &Manager{
 		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, plans: c.Plans, fronts: c.Fronts,
 		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
-		resolver: c.Resolver, cnames: c.CNAMEs, certificates: c.Certificates, claims: c.Claims, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
+		resolver: c.Resolver, cnames: c.CNAMEs, billing: c.Billing, publicURL: c.PublicURL, certificates: c.Certificates, claims: c.Claims, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}
 	m.staged.due = map[stagedSource]time.Time{}
 	if m.reads == nil {

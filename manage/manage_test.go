@@ -191,6 +191,15 @@ var useCases = map[string]useCase{
 	"PutSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.PutSource(ctx, who, "acme", workspace.Source{Key: "more", Kind: "http", URL: "https://more.test/"}))
 	}},
+	"Subscription": {account.ReadWorkspace, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Subscription(ctx, who, "acme"))
+	}},
+	"Checkout": {account.Pay, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Checkout(ctx, who, "acme", "pro"))
+	}},
+	"BillingPortal": {account.Pay, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.BillingPortal(ctx, who, "acme"))
+	}},
 	"DeleteSource": {account.WriteSource, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.DeleteSource(ctx, who, "acme", "spare"))
 	}},

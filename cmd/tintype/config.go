@@ -37,25 +37,31 @@ type serveCmd struct {
 	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, on the port of --tls-listen by UDP, and say so in answers by https."`
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 
-	OpsListen       string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
-	Drain           time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server still takes requests after SIGTERM. Meanwhile /readyz is 503 and answers close their connections, so that load balancers choose another server (${default})."`
-	Data            string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
-	Store           storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. Set endpoint for stores other than AWS (${default})."`
-	BaseDomain      string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
-	Dir             []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
-	DirUploads      []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
-	DirPrivate      []string      `env:"TINTYPE_DIR_PRIVATE" sep:";" placeholder:"NS/KEY" help:"Serve the images of the folder of --dir NS/KEY=PATH to signed URLs only. Repeatable."`
-	Demo            bool          `env:"TINTYPE_DEMO" help:"Try Tintype on this machine: draws pictures into the data folder, serves them in the workspaces demo and gallery, makes a root key, and prints the codes with which operator@tintype.example signs in at /app."`
-	PublicURL       publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. Needed with --mail smtp://."`
-	Operators       []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
-	Signup          string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
-	Plans           string        `env:"TINTYPE_PLANS" type:"existingfile" placeholder:"FILE" help:"Plans, which bound what workspaces may use, in this YAML or JSON file. With its signup_plan, people make workspaces for themselves. SIGHUP reads it again."`
-	GeoIP           string        `name:"geoip" env:"TINTYPE_GEOIP" type:"existingfile" placeholder:"FILE" help:"A database of the countries of addresses in MaxMind's format, such as GeoLite2-Country.mmdb, with which usage says how much each country used. SIGHUP reads it again."`
-	SecurityContact contact       `env:"TINTYPE_SECURITY_CONTACT" placeholder:"ADDRESS" help:"Whom to tell about a vulnerability of this server, as an e-mail address or an https:// URL: /.well-known/security.txt and its page name it. By default there is neither."`
-	Mail            string        `env:"TINTYPE_MAIL" placeholder:"URL" help:"The mail server that sends codes and invitations: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465, with the password in TINTYPE_MAIL_PASSWORD. 'log' prints mails on the terminal, which is the default while --listen, and --tls-listen if there is one, are addresses of loopback. Without it, or with 'off', there is no dashboard."`
-	MailFrom        string        `env:"TINTYPE_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of mails. By default tintype@ and the host of --public-url."`
-	Apply           string        `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
-	ApplyPrune      bool          `env:"TINTYPE_APPLY_PRUNE" help:"Remove settings of the workspaces in the file of --apply that aren't in the file, as tintype apply --prune does."`
+	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
+	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server still takes requests after SIGTERM. Meanwhile /readyz is 503 and answers close their connections, so that load balancers choose another server (${default})."`
+	Data       string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
+	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. Set endpoint for stores other than AWS (${default})."`
+	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
+	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
+	DirUploads []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
+	DirPrivate []string      `env:"TINTYPE_DIR_PRIVATE" sep:";" placeholder:"NS/KEY" help:"Serve the images of the folder of --dir NS/KEY=PATH to signed URLs only. Repeatable."`
+	Demo       bool          `env:"TINTYPE_DEMO" help:"Try Tintype on this machine: draws pictures into the data folder, serves them in the workspaces demo and gallery, makes a root key, and prints the codes with which operator@tintype.example signs in at /app."`
+	PublicURL  publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. Needed with --mail smtp://."`
+	Operators  []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
+	Signup     string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
+	Plans      string        `env:"TINTYPE_PLANS" type:"existingfile" placeholder:"FILE" help:"Plans, which bound what workspaces may use, in this YAML or JSON file. With its signup_plan, people make workspaces for themselves. SIGHUP reads it again."`
+	GeoIP      string        `name:"geoip" env:"TINTYPE_GEOIP" type:"existingfile" placeholder:"FILE" help:"A database of the countries of addresses in MaxMind's format, such as GeoLite2-Country.mmdb, with which usage says how much each country used. SIGHUP reads it again."`
+
+	BillingWebhook   string `env:"TINTYPE_BILLING_WEBHOOK" placeholder:"URL" help:"URL to which events of usage are posted once an hour, signed with TINTYPE_BILLING_WEBHOOK_SECRET as Standard Webhooks says."`
+	BillingOpenMeter string `name:"billing-openmeter" env:"TINTYPE_BILLING_OPENMETER" placeholder:"URL" help:"The OpenMeter to which events of usage are sent once an hour, such as https://openmeter.cloud, with TINTYPE_OPENMETER_KEY if that is set."`
+	StripeMeter      string `env:"TINTYPE_STRIPE_METER" placeholder:"NAME" help:"The event name of the meter at Stripe to which units are sent once an hour, in thousandths of a unit. Needs TINTYPE_STRIPE_KEY, with which plans are sold by Stripe too."`
+	StripeAPI        string `name:"stripe-api" env:"TINTYPE_STRIPE_API" default:"https://api.stripe.com" placeholder:"URL" help:"Where Stripe's API is, for tests (${default})."`
+
+	SecurityContact contact `env:"TINTYPE_SECURITY_CONTACT" placeholder:"ADDRESS" help:"Whom to tell about a vulnerability of this server, as an e-mail address or an https:// URL: /.well-known/security.txt and its page name it. By default there is neither."`
+	Mail            string  `env:"TINTYPE_MAIL" placeholder:"URL" help:"The mail server that sends codes and invitations: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465, with the password in TINTYPE_MAIL_PASSWORD. 'log' prints mails on the terminal, which is the default while --listen, and --tls-listen if there is one, are addresses of loopback. Without it, or with 'off', there is no dashboard."`
+	MailFrom        string  `env:"TINTYPE_MAIL_FROM" placeholder:"ADDRESS" help:"Sender of mails. By default tintype@ and the host of --public-url."`
+	Apply           string  `env:"TINTYPE_APPLY" type:"existingfile" placeholder:"FILE" help:"Create or update the workspaces in this YAML or JSON file at start. Settings that aren't in the file stay."`
+	ApplyPrune      bool    `env:"TINTYPE_APPLY_PRUNE" help:"Remove settings of the workspaces in the file of --apply that aren't in the file, as tintype apply --prune does."`
 
 	AllowCIDR      []cidr `env:"TINTYPE_ALLOW_CIDR" name:"allow-cidr" placeholder:"CIDR" help:"Private ranges that originals may be fetched from, such as 10.1.0.0/16. By default Tintype never connects to a private, loopback or link-local address."`
 	TrustedProxies []cidr `env:"TINTYPE_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies in front whose X-Forwarded-For is trusted."`
@@ -188,6 +194,9 @@ func (c *serveCmd) Validate() error {
 		if u, err := url.Parse(c.ModerationWebhook); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
 			return errors.New("--moderation-webhook: must be a URL such as https://moderation.example.com/tintype; a token goes into TINTYPE_MODERATION_WEBHOOK_TOKEN")
 		}
+	}
+	if err := c.checkBilling(); err != nil {
+		return err
 	}
 	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {
 		return fmt.Errorf("--base-domain: %q is no domain; write it as img.example.com", b)

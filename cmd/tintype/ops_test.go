@@ -21,6 +21,7 @@ import (
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/webhook"
 )
 
 // A lockedBuffer is a log that a test may read while it is written.
@@ -94,8 +95,10 @@ func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuff
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, append([]string{
-			"serve", "--listen", public, "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + dir,
-		}, args...), func(string) string { return "" }, io.Discard, log)
+			"serve", "--listen", public, "--ops-listen", ops, "--data", t.TempDir(), "--dir", "demo/samples=" + dir, "--billing-webhook", "https://billing.example/usage",
+		}, args...), func(name string) string {
+			return map[string]string{billingWebhookSecret: webhook.NewSecret()}[name]
+		}, io.Discard, log)
 	}()
 	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), `"msg":"serving"`); {
 		select {

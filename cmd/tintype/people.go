@@ -37,6 +37,14 @@ func (p *publicURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// text is the URL, or nothing where it isn't set.
+func (p publicURL) text() string {
+	if p.url == nil {
+		return ""
+	}
+	return p.url.String()
+}
+
 // A contact is a URI of whom to tell about a vulnerability: mailto: or https:.
 type contact string
 

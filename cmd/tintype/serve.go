@@ -222,10 +222,18 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
+	seller, err := c.openStripe(std.getenv, store, workspaces, plans, fetching, log)
+	if err != nil {
+		return err
+	}
+	usageMeter, err := c.openMeter(std.getenv, store, seller, fetching, metrics, log)
+	if err != nil {
+		return err
+	}
 	manager := manage.New(manage.Config{
 		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
-		Certificates: certificatesOf(auto), Claims: store, Resolver: c.resolver(), CNAMEs: c.cnames(), Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
+		Billing: billingOf(seller), PublicURL: c.PublicURL.text(), Certificates: certificatesOf(auto), Claims: store, Resolver: c.resolver(), CNAMEs: c.cnames(), Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
 	if err := c.prepare(ctx, manager, log); err != nil {
 		return err
@@ -255,6 +263,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(log, rereads...), reapOrphans}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
+	}
+	if usageMeter != nil {
+		run = append(run, usageMeter.Run)
 	}
 	if people != nil {
 		run = append(run, people.Run)

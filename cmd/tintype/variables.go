@@ -18,6 +18,10 @@ var secrets = []struct{ name, help string }{
 	{"TINTYPE_MODERATION_WEBHOOK_TOKEN", "Sent to --moderation-webhook as Authorization: Bearer."},
 	{"TINTYPE_SECRET_KEY", "64 hex digits under which the store encrypts the secrets of workspaces. Without it, a key in `secret.key` in the data folder, made on the first run: back it up apart from the database. To rotate, put the new key in front of the old one, with a comma between, and restart; then the old one may go. A store in DynamoDB needs it, the same on every server, and `tintype store rekey` before the old one goes."},
 	{"TINTYPE_MAIL_PASSWORD", "Password of the user of --mail."},
+	{stripeKey, "Secret key of Stripe's API, with which plans are sold and usage is billed: [billing.md](billing.md#stripe)."},
+	{stripeWebhookSecret, "Secret of the endpoint at Stripe that sends events to `/v1/billing/stripe`."},
+	{openMeterKey, "Sent to --billing-openmeter as Authorization: Bearer."},
+	{billingWebhookSecret, "Signs what --billing-webhook gets: `whsec_` and the base64 of 24 to 64 bytes."},
 	{"TINTYPE_API_KEY", ""},
 	{"TINTYPE_SIGNING_SECRET", ""},
 }

@@ -81,6 +81,7 @@ type config struct {
 	Images          manage.Images   // nil: no uploads
 	People          *account.People // nil: nobody signs in
 	Plans           *plan.Book      // nil: none
+	Billing         manage.Billing  // nil: sells nothing
 	Front           manage.Front    // nil: no caches in front
 	Resolver        manage.Resolver
 	BaseDomain      string
@@ -99,7 +100,7 @@ type config struct {
 func (c config) new() http.Handler {
 	m := manage.Config{
 		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Images: c.Images, Records: c.Records, Auth: c.Auth,
-		People: c.People, Plans: c.Plans, Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
+		People: c.People, Plans: c.Plans, Billing: c.Billing, PublicURL: "https://img.example.com", Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
 	}
 	if c.Front != nil {
 		m.Fronts = []manage.Front{c.Front}

@@ -42,6 +42,7 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Audit", Description: "Who changed what, and who requested what."},
 			{Name: "Domains", Description: "A workspace's own host names."},
 			{Name: "Plans", Description: "What bounds the use of workspaces. The operator makes them."},
+			{Name: "Billing", Description: "What a workspace pays for, at Stripe."},
 			{Name: "Usage", Description: "Counts of requests, transforms and bytes, and what failed."},
 			{Name: "Cache", Description: "Purging cached variants."},
 			{Name: "Documentation", Description: "This document."},
@@ -67,6 +68,7 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[workspace.Workspace](), true, "")
 	registry.Schema(reflect.TypeFor[fault.ErrorEnvelope](), true, "")
 	registry.Schema(reflect.TypeFor[SignRequest](), true, "")
+	registry.Schema(reflect.TypeFor[CheckoutRequest](), true, "")
 	registry.Schema(reflect.TypeFor[SignImageRequest](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewBlock](), true, "")
 	registry.Schema(reflect.TypeFor[manage.NewUploadURL](), true, "")

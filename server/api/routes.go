@@ -11,6 +11,7 @@ func (a *api) routes() {
 	a.accountRoutes()
 	a.domainRoutes()
 	a.planRoutes()
+	a.billingRoutes()
 	a.purgeRoutes()
 	a.usageRoutes()
 	a.auditRoutes()

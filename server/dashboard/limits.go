@@ -45,6 +45,7 @@ type limitsData struct {
 	Prices []price
 	Units  string    // since the first of the month
 	Since  time.Time // the first of the month
+	Sale   *sale     // nil where this server sells no plans
 }
 
 // A price is what one of an operation costs.
@@ -109,6 +110,9 @@ func (v *visit) limits() error {
 				return nil, err
 			}
 			d.Units = plot.Amount(total.Units.Float())
+			if d.Sale, err = v.sale(); err != nil {
+				return nil, err
+			}
 			holds := d.Bounds.Limits
 			if holds.TransformsPerDay == 0 && holds.TransformsPerMonth == 0 {
 				return d, nil

@@ -54,6 +54,7 @@ var routes = []route{
 	{pattern: "POST /app/{ns}/settings/import", needs: account.UpdateWorkspace, page: (*visit).importFile},
 	{pattern: "GET /app/{ns}/delete", needs: account.DeleteWorkspace, page: (*visit).deleteWorkspace},
 	{pattern: "POST /app/{ns}/delete", needs: account.DeleteWorkspace, page: (*visit).deleteWorkspace},
+	{pattern: "POST /app/{ns}/billing", needs: account.Pay, page: (*visit).billing},
 	{pattern: "POST /app/{ns}/limits", needs: account.UpdateLimits, page: (*visit).limits},
 	{pattern: "GET /app/{ns}/sources", needs: account.ReadWorkspace, page: (*visit).sources},
 	// No key and no name begins with _.
