@@ -37,6 +37,8 @@ const (
 	copied = "certificates"
 )
 
+var errStoreAway = errors.New("the store of certificates failed a moment ago")
+
 // Copied returns storage in a store, with copies in a data folder.
 func Copied(store certmagic.Storage, data string, by Sealer, log *slog.Logger) *Copies {
 	c := &Copies{
@@ -73,6 +75,9 @@ func (c *Copies) Has(host string) bool {
 // Load implements [certmagic.Storage].
 func (c *Copies) Load(ctx context.Context, key string) ([]byte, error) {
 	if !strings.HasPrefix(key, copied+"/") {
+		if c.isAway() { // a certificate that there is a copy of waits for this too, such as for its OCSP response
+			return nil, errStoreAway
+		}
 		return c.Storage.Load(ctx, key)
 	}
 	kept, noCopy := c.local.Load(ctx, key) // one that can't be read is none

@@ -374,6 +374,46 @@ func TestTLSAutoShared(t *testing.T) {
 	}
 }
 
+// TestTLSWithoutTable: a server that starts while the table is away serves the hosts whose
+// certificates it had, with images of workspaces that it has copies of. It orders none.
+func TestTLSWithoutTable(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
+	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
+	local := dynamodblocal.Start(t)
+	store := initStore(t, local)
+	const host = "demo.img.example.com"
+	s := startACME(t, ca, data, store, secure, plain, "--dir", "demo/samples="+samples)
+	var first *x509.Certificate
+	until(t, "the host has a certificate", func() bool {
+		first, err = s.shake(host)
+		return err == nil
+	})
+	s.kill()
+	local.Pause(t)
+	defer local.Resume(t)
+	orders := ca.Orders()
+	s = startACME(t, ca, data, store, secure, plain, "--dir", "demo/samples="+samples)
+	took := until(t, "it is served while the table is away", func() bool {
+		c, err := s.shake(host)
+		if err == nil && !c.Equal(first) {
+			t.Fatal("it has another certificate")
+		}
+		return err == nil
+	})
+	t.Logf("served after %v", took)
+	if _, err := s.shake("acme.img.example.com"); err == nil {
+		t.Error("a host that had no certificate has one")
+	}
+	if n := ca.Orders() - orders; n != 0 {
+		t.Errorf("%d orders while the table is away", n)
+	}
+}
+
 // TestTLSAsk: a proxy in front learns which hosts are ours, also without --tls.
 func TestTLSAsk(t *testing.T) {
 	t.Parallel() // it waits more than it computes
