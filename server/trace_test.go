@@ -52,7 +52,7 @@ func TestTraces(t *testing.T) {
 		"GET /{workspace}/{source}/{path}", "  cache", "  fetch.queue", "  fetch", "  transform",
 		"GET /{workspace}/{source}/{path}", "  cache",
 		"GET /{workspace}/{source}/{path}", "  cache", "  fetch.queue", "  fetch",
-		"GET /{workspace}/{path}",
+		"GET /{workspace}/{source}/{path}", "  cache", "  fetch.queue", "  fetch", "  transform", // a URL of the source
 		"GET /{workspace}/{path}",
 		"GET /v1/{path}",
 	}
