@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"purgehook":  {},
 	"moderation": {},
 	"tracing":    {},
+	"secretref":  {},
 
 	// Readers of what files say, without decoding. transform has the types that they fill.
 	"transform/header":     {"transform", "transform/header/svg"},
@@ -140,7 +141,8 @@ var onlyImporters = map[string][]string{
 	"go.opentelemetry.io/otel":         {"tracing"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
-	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "internal/versitygw"},
+	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "secretref", "internal/versitygw"},
+	"golang.org/x/oauth2":              {"secretref"},
 }
 
 // mayNotImport lists what a package must do without.

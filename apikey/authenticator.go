@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -68,8 +69,7 @@ type AuthenticatorConfig struct {
 // reached, a key that wasn't looked up for [Bound] is refused with workspace.ErrUnavailable.
 // An Authenticator is safe for concurrent use.
 type Authenticator struct {
-	roots [][32]byte // SHA-256
-	lens  []int      // of the root keys, in bytes
+	roots atomic.Pointer[[]root]
 	keys  workspace.APIKeys
 	gate  *cached.Strangers
 	log   *slog.Logger
@@ -82,6 +82,12 @@ type Authenticator struct {
 	loads    map[[32]byte]*load
 	forgets  uint64 // calls of forget
 	reported time.Time
+}
+
+// A root is what is known of a root key.
+type root struct {
+	hash   [32]byte // SHA-256
+	length int      // in bytes
 }
 
 // An entry is the store's last answer about a key. It never changes: another entry replaces
@@ -121,17 +127,23 @@ func NewAuthenticator(c AuthenticatorConfig) *Authenticator {
 		keys: c.Keys, gate: c.Strangers, log: c.Log, now: c.Now, slots: make(chan struct{}, lookups),
 		known: known, unknown: unknown, loads: map[[32]byte]*load{},
 	}
-	for _, key := range c.RootKeys {
-		if key != "" {
-			a.roots = append(a.roots, sha256.Sum256([]byte(key)))
-			a.lens = append(a.lens, len(key))
-		}
-	}
+	a.SetRootKeys(c.RootKeys)
 	return a
 }
 
+// SetRootKeys replaces the root keys. Empty keys are ignored.
+func (a *Authenticator) SetRootKeys(keys []string) {
+	var roots []root
+	for _, key := range keys {
+		if key != "" {
+			roots = append(roots, root{sha256.Sum256([]byte(key)), len(key)})
+		}
+	}
+	a.roots.Store(&roots)
+}
+
 // HasRoot reports whether there is a root key.
-func (a *Authenticator) HasRoot() bool { return len(a.roots) > 0 }
+func (a *Authenticator) HasRoot() bool { return len(*a.roots.Load()) > 0 }
 
 // Authenticate returns the owner of the key in text. The caller must check with
 // [Principal.May] whether the owner may do what the request asks for.
@@ -180,8 +192,8 @@ func Holder(err error) (p Principal, ok bool) {
 func (a *Authenticator) isRoot(text string) bool {
 	sum := sha256.Sum256([]byte(text))
 	found := 0
-	for i := range a.roots {
-		found |= subtle.ConstantTimeCompare(sum[:], a.roots[i][:])
+	for _, r := range *a.roots.Load() {
+		found |= subtle.ConstantTimeCompare(sum[:], r.hash[:])
 	}
 	return found == 1
 }
@@ -190,7 +202,7 @@ func (a *Authenticator) isRoot(text string) bool {
 // root key. A root key has no form to know it by, so only whole pieces are compared, and
 // only those as long as a root key.
 func (a *Authenticator) RootInURL(path, query string) bool {
-	if a == nil || len(a.roots) == 0 {
+	if a == nil || !a.HasRoot() {
 		return false
 	}
 	for piece := range strings.SplitSeq(path, "/") {
@@ -210,10 +222,14 @@ func (a *Authenticator) RootInURL(path, query string) bool {
 }
 
 func (a *Authenticator) rootPiece(piece string, unescape func(string) (string, error)) bool {
-	if len(piece) < slices.Min(a.lens) {
+	roots := *a.roots.Load()
+	asLong := func(s string) bool {
+		return slices.ContainsFunc(roots, func(r root) bool { return len(s) == r.length })
+	}
+	if !slices.ContainsFunc(roots, func(r root) bool { return len(piece) >= r.length }) {
 		return false
 	}
-	if slices.Contains(a.lens, len(piece)) && a.isRoot(piece) {
+	if asLong(piece) && a.isRoot(piece) {
 		return true
 	}
 	plain, err := unescape(piece)
@@ -221,7 +237,7 @@ func (a *Authenticator) rootPiece(piece string, unescape func(string) (string, e
 		return false
 	}
 	plain = strings.TrimPrefix(plain, "Bearer ")
-	return slices.Contains(a.lens, len(plain)) && a.isRoot(plain)
+	return asLong(plain) && a.isRoot(plain)
 }
 
 // lookup returns the entry of the key with this hash. It asks the store where memory has no

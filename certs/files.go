@@ -13,22 +13,27 @@ import (
 	"sync/atomic"
 )
 
-// A Pair names the files of a certificate and its key, in PEM. The file of the certificate
-// has those of the authorities between it and the root, too.
+// A Pair names a certificate and its key, in PEM. With the certificate are those of the
+// authorities between it and the root.
 type Pair struct{ Cert, Key string }
+
+// A Reader returns what a name of a Pair stands for.
+type Reader func(name string) ([]byte, error)
 
 // Files has certificates from files. It is safe for concurrent use.
 type Files struct {
 	pairs   []Pair
+	read    Reader
 	present atomic.Pointer[[]*tls.Certificate] // in the order of pairs
 }
 
-// OpenFiles reads certificates. There must be one or more.
-func OpenFiles(pairs ...Pair) (*Files, error) {
+// OpenFiles reads certificates. There must be one or more. [os.ReadFile] is a reader whose names
+// are paths.
+func OpenFiles(read Reader, pairs ...Pair) (*Files, error) {
 	if len(pairs) == 0 {
 		return nil, errors.New("there are no files of certificates")
 	}
-	f := &Files{pairs: pairs}
+	f := &Files{pairs: pairs, read: read}
 	return f, f.Reload()
 }
 
@@ -36,14 +41,30 @@ func OpenFiles(pairs ...Pair) (*Files, error) {
 func (f *Files) Reload() error {
 	all := make([]*tls.Certificate, len(f.pairs))
 	for i, p := range f.pairs {
-		c, err := tls.LoadX509KeyPair(p.Cert, p.Key)
+		c, err := f.load(p)
 		if err != nil {
-			return fmt.Errorf("%s and %s: %w", p.Cert, p.Key, err)
+			return err
 		}
-		all[i] = &c
+		all[i] = c
 	}
 	f.present.Store(&all)
 	return nil
+}
+
+func (f *Files) load(p Pair) (*tls.Certificate, error) {
+	cert, err := f.read(p.Cert)
+	if err != nil {
+		return nil, err
+	}
+	key, err := f.read(p.Key)
+	if err != nil {
+		return nil, err
+	}
+	c, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", p.Cert, p.Key, err)
+	}
+	return &c, nil
 }
 
 // GetCertificate is for [tls.Config]. It returns the first certificate that is for the

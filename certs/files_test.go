@@ -23,7 +23,7 @@ func TestFiles(t *testing.T) {
 	ca, dir := certstest.New(t), t.TempDir()
 	cert1, key1 := ca.Write(t, dir, "one", "img.example.com", "*.img.example.com")
 	cert2, key2 := ca.Write(t, dir, "two", "img.shop.example")
-	files, err := certs.OpenFiles(certs.Pair{Cert: cert1, Key: key1}, certs.Pair{Cert: cert2, Key: key2})
+	files, err := certs.OpenFiles(os.ReadFile, certs.Pair{Cert: cert1, Key: key1}, certs.Pair{Cert: cert2, Key: key2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestFiles(t *testing.T) {
 		t.Error("a key that is none was read")
 	}
 	check("new.shop.example", "new.shop.example")
-	if _, err := certs.OpenFiles(certs.Pair{Cert: cert1, Key: key1}, certs.Pair{Cert: cert2, Key: key2}); err == nil {
+	if _, err := certs.OpenFiles(os.ReadFile, certs.Pair{Cert: cert1, Key: key1}, certs.Pair{Cert: cert2, Key: key2}); err == nil {
 		t.Error("opened with a key that is none")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,8 +45,9 @@ func (l Log) Send(_ context.Context, m Message) error {
 func oneLine(s string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(s) }
 
 // Open returns the sender for a value of --mail: smtp://USER@HOST:587 with STARTTLS, or
-// smtps://USER@HOST:465. A server on loopback needs no TLS. The password stands apart.
-func Open(where, from, password string) (Sender, error) {
+// smtps://USER@HOST:465. A server on loopback needs no TLS. The password stands apart, and is
+// asked for with each message.
+func Open(where, from string, password func() string) (Sender, error) {
 	u, err := url.Parse(where)
 	if err != nil || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
 		return nil, fmt.Errorf("a mail server is written as smtp://USER@HOST:587 or smtps://USER@HOST:465")
@@ -71,19 +73,15 @@ func Open(where, from, password string) (Sender, error) {
 	default:
 		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	}
-	if name := u.User.Username(); name != "" && password != "" {
-		auth := gomail.SMTPAuthAutoDiscover
-		if u.Scheme == "smtp" && loopback(u.Hostname()) {
-			auth = gomail.SMTPAuthPlainNoEnc // nobody listens on the way
-		}
-		options = append(options, gomail.WithSMTPAuth(auth), gomail.WithUsername(name), gomail.WithPassword(password))
+	s := &smtp{from: from, host: u.Hostname(), user: u.User.Username(), password: password, auth: gomail.SMTPAuthAutoDiscover, options: options}
+	if u.Scheme == "smtp" && loopback(s.host) {
+		s.auth = gomail.SMTPAuthPlainNoEnc // nobody listens on the way
 	}
-	s := &smtp{from: from, host: u.Hostname(), options: options}
 	if _, err := s.compose(Message{To: from, Subject: "x", Text: "x"}); err != nil {
 		return nil, fmt.Errorf("the sender of mails: %w", err)
 	}
-	if _, err := gomail.NewClient(s.host, s.options...); err != nil {
-		return nil, fmt.Errorf("the mail server: %w", err)
+	if _, err := s.client(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -94,8 +92,22 @@ func loopback(host string) bool {
 }
 
 type smtp struct {
-	from, host string
-	options    []gomail.Option
+	from, host, user string
+	password         func() string
+	auth             gomail.SMTPAuthType
+	options          []gomail.Option
+}
+
+func (s *smtp) client() (*gomail.Client, error) {
+	options := s.options
+	if password := s.password(); s.user != "" && password != "" {
+		options = append(slices.Clone(options), gomail.WithSMTPAuth(s.auth), gomail.WithUsername(s.user), gomail.WithPassword(password))
+	}
+	client, err := gomail.NewClient(s.host, options...)
+	if err != nil {
+		return nil, fmt.Errorf("the mail server: %w", err)
+	}
+	return client, nil
 }
 
 func (s *smtp) compose(m Message) (*gomail.Msg, error) {
@@ -120,9 +132,9 @@ func (s *smtp) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return fmt.Errorf("writing a mail: %w", err)
 	}
-	client, err := gomail.NewClient(s.host, s.options...)
+	client, err := s.client()
 	if err != nil {
-		return fmt.Errorf("the mail server: %w", err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

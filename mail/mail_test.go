@@ -69,7 +69,7 @@ func serve(t *testing.T, m *mailbox, certificates *tls.Config, direct bool) stri
 // TestSend: a mail arrives as it was written, with one subject and one receiver.
 func TestSend(t *testing.T) {
 	m := &mailbox{}
-	s, err := mail.Open("smtp://me@"+serve(t, m, nil, false), "Tintype <images@acme.example>", "right")
+	s, err := mail.Open("smtp://me@"+serve(t, m, nil, false), "Tintype <images@acme.example>", func() string { return "right" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestRefused(t *testing.T) {
 		"an unknown certificate":        "smtps://me@" + serve(t, m, certificates, true),
 		"an unknown certificate, later": "smtp://me@" + serve(t, m, certificates, false),
 	} {
-		s, err := mail.Open(where, "a@b.example", "wrong")
+		s, err := mail.Open(where, "a@b.example", func() string { return "wrong" })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,11 +116,11 @@ func TestRefused(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	for _, where := range []string{"", "log", "http://x", "smtp://", "smtp://me:secret@x.example", "smtp://x.example:0", "smtp://x.example:x", "smtp://x.example/path"} {
-		if s, err := mail.Open(where, "a@b.example", ""); err == nil || strings.Contains(err.Error(), "secret") {
+		if s, err := mail.Open(where, "a@b.example", func() string { return "" }); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v, %v", where, s, err)
 		}
 	}
-	if _, err := mail.Open("smtp://x.example", "nobody", ""); err == nil {
+	if _, err := mail.Open("smtp://x.example", "nobody", func() string { return "" }); err == nil {
 		t.Error("a sender without an address")
 	}
 }

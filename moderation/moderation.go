@@ -47,7 +47,7 @@ type Answer struct {
 // It is safe for concurrent use.
 type Webhook struct {
 	URL       string
-	Token     string            // sent as Authorization: Bearer; empty sends no header
+	Token     func() string     // sent as Authorization: Bearer; nil, or an empty text, sends no header
 	Transport http.RoundTripper // must check addresses
 }
 
@@ -67,8 +67,10 @@ func (w *Webhook) Ask(ctx context.Context, u Upload) (Answer, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Tintype")
-	if w.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+w.Token)
+	if w.Token != nil {
+		if token := w.Token(); token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
 	}
 	res, err := w.Transport.RoundTrip(req)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestAsk(t *testing.T) {
 		_, _ = io.WriteString(w, answer)
 	}))
 	defer server.Close()
-	hook := &Webhook{URL: server.URL, Token: "hunter2", Transport: http.DefaultTransport}
+	hook := &Webhook{URL: server.URL, Token: func() string { return "hunter2" }, Transport: http.DefaultTransport}
 	u := Upload{Workspace: "acme", Source: "media", Path: "a.jpg", Bytes: 9, SHA256: "0a", ContentType: "image/jpeg", Width: 3, Height: 4, Preview: "data:image/jpeg;base64,AA=="}
 	for _, tt := range []struct {
 		status int

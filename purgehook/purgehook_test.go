@@ -55,7 +55,7 @@ func start(t *testing.T, url string, c purgehook.Config) (h *purgehook.Hook, sto
 }
 
 func webhook(url string) purgehook.Sender {
-	return &purgehook.Webhook{URL: url, Token: "secret", Transport: http.DefaultTransport}
+	return &purgehook.Webhook{URL: url, Token: func() string { return "secret" }, Transport: http.DefaultTransport}
 }
 
 func run(t *testing.T, c purgehook.Config) (h *purgehook.Hook, stop func()) {

@@ -13,7 +13,7 @@ import (
 // followed, since the token is for one host.
 type Webhook struct {
 	URL       string
-	Token     string // sent as Authorization: Bearer; empty sends no header
+	Token     func() string // sent as Authorization: Bearer; nil, or an empty text, sends no header
 	Transport http.RoundTripper
 }
 
@@ -31,8 +31,10 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Tintype")
-	if w.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+w.Token)
+	if w.Token != nil {
+		if token := w.Token(); token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
 	}
 	res, err := w.Transport.RoundTrip(req)
 	if err != nil {

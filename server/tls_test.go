@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -45,7 +46,7 @@ func testTLS(t *testing.T) (config, trust *tls.Config) {
 	t.Helper()
 	ca := certstest.New(t)
 	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
-	files, err := certs.OpenFiles(certs.Pair{Cert: cert, Key: key})
+	files, err := certs.OpenFiles(os.ReadFile, certs.Pair{Cert: cert, Key: key})
 	if err != nil {
 		t.Fatal(err)
 	}

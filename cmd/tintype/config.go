@@ -27,7 +27,7 @@ type serveCmd struct {
 	TLS           string   `env:"TINTYPE_TLS" default:"off" enum:"auto,files,off" placeholder:"auto|files|off" help:"Serve images and the API by https on --tls-listen, with certificates that are ordered by ACME (auto), or with those of --tls-cert (files), or not (${default})."`
 	TLSListen     string   `env:"TINTYPE_TLS_LISTEN" default:":443" placeholder:"ADDRESS" help:"Address for https (${default})."`
 	TLSCert       []string `env:"TINTYPE_TLS_CERT" sep:";" placeholder:"FILE" help:"A certificate in PEM, with those of the authorities between it and the root. Repeatable: a client gets the first one for its host. Needed with --tls files, where other clients get the first. With --tls auto no certificate is ordered for its hosts. Files are read again on SIGHUP."`
-	TLSKey        []string `env:"TINTYPE_TLS_KEY" sep:";" placeholder:"FILE" help:"The private key of --tls-cert, in PEM. With several, in the same order."`
+	TLSKey        []string `env:"TINTYPE_TLS_KEY" sep:";" placeholder:"FILE" help:"The private key of --tls-cert, in PEM: a file, or a reference to a secret. With several, in the same order."`
 	ACMEDirectory string   `name:"acme-directory" env:"TINTYPE_ACME_DIRECTORY" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The certificate authority of --tls auto, whose terms you accept by using it (${default})."`
 	ACMEEmail     string   `name:"acme-email" env:"TINTYPE_ACME_EMAIL" placeholder:"ADDRESS" help:"Address to which the certificate authority may write about your certificates."`
 
@@ -351,24 +351,4 @@ func checkAddress(flag, address string) error {
 		return fmt.Errorf("%s: %q is no address; write it as :8080, or as 127.0.0.1:8080", flag, address)
 	}
 	return nil
-}
-
-// secret reads a secret from variable name, or from the file that name_FILE names.
-func secret(getenv func(string) string, name string) (string, error) {
-	if v := getenv(name); v != "" {
-		return v, nil
-	}
-	path := getenv(name + "_FILE")
-	if path == "" {
-		return "", nil
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%s_FILE: %w", name, err)
-	}
-	v := strings.TrimSpace(string(b))
-	if v == "" {
-		return "", fmt.Errorf("%s_FILE: %s is empty", name, path)
-	}
-	return v, nil
 }

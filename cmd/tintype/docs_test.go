@@ -63,7 +63,8 @@ wrong value the server doesn't start: the message names the flag and the allowed
 	}
 	b.WriteString(`
 Secrets are never flags, since every user of a machine can read flags. Put a secret into its variable, or into a file
-whose path is in the variable with the suffix ` + "`_FILE`" + `.
+whose path is in the variable with the suffix ` + "`_FILE`" + `. Or name it there by a reference, such as
+` + "`vault:secret/data/tintype#root_key`" + `: [secrets.md](secrets.md).
 
 | variable | meaning |
 | --- | --- |

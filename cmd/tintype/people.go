@@ -98,7 +98,7 @@ func ofLoopback(host string) bool {
 
 // newPeople returns who may sign in, or nil where the server sends no mail: then it has no
 // dashboard.
-func (c *serveCmd) newPeople(getenv func(string) string, records account.Records, public []net.Addr, out io.Writer, log *slog.Logger) (*account.People, error) {
+func (c *serveCmd) newPeople(secrets *liveSecrets, records account.Records, public []net.Addr, out io.Writer, log *slog.Logger) (*account.People, error) {
 	base := c.PublicURL.url
 	var operators []string
 	for _, address := range c.Operators {
@@ -124,7 +124,7 @@ func (c *serveCmd) newPeople(getenv func(string) string, records account.Records
 		if base == nil {
 			return nil, errors.New("--mail: set --public-url too, since mails have links; they never take the host from a request")
 		}
-		password, err := secret(getenv, "TINTYPE_MAIL_PASSWORD")
+		password, err := secrets.read("TINTYPE_MAIL_PASSWORD", nil)
 		if err != nil {
 			return nil, err
 		}

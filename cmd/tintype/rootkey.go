@@ -14,8 +14,16 @@ const minRootKey = 32
 // so that the operator can replace a key while both work.
 func rootKeys(getenv func(string) string) (keys []string, err error) {
 	text, err := secret(getenv, "TINTYPE_ROOT_KEY")
-	if err != nil || text == "" {
+	if err != nil {
 		return nil, err
+	}
+	return parseRootKeys(text)
+}
+
+// parseRootKeys returns the keys in a value of TINTYPE_ROOT_KEY.
+func parseRootKeys(text string) (keys []string, err error) {
+	if text == "" {
+		return nil, nil
 	}
 	for key := range strings.SplitSeq(text, ",") {
 		if key = strings.TrimSpace(key); key != "" {

@@ -61,7 +61,19 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	log := newLog(c.LogFormat, c.LogLevel, std.stderr)
 	slog.SetDefault(log) // what net/http says on its own
 	defer runtime.KeepAlive(make([]byte, heapFloor))
-	rootKeys, err := rootKeys(std.getenv)
+	secrets := &liveSecrets{getenv: std.getenv}
+	var auth *apikey.Authenticator
+	rootKey, err := secrets.read("TINTYPE_ROOT_KEY", func(value string) error {
+		keys, err := parseRootKeys(value)
+		if err == nil {
+			auth.SetRootKeys(keys)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	rootKeys, err := parseRootKeys(rootKey())
 	if err != nil {
 		return err
 	}
@@ -110,6 +122,10 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
+	// The codec has read it; this tells on SIGHUP that it was replaced.
+	if _, err := secrets.read("TINTYPE_SECRET_KEY", func(string) error { return errors.New("another secret key counts from the next start") }); err != nil {
+		return err
+	}
 	plans, err := c.openPlans(ctx, store, log)
 	if err != nil {
 		return err
@@ -129,7 +145,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if c.Store.elsewhere() { // reads of a store on this machine cost next to nothing
 		strangers = cached.NewStrangers(server.Client, nil)
 	}
-	auth := apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Strangers: strangers, Log: log})
+	auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: rootKeys, Keys: store, Strangers: strangers, Log: log})
 	hosts := c.newHostList(store, log)
 	config.Strangers = strangers
 	config.OnChange = func(changes []workspace.Change) {
@@ -187,7 +203,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if auto != nil {
 		parts.close(func() error { auto.Close(); return nil })
 	}
-	hooks, err := c.purgeHooks(std.getenv, fetching, log)
+	hooks, err := c.purgeHooks(secrets, fetching, log)
 	for _, hook := range hooks {
 		parts.flush(hook.Close)
 	}
@@ -214,11 +230,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	for i, hook := range hooks {
 		told[i] = hook
 	}
-	people, err := c.newPeople(std.getenv, store, listening.addresses(), std.stdout, log)
+	people, err := c.newPeople(secrets, store, listening.addresses(), std.stdout, log)
 	if err != nil {
 		return err
 	}
-	moderator, err := c.moderator(std.getenv, fetching)
+	moderator, err := c.moderator(secrets, fetching)
 	if err != nil {
 		return err
 	}
@@ -260,7 +276,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(log, rereads...), reapOrphans}
+	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(log, append(rereads, secrets.rereads()...)...), reapOrphans}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}
@@ -460,8 +476,8 @@ func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (fun
 // purgeHooks are what tells caches in front of purges, each with a journal in the data
 // folder. The webhook's connections go past the guard too. Those that are returned
 // with an error are to be closed as well.
-func (c *serveCmd) purgeHooks(getenv func(string) string, fetching origin.HTTPConfig, log *slog.Logger) (hooks []*purgehook.Hook, err error) {
-	token, err := secret(getenv, "TINTYPE_PURGE_WEBHOOK_TOKEN")
+func (c *serveCmd) purgeHooks(secrets *liveSecrets, fetching origin.HTTPConfig, log *slog.Logger) (hooks []*purgehook.Hook, err error) {
+	token, err := secrets.read("TINTYPE_PURGE_WEBHOOK_TOKEN", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -491,11 +507,11 @@ func (c *serveCmd) purgeHooks(getenv func(string) string, fetching origin.HTTPCo
 }
 
 // moderator is asked about uploads; nil is nobody. Its connections go past the guard.
-func (c *serveCmd) moderator(getenv func(string) string, fetching origin.HTTPConfig) (manage.Moderator, error) {
+func (c *serveCmd) moderator(secrets *liveSecrets, fetching origin.HTTPConfig) (manage.Moderator, error) {
 	if c.ModerationWebhook == "" {
 		return nil, nil
 	}
-	token, err := secret(getenv, "TINTYPE_MODERATION_WEBHOOK_TOKEN")
+	token, err := secrets.read("TINTYPE_MODERATION_WEBHOOK_TOKEN", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (c *serveCmd) openCertFiles() (*certs.Files, error) {
 	for i := range pairs {
 		pairs[i] = certs.Pair{Cert: c.TLSCert[i], Key: c.TLSKey[i]}
 	}
-	files, err := certs.OpenFiles(pairs...)
+	files, err := certs.OpenFiles(readSecretFile, pairs...)
 	if err != nil {
 		return nil, fmt.Errorf("--tls-cert: %w", err)
 	}
