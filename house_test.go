@@ -79,8 +79,9 @@ var mayImport = map[string][]string{
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
 	"transform/worker":   {"limit", "tracing", "transform", "transform/header"},
 	"workspace/cached":   {"workspace", "limit"},
-	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "limit"},
-	"workspace/dynamodb": {"account", "workspace", "limit"},
+	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "workspace/transfer", "limit"},
+	"workspace/dynamodb": {"account", "workspace", "workspace/transfer", "limit"},
+	"workspace/transfer": {"workspace"},
 	"origin/bucket":      {"origin"},
 	"cache/bucket":       {"cache"},
 

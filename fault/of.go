@@ -127,6 +127,7 @@ var managing = []struct {
 	message string
 }{
 	{workspace.ErrFull, "Nothing was changed, since the disk of the server's database is full. Images are served as before. Try again when the operator has seen to it."},
+	{workspace.ErrFrozen, "Nothing was changed, since the server's store is being moved. Images are served as before. Try again in a few minutes."},
 	{workspace.ErrReadOnly, "Nothing was changed, since the disk of the server's database can only be read. Images are served as before. Try again when the operator has seen to it."},
 	// A timeout is one of the store, which may have made the change.
 	{workspace.ErrUnavailable, storeAway},

@@ -25,6 +25,9 @@ var (
 	ErrFull     = fmt.Errorf("%w for writing: its disk is full", ErrUnavailable)
 	ErrReadOnly = fmt.Errorf("%w for writing: its files can only be read", ErrUnavailable)
 
+	// ErrFrozen is an ErrReadOnly: the operator is moving the store.
+	ErrFrozen = fmt.Errorf("%w: tintype store export --freeze holds changes back while it is moved, and tintype store thaw ends that", ErrReadOnly)
+
 	// ErrCursor means that the changes since a cursor are not known any more. Read
 	// everything again.
 	ErrCursor = errors.New("change cursor is too old")

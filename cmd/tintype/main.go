@@ -32,7 +32,7 @@ type cli struct {
 	Transform transformCmd `cmd:"" help:"Transform one file, with the same engine and without a server."`
 	Apply     applyCmd     `cmd:"" help:"Create or update workspaces from a file, through the API of a running server: it prints what changes, and removes nothing without --prune."`
 	Account   accountCmd   `cmd:"" help:"See who may sign in to a running server, invite people, and end their sessions."`
-	Store     storeCmd     `cmd:"" help:"Look after a store that servers share."`
+	Store     storeCmd     `cmd:"" help:"Look after a store: make a table, export, import, back up."`
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
 	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`

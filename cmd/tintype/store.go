@@ -128,10 +128,15 @@ func openTable(ctx context.Context, u storeURL, getenv func(string) string) (*dy
 	return s, codec, err
 }
 
-// storeCmd has the commands for a store that servers share.
+// storeCmd has the commands for stores.
 type storeCmd struct {
 	Init  storeInitCmd  `cmd:"" help:"Make the DynamoDB table, and what it needs."`
 	Rekey storeRekeyCmd `cmd:"" help:"Encrypt all secrets in the DynamoDB table under the first key of TINTYPE_SECRET_KEY."`
+
+	Export storeExportCmd `cmd:"" help:"Write all that a store holds into a file, for a store of the same kind or another. Secrets stay encrypted."`
+	Import storeImportCmd `cmd:"" help:"Write what store export wrote into an empty store."`
+	Thaw   storeThawCmd   `cmd:"" help:"Let a database take changes again after store export --freeze."`
+	Backup storeBackupCmd `cmd:"" help:"Copy a SQLite database to a file, while servers use it."`
 }
 
 type storeInitCmd struct {

@@ -21,6 +21,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
 	"github.com/tintype/tintype/workspace/dynamodb"
+	"github.com/tintype/tintype/workspace/transfer"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -76,6 +77,11 @@ func open(t *testing.T) (*dynamodb.Store, string) {
 	if created, err := s.Init(t.Context()); err != nil || !created {
 		t.Fatalf("Init: %v, %v", created, err)
 	}
+	t.Cleanup(func() {
+		if err := s.Export(context.Background(), func(transfer.Record) error { return nil }); err != nil {
+			t.Errorf("an export would forget something: give it a place in kinds, and move it: %v", err)
+		}
+	})
 	return s, table
 }
 

@@ -119,7 +119,11 @@ func (s *Store) Check(ctx context.Context) (newest bool, err error) {
 	if err != nil {
 		return false, s.failure(ctx, err)
 	}
-	if v := getNumber(i, "format"); v != format {
+	switch v := getNumber(i, "format"); v {
+	case format:
+	case importing:
+		return false, fmt.Errorf("%w: an import into %s was cut off or still runs: when none runs, call tintype store import again, which begins anew", ErrTable, s.table)
+	default:
 		return false, fmt.Errorf("%w: %s was written by another version of tintype (format %d; this one knows %d)", ErrTable, s.table, v, format)
 	}
 	newest, err = s.codec.CheckToken(getText(i, "token"))

@@ -33,17 +33,7 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 		}
 		t := t.Merged()
 		for _, u := range t.Usage {
-			parts, err := addParts(ctx, tx, u)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO usage
-				(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out, units, previews, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-				ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
-				transforms = transforms + excluded.transforms, errors = errors + excluded.errors,
-				bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
-				units = units + excluded.units, previews = previews + excluded.previews, parts = iif(excluded.parts = '', parts, excluded.parts)`,
-				u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut, u.Units, u.Previews, parts); err != nil {
+			if err := addUsage(ctx, tx, u); err != nil {
 				return err
 			}
 		}
@@ -56,6 +46,22 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 		_, err = tx.ExecContext(ctx, `DELETE FROM usage WHERE day < ?`, at.Add(-workspace.UsageKept).Format(time.DateOnly))
 		return err
 	})
+}
+
+// addUsage adds to a row of usage.
+func addUsage(ctx context.Context, tx *sql.Tx, u workspace.Usage) error {
+	parts, err := addParts(ctx, tx, u)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO usage
+		(workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out, units, previews, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, hits = hits + excluded.hits,
+		transforms = transforms + excluded.transforms, errors = errors + excluded.errors,
+		bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
+		units = units + excluded.units, previews = previews + excluded.previews, parts = iif(excluded.parts = '', parts, excluded.parts)`,
+		u.WorkspaceID, u.Day, u.Operation, u.Source, u.Requests, u.Hits, u.Transforms, u.Errors, u.BytesIn, u.BytesOut, u.Units, u.Previews, parts)
+	return err
 }
 
 // parts are the countries and keys of a row of usage.

@@ -411,7 +411,11 @@ func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	if err != nil {
 		return failure(ctx, err)
 	}
-	if err := do(tx); err != nil {
+	err = checkFrozen(ctx, tx)
+	if err == nil {
+		err = do(tx)
+	}
+	if err != nil {
 		_ = tx.Rollback() // if this fails, the connection is dropped
 		return failure(ctx, err)
 	}
