@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"moderation": {},
 	"tracing":    {},
 	"secretref":  {},
+	"doctor":     {},
 
 	// Readers of what files say, without decoding. transform has the types that they fill.
 	"transform/header":     {"transform", "transform/header/svg"},

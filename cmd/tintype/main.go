@@ -33,6 +33,7 @@ type cli struct {
 	Apply     applyCmd     `cmd:"" help:"Create or update workspaces from a file, through the API of a running server: it prints what changes, and removes nothing without --prune."`
 	Account   accountCmd   `cmd:"" help:"See who may sign in to a running server, invite people, and end their sessions."`
 	Store     storeCmd     `cmd:"" help:"Look after a store: make a table, export, import, back up."`
+	Doctor    doctorCmd    `cmd:"" help:"Walk the production checklist against a running server, and say what to change."`
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
 	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`

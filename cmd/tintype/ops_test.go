@@ -171,7 +171,7 @@ func TestOpsListener(t *testing.T) {
 // TestProfiles: while a profile of the processor is taken, requests know of it.
 func TestProfiles(t *testing.T) {
 	var profiles atomic.Int32
-	h := opsHandler(prometheus.NewRegistry(), server.New(server.Config{}), http.NotFound, &profiles)
+	h := opsHandler(prometheus.NewRegistry(), server.New(server.Config{}), http.NotFound, http.NotFound, &profiles)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int)
 	go func() {

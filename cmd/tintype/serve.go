@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,7 @@ import (
 	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/delivery"
+	"github.com/tintype/tintype/doctor"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/moderation"
@@ -313,8 +315,22 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			fronts = append(fronts, front{flag: "--http3", socket: listening.quic, http3: srv.HTTP3(security, bound, metrics)})
 		}
 	}
+	about := c.aboutServer(func(s *doctor.Server) {
+		s.StoreAnswered, s.Plans, s.MissingLayers = workspaces.Answered(), len(plans.Names()), workers.MissingLayers()
+		for _, key := range strings.Split(rootKey(), ",") {
+			if key = strings.TrimSpace(key); key != "" {
+				s.RootKeys++
+				if n := utf8.RuneCountInString(key); s.ShortestRootKey == 0 || n < s.ShortestRootKey {
+					s.ShortestRootKey = n
+				}
+			}
+		}
+		if err := plan.fits(); err != nil {
+			s.Memory = err.Error()
+		}
+	})
 	if ops := listening.ops; ops != nil {
-		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask, &profiles), cutOff: true})
+		fronts = append(fronts, front{flag: "--ops-listen", listener: ops, handler: opsHandler(metrics, srv, hosts.ask, about, &profiles), cutOff: true})
 		log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
 	}
 	log.Info("serving", "address", reached.String(), "tls", c.TLS, "version", version, "libvips", engineVersion())
@@ -365,9 +381,10 @@ func unknownMetric(strangers *cached.Strangers) prometheus.Collector {
 }
 
 // opsHandler is the private listener: for the operator, never for the world.
-func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask http.HandlerFunc, profiles *atomic.Int32) http.Handler {
+func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask, about http.HandlerFunc, profiles *atomic.Int32) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /tls/ask", ask)
+	mux.HandleFunc("GET /doctor", about)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.Handle("/healthz", srv.Health())
 	mux.Handle("/readyz", srv.Health())

@@ -210,7 +210,7 @@ func (c storeBackupCmd) Run(ctx context.Context, std stdio) error {
 		return fmt.Errorf("backup: %w", err)
 	}
 	if err := writeBackupTime(c.Data, time.Now()); err != nil { // the copy is good all the same
-		fmt.Fprintf(std.stderr, "the time of this backup can't be written down: %v\n", err)
+		fmt.Fprintf(std.stderr, "tintype doctor won't know of this backup: %v\n", err)
 	}
 	_, err = fmt.Fprintf(std.stdout, "%s is a whole copy; its secrets are encrypted: keep TINTYPE_SECRET_KEY, or secret.key of the data folder, elsewhere\n", c.File)
 	return err

@@ -180,6 +180,16 @@ func or[T int | int64 | time.Duration](v *T, to T) {
 	}
 }
 
+// MissingLayers returns the layers of the sandbox that this system lacks, with the reason.
+func (p *Pool) MissingLayers() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.all {
+		return slices.Clone(w.state.Missing) // all processes have the same layers
+	}
+	return nil
+}
+
 // announce logs the active layers of the sandbox. All processes have the same layers.
 func (p *Pool) announce() {
 	p.mu.Lock()
