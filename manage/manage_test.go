@@ -62,6 +62,23 @@ func (stub) Preview(context.Context, *workspace.Workspace, delivery.Preview) (de
 	return delivery.Picture{}, nil
 }
 
+// seller stands for Stripe.
+type seller struct{}
+
+func (seller) Subscription(context.Context, string) (state, plan string, holds bool, err error) {
+	return "active", "pro", true, nil
+}
+
+func (seller) Checkout(context.Context, string, string, string, string) (string, error) {
+	return "https://stripe.example/buy", nil
+}
+
+func (seller) Portal(context.Context, string, string) (string, error) {
+	return "https://stripe.example/portal", nil
+}
+
+func (seller) Webhook(context.Context, []byte, string) error { return nil }
+
 // start returns a Manager of a store in memory with the workspace acme.
 func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspacetest.Memory) {
 	t.Helper()
@@ -94,7 +111,7 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if _, err := plans.Put(t.Context(), plan.Plan{Name: "free", Limits: workspace.Limits{TransformsPerDay: 100}}, func(*plan.Plan) workspace.AuditEntry { return workspace.AuditEntry{} }); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Plans: plans, Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
+	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Plans: plans, Billing: seller{}, Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
 	if change != nil {
 		change(&c)
 	}

@@ -104,6 +104,12 @@ var matrix = map[string]struct {
 	"PUT /v1/plans/{name}":    {need: "root", body: `{"limits":{"transforms_per_day":9}}`, status: 200},
 	"DELETE /v1/plans/{name}": {need: "root", status: 204},
 
+	// The server sells nothing: see TestBilling.
+	"GET /v1/workspaces/{ns}/billing":           {need: "read", status: 200},
+	"POST /v1/workspaces/{ns}/billing/checkout": {need: "admin", body: `{"plan":"pro"}`, status: 409, code: "CONFLICT"},
+	"POST /v1/workspaces/{ns}/billing/portal":   {need: "admin", status: 409, code: "CONFLICT"},
+	"POST /v1/billing/stripe":                   {need: "none", body: `{}`, status: 404, code: "NOT_FOUND"},
+
 	"GET /v1/openapi.json": {need: "none", status: 200},
 	"GET /v1/docs":         {need: "none", status: 200},
 }

@@ -100,6 +100,10 @@ func TestDocument(t *testing.T) {
 		"/v1/workspaces/{ns}/api-keys":                          {"delete", "get", "post"},
 		"/v1/workspaces/{ns}/api-keys/{id}":                     {"delete"},
 		"/v1/workspaces/{ns}/audit":                             {"get"},
+		"/v1/workspaces/{ns}/billing":                           {"get"},
+		"/v1/workspaces/{ns}/billing/checkout":                  {"post"},
+		"/v1/workspaces/{ns}/billing/portal":                    {"post"},
+		"/v1/billing/stripe":                                    {"post"},
 		"/v1/workspaces/{ns}/signing-keys":                      {"get", "post"},
 		"/v1/workspaces/{ns}/signing-keys/{id}":                 {"delete"},
 		"/v1/workspaces/{ns}/sign":                              {"post"},
@@ -151,7 +155,7 @@ func TestDocument(t *testing.T) {
 			if ref := op.Responses["default"].Content["application/json"].Schema; ref == nil || ref.Ref != "#/components/schemas/ErrorEnvelope" {
 				t.Errorf("%s %s: default answer %+v", method, path, ref)
 			}
-			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json" || path == "/v1/docs") {
+			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json" || path == "/v1/docs" || path == "/v1/billing/stripe") {
 				t.Errorf("%s %s: public %t", method, path, public)
 			}
 			for _, p := range op.Parameters {

@@ -67,6 +67,7 @@ var pageRows = []pageRow{
 	{"POST /app/{ns}/access", account.UpdateWorkspace, saved(url.Values{"allowed_origins": {"*"}, "allowed_sources": {"*"}, "https_only": {"on"}}), 0},
 	{"GET /app/{ns}/limits", account.ReadWorkspace, nil, 0},
 	{"POST /app/{ns}/limits", account.UpdateLimits, saved(url.Values{"requests_per_minute": {"9"}}), 0},
+	{"POST /app/{ns}/billing", account.Pay, url.Values{"do": {"buy"}, "plan": {"pro"}}, 409}, // this server sells nothing
 
 	{"GET /app/{ns}/members", account.ReadMembers, nil, 0},
 	{"POST /app/{ns}/members", account.WriteMembers, url.Values{"do": {"invite"}, "email": {"new@x.example"}, "role": {"viewer"}}, 0},
