@@ -225,7 +225,7 @@ func (c *Client) away(what string, err error) error {
 // plain is an error of a call, without what Stripe sends beside it.
 func plain(err error) error {
 	if e, ok := errors.AsType[*stripego.Error](err); ok {
-		return fmt.Errorf("Stripe answered %d %s: %s", e.HTTPStatusCode, e.Code, e.Msg)
+		return fmt.Errorf("the answer of Stripe was %d %s: %s", e.HTTPStatusCode, e.Code, e.Msg)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ package cdn_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"image"
@@ -330,7 +331,10 @@ func TestCaddy(t *testing.T) {
 	to := func(host string) *http.Client {
 		return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 			ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: host},
-			Dial: func(string, string) (net.Conn, error) { return net.Dial("tcp", front) },
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, "tcp", front)
+			},
 		}}
 	}
 	s.client, s.front = to("acme.img.test"), "https://acme.img.test"
