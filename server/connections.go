@@ -27,9 +27,10 @@ var _ delivery.Conn = (*connection)(nil)
 // are too many, the first of these is closed for a new one:
 //
 //  1. the connection that has been idle longest, for more than three seconds
-//  2. a connection of the client that has most, where these are many (more than 8 and more
-//     than 1/64 of all), and more than the client of the new one would have. It is the one
-//     that has been idle longest, else the one that has been sending its request longest.
+//  2. a connection of the client that has most, where these are many (more than 8, and more
+//     than 1/64 of all or an equal part of them), and more than the client of the new one
+//     would have. It is the one that has been idle longest, else the one that has been
+//     sending its request longest.
 //     If the client has more than twice as many, it is else one that is being answered:
 //     longest, for more than a second, or else the last that began.
 //  3. the connection that has been idle longest
@@ -423,7 +424,7 @@ func (c *Connections) giving(newcomer string) []*connection {
 	if k := first(&c.all.idle); k != nil && now.Sub(k.since) > graceToIdle {
 		return []*connection{k}
 	}
-	many, has, from := max(8, c.Most/64), 1, &c.all
+	many, has, from := max(8, c.Most/max(64, len(c.clients)+1)), 1, &c.all
 	if of := c.clients[newcomer]; of != nil {
 		if has = of.size + 1; has > many {
 			from = &of.states

@@ -375,6 +375,18 @@ func TestConnectionsOfTwoClients(t *testing.T) {
 	})
 }
 
+// TestConnectionsOfManyClients: a hundred clients that share all connections keep no other out,
+// although each has less than 1/64 of them.
+func TestConnectionsOfManyClients(t *testing.T) {
+	testGuarded(t, &Connections{Most: 1000}, func(t *testing.T, g *guarded) {
+		for i := range 1000 {
+			g.open(fmt.Sprintf("203.0.113.%d:1000", i%100), hang)
+		}
+		g.open(visitor, quick).wantAnswer(t, 200)
+		close(g.hold)
+	})
+}
+
 // TestConnectionsOfProxies: trusted proxies are one client, from which another takes only a
 // few connections.
 func TestConnectionsOfProxies(t *testing.T) {
