@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -427,9 +428,9 @@ func TestRefusals(t *testing.T) {
 		"connection closed": {0, ``, 0, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			visits := 0
+			var visits atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				visits++
+				visits.Add(1)
 				if c.status == 0 {
 					panic(http.ErrAbortHandler)
 				}
@@ -443,8 +444,8 @@ func TestRefusals(t *testing.T) {
 			b.take(event{kind: "created", status: "active", price: "price_pro", w: w})
 			err := b.Send(t.Context(), units(w, now.Add(-c.age)))
 			refusal, sure := errors.AsType[*meter.Refusal](err)
-			if err == nil || sure != c.sure || sure && refusal.Event != c.report || visits != 1 {
-				t.Errorf("%v: sure %v, %+v, %d requests", err, sure, refusal, visits)
+			if err == nil || sure != c.sure || sure && refusal.Event != c.report || visits.Load() != 1 {
+				t.Errorf("%v: sure %v, %+v, %d requests", err, sure, refusal, visits.Load())
 			}
 			if strings.Contains(err.Error(), "sk_test") {
 				t.Error(err)
