@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,8 @@ import (
 type answers struct {
 	*httptest.Server
 	status []int
+
+	mu     sync.Mutex // guards what follows while the server runs; Close ends it
 	asked  []*http.Request
 	bodies []string
 }
@@ -31,8 +34,10 @@ func newAnswers(t *testing.T, status ...int) *answers {
 	a := &answers{status: status}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		a.mu.Lock()
 		a.asked, a.bodies = append(a.asked, r), append(a.bodies, string(body))
 		is := a.status[min(len(a.asked), len(a.status))-1]
+		a.mu.Unlock()
 		switch is {
 		case 0:
 			panic(http.ErrAbortHandler)
@@ -103,6 +108,7 @@ func TestSinks(t *testing.T) {
 			if err := s.Send(t.Context(), anEvent); err != nil {
 				t.Fatal(err)
 			}
+			a.Close()
 			var got meter.Event
 			if err := json.Unmarshal([]byte(a.bodies[0]), &got); err != nil || got != anEvent {
 				t.Errorf("%s, %v", a.bodies[0], err)
@@ -137,6 +143,7 @@ func TestWebhookThatFails(t *testing.T) {
 		b.step(m)
 		b.now = b.now.Add(time.Minute)
 	}
+	a.Close()
 	if len(a.asked) != 6 || len(map[string]bool{a.bodies[0]: true, a.bodies[5]: true}) != 1 {
 		t.Errorf("%d requests: %v", len(a.asked), a.bodies)
 	}
