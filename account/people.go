@@ -178,6 +178,16 @@ const (
 	accounts, codes, asked, failed, devices, sessions, owners, inviting, ceremonies, firstSteps, makings = "account", "code", "asked", "failed", "device", "session", "owners", "inviting", "ceremony", "firststeps", "making"
 )
 
+// MembershipsOf returns the workspaces of the person with a canonical address.
+func (p *People) MembershipsOf(ctx context.Context, email string) ([]Member, error) {
+	var id string
+	stored, err := p.read(ctx, accounts, email, &id)
+	if err != nil || stored.Version == 0 {
+		return nil, err
+	}
+	return list[Member](ctx, p, "memberships#"+id)
+}
+
 func hashOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])

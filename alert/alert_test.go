@@ -524,7 +524,7 @@ func TestSpikeOfNewWorkspace(t *testing.T) {
 // TestPlaces: the first country of a key is learned, and another one told.
 func TestPlaces(t *testing.T) {
 	b := newBench(t, func(c *alert.Config) {
-		c.Country = func(ip string) string { return map[string]string{"192.0.2.1": "DE", "192.0.2.2": "FR"}[ip] }
+		c.Watch = alert.NewWatch(c.Now, func(ip string) string { return map[string]string{"192.0.2.1": "DE", "192.0.2.2": "FR"}[ip] })
 	})
 	_, h := b.channels()
 	for _, ip := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.9"} {
@@ -541,7 +541,7 @@ func TestPlaces(t *testing.T) {
 	h.take()
 	b.post.take()
 	// Another server, which has seen nothing yet, tells nothing again.
-	other := b.open(func(c *alert.Config) { c.Country = func(string) string { return "FR" } })
+	other := b.open(func(c *alert.Config) { c.Watch = alert.NewWatch(c.Now, func(string) string { return "FR" }) })
 	other.Watch().UseKey("w1", "acme", "k1", "192.0.2.2")
 	b.tick(other, b.Engine)
 	b.quiet(h)
@@ -958,7 +958,7 @@ func TestSecretsAreSealed(t *testing.T) {
 		t.Error(s)
 	}
 	before := text()
-	if n, err := b.Reseal(t.Context()); n != 0 || err != nil {
+	if n, err := alert.Reseal(t.Context(), b.store, b.codec); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	old, now := workspace.NewSecretKey(), workspace.NewSecretKey()
@@ -978,7 +978,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	if codec, err = workspace.NewCodec(now + "," + old); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := b.open(func(c *alert.Config) { c.Codec = codec }).Reseal(t.Context()); n != 1 || err != nil {
+	if n, err := alert.Reseal(t.Context(), b.store, codec); n != 1 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if codec, err = workspace.NewCodec(now); err != nil {

@@ -118,7 +118,7 @@ func (e *Engine) change(ctx context.Context, at Place, audit workspace.AuditEntr
 	audit.WorkspaceID = at.WorkspaceID
 	return again(func() error {
 		var s settings
-		r, err := e.read(ctx, settingsGroup, at.WorkspaceID, &s)
+		r, err := read(ctx, e.cfg.Store, settingsGroup, at.WorkspaceID, &s)
 		if err != nil {
 			return err
 		}
@@ -280,7 +280,7 @@ func (e *Engine) Confirmation(ctx context.Context, token string) (Confirmation, 
 }
 
 func (e *Engine) confirmation(ctx context.Context, token string) (r account.Record, c confirmation, err error) {
-	r, err = e.read(ctx, confirmGroup, hashOf(token), &c)
+	r, err = read(ctx, e.cfg.Store, confirmGroup, hashOf(token), &c)
 	if err == nil && r.Version == 0 {
 		err = ErrConfirm
 	}
@@ -316,7 +316,7 @@ func (e *Engine) Confirm(ctx context.Context, token string) (Confirmation, error
 // ResendConfirmation sends the mail again by which an address confirms.
 func (e *Engine) ResendConfirmation(ctx context.Context, at Place, id string) error {
 	var s settings
-	if _, err := e.read(ctx, settingsGroup, at.WorkspaceID, &s); err != nil {
+	if _, err := read(ctx, e.cfg.Store, settingsGroup, at.WorkspaceID, &s); err != nil {
 		return err
 	}
 	c := s.channel(id)
@@ -384,7 +384,7 @@ func (e *Engine) SetRule(ctx context.Context, at Place, rule Rule, is Settings, 
 		if rule != KeyHours {
 			return nil, nil
 		}
-		stored, err := e.read(ctx, hoursGroup, at.WorkspaceID, new(Settings))
+		stored, err := read(ctx, e.cfg.Store, hoursGroup, at.WorkspaceID, new(Settings))
 		switch {
 		case err != nil:
 			return nil, err
@@ -400,7 +400,7 @@ func (e *Engine) SetRule(ctx context.Context, at Place, rule Rule, is Settings, 
 // Test sends a test message to a channel. The error says why it didn't arrive.
 func (e *Engine) Test(ctx context.Context, at Place, id string) error {
 	var s settings
-	if _, err := e.read(ctx, settingsGroup, at.WorkspaceID, &s); err != nil {
+	if _, err := read(ctx, e.cfg.Store, settingsGroup, at.WorkspaceID, &s); err != nil {
 		return err
 	}
 	c := s.channel(id)
@@ -433,7 +433,7 @@ func (e *DeliveryError) Error() string { return e.Why }
 func (e *Engine) count(ctx context.Context, name string, span time.Duration, most int) (ok bool, err error) {
 	err = again(func() error {
 		var times []time.Time
-		r, err := e.read(ctx, limitGroup, name, &times)
+		r, err := read(ctx, e.cfg.Store, limitGroup, name, &times)
 		if err != nil {
 			return err
 		}
@@ -459,11 +459,11 @@ func (e *Engine) RemoveWorkspace(ctx context.Context, id string) error {
 }
 
 // Reseal encrypts with the newest key what isn't, and returns how many workspaces it wrote.
-func (e *Engine) Reseal(ctx context.Context) (written int, err error) {
+func Reseal(ctx context.Context, store Store, codec *workspace.Codec) (written int, err error) {
 	var old []string
-	if err := each(ctx, e.cfg.Store, settingsGroup, "", func(r account.Record, s settings) bool {
+	if err := each(ctx, store, settingsGroup, "", func(r account.Record, s settings) bool {
 		if slices.ContainsFunc(s.Channels, func(c channel) bool {
-			return slices.ContainsFunc([]string{c.URL, c.Secret, c.Stop}, func(t string) bool { return t != "" && !e.cfg.Codec.Newest(t) })
+			return slices.ContainsFunc([]string{c.URL, c.Secret, c.Stop}, func(t string) bool { return t != "" && !codec.Newest(t) })
 		}) {
 			old = append(old, r.Name)
 		}
@@ -474,7 +474,7 @@ func (e *Engine) Reseal(ctx context.Context) (written int, err error) {
 	for _, id := range old {
 		err := again(func() error {
 			var s settings
-			r, err := e.read(ctx, settingsGroup, id, &s)
+			r, err := read(ctx, store, settingsGroup, id, &s)
 			if err != nil || r.Version == 0 {
 				return err
 			}
@@ -484,14 +484,14 @@ func (e *Engine) Reseal(ctx context.Context) (written int, err error) {
 					if *text == "" {
 						continue
 					}
-					plain, err := e.cfg.Codec.Open(id, "alerts/"+c.ID+place, *text)
+					plain, err := codec.Open(id, "alerts/"+c.ID+place, *text)
 					if err != nil {
 						return err
 					}
-					*text = e.cfg.Codec.Seal(id, "alerts/"+c.ID+place, plain)
+					*text = codec.Seal(id, "alerts/"+c.ID+place, plain)
 				}
 			}
-			return e.cfg.Store.WriteRecords(ctx, []account.Write{write(settingsGroup, id, r.Version, time.Time{}, s)})
+			return store.WriteRecords(ctx, []account.Write{write(settingsGroup, id, r.Version, time.Time{}, s)})
 		})
 		if err != nil {
 			return written, fmt.Errorf("the alert channels of a workspace: %w", err)

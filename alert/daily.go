@@ -31,7 +31,7 @@ type sweep struct {
 // caller holds mu.
 func (e *Engine) sweep(ctx context.Context) error {
 	var s sweep
-	r, err := e.read(ctx, sweepGroup, "cursor", &s)
+	r, err := read(ctx, e.cfg.Store, sweepGroup, "cursor", &s)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 
 // Config configures an [Engine]. Fields without a comment on their zero value are required.
 type Config struct {
+	Watch *Watch // what counts, of the same clock; nil makes one
 	Store Store
 	Codec *workspace.Codec // encrypts the secrets of channels
 	Keys  workspace.APIKeys
@@ -39,9 +41,8 @@ type Config struct {
 	Quota func(namespace string) []UsedQuota
 	// Memberships returns the workspaces of a person, by address. Nil knows none.
 	Memberships func(ctx context.Context, email string) ([]Place, error)
-	// Country returns the country of an address, as two letters, or "". Nil knows none.
-	Country func(ip string) string
 
+	Every   time.Duration         // between two judgements; 0 is a minute
 	Alone   bool                  // no other server writes counts to the store, so none are waited for
 	Metrics prometheus.Registerer // nil registers nothing
 	Now     func() time.Time      // nil is time.Now
@@ -77,6 +78,7 @@ type Engine struct {
 	others   map[string]foreign // by name of the record
 	usual    map[string]usualHour
 	reported time.Time
+	failing  error // of the last Tick
 }
 
 // foreign is what another server counted.
@@ -107,8 +109,11 @@ func New(c Config) *Engine {
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
+	if c.Watch == nil {
+		c.Watch = NewWatch(c.Now, nil)
+	}
 	return &Engine{
-		cfg: c, watch: newWatch(c.Now, c.Country), node: strings.ToLower(rand.Text()[:13]), metrics: newMetrics(c.Metrics), known: known,
+		cfg: c, watch: c.Watch, node: strings.ToLower(rand.Text()[:13]), metrics: newMetrics(c.Metrics), known: known,
 		noticed: map[string]int64{}, wrote: map[string]report{}, others: map[string]foreign{}, usual: map[string]usualHour{},
 	}
 }
@@ -124,7 +129,7 @@ func (e *Engine) now() time.Time { return e.cfg.Now().UTC() }
 // Run judges every minute, until the context ends. It logs failures and tries again. Call it
 // once.
 func (e *Engine) Run(ctx context.Context) {
-	tick := time.NewTicker(tickEvery)
+	tick := time.NewTicker(cmp.Or(e.cfg.Every, tickEvery))
 	defer tick.Stop()
 	for {
 		select {
@@ -132,10 +137,27 @@ func (e *Engine) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := e.Tick(ctx); err != nil && ctx.Err() == nil {
+		err := e.Tick(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		e.mu.Lock()
+		e.failing = err
+		e.mu.Unlock()
+		if err != nil {
 			e.complain(err)
 		}
 	}
+}
+
+// Problem is for a [Check]: it says that the store fails, or nothing.
+func (e *Engine) Problem() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failing == nil {
+		return ""
+	}
+	return "The store fails, so that settings can't be changed, usage isn't written and no alert is judged. Images are served from what is known."
 }
 
 // complain logs that the store fails, at most once in five minutes.
@@ -318,7 +340,7 @@ func (e *Engine) writeCounts(ctx context.Context) (map[string]report, error) {
 func (e *Engine) takeLease(ctx context.Context) error {
 	const name = "evaluator"
 	var owner string
-	r, err := e.read(ctx, leaseGroup, name, &owner)
+	r, err := read(ctx, e.cfg.Store, leaseGroup, name, &owner)
 	if err != nil {
 		return err
 	}
@@ -404,7 +426,7 @@ func (e *Engine) settingsOf(ctx context.Context, id string) (*settings, error) {
 		return k.settings, nil
 	}
 	s := &settings{}
-	if _, err := e.read(ctx, settingsGroup, id, s); err != nil {
+	if _, err := read(ctx, e.cfg.Store, settingsGroup, id, s); err != nil {
 		return nil, err
 	}
 	e.known.Add(id, knownSettings{s, now})
@@ -516,7 +538,7 @@ const mostPlaces = 64
 func (e *Engine) newPlace(ctx context.Context, ev Event) (fresh bool, err error) {
 	err = again(func() error {
 		var known []string
-		r, err := e.read(ctx, placesGroup, ev.WorkspaceID+"/"+ev.Subject, &known)
+		r, err := read(ctx, e.cfg.Store, placesGroup, ev.WorkspaceID+"/"+ev.Subject, &known)
 		if err != nil {
 			return err
 		}
@@ -556,7 +578,7 @@ type RuleView struct {
 // Overview returns the rules, channels and active alerts of a workspace.
 func (e *Engine) Overview(ctx context.Context, at Place) (o Overview, err error) {
 	var s settings
-	if _, err := e.read(ctx, settingsGroup, at.WorkspaceID, &s); err != nil {
+	if _, err := read(ctx, e.cfg.Store, settingsGroup, at.WorkspaceID, &s); err != nil {
 		return o, err
 	}
 	firing := map[Rule]bool{}
@@ -580,7 +602,7 @@ func (e *Engine) Overview(ctx context.Context, at Place) (o Overview, err error)
 func (e *Engine) Active(ctx context.Context, id string) (list []Entry, err error) {
 	for _, group := range []string{nowGroup, dailyGroup} {
 		var s state
-		if _, err := e.read(ctx, group, id, &s); err != nil {
+		if _, err := read(ctx, e.cfg.Store, group, id, &s); err != nil {
 			return nil, err
 		}
 		for _, a := range s.Active {

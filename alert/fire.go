@@ -69,7 +69,7 @@ type verdict struct {
 func (e *Engine) settle(ctx context.Context, group string, v verdict, set *settings) error {
 	return again(func() error {
 		var s state
-		r, err := e.read(ctx, group, v.WorkspaceID, &s)
+		r, err := read(ctx, e.cfg.Store, group, v.WorkspaceID, &s)
 		if err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (t *turn) commit(ctx context.Context, a *active, over bool) error {
 		m.ID, m.Type, m.OverAt, entry.OverAt = a.ID+"_over", typeOver, &t.now, &t.now
 	}
 	var old Entry
-	history, err := t.read(ctx, historyGroup+t.place.WorkspaceID, historyName(a), &old)
+	history, err := read(ctx, t.cfg.Store, historyGroup+t.place.WorkspaceID, historyName(a), &old)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (t *turn) messages(ctx context.Context, m message) (writes []account.Write,
 			// One mail of a rule an hour: what happens until then is put into the next one.
 			name, out.Due, mails = c.ID+"#"+string(m.Rule), due, true
 			var waiting outgoing
-			r, err := t.read(ctx, outboxGroup, name, &waiting)
+			r, err := read(ctx, t.cfg.Store, outboxGroup, name, &waiting)
 			if err != nil {
 				return nil, err
 			}

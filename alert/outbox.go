@@ -136,7 +136,7 @@ func (e *Engine) sendQueue(ctx context.Context, q []queued) error {
 // outbox. The error is that of the store.
 func (e *Engine) sendOne(ctx context.Context, r account.Record, o outgoing) (taken bool, err error) {
 	var s settings
-	if _, err := e.read(ctx, settingsGroup, o.WorkspaceID, &s); err != nil {
+	if _, err := read(ctx, e.cfg.Store, settingsGroup, o.WorkspaceID, &s); err != nil {
 		return false, err
 	}
 	c := s.channel(o.Channel)

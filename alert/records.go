@@ -58,8 +58,8 @@ const (
 var ownGroups = []string{settingsGroup, hoursGroup, nowGroup, dailyGroup}
 
 // read decodes a record. The record has version 0 where there is none.
-func (e *Engine) read(ctx context.Context, group, name string, into any) (account.Record, error) {
-	r, err := e.cfg.Store.Record(ctx, group, name)
+func read(ctx context.Context, s Store, group, name string, into any) (account.Record, error) {
+	r, err := s.Record(ctx, group, name)
 	if errors.Is(err, workspace.ErrNotFound) {
 		return account.Record{Group: group, Name: name}, nil
 	}

@@ -95,7 +95,12 @@ type hour struct {
 	requests    int64
 }
 
-func newWatch(now func() time.Time, country func(string) string) *Watch {
+// NewWatch returns a Watch. now is nil for time.Now. country returns the country of an address as
+// two letters, or ""; nil knows none.
+func NewWatch(now func() time.Time, country func(ip string) string) *Watch {
+	if now == nil {
+		now = time.Now
+	}
 	told, err := lru.New[string, time.Time](mostSeen)
 	if err != nil {
 		panic(err) // only a size that isn't positive

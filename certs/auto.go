@@ -45,6 +45,11 @@ type AutoConfig struct {
 	ListenHost          string
 	HTTPPort, HTTPSPort int
 
+	// Failed is told of orders that fail: whether it is a renewal, whether the authority can't be
+	// reached, and why in words. Issued is told of those that don't. Nil tells nobody.
+	Failed func(host string, renewal, unreachable bool, why string)
+	Issued func(host string)
+
 	Roots   *x509.CertPool        // which the authority's own certificate leads to; nil is the system's
 	Metrics prometheus.Registerer // nil registers nothing
 	Log     *slog.Logger
@@ -386,6 +391,9 @@ func (a *Auto) event(ctx context.Context, event string, data map[string]any) err
 		a.counts.ordered.Inc()
 		a.cfg.Log.Info("a certificate was issued", "host", name, "renewal", renewal)
 		a.note(ctx, name, func(o *Order) { *o = Order{IssuedAt: a.cfg.Now().UTC()} })
+		if a.cfg.Issued != nil {
+			a.cfg.Issued(name)
+		}
 	case "cert_failed":
 		a.counts.failed.Inc()
 		err, _ := data["error"].(error)
@@ -400,6 +408,9 @@ func (a *Auto) event(ctx context.Context, event string, data map[string]any) err
 			o.Error, o.FailedAt = describe(err), a.cfg.Now().UTC()
 			o.RetryAt = o.FailedAt.Add(max(retry, pauses[min(o.Failures, len(pauses))-1]))
 		})
+		if a.cfg.Failed != nil {
+			a.cfg.Failed(name, renewal, describe(err) == unreachable, describe(err))
+		}
 	}
 	return nil
 }
@@ -439,6 +450,8 @@ func (a *Auto) pauseAfter(ctx context.Context, name string, err error) time.Dura
 	return 0
 }
 
+const unreachable = "the certificate authority can't be reached; the next try is made by itself"
+
 // describe says in words why an order failed. It is shown to the owners of hosts.
 func describe(err error) string {
 	if err == nil {
@@ -461,7 +474,7 @@ func describe(err error) string {
 	var wire net.Error
 	var at *url.Error
 	if errors.As(err, &wire) || errors.As(err, &at) {
-		return "the certificate authority can't be reached; the next try is made by itself"
+		return unreachable
 	}
 	return "the order could not be made; the log of the server says why"
 }

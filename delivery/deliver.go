@@ -30,6 +30,7 @@ func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 	}
 	s.countRequest(ctx, w, r)
 	s.countError(ctx, w, r, t)
+	s.watchRequest(w, r)
 }
 
 // deliver is the life of a request.

@@ -78,7 +78,10 @@ type Config struct {
 	Journal *usage.Journal
 	Usage   *usage.Recorder // nil counts nothing
 	Errors  *usage.Errors   // counts requests that fail, by what they asked for; nil counts none
-	Limiter *limit.Limiter  // holds workspaces to their limits; nil is one of this process alone
+	// Watch is told of each request for an image once it is answered, for alerts; nil tells
+	// nobody. It must not block.
+	Watch   func(Watched)
+	Limiter *limit.Limiter // holds workspaces to their limits; nil is one of this process alone
 	// Plans returns the limits of a plan, from memory: it is asked on every request. It returns
 	// the same pointer until the limits change, and nil for an unknown plan. A nil Plans knows none.
 	Plans func(name string) *workspace.Limits
@@ -131,6 +134,7 @@ type Service struct {
 	journal          *usage.Journal
 	usage            *usage.Recorder
 	errors           *usage.Errors
+	watch            func(Watched)
 	limiter          *limit.Limiter // of workspaces
 	clients          *limit.Limiter // of client addresses
 	plans            func(name string) *workspace.Limits
@@ -149,7 +153,7 @@ func New(c Config) *Service {
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
-		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
+		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, watch: c.Watch, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
 	if s.now == nil {

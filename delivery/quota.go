@@ -40,6 +40,16 @@ func (s *Service) tellQuota(h http.Header, c *site) {
 	}
 }
 
+// UsedQuotas returns how much of its transforms of the day and of the month a workspace may still
+// make, as far as this server knows. It asks no store.
+func (s *Service) UsedQuotas(ctx context.Context, namespace string) []limit.Decision {
+	c, err := s.site(ctx, namespace)
+	if err != nil {
+		return nil
+	}
+	return s.limiter.Peek(s.limitsOf(c).transforms...)
+}
+
 func (s *Service) quotaOf(c *site) http.Header {
 	var most, left, reset string
 	now := s.now()
