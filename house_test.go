@@ -74,7 +74,7 @@ var mayImport = map[string][]string{
 	"billing/stripe": {"account", "billing/meter", "billing/plan", "fault", "workspace"},
 
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"account", "billing/plan", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
+	"manage": {"account", "alert", "billing/plan", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
@@ -110,7 +110,7 @@ var mayImport = map[string][]string{
 	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":           {"delivery", "tracing", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
-	"server/dashboard": {"account", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
+	"server/dashboard": {"account", "alert", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
 
 	// The controls of all options, and words for errors, on both playgrounds.
 	"server/playground": {"fault", "transform"},
@@ -118,7 +118,7 @@ var mayImport = map[string][]string{
 	// Plots of values by day, as SVG.
 	"server/dashboard/plot": {},
 
-	"server/api": {"account", "billing/plan", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
+	"server/api": {"account", "alert", "billing/plan", "manage", "delivery", "fault", "transform", "workspace", "apikey", "limit", "usage"},
 
 	// What the image is made of.
 	"deploy/image/sbom": {},

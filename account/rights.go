@@ -87,6 +87,8 @@ const (
 	SetPlan          Action = "workspace.plan"
 	MakeWorkspace    Action = "workspace.make"
 	Pay              Action = "workspace.pay"
+	ReadAlerts       Action = "alert.read"
+	WriteAlerts      Action = "alert.write"
 )
 
 // A Right is a row of the table: who may do one action. The least role and the scope of API
@@ -106,6 +108,7 @@ var table = []Right{
 	{ReadUsage, Viewer, apikey.Read, "Read usage"},
 	{ReadErrors, Viewer, apikey.Read, "Read which images failed, and why"},
 	{ReadAudit, Viewer, apikey.Read, "Read the audit and access log"},
+	{ReadAlerts, Viewer, apikey.Read, "See alerts, their rules and channels"},
 	{ReadDomains, Viewer, apikey.Read, "List domains and their DNS records"},
 	{ReadSigningKeys, Viewer, apikey.Read, "List signing keys, without secrets"},
 	{ReadAPIKeys, Viewer, apikey.Read, "List API keys, without the keys"},
@@ -126,6 +129,7 @@ var table = []Right{
 	{WriteSigningKeys, Owner, apikey.Write, "Make and delete signing keys"},
 	{WriteAPIKeys, Owner, apikey.Admin, "Make and revoke API keys"},
 	{Pay, Owner, apikey.Admin, "Buy a plan, and change how it is paid"},
+	{WriteAlerts, Owner, apikey.Admin, "Set rules and channels of alerts"},
 	{WriteMembers, Owner, "", "Invite, remove and change members"},
 	{DeleteWorkspace, Owner, "", "Delete the workspace"},
 	{CreateWorkspace, Operator, "", "Make any number of workspaces"},

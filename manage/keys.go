@@ -254,6 +254,7 @@ func (m *Manager) revoke(ctx context.Context, who Caller, w *workspace.Workspace
 	if err != nil {
 		return fmt.Errorf("revoking an API key of workspace %q: %w", w.Namespace, err)
 	}
+	m.keysChanged(ctx, w)
 	return nil
 }
 

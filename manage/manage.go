@@ -27,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
@@ -67,6 +68,9 @@ type Config struct {
 
 	// People keeps who is a member of which workspace. Nil keeps nobody.
 	People *account.People
+
+	// Alerts tell owners what needs a look. Nil tells nothing.
+	Alerts *alert.Engine
 
 	// Plans bound what workspaces may use. Nil has none.
 	Plans *plan.Book
@@ -139,6 +143,7 @@ type Manager struct {
 	auth       *apikey.Authenticator
 	people     *account.People // nil: nobody is kept
 	plans      *plan.Book      // nil: there are none
+	alerts     *alert.Engine   // nil: there are none
 	fronts     []Front
 	resolver   Resolver
 	cnames     CNAMEResolver // nil: CNAME records prove nothing
@@ -168,7 +173,7 @@ func New(c Config) *Manager {
 		panic("manage: Config.Store is nil")
 	}
 	m := &Manager{
-		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, plans: c.Plans, fronts: c.Fronts,
+		store: c.Store, reads: c.Uncached, process: c.Process, delivery: c.Delivery, records: c.Records, auth: c.Auth, people: c.People, plans: c.Plans, alerts: c.Alerts, fronts: c.Fronts,
 		images: c.Images, moderator: c.Moderator, unmoderated: c.Unmoderated,
 		resolver: c.Resolver, cnames: c.CNAMEs, billing: c.Billing, publicURL: c.PublicURL, certificates: c.Certificates, claims: c.Claims, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), metrics: newMetrics(c.Metrics), now: c.Now, log: c.Log,
 	}

@@ -2,10 +2,15 @@ package manage_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
@@ -111,11 +117,38 @@ func start(t *testing.T, change func(*manage.Config)) (*manage.Manager, *workspa
 	if _, err := plans.Put(t.Context(), plan.Plan{Name: "free", Limits: workspace.Limits{TransformsPerDay: 100}}, func(*plan.Plan) workspace.AuditEntry { return workspace.AuditEntry{} }); err != nil {
 		t.Fatal(err)
 	}
-	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Plans: plans, Billing: seller{}, Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
+	c := manage.Config{Store: db, Records: db, People: people(t, db, w), Plans: plans, Billing: seller{}, Alerts: alerts(t, db, w), Delivery: stub{}, Images: &stagingImages{Images: managetest.NewImages(t)}}
 	if change != nil {
 		change(&c)
 	}
 	return manage.New(c), db
+}
+
+// channelID and pendingID are channels of the workspace of start, and code confirms the second.
+const channelID, pendingID, code = "ch_hook", "ch_mail", "CODE"
+
+// alerts returns alerts with two channels of w, one of which waits to be confirmed.
+func alerts(t *testing.T, db *workspacetest.Memory, w *workspace.Workspace) *alert.Engine {
+	t.Helper()
+	codec, err := workspace.NewCodec(workspace.NewSecretKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	t.Cleanup(receiver.Close)
+	settings := fmt.Sprintf(`{"channels":[{"id":%q,"kind":"slack","address":"hooks.test","url":%q,"confirmed_at":"2026-01-01T00:00:00Z"},{"id":%q,"kind":"email","address":"new@acme.test"}]}`,
+		channelID, codec.Seal(w.ID, "alerts/"+channelID+"/url", receiver.URL), pendingID)
+	sum := sha256.Sum256([]byte(code))
+	err = db.PutRecords(t.Context(),
+		account.Write{Record: account.Record{Group: "alert-settings", Name: w.ID, Data: []byte(settings)}},
+		account.Write{Record: account.Record{Group: "alert-confirm", Name: hex.EncodeToString(sum[:]), Data: fmt.Appendf(nil, `{"w":%q,"n":"acme","c":%q,"a":"new@acme.test"}`, w.ID, pendingID)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return alert.New(alert.Config{
+		Store: db, Codec: codec, Keys: db, Get: db.Get, List: db.List, Alone: true,
+		Mail: mail.Log{Out: io.Discard}, Transport: http.DefaultTransport, Log: slog.New(slog.DiscardHandler),
+	})
 }
 
 // The IDs of accounts in the workspace of start. annaID is a second owner, so that either
@@ -408,6 +441,42 @@ var useCases = map[string]useCase{
 	}},
 	"DeletePlan": {account.WritePlans, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return m.DeletePlan(ctx, who, "free")
+	}},
+	"Alerts": {account.ReadAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.Alerts(ctx, who, "acme"))
+	}},
+	"ActiveAlerts": {account.ReadAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.ActiveAlerts(ctx, who, "acme"))
+	}},
+	"AlertHistory": {account.ReadAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.AlertHistory(ctx, who, "acme", "", 9)
+		return err
+	}},
+	"SetAlertRule": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.SetAlertRule(ctx, who, "acme", alert.KeyRate, alert.Settings{Threshold: 500})
+	}},
+	"AddAlertChannel": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		_, _, err := m.AddAlertChannel(ctx, who, "acme", alert.NewChannel{Kind: alert.Webhook, URL: "https://hooks.test/"})
+		return err
+	}},
+	"SwitchAlertChannel": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return discard(m.SwitchAlertChannel(ctx, who, "acme", channelID, false))
+	}},
+	"RemoveAlertChannel": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.RemoveAlertChannel(ctx, who, "acme", channelID)
+	}},
+	"TestAlertChannel": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		failure, err := m.TestAlertChannel(ctx, who, "acme", channelID)
+		if failure != "" {
+			return errors.New(failure)
+		}
+		return err
+	}},
+	"ResendAlertConfirmation": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.ResendAlertConfirmation(ctx, who, "acme", pendingID)
+	}},
+	"ConfirmAlertChannel": {account.WriteAlerts, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
+		return m.ConfirmAlertChannel(ctx, who, "acme", pendingID, code)
 	}},
 	"Explain": {account.Explain, func(m *manage.Manager, ctx context.Context, who manage.Caller) error {
 		return discard(m.Explain(ctx, who, "acme", "/acme/photos/cat.jpg", "", ""))

@@ -183,6 +183,11 @@ func (m *Manager) DeleteWorkspace(ctx context.Context, who Caller, namespace str
 			m.log.WarnContext(ctx, "the members of a deleted workspace are still listed", "namespace", namespace, "err", err)
 		}
 	}
+	if m.alerts != nil {
+		if err := m.alerts.RemoveWorkspace(context.WithoutCancel(ctx), old.ID); err != nil {
+			m.log.WarnContext(ctx, "the alert channels of a deleted workspace are still stored", "namespace", namespace, "err", err)
+		}
+	}
 	return nil
 }
 

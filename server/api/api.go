@@ -22,6 +22,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
@@ -50,6 +51,9 @@ type Config struct {
 	// Quota returns headers that say what is left of a workspace's quotas, from memory:
 	// delivery.Service.Quota. Nil returns none.
 	Quota func(ctx context.Context, namespace string) http.Header
+
+	// Watch counts what alerts are about. Nil counts nothing.
+	Watch *alert.Watch
 
 	// Record returns the line of the server's log for the request of a context:
 	// server.RecordOf. The API reads the request's id and the client's address there, and
@@ -82,6 +86,7 @@ func newAPI(c Config) *api {
 		journal: c.Journal,
 		limiter: c.Limiter,
 		quota:   c.Quota,
+		watch:   c.Watch,
 		record:  c.Record,
 		log:     c.Log,
 		mux:     http.NewServeMux(),
@@ -121,6 +126,7 @@ type api struct {
 	journal   *usage.Journal    // nil logs nothing
 	limiter   *limit.Limiter    // nil refuses nothing
 	quota     func(ctx context.Context, namespace string) http.Header
+	watch     *alert.Watch // nil counts nothing
 	record    func(context.Context) *delivery.Record
 	log       *slog.Logger
 	mux       *http.ServeMux

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/billing/plan"
 	"github.com/tintype/tintype/delivery"
@@ -88,6 +89,8 @@ type config struct {
 	Metrics         prometheus.Registerer
 	Now             func() time.Time
 
+	Alerts  *alert.Engine // nil makes one for a store in memory
+	Watch   *alert.Watch
 	Usage   *usage.Recorder
 	Journal *usage.Journal
 	Limiter *limit.Limiter
@@ -102,11 +105,21 @@ func (c config) new() http.Handler {
 		Store: c.Store, Uncached: c.Uncached, Process: c.Process, Delivery: c.Delivery, Images: c.Images, Records: c.Records, Auth: c.Auth,
 		People: c.People, Plans: c.Plans, Billing: c.Billing, PublicURL: "https://img.example.com", Resolver: c.Resolver, BaseDomain: c.BaseDomain, Metrics: c.Metrics, Now: c.Now, Log: c.Log,
 	}
+	if db, ok := c.Records.(workspacetest.Store); ok && c.Alerts == nil {
+		codec, err := workspace.NewCodec(workspace.NewSecretKey())
+		if err != nil {
+			panic(err) // a new key is valid
+		}
+		c.Alerts = alert.New(alert.Config{
+			Store: db, Codec: codec, Keys: db, Get: db.Get, List: db.List, Alone: true, Transport: http.DefaultTransport, Now: c.Now, Log: slog.New(slog.DiscardHandler),
+		})
+	}
+	m.Alerts = c.Alerts
 	if c.Front != nil {
 		m.Fronts = []manage.Front{c.Front}
 	}
 	return api.New(api.Config{
-		Manage: manage.New(m), Replays: c.Replays, Usage: c.Usage, Journal: c.Journal, Limiter: c.Limiter, Quota: c.Quota, Log: c.Log, Version: "1.2.3",
+		Manage: manage.New(m), Replays: c.Replays, Usage: c.Usage, Journal: c.Journal, Limiter: c.Limiter, Quota: c.Quota, Watch: c.Watch, Log: c.Log, Version: "1.2.3",
 		Record: func(context.Context) *delivery.Record {
 			return &delivery.Record{RequestID: requestID, Client: c.Client}
 		},

@@ -57,6 +57,15 @@ var matrix = map[string]struct {
 	"DELETE /v1/workspaces/{ns}/api-keys":      {need: "admin", status: 200},
 	"DELETE /v1/workspaces/{ns}/api-keys/{id}": {need: "admin", id: "read", status: 204},
 
+	"GET /v1/workspaces/{ns}/alerts":                        {need: "read", status: 200},
+	"PUT /v1/workspaces/{ns}/alerts/rules/{id}":             {need: "admin", id: "key_rate", body: `{"threshold":500}`, status: 200},
+	"POST /v1/workspaces/{ns}/alerts/channels":              {need: "admin", body: `{"kind":"slack","url":"https://hooks.test/x"}`, status: 201},
+	"PUT /v1/workspaces/{ns}/alerts/channels/{id}":          {need: "admin", id: "none", body: `{"on":true}`, status: 404, code: "NOT_FOUND"},
+	"DELETE /v1/workspaces/{ns}/alerts/channels/{id}":       {need: "admin", id: "none", status: 404, code: "NOT_FOUND"},
+	"POST /v1/workspaces/{ns}/alerts/channels/{id}/test":    {need: "admin", id: "none", status: 404, code: "NOT_FOUND"},
+	"POST /v1/workspaces/{ns}/alerts/channels/{id}/confirm": {need: "admin", id: "none", body: `{"code":"x"}`, status: 400, code: "VALIDATION_ERROR"},
+	"POST /v1/workspaces/{ns}/alerts/channels/{id}/resend":  {need: "admin", id: "none", status: 404, code: "NOT_FOUND"},
+
 	"GET /v1/workspaces/{ns}/usage":                {need: "read", status: 200},
 	"GET /v1/workspaces/{ns}/errors":               {need: "read", status: 200},
 	"GET /v1/workspaces/{ns}/limits":               {need: "read", status: 200},

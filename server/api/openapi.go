@@ -37,6 +37,7 @@ func describe(version string) *huma.OpenAPI {
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
 			{Name: "API keys", Description: "Keys for backends. The root key makes and revokes them."},
 			{Name: "Members", Description: "The people of a workspace. The root key manages them here, and owners on the pages under /app. A server that sends no mail has none."},
+			{Name: "Alerts", Description: "What needs a look in a workspace, the rules by which it is found, and the channels by which people are told. docs/alerts.md explains them."},
 			{Name: "Accounts", Description: "The people of the server, for the operator. A server that sends no mail has none."},
 			{Name: "Images", Description: "The images of buckets and folders, and how the server answers a request for one."},
 			{Name: "Audit", Description: "Who changed what, and who requested what."},
@@ -82,6 +83,10 @@ func schemas() huma.Registry {
 	registry.Schema(reflect.TypeFor[MarkPreviewRequest](), true, "")
 	registry.Schema(reflect.TypeFor[MemberRole](), true, "")
 	registry.Schema(reflect.TypeFor[NewInvitation](), true, "")
+	registry.Schema(reflect.TypeFor[AlertRuleSettings](), true, "")
+	registry.Schema(reflect.TypeFor[NewAlertChannel](), true, "")
+	registry.Schema(reflect.TypeFor[AlertChannelSwitch](), true, "")
+	registry.Schema(reflect.TypeFor[AlertCode](), true, "")
 	registry.Schema(reflect.TypeFor[NewAccount](), true, "")
 	registry.Schema(reflect.TypeFor[plan.Plan](), true, "")
 	// huma adds its own error type to every operation. No operation returns it.

@@ -12,6 +12,7 @@ func (a *api) routes() {
 	a.domainRoutes()
 	a.planRoutes()
 	a.billingRoutes()
+	a.alertRoutes()
 	a.purgeRoutes()
 	a.usageRoutes()
 	a.auditRoutes()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -43,6 +44,7 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	ctx = huma.WithContext(ctx, context.WithValue(ctx.Context(), visitKey{}, v))
 	next(ctx)
 	record.Who = v.Principal
+	a.alert(ctx, v)
 
 	id, status := v.WorkspaceID, ctx.Status()
 	switch v.Kind {
@@ -60,6 +62,32 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 			WorkspaceID: id, Actor: v.Actor(), Action: strings.TrimSpace(r.Method + " " + ctx.Operation().Path), Target: r.URL.Path,
 			Status: status, IP: v.IP, UserAgent: v.UserAgent,
 		})
+	}
+}
+
+// alert counts the request for alerts: who sent it, from where, and whether it was refused.
+func (a *api) alert(ctx huma.Context, v *visit) {
+	if a.watch == nil || v.Kind != apikey.Key && v.Kind != "" {
+		return
+	}
+	r, _ := humago.Unwrap(ctx)
+	status, what := ctx.Status(), r.Method+" "+r.URL.Path
+	if v.Kind == apikey.Key {
+		a.watch.Act(v.WorkspaceID, v.Namespace, v.Actor())
+		a.watch.UseKey(v.WorkspaceID, v.Namespace, v.KeyID, v.IP)
+		if status == http.StatusUnauthorized || status == http.StatusForbidden {
+			a.watch.Deny(v.WorkspaceID, v.Namespace, v.Actor(), status, what, v.IP)
+		}
+		return
+	}
+	// A key that nobody has. Requests without a key come from everybody who opens the URL.
+	if _, ok := apikey.Bearer(r.Header); !ok || status != http.StatusUnauthorized {
+		return
+	}
+	if namespace := ctx.Param("ns"); namespace != "" {
+		if id := a.manage.WorkspaceID(ctx.Context(), namespace); id != "" {
+			a.watch.Deny(id, namespace, "unknown", status, what, v.IP)
+		}
 	}
 }
 
