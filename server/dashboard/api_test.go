@@ -33,6 +33,10 @@ var inAPI = map[string][]string{
 	"POST /app/me/passkeys":        {"DELETE /v1/accounts/{id}/passkeys"}, // a browser adds them
 	"POST /app/me/passkeys/begin":  {"- a browser has the passkey"},
 	"POST /app/me/invitations":     {"- only who signed in with the address can accept"},
+	"GET /app/me/alerts":           {"POST /v1/workspaces/{ns}/alerts/channels/{id}/confirm"},
+	"POST /app/me/alerts":          {"POST /v1/workspaces/{ns}/alerts/channels/{id}/confirm"},
+	"GET /app/{ns}/alerts":         {"GET /v1/workspaces/{ns}/alerts"},
+	"POST /app/{ns}/alerts":        {"PUT /v1/workspaces/{ns}/alerts/rules/{id}", "POST /v1/workspaces/{ns}/alerts/channels", "POST /v1/workspaces/{ns}/alerts/channels/{id}/test"},
 	"GET /app/{ns}/members":        {"GET /v1/workspaces/{ns}/members", "GET /v1/workspaces/{ns}/invitations"},
 	"POST /app/{ns}/members":       {"POST /v1/workspaces/{ns}/invitations", "DELETE /v1/workspaces/{ns}/invitations/{id}", "PATCH /v1/workspaces/{ns}/members/{id}", "DELETE /v1/workspaces/{ns}/members/{id}"},
 	"GET /app/{ns}":                {"GET /v1/workspaces/{ns}/usage", "GET /v1/workspaces/{ns}/limits"},
@@ -105,23 +109,26 @@ var inAPI = map[string][]string{
 // byOthers says which use case of package manage the API has in the place of one that a page
 // calls.
 var byOthers = map[string]string{
-	"Review":           "ReviewPatch",
-	"ChangeWorkspace":  "PatchWorkspace",
-	"CreateOwned":      "CreateWorkspace", // and then Invite
-	"CompareUsage":     "Usage",
-	"TotalUsage":       "Usage",
-	"ImageSources":     "Sources",
-	"Folders":          "Sources",
-	"FolderIsPrivate":  "Sources",
-	"AcceptInvitation": "", // only who signed in with the address can accept
-	"BoundsOf":         "Quotas",
-	"Making":           "Plans",
-	"FreeName":         "", // the root key lists all namespaces
-	"UploadOrigin":     "", // for the policy of the page
-	"FirstSteps":       "", // for a part of the overview
-	"HideFirstSteps":   "",
-	"LookAtFirst":      "TestSource",
-	"Thumbnail":        "", // a key with the scope read opens every image
+	"Review":            "ReviewPatch",
+	"ChangeWorkspace":   "PatchWorkspace",
+	"CreateOwned":       "CreateWorkspace", // and then Invite
+	"CompareUsage":      "Usage",
+	"TotalUsage":        "Usage",
+	"ImageSources":      "Sources",
+	"Folders":           "Sources",
+	"FolderIsPrivate":   "Sources",
+	"AcceptInvitation":  "", // only who signed in with the address can accept
+	"BoundsOf":          "Quotas",
+	"Making":            "Plans",
+	"FreeName":          "", // the root key lists all namespaces
+	"UploadOrigin":      "", // for the policy of the page
+	"FirstSteps":        "", // for a part of the overview
+	"HideFirstSteps":    "",
+	"LookAtFirst":       "TestSource",
+	"Thumbnail":         "",                    // a key with the scope read opens every image
+	"ConfirmAlerts":     "ConfirmAlertChannel", // without signing in
+	"AlertConfirmation": "",
+	"ActiveAlerts":      "Alerts",
 }
 
 // TestAPIHasAll: what a page does, the API does too.

@@ -18,6 +18,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
@@ -33,6 +34,7 @@ type Config struct {
 	People    *account.People
 	Codec     *workspace.Codec // seals what is typed between two pages of a form; nil makes one, which other processes can't read
 	PublicURL *url.URL         // of this server, for links in pages; nil takes the request's host, on loopback
+	Watch     *alert.Watch     // counts what alerts are about; nil counts nothing
 	Log       *slog.Logger
 	Now       func() time.Time // nil is time.Now
 }
@@ -104,11 +106,12 @@ var crossOrigin = func() *http.CrossOriginProtection {
 func (d *Dashboard) handle(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{d: d, w: w, r: r, ns: r.PathValue("ns"), route: route}
-		if err := v.enter(); err != nil {
-			v.fail(err)
-			return
+		err := v.enter()
+		if err == nil {
+			err = route.page(v)
 		}
-		if err := route.page(v); err != nil {
+		v.watch(err)
+		if err != nil {
 			v.fail(err)
 		}
 	})

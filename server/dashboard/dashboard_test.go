@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server/dashboard"
@@ -30,6 +31,8 @@ type site struct {
 	tokens  map[string]string // of sessions, by name
 	mail    mailbox
 	dns     *zone
+	watch   *alert.Watch
+	alerts  *alert.Engine
 }
 
 // A mailbox is a mail.Sender.
@@ -72,12 +75,29 @@ func open(t *testing.T, change ...func(*manage.Config)) *site {
 	s.away = &outage{Memory: s.store}
 	s.people = newPeople(s.away, s.mail)
 	config := manage.Config{Store: s.away, Records: s.away, People: s.people, Resolver: s.dns, Now: clock}
+	codec, err := workspace.NewCodec(workspace.NewSecretKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.watch = alert.NewWatch(clock, nil)
+	s.alerts = alert.New(alert.Config{
+		Watch: s.watch, Store: s.away, Codec: codec, Keys: s.away, Get: s.away.Get, List: s.away.List, Alone: true, Now: clock, Log: slog.New(slog.DiscardHandler),
+		Transport: http.DefaultTransport, Mail: s.mail, PublicURL: "https://img.example",
+		Memberships: func(ctx context.Context, email string) (places []alert.Place, err error) {
+			members, err := s.people.MembershipsOf(ctx, email)
+			for _, m := range members {
+				places = append(places, alert.Place{WorkspaceID: m.WorkspaceID, Namespace: m.Namespace})
+			}
+			return places, err
+		},
+	})
+	config.Alerts = s.alerts
 	for _, f := range change {
 		f(&config)
 	}
 	m := manage.New(config)
 	s.handler = dashboard.New(dashboard.Config{
-		Manage: m, People: s.people, PublicURL: &url.URL{Scheme: "https", Host: "img.example"}, Now: clock, Log: slog.New(slog.DiscardHandler),
+		Manage: m, People: s.people, PublicURL: &url.URL{Scheme: "https", Host: "img.example"}, Watch: s.watch, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
 	spaces := map[string]*workspace.Workspace{}
 	for _, namespace := range []string{"acme", "other"} {

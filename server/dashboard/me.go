@@ -92,6 +92,7 @@ func (v *visit) signIn() error {
 	}
 	session, device, err := v.d.People.SignIn(v.r.Context(), f.get("email"), f.get("code"), v.client())
 	if err != nil {
+		v.watchSignIn(f.get("email"), err)
 		d.Email = f.get("email")
 		return v.signInFails(d, "code", err)
 	}

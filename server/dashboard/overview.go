@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/server/dashboard/plot"
 	"github.com/tintype/tintype/workspace"
 )
@@ -31,7 +32,8 @@ type overviewPage struct {
 	Yesterday   string // path of yesterday's errors of images
 	ErrorsPath  string // of those of the last days
 	MayLimit    bool
-	MayShow     bool // the first steps, which are hidden
+	Alerts      []alert.Entry // that aren't over
+	MayShow     bool          // the first steps, which are hidden
 }
 
 // A tile is a total, and how it differs from the time before.
@@ -104,6 +106,11 @@ func (v *visit) overview() error {
 	var hidden bool
 	if p.First, hidden, err = v.firstSteps(w); err != nil {
 		return err
+	}
+	if v.d.Watch != nil && v.may(account.ReadAlerts) {
+		if p.Alerts, err = v.d.Manage.ActiveAlerts(v.r.Context(), v.caller(), v.ns); err != nil {
+			return err
+		}
 	}
 	p.MayShow = hidden && v.may(account.UpdateWorkspace)
 	p.Idle = (hidden || p.First != nil) && sum.total[requests] == 0

@@ -56,6 +56,13 @@ var pageRows = []pageRow{
 	{"POST /app/me/passkeys/begin", whoSigned, nil, 200},
 	{"POST /app/me/invitations", whoSigned, url.Values{"id": {"X"}}, 404},
 
+	{"GET /app/me/alerts", everybody, nil, 400},
+	{"POST /app/me/alerts", everybody, url.Values{"token": {"x"}}, 400},
+	{"GET /app/{ns}/alerts", account.ReadAlerts, nil, 0},
+	{"POST /app/{ns}/alerts", account.WriteAlerts, url.Values{"do": {"rule"}, "id": {"denied"}, "on": {"on"}}, 0},
+	{"POST /app/{ns}/alerts", account.WriteAlerts, url.Values{"do": {"add"}, "kind": {"slack"}, "url": {"https://hooks.test/"}}, 0},
+	{"POST /app/{ns}/alerts", account.WriteAlerts, url.Values{"do": {"test"}, "id": {"none"}}, 404},
+
 	{"GET /app/{ns}", account.ReadUsage, nil, 0},
 	{"POST /app/{ns}/first-steps", account.UpdateWorkspace, url.Values{"do": {"hide"}}, 0},
 	{"GET /app/{ns}/errors", account.ReadErrors, nil, 0},
