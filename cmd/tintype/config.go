@@ -50,12 +50,14 @@ type serveCmd struct {
 	Operators  []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
 	Signup     string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
 	Plans      string        `env:"TINTYPE_PLANS" type:"existingfile" placeholder:"FILE" help:"Plans, which bound what workspaces may use, in this YAML or JSON file. With its signup_plan, people make workspaces for themselves. SIGHUP reads it again."`
-	GeoIP      string        `name:"geoip" env:"TINTYPE_GEOIP" type:"existingfile" placeholder:"FILE" help:"A database of the countries of addresses in MaxMind's format, such as GeoLite2-Country.mmdb, with which usage says how much each country used. SIGHUP reads it again."`
+	GeoIP      string        `name:"geoip" env:"TINTYPE_GEOIP" type:"existingfile" placeholder:"FILE" help:"A database of the countries of addresses in MaxMind's format, such as GeoLite2-Country.mmdb, with which usage says how much each country used, and an alert that a key is used from a new one. SIGHUP reads it again."`
 
 	BillingWebhook   string `env:"TINTYPE_BILLING_WEBHOOK" placeholder:"URL" help:"URL to which events of usage are posted once an hour, signed with TINTYPE_BILLING_WEBHOOK_SECRET as Standard Webhooks says."`
 	BillingOpenMeter string `name:"billing-openmeter" env:"TINTYPE_BILLING_OPENMETER" placeholder:"URL" help:"The OpenMeter to which events of usage are sent once an hour, such as https://openmeter.cloud, with TINTYPE_OPENMETER_KEY if that is set."`
 	StripeMeter      string `env:"TINTYPE_STRIPE_METER" placeholder:"NAME" help:"The event name of the meter at Stripe to which units are sent once an hour, in thousandths of a unit. Needs TINTYPE_STRIPE_KEY, with which plans are sold by Stripe too."`
 	StripeAPI        string `name:"stripe-api" env:"TINTYPE_STRIPE_API" default:"https://api.stripe.com" placeholder:"URL" help:"Where Stripe's API is, for tests (${default})."`
+
+	AlertsEvery time.Duration `env:"TINTYPE_ALERTS_EVERY" default:"1m" placeholder:"DURATION" help:"How often alerts are judged (${default})."`
 
 	SecurityContact contact `env:"TINTYPE_SECURITY_CONTACT" placeholder:"ADDRESS" help:"Whom to tell about a vulnerability of this server, as an e-mail address or an https:// URL: /.well-known/security.txt and its page name it. By default there is neither."`
 	Mail            string  `env:"TINTYPE_MAIL" placeholder:"URL" help:"The mail server that sends codes and invitations: smtp://USER@HOST:587 with STARTTLS, or smtps://USER@HOST:465, with the password in TINTYPE_MAIL_PASSWORD. 'log' prints mails on the terminal, which is the default while --listen, and --tls-listen if there is one, are addresses of loopback. Without it, or with 'off', there is no dashboard."`

@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,7 +21,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/billing/plan"
+	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
@@ -198,6 +202,27 @@ func furnish(t *testing.T, data, key string) map[string]string {
 			WorkspaceID: acme.ID, Trail: workspace.TrailAccess, Time: today.Add(-time.Duration(i) * time.Hour), Actor: "key:abc", Action: "PUT /v1/workspaces/{ns}/sources/{key}",
 			Target: "/v1/workspaces/acme/sources/photos", Status: []int{200, 422, 200, 403, 200, 404}[i], IP: "203.0.113.7", UserAgent: "curl/8.5.0",
 		}))
+	}
+	at := alert.Place{WorkspaceID: acme.ID, Namespace: "acme"}
+	alerts := alert.New(alert.Config{
+		Store: store, Codec: codec, Keys: store, Get: store.Get, List: store.List, Alone: true, Transport: http.DefaultTransport,
+		Mail: mail.Log{Out: io.Discard}, Log: slog.New(slog.DiscardHandler),
+	})
+	alerts.Watch().Deny(acme.ID, "acme", "key:abc", 403, "DELETE /v1/workspaces/acme/sources/photos", "203.0.113.7")
+	for range 30 {
+		alerts.Watch().Image(alert.Image{WorkspaceID: acme.ID, Namespace: "acme", Source: "photos", Status: 502, OriginFailed: true})
+	}
+	must(alerts.Tick(ctx))
+	for _, n := range []alert.NewChannel{
+		{Kind: alert.Email, Address: "a-rather-long-address-of-the-people-on-call@operations.acme.example"}, {Kind: alert.Email, Address: team["owner"], Trusted: true},
+		{Kind: alert.Slack, URL: "https://hooks.example/services/x"}, {Kind: alert.Webhook, URL: "https://hooks.example/tintype"},
+	} {
+		c, _, err := alerts.AddChannel(ctx, at, n, workspace.AuditEntry{Actor: "root", Action: "alert_channel.create"})
+		must(err)
+		if n.Kind == alert.Slack || n.Kind == alert.Webhook { // nothing is sent from the tests
+			_, err = alerts.SwitchChannel(ctx, at, c.ID, false, workspace.AuditEntry{Actor: "root", Action: "alert_channel.update"})
+			must(err)
+		}
 	}
 	return team
 }

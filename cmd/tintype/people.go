@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/server"
@@ -146,9 +147,9 @@ func (c *serveCmd) newPeople(secrets *liveSecrets, records account.Records, publ
 }
 
 // newDashboard returns the pages under /app, or nil where nobody can sign in.
-func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, codec *workspace.Codec, log *slog.Logger) http.Handler {
+func (c *serveCmd) newDashboard(m *manage.Manager, people *account.People, codec *workspace.Codec, watch *alert.Watch, log *slog.Logger) http.Handler {
 	if people == nil {
 		return nil
 	}
-	return dashboard.New(dashboard.Config{Manage: m, People: people, Codec: codec, PublicURL: c.PublicURL.url, Log: log})
+	return dashboard.New(dashboard.Config{Manage: m, People: people, Codec: codec, PublicURL: c.PublicURL.url, Watch: watch, Log: log})
 }

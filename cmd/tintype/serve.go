@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
@@ -198,7 +199,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(), figures, poolMetrics{workers}, bodyMetrics{bodies}, unknownMetric(strangers))
 
-	auto, err := c.newAuto(listening, store, config.Codec, hosts, certFiles, metrics, log)
+	watch := alert.NewWatch(nil, countryOf(countries))
+	certificates := &certWatch{watch: watch, place: c.placeOf(workspaces)}
+	auto, err := c.newAuto(listening, store, config.Codec, hosts, certFiles, certificates, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -225,7 +228,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		Fetches: delivery.Fetches{All: c.Fetches, PerWorkspace: c.FetchesPerWorkspace, PerHost: c.FetchesPerHost, Waiting: plan.waiting},
 		Bodies:  bodies, MaxOriginalBytes: int64(c.MaxOriginalBytes),
 		Cache: tiers, MarkMemory: plan.marks, Answers: answers,
-		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Limiter: limiter, Plans: limitsOf(plans), Units: plans.Units, Country: countryOf(countries), ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
+		Auth: auth, Journal: journal, Usage: counts, Errors: failed, Watch: watchImages(watch), Limiter: limiter, Plans: limitsOf(plans), Units: plans.Units, Country: countryOf(countries), ClientRequests: c.ClientRequests, PurgesFronts: len(hooks) > 0,
 		Metrics: metrics, Log: log,
 	})
 	told := make([]manage.Front, len(hooks))
@@ -236,6 +239,11 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err != nil {
 		return err
 	}
+	alerts, err := c.newAlerts(ctx, watch, store, config.Codec, workspaces, images, people, fetching, metrics, log)
+	if err != nil {
+		return err
+	}
+	parts.flush(alerts.Close)
 	moderator, err := c.moderator(secrets, fetching)
 	if err != nil {
 		return err
@@ -249,7 +257,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	manager := manage.New(manage.Config{
-		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Process: c.process, Delivery: images,
+		Store: workspaces, Uncached: store, Records: store, Auth: auth, People: people, Plans: plans, Alerts: alerts, Process: c.process, Delivery: images,
 		Images: images, Moderator: moderator, Unmoderated: c.ModerationFailure == "allow",
 		Billing: billingOf(seller), PublicURL: c.PublicURL.text(), Certificates: certificatesOf(auto), Claims: store, Resolver: c.resolver(), CNAMEs: c.cnames(), Fronts: told, BaseDomain: c.BaseDomain, Metrics: metrics, Log: log,
 	})
@@ -257,7 +265,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		return err
 	}
 	management := api.New(api.Config{
-		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Quota: images.Quota, Record: server.RecordOf, Log: log, Version: version,
+		Manage: manager, Replays: store, Usage: counts, Journal: journal, Limiter: limiter, Quota: images.Quota, Watch: watch, Record: server.RecordOf, Log: log, Version: version,
 	})
 	var show func(context.Context) []server.Example
 	if c.Demo {
@@ -270,7 +278,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	srv := server.New(server.Config{
 		HTTP3Port: http3Port, Tracer: tracer, MetricsPerWorkspace: c.MetricsPerWorkspace,
 		Examples: show,
-		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
+		Delivery: images, API: management, Dashboard: c.newDashboard(manager, people, config.Codec, watch, log), TrustedProxies: prefixes(c.TrustedProxies), Preload: c.preload(), Contact: c.securityContact(), Signup: c.Signup == "open", Metrics: metrics, Log: log,
 		Ready: func() error {
 			if workspaces.Answered() {
 				return nil
@@ -278,7 +286,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 			return errNotAnswered
 		},
 	})
-	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(log, append(rereads, secrets.rereads()...)...), reapOrphans}
+	run := []func(context.Context){workspaces.Run, hosts.run, counts.Run, failed.Run, limiter.Run, journal.Run, manager.Run, manager.RunClaims, plans.Run, onHangup(log, append(rereads, secrets.rereads()...)...), reapOrphans,
+		alerts.Run, c.serverAlerts(alerts, store, certificates, certFiles, people, metrics, log).Run}
 	for _, hook := range hooks {
 		run = append(run, hook.Run)
 	}

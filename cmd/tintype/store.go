@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
@@ -31,7 +31,7 @@ type store interface {
 	workspace.Replays
 	workspace.Deletions
 	limit.Leases
-	account.Records
+	alert.Store
 }
 
 // checkTimeout is how long a start waits for a store on another machine. After that it goes
@@ -182,6 +182,9 @@ func (c storeRekeyCmd) Run(ctx context.Context, std stdio) error {
 	}
 	if n, err := certs.Reseal(ctx, certs.Shared(s, codec)); err != nil {
 		return fmt.Errorf("after %d files of certificates, to be begun again: %w", n, err)
+	}
+	if n, err := alert.Reseal(ctx, s, codec); err != nil {
+		return fmt.Errorf("after the alert channels of %d workspaces, to be begun again: %w", n, err)
 	}
 	written, err := s.Rekey(ctx) // last: it writes down that all is done
 	if err != nil {

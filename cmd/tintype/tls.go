@@ -111,7 +111,7 @@ func warnOfEnd(files *certs.Files, log *slog.Logger) {
 
 // newAuto returns what orders certificates for hosts that may have one, or nil without --tls
 // auto.
-func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, hosts *hostList, files *certs.Files, metrics *prometheus.Registry, log *slog.Logger) (*certs.Auto, error) {
+func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, hosts *hostList, files *certs.Files, watch *certWatch, metrics *prometheus.Registry, log *slog.Logger) (*certs.Auto, error) {
 	if c.TLS != "auto" {
 		return nil, nil
 	}
@@ -146,7 +146,7 @@ func (c *serveCmd) newAuto(l listeners, store store, codec *workspace.Codec, hos
 	return certs.NewAuto(certs.AutoConfig{
 		Base: strings.ToLower(c.BaseDomain), Hook: hook,
 		Storage: storage, Directory: c.ACMEDirectory, Email: c.ACMEEmail, Allowed: allowed, Files: files,
-		ListenHost: host, HTTPPort: plain, HTTPSPort: https, Metrics: metrics, Log: log,
+		ListenHost: host, HTTPPort: plain, HTTPSPort: https, Failed: watch.failed, Issued: watch.fails.Works, Metrics: metrics, Log: log,
 	}), nil
 }
 

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/tintype/tintype/geoip/geoiptest"
+	"github.com/tintype/tintype/webhook"
+)
+
+// A letterbox is an SMTP server that keeps its mails.
+type letterbox struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
+func (l *letterbox) Reset()                                      {}
+func (l *letterbox) Logout() error                               { return nil }
+func (l *letterbox) AuthMechanisms() []string                    { return nil }
+func (l *letterbox) Auth(string) (sasl.Server, error)            { return nil, smtp.ErrAuthUnsupported }
+func (l *letterbox) Mail(string, *smtp.MailOptions) error        { return nil }
+func (l *letterbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
+func (l *letterbox) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, strings.ReplaceAll(string(b), "=\r\n", ""))
+	return err
+}
+
+// find waits for a mail with a text, and returns it.
+func (l *letterbox) find(t *testing.T, text string) string {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		l.mu.Lock()
+		for _, m := range l.all {
+			if strings.Contains(m, text) {
+				l.mu.Unlock()
+				return m
+			}
+		}
+		l.mu.Unlock()
+	}
+	t.Fatalf("no mail has %q: %q", text, l.all)
+	return ""
+}
+
+// TestAlerts: on the whole server, each condition that owners ask for most comes about, and the
+// mail and the webhook of it arrive: errors above 10 % in 5 minutes, over 100 requests of a key
+// in an hour, 80 % of the daily quota, a refused key, another country, and other hours.
+func TestAlerts(t *testing.T) {
+	t.Parallel() // it waits
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := &letterbox{}
+	post := smtp.NewServer(box)
+	go func() { _ = post.Serve(l) }()
+	t.Cleanup(func() { _ = post.Close() })
+
+	var mu sync.Mutex
+	var secret string
+	got := map[string]string{} // message by rule
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		key, err := webhook.ParseSecret(secret)
+		at, _ := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)
+		if err != nil || r.Header.Get("webhook-signature") != webhook.Sign(key, r.Header.Get("webhook-id"), time.Unix(at, 0), body) {
+			t.Errorf("a bad signature: %v, %v", r.Header, err)
+		}
+		var is struct {
+			Type string
+			Data struct{ Workspace, Rule, Message string }
+		}
+		if err := json.Unmarshal(body, &is); err != nil || is.Data.Workspace != "acme" {
+			t.Errorf("%s: %v", body, err)
+		}
+		got[is.Data.Rule] = is.Data.Message
+	}))
+	t.Cleanup(hook.Close)
+
+	pictures, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := strings.Repeat("0123456789abcdef", 2)
+	url := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": root}, "--dir", "acme/photos="+pictures, "--mail", "smtp://"+l.Addr().String(), "--public-url", "http://localhost:8080",
+		"--allow-cidr", "127.0.0.0/8", "--trusted-proxies", "127.0.0.0/8", "--alerts-every", "200ms",
+		"--geoip", geoiptest.Write(t, map[string]string{"192.0.2.0/24": "DE", "198.51.100.0/24": "FR"}))
+	call := func(key, from, method, path, body string, into any) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key != "" {
+			req.Header.Set("Authorization", "Bearer "+key)
+		}
+		if from != "" {
+			req.Header.Set("X-Forwarded-For", from)
+		}
+		if body != "" {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err == nil && into != nil {
+			err = json.Unmarshal(text, into)
+		}
+		if err != nil {
+			t.Fatalf("%s %s: %d %s: %v", method, path, res.StatusCode, text, err)
+		}
+		return res.StatusCode
+	}
+	var channel struct{ ID, Secret string }
+	if status := call(root, "", "POST", "/v1/workspaces/acme/alerts/channels", fmt.Sprintf(`{"kind":"webhook","url":%q}`, hook.URL+"/hook"), &channel); status != 201 {
+		t.Fatal(status)
+	}
+	mu.Lock()
+	secret = channel.Secret
+	mu.Unlock()
+	if status := call(root, "", "POST", "/v1/workspaces/acme/alerts/channels", `{"kind":"email","email":"ops@acme.test"}`, &channel); status != 201 {
+		t.Fatal(status)
+	}
+	asked := box.find(t, "Confirm that you want alerts")
+	code := regexp.MustCompile(`page of alerts is (\w+)`).FindStringSubmatch(asked)
+	if code == nil || !strings.Contains(asked, "http://localhost:8080/app/me/alerts?token=") {
+		t.Fatal(asked)
+	}
+	if status := call(root, "", "POST", "/v1/workspaces/acme/alerts/channels/"+channel.ID+"/confirm", fmt.Sprintf(`{"code":%q}`, code[1]), nil); status != 204 {
+		t.Fatal(status)
+	}
+	var tested struct{ Delivered bool }
+	if call(root, "", "POST", "/v1/workspaces/acme/alerts/channels/"+channel.ID+"/test", "", &tested); !tested.Delivered {
+		t.Fatal("the test didn't arrive")
+	}
+	hour := time.Now().UTC().Hour()
+	hours := fmt.Sprintf(`{"on":true,"from":"%02d:00","to":"%02d:00"}`, (hour+8)%24, (hour+9)%24)
+	if status := call(root, "", "PUT", "/v1/workspaces/acme/alerts/rules/key_hours", hours, nil); status != 200 {
+		t.Fatal(status)
+	}
+	if status := call(root, "", "PATCH", "/v1/workspaces/acme", `{"limits":{"transforms_per_day":10}}`, nil); status != 200 {
+		t.Fatal(status)
+	}
+	var key struct{ Key string }
+	if status := call(root, "", "POST", "/v1/workspaces/acme/api-keys", `{"name":"reader","scopes":["read"]}`, &key); status != 201 {
+		t.Fatal(status)
+	}
+
+	for i := range 8 {
+		if status := call("", "", "GET", fmt.Sprintf("/acme/photos/dusk.jpg?w=%d", 20+i), "", nil); status != 200 {
+			t.Fatal(status)
+		}
+	}
+	for i := range 12 {
+		call("", "", "GET", fmt.Sprintf("/acme/photos/missing-%d.jpg", i), "", nil)
+	}
+	if status := call(key.Key, "192.0.2.7", "DELETE", "/v1/workspaces/acme/presets/none", "", nil); status != 403 {
+		t.Fatal(status)
+	}
+	box.find(t, "was refused (403)") // so that its country is known before the next one is
+	for i := range 101 {             // 100 a minute are answered
+		if status := call(key.Key, "198.51.100.7", "GET", "/v1/workspaces/acme/usage", "", nil); status != 200 && i < 99 {
+			t.Fatal(status)
+		}
+	}
+
+	for rule, says := range map[string]string{
+		"error_rate": " of the requests for images failed in the last 5 minutes", "quota": "of the transforms of this day are used",
+		"key_rate": " requests within an hour.", "denied": " was refused (403): DELETE /v1/workspaces/acme/presets/none, from 192.0.2.7.",
+		"key_place": " was used from FR, where it was not seen before.", "key_hours": "outside the hours that you set.",
+	} {
+		box.find(t, says)
+		mu.Lock()
+		message := got[rule]
+		mu.Unlock()
+		if !strings.Contains(message, says) {
+			t.Errorf("%s: the webhook said %q", rule, message)
+		}
+	}
+	var all struct {
+		Active  []struct{ Rule string }
+		History []struct{ Rule string }
+	}
+	if call(root, "", "GET", "/v1/workspaces/acme/alerts", "", &all); len(all.Active) != 6 || len(all.History) != 6 {
+		t.Errorf("%+v", all)
+	}
+}
