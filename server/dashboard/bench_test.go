@@ -92,7 +92,7 @@ func benchSite(b *testing.B, workspaces int, sources ...workspace.Source) (store
 	who := newPeople(store, box)
 	who.Now = time.Now // as the store has it
 	session = signIn(b, who, box, operator, account.Client{})
-	m := manage.New(manage.Config{Store: store, Records: store, Now: clock})
+	m := manage.New(manage.Config{Store: store, Records: store, People: who, Now: clock})
 	return store, dashboard.New(dashboard.Config{Manage: m, People: who, Now: clock}), session
 }
 
@@ -189,9 +189,9 @@ func crowd(b *testing.B, path, acme string, workspaces int) {
 			SELECT printf('ws%05d', i), printf('id%05d', i), 1, replace(replace(json, 'acme', printf('ws%05d', i)), ?, printf('id%05d', i)), created_at, updated_at
 			FROM n, workspaces WHERE namespace = 'acme'`, []any{workspaces, acme}},
 		{`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?), d (day) AS (SELECT 0 UNION ALL SELECT day + 1 FROM d WHERE day < 399)
-			INSERT INTO usage SELECT printf('id%05d', i), date(?, -day || ' days'), 'transform', 'photos', 1000 + day, 900, 100, 1, 1000000, 2000000 FROM d, n ORDER BY 1, 2`, []any{workspaces, now.Format(time.DateOnly)}},
+			INSERT INTO usage (workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out) SELECT printf('id%05d', i), date(?, -day || ' days'), 'transform', 'photos', 1000 + day, 900, 100, 1, 1000000, 2000000 FROM d, n ORDER BY 1, 2`, []any{workspaces, now.Format(time.DateOnly)}},
 		{`WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 200), d (day) AS (SELECT 0 UNION ALL SELECT day + 1 FROM d WHERE day < 399)
-			INSERT INTO usage SELECT ?, date(?, -day || ' days'), 'transform', printf('source-%03d', i), 1000 * i + day, 900 * i, 100 * i, i, 1000000 * i, 2000000 * i FROM d, s`, []any{acme, now.Format(time.DateOnly)}},
+			INSERT INTO usage (workspace_id, day, operation, source, requests, hits, transforms, errors, bytes_in, bytes_out) SELECT ?, date(?, -day || ' days'), 'transform', printf('source-%03d', i), 1000 * i + day, 900 * i, 100 * i, i, 1000000 * i, 2000000 * i FROM d, s`, []any{acme, now.Format(time.DateOnly)}},
 		{`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?), t (trail, status) AS (VALUES ('', 0), ('access', 200))
 			INSERT INTO audit SELECT ?, trail, strftime('%Y%m%dT%H%M%S.000000-', ?, -i || ' minutes') || printf('%010d', i),
 			json_object('id', strftime('%Y%m%dT%H%M%S.000000-', ?, -i || ' minutes') || printf('%010d', i), 'time', strftime('%Y-%m-%dT%H:%M:%SZ', ?, -i || ' minutes'),
