@@ -16,7 +16,7 @@ type Change struct {
 	Before, After *workspace.Workspace
 	Lines         []string // what differs, as [workspace.Diff] says it
 	Differences   []workspace.Difference
-	Closes        []string // URLs of the last hour that are refused from then on, and warnings of [workspace.Workspace.Warn] that Before doesn't have
+	Closes        []string // URLs of the last hour that are refused from then on, warnings of [workspace.Workspace.Closes], and those of [workspace.Workspace.Warn] that Before doesn't have
 	Opens         []string // warnings of [workspace.Workspace.Opens]
 }
 
@@ -107,7 +107,7 @@ func (m *Manager) changed(ctx context.Context, who Caller, old *workspace.Worksp
 	for _, warning := range old.Warn() {
 		had[warning] = true
 	}
-	c = Change{Before: old.Masked(), After: w.Masked(), Lines: workspace.Diff(old, w), Differences: workspace.Differences(old, w), Opens: w.Opens(old)}
+	c = Change{Before: old.Masked(), After: w.Masked(), Lines: workspace.Diff(old, w), Differences: workspace.Differences(old, w), Closes: w.Closes(old), Opens: w.Opens(old)}
 	for _, warning := range w.Warn() {
 		if !had[warning] {
 			c.Closes = append(c.Closes, warning)

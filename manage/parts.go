@@ -18,8 +18,8 @@ func (m *Manager) PutSource(ctx context.Context, who Caller, namespace string, s
 }
 
 // DeleteSource removes a source from a workspace and returns the warnings about what that
-// opens ([workspace.Workspace.Opens]).
-func (m *Manager) DeleteSource(ctx context.Context, who Caller, namespace, key string) (opened []string, err error) {
+// closes and opens ([workspace.Workspace.Closes], [workspace.Workspace.Opens]).
+func (m *Manager) DeleteSource(ctx context.Context, who Caller, namespace, key string) (warnings []string, err error) {
 	return deletePart(ctx, m, who, account.WriteSource, namespace, key, sourcesOf, sourceKey)
 }
 
@@ -29,9 +29,9 @@ func (m *Manager) PutMark(ctx context.Context, who Caller, namespace string, mar
 	return putPart(ctx, m, who, account.WriteMark, namespace, mark, marksOf, markName)
 }
 
-// DeleteMark removes a mark from a workspace and returns the warnings about what that opens
-// ([workspace.Workspace.Opens]).
-func (m *Manager) DeleteMark(ctx context.Context, who Caller, namespace, name string) (opened []string, err error) {
+// DeleteMark removes a mark from a workspace and returns the warnings about what that closes
+// and opens ([workspace.Workspace.Closes], [workspace.Workspace.Opens]).
+func (m *Manager) DeleteMark(ctx context.Context, who Caller, namespace, name string) (warnings []string, err error) {
 	return deletePart(ctx, m, who, account.WriteMark, namespace, name, marksOf, markName)
 }
 
@@ -41,8 +41,9 @@ func (m *Manager) PutPreset(ctx context.Context, who Caller, namespace string, p
 	return putPart(ctx, m, who, account.WritePreset, namespace, p, presetsOf, presetName)
 }
 
-// DeletePreset removes a preset from a workspace. That opens nothing.
-func (m *Manager) DeletePreset(ctx context.Context, who Caller, namespace, name string) (opened []string, err error) {
+// DeletePreset removes a preset from a workspace and returns the warnings about what that
+// closes ([workspace.Workspace.Closes]).
+func (m *Manager) DeletePreset(ctx context.Context, who Caller, namespace, name string) (warnings []string, err error) {
 	return deletePart(ctx, m, who, account.WritePreset, namespace, name, presetsOf, presetName)
 }
 
@@ -89,8 +90,8 @@ func putPart[E any](ctx context.Context, m *Manager, who Caller, action account.
 }
 
 // deletePart removes the element with this name from a list of the workspace.
-func deletePart[E any](ctx context.Context, m *Manager, who Caller, action account.Action, namespace, id string, list func(*workspace.Workspace) *[]E, name func(E) string) (opened []string, err error) {
-	_, opened, err = m.edit(ctx, who, action, namespace, again, func(old *workspace.Workspace) (*workspace.Workspace, error) {
+func deletePart[E any](ctx context.Context, m *Manager, who Caller, action account.Action, namespace, id string, list func(*workspace.Workspace) *[]E, name func(E) string) (warnings []string, err error) {
+	_, warnings, err = m.edit(ctx, who, action, namespace, again, func(old *workspace.Workspace) (*workspace.Workspace, error) {
 		w := old.Clone()
 		all := list(w)
 		i := slices.IndexFunc(*all, func(x E) bool { return name(x) == id })
@@ -100,5 +101,5 @@ func deletePart[E any](ctx context.Context, m *Manager, who Caller, action accou
 		*all = slices.Delete(*all, i, i+1)
 		return w, nil
 	})
-	return opened, err
+	return warnings, err
 }

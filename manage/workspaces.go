@@ -198,10 +198,10 @@ const (
 )
 
 // edit changes a workspace. It returns the changed workspace, and the warnings about what
-// the change opens, which are among the workspace's warnings too. change returns the new
+// the change closes and opens, which are among the workspace's warnings too. change returns the new
 // state, with the namespace, ID, revision and times of the old one. It must not modify the
 // old one.
-func (m *Manager) edit(ctx context.Context, who Caller, action account.Action, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, opened []string, err error) {
+func (m *Manager) edit(ctx context.Context, who Caller, action account.Action, namespace string, tries int, change func(old *workspace.Workspace) (*workspace.Workspace, error)) (w *workspace.Workspace, warnings []string, err error) {
 	err = m.startOver(ctx, who, action, namespace, tries, func(old *workspace.Workspace) error {
 		if w, err = change(old); err != nil {
 			return err
@@ -209,15 +209,15 @@ func (m *Manager) edit(ctx context.Context, who Caller, action account.Action, n
 		if w, err = m.put(ctx, who, old, w); err != nil {
 			return err
 		}
-		opened = w.Opens(old)
+		warnings = slices.Concat(w.Closes(old), w.Opens(old))
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	w = shown(w)
-	w.Warnings = append(w.Warnings, opened...)
-	return w, opened, nil
+	w.Warnings = append(w.Warnings, warnings...)
+	return w, warnings, nil
 }
 
 // startOver calls write with the present workspace. It calls write again with the new state

@@ -31,7 +31,7 @@ type Plan struct {
 	//	presets[thumb]
 	//	name: "Acme"
 	Kept []string
-	// Warnings are those of [Workspace.Warn] and [Workspace.Opens].
+	// Warnings are those of [Workspace.Warn], [Workspace.Closes] and [Workspace.Opens].
 	Warnings []string
 }
 
@@ -52,19 +52,23 @@ type Plan struct {
 func (d *Document) Plan(old *Workspace, prune bool) (*Plan, error) {
 	whole := d.Workspace.Clone()
 	if old == nil || prune {
-		return &Plan{Workspace: whole, Changes: Diff(old, whole), Warnings: append(whole.Warn(), whole.Opens(old)...)}, nil
+		return &Plan{Workspace: whole, Changes: Diff(old, whole), Warnings: whole.warningsAfter(old)}, nil
 	}
 	w, err := decodeTree(overlay("", asObject(old.Masked()), d.given), "")
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Workspace: w, Changes: Diff(old, w), Warnings: append(w.Warn(), w.Opens(old)...)}
+	p := &Plan{Workspace: w, Changes: Diff(old, w), Warnings: w.warningsAfter(old)}
 	for _, c := range differences(w, whole) {
 		if !c.silent() {
 			p.Kept = append(p.Kept, c.kept())
 		}
 	}
 	return p, nil
+}
+
+func (w *Workspace) warningsAfter(old *Workspace) []string {
+	return slices.Concat(w.Warn(), w.Closes(old), w.Opens(old))
 }
 
 // overlay merges the given value of a field over the old one. name is the field's name.

@@ -12,15 +12,12 @@ import (
 // Opens returns warnings about images that a change from old to w makes public, or shows
 // without a mark. It also warns of these:
 //
-//   - A source leaves a place inside a private or marked source, whose rules then apply to the
-//     full URLs there.
+//   - A source leaves a place inside a marked source, whose marks the full URLs there then carry.
 //   - A source leaves a private or marked source that is inside it, whose rules then don't apply
 //     to the names of the source any more.
-//   - A private source closes full URLs that lay in no source.
-//   - A setting of the whole workspace makes URLs fail.
 //   - A blocked path names another image.
 //
-// Each warning names the rule that does so, in the style of [Workspace.Warn]. Opens compares
+// [Workspace.Closes] has the URLs that fail. Each warning names the rule that does so, in the style of [Workspace.Warn]. Opens compares
 // places, so a source with another key and the same rules changes nothing. It compares names
 // only of a source that moves. Both workspaces are valid; Opens skips what isn't. If old is nil,
 // nothing was closed before.
@@ -28,7 +25,7 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	if old == nil {
 		return nil
 	}
-	warnings = append(w.opensAll(old), w.closesAll(old)...)
+	warnings = w.opensAll(old)
 	o := opening{old: newRuling(old), new: newRuling(w)}
 	for _, r := range []*ruling{o.old, o.new} {
 		for _, p := range r.places {
@@ -66,23 +63,6 @@ func (w *Workspace) opensAll(old *Workspace) (warnings []string) {
 	if schemes != nil {
 		warnings = append(warnings, fmt.Sprintf("allowed_sources: %s allows the images of every host over %s: they are public from now on by their full URLs",
 			few(patterns), strings.Join(schemes, " and ")))
-	}
-	return warnings
-}
-
-// closesAll returns warnings about settings that make URLs of the workspace fail.
-func (w *Workspace) closesAll(old *Workspace) (warnings []string) {
-	if was, is := cmp.Or(old.Dialect, "native"), cmp.Or(w.Dialect, "native"); was != is {
-		warnings = append(warnings, fmt.Sprintf("dialect: URLs are read as %s, and no longer as %s: URLs in use may fail from now on", is, was))
-	}
-	private := func(w *Workspace) bool {
-		return slices.ContainsFunc(w.Sources, func(s Source) bool { return s.Key == w.DefaultSource && s.Private })
-	}
-	if old.DefaultSource != "" && !old.RequireSignature && !w.RequireSignature && private(w) && !private(old) {
-		warnings = append(warnings, fmt.Sprintf("default_source: source %s is private: URLs of other products that name no source need a signature or an API key from now on", w.DefaultSource))
-	}
-	if w.PresetsOnly && !old.PresetsOnly {
-		warnings = append(warnings, "presets_only is on: URLs with other options than preset, v and dl, and those of info and placeholders, are refused from now on")
 	}
 	return warnings
 }
@@ -326,10 +306,7 @@ func (o *opening) compare(place origin.URL) {
 	s := spotOf(place)
 	was := o.old.of(s)
 	if o.old.at[s] != nil && o.new.at[s] == nil {
-		o.closed(s, was)
-	}
-	if len(was.named) == 0 {
-		o.closedURLs(place)
+		o.marked(s, was)
 	}
 	if len(was.private) == 0 && len(was.marks) == 0 {
 		return
@@ -403,15 +380,10 @@ func (s spot) within(above spot) (rest string, ok bool) {
 	return strings.Trim(rest, "/"), true
 }
 
-// closed warns of full URLs that lose the source that they were in, and are now in one with
-// more rules.
-func (o *opening) closed(s spot, was *ruled) {
+// marked warns of full URLs that lose the source that they were in, and now carry marks of
+// another one.
+func (o *opening) marked(s spot, was *ruled) {
 	is := o.new.of(s)
-	from := o.old.at[s][0]
-	how, which := o.left(from, "was public")
-	if len(was.private) == 0 && len(is.private) > 0 && !o.old.w.RequireSignature {
-		o.say("%s: full URLs of %s lie in source %s, which is private, and need a signature or an API key from now on", how, which, is.private[0].Key)
-	}
 	had := map[string]bool{}
 	for name := range was.marks {
 		had[o.old.images[name]] = true
@@ -425,26 +397,8 @@ func (o *opening) closed(s spot, was *ruled) {
 		}
 	}
 	if names != nil {
-		how, which := o.left(from, "had no such marks")
+		how, which := o.left(o.old.at[s][0], "had no such marks")
 		o.say("%s: full URLs of %s lie in source %s, and carry its marks from now on (%s)", how, which, in, strings.Join(names, ", "))
-	}
-}
-
-// closedURLs warns of full URLs outside all sources that now lie in a private one, where a public
-// source has others of the same server: their owner may have shown them by full URLs.
-func (o *opening) closedURLs(place origin.URL) {
-	is := o.new.of(spotOf(place))
-	pattern := o.old.allows(place)
-	if len(is.private) == 0 || pattern == "" || o.old.w.RequireSignature {
-		return
-	}
-	for i := range o.old.w.Sources {
-		src := &o.old.w.Sources[i]
-		if src.Private || !slices.ContainsFunc(o.old.spots[src], func(s spot) bool { return s.server == place.Server() }) {
-			continue
-		}
-		o.say("source %s is private: full URLs of its place outside of source %s, which allowed_sources allow (%s), need a signature or an API key from now on", is.private[0].Key, src.Key, pattern)
-		return
 	}
 }
 

@@ -71,14 +71,6 @@ func TestOpens(t *testing.T) {
 			[]edit{sources(also(photos, "https://cdn.example.com/"))}, []string{
 				"source vault, which was private, is gone: all images of source photos are public from now on"}},
 
-		"a public source leaves a private one": {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources(private(photos))}, []string{
-			"source lobby, which was public, is gone: full URLs of its images lie in source photos, which is private, and need a signature or an API key from now on"}},
-		"a public source moved out of a private one": {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources(private(photos), at("lobby", "web/"))}, []string{
-			"source lobby, which was public, has another place now: full URLs of images at its former place lie in source photos, which is private, and need a signature or an API key from now on"}},
-		"a public source in a private one, another name":     {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources(private(photos), at("hall", "photos/lobby/"))}, nil},
-		"a public source leaves a private one, signed":       {[]edit{sources(private(photos), at("lobby", "photos/lobby/")), signed}, []edit{sources(private(photos)), signed}, nil},
-		"a private source leaves a private one":              {[]edit{sources(private(photos), private(at("lobby", "photos/lobby/")))}, []edit{sources(private(photos))}, nil},
-		"a public source leaves one that is deleted with it": {[]edit{sources(private(photos), at("lobby", "photos/lobby/"))}, []edit{sources()}, nil},
 		"an unmarked source leaves a marked one": {[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos"))}, []edit{sources(photos), marks(mark("m", "photos"))}, []string{
 			"source x, which had no such marks, is gone: full URLs of its images lie in source photos, and carry its marks from now on (m)"}},
 		"a marked source leaves one with the same marks": {[]edit{sources(photos, at("x", "photos/x/")), marks(mark("m", "photos", "x"))}, []edit{sources(photos), marks(mark("m", "photos"))}, nil},
@@ -247,61 +239,6 @@ func TestOpensLookAlikes(t *testing.T) {
 		}
 		if strings.Join(got, "; ") != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
-		}
-	}
-}
-
-// TestCloses: Opens warns of settings of the whole workspace that make URLs fail.
-func TestCloses(t *testing.T) {
-	type edit func(*Workspace)
-	imgix := func(w *Workspace) { w.Dialect = "imgix" }
-	weserv := func(w *Workspace) { w.Dialect = "weserv" }
-	presets := func(w *Workspace) { w.PresetsOnly = true }
-	signed := func(w *Workspace) { w.RequireSignature = true }
-	from := func(key string) edit { return func(w *Workspace) { w.DefaultSource = key } }
-	hide := func(w *Workspace) { w.Sources[0].Private = true }
-	any := func(w *Workspace) { w.AllowedSources = []string{"*"} }
-	none := func(w *Workspace) { w.AllowedSources = nil }
-	away := func(w *Workspace) {
-		w.Sources = append(w.Sources, Source{Key: "new", Kind: "http", URL: "https://vault.example.com/", Private: true})
-	}
-	around := func(w *Workspace) { w.Sources[1].URL = "https://o.example.com/" }
-	beside := func(w *Workspace) {
-		w.Sources = append(w.Sources, w.Sources[1])
-		w.Sources[1].Key, w.Sources[1].URL = "inner", "https://o.example.com/inner/"
-	}
-	for name, test := range map[string]struct {
-		old, new []edit
-		want     string
-	}{
-		"a dialect":             {nil, []edit{imgix}, "dialect: URLs are read as imgix, and no longer as native: URLs in use may fail from now on"},
-		"another dialect":       {[]edit{imgix}, []edit{weserv}, "dialect: URLs are read as weserv, and no longer as imgix: URLs in use may fail from now on"},
-		"no dialect":            {[]edit{imgix}, nil, "dialect: URLs are read as native, and no longer as imgix: URLs in use may fail from now on"},
-		"the same dialect":      {[]edit{imgix}, []edit{imgix}, ""},
-		"presets only":          {nil, []edit{presets}, "presets_only is on: URLs with other options than preset, v and dl, and those of info and placeholders, are refused from now on"},
-		"presets only already":  {[]edit{presets}, []edit{presets}, ""},
-		"not presets only":      {[]edit{presets}, nil, ""},
-		"a private default":     {[]edit{from("pub")}, []edit{from("vault")}, "default_source: source vault is private: URLs of other products that name no source need a signature or an API key from now on"},
-		"it becomes private":    {[]edit{from("pub")}, []edit{from("pub"), hide}, "default_source: source pub is private: URLs of other products that name no source need a signature or an API key from now on"},
-		"private already":       {[]edit{from("vault")}, []edit{from("vault")}, ""},
-		"a public default":      {[]edit{from("vault")}, []edit{from("pub")}, ""},
-		"a first default":       {nil, []edit{from("vault")}, ""},
-		"URLs around a source":  {[]edit{any}, []edit{any, around}, "source vault is private: full URLs of its place outside of source pub, which allowed_sources allow (*), need a signature or an API key from now on"},
-		"URLs of a place":       {[]edit{any}, []edit{any, beside}, "source inner is private: full URLs of its place outside of source pub, which allowed_sources allow (*), need a signature or an API key from now on"},
-		"URLs that were closed": {[]edit{none}, []edit{any, around}, "allowed_sources: * allows the images of every host over https and http: they are public from now on by their full URLs"},
-		"URLs of another host":  {[]edit{any}, []edit{any, away}, ""},
-		"signed URLs":           {[]edit{any, signed}, []edit{any, signed, around}, ""},
-		"signatures, a default": {[]edit{signed, from("pub")}, []edit{signed, from("vault")}, ""},
-	} {
-		old, changed := New("acme"), New("acme")
-		for w, edits := range map[*Workspace][]edit{old: test.old, changed: test.new} {
-			w.Sources = []Source{{Key: "pub", Kind: "http", URL: "https://o.example.com/p/"}, {Key: "vault", Kind: "http", URL: "https://o.example.com/v/", Private: true}}
-			for _, e := range edits {
-				e(w)
-			}
-		}
-		if got := strings.Join(changed.Opens(old), "; "); got != test.want {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }

@@ -71,7 +71,7 @@ var notes = map[string]map[string]note{
 			"if the store has another one, the answer is 409 `CONFLICT`. PUT requires it, POST ignores it.", min: number(1)},
 		"created_at": {text: "Set by the server; ignored in requests.", readOnly: true},
 		"warnings": {text: "Effects that the owner may not expect: patterns that allow the hosts of a company's customers (`*.github.io`), and images of one source that the rules of another close or mark. " +
-			"After a write also the images that it made public or unmarked, and the rule that did so. Left out if there are none. Set by the server; ignored in requests.", readOnly: true},
+			"After a write also the URLs that it closed, the images that it made public or unmarked, and the rule that did so. Left out if there are none. Set by the server; ignored in requests.", readOnly: true},
 		"updated_at": {text: "Time of the last change. Set by the server; ignored in requests.", readOnly: true},
 	},
 	"Source": {

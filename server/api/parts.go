@@ -25,7 +25,7 @@ type part struct {
 
 	// put decodes an element, puts it into the workspace, and returns it as stored.
 	put func(ctx context.Context, namespace, id string, data []byte) (any, error)
-	del func(ctx context.Context, who manage.Caller, namespace, id string) (opened []string, err error)
+	del func(ctx context.Context, who manage.Caller, namespace, id string) (warnings []string, err error)
 }
 
 func (a *api) parts() []part {
@@ -108,9 +108,7 @@ func (a *api) partRoutes() {
 		deletion := huma.Operation{
 			Method: "DELETE", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "delete" + p.schema, Tags: tag,
 			Summary: "Delete a " + p.noun, DefaultStatus: http.StatusNoContent,
-		}
-		if p.warns {
-			deletion.Description = "If this makes images public or removes a mark from them, the answer has a header `Tintype-Warning` for each case. It names the images and the rule."
+			Description: "The answer has a header `Tintype-Warning` for each thing that this closes or opens: URLs that fail or need a signature from then on, images that become public or lose a mark. It names the rule.",
 		}
 		handle(a, p.action, deletion, func(ctx context.Context, in *partInput) (*deletedPartOutput, error) { return a.deletePart(ctx, p, in) })
 	}
@@ -141,8 +139,8 @@ func (a *api) putPart(ctx context.Context, p part, in *putPartInput) (*partOutpu
 	return &partOutput{shown}, err
 }
 
-// deletePart deletes an element. The answer's headers name what the deletion opens.
+// deletePart deletes an element. The answer's headers name what the deletion closes and opens.
 func (a *api) deletePart(ctx context.Context, p part, in *partInput) (*deletedPartOutput, error) {
-	opened, err := p.del(ctx, caller(ctx), in.Namespace, in.ID)
-	return &deletedPartOutput{opened}, err
+	warnings, err := p.del(ctx, caller(ctx), in.Namespace, in.ID)
+	return &deletedPartOutput{warnings}, err
 }

@@ -49,7 +49,7 @@ type (
 	reviewOutput struct {
 		Body struct {
 			Changes []string `json:"changes" nullable:"false" doc:"What differs, one line for each setting. Empty if the patch changes nothing."`
-			Closes  []string `json:"closes" nullable:"false" doc:"How many URLs that this server answered in the last hour would be refused, and warnings that the workspace would have and doesn't have now."`
+			Closes  []string `json:"closes" nullable:"false" doc:"How many URLs that this server answered in the last hour would be refused, which URLs fail or need a signature from then on, and warnings that the workspace would have and doesn't have now."`
 			Opens   []string `json:"opens" nullable:"false" doc:"What the change makes public, or takes a mark from."`
 		}
 	}

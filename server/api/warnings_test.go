@@ -52,8 +52,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestOpened: a write that makes images public warns about it, in its own answer only. This
-// holds for every way to write.
+// TestOpened: a write that makes images public, or URLs fail, warns about it, in its own answer
+// only. This holds for every way to write.
 func TestOpened(t *testing.T) {
 	s := start(t, nil)
 	const (
@@ -63,6 +63,9 @@ func TestOpened(t *testing.T) {
 		closes  = "source vault is private and lies in source photos: images of source photos whose paths begin with vault/ need a signature or an API key"
 		opens   = "source vault, which was private, is gone: images of source photos whose paths begin with vault/ are public from now on"
 		public  = "source vault is not private any more: its images are public from now on"
+		gone    = "source vault is gone: URLs that name it are refused from now on"
+		private = "source photos is private: its images need a signature or an API key from now on"
+		named   = " p is gone: URLs that name it are refused from now on"
 		unbound = "source photos has lost marks: its images don't carry them from now on (m)"
 	)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[`+photos+`,`+vault+`]}`)
@@ -72,17 +75,19 @@ func TestOpened(t *testing.T) {
 		want               []string
 	}{
 		{"PATCH", "", `{"name":"Acme"}`, 200, []string{closes}},
-		{"DELETE", "/sources/vault", "", 204, []string{opens}},
+		{"DELETE", "/sources/vault", "", 204, []string{gone, opens}},
 		{"PATCH", "", `{"name":"Acme 2"}`, 200, nil},
 		{"PUT", "/sources/vault", vault, 200, []string{closes}},
-		{"PATCH", "", `{"sources":[` + photos + `]}`, 200, []string{opens}},
+		{"PATCH", "", `{"sources":[` + photos + `]}`, 200, []string{gone, opens}},
 		{"PUT", "/sources/vault", vault, 200, []string{closes}},
 		{"PUT", "/sources/vault", strings.Replace(vault, "true", "false", 1), 200, []string{public}},
 		{"PUT", "/marks/m", `{"image":"photos/m.png","auto_apply_sources":["photos"]}`, 200, nil},
 		{"PUT", "/presets/p", `{"options":"w=1"}`, 200, nil},
-		{"DELETE", "/presets/p", "", 204, nil},
+		{"DELETE", "/presets/p", "", 204, []string{"preset" + named}},
 		{"PUT", "/marks/m", `{"image":"photos/m.png"}`, 200, []string{unbound}},
-		{"DELETE", "/marks/m", "", 204, nil},
+		{"DELETE", "/marks/m", "", 204, []string{"mark m is gone: URLs that name it are refused from now on"}},
+		{"PUT", "/sources/photos", strings.TrimSuffix(photos, "}") + `,"private":true}`, 200, []string{private}},
+		{"PATCH", "", `{"name":"Acme 3"}`, 200, nil},
 	} {
 		a := s.do(t, tt.method, ws+tt.path, tt.body)
 		var got struct{ Warnings []string }

@@ -1,0 +1,182 @@
+package delivery
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tintype/tintype/apikey"
+	"github.com/tintype/tintype/workspace"
+)
+
+// TestCloses: whenever a change makes a URL fail, or need a signature, a warning says so; and
+// where a warning says so, some URL does. Each field of a workspace either has changes here, or
+// a reason why it closes nothing.
+func TestCloses(t *testing.T) {
+	b := newBench(t)
+	const host = "https://o.example.com/"
+	paths := []string{"", "photos/", "photos/vault/", "vault/", "new/"}
+	keys := []string{"a", "b", "c"}
+	patterns := []string{"*", "https://*", "o.example.com", "*.example.com", "o.example.com/vault/", "http://o.example.com/photos/", "p.example.net"}
+	origins := []string{"*", "https://shop.example", "*.shop.example", "null"}
+	r := rand.New(rand.NewPCG(1, 2))
+	one := func(list []string) string { return list[r.IntN(len(list))] }
+	flip := func(b *bool) { *b = !*b }
+	toggle := func(list *[]string, e string) {
+		if i := slices.Index(*list, e); i >= 0 {
+			*list = slices.Delete(slices.Clone(*list), i, i+1)
+		} else {
+			*list = append(slices.Clone(*list), e)
+		}
+	}
+	some := func(w *workspace.Workspace) *workspace.Source {
+		if len(w.Sources) == 0 {
+			w.Sources = append(w.Sources, workspace.Source{Key: one(keys), Kind: "http", URL: host + one(paths)})
+		}
+		return &w.Sources[r.IntN(len(w.Sources))]
+	}
+	changes := map[string]func(*workspace.Workspace){
+		"AllowedOrigins":   func(w *workspace.Workspace) { toggle(&w.AllowedOrigins, one(origins)) },
+		"AllowedSources":   func(w *workspace.Workspace) { toggle(&w.AllowedSources, one(patterns)) },
+		"HTTPSOnly":        func(w *workspace.Workspace) { flip(&w.HTTPSOnly) },
+		"RequireSignature": func(w *workspace.Workspace) { flip(&w.RequireSignature) },
+		"PresetsOnly":      func(w *workspace.Workspace) { flip(&w.PresetsOnly) },
+		"StrictOptions":    func(w *workspace.Workspace) { flip(&w.StrictOptions) },
+		"Presets": func(w *workspace.Workspace) {
+			if w.Presets = append([]workspace.Preset{}, w.Presets...); len(w.Presets) > 0 {
+				w.Presets = nil
+			} else {
+				w.Presets = []workspace.Preset{{Name: "thumb", Options: "w=10"}}
+			}
+		},
+		"Marks": func(w *workspace.Workspace) {
+			if len(w.Marks) > 0 {
+				w.Marks = nil
+			} else {
+				w.Marks = []workspace.Mark{{Name: "logo", Image: "https://mark.example.org/logo.png"}}
+			}
+		},
+		"Sources": func(w *workspace.Workspace) {
+			key := one(keys)
+			if i := slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key }); i >= 0 {
+				w.Sources = slices.Delete(w.Sources, i, i+1)
+			} else {
+				w.Sources = append(w.Sources, workspace.Source{Key: key, Kind: "http", URL: host + one(paths), Private: r.IntN(2) == 0})
+			}
+		},
+		"Sources.Key": func(w *workspace.Workspace) {
+			key := one(keys)
+			if !slices.ContainsFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key }) {
+				some(w).Key = key
+			}
+		},
+		"Sources.Private":    func(w *workspace.Workspace) { flip(&some(w).Private) },
+		"Sources.URL":        func(w *workspace.Workspace) { some(w).URL = host + one(paths) },
+		"Sources.PublicURLs": func(w *workspace.Workspace) { toggle(&some(w).PublicURLs, host+one(paths[1:])) },
+	}
+	const (
+		named   = "a setting of delivery's answers, not of what is answered"
+		secret  = "how the origin is asked"
+		place   = "part of the place, as url is"
+		checked = "TestCloses of package workspace has it: only the original, or a dialect, shows the difference"
+	)
+	reasons := map[string]string{
+		"Namespace": "no write changes it", "Name": named, "FallbackFormat": named, "CDNCacheControl": named, "SurrogateKey": named, "QuotaHeaders": named,
+		"AllowSVG": checked, "AllowTIFF": checked, "Dialect": checked, "DefaultSource": checked, "Domains": checked + ", or another host",
+		"Plan": "the operator's", "Limits": "a limit refuses for a time, by count, and the lines of a review name it",
+		"ID": named, "Revision": named, "CreatedAt": named, "UpdatedAt": named, "Warnings": named,
+		"SigningKeys": "no write of a workspace changes them", "DialectKeys": "no write of a workspace changes them", "Blocks": "no write of a workspace changes them", "Purges": named,
+		"Sources.Kind": place, "Sources.Bucket": place, "Sources.Region": place, "Sources.Prefix": place, "Sources.Endpoint": place, "Sources.AccountID": place,
+		"Sources.Headers": secret, "Sources.AccessKeyID": secret, "Sources.SecretAccessKey": secret,
+		"Sources.Uploads": "the API's", "Sources.TTL": named, "Sources.Revalidate": named, "Sources.CacheControl": named,
+	}
+	for prefix, typ := range map[string]reflect.Type{"": reflect.TypeFor[workspace.Workspace](), "Sources.": reflect.TypeFor[workspace.Source]()} {
+		for i := range typ.NumField() {
+			if name := prefix + typ.Field(i).Name; changes[name] == nil && reasons[name] == "" {
+				t.Errorf("what does %s close? Say it in workspace/closes.go, and change it here", name)
+			}
+		}
+	}
+	var probes []*recentURL
+	add := func(origin, rest, query string) {
+		probes = append(probes, &recentURL{target: Target{Namespace: "acme", Rest: rest, RawQuery: query}, origin: origin})
+	}
+	for _, path := range append(paths, "other/") {
+		for _, key := range keys {
+			add("", "/"+key+"/"+path+"x.jpg", "")
+		}
+		for _, scheme := range []string{"https", "http"} {
+			add("", "", "src="+scheme+"://o.example.com/"+path+"x.jpg")
+		}
+	}
+	for _, u := range []string{"q.example.com", "p.example.net", "elsewhere.example.org"} {
+		add("", "", "src=https://"+u+"/x.jpg")
+		add("", "", "src=http://"+u+"/x.jpg")
+	}
+	open := "src=https://p.example.net/x.jpg"
+	for _, query := range []string{"&preset=thumb", "&mark=logo", "&nonsense=1", "&w=10"} {
+		add("", "", open+query)
+	}
+	for _, o := range []string{"https://shop.example", "https://x.shop.example", "null", "https://elsewhere.example"} {
+		add(o, "", open)
+	}
+	// admitted says which probes get an answer: each without a key, and each with one.
+	admitted := func(w *workspace.Workspace) (ok []bool) {
+		c, err := b.compile(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range probes {
+			_, _, err := b.decide(c, p.target, false, client{}, func() (sender, error) { return sender{Principal: apikey.Principal{Kind: "root"}}, nil })
+			ok = append(ok, b.admitsRecent(c, p) == nil, c.admitsOrigin(p.origin) == nil && err == nil)
+		}
+		return ok
+	}
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range changes {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	closed := map[string]int{}
+	for range 1500 {
+		w := b.acme()
+		w.Sources, w.AllowedSources, w.AllowedOrigins = nil, []string{"p.example.net"}, []string{"*"}
+		for range r.IntN(7) {
+			changes[one(names)](w)
+		}
+		old := w.Clone()
+		name := one(names)
+		changes[name](w)
+		was, is := admitted(old), admitted(w)
+		var lost []string
+		for i := range was {
+			if p := probes[i/2]; was[i] && !is[i] {
+				lost = append(lost, fmt.Sprint(p.target.Rest, "?", p.target.RawQuery, " ", p.origin))
+			}
+		}
+		had := old.Warn()
+		said := append(w.Closes(old), slices.DeleteFunc(w.Warn(), func(text string) bool {
+			// Those about marks close nothing.
+			return slices.Contains(had, text) || !strings.Contains(text, "API key") && !strings.Contains(text, "refused")
+		})...)
+		if len(lost) > 0 && said == nil {
+			t.Errorf("%s: nothing says that these fail from now on: %s\nold %+v %q\nnew %+v %q", name, strings.Join(lost, ", "), old.Sources, old.AllowedSources, w.Sources, w.AllowedSources)
+		}
+		if len(lost) > 0 {
+			closed[name]++
+		}
+		if len(lost) == 0 && len(w.Closes(old)) > 0 && strings.HasPrefix(name, "Sources") && !old.PresetsOnly {
+			t.Errorf("%s: nothing fails, though it says %q\nold %+v %q %v\nnew %+v %q", name, said, old.Sources, old.AllowedSources, old.RequireSignature, w.Sources, w.AllowedSources)
+		}
+	}
+	for _, name := range names {
+		if closed[name] == 0 {
+			t.Errorf("no change of %s has closed anything", name)
+		}
+	}
+}

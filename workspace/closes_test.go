@@ -1,0 +1,145 @@
+package workspace
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestCloses: Closes warns of exactly the URLs that a change makes fail, or that need a
+// signature from then on.
+func TestCloses(t *testing.T) {
+	type edit func(*Workspace)
+	at := func(key, path string) Source {
+		return Source{Key: key, Kind: "http", URL: "https://o.example.com/" + path}
+	}
+	private := func(s Source) Source { s.Private = true; return s }
+	also := func(s Source, urls ...string) Source { s.PublicURLs = urls; return s }
+	bucket := Source{Key: "media", Kind: "s3", Bucket: "media", Region: "eu-west-1"}
+	sources := func(list ...Source) edit { return func(w *Workspace) { w.Sources = list } }
+	allowed := func(list ...string) edit { return func(w *Workspace) { w.AllowedSources = list } }
+	origins := func(list ...string) edit { return func(w *Workspace) { w.AllowedOrigins = list } }
+	from := func(key string) edit { return func(w *Workspace) { w.DefaultSource = key } }
+	imgix := func(w *Workspace) { w.Dialect = "imgix" }
+	weserv := func(w *Workspace) { w.Dialect = "weserv" }
+	presets := func(w *Workspace) { w.PresetsOnly = true }
+	strict := func(w *Workspace) { w.StrictOptions = true }
+	signed := func(w *Workspace) { w.RequireSignature = true }
+	httpsOnly := func(w *Workspace) { w.HTTPSOnly = true }
+	svg := func(w *Workspace) { w.AllowSVG = true }
+	tiff := func(w *Workspace) { w.AllowTIFF = true }
+	thumb := func(w *Workspace) { w.Presets = []Preset{{Name: "thumb", Options: "w=320"}} }
+	logo := func(w *Workspace) { w.Marks = []Mark{{Name: "logo", Image: "photos/logo.png"}} }
+	domains := func(list ...string) edit { return func(w *Workspace) { w.Domains = list } }
+	photos, vault, lobby := at("photos", "photos/"), private(at("vault", "vault/")), at("lobby", "photos/lobby/")
+	const (
+		keyed    = " need a signature or an API key from now on"
+		fails    = " are refused from now on"
+		allPlace = "source vault is private: full URLs of its place, which allowed_sources allow (*)," + keyed
+	)
+	for name, test := range map[string]struct {
+		old, new []edit
+		want     []string
+	}{
+		"nothing": {[]edit{sources(photos, vault), allowed("*"), thumb, logo}, []edit{sources(photos, vault), allowed("*"), thumb, logo}, nil},
+
+		"a dialect":           {nil, []edit{imgix}, []string{"dialect: URLs are read as imgix, and no longer as native: URLs in use may fail from now on"}},
+		"another dialect":     {[]edit{imgix}, []edit{weserv}, []string{"dialect: URLs are read as weserv, and no longer as imgix: URLs in use may fail from now on"}},
+		"no dialect":          {[]edit{imgix}, nil, []string{"dialect: URLs are read as native, and no longer as imgix: URLs in use may fail from now on"}},
+		"presets only":        {nil, []edit{presets}, []string{"presets_only is on: URLs with other options than preset, v and dl, and those of info and placeholders," + fails}},
+		"not presets only":    {[]edit{presets}, nil, nil},
+		"strict options":      {nil, []edit{strict}, []string{"strict_options is on: URLs with options that are ignored until now" + fails}},
+		"no SVG":              {[]edit{svg}, nil, []string{"allow_svg is off: SVG images" + fails}},
+		"no TIFF":             {[]edit{tiff}, nil, []string{"allow_tiff is off: TIFF images" + fails}},
+		"SVG and TIFF":        {nil, []edit{svg, tiff}, nil},
+		"signatures":          {[]edit{sources(photos)}, []edit{sources(photos), signed}, []string{"require_signature is on: images of all sources, and those of full URLs," + keyed}},
+		"no signatures":       {[]edit{signed}, nil, nil},
+		"signatures, no site": {[]edit{sources(photos)}, []edit{sources(private(photos)), signed}, []string{"require_signature is on: images of all sources, and those of full URLs," + keyed}},
+		"a preset":            {[]edit{thumb}, nil, []string{"preset thumb is gone: URLs that name it" + fails}},
+		"a mark":              {[]edit{logo}, nil, []string{"mark logo is gone: URLs that name it" + fails}},
+		"a domain":            {[]edit{domains("a.example.com", "b.example.com")}, []edit{domains("b.example.com", "c.example.com")}, []string{"domain a.example.com is gone: its URLs" + fails}},
+		"some origins":        {[]edit{origins("*")}, []edit{origins("https://a.example.com", "null")}, []string{"allowed_origins: requests by scripts of pages that only * allowed" + fails}},
+		"fewer origins":       {[]edit{origins("https://a.example.com", "*.b.example", "c.example")}, []edit{origins("a.example.com", "x.b.example")}, []string{"allowed_origins: requests by scripts of pages that only *.b.example, c.example allowed" + fails}},
+		"more origins":        {[]edit{origins("a.b.example", "null")}, []edit{origins("*.b.example", "null", "c.example")}, nil},
+		"every origin":        {[]edit{origins("a.b.example", "null")}, []edit{origins("*")}, nil},
+		"a private default":   {[]edit{sources(photos, vault), from("photos")}, []edit{sources(photos, vault), from("vault")}, []string{"default_source: source vault is private: URLs of other products that name no source" + keyed}},
+		"another default":     {[]edit{sources(photos, lobby), from("photos")}, []edit{sources(photos, lobby), from("lobby")}, []string{"default_source is lobby: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
+		"no default":          {[]edit{sources(photos), from("photos")}, []edit{sources(photos)}, []string{"default_source is empty: URLs of other products that name no source" + fails}},
+		"a public default":    {[]edit{sources(photos, vault), from("vault")}, []edit{sources(photos, vault), from("photos")}, []string{"default_source is photos: URLs of other products that name no source have their images in it, and no longer in vault: these URLs may fail from now on"}},
+		"a first default":     {[]edit{sources(vault)}, []edit{sources(vault), from("vault")}, nil},
+		"signatures, a default": {[]edit{signed, sources(photos, vault), from("photos")}, []edit{signed, sources(photos, vault), from("vault")}, []string{
+			"default_source is vault: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
+
+		"private": {[]edit{sources(photos)}, []edit{sources(private(photos))}, []string{"source photos is private: its images" + keyed}},
+		"private, and the default": {[]edit{sources(photos), from("photos")}, []edit{sources(private(photos)), from("photos")}, []string{
+			"default_source: source photos is private: URLs of other products that name no source" + keyed, "source photos is private: its images" + keyed}},
+		"private, under a signature": {[]edit{sources(photos), signed}, []edit{sources(private(photos)), signed}, nil},
+		"private, and allowed":       {[]edit{sources(photos), allowed("*")}, []edit{sources(private(photos)), allowed("*")}, []string{"source photos is private: its images" + keyed}},
+		"a bucket, private":          {[]edit{sources(bucket)}, []edit{sources(private(bucket))}, []string{"source media is private: its images" + keyed}},
+		"public":                     {[]edit{sources(private(photos))}, []edit{sources(photos)}, nil},
+		"gone":                       {[]edit{sources(photos)}, nil, []string{"source photos is gone: URLs that name it and full URLs of its images" + fails}},
+		"gone, and allowed":          {[]edit{sources(photos), allowed("*")}, []edit{allowed("*")}, []string{"source photos is gone: URLs that name it" + fails}},
+		"another name":               {[]edit{sources(vault)}, []edit{sources(private(at("safe", "vault/")))}, []string{"source vault is gone: URLs that name it" + fails}},
+		"another order":              {[]edit{sources(photos, vault)}, []edit{sources(vault, photos)}, nil},
+		"moved":                      {[]edit{sources(photos)}, []edit{sources(at("photos", "new/"))}, []string{"source photos has another place now: full URLs of images at its former place" + fails}},
+		"moved, and allowed":         {[]edit{sources(photos), allowed("o.example.com")}, []edit{sources(at("photos", "new/")), allowed("o.example.com")}, nil},
+		"moved, and allowed over https": {[]edit{sources(photos), allowed("*")}, []edit{sources(at("photos", "new/")), allowed("https://*")}, []string{
+			"source photos has another place now: full URLs of images at its former place" + fails, "allowed_sources: full URLs that only * allowed" + fails}},
+		"a public URL less": {[]edit{sources(also(photos, "https://cdn.example.net/"))}, []edit{sources(photos)}, []string{"source photos has another place now: full URLs of images at its former place" + fails}},
+
+		"a private one alone":            {[]edit{allowed("*")}, []edit{sources(vault), allowed("*")}, []string{allPlace}},
+		"a private one, nothing allowed": {nil, []edit{sources(vault)}, nil},
+		"a private one, signed":          {[]edit{allowed("*"), signed}, []edit{sources(vault), allowed("*"), signed}, nil},
+		"a private bucket":               {[]edit{allowed("*")}, []edit{sources(private(bucket)), allowed("*")}, []string{"source media is private: full URLs of its place, which allowed_sources allow (*)," + keyed}},
+		"a private one's public URL":     {[]edit{sources(vault), allowed("*.example.net")}, []edit{sources(also(vault, "https://cdn.example.net/v/")), allowed("*.example.net")}, []string{"source vault is private: full URLs of its place, which allowed_sources allow (*.example.net)," + keyed}},
+		"a private one moves":            {[]edit{sources(private(at("vault", "old/"))), allowed("*")}, []edit{sources(vault), allowed("*")}, []string{allPlace}},
+		"a private one beside another":   {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, vault), allowed("*")}, []string{allPlace}},
+		"a private one around another": {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, private(at("all", ""))), allowed("*")}, []string{
+			"source all is private: full URLs of its place outside of source photos, which allowed_sources allow (*)," + keyed}},
+		"a private one around what is allowed": {[]edit{allowed("o.example.com/vault/2024/")}, []edit{sources(vault), allowed("o.example.com/vault/2024/")}, []string{
+			"source vault is private: full URLs of its place, which allowed_sources allow (o.example.com/vault/2024/)," + keyed}},
+		"a private one in a public one": {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, private(lobby)), allowed("*")}, nil}, // Warn says it
+		"a private one at its place":    {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, private(at("vault", "photos/"))), allowed("*")}, nil},
+
+		"a public source leaves a private one": {[]edit{sources(private(photos), lobby)}, []edit{sources(private(photos))}, []string{
+			"source lobby is gone: URLs that name it" + fails,
+			"source lobby, which was public, is gone: full URLs of its images lie in source photos, which is private, and" + keyed}},
+		"a public source moved out of a private one": {[]edit{sources(private(photos), lobby)}, []edit{sources(private(photos), at("lobby", "web/"))}, []string{
+			"source lobby, which was public, has another place now: full URLs of images at its former place lie in source photos, which is private, and" + keyed}},
+		"a public source in a private one, another name": {[]edit{sources(private(photos), lobby)}, []edit{sources(private(photos), at("hall", "photos/lobby/"))}, []string{
+			"source lobby is gone: URLs that name it" + fails}},
+		"a public source leaves a private one, signed": {[]edit{sources(private(photos), lobby), signed}, []edit{sources(private(photos)), signed}, []string{
+			"source lobby is gone: URLs that name it" + fails}},
+		"they swap places": {[]edit{sources(photos, vault)}, []edit{sources(at("photos", "vault/"), private(at("vault", "photos/")))}, []string{
+			"source photos, which was public, has another place now: full URLs of images at its former place lie in source vault, which is private, and" + keyed}},
+
+		"nothing allowed":    {[]edit{allowed("*")}, nil, []string{"allowed_sources: full URLs that only * allowed" + fails}},
+		"a host less":        {[]edit{allowed("a.example.com", "*.b.example", "c.example/x/")}, []edit{allowed("a.example.com")}, []string{"allowed_sources: full URLs that only *.b.example, c.example/x/ allowed" + fails}},
+		"a host more":        {[]edit{allowed("a.example.com")}, []edit{allowed("a.example.com", "b.example")}, nil},
+		"every host":         {[]edit{allowed("a.example.com:8443", "http://b.example", "192.0.2.1", "[2001:db8::1]/x")}, []edit{allowed("*")}, nil},
+		"a wider pattern":    {[]edit{allowed("a.b.example/x/", "*.a.b.example")}, []edit{allowed("*.b.example")}, nil},
+		"a narrower pattern": {[]edit{allowed("a.b.example")}, []edit{allowed("a.b.example/x/")}, []string{"allowed_sources: full URLs that only a.b.example allowed" + fails}},
+		"over https":         {[]edit{allowed("a.b.example")}, []edit{allowed("https://a.b.example")}, []string{"allowed_sources: full URLs that only a.b.example allowed" + fails}},
+		"https only":         {[]edit{allowed("a.b.example", "https://c.example")}, []edit{allowed("a.b.example", "https://c.example"), httpsOnly}, []string{"https_only is on: full URLs over http" + fails}},
+		"https only already": {[]edit{allowed("https://c.example")}, []edit{allowed("https://c.example"), httpsOnly}, nil},
+		"a source instead":   {[]edit{allowed("o.example.com/photos/")}, []edit{sources(photos)}, nil},
+		"a private instead":  {[]edit{allowed("o.example.com/vault/")}, []edit{sources(vault)}, []string{"source vault is private: full URLs of its place, which allowed_sources allow (o.example.com/vault/)," + keyed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old, w := New("acme"), New("acme")
+			old.AllowedSources, w.AllowedSources = nil, nil
+			for _, e := range test.old {
+				e(old)
+			}
+			for _, e := range test.new {
+				e(w)
+			}
+			if got := w.Closes(old); !slices.Equal(got, test.want) {
+				t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+			if got := slices.Concat(w.Closes(w), old.Closes(old), w.Closes(nil)); got != nil {
+				t.Errorf("no change: %q", got)
+			}
+		})
+	}
+}
