@@ -18,9 +18,9 @@ import (
 //
 //	/%2576ault/a   /vault;v=1/a   /VAULT/a   /vault%2E/a        /vault/a
 //	/vault%C2%A0/a   /ｖault/a   /vault::$DATA/a   /x%5Ca       /vault/a, /x/a
-//	/(S(x))/vault/a   /vaułt/a                                  /vault/a
+//	/(S(x))/vault/a   /vaułt/a   /vaulþ/a                       /vault/a
 //	/pub/..%252fvault/a   /pub/%C0%AE%C0%AE/vault/a             leaves
-//	/pub../vault/a   /v%2500ault/a                              leaves
+//	/pub../vault/a   /v%2500ault/a   /va/(S(x))ult/a            leaves
 //
 // The zero Reading is that of "/".
 type Reading struct {
@@ -53,8 +53,9 @@ func (u URL) Reading() Reading {
 }
 
 // otherPaths return the path that some servers find, and whether it is another one: those that
-// write windows-1252, and those that ask for the best fit in another code page.
-var otherPaths = [...]func(string) (string, bool){fromLatin1, fitOthers}
+// write windows-1252, those that ask for the best fit in another code page, those that write
+// letters in ASCII, in two or in one, and those for which "?" is a wildcard.
+var otherPaths = [...]func(string) (string, bool){fromLatin1, fitOthers, inTwoLetters, inOneLetter, keepQuestionMarks}
 
 func readingOf(path string) (r Reading) {
 	for escaped := range strings.SplitSeq(path, "/") {
@@ -111,7 +112,48 @@ func (r Reading) Wild() bool {
 // mayBe reports whether some server may take two names for the same.
 func (s segment) mayBe(want segment) bool {
 	return s.any || want.any || s.name == want.name || s.shortens(want) || want.shortens(s) ||
+		matches(s.name, want.name) || matches(want.name, s.name) ||
 		(s.vague || want.vague) && strings.Map(dropVague, s.name) == strings.Map(dropVague, want.name)
+}
+
+// matches reports whether a name matches a pattern that has anyCharacter, as in a search of
+// Windows: one character, or none at the end or before a dot.
+func matches(pattern, name string) bool {
+	if !strings.ContainsRune(pattern, anyCharacter) {
+		return false
+	}
+	for pattern != "" {
+		p, n := utf8.DecodeRuneInString(pattern)
+		if p == anyCharacter && (name == "" || name[0] == '.') {
+			pattern = pattern[n:]
+			continue
+		}
+		c, m := utf8.DecodeRuneInString(name)
+		if name == "" || p != anyCharacter && p != c {
+			return false
+		}
+		pattern, name = pattern[n:], name[m:]
+	}
+	return name == ""
+}
+
+// anyCharacter stands for a "?" where it doesn't end a name. Folding keeps it.
+const anyCharacter = '\uE03F'
+
+// keepQuestionMarks returns the path that a server finds which searches for names with "?" in
+// them. It reports whether there are any.
+func keepQuestionMarks(path string) (string, bool) {
+	if strings.IndexByte(path, '%') < 0 && ascii(path) {
+		return path, false
+	}
+	path = decodeAll(path)
+	kept := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("?\uFE16\uFE56\uFF1F", r) {
+			return anyCharacter
+		}
+		return r
+	}, path)
+	return kept, strings.ContainsRune(kept, anyCharacter)
 }
 
 // dropVague removes what a vague character may be read as, and what may then be dropped at
@@ -151,6 +193,10 @@ func (r *Reading) add(escaped string) {
 		isVague := len(removed) < len(name)
 		name = removed
 		if isVague && (strings.Contains(name, "..") || strings.Map(dropVague, uncut(name)) == "" || cookieless(strings.Trim(name, ". "))) {
+			r.leaves = true
+			return
+		}
+		if leavesSession(name) {
 			r.leaves = true
 			return
 		}
@@ -210,6 +256,26 @@ func cookieless(s string) bool {
 		_, s, ok = strings.Cut(s, ")")
 	}
 	return false
+}
+
+// leavesSession reports whether a folded name has a session of ASP.NET beside other text. IIS
+// may join the texts around it, with those of the segments before and behind
+// (CVE-2023-36899): "/va/(S(x))ult/" and "/va(S(x))/ult/" are "/vault/" then.
+func leavesSession(name string) bool {
+	name = strings.Trim(strings.ToValidUTF8(name, ""), ". ")
+	if cookieless(name) {
+		return false
+	}
+	for rest := name; ; {
+		i := strings.IndexByte(rest, '(')
+		if i < 0 {
+			return false
+		}
+		if rest = rest[i:]; len(rest) > 3 && isLetter(rest[1]) && rest[2] == '(' && strings.Contains(rest, "))") && uncut(name) == name {
+			return true
+		}
+		rest = rest[1:]
+	}
 }
 
 // cuts are the characters where some servers end a name. They begin parameters (RFC 3986
@@ -448,6 +514,45 @@ func fitOthers(path string) (string, bool) {
 		r, size := utf8.DecodeRuneInString(path)
 		if i := strings.IndexRune(otherFit, r); i >= 0 && size > 1 {
 			b.WriteByte(otherFitASCII[utf8.RuneCountInString(otherFit[:i])])
+			changed = true
+		} else {
+			b.WriteString(path[:size])
+		}
+		path = path[size:]
+	}
+	return b.String(), changed
+}
+
+// twoLetters are letters, with small ones only, and what is written for them in ASCII: by
+// transliteration (iconv, ICU, WordPress) and by case folding, German and Scandinavian ways
+// included. oneLetter are what code pages without them, and other programs, make of them.
+var (
+	twoLetters = map[rune]string{
+		'æ': "ae", 'ǣ': "ae", 'ǽ': "ae", 'œ': "oe", 'þ': "th", 'ð': "dh", 'ß': "ss", 'ø': "oe", 'ǿ': "oe", 'å': "aa", 'ä': "ae", 'ö': "oe", 'ü': "ue",
+		'ŋ': "ng", 'ĸ': "kk", 'ŀ': "l.", 'ŉ': "n", 'ƕ': "hv", 'ȣ': "ou", 'ꜳ': "aa", 'ꜵ': "ao", 'ꜷ': "au", 'ꜹ': "av", 'ꜻ': "av", 'ꜽ': "ay", 'ꝏ': "oo", 'ꝡ': "vy", 'ᵫ': "ue", 'ȸ': "db", 'ȹ': "qp",
+	}
+	oneLetter = map[rune]string{
+		'æ': "a", 'ǣ': "a", 'ǽ': "a", 'œ': "o", 'þ': "t", 'ð': "d", 'ß': "s", 'ø': "o", 'ǿ': "o", 'ŋ': "n", 'ĸ': "k", 'ŉ': "n", 'ə': "e", 'ǝ': "e", 'ɛ': "e",
+		'ɖ': "d", 'ɗ': "d", 'ɓ': "b", 'ƈ': "c", 'ȼ': "c", 'ɇ': "e", 'ƒ': "f", 'ɠ': "g", 'ħ': "h", 'ɉ': "j", 'ƙ': "k", 'ɋ': "q", 'ɍ': "r", 'ƥ': "p", 'ƭ': "t", 'ʋ': "v", 'ɏ': "y", 'ƴ': "y", 'ȥ': "z", 'ƨ': "s", 'ʟ': "l", 'ɴ': "n", 'ʀ': "r", 'ʏ': "y",
+	}
+)
+
+func inTwoLetters(path string) (string, bool) { return transliterate(path, twoLetters) }
+func inOneLetter(path string) (string, bool)  { return transliterate(path, oneLetter) }
+
+// transliterate returns the path with letters replaced. It reports whether that is another
+// path.
+func transliterate(path string, letters map[rune]string) (string, bool) {
+	if strings.IndexByte(path, '%') < 0 && ascii(path) {
+		return path, false
+	}
+	path = norm.NFC.String(decodeAll(path))
+	changed := false
+	var b strings.Builder
+	for path != "" {
+		r, size := utf8.DecodeRuneInString(path)
+		if to, ok := letters[unicode.ToLower(r)]; ok {
+			b.WriteString(to)
 			changed = true
 		} else {
 			b.WriteString(path[:size])

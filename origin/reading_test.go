@@ -178,6 +178,62 @@ func TestReadingOfLookalikes(t *testing.T) {
 	}
 }
 
+// TestReadingOfServers: what servers and frameworks are known to do with a path, one line each,
+// for a private /vault/, /kelvin/, /strasse/ or /images/.
+func TestReadingOfServers(t *testing.T) {
+	for place, keys := range map[string]struct{ refused, accepted []string }{
+		"vault": {
+			[]string{
+				// ASP.NET without cookies; the second pass joins words (CVE-2023-36899).
+				"(S(x))/vault", "(A(x)S(y)F(z))/vault", "va/(S(x))ult", "(S(x))/va/(S(x))ult", "va(S(x))ult", "va(S(x))/ult", "va/(A(x))ult", "va/(F(x)S(y))ult",
+				"va/%28S%28x%29%29ult", "va/(S(x)) ult", "va/%2528S(x))ult", "va/（S(x))ult", "(S(x))va/(S(x))ult", "va/(S(x;y))ult",
+				// One character for any.
+				"vaul%3F", "v%3Fult", "%3Fault", "vault%3F", "vaul%253F", "%3F%3F%3F%3F%3F", "vaul%3F;x", "%EF%BC%9Fault",
+				// Parameters.
+				"vault;jsessionid=1", "vault;a=1;b=2", ";jsessionid=1/vault", "vault%3Bx", "vault;", "vault;/",
+				// Backslashes, zero bytes, dots and blanks.
+				"x%5C..%5Cvault", `x\..\vault`, "%5Cvault", "x/..%5cvault", "vault%00", "vault%00.png", "va%00ult", "vault.", "vault...", "vault%20", "vault%20.%20.", "%20vault", "vault%09", "vault%0A", ".%5Cvault",
+				// Short names, streams.
+				"VAULT~1", "vault~2", "vault:$I30:$INDEX_ALLOCATION", "vault::$DATA",
+				// Other encodings.
+				"%u0076ault", "%25u0076ault", "%U0076ault", "%uff56ault", "%C1%B6ault", "%E0%81%B6ault", "%F0%80%81%B6ault", "%2576ault", "%252576ault", "%25%37%36ault",
+				// Forms of Unicode.
+				"v\u0301ault", "v\u00e1ult", "\uff56ault", "\u24e5ault", "\U0001d42fault", "va\u1d64lt", "va\u200bult", "vault\ufe0f", "vau\u0142t", "vaul\u0167", "vaul\u00fe", "vaul\u00de", "v\u00c6ult", "v\u00e6ult", "va\u00fc\u013et",
+			},
+			[]string{"vaults", "vau", "va/ult", "va/(2)ult", "photo%20(2).jpg", "a(b)(c)", "va%3Flts", "v\u00e6\u00e6lt", "vaul\u00e6", "(s(x)ault"},
+		},
+		"aether":      {[]string{"\u00e6ther", "\u00c6THER", "\u01fdther", "\u00e4ther", "a\u0308ther", "%C3%A6ther", "%25C3%25A6ther"}, []string{"\u0153ther", "ether"}},
+		"oeuvre":      {[]string{"\u0153uvre", "\u0152UVRE", "\u00f6uvre", "\u00f8uvre"}, []string{"\u00e6uvre"}},
+		"thor":        {[]string{"\u00feor", "\u00deOR"}, []string{"\u00f0or"}},
+		"dom":         {[]string{"\u00f0om", "\u00d0OM", "\u0111om", "\u0256om"}, []string{"\u00feom"}},
+		"strasse":     {[]string{"stra\u00dfe", "STRA\u1e9eE", "stra%C3%9Fe"}, []string{"strase"}},
+		"stra\u00dfe": {[]string{"strasse", "STRASSE", "strase"}, []string{"strae"}},
+		"ae":          {[]string{"\u00e6"}, nil},
+		"\u00e6":      {[]string{"ae", "a", "AE"}, []string{"oe"}},
+		"file":        {[]string{"\ufb01le", "F\u0130LE", "f\u0131le", "FILE"}, []string{"fle"}},
+		"FILE":        {[]string{"f\u0131le", "file", "f\u0130le"}, nil},
+		"kelvin":      {[]string{"\u212aelvin", "%E2%84%AAelvin"}, nil},
+		"\u212aelvin": {[]string{"kelvin", "KELVIN"}, nil},
+		"angstrom":    {[]string{"\u212bngstrom", "\u00e5ngstr\u00f6m"}, nil},
+		"caf\u00e9":   {[]string{"cafe\u0301", "CAF\u00c9", "cafe"}, []string{"caf"}},
+		"cafe\u0301":  {[]string{"caf\u00e9", "cafe"}, nil},
+		"\u1e69":      {[]string{"s\u0323\u0307", "s\u0307\u0323", "s"}, nil},
+		"\u03c3":      {[]string{"\u03c2", "\u03a3"}, nil},
+	} {
+		p, err := ParsePlace("https://example.com/" + EscapePath(place) + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, names := range map[bool][]string{true: keys.refused, false: keys.accepted} {
+			for _, name := range names {
+				if got := (URL{Path: "/" + name + "/a.jpg"}).Reading().Within(p.Reading()); got != want {
+					t.Errorf("%q for %q: %v", name, place, got)
+				}
+			}
+		}
+	}
+}
+
 // TestReadingOfShortNames: a short name matches only long names that can have it.
 func TestReadingOfShortNames(t *testing.T) {
 	for private, keys := range map[string]struct{ refused, accepted []string }{
