@@ -25,6 +25,12 @@ type Outcome struct {
 	Shared bool   // a miss that joined another request's fill
 }
 
+// A found is an entry that a fill has made, or that was in a tier after all.
+type found struct {
+	entry *Entry
+	tier  string // empty for one that was made
+}
+
 // Loader serves entries from a cache. It makes missing and stale entries, each once for all
 // requests that want it at the same time. Only Cache is required. Loader is safe for
 // concurrent use. It must not be copied, and its fields must not change.
@@ -44,7 +50,7 @@ type Loader struct {
 	// 0 is 5 s.
 	RetryAfter time.Duration
 
-	fills Shared[Key, *Entry]
+	fills Shared[Key, found]
 	// filled counts the fills that have ended, by the key's first byte. A request that missed
 	// looks into the cache again if the count has changed since.
 	filled [64]atomic.Uint32
@@ -79,8 +85,8 @@ func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome,
 			return e, Outcome{Tier: tier, Stale: true}, nil
 		}
 	}
-	e, shared, err := l.fill(ctx, key, seen, nil, fill)
-	return e, Outcome{Shared: shared}, err
+	f, shared, err := l.fill(ctx, key, seen, nil, fill)
+	return f.entry, Outcome{Tier: f.tier, Shared: shared && f.tier == ""}, err
 }
 
 // Peek returns the cached entry for key, or nil. It starts no fill. The error is nil or
@@ -125,34 +131,34 @@ func (l *Loader) Close(ctx context.Context) error {
 
 // fill calls fill for key, or joins the call that runs, and stores the entry. seen is the
 // key's fill count from before the look into the cache.
-func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fill Fill) (e *Entry, shared bool, err error) {
-	hold, err := l.fills.Do(ctx, key, func(ctx context.Context) (*Entry, error) {
+func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fill Fill) (f found, shared bool, err error) {
+	hold, err := l.fills.Do(ctx, key, func(ctx context.Context) (found, error) {
 		count := l.fillCount(key)
 		if count.Load() != seen {
 			// A fill of this key may have ended after the look into the cache.
-			e, _ := l.Cache.Get(ctx, key)
+			e, tier := l.Cache.Get(ctx, key)
 			if e == NoRoom {
-				return nil, ErrNoRoom
+				return found{}, ErrNoRoom
 			}
 			if now := l.now(); e != nil && !e.Stale(now) && !e.Expired(now) {
-				return e, nil
+				return found{e, tier}, nil
 			}
 		}
 		defer count.Add(1)
 		e, err := fill(ctx, old)
 		if err != nil {
-			return nil, err
+			return found{}, err
 		}
 		if e == nil {
-			return nil, errNoEntry
+			return found{}, errNoEntry
 		}
 		if !e.Expired(l.now()) {
 			l.Cache.Put(ctx, key, e)
 		}
-		return e, nil
+		return found{entry: e}, nil
 	})
 	if err != nil {
-		return nil, false, err
+		return found{}, false, err
 	}
 	defer hold.Release()
 	return hold.Value, hold.Joined, nil
@@ -179,8 +185,8 @@ func (l *Loader) revalidate(ctx context.Context, key Key, seen uint32, old *Entr
 	l.stops[key] = stop
 	go func() {
 		defer stop()
-		e, _, err := l.fill(ctx, key, seen, old, fill)
-		l.revalidationEnded(key, e, err)
+		f, _, err := l.fill(ctx, key, seen, old, fill)
+		l.revalidationEnded(key, f.entry, err)
 	}()
 }
 

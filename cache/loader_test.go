@@ -141,7 +141,8 @@ func (c *lateCache) Get(ctx context.Context, key cache.Key) (*cache.Entry, strin
 	return e, tier
 }
 
-// A request that missed just before another request's fill ended must not fill again.
+// A request that missed just before another request's fill ended must not fill again. It has a
+// hit: one request in all is the miss.
 func TestLoaderLooksAgain(t *testing.T) {
 	late := &lateCache{Cache: cache.NewMemory(1 << 20)}
 	l := &cache.Loader{Cache: late}
@@ -149,7 +150,7 @@ func TestLoaderLooksAgain(t *testing.T) {
 	load(t, l, func(context.Context, *cache.Entry) (*cache.Entry, error) {
 		t.Error("filled a second time")
 		return version("two"), nil
-	}, "one", miss)
+	}, "one", hit)
 }
 
 func TestLoaderErrors(t *testing.T) {
