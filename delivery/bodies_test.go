@@ -94,7 +94,7 @@ func TestBodiesThatAreSent(t *testing.T) {
 func TestUploadsHaveAClient(t *testing.T) {
 	k := newKeyBench(t)
 	w := k.acme(func(*workspace.Workspace) {})
-	ctx := limit.WithClient(t.Context(), "2001:db8::17")
+	ctx := limit.WithClient(t.Context(), limit.Client("2001:db8::17"))
 	photo := deliverytest.Photo(t, 30, 20)
 	o, err := k.Service.ReadUpload(ctx, w, bytes.NewReader(photo), int64(len(photo)), func() {})
 	if err != nil {

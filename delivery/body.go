@@ -53,7 +53,6 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 	w.noteAsk(&a)
 	a.nameIgnored(w.Header())
 
-	r = r.WithContext(limit.WithClient(r.Context(), w.Log.Client))
 	if err := s.admits(r.Context(), &a, false); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/limit"
 )
 
 const allowedMethods = "GET, HEAD, OPTIONS"
@@ -71,7 +72,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		return err
 	}
 	r = ask.who.withPrincipal(r)
-	ask.client, ask.span = w.Log.Client, w.Span
+	ask.client, ask.span = limit.ClientIn(r.Context()), w.Span
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
 	if s.profiled != nil && s.profiled() {

@@ -44,29 +44,22 @@ func Part(room int64, clients int) int64 {
 	return max(room/int64(min(max(clients+1, 32), 128)), 1)
 }
 
-type (
-	clientKey struct{}
-	clientsIn struct {
-		names   *Clients
-		address string
-	}
-)
+type clientKey struct{}
 
-// With returns a context under which [ClientIn] names clients as c does.
-func (c *Clients) With(ctx context.Context) context.Context {
-	return context.WithValue(ctx, clientKey{}, clientsIn{names: c})
+// WithClient notes for whom a request works: the client at an address, as [Clients.Name] names
+// it. That is done once a request, since it takes a lock.
+func (c *Clients) WithClient(ctx context.Context, address string) context.Context {
+	return WithClient(ctx, c.Name(address))
 }
 
-// WithClient notes for whom a request works: the client at an address. An empty address is
+// WithClient notes for whom a request works: a client that has been named. An empty name is
 // nobody.
-func WithClient(ctx context.Context, address string) context.Context {
-	noted, _ := ctx.Value(clientKey{}).(clientsIn)
-	noted.address = address
-	return context.WithValue(ctx, clientKey{}, noted)
+func WithClient(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, clientKey{}, name)
 }
 
-// ClientIn returns the client that [WithClient] noted, as [Clients.Name] names it, or nothing.
+// ClientIn returns the name of the client that WithClient noted, or nothing.
 func ClientIn(ctx context.Context) string {
-	noted, _ := ctx.Value(clientKey{}).(clientsIn)
-	return noted.names.Name(noted.address)
+	name, _ := ctx.Value(clientKey{}).(string)
+	return name
 }

@@ -56,17 +56,18 @@ func TestClientsAreBounded(t *testing.T) {
 	}
 }
 
-// TestClientIn: the names in a context are those of the Clients in it, if there are any.
+// TestClientIn: a client is named once, when it is noted.
 func TestClientIn(t *testing.T) {
 	var c Clients
-	plain, named := WithClient(t.Context(), "2001:db8::1"), context.Context(nil)
+	var none *Clients
+	plain, first, named := none.WithClient(t.Context(), "2001:db8::1"), c.WithClient(t.Context(), "2001:db8::1"), context.Context(nil)
 	for i := range 5 {
-		named = WithClient(c.With(t.Context()), fmt.Sprintf("2001:db8:0:%x::1", i))
-		ClientIn(named)
+		named = c.WithClient(t.Context(), fmt.Sprintf("2001:db8:0:%x::1", i))
 	}
 	for what, is := range map[string][2]string{
 		"without Clients":        {ClientIn(plain), "2001:db8::/64"},
 		"with Clients":           {ClientIn(named), "2001:db8::/56"},
+		"noted before":           {ClientIn(first), "2001:db8::/64"},
 		"another client, within": {ClientIn(WithClient(named, "192.0.2.1")), "192.0.2.1"},
 		"nobody":                 {ClientIn(WithClient(named, "")), ""},
 		"nothing noted":          {ClientIn(t.Context()), ""},

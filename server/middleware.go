@@ -13,7 +13,6 @@ import (
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
-	"github.com/tintype/tintype/limit"
 )
 
 // headerNosniff is shared by all answers, so that a hit doesn't allocate it.
@@ -181,8 +180,8 @@ type recordKey struct{}
 // withRecord adds the log record to the request's context, where handlers outside this
 // package can complete it, and the client for whom their images are read and transformed.
 func (s *Server) withRecord(r *http.Request, l *delivery.Record) *http.Request {
-	ctx := context.WithValue(s.clients.With(r.Context()), recordKey{}, l)
-	return r.WithContext(limit.WithClient(ctx, l.Client))
+	ctx := context.WithValue(r.Context(), recordKey{}, l)
+	return r.WithContext(s.clients.WithClient(ctx, l.Client))
 }
 
 // RecordOf returns the log record of the request of ctx. Handlers outside this package read
