@@ -341,7 +341,7 @@ func (q *queue) comeLater(c *claim, kind int) iter.Seq[*claim] {
 // clientTurn returns what the claim's client will have used once it has run so many claims
 // like this one.
 func (q *queue) clientTurn(c *claim, claims int64) float64 {
-	return max(q.clients.of(c.client), q.clients.now-credit) + float64(claims)*min(q.cost(c), credit)
+	return max(q.clients.of(c.client), q.clients.start(c.client)) + float64(claims)*min(q.cost(c), credit)
 }
 
 // waitingTurn returns the clientTurn of a waiting claim, after all others of its client.
@@ -381,7 +381,7 @@ func (q *queue) expectedClientTurn(c *claim) (wait float64) {
 		return work
 	}
 	wait = of(q.guest(c.client))
-	turn := q.clients.of(c.client) + wait + min(q.cost(c), credit)
+	turn := max(q.clients.of(c.client), q.clients.start(c.client)) + wait + min(q.cost(c), credit)
 	for client, g := range q.guests {
 		if client != c.client {
 			wait += min(of(g), max(turn-q.clients.of(client), 0))
@@ -414,7 +414,7 @@ func (q *queue) expectedTurn(c *claim) (first, wait float64) {
 		}
 	}
 	free := q.slotFree() && q.small(c) // then the claim can use the express slot, as other small ones can
-	turn, wait := max(q.workspaces.of(c.workspace), q.workspaces.now-credit)+work+min(q.cost(c), credit), work
+	turn, wait := max(q.workspaces.of(c.workspace), q.workspaces.start(c.workspace))+work+min(q.cost(c), credit), work
 	for class := range c.class() + 1 {
 		for _, l := range q.lines[class] {
 			if class == c.class() && l.workspace == c.workspace {

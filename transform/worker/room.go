@@ -37,7 +37,8 @@ func (a amount) plus(b amount, times int64) amount {
 //     others out. A workspace takes at most a share of the room like that.
 //
 //   - From the client whose turn would come last, where that is after the new claim's turn. So
-//     clients that have one claim each can't keep out one that has used less than they have.
+//     clients that have one claim each can't keep out one that has used less than they have, now or
+//     within ten minutes.
 //
 // In the first way, a client over the floor takes only from workspaces over a share. A proxy in
 // front of many people may look like one client, so it keeps the floor, whoever comes past it.

@@ -1,6 +1,10 @@
 package worker
 
-import "cmp"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
 // Turns say which claim is next. This is start-time fair queueing, by two orders: in two of
 // three turns it is the client that has used the least running time, in the third the workspace
@@ -23,6 +27,7 @@ type turns struct {
 const (
 	mostKnown = 1000
 	credit    = .25 // a few small transforms
+	lately    = 10 * time.Minute
 	mostPace  = 4.
 )
 
@@ -31,37 +36,69 @@ const orderTurns = 3 // one for workspaces, the others for clients
 func (t *turns) byClient() bool { return t.turn > 0 }
 
 func newTurns() turns {
-	return turns{workspaces: newAccount(), clients: newAccount(), service: map[string][speeds]float64{}, pace: 1}
+	return turns{workspaces: newAccount(0), clients: newAccount(credit), service: map[string][speeds]float64{}, pace: 1}
 }
 
 // An account holds the running time that each workspace, or client, has used. now follows that
 // of those whose claims are admitted. Who was idle starts at most credit before now, so that
-// nobody can save up the times in which he asked for nothing. An account has at most mostKnown
-// names.
+// nobody can save up the times in which he asked for nothing. Who used little lately starts up
+// to spare before that: so hundreds of addresses that come in turn don't count as new ones. An
+// account has at most mostKnown names.
 type account struct {
-	used map[string]float64
-	now  float64
+	used  map[string]used
+	now   float64
+	spare float64
 }
 
-func newAccount() account { return account{used: map[string]float64{}} }
+type used struct {
+	seconds float64
+	lately  float64   // of the spare, at that time; it is given back within the time lately
+	at      time.Time // of the last claim that was admitted
+}
+
+func newAccount(spare float64) account { return account{used: map[string]used{}, spare: spare} }
 
 func (a *account) of(name string) float64 {
-	if used, ok := a.used[name]; ok {
-		return used
+	if u, ok := a.used[name]; ok {
+		return u.seconds
 	}
-	return a.now - credit
+	return a.start(name)
+}
+
+// start returns where a name starts that was idle.
+func (a *account) start(name string) float64 {
+	if strings.HasPrefix(name, ofNobody) {
+		return a.now - credit
+	}
+	return a.now - credit - a.spare + a.lately(a.used[name])
+}
+
+// lately returns how much of the spare a name has used.
+func (a *account) lately(u used) float64 {
+	back := a.spare * time.Since(u.at).Seconds() / lately.Seconds()
+	return min(max(u.lately-back, 0), a.spare)
 }
 
 func (a *account) set(name string, seconds float64) {
-	if _, ok := a.used[name]; !ok {
-		makeRoom(a.used, mostKnown, func(used float64) bool { return used <= a.now-credit })
+	u, ok := a.used[name]
+	if !ok {
+		makeRoom(a.used, mostKnown, func(u used) bool { return u.seconds <= a.now-credit })
 	}
-	a.used[name] = seconds
+	u.seconds = seconds
+	a.used[name] = u
+}
+
+// add counts the time of a claim that is admitted, and afterwards what it took more or less.
+func (a *account) add(name string, seconds float64) {
+	a.set(name, a.of(name)+seconds)
+	u := a.used[name]
+	u.lately, u.at = min(max(a.lately(u)+seconds, 0), a.spare), time.Now()
+	a.used[name] = u
 }
 
 // come notes that a name that waited for nothing has a claim. It reports whether it was idle.
 func (a *account) come(name string) (idle bool) {
-	start := a.now - credit
+	start := a.start(name)
 	if a.of(name) > start {
 		return false
 	}
@@ -72,7 +109,7 @@ func (a *account) come(name string) (idle bool) {
 // settle counts the time of a claim that has ended. idle says whether it came when its name was
 // idle; waiting is the number of names that wait.
 func (a *account) settle(name string, seconds, took float64, idle bool, waiting int) {
-	a.set(name, a.of(name)+seconds)
+	a.add(name, seconds)
 	if idle {
 		// now moves on by each name's share. Else new names without end would all come before one
 		// that has waited.
@@ -80,10 +117,12 @@ func (a *account) settle(name string, seconds, took float64, idle bool, waiting 
 	}
 }
 
+const ofNobody = "workspace "
+
 // asClient returns the name of the claim's client. A claim of nobody counts for its workspace.
 func (c *claim) asClient() string {
 	if c.client == "" {
-		return "workspace " + c.workspace
+		return ofNobody + c.workspace
 	}
 	return c.client
 }
@@ -102,8 +141,8 @@ func (t *turns) begin(c *claim, chosen bool) {
 // charge counts a claim that starts as if it took as long as those before it.
 func (t *turns) charge(c *claim) {
 	c.charged = t.cost(c)
-	t.workspaces.set(c.workspace, t.workspaces.of(c.workspace)+c.charged)
-	t.clients.set(c.asClient(), t.clients.of(c.asClient())+c.charged)
+	t.workspaces.add(c.workspace, c.charged)
+	t.clients.add(c.asClient(), c.charged)
 }
 
 // settle counts the time that a claim took in place of what it was charged. The numbers are of
