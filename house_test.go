@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"tracing":    {},
 	"secretref":  {},
 	"doctor":     {},
+	"accesslog":  {},
 
 	// Readers of what files say, without decoding. transform has the types that they fill.
 	"transform/header":     {"transform", "transform/header/svg"},
@@ -108,7 +109,7 @@ var mayImport = map[string][]string{
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
-	"server":           {"delivery", "tracing", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
+	"server":           {"accesslog", "delivery", "tracing", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
 	"server/dashboard": {"account", "alert", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},
 

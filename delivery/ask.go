@@ -41,6 +41,7 @@ type ask struct {
 	accept     transform.Accept
 	ignored    []string // parameters that change nothing, as the URL spells them
 	foreign    *foreign // what the URL of another product says besides; nil is one of ours
+	told       *told    // of a URL that is known, see known; nil is not known
 
 	// Of endpoints that make no variant of one original:
 	show    parts        // of info: what the answer shows
@@ -70,7 +71,7 @@ const (
 // URL has been read. Where decide fails, the ask holds what was known by then, and the
 // step says at what it failed.
 func (s *Service) decide(c *site, t Target, posted bool, from client, who func() (sender, error)) (a ask, failed step, err error) {
-	if a, err = c.read(t, posted, from.hints); err != nil {
+	if a, err = s.known.read(c, t, posted, from.hints); err != nil {
 		return a, stepURL, err
 	}
 	a.accept = s.accepted(&a, from.accept)

@@ -74,7 +74,7 @@ func (s *Service) deliverBody(w *Response, r *http.Request, c *site, t Target) e
 		maps.Copy(w.Header(), s.quotaOf(c))
 		return err
 	}
-	a.describe(w.Header(), e)
+	a.describe(w, e)
 	h := w.Header()
 	maps.Copy(h, s.quotaOf(c))
 	h.Del("Cache-Tag")

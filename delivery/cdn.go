@@ -23,8 +23,9 @@ func (a *ask) public() bool { return a.access == (access{}) && a.site.origins.An
 
 // tellCaches sets Cache-Control to cc, and CDN-Cache-Control of a public answer. Of other answers
 // caches in front are told what all are told.
-func (s *Service) tellCaches(h http.Header, a *ask, cc string) {
-	h["Cache-Control"] = []string{cc}
+func (s *Service) tellCaches(w *Response, a *ask, cc string) {
+	h := w.Header()
+	w.Set("Cache-Control", cc)
 	if !a.public() {
 		return
 	}
@@ -37,7 +38,16 @@ func (s *Service) tellCaches(h http.Header, a *ask, cc string) {
 }
 
 // tag names what the answer is made of to caches in front.
-func (a *ask) tag(h http.Header) { a.setTags(h, a.cacheTags()) }
+func (a *ask) tag(h http.Header) {
+	if a.told == nil {
+		a.setTags(h, a.cacheTags())
+		return
+	}
+	h["Cache-Tag"] = a.told.tags
+	if a.told.surrogate != nil {
+		h["Surrogate-Key"] = a.told.surrogate
+	}
+}
 
 // tagMore adds tags that only the entry says.
 func (a *ask) tagMore(h http.Header, more []string) {
@@ -55,7 +65,15 @@ func (a *ask) tagMore(h http.Header, more []string) {
 
 func (a *ask) setTags(h http.Header, tags string) {
 	h["Cache-Tag"] = []string{tags}
-	if a.site.SurrogateKey {
-		h["Surrogate-Key"] = []string{strings.ReplaceAll(tags, ",", " ")}
+	if keys := a.surrogate(tags); keys != nil {
+		h["Surrogate-Key"] = keys
 	}
+}
+
+// surrogate is the value of the header Surrogate-Key, or nil where the workspace wants none.
+func (a *ask) surrogate(tags string) []string {
+	if !a.site.SurrogateKey {
+		return nil
+	}
+	return []string{strings.ReplaceAll(tags, ",", " ")}
 }

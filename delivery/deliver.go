@@ -92,6 +92,9 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		}
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}
+	if w.Log.Cache == "memory" {
+		s.known.keep(t, &ask)
+	}
 	return s.respond(w, r, &ask, entry)
 }
 
@@ -108,7 +111,11 @@ func (s *Service) load(ctx context.Context, w *Response, a *ask) (*cache.Entry, 
 	}
 	e, outcome := found.entry, found.outcome
 	w.noteOutcome(outcome)
-	w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
+	if told := hitStatus[outcome.Tier]; told != nil && !outcome.Stale {
+		w.Header()["Cache-Status"] = told
+	} else {
+		w.Header()["Cache-Status"] = []string{cacheStatus(outcome, e, s.now())}
+	}
 	if e.Code != "" {
 		known := &fault.Error{Code: fault.Code(e.Code), Message: e.Message}
 		if a.access == (access{signed: a.access.signed}) {
@@ -157,7 +164,12 @@ func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry
 func (w *Response) noteAsk(a *ask) {
 	r := a.original()
 	w.Log.operation = a.endpoint.name
-	w.Log.Original, w.Log.Options, w.Log.Source = r.String(), a.canonical, r.sourceName()
+	w.Log.Options, w.Log.Source = a.canonical, r.sourceName()
+	if a.told != nil {
+		w.Log.Original = a.told.original
+	} else {
+		w.Log.Original = r.String()
+	}
 }
 
 // noteNamed notes the source that a refused request names, unless more is known of it.

@@ -111,6 +111,7 @@ type Service struct {
 	baseDomain       string
 	sites            *sites
 	recent           recent
+	known            known
 	engine           transform.Engine
 	transformTimeout time.Duration
 	formats          transform.Accept
@@ -150,7 +151,7 @@ type Service struct {
 // New makes a Service. Close it when its last request has been answered.
 func New(c Config) *Service {
 	s := &Service{
-		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384),
+		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384), known: newKnown(),
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, watch: c.Watch, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,

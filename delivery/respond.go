@@ -27,12 +27,12 @@ var (
 
 // respond serves a variant: the whole of it, a range, or 304.
 func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) error {
-	a.describe(w.Header(), e)
+	a.describe(w, e)
 	h := w.Header()
 	s.tellQuota(h, a.site)
 	a.describeNext(w, e)
-	h["Etag"] = []string{e.ETag}
-	s.tellCaches(h, a, a.cacheControlOf(e, s.now()))
+	w.Set("Etag", e.ETag)
+	s.tellCaches(w, a, a.cacheControlOf(e, s.now()))
 	h["Accept-Ranges"] = headerAcceptRanges
 	if matches(r.Header["If-None-Match"], e.ETag) {
 		h.Del("Content-Type")
@@ -51,8 +51,9 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 }
 
 // describe sets the headers that every answer with an image has.
-func (a *ask) describe(h http.Header, e *cache.Entry) {
-	h["Content-Type"] = []string{e.ContentType}
+func (a *ask) describe(w *Response, e *cache.Entry) {
+	h := w.Header()
+	w.Set("Content-Type", e.ContentType)
 	h["Content-Security-Policy"] = headerCSP
 	h["Cross-Origin-Resource-Policy"] = headerCORP
 	if name := a.options.Download; name != "" {
@@ -84,7 +85,7 @@ func (s *Service) send(w *Response, r *http.Request, status int, e *cache.Entry,
 			}
 		}()
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body)
@@ -116,7 +117,7 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 		return err
 	}
 	w.NoteError(e)
-	shown.describe(w.Header(), entry)
+	shown.describe(w, entry)
 	w.Header().Add("Cache-Tag", shown.cacheTags())
 	w.Header().Set("Cache-Control", e.CacheControl())
 	if s.send(w, r, e.Status(), entry, entry.Body) != nil {
@@ -195,6 +196,15 @@ func position(s string) (n int, ok bool) {
 		n = min(n*10+int(s[i]-'0'), 1<<40)
 	}
 	return n, true
+}
+
+// hitStatus is cacheStatus of a fresh entry, by its tier.
+var hitStatus = map[string][]string{}
+
+func init() {
+	for _, tier := range []string{"memory", "disk", "bucket"} {
+		hitStatus[tier] = []string{cacheStatus(cache.Outcome{Tier: tier}, nil, time.Time{})}
+	}
 }
 
 // cacheStatus says how the cache dealt with the request (RFC 9211 §2).

@@ -28,6 +28,21 @@ type Response struct {
 	Bytes    int64           // of the body, so far
 	Log      Record
 	Span     *tracing.Span // nil is not recorded
+
+	values [8]string // of headers, see Set
+	used   int       // of values
+}
+
+// Set sets a header to one value. The name is in canonical form. It saves the allocation that
+// [http.Header.Set] makes.
+func (w *Response) Set(name, value string) {
+	if w.used == len(w.values) {
+		w.Header()[name] = []string{value}
+		return
+	}
+	w.values[w.used] = value
+	w.used++
+	w.Header()[name] = w.values[w.used-1 : w.used : w.used]
 }
 
 // A Record is what handlers know about a request. It holds no secret: no query but

@@ -102,8 +102,10 @@ func (s *Service) servesImagesOn(ctx context.Context, host string) bool {
 
 // Hostname is a Host header in lower case without its port and trailing dot.
 func Hostname(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	if strings.IndexByte(host, ':') >= 0 { // an error of SplitHostPort would cost an allocation
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
 	}
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }

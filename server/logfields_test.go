@@ -90,7 +90,7 @@ Tintype writes JSON lines to stderr. This shows what failed, as it happens:
 tintype serve --data /var/lib/tintype 2>&1 | jq -c 'select(.status >= 500) | [.workspace, .original, .code, .error]'
 ` + "```" + `
 
-` + "`--log-format text`" + ` writes lines for people, ` + "`--log-level`" + ` chooses the least level. Each request has one line, when its answer has ended; probes of health have none. No line has a query string, a secret or a header.
+` + "`--log-format text`" + ` writes lines for people, ` + "`--log-level`" + ` chooses the least level. Each request has one line, when its answer has ended; probes of health have none. ` + "`--log-sample 100`" + ` logs one of a hundred requests that are answered without an error, and all that fail. Lines are written together, up to a tenth of a second later. No line has a query string, a secret or a header.
 The names and meanings of these fields stay. Later versions may add fields.
 
 | field | meaning |

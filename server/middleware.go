@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		}
 		res.Log.RequestID, res.Log.Client = requestID(r), s.client(r)
 		h := w.Header()
-		h["X-Request-Id"] = []string{res.Log.RequestID}
+		res.Set("X-Request-Id", res.Log.RequestID)
 		h["X-Content-Type-Options"] = headerNosniff
 		if r.ProtoMajor == 3 {
 			res.Draining = nil // it has no Connection header: HTTP3 says GOAWAY
@@ -84,12 +85,12 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 		level = slog.LevelWarn
 	}
 	ctx := r.Context()
-	if res.Log.Probe || !s.log.Enabled(ctx, level) {
+	if res.Log.Probe || !s.log.Enabled(ctx, level) || res.Status < 400 && !s.sampled() {
 		return
 	}
 	l := &res.Log
-	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs,
+	var room [17]slog.Attr
+	attrs := append(room[:0],
 		slog.String("request_id", l.RequestID), slog.String("client", l.Client), slog.String("method", r.Method[:min(len(r.Method), maxMethod)]),
 		slog.Int("status", res.Status), slog.Int64("bytes", res.Bytes), slog.Float64("ms", float64(took.Microseconds())/1000))
 	for _, a := range [...]slog.Attr{
@@ -107,7 +108,16 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 	if l.Cause != nil {
 		attrs = append(attrs, slog.String("error", l.Cause.Error()))
 	}
-	s.log.LogAttrs(ctx, level, "request", attrs...)
+	if s.accessLog != nil {
+		s.accessLog.Line(time.Now(), level, "request", attrs)
+		return
+	}
+	s.log.LogAttrs(ctx, level, "request", slices.Clone(attrs)...) // a clone, so that room stays on the stack
+}
+
+// sampled reports whether the log says of a request that was answered without an error.
+func (s *Server) sampled() bool {
+	return s.accessSample == 1 || s.accessSample > 1 && s.answered.Add(1)%uint64(s.accessSample) == 1
 }
 
 // requestID returns the client's X-Request-Id where it is a plain token, or a new id.
@@ -117,7 +127,9 @@ func requestID(r *http.Request) string {
 	}
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 func plainToken(s string) bool {

@@ -7,6 +7,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tintype/tintype/accesslog"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
@@ -54,6 +56,11 @@ type Config struct {
 	// MetricsPerWorkspace is how many workspaces have figures of their own. 0 is none.
 	MetricsPerWorkspace int
 	Log                 *slog.Logger
+	// AccessLog gets the lines about requests, at the levels that Log has. Nil leaves them to Log.
+	AccessLog *accesslog.Writer
+	// AccessSample is of how many requests that are answered without an error one gets a line: 1
+	// is each, and a negative number none. 0 is 1.
+	AccessSample int
 }
 
 // A Server is ready to serve once New returns. It is safe for concurrent use.
@@ -73,12 +80,17 @@ type Server struct {
 	tracer   *tracing.Tracer
 	metrics  *metrics
 	log      *slog.Logger
+
+	accessLog    *accesslog.Writer // nil is none
+	accessSample int
+	answered     atomic.Uint64 // requests without an error, where they are sampled
 }
 
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	s := &Server{
 		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, tracer: c.Tracer, metrics: newMetrics(c.Metrics, c.MetricsPerWorkspace), log: c.Log,
+		accessLog: c.AccessLog, accessSample: cmp.Or(c.AccessSample, 1),
 	}
 	if c.HTTP3Port != "" {
 		s.altSvc = []string{`h3=":` + c.HTTP3Port + `"; ma=86400`}

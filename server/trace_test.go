@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tintype/tintype/accesslog"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/internal/otlp"
 	"github.com/tintype/tintype/tracing"
@@ -84,6 +85,7 @@ func TestTraces(t *testing.T) {
 // records nothing, and with one that records all.
 func BenchmarkHits(b *testing.B) {
 	bb := newBench(b, func(c *delivery.Config) { c.Log = slog.New(slog.NewJSONHandler(io.Discard, nil)) })
+	bb.accessLog = accesslog.New(io.Discard)
 	bb.registry.Set(b, bb.acme())
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer collector.Close()

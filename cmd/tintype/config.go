@@ -105,6 +105,7 @@ type serveCmd struct {
 
 	LogLevel  string `env:"TINTYPE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"The least level of log lines that are written. Requests are info, those answered with a status from 500 warn (${default})."`
 	LogFormat string `env:"TINTYPE_LOG_FORMAT" default:"json" enum:"json,text" placeholder:"json|text" help:"How log lines are written to stderr (${default})."`
+	LogSample int    `env:"TINTYPE_LOG_SAMPLE" default:"1" placeholder:"N" help:"Log one of N requests that are answered without an error: 1 logs each, 0 none. Requests that fail are always logged (${default})."`
 }
 
 // Defaults of --listen.
@@ -144,6 +145,7 @@ func (c *serveCmd) Validate() error {
 		min   int64
 		what  string
 	}{
+		{"--log-sample", int64(c.LogSample), 0, "0 or more; 100 logs one of a hundred requests that go well, 0 only those that fail"},
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 1, "a whole number from 1; with no queue, whatever can't begin at once would be answered 503"},
 		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tintype/tintype/accesslog"
 	"github.com/tintype/tintype/cache"
 	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/manage"
@@ -38,10 +39,12 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	if err := checkVariables(os.Environ(), knownVariables(app.Model)); err != nil {
 		return err
 	}
-	log := newLog(c.LogFormat, c.LogLevel, std.stderr)
+	lines := accesslog.New(std.stderr)
+	defer func() { _ = lines.Close() }()
+	log := newLog(c.LogFormat, c.LogLevel, lines)
 	slog.SetDefault(log) // what net/http says on its own
 	defer runtime.KeepAlive(make([]byte, heapFloor))
-	s := &startup{serveCmd: c, std: std, log: log, secrets: &liveSecrets{getenv: std.getenv}, metrics: prometheus.NewRegistry()}
+	s := &startup{serveCmd: c, std: std, log: log, lines: lines, secrets: &liveSecrets{getenv: std.getenv}, metrics: prometheus.NewRegistry()}
 	defer func() { err = errors.Join(err, s.parts.end(flushTime)) }()
 	for _, stage := range []func(context.Context) error{
 		s.readRootKeys, s.prepareData, s.open, s.openStore, s.openRecords, s.startEngine, s.openCache, s.openOrigins,

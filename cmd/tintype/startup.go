@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/tintype/tintype/accesslog"
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/alert"
 	"github.com/tintype/tintype/apikey"
@@ -53,6 +54,7 @@ type startup struct {
 	*serveCmd
 	std     stdio
 	log     *slog.Logger
+	lines   *accesslog.Writer // under log
 	secrets *liveSecrets
 	metrics *prometheus.Registry
 	parts   parts
@@ -341,6 +343,12 @@ func (s *startup) makeServer(context.Context) error {
 			}
 			return errNotAnswered
 		},
+	}
+	if s.LogFormat == "json" {
+		config.AccessLog = s.lines
+	}
+	if config.AccessSample = s.LogSample; s.LogSample == 0 {
+		config.AccessSample = -1
 	}
 	if s.Demo {
 		config.Examples = examples(s.manager)

@@ -1,0 +1,65 @@
+package delivery
+
+import (
+	"net/http"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// known keeps what URLs ask for that were hits: reading one takes longer than all else of a hit.
+// It keeps what the settings of a workspace say of the URL and nothing else. By what right
+// somebody sees the image, what the Accept header chooses and what is blocked is decided anew
+// for each request. It is safe for concurrent use.
+type known struct{ asks *lru.Cache[Target, *knownAsk] }
+
+type knownAsk struct {
+	ask  ask // as site.read returns it, never changed
+	told told
+}
+
+// told is what each answer to a URL says in the same words. Nobody changes the slices.
+type told struct {
+	original        string   // for the log
+	tags, surrogate []string // values of the headers Cache-Tag and Surrogate-Key; nil is not known
+}
+
+// Bounds of what is known: some 2 KB a URL.
+const (
+	mostKnown    = 4096
+	longestKnown = 512 // bytes of a URL
+)
+
+func newKnown() known {
+	c, err := lru.New[Target, *knownAsk](mostKnown)
+	if err != nil {
+		panic(err) // the size is a positive constant
+	}
+	return known{c}
+}
+
+// read is site.read, from memory where the URL was a hit under these settings.
+func (k known) read(c *site, t Target, posted bool, hints http.Header) (ask, error) {
+	if !posted {
+		if known, ok := k.asks.Get(t); ok && known.ask.site == c {
+			a := known.ask
+			a.told = &known.told
+			return a, nil
+		}
+	}
+	return c.read(t, posted, hints)
+}
+
+// keep keeps what a URL asks for, once it was a hit. Endpoints besides transform and dialects are
+// left out: what they ask for depends on more than the URL, or is changed later.
+func (k known) keep(t Target, a *ask) {
+	if a.told != nil || a.foreign != nil || a.endpoint != transformEndpoint || len(t.Rest)+len(t.RawQuery) > longestKnown {
+		return
+	}
+	read, err := a.site.read(t, false, nil)
+	if err != nil {
+		return // can't be: it has just been read
+	}
+	kept := &knownAsk{ask: read, told: told{original: read.original().String(), tags: []string{read.cacheTags()}}}
+	kept.told.surrogate = read.surrogate(kept.told.tags[0])
+	k.asks.Add(t, kept)
+}
