@@ -377,7 +377,8 @@ func (c *Connections) enter(k *connection, from net.Addr, proved bool) bool {
 }
 
 // admitStream counts a request over HTTP/2 or HTTP/3 until it is released. It returns nil where
-// there is no room.
+// there is no room. A quarter of the room is left to clients that have less than their part of
+// it ([limit.Part]), so some others with many requests that hang don't keep them out.
 func (c *Connections) admitStream(k *connection) (release func()) {
 	c.mu.Lock()
 	of := k.of
@@ -391,7 +392,11 @@ func (c *Connections) admitStream(k *connection) (release func()) {
 		c.mu.Unlock()
 		return nil
 	}
-	if c.streams >= c.Most {
+	most := c.Most
+	if of.name != proxies && int64(of.streams) >= limit.Part(int64(c.Most/4), len(c.clients)) {
+		most -= c.Most / 4
+	}
+	if c.streams >= most {
 		if give = c.all.stalled(time.Now(), 1+c.Most/64); len(give) == 0 {
 			c.refused++
 			c.mu.Unlock()

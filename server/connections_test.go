@@ -136,6 +136,43 @@ func TestConnectionsOfSlowReaders(t *testing.T) {
 	})
 }
 
+// TestStreamsOfManyClients: clients whose requests hang don't take all of the room: newcomers
+// find some.
+func TestStreamsOfManyClients(t *testing.T) {
+	for _, crowd := range []int{3, 10, 20} {
+		c := &Connections{Most: 1000}
+		c.begin()
+		connect := func(i int) *connection {
+			k := &connection{}
+			if !c.enter(k, &net.TCPAddr{IP: net.IPv4(192, 0, 2, byte(i)), Port: 1000}, true) {
+				t.Fatal("no connection")
+			}
+			return k
+		}
+		for i := range crowd {
+			for k := connect(i); c.admitStream(k) != nil; {
+			}
+		}
+		if c.streams < 700 || c.streams > 950 {
+			t.Errorf("%d clients have %d requests under way", crowd, c.streams)
+		}
+		for i := range 5 {
+			k := connect(200 + i)
+			for n := range 7 {
+				if c.admitStream(k) == nil {
+					t.Errorf("beside %d clients, newcomer %d has room for %d requests", crowd, i, n)
+					break
+				}
+			}
+		}
+		for _, of := range c.clients {
+			if of.streams > 250 {
+				t.Errorf("a client has %d", of.streams)
+			}
+		}
+	}
+}
+
 // A guarded server has connections of several clients.
 type guarded struct {
 	*Connections
