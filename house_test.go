@@ -102,10 +102,11 @@ var mayImport = map[string][]string{
 	"internal/cputime":       {},
 	"internal/golden":        {},
 	"internal/otlp":          {},
-	"internal/versitygw":     {},
-	"internal/dynamodblocal": {},
-	"internal/pebble":        {"certs/certstest"},
-	"internal/stripemock":    {},
+	"internal/tool":          {},
+	"internal/versitygw":     {"internal/tool"},
+	"internal/dynamodblocal": {"internal/tool"},
+	"internal/pebble":        {"certs/certstest", "internal/tool"},
+	"internal/stripemock":    {"internal/tool"},
 
 	// Delivery and the server import parents, never an adapter.
 	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},

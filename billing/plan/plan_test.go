@@ -158,6 +158,7 @@ func TestStore(t *testing.T) {
 			return b
 		}
 		a, b := open(path), open("")
+		synctest.Wait() // for their first look at the store
 		entry := func(before *plan.Plan) workspace.AuditEntry {
 			action := "plan.create"
 			if before != nil {

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tintype/tintype/internal/tool"
 )
 
 // What every client sends. The server takes any.
@@ -138,10 +140,11 @@ func (s *Server) kill() {
 // start tries several ports, since another process may take one before the server
 // does.
 func start(ctx context.Context) (s *Server, err error) {
-	dir, err := install()
+	jar, err := tool.Find("dynamodb-local/DynamoDBLocal.jar", "scripts/install-dynamodb-local, which fetches it")
 	if err != nil {
 		return nil, err
 	}
+	dir := filepath.Dir(jar)
 	for range 5 {
 		if s, err = startOn(ctx, dir); err == nil || ctx.Err() != nil {
 			break
@@ -211,28 +214,6 @@ func (s *Server) answers(ctx context.Context) bool {
 	}
 	defer res.Body.Close()
 	return strings.HasPrefix(res.Header.Get("Content-Type"), "application/x-amz-json")
-}
-
-// install finds .tools/dynamodb-local at the top of the module.
-func install() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			return "", errors.New("DynamoDB Local: the test runs outside of the module")
-		}
-		dir = filepath.Dir(dir)
-	}
-	dir = filepath.Join(dir, ".tools", "dynamodb-local")
-	if _, err := os.Stat(filepath.Join(dir, "DynamoDBLocal.jar")); err != nil {
-		return "", fmt.Errorf("%s is missing: run make test, or scripts/install-dynamodb-local, which fetches it", dir)
-	}
-	return dir, nil
 }
 
 func freeAddress() (string, error) {

@@ -21,10 +21,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tintype/tintype/certs/certstest"
+	"github.com/tintype/tintype/internal/tool"
 )
 
 // A Server is a running Pebble.
@@ -38,6 +40,7 @@ type Server struct {
 	records    string // address of what sets records of the DNS server
 	management string
 	log        *output
+	process    *os.Process
 	kill       func()
 }
 
@@ -96,7 +99,7 @@ func Start(t testing.TB, httpPort, httpsPort int, blocked ...string) *Server {
 func (s *Server) run(t testing.TB) {
 	t.Helper()
 	s.log = &output{}
-	s.kill = start(t, s.log, "pebble", []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"}, "-config", s.config, "-dnsserver", s.dns)
+	s.process, s.kill = start(t, s.log, "pebble", []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"}, "-config", s.config, "-dnsserver", s.dns)
 	client := s.client()
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -166,6 +169,19 @@ read -r _ status _ <&3
 	return program, calls
 }
 
+// Hang has the server answer nobody: connections are taken by the system, and nothing comes.
+func (s *Server) Hang(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Resume undoes Hang.
+func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+func (s *Server) signal(t testing.TB, sig os.Signal) {
+	t.Helper()
+	if err := s.process.Signal(sig); err != nil {
+		t.Fatalf("Pebble: %v", err)
+	}
+}
+
 // Stop ends the server. What it has issued is forgotten.
 func (s *Server) Stop() { s.kill() }
 
@@ -206,24 +222,11 @@ func get(ctx context.Context, c *http.Client, url string) ([]byte, error) {
 }
 
 // start runs a program of .tools until the test ends, or kill is called.
-func start(t testing.TB, out *output, name string, env []string, args ...string) (kill func()) {
+func start(t testing.TB, out *output, name string, env []string, args ...string) (process *os.Process, kill func()) {
 	t.Helper()
-	dir, err := os.Getwd()
-	for err == nil {
-		if _, e := os.Stat(filepath.Join(dir, "go.mod")); e == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			err = errors.New("the test runs outside of the module")
-		}
-		dir = filepath.Dir(dir)
-	}
+	program, err := tool.Find(name, "scripts/build-pebble, which builds it")
 	if err != nil {
 		t.Fatal(err)
-	}
-	program := filepath.Join(dir, ".tools", name)
-	if _, err := os.Stat(program); err != nil {
-		t.Fatalf("%s is missing: run make test, or scripts/build-pebble, which builds it", program)
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -236,7 +239,7 @@ func start(t testing.TB, out *output, name string, env []string, args ...string)
 		_ = cmd.Wait()
 	})
 	t.Cleanup(kill)
-	return kill
+	return cmd.Process, kill
 }
 
 func freePort(t testing.TB) int {

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/tintype/tintype/internal/tool"
 )
 
 // A Server is a running S3 server, until its test ends.
@@ -33,7 +35,10 @@ type Server struct {
 // the binary is missing.
 func Start(t testing.TB, accessKeyID, secretAccessKey string) *Server {
 	t.Helper()
-	bin := binary(t)
+	bin, err := tool.Find("versitygw", "scripts/build-versitygw, which builds it")
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Another process may take the port before the server does.
 	for range 5 {
 		if s := start(t, bin, accessKeyID, secretAccessKey); s != nil {
@@ -161,29 +166,6 @@ func (s *Server) Head(t testing.TB, bucket, key string) *s3.HeadObjectOutput {
 		t.Fatal(err)
 	}
 	return out
-}
-
-// binary finds .tools/versitygw at the top of the module.
-func binary(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Fatal("versitygw: the test runs outside of the module")
-		}
-		dir = filepath.Dir(dir)
-	}
-	bin := filepath.Join(dir, ".tools", "versitygw")
-	if _, err := os.Stat(bin); err != nil {
-		t.Fatalf("%s is missing: run make test, or scripts/build-versitygw, which builds it", bin)
-	}
-	return bin
 }
 
 func freeAddress(t testing.TB) string {
