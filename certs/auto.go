@@ -62,6 +62,10 @@ const (
 	mostHosts    = 10000           // of which it is known what is under way, and what failed
 	orderTimeout = 3 * time.Minute // of reading or ordering one
 	patience     = 8 * time.Second // of a handshake that waits for one
+	// An authority that takes longer keeps nobody from the certificate that is there. By then, a
+	// store that is away has been given up: see storePatience.
+	impatience = 3 * time.Second
+	noteWithin = 10 * time.Second // of what is written about an order, also where its time is over
 )
 
 // pauses are the times until the next order of a host after one that failed: authorities
@@ -76,6 +80,7 @@ type Auto struct {
 	cache  *certmagic.Cache
 	magic  *certmagic.Config
 	byDNS  *certmagic.Config // of Base and what is below it; nil without a hook
+	stored *certmagic.Config // takes certificates from the storage, and asks nobody
 	issuer *certmagic.ACMEIssuer
 
 	mu      sync.Mutex
@@ -89,6 +94,7 @@ type Auto struct {
 // A host is what is under way for a host, and what failed. Auto.mu guards it.
 type host struct {
 	running  chan struct{} // closed when what is under way has ended; nil where nothing is
+	served   chan struct{} // closed when an older certificate is served meanwhile
 	failures int
 	err      error     // the last failure
 	retry    time.Time // nothing is tried before
@@ -108,6 +114,9 @@ func NewAuto(cfg AutoConfig) *Auto {
 		Capacity:         mostCerts, Logger: logger,
 	})
 	a.magic, a.issuer = a.newConfig(logger, nil)
+	a.stored = certmagic.New(a.cache, certmagic.Config{
+		Storage: cfg.Storage, Logger: logger, Issuers: a.magic.Issuers, OCSP: certmagic.OCSPConfig{DisableStapling: true},
+	})
 	if cfg.Hook != nil {
 		a.byDNS, _ = a.newConfig(logger, cfg.Hook)
 	}
@@ -270,6 +279,17 @@ func (a *Auto) Live(name string) bool {
 	})
 }
 
+// Settled reports whether there is nothing to do for a host: it has a certificate that needs no
+// renewal yet, as another server may have got it, or may have none any more.
+func (a *Auto) Settled(name string) bool {
+	if !a.allowed(name) {
+		return true
+	}
+	return slices.ContainsFunc(a.cache.AllMatchingCertificates(name), func(c certmagic.Certificate) bool {
+		return c.Leaf != nil && !c.NeedsRenewal(a.config(name))
+	})
+}
+
 // Get takes the certificate of a host from the storage into memory, or orders it. The error
 // says in words why there is none.
 func (a *Auto) Get(ctx context.Context, name string) error {
@@ -304,14 +324,16 @@ func (a *Auto) get(ctx context.Context, name string) error {
 			a.mu.Unlock()
 			return errBusy
 		}
-		h.running = make(chan struct{})
+		h.running, h.served = make(chan struct{}), make(chan struct{})
 		a.running++
 		go a.run(name, h)
 	}
-	running := h.running
+	running, served := h.running, h.served
 	a.mu.Unlock()
 	select {
 	case <-running:
+	case <-served:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -343,7 +365,14 @@ func (a *Auto) run(name string, h *host) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	served := h.served
+	early := time.AfterFunc(impatience, func() {
+		if a.serveStored(ctx, name) {
+			close(served)
+		}
+	})
 	err := a.config(name).ManageSync(ctx, []string{name})
+	early.Stop()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	close(h.running)
@@ -361,6 +390,17 @@ func (a *Auto) run(name string, h *host) {
 		h.failures++
 	}
 	a.cfg.Log.Warn("a host has no certificate", "host", name, "err", h.err, "again", h.retry.UTC())
+}
+
+// serveStored reports whether a certificate for a host can be served while its renewal, or what
+// an authority says of it, takes long. It comes from memory or from the storage.
+func (a *Auto) serveStored(ctx context.Context, name string) bool {
+	if !a.Live(name) {
+		if _, err := a.stored.CacheManagedCertificate(ctx, name); err != nil {
+			return false // there is none
+		}
+	}
+	return a.Live(name)
 }
 
 // A waitError is why nothing is ordered before a time.
@@ -403,6 +443,8 @@ func (a *Auto) event(ctx context.Context, event string, data map[string]any) err
 			level = slog.LevelError // somebody must look before it ends
 		}
 		a.cfg.Log.Log(ctx, level, "an order of a certificate failed", "host", name, "renewal", renewal, "err", describe(err))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWithin) // the time of the order may be over
+		defer cancel()
 		a.note(ctx, name, func(o *Order) {
 			o.Failures++
 			o.Error, o.FailedAt = describe(err), a.cfg.Now().UTC()

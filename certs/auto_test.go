@@ -185,6 +185,11 @@ func TestIssueAndRenew(t *testing.T) {
 		t.Errorf("after a restart: %v; another certificate: %v; %d orders", err, again != nil && !again.Equal(c), f.ca.Orders())
 	}
 
+	for host, want := range map[string]bool{"img.shop.example": true, "new.shop.example": false, "img.other.example": true} {
+		if a.Settled(host) != want {
+			t.Errorf("%s is settled: %v", host, !want)
+		}
+	}
 	if err := a.RenewAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

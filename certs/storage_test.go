@@ -25,6 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	certmagic.HTTPTimeout = 3 * time.Second // of authorities that hang, of which each request is made three times
 	code := m.Run()
 	dynamodblocal.Stop()
 	os.Exit(code)

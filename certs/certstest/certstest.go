@@ -13,9 +13,12 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"path"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/certmagic"
 )
 
 // An Authority signs certificates that only those trust who have its Pool.
@@ -68,6 +71,56 @@ func (a *Authority) Write(t testing.TB, dir, name string, hosts ...string) (cert
 		}
 	}
 	return cert, key
+}
+
+// Due has the certificate of a host in a storage be one that must be renewed, and returns it.
+func (a *Authority) Due(t testing.TB, storage certmagic.Storage, host string) *x509.Certificate {
+	t.Helper()
+	private := newKey(t)
+	der := sign(t, &x509.Certificate{DNSNames: []string{host}, NotAfter: time.Now().Add(20 * time.Minute), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, a.cert, private, a.key)
+	Replace(t, storage, host, private, der, a.cert.Raw)
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Replace has the certificate of a host in a storage be another one, with what signed it behind
+// it.
+func Replace(t testing.TB, storage certmagic.Storage, host string, private *ecdsa.PrivateKey, chain ...[]byte) {
+	t.Helper()
+	secret, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var certs []byte
+	for _, der := range chain {
+		certs = append(certs, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	names, err := storage.List(t.Context(), "certificates", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := 0
+	for _, name := range names {
+		var value []byte
+		switch path.Base(name) {
+		case host + ".crt":
+			value = certs
+		case host + ".key":
+			value = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret})
+		default:
+			continue
+		}
+		if err := storage.Store(t.Context(), name, value); err != nil {
+			t.Fatal(err)
+		}
+		replaced++
+	}
+	if replaced != 2 {
+		t.Fatalf("the storage has no certificate of %s: %v", host, names)
+	}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
