@@ -15,7 +15,7 @@ import (
 // event's ID and source.
 type OpenMeter struct {
 	URL       string            // such as https://openmeter.cloud
-	Key       string            // sent as Authorization: Bearer; empty sends none, as for a server of one's own
+	Key       func() string     // returns what is sent as Authorization: Bearer; empty sends none, as for a server of one's own
 	Transport http.RoundTripper // must check addresses
 }
 
@@ -36,8 +36,8 @@ func (o *OpenMeter) Send(ctx context.Context, e Event) error {
 	}
 	req.Header.Set("Content-Type", "application/cloudevents+json")
 	req.Header.Set("User-Agent", "Tintype")
-	if o.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+o.Key)
+	if key := o.Key(); key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	res, err := o.Transport.RoundTrip(req) // follows no redirect, since the key is for one host
 	if err != nil {

@@ -67,7 +67,7 @@ func TestSinks(t *testing.T) {
 			return &meter.Webhook{Sender: &webhook.Sender{URL: url + "/hook", Key: key, Transport: http.DefaultTransport}, Now: func() time.Time { return at }}
 		},
 		"openmeter": func(url string) meter.Sink {
-			return &meter.OpenMeter{URL: url + "/", Key: "om_secret", Transport: http.DefaultTransport}
+			return &meter.OpenMeter{URL: url + "/", Key: func() string { return "om_secret" }, Transport: http.DefaultTransport}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

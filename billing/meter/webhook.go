@@ -14,6 +14,7 @@ import (
 // answered 2xx. No other answer is final: what is sent is what somebody owes.
 type Webhook struct {
 	Sender *webhook.Sender
+	Key    func() []byte    // returns the key of the moment, instead of the Sender's; nil has the Sender's
 	Now    func() time.Time // nil is time.Now
 }
 
@@ -32,7 +33,11 @@ func (w *Webhook) Send(ctx context.Context, e Event) error {
 	if w.Now != nil {
 		now = w.Now
 	}
-	err = w.Sender.Send(ctx, e.ID, now(), body)
+	sender := *w.Sender
+	if w.Key != nil {
+		sender.Key = w.Key()
+	}
+	err = sender.Send(ctx, e.ID, now(), body)
 	if errors.Is(err, webhook.ErrGone) {
 		return &Refusal{Err: errors.New("the webhook answered 410 Gone, so it takes no more usage: give another --billing-webhook, or make this one answer again")}
 	}

@@ -54,10 +54,10 @@ type (
 
 // Config has what a [Client] needs.
 type Config struct {
-	Key           string // secret, of the API
-	WebhookSecret string // of the endpoint that Stripe sends events to; empty takes none
-	Meter         string // name of the events of the meter; empty bills no units
-	API           string // URL; empty is Stripe's
+	Key           func() string // returns the secret of the API, as it is now
+	WebhookSecret func() string // returns that of the endpoint that Stripe sends events to; empty takes none
+	Meter         string        // name of the events of the meter; empty bills no units
+	API           string        // URL; empty is Stripe's
 	Transport     http.RoundTripper
 	Records       account.Records
 	Plans         Plans
@@ -87,7 +87,7 @@ func New(c Config) *Client {
 	none := int64(0)
 	config := &stripego.BackendConfig{
 		HTTPClient: &http.Client{
-			Transport: c.Transport, Timeout: callFor,
+			Transport: keyed{c.Transport, c.Key}, Timeout: callFor,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for one host
 		},
 		MaxNetworkRetries: &none, // who calls tries again
@@ -96,7 +96,8 @@ func New(c Config) *Client {
 	if c.API != "" {
 		config.URL = stripego.String(c.API)
 	}
-	return &Client{c, stripego.NewClient(c.Key, stripego.WithBackends(stripego.NewBackendsWithConfig(config)))}
+	const unused = "sk_unused" // keyed sends the key of the moment
+	return &Client{c, stripego.NewClient(unused, stripego.WithBackends(stripego.NewBackendsWithConfig(config)))}
 }
 
 // group has the records of customers, each under the ID of its workspace.
@@ -228,4 +229,17 @@ func plain(err error) error {
 		return fmt.Errorf("the answer of Stripe was %d %s: %s", e.HTTPStatusCode, e.Code, e.Msg)
 	}
 	return err
+}
+
+// keyed sends requests with the key that Stripe knows now, since it may be replaced.
+type keyed struct {
+	http.RoundTripper
+	key func() string
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+k.key())
+	return k.RoundTripper.RoundTrip(r)
 }

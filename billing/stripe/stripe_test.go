@@ -74,7 +74,7 @@ func newBench(t *testing.T, change ...func(*stripe.Config)) *bench {
 	}
 	b := &bench{T: t, store: workspacetest.NewMemory(), now: time.Now()}
 	c := stripe.Config{
-		Key: "sk_test_123", WebhookSecret: secret, Meter: "tintype_units", Transport: http.DefaultTransport, Records: b.store,
+		Key: func() string { return "sk_test_123" }, WebhookSecret: func() string { return secret }, Meter: "tintype_units", Transport: http.DefaultTransport, Records: b.store,
 		Plans: book, Read: b.store, Write: b.store, Log: slog.New(slog.NewTextHandler(&b.log, nil)), Now: func() time.Time { return b.now },
 	}
 	for _, f := range change {
@@ -234,7 +234,7 @@ func TestForged(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	closed := newBench(t, func(c *stripe.Config) { c.WebhookSecret = "" })
+	closed := newBench(t, func(c *stripe.Config) { c.WebhookSecret = func() string { return "" } })
 	if err := closed.Webhook(t.Context(), body, sign(body, "")); !errors.Is(err, stripe.ErrSignature) {
 		t.Errorf("without a secret: %v", err)
 	}

@@ -32,10 +32,11 @@ var ranks = map[stripego.EventType]int{
 // or one of the store, after which Stripe sends the event again. Events that concern no
 // workspace are taken, and change nothing.
 func (c *Client) Webhook(ctx context.Context, body []byte, signature string) error {
-	if c.WebhookSecret == "" {
+	secret := c.WebhookSecret()
+	if secret == "" {
 		return ErrSignature
 	}
-	e, err := webhook.ConstructEventWithOptions(body, signature, c.WebhookSecret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+	e, err := webhook.ConstructEventWithOptions(body, signature, secret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 	if err != nil {
 		if json.Valid(body) {
 			return ErrSignature

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -43,21 +44,21 @@ func (c *serveCmd) checkBilling() error {
 }
 
 // openStripe returns the client of Stripe, or nil without a key.
-func (c *serveCmd) openStripe(getenv func(string) string, s store, cached stripe.Writer, plans *plan.Book, fetching origin.HTTPConfig, log *slog.Logger) (*stripe.Client, error) {
-	key, err := secret(getenv, stripeKey)
+func (c *serveCmd) openStripe(secrets *liveSecrets, s store, cached stripe.Writer, plans *plan.Book, fetching origin.HTTPConfig, log *slog.Logger) (*stripe.Client, error) {
+	key, err := secrets.read(stripeKey, nil)
 	if err != nil {
 		return nil, err
 	}
-	hook, err := secret(getenv, stripeWebhookSecret)
+	hook, err := secrets.read(stripeWebhookSecret, nil)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case key == "" && (hook != "" || c.StripeMeter != ""):
+	case key() == "" && (hook() != "" || c.StripeMeter != ""):
 		return nil, fmt.Errorf("%s is not set: %s and --stripe-meter need it", stripeKey, stripeWebhookSecret)
-	case key == "":
+	case key() == "":
 		return nil, nil
-	case hook == "":
+	case hook() == "":
 		log.Warn("Stripe's events are refused, so no subscription changes a plan: make an endpoint for them at Stripe, and set its secret", "variable", stripeWebhookSecret)
 	}
 	if c.PublicURL.text() == "" {
@@ -70,25 +71,35 @@ func (c *serveCmd) openStripe(getenv func(string) string, s store, cached stripe
 }
 
 // openMeter returns what tells those who bill what workspaces used, or nil where nobody does.
-func (c *serveCmd) openMeter(getenv func(string) string, s store, seller *stripe.Client, fetching origin.HTTPConfig, metrics prometheus.Registerer, log *slog.Logger) (*meter.Meter, error) {
+func (c *serveCmd) openMeter(secrets *liveSecrets, s store, seller *stripe.Client, fetching origin.HTTPConfig, metrics prometheus.Registerer, log *slog.Logger) (*meter.Meter, error) {
 	var sinks []meter.Sink
-	hook, err := secret(getenv, billingWebhookSecret)
+	var signing atomic.Pointer[[]byte]
+	use := func(value string) error {
+		key, err := webhook.ParseSecret(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", billingWebhookSecret, err)
+		}
+		signing.Store(&key)
+		return nil
+	}
+	hook, err := secrets.read(billingWebhookSecret, use)
 	if err != nil {
 		return nil, err
 	}
-	key, err := secret(getenv, openMeterKey)
+	key, err := secrets.read(openMeterKey, nil)
 	if err != nil {
 		return nil, err
 	}
 	if c.BillingWebhook != "" {
-		if hook == "" {
+		if hook() == "" {
 			return nil, fmt.Errorf("%s is not set: --billing-webhook needs it, so that the receiver knows who sends. Make one: %s", billingWebhookSecret, webhook.NewSecret())
 		}
-		signing, err := webhook.ParseSecret(hook)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", billingWebhookSecret, err)
+		if err := use(hook()); err != nil {
+			return nil, err
 		}
-		sinks = append(sinks, &meter.Webhook{Sender: &webhook.Sender{URL: c.BillingWebhook, Key: signing, Transport: origin.NewTransport(fetching)}})
+		sinks = append(sinks, &meter.Webhook{
+			Sender: &webhook.Sender{URL: c.BillingWebhook, Transport: origin.NewTransport(fetching)}, Key: func() []byte { return *signing.Load() },
+		})
 	}
 	if c.BillingOpenMeter != "" {
 		sinks = append(sinks, &meter.OpenMeter{URL: c.BillingOpenMeter, Key: key, Transport: origin.NewTransport(fetching)})

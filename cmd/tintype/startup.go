@@ -302,10 +302,10 @@ func (s *startup) makeBilling(ctx context.Context) (err error) {
 		return err
 	}
 	s.parts.flush(s.alerts.Close)
-	if s.seller, err = s.openStripe(s.std.getenv, s.store, s.workspaces, s.plans, s.fetching, s.log); err != nil {
+	if s.seller, err = s.openStripe(s.secrets, s.store, s.workspaces, s.plans, s.fetching, s.log); err != nil {
 		return err
 	}
-	s.meter, err = s.openMeter(s.std.getenv, s.store, s.seller, s.fetching, s.metrics, s.log)
+	s.meter, err = s.openMeter(s.secrets, s.store, s.seller, s.fetching, s.metrics, s.log)
 	return err
 }
 

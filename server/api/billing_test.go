@@ -38,7 +38,7 @@ func TestBilling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seller := stripe.New(stripe.Config{Key: "sk_test_1", WebhookSecret: "whsec_1", API: pages.URL, Transport: http.DefaultTransport, Records: db, Plans: plans, Read: db, Write: db, Log: slog.New(slog.DiscardHandler)})
+	seller := stripe.New(stripe.Config{Key: func() string { return "sk_test_1" }, WebhookSecret: func() string { return "whsec_1" }, API: pages.URL, Transport: http.DefaultTransport, Records: db, Plans: plans, Read: db, Write: db, Log: slog.New(slog.DiscardHandler)})
 	s := startOn(t, db, func(c *config) { c.Plans, c.Billing = plans, seller })
 	w := workspace.New("acme")
 	if err := db.Create(t.Context(), w); err != nil {
