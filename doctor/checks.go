@@ -90,10 +90,14 @@ func Checks() []Check {
 		{"store", production, "The store has answered.", Ops, "see the log: it serves the last known copies (docs/store.md)", func(f *Facts) (State, string) {
 			return yes(f.Server.StoreAnswered, Fail, f.Server.Store, f.Server.Store+" hasn't answered since the start")
 		}},
-		{"backup", production, "The database was backed up in the last 7 days.", Ops, "run tintype store backup every night, and keep the secret key elsewhere (docs/store.md)", func(f *Facts) (State, string) {
+		{"backup", production, "The database was backed up in the last 7 days, or the table has point-in-time recovery.", Ops, "run tintype store backup every night, and keep the secret key elsewhere; for a table, run tintype store init again, which turns recovery on (docs/store.md)", func(f *Facts) (State, string) {
 			at := f.Server.BackupAt
-			if f.Server.Store != "sqlite" {
-				return Warn, "ask AWS: point-in-time recovery of the table must be on, as tintype store init leaves it"
+			switch {
+			case f.Server.Store == "sqlite":
+			case f.Server.Recovery == "on" || f.Server.Recovery == "off":
+				return yes(f.Server.Recovery == "on", Fail, "point-in-time recovery is on", "point-in-time recovery of the table is off")
+			default:
+				return Warn, "whether point-in-time recovery of the table is on can't be told: " + f.Server.Recovery
 			}
 			if at.IsZero() {
 				return Fail, "tintype store backup never ran with this data folder"
@@ -114,7 +118,27 @@ func Checks() []Check {
 			return yes(len(f.Server.MissingLayers) == 0, Fail, "all layers are active", some(f.Server.MissingLayers, "missing"))
 		}},
 		{"mail", production, "Mails are sent by a mail server.", Ops, "set --mail smtp://… (docs/accounts.md)", func(f *Facts) (State, string) {
-			return yes(f.Server.Mail == "smtp", Warn, "they are", "--mail is "+f.Server.Mail+": nobody gets a code or an alert")
+			return yes(f.Server.Mail == "smtp", Warn, "they are", "--mail is "+f.Server.Mail+": nobody gets a code or an alert by mail")
+		}},
+		{"operators", production, "The operator gets the alerts of the server.", Ops, "name addresses with --operators (docs/alerts.md)", func(f *Facts) (State, string) {
+			return yes(f.Server.Operators > 0 && f.Server.Mail == "smtp", Warn, fmt.Sprintf("%d addresses", f.Server.Operators), "they go to the log and to metrics only")
+		}},
+		{"alerts", production, "Somebody gets the alerts of each workspace.", Key, "add a channel on the page of alerts, and let its address agree (docs/alerts.md)", func(f *Facts) (State, string) {
+			list := f.those(func(w Workspace) bool {
+				return !slices.ContainsFunc(w.Channels, func(c Channel) bool { return c.Confirmed && c.On })
+			})
+			return yes(len(list) == 0, Warn, "yes", some(list, "workspaces without a channel"))
+		}},
+		{"alert-channels", production, "Every channel of alerts takes messages.", Key, "mend or remove it: the page of alerts says why it fails (docs/alerts.md)", func(f *Facts) (State, string) {
+			var list []string
+			for _, w := range f.Workspaces {
+				for _, c := range w.Channels {
+					if c.FailingSince != nil || c.Confirmed && !c.On {
+						list = append(list, w.Namespace+"/"+c.ID)
+					}
+				}
+			}
+			return yes(len(list) == 0, Fail, "all do", some(list, "channels that fail or are off"))
 		}},
 		{"limits", production, "Clients and workspaces are bounded.", Ops, "set --plans or --client-requests (docs/limits.md)", func(f *Facts) (State, string) {
 			return yes(f.Server.Plans > 0 || f.Server.ClientRequests > 0, Warn, fmt.Sprintf("%d plans, %d requests a client", f.Server.Plans, f.Server.ClientRequests), "there are no plans, and --client-requests is 0")
@@ -145,6 +169,15 @@ func Checks() []Check {
 				})
 			})
 			return yes(len(list) == 0, Warn, "yes", some(list, "workspaces without a signing key"))
+		}},
+		{"short-keys", keys, "No signing key from another product can be guessed.", Key, "make a longer secret there, and bring it along in the place of the short one (docs/dialects.md)", func(f *Facts) (State, string) {
+			var list []string
+			for _, w := range f.Workspaces {
+				for _, id := range w.ShortKeys {
+					list = append(list, w.Namespace+"/"+id)
+				}
+			}
+			return yes(len(list) == 0, Warn, "none has under 16 bytes", some(list, "short keys"))
 		}},
 		{"old-keys", keys, "No API key is over 90 days old.", Key, "replace them (docs/rotation.md)", func(f *Facts) (State, string) {
 			list := f.keys(func(k APIKey) bool { return f.Now.Sub(k.CreatedAt) > keyMax })

@@ -89,6 +89,7 @@ type Server struct {
 	RootKeys        int       `json:"root_keys"`
 	ShortestRootKey int       `json:"shortest_root_key"` // in characters
 	Mail            string    `json:"mail"`              // smtp, log or off
+	Operators       int       `json:"operators"`         // addresses that get the server's alerts
 	Plans           int       `json:"plans"`
 	ClientRequests  int       `json:"client_requests"`
 	Demo            bool      `json:"demo"`
@@ -98,6 +99,7 @@ type Server struct {
 	DiskFree        int64     `json:"disk_free_bytes"`
 	Memory          string    `json:"memory"` // why memory may run out; empty is that it fits
 	BackupAt        time.Time `json:"backup_at"`
+	Recovery        string    `json:"recovery"` // point-in-time recovery of a table: on, off, or why it can't be told
 }
 
 // A Workspace is what the API says of a workspace.
@@ -113,6 +115,16 @@ type Workspace struct {
 	Plan        string         `json:"plan"`
 	APIKeys     []APIKey       `json:"-"`
 	SigningKeys int            `json:"-"`
+	ShortKeys   []string       `json:"-"` // IDs of signing keys of other products with a short secret
+	Channels    []Channel      `json:"-"` // of alerts
+}
+
+// A Channel is what the API says of a channel of alerts.
+type Channel struct {
+	ID           string     `json:"id"`
+	Confirmed    bool       `json:"confirmed"`
+	On           bool       `json:"on"`
+	FailingSince *time.Time `json:"failing_since"`
 }
 
 // An APIKey is what the API says of a key.

@@ -140,13 +140,24 @@ func (l looker) workspaces(ctx context.Context) ([]Workspace, error) {
 			APIKeys []APIKey `json:"api_keys"`
 		}
 		var signing struct {
-			SigningKeys []json.RawMessage `json:"signing_keys"`
+			SigningKeys []struct {
+				ID    string `json:"id"`
+				Short bool   `json:"short"`
+			} `json:"signing_keys"`
+		}
+		var alerts struct {
+			Channels []Channel `json:"channels"`
 		}
 		at := "/v1/workspaces/" + url.PathEscape(w.Namespace)
-		if err := errors.Join(l.api(ctx, at+"/api-keys", &apiKeys), l.api(ctx, at+"/signing-keys", &signing)); err != nil {
+		if err := errors.Join(l.api(ctx, at+"/api-keys", &apiKeys), l.api(ctx, at+"/signing-keys", &signing), l.api(ctx, at+"/alerts?limit=1", &alerts)); err != nil {
 			return nil, err
 		}
-		w.APIKeys, w.SigningKeys = apiKeys.APIKeys, len(signing.SigningKeys)
+		w.APIKeys, w.SigningKeys, w.Channels = apiKeys.APIKeys, len(signing.SigningKeys), alerts.Channels
+		for _, k := range signing.SigningKeys {
+			if k.Short {
+				w.ShortKeys = append(w.ShortKeys, k.ID)
+			}
+		}
 	}
 	return all, nil
 }

@@ -22,6 +22,7 @@ type SigningKey struct {
 	Dialect       string    `json:"dialect,omitempty" doc:"The product whose URLs it verifies; left out for a key that Tintype made."`
 	Algorithm     string    `json:"algorithm,omitempty" doc:"What its signatures are made with: md5, sha1, sha256 or sha512."`
 	SignatureSize int       `json:"signature_size,omitempty" doc:"How long its signatures are, where they aren't whole."`
+	Short         bool      `json:"short,omitempty" doc:"true: its secret is shorter than 16 bytes and may be guessed, so it opens no private source."`
 	CreatedAt     time.Time `json:"created_at"`
 
 	Signs bool `json:"-"` // Tintype signs with it now
@@ -75,7 +76,7 @@ func keyProblem(err error) error {
 }
 
 func ofDialect(k workspace.DialectKey) SigningKey {
-	return SigningKey{ID: k.ID, Dialect: k.Dialect, Algorithm: k.Key.Algorithm, SignatureSize: k.Key.Size, CreatedAt: k.CreatedAt}
+	return SigningKey{ID: k.ID, Dialect: k.Dialect, Algorithm: k.Key.Algorithm, SignatureSize: k.Key.Size, Short: k.Key.Weak(), CreatedAt: k.CreatedAt}
 }
 
 // CreateSigningKey makes a signing key of a workspace. No other method returns its secret.

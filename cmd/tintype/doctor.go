@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/doctor"
@@ -66,7 +67,7 @@ func (c *serveCmd) aboutServer(about func(*doctor.Server)) http.HandlerFunc {
 		s := doctor.Server{
 			Version: version, TLS: c.TLS, OpsListen: c.OpsListen, TrustedProxies: len(c.TrustedProxies), AllowedRanges: []string{},
 			Ambient: c.AllowAmbientCredentials, Store: "sqlite", ClientRequests: c.ClientRequests, Demo: c.Demo, Sandbox: c.Sandbox,
-			BackupAt: readBackupTime(c.Data), Mail: cmp.Or(c.Mail, "off"),
+			BackupAt: readBackupTime(c.Data), Mail: cmp.Or(c.Mail, "off"), Operators: len(c.Operators),
 		}
 		if strings.HasPrefix(s.Mail, "smtp") {
 			s.Mail = "smtp"
@@ -86,4 +87,27 @@ func (c *serveCmd) aboutServer(about func(*doctor.Server)) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-store")
 		_ = json.NewEncoder(w).Encode(s)
 	}
+}
+
+// recoveryWithin bounds how long the checklist waits for the answer about a table.
+const recoveryWithin = 5 * time.Second
+
+// recovery says whether point-in-time recovery of a table is on, or why nobody can tell. It is
+// empty for a store without.
+func recovery(s store) string {
+	table, ok := s.(interface {
+		Recovery(ctx context.Context) (bool, error)
+	})
+	if !ok {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), recoveryWithin)
+	defer cancel()
+	switch on, err := table.Recovery(ctx); {
+	case err != nil:
+		return "AWS doesn't answer that: let the server's role have dynamodb:DescribeContinuousBackups"
+	case on:
+		return "on"
+	}
+	return "off"
 }

@@ -422,6 +422,7 @@ func (s *startup) security() (config *tls.Config, challenge func(http.ResponseWr
 
 // describe tells tintype doctor what only the running server knows.
 func (s *startup) describe(d *doctor.Server) {
+	d.Recovery = recovery(s.store)
 	d.StoreAnswered, d.Plans, d.MissingLayers = s.workspaces.Answered(), len(s.plans.Names()), s.workers.MissingLayers()
 	for _, key := range strings.Split(s.rootKey(), ",") {
 		if key = strings.TrimSpace(key); key != "" {

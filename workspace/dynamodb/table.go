@@ -91,6 +91,18 @@ func (s *Store) recoverable(ctx context.Context) error {
 	}
 }
 
+// Recovery reports whether point-in-time recovery of the table is on. The process needs the
+// right to ask.
+func (s *Store) Recovery(ctx context.Context) (on bool, err error) {
+	out, err := s.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &s.table})
+	if err != nil {
+		return false, s.failure(ctx, err)
+	}
+	is := out.ContinuousBackupsDescription
+	return is != nil && is.PointInTimeRecoveryDescription != nil &&
+		is.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == types.PointInTimeRecoveryStatusEnabled, nil
+}
+
 // expire makes the service delete expired items.
 func (s *Store) expire(ctx context.Context) error {
 	out, err := s.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &s.table})
