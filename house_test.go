@@ -65,17 +65,20 @@ var mayImport = map[string][]string{
 	"geoip":           {},
 	"geoip/geoiptest": {},
 
+	// Which of several servers does what.
+	"lease": {"account", "workspace"},
+
 	// Alerts are records of the store, and webhooks and mails.
-	"alert":   {"account", "mail", "webhook", "workspace"},
+	"alert":   {"account", "lease", "mail", "webhook", "workspace"},
 	"webhook": {},
 
 	// Plans are records of the store too, and so are the journal of usage and customers of Stripe.
 	"billing/plan":   {"account", "workspace"},
-	"billing/meter":  {"account", "webhook", "workspace"},
+	"billing/meter":  {"account", "lease", "webhook", "workspace"},
 	"billing/stripe": {"account", "billing/meter", "billing/plan", "fault", "workspace"},
 
 	// Use cases know neither HTTP nor who serves it.
-	"manage": {"account", "alert", "billing/plan", "fault", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
+	"manage": {"account", "alert", "billing/plan", "fault", "lease", "workspace", "workspace/cached", "apikey", "signing", "origin", "moderation", "delivery"},
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tintype/tintype/alert"
@@ -773,6 +774,78 @@ func TestWebhookDown(t *testing.T) {
 	if outbox, err := b.store.Records(t.Context(), "alert-outbox", "", 10); err != nil || len(outbox) != 0 {
 		t.Errorf("%d messages are left, %v", len(outbox), err)
 	}
+}
+
+// hosts is a network on which some hosts take every connection and never answer.
+type hosts struct {
+	mu    sync.Mutex
+	taken map[string]int // requests by host
+}
+
+func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.mu.Lock()
+	h.taken[r.URL.Host]++
+	h.mu.Unlock()
+	if strings.HasPrefix(r.URL.Host, "hangs") {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+}
+
+// TestWebhooksThatHang: forty webhooks that never answer hold up no mail and no other webhook for
+// longer than a minute, and other channels learn of them.
+func TestWebhooksThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := &hosts{taken: map[string]int{}}
+		b := newBench(t, func(c *alert.Config) { c.Transport, c.Now = net, nil })
+		b.store.Now = nil
+		add := func(at alert.Place, n alert.NewChannel) {
+			t.Helper()
+			if _, _, err := b.AddChannel(t.Context(), at, n, workspace.AuditEntry{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const hanging = 40
+		for i := range hanging {
+			at := alert.Place{WorkspaceID: fmt.Sprint("h", i), Namespace: fmt.Sprint("hangs-", i)}
+			add(at, alert.NewChannel{Kind: alert.Webhook, URL: fmt.Sprintf("https://hangs-%d.test/", i)})
+			b.Watch().Deny(at.WorkspaceID, at.Namespace, "key:k1", 401, "GET /v1/x", "")
+		}
+		add(acme, alert.NewChannel{Kind: alert.Email, Address: "ops@acme.test", Trusted: true})
+		add(acme, alert.NewChannel{Kind: alert.Webhook, URL: "https://hangs-too.test/"})
+		add(acme, alert.NewChannel{Kind: alert.Webhook, URL: "https://answers.test/"})
+		b.Watch().Deny("w1", "acme", "key:k1", 401, "GET /v1/x", "")
+		began := time.Now()
+		if err := b.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("a round with %d webhooks that hang took %v", hanging+1, time.Since(began))
+		if took := time.Since(began); took > 50*time.Second {
+			t.Errorf("a round took %v", took)
+		}
+		if mails := b.post.take(); len(mails) != 1 || net.taken["answers.test"] != 1 {
+			t.Errorf("%d mails, and %d requests to the one that answers", len(mails), net.taken["answers.test"])
+		}
+		for range 20 {
+			time.Sleep(time.Minute)
+			if err := b.Tick(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mails := b.post.take()
+		if len(mails) != 1 || !strings.Contains(mails[0].Text, "Its server took longer than 10 seconds.") {
+			t.Errorf("%+v", mails)
+		}
+		for i := range hanging {
+			if n := net.taken[fmt.Sprintf("hangs-%d.test", i)]; n != 3 {
+				t.Errorf("hangs-%d was asked %d times in 20 minutes", i, n)
+			}
+		}
+		if waiting, err := b.store.Records(t.Context(), "alert-outbox", "", 100); err != nil || len(waiting) < hanging+1 {
+			t.Errorf("%d messages wait, %v", len(waiting), err)
+		}
+	})
 }
 
 // TestGone: 410 switches a webhook off, and the others are told. A redirect isn't followed.

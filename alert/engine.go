@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/lease"
 	"github.com/tintype/tintype/mail"
 	"github.com/tintype/tintype/workspace"
 )
@@ -43,7 +45,7 @@ type Config struct {
 	Memberships func(ctx context.Context, email string) ([]Place, error)
 
 	Every   time.Duration         // between two judgements; 0 is a minute
-	Alone   bool                  // no other server writes counts to the store, so none are waited for
+	Alone   bool                  // no other server has the store, so none are waited for
 	Metrics prometheus.Registerer // nil registers nothing
 	Now     func() time.Time      // nil is time.Now
 	Log     *slog.Logger
@@ -67,18 +69,17 @@ type Engine struct {
 	node    string // of letters and digits
 	metrics *metrics
 	known   *lru.Cache[string, knownSettings]
+	lease   *lease.Lease // of judging
 
-	mu       sync.Mutex // held by a tick; guards the fields below
-	lease    account.Record
-	leaseAt  time.Time // when lease was seen first
-	mine     bool
+	mu       sync.Mutex       // held by a tick; guards the fields below
 	noticed  map[string]int64 // by workspace: the tick in which others were told of it
 	ticks    int64
 	wrote    map[string]report  // by workspace
 	others   map[string]foreign // by name of the record
 	usual    map[string]usualHour
 	reported time.Time
-	failing  error // of the last Tick
+
+	failing atomic.Bool // the last Tick failed
 }
 
 // foreign is what another server counted.
@@ -114,6 +115,7 @@ func New(c Config) *Engine {
 	}
 	return &Engine{
 		cfg: c, watch: c.Watch, node: strings.ToLower(rand.Text()[:13]), metrics: newMetrics(c.Metrics), known: known,
+		lease:   lease.New(c.Store, "alerts", leaseFor, c.Now),
 		noticed: map[string]int64{}, wrote: map[string]report{}, others: map[string]foreign{}, usual: map[string]usualHour{},
 	}
 }
@@ -141,9 +143,7 @@ func (e *Engine) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		e.mu.Lock()
-		e.failing = err
-		e.mu.Unlock()
+		e.failing.Store(err != nil)
 		if err != nil {
 			e.complain(err)
 		}
@@ -152,9 +152,7 @@ func (e *Engine) Run(ctx context.Context) {
 
 // Problem is for a [Check]: it says that the store fails, or nothing.
 func (e *Engine) Problem() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.failing == nil {
+	if !e.failing.Load() {
 		return ""
 	}
 	return "The store fails, so that settings can't be changed, usage isn't written and no alert is judged. Images are served from what is known."
@@ -177,7 +175,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if err := e.writeEvents(ctx); err != nil {
 		return fmt.Errorf("the last events of alerts could not be written: %w", err)
 	}
-	return nil
+	return e.lease.Release(ctx)
 }
 
 // Tick does what is due: Run calls it every minute.
@@ -196,8 +194,11 @@ func (e *Engine) Tick(ctx context.Context) error {
 	if eventsErr != nil {
 		return eventsErr
 	}
-	if err := e.takeLease(ctx); err != nil || !e.mine {
-		return err
+	if !e.cfg.Alone {
+		if mine, err := e.lease.Take(ctx); err != nil || !mine {
+			e.metrics.waits.Set(0)
+			return err
+		}
 	}
 	// One that fails doesn't keep the others from their work.
 	return errors.Join(e.judgeAll(ctx, own), e.judgeEvents(ctx), e.judgeHours(ctx), e.sweep(ctx), e.send(ctx))
@@ -332,32 +333,6 @@ func (e *Engine) writeCounts(ctx context.Context) (map[string]report, error) {
 		}
 	}
 	return own, nil
-}
-
-// takeLease takes or renews the lease of judging. Whether a server still has it is decided by
-// how long this one has seen no renewal, so that a wrong clock takes it from nobody. The caller
-// holds mu.
-func (e *Engine) takeLease(ctx context.Context) error {
-	const name = "evaluator"
-	var owner string
-	r, err := read(ctx, e.cfg.Store, leaseGroup, name, &owner)
-	if err != nil {
-		return err
-	}
-	now := e.now()
-	if r.Version != e.lease.Version || e.leaseAt.IsZero() || now.Before(e.leaseAt) {
-		e.lease, e.leaseAt = r, now
-	}
-	if r.Version > 0 && owner != e.node && now.Sub(e.leaseAt) < leaseFor {
-		e.mine = false
-		return nil
-	}
-	err = e.cfg.Store.WriteRecords(ctx, []account.Write{write(leaseGroup, name, r.Version, time.Time{}, e.node)})
-	if e.mine = err == nil; e.mine {
-		r.Version++
-		e.lease, e.leaseAt = r, now
-	}
-	return ignoreConflict(err)
 }
 
 // judgeAll judges the counts of all servers, and the alerts that may be over. The caller holds

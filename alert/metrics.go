@@ -8,6 +8,7 @@ import (
 type metrics struct {
 	alerts *prometheus.CounterVec
 	sends  *prometheus.CounterVec
+	waits  prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -18,6 +19,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		sends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tintype_alert_deliveries_total", Help: "Tries of this server to send a message of an alert, by kind of channel and by result (ok, failed).",
 		}, []string{"kind", "result"}),
+		waits: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tintype_alert_outbox_messages", Help: "Messages of alerts that a channel hasn't taken, and that are sent again. 0 on servers that don't send.",
+		}),
 	}
 	for _, k := range kinds { // counters start at 0
 		m.alerts.WithLabelValues(string(k.Rule), "fired")
@@ -28,7 +32,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.sends.WithLabelValues(string(kind), "failed")
 	}
 	if r != nil {
-		r.MustRegister(m.alerts, m.sends)
+		r.MustRegister(m.alerts, m.sends, m.waits)
 	}
 	return m
 }

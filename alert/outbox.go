@@ -70,17 +70,21 @@ type queued struct {
 // send sends what is due. A webhook gets its messages in order: one that it doesn't take holds up
 // those behind it.
 func (e *Engine) send(ctx context.Context) error {
-	queues := map[string][]queued{}
+	queues, waiting := map[string][]queued{}, 0
 	if err := each(ctx, e.cfg.Store, outboxGroup, "", func(r account.Record, o outgoing) bool {
 		name := o.WorkspaceID + "/" + o.Channel
 		if o.Kind == Email { // these are on their own
 			name = r.Name
 		}
 		queues[name] = append(queues[name], queued{r, o})
+		if o.Tries > 0 {
+			waiting++
+		}
 		return true
 	}); err != nil {
 		return err
 	}
+	e.metrics.waits.Set(float64(waiting))
 	list := slices.Collect(maps.Values(queues))
 	for _, q := range list {
 		slices.SortStableFunc(q, func(a, b queued) int { return a.Made.Compare(b.Made) })

@@ -22,7 +22,6 @@ type Store interface {
 
 // The groups of records. WS is the ID of a workspace.
 //
-//	alert-lease          evaluator          who judges
 //	alert-counts         WS/server          what a server counted
 //	alert-events         time-random        an event that wasn't judged yet
 //	alert-week#WS        hour#day#server    requests of an hour
@@ -37,7 +36,6 @@ type Store interface {
 //	alert-limit          what#whom          when mails were asked for
 //	alert-sweep          cursor             how far the daily round is
 const (
-	leaseGroup    = "alert-lease"
 	countsGroup   = "alert-counts"
 	eventsGroup   = "alert-events"
 	weekGroup     = "alert-week#"

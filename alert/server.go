@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type ServerConfig struct {
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer // nil registers nothing
 	Now       func() time.Time      // nil is time.Now
+	Every     time.Duration         // between two looks; 0 is a minute
 }
 
 // A Server tells operators of what is wrong with this server: in its log, by a metric, and by
@@ -82,7 +84,7 @@ func NewServer(c ServerConfig) *Server {
 
 // Run looks every minute, until the context ends.
 func (s *Server) Run(ctx context.Context) {
-	tick := time.NewTicker(tickEvery)
+	tick := time.NewTicker(cmp.Or(s.cfg.Every, tickEvery))
 	defer tick.Stop()
 	for {
 		select {

@@ -2,7 +2,6 @@ package manage
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/lease"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -21,12 +21,8 @@ const (
 	claimLease   = 30 * time.Second
 )
 
-// Groups and names of records.
-const (
-	claimGroup = "domain-claims"
-	leaseGroup = "leases"
-	leaseName  = "domain-claims"
-)
+// claimGroup is the group of the records.
+const claimGroup = "domain-claims"
 
 // A claim is a domain that waits for its DNS record, or for its certificate.
 type claim struct {
@@ -72,16 +68,17 @@ func (m *Manager) RunClaims(ctx context.Context) {
 	if m.claims == nil {
 		return
 	}
-	owner, quietUntil := rand.Text(), time.Time{}
+	turn, quietUntil := lease.New(m.claims, claimGroup, claimLease, m.now), time.Time{}
 	tick := time.NewTicker(claimsEvery)
 	defer tick.Stop()
+	defer func() { _ = turn.Release(ctx) }() // or it ends by itself
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := m.lookAtClaims(ctx, owner); err != nil && ctx.Err() == nil && !m.now().Before(quietUntil) {
+		if err := m.lookAtClaims(ctx, turn); err != nil && ctx.Err() == nil && !m.now().Before(quietUntil) {
 			quietUntil = m.now().Add(time.Minute)
 			m.log.Warn("claimed domains are not looked up, since the store fails", "err", err)
 		}
@@ -89,7 +86,7 @@ func (m *Manager) RunClaims(ctx context.Context) {
 }
 
 // lookAtClaims looks at every claim once, if this server has the lease.
-func (m *Manager) lookAtClaims(ctx context.Context, owner string) error {
+func (m *Manager) lookAtClaims(ctx context.Context, turn *lease.Lease) error {
 	var list []account.Record
 	for after := ""; len(list) < mostClaims; {
 		page, err := m.claims.Records(ctx, claimGroup, after, 100)
@@ -104,7 +101,7 @@ func (m *Manager) lookAtClaims(ctx context.Context, owner string) error {
 	if len(list) == 0 {
 		return nil // nothing to have a lease for
 	}
-	if mine, err := m.lease(ctx, owner); !mine {
+	if mine, err := turn.Take(ctx); !mine {
 		return err
 	}
 	var looking sync.WaitGroup
@@ -128,26 +125,6 @@ func (m *Manager) lookAtClaims(ctx context.Context, owner string) error {
 	}
 	looking.Wait()
 	return nil
-}
-
-// lease takes or renews the lease of looking at claims. It reports whether this server has it.
-func (m *Manager) lease(ctx context.Context, owner string) (mine bool, err error) {
-	r, err := m.claims.Record(ctx, leaseGroup, leaseName)
-	data, _ := json.Marshal(owner) // a string always marshals
-	switch {
-	case errors.Is(err, workspace.ErrNotFound):
-		r = account.Record{Group: leaseGroup, Name: leaseName}
-	case err != nil:
-		return false, err
-	case string(r.Data) != string(data):
-		return false, nil
-	}
-	r.Data, r.Expires = data, m.now().Add(claimLease)
-	err = m.claims.WriteRecords(ctx, []account.Write{{Record: r}})
-	if errors.Is(err, workspace.ErrConflict) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // lookAt looks at a claim once. It reports whether there is nothing more to wait for.

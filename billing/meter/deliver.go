@@ -57,7 +57,7 @@ func (m *Meter) deliver(ctx context.Context, s Sink) error {
 				return m.countBacklog(ctx, s)
 			}
 		}
-		if mine, err := m.lease(ctx); !mine || err != nil {
+		if mine, err := m.lease.Take(ctx); !mine || err != nil {
 			return err
 		}
 		if len(list) < page {

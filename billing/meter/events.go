@@ -131,7 +131,7 @@ func (w *work) all(ctx context.Context) error {
 
 func (w *work) each(ctx context.Context, look func(namespace, id string) error) error {
 	for after := ""; ; {
-		if _, err := w.lease(ctx); err != nil { // it takes long
+		if _, err := w.lease.Take(ctx); err != nil { // it takes long
 			return err
 		}
 		list, err := w.Workspaces.List(ctx, after, page)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/billing/meter"
+	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/webhook"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
@@ -43,7 +44,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	dynamodblocal.Stop()
+	os.Exit(code)
 }
 
 func openStore(path string) (*sqlite.Store, error) {
@@ -146,9 +149,9 @@ func TestKilledProcess(t *testing.T) {
 	// The first look notes what was used before.
 	clock := begin.Add(2 * time.Minute)
 	sinks := []meter.Sink{&meter.Webhook{Sender: &webhook.Sender{URL: receiver.URL, Key: hookKey, Transport: http.DefaultTransport}}}
+	m := meter.New(meter.Config{Workspaces: store, Counts: store, Records: store, Sinks: sinks, Now: func() time.Time { return clock }})
 	step := func() {
 		t.Helper()
-		m := meter.New(meter.Config{Workspaces: store, Counts: store, Records: store, Sinks: sinks, Now: func() time.Time { return clock }})
 		if err := m.Step(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -176,6 +179,8 @@ func TestKilledProcess(t *testing.T) {
 		_ = cmd.Wait()
 	}
 	clock = begin.AddDate(0, 0, 200).Add(2 * time.Minute)
+	step()
+	clock = clock.Add(2 * time.Minute) // the lease of the last process ends
 	step()
 	want, got := workspace.Units(0), workspace.Units(0)
 	for _, w := range all {

@@ -13,15 +13,14 @@ package meter
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/lease"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -81,7 +80,7 @@ type Config struct {
 // A Meter makes events and sends them. Call Run once.
 type Meter struct {
 	Config
-	owner   string
+	lease   *lease.Lease
 	metrics *metrics
 	retry   map[string]*backoff // by sink
 }
@@ -94,7 +93,7 @@ func New(c Config) *Meter {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	m := &Meter{Config: c, owner: rand.Text(), metrics: newMetrics(c.Metrics, c.Sinks), retry: map[string]*backoff{}}
+	m := &Meter{Config: c, lease: lease.New(c.Records, "billing", leaseFor, c.Now), metrics: newMetrics(c.Metrics, c.Sinks), retry: map[string]*backoff{}}
 	for _, s := range c.Sinks {
 		m.retry[s.Name()] = &backoff{}
 	}
@@ -103,8 +102,6 @@ func New(c Config) *Meter {
 
 // Groups and names of records.
 const (
-	leases      = "leases"
-	leaseName   = "billing"
 	sumsGroup   = "billing-sums"    // what was told of each workspace, by its ID
 	cursorGroup = "billing-cursor"  // when it was last done
 	cursorName  = "hour"            // the only one in its group
@@ -124,6 +121,7 @@ const (
 func (m *Meter) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	defer func() { _ = m.lease.Release(ctx) }() // or it ends by itself
 	var reported time.Time
 	for {
 		if err := m.Step(ctx); err != nil && ctx.Err() == nil && m.Now().Sub(reported) >= reportOnce {
@@ -140,7 +138,7 @@ func (m *Meter) Run(ctx context.Context) {
 
 // Step does what is due now, if this server has the lease. The error is the store's.
 func (m *Meter) Step(ctx context.Context) error {
-	mine, err := m.lease(ctx)
+	mine, err := m.lease.Take(ctx)
 	if !mine {
 		return err
 	}
@@ -149,26 +147,4 @@ func (m *Meter) Step(ctx context.Context) error {
 		err = errors.Join(err, m.deliver(ctx, s))
 	}
 	return err
-}
-
-// lease takes or renews the lease. It reports whether this server has it.
-func (m *Meter) lease(ctx context.Context) (mine bool, err error) {
-	owner := fmt.Sprintf("%q", m.owner)
-	r, err := m.Records.Record(ctx, leases, leaseName)
-	switch {
-	case errors.Is(err, workspace.ErrNotFound):
-		r = account.Record{Group: leases, Name: leaseName}
-	case err != nil:
-		return false, err
-	case string(r.Data) != owner:
-		return false, nil
-	case r.Expires.Sub(m.Now()) > leaseFor/2:
-		return true, nil
-	}
-	r.Data, r.Expires = []byte(owner), m.Now().Add(leaseFor)
-	err = m.Records.WriteRecords(ctx, []account.Write{{Record: r}})
-	if errors.Is(err, workspace.ErrConflict) {
-		return false, nil
-	}
-	return err == nil, err
 }

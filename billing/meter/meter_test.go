@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,6 +86,15 @@ func (b *bench) meter(sinks ...meter.Sink) *meter.Meter {
 		Workspaces: b.store, Counts: b.store, Records: b.records, Sinks: sinks, Source: "https://img.example.com",
 		Now: func() time.Time { return b.now }, Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 	})
+}
+
+// next is the meter of a server that takes over after the one before has ended.
+func (b *bench) next(sinks ...meter.Sink) *meter.Meter {
+	b.Helper()
+	m := b.meter(sinks...)
+	b.step(m)
+	b.now = b.now.Add(2 * time.Minute) // it has seen no renewal
+	return m
 }
 
 func (b *bench) workspace(namespace string) *workspace.Workspace {
@@ -173,7 +183,7 @@ func TestHourly(t *testing.T) {
 		b.use(acme, fmt.Sprintf("2026-05-%02d", day), "transform", 1000)
 	}
 	b.at("2026-05-09 03:05")
-	b.step(b.meter(r))
+	b.step(b.next(r))
 	if got := r.units()["acme 2026-05-06 transform"]; got != 1000 {
 		t.Errorf("after days without a meter: %v", r.units())
 	}
@@ -315,8 +325,7 @@ func killAt(t *testing.T, n int, after, forgets bool) (reached bool) {
 			return
 		}
 		reached, k.dead, k.left = true, false, 0
-		b.now = b.now.Add(2 * time.Minute) // its lease ends
-		live = b.meter(sink)
+		live = b.next(sink)
 	}
 	for hour := 11; hour < 14; hour++ {
 		b.use(a, "2026-05-01", "transform", 1000)
@@ -455,6 +464,43 @@ func TestDown(t *testing.T) {
 	}
 }
 
+// silent is a receiver that takes connections and never answers.
+type silent struct{ *receiver }
+
+func (silent) Name() string { return "silent" }
+
+func (silent) Send(ctx context.Context, _ meter.Event) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestSilent: a receiver that never answers holds up the others for half a minute, and is asked
+// again later. Nothing is lost.
+func TestSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		w := b.workspace("acme")
+		r, good := &receiver{}, named{&receiver{}, "good"}
+		m := b.meter(silent{r}, good)
+		b.step(m)
+		for hour := 11; hour < 15; hour++ {
+			b.use(w, "2026-05-01", "transform", 1000)
+			b.at(fmt.Sprintf("2026-05-01 %d:01", hour))
+			began := time.Now()
+			b.step(m)
+			if took := time.Since(began); took > 31*time.Second {
+				t.Errorf("a step took %v", took)
+			}
+		}
+		if len(good.got) != 4 || good.units()["acme 2026-05-01 transform"] != 4000 {
+			t.Errorf("the other one has %v", good.got)
+		}
+		if waiting, err := b.store.Records(t.Context(), "billing-queue-silent", "", 10); err != nil || len(waiting) != 4 {
+			t.Errorf("%d wait, %v", len(waiting), err)
+		}
+	})
+}
+
 type named struct {
 	*receiver
 	name string
@@ -537,25 +583,34 @@ func TestFullStore(t *testing.T) {
 	b := newBench(t)
 	w := b.workspace("acme")
 	r := &receiver{}
-	b.step(b.meter(r))
-	b.records = full{b.store}
+	f := &full{inner: b.store}
+	b.records = f
 	m := b.meter(r)
+	b.step(m)
+	f.is = true
 	b.use(w, "2026-05-01", "transform", 1000)
 	b.at("2026-05-01 11:01")
 	if err := m.Step(t.Context()); !errors.Is(err, workspace.ErrFull) {
 		t.Error(err)
 	}
-	b.records = b.store
-	b.step(b.meter(r))
+	f.is = false
+	b.step(m)
 	if len(r.got) != 1 {
 		t.Errorf("%v", r.got)
 	}
 }
 
-type full struct{ inner }
+// full is a store on a disk without room, while is.
+type full struct {
+	inner
+	is bool
+}
 
-func (full) WriteRecords(context.Context, []account.Write, ...workspace.AuditEntry) error {
-	return workspace.ErrFull
+func (f *full) WriteRecords(ctx context.Context, w []account.Write, audit ...workspace.AuditEntry) error {
+	if f.is {
+		return workspace.ErrFull
+	}
+	return f.inner.WriteRecords(ctx, w, audit...)
 }
 
 // TestClocks: a clock that is an hour ahead, or behind, tells each unit once. One that is far
@@ -569,19 +624,16 @@ func TestClocks(t *testing.T) {
 	for _, clock := range []string{"2026-05-01 12:05", "2026-05-01 11:06", "2026-05-01 23:59", "2026-05-02 00:05", "2026-05-01 23:06", "2026-05-02 01:05"} {
 		b.use(w, "2026-05-01", "transform", 1000)
 		b.at(clock)
-		b.step(b.meter(r))
-		b.now = b.now.Add(2 * time.Minute)
-		b.step(b.meter(r))
+		b.step(b.next(r))
 	}
 	if got := r.units()["acme 2026-05-01 transform"]; got != 6000 {
 		t.Errorf("%v: %v", got, r.got)
 	}
 	b.at("2026-06-02 01:05")
-	b.step(b.meter(r))
+	b.step(b.next(r))
 	b.at("2026-05-02 02:05")
 	b.use(w, "2026-05-02", "transform", 1000)
-	far := b.meter(r)
-	if err := far.Step(t.Context()); err != nil && !strings.Contains(err.Error(), "clock") {
+	if err := b.next(r).Step(t.Context()); err == nil || !strings.Contains(err.Error(), "clock") {
 		t.Error(err)
 	}
 	if got := r.units()["acme 2026-05-01 transform"]; got != 6000 {
