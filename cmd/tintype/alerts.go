@@ -126,7 +126,7 @@ func (c *serveCmd) serverAlerts(engine *alert.Engine, store store, certificates 
 	if err != nil {
 		name = "unknown"
 	}
-	config := alert.ServerConfig{Name: name, Store: store, Metrics: metrics, Log: log, Checks: []alert.Check{
+	config := alert.ServerConfig{Name: name, Store: store, Every: c.AlertsEvery, Metrics: metrics, Log: log, Checks: []alert.Check{
 		{Name: "disk", Title: "A disk is full", Problem: func() string { return diskProblem(c.Data) }},
 		{Name: "store", Title: "The store fails", Problem: engine.Problem},
 		{Name: "certificates", Title: "Certificates can't be renewed", Shared: true, Problem: func() string {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,6 +22,8 @@ import (
 
 	"github.com/tintype/tintype/geoip/geoiptest"
 	"github.com/tintype/tintype/webhook"
+	"github.com/tintype/tintype/workspace"
+	"github.com/tintype/tintype/workspace/sqlite"
 )
 
 // A letterbox is an SMTP server that keeps its mails.
@@ -59,19 +64,66 @@ func (l *letterbox) find(t *testing.T, text string) string {
 	return ""
 }
 
-// TestAlerts: on the whole server, each condition that owners ask for most comes about, and the
-// mail and the webhook of it arrive: errors above 10 % in 5 minutes, over 100 requests of a key
-// in an hour, 80 % of the daily quota, a refused key, another country, and other hours.
-func TestAlerts(t *testing.T) {
-	t.Parallel() // it waits
+func (l *letterbox) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = nil
+}
+
+// startLetterbox starts one, and returns its address.
+func startLetterbox(t *testing.T) (box *letterbox, address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	box := &letterbox{}
+	box = &letterbox{}
 	post := smtp.NewServer(box)
 	go func() { _ = post.Serve(l) }()
 	t.Cleanup(func() { _ = post.Close() })
+	return box, l.Addr().String()
+}
+
+// mailing are the flags of a server that tells its operator of what is wrong with it.
+func mailing(address string) []string {
+	return []string{"--mail", "smtp://" + address, "--public-url", "http://localhost:8080", "--operators", "ops@tintype.test", "--alerts-every", "200ms"}
+}
+
+// aged makes a data folder whose workspace is some days old, and returns the folder.
+func aged(t *testing.T, namespace, secretKey string, days int) (data string) {
+	t.Helper()
+	data = t.TempDir()
+	codec, err := workspace.NewCodec(secretKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(data, "tintype.db")
+	s, err := sqlite.Open(path, codec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Create(t.Context(), workspace.New(namespace)), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().UTC().AddDate(0, 0, -days).Format(time.RFC3339)
+	_, err = db.ExecContext(t.Context(), `UPDATE workspaces SET created_at = ?, json = json_set(json, '$.workspace.created_at', ?)`, at, at)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestAlerts: on the whole server, each condition that owners ask for most comes about, and the
+// mail and the webhook of it arrive: errors above 10 % in 5 minutes, over 100 requests of a key
+// in an hour, 80 % of the daily quota, a refused key, another country, other hours, and many more
+// requests than usual.
+func TestAlerts(t *testing.T) {
+	t.Parallel() // it waits
+	box, post := startLetterbox(t)
 
 	var mu sync.Mutex
 	var secret string
@@ -101,9 +153,10 @@ func TestAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := strings.Repeat("0123456789abcdef", 2)
-	url := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": root}, "--dir", "acme/photos="+pictures, "--mail", "smtp://"+l.Addr().String(), "--public-url", "http://localhost:8080",
-		"--allow-cidr", "127.0.0.0/8", "--trusted-proxies", "127.0.0.0/8", "--alerts-every", "200ms",
-		"--geoip", geoiptest.Write(t, map[string]string{"192.0.2.0/24": "DE", "198.51.100.0/24": "FR"}))
+	secretKey := workspace.NewSecretKey()
+	url := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": root, "TINTYPE_SECRET_KEY": secretKey}, append(mailing(post),
+		"--data", aged(t, "acme", secretKey, 2), "--dir", "acme/photos="+pictures, "--allow-cidr", "127.0.0.0/8", "--trusted-proxies", "127.0.0.0/8",
+		"--geoip", geoiptest.Write(t, map[string]string{"192.0.2.0/24": "DE", "198.51.100.0/24": "FR"}))...)
 	call := func(key, from, method, path, body string, into any) int {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
@@ -179,6 +232,12 @@ func TestAlerts(t *testing.T) {
 	if status := call(key.Key, "192.0.2.7", "DELETE", "/v1/workspaces/acme/presets/none", "", nil); status != 403 {
 		t.Fatal(status)
 	}
+	box.find(t, "failed in the last 5 minutes") // which the many below would hide
+	for range 1001 {
+		if status := call("", "", "GET", "/acme/photos/dusk.jpg?w=20", "", nil); status != 200 {
+			t.Fatal(status)
+		}
+	}
 	box.find(t, "was refused (403)") // so that its country is known before the next one is
 	for i := range 101 {             // 100 a minute are answered
 		if status := call(key.Key, "198.51.100.7", "GET", "/v1/workspaces/acme/usage", "", nil); status != 200 && i < 99 {
@@ -189,6 +248,7 @@ func TestAlerts(t *testing.T) {
 	for rule, says := range map[string]string{
 		"error_rate": " of the requests for images failed in the last 5 minutes", "quota": "of the transforms of this day are used",
 		"key_rate": " requests within an hour.", "denied": " was refused (403): DELETE /v1/workspaces/acme/presets/none, from 192.0.2.7.",
+		"spike":     " requests in this hour; the busiest same hour of the last 7 days had under 100.",
 		"key_place": " was used from FR, where it was not seen before.", "key_hours": "outside the hours that you set.",
 	} {
 		box.find(t, says)
@@ -203,7 +263,7 @@ func TestAlerts(t *testing.T) {
 		Active  []struct{ Rule string }
 		History []struct{ Rule string }
 	}
-	if call(root, "", "GET", "/v1/workspaces/acme/alerts", "", &all); len(all.Active) != 6 || len(all.History) != 6 {
+	if call(root, "", "GET", "/v1/workspaces/acme/alerts", "", &all); len(all.Active) != 7 || len(all.History) != 7 {
 		t.Errorf("%+v", all)
 	}
 }

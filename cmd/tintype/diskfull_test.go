@@ -65,6 +65,7 @@ type smallDisk struct {
 	data   string
 	filler string
 	args   []string
+	box    *letterbox // of the operator
 
 	name    string // of the workspace, as was acknowledged
 	n       int
@@ -185,12 +186,13 @@ func newSmallDisk(t *testing.T) *smallDisk {
 			t.Error(err)
 		}
 	})
+	box, post := startLetterbox(t)
 	d := &smallDisk{
-		t: t, data: filepath.Join(disk, "data"), filler: filepath.Join(disk, "filler"),
-		args: []string{
-			"--workers", "1", "--drain", "0s", "--cache-disk", "8MiB", "--dir", "demo/samples=" + samples,
-			"--purge-webhook", "http://" + freeAddress(t), // where nobody answers, so that messages wait
-		},
+		t: t, data: filepath.Join(disk, "data"), filler: filepath.Join(disk, "filler"), box: box,
+		args: append(mailing(post),
+			"--workers", "1", "--drain", "0s", "--cache-disk", "8MiB", "--dir", "demo/samples="+samples,
+			"--purge-webhook", "http://"+freeAddress(t), // where nobody answers, so that messages wait
+		),
 	}
 	d.start()
 	t.Cleanup(func() { d.kill() })
@@ -213,7 +215,7 @@ func newSmallDisk(t *testing.T) *smallDisk {
 
 // TestDiskFull: while the data folder's disk is full, no image fails, also on a server that
 // is stopped or killed and started again. Writes are answered 503 with the reason, and
-// acknowledged writes stay. When there is room, writes work again.
+// acknowledged writes stay. When there is room, writes work again. The operator gets a mail of both.
 func TestDiskFull(t *testing.T) {
 	t.Parallel() // it waits more than it computes
 	if !inNamespace(t) {
@@ -235,6 +237,7 @@ func TestDiskFull(t *testing.T) {
 		d.fill()
 		until(t, "a write is refused", func() bool { return d.write("is full") == 503 })
 		d.check("full")
+		d.box.find(t, "The disk of the data folder is full")
 		stop()
 		load.Wait()
 
@@ -244,6 +247,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		d.end(sig)
 		d.fill() // where the server made room
+		d.box.clear()
 		d.start()
 		if log := d.log.String(); !strings.Contains(log, "the disk of the data folder is full") || !strings.Contains(log, `"level":"ERROR"`) {
 			t.Errorf("started on a full disk, the log doesn't say so:\n%s", log)
@@ -252,11 +256,14 @@ func TestDiskFull(t *testing.T) {
 		if d.write("is full") != 503 {
 			t.Error("started on a full disk, a write is taken")
 		}
+		d.box.find(t, "The disk of the data folder is full")
 		if err := os.Remove(d.filler); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "writes are taken again", func() bool { return d.write("is full") == 200 })
 		d.check("with room again")
+		d.box.find(t, "Tintype server alert is over: A disk is full")
+		d.box.clear()
 		d.end(syscall.SIGKILL)
 		d.start()
 		d.check("started with room")

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"os"
 	"os/exec"
@@ -24,9 +25,11 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 
+	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/internal/pebble"
+	"github.com/tintype/tintype/workspace"
 )
 
 // TestTLSFiles: a server with certificates of files serves images by https, HTTP/2 and HTTP/3. Its
@@ -412,6 +415,65 @@ func TestTLSWithoutTable(t *testing.T) {
 	if n := ca.Orders() - orders; n != 0 {
 		t.Errorf("%d orders while the table is away", n)
 	}
+}
+
+// TestTLSRenewalFails: where the authority is away, the old certificate is served, the webhook of
+// the workspace learns that it can't be renewed, and the operator gets a mail.
+func TestTLSRenewalFails(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	samples, err := drawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, post := startLetterbox(t)
+	told := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		told <- string(body)
+	}))
+	t.Cleanup(hook.Close)
+	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
+	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
+	start := func() *acmeServer {
+		return startACME(t, ca, data, "sqlite", secure, plain, append(mailing(post), "--dir", "demo/samples="+samples, "--allow-cidr", "127.0.0.0/8")...)
+	}
+	const host = "demo.img.example.com"
+	s := start()
+	until(t, "the host has a certificate", func() bool {
+		_, err := s.shake(host)
+		return err == nil
+	})
+	s.call(t, "POST", "/workspaces/demo/alerts/channels", `{"kind":"webhook","url":"`+hook.URL+`"}`)
+	s.kill()
+	old := certstest.New(t).Due(t, certs.Disk(data, codecOfTests(t)), host)
+	ca.Stop()
+	s = start()
+	if got, err := s.shake(host); err != nil || !got.Equal(old) {
+		t.Fatalf("while the authority is away: %v", err)
+	}
+	box.find(t, "Certificates can't be renewed")
+	want := "The certificate of " + host + " could not be renewed: the certificate authority can't be reached"
+	select {
+	case got := <-told:
+		if !strings.Contains(got, `"rule":"expiry"`) || !strings.Contains(got, want) {
+			t.Error(got)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the webhook was told nothing")
+	}
+	if got, err := s.shake(host); err != nil || !got.Equal(old) {
+		t.Errorf("after the failure: %v", err)
+	}
+}
+
+// codecOfTests is that of the servers of sharing.
+func codecOfTests(t *testing.T) *workspace.Codec {
+	t.Helper()
+	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return codec
 }
 
 // TestTLSAsk: a proxy in front learns which hosts are ours, also without --tls.
