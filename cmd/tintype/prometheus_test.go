@@ -13,16 +13,17 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tintype/tintype/certs/certstest"
+	"github.com/tintype/tintype/internal/tool"
 )
 
 // prometheusTool is a program of Prometheus that scripts/install-prometheus has put into .tools,
 // or the one on the path.
 func prometheusTool(t *testing.T, name string) string {
 	t.Helper()
-	if file, err := filepath.Abs("../../.tools/prometheus/usr/bin/" + name); err == nil {
-		if _, err := os.Stat(file); err == nil {
-			return file
-		}
+	if file, err := tool.Find("prometheus/usr/bin/"+name, "scripts/install-prometheus"); err == nil {
+		return file
 	}
 	file, err := exec.LookPath(name)
 	if err != nil {
@@ -55,7 +56,10 @@ func TestGrafanaDashboard(t *testing.T) {
 	if err := json.Unmarshal(text, &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	public, ops, _, stop := serveOps(t)
+	ca := certstest.New(t)
+	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
+	secure := freeAddress(t)
+	_, ops, _, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3")
 	defer stop()
 	at := freeAddress(t)
 	startPrometheus(t, at, ops)
@@ -65,12 +69,13 @@ func TestGrafanaDashboard(t *testing.T) {
 	defer wg.Wait()
 	defer close(done)
 	wg.Go(func() {
+		client := trusting(t, ca)
 		for i := 0; ; i++ {
 			for _, path := range []string{
 				fmt.Sprintf("/demo/samples/dusk.jpg?w=%d&format=webp", 20+i%1000), "/demo/samples/dusk.jpg?w=16", "/demo/samples/none.jpg",
 				fmt.Sprintf("/demo/info/samples/dusk.jpg?select=metadata&v=%d", i), "/demo/placeholder/color?color=red&w=8&h=8", "/healthz",
 			} {
-				if res, err := http.Get("http://" + public + path); err == nil {
+				if res, err := client.Get("https://" + secure + path); err == nil {
 					_, _ = io.Copy(io.Discard, res.Body)
 					_ = res.Body.Close()
 				}
@@ -103,11 +108,11 @@ func TestGrafanaDashboard(t *testing.T) {
 			}
 		}
 	}
-	if queries < 30 {
+	if queries < 55 {
 		t.Errorf("%d queries", queries)
 	}
 	status, body := fetch(t, "http://"+at+"/api/v1/rules")
-	if status != 200 || strings.Contains(body, `"health":"err"`) || strings.Count(body, `"type":"alerting"`) < 9 {
+	if status != 200 || strings.Contains(body, `"health":"err"`) || strings.Count(body, `"type":"alerting"`) < 15 {
 		t.Errorf("rules: %d %s", status, body)
 	}
 }
