@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -201,6 +202,13 @@ func (f *Failing) Works(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.list, name)
+}
+
+// Drop forgets what doesn't fail any more, or concerns nobody, as is says.
+func (f *Failing) Drop(is func(name string) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.list, func(name, _ string) bool { return is(name) })
 }
 
 // Problem says what fails, with one example, or "".

@@ -99,4 +99,13 @@ func TestFailing(t *testing.T) {
 	if f.Problem("It fails") != "" {
 		t.Error("all work again")
 	}
+	f.Fail("a.test", "no answer")
+	f.Drop(func(name string) bool { return name != "a.test" })
+	if f.Problem("It fails") == "" {
+		t.Error("it was dropped")
+	}
+	f.Drop(func(name string) bool { return name == "a.test" })
+	if f.Problem("It fails") != "" {
+		t.Error("it wasn't dropped")
+	}
 }

@@ -121,7 +121,7 @@ func (c *certWatch) failed(host string, renewal, unreachable bool, why string) {
 }
 
 // serverAlerts returns what tells operators of this server.
-func (c *serveCmd) serverAlerts(engine *alert.Engine, store store, certificates *certWatch, files *certs.Files, people *account.People, metrics prometheus.Registerer, log *slog.Logger) *alert.Server {
+func (c *serveCmd) serverAlerts(engine *alert.Engine, store store, certificates *certWatch, auto *certs.Auto, files *certs.Files, people *account.People, metrics prometheus.Registerer, log *slog.Logger) *alert.Server {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "unknown"
@@ -130,6 +130,9 @@ func (c *serveCmd) serverAlerts(engine *alert.Engine, store store, certificates 
 		{Name: "disk", Title: "A disk is full", Problem: func() string { return diskProblem(c.Data) }},
 		{Name: "store", Title: "The store fails", Problem: engine.Problem},
 		{Name: "certificates", Title: "Certificates can't be renewed", Shared: true, Problem: func() string {
+			if auto != nil {
+				certificates.fails.Drop(auto.Settled)
+			}
 			return certificates.fails.Problem("A certificate can't be had")
 		}},
 	}}

@@ -365,7 +365,7 @@ func (s *startup) runBackground() {
 	run := []func(context.Context){
 		s.workspaces.Run, s.hosts.run, s.counts.Run, s.failed.Run, s.limiter.Run, s.journal.Run, s.manager.Run, s.manager.RunClaims, s.plans.Run,
 		onHangup(s.log, append(s.rereads, s.secrets.rereads()...)...), reapOrphans,
-		s.alerts.Run, s.serverAlerts(s.alerts, s.store, s.certificates, s.certFiles, s.people, s.metrics, s.log).Run,
+		s.alerts.Run, s.serverAlerts(s.alerts, s.store, s.certificates, s.auto, s.certFiles, s.people, s.metrics, s.log).Run,
 	}
 	for _, hook := range s.hooks {
 		run = append(run, hook.Run)
