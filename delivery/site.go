@@ -91,14 +91,17 @@ func newSites(size int) *sites {
 	return &sites{cache: c}
 }
 
+// kept returns the workspace as it is kept, if it is.
+func (s *sites) kept(w *workspace.Workspace) (*compiled, bool) {
+	c, ok := s.cache.Get(w.Namespace)
+	return c, ok && c.workspace == w
+}
+
 // of returns the workspace as it is kept, or keeps it with compile as its compiler.
 func (s *sites) of(w *workspace.Workspace, compile func(*workspace.Workspace) (*site, error)) *compiled {
-	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
-		return c
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.cache.Get(w.Namespace); ok && c.workspace == w {
+	if c, ok := s.kept(w); ok {
 		return c
 	}
 	c := &compiled{w, sync.OnceValues(func() (*site, error) { return compile(w) })}
@@ -111,6 +114,9 @@ func (s *Service) site(ctx context.Context, namespace string) (*site, error) {
 	w, err := s.workspaces.Get(ctx, namespace)
 	if err != nil {
 		return nil, err
+	}
+	if c, ok := s.sites.kept(w); ok {
+		return c.site()
 	}
 	return s.sites.of(w, s.compileOrLog).site()
 }

@@ -3,6 +3,7 @@ package limit
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -38,12 +39,12 @@ type part struct {
 // Name returns what the client at an address is counted under, and remembers that it came.
 func (c *Clients) Name(address string) string {
 	name := Client(address)
-	if c == nil {
+	if c == nil || strings.IndexByte(name, '/') < 0 { // IPv4, or no address: an error of ParsePrefix would cost an allocation
 		return name
 	}
 	own, err := netip.ParsePrefix(name)
 	if err != nil {
-		return name // IPv4, or no address
+		return name
 	}
 	now := time.Now()
 	c.mu.Lock()
