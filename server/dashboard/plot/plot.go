@@ -95,22 +95,20 @@ type drawing struct {
 
 type path struct{ Class, D string }
 
-type tick struct{ Label, At string }
+type tick struct {
+	Label, At string
+	Last      bool // its text ends at the end of the plot, so that it doesn't stick out
+}
 
 // A dot is a day of a line that has no neighbour to draw a line to.
 type dot struct{ X, Y string }
 
 // A point is a day: the place that shows its values on hover and on focus.
 type point struct {
-	At, Width  string // percentages of the area
 	Day        string // such as "Thu 12 Nov"
 	Total      string
-	Value      string // Total without what it counts
 	Exact      string // of the total, where Total is rounded; else empty
 	Values     []named
-	Left       string // of the tip
-	TipWidth   string
-	Right      bool   // the tip is to the left of the point
 	Row        string // cells of the table, which are numbers only
 	RowHeading string
 	Link       string
@@ -147,7 +145,7 @@ func (p Plot) draw() drawing {
 		d.Description += fmt.Sprintf(" %s in all. The most is %s on %s.", p.measured(sum), p.Unit.Exact(top), p.First.AddDate(0, 0, topDay).Format("2 January"))
 	}
 	for i := range n {
-		d.points = append(d.points, p.point(i, n, totals[i], d.detailed))
+		d.points = append(d.points, p.point(i, totals[i], d.detailed))
 	}
 	d.Tips, d.Rows = d.tips(), d.rows()
 	return d
@@ -294,7 +292,11 @@ func (p Plot) labels() (list []tick) {
 		case step > 0 && (n-1-i)%step != 0:
 			continue
 		}
-		list = append(list, tick{Label: day.Format("2 Jan"), At: percent((float64(i) + .5) / float64(n))})
+		t := tick{Label: day.Format("2 Jan"), At: percent((float64(i) + .5) / float64(n))}
+		if i == n-1 && n > 10 {
+			t.At, t.Last = "100%", true
+		}
+		list = append(list, t)
 	}
 	return list
 }
@@ -303,11 +305,10 @@ func percent(v float64) string {
 	return strconv.FormatFloat(math.Round(v*10000)/100, 'f', -1, 64) + "%"
 }
 
-func (p Plot) point(i, n int, total float64, detailed bool) point {
+func (p Plot) point(i int, total float64, detailed bool) point {
 	day := p.First.AddDate(0, 0, i)
 	pt := point{
-		At: percent(float64(i) / float64(n)), Width: percent(1 / float64(n)),
-		Day: day.Format("Mon 2 Jan"), RowHeading: day.Format("2 Jan"), Total: p.Unit.none(), Value: p.Unit.Exact(total),
+		Day: day.Format("Mon 2 Jan"), RowHeading: day.Format("2 Jan"), Total: p.Unit.none(),
 	}
 	if !math.IsNaN(total) {
 		pt.Total = p.measured(total)
@@ -321,11 +322,6 @@ func (p Plot) point(i, n int, total float64, detailed bool) point {
 	}
 	if p.Link != nil && zero(total) > 0 {
 		pt.Link = p.Link(day)
-	}
-	if pt.Right = i >= n/2; pt.Right {
-		pt.Left, pt.TipWidth = "0", pt.At
-	} else {
-		pt.Left, pt.TipWidth = percent(float64(i+1)/float64(n)), percent(1-float64(i+1)/float64(n))
 	}
 	if len(p.Series) > 1 {
 		pt.Row += "<td>" + p.Unit.cell(total)
@@ -356,45 +352,39 @@ func shortened(name string) string {
 	return name
 }
 
-// tips returns the places of the days that show their values. They are written here and not by
-// the template, since a page has hundreds of them: html/template takes ten times as long.
+// tips returns the places of the days, which show their values. They are written here and not by
+// the template, since a page has hundreds of them: html/template takes ten times as long. Each is
+// one element, whose label a style sheet shows; those with a line for each series have more.
 func (d drawing) tips() template.HTML {
 	var b strings.Builder
 	escape := template.HTMLEscapeString
-	for _, p := range d.points {
-		b.WriteByte('\n')
-		linked := p.Link != "" && d.Days <= mostDetailed // the table has all
-		if linked {
-			b.WriteString(`<a href="` + escape(p.Link) + `" tabindex=-1>`)
+	for i, p := range d.points {
+		end := "</b>"
+		if p.Link != "" && d.Days <= mostDetailed { // the table has all
+			b.WriteString("\n<a href=\"" + escape(p.Link) + `"`)
+			end = "</a>"
+		} else {
+			b.WriteString("\n<b tabindex=0 role=img")
 		}
-		b.WriteString("<g tabindex=0 role=img><title>" + p.Day + ": " + escape(p.Total))
+		if i == (d.Days+1)/2 {
+			b.WriteString(" class=mid") // from here on, tips are to the left of their days
+		}
+		b.WriteString(` aria-label="` + p.Day + ": " + escape(p.Total))
 		if p.Exact != "" {
 			b.WriteString(" (" + p.Exact + ")")
 		}
 		for _, v := range p.Values {
 			b.WriteString(", " + escape(v.Name) + " " + v.Value)
 		}
-		b.WriteString("</title><rect x=" + p.At + " width=" + p.Width + " />")
-		switch {
-		case d.detailed:
-			b.WriteString("<foreignObject x=" + p.Left + " width=" + p.TipWidth + "><p")
-			if p.Right {
-				b.WriteString(` class="right"`)
-			}
-			b.WriteString("><b>" + p.Day + "</b><br><b>" + escape(p.Total) + "</b>")
+		b.WriteString(`">`)
+		if d.detailed {
+			b.WriteString("<span>" + p.Day + "<br>" + escape(p.Total))
 			for _, v := range p.Values {
-				b.WriteString("<br><i class=" + v.Class + "></i>" + escape(v.Name) + " <span>" + v.Value + "</span>")
+				b.WriteString("<i class=" + v.Class + ">" + escape(v.Name) + " " + v.Value + "</i>")
 			}
-			b.WriteString("</p></foreignObject>")
-		case p.Right:
-			b.WriteString(`<text y="10">` + p.Day + ": " + p.Value + "</text>")
-		default:
-			b.WriteString(`<text y="10" x="100%" class="right">` + p.Day + ": " + p.Value + "</text>")
+			b.WriteString("</span>")
 		}
-		b.WriteString("</g>")
-		if linked {
-			b.WriteString("</a>")
-		}
+		b.WriteString(end)
 	}
 	return template.HTML(b.String())
 }
