@@ -26,7 +26,9 @@ type imagePage struct {
 	Block      *workspace.Block
 	MayWrite   bool
 	MaySign    bool
-	Uploads    bool // it can be deleted
+	Uploads    bool   // it can be deleted
+	NoKey      string // why no link can be made yet; empty if it can
+	MayMakeKey bool   // that lacks
 	Signed     string
 	SignedFor  string // in words
 	Form       form
@@ -68,6 +70,9 @@ func (v *visit) image() error {
 				p.SignedFor = r.Name
 			}
 		}
+		if err := v.keyToSign(f); err != nil {
+			return v.imageFails(p, err)
+		}
 		signed, until, err := v.d.Manage.SignImage(ctx, who, v.ns, p.Source, p.Path, "", seconds)
 		if err == nil {
 			p.Signed, p.SignedUntil = v.base()+signed, until.UTC()
@@ -100,6 +105,20 @@ func (v *visit) image() error {
 	return fault.New(fault.Validation, "The form says nothing to do.")
 }
 
+// keyToSign makes the signing key that a link needs, if the form asks for it and there is none.
+// Nobody sees its secret: the dashboard signs with it, and a server gets a key of its own.
+func (v *visit) keyToSign(f form) error {
+	if f.get("key") == "" {
+		return nil
+	}
+	missing, err := v.cannotSign()
+	if err != nil || missing == nil {
+		return err
+	}
+	_, err = v.d.Manage.CreateSigningKey(v.r.Context(), v.caller(), v.ns)
+	return err
+}
+
 // above returns the folder of an object key, as a prefix.
 func above(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
@@ -124,6 +143,15 @@ func (v *visit) showImage(p imagePage, status int) error {
 	p.Playground = v.playgroundURL(name, nil)
 	p.MayWrite, p.MaySign = v.may(account.WriteImages), v.may(account.Sign)
 	p.Private = v.plainPicture(w, name, nil).private
+	if p.Private && p.MaySign {
+		missing, err := v.cannotSign()
+		if err != nil {
+			return err
+		}
+		if missing != nil {
+			p.NoKey, p.MayMakeKey = "A link to a private image is signed, and this workspace has no signing key yet.", v.may(account.WriteSigningKeys)
+		}
+	}
 	blocks, err := v.d.Manage.Blocks(ctx, who, v.ns)
 	if err != nil {
 		return err

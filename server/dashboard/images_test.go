@@ -276,6 +276,36 @@ func TestShare(t *testing.T) {
 	}
 }
 
+// TestShareWithoutKey: where no signing key is there, an owner gets one with the link, and an editor
+// reads who makes it.
+func TestShareWithoutKey(t *testing.T) {
+	g := openGallery(t)
+	if err := os.WriteFile(filepath.Join(g.folder, "a.jpg"), deliverytest.Photo(t, 40, 30), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.edit(t, func(w *workspace.Workspace) { w.RequireSignature = true })
+	const page = "/app/acme/images/image?path=a.jpg&source=files"
+	link := url.Values{"do": {"sign"}, "seconds": {"3600"}, "key": {"on"}}
+	if have := g.ask("editor", "GET", page, nil).Body.String(); strings.Contains(have, "Make the link") || !strings.Contains(have, "An owner makes one") {
+		t.Error(have)
+	}
+	if w := g.ask("editor", "POST", page, link); w.Code != 403 {
+		t.Errorf("an editor makes a signing key: %d", w.Code)
+	}
+	if have := g.ask("owner", "GET", page, nil).Body.String(); !strings.Contains(have, "Make the link") || !strings.Contains(have, "It is made with the link.") {
+		t.Error(have)
+	}
+	for range 2 {
+		if have := g.ask("owner", "POST", page, link).Body.String(); !strings.Contains(have, "https://img.example/acme/files/a.jpg?exp=") || strings.Contains(have, "no signing key") {
+			t.Error(have)
+		}
+	}
+	w, err := g.store.Get(t.Context(), "acme")
+	if err != nil || len(w.SigningKeys) != 1 {
+		t.Errorf("%d signing keys, %v", len(w.SigningKeys), err)
+	}
+}
+
 // TestFolderWeight: a page of a folder with thumbnails of private images and long names, also as the
 // playground shows it, is below 150 kB.
 func TestFolderWeight(t *testing.T) {

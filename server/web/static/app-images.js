@@ -104,7 +104,7 @@ async function send(job, overwrite) {
     job.bar.value = 1;
     show(job, 'stored');
     job.state.classList.add('good');
-    job.path.replaceChildren(element('a', { href: `${form.dataset.playground}?${new URLSearchParams({ src: `${job.source}/${job.prefix}${job.file.name}` })}`, textContent: job.path.textContent }));
+    job.path.replaceChildren(element('a', { href: `${form.getAttribute('action')}/image?${new URLSearchParams({ source: job.source, path: job.prefix + job.file.name })}`, textContent: job.path.textContent }));
   } else if (answer.exists) {
     decide(job);
   } else {
@@ -224,13 +224,17 @@ function decide(job) {
   });
 }
 
-// refresh shows the folder as it is now.
+// refresh shows the folder as it is now. An image that it shows needs no second link.
 async function refresh() {
   const answer = await fetch(location.href);
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const listing = page.querySelector('#listing');
-  if (listing) $('#listing').replaceWith(document.adoptNode(listing));
+  if (!listing) return;
+  $('#listing').replaceWith(document.adoptNode(listing));
+  const search = (link) => [...new URL(link.href).searchParams].sort().join('&');
+  const shown = new Set([...document.querySelectorAll('#listing .tiles a')].map(search));
+  for (const link of document.querySelectorAll('#queue .path a')) if (shown.has(search(link))) link.replaceWith(link.textContent);
 }
 
 input.addEventListener('change', () => {
