@@ -71,7 +71,7 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	t.Parallel() // it waits for the browser
 	sent := make(codes, 10)
 	url, team := startPlayground(t, sent)
-	d := &dashboardTab{server: url, sent: sent, shot: 2, variations: []variation{wideLight, narrowDark}}
+	d := &dashboardTab{server: url, sent: sent, shot: 2, variations: []variation{wideLight.by(structure), narrowDark.by(looks)}}
 	d.tab = open(t, startBrowser(t), url+"/app/me/sign-in", 1400, 900)
 	axe, err := os.ReadFile("../../.tools/axe-core/axe.min.js")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,7 @@ type alertPage struct {
 	manage.Alerts
 	History []alert.Entry
 	Older   string // path of the next page of the history; empty on the last one
-	Form    form   // that failed, with the name of its form in "do" and "id"
+	Form    form   // that failed, or has what the visitor may want, with the name of its form in "do" and "id"
 	Secret  string // of a webhook that was just added
 	Address string // of that webhook
 	Test    *alertTest
@@ -128,7 +129,15 @@ func (v *visit) showAlerts(p alertPage, status int) (err error) {
 		p.Older = "/app/" + v.ns + "/alerts?" + url.Values{"before": {next}}.Encode() + "#history"
 	}
 	p.May, p.Days = v.may(account.WriteAlerts), weekdays
+	if p.Form.Values == nil && p.May && !p.tells(v.who.Email) {
+		p.Form = form{Values: url.Values{"do": {"add"}, "id": {""}, "address": {v.who.Email}}}
+	}
 	return v.show(status, "alerts", p)
+}
+
+// tells reports whether an address gets alerts already, or was asked.
+func (p alertPage) tells(address string) bool {
+	return slices.ContainsFunc(p.Channels, func(c alert.ChannelView) bool { return c.Kind == alert.Email && c.Address == address })
 }
 
 // Failed returns the form of a rule or channel if it is the one that failed, and else an empty

@@ -362,8 +362,8 @@ func TestDomains(t *testing.T) {
 		t.Fatal(w.Code, w.Body)
 	}
 	page := s.ask("viewer", "GET", at, nil).Body.String()
-	value := regexp.MustCompile(`id="txt-value-0" type="text" value="(tintype-verify=[^"]+)"`).FindStringSubmatch(page)
-	if value == nil || !strings.Contains(page, `value="_tintype.img.acme.example"`) || !strings.Contains(page, "pending") || strings.Contains(page, `name="verify"`) {
+	value := regexp.MustCompile(`id="txt-value-0"[^>]*>(tintype-verify=[^<]+)<`).FindStringSubmatch(page)
+	if value == nil || !strings.Contains(page, `>_tintype.img.acme.example</textarea>`) || !strings.Contains(page, "pending") || strings.Contains(page, `name="verify"`) {
 		t.Fatal(page)
 	}
 	verify := url.Values{"verify": {"img.acme.example"}}
@@ -433,7 +433,7 @@ func TestDomainSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := workspace.CNAMETarget(w.ID, "img.example")
-	if page := s.ask("viewer", "GET", at, nil).Body.String(); !strings.Contains(page, `id="cname-value-0" type="text" value="`+target+`"`) || !strings.Contains(page, `id="txt-value-0"`) {
+	if page := s.ask("viewer", "GET", at, nil).Body.String(); !strings.Contains(page, `id="cname-value-0" rows="1" readonly autocomplete="off" spellcheck="false">`+target+`<`) || !strings.Contains(page, `id="txt-value-0"`) {
 		t.Fatal(page)
 	}
 	verify := url.Values{"verify": {"img.acme.example"}}
