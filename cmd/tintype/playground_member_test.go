@@ -118,7 +118,7 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	signed := `!document.querySelector('#variant.busy') && document.querySelector('#variant img').naturalWidth === 300 && document.querySelector('#snippet-absolute').textContent.includes('&sig=')`
 	d.until(signed)
 	d.until(`document.querySelector('#original img').naturalWidth > 0 && /JPEG/.test(document.querySelector('#original .facts').textContent)`)
-	if text := d.text("#rules"); !strings.Contains(text, "Each URL of vault is signed") || !strings.Contains(text, "It ends at ") || !strings.Contains(text, "Whatever the URL says, logo is on every image of vault.") {
+	if text := d.text("#rules"); !strings.Contains(text, "Each URL of vault is signed") || !strings.Contains(text, "It ends ") || !strings.Contains(text, "Whatever the URL says, logo is on every image of vault.") {
 		t.Errorf("the rules are %q", text)
 	}
 	get := func(url string) int {
