@@ -271,7 +271,7 @@ func leavesSession(name string) bool {
 		if i < 0 {
 			return false
 		}
-		if rest = rest[i:]; len(rest) > 3 && isLetter(rest[1]) && rest[2] == '(' && strings.Contains(rest, "))") && uncut(name) == name {
+		if rest = rest[i:]; len(rest) > 3 && isLetter(rest[1]) && rest[2] == '(' && strings.Contains(rest, "))") {
 			return true
 		}
 		rest = rest[1:]
