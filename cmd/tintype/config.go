@@ -34,7 +34,7 @@ type serveCmd struct {
 	ACMEDNSHook string `name:"acme-dns-hook" env:"TINTYPE_ACME_DNS_HOOK" placeholder:"FILE" help:"A program that sets and removes DNS records, so that --tls auto gets one certificate for all hosts below --base-domain. It is run as FILE present|cleanup NAME VALUE."`
 	DNSResolver string `name:"dns-resolver" env:"TINTYPE_DNS_RESOLVER" placeholder:"ADDRESS" help:"The DNS server that is asked for the records that prove domains, such as 9.9.9.9:53. By default those of this system."`
 
-	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, on the port of --tls-listen by UDP, and say so in answers by https."`
+	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, by UDP on the address of --tls-listen, and say so in answers by https."`
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 
 	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
@@ -46,7 +46,7 @@ type serveCmd struct {
 	DirUploads []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
 	DirPrivate []string      `env:"TINTYPE_DIR_PRIVATE" sep:";" placeholder:"NS/KEY" help:"Serve the images of the folder of --dir NS/KEY=PATH to signed URLs only. Repeatable."`
 	Demo       bool          `env:"TINTYPE_DEMO" help:"Try Tintype on this machine: draws pictures into the data folder, serves them in the workspaces demo and gallery, makes a root key, and prints the codes with which operator@tintype.example signs in at /app."`
-	PublicURL  publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. Needed with --mail smtp://."`
+	PublicURL  publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. With --tls, its port is where clients are redirected and offered HTTP/3. Needed with --mail smtp://."`
 	Operators  []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
 	Signup     string        `env:"TINTYPE_SIGNUP" default:"invite" enum:"open,invite,off" placeholder:"open|invite|off" help:"Who gets an account by signing in: everybody (open), whoever is invited to a workspace (invite), or nobody but operators (off) (${default})."`
 	Plans      string        `env:"TINTYPE_PLANS" type:"existingfile" placeholder:"FILE" help:"Plans, which bound what workspaces may use, in this YAML or JSON file. With its signup_plan, people make workspaces for themselves. SIGHUP reads it again."`

@@ -354,7 +354,7 @@ func (s *startup) makeServer(context.Context) error {
 		config.Examples = examples(s.manager)
 	}
 	if s.listening.quic != nil {
-		config.HTTP3Port = portOf(s.listening.quic.LocalAddr())
+		config.HTTP3Port = s.outsidePort(portOf(s.listening.quic.LocalAddr()))
 	}
 	s.server = server.New(config)
 	return nil
@@ -395,7 +395,7 @@ func (s *startup) fronts() []front {
 		fronts = append(fronts, public)
 	} else {
 		security, challenge := s.security()
-		public.handler = s.server.Redirect(portOf(l.secure.Addr()), challenge)
+		public.handler = s.server.Redirect(s.outsidePort(portOf(l.secure.Addr())), challenge)
 		fronts = append(fronts, public, front{flag: "--tls-listen", listener: l.secure, handler: handler, tls: security, connections: bound})
 		if l.quic != nil {
 			fronts = append(fronts, front{flag: "--http3", socket: l.quic, http3: s.server.HTTP3(security, bound, s.metrics)})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,6 +286,15 @@ func (c *serveCmd) preload() func(host string) bool {
 	return func(host string) bool {
 		return public != "" && host == public || base != "" && (host == base || strings.HasSuffix(host, "."+base))
 	}
+}
+
+// outsidePort is the port under which clients reach what listens with TLS on a port: that of
+// --public-url, since a container's ports, or a router's, may lead to others.
+func (c *serveCmd) outsidePort(inside string) string {
+	if u := c.PublicURL.url; u != nil && u.Scheme == "https" {
+		return cmp.Or(u.Port(), "443")
+	}
+	return inside
 }
 
 // portOf returns the port of a listener.

@@ -145,6 +145,21 @@ func TestTLSFiles(t *testing.T) {
 	_ = p.cmd.Wait()
 }
 
+// TestOutsidePort: where ports are mapped, clients are sent to the one that they can reach.
+func TestOutsidePort(t *testing.T) {
+	for public, want := range map[string]string{
+		"": "8443", "http://localhost:8080": "8443", "https://img.example.com": "443", "https://img.example.com:9443": "9443",
+	} {
+		var c serveCmd
+		if err := c.PublicURL.UnmarshalText([]byte(public)); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.outsidePort("8443"); got != want {
+			t.Errorf("%q: %s, want %s", public, got, want)
+		}
+	}
+}
+
 // An acmeServer is a server with --tls auto.
 type acmeServer struct {
 	*serverProcess
