@@ -47,6 +47,21 @@ func untilSignal() (ctx context.Context, stop func()) {
 	return ctx, func() { end(nil) }
 }
 
+// tellSystemd says how far the server is, such as READY=1, to the systemd that started it as a unit of
+// Type=notify (sd_notify(3)). Elsewhere it does nothing.
+func tellSystemd(state string) error {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return nil
+	}
+	conn, err := net.Dial("unixgram", name) // an @ at its beginning is an abstract name, as there
+	if err != nil {
+		return err
+	}
+	_, err = conn.Write([]byte(state))
+	return errors.Join(err, conn.Close())
+}
+
 // parts collects background goroutines, and functions that write and close at the end of the
 // process. The zero value is ready. Only one goroutine may use it.
 type parts struct {

@@ -235,6 +235,26 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestTellsSystemd: a unit of Type=notify has started when the server listens.
+func TestTellsSystemd(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	t.Setenv("NOTIFY_SOCKET", name)
+	_, _, log, stop := serveOps(t)
+	defer stop()
+	if err := socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 100)
+	if n, err := socket.Read(said); err != nil || string(said[:n]) != "READY=1" {
+		t.Errorf("%q, %v\n%s", said[:n], err, log)
+	}
+}
+
 // TestListenerFails: a server whose listener fails ends with an error, so that a supervisor
 // can start another.
 func TestListenerFails(t *testing.T) {

@@ -455,4 +455,7 @@ func (s *startup) announceAll() {
 	if !s.auth.HasRoot() {
 		s.log.Info("the API under /v1 refuses every call: set TINTYPE_ROOT_KEY to use it")
 	}
+	if err := tellSystemd("READY=1"); err != nil {
+		s.log.Warn("systemd can't be told that the server is ready", "err", err)
+	}
 }
