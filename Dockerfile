@@ -50,7 +50,8 @@ COPY --from=build --chown=10001:10001 /empty /data
 USER 10001:10001
 VOLUME /data
 ENV PATH=/usr/local/bin TINTYPE_DATA=/data
-EXPOSE 8080
+# 8443 is where compose.yaml and the chart have it serve https, by UDP too.
+EXPOSE 8080 8443 8443/udp
 HEALTHCHECK --interval=10s --timeout=3s CMD ["tintype", "health"]
 ENTRYPOINT ["tintype"]
 CMD ["serve"]
