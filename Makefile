@@ -68,14 +68,15 @@ test-debian13: ## the tests of the engine and the commands on Debian 13, which t
 image-test: ## the image, built by buildah and tried by runc, without Docker (as root; ten minutes, then less)
 	@scripts/image-test
 
-deploy-test: ## nginx, Caddy and Varnish with the configurations of deploy/cdn in front of a server (Debian)
-	@scripts/deploy-test $(ONLY)
+deploy-test: ## what is under deploy/, by Helm, Compose and the parser of Terraform, and by nginx, Caddy and Varnish in front of a server (Debian)
+	@UPDATE='$(UPDATE)' scripts/deploy-test $(ONLY)
 
-lint: deps ## vet, gofmt, staticcheck, go mod tidy, and govulncheck where its database can be reached
+lint: deps ## vet, gofmt, staticcheck, actionlint, go mod tidy, and govulncheck where its database can be reached
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(GO) tool -modfile=tools/go.mod actionlint
 	@scripts/tidy
 	@scripts/vulncheck
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -14,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"text/template"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
@@ -221,124 +221,56 @@ func ofTerraform(t *testing.T) []start {
 	return []start{s}
 }
 
-// A chart renders the templates of deploy/helm as Helm does, with the functions of Helm that they
-// call.
-type chart struct {
-	t      *testing.T
-	values map[string]any
+// charts are what Helm made out of the chart: scripts/deploy-test writes them.
+var charts = map[string]string{
+	"default": "Service ServiceAccount StatefulSet",
+	"full":    "ConfigMap Deployment HorizontalPodAutoscaler Ingress PodDisruptionBudget PodMonitor Service ServiceAccount",
+	"tls":     "Service ServiceAccount StatefulSet",
 }
 
-// render returns the documents of all templates.
-func (c chart) render() (documents []map[string]any, err error) {
-	c.t.Helper()
-	all := template.New("chart").Option("missingkey=error")
-	all.Funcs(template.FuncMap{
-		"include": func(name string, data any) (string, error) {
-			var out strings.Builder
-			err := all.ExecuteTemplate(&out, name, data)
-			return strings.Trim(out.String(), "\n"), err
-		},
-		"toYaml": func(v any) (string, error) {
-			out, err := yaml.Marshal(v)
-			return strings.TrimSuffix(string(out), "\n"), err
-		},
-		"nindent": func(n int, text string) string {
-			indent := "\n" + strings.Repeat(" ", n)
-			return indent + strings.ReplaceAll(text, "\n", indent)
-		},
-		"quote":      func(v any) string { return strconv.Quote(fmt.Sprint(v)) },
-		"sha256sum":  func(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) },
-		"trunc":      func(n int, text string) string { return text[:min(n, len(text))] },
-		"trimSuffix": func(suffix, text string) string { return strings.TrimSuffix(text, suffix) },
-		"int":        func(v any) (int, error) { return strconv.Atoi(fmt.Sprint(v)) },
-		"fail":       func(text string) (string, error) { return "", fmt.Errorf("fail: %s", text) },
-		"join": func(by string, list []any) string {
-			var words []string
-			for _, v := range list {
-				words = append(words, fmt.Sprint(v))
-			}
-			return strings.Join(words, by)
-		},
-		"default": func(usual, v any) any {
-			if v == nil || v == "" {
-				return usual
-			}
-			return v
-		},
-	})
-	names, err := filepath.Glob("../../deploy/helm/tintype/templates/*")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := all.ParseFiles(names...); err != nil {
-		return nil, err
-	}
-	about := document(c.t, readDeployed(c.t, "helm/tintype/Chart.yaml"))
-	data := map[string]any{
-		"Values": c.values, "Release": map[string]any{"Name": "img", "Namespace": "web"},
-		"Chart": map[string]any{"AppVersion": about["appVersion"], "Name": about["name"]},
-	}
-	for _, name := range names {
-		var out strings.Builder
-		if err := all.ExecuteTemplate(&out, filepath.Base(name), data); err != nil {
-			return nil, err
-		}
-		if filepath.Ext(name) != ".yaml" {
-			continue
-		}
-		for _, text := range strings.Split(out.String(), "\n---\n") {
-			if strings.TrimSpace(text) != "" {
-				documents = append(documents, document(c.t, []byte(text)))
-			}
-		}
-	}
-	return documents, nil
-}
-
-// withValues returns the chart with its own values and these on top.
-func withValues(t *testing.T, text string) chart {
+// rendered returns the documents that Helm made of the chart with some values.
+func rendered(t *testing.T, name string) (documents []map[string]any) {
 	t.Helper()
-	values := document(t, readDeployed(t, "helm/tintype/values.yaml"))
-	for name, value := range document(t, []byte(text)) {
-		if _, known := values[name]; !known {
-			t.Errorf("values.yaml has no %s", name)
-		}
-		if inner, ok := value.(map[string]any); ok {
-			whole := maps.Clone(values[name].(map[string]any))
-			maps.Copy(whole, inner)
-			value = whole
-		}
-		values[name] = value
+	text, err := os.ReadFile(filepath.Join("testdata/chart", name+".yaml"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return chart{t, values}
+	if first, _, _ := bytes.Cut(text, []byte("\n")); !bytes.Contains(first, []byte(chartSum(t))) {
+		t.Errorf("the chart has changed since Helm rendered testdata/chart/%s.yaml: run make deploy-test UPDATE=1", name)
+	}
+	for _, document := range strings.Split(string(text), "\n---\n")[1:] {
+		var d map[string]any
+		if err := yaml.Unmarshal([]byte(document), &d); err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, d)
+	}
+	return documents
 }
 
-const fullValues = `
-replicas: 3
-store: dynamodb://tintype?region=eu-west-1
-cacheBucket: s3://variants?region=eu-west-1
-publicUrl: https://img.example.com
-baseDomain: img.example.com
-operators: [ann@example.com, bob@example.com]
-mail: smtp://tintype@mail.example.com:587
-trustedProxies: [10.0.0.0/8, 192.0.2.1]
-plans: "plans: {}"
-workspaces: "namespace: acme"
-env: {TINTYPE_LOG_LEVEL: warn, TINTYPE_WORKERS: 2}
-autoscaling: {enabled: true}
-ingress: {enabled: true, className: nginx, hosts: [img.example.com, "*.img.example.com"], tlsSecret: img}
-podMonitor: true
-`
+// chartSum is over the files of the chart. tools/deploy has the same.
+func chartSum(t *testing.T) string {
+	t.Helper()
+	h := sha256.New()
+	err := filepath.WalkDir("../../deploy/helm/tintype", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		fmt.Fprintf(h, "%s %d\n%s", filepath.Base(name), len(text), text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
 
 // ofChart reads what the chart's containers start.
 func ofChart(t *testing.T) (starts []start) {
 	t.Helper()
-	for name, values := range map[string]string{"by default": "{}", "with everything": fullValues} {
-		documents, err := withValues(t, values).render()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range documents {
+	for name := range charts {
+		for _, d := range rendered(t, name) {
 			template := within(d, "spec", "template", "spec")
 			if template == nil {
 				continue
@@ -369,42 +301,35 @@ func within(v any, names ...string) any {
 
 // TestChart: what the chart renders fits together as Kubernetes asks.
 func TestChart(t *testing.T) {
-	kinds := map[string]string{
-		"ServiceAccount": "v1", "Service": "v1", "ConfigMap": "v1", "StatefulSet": "apps/v1", "Deployment": "apps/v1", "Ingress": "networking.k8s.io/v1",
-		"HorizontalPodAutoscaler": "autoscaling/v2", "PodDisruptionBudget": "policy/v1", "PodMonitor": "monitoring.coreos.com/v1",
-	}
-	for _, tt := range []struct{ name, values, kinds string }{
-		{"by default", "{}", "Service ServiceAccount StatefulSet"},
-		{"with everything", fullValues, "ConfigMap Deployment HorizontalPodAutoscaler Ingress PodDisruptionBudget PodMonitor Service ServiceAccount"},
-	} {
-		documents, err := withValues(t, tt.values).render()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var found []string
-		for _, d := range documents {
-			kind, name := fmt.Sprint(d["kind"]), fmt.Sprint(within(d, "metadata", "name"))
-			found = append(found, kind)
-			if kinds[kind] != d["apiVersion"] || name != "img-images" {
-				t.Errorf("%s: %s %v %s", tt.name, kind, d["apiVersion"], name)
+	for name, want := range charts {
+		var kinds []string
+		var pod, service map[string]any
+		for _, d := range rendered(t, name) {
+			kinds = append(kinds, fmt.Sprint(d["kind"]))
+			if n := within(d, "metadata", "name"); n != "img-images" {
+				t.Errorf("%s: %v is called %v", name, d["kind"], n)
 			}
-			labels := fmt.Sprint(within(d, "metadata", "labels"))
-			switch kind {
+			switch d["kind"] {
 			case "Deployment", "StatefulSet":
-				checkPod(t, d)
+				pod = d
 			case "Service":
-				if fmt.Sprint(within(d, "spec", "selector")) != labels {
-					t.Errorf("%s: the service selects %v", tt.name, within(d, "spec", "selector"))
-				}
+				service = d
 			}
 		}
-		slices.Sort(found)
-		if got := strings.Join(found, " "); got != tt.kinds {
-			t.Errorf("%s: %s, want %s", tt.name, got, tt.kinds)
+		slices.Sort(kinds)
+		if got := strings.Join(kinds, " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
-	}
-	if _, err := withValues(t, "replicas: 2").render(); err == nil || !strings.Contains(err.Error(), "several pods need a store") {
-		t.Errorf("two pods with a database each: %v", err)
+		checkPod(t, pod)
+		if fmt.Sprint(within(service, "spec", "selector")) != fmt.Sprint(within(pod, "spec", "template", "metadata", "labels")) {
+			t.Errorf("%s: the service selects %v", name, within(service, "spec", "selector"))
+		}
+		ports := fmt.Sprint(within(within(pod, "spec", "template", "spec", "containers").([]any)[0], "ports"))
+		for _, p := range within(service, "spec", "ports").([]any) {
+			if target := fmt.Sprint(within(p, "targetPort")); !strings.Contains(ports, "name:"+target) || strings.Contains(ports, "name:"+target+" protocol:UDP") != (within(p, "protocol") == "UDP") {
+				t.Errorf("%s: the service's %v leads to none of %s", name, p, ports)
+			}
+		}
 	}
 }
 
