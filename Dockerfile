@@ -7,7 +7,7 @@ ARG BASE=golang:1.26-trixie
 FROM --platform=$BUILDPLATFORM $BASE AS build
 ARG TARGETARCH
 WORKDIR /src
-COPY deploy/image/target deploy/image/packages deploy/image/libvips deploy/image/
+COPY deploy/image/target deploy/image/packages deploy/image/
 RUN deploy/image/packages
 
 # The package of Debian's source that the tests ran with, and the checksum of its .dsc. Where the mirror has it no more,
@@ -15,6 +15,7 @@ RUN deploy/image/packages
 ARG VIPS_SUITE=sid
 ARG VIPS=8.18.6-1
 ARG VIPS_SHA256=872e195965493eaa755c81335b1b2faa3320b497808f60d3225e98d7793749b7
+COPY deploy/image/libvips deploy/image/
 RUN deploy/image/libvips
 
 COPY go.mod go.sum ./
