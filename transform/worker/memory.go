@@ -29,8 +29,8 @@ const (
 	perPixelTIFFOut   = 14
 	perPixelAVIF      = 40
 	perPixelAVIFAlpha = 56
-	perPixelJXL       = 86
-	perPixelJXLAlpha  = 112
+	perPixelJXL       = 96
+	perPixelJXLAlpha  = 125
 	perPixelLossy     = 16 // WebP
 	perPixelLossless  = 48 // lossless, or with alpha, which is always lossless
 	perPixelStill     = 30 // GIF
