@@ -260,6 +260,7 @@ func readBackupTime(data string) time.Time {
 	return at
 }
 
+// Root may write it, and a server of another user reads it.
 func writeBackupTime(data string, at time.Time) error {
-	return os.WriteFile(backupFile(data), []byte(at.UTC().Format(time.RFC3339)+"\n"), 0o600)
+	return os.WriteFile(backupFile(data), []byte(at.UTC().Format(time.RFC3339)+"\n"), 0o644)
 }
