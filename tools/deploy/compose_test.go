@@ -81,3 +81,29 @@ func TestComposePorts(t *testing.T) {
 		t.Errorf("ports %s", got)
 	}
 }
+
+// TestComposeEnv: the file .env beside compose.yaml has the variables, for every command of docker compose and from any folder, as
+// docs/deploy.md has it.
+func TestComposeEnv(t *testing.T) {
+	folder := t.TempDir()
+	text, err := os.ReadFile("../../deploy/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"compose.yaml": string(text), ".env": strings.Join(asked, "\n") + "\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options, err := cli.NewProjectOptions([]string{filepath.Join(folder, "compose.yaml")}, cli.WithEnvFiles(), cli.WithDotEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := project.Services["tintype"].Environment["TINTYPE_PUBLIC_URL"]; got == nil || *got != "https://img.example.com" {
+		t.Errorf("TINTYPE_PUBLIC_URL is %v", got)
+	}
+}
