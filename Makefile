@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pure test-cgo test-debian13 image-test deploy-test lint bench gallery picture dialects fuzz soak clean deps
+.PHONY: help run build test test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ image-test: ## the image, built by buildah and tried by runc, without Docker (as
 
 deploy-test: ## what is under deploy/, by Helm, Compose and the parser of Terraform, and by nginx, Caddy and Varnish in front of a server (Debian)
 	@UPDATE='$(UPDATE)' scripts/deploy-test $(ONLY)
+
+walkthrough: ## docs/deploy.md followed on a new Debian 13 with systemd, in namespaces (as root; makes it first, 600 MB)
+	@scripts/deploy-walkthrough
 
 lint: deps ## vet, gofmt, staticcheck, actionlint, go mod tidy, and govulncheck where its database can be reached
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }

@@ -188,14 +188,23 @@ func (s *Server) Stop() { s.kill() }
 // Issued returns what the certificates of the server lead to.
 func (s *Server) Issued(t testing.TB) *x509.CertPool {
 	t.Helper()
+	pool := x509.NewCertPool()
+	if b := s.IssuedPEM(t); !pool.AppendCertsFromPEM(b) {
+		t.Fatalf("the root of Pebble: %q", b)
+	}
+	return pool
+}
+
+// IssuedPEM returns the same as a file has it.
+func (s *Server) IssuedPEM(t testing.TB) []byte {
+	t.Helper()
 	client := s.client()
 	defer client.CloseIdleConnections()
 	b, err := get(t.Context(), client, s.management+"/roots/0")
-	pool := x509.NewCertPool()
-	if err != nil || !pool.AppendCertsFromPEM(b) {
-		t.Fatalf("the root of Pebble: %q, %v", b, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return pool
+	return b
 }
 
 // Orders returns how many orders the server has got.
