@@ -93,14 +93,34 @@ func (s *Source) JoinParts(ctx context.Context, id, upload string, parts []origi
 	return nil
 }
 
-// DropParts implements origin.Staging.
+// DropParts implements origin.Staging. A part that is on its way when an upload is aborted may
+// be stored nevertheless, so it looks, and aborts again (Amazon's AbortMultipartUpload says to).
+// What comes later than that is left to SweepParts.
 func (s *Source) DropParts(ctx context.Context, id, upload string) error {
 	name, err := s.staged(id)
 	if err != nil {
 		return err
 	}
-	return s.abort(ctx, name, upload)
+	for range dropTries {
+		if err := s.abort(ctx, name, upload); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil // it has been aborted
+		case <-time.After(dropPause):
+		}
+		if _, err := s.ListParts(ctx, id, upload); err != nil {
+			return nil // it is gone, or can't be looked at
+		}
+	}
+	return nil
 }
+
+const (
+	dropTries = 5
+	dropPause = 200 * time.Millisecond
+)
 
 func (s *Source) abort(ctx context.Context, name, upload string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
