@@ -223,8 +223,12 @@ func (s *Service) FindPurge(ctx context.Context, namespace, rawURL string) (foun
 			for _, p.Value = range ids {
 				add(p, workspace.PathTag(namespace, p.Source, r.key.Path))
 			}
-			for _, mark := range a.marks.asked() { // their images are kept by themselves
-				p := workspace.Purge{Kind: workspace.PurgePath, Source: mark.sourceName(), Value: mark.key.Path}
+			others := a.marks.asked() // which are kept by themselves
+			if a.fallback != nil {
+				others = append(others, *a.fallback)
+			}
+			for _, r := range others {
+				p := workspace.Purge{Kind: workspace.PurgePath, Source: r.sourceName(), Value: r.key.Path}
 				add(p, p.Tag(namespace))
 			}
 		case len(found) == 0:

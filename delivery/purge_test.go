@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"image/color"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -362,6 +364,34 @@ func TestPurgeOfAURLWithAMark(t *testing.T) {
 	}
 	if got := shows(t, b.get(target)); got != "blue" {
 		t.Error(got)
+	}
+}
+
+// TestPurgeOfAURLWithADefault: so is the image that a URL names to stand in.
+func TestPurgeOfAURLWithADefault(t *testing.T) {
+	b := newBench(t)
+	w := b.acme(func(w *workspace.Workspace) {
+		w.Sources = append(w.Sources, workspace.Source{Key: "media", Kind: "http", URL: b.upstream.URL + "/media/"})
+	})
+	b.registry.Set(t, w)
+	const target = "/acme/photos/none.png?format=png&default=media/x.png"
+	for _, colour := range []color.NRGBA{markRed, markBlue} {
+		b.upstream.Serve("/media/x.png", deliverytest.Body(flat(t, colour)))
+		found, tags, err := b.FindPurge(t.Context(), "acme", target)
+		if err != nil || !slices.Contains(tags, "acme/media/x.png") {
+			t.Fatal(found, tags, err)
+		}
+		for _, p := range found {
+			w = b.purge(t, w, p)
+		}
+		a := b.get(target)
+		m, err := png.Decode(a.Body)
+		if err != nil || a.Code != http.StatusNotFound {
+			t.Fatal(a.Code, err)
+		}
+		if got := color.NRGBAModel.Convert(m.At(0, 0)); got != colour {
+			t.Errorf("%v, want %v", got, colour)
+		}
 	}
 }
 
