@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/transform"
 )
 
 // Closes returns warnings about URLs that fail after a change from old to w, or need a
@@ -133,6 +134,9 @@ func (c *closing) lists() {
 	named("preset", "URLs that name it", namesOf(old.Presets, func(p Preset) string { return p.Name }), namesOf(w.Presets, func(p Preset) string { return p.Name }))
 	named("mark", "URLs that name it", namesOf(old.Marks, func(m Mark) string { return m.Name }), namesOf(w.Marks, func(m Mark) string { return m.Name }))
 
+	c.asMarks()
+	c.byPresets()
+
 	now, err := ParseOrigins(w.AllowedOrigins)
 	if err != nil {
 		return
@@ -146,6 +150,62 @@ func (c *closing) lists() {
 	if lost != nil {
 		c.say("allowed_origins", "requests by scripts of pages that only "+few(lost)+" allowed", fail)
 	}
+}
+
+// asMarks compares whose images URLs may name as marks: those of a source with a bound mark are
+// refused.
+func (c *closing) asMarks() {
+	was, is := boundMarks(c.old.w), boundMarks(c.new.w)
+	for i := range c.new.w.Sources {
+		if key := c.new.w.Sources[i].Key; is[key] != "" && was[key] == "" && c.old.sources[key] != nil {
+			c.say("mark "+is[key]+" is bound to source "+key, "URLs that name an image of "+key+" as their mark", fail)
+		}
+	}
+}
+
+// boundMarks returns the first mark that is bound to each source, by the source's key.
+func boundMarks(w *Workspace) map[string]string {
+	first := map[string]string{}
+	for _, m := range w.Marks {
+		for _, key := range m.AutoApplySources {
+			if first[key] == "" {
+				first[key] = m.Name
+			}
+		}
+	}
+	return first
+}
+
+// byPresets compares which presets name an image of a private source, by mark or default.
+func (c *closing) byPresets() {
+	if !c.unsigned() {
+		return
+	}
+	for _, p := range c.new.w.Presets {
+		i := slices.IndexFunc(c.old.w.Presets, func(old Preset) bool { return old.Name == p.Name })
+		if i < 0 {
+			continue
+		}
+		if key := c.new.privateOf(p); key != "" && c.old.privateOf(c.old.w.Presets[i]) == "" {
+			c.say("preset "+p.Name+" names an image of source "+key+", which is private", "URLs with the preset", needKey)
+		}
+	}
+}
+
+// privateOf returns the private source of which a preset names an image, or "".
+func (r *ruling) privateOf(p Preset) string {
+	q, err := transform.ParseQuery(p.Options)
+	if err != nil {
+		return ""
+	}
+	for _, option := range []string{"mark", "default"} {
+		name, _, err := q.Value(option)
+		key, _, ok := strings.Cut(name, "/")
+		if src := r.sources[key]; err == nil && ok && src != nil && src.Private {
+			return key
+		}
+	}
+	return ""
 }
 
 func namesOf[T any](list []T, name func(T) string) (names []string) {

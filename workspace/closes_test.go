@@ -30,6 +30,10 @@ func TestCloses(t *testing.T) {
 	tiff := func(w *Workspace) { w.AllowTIFF = true }
 	thumb := func(w *Workspace) { w.Presets = []Preset{{Name: "thumb", Options: "w=320"}} }
 	logo := func(w *Workspace) { w.Marks = []Mark{{Name: "logo", Image: "photos/logo.png"}} }
+	bind := func(w *Workspace) { w.Marks[0].AutoApplySources = []string{"photos"} }
+	stamped := func(option string) edit {
+		return func(w *Workspace) { w.Presets = []Preset{{Name: "thumb", Options: "w=320&" + option + "=vault/x.png"}} }
+	}
 	domains := func(list ...string) edit { return func(w *Workspace) { w.Domains = list } }
 	photos, vault, lobby := at("photos", "photos/"), private(at("vault", "vault/")), at("lobby", "photos/lobby/")
 	const (
@@ -57,16 +61,26 @@ func TestCloses(t *testing.T) {
 		"signatures, no site": {[]edit{sources(photos)}, []edit{sources(private(photos)), signed}, []string{"require_signature is on: images of all sources, and those of full URLs," + keyed}},
 		"a preset":            {[]edit{thumb}, nil, []string{"preset thumb is gone: URLs that name it" + fails}},
 		"a mark":              {[]edit{logo}, nil, []string{"mark logo is gone: URLs that name it" + fails}},
-		"a domain":            {[]edit{domains("a.example.com", "b.example.com")}, []edit{domains("b.example.com", "c.example.com")}, []string{"domain a.example.com is gone: its URLs" + fails}},
-		"some origins":        {[]edit{origins("*")}, []edit{origins("https://a.example.com", "null")}, []string{"allowed_origins: requests by scripts of pages that only * allowed" + fails}},
-		"fewer origins":       {[]edit{origins("https://a.example.com", "*.b.example", "c.example")}, []edit{origins("a.example.com", "x.b.example")}, []string{"allowed_origins: requests by scripts of pages that only *.b.example, c.example allowed" + fails}},
-		"more origins":        {[]edit{origins("a.b.example", "null")}, []edit{origins("*.b.example", "null", "c.example")}, nil},
-		"every origin":        {[]edit{origins("a.b.example", "null")}, []edit{origins("*")}, nil},
-		"a private default":   {[]edit{sources(photos, vault), from("photos")}, []edit{sources(photos, vault), from("vault")}, []string{"default_source: source vault is private: URLs of other products that name no source" + keyed}},
-		"another default":     {[]edit{sources(photos, lobby), from("photos")}, []edit{sources(photos, lobby), from("lobby")}, []string{"default_source is lobby: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
-		"no default":          {[]edit{sources(photos), from("photos")}, []edit{sources(photos)}, []string{"default_source is empty: URLs of other products that name no source" + fails}},
-		"a public default":    {[]edit{sources(photos, vault), from("vault")}, []edit{sources(photos, vault), from("photos")}, []string{"default_source is photos: URLs of other products that name no source have their images in it, and no longer in vault: these URLs may fail from now on"}},
-		"a first default":     {[]edit{sources(vault)}, []edit{sources(vault), from("vault")}, nil},
+		"a mark is bound":     {[]edit{sources(photos), logo}, []edit{sources(photos), logo, bind}, []string{"mark logo is bound to source photos: URLs that name an image of photos as their mark" + fails}},
+		"a mark stays":        {[]edit{sources(photos), logo, bind}, []edit{sources(photos), logo, bind}, nil},
+		"a preset with a private mark": {[]edit{sources(photos, vault), thumb}, []edit{sources(photos, vault), stamped("mark")}, []string{
+			"preset thumb names an image of source vault, which is private: URLs with the preset" + keyed}},
+		"a preset with a private default": {[]edit{sources(photos, vault), thumb}, []edit{sources(photos, vault), stamped("default")}, []string{
+			"preset thumb names an image of source vault, which is private: URLs with the preset" + keyed}},
+		"a preset's mark becomes private": {[]edit{sources(photos, at("vault", "vault/")), stamped("mark")}, []edit{sources(photos, vault), stamped("mark")}, []string{
+			"preset thumb names an image of source vault, which is private: URLs with the preset" + keyed, "source vault is private: its images" + keyed}},
+		"a preset's mark was private": {[]edit{sources(photos, vault), stamped("mark")}, []edit{sources(photos, vault), stamped("default")}, nil},
+		"a preset's mark, signed":     {[]edit{signed, sources(photos, vault), thumb}, []edit{signed, sources(photos, vault), stamped("mark")}, nil},
+		"a domain":                    {[]edit{domains("a.example.com", "b.example.com")}, []edit{domains("b.example.com", "c.example.com")}, []string{"domain a.example.com is gone: its URLs" + fails}},
+		"some origins":                {[]edit{origins("*")}, []edit{origins("https://a.example.com", "null")}, []string{"allowed_origins: requests by scripts of pages that only * allowed" + fails}},
+		"fewer origins":               {[]edit{origins("https://a.example.com", "*.b.example", "c.example")}, []edit{origins("a.example.com", "x.b.example")}, []string{"allowed_origins: requests by scripts of pages that only *.b.example, c.example allowed" + fails}},
+		"more origins":                {[]edit{origins("a.b.example", "null")}, []edit{origins("*.b.example", "null", "c.example")}, nil},
+		"every origin":                {[]edit{origins("a.b.example", "null")}, []edit{origins("*")}, nil},
+		"a private default":           {[]edit{sources(photos, vault), from("photos")}, []edit{sources(photos, vault), from("vault")}, []string{"default_source: source vault is private: URLs of other products that name no source" + keyed}},
+		"another default":             {[]edit{sources(photos, lobby), from("photos")}, []edit{sources(photos, lobby), from("lobby")}, []string{"default_source is lobby: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
+		"no default":                  {[]edit{sources(photos), from("photos")}, []edit{sources(photos)}, []string{"default_source is empty: URLs of other products that name no source" + fails}},
+		"a public default":            {[]edit{sources(photos, vault), from("vault")}, []edit{sources(photos, vault), from("photos")}, []string{"default_source is photos: URLs of other products that name no source have their images in it, and no longer in vault: these URLs may fail from now on"}},
+		"a first default":             {[]edit{sources(vault)}, []edit{sources(vault), from("vault")}, nil},
 		"signatures, a default": {[]edit{signed, sources(photos, vault), from("photos")}, []edit{signed, sources(photos, vault), from("vault")}, []string{
 			"default_source is vault: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
 

@@ -80,8 +80,8 @@ func (a *api) signingRoutes() {
 	}, a.listSigningKeys)
 	handle(a, account.WriteSigningKeys, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/workspaces/{ns}/signing-keys/{id}", OperationID: "deleteSigningKey", Tags: keys,
-		Summary:     "Revoke a signing key",
-		Description: "URLs that it signed are refused from then on.",
+		Summary: "Revoke a signing key", DefaultStatus: http.StatusNoContent,
+		Description: "URLs that it signed are refused from then on. The header `Tintype-Warning` says so.",
 	}, a.deleteSigningKey)
 	handle(a, account.Sign, huma.Operation{
 		Method: http.MethodPost, Path: "/v1/workspaces/{ns}/sign", OperationID: "signURL", Tags: keys,
@@ -125,8 +125,11 @@ func (a *api) listSigningKeys(ctx context.Context, in *namespaceInput) (out *sig
 	return out, err
 }
 
-func (a *api) deleteSigningKey(ctx context.Context, in *signingKeyInput) (*struct{}, error) {
-	return nil, a.manage.DeleteSigningKey(ctx, caller(ctx), in.Namespace, in.ID)
+func (a *api) deleteSigningKey(ctx context.Context, in *signingKeyInput) (*deletedPartOutput, error) {
+	if err := a.manage.DeleteSigningKey(ctx, caller(ctx), in.Namespace, in.ID); err != nil {
+		return nil, err
+	}
+	return &deletedPartOutput{Warnings: []string{"signing key " + in.ID + " is gone: URLs that it signed are refused from now on"}}, nil
 }
 
 func (a *api) sign(ctx context.Context, in *signInput) (out *signOutput, err error) {

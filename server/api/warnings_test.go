@@ -66,6 +66,7 @@ func TestOpened(t *testing.T) {
 		gone    = "source vault is gone: URLs that name it are refused from now on"
 		private = "source photos is private: its images need a signature or an API key from now on"
 		named   = " p is gone: URLs that name it are refused from now on"
+		bound   = "mark m is bound to source photos: URLs that name an image of photos as their mark are refused from now on"
 		unbound = "source photos has lost marks: its images don't carry them from now on (m)"
 	)
 	s.do(t, "POST", "/v1/workspaces", `{"namespace":"acme","sources":[`+photos+`,`+vault+`]}`)
@@ -81,7 +82,7 @@ func TestOpened(t *testing.T) {
 		{"PATCH", "", `{"sources":[` + photos + `]}`, 200, []string{gone, opens}},
 		{"PUT", "/sources/vault", vault, 200, []string{closes}},
 		{"PUT", "/sources/vault", strings.Replace(vault, "true", "false", 1), 200, []string{public}},
-		{"PUT", "/marks/m", `{"image":"photos/m.png","auto_apply_sources":["photos"]}`, 200, nil},
+		{"PUT", "/marks/m", `{"image":"photos/m.png","auto_apply_sources":["photos"]}`, 200, []string{bound}},
 		{"PUT", "/presets/p", `{"options":"w=1"}`, 200, nil},
 		{"DELETE", "/presets/p", "", 204, []string{"preset" + named}},
 		{"PUT", "/marks/m", `{"image":"photos/m.png"}`, 200, []string{unbound}},
@@ -103,6 +104,13 @@ func TestOpened(t *testing.T) {
 		if a.status != tt.status || !slices.Equal(got.Warnings, tt.want) {
 			t.Errorf("%s %s %s: %d %q", tt.method, tt.path, tt.body, a.status, got.Warnings)
 		}
+	}
+	var key struct{ ID string }
+	if err := json.Unmarshal([]byte(s.do(t, "POST", ws+"/signing-keys", "").body), &key); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.do(t, "DELETE", ws+"/signing-keys/"+key.ID, ""); a.status != 204 || a.header.Get("Tintype-Warning") != "signing key "+key.ID+" is gone: URLs that it signed are refused from now on" {
+		t.Errorf("%d %q", a.status, a.header)
 	}
 	was := s.do(t, "PATCH", ws, `{"require_signature":true}`)
 	if a := s.do(t, "PUT", ws, strings.Replace(was.body, `"require_signature":true`, `"require_signature":false`, 1)); !strings.Contains(a.body, "require_signature is off: ") {
