@@ -187,6 +187,7 @@ func TestReadingOfServers(t *testing.T) {
 				// ASP.NET without cookies; the second pass joins words (CVE-2023-36899).
 				"(S(x))/vault", "(A(x)S(y)F(z))/vault", "va/(S(x))ult", "(S(x))/va/(S(x))ult", "va(S(x))ult", "va(S(x))/ult", "va/(A(x))ult", "va/(F(x)S(y))ult",
 				"va/%28S%28x%29%29ult", "va/(S(x)) ult", "va/%2528S(x))ult", "va/（S(x))ult", "(S(x))va/(S(x))ult", "va/(S(x;y))ult", "va(S(x;y))ult",
+				"va(S(x))ult::$DATA", "vault(S(x))::$INDEX_ALLOCATION", "VAULT(S(x))::$DATA", "vau(S(x))lt.:", "va:(S(x))ult",
 				// One character for any.
 				"vaul%3F", "v%3Fult", "%3Fault", "vault%3F", "vaul%253F", "%3F%3F%3F%3F%3F", "vaul%3F;x", "%EF%BC%9Fault",
 				// Parameters.

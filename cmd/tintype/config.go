@@ -44,7 +44,7 @@ type serveCmd struct {
 	BaseDomain string        `env:"TINTYPE_BASE_DOMAIN" placeholder:"DOMAIN" help:"Serve workspace NS on NS.DOMAIN too. Needs a wildcard DNS record."`
 	Dir        []dirSpec     `env:"TINTYPE_DIR" sep:";" placeholder:"NS/KEY=PATH" help:"Serve a folder of this machine as source KEY of workspace NS, which is made if it is missing. Repeatable."`
 	DirUploads []string      `env:"TINTYPE_DIR_UPLOADS" sep:";" placeholder:"NS/KEY" help:"Let owners upload images to the folder of --dir NS/KEY=PATH, and delete them there. This server must be allowed to write to the folder. Repeatable."`
-	DirPrivate []string      `env:"TINTYPE_DIR_PRIVATE" sep:";" placeholder:"NS/KEY" help:"Serve the images of the folder of --dir NS/KEY=PATH to signed URLs only. Repeatable."`
+	DirPrivate []string      `env:"TINTYPE_DIR_PRIVATE" sep:";" placeholder:"NS/KEY" help:"Serve the images of the folder of --dir NS/KEY=PATH to signed URLs only. No folder that isn't private may hold it. Repeatable."`
 	Demo       bool          `env:"TINTYPE_DEMO" help:"Try Tintype on this machine: draws pictures into the data folder, serves them in the workspaces demo and gallery, makes a root key, and prints the codes with which operator@tintype.example signs in at /app."`
 	PublicURL  publicURL     `env:"TINTYPE_PUBLIC_URL" placeholder:"URL" help:"The URL under which people reach this server, such as https://img.example.com: the host of every link in mails and on the pages of the dashboard. With --tls, its port is where clients are redirected and offered HTTP/3. Needed with --mail smtp://."`
 	Operators  []email       `env:"TINTYPE_OPERATORS" placeholder:"ADDRESS" help:"E-mail addresses of the operators, who may sign in at /app and have all rights in every workspace. Repeatable, or with commas between."`
@@ -146,6 +146,7 @@ func (c *serveCmd) Validate() error {
 		what  string
 	}{
 		{"--log-sample", int64(c.LogSample), 0, "0 or more; 100 logs one of a hundred requests that go well, 0 only those that fail"},
+		{"--alerts-every", int64(c.AlertsEvery), int64(100 * time.Millisecond), "a duration from 100ms, such as 1m"},
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 1, "a whole number from 1; with no queue, whatever can't begin at once would be answered 503"},
 		{"--worker-memory", int64(c.WorkerMemory), 256 << 20, "a size from 256MiB, such as 2GiB"},
@@ -202,7 +203,7 @@ func (c *serveCmd) Validate() error {
 	if err := c.checkBilling(); err != nil {
 		return err
 	}
-	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".")) {
+	if b := c.BaseDomain; b != "" && (strings.ContainsAny(b, "/:@* ") || !strings.Contains(strings.Trim(b, "."), ".") || strings.Contains(b, "..")) {
 		return fmt.Errorf("--base-domain: %q is no domain; write it as img.example.com", b)
 	}
 	if c.Data == "" {
@@ -213,7 +214,7 @@ func (c *serveCmd) Validate() error {
 	}
 	seen := map[string]bool{}
 	for _, d := range c.Dir {
-		name := d.namespace + "/" + d.key
+		name := d.name()
 		if seen[name] {
 			return fmt.Errorf("--dir: %s is given twice", name)
 		}
@@ -323,6 +324,9 @@ func prefixes(all []cidr) (list []netip.Prefix) {
 
 // A dirSpec is NS/KEY=PATH.
 type dirSpec struct{ namespace, key, path string }
+
+// name is how other flags name the folder.
+func (d dirSpec) name() string { return d.namespace + "/" + d.key }
 
 // UnmarshalText reads NS/KEY=PATH.
 func (d *dirSpec) UnmarshalText(text []byte) error {

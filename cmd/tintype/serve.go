@@ -116,6 +116,9 @@ func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask, about htt
 
 // openDirs opens the folders of --dir.
 func (c *serveCmd) openDirs(bodies *origin.Bodies) (dirs map[string]map[string]*origin.Dir, closeAll func() error, err error) {
+	if err := c.checkPrivateDirs(); err != nil {
+		return nil, nil, err
+	}
 	dirs = map[string]map[string]*origin.Dir{}
 	var opened []*origin.Dir
 	closeAll = func() error {
@@ -131,8 +134,8 @@ func (c *serveCmd) openDirs(bodies *origin.Bodies) (dirs map[string]map[string]*
 			return nil, nil, errors.Join(fmt.Errorf("--dir %s/%s: %w", spec.namespace, spec.key, err), closeAll())
 		}
 		dir.MaxBytes, dir.Bodies = int64(c.MaxOriginalBytes), bodies
-		dir.Uploads = slices.Contains(c.DirUploads, spec.namespace+"/"+spec.key)
-		dir.Private = slices.Contains(c.DirPrivate, spec.namespace+"/"+spec.key)
+		dir.Uploads = slices.Contains(c.DirUploads, spec.name())
+		dir.Private = c.isPrivate(spec)
 		opened = append(opened, dir)
 		if dirs[spec.namespace] == nil {
 			dirs[spec.namespace] = map[string]*origin.Dir{}
@@ -140,6 +143,40 @@ func (c *serveCmd) openDirs(bodies *origin.Bodies) (dirs map[string]map[string]*
 		dirs[spec.namespace][spec.key] = dir
 	}
 	return dirs, closeAll, nil
+}
+
+// checkPrivateDirs refuses a private folder that lies within one that isn't: everybody could
+// read it there.
+func (c *serveCmd) checkPrivateDirs() error {
+	for _, private := range c.Dir {
+		if !c.isPrivate(private) {
+			continue
+		}
+		for _, public := range c.Dir {
+			if !c.isPrivate(public) && holds(public.path, private.path) {
+				return fmt.Errorf("--dir-private %s: everybody could read its folder through %s, which holds it: keep the two apart, or add --dir-private %s",
+					private.name(), public.name(), public.name())
+			}
+		}
+	}
+	return nil
+}
+
+func (c *serveCmd) isPrivate(d dirSpec) bool { return slices.Contains(c.DirPrivate, d.name()) }
+
+// holds reports whether a folder is another one, or has it inside.
+func holds(outer, inner string) bool {
+	real := func(path string) string {
+		if p, err := filepath.EvalSymlinks(path); err == nil { // else opening it says what is wrong
+			path = p
+		}
+		if p, err := filepath.Abs(path); err == nil {
+			path = p
+		}
+		return path
+	}
+	rel, err := filepath.Rel(real(outer), real(inner))
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // prepare does what the flags want done to workspaces: it applies the file of --apply, and
