@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,8 @@ func inNamespace(t *testing.T) (inside bool) {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	runtime.LockOSThread() // Pdeathsig is sent when the thread ends that started the child
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		t.Skipf("skipped: this system lets nobody make a user namespace, in which a small disk could be mounted: %v", err)
 	}
