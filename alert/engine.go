@@ -128,7 +128,7 @@ func (e *Engine) SendsMail() bool { return e.cfg.Mail != nil }
 
 func (e *Engine) now() time.Time { return e.cfg.Now().UTC() }
 
-// Run judges every minute, until the context ends. It logs failures and tries again. Call it
+// Run judges once in each Config.Every, until the context ends. It logs failures and tries again. Call it
 // once.
 func (e *Engine) Run(ctx context.Context) {
 	tick := time.NewTicker(cmp.Or(e.cfg.Every, tickEvery))

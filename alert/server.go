@@ -83,7 +83,7 @@ func NewServer(c ServerConfig) *Server {
 	return s
 }
 
-// Run looks every minute, until the context ends.
+// Run looks once in each ServerConfig.Every, until the context ends.
 func (s *Server) Run(ctx context.Context) {
 	tick := time.NewTicker(cmp.Or(s.cfg.Every, tickEvery))
 	defer tick.Stop()

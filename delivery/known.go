@@ -9,7 +9,8 @@ import (
 // known keeps what URLs ask for that were hits: reading one takes longer than all else of a hit.
 // It keeps what the settings of a workspace say of the URL and nothing else. By what right
 // somebody sees the image, what the Accept header chooses and what is blocked is decided anew
-// for each request. It is safe for concurrent use.
+// for each request. What was read under older settings never matches, and goes when the URL is a
+// hit again or others take its place. It is safe for concurrent use.
 type known struct{ asks *lru.Cache[Target, *knownAsk] }
 
 type knownAsk struct {

@@ -48,7 +48,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	defer func() { err = errors.Join(err, s.parts.end(flushTime)) }()
 	for _, stage := range []func(context.Context) error{
 		s.readRootKeys, s.prepareData, s.open, s.openStore, s.openRecords, s.startEngine, s.openCache, s.openOrigins,
-		s.openCertificates, s.makeDelivery, s.makeBilling, s.makeManager, s.makeServer,
+		s.openCertificates, s.makeDelivery, s.makeAccounts, s.makeManager, s.makeServer,
 	} {
 		if err := stage(ctx); err != nil {
 			return err

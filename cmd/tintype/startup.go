@@ -293,8 +293,8 @@ func (s *startup) makeDelivery(context.Context) (err error) {
 	return nil
 }
 
-// makeBilling makes what needs people or money: accounts, alerts, Stripe and the meter.
-func (s *startup) makeBilling(ctx context.Context) (err error) {
+// makeAccounts makes what serves people: accounts and their alerts, Stripe and the meter.
+func (s *startup) makeAccounts(ctx context.Context) (err error) {
 	if s.people, err = s.newPeople(s.secrets, s.store, s.listening.addresses(), s.std.stdout, s.log); err != nil {
 		return err
 	}
