@@ -104,6 +104,7 @@ var mayImport = map[string][]string{
 	// For tests: servers to run against, generated files, how much time a function takes.
 	"internal/cputime":       {},
 	"internal/golden":        {},
+	"internal/letterbox":     {},
 	"internal/otlp":          {},
 	"internal/tool":          {},
 	"internal/versitygw":     {"internal/tool"},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -17,72 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
-
 	"github.com/tintype/tintype/geoip/geoiptest"
+	"github.com/tintype/tintype/internal/letterbox"
 	"github.com/tintype/tintype/webhook"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/sqlite"
 )
-
-// A letterbox is an SMTP server that keeps its mails.
-type letterbox struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
-func (l *letterbox) Reset()                                      {}
-func (l *letterbox) Logout() error                               { return nil }
-func (l *letterbox) AuthMechanisms() []string                    { return nil }
-func (l *letterbox) Auth(string) (sasl.Server, error)            { return nil, smtp.ErrAuthUnsupported }
-func (l *letterbox) Mail(string, *smtp.MailOptions) error        { return nil }
-func (l *letterbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
-func (l *letterbox) Data(r io.Reader) error {
-	b, err := io.ReadAll(r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, strings.ReplaceAll(string(b), "=\r\n", ""))
-	return err
-}
-
-// find waits for a mail with a text, and returns it.
-func (l *letterbox) find(t *testing.T, text string) string {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		l.mu.Lock()
-		for _, m := range l.all {
-			if strings.Contains(m, text) {
-				l.mu.Unlock()
-				return m
-			}
-		}
-		l.mu.Unlock()
-	}
-	t.Fatalf("no mail has %q: %q", text, l.all)
-	return ""
-}
-
-func (l *letterbox) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = nil
-}
-
-// startLetterbox starts one, and returns its address.
-func startLetterbox(t *testing.T) (box *letterbox, address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	box = &letterbox{}
-	post := smtp.NewServer(box)
-	go func() { _ = post.Serve(l) }()
-	t.Cleanup(func() { _ = post.Close() })
-	return box, l.Addr().String()
-}
 
 // mailing are the flags of a server that tells its operator of what is wrong with it.
 func mailing(address string) []string {
@@ -123,7 +62,7 @@ func aged(t *testing.T, namespace, secretKey string, days int) (data string) {
 // requests than usual.
 func TestAlerts(t *testing.T) {
 	t.Parallel() // it waits
-	box, post := startLetterbox(t)
+	box := letterbox.Start(t, "127.0.0.1:0")
 
 	var mu sync.Mutex
 	var secret string
@@ -147,6 +86,14 @@ func TestAlerts(t *testing.T) {
 		got[is.Data.Rule] = is.Data.Message
 	}))
 	t.Cleanup(hook.Close)
+	told := func(rule string) (message string) { // waits, since each channel is told in its own time
+		for end := time.Now().Add(time.Minute); message == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			mu.Lock()
+			message = got[rule]
+			mu.Unlock()
+		}
+		return message
+	}
 
 	pictures, err := drawn()
 	if err != nil {
@@ -154,7 +101,7 @@ func TestAlerts(t *testing.T) {
 	}
 	root := strings.Repeat("0123456789abcdef", 2)
 	secretKey := workspace.NewSecretKey()
-	url := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": root, "TINTYPE_SECRET_KEY": secretKey}, append(mailing(post),
+	url := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": root, "TINTYPE_SECRET_KEY": secretKey}, append(mailing(box.Address),
 		"--data", aged(t, "acme", secretKey, 2), "--dir", "acme/photos="+pictures, "--allow-cidr", "127.0.0.0/8", "--trusted-proxies", "127.0.0.0/8",
 		"--geoip", geoiptest.Write(t, map[string]string{"192.0.2.0/24": "DE", "198.51.100.0/24": "FR"}))...)
 	call := func(key, from, method, path, body string, into any) int {
@@ -196,7 +143,7 @@ func TestAlerts(t *testing.T) {
 	if status := call(root, "", "POST", "/v1/workspaces/acme/alerts/channels", `{"kind":"email","email":"ops@acme.test"}`, &channel); status != 201 {
 		t.Fatal(status)
 	}
-	asked := box.find(t, "Confirm that you want alerts")
+	asked := box.Find(t, "Confirm that you want alerts")
 	code := regexp.MustCompile(`page of alerts is (\w+)`).FindStringSubmatch(asked)
 	if code == nil || !strings.Contains(asked, "http://localhost:8080/app/me/alerts?token=") {
 		t.Fatal(asked)
@@ -232,13 +179,13 @@ func TestAlerts(t *testing.T) {
 	if status := call(key.Key, "192.0.2.7", "DELETE", "/v1/workspaces/acme/presets/none", "", nil); status != 403 {
 		t.Fatal(status)
 	}
-	box.find(t, "failed in the last 5 minutes") // which the many below would hide
+	box.Find(t, "failed in the last 5 minutes") // which the many below would hide
 	for range 1001 {
 		if status := call("", "", "GET", "/acme/photos/dusk.jpg?w=20", "", nil); status != 200 {
 			t.Fatal(status)
 		}
 	}
-	box.find(t, "was refused (403)") // so that its country is known before the next one is
+	box.Find(t, "was refused (403)") // so that its country is known before the next one is
 	for i := range 101 {             // 100 a minute are answered
 		if status := call(key.Key, "198.51.100.7", "GET", "/v1/workspaces/acme/usage", "", nil); status != 200 && i < 99 {
 			t.Fatal(status)
@@ -251,11 +198,8 @@ func TestAlerts(t *testing.T) {
 		"spike":     " requests in this hour; the busiest same hour of the last 7 days had under 100.",
 		"key_place": " was used from FR, where it was not seen before.", "key_hours": "outside the hours that you set.",
 	} {
-		box.find(t, says)
-		mu.Lock()
-		message := got[rule]
-		mu.Unlock()
-		if !strings.Contains(message, says) {
+		box.Find(t, says)
+		if message := told(rule); !strings.Contains(message, says) {
 			t.Errorf("%s: the webhook said %q", rule, message)
 		}
 	}

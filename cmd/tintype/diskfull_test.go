@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tintype/tintype/internal/letterbox"
 )
 
 // inNamespace runs the rest of the test in a process that may mount file systems. Only that
@@ -68,7 +70,7 @@ type smallDisk struct {
 	data   string
 	filler string
 	args   []string
-	box    *letterbox // of the operator
+	box    *letterbox.Box // of the operator
 
 	name    string // of the workspace, as was acknowledged
 	n       int
@@ -189,10 +191,10 @@ func newSmallDisk(t *testing.T) *smallDisk {
 			t.Error(err)
 		}
 	})
-	box, post := startLetterbox(t)
+	box := letterbox.Start(t, "127.0.0.1:0")
 	d := &smallDisk{
 		t: t, data: filepath.Join(disk, "data"), filler: filepath.Join(disk, "filler"), box: box,
-		args: append(mailing(post),
+		args: append(mailing(box.Address),
 			"--workers", "1", "--drain", "0s", "--cache-disk", "8MiB", "--dir", "demo/samples="+samples,
 			"--purge-webhook", "http://"+freeAddress(t), // where nobody answers, so that messages wait
 		),
@@ -240,7 +242,7 @@ func TestDiskFull(t *testing.T) {
 		d.fill()
 		until(t, "a write is refused", func() bool { return d.write("is full") == 503 })
 		d.check("full")
-		d.box.find(t, "The disk of the data folder is full")
+		d.box.Find(t, "The disk of the data folder is full")
 		stop()
 		load.Wait()
 
@@ -250,7 +252,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		d.end(sig)
 		d.fill() // where the server made room
-		d.box.clear()
+		d.box.Clear()
 		d.start()
 		if log := d.log.String(); !strings.Contains(log, "the disk of the data folder is full") || !strings.Contains(log, `"level":"ERROR"`) {
 			t.Errorf("started on a full disk, the log doesn't say so:\n%s", log)
@@ -259,14 +261,14 @@ func TestDiskFull(t *testing.T) {
 		if d.write("is full") != 503 {
 			t.Error("started on a full disk, a write is taken")
 		}
-		d.box.find(t, "The disk of the data folder is full")
+		d.box.Find(t, "The disk of the data folder is full")
 		if err := os.Remove(d.filler); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "writes are taken again", func() bool { return d.write("is full") == 200 })
 		d.check("with room again")
-		d.box.find(t, "Tintype server alert is over: A disk is full")
-		d.box.clear()
+		d.box.Find(t, "Tintype server alert is over: A disk is full")
+		d.box.Clear()
 		d.end(syscall.SIGKILL)
 		d.start()
 		d.check("started with room")

@@ -3,38 +3,16 @@
 package main
 
 import (
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
+	"github.com/tintype/tintype/internal/letterbox"
 )
-
-// A postbox is an SMTP server whose mails have codes to sign in with.
-type postbox codes
-
-func (b postbox) NewSession(*smtp.Conn) (smtp.Session, error) { return b, nil }
-func (b postbox) Reset()                                      {}
-func (b postbox) Logout() error                               { return nil }
-func (b postbox) AuthMechanisms() []string                    { return nil }
-func (b postbox) Auth(string) (sasl.Server, error)            { return nil, smtp.ErrAuthUnsupported }
-func (b postbox) Mail(string, *smtp.MailOptions) error        { return nil }
-func (b postbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
-func (b postbox) Data(r io.Reader) error {
-	mail, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	_, err = codes(b).Write(mail)
-	return err
-}
 
 // TestNewcomer: who has only the URL of a server and a mailbox, and is no operator, makes a
 // workspace on the signup plan and comes to the first image, and to the text that puts it into a
@@ -42,14 +20,7 @@ func (b postbox) Data(r io.Reader) error {
 // type may fall, but not grow.
 func TestNewcomer(t *testing.T) {
 	t.Parallel() // it waits for the browser
-	sent := make(codes, 10)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	post := smtp.NewServer(postbox(sent))
-	go func() { _ = post.Serve(l) }()
-	t.Cleanup(func() { _ = post.Close() })
+	box := letterbox.Start(t, "127.0.0.1:0")
 	pictures, err := drawn()
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +32,7 @@ func TestNewcomer(t *testing.T) {
 	shop := deliverytest.NewUpstream(t)
 	shop.Serve("/images/2026/noon.jpg", deliverytest.Body(photo))
 	address := freeAddress(t)
-	url := startServing(t, nil, "--listen", address, "--public-url", "http://"+address, "--mail", "smtp://"+l.Addr().String(), "--operators", operatorOfTests, "--signup", "open", "--plans", plansOfTests, "--allow-cidr", "127.0.0.0/8")
+	url := startServing(t, nil, "--listen", address, "--public-url", "http://"+address, "--mail", "smtp://"+box.Address, "--operators", operatorOfTests, "--signup", "open", "--plans", plansOfTests, "--allow-cidr", "127.0.0.0/8")
 
 	clicks, fields := 0, 0
 	p := open(t, startBrowser(t), url+"/", 1400, 900)
@@ -81,7 +52,7 @@ func TestNewcomer(t *testing.T) {
 	click(".start")
 	fill("#email", "new@shop.example")
 	click("main button.primary")
-	fill("#code", <-sent)
+	fill("#code", oneCode.FindString(box.Find(t, "Your code is")))
 	click("main button.primary")
 	fill("#namespace", "shop")
 	p.shoot("newcomer-1-workspace")

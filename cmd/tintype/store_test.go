@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/letterbox"
 )
 
 const testRootKey = "the-root-key-of-these-tests-0123456789"
@@ -293,8 +294,8 @@ func TestStoreStopped(t *testing.T) {
 			paths = append(paths, fmt.Sprintf("/ws-%d/samples/dusk.jpg?w=%d", i, 16+w))
 		}
 	}
-	box, post := startLetterbox(t)
-	a, dataB := serveShared(t, t.TempDir(), store, append(mailing(post), args...)...), t.TempDir()
+	box := letterbox.Start(t, "127.0.0.1:0")
+	a, dataB := serveShared(t, t.TempDir(), store, append(mailing(box.Address), args...)...), t.TempDir()
 	const domain = "img.shop.example"
 	a.mustCall(t, 200, "PATCH", "/workspaces/ws-0", map[string]any{"domains": []string{domain}})
 	a.mustCall(t, 200, "POST", "/workspaces/ws-0/domains/"+domain+"/verify", nil)
@@ -381,7 +382,7 @@ func TestStoreStopped(t *testing.T) {
 	if status := ready(without); status != 503 {
 		t.Errorf("a server without copies is ready while the store is stopped: %d", status)
 	}
-	box.find(t, "The store fails, so that settings can't be changed")
+	box.Find(t, "The store fails, so that settings can't be changed")
 	<-over
 	local.Resume(t)
 	until(t, "it is ready once the store has answered", func() bool { return ready(without) == 200 })
@@ -400,7 +401,7 @@ func TestStoreStopped(t *testing.T) {
 		}
 		return status == 403
 	})
-	box.find(t, "Tintype server alert is over: The store fails")
+	box.Find(t, "Tintype server alert is over: The store fails")
 	stop()
 	load.Wait()
 	t.Logf("%d images were asked for, %d failed; the other server has the change after %v", requests.Load(), failed.Load(), took.Round(time.Millisecond))

@@ -28,6 +28,7 @@ import (
 	"github.com/tintype/tintype/certs"
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/dynamodblocal"
+	"github.com/tintype/tintype/internal/letterbox"
 	"github.com/tintype/tintype/internal/pebble"
 	"github.com/tintype/tintype/workspace"
 )
@@ -440,7 +441,7 @@ func TestTLSRenewalFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, post := startLetterbox(t)
+	box := letterbox.Start(t, "127.0.0.1:0")
 	told := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -450,7 +451,7 @@ func TestTLSRenewalFails(t *testing.T) {
 	secure, plain, data := freeAddress(t), freeAddress(t), t.TempDir()
 	ca := pebble.Start(t, portNumber(t, plain), portNumber(t, secure))
 	start := func() *acmeServer {
-		return startACME(t, ca, data, "sqlite", secure, plain, append(mailing(post), "--dir", "demo/samples="+samples, "--allow-cidr", "127.0.0.0/8")...)
+		return startACME(t, ca, data, "sqlite", secure, plain, append(mailing(box.Address), "--dir", "demo/samples="+samples, "--allow-cidr", "127.0.0.0/8")...)
 	}
 	const host = "demo.img.example.com"
 	s := start()
@@ -466,7 +467,7 @@ func TestTLSRenewalFails(t *testing.T) {
 	if got, err := s.shake(host); err != nil || !got.Equal(old) {
 		t.Fatalf("while the authority is away: %v", err)
 	}
-	box.find(t, "Certificates can't be renewed")
+	box.Find(t, "Certificates can't be renewed")
 	want := "The certificate of " + host + " could not be renewed: the certificate authority can't be reached"
 	select {
 	case got := <-told:

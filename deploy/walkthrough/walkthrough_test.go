@@ -22,15 +22,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tintype/tintype/certs/certstest"
+	"github.com/tintype/tintype/internal/letterbox"
 	"github.com/tintype/tintype/internal/otlp"
 	"github.com/tintype/tintype/internal/pebble"
 )
@@ -51,7 +49,7 @@ func TestWalkthrough(t *testing.T) {
 	ca := pebble.Start(t, 80, 443)
 	own := certstest.New(t)
 	photos(t, own)
-	box := letters(t)
+	box := letterbox.Start(t, "127.0.0.1:2525")
 	traces := collector(t)
 
 	// What differs from a machine on the Internet: names, and whom it trusts.
@@ -124,14 +122,14 @@ func TestWalkthrough(t *testing.T) {
 		return string(body)
 	}
 	post(url.Values{"email": {person}, "next": {"/app"}})
-	code := regexp.MustCompile(`[0-9]{4} [0-9]{4}`).FindString(box.find(t, "Your code is"))
+	code := regexp.MustCompile(`[0-9]{4} [0-9]{4}`).FindString(box.Find(t, "Your code is"))
 	if home := post(url.Values{"email": {person}, "next": {"/app"}, "code": {code}}); !strings.Contains(home, person) || !strings.Contains(home, "acme") {
 		t.Errorf("signed in: %s", home)
 	}
 
 	// The address agrees, and is told when requests fail.
 	key := regexp.MustCompile(`TINTYPE_ROOT_KEY=(\w+)`).FindStringSubmatch(m.run("cat /etc/tintype/tintype.env"))[1]
-	agreed := regexp.MustCompile(`page of alerts is (\w+)`).FindStringSubmatch(box.find(t, "Confirm that you want alerts"))
+	agreed := regexp.MustCompile(`page of alerts is (\w+)`).FindStringSubmatch(box.Find(t, "Confirm that you want alerts"))
 	id := regexp.MustCompile(`"id":"(ch_\w+)"`).FindStringSubmatch(said)
 	if agreed == nil || id == nil {
 		t.Fatalf("no code, or no channel: %v %v", agreed, id)
@@ -140,7 +138,7 @@ func TestWalkthrough(t *testing.T) {
 	for i := range 30 {
 		over(client, fmt.Sprintf("https://%s/acme/photos/missing-%d.jpg", host, i))
 	}
-	if alert := box.find(t, "of the requests for images failed"); !strings.Contains(alert, person) {
+	if alert := box.Find(t, "of the requests for images failed"); !strings.Contains(alert, person) {
 		t.Errorf("the alert: %s", alert)
 	}
 	queries(t, func(i int) { over(client, fmt.Sprintf("https://%s/acme/photos/cat.jpg?w=%d", host, 100+i)) })
@@ -339,52 +337,6 @@ func collector(t *testing.T) *otlp.Receiver {
 	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }}
 	serve(t, "127.0.0.1:4318", func(l net.Listener) { _ = http.Serve(l, proxy) })
 	return r
-}
-
-// A letterbox is an SMTP server that keeps its mails.
-type letterbox struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func letters(t *testing.T) *letterbox {
-	t.Helper()
-	box := &letterbox{}
-	s := smtp.NewServer(box)
-	serve(t, "127.0.0.1:2525", func(l net.Listener) { _ = s.Serve(l) })
-	return box
-}
-
-func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return l, nil }
-func (l *letterbox) Reset()                                      {}
-func (l *letterbox) Logout() error                               { return nil }
-func (l *letterbox) AuthMechanisms() []string                    { return nil }
-func (l *letterbox) Auth(string) (sasl.Server, error)            { return nil, smtp.ErrAuthUnsupported }
-func (l *letterbox) Mail(string, *smtp.MailOptions) error        { return nil }
-func (l *letterbox) Rcpt(string, *smtp.RcptOptions) error        { return nil }
-func (l *letterbox) Data(r io.Reader) error {
-	b, err := io.ReadAll(r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, strings.ReplaceAll(string(b), "=\r\n", ""))
-	return err
-}
-
-// find waits for a mail with a text, and returns it.
-func (l *letterbox) find(t *testing.T, text string) string {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		l.mu.Lock()
-		all := l.all
-		l.mu.Unlock()
-		for _, m := range all {
-			if strings.Contains(m, text) {
-				return m
-			}
-		}
-	}
-	t.Fatalf("no mail has %q: %q", text, l.all)
-	return ""
 }
 
 // queries has a Prometheus scrape the server, under requests, and looks whether the panels of deploy/grafana that every server has data for show some.
