@@ -52,6 +52,10 @@ type Entry struct {
 	LastPurge int64
 	Unaware   bool
 
+	// Partial means that something that was asked for is missing from the body, and may come
+	// back.
+	Partial bool
+
 	StoredAt     time.Time
 	RevalidateAt time.Time // from then on the entry is stale; zero is never
 	ExpiresAt    time.Time // from then on the entry doesn't exist; zero is never

@@ -10,8 +10,8 @@ import (
 )
 
 // A stored entry is a header, then hashes of 32 bytes, then four strings whose lengths the
-// header has, then lines about redirects, then the body. Entries of the version that is
-// unaware of redirects have no such lines. An entry that is shorter than its header says is
+// header has, then a line where it is partial, then lines about redirects, then the body.
+// Entries of the version that is unaware of redirects have no such lines. An entry that is shorter than its header says is
 // corrupt, and so is a longer one of that version.
 
 // magic ends in the version of the format, plus the number of hashes. Entries of another
@@ -83,6 +83,7 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 	head = append(head, e.ETag...)
 	head = append(head, e.OriginETag...)
 	head = append(head, e.OriginLastModified...)
+	head = append(head, encodePartial(e)...)
 	head = append(head, encodeRedirects(e)...)
 	sum := crc32.Update(crc32.Checksum(head[sumEnd:], castagnoli), castagnoli, e.Body)
 	binary.BigEndian.PutUint32(head[sumStart:], sum)
@@ -92,7 +93,17 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 // EncodedSize returns the length of a stored entry, in bytes.
 func EncodedSize(e *Entry) int64 {
 	return int64(headerSize) + 32*int64(len(e.OriginHashes)) + int64(len(e.ContentType)+len(e.ETag)+
-		len(e.OriginETag)+len(e.OriginLastModified)+len(encodeRedirects(e))) + int64(len(e.Body))
+		len(e.OriginETag)+len(e.OriginLastModified)+len(encodePartial(e))+len(encodeRedirects(e))) + int64(len(e.Body))
+}
+
+// partialLine is none of those about redirects.
+const partialLine = "partial\n"
+
+func encodePartial(e *Entry) string {
+	if e.Partial {
+		return partialLine
+	}
+	return ""
 }
 
 // encodeRedirects returns a line for each redirect: the index of the original, a space, and
@@ -201,6 +212,7 @@ func Decode(stored []byte, key Key) (*Entry, error) {
 		ExpiresAt:    h.ExpiresAt.time(),
 		Body:         stored[bodyStart:len(stored):len(stored)],
 	}
+	texts, e.Partial = strings.CutPrefix(texts, partialLine)
 	if !decodeRedirects(texts, e) {
 		return nil, ErrCorrupt
 	}

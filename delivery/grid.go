@@ -256,7 +256,7 @@ func (s *Service) makeGrid(ctx context.Context, a *ask, from []*original, backgr
 			a.grid.partial = len(present) < len(from)
 			return &cache.Entry{
 				Body: image.Data, ContentType: image.Format.MediaType(),
-				Width: image.Width, Height: image.Height, Frames: image.Frames,
+				Width: image.Width, Height: image.Height, Frames: image.Frames, Partial: a.grid.partial,
 			}, nil
 		}
 		of, ok := errors.AsType[*transform.OriginalError](err)
@@ -324,11 +324,8 @@ func (s *Service) layGrid(ctx context.Context, a *ask, from []*original, backgro
 // than the entry, since what is missing may come back.
 func (a *ask) cacheControlOf(e *cache.Entry, now time.Time) string {
 	c := a.cacheControl()
-	if a.grid == nil || !a.grid.skip {
-		return c
-	}
 	left := int(e.ExpiresAt.Sub(now) / time.Second)
-	if left > int(errorTTL/time.Second) || maxAge(c) < left {
+	if !e.Partial || maxAge(c) < left {
 		return c
 	}
 	scope := "public"

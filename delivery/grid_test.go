@@ -5,6 +5,7 @@ import (
 	"image"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +167,30 @@ func TestGridSkips(t *testing.T) {
 	b.clock.Add(61)
 	if w := b.get(target); w.Code != 200 || w.Header().Get("Cache-Control") != "public, max-age=31536000" {
 		t.Errorf("after a minute: %d %v", w.Code, w.Header())
+	}
+}
+
+// TestGridSkipsOfShortSources: a grid with all its images says what others say, however short
+// its entry is kept. One that lacks some is kept no longer than its sources allow.
+func TestGridSkipsOfShortSources(t *testing.T) {
+	b := newBench(t)
+	for _, ttl := range []int{20, 60, 90} {
+		b.registry.Set(t, markedAcme(t, b, func(w *workspace.Workspace) {
+			for i := range w.Sources {
+				w.Sources[i].TTL = ttl
+			}
+		}))
+		size := "w=90&missing=skip&h=" + strconv.Itoa(ttl)
+		whole, partial := gridURL(size, "photos/cat.jpg", "open/a.jpg"), gridURL(size, "photos/cat.jpg", "open/a.jpg", "open/none.jpg")
+		for range 2 { // made, and kept until nearly the end of its time
+			if got := b.get(whole).Header().Get("Cache-Control"); got != "public, max-age=31536000" {
+				t.Errorf("ttl %d, whole: %s", ttl, got)
+			}
+			if got := maxAge(b.get(partial).Header().Get("Cache-Control")); got < 0 || got > min(ttl, 60) {
+				t.Errorf("ttl %d, partial: %d seconds", ttl, got)
+			}
+			b.clock.Add(int64(ttl) - 10)
+		}
 	}
 }
 

@@ -169,15 +169,14 @@ func (a *ask) shortest(of func(*source) int) (d time.Duration) {
 
 // lifetime is how long what is made is kept.
 func (a *ask) lifetime() time.Duration {
+	lifetime := a.endpoint.lifetime
+	if ttl := a.shortest(func(src *source) int { return src.TTL }); ttl > 0 && (!a.endpoint.atMost || ttl < lifetime) {
+		lifetime = ttl
+	}
 	if a.grid != nil && a.grid.partial {
-		return errorTTL // what is missing may come back
+		return min(lifetime, errorTTL) // what is missing may come back
 	}
-	if ttl := a.shortest(func(src *source) int { return src.TTL }); ttl > 0 {
-		if !a.endpoint.atMost || ttl < a.endpoint.lifetime {
-			return ttl
-		}
-	}
-	return a.endpoint.lifetime
+	return lifetime
 }
 
 // remember makes an entry of an error that the next request would get too, such as a missing
