@@ -301,7 +301,7 @@ sources:
     key: photos
     kind: http
     url: https://origin.acme.com/photos/
-    ttl: 0x10
+    ttl: +16
   - key: media
     kind: s3
     bucket: acme-media
@@ -353,6 +353,8 @@ func TestDecodeAllErrors(t *testing.T) {
 		{"w.yaml", "name: 12\n", "name: must be a string, not a number: put it in quotes"},
 		{"w.yaml", "allowed_sources:\n", "allowed_sources: must not be null"},
 		{"w.yaml", "marks: [{opacity: .inf}]\n", "marks[0].opacity: line 1: \".inf\" is not"},
+		{"w.yaml", "limits: {transforms_per_day: 010}\n", "limits.transforms_per_day: line 1: \"010\" is read as different numbers by different versions of YAML: write a decimal number, such as 10, or put text in quotes"},
+		{"w.yaml", "name: 0x1f\n", "name: line 1: \"0x1f\" is read as different numbers"},
 		{"w.yaml", "name: !!binary aGk=\n", "name: line 1: "},
 		{"w.yaml", "? [a]\n: b\n", "a key must be a plain word"},
 		{"w.yaml", "just text", "w.yaml: document 1: must be an object, not a string"},

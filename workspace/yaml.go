@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -143,8 +144,16 @@ func (u *unfolder) tree(n *yaml.Node, path string, depth int) (tree, error) {
 	return yamlScalar(n, path)
 }
 
+// decimal are the numbers that all versions of YAML read alike.
+var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*|(0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.)([eE][-+]?[0-9]+)?$`)
+
 func yamlScalar(n *yaml.Node, path string) (tree, error) {
-	switch n.ShortTag() {
+	tag := n.ShortTag()
+	// "010" is 8 in YAML 1.1 and 10 in YAML 1.2, and "1_000" a number in 1.1 only.
+	if (tag == "!!int" || tag == "!!float") && !decimal.MatchString(n.Value) && strings.ContainsAny(n.Value, "0123456789") {
+		return nil, invalid(path, "line %d: %.40q is read as different numbers by different versions of YAML: write a decimal number, such as 10, or put text in quotes", n.Line, n.Value)
+	}
+	switch tag {
 	case "!!str", "!!timestamp":
 		return n.Value, nil
 	case "!!null":

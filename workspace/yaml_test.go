@@ -48,3 +48,36 @@ func TestYAML(t *testing.T) {
 		}
 	}
 }
+
+// TestYAMLNumbers: a number is decimal, or refused.
+func TestYAMLNumbers(t *testing.T) {
+	read := func(number string) (*float64, error) {
+		all, err := workspace.DecodeAll(strings.NewReader("namespace: acme\nmarks: [{name: m, image: p/a.png, opacity: "+number+"}]\n"), "w.yaml")
+		if err != nil {
+			return nil, err
+		}
+		return all[0].Marks[0].Opacity, nil
+	}
+	for number, want := range map[string]float64{
+		"10": 10, "0": 0, "-10": -10, "+10": 10, "0.5": 0.5, ".5": 0.5, "5.": 5, "1e3": 1000, "1.5e-3": 0.0015, "!!int 10": 10, "!!float 10": 10, "-0": 0,
+	} {
+		if got, err := read(number); err != nil || *got != want {
+			t.Errorf("%s: %v, %v", number, got, err)
+		}
+	}
+	for _, number := range []string{
+		"010", "-010", "+010", "00", "08", "010.5", "0x10", "0X10", "-0x10", "0b1", "-0b1", "0o10", "-0o10", "1_000", "1_000.5", "0_1", "1__0", "!!int 010", "!!int '010'", "!!float 010", "!!float 0x10", "01e3",
+		"&a 010", "[010]", "{x: 0x10}",
+	} {
+		if got, err := read(number); err == nil || !strings.Contains(err.Error(), "write a decimal number") {
+			t.Errorf("%s: %v, %v", number, got, err)
+		}
+	}
+	// As text they stay as they are.
+	for _, text := range []string{"'010'", "!!str 010", "!!str 0x10"} {
+		all, err := workspace.DecodeAll(strings.NewReader("namespace: acme\nname: "+text+"\n"), "w.yaml")
+		if want := strings.Trim(strings.TrimPrefix(text, "!!str "), "'"); err != nil || all[0].Name != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -56,6 +58,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.Description("An image-transformation CDN that you run yourself: one binary in front of the originals you already keep."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = &code }),
+		kong.KindMapper(reflect.Int, kong.MapperFunc(decimalInt)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(stdio{getenv, stdout, stderr}),
@@ -78,6 +81,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return nil
 	}
 	return err
+}
+
+// decimalInt reads the number of a flag or a variable. kong's own would take 010 for 8.
+func decimalInt(c *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := c.Scan.PopValueInto("int", &text); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(text)
+	if digits := strings.TrimLeft(text, "+-"); err != nil || digits != "0" && digits[0] == '0' {
+		return fmt.Errorf("%.40q is not a decimal number, such as 10", text)
+	}
+	target.SetInt(int64(n))
+	return nil
 }
 
 // joinNegative writes --workers -1 as --workers=-1. kong would read it as two flags, and its
