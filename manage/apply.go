@@ -3,8 +3,10 @@ package manage
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/tintype/tintype/account"
+	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -21,7 +23,7 @@ func (m *Manager) Plan(ctx context.Context, who Caller, d *workspace.Document, p
 // creates it. If nothing differs, it writes nothing, so that applying a document twice is
 // the same as once. With prune it removes what the document leaves out: see
 // [workspace.Document.Plan]. If the document names a revision and the store has another
-// one, the error is workspace.ErrConflict.
+// one, or none, the error is workspace.ErrConflict.
 //
 // It reads from Config.Store, so that a server can start with its last known copies while
 // the store is down.
@@ -54,6 +56,16 @@ func (m *Manager) Apply(ctx context.Context, who Caller, d *workspace.Document, 
 	}
 }
 
+// errNoRevision is the error for a document that names a revision of a workspace that isn't
+// there.
+func errNoRevision(d *workspace.Document) error {
+	return &fault.Error{
+		Code:    fault.Conflict,
+		Message: fmt.Sprintf("The file is for revision %d of workspace %s, and there is no such workspace: it may have been deleted. Leave out revision to create it.", d.Revision, d.Namespace),
+		Cause:   workspace.ErrConflict,
+	}
+}
+
 // plan returns the plan, whose workspace holds the secrets that stay, and the stored
 // workspace. old is nil if the store has none.
 func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, prune bool) (p *workspace.Plan, old *workspace.Workspace, err error) {
@@ -65,6 +77,9 @@ func (m *Manager) plan(ctx context.Context, who Caller, d *workspace.Document, p
 	switch {
 	case errors.Is(err, workspace.ErrNotFound):
 		old, err = nil, who.Allow(account.CreateWorkspace, d.Namespace)
+		if err == nil && d.Revision != 0 {
+			err = errNoRevision(d)
+		}
 	case err == nil && !who.everywhere() && who.WorkspaceID != old.ID:
 		err = ErrOrphan
 	case err == nil && d.Revision != 0 && d.Revision != old.Revision:

@@ -51,6 +51,24 @@ func apply(ctx context.Context, s workspace.Store, w *workspace.Workspace) (*wor
 	return manage.New(manage.Config{Store: s, Plans: fullPlans(ctx)}).Apply(ctx, manage.Operator, workspace.NewDocument(w), true)
 }
 
+// TestApplyToWorkspaceThatIsGone: a document for a revision creates nothing.
+func TestApplyToWorkspaceThatIsGone(t *testing.T) {
+	s := workspacetest.NewMemory()
+	w := workspace.New("acme")
+	w.Revision = 99
+	_, err := apply(t.Context(), s, w)
+	if !errors.Is(err, workspace.ErrConflict) || !strings.Contains(err.Error(), "revision 99") {
+		t.Error(err)
+	}
+	if _, err := s.Get(t.Context(), "acme"); !errors.Is(err, workspace.ErrNotFound) {
+		t.Errorf("it is stored: %v", err)
+	}
+	w.Revision = 0
+	if _, err := apply(t.Context(), s, w); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestApplyStartsOver(t *testing.T) {
 	ctx := t.Context()
 	rename := func(s workspace.Store) error {

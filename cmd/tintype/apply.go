@@ -161,6 +161,9 @@ func (a *application) prepare(ctx context.Context) error {
 	err := a.client.call(ctx, http.MethodPatch, a.path(), struct{}{}, a.before)
 	if e, ok := errors.AsType[*apiError](err); ok && e.code == "WORKSPACE_NOT_FOUND" {
 		a.before = nil
+		if revision := a.document.Revision; revision != 0 {
+			return fmt.Errorf("the file is for revision %d, and there is no such workspace: it may have been deleted. Leave out revision to create it (409 CONFLICT)", revision)
+		}
 	} else if err != nil {
 		return err
 	}
