@@ -1,10 +1,13 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +78,7 @@ func (s *Service) noteRecent(w *Response, r *http.Request, t Target) {
 // Refusals are the URLs of the last hour that a change would refuse.
 type Refusals struct {
 	URLs, Of int      // those that would be refused, of those that are allowed now
-	Paths    []string // some of them, without queries
+	Paths    []string // some of them, without options: their paths, with src where it names the image
 	Code     string   // of the first one
 }
 
@@ -101,11 +104,29 @@ func (s *Service) WouldRefuse(ctx context.Context, w *workspace.Workspace) (Refu
 		if all.URLs++; all.URLs == 1 {
 			all.Code = string(fault.Of(err).Code)
 		}
-		if len(all.Paths) < most && !slices.Contains(all.Paths, u.target.Rest) {
-			all.Paths = append(all.Paths, u.target.Rest)
+		if name := u.name(); len(all.Paths) < most && !slices.Contains(all.Paths, name) {
+			all.Paths = append(all.Paths, name)
 		}
 	}
 	return all, nil
+}
+
+// name returns the path of the URL, and what names its originals in the query, such as
+// /?src=photos/cat.jpg. It has no options, and no queries of originals, which may hold secrets.
+func (u *recentURL) name() string {
+	name, separator := cmp.Or(u.target.Rest, "/"), "?"
+	for parameter := range strings.SplitSeq(u.target.RawQuery, "&") {
+		key, value, _ := strings.Cut(parameter, "=")
+		if key != "src" && key != "url" { // url is that of several dialects
+			continue
+		}
+		if value, err := url.QueryUnescape(value); err == nil {
+			value, _, _ = strings.Cut(value, "?")
+			name += separator + key + "=" + (&url.URL{Path: value}).EscapedPath()
+			separator = "&"
+		}
+	}
+	return name
 }
 
 // admitsRecent returns why a request for the URL would be refused before its original is

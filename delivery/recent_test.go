@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 	"testing"
 	"time"
@@ -43,6 +44,38 @@ func TestWouldRefuse(t *testing.T) {
 	b.clock.Store(int64(2 * recentFor / time.Second))
 	if got, err := b.WouldRefuse(t.Context(), b.acme()); err != nil || got.Of != 0 {
 		t.Errorf("after two hours: %+v, %v", got, err)
+	}
+}
+
+// TestWouldRefuseNamesOriginals: URLs whose query names the image are named by it, without their
+// options and without a query of the original.
+func TestWouldRefuseNamesOriginals(t *testing.T) {
+	b := newBench(t)
+	w := b.acme(func(w *workspace.Workspace) { w.AllowedSources = []string{"*"} })
+	b.registry.Set(t, w)
+	for _, path := range []string{"/photos/cat.jpg", "/photos/a b.jpg", "/else/c.jpg"} {
+		b.upstream.Serve(path, deliverytest.Body(deliverytest.Photo(t, 30, 20)))
+	}
+	for target, want := range map[string]string{
+		"/acme?src=photos/cat.jpg&w=10":                                     "/?src=photos/cat.jpg",
+		"/acme/?w=11&src=photos/a%20b.jpg":                                  "/?src=photos/a%20b.jpg",
+		"/acme?src=" + url.QueryEscape(b.upstream.URL+"/photos/cat.jpg"):    "/?src=" + b.upstream.URL + "/photos/cat.jpg",
+		"/acme?src=" + b.upstream.URL + "/else/c.jpg?token=s3cret":          "/?src=" + b.upstream.URL + "/else/c.jpg",
+		"/acme?src=" + b.upstream.URL + "/else/c.jpg%3Ftoken=s3cret&w=9":    "/?src=" + b.upstream.URL + "/else/c.jpg",
+		"/acme/info?src=photos/cat.jpg":                                     "/info?src=photos/cat.jpg",
+		"/acme/grid?src=photos/cat.jpg&w=9&src=photos/cat.jpg&h=9":          "/grid?src=photos/cat.jpg&src=photos/cat.jpg",
+		"/acme/_next/image?url=" + b.upstream.URL + "/else/c.jpg&w=16&q=75": "/_next/image?url=" + b.upstream.URL + "/else/c.jpg",
+	} {
+		b.recent = recent{}
+		if got := b.get(target); got.Code != 200 {
+			t.Fatalf("%s: %d %s", target, got.Code, got.Body)
+		}
+		signed := w.Clone()
+		signed.RequireSignature = true
+		got, err := b.WouldRefuse(t.Context(), signed)
+		if err != nil || got.URLs != 1 || len(got.Paths) != 1 || got.Paths[0] != want {
+			t.Errorf("%s: %+v, %v, want %s", target, got, err, want)
+		}
 	}
 }
 
