@@ -149,6 +149,22 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	eval[bool](d.tab, `document.querySelector('#seconds').dispatchEvent(new Event('change'))`)
 	d.until(fmt.Sprintf(`/It ends on /.test(document.querySelector('#ends').textContent) && document.querySelector('#snippet-absolute').textContent !== %q && `, absolute) + signed)
 
+	// Two changes, the second as the page is about to ask for signatures: it shows what comes.
+	eval[bool](d.tab, `(() => {
+		const real = window.setTimeout, seconds = document.querySelector('#seconds');
+		window.setTimeout = (task, after) => {
+			if (after === undefined) {
+				window.setTimeout = real;
+				queueMicrotask(() => seconds.dispatchEvent(new Event('change')));
+			}
+			return real(task, after);
+		};
+		seconds.value = '86400';
+		seconds.dispatchEvent(new Event('change'));
+		return true;
+	})()`)
+	d.until(`document.querySelector('#ends').textContent.startsWith('It ends ') && document.querySelector('#url').textContent.includes('sig=') && ` + signed)
+
 	// Folders, names and sources.
 	d.click(`#browse .folders a`)
 	chosen("vault/2026/dusk.jpg")

@@ -238,10 +238,14 @@ function showSnippets() {
   for (const code of document.querySelectorAll('.snippet code')) code.textContent = texts[code.id.replace('snippet-', '')] ?? '';
 }
 
-// signSnippets has the texts to copy signed, and then shows them.
+// signSnippets has the texts to copy signed, and then shows them. Signatures may have come
+// since show was called last, for a request that another change has overtaken.
 function signSnippets() {
   const paths = unsigned();
-  if (!paths.length) return;
+  if (!paths.length) {
+    if (signs()) show();
+    return;
+  }
   jobs.snippets.run(() => Promise.all(paths.map((plain) => member.sign(plain))), show, () => {}); // the pane shows the error
 }
 
