@@ -11,17 +11,12 @@
  * Samples have SAMPLE_BITS fractional bits, and coefficients WEIGHT_BITS.
  */
 #include "reduce.h"
+#include "kernels.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-#define SAMPLE_BITS 6
-#define WEIGHT_BITS 14
 #define LOBES 3
 
 /* The reach of the cubic kernel (Keys, a = -1/2), in pixels. It overshoots less at edges
@@ -46,6 +41,7 @@ typedef struct {
 	TintypeReduction r;
 	Span across, down;
 	int frame; /* rows of a frame of the input */
+	const TintypeKernels *kernels;
 } Reduce;
 
 static double
@@ -108,8 +104,9 @@ make_span(VipsImage *owner, Span *span, int from, double length, int to, int ski
 	g_once(&once, fill_lanczos_table, NULL);
 
 	double scale = length / to;
-	double wide = scale < 1 ? CUBIC_REACH : LOBES * scale;
-	int reach = 2 * (int) ceil(wide) + 1;
+	/* Where nothing is resized, one point has all the weight. */
+	double wide = scale < 1 ? CUBIC_REACH : scale == 1 ? 0.5 : LOBES * scale;
+	int reach = (int) ceil(2 * wide); /* at its ends a kernel is zero */
 	int points = VIPS_MIN(reach, from);
 	points += points & 1;
 	if (points > 65536 / LOBES) {
@@ -156,10 +153,11 @@ make_span(VipsImage *owner, Span *span, int from, double length, int to, int ski
 /* A sequence is the working memory of one thread. */
 typedef struct {
 	VipsRegion *region;
-	int16_t *row;		/* a row that has been reduced downwards, with some room after it */
-	int16_t *weighed;	/* a strip of the input with weighed colours */
+	int16_t *rows[ROWS];   /* rows that have been reduced downwards, with ROOM after them */
+	int16_t *weighed;	   /* a strip of the input with weighed colours */
 	size_t weighed_size;
-	const void **lines; /* the lines of a row */
+	int16_t *pixels[ROWS]; /* rows of the output with weighed colours */
+	const void **lines;	   /* the lines of a row */
 } Sequence;
 
 static int
@@ -168,8 +166,9 @@ reduce_stop(void *vseq, void *a, void *b)
 	Sequence *seq = vseq;
 
 	VIPS_UNREF(seq->region);
-	g_free(seq->row);
+	g_free(seq->rows[0]);
 	g_free(seq->weighed);
+	g_free(seq->pixels[0]);
 	g_free(seq->lines);
 	g_free(seq);
 	return 0;
@@ -180,126 +179,49 @@ reduce_start(VipsImage *out, void *a, void *b)
 {
 	Reduce *reduce = b;
 	Sequence *seq = g_new0(Sequence, 1);
+	size_t n = (size_t) reduce->in->Xsize * reduce->in->Bands + ROOM;
+	size_t m = reduce->r.weigh ? (size_t) reduce->r.kept_width * 4 : 0;
 
 	seq->region = vips_region_new(reduce->in);
-	seq->row = g_new0(int16_t, (size_t) reduce->in->Xsize * reduce->in->Bands + 8);
+	seq->rows[0] = g_new0(int16_t, n * ROWS);
+	seq->pixels[0] = g_new(int16_t, m * ROWS);
+	for (int i = 1; i < ROWS; i++) {
+		seq->rows[i] = seq->rows[0] + i * n;
+		seq->pixels[i] = seq->pixels[0] + i * m;
+	}
 	seq->lines = g_new(const void *, reduce->down.points);
 	return seq;
 }
 
-static inline int16_t
-clamp16(int v)
+/* Reports whether all pixels of a row have an alpha of 255. */
+static int
+is_opaque(const uint8_t *row, int n, int bands)
 {
-	return VIPS_CLIP(INT16_MIN, v, INT16_MAX);
-}
+	int x = 0;
 
-/* n samples of a row from lines of bytes. */
-static void
-down_bytes(const void **lines, const int16_t *weights, int points, int n, int16_t *to)
-{
-	const int shift = WEIGHT_BITS - SAMPLE_BITS;
-	int i = 0;
-
-#ifdef __SSE2__
-	const __m128i zero = _mm_setzero_si128();
-	const __m128i half = _mm_set1_epi32(1 << (shift - 1));
-	for (; i + 16 <= n; i += 16) {
-		__m128i sum0 = half, sum1 = half, sum2 = half, sum3 = half;
-		for (int k = 0; k < points; k += 2) {
-			int32_t both;
-			memcpy(&both, weights + k, 4);
-			__m128i w = _mm_set1_epi32(both);
-			__m128i a = _mm_loadu_si128((const __m128i *) ((const uint8_t *) lines[k] + i));
-			__m128i b = _mm_loadu_si128((const __m128i *) ((const uint8_t *) lines[k + 1] + i));
-			__m128i low = _mm_unpacklo_epi8(a, b), high = _mm_unpackhi_epi8(a, b);
-			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_unpacklo_epi8(low, zero), w));
-			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_unpackhi_epi8(low, zero), w));
-			sum2 = _mm_add_epi32(sum2, _mm_madd_epi16(_mm_unpacklo_epi8(high, zero), w));
-			sum3 = _mm_add_epi32(sum3, _mm_madd_epi16(_mm_unpackhi_epi8(high, zero), w));
-		}
-		_mm_storeu_si128((__m128i *) (to + i),
-			_mm_packs_epi32(_mm_srai_epi32(sum0, shift), _mm_srai_epi32(sum1, shift)));
-		_mm_storeu_si128((__m128i *) (to + i + 8),
-			_mm_packs_epi32(_mm_srai_epi32(sum2, shift), _mm_srai_epi32(sum3, shift)));
+	if (bands == 4) {
+		uint64_t all[4] = { ~(uint64_t) 0, ~(uint64_t) 0, ~(uint64_t) 0, ~(uint64_t) 0 };
+		for (; x + 8 <= n; x += 8)
+			for (int i = 0; i < 4; i++) {
+				uint64_t two;
+				memcpy(&two, row + 4 * x + 8 * i, 8);
+				all[i] &= two;
+			}
+		uint8_t alphas[8];
+		all[0] &= all[1] & all[2] & all[3];
+		memcpy(alphas, all, 8);
+		if (alphas[3] != 255 || alphas[7] != 255)
+			return 0;
 	}
-#endif
-	for (; i < n; i++) {
-		int sum = 1 << (shift - 1);
-		for (int k = 0; k < points; k++)
-			sum += weights[k] * ((const uint8_t *) lines[k])[i];
-		to[i] = clamp16(sum >> shift);
-	}
-}
-
-/* n samples of a row from lines of samples. */
-static void
-down_samples(const void **lines, const int16_t *weights, int points, int n, int16_t *to)
-{
-	const int shift = WEIGHT_BITS;
-	int i = 0;
-
-#ifdef __SSE2__
-	const __m128i half = _mm_set1_epi32(1 << (shift - 1));
-	for (; i + 8 <= n; i += 8) {
-		__m128i sum0 = half, sum1 = half;
-		for (int k = 0; k < points; k += 2) {
-			int32_t both;
-			memcpy(&both, weights + k, 4);
-			__m128i w = _mm_set1_epi32(both);
-			__m128i a = _mm_loadu_si128((const __m128i *) ((const int16_t *) lines[k] + i));
-			__m128i b = _mm_loadu_si128((const __m128i *) ((const int16_t *) lines[k + 1] + i));
-			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_unpacklo_epi16(a, b), w));
-			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_unpackhi_epi16(a, b), w));
-		}
-		_mm_storeu_si128((__m128i *) (to + i),
-			_mm_packs_epi32(_mm_srai_epi32(sum0, shift), _mm_srai_epi32(sum1, shift)));
-	}
-#endif
-	for (; i < n; i++) {
-		int sum = 1 << (shift - 1);
-		for (int k = 0; k < points; k++)
-			sum += weights[k] * ((const int16_t *) lines[k])[i];
-		to[i] = clamp16(sum >> shift);
-	}
-}
-
-/* One pixel of up to four bands, as samples, from a row of them. */
-static inline void
-sum_across(const int16_t *from, const int16_t *weights, int points, int bands, int shift, int32_t to[4])
-{
-#ifdef __SSE2__
-	__m128i even = _mm_set1_epi32(1 << (shift - 1)), odd = _mm_setzero_si128();
-	int k = 0;
-	/* Always load four bands. The extra ones aren't used. */
-#define PAIR(sum, at) \
-	{ \
-		int32_t both; \
-		memcpy(&both, weights + (at), 4); \
-		__m128i a = _mm_loadl_epi64((const __m128i *) (from + (at) * bands)); \
-		__m128i b = _mm_loadl_epi64((const __m128i *) (from + ((at) + 1) * bands)); \
-		sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_unpacklo_epi16(a, b), _mm_set1_epi32(both))); \
-	}
-	for (; k + 4 <= points; k += 4) {
-		PAIR(even, k);
-		PAIR(odd, k + 2);
-	}
-	if (k < points)
-		PAIR(even, k);
-#undef PAIR
-	_mm_storeu_si128((__m128i *) to, _mm_srai_epi32(_mm_add_epi32(even, odd), shift));
-#else
-	for (int c = 0; c < bands; c++) {
-		int sum = 1 << (shift - 1);
-		for (int k = 0; k < points; k++)
-			sum += weights[k] * from[k * bands + c];
-		to[c] = sum >> shift;
-	}
-#endif
+	for (; x < n; x++)
+		if (row[x * bands + bands - 1] != 255)
+			return 0;
+	return 1;
 }
 
 /* Colours weighted with alpha, and alpha, as samples. */
-static void
-weigh(const uint8_t *from, int n, int bands, int16_t *to)
+static inline void
+weigh_pixels(const uint8_t *from, int n, int bands, int16_t *to)
 {
 	for (int x = 0; x < n; x++, from += bands, to += bands) {
 		int alpha = from[bands - 1];
@@ -311,10 +233,66 @@ weigh(const uint8_t *from, int n, int bands, int16_t *to)
 	}
 }
 
+static void
+weigh(const uint8_t *from, int n, int bands, int16_t *to)
+{
+	if (bands == 4) /* a constant, which the compiler makes fast code of */
+		weigh_pixels(from, n, 4, to);
+	else
+		weigh_pixels(from, n, bands, to);
+}
+
 static inline uint8_t
 clamp8(int v)
 {
 	return VIPS_CLIP(0, v, 255);
+}
+
+/* The reverse of weigh, of pixels of four samples. */
+static void
+unweigh(const int16_t *from, int n, int bands, uint8_t *to)
+{
+	const int half = 1 << (SAMPLE_BITS - 1);
+
+	for (int x = 0; x < n; x++, from += 4, to += bands) {
+		int alpha = from[bands - 1];
+		uint8_t level = clamp8((alpha + half) >> SAMPLE_BITS);
+		for (int c = 0; c < bands - 1; c++)
+			to[c] = alpha == 255 << SAMPLE_BITS ? clamp8((from[c] + half) >> SAMPLE_BITS)
+				: level == 0 ? 0
+							 : clamp8((from[c] * 255 + alpha / 2) / alpha);
+		to[bands - 1] = level;
+	}
+}
+
+/* Has seq->weighed hold the region's pixels with weighed colours. */
+static int
+weigh_region(Sequence *seq, const VipsRect *need, int bands)
+{
+	const size_t n = (size_t) need->width * bands, size = n * need->height;
+
+	if (seq->weighed_size < size) {
+		g_free(seq->weighed);
+		seq->weighed = g_try_new(int16_t, size);
+		seq->weighed_size = seq->weighed ? size : 0;
+	}
+	if (!seq->weighed) {
+		vips_error("reduce", "out of memory");
+		return -1;
+	}
+	for (int i = 0; i < need->height; i++)
+		weigh(VIPS_REGION_ADDR(seq->region, need->left, need->top + i),
+			need->width, bands, seq->weighed + i * n);
+	return 0;
+}
+
+static int
+region_is_opaque(VipsRegion *region, const VipsRect *r)
+{
+	for (int i = 0; i < r->height; i++)
+		if (!is_opaque(VIPS_REGION_ADDR(region, r->left, r->top + i), r->width, region->im->Bands))
+			return 0;
+	return 1;
 }
 
 static int
@@ -325,11 +303,14 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 	const TintypeReduction *r = &reduce->r;
 	const Span *columns = &reduce->across, *rows = &reduce->down;
 	const VipsRect *want = &out_region->valid;
+	const TintypeKernels *kernels = reduce->kernels;
 	const int bands = reduce->in->Bands;
 
 	/* The needed columns of the region. */
-	const int from = columns->first[want->left];
-	const int end = VIPS_MIN(columns->first[want->left + want->width - 1] + columns->points, r->width);
+	const int *first = columns->first + want->left;
+	const int16_t *across = columns->weights + (size_t) want->left * columns->points;
+	const int from = first[0];
+	const int end = VIPS_MIN(first[want->width - 1] + columns->points, r->width);
 	const int n = (end - from) * bands;
 
 	for (int y = want->top; y < VIPS_RECT_BOTTOM(want);) {
@@ -345,57 +326,49 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 		if (vips_region_prepare(seq->region, &need))
 			return -1;
 
-		if (r->weigh) {
-			size_t size = (size_t) n * need.height;
-			if (seq->weighed_size < size) {
-				g_free(seq->weighed);
-				seq->weighed = g_try_new(int16_t, size);
-				seq->weighed_size = seq->weighed ? size : 0;
-			}
-			if (!seq->weighed) {
-				vips_error("reduce", "out of memory");
-				return -1;
-			}
-			for (int i = 0; i < need.height; i++)
-				weigh(VIPS_REGION_ADDR(seq->region, need.left, need.top + i),
-					end - from, bands, seq->weighed + (size_t) i * n);
-		}
+		/* Weighing opaque pixels changes nothing but the rounding: see half. */
+		int weighs = r->weigh && !region_is_opaque(seq->region, &need);
+		if (weighs && weigh_region(seq, &need, bands))
+			return -1;
 
-		for (; row < until; row++, y++) {
-			for (int k = 0; k < rows->points; k++) {
-				/* Points after the last have weight zero. */
-				int line = VIPS_MIN(rows->first[row] + k, bottom - 1) - top;
-				seq->lines[k] = r->weigh
-					? (void *) (seq->weighed + (size_t) line * n)
-					: (void *) VIPS_REGION_ADDR(seq->region, need.left, need.top + line);
-			}
-			const int16_t *weights = rows->weights + (size_t) row * rows->points;
-			if (r->weigh)
-				down_samples(seq->lines, weights, rows->points, n, seq->row);
-			else
-				down_bytes(seq->lines, weights, rows->points, n, seq->row);
-			/* Points after the last column are loaded, with weight zero. */
-			memset(seq->row + n, 0, 8 * sizeof(int16_t));
-
-			uint8_t *to = VIPS_REGION_ADDR(out_region, want->left, y);
-			for (int x = want->left; x < VIPS_RECT_RIGHT(want); x++, to += bands) {
-				const int16_t *start = seq->row + (size_t) (columns->first[x] - from) * bands;
-				weights = columns->weights + (size_t) x * columns->points;
-				int32_t pixel[4];
-				if (!r->weigh) {
-					sum_across(start, weights, columns->points, bands, WEIGHT_BITS + SAMPLE_BITS, pixel);
-					for (int c = 0; c < bands; c++)
-						to[c] = clamp8(pixel[c]);
-					continue;
+		for (; row < until; row += ROWS, y += ROWS) {
+			const int count = VIPS_MIN(ROWS, until - row);
+			const int16_t *reduced[ROWS];
+			uint8_t *to[ROWS];
+			for (int i = 0; i < count; i++) {
+				for (int k = 0; k < rows->points; k++) {
+					/* Points after the last have weight zero. */
+					int line = VIPS_MIN(rows->first[row + i] + k, bottom - 1) - top;
+					seq->lines[k] = weighs
+						? (void *) (seq->weighed + (size_t) line * n)
+						: (void *) VIPS_REGION_ADDR(seq->region, need.left, need.top + line);
 				}
-				sum_across(start, weights, columns->points, bands, WEIGHT_BITS, pixel);
-				int alpha = pixel[bands - 1];
-				uint8_t level = clamp8((alpha + (1 << (SAMPLE_BITS - 1))) >> SAMPLE_BITS);
-				for (int c = 0; c < bands - 1; c++)
-					to[c] = level == 0 ? 0 : clamp8((pixel[c] * 255 + alpha / 2) / alpha);
-				to[bands - 1] = level;
+				const int16_t *down = rows->weights + (size_t) (row + i) * rows->points;
+				if (weighs)
+					kernels->down_samples((const int16_t *const *) seq->lines, down, rows->points, n, seq->rows[i]);
+				else
+					kernels->down_bytes((const uint8_t *const *) seq->lines, down, rows->points, n, seq->rows[i]);
+				/* Points after the last column are loaded, with weight zero. */
+				memset(seq->rows[i] + n, 0, ROOM * sizeof(int16_t));
+			}
+			for (int i = 0; i < ROWS; i++) { /* rows that are missing repeat the last one */
+				reduced[i] = seq->rows[VIPS_MIN(i, count - 1)];
+				to[i] = VIPS_REGION_ADDR(out_region, want->left, y + VIPS_MIN(i, count - 1));
+			}
+			if (weighs) {
+				kernels->across_samples(reduced, first, from, across, columns->points, bands, want->width, seq->pixels);
+				for (int i = 0; i < count; i++)
+					unweigh(seq->pixels[i], want->width, bands, to[i]);
+			}
+			else {
+				/* Weighed colours are rounded to samples before they are rounded to levels. */
+				int half = 1 << (WEIGHT_BITS + SAMPLE_BITS - 1);
+				if (r->weigh)
+					half += 1 << (WEIGHT_BITS - 1);
+				kernels->across_bytes(reduced, first, from, across, columns->points, bands, want->width, half, to);
 			}
 		}
+		y -= row - until;
 	}
 	return 0;
 }
@@ -406,7 +379,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 static int
 block(int from, int to)
 {
-	return VIPS_MAX(1, (int) (from / to / GAP));
+	return VIPS_CLIP(1, (int) (from / to / GAP), MOST_AVERAGED);
 }
 
 /* An average cuts out the region of a single frame and averages blocks of its pixels. An
@@ -418,6 +391,7 @@ typedef struct {
 	VipsImage *in;
 	int left, top, width, height;
 	int across, down;
+	const TintypeKernels *kernels;
 } Average;
 
 /* The most rows that an average requests at once. */
@@ -426,7 +400,8 @@ typedef struct {
 /* The working memory of one thread of an average. */
 typedef struct {
 	VipsRegion *region;
-	uint32_t *sums; /* of the columns of a row of blocks */
+	uint16_t *sums; /* of the columns of a row of blocks */
+	uint8_t *row;	/* their means, with ROOM after them */
 } AverageSequence;
 
 static int
@@ -436,6 +411,7 @@ average_stop(void *vseq, void *a, void *b)
 
 	VIPS_UNREF(seq->region);
 	g_free(seq->sums);
+	g_free(seq->row);
 	g_free(seq);
 	return 0;
 }
@@ -445,42 +421,42 @@ average_start(VipsImage *out, void *a, void *b)
 {
 	Average *average = b;
 	AverageSequence *seq = g_new0(AverageSequence, 1);
+	const size_t n = (size_t) out->Xsize * average->across * average->in->Bands;
 
 	seq->region = vips_region_new(average->in);
-	seq->sums = g_new(uint32_t, (size_t) average->in->Xsize * average->in->Bands);
+	seq->sums = g_new(uint16_t, n);
+	seq->row = g_new0(uint8_t, n + ROOM);
 	return seq;
 }
 
-/* A division by n as a multiplication: of sums of n bytes it is exact for every n that is a
- * side of an image.
+/* The means of `down` rows of the input, from `need` on. The last row is repeated where
+ * there are fewer.
  */
-#define SHARE_BITS 55
-
-static uint64_t
-share(int n)
+static int
+average_down(const Average *average, AverageSequence *seq, VipsRect need, int down, int n)
 {
-	return ((uint64_t) 1 << SHARE_BITS) / n + 1;
-}
+	const TintypeKernels *kernels = average->kernels;
+	const int top = need.top, rows = VIPS_MIN(down, average->top + average->height - top);
+	const uint8_t *lines[AVERAGED_ROWS];
 
-static void
-add_bytes(uint32_t *sums, const uint8_t *line, int n)
-{
-	int i = 0;
-
-#ifdef __SSE2__
-	const __m128i zero = _mm_setzero_si128();
-	for (; i + 16 <= n; i += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *) (line + i));
-		__m128i low = _mm_unpacklo_epi8(v, zero), high = _mm_unpackhi_epi8(v, zero);
-		__m128i *to = (__m128i *) (sums + i);
-		_mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), _mm_unpacklo_epi16(low, zero)));
-		_mm_storeu_si128(to + 1, _mm_add_epi32(_mm_loadu_si128(to + 1), _mm_unpackhi_epi16(low, zero)));
-		_mm_storeu_si128(to + 2, _mm_add_epi32(_mm_loadu_si128(to + 2), _mm_unpacklo_epi16(high, zero)));
-		_mm_storeu_si128(to + 3, _mm_add_epi32(_mm_loadu_si128(to + 3), _mm_unpackhi_epi16(high, zero)));
+	for (int i = 0; i < n; i++)
+		seq->sums[i] = down / 2;
+	/* A few rows at a time, since a block of a tall image can be large. */
+	for (int k = 0; k < down; k += AVERAGED_ROWS) {
+		const int count = VIPS_MIN(AVERAGED_ROWS, down - k);
+		need.top = top + VIPS_MIN(k, rows - 1);
+		need.height = VIPS_MIN(count, top + rows - need.top);
+		if (vips_region_prepare(seq->region, &need))
+			return -1;
+		for (int i = 0; i < count; i++)
+			lines[i] = VIPS_REGION_ADDR(seq->region, need.left, need.top + VIPS_MIN(i, need.height - 1));
+		kernels->add_lines(seq->sums, lines, count, n);
+		if (down == 1)
+			memcpy(seq->row, lines[0], n);
 	}
-#endif
-	for (; i < n; i++)
-		sums[i] += line[i];
+	if (down > 1)
+		kernels->means(seq->sums, n, tintype_share(down), seq->row);
+	return 0;
 }
 
 static int
@@ -490,7 +466,6 @@ average_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop
 	const Average *average = b;
 	const VipsRect *want = &out_region->valid;
 	const int bands = average->in->Bands, across = average->across, down = average->down;
-	const uint64_t by_across = share(across), by_down = share(down);
 
 	/* The needed columns of the region. */
 	const int from = want->left * across;
@@ -498,37 +473,17 @@ average_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop
 	const int n = (end - from) * bands;
 
 	for (int y = want->top; y < VIPS_RECT_BOTTOM(want); y++) {
-		const int top = y * down, rows = VIPS_MIN(down, average->height - top);
-		VipsRect need = { average->left + from, average->top + top, end - from, 0 };
-
-		for (int i = 0; i < n; i++)
-			seq->sums[i] = down / 2;
-		/* A few rows at a time, since a block of a tall image can be large. */
-		for (int k = 0; k < rows; k += need.height) {
-			need.top = average->top + top + k;
-			need.height = VIPS_MIN(AVERAGED_ROWS, rows - k);
-			if (vips_region_prepare(seq->region, &need))
-				return -1;
-			for (int i = 0; i < need.height; i++)
-				add_bytes(seq->sums, VIPS_REGION_ADDR(seq->region, need.left, need.top + i), n);
-		}
-		for (int k = rows; k < down; k++)
-			add_bytes(seq->sums, VIPS_REGION_ADDR(seq->region, need.left, average->top + top + rows - 1), n);
-		for (int i = 0; i < n; i++)
-			seq->sums[i] = seq->sums[i] * by_down >> SHARE_BITS;
-
+		VipsRect need = { average->left + from, average->top + y * down, end - from, 0 };
+		if (average_down(average, seq, need, down, n))
+			return -1;
+		/* The last column is repeated where a block is incomplete. */
+		for (int i = n; i < want->width * across * bands; i++)
+			seq->row[i] = seq->row[i - bands];
 		uint8_t *to = VIPS_REGION_ADDR(out_region, want->left, y);
-		const uint32_t *block = seq->sums;
-		for (int x = want->left; x < VIPS_RECT_RIGHT(want); x++, block += across * bands, to += bands) {
-			int whole = VIPS_MIN(across, average->width - x * across);
-			for (int c = 0; c < bands; c++) {
-				uint32_t sum = across / 2;
-				for (int k = 0; k < whole; k++)
-					sum += block[k * bands + c];
-				sum += (across - whole) * block[(whole - 1) * bands + c];
-				to[c] = sum * by_across >> SHARE_BITS;
-			}
-		}
+		if (across > 1)
+			average->kernels->means_across(seq->row, across, bands, want->width, to);
+		else
+			memcpy(to, seq->row, n);
 	}
 	return 0;
 }
@@ -544,7 +499,7 @@ shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down
 		g_object_unref(averaged);
 		return -1;
 	}
-	*average = (Average) { in, r->left, r->top, r->width, r->height, across, down };
+	*average = (Average) { in, r->left, r->top, r->width, r->height, across, down, tintype_kernels()[0] };
 	g_object_ref(in);
 	vips_object_local(averaged, in);
 	if (vips_image_pipelinev(averaged, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL)) {
@@ -569,7 +524,7 @@ shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down
 		*out = averaged;
 		return 0;
 	}
-	int result = vips_sequential(averaged, out, "tile_height", 10, NULL);
+	int result = vips_sequential(averaged, out, "tile_height", 16, NULL);
 	g_object_unref(averaged);
 	return result;
 }
@@ -586,6 +541,7 @@ describe(VipsImage *in, VipsImage *out, const TintypeReduction *r, double width,
 	reduce->in = in;
 	reduce->r = *r;
 	reduce->frame = in->Ysize / r->frames;
+	reduce->kernels = tintype_kernels()[0];
 	if (vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL) ||
 		make_span(out, &reduce->across, r->width, width, r->to_width, r->x, r->kept_width) ||
 		make_span(out, &reduce->down, r->height, height, r->to_height, r->y, r->kept_height))
@@ -648,7 +604,7 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 		*out = reduced;
 		return 0;
 	}
-	int result = vips_sequential(reduced, out, "tile_height", 10, NULL);
+	int result = vips_sequential(reduced, out, "tile_height", 16, NULL);
 	g_object_unref(reduced);
 	return result;
 }

@@ -1,0 +1,756 @@
+/* The inner loops of a reduction. All arithmetic is exact in 32 bits, so that every kind of
+ * processor gets the same results in its own order: the sum of all positive weights of a
+ * place is below 2.
+ */
+#include "kernels.h"
+
+#include <string.h>
+
+static inline int
+clamp(int low, int v, int high)
+{
+	return v < low ? low : v > high ? high : v;
+}
+
+/* Writes the bytes of a pixel, of which there are always four. Those beyond the pixel are
+ * overwritten by the next one. `rest` is the room in bytes.
+ */
+static inline void
+put_bytes(uint8_t *to, uint32_t pixel, int bands, int rest)
+{
+	if (rest >= 4)
+		memcpy(to, &pixel, 4);
+	else
+		memcpy(to, &pixel, bands);
+}
+
+/* Plain C: for processors without code of their own, for what is left over at the end of a
+ * row, and what the tests compare with.
+ */
+static void
+down_bytes_plain(const uint8_t *const *lines, const int16_t *weights, int points, int from, int n, int16_t *to)
+{
+	const int shift = WEIGHT_BITS - SAMPLE_BITS;
+
+	for (int i = from; i < n; i++) {
+		int sum = 1 << (shift - 1);
+		for (int k = 0; k < points; k++)
+			sum += weights[k] * lines[k][i];
+		to[i] = clamp(INT16_MIN, sum >> shift, INT16_MAX);
+	}
+}
+
+static void
+down_samples_plain(const int16_t *const *lines, const int16_t *weights, int points, int from, int n, int16_t *to)
+{
+	for (int i = from; i < n; i++) {
+		int sum = 1 << (WEIGHT_BITS - 1);
+		for (int k = 0; k < points; k++)
+			sum += weights[k] * lines[k][i];
+		to[i] = clamp(INT16_MIN, sum >> WEIGHT_BITS, INT16_MAX);
+	}
+}
+
+static void
+plain_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	down_bytes_plain(lines, weights, points, 0, n, to);
+}
+
+static void
+plain_down_samples(const int16_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	down_samples_plain(lines, weights, points, 0, n, to);
+}
+
+static inline int
+plain_sum(const int16_t *row, const int16_t *weights, int points, int bands, int sum)
+{
+	for (int k = 0; k < points; k++)
+		sum += weights[k] * row[k * bands];
+	return sum;
+}
+
+static void
+plain_across_bytes(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int half, uint8_t *const to[ROWS])
+{
+	for (int r = 0; r < ROWS; r++)
+		for (int x = 0; x < width; x++)
+			for (int c = 0; c < bands; c++)
+				to[r][x * bands + c] = clamp(0, plain_sum(rows[r] + (first[x] - from) * bands + c,
+					weights + (long) x * points, points, bands, half) >> (WEIGHT_BITS + SAMPLE_BITS), 255);
+}
+
+static void
+plain_across_samples(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int16_t *const to[ROWS])
+{
+	for (int r = 0; r < ROWS; r++)
+		for (int x = 0; x < width; x++)
+			for (int c = 0; c < bands; c++)
+				to[r][x * 4 + c] = clamp(INT16_MIN, plain_sum(rows[r] + (first[x] - from) * bands + c,
+					weights + (long) x * points, points, bands, 1 << (WEIGHT_BITS - 1)) >> WEIGHT_BITS, INT16_MAX);
+}
+
+TintypeShare
+tintype_share(int n)
+{
+	int shift = 0;
+
+	while (2 << shift < n)
+		shift++;
+	return (TintypeShare) { ((65536u << shift) + n - 1) / n, shift };
+}
+
+static void
+add_lines_plain(uint16_t *sums, const uint8_t *const *lines, int count, int from, int n)
+{
+	for (int i = from; i < n; i++)
+		for (int k = 0; k < count; k++)
+			sums[i] += lines[k][i];
+}
+
+static void
+plain_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
+{
+	add_lines_plain(sums, lines, count, 0, n);
+}
+
+static void
+means_plain(const uint16_t *sums, int from, int n, TintypeShare share, uint8_t *to)
+{
+	for (int i = from; i < n; i++)
+		to[i] = (uint32_t) sums[i] * share.by >> 16 >> share.shift;
+}
+
+static void
+plain_means(const uint16_t *sums, int n, TintypeShare share, uint8_t *to)
+{
+	means_plain(sums, 0, n, share, to);
+}
+
+static void
+means_across_plain(const uint8_t *row, int across, int bands, int from, int width, uint8_t *to)
+{
+	const TintypeShare share = tintype_share(across);
+
+	for (int x = from; x < width; x++)
+		for (int c = 0; c < bands; c++) {
+			uint32_t sum = across / 2;
+			for (int k = 0; k < across; k++)
+				sum += row[((long) x * across + k) * bands + c];
+			to[x * bands + c] = sum * share.by >> 16 >> share.shift;
+		}
+}
+
+static void
+plain_means_across(const uint8_t *row, int across, int bands, int width, uint8_t *to)
+{
+	means_across_plain(row, across, bands, 0, width, to);
+}
+
+static const TintypeKernels plain = {
+	"plain", plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples,
+	plain_add_lines, plain_means, plain_means_across
+};
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* Two weights, in every lane. */
+static inline __m128i
+sse2_pair(const int16_t *weights)
+{
+	int32_t both;
+	memcpy(&both, weights, 4);
+	return _mm_set1_epi32(both);
+}
+
+static void
+sse2_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const int shift = WEIGHT_BITS - SAMPLE_BITS;
+	const __m128i zero = _mm_setzero_si128(), half = _mm_set1_epi32(1 << (shift - 1));
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		__m128i sum0 = half, sum1 = half, sum2 = half, sum3 = half;
+		for (int k = 0; k < points; k += 2) {
+			__m128i w = sse2_pair(weights + k);
+			__m128i a = _mm_loadu_si128((const __m128i *) (lines[k] + i));
+			__m128i b = _mm_loadu_si128((const __m128i *) (lines[k + 1] + i));
+			__m128i low = _mm_unpacklo_epi8(a, b), high = _mm_unpackhi_epi8(a, b);
+			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_unpacklo_epi8(low, zero), w));
+			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_unpackhi_epi8(low, zero), w));
+			sum2 = _mm_add_epi32(sum2, _mm_madd_epi16(_mm_unpacklo_epi8(high, zero), w));
+			sum3 = _mm_add_epi32(sum3, _mm_madd_epi16(_mm_unpackhi_epi8(high, zero), w));
+		}
+		_mm_storeu_si128((__m128i *) (to + i),
+			_mm_packs_epi32(_mm_srai_epi32(sum0, shift), _mm_srai_epi32(sum1, shift)));
+		_mm_storeu_si128((__m128i *) (to + i + 8),
+			_mm_packs_epi32(_mm_srai_epi32(sum2, shift), _mm_srai_epi32(sum3, shift)));
+	}
+	down_bytes_plain(lines, weights, points, i, n, to);
+}
+
+static void
+sse2_down_samples(const int16_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const __m128i half = _mm_set1_epi32(1 << (WEIGHT_BITS - 1));
+	int i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		__m128i sum0 = half, sum1 = half;
+		for (int k = 0; k < points; k += 2) {
+			__m128i w = sse2_pair(weights + k);
+			__m128i a = _mm_loadu_si128((const __m128i *) (lines[k] + i));
+			__m128i b = _mm_loadu_si128((const __m128i *) (lines[k + 1] + i));
+			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_unpacklo_epi16(a, b), w));
+			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_unpackhi_epi16(a, b), w));
+		}
+		_mm_storeu_si128((__m128i *) (to + i),
+			_mm_packs_epi32(_mm_srai_epi32(sum0, WEIGHT_BITS), _mm_srai_epi32(sum1, WEIGHT_BITS)));
+	}
+	down_samples_plain(lines, weights, points, i, n, to);
+}
+
+/* Four bands are always loaded. The sums of those beyond the pixel aren't used. */
+static inline __m128i
+sse2_tap(const int16_t *row, int bands, __m128i w)
+{
+	__m128i a = _mm_loadl_epi64((const __m128i *) row);
+	__m128i b = _mm_loadl_epi64((const __m128i *) (row + bands));
+	return _mm_madd_epi16(_mm_unpacklo_epi16(a, b), w);
+}
+
+static inline void
+sse2_sums(const int16_t *const rows[ROWS], long at, const int16_t *weights, int points, int bands, int half, __m128i sums[ROWS])
+{
+	const int16_t *a = rows[0] + at, *b = rows[1] + at, *c = rows[2] + at, *d = rows[3] + at;
+	__m128i sum0 = _mm_set1_epi32(half), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+
+	for (int k = 0; k < points; k += 2) {
+		__m128i w = sse2_pair(weights + k);
+		sum0 = _mm_add_epi32(sum0, sse2_tap(a + k * bands, bands, w));
+		sum1 = _mm_add_epi32(sum1, sse2_tap(b + k * bands, bands, w));
+		sum2 = _mm_add_epi32(sum2, sse2_tap(c + k * bands, bands, w));
+		sum3 = _mm_add_epi32(sum3, sse2_tap(d + k * bands, bands, w));
+	}
+	sums[0] = sum0, sums[1] = sum1, sums[2] = sum2, sums[3] = sum3;
+}
+
+static void
+sse2_across_bytes(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int half, uint8_t *const to[ROWS])
+{
+	const int shift = WEIGHT_BITS + SAMPLE_BITS;
+
+	for (int x = 0; x < width; x++, weights += points) {
+		__m128i sums[ROWS];
+		sse2_sums(rows, (long) (first[x] - from) * bands, weights, points, bands, half, sums);
+		__m128i low = _mm_packs_epi32(_mm_srai_epi32(sums[0], shift), _mm_srai_epi32(sums[1], shift));
+		__m128i high = _mm_packs_epi32(_mm_srai_epi32(sums[2], shift), _mm_srai_epi32(sums[3], shift));
+		uint32_t pixels[ROWS];
+		_mm_storeu_si128((__m128i *) pixels, _mm_packus_epi16(low, high));
+		for (int r = 0; r < ROWS; r++)
+			put_bytes(to[r] + x * bands, pixels[r], bands, (width - x) * bands);
+	}
+}
+
+static void
+sse2_across_samples(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int16_t *const to[ROWS])
+{
+	for (int x = 0; x < width; x++, weights += points) {
+		__m128i sums[ROWS];
+		sse2_sums(rows, (long) (first[x] - from) * bands, weights, points, bands, 1 << (WEIGHT_BITS - 1), sums);
+		for (int r = 0; r < ROWS; r++) {
+			__m128i v = _mm_srai_epi32(sums[r], WEIGHT_BITS);
+			_mm_storel_epi64((__m128i *) (to[r] + x * 4), _mm_packs_epi32(v, v));
+		}
+	}
+}
+
+static void
+sse2_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
+{
+	const __m128i zero = _mm_setzero_si128();
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		__m128i *to = (__m128i *) (sums + i);
+		__m128i low = _mm_loadu_si128(to), high = _mm_loadu_si128(to + 1);
+		for (int k = 0; k < count; k++) {
+			__m128i v = _mm_loadu_si128((const __m128i *) (lines[k] + i));
+			low = _mm_add_epi16(low, _mm_unpacklo_epi8(v, zero));
+			high = _mm_add_epi16(high, _mm_unpackhi_epi8(v, zero));
+		}
+		_mm_storeu_si128(to, low);
+		_mm_storeu_si128(to + 1, high);
+	}
+	add_lines_plain(sums, lines, count, i, n);
+}
+
+/* 16 means. */
+static inline __m128i
+sse2_divide(__m128i low, __m128i high, TintypeShare share)
+{
+	const __m128i by = _mm_set1_epi16(share.by), shift = _mm_cvtsi32_si128(share.shift);
+
+	return _mm_packus_epi16(_mm_srl_epi16(_mm_mulhi_epu16(low, by), shift),
+		_mm_srl_epi16(_mm_mulhi_epu16(high, by), shift));
+}
+
+static void
+sse2_means(const uint16_t *sums, int n, TintypeShare share, uint8_t *to)
+{
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		const __m128i *from = (const __m128i *) (sums + i);
+		_mm_storeu_si128((__m128i *) (to + i),
+			sse2_divide(_mm_loadu_si128(from), _mm_loadu_si128(from + 1), share));
+	}
+	means_plain(sums, i, n, share, to);
+}
+
+static inline void
+sse2_put_means(__m128i low, __m128i high, TintypeShare share, int bands, int x, int width, uint8_t *to)
+{
+	uint32_t pixels[4];
+
+	_mm_storeu_si128((__m128i *) pixels, sse2_divide(low, high, share));
+	for (int i = 0; i < 4; i++)
+		put_bytes(to + (x + i) * bands, pixels[i], bands, (width - x - i) * bands);
+}
+
+static inline __m128i
+sse2_sum(const uint8_t *from, int across, int bands)
+{
+	__m128i sum = _mm_set1_epi16(across / 2);
+
+	for (int k = 0; k < across; k++, from += bands) {
+		int32_t pixel;
+		memcpy(&pixel, from, 4);
+		sum = _mm_add_epi16(sum, _mm_unpacklo_epi8(_mm_cvtsi32_si128(pixel), _mm_setzero_si128()));
+	}
+	return sum;
+}
+
+static void
+sse2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t *to)
+{
+	const TintypeShare share = tintype_share(across);
+	const long step = (long) across * bands;
+	int x = 0;
+
+	for (; x + 4 <= width; x += 4, row += 4 * step)
+		sse2_put_means(
+			_mm_unpacklo_epi64(sse2_sum(row, across, bands), sse2_sum(row + step, across, bands)),
+			_mm_unpacklo_epi64(sse2_sum(row + 2 * step, across, bands), sse2_sum(row + 3 * step, across, bands)),
+			share, bands, x, width, to);
+	means_across_plain(row - x * step, across, bands, x, width, to);
+}
+
+static const TintypeKernels sse2 = {
+	"sse2", sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples,
+	sse2_add_lines, sse2_means, sse2_means_across
+};
+
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline __m256i
+avx2_pair(const int16_t *weights)
+{
+	int32_t both;
+	memcpy(&both, weights, 4);
+	return _mm256_set1_epi32(both);
+}
+
+AVX2 static inline __m256i
+avx2_load(const void *from)
+{
+	return _mm256_loadu_si256((const __m256i *) from);
+}
+
+AVX2 static void
+avx2_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const int shift = WEIGHT_BITS - SAMPLE_BITS;
+	const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(1 << (shift - 1));
+	int i = 0;
+
+	for (; i + 32 <= n; i += 32) {
+		__m256i sum0 = half, sum1 = half, sum2 = half, sum3 = half;
+		for (int k = 0; k < points; k += 2) {
+			__m256i w = avx2_pair(weights + k);
+			__m256i a = avx2_load(lines[k] + i), b = avx2_load(lines[k + 1] + i);
+			__m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
+			sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(_mm256_unpacklo_epi8(low, zero), w));
+			sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(_mm256_unpackhi_epi8(low, zero), w));
+			sum2 = _mm256_add_epi32(sum2, _mm256_madd_epi16(_mm256_unpacklo_epi8(high, zero), w));
+			sum3 = _mm256_add_epi32(sum3, _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), w));
+		}
+		/* Unpacking and packing work in halves: low has samples 0–7 and 16–23. */
+		__m256i low = _mm256_packs_epi32(_mm256_srai_epi32(sum0, shift), _mm256_srai_epi32(sum1, shift));
+		__m256i high = _mm256_packs_epi32(_mm256_srai_epi32(sum2, shift), _mm256_srai_epi32(sum3, shift));
+		_mm256_storeu_si256((__m256i *) (to + i), _mm256_permute2x128_si256(low, high, 0x20));
+		_mm256_storeu_si256((__m256i *) (to + i + 16), _mm256_permute2x128_si256(low, high, 0x31));
+	}
+	down_bytes_plain(lines, weights, points, i, n, to);
+}
+
+AVX2 static void
+avx2_down_samples(const int16_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const __m256i half = _mm256_set1_epi32(1 << (WEIGHT_BITS - 1));
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		__m256i sum0 = half, sum1 = half;
+		for (int k = 0; k < points; k += 2) {
+			__m256i w = avx2_pair(weights + k);
+			__m256i a = avx2_load(lines[k] + i), b = avx2_load(lines[k + 1] + i);
+			sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w));
+			sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w));
+		}
+		_mm256_storeu_si256((__m256i *) (to + i),
+			_mm256_packs_epi32(_mm256_srai_epi32(sum0, WEIGHT_BITS), _mm256_srai_epi32(sum1, WEIGHT_BITS)));
+	}
+	down_samples_plain(lines, weights, points, i, n, to);
+}
+
+/* Two rows at a time, one in each half. `order` brings the bands of two neighbouring pixels
+ * together.
+ */
+AVX2 static inline __m256i
+avx2_tap(const int16_t *a, const int16_t *b, __m256i order, __m256i w)
+{
+	__m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *) a)),
+		_mm_loadu_si128((const __m128i *) b), 1);
+	return _mm256_madd_epi16(_mm256_shuffle_epi8(both, order), w);
+}
+
+AVX2 static inline __m256i
+avx2_order(int bands)
+{
+	int8_t order[32];
+
+	for (int i = 0; i < 32; i++) {
+		int band = i / 4 % 4, second = i / 2 % 2;
+		order[i] = band < bands ? 2 * (band + second * bands) + i % 2 : -1;
+	}
+	return avx2_load(order);
+}
+
+AVX2 static inline void
+avx2_sums(const int16_t *const rows[ROWS], long at, const int16_t *weights, int points, int bands, __m256i half,
+	__m256i order, __m256i *low, __m256i *high)
+{
+	const int16_t *a = rows[0] + at, *b = rows[1] + at, *c = rows[2] + at, *d = rows[3] + at;
+	__m256i sum0 = half, sum1 = half;
+
+	for (int k = 0; k < points; k += 2) {
+		__m256i w = avx2_pair(weights + k);
+		sum0 = _mm256_add_epi32(sum0, avx2_tap(a, b, order, w));
+		sum1 = _mm256_add_epi32(sum1, avx2_tap(c, d, order, w));
+		a += 2 * bands, b += 2 * bands, c += 2 * bands, d += 2 * bands;
+	}
+	*low = sum0, *high = sum1;
+}
+
+AVX2 static void
+avx2_across_bytes(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int half, uint8_t *const to[ROWS])
+{
+	const int shift = WEIGHT_BITS + SAMPLE_BITS;
+	const __m256i order = avx2_order(bands), halves = _mm256_set1_epi32(half);
+
+	for (int x = 0; x < width; x++, weights += points) {
+		__m256i low, high;
+		avx2_sums(rows, (long) (first[x] - from) * bands, weights, points, bands, halves, order, &low, &high);
+		/* Rows 0 and 2 in the lower half, 1 and 3 in the upper one. */
+		__m256i v = _mm256_packs_epi32(_mm256_srai_epi32(low, shift), _mm256_srai_epi32(high, shift));
+		v = _mm256_packus_epi16(v, v);
+		uint64_t even = _mm_cvtsi128_si64(_mm256_castsi256_si128(v));
+		uint64_t odd = _mm_cvtsi128_si64(_mm256_extracti128_si256(v, 1));
+		int rest = (width - x) * bands;
+		put_bytes(to[0] + x * bands, even, bands, rest);
+		put_bytes(to[1] + x * bands, odd, bands, rest);
+		put_bytes(to[2] + x * bands, even >> 32, bands, rest);
+		put_bytes(to[3] + x * bands, odd >> 32, bands, rest);
+	}
+}
+
+AVX2 static void
+avx2_across_samples(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int16_t *const to[ROWS])
+{
+	const __m256i order = avx2_order(bands), half = _mm256_set1_epi32(1 << (WEIGHT_BITS - 1));
+
+	for (int x = 0; x < width; x++, weights += points) {
+		__m256i low, high;
+		avx2_sums(rows, (long) (first[x] - from) * bands, weights, points, bands, half, order, &low, &high);
+		__m256i v = _mm256_packs_epi32(_mm256_srai_epi32(low, WEIGHT_BITS), _mm256_srai_epi32(high, WEIGHT_BITS));
+		__m128i even = _mm256_castsi256_si128(v), odd = _mm256_extracti128_si256(v, 1);
+		_mm_storel_epi64((__m128i *) (to[0] + x * 4), even);
+		_mm_storel_epi64((__m128i *) (to[1] + x * 4), odd);
+		_mm_storel_epi64((__m128i *) (to[2] + x * 4), _mm_unpackhi_epi64(even, even));
+		_mm_storel_epi64((__m128i *) (to[3] + x * 4), _mm_unpackhi_epi64(odd, odd));
+	}
+}
+
+AVX2 static void
+avx2_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
+{
+	int i = 0;
+
+	for (; i + 32 <= n; i += 32) {
+		__m256i *to = (__m256i *) (sums + i);
+		__m256i low = avx2_load(to), high = avx2_load(to + 1);
+		for (int k = 0; k < count; k++) {
+			const __m128i *from = (const __m128i *) (lines[k] + i);
+			low = _mm256_add_epi16(low, _mm256_cvtepu8_epi16(_mm_loadu_si128(from)));
+			high = _mm256_add_epi16(high, _mm256_cvtepu8_epi16(_mm_loadu_si128(from + 1)));
+		}
+		_mm256_storeu_si256(to, low);
+		_mm256_storeu_si256(to + 1, high);
+	}
+	add_lines_plain(sums, lines, count, i, n);
+}
+
+/* The sums of four bands, of four pixels at a time: `order` brings each band together. Of
+ * the last ones only those in `last` count.
+ */
+AVX2 static inline __m128i
+avx2_sum(const uint8_t *from, int across, int bands, __m128i order, __m128i last)
+{
+	__m128i sum = _mm_setzero_si128();
+	int k = 0;
+
+	for (; k < across - 4; k += 4, from += 4 * bands)
+		sum = _mm_add_epi16(sum, _mm_maddubs_epi16(
+			_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *) from), order), _mm_set1_epi8(1)));
+	sum = _mm_add_epi16(sum, _mm_maddubs_epi16(
+		_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *) from), order), last));
+	return _mm_madd_epi16(sum, _mm_set1_epi16(1));
+}
+
+AVX2 static void
+avx2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t *to)
+{
+	const TintypeShare share = tintype_share(across);
+	const __m128i half = _mm_set1_epi16(across / 2);
+	const long step = (long) across * bands;
+	int8_t bytes[16], ones[16];
+	int x = 0;
+
+	for (int i = 0; i < 16; i++) {
+		bytes[i] = i / 4 < bands ? i % 4 * bands + i / 4 : -1;
+		ones[i] = i % 4 <= (across - 1) % 4;
+	}
+	const __m128i order = _mm_loadu_si128((const __m128i *) bytes), last = _mm_loadu_si128((const __m128i *) ones);
+	for (; x + 4 <= width; x += 4, row += 4 * step) {
+		__m128i a = avx2_sum(row, across, bands, order, last);
+		__m128i b = avx2_sum(row + step, across, bands, order, last);
+		__m128i c = avx2_sum(row + 2 * step, across, bands, order, last);
+		__m128i d = avx2_sum(row + 3 * step, across, bands, order, last);
+		sse2_put_means(_mm_add_epi16(_mm_packs_epi32(a, b), half), _mm_add_epi16(_mm_packs_epi32(c, d), half),
+			share, bands, x, width, to);
+	}
+	means_across_plain(row - x * step, across, bands, x, width, to);
+}
+
+static const TintypeKernels avx2 = {
+	"avx2", avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples,
+	avx2_add_lines, sse2_means, avx2_means_across
+};
+
+const TintypeKernels *const *
+tintype_kernels(void)
+{
+	static const TintypeKernels *const all[] = { &avx2, &sse2, &plain, NULL };
+
+	return all + !__builtin_cpu_supports("avx2");
+}
+
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+static void
+neon_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	const int shift = WEIGHT_BITS - SAMPLE_BITS;
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		int32x4_t sum0 = vdupq_n_s32(1 << (shift - 1)), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+		for (int k = 0; k < points; k++) {
+			uint8x16_t v = vld1q_u8(lines[k] + i);
+			int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(v)));
+			int16x8_t high = vreinterpretq_s16_u16(vmovl_high_u8(v));
+			sum0 = vmlal_n_s16(sum0, vget_low_s16(low), weights[k]);
+			sum1 = vmlal_high_n_s16(sum1, low, weights[k]);
+			sum2 = vmlal_n_s16(sum2, vget_low_s16(high), weights[k]);
+			sum3 = vmlal_high_n_s16(sum3, high, weights[k]);
+		}
+		vst1q_s16(to + i, vcombine_s16(vqshrn_n_s32(sum0, shift), vqshrn_n_s32(sum1, shift)));
+		vst1q_s16(to + i + 8, vcombine_s16(vqshrn_n_s32(sum2, shift), vqshrn_n_s32(sum3, shift)));
+	}
+	down_bytes_plain(lines, weights, points, i, n, to);
+}
+
+static void
+neon_down_samples(const int16_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
+{
+	int i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		int32x4_t sum0 = vdupq_n_s32(1 << (WEIGHT_BITS - 1)), sum1 = sum0;
+		for (int k = 0; k < points; k++) {
+			int16x8_t v = vld1q_s16(lines[k] + i);
+			sum0 = vmlal_n_s16(sum0, vget_low_s16(v), weights[k]);
+			sum1 = vmlal_high_n_s16(sum1, v, weights[k]);
+		}
+		vst1q_s16(to + i, vcombine_s16(vqshrn_n_s32(sum0, WEIGHT_BITS), vqshrn_n_s32(sum1, WEIGHT_BITS)));
+	}
+	down_samples_plain(lines, weights, points, i, n, to);
+}
+
+/* Four bands are always loaded. The sums of those beyond the pixel aren't used. */
+static inline void
+neon_sums(const int16_t *const rows[ROWS], long at, const int16_t *weights, int points, int bands, int half, int32x4_t sums[ROWS])
+{
+	const int16_t *a = rows[0] + at, *b = rows[1] + at, *c = rows[2] + at, *d = rows[3] + at;
+	int32x4_t sum0 = vdupq_n_s32(half), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+
+	for (int k = 0; k < points; k++) {
+		sum0 = vmlal_n_s16(sum0, vld1_s16(a), weights[k]);
+		sum1 = vmlal_n_s16(sum1, vld1_s16(b), weights[k]);
+		sum2 = vmlal_n_s16(sum2, vld1_s16(c), weights[k]);
+		sum3 = vmlal_n_s16(sum3, vld1_s16(d), weights[k]);
+		a += bands, b += bands, c += bands, d += bands;
+	}
+	sums[0] = sum0, sums[1] = sum1, sums[2] = sum2, sums[3] = sum3;
+}
+
+static void
+neon_across_bytes(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int half, uint8_t *const to[ROWS])
+{
+	const int shift = WEIGHT_BITS + SAMPLE_BITS;
+
+	for (int x = 0; x < width; x++, weights += points) {
+		int32x4_t sums[ROWS];
+		neon_sums(rows, (long) (first[x] - from) * bands, weights, points, bands, half, sums);
+		/* The shift is longer than the narrowing ones allow. */
+		int16x8_t low = vcombine_s16(vqmovn_s32(vshrq_n_s32(sums[0], shift)), vqmovn_s32(vshrq_n_s32(sums[1], shift)));
+		int16x8_t high = vcombine_s16(vqmovn_s32(vshrq_n_s32(sums[2], shift)), vqmovn_s32(vshrq_n_s32(sums[3], shift)));
+		uint32_t pixels[ROWS];
+		vst1q_u8((uint8_t *) pixels, vcombine_u8(vqmovun_s16(low), vqmovun_s16(high)));
+		for (int r = 0; r < ROWS; r++)
+			put_bytes(to[r] + x * bands, pixels[r], bands, (width - x) * bands);
+	}
+}
+
+static void
+neon_across_samples(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
+	int points, int bands, int width, int16_t *const to[ROWS])
+{
+	for (int x = 0; x < width; x++, weights += points) {
+		int32x4_t sums[ROWS];
+		neon_sums(rows, (long) (first[x] - from) * bands, weights, points, bands, 1 << (WEIGHT_BITS - 1), sums);
+		for (int r = 0; r < ROWS; r++)
+			vst1_s16(to[r] + x * 4, vqshrn_n_s32(sums[r], WEIGHT_BITS));
+	}
+}
+
+static void
+neon_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
+{
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		uint16x8_t low = vld1q_u16(sums + i), high = vld1q_u16(sums + i + 8);
+		for (int k = 0; k < count; k++) {
+			uint8x16_t v = vld1q_u8(lines[k] + i);
+			low = vaddw_u8(low, vget_low_u8(v));
+			high = vaddw_high_u8(high, v);
+		}
+		vst1q_u16(sums + i, low);
+		vst1q_u16(sums + i + 8, high);
+	}
+	add_lines_plain(sums, lines, count, i, n);
+}
+
+/* Eight means. */
+static inline uint8x8_t
+neon_divide(uint16x8_t sums, TintypeShare share)
+{
+	uint16x4_t low = vshrn_n_u32(vmull_n_u16(vget_low_u16(sums), share.by), 16);
+	uint16x4_t high = vshrn_n_u32(vmull_n_u16(vget_high_u16(sums), share.by), 16);
+
+	return vmovn_u16(vshlq_u16(vcombine_u16(low, high), vdupq_n_s16(-share.shift)));
+}
+
+static void
+neon_means(const uint16_t *sums, int n, TintypeShare share, uint8_t *to)
+{
+	int i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		vst1_u8(to + i, neon_divide(vld1q_u16(sums + i), share));
+	means_plain(sums, i, n, share, to);
+}
+
+static inline uint16x4_t
+neon_sum(const uint8_t *from, int across, int bands)
+{
+	uint16x8_t sum = vdupq_n_u16(across / 2);
+
+	for (int k = 0; k < across; k++, from += bands)
+		sum = vaddw_u8(sum, vld1_u8(from));
+	return vget_low_u16(sum);
+}
+
+static void
+neon_means_across(const uint8_t *row, int across, int bands, int width, uint8_t *to)
+{
+	const TintypeShare share = tintype_share(across);
+	const long step = (long) across * bands;
+	int x = 0;
+
+	for (; x + 2 <= width; x += 2, row += 2 * step) {
+		uint32_t pixels[2];
+		vst1_u8((uint8_t *) pixels, neon_divide(vcombine_u16(
+			neon_sum(row, across, bands), neon_sum(row + step, across, bands)), share));
+		put_bytes(to + x * bands, pixels[0], bands, (width - x) * bands);
+		put_bytes(to + (x + 1) * bands, pixels[1], bands, (width - x - 1) * bands);
+	}
+	means_across_plain(row - x * step, across, bands, x, width, to);
+}
+
+static const TintypeKernels neon = {
+	"neon", neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples,
+	neon_add_lines, neon_means, neon_means_across
+};
+
+const TintypeKernels *const *
+tintype_kernels(void)
+{
+	static const TintypeKernels *const all[] = { &neon, &plain, NULL };
+
+	return all;
+}
+
+#else
+
+const TintypeKernels *const *
+tintype_kernels(void)
+{
+	static const TintypeKernels *const all[] = { &plain, NULL };
+
+	return all;
+}
+#endif
