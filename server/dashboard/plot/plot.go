@@ -282,7 +282,7 @@ func (p Plot) labels() (list []tick) {
 	case n > mostDetailed:
 		step = 0
 	case n > 10:
-		step = (n + 5) / 6
+		step = (n + 4) / 5 // so that they stand apart on a phone
 	}
 	for i := range n {
 		day := p.First.AddDate(0, 0, i)
