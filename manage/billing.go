@@ -24,7 +24,7 @@ type Billing interface {
 // A Subscription is what a workspace pays for.
 type Subscription struct {
 	State string   `json:"state" doc:"Of the subscription, as Stripe names it, such as active, past_due or canceled; empty if there never was one."`
-	Plan  string   `json:"plan" doc:"The plan that the subscription pays for; empty if there never was one."`
+	Plan  string   `json:"plan" doc:"The plan of the subscription, also after it has ended; empty if there never was one. The workspace's own plan is the one that holds."`
 	Holds bool     `json:"holds" doc:"The subscription hasn't ended. A payment that is late doesn't end it, until Stripe gives up."`
 	Sold  []string `json:"sold" nullable:"false" doc:"Names of the plans that can be bought. Empty where this server sells none."`
 }

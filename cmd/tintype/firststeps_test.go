@@ -102,7 +102,7 @@ func TestNewcomer(t *testing.T) {
 
 	// The page of limits has the plan, and the start page says that there is no other place.
 	p.do(chromedp.Navigate(url + "/app/shop/limits"))
-	if text := p.text("main"); !strings.Contains(text, "on the plan free") || !strings.Contains(text, "What the plan allows") {
+	if text := p.text("main"); !strings.Contains(text, "on the plan free") || !strings.Contains(text, "What the plan free allows") {
 		t.Errorf("the page of limits: %s", text)
 	}
 	p.shoot("newcomer-7-limits")

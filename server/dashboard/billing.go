@@ -1,9 +1,11 @@
 package dashboard
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/fault"
@@ -56,14 +58,23 @@ type soldPlan struct {
 	Facts []planFact
 }
 
-// States of a subscription, in words.
+// subscriptionStates has what the page says of a subscription in each state, where PLAN is its plan.
 var subscriptionStates = map[string]string{
-	"active": "It is paid.", "trialing": "It is on trial.", "past_due": "The last payment has failed, and is tried again. Check how you pay.",
-	"unpaid": "It was not paid.", "canceled": "It has ended.", "incomplete": "The first payment is not complete.", "incomplete_expired": "The first payment was not complete in time.", "paused": "It is paused.",
+	"active":             "This workspace pays for the plan PLAN.",
+	"trialing":           "This workspace tries the plan PLAN.",
+	"past_due":           "This workspace pays for the plan PLAN. The last payment has failed, and is tried again. Check how you pay.",
+	"unpaid":             "The subscription to the plan PLAN was not paid, so it has ended.",
+	"canceled":           "The subscription to the plan PLAN has ended.",
+	"incomplete":         "The first payment for the plan PLAN is not complete.",
+	"incomplete_expired": "The first payment for the plan PLAN was not complete in time.",
+	"paused":             "The subscription to the plan PLAN is paused.",
 }
 
 // Says returns the state of the subscription in words.
-func (s sale) Says() string { return subscriptionStates[s.State] }
+func (s sale) Says() string {
+	says := cmp.Or(subscriptionStates[s.State], "Stripe calls the subscription to the plan PLAN "+s.State+".")
+	return strings.ReplaceAll(says, "PLAN", s.Plan)
+}
 
 // sale returns what the page of the plan says of the subscription, or nil where this server
 // sells nothing.

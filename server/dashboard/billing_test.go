@@ -49,9 +49,10 @@ func TestSubscription(t *testing.T) {
 	}{
 		{"owner", "", []string{"This workspace has no subscription yet.", "API requests a minute of each key 500", "Buy pro"}, []string{"Buy free", "Plan, payment and invoices"}},
 		{"viewer", "", []string{"This workspace has no subscription yet.", "An owner of the workspace may change it."}, []string{"Buy pro"}},
-		{"owner", "active", []string{"This workspace pays for the plan pro . It is paid.", "Plan, payment and invoices"}, []string{"Buy pro", "For another one, ask the operator"}},
+		{"owner", "active", []string{"This workspace pays for the plan pro.", "Plan, payment and invoices"}, []string{"Buy pro", "For another one, ask the operator"}},
 		{"owner", "past_due", []string{"The last payment has failed, and is tried again."}, []string{"Buy pro"}},
-		{"owner", "canceled", []string{"The subscription to the plan pro doesn’t hold. It has ended.", "Buy pro", "Plan, payment and invoices"}, nil},
+		{"owner", "on_hold", []string{"Stripe calls the subscription to the plan pro on_hold."}, nil},
+		{"owner", "canceled", []string{"The subscription to the plan pro has ended. This workspace has no plan now.", "Buy pro again", "Plan, payment and invoices"}, nil},
 	} {
 		stripe.state, stripe.plan = c.state, ""
 		if c.state != "" {

@@ -42,6 +42,7 @@ type errorsData struct {
 	Clear                   string      // URL without filters but the days
 	Filtered                bool
 	One                     string // the day, where it is one
+	Recent                  bool   // today is one of the days
 }
 
 // An errorSpan is a link to some days.
@@ -163,6 +164,7 @@ func (v *visit) errors() error {
 	path := "/app/" + v.ns + "/errors"
 	d := errorsData{errorQuery: e, Filtered: e.Source != "" || e.Status != "" || e.Code != "", Kinds: len(passed), Clear: errorQuery{From: e.From, To: e.To}.url(path)}
 	today := v.d.now().UTC().Truncate(24 * time.Hour)
+	d.Recent = !e.filter.To.Before(today)
 	for _, s := range []struct {
 		title    string
 		from, to int // days ago

@@ -116,7 +116,7 @@ func TestPlanAndLimits(t *testing.T) {
 	}
 	for name, says := range map[string][]string{
 		"":     {"This workspace has no plan.", `placeholder="no limit"`, "An empty field is no limit."},
-		"free": {"This workspace is on the plan <strong>free</strong>.", "What the plan allows", `placeholder="the plan’s: 1,000"`, `placeholder="no limit"`, "An empty field is the plan’s limit.", "<strong>0</strong> of 1,000 transforms today"},
+		"free": {"This workspace is on the plan <strong>free</strong>.", "What the plan free allows", `placeholder="the plan’s: 1,000"`, `placeholder="no limit"`, "An empty field is the plan’s limit.", "<strong>0</strong> of 1,000 transforms today"},
 		"pro":  {"on the plan <strong>pro</strong>", "<dd>500</dd>"},
 		"gone": {"on the plan <strong>gone</strong>, which this server doesn’t know", `placeholder="no limit"`},
 	} {
