@@ -68,7 +68,7 @@ func (m *Manager) SignURLs(ctx context.Context, who Caller, namespace string, ur
 // signIn is SignURL in a workspace that has been opened.
 func (m *Manager) signIn(ctx context.Context, w *workspace.Workspace, url string, seconds int) (signed string, expires time.Time, err error) {
 	if len(w.SigningKeys) == 0 {
-		return "", expires, conflict("The workspace has no signing key. Make one with POST …/signing-keys.")
+		return "", expires, conflict("The workspace has no signing key yet. Make one first.")
 	}
 	if seconds == 0 {
 		seconds = defaultExpiry

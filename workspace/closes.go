@@ -29,7 +29,19 @@ func (w *Workspace) Closes(old *Workspace) []string {
 	c.lists()
 	c.names()
 	c.urls()
-	return c.sentences()
+	return append(c.sentences(), c.withoutKey()...)
+}
+
+// NoSigningKey is the warning of [Workspace.Closes] that nobody can sign yet what needs a
+// signature from then on.
+const NoSigningKey = "no signing key: the workspace has none yet, so no URL of these images works until one is made. An API key loads them"
+
+func (c *closing) withoutKey() []string {
+	needed := slices.ContainsFunc(c.found, func(f *closed) bool { return f.how == needKey })
+	if !needed || len(c.new.w.SigningKeys)+len(c.new.w.DialectKeys) > 0 {
+		return nil
+	}
+	return []string{NoSigningKey}
 }
 
 // A closing compares what is open before and after a change.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tintype/tintype/signing"
 )
 
 // TestCloses: Closes warns of exactly the URLs that a change makes fail, or that need a
@@ -141,6 +143,7 @@ func TestCloses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			old, w := New("acme"), New("acme")
+			w.SigningKeys = []signing.Key{{ID: "KEY"}}
 			old.AllowedSources, w.AllowedSources = nil, nil
 			for _, e := range test.old {
 				e(old)
@@ -155,5 +158,34 @@ func TestCloses(t *testing.T) {
 				t.Errorf("no change: %q", got)
 			}
 		})
+	}
+}
+
+// TestClosesWithoutKey: where nobody can sign yet what needs a signature from then on, a warning
+// says so.
+func TestClosesWithoutKey(t *testing.T) {
+	old := New("acme")
+	old.Sources = []Source{{Key: "photos", Kind: "http", URL: "https://o.example.com/"}}
+	for name, close := range map[string]func(*Workspace){
+		"every image": func(w *Workspace) { w.RequireSignature = true },
+		"a source":    func(w *Workspace) { w.Sources[0].Private = true },
+	} {
+		w := old.Clone()
+		close(w)
+		if got := w.Closes(old); len(got) != 2 || got[1] != NoSigningKey {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := w.Closes(w); got != nil {
+			t.Errorf("%s, which was so: %q", name, got)
+		}
+		w.DialectKeys = []DialectKey{{Dialect: "imgix"}}
+		if got := w.Closes(old); len(got) != 1 {
+			t.Errorf("%s, with a key of another product: %q", name, got)
+		}
+	}
+	w := old.Clone()
+	w.PresetsOnly = true
+	if got := w.Closes(old); len(got) != 1 {
+		t.Errorf("presets only: %q", got)
 	}
 }

@@ -141,6 +141,9 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	if text := d.text("#snippet-framework"); !strings.Contains(text, url+"/v1/workspaces/acme/sign") || strings.Contains(text, "sig=") {
 		t.Errorf("for a framework: %s", text)
 	}
+	if columns := eval[string](d.tab, `getComputedStyle(document.querySelector('.use')).gridTemplateColumns`); strings.Contains(columns, " ") {
+		t.Errorf("the texts to copy are in columns of %s", columns)
+	}
 	d.looks("a signed picture")
 	d.vary(wideLight)
 
@@ -187,6 +190,18 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	d.fill("#src", "photos/none.jpg")
 	says("#variant", "The server of the original failed.", "/app/acme/sources")
 	d.looks("an origin that fails")
+
+	// A signing key that is missing is made in place, and the same picture is shown again.
+	d.visit("/app/acme/signing-keys")
+	eval[bool](d.tab, `Promise.all([...document.querySelectorAll('main [name=id]')].map(({ value: id }) => fetch('', { method: 'POST', body: new URLSearchParams({ do: 'revoke', id, confirm: id.slice(0, 6) }) }))).then(() => true)`)
+	d.visit("/app/acme/playground?src=vault/noon.jpg&options=w%3D640")
+	d.until(`document.querySelector('#variant .message form') && !document.querySelector('#original .message form')`)
+	d.do(chromedp.SetValue("#preset-name", "thumb"))
+	eval[bool](d.tab, `document.querySelector('#preset-name').dispatchEvent(new Event('change'))`)
+	d.until(`document.querySelector('#chips').textContent.includes('preset=thumb')`)
+	d.looks("no signing key")
+	d.submit("#variant .message form button", nil)
+	d.until(`document.querySelector('.notice.good').textContent.includes('A signing key is made') && document.querySelector('#variant img').naturalWidth > 0 && document.querySelector('#snippet-absolute').textContent.includes('preset=thumb')`)
 	d.signOut()
 
 	d.signInAs(team["viewer"])
@@ -195,10 +210,10 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	source("vault")
 	chosen("vault/noon.jpg")
 	for _, pane := range []string{"#variant", "#original"} {
-		says(pane, "A signed URL shows it, and the role viewer can't sign.", "/app/acme/members")
+		says(pane, "Private images need a signed URL, and the role viewer can't sign.", "/app/acme/members")
 		says(pane, "owner@acme.example (owner)", "/app/acme/members")
 	}
 	d.looks("a viewer")
 	// Nothing was asked for that this page knows to be refused.
-	d.calm("status of 401 (Unauthorized) "+url+"/acme/vault/noon.jpg?w=300", "status of 40", "status of 451", "status of 502")
+	d.calm("status of 401 (Unauthorized) "+url+"/acme/vault/noon.jpg?w=300", "Autofocus processing was blocked", "status of 40", "status of 451", "status of 502")
 }

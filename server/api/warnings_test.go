@@ -87,7 +87,7 @@ func TestOpened(t *testing.T) {
 		{"DELETE", "/presets/p", "", 204, []string{"preset" + named}},
 		{"PUT", "/marks/m", `{"image":"photos/m.png"}`, 200, []string{unbound}},
 		{"DELETE", "/marks/m", "", 204, []string{"mark m is gone: URLs that name it are refused from now on"}},
-		{"PUT", "/sources/photos", strings.TrimSuffix(photos, "}") + `,"private":true}`, 200, []string{private}},
+		{"PUT", "/sources/photos", strings.TrimSuffix(photos, "}") + `,"private":true}`, 200, []string{private, workspace.NoSigningKey}},
 		{"PATCH", "", `{"name":"Acme 3"}`, 200, nil},
 	} {
 		a := s.do(t, tt.method, ws+tt.path, tt.body)

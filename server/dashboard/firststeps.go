@@ -9,7 +9,6 @@ import (
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
-	"github.com/tintype/tintype/server/playground"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -19,19 +18,18 @@ const mostSteps = 4
 // firstSteps leads from an empty workspace to an image of it on the visitor's page.
 type firstSteps struct {
 	manage.FirstSteps
-	Sources     []string           // keys, also of folders
-	SourcesPath string             // of the page of sources; empty where the visitor may not change them
-	NewSource   string             // path of the page that adds one; empty as SourcesPath
-	Source      string             // that the image is of
-	Path        string             // that was typed
-	Wrong       string             // what is wrong with the path; empty for nothing
-	Image       string             // path and query of the image; empty before a path was typed
-	URL         string             // of the image
-	Smaller     string             // URL of the image for small screens
-	Signed      string             // path and query of the image with a signature, where it needs one
-	NeedsKey    string             // why the browser can't load the image; empty if it can
-	Help        *playground.Advice // what to do about NeedsKey; nil where ExplainPath says more
-	MakeKey     string             // path of the form that makes the signing key that is missing; empty where the visitor may not
+	Sources     []string  // keys, also of folders
+	SourcesPath string    // of the page of sources; empty where the visitor may not change them
+	NewSource   string    // path of the page that adds one; empty as SourcesPath
+	Source      string    // that the image is of
+	Path        string    // that was typed
+	Wrong       string    // what is wrong with the path; empty for nothing
+	Image       string    // path and query of the image; empty before a path was typed
+	URL         string    // of the image
+	Smaller     string    // URL of the image for small screens
+	Signed      string    // path and query of the image with a signature, where it needs one
+	NeedsKey    string    // why the browser can't load the image; empty if it can
+	Offer       *keyOffer // what to do about NeedsKey; nil where ExplainPath says more
 	ExplainPath string
 	Playground  string
 	Done, Of    int // numbers of steps
@@ -126,37 +124,28 @@ func (v *visit) firstImage(w *workspace.Workspace, f *firstSteps, test bool) err
 }
 
 // firstSigned signs the URL of the first image, or says why it can't.
-func (v *visit) firstSigned(f *firstSteps) (err error) {
-	if f.Help, err = v.cannotSign(); err != nil {
+func (v *visit) firstSigned(f *firstSteps) error {
+	missing, err := v.cannotSign()
+	if err != nil {
 		return err
 	}
-	if f.Help != nil {
-		f.NeedsKey = f.Help.Means + " " + f.Help.Do
-		if v.may(account.Sign) && v.may(account.WriteSigningKeys) {
-			f.NeedsKey, f.MakeKey = f.Help.Means, "/app/"+v.ns+"/first-steps"
-		}
+	if missing != nil {
+		image := url.Values{"source": {f.Source}, "path": {f.Path}}
+		f.NeedsKey, f.Offer = missing.Means, &keyOffer{missing, "/app/" + v.ns + "?" + image.Encode() + "#first"}
 		return nil
 	}
-	if f.Signed, _, err = v.d.Manage.SignURL(v.r.Context(), v.caller(), v.ns, f.Image, 0); err != nil {
+	f.Signed, _, err = v.d.Manage.SignURL(v.r.Context(), v.caller(), v.ns, f.Image, 0)
+	if err != nil {
 		f.NeedsKey = sentence(fault.OfManaging(err).Message)
 	}
 	return nil
 }
 
-// changeFirstSteps hides the first steps for all who see the workspace, shows them again, or makes
-// the signing key that the first image needs. Nobody sees the secret of that key: the dashboard
-// signs with it, and a server that signs gets a key of its own.
+// changeFirstSteps hides the first steps for all who see the workspace, or shows them again.
 func (v *visit) changeFirstSteps() error {
 	f, err := v.form()
 	if err != nil {
 		return err
-	}
-	if f.get("do") == "key" {
-		if _, err := v.d.Manage.CreateSigningKey(v.r.Context(), v.caller(), v.ns); err != nil {
-			return err
-		}
-		image := url.Values{"source": {f.get("source")}, "path": {f.get("path")}}
-		return v.redirect("/app/"+v.ns+"?"+image.Encode()+"#first", "")
 	}
 	hide := f.get("do") != "show"
 	if err := v.d.Manage.HideFirstSteps(v.r.Context(), v.caller(), v.ns, hide); err != nil {

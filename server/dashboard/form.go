@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tintype/tintype/account"
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
+	"github.com/tintype/tintype/server/playground"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -135,7 +137,8 @@ func sentence(s string) string {
 		return s
 	}
 	if word, _, _ := strings.Cut(s, " "); !strings.HasSuffix(word, ":") {
-		s = strings.ToUpper(s[:1]) + s[1:]
+		_, n := utf8.DecodeRuneInString(s)
+		s = strings.ToUpper(s[:n]) + s[n:]
 	}
 	if !strings.HasSuffix(s, ".") {
 		s += "."
@@ -174,6 +177,10 @@ type review struct {
 	Revision int64
 	Action   string // path that the form goes to
 	Conflict bool   // somebody else changed the workspace meanwhile
+
+	// NoKey says what to do about a signing key that is missing for what the change closes; nil
+	// for nothing.
+	NoKey *playground.Advice
 }
 
 // settings answers a page with a form of settings. A POST has a step: "" or "review" shows
@@ -203,7 +210,14 @@ func (v *visit) settings(s settingsForm) error {
 			if s.leads != nil {
 				s.after = s.leads(w, f)
 			}
-			return v.redirect("/app/"+v.ns+s.after, "saved")
+			what := "saved"
+			if f.on("first_key") {
+				what = "savedkey"
+				if err := v.firstKey(); err != nil {
+					return err
+				}
+			}
+			return v.redirect("/app/"+v.ns+s.after, what)
 		}
 		r.Conflict = errors.Is(err, workspace.ErrConflict)
 	}
@@ -219,6 +233,11 @@ func (v *visit) settings(s settingsForm) error {
 	status := http.StatusOK
 	if r.Conflict {
 		status = http.StatusConflict
+	}
+	if slices.Contains(r.Closes, workspace.NoSigningKey) {
+		if r.NoKey, err = v.cannotSign(); err != nil {
+			return err
+		}
 	}
 	if r.Form, err = v.conceal(w, f, s.secrets); err != nil {
 		return err

@@ -70,8 +70,10 @@ func (v *visit) image() error {
 				p.SignedFor = r.Name
 			}
 		}
-		if err := v.keyToSign(f); err != nil {
-			return v.imageFails(p, err)
+		if f.on("key") {
+			if err := v.firstKey(); err != nil {
+				return v.imageFails(p, err)
+			}
 		}
 		signed, until, err := v.d.Manage.SignImage(ctx, who, v.ns, p.Source, p.Path, "", seconds)
 		if err == nil {
@@ -103,20 +105,6 @@ func (v *visit) image() error {
 		return nil
 	}
 	return fault.New(fault.Validation, "The form says nothing to do.")
-}
-
-// keyToSign makes the signing key that a link needs, if the form asks for it and there is none.
-// Nobody sees its secret: the dashboard signs with it, and a server gets a key of its own.
-func (v *visit) keyToSign(f form) error {
-	if f.get("key") == "" {
-		return nil
-	}
-	missing, err := v.cannotSign()
-	if err != nil || missing == nil {
-		return err
-	}
-	_, err = v.d.Manage.CreateSigningKey(v.r.Context(), v.caller(), v.ns)
-	return err
 }
 
 // above returns the folder of an object key, as a prefix.

@@ -36,7 +36,7 @@ func TestKeys(t *testing.T) {
 	if strings.Contains(page, key[1]) || strings.Contains(page, name) {
 		t.Error("the key is shown again, or its name isn't escaped:", page)
 	}
-	for _, want := range []string{"read, write", `<span class="tag">test</span>`, "account:owner@acme.example", "never</td>", "expires 20"} {
+	for _, want := range []string{"read, write", `<span class="tag">test</span>`, ">owner@acme.example</td>", "never</td>", "expires 20"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("without %s: %s", want, page)
 		}

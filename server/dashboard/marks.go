@@ -28,6 +28,7 @@ type marksPage struct {
 	Marks     []markRow
 	Picture   string // that the visitor chose; empty where each mark has one of its own sources
 	MayChange bool
+	Offer     *keyOffer // of a signature that examples lack; nil for none
 }
 
 // marks lists the marks, each on a picture.
@@ -37,13 +38,16 @@ func (v *visit) marks() error {
 		return err
 	}
 	p := marksPage{MayChange: v.may(account.WriteMark), Picture: v.asked()}
-	listed := v.pictures(w)
+	listed, examples := v.pictures(w), []picture{}
 	for _, m := range w.Marks {
 		row := markRow{Mark: m, Bound: m.AutoApplySources, Example: v.markExample(w, m.Name, cmp.Or(p.Picture, listed.first(m.AutoApplySources)))}
 		if more := len(row.Bound) - mostBound; more > 0 {
 			row.Bound, row.More = row.Bound[:mostBound], more
 		}
-		p.Marks = append(p.Marks, row)
+		p.Marks, examples = append(p.Marks, row), append(examples, row.Example)
+	}
+	if p.Offer, err = v.offerFor(examples...); err != nil {
+		return err
 	}
 	return v.show(http.StatusOK, "marks", p)
 }
@@ -146,6 +150,9 @@ func (v *visit) markSettings(name string) settingsForm {
 			}
 			if name != "" && v.r.Method != http.MethodPost {
 				d.Example = v.markExample(w, name, cmp.Or(v.asked(), pictures.first(bound)))
+				if d.Example.closed && v.may(markList.needs) {
+					d.Example.Note = "Press Preview to see the mark on the picture."
+				}
 			}
 			return d, nil
 		},

@@ -344,12 +344,12 @@ func TestFirstStepsTested(t *testing.T) {
 	if have := g.ask("owner", "GET", "/app/acme?source=vault&path=red.png", nil).Body.String(); !strings.Contains(have, "Make a signing key") {
 		t.Error(have)
 	}
-	here := url.Values{"do": {"key"}, "source": {"vault"}, "path": {"red.png"}}
-	if w := g.ask("editor", "POST", "/app/acme/first-steps", here); w.Code != 403 {
+	here := url.Values{"do": {"first"}, "back": {"/app/acme?path=red.png&source=vault#first"}}
+	if w := g.ask("editor", "POST", "/app/acme/signing-keys", here); w.Code != 403 {
 		t.Errorf("an editor makes a signing key: %d", w.Code)
 	}
-	sent := g.ask("owner", "POST", "/app/acme/first-steps", here)
-	if at := sent.Header().Get("Location"); sent.Code != 303 || at != "/app/acme?path=red.png&source=vault#first" {
+	sent := g.ask("owner", "POST", "/app/acme/signing-keys", here)
+	if at := sent.Header().Get("Location"); sent.Code != 303 || at != "/app/acme?done=key&path=red.png&source=vault#first" {
 		t.Errorf("%d to %s", sent.Code, at)
 	}
 	if have := g.ask("owner", "GET", "/app/acme?source=vault&path=red.png", nil).Body.String(); !strings.Contains(have, `src="/acme/vault/red.png?`) {

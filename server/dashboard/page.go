@@ -90,6 +90,8 @@ func (v *visit) show(status int, name string, data any) error {
 // key in ?done=, so that no text of a URL gets into a page.
 var done = map[string]string{
 	"saved":     "Saved. Images follow it at once here, and within 10 seconds on other servers.",
+	"savedkey":  "Saved, and a signing key is made, with which the dashboard signs. Make another for your server under Signing keys.",
+	"key":       "A signing key is made, and the dashboard signs with it. Make another for your server under Signing keys.",
 	"code":      "A code is on its way, if this address may sign in. It works for 10 minutes.",
 	"out":       "You are signed out.",
 	"ended":     "Ended.",
@@ -186,13 +188,14 @@ var functions = template.FuncMap{
 	"plainly":      plainly,
 	"plainlyAll": func(texts []string) (all []string) {
 		for _, text := range texts {
-			all = append(all, plainly(text))
+			all = append(all, sentence(plainly(text)))
 		}
 		return all
 	},
 
 	"grouped": plot.Grouped,
 	"device":  device,
+	"person":  func(actor string) string { return strings.TrimPrefix(actor, "account:") },
 
 	"size":      size,
 	"day":       day,

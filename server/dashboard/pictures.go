@@ -18,6 +18,7 @@ type picture struct {
 	Note string // why there is none
 
 	private bool // its URL needs a signature
+	closed  bool // and the visitor gets none
 }
 
 // picture returns a picture with options. It is the one in the query or the form, else the
@@ -36,12 +37,16 @@ func (v *visit) picture(w *workspace.Workspace, chosen string, options url.Value
 	p.URL = ""
 	signed, _, err := v.d.Manage.SignURL(ctx, who, v.ns, target, 0)
 	if err != nil {
-		p.Note = sentence(fault.OfManaging(err).Message)
+		e := fault.OfManaging(err)
+		p.Note, p.closed = sentence(e.Message), e.Code == fault.Conflict || e.Code == fault.Forbidden
 		return p
 	}
 	p.URL = signed
 	return p
 }
+
+// Closed reports whether the picture lacks nothing but a signature.
+func (p picture) Closed() bool { return p.closed }
 
 // plainPicture is picture without a signature.
 func (v *visit) plainPicture(w *workspace.Workspace, name string, options url.Values) picture {

@@ -60,18 +60,18 @@ type playAnswer struct {
 
 // A playPage is the data of playground.html.
 type playPage struct {
-	Bench      template.HTML
-	Script     playground.Data
-	Sources    []playSource
-	MayAdd     bool // the visitor may add a source
-	AnyURL     bool // full URLs of some hosts are allowed
-	Browse     browsePart
-	Src        string
-	Options    string // as in a query
-	Answer     *playAnswer
-	CannotSign *playground.Advice
-	Form       form
-	Public     string // path of the page for everybody
+	Bench   template.HTML
+	Script  playground.Data
+	Sources []playSource
+	MayAdd  bool // the visitor may add a source
+	AnyURL  bool // full URLs of some hosts are allowed
+	Browse  browsePart
+	Src     string
+	Options string // as in a query
+	Answer  *playAnswer
+	Offer   *keyOffer // of a signature that the visitor doesn't get; nil where he does
+	Form    form
+	Public  string // path of the page for everybody
 }
 
 // playground is the page on which a member tries options on images of the workspace. Its
@@ -199,10 +199,14 @@ func (v *visit) showPlayground(f form, answer *playAnswer, status int) error {
 		MayAdd: v.may(account.WriteSource), AnyURL: len(w.AllowedSources) > 0, Form: f, Answer: answer, Public: "/playground/" + v.ns,
 		Src: strings.Trim(f.get("src"), "/"), Options: strings.TrimPrefix(f.get("options"), "?"),
 	}
-	if p.CannotSign, err = v.cannotSign(); err != nil {
+	missing, err := v.cannotSign()
+	if err != nil {
 		return err
 	}
-	m := playground.Member{Base: v.base(), Page: v.r.URL.Path, RequireSignature: w.RequireSignature, PresetsOnly: w.PresetsOnly, CannotSign: p.CannotSign, Presets: map[string]string{}}
+	if missing != nil {
+		p.Offer = &keyOffer{missing, v.r.URL.Path + "?" + url.Values{"src": {p.Src}, "options": {p.Options}}.Encode()}
+	}
+	m := playground.Member{Base: v.base(), Page: v.r.URL.Path, RequireSignature: w.RequireSignature, PresetsOnly: w.PresetsOnly, CannotSign: missing, Presets: map[string]string{}}
 	for _, s := range sources {
 		p.add(&m, w, s)
 	}
@@ -387,28 +391,6 @@ func firstOptions(w *workspace.Workspace, options string) map[string]string {
 		first["w"] = "640"
 	}
 	return first
-}
-
-// cannotSign says why the visitor gets no signed URLs, and who does. It is nil if he does.
-func (v *visit) cannotSign() (*playground.Advice, error) {
-	ctx, who := v.r.Context(), v.caller()
-	if !v.may(account.Sign) {
-		a := playground.Advice{Means: "A signed URL shows it, and the role " + string(v.role) + " can't sign.", Do: "An editor or an owner of the workspace can.", Path: "/app/" + v.ns + "/members", Title: "Members"}
-		people, err := v.d.Manage.Members(ctx, who, v.ns)
-		if names := whoSigns(people); len(names) > 0 {
-			a.Do = "Ask " + listedOr(names) + "."
-		}
-		return &a, err
-	}
-	keys, err := v.d.Manage.SigningKeys(ctx, who, v.ns)
-	if err != nil || slices.ContainsFunc(keys, func(k manage.SigningKey) bool { return k.Dialect == "" }) {
-		return nil, err
-	}
-	a := playground.Advice{Means: "A signed URL shows it, and the workspace has no signing key yet.", Do: "Ask an owner of the workspace to make one.", Path: "/app/" + v.ns + "/members", Title: "Members"}
-	if v.may(account.WriteSigningKeys) {
-		a.Do, a.Path, a.Title = "Make one, then open this page again.", "/app/"+v.ns+"/signing-keys", "Signing keys"
-	}
-	return &a, nil
 }
 
 // whoSigns returns the addresses of some members who may sign.

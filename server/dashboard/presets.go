@@ -21,6 +21,7 @@ type presetsPage struct {
 	Picture   string
 	Note      string
 	MayChange bool
+	Offer     *keyOffer // of a signature that the examples lack; nil for none
 }
 
 // presets lists the presets, each with an example.
@@ -32,6 +33,9 @@ func (v *visit) presets() error {
 	p := presetsPage{MayChange: v.may(account.WritePreset)}
 	example := v.picture(w, v.r.URL.Query().Get("picture"), nil)
 	p.Picture, p.Note = example.Name, example.Note
+	if p.Offer, err = v.offerFor(example); err != nil {
+		return err
+	}
 	for _, preset := range w.Presets {
 		p.Presets = append(p.Presets, presetRow{
 			preset, v.picture(w, example.Name, url.Values{"preset": {preset.Name}}), v.playgroundURL(example.Name, url.Values{"preset": {preset.Name}}),

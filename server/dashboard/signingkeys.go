@@ -74,6 +74,11 @@ func (v *visit) signingKeys() error {
 		}
 		key := manage.SigningKey{ID: made.ID, CreatedAt: made.CreatedAt}
 		return v.showSigningKeys(signingKeyPage{Made: &madeSigningKey{key, made.Secret.Reveal(), nil}}, http.StatusOK)
+	case "first": // the form of a page that lacks it
+		if err := v.firstKey(); err != nil {
+			return v.signingKeyFails(f, err)
+		}
+		return v.redirect(v.ownPage(f.get("back")), "")
 	case "import":
 		size, ok := f.number("signature_size")
 		if !ok {

@@ -17,6 +17,9 @@ type Advice struct {
 	Path  string `json:"path,omitempty"`
 	Title string `json:"title,omitempty"`
 
+	// Form is the path of the form that mends it. Title is the text of its button. Empty is none.
+	Form string `json:"form,omitempty"`
+
 	// Carried says that the page at Path takes the original and the options in its query, as
 	// ?src= and &options=.
 	Carried bool `json:"carried,omitempty"`

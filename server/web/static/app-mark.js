@@ -280,6 +280,7 @@ handle.addEventListener('keydown', (event) => {
 });
 
 const slider = $('#opacity-slider');
+slider.value = opacity();
 slider.hidden = false;
 slider.addEventListener('input', () => {
   fields.opacity.value = slider.value;

@@ -80,9 +80,11 @@ const absolute = (options) => new URL((signs() && member.known(path(options))) |
 // advice says what an error means, and what to do about it.
 function advice(err) {
   const known = page.advice[err.code] ?? others[err.code] ?? { means: 'No image came back.', do: 'Request it again. If it stays, give the number to the operator.' };
-  if (!known.carried) return known;
-  return { ...known, path: `${known.path}?${query([['src', state.src], ['options', query(pairs())]])}` };
+  return known.carried ? { ...known, path: here(known.path) } : known;
 }
+
+// here is the URL of a page that opens with the original and the options of this one.
+const here = (path) => `${path}?${query([['src', state.src], ['options', query(pairs())]])}`;
 
 const controls = new Controls(page.options, change);
 const overlay = new Overlay($('#layer'), { focal: moveFocal, region: (region) => change('rect', formatRect(region, original)) });
@@ -296,7 +298,7 @@ function loadVariant() {
     jobs.variant.stop();
     variant = undefined;
     blame();
-    for (const pane of [panes.variant, panes.compare]) pane.refuse({}, refusal);
+    for (const pane of [panes.variant, panes.compare]) pane.refuse({}, refusal, here(location.pathname));
     panes.variant.caption();
     showAnswer();
     return;

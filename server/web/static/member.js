@@ -72,7 +72,7 @@ export class Member {
     const refusal = this.refusal(src);
     const access = $('#rule-access');
     if (!src) access.textContent = '';
-    else if (refusal) access.replaceChildren(bold('Private. '), `${refusal.means} ${refusal.do} `, ...link(refusal));
+    else if (refusal) access.replaceChildren(bold('Private. '), `${refusal.means} ${refusal.form ? '' : `${refusal.do} `}`, ...link(refusal));
     else if (signs) access.replaceChildren(bold('Private. '), this.#facts.requireSignature ? 'Each URL of this workspace is signed.' : source ? `Each URL of ${source.key} is signed.` : 'This URL is signed.');
     else access.replaceChildren(bold('Public. '), 'Everybody who has the URL sees the image.');
     $('#signing').hidden = !signs || Boolean(refusal);

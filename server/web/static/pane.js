@@ -53,11 +53,13 @@ export class Pane {
   }
 
   // refuse says what an error means and what to do. advice is { means, do, whole, path,
-  // title }.
-  refuse(err, advice) {
+  // title, form }. A form leads back to the page at the path back.
+  refuse(err, advice, back) {
     const { message, status, code, requestID } = err;
     this.say(advice.means, !advice.whole && message && sentence(message), advice.do);
-    if (advice.path) {
+    if (advice.form && back) {
+      this.#message.append(mending(advice, back));
+    } else if (advice.path) {
       this.#message.lastElementChild.append(' ', Object.assign(document.createElement('a'), { href: advice.path, textContent: advice.title }));
     }
     const number = [status && `${status} ${code}`, requestID && `request ${requestID}`].filter(Boolean).join(' · ');
@@ -67,6 +69,14 @@ export class Pane {
   caption(...facts) {
     this.#root.querySelector('.facts').textContent = facts.filter(Boolean).join(' · ');
   }
+}
+
+// mending is the form that mends what an advice is about.
+function mending({ form, title }, back) {
+  const f = Object.assign(document.createElement('form'), { method: 'post', action: form });
+  for (const [name, value] of [['do', 'first'], ['back', back]]) f.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+  f.append(Object.assign(document.createElement('button'), { className: 'primary', textContent: title }));
+  return f;
 }
 
 // sentence gives a message a capital and a full stop. The name of an option stays as it is.
