@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/tintype/tintype/certs/certstest"
 	"github.com/tintype/tintype/internal/tool"
@@ -71,6 +74,10 @@ func TestGrafanaDashboard(t *testing.T) {
 	wg.Go(func() {
 		client := trusting(t, ca)
 		for i := 0; ; i++ {
+			by3 := &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), ServerName: "img.example.com"}}
+			if res, err := (&http.Client{Transport: by3}).Get("https://" + secure + "/demo/samples/dusk.jpg?w=16"); err == nil {
+				_ = res.Body.Close()
+			}
 			for _, path := range []string{
 				fmt.Sprintf("/demo/samples/dusk.jpg?w=%d&format=webp", 20+i%1000), "/demo/samples/dusk.jpg?w=16", "/demo/samples/none.jpg",
 				fmt.Sprintf("/demo/info/samples/dusk.jpg?select=metadata&v=%d", i), "/demo/placeholder/color?color=red&w=8&h=8", "/healthz",
@@ -82,8 +89,13 @@ func TestGrafanaDashboard(t *testing.T) {
 			}
 			select {
 			case <-done:
-				return
 			case <-time.After(50 * time.Millisecond):
+			}
+			_ = by3.Close() // the next is a connection of its own
+			select {
+			case <-done:
+				return
+			default:
 			}
 		}
 	})
@@ -96,17 +108,13 @@ func TestGrafanaDashboard(t *testing.T) {
 		for _, target := range panel.Targets {
 			queries++
 			expr := strings.NewReplacer("$__rate_interval", "4s", "$instance", ".*").Replace(target.Expr)
-			var got string
-			for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-				var ok bool
-				if ok, got = answers(t, at, expr); ok || time.Now().After(deadline) {
-					if !ok {
-						t.Errorf("%s: %s\nis empty: %s", panel.Title, expr, got)
-					}
-					break
-				}
+			if !answered(t, at, expr) {
+				t.Errorf("of the panel %s", panel.Title)
 			}
 		}
+	}
+	for _, expr := range []string{"sum(tintype_quic_connections) > 0", `rate(tintype_quic_handshakes_total{result="done"}[4s]) > 0`, `rate(tintype_tls_handshakes_total{protocol="h3"}[4s]) > 0`} {
+		answered(t, at, expr) // an answer of zero would do above
 	}
 	if queries < 55 {
 		t.Errorf("%d queries", queries)
@@ -155,6 +163,21 @@ scrape_configs:
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("Prometheus isn't ready")
+		}
+	}
+}
+
+// answered waits until a query of Prometheus has an answer that is a number.
+func answered(t *testing.T, at, expr string) bool {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		ok, got := answers(t, at, expr)
+		if ok {
+			return true
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s\nis empty: %s", expr, got)
+			return false
 		}
 	}
 }
