@@ -72,7 +72,7 @@ func (a *api) signingRoutes() {
 		Description: "A new key signs after 10 seconds, when every server knows it. The newest such key signs, and every active key verifies. Five keys can be active. Only this answer shows the secret.\n\n" +
 			"With a body, the key is one that you bring along from another product, so that signed URLs in use go on working. It verifies URLs of that dialect only; five of each may be active. Its secret is never shown.",
 		DefaultStatus: http.StatusCreated,
-		RequestBody:   optional(jsonBody("NewDialectKey", "A key of another product. Left out, a key is made.", "application/json")),
+		RequestBody:   optional(jsonBody("NewDialectKey", "A key of another product. Left out or {}, a key is made.", "application/json")),
 	}, a.createSigningKey)
 	handle(a, account.ReadSigningKeys, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/signing-keys", OperationID: "listSigningKeys", Tags: keys,
@@ -96,8 +96,14 @@ func (a *api) createSigningKey(ctx context.Context, in *newSigningKeyInput) (*ne
 	if err != nil {
 		return nil, err
 	}
+	var n manage.NewDialectKey
 	if data != nil {
-		return a.createDialectKey(ctx, in.Namespace, data)
+		if err := workspace.DecodeInto(data, &n); err != nil {
+			return nil, err
+		}
+	}
+	if n != (manage.NewDialectKey{}) {
+		return a.createDialectKey(ctx, in.Namespace, n)
 	}
 	key, err := a.manage.CreateSigningKey(ctx, caller(ctx), in.Namespace)
 	if err != nil {
@@ -106,11 +112,7 @@ func (a *api) createSigningKey(ctx context.Context, in *newSigningKeyInput) (*ne
 	return &newSigningKeyOutput{NewSigningKey{ID: key.ID, Secret: key.Secret.Reveal(), CreatedAt: key.CreatedAt}}, nil
 }
 
-func (a *api) createDialectKey(ctx context.Context, namespace string, data []byte) (*newSigningKeyOutput, error) {
-	var n manage.NewDialectKey
-	if err := workspace.DecodeInto(data, &n); err != nil {
-		return nil, err
-	}
+func (a *api) createDialectKey(ctx context.Context, namespace string, n manage.NewDialectKey) (*newSigningKeyOutput, error) {
 	key, warnings, err := a.manage.CreateDialectKey(ctx, caller(ctx), namespace, n)
 	if err != nil {
 		return nil, err

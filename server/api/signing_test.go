@@ -225,6 +225,9 @@ func TestDialectKeys(t *testing.T) {
 		ID, Secret, Dialect, Algorithm string
 		Warnings                       []string
 	}
+	if k := decode[key](t, s.do(t, "POST", keys, `{}`), 201); k.Secret == "" || k.Dialect != "" { // as clients send that always send a body
+		t.Errorf("{} made %+v", k)
+	}
 	const secret = "hunter2hunter2hunter2"
 	for range 5 {
 		if k := decode[key](t, s.do(t, "POST", keys, `{"dialect":"thumbor","secret":"`+secret+`"}`), 201); k.Secret != "" || k.Dialect != "thumbor" || k.Algorithm != "sha1" || len(k.Warnings) > 0 {
