@@ -151,6 +151,10 @@ type house struct {
 type one struct{ *workspace.Workspace }
 
 func (o one) Get(context.Context, string) (*workspace.Workspace, error) { return o.Workspace, nil }
+func (o one) Confirmed(*workspace.Workspace) bool                       { return true }
+func (o one) Confirm(context.Context, string) (*workspace.Workspace, error) {
+	return o.Workspace, nil
+}
 
 func newHouse(dir string) (*house, error) {
 	folder, err := origin.OpenDir(dir)

@@ -59,6 +59,11 @@ func (s *Service) authorize(a *ask, t Target) error {
 	return nil
 }
 
+// guarded reports whether it takes a right to see the image.
+func (a *ask) guarded() bool {
+	return a.site.RequireSignature || a.secret || slices.ContainsFunc(a.reads(), ref.private)
+}
+
 // verify verifies the signature of the target: sig= where there is one, else that of the
 // dialect.
 func (a *ask) verify(t Target, now time.Time) (signing.Grant, error) {

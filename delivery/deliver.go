@@ -40,6 +40,9 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	if err != nil {
 		return err
 	}
+	if site, err = s.confirmed(r.Context(), site, t); err != nil {
+		return err
+	}
 	w.Log.site = site
 	if r.Method == http.MethodPost {
 		return s.deliverBody(w, r, site, t)

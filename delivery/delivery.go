@@ -33,6 +33,10 @@ import (
 // request. Two calls that answer the same revision answer the same pointer.
 type Workspaces interface {
 	Get(ctx context.Context, namespace string) (*workspace.Workspace, error)
+	// Confirmed reports whether a workspace that Get returned is known to be the store's of a
+	// short time ago. Confirm returns one that is, and may ask the store.
+	Confirmed(w *workspace.Workspace) bool
+	Confirm(ctx context.Context, namespace string) (*workspace.Workspace, error)
 }
 
 // Domains says whose a host name is, from memory: it is asked on every request to a

@@ -35,6 +35,7 @@ type site struct {
 	shared     map[string][]placed // the same, of places that private and marked sources have through others
 	presets    map[string]transform.Query
 	keyring    *signing.Keyring
+	guards     bool // an image may take a right
 	marks      marks.Set
 	markAssets map[*marks.Configured]markAsset
 	purges     *workspace.PurgeIndex
@@ -115,10 +116,31 @@ func (s *Service) site(ctx context.Context, namespace string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.siteOf(w)
+}
+
+func (s *Service) siteOf(w *workspace.Workspace) (*site, error) {
 	if c, ok := s.sites.kept(w); ok {
 		return c.site()
 	}
 	return s.sites.of(w, s.compileOrLog).site()
+}
+
+// confirmed returns the workspace by which a request is answered: the one in memory, or, where the
+// image takes a right and the store has not been heard of for long, the one that the store has now.
+// Somebody may have taken the right back. Public images go by what is in memory.
+func (s *Service) confirmed(ctx context.Context, c *site, t Target) (*site, error) {
+	if !c.guards || s.workspaces.Confirmed(c.Workspace) {
+		return c, nil
+	}
+	if a, err := c.read(t, false, nil); err != nil || !a.guarded() {
+		return c, nil // it is refused, or public
+	}
+	w, err := s.workspaces.Confirm(ctx, t.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	return s.siteOf(w)
 }
 
 // compileOrLog compiles a workspace for an image request. The log gets the reason of a
@@ -179,6 +201,10 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 		c.sources[key] = &source{
 			Source: workspace.Source{Key: key, Kind: "dir", Private: dir.Private, Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
 		}
+	}
+	c.guards = w.RequireSignature || len(w.SigningKeys)+len(w.DialectKeys) > 0
+	for _, src := range c.sources {
+		c.guards = c.guards || src.Private
 	}
 	if c.marks, err = marks.New(w.Marks); err != nil {
 		return nil, err

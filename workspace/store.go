@@ -61,10 +61,20 @@ type Store interface {
 	Delete(ctx context.Context, namespace string, revision int64, audit ...AuditEntry) error
 	// Changes returns the writes since the cursor of an earlier call, each Change once, and
 	// the next cursor. An empty cursor returns no changes and the present cursor. The error
-	// is ErrCursor if the cursor is too old.
+	// is ErrCursor if the cursor is too old. With another error, a cursor that isn't empty
+	// stands after the changes that could be read, and they are returned too.
 	Changes(ctx context.Context, cursor string) (changes []Change, next string, err error)
 	// Close releases the store.
 	Close() error
+}
+
+// A Rereader is a Store that reads many workspaces at once.
+type Rereader interface {
+	// Reread reads workspaces that the caller knows, with their logs of purges, and calls got
+	// for each that could be read, by one goroutine at a time: with its place in known and what
+	// the store has now, nil for nothing. A log need not be read where it hasn't grown. The error
+	// says why the others could not be read.
+	Reread(ctx context.Context, known []*Workspace, got func(i int, w *Workspace)) error
 }
 
 // A Change names something of a namespace that was written. Copies of it must be read

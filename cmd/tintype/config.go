@@ -57,6 +57,7 @@ type serveCmd struct {
 	StripeMeter      string `env:"TINTYPE_STRIPE_METER" placeholder:"NAME" help:"The event name of the meter at Stripe to which units are sent once an hour, in thousandths of a unit. Needs TINTYPE_STRIPE_KEY, with which plans are sold by Stripe too."`
 	StripeAPI        string `name:"stripe-api" env:"TINTYPE_STRIPE_API" default:"https://api.stripe.com" placeholder:"URL" help:"Where Stripe's API is, for tests (${default})."`
 
+	Unconfirmed time.Duration `env:"TINTYPE_UNCONFIRMED" default:"1m" placeholder:"DURATION" help:"How old the settings may be by which an image that takes a signature or a key is shown (${default}). Where the store doesn't answer for longer, such images are 503, since the right may have been taken back. Longer keeps them up in an outage, and a revoked signing key too."`
 	AlertsEvery time.Duration `env:"TINTYPE_ALERTS_EVERY" default:"1m" placeholder:"DURATION" help:"How often alerts are judged (${default})."`
 
 	SecurityContact contact `env:"TINTYPE_SECURITY_CONTACT" placeholder:"ADDRESS" help:"Whom to tell about a vulnerability of this server, as an e-mail address or an https:// URL: /.well-known/security.txt and its page name it. By default there is neither."`
@@ -146,6 +147,7 @@ func (c *serveCmd) Validate() error {
 		what  string
 	}{
 		{"--log-sample", int64(c.LogSample), 0, "0 or more; 100 logs one of a hundred requests that go well, 0 only those that fail"},
+		{"--unconfirmed", int64(c.Unconfirmed), int64(15 * time.Second), "a duration from 15s, such as 1m"},
 		{"--alerts-every", int64(c.AlertsEvery), int64(100 * time.Millisecond), "a duration from 100ms, such as 1m"},
 		{"--workers", int64(c.Workers), 0, "a whole number from 0"},
 		{"--queue", int64(c.Queue), 1, "a whole number from 1; with no queue, whatever can't begin at once would be answered 503"},

@@ -147,6 +147,12 @@ func newGallery(t *testing.T) *gallery {
 
 type oneWorkspace struct{ *workspace.Workspace }
 
+func (oneWorkspace) Confirmed(*workspace.Workspace) bool { return true }
+
+func (o oneWorkspace) Confirm(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	return o.Get(ctx, namespace)
+}
+
 func (o oneWorkspace) Get(_ context.Context, namespace string) (*workspace.Workspace, error) {
 	if namespace != o.Namespace {
 		return nil, workspace.ErrNotFound

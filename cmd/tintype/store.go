@@ -68,7 +68,7 @@ func (u *storeURL) UnmarshalText(text []byte) error {
 // openStore opens the store, and returns the settings of its cache. parts closes the store
 // at the end.
 func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, parts *parts) (store, cached.Config, error) {
-	config := cached.Config{Log: log}
+	config := cached.Config{Log: log, Unconfirmed: c.Unconfirmed}
 	if !c.Store.elsewhere() {
 		codec, err := c.codec(getenv)
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/internal/letterbox"
+	"github.com/tintype/tintype/signing"
 )
 
 const testRootKey = "the-root-key-of-these-tests-0123456789"
@@ -277,8 +278,9 @@ func TestServersShareATable(t *testing.T) {
 	t.Logf("%d rounds of %d writers: one 200, the rest 409", rounds, 2*len(servers))
 }
 
-// While the store doesn't answer, no image fails, also on a server that is killed and started
-// again. Writes are answered 503. They work again when the store answers.
+// While the store doesn't answer, no public image fails, also on a server that is killed and started
+// again, which shows none that takes a signature. Writes are answered 503. They work again when the
+// store answers.
 func TestStoreStopped(t *testing.T) {
 	t.Parallel() // it waits more than it computes
 	dir, err := drawn()
@@ -294,8 +296,31 @@ func TestStoreStopped(t *testing.T) {
 			paths = append(paths, fmt.Sprintf("/ws-%d/samples/dusk.jpg?w=%d", i, 16+w))
 		}
 	}
+	vault := t.TempDir() // of images that take a signature
+	if err := os.CopyFS(vault, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	args = append(args, "--dir", "ws-1/vault="+vault, "--dir-private", "ws-1/vault")
 	box := letterbox.Start(t, "127.0.0.1:0")
 	a, dataB := serveShared(t, t.TempDir(), store, append(mailing(box.Address), args...)...), t.TempDir()
+	var key struct{ ID, Secret string }
+	if err := json.Unmarshal(a.mustCall(t, 201, "POST", "/workspaces/ws-1/signing-keys", map[string]any{}), &key); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := signing.ParseSecret(key.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := secret.SignUntil("/ws-1/vault/dusk.jpg?w=16", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofSecret := func(p *serverProcess, want int) {
+		t.Helper()
+		if status, err := p.image(t.Context(), signed, ""); status != want || err != nil {
+			t.Fatalf("a signed image: %d, %v; want %d", status, err, want)
+		}
+	}
 	const domain = "img.shop.example"
 	a.mustCall(t, 200, "PATCH", "/workspaces/ws-0", map[string]any{"domains": []string{domain}})
 	a.mustCall(t, 200, "POST", "/workspaces/ws-0/domains/"+domain+"/verify", nil)
@@ -318,6 +343,11 @@ func TestStoreStopped(t *testing.T) {
 	all(a)
 	all(b)
 	onItsDomain(a)
+	ofSecret(a, 200)
+	until(t, "the other server knows the key", func() bool {
+		status, err := b.image(t.Context(), signed, "")
+		return status == 200 && err == nil
+	})
 	until(t, "copies are on the disk", func() bool {
 		onItsDomain(b)
 		return copied(t, dataB, 5, domain)
@@ -347,6 +377,7 @@ func TestStoreStopped(t *testing.T) {
 	}
 
 	local.Pause(t)
+	ofSecret(a, 200) // it was heard of less than a minute ago
 	over := time.After(time.Duration(full(60, 1)) * time.Second)
 	began := time.Now()
 	var calls sync.WaitGroup
@@ -377,6 +408,7 @@ func TestStoreStopped(t *testing.T) {
 	until(t, "with copies it is ready", func() bool { return ready(b) == 200 })
 	onItsDomain(b)
 	all(b)
+	ofSecret(b, 503) // its copies are of no known age
 	t.Logf("a server that was killed serves again after %v", time.Since(began).Round(time.Millisecond))
 	without := serveShared(t, t.TempDir(), store)
 	if status := ready(without); status != 503 {
@@ -401,6 +433,7 @@ func TestStoreStopped(t *testing.T) {
 		}
 		return status == 403
 	})
+	ofSecret(b, 200)
 	box.Find(t, "Tintype server alert is over: The store fails")
 	stop()
 	load.Wait()

@@ -186,8 +186,22 @@ func encoded(m image.Image, f transform.Format) (transform.Image, error) {
 
 // Workspaces are the workspaces of a test.
 type Workspaces struct {
+	// Ask answers Confirm. Nil is a store that has been heard of: all is confirmed.
+	Ask func(namespace string) (*workspace.Workspace, error)
+
 	mu sync.Mutex
 	m  map[string]*workspace.Workspace // nil is empty
+}
+
+// Confirmed reports whether there is no Ask.
+func (r *Workspaces) Confirmed(*workspace.Workspace) bool { return r.Ask == nil }
+
+// Confirm returns what Ask does, or what Get does.
+func (r *Workspaces) Confirm(ctx context.Context, ns string) (*workspace.Workspace, error) {
+	if r.Ask != nil {
+		return r.Ask(ns)
+	}
+	return r.Get(ctx, ns)
 }
 
 // Get returns the workspace under a namespace.

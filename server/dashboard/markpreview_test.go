@@ -78,7 +78,7 @@ func openGallery(t *testing.T) *gallery {
 	files.Uploads = true
 	g.site = open(t, func(c *manage.Config) {
 		g.images = delivery.New(delivery.Config{
-			Workspaces: c.Store, Engine: g.engine, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
+			Workspaces: stored{c.Store}, Engine: g.engine, Cache: cache.NewMemory(1 << 20), Limits: transform.DefaultLimits(),
 			HTTP: origin.NewHTTP(origin.HTTPConfig{Guard: origin.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Limits: origin.DefaultLimits()}),
 			Dirs: map[string]map[string]*origin.Dir{"acme": {"files": files}}, MaxOriginalBytes: 100_000, Bucket: g.bucket,
 			Log: slog.New(slog.DiscardHandler), Now: clock,
@@ -265,4 +265,13 @@ func TestPreviewLeft(t *testing.T) {
 	if w.Status != delivery.StatusClientGone || w.Log.Code != "" {
 		t.Errorf("%d %s", w.Status, w.Log.Code)
 	}
+}
+
+// stored has workspaces as the store has them.
+type stored struct{ workspace.Store }
+
+func (stored) Confirmed(*workspace.Workspace) bool { return true }
+
+func (s stored) Confirm(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	return s.Get(ctx, namespace)
 }

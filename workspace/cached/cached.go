@@ -32,6 +32,10 @@ type Config struct {
 	// Answered is true if the store has answered before; see [Store.Answered].
 	Answered bool
 
+	// Unconfirmed is how old a workspace in memory may be for Confirm; 0 is RevocationReach.
+	// Below 0, any is new enough.
+	Unconfirmed time.Duration
+
 	// Strangers bounds look-ups of names that aren't in memory. Nil bounds none.
 	Strangers *Strangers
 
@@ -69,7 +73,8 @@ const (
 //     answer to a question from an earlier epoch isn't kept.
 type Store struct {
 	store   workspace.Store
-	purges  workspace.Purges // of the store; nil where it keeps none
+	purges  workspace.Purges   // of the store; nil where it keeps none
+	many    workspace.Rereader // the store; nil where it reads one at a time
 	domains domainCache
 	poll    time.Duration
 	log     *slog.Logger
@@ -78,19 +83,28 @@ type Store struct {
 	spool   *spool
 	gate    *Strangers
 
-	heard time.Time   // when the feed last answered, or all was read anew in its place; Run's
-	down  atomic.Bool // the store failed, and hasn't answered since
+	unconfirmed time.Duration
+
+	deaf    time.Time      // when the feed last answered, or all was read anew in its place; Run's
+	heard   atomic.Int64   // when the last look began that read all of the feed, in Unix nanoseconds
+	down    atomic.Bool    // the store failed, and hasn't answered since
+	reading sync.WaitGroup // what kick has begun
 
 	answered atomic.Bool
 
-	known *lru.Cache[string, *workspace.Workspace] // changed only under mu
+	known *lru.Cache[string, *entry] // changed only under mu
 
 	mu       sync.Mutex                    // guards all below, and writes to known
 	unknown  *lru.Cache[string, time.Time] // namespaces the store didn't have, until then
 	epochs   [256]uint64                   // by hash of the namespace
 	reads    [256]uint64                   // of namespaces that the store had, likewise
 	loads    map[string]*load              // reads of this epoch, which later ones may share
-	stale    map[string]struct{}           // in known, changed by others, not yet read again
+	look     uint64                        // number of the last look at the feed
+	stale    map[string]uint64             // in known, changed by others, not yet read again; by the look that told
+	queue    []string                      // what is stale, in the order in which it was marked
+	readers  int                           // at work
+	failures int                           // of them, in a row
+	cursors  []cursorMark                  // not yet written
 	recopy   bool                          // copies were wiped, and what is stale has none
 	seed     maphash.Seed                  // of epochOf
 	reported time.Time                     // when a failing store was last logged
@@ -115,7 +129,10 @@ func New(store workspace.Store, cfg Config) *Store {
 	if cfg.OnChange == nil {
 		cfg.OnChange = func([]workspace.Change) {}
 	}
-	known, err := lru.New[string, *workspace.Workspace](cfg.Size)
+	if cfg.Unconfirmed == 0 {
+		cfg.Unconfirmed = RevocationReach
+	}
+	known, err := lru.New[string, *entry](cfg.Size)
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
@@ -124,14 +141,15 @@ func New(store workspace.Store, cfg Config) *Store {
 		panic(err)
 	}
 	purges, _ := store.(workspace.Purges)
+	many, _ := store.(workspace.Rereader)
 	var keep *spool
 	if cfg.Copies != nil {
 		keep = &spool{copies: cfg.Copies, codec: cfg.Codec, log: cfg.Log}
 	}
 	c := &Store{
-		store: store, purges: purges, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep, gate: cfg.Strangers,
+		store: store, purges: purges, many: many, unconfirmed: cfg.Unconfirmed, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep, gate: cfg.Strangers,
 		known: known, unknown: unknown,
-		loads: map[string]*load{}, stale: map[string]struct{}{}, seed: maphash.MakeSeed(),
+		loads: map[string]*load{}, stale: map[string]uint64{}, seed: maphash.MakeSeed(),
 	}
 	c.answered.Store(cfg.Answered)
 	return c
@@ -152,8 +170,8 @@ func (c *Store) up() {
 // isn't in memory and the store fails, ErrUnavailable. A workspace in memory costs no
 // allocation.
 func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
-	if w, ok := c.known.Get(namespace); ok {
-		return w, nil
+	if have, ok := c.known.Get(namespace); ok {
+		return have.Workspace, nil
 	}
 	if !workspace.ValidNamespace(namespace) {
 		return nil, workspace.ErrNotFound
@@ -162,9 +180,9 @@ func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace
 		return nil, err
 	}
 	c.mu.Lock()
-	if w, ok := c.known.Get(namespace); ok {
+	if have, ok := c.known.Get(namespace); ok {
 		c.mu.Unlock()
-		return w, nil
+		return have.Workspace, nil
 	}
 	if until, ok := c.unknown.Get(namespace); ok && c.now().Before(until) {
 		c.mu.Unlock()
@@ -288,25 +306,17 @@ func (c *Store) read(ctx context.Context, namespace string, epoch uint64, strang
 		}
 		defer release()
 	}
+	asked := c.now()
 	w, err := c.ask(ctx, namespace)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	current := c.epochs[c.epochOf(namespace)] == epoch
 	switch {
 	case err == nil:
 		c.up()
-		c.reads[c.epochOf(namespace)]++
-		if current {
-			delete(c.stale, namespace)
-			w = c.keep(w)
-		}
-		return w, nil
+		return c.took(namespace, epoch, w, asked), nil
 	case errors.Is(err, workspace.ErrNotFound):
 		c.up()
-		if current {
-			c.drop(namespace)
-			c.unknown.Add(namespace, c.now().Add(unknownFor))
-		}
+		c.took(namespace, epoch, nil, asked)
 		return nil, err
 	case !errors.Is(err, workspace.ErrUnavailable):
 		err = fmt.Errorf("%w: %w", workspace.ErrUnavailable, err)
@@ -328,13 +338,15 @@ func (c *Store) lastKnown(ctx context.Context, namespace string, epoch uint64) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have, ok := c.known.Peek(namespace); ok { // the store was faster after all
-		return have
+		return have.Workspace
 	}
 	if c.epochs[c.epochOf(namespace)] != epoch {
 		return nil // written or deleted meanwhile
 	}
-	c.known.Add(namespace, w)
-	c.stale[namespace] = struct{}{}
+	have := &entry{Workspace: w}
+	have.marked.Store(true) // the copy may be of any age
+	c.known.Add(namespace, have)
+	c.mark(have)
 	return w
 }
 
@@ -367,18 +379,18 @@ func (c *Store) knownPurges(namespace, id string) workspace.PurgeLog {
 // keep puts a workspace of the store into memory, unless memory has one as new, and returns
 // the one in memory. It compares settings and purges separately, each by its own count. The
 // caller holds c.mu.
-func (c *Store) keep(w *workspace.Workspace) *workspace.Workspace {
+func (c *Store) keep(w *workspace.Workspace) *entry {
 	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID {
-		settings, log := have, have.Purges
+		settings, log := have.Workspace, have.Purges
 		if w.Revision > have.Revision {
 			settings = w
 		}
 		if w.Purges.Sequence > log.Sequence {
 			log = w.Purges
 		}
-		if settings == have && log.Sequence == have.Purges.Sequence {
+		if settings == have.Workspace && log.Sequence == have.Purges.Sequence {
 			if c.recopy {
-				c.spool.put(have)
+				c.spool.put(have.Workspace)
 			}
 			return have
 		}
@@ -390,15 +402,20 @@ func (c *Store) keep(w *workspace.Workspace) *workspace.Workspace {
 		w = settings
 	}
 	c.spool.put(w)
-	c.known.Add(w.Namespace, w)
+	kept := &entry{Workspace: w}
+	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID { // what it is as of goes on, until somebody reads it
+		kept.asOf.Store(have.asOf.Load())
+		kept.marked.Store(have.marked.Load())
+	}
+	c.known.Add(w.Namespace, kept)
 	c.unknown.Remove(w.Namespace)
-	return w
+	return kept
 }
 
 // drop removes a workspace from memory. The caller holds c.mu.
 func (c *Store) drop(namespace string) {
 	c.known.Remove(namespace)
-	delete(c.stale, namespace)
+	c.unmark(namespace)
 	c.spool.remove(namespace)
 }
 

@@ -259,8 +259,10 @@ func (c *Store) lastDomain(ctx context.Context, name string) (workspace.Domain, 
 	if !ok {
 		return d, false
 	}
-	w, inMemory := c.known.Peek(d.Namespace)
-	if !inMemory {
+	var w *workspace.Workspace
+	if have, ok := c.known.Peek(d.Namespace); ok {
+		w = have.Workspace
+	} else {
 		w = c.spool.workspace(ctx, d.Namespace)
 	}
 	if w == nil || w.ID != d.WorkspaceID || !slices.Contains(w.Domains, name) {

@@ -14,84 +14,111 @@ const (
 	// the interval of that while it goes on failing.
 	deafAfter = 30 * time.Second
 
-	// reloads is how many workspaces are read again at the same time.
-	reloads = 16
+	// lookTimeout bounds one look at the feed. Stores have bounds of their own for each call,
+	// and tell what they could read.
+	lookTimeout = 20 * time.Second
+
+	// cursorsWaiting is how many cursors may wait for what is read again.
+	cursorsWaiting = 64
 )
 
+// A cursorMark is the cursor after a look at the feed. It may be written down once nothing
+// that was marked by that look or before is left to be read again.
+type cursorMark struct {
+	look   uint64
+	cursor string
+}
+
 // Run follows the store's feed until the context ends. It logs failures and tries again. It
-// reads workspaces in memory again that other servers have changed or purged, and serves the
-// old ones meanwhile. Deleted workspaces leave memory. Call Run once.
+// has workspaces in memory read again that other servers have changed or purged, see
+// [Store.kick], and serves the old ones meanwhile. Deleted workspaces leave memory. Call Run
+// once.
 //
-// While the feed fails, Run reads everything in memory again every half a minute. So a
-// signing key or an entry of an allowlist that was removed is gone from every server within
-// a minute, as long as the store answers at all.
+// Following and reading are apart, so that a store that answers slowly delays no change by
+// more than its own calls. While the feed fails, Run has everything in memory read again every
+// half a minute. So a signing key or an entry of an allowlist that was removed is gone from
+// every server within a minute, as long as the store answers at all.
 func (c *Store) Run(ctx context.Context) {
 	var writing sync.WaitGroup
 	spooling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	writing.Go(func() { c.spool.run(spooling) })
 	defer writing.Wait()
 	defer stop() // when nothing more comes
-	tick := time.NewTicker(c.poll)
-	defer tick.Stop()
+	defer c.reading.Wait()
 	cursor := string(c.spool.read(ctx, cursorKey))
 	if cursor != "" {
 		c.answered.Store(true) // the copies are of a store that has answered before
 	}
-	c.heard = c.now()
+	c.deaf = c.now()
 	for {
-		next := c.follow(ctx, cursor)
+		began := c.now()
+		next, whole := c.follow(ctx, cursor)
 		if c.spool.lost() {
 			c.copyAll()
 		}
-		if next != cursor && c.settled() {
-			c.spool.setCursor(next) // behind the copies that it stands for
+		c.kick(ctx)
+		if next != cursor {
+			c.cursorAt(next)
 		}
 		cursor = next
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		c.settle()
+		// A store that takes long, or has failed, is asked again sooner, so that a change is heard
+		// of in time.
+		again := max(c.poll-4*c.now().Sub(began), c.poll/100)
+		if !whole {
+			again = min(again, c.poll/5)
+		}
+		if pause(ctx, again); ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// follow reads the changes since the cursor once, and returns the next cursor.
-func (c *Store) follow(ctx context.Context, cursor string) (next string) {
-	within, cancel := context.WithTimeout(ctx, loadTimeout)
+// follow reads the changes since the cursor once, and returns the next cursor, and whether all of
+// the feed was read.
+func (c *Store) follow(ctx context.Context, cursor string) (next string, whole bool) {
+	within, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
+	began := c.now()
+	late := time.AfterFunc(loadTimeout, func() { c.down.Store(true) }) // copies serve meanwhile
 	changes, next, err := c.store.Changes(within, cursor)
-	switch {
-	case errors.Is(err, workspace.ErrCursor) && cursor != "":
+	late.Stop()
+	if errors.Is(err, workspace.ErrCursor) && cursor != "" {
 		return c.follow(ctx, "")
-	case err != nil:
-		next = cursor
-		if ctx.Err() != nil {
-			return next
-		}
+	}
+	if ctx.Err() != nil {
+		return cursor, false
+	}
+	if err != nil {
 		c.mu.Lock()
 		c.complain("asking for changes", err)
 		c.mu.Unlock()
-		c.down.Store(true)
-		if c.now().Sub(c.heard) >= deafAfter {
-			c.heard = c.now()
+		if next == "" {
+			c.down.Store(true)
+			next = cursor
+		}
+		c.suspect(changes) // of the parts that were read
+		if c.now().Sub(c.deaf) >= deafAfter {
+			c.deaf = c.now()
 			c.lose(false)
 		}
-	case cursor == "":
-		c.answered.Store(true)
-		c.heard = c.now()
+		return next, false
+	}
+	c.answered.Store(true)
+	c.deaf = c.now()
+	if cursor == "" {
 		c.lose(true) // nobody knows what changed before the first cursor
-	default:
-		c.answered.Store(true)
-		c.heard = c.now()
+	} else {
 		c.suspect(changes)
 	}
-	c.reload(ctx)
-	return next
+	c.heard.Store(began.UnixNano()) // after the marks, so that nothing marked passes for heard
+	return next, true
 }
 
 // suspect marks the changed workspaces that are in memory, to be read again.
 func (c *Store) suspect(changes []workspace.Change) {
 	c.mu.Lock()
+	c.look++
 	for _, change := range changes {
 		switch change.Kind {
 		case workspace.ChangedWorkspace, workspace.ChangedPurges:
@@ -102,8 +129,8 @@ func (c *Store) suspect(changes []workspace.Change) {
 			continue
 		}
 		c.advance(change.Namespace)
-		if c.known.Contains(change.Namespace) {
-			c.stale[change.Namespace] = struct{}{}
+		if have, ok := c.known.Peek(change.Namespace); ok {
+			c.mark(have)
 		} else {
 			c.spool.remove(change.Namespace)
 		}
@@ -118,6 +145,7 @@ func (c *Store) suspect(changes []workspace.Change) {
 // all copies on disk too.
 func (c *Store) lose(wipe bool) {
 	c.mu.Lock()
+	c.look++
 	if wipe {
 		c.spool.wipe()
 		c.recopy = true
@@ -127,70 +155,57 @@ func (c *Store) lose(wipe bool) {
 	}
 	clear(c.loads)
 	c.unknown.Purge()
-	for _, namespace := range c.known.Keys() {
-		c.stale[namespace] = struct{}{}
+	c.queue = c.queue[:0]
+	for _, have := range c.known.Values() { // from the one that is longest unused: what is in use is read first
+		c.mark(have)
 	}
 	c.mu.Unlock()
 	c.tell(nil)
 }
 
-// settled reports whether everything in memory is as new as the feed.
-func (c *Store) settled() bool {
+// cursorAt remembers a cursor until all that it stands for has been read.
+func (c *Store) cursorAt(cursor string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.stale) > 0 {
-		return false
+	c.cursors = append(c.cursors, cursorMark{c.look, cursor})
+	if len(c.cursors) > cursorsWaiting {
+		c.cursors = c.cursors[1:]
 	}
-	c.recopy = false
-	return true
+}
+
+// settle has the newest cursor written that nothing in memory is older than, behind the copies
+// that it stands for.
+func (c *Store) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.cursors) == 0 {
+		return
+	}
+	oldest := c.look + 1
+	for _, look := range c.stale {
+		oldest = min(oldest, look)
+	}
+	if len(c.stale) == 0 {
+		c.recopy = false
+	}
+	for len(c.cursors) > 0 && c.cursors[0].look < oldest {
+		if len(c.cursors) == 1 || c.cursors[1].look >= oldest {
+			c.spool.setCursor(c.cursors[0].cursor)
+		}
+		c.cursors = c.cursors[1:]
+	}
 }
 
 // copyAll queues copies of everything in memory.
 func (c *Store) copyAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, namespace := range c.known.Keys() {
-		if w, ok := c.known.Peek(namespace); ok {
-			c.spool.put(w)
-		}
+	for _, have := range c.known.Values() {
+		c.spool.put(have.Workspace)
 	}
 	for _, name := range c.domains.known.Keys() {
 		if d, ok := c.domains.known.Peek(name); ok && !d.VerifiedAt.IsZero() && c.current(d) {
 			c.spool.putDomain(d.Domain)
 		}
 	}
-}
-
-// reload reads the marked workspaces. One that can't be read stays in use, and stays marked.
-func (c *Store) reload(ctx context.Context) {
-	c.mu.Lock()
-	namespaces := make(chan string, len(c.stale))
-	for namespace := range c.stale {
-		namespaces <- namespace
-	}
-	c.mu.Unlock()
-	close(namespaces)
-	ctx, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	var reading sync.WaitGroup
-	for range min(reloads, len(namespaces)) {
-		reading.Go(func() {
-			for namespace := range namespaces {
-				c.mu.Lock()
-				if !c.known.Contains(namespace) { // no longer in use
-					delete(c.stale, namespace)
-					c.spool.remove(namespace)
-					c.mu.Unlock()
-					continue
-				}
-				l := c.load(ctx, namespace, false)
-				c.mu.Unlock()
-				if _, err := l.wait(ctx); errors.Is(err, workspace.ErrUnavailable) || ctx.Err() != nil {
-					giveUp() // the next poll tries again
-					return
-				}
-			}
-		})
-	}
-	reading.Wait()
 }

@@ -31,7 +31,7 @@ func (c *Store) AddPurges(ctx context.Context, namespace, workspaceID string, kn
 	defer c.mu.Unlock()
 	c.advance(namespace)
 	if have, ok := c.known.Peek(namespace); ok && have.ID == workspaceID {
-		purged := *have
+		purged := *have.Workspace
 		purged.Purges = log
 		c.keep(&purged)
 	}

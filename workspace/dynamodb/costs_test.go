@@ -96,6 +96,14 @@ func TestCosts(t *testing.T) {
 		count("purge log, nothing new", func() error { _, err := s.PurgeLog(ctx, w.ID, log); return err })
 		count("purge log, one purge more", func() error { _, err := s.PurgeLog(ctx, w.ID, before); return err })
 		count("purge log, for the first time", func() error { _, err := s.PurgeLog(ctx, w.ID, workspace.PurgeLog{}); return err })
+		reread := func(w *workspace.Workspace) error {
+			return s.Reread(ctx, []*workspace.Workspace{w}, func(int, *workspace.Workspace) {})
+		}
+		had := w.Clone()
+		had.Purges = log
+		count("read again", func() error { return reread(had) })
+		had.Purges = before
+		count("read again, one purge more", func() error { return reread(had) })
 		count("look at the feed, one change", func() (err error) { _, cursor, err = s.Changes(ctx, cursor); return err })
 		k := &workspace.APIKey{ID: "k", WorkspaceID: w.ID, Namespace: w.Namespace, Hash: [32]byte{byte(round)}, Scopes: []string{"read"}}
 		count("make a key", func() error { return s.CreateAPIKey(ctx, k, entry) })
@@ -154,6 +162,8 @@ purge: GetItem, TransactWriteItems of 5
 purge log, nothing new: GetItem
 purge log, one purge more: GetItem, Query
 purge log, for the first time: GetItem, Query
+read again: BatchGetItem
+read again, one purge more: BatchGetItem, GetItem, Query
 look at the feed, one change: Query, Query
 make a key: Query, TransactWriteItems of 6
 look a key up: GetItem

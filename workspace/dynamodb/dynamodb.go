@@ -77,6 +77,7 @@ type Store struct {
 
 var (
 	_ workspace.Store    = (*Store)(nil)
+	_ workspace.Rereader = (*Store)(nil)
 	_ workspace.Domains  = (*Store)(nil)
 	_ workspace.APIKeys  = (*Store)(nil)
 	_ workspace.AuditLog = (*Store)(nil)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -43,11 +45,14 @@ func parseCursor(s string) (c cursor, err error) {
 	return c, nil
 }
 
-// Changes implements [workspace.Store].
+// lookTimeout bounds one request for the feed with its repetitions. A shard that doesn't answer
+// must not keep the changes of the others.
+const lookTimeout = 4 * time.Second
+
+// Changes implements [workspace.Store]. It reads the shards at the same time. Where one fails,
+// the others have their changes and their place in the cursor.
 func (s *Store) Changes(ctx context.Context, since string) (changes []workspace.Change, next string, err error) {
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	heads, err := s.readHeads(within)
+	heads, err := s.readHeads(ctx)
 	if err != nil {
 		return nil, "", s.failure(ctx, err)
 	}
@@ -58,29 +63,44 @@ func (s *Store) Changes(ctx context.Context, since string) (changes []workspace.
 	if err != nil {
 		return nil, "", err
 	}
-	known := map[workspace.Change]bool{}
+	for shard := range seen {
+		if seen[shard] > heads[shard] { // the table was restored from a backup
+			return nil, "", workspace.ErrCursor
+		}
+	}
+	var lists [shards][]workspace.Change
+	var failed [shards]error
+	var reading sync.WaitGroup
 	for shard := range seen {
 		if seen[shard] == heads[shard] {
 			continue
 		}
-		if seen[shard] > heads[shard] { // the table was restored from a backup
+		reading.Go(func() {
+			within, cancel := s.bound(ctx)
+			defer cancel()
+			seen[shard], failed[shard] = s.readShard(within, shard, seen[shard], func(c workspace.Change) {
+				lists[shard] = append(lists[shard], c)
+			})
+		})
+	}
+	reading.Wait()
+	known := map[workspace.Change]bool{}
+	for shard, list := range lists {
+		if errors.Is(failed[shard], workspace.ErrCursor) {
 			return nil, "", workspace.ErrCursor
 		}
-		seen[shard], err = s.readShard(within, shard, seen[shard], func(c workspace.Change) {
+		for _, c := range list {
 			if !known[c] {
 				known[c] = true
 				changes = append(changes, c)
 			}
-		})
-		if err != nil {
-			return nil, "", s.failure(ctx, err)
 		}
 	}
-	return changes, seen.String(), nil
+	return changes, seen.String(), s.failure(ctx, errors.Join(failed[:]...))
 }
 
 func (s *Store) readHeads(ctx context.Context) (heads cursor, err error) {
-	err = s.query(ctx, query{pk: feedKey}, func(i item) (bool, error) {
+	err = s.query(ctx, query{pk: feedKey, each: lookTimeout}, func(i item) (bool, error) {
 		shard, err := strconv.Atoi(strings.TrimPrefix(getText(i, sk), "HEAD#"))
 		if err != nil || shard < 0 || shard >= shards {
 			return false, fmt.Errorf("the feed has an item %q", getText(i, sk))
@@ -97,7 +117,7 @@ func (s *Store) readHeads(ctx context.Context) (heads cursor, err error) {
 // itself. A change that isn't there yet is read the next time.
 func (s *Store) readShard(ctx context.Context, shard int, after int64, do func(workspace.Change)) (last int64, err error) {
 	last = after
-	q := query{pk: changePK(shard), condition: "sk > :after", values: item{":after": text(changeSK(after))}}
+	q := query{pk: changePK(shard), condition: "sk > :after", values: item{":after": text(changeSK(after))}, each: lookTimeout}
 	err = s.query(ctx, q, func(i item) (bool, error) {
 		if getText(i, sk) != changeSK(last+1) {
 			return false, nil

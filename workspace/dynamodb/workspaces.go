@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/tintype/tintype/workspace"
@@ -114,28 +112,17 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 
 // getAll reads up to 100 workspaces, sorted. It skips deleted ones.
 func (s *Store) getAll(ctx context.Context, namespaces []string) (list []*workspace.Workspace, err error) {
-	ask := types.KeysAndAttributes{ConsistentRead: aws.Bool(true)}
-	for _, namespace := range namespaces {
-		ask.Keys = append(ask.Keys, workspaceKey(namespace))
+	keys := make([]item, len(namespaces))
+	for i, namespace := range namespaces {
+		keys[i] = workspaceKey(namespace)
 	}
-	for pause := firstPause; len(ask.Keys) > 0; pause = min(2*pause, maxPause) {
-		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: ask}})
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range out.Responses[s.table] {
-			w, err := s.decode(i)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, w)
-		}
-		ask.Keys = out.UnprocessedKeys[s.table].Keys
-		if len(ask.Keys) > 0 {
-			if err := wait(ctx, pause); err != nil {
-				return nil, err
-			}
-		}
+	err = s.getMany(ctx, keys, func(i item) error {
+		w, err := s.decode(i)
+		list = append(list, w)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(list, func(a, b *workspace.Workspace) int {
 		if a.Namespace < b.Namespace {

@@ -207,6 +207,29 @@ func (s *Store) get(ctx context.Context, k item) (item, error) {
 	return out.Item, nil
 }
 
+// getMany calls do for the present items of up to 100 keys. It skips keys that have none.
+func (s *Store) getMany(ctx context.Context, keys []item, do func(item) error) error {
+	ask := types.KeysAndAttributes{ConsistentRead: aws.Bool(true), Keys: keys}
+	for pause := firstPause; len(ask.Keys) > 0; pause = min(2*pause, maxPause) {
+		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: ask}})
+		if err != nil {
+			return err
+		}
+		for _, i := range out.Responses[s.table] {
+			if err := do(i); err != nil {
+				return err
+			}
+		}
+		ask.Keys = out.UnprocessedKeys[s.table].Keys
+		if len(ask.Keys) > 0 {
+			if err := wait(ctx, pause); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // A query selects items of one partition, sorted by sort key.
 type query struct {
 	pk        string
@@ -217,6 +240,8 @@ type query struct {
 	behind    bool // the answer may be some seconds behind, which costs half
 
 	attributes string // that the answer has; empty is all
+
+	each time.Duration // bound of each request; 0 is none but the caller's
 }
 
 // query calls do for each item until it returns false.
@@ -236,7 +261,7 @@ func (s *Store) query(ctx context.Context, q query, do func(item) (more bool, er
 		in.Limit = aws.Int32(int32(min(q.limit, 1000)))
 	}
 	for {
-		out, err := s.client.Query(ctx, in)
+		out, err := s.page(ctx, in, q.each)
 		if err != nil {
 			return err
 		}
@@ -250,6 +275,16 @@ func (s *Store) query(ctx context.Context, q query, do func(item) (more bool, er
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
 	}
+}
+
+// page sends one request of a query.
+func (s *Store) page(ctx context.Context, in *dynamodb.QueryInput, each time.Duration) (*dynamodb.QueryOutput, error) {
+	if each > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, each)
+		defer cancel()
+	}
+	return s.client.Query(ctx, in)
 }
 
 // unmarshal reads the JSON in an item.

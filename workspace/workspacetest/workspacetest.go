@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) workspace.Store) {
 		{"Domains", testDomains},
 		{"Changes", testChanges},
 		{"ChangesCursor", testChangesCursor},
+		{"Reread", testReread},
 		{"Concurrent", testConcurrent},
 		{"Cancelled", testCancelled},
 	} {
@@ -457,6 +458,73 @@ func ofWorkspaces(t *testing.T, changes []workspace.Change) (namespaces []string
 func testChangesCursor(t *testing.T, s workspace.Store) {
 	_, _, err := s.Changes(t.Context(), "no cursor of ours")
 	wantErr(t, "Changes from a foreign cursor", err, workspace.ErrCursor)
+}
+
+// testReread reads many workspaces at once: those that are as they were, that have changed or
+// purged, were made anew or deleted.
+func testReread(t *testing.T, s workspace.Store) {
+	many, ok := s.(workspace.Rereader)
+	purges, purging := s.(workspace.Purges)
+	if !ok || !purging {
+		t.Skip("this store reads one at a time")
+	}
+	purge := func(w *workspace.Workspace) {
+		t.Helper()
+		log, _, err := purges.AddPurges(t.Context(), w.Namespace, w.ID, w.Purges, []workspace.Purge{{Kind: workspace.PurgeAll}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Purges = log
+	}
+	var known, want []*workspace.Workspace
+	for i := range 120 {
+		w := create(t, s, fmt.Sprintf("reread-%03d", i))
+		w = get(t, s, w.Namespace).Clone() // as stores return it
+		if i%10 == 9 {
+			purge(w)
+		}
+		known = append(known, w.Clone())
+		switch i % 10 {
+		case 1:
+			w.Name = "changed"
+			if err := s.Update(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+		case 3, 9:
+			purge(w)
+		case 5:
+			if err := s.Delete(t.Context(), w.Namespace, 0); err != nil {
+				t.Fatal(err)
+			}
+			w = nil
+		case 7:
+			if err := s.Delete(t.Context(), w.Namespace, 0); err != nil {
+				t.Fatal(err)
+			}
+			w = create(t, s, w.Namespace)
+			purge(w)
+		}
+		want = append(want, w)
+	}
+	got := map[int]*workspace.Workspace{}
+	if err := many.Reread(t.Context(), known, func(i int, w *workspace.Workspace) { got[i] = w }); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range want {
+		switch is, ok := got[i]; {
+		case !ok:
+			t.Errorf("%s was not read", known[i].Namespace)
+		case w == nil && is != nil:
+			t.Errorf("%s is deleted, and was read: %+v", known[i].Namespace, is)
+		case w != nil && (is == nil || is.ID != w.ID || is.Revision != w.Revision || is.Name != w.Name || is.Purges.Sequence != w.Purges.Sequence || len(is.Purges.Purges) != len(w.Purges.Purges)):
+			t.Errorf("%s is %+v, and was read as %+v", known[i].Namespace, w, is)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := many.Reread(ctx, known, func(int, *workspace.Workspace) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after its context has ended: %v", err)
+	}
 }
 
 // update changes a workspace. It starts over if another write came between.

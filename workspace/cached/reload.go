@@ -1,0 +1,225 @@
+package cached
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/tintype/tintype/workspace"
+)
+
+const (
+	// readers is how many reads of what has changed run at a time, and batch how many
+	// workspaces one of them reads where the store can do that.
+	readers = 16
+	batch   = 50
+
+	// readerFailures is how many reads in a row may fail before the others wait for the next
+	// look at the feed.
+	readerFailures = 16
+	readerPause    = 200 * time.Millisecond // of a reader whose read has failed
+
+	// queueSlack is how many places of the queue may be left over from what was read meanwhile.
+	queueSlack = 1024
+)
+
+// An entry is a workspace in memory.
+type entry struct {
+	*workspace.Workspace
+
+	// asOf is a time at which the store had nothing newer, in Unix nanoseconds. Until the
+	// workspace is marked, that also holds for the time of the last look at the feed.
+	asOf   atomic.Int64
+	marked atomic.Bool
+	failed atomic.Int64 // when Confirm last failed, in Unix nanoseconds
+}
+
+// seen records that the store had nothing newer at a time.
+func (e *entry) seen(at int64) {
+	for {
+		was := e.asOf.Load()
+		if was >= at || e.asOf.CompareAndSwap(was, at) {
+			return
+		}
+	}
+}
+
+// mark marks a workspace, to be read again. What is marked last is read first. The caller holds
+// c.mu.
+func (c *Store) mark(e *entry) {
+	if !e.marked.Load() {
+		e.seen(c.heard.Load())
+		e.marked.Store(true)
+	}
+	if _, ok := c.stale[e.Namespace]; !ok {
+		c.stale[e.Namespace] = c.look
+	}
+	c.queue = append(c.queue, e.Namespace)
+}
+
+// unmark records that a namespace was read. The caller holds c.mu.
+func (c *Store) unmark(namespace string) { delete(c.stale, namespace) }
+
+// kick has what is marked read, by as many readers as there is work for.
+func (c *Store) kick(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) == 0 && c.readers == 0 || len(c.queue) > 2*len(c.stale)+queueSlack {
+		c.requeue()
+	}
+	c.failures = 0
+	for range min(readers-c.readers, (len(c.queue)+c.batch()-1)/c.batch()) {
+		c.readers++
+		c.reading.Go(func() { c.readMarked(ctx) })
+	}
+}
+
+// requeue queues what could not be read once more. What was used last is read first. The
+// caller holds c.mu.
+func (c *Store) requeue() {
+	c.queue = c.queue[:0]
+	if len(c.stale) == 0 {
+		return
+	}
+	for _, namespace := range c.known.Keys() {
+		if _, ok := c.stale[namespace]; ok {
+			c.queue = append(c.queue, namespace)
+		}
+	}
+	if len(c.queue) < len(c.stale) { // the rest has left memory
+		for namespace := range c.stale {
+			if !c.known.Contains(namespace) {
+				c.queue = append(c.queue, namespace)
+			}
+		}
+	}
+}
+
+func (c *Store) batch() int {
+	if c.many == nil {
+		return 1
+	}
+	return batch
+}
+
+// readMarked reads what is marked until nothing is left or the store fails.
+func (c *Store) readMarked(ctx context.Context) {
+	for {
+		c.mu.Lock()
+		list := c.nextMarked()
+		if len(list) == 0 || ctx.Err() != nil || c.failures >= readerFailures {
+			c.readers--
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		err := c.readMany(ctx, list)
+		if ctx.Err() != nil {
+			continue
+		}
+		c.mu.Lock()
+		if err == nil {
+			c.failures = 0
+			c.mu.Unlock()
+			continue
+		}
+		c.failures++
+		c.complain("reading workspaces again", err)
+		for _, m := range list {
+			c.queue = append(c.queue, m.Namespace)
+		}
+		c.mu.Unlock()
+		pause(ctx, readerPause)
+	}
+}
+
+// pause waits for a time, or for the context's end.
+func pause(ctx context.Context, most time.Duration) {
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// A marked is a workspace that is read again, and the epoch at which that began.
+type marked struct {
+	*workspace.Workspace
+	epoch uint64
+}
+
+// nextMarked takes some marked workspaces from the queue. The caller holds c.mu.
+func (c *Store) nextMarked() (list []marked) {
+	for len(c.queue) > 0 && len(list) < c.batch() {
+		namespace := c.queue[len(c.queue)-1]
+		c.queue = c.queue[:len(c.queue)-1]
+		if _, ok := c.stale[namespace]; !ok {
+			continue // read meanwhile
+		}
+		have, ok := c.known.Peek(namespace)
+		if !ok { // no longer in use
+			c.unmark(namespace)
+			c.spool.remove(namespace)
+			continue
+		}
+		known := have.Workspace
+		if c.recopy && known.Purges.Sequence > 0 { // see knownPurges
+			bare := *known
+			bare.Purges = workspace.PurgeLog{}
+			known = &bare
+		}
+		list = append(list, marked{known, c.epochs[c.epochOf(namespace)]})
+	}
+	return list
+}
+
+// readMany reads workspaces again. Those that can't be read stay in use, and stay marked.
+func (c *Store) readMany(ctx context.Context, list []marked) error {
+	if c.many == nil {
+		c.mu.Lock()
+		l := c.load(ctx, list[0].Namespace, false)
+		c.mu.Unlock()
+		if _, err := l.wait(ctx); err != nil && !errors.Is(err, workspace.ErrNotFound) {
+			return err
+		}
+		return nil
+	}
+	known := make([]*workspace.Workspace, len(list))
+	for i, m := range list {
+		known[i] = m.Workspace
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	began := c.now()
+	return c.many.Reread(ctx, known, func(i int, w *workspace.Workspace) {
+		c.up()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.took(list[i].Namespace, list[i].epoch, w, began)
+	})
+}
+
+// took takes what the store has under a namespace into memory, unless a newer epoch has begun
+// since it was asked; nil is nothing. It returns what is in memory then, or w. The caller holds
+// c.mu.
+func (c *Store) took(namespace string, epoch uint64, w *workspace.Workspace, asked time.Time) *workspace.Workspace {
+	current := c.epochs[c.epochOf(namespace)] == epoch
+	if w != nil {
+		c.reads[c.epochOf(namespace)]++
+	}
+	switch {
+	case !current:
+	case w == nil:
+		c.drop(namespace)
+		c.unknown.Add(namespace, c.now().Add(unknownFor))
+	default:
+		c.unmark(namespace)
+		have := c.keep(w)
+		have.seen(asked.UnixNano())
+		have.marked.Store(false)
+		return have.Workspace
+	}
+	return w
+}
