@@ -303,8 +303,10 @@ func (d *dashboardTab) narrowMenu() {
 	d.variations = []variation{narrowDark}
 	d.looks("menu")
 	d.variations = all
+	d.vary(narrowDark) // with SHOTS it is another now
 	d.do(chromedp.KeyEvent(kb.Escape))
 	d.until(`!` + isOpen)
+	eval[bool](d.tab, `(document.querySelector('.to-menu').focus(), true)`)
 	d.do(chromedp.KeyEvent(kb.Enter))
 	d.until(isOpen)
 	d.do(chromedp.KeyEvent(kb.Tab))

@@ -107,6 +107,9 @@ func (v *visit) errorQuery() errorQuery {
 		}
 		*f.day = day
 	}
+	if e.filter.From.After(e.filter.To) {
+		e.Problem = "The first day must not be after the last."
+	}
 	return e
 }
 
@@ -272,7 +275,7 @@ func helpOf(code string) errorHelp {
 		return errorHelp{code, "The day has more than " + strconv.Itoa(workspace.MaxErrorRows) + " kinds of errors. These are the others, summed up.", "Mend those that are listed first."}
 	}
 	k := fault.Code(code).Kind()
-	return errorHelp{code, k.Meaning, k.Remedy}
+	return errorHelp{code, plainly(k.Meaning), plainly(k.Remedy)}
 }
 
 // errorsFile sends the errors as CSV.

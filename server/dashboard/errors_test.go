@@ -68,7 +68,7 @@ func TestErrorsPage(t *testing.T) {
 	for _, want := range []string{
 		"Sunday, 29 November 2037 Error Source Requests Seen 403 ORIGIN_NOT_ALLOWED none 1 08:00 /photos/cat.jpg on a page of https://evil.example What would happen?",
 		"Saturday, 28 November 2037", "404 NOT_FOUND photos 1,234 08:00 – 12:00 /photos/x.jpg?w=9&h=9 What would happen? /photos/… DELETE /photos/y.jpg Download as CSV 2 rows",
-		"NOT_FOUND The original, or what an API request names, does not exist. Correct the path.", "Add the origin to allowed_origins.",
+		"NOT_FOUND The original, or what an API request names, does not exist. Correct the path.", "Add the origin to “Sites that may load images in scripts”.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("without %q:\n%s", want, text)

@@ -21,6 +21,26 @@ type markRow struct {
 	Example picture
 }
 
+// SizeInWords returns the size of the mark, as a person says it.
+func (r markRow) SizeInWords() string {
+	switch width, height := cmp.Or(r.Width, r.Size), cmp.Or(r.Height, r.Size); {
+	case width != "" && height != "":
+		return width + " × " + height
+	case height != "":
+		return height + " high"
+	default:
+		return cmp.Or(width, "15%") + " wide"
+	}
+}
+
+// PlaceInWords returns where the mark is, as a person says it.
+func (r markRow) PlaceInWords() string {
+	if r.Repeat {
+		return "all over"
+	}
+	return strings.ReplaceAll(cmp.Or(r.Align, "bottom,right"), ",", " ")
+}
+
 // mostBound is how many sources of a mark the list names.
 const mostBound = 10
 

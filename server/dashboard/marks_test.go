@@ -159,3 +159,28 @@ func TestMarkChooser(t *testing.T) {
 		t.Error(page)
 	}
 }
+
+// TestMarkInWords: the list says the size and the place of a mark as people do.
+func TestMarkInWords(t *testing.T) {
+	s := open(t)
+	for want, m := range map[string]workspace.Mark{
+		"Place bottom right Size 15% wide": {},
+		"Place top left Size 20% wide":     {Width: "20%", Align: "top,left"},
+		"Place all over Size 40 high":      {Height: "40", Repeat: true},
+		"Size 10% × 40":                    {Width: "10%", Height: "40"},
+		"Size 30 × 30":                     {Size: "30"},
+	} {
+		m.Name, m.Image = "logo", "photos/logo.png"
+		s.edit(t, func(w *workspace.Workspace) { w.Marks = []workspace.Mark{m} })
+		if have := text(s.ask("viewer", "GET", "/app/acme/marks", nil).Body.String()); !strings.Contains(have, want) {
+			t.Errorf("without %q: %s", want, have)
+		}
+	}
+	have := text(s.ask("owner", "GET", "/app/acme/delete", nil).Body.String())
+	if !strings.Contains(have, "0 sources, 1 mark and 0 presets go.") {
+		t.Error(have)
+	}
+	if have := text(s.ask("viewer", "GET", "/app/acme/errors?from=2037-11-29&to=2037-11-28", nil).Body.String()); !strings.Contains(have, "The first day must not be after the last.") {
+		t.Error(have)
+	}
+}

@@ -194,6 +194,7 @@ var functions = template.FuncMap{
 	},
 
 	"grouped": plot.Grouped,
+	"counted": counted,
 	"device":  device,
 	"person":  func(actor string) string { return strings.TrimPrefix(actor, "account:") },
 
@@ -203,6 +204,14 @@ var functions = template.FuncMap{
 
 	"markWords":     workspace.MarkWords,
 	"previewWidths": func() []string { return previewWidths },
+}
+
+// counted writes how many of something there are.
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 // A field is an input of a form, for the templates of parts.html.
