@@ -36,7 +36,7 @@ func (s *Service) authorize(a *ask, t Target) error {
 	if !a.access.private && !c.RequireSignature {
 		return nil
 	}
-	now := s.now()
+	now := s.clock()
 	grant, err := a.verify(t, now)
 	if errors.Is(err, signing.ErrRequired) && a.who.err != nil {
 		return a.who.err

@@ -106,6 +106,7 @@ type Config struct {
 	Metrics prometheus.Registerer // nil registers nothing
 	Log     *slog.Logger
 	Now     func() time.Time // nil is time.Now
+	Clock   func() time.Time // by which rights end that others have dated; nil is Now
 }
 
 // A Service is ready to deliver once New returns. It is safe for concurrent use.
@@ -149,7 +150,7 @@ type Service struct {
 	answers          *Answers
 	metrics          *metrics
 	log              *slog.Logger
-	now              func() time.Time
+	now, clock       func() time.Time
 }
 
 // New makes a Service. Close it when its last request has been answered.
@@ -159,10 +160,13 @@ func New(c Config) *Service {
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, watch: c.Watch, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
-		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now, clock: c.Clock,
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.clock == nil {
+		s.clock = s.now
 	}
 	if s.answers == nil {
 		s.answers = NewAnswers(0, nil)

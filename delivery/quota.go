@@ -52,7 +52,7 @@ func (s *Service) UsedQuotas(ctx context.Context, namespace string) []limit.Deci
 
 func (s *Service) quotaOf(c *site) http.Header {
 	var most, left, reset string
-	now := s.now()
+	now := s.clock()
 	for _, window := range []limit.Window{limit.Day, limit.Month} {
 		for _, lim := range s.limitsOf(c).transforms {
 			if lim.Window != window {

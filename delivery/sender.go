@@ -102,7 +102,7 @@ const longestRight = 365 * 24 * time.Hour
 func (s *Service) bearer(who sender, private bool) access {
 	a := access{private: private, bearer: true, limited: true, left: longestRight}
 	if !who.ExpiresAt.IsZero() {
-		a.left = max(min(a.left, who.ExpiresAt.Sub(s.now())), 0)
+		a.left = max(min(a.left, who.ExpiresAt.Sub(s.clock())), 0)
 	}
 	if who.Test {
 		a.test = who.KeyID
@@ -123,7 +123,7 @@ func (s *Service) accountKey(w *Response, r *http.Request) {
 	if s.journal != nil {
 		s.journal.NoteHourly(workspace.AuditEntry{
 			WorkspaceID: who.WorkspaceID, Actor: who.Actor(), Action: r.Method + " images", Target: w.Log.Workspace,
-			Status: w.Status, IP: w.Log.Client, UserAgent: r.UserAgent(), Time: s.now().UTC().Truncate(time.Microsecond),
+			Status: w.Status, IP: w.Log.Client, UserAgent: r.UserAgent(), Time: s.clock().UTC().Truncate(time.Microsecond),
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors of stores.
@@ -75,6 +76,16 @@ type Rereader interface {
 	// the store has now, nil for nothing. A log need not be read where it hasn't grown. The error
 	// says why the others could not be read.
 	Reread(ctx context.Context, known []*Workspace, got func(i int, w *Workspace)) error
+}
+
+// A Clock is a Store on another machine whose clock all servers go by, so that what ends or is
+// dated means the same on each of them.
+type Clock interface {
+	// Now returns the time of this machine, or the store's where this machine's is wrong.
+	Now() time.Time
+	// ClockOffset is by how much the store's clock is ahead of this machine's, within a second
+	// or two. 0 is not known yet.
+	ClockOffset() time.Duration
 }
 
 // A Change names something of a namespace that was written. Copies of it must be read

@@ -99,7 +99,7 @@ func ofLoopback(host string) bool {
 
 // newPeople returns who may sign in, or nil where the server sends no mail: then it has no
 // dashboard.
-func (c *serveCmd) newPeople(secrets *liveSecrets, records account.Records, public []net.Addr, out io.Writer, log *slog.Logger) (*account.People, error) {
+func (c *serveCmd) newPeople(secrets *liveSecrets, records account.Records, public []net.Addr, now func() time.Time, out io.Writer, log *slog.Logger) (*account.People, error) {
 	base := c.PublicURL.url
 	var operators []string
 	for _, address := range c.Operators {
@@ -139,7 +139,7 @@ func (c *serveCmd) newPeople(secrets *liveSecrets, records account.Records, publ
 		}
 		sender = smtp
 	}
-	config := account.Config{Records: records, Mail: sender, Operators: operators, Signup: account.Signup(c.Signup), Now: time.Now, Log: log}
+	config := account.Config{Records: records, Mail: sender, Operators: operators, Signup: account.Signup(c.Signup), Now: now, Log: log}
 	if base != nil {
 		config.PublicURL = base.String()
 	}

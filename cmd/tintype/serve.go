@@ -95,6 +95,18 @@ func unknownMetric(strangers *cached.Strangers) prometheus.Collector {
 	}, func() float64 { return float64(strangers.Refused()) })
 }
 
+// clockMetric says how wrong this machine's clock is. clock is nil where the store is on this machine.
+func clockMetric(clock workspace.Clock) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tintype_clock_offset_seconds", Help: "By how much the store's clock is ahead of this machine's, within a second or two. Above 2, the store's is used for what ends or is dated. 0 with a store on this machine.",
+	}, func() float64 {
+		if clock == nil {
+			return 0
+		}
+		return clock.ClockOffset().Seconds()
+	})
+}
+
 // opsHandler is the private listener: for the operator, never for the world.
 func opsHandler(metrics *prometheus.Registry, srv *server.Server, ask, about http.HandlerFunc, profiles *atomic.Int32) http.Handler {
 	mux := http.NewServeMux()

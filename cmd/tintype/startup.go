@@ -68,6 +68,7 @@ type startup struct {
 	certFiles *certs.Files // nil without
 
 	store      store
+	now        func() time.Time // by which what others have dated is judged
 	cached     cached.Config
 	workspaces *cached.Store
 	strangers  *cached.Strangers // nil where reads of the store cost nothing
@@ -165,6 +166,12 @@ func (s *startup) openStore(ctx context.Context) (err error) {
 	if s.store, s.cached, err = s.serveCmd.openStore(ctx, s.std.getenv, s.log, &s.parts); err != nil {
 		return err
 	}
+	s.now = time.Now
+	clock, ok := s.store.(workspace.Clock)
+	if ok {
+		s.now = clock.Now
+	}
+	s.metrics.MustRegister(clockMetric(clock))
 	// The codec has read it; this tells on SIGHUP that it was replaced.
 	if _, err := s.secrets.read("TINTYPE_SECRET_KEY", func(string) error { return errors.New("another secret key counts from the next start") }); err != nil {
 		return err
@@ -191,7 +198,7 @@ func (s *startup) openRecords(context.Context) error {
 	if s.Store.elsewhere() { // reads of a store on this machine cost next to nothing
 		s.strangers = cached.NewStrangers(server.Client, nil)
 	}
-	s.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: s.rootKeys, Keys: s.store, Strangers: s.strangers, Log: s.log})
+	s.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: s.rootKeys, Keys: s.store, Strangers: s.strangers, Now: s.now, Log: s.log})
 	s.hosts = s.newHostList(s.store, s.log)
 	s.cached.Strangers = s.strangers
 	s.cached.OnChange = func(changes []workspace.Change) {
@@ -200,9 +207,9 @@ func (s *startup) openRecords(context.Context) error {
 	}
 	s.workspaces = cached.New(s.store, s.cached)
 
-	s.counts = usage.New(usage.Config{Counters: s.store, Log: s.log})
-	s.journal = usage.NewJournal(usage.JournalConfig{Entries: s.store, Log: s.log})
-	failing := usage.ErrorsConfig{Store: s.store, Log: s.log}
+	s.counts = usage.New(usage.Config{Counters: s.store, Now: s.now, Log: s.log})
+	s.journal = usage.NewJournal(usage.JournalConfig{Entries: s.store, Now: s.now, Log: s.log})
+	failing := usage.ErrorsConfig{Store: s.store, Now: s.now, Log: s.log}
 	if s.Store.elsewhere() { // its writes cost money
 		failing.Patience = 10 * time.Minute
 	}
@@ -288,14 +295,14 @@ func (s *startup) makeDelivery(context.Context) (err error) {
 		Auth: s.auth, Journal: s.journal, Usage: s.counts, Errors: s.failed, Watch: watchImages(s.watch), Limiter: s.limiter,
 		Plans: limitsOf(s.plans), Units: s.plans.Units, Country: countryOf(s.countries),
 		ClientRequests: s.ClientRequests, PurgesFronts: len(s.hooks) > 0,
-		Metrics: s.metrics, Log: s.log,
+		Clock: s.now, Metrics: s.metrics, Log: s.log,
 	})
 	return nil
 }
 
 // makeAccounts makes what serves people: accounts and their alerts, Stripe and the meter.
 func (s *startup) makeAccounts(ctx context.Context) (err error) {
-	if s.people, err = s.newPeople(s.secrets, s.store, s.listening.addresses(), s.std.stdout, s.log); err != nil {
+	if s.people, err = s.newPeople(s.secrets, s.store, s.listening.addresses(), s.now, s.std.stdout, s.log); err != nil {
 		return err
 	}
 	if s.alerts, err = s.newAlerts(ctx, s.watch, s.store, s.cached.Codec, s.workspaces, s.images, s.people, s.fetching, s.metrics, s.log); err != nil {
@@ -322,7 +329,7 @@ func (s *startup) makeManager(ctx context.Context) error {
 		Store: s.workspaces, Uncached: s.store, Records: s.store, Auth: s.auth, People: s.people, Plans: s.plans, Alerts: s.alerts,
 		Process: s.process, Delivery: s.images, Images: s.images, Moderator: moderator, Unmoderated: s.ModerationFailure == "allow",
 		Billing: billingOf(s.seller), PublicURL: s.PublicURL.text(), Certificates: certificatesOf(s.auto), Claims: s.store,
-		Resolver: s.resolver(), CNAMEs: s.cnames(), Fronts: told, BaseDomain: s.BaseDomain, Metrics: s.metrics, Log: s.log,
+		Resolver: s.resolver(), CNAMEs: s.cnames(), Fronts: told, BaseDomain: s.BaseDomain, Now: s.now, Metrics: s.metrics, Log: s.log,
 	})
 	return s.prepare(ctx, s.manager, s.log)
 }

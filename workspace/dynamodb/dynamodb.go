@@ -58,6 +58,9 @@ const (
 	// tolerated is how far this machine's clock may differ from the service's before the
 	// service's is used. The service's time has a resolution of one second.
 	tolerated = 2 * time.Second
+
+	// remarkable is by how much more it may differ before the log says so.
+	remarkable = 3 * time.Second
 )
 
 // Store is a [workspace.Store] in a DynamoDB table. It is safe for concurrent use.
@@ -71,6 +74,7 @@ type Store struct {
 	localNow  func() time.Time
 	log       *slog.Logger
 
+	warned atomic.Bool          // of a wrong clock
 	offset atomic.Int64         // nanoseconds to add to this machine's clock to get the service's
 	heads  [shards]atomic.Int64 // last known heads of the feed, as guesses for the next write
 }
@@ -78,6 +82,7 @@ type Store struct {
 var (
 	_ workspace.Store    = (*Store)(nil)
 	_ workspace.Rereader = (*Store)(nil)
+	_ workspace.Clock    = (*Store)(nil)
 	_ workspace.Domains  = (*Store)(nil)
 	_ workspace.APIKeys  = (*Store)(nil)
 	_ workspace.AuditLog = (*Store)(nil)
@@ -187,22 +192,41 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// watchClock updates offset from the Date header of every answer.
+// watchClock updates offset from the Date header of every answer that came soon.
 func (s *Store) watchClock(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("watchClock",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			asked := time.Now()
 			out, metadata, err := next.HandleInitialize(ctx, in)
-			if at, ok := awsmiddleware.GetServerTime(metadata); ok && !at.IsZero() {
-				s.offset.Store(int64(at.Sub(s.localNow())))
+			if at, ok := awsmiddleware.GetServerTime(metadata); ok && !at.IsZero() && time.Since(asked) < tolerated {
+				s.heardClock(at.Sub(s.localNow()))
 			}
 			return out, metadata, err
 		}), middleware.Before)
 }
 
+// heardClock keeps by how much the service's clock is ahead. It warns once while the difference
+// is large.
+func (s *Store) heardClock(offset time.Duration) {
+	s.offset.Store(int64(offset))
+	switch wrong := offset.Abs() > tolerated+remarkable; {
+	case wrong && s.warned.CompareAndSwap(false, true):
+		s.log.Warn("this machine's clock is wrong: the store's is used for what ends or is dated; let the machine set its clock by NTP", "seconds_ahead", -offset.Seconds())
+	case !wrong:
+		s.warned.Store(false)
+	}
+}
+
+// Now implements [workspace.Clock].
+func (s *Store) Now() time.Time { return s.now() }
+
+// ClockOffset implements [workspace.Clock].
+func (s *Store) ClockOffset() time.Duration { return time.Duration(s.offset.Load()) }
+
 // now returns the time of this machine, or of the service if this machine's clock is wrong.
 func (s *Store) now() time.Time {
 	at := s.localNow()
-	if offset := time.Duration(s.offset.Load()); offset.Abs() > tolerated {
+	if offset := s.ClockOffset(); offset.Abs() > tolerated {
 		at = at.Add(offset)
 	}
 	return at.UTC().Truncate(time.Microsecond)
