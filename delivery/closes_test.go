@@ -20,7 +20,7 @@ func TestCloses(t *testing.T) {
 	const host = "https://o.example.com/"
 	paths := []string{"", "photos/", "photos/vault/", "vault/", "new/"}
 	keys := []string{"a", "b", "c"}
-	patterns := []string{"*", "https://*", "o.example.com", "*.example.com", "o.example.com/vault/", "http://o.example.com/photos/", "p.example.net"}
+	patterns := []string{"*", "https://*", "o.example.com", "o.example.com/Vault/", "*.example.com", "o.example.com/vault/", "http://o.example.com/photos/", "p.example.net"}
 	origins := []string{"*", "https://shop.example", "*.shop.example", "null"}
 	r := rand.New(rand.NewPCG(1, 2))
 	one := func(list []string) string { return list[r.IntN(len(list))] }
@@ -104,7 +104,7 @@ func TestCloses(t *testing.T) {
 	add := func(origin, rest, query string) {
 		probes = append(probes, &recentURL{target: Target{Namespace: "acme", Rest: rest, RawQuery: query}, origin: origin})
 	}
-	for _, path := range append(paths, "other/") {
+	for _, path := range append(paths, "other/", "Vault/") {
 		for _, key := range keys {
 			add("", "/"+key+"/"+path+"x.jpg", "")
 		}

@@ -29,6 +29,7 @@ func (w *Workspace) Closes(old *Workspace) []string {
 	c.lists()
 	c.names()
 	c.urls()
+	c.lookAlikes()
 	return append(c.sentences(), c.withoutKey()...)
 }
 

@@ -129,6 +129,17 @@ func TestCloses(t *testing.T) {
 		"they swap places": {[]edit{sources(photos, vault)}, []edit{sources(at("photos", "vault/"), private(at("vault", "photos/")))}, []string{
 			"source photos, which was public, has another place now: full URLs of images at its former place lie in source vault, which is private, and" + keyed}},
 
+		"a private one beside a look-alike": {[]edit{allowed("o.example.com/Vault/")}, []edit{sources(vault), allowed("o.example.com/Vault/")}, []string{
+			"source vault is private: full URLs that some servers take for those of its images, and which allowed_sources allow (o.example.com/Vault/)," + fails + " (INVALID_SOURCE)"}},
+		"a private one below a look-alike": {[]edit{allowed("https://o.example.com/Photos/")}, []edit{sources(private(lobby)), allowed("https://o.example.com/Photos/")}, []string{
+			"source lobby is private: full URLs that some servers take for those of its images, and which allowed_sources allow (https://o.example.com/Photos/)," + fails + " (INVALID_SOURCE)"}},
+		"a marked one beside a look-alike": {[]edit{sources(photos), logo, allowed("o.example.com/photos%20/")}, []edit{sources(photos), logo, bind, allowed("o.example.com/photos%20/")}, []string{
+			"mark logo is bound to source photos: URLs that name an image of photos as their mark" + fails,
+			"source photos is marked (logo): full URLs that some servers take for those of its images, and which allowed_sources allow (o.example.com/photos%20/)," + fails + " (INVALID_SOURCE)"}},
+		"a private one far from what is allowed": {[]edit{allowed("o.example.com/vault2/", "p.example.com/Vault/")}, []edit{sources(vault), allowed("o.example.com/vault2/", "p.example.com/Vault/")}, nil},
+		"a look-alike that is allowed late":      {[]edit{sources(vault)}, []edit{sources(vault), allowed("o.example.com/Vault/")}, nil},
+		"a public one beside a look-alike":       {[]edit{allowed("o.example.com/Photos/")}, []edit{sources(photos), allowed("o.example.com/Photos/")}, nil},
+
 		"nothing allowed":    {[]edit{allowed("*")}, nil, []string{"allowed_sources: full URLs that only * allowed" + fails}},
 		"a host less":        {[]edit{allowed("a.example.com", "*.b.example", "c.example/x/")}, []edit{allowed("a.example.com")}, []string{"allowed_sources: full URLs that only *.b.example, c.example/x/ allowed" + fails}},
 		"a host more":        {[]edit{allowed("a.example.com")}, []edit{allowed("a.example.com", "b.example")}, nil},

@@ -34,6 +34,7 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	}
 	o.ofOperator()
 	o.moved()
+	o.lookAlikes()
 	warnings = append(warnings, o.warnings...)
 	warnings = append(warnings, w.opensLookAlikes(old)...)
 	return append(warnings, w.unblocks(old)...)
@@ -119,6 +120,7 @@ type ruling struct {
 	known   map[spot]*ruled     // cache of the method of
 	sources map[string]*Source  // by key
 	images  map[string]string   // of marks, by name
+	strict  map[string][]placed // places of private and marked sources, by server, once they are asked for
 }
 
 type namedPattern struct {

@@ -39,10 +39,19 @@ func TestOpens(t *testing.T) {
 		old, new []edit
 		want     []string
 	}{
-		"nothing":         {[]edit{sources(photos, vault)}, []edit{sources(photos, vault)}, nil},
-		"another name":    {[]edit{sources(photos, vault)}, []edit{sources(photos, private(at("safe", "photos/vault/")))}, nil},
-		"another order":   {[]edit{sources(photos, vault)}, []edit{sources(vault, photos)}, nil},
-		"a public source": {[]edit{sources(photos)}, []edit{sources(photos, at("web", "web/"))}, nil},
+		"nothing":       {[]edit{sources(photos, vault)}, []edit{sources(photos, vault)}, nil},
+		"another name":  {[]edit{sources(photos, vault)}, []edit{sources(photos, private(at("safe", "photos/vault/")))}, nil},
+		"another order": {[]edit{sources(photos, vault)}, []edit{sources(vault, photos)}, nil},
+		"gone, beside a look-alike": {[]edit{sources(vault), allowed("o.example.com/photos/Vault/")}, []edit{allowed("o.example.com/photos/Vault/")}, []string{
+			"source vault, which was private, is gone: full URLs that some servers take for those of its images, and which allowed_sources allow (o.example.com/photos/Vault/), were refused and are shown from now on"}},
+		"moved, beside a look-alike": {[]edit{sources(vault), allowed("o.example.com/photos/Vault/")}, []edit{sources(private(at("vault", "new/"))), allowed("o.example.com/photos/Vault/")}, []string{
+			"source vault, which was private, has another place now: full URLs that some servers take for those of its images, and which allowed_sources allow (o.example.com/photos/Vault/), were refused and are shown from now on"}},
+		"public, beside a look-alike": {[]edit{sources(vault), allowed("o.example.com/photos/Vault/")}, []edit{sources(at("vault", "photos/vault/")), allowed("o.example.com/photos/Vault/")}, []string{
+			"source vault is not private any more: its images are public from now on",
+			"source vault is not private any more: full URLs that some servers take for those of its images, and which allowed_sources allow (o.example.com/photos/Vault/), were refused and are shown from now on"}},
+		"gone, beside a look-alike, signed":             {[]edit{signed, sources(vault), allowed("o.example.com/photos/Vault/")}, []edit{signed, allowed("o.example.com/photos/Vault/")}, nil},
+		"gone, beside a look-alike that is not allowed": {[]edit{sources(vault)}, nil, nil},
+		"a public source":                               {[]edit{sources(photos)}, []edit{sources(photos, at("web", "web/"))}, nil},
 		"deleted, in a public place": {[]edit{sources(photos, vault)}, []edit{sources(photos)}, []string{
 			"source vault, which was private, is gone: " + inPhotos + " are public from now on"}},
 		"deleted, at a public place": {[]edit{sources(photos, private(at("vault", "photos/")))}, []edit{sources(photos)}, []string{
