@@ -23,6 +23,12 @@ const (
 	perPixelJXLIn       = 16 // more where later frames refer to earlier ones; the header doesn't show this
 	perPixelSVG         = 9  // drawn
 
+	// Strips of pictures with alpha as they are reduced.
+	perStrip          = 60 // rows of the output
+	perPixelWeighed   = 10
+	perPixelWeighed16 = 22
+	perPixelWeighed32 = 70
+
 	// Encoders, with the picture that they encode.
 	perPixelJPEG      = 8 // coefficients, for optimised Huffman codes
 	perPixelPNG       = 12
@@ -147,8 +153,40 @@ func framesOf(job *transform.Job) int {
 	return 1
 }
 
-// decoding returns the memory of the decoder of an original with header h, in bytes.
+// decoding returns the memory for decoding an original with header h, and for reducing it, in
+// bytes.
 func decoding(job *transform.Job, h transform.Header) int64 {
+	return decoder(job, h) + reducing(job, h)
+}
+
+// reducing returns the memory for reducing a picture whose pixels may be transparent, in bytes.
+// Their colours are weighted before they are averaged, so a strip of the picture is held, once
+// at each step. A strip makes some rows of the output: all of them where these are few.
+func reducing(job *transform.Job, h transform.Header) int64 {
+	if !h.Alpha || h.Format == transform.SVG {
+		return 0
+	}
+	plan, err := job.Options.Plan(h.Upright())
+	if err != nil {
+		return 0
+	}
+	width, height := plan.Region.Dx(), plan.Region.Dy()
+	if plan.Scaled.W >= width && plan.Scaled.H >= height {
+		return 0
+	}
+	part := min(1, perStrip/float64(max(min(plan.Scaled.W, plan.Scaled.H), 1)))
+	each := perPixelWeighed
+	switch {
+	case h.Bits > 16:
+		each = perPixelWeighed32
+	case h.Bits > 8:
+		each = perPixelWeighed16
+	}
+	return int64(part * float64(each) * float64(width) * float64(height))
+}
+
+// decoder returns the memory of the decoder of an original with header h, in bytes.
+func decoder(job *transform.Job, h transform.Header) int64 {
 	in, depth := int64(h.Width)*int64(h.Height), int64(1)
 	if h.Bits > 8 {
 		depth = 2
