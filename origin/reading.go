@@ -415,18 +415,14 @@ func foldRunes(s string) string {
 	return folded
 }
 
-// foldValid is case folding over compatibility decomposition (Unicode 3.13, UAX #15).
+// foldValid is case folding over compatibility decomposition (Unicode 3.13, UAX #15), without
+// combining marks: "ā" becomes "a" in some code pages of Windows, and stores that ignore accents
+// take "й" for "и".
 func foldValid(s string) string {
 	s = cases.Fold().String(norm.NFKD.String(strings.Map(confuse, s)))
-	var last rune // the last character that isn't a combining mark
 	return strings.Map(func(r rune) rune {
-		if r == vague {
-			return r
-		}
-		if !unicode.Is(unicode.Mn, r) {
-			last = r
-		} else if last < utf8.RuneSelf {
-			return -1 // "ā" becomes "a" in some code pages of Windows
+		if unicode.In(r, unicode.Mn, unicode.Me) {
+			return -1
 		}
 		return r
 	}, s)
