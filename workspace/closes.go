@@ -149,6 +149,7 @@ func (c *closing) lists() {
 
 	c.asMarks()
 	c.byPresets()
+	c.presetSizes()
 
 	now, err := ParseOrigins(w.AllowedOrigins)
 	if err != nil {
@@ -201,6 +202,31 @@ func (c *closing) byPresets() {
 		}
 		if key := c.new.privateOf(p); key != "" && c.old.privateOf(c.old.w.Presets[i]) == "" {
 			c.say("preset "+p.Name+" names an image of source "+key+", which is private", "URLs with the preset", needKey)
+		}
+	}
+}
+
+// presetSizes compares by how much a dpr in the URL may multiply the lengths of presets: what
+// gets too large is refused.
+func (c *closing) presetSizes() {
+	accepts := func(p Preset, dpr string) bool {
+		q, err := transform.ParseQuery(p.Options)
+		if err != nil {
+			return false
+		}
+		_, err = transform.Parse(transform.Defaults(), q, transform.Query{{Name: "dpr", Value: dpr}})
+		return err == nil
+	}
+	for _, p := range c.new.w.Presets {
+		i := slices.IndexFunc(c.old.w.Presets, func(old Preset) bool { return old.Name == p.Name })
+		if i < 0 || c.old.w.Presets[i].Options == p.Options {
+			continue
+		}
+		for _, dpr := range []string{"1", "1.5", "2", "3", "4", "5"} {
+			if accepts(c.old.w.Presets[i], dpr) && !accepts(p, dpr) {
+				c.say("preset "+p.Name+" has larger lengths", "URLs with the preset and a dpr of "+dpr+" or more", fail)
+				break
+			}
 		}
 	}
 }
@@ -321,11 +347,14 @@ func (c *closing) url(u origin.URL) {
 // refused says that a full URL is not allowed any more.
 func (c *closing) refused(u origin.URL, was *ruled, pattern string) {
 	if len(was.named) > 0 {
-		from := was.named[0].Key
+		from, over := was.named[0].Key, ""
+		if other := otherScheme(u); other.SameHost(u) && c.new.allowsExactly(other) != "" {
+			over = " over " + u.Scheme
+		}
 		if c.new.sources[from] == nil {
-			c.say("source "+from+" is gone", "full URLs of its images", fail)
+			c.say("source "+from+" is gone", "full URLs of its images"+over, fail)
 		} else {
-			c.say("source "+from+" has another place now", "full URLs of images at its former place", fail)
+			c.say("source "+from+" has another place now", "full URLs of images at its former place"+over, fail)
 		}
 		return
 	}
@@ -336,6 +365,16 @@ func (c *closing) refused(u origin.URL, was *ruled, pattern string) {
 	if !slices.Contains(c.lost, pattern) {
 		c.lost = append(c.lost, pattern)
 	}
+}
+
+// otherScheme returns the URL with https instead of http, or the other way round.
+func otherScheme(u origin.URL) origin.URL {
+	if u.Scheme == "https" {
+		u.Scheme = "http"
+	} else {
+		u.Scheme = "https"
+	}
+	return u
 }
 
 // needsKey says that a full URL lies in a private source now.

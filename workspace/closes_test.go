@@ -33,6 +33,9 @@ func TestCloses(t *testing.T) {
 	thumb := func(w *Workspace) { w.Presets = []Preset{{Name: "thumb", Options: "w=320"}} }
 	logo := func(w *Workspace) { w.Marks = []Mark{{Name: "logo", Image: "photos/logo.png"}} }
 	bind := func(w *Workspace) { w.Marks[0].AutoApplySources = []string{"photos"} }
+	sized := func(options string) edit {
+		return func(w *Workspace) { w.Presets = []Preset{{Name: "thumb", Options: options}} }
+	}
 	stamped := func(option string) edit {
 		return func(w *Workspace) { w.Presets = []Preset{{Name: "thumb", Options: "w=320&" + option + "=vault/x.png"}} }
 	}
@@ -71,18 +74,24 @@ func TestCloses(t *testing.T) {
 			"preset thumb names an image of source vault, which is private: URLs with the preset" + keyed}},
 		"a preset's mark becomes private": {[]edit{sources(photos, at("vault", "vault/")), stamped("mark")}, []edit{sources(photos, vault), stamped("mark")}, []string{
 			"preset thumb names an image of source vault, which is private: URLs with the preset" + keyed, "source vault is private: its images" + keyed}},
-		"a preset's mark was private": {[]edit{sources(photos, vault), stamped("mark")}, []edit{sources(photos, vault), stamped("default")}, nil},
-		"a preset's mark, signed":     {[]edit{signed, sources(photos, vault), thumb}, []edit{signed, sources(photos, vault), stamped("mark")}, nil},
-		"a domain":                    {[]edit{domains("a.example.com", "b.example.com")}, []edit{domains("b.example.com", "c.example.com")}, []string{"domain a.example.com is gone: its URLs" + fails}},
-		"some origins":                {[]edit{origins("*")}, []edit{origins("https://a.example.com", "null")}, []string{"allowed_origins: requests by scripts of pages that only * allowed" + fails}},
-		"fewer origins":               {[]edit{origins("https://a.example.com", "*.b.example", "c.example")}, []edit{origins("a.example.com", "x.b.example")}, []string{"allowed_origins: requests by scripts of pages that only *.b.example, c.example allowed" + fails}},
-		"more origins":                {[]edit{origins("a.b.example", "null")}, []edit{origins("*.b.example", "null", "c.example")}, nil},
-		"every origin":                {[]edit{origins("a.b.example", "null")}, []edit{origins("*")}, nil},
-		"a private default":           {[]edit{sources(photos, vault), from("photos")}, []edit{sources(photos, vault), from("vault")}, []string{"default_source: source vault is private: URLs of other products that name no source" + keyed}},
-		"another default":             {[]edit{sources(photos, lobby), from("photos")}, []edit{sources(photos, lobby), from("lobby")}, []string{"default_source is lobby: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
-		"no default":                  {[]edit{sources(photos), from("photos")}, []edit{sources(photos)}, []string{"default_source is empty: URLs of other products that name no source" + fails}},
-		"a public default":            {[]edit{sources(photos, vault), from("vault")}, []edit{sources(photos, vault), from("photos")}, []string{"default_source is photos: URLs of other products that name no source have their images in it, and no longer in vault: these URLs may fail from now on"}},
-		"a first default":             {[]edit{sources(vault)}, []edit{sources(vault), from("vault")}, nil},
+		"a preset's mark was private":           {[]edit{sources(photos, vault), stamped("mark")}, []edit{sources(photos, vault), stamped("default")}, nil},
+		"a preset's mark, signed":               {[]edit{signed, sources(photos, vault), thumb}, []edit{signed, sources(photos, vault), stamped("mark")}, nil},
+		"a preset grows":                        {[]edit{sized("w=400")}, []edit{sized("w=1700")}, []string{"preset thumb has larger lengths: URLs with the preset and a dpr of 5 or more" + fails}},
+		"a preset grows, more":                  {[]edit{sized("h=400&pad=9")}, []edit{sized("h=400&pad=3000")}, []string{"preset thumb has larger lengths: URLs with the preset and a dpr of 3 or more" + fails}},
+		"a preset with a dpr grows":             {[]edit{sized("w=800&dpr=2")}, []edit{sized("w=4096&dpr=2")}, []string{"preset thumb has larger lengths: URLs with the preset and a dpr of 3 or more" + fails}},
+		"a preset grows within what is allowed": {[]edit{sized("w=400")}, []edit{sized("w=1600")}, nil},
+		"a preset shrinks":                      {[]edit{sized("w=8000")}, []edit{sized("w=400")}, nil},
+		"a large preset grows":                  {[]edit{sized("w=1700")}, []edit{sized("w=2000")}, nil},
+		"a domain":                              {[]edit{domains("a.example.com", "b.example.com")}, []edit{domains("b.example.com", "c.example.com")}, []string{"domain a.example.com is gone: its URLs" + fails}},
+		"some origins":                          {[]edit{origins("*")}, []edit{origins("https://a.example.com", "null")}, []string{"allowed_origins: requests by scripts of pages that only * allowed" + fails}},
+		"fewer origins":                         {[]edit{origins("https://a.example.com", "*.b.example", "c.example")}, []edit{origins("a.example.com", "x.b.example")}, []string{"allowed_origins: requests by scripts of pages that only *.b.example, c.example allowed" + fails}},
+		"more origins":                          {[]edit{origins("a.b.example", "null")}, []edit{origins("*.b.example", "null", "c.example")}, nil},
+		"every origin":                          {[]edit{origins("a.b.example", "null")}, []edit{origins("*")}, nil},
+		"a private default":                     {[]edit{sources(photos, vault), from("photos")}, []edit{sources(photos, vault), from("vault")}, []string{"default_source: source vault is private: URLs of other products that name no source" + keyed}},
+		"another default":                       {[]edit{sources(photos, lobby), from("photos")}, []edit{sources(photos, lobby), from("lobby")}, []string{"default_source is lobby: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
+		"no default":                            {[]edit{sources(photos), from("photos")}, []edit{sources(photos)}, []string{"default_source is empty: URLs of other products that name no source" + fails}},
+		"a public default":                      {[]edit{sources(photos, vault), from("vault")}, []edit{sources(photos, vault), from("photos")}, []string{"default_source is photos: URLs of other products that name no source have their images in it, and no longer in vault: these URLs may fail from now on"}},
+		"a first default":                       {[]edit{sources(vault)}, []edit{sources(vault), from("vault")}, nil},
 		"signatures, a default": {[]edit{signed, sources(photos, vault), from("photos")}, []edit{signed, sources(photos, vault), from("vault")}, []string{
 			"default_source is vault: URLs of other products that name no source have their images in it, and no longer in photos: these URLs may fail from now on"}},
 
@@ -100,8 +109,11 @@ func TestCloses(t *testing.T) {
 		"moved":                      {[]edit{sources(photos)}, []edit{sources(at("photos", "new/"))}, []string{"source photos has another place now: full URLs of images at its former place" + fails}},
 		"moved, and allowed":         {[]edit{sources(photos), allowed("o.example.com")}, []edit{sources(at("photos", "new/")), allowed("o.example.com")}, nil},
 		"moved, and allowed over https": {[]edit{sources(photos), allowed("*")}, []edit{sources(at("photos", "new/")), allowed("https://*")}, []string{
-			"source photos has another place now: full URLs of images at its former place" + fails, "allowed_sources: full URLs that only * allowed" + fails}},
-		"a public URL less": {[]edit{sources(also(photos, "https://cdn.example.net/"))}, []edit{sources(photos)}, []string{"source photos has another place now: full URLs of images at its former place" + fails}},
+			"source photos has another place now: full URLs of images at its former place over http" + fails, "allowed_sources: full URLs that only * allowed" + fails}},
+		"gone, and allowed over http":  {[]edit{sources(photos), allowed("http://*")}, []edit{allowed("http://*")}, []string{"source photos is gone: URLs that name it and full URLs of its images over https" + fails}},
+		"gone, and allowed over https": {[]edit{sources(photos), allowed("https://o.example.com")}, []edit{allowed("https://o.example.com")}, []string{"source photos is gone: URLs that name it and full URLs of its images over http" + fails}},
+		"gone, and https only":         {[]edit{sources(photos), allowed("*"), httpsOnly}, []edit{allowed("*"), httpsOnly}, []string{"source photos is gone: URLs that name it and full URLs of its images over http" + fails}},
+		"a public URL less":            {[]edit{sources(also(photos, "https://cdn.example.net/"))}, []edit{sources(photos)}, []string{"source photos has another place now: full URLs of images at its former place" + fails}},
 
 		"a private one alone":            {[]edit{allowed("*")}, []edit{sources(vault), allowed("*")}, []string{allPlace}},
 		"a private one, nothing allowed": {nil, []edit{sources(vault)}, nil},
