@@ -186,6 +186,7 @@ var functions = template.FuncMap{
 
 	"changeGroups": changeGroups,
 	"plainly":      plainly,
+	"sentence":     sentence,
 	"plainlyAll": func(texts []string) (all []string) {
 		for _, text := range texts {
 			all = append(all, sentence(plainly(text)))
