@@ -24,9 +24,32 @@ put_bytes(uint8_t *to, uint32_t pixel, int bands, int rest)
 		memcpy(to, &pixel, bands);
 }
 
+/* x / 255, rounded, as a sample, of the product x of two bytes. A sample is x / 4 + x / 1020,
+ * so that 16 bits are enough.
+ */
+static inline int
+weighed(int x)
+{
+	return (x >> 2) + ((x >> 2) + (x % 4 << SAMPLE_BITS) + 127) / 255;
+}
+
 /* Plain C: for processors without code of their own, for what is left over at the end of a
  * row, and what the tests compare with.
  */
+static void
+weigh_plain(const uint8_t *from, int first, int n, int bands, int16_t *to)
+{
+	for (int x = first; x < n; x++)
+		for (int c = 0; c < bands; c++)
+			to[x * bands + c] = weighed(from[x * bands + c] * (c < bands - 1 ? from[(x + 1) * bands - 1] : 255));
+}
+
+static void
+plain_weigh(const uint8_t *from, int n, int bands, int16_t *to)
+{
+	weigh_plain(from, 0, n, bands, to);
+}
+
 static void
 down_bytes_plain(const uint8_t *const *lines, const int16_t *weights, int points, int from, int n, int16_t *to)
 {
@@ -151,7 +174,7 @@ plain_means_across(const uint8_t *row, int across, int bands, int width, uint8_t
 }
 
 static const TintypeKernels plain = {
-	"plain", plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples,
+	"plain", plain_weigh, plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples,
 	plain_add_lines, plain_means, plain_means_across
 };
 
@@ -165,6 +188,35 @@ sse2_pair(const int16_t *weights)
 	int32_t both;
 	memcpy(&both, weights, 4);
 	return _mm_set1_epi32(both);
+}
+
+/* weighed of two pixels of four bands. */
+static inline __m128i
+sse2_weighed(__m128i v)
+{
+	const __m128i one = _mm_set1_epi64x(0x00ff000000000000); /* what alpha is multiplied with */
+	__m128i alpha = _mm_shufflehi_epi16(_mm_shufflelo_epi16(v, 0xff), 0xff);
+	__m128i x = _mm_mullo_epi16(v, _mm_or_si128(alpha, one));
+	__m128i rest = _mm_slli_epi16(_mm_and_si128(x, _mm_set1_epi16(3)), SAMPLE_BITS);
+	x = _mm_srli_epi16(x, 2);
+	__m128i part = _mm_add_epi16(_mm_add_epi16(x, rest), _mm_set1_epi16(127));
+	/* A division by 255, exact in 16 bits. */
+	return _mm_add_epi16(x, _mm_srli_epi16(_mm_mulhi_epu16(part, _mm_set1_epi16((int16_t) 0x8081)), 7));
+}
+
+static void
+sse2_weigh(const uint8_t *from, int n, int bands, int16_t *to)
+{
+	const __m128i zero = _mm_setzero_si128();
+	int x = 0;
+
+	if (bands == 4)
+		for (; x + 4 <= n; x += 4) {
+			__m128i v = _mm_loadu_si128((const __m128i *) (from + 4 * x));
+			_mm_storeu_si128((__m128i *) (to + 4 * x), sse2_weighed(_mm_unpacklo_epi8(v, zero)));
+			_mm_storeu_si128((__m128i *) (to + 4 * x + 8), sse2_weighed(_mm_unpackhi_epi8(v, zero)));
+		}
+	weigh_plain(from, x, n, bands, to);
 }
 
 static void
@@ -354,7 +406,7 @@ sse2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 }
 
 static const TintypeKernels sse2 = {
-	"sse2", sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples,
+	"sse2", sse2_weigh, sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples,
 	sse2_add_lines, sse2_means, sse2_means_across
 };
 
@@ -563,7 +615,7 @@ avx2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 }
 
 static const TintypeKernels avx2 = {
-	"avx2", avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples,
+	"avx2", sse2_weigh, avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples,
 	avx2_add_lines, sse2_means, avx2_means_across
 };
 
@@ -577,6 +629,34 @@ tintype_kernels(void)
 
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+
+static inline int16x8_t
+neon_weighed(uint8x8_t v, uint8x8_t by)
+{
+	uint16x8_t x = vmull_u8(v, by);
+	uint16x8_t rest = vshlq_n_u16(vandq_u16(x, vdupq_n_u16(3)), SAMPLE_BITS);
+	x = vshrq_n_u16(x, 2);
+	uint16x8_t part = vaddq_u16(vaddq_u16(x, rest), vdupq_n_u16(127));
+	/* A division by 255, exact in 16 bits. */
+	uint16x4_t low = vshrn_n_u32(vmull_n_u16(vget_low_u16(part), 0x8081), 16);
+	uint16x4_t high = vshrn_n_u32(vmull_n_u16(vget_high_u16(part), 0x8081), 16);
+	return vreinterpretq_s16_u16(vaddq_u16(x, vshrq_n_u16(vcombine_u16(low, high), 7)));
+}
+
+static void
+neon_weigh(const uint8_t *from, int n, int bands, int16_t *to)
+{
+	int x = 0;
+
+	if (bands == 4)
+		for (; x + 8 <= n; x += 8) {
+			uint8x8x4_t v = vld4_u8(from + 4 * x);
+			int16x8x4_t samples = { { neon_weighed(v.val[0], v.val[3]), neon_weighed(v.val[1], v.val[3]),
+				neon_weighed(v.val[2], v.val[3]), neon_weighed(v.val[3], vdup_n_u8(255)) } };
+			vst4q_s16(to + 4 * x, samples);
+		}
+	weigh_plain(from, x, n, bands, to);
+}
 
 static void
 neon_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
@@ -732,7 +812,7 @@ neon_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 }
 
 static const TintypeKernels neon = {
-	"neon", neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples,
+	"neon", neon_weigh, neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples,
 	neon_add_lines, neon_means, neon_means_across
 };
 

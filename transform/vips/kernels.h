@@ -34,6 +34,9 @@ TintypeShare tintype_share(int n);
 typedef struct {
 	const char *name;
 
+	/* Colours weighted with alpha, the last band, and alpha, as samples. */
+	void (*weigh)(const uint8_t *from, int n, int bands, int16_t *to);
+
 	/* n samples of a row from lines of bytes, or of samples. */
 	void (*down_bytes)(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to);
 	void (*down_samples)(const int16_t *const *lines, const int16_t *weights, int points, int n, int16_t *to);

@@ -219,36 +219,13 @@ is_opaque(const uint8_t *row, int n, int bands)
 	return 1;
 }
 
-/* Colours weighted with alpha, and alpha, as samples. */
-static inline void
-weigh_pixels(const uint8_t *from, int n, int bands, int16_t *to)
-{
-	for (int x = 0; x < n; x++, from += bands, to += bands) {
-		int alpha = from[bands - 1];
-		for (int c = 0; c < bands - 1; c++)
-			to[c] = alpha == 255
-				? from[c] << SAMPLE_BITS
-				: ((from[c] * alpha << SAMPLE_BITS) + 127) / 255;
-		to[bands - 1] = alpha << SAMPLE_BITS;
-	}
-}
-
-static void
-weigh(const uint8_t *from, int n, int bands, int16_t *to)
-{
-	if (bands == 4) /* a constant, which the compiler makes fast code of */
-		weigh_pixels(from, n, 4, to);
-	else
-		weigh_pixels(from, n, bands, to);
-}
-
 static inline uint8_t
 clamp8(int v)
 {
 	return VIPS_CLIP(0, v, 255);
 }
 
-/* The reverse of weigh, of pixels of four samples. */
+/* The reverse of weighing, of pixels of four samples. */
 static void
 unweigh(const int16_t *from, int n, int bands, uint8_t *to)
 {
@@ -267,7 +244,7 @@ unweigh(const int16_t *from, int n, int bands, uint8_t *to)
 
 /* Has seq->weighed hold the region's pixels with weighed colours. */
 static int
-weigh_region(Sequence *seq, const VipsRect *need, int bands)
+weigh_region(Sequence *seq, const TintypeKernels *kernels, const VipsRect *need, int bands)
 {
 	const size_t n = (size_t) need->width * bands, size = n * need->height;
 
@@ -281,7 +258,7 @@ weigh_region(Sequence *seq, const VipsRect *need, int bands)
 		return -1;
 	}
 	for (int i = 0; i < need->height; i++)
-		weigh(VIPS_REGION_ADDR(seq->region, need->left, need->top + i),
+		kernels->weigh(VIPS_REGION_ADDR(seq->region, need->left, need->top + i),
 			need->width, bands, seq->weighed + i * n);
 	return 0;
 }
@@ -328,7 +305,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 
 		/* Weighing opaque pixels changes nothing but the rounding: see half. */
 		int weighs = r->weigh && !region_is_opaque(seq->region, &need);
-		if (weighs && weigh_region(seq, &need, bands))
+		if (weighs && weigh_region(seq, kernels, &need, bands))
 			return -1;
 
 		for (; row < until; row += ROWS, y += ROWS) {

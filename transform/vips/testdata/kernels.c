@@ -109,6 +109,21 @@ across(const TintypeKernels *kernels, const TintypeKernels *plain, int length, i
 }
 
 static void
+weighing(const TintypeKernels *kernels, int n, int bands)
+{
+	const uint8_t *from = fill(n * bands);
+	int16_t *got = malloc(n * bands * sizeof(int16_t)), *want = malloc(n * bands * sizeof(int16_t));
+
+	kernels->weigh(from, n, bands, got);
+	for (int i = 0; i < n * bands; i++)
+		want[i] = i % bands == bands - 1
+			? from[i] << SAMPLE_BITS
+			: ((from[i] * from[i / bands * bands + bands - 1] << SAMPLE_BITS) + 127) / 255;
+	check(kernels->name, "weigh", got, want, n * bands * sizeof(int16_t), n, 1, bands);
+	free((void *) from), free(got), free(want);
+}
+
+static void
 means(const TintypeKernels *kernels, const TintypeKernels *plain, int n, int across, int bands)
 {
 	const int width = n / 10 + 1, count = 1 + roll(8);
@@ -151,6 +166,9 @@ main(void)
 	for (int i = 0; all[i]; i++) {
 		printf("%s\n", all[i]->name);
 		for (int n = 1; n <= 70; n++) {
+			weighing(all[i], n, 2);
+			for (int k = 0; k < 20; k++)
+				weighing(all[i], n, 4);
 			for (int bands = 1; bands <= 4; bands++)
 				means(all[i], plain, n, 2 + roll(roll(2) ? 9 : MOST_AVERAGED - 1), bands);
 			for (int points = 2; points <= 20; points += 2) {
