@@ -97,7 +97,7 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 	return export(img, to, map[transform.Format]settings{
 		transform.JPEG: {quality: 80},
 		transform.PNG:  {effort: 1, filter: govips.PngFilterPaeth},
-		transform.WebP: {quality: 76, effort: 2},
+		transform.WebP: {quality: 85, effort: 2},
 		transform.AVIF: {quality: 71, effort: 0},
 		transform.GIF:  {effort: 3},
 	}[to])
