@@ -116,6 +116,7 @@ func (t *task) steps() []func(context.Context, *frame) error {
 	return []func(context.Context, *frame) error{
 		t.toBytes,
 		t.reduce,
+		t.dropOpaque,
 		t.premultiply,
 		t.geometry, // cutRegion, resize, crop, turnUpright, slant, smartCrop, blur, sharpen, pixelate
 		t.unpremultiply,

@@ -7,7 +7,8 @@
  * - needs floating point for alpha,
  * - enlarges from the edge of the first pixel instead of its middle.
  *
- * It works first down, then across, in integers, with the same results on every processor.
+ * It works first down, then across, in integers, with the same results on every processor:
+ * see kernels.c.
  * Samples have SAMPLE_BITS fractional bits, and coefficients WEIGHT_BITS.
  */
 #include "reduce.h"
@@ -584,4 +585,18 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 	int result = vips_sequential(reduced, out, "tile_height", 16, NULL);
 	g_object_unref(reduced);
 	return result;
+}
+
+int
+tintype_is_opaque(VipsImage *in, int *opaque)
+{
+	VipsRegion *region = vips_region_new(in);
+	VipsRect row = { 0, 0, in->Xsize, 1 };
+	int failed = 0;
+
+	*opaque = 1;
+	for (; *opaque && row.top < in->Ysize && !(failed = vips_region_prepare(region, &row)); row.top++)
+		*opaque = region_is_opaque(region, &row);
+	g_object_unref(region);
+	return failed;
 }

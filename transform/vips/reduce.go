@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
+
+	"github.com/tintype/tintype/transform"
 )
 
 // reduce cuts the region out of every frame, resizes it to its final size and crops it, for
@@ -46,6 +48,38 @@ func (t *task) reduce(_ context.Context, f *frame) error {
 	}
 	setVipsImage(f.ImageRef, out)
 	t.reduced = true
+	return nil
+}
+
+// mostChecked is the most pixels of a picture that dropOpaque computes in memory.
+const mostChecked = 4 << 20
+
+// dropOpaque removes an alpha that is opaque everywhere. PNG and TIFF then write a quarter
+// less, AVIF and JPEG XL no second image, and no later step weights colours. To find out
+// takes little: the pixels are computed anyway. WebP finds out by itself, and other formats
+// have no use for it. It leaves CMYK with alpha, in five bands, alone.
+func (t *task) dropOpaque(ctx context.Context, f *frame) error {
+	switch t.job.Format {
+	case transform.PNG, transform.TIFF, transform.AVIF, transform.JXL:
+	default:
+		return nil
+	}
+	if t.frames > 1 || !f.HasAlpha() || f.Bands() > 4 || f.Width()*f.Height() > mostChecked {
+		return nil
+	}
+	if err := t.materialise(ctx, f); err != nil {
+		return err
+	}
+	var opaque C.int
+	if C.tintype_is_opaque(vipsImage(f.ImageRef), &opaque) != 0 {
+		return fault("alpha", errors.New(lastError()))
+	}
+	if opaque == 0 {
+		return nil
+	}
+	if err := f.ExtractBand(0, f.Bands()-1); err != nil {
+		return fault("alpha", err)
+	}
 	return nil
 }
 

@@ -20,4 +20,9 @@ typedef struct {
  */
 int tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction);
 
+/* Reports whether the last band of an image of bytes is 255 everywhere. Returns 0, or -1 with
+ * the error in libvips's buffer.
+ */
+int tintype_is_opaque(VipsImage *in, int *opaque);
+
 #endif
