@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -192,69 +190,6 @@ func (d *Disk) get(ctx context.Context, key Key, now time.Time) *Entry {
 	return e
 }
 
-// read returns the entry in the key's file, NoRoom, or nil.
-func (d *Disk) read(ctx context.Context, key Key, now time.Time) *Entry {
-	path := d.path(key)
-	f, err := os.Open(path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			d.forget(key)
-		} else {
-			d.failed(err)
-		}
-		return nil
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		d.failed(err)
-		return nil
-	}
-	if info.Size() > d.maxBytes/8 {
-		d.discard(key, info, nil) // from a time with a larger MaxBytes
-		return nil
-	}
-	if info.Size() >= largeRead {
-		if d.reserve != nil {
-			release, ok := d.reserve(ctx, info.Size())
-			if !ok {
-				return NoRoom
-			}
-			defer release()
-		}
-		d.reading <- struct{}{}
-		defer func() { <-d.reading }()
-	}
-	file := make([]byte, info.Size())
-	n, err := io.ReadFull(f, file)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		d.failed(err)
-		return nil
-	}
-	e, err := Decode(file[:n], key)
-	if err != nil {
-		d.discard(key, info, err)
-		return nil
-	}
-	if e.Expired(now) {
-		d.discard(key, info, nil)
-		return nil
-	}
-
-	d.mu.Lock()
-	// After the scan, a file that isn't known has just been removed by another goroutine.
-	if !d.files.touch(key) && d.scanning {
-		d.files.add(key, info.Size())
-	}
-	d.mu.Unlock()
-	if now.Sub(info.ModTime()) >= touchEvery {
-		if err := os.Chtimes(path, time.Time{}, now); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EROFS) {
-			d.failed(err)
-		}
-	}
-	return e
-}
-
 // Put queues the entry to be written. An entry that can't be kept, or that finds the queue
 // full, becomes a Delete.
 func (d *Disk) Put(ctx context.Context, key Key, e *Entry) {
@@ -368,15 +303,13 @@ func (d *Disk) remove(key Key) {
 	}
 }
 
-// discard removes the file that info describes, unless a new file has taken its place. The
-// caller must have the file open, so that the new file has another inode. why is the fault
-// of the file, or nil.
-func (d *Disk) discard(key Key, info fs.FileInfo, why error) {
+// discard removes an open file, unless a new one has taken its place, which has another inode
+// as long as this one is open. why is the fault of the file, or nil.
+func (d *Disk) discard(key Key, f *file, why error) {
 	name := d.name(key)
 	name.Lock()
 	defer name.Unlock()
-	now, err := os.Lstat(d.path(key))
-	if err != nil || !os.SameFile(info, now) {
+	if !f.isAt(d.path(key)) {
 		return
 	}
 	if errors.Is(why, ErrCorrupt) {
@@ -444,11 +377,6 @@ func (d *Disk) failed(err error) {
 	if !quiet {
 		d.log.Warn("disk cache is failing; variants that it loses are made again", "err", err, "failures", failures)
 	}
-}
-
-func (d *Disk) path(key Key) string {
-	hex := key.String()
-	return d.dir + "/" + hex[:2] + "/" + hex[2:4] + "/" + hex
 }
 
 // name returns the lock of the key's file name.

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"encoding/hex"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -89,35 +88,30 @@ func (d *Disk) inspect(dir string, entry fs.DirEntry) (found foundFile, ok bool)
 	if !entry.Type().IsRegular() || !decodeHex(found.key[:], entry.Name()) || d.path(found.key) != path {
 		return found, false
 	}
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		if !os.IsNotExist(err) {
 			d.failed(err)
 		}
 		return found, false
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		d.failed(err)
-		return found, false
-	}
+	defer f.close()
 	head := make([]byte, headerSize)
-	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	n, err := f.read(head)
+	if err != nil {
 		d.failed(err)
 		return found, false
 	}
-	h, err := parseHeader(head[:n], found.key, info.Size())
+	h, err := parseHeader(head[:n], found.key, f.size())
 	if err != nil {
-		d.discard(found.key, info, err)
+		d.discard(found.key, &f, err)
 		return found, false
 	}
 	if (&Entry{ExpiresAt: h.ExpiresAt.time()}).Expired(time.Now()) {
-		d.discard(found.key, info, nil)
+		d.discard(found.key, &f, nil)
 		return found, false
 	}
-	found.size, found.used = info.Size(), info.ModTime()
+	found.size, found.used = f.size(), f.modified()
 	return found, true
 }
 

@@ -150,15 +150,30 @@ func parseHeader(head []byte, key Key, size int64) (h header, err error) {
 	if hashesIn(head) > MaxHashes {
 		return h, ErrOtherVersion
 	}
-	if _, err := binary.Decode(head, binary.BigEndian, &h); err != nil {
-		return h, ErrCorrupt
-	}
+	h.decode(head)
 	rest := 32*uint64(hashesIn(head)) + uint64(h.ContentTypeLen) + uint64(h.ETagLen) + uint64(h.OriginETagLen) + uint64(h.OriginLastModifiedLen)
 	if h.Key != key || size < 0 || h.BodyLen > uint64(size) || uint64(headerSize)+rest+h.BodyLen > uint64(size) ||
 		isUnaware(head) && uint64(headerSize)+rest+h.BodyLen < uint64(size) {
 		return h, ErrCorrupt
 	}
 	return h, nil
+}
+
+// decode reads the fields one by one: binary.Decode would need reflection for each hit.
+func (h *header) decode(b []byte) {
+	b = b[copy(h.Magic[:], b):]
+	h.Sum, b = binary.BigEndian.Uint32(b), b[4:]
+	b = b[copy(h.Key[:], b):]
+	for _, t := range []*encodedTime{&h.StoredAt, &h.RevalidateAt, &h.ExpiresAt} {
+		t.Sec, t.Nsec, b = int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint32(b[8:]), b[12:]
+	}
+	for _, n := range []*int64{&h.Width, &h.Height, &h.Frames} {
+		*n, b = int64(binary.BigEndian.Uint64(b)), b[8:]
+	}
+	for _, n := range []*uint32{&h.ContentTypeLen, &h.ETagLen, &h.OriginETagLen, &h.OriginLastModifiedLen} {
+		*n, b = binary.BigEndian.Uint32(b), b[4:]
+	}
+	h.BodyLen = binary.BigEndian.Uint64(b)
 }
 
 // hashesIn returns the number of hashes in a stored entry of a known version. It is above
