@@ -22,6 +22,13 @@ type Conn interface {
 	Cut()
 }
 
+// A Gatherer is a [Conn] that can send the parts of an answer together. Between Gather and Send,
+// small writes wait for the next one. Both may be called more often than needed.
+type Gatherer interface {
+	Gather()
+	Send()
+}
+
 // GraceToTake is the time in which a client must read 64 KiB of its answer. A client that
 // needs longer is slow: its answer is cut off if memory or connections are short.
 const GraceToTake = 2 * time.Second

@@ -23,7 +23,17 @@ var (
 	headerCSP          = []string{"default-src 'none'; sandbox"}
 	headerCORP         = []string{"cross-origin"}
 	headerAcceptRanges = []string{"bytes"}
+	headerVary         = []string{"Accept"}
 )
+
+// varyAccept says that the answer depends on Accept.
+func varyAccept(h http.Header) {
+	if h["Vary"] != nil {
+		h.Add("Vary", "Accept")
+		return
+	}
+	h["Vary"] = headerVary
+}
 
 // respond serves a variant: the whole of it, a range, or 304.
 func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) error {
@@ -86,6 +96,10 @@ func (s *Service) send(w *Response, r *http.Request, status int, e *cache.Entry,
 		}()
 	}
 	w.Set("Content-Length", strconv.Itoa(len(body)))
+	if k, ok := w.Conn.(Gatherer); ok {
+		k.Gather()
+		defer k.Send()
+	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body)

@@ -19,6 +19,9 @@ func Client(address string) string {
 	if err != nil {
 		return address
 	}
+	if addr.Is4() {
+		return address // it is written in one way only
+	}
 	addr = addr.Unmap().WithZone("")
 	switch {
 	case addr.Is4():
@@ -55,7 +58,7 @@ func (c *Clients) WithClient(ctx context.Context, address string) context.Contex
 // WithClient notes for whom a request works: a client that has been named. An empty name is
 // nobody.
 func WithClient(ctx context.Context, name string) context.Context {
-	return clientContext{ctx, name}
+	return &clientContext{ctx, name}
 }
 
 // A clientContext is a context with a client's name. It takes one allocation, and
@@ -65,15 +68,17 @@ type clientContext struct {
 	name string
 }
 
-func (c clientContext) Value(key any) any {
+func (c *clientContext) Value(key any) any {
 	if _, ok := key.(clientKey); ok {
-		return c.name
+		return &c.name // a pointer, since an interface with a string would be another allocation
 	}
 	return c.Context.Value(key)
 }
 
 // ClientIn returns the name of the client that WithClient noted, or nothing.
 func ClientIn(ctx context.Context) string {
-	name, _ := ctx.Value(clientKey{}).(string)
-	return name
+	if name, ok := ctx.Value(clientKey{}).(*string); ok {
+		return *name
+	}
+	return ""
 }

@@ -95,6 +95,8 @@ type connection struct {
 	took     atomic.Int64 // when the write that runs began, or last made progress, in Unix nanoseconds; 0 while none runs
 	pace     pace         // of its writes, which come one after another
 
+	gathering gathering
+
 	streamsMu sync.Mutex
 	streams   map[*stream]struct{} // answers over HTTP/2 or HTTP/3 that are under way
 
@@ -148,17 +150,19 @@ func (p *pace) write(b []byte, took *atomic.Int64, write func([]byte) (int, erro
 	}
 }
 
+// add counts bytes that the next write sends beside its own.
+func (p *pace) add(n int) {
+	if p.wrote += n; p.wrote >= writeStep {
+		*p = pace{}
+	}
+}
+
 // waited returns for how long the step that took is of has lasted.
 func waited(took *atomic.Int64, now time.Time) time.Duration {
 	if at := took.Load(); at != 0 {
 		return now.Sub(time.Unix(0, at))
 	}
 	return 0
-}
-
-// Write writes in steps, and records when each step begins.
-func (k *connection) Write(b []byte) (n int, err error) {
-	return k.pace.write(b, &k.took, k.Conn.Write)
 }
 
 // CloseWrite is for net/http, which calls it so that clients can read an answer to its end.
