@@ -64,7 +64,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	}
 	ask, _, err := s.decide(site, t, false, clientOf(r), func() (sender, error) { return s.sender(w, r, site) })
 	if ask.auto() {
-		w.Header().Add("Vary", "Accept")
+		varyAccept(w.Header())
 	}
 	ask.nameIgnored(w.Header())
 	ask.foreign.vary(w.Header())
@@ -95,9 +95,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		}
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
 	}
-	if w.Log.Cache == "memory" {
-		s.known.keep(t, &ask)
-	}
+	s.known.hit(t, &ask, w.Log.Cache)
 	return s.respond(w, r, &ask, entry)
 }
 

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"hash/maphash"
 	"net/http"
+	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -11,7 +13,13 @@ import (
 // somebody sees the image, what the Accept header chooses and what is blocked is decided anew
 // for each request. What was read under older settings never matches, and goes when the URL is a
 // hit again or others take its place. It is safe for concurrent use.
-type known struct{ asks *lru.Cache[Target, *knownAsk] }
+type known struct {
+	asks *lru.Cache[Target, *knownAsk]
+	// seen has hashes of URLs that were hits on disk, each in one place. Most URLs of a large
+	// cache come once in a long while, and keeping one means to read it once more.
+	seen *[mostKnown]atomic.Uint64
+	seed maphash.Seed
+}
 
 type knownAsk struct {
 	ask  ask // as site.read returns it, never changed
@@ -35,7 +43,7 @@ func newKnown() known {
 	if err != nil {
 		panic(err) // the size is a positive constant
 	}
-	return known{c}
+	return known{c, new([mostKnown]atomic.Uint64), maphash.MakeSeed()}
 }
 
 // read is site.read, from memory where the URL was a hit under these settings.
@@ -50,10 +58,25 @@ func (k known) read(c *site, t Target, posted bool, hints http.Header) (ask, err
 	return c.read(t, posted, hints)
 }
 
-// keep keeps what a URL asks for, once it was a hit. Endpoints besides transform and dialects are
+// hit notes a hit of a tier, and keeps what its URL asks for: at once where it was in memory, and
+// otherwise the second time.
+func (k known) hit(t Target, a *ask, tier string) {
+	switch {
+	case a.told != nil:
+	case tier == "memory":
+		k.keep(t, a)
+	case tier == "disk" || tier == "bucket":
+		h := maphash.Comparable(k.seed, t)
+		if k.seen[h%mostKnown].Swap(h) == h {
+			k.keep(t, a)
+		}
+	}
+}
+
+// keep keeps what a URL asks for. Endpoints besides transform and dialects are
 // left out: what they ask for depends on more than the URL, or is changed later.
 func (k known) keep(t Target, a *ask) {
-	if a.told != nil || a.foreign != nil || a.endpoint != transformEndpoint || len(t.Rest)+len(t.RawQuery) > longestKnown {
+	if a.foreign != nil || a.endpoint != transformEndpoint || len(t.Rest)+len(t.RawQuery) > longestKnown {
 		return
 	}
 	read, err := a.site.read(t, false, nil)

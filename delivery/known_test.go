@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/signing"
 	"github.com/tintype/tintype/workspace"
 )
@@ -144,6 +145,32 @@ func TestKnownURLsAreBounded(t *testing.T) {
 	}
 	if n := b.known.asks.Len(); n != 0 {
 		t.Errorf("%d are known that are long, or of another endpoint", n)
+	}
+}
+
+// TestKnownURLsOnDisk: a URL whose variant is on disk is known from its second hit, and the next
+// one is answered alike.
+func TestKnownURLsOnDisk(t *testing.T) {
+	disk, err := cache.OpenDisk(cache.DiskConfig{Dir: t.TempDir(), MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = disk.Close(context.Background()) })
+	b := newBench(t, func(c *setup) { c.Cache = disk })
+	b.registry.Set(t, b.acme())
+	const target = "/acme/photos/cat.jpg?w=20"
+	made := b.get(target)
+	if err := disk.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for hit, known := range []bool{false, true, true} {
+		a := b.get(target)
+		if told := a.Header().Get("Cache-Status"); told != "tintype; hit; detail=disk" || b.isKnown(target) != known {
+			t.Errorf("hit %d: %q, known: %t, want %t", hit, told, b.isKnown(target), known)
+		}
+		if a.Body.String() != made.Body.String() || a.Header().Get("Etag") != made.Header().Get("Etag") {
+			t.Errorf("hit %d has another body", hit)
+		}
 	}
 }
 
