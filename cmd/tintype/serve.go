@@ -47,8 +47,8 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	s := &startup{serveCmd: c, std: std, log: log, lines: lines, secrets: &liveSecrets{getenv: std.getenv}, metrics: prometheus.NewRegistry()}
 	defer func() { err = errors.Join(err, s.parts.end(flushTime)) }()
 	for _, stage := range []func(context.Context) error{
-		s.readRootKeys, s.prepareData, s.open, s.openStore, s.openRecords, s.startEngine, s.openCache, s.openOrigins,
-		s.openCertificates, s.makeDelivery, s.makeAccounts, s.makeManager, s.makeServer,
+		s.readRootKeys, s.prepareData, s.open, s.beginEngine, s.openStore, s.openRecords, s.openCache, s.openOrigins,
+		s.openCertificates, s.makeDelivery, s.makeAccounts, s.makeManager, s.awaitEngine, s.makeServer,
 	} {
 		if err := stage(ctx); err != nil {
 			return err

@@ -220,16 +220,20 @@ func (s *startup) openRecords(context.Context) error {
 	return nil
 }
 
-func (s *startup) startEngine(ctx context.Context) (err error) {
+// beginEngine begins to start the workers, which takes longest. awaitEngine is the last stage but
+// for the server, so that all between happens meanwhile.
+func (s *startup) beginEngine(context.Context) (err error) {
 	s.memory = s.planMemory(worker.MachineMemory())
 	s.memory.apply(s.std.getenv, s.log)
 	s.bodies = s.newBodies(s.memory, s.log)
-	if s.workers, err = s.startWorkers(ctx, s.memory.transforms, s.log); err != nil {
+	if s.workers, err = s.beginWorkers(s.memory.transforms, s.log); err != nil {
 		return err
 	}
 	s.parts.flush(s.workers.Close)
 	return nil
 }
+
+func (s *startup) awaitEngine(ctx context.Context) error { return awaitWorkers(ctx, s.workers) }
 
 func (s *startup) openCache(context.Context) error {
 	s.answers = delivery.NewAnswers(s.memory.answers, s.metrics)

@@ -47,16 +47,21 @@ func (c *serveCmd) fontCache() string {
 	return folder
 }
 
-// startWorkers starts the pool that the flags describe. memory is the bound for all
+// beginWorkers begins to start the pool that the flags describe. memory is the bound for all
 // transforms, in bytes.
-func (c *serveCmd) startWorkers(ctx context.Context, memory int64, log *slog.Logger) (*worker.Pool, error) {
-	p, err := worker.Start(ctx, worker.Config{
+func (c *serveCmd) beginWorkers(memory int64, log *slog.Logger) (*worker.Pool, error) {
+	return worker.Begin(worker.Config{
 		Command: []string{os.Args[0], "worker"},
 		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: memory, Memory: int64(c.WorkerMemory),
 		Sandbox: worker.Sandbox(c.Sandbox), FontCache: c.fontCache(), Log: log,
 	})
+}
+
+// awaitWorkers waits until the pool is ready.
+func awaitWorkers(ctx context.Context, p *worker.Pool) error {
+	err := p.Wait(ctx)
 	if errors.Is(err, syscall.EMFILE) {
 		err = fmt.Errorf("%w: let this process open more files (ulimit -n, LimitNOFILE=), or start fewer --workers", err)
 	}
-	return p, err
+	return err
 }

@@ -22,7 +22,10 @@ import (
 func startTestWorkers(t testing.TB, sandbox string) *worker.Pool {
 	t.Helper()
 	c := serveCmd{Workers: 1, Queue: 100, Sandbox: sandbox, WorkerMemory: 2 << 30}
-	p, err := c.startWorkers(t.Context(), 0, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	p, err := c.beginWorkers(0, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err == nil {
+		err = awaitWorkers(t.Context(), p)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

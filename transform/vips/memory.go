@@ -29,3 +29,6 @@ func returnMemory() { C.returnMemory() }
 // Rest returns free memory to the system, except what the next ordinary image needs. It can
 // take some milliseconds.
 func (e *Engine) Rest() { C.trimMemory(16 << 20) }
+
+// trimAll returns all free memory to the system.
+func trimAll() { C.trimMemory(0) }

@@ -43,6 +43,7 @@ func Warm(ctx context.Context) {
 	for _, original := range originals {
 		warm(ctx, original, transform.JPEG, plain)
 	}
+	trimAll()
 }
 
 // warmSVG has text in the default fonts.

@@ -64,6 +64,7 @@ type Pool struct {
 	log    *slog.Logger
 	launch chan launch   // received by the thread that starts processes
 	stop   chan struct{} // closed when the pool is closed
+	begun  chan error    // of each process that Begin starts
 	jobs   sync.WaitGroup
 	tasks  sync.WaitGroup // all other goroutines
 
@@ -92,10 +93,21 @@ type launch struct {
 	done  chan error
 }
 
-// Start starts the processes, and returns when Workers of them are ready. A spare process,
-// which replaces the first lost one, may still be starting. Start gives up at the end of
-// ctx. The caller must close the pool.
+// Start is [Begin] and [Pool.Wait].
 func Start(ctx context.Context, c Config) (*Pool, error) {
+	p, err := Begin(c)
+	if err == nil {
+		err = p.Wait(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Begin begins to start the processes, and returns at once. Call Wait, and close the pool at the
+// end. Jobs wait until there is a process.
+func Begin(c Config) (*Pool, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
@@ -110,31 +122,37 @@ func Start(ctx context.Context, c Config) (*Pool, error) {
 		launch: make(chan launch), stop: make(chan struct{}),
 		all: map[*process]struct{}{}, deaths: map[Death]int64{},
 		replaced: newHistogram(.001, .01, .1, .25, .5, 1, 5),
+		begun:    make(chan error, c.Workers),
 	}
 	go p.launchAll()
 	p.tasks.Go(p.watch)
-
-	results := make(chan error, c.Workers)
 	for range c.Workers {
 		p.mu.Lock()
 		p.starting++
 		p.mu.Unlock()
-		p.tasks.Go(func() { results <- p.begin() })
+		p.tasks.Go(func() { p.begun <- p.begin() })
 	}
-	for range c.Workers {
+	return p, nil
+}
+
+// Wait waits until Workers processes are ready. A spare process, which replaces the first lost
+// one, may still be starting. Wait gives up at the end of ctx. After an error the pool is closed.
+// Call it once.
+func (p *Pool) Wait(ctx context.Context) (err error) {
+	for range p.config.Workers {
 		select {
-		case err = <-results:
+		case err = <-p.begun:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
 		if err != nil {
 			_ = p.Close(context.Background()) // nothing runs yet
-			return nil, err
+			return err
 		}
 	}
 	p.announce()
 	p.fill()
-	return p, nil
+	return nil
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -568,6 +568,36 @@ func TestNothingIsInherited(t *testing.T) {
 	}
 }
 
+// TestBegin: jobs are done although nobody has waited for the processes, and a pool that nobody
+// waits for can be closed.
+func TestBegin(t *testing.T) {
+	p, err := Begin(Config{Command: []string{os.Args[0], "worker"}, Workers: 2, Queue: 1, Memory: -1, MaxWait: time.Minute, silence: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.wantWell(t)
+	if err := p.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	p.wantWell(t)
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	p, err = Begin(Config{Command: []string{os.Args[0], "worker"}, Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.all) > 0 || len(p.idle) > 0 || p.starting > 0 {
+		t.Errorf("%d processes, %d idle, %d starting are left", len(p.all), len(p.idle), p.starting)
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	for name, command := range map[string][]string{
 		"no worker":  {os.Args[0], "-test.run=^$"},
