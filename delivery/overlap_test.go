@@ -68,7 +68,7 @@ func TestPrivateSourceAroundAPublicOne(t *testing.T) {
 	before := b.acme(func(w *workspace.Workspace) { w.AllowedSources = []string{"*"} })
 	after := before.Clone()
 	after.Sources = append(after.Sources, workspace.Source{Key: "vault", Kind: "http", URL: up + "/", Private: true})
-	if warnings := append(after.Warn(), after.Closes(before)...); len(warnings) != 1 || !strings.HasPrefix(warnings[0], "source vault is private: full URLs of its place outside of source photos, ") {
+	if warnings := append(after.Warn(), after.Closes(before)...); len(warnings) != 2 || warnings[1] != workspace.NoSigningKey || !strings.HasPrefix(warnings[0], "source vault is private: full URLs of its place outside of source photos, ") {
 		t.Error(warnings)
 	}
 	targets := map[string]string{ // and the code afterwards

@@ -54,7 +54,6 @@ func TestTracesOfAServer(t *testing.T) {
 	if receiver.Resource("service.name") != "tintype" {
 		t.Error("the service is", receiver.Resource("service.name"))
 	}
-	if !strings.Contains(p.log.String(), `"trace_id":"`) {
-		t.Error("the log has no trace_id")
-	}
+	// Lines of the log wait for others.
+	until(t, "the log has a trace_id", func() bool { return strings.Contains(p.log.String(), `"trace_id":"`) })
 }

@@ -95,26 +95,36 @@ func (s *Source) JoinParts(ctx context.Context, id, upload string, parts []origi
 
 // DropParts implements origin.Staging. A part that is on its way when an upload is aborted may
 // be stored nevertheless, so it looks, and aborts again (Amazon's AbortMultipartUpload says to).
-// What comes later than that is left to SweepParts.
+// Some buckets refuse to abort while a part is on its way: it tries that again too. What comes
+// later than that is left to SweepParts.
 func (s *Source) DropParts(ctx context.Context, id, upload string) error {
 	name, err := s.staged(id)
 	if err != nil {
 		return err
 	}
+	aborted := false
 	for range dropTries {
-		if err := s.abort(ctx, name, upload); err != nil {
+		switch err = s.abort(ctx, name, upload); {
+		case err == nil:
+			aborted = true
+		case errors.Is(err, origin.ErrNotFound) && aborted:
+			return nil
+		case errors.Is(err, origin.ErrNotFound):
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil // it has been aborted
+			return err
 		case <-time.After(dropPause):
+		}
+		if err != nil {
+			continue
 		}
 		if _, err := s.ListParts(ctx, id, upload); err != nil {
 			return nil // it is gone, or can't be looked at
 		}
 	}
-	return nil
+	return err
 }
 
 const (

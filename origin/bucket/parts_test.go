@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,3 +215,36 @@ func TestExpiredPart(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the connection is gone") }
+
+// TestDropPartsOfABusyBucket: a bucket that refuses to abort an upload while a part of it is on its
+// way is asked again.
+func TestDropPartsOfABusyBucket(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		refuses int64 // times
+		want    error
+	}{
+		{"for a moment", 3, nil},
+		{"for good", 1000, origin.ErrUnavailable},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // it waits
+			var asked atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method != http.MethodDelete:
+					w.WriteHeader(404)
+				case asked.Add(1) <= test.refuses:
+					w.WriteHeader(500)
+				default:
+					w.WriteHeader(204)
+				}
+			}))
+			defer server.Close()
+			s := newSource(t, bucket.Config{Bucket: "media", Endpoint: server.URL})
+			if err := s.DropParts(t.Context(), strings.Repeat("A", 26), "upload"); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+		})
+	}
+}
