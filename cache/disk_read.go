@@ -18,9 +18,10 @@ type file struct {
 	stat unix.Stat_t
 }
 
-// openFile opens a file and finds out what it is. Close it at the end.
+// openFile opens a file and finds out what it is. Close it at the end. It waits for nothing, as
+// opening a pipe would for somebody who writes into it.
 func openFile(path string) (f file, err error) {
-	f.fd, err = retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	f.fd, err = retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) })
 	if err != nil {
 		return f, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -32,6 +33,9 @@ func openFile(path string) (f file, err error) {
 }
 
 func (f *file) close() { _ = unix.Close(f.fd) } // it was only read
+
+// regular reports whether it is a file, and no folder, pipe or device.
+func (f *file) regular() bool { return f.stat.Mode&unix.S_IFMT == unix.S_IFREG }
 
 func (f *file) size() int64 { return f.stat.Size }
 
@@ -82,6 +86,10 @@ func (d *Disk) read(ctx context.Context, key Key, now time.Time) *Entry {
 		return nil
 	}
 	defer f.close()
+	if !f.regular() {
+		d.discard(key, &f, ErrCorrupt)
+		return nil
+	}
 	if f.size() > d.maxBytes/8 {
 		d.discard(key, &f, nil) // from a time with a larger MaxBytes
 		return nil

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"golang.org/x/sys/unix"
 )
 
 func open(t testing.TB, c DiskConfig) *Disk {
@@ -356,6 +358,16 @@ func TestDiskDamagedFiles(t *testing.T) {
 	}
 	check("longer", append(bytes.Clone(good), 0))
 	check("twice", append(bytes.Clone(good), good...))
+
+	if err := unix.Mkfifo(d.path(key), 0o600); err != nil { // reading it would wait for a writer
+		t.Fatal(err)
+	}
+	if e, _ := d.Get(t.Context(), key); e != nil {
+		t.Error("a pipe was served")
+	}
+	if _, err := os.Lstat(d.path(key)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the pipe is still there: %v", err)
+	}
 
 	other := d.path(diskKey(2))
 	if err := os.MkdirAll(filepath.Dir(other), 0o700); err != nil {

@@ -115,6 +115,9 @@ func (c *closing) defaultSource() {
 	const what = "URLs of other products that name no source"
 	was, is := c.old.w.DefaultSource, c.new.w.DefaultSource
 	if was == "" {
+		if is != "" && slices.ContainsFunc(c.old.w.Sources, func(s Source) bool { return !s.Private }) {
+			c.say("default_source is "+is, "the first part of a path in URLs of other products is a folder of "+is+", and no longer the key of a source: these URLs", "may fail from now on")
+		}
 		return
 	}
 	if from, to := c.old.sources[was], c.new.sources[is]; c.unsigned() && to != nil && to.Private && (from == nil || !from.Private) {
@@ -346,11 +349,12 @@ func (c *closing) url(u origin.URL) {
 
 // refused says that a full URL is not allowed any more.
 func (c *closing) refused(u origin.URL, was *ruled, pattern string) {
+	over := ""
+	if other := otherScheme(u); other.SameHost(u) && c.new.allowsExactly(other) != "" {
+		over = " over " + u.Scheme
+	}
 	if len(was.named) > 0 {
-		from, over := was.named[0].Key, ""
-		if other := otherScheme(u); other.SameHost(u) && c.new.allowsExactly(other) != "" {
-			over = " over " + u.Scheme
-		}
+		from := was.named[0].Key
 		if c.new.sources[from] == nil {
 			c.say("source "+from+" is gone", "full URLs of its images"+over, fail)
 		} else {
@@ -361,6 +365,9 @@ func (c *closing) refused(u origin.URL, was *ruled, pattern string) {
 	if c.new.w.HTTPSOnly && u.Scheme == "http" && slices.ContainsFunc(c.new.allowed, func(p namedPattern) bool { return p.Match(u) }) {
 		c.say("https_only is on", "full URLs over http", fail)
 		return
+	}
+	if over != "" {
+		pattern += " (" + over[1:] + ")"
 	}
 	if !slices.Contains(c.lost, pattern) {
 		c.lost = append(c.lost, pattern)

@@ -83,7 +83,7 @@ func TestErrorsOnThePage(t *testing.T) {
 	page := strings.ReplaceAll(ask("/app/acme/errors", nil), "<wbr>", "")
 	for _, want := range []string{
 		"SIGNATURE_INVALID", "<code>/photos/cat.jpg?w=400</code>", "SOURCE_NOT_ALLOWED", "<code>/?src=https://evil.example/x.jpg%3F…&w=9</code>",
-		"<code>/?src=https://…</code>", "<code>/transform?src=https://evil.example/hunter2.jpg&w=300&h=200", "Add its host to allowed_sources.",
+		"<code>/?src=https://…</code>", "<code>/transform?src=https://evil.example/hunter2.jpg&w=300&h=200", "Add its host to “External originals”.",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("without %s\n%s", want, page)

@@ -20,7 +20,6 @@ type part struct {
 	id     string         // JSON name of the field that identifies an element
 	schema string         // name of the elements' schema in the OpenAPI document
 	noun   string         // for texts
-	warns  bool           // whether answers may have warnings
 	action account.Action // what a caller must be allowed to do
 
 	// put decodes an element, puts it into the workspace, and returns it as stored.
@@ -31,22 +30,26 @@ type part struct {
 func (a *api) parts() []part {
 	m := a.manage
 	return []part{
-		{"sources", "key", "Source", "source", true, account.WriteSource, putPart(a, "sources", m.PutSource, func(w *workspace.Workspace, id string) any {
+		{"sources", "key", "Source", "source", account.WriteSource, putPart(a, "sources", m.PutSource, func(w *workspace.Workspace, id string) any {
 			s := w.Sources[slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == id })]
 			return struct {
 				workspace.Source
 				Warnings []string `json:"warnings,omitempty"`
 			}{s, w.Warnings}
 		}), m.DeleteSource},
-		{"marks", "name", "Mark", "mark", true, account.WriteMark, putPart(a, "marks", m.PutMark, func(w *workspace.Workspace, id string) any {
+		{"marks", "name", "Mark", "mark", account.WriteMark, putPart(a, "marks", m.PutMark, func(w *workspace.Workspace, id string) any {
 			mark := w.Marks[slices.IndexFunc(w.Marks, func(m workspace.Mark) bool { return m.Name == id })]
 			return struct {
 				workspace.Mark
 				Warnings []string `json:"warnings,omitempty"`
 			}{mark, w.Warnings}
 		}), m.DeleteMark},
-		{"presets", "name", "Preset", "preset", false, account.WritePreset, putPart(a, "presets", m.PutPreset, func(w *workspace.Workspace, id string) any {
-			return w.Presets[slices.IndexFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == id })]
+		{"presets", "name", "Preset", "preset", account.WritePreset, putPart(a, "presets", m.PutPreset, func(w *workspace.Workspace, id string) any {
+			p := w.Presets[slices.IndexFunc(w.Presets, func(p workspace.Preset) bool { return p.Name == id })]
+			return struct {
+				workspace.Preset
+				Warnings []string `json:"warnings,omitempty"`
+			}{p, w.Warnings}
 		}), m.DeletePreset},
 	}
 }
@@ -90,10 +93,6 @@ type (
 // partRoutes registers what can be done with the elements of each part.
 func (a *api) partRoutes() {
 	for _, p := range a.parts() {
-		warns := ""
-		if p.warns {
-			warns = " If the workspace has `warnings`, they are beside its fields."
-		}
 		tag := []string{"Workspaces"}
 		handle(a, p.action, huma.Operation{
 			Method: "PUT", Path: "/v1/workspaces/{ns}/" + p.list + "/{id}", OperationID: "put" + p.schema, Tags: tag,
@@ -101,7 +100,7 @@ func (a *api) partRoutes() {
 			Description: "Adds the " + p.noun + ", or replaces the one with this " + p.id + ". The body may leave the " + p.id + " out.",
 			RequestBody: jsonBody(p.schema, "The "+p.noun+".", "application/json"),
 			Responses: map[string]*huma.Response{"200": {
-				Description: "The " + p.noun + ", secrets masked." + warns,
+				Description: "The " + p.noun + ", secrets masked. If the workspace has `warnings`, they are beside its fields.",
 				Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + p.schema}}},
 			}},
 		}, func(ctx context.Context, in *putPartInput) (*partOutput, error) { return a.putPart(ctx, p, in) })

@@ -84,6 +84,7 @@ func TestOpened(t *testing.T) {
 		{"PUT", "/sources/vault", strings.Replace(vault, "true", "false", 1), 200, []string{public}},
 		{"PUT", "/marks/m", `{"image":"photos/m.png","auto_apply_sources":["photos"]}`, 200, []string{bound}},
 		{"PUT", "/presets/p", `{"options":"w=1"}`, 200, nil},
+		{"PUT", "/presets/p", `{"options":"w=3000"}`, 200, []string{"preset p has larger lengths: URLs with the preset and a dpr of 3 or more are refused from now on"}},
 		{"DELETE", "/presets/p", "", 204, []string{"preset" + named}},
 		{"PUT", "/marks/m", `{"image":"photos/m.png"}`, 200, []string{unbound}},
 		{"DELETE", "/marks/m", "", 204, []string{"mark m is gone: URLs that name it are refused from now on"}},
