@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,8 @@ func TestMain(m *testing.M) {
 
 // faulty is an engine that does what its originals say: `VERB REST`.
 type faulty struct{}
+
+var kept [][]byte // by keep
 
 var pngStart = []byte("\x89PNG\r\n\x1a\n")
 
@@ -108,6 +111,13 @@ func (faulty) Transform(ctx context.Context, job transform.Job) (transform.Image
 		<-ctx.Done()
 	case "exit":
 		os.Exit(3)
+	case "keep": // megabytes, for good
+		n, err := strconv.Atoi(rest)
+		if err != nil {
+			return transform.Image{}, err
+		}
+		kept = append(kept, make([]byte, n<<20))
+		return out(rest)
 	case "alloc":
 		var hold [][]byte
 		for {

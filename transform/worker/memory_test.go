@@ -170,3 +170,31 @@ func TestWorkerIsTooSmall(t *testing.T) {
 		t.Errorf("a job of nothing: %v", err)
 	}
 }
+
+// TestWornWorkers: a process that keeps memory of earlier jobs is replaced where a job doesn't fit
+// beside that, and not where it fits.
+func TestWornWorkers(t *testing.T) {
+	if race {
+		t.Skip("processes have no bound on memory")
+	}
+	p := startPool(t, func(c *Config) { c.Memory, c.Workers = 1<<30, 1 })
+	var large transform.Job // nearly fills a worker
+	for width := 1000; Estimate(&large) < p.room()-300<<20; width += 200 {
+		large = asked("echo large", width)
+		large.Originals[0].Header = transform.Header{Format: transform.JPEG, Width: 8000, Height: 8000, Frames: 1, Orientation: 1, Bands: 3, Bits: 8}
+		large.Format = transform.PNG
+	}
+	for i, step := range []struct {
+		job     transform.Job
+		retired int64
+	}{
+		{jobOf("keep 400"), 0}, {jobOf("echo small"), 0}, {large, 1}, {jobOf("echo small"), 1}, {jobOf("keep 400"), 1}, {large, 2},
+	} {
+		if _, err := p.Transform(t.Context(), step.job); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if s := p.Stats(); s.Retired != step.retired || len(s.Deaths) != 0 {
+			t.Errorf("after step %d: %+v, want %d replaced", i, s, step.retired)
+		}
+	}
+}

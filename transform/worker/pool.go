@@ -493,11 +493,16 @@ const (
 
 // try gives the job to one process after another, until it ends or is to blame.
 func (p *Pool) try(ctx context.Context, job *transform.Job, marks marks) outcome {
-	losses := 0
-	for range maxHandings {
+	losses, takes := 0, Estimate(job)
+	for handed := 0; handed < maxHandings; handed++ {
 		w, err := p.take(ctx)
 		if err != nil {
 			return outcome{err: err}
+		}
+		if p.worn(w, takes) {
+			p.retire(w)
+			handed-- // the next one may be worn too, but a new one isn't
+			continue
 		}
 		o := w.run(ctx, p.times, job, marks)
 		if o.begun && o.lost != "" {
@@ -525,6 +530,30 @@ func (p *Pool) try(ctx context.Context, job *transform.Job, marks marks) outcome
 		return o
 	}
 	return outcome{err: fmt.Errorf("%w: no worker takes the job; try again in a moment", transform.ErrOverloaded)}
+}
+
+// worn reports whether a process keeps so much memory of earlier jobs that a job doesn't fit
+// beside it. It fits into a new process, as fits has seen to.
+func (p *Pool) worn(w *process, takes int64) bool {
+	return p.config.Memory > 0 && w.jobs > 0 && boundedMemory(w.pid())+takes > p.config.Memory
+}
+
+// retire ends a process that was taken, and starts another.
+func (p *Pool) retire(w *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retireLocked(w)
+}
+
+func (p *Pool) retireLocked(w *process) {
+	p.retired++
+	p.endLocked(w)
+}
+
+func (p *Pool) endLocked(w *process) {
+	delete(p.all, w)
+	p.tasks.Go(func() { w.close(5 * time.Second) })
+	p.fillLocked()
 }
 
 // take returns an idle process, or waits for one.
@@ -579,16 +608,14 @@ func (p *Pool) giveBack(w *process) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || retire {
-		if retire {
-			p.retired++
-		}
-		delete(p.all, w)
-		p.tasks.Go(func() { w.close(5 * time.Second) })
-		p.fillLocked()
-		return
+	switch {
+	case retire:
+		p.retireLocked(w)
+	case p.closed:
+		p.endLocked(w)
+	default:
+		p.offer(w)
 	}
-	p.offer(w)
 }
 
 // offer gives a process to the first taker, or makes it idle. The caller holds mu.
