@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,14 +44,34 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// nextPort is where freeAddress looks next. Systems take the ports of clients, and of servers that
+// ask for any, from above 32767, so nobody takes one of these while a server starts.
+var nextPort atomic.Uint32
+
+const firstPort, ports = 12000, 16000
+
+func init() { nextPort.Store(rand.Uint32N(ports)) } // another process may run these tests too
+
+// freeAddress returns an address at which nobody listens, each once.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%ports)
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		packets, err := net.ListenPacket("udp", address)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err == nil {
+			_ = packets.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // getBy returns the answer of a client to a GET, with its body.
