@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects fuzz soak clean deps
+.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects clients fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,10 @@ test: deps lint ## everything that must hold
 	@scripts/install-axe
 	@scripts/install-dynamodb-local
 	@scripts/install-prometheus
-	@$(MAKE) --no-print-directory --output-sync=target -j2 test-pure test-cgo
+	@$(MAKE) --no-print-directory --output-sync=target -j3 test-js test-pure test-cgo
+
+test-js:
+	@scripts/client
 
 # Each test runs once. No pure package has files that depend on cgo, and CGO_ENABLED=0 is vetted by lint. Only the tests
 # of transform/worker run twice: bounds on memory can't be held with the race detector, and without cgo the process that

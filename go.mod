@@ -2,6 +2,9 @@ module github.com/tintype/tintype
 
 go 1.26.8
 
+// Packages of npm, some of which have files in Go.
+ignore node_modules
+
 require (
 	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/alecthomas/kong v1.17.0

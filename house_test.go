@@ -174,7 +174,7 @@ func sourceFiles(t *testing.T) []sourceFile {
 			return err
 		}
 		base := d.Name()
-		if d.IsDir() && name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "data" || base == "bin" || base == "tools") {
+		if d.IsDir() && name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "data" || base == "bin" || base == "tools" || base == "node_modules") {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(base, ".go") || strings.HasSuffix(base, "_test.go") {
@@ -344,7 +344,7 @@ func pureFiles(t *testing.T) map[string][]byte {
 		}
 		slashed := filepath.ToSlash(name)
 		if d.IsDir() {
-			if name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(linked, slashed)) {
+			if name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || slices.Contains(linked, slashed)) {
 				return filepath.SkipDir
 			}
 			return nil

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tintype/tintype/internal/golden"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -337,4 +339,15 @@ func TestMarkOptions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The document that the types of the npm package are made from.
+func TestClientDocument(t *testing.T) {
+	a := start(t, nil).do(t, "GET", "/v1/openapi.json", "", "Authorization", "-").want(t, 200)
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(a.body), "", " "); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteByte('\n')
+	golden.File(t, "../../clients/js/openapi.json", b.String())
 }

@@ -1,0 +1,122 @@
+import type { paths } from "./api.js";
+import { env } from "./env.js";
+
+export type { components, operations, paths } from "./api.js";
+
+type Method = "get" | "put" | "post" | "delete" | "patch";
+type RoutesOf<P extends keyof paths> = { [M in Method]: paths[P][M] extends { responses: unknown } ? `${Uppercase<M>} ${P & string}` : never }[Method];
+
+/** An operation of the API as docs/api.md writes it, such as `GET /v1/workspaces/{ns}`. */
+export type Route = { [P in keyof paths]: RoutesOf<P> }[keyof paths];
+
+type Operation<R extends Route> = R extends `${infer M} ${infer P}` ? (P extends keyof paths ? paths[P][Lowercase<M> & keyof paths[P]] : never) : never;
+
+type Part<O, K extends string> = O extends { parameters: { [key in K]?: infer T } } ? Exclude<T, undefined> : never;
+type Required<T> = { [K in keyof T as {} extends Pick<T, K> ? never : K]: T[K] };
+type Field<K extends string, T> = [T] extends [never] ? {} : keyof Required<T> extends never ? { [key in K]?: T } : { [key in K]: T };
+type Body<O> = O extends { requestBody: { content: infer C } } ? { body: BodyOf<C> } : O extends { requestBody?: { content: infer C } } ? { body?: BodyOf<C> } : {};
+type BodyOf<C> = (C extends { "application/json": infer T } ? Omit<T, "$schema"> : never) | (keyof C extends "application/json" ? never : RawBody<C>);
+type RawBody<C> = "multipart/form-data" extends keyof C ? FormData | Blob | ArrayBuffer | Uint8Array<ArrayBuffer> | ReadableStream : never;
+
+/** What an operation takes. */
+export type Input<R extends Route> = Field<"path", Part<Operation<R>, "path">> & Field<"query", Part<Operation<R>, "query">> & Field<"headers", Part<Operation<R>, "header">> & Body<Operation<R>> & { signal?: AbortSignal };
+
+type Success<O> = O extends { responses: infer T } ? T[keyof T & (200 | 201 | 202 | 204)] : never;
+/** What an operation answers: what its JSON says, undefined for 204, and the `Response` itself for what is no JSON. */
+export type Output<R extends Route> = Success<Operation<R>> extends { content: { "application/json": infer T } } ? T : Success<Operation<R>> extends { content?: never } ? undefined : Response;
+
+/** An answer that is an error: docs/errors.md. */
+export class TintypeError extends Error {
+  override name = "TintypeError";
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly code: string,
+    readonly requestId: string,
+  ) {
+    super(`${message} (${status} ${code})`);
+  }
+}
+
+/** What {@link manage} is told. */
+export interface ManageConfig {
+  /** The server, such as `https://img.example.com`. A path is ignored. Left out, it is the variable `TINTYPE_URL`. */
+  url?: string;
+  /** An API key, or the root key. Left out, it is the variable `TINTYPE_API_KEY`. Keep it on the server. */
+  key?: string;
+  /** How often a request is sent again that the server couldn't take (429, 503) or that got lost. Left out, it is 2. */
+  retries?: number;
+  /** The function that sends requests. Left out, it is the global one. */
+  fetch?: typeof fetch;
+}
+
+/** Calls an operation. Where its `Input` has no required field, it may be left out. */
+export type Call = <R extends Route>(route: R, ...input: {} extends Input<R> ? [Input<R>?] : [Input<R>]) => Promise<Output<R>>;
+
+interface AnyInput {
+  path?: Record<string, unknown>;
+  query?: Record<string, unknown>;
+  headers?: Record<string, unknown>;
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+/**
+ * A client of the management API. It answers a function that takes an operation by its name in docs/api.md:
+ *
+ *     const api = manage({ url: "https://img.example.com", key });
+ *     await api("GET /v1/workspaces/{ns}", { path: { ns: "acme" } });
+ *
+ * An answer that is an error is thrown as {@link TintypeError}. A POST gets an Idempotency-Key, so that it is done once
+ * however often it is sent.
+ */
+export function manage({ url = env("TINTYPE_URL"), key = env("TINTYPE_API_KEY"), retries = 2, fetch: send = fetch }: ManageConfig = {}): Call {
+  if (!url) throw new TypeError("the server is missing: set url, or the variable TINTYPE_URL");
+  if (!key) throw new TypeError("the API key is missing: set key, or the variable TINTYPE_API_KEY");
+  const server = new URL(url).origin;
+
+  return (async (route: string, { path = {}, query = {}, headers = {}, body, signal }: AnyInput = {}) => {
+    const [method = "", pattern = ""] = route.split(" ");
+    const target = new URL(server + pattern.replace(/\{(\w+)\}/g, (_, name) => String(path[name]).split("/").map(encodeURIComponent).join("/")));
+    for (const [name, value] of Object.entries(query)) if (value != null) target.searchParams.set(name, String(value));
+    const isRaw = body === undefined || body instanceof FormData || body instanceof Blob || body instanceof ArrayBuffer || ArrayBuffer.isView(body) || body instanceof ReadableStream;
+    const init: RequestInit & { duplex?: "half" } = {
+      method,
+      headers: {
+        Authorization: `Bearer ${key}`,
+        ...(!isRaw && { "Content-Type": "application/json" }),
+        ...(method === "POST" && { "Idempotency-Key": crypto.randomUUID() }),
+        ...(headers as Record<string, string>),
+      },
+      body: (isRaw ? body : JSON.stringify(body)) as BodyInit,
+      signal,
+      ...(body instanceof ReadableStream && { duplex: "half" as const }),
+    };
+    // A stream can be sent once only.
+    for (let left = body instanceof ReadableStream ? 0 : retries; ; left--) {
+      let wait = 500;
+      try {
+        const answer = await send(target, init);
+        if (answer.ok) return await read(answer);
+        const after = Number(answer.headers.get("Retry-After") ?? 1);
+        if (!left || (answer.status !== 429 && answer.status !== 503) || after > 30) throw await errorOf(answer);
+        wait = after * 1000;
+        await answer.body?.cancel();
+      } catch (error) {
+        // fetch throws a TypeError where the request got lost.
+        if (!left || !(error instanceof TypeError) || method === "DELETE" || method === "PATCH") throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }) as Call;
+}
+
+async function read(answer: Response): Promise<unknown> {
+  if (answer.status === 204) return undefined;
+  return answer.headers.get("Content-Type")?.includes("json") ? answer.json() : answer;
+}
+
+async function errorOf(answer: Response): Promise<TintypeError> {
+  const { error } = (await answer.json().catch(() => ({}))) as { error?: { message: string; code: string; request_id: string } };
+  return new TintypeError(error?.message ?? "this answer is not of Tintype's API", answer.status, error?.code ?? "UNKNOWN", error?.request_id ?? "");
+}
