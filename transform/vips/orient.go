@@ -2,11 +2,14 @@
 
 package vips
 
+// #cgo pkg-config: vips
+// #include <vips/vips.h>
+import "C"
+
 import (
 	"context"
+	"errors"
 	"image"
-
-	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
 )
@@ -106,8 +109,9 @@ func (t *task) turnUpright(ctx context.Context, f *frame) error {
 // from top to bottom. The picture has its final size by then.
 func (t *task) materialise(ctx context.Context, f *frame) error {
 	return t.evaluate(ctx, f.ImageRef, func() error {
-		// To draw, libvips computes the image in memory and keeps it. This rectangle lies
-		// outside of the image, so that no pixel changes.
-		return f.DrawRect(govips.ColorRGBA{}, -2, -2, 1, 1, true)
+		if C.vips_image_wio_input(vipsImage(f.ImageRef)) != 0 {
+			return errors.New(lastError())
+		}
+		return nil
 	})
 }
