@@ -141,6 +141,20 @@ plain_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
 }
 
 static void
+add_samples_plain(int32_t *sums, const int16_t *const *lines, int count, int from, int n)
+{
+	for (int i = from; i < n; i++)
+		for (int k = 0; k < count; k++)
+			sums[i] += lines[k][i];
+}
+
+static void
+plain_add_samples(int32_t *sums, const int16_t *const *lines, int count, int n)
+{
+	add_samples_plain(sums, lines, count, 0, n);
+}
+
+static void
 means_plain(const uint16_t *sums, int from, int n, TintypeShare share, uint8_t *to)
 {
 	for (int i = from; i < n; i++)
@@ -175,7 +189,7 @@ plain_means_across(const uint8_t *row, int across, int bands, int width, uint8_t
 
 static const TintypeKernels plain = {
 	"plain", plain_weigh, plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples,
-	plain_add_lines, plain_means, plain_means_across
+	plain_add_lines, plain_means, plain_add_samples, plain_means_across
 };
 
 #ifdef __x86_64__
@@ -344,6 +358,26 @@ sse2_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
 	add_lines_plain(sums, lines, count, i, n);
 }
 
+static void
+sse2_add_samples(int32_t *sums, const int16_t *const *lines, int count, int n)
+{
+	const __m128i zero = _mm_setzero_si128();
+	int i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		__m128i *to = (__m128i *) (sums + i);
+		__m128i low = _mm_loadu_si128(to), high = _mm_loadu_si128(to + 1);
+		for (int k = 0; k < count; k++) {
+			__m128i v = _mm_loadu_si128((const __m128i *) (lines[k] + i));
+			low = _mm_add_epi32(low, _mm_unpacklo_epi16(v, zero));
+			high = _mm_add_epi32(high, _mm_unpackhi_epi16(v, zero));
+		}
+		_mm_storeu_si128(to, low);
+		_mm_storeu_si128(to + 1, high);
+	}
+	add_samples_plain(sums, lines, count, i, n);
+}
+
 /* 16 means. */
 static inline __m128i
 sse2_divide(__m128i low, __m128i high, TintypeShare share)
@@ -407,7 +441,7 @@ sse2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 
 static const TintypeKernels sse2 = {
 	"sse2", sse2_weigh, sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples,
-	sse2_add_lines, sse2_means, sse2_means_across
+	sse2_add_lines, sse2_means, sse2_add_samples, sse2_means_across
 };
 
 #define AVX2 __attribute__((target("avx2")))
@@ -572,6 +606,25 @@ avx2_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
 	add_lines_plain(sums, lines, count, i, n);
 }
 
+AVX2 static void
+avx2_add_samples(int32_t *sums, const int16_t *const *lines, int count, int n)
+{
+	int i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		__m256i *to = (__m256i *) (sums + i);
+		__m256i low = avx2_load(to), high = avx2_load(to + 1);
+		for (int k = 0; k < count; k++) {
+			const __m128i *from = (const __m128i *) (lines[k] + i);
+			low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm_loadu_si128(from)));
+			high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm_loadu_si128(from + 1)));
+		}
+		_mm256_storeu_si256(to, low);
+		_mm256_storeu_si256(to + 1, high);
+	}
+	add_samples_plain(sums, lines, count, i, n);
+}
+
 /* The sums of four bands, of four pixels at a time: `order` brings each band together. Of
  * the last ones only those in `last` count.
  */
@@ -616,7 +669,7 @@ avx2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 
 static const TintypeKernels avx2 = {
 	"avx2", sse2_weigh, avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples,
-	avx2_add_lines, sse2_means, avx2_means_across
+	avx2_add_lines, sse2_means, avx2_add_samples, avx2_means_across
 };
 
 const TintypeKernels *const *
@@ -764,6 +817,24 @@ neon_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
 	add_lines_plain(sums, lines, count, i, n);
 }
 
+static void
+neon_add_samples(int32_t *sums, const int16_t *const *lines, int count, int n)
+{
+	int i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		int32x4_t low = vld1q_s32(sums + i), high = vld1q_s32(sums + i + 4);
+		for (int k = 0; k < count; k++) {
+			int16x8_t v = vld1q_s16(lines[k] + i);
+			low = vaddw_s16(low, vget_low_s16(v));
+			high = vaddw_high_s16(high, v);
+		}
+		vst1q_s32(sums + i, low);
+		vst1q_s32(sums + i + 4, high);
+	}
+	add_samples_plain(sums, lines, count, i, n);
+}
+
 /* Eight means. */
 static inline uint8x8_t
 neon_divide(uint16x8_t sums, TintypeShare share)
@@ -813,7 +884,7 @@ neon_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 
 static const TintypeKernels neon = {
 	"neon", neon_weigh, neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples,
-	neon_add_lines, neon_means, neon_means_across
+	neon_add_lines, neon_means, neon_add_samples, neon_means_across
 };
 
 const TintypeKernels *const *

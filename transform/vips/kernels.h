@@ -54,6 +54,9 @@ typedef struct {
 	void (*add_lines)(uint16_t *sums, const uint8_t *const *lines, int count, int n);
 	void (*means)(const uint16_t *sums, int n, TintypeShare share, uint8_t *to);
 
+	/* Adds lines of n samples, none of which is negative, to sums. */
+	void (*add_samples)(int32_t *sums, const int16_t *const *lines, int count, int n);
+
 	/* `width` pixels, each the mean of `across` ones, 2 to MOST_AVERAGED. */
 	void (*means_across)(const uint8_t *row, int across, int bands, int width, uint8_t *to);
 } TintypeKernels;

@@ -283,6 +283,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 	const VipsRect *want = &out_region->valid;
 	const TintypeKernels *kernels = reduce->kernels;
 	const int bands = reduce->in->Bands;
+	const int averaged = reduce->in->BandFmt == VIPS_FORMAT_SHORT;
 
 	/* The needed columns of the region. */
 	const int *first = columns->first + want->left;
@@ -304,9 +305,11 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 		if (vips_region_prepare(seq->region, &need))
 			return -1;
 
-		/* Weighing opaque pixels changes nothing but the rounding: see half. */
-		int weighs = r->weigh && !region_is_opaque(seq->region, &need);
-		if (weighs && weigh_region(seq, kernels, &need, bands))
+		/* Weighing opaque pixels changes nothing but the rounding: see half. Means have
+		 * weighed colours already.
+		 */
+		int weighs = averaged || (r->weigh && !region_is_opaque(seq->region, &need));
+		if (weighs && !averaged && weigh_region(seq, kernels, &need, bands))
 			return -1;
 
 		for (; row < until; row += ROWS, y += ROWS) {
@@ -317,7 +320,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 				for (int k = 0; k < rows->points; k++) {
 					/* Points after the last have weight zero. */
 					int line = VIPS_MIN(rows->first[row + i] + k, bottom - 1) - top;
-					seq->lines[k] = weighs
+					seq->lines[k] = weighs && !averaged
 						? (void *) (seq->weighed + (size_t) line * n)
 						: (void *) VIPS_REGION_ADDR(seq->region, need.left, need.top + line);
 				}
@@ -364,6 +367,9 @@ block(int from, int to)
  * incomplete block at an edge repeats the last pixels. It replaces vips_shrinkv and
  * vips_shrinkh, with the results of libvips 8.16. They took longer than all the rest of a
  * reduction, and newer versions round otherwise.
+ *
+ * Pixels with alpha become samples with weighed colours. They are weighed a few rows at a
+ * time, so that a picture of any size takes no more memory than these rows.
  */
 typedef struct {
 	VipsImage *in;
@@ -380,6 +386,8 @@ typedef struct {
 	VipsRegion *region;
 	uint16_t *sums; /* of the columns of a row of blocks */
 	uint8_t *row;	/* their means, with ROOM after them */
+	int32_t *weighed_sums;
+	int16_t *weighed[AVERAGED_ROWS]; /* rows with weighed colours */
 } AverageSequence;
 
 static int
@@ -390,6 +398,8 @@ average_stop(void *vseq, void *a, void *b)
 	VIPS_UNREF(seq->region);
 	g_free(seq->sums);
 	g_free(seq->row);
+	g_free(seq->weighed_sums);
+	g_free(seq->weighed[0]);
 	g_free(seq);
 	return 0;
 }
@@ -402,32 +412,50 @@ average_start(VipsImage *out, void *a, void *b)
 	const size_t n = (size_t) out->Xsize * average->across * average->in->Bands;
 
 	seq->region = vips_region_new(average->in);
+	if (out->BandFmt == VIPS_FORMAT_SHORT) {
+		seq->weighed_sums = g_new(int32_t, n);
+		seq->weighed[0] = g_new(int16_t, n * AVERAGED_ROWS);
+		for (int i = 1; i < AVERAGED_ROWS; i++)
+			seq->weighed[i] = seq->weighed[0] + i * n;
+		return seq;
+	}
 	seq->sums = g_new(uint16_t, n);
 	seq->row = g_new0(uint8_t, n + ROOM);
 	return seq;
 }
 
-/* The means of `down` rows of the input, from `need` on. The last row is repeated where
- * there are fewer.
+/* Prepares up to AVERAGED_ROWS of the `down` rows of a row of blocks, from the k-th on. The
+ * last row is repeated where there are fewer. Returns their number, or -1.
  */
+static int
+average_lines(const Average *average, VipsRegion *region, VipsRect need, int down, int k, const uint8_t **lines)
+{
+	const int top = need.top, rows = VIPS_MIN(down, average->top + average->height - top);
+	const int count = VIPS_MIN(AVERAGED_ROWS, down - k);
+
+	need.top = top + VIPS_MIN(k, rows - 1);
+	need.height = VIPS_MIN(count, top + rows - need.top);
+	if (vips_region_prepare(region, &need))
+		return -1;
+	for (int i = 0; i < count; i++)
+		lines[i] = VIPS_REGION_ADDR(region, need.left, need.top + VIPS_MIN(i, need.height - 1));
+	return count;
+}
+
+/* The means of `down` rows of the input, from `need` on. */
 static int
 average_down(const Average *average, AverageSequence *seq, VipsRect need, int down, int n)
 {
 	const TintypeKernels *kernels = average->kernels;
-	const int top = need.top, rows = VIPS_MIN(down, average->top + average->height - top);
 	const uint8_t *lines[AVERAGED_ROWS];
 
 	for (int i = 0; i < n; i++)
 		seq->sums[i] = down / 2;
 	/* A few rows at a time, since a block of a tall image can be large. */
 	for (int k = 0; k < down; k += AVERAGED_ROWS) {
-		const int count = VIPS_MIN(AVERAGED_ROWS, down - k);
-		need.top = top + VIPS_MIN(k, rows - 1);
-		need.height = VIPS_MIN(count, top + rows - need.top);
-		if (vips_region_prepare(seq->region, &need))
+		const int count = average_lines(average, seq->region, need, down, k, lines);
+		if (count < 0)
 			return -1;
-		for (int i = 0; i < count; i++)
-			lines[i] = VIPS_REGION_ADDR(seq->region, need.left, need.top + VIPS_MIN(i, need.height - 1));
 		kernels->add_lines(seq->sums, lines, count, n);
 		if (down == 1)
 			memcpy(seq->row, lines[0], n);
@@ -435,6 +463,42 @@ average_down(const Average *average, AverageSequence *seq, VipsRect need, int do
 	if (down > 1)
 		kernels->means(seq->sums, n, tintype_share(down), seq->row);
 	return 0;
+}
+
+/* The sums of `down` rows of the input with weighed colours, from `need` on. */
+static int
+weigh_down(const Average *average, AverageSequence *seq, VipsRect need, int down, int n)
+{
+	const TintypeKernels *kernels = average->kernels;
+	const int bands = average->in->Bands;
+	const uint8_t *lines[AVERAGED_ROWS];
+
+	memset(seq->weighed_sums, 0, n * sizeof(int32_t));
+	for (int k = 0; k < down; k += AVERAGED_ROWS) {
+		const int count = average_lines(average, seq->region, need, down, k, lines);
+		if (count < 0)
+			return -1;
+		for (int i = 0; i < count; i++)
+			kernels->weigh(lines[i], n / bands, bands, seq->weighed[i]);
+		kernels->add_samples(seq->weighed_sums, (const int16_t *const *) seq->weighed, count, n);
+	}
+	return 0;
+}
+
+/* `width` pixels, each the mean of blocks of `across` sums of `down` rows. */
+static void
+weighed_means(const int32_t *sums, int across, int down, int bands, int width, int16_t *to)
+{
+	/* A division as a multiplication: exact, since a sum has less than 29 bits. */
+	const int64_t count = (int64_t) across * down, by = ((INT64_C(1) << 43) + count - 1) / count;
+
+	for (int x = 0; x < width; x++, sums += across * bands)
+		for (int c = 0; c < bands; c++) {
+			int64_t sum = count / 2;
+			for (int k = 0; k < across; k++)
+				sum += sums[k * bands + c];
+			*to++ = sum * by >> 43;
+		}
 }
 
 static int
@@ -452,6 +516,15 @@ average_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop
 
 	for (int y = want->top; y < VIPS_RECT_BOTTOM(want); y++) {
 		VipsRect need = { average->left + from, average->top + y * down, end - from, 0 };
+		if (seq->weighed_sums) {
+			if (weigh_down(average, seq, need, down, n))
+				return -1;
+			for (int i = n; i < want->width * across * bands; i++)
+				seq->weighed_sums[i] = seq->weighed_sums[i - bands];
+			weighed_means(seq->weighed_sums, across, down, bands, want->width,
+				(int16_t *) VIPS_REGION_ADDR(out_region, want->left, y));
+			continue;
+		}
 		if (average_down(average, seq, need, down, n))
 			return -1;
 		/* The last column is repeated where a block is incomplete. */
@@ -487,6 +560,8 @@ shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down
 	averaged->Xsize = (r->width - 1) / across + 1;
 	averaged->Ysize = (r->height - 1) / down + 1;
 	averaged->Xoffset = averaged->Yoffset = 0;
+	if (r->weigh)
+		averaged->BandFmt = VIPS_FORMAT_SHORT;
 	if (vips_image_generate(averaged, average_start, average_gen, average_stop, in, average)) {
 		g_object_unref(averaged);
 		return -1;
@@ -527,6 +602,7 @@ describe(VipsImage *in, VipsImage *out, const TintypeReduction *r, double width,
 	out->Xsize = r->kept_width;
 	out->Ysize = r->kept_height * r->frames;
 	out->Xoffset = out->Yoffset = 0;
+	out->BandFmt = VIPS_FORMAT_UCHAR;
 	if (r->frames > 1)
 		vips_image_set_int(out, VIPS_META_PAGE_HEIGHT, r->kept_height);
 	if (vips_image_generate(out, reduce_start, reduce_gen, reduce_stop, in, reduce))
@@ -552,10 +628,10 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 		vips_error("reduce", "not a part of this image");
 		return -1;
 	}
-	/* Averaging would mix frames, and the colours of transparent pixels. */
+	/* Averaging would mix frames. */
 	double width = r.width, height = r.height;
 	int across = 1, down = 1;
-	if (r.frames == 1 && !r.weigh) {
+	if (r.frames == 1) {
 		across = block(r.width, r.to_width);
 		down = block(r.height, r.to_height);
 	}

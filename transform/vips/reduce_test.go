@@ -170,9 +170,11 @@ func TestReduceRegion(t *testing.T) {
 // TestReduceFar averages in blocks first, which noise would tell from the kernel
 // alone, and a smooth picture doesn't.
 func TestReduceFar(t *testing.T) {
-	m := scene(1003, 799, false)
-	got := picture(t, pngBytes(t, m), "w=77&h=61&fit=squeeze")
-	wantClose(t, got, lanczos(m, 77, 61), 3)
+	for _, alpha := range []bool{false, true} {
+		m := scene(1003, 799, alpha)
+		got := picture(t, pngBytes(t, m), "w=77&h=61&fit=squeeze")
+		wantClose(t, got, lanczos(m, 77, 61), 3)
+	}
 }
 
 // TestReduceAverages holds the averaging of blocks to a reference: first down, then across,

@@ -160,8 +160,10 @@ func decoding(job *transform.Job, h transform.Header) int64 {
 }
 
 // reducing returns the memory for reducing a picture whose pixels may be transparent, in bytes.
-// Their colours are weighted before they are averaged, so a strip of the picture is held, once
-// at each step. A strip makes some rows of the output: all of them where these are few.
+// Their colours are weighted before they are mixed, so a strip of the picture is held, once
+// at each step. A strip makes some rows of the output: all of them where these are few. A still
+// picture that gets much smaller is averaged in blocks first, a few rows at a time, and only a
+// strip of the means is held.
 func reducing(job *transform.Job, h transform.Header) int64 {
 	if !h.Alpha || h.Format == transform.SVG {
 		return 0
@@ -170,11 +172,14 @@ func reducing(job *transform.Job, h transform.Header) int64 {
 	if err != nil {
 		return 0
 	}
-	width, height := plan.Region.Dx(), plan.Region.Dy()
-	if plan.Scaled.W >= width && plan.Scaled.H >= height {
+	width, height, to := plan.Region.Dx(), plan.Region.Dy(), plan.Resized()
+	if to.W >= width && to.H >= height {
 		return 0
 	}
-	part := min(1, perStrip/float64(max(min(plan.Scaled.W, plan.Scaled.H), 1)))
+	if framesOf(job) == 1 {
+		width, height = averaged(width, to.W), averaged(height, to.H)
+	}
+	part := min(1, perStrip/float64(max(min(to.W, to.H), 1)))
 	each := perPixelWeighed
 	switch {
 	case h.Bits > 16:
@@ -183,6 +188,13 @@ func reducing(job *transform.Job, h transform.Header) int64 {
 		each = perPixelWeighed16
 	}
 	return int64(part * float64(each) * float64(width) * float64(height))
+}
+
+// averaged returns the length of a side after the averaging of blocks, which leaves it at least
+// twice as long as it gets: see reduce.c of transform/vips.
+func averaged(from, to int) int {
+	const most = 128
+	return from / min(max(1, from/max(to, 1)/2), most)
 }
 
 // decoder returns the memory of the decoder of an original with header h, in bytes.

@@ -77,6 +77,28 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// TestEstimateAlpha: a large picture with alpha takes no more the smaller it gets, since blocks are
+// averaged before a strip is held. Frames of an animation aren't averaged.
+func TestEstimateAlpha(t *testing.T) {
+	of := func(h transform.Header, width int) int64 {
+		h.Orientation, h.Bands, h.Alpha, h.Frames = 1, 4, true, max(h.Frames, 1)
+		job := transform.Job{Originals: []transform.Original{{Header: h}}, Options: transform.Defaults(), Format: transform.WebP}
+		job.Options.Width = width
+		return Estimate(&job)
+	}
+	deep := transform.Header{Format: transform.PNG, Width: 8000, Height: 8000, Bits: 16}
+	for _, width := range []int{1, 10, 100, 500, 1000, 1500} {
+		if n, wide := of(deep, width), of(deep, 2500); n > wide || n > 200e6 {
+			t.Errorf("to a width of %d: %d bytes, and %d to 2500", width, n, wide)
+		}
+	}
+	frames := transform.Header{Format: transform.WebP, Width: 4000, Height: 4000, Bits: 8}
+	still := of(frames, 40)
+	if frames.Frames = 2; of(frames, 40) < still+100e6 {
+		t.Errorf("an animation takes %d bytes, a picture of it %d", of(frames, 40), still)
+	}
+}
+
 // TestEstimateTasks: a task that decodes nothing takes little, and what only looks at an
 // original takes no more than a small variant of it.
 func TestEstimateTasks(t *testing.T) {

@@ -155,6 +155,29 @@ means(const TintypeKernels *kernels, const TintypeKernels *plain, int n, int acr
 	free((void *) row), free(sums), free(wanted), free(got), free(want);
 }
 
+static void
+adding(const TintypeKernels *kernels, const TintypeKernels *plain, int n)
+{
+	const int count = 1 + roll(8);
+	const int16_t *lines[8];
+	int32_t *sums = malloc(n * sizeof(int32_t)), *wanted = malloc(n * sizeof(int32_t));
+
+	for (int k = 0; k < count; k++) {
+		int16_t *line = malloc(n * sizeof(int16_t));
+		for (int i = 0; i < n; i++)
+			line[i] = roll((255 << SAMPLE_BITS) + 1);
+		lines[k] = line;
+	}
+	for (int i = 0; i < n; i++)
+		sums[i] = wanted[i] = roll((255 << SAMPLE_BITS) * (MOST_AVERAGED - count));
+	kernels->add_samples(sums, lines, count, n);
+	plain->add_samples(wanted, lines, count, n);
+	check(kernels->name, "add_samples", sums, wanted, n * sizeof(int32_t), n, count, 1);
+	for (int k = 0; k < count; k++)
+		free((void *) lines[k]);
+	free(sums), free(wanted);
+}
+
 int
 main(void)
 {
@@ -167,6 +190,7 @@ main(void)
 		printf("%s\n", all[i]->name);
 		for (int n = 1; n <= 70; n++) {
 			weighing(all[i], n, 2);
+			adding(all[i], plain, n);
 			for (int k = 0; k < 20; k++)
 				weighing(all[i], n, 4);
 			for (int bands = 1; bands <= 4; bands++)
