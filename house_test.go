@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"cache":      {},
 	"samples":    {},
 	"signing":    {},
+	"client":     {"signing", "transform"},
 	"limit":      {},
 	"purgehook":  {},
 	"moderation": {},

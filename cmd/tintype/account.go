@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 
 	"github.com/tintype/tintype/account"
-	"github.com/tintype/tintype/server/api"
+	"github.com/tintype/tintype/client"
 )
 
 // accountCmd has the commands for the people of a running server. The operators are those of
@@ -32,54 +30,27 @@ type ofServer struct {
 	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_ROOT_KEY, or from the file that TINTYPE_ROOT_KEY_FILE names."`
 }
 
-func (s ofServer) client(std stdio) (peopleClient, error) {
+func (s ofServer) client(std stdio) (*client.Client, error) {
 	key, err := firstRootKey(std.getenv)
 	if err != nil {
-		return peopleClient{}, err
+		return nil, err
 	}
 	if key == "" {
-		return peopleClient{}, errors.New("set TINTYPE_ROOT_KEY to the server's root key: no API key may see who has an account")
+		return nil, errors.New("set TINTYPE_ROOT_KEY to the server's root key: no API key may see who has an account")
 	}
-	c, err := newAPIClient(s.Server, key)
-	return peopleClient{c}, err
+	return newAPIClient(s.Server, key)
 }
-
-type peopleClient struct{ apiClient }
 
 // accounts returns all accounts of the server, in the order of their addresses.
-func (c peopleClient) accounts(ctx context.Context) (all []api.Account, err error) {
-	for after := ""; ; {
-		var page struct {
-			Accounts []api.Account
-			Next     string
-		}
-		if err := c.call(ctx, http.MethodGet, "/v1/accounts?limit=200&after="+url.QueryEscape(after), nil, &page); err != nil {
+func accounts(ctx context.Context, c *client.Client) (all []client.Account, err error) {
+	for a, err := range c.AllAccounts(ctx, client.ListAccountsOptions{Limit: 200}) {
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.Accounts...)
-		if after = page.Next; after == "" {
-			slices.SortFunc(all, func(a, b api.Account) int { return cmp.Compare(a.Email, b.Email) })
-			return all, nil
-		}
+		all = append(all, a)
 	}
-}
-
-// path returns the path of something of the account of an address. Addresses stand in no
-// URL, since logs keep those.
-func (c peopleClient) path(ctx context.Context, address, of string) (string, error) {
-	email, err := account.ParseEmail(address)
-	if err != nil {
-		return "", fmt.Errorf("%q: %w", address, err)
-	}
-	all, err := c.accounts(ctx)
-	if err != nil {
-		return "", err
-	}
-	i := slices.IndexFunc(all, func(a api.Account) bool { return a.Email == email })
-	if i < 0 {
-		return "", fmt.Errorf("%s has no account: tintype account list names those who have one", email)
-	}
-	return "/v1/accounts/" + url.PathEscape(all[i].ID) + "/" + of, nil
+	slices.SortFunc(all, func(a, b client.Account) int { return cmp.Compare(a.Email, b.Email) })
+	return all, nil
 }
 
 // ofPerson is the person whom a command is about.
@@ -88,21 +59,29 @@ type ofPerson struct {
 	Address string `arg:"" help:"E-mail address of the person."`
 }
 
-// call sends a request about something of the person, such as the sessions.
-func (p ofPerson) call(ctx context.Context, std stdio, method, of string, into any) error {
-	client, err := p.client(std)
-	if err != nil {
-		return err
+// find returns a client, and the ID of the person's account. Addresses stand in no URL, since
+// logs keep those.
+func (p ofPerson) find(ctx context.Context, std stdio) (c *client.Client, id string, err error) {
+	if c, err = p.client(std); err != nil {
+		return nil, "", err
 	}
-	path, err := client.path(ctx, p.Address, of)
+	email, err := account.ParseEmail(p.Address)
 	if err != nil {
-		return err
+		return nil, "", fmt.Errorf("%q: %w", p.Address, err)
 	}
-	return client.call(ctx, method, path, nil, into)
+	all, err := accounts(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
+	i := slices.IndexFunc(all, func(a client.Account) bool { return a.Email == email })
+	if i < 0 {
+		return nil, "", fmt.Errorf("%s has no account: tintype account list names those who have one", email)
+	}
+	return c, all[i].ID, nil
 }
 
 // counted says how many of something a command has dealt with.
-func counted(std stdio, n int, noun, done string) error {
+func counted(std stdio, n int64, noun, done string) error {
 	if n != 1 {
 		noun += "s"
 	}
@@ -113,11 +92,11 @@ func counted(std stdio, n int, noun, done string) error {
 type accountListCmd struct{ ofServer }
 
 func (c *accountListCmd) Run(ctx context.Context, std stdio) error {
-	client, err := c.client(std)
+	api, err := c.client(std)
 	if err != nil {
 		return err
 	}
-	all, err := client.accounts(ctx)
+	all, err := accounts(ctx, api)
 	if err != nil {
 		return err
 	}
@@ -141,13 +120,12 @@ type accountInviteCmd struct {
 }
 
 func (c *accountInviteCmd) Run(ctx context.Context, std stdio) error {
-	client, err := c.client(std)
+	api, err := c.client(std)
 	if err != nil {
 		return err
 	}
-	var made api.Invitation
-	what := api.NewInvitation{Email: c.Address, Role: account.Role(c.Role)}
-	if err := client.call(ctx, http.MethodPost, "/v1/workspaces/"+url.PathEscape(c.Workspace)+"/invitations", what, &made); err != nil {
+	made, err := api.Invite(ctx, c.Workspace, client.NewInvitation{Email: c.Address, Role: c.Role})
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(std.stdout, "%s is invited to %s as %s, until %s UTC\n", made.Email, c.Workspace, made.Role, made.ExpiresAt.UTC().Format("2006-01-02 15:04"))
@@ -157,8 +135,12 @@ func (c *accountInviteCmd) Run(ctx context.Context, std stdio) error {
 type accountSessionsCmd struct{ ofPerson }
 
 func (c *accountSessionsCmd) Run(ctx context.Context, std stdio) error {
-	var found struct{ Sessions []api.Session }
-	if err := c.call(ctx, std, http.MethodGet, "sessions", &found); err != nil {
+	api, id, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
+	found, err := api.ListSessions(ctx, id)
+	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(std.stdout, 0, 0, 2, ' ', 0)
@@ -185,14 +167,18 @@ type accountEndSessionsCmd struct {
 }
 
 func (c *accountEndSessionsCmd) Run(ctx context.Context, std stdio) error {
+	api, id, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
 	if c.Session != "" {
-		if err := c.call(ctx, std, http.MethodDelete, "sessions/"+url.PathEscape(c.Session), nil); err != nil {
+		if err := api.EndSession(ctx, id, c.Session); err != nil {
 			return err
 		}
 		return counted(std, 1, "session", "ended")
 	}
-	var sessions struct{ Ended int }
-	if err := c.call(ctx, std, http.MethodDelete, "sessions", &sessions); err != nil {
+	sessions, err := api.EndSessions(ctx, id)
+	if err != nil {
 		return err
 	}
 	return counted(std, sessions.Ended, "session", "ended")
@@ -201,8 +187,12 @@ func (c *accountEndSessionsCmd) Run(ctx context.Context, std stdio) error {
 type accountRemovePasskeysCmd struct{ ofPerson }
 
 func (c *accountRemovePasskeysCmd) Run(ctx context.Context, std stdio) error {
-	var passkeys struct{ Removed int }
-	if err := c.call(ctx, std, http.MethodDelete, "passkeys", &passkeys); err != nil {
+	api, id, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
+	passkeys, err := api.RemovePasskeys(ctx, id)
+	if err != nil {
 		return err
 	}
 	return counted(std, passkeys.Removed, "passkey", "removed")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/tintype/tintype/client"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/workspace"
@@ -36,7 +37,7 @@ func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 			return errors.New("set TINTYPE_API_KEY to an API key of the workspace that has the scope write, or TINTYPE_ROOT_KEY to the server's root key")
 		}
 	}
-	client, err := newAPIClient(c.Server, key)
+	api, err := newAPIClient(c.Server, key)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (c *applyCmd) Run(ctx context.Context, std stdio) error {
 	// What is wrong with them the server says: it alone knows its --dir sources.
 	var all []*application
 	for _, d := range documents {
-		a := &application{client: client, out: std.stdout, document: d, prune: c.Prune}
+		a := &application{client: api, out: std.stdout, document: d, prune: c.Prune}
 		if err := a.prepare(ctx); err != nil {
 			return fmt.Errorf("workspace %s: %w", d.Namespace, err)
 		}
@@ -132,7 +133,7 @@ const applyTries = 3
 
 // An application is one document on its way to the server.
 type application struct {
-	client   apiClient
+	client   *client.Client
 	out      io.Writer
 	document *workspace.Document
 	prune    bool
@@ -158,8 +159,8 @@ func (a *application) prepare(ctx context.Context) error {
 	a.before = &workspace.Workspace{}
 	// A patch of nothing answers the workspace as it is and writes nothing. Unlike GET it
 	// needs no scope besides the one that the change needs.
-	err := a.client.call(ctx, http.MethodPatch, a.path(), struct{}{}, a.before)
-	if e, ok := errors.AsType[*apiError](err); ok && e.code == "WORKSPACE_NOT_FOUND" {
+	err := a.client.Do(ctx, http.MethodPatch, a.path(), struct{}{}, a.before)
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == client.CodeWorkspaceNotFound {
 		a.before = nil
 		if revision := a.document.Revision; revision != 0 {
 			return fmt.Errorf("the file is for revision %d, and there is no such workspace: it may have been deleted. Leave out revision to create it (409 CONFLICT)", revision)
@@ -205,8 +206,8 @@ func (a *application) leave(context.Context) error {
 func (a *application) carryOut(ctx context.Context) error {
 	for try := 1; ; try++ {
 		err := a.write(ctx)
-		e, ok := errors.AsType[*apiError](err)
-		if !ok || e.code != "CONFLICT" && e.code != "WORKSPACE_NOT_FOUND" || a.document.Revision != 0 || try == applyTries {
+		e, ok := errors.AsType[*client.Error](err)
+		if !ok || e.Code != client.CodeConflict && e.Code != client.CodeWorkspaceNotFound || a.document.Revision != 0 || try == applyTries {
 			return err
 		}
 		base := a.base()
@@ -237,7 +238,7 @@ func (a *application) write(ctx context.Context) error {
 	w := a.plan.Workspace
 	var after workspace.Workspace
 	if a.before == nil {
-		if err := a.client.call(ctx, http.MethodPost, "/v1/workspaces", w, &after); err != nil {
+		if err := a.client.Do(ctx, http.MethodPost, "/v1/workspaces", w, &after); err != nil {
 			return err
 		}
 		return a.say("created")
@@ -248,7 +249,7 @@ func (a *application) write(ctx context.Context) error {
 	if len(a.plan.Changes) == 0 && w.Revision == a.before.Revision {
 		return a.say("unchanged")
 	}
-	if err := a.client.call(ctx, http.MethodPut, a.path(), w, &after); err != nil {
+	if err := a.client.Do(ctx, http.MethodPut, a.path(), w, &after); err != nil {
 		return err
 	}
 	switch {

@@ -57,7 +57,7 @@ func testSlowReaders(t *testing.T, memory int64) {
 	p.killAfter(t)
 	h := &house{t: t, url: p.url, ops: "http://" + ops}
 	ask := func(path string) (status int, tier string, n int64, err error) {
-		res, err := client.Get(h.url + path)
+		res, err := pooled.Get(h.url + path)
 		if err != nil {
 			return 0, "", 0, err
 		}

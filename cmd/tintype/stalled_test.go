@@ -82,7 +82,7 @@ sources:
 	h := &house{t: t, url: p.url, ops: "http://" + ops}
 	ask := func(path string) (status int, took time.Duration) {
 		start := time.Now()
-		res, err := client.Get(h.url + path)
+		res, err := pooled.Get(h.url + path)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			return 0, 0

@@ -150,7 +150,7 @@ func (p *serverProcess) callWith(ctx context.Context, key, method, path string, 
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := client.Do(req)
+	res, err := pooled.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -180,7 +180,7 @@ func (p *serverProcess) get(ctx context.Context, path string, header ...string) 
 		req.Header.Set(header[i], header[i+1])
 	}
 	req.Host = req.Header.Get("Host")
-	res, err := client.Do(req)
+	res, err := pooled.Do(req)
 	if err != nil {
 		return nil, err
 	}

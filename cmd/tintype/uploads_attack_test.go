@@ -66,7 +66,7 @@ func (u *uploader) fetched(t *testing.T, target string) (*http.Response, string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := client.Do(req)
+	res, err := pooled.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestModerationWebhookTrouble(t *testing.T) {
 					t.Fatal(err)
 				}
 				req.Header.Set("Authorization", "Bearer "+testRootKey)
-				if res, err := client.Do(req); err == nil {
+				if res, err := pooled.Do(req); err == nil {
 					res.Body.Close()
 					t.Errorf("%d while the webhook is silent", res.StatusCode)
 				}

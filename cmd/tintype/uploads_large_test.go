@@ -43,7 +43,7 @@ func TestLargeUploads(t *testing.T) {
 		if contentType != "" {
 			req.Header.Set("Content-Type", contentType)
 		}
-		res, err := client.Do(req)
+		res, err := pooled.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,7 @@ func TestUploadInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.ContentLength = int64(len(body))
-		res, err := client.Do(req)
+		res, err := pooled.Do(req)
 		if err != nil {
 			return 0
 		}

@@ -83,7 +83,7 @@ func (u *uploader) raw(t *testing.T, key, method, target, contentType string, bo
 	if key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
-	res, err := client.Do(req)
+	res, err := pooled.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func TestUploadsTogether(t *testing.T) {
 			req.ContentLength = int64(len(big))
 			req.Header.Set("Authorization", "Bearer "+testRootKey)
 			req.Header.Set("Content-Type", "image/jpeg")
-			if res, err := client.Do(req); err == nil {
+			if res, err := pooled.Do(req); err == nil {
 				res.Body.Close()
 			}
 		})

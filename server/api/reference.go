@@ -207,6 +207,9 @@ func Markdown() ([]byte, error) {
 	return regexp.MustCompile(`\n{3,}`).ReplaceAll(b.Bytes(), []byte("\n\n")), err
 }
 
+// OpenAPI returns the OpenAPI document of the API, as /v1/openapi.json answers it.
+func OpenAPI() []byte { return render(newAPI(Config{}).huma.OpenAPI()) }
+
 // page returns the reference as one HTML page without scripts, and its
 // Content-Security-Policy, which allows only the page's own style.
 func page(doc *huma.OpenAPI) (html []byte, policy string) {
