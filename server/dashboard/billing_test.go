@@ -80,6 +80,9 @@ func TestSubscription(t *testing.T) {
 		if got := strings.Contains(w.Body.String(), link); got != (status == 200) {
 			t.Errorf("%s: %s", as, w.Body)
 		}
+		if status == 200 && !strings.Contains(w.Body.String(), `<a href="/app/acme/limits" aria-current="page">`) {
+			t.Errorf("%s: the menu doesn't show where the page is", as)
+		}
 	}
 	if w := s.ask("owner", "POST", "/app/acme/billing", url.Values{"do": {"portal"}}); w.Code != 502 || strings.Contains(w.Body.String(), "javascript:") {
 		t.Error(w.Code, w.Body)

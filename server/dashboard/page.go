@@ -189,7 +189,7 @@ var functions = template.FuncMap{
 	"sentence":     sentence,
 	"plainlyAll": func(texts []string) (all []string) {
 		for _, text := range texts {
-			all = append(all, sentence(plainly(text)))
+			all = append(all, sentence(plainly(withoutCodes(text))))
 		}
 		return all
 	},
@@ -251,5 +251,8 @@ func (p page) MayAt(path string) bool {
 // At reports whether the page is the one at a path of the navigation, or below it.
 func (p page) At(path string) bool {
 	whole := "/app/" + p.Namespace + path
+	if path == "/limits" && p.Path == "/app/"+p.Namespace+"/billing" { // the way to pay for a plan
+		return true
+	}
 	return p.Path == whole || path != "" && strings.HasPrefix(p.Path, whole+"/")
 }

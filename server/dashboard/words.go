@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/tintype/tintype/fault"
+	"github.com/tintype/tintype/server/playground"
 	"github.com/tintype/tintype/workspace"
 )
 
@@ -139,6 +141,25 @@ func inWords(path string, values []string) []string {
 		return []string{"no limit"}
 	}
 	return values
+}
+
+// inBrackets matches a code of an error within a sentence.
+var inBrackets = regexp.MustCompile(` \(([A-Z]+(?:_[A-Z]+)+)\)`)
+
+// withoutCodes says codes in the words of the playground. A warning about a place that is taken
+// for another one has said why already.
+func withoutCodes(text string) string {
+	return inBrackets.ReplaceAllStringFunc(text, func(code string) string {
+		name := fault.Code(strings.Trim(code, " ()"))
+		means := strings.TrimSuffix(playground.Means(name), ".")
+		switch {
+		case name == fault.InvalidSource:
+			return ""
+		case means == "":
+			return code
+		}
+		return " (" + strings.ToLower(means[:1]) + means[1:] + ")"
+	})
 }
 
 // fieldName matches what may be the name of a field in a text.

@@ -70,6 +70,19 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestWithoutCodes: reviews say codes of errors in words.
+func TestWithoutCodes(t *testing.T) {
+	for text, want := range map[string]string{
+		"3 of 4 URLs would be refused (SIGNATURE_REQUIRED): /a.jpg": "3 of 4 URLs would be refused (this image needs a signed URL): /a.jpg",
+		"all images of source b are refused (INVALID_SOURCE)":       "all images of source b are refused",
+		"it has marks (LOGO) and is refused (NO_SUCH_CODE)":         "it has marks (LOGO) and is refused (NO_SUCH_CODE)",
+	} {
+		if got := withoutCodes(text); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestPlainly: texts of other packages name fields as forms do.
 func TestPlainly(t *testing.T) {
 	for text, want := range map[string]string{

@@ -73,6 +73,16 @@ var remedies = []remedy{
 	{fault.TransformTimeout, "It took too long to make this picture.", "Ask for a smaller one, or for another format.", "", "", ""},
 }
 
+// Means says in words what an answer with this code means, or returns "" where images have none.
+func Means(code fault.Code) string {
+	for _, r := range remedies {
+		if r.code == code {
+			return r.means
+		}
+	}
+	return ""
+}
+
 // whole are the codes whose messages say no more than the advice.
 var whole = []fault.Code{fault.Unauthorized, fault.SignatureRequired, fault.SignatureExpired, fault.OriginNotAllowed, fault.NotFound, fault.Internal, fault.OriginTimeout, fault.TransformTimeout}
 
