@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -14,14 +13,7 @@ import (
 // and signs in with it. A code signs nobody in then.
 func TestPasskeyInBrowser(t *testing.T) {
 	t.Parallel() // it waits for the browser
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	_, port, _ := strings.Cut(address, ":")
 	url := "http://localhost:" + port
 	sent := make(codes, 10)
