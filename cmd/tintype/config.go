@@ -57,7 +57,7 @@ type serveCmd struct {
 	StripeMeter      string `env:"TINTYPE_STRIPE_METER" placeholder:"NAME" help:"The event name of the meter at Stripe to which units are sent once an hour, in thousandths of a unit. Needs TINTYPE_STRIPE_KEY, with which plans are sold by Stripe too."`
 	StripeAPI        string `name:"stripe-api" env:"TINTYPE_STRIPE_API" default:"https://api.stripe.com" placeholder:"URL" help:"Where Stripe's API is, for tests (${default})."`
 
-	Unconfirmed time.Duration `env:"TINTYPE_UNCONFIRMED" default:"1m" placeholder:"DURATION" help:"How old the settings may be by which an image that takes a signature or a key is shown (${default}). Where the store doesn't answer for longer, such images are 503, since the right may have been taken back. Longer keeps them up in an outage, and a revoked signing key too."`
+	Unconfirmed time.Duration `env:"TINTYPE_UNCONFIRMED" default:"1m" placeholder:"DURATION" help:"How old the settings may be by which an image that takes a signature or a key is shown, and after which it is 503 while the store doesn't answer (${default}). Longer keeps such images up in an outage, and a revoked signing key too."`
 	AlertsEvery time.Duration `env:"TINTYPE_ALERTS_EVERY" default:"1m" placeholder:"DURATION" help:"How often alerts are judged (${default})."`
 
 	SecurityContact contact `env:"TINTYPE_SECURITY_CONTACT" placeholder:"ADDRESS" help:"Whom to tell about a vulnerability of this server, as an e-mail address or an https:// URL: /.well-known/security.txt and its page name it. By default there is neither."`
