@@ -298,14 +298,16 @@ func (c *closing) urls() {
 			for _, scheme := range []string{"https", "http"} {
 				u := place
 				if u.Scheme = scheme; u.SameHost(place) {
-					c.url(u)
+					c.url(u, c.old.allowsExactly(u))
 				}
 			}
 		}
 	}
-	for _, p := range c.old.allowed {
+	for _, p := range c.old.allowed { // each by its own name, though others may allow the same
 		for _, u := range p.some() {
-			c.url(u)
+			if c.old.allowsExactly(u) != "" {
+				c.url(u, p.text)
+			}
 		}
 	}
 	if c.lost != nil {
@@ -333,11 +335,10 @@ func (p namedPattern) some() (urls []origin.URL) {
 	return urls
 }
 
-// url compares what becomes of a full URL.
-func (c *closing) url(u origin.URL) {
+// url compares what becomes of a full URL, which a pattern allowed, or none.
+func (c *closing) url(u origin.URL, pattern string) {
 	s := spotOf(u)
 	was, is := c.old.of(s), c.new.of(s)
-	pattern := c.old.allowsExactly(u)
 	switch {
 	case len(was.named) == 0 && pattern == "": // it was refused
 	case len(is.named) == 0 && c.new.allowsExactly(u) == "":
@@ -366,7 +367,7 @@ func (c *closing) refused(u origin.URL, was *ruled, pattern string) {
 		c.say("https_only is on", "full URLs over http", fail)
 		return
 	}
-	if over != "" {
+	if over != "" && !strings.Contains(pattern, "://") {
 		pattern += " (" + over[1:] + ")"
 	}
 	if !slices.Contains(c.lost, pattern) {

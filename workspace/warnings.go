@@ -84,21 +84,75 @@ func (w *Workspace) warnOfPlaces() (warnings []string) {
 		if err != nil {
 			continue
 		}
+		found := map[*Source]overlap{}
+		var order []*Source
 		for _, u := range slices.Concat(places, shared[strict.Key]) {
 			p := placed{strict, u, u.Reading()}
 			for _, other := range hosts[u.Server()] {
-				r, any := adds[other.source]
-				if !any {
+				if _, any := adds[other.source]; !any {
 					continue
 				}
-				if warning := r.warn(p, other); warning != "" {
-					delete(adds, other.source) // one warning for each pair
-					warnings = append(warnings, warning)
+				o, known := found[other.source]
+				if !o.add(p, other) {
+					continue
+				}
+				if found[other.source] = o; !known {
+					order = append(order, other.source)
 				}
 			}
 		}
+		for _, other := range order { // one warning for each pair
+			warnings = append(warnings, adds[other].warn(strict, other, found[other]))
+		}
 	}
 	return warnings
+}
+
+// An overlap is how the places of a source with rules lie in those of another source.
+type overlap struct {
+	all, alike bool     // all images of the other source are in it, or some servers take them for those in it
+	paths      []string // what the object keys of those in it begin with
+	odd        bool     // some servers take further images of the other source for those in it
+}
+
+// add compares two places, and reports whether they have anything in common.
+func (o *overlap) add(strict, other placed) bool {
+	key, within := strict.url.Within(other.url)
+	switch {
+	case !within:
+		how := other.looksLike(strict)
+		if how != likeSame && how != likeAbove {
+			return false
+		}
+		if how == likeAbove {
+			o.odd = true
+			return true
+		}
+		o.alike = !o.all
+	case key.Path == "":
+		o.all = !o.alike
+	default:
+		if other.source.TakesReadings() {
+			if strict.reading.Covers(other.reading) {
+				o.alike = !o.all
+				return true
+			}
+			if strict.reading.Wild() || strict.reading.Depth() < strings.Count(strings.Trim(strict.url.Path, "/"), "/")+1 {
+				o.odd = true
+			}
+		}
+		o.part(key.Path)
+	}
+	return true
+}
+
+// part adds the folder that object keys begin with, unless one around it is there.
+func (o *overlap) part(folder string) {
+	folder = strings.TrimSuffix(folder, "/") + "/"
+	if slices.ContainsFunc(o.paths, func(p string) bool { return strings.HasPrefix(folder, p) }) {
+		return
+	}
+	o.paths = append(slices.DeleteFunc(o.paths, func(p string) bool { return strings.HasPrefix(p, folder) }), folder)
 }
 
 // marksBySource returns the names of the marks that are bound to each source.
@@ -132,53 +186,30 @@ func rulesBeside(strict, other *Source, marksOf map[string][]string) rules {
 	return r
 }
 
-// warn returns a warning if the rules of a private or marked source apply to images of
-// another source on the same server, or "".
-func (r rules) warn(strict, other placed) string {
-	closes, marks := r.closes, r.marks
-	key, within := strict.url.Within(other.url)
-	if !within {
-		return r.warnOfReadings(strict, other)
-	}
-	odd := ""
-	of, where := "all images of source "+other.source.Key, "has the place of source "+other.source.Key
-	if key.Path != "" {
-		of = fmt.Sprintf("images of source %s whose paths begin with %s", other.source.Key, key.Path)
-		where = "lies in source " + other.source.Key
-		if other.source.TakesReadings() {
-			switch {
-			case strict.reading.Covers(other.reading):
-				return r.refusesAll(strict, other)
-			case strict.reading.Wild() || strict.reading.Depth() < strings.Count(strings.Trim(strict.url.Path, "/"), "/")+1:
-				odd = "; those that some servers may take for them are refused (INVALID_SOURCE)"
-			}
+// warn returns the warning that the rules of a private or marked source apply to images of
+// another source on the same server.
+func (r rules) warn(strict, other *Source, o overlap) string {
+	of, where, odd := "images of source "+other.Key, "lies in source "+other.Key, ""
+	switch {
+	case o.alike:
+		return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: all images of source %[3]s are refused (INVALID_SOURCE)", strict.Key, r.what(), other.Key)
+	case o.all:
+		of, where = "all "+of, "has the place of source "+other.Key
+	case o.paths == nil:
+		return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %[3]s that may lie there are refused (INVALID_SOURCE)", strict.Key, r.what(), other.Key)
+	default:
+		of += " whose paths begin with " + strings.ReplaceAll(few(o.paths), ", ", " or ")
+		if o.odd {
+			odd = "; those that some servers may take for them are refused (INVALID_SOURCE)"
 		}
 	}
 	switch {
-	case closes && len(marks) > 0:
-		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key, and carry its marks (%s)", strict.source.Key, where, of, strings.Join(marks, ", ")) + odd
-	case closes:
-		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key", strict.source.Key, where, of) + odd
+	case r.closes && len(r.marks) > 0:
+		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key, and carry its marks (%s)", strict.Key, where, of, strings.Join(r.marks, ", ")) + odd
+	case r.closes:
+		return fmt.Sprintf("source %s is private and %s: %s need a signature or an API key", strict.Key, where, of) + odd
 	}
-	return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.source.Key, where, of, strings.Join(marks, ", ")) + odd
-}
-
-// warnOfReadings is warn for places that have no URL in common, but that a server may treat
-// as the same.
-func (r rules) warnOfReadings(strict, other placed) string {
-	how := other.looksLike(strict)
-	if how != likeSame && how != likeAbove {
-		return ""
-	}
-	if how == likeSame {
-		return r.refusesAll(strict, other)
-	}
-	return fmt.Sprintf("source %s %s, and some servers take its place for one in source %s: images of %[3]s that may lie there are refused (INVALID_SOURCE)", strict.source.Key, r.what(), other.source.Key)
-}
-
-// refusesAll is the warning where no image of other can be told from one of strict.
-func (r rules) refusesAll(strict, other placed) string {
-	return fmt.Sprintf("source %s %s, and some servers take its place for that of source %s: all images of source %[3]s are refused (INVALID_SOURCE)", strict.source.Key, r.what(), other.source.Key)
+	return fmt.Sprintf("source %s has marks and %s: %s carry them too (%s)", strict.Key, where, of, strings.Join(r.marks, ", ")) + odd
 }
 
 func (r rules) what() string {

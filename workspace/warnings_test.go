@@ -51,6 +51,12 @@ func TestWarn(t *testing.T) {
 		"marks": {[]Source{photos, at("brand", "https://o.example.com/photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
 			"source brand has marks and has the place of source photos: all images of source photos carry them too (m)"}},
 		"marks of both": {[]Source{photos, at("brand", "https://o.example.com/photos/")}, []Mark{{Name: "m", AutoApplySources: []string{"brand", "photos"}}}, nil},
+		"inside two places of one": {[]Source{func() Source {
+			s := photos
+			s.PublicURLs = []string{"https://o.example.com/"}
+			return s
+		}(), private(at("vault", "https://o.example.com/photos/vault/"))}, nil, []string{
+			"source vault is private and lies in source photos: images of source photos whose paths begin with vault/ or photos/vault/ or photos/photos/vault/ need a signature or an API key"}},
 		"private and marks": {[]Source{photos, private(at("brand", "https://o.example.com/photos/x/"))}, []Mark{{Name: "m", AutoApplySources: []string{"brand"}}}, []string{
 			"source brand is private and lies in source photos: images of source photos whose paths begin with x/ need a signature or an API key, and carry its marks (m)"}},
 		"buckets": {[]Source{bucket("media", ""), private(func() Source {
