@@ -102,6 +102,9 @@ picture: ## docs/packages.svg: which package imports which
 dialects: deps ## URLs that other projects' packages build, asked of a server, and their pages in a browser (SUITES=dir adds their tests, UPDATE=1 writes the table)
 	@SUITES='$(SUITES)' UPDATE='$(UPDATE)' scripts/dialects
 
+clients: deps ## the npm package as its users have it: packed, compiled, and in apps of five frameworks in a browser
+	@scripts/clients $(ONLY)
+
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 

@@ -30,6 +30,7 @@ const ours = "TINTYPE_"
 
 // knownVariables returns the variables of all commands.
 func knownVariables(app *kong.Application) (names []string) {
+	names = append(names, "TINTYPE_URL") // the clients', which may share an environment with the server
 	for _, s := range secrets {
 		names = append(names, s.name, s.name+"_FILE")
 	}

@@ -28,6 +28,8 @@ func TestUnknownVariables(t *testing.T) {
 		"TINTYPE_LISTEN=:1 TINTYPE_ROOT_KEY=x TINTYPE_ROOT_KEY_FILE=x TINTYPE_SECRET_KEY_FILE=x": "",
 		// The command line's own.
 		"TINTYPE_SERVER=x TINTYPE_API_KEY=x TINTYPE_API_KEY_FILE=x TINTYPE_SIGNING_SECRET=x": "",
+		// The clients' own.
+		"TINTYPE_URL=x": "",
 		// Kubernetes sets these for Services called tintype and tintype-ops.
 		"TINTYPE_SERVICE_HOST=10.0.0.1 TINTYPE_SERVICE_PORT=80 TINTYPE_SERVICE_PORT_HTTP=80 TINTYPE_PORT=tcp://10.0.0.1:80": "",
 		"TINTYPE_PORT_80_TCP=x TINTYPE_PORT_80_TCP_PROTO=tcp TINTYPE_PORT_80_TCP_PORT=80 TINTYPE_PORT_80_TCP_ADDR=10.0.0.1": "",

@@ -46,7 +46,8 @@ function optionsOf({ width, height, quality, format, fit, position = "", backgro
   const gravity = side(["top", "north"], ["bottom", "south"]) + side(["left", "west"], ["right", "east"]);
   return {
     w: width,
-    h: height,
+    // As in Astro's own service: without fit, the width counts, and the image keeps its ratio.
+    h: fit || !width ? height : undefined,
     q: typeof quality === "string" ? (qualities[quality] ?? Number(quality)) : (quality ?? undefined),
     format: format as Options["format"],
     fit: fit === "none" ? undefined : fitOf(fit),

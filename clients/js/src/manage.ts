@@ -12,8 +12,8 @@ export type Route = { [P in keyof paths]: RoutesOf<P> }[keyof paths];
 type Operation<R extends Route> = R extends `${infer M} ${infer P}` ? (P extends keyof paths ? paths[P][Lowercase<M> & keyof paths[P]] : never) : never;
 
 type Part<O, K extends string> = O extends { parameters: { [key in K]?: infer T } } ? Exclude<T, undefined> : never;
-type Required<T> = { [K in keyof T as {} extends Pick<T, K> ? never : K]: T[K] };
-type Field<K extends string, T> = [T] extends [never] ? {} : keyof Required<T> extends never ? { [key in K]?: T } : { [key in K]: T };
+type RequiredOf<T> = { [K in keyof T as {} extends Pick<T, K> ? never : K]: T[K] };
+type Field<K extends string, T> = [T] extends [never] ? {} : keyof RequiredOf<T> extends never ? { [key in K]?: T } : { [key in K]: T };
 type Body<O> = O extends { requestBody: { content: infer C } } ? { body: BodyOf<C> } : O extends { requestBody?: { content: infer C } } ? { body?: BodyOf<C> } : {};
 type BodyOf<C> = (C extends { "application/json": infer T } ? Omit<T, "$schema"> : never) | (keyof C extends "application/json" ? never : RawBody<C>);
 type RawBody<C> = "multipart/form-data" extends keyof C ? FormData | Blob | ArrayBuffer | Uint8Array<ArrayBuffer> | ReadableStream : never;

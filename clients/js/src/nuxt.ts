@@ -35,14 +35,15 @@ export default function provider(): { getImage: (src: string, options: ProviderC
 function getImage(src: string, { modifiers: { width, height, quality, background, fit, format, ...own } = {}, ...config }: ProviderContext): ResolvedImage {
   const image = tintype({ ...config, url: config.url ?? config.baseURL });
   const path = plain(src);
+  const [w, h] = [numberOf(width) ?? own.w, numberOf(height) ?? own.h];
   return {
     url: image.url(path, {
       ...own,
-      w: numberOf(width) ?? own.w,
-      h: numberOf(height) ?? own.h,
+      w,
+      h,
       q: quality === "auto" ? quality : (numberOf(quality) ?? own.q),
       bg: background?.replace("#", "") ?? own.bg,
-      fit: fitOf(fit),
+      fit: fitOf(fit) ?? (w && h ? "cover" : undefined), // the default of other providers
       format: format as Options["format"],
     }),
     getMeta: async () => {

@@ -19,14 +19,17 @@ export interface ImageProps extends Omit<ComponentProps<"img">, "src" | "srcSet"
 export function createImage(config?: Config | string): (props: ImageProps) => ReactElement {
   const image = tintype(config);
   return function Image({ src, width, height, sizes, options, placeholder, ...rest }) {
-    const { srcset, style: _, ...img } = image.img(src, { fit: "cover", ...options, w: width, h: height }, { sizes, ...(!sizes && { dprs: [1, 2] }) });
+    const img = image.img(src, { fit: "cover", ...options, w: width, h: height }, { sizes, ...(!sizes && { dprs: [1, 2] }) });
     const blur = placeholder === true ? image.placeholder(src) : placeholder;
     return createElement("img", {
       loading: "lazy",
       decoding: "async",
       ...rest,
-      ...img,
-      srcSet: srcset,
+      width,
+      height,
+      sizes,
+      srcSet: img.srcset,
+      src: img.src, // last, since a browser begins to load when it is set
       style: { ...(blur && { background: `url("${blur}") center/cover no-repeat` }), ...rest.style },
     });
   };

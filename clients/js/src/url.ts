@@ -145,10 +145,10 @@ export function tintype(config: Config | string = {}): Tintype {
       all = { ...Object.fromEntries(new URLSearchParams(query)), ...all };
       delete all.sig;
       delete all.exp;
-    } else if (/^https?:/.test(src)) {
+    } else if (/^https?:/i.test(src)) {
       all = { src, ...all };
     } else {
-      path += `/${source}/${src.replace(/^\/+/, "")}`.replace(/^\/+/, "/").split("/").map(encodeURIComponent).join("/");
+      path += `/${source}/${src.replace(/^\/+/, "")}`.replace(/^\/+/, "/").split("/").map(encode).join("/");
     }
     const parameters = Object.entries(all)
       .filter(([, value]) => value != null)
@@ -178,12 +178,12 @@ export function tintype(config: Config | string = {}): Tintype {
     else if (dprs && typeof w === "number" && width && height) Object.assign(shown, { width: w, height: Math.round((w / width) * height) });
     else if (width && height) Object.assign(shown, { width, height });
     return {
-      // For link previews and what else reads no srcset.
-      src: url(src, dprs || w ? options : { ...options, w: Math.min(1280, width ?? 1280) }),
       srcset: srcset(src, options, by),
       ...(by.sizes && { sizes: by.sizes }),
       ...shown,
       ...(by.placeholder && { style: background(by.placeholder === true ? placeholder(src) : by.placeholder) }),
+      // For link previews and what else reads no srcset. It is last, since a browser begins to load when a script sets it.
+      src: url(src, dprs || w ? options : { ...options, w: Math.min(1280, width ?? 1280) }),
     };
   }
 
@@ -226,9 +226,14 @@ function background(url: string): string {
   return `background:url("${url}") center/cover no-repeat`;
 }
 
+/** Escapes a segment of a path. Apostrophes too, so that a URL can stand in any attribute. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(/'/g, "%27");
+}
+
 /** Escapes what the query needs, and leaves the rest as people write it. */
 function encodeValue(value: unknown): string {
-  return encodeURIComponent(String(value)).replace(/%(2F|3A)/g, decodeURIComponent);
+  return encode(String(value)).replace(/%(2F|3A)/g, decodeURIComponent);
 }
 
 /**

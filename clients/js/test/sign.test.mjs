@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { EdgeVM } from "@edge-runtime/vm";
+import { buildSync } from "esbuild";
 import { sign, signPicture, signSrcset, tintype } from "../dist/index.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../../../docs/signing-vectors.json", import.meta.url)));
@@ -70,4 +72,15 @@ test("srcsets and pictures", async () => {
   const ends = new Set(urls.map((url) => /&exp=(\d+)&sig=[0-9a-f]{64}$/.exec(url)[1]));
   assert.equal(ends.size, 1);
   assert.deepEqual([picture.img.width, picture.img.height, picture.sources[0].type], [400, 300, "image/avif"]);
+});
+
+test("at the edge", async () => {
+  const bundle = buildSync({ entryPoints: [new URL("../dist/index.js", import.meta.url).pathname], bundle: true, format: "iife", globalName: "tintype", write: false });
+  const edge = new EdgeVM();
+  edge.evaluate(bundle.outputFiles[0].text);
+  assert.equal(edge.evaluate("typeof process + typeof Buffer + typeof require"), "undefinedundefinedundefined");
+  assert.equal(
+    await edge.evaluate(`tintype.sign("https://img.example.com/acme/photos/cat.jpg?w=400", { secret: "${secret}", expires: new Date(1704070800_000) })`),
+    "https://img.example.com/acme/photos/cat.jpg?w=400&exp=1704070800&sig=c5173e41c9aab6a6c71d3dce9664d056083a2a503dc94e71b4b0103f51c8535d",
+  );
 });

@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-// What a page loads, minified and compressed, in bytes.
+const dist = new URL("../dist", import.meta.url).pathname;
+
+// What a page loads, minified and compressed, in bytes. esbuild fails where a module imports an API of Node.
 async function size(code) {
   const { outputFiles } = await build({
-    stdin: { contents: code, resolveDir: new URL("../dist", import.meta.url).pathname },
+    stdin: { contents: code, resolveDir: dist },
     bundle: true,
     minify: true,
     format: "esm",
+    platform: "browser",
     write: false,
     external: ["react"],
   });
@@ -17,23 +21,29 @@ async function size(code) {
 }
 
 test("sizes", async (t) => {
-  const builder = await size(`export { tintype, sizes } from "./index.js"`);
+  const builder = await size(`export { tintype } from "./index.js"`);
+  const react = await size(`export { createImage } from "./react.js"`);
   for (const [name, bytes, most] of [
-    ["the URL builder", builder, 1800],
-    ["with signing", await size(`export * from "./index.js"`), 3000],
-    ["the hashes", await size(`export * from "./placeholder.js"`), 2000],
-    ["the loader of next/image", (await size(`export * from "./next.js"`)) - builder, 500],
-    ["the component of React", (await size(`export * from "./react.js"`)) - builder, 1000],
-    ["the management client", await size(`export * from "./manage.js"`), 1500],
+    ["the URL builder", builder, 3000],
+    ["the component of React, without the URL builder", react - builder, 1000],
   ]) {
     t.diagnostic(`${name}: ${bytes} bytes`);
     assert.ok(bytes > 0 && bytes < most, `${name}: ${bytes} bytes, not under ${most}`);
   }
-});
 
-test("no API of Node", async () => {
-  // esbuild fails where a module imports one.
-  for (const name of ["index", "placeholder", "manage", "next", "nuxt", "unpic", "astro", "sveltekit", "vite", "react"]) {
-    await build({ entryPoints: [new URL(`../dist/${name}.js`, import.meta.url).pathname], bundle: true, platform: "browser", write: false, external: ["react"] });
+  // The table of docs/clients.md says the size of each entry point.
+  const page = readFileSync(new URL("../../../docs/clients.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `@tintype\/client(?:\/(\w+))?` \|.*\| (.*) \|$/gm)];
+  const names = Object.keys(JSON.parse(readFileSync(new URL("../package.json", import.meta.url))).exports).filter((name) => !/json|images/.test(name));
+  assert.deepEqual(rows.map(([, name]) => (name ? "./" + name : ".")).sort(), names.sort());
+  const wrong = [];
+  for (const [, name = "index", said] of rows) {
+    const bytes = await size(`export * from "./${name}.js"; ${["nuxt", "astro"].includes(name) ? `export { default } from "./${name}.js"` : ""}`);
+    t.diagnostic(`${name}: ${bytes} bytes`);
+    const wants = name === "index" ? [builder, bytes] : [bytes];
+    const kB = said.match(/[\d.]+(?= kB)/g) ?? [];
+    if (kB.length) wrong.push(...wants.map((bytes, i) => [name, kB[i], bytes]).filter(([, said, bytes]) => Math.abs(said * 1000 - bytes) > 100));
+    else assert.match(said, /^runs /);
   }
+  assert.deepEqual(wrong, [], "docs/clients.md says another size");
 });

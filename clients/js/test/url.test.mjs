@@ -17,6 +17,7 @@ test("url", async (t) => {
     ["what a query can't hold", "photos/cat.jpg", { dl: "a&b;c+d%.jpg", ar: "16:9" }, "/photos/cat.jpg?ar=16:9&dl=a%26b%3Bc%2Bd%25.jpg"],
     ["a mark by its path", "photos/cat.jpg", { mark: "brand/logo.png" }, "/photos/cat.jpg?mark=brand/logo.png"],
     ["what a path can't hold", "photos/100% é?#.jpg", {}, "/photos/100%25%20%C3%A9%3F%23.jpg"],
+    ["apostrophes", "photos/it's.jpg", { dl: "it's.jpg" }, "/photos/it%27s.jpg?dl=it%27s.jpg"],
     ["a full URL", "https://example.com/a.jpg?b=c&d", { w: 4 }, "?src=https://example.com/a.jpg%3Fb%3Dc%26d&w=4"],
     ["a full URL without its scheme", "//example.com/a.jpg", {}, "?src=https://example.com/a.jpg"],
     ["a URL of this workspace", base + "/photos/caf%C3%A9.jpg?w=100&q=50&exp=1&sig=2", { w: 400 }, "/photos/caf%C3%A9.jpg?q=50&w=400"],
@@ -69,6 +70,7 @@ test("sizes", () => {
 
 test("img", () => {
   const { srcset, ...img } = image.img("a/b.jpg", { q: 50 }, { width: 2400, height: 1600, sizes: "50vw", placeholder: true });
+  assert.equal(Object.keys({ srcset, ...img }).at(-1), "src"); // what a script sets last
   assert.deepEqual(img, {
     src: base + "/a/b.jpg?q=50&w=1280",
     sizes: "50vw",

@@ -1,0 +1,9 @@
+export const metadata = { title: "Tintype with next/image" };
+
+export default function Layout({ children }) {
+  return (
+    <html lang="en">
+      <body style={{ margin: 0 }}>{children}</body>
+    </html>
+  );
+}

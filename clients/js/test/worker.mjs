@@ -1,0 +1,3 @@
+import { check } from "./vectors.mjs";
+
+postMessage(await check());
