@@ -69,6 +69,9 @@ var mayImport = map[string][]string{
 	// Which of several servers does what.
 	"lease": {"account", "workspace"},
 
+	// The other servers of a fleet.
+	"peer": {"cache", "lease"},
+
 	// Alerts are records of the store, and webhooks and mails.
 	"alert":   {"account", "lease", "mail", "webhook", "workspace"},
 	"webhook": {},

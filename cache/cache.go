@@ -52,6 +52,10 @@ type Entry struct {
 	LastPurge int64
 	Unaware   bool
 
+	// Elsewhere means that another server made the entry. It puts it into the tiers that servers
+	// share. No tier stores this field.
+	Elsewhere bool
+
 	// Partial means that something that was asked for is missing from the body, and may come
 	// back.
 	Partial bool
@@ -88,6 +92,21 @@ var NoRoom = &Entry{}
 // has no room it returns false. The tier calls release once the entry is read: from then on
 // whoever asked for it counts it.
 type Reserve func(ctx context.Context, bytes int64) (release func(), ok bool)
+
+type localOnly struct{}
+
+// WithLocalOnly returns a context in which tiers that servers share miss without a look where on
+// returns true: for what another server is asked for first, which looks there itself. Only such
+// tiers call on.
+func WithLocalOnly(ctx context.Context, on func() bool) context.Context {
+	return context.WithValue(ctx, localOnly{}, on)
+}
+
+// LocalOnly reports what the function of WithLocalOnly returns, if there is one.
+func LocalOnly(ctx context.Context) bool {
+	on, _ := ctx.Value(localOnly{}).(func() bool)
+	return on != nil && on()
+}
 
 // A Cache stores entries. A cache that fails returns no error: Get misses, Put loses the
 // entry, and the implementation counts and logs the failure. A Cache is safe for concurrent

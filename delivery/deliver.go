@@ -76,6 +76,7 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 	}
 	r = ask.who.withPrincipal(r)
 	ask.client, ask.span = limit.ClientIn(r.Context()), w.Span
+	ask.asked = s.askedBy(t, r)
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
 	if s.profiled != nil && s.profiled() {
@@ -149,11 +150,18 @@ func (s *Service) loadMarked(ctx context.Context, a *ask, t *timings) (found, er
 
 func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry, cache.Outcome, error) {
 	look := a.span.Start("cache")
-	e, o, err := s.loader.Load(ctx, a.key(), func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
+	key, make := a.key(), s.make
+	if s.peers != nil && a.asked != nil {
+		ctx, make = s.withOwner(ctx, a, key)
+	}
+	e, o, err := s.loader.Load(ctx, key, func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
 		look.String("tintype.cache", "miss")
 		look.End()
-		return s.make(ctx, a, old, t)
+		return make(ctx, a, old, t)
 	})
+	if e != nil && o.Tier == "" && t.foundBy.Load() == e {
+		o = cache.Outcome{Tier: tierPeer, Stale: e.Stale(s.now())}
+	}
 	if look != nil {
 		look.String("tintype.cache", cmp.Or(o.Tier, "joined")) // which says nothing where it has ended
 		look.End()

@@ -99,6 +99,8 @@ type Config struct {
 	// Nil is never.
 	Profiled func() bool
 
+	Peers Peers // the other servers of the fleet, which may own a variant; nil is none
+
 	PurgesFronts bool // a hook tells caches in front of purges, so that they may keep answers longer
 
 	ClientRequests int // a minute, from one client address; 0 is any number
@@ -132,6 +134,8 @@ type Service struct {
 	bodyGate         *gate
 	maxOriginal      int64
 	loader           *cache.Loader
+	cache            cache.Cache
+	peers            Peers // nil is none
 	pregenerator     pregenerator
 	originals        cache.Shared[originalKey, *original]
 	marks            marks.Images[originalKey]
@@ -189,6 +193,7 @@ func New(c Config) *Service {
 	}
 	s.originals.Drop = func(o *original) { o.Release() }
 	s.marks.Now, s.marks.MostBytes = s.now, c.MarkMemory
+	s.cache, s.peers = c.Cache, c.Peers
 	s.loader = &cache.Loader{Cache: c.Cache, Now: s.now, Log: c.Log}
 	return s
 }

@@ -53,7 +53,8 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 		return nil, err
 	}
 	undo := func() {}
-	if !a.forMembers {
+	counts := !a.forMembers && (!a.forPeer || old != nil) // who asks counts what it waits for
+	if counts {
 		var err error
 		if undo, err = s.spend(ctx, a.site); err != nil { // before the fetch: without a transform, nobody needs the original
 			return nil, err
@@ -87,7 +88,7 @@ func (s *Service) make(ctx context.Context, a *ask, old *cache.Entry, t *timings
 		return s.remember(err)
 	}
 	made = true
-	if !a.forMembers {
+	if counts {
 		s.countMade(ctx, a.site, a.endpoint.name, a.original().sourceName(), workspace.Usage{})
 	}
 	e.ETag, e.OriginHashes = etagOf(e.Body), hashesOf(a.site, from)
@@ -379,7 +380,10 @@ func (a *ask) fingerprint(r ref, o *original) string {
 
 // timings are how long the steps of a miss took, in nanoseconds. They are atomic, since a
 // run may set them after its first caller has gone.
-type timings struct{ fetch, transform atomic.Int64 }
+type timings struct {
+	fetch, transform atomic.Int64
+	foundBy          atomic.Pointer[cache.Entry] // that another server of the fleet had
+}
 
 // header writes Server-Timing (W3C Server Timing), in milliseconds.
 func (t *timings) header(h http.Header) {

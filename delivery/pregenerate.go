@@ -82,13 +82,15 @@ func (s *Service) pregenerate(ctx context.Context, p pregeneration) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.read(Target{
-		Namespace: p.namespace, Rest: "/transform/" + p.source + "/" + origin.EscapePath(p.path), RawQuery: "preset=" + p.preset,
-	}, false, nil)
+	t := Target{Namespace: p.namespace, Rest: "/transform/" + p.source + "/" + origin.EscapePath(p.path), RawQuery: "preset=" + p.preset}
+	a, err := c.read(t, false, nil)
 	if err != nil {
 		return err
 	}
 	a.accept, a.background = s.accepted(&a, pregenerateAccept), true
+	if s.peers != nil {
+		a.asked = &asking{target: t, accept: pregenerateAccept}
+	}
 	if err := a.checkBlocked(); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 	}
 	told := w.Header()["Cache-Status"]
 	shown := *a
-	shown.refs, shown.fallback = []ref{*a.fallback}, nil
+	shown.refs, shown.fallback, shown.asked = []ref{*a.fallback}, nil, nil
 	var fallbackErr error
 	if shown.marks, fallbackErr = a.site.decideMarks(a.options.Mark, *a.fallback, a.refs...); fallbackErr != nil {
 		return err
@@ -216,7 +216,7 @@ func position(s string) (n int, ok bool) {
 var hitStatus = map[string][]string{}
 
 func init() {
-	for _, tier := range []string{"memory", "disk", "bucket"} {
+	for _, tier := range []string{"memory", "disk", "bucket", tierPeer} {
 		hitStatus[tier] = []string{cacheStatus(cache.Outcome{Tier: tier}, nil, time.Time{})}
 	}
 }

@@ -55,7 +55,7 @@ type Record struct {
 	Source    string // key of the image's source
 	Original  string
 	Options   string           // canonical
-	Cache     string           // what the cache did: memory, disk, bucket, stale, miss; empty is nothing
+	Cache     string           // what the cache did: memory, disk, bucket, peer, stale, miss; empty is nothing
 	Probe     bool             // a probe of health isn't logged
 	Who       apikey.Principal // of the key that was sent, also of one that is no longer good
 	Code      fault.Code

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -26,7 +27,15 @@ func (s sender) withPrincipal(r *http.Request) *http.Request {
 	if !s.known() {
 		return r
 	}
-	return r.WithContext(apikey.WithPrincipal(r.Context(), s.Principal))
+	return r.WithContext(s.context(r.Context()))
+}
+
+// context returns a context with the principal, where there is one.
+func (s sender) context(ctx context.Context) context.Context {
+	if !s.known() {
+		return ctx
+	}
+	return apikey.WithPrincipal(ctx, s.Principal)
 }
 
 // sender judges the key that a request carries, whatever the request asks for. A key that

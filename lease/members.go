@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -24,10 +25,10 @@ const (
 	memberWithin = 10 * time.Second // of one look
 )
 
-// A Member is a server of a group, and what it tells the others.
+// A Member is a server of a group.
 type Member struct {
-	Name string
-	Data []byte // JSON
+	Name    string `json:"-"`       // new with every start
+	Address string `json:"address"` // HOST:PORT, where the others reach it
 }
 
 // Members are the servers of a group. Each keeps a record in the store, and renews it. Make them by
@@ -40,6 +41,7 @@ type Members struct {
 	store account.Records
 	group string
 	self  Member
+	data  json.RawMessage // of self
 	now   func() time.Time
 	log   *slog.Logger
 
@@ -60,13 +62,20 @@ type sighting struct {
 	at      time.Time
 }
 
-// NewMembers returns the members of a group, with this server as self. Its name must be new with
-// every start. Nobody sees it before the first Look.
+// NewMembers returns the members of a group, with this server as self. Nobody sees it before the
+// first Look.
 func NewMembers(store account.Records, group string, self Member, now func() time.Time, log *slog.Logger) *Members {
-	m := &Members{store: store, group: "members." + group, self: self, now: now, log: log, seen: map[string]sighting{}}
+	data, err := json.Marshal(self)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	m := &Members{store: store, group: "members." + group, self: self, data: data, now: now, log: log, seen: map[string]sighting{}}
 	m.list.Store(&[]Member{self})
 	return m
 }
+
+// Self is this server.
+func (m *Members) Self() Member { return m.self }
 
 // List returns the members, sorted by name. It reads memory only. Nobody may change the slice.
 func (m *Members) List() []Member { return *m.list.Load() }
@@ -127,7 +136,7 @@ func (m *Members) renew(ctx context.Context) error {
 	if age := now.Sub(m.renewed); m.version > 0 && age >= 0 && age < memberLasts/3 {
 		return nil
 	}
-	r := account.Record{Group: m.group, Name: m.self.Name, Version: m.version, Expires: now.Add(memberGone), Data: m.self.Data}
+	r := account.Record{Group: m.group, Name: m.self.Name, Version: m.version, Expires: now.Add(memberGone), Data: m.data}
 	err := m.store.WriteRecords(ctx, []account.Write{{Record: r}})
 	if errors.Is(err, workspace.ErrConflict) { // the store has dropped it, or an earlier write went through after all
 		have, found := m.store.Record(ctx, m.group, m.self.Name)
@@ -170,8 +179,9 @@ func (m *Members) judge(all []account.Record) {
 			s = sighting{r.Version, now}
 		}
 		seen[r.Name] = s
-		if now.Sub(s.at) < memberLasts {
-			list = append(list, Member{r.Name, r.Data})
+		of := Member{Name: r.Name}
+		if now.Sub(s.at) < memberLasts && json.Unmarshal(r.Data, &of) == nil && of.Address != "" {
+			list = append(list, of)
 		}
 	}
 	m.seen = seen

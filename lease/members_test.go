@@ -20,7 +20,7 @@ func newFleet(t *testing.T) *bench {
 }
 
 func (b *bench) member(name string, off time.Duration) *lease.Members {
-	return lease.NewMembers(b.store, "fleet", lease.Member{Name: name, Data: []byte(`"` + name + `"`)},
+	return lease.NewMembers(b.store, "fleet", lease.Member{Name: name, Address: name + ":7070"},
 		func() time.Time { return b.now.Add(off) }, slog.New(slog.DiscardHandler))
 }
 
@@ -29,8 +29,8 @@ func (b *bench) sees(m *lease.Members, want, when string) {
 	var names []string
 	for _, of := range m.List() {
 		names = append(names, of.Name)
-		if string(of.Data) != `"`+of.Name+`"` {
-			b.Errorf("%s: %s tells %s", when, of.Name, of.Data)
+		if of.Address != of.Name+":7070" {
+			b.Errorf("%s: %s is at %s", when, of.Name, of.Address)
 		}
 	}
 	if got := strings.Join(names, " "); got != want {
@@ -87,7 +87,7 @@ func TestMembers(t *testing.T) {
 func TestMembersWithoutStore(t *testing.T) {
 	b := newFleet(t)
 	c := &counter{inner: b.store}
-	one := lease.NewMembers(c, "fleet", lease.Member{Name: "one", Data: []byte(`"one"`)}, func() time.Time { return b.now }, slog.New(slog.DiscardHandler))
+	one := lease.NewMembers(c, "fleet", lease.Member{Name: "one", Address: "one:7070"}, func() time.Time { return b.now }, slog.New(slog.DiscardHandler))
 	two := b.member("two", 0)
 	b.look(one, two)
 	b.sees(one, "one two", "at first")
@@ -116,7 +116,7 @@ func TestMembersWithoutStore(t *testing.T) {
 func TestMemberWrites(t *testing.T) {
 	b := newFleet(t)
 	c := &counter{inner: b.store}
-	one := lease.NewMembers(c, "fleet", lease.Member{Name: "one", Data: []byte(`"one"`)}, func() time.Time { return b.now }, slog.New(slog.DiscardHandler))
+	one := lease.NewMembers(c, "fleet", lease.Member{Name: "one", Address: "one:7070"}, func() time.Time { return b.now }, slog.New(slog.DiscardHandler))
 	for range 60 {
 		if err := one.Look(t.Context()); err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ func logFields() [][2]string {
 		{"source", "key of the source, for images"},
 		{"original", "the original: source and object key, or its URL without query and password"},
 		{"options", "the options, in the one way to write them"},
-		{"cache", "memory, disk, bucket, stale or miss"},
+		{"cache", "memory, disk, bucket, peer (another server of the fleet), stale or miss"},
 		{"code", "code of the error, see errors.md"},
 		{"key", "the API key that was sent, by its id, or the person"},
 		{"trace_id", "the trace, where the request is recorded: [tracing.md](tracing.md)"},

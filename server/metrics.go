@@ -24,7 +24,7 @@ func newMetrics(r prometheus.Registerer, perWorkspace int) *metrics {
 	m := &metrics{
 		workspaces: newPerWorkspace(perWorkspace, r),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tintype_requests_total", Help: "Requests answered, by status (499: the client did not wait) and by result of the cache (memory, disk, bucket, stale, miss; empty: the request doesn't use the cache, or was refused or failed before there was a variant).",
+			Name: "tintype_requests_total", Help: "Requests answered, by status (499: the client did not wait) and by result of the cache (memory, disk, bucket, peer, stale, miss; empty: the request doesn't use the cache, or was refused or failed before there was a variant).",
 		}, []string{"status", "cache"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tintype_response_bytes_total", Help: "Bytes of response bodies sent.",

@@ -163,6 +163,9 @@ func Open(cfg Config) (*Cache, error) {
 
 // Get returns the entry and "bucket", or nil.
 func (c *Cache) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
+	if cache.LocalOnly(ctx) {
+		return nil, ""
+	}
 	e := c.get(ctx, key)
 	if e != nil && e.Expired(time.Now()) {
 		e = nil
@@ -253,8 +256,11 @@ func (c *Cache) noteAbsent(asked lookup) {
 }
 
 // Put queues the entry to be written. An entry that can't be kept, or that finds the queue
-// full, becomes a Delete.
+// full, becomes a Delete. One that another server has made is that server's to write.
 func (c *Cache) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
+	if e.Elsewhere {
+		return
+	}
 	if e.Code != "" || e.Expired(time.Now()) {
 		c.Delete(ctx, key)
 		return

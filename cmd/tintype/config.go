@@ -37,7 +37,10 @@ type serveCmd struct {
 	HTTP3       bool `name:"http3" env:"TINTYPE_HTTP3" help:"Serve HTTP/3 too, by UDP on the address of --tls-listen, and say so in answers by https."`
 	HSTSPreload bool `env:"TINTYPE_HSTS_PRELOAD" help:"Let answers by https on the host of --public-url, and on --base-domain and below, say that browsers may have built in that these hosts and all below them are reached by https only (Strict-Transport-Security with includeSubDomains and preload). It can't be undone for months."`
 
-	OpsListen  string        `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
+	OpsListen   string `env:"TINTYPE_OPS_LISTEN" default:"127.0.0.1:9090" placeholder:"ADDRESS" help:"Address for metrics, profiles and health. Keep it private. 'off' disables it (${default})."`
+	PeerListen  string `env:"TINTYPE_PEER_LISTEN" placeholder:"ADDRESS" help:"Address for the other servers of a fleet, such as 10.0.0.7:7070: each variant is then made by one of them, and the others ask that one. Needs a store that servers share, and TINTYPE_PEER_SECRET. Keep it private."`
+	PeerAddress string `env:"TINTYPE_PEER_ADDRESS" placeholder:"ADDRESS" help:"Where the other servers reach --peer-listen, if not at its own address."`
+
 	Drain      time.Duration `env:"TINTYPE_DRAIN" default:"5s" placeholder:"DURATION" help:"How long a server still takes requests after SIGTERM. Meanwhile /readyz is 503 and answers close their connections, so that load balancers choose another server (${default})."`
 	Data       string        `env:"TINTYPE_DATA" default:"data" placeholder:"FOLDER" help:"Folder of the database and the disk cache; made if it is missing (${default})."`
 	Store      storeURL      `env:"TINTYPE_STORE" default:"sqlite" placeholder:"URL" help:"Where workspaces are kept: 'sqlite' in the data folder, sqlite:PATH, or dynamodb://TABLE?region=REGION&endpoint=URL, a table that several servers share, with the credentials of this process's environment. Set endpoint for stores other than AWS (${default})."`
@@ -186,6 +189,9 @@ func (c *serveCmd) Validate() error {
 		if err := checkAddress("--ops-listen", c.OpsListen); err != nil {
 			return fmt.Errorf("%w, or off for none", err)
 		}
+	}
+	if err := c.checkPeers(); err != nil {
+		return err
 	}
 	if c.CacheBucket != "" {
 		if _, err := bucketcache.ParseURL(c.CacheBucket); err != nil {

@@ -133,9 +133,10 @@ type front struct {
 }
 
 // listeners has those of a server. It has no secure one without --tls, no quic without --http3,
-// and no ops where that is off.
+// no ops where that is off, and no peers without --peer-listen.
 type listeners struct {
 	public, secure, ops net.Listener
+	peers               net.Listener
 	quic                net.PacketConn
 }
 
@@ -165,6 +166,9 @@ func (c *serveCmd) listen(parts *parts) (l listeners, err error) {
 	}
 	if c.OpsListen != "off" {
 		l.ops = open("--ops-listen", c.OpsListen, "another address, or off for none")
+	}
+	if c.PeerListen != "" {
+		l.peers = open("--peer-listen", c.PeerListen, "another address, or stop what serves there")
 	}
 	return l, err
 }

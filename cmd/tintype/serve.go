@@ -48,7 +48,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	defer func() { err = errors.Join(err, s.parts.end(flushTime)) }()
 	for _, stage := range []func(context.Context) error{
 		s.readRootKeys, s.prepareData, s.open, s.beginEngine, s.openStore, s.openRecords, s.openCache, s.openOrigins,
-		s.openCertificates, s.makeDelivery, s.makeAccounts, s.makeManager, s.awaitEngine, s.makeServer,
+		s.openCertificates, s.openPeers, s.makeDelivery, s.makeAccounts, s.makeManager, s.awaitEngine, s.makeServer,
 	} {
 		if err := stage(ctx); err != nil {
 			return err

@@ -26,9 +26,11 @@ import (
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/doctor"
 	"github.com/tintype/tintype/geoip"
+	"github.com/tintype/tintype/lease"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/peer"
 	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
 	"github.com/tintype/tintype/server/api"
@@ -95,6 +97,9 @@ type startup struct {
 	certificates *certWatch
 	auto         *certs.Auto // nil without
 	alerts       *alert.Engine
+
+	members *lease.Members // nil where there is no fleet
+	fleet   *peer.Fleet    // nil too
 
 	hooks    []*purgehook.Hook
 	limiter  *limit.Limiter
@@ -298,7 +303,7 @@ func (s *startup) makeDelivery(context.Context) (err error) {
 		Cache: s.tiers, MarkMemory: s.memory.marks, Answers: s.answers,
 		Auth: s.auth, Journal: s.journal, Usage: s.counts, Errors: s.failed, Watch: watchImages(s.watch), Limiter: s.limiter,
 		Plans: limitsOf(s.plans), Units: s.plans.Units, Country: countryOf(s.countries),
-		ClientRequests: s.ClientRequests, PurgesFronts: len(s.hooks) > 0,
+		ClientRequests: s.ClientRequests, Peers: s.peers(), PurgesFronts: len(s.hooks) > 0,
 		Clock: s.now, Metrics: s.metrics, Log: s.log,
 	})
 	return nil
@@ -390,6 +395,9 @@ func (s *startup) runBackground() {
 	if s.auto != nil {
 		run = append(run, s.auto.Begin)
 	}
+	if s.members != nil {
+		run = append(run, s.members.Run)
+	}
 	if s.certFiles != nil {
 		run = append(run, warnOfEnds(s.certFiles, s.log))
 	}
@@ -411,6 +419,9 @@ func (s *startup) fronts() []front {
 		if l.quic != nil {
 			fronts = append(fronts, front{flag: "--http3", socket: l.quic, http3: s.server.HTTP3(security, bound, s.metrics)})
 		}
+	}
+	if s.fleet != nil {
+		fronts = append(fronts, s.peerFront())
 	}
 	if l.ops != nil {
 		ops := opsHandler(s.metrics, s.server, s.hosts.ask, s.aboutServer(s.describe), &s.profiles)
@@ -452,6 +463,9 @@ func (s *startup) describe(d *doctor.Server) {
 func (s *startup) announceAll() {
 	if ops := s.listening.ops; ops != nil {
 		s.log.Info("serving metrics, profiles and health", "address", ops.Addr().String())
+	}
+	if peers := s.listening.peers; peers != nil {
+		s.log.Info("serving the other servers of the fleet", "address", peers.Addr().String(), "told", s.members.Self().Address)
 	}
 	reached := s.listening.public.Addr()
 	if s.TLS != "off" {

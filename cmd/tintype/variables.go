@@ -17,6 +17,7 @@ var secrets = []struct{ name, help string }{
 	{"TINTYPE_PURGE_WEBHOOK_TOKEN", "Sent to the hook of --purge-webhook as Authorization: Bearer."},
 	{"TINTYPE_MODERATION_WEBHOOK_TOKEN", "Sent to --moderation-webhook as Authorization: Bearer."},
 	{"TINTYPE_SECRET_KEY", "64 hex digits under which the store encrypts the secrets of workspaces. Without it, a key in `secret.key` in the data folder, made on the first run: back it up apart from the database. To rotate, put the new key in front of the old one, with a comma between, and restart; then the old one may go. A store in DynamoDB needs it, the same on every server, and `tintype store rekey` before the old one goes."},
+	{"TINTYPE_PEER_SECRET", "A secret of 32 characters or more, the same on every server of a fleet, by which they know each other on --peer-listen: [scale.md](scale.md#each-variant-once)."},
 	{"TINTYPE_MAIL_PASSWORD", "Password of the user of --mail."},
 	{stripeKey, "Secret key of Stripe's API, with which plans are sold and usage is billed: [billing.md](billing.md#stripe)."},
 	{stripeWebhookSecret, "Secret of the endpoint at Stripe that sends events to `/v1/billing/stripe`."},
