@@ -29,7 +29,8 @@ type Config struct {
 	// QueueBytes bounds the entries that wait to be written, in bytes. When the queue is
 	// full, entries are dropped. Entries larger than a quarter of it aren't kept. 0 is 64 MiB.
 	QueueBytes int64
-	// GetTimeout is how long a lookup may take. After that it is a miss. 0 is 2 s.
+	// GetTimeout is how long a lookup may take. After that it is a miss. 0 is four times the p99 of
+	// lookups, between 250 ms and 1 s.
 	GetTimeout time.Duration
 	// Cooldown is the pause after three failures in a row. During the pause lookups miss at
 	// once and writes wait. After it one request tries the bucket; a failure starts the next
@@ -43,9 +44,9 @@ type Config struct {
 
 const (
 	defaultQueueBytes = 64 << 20
-	defaultGetTimeout = 2 * time.Second
 	defaultCooldown   = 10 * time.Second
 
+	bodyTimeout  = 2 * time.Second // of reading an object that has been found
 	writers      = 4
 	writeTimeout = 30 * time.Second // of one write with its retries
 	maxPending   = 64 << 10         // keys that wait to be written or deleted
@@ -67,7 +68,7 @@ const (
 type Cache struct {
 	store      store
 	queueBytes int64
-	getTimeout time.Duration
+	deadline   *deadline // of lookups
 	log        *slog.Logger
 	breaker    *breaker
 
@@ -122,7 +123,7 @@ func Open(cfg Config) (*Cache, error) {
 	c := &Cache{
 		store:      store,
 		queueBytes: cfg.QueueBytes,
-		getTimeout: cfg.GetTimeout,
+		deadline:   &deadline{fixed: cfg.GetTimeout},
 		log:        cfg.Log,
 		pending:    make(map[cache.Key]*write),
 		closing:    make(chan struct{}),
@@ -131,9 +132,6 @@ func Open(cfg Config) (*Cache, error) {
 	c.wake.L = &c.mu
 	if c.queueBytes <= 0 {
 		c.queueBytes = defaultQueueBytes
-	}
-	if c.getTimeout <= 0 {
-		c.getTimeout = defaultGetTimeout
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -211,9 +209,20 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	if ok, _ := c.breaker.allow(time.Now()); !ok {
 		return nil, errPaused
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.getTimeout)
-	defer cancel()
-	stored, err := c.store.get(ctx, asked.key, c.maxEntry())
+	begin, most := time.Now(), c.deadline.get()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(most, func() { cancel(errLate) })
+	defer late.Stop()
+	// What counts is when the answer begins: a large body takes longer, and gets more time.
+	stored, err := c.store.get(ctx, asked.key, c.maxEntry(), func() {
+		c.deadline.note(time.Since(begin), false)
+		late.Reset(max(most, bodyTimeout))
+	})
+	if errors.Is(context.Cause(ctx), errLate) {
+		c.deadline.note(time.Since(begin), true)
+		err = errLate
+	}
 	switch {
 	case errors.Is(err, errAbsent):
 		c.succeeded()

@@ -242,6 +242,7 @@ func TestOutage(t *testing.T) {
 		cooldown    time.Duration
 	}{
 		{"slow", `{"type":"latency","attributes":{"latency":60000}}`, time.Hour},
+		{"slower", `{"type":"latency","attributes":{"latency":1500}}`, time.Hour},
 		{"reset", `{"type":"reset_peer","attributes":{"timeout":0}}`, time.Hour},
 		{"cut off", `{"type":"limit_data","attributes":{"bytes":100}}`, time.Hour},
 		{"down", "", time.Second}, // and up again
@@ -253,11 +254,15 @@ func TestOutage(t *testing.T) {
 			}
 			defer proxy.Stop()
 			var log bytes.Buffer
-			const timeout = time.Second
-			c := open(t, bucket.Config{
+			timeout := time.Second
+			config := bucket.Config{
 				URL:        "s3://cache/?region=" + gateway.Region + "&endpoint=http://" + proxy.Listen,
 				GetTimeout: timeout, Cooldown: test.cooldown, Log: slog.New(slog.NewJSONHandler(&log, nil)),
-			})
+			}
+			if test.name == "slower" { // than any bucket is given by default
+				config.GetTimeout = 0
+			}
+			c := open(t, config)
 			c.Put(t.Context(), key(1), entry("before"))
 			flush(c)
 			if e, _ := c.Get(t.Context(), key(1)); e == nil {

@@ -24,6 +24,7 @@ import (
 
 var (
 	errAbsent   = errors.New("no such entry")
+	errLate     = errors.New("it takes longer than usual")
 	errPaused   = errors.New("the bucket failed a moment ago")
 	errTooLarge = errors.New("the object is too large")
 	errNoRoom   = errors.New("there is no memory to read the object")
@@ -128,11 +129,16 @@ func (s store) name(key cache.Key) *string {
 }
 
 // get returns the bytes of an entry, or errAbsent. An object of more than limit bytes is
-// errTooLarge. Without memory for it the error is errNoRoom.
-func (s store) get(ctx context.Context, key cache.Key, limit int64) ([]byte, error) {
+// errTooLarge. Without memory for it the error is errNoRoom. It calls answered once the bucket says
+// whether there is one.
+func (s store) get(ctx context.Context, key cache.Key, limit int64, answered func()) ([]byte, error) {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(aws.NopRetryer{}))
+	if err == nil {
+		answered()
+	}
 	if err != nil {
 		if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchKey" {
+			answered()
 			return nil, errAbsent
 		}
 		return nil, err
