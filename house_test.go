@@ -135,7 +135,11 @@ var mayImport = map[string][]string{
 
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
-	"bench":       {"*"},
+
+	// Commands that call a running server.
+	"cmd/tintype/remote": {"client", "workspace"},
+
+	"bench": {"*"},
 }
 
 // onlyImporters lists who may import what must stay behind one door.

@@ -142,6 +142,9 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 // do sends a request until it is answered or there is no use, and reads the answer into out.
 func (c *Client) do(ctx context.Context, r request, out any) error {
 	var body []byte
+	if v := reflect.ValueOf(r.body); v.Kind() == reflect.Pointer && v.IsNil() {
+		r.body = nil // what may be left out
+	}
 	if r.body != nil {
 		var err error
 		if body, err = json.Marshal(r.body); err != nil {

@@ -71,8 +71,11 @@ type document struct {
 type operation struct {
 	OperationID, Summary, Description string
 	Parameters                        []parameter
-	RequestBody                       struct{ Content map[string]content }
-	Responses                         map[string]struct{ Content map[string]content }
+	RequestBody                       struct {
+		Content  map[string]content
+		Required bool
+	}
+	Responses map[string]struct{ Content map[string]content }
 }
 
 type parameter struct {
@@ -376,7 +379,11 @@ func (g *generator) operation(method, path string, op operation) error {
 	}
 	fields := fmt.Sprintf("method: http.Method%s, path: %s", methodName(method), pathOf(path))
 	if c, ok := op.RequestBody.Content["application/json"]; ok {
-		args = append(args, "body "+typeName(c.Schema.Ref[strings.LastIndex(c.Schema.Ref, "/")+1:]))
+		optional := ""
+		if !op.RequestBody.Required {
+			optional = "*"
+		}
+		args = append(args, "body "+optional+typeName(c.Schema.Ref[strings.LastIndex(c.Schema.Ref, "/")+1:]))
 		names = append(names, "body")
 		fields += ", body: body"
 	}

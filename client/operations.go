@@ -662,7 +662,7 @@ func (c *Client) GetImage(ctx context.Context, ns, source, path string) (*Image,
 
 // SignImage is POST /v1/workspaces/{ns}/images/{source}/{path}/signed-url: sign a URL of an image.
 // Makes a URL of the image with a signature that ends. The path ends in `/signed-url`.
-func (c *Client) SignImage(ctx context.Context, ns, source, path string, body SignImageRequest) (*SignAnswer, error) {
+func (c *Client) SignImage(ctx context.Context, ns, source, path string, body *SignImageRequest) (*SignAnswer, error) {
 	var out SignAnswer
 	if err := c.do(ctx, request{method: http.MethodPost, path: "/v1/workspaces/" + escape(ns) + "/images/" + escape(source) + "/" + escapePath(path) + "/signed-url", body: body}, &out); err != nil {
 		return nil, err
@@ -825,7 +825,7 @@ func (c *Client) ListSigningKeys(ctx context.Context, ns string) (*SigningKeysAn
 // Five keys can be active. Only this answer shows the secret. With a body, the key is one that you
 // bring along from another product, so that signed URLs in use go on working. It verifies URLs of that
 // dialect only; five of each may be active. Its secret is never shown.
-func (c *Client) CreateSigningKey(ctx context.Context, ns string, body NewDialectKey) (*NewSigningKey, error) {
+func (c *Client) CreateSigningKey(ctx context.Context, ns string, body *NewDialectKey) (*NewSigningKey, error) {
 	var out NewSigningKey
 	if err := c.do(ctx, request{method: http.MethodPost, path: "/v1/workspaces/" + escape(ns) + "/signing-keys", body: body}, &out); err != nil {
 		return nil, err

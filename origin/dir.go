@@ -160,7 +160,8 @@ func (c contextReader) Read(p []byte) (int, error) {
 
 // List returns the object keys of up to limit images, sorted. Images are regular files with
 // an image's extension that aren't hidden. List goes eight folders deep and looks at 20,000
-// entries at most. It follows links to files, but not to folders.
+// entries at most. It follows links to files, but not to folders,
+// and leaves out node_modules.
 func (d *Dir) List(ctx context.Context, limit int) ([]string, error) {
 	l := listing{dir: d, ctx: ctx, left: maxListEntries}
 	if err := l.walk(".", 0); err != nil {
@@ -193,7 +194,8 @@ func (l *listing) walk(folder string, depth int) error {
 		}
 		switch {
 		case entry.IsDir():
-			if depth < maxListDepth {
+			// The libraries of a project have thousands of folders, and icons of others.
+			if depth < maxListDepth && entry.Name() != "node_modules" {
 				if err := l.walk(name, depth+1); err != nil {
 					return err
 				}

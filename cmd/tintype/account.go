@@ -27,7 +27,7 @@ type accountCmd struct {
 
 // ofServer is the server whose people a command is about.
 type ofServer struct {
-	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_ROOT_KEY, or from the file that TINTYPE_ROOT_KEY_FILE names."`
+	Server string `required:"" env:"TINTYPE_URL,TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_ROOT_KEY, or from the file that TINTYPE_ROOT_KEY_FILE names."`
 }
 
 func (s ofServer) client(std stdio) (*client.Client, error) {

@@ -18,24 +18,16 @@ import (
 // applyCmd brings the workspaces of a running server in line with a file.
 type applyCmd struct {
 	File   string `short:"f" required:"" placeholder:"FILE" help:"Workspaces as YAML or JSON; - is standard input."`
-	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_API_KEY (of scope write), else from TINTYPE_ROOT_KEY, or from the files that TINTYPE_API_KEY_FILE and TINTYPE_ROOT_KEY_FILE name."`
+	Server string `required:"" env:"TINTYPE_URL,TINTYPE_SERVER" placeholder:"URL" help:"The server, such as http://localhost:8080. The key is read from TINTYPE_API_KEY (of scope write), else from TINTYPE_ROOT_KEY, or from the files that TINTYPE_API_KEY_FILE and TINTYPE_ROOT_KEY_FILE name."`
 	DryRun bool   `help:"Print what would change, and change nothing."`
 	Prune  bool   `help:"Remove what the file leaves out of the workspaces that it names: sources, marks, presets, domains and headers, and fields, which get their defaults. Without it they stay, and are named. Workspaces that the file doesn't name always stay."`
 }
 
 // Run prints what the file changes in each of its workspaces, and then does it.
 func (c *applyCmd) Run(ctx context.Context, std stdio) error {
-	key, err := secret(std.getenv, "TINTYPE_API_KEY")
+	key, err := apiKey(std.getenv)
 	if err != nil {
 		return err
-	}
-	if key == "" {
-		if key, err = firstRootKey(std.getenv); err != nil {
-			return err
-		}
-		if key == "" {
-			return errors.New("set TINTYPE_API_KEY to an API key of the workspace that has the scope write, or TINTYPE_ROOT_KEY to the server's root key")
-		}
 	}
 	api, err := newAPIClient(c.Server, key)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 type doctorCmd struct {
-	Server string `required:"" env:"TINTYPE_SERVER" placeholder:"URL" help:"The URL under which people reach the server. The root key is read from TINTYPE_ROOT_KEY, or from the file that TINTYPE_ROOT_KEY_FILE names; without it, checks of keys and workspaces are skipped."`
+	Server string `required:"" env:"TINTYPE_URL,TINTYPE_SERVER" placeholder:"URL" help:"The URL under which people reach the server. The root key is read from TINTYPE_ROOT_KEY, or from the file that TINTYPE_ROOT_KEY_FILE names; without it, checks of keys and workspaces are skipped."`
 	Ops    string `default:"http://127.0.0.1:9090" placeholder:"URL" help:"The server's ops listener; without it, checks of its settings are skipped (${default})."`
 	JSON   bool   `help:"Print JSON."`
 }

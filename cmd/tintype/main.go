@@ -1,4 +1,5 @@
-// Command tintype is the Tintype server and its tools: serve, transform, apply, account.
+// Command tintype is the Tintype server and its tools: serve, dev, transform, apply, and the
+// commands of package remote.
 package main
 
 import (
@@ -13,6 +14,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
+
+	"github.com/tintype/tintype/cmd/tintype/remote"
 )
 
 // version is set by the linker.
@@ -31,6 +35,7 @@ func main() {
 // cli is every command, flag and variable.
 type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Serve images, and the management API under /v1."`
+	Dev       devCmd       `cmd:"" help:"Serve the pictures of a folder on this machine, with a playground, while you work on them."`
 	Transform transformCmd `cmd:"" help:"Transform one file, with the same engine and without a server."`
 	Apply     applyCmd     `cmd:"" help:"Create or update workspaces from a file, through the API of a running server: it prints what changes, and removes nothing without --prune."`
 	Account   accountCmd   `cmd:"" help:"See who may sign in to a running server, invite people, and end their sessions."`
@@ -41,6 +46,10 @@ type cli struct {
 	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`
 	Health    healthCmd    `cmd:"" help:"Ask a running server on this machine whether it is well." hidden:""`
 	Version   versionCmd   `cmd:"" help:"Say which version this is."`
+
+	remote.Commands
+
+	Completion kongcompletion.Completion `cmd:"" help:"Print what makes bash, zsh or fish complete commands and flags."`
 }
 
 // stdio is what commands read from and write to besides files.
@@ -62,10 +71,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(stdio{getenv, stdout, stderr}),
+		kong.Bind(remoteEnv(stdio{getenv, stdout, stderr})),
 	)
 	if err != nil {
 		return err
 	}
+	kongcompletion.Register(parser)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}

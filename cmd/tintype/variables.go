@@ -25,6 +25,7 @@ var secrets = []struct{ name, help string }{
 	{billingWebhookSecret, "Signs what --billing-webhook gets: `whsec_` and the base64 of 24 to 64 bytes."},
 	{"TINTYPE_API_KEY", ""},
 	{"TINTYPE_SIGNING_SECRET", ""},
+	{"TINTYPE_SOURCE_SECRET", ""},
 }
 
 const ours = "TINTYPE_"
