@@ -38,12 +38,12 @@ func (b *bucket) take(ctx context.Context, l *Limiter, lim Limit) (Decision, err
 			b.tokens--
 			return b.decide(true, now), nil
 		case l.leases == nil || b.failing && (now.Before(b.askAt) || b.asking != nil):
-			ok := b.used+b.alone < b.limit.Max
-			if ok {
-				b.alone++
-				b.warnOf(l, b.used+b.alone-1)
+			return b.takeAlone(l, now), nil
+		case b.asking == nil && l.breaker.open() || b.failing:
+			if b.asking == nil && l.breaker.mayAsk(now) {
+				b.askBeside(ctx, l)
 			}
-			return b.decide(ok, now), nil
+			return b.takeAlone(l, now), nil
 		case now.Before(b.askAt):
 			return b.decide(false, now), nil
 		}
@@ -61,6 +61,29 @@ func (b *bucket) take(ctx context.Context, l *Limiter, lim Limit) (Decision, err
 		}
 		b.ask(ctx, l)
 	}
+}
+
+// takeAlone takes one token that the store doesn't know of.
+func (b *bucket) takeAlone(l *Limiter, now time.Time) Decision {
+	b.enter(now, true)
+	ok := b.used+b.alone < b.limit.Max
+	if ok {
+		b.alone++
+		b.warnOf(l, b.used+b.alone-1)
+	}
+	return b.decide(ok, now)
+}
+
+// askBeside gets tokens from the store while nobody waits for them, since it failed before. The
+// caller holds mu.
+func (b *bucket) askBeside(ctx context.Context, l *Limiter) {
+	b.failing = true // until it answers
+	b.asking = make(chan struct{})
+	go func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.lease(ctx, l)
+	}()
 }
 
 // enter begins a new window where the old one is over. This server's clock decides when it
@@ -100,6 +123,11 @@ func (b *bucket) adopt(lim Limit) {
 // ask gets tokens from the store. The caller holds mu, which ask unlocks during the lease.
 func (b *bucket) ask(ctx context.Context, l *Limiter) {
 	b.asking = make(chan struct{})
+	b.lease(ctx, l)
+}
+
+// lease is ask for a caller that has set asking.
+func (b *bucket) lease(ctx context.Context, l *Limiter) {
 	start, owed := b.start, b.alone
 	request := Request{
 		Key: b.limit.Key, Window: b.limit.Window, Max: b.limit.Max,
@@ -115,9 +143,10 @@ func (b *bucket) ask(ctx context.Context, l *Limiter) {
 	close(b.asking)
 	b.asking = nil
 
+	now := l.now()
+	l.breaker.heard(err, now)
 	if err != nil {
 		l.complain(err)
-		now := l.now()
 		b.failing, b.askAt = true, now.Add(cooldown)
 		b.enter(now, true)
 		return

@@ -55,7 +55,8 @@ const (
 // While the store fails, each server counts alone. It allows the tokens that were left when
 // the store last answered, or all of Max in a window for which the store never answered. So
 // n servers allow at most n times the tokens that were left. As soon as the store answers
-// again, it counts the tokens that were spent meanwhile.
+// again, it counts the tokens that were spent meanwhile. Nobody waits for a store that has just
+// failed: one request in five seconds asks it beside, for all limits.
 //
 // The store's clock decides on windows. A server only measures the time since the store's
 // answer, so a wrong clock, or one that is set, moves no window.
@@ -66,6 +67,7 @@ type Limiter struct {
 	now    func() time.Time
 
 	buckets *lru.Cache[string, *bucket]
+	breaker breaker
 
 	mu       sync.Mutex // held while a bucket is made; guards reported
 	reported time.Time
