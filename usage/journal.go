@@ -23,7 +23,7 @@ type JournalConfig struct {
 const (
 	journalSize  = 20_000 // entries in memory; further ones are left out
 	journalBatch = 100    // entries of one AppendAudit
-	noted        = 16_384 // kinds of lines that NoteHourly remembers
+	noted        = 16_384 // kinds of lines that NoteHourly and CountHourly remember, each
 )
 
 // A Journal is an access log that is written in batches. It is safe for concurrent use.
@@ -33,10 +33,11 @@ type Journal struct {
 	every   time.Duration
 	now     func() time.Time
 	full    chan struct{}
-	mu      sync.Mutex // guards entries, leftOut and hourly
+	mu      sync.Mutex // guards entries, leftOut, hourly and counted
 	entries []workspace.AuditEntry
 	leftOut int // entries that were left out since the last Flush
 	hourly  *lru.Cache[note, time.Time]
+	counted *lru.Cache[note, *repeats]
 
 	adding   sync.Mutex // guards pending and reported; held while entries are appended
 	pending  []workspace.AuditEntry
@@ -47,6 +48,12 @@ type Journal struct {
 type note struct {
 	workspace, actor, action, ip string
 	status                       int
+}
+
+// repeats are entries that were counted after the first one of their kind.
+type repeats struct {
+	since time.Time            // of the first one
+	last  workspace.AuditEntry // the latest of them; its Count is how many
 }
 
 // NewJournal returns an empty Journal. Call Run in a goroutine, and Close at the end.
@@ -64,7 +71,16 @@ func NewJournal(c JournalConfig) *Journal {
 	if err != nil {
 		panic(err) // only a size that isn't positive
 	}
-	return &Journal{store: c.Entries, every: c.Every, log: c.Log, now: c.Now, full: make(chan struct{}, 1), hourly: hourly}
+	j := &Journal{store: c.Entries, every: c.Every, log: c.Log, now: c.Now, full: make(chan struct{}, 1), hourly: hourly}
+	j.counted, err = lru.NewWithEvict(noted, func(_ note, r *repeats) {
+		if r.last.Count > 0 {
+			j.note(r.last)
+		}
+	})
+	if err != nil {
+		panic(err)
+	}
+	return j
 }
 
 // Note adds an entry to the access log of its WorkspaceID. It doesn't ask the store.
@@ -79,7 +95,7 @@ func (j *Journal) Note(e workspace.AuditEntry) {
 // same workspace, actor, action, status and address it adds one an hour.
 func (j *Journal) NoteHourly(e workspace.AuditEntry) {
 	e = e.Cut()
-	k := note{e.WorkspaceID, e.Actor, e.Action, e.IP, e.Status}
+	k := kindOf(e)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := j.now()
@@ -88,6 +104,47 @@ func (j *Journal) NoteHourly(e workspace.AuditEntry) {
 	}
 	j.hourly.Add(k, now)
 	j.note(e)
+}
+
+// CountHourly is Note for refusals, of which a client that tries again makes any number. Of
+// entries with the same workspace, actor, action, status and address it adds the first, and an
+// hour later one that counts the others. A kill loses that count.
+func (j *Journal) CountHourly(e workspace.AuditEntry) {
+	e = e.Cut()
+	k := kindOf(e)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e.Time.IsZero() {
+		e.Time = j.now()
+	}
+	r, ok := j.counted.Get(k)
+	if ok && e.Time.Sub(r.since) >= time.Hour {
+		j.counted.Remove(k)
+		ok = false
+	}
+	if !ok {
+		j.counted.Add(k, &repeats{since: e.Time})
+		j.note(e)
+		return
+	}
+	e.Count = r.last.Count + 1
+	r.last = e
+}
+
+// endHour adds the counts of hours that are over, or of all.
+func (j *Journal) endHour(all bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now()
+	for _, k := range j.counted.Keys() {
+		if r, ok := j.counted.Peek(k); ok && (all || now.Sub(r.since) >= time.Hour) {
+			j.counted.Remove(k)
+		}
+	}
+}
+
+func kindOf(e workspace.AuditEntry) note {
+	return note{e.WorkspaceID, e.Actor, e.Action, e.IP, e.Status}
 }
 
 // note is Note for a caller that holds mu.
@@ -115,6 +172,7 @@ func (j *Journal) Run(ctx context.Context) { run(ctx, j.every, j.full, j.Flush) 
 
 // Close calls Flush until it succeeds or the context ends. The error wraps that of the store.
 func (j *Journal) Close(ctx context.Context) error {
+	j.endHour(true)
 	if err := drain(ctx, j.Flush); err != nil {
 		return fmt.Errorf("the last lines of the access log could not be written: %w", err)
 	}
@@ -124,6 +182,7 @@ func (j *Journal) Close(ctx context.Context) error {
 // Flush appends the entries so far to the store. After an error the rest stays for the next
 // call, and some entries may then be in the log twice.
 func (j *Journal) Flush(ctx context.Context) error {
+	j.endHour(false)
 	j.adding.Lock()
 	defer j.adding.Unlock()
 	for {

@@ -154,3 +154,50 @@ func TestJournalTexts(t *testing.T) {
 		t.Errorf("a text of %d bytes, %v", log.longest, err)
 	}
 }
+
+// TestJournalCounts: of 3,000 refusals the log has the first and, an hour later, the number of
+// the others. At the end it has what was counted so far.
+func TestJournalCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := workspacetest.NewMemory()
+		j := usage.NewJournal(usage.JournalConfig{Entries: store})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { j.Run(ctx) })
+		refused := entry("key:a")
+		refused.Status = 429
+		counts := func() (list []int64) {
+			entries, err := store.Audit(t.Context(), "w1", workspace.TrailAccess, "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				list = append(list, e.Count)
+			}
+			return list
+		}
+		for range 3000 {
+			j.CountHourly(refused)
+			time.Sleep(time.Second / 10)
+		}
+		synctest.Wait()
+		if got := counts(); len(got) != 1 || got[0] != 0 {
+			t.Errorf("within the hour: %v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := counts(); len(got) != 2 || got[0] != 2999 {
+			t.Errorf("after it: %v", got)
+		}
+		for range 3 {
+			j.CountHourly(refused)
+		}
+		cancel()
+		wg.Wait()
+		if err := j.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := counts(); len(got) != 4 || got[0]+got[1] != 2 {
+			t.Errorf("at the end: %v", got)
+		}
+	})
+}

@@ -40,6 +40,7 @@ type AuditEntry struct {
 	Action      string          `json:"action"`
 	Target      string          `json:"target,omitempty"`
 	Status      int             `json:"status,omitempty"` // of the answer; in the access log
+	Count       int64           `json:"count,omitempty"`  // of refusals of an hour that are one entry; 0 is one
 	Before      json.RawMessage `json:"before,omitempty"` // secrets masked
 	After       json.RawMessage `json:"after,omitempty"`  // secrets masked
 	IP          string          `json:"ip,omitempty"`

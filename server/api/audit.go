@@ -74,6 +74,7 @@ func (AuditEntry) Schema(huma.Registry) *huma.Schema {
 			"action":     text("What was done, such as `workspace.update`. In the access log, the method and the route."),
 			"target":     text("What it was done to."),
 			"status":     {Type: huma.TypeInteger, Description: "HTTP status of the answer, in the access log."},
+			"count":      {Type: huma.TypeInteger, Description: "How many requests the entry stands for: of those that a rate limit or a key's end refuses, the first has an entry, and an hour later one entry has the number of the others, with the time of the last. Left out for one."},
 			"before":     {Description: "The fields that differ, before the change. Secrets are `***`."},
 			"after":      {Description: "The fields that differ, after the change. Secrets are `***`."},
 			"ip":         text("Address of the client."),

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 
 	"github.com/tintype/tintype/apikey"
@@ -17,7 +19,9 @@ import (
 // TestRateLimit: each API key may send 100 requests a minute. The root key has no limit.
 func TestRateLimit(t *testing.T) {
 	db := workspacetest.NewMemory()
-	s := startOn(t, db, func(c *config) { c.Limiter = limit.New(limit.Config{}) })
+	journal := usage.NewJournal(usage.JournalConfig{Entries: db})
+	s := startOn(t, db, func(c *config) { c.Limiter, c.Journal = limit.New(limit.Config{}), journal })
+	s.records, s.journal = db, journal
 	w := workspace.New("acme")
 	if err := db.Create(t.Context(), w); err != nil {
 		t.Fatal(err)
@@ -61,6 +65,15 @@ func TestRateLimit(t *testing.T) {
 	}
 	if refused == 0 { // normally 22; fewer if a minute ends in between
 		t.Error("nothing of 122 requests is refused")
+	}
+	lines := 0
+	for _, line := range accessLines(t, s, idOf(t, s, "acme")) {
+		if strings.HasPrefix(line, "429 ") {
+			lines++
+		}
+	}
+	if lines != 1 {
+		t.Errorf("the access log has %d lines of %d refusals, want one until the hour is over", lines, refused)
 	}
 	s.do(t, "GET", "/v1/workspaces/acme", "", "Authorization", bearers[1]).want(t, 200)
 }

@@ -57,12 +57,17 @@ func (a *api) account(ctx huma.Context, next func(huma.Context)) {
 	default:
 		return
 	}
-	if a.journal != nil {
-		a.journal.Note(workspace.AuditEntry{
-			WorkspaceID: id, Actor: v.Actor(), Action: strings.TrimSpace(r.Method + " " + ctx.Operation().Path), Target: r.URL.Path,
-			Status: status, IP: v.IP, UserAgent: v.UserAgent,
-		})
+	if a.journal == nil {
+		return
 	}
+	note := a.journal.Note
+	if status == http.StatusTooManyRequests || status == http.StatusUnauthorized { // nothing else bounds these
+		note = a.journal.CountHourly
+	}
+	note(workspace.AuditEntry{
+		WorkspaceID: id, Actor: v.Actor(), Action: strings.TrimSpace(r.Method + " " + ctx.Operation().Path), Target: r.URL.Path,
+		Status: status, IP: v.IP, UserAgent: v.UserAgent,
+	})
 }
 
 // alert counts the request for alerts: who sent it, from where, and whether it was refused.

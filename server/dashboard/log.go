@@ -156,11 +156,11 @@ func (v *visit) logFile() error {
 		return nil
 	}
 	out := csv.NewWriter(v.w)
-	_ = out.Write([]string{"time", "who", "action", "target", "status", "ip", "user_agent", "before", "after"})
+	_ = out.Write([]string{"time", "who", "action", "target", "status", "ip", "user_agent", "before", "after", "count"})
 	for sent := 0; ; {
 		for _, e := range page.Entries {
 			if sent++; sent > logFileMost {
-				_ = out.Write([]string{"", "", "log.cut", "The file ends after " + strconv.Itoa(logFileMost) + " entries. Choose a day for the others.", "", "", "", "", ""})
+				_ = out.Write([]string{"", "", "log.cut", "The file ends after " + strconv.Itoa(logFileMost) + " entries. Choose a day for the others.", "", "", "", "", "", ""})
 				page.Next = ""
 				break
 			}
@@ -181,9 +181,12 @@ func (v *visit) logFile() error {
 // cells returns an entry as a row. A program that opens the file must not take a text for a
 // formula.
 func cells(e workspace.AuditEntry) []string {
-	row := []string{e.Time.Format(time.RFC3339Nano), e.Actor, e.Action, e.Target, "", e.IP, e.UserAgent, string(e.Before), string(e.After)}
+	row := []string{e.Time.Format(time.RFC3339Nano), e.Actor, e.Action, e.Target, "", e.IP, e.UserAgent, string(e.Before), string(e.After), ""}
 	if e.Status != 0 {
 		row[4] = strconv.Itoa(e.Status)
+	}
+	if e.Count != 0 {
+		row[9] = strconv.FormatInt(e.Count, 10)
 	}
 	return noFormulas(row)
 }

@@ -122,6 +122,10 @@ func TestLogFilter(t *testing.T) {
 			t.Errorf("without %s", want)
 		}
 	}
+	s.logged(t, workspace.AuditEntry{Trail: workspace.TrailAccess, Time: now.AddDate(0, 0, -9), Actor: "key:CI", Action: "GET /v1/x", Status: 429, Count: 2999})
+	if _, page := see("/app/acme/log?trail=access&action=/v1/x"); !strings.Contains(page, "2,999 times within an hour") {
+		t.Errorf("the page doesn't say how many requests an entry stands for:\n%s", page)
+	}
 	have, page = see("/app/acme/log?trail=access&who=CI&action=get")
 	older, _ := see(link(page, "Older"))
 	if len(have) != 50 || len(older) != 50 || have[0] != "/t239." || older[0] == have[49] {
