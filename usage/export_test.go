@@ -13,3 +13,19 @@ func (e *Errors) Rows() int {
 	}
 	return n
 }
+
+// Kill does to a Recorder what a kill does to its process: it writes nothing, and its files are no
+// longer locked.
+func (r *Recorder) Kill() {
+	r.adding.Lock()
+	defer r.adding.Unlock()
+	pages := []*page{r.diary.page}
+	for _, t := range r.unsent {
+		pages = append(pages, t.page)
+	}
+	for _, p := range pages {
+		if p != nil {
+			_ = p.file.Close()
+		}
+	}
+}

@@ -6,7 +6,7 @@
 // [Recorder.CountKey] for each request. For the access log call [NewJournal], [Journal.Run]
 // and [Journal.Note]. For errors of images call [NewErrors], [Errors.Run] and [Errors.Note].
 // Call Close of all at the end: an orderly stop then loses nothing. A kill loses one interval
-// at most.
+// at most. [RunFolds] is for stores that add counts up later.
 //
 // The caller chooses what to count and what to log.
 package usage
@@ -25,28 +25,39 @@ import (
 // Config has the settings of a [Recorder]. Only Counters is required.
 type Config struct {
 	Counters workspace.Counters // where counts are added
-	Every    time.Duration      // interval of Flush; 0 is DefaultEvery
+	Every    time.Duration      // interval of writes; 0 is DefaultEvery
 	Log      *slog.Logger       // nil is slog.Default
 	Now      func() time.Time   // nil is time.Now
+
+	// Patience is for a store whose writes cost money: counts of many rows are written after a
+	// minute, of few after this time, and all of them when an hour is over, since bills go by
+	// hours. Until then they are on disk, in Folder, which a kill doesn't lose. Without a Folder,
+	// or while it can't be written, and with 0, all is written after an interval.
+	Patience time.Duration
+	Folder   string
 }
 
 const (
-	// DefaultEvery is the time between two writes to the store. A kill loses this much at
-	// most.
+	// DefaultEvery is the time between two writes to the store, or to the disk. A kill loses this
+	// much at most.
 	DefaultEvery = 10 * time.Second
 
-	// tallyRows bounds the rows of one tally, since a store adds a tally in one transaction.
-	tallyRows = 50
+	// tallyBytes bounds a tally, since a store adds it in one step, or keeps it in one item. A
+	// row has less than rowBytes and, for each country and key, partBytes.
+	tallyBytes = 800_000
+	rowBytes   = 300
+	partBytes  = 60
 
-	// early is the number of rows that start a Flush before the end of the interval.
+	// early is the number of rows that start a write before the end of the interval.
 	early = 20_000
+
+	// Counts of so many rows fill some kilobytes, for which stores charge as for a part of one.
+	// They wait for busyFor only.
+	busyRows = 25
+	busyFor  = time.Minute
 
 	// addTimeout is the timeout of adding one tally.
 	addTimeout = 10 * time.Second
-
-	// retryFor is how long a tally may be added again and still counts once. It is shorter
-	// than the store's memory, to be safe.
-	retryFor = workspace.TallyKnown - time.Minute
 
 	// mostNamed bounds the rows whose countries and keys are known. Each takes some 200 bytes.
 	mostNamed = 100_000
@@ -58,20 +69,77 @@ const (
 type Recorder struct {
 	counters workspace.Counters
 	every    time.Duration
+	patience time.Duration
 	log      *slog.Logger
 	now      func() time.Time
 	full     chan struct{} // signals that there are many rows
 
-	mu    sync.Mutex // guards the five fields below
+	mu     sync.Mutex // guards the fields below
+	fresh  counts     // of this interval
+	kept   counts     // of earlier ones, on disk
+	moving counts     // those that are on their way from one to the other, or into tallies
+	since  time.Time  // when the oldest of kept came; zero where there are none
+	unsent []tally    // tallies that may not be in the store yet
+	today  int64      // the current day, in days since 1970
+	day    string
+	named  map[row]*names // countries and keys of today's rows
+
+	adding   sync.Mutex // guards the fields below, and is held by who changes kept and unsent
+	id       string     // of this process's tallies
+	seq      int64      // of the next one
+	diary    diary
+	torn     bool // the diary lacks counts, since the disk failed
+	began    bool // leftovers were read
+	reported time.Time
+}
+
+// counts are rows of usage, and of keys.
+type counts struct {
 	usage map[row]*workspace.Usage
 	keys  map[keyRow]*workspace.KeyUse
-	today int64 // the current day, in days since 1970
-	day   string
-	named map[row]*names // countries and keys of today's rows
+}
 
-	adding   sync.Mutex // guards the fields below; held while tallies are added
-	pending  []tally    // tallies that may not be in the store yet
-	reported time.Time
+func newCounts() counts {
+	return counts{map[row]*workspace.Usage{}, map[keyRow]*workspace.KeyUse{}}
+}
+
+func (c counts) rows() int { return len(c.usage) + len(c.keys) }
+
+// tally returns the rows, sorted.
+func (c counts) tally() (t workspace.Tally) {
+	for _, u := range c.usage {
+		t.Usage = append(t.Usage, *u)
+	}
+	for _, k := range c.keys {
+		t.Keys = append(t.Keys, *k)
+	}
+	return t.Merged()
+}
+
+// add adds the rows of a tally.
+func (c counts) add(t workspace.Tally) {
+	for _, u := range t.Usage {
+		k := row{u.WorkspaceID, u.Day, u.Operation, u.Source}
+		if have := c.usage[k]; have != nil {
+			have.Add(u)
+		} else {
+			u = u.Clone()
+			c.usage[k] = &u
+		}
+	}
+	for _, u := range t.Keys {
+		k := keyRow{u.WorkspaceID, u.ID}
+		have := c.keys[k]
+		if have == nil {
+			have = &workspace.KeyUse{WorkspaceID: u.WorkspaceID, ID: u.ID}
+			c.keys[k] = have
+		}
+		have.Requests += u.Requests
+		have.Errors += u.Errors
+		if u.LastUsedAt.After(have.LastUsedAt) {
+			have.LastUsedAt = u.LastUsedAt
+		}
+	}
 }
 
 type (
@@ -82,7 +150,7 @@ type (
 // A tally is a batch of counts. It stays unchanged until the store has it.
 type tally struct {
 	workspace.Tally
-	first time.Time // time of the first attempt; zero before it
+	page *page // that has it; nil where more tallies of that page follow
 }
 
 // New returns a Recorder without counts. Call Run in a goroutine, and Close at the end.
@@ -96,10 +164,14 @@ func New(c Config) *Recorder {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Recorder{
-		counters: c.Counters, every: c.Every, log: c.Log, now: c.Now, full: make(chan struct{}, 1),
-		usage: map[row]*workspace.Usage{}, named: map[row]*names{}, keys: map[keyRow]*workspace.KeyUse{}, today: -1,
+	r := &Recorder{
+		counters: c.Counters, every: c.Every, patience: c.Patience, log: c.Log, now: c.Now, full: make(chan struct{}, 1),
+		fresh: newCounts(), kept: newCounts(), named: map[row]*names{}, today: -1, id: rand.Text(), seq: 1,
 	}
+	if c.Patience > 0 {
+		r.diary.folder = c.Folder
+	}
+	return r
 }
 
 // A By says whose request is counted. Each part may be empty, where it isn't known.
@@ -116,10 +188,10 @@ func (r *Recorder) Count(workspaceID, operation, source string, by By, delta wor
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := row{workspaceID, r.dayOf(r.now()), operation, source}
-	u := r.usage[k]
+	u := r.fresh.usage[k]
 	if u == nil {
 		u = &workspace.Usage{WorkspaceID: workspaceID, Day: k.day, Operation: operation, Source: source}
-		r.usage[k] = u
+		r.fresh.usage[k] = u
 		r.wake()
 	}
 	delta.Countries, delta.Keys = nil, nil
@@ -159,10 +231,10 @@ func (r *Recorder) CountKey(workspaceID, keyID string, failed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := keyRow{workspaceID, keyID}
-	u := r.keys[k]
+	u := r.fresh.keys[k]
 	if u == nil {
 		u = &workspace.KeyUse{WorkspaceID: workspaceID, ID: keyID}
-		r.keys[k] = u
+		r.fresh.keys[k] = u
 		r.wake()
 	}
 	u.Requests++
@@ -183,7 +255,7 @@ func (r *Recorder) dayOf(t time.Time) string {
 
 // wake makes Run flush where there are many rows. The caller holds mu.
 func (r *Recorder) wake() {
-	if len(r.usage)+len(r.keys) < early {
+	if r.fresh.rows() < early {
 		return
 	}
 	select {
@@ -192,12 +264,23 @@ func (r *Recorder) wake() {
 	}
 }
 
-// Run calls Flush every interval, until the context ends. It logs failures and tries again.
-// Call it once, and Close after it has returned.
-func (r *Recorder) Run(ctx context.Context) { run(ctx, r.every, r.full, r.Flush) }
+// Run writes what is due every interval, until the context ends: to the disk, and to the store.
+// It logs failures and tries again. Call it once, and Close after it has returned.
+func (r *Recorder) Run(ctx context.Context) {
+	r.begin(ctx)
+	run(ctx, r.every, r.full, func(ctx context.Context) error { return r.flush(ctx, false) })
+}
+
+// begin sends what processes that were killed have left on disk.
+func (r *Recorder) begin(ctx context.Context) {
+	r.adding.Lock()
+	defer r.adding.Unlock()
+	r.takeLeftovers()
+	_ = r.send(ctx) // it complains
+}
 
 // Close calls Flush until it succeeds or the context ends. The error wraps that of the
-// store. Nothing may be counted afterwards.
+// store; what is on disk is then sent by the next process. Nothing may be counted afterwards.
 func (r *Recorder) Close(ctx context.Context) error {
 	if err := drain(ctx, r.Flush); err != nil {
 		return fmt.Errorf("the last counts could not be added to the store: %w", err)
@@ -206,55 +289,152 @@ func (r *Recorder) Close(ctx context.Context) error {
 }
 
 // Flush adds the counts so far to the store. After an error the rest stays for the next
-// call. It counts once, even where the store took it before the error. After an outage
-// longer than [workspace.TallyKnown], the tallies that were sent at its beginning may count
-// twice.
-func (r *Recorder) Flush(ctx context.Context) error {
+// call. It counts once, even where the store took it before the error.
+func (r *Recorder) Flush(ctx context.Context) error { return r.flush(ctx, true) }
+
+// flush is Flush, or sends only what is due.
+func (r *Recorder) flush(ctx context.Context, all bool) error {
 	r.adding.Lock()
 	defer r.adding.Unlock()
-	// Tallies that could not be added go first. Until then new counts stay in the maps, which
+	r.takeLeftovers()
+	r.keep()
+	// Tallies that could not be sent go first. Until then new counts stay in the maps, which
 	// don't grow with the length of an outage.
-	if err := r.add(ctx); err != nil {
+	if err := r.send(ctx); err != nil {
 		return err
 	}
-	r.cut()
-	return r.add(ctx)
+	if all || r.due() {
+		r.cut()
+	}
+	return r.send(ctx)
 }
 
-// cut moves the counts into tallies. The caller holds adding.
-func (r *Recorder) cut() {
+// takeLeftovers makes tallies of what processes that were killed have left on disk. It does so
+// once. The caller holds adding.
+func (r *Recorder) takeLeftovers() {
+	if r.began {
+		return
+	}
+	r.began = true
+	list, err := r.diary.leftovers()
+	if err != nil {
+		r.log.Error("counts that are left on disk can't be read", "err", err)
+	}
 	r.mu.Lock()
-	usage, keys := r.usage, r.keys
-	r.usage, r.keys = map[row]*workspace.Usage{}, map[keyRow]*workspace.KeyUse{}
-	r.mu.Unlock()
-	var t tally
-	flush := func(least int) {
-		if len(t.Usage)+len(t.Keys) >= least {
-			t.ID = rand.Text()
-			r.pending, t = append(r.pending, t), tally{}
+	defer r.mu.Unlock()
+	for _, l := range list {
+		// Whether the store had it is no longer known there.
+		if r.now().Sub(l.at) > workspace.TallyKnown {
+			r.log.Error("counts that are left on disk are too old to be sent", "file", l.path, "rows", len(l.Usage)+len(l.Keys))
+			l.drop()
+			continue
 		}
+		r.unsent = append(r.unsent, split(l.Tally, l.page)...)
 	}
-	for _, u := range usage {
-		t.Usage = append(t.Usage, *u)
-		flush(tallyRows)
-	}
-	for _, k := range keys {
-		t.Keys = append(t.Keys, *k)
-		flush(tallyRows)
-	}
-	flush(1)
 }
 
-// add adds the pending tallies, up to the first that fails. The caller holds adding.
-func (r *Recorder) add(ctx context.Context) error {
-	for len(r.pending) > 0 {
-		t := &r.pending[0]
-		switch now := r.now(); {
-		case t.first.IsZero():
-			t.first = now
-		case now.Sub(t.first) > retryFor:
-			t.ID, t.first = rand.Text(), now
+// keep writes the counts of the interval to the disk.
+func (r *Recorder) keep() {
+	r.mu.Lock()
+	fresh := r.fresh
+	if fresh.rows() == 0 {
+		r.mu.Unlock()
+		return
+	}
+	r.fresh, r.moving = newCounts(), fresh
+	r.mu.Unlock()
+	t := fresh.tally() // without the lock, since requests wait for it
+	r.mu.Lock()
+	if r.since.IsZero() {
+		r.since = r.now().Add(-r.every) // of the oldest
+	}
+	r.kept.add(t)
+	r.moving = counts{}
+	r.mu.Unlock()
+	if r.torn {
+		return
+	}
+	t.ID, t.Seq = r.id, r.seq
+	if err := r.diary.add(t); err != nil {
+		r.torn = true
+		r.diary.turn().drop() // a part would count for the whole
+		r.log.Error("counts can't be written to the disk; they are sent to the store at once, and a kill loses those that wait for it", "err", err)
+	}
+}
+
+// due reports whether what is kept is to be sent.
+func (r *Recorder) due() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.since.IsZero() {
+		return false
+	}
+	now, rows := r.now(), r.kept.rows()
+	age := now.Sub(r.since)
+	return r.patience == 0 || r.diary.folder == "" || r.torn || rows >= early || age >= r.patience || rows >= busyRows && age >= busyFor ||
+		age < 0 || !now.Truncate(time.Hour).Equal(r.since.Truncate(time.Hour))
+}
+
+// cut makes tallies of what is kept. The caller holds adding.
+func (r *Recorder) cut() {
+	page := r.diary.turn()
+	r.torn = false
+	r.mu.Lock()
+	kept := r.kept
+	r.kept, r.moving, r.since = newCounts(), kept, time.Time{}
+	r.mu.Unlock()
+	t := kept.tally()
+	t.ID, t.Seq = r.id, r.seq
+	list := split(t, page)
+	r.seq += int64(len(list))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unsent, r.moving = append(r.unsent, list...), counts{}
+}
+
+// split makes tallies that aren't too large of one, the same each time. The last one has the page.
+func split(all workspace.Tally, p *page) (list []tally) {
+	all = all.Merged()
+	t, size := workspace.Tally{}, 0
+	flush := func() {
+		t.ID, t.Seq = all.ID, all.Seq+int64(len(list))
+		list = append(list, tally{t, nil})
+		t, size = workspace.Tally{}, 0
+	}
+	for _, u := range all.Usage {
+		t.Usage = append(t.Usage, u)
+		if size += rowBytes + partBytes*(len(u.Countries)+len(u.Keys)); size >= tallyBytes {
+			flush()
 		}
+	}
+	for _, k := range all.Keys {
+		t.Keys = append(t.Keys, k)
+		if size += rowBytes; size >= tallyBytes {
+			flush()
+		}
+	}
+	if size > 0 {
+		flush()
+	}
+	if len(list) == 0 {
+		p.drop()
+		return nil
+	}
+	list[len(list)-1].page = p
+	return list
+}
+
+// send sends tallies, up to the first that fails. The caller holds adding.
+func (r *Recorder) send(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		if len(r.unsent) == 0 {
+			r.unsent = nil
+			r.mu.Unlock()
+			return nil
+		}
+		t := r.unsent[0]
+		r.mu.Unlock()
 		adding, cancel := context.WithTimeout(ctx, addTimeout)
 		err := r.counters.AddTally(adding, t.Tally)
 		cancel()
@@ -262,10 +442,11 @@ func (r *Recorder) add(ctx context.Context) error {
 			r.complain(ctx, err)
 			return err
 		}
-		r.pending = r.pending[1:]
+		t.page.drop()
+		r.mu.Lock()
+		r.unsent = r.unsent[1:]
+		r.mu.Unlock()
 	}
-	r.pending = nil
-	return nil
 }
 
 // complain logs that the store fails, at most once in reportEvery. The caller holds adding.
@@ -274,4 +455,28 @@ func (r *Recorder) complain(ctx context.Context, err error) {
 		r.reported = now
 		r.log.Error("counts can't be added to the store; trying again", "err", err)
 	}
+}
+
+// Unsent returns the counts of a workspace that may not be in the store yet, of the days from one
+// to another. Who shows counts adds them to those of the store, which are read first. For a moment
+// a count may be in both, so nothing is billed by them.
+func (r *Recorder) Unsent(workspaceID, from, to string) (list []workspace.Usage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	add := func(u workspace.Usage) {
+		if u.WorkspaceID == workspaceID && from <= u.Day && u.Day <= to {
+			list = append(list, u)
+		}
+	}
+	for _, t := range r.unsent {
+		for _, u := range t.Usage {
+			add(u)
+		}
+	}
+	for _, c := range []counts{r.moving, r.kept, r.fresh} {
+		for _, u := range c.usage {
+			add(*u)
+		}
+	}
+	return workspace.Tally{Usage: list}.Merged().Usage
 }

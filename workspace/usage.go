@@ -12,8 +12,8 @@ const (
 	// UsageKept is how long counts of a day are kept.
 	UsageKept = 400 * 24 * time.Hour
 
-	// TallyKnown is how long a store remembers a tally, to count it only once.
-	TallyKnown = 10 * time.Minute
+	// TallyKnown is how long a store remembers tallies of an ID, to count each only once.
+	TallyKnown = 7 * 24 * time.Hour
 )
 
 // Usage holds the counts for one workspace, day, operation and source.
@@ -65,9 +65,11 @@ type KeyUse struct {
 	LastUsedAt  time.Time
 }
 
-// A Tally holds the counts of one server since its previous tally.
+// A Tally holds the counts of one server since its previous tally. A tally that is added twice
+// counts once: stores know it by ID and Seq.
 type Tally struct {
-	ID    string // set by the caller, unique; a tally that is added twice counts once
+	ID    string // of the process that counts, or of the tally where it is the only one; letters, digits and -
+	Seq   int64  // grows from tally to tally of an ID, each of which is added before the next
 	Usage []Usage
 	Keys  []KeyUse
 }
@@ -76,13 +78,27 @@ type Tally struct {
 // package's, or are the context's.
 type Counters interface {
 	// AddTally adds the tally to the stored counts. After an error, the caller may add the
-	// same tally again within TallyKnown. It still counts once.
+	// same tally again within TallyKnown. It still counts once. A tally whose Seq isn't above
+	// that of an earlier one of the ID counts as added.
 	AddTally(ctx context.Context, t Tally) error
 	// Usage returns the counts of a workspace from one day to another, both included, sorted
 	// by day, operation and source. Countries and Keys are left out.
 	Usage(ctx context.Context, workspaceID, from, to string) ([]Usage, error)
 	// UsageInParts is Usage with Countries and Keys. It takes longer.
 	UsageInParts(ctx context.Context, workspaceID, from, to string) ([]Usage, error)
+}
+
+// A Folder is a [Counters] that keeps tallies as they come, and adds them to the counts later,
+// which costs less. Fold does it. Several servers may call it at once. Counts that are read have
+// tallies that aren't folded yet too, up to a megabyte.
+type Folder interface {
+	Fold(ctx context.Context) (Folded, error)
+}
+
+// Folded is what a [Folder] has done.
+type Folded struct {
+	Rows  int // that were written
+	Bytes int // of tallies, where there were most that one reader looks at
 }
 
 // Totals is what [Counters] may implement too: it sums up rows where they are, which is
@@ -148,7 +164,7 @@ func (t Tally) Merged() Tally {
 			keys[[2]string{k.WorkspaceID, k.ID}] = &k
 		}
 	}
-	out := Tally{ID: t.ID}
+	out := Tally{ID: t.ID, Seq: t.Seq}
 	for _, u := range rows {
 		out.Usage = append(out.Usage, *u)
 	}

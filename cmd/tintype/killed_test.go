@@ -3,12 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -537,6 +539,7 @@ func wantStored(t *testing.T, s store, want *state) {
 type counter struct {
 	*serverProcess
 	name, data, store      string
+	opened                 store        // beside the server
 	sent, answered         atomic.Int64 // requests since the server started
 	already, before, after int64        // counted when it started, before the last flush, after the kill
 	flushed                int64        // seen to be stored before the kill
@@ -580,6 +583,7 @@ func testKilledWhileCounting(t *testing.T, stores map[string]string) {
 		asking.Wait()
 		for _, c := range counters {
 			start(c)
+			until(t, "what was on disk is sent", func() bool { pages, _ := c.pages(); return len(pages) == 0 })
 			c.after = c.counted(t)
 			t.Logf("%s, kill %d: of %d answers %d were seen to be stored before it, %d after; %d are lost",
 				c.name, round+1, c.answered.Load(), c.flushed-c.already, c.after-c.already, c.already+c.answered.Load()-c.after)
@@ -590,14 +594,42 @@ func testKilledWhileCounting(t *testing.T, stores map[string]string) {
 	}
 }
 
-// counted returns the number of requests in the store.
+// pages returns the files of counts that wait on disk for the store.
+func (c *counter) pages() ([]string, error) {
+	return filepath.Glob(filepath.Join(c.data, "usage", "*.counts"))
+}
+
+// counted returns the number of requests that a kill must not lose: in the store, and on disk.
 func (c *counter) counted(t *testing.T) (n int64) {
 	t.Helper()
-	var page struct{ Usage []workspace.Usage }
-	if err := json.Unmarshal(c.mustCall(t, http.StatusOK, "GET", "/workspaces/acme/usage", nil), &page); err != nil {
+	if c.opened == nil {
+		c.opened = openKilled(t, c.store)
+	}
+	w, err := c.opened.Get(t.Context(), "acme")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, u := range page.Usage {
+	var all workspace.Tally
+	pages, err := c.pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		lines, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(lines) {
+			if err := all.UnmarshalRows(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	rows, err := c.opened.Usage(t.Context(), w.ID, "0000-00-00", "9999-99-99")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range append(rows, all.Usage...) {
 		n += u.Requests
 	}
 	return n

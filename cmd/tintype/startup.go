@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -212,7 +213,11 @@ func (s *startup) openRecords(context.Context) error {
 	}
 	s.workspaces = cached.New(s.store, s.cached)
 
-	s.counts = usage.New(usage.Config{Counters: s.store, Now: s.now, Log: s.log})
+	counting := usage.Config{Counters: s.store, Now: s.now, Log: s.log}
+	if s.Store.elsewhere() { // its writes cost money
+		counting.Patience, counting.Folder = 5*time.Minute, filepath.Join(s.Data, "usage")
+	}
+	s.counts = usage.New(counting)
 	s.journal = usage.NewJournal(usage.JournalConfig{Entries: s.store, Now: s.now, Log: s.log})
 	failing := usage.ErrorsConfig{Store: s.store, Now: s.now, Log: s.log}
 	if s.Store.elsewhere() { // its writes cost money
@@ -335,7 +340,7 @@ func (s *startup) makeManager(ctx context.Context) error {
 		told[i] = hook
 	}
 	s.manager = manage.New(manage.Config{
-		Store: s.workspaces, Uncached: s.store, Records: s.store, Auth: s.auth, People: s.people, Plans: s.plans, Alerts: s.alerts,
+		Store: s.workspaces, Uncached: s.store, Records: freshRecords{s.store, usage.Fresh{Store: s.store, Recorder: s.counts}}, Auth: s.auth, People: s.people, Plans: s.plans, Alerts: s.alerts,
 		Process: s.process, Delivery: s.images, Images: s.images, Moderator: moderator, Unmoderated: s.ModerationFailure == "allow",
 		Billing: billingOf(s.seller), PublicURL: s.PublicURL.text(), Certificates: certificatesOf(s.auto), Claims: s.store,
 		Resolver: s.resolver(), CNAMEs: s.cnames(), Fronts: told, BaseDomain: s.BaseDomain, Now: s.now, Metrics: s.metrics, Log: s.log,
@@ -385,6 +390,9 @@ func (s *startup) runBackground() {
 	}
 	for _, hook := range s.hooks {
 		run = append(run, hook.Run)
+	}
+	if folder, ok := s.store.(workspace.Folder); ok {
+		run = append(run, s.fold(folder))
 	}
 	if s.meter != nil {
 		run = append(run, s.meter.Run)

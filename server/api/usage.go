@@ -50,7 +50,7 @@ func (a *api) usageRoutes() {
 		Summary: "Read the usage",
 		Description: "Requests, cache hits, variants made, errors, bytes from origins (`bytes_in`) and to clients (`bytes_out`), and units, which are what usage is billed in. " +
 			"Each row says which part was of a country, where the server has `--geoip`, and of an API key. " +
-			"The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",
+			"The counts of other servers are some seconds behind, with DynamoDB up to five minutes. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are not counted.",
 	}, a.getUsage)
 	handle(a, account.ReadErrors, huma.Operation{
 		Method: http.MethodGet, Path: "/v1/workspaces/{ns}/errors", OperationID: "getErrors", Tags: []string{"Usage"},

@@ -2,8 +2,6 @@ package dynamodb
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,39 +17,6 @@ import (
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
-
-// tallyRows is the number of rows in one transaction. The service allows 100. Fewer rows
-// conflict less often with those of other servers.
-const tallyRows = 25
-
-// AddTally implements [workspace.Counters]. Each transaction has a token made from the
-// tally's ID. The service remembers a token for ten minutes and then ignores repeats.
-func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
-	within, cancel := s.bound(ctx)
-	defer cancel()
-	t = t.Merged()
-	var steps []step
-	for _, u := range t.Usage {
-		day, err := time.Parse(time.DateOnly, u.Day)
-		if err != nil {
-			return fmt.Errorf("day of usage: %w", err)
-		}
-		steps = append(steps, s.add(usageKey(u), usageCounts(u), item{ttl: seconds(day.Add(workspace.UsageKept))}))
-	}
-	for _, k := range t.Keys {
-		steps = append(steps, s.add(key(apiKeysPK(k.WorkspaceID), k.ID),
-			item{"requests": number(k.Requests), "errors": number(k.Errors)}, item{"last_used": micros(k.LastUsedAt)}))
-	}
-	n := 0
-	for chunk := range slices.Chunk(steps, tallyRows) {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", t.ID, n))
-		if err := s.transactOnce(within, hex.EncodeToString(sum[:16]), chunk); err != nil {
-			return s.failure(ctx, err)
-		}
-		n++
-	}
-	return ctx.Err()
-}
 
 // transactOnce writes steps without conditions. It retries after conflicts.
 func (s *Store) transactOnce(ctx context.Context, token string, steps []step) error {
@@ -155,49 +120,38 @@ func (s *Store) usage(ctx context.Context, workspaceID, from, to, attributes str
 	if from > to {
 		return nil, ctx.Err()
 	}
-	parts := spans(from, to)
-	lists := make([][]workspace.Usage, len(parts))
-	err = s.counts(ctx, workspaceID, parts, attributes, func(part int, i item) error {
-		name := strings.SplitN(getText(i, sk), "#", 3)
-		if len(name) != 3 {
-			return fmt.Errorf("usage has an item %q", getText(i, sk))
-		}
-		u := counted(workspaceID, i)
-		u.Day, u.Operation, u.Source = name[0], name[1], name[2]
-		u.Countries, u.Keys = getParts(i, countryPart), getParts(i, keyPart)
-		lists[part] = append(lists[part], u)
-		return nil
-	})
+	rows, err := s.counts(ctx, workspaceID, from, to, attributes)
 	if err != nil {
 		return nil, err
 	}
-	list = slices.Concat(lists...)
-	slices.SortFunc(list, workspace.CompareUsage) // the sort key contains "#", which changes the order
+	for _, u := range rows {
+		if attributes != "" {
+			u.Countries, u.Keys = nil, nil
+		}
+		list = append(list, *u)
+	}
+	slices.SortFunc(list, workspace.CompareUsage)
 	return list, nil
 }
 
 var _ workspace.Totals = (*Store)(nil)
 
-// Total implements [workspace.Totals]. The service sums nothing up, but it leaves the names
-// out, and answers for several months at once.
+// Total implements [workspace.Totals]. The service sums nothing up, but it answers for several
+// months at once.
 func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (workspace.Usage, error) {
 	total := workspace.Usage{WorkspaceID: workspaceID}
 	if from > to {
 		return total, ctx.Err()
 	}
-	parts := spans(from, to)
-	totals := make([]workspace.Usage, len(parts))
-	err := s.counts(ctx, workspaceID, parts, countAttributes, func(part int, i item) error {
-		totals[part].Add(counted(workspaceID, i))
-		return nil
-	})
-	for _, t := range totals {
-		total.Add(t)
+	rows, err := s.counts(ctx, workspaceID, from, to, sk+", "+countAttributes)
+	for _, u := range rows {
+		u.Countries, u.Keys = nil, nil
+		total.Add(*u)
 	}
 	return total, err
 }
 
-const countAttributes = "requests, hits, transforms, errors, bytes_in, bytes_out, units, previews"
+const countAttributes = "requests, hits, transforms, errors, bytes_in, bytes_out, units, previews, fa, fs"
 
 func counted(workspaceID string, i item) workspace.Usage {
 	return workspace.Usage{
@@ -227,12 +181,18 @@ func spans(from, to string) (parts [][2]string) {
 	return append(parts, [2]string{first.Format(time.DateOnly), to})
 }
 
-// counts reads the parts side by side, and calls do for each row of usage with the number of
-// its part, for several parts at once. The rows may be some seconds behind, as those that are
-// written are: that costs half. Empty attributes are all.
-func (s *Store) counts(ctx context.Context, workspaceID string, parts [][2]string, attributes string, do func(part int, i item) error) error {
+// counts returns the rows of usage by their names, with what tallies have that aren't folded. It
+// reads months side by side. The rows may be some seconds behind: that costs half. Empty
+// attributes are all.
+func (s *Store) counts(ctx context.Context, workspaceID, from, to, attributes string) (map[string]*workspace.Usage, error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
+	tallies, err := s.unfolded(within, workspaceID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	parts := spans(from, to)
+	items := make([][]item, len(parts))
 	failed := make([]error, len(parts))
 	var all sync.WaitGroup
 	for part, days := range parts {
@@ -241,11 +201,40 @@ func (s *Store) counts(ctx context.Context, workspaceID string, parts [][2]strin
 				pk: usagePK(workspaceID), condition: "sk BETWEEN :from AND :to", values: item{":from": text(days[0]), ":to": text(days[1] + "~")},
 				behind: true, attributes: attributes,
 			}
-			failed[part] = s.query(within, q, func(i item) (bool, error) { return true, do(part, i) })
+			failed[part] = s.query(within, q, func(i item) (bool, error) { items[part] = append(items[part], i); return true, nil })
 		})
 	}
 	all.Wait()
-	return s.failure(ctx, errors.Join(failed...))
+	if err := errors.Join(failed...); err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	rows, stored := map[string]*workspace.Usage{}, map[string]item{}
+	for _, i := range slices.Concat(items...) {
+		name := getText(i, sk)
+		at := strings.SplitN(name, "#", 3)
+		if len(at) != 3 {
+			return nil, fmt.Errorf("usage has an item %q", name)
+		}
+		u := counted(workspaceID, i)
+		u.Day, u.Operation, u.Source = at[0], at[1], at[2]
+		u.Countries, u.Keys = getParts(i, countryPart), getParts(i, keyPart)
+		rows[name], stored[name] = &u, i
+	}
+	for _, t := range tallies {
+		for st, tally := range t.of(workspaceID) {
+			for _, u := range tally.Usage {
+				name := usageName(u)
+				if u.Day < from || u.Day > to || !slices.Contains(t.states(stored[name]), state(st)) {
+					continue
+				}
+				if rows[name] == nil {
+					rows[name] = &workspace.Usage{WorkspaceID: workspaceID, Day: u.Day, Operation: u.Operation, Source: u.Source}
+				}
+				rows[name].Add(u)
+			}
+		}
+	}
+	return rows, nil
 }
 
 // Lease implements [limit.Leases]. A request that is sent twice because its answer was lost

@@ -77,6 +77,8 @@ type Store struct {
 	warned atomic.Bool          // of a wrong clock
 	offset atomic.Int64         // nanoseconds to add to this machine's clock to get the service's
 	heads  [shards]atomic.Int64 // last known heads of the feed, as guesses for the next write
+
+	folding tallyCache
 }
 
 var (

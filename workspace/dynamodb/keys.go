@@ -26,6 +26,8 @@ import (
 //	KEYS#ID       #              number of keys made so far
 //	AUDIT#ID#…    entry's ID     a line of a log
 //	USE#ID        day#op#source  counts
+//	TALLY#part    B#server#seq   counts of many workspaces, to be folded into those of USE and KEYS
+//	TALLY#part    #              which of them the last fold has
 //	ERR#ID        day#part       errors of images that one server saw on a day
 //	PURGE#ID      LOG            the last purge, and how much of them is in the snapshot
 //	PURGE#ID      PART#number    a part of the snapshot of all purges up to one

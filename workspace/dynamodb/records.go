@@ -109,6 +109,10 @@ func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, e
 func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*workspace.APIKey, err error) {
 	within, cancel := s.bound(ctx)
 	defer cancel()
+	tallies, err := s.unfolded(within, workspaceID)
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
 	err = s.query(within, query{pk: apiKeysPK(workspaceID)}, func(i item) (bool, error) {
 		if i["json"] == nil { // counters of a deleted key
 			return true, nil
@@ -121,6 +125,9 @@ func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*worksp
 			return true, nil
 		}
 		k.LastUsedAt, k.TotalRequests, k.TotalErrors = getTime(i, "last_used"), getNumber(i, "requests"), getNumber(i, "errors")
+		for _, t := range tallies {
+			t.addUses(k, i)
+		}
 		list = append(list, k)
 		return true, nil
 	})

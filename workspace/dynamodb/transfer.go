@@ -41,9 +41,10 @@ var kinds = []kind{
 	{prefix: "WS#", attributes: []string{"id", "rev", "created", "json", "domains"}, export: exportWorkspace},
 	{prefix: "DOMAIN#", attributes: []string{"ns", "id", "claimed", "verified"}, export: exportDomain},
 	{prefix: "KEY#", attributes: []string{"json", "revoked"}, why: "a second copy of the items of KEYS"},
-	{prefix: "KEYS#", attributes: []string{"json", "revoked", "requests", "errors", "last_used", "n"}, export: exportKey},
+	{prefix: "KEYS#", attributes: []string{"json", "revoked", "requests", "errors", "last_used", "n", "fa", "fs"}, export: exportKey},
 	{prefix: "AUDIT#", attributes: []string{"json"}, export: exportAudit},
 	{prefix: "USE#", export: exportUsage}, // the tests of package transfer hold it to workspace.Usage
+	{prefix: "TALLY#", attributes: []string{"data", "n", "json"}, why: "folded into the counts before"},
 	{prefix: "ERR#", attributes: []string{"json"}, export: exportErrors},
 	{prefix: "PURGE#", attributes: []string{"seq", "snap", "parts", "sums", "json", "of", "deflated", "data"}, export: exportPurges},
 	{prefix: "GONE#", attributes: []string{"id", "at"}, export: exportDeletion},
@@ -90,6 +91,9 @@ func (s *Store) Token(ctx context.Context) (string, error) {
 // Export implements [transfer.Source]. It scans the table. What is written meanwhile may be in
 // it or not.
 func (s *Store) Export(ctx context.Context, do func(transfer.Record) error) error {
+	if _, err := s.Fold(ctx); err != nil {
+		return err
+	}
 	return s.scan(ctx, "", func(i item) error {
 		k, err := kindOf(i)
 		if err != nil || k.export == nil {

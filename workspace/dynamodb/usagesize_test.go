@@ -28,7 +28,7 @@ func TestUsageRowIsAUnit(t *testing.T) {
 	u.Countries[workspace.OtherParts], u.Keys[workspace.OtherParts] = workspace.Part{Requests: 1}, workspace.Part{Requests: 1}
 	row := usageCounts(u)
 	maps.Copy(row, usageKey(u))
-	row[ttl] = number(1_900_000_000)
+	row[ttl], row["fa"], row["fs"] = number(1_900_000_000), number(98_765), number(98_765)
 	size := 0
 	for name, value := range row { // as the service's documentation counts
 		size += len(name)

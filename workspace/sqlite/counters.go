@@ -23,8 +23,8 @@ func (s *Store) AddTally(ctx context.Context, t workspace.Tally) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM tallies WHERE until < ?`, micros(at)); err != nil {
 			return err
 		}
-		done, err := tx.ExecContext(ctx, `INSERT INTO tallies (id, until) VALUES (?, ?) ON CONFLICT DO NOTHING`,
-			t.ID, micros(at.Add(workspace.TallyKnown)))
+		done, err := tx.ExecContext(ctx, `INSERT INTO tallies (id, seq, until) VALUES (?, ?, ?)
+			ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until WHERE seq < excluded.seq`, t.ID, t.Seq, micros(at.Add(workspace.TallyKnown)))
 		if err != nil {
 			return err
 		}

@@ -145,6 +145,8 @@ var migrations = []string{
 	// units are in thousandths. parts has JSON of countries and keys; empty is none.
 	`ALTER TABLE usage ADD COLUMN units INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE usage ADD COLUMN parts TEXT NOT NULL DEFAULT '';`,
+	// seq is that of the latest tally of an ID.
+	`ALTER TABLE tallies ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;`,
 }
 
 // migrate brings the database to the newest version, in one transaction.

@@ -102,7 +102,7 @@ func TestMigratesRetention(t *testing.T) {
 	}
 	for _, statement := range []string{ // back to version 3
 		`DROP TABLE deleted`, `DROP INDEX api_keys_age`, `ALTER TABLE api_keys DROP COLUMN forget_at`,
-		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`, `DROP TABLE people`, `DROP TABLE image_errors`, `ALTER TABLE usage DROP COLUMN previews`, `ALTER TABLE usage DROP COLUMN units`, `ALTER TABLE usage DROP COLUMN parts`, `PRAGMA user_version = 3`,
+		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`, `DROP TABLE people`, `DROP TABLE image_errors`, `ALTER TABLE usage DROP COLUMN previews`, `ALTER TABLE usage DROP COLUMN units`, `ALTER TABLE usage DROP COLUMN parts`, `ALTER TABLE tallies DROP COLUMN seq`, `PRAGMA user_version = 3`,
 	} {
 		exec1(t, path, statement)
 	}

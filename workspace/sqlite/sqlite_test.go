@@ -176,7 +176,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		newer:        "newer tintype (schema 99; this one knows up to 10)",
+		newer:        "newer tintype (schema 99; this one knows up to 11)",
 		notSQLite:    "not a database",
 		t.TempDir():  "is a directory",
 		"/dev/null":  "not a regular file",
@@ -295,7 +295,7 @@ func TestOpenMigratesPurges(t *testing.T) {
 		`DROP TABLE purge_events`, `ALTER TABLE purges DROP COLUMN sequence`,
 		`INSERT INTO purges (workspace_id, json) VALUES ('w1',
 			'{"sequence":250,"purges":[{"sequence":101,"kind":"source","source":"a"},{"sequence":250,"kind":"path","source":"b","value":"x"}]}')`,
-		`DROP TABLE people`, `DROP TABLE image_errors`, `ALTER TABLE usage DROP COLUMN previews`, `ALTER TABLE usage DROP COLUMN units`, `ALTER TABLE usage DROP COLUMN parts`, `PRAGMA user_version = 5`,
+		`DROP TABLE people`, `DROP TABLE image_errors`, `ALTER TABLE usage DROP COLUMN previews`, `ALTER TABLE usage DROP COLUMN units`, `ALTER TABLE usage DROP COLUMN parts`, `ALTER TABLE tallies DROP COLUMN seq`, `PRAGMA user_version = 5`,
 	} {
 		exec1(t, path, statement)
 	}

@@ -60,7 +60,7 @@ var elsewhere = map[string]struct {
 	"secret_key":      {nil, "the file's first line has the token"},
 	"changes":         {nil, "servers that start on the target read all anew"},
 	"sqlite_sequence": {nil, "SQLite's own, of changes"},
-	"tallies":         {nil, "they tell for ten minutes that counts came twice"},
+	"tallies":         {nil, "they tell for a week that counts came twice"},
 	"answers":         {nil, "DynamoDB keeps hashes of their keys, from which SQLite's keys can't be made"},
 }
 

@@ -18,7 +18,7 @@ type records struct {
 	keys    map[[32]byte]*workspace.APIKey
 	deleted map[string][]workspace.Deletion    // by namespace, the oldest first
 	trails  map[trailOf][]workspace.AuditEntry // the oldest first
-	tallies map[string]time.Time               // by ID of the tally: until when it is known
+	tallies map[string]knownTally              // by ID of tallies
 	usage   map[usageOf]*workspace.Usage
 	purges  map[string]workspace.PurgeLog // by workspace ID
 	leases  map[leaseOf]int64             // tokens that were handed out
@@ -47,7 +47,7 @@ type (
 
 func newRecords() records {
 	return records{
-		keys: map[[32]byte]*workspace.APIKey{}, deleted: map[string][]workspace.Deletion{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]time.Time{},
+		keys: map[[32]byte]*workspace.APIKey{}, deleted: map[string][]workspace.Deletion{}, trails: map[trailOf][]workspace.AuditEntry{}, tallies: map[string]knownTally{},
 		usage: map[usageOf]*workspace.Usage{}, purges: map[string]workspace.PurgeLog{}, leases: map[leaseOf]int64{}, answers: map[string]kept{}, people: map[[2]string]account.Record{},
 		errors: map[errorsOf][]workspace.ErrorCount{},
 	}
@@ -209,6 +209,12 @@ func (m *Memory) Deletions(ctx context.Context, namespace string) ([]workspace.D
 	return list, nil
 }
 
+// A knownTally is the latest tally of an ID, and until when it is known.
+type knownTally struct {
+	seq   int64
+	until time.Time
+}
+
 // AddTally implements [workspace.Counters].
 func (m *Memory) AddTally(ctx context.Context, t workspace.Tally) error {
 	unlock, err := m.lock(ctx)
@@ -216,11 +222,11 @@ func (m *Memory) AddTally(ctx context.Context, t workspace.Tally) error {
 		return err
 	}
 	defer unlock()
-	maps.DeleteFunc(m.tallies, func(_ string, until time.Time) bool { return m.now().After(until) })
-	if _, known := m.tallies[t.ID]; known {
+	maps.DeleteFunc(m.tallies, func(_ string, k knownTally) bool { return m.now().After(k.until) })
+	if k, ok := m.tallies[t.ID]; ok && t.Seq <= k.seq {
 		return nil
 	}
-	m.tallies[t.ID] = m.now().Add(workspace.TallyKnown)
+	m.tallies[t.ID] = knownTally{t.Seq, m.now().Add(workspace.TallyKnown)}
 	for _, u := range t.Usage {
 		k := usageOf{u.WorkspaceID, u.Day, u.Operation, u.Source}
 		if have := m.usage[k]; have != nil {

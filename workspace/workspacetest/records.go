@@ -575,6 +575,39 @@ func testTallies(t *testing.T, s Store) {
 	must(t, "AddTally", s.AddTally(t.Context(), tally))
 	must(t, "AddTally of nothing", s.AddTally(t.Context(), workspace.Tally{ID: "third"}))
 
+	// Tallies of a server have one ID, and each is known by its Seq.
+	many := workspace.Tally{ID: "server"}
+	for i := range 600 {
+		many.Usage = append(many.Usage, workspace.Usage{WorkspaceID: fmt.Sprint("more-", i), Day: "2026-05-01", Operation: "transform", Requests: 1})
+	}
+	for _, seq := range []int64{1, 1, 2, 1, 2, 5} {
+		many.Seq = seq
+		must(t, "AddTally of a server", s.AddTally(t.Context(), many))
+	}
+	folder, folds := s.(workspace.Folder)
+	fold := func() {
+		if folds {
+			_, err := folder.Fold(t.Context())
+			must(t, "Fold", err)
+		}
+	}
+	wantCounted := func(when string) {
+		t.Helper()
+		for i := range 600 {
+			got, err := s.Usage(t.Context(), fmt.Sprint("more-", i), "2026-05-01", "2026-05-01")
+			if err != nil || len(got) != 1 || got[0].Requests != 3 {
+				t.Fatalf("%s, row %d: %+v, %v", when, i, got, err)
+			}
+		}
+	}
+	wantCounted("before a fold")
+	fold()
+	wantCounted("after a fold")
+	must(t, "AddTally of a server, once more", s.AddTally(t.Context(), many))
+	wantCounted("a tally that comes again after a fold")
+	fold()
+	wantCounted("and is folded")
+
 	want := row.Clone()
 	for range 3 {
 		want.Add(row)
@@ -586,10 +619,11 @@ func testTallies(t *testing.T, s Store) {
 	got, err := s.UsageInParts(t.Context(), "w1", "2026-05-01", "2026-05-01")
 	must(t, "UsageInParts", err)
 	wantSame(t, "UsageInParts", got, []workspace.Usage{want})
-	want.Countries, want.Keys = nil, nil
+	bare := want
+	bare.Countries, bare.Keys = nil, nil
 	got, err = s.Usage(t.Context(), "w1", "2026-05-01", "2026-05-01")
 	must(t, "Usage", err)
-	wantSame(t, "Usage", got, []workspace.Usage{want})
+	wantSame(t, "Usage", got, []workspace.Usage{bare})
 	for i := 3; i < 83; i++ {
 		got, err := s.Usage(t.Context(), fmt.Sprint("many-", i), "2026-05-01", "2026-05-01")
 		if err != nil || len(got) != 1 || got[0].Requests != 2 {
@@ -597,9 +631,20 @@ func testTallies(t *testing.T, s Store) {
 		}
 	}
 	used.LastUsedAt, used.TotalRequests, used.TotalErrors = at, 20, 2
-	keys, err := s.APIKeys(t.Context(), "w1")
-	must(t, "APIKeys", err)
-	wantSame(t, "APIKeys", keys, []*workspace.APIKey{used})
+	for _, when := range []string{"APIKeys", "APIKeys after a fold"} {
+		keys, err := s.APIKeys(t.Context(), "w1")
+		must(t, when, err)
+		wantSame(t, when, keys, []*workspace.APIKey{used})
+		fold()
+	}
+	want.Add(more)
+	must(t, "AddTally, after a fold", s.AddTally(t.Context(), workspace.Tally{ID: "fifth", Usage: []workspace.Usage{more}}))
+	for _, when := range []string{"UsageInParts", "UsageInParts after a fold"} {
+		got, err = s.UsageInParts(t.Context(), "w1", "2026-05-01", "2026-05-01")
+		must(t, when, err)
+		wantSame(t, when, got, []workspace.Usage{want})
+		fold()
+	}
 }
 
 func testImageErrors(t *testing.T, s Store) {
