@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"samples":    {},
 	"signing":    {},
 	"client":     {"signing", "transform"},
+	"mcp":        {"client", "transform"},
 	"limit":      {},
 	"purgehook":  {},
 	"moderation": {},
@@ -159,6 +160,7 @@ var onlyImporters = map[string][]string{
 	"kernel.org/pub/linux":             {"transform/worker"},
 	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "secretref", "internal/versitygw"},
 	"golang.org/x/oauth2":              {"secretref"},
+	"github.com/modelcontextprotocol":  {"mcp"},
 }
 
 // mayNotImport lists what a package must do without.

@@ -42,6 +42,7 @@ type cli struct {
 	Store     storeCmd     `cmd:"" help:"Look after a store: make a table, export, import, back up."`
 	Doctor    doctorCmd    `cmd:"" help:"Walk the production checklist against a running server, and say what to change."`
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
+	MCP       mcpCmd       `cmd:"" name:"mcp" help:"Offer a running server to a language model, as tools of the Model Context Protocol over standard input and output."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
 	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`
 	Health    healthCmd    `cmd:"" help:"Ask a running server on this machine whether it is well." hidden:""`
