@@ -63,8 +63,9 @@ func WithTries(n int) Option { return func(c *Client) { c.tries = max(n, 1) } }
 // WithUserAgent sets the header User-Agent.
 func WithUserAgent(text string) Option { return func(c *Client) { c.agent = text } }
 
-// New returns a client of the server at a URL, such as https://img.example.com. The key is
-// an API key of a workspace, or the root key.
+// New returns a client of the server at a URL, such as https://img.example.com. A path, such
+// as the namespace in https://img.example.com/acme, which builders of image URLs take, is left
+// out. The key is an API key of a workspace, or the root key.
 func New(server, key string, options ...Option) (*Client, error) {
 	base, err := url.Parse(server)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
@@ -77,7 +78,7 @@ func New(server, key string, options ...Option) (*Client, error) {
 		return nil, errors.New("the key holds a blank, a line break or a character that no key has")
 	}
 	c := &Client{
-		base:  strings.TrimSuffix(base.String(), "/"),
+		base:  base.Scheme + "://" + base.Host,
 		key:   key,
 		agent: "tintype-go",
 		http:  &http.Client{Timeout: 60 * time.Second, CheckRedirect: sameHost},

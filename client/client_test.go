@@ -396,7 +396,7 @@ func TestEscaping(t *testing.T) {
 		}, "GET /v1/workspaces/acme/images?limit=5&prefix=a%26b&source=s -"},
 	} {
 		s := &script{answers: []func(http.ResponseWriter){say(200, "{}")}}
-		if err := test.call(newClient(t, "http://img.example", client.WithHTTPClient(&http.Client{Transport: s}))); err != nil || !slices.Equal(s.seen, []string{test.want}) {
+		if err := test.call(newClient(t, "http://img.example/acme/", client.WithHTTPClient(&http.Client{Transport: s}))); err != nil || !slices.Equal(s.seen, []string{test.want}) {
 			t.Errorf("%v %q, want %q", err, s.seen, test.want)
 		}
 	}
