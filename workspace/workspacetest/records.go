@@ -593,7 +593,7 @@ func testTallies(t *testing.T, s Store) {
 	}
 	wantCounted := func(when string) {
 		t.Helper()
-		for i := range 600 {
+		for i := 0; i < 600; i += 37 { // each is some requests
 			got, err := s.Usage(t.Context(), fmt.Sprint("more-", i), "2026-05-01", "2026-05-01")
 			if err != nil || len(got) != 1 || got[0].Requests != 3 {
 				t.Fatalf("%s, row %d: %+v, %v", when, i, got, err)
