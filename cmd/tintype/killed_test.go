@@ -584,7 +584,8 @@ func testKilledWhileCounting(t *testing.T, stores map[string]string) {
 		for _, c := range counters {
 			start(c)
 			until(t, "what was on disk is sent", func() bool { pages, _ := c.pages(); return len(pages) == 0 })
-			c.after = c.counted(t)
+			// A reader uses what it has read of tallies for some seconds.
+			until(t, "what was seen to be stored is there", func() bool { c.after = c.counted(t); return c.after >= c.flushed })
 			t.Logf("%s, kill %d: of %d answers %d were seen to be stored before it, %d after; %d are lost",
 				c.name, round+1, c.answered.Load(), c.flushed-c.already, c.after-c.already, c.already+c.answered.Load()-c.after)
 			if c.after < c.flushed || c.after > c.already+c.sent.Load() {
