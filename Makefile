@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects clients fuzz soak clean deps
+.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects clients site fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ dialects: deps ## URLs that other projects' packages build, asked of a server, a
 
 clients: deps ## the npm package as its users have it: packed, compiled, and in apps of five frameworks in a browser
 	@scripts/clients $(ONLY)
+
+site: ## the documentation as a site, in site/.vitepress/dist
+	@TINTYPE_VERSION='$(VERSION)' scripts/site
 
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)

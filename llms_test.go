@@ -12,21 +12,32 @@ import (
 )
 
 // TestLLMs holds docs/llms.txt to the pages: a line for each, with its title and the first
-// sentence that it says. The form is that of llmstxt.org.
+// sentence that it says. The form is that of llmstxt.org. docs/README.md, the sidebar of the
+// site, leads to each page too.
 func TestLLMs(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Tintype\n\n> An image-transformation CDN that you run yourself: one binary in front of the originals that you already keep.\n\n## Docs\n\n")
-	for _, pattern := range []string{"docs/*.md", "docs/migrate/*.md"} {
+	contents, err := os.ReadFile("docs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"docs/*.md", "docs/guides/*.md", "docs/migrate/*.md"} {
 		pages, err := filepath.Glob(filepath.FromSlash(pattern))
 		if err != nil || len(pages) == 0 {
 			t.Fatal(pattern, len(pages), err)
 		}
 		for _, page := range pages {
+			if page == filepath.FromSlash("docs/README.md") {
+				continue
+			}
 			title, says, err := opening(page)
 			if err != nil {
 				t.Fatal(err)
 			}
 			link := strings.TrimPrefix(filepath.ToSlash(page), "docs/")
+			if !strings.Contains(string(contents), "]("+link+")") {
+				t.Errorf("docs/README.md doesn't list %s: put it below its heading", link)
+			}
 			fmt.Fprintf(&b, "- [%s](%s): %s\n", title, link, says)
 		}
 	}

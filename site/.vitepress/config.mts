@@ -1,0 +1,69 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { defineConfig } from "vitepress";
+import { paths, repository, sidebar } from "../pages.mjs";
+
+const github = "https://github.com/tintype/tintype";
+const files = new Map([...paths].map(([file, page]) => [page, file]));
+
+/** As GitHub makes anchors of headings, since docs/ is read there too. */
+function slugify(heading: string): string {
+  return heading.trim().toLowerCase().replace(/[^\p{L}\p{N}\p{M} _-]/gu, "").replaceAll(" ", "-");
+}
+
+/** Where a link of a page leads on the site: to a page, or to a file of the repository. */
+function resolve(page: string, href: string): string {
+  if (/^([a-z]+:|#|\/\/)/i.test(href)) {
+    return href;
+  }
+  const [to, anchor] = href.split("#");
+  const file = join(dirname(files.get(page)!), decodeURI(to));
+  const target = paths.get(file);
+  if (target) {
+    return "./" + relative(dirname(page), target) + (anchor ? "#" + anchor : "");
+  }
+  if (file.startsWith("..") || !existsSync(join(repository, file))) {
+    throw new Error(`${files.get(page)} leads to ${href}, which isn't there`);
+  }
+  return `${github}/${statSync(join(repository, file)).isDirectory() ? "tree" : "blob"}/main/${file}`;
+}
+
+export default defineConfig({
+  title: "Tintype",
+  titleTemplate: ":title · Tintype",
+  description: "An image-transformation CDN that you run yourself",
+  lang: "en",
+  srcDir: ".pages",
+  markdown: {
+    // docs/ is plain Markdown: nothing in it is for Vue, nor an attribute, an emoji or a link without brackets.
+    html: false,
+    linkify: false,
+    attrs: { disable: true },
+    anchor: { slugify },
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    config(md) {
+      md.disable("emoji", true);
+      md.core.ruler.push("repository", (state) => {
+        for (const token of state.tokens.flatMap((block) => block.children ?? [])) {
+          const attribute = token.type === "link_open" ? "href" : token.type === "image" ? "src" : "";
+          const href = attribute && token.attrGet(attribute);
+          if (href) {
+            token.attrSet(attribute, resolve(state.env.relativePath, href));
+          }
+        }
+      });
+      md.renderer.rules.text = (tokens, i) => md.utils.escapeHtml(tokens[i].content).replaceAll("{{", "&#123;&#123;");
+    },
+  },
+  transformPageData(page) {
+    page.filePath = files.get(page.relativePath)!; // in the repository, for editLink
+  },
+  themeConfig: {
+    nav: [{ text: process.env.TINTYPE_VERSION || "dev", link: "/upgrading" }],
+    sidebar: sidebar(),
+    outline: { level: [2, 3] },
+    search: { provider: "local" },
+    socialLinks: [{ icon: "github", link: github }],
+    editLink: { pattern: `${github}/edit/main/:path`, text: "Edit this page" },
+  },
+});
