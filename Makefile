@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects clients site fuzz soak clean deps
+.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects clients site site-test fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,11 @@ clients: deps ## the npm package as its users have it: packed, compiled, and in 
 
 site: ## the documentation as a site, in site/.vitepress/dist
 	@TINTYPE_VERSION='$(VERSION)' scripts/site
+
+site-test: deps site ## every page of the site in a browser: links, anchors, console, contrast, search (SHOTS=dir keeps screenshots)
+	@scripts/install-test-deps
+	@scripts/install-axe
+	SITE=1 $(TEST) -count=1 -timeout 20m -run '^TestSite$$' ./cmd/tintype
 
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
