@@ -197,3 +197,13 @@ func TestTrimOfRegion(t *testing.T) {
 		}
 	}
 }
+
+// TestTrimOfStrips: a picture of more than a read, in strips that don't end where reads do.
+func TestTrimOfStrips(t *testing.T) {
+	part := image.Rect(64, 32, 584, 560)
+	whole := original(t, framed(600, 640, part, white), transform.PNG)
+	strips := run(t, whole, "", transform.TIFF).Data
+	if got := picture(t, strips, "trim=40").Rect.Size(); got != part.Size() {
+		t.Errorf("%v, want %v", got, part.Size())
+	}
+}
