@@ -890,8 +890,9 @@ type GetUsageOptions struct {
 // GetUsage is GET /v1/workspaces/{ns}/usage: read the usage. Requests, cache hits, variants made,
 // errors, bytes from origins (`bytes_in`) and to clients (`bytes_out`), and units, which are what
 // usage is billed in. Each row says which part was of a country, where the server has `--geoip`, and
-// of an API key. The counts are some seconds behind. Reads up to 92 days at a time. Counts are kept
-// for 400 days. Requests with test keys are not counted.
+// of an API key. The counts of other servers are some seconds behind, with DynamoDB up to five
+// minutes. Reads up to 92 days at a time. Counts are kept for 400 days. Requests with test keys are
+// not counted.
 func (c *Client) GetUsage(ctx context.Context, ns string, o GetUsageOptions) (*UsageAnswer, error) {
 	var out UsageAnswer
 	if err := c.do(ctx, request{method: http.MethodGet, path: "/v1/workspaces/" + escape(ns) + "/usage", query: o}, &out); err != nil {

@@ -1306,6 +1306,10 @@ type AuditEntry struct {
 	After any `json:"after,omitzero"`
 	// The fields that differ, before the change. Secrets are `***`.
 	Before any `json:"before,omitzero"`
+	// How many requests the entry stands for: of those that a rate limit or a key's end refuses, the first
+	// has an entry, and an hour later one entry has the number of the others, with the time of the last.
+	// Left out for one.
+	Count int64 `json:"count,omitzero"`
 	// Sorts by time.
 	ID string `json:"id"`
 	// Address of the client.
