@@ -22,6 +22,10 @@ var (
 	// ErrThrottled is an ErrUnavailable: the store works, but refuses more requests for now.
 	ErrThrottled = fmt.Errorf("%w: it gets more requests than it can handle", ErrUnavailable)
 
+	// ErrUndecodable is an ErrUnavailable: what is stored can't be read by this version, now or
+	// later.
+	ErrUndecodable = fmt.Errorf("%w: what it has was written by another version, or is damaged", ErrUnavailable)
+
 	// ErrFull and ErrReadOnly are an ErrUnavailable: the store can be read, but not written.
 	ErrFull     = fmt.Errorf("%w for writing: its disk is full", ErrUnavailable)
 	ErrReadOnly = fmt.Errorf("%w for writing: its files can only be read", ErrUnavailable)

@@ -218,19 +218,26 @@ func (c *Store) lookUp(ctx context.Context, namespace string) (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := c.load(ctx, namespace, true)
-	go func() {
-		<-l.done
-		done(!errors.Is(l.err, workspace.ErrNotFound))
-	}()
-	return l, nil
+	return c.begin(ctx, namespace, true, done), nil
 }
 
 // A load is one read of the store. Many may wait for it.
 type load struct {
+	once sync.Once
 	done chan struct{}
 	w    *workspace.Workspace // with err, set before done is closed
 	err  error
+	copy *time.Timer // takes the copy where the store doesn't answer soon; may be nil
+	then func(exists bool)
+}
+
+// end gives its result to all who wait. Only the first call counts.
+func (l *load) end(w *workspace.Workspace, err error) {
+	l.once.Do(func() {
+		l.w, l.err = w, err
+		close(l.done)
+		l.then(!errors.Is(err, workspace.ErrNotFound))
+	})
 }
 
 func (l *load) wait(ctx context.Context) (*workspace.Workspace, error) {
@@ -249,48 +256,42 @@ func (c *Store) load(ctx context.Context, namespace string, copyWillDo bool) *lo
 	if l := c.loads[namespace]; l != nil {
 		return l
 	}
-	l := &load{done: make(chan struct{})}
+	return c.begin(ctx, namespace, copyWillDo, func(bool) {})
+}
+
+// begin is load for a namespace that nobody reads, and calls then at its end. A load takes one
+// goroutine. The caller holds c.mu.
+func (c *Store) begin(ctx context.Context, namespace string, copyWillDo bool, then func(exists bool)) *load {
+	l := &load{done: make(chan struct{}), then: then}
 	c.loads[namespace] = l
 	epoch := c.epochs[c.epochOf(namespace)]
+	stranger := copyWillDo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-	read := make(chan struct{})
-	var w *workspace.Workspace
-	var err error
+	copied := func() bool {
+		w := c.lastKnown(ctx, namespace, epoch)
+		if w != nil {
+			l.end(w, nil)
+		}
+		return w != nil
+	}
+	if copyWillDo = copyWillDo && c.spool != nil; copyWillDo {
+		l.copy = time.AfterFunc(c.patience(), func() { copied() })
+	}
 	go func() {
 		defer cancel()
-		defer close(read)
-		w, err = c.read(ctx, namespace, epoch, copyWillDo)
+		w, err := c.read(ctx, namespace, epoch, stranger)
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.loads[namespace] == l {
 			delete(c.loads, namespace)
 		}
-	}()
-	go func() {
-		defer close(l.done)
-		if copyWillDo && c.spool != nil {
-			if !c.down.Load() {
-				soon := time.NewTimer(patience)
-				defer soon.Stop()
-				select {
-				case <-read:
-				case <-soon.C:
-				}
-			}
-			select {
-			case <-read:
-				if !errors.Is(err, workspace.ErrUnavailable) {
-					l.w, l.err = w, err
-					return
-				}
-			default:
-			}
-			if l.w = c.lastKnown(ctx, namespace, epoch); l.w != nil {
-				return
-			}
+		c.mu.Unlock()
+		if l.copy != nil {
+			l.copy.Stop()
 		}
-		<-read
-		l.w, l.err = w, err
+		if copyWillDo && errors.Is(err, workspace.ErrUnavailable) && copied() {
+			return
+		}
+		l.end(w, err)
 	}()
 	return l
 }
@@ -415,7 +416,7 @@ func (c *Store) keep(w *workspace.Workspace) *entry {
 // drop removes a workspace from memory. The caller holds c.mu.
 func (c *Store) drop(namespace string) {
 	c.known.Remove(namespace)
-	c.unmark(namespace)
+	delete(c.stale, namespace)
 	c.spool.remove(namespace)
 }
 

@@ -104,11 +104,7 @@ func (c *Store) Domain(ctx context.Context, name string) (workspace.Domain, erro
 			}
 			return workspace.Domain{}, err
 		}
-		l = c.lookUpDomain(ctx, name, !known)
-		go func() {
-			<-l.done
-			done(!errors.Is(l.err, workspace.ErrDomainNotFound))
-		}()
+		l = c.lookUpDomain(ctx, name, !known, done)
 	}
 	c.mu.Unlock()
 
@@ -172,14 +168,16 @@ func (l *domainLookup) waitFor(ctx context.Context, most time.Duration) (workspa
 	}
 }
 
-// lookUpDomain begins to look a name up in the store. The caller holds c.mu.
-func (c *Store) lookUpDomain(ctx context.Context, name string, stranger bool) *domainLookup {
+// lookUpDomain begins to look a name up in the store, and calls then at its end. The caller holds
+// c.mu.
+func (c *Store) lookUpDomain(ctx context.Context, name string, stranger bool, then func(exists bool)) *domainLookup {
 	l := &domainLookup{done: make(chan struct{})}
 	c.domains.asking[name] = l
 	epochs := c.epochs // of all namespaces: the answer says which one it is
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), domainTimeout)
 	go func() {
 		defer cancel()
+		defer func() { then(!errors.Is(l.err, workspace.ErrDomainNotFound)) }()
 		defer close(l.done)
 		d, err := c.askDomain(ctx, name, stranger)
 		c.mu.Lock()

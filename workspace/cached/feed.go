@@ -68,7 +68,7 @@ func (c *Store) Run(ctx context.Context) {
 		if !whole {
 			again = min(again, c.poll/5)
 		}
-		if pause(ctx, again); ctx.Err() != nil {
+		if sleep(ctx, again); ctx.Err() != nil {
 			return
 		}
 	}

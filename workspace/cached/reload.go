@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// readers is how many reads of what has changed run at a time, and batch how many
+	// readers is how many reads of what has changed run at a time, and rereadAtOnce how many
 	// workspaces one of them reads where the store can do that.
-	readers = 16
-	batch   = 50
+	readers      = 16
+	rereadAtOnce = 50
 
 	// readerFailures is how many reads in a row may fail before the others wait for the next
 	// look at the feed.
@@ -58,9 +58,6 @@ func (c *Store) mark(e *entry) {
 	c.queue = append(c.queue, e.Namespace)
 }
 
-// unmark records that a namespace was read. The caller holds c.mu.
-func (c *Store) unmark(namespace string) { delete(c.stale, namespace) }
-
 // kick has what is marked read, by as many readers as there is work for.
 func (c *Store) kick(ctx context.Context) {
 	c.mu.Lock()
@@ -69,7 +66,7 @@ func (c *Store) kick(ctx context.Context) {
 		c.requeue()
 	}
 	c.failures = 0
-	for range min(readers-c.readers, (len(c.queue)+c.batch()-1)/c.batch()) {
+	for range min(readers-c.readers, (len(c.queue)+c.atOnce()-1)/c.atOnce()) {
 		c.readers++
 		c.reading.Go(func() { c.readMarked(ctx) })
 	}
@@ -96,11 +93,12 @@ func (c *Store) requeue() {
 	}
 }
 
-func (c *Store) batch() int {
+// atOnce is how many workspaces one read has.
+func (c *Store) atOnce() int {
 	if c.many == nil {
 		return 1
 	}
-	return batch
+	return rereadAtOnce
 }
 
 // readMarked reads what is marked until nothing is left or the store fails.
@@ -119,8 +117,12 @@ func (c *Store) readMarked(ctx context.Context) {
 			continue
 		}
 		c.mu.Lock()
-		if err == nil {
+		if err == nil || errors.Is(err, workspace.ErrUndecodable) {
+			// What can't be decoded isn't tried again before the next look: the others are waiting.
 			c.failures = 0
+			if err != nil {
+				c.complain("reading workspaces again", err)
+			}
 			c.mu.Unlock()
 			continue
 		}
@@ -130,12 +132,12 @@ func (c *Store) readMarked(ctx context.Context) {
 			c.queue = append(c.queue, m.Namespace)
 		}
 		c.mu.Unlock()
-		pause(ctx, readerPause)
+		sleep(ctx, readerPause)
 	}
 }
 
-// pause waits for a time, or for the context's end.
-func pause(ctx context.Context, most time.Duration) {
+// sleep waits for a time, or for the context's end.
+func sleep(ctx context.Context, most time.Duration) {
 	t := time.NewTimer(most)
 	defer t.Stop()
 	select {
@@ -152,7 +154,7 @@ type marked struct {
 
 // nextMarked takes some marked workspaces from the queue. The caller holds c.mu.
 func (c *Store) nextMarked() (list []marked) {
-	for len(c.queue) > 0 && len(list) < c.batch() {
+	for len(c.queue) > 0 && len(list) < c.atOnce() {
 		namespace := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
 		if _, ok := c.stale[namespace]; !ok {
@@ -160,7 +162,7 @@ func (c *Store) nextMarked() (list []marked) {
 		}
 		have, ok := c.known.Peek(namespace)
 		if !ok { // no longer in use
-			c.unmark(namespace)
+			delete(c.stale, namespace)
 			c.spool.remove(namespace)
 			continue
 		}
@@ -215,7 +217,7 @@ func (c *Store) took(namespace string, epoch uint64, w *workspace.Workspace, ask
 		c.drop(namespace)
 		c.unknown.Add(namespace, c.now().Add(unknownFor))
 	default:
-		c.unmark(namespace)
+		delete(c.stale, namespace)
 		have := c.keep(w)
 		have.seen(asked.UnixNano())
 		have.marked.Store(false)

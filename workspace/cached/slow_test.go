@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,4 +294,60 @@ func TestConfirm(t *testing.T) {
 			})
 		})
 	}
+}
+
+// damaged is a table with workspaces that this version can't decode.
+type damaged struct {
+	*table
+	from atomic.Int64 // of space0 and so on, those from this one on
+}
+
+func (d *damaged) Reread(ctx context.Context, known []*workspace.Workspace, got func(int, *workspace.Workspace)) error {
+	var failed error
+	err := d.table.Reread(ctx, known, func(i int, w *workspace.Workspace) {
+		if n, _ := strconv.ParseInt(strings.TrimPrefix(w.Namespace, "space"), 10, 64); n >= d.from.Load() {
+			failed = workspace.ErrUndecodable
+			return
+		}
+		got(i, w)
+	})
+	return errors.Join(err, failed)
+}
+
+// TestUndecodable: a workspace that can't be decoded is asked for once after each look at the
+// feed, not again and again, and is no hindrance to others.
+func TestUndecodable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const namespaces, bad = 200, 5
+		store := &damaged{table: newTable(namespaces)}
+		store.from.Store(namespaces)
+		c := cached.New(store, cached.Config{Log: slog.New(slog.DiscardHandler)})
+		for i := range namespaces {
+			if _, err := c.Get(t.Context(), "space"+strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { c.Run(ctx) })
+		time.Sleep(20 * time.Second)
+		store.from.Store(namespaces - bad)
+		for i := range namespaces {
+			store.patch("space" + strconv.Itoa(i))
+		}
+		time.Sleep(10 * time.Second)
+		for i := range namespaces {
+			w, err := c.Get(t.Context(), "space"+strconv.Itoa(i))
+			if want := int64(2); err != nil || i < namespaces-bad && w.Revision != want {
+				t.Fatalf("space%d: revision %d, %v", i, w.Revision, err)
+			}
+		}
+		before := store.made()
+		time.Sleep(time.Minute)
+		if calls := store.made() - before; calls > 2*13 { // of the feed and for what can't be decoded
+			t.Errorf("%d calls in a minute", calls)
+		}
+		stop()
+		running.Wait()
+	})
 }

@@ -21,7 +21,7 @@ const (
 	strangerClients = 65536       // remembered
 	strangerReads   = 64          // of the store at a time; others wait
 	strangerCopies  = 4           // reads of copies on the disk at a time
-	strangerWaiting = 4096        // of them at most, of one kind
+	strangerWaiting = 1024        // of them at most, of one kind, which a store that works reads within 200 ms
 	strangerFull    = strangerBurst * strangerRefill
 )
 

@@ -37,7 +37,7 @@ func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace
 func (s *Store) decode(i item) (*workspace.Workspace, error) {
 	w, err := s.codec.Unmarshal([]byte(getText(i, "json")))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s as stored: %w", workspace.ErrUnavailable, getText(i, pk), err)
+		return nil, fmt.Errorf("%w: %s as stored: %w", workspace.ErrUndecodable, getText(i, pk), err)
 	}
 	return w, nil
 }
