@@ -50,9 +50,9 @@ const (
 // waits holds no slot: it takes a slot of each of its bounds in one step, once all have one
 // free. If none becomes free, a fetch that has been running for longRun gives way: one of a
 // workspace, or from a host, that has more of them, or else one of a client that has more and
-// is over a floor. So clients that name many workspaces can't keep others out. A proxy in front
-// of many people may look like one client, so it keeps the floor. A gate is safe for concurrent
-// use.
+// is over a floor. So clients that name many workspaces can't keep others out, nor can one that
+// names an origin which stalls. A proxy in front of many people may look like one client, so it
+// keeps the floor. A gate is safe for concurrent use.
 type gate struct {
 	most    Fetches
 	refused func(bound) // called for every fetch that is refused, or gives way
@@ -67,6 +67,7 @@ type gate struct {
 const (
 	longRun    = 500 * time.Millisecond // after which a fetch may have to give way
 	hangs      = 5 * time.Second        // after which it may have to for a client that has none
+	patience   = time.Second            // for which a fetch waits before others from its host give way, see due
 	sweepEvery = 100 * time.Millisecond
 	mostSwept  = 16
 )
@@ -85,7 +86,10 @@ type slots struct {
 }
 
 // A part is what a client has of the slots under one bound. It is kept like slots.
-type part struct{ taken, ending, users, queued int }
+type part struct {
+	taken, ending, users, queued int
+	last                         time.Time // when a fetch was admitted
+}
 
 // stay returns how many fetches will go on.
 func (p *slots) stay() int { return p.taken - p.ending }
@@ -116,6 +120,7 @@ type turn struct {
 	keys     []slotKey
 	admitted chan struct{} // closed once it is
 	out      chan struct{} // closed when it loses its place in the queue
+	came     time.Time     // to the queue
 	since    time.Time     // when it was admitted
 	end      func()        // ends the fetch with errBusy
 	ended    bool
@@ -162,6 +167,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 		f.refused(boundQueue)
 		return nil, errBusy
 	}
+	mine.came = time.Now()
 	f.queued(mine, 1)
 	f.waiting = append(f.waiting, mine)
 	if f.sweeps == nil {
@@ -219,17 +225,21 @@ func (f *gate) displace(t *turn) bool {
 
 // displaceClient takes a fetch under one of t's bounds out of the queue for t: the newest of the
 // client that has most of so many places, if that is over a floor and more than t's would have.
-// For a client that has nothing there, the floor doesn't count: more clients than there are
-// parts may have filled all places. It reports false where there is none. The caller holds f.mu.
+// For a client that has nothing there, the floor doesn't count, and fetches that run count too:
+// more clients than there are parts may have filled all places, each with one. It reports false
+// where there is none. The caller holds f.mu.
 func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
 	i := slices.Index(t.under, under)
-	least := t.parts[i].queued + 1
-	if !t.isNew(i) {
+	least, isNew := t.parts[i].queued+1, t.isNew(i)
+	if !isNew {
 		least = max(under.floor(places), least)
 	}
 	return f.putOutNewest(least, func(o *turn) int {
-		if o.under[i] != under {
+		switch {
+		case o.under[i] != under:
 			return 0
+		case isNew:
+			return o.parts[i].taken + o.parts[i].queued
 		}
 		return o.parts[i].queued
 	})
@@ -315,6 +325,9 @@ func (t *turn) take(n int) {
 	for i, p := range t.under {
 		p.taken += n
 		t.parts[i].taken += n
+		if n > 0 {
+			t.parts[i].last = time.Now()
+		}
 	}
 }
 
@@ -401,13 +414,15 @@ func (t *turn) has() int {
 
 // compare is negative for a fetch that comes before another, whichever is older: its client is
 // less greedy, or has fewer running fetches, its workspace has fewer, or has as many and fewer
-// from its host.
+// from its host. Where all is equal, its client has waited longer for its turn: a newcomer comes
+// before those that have just lost a fetch.
 func (t *turn) compare(older *turn) int {
 	return cmp.Or(
 		cmp.Compare(t.greed(), older.greed()),
 		cmp.Compare(t.has(), older.has()),
 		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
-		cmp.Compare(t.under[0].taken, older.under[0].taken))
+		cmp.Compare(t.under[0].taken, older.under[0].taken),
+		t.parts[len(t.parts)-1].last.Compare(older.parts[len(older.parts)-1].last))
 }
 
 // sweep makes room for fetches that wait, and runs again while there are any. It takes the
@@ -422,6 +437,9 @@ func (f *gate) sweep() {
 	}
 	firsts := map[*slots]*turn{}
 	for _, t := range f.waiting {
+		if !t.due() {
+			continue
+		}
 		if first := firsts[t.ofWorkspace()]; first == nil || t.compare(first) < 0 {
 			firsts[t.ofWorkspace()] = t
 		}
@@ -432,6 +450,14 @@ func (f *gate) sweep() {
 		f.makeRoom(t, given)
 	}
 	f.sweeps = time.AfterFunc(sweepEvery, f.sweep)
+}
+
+// due reports whether others may have to give way to a fetch. Most workspaces have one host, and
+// many visitors may ask a slow one at the same time. So where a workspace has all that it may have
+// from a host, a fetch first waits for what ends by itself, and longer the more its client has.
+func (t *turn) due() bool {
+	p := t.under[0]
+	return p.bound != boundWorkspaceHost || p.taken < p.most || time.Since(t.came) >= patience*time.Duration(1+t.parts[0].taken)
 }
 
 // makeRoom ends one fetch under each bound that keeps t waiting. It ends none if one of these
@@ -464,15 +490,13 @@ func (f *gate) makeRoom(t *turn, given map[*turn]struct{}) {
 // of a host and of the server it is one of another workspace, under that of t's workspace it
 // is one from another host. That workspace, or host, has at least two more fetches there than
 // t's, and the fetch is the one of these that has been running longest. If there is none, it is
-// the longest one of a client that has over the floor there, and two more than t's. For a client
-// that has none there, it is then one that hangs, of the client that has most of several: clients
-// within the floor may together have all slots. A fetch that is ending already is enough. The caller
+// the longest one of a client, see heaviest. A fetch that is ending already is enough. The caller
 // holds f.mu.
 func (f *gate) victim(t *turn, under int, given map[*turn]struct{}) *turn {
 	level := 0 // in t.under: the slots of a workspace on a host
 	switch t.under[under].bound {
 	case boundWorkspaceHost:
-		return nil
+		return f.victimOnHost(t, given)
 	case boundAll:
 		level = len(t.under) - 2 // the slots of a workspace
 	}
@@ -485,8 +509,35 @@ func (f *gate) victim(t *turn, under int, given map[*turn]struct{}) *turn {
 	if v != nil {
 		return v
 	}
+	return f.heaviest(t, under, given)
+}
+
+// victimOnHost is victim under the bound of t's workspace on its host. A fetch of nobody, such as
+// a renewal, gives way to every client, since nobody waits for it, and none gives way to it.
+func (f *gate) victimOnHost(t *turn, given map[*turn]struct{}) *turn {
+	if t.client == "" {
+		return nil
+	}
+	v := f.longest(t, 0, given, func(v *turn) int {
+		if v.client == "" {
+			return 1
+		}
+		return 0
+	})
+	if v != nil {
+		return v
+	}
+	return f.heaviest(t, 0, given)
+}
+
+// heaviest is the longest fetch of a client that has over the floor under one of t's bounds, and
+// two more there than t's, or nil. For a client that has none there, it is then one that hangs, of
+// the client that has most of several: clients within the floor may together have all slots. Those
+// of a workspace on a host are so few that there the fetches that wait count too. The caller holds
+// f.mu.
+func (f *gate) heaviest(t *turn, under int, given map[*turn]struct{}) *turn {
 	least := max(t.under[under].floor(t.under[under].most), t.parts[under].taken+1)
-	v = f.longest(t, under, given, func(v *turn) int {
+	v := f.longest(t, under, given, func(v *turn) int {
 		if n := v.parts[under].stay(); n > least {
 			return n
 		}
@@ -496,7 +547,11 @@ func (f *gate) victim(t *turn, under int, given map[*turn]struct{}) *turn {
 		return v
 	}
 	return f.longest(t, under, given, func(v *turn) int {
-		if n := v.parts[under].stay(); n > 1 && time.Since(v.since) >= hangs {
+		n := v.parts[under].stay()
+		if t.under[under].bound == boundWorkspaceHost {
+			n += v.parts[under].queued
+		}
+		if n > 1 && time.Since(v.since) >= hangs {
 			return n
 		}
 		return 0
