@@ -23,9 +23,9 @@ const (
 	// have 100 of each at a time.
 	MaxPurgedNames = 1024
 
-	// PurgeSlices is the number of slices of a workspace's paths and URLs. The hash of a path
-	// decides its slice. If there are too many purges of paths, one purge of a slice replaces
-	// all of the slice's purges.
+	// PurgeSlices is the number of slices of a workspace's paths, and that of its single URLs.
+	// The hash of a path decides its slice. If there are too many purges of paths and URLs, one
+	// purge of a slice replaces all of the slice's purges.
 	PurgeSlices = 1 << 10
 
 	// MaxRecentPurges is the maximum number of purges that a log keeps as requested, before

@@ -20,8 +20,12 @@ type PurgeBase struct {
 	Sources  map[string]int64 `json:"sources,omitempty"`  // sequences, by key
 	Marks    map[string]int64 `json:"marks,omitempty"`    // by name
 	Prefixes []Purge          `json:"prefixes,omitempty"` // sorted by source and value
-	Slices   map[int]int64    `json:"slices,omitempty"`   // by number of the slice
 	Hashes   PurgeHashes      `json:"hashes,omitzero"`
+
+	// Sequences by number of the slice. An image that is found by its path is not found by its
+	// URL, so each purge of a slice empties only one part of 1,024.
+	PathSlices map[int]int64 `json:"path_slices,omitempty"`
+	URLSlices  map[int]int64 `json:"url_slices,omitempty"`
 }
 
 // hashOfPath and hashOfURL identify a path and a URL. Stores keep these hashes, so they must
@@ -47,14 +51,15 @@ func purgeHash(kind byte, source, value string) uint32 {
 // with returns the base with more purges, the oldest first, and the purges that it widened.
 // A nil base is empty.
 func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
-	n := &PurgeBase{Sources: map[string]int64{}, Marks: map[string]int64{}, Slices: map[int]int64{}}
+	n := everything(0)
 	var hashes PurgeHashes
-	prefixes, fresh := map[prefixName]int64{}, map[uint32]int64{}
+	prefixes, fresh := map[prefixName]int64{}, map[uint32]freshPurge{}
 	if b != nil {
 		n.All, hashes = b.All, b.Hashes
 		maps.Copy(n.Sources, b.Sources)
 		maps.Copy(n.Marks, b.Marks)
-		maps.Copy(n.Slices, b.Slices)
+		maps.Copy(n.PathSlices, b.PathSlices)
+		maps.Copy(n.URLSlices, b.URLSlices)
 		for _, p := range b.Prefixes {
 			prefixes[prefixName{p.Source, p.Value}] = p.Sequence
 		}
@@ -68,9 +73,11 @@ func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
 		case PurgePrefix:
 			prefixes[prefixName{p.Source, p.Value}] = p.Sequence
 		case PurgePath:
-			fresh[hashOfPath(p.Source, p.Value)] = p.Sequence
+			h := hashOfPath(p.Source, p.Value)
+			fresh[h] = freshPurge{p.Sequence, fresh[h].kinds | ofPath}
 		case PurgeURL:
-			fresh[hashOfURL(p.Value)] = p.Sequence
+			h := hashOfURL(p.Value)
+			fresh[h] = freshPurge{p.Sequence, fresh[h].kinds | ofURL}
 		default: // PurgeAll, and unknown kinds of later versions
 			n = everything(p.Sequence)
 			hashes = PurgeHashes{}
@@ -104,14 +111,16 @@ func (b *PurgeBase) with(purges []Purge) (*PurgeBase, []Widened) {
 			*m = nil // as JSON decodes it
 		}
 	}
-	if len(n.Slices) == 0 {
-		n.Slices = nil
+	for _, m := range []*map[int]int64{&n.PathSlices, &n.URLSlices} {
+		if len(*m) == 0 {
+			*m = nil
+		}
 	}
 	return n, widened
 }
 
 func everything(sequence int64) *PurgeBase {
-	return &PurgeBase{All: sequence, Sources: map[string]int64{}, Marks: map[string]int64{}, Slices: map[int]int64{}}
+	return &PurgeBase{All: sequence, Sources: map[string]int64{}, Marks: map[string]int64{}, PathSlices: map[int]int64{}, URLSlices: map[int]int64{}}
 }
 
 type prefixName struct{ source, value string }
@@ -121,31 +130,54 @@ func comparePrefixes(a, b Purge) int {
 }
 
 // foldHashes replaces the purges of the fullest slices by a purge of the slice, until at
-// most MaxPurgedPaths are left. Each purge above that number makes one in MaxPurgedPaths
-// of the other images miss once.
+// most MaxPurgedPaths are left. Where all are of paths, or all of URLs, each purge above that
+// number makes one in MaxPurgedPaths of the other images miss once.
 func (b *PurgeBase) foldHashes() []Widened {
 	excess := len(b.Hashes.list) - MaxPurgedPaths
 	if excess <= 0 {
 		return nil
 	}
-	order := make([]int, PurgeSlices)
-	for i := range order {
-		order[i] = i
+	type group struct {
+		kindSlice
+		purges int
 	}
-	slices.SortStableFunc(order, func(a, c int) int { return len(b.Hashes.slice(c)) - len(b.Hashes.slice(a)) })
-	folded, purges := map[int]bool{}, 0
-	for _, i := range order {
+	var order []group
+	for i := range PurgeSlices {
+		count := [ofEither + 1]int{}
+		for _, h := range b.Hashes.slice(i) {
+			count[h.kinds()]++
+		}
+		for kinds, n := range count {
+			if n > 0 {
+				order = append(order, group{kindSlice{i, hashKinds(kinds)}, n})
+			}
+		}
+	}
+	slices.SortStableFunc(order, func(a, c group) int { return c.purges - a.purges })
+	folded, emptied, purges := map[kindSlice]bool{}, 0, 0
+	for _, s := range order {
 		if purges >= excess {
 			break
 		}
-		folded[i] = true
-		purges += len(b.Hashes.slice(i))
-		for _, h := range b.Hashes.slice(i) {
-			b.Slices[i] = max(b.Slices[i], h.sequence())
+		folded[s.kindSlice] = true
+		purges += s.purges
+		last := int64(0)
+		for _, h := range b.Hashes.slice(s.slice) {
+			if h.kinds() == s.kinds {
+				last = max(last, h.sequence())
+			}
+		}
+		if s.kinds&ofPath != 0 {
+			b.PathSlices[s.slice] = max(b.PathSlices[s.slice], last)
+			emptied++
+		}
+		if s.kinds&ofURL != 0 {
+			b.URLSlices[s.slice] = max(b.URLSlices[s.slice], last)
+			emptied++
 		}
 	}
 	b.Hashes = b.Hashes.without(folded)
-	return []Widened{{Kind: PurgeSlice, Value: fmt.Sprintf("%d/%d", len(folded), PurgeSlices), Purges: purges}}
+	return []Widened{{Kind: PurgeSlice, Value: fmt.Sprintf("%d/%d", emptied, PurgeSlices), Purges: purges}}
 }
 
 // foldPrefixes merges prefixes until there are few enough. It merges the two neighbours with
@@ -257,17 +289,47 @@ func tellPrefixes(stoodFor map[prefixName]int) (list []Widened) {
 	return append(list[:maxToldPrefixes], more)
 }
 
+// A storedBase is a PurgeBase as JSON. Slices are for versions that don't tell the slices of
+// paths from those of URLs: they purge both. What they write has no other slices, and is read
+// as both.
+type storedBase struct {
+	*plainBase
+	Slices map[int]int64   `json:"slices,omitempty"`
+	Hashes json.RawMessage `json:"hashes,omitempty"`
+}
+
+type plainBase PurgeBase
+
+// MarshalJSON implements json.Marshaler.
+func (b *PurgeBase) MarshalJSON() ([]byte, error) {
+	stored := storedBase{plainBase: (*plainBase)(b), Slices: map[int]int64{}}
+	for _, m := range []map[int]int64{b.PathSlices, b.URLSlices} {
+		for i, sequence := range m {
+			stored.Slices[i] = max(stored.Slices[i], sequence)
+		}
+	}
+	if b.Hashes.list != nil {
+		var err error
+		if stored.Hashes, err = json.Marshal(b.Hashes); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(stored)
+}
+
 // UnmarshalJSON implements json.Unmarshaler. Earlier versions used hashes of 24 bits. Such
 // purges are read as purges of their slices.
 func (b *PurgeBase) UnmarshalJSON(text []byte) error {
-	type plain PurgeBase
 	*b = PurgeBase{}
-	stored := struct {
-		*plain
-		Hashes json.RawMessage `json:"hashes"`
-	}{plain: (*plain)(b)}
-	if err := json.Unmarshal(text, &stored); err != nil || len(stored.Hashes) == 0 {
+	stored := storedBase{plainBase: (*plainBase)(b)}
+	if err := json.Unmarshal(text, &stored); err != nil {
 		return err
+	}
+	if len(b.PathSlices)+len(b.URLSlices) == 0 && len(stored.Slices) > 0 {
+		b.PathSlices, b.URLSlices = stored.Slices, maps.Clone(stored.Slices)
+	}
+	if len(stored.Hashes) == 0 {
+		return nil
 	}
 	if stored.Hashes[0] != '"' {
 		return json.Unmarshal(stored.Hashes, &b.Hashes)
@@ -276,8 +338,10 @@ func (b *PurgeBase) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(stored.Hashes, &data); err != nil {
 		return err
 	}
-	if b.Slices == nil {
-		b.Slices = map[int]int64{}
+	for _, m := range []*map[int]int64{&b.PathSlices, &b.URLSlices} {
+		if *m == nil {
+			*m = map[int]int64{}
+		}
 	}
 	const sliceBits = 14 // bits of a hash within its slice
 	hash := uint64(0)
@@ -291,7 +355,8 @@ func (b *PurgeBase) UnmarshalJSON(text []byte) error {
 			return errPurgeHashes
 		}
 		slice := int(hash >> sliceBits)
-		b.Slices[slice] = max(b.Slices[slice], int64(sequence))
+		b.PathSlices[slice] = max(b.PathSlices[slice], int64(sequence))
+		b.URLSlices[slice] = max(b.URLSlices[slice], int64(sequence))
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ type PurgeIndex struct {
 	sources, marks map[string]int64
 	hashes         PurgeHashes
 	recent         map[uint32]int64 // by hash; later than those in hashes
-	slices         map[int]int64
+	pathSlices     map[int]int64
+	urlSlices      map[int]int64
 	prefixes       []indexedPrefix // sorted by source and value
 }
 
@@ -35,7 +36,7 @@ func NewPurgeIndex(l PurgeLog) *PurgeIndex {
 	if base == nil {
 		base = &PurgeBase{}
 	}
-	x.all, x.hashes, x.slices = base.All, base.Hashes, base.Slices
+	x.all, x.hashes, x.pathSlices, x.urlSlices = base.All, base.Hashes, base.PathSlices, base.URLSlices
 	x.sources, x.marks, x.recent = map[string]int64{}, map[string]int64{}, map[uint32]int64{}
 	maps.Copy(x.sources, base.Sources)
 	maps.Copy(x.marks, base.Marks)
@@ -101,7 +102,7 @@ func (x *PurgeIndex) Original(source, path string) int64 {
 	if x == nil || x.last == x.all {
 		return x.Everything()
 	}
-	last := max(x.all, x.sources[source], x.hash(hashOfPath(source, path)))
+	last := max(x.all, x.sources[source], x.hash(hashOfPath(source, path), x.pathSlices))
 	if len(x.prefixes) == 0 {
 		return last
 	}
@@ -133,7 +134,7 @@ func (x *PurgeIndex) URL(value string) int64 {
 	if x == nil || x.last == x.all {
 		return x.Everything()
 	}
-	return max(x.all, x.hash(hashOfURL(value)))
+	return max(x.all, x.hash(hashOfURL(value), x.urlSlices))
 }
 
 // Mark returns the last purge of the variants with a mark.
@@ -144,8 +145,8 @@ func (x *PurgeIndex) Mark(name string) int64 {
 	return max(x.all, x.marks[name])
 }
 
-func (x *PurgeIndex) hash(hash uint32) int64 {
-	last := x.slices[sliceOf(hash)]
+func (x *PurgeIndex) hash(hash uint32, widened map[int]int64) int64 {
+	last := widened[sliceOf(hash)]
 	if recent, ok := x.recent[hash]; ok {
 		return max(last, recent)
 	}

@@ -177,7 +177,12 @@ func FuzzPurgeBase(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, text := range []string{string(data), `{"hashes":"YgM="}`, `{"all":7,"slices":{"5":3},"hashes":{"coded":"AQEBAAA="}}`, `{"hashes":{"coded":"AAA="}}`} {
+	mixed, _ := l.Add(slices.Repeat([]workspace.Purge{purge("url", "photos", "u"), purge("path", "photos", "v")}, workspace.MaxRecentPurges/2)...)
+	both, err := json.Marshal(mixed.Base)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, text := range []string{string(data), string(both), `{"slices":{"5":3},"url_slices":{"5":3},"hashes":{"coded":"AQEBAAA=","kinds":"BQ=="}}`, `{"hashes":"YgM="}`, `{"all":7,"slices":{"5":3},"hashes":{"coded":"AQEBAAA="}}`, `{"hashes":{"coded":"AAA="}}`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -258,6 +263,83 @@ func TestPurgesWidenInSmallSteps(t *testing.T) {
 		t.Errorf("a full log is %d bytes long, %v", len(data), err)
 	}
 	t.Logf("a full log: %d bytes as it is stored", len(data))
+}
+
+// TestWidenedSliceIsAThousandth: each slice that a purge is widened to empties one in 1,024 of
+// the other images, though an image is found by its path and by its URL. Half as many purges of
+// both kinds fit into the slices of each.
+func TestWidenedSliceIsAThousandth(t *testing.T) {
+	const images = 20_000
+	variantURL := func(i int) string { return fmt.Sprintf("variant %d", i) }
+	missed := func(before, after workspace.PurgeLog) (n int) {
+		x, y := workspace.NewPurgeIndex(before), workspace.NewPurgeIndex(after)
+		for i := range images {
+			path := fmt.Sprintf("other/%d.jpg", i)
+			if x.Original("photos", path) != y.Original("photos", path) || x.URL(variantURL(i)) != y.URL(variantURL(i)) {
+				n++
+			}
+		}
+		return n
+	}
+	read := func(data []byte) (l workspace.PurgeLog) {
+		if err := json.Unmarshal(data, &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		name string
+		urls int // of 10 purges
+	}{{"paths", 0}, {"both", 5}} {
+		purges := paths("photos", 0, workspace.MaxPurgedPaths*9/8)
+		for i := range purges {
+			if i%10 < tt.urls {
+				purges[i] = purge("url", "photos", fmt.Sprintf("purged %d", i))
+			}
+		}
+		full, _ := workspace.PurgeLog{}.Add(purges[:workspace.MaxPurgedPaths]...)
+		more, widened := full.Add(purges[workspace.MaxPurgedPaths:]...)
+		emptied := 0
+		for _, w := range widened {
+			var n int
+			if _, err := fmt.Sscanf(w.Value, "%d/1024", &n); err != nil {
+				t.Fatal(err)
+			}
+			emptied += n
+		}
+		got, want := missed(full, more), images*float64(emptied)/workspace.PurgeSlices
+		t.Logf("%s: %d slices, %d of %d others missed, expected %.0f", tt.name, emptied, got, images, want)
+		if float64(got) > 1.1*want || float64(got) < want*0.7 || emptied < 100 {
+			t.Errorf("%s: %d slices are widened to, and %d of %d others missed, want %.0f", tt.name, emptied, got, images, want)
+		}
+
+		data, err := json.Marshal(more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// An earlier version reads what it knows, and writes that alone.
+		var known map[string]any
+		if err := json.Unmarshal(data, &known); err != nil {
+			t.Fatal(err)
+		}
+		base := known["base"].(map[string]any)
+		delete(base, "path_slices")
+		delete(base, "url_slices")
+		delete(base["hashes"].(map[string]any), "kinds")
+		if data, err = json.Marshal(known); err != nil {
+			t.Fatal(err)
+		}
+		before := read(data)
+		again, _ := before.Add(paths("more", 0, workspace.MaxPurgedPaths/32)...)
+		for name, l := range map[string]workspace.PurgeLog{"as added": more, "as an earlier version writes it": before, "and widened again": again} {
+			x := workspace.NewPurgeIndex(l)
+			for i, p := range purges {
+				if got := ask(x, p.Kind, p.Source, p.Value); got < int64(i+1) {
+					t.Fatalf("%s, %s: %s %s is forgotten: %d", tt.name, name, p.Kind, p.Value, got)
+				}
+			}
+		}
+	}
 }
 
 // TestOthersStayForAWeek: a workspace purges 50,000 different paths each day. For a week,
