@@ -148,7 +148,7 @@ func TestCloses(t *testing.T) {
 			}
 		}
 	})
-	closed := map[string]int{}
+	closed, opened := map[string]int{}, map[string]int{}
 	for i := range 1900 {
 		w := b.acme()
 		w.Sources, w.AllowedSources, w.AllowedOrigins = nil, []string{"p.example.net"}, []string{"*"}
@@ -157,6 +157,10 @@ func TestCloses(t *testing.T) {
 			w.Sources = []workspace.Source{{Key: "a", Kind: "http", URL: host + "photos/", PublicURLs: []string{host}}}
 			w.AllowedSources = []string{"*", "http://*"}
 			name = one([]string{"AllowedSources", "Sources", "Sources.URL"})
+		} else if i%5 == 1 { // a private one at another place of a public one
+			w.Sources = []workspace.Source{{Key: "a", Kind: "http", URL: host + "vault/", PublicURLs: []string{host + "new/"}}, {Key: "b", Kind: "http", URL: host + "new/", Private: true}}
+			w.AllowedSources = [][]string{nil, {"*"}}[r.IntN(2)]
+			name = one([]string{"Sources.PublicURLs", "Sources.Private", "Sources"})
 		} else {
 			for range r.IntN(7) {
 				changes[one(names)](w)
@@ -183,6 +187,21 @@ func TestCloses(t *testing.T) {
 				t.Errorf("%s: nothing names %s?%s %s\n%s\nold %+v %q\nnew %+v %q", name, p.target.Rest, p.target.RawQuery, p.origin, strings.Join(said, "\n"), places(old), old.AllowedSources, places(w), w.AllowedSources)
 			}
 		}
+		opens := w.Opens(old)
+		for i := range was {
+			if why := mustTell(old, w, probes[i/2]); !was[i] && is[i] && why != "" {
+				opened[why]++
+				if !slices.ContainsFunc(opens, func(text string) bool { return tells(text, why) }) {
+					t.Errorf("%s: nothing says that %s?%s opens (%s)\n%s\nold %+v %q %v\nnew %+v %q %v", name, probes[i/2].target.Rest, probes[i/2].target.RawQuery, why, strings.Join(opens, "\n"),
+						places(old), old.AllowedSources, old.HTTPSOnly, places(w), w.AllowedSources, w.HTTPSOnly)
+				}
+			}
+		}
+		for _, text := range opens {
+			if !isTrue(text, old, w) {
+				t.Errorf("%s: not true: %s\nold %+v %q\nnew %+v %q", name, text, places(old), old.AllowedSources, places(w), w.AllowedSources)
+			}
+		}
 		if len(lost) > 0 && said == nil {
 			t.Errorf("%s: nothing says that these fail from now on: %s\nold %+v %q\nnew %+v %q", name, strings.Join(lost, ", "), old.Sources, old.AllowedSources, w.Sources, w.AllowedSources)
 		}
@@ -193,11 +212,79 @@ func TestCloses(t *testing.T) {
 			t.Errorf("%s: nothing fails, though it says %q\nold %+v %q %v\nnew %+v %q", name, said, old.Sources, old.AllowedSources, old.RequireSignature, w.Sources, w.AllowedSources)
 		}
 	}
+	if opened["http"] == 0 || opened["named"] == 0 {
+		t.Errorf("no change has opened some: %v", opened)
+	}
 	for _, name := range names {
 		if closed[name] == 0 {
 			t.Errorf("no change of %s has closed anything", name)
 		}
 	}
+}
+
+// mustTell returns what opens a URL besides what a longer allowed_sources says itself, or "".
+func mustTell(old, w *workspace.Workspace, p *recentURL) string {
+	src, full := strings.CutPrefix(p.target.RawQuery, "src=")
+	src, query, _ := strings.Cut(src, "&")
+	key, _, _ := strings.Cut(strings.TrimPrefix(p.target.Rest, "/"), "/")
+	find := func(w *workspace.Workspace, key string) *workspace.Source {
+		if i := slices.IndexFunc(w.Sources, func(s workspace.Source) bool { return s.Key == key }); i >= 0 {
+			return &w.Sources[i]
+		}
+		return nil
+	}
+	switch was, is := find(old, key), find(w, key); {
+	case query != "" || p.origin != "" || old.RequireSignature || old.PresetsOnly:
+		return ""
+	case full && old.HTTPSOnly && !w.HTTPSOnly && strings.HasPrefix(src, "http:") && len(inSources(old, src)) == 0 && len(inSources(w, src)) == 0 && slices.Equal(old.AllowedSources, w.AllowedSources):
+		return "http"
+	case !full && was != nil && is != nil && was.URL == is.URL:
+		return "named"
+	}
+	return ""
+}
+
+// tells reports whether a warning is about what opens a URL.
+func tells(text, why string) bool {
+	if why == "http" {
+		return strings.HasPrefix(text, "https_only is off: ") || strings.Contains(text, "every host over http")
+	}
+	return strings.Contains(text, " public from now on") || strings.Contains(text, " shown ")
+}
+
+// isTrue reports whether the source that a warning names first is as it says.
+func isTrue(text string, old, w *workspace.Workspace) bool {
+	why, _, _ := strings.Cut(text, ": ")
+	rest, ok := strings.CutPrefix(text, "source ")
+	if !ok {
+		return true
+	}
+	key, _, _ := strings.Cut(rest, " ")
+	key = strings.TrimSuffix(key, ",")
+	find := func(w *workspace.Workspace) (found workspace.Source, ok bool) {
+		for _, s := range w.Sources {
+			if s.Key == key {
+				return s, true
+			}
+		}
+		return found, false
+	}
+	was, had := find(old)
+	is, has := find(w)
+	_, place, lost := strings.Cut(text, "has lost the place ")
+	place, _, _ = strings.Cut(place, ",")
+	at := func(s workspace.Source) []string { return append([]string{s.URL}, s.PublicURLs...) }
+	switch {
+	case lost:
+		return had && has && slices.Contains(at(was), place) && !slices.Contains(at(is), place)
+	case strings.HasSuffix(why, "is gone"):
+		return had && !has
+	case strings.HasSuffix(why, "has another place now"):
+		return had && has && !slices.Equal(at(was), at(is))
+	case strings.HasSuffix(why, "is not private any more"):
+		return had && has && was.Private && !is.Private
+	}
+	return true
 }
 
 // namedBy reports whether a warning of a change names a URL that fails after it.
@@ -235,7 +322,7 @@ func namedBy(said []string, old, w *workspace.Workspace, p *recentURL) bool {
 		}
 		if _, place, ok := strings.Cut(why, "source "); ok && full {
 			key, is, _ := strings.Cut(place, " ")
-			if _, in := inSources(w, src)[key]; in && is == "is private" && strings.Contains(what, "full URLs of its place") || strings.Contains(what, "full URLs that some servers take for those of its images") {
+			if _, in := inSources(w, src)[key]; in && (is == "is private" || strings.HasPrefix(is, "is as private as ")) && strings.Contains(what, "full URLs of its place") || strings.Contains(what, "full URLs that some servers take for those of its images") {
 				return true
 			}
 		}

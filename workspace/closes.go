@@ -39,10 +39,29 @@ const NoSigningKey = "no signing key: the workspace has none yet, so no URL of t
 
 func (c *closing) withoutKey() []string {
 	needed := slices.ContainsFunc(c.found, func(f *closed) bool { return f.how == needKey })
-	if !needed || len(c.new.w.SigningKeys)+len(c.new.w.DialectKeys) > 0 {
+	if !needed && !c.closedByOthers() || len(c.new.w.SigningKeys)+len(c.new.w.DialectKeys) > 0 {
 		return nil
 	}
 	return []string{NoSigningKey}
+}
+
+// closedByOthers reports whether a source makes images of another one private that were public:
+// [Workspace.Warn] names these.
+func (c *closing) closedByOthers() bool {
+	if !c.unsigned() {
+		return false
+	}
+	for _, place := range c.new.places {
+		was, is := c.old.of(spotOf(place)), c.new.of(spotOf(place))
+		if len(was.named) > 0 && len(was.private) == 0 && len(is.private) > 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.old.w.Sources, func(from Source) bool { // those that move to such a place
+		now := c.new.sources[from.Key]
+		return now != nil && !from.Private && !now.Private && !c.wasPrivate(c.old.sources[from.Key]) &&
+			slices.ContainsFunc(c.new.spots[now], func(s spot) bool { return len(c.new.of(s).private) > 0 })
+	})
 }
 
 // A closing compares what is open before and after a change.
@@ -387,6 +406,10 @@ func otherScheme(u origin.URL) origin.URL {
 
 // needsKey says that a full URL lies in a private source now.
 func (c *closing) needsKey(u origin.URL, was *ruled, private *Source, pattern string) {
+	if named := c.new.of(spotOf(u)).named; len(was.named) == 0 && !c.new.covers(private, spotOf(u)) && len(named) > 0 {
+		c.say("source "+named[0].Key+" is as private as source "+private.Key, "full URLs of its place, which allowed_sources allow ("+pattern+"),", needKey)
+		return
+	}
 	if len(was.named) == 0 {
 		what := "full URLs of its place"
 		if inner := c.publicIn(private); inner != nil {

@@ -120,9 +120,11 @@ func TestCloses(t *testing.T) {
 		"a private one, nothing allowed": {nil, []edit{sources(vault)}, nil},
 		"a private one, signed":          {[]edit{allowed("*"), signed}, []edit{sources(vault), allowed("*"), signed}, nil},
 		"a private bucket":               {[]edit{allowed("*")}, []edit{sources(private(bucket)), allowed("*")}, []string{"source media is private: full URLs of its place, which allowed_sources allow (*)," + keyed}},
-		"a private one's public URL":     {[]edit{sources(vault), allowed("*.example.net")}, []edit{sources(also(vault, "https://cdn.example.net/v/")), allowed("*.example.net")}, []string{"source vault is private: full URLs of its place, which allowed_sources allow (*.example.net)," + keyed}},
-		"a private one moves":            {[]edit{sources(private(at("vault", "old/"))), allowed("*")}, []edit{sources(vault), allowed("*")}, []string{allPlace}},
-		"a private one beside another":   {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, vault), allowed("*")}, []string{allPlace}},
+		"a public URL of one as private as another": {[]edit{sources(also(photos, "https://o.example.com/vault/"), vault), allowed("*.example.net")}, []edit{sources(also(photos, "https://o.example.com/vault/", "https://cdn.example.net/p/"), vault), allowed("*.example.net")}, []string{
+			"source photos is as private as source vault: full URLs of its place, which allowed_sources allow (*.example.net)," + keyed}},
+		"a private one's public URL":   {[]edit{sources(vault), allowed("*.example.net")}, []edit{sources(also(vault, "https://cdn.example.net/v/")), allowed("*.example.net")}, []string{"source vault is private: full URLs of its place, which allowed_sources allow (*.example.net)," + keyed}},
+		"a private one moves":          {[]edit{sources(private(at("vault", "old/"))), allowed("*")}, []edit{sources(vault), allowed("*")}, []string{allPlace}},
+		"a private one beside another": {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, vault), allowed("*")}, []string{allPlace}},
 		"a private one around another": {[]edit{sources(photos), allowed("*")}, []edit{sources(photos, private(at("all", ""))), allowed("*")}, []string{
 			"source all is private: full URLs of its place outside of source photos, which allowed_sources allow (*)," + keyed}},
 		"a private one around what is allowed": {[]edit{allowed("o.example.com/vault/2024/")}, []edit{sources(vault), allowed("o.example.com/vault/2024/")}, []string{
@@ -209,6 +211,43 @@ func TestClosesWithoutKey(t *testing.T) {
 		if got := w.Closes(old); len(got) != 1 {
 			t.Errorf("%s, with a key of another product: %q", name, got)
 		}
+	}
+	other := func(w *Workspace, url string, private bool) {
+		w.Sources = append(w.Sources, Source{Key: "aa", Kind: "http", URL: url, Private: private})
+	}
+	byURL := New("acme")
+	byURL.AllowedSources = nil
+	byURL.Sources = []Source{{Key: "dd", Kind: "http", URL: "https://o.example.com/v/", PublicURLs: []string{"https://b1.example.com/s/"}}}
+	for name, tt := range map[string]struct {
+		close func(*Workspace)
+		want  bool
+	}{
+		"a private source at a public URL":       {func(w *Workspace) { other(w, "https://b1.example.com/s/", true) }, true},
+		"a private source in a public one":       {func(w *Workspace) { other(w, "https://o.example.com/v/in/", true) }, true},
+		"a public source there":                  {func(w *Workspace) { other(w, "https://b1.example.com/s/", false) }, false},
+		"a private source beside it":             {func(w *Workspace) { other(w, "https://o.example.com/w/", true) }, false},
+		"a private source around it":             {func(w *Workspace) { other(w, "https://o.example.com/", true) }, false},
+		"a private source there, all are signed": {func(w *Workspace) { other(w, "https://b1.example.com/s/", true); w.RequireSignature = true }, true}, // says so itself
+		"a private source there, and a key signs": {func(w *Workspace) {
+			other(w, "https://b1.example.com/s/", true)
+			w.SigningKeys = []signing.Key{{ID: "KEY"}}
+		}, false},
+	} {
+		w := byURL.Clone()
+		tt.close(w)
+		if got := w.Closes(byURL); slices.Contains(got, NoSigningKey) != tt.want {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := w.Closes(w); got != nil {
+			t.Errorf("%s, which was so: %q", name, got)
+		}
+	}
+	moved, there := byURL.Clone(), byURL.Clone()
+	other(moved, "https://p.example.com/", true)
+	other(there, "https://p.example.com/", true)
+	there.Sources[0].URL = "https://p.example.com/"
+	if got := there.Closes(moved); !slices.Contains(got, NoSigningKey) {
+		t.Errorf("moved to a private place: %q", got)
 	}
 	w := old.Clone()
 	w.PresetsOnly = true

@@ -14,7 +14,7 @@ func (c *closing) lookAlikes() {
 		was, strict := c.old.mistaken(u), c.new.mistaken(u)
 		pattern := c.new.allowsOutside(u)
 		if was == nil && strict != nil && pattern != "" && c.old.allowsOutside(u) != "" {
-			c.say("source "+strict.Key+" "+c.new.rule(strict, "is"), "full URLs that some servers take for those of its images, and which allowed_sources allow ("+pattern+"),", "are refused from now on (INVALID_SOURCE)")
+			c.say("source "+strict.source.Key+" "+c.new.rule(strict.source, "is"), "full URLs that some servers take for those of its images, and which allowed_sources allow ("+pattern+"),", "are refused from now on (INVALID_SOURCE)")
 		}
 	}
 }
@@ -30,15 +30,26 @@ func (o *opening) lookAlikes() {
 		if strict == nil || pattern == "" || o.new.mistaken(u) != nil {
 			continue
 		}
-		how, _ := o.left(strict, o.old.rule(strict, "was"))
-		if now := o.new.sources[strict.Key]; now != nil && slices.Equal(o.new.spots[now], o.old.spots[strict]) {
-			how = "source " + strict.Key + " has lost marks"
-			if strict.Private {
-				how = "source " + strict.Key + " is not private any more"
-			}
-		}
-		o.say("%s: full URLs that some servers take for those of its images, and which allowed_sources allow (%s), were refused and are shown from now on", how, pattern)
+		o.say("%s: full URLs that some servers take for those of its images, and which allowed_sources allow (%s), were refused and are shown from now on", o.notStrict(strict), pattern)
 	}
+}
+
+// notStrict describes why a place has not the rules of a private or marked source any more.
+func (o *opening) notStrict(p *placed) string {
+	strict, as := p.source, "had the marks of"
+	if strict.Private {
+		as = "was as private as"
+	}
+	if now := o.new.sources[strict.Key]; now != nil && slices.Equal(o.new.spots[now], o.old.spots[strict]) {
+		switch {
+		case strict.Private && !now.Private:
+			return "source " + strict.Key + " is not private any more"
+		case !strict.Private && !slices.Equal(o.old.marks[strict.Key], o.new.marks[now.Key]):
+			return "source " + strict.Key + " has lost marks"
+		}
+	}
+	how, _ := o.left(strict, spotOf(p.url), o.old.rule(strict, "was"), as)
+	return how
 }
 
 // rule says that a source is, or was, private or marked.
@@ -74,16 +85,16 @@ func (r *ruling) strictPlaces() map[string][]placed {
 	return r.strict
 }
 
-// mistaken returns the private or marked source whose images some server may take a URL for
-// that is in no source, or nil.
-func (r *ruling) mistaken(u origin.URL) *Source {
+// mistaken returns the place of a private or marked source whose images some server may take a
+// URL for that is in no source, or nil.
+func (r *ruling) mistaken(u origin.URL) *placed {
 	if len(r.of(spotOf(u)).named) > 0 {
 		return nil
 	}
 	reading := u.Reading()
 	for _, p := range r.strictPlaces()[u.Server()] {
 		if reading.Within(p.reading) {
-			return p.source
+			return &p
 		}
 	}
 	return nil

@@ -65,7 +65,25 @@ func (w *Workspace) opensAll(old *Workspace) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("allowed_sources: %s allows the images of every host over %s: they are public from now on by their full URLs",
 			few(patterns), strings.Join(schemes, " and ")))
 	}
+	if over := w.allowedOverHTTP(); old.HTTPSOnly && !w.HTTPSOnly && over != nil {
+		warnings = append(warnings, fmt.Sprintf("https_only is off: full URLs over http, which allowed_sources allow (%s), are public from now on", few(over)))
+	}
 	return warnings
+}
+
+// allowedOverHTTP returns the patterns that allow full URLs over http outside of all sources.
+// If one allows every host, it returns none.
+func (w *Workspace) allowedOverHTTP() (patterns []string) {
+	if w.allowsAll("http") != "" {
+		return nil
+	}
+	r := newRuling(w)
+	for _, p := range r.allowed {
+		if slices.ContainsFunc(p.some(), func(u origin.URL) bool { return u.Scheme == "http" && len(r.of(spotOf(u)).named) == 0 }) {
+			patterns = append(patterns, p.text)
+		}
+	}
+	return patterns
 }
 
 // AllowsTheWeb reports whether allowed_sources let URLs name originals of every host.
@@ -399,7 +417,7 @@ func (o *opening) marked(s spot, was *ruled) {
 		}
 	}
 	if names != nil {
-		how, which := o.left(o.old.at[s][0], "had no such marks")
+		how, which := o.left(o.old.at[s][0], s, "had no such marks", "")
 		o.say("%s: full URLs of %s lie in source %s, and carry its marks from now on (%s)", how, which, in, strings.Join(names, ", "))
 	}
 }
@@ -407,10 +425,12 @@ func (o *opening) marked(s spot, was *ruled) {
 // opened warns of images of a source that was private.
 func (o *opening) opened(s spot, from *Source, is *ruled, pattern string) {
 	now := o.new.sources[from.Key]
-	how, which := o.left(from, "was private")
+	how, which := o.left(from, s, "was private", "was as private as")
 	switch {
 	case now != nil && !now.Private && slices.Contains(is.named, now):
 		o.say("source %s is not private any more: its images are public from now on", from.Key)
+	case now != nil && !now.Private && pattern == "" && slices.Equal(o.old.spots[from], o.new.spots[now]):
+		o.say("source %s is not private any more: %s are public from now on", from.Key, imagesOf(is))
 	case pattern != "":
 		o.say("%s: %s are public from now on by their full URLs, which allowed_sources allow (%s), where their server gives them to anybody", how, which, pattern)
 	case now != nil && now.Private && o.new.covers(now, s):
@@ -445,11 +465,13 @@ func (o *opening) unmarked(s spot, was, is *ruled, pattern string) {
 		}
 		slices.Sort(names)
 		now := o.new.sources[from.Key]
-		how, which := o.left(from, "had marks")
+		how, which := o.left(from, s, "had marks", "had the marks of")
 		list := strings.Join(names, ", ")
 		switch {
 		case now != nil && slices.Contains(is.named, now):
 			o.say("source %s has lost marks: its images don't carry them from now on (%s)", from.Key, list)
+		case now != nil && pattern == "" && slices.Equal(o.old.spots[from], o.new.spots[now]) && !slices.ContainsFunc(names, func(name string) bool { return slices.Contains(o.new.marks[now.Key], name) }):
+			o.say("source %s has lost marks: %s don't carry them from now on (%s)", from.Key, imagesOf(is), list)
 		case pattern != "":
 			o.say("%s: %s don't carry them from now on (%s) by their full URLs, which allowed_sources allow (%s)", how, which, list, pattern)
 		case now != nil && o.new.covers(now, s):
@@ -468,12 +490,84 @@ func (o *opening) hidden(name, source string) {
 	}
 }
 
-// left describes why images are not in their source any more, and which images.
-func (o *opening) left(from *Source, had string) (how, which string) {
-	if o.new.sources[from.Key] == nil {
+// left describes why the images at a spot don't have the rules of a source any more, and which
+// images. They may have been in another one that shared these rules: as says how.
+func (o *opening) left(from *Source, s spot, had, as string) (how, which string) {
+	now := o.new.sources[from.Key]
+	if now == nil {
 		return fmt.Sprintf("source %s, which %s, is gone", from.Key, had), "its images"
 	}
+	way := o.old.way(s, from)
+	if len(way) > 0 && o.new.covers(now, way[len(way)-1].spot) { // it is where it was
+		for i, step := range way[:len(way)-1] {
+			if how, which := o.parted(s, from, as, step, way[i+1]); how != "" {
+				return how, which
+			}
+		}
+		first := way[0].source
+		if is, still := o.new.of(s), o.new.sources[first.Key]; len(way) > 1 && len(is.named) > 0 && !slices.Contains(is.named, still) {
+			return fmt.Sprintf("source %s lies in source %s, which %s source %s", is.named[0].Key, first.Key, as, from.Key), ""
+		}
+	}
 	return fmt.Sprintf("source %s, which %s, has another place now", from.Key, had), "images at its former place"
+}
+
+// parted describes how a source on the way from a spot to one with rules leaves the next one.
+// It returns "" if the two still share a place.
+func (o *opening) parted(s spot, from *Source, as string, step, next step) (how, which string) {
+	now := o.new.sources[step.source.Key]
+	switch {
+	case now == nil:
+		return fmt.Sprintf("source %s, which %s source %s, is gone", step.source.Key, as, from.Key), "its images"
+	case step.spot == s && !o.new.covers(now, s):
+		return fmt.Sprintf("source %s, which %s source %s, has another place now", step.source.Key, as, from.Key), "images at its former place"
+	case !slices.Contains(o.new.spots[now], next.through):
+		i := slices.Index(o.old.spots[step.source], next.through)
+		return fmt.Sprintf("source %s has lost the place %s, by which it %s source %s", step.source.Key, o.old.urls[step.source][i], as, from.Key), ""
+	}
+	return "", ""
+}
+
+// A step is a source that an image is in.
+type step struct {
+	source  *Source
+	spot    spot // of the image in it
+	through spot // the place of the source before by which the image is in it too
+}
+
+// way returns how the images at a spot are in a source with rules: the first step is one of
+// their own sources, and each one shares a place with the next.
+func (r *ruling) way(s spot, to *Source) (way []step) {
+	type found struct {
+		step
+		rest string
+		from int
+	}
+	var all []found
+	seen := map[*Source]bool{}
+	add := func(s, through spot, from int) {
+		list, rest := r.innermost(s)
+		for _, src := range list {
+			if !seen[src] {
+				seen[src] = true
+				all = append(all, found{step{src, s, through}, rest, from})
+			}
+		}
+	}
+	add(s, spot{}, -1)
+	for i := 0; i < len(all); i++ {
+		if all[i].source == to {
+			for ; i >= 0; i = all[i].from {
+				way = append(way, all[i].step)
+			}
+			slices.Reverse(way)
+			return way
+		}
+		for _, place := range r.spots[all[i].source] {
+			add(place.below(all[i].rest), place, i)
+		}
+	}
+	return nil
 }
 
 // covers reports whether a place of the source contains the spot.

@@ -31,6 +31,8 @@ func TestOpens(t *testing.T) {
 	signed := func(w *Workspace) { w.RequireSignature = true }
 	httpsOnly := func(w *Workspace) { w.HTTPSOnly = true }
 	photos, vault := at("photos", "photos/"), private(at("vault", "photos/vault/"))
+	priv1 := Source{Key: "aa", Kind: "http", URL: "https://b1.example.com/s/", Private: true}
+	mark1 := Source{Key: "aa", Kind: "http", URL: "https://b1.example.com/s/"}
 	const (
 		inPhotos = "images of source photos whose paths begin with vault/"
 		byURL    = " are public from now on by their full URLs, which allowed_sources allow (%s), where their server gives them to anybody"
@@ -171,6 +173,39 @@ func TestOpens(t *testing.T) {
 		"private and marked": {[]edit{sources(photos, vault), marks(mark("m", "vault"))}, []edit{sources(photos), marks(mark("m"))}, []string{
 			"source vault, which was private, is gone: " + inPhotos + " are public from now on",
 			"source vault, which had marks, is gone: " + inPhotos + " don't carry them from now on (m)"}},
+
+		"https_only off, and a host": {[]edit{allowed("h.example.com", "https://s.example.com", "http://p.example.com", "q.example.com:8443"), httpsOnly}, []edit{allowed("h.example.com", "https://s.example.com", "http://p.example.com", "q.example.com:8443")}, []string{
+			"https_only is off: full URLs over http, which allowed_sources allow (h.example.com, http://p.example.com, q.example.com:8443), are public from now on"}},
+		"https_only off, over https":          {[]edit{allowed("https://h.example.com"), httpsOnly}, []edit{allowed("https://h.example.com")}, nil},
+		"https_only off, and nothing allowed": {[]edit{sources(photos), httpsOnly}, []edit{sources(photos)}, nil},
+		"https_only off, in a source":         {[]edit{sources(photos), allowed("o.example.com/photos/"), httpsOnly}, []edit{sources(photos), allowed("o.example.com/photos/")}, nil},
+		"https_only off, signed":              {[]edit{signed, allowed("h.example.com"), httpsOnly}, []edit{signed, allowed("h.example.com")}, nil},
+
+		"a public URL in a private place is gone": {[]edit{sources(also(photos, "https://b1.example.com/s/"), priv1)}, []edit{sources(photos, priv1)}, []string{
+			"source photos has lost the place https://b1.example.com/s/, by which it was as private as source aa: all images of source photos are public from now on"}},
+		"a public URL in a marked place is gone": {[]edit{sources(also(photos, "https://b1.example.com/s/"), mark1), marks(mark("m", "aa"))}, []edit{sources(photos, mark1), marks(mark("m", "aa"))}, []string{
+			"source photos has lost the place https://b1.example.com/s/, by which it had the marks of source aa: all images of source photos don't carry them from now on (m)"}},
+		"a place in a private one is gone, a public URL stays": {[]edit{sources(also(Source{Key: "dd", Kind: "http", URL: "https://b1.example.com/s/"}, "https://o.example.com/v/"), priv1)}, []edit{sources(at("dd", "v/"), priv1)}, []string{
+			"source dd has lost the place https://b1.example.com/s/, by which it was as private as source aa: all images of source dd are public from now on",
+			"source dd has another place now: its images were as private as source aa, and are public from now on"}},
+		"a source with a public URL in a private place is gone, and allowed": {[]edit{sources(also(photos, "https://b1.example.com/s/"), priv1), allowed("o.example.com")}, []edit{sources(priv1), allowed("o.example.com")}, []string{
+			"source photos, which was as private as source aa, is gone: its images" + fmt.Sprintf(byURL, "o.example.com")}},
+		"a source with a public URL in a private place moves, and allowed": {[]edit{sources(also(photos, "https://b1.example.com/s/"), priv1), allowed("o.example.com")}, []edit{sources(also(at("photos", "new/"), "https://b1.example.com/s/"), priv1), allowed("o.example.com")}, []string{
+			"source photos, which was as private as source aa, has another place now: images at its former place" + fmt.Sprintf(byURL, "o.example.com")}},
+		"a source with a private place in common is not private": {[]edit{sources(also(photos, "https://b1.example.com/s/"), priv1)}, []edit{sources(also(photos, "https://b1.example.com/s/"), mark1)}, []string{
+			"source aa is not private any more: all images of source photos are public from now on",
+			"source aa is not private any more: its images are public from now on"}},
+		"a source with marks in common has lost them": {[]edit{sources(also(photos, "https://b1.example.com/s/"), mark1), marks(mark("m", "aa"))}, []edit{sources(also(photos, "https://b1.example.com/s/"), mark1), marks(mark("m"))}, []string{
+			"source aa has lost marks: all images of source photos don't carry them from now on (m)",
+			"source aa has lost marks: its images don't carry them from now on (m)"}},
+		"the one between is gone": {[]edit{sources(also(photos, "https://b2.example.com/t/"), also(Source{Key: "ee", Kind: "http", URL: "https://b2.example.com/t/"}, "https://b1.example.com/s/"), priv1)},
+			[]edit{sources(also(photos, "https://b2.example.com/t/"), priv1)}, []string{
+				"source ee, which was as private as source aa, is gone: all images of source photos are public from now on"}},
+		"the one between has lost its place": {[]edit{sources(also(photos, "https://b2.example.com/t/"), also(Source{Key: "ee", Kind: "http", URL: "https://b2.example.com/t/"}, "https://b1.example.com/s/"), priv1)},
+			[]edit{sources(also(photos, "https://b2.example.com/t/"), Source{Key: "ee", Kind: "http", URL: "https://b2.example.com/t/"}, priv1)}, []string{
+				"source ee has lost the place https://b1.example.com/s/, by which it was as private as source aa: all images of source photos are public from now on"}},
+		"a public source in one that another makes private": {[]edit{sources(also(photos, "https://b1.example.com/s/"), priv1)}, []edit{sources(also(photos, "https://b1.example.com/s/"), priv1, at("xx", "photos/in/"))}, []string{
+			"source xx lies in source photos, which was as private as source aa: all images of source xx are public from now on"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			old, w := New("acme"), New("acme")
