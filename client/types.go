@@ -1123,8 +1123,8 @@ type UsageAnswer struct {
 
 // Widened is an object of the API.
 type Widened struct {
-	// Kind of the wider purge. slice: a part of all the workspace's paths, by their hashes. One of: slice,
-	// prefix, source, all.
+	// Kind of the wider purge. slice: a part of all the workspace's paths, or of its single URLs, by their
+	// hashes. One of: slice, prefix, source, all.
 	Kind string `json:"kind"`
 	// How many purges were replaced.
 	Purges int64 `json:"purges"`

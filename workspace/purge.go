@@ -92,7 +92,7 @@ type PurgeLog struct {
 
 // Widened says that one wider purge has replaced several purges.
 type Widened struct {
-	Kind   PurgeKind `json:"kind" enum:"slice,prefix,source,all" doc:"Kind of the wider purge. slice: a part of all the workspace's paths, by their hashes."`
+	Kind   PurgeKind `json:"kind" enum:"slice,prefix,source,all" doc:"Kind of the wider purge. slice: a part of all the workspace's paths, or of its single URLs, by their hashes."`
 	Source string    `json:"source,omitempty" doc:"Key of the source, for prefix and source."`
 	Value  string    `json:"value,omitempty" doc:"The prefix, cut with … if it is long. For slices their number of the total, such as 3/1024. Empty with the kind prefix: the sum of all prefixes that are not listed."`
 	Purges int       `json:"purges" doc:"How many purges were replaced."`
