@@ -51,7 +51,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 		s.openCertificates, s.openPeers, s.makeDelivery, s.makeAccounts, s.makeManager, s.awaitEngine, s.makeServer,
 	} {
 		if err := stage(ctx); err != nil {
-			return err
+			return tooFewFiles(err)
 		}
 	}
 	s.runBackground()

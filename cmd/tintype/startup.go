@@ -243,7 +243,7 @@ func (s *startup) beginEngine(context.Context) (err error) {
 	return nil
 }
 
-func (s *startup) awaitEngine(ctx context.Context) error { return awaitWorkers(ctx, s.workers) }
+func (s *startup) awaitEngine(ctx context.Context) error { return s.workers.Wait(ctx) }
 
 func (s *startup) openCache(context.Context) error {
 	s.answers = delivery.NewAnswers(s.memory.answers, s.metrics)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +46,14 @@ func (c *serveCmd) fontCache() string {
 	return folder
 }
 
+// tooFewFiles adds what to do to an error of a start that ran out of open files.
+func tooFewFiles(err error) error {
+	if errors.Is(err, syscall.EMFILE) {
+		err = fmt.Errorf("%w: let this process open more files (ulimit -n, LimitNOFILE=), or start fewer --workers", err)
+	}
+	return err
+}
+
 // beginWorkers begins to start the pool that the flags describe. memory is the bound for all
 // transforms, in bytes.
 func (c *serveCmd) beginWorkers(memory int64, log *slog.Logger) (*worker.Pool, error) {
@@ -55,13 +62,4 @@ func (c *serveCmd) beginWorkers(memory int64, log *slog.Logger) (*worker.Pool, e
 		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: memory, Memory: int64(c.WorkerMemory),
 		Sandbox: worker.Sandbox(c.Sandbox), FontCache: c.fontCache(), Log: log,
 	})
-}
-
-// awaitWorkers waits until the pool is ready.
-func awaitWorkers(ctx context.Context, p *worker.Pool) error {
-	err := p.Wait(ctx)
-	if errors.Is(err, syscall.EMFILE) {
-		err = fmt.Errorf("%w: let this process open more files (ulimit -n, LimitNOFILE=), or start fewer --workers", err)
-	}
-	return err
 }

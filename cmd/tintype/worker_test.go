@@ -24,7 +24,7 @@ func startTestWorkers(t testing.TB, sandbox string) *worker.Pool {
 	c := serveCmd{Workers: 1, Queue: 100, Sandbox: sandbox, WorkerMemory: 2 << 30}
 	p, err := c.beginWorkers(0, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err == nil {
-		err = awaitWorkers(t.Context(), p)
+		err = p.Wait(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)
