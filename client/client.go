@@ -69,7 +69,7 @@ func WithUserAgent(text string) Option { return func(c *Client) { c.agent = text
 func New(server, key string, options ...Option) (*Client, error) {
 	base, err := url.Parse(server)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("%q is no URL such as http://localhost:8080", server)
+		return nil, fmt.Errorf("the server: %q is no URL such as http://localhost:8080", server)
 	}
 	if key == "" {
 		return nil, errors.New("the key is empty: make one with POST /v1/workspaces/NS/api-keys, or on the page Keys")

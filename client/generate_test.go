@@ -406,13 +406,13 @@ func (g *generator) operation(method, path string, op operation) error {
 	g.printf("func (c *Client) %s(%s) (*%s, error) {\n\tvar out %[3]s\n\tif err := c.do(ctx, request{%s}, &out); err != nil {\n\t\treturn nil, err\n\t}\n\treturn &out, nil\n}\n\n",
 		name, strings.Join(args, ", "), answer, fields)
 	if _, paged := g.doc.Components.Schemas[status].Properties["next"]; paged {
-		return g.pages(name, status, answer, args, names, query)
+		return g.pages(name, status, args, names, query)
 	}
 	return nil
 }
 
 // pages writes the iterator over all pages of a list.
-func (g *generator) pages(name, schemaName, answer string, args, names []string, query []parameter) error {
+func (g *generator) pages(name, schemaName string, args, names []string, query []parameter) error {
 	list, ok := rows[schemaName]
 	if !ok {
 		return fmt.Errorf("%s has pages: say in rows which list they continue", schemaName)
@@ -437,7 +437,6 @@ func (g *generator) pages(name, schemaName, answer string, args, names []string,
 	g.printf("func (c *Client) %s(%s) iter.Seq2[%s, error] {\n", all, strings.Join(args, ", "), of)
 	g.printf("\treturn pages(func(next string) ([]%s, string, error) {\n\t\tif next != \"\" {\n\t\t\to.%s = next\n\t\t}\n", of, cursor)
 	g.printf("\t\tpage, err := c.%s(%s)\n\t\tif err != nil {\n\t\t\treturn nil, \"\", err\n\t\t}\n\t\treturn page.%s, page.Next, nil\n\t})\n}\n\n", name, strings.Join(names, ", "), exported(list))
-	_ = answer
 	return nil
 }
 

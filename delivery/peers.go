@@ -27,7 +27,7 @@ import (
 // Peers are the other servers of a fleet.
 type Peers interface {
 	// Owner returns the server that makes the variants of what is named, and whether it is
-	// another one. It is asked on every request, and answers from memory.
+	// another one. It is asked on every miss, and answers from memory.
 	Owner(what string) (owner string, other bool)
 	// Ask asks an owner for the entry of a key. made is whether it was made for this question.
 	// After an error, the caller makes the entry itself.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/tintype/tintype/client"
 	"github.com/tintype/tintype/cmd/tintype/remote"
@@ -10,11 +9,7 @@ import (
 
 // newAPIClient returns a client of the server at a URL of --server.
 func newAPIClient(server, key string) (*client.Client, error) {
-	c, err := client.New(server, key, client.WithUserAgent("tintype/"+version))
-	if err != nil {
-		return nil, fmt.Errorf("--server: %w", err)
-	}
-	return c, nil
+	return client.New(server, key, client.WithUserAgent("tintype/"+version))
 }
 
 // firstRootKey returns the first key in TINTYPE_ROOT_KEY, or "" where there is none.

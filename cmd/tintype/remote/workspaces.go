@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -68,11 +69,11 @@ func (c *wsGetCmd) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	return c.show(env, w)
+	return showWorkspace(c.output, env, w)
 }
 
-// show prints the settings of a workspace that are single values, and the names of the rest.
-func (c *wsGetCmd) show(env Env, w *client.Workspace) error {
+// showWorkspace prints the settings of a workspace that are single values, and the names of the rest.
+func showWorkspace(o output, env Env, w *client.Workspace) error {
 	warn(env, w.Warnings)
 	text, err := json.Marshal(w)
 	if err != nil {
@@ -82,15 +83,8 @@ func (c *wsGetCmd) show(env Env, w *client.Workspace) error {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return err
 	}
-	return c.print(env, w, func(row func(...any)) {
-		names := slices.Sorted(func(yield func(string) bool) {
-			for name := range fields {
-				if !yield(name) {
-					return
-				}
-			}
-		})
-		for _, name := range names {
+	return o.print(env, w, func(row func(...any)) {
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			switch value := fields[name].(type) {
 			case []any:
 				if name != "warnings" {
@@ -151,7 +145,7 @@ func (c *wsCreateCmd) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	return (&wsGetCmd{inWorkspace: c.inWorkspace, output: c.output}).show(env, w)
+	return showWorkspace(c.output, env, w)
 }
 
 type wsSetCmd struct {
@@ -173,7 +167,7 @@ func (c *wsSetCmd) Run(ctx context.Context, env Env) error {
 	if err != nil {
 		return err
 	}
-	return (&wsGetCmd{inWorkspace: c.inWorkspace, output: c.output}).show(env, w)
+	return showWorkspace(c.output, env, w)
 }
 
 // settings reads SETTING=VALUE. limits.requests_per_minute=60 sets one of an object.
