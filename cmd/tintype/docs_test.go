@@ -33,7 +33,7 @@ tintype serve --listen :8080 --data /var/lib/tintype --dir acme/photos=/srv/phot
 curl -o cat.jpg 'http://localhost:8080/acme/photos/cat.jpg?w=400'
 ` + "```" + `
 
-A flag overrides its variable. Write sizes as 64MiB, 1.5GB or a number of bytes, and durations as 10s or 1m30s. With a
+A flag overrides its variable. Write sizes as 64MiB, 1.5GB or a number of bytes, and durations as 10s, 1m30s, 7d or 2w. With a
 wrong value the server doesn't start: the message names the flag and the allowed values.
 
 | flag | variable | default | meaning |

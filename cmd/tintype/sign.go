@@ -15,7 +15,7 @@ import (
 // signCmd signs a URL without a server.
 type signCmd struct {
 	URL       string        `arg:"" help:"The URL as clients will send it, options included; or its path and query alone."`
-	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long the signature is valid, such as 30m or 48h. 0 is for ever; private sources refuse that (${default})."`
+	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long the signature is valid, such as 30m, 12h, 7d or 2w. 0 is for ever; private sources refuse that (${default})."`
 	Namespace string        `placeholder:"NS" help:"The workspace. Needed for a URL in host form, whose path has no namespace."`
 }
 
