@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture dialects clients site site-test fuzz soak clean deps
+.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench gallery picture screenshot dialects clients site site-test fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,11 @@ gallery: deps ## bin/gallery/index.html: every operation, fit and format, to loo
 
 picture: ## docs/packages.svg: which package imports which
 	$(GO) test . -run TestPicture -update
+
+screenshot: build ## docs/playground.webp: the picture of the playground in README, by Chromium
+	@scripts/install-test-deps
+	SCREENSHOT='$(CURDIR)/bin/playground.png' $(TEST) -count=1 -run '^TestScreenshot$$' ./cmd/tintype
+	$(BIN) transform bin/playground.png 'q=82' -o docs/playground.webp
 
 dialects: deps ## URLs that other projects' packages build, asked of a server, and their pages in a browser (SUITES=dir adds their tests, UPDATE=1 writes the table)
 	@SUITES='$(SUITES)' UPDATE='$(UPDATE)' scripts/dialects
