@@ -34,10 +34,10 @@ func (c *Client) Send(ctx context.Context, e meter.Event) error {
 	if customer.ID == "" {
 		return meter.ErrSkip
 	}
-	_, err = c.api.V1BillingMeterEvents.Create(ctx, &stripego.BillingMeterEventCreateParams{
+	err = c.post(ctx, "/v1/billing/meter_events", &stripego.BillingMeterEventCreateParams{
 		EventName: &c.Meter, Identifier: &e.ID, Timestamp: stripego.Int64(e.Time.Unix()),
 		Payload: map[string]string{"stripe_customer_id": customer.ID, "value": strconv.FormatInt(int64(e.Data.Units), 10)},
-	})
+	}, &stripego.BillingMeterEvent{})
 	said, answered := errors.AsType[*stripego.Error](err)
 	switch {
 	case err == nil:
