@@ -5,10 +5,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"runtime"
 
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/vips"
 )
+
+// hasZygote means that package vips is in this program, and with it a zygote for workers.
+const hasZygote = runtime.GOOS == "linux"
 
 func newEngine(log *slog.Logger) (transform.Engine, error) {
 	if err := vips.Start(vips.Config{Logger: log}); err != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
+const hasZygote = false
+
 func newEngine(*slog.Logger) (transform.Engine, error) {
 	return nil, errors.New("this tintype was built without libvips and can't transform: build it with CGO_ENABLED=1")
 }

@@ -24,6 +24,13 @@ import (
 var version = "dev"
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "worker" { // the parser of all other commands would only take time and memory
+		if err := (workerCmd{}).Run(stdio{os.Getenv, os.Stdout, os.Stderr}); err != nil {
+			fmt.Fprintln(os.Stderr, "tintype:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := untilSignal()
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
@@ -45,7 +52,6 @@ type cli struct {
 	Sign      signCmd      `cmd:"" help:"Sign a URL, without a server."`
 	MCP       mcpCmd       `cmd:"" name:"mcp" help:"Offer a running server to a language model, as tools of the Model Context Protocol over standard input and output."`
 	Samples   samplesCmd   `cmd:"" help:"Draw the demo's pictures into a folder." hidden:""`
-	Worker    workerCmd    `cmd:"" help:"Transform for the serve that started this." hidden:""`
 	Health    healthCmd    `cmd:"" help:"Ask a running server on this machine whether it is well." hidden:""`
 	Version   versionCmd   `cmd:"" help:"Say which version this is."`
 

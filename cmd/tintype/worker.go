@@ -58,7 +58,7 @@ func tooFewFiles(err error) error {
 // transforms, in bytes.
 func (c *serveCmd) beginWorkers(memory int64, log *slog.Logger) (*worker.Pool, error) {
 	return worker.Begin(worker.Config{
-		Command: []string{os.Args[0], "worker"},
+		Command: []string{os.Args[0], "worker"}, Zygote: hasZygote,
 		Workers: c.Workers, Queue: c.Queue, Timeout: c.TransformTimeout, Budget: memory, Memory: int64(c.WorkerMemory),
 		Sandbox: worker.Sandbox(c.Sandbox), FontCache: c.fontCache(), Log: log,
 	})

@@ -2,6 +2,10 @@
 
 package vips
 
+// #cgo linux LDFLAGS: -ldl
+// #include "zygote.h"
+import "C"
+
 import (
 	"bytes"
 	"context"
@@ -14,8 +18,12 @@ import (
 
 // Warm makes libvips load everything that it would load at the first picture: plugins of
 // decoders and encoders, fonts and their configuration. Call it in a process that can't
-// open files later. It skips formats that this libvips doesn't support.
+// open files later. It skips formats that this libvips doesn't support. It does nothing in a
+// process that a zygote has forked, which is warm: see zygote.c.
 func Warm(ctx context.Context) {
+	if C.tintype_forked() != 0 {
+		return
+	}
 	m := image.NewNRGBA(image.Rect(0, 0, 64, 48))
 	for i := range m.Pix {
 		m.Pix[i] = byte(i * 7)

@@ -13,9 +13,11 @@
 //   - queue.go admits as many jobs as processes and the memory budget allow. turns.go says
 //     which is next: that of the workspace, or client, that has used the least running time.
 //     room.go says which jobs may wait.
-//   - pool.go and process.go run the job in a free process.
+//   - pool.go and process.go run the job in a free process. zygote.go has processes forked
+//     where it can, so that they share memory and start soon.
 //
-// The pool keeps one spare process, which replaces the first lost one at once.
+// The pool keeps one spare process, which replaces a lost one at once. Where processes are
+// forked, it keeps none before the first loss, or the first job that needs it.
 //
 // # What is copied
 //

@@ -23,6 +23,10 @@ type Config struct {
 	// Command is the program's name and the arguments that make this program call [Serve].
 	// Required.
 	Command []string
+	// Zygote means that the only argument is "worker", and that the program is a zygote with
+	// "zygote" in its place: see zygote.c of package vips. Where it isn't one after all, the
+	// pool does without.
+	Zygote bool
 
 	Workers int // jobs at the same time; 0 is one for every core that this process or its container may use
 	// Queue is the number of jobs that may wait. One workspace takes at most as many places
@@ -61,6 +65,7 @@ type Pool struct {
 	queue  *queue
 	blocks *blocklist
 	marks  *markFiles
+	young  *nursery
 	log    *slog.Logger
 	launch chan launch   // received by the thread that starts processes
 	stop   chan struct{} // closed when the pool is closed
@@ -73,6 +78,7 @@ type Pool struct {
 	idle     []*process // the most recently used process is last
 	takers   []chan *process
 	starting int
+	spare    bool        // a spare process is due
 	failures int         // failed starts in a row
 	draining bool        // no new jobs
 	closed   bool        // no new processes
@@ -124,6 +130,7 @@ func Begin(c Config) (*Pool, error) {
 		replaced: newHistogram(.001, .01, .1, .25, .5, 1, 5),
 		begun:    make(chan error, c.Workers),
 	}
+	p.young = &nursery{command: c.Command, fontCache: c.FontCache, launch: p.onThread, log: c.Log, off: !c.Zygote}
 	go p.launchAll()
 	p.tasks.Go(p.watch)
 	for range c.Workers {
@@ -136,7 +143,7 @@ func Begin(c Config) (*Pool, error) {
 }
 
 // Wait waits until Workers processes are ready. A spare process, which replaces the first lost
-// one, may still be starting. Wait gives up at the end of ctx. After an error the pool is closed.
+// one, may still be starting, or starts when the first job needs it or a process is lost. Wait gives up at the end of ctx. After an error the pool is closed.
 // Call it once.
 func (p *Pool) Wait(ctx context.Context) (err error) {
 	for range p.config.Workers {
@@ -151,7 +158,11 @@ func (p *Pool) Wait(ctx context.Context) (err error) {
 		}
 	}
 	p.announce()
-	p.fill()
+	forks := p.young.works()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spare = p.spare || !forks // to fork one takes little time, so that can wait until it is needed
+	p.fillLocked()
 	return nil
 }
 
@@ -566,7 +577,7 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 			p.mu.Unlock()
 			return w, nil
 		}
-		p.loseLocked(w, Death{Reason: howItEnded(w.cmd.ProcessState)}, nil)
+		p.loseLocked(w, Death{Reason: howItEnded(w.ended)}, nil)
 	}
 	if p.closed {
 		p.mu.Unlock()
@@ -574,6 +585,8 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 	}
 	taker := make(chan *process, 1)
 	p.takers = append(p.takers, taker)
+	p.spare = true
+	p.fillLocked()
 	p.mu.Unlock()
 
 	limit := time.NewTimer(p.config.MaxWait)
@@ -643,6 +656,10 @@ func (p *Pool) loseLocked(w *process, d Death, over *transform.Header) {
 	w.kill()
 	p.tasks.Go(func() { w.close(0) })
 	p.countDeath(d)
+	p.spare = true
+	if d.Reason == lostCrash {
+		p.young.renew()
+	}
 	attrs := []any{"reason", d.Reason, "pid", w.pid(), "jobs", w.jobs}
 	if over != nil {
 		attrs = append(attrs, "workspace", d.Workspace, "source", d.Source, "format", d.Format,
@@ -660,7 +677,7 @@ func (p *Pool) loseLocked(w *process, d Death, over *transform.Header) {
 	p.fillLocked()
 }
 
-// fill starts processes until there are Workers and a spare one.
+// fill starts processes until there are Workers, and a spare one where it is due.
 func (p *Pool) fill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -668,7 +685,11 @@ func (p *Pool) fill() {
 }
 
 func (p *Pool) fillLocked() {
-	for !p.closed && len(p.all)+p.starting < p.config.Workers+1 {
+	most := p.config.Workers
+	if p.spare {
+		most++
+	}
+	for !p.closed && len(p.all)+p.starting < most {
 		p.starting++
 		p.tasks.Go(func() {
 			err := p.begin()
@@ -710,7 +731,7 @@ func startPause(failures int, err error) time.Duration {
 
 // begin starts a process and offers it to jobs.
 func (p *Pool) begin() error {
-	w, err := startProcess(p.config.Command, p.config.FontCache, p.onThread, p.log)
+	w, err := startProcess(p.young, p.config.startTimeout)
 	if err == nil {
 		err = w.setUp(setup{
 			Sandbox: p.config.Sandbox, Memory: p.config.Memory, Output: maxOutput, OpenFiles: 256, Parent: os.Getpid(),
@@ -756,7 +777,7 @@ func (p *Pool) dropIdle(w *process) {
 	defer p.mu.Unlock()
 	if i := slices.Index(p.idle, w); i >= 0 {
 		p.idle = slices.Delete(p.idle, i, i+1)
-		p.loseLocked(w, Death{Reason: howItEnded(w.cmd.ProcessState)}, nil)
+		p.loseLocked(w, Death{Reason: howItEnded(w.ended)}, nil)
 	}
 }
 
@@ -846,6 +867,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	close(p.stop)
 	p.jobs.Wait() // where processes were killed, their jobs still end
 	p.tasks.Wait()
+	p.young.close()
 	close(p.launch)
 	p.marks.close()
 	return err

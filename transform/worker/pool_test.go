@@ -336,7 +336,7 @@ func TestKilledFromOutside(t *testing.T) {
 // halt stops a process, and waits until it is.
 func halt(t *testing.T, w *process) {
 	t.Helper()
-	_ = w.cmd.Process.Signal(syscall.SIGSTOP)
+	_ = w.proc.Signal(syscall.SIGSTOP)
 	eventually(t, "the process stops", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.pid()))
 		return err != nil || bytes.Contains(stat, []byte(") T "))
@@ -623,7 +623,9 @@ func TestKilledWhileStarting(t *testing.T) {
 		{"worker", true, errStruck, 250 * time.Millisecond},
 		{"-test.run=^$", false, errEnded, 5 * time.Second},
 	} {
-		w, err := startProcess([]string{os.Args[0], c.argument}, "", func(start func() error) error { return start() }, slog.New(slog.DiscardHandler))
+		w, err := startProcess(&nursery{
+			command: []string{os.Args[0], c.argument}, launch: func(start func() error) error { return start() }, log: slog.New(slog.DiscardHandler), off: true,
+		}, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

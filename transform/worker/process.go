@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -36,7 +37,8 @@ func LossReasons() []string {
 
 // A process is the pool's view of a worker. One goroutine at a time uses it.
 type process struct {
-	cmd    *exec.Cmd
+	proc   *os.Process
+	ended  *os.ProcessState // set before gone is closed
 	conn   *conn
 	tasks  *taskWriter
 	input  *os.File      // the originals of the current job
@@ -61,15 +63,11 @@ type outcome struct {
 	at    transform.Place // the image that the process worked on last
 }
 
-func (w *process) pid() int { return w.cmd.Process.Pid }
+func (w *process) pid() int { return w.proc.Pid }
 
-// startProcess starts a worker, which isn't ready yet. launch runs its argument on a thread
-// that lives at least as long as the worker.
-func startProcess(command []string, fontCache string, launch func(func() error) error, log *slog.Logger) (*process, error) {
-	path, err := program()
-	if err != nil {
-		return nil, err
-	}
+// startProcess starts a worker, which isn't ready yet. A zygote of n forks it, where there is
+// one.
+func startProcess(n *nursery, timeout time.Duration) (*process, error) {
 	conn, theirs, err := socketPair()
 	if err != nil {
 		return nil, err
@@ -84,23 +82,66 @@ func startProcess(command []string, fontCache string, launch func(func() error) 
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), input.Close())
 	}
-	w := &process{conn: conn, input: input, output: output, said: &tail{log: log}, gone: make(chan struct{})}
-	w.cmd = &exec.Cmd{
-		Path: path, Args: command, Env: environment(os.Environ(), fontCache),
-		ExtraFiles: []*os.File{theirs, reader, output}, // socketFD, inputFD, outputFD
-		Stderr:     w.said,
-		WaitDelay:  time.Second,
+	w := &process{conn: conn, input: input, output: output, said: &tail{log: n.log}, gone: make(chan struct{})}
+	err = w.fork(n, [3]*os.File{theirs, reader, output}, timeout)
+	if errors.Is(err, errNoZygote) {
+		err = w.exec(n, theirs, reader, output)
 	}
-	tie(w.cmd)
-	if err := launch(w.cmd.Start); err != nil {
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start worker: %w", err), conn.Close(), input.Close(), output.Close())
 	}
 	killFirst(w.pid())
+	return w, nil
+}
+
+// fork has a zygote fork the worker, with files as socketFD, inputFD and outputFD.
+func (w *process) fork(n *nursery, files [3]*os.File, timeout time.Duration) error {
+	says, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	if w.proc, err = n.fork([4]*os.File{files[0], files[1], files[2], theirs}, timeout); err != nil {
+		return errors.Join(err, says.Close())
+	}
+	heard := make(chan struct{})
 	go func() {
-		_ = w.cmd.Wait() // ProcessState has the result
+		_, _ = io.Copy(w.said, says)
+		close(heard)
+	}()
+	go func() {
+		w.ended, _ = w.proc.Wait()
+		_ = says.SetReadDeadline(time.Now().Add(time.Second))
+		<-heard
+		_ = says.Close()
 		close(w.gone)
 	}()
-	return w, nil
+	return nil
+}
+
+// exec starts this program again as a worker, with files as socketFD, inputFD and outputFD.
+func (w *process) exec(n *nursery, files ...*os.File) error {
+	path, err := program()
+	if err != nil {
+		return err
+	}
+	cmd := &exec.Cmd{
+		Path: path, Args: n.command, Env: environment(os.Environ(), n.fontCache),
+		ExtraFiles: files,
+		Stderr:     w.said,
+		WaitDelay:  time.Second,
+	}
+	tie(cmd)
+	if err := n.launch(cmd.Start); err != nil {
+		return err
+	}
+	w.proc = cmd.Process
+	go func() {
+		_ = cmd.Wait() // ProcessState has the result
+		w.ended = cmd.ProcessState
+		close(w.gone)
+	}()
+	return nil
 }
 
 // environment returns the variables that a worker gets: those by which libraries are found
@@ -149,10 +190,10 @@ func (w *process) setUp(s setup, timeout time.Duration) error {
 		w.kill()
 		<-w.gone
 		ended := errEnded
-		if howItEnded(w.cmd.ProcessState) == lostKilled {
+		if howItEnded(w.ended) == lostKilled {
 			ended = errStruck
 		}
-		return fmt.Errorf("%w (%s)%s", ended, w.cmd.ProcessState, w.lastWords())
+		return fmt.Errorf("%w (%s)%s", ended, w.ended, w.lastWords())
 	}
 	state, err := parse[ready](payload)
 	if k != kindReady || err != nil {
@@ -487,7 +528,7 @@ func (w *process) silent(begun bool) outcome {
 	if !ended {
 		return outcome{err: errLost, begun: begun, lost: lostProtocol}
 	}
-	reason := howItEnded(w.cmd.ProcessState)
+	reason := howItEnded(w.ended)
 	o := outcome{err: errLost, begun: begun, lost: reason}
 	if reason == lostCrash && begun {
 		o.err, o.blame = errVariantBroke, true
@@ -530,7 +571,7 @@ func (w *process) ping(timeout time.Duration) bool {
 	}
 }
 
-func (w *process) kill() { _ = w.cmd.Process.Kill() }
+func (w *process) kill() { _ = w.proc.Kill() }
 
 // over reports whether the process has ended.
 func (w *process) over() bool {
