@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -48,7 +49,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	defer func() { err = errors.Join(err, s.parts.end(flushTime)) }()
 	for _, stage := range []func(context.Context) error{
 		s.readRootKeys, s.prepareData, s.open, s.beginEngine, s.openStore, s.openRecords, s.openCache, s.openOrigins,
-		s.openCertificates, s.openPeers, s.makeDelivery, s.makeAccounts, s.makeManager, s.awaitEngine, s.makeServer,
+		s.openCertificates, s.openPeers, s.makeDelivery, s.makeAccounts, s.makeManager, s.makeServer, s.awaitEngine,
 	} {
 		if err := stage(ctx); err != nil {
 			return tooFewFiles(err)
@@ -57,6 +58,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	s.runBackground()
 	fronts := s.fronts()
 	s.announceAll()
+	go debug.FreeOSMemory() // what only the start needed
 	return serveUntil(ctx, fronts, s.server, c.Drain, stopTime-flushTime, log)
 }
 

@@ -48,8 +48,9 @@ var errNotAnswered = errors.New("the store has not answered yet, and there are n
 
 // heapFloor, in bytes, is added to what Go's collector takes to be in use. It is never
 // touched, and so takes no memory; without it, a server with little in its cache
-// would collect after every few dozen originals.
-const heapFloor = 32 << 20
+// would collect after every few originals. With more, it would keep more of them that
+// nobody needs.
+const heapFloor = 8 << 20
 
 // A startup is a server while it is put together. Its methods are the stages, in the order in which
 // serveCmd.Run calls them. Each uses what earlier ones have made.
@@ -230,8 +231,8 @@ func (s *startup) openRecords(context.Context) error {
 	return nil
 }
 
-// beginEngine begins to start the workers, which takes longest. awaitEngine is the last stage but
-// for the server, so that all between happens meanwhile.
+// beginEngine begins to start the workers, which takes longest. awaitEngine is the last stage, so
+// that all between happens meanwhile.
 func (s *startup) beginEngine(context.Context) (err error) {
 	s.memory = s.planMemory(worker.MachineMemory())
 	s.memory.apply(s.std.getenv, s.log)

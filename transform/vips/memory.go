@@ -26,9 +26,9 @@ import "C"
 // needs.
 func returnMemory() { C.returnMemory() }
 
-// Rest returns free memory to the system, except what the next ordinary image needs. It can
-// take some milliseconds.
-func (e *Engine) Rest() { C.trimMemory(16 << 20) }
+// Rest returns free memory to the system, except for keep bytes. It can take some
+// milliseconds.
+func (e *Engine) Rest(keep int) { C.trimMemory(C.size_t(keep)) }
 
 // trimAll returns all free memory to the system.
 func trimAll() { C.trimMemory(0) }

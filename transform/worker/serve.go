@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -90,10 +91,14 @@ type worker struct {
 	output *os.File
 	end    func()
 
-	// Used by the reading goroutine: the mapped input file, and the current job.
+	busy atomic.Bool // a job runs
+
+	// Used by the reading goroutine: the mapped input file, the current job, and the job after
+	// which memory was given back.
 	mapped mapping
 	id     uint64
 	cancel context.CancelFunc
+	rested uint64
 }
 
 // A request is a received job with its images.
@@ -134,7 +139,9 @@ func (w *worker) hear(k kind, payload []byte, requests chan<- request) error {
 		if err != nil {
 			return err
 		}
-		return w.conn.send(kindPong, t, sendTimeout)
+		err = w.conn.send(kindPong, t, sendTimeout)
+		w.rest()
+		return err
 	case kindCancel:
 		t, err := parse[ticket](payload)
 		if err == nil && t.ID == w.id && w.cancel != nil {
@@ -144,6 +151,7 @@ func (w *worker) hear(k kind, payload []byte, requests chan<- request) error {
 	case kindJob:
 		r, err := w.request(payload)
 		if err == nil {
+			w.busy.Store(true)
 			requests <- r
 		}
 		return err
@@ -224,8 +232,22 @@ func mapAll(files []*os.File, lengths []int) (held []mapping, err error) {
 	return held, err
 }
 
+// rest gives memory back to the system, once after the last job. The pool pings a process
+// that has had no job for a while.
+func (w *worker) rest() {
+	if w.busy.Load() || w.rested == w.id {
+		return
+	}
+	w.rested = w.id
+	debug.FreeOSMemory()
+	if e, ok := w.engine.(rester); ok {
+		e.Rest(0)
+	}
+}
+
 // carryOut runs a job and sends its result.
 func (w *worker) carryOut(r request) {
+	defer w.busy.Store(false)
 	defer func() {
 		for _, m := range r.marks {
 			m.close()
@@ -235,7 +257,7 @@ func (w *worker) carryOut(r request) {
 		w.end()
 	}
 	if e, ok := w.engine.(rester); ok && Estimate(&r.job) > largeJob {
-		e.Rest()
+		e.Rest(keptMemory)
 	}
 }
 
@@ -257,11 +279,15 @@ func (w *worker) do(r request) result {
 	}
 }
 
-// A rester is an engine that keeps memory between jobs and can free it.
-type rester interface{ Rest() }
+// A rester is an engine that keeps memory between jobs and can free it, but for some bytes.
+type rester interface{ Rest(keep int) }
 
-// largeJob is the memory of a job, in bytes, beyond which the engine frees memory after it.
-const largeJob = 32 << 20
+const (
+	// largeJob is the memory of a job, in bytes, beyond which the engine frees memory after it.
+	largeJob = 32 << 20
+	// keptMemory is what it keeps then, for the next ordinary image.
+	keptMemory = 16 << 20
+)
 
 // transform calls the engine. It turns a panic into [transform.ErrFailed], and the error of
 // a canceled job into errCanceled.
