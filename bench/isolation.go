@@ -175,8 +175,11 @@ func measureMemory(out io.Writer, binary string) error {
 	}
 	address := regexp.MustCompile(`localhost:\d+`).FindString(string(said[:k]))
 	go io.Copy(io.Discard, stdout)
-	time.Sleep(2 * time.Second) // let the spare worker start
-	workers := children(server.Process.Pid)
+	time.Sleep(2 * time.Second)                                                     // let the spare worker start
+	workers := slices.DeleteFunc(children(server.Process.Pid), func(pid int) bool { // not their zygote
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return !strings.HasSuffix(string(args), "worker\x00")
+	})
 	for _, pid := range workers {
 		fmt.Fprintf(out, "a worker after its start: %.1f MB of its own (bound: 25 MB)\n", float64(rollup(pid, "Private_Clean:")+rollup(pid, "Private_Dirty:"))/1e6)
 	}

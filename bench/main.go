@@ -6,6 +6,7 @@
 //	go run ./bench -quality [-photos dir]
 //	go run ./bench -gallery dir
 //	go run ./bench -isolation [-n 40] [-server bin/tintype]
+//	go run ./bench -table -server bin/tintype [-peers dir] [-corpus dir]
 //
 // For most uses, run it without flags. It then makes variants in three ways, in turn, and
 // prints their processor time, bytes and scores, and the cost of marks (speed.go, marks.go).
@@ -14,9 +15,12 @@
 //     in transform/vips/encode.go (quality.go).
 //   - -gallery writes a page with every operation, to look at (gallery.go).
 //   - -isolation measures the cost of worker processes (isolation.go).
+//   - -table measures a server from outside: its start, what works and hits cost in all of its
+//     processes, and their memory (table.go). With -peers, servers of other projects do the
+//     same works in turn (target.go has the fields of their peers.json).
 //
 // The originals are drawn (originals.go). -photos uses the photographs of a folder instead
-// of drawn ones.
+// of drawn ones, -corpus the files of a folder in which works.go finds its own.
 package main
 
 import (
@@ -36,7 +40,10 @@ func main() {
 	quality := flag.Bool("quality", false, "sweep the encoders' qualities instead")
 	gallery := flag.String("gallery", "", "folder to write a page of every operation, fit and format into instead")
 	isolation := flag.Bool("isolation", false, "measure the cost of worker processes instead")
-	binary := flag.String("server", "", "with -isolation: the binary of a server, whose memory is measured too")
+	table := flag.Bool("table", false, "measure a whole server instead")
+	others := flag.String("peers", "", "with -table: folder with peers.json and the programs of other servers, to measure beside it")
+	files := flag.String("corpus", "", "with -table: folder of originals to use instead of drawn ones")
+	binary := flag.String("server", "", "with -table, or -isolation: the binary of a server")
 	log.SetFlags(0)
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		if err := runWorker(); err != nil {
@@ -55,6 +62,8 @@ func main() {
 	switch {
 	case *gallery != "":
 		err = writeGallery(*gallery)
+	case *table:
+		err = printTable(os.Stdout, *binary, *others, *files)
 	case *isolation:
 		err = measureIsolation(os.Stdout, *n, *binary)
 	case *quality:
