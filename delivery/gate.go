@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
 )
@@ -62,6 +64,13 @@ type gate struct {
 	waiting []*turn // the oldest first
 	running map[*turn]struct{}
 	sweeps  *time.Timer // of sweep; nil while no fetch waits
+	hung    *lru.Cache[hangKey, time.Time]
+}
+
+// A hangKey is a client whose fetch of a workspace from a host has hung.
+type hangKey struct {
+	slotKey
+	client string
 }
 
 const (
@@ -70,6 +79,9 @@ const (
 	patience   = time.Second            // for which a fetch waits before others from its host give way, see due
 	sweepEvery = 100 * time.Millisecond
 	mostSwept  = 16
+	hungFor    = 10 * time.Minute // for which it counts that a client's fetch has hung
+	mostHung   = 8192
+	quickFor   = 30 * time.Second // for which the quickest fetch from a host counts
 )
 
 // A slotKey says whose slots these are: those of a workspace, a host, a workspace on a host,
@@ -83,6 +95,9 @@ type slots struct {
 	ending        int // of those taken, whose fetches had to give way
 	users, queued int
 	clients       map[string]*part
+	quickest      time.Duration // of the fetches of clients that have ended by themselves lately
+	quickestAt    time.Time
+	tried         time.Time // when a fetch last gave way to a client that had none, before one had ended
 }
 
 // A part is what a client has of the slots under one bound. It is kept like slots.
@@ -124,10 +139,15 @@ type turn struct {
 	since    time.Time     // when it was admitted
 	end      func()        // ends the fetch with errBusy
 	ended    bool
+	hung     bool // another of its client has, see gate.hangs
 }
 
 func newGate(most Fetches, refused func(bound)) *gate {
-	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, running: map[*turn]struct{}{}}
+	hung, err := lru.New[hangKey, time.Time](mostHung)
+	if err != nil {
+		panic(err) // only a size that isn't positive
+	}
+	return &gate{most: most.orDefault(), refused: refused, slots: map[slotKey]*slots{}, running: map[*turn]struct{}{}, hung: hung}
 }
 
 // enter waits for a slot, for at most wait. leave gives the slot back. Without a host, only
@@ -142,19 +162,20 @@ func (f *gate) enter(ctx context.Context, workspace, host string, wait time.Dura
 		return nil, nil, err
 	}
 	return fetch, func() {
+		whole := fetch.Err() == nil
 		cancel(nil)
-		give()
+		give(whole)
 	}, nil
 }
 
-func (f *gate) await(ctx context.Context, workspace, host string, wait time.Duration, end func()) (leave func(), err error) {
+func (f *gate) await(ctx context.Context, workspace, host string, wait time.Duration, end func()) (leave func(whole bool), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	mine := f.newTurn(limit.ClientIn(ctx), workspace, host)
 	mine.end = end
-	leave = func() { f.leave(mine) }
+	leave = func(whole bool) { f.leave(mine, whole) }
 	if mine.full() == nil {
 		f.admit(mine)
 		f.mu.Unlock()
@@ -226,11 +247,12 @@ func (f *gate) displace(t *turn) bool {
 // displaceClient takes a fetch under one of t's bounds out of the queue for t: the newest of the
 // client that has most of so many places, if that is over a floor and more than t's would have.
 // For a client that has nothing there, the floor doesn't count, and fetches that run count too:
-// more clients than there are parts may have filled all places, each with one. It reports false
-// where there is none. The caller holds f.mu.
+// more clients than there are parts may have filled all places, each with one. Those that hang
+// count for more, see hangs. It reports false where there is none. The caller holds f.mu.
 func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
 	i := slices.Index(t.under, under)
 	least, isNew := t.parts[i].queued+1, t.isNew(i)
+	clean := isNew && !t.hung
 	if !isNew {
 		least = max(under.floor(places), least)
 	}
@@ -238,6 +260,8 @@ func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
 		switch {
 		case o.under[i] != under:
 			return 0
+		case clean && o.hung:
+			return o.parts[i].taken + o.parts[i].queued + 1
 		case isNew:
 			return o.parts[i].taken + o.parts[i].queued
 		}
@@ -289,6 +313,8 @@ func (f *gate) newTurn(client, workspace, host string) *turn {
 	if host == "" {
 		t.keys, of = t.keys[2:], of[2:]
 	}
+	at, ok := f.hung.Get(t.hangKey())
+	t.hung = ok && time.Since(at) < hungFor
 	for i, key := range t.keys {
 		p := f.slots[key]
 		if p == nil {
@@ -359,13 +385,17 @@ func (f *gate) drop(t *turn) {
 	}
 }
 
-// leave gives back the slots of a fetch, and admits fetches that wait for them.
-func (f *gate) leave(t *turn) {
+// leave gives back the slots of a fetch, and admits fetches that wait for them. whole says that
+// nobody ended the fetch.
+func (f *gate) leave(t *turn, whole bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t.take(-1)
 	if t.ended {
 		t.ending(-1)
+	}
+	if t.client != "" {
+		f.took(t, time.Since(t.since), whole)
 	}
 	delete(f.running, t)
 	f.drop(t)
@@ -413,12 +443,13 @@ func (t *turn) has() int {
 }
 
 // compare is negative for a fetch that comes before another, whichever is older: its client is
-// less greedy, or has fewer running fetches, its workspace has fewer, or has as many and fewer
+// less greedy, or none of its fetches has hung, or it has fewer running fetches, its workspace has fewer, or has as many and fewer
 // from its host. Where all is equal, its client has waited longer for its turn: a newcomer comes
 // before those that have just lost a fetch.
 func (t *turn) compare(older *turn) int {
 	return cmp.Or(
 		cmp.Compare(t.greed(), older.greed()),
+		compareBool(t.hung, older.hung),
 		cmp.Compare(t.has(), older.has()),
 		cmp.Compare(t.ofWorkspace().taken, older.ofWorkspace().taken),
 		cmp.Compare(t.under[0].taken, older.under[0].taken),
@@ -480,11 +511,57 @@ func (f *gate) makeRoom(t *turn, given map[*turn]struct{}) {
 		if !v.ended {
 			v.ended = true
 			v.ending(1)
+			if v.under[0].quickestAt.IsZero() {
+				v.under[0].tried = time.Now()
+			}
 			f.refused(b)
 			v.end()
 		}
 	}
 }
+
+// took notes how long a fetch took, and whether it hung. A visitor's first fetch of a slow origin
+// isn't ended for another visitor's, so that some get an answer. But clients that had their turn,
+// and let it hang, must not together keep out those that had none. The caller holds f.mu.
+func (f *gate) took(t *turn, d time.Duration, whole bool) {
+	if p := t.under[0]; whole && (d < p.quickest || time.Since(p.quickestAt) >= quickFor) {
+		p.quickest, p.quickestAt = d, time.Now()
+	}
+	if d < hangs {
+		return
+	}
+	key := t.hangKey()
+	f.hung.Add(key, time.Now())
+	note := func(other *turn) {
+		if other.hangKey() == key {
+			other.hung = true
+		}
+	}
+	for _, other := range f.waiting {
+		note(other)
+	}
+	for other := range f.running {
+		note(other)
+	}
+}
+
+// hangsFor reports whether a fetch has been running for so long, and for longer than its origin
+// needs: for twice as long as the quickest one lately. While none has ended by itself, one fetch at a
+// time may be taken for one that hangs, to see whether another does better. So visitors of an origin
+// that is slow for all don't end each other's fetches, and nobody gets an answer.
+func (t *turn) hangsFor(d time.Duration) bool {
+	p, age := t.under[0], time.Since(t.since)
+	switch {
+	case p.bound != boundWorkspaceHost: // a body, or a folder
+	case p.quickestAt.IsZero():
+		return age >= d && time.Since(p.tried) >= hangs
+	default:
+		d = max(d, 2*p.quickest)
+	}
+	return age >= d
+}
+
+func (t *turn) hangKey() hangKey { return hangKey{t.keys[0], t.client} }
 
 // victim is the fetch that gives way to t under one of t's bounds, or nil. Under the bounds
 // of a host and of the server it is one of another workspace, under that of t's workspace it
@@ -533,8 +610,8 @@ func (f *gate) victimOnHost(t *turn, given map[*turn]struct{}) *turn {
 // heaviest is the longest fetch of a client that has over the floor under one of t's bounds, and
 // two more there than t's, or nil. For a client that has none there, it is then one that hangs, of
 // the client that has most of several: clients within the floor may together have all slots. Those
-// of a workspace on a host are so few that there the fetches that wait count too. The caller holds
-// f.mu.
+// of a workspace on a host are so few that there the fetches that wait count too. Last comes one of
+// a client of which another has hung, see hangs. The caller holds f.mu.
 func (f *gate) heaviest(t *turn, under int, given map[*turn]struct{}) *turn {
 	least := max(t.under[under].floor(t.under[under].most), t.parts[under].taken+1)
 	v := f.longest(t, under, given, func(v *turn) int {
@@ -546,13 +623,22 @@ func (f *gate) heaviest(t *turn, under int, given map[*turn]struct{}) *turn {
 	if v != nil || t.client == "" || t.parts[under].taken > 0 {
 		return v
 	}
-	return f.longest(t, under, given, func(v *turn) int {
+	v = f.longest(t, under, given, func(v *turn) int {
 		n := v.parts[under].stay()
 		if t.under[under].bound == boundWorkspaceHost {
 			n += v.parts[under].queued
 		}
-		if n > 1 && time.Since(v.since) >= hangs {
+		if n > 1 && v.hangsFor(hangs) {
 			return n
+		}
+		return 0
+	})
+	if v != nil || t.hung {
+		return v
+	}
+	return f.longest(t, under, given, func(v *turn) int {
+		if v.hung && v.hangsFor(longRun) {
+			return 1
 		}
 		return 0
 	})

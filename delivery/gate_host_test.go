@@ -54,18 +54,22 @@ func TestHostPlacesGiveWay(t *testing.T) {
 		{31, 3, 256, equal},
 		{64, 2, 256, 2*hangs - patience},
 		{40, 2, 0, equal},
+		{64, 2, 128, equal}, // the queue is full too: most have exactly one
+		{64, 2, 64, equal},
+		{200, 1, 128, 2 * hangs}, // not all have had a turn yet
 	} {
 		t.Run(fmt.Sprintf("%dx%d", tt.clients, tt.each), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newGate(Fetches{Waiting: tt.waiting}, func(bound) {})
 				stop := stallers(t, f, tt.clients, tt.each)
-				time.Sleep(time.Second)
+				time.Sleep(time.Duration(1+tt.clients/32)*2*hangs + time.Second) // until each of them has had a turn
 				for i := range 5 {
 					start := time.Now()
 					_, leave, err := f.enter(limit.WithClient(t.Context(), "203.0.113.7"), "shop", "own", 10*time.Second)
 					if took := time.Since(start); err != nil || took > tt.within {
 						t.Errorf("original %d: %v after %v, want it within %v", i, err, took, tt.within)
-					} else {
+					}
+					if err == nil {
 						leave()
 					}
 				}
@@ -147,6 +151,43 @@ func TestRenewalsGiveWay(t *testing.T) {
 		close(over)
 		wg.Wait()
 		wantIdle(t, f)
+		time.Sleep(2 * sweepEvery)
+	})
+}
+
+// TestSlowHostAnswersVisitors: more visitors than a slow host has places for come, one every 200
+// ms, each for two originals. Its places go on giving answers: a new visitor doesn't end the fetches
+// of those before.
+func TestSlowHostAnswersVisitors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newGate(Fetches{}, func(bound) {})
+		var wg sync.WaitGroup
+		var served, gave atomic.Int64
+		const visitors, takes = 300, 8 * time.Second
+		for visitor := range visitors {
+			for range 2 {
+				wg.Go(func() {
+					fetch, leave, err := f.enter(limit.WithClient(t.Context(), fmt.Sprint("203.0.113.", visitor)), "shop", "own", 10*time.Second)
+					if err != nil {
+						return
+					}
+					defer leave()
+					select {
+					case <-fetch.Done():
+						gave.Add(1)
+					case <-time.After(takes):
+						served.Add(1)
+					}
+				})
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		wg.Wait()
+		// 32 places for 70 s, 8 s each, are 280. Those that give way take some of that.
+		t.Logf("%d of %d were served, %d gave way", served.Load(), 2*visitors, gave.Load())
+		if served.Load() < 240 {
+			t.Errorf("%d of %d were served, %d gave way", served.Load(), 2*visitors, gave.Load())
+		}
 		time.Sleep(2 * sweepEvery)
 	})
 }
