@@ -27,11 +27,12 @@ const (
 
 // Strangers bounds what made-up names cost the store. A request for a name that isn't in
 // memory makes a server read the store, and anybody can make up names. So each client
-// address, or /64 of IPv6, has a budget of 100 names that don't exist, and gets one back every
-// second. All clients together have 64 reads at a time. Names that exist cost nothing.
+// address, or network of IPv6 (see [limit.Clients]), has a budget of 100 names that don't exist,
+// and gets one back every second. All clients together have 64 reads at a time. Names that exist cost nothing.
 // Strangers is safe for concurrent use. A nil Strangers bounds nothing.
 type Strangers struct {
 	client func(context.Context) string
+	names  limit.Clients
 	now    func() time.Time
 	slots  chan struct{} // reads of the store
 	copies chan struct{} // reads of copies
@@ -78,7 +79,7 @@ func (g *Strangers) Begin(ctx context.Context) (done func(exists bool), err erro
 	if _, err := netip.ParseAddr(address); err != nil {
 		return free, nil // there is no request
 	}
-	client := limit.Client(address)
+	client := g.names.Name(address)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()

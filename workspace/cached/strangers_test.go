@@ -342,8 +342,29 @@ func TestFloodOfNames(t *testing.T) {
 		reads := b.reads.Load()
 		t.Logf("%d goroutines at most, %d reads of %d names", most, reads, 2*seconds*each)
 		// 1,024 loads and as many look-ups of hosts, each with the request that waits for it.
-		if most > 4*1024+100 || reads > 64*4 {
+		if most > 4*1024+100 || reads > 64*5 {
 			t.Errorf("%d goroutines at most, %d reads", most, reads)
 		}
 	})
+}
+
+// TestStrangersOfOneNetwork: the holder of a /48 has 65,536 networks of the size of a client, and
+// buys no more with them.
+func TestStrangersOfOneNetwork(t *testing.T) {
+	now := time.Now()
+	gate := cached.NewStrangers(addressOf, func() time.Time { return now })
+	begun := 0
+	for i := range 400 {
+		for range 5 {
+			if _, err := gate.Begin(from(t.Context(), fmt.Sprintf("2001:db8:7:%x::1", i))); err == nil {
+				begun++
+			}
+		}
+	}
+	if begun > 300 { // of 2,000: 16 networks and 4 of each /56 have come before they count together
+		t.Errorf("%d look-ups of one network began", begun)
+	}
+	if _, err := gate.Begin(from(t.Context(), "2001:db8:8:1::1")); err != nil {
+		t.Errorf("a neighbour: %v", err)
+	}
 }
