@@ -23,7 +23,7 @@ func TestCloses(t *testing.T) {
 	keys := []string{"a", "b", "c"}
 	patterns := []string{"*", "https://*", "http://*", "o.example.com", "o.example.com/Vault/", "*.example.com", "o.example.com/vault/", "http://o.example.com/photos/", "p.example.net"}
 	origins := []string{"*", "https://shop.example", "*.shop.example", "null"}
-	r := rand.New(rand.NewPCG(1, 2))
+	r := rand.New(rand.NewPCG(1, 7))
 	one := func(list []string) string { return list[r.IntN(len(list))] }
 	flip := func(b *bool) { *b = !*b }
 	toggle := func(list *[]string, e string) {
@@ -81,7 +81,7 @@ func TestCloses(t *testing.T) {
 		},
 		"Sources.Private":    func(w *workspace.Workspace) { flip(&some(w).Private) },
 		"Sources.URL":        func(w *workspace.Workspace) { some(w).URL = host + one(paths) },
-		"Sources.PublicURLs": func(w *workspace.Workspace) { toggle(&some(w).PublicURLs, host+one(paths[1:])) },
+		"Sources.PublicURLs": func(w *workspace.Workspace) { toggle(&some(w).PublicURLs, host+one(paths)) },
 	}
 	const (
 		named   = "a setting of delivery's answers, not of what is answered"
@@ -110,7 +110,7 @@ func TestCloses(t *testing.T) {
 	add := func(origin, rest, query string) {
 		probes = append(probes, &recentURL{target: Target{Namespace: "acme", Rest: rest, RawQuery: query}, origin: origin})
 	}
-	for _, path := range append(paths, "other/", "Vault/") {
+	for _, path := range append(paths, "other/", "Vault/", "photos/new/", "photos/photos/") {
 		for _, key := range keys {
 			add("", "/"+key+"/"+path+"x.jpg", "")
 		}
@@ -161,6 +161,13 @@ func TestCloses(t *testing.T) {
 			w.Sources = []workspace.Source{{Key: "a", Kind: "http", URL: host + "vault/", PublicURLs: []string{host + "new/"}}, {Key: "b", Kind: "http", URL: host + "new/", Private: true}}
 			w.AllowedSources = [][]string{nil, {"*"}}[r.IntN(2)]
 			name = one([]string{"Sources.PublicURLs", "Sources.Private", "Sources"})
+		} else if i%10 == 2 { // a public one that also has the place of a private one around it, or may get it
+			w.Sources = []workspace.Source{{Key: "a", Kind: "http", URL: host + "photos/", PublicURLs: [][]string{nil, {host}}[r.IntN(2)]}, {Key: "b", Kind: "http", URL: host, Private: r.IntN(2) == 0}}
+			if r.IntN(2) == 0 { // and a public one inside that
+				w.Sources = append(w.Sources, workspace.Source{Key: "c", Kind: "http", URL: host + one(paths[1:])})
+			}
+			w.AllowedSources = [][]string{nil, {"*"}}[r.IntN(2)]
+			name = one([]string{"Sources.PublicURLs", "Sources.Private", "Sources", "Sources.URL"})
 		} else {
 			for range r.IntN(7) {
 				changes[one(names)](w)
@@ -238,7 +245,7 @@ func mustTell(old, w *workspace.Workspace, p *recentURL) string {
 		return ""
 	case full && old.HTTPSOnly && !w.HTTPSOnly && strings.HasPrefix(src, "http:") && len(inSources(old, src)) == 0 && len(inSources(w, src)) == 0 && slices.Equal(old.AllowedSources, w.AllowedSources):
 		return "http"
-	case !full && was != nil && is != nil && was.URL == is.URL:
+	case !full && was != nil && is != nil && was.URL == is.URL && !is.Private: // a private one needs a key
 		return "named"
 	}
 	return ""
@@ -291,12 +298,17 @@ func isTrue(text string, old, w *workspace.Workspace) bool {
 func namedBy(said []string, old, w *workspace.Workspace, p *recentURL) bool {
 	src, full := strings.CutPrefix(p.target.RawQuery, "src=")
 	src, query, _ := strings.Cut(src, "&")
-	names := map[string]string{} // paths of the image in the sources that it is in, by key
+	type name struct{ key, rest string }
+	var names []name // of the image in the sources that it is in
 	if full {
-		names = inSources(old, src)
+		for _, w := range []*workspace.Workspace{old, w} {
+			for key, rest := range inSources(w, src) {
+				names = append(names, name{key, rest})
+			}
+		}
 	} else {
 		key, rest, _ := strings.Cut(p.target.Rest[1:], "/")
-		names[key] = rest
+		names = append(names, name{key, rest})
 	}
 	for _, text := range said {
 		why, what, _ := strings.Cut(text, ": ")
@@ -308,7 +320,8 @@ func namedBy(said []string, old, w *workspace.Workspace, p *recentURL) bool {
 		case full && why == "allowed_sources" && (query == "mark=logo" || namesPattern(what, old, src)):
 			return true
 		}
-		for key, rest := range names {
+		for _, n := range names {
+			key, rest := n.key, n.rest
 			of := "images of source " + key
 			_, prefixes, _ := strings.Cut(what, of+" whose paths begin with ")
 			prefixes, _, _ = strings.Cut(prefixes, " need ")

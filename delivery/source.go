@@ -167,17 +167,19 @@ func (c *site) lookup(key string, k origin.Key) (ref, error) {
 // settle finds the other sources that an original belongs to. One source may lie inside
 // another, or be another name of it, and a request through the one must not avoid the
 // rules of the other: the rules of all apply. The original is fetched through a private
-// source or a marked one, where there is one. settle refuses a key that some server may
+// source or a marked one, where there is one. Where places of a source lie inside each other, an
+// original has several names in it, and the rules of each apply: these names only get shorter, so
+// there are few. settle refuses a key that some server may
 // read as an original of a source that is stricter than all of these.
 func (c *site) settle(r ref) (ref, error) {
 	if !r.source.shadowed && !r.source.mistaken {
 		return r, nil
 	}
-	found := []ref{r}
+	found, named := []ref{r}, []ref{r} // found has each source once, named each name of the original
 	var doubts []*source
-	for i := 0; i < len(found); i++ {
-		for _, place := range found[i].source.places {
-			u, err := place.Below(found[i].key)
+	for i := 0; i < len(named); i++ {
+		for _, place := range named[i].source.places {
+			u, err := place.Below(named[i].key)
 			if err != nil {
 				continue // the fetch returns the error
 			}
@@ -186,11 +188,14 @@ func (c *site) settle(r ref) (ref, error) {
 				return ref{}, err
 			}
 			for _, other := range others {
+				if !slices.ContainsFunc(named, func(n ref) bool { return n.source == other.source && n.key.Path == other.key.Path }) {
+					named = append(named, other)
+				}
 				if !slices.ContainsFunc(found, func(f ref) bool { return f.source == other.source }) {
 					found = append(found, other)
 				}
 			}
-			if found[i].source.mistaken {
+			if named[i].source.mistaken {
 				doubts = append(doubts, c.mistakable(u, depth)...)
 			}
 		}

@@ -30,6 +30,7 @@ func (w *Workspace) Closes(old *Workspace) []string {
 	c.names()
 	c.urls()
 	c.lookAlikes()
+	c.folders()
 	return append(c.sentences(), c.withoutKey()...)
 }
 
@@ -317,6 +318,16 @@ func (c *closing) urls() {
 			for _, scheme := range []string{"https", "http"} {
 				u := place
 				if u.Scheme = scheme; u.SameHost(place) {
+					c.url(u, c.old.allowsExactly(u))
+				}
+			}
+		}
+	}
+	for i := range c.old.w.Sources { // in folders where a place lies, which other rules may be about
+		src := &c.old.w.Sources[i]
+		for _, folder := range foldersOf(c.old, c.new, src.Key) {
+			for _, place := range c.old.urls[src] {
+				if u, err := place.Below(origin.Key{Path: folder}); err == nil {
 					c.url(u, c.old.allowsExactly(u))
 				}
 			}

@@ -35,6 +35,7 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 	o.ofOperator()
 	o.moved()
 	o.lookAlikes()
+	o.folders()
 	warnings = append(warnings, o.warnings...)
 	warnings = append(warnings, w.opensLookAlikes(old)...)
 	return append(warnings, w.unblocks(old)...)
@@ -257,25 +258,33 @@ func (r *ruling) of(s spot) *ruled {
 	found := &ruled{marks: map[string]*Source{}}
 	r.known[s] = found
 	found.named, found.rest = r.innermost(s)
-	type in struct {
-		source *Source
-		rest   string
+	var names []nameIn
+	for _, src := range found.named {
+		names = append(names, nameIn{src, found.rest})
 	}
-	var all []in
-	seen := map[*Source]bool{}
-	add := func(s spot) {
-		list, rest := r.innermost(s)
-		for _, src := range list {
-			if !seen[src] {
-				seen[src] = true
-				all = append(all, in{src, rest})
-			}
-		}
-	}
-	add(s)
-	for i := 0; i < len(all); i++ {
-		src := all[i].source
-		if src.Private {
+	r.collect(found, names)
+	return found
+}
+
+// A nameIn is a name of an image in a source.
+type nameIn struct {
+	source *Source
+	rest   string
+}
+
+// ofName returns the rules for the images of a source whose paths begin with rest.
+func (r *ruling) ofName(src *Source, rest string) *ruled {
+	found := &ruled{named: []*Source{src}, rest: rest, marks: map[string]*Source{}}
+	r.collect(found, []nameIn{{src, rest}})
+	return found
+}
+
+// collect adds up the rules of all names that an image has, which are these and those that
+// follow from them: a place of a source may lie in another source, or in the source itself.
+func (r *ruling) collect(found *ruled, names []nameIn) {
+	for i := 0; i < len(names); i++ {
+		src := names[i].source
+		if src.Private && !slices.Contains(found.private, src) {
 			found.private = append(found.private, src)
 		}
 		for _, name := range r.marks[src.Key] {
@@ -284,10 +293,14 @@ func (r *ruling) of(s spot) *ruled {
 			}
 		}
 		for _, place := range r.spots[src] {
-			add(place.below(all[i].rest))
+			list, rest := r.innermost(place.below(names[i].rest))
+			for _, src := range list {
+				if name := (nameIn{src, rest}); !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
 		}
 	}
-	return found
 }
 
 // allows returns the pattern that allows a URL outside all sources, or "".
