@@ -50,7 +50,7 @@ var errNotAnswered = errors.New("the store has not answered yet, and there are n
 // touched, and so takes no memory; without it, a server with little in its cache
 // would collect after every few originals. With more, it would keep more of them that
 // nobody needs.
-const heapFloor = 8 << 20
+const heapFloor = 16 << 20
 
 // A startup is a server while it is put together. Its methods are the stages, in the order in which
 // serveCmd.Run calls them. Each uses what earlier ones have made.

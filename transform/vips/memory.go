@@ -7,7 +7,7 @@ package vips
 //
 // static void returnMemory(void) {
 // #ifdef __GLIBC__
-//   mallopt(M_ARENA_MAX, 2);
+//   mallopt(M_ARENA_MAX, 1);
 //   mallopt(M_MMAP_THRESHOLD, 4 << 20);
 //   mallopt(M_TRIM_THRESHOLD, 64 << 20);
 // #endif
@@ -23,7 +23,8 @@ import "C"
 // returnMemory makes glibc return memory of finished images. By default every thread has
 // its own heap, and the threshold for returning memory rises with the largest freed block.
 // After a few large photographs the process would hold several times the memory that it
-// needs.
+// needs. One heap is enough, since one thread works on an image: with two, a server with two
+// workers took 10 % more memory, and the same time.
 func returnMemory() { C.returnMemory() }
 
 // Rest returns free memory to the system, except for keep bytes. It can take some

@@ -137,18 +137,16 @@ static void *save(VipsImage *image, const char *format, size_t *size) {
   return made;
 }
 
-// shrink makes a small JPEG of the image, with steps of these kinds.
-static void shrink(VipsImage *image, gboolean more) {
-  VipsImage *steps[5] = {NULL};
-  int last = -1;
-  if (!vips_resize(image, &steps[0], 0.4, NULL)) {
-    last = 0;
-    if (more && !vips_smartcrop(image, &steps[1], 20, 20, "interesting", VIPS_INTERESTING_ATTENTION, NULL) &&
-        !vips_rot(steps[1], &steps[2], VIPS_ANGLE_D90, NULL) && !vips_gaussblur(steps[2], &steps[3], 1, NULL)) {
-      last = 3;
-    }
+static VipsImage *load(const void *data, size_t size) { return vips_image_new_from_buffer(data, size, "", NULL); }
+
+// draw draws an SVG with text and takes the steps that load something.
+static void draw(void) {
+  VipsImage *steps[5] = {load(drawing, sizeof drawing - 1)};
+  if (steps[0] && !vips_resize(steps[0], &steps[1], 0.4, NULL) &&
+      !vips_smartcrop(steps[1], &steps[2], 20, 20, "interesting", VIPS_INTERESTING_ATTENTION, NULL) &&
+      !vips_rot(steps[2], &steps[3], VIPS_ANGLE_D90, NULL) && !vips_gaussblur(steps[3], &steps[4], 1, NULL)) {
     size_t size;
-    g_free(save(steps[last], ".jpg", &size));
+    g_free(save(steps[4], ".jpg", &size));
   }
   for (int i = 0; i < 5; i++) {
     VIPS_UNREF(steps[i]);
@@ -156,23 +154,23 @@ static void shrink(VipsImage *image, gboolean more) {
   vips_error_clear();
 }
 
-static void decode(const void *data, size_t size, gboolean more) {
-  VipsImage *image = vips_image_new_from_buffer(data, size, "", "access", VIPS_ACCESS_RANDOM, NULL);
-  if (image) {
-    shrink(image, more);
-    g_object_unref(image);
+static void decode(const void *data, size_t size) {
+  VipsImage *image = load(data, size);
+  double mean;
+  if (!image || vips_avg(image, &mean, NULL)) {
+    vips_error_clear();
   }
-  vips_error_clear();
+  VIPS_UNREF(image);
 }
 
 // warm does once what first pictures do.
 static void warm(void) {
-  static const char *formats[] = {".jpg", ".png", ".gif", ".webp", ".avif", ".tif", ".jxl"};
+  static const char *formats[] = {".jpg", ".png", ".gif[effort=1]", ".webp[effort=1]", ".avif[effort=1]", ".tif", ".jxl[effort=3]"};
   static unsigned char pixels[64 * 48 * 4];
   for (size_t i = 0; i < sizeof pixels; i++) {
     pixels[i] = (unsigned char) (i * 7);
   }
-  decode(drawing, sizeof drawing - 1, TRUE);
+  draw();
   VipsImage *image = vips_image_new_from_memory(pixels, sizeof pixels, 64, 48, 4, VIPS_FORMAT_UCHAR);
   VipsImage *picture = NULL;
   if (image && !vips_copy(image, &picture, "interpretation", VIPS_INTERPRETATION_sRGB, NULL)) {
@@ -180,7 +178,7 @@ static void warm(void) {
       size_t size;
       void *made = save(picture, formats[i], &size);
       if (made) {
-        decode(made, size, FALSE);
+        decode(made, size);
         g_free(made);
       }
     }
@@ -196,7 +194,7 @@ static void ignore(const gchar *domain, GLogLevelFlags level, const gchar *messa
 // start starts libvips as vips.go does.
 static gboolean start(void) {
 #ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_THRESHOLD, 4 << 20);
   mallopt(M_TRIM_THRESHOLD, 64 << 20);
 #endif
