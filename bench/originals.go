@@ -43,17 +43,19 @@ func draw(photos string) (originals, error) {
 	o.add("avatar.jpg", toJPEG(samples.Portrait(300, 300)))
 	o.add("chart.png", toPNG(samples.Chart(2000, 1250)))
 	o.add("logo.png", toPNG(samples.Logo(1600, 1600)))
-	var animation bytes.Buffer
-	if err := gif.EncodeAll(&animation, samples.Animation(1000, 600, 12)); err != nil {
+	if err := o.addAnimation("orbit.gif", 1000, 600, 12); err != nil {
 		return nil, err
 	}
-	o.add("orbit.gif", animation.Bytes())
-	var small bytes.Buffer
-	if err := gif.EncodeAll(&small, samples.Animation(480, 320, 36)); err != nil {
-		return nil, err
+	return o, o.addAnimation("small.gif", 480, 320, 36)
+}
+
+func (o originals) addAnimation(name string, width, height, frames int) error {
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, samples.Animation(width, height, frames)); err != nil {
+		return err
 	}
-	o.add("small.gif", small.Bytes())
-	return o, nil
+	o.add(name, b.Bytes())
+	return nil
 }
 
 func (o originals) add(name string, data []byte) { o[name] = append(o[name], data) }

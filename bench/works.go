@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tintype/tintype/samples"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -70,17 +71,24 @@ func openCorpus(dir, scratch string) (corpus, error) {
 	return c, nil
 }
 
+// drawCorpus writes drawn originals. Each is there under several names, so that the widths of
+// a work stay close together.
 func drawCorpus(dir string) error {
-	drawn, err := draw("")
-	if err != nil {
+	const copies = 16
+	drawn := originals{}
+	drawn.add("large.jpg", toJPEG(samples.Scene(4000, 2667)))
+	if err := drawn.addPhoto(toPNG(samples.Scene(2000, 1333))); err != nil {
+		return err
+	}
+	if err := drawn.addAnimation("orbit.gif", 1000, 600, 12); err != nil {
 		return err
 	}
 	for folder, name := range map[string]string{"jm": "photo.jpg", "jl": "large.jpg", "png": "photo.png", "webp": "photo.webp", "gif": "orbit.gif"} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
 			return err
 		}
-		for i, data := range drawn[name] {
-			if err := os.WriteFile(filepath.Join(dir, folder, fmt.Sprint(i, filepath.Ext(name))), data, 0o644); err != nil {
+		for i := range copies {
+			if err := os.WriteFile(filepath.Join(dir, folder, fmt.Sprint(i, filepath.Ext(name))), drawn[name][0], 0o644); err != nil {
 				return err
 			}
 		}
