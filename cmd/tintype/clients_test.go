@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tintype/tintype/client"
 )
 
 // jsClient is the folder of the npm package.
@@ -33,10 +35,12 @@ type clientApp struct {
 	build []string // a program of node_modules, and its arguments
 	serve []string // the script of its server, and its arguments, of which PORT is the port; empty for static files
 	out   string   // the folder of static files
+
+	gallery string // the path of a page with a private picture
 }
 
 var clientApps = map[string]clientApp{
-	"next":       {build: []string{"next/dist/bin/next", "build"}, serve: []string{"node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", "PORT"}},
+	"next":       {build: []string{"next/dist/bin/next", "build"}, serve: []string{"node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", "PORT"}, gallery: "gallery"},
 	"nuxt":       {build: []string{"nuxt/bin/nuxt.mjs", "build"}, serve: []string{".output/server/index.mjs"}},
 	"astro":      {build: []string{"astro/bin/astro.mjs", "build"}, out: "dist"},
 	"sveltekit":  {build: []string{"vite/bin/vite.js", "build"}, out: "build"},
@@ -100,13 +104,11 @@ func TestClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture, err := os.ReadFile(filepath.Join(pictures, "dusk.jpg"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	private := t.TempDir()
-	if err := os.WriteFile(filepath.Join(private, "dusk.jpg"), picture, 0o644); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"dusk.jpg", "night.jpg"} {
+		if err := copyOnce(filepath.Join(pictures, name), private, name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	server := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": clientsRootKey},
 		"--dir", "demo/samples="+pictures, "--dir", "demo/private="+private, "--dir-private", "demo/private")
@@ -148,6 +150,15 @@ func TestClients(t *testing.T) {
 	})
 
 	images := newGate(t, server)
+	api, err := client.New(server, clientsRootKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := api.CreateSigningKey(t.Context(), "demo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TINTYPE_SIGNING_SECRET", key.Secret)
 	for _, name := range names {
 		app, ok := clientApps[name]
 		if !ok {
@@ -160,6 +171,11 @@ func TestClients(t *testing.T) {
 					images.shut()
 					showsApp(t, startBrowser(t), images, name, at, dpr) // a browser without images in its cache
 				})
+				if app.gallery != "" {
+					t.Run(fmt.Sprintf("private, %d×", dpr), func(t *testing.T) {
+						showsPrivate(t, startBrowser(t), name, at+app.gallery, dpr)
+					})
+				}
 			}
 		})
 	}
@@ -323,4 +339,25 @@ func showsApp(t *testing.T, chromium context.Context, images *gate, name, at str
 	// The measure of movement works: it sees what is pushed down.
 	eval[bool](p, `(document.body.prepend(Object.assign(document.createElement('div'), { style: 'height: 300px' })), true)`)
 	p.until(`window.moved > 0`)
+}
+
+// showsPrivate opens a page with a private picture of 480 × 320: by a URL that is signed, with
+// a blur behind it.
+func showsPrivate(t *testing.T, chromium context.Context, name, at string, dpr int) {
+	p := open(t, chromium, at, 800, 600, chromedp.EmulateScale(float64(dpr)))
+	p.until(`document.querySelector('main img')?.complete && document.querySelector('main img').naturalWidth > 0`)
+	img := eval[struct {
+		Src, Behind   string
+		Width, Pixels int
+	}](p, `(async (img) => {
+		const file = new Image();
+		file.src = img.currentSrc;
+		await file.decode();
+		return { Src: img.currentSrc, Behind: getComputedStyle(img).backgroundImage, Width: img.width, Pixels: file.naturalWidth };
+	})(document.querySelector('main img'))`)
+	if img.Width != 480 || img.Pixels != 480*dpr || !strings.HasPrefix(img.Behind, `url("data:image/`) || !strings.Contains(img.Src, "/private/night.jpg?") || !strings.Contains(img.Src, "&sig=") {
+		t.Errorf("%+v", img)
+	}
+	p.calm("favicon")
+	p.shoot(fmt.Sprintf("%s-private-%dx", name, dpr))
 }

@@ -44,11 +44,14 @@ export interface ManageConfig {
   url?: string;
   /** An API key, or the root key. Left out, it is the variable `TINTYPE_API_KEY`. Keep it on the server. */
   key?: string;
-  /** How often a request is sent again that the server couldn't take (429, 503) or that got lost. Left out, it is 2. */
+  /** How often a request is sent again that the server couldn't take (429, 502, 503, 504) or that got lost. Left out, it is 2. */
   retries?: number;
   /** The function that sends requests. Left out, it is the global one. */
   fetch?: typeof fetch;
 }
+
+/** An operation that answers page by page, with a `next`. */
+export type PagedRoute = { [R in Route]: R extends `GET ${string}` ? (Output<R> extends { next?: string } ? ("next" extends keyof Output<R> ? R : never) : never) : never }[Route];
 
 /** Calls an operation. Where its `Input` has no required field, it may be left out. */
 export type Call = <R extends Route>(route: R, ...input: {} extends Input<R> ? [Input<R>?] : [Input<R>]) => Promise<Output<R>>;
@@ -92,23 +95,45 @@ export function manage({ url = env("TINTYPE_URL"), key = env("TINTYPE_API_KEY"),
       signal,
       ...(body instanceof ReadableStream && { duplex: "half" as const }),
     };
-    // A stream can be sent once only.
-    for (let left = body instanceof ReadableStream ? 0 : retries; ; left--) {
-      let wait = 500;
+    // What is based on a revision would conflict with itself. A stream can be sent once only.
+    const repeatable = query.revision == null && (body as { revision?: unknown } | undefined)?.revision == null;
+    let unknown = false; // an earlier try may have been carried out
+    for (let tried = 0; ; tried++) {
+      const left = body instanceof ReadableStream ? 0 : retries - tried;
+      let wait = 200 * 2 ** tried * (1 + Math.random() / 2);
       try {
         const answer = await send(target, init);
         if (answer.ok) return await read(answer);
-        const after = Number(answer.headers.get("Retry-After") ?? 1);
-        if (!left || (answer.status !== 429 && answer.status !== 503) || after > 30) throw await errorOf(answer);
-        wait = after * 1000;
-        await answer.body?.cancel();
+        const error = await errorOf(answer);
+        if (unknown && method === "DELETE" && error.code === "NOT_FOUND") return undefined; // the try before did it
+        const after = 1000 * (Number(answer.headers.get("Retry-After")) || 0);
+        const again = answer.status === 429 || (repeatable && [502, 503, 504].includes(answer.status));
+        if (left <= 0 || !again || after > 30_000) throw error;
+        wait = Math.max(wait, after);
       } catch (error) {
         // fetch throws a TypeError where the request got lost.
-        if (!left || !(error instanceof TypeError) || method === "DELETE" || method === "PATCH") throw error;
+        if (error instanceof TintypeError || left <= 0 || !(error instanceof TypeError) || !repeatable) throw error;
+        unknown = true;
       }
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }) as Call;
+}
+
+/**
+ * Goes through all pages of an operation, from where `query` begins:
+ *
+ *     for await (const { images } of pages(api, "GET /v1/workspaces/{ns}/images", { path: { ns: "acme" }, query: { source: "photos" } })) …
+ */
+export async function* pages<R extends PagedRoute>(api: Call, route: R, ...[input]: {} extends Input<R> ? [Input<R>?] : [Input<R>]): AsyncGenerator<Awaited<Output<R>>, void, undefined> {
+  const from = /\/(audit|alerts)$/.test(route) ? "before" : route.endsWith("/images") ? "cursor" : "after";
+  let { query, ...rest } = (input ?? {}) as AnyInput;
+  for (;;) {
+    const page = (await (api as (route: string, input: AnyInput) => Promise<unknown>)(route, { ...rest, query })) as Awaited<Output<R>> & { next?: string };
+    yield page;
+    if (!page.next || page.next === query?.[from]) return;
+    query = { ...query, [from]: page.next };
+  }
 }
 
 async function read(answer: Response): Promise<unknown> {

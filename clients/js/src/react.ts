@@ -1,6 +1,6 @@
 import { createElement, type ComponentProps, type ReactElement } from "react";
 import type { Options } from "./options.js";
-import { tintype, type Config } from "./url.js";
+import { tintype, type Config, type ImageAttributes } from "./url.js";
 
 /** Properties of the component {@link createImage} makes. The others are those of an `<img>`. */
 export interface ImageProps extends Omit<ComponentProps<"img">, "src" | "srcSet" | "width" | "height" | "placeholder"> {
@@ -33,4 +33,14 @@ export function createImage(config?: Config | string): (props: ImageProps) => Re
       style: { ...(blur && { background: `url("${blur}") center/cover no-repeat` }), ...rest.style },
     });
   };
+}
+
+/**
+ * The attributes that `img` and `signPicture` answer, by React's names:
+ *
+ *     <img {...props(await signPicture(image.img("private/cat.jpg"), signing))} alt="A cat" />
+ */
+export function props({ srcset, style, ...rest }: ImageAttributes): ComponentProps<"img"> {
+  // The style is a placeholder's, which is a background.
+  return { srcSet: srcset, ...(style && { style: { background: style.replace("background:", "") } }), ...rest };
 }

@@ -6,7 +6,8 @@ import { renderToStaticMarkup } from "react-dom/server";
 import astro from "../dist/astro.js";
 import { loader } from "../dist/next.js";
 import nuxt from "../dist/nuxt.js";
-import { createImage } from "../dist/react.js";
+import { createImage, props } from "../dist/react.js";
+import { tintype } from "../dist/url.js";
 import { enhanced } from "../dist/sveltekit.js";
 import { extract, generate, transform, transformer } from "../dist/unpic.js";
 import { tintype as vite } from "../dist/vite.js";
@@ -109,4 +110,11 @@ test("React", () => {
   const wide = html({ sizes: "50vw", options: { gravity: "face" }, placeholder: true, loading: "eager", style: { color: "red" } });
   assert.match(wide, /h=213&w=320 320w,/);
   for (const part of ['sizes="50vw"', "gravity=face", 'loading="eager"', `url("${url}/placeholder/thumbhash/photos/cat.jpg")`, "color:red"]) assert.ok(wide.includes(part), `${part}: ${wide}`);
+});
+
+test("React's names for attributes", async () => {
+  const img = tintype(url).img("photos/cat.jpg", { w: 300, h: 200 }, { dprs: [1, 2], placeholder: "data:image/webp;base64,AA==" });
+  const html = renderToStaticMarkup(createElement("img", { ...props(img), alt: "a cat" })).replaceAll("&amp;", "&").replaceAll("&quot;", '"');
+  for (const part of [`srcSet="${img.srcset}"`, `src="${img.src}"`, 'width="300"', 'height="200"', `style="${img.style}"`]) assert.ok(html.includes(part), `${part}: ${html}`);
+  assert.ok(!("style" in props(tintype(url).img("photos/cat.jpg"))));
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { manage, TintypeError } from "../dist/manage.js";
+import { manage, pages, TintypeError } from "../dist/manage.js";
 
 // A server that notes requests and answers what the test says.
 const requests = [];
@@ -70,7 +71,7 @@ test("errors", async () => {
     return true;
   });
   assert.equal(requests.length, 1);
-  await assert.rejects(ask("GET /v1/plans", undefined, [502, "<html>", { "Content-Type": "text/html" }]), { code: "UNKNOWN", status: 502 });
+  await assert.rejects(ask("GET /v1/plans", undefined, [500, "<html>", { "Content-Type": "text/html" }]), { code: "UNKNOWN", status: 500 });
 });
 
 test("requests that are sent again", async () => {
@@ -83,10 +84,47 @@ test("requests that are sent again", async () => {
   assert.match(requests[0].headers["idempotency-key"], /^[0-9a-f-]{36}$/);
   await assert.rejects(ask("GET /v1/plans", undefined, busy, busy, busy, [200, {}]), { code: "QUEUE_FULL" });
   assert.equal(requests.length, 3);
-  // Whether a DELETE that got lost was done, nobody knows.
-  await assert.rejects(ask("DELETE /v1/plans/{name}", { path: { name: "free" } }, lost, [204, ""]), TypeError);
   // Nobody waits an hour.
   await assert.rejects(ask("GET /v1/plans", undefined, [429, {}, { "Retry-After": "3600" }], [200, {}]), { status: 429 });
+});
+
+test("changes that are sent again", async () => {
+  const lost = [0, ""];
+  const gone = [404, { error: { code: "NOT_FOUND", message: "there is no plan free", request_id: "r" } }];
+  const down = [502, "<html>", { "Content-Type": "text/html" }];
+  assert.equal(await ask("DELETE /v1/plans/{name}", { path: { name: "free" } }, lost, [204, ""]), undefined);
+  // The first try did it, and its answer got lost.
+  assert.equal(await ask("DELETE /v1/plans/{name}", { path: { name: "free" } }, lost, gone), undefined);
+  await assert.rejects(ask("DELETE /v1/plans/{name}", { path: { name: "free" } }, gone), { code: "NOT_FOUND" });
+  assert.deepEqual(await ask("PATCH /v1/workspaces/{ns}", { path: { ns: "acme" }, body: { https_only: true } }, lost, down, [200, { revision: 4 }]), { revision: 4 });
+  // What is based on a revision would conflict with itself.
+  await assert.rejects(ask("PATCH /v1/workspaces/{ns}", { path: { ns: "acme" }, body: { https_only: true, revision: 3 } }, lost, [200, {}]), TypeError);
+  await assert.rejects(ask("DELETE /v1/workspaces/{ns}", { path: { ns: "acme" }, query: { revision: 3 } }, down, [204, ""]), { status: 502 });
+  assert.equal(requests.length, 1);
+});
+
+test("pages", async () => {
+  requests.length = 0;
+  answers = [[200, { images: ["a", "b"], next: "b" }], [200, { images: ["c"], next: "" }]];
+  const all = [];
+  for await (const { images } of pages(api, "GET /v1/workspaces/{ns}/images", { path: { ns: "acme" }, query: { source: "photos" } })) all.push(...images);
+  assert.deepEqual(all, ["a", "b", "c"]);
+  assert.deepEqual(requests.map(({ line }) => line.split("?")[1]), ["source=photos", "source=photos&cursor=b"]);
+
+  // Every operation with a next: its description names the parameter that takes it.
+  const { paths, components } = JSON.parse(readFileSync(new URL("../openapi.json", import.meta.url)));
+  let count = 0;
+  for (const [path, { get }] of Object.entries(paths)) {
+    const schema = components.schemas[get?.responses[200]?.content?.["application/json"]?.schema.$ref?.split("/").at(-1)];
+    const [, from] = /^The (\w+) of the next page/.exec(schema?.properties?.next?.description ?? "") ?? [];
+    if (!from) continue;
+    requests.length = 0;
+    answers = [[200, { next: "n" }], [200, {}]];
+    for await (const page of pages(api, `GET ${path}`, { path: { ns: "acme" } })) assert.ok(page);
+    assert.deepEqual(requests.map(({ line }) => line.split("?")[1]), [undefined, `${from}=n`], path);
+    count++;
+  }
+  assert.equal(count, 6);
 });
 
 test("what is missing", () => {

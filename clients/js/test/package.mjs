@@ -13,7 +13,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json")));
 
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(packed, { recursive: true });
-const [{ filename, files, size }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--pack-destination", folder], { cwd: root, encoding: "utf8" }));
+const [{ filename, files, size }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root, encoding: "utf8" }));
 execFileSync("tar", ["-xzf", join(folder, filename), "-C", packed, "--strip-components=1"]);
 
 test("its files", (t) => {
@@ -45,7 +45,7 @@ test("every export resolves", async () => {
 const program = `/// <reference types="@tintype/client/images" />
 import { sign, signPicture, sizes, tintype, type ImageAttributes, type Options } from "@tintype/client";
 import { blurhash, dataURL, thumbhash } from "@tintype/client/placeholder";
-import { manage, TintypeError, type components, type Output } from "@tintype/client/manage";
+import { manage, pages, TintypeError, type components, type Output } from "@tintype/client/manage";
 import { loader } from "@tintype/client/next";
 import nuxt from "@tintype/client/nuxt";
 import { transform, transformer } from "@tintype/client/unpic";
@@ -77,6 +77,9 @@ export const preview: Response = await api("POST /v1/workspaces/{ns}/marks/previ
 export const page: Output<"GET /v1/workspaces"> = await api("GET /v1/workspaces");
 await api("POST /v1/workspaces/{ns}/images", { path: { ns: "acme" }, body: new FormData() });
 export const purged: string = (await api("POST /v1/workspaces/{ns}/purge", { path: { ns: "acme" }, body: { source: "photos" } })).complete_by;
+for await (const { images } of pages(api, "GET /v1/workspaces/{ns}/images", { path: { ns: "acme" }, query: { source: "photos" } })) images.map(({ path }): string => path);
+// @ts-expect-error: it has no pages
+pages(api, "GET /v1/plans");
 // @ts-expect-error: no such operation
 await api("GET /v1/nothing");
 // @ts-expect-error: a parameter is missing

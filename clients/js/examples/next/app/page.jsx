@@ -3,14 +3,18 @@ import Image from "next/image";
 
 const image = tintype(process.env.NEXT_PUBLIC_TINTYPE_URL);
 
+async function blurOf(src) {
+  "use cache";
+  return image.inline(src);
+}
+
 export default async function Page() {
-  const blur = await image.inline("samples/dusk.jpg");
   return (
     <main>
       <Image src="samples/dusk.jpg" alt="Hills at dusk" width={2400} height={1600} sizes="100vw" preload
-        placeholder="blur" blurDataURL={blur} style={{ width: "100%", height: "auto" }} />
+        placeholder="blur" blurDataURL={await blurOf("samples/dusk.jpg")} style={{ width: "100%", height: "auto" }} />
       <Image src="samples/noon.jpg" alt="Hills at noon" width={320} height={213}
-        placeholder="blur" blurDataURL={await image.inline("samples/noon.jpg")} />
+        placeholder="blur" blurDataURL={await blurOf("samples/noon.jpg")} />
     </main>
   );
 }
