@@ -7,8 +7,10 @@ const jsx = (tag) => tag.replace('srcset=', 'srcSet=').replace(/>$/, ' />');
 // whole reads a number of pixels.
 const whole = (s) => (/^\d+$/.test(s ?? '') ? Number(s) : undefined);
 
-// A loader builds URLs for the widths that a framework asks for. It returns { base, file,
-// rest, width, height }: the URL up to the file, the file, and the options that stay.
+// A loader builds URLs for the widths that a framework asks for, with the same parameters in the
+// same order as those of the npm package in clients/js. It returns the URL as the inside of a
+// template, in which src and width are variables, and quality, unless an option says it; the path
+// of the image; and the size in the page.
 function parts(base, namespace, src, options, shown) {
   const rest = new Map(options);
   for (const name of ['w', 'h', 'size', 'dpr', 'q']) rest.delete(name);
@@ -18,12 +20,16 @@ function parts(base, namespace, src, options, shown) {
   const ratio = shown?.width ? shown.height / shown.width : height ? height / width : 1;
   const at = src.indexOf('/');
   const byURL = src.includes('://');
+  const quality = options.get('q');
+  const pieces = [...rest].map(([name, value]) => [name, `${query([[name, value]])}&`]);
+  pieces.push(['q', quality ? `q=${quality}&` : '${quality ? `q=${quality}&` : \'\'}'], ['w', 'w=${width}&']);
+  pieces.sort(([a], [b]) => (a < b ? -1 : 1));
+  const start = byURL ? `${base}/${namespace}?src=\${encodeURIComponent(src)}&` : `${base}/${namespace}/${encodeURIComponent(src.slice(0, at))}/\${src.split('/').map(encodeURIComponent).join('/')}?`;
   return {
-    start: byURL ? `${base}/${namespace}?src=\${encodeURIComponent(src)}&` : `${base}/${namespace}/${encodeURIComponent(src.slice(0, at))}/\${src.split('/').map(encodeURIComponent).join('/')}?`,
+    url: (start + pieces.map(([, text]) => text).join('')).slice(0, -1),
     file: byURL ? src : src.slice(at + 1),
-    rest: rest.size ? `&${query([...rest])}` : '',
     width, height: Math.round(width * ratio),
-    quality: options.get('q'),
+    takes: quality ? '' : ', quality',
   };
 }
 
@@ -31,22 +37,25 @@ const quoted = (text) => JSON.stringify(text);
 
 const texts = {
   react: ({ tag }) => jsx(tag),
-  next: ({ p }) => `// tintype.js
-export default function tintype({ src, width${p.quality ? '' : ', quality'} }) {
-  return \`${p.start}w=\${width}&q=${p.quality ?? '${quality || 75}'}${p.rest}\`
+  next: ({ p }) => `// image-loader.js
+'use client'
+export default function tintype({ src, width${p.takes} }) {
+  return \`${p.url}\`
 }
+
+// next.config.mjs
+images: { loader: 'custom', loaderFile: './image-loader.js' }
 
 // in a component
 import Image from 'next/image'
-import tintype from './tintype'
 
-<Image loader={tintype} src=${quoted(p.file)} width={${p.width}} height={${p.height}} alt="" />`,
+<Image src=${quoted(p.file)} width={${p.width}} height={${p.height}} alt="" />`,
   nuxt: ({ p }) => `// providers/tintype.ts
 import { defineProvider } from '@nuxt/image/runtime'
 
 export default defineProvider({
-  getImage(src, { modifiers: { width = ${p.width}${p.quality ? '' : ', quality = 75'} } }) {
-    return { url: \`${p.start}w=\${width}&q=${p.quality ?? '${quality}'}${p.rest}\` }
+  getImage(src, { modifiers: { width = ${p.width}${p.takes} } }) {
+    return { url: \`${p.url}\` }
   },
 })
 
