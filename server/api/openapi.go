@@ -31,7 +31,9 @@ func describe(version string) *huma.OpenAPI {
 			Version: version,
 			Description: "Manages workspaces and everything in them. Every error is an `ErrorEnvelope`. An unknown field in a body is " +
 				"400 `VALIDATION_ERROR`. Unknown query parameters are ignored. HEAD answers as GET, without the body.",
+			License: &huma.License{Name: "Apache-2.0", URL: "https://github.com/tintype/tintype/blob/main/LICENSE"},
 		},
+		Servers: []*huma.Server{{URL: "/", Description: "The server that has this document."}},
 		Tags: []*huma.Tag{
 			{Name: "Workspaces", Description: "One owner's settings, under one namespace."},
 			{Name: "Signing", Description: "Signed URLs, for private sources."},
@@ -51,6 +53,12 @@ func describe(version string) *huma.OpenAPI {
 		Security: []map[string][]string{{bearer: {}}},
 		Components: &huma.Components{
 			Schemas: schemas(),
+			Responses: map[string]*huma.Response{"Error": {
+				Description: "The request was refused or failed.",
+				Content: map[string]*huma.MediaType{
+					"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + "ErrorEnvelope"}},
+				},
+			}},
 			SecuritySchemes: map[string]*huma.SecurityScheme{bearer: {
 				Type:   "http",
 				Scheme: "bearer",
@@ -199,12 +207,8 @@ func describeAnswers(op *huma.Operation) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
-	op.Responses["default"] = &huma.Response{
-		Description: "The request was refused or failed.",
-		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: &huma.Schema{Ref: schemaPrefix + "ErrorEnvelope"}},
-		},
-	}
+	refused := &huma.Response{Ref: "#/components/responses/Error"}
+	op.Responses["4XX"], op.Responses["default"] = refused, refused
 }
 
 func render(doc *huma.OpenAPI) []byte {

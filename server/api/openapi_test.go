@@ -22,6 +22,7 @@ type document struct {
 	Security   []map[string][]string
 	Paths      map[string]map[string]operation
 	Components struct {
+		Responses       map[string]any
 		Schemas         map[string]*schema
 		SecuritySchemes map[string]struct{ Type, Scheme string }
 	}
@@ -40,6 +41,7 @@ type operation struct {
 		Content  map[string]struct{ Schema *schema }
 	}
 	Responses map[string]struct {
+		Ref     string `json:"$ref"`
 		Content map[string]struct{ Schema *schema }
 		Headers map[string]any
 	}
@@ -72,7 +74,8 @@ func fetchDocument(t *testing.T) document {
 	// Every reference has a target.
 	for _, part := range strings.Split(a.body, `"$ref":"`)[1:] {
 		ref, _, _ := strings.Cut(part, `"`)
-		if doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")] == nil {
+		schema, response := strings.TrimPrefix(ref, "#/components/schemas/"), strings.TrimPrefix(ref, "#/components/responses/")
+		if _, ok := doc.Components.Responses[response]; !ok && doc.Components.Schemas[schema] == nil {
 			t.Errorf("%s doesn't exist", ref)
 		}
 	}
@@ -161,8 +164,10 @@ func TestDocument(t *testing.T) {
 			if op.OperationID == "" || op.Summary == "" {
 				t.Errorf("%s %s has no id or summary", method, path)
 			}
-			if ref := op.Responses["default"].Content["application/json"].Schema; ref == nil || ref.Ref != "#/components/schemas/ErrorEnvelope" {
-				t.Errorf("%s %s: default answer %+v", method, path, ref)
+			for _, status := range []string{"4XX", "default"} {
+				if ref := op.Responses[status].Ref; ref != "#/components/responses/Error" {
+					t.Errorf("%s %s: answer %s is %q", method, path, status, ref)
+				}
 			}
 			if public := op.Security != nil && len(*op.Security) == 0; public != (path == "/v1/openapi.json" || path == "/v1/docs" || path == "/v1/billing/stripe") {
 				t.Errorf("%s %s: public %t", method, path, public)

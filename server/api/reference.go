@@ -100,7 +100,7 @@ func makeOperation(op *huma.Operation) operation {
 		o.Body, o.BodyText = schemaName(body.Content[types[0]].Schema.Ref), body.Description+" Sent as "+strings.Join(types, " or ")+"."
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
-		if status == "default" {
+		if op.Responses[status].Ref != "" { // an error
 			continue
 		}
 		a := answer{Status: status, Text: op.Responses[status].Description}
