@@ -68,11 +68,11 @@ type Connections struct {
 	refused int64
 }
 
-// A states has connections by what they do.
+// A states has connections by what they do, each the longest first.
 type states struct {
-	idle      list.List // of *connection that wait for another request, the longest first
-	arriving  list.List // of *connection whose first request isn't complete, the longest first
-	answering list.List // of *connection whose request is being answered, the longest first
+	idle      queue     // that wait for another request
+	arriving  queue     // whose first request isn't complete
+	answering queue     // whose request is being answered, the longest first
 	searchAt  time.Time // when stalled connections may be searched for again
 }
 
@@ -106,12 +106,6 @@ type connection struct {
 	in    place     // in the lists of its client
 	among place     // in the lists of all
 	since time.Time // when it came to these lists
-}
-
-// A place is an element of a list, or of none.
-type place struct {
-	list *list.List
-	at   *list.Element
 }
 
 const (
@@ -323,19 +317,12 @@ func (c *Connections) clientOf(remote net.Addr, proved bool) string {
 
 // move puts the connection at the end of a list of its client, and of one of all. The caller
 // holds Connections.mu.
-func (k *connection) move(in, among *list.List) {
+func (k *connection) move(in, among *queue) {
 	k.since = time.Now()
 	k.in.leave()
 	k.among.leave()
-	k.in = place{in, in.PushBack(k)}
-	k.among = place{among, among.PushBack(k)}
-}
-
-func (p *place) leave() {
-	if p.list != nil {
-		p.list.Remove(p.at)
-		p.list = nil
-	}
+	in.push(k, &k.in)
+	among.push(k, &k.among)
 }
 
 // admit adds a connection of TCP. It returns nil where there is no room.
@@ -430,7 +417,7 @@ func (c *Connections) admitStream(k *connection) (release func()) {
 // giving returns the connections to close for a new one of a client. The caller holds mu.
 func (c *Connections) giving(newcomer string) []*connection {
 	now := time.Now()
-	if k := first(&c.all.idle); k != nil && now.Sub(k.since) > graceToIdle {
+	if k := c.all.idle.Front(); k != nil && now.Sub(k.since) > graceToIdle {
 		return []*connection{k}
 	}
 	many, has, from := max(8, c.Most/max(64, len(c.clients)+1)), 1, &c.all
@@ -447,10 +434,10 @@ func (c *Connections) giving(newcomer string) []*connection {
 			}
 		}
 	}
-	if k := first(&from.idle); k != nil {
+	if k := from.idle.Front(); k != nil {
 		return []*connection{k}
 	}
-	if k := first(&from.arriving); k != nil && now.Sub(k.since) > graceToArrive {
+	if k := from.arriving.Front(); k != nil && now.Sub(k.since) > graceToArrive {
 		return []*connection{k}
 	}
 	return from.stalled(now, 1+c.Most/64)
@@ -459,21 +446,13 @@ func (c *Connections) giving(newcomer string) []*connection {
 // giving returns the connection of a client to close for another client, which may be one
 // that is being answered. The caller holds Connections.mu.
 func (of *client) giving(now time.Time, answered bool) *connection {
-	if k := cmp.Or(first(&of.idle), first(&of.arriving)); k != nil || !answered {
+	if k := cmp.Or(of.idle.Front(), of.arriving.Front()); k != nil || !answered {
 		return k
 	}
-	if k := first(&of.answering); now.Sub(k.since) > graceToAnswer {
+	if k := of.answering.Front(); now.Sub(k.since) > graceToAnswer {
 		return k
 	}
-	return of.answering.Back().Value.(*connection) // the least work is lost
-}
-
-// first returns the first connection of a list, or nil.
-func first(l *list.List) *connection {
-	if e := l.Front(); e != nil {
-		return e.Value.(*connection)
-	}
-	return nil
+	return of.answering.Back() // the least work is lost
 }
 
 // stalled returns connections whose clients haven't taken any of their answers for the
@@ -484,8 +463,8 @@ func (s *states) stalled(now time.Time, most int) []*connection {
 		return nil
 	}
 	waited := map[*connection]time.Duration{}
-	for e := s.answering.Front(); e != nil; e = e.Next() {
-		k := e.Value.(*connection)
+	for p := s.answering.first; p != nil; p = p.after {
+		k := p.of
 		if w := k.Waited(now); w > delivery.GraceToTake {
 			waited[k] = w
 		}
