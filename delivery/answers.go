@@ -27,6 +27,10 @@ type Conn interface {
 type Gatherer interface {
 	Gather()
 	Send()
+	// Head has lines of the head of an answer, each with its CRLF, sent behind the status line
+	// that is written next. It returns false where they don't fit; the caller may use the bytes
+	// again. It is for connections of HTTP/1 without TLS.
+	Head(lines []byte) bool
 }
 
 // GraceToTake is the time in which a client must read 64 KiB of its answer. A client that

@@ -18,6 +18,8 @@ const allowedMethods = "GET, HEAD, OPTIONS"
 // Deliver answers a request for what is in a workspace, and counts it.
 func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 	w.Log.Workspace = t.Namespace
+	w.beginHead()
+	defer w.dropHead() // also where somebody panics: what answers then has a header of its own
 	if err := s.deliver(w, r, t); err != nil {
 		s.tellQuota(w.Header(), w.Log.site)
 		w.Fail(err)

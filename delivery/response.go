@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,13 +25,27 @@ type Response struct {
 	Client   context.Context // ends when the client is gone
 	Conn     Conn            // that is answered over; nil is not known
 	Draining *atomic.Bool    // whether answers close their connections; nil is no
-	Status   int             // 0 until the answer begins
-	Bytes    int64           // of the body, so far
-	Log      Record
-	Span     *tracing.Span // nil is not recorded
+	// Plain means that Conn is a [Gatherer] of HTTP/1 without TLS, and that the request has no
+	// body, so that nothing is sent before the answer's head.
+	Plain  bool
+	Status int   // 0 until the answer begins
+	Bytes  int64 // of the body, so far
+	Log    Record
+	Span   *tracing.Span // nil is not recorded
 
 	values [8]string // of headers, see Set
 	used   int       // of values
+
+	head        *head  // of the answer that is being made; nil is ResponseWriter's
+	contentType string // of the answer, where ResponseWriter doesn't know it
+}
+
+// Header implements http.ResponseWriter.
+func (w *Response) Header() http.Header {
+	if w.head != nil {
+		return w.head.fields
+	}
+	return w.ResponseWriter.Header()
 }
 
 // Set sets a header to one value. The name is in canonical form. It saves the allocation that
@@ -73,7 +88,9 @@ func (r *Record) Known() bool { return r.site != nil }
 
 // Format returns the format of the answer, such as "jpeg" or "json", or nothing where it is
 // neither an image nor facts of one.
-func (w *Response) Format() string { return string(formatOf[w.Header().Get("Content-Type")]) }
+func (w *Response) Format() string {
+	return string(formatOf[cmp.Or(w.contentType, w.Header().Get("Content-Type"))])
+}
 
 var formatOf = func() map[string]transform.Format {
 	of := map[string]transform.Format{}
@@ -89,12 +106,14 @@ const StatusClientGone = 499
 // WriteHeader implements http.ResponseWriter.
 func (w *Response) WriteHeader(status int) {
 	w.begin(status)
+	w.endHead(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (w *Response) Write(b []byte) (int, error) {
 	w.begin(http.StatusOK)
+	w.endHead(w.Status)
 	n, err := w.ResponseWriter.Write(b)
 	w.Bytes += int64(n)
 	return n, err

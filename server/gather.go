@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"errors"
 	"net"
 	"sync"
 
@@ -10,8 +12,9 @@ import (
 var _ delivery.Gatherer = (*connection)(nil)
 
 const (
-	gatherMost  = 8 << 10 // bytes that wait for others
-	gatherSmall = 4 << 10 // bytes of the largest write that waits: the size of net/http's buffer
+	gatherMost   = 8 << 10 // bytes that wait for others
+	gatherSmall  = 4 << 10 // bytes of the largest write that waits: the size of net/http's buffer
+	gatherStatus = 64      // bytes of the longest status line before lines of Head
 )
 
 var gatherRoom = sync.Pool{New: func() any { return new([gatherMost]byte) }}
@@ -20,12 +23,13 @@ var gatherRoom = sync.Pool{New: func() any { return new([gatherMost]byte) }}
 // with the beginning of the body, and then the rest; TLS begins with small records. Each write by
 // itself costs a system call, and wakes the client.
 type gathering struct {
-	mu      sync.Mutex // guards the fields below, and the connection's pace; held while it writes
-	on      bool
-	held    int // bytes of room that wait
-	room    *[gatherMost]byte
-	buffers [2][]byte
-	vector  net.Buffers
+	mu       sync.Mutex // guards the fields below, and the connection's pace; held while it writes
+	on       bool
+	heads    bool // the bytes in room are lines of a head whose status line is still to come
+	from, to int  // bytes of room that wait
+	room     *[gatherMost]byte
+	buffers  [2][]byte
+	vector   net.Buffers
 }
 
 // Gather implements [delivery.Gatherer].
@@ -35,13 +39,27 @@ func (k *connection) Gather() {
 	k.gathering.mu.Unlock()
 }
 
+// Head implements [delivery.Gatherer].
+func (k *connection) Head(lines []byte) bool {
+	g := &k.gathering
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(lines) > gatherMost-gatherStatus-gatherSmall || g.waiting() > 0 {
+		return false
+	}
+	g.take()
+	g.heads, g.from = true, gatherStatus
+	g.to = g.from + copy(g.room[g.from:], lines)
+	return true
+}
+
 // Send implements [delivery.Gatherer]. Where the client is gone, the next write or read fails too.
 func (k *connection) Send() {
 	g := &k.gathering
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.on = false
-	if g.held > 0 {
+	if g.waiting() > 0 && !g.heads {
 		_, _ = k.writeWithHeld(nil)
 	}
 }
@@ -52,36 +70,67 @@ func (k *connection) Write(b []byte) (n int, err error) {
 	g := &k.gathering
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.on && len(b) <= gatherSmall && g.held+len(b) <= gatherMost:
-		if g.room == nil {
-			g.room = gatherRoom.Get().(*[gatherMost]byte)
+	status := 0
+	if g.heads {
+		if status, err = g.begin(b); err != nil {
+			return 0, err
 		}
-		g.held += copy(g.room[g.held:], b)
-		return len(b), nil
-	case g.held > 0:
-		return k.writeWithHeld(b)
+		b = b[status:]
+	}
+	switch {
+	case g.on && len(b) <= gatherSmall && g.to+len(b) <= gatherMost:
+		g.take()
+		g.to += copy(g.room[g.to:], b)
+		return status + len(b), nil
+	case g.waiting() > 0:
+		n, err = k.writeWithHeld(b)
+		return status + n, err
 	}
 	return k.pace.write(b, &k.took, k.Conn.Write)
+}
+
+// errNoStatusLine can't be: net/http begins each answer with one.
+var errNoStatusLine = errors.New("an answer begins without a status line")
+
+// begin puts the status line of b before the lines that wait, and returns its length.
+func (g *gathering) begin(b []byte) (n int, err error) {
+	n = bytes.IndexByte(b, '\n') + 1
+	if n == 0 || n > gatherStatus || !bytes.HasPrefix(b, []byte("HTTP/1.")) {
+		return 0, errNoStatusLine
+	}
+	g.from -= n
+	copy(g.room[g.from:], b[:n])
+	g.heads = false
+	return n, nil
+}
+
+// waiting returns the number of bytes that wait.
+func (g *gathering) waiting() int { return g.to - g.from }
+
+// take takes room for bytes that wait, unless there is some.
+func (g *gathering) take() {
+	if g.room == nil {
+		g.room = gatherRoom.Get().(*[gatherMost]byte)
+	}
 }
 
 // writeWithHeld writes what waits together with b, and returns how many bytes of b were written.
 // The caller holds gathering.mu.
 func (k *connection) writeWithHeld(b []byte) (n int, err error) {
 	g := &k.gathering
-	k.pace.add(g.held)
+	k.pace.add(g.waiting())
 	n, err = k.pace.write(b, &k.took, func(step []byte) (int, error) {
-		if g.held == 0 {
+		held := g.waiting()
+		if held == 0 {
 			return k.Conn.Write(step)
 		}
-		held := g.held
-		g.buffers[0], g.buffers[1] = g.room[:held], step
+		g.buffers[0], g.buffers[1] = g.room[g.from:g.to], step
 		if g.vector = g.buffers[:]; len(step) == 0 {
 			g.vector = g.buffers[:1]
 		}
 		sent, err := g.vector.WriteTo(k.Conn)
 		gatherRoom.Put(g.room)
-		g.held, g.room, g.vector, g.buffers = 0, nil, nil, [2][]byte{}
+		g.from, g.to, g.room, g.vector, g.buffers = 0, 0, nil, nil, [2][]byte{}
 		return max(int(sent)-held, 0), err
 	})
 	return n, err

@@ -95,7 +95,7 @@ func TestGatherFails(t *testing.T) {
 		t.Error(err)
 	}
 	k.Send()
-	if k.gathering.room != nil || k.gathering.held != 0 {
+	if k.gathering.room != nil || k.gathering.waiting() != 0 {
 		t.Error("something still waits")
 	}
 }

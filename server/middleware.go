@@ -26,6 +26,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		res := &delivery.Response{ResponseWriter: w, Client: r.Context(), Draining: &s.draining}
 		if k, ok := r.Context().Value(connectionKey{}).(*connection); ok && k != nil {
 			res.Conn = k
+			res.Plain = r.ProtoMajor == 1 && r.TLS == nil && r.ContentLength == 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 		}
 		full := false
 		if k, ok := res.Conn.(*connection); ok && r.ProtoMajor >= 2 {

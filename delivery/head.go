@@ -1,0 +1,116 @@
+package delivery
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// A head has the header fields of an answer until they are sent. The one of net/http grows anew
+// for each answer, and is copied, sorted and written piece by piece: a tenth of a hit. This one is
+// used again, and is written at once where the connection takes that ([Response.Plain]).
+type head struct {
+	fields http.Header
+	lines  []byte
+}
+
+var heads = sync.Pool{New: func() any { return &head{make(http.Header, 2*len(headLines)), make([]byte, 0, 2<<10)} }}
+
+// headLines are the fields that we write ourselves, in this order. All others are left to
+// net/http, which goes by some of them: Connection, Content-Length, Date, Trailer and
+// Transfer-Encoding must not be here.
+var headLines = [...]string{
+	"Content-Type", "Cache-Control", "Cdn-Cache-Control", "Etag", "Vary", "Accept-Ranges", "Content-Range", "Content-Disposition",
+	"Cache-Status", "Cache-Tag", "Surrogate-Key", "Server-Timing", "Tintype-Ignored", "X-Request-Id", "X-Content-Type-Options",
+	"Content-Security-Policy", "Cross-Origin-Resource-Policy", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
+}
+
+// headNames are their names as they are sent, with the colon.
+var headNames = func() (names [len(headLines)]string) {
+	for i, name := range headLines {
+		names[i] = name + ": "
+	}
+	return names
+}()
+
+// beginHead begins the header of an answer, with what it has already. Call endHead or dropHead at
+// the end.
+func (w *Response) beginHead() {
+	if !w.Plain || w.Status != 0 {
+		return
+	}
+	h := heads.Get().(*head)
+	had := w.ResponseWriter.Header()
+	for name, values := range had {
+		h.fields[name] = values
+	}
+	clear(had)
+	w.head = h
+}
+
+// endHead hands the header over, when an answer of a status begins.
+func (w *Response) endHead(status int) {
+	h := w.head
+	if h == nil {
+		return
+	}
+	w.contentType = h.fields.Get("Content-Type")
+	typed := w.contentType != "" && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+	if h.write(typed); len(h.lines) > 0 && w.Conn.(Gatherer).Head(h.lines) {
+		for i, name := range headLines {
+			if i == 0 && !typed {
+				continue // net/http knows which answers have none
+			}
+			if plainValues(h.fields[name]) {
+				delete(h.fields, name)
+			}
+		}
+		if typed {
+			h.fields["Content-Type"] = nil // so that net/http doesn't look for one
+		}
+	}
+	w.dropHead()
+}
+
+// dropHead hands the header over as it is.
+func (w *Response) dropHead() {
+	h := w.head
+	if h == nil {
+		return
+	}
+	w.head = nil
+	to := w.ResponseWriter.Header()
+	for name, values := range h.fields {
+		to[name] = values
+	}
+	clear(h.fields)
+	heads.Put(h)
+}
+
+// write writes lines of the fields that are ours. Content-Type is one where typed is set.
+func (h *head) write(typed bool) {
+	b := h.lines[:0]
+	for i, name := range headLines {
+		values := h.fields[name]
+		if i == 0 && !typed || !plainValues(values) {
+			continue
+		}
+		for _, v := range values {
+			b = append(append(append(b, headNames[i]...), v...), "\r\n"...)
+		}
+	}
+	h.lines = b
+}
+
+// plainValues reports whether values are sent as they are. net/http mends others: line breaks
+// in a value would begin another field.
+func plainValues(values []string) bool {
+	for _, v := range values {
+		if strings.IndexByte(v, '\r') >= 0 || strings.IndexByte(v, '\n') >= 0 || v != "" && (space(v[0]) || space(v[len(v)-1])) {
+			return false
+		}
+	}
+	return true
+}
+
+func space(c byte) bool { return c == ' ' || c == '\t' }
