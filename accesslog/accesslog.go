@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -32,25 +31,50 @@ type Writer struct {
 	later   *time.Timer // writes what waits; nil before the first line
 	set     bool        // whether it runs
 	closed  bool
-	err     error // of the last write
+
+	// The second of the last line, as text without and with what follows its fraction.
+	second     int64
+	in         *time.Location
+	upTo, zone []byte
+	err        error // of the last write
 }
 
 // New returns a Writer to w.
 func New(w io.Writer) *Writer { return &Writer{to: w, waiting: make([]byte, 0, most+4<<10)} }
 
-// Line writes a line as slog.JSONHandler does. Values may be strings, booleans and numbers.
-func (w *Writer) Line(at time.Time, level slog.Level, message string, attrs []slog.Attr) {
+// A Line is one that is being written. It holds up all others until its End.
+type Line struct{ of *Writer }
+
+// Line begins a line as slog.JSONHandler does. Add its fields, and call End.
+func (w *Writer) Line(at time.Time, level slog.Level, message string) Line {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	b := append(w.waiting, `{"time":"`...)
-	b = at.AppendFormat(b, time.RFC3339Nano)
+	b = w.appendTime(b, at)
 	b = append(append(append(b, `","level":"`...), level.String()...), `","msg":`...)
-	b = appendString(b, message)
-	for _, a := range attrs {
-		b = append(appendString(append(b, ','), a.Key), ':')
-		b = appendValue(b, a.Value)
-	}
-	w.waiting = append(b, '}', '\n')
+	w.waiting = appendString(b, message)
+	return Line{w}
+}
+
+// String adds a field. The key is plain ASCII without quotes.
+func (l Line) String(key, value string) {
+	l.of.waiting = appendString(appendKey(l.of.waiting, key), value)
+}
+
+// Int adds a number.
+func (l Line) Int(key string, value int64) {
+	l.of.waiting = strconv.AppendInt(appendKey(l.of.waiting, key), value, 10)
+}
+
+// Milliseconds adds a time as a number with up to three decimals.
+func (l Line) Milliseconds(key string, value time.Duration) {
+	l.of.waiting = appendMilliseconds(appendKey(l.of.waiting, key), value)
+}
+
+// End ends the line.
+func (l Line) End() {
+	w := l.of
+	defer w.mu.Unlock()
+	w.waiting = append(w.waiting, '}', '\n')
 	switch {
 	case len(w.waiting) >= most || w.closed:
 		w.flush()
@@ -60,6 +84,45 @@ func (w *Writer) Line(at time.Time, level slog.Level, message string, attrs []sl
 		w.later.Reset(delay)
 		w.set = true
 	}
+}
+
+// appendTime appends a time as RFC 3339 has it, to the nanosecond. The second is written once
+// for all lines of it. The caller holds mu.
+func (w *Writer) appendTime(b []byte, at time.Time) []byte {
+	if second := at.Unix(); second != w.second || w.upTo == nil || at.Location() != w.in {
+		w.second, w.in = second, at.Location()
+		w.upTo = at.AppendFormat(w.upTo[:0], "2006-01-02T15:04:05")
+		w.zone = at.AppendFormat(w.zone[:0], "Z07:00")
+	}
+	b = append(b, w.upTo...)
+	if nano := at.Nanosecond(); nano > 0 {
+		b = appendDecimals(append(b, '.'), nano, 9)
+	}
+	return append(b, w.zone...)
+}
+
+func appendMilliseconds(b []byte, d time.Duration) []byte {
+	micro := d.Microseconds()
+	b = strconv.AppendInt(b, micro/1000, 10)
+	if rest := int(micro % 1000); rest > 0 {
+		b = appendDecimals(append(b, '.'), rest, 3)
+	}
+	return b
+}
+
+// appendDecimals appends the digits of n behind a point, of which there are at most size, without
+// zeros at their end. n isn't 0.
+func appendDecimals(b []byte, n, size int) []byte {
+	for n%10 == 0 {
+		n /= 10
+		size--
+	}
+	var digits [9]byte
+	for i := size - 1; i >= 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return append(b, digits[:size]...)
 }
 
 // Write implements io.Writer, for messages that must not wait.
@@ -96,26 +159,22 @@ func (w *Writer) flush() {
 	w.waiting = w.waiting[:0]
 }
 
-func appendValue(b []byte, v slog.Value) []byte {
-	switch v.Kind() {
-	case slog.KindString:
-		return appendString(b, v.String())
-	case slog.KindInt64:
-		return strconv.AppendInt(b, v.Int64(), 10)
-	case slog.KindUint64:
-		return strconv.AppendUint(b, v.Uint64(), 10)
-	case slog.KindBool:
-		return strconv.AppendBool(b, v.Bool())
-	case slog.KindFloat64:
-		return strconv.AppendFloat(b, v.Float64(), 'f', -1, 64)
-	}
-	return appendString(b, v.String())
+func appendKey(b []byte, key string) []byte {
+	return append(append(append(b, ',', '"'), key...), '"', ':')
 }
+
+// plain has the bytes that stand for themselves in a string of JSON.
+var plain = func() (is [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		is[c] = c != '"' && c != '\\'
+	}
+	return is
+}()
 
 // appendString appends s as JSON. What isn't plain ASCII is left to encoding/json.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == 0x7f {
+		if !plain[s[i]] {
 			quoted, err := json.Marshal(s)
 			if err != nil {
 				return append(b, `""`...) // strings always marshal

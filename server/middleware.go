@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -89,31 +88,64 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 	if res.Log.Probe || !s.log.Enabled(ctx, level) || res.Status < 400 && !s.sampled() {
 		return
 	}
-	l := &res.Log
-	var room [17]slog.Attr
-	attrs := append(room[:0],
-		slog.String("request_id", l.RequestID), slog.String("client", l.Client), slog.String("method", r.Method[:min(len(r.Method), maxMethod)]),
-		slog.Int("status", res.Status), slog.Int64("bytes", res.Bytes), slog.Float64("ms", float64(took.Microseconds())/1000))
-	for _, a := range [...]slog.Attr{
-		slog.String("path", l.Path), slog.String("endpoint", l.Operation()), slog.String("workspace", l.Workspace), slog.String("source", l.Source), slog.String("original", l.Original), slog.String("options", l.Options),
-		slog.String("cache", l.Cache), slog.String("code", string(l.Code)),
-		slog.String("key", l.Who.Actor()),
-	} {
-		if a.Value.String() != "" {
-			attrs = append(attrs, a)
-		}
-	}
-	if id := res.Span.TraceID(); id != "" {
-		attrs = append(attrs, slog.String("trace_id", id))
-	}
-	if l.Cause != nil {
-		attrs = append(attrs, slog.String("error", l.Cause.Error()))
+	cause := ""
+	if res.Log.Cause != nil {
+		cause = res.Log.Cause.Error()
 	}
 	if s.accessLog != nil {
-		s.accessLog.Line(time.Now(), level, "request", attrs)
+		line := s.accessLog.Line(time.Now(), level, "request")
+		fields(line, r, res, took, cause)
+		line.End()
 		return
 	}
-	s.log.LogAttrs(ctx, level, "request", slices.Clone(attrs)...) // a clone, so that room stays on the stack
+	var attrs attributes
+	fields(&attrs, r, res, took, cause)
+	s.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// A lineWriter takes the fields of a line of the log.
+type lineWriter interface {
+	String(key, value string)
+	Int(key string, value int64)
+	Milliseconds(key string, value time.Duration)
+}
+
+// fields writes those of a request. Nothing in it logs, since other lines may wait for this one.
+func fields(to lineWriter, r *http.Request, res *delivery.Response, took time.Duration, cause string) {
+	l := &res.Log
+	to.String("request_id", l.RequestID)
+	to.String("client", l.Client)
+	to.String("method", r.Method[:min(len(r.Method), maxMethod)])
+	to.Int("status", int64(res.Status))
+	to.Int("bytes", res.Bytes)
+	to.Milliseconds("ms", took)
+	some := func(key, value string) {
+		if value != "" {
+			to.String(key, value)
+		}
+	}
+	some("path", l.Path)
+	some("endpoint", l.Operation())
+	some("workspace", l.Workspace)
+	some("source", l.Source)
+	some("original", l.Original)
+	some("options", l.Options)
+	some("cache", l.Cache)
+	some("code", string(l.Code))
+	some("key", l.Who.Actor())
+	some("trace_id", res.Span.TraceID())
+	some("error", cause)
+}
+
+// attributes are the fields of a line for slog.
+type attributes []slog.Attr
+
+func (a *attributes) String(key, value string) { *a = append(*a, slog.String(key, value)) }
+
+func (a *attributes) Int(key string, value int64) { *a = append(*a, slog.Int64(key, value)) }
+
+func (a *attributes) Milliseconds(key string, value time.Duration) {
+	*a = append(*a, slog.Float64(key, float64(value.Microseconds())/1000))
 }
 
 // sampled reports whether the log says of a request that was answered without an error.
