@@ -50,7 +50,8 @@ const (
 // goroutine writes the file later. Until then Get answers from memory.
 //
 // A file has a checksum, and gets its name by a rename. So Get never returns a part of an
-// entry, whenever the process or the machine stops: a torn file is a miss, and is deleted.
+// entry, whenever the process or the machine stops: a torn file is a miss, and is deleted. The
+// checksum is verified again once the file has changed, and of a file that is in use once a minute.
 // Get opens files by their names and needs no index. So a new Disk answers at once, while
 // a scan in the background finds the files for eviction.
 //
@@ -173,7 +174,7 @@ func (d *Disk) Get(ctx context.Context, key Key) (*Entry, string) {
 
 func (d *Disk) get(ctx context.Context, key Key, now time.Time) *Entry {
 	d.mu.Lock()
-	w, closed := d.pending[key], d.closed
+	w, closed, verified := d.pending[key], d.closed, d.files.verified(key)
 	var e *Entry
 	if w != nil {
 		e = w.entry
@@ -183,7 +184,7 @@ func (d *Disk) get(ctx context.Context, key Key, now time.Time) *Entry {
 	case closed:
 		return nil
 	case e == nil:
-		return d.read(ctx, key, now)
+		return d.read(ctx, key, now, verified)
 	case e.Expired(now):
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"time"
@@ -41,6 +42,22 @@ func (f *file) size() int64 { return f.stat.Size }
 
 func (f *file) modified() time.Time { return time.Unix(f.stat.Mtim.Unix()) }
 
+// state is another number once anybody has written to the file, or has put another one in its
+// place: the system sets the time of a change, and nobody else can. It is 0, and says nothing,
+// within a second of a change, since another one could have the same time.
+func (f *file) state(now time.Time) uint64 {
+	changed := time.Unix(f.stat.Ctim.Unix())
+	if now.Sub(changed) < time.Second {
+		return 0
+	}
+	var hash maphash.Hash
+	hash.SetSeed(stateSeed)
+	maphash.WriteComparable(&hash, [4]int64{int64(f.stat.Ino), int64(f.stat.Dev), f.stat.Size, changed.UnixNano()})
+	return max(hash.Sum64(), 1)
+}
+
+var stateSeed = maphash.MakeSeed()
+
 // isAt reports whether the file is still the one under a path.
 func (f *file) isAt(path string) bool {
 	var now unix.Stat_t
@@ -72,8 +89,9 @@ func retry(call func() (int, error)) (n int, err error) {
 	}
 }
 
-// read returns the entry in the key's file, NoRoom, or nil.
-func (d *Disk) read(ctx context.Context, key Key, now time.Time) *Entry {
+// read returns the entry in the key's file, NoRoom, or nil. The checksum was verified when the
+// file had this state.
+func (d *Disk) read(ctx context.Context, key Key, now time.Time, verified uint64) *Entry {
 	var room [128]byte
 	path := string(d.appendPath(room[:0], key))
 	f, err := openFile(path)
@@ -111,7 +129,8 @@ func (d *Disk) read(ctx context.Context, key Key, now time.Time) *Entry {
 		d.failed(err)
 		return nil
 	}
-	e, err := Decode(stored[:n], key)
+	state := f.state(now)
+	e, err := decode(stored[:n], key, state != 0 && state == verified && int64(n) == f.size())
 	if err != nil {
 		d.discard(key, &f, err)
 		return nil
@@ -125,6 +144,9 @@ func (d *Disk) read(ctx context.Context, key Key, now time.Time) *Entry {
 	// After the scan, a file that isn't known has just been removed by another goroutine.
 	if !d.files.touch(key) && d.scanning {
 		d.files.add(key, f.size())
+	}
+	if state != verified {
+		d.files.verify(key, state)
 	}
 	d.mu.Unlock()
 	if now.Sub(f.modified()) >= touchEvery {

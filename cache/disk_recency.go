@@ -2,7 +2,7 @@ package cache
 
 // recency holds the files of a disk cache in the order of their last use, and their sizes.
 // A cache may have millions of files. So recency has no pointers that the garbage collector
-// would follow, and takes about 100 bytes a file. It isn't safe for concurrent use.
+// would follow, and takes about 110 bytes a file. It isn't safe for concurrent use.
 type recency struct {
 	// nodes[0] has both ends of the list: next is the file that was used last, prev the one
 	// that was used longest ago. Unused nodes form a chain from free, linked by next.
@@ -16,6 +16,7 @@ type recencyNode struct {
 	key        Key
 	next, prev uint32
 	blocks     uint32
+	verified   uint64 // file.state when the checksum was verified; 0 is never
 }
 
 // fileBlock is the usual block size of file systems, in bytes.
@@ -35,6 +36,21 @@ func (r *recency) touch(key Key) bool {
 		r.link(i, 0)
 	}
 	return ok
+}
+
+// verified returns the state of the file whose checksum was verified, or 0.
+func (r *recency) verified(key Key) uint64 {
+	if i, ok := r.byKey[key]; ok {
+		return r.nodes[i].verified
+	}
+	return 0
+}
+
+// verify notes the state of the file whose checksum was verified.
+func (r *recency) verify(key Key, state uint64) {
+	if i, ok := r.byKey[key]; ok {
+		r.nodes[i].verified = state
+	}
 }
 
 // add adds or replaces a file of size bytes as the last used one.
