@@ -1,8 +1,11 @@
 package server
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +21,42 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 
 	workspaces *perWorkspace // nil is none
+
+	// requests and seconds by their labels
+	counters byLabels[answerLabels, prometheus.Counter]
+	timers   byLabels[timeLabels, prometheus.Observer]
+}
+
+type answerLabels struct {
+	status int
+	cache  string
+}
+
+type timeLabels struct{ endpoint, format, cache string }
+
+// byLabels keeps metrics that each request needs: to find one of a vector takes some hashing and
+// a lock. Labels are of few values. It is safe for concurrent use.
+type byLabels[L comparable, M any] struct {
+	find func(L) M
+	mu   sync.Mutex // serialises additions
+	all  atomic.Pointer[map[L]M]
+}
+
+func (b *byLabels[L, M]) of(labels L) M {
+	if all := b.all.Load(); all != nil {
+		if m, ok := (*all)[labels]; ok {
+			return m
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	more, m := map[L]M{}, b.find(labels)
+	if all := b.all.Load(); all != nil {
+		maps.Copy(more, *all)
+	}
+	more[labels] = m
+	b.all.Store(&more)
+	return m
 }
 
 func newMetrics(r prometheus.Registerer, perWorkspace int) *metrics {
@@ -33,6 +72,12 @@ func newMetrics(r prometheus.Registerer, perWorkspace int) *metrics {
 			Name: "tintype_request_seconds", Help: "How long requests took, by endpoint (transform, info, placeholder, grid; empty: anything else), by format of the answer (jpeg, png, webp, gif, avif, jxl, tiff, svg, json; empty: others) and by result of the cache.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"endpoint", "format", "cache"}),
+	}
+	m.counters.find = func(l answerLabels) prometheus.Counter {
+		return m.requests.WithLabelValues(strconv.Itoa(l.status), l.cache)
+	}
+	m.timers.find = func(l timeLabels) prometheus.Observer {
+		return m.seconds.WithLabelValues(l.endpoint, l.format, l.cache)
 	}
 	m.begin()
 	if r != nil {
@@ -65,8 +110,8 @@ func (m *metrics) begin() {
 }
 
 func (m *metrics) observe(res *delivery.Response, took time.Duration) {
-	m.requests.WithLabelValues(strconv.Itoa(res.Status), res.Log.Cache).Inc()
+	m.counters.of(answerLabels{res.Status, res.Log.Cache}).Inc()
 	m.bytes.Add(float64(res.Bytes))
-	m.seconds.WithLabelValues(res.Log.Operation(), res.Format(), res.Log.Cache).Observe(took.Seconds())
+	m.timers.of(timeLabels{res.Log.Operation(), res.Format(), res.Log.Cache}).Observe(took.Seconds())
 	m.workspaces.observe(res, took)
 }
