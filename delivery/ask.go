@@ -282,6 +282,9 @@ func (a *ask) auto() bool { return a.options.Format == transform.Auto }
 
 // key is the hash of everything that decides the variant's bytes.
 func (a *ask) key() cache.Key {
+	if key, ok := a.variantKey(); ok {
+		return key
+	}
 	b := a.appendWhat(make([]byte, 0, 512))
 	add := func(field string) { b = appendField(b, field) }
 	if a.auto() {

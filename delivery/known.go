@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/tintype/tintype/cache"
 )
 
 // known keeps what URLs ask for that were hits: reading one takes longer than all else of a hit.
@@ -30,6 +32,24 @@ type knownAsk struct {
 type told struct {
 	original        string   // for the log
 	tags, surrogate []string // values of the headers Cache-Tag and Surrogate-Key; nil is not known
+
+	// key is the variant key where only the URL and the settings decide it, purges among them:
+	// the format is no matter of Accept, and there are no marks. of is the original that it is a
+	// key of; nil is not known.
+	key cache.Key
+	of  *ref
+}
+
+// variantKey is the variant key that each answer to the URL has, unless the request is about
+// something else: another original in its place, an entry in place of an outdated one, or what
+// a test key makes.
+func (a *ask) variantKey() (key cache.Key, ok bool) {
+	t := a.told
+	if t == nil || t.of == nil || len(a.refs) != 1 || &a.refs[0] != t.of ||
+		len(a.marks.list) > 0 || a.again != (again{}) || a.access.test != "" || a.layer != "" {
+		return key, false
+	}
+	return t.key, true
 }
 
 // Bounds of what is known: some 2 KB a URL.
@@ -85,5 +105,8 @@ func (k known) keep(t Target, a *ask) {
 	}
 	kept := &knownAsk{ask: read, told: told{original: read.original().String(), tags: []string{read.cacheTags()}}}
 	kept.told.surrogate = read.surrogate(kept.told.tags[0])
+	if !read.auto() && len(read.marks.list) == 0 && len(read.refs) == 1 {
+		kept.told.key, kept.told.of = read.key(), &read.refs[0]
+	}
 	k.asks.Add(t, kept)
 }

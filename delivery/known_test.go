@@ -26,6 +26,7 @@ func TestKnownURLs(t *testing.T) {
 		target        string
 		headers       []string
 		code          string // of the answer after the change
+		misses        bool   // after the change
 	}{
 		"nothing":           {},
 		"the source":        {after: func(w *workspace.Workspace) { w.Sources[0].Private = true }, code: "SIGNATURE_REQUIRED"},
@@ -36,7 +37,29 @@ func TestKnownURLs(t *testing.T) {
 		"a block": {
 			after: func(w *workspace.Workspace) { w.Blocks = []workspace.Block{{ID: "b", Path: "photos/cat.jpg"}} }, code: "BLOCKED",
 		},
-		"presets_only": {after: func(w *workspace.Workspace) { w.PresetsOnly = true }, code: "PRESET_REQUIRED"},
+		"a purge of the image": {
+			after: func(w *workspace.Workspace) {
+				w.Purges, _ = w.Purges.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "cat.jpg"})
+			}, misses: true,
+		},
+		"a purge of everything": {
+			after: func(w *workspace.Workspace) {
+				w.Purges, _ = w.Purges.Add(workspace.Purge{Kind: workspace.PurgeAll})
+			}, misses: true,
+		},
+		"a purge of another image": {
+			after: func(w *workspace.Workspace) {
+				w.Purges, _ = w.Purges.Add(workspace.Purge{Kind: workspace.PurgePath, Source: "photos", Value: "dog.jpg"})
+			},
+		},
+		"allow_svg": {after: func(w *workspace.Workspace) { w.AllowSVG = true }, misses: true},
+		"a mark": {
+			after: func(w *workspace.Workspace) {
+				w.Marks = []workspace.Mark{{Name: "m", Image: "photos/logo.jpg", AutoApplySources: []string{"photos"}}}
+			}, code: "MARK_UNAVAILABLE", // since there is no such image
+		},
+		"the limit of requests": {after: func(w *workspace.Workspace) { w.Limits.RequestsPerMinute = 1 }, code: "RATE_LIMITED"},
+		"presets_only":          {after: func(w *workspace.Workspace) { w.PresetsOnly = true }, code: "PRESET_REQUIRED"},
 		"a preset": {
 			before: func(w *workspace.Workspace) { w.Presets = []workspace.Preset{{Name: "p", Options: "w=20"}} },
 			after:  func(w *workspace.Workspace) { w.Presets = nil }, target: "/acme/photos/cat.jpg?preset=p", code: "INVALID_OPTION",
@@ -84,6 +107,12 @@ func TestKnownURLs(t *testing.T) {
 			}
 			b.registry.Set(t, w)
 			a := ask()
+			if test.code == "RATE_LIMITED" { // the first one is within
+				a = ask()
+			}
+			if miss := a.Code == http.StatusOK && strings.Contains(a.Header().Get("Cache-Status"), "fwd=miss"); miss != test.misses {
+				t.Errorf("after the change: Cache-Status %s, want a miss: %t", a.Header().Get("Cache-Status"), test.misses)
+			}
 			if test.code == "" {
 				if a.Code != http.StatusOK {
 					t.Errorf("%d %s", a.Code, a.Body)
