@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 )
 
@@ -14,7 +13,7 @@ type head struct {
 	lines  []byte
 }
 
-var heads = sync.Pool{New: func() any { return &head{make(http.Header, 2*len(headLines)), make([]byte, 0, 2<<10)} }}
+var heads = sync.Pool{New: func() any { return &head{make(http.Header, len(headLines)+2), make([]byte, 0, 2<<10)} }}
 
 // headLines are the fields that we write ourselves, in this order. All others are left to
 // net/http, which goes by some of them: Connection, Content-Length, Date, Trailer and
@@ -54,20 +53,28 @@ func (w *Response) endHead(status int) {
 	if h == nil {
 		return
 	}
-	w.contentType = h.fields.Get("Content-Type")
+	if types := h.fields["Content-Type"]; len(types) > 0 {
+		w.contentType = types[0]
+	}
 	typed := w.contentType != "" && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
-	if h.write(typed); len(h.lines) > 0 && w.Conn.(Gatherer).Head(h.lines) {
+	ours := h.write(typed)
+	if ours.n == 0 || !w.Conn.(Gatherer).Head(h.lines) {
+		w.dropHead()
+		return
+	}
+	length, counted := h.fields["Content-Length"]
+	if counted && ours.n+1 == len(h.fields) { // as for each image
+		clear(h.fields)
+		h.fields["Content-Length"] = length
+	} else {
 		for i, name := range headLines {
-			if i == 0 && !typed {
-				continue // net/http knows which answers have none
-			}
-			if plainValues(h.fields[name]) {
+			if ours.lines[i] {
 				delete(h.fields, name)
 			}
 		}
-		if typed {
-			h.fields["Content-Type"] = nil // so that net/http doesn't look for one
-		}
+	}
+	if typed {
+		h.fields["Content-Type"] = nil // so that net/http doesn't look for one
 	}
 	w.dropHead()
 }
@@ -87,30 +94,43 @@ func (w *Response) dropHead() {
 	heads.Put(h)
 }
 
-// write writes lines of the fields that are ours. Content-Type is one where typed is set.
-func (h *head) write(typed bool) {
+// written are the fields that have lines of ours, and how many these are.
+type written struct {
+	lines [len(headLines)]bool
+	n     int
+}
+
+// write writes lines of the fields that are ours. Content-Type is one where typed is set; else
+// net/http knows which answers have none.
+func (h *head) write(typed bool) (ours written) {
 	b := h.lines[:0]
 	for i, name := range headLines {
-		values := h.fields[name]
-		if i == 0 && !typed || !plainValues(values) {
+		values, ok := h.fields[name]
+		if !ok || i == 0 && !typed || !plainValues(values) {
 			continue
 		}
+		ours.lines[i] = true
+		ours.n++
 		for _, v := range values {
 			b = append(append(append(b, headNames[i]...), v...), "\r\n"...)
 		}
 	}
 	h.lines = b
+	return ours
 }
 
 // plainValues reports whether values are sent as they are. net/http mends others: line breaks
 // in a value would begin another field.
 func plainValues(values []string) bool {
 	for _, v := range values {
-		if strings.IndexByte(v, '\r') >= 0 || strings.IndexByte(v, '\n') >= 0 || v != "" && (space(v[0]) || space(v[len(v)-1])) {
+		for i := range len(v) {
+			if v[i] < ' ' {
+				return false
+			}
+		}
+		if v != "" && (v[0] == ' ' || v[len(v)-1] == ' ') {
 			return false
 		}
 	}
 	return true
 }
-
-func space(c byte) bool { return c == ' ' || c == '\t' }
