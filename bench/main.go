@@ -4,6 +4,7 @@
 //
 //	go run ./bench [-n 40] [-only regexp] [-photos dir]
 //	go run ./bench -quality [-photos dir]
+//	go run ./bench -looks [-n 5] [-photos dir]
 //	go run ./bench -gallery dir
 //	go run ./bench -isolation [-n 40] [-server bin/tintype]
 //	go run ./bench -table -server bin/tintype [-peers dir] [-corpus dir]
@@ -13,6 +14,8 @@
 //
 //   - -quality tries all qualities of every encoder and prints the table behind the scales
 //     in transform/vips/encode.go (quality.go).
+//   - -looks prints what JPEG originals look like, and cost, by how much they are reduced
+//     (looks.go).
 //   - -gallery writes a page with every operation, to look at (gallery.go).
 //   - -isolation measures the cost of worker processes (isolation.go).
 //   - -table measures a server from outside: its start, what works and hits cost in all of its
@@ -38,6 +41,7 @@ func main() {
 	only := flag.String("only", "", "regular expression of the cases to run, such as 'photo.jpg to webp'")
 	photos := flag.String("photos", "", "folder of photographs to use instead of drawn ones")
 	quality := flag.Bool("quality", false, "sweep the encoders' qualities instead")
+	looks := flag.Bool("looks", false, "measure the looks of JPEG originals by reduction instead")
 	gallery := flag.String("gallery", "", "folder to write a page of every operation, fit and format into instead")
 	isolation := flag.Bool("isolation", false, "measure the cost of worker processes instead")
 	table := flag.Bool("table", false, "measure a whole server instead")
@@ -66,6 +70,8 @@ func main() {
 		err = printTable(os.Stdout, *binary, *others, *files)
 	case *isolation:
 		err = measureIsolation(os.Stdout, *n, *binary)
+	case *looks:
+		err = compareLooks(os.Stdout, *n, *photos)
 	case *quality:
 		err = sweep(os.Stdout, *photos)
 	default:

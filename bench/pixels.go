@@ -84,6 +84,29 @@ func (p *pixels) resized(w, h int) *pixels {
 	return out
 }
 
+// resizedInLight is resized in linear light. Its levels are whole ones, as decode gives them.
+func (p *pixels) resizedInLight(w, h int) *pixels {
+	var lights [256]float32
+	for i := range lights {
+		lights[i] = float32(lightOf(float64(i)/255) * 255)
+	}
+	light := &pixels{p.w, p.h, make([]float32, len(p.rgb))}
+	for i, level := range p.rgb {
+		light.rgb[i] = lights[uint8(level)]
+	}
+	out := light.resized(w, h)
+	for i, v := range out.rgb {
+		v := float64(v) / 255
+		if v <= 0.0031308 {
+			v *= 12.92
+		} else {
+			v = 1.055*math.Pow(v, 1/2.4) - 0.055
+		}
+		out.rgb[i] = float32(v * 255)
+	}
+	return out
+}
+
 // lanczos calls do for each output pixel of a side, with the first original pixel that
 // contributes to it and the weights from there on.
 func lanczos(from, to int, do func(at, from int, weights []float32)) {
@@ -134,16 +157,18 @@ func (p *pixels) linear() linearImage {
 	for c := range m.plane {
 		m.plane[c] = make([]float32, p.w*p.h)
 		for i := range m.plane[c] {
-			v := float64(p.rgb[3*i+c]) / 255
-			if v <= 0.04045 {
-				v /= 12.92
-			} else {
-				v = math.Pow((v+0.055)/1.055, 2.4)
-			}
-			m.plane[c][i] = float32(v)
+			m.plane[c][i] = float32(lightOf(float64(p.rgb[3*i+c]) / 255))
 		}
 	}
 	return m
+}
+
+// lightOf converts a level of sRGB, 0–1, to linear light.
+func lightOf(v float64) float64 {
+	if v <= 0.04045 {
+		return v / 12.92
+	}
+	return math.Pow((v+0.055)/1.055, 2.4)
 }
 
 // compareFrames returns the mean score of a variant's frames against the original's. Of an

@@ -153,6 +153,11 @@ type task struct {
 	kept   image.Rectangle // the crop within scaled, before turning
 	loaded image.Rectangle // the part of the stored original that load opens
 
+	// Set by load:
+	planes bool   // reduce decodes the original by its planes
+	jpeg   []byte // … which is this JPEG
+	shrink int    // … and is shrunk by this as it is decoded
+
 	// Set by steps:
 	trimmed  bool                  // the border of the region is removed
 	profile  profile               // of the original's colours

@@ -116,6 +116,16 @@ plain_across_samples(const int16_t *const rows[ROWS], const int *first, int from
 					weights + (long) x * points, points, bands, 1 << (WEIGHT_BITS - 1)) >> WEIGHT_BITS, INT16_MAX);
 }
 
+static void
+plain_dots(const int16_t *const rows[ROWS], const int *first, const int16_t *weights, int points, int width,
+	int16_t *const to[ROWS])
+{
+	for (int r = 0; r < ROWS; r++)
+		for (int x = 0; x < width; x++)
+			to[r][x] = clamp(INT16_MIN, plain_sum(rows[r] + first[x], weights + (long) x * points, points, 1,
+				1 << (WEIGHT_BITS - 1)) >> WEIGHT_BITS, INT16_MAX);
+}
+
 TintypeShare
 tintype_share(int n)
 {
@@ -188,7 +198,7 @@ plain_means_across(const uint8_t *row, int across, int bands, int width, uint8_t
 }
 
 static const TintypeKernels plain = {
-	"plain", plain_weigh, plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples,
+	"plain", plain_weigh, plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples, plain_dots,
 	plain_add_lines, plain_means, plain_add_samples, plain_means_across
 };
 
@@ -339,6 +349,33 @@ sse2_across_samples(const int16_t *const rows[ROWS], const int *first, int from,
 }
 
 static void
+sse2_dots(const int16_t *const rows[ROWS], const int *first, const int16_t *weights, int points, int width,
+	int16_t *const to[ROWS])
+{
+	const __m128i half = _mm_set1_epi32(1 << (WEIGHT_BITS - 1));
+
+	for (int x = 0; x < width; x++, weights += points) {
+		const int16_t *a = rows[0] + first[x], *b = rows[1] + first[x], *c = rows[2] + first[x], *d = rows[3] + first[x];
+		__m128i sum0 = _mm_setzero_si128(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+		for (int k = 0; k < points; k += 8) {
+			__m128i w = _mm_loadu_si128((const __m128i *) (weights + k));
+			sum0 = _mm_add_epi32(sum0, _mm_madd_epi16(_mm_loadu_si128((const __m128i *) (a + k)), w));
+			sum1 = _mm_add_epi32(sum1, _mm_madd_epi16(_mm_loadu_si128((const __m128i *) (b + k)), w));
+			sum2 = _mm_add_epi32(sum2, _mm_madd_epi16(_mm_loadu_si128((const __m128i *) (c + k)), w));
+			sum3 = _mm_add_epi32(sum3, _mm_madd_epi16(_mm_loadu_si128((const __m128i *) (d + k)), w));
+		}
+		/* The four lanes of each sum, added up. */
+		__m128i low = _mm_add_epi32(_mm_unpacklo_epi32(sum0, sum1), _mm_unpackhi_epi32(sum0, sum1));
+		__m128i high = _mm_add_epi32(_mm_unpacklo_epi32(sum2, sum3), _mm_unpackhi_epi32(sum2, sum3));
+		__m128i all = _mm_add_epi32(_mm_unpacklo_epi64(low, high), _mm_unpackhi_epi64(low, high));
+		all = _mm_srai_epi32(_mm_add_epi32(all, half), WEIGHT_BITS);
+		uint64_t four = _mm_cvtsi128_si64(_mm_packs_epi32(all, all));
+		for (int r = 0; r < ROWS; r++)
+			to[r][x] = (int16_t) (four >> 16 * r);
+	}
+}
+
+static void
 sse2_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
 {
 	const __m128i zero = _mm_setzero_si128();
@@ -440,7 +477,7 @@ sse2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 }
 
 static const TintypeKernels sse2 = {
-	"sse2", sse2_weigh, sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples,
+	"sse2", sse2_weigh, sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples, sse2_dots,
 	sse2_add_lines, sse2_means, sse2_add_samples, sse2_means_across
 };
 
@@ -668,7 +705,7 @@ avx2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 }
 
 static const TintypeKernels avx2 = {
-	"avx2", sse2_weigh, avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples,
+	"avx2", sse2_weigh, avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples, sse2_dots,
 	avx2_add_lines, sse2_means, avx2_add_samples, avx2_means_across
 };
 
@@ -800,6 +837,24 @@ neon_across_samples(const int16_t *const rows[ROWS], const int *first, int from,
 }
 
 static void
+neon_dots(const int16_t *const rows[ROWS], const int *first, const int16_t *weights, int points, int width,
+	int16_t *const to[ROWS])
+{
+	for (int x = 0; x < width; x++, weights += points)
+		for (int r = 0; r < ROWS; r++) {
+			const int16_t *from = rows[r] + first[x];
+			int32x4_t sum0 = vdupq_n_s32(0), sum1 = sum0;
+			for (int k = 0; k < points; k += 8) {
+				int16x8_t v = vld1q_s16(from + k), w = vld1q_s16(weights + k);
+				sum0 = vmlal_s16(sum0, vget_low_s16(v), vget_low_s16(w));
+				sum1 = vmlal_high_s16(sum1, v, w);
+			}
+			int sum = vaddvq_s32(vaddq_s32(sum0, sum1)) + (1 << (WEIGHT_BITS - 1));
+			to[r][x] = clamp(INT16_MIN, sum >> WEIGHT_BITS, INT16_MAX);
+		}
+}
+
+static void
 neon_add_lines(uint16_t *sums, const uint8_t *const *lines, int count, int n)
 {
 	int i = 0;
@@ -883,7 +938,7 @@ neon_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 }
 
 static const TintypeKernels neon = {
-	"neon", neon_weigh, neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples,
+	"neon", neon_weigh, neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples, neon_dots,
 	neon_add_lines, neon_means, neon_add_samples, neon_means_across
 };
 

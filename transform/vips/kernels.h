@@ -50,6 +50,12 @@ typedef struct {
 	void (*across_samples)(const int16_t *const rows[ROWS], const int *first, int from, const int16_t *weights,
 		int points, int bands, int width, int16_t *const to[ROWS]);
 
+	/* `width` samples of one band, of ROWS rows. A sample is the sum of `points`, a multiple of
+	 * 8, of a row from first[x] on.
+	 */
+	void (*dots)(const int16_t *const rows[ROWS], const int *first, const int16_t *weights, int points, int width,
+		int16_t *const to[ROWS]);
+
 	/* Adds lines of n bytes to sums. Then the means of sums, which begin with half of a share. */
 	void (*add_lines)(uint16_t *sums, const uint8_t *const *lines, int count, int n);
 	void (*means)(const uint16_t *sums, int n, TintypeShare share, uint8_t *to);

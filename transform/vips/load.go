@@ -37,6 +37,10 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 	switch h.Format {
 	case transform.JPEG:
 		by := t.jpegShrink()
+		if t.planes = t.hasPlanes(original); t.planes {
+			t.pins.Pin(&original[0])
+			t.jpeg, t.shrink, by = original, by, 1 // libvips decodes nothing
+		}
 		params.JpegShrinkFactor.Set(by)
 		expect = transform.Size{W: shrunk(expect.W, by), H: shrunk(expect.H, by)}
 	case transform.GIF:
@@ -107,20 +111,12 @@ func (t *task) checkLoaded(roll *govips.ImageRef, expect transform.Size) error {
 }
 
 // jpegShrink returns the factor, a power of two, by which libjpeg shrinks while it decodes.
-// This skips most of the work. The picture keeps at least the needed size. libvips itself
-// would keep twice the needed size, which takes up to twice the time for hardly any visible
-// difference.
-//
-// Shrinking by 8 keeps only the mean of each block, which is more visible. A progressive
-// original must be read whole anyway, so that shrinking by 8 saves hardly any time. It is
-// shrunk by 8 only where twice the needed size remains.
+// This skips part of the work. libjpeg shrinks each block of 8×8 pixels by itself, which
+// shows: so it leaves at least twice the needed size. docs/quality.md has what that costs,
+// and what less would.
 func (t *task) jpegShrink() int {
 	for _, by := range []int{8, 4, 2} {
-		least := by
-		if by == 8 && t.header.Interlaced {
-			least = 16
-		}
-		if t.scaled.W*least <= t.region.Dx() && t.scaled.H*least <= t.region.Dy() {
+		if t.scaled.W*by*2 <= t.region.Dx() && t.scaled.H*by*2 <= t.region.Dy() {
 			return by
 		}
 	}

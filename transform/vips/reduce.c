@@ -13,143 +13,18 @@
  */
 #include "reduce.h"
 #include "kernels.h"
+#include "span.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
-
-#define LOBES 3
-
-/* The reach of the cubic kernel (Keys, a = -1/2), in pixels. It overshoots less at edges
- * than a longer kernel.
- */
-#define CUBIC_REACH 2
-
-/* For factors above twice this, blocks of pixels are averaged first, as in libvips. */
-#define GAP 2.0
-
-/* A span holds the kernel of each place on a side of the output: `points` places of the
- * input from `first` on, with their weights. The last weight may be zero.
- */
-typedef struct {
-	int points; /* even */
-	int *first;
-	int16_t *weights;
-} Span;
 
 typedef struct {
 	VipsImage *in;
 	TintypeReduction r;
-	Span across, down;
+	TintypeSpan across, down;
 	int frame; /* rows of a frame of the input */
 	const TintypeKernels *kernels;
 } Reduce;
-
-static double
-lanczos(double x)
-{
-	if (x == 0)
-		return 1;
-	if (fabs(x) >= LOBES)
-		return 0;
-	x *= VIPS_PI;
-	return LOBES * sin(x) * sin(x / LOBES) / (x * x);
-}
-
-/* The kernel in steps of 1/LANCZOS_STEPS. To compute it for each point of each span would
- * take much of the time of a small picture.
- */
-#define LANCZOS_STEPS 1024
-static double lanczos_table[LOBES * LANCZOS_STEPS + 2];
-
-static void *
-fill_lanczos_table(void *unused)
-{
-	for (int i = 0; i < LOBES * LANCZOS_STEPS + 2; i++)
-		lanczos_table[i] = lanczos((double) i / LANCZOS_STEPS);
-	return NULL;
-}
-
-static double
-lanczos_lookup(double x)
-{
-	x = fabs(x) * LANCZOS_STEPS;
-	if (x >= LOBES * LANCZOS_STEPS)
-		return 0;
-	int i = x;
-	return lanczos_table[i] + (lanczos_table[i + 1] - lanczos_table[i]) * (x - i);
-}
-
-static double
-cubic(double x)
-{
-	x = fabs(x);
-	if (x < 1)
-		return (1.5 * x - 2.5) * x * x + 1;
-	if (x < CUBIC_REACH)
-		return ((-0.5 * x + 2.5) * x - 4) * x + 2;
-	return 0;
-}
-
-/* The side of the input has `from` places for a length of `length`, since the last place
- * may be incomplete. It is resized to `to` places. Only `keep` of them are computed, from
- * `skip` on.
- *
- * Beyond the edges the outermost pixel is repeated, as in libvips. The weights of a
- * place add up to exactly one, so that flat colours don't change.
- */
-static int
-make_span(VipsImage *owner, Span *span, int from, double length, int to, int skip, int keep)
-{
-	static GOnce once = G_ONCE_INIT;
-	g_once(&once, fill_lanczos_table, NULL);
-
-	double scale = length / to;
-	/* Where nothing is resized, one point has all the weight. */
-	double wide = scale < 1 ? CUBIC_REACH : scale == 1 ? 0.5 : LOBES * scale;
-	int reach = (int) ceil(2 * wide); /* at its ends a kernel is zero */
-	int points = VIPS_MIN(reach, from);
-	points += points & 1;
-	if (points > 65536 / LOBES) {
-		vips_error("reduce", "factor too large");
-		return -1;
-	}
-	span->points = points;
-	span->first = VIPS_ARRAY(VIPS_OBJECT(owner), keep, int);
-	span->weights = VIPS_ARRAY(VIPS_OBJECT(owner), (size_t) keep * points, int16_t);
-	double *exact = VIPS_ARRAY(NULL, points, double);
-	if (!span->first || !span->weights || !exact) {
-		g_free(exact);
-		return -1;
-	}
-	for (int at = 0; at < keep; at++) {
-		double centre = (skip + at + 0.5) * scale - 0.5;
-		int low = (int) ceil(centre - wide);
-		int high = (int) floor(centre + wide);
-		/* All points lie on the side, but for the last of an odd side. */
-		int first = VIPS_CLIP(0, low, VIPS_MAX(0, from - points));
-		int last = VIPS_MIN(first + points, from) - 1;
-		double total = 0;
-		memset(exact, 0, points * sizeof(double));
-		for (int i = low; i <= high; i++) {
-			double w = scale < 1 ? cubic(i - centre) : lanczos_lookup((i - centre) / scale);
-			exact[VIPS_CLIP(first, i, last) - first] += w;
-			total += w;
-		}
-		int16_t *weights = span->weights + (size_t) at * points;
-		int rest = 1 << WEIGHT_BITS, most = 0;
-		for (int i = 0; i < points; i++) {
-			weights[i] = lrint(exact[i] / total * (1 << WEIGHT_BITS));
-			rest -= weights[i];
-			if (weights[i] > weights[most])
-				most = i;
-		}
-		weights[most] += rest;
-		span->first[at] = first;
-	}
-	g_free(exact);
-	return 0;
-}
 
 /* A sequence is the working memory of one thread. */
 typedef struct {
@@ -279,7 +154,7 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 	Sequence *seq = vseq;
 	Reduce *reduce = b;
 	const TintypeReduction *r = &reduce->r;
-	const Span *columns = &reduce->across, *rows = &reduce->down;
+	const TintypeSpan *columns = &reduce->across, *rows = &reduce->down;
 	const VipsRect *want = &out_region->valid;
 	const TintypeKernels *kernels = reduce->kernels;
 	const int bands = reduce->in->Bands;
@@ -352,15 +227,6 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 		y -= row - until;
 	}
 	return 0;
-}
-
-/* The size of the blocks that are averaged first, for a side that is reduced from one
- * length to another. 1 means no averaging.
- */
-static int
-block(int from, int to)
-{
-	return VIPS_CLIP(1, (int) (from / to / GAP), MOST_AVERAGED);
 }
 
 /* An average cuts out the region of a single frame and averages blocks of its pixels. An
@@ -596,8 +462,8 @@ describe(VipsImage *in, VipsImage *out, const TintypeReduction *r, double width,
 	reduce->frame = in->Ysize / r->frames;
 	reduce->kernels = tintype_kernels()[0];
 	if (vips_image_pipelinev(out, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL) ||
-		make_span(out, &reduce->across, r->width, width, r->to_width, r->x, r->kept_width) ||
-		make_span(out, &reduce->down, r->height, height, r->to_height, r->y, r->kept_height))
+		tintype_make_span(out, &reduce->across, (TintypeSide) { r->width, 0, width, r->to_width, r->x, r->kept_width }, 2) ||
+		tintype_make_span(out, &reduce->down, (TintypeSide) { r->height, 0, height, r->to_height, r->y, r->kept_height }, 2))
 		return -1;
 	out->Xsize = r->kept_width;
 	out->Ysize = r->kept_height * r->frames;
@@ -632,8 +498,8 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 	double width = r.width, height = r.height;
 	int across = 1, down = 1;
 	if (r.frames == 1) {
-		across = block(r.width, r.to_width);
-		down = block(r.height, r.to_height);
+		across = tintype_block(r.width, r.to_width);
+		down = tintype_block(r.height, r.to_height);
 	}
 	if (across > 1 || down > 1) {
 		if (shrink(in, &in, &r, across, down))

@@ -1,7 +1,8 @@
 package vips
 
-// #cgo pkg-config: vips
+// #cgo pkg-config: vips libjpeg
 // #cgo LDFLAGS: -lm
+// #include "planes.h"
 // #include "reduce.h"
 import "C"
 
@@ -21,17 +22,35 @@ import (
 // all frames at once: see reduce.c. It does nothing where the size is already right. It
 // leaves pictures with more than four bands to resize.
 func (t *task) reduce(_ context.Context, f *frame) error {
+	if t.planes {
+		return t.reducePlanes(f)
+	}
 	height := f.Height() / t.frames
 	region := t.regionIn(f.Width(), height)
 	to := t.scaled
 	if f.Bands() > 4 || sizeOf(region) == to {
 		return nil
 	}
-	kept := t.kept
+	r := t.reduction(region)
+	if f.HasAlpha() {
+		r.weigh = 1
+	}
+	var out *C.VipsImage
+	if C.tintype_reduce(vipsImage(f.ImageRef), &out, &r) != 0 {
+		return fault("reduce", errors.New(C.GoString(C.vips_error_buffer())))
+	}
+	setVipsImage(f.ImageRef, out)
+	t.reduced = true
+	return nil
+}
+
+// reduction describes to C what becomes of a region of each frame.
+func (t *task) reduction(region image.Rectangle) C.TintypeReduction {
+	to, kept := t.scaled, t.kept
 	if t.plan.Smart { // smartCrop crops later
 		kept = image.Rect(0, 0, to.W, to.H)
 	}
-	r := C.TintypeReduction{
+	return C.TintypeReduction{
 		frames: C.int(t.frames),
 		left:   C.int(region.Min.X), top: C.int(region.Min.Y),
 		width: C.int(region.Dx()), height: C.int(region.Dy()),
@@ -39,12 +58,28 @@ func (t *task) reduce(_ context.Context, f *frame) error {
 		x: C.int(kept.Min.X), y: C.int(kept.Min.Y),
 		kept_width: C.int(kept.Dx()), kept_height: C.int(kept.Dy()),
 	}
-	if f.HasAlpha() {
-		r.weigh = 1
+}
+
+// hasPlanes reports whether the original is a JPEG that gets smaller, and whose planes
+// reducePlanes can decode.
+func (t *task) hasPlanes(jpeg []byte) bool {
+	const most = 64 // times the size, after libjpeg has shrunk it
+	return sizeOf(t.region) != t.scaled &&
+		t.scaled.W <= t.region.Dx() && t.scaled.H <= t.region.Dy() &&
+		t.scaled.W*8*most >= t.region.Dx() && t.scaled.H*8*most >= t.region.Dy() &&
+		C.tintype_has_planes(unsafe.Pointer(&jpeg[0]), C.size_t(len(jpeg))) != 0
+}
+
+// reducePlanes decodes a JPEG and does what reduce does, for each of its planes: see
+// planes.c. f has its metadata.
+func (t *task) reducePlanes(f *frame) error {
+	r, lenient := t.reduction(t.region), C.int(0)
+	if t.lenient {
+		lenient = 1
 	}
 	var out *C.VipsImage
-	if C.tintype_reduce(vipsImage(f.ImageRef), &out, &r) != 0 {
-		return fault("reduce", errors.New(C.GoString(C.vips_error_buffer())))
+	if C.tintype_reduce_planes(vipsImage(f.ImageRef), &out, unsafe.Pointer(&t.jpeg[0]), C.size_t(len(t.jpeg)), C.int(t.shrink), lenient, &r) != 0 {
+		return fault("planes", errors.New(lastError()))
 	}
 	setVipsImage(f.ImageRef, out)
 	t.reduced = true

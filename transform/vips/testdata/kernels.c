@@ -109,6 +109,32 @@ across(const TintypeKernels *kernels, const TintypeKernels *plain, int length, i
 }
 
 static void
+dots(const TintypeKernels *kernels, const TintypeKernels *plain, int length, int points)
+{
+	const int width = 1 + roll(70);
+	const int16_t *rows[ROWS];
+	int16_t *got[ROWS], *want[ROWS];
+	int *first = malloc(width * sizeof(int));
+	int16_t *weights = malloc((size_t) width * points * sizeof(int16_t));
+
+	for (int x = 0; x < width; x++) {
+		first[x] = roll(length - points + 1);
+		weigh(weights + x * points, points);
+	}
+	for (int r = 0; r < ROWS; r++) {
+		rows[r] = fill(length * sizeof(int16_t));
+		got[r] = malloc(width * sizeof(int16_t)), want[r] = malloc(width * sizeof(int16_t));
+	}
+	kernels->dots(rows, first, weights, points, width, got);
+	plain->dots(rows, first, weights, points, width, want);
+	for (int r = 0; r < ROWS; r++) {
+		check(kernels->name, "dots", got[r], want[r], width * sizeof(int16_t), width, points, 1);
+		free((void *) rows[r]), free(got[r]), free(want[r]);
+	}
+	free(first), free(weights);
+}
+
+static void
 weighing(const TintypeKernels *kernels, int n, int bands)
 {
 	const uint8_t *from = fill(n * bands);
@@ -195,6 +221,8 @@ main(void)
 				weighing(all[i], n, 4);
 			for (int bands = 1; bands <= 4; bands++)
 				means(all[i], plain, n, 2 + roll(roll(2) ? 9 : MOST_AVERAGED - 1), bands);
+			for (int points = 8; points <= 48; points += 8)
+				dots(all[i], plain, points + roll(n), points);
 			for (int points = 2; points <= 20; points += 2) {
 				down(all[i], plain, n, points);
 				for (int bands = 1; bands <= 4; bands++)
