@@ -290,6 +290,9 @@ func (a *ask) key() cache.Key {
 	if a.auto() {
 		add(a.accept.String())
 	}
+	if a.site.best {
+		add("best")
+	}
 	if a.site.AllowSVG {
 		add("svg")
 	}

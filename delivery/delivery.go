@@ -57,6 +57,7 @@ type Config struct {
 	TransformTimeout time.Duration    // of an engine that keeps none itself; 0 is none
 	Formats          transform.Accept // that format=auto may choose; zero is none but JPEG and PNG
 	Limits           transform.Limits
+	Best             bool // looks are worth more than time, see transform.Job
 
 	HTTP         *origin.HTTP
 	FetchTimeout time.Duration // how long a fetch may wait for its turn; 0 is 10 s
@@ -125,6 +126,7 @@ type Service struct {
 	purgesFronts     bool
 	profiled         func() bool // may be nil
 	limits           transform.Limits
+	best             bool
 	http             *origin.HTTP
 	fetches          *gate
 	fetchTimeout     time.Duration
@@ -161,7 +163,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384), known: newKnown(),
-		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
+		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, best: c.Best, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, watch: c.Watch, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
 		answers: c.Answers, metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now, clock: c.Clock,

@@ -29,6 +29,17 @@ func (b *bench) keyOf(t *testing.T, target, accept string) cache.Key {
 	return marked.key()
 }
 
+// TestKeysOfLooks: a server that makes variants for looks alone has keys of its own.
+func TestKeysOfLooks(t *testing.T) {
+	b := newBench(t)
+	b.registry.Set(t, markedAcme(t, b))
+	fast := b.keyOf(t, "/acme/open/a.jpg?w=40", "")
+	b.best, b.sites = true, newSites(1)
+	if best := b.keyOf(t, "/acme/open/a.jpg?w=40", ""); best == fast {
+		t.Error("both looks have the same key")
+	}
+}
+
 // TestKeysOfEndpoints: what decides a byte of info, of a placeholder or of a grid is in its
 // key, and what decides none isn't. Each row is one answer in several spellings: they share
 // a key, and no other row has it.

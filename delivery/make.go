@@ -324,7 +324,7 @@ func (s *Service) work(ctx context.Context, a *ask, from []*original, background
 	for i, o := range from {
 		job.Originals[i] = transform.Original{Body: o.Body, Header: o.header, ID: a.fingerprint(a.refs[i], o)}
 	}
-	job.Limits, job.Owner = s.limits, a.owner(ctx, background)
+	job.Limits, job.Best, job.Owner = s.limits, s.best, a.owner(ctx, background)
 	job.Retain = func() func() {
 		releaseMarks := func() {}
 		if retainMarks != nil {

@@ -27,6 +27,7 @@ import (
 // requests only read it. A new revision of the workspace is a new site.
 type site struct {
 	*workspace.Workspace
+	best       bool // see Config.Best
 	origins    workspace.Origins
 	cors       *cors.Cors
 	allow      origin.Allowlist
@@ -162,7 +163,7 @@ func (s *Service) Check(w *workspace.Workspace) error {
 }
 
 func (s *Service) compile(w *workspace.Workspace) (*site, error) {
-	c := &site{Workspace: w, sources: map[string]*source{}, presets: map[string]transform.Query{}}
+	c := &site{Workspace: w, best: s.best, sources: map[string]*source{}, presets: map[string]transform.Query{}}
 	var err error
 	if c.origins, err = workspace.ParseOrigins(w.AllowedOrigins); err != nil {
 		return nil, err

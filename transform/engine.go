@@ -76,6 +76,9 @@ type Job struct {
 	// original is smaller, the output is the original in its format, without the metadata
 	// that must go. It has an effect only with one original.
 	MayKeep bool
+	// Best: looks are worth more than time. Pictures are decoded whole, and get smaller in
+	// linear light.
+	Best    bool
 	Owner   Owner
 	Drawing *Drawing // with TaskDraw
 	Grid    *Grid    // with TaskGrid

@@ -105,6 +105,8 @@ type serveCmd struct {
 	MaxFrames        int      `env:"TINTYPE_MAX_FRAMES" default:"1000" placeholder:"N" help:"Most frames of an animation (${default})."`
 	AutoFormats      []string `env:"TINTYPE_AUTO_FORMATS" default:"avif,webp" enum:"avif,webp,none" placeholder:"FORMAT" help:"Formats that format=auto may choose besides JPEG and PNG, where the client accepts them: avif, webp or none (${default})."`
 
+	Looks string `env:"TINTYPE_LOOKS" default:"fast" enum:"fast,best" placeholder:"fast|best" help:"What variants are made for: for speed, with looks that few can tell from the best (fast), or for looks alone: originals are decoded whole, and get smaller in linear light (best). docs/quality.md says what that costs. All servers of a fleet need the same (${default})."`
+
 	MetricsPerWorkspace int `env:"TINTYPE_METRICS_PER_WORKSPACE" default:"0" placeholder:"N" help:"Figures of their own in /metrics for the N workspaces that get most requests; all others are counted together (${default})."`
 
 	LogLevel  string `env:"TINTYPE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" placeholder:"debug|info|warn|error" help:"The least level of log lines that are written. Requests are info, those answered with a status from 500 warn (${default})."`

@@ -302,7 +302,7 @@ func (s *startup) makeDelivery(context.Context) (err error) {
 	s.images = delivery.New(delivery.Config{
 		Profiled:   func() bool { return s.profiles.Load() > 0 },
 		Workspaces: s.workspaces, Domains: s.workspaces, BaseDomain: s.BaseDomain,
-		Engine: s.workers, Formats: s.formats(), Limits: s.limits(),
+		Engine: s.workers, Formats: s.formats(), Limits: s.limits(), Best: s.Looks == "best",
 		HTTP: origin.NewHTTP(s.fetching), FetchTimeout: s.FetchTimeout, Bucket: s.buckets, Dirs: s.dirs,
 		Fetches: delivery.Fetches{All: s.Fetches, PerWorkspace: s.FetchesPerWorkspace, PerHost: s.FetchesPerHost, Waiting: s.memory.waiting},
 		Bodies:  s.bodies, MaxOriginalBytes: int64(s.MaxOriginalBytes),

@@ -139,12 +139,18 @@ func TestEstimate(t *testing.T) {
 		{"long", "rotate=90", transform.WebP},
 		{"long", "pixelate=5", transform.GIF},
 		{"long", "pad=9&bg=ff000080", transform.GIF},
+		// The best looks, all of which are tried.
+		{"jpeg", "best&w=64", transform.JPEG},
+		{"jpeg", fmt.Sprintf("best&w=%d", width-1), transform.JPEG},
+		{"alpha", "best&w=200", transform.PNG},
 	} {
-		if !soaking && i >= encoders && i%3 != 0 {
+		query, best := strings.CutPrefix(c.query, "best&")
+		if !soaking && i >= encoders && i%3 != 0 && !best {
 			continue
 		}
 		name := fmt.Sprintf("%s?%s to %s", c.original, c.query, c.format)
-		j := job(t, made[c.original], c.query, c.format)
+		j := job(t, made[c.original], query, c.format)
+		j.Best = best
 		if c.query == "grid" {
 			body := made[c.original]
 			j = gridJob(t, transform.Grid{Type: transform.GridClassic, Cols: 2, Size: transform.Size{W: width, H: height}}, "", c.format, body, body, body, body)

@@ -113,8 +113,11 @@ func (t *task) checkLoaded(roll *govips.ImageRef, expect transform.Size) error {
 // jpegShrink returns the factor, a power of two, by which libjpeg shrinks while it decodes.
 // This skips part of the work. libjpeg shrinks each block of 8×8 pixels by itself, which
 // shows: so it leaves at least twice the needed size. docs/quality.md has what that costs,
-// and what less would.
+// and what less would. What looks best isn't shrunk by decoders at all.
 func (t *task) jpegShrink() int {
+	if t.job.Best {
+		return 1
+	}
 	for _, by := range []int{8, 4, 2} {
 		if t.scaled.W*by*2 <= t.region.Dx() && t.scaled.H*by*2 <= t.region.Dy() {
 			return by
@@ -127,7 +130,7 @@ func (t *task) jpegShrink() int {
 // it averages colours, and scales each frame of an animation alone, which leaves seams. So
 // the scale is 1 for these originals.
 func (t *task) webpScale() float64 {
-	if t.header.Alpha || t.header.Frames > 1 {
+	if t.header.Alpha || t.header.Frames > 1 || t.job.Best {
 		return 1
 	}
 	return min(1, max(

@@ -13,6 +13,7 @@
  */
 #include "reduce.h"
 #include "kernels.h"
+#include "light.h"
 #include "span.h"
 
 #include <stdint.h>
@@ -56,7 +57,7 @@ reduce_start(VipsImage *out, void *a, void *b)
 	Reduce *reduce = b;
 	Sequence *seq = g_new0(Sequence, 1);
 	size_t n = (size_t) reduce->in->Xsize * reduce->in->Bands + ROOM;
-	size_t m = reduce->r.weigh ? (size_t) reduce->r.kept_width * 4 : 0;
+	size_t m = reduce->r.weigh || reduce->r.light ? (size_t) reduce->r.kept_width * 4 : 0;
 
 	seq->region = vips_region_new(reduce->in);
 	seq->rows[0] = g_new0(int16_t, n * ROWS);
@@ -118,9 +119,19 @@ unweigh(const int16_t *from, int n, int bands, uint8_t *to)
 	}
 }
 
-/* Has seq->weighed hold the region's pixels with weighed colours. */
+/* Pixels as samples with weighed colours, or in linear light. */
+static void
+to_samples(const TintypeReduction *r, const TintypeKernels *kernels, const uint8_t *from, int n, int bands, int16_t *to)
+{
+	if (r->light)
+		tintype_lighten(from, n, bands, r->weigh, to);
+	else
+		kernels->weigh(from, n, bands, to);
+}
+
+/* Has seq->weighed hold the region's pixels as samples. */
 static int
-weigh_region(Sequence *seq, const TintypeKernels *kernels, const VipsRect *need, int bands)
+weigh_region(Sequence *seq, const Reduce *reduce, const VipsRect *need, int bands)
 {
 	const size_t n = (size_t) need->width * bands, size = n * need->height;
 
@@ -134,7 +145,7 @@ weigh_region(Sequence *seq, const TintypeKernels *kernels, const VipsRect *need,
 		return -1;
 	}
 	for (int i = 0; i < need->height; i++)
-		kernels->weigh(VIPS_REGION_ADDR(seq->region, need->left, need->top + i),
+		to_samples(&reduce->r, reduce->kernels, VIPS_REGION_ADDR(seq->region, need->left, need->top + i),
 			need->width, bands, seq->weighed + i * n);
 	return 0;
 }
@@ -183,8 +194,8 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 		/* Weighing opaque pixels changes nothing but the rounding: see half. Means have
 		 * weighed colours already.
 		 */
-		int weighs = averaged || (r->weigh && !region_is_opaque(seq->region, &need));
-		if (weighs && !averaged && weigh_region(seq, kernels, &need, bands))
+		int weighs = averaged || r->light || (r->weigh && !region_is_opaque(seq->region, &need));
+		if (weighs && !averaged && weigh_region(seq, reduce, &need, bands))
 			return -1;
 
 		for (; row < until; row += ROWS, y += ROWS) {
@@ -214,7 +225,10 @@ reduce_gen(VipsRegion *out_region, void *vseq, void *a, void *b, gboolean *stop)
 			if (weighs) {
 				kernels->across_samples(reduced, first, from, across, columns->points, bands, want->width, seq->pixels);
 				for (int i = 0; i < count; i++)
-					unweigh(seq->pixels[i], want->width, bands, to[i]);
+					if (r->light)
+						tintype_darken(seq->pixels[i], want->width, bands, r->weigh, to[i]);
+					else
+						unweigh(seq->pixels[i], want->width, bands, to[i]);
 			}
 			else {
 				/* Weighed colours are rounded to samples before they are rounded to levels. */
@@ -242,6 +256,7 @@ typedef struct {
 	int left, top, width, height;
 	int across, down;
 	const TintypeKernels *kernels;
+	TintypeReduction r;
 } Average;
 
 /* The most rows that an average requests at once. */
@@ -345,7 +360,7 @@ weigh_down(const Average *average, AverageSequence *seq, VipsRect need, int down
 		if (count < 0)
 			return -1;
 		for (int i = 0; i < count; i++)
-			kernels->weigh(lines[i], n / bands, bands, seq->weighed[i]);
+			to_samples(&average->r, kernels, lines[i], n / bands, bands, seq->weighed[i]);
 		kernels->add_samples(seq->weighed_sums, (const int16_t *const *) seq->weighed, count, n);
 	}
 	return 0;
@@ -416,7 +431,7 @@ shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down
 		g_object_unref(averaged);
 		return -1;
 	}
-	*average = (Average) { in, r->left, r->top, r->width, r->height, across, down, tintype_kernels()[0] };
+	*average = (Average) { in, r->left, r->top, r->width, r->height, across, down, tintype_kernels()[0], *r };
 	g_object_ref(in);
 	vips_object_local(averaged, in);
 	if (vips_image_pipelinev(averaged, VIPS_DEMAND_STYLE_THINSTRIP, in, NULL)) {
@@ -426,7 +441,7 @@ shrink(VipsImage *in, VipsImage **out, TintypeReduction *r, int across, int down
 	averaged->Xsize = (r->width - 1) / across + 1;
 	averaged->Ysize = (r->height - 1) / down + 1;
 	averaged->Xoffset = averaged->Yoffset = 0;
-	if (r->weigh)
+	if (r->weigh || r->light)
 		averaged->BandFmt = VIPS_FORMAT_SHORT;
 	if (vips_image_generate(averaged, average_start, average_gen, average_stop, in, average)) {
 		g_object_unref(averaged);
@@ -498,8 +513,10 @@ tintype_reduce(VipsImage *in, VipsImage **out, const TintypeReduction *reduction
 	double width = r.width, height = r.height;
 	int across = 1, down = 1;
 	if (r.frames == 1) {
-		across = tintype_block(r.width, r.to_width);
-		down = tintype_block(r.height, r.to_height);
+		/* What looks best keeps more for the kernel. */
+		int keep = r.light ? 4 : 1;
+		across = tintype_block(r.width, r.to_width * keep);
+		down = tintype_block(r.height, r.to_height * keep);
 	}
 	if (across > 1 || down > 1) {
 		if (shrink(in, &in, &r, across, down))

@@ -35,6 +35,9 @@ func (t *task) reduce(_ context.Context, f *frame) error {
 	if f.HasAlpha() {
 		r.weigh = 1
 	}
+	if t.inLight(f) {
+		r.light = 1
+	}
 	var out *C.VipsImage
 	if C.tintype_reduce(vipsImage(f.ImageRef), &out, &r) != 0 {
 		return fault("reduce", errors.New(C.GoString(C.vips_error_buffer())))
@@ -64,10 +67,22 @@ func (t *task) reduction(region image.Rectangle) C.TintypeReduction {
 // reducePlanes can decode.
 func (t *task) hasPlanes(jpeg []byte) bool {
 	const most = 64 // times the size, after libjpeg has shrunk it
-	return sizeOf(t.region) != t.scaled &&
-		t.scaled.W <= t.region.Dx() && t.scaled.H <= t.region.Dy() &&
+	return t.shrinks() && !t.job.Best &&
 		t.scaled.W*8*most >= t.region.Dx() && t.scaled.H*8*most >= t.region.Dy() &&
 		C.tintype_has_planes(unsafe.Pointer(&jpeg[0]), C.size_t(len(jpeg))) != 0
+}
+
+// inLight reports whether reduce mixes colours in linear light. An enlarged picture would
+// get wide dark edges. Levels of a profile are taken for those of sRGB, whose curve most
+// profiles come close to.
+func (t *task) inLight(f *frame) bool {
+	space := f.Interpretation()
+	return t.job.Best && t.shrinks() && (space == govips.InterpretationSRGB || space == govips.InterpretationBW)
+}
+
+// shrinks reports whether the region gets smaller, and in no direction larger.
+func (t *task) shrinks() bool {
+	return sizeOf(t.region) != t.scaled && t.scaled.W <= t.region.Dx() && t.scaled.H <= t.region.Dy()
 }
 
 // reducePlanes decodes a JPEG and does what reduce does, for each of its planes: see

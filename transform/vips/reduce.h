@@ -13,6 +13,7 @@ typedef struct {
 	int to_width, to_height;			  /* the size of the resized region */
 	int x, y, kept_width, kept_height;	  /* the part to keep of the resized region */
 	int weigh;							  /* the last band is alpha, with which colours are weighted */
+	int light;							  /* colours of sRGB are mixed in linear light */
 } TintypeReduction;
 
 /* Resizes an image of bytes with one to four bands: down with a Lanczos kernel of three

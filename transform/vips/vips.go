@@ -13,7 +13,8 @@
 //	colour.go    converts to 8-bit sRGB, grey or CMYK, and at the end to sRGB
 //	reduce.go    cuts out the region, resizes and crops it, all frames at once: see reduce.c,
 //	             and kernels.c for its inner loops in SIMD. JPEGs are decoded there too, each
-//	             plane by itself: see planes.c. Drops an alpha that is opaque
+//	             plane by itself: see planes.c. What looks best is mixed in linear light: see
+//	             light.c. Drops an alpha that is opaque
 //	animate.go   runs the steps that read neighbouring pixels, without mixing frames
 //	resize.go    … cuts out the region and resizes it where reduce doesn't
 //	crop.go      … crops by the plan or by the content

@@ -159,13 +159,13 @@ func decoding(job *transform.Job, h transform.Header) int64 {
 	return decoder(job, h) + reducing(job, h)
 }
 
-// reducing returns the memory for reducing a picture whose pixels may be transparent, in bytes.
-// Their colours are weighted before they are mixed, so a strip of the picture is held, once
+// reducing returns the memory for reducing a picture whose pixels may be transparent, or which
+// gets smaller in linear light, in bytes. Their colours are weighted before they are mixed, so a strip of the picture is held, once
 // at each step. A strip makes some rows of the output: all of them where these are few. A still
 // picture that gets much smaller is averaged in blocks first, a few rows at a time, and only a
 // strip of the means is held.
 func reducing(job *transform.Job, h transform.Header) int64 {
-	if !h.Alpha || h.Format == transform.SVG {
+	if !h.Alpha && !job.Best || h.Format == transform.SVG {
 		return 0
 	}
 	plan, err := job.Options.Plan(h.Upright())
@@ -177,7 +177,11 @@ func reducing(job *transform.Job, h transform.Header) int64 {
 		return 0
 	}
 	if framesOf(job) == 1 {
-		width, height = averaged(width, to.W), averaged(height, to.H)
+		keep := 1
+		if job.Best {
+			keep = 4
+		}
+		width, height = averaged(width, keep*to.W), averaged(height, keep*to.H)
 	}
 	part := min(1, perStrip/float64(max(min(to.W, to.H), 1)))
 	each := perPixelWeighed
@@ -191,7 +195,7 @@ func reducing(job *transform.Job, h transform.Header) int64 {
 }
 
 // averaged returns the length of a side after the averaging of blocks, which leaves it at least
-// twice as long as it gets: see reduce.c of transform/vips.
+// twice as long as `to`: see reduce.c of transform/vips.
 func averaged(from, to int) int {
 	const most = 128
 	return from / min(max(1, from/max(to, 1)/2), most)
