@@ -11,7 +11,7 @@ export const pages = fileURLToPath(new URL(".pages", import.meta.url));
 export const paths = new Map([
   ["ARCHITECTURE.md", "architecture.md"],
   ["SECURITY.md", "security.md"],
-  ...globSync("docs/**/*.{md,svg}", { cwd: repository }).map((file) => [file, file.slice("docs/".length).replace(/README\.md$/, "index.md")]),
+  ...globSync("docs/**/*.{md,svg,webp}", { cwd: repository }).map((file) => [file, file.slice("docs/".length).replace(/README\.md$/, "index.md")]),
 ]);
 
 /** The sidebar: the headings and lists of docs/README.md. An item without a link is a group of those below it. */

@@ -17,6 +17,7 @@ import (
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // siteFolder is where make site puts the documentation site.
@@ -78,8 +79,25 @@ func TestSite(t *testing.T) {
 		p.click("div[class*=language-sh] button.copy")
 		p.until(`document.querySelector('button.copy.copied') && window.copied.startsWith('curl -sS')`)
 	})
+	t.Run("live", func(t *testing.T) {
+		p.T = t
+		demo := startServer(t)
+		p.goTo(server.URL + "/options.html")
+		p.fill("#live-url", demo+"/demo/samples/dusk.jpg?w=300")
+		p.do(chromedp.KeyEvent(kb.Enter))
+		p.until(`document.querySelector('.live img')?.naturalWidth === 300 && document.querySelector('.live p').textContent.startsWith('image/avif, ')`)
+		p.fill("#live-url", demo+"/demo/samples/dusk.jpg?w=wide")
+		p.do(chromedp.KeyEvent(kb.Enter))
+		p.until(`document.querySelector('.live p').textContent.includes('(400 INVALID_OPTION)') && !document.querySelector('.live img')`)
+		// The examples of the table are asked of the demo of make run, which may be there or not.
+		p.click("button.live-example")
+		p.until(`document.querySelector('#live-url').value === 'http://localhost:8080/demo/samples/logo.png?size=96'`)
+		p.fill("#live-url", "http://127.0.0.1:1/demo/samples/dusk.jpg")
+		p.do(chromedp.KeyEvent(kb.Enter))
+		p.until(`document.querySelector('.live p').textContent.includes('make run')`)
+	})
 	p.T = t
-	p.calm("favicon")
+	p.calm("favicon", "status of 400", "ERR_UNSAFE_PORT", "ERR_CONNECTION_REFUSED", "http://localhost:8080/")
 }
 
 func siteFiles(t *testing.T) []string {

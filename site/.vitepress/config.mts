@@ -1,4 +1,5 @@
-import { existsSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { defineConfig } from "vitepress";
 import { paths, repository, sidebar } from "../pages.mjs";
@@ -28,12 +29,30 @@ function resolve(page: string, href: string): string {
   return `${github}/${statSync(join(repository, file)).isDirectory() ? "tree" : "blob"}/main/${file}`;
 }
 
+/** The version of these pages, and a menu of the released ones, whose pages GitHub shows. */
+function versions() {
+  const text = process.env.TINTYPE_VERSION || "dev";
+  const tags = execFileSync("git", ["tag", "--list", "v*", "--sort=-version:refname"], { cwd: repository, encoding: "utf8" }).split("\n").filter(Boolean);
+  if (!tags.length) {
+    return { text, link: "/upgrading" };
+  }
+  return { text, items: [{ text: "Upgrading", link: "/upgrading" }, ...tags.map((tag) => ({ text: tag, link: `${github}/blob/${tag}/docs/README.md` }))] };
+}
+
+/** Whether a page's tables need the room of the outline: they have four columns or more, and the page few headings. */
+function isWide(file: string): boolean {
+  const text = readFileSync(join(repository, file), "utf8");
+  return /^\|( ---+ \|){4,}$/m.test(text) && text.split(/^##/m).length < 6;
+}
+
 export default defineConfig({
   title: "Tintype",
   titleTemplate: ":title · Tintype",
   description: "An image-transformation CDN that you run yourself",
   lang: "en",
   srcDir: ".pages",
+  // The demo is the one of make run, or another that TINTYPE_DEMO names.
+  vite: { define: { __DEMO__: JSON.stringify(process.env.TINTYPE_DEMO || "http://localhost:8080") } },
   markdown: {
     // docs/ is plain Markdown: nothing in it is for Vue, nor an attribute, an emoji or a link without brackets.
     html: false,
@@ -57,9 +76,12 @@ export default defineConfig({
   },
   transformPageData(page) {
     page.filePath = files.get(page.relativePath)!; // in the repository, for editLink
+    if (isWide(page.filePath)) {
+      page.frontmatter.aside = false;
+    }
   },
   themeConfig: {
-    nav: [{ text: process.env.TINTYPE_VERSION || "dev", link: "/upgrading" }],
+    nav: [versions()],
     sidebar: sidebar(),
     outline: { level: [2, 3] },
     search: { provider: "local" },
