@@ -114,7 +114,7 @@ func (t *target) begin(corpus string) (time.Duration, error) {
 func (t *target) end() {
 	pid := t.command.Process.Pid
 	_ = syscall.Kill(-pid, syscall.SIGTERM)
-	for range 500 {
+	for range 3000 {
 		if syscall.Kill(-pid, 0) != nil {
 			return
 		}

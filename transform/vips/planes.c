@@ -427,6 +427,13 @@ make_rows(Planes *all)
 		while (!has_lines(&all->plane[i], y, count))
 			if (read_batch(all))
 				return -1;
+	for (int i = 0; i < all->planes; i++) {
+		const Plane *p = &all->plane[i];
+		if (p->have > p->down.first[y] + p->size) { /* the first line that is needed was written over */
+			vips_error("jpeg", "planes are too far apart");
+			return -1;
+		}
+	}
 	for (int i = 0; i < all->planes; i++)
 		reduce_plane(all, &all->plane[i], y, count);
 	for (int i = 0; i < count; i++) {
