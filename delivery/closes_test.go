@@ -219,7 +219,7 @@ func TestCloses(t *testing.T) {
 			t.Errorf("%s: nothing fails, though it says %q\nold %+v %q %v\nnew %+v %q", name, said, old.Sources, old.AllowedSources, old.RequireSignature, w.Sources, w.AllowedSources)
 		}
 	}
-	if opened["http"] == 0 || opened["named"] == 0 {
+	if opened["http"] == 0 || opened["private"] == 0 || opened["named"] == 0 {
 		t.Errorf("no change has opened some: %v", opened)
 	}
 	for _, name := range names {
@@ -245,6 +245,8 @@ func mustTell(old, w *workspace.Workspace, p *recentURL) string {
 		return ""
 	case full && old.HTTPSOnly && !w.HTTPSOnly && strings.HasPrefix(src, "http:") && len(inSources(old, src)) == 0 && len(inSources(w, src)) == 0 && slices.Equal(old.AllowedSources, w.AllowedSources):
 		return "http"
+	case full && slices.ContainsFunc(old.Sources, func(s workspace.Source) bool { _, in := inSources(old, src)[s.Key]; return in && s.Private }):
+		return "private"
 	case !full && was != nil && is != nil && was.URL == is.URL && !is.Private: // a private one needs a key
 		return "named"
 	}

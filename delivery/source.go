@@ -11,6 +11,7 @@ import (
 
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
 )
 
 // A ref is an original that a request reads: a key within a configured source, or
@@ -189,7 +190,9 @@ func (c *site) settle(r ref) (ref, error) {
 			}
 			for _, other := range others {
 				if !slices.ContainsFunc(named, func(n ref) bool { return n.source == other.source && n.key.Path == other.key.Path }) {
-					named = append(named, other)
+					if named = append(named, other); len(named) > workspace.MostNames {
+						return ref{}, fault.New(fault.InvalidSource, "the path has too many names in sources whose places lie in each other: name the image by its innermost place")
+					}
 				}
 				if !slices.ContainsFunc(found, func(f ref) bool { return f.source == other.source }) {
 					found = append(found, other)

@@ -323,9 +323,10 @@ func (c *closing) urls() {
 			}
 		}
 	}
+	f := newFolding(c.old, c.new)
 	for i := range c.old.w.Sources { // in folders where a place lies, which other rules may be about
 		src := &c.old.w.Sources[i]
-		for _, folder := range foldersOf(c.old, c.new, src.Key) {
+		for _, folder := range f.foldersOf(src.Key) {
 			for _, place := range c.old.urls[src] {
 				if u, err := place.Below(origin.Key{Path: folder}); err == nil {
 					c.url(u, c.old.allowsExactly(u))

@@ -32,6 +32,11 @@ func (w *Workspace) Opens(old *Workspace) (warnings []string) {
 			o.compare(p)
 		}
 	}
+	for _, p := range o.new.allowed { // a part of a former place
+		for _, u := range p.some() {
+			o.compare(u)
+		}
+	}
 	o.ofOperator()
 	o.moved()
 	o.lookAlikes()
@@ -129,17 +134,18 @@ func few(names []string) string {
 
 // A ruling answers which rules apply to an image, by its place.
 type ruling struct {
-	w       *Workspace
-	places  []origin.URL       // of all sources, in order
-	at      map[spot][]*Source // the sources at each place
-	spots   map[*Source][]spot // the places of each source
-	urls    map[*Source][]origin.URL
-	marks   map[string][]string // names of the bound marks that show, by key of the source
-	allowed []namedPattern      // allowed_sources
-	known   map[spot]*ruled     // cache of the method of
-	sources map[string]*Source  // by key
-	images  map[string]string   // of marks, by name
-	strict  map[string][]placed // places of private and marked sources, by server, once they are asked for
+	w        *Workspace
+	places   []origin.URL       // of all sources, in order
+	at       map[spot][]*Source // the sources at each place
+	spots    map[*Source][]spot // the places of each source
+	byServer map[string][]spot  // of all of them
+	urls     map[*Source][]origin.URL
+	marks    map[string][]string // names of the bound marks that show, by key of the source
+	allowed  []namedPattern      // allowed_sources
+	known    map[spot]*ruled     // cache of the method of
+	sources  map[string]*Source  // by key
+	images   map[string]string   // of marks, by name
+	strict   map[string][]placed // places of private and marked sources, by server, once they are asked for
 }
 
 type namedPattern struct {
@@ -164,7 +170,7 @@ func (s spot) below(rest string) spot {
 }
 
 func newRuling(w *Workspace) *ruling {
-	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, urls: map[*Source][]origin.URL{}, marks: map[string][]string{},
+	r := &ruling{w: w, at: map[spot][]*Source{}, spots: map[*Source][]spot{}, byServer: map[string][]spot{}, urls: map[*Source][]origin.URL{}, marks: map[string][]string{},
 		known: map[spot]*ruled{}, sources: map[string]*Source{}, images: map[string]string{}}
 	for i := range w.Sources {
 		src := &w.Sources[i]
@@ -179,6 +185,9 @@ func newRuling(w *Workspace) *ruling {
 				continue
 			}
 			r.places = append(r.places, place)
+			if r.at[s] == nil {
+				r.byServer[s.server] = append(r.byServer[s.server], s)
+			}
 			r.at[s] = append(r.at[s], src)
 			r.spots[src] = append(r.spots[src], s)
 			r.urls[src] = append(r.urls[src], place)
@@ -266,6 +275,10 @@ func (r *ruling) of(s spot) *ruled {
 	return found
 }
 
+// MostNames bounds the names that an original may have in the sources of a workspace: one in each,
+// and more where places of a source lie in each other.
+const MostNames = 200
+
 // A nameIn is a name of an image in a source.
 type nameIn struct {
 	source *Source
@@ -282,6 +295,10 @@ func (r *ruling) ofName(src *Source, rest string) *ruled {
 // collect adds up the rules of all names that an image has, which are these and those that
 // follow from them: a place of a source may lie in another source, or in the source itself.
 func (r *ruling) collect(found *ruled, names []nameIn) {
+	seen := map[nameIn]bool{}
+	for _, name := range names {
+		seen[name] = true
+	}
 	for i := 0; i < len(names); i++ {
 		src := names[i].source
 		if src.Private && !slices.Contains(found.private, src) {
@@ -295,7 +312,8 @@ func (r *ruling) collect(found *ruled, names []nameIn) {
 		for _, place := range r.spots[src] {
 			list, rest := r.innermost(place.below(names[i].rest))
 			for _, src := range list {
-				if name := (nameIn{src, rest}); !slices.Contains(names, name) {
+				if name := (nameIn{src, rest}); !seen[name] && len(names) < MostNames {
+					seen[name] = true
 					names = append(names, name)
 				}
 			}

@@ -206,6 +206,17 @@ func TestOpens(t *testing.T) {
 				"source ee has lost the place https://b1.example.com/s/, by which it was as private as source aa: all images of source photos are public from now on"}},
 		"a public source in one that another makes private": {[]edit{sources(also(photos, "https://b1.example.com/s/"), priv1)}, []edit{sources(also(photos, "https://b1.example.com/s/"), priv1, at("xx", "photos/in/"))}, []string{
 			"source xx lies in source photos, which was as private as source aa: all images of source xx are public from now on"}},
+		"gone, part of it allowed": {[]edit{sources(private(at("vault", ""))), allowed("o.example.com/photos/")}, []edit{allowed("o.example.com/photos/")}, []string{
+			"source vault, which was private, is gone: its images" + fmt.Sprintf(byURL, "o.example.com/photos/")}},
+		"moved, part of it allowed": {[]edit{sources(private(at("vault", ""))), allowed("o.example.com/photos/")}, []edit{sources(private(at("vault", "vault/"))), allowed("o.example.com/photos/")}, []string{
+			"source vault, which was private, has another place now: images at its former place" + fmt.Sprintf(byURL, "o.example.com/photos/")}},
+		"marked, part of it allowed": {[]edit{sources(at("vault", "")), marks(mark("logo", "vault")), allowed("o.example.com/photos/")}, []edit{sources(at("vault", "vault/")), marks(mark("logo", "vault")), allowed("o.example.com/photos/")}, []string{
+			"source vault, which had marks, has another place now: images at its former place don't carry them from now on (logo) by their full URLs, which allowed_sources allow (o.example.com/photos/)"}},
+		"what joined two places is gone": {[]edit{sources(private(at("vault", "vault/")), photos, also(at("all", ""), "https://o.example.com/photos/"))}, []edit{sources(private(at("vault", "vault/")), photos)}, []string{
+			"places have changed: " + inPhotos + " or photos/vault/ were as private as source vault, and are public from now on"}},
+		"what joined two places loses one": {[]edit{sources(private(at("vault", "vault/")), photos, also(at("all", ""), "https://o.example.com/photos/"))}, []edit{sources(private(at("vault", "vault/")), photos, at("all", ""))}, []string{
+			"places have changed: " + inPhotos + " or photos/vault/ were as private as source vault, and are public from now on",
+			"places have changed: images of source all whose paths begin with photos/vault/ were as private as source vault, and are public from now on"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			old, w := New("acme"), New("acme")
