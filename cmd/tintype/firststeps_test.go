@@ -86,7 +86,7 @@ func TestNewcomer(t *testing.T) {
 	p.do(chromedp.SetValue("#framework", "next"))
 	eval[bool](p, `document.querySelector('#framework').dispatchEvent(new Event('change'))`)
 	p.until("document.querySelector('#snippet-framework').textContent.includes('`" + url + "/shop/photos/${src.split(')")
-	if text := p.text("#snippet-framework"); !strings.Contains(text, `<Image loader={tintype} src="2026/noon.jpg" width={640} height={427} alt="" />`) {
+	if text := p.text("#snippet-framework"); !strings.Contains(text, `<Image src="2026/noon.jpg" width={640} height={427} alt="" />`) {
 		t.Errorf("for Next.js: %s", text)
 	}
 	p.shoot("newcomer-5-playground")

@@ -142,7 +142,7 @@ static VipsImage *load(const void *data, size_t size) { return vips_image_new_fr
 // draw draws an SVG with text and takes the steps that load something.
 static void draw(void) {
   VipsImage *steps[5] = {load(drawing, sizeof drawing - 1)};
-  if (steps[0] && !vips_resize(steps[0], &steps[1], 0.4, NULL) &&
+  if (steps[0] && !vips_resize(steps[0], &steps[1], 0.5, NULL) &&
       !vips_smartcrop(steps[1], &steps[2], 20, 20, "interesting", VIPS_INTERESTING_ATTENTION, NULL) &&
       !vips_rot(steps[2], &steps[3], VIPS_ANGLE_D90, NULL) && !vips_gaussblur(steps[3], &steps[4], 1, NULL)) {
     size_t size;

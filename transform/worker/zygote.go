@@ -40,6 +40,10 @@ type nursery struct {
 	off    bool       // zygotes don't work here
 }
 
+// forkTimeout is for a zygote that is warm, and takes milliseconds. One that takes longer hangs, and
+// is replaced.
+const forkTimeout = 3 * time.Second
+
 // errNoZygote means that the process has to be started without a zygote.
 var errNoZygote = errors.New("there is no zygote")
 
@@ -67,7 +71,11 @@ func (n *nursery) fork(files [4]*os.File, timeout time.Duration) (*os.Process, e
 			n.now = z
 		}
 		z := n.now
-		pid, err := z.fork(files, timeout)
+		limit := timeout // the first one waits until libvips has started
+		if z.forks > 0 {
+			limit = min(timeout, forkTimeout)
+		}
+		pid, err := z.fork(files, limit)
 		if err == nil {
 			z.forks++
 			n.worked = true
