@@ -139,7 +139,7 @@ type turn struct {
 	since    time.Time     // when it was admitted
 	end      func()        // ends the fetch with errBusy
 	ended    bool
-	hung     bool // another of its client has, see gate.hangs
+	hung     bool // another of its client has, see gate.took
 }
 
 func newGate(most Fetches, refused func(bound)) *gate {
@@ -247,8 +247,8 @@ func (f *gate) displace(t *turn) bool {
 // displaceClient takes a fetch under one of t's bounds out of the queue for t: the newest of the
 // client that has most of so many places, if that is over a floor and more than t's would have.
 // For a client that has nothing there, the floor doesn't count, and fetches that run count too:
-// more clients than there are parts may have filled all places, each with one. Those that hang
-// count for more, see hangs. It reports false where there is none. The caller holds f.mu.
+// more clients than there are parts may have filled all places, each with one. Clients whose
+// fetches have hung count for more, see took. It reports false where there is none. The caller holds f.mu.
 func (f *gate) displaceClient(t *turn, under *slots, places int) bool {
 	i := slices.Index(t.under, under)
 	least, isNew := t.parts[i].queued+1, t.isNew(i)
@@ -443,8 +443,8 @@ func (t *turn) has() int {
 }
 
 // compare is negative for a fetch that comes before another, whichever is older: its client is
-// less greedy, or none of its fetches has hung, or it has fewer running fetches, its workspace has fewer, or has as many and fewer
-// from its host. Where all is equal, its client has waited longer for its turn: a newcomer comes
+// less greedy, or none of its fetches has hung, or it has fewer running fetches, its workspace
+// has fewer, or has as many and fewer from its host. Where all is equal, its client has waited longer for its turn: a newcomer comes
 // before those that have just lost a fetch.
 func (t *turn) compare(older *turn) int {
 	return cmp.Or(
@@ -546,9 +546,10 @@ func (f *gate) took(t *turn, d time.Duration, whole bool) {
 }
 
 // hangsFor reports whether a fetch has been running for so long, and for longer than its origin
-// needs: for twice as long as the quickest one lately. While none has ended by itself, one fetch at a
-// time may be taken for one that hangs, to see whether another does better. So visitors of an origin
-// that is slow for all don't end each other's fetches, and nobody gets an answer.
+// needs: for twice as long as the quickest one lately. While none has ended by itself, one fetch in
+// five seconds may be taken for one that hangs, to see whether another does better. Otherwise
+// visitors of an origin that is slow for all would end each other's fetches, and nobody would get
+// an answer.
 func (t *turn) hangsFor(d time.Duration) bool {
 	p, age := t.under[0], time.Since(t.since)
 	switch {
@@ -611,7 +612,7 @@ func (f *gate) victimOnHost(t *turn, given map[*turn]struct{}) *turn {
 // two more there than t's, or nil. For a client that has none there, it is then one that hangs, of
 // the client that has most of several: clients within the floor may together have all slots. Those
 // of a workspace on a host are so few that there the fetches that wait count too. Last comes one of
-// a client of which another has hung, see hangs. The caller holds f.mu.
+// a client of which another has hung, see took. The caller holds f.mu.
 func (f *gate) heaviest(t *turn, under int, given map[*turn]struct{}) *turn {
 	least := max(t.under[under].floor(t.under[under].most), t.parts[under].taken+1)
 	v := f.longest(t, under, given, func(v *turn) int {

@@ -105,7 +105,7 @@ const mostFolding = 100
 // A folding compares places before and after a change.
 type folding struct {
 	old, new *ruling
-	changed  map[spot]bool     // places at which there are other sources, or sources with other rules
+	changed  map[spot]bool     // places at which there are other sources, or some became private or public
 	places   map[string][]spot // these, by server
 }
 
@@ -161,11 +161,11 @@ func (f *folding) foldersOf(key string) (folders []string) {
 			}
 		}
 	}
-	any := slices.ContainsFunc(own, func(s spot) bool { return f.changed[s] })
+	shared := slices.ContainsFunc(own, func(s spot) bool { return f.changed[s] })
 	for _, around := range own {
 		for _, r := range []*ruling{f.old, f.new} {
 			places := f.places
-			if any {
+			if shared {
 				places = r.byServer
 			}
 			for _, s := range places[around.server] {

@@ -143,8 +143,8 @@ func Begin(c Config) (*Pool, error) {
 }
 
 // Wait waits until Workers processes are ready. A spare process, which replaces the first lost
-// one, may still be starting, or starts when the first job needs it or a process is lost. Wait gives up at the end of ctx. After an error the pool is closed.
-// Call it once.
+// one, may still be starting, or starts when the first job needs it or a process is lost. Wait
+// gives up at the end of ctx. After an error the pool is closed. Call it once.
 func (p *Pool) Wait(ctx context.Context) (err error) {
 	for range p.config.Workers {
 		select {
