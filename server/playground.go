@@ -119,6 +119,7 @@ func (s *Server) playground(w *delivery.Response, r *http.Request, namespace str
 		return
 	}
 	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Script: playground.NewData(namespace, s.pages != nil), Dashboard: s.pages != nil}
+	p.Script.Live = s.live
 	if p.Bench, err = (playground.Bench{}).HTML(); err != nil {
 		failPage(w, r, err)
 		return

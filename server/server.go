@@ -44,6 +44,7 @@ type Config struct {
 	HTTP3Port string
 
 	Signup bool // everybody gets an account of the dashboard by signing in
+	Live   bool // the playground shows a picture anew when its file changes
 	// Contact is whom security.txt names. Nil is nobody.
 	Contact *SecurityContact
 
@@ -73,6 +74,7 @@ type Server struct {
 	preload  func(host string) bool
 	altSvc   []string // nil is none
 	signup   bool
+	live     bool
 	contact  *SecurityContact
 	clients  limit.Clients
 	ready    func() error
@@ -89,7 +91,7 @@ type Server struct {
 // New returns a Server. Call Close at the end.
 func New(c Config) *Server {
 	s := &Server{
-		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, tracer: c.Tracer, metrics: newMetrics(c.Metrics, c.MetricsPerWorkspace), log: c.Log,
+		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, live: c.Live, tracer: c.Tracer, metrics: newMetrics(c.Metrics, c.MetricsPerWorkspace), log: c.Log,
 		accessLog: c.AccessLog, accessSample: cmp.Or(c.AccessSample, 1),
 	}
 	if c.HTTP3Port != "" {

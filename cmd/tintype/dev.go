@@ -53,7 +53,7 @@ func (c *devCmd) Run(ctx context.Context, std stdio) (err error) {
 	}
 	c.say(std, folder, key)
 	return run(ctx, []string{
-		"serve", "--listen", c.Listen, "--ops-listen", "off", "--data", data, "--cache-disk", "0", "--drain", "0s", "--log-level", "warn",
+		"serve", "--listen", c.Listen, "--ops-listen", "off", "--data", data, "--cache-disk", "0", "--drain", "0s", "--log-level", "warn", "--live",
 		"--dir", devNamespace + "/" + key + "=" + folder,
 	}, func(string) string { return "" }, std.stdout, std.stderr)
 }
@@ -72,7 +72,7 @@ func (c *devCmd) say(std stdio, folder, key string) {
 	if first := firstPicture(folder); first != "" {
 		picture = first
 	}
-	fmt.Fprintf(std.stdout, "%s\n  playground  %s/playground/%s\n  in a page   <img src=\"%s/%s/%s/%s?w=400\">\nA picture that changes is made anew within seconds. Stop with Ctrl+C.\n",
+	fmt.Fprintf(std.stdout, "%s\n  playground  %s/playground/%s\n  in a page   <img src=\"%s/%s/%s/%s?w=400\">\nA picture that changes is made anew within seconds, in the playground too. Stop with Ctrl+C.\n",
 		folder, base, devNamespace, base, devNamespace, key, picture)
 }
 

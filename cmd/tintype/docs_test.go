@@ -44,7 +44,7 @@ wrong value the server doesn't start: the message names the flag and the allowed
 			continue
 		}
 		for _, f := range node.Flags {
-			if f.Name == "help" {
+			if f.Name == "help" || f.Hidden {
 				continue
 			}
 			def := ""

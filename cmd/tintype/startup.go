@@ -357,7 +357,7 @@ func (s *startup) makeServer(context.Context) error {
 			Watch: s.watch, Record: server.RecordOf, Log: s.log, Version: version,
 		}),
 		Dashboard:      s.newDashboard(s.manager, s.people, s.cached.Codec, s.watch, s.log),
-		TrustedProxies: prefixes(s.TrustedProxies), Preload: s.preload(), Contact: s.securityContact(), Signup: s.Signup == "open",
+		TrustedProxies: prefixes(s.TrustedProxies), Preload: s.preload(), Contact: s.securityContact(), Signup: s.Signup == "open", Live: s.Live,
 		Metrics: s.metrics, Log: s.log,
 		Ready: func() error {
 			if s.workspaces.Answered() {

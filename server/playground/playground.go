@@ -63,6 +63,7 @@ type Data struct {
 	Options   []Option              `json:"options"`
 	Advice    map[fault.Code]Advice `json:"advice"`
 	Member    *Member               `json:"member,omitempty"` // nil for a stranger
+	Live      bool                  `json:"live,omitempty"`   // the page shows a picture anew when its file changes
 }
 
 // A Member is what the script knows where a member of the workspace uses it.

@@ -37,8 +37,8 @@ async function fetchAnswer(path, signal) {
   }
 }
 
-// loadImage returns a decoded image: { url, width, height, bytes, type, time, timing, cache
-// }. The caller revokes url. If the browser can't show the image, width and height are 0.
+// loadImage returns a decoded image: { url, width, height, bytes, type, time, timing, cache,
+// etag }. The caller revokes url. If the browser can't show the image, width and height are 0.
 export async function loadImage(path, signal) {
   const { response, blob, time } = await fetchAnswer(path, signal);
   const image = new Image();
@@ -52,6 +52,7 @@ export async function loadImage(path, signal) {
     url: image.src, bytes: blob.size, type: response.headers.get('Content-Type') ?? '', time,
     width: shown ? image.naturalWidth : 0, height: shown ? image.naturalHeight : 0,
     timing: response.headers.get('Server-Timing') ?? '', cache: response.headers.get('Cache-Status') ?? '',
+    etag: response.headers.get('ETag') ?? '',
   };
 }
 
@@ -59,6 +60,12 @@ export async function loadImage(path, signal) {
 export async function loadSize(path, signal) {
   const { response, blob } = await fetchAnswer(path, signal);
   return { bytes: blob.size, type: response.headers.get('Content-Type') ?? '' };
+}
+
+// loadETag returns the ETag of an image without its bytes, or '' where there is none.
+export async function loadETag(path) {
+  const response = await fetch(path, { method: 'HEAD', cache: 'no-store', credentials: 'omit', headers: { Accept: accept } });
+  return (response.ok && response.headers.get('ETag')) || '';
 }
 
 // describedAt is the path of facts of an original. Those of one that needs a signature are

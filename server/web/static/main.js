@@ -4,7 +4,7 @@ import { Controls } from './controls.js';
 import { copy } from './copy.js';
 import { framework } from './frameworks.js';
 import { compass, fromFocal, formatRect, parseRect, toFocal } from './geometry.js';
-import { accept, describedAt, factsPath, Latest, loadFacts, loadImage, loadSize, Refusal } from './load.js';
+import { accept, describedAt, factsPath, Latest, loadETag, loadFacts, loadImage, loadSize, Refusal } from './load.js';
 import { Overlay } from './overlay.js';
 import { Pane } from './pane.js';
 import { State } from './state.js';
@@ -16,6 +16,9 @@ const page = JSON.parse($('#page-data').textContent);
 
 // How long the page waits for another edit before it requests a variant.
 const pause = 120; // ms
+
+// How often a live page looks whether its picture has changed.
+const look = 1000; // ms
 
 // The original is shown within this square.
 const preview = 1280; // pixels
@@ -479,6 +482,20 @@ $('#again').addEventListener('click', () => {
 $('#split').addEventListener('input', ({ target }) => target.parentElement.style.setProperty('--split', `${target.value}%`));
 state.addEventListener('change', update);
 
+// follow shows the picture anew when somebody has changed, or mended, its file.
+async function follow() {
+  const asked = path();
+  if (!document.hidden && state.src && $('#variant').getAttribute('aria-busy') !== 'true') {
+    const etag = await loadETag(asked).catch(() => undefined);
+    if (etag !== undefined && asked === path() && etag !== (variant?.etag ?? '')) {
+      shownSource = undefined;
+      update();
+    }
+  }
+  setTimeout(follow, look);
+}
+
 hint('');
 for (const name of state.options.keys()) controls.reveal(name);
 update();
+if (page.live) follow();
