@@ -60,7 +60,7 @@ type AuthenticatorConfig struct {
 	Strangers *cached.Strangers
 
 	Log *slog.Logger     // nil is slog.Default
-	Now func() time.Time // nil is time.Now
+	Now func() time.Time // by which keys end; nil is time.Now
 }
 
 // An Authenticator finds the owner of a key, mostly from memory. It looks a key in use up in
@@ -250,14 +250,14 @@ func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, erro
 		return nil, err
 	}
 	a.mu.Lock()
-	now := a.now()
+	now := time.Now() // a clock that may be set doesn't say how old an answer is
 	if until, ok := a.unknown.Get(hash); ok && now.Before(until) {
 		a.mu.Unlock()
 		return nil, ErrUnknown
 	}
 	e, ok := a.known.Get(hash)
-	usable := ok && now.Sub(e.asked) < Bound
-	if usable && (now.Before(e.retry) || !e.suspect && now.Sub(e.asked) < freshFor) {
+	usable := ok && workspace.Age(now, e.asked) < Bound
+	if usable && (now.Before(e.retry) || !e.suspect && workspace.Age(now, e.asked) < freshFor) {
 		a.mu.Unlock()
 		return e, nil
 	}
@@ -298,7 +298,7 @@ func (a *Authenticator) lookup(ctx context.Context, hash [32]byte) (*entry, erro
 func (a *Authenticator) load(ctx context.Context, hash [32]byte) *load {
 	l := &load{done: make(chan struct{})}
 	a.loads[hash] = l
-	asked, forgets := a.now(), a.forgets
+	asked, forgets := time.Now(), a.forgets
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 	go func() {
 		defer cancel()
@@ -319,15 +319,15 @@ func (a *Authenticator) load(ctx context.Context, hash [32]byte) *load {
 		case errors.Is(err, workspace.ErrKeyNotFound):
 			l.err = ErrUnknown
 			a.known.Remove(hash)
-			a.unknown.Add(hash, a.now().Add(unknownFor))
+			a.unknown.Add(hash, time.Now().Add(unknownFor))
 		default:
 			l.err = fmt.Errorf("%w: API keys can't be looked up", workspace.ErrUnavailable)
 			if have, ok := a.known.Peek(hash); ok {
 				failed := *have
-				failed.retry = a.now().Add(retryAfter)
+				failed.retry = time.Now().Add(retryAfter)
 				a.known.Add(hash, &failed)
 			}
-			if now := a.now(); a.reported.IsZero() || now.Sub(a.reported) >= reportEvery {
+			if now := time.Now(); a.reported.IsZero() || now.Sub(a.reported) >= reportEvery {
 				a.reported = now
 				a.log.Error("API keys can't be looked up; keys in memory stay valid for a minute", "err", err)
 			}

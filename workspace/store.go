@@ -92,6 +92,13 @@ type Clock interface {
 	ClockOffset() time.Duration
 }
 
+// Age returns how long ago a time was that this process has noted. It takes the longer of two
+// clocks: the one that nobody sets stands still while a machine sleeps, and the wall clock may be
+// set back. So what may be used for a time only isn't used for longer.
+func Age(now, at time.Time) time.Duration {
+	return max(now.Sub(at), now.Round(0).Sub(at.Round(0)))
+}
+
 // A Change names something of a namespace that was written. Copies of it must be read
 // again.
 type Change struct {

@@ -86,9 +86,15 @@ type Store struct {
 	unconfirmed time.Duration
 
 	deaf    time.Time      // when the feed last answered, or all was read anew in its place; Run's
-	heard   atomic.Int64   // when the last look began that read all of the feed, in Unix nanoseconds
+	heard   atomic.Int64   // when the last look began that read all of the feed, see clock
 	down    atomic.Bool    // the store failed, and hasn't answered since
 	reading sync.WaitGroup // what kick has begun
+
+	start  time.Time
+	slept  atomic.Int64              // nanoseconds that the machine slept while start's clock stood
+	beat   atomic.Pointer[time.Time] // the last pulse; nil while nobody follows the feed
+	waking atomic.Pointer[waking]    // nil but after a standstill
+	wake   chan struct{}             // tells Run of one
 
 	answered atomic.Bool
 
@@ -149,6 +155,7 @@ func New(store workspace.Store, cfg Config) *Store {
 	c := &Store{
 		store: store, purges: purges, many: many, unconfirmed: cfg.Unconfirmed, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep, gate: cfg.Strangers,
 		known: known, unknown: unknown,
+		start: cfg.Now(), wake: make(chan struct{}, 1),
 		loads: map[string]*load{}, stale: map[string]uint64{}, seed: maphash.MakeSeed(),
 	}
 	c.answered.Store(cfg.Answered)
@@ -168,8 +175,23 @@ func (c *Store) up() {
 // Get returns the workspace under the namespace. Others share it: clone it before you change
 // it. The error is ErrNotFound, ErrTooManyUnknown, the context's, or, where the workspace
 // isn't in memory and the store fails, ErrUnavailable. A workspace in memory costs no
-// allocation.
+// allocation. After the process has stood still, Get waits up to five seconds for what has
+// changed meanwhile.
 func (c *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
+	if !c.awake() {
+		if err := c.await(ctx, namespace); err != nil {
+			return nil, err
+		}
+	}
+	w, err := c.get(ctx, namespace)
+	if err != nil && c.again(ctx, err) {
+		return c.get(ctx, namespace)
+	}
+	return w, err
+}
+
+// get is Get by what is known now.
+func (c *Store) get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
 	if have, ok := c.known.Get(namespace); ok {
 		return have.Workspace, nil
 	}
@@ -307,7 +329,7 @@ func (c *Store) read(ctx context.Context, namespace string, epoch uint64, strang
 		}
 		defer release()
 	}
-	asked := c.now()
+	asked := c.clock()
 	w, err := c.ask(ctx, namespace)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,7 +31,7 @@ func (c *Store) fresh(e *entry) bool {
 	if !e.marked.Load() {
 		asOf = max(asOf, c.heard.Load())
 	}
-	return c.now().UnixNano()-asOf <= int64(c.unconfirmed)
+	return c.clock()-asOf <= int64(c.unconfirmed)
 }
 
 // Confirm returns the workspace under the namespace as the store had it within
@@ -50,18 +50,23 @@ func (c *Store) Confirm(ctx context.Context, namespace string) (*workspace.Works
 		if c.fresh(have) {
 			return have.Workspace, nil
 		}
-		if c.now().UnixNano()-have.failed.Load() < int64(askAgain) {
+		if c.clock()-have.failed.Load() < int64(askAgain) {
 			break
 		}
 		c.mu.Lock()
 		l := c.load(ctx, namespace, false)
 		c.mu.Unlock()
 		if _, err := l.wait(ctx); err != nil {
-			if errors.Is(err, workspace.ErrUnavailable) {
-				have.failed.Store(c.now().UnixNano())
+			if c.again(ctx, err) {
+				continue
+			}
+			if unavailable(err) {
+				have.failed.Store(c.clock())
 			}
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("%w: whether %s is still as it was can't be told now", workspace.ErrUnavailable, namespace)
 }
+
+func unavailable(err error) bool { return errors.Is(err, workspace.ErrUnavailable) }

@@ -73,6 +73,11 @@ func (c *Store) Domain(ctx context.Context, name string) (workspace.Domain, erro
 	if c.domains.of == nil || !workspace.ValidDomain(name) {
 		return workspace.Domain{}, workspace.ErrDomainNotFound
 	}
+	if !c.awake() {
+		if err := c.await(ctx, ""); err != nil {
+			return workspace.Domain{}, err
+		}
+	}
 	c.mu.Lock()
 	have, known := c.domains.known.Get(name)
 	if known && (c.current(have) || c.now().Before(have.retry)) {

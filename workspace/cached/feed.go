@@ -40,10 +40,13 @@ type cursorMark struct {
 // every server within a minute, as long as the store answers at all.
 func (c *Store) Run(ctx context.Context) {
 	var writing sync.WaitGroup
+	pulsing, still := context.WithCancel(ctx)
+	writing.Go(func() { c.pulse(pulsing) })
 	spooling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	writing.Go(func() { c.spool.run(spooling) })
 	defer writing.Wait()
 	defer stop() // when nothing more comes
+	defer still()
 	defer c.reading.Wait()
 	cursor := string(c.spool.read(ctx, cursorKey))
 	if cursor != "" {
@@ -68,7 +71,16 @@ func (c *Store) Run(ctx context.Context) {
 		if !whole {
 			again = min(again, c.poll/5)
 		}
-		if sleep(ctx, again); ctx.Err() != nil {
+		if c.waking.Load() != nil { // images wait for it
+			again = min(again, wakeRetry)
+		}
+		rest := time.NewTimer(again)
+		select {
+		case <-rest.C:
+		case <-c.wake:
+		case <-ctx.Done():
+		}
+		if rest.Stop(); ctx.Err() != nil {
 			return
 		}
 	}
@@ -79,7 +91,7 @@ func (c *Store) Run(ctx context.Context) {
 func (c *Store) follow(ctx context.Context, cursor string) (next string, whole bool) {
 	within, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	began := c.now()
+	began, asked := c.now(), c.clock()
 	late := time.AfterFunc(loadTimeout, func() { c.down.Store(true) }) // copies serve meanwhile
 	changes, next, err := c.store.Changes(within, cursor)
 	late.Stop()
@@ -111,7 +123,8 @@ func (c *Store) follow(ctx context.Context, cursor string) (next string, whole b
 	} else {
 		c.suspect(changes)
 	}
-	c.heard.Store(began.UnixNano()) // after the marks, so that nothing marked passes for heard
+	c.heard.Store(asked) // after the marks, so that nothing marked passes for heard
+	c.looked(began)
 	return next, true
 }
 

@@ -28,11 +28,11 @@ const (
 type entry struct {
 	*workspace.Workspace
 
-	// asOf is a time at which the store had nothing newer, in Unix nanoseconds. Until the
-	// workspace is marked, that also holds for the time of the last look at the feed.
+	// asOf is a time at which the store had nothing newer, see Store.clock. Until the workspace is
+	// marked, that also holds for the time of the last look at the feed.
 	asOf   atomic.Int64
 	marked atomic.Bool
-	failed atomic.Int64 // when Confirm last failed, in Unix nanoseconds
+	failed atomic.Int64 // when Confirm last failed, likewise
 }
 
 // seen records that the store had nothing newer at a time.
@@ -194,7 +194,7 @@ func (c *Store) readMany(ctx context.Context, list []marked) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	began := c.now()
+	began := c.clock()
 	return c.many.Reread(ctx, known, func(i int, w *workspace.Workspace) {
 		c.up()
 		c.mu.Lock()
@@ -206,7 +206,7 @@ func (c *Store) readMany(ctx context.Context, list []marked) error {
 // took takes what the store has under a namespace into memory, unless a newer epoch has begun
 // since it was asked; nil is nothing. It returns what is in memory then, or w. The caller holds
 // c.mu.
-func (c *Store) took(namespace string, epoch uint64, w *workspace.Workspace, asked time.Time) *workspace.Workspace {
+func (c *Store) took(namespace string, epoch uint64, w *workspace.Workspace, asked int64) *workspace.Workspace {
 	current := c.epochs[c.epochOf(namespace)] == epoch
 	if w != nil {
 		c.reads[c.epochOf(namespace)]++
@@ -219,7 +219,7 @@ func (c *Store) took(namespace string, epoch uint64, w *workspace.Workspace, ask
 	default:
 		delete(c.stale, namespace)
 		have := c.keep(w)
-		have.seen(asked.UnixNano())
+		have.seen(asked)
 		have.marked.Store(false)
 		return have.Workspace
 	}
