@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
+	"github.com/tintype/tintype/workspace"
 )
 
 const allowedMethods = "GET, HEAD, OPTIONS"
@@ -36,8 +40,50 @@ func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 	s.watchRequest(w, r)
 }
 
-// deliver is the life of a request.
+// deliver answers a request. One that took so long that other settings may hold by now, such as
+// since the process was stopped meanwhile, begins anew before anything is sent.
 func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
+	for round := 0; ; round++ {
+		if err := s.answer(w, r, t, round); !errors.Is(err, errOutdated) {
+			return err
+		}
+		maps.DeleteFunc(w.Header(), func(name string, _ []string) bool { return !slices.Contains(ofServer, name) })
+	}
+}
+
+const (
+	tookLong   = 3 * time.Second // after which a request is judged anew
+	mostRounds = 3               // of one request
+)
+
+// ofServer are the headers that an answer has before Deliver.
+var ofServer = []string{"X-Request-Id", "X-Content-Type-Options", "Strict-Transport-Security", "Alt-Svc"}
+
+var errOutdated = errors.New("delivery: other settings hold by now")
+
+// outdated reports whether a request has taken long, and may be answered otherwise now than when
+// it was judged: its workspace has other settings, its key may have been revoked, or what it asks
+// for was purged.
+func (s *Service) outdated(r *http.Request, t Target, a *ask, began time.Time, round int) bool {
+	if workspace.Age(s.now(), began) < tookLong || round+1 == mostRounds {
+		return false
+	}
+	now, err := s.site(r.Context(), t.Namespace)
+	switch {
+	case err != nil || now.ID != a.site.ID || now.Revision != a.site.Revision:
+		return true
+	case round > 0:
+		return false
+	case a.who.known() || now == a.site:
+		return a.who.known()
+	}
+	b, _, err := s.decide(now, t, false, clientOf(r), func() (sender, error) { return a.who, nil })
+	return err != nil || b.key() != a.key()
+}
+
+// answer is the life of a request, in one of the rounds that it may take.
+func (s *Service) answer(w *Response, r *http.Request, t Target, round int) error {
+	began := s.now()
 	site, err := s.site(r.Context(), t.Namespace)
 	if err != nil {
 		return err
@@ -61,8 +107,10 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 		w.Header().Set("Allow", allowedMethods)
 		return fault.New(fault.MethodNotAllowed, "images are read with GET or HEAD")
 	}
-	if err := s.admit(r.Context(), site); err != nil {
-		return err
+	if round == 0 {
+		if err := s.admit(r.Context(), site); err != nil {
+			return err
+		}
 	}
 	ask, _, err := s.decide(site, t, false, clientOf(r), func() (sender, error) { return s.sender(w, r, site) })
 	if ask.auto() {
@@ -97,6 +145,9 @@ func (s *Service) deliver(w *Response, r *http.Request, t Target) error {
 			return nil
 		}
 		return s.standIn(w, r, &ask, ask.foreign.renamed(err))
+	}
+	if s.outdated(r, t, &ask, began, round) {
+		return errOutdated
 	}
 	s.known.hit(t, &ask, w.Log.Cache)
 	return s.respond(w, r, &ask, entry)
