@@ -24,7 +24,7 @@ import (
 )
 
 // browserDeadline bounds each wait for something to happen on the page.
-const browserDeadline = 30 * time.Second
+const browserDeadline = 2 * time.Minute
 
 // startServer runs `tintype serve` with the demo in this process, until the test ends, and
 // returns its URL.

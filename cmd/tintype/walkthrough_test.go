@@ -9,11 +9,14 @@ import (
 	"image"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -273,20 +276,27 @@ func (s *shell) run(t *testing.T, commands string) string {
 	}
 }
 
-// freePort is a port that nobody listens on.
+// freePort is a port that nobody listens on, and that no other caller has got. It is below the
+// ports that systems choose from, since tests beside this one ask for such.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return port
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
+
+var givenPorts sync.Map
 
 // wantInBrowser opens a picture, which must be so wide.
 func wantInBrowser(t *testing.T, url string, width int) {
