@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench bench-peers gallery picture screenshot dialects clients site site-test fuzz soak clean deps
+.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench bench-peers hits gallery picture screenshot dialects clients site site-test fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench: build ## speed, memory and looks beside plain libvips calls taken in the 
 
 bench-peers: build ## the same works by other servers beside ours (PEERS=dir has peers.json, which says how to start them, CORPUS=dir originals)
 	$(GO) run ./bench -table -server $(BIN) -peers '$(PEERS)' $(if $(CORPUS),-corpus '$(CORPUS)')
+
+hits: build ## processor time of a cache hit, beside nginx, Varnish and net/http in the same run (needs wrk, nginx, Varnish; two processors)
+	@scripts/hits
 
 gallery: deps ## bin/gallery/index.html: every operation, fit and format, to look at
 	$(GO) run ./bench -gallery bin/gallery
