@@ -95,9 +95,9 @@ type Reserve func(ctx context.Context, bytes int64) (release func(), ok bool)
 
 type localOnly struct{}
 
-// WithLocalOnly returns a context in which tiers that servers share miss without a look where on
-// returns true: for what another server is asked for first, which looks there itself. Only such
-// tiers call on.
+// WithLocalOnly returns a context in which tiers that servers share have only what this server has
+// still to write there, where on returns true: for what another server is asked for first, which looks
+// there itself. Only such tiers call on.
 func WithLocalOnly(ctx context.Context, on func() bool) context.Context {
 	return context.WithValue(ctx, localOnly{}, on)
 }

@@ -135,8 +135,9 @@ func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fil
 	hold, err := l.fills.Do(ctx, key, func(ctx context.Context) (found, error) {
 		count := l.fillCount(key)
 		if count.Load() != seen {
-			// A fill of this key may have ended after the look into the cache.
-			e, tier := l.Cache.Get(ctx, key)
+			// A fill of this key may have ended after the look into the cache. What it has made is here:
+			// tiers that servers share were asked a moment ago.
+			e, tier := l.Cache.Get(WithLocalOnly(ctx, func() bool { return true }), key)
 			if e == NoRoom {
 				return found{}, ErrNoRoom
 			}

@@ -22,18 +22,23 @@ type Memory struct {
 	maxBytes int64
 
 	mu      sync.Mutex // guards all fields below
-	entries *simplelru.LRU[Key, *Entry]
+	entries *simplelru.LRU[Key, *inMemory]
 	stats   Stats // without Entries, which entries has
 }
 
 var _ Cache = (*Memory)(nil)
+
+type inMemory struct {
+	Entry
+	hit bool // since it was put, as far as a lower tier must know
+}
 
 // NewMemory returns a cache of up to maxBytes bytes. They are the bodies, the strings and a
 // fixed overhead for each entry. Entries larger than an eighth of maxBytes aren't kept. With
 // maxBytes of 0 or less the cache keeps nothing.
 func NewMemory(maxBytes int64) *Memory {
 	// The list bounds the number of entries. Put bounds the bytes.
-	entries, err := simplelru.NewLRU[Key, *Entry](math.MaxInt, nil)
+	entries, err := simplelru.NewLRU[Key, *inMemory](math.MaxInt, nil)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -42,27 +47,54 @@ func NewMemory(maxBytes int64) *Memory {
 
 // Get returns the entry and "memory", or nil.
 func (m *Memory) Get(_ context.Context, key Key) (*Entry, string) {
+	e, _ := m.get(key)
+	if e == nil {
+		return nil, ""
+	}
+	return e, "memory"
+}
+
+// get returns the entry, or nil, and whether this is the first hit since it was put.
+func (m *Memory) get(key Key) (e *Entry, first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e, ok := m.entries.Get(key)
+	kept, ok := m.entries.Get(key)
 	if !ok {
 		m.stats.Misses++
-		return nil, ""
+		return nil, false
 	}
-	if e.Expired(time.Now()) {
+	if kept.Expired(time.Now()) {
 		m.remove(key)
 		m.stats.Misses++
-		return nil, ""
+		return nil, false
 	}
 	m.stats.Hits++
-	return e, "memory"
+	first, kept.hit = !kept.hit, true
+	return &kept.Entry, first
+}
+
+// noteHit sets whether the next hit of the key isn't the first.
+func (m *Memory) noteHit(key Key, hit bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if kept, ok := m.entries.Peek(key); ok {
+		kept.hit = hit
+	}
+}
+
+// has reports whether e is what get would return.
+func (m *Memory) has(key Key, e *Entry) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept, ok := m.entries.Peek(key)
+	return ok && &kept.Entry == e
 }
 
 // Put stores the entry, errors too, and evicts entries that were used longest ago.
 func (m *Memory) Put(_ context.Context, key Key, e *Entry) {
 	// The caller may change its Entry afterwards. The body is shared.
-	kept := *e
-	size := memorySize(&kept)
+	kept := inMemory{Entry: *e}
+	size := memorySize(&kept.Entry)
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,7 +111,7 @@ func (m *Memory) Put(_ context.Context, key Key, e *Entry) {
 	m.stats.Bytes += size
 	for m.stats.Bytes > m.maxBytes {
 		_, oldest, _ := m.entries.RemoveOldest()
-		m.stats.Bytes -= memorySize(oldest)
+		m.stats.Bytes -= memorySize(&oldest.Entry)
 		m.stats.Evictions++
 	}
 }
@@ -104,7 +136,7 @@ func (m *Memory) Stats() Stats {
 func (m *Memory) remove(key Key) {
 	if e, ok := m.entries.Peek(key); ok {
 		m.entries.Remove(key)
-		m.stats.Bytes -= memorySize(e)
+		m.stats.Bytes -= memorySize(&e.Entry)
 	}
 }
 

@@ -10,7 +10,17 @@ import (
 // all tiers. Tiered is safe for concurrent use if the tiers are.
 type Tiered struct {
 	tiers   []Cache
+	again   Again      // the last tier, where it wants to hear of hits above it
+	memory  *Memory    // the first tier, where again is set
 	stripes [64]stripe // by the key's first byte
+}
+
+// An Again is a tier that wants to hear of entries that a tier above it has, and that are asked for
+// again: it may not have kept them at once. As the last one of [Tiered] below a [Memory], it hears of
+// the first hit in memory, and of each one elsewhere. Where Again returns false, it also hears of the
+// next hit in memory.
+type Again interface {
+	Again(key Key, e *Entry) (settled bool)
 }
 
 // A stripe counts changes of its keys. Get must not copy an entry upwards that a Put or a
@@ -25,7 +35,14 @@ var _ Cache = (*Tiered)(nil)
 
 // NewTiered returns the tiers as one cache. Without tiers every lookup misses.
 func NewTiered(tiers ...Cache) *Tiered {
-	return &Tiered{tiers: tiers}
+	t := &Tiered{tiers: tiers}
+	if len(tiers) > 1 {
+		t.memory, _ = tiers[0].(*Memory)
+		if t.memory != nil {
+			t.again, _ = tiers[len(tiers)-1].(Again)
+		}
+	}
+	return t
 }
 
 // Get returns the entry and the name of the tier that had it, or nil.
@@ -33,7 +50,7 @@ func (t *Tiered) Get(ctx context.Context, key Key) (*Entry, string) {
 	if len(t.tiers) == 0 {
 		return nil, ""
 	}
-	if e, tier := t.tiers[0].Get(ctx, key); e != nil {
+	if e, tier := t.first(ctx, key); e != nil {
 		return e, tier
 	}
 	s := t.stripe(key)
@@ -53,11 +70,36 @@ func (t *Tiered) Get(ctx context.Context, key Key) (*Entry, string) {
 			for _, above := range t.tiers[:i+1] {
 				above.Put(ctx, key, e)
 			}
+			if t.again != nil && i < len(t.tiers)-2 {
+				t.memory.noteHit(key, t.again.Again(key, e))
+			}
 		}
 		s.mu.Unlock()
 		return e, tier
 	}
 	return nil, ""
+}
+
+// first looks into the first tier.
+func (t *Tiered) first(ctx context.Context, key Key) (*Entry, string) {
+	if t.again == nil {
+		return t.tiers[0].Get(ctx, key)
+	}
+	e, first := t.memory.get(key)
+	if e == nil {
+		return nil, ""
+	}
+	if first {
+		s := t.stripe(key)
+		s.mu.Lock()
+		// A Put or a Delete may come after the entry. Then the next hit is told.
+		settled := s.writing == 0 && t.memory.has(key, e) && t.again.Again(key, e)
+		if !settled {
+			t.memory.noteHit(key, false)
+		}
+		s.mu.Unlock()
+	}
+	return e, "memory"
 }
 
 // Put stores the entry in every tier that wants it.

@@ -2,7 +2,11 @@ package cache_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tintype/tintype/cache"
 )
@@ -136,4 +140,56 @@ func TestTieredFillAcrossPut(t *testing.T) {
 	if e, _ := tiered.Get(t.Context(), numbered(1)); string(e.Body[:3]) != "new" {
 		t.Errorf("have %q after the put of new", e.Body[:3])
 	}
+}
+
+// A second is a tier that keeps what is asked for again.
+type second struct {
+	*cache.Memory
+	again   []string
+	unready bool
+}
+
+func (c *second) Put(context.Context, cache.Key, *cache.Entry) {}
+
+func (c *second) Again(_ cache.Key, e *cache.Entry) (settled bool) {
+	if c.unready {
+		return false
+	}
+	c.again = append(c.again, strings.TrimRight(string(e.Body), "\x00"))
+	return true
+}
+
+func TestTieredTellsOfSecondUse(t *testing.T) {
+	middle, lower := cache.NewMemory(1<<20), &second{Memory: cache.NewMemory(1 << 20)}
+	tiered := cache.NewTiered(cache.NewMemory(1<<20), middle, lower)
+	told := func(what string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, lower.again, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+		lower.again = nil
+	}
+	tiered.Put(t.Context(), numbered(1), entryOf("a", 10))
+	told("put")
+	tiered.Get(t.Context(), numbered(1))
+	told("first hit", "a")
+	tiered.Get(t.Context(), numbered(1))
+	told("second hit")
+	tiered.Put(t.Context(), numbered(1), entryOf("b", 10))
+	tiered.Get(t.Context(), numbered(1))
+	told("first hit of another entry", "b")
+	middle.Put(t.Context(), numbered(2), entryOf("c", 10))
+	tiered.Get(t.Context(), numbered(2))
+	told("hit in the middle", "c")
+	lower.Memory.Put(t.Context(), numbered(3), entryOf("d", 10))
+	tiered.Get(t.Context(), numbered(3))
+	told("hit of the tier itself")
+	lower.unready = true
+	middle.Put(t.Context(), numbered(4), entryOf("e", 10))
+	tiered.Get(t.Context(), numbered(4))
+	tiered.Get(t.Context(), numbered(4))
+	lower.unready = false
+	tiered.Get(t.Context(), numbered(4))
+	tiered.Get(t.Context(), numbered(4))
+	told("hits before and after the tier was ready", "e")
 }

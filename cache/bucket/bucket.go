@@ -4,11 +4,12 @@
 // For most uses, call [Open] and pass the result to [cache.NewTiered] below the memory and
 // disk tiers.
 //
-// Expired objects aren't deleted, since another node may have written a fresh one by then.
-// A lifecycle rule of the bucket must remove them.
+// Expired objects aren't deleted at once, since another node may have written a fresh one by then.
+// A lifecycle rule of the bucket must remove them, or MaxAge.
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,10 +37,22 @@ type Config struct {
 	// once and writes wait. After it one request tries the bucket; a failure starts the next
 	// pause. 0 is 10 s.
 	Cooldown time.Duration
+	// SecondUse writes a variant once it is asked for again after it was made, and not at once. It
+	// needs a filter.
+	SecondUse bool
+	// FilterBytes bounds the memory for what the bucket is known to hold: 1.75 bytes a variant. With
+	// it, new variants cost no lookup. 0 is no filter.
+	FilterBytes int64
+	// MaxAge is how long objects stay in the bucket, where no lifecycle rule deletes them: once a day
+	// one of all servers deletes what is older. 0 deletes nothing.
+	MaxAge time.Duration
 	// Reserve is asked before an entry of 64 KiB or more is read. Nil reads every entry.
 	Reserve cache.Reserve
 	// Log receives failures, once a minute at most. Nil logs nothing.
 	Log *slog.Logger
+
+	Clock      func() time.Time // for tests; nil is time.Now. It is for MaxAge only
+	SweepPause time.Duration    // for tests; 0 is half a second
 }
 
 const (
@@ -54,9 +67,14 @@ const (
 
 	// overhead is the memory of a queued write beside its body, in bytes.
 	overhead = 1 << 10
-	// absentFor is how long a Delete is skipped after the bucket had no such object. A
-	// request for an image that doesn't exist then costs one request to the bucket, not two.
+	// absentFor is how long the bucket isn't asked again for an object that it didn't have, and a Delete
+	// is skipped. Requests that come while the variant is made then cost one request to the
+	// bucket together, and one for an image that doesn't exist costs one, not two.
 	absentFor = 10 * time.Second
+	// madeWithin is the longest that a variant takes from its lookup until it is made.
+	madeWithin = 2 * time.Minute
+	// madeShare is the share of the filter's memory that remembers what was made and isn't written.
+	madeShare = 8
 )
 
 // A Cache keeps entries in a bucket. Put and Delete return at once, and goroutines write
@@ -71,23 +89,32 @@ type Cache struct {
 	deadline   *deadline // of lookups
 	log        *slog.Logger
 	breaker    *breaker
+	index      *index // what the bucket holds; nil is unknown
 
 	lookups cache.Shared[lookup, *cache.Entry]
 
-	mu       sync.Mutex // guards all fields below; never held during a request
-	pending  map[cache.Key]*write
-	queue    []cache.Key                          // keys of pending writes that no writer has taken, the oldest first
-	queued   int64                                // bytes of all pending writes
-	wake     sync.Cond                            // signals that the queue has grown, or the cache closes; its lock is mu
-	idle     chan struct{}                        // closed when nothing is pending; nil when nobody waits
-	epochs   [64]uint64                           // by the key's first byte: Puts and Deletes so far
-	unsure   *simplelru.LRU[cache.Key, struct{}]  // keys whose last write failed: the bucket's object may be outdated
-	absent   *simplelru.LRU[cache.Key, time.Time] // keys without an object in the bucket, and when it said so
-	closed   bool
-	aborted  bool // Close has given up the queue
-	stats    cache.Stats
-	loggedAt time.Time
-	unlogged int // failures since loggedAt
+	mu      sync.Mutex // guards all fields below; never held during a request
+	pending map[cache.Key]*write
+	queue   []cache.Key                          // keys of pending writes that no writer has taken, the oldest first
+	queued  int64                                // bytes of all pending writes
+	wake    sync.Cond                            // signals that the queue has grown, or the cache closes; its lock is mu
+	idle    chan struct{}                        // closed when nothing is pending; nil when nobody waits
+	epochs  [4096]uint64                         // by the key's first 12 bits: Puts and Deletes so far
+	unsure  *simplelru.LRU[cache.Key, struct{}]  // keys whose last write failed: the bucket's object may be outdated
+	absent  *simplelru.LRU[cache.Key, time.Time] // keys without an object in the bucket, and when it said so
+	made    *filter                              // of variants that were made here and not written; nil writes each at once
+	closed  bool
+	aborted bool // Close has given up the queue
+	stats   cache.Stats
+	unasked unasked
+	held    uint64 // Puts that wait for a second use
+
+	sweptObjects uint64
+	loggedAt     time.Time
+	unlogged     int // failures since loggedAt
+
+	clock      func() time.Time
+	sweepPause time.Duration
 
 	writing context.Context // context of all writes
 	abort   context.CancelFunc
@@ -96,6 +123,9 @@ type Cache struct {
 }
 
 var _ cache.Cache = (*Cache)(nil)
+
+// unasked counts lookups that missed without a request, by reason.
+type unasked struct{ filter, again, paused uint64 }
 
 // A lookup is a key and the count of its changes. A Get that comes after a change has
 // another count, so it can't share a request from before the change.
@@ -112,7 +142,7 @@ type write struct {
 	next  *write       // the write that follows a busy one, or nil
 }
 
-// Open returns the cache in a bucket. It makes no request: a bucket that can't be reached
+// Open returns the cache in a bucket. It waits for no request: a bucket that can't be reached
 // is logged at the first failure, and all lookups miss. Call Close at the end.
 func Open(cfg Config) (*Cache, error) {
 	store, err := openStore(cfg.URL)
@@ -125,6 +155,8 @@ func Open(cfg Config) (*Cache, error) {
 		queueBytes: cfg.QueueBytes,
 		deadline:   &deadline{fixed: cfg.GetTimeout},
 		log:        cfg.Log,
+		clock:      cfg.Clock,
+		sweepPause: cmp.Or(cfg.SweepPause, sweepPause),
 		pending:    make(map[cache.Key]*write),
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
@@ -147,23 +179,58 @@ func Open(cfg Config) (*Cache, error) {
 		return nil, err
 	}
 	c.writing, c.abort = context.WithCancel(context.Background())
+	if cfg.SecondUse && cfg.FilterBytes <= 0 {
+		return nil, errors.New("bucket cache: to write variants at their second use takes a filter of what was written")
+	}
+	if cfg.SecondUse {
+		c.made = newFilter(cfg.FilterBytes / madeShare)
+		cfg.FilterBytes -= cfg.FilterBytes / madeShare
+	}
+	if cfg.FilterBytes > 0 {
+		c.index = newIndex(store, cfg.FilterBytes, c.log)
+	}
+	c.start(cfg.MaxAge)
+	return c, nil
+}
+
+// start starts what writes the queue, exchanges lists with other servers, and sweeps.
+func (c *Cache) start(maxAge time.Duration) {
 	var running sync.WaitGroup
 	for range writers {
 		running.Go(c.writeQueue)
 	}
+	var following sync.WaitGroup
+	ctx, stop := context.WithCancel(c.writing)
+	if c.index != nil {
+		following.Go(func() { c.index.follow(ctx) })
+	}
+	if maxAge > 0 {
+		following.Go(func() { c.sweepDaily(ctx, maxAge) })
+	}
 	go func() {
 		running.Wait()
+		stop()
+		following.Wait()
+		if c.index != nil {
+			c.index.last(c.writing)
+		}
 		c.abort()
 		close(c.stopped)
 	}()
-	return c, nil
+}
+
+// Exchange tells other servers what this one has written, and learns what they have, as the cache
+// does by itself every five minutes.
+func (c *Cache) Exchange(ctx context.Context) error {
+	if c.index == nil {
+		return nil
+	}
+	_, err := c.index.exchange(ctx)
+	return err
 }
 
 // Get returns the entry and "bucket", or nil.
 func (c *Cache) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
-	if cache.LocalOnly(ctx) {
-		return nil, ""
-	}
 	e := c.get(ctx, key)
 	if e != nil && e.Expired(time.Now()) {
 		e = nil
@@ -185,6 +252,7 @@ func (c *Cache) get(ctx context.Context, key cache.Key) *cache.Entry {
 		w = w.next
 	}
 	closed, unsure := c.closed, c.unsure.Contains(key)
+	at, absent := c.absent.Peek(key)
 	asked := lookup{key, *c.epoch(key)}
 	c.mu.Unlock()
 	switch {
@@ -192,10 +260,13 @@ func (c *Cache) get(ctx context.Context, key cache.Key) *cache.Entry {
 		return nil
 	case w != nil:
 		return w.entry
-	case unsure:
+	case unsure, cache.LocalOnly(ctx):
+		return nil
+	case absent && time.Since(at) < absentFor:
+		c.miss(func(n *unasked) { n.again++ })
 		return nil
 	}
-	hold, err := c.lookups.Do(ctx, asked, func(ctx context.Context) (*cache.Entry, error) { return c.read(ctx, asked) })
+	hold, err := c.lookups.Do(ctx, asked, func(ctx context.Context) (*cache.Entry, error) { return c.lookUp(ctx, asked) })
 	if err != nil {
 		return nil
 	}
@@ -203,10 +274,42 @@ func (c *Cache) get(ctx context.Context, key cache.Key) *cache.Entry {
 	return hold.Value
 }
 
-// read asks the bucket, except during a pause. A nil entry without an error means that the
-// bucket has none.
+// miss counts a lookup that asks the bucket nothing.
+func (c *Cache) miss(count func(*unasked)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count(&c.unasked)
+}
+
+// lookUp asks the bucket, unless it is known not to have the key. A nil entry without an error means
+// that the bucket has none.
+func (c *Cache) lookUp(ctx context.Context, asked lookup) (*cache.Entry, error) {
+	if c.index == nil {
+		return c.read(ctx, asked)
+	}
+	look, judged := c.index.ask(asked.key)
+	if !look {
+		c.miss(func(n *unasked) { n.filter++ })
+		c.noteAbsent(asked)
+		return nil, nil
+	}
+	e, err := c.read(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	if judged {
+		c.index.judge(e != nil)
+	}
+	if e != nil {
+		c.index.holds(asked.key)
+	}
+	return e, nil
+}
+
+// read asks the bucket, except during a pause.
 func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	if ok, _ := c.breaker.allow(time.Now()); !ok {
+		c.miss(func(n *unasked) { n.paused++ })
 		return nil, errPaused
 	}
 	begin, most := time.Now(), c.deadline.get()
@@ -254,7 +357,7 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	return e, nil
 }
 
-// noteAbsent remembers that the bucket has no object for a key, unless the key has changed
+// noteAbsent remembers that the bucket has no object for a key, or so it seems, unless the key has changed
 // since the lookup.
 func (c *Cache) noteAbsent(asked lookup) {
 	c.mu.Lock()
@@ -265,7 +368,8 @@ func (c *Cache) noteAbsent(asked lookup) {
 }
 
 // Put queues the entry to be written. An entry that can't be kept, or that finds the queue
-// full, becomes a Delete. One that another server has made is that server's to write.
+// full, becomes a Delete. One that another server has made is that server's to write. With SecondUse,
+// one that was made for the first time is for Again to write.
 func (c *Cache) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
 	if e.Elsewhere {
 		return
@@ -274,12 +378,52 @@ func (c *Cache) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
 		c.Delete(ctx, key)
 		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holdBack(key) {
+		c.held++
+		return
+	}
+	c.put(key, e)
+}
+
+// Again writes an entry that a faster tier has, and that was asked for once more, unless the bucket
+// has it. It returns false where that isn't known yet. Without SecondUse it does nothing.
+func (c *Cache) Again(key cache.Key, e *cache.Entry) (settled bool) {
+	if c.made == nil || e.Elsewhere || e.Code != "" || e.Expired(time.Now()) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending[key] != nil || c.index.has(key) {
+		return true
+	}
+	// What an earlier process has made is on the disk, and may be in the bucket.
+	if c.made.has(printOf(key)) || c.index.lacks(key) {
+		c.put(key, e)
+		return true
+	}
+	return !c.index.waits()
+}
+
+// holdBack reports whether an entry waits for its second use. It does where it is made for the first
+// time, as far as anyone remembers, and where the bucket has no older one. The caller holds mu.
+func (c *Cache) holdBack(key cache.Key) bool {
+	if c.made == nil || c.pending[key] != nil || c.unsure.Contains(key) || c.index.has(key) {
+		return false
+	}
+	at, absent := c.absent.Peek(key)
+	if !(absent && time.Since(at) < madeWithin) && !c.index.lacks(key) {
+		return false
+	}
+	return c.made.add(printOf(key))
+}
+
+// put queues an entry. The caller holds mu.
+func (c *Cache) put(key cache.Key, e *cache.Entry) {
 	// The caller may change its Entry afterwards. The body is shared.
 	kept := *e
 	w := &write{entry: &kept, size: overhead + int64(cap(e.Body))}
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.closed || cache.EncodedSize(e) > c.maxEntry() || c.queued+w.size > c.queueBytes {
 		c.stats.Dropped++
 		w = &write{}
@@ -292,7 +436,9 @@ func (c *Cache) Put(ctx context.Context, key cache.Key, e *cache.Entry) {
 func (c *Cache) Delete(_ context.Context, key cache.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, ok := c.absent.Peek(key); ok && c.pending[key] == nil && time.Since(at) < absentFor {
+	at, absent := c.absent.Peek(key)
+	absent = absent && time.Since(at) < absentFor || c.index != nil && !c.unsure.Contains(key) && c.index.lacks(key)
+	if absent && c.pending[key] == nil {
 		return
 	}
 	c.enqueue(key, &write{})
@@ -386,7 +532,7 @@ func (c *Cache) Stats() cache.Stats {
 func (c *Cache) maxEntry() int64 { return c.queueBytes / 4 }
 
 // epoch counts the changes of a key. The caller holds mu.
-func (c *Cache) epoch(key cache.Key) *uint64 { return &c.epochs[int(key[0])%len(c.epochs)] }
+func (c *Cache) epoch(key cache.Key) *uint64 { return &c.epochs[int(key[0])<<4|int(key[1])>>4] }
 
 // succeeded records that the bucket has answered.
 func (c *Cache) succeeded() {

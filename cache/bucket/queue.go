@@ -103,6 +103,9 @@ func (c *Cache) done(key cache.Key, w *write, err error) {
 		c.unsure.Remove(key)
 		if w.entry != nil {
 			c.stats.Puts++
+			if c.index != nil {
+				c.index.holds(key)
+			}
 		}
 	}
 	if w.next != nil && !c.aborted {

@@ -78,6 +78,7 @@ type store struct {
 	transport      *http.Transport
 	bucket, prefix string
 	reserve        cache.Reserve // nil reads every entry
+	requests       *requests
 }
 
 // largeRead is the size in bytes from which memory is reserved for an entry that is read.
@@ -117,7 +118,7 @@ func openStore(raw string) (store, error) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
-	return store{client: client, transport: transport, bucket: l.Bucket, prefix: l.Prefix}, nil
+	return store{client: client, transport: transport, bucket: l.Bucket, prefix: l.Prefix, requests: &requests{}}, nil
 }
 
 // name returns the object key of an entry. Two digits in front spread the keys over
@@ -131,7 +132,8 @@ func (s store) name(key cache.Key) *string {
 // get returns the bytes of an entry, or errAbsent. An object of more than limit bytes is
 // errTooLarge. Without memory for it the error is errNoRoom. It calls answered once the bucket says
 // whether there is one.
-func (s store) get(ctx context.Context, key cache.Key, limit int64, answered func()) ([]byte, error) {
+func (s store) get(ctx context.Context, key cache.Key, limit int64, answered func()) (_ []byte, err error) {
+	defer func() { s.requests.count(ctx, requestGet, err) }()
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(aws.NopRetryer{}))
 	if err == nil {
 		answered()
@@ -183,6 +185,7 @@ func (s store) put(ctx context.Context, key cache.Key, e *cache.Entry) error {
 		in.CacheControl = aws.String("private, max-age=" + strconv.FormatInt(max(int64(time.Until(e.ExpiresAt)/time.Second), 0), 10))
 	}
 	_, err = s.client.PutObject(ctx, in, retriedBy(patient()))
+	s.requests.count(ctx, requestPut, err)
 	return err
 }
 
@@ -201,10 +204,15 @@ func metadata(e *cache.Entry) map[string]string {
 
 // delete deletes the entry under a key, if there is one.
 func (s store) delete(ctx context.Context, key cache.Key) error {
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(patient()))
+	return s.deleteNamed(ctx, s.name(key))
+}
+
+func (s store) deleteNamed(ctx context.Context, name *string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: name}, retriedBy(patient()))
 	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchKey" {
-		return nil // some stores say so
+		err = nil // some stores say so
 	}
+	s.requests.count(ctx, requestDelete, err)
 	return err
 }
 

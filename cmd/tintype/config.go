@@ -88,6 +88,10 @@ type serveCmd struct {
 
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. Set endpoint for stores other than AWS."`
 
+	CacheBucketWrites string        `env:"TINTYPE_CACHE_BUCKET_WRITES" default:"second-use" enum:"second-use,always" placeholder:"second-use|always" help:"When a variant is written to --cache-bucket: once it is asked for again after it was made, or always (${default})."`
+	CacheBucketFilter size          `env:"TINTYPE_CACHE_BUCKET_FILTER" default:"16MiB" placeholder:"SIZE" help:"Most memory for what --cache-bucket is known to hold, 2 bytes a variant: new variants then cost no request to it. 0 asks it for each, and needs --cache-bucket-writes always (${default})."`
+	CacheBucketMaxAge time.Duration `env:"TINTYPE_CACHE_BUCKET_MAX_AGE" default:"0" placeholder:"DURATION" help:"Age at which objects in --cache-bucket are deleted, such as 30d, by one of the servers, once a day. 0 leaves that to a lifecycle rule of the bucket, which costs nothing (${default})."`
+
 	Workers          int           `env:"TINTYPE_WORKERS" default:"0" placeholder:"N" help:"Worker processes, and so transforms at the same time. 0 is one for every core of the machine or the container (${default})."`
 	Sandbox          string        `env:"TINTYPE_SANDBOX" default:"auto" enum:"auto,require,off" placeholder:"auto|require|off" help:"Sandbox of worker processes: the layers that this system has (auto), all layers or no start (require), or limits only (off) (${default})."`
 	Queue            int           `env:"TINTYPE_QUEUE" default:"256" placeholder:"N" help:"Transforms that may wait. One workspace takes at most as many places as it leaves free for others. Further transforms are answered 503 at once (${default})."`
@@ -200,6 +204,12 @@ func (c *serveCmd) Validate() error {
 	if c.CacheBucket != "" {
 		if _, err := bucketcache.ParseURL(c.CacheBucket); err != nil {
 			return fmt.Errorf("--cache-bucket: %w", err)
+		}
+		if age := c.CacheBucketMaxAge; age != 0 && age < day {
+			return errors.New("--cache-bucket-max-age: must be a day or more, such as 30d, or 0 for a lifecycle rule of the bucket")
+		}
+		if c.CacheBucketFilter == 0 && c.CacheBucketWrites != "always" {
+			return errors.New("--cache-bucket-filter: 0 needs --cache-bucket-writes always: what is written at its second use must be remembered")
 		}
 	}
 	if c.PurgeWebhook != "" {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
@@ -138,13 +140,29 @@ func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuff
 	}
 }
 
+// fakeBucket returns the URL of an empty bucket.
+func fakeBucket(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+		t.Setenv(name, "seeded")
+	}
+	backend := s3mem.New()
+	if err := backend.CreateBucket("cache"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gofakes3.New(backend).Server())
+	t.Cleanup(server.Close)
+	return "s3://cache/?region=auto&endpoint=" + server.URL
+}
+
 // TestOpsListener looks at what the operator sees of a whole server, with all that has figures,
 // and stops it.
 func TestOpsListener(t *testing.T) {
 	ca := certstest.New(t)
 	cert, key := ca.Write(t, t.TempDir(), "server", "img.example.com")
 	secure := freeAddress(t)
-	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3", "--metrics-per-workspace", "10")
+	_, ops, log, stop := serveOps(t, "--tls", "auto", "--tls-listen", secure, "--tls-cert", cert, "--tls-key", key, "--http3", "--metrics-per-workspace", "10",
+		"--cache-bucket", fakeBucket(t))
 	client, public := trusting(t, ca), "https://"+secure
 	for range 2 {
 		if res, _ := getBy(t, client, public+"/demo/samples/dusk.jpg?w=16&utm_campaign=hidden"); res.StatusCode != 200 {
@@ -163,6 +181,7 @@ func TestOpsListener(t *testing.T) {
 		`tintype_cache_entries{tier="memory"} 1`,
 		`tintype_cache_hits_total{tier="memory"} 1`,
 		`tintype_cache_bytes{tier="disk"}`,
+		`tintype_cache_bucket_requests_total{request="list",result="ok"}`,
 		`go_goroutines`,
 		`tintype_build_info{go_version="go`,
 		`tintype_fetch_seconds_count{origin="dir"} 1`,

@@ -80,7 +80,10 @@ func (c *serveCmd) openTiers(memoryBytes int64, reserve cache.Reserve, log *slog
 		}
 	}
 	if c.CacheBucket != "" {
-		shared, err := bucketcache.Open(bucketcache.Config{URL: c.CacheBucket, Reserve: reserve, Log: log})
+		shared, err := bucketcache.Open(bucketcache.Config{
+			URL: c.CacheBucket, SecondUse: c.CacheBucketWrites == "second-use", FilterBytes: int64(c.CacheBucketFilter), MaxAge: c.CacheBucketMaxAge,
+			Reserve: reserve, Log: log,
+		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("--cache-bucket: %w", err)
 		}

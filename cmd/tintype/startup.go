@@ -256,6 +256,9 @@ func (s *startup) openCache(context.Context) error {
 		return err
 	}
 	s.tiers = tiers
+	if bucket, ok := figures["bucket"].(prometheus.Collector); ok {
+		s.metrics.MustRegister(bucket)
+	}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(), figures, poolMetrics{s.workers}, bodyMetrics{s.bodies}, unknownMetric(s.strangers))
 	return nil

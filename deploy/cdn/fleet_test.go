@@ -61,7 +61,7 @@ func serveFleet(t *testing.T) *fleet {
 		t.Setenv(name, value)
 	}
 	for range 3 {
-		f.servers = append(f.servers, serve(t, "--apply", file, "--allow-cidr", "127.0.0.0/8", "--cache-bucket", "s3://cache/?region=auto&endpoint="+bucket.URL))
+		f.servers = append(f.servers, serve(t, "--apply", file, "--allow-cidr", "127.0.0.0/8", "--cache-bucket-writes", "always", "--cache-bucket", "s3://cache/?region=auto&endpoint="+bucket.URL))
 	}
 	return f
 }
