@@ -56,6 +56,10 @@ type Entry struct {
 	// share. No tier stores this field.
 	Elsewhere bool
 
+	// Part is set where Body is a part only, of a body that a PartOf asked for. No tier stores such
+	// an entry.
+	Part *Part
+
 	// Partial means that something that was asked for is missing from the body, and may come
 	// back.
 	Partial bool
@@ -69,6 +73,30 @@ type Entry struct {
 type Redirect struct {
 	Original int    // index of the original among those of the entry
 	URL      string // where the redirect led to; it has no line breaks
+}
+
+// A Part says which part of a body there is.
+type Part struct {
+	First int64 // its first byte
+	Size  int64 // of the whole body, in bytes
+}
+
+// A PartOf says which bytes of a large body are asked for, first to last. It gets the entry without its
+// body, and the size of that. ok is false where the whole is asked for.
+type PartOf func(e *Entry, size int64) (first, last int64, ok bool)
+
+type partOf struct{}
+
+// WithPart returns a context for a lookup that needs a part of the body only. A tier may read that part
+// alone, and returns an entry with a Part then. Nil asks for the whole.
+func WithPart(ctx context.Context, part PartOf) context.Context {
+	return context.WithValue(ctx, partOf{}, part)
+}
+
+// PartAsked returns what was given to WithPart, or nil.
+func PartAsked(ctx context.Context) PartOf {
+	part, _ := ctx.Value(partOf{}).(PartOf)
+	return part
 }
 
 // Expired reports whether the entry has expired at now.

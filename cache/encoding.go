@@ -206,13 +206,39 @@ func decode(stored []byte, key Key, verified bool) (*Entry, error) {
 		return nil, ErrCorrupt
 	}
 	bodyStart := uint64(len(stored)) - h.BodyLen
+	e, err := h.entry(stored[:bodyStart])
+	if err != nil {
+		return nil, err
+	}
+	e.Body = stored[bodyStart:len(stored):len(stored)]
+	return e, nil
+}
+
+// DecodeHead returns an entry without its body, and where in the stored bytes the body begins. head is
+// what they begin with, size is their number. The error is ErrCorrupt, also where head ends before the
+// body begins, or ErrOtherVersion. The checksum is of the whole, so it isn't verified.
+func DecodeHead(head []byte, key Key, size int64) (e *Entry, bodyStart int64, err error) {
+	h, err := parseHeader(head, key, size)
+	if err != nil {
+		return nil, 0, err
+	}
+	bodyStart = size - int64(h.BodyLen)
+	if bodyStart > int64(len(head)) {
+		return nil, 0, ErrCorrupt
+	}
+	e, err = h.entry(head[:bodyStart])
+	return e, bodyStart, err
+}
+
+// entry returns the entry without its body, of all that is stored before it.
+func (h *header) entry(head []byte) (*Entry, error) {
 	var hashes [][32]byte
 	begin := headerSize
-	for range hashesIn(stored) {
-		hashes = append(hashes, [32]byte(stored[begin:]))
+	for range hashesIn(head) {
+		hashes = append(hashes, [32]byte(head[begin:]))
 		begin += 32
 	}
-	texts := string(stored[begin:bodyStart])
+	texts := string(head[begin:])
 	next := func(n uint32) (text string) {
 		text, texts = texts[:n], texts[n:]
 		return text
@@ -223,12 +249,11 @@ func decode(stored []byte, key Key, verified bool) (*Entry, error) {
 		OriginETag:         next(h.OriginETagLen),
 		OriginLastModified: next(h.OriginLastModifiedLen),
 		OriginHashes:       hashes,
-		Unaware:            isUnaware(stored),
+		Unaware:            isUnaware(head),
 		Width:              int(h.Width), Height: int(h.Height), Frames: int(h.Frames),
 		StoredAt:     h.StoredAt.time(),
 		RevalidateAt: h.RevalidateAt.time(),
 		ExpiresAt:    h.ExpiresAt.time(),
-		Body:         stored[bodyStart:len(stored):len(stored)],
 	}
 	texts, e.Partial = strings.CutPrefix(texts, partialLine)
 	if !decodeRedirects(texts, e) {

@@ -31,12 +31,24 @@ func FuzzDecode(f *testing.F) {
 		f.Add(file)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
+		for _, size := range []int64{0, int64(len(file)), 1 << 40} {
+			_, _, _ = DecodeHead(file, key, size) // whatever it is, it's read or refused
+		}
 		if len(file) >= sumEnd {
 			binary.BigEndian.PutUint32(file[sumStart:], crc32.Checksum(file[sumEnd:], castagnoli))
 		}
 		e, err := Decode(file, key)
 		if err != nil {
 			return
+		}
+		begin := int64(len(file) - len(e.Body))
+		bodiless := *e
+		bodiless.Body = nil
+		if of, at, err := DecodeHead(file[:begin], key, int64(len(file))); err != nil || at != begin || !cmp.Equal(of, &bodiless) {
+			t.Fatalf("the head alone: %v, its body at %d of %d", err, at, len(file))
+		}
+		if _, _, err := DecodeHead(file[:begin-1], key, int64(len(file))); err == nil {
+			t.Fatal("half a head was read")
 		}
 		head, err := EncodeHead(key, e)
 		if err != nil {

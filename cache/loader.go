@@ -75,9 +75,14 @@ func (l *Loader) Load(ctx context.Context, key Key, fill Fill) (*Entry, Outcome,
 	if e == NoRoom {
 		return nil, Outcome{}, ErrNoRoom
 	}
+	if PartAsked(ctx) != nil {
+		ctx = WithPart(ctx, nil) // a fill makes the whole, for others too
+	}
 	if e != nil {
 		now := l.now()
 		switch {
+		case e.Part != nil && !e.Expired(now): // it can't be renewed from a part
+			return e, Outcome{Tier: tier, Stale: e.Stale(now)}, nil
 		case !e.Stale(now) && !e.Expired(now):
 			return e, Outcome{Tier: tier}, nil
 		case !e.Expired(now):
@@ -150,7 +155,7 @@ func (l *Loader) fill(ctx context.Context, key Key, seen uint32, old *Entry, fil
 		if err != nil {
 			return found{}, err
 		}
-		if e == nil {
+		if e == nil || e.Part != nil {
 			return found{}, errNoEntry
 		}
 		if !e.Expired(l.now()) {

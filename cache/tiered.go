@@ -62,7 +62,7 @@ func (t *Tiered) Get(ctx context.Context, key Key) (*Entry, string) {
 		if e == nil {
 			continue
 		}
-		if e == NoRoom {
+		if e == NoRoom || e.Part != nil {
 			return e, tier
 		}
 		s.mu.Lock()

@@ -39,11 +39,12 @@ type ask struct {
 	marks      decidedMarks
 	canonical  string // of options, but for the mark and what changes no byte of the output
 	accept     transform.Accept
-	ignored    []string // parameters that change nothing, as the URL spells them
-	foreign    *foreign // what the URL of another product says besides; nil is one of ours
-	told       *told    // of a URL that is known, see known; nil is not known
-	asked      *asking  // how it was asked for, so that another server of the fleet can be asked; nil is by nobody whom that one could understand
-	forPeer    bool     // another server of the fleet asks, which counts what is made for it
+	ignored    []string     // parameters that change nothing, as the URL spells them
+	foreign    *foreign     // what the URL of another product says besides; nil is one of ours
+	told       *told        // of a URL that is known, see known; nil is not known
+	asked      *asking      // how it was asked for, so that another server of the fleet can be asked; nil is by nobody whom that one could understand
+	part       cache.PartOf // which bytes of the answer are asked for; nil is all
+	forPeer    bool         // another server of the fleet asks, which counts what is made for it
 
 	// Of endpoints that make no variant of one original:
 	show    parts        // of info: what the answer shows

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -9,9 +10,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/delivery/deliverytest"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
@@ -126,7 +129,40 @@ func TestSingleFlight(t *testing.T) {
 }
 
 func TestConditionalAndRange(t *testing.T) {
-	b := newBench(t)
+	t.Run("whole entries", func(t *testing.T) { testConditionalAndRange(t, newBench(t)) })
+	t.Run("parts", func(t *testing.T) {
+		parts := &partTier{Memory: cache.NewMemory(1 << 20)}
+		testConditionalAndRange(t, newBench(t, func(c *setup) { c.Cache = cache.NewTiered(cache.NewMemory(0), parts) }))
+		if parts.parts.Load() < 5 {
+			t.Errorf("%d parts", parts.parts.Load())
+		}
+	})
+}
+
+// A partTier returns the part of a body that is asked for, as a bucket does with a large one.
+type partTier struct {
+	*cache.Memory
+	parts atomic.Int32
+}
+
+func (c *partTier) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
+	e, tier := c.Memory.Get(ctx, key)
+	part := cache.PartAsked(ctx)
+	if e == nil || part == nil {
+		return e, tier
+	}
+	known := *e
+	known.Body = nil
+	first, last, ok := part(&known, int64(len(e.Body)))
+	if !ok || first > last {
+		return e, tier
+	}
+	c.parts.Add(1)
+	known.Body, known.Part = e.Body[first:last+1], &cache.Part{First: first, Size: int64(len(e.Body))}
+	return &known, "bucket"
+}
+
+func testConditionalAndRange(t *testing.T, b *bench) {
 	b.registry.Set(t, b.acme())
 	first := b.get("/acme/photos/cat.jpg?w=50")
 	etag, all := first.Header().Get("ETag"), first.Body.Bytes()

@@ -127,6 +127,9 @@ func (s *Service) answer(w *Response, r *http.Request, t Target, round int) erro
 	r = ask.who.withPrincipal(r)
 	ask.client, ask.span = limit.ClientIn(r.Context()), w.Span
 	ask.asked = s.askedBy(t, r)
+	if ask.part = nil; ask.endpoint == transformEndpoint && ask.foreign == nil {
+		ask.part = askedPart(r)
+	}
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
 	if s.profiled != nil && s.profiled() {
@@ -206,6 +209,9 @@ func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry
 	key, make := a.key(), s.make
 	if s.peers != nil && a.asked != nil {
 		ctx, make = s.withOwner(ctx, a, key)
+	}
+	if a.part != nil {
+		ctx = cache.WithPart(ctx, a.part)
 	}
 	e, o, err := s.loader.Load(ctx, key, func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
 		look.String("tintype.cache", "miss")

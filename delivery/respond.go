@@ -49,15 +49,22 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	if first, last, ok := byteRange(r.Header, e); ok {
-		if first > last {
-			h["Content-Range"] = []string{"bytes */" + strconv.Itoa(len(e.Body))}
-			return fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.Itoa(len(e.Body))+" bytes long")
-		}
-		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, len(e.Body))}
-		return s.send(w, r, http.StatusPartialContent, e, e.Body[first:last+1])
+	size, body := int64(len(e.Body)), e.Body
+	if e.Part != nil {
+		size = e.Part.Size
 	}
-	return s.send(w, r, http.StatusOK, e, e.Body)
+	if first, last, ok := byteRange(r.Header, e.ETag, size); ok {
+		if first > last {
+			h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(size, 10)}
+			return fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.FormatInt(size, 10)+" bytes long")
+		}
+		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, size)}
+		if e.Part == nil { // otherwise it is the part that was asked for
+			body = e.Body[first : last+1]
+		}
+		return s.send(w, r, http.StatusPartialContent, e, body)
+	}
+	return s.send(w, r, http.StatusOK, e, body)
 }
 
 // describe sets the headers that every answer with an image has.
@@ -117,7 +124,7 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 	}
 	told := w.Header()["Cache-Status"]
 	shown := *a
-	shown.refs, shown.fallback, shown.asked = []ref{*a.fallback}, nil, nil
+	shown.refs, shown.fallback, shown.asked, shown.part = []ref{*a.fallback}, nil, nil, nil
 	var fallbackErr error
 	if shown.marks, fallbackErr = a.site.decideMarks(a.options.Mark, *a.fallback, a.refs...); fallbackErr != nil {
 		return err
@@ -154,16 +161,26 @@ func matches(ifNoneMatch []string, etag string) bool {
 	return false
 }
 
+// askedPart returns which part of an image a request needs, or nil where that is the whole.
+func askedPart(r *http.Request) cache.PartOf {
+	if r.Method != http.MethodGet || len(r.Header["Range"]) != 1 {
+		return nil
+	}
+	return func(e *cache.Entry, size int64) (first, last int64, ok bool) {
+		return byteRange(r.Header, e.ETag, size)
+	}
+}
+
 // byteRange is the part of the body that the request asks for (RFC 9110 §14). ok is false
 // where it gets the whole body: there is no Range, the Range is malformed, has another unit
 // or several parts, or If-Range names another version. first > last means that the range
 // lies behind the end.
-func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
+func byteRange(h http.Header, etag string, size int64) (first, last int64, ok bool) {
 	given := h["Range"]
-	if len(given) != 1 || len(e.Body) == 0 {
+	if len(given) != 1 || size == 0 {
 		return 0, 0, false
 	}
-	if version := h["If-Range"]; len(version) > 0 && (len(version) > 1 || version[0] != e.ETag) {
+	if version := h["If-Range"]; len(version) > 0 && (len(version) > 1 || version[0] != etag) {
 		return 0, 0, false
 	}
 	spec, found := strings.CutPrefix(given[0], "bytes=")
@@ -171,7 +188,7 @@ func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
 	if !found || !dash {
 		return 0, 0, false
 	}
-	end := len(e.Body) - 1
+	end := size - 1
 	if from == "" { // the last so many
 		n, valid := position(to)
 		if !valid {
@@ -180,7 +197,7 @@ func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
 		if n == 0 {
 			return 1, 0, true
 		}
-		return max(len(e.Body)-n, 0), end, true
+		return max(size-n, 0), end, true
 	}
 	first, valid := position(from)
 	if !valid {
@@ -199,7 +216,7 @@ func byteRange(h http.Header, e *cache.Entry) (first, last int, ok bool) {
 }
 
 // position reads a byte position. It caps positions that no body can have.
-func position(s string) (n int, ok bool) {
+func position(s string) (n int64, ok bool) {
 	if s == "" {
 		return 0, false
 	}
@@ -207,7 +224,7 @@ func position(s string) (n int, ok bool) {
 		if s[i] < '0' || s[i] > '9' {
 			return 0, false
 		}
-		n = min(n*10+int(s[i]-'0'), 1<<40)
+		n = min(n*10+int64(s[i]-'0'), 1<<40)
 	}
 	return n, true
 }

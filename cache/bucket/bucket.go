@@ -266,6 +266,13 @@ func (c *Cache) get(ctx context.Context, key cache.Key) *cache.Entry {
 		c.miss(func(n *unasked) { n.again++ })
 		return nil
 	}
+	if cache.PartAsked(ctx) != nil { // each may ask for another part
+		e, err := c.lookUp(ctx, asked)
+		if err != nil {
+			return nil
+		}
+		return e
+	}
 	hold, err := c.lookups.Do(ctx, asked, func(ctx context.Context) (*cache.Entry, error) { return c.lookUp(ctx, asked) })
 	if err != nil {
 		return nil
@@ -318,7 +325,7 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 	late := time.AfterFunc(most, func() { cancel(errLate) })
 	defer late.Stop()
 	// What counts is when the answer begins: a large body takes longer, and gets more time.
-	stored, err := c.store.get(ctx, asked.key, c.maxEntry(), func() {
+	found, err := c.store.get(ctx, asked.key, c.maxEntry(), cache.PartAsked(ctx), func() {
 		c.deadline.note(time.Since(begin), false)
 		late.Reset(max(most, bodyTimeout))
 	})
@@ -344,7 +351,10 @@ func (c *Cache) read(ctx context.Context, asked lookup) (*cache.Entry, error) {
 		return nil, err
 	}
 	c.succeeded()
-	e, err := cache.Decode(stored, asked.key)
+	if found.part != nil {
+		return found.part, nil
+	}
+	e, err := cache.Decode(found.stored, asked.key)
 	if err != nil {
 		// The object isn't deleted: the variant that is made now overwrites it.
 		if errors.Is(err, cache.ErrCorrupt) {

@@ -28,6 +28,8 @@ var (
 	errPaused   = errors.New("the bucket failed a moment ago")
 	errTooLarge = errors.New("the object is too large")
 	errNoRoom   = errors.New("there is no memory to read the object")
+
+	errOtherPart = errors.New("the object has changed, or the bucket doesn't answer with the part that it was asked for")
 )
 
 // A Location is where a cache's objects are. Region and Endpoint may be empty.
@@ -81,6 +83,14 @@ type store struct {
 	requests       *requests
 }
 
+const (
+	// leastForPart is the size in bytes from which a part of an object is read alone: that takes a
+	// second request.
+	leastForPart = 1 << 20
+	// partHead is what is read of such an object first. It has all fields but the body.
+	partHead = 64 << 10
+)
+
 // largeRead is the size in bytes from which memory is reserved for an entry that is read.
 const largeRead = 64 << 10
 
@@ -129,43 +139,108 @@ func (s store) name(key cache.Key) *string {
 	return aws.String(s.prefix + "v1/" + hex[:2] + "/" + hex)
 }
 
-// get returns the bytes of an entry, or errAbsent. An object of more than limit bytes is
-// errTooLarge. Without memory for it the error is errNoRoom. It calls answered once the bucket says
-// whether there is one.
-func (s store) get(ctx context.Context, key cache.Key, limit int64, answered func()) (_ []byte, err error) {
+// An object is what a lookup has read: the stored bytes of an entry, or an entry with a Part.
+type object struct {
+	stored []byte
+	part   *cache.Entry
+}
+
+// get returns an entry, or errAbsent. An object of more than limit bytes is errTooLarge. Without memory
+// for it the error is errNoRoom. It calls answered once the bucket says whether there is one. Of a large
+// object it reads only the part that is asked for, if there is one.
+func (s store) get(ctx context.Context, key cache.Key, limit int64, part cache.PartOf, answered func()) (_ object, err error) {
 	defer func() { s.requests.count(ctx, requestGet, err) }()
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key)}, retriedBy(aws.NopRetryer{}))
-	if err == nil {
+	if err == nil || isAbsent(err) {
 		answered()
 	}
+	if isAbsent(err) {
+		return object{}, errAbsent
+	}
 	if err != nil {
-		if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchKey" {
-			answered()
-			return nil, errAbsent
-		}
-		return nil, err
+		return object{}, err
 	}
 	defer out.Body.Close()
 	if out.ContentLength == nil {
 		stored, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
 		if err == nil && int64(len(stored)) > limit {
-			return nil, errTooLarge
+			return object{}, errTooLarge
 		}
-		return stored, err
+		return object{stored: stored}, err
 	}
-	if *out.ContentLength > limit {
-		return nil, errTooLarge
+	size := *out.ContentLength
+	if size > limit {
+		return object{}, errTooLarge
 	}
-	if s.reserve != nil && *out.ContentLength >= largeRead {
-		release, ok := s.reserve(ctx, *out.ContentLength)
+	var head []byte
+	if part != nil && size >= leastForPart {
+		head = make([]byte, partHead)
+		if _, err := io.ReadFull(out.Body, head); err != nil {
+			return object{}, err
+		}
+		if p, ok := partIn(head, key, size, part); ok {
+			out.Body.Close() // the rest of it isn't read
+			p.entry.Body, err = s.getPart(ctx, key, out.ETag, p.from, p.n)
+			return object{part: p.entry}, err
+		}
+	}
+	stored, err := s.readAll(ctx, head, out.Body, size)
+	return object{stored: stored}, err
+}
+
+// readAll reads the rest of size bytes, of which there is the head.
+func (s store) readAll(ctx context.Context, head []byte, rest io.Reader, size int64) ([]byte, error) {
+	if s.reserve != nil && size >= largeRead {
+		release, ok := s.reserve(ctx, size)
 		if !ok {
 			return nil, errNoRoom
 		}
 		defer release()
 	}
-	stored := make([]byte, *out.ContentLength)
-	_, err = io.ReadFull(out.Body, stored)
+	stored := make([]byte, size)
+	_, err := io.ReadFull(rest, stored[copy(stored, head):])
 	return stored, err
+}
+
+// A foundPart is an entry whose body is n bytes of an object.
+type foundPart struct {
+	entry   *cache.Entry
+	from, n int64
+}
+
+// partIn finds out which part is asked for of an object of size bytes, which begins with head. It finds
+// none where the entry has to be renewed, which takes the whole.
+func partIn(head []byte, key cache.Key, size int64, part cache.PartOf) (foundPart, bool) {
+	e, begin, err := cache.DecodeHead(head, key, size)
+	if err != nil {
+		return foundPart{}, false
+	}
+	if now := time.Now(); e.Stale(now) || e.Expired(now) {
+		return foundPart{}, false
+	}
+	first, last, ok := part(e, size-begin)
+	if !ok || first < 0 || last < first || last >= size-begin {
+		return foundPart{}, false
+	}
+	e.Part = &cache.Part{First: first, Size: size - begin}
+	return foundPart{e, begin + first, last - first + 1}, true
+}
+
+// getPart reads n bytes of an object that still has an ETag. The checksum of the entry is of the whole,
+// so nothing but the connection vouches for them.
+func (s store) getPart(ctx context.Context, key cache.Key, etag *string, from, n int64) (body []byte, err error) {
+	defer func() { s.requests.count(ctx, requestGet, err) }()
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: &s.bucket, Key: s.name(key), IfMatch: etag, Range: aws.String(fmt.Sprintf("bytes=%d-%d", from, from+n-1)),
+	}, retriedBy(aws.NopRetryer{}))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Body.Close()
+	if aws.ToInt64(out.ContentLength) != n || aws.ToString(out.ETag) != aws.ToString(etag) {
+		return nil, errOtherPart
+	}
+	return s.readAll(ctx, nil, out.Body, n)
 }
 
 // put stores an entry.
