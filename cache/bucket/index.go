@@ -268,17 +268,24 @@ func (x *index) learn(ctx context.Context) (read int, err error) {
 		}
 		read++
 		x.read[l.name] = l.etag
-		x.mu.Lock()
-		for _, p := range prints {
-			x.known.add(p)
-		}
-		x.mu.Unlock()
+		x.add(prints)
 	}
 	maps.DeleteFunc(x.read, func(name, _ string) bool { return !here[name] })
 	x.mu.Lock()
 	x.loaded = true
 	x.mu.Unlock()
 	return read, nil
+}
+
+// add adds prints, and lets lookups in between.
+func (x *index) add(prints []print) {
+	for some := range slices.Chunk(prints, 1024) {
+		x.mu.Lock()
+		for _, p := range some {
+			x.known.add(p)
+		}
+		x.mu.Unlock()
+	}
 }
 
 // worthwhile returns others' lists that fit into the filter, the newest of them last.
