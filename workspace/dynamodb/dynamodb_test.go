@@ -106,6 +106,29 @@ func TestStoreShared(t *testing.T) {
 	})
 }
 
+func TestStoreDamaged(t *testing.T) {
+	workspacetest.RunDamaged(t, func(t *testing.T) (workspace.Store, func(*testing.T, string, string)) {
+		table := dynamodblocal.TableName()
+		s := openAt(t, dynamodblocal.Shared(t), table)
+		if _, err := s.Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		client := awsdynamodb.New(awsdynamodb.Options{Region: dynamodblocal.Region, BaseEndpoint: &dynamodblocal.Shared(t).Endpoint, Credentials: account})
+		return s, func(t *testing.T, namespace, json string) {
+			update := "SET #json = :json"
+			if _, err := client.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
+				TableName: &table, UpdateExpression: &update, ExpressionAttributeNames: map[string]string{"#json": "json"},
+				Key: map[string]types.AttributeValue{
+					"pk": &types.AttributeValueMemberS{Value: "WS#" + namespace}, "sk": &types.AttributeValueMemberS{Value: "WS"},
+				},
+				ExpressionAttributeValues: map[string]types.AttributeValue{":json": &types.AttributeValueMemberS{Value: json}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestCached(t *testing.T) {
 	workspacetest.Run(t, func(t *testing.T) workspace.Store {
 		s, _ := open(t)

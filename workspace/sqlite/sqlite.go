@@ -195,7 +195,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*workspace.Workspace,
 	}
 	w, err := s.codec.Unmarshal(data)
 	if err != nil {
-		return nil, fmt.Errorf("workspace %q as stored: %w", namespace, err)
+		return nil, fmt.Errorf("%w: workspace %q as stored: %w", workspace.ErrUndecodable, namespace, err)
 	}
 	return w, nil
 }
@@ -425,7 +425,7 @@ func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 // answers are the errors that describe what is stored.
 var answers = []error{
 	workspace.ErrNotFound, workspace.ErrExists, workspace.ErrConflict, workspace.ErrDomainTaken, workspace.ErrDomainNotFound,
-	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrTooManyKeys,
+	workspace.ErrKeyNotFound, workspace.ErrKeyExists, workspace.ErrTooManyKeys, workspace.ErrUndecodable,
 }
 
 // failure converts an error. Errors in answers and the context's stay. All others mean that

@@ -74,6 +74,22 @@ func TestStoreShared(t *testing.T) {
 	})
 }
 
+func TestStoreDamaged(t *testing.T) {
+	workspacetest.RunDamaged(t, func(t *testing.T) (workspace.Store, func(*testing.T, string, string)) {
+		path := filepath.Join(t.TempDir(), "workspaces.db")
+		return open(t, path), func(t *testing.T, namespace, json string) {
+			db, err := sql.Open("sqlite", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.ExecContext(t.Context(), `UPDATE workspaces SET json = ? WHERE namespace = ?`, json, namespace); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestCached(t *testing.T) {
 	workspacetest.Run(t, func(t *testing.T) workspace.Store {
 		return cached.New(open(t, filepath.Join(t.TempDir(), "workspaces.db")), cached.Config{})

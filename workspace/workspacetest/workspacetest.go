@@ -82,6 +82,45 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b workspace.Store)) {
 	}
 }
 
+// RunDamaged tests a store with a workspace that it can't decode. open returns the store, empty,
+// and a function that replaces the JSON of a stored workspace. RunDamaged closes the store.
+func RunDamaged(t *testing.T, open func(t *testing.T) (s workspace.Store, replace func(t *testing.T, namespace, json string))) {
+	for name, json := range map[string]string{
+		"newer":   `{"workspace":{"namespace":"beta","a_rule_of_a_newer_version":true}}`,
+		"damaged": `{"workspace":{"namesp`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, replace := open(t)
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+			create(t, s, "acme")
+			w := create(t, s, "beta")
+			replace(t, "beta", json)
+			refused := func(what string, err error) {
+				t.Helper()
+				wantErr(t, what, err, workspace.ErrUndecodable)
+				wantErr(t, what, err, workspace.ErrUnavailable)
+			}
+			_, err := s.Get(t.Context(), "beta")
+			refused("Get", err)
+			_, err = s.List(t.Context(), "", 10)
+			refused("List", err)
+			get(t, s, "acme") // which it can decode
+			if r, ok := s.(workspace.Rereader); ok {
+				var read []string
+				err := r.Reread(t.Context(), []*workspace.Workspace{w, get(t, s, "acme")}, func(_ int, w *workspace.Workspace) {
+					read = append(read, w.Namespace)
+				})
+				refused("Reread", err)
+				wantSame(t, "what Reread could read", read, []string{"acme"})
+			}
+		})
+	}
+}
+
 func create(t *testing.T, s workspace.Store, namespace string, domains ...string) *workspace.Workspace {
 	t.Helper()
 	w := workspace.New(namespace)
