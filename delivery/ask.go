@@ -221,7 +221,7 @@ func (c *site) readOptions(a *ask, u parsed) error {
 	}
 	var base transform.Query
 	if hasPreset {
-		if base, hasPreset = c.presets[preset]; !hasPreset {
+		if base, hasPreset = c.preset(preset); !hasPreset {
 			return fault.New(fault.InvalidOption, fmt.Sprintf("preset: workspace %s has no preset %q", c.Namespace, preset))
 		}
 	}

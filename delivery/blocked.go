@@ -33,7 +33,7 @@ func (c *site) blocks(blocks []workspace.Block) *blocklist {
 		if b.Path != "" {
 			source, path, _ := strings.Cut(b.Path, "/")
 			l.names[object{source, path}] = true
-			for u := range c.sources[source].urls(path) {
+			for u := range c.urls(c.sources[source], path) {
 				l.alike.Add(u)
 			}
 			continue
@@ -47,12 +47,12 @@ func (c *site) blocks(blocks []workspace.Block) *blocklist {
 }
 
 // urls calls yield with the URL of an object key in each place of the source.
-func (s *source) urls(path string) func(yield func(origin.URL) bool) {
+func (c *site) urls(s *source, path string) func(yield func(origin.URL) bool) {
 	return func(yield func(origin.URL) bool) {
 		if s == nil {
 			return
 		}
-		for _, place := range s.places {
+		for _, place := range c.index().places[s] {
 			if u, err := place.Below(origin.Key{Path: path}); err == nil && !yield(u) {
 				return
 			}
@@ -113,7 +113,7 @@ func (c *site) checkName(r ref) error {
 		if alike || in.source == nil || !in.source.TakesReadings() {
 			continue
 		}
-		for u := range in.source.urls(in.key.Path) {
+		for u := range c.urls(in.source, in.key.Path) {
 			alike = alike || c.blocked.alike.Has(u)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/tintype/tintype/fault"
-	"github.com/tintype/tintype/workspace"
 )
 
 var exposedHeaders = []string{"ETag", "Cache-Status", "Server-Timing", "X-Request-Id", "Tintype-Ignored"}
@@ -16,19 +15,29 @@ var exposed = []string{"ETag, Cache-Status, Server-Timing, X-Request-Id, Tintype
 
 var anyOrigin = []string{"*"}
 
-func newCORS(origins workspace.Origins) *cors.Cors {
+// What answers a request whose Origin admitOrigin has let in, and a preflight of it.
+var (
+	openCORS = newCORS(func(o *cors.Options) { o.AllowedOrigins = anyOrigin })
+	listCORS = newCORS(func(o *cors.Options) { o.AllowOriginFunc = func(string) bool { return true } })
+)
+
+func newCORS(set func(*cors.Options)) *cors.Cors {
 	o := cors.Options{
 		AllowedMethods: []string{http.MethodGet, http.MethodHead},
 		AllowedHeaders: []string{"Accept", "Range", "If-None-Match", "If-Range", "X-Request-Id"},
 		ExposedHeaders: exposedHeaders,
 		MaxAge:         24 * 60 * 60,
 	}
-	if origins.Any() {
-		o.AllowedOrigins = anyOrigin
-	} else {
-		o.AllowOriginFunc = origins.Allow
-	}
+	set(&o)
 	return cors.New(o)
+}
+
+// cors is what answers a request that admitOrigin has let in.
+func (c *site) cors() *cors.Cors {
+	if c.origins.Any() {
+		return openCORS
+	}
+	return listCORS
 }
 
 // admitOrigin sets the CORS headers, and refuses a request whose Origin isn't allowed. A
@@ -49,7 +58,7 @@ func (c *site) admitOrigin(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.OriginNotAllowed, "this origin is not in the workspace's allowed_origins")
 	}
 	if !preflight {
-		c.cors.HandlerFunc(w, r)
+		c.cors().HandlerFunc(w, r)
 	} else if !c.origins.Any() && r.Header.Get("Access-Control-Request-Method") == "" {
 		w.Header().Add("Vary", "Origin")
 	}
@@ -63,5 +72,5 @@ func (c *site) preflight(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	c.cors.HandlerFunc(w, r)
+	c.cors().HandlerFunc(w, r)
 }

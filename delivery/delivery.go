@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/apikey"
@@ -131,6 +132,7 @@ type Service struct {
 	fetches          *gate
 	fetchTimeout     time.Duration
 	bucket           func(workspace.Source) (origin.Source, error)
+	buckets          *lru.Cache[*workspace.Source, origin.Source] // what bucket has made
 	dirs             map[string]map[string]*origin.Dir
 	bodies           *origin.Bodies
 	bodyGate         *gate
@@ -162,7 +164,7 @@ type Service struct {
 // New makes a Service. Close it when its last request has been answered.
 func New(c Config) *Service {
 	s := &Service{
-		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(16384), known: newKnown(),
+		workspaces: c.Workspaces, domains: c.Domains, baseDomain: strings.ToLower(strings.Trim(c.BaseDomain, ".")), sites: newSites(), known: newKnown(),
 		engine: c.Engine, transformTimeout: c.TransformTimeout, formats: c.Formats, limits: c.Limits, best: c.Best, purgesFronts: c.PurgesFronts, profiled: c.Profiled,
 		http: c.HTTP, fetchTimeout: c.FetchTimeout, bucket: c.Bucket, dirs: c.Dirs, bodies: c.Bodies, maxOriginal: c.MaxOriginalBytes,
 		auth: c.Auth, journal: c.Journal, usage: c.Usage, errors: c.Errors, watch: c.Watch, limiter: c.Limiter, plans: c.Plans, units: c.Units, country: c.Country, clients: limit.New(limit.Config{Log: c.Log}), clientRequests: c.ClientRequests,
@@ -186,10 +188,13 @@ func New(c Config) *Service {
 	if s.maxOriginal == 0 {
 		s.maxOriginal = origin.DefaultLimits().Bytes
 	}
+	var err error
+	if s.buckets, err = lru.New[*workspace.Source, origin.Source](mostBuckets); err != nil {
+		panic(err) // only a size that isn't positive
+	}
 	s.fetches = newGate(c.Fetches, s.metrics.fetchRefused)
 	s.metrics.watch(c.Metrics, s.fetches)
 	s.bodyGate = newBodyGate(c.Fetches.Waiting)
-	var err error
 	if s.testMark, err = testMark(); err != nil {
 		panic(err) // a picture of our own
 	}

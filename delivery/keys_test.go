@@ -34,7 +34,7 @@ func TestKeysOfLooks(t *testing.T) {
 	b := newBench(t)
 	b.registry.Set(t, markedAcme(t, b))
 	fast := b.keyOf(t, "/acme/open/a.jpg?w=40", "")
-	b.best, b.sites = true, newSites(1)
+	b.best, b.sites = true, newSites()
 	if best := b.keyOf(t, "/acme/open/a.jpg?w=40", ""); best == fast {
 		t.Error("both looks have the same key")
 	}

@@ -12,22 +12,6 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// A markAsset is where the image of a configured mark is.
-type markAsset struct {
-	ref ref
-	err error // why there is no such place; nil where there is
-}
-
-// findMarkAssets finds the images of the configured marks. An image that can't be found
-// fails only the requests that need it.
-func (c *site) findMarkAssets() {
-	c.markAssets = make(map[*marks.Configured]markAsset, len(c.marks.All()))
-	for _, configured := range c.marks.All() {
-		r, err := c.resolveImage(configured.Image)
-		c.markAssets[configured] = markAsset{r, err}
-	}
-}
-
 // resolveImage finds the original that `source/path` or a URL names.
 func (c *site) resolveImage(name string) (ref, error) {
 	if hasScheme(name) {
@@ -90,11 +74,11 @@ func withoutMarks() decidedMarks { return decidedMarks{decided: true} }
 // mark, since it would be shown without them.
 func (c *site) markRef(m marks.Applied) (ref, error) {
 	if m.Configured != nil {
-		asset := c.markAssets[m.Configured]
-		if asset.err != nil {
-			return ref{}, markUnavailable(m.Name(), asset.err)
+		r, err := c.resolveImage(m.Configured.Image)
+		if err != nil {
+			return ref{}, markUnavailable(m.Name(), err)
 		}
-		return asset.ref, nil
+		return r, nil
 	}
 	r, err := c.resolveImage(m.Image)
 	if err != nil {

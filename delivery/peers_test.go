@@ -421,7 +421,7 @@ func TestPeersOwnNoFolders(t *testing.T) {
 	if w := p.asker.get("/acme/placeholder/color?color=fff&w=4&h=4"); w.Code != 200 || p.link.asked.Load() != 0 {
 		t.Errorf("%d, asked %d times", w.Code, p.link.asked.Load())
 	}
-	a := ask{site: &site{Workspace: workspace.New("acme")}, refs: []ref{{source: &source{Source: workspace.Source{Key: "samples", Kind: "dir"}}}}}
+	a := ask{site: &site{Workspace: workspace.New("acme")}, refs: []ref{{source: &source{Source: &workspace.Source{Key: "samples", Kind: "dir"}}}}}
 	if _, other := p.asker.ownerOf(&a); other {
 		t.Error("another server owns a folder of this one")
 	}

@@ -120,13 +120,13 @@ func (c *site) allNames(r ref) func(yield func(object) bool) {
 		}
 		found := append([]ref{r}, r.also...)
 		for i := 0; i < len(found); i++ {
-			for _, place := range found[i].source.places {
+			for _, place := range c.index().places[found[i].source] {
 				u, err := place.Below(found[i].key)
 				if err != nil {
 					continue
 				}
 				for _, near := range found[i].source.near {
-					for _, other := range near.places {
+					for _, other := range c.index().places[near] {
 						key, in := u.Within(other)
 						name := object{near.Key, key.Path}
 						if !in || slices.ContainsFunc(found, func(f ref) bool { return object{f.source.Key, f.key.Path} == name }) {

@@ -26,8 +26,13 @@ func (s *Service) Site(ctx context.Context, namespace string) (Site, error) {
 	if err != nil {
 		return Site{}, err
 	}
+	presets := make([]string, 0, len(c.Presets))
+	for _, p := range c.Presets {
+		presets = append(presets, p.Name)
+	}
+	slices.Sort(presets)
 	return Site{
-		Presets: slices.Sorted(maps.Keys(c.presets)), Sources: slices.Sorted(maps.Keys(c.sources)),
+		Presets: presets, Sources: slices.Sorted(maps.Keys(c.sources)),
 		Plain: !c.RequireSignature && !c.PresetsOnly, Dirs: s.dirs[namespace],
 	}, nil
 }

@@ -11,9 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/rs/cors"
-
 	"github.com/tintype/tintype/dialect"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/marks"
@@ -27,32 +24,29 @@ import (
 // requests only read it. A new revision of the workspace is a new site.
 type site struct {
 	*workspace.Workspace
-	best       bool // see Config.Best
-	origins    workspace.Origins
-	cors       *cors.Cors
-	allow      origin.Allowlist
-	sources    map[string]*source
-	hosts      map[string][]placed // by URL.Server
-	shared     map[string][]placed // the same, of places that private and marked sources have through others
-	presets    map[string]transform.Query
-	keyring    *signing.Keyring
-	guards     bool // an image may take a right
-	marks      marks.Set
-	markAssets map[*marks.Configured]markAsset
-	purges     *workspace.PurgeIndex
-	limits     atomic.Pointer[siteLimits] // see Service.limitsOf
-	blocked    *blocklist
-	dialect    *dialect.Dialect // of all URLs but those of endpoints and prefixes; nil is ours
+	best    bool // see Config.Best
+	origins workspace.Origins
+	allow   origin.Allowlist
+	sources map[string]*source
+	indexed atomic.Pointer[index] // see site.index
+	grown   func(*site)           // is called when it takes more memory; may be nil
+	keyring *signing.Keyring
+	guards  bool // an image may take a right
+	marks   marks.Set
+	purges  *workspace.PurgeIndex
+	limits  atomic.Pointer[siteLimits] // see Service.limitsOf
+	blocked *blocklist
+	dialect *dialect.Dialect // of all URLs but those of endpoints and prefixes; nil is ours
 }
 
-// A source is a compiled source, ready to fetch from.
+// A source is a compiled source. [Service.originOf] fetches from it.
 type source struct {
-	workspace.Source
-	id     string // identifies the place of its originals, see placeID
-	fetch  origin.Source
-	places []origin.URL // every URL prefix under which its originals are known
-	marks  []string     // names of the marks that are bound to it
-	marked bool         // it has marks
+	*workspace.Source
+	id     string      // identifies the place of its originals, see placeID
+	base   origin.URL  // the first of its places: where its originals are fetched from
+	dir    *origin.Dir // nil for others than folders
+	marks  []string    // names of the marks that are bound to it
+	marked bool        // it has marks
 	// shadowed: another source covers a part of this one, or all of it. An original may
 	// belong to both.
 	shadowed bool
@@ -72,43 +66,75 @@ type placed struct {
 	reading origin.Reading
 }
 
-// sites keep compiled workspaces, the most recently used ones.
-type sites struct {
-	mu    sync.Mutex // serialises additions. Compiling happens outside of it
-	cache *lru.Cache[string, *compiled]
+// An index has the places of a site's sources: every URL prefix under which originals are known. A
+// bucket has some twenty. Requests that name an image by source and path don't need it, unless
+// sources lie in each other.
+type index struct {
+	places map[*source][]origin.URL
+	hosts  map[string][]placed // by URL.Server
+	shared map[string][]placed // the same, of places that private and marked sources have through others
 }
 
-// A compiled is one revision of a workspace. The first call of site compiles it. Other
-// calls for the same revision wait for that one. Other workspaces don't wait.
+// sites keep compiled workspaces, for as long as the workspaces are in memory.
+type sites struct {
+	mu   sync.RWMutex
+	list map[string]*compiled // by namespace; guarded by mu
+}
+
+// A compiled is one revision of a workspace. The first request compiles it. Others
+// for the same revision wait for that one. Other workspaces don't wait.
 type compiled struct {
 	workspace *workspace.Workspace
-	site      func() (*site, error)
+	once      sync.Once
+	made      *site // with err, set by once
+	err       error
 }
 
-func newSites(size int) *sites {
-	c, err := lru.New[string, *compiled](size)
-	if err != nil {
-		panic(err) // size is a positive constant
-	}
-	return &sites{cache: c}
-}
+func newSites() *sites { return &sites{list: map[string]*compiled{}} }
 
 // kept returns the workspace as it is kept, if it is.
 func (s *sites) kept(w *workspace.Workspace) (*compiled, bool) {
-	c, ok := s.cache.Get(w.Namespace)
-	return c, ok && c.workspace == w
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := s.list[w.Namespace]
+	return c, c != nil && c.workspace == w
 }
 
-// of returns the workspace as it is kept, or keeps it with compile as its compiler.
-func (s *sites) of(w *workspace.Workspace, compile func(*workspace.Workspace) (*site, error)) *compiled {
+// of returns the workspace as it is kept, or keeps it.
+func (s *sites) of(w *workspace.Workspace) *compiled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.kept(w); ok {
+	if c := s.list[w.Namespace]; c != nil && c.workspace == w {
 		return c
 	}
-	c := &compiled{w, sync.OnceValues(func() (*site, error) { return compile(w) })}
-	s.cache.Add(w.Namespace, c)
+	c := &compiled{workspace: w}
+	s.list[w.Namespace] = c
 	return c
+}
+
+// forget lets go of a workspace.
+func (s *sites) forget(w *workspace.Workspace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.list[w.Namespace]; c != nil && c.workspace == w {
+		delete(s.list, w.Namespace)
+	}
+}
+
+// A Holder is a [Workspaces] that bounds its memory. Holds says how many bytes are kept for a
+// workspace, until it calls [Service.Forget], and reports whether it has the workspace.
+type Holder interface {
+	Holds(w *workspace.Workspace, bytes int64) bool
+}
+
+// Forget lets go of what is kept for a workspace that has left memory.
+func (s *Service) Forget(w *workspace.Workspace) { s.sites.forget(w) }
+
+// hold says how many bytes a site takes, and lets go of it where its workspace isn't in memory.
+func (s *Service) hold(c *site) {
+	if h, ok := s.workspaces.(Holder); ok && !h.Holds(c.Workspace, c.footprint()) {
+		s.sites.forget(c.Workspace)
+	}
 }
 
 // site returns the workspace under the namespace, ready to answer.
@@ -121,10 +147,12 @@ func (s *Service) site(ctx context.Context, namespace string) (*site, error) {
 }
 
 func (s *Service) siteOf(w *workspace.Workspace) (*site, error) {
-	if c, ok := s.sites.kept(w); ok {
-		return c.site()
+	c, ok := s.sites.kept(w)
+	if !ok {
+		c = s.sites.of(w)
 	}
-	return s.sites.of(w, s.compileOrLog).site()
+	c.once.Do(func() { c.made, c.err = s.compileAndHold(w) })
+	return c.made, c.err
 }
 
 // confirmed returns the workspace by which a request is answered: the one in memory, or, where the
@@ -142,6 +170,15 @@ func (s *Service) confirmed(ctx context.Context, c *site, t Target) (*site, erro
 		return nil, err
 	}
 	return s.siteOf(w)
+}
+
+func (s *Service) compileAndHold(w *workspace.Workspace) (*site, error) {
+	c, err := s.compileOrLog(w)
+	if err == nil {
+		c.grown = s.hold
+		s.hold(c)
+	}
+	return c, err
 }
 
 // compileOrLog compiles a workspace for an image request. The log gets the reason of a
@@ -163,44 +200,28 @@ func (s *Service) Check(w *workspace.Workspace) error {
 }
 
 func (s *Service) compile(w *workspace.Workspace) (*site, error) {
-	c := &site{Workspace: w, best: s.best, sources: map[string]*source{}, presets: map[string]transform.Query{}}
+	c := &site{Workspace: w, best: s.best, sources: make(map[string]*source, len(w.Sources)+len(s.dirs[w.Namespace]))}
 	var err error
 	if c.origins, err = workspace.ParseOrigins(w.AllowedOrigins); err != nil {
 		return nil, err
 	}
-	c.cors = newCORS(c.origins)
 	c.keyring = signing.NewKeyring(w.SigningKeys)
 	if c.allow, err = origin.ParseAllowlist(w.AllowedSources); err != nil {
 		return nil, err
 	}
 	for _, p := range w.Presets {
-		if c.presets[p.Name], err = transform.ParseQuery(p.Options); err != nil {
+		if _, err := transform.ParseQuery(p.Options); err != nil {
 			return nil, fmt.Errorf("preset %s: %w", p.Name, err)
 		}
 	}
-	for _, ws := range w.Sources {
-		src := &source{Source: ws, id: placeID(ws)}
-		if src.places, err = ws.Places(); err != nil {
-			return nil, fmt.Errorf("source %s: %w", ws.Key, err)
-		}
-		switch ws.Kind {
-		case "http":
-			src.fetch = &origin.HTTPSource{HTTP: s.http, Base: src.places[0], Header: headers(ws.Headers),
-				Redirect: c.allowRedirect(src)}
-		case "s3", "r2":
-			if s.bucket == nil {
-				src.fetch = unusable{errors.New("this server reads no buckets")}
-				break
-			}
-			if src.fetch, err = s.bucket(ws); err != nil {
-				src.fetch = unusable{err} // the other sources go on working
-			}
-		}
-		c.sources[ws.Key] = src
+	sources := make([]source, len(w.Sources))
+	for i := range w.Sources {
+		sources[i] = source{Source: &w.Sources[i], id: placeID(w.Sources[i])}
+		c.sources[w.Sources[i].Key] = &sources[i]
 	}
 	for key, dir := range s.dirs[w.Namespace] {
 		c.sources[key] = &source{
-			Source: workspace.Source{Key: key, Kind: "dir", Private: dir.Private, Revalidate: dirRevalidate}, id: "dir:" + key, fetch: dir,
+			Source: &workspace.Source{Key: key, Kind: "dir", Private: dir.Private, Revalidate: dirRevalidate}, id: "dir:" + key, dir: dir,
 		}
 	}
 	c.guards = w.RequireSignature || len(w.SigningKeys)+len(w.DialectKeys) > 0
@@ -214,33 +235,80 @@ func (s *Service) compile(w *workspace.Workspace) (*site, error) {
 		src.marks = c.marks.BoundTo(key)
 		src.marked = len(src.marks) > 0
 	}
-	if err := c.findNeighbours(); err != nil {
+	x, err := c.newIndex()
+	if err != nil {
 		return nil, err
 	}
-	c.findMarkAssets()
-	c.purges = workspace.NewPurgeIndex(w.Purges)
+	c.indexed.Store(x)
+	for src, places := range x.places {
+		if len(places) > 0 {
+			src.base = places[0]
+		}
+	}
+	c.findNeighbours(x)
+	if w.Purges.Sequence > 0 {
+		c.purges = workspace.NewPurgeIndex(w.Purges)
+	}
 	c.blocked = c.blocks(w.Blocks)
 	c.dialect = dialect.Named(w.Dialect)
+	if !c.alwaysIndexed() {
+		c.indexed.Store(nil)
+	}
 	return c, nil
+}
+
+// alwaysIndexed reports whether requests that name an image by source and path need the index.
+func (c *site) alwaysIndexed() bool {
+	for _, src := range c.sources {
+		if src.shadowed || src.mistaken {
+			return true
+		}
+	}
+	return c.blocked.byPath()
+}
+
+// index returns the places of the sources. It finds them again where they aren't kept.
+func (c *site) index() *index {
+	if x := c.indexed.Load(); x != nil {
+		return x
+	}
+	x, err := c.newIndex()
+	if err != nil {
+		panic(err) // compile has made the same one
+	}
+	c.indexed.Store(x)
+	if c.grown != nil {
+		c.grown(c)
+	}
+	return x
+}
+
+func (c *site) newIndex() (*index, error) {
+	x := &index{places: make(map[*source][]origin.URL, len(c.sources)), hosts: map[string][]placed{}, shared: map[string][]placed{}}
+	shared, excess := c.SharedPlaces()
+	if excess != "" {
+		return nil, fmt.Errorf("source %s: other sources give it too many places: remove some of their public_urls", excess)
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
+		src := c.sources[key]
+		places, err := src.Places()
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", key, err)
+		}
+		x.places[src] = places
+		for _, place := range places {
+			x.hosts[place.Server()] = append(x.hosts[place.Server()], placed{src, place, place.Reading()})
+		}
+		for _, place := range shared[key] {
+			x.shared[place.Server()] = append(x.shared[place.Server()], placed{src, place, place.Reading()})
+		}
+	}
+	return x, nil
 }
 
 // findNeighbours sets shadowed, near and mistaken of every source. It compares only
 // places on the same host.
-func (c *site) findNeighbours() error {
-	c.hosts, c.shared = map[string][]placed{}, map[string][]placed{}
-	shared, excess := c.SharedPlaces()
-	if excess != "" {
-		return fmt.Errorf("source %s: other sources give it too many places: remove some of their public_urls", excess)
-	}
-	for _, key := range slices.Sorted(maps.Keys(c.sources)) {
-		src := c.sources[key]
-		for _, place := range src.places {
-			c.hosts[place.Server()] = append(c.hosts[place.Server()], placed{src, place, place.Reading()})
-		}
-		for _, place := range shared[key] {
-			c.shared[place.Server()] = append(c.shared[place.Server()], placed{src, place, place.Reading()})
-		}
-	}
+func (c *site) findNeighbours(x *index) {
 	// Sources are compared once, since there may be many more places.
 	stricter := map[*source]map[*source]bool{}
 	for _, src := range c.sources {
@@ -255,9 +323,9 @@ func (c *site) findNeighbours() error {
 			}
 		}
 	}
-	for server, on := range c.hosts {
+	for server, on := range x.hosts {
 		for _, one := range on {
-			for _, other := range c.shared[server] {
+			for _, other := range x.shared[server] {
 				one.mistaken = one.mistaken || stricter[one.source][other.source]
 			}
 			for _, other := range on {
@@ -276,7 +344,17 @@ func (c *site) findNeighbours() error {
 			}
 		}
 	}
-	return nil
+}
+
+// preset returns the options of a preset.
+func (c *site) preset(name string) (transform.Query, bool) {
+	for i := range c.Presets {
+		if c.Presets[i].Name == name {
+			q, err := transform.ParseQuery(c.Presets[i].Options)
+			return q, err == nil // compile has parsed it
+		}
+	}
+	return nil, false
 }
 
 // A rules is what the sources of an original ask of it together.
@@ -300,6 +378,31 @@ func rulesOf(sources ...*source) rules {
 // has a mark that they don't have.
 func (r rules) lack(src *source) bool {
 	return src.Private && !r.private || slices.ContainsFunc(src.marks, func(name string) bool { return !r.marks[name] })
+}
+
+// mostBuckets is how many clients of buckets are kept, some 10 kB each. Making one takes less than
+// a thousandth of a fetch.
+const mostBuckets = 512
+
+// originOf returns where the originals of a source are fetched from.
+func (s *Service) originOf(c *site, src *source) origin.Source {
+	switch {
+	case src.dir != nil:
+		return src.dir
+	case src.Kind == "http":
+		return &origin.HTTPSource{HTTP: s.http, Base: src.base, Header: headers(src.Headers), Redirect: c.allowRedirect(src)}
+	case s.bucket == nil:
+		return unusable{errors.New("this server reads no buckets")}
+	}
+	if have, ok := s.buckets.Get(src.Source); ok {
+		return have
+	}
+	made, err := s.bucket(*src.Source)
+	if err != nil {
+		return unusable{err} // the other sources go on working
+	}
+	s.buckets.Add(src.Source, made)
+	return made
 }
 
 // An unusable source fails every fetch, and says what is wrong with its settings.

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/tintype/tintype/delivery/deliverytest"
 	"github.com/tintype/tintype/origin"
@@ -51,17 +50,19 @@ func TestUnusableSettings(t *testing.T) {
 	}
 }
 
-// TestCompilingHoldsUpNobodyElse: while one workspace is compiled, others are compiled and
-// served, and who asks for the same one waits for that.
-func TestCompilingHoldsUpNobodyElse(t *testing.T) {
-	var compiling atomic.Int64
+// TestBucketsAreMadeForFetches: the client of a bucket is made for the first fetch from it, and
+// once. That holds up nobody else: neither other sources of the workspace nor other workspaces.
+func TestBucketsAreMadeForFetches(t *testing.T) {
+	var made atomic.Int64
+	var keys []string
+	picture := deliverytest.Photo(t, 20, 20)
 	entered, release := make(chan struct{}, 16), make(chan struct{})
 	b := newBench(t, func(c *setup) {
 		c.Bucket = func(s workspace.Source) (origin.Source, error) {
-			compiling.Add(1)
+			made.Add(1)
 			entered <- struct{}{}
 			<-release
-			return nil, origin.ErrUnavailable
+			return bucketOf{&keys, picture, s}, nil
 		}
 	})
 	b.registry.Set(t, b.acme(func(w *workspace.Workspace) {
@@ -71,26 +72,24 @@ func TestCompilingHoldsUpNobodyElse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if w := b.get("/acme/photos/cat.jpg"); w.Code != 200 {
+			if w := b.get("/acme/slow/cat.jpg"); w.Code != 200 {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
 	}
 	<-entered
-	served := make(chan int, 1)
-	go func() { served <- b.get("/other/photos/cat.jpg").Code }()
-	select {
-	case status := <-served:
-		if status != 200 {
-			t.Error(status)
+	for _, target := range []string{"/acme/photos/cat.jpg", "/other/photos/cat.jpg"} {
+		if w := b.get(target); w.Code != 200 {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
 		}
-	case <-time.After(20 * time.Second): // as long as nothing else takes
-		t.Error("another workspace waits")
 	}
 	close(release)
 	wg.Wait()
-	if n := compiling.Load(); n != 1 {
-		t.Errorf("compiled %d times", n)
+	if w := b.get("/acme/slow/dog.jpg"); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if n := made.Load(); n != 1 {
+		t.Errorf("made %d times", n)
 	}
 }
 

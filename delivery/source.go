@@ -66,12 +66,10 @@ func (r ref) host() string {
 	switch r = r.at(); {
 	case r.source == nil:
 		return r.url.Host
-	case len(r.source.places) == 0: // a folder
-		return ""
 	case r.source.Bucket != "" && r.source.Endpoint == "": // S3's and R2's, which share hosts
-		return r.source.places[0].Host + "/" + r.source.Bucket
+		return r.source.base.Host + "/" + r.source.Bucket
 	}
-	return r.source.places[0].Host
+	return r.source.base.Host
 }
 
 // String is the ref as an owner would write it, for logs and messages.
@@ -179,7 +177,7 @@ func (c *site) settle(r ref) (ref, error) {
 	found, named := []ref{r}, []ref{r} // found has each source once, named each name of the original
 	var doubts []*source
 	for i := 0; i < len(named); i++ {
-		for _, place := range named[i].source.places {
+		for _, place := range c.index().places[named[i].source] {
 			u, err := place.Below(named[i].key)
 			if err != nil {
 				continue // the fetch returns the error
@@ -225,12 +223,12 @@ func (c *site) settle(r ref) (ref, error) {
 // no danger.
 func (c *site) mistakable(u origin.URL, depth int) (list []*source) {
 	reading := u.Reading()
-	for _, p := range c.hosts[u.Server()] {
+	for _, p := range c.index().hosts[u.Server()] {
 		if p.protected() && (reading.Leaves() || p.reading.Depth() >= depth && reading.Within(p.reading)) {
 			list = append(list, p.source)
 		}
 	}
-	for _, p := range c.shared[u.Server()] {
+	for _, p := range c.index().shared[u.Server()] {
 		if !reading.Leaves() && (p.reading.Depth() < depth || !reading.Within(p.reading)) {
 			continue
 		}
@@ -285,7 +283,7 @@ func (c *site) resolveWithin(u origin.URL) (ref, error) {
 // of these the private and marked ones first. depth is the number of segments of that
 // prefix.
 func (c *site) within(u origin.URL) (in []ref, depth int, err error) {
-	on := c.hosts[u.Server()]
+	on := c.index().hosts[u.Server()]
 	if len(on) > 0 && !u.PathIsCanonical() {
 		return nil, 0, fault.New(fault.InvalidSource, "src: on the host of a configured source the path must be canonical: no //, no . or .. segments, no encoded slash or dot")
 	}
@@ -380,7 +378,7 @@ func (s *Service) fetch(ctx context.Context, c *site, r ref, have origin.Validat
 		return s.http.Get(ctx, origin.Request{URL: r.url, Have: have, Redirect: c.allowRedirect(nil)})
 	}
 	at := r.at()
-	return at.source.fetch.Fetch(ctx, at.key, have)
+	return s.originOf(c, at.source).Fetch(ctx, at.key, have)
 }
 
 func headers(m map[string]string) http.Header {

@@ -3,6 +3,7 @@ package workspace
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,20 +20,21 @@ import (
 //	*                            every origin, including null
 type Origins struct {
 	any, null bool
-	exact     map[string]struct{} // scheme://host[:port]
-	hosts     map[string]struct{}
+	names     []string // scheme://host[:port], and hosts; sorted
 	suffixes  []string // with the leading dot
 }
 
 // ParseOrigins reads patterns. An error names the pattern and what is allowed.
 func ParseOrigins(patterns []string) (Origins, error) {
-	o := Origins{exact: map[string]struct{}{}, hosts: map[string]struct{}{}}
+	var o Origins
 	for _, pattern := range patterns {
 		if !o.add(pattern) {
 			return Origins{}, fmt.Errorf("bad origin pattern %q: use *, https://app.example.com, https://app.example.com:8443, "+
 				"example.com, *.example.com or null, without a path", cut(pattern))
 		}
 	}
+	slices.Sort(o.names)
+	o.names = slices.Clip(o.names)
 	return o, nil
 }
 
@@ -60,7 +62,7 @@ func (o *Origins) add(pattern string) bool {
 		if port != "" && port != defaultPort(scheme) {
 			host += ":" + port
 		}
-		o.exact[scheme+"://"+host] = struct{}{}
+		o.names = append(o.names, scheme+"://"+host)
 		return true
 	}
 	if name, ok := strings.CutPrefix(pattern, "*."); ok {
@@ -71,7 +73,7 @@ func (o *Origins) add(pattern string) bool {
 	}
 	host, ok := asciiHost(pattern)
 	if ok {
-		o.hosts[host] = struct{}{}
+		o.names = append(o.names, host)
 	}
 	return ok
 }
@@ -101,10 +103,9 @@ func (o Origins) Allow(origin string) bool {
 		return false
 	}
 	if port != "" && port != defaultPort(scheme) {
-		_, ok = o.exact[scheme+"://"+host+":"+port]
-		return ok
+		return o.has(scheme + "://" + host + ":" + port)
 	}
-	if _, ok = o.hosts[host]; ok {
+	if o.has(host) {
 		return true
 	}
 	for _, suffix := range o.suffixes {
@@ -112,7 +113,11 @@ func (o Origins) Allow(origin string) bool {
 			return true
 		}
 	}
-	_, ok = o.exact[scheme+"://"+host]
+	return o.has(scheme + "://" + host)
+}
+
+func (o Origins) has(name string) bool {
+	_, ok := slices.BinarySearch(o.names, name)
 	return ok
 }
 

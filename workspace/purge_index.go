@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // A PurgeIndex finds the last purge of a log that concerns an image, as its sequence; 0 is
@@ -151,4 +152,16 @@ func (x *PurgeIndex) hash(hash uint32, widened map[int]int64) int64 {
 		return max(last, recent)
 	}
 	return max(last, x.hashes.search(hash))
+}
+
+// Footprint estimates how many bytes of memory the index takes beside its log.
+func (x *PurgeIndex) Footprint() int64 {
+	if x == nil {
+		return 0
+	}
+	n := block(unsafe.Sizeof(*x))
+	if x.last == 0 {
+		return n
+	}
+	return n + TableSize(len(x.sources), 24) + TableSize(len(x.marks), 24) + TableSize(len(x.recent), 16) + block(uintptr(cap(x.prefixes))*unsafe.Sizeof(indexedPrefix{}))
 }

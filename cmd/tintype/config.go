@@ -86,6 +86,8 @@ type serveCmd struct {
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants. 0 is 256MiB, but at most an eighth of the memory that idle processes leave on this machine or in the container (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
 
+	WorkspaceMemory size `env:"TINTYPE_WORKSPACE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for the settings of workspaces, about 6 kB each. 0 is a sixteenth of the memory that idle processes leave on this machine or in the container, from 8MiB to 256MiB (${default})."`
+
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. Set endpoint for stores other than AWS."`
 
 	CacheBucketWrites string        `env:"TINTYPE_CACHE_BUCKET_WRITES" default:"second-use" enum:"second-use,always" placeholder:"second-use|always" help:"When a variant is written to --cache-bucket: once it is asked for again after it was made, or always (${default})."`
@@ -175,6 +177,7 @@ func (c *serveCmd) Validate() error {
 		{"--max-pixels", int64(c.MaxPixels), 1, "a whole number from 1"},
 		{"--max-frames", int64(c.MaxFrames), 1, "a whole number from 1"},
 		{"--cache-memory", cmp.Or(int64(c.CacheMemory), 1<<20), 1 << 20, "a size from 1MiB, such as 256MiB, or 0"},
+		{"--workspace-memory", cmp.Or(int64(c.WorkspaceMemory), 1<<20), 1 << 20, "a size from 1MiB, such as 256MiB, or 0"},
 		{"--body-memory", cmp.Or(int64(c.BodyMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
 		{"--answer-memory", cmp.Or(int64(c.AnswerMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
 	} {

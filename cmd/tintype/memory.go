@@ -33,6 +33,7 @@ type memoryPlan struct {
 	processes  int64 // the server and its workers, idle
 	transforms int64
 	cache      int64
+	workspaces int64
 	bodies     int64 // originals in memory
 	bodiesDisk int64 // originals on disk
 	marks      int64 // the part of bodies for cached images of marks
@@ -56,6 +57,7 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	rest := max(usual-p.processes, usual/4)
 	p.transforms = cmp.Or(int64(c.TransformMemory), rest/2)
 	p.cache = cmp.Or(int64(c.CacheMemory), min(256<<20, rest/8))
+	p.workspaces = cmp.Or(int64(c.WorkspaceMemory), min(max(rest/16, 8<<20), 256<<20))
 	p.bodies = cmp.Or(int64(c.BodyMemory), min(max(rest/8, 32<<20), 1<<30))
 	p.bodiesDisk = min(4*p.bodies, 2<<30)
 	p.marks = min(64<<20, p.bodies/4)
@@ -71,10 +73,10 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	}
 	p.waiting = min(delivery.DefaultFetches().Waiting, p.connections/2)
 	if machine > 0 {
-		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+p.answers+2*serverBase)
+		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+p.workspaces+p.answers+2*serverBase)
 		// Stacks count in the bound of the heap. If requests that wait filled it, the garbage
 		// collector would take half of the processors.
-		misses := int((p.heap - p.cache - p.answers - serverBase) / missSize)
+		misses := int((p.heap - p.cache - p.workspaces - p.answers - serverBase) / missSize)
 		p.waiting = min(p.waiting, max(misses-c.Fetches, 256))
 	}
 	return p
@@ -82,9 +84,9 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 
 // fits returns an error where the parts are larger than the memory.
 func (p memoryPlan) fits() error {
-	if sum := p.processes + p.transforms + p.cache + p.bodies + p.answers; p.machine > 0 && sum > p.machine {
-		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for originals and %d for answers are more than the %d MiB of memory: "+
-			"lower --transform-memory, --cache-memory, --body-memory, --answer-memory or --workers", p.processes>>20, p.transforms>>20, p.cache>>20, p.bodies>>20, p.answers>>20, p.machine>>20)
+	if sum := p.processes + p.transforms + p.cache + p.workspaces + p.bodies + p.answers; p.machine > 0 && sum > p.machine {
+		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for workspaces, %d for originals and %d for answers are more than the %d MiB of memory: "+
+			"lower --transform-memory, --cache-memory, --workspace-memory, --body-memory, --answer-memory or --workers", p.processes>>20, p.transforms>>20, p.cache>>20, p.workspaces>>20, p.bodies>>20, p.answers>>20, p.machine>>20)
 	}
 	return nil
 }
@@ -97,7 +99,7 @@ func (p memoryPlan) apply(getenv func(string) string, log *slog.Logger) {
 	if p.heap > 0 && getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(p.heap + heapFloor) // the collector counts heapFloor, which takes no memory
 	}
-	log.Info("memory is shared out", "machine_bytes", p.machine, "transforms_bytes", p.transforms, "cache_bytes", p.cache,
+	log.Info("memory is shared out", "machine_bytes", p.machine, "transforms_bytes", p.transforms, "cache_bytes", p.cache, "workspaces_bytes", p.workspaces,
 		"originals_bytes", p.bodies, "originals_disk_bytes", p.bodiesDisk, "answers_bytes", p.answers, "heap_limit_bytes", p.heap, "connections", p.connections)
 }
 

@@ -17,20 +17,20 @@ func TestMemoryPlan(t *testing.T) {
 				t.Errorf("%d MiB, %d workers: %v", machine/mib, workers, err)
 			}
 			// There is room for a body of the largest size, and for some connections.
-			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.answers < 16*mib || p.connections < 256 {
+			if p.bodies < 32*mib || p.bodies > gib || p.cache > 256*mib || p.marks > p.bodies/4 || p.answers < 16*mib || p.workspaces < 8*mib || p.workspaces > 256*mib || p.connections < 256 {
 				t.Errorf("%d MiB, %d workers: %+v", machine/mib, workers, p)
 			}
-			if misses := int64(p.waiting+c.Fetches) * missSize; p.waiting < 256 || p.waiting > 256 && p.cache+p.answers+serverBase+misses > p.heap {
+			if misses := int64(p.waiting+c.Fetches) * missSize; p.waiting < 256 || p.waiting > 256 && p.cache+p.workspaces+p.answers+serverBase+misses > p.heap {
 				t.Errorf("%d MiB, %d workers: %d fetches wait, and the heap may have %d MiB", machine/mib, workers, p.waiting, p.heap/mib)
 			}
-			if heap := p.cache + p.answers + serverBase; p.heap < heap {
-				t.Errorf("%d MiB, %d workers: the heap may have %d MiB, and cache and answers alone %d", machine/mib, workers, p.heap/mib, (p.cache+p.answers)/mib)
+			if heap := p.cache + p.workspaces + p.answers + serverBase; p.heap < heap {
+				t.Errorf("%d MiB, %d workers: the heap may have %d MiB, and what it holds %d alone", machine/mib, workers, p.heap/mib, heap/mib)
 			}
 		}
 	}
-	c := serveCmd{Workers: 2, TransformMemory: gib, CacheMemory: 300 * mib, BodyMemory: 100 * mib, AnswerMemory: 50 * mib}
+	c := serveCmd{Workers: 2, TransformMemory: gib, CacheMemory: 300 * mib, BodyMemory: 100 * mib, AnswerMemory: 50 * mib, WorkspaceMemory: 20 * mib}
 	p := c.planMemory(512 * mib)
-	if p.transforms != gib || p.cache != 300*mib || p.bodies != 100*mib || p.answers != 50*mib {
+	if p.transforms != gib || p.cache != 300*mib || p.bodies != 100*mib || p.answers != 50*mib || p.workspaces != 20*mib {
 		t.Errorf("flags: %+v", p)
 	}
 	if err := p.fits(); err == nil || !strings.Contains(err.Error(), "--transform-memory") {

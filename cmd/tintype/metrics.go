@@ -8,6 +8,7 @@ import (
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform/worker"
+	"github.com/tintype/tintype/workspace/cached"
 )
 
 // A tier is a cache tier with statistics.
@@ -50,6 +51,39 @@ func (m tierMetrics) Collect(c chan<- prometheus.Metric) {
 		for _, f := range tierFigures {
 			c <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(s), name)
 		}
+	}
+}
+
+// workspaceMetrics collects the figures of the workspaces that this server keeps.
+type workspaceMetrics struct{ *cached.Store }
+
+var workspaceFigures = []struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(cached.Stats) float64
+}{
+	{workspaceDesc("held", "Workspaces in memory."), prometheus.GaugeValue, func(s cached.Stats) float64 { return float64(s.Workspaces) }},
+	{workspaceDesc("bytes", "Bytes of memory that workspaces take, by estimate, with what images need of them."), prometheus.GaugeValue, func(s cached.Stats) float64 { return float64(s.Bytes) }},
+	{workspaceDesc("limit_bytes", "Bytes of memory that workspaces may take (--workspace-memory)."), prometheus.GaugeValue, func(s cached.Stats) float64 { return float64(s.Limit) }},
+	{workspaceDesc("evictions_total", "Workspaces that left memory, since others needed the room."), prometheus.CounterValue, func(s cached.Stats) float64 { return float64(s.Evicted) }},
+}
+
+func workspaceDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("tintype_workspaces_"+name, help, nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (workspaceMetrics) Describe(c chan<- *prometheus.Desc) {
+	for _, f := range workspaceFigures {
+		c <- f.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m workspaceMetrics) Collect(c chan<- prometheus.Metric) {
+	s := m.Stats()
+	for _, f := range workspaceFigures {
+		c <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(s))
 	}
 }
 

@@ -208,11 +208,13 @@ func (s *startup) openRecords(context.Context) error {
 	s.auth = apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: s.rootKeys, Keys: s.store, Strangers: s.strangers, Now: s.now, Log: s.log})
 	s.hosts = s.newHostList(s.store, s.log)
 	s.cached.Strangers = s.strangers
+	s.cached.Memory = s.planMemory(worker.MachineMemory()).workspaces
 	s.cached.OnChange = func(changes []workspace.Change) {
 		s.auth.Changed(changes)
 		s.hosts.names.Changed(changes)
 	}
 	s.workspaces = cached.New(s.store, s.cached)
+	s.metrics.MustRegister(workspaceMetrics{s.workspaces})
 
 	counting := usage.Config{Counters: s.store, Now: s.now, Log: s.log}
 	if s.Store.elsewhere() { // its writes cost money
@@ -315,6 +317,7 @@ func (s *startup) makeDelivery(context.Context) (err error) {
 		ClientRequests: s.ClientRequests, Peers: s.peers(), PurgesFronts: len(s.hooks) > 0,
 		Clock: s.now, Metrics: s.metrics, Log: s.log,
 	})
+	s.workspaces.OnDrop(s.images.Forget)
 	return nil
 }
 

@@ -18,10 +18,10 @@ import (
 
 // Config is how a [Store] is set up. Zero fields have defaults.
 type Config struct {
-	Size int              // workspaces kept in memory; 0 is 16384
-	Poll time.Duration    // between looks at the store's changes; 0 is 5 s
-	Log  *slog.Logger     // nil is slog.Default
-	Now  func() time.Time // nil is time.Now
+	Memory int64            // bytes of workspaces in memory, by estimate; 0 is 96 MiB
+	Poll   time.Duration    // between looks at the store's changes; 0 is 5 s
+	Log    *slog.Logger     // nil is slog.Default
+	Now    func() time.Time // nil is time.Now
 
 	// Copies keep what was read, for times when the store can't be reached. Codec encrypts
 	// their secrets, and is required with them. Nil keeps none, which suits a store on the
@@ -98,7 +98,7 @@ type Store struct {
 
 	answered atomic.Bool
 
-	known *lru.Cache[string, *entry] // changed only under mu
+	known memory // changed only under mu
 
 	mu       sync.Mutex                    // guards all below, and writes to known
 	unknown  *lru.Cache[string, time.Time] // namespaces the store didn't have, until then
@@ -112,6 +112,7 @@ type Store struct {
 	failures int                           // of them, in a row
 	cursors  []cursorMark                  // not yet written
 	recopy   bool                          // copies were wiped, and what is stale has none
+	dropped  func(*workspace.Workspace)    // see OnDrop
 	seed     maphash.Seed                  // of epochOf
 	reported time.Time                     // when a failing store was last logged
 }
@@ -120,8 +121,8 @@ var _ workspace.Store = (*Store)(nil)
 
 // New returns a Store over the store. Call [Store.Run] to see changes of other servers.
 func New(store workspace.Store, cfg Config) *Store {
-	if cfg.Size <= 0 {
-		cfg.Size = 16384
+	if cfg.Memory <= 0 {
+		cfg.Memory = 96 << 20
 	}
 	if cfg.Poll <= 0 {
 		cfg.Poll = 5 * time.Second
@@ -138,10 +139,6 @@ func New(store workspace.Store, cfg Config) *Store {
 	if cfg.Unconfirmed == 0 {
 		cfg.Unconfirmed = RevocationReach
 	}
-	known, err := lru.New[string, *entry](cfg.Size)
-	if err != nil {
-		panic(err) // only a size that isn't positive
-	}
 	unknown, err := lru.New[string, time.Time](unknownSize)
 	if err != nil {
 		panic(err)
@@ -154,7 +151,7 @@ func New(store workspace.Store, cfg Config) *Store {
 	}
 	c := &Store{
 		store: store, purges: purges, many: many, unconfirmed: cfg.Unconfirmed, domains: newDomainCache(store), poll: cfg.Poll, log: cfg.Log, now: cfg.Now, tell: cfg.OnChange, spool: keep, gate: cfg.Strangers,
-		known: known, unknown: unknown,
+		known: newMemory(cfg.Memory), unknown: unknown, dropped: func(*workspace.Workspace) {},
 		start: cfg.Now(), wake: make(chan struct{}, 1),
 		loads: map[string]*load{}, stale: map[string]uint64{}, seed: maphash.MakeSeed(),
 	}
@@ -366,10 +363,10 @@ func (c *Store) lastKnown(ctx context.Context, namespace string, epoch uint64) (
 	if c.epochs[c.epochOf(namespace)] != epoch {
 		return nil // written or deleted meanwhile
 	}
-	have := &entry{Workspace: w}
+	have := newEntry(w)
 	have.marked.Store(true) // the copy may be of any age
-	c.known.Add(namespace, have)
 	c.mark(have)
+	c.put(have)
 	return w
 }
 
@@ -425,19 +422,22 @@ func (c *Store) keep(w *workspace.Workspace) *entry {
 		w = settings
 	}
 	c.spool.put(w)
-	kept := &entry{Workspace: w}
+	kept := newEntry(w)
 	if have, ok := c.known.Peek(w.Namespace); ok && have.ID == w.ID { // what it is as of goes on, until somebody reads it
 		kept.asOf.Store(have.asOf.Load())
 		kept.marked.Store(have.marked.Load())
+		kept.told = have.told
 	}
-	c.known.Add(w.Namespace, kept)
+	c.put(kept)
 	c.unknown.Remove(w.Namespace)
 	return kept
 }
 
 // drop removes a workspace from memory. The caller holds c.mu.
 func (c *Store) drop(namespace string) {
-	c.known.Remove(namespace)
+	if e := c.known.take(namespace); e != nil {
+		c.dropped(e.Workspace)
+	}
 	delete(c.stale, namespace)
 	c.spool.remove(namespace)
 }

@@ -411,15 +411,18 @@ func TestCreateIsOvertaken(t *testing.T) {
 		wantName(t, c, "beta", "1")
 	}
 	put(t, m, "beta", "1")
-	c = cached.New(slowCreate{m, overtake}, cached.Config{Size: 1})
+	c = cached.New(slowCreate{m, overtake}, cached.Config{Memory: 1})
 	if err := c.Create(t.Context(), workspace.New("acme")); err != nil {
 		t.Fatal(err)
 	}
 	wantName(t, c, "acme", "newer")
 }
 
-func TestSize(t *testing.T) {
-	following(t, cached.Config{Size: 2}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
+// roomFor is the memory for so many workspaces without settings.
+func roomFor(n int64) int64 { return n*cached.Footprint(workspace.New("epsilon")) + 400 }
+
+func TestMemoryIsBounded(t *testing.T) {
+	following(t, cached.Config{Memory: roomFor(2)}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
 		for _, namespace := range []string{"acme", "beta", "gamma"} {
 			put(t, m, namespace, "1")
 			wantName(t, c, namespace, "1")
@@ -448,7 +451,7 @@ func TestStress(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var running, wg sync.WaitGroup
 		for range 2 {
-			c := cached.New(m, cached.Config{Poll: time.Millisecond, Log: quiet, Size: 4})
+			c := cached.New(m, cached.Config{Poll: time.Millisecond, Log: quiet, Memory: roomFor(4)})
 			nodes = append(nodes, c)
 			running.Go(func() { c.Run(ctx) })
 		}
@@ -550,6 +553,70 @@ func TestTells(t *testing.T) {
 		want := []workspace.Change{{Kind: workspace.ChangedWorkspace, Namespace: "acme"}, {Kind: workspace.ChangedKeys, Namespace: "acme"}}
 		if len(told) != 2 || !slices.Equal(told[1], want) {
 			t.Errorf("told %v, want %v", told, want)
+		}
+	})
+}
+
+// TestHolds: what others keep for a workspace counts in the bound of memory, they hear of each
+// workspace that leaves it, and what they keep for one that has left doesn't count.
+func TestHolds(t *testing.T) {
+	following(t, cached.Config{Memory: 1 << 20}, func(t *testing.T, c *cached.Store, p *probe, m *workspacetest.Memory) {
+		var gone []string
+		c.OnDrop(func(w *workspace.Workspace) { gone = append(gone, w.Namespace+" "+w.Name) })
+		get := func(namespace string) *workspace.Workspace {
+			t.Helper()
+			w, err := c.Get(t.Context(), namespace)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		wantGone := func(want ...string) {
+			t.Helper()
+			if !slices.Equal(gone, want) {
+				t.Errorf("%q left memory, want %q", gone, want)
+			}
+			gone = nil
+		}
+		for _, namespace := range []string{"acme", "beta", "gamma"} {
+			put(t, m, namespace, "1")
+		}
+		acme, beta := get("acme"), get("beta")
+		for range 3 { // the last one counts
+			if !c.Holds(acme, 400<<10) || !c.Holds(beta, 500<<10) {
+				t.Error("a workspace in memory isn't held")
+			}
+		}
+		wantGone()
+		gamma := get("gamma")
+		if !c.Holds(gamma, 300<<10) {
+			t.Error("the last one used isn't held")
+		}
+		wantGone("acme 1")
+		if c.Holds(acme, 1) {
+			t.Error("a workspace that left memory is held")
+		}
+		if s := c.Stats(); s.Workspaces != 2 || s.Evicted != 1 || s.Bytes > s.Limit || s.Bytes < 800<<10 {
+			t.Errorf("%+v", s)
+		}
+		put(t, c, "beta", "2") // a newer one in its place
+		wantGone("beta 1")
+		if c.Holds(beta, 1) {
+			t.Error("an older revision is held")
+		}
+		if s := c.Stats(); s.Workspaces != 2 || s.Bytes > 310<<10 {
+			t.Errorf("%+v", s)
+		}
+		if c.Holds(gamma, 2<<20) || !c.Holds(get("beta"), 2<<20) { // the longest unused makes room, the last one stays
+			t.Error("larger than memory")
+		}
+		wantGone("gamma 1")
+		if err := c.Delete(t.Context(), "beta", 0); err != nil {
+			t.Fatal(err)
+		}
+		wantGone("beta 2")
+		if s := c.Stats(); s.Workspaces != 0 || s.Bytes != 0 {
+			t.Errorf("with nothing in memory: %+v", s)
 		}
 	})
 }

@@ -86,13 +86,13 @@ func (d *disk) has(key string) bool {
 }
 
 // onDisk starts a node whose copies are on the disk.
-func onDisk(t *testing.T, r *remote, d *disk, size int) *node {
+func onDisk(t *testing.T, r *remote, d *disk, memory int64) *node {
 	t.Helper()
 	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{Store: cached.New(r, cached.Config{Log: slog.New(slog.DiscardHandler), Copies: d, Codec: codec, Size: size})}
+	n := &node{Store: cached.New(r, cached.Config{Log: slog.New(slog.DiscardHandler), Copies: d, Codec: codec, Memory: memory})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { n.Run(ctx) })

@@ -143,6 +143,7 @@ func (c *Store) suspect(changes []workspace.Change) {
 		}
 		c.advance(change.Namespace)
 		if have, ok := c.known.Peek(change.Namespace); ok {
+			have.told = true
 			c.mark(have)
 		} else {
 			c.spool.remove(change.Namespace)
@@ -170,6 +171,7 @@ func (c *Store) lose(wipe bool) {
 	c.unknown.Purge()
 	c.queue = c.queue[:0]
 	for _, have := range c.known.Values() { // from the one that is longest unused: what is in use is read first
+		have.told = have.told || wipe
 		c.mark(have)
 	}
 	c.mu.Unlock()

@@ -33,7 +33,13 @@ type entry struct {
 	asOf   atomic.Int64
 	marked atomic.Bool
 	failed atomic.Int64 // when Confirm last failed, likewise
+
+	// Guarded by Store.mu:
+	told        bool  // the feed has told of a change since it was read
+	bytes, held int64 // that it takes, and how many of them others keep for it
 }
+
+func newEntry(w *workspace.Workspace) *entry { return &entry{Workspace: w, bytes: Footprint(w)} }
 
 // seen records that the store had nothing newer at a time.
 func (e *entry) seen(at int64) {
@@ -82,13 +88,6 @@ func (c *Store) requeue() {
 	for _, namespace := range c.known.Keys() {
 		if _, ok := c.stale[namespace]; ok {
 			c.queue = append(c.queue, namespace)
-		}
-	}
-	if len(c.queue) < len(c.stale) { // the rest has left memory
-		for namespace := range c.stale {
-			if !c.known.Contains(namespace) {
-				c.queue = append(c.queue, namespace)
-			}
 		}
 	}
 }
@@ -161,9 +160,8 @@ func (c *Store) nextMarked() (list []marked) {
 			continue // read meanwhile
 		}
 		have, ok := c.known.Peek(namespace)
-		if !ok { // no longer in use
+		if !ok { // see shrink
 			delete(c.stale, namespace)
-			c.spool.remove(namespace)
 			continue
 		}
 		known := have.Workspace
@@ -221,6 +219,7 @@ func (c *Store) took(namespace string, epoch uint64, w *workspace.Workspace, ask
 		have := c.keep(w)
 		have.seen(asked)
 		have.marked.Store(false)
+		have.told = false
 		return have.Workspace
 	}
 	return w

@@ -170,7 +170,7 @@ func TestBoundsOfASlowStore(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newTable(inUse)
-				c := cached.New(store, cached.Config{Size: 2 * inUse, Log: slog.New(slog.DiscardHandler)})
+				c := cached.New(store, cached.Config{Log: slog.New(slog.DiscardHandler)})
 				ctx, stop := context.WithCancel(t.Context())
 				var running sync.WaitGroup
 				running.Go(func() { c.Run(ctx) })

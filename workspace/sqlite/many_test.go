@@ -107,7 +107,7 @@ func measure(t testing.TB, path string, n, inUse int) (f figures) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cached.New(s, cached.Config{Size: n})
+	c := cached.New(s, cached.Config{Memory: 1 << 30})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })

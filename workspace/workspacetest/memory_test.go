@@ -32,6 +32,6 @@ func TestCachedMemory(t *testing.T) {
 func TestCachedTwice(t *testing.T) {
 	workspacetest.Run(t, func(*testing.T) workspace.Store {
 		inner := cached.New(workspacetest.NewMemory(), cached.Config{})
-		return cached.New(inner, cached.Config{Size: 1})
+		return cached.New(inner, cached.Config{Memory: 1})
 	})
 }
