@@ -21,6 +21,7 @@ import (
 const (
 	stopTime  = 25 * time.Second // from the stop of the listeners to the end of the process
 	flushTime = 5 * time.Second  // the part of stopTime for writing data that is in memory only
+	closeTime = time.Second      // the part of it for closing files, and for a busy machine
 )
 
 // errTerminated is the cause of a context that SIGTERM ended.
@@ -81,15 +82,16 @@ func (p *parts) run(all ...func(context.Context)) {
 }
 
 // flush registers f, which writes data that is in memory only. It is called at the end,
-// when no background function runs any more, at the same time as others, and must return
-// when its context ends.
+// when no background function runs any more but those that hang, at the same time as others, and
+// must return when its context ends.
 func (p *parts) flush(f func(context.Context) error) { p.flushes = append(p.flushes, f) }
 
 // close registers f, which is called after all flushes, in reverse order.
 func (p *parts) close(f func() error) { p.closes = append(p.closes, f) }
 
 // end stops the background functions, then flushes, then closes. It takes little longer than
-// within, even if one of them hangs.
+// within, even if one of them hangs. Background functions have half of it, so that one that hangs,
+// such as for a mail server, doesn't keep the others' data from being written.
 func (p *parts) end(within time.Duration) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
@@ -100,9 +102,11 @@ func (p *parts) end(within time.Duration) (err error) {
 			p.running.Wait()
 			close(stopped)
 		}()
+		half := time.NewTimer(within / 2)
+		defer half.Stop()
 		select {
 		case <-stopped:
-		case <-ctx.Done():
+		case <-half.C:
 			err = errors.New("background work did not end in time")
 		}
 	}

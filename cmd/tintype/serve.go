@@ -59,7 +59,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	fronts := s.fronts()
 	s.announceAll()
 	go debug.FreeOSMemory() // what only the start needed
-	return serveUntil(ctx, fronts, s.server, c.Drain, stopTime-flushTime, log)
+	return serveUntil(ctx, fronts, s.server, c.Drain, stopTime-flushTime-closeTime, log)
 }
 
 // openTiers opens the cache: memory, and the disk and the bucket where flags ask for them. It
