@@ -25,7 +25,7 @@ RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullL
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench bench-peers hits gallery picture screenshot dialects clients site site-test fuzz soak clean deps
+.PHONY: help run fleet build test test-js test-pure test-cgo test-debian13 image-test deploy-test walkthrough lint bench bench-peers hits gallery picture screenshot dialects clients site site-test fuzz soak clean deps
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ build: deps ## bin/tintype
 
 run: build ## serve a demo on http://localhost:8080 (DIR=~/Pictures adds your own pictures)
 	@exec $(BIN) serve --demo --data $(DATA) $(if $(DIR),--dir 'demo/pictures=$(DIR)')
+
+fleet: build ## four servers with DynamoDB Local, an S3 server and HAProxy in front, on http://localhost:8080 (PORT=…)
+	@exec scripts/fleet
 
 test: deps lint ## everything that must hold
 	@scripts/install-test-deps
