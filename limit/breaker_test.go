@@ -59,6 +59,9 @@ func TestOneBreaker(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
+		if !l.Alone() {
+			t.Error("it doesn't say that it counts alone")
+		}
 		if waited > 3*time.Second {
 			t.Errorf("requests waited for %v, want 3 s", waited)
 		}
@@ -73,6 +76,9 @@ func TestOneBreaker(t *testing.T) {
 			}
 		}
 		synctest.Wait()
+		if l.Alone() {
+			t.Error("it says that it counts alone")
+		}
 		for i := range limits { // what was spent alone counts
 			g, err := store.Lease(t.Context(), limit.Request{Key: lim(i).Key, Window: limit.Day, Max: 1000})
 			spent := int64(minute + 20)

@@ -94,6 +94,9 @@ func New(c Config) *Limiter {
 	return &Limiter{leases: c.Leases, warn: c.Warn, log: c.Log, now: c.Now, buckets: buckets}
 }
 
+// Alone reports whether the Limiter counts alone for now, since its store fails.
+func (l *Limiter) Alone() bool { return l.leases != nil && l.breaker.open() }
+
 // A Decision is the result of [Limiter.Take]. Its fields describe the limit that refuses, or
 // else the limit with the fewest tokens left.
 type Decision struct {

@@ -59,6 +59,7 @@ type Errors struct {
 	days    map[errorDay]*dayErrors
 	rows    int   // of all days
 	leftOut int64 // errors that found no room since the last Flush
+	lost    int64 // and before
 
 	putting  sync.Mutex // guards reported; held while reports are put
 	reported time.Time
@@ -268,7 +269,7 @@ func (e *Errors) forget() {
 	defer e.mu.Unlock()
 	if e.leftOut > 0 {
 		e.log.Warn("errors of images were left out, since too many workspaces have some", "errors", e.leftOut)
-		e.leftOut = 0
+		e.lost, e.leftOut = e.lost+e.leftOut, 0
 	}
 	today := e.now().Unix() / (24 * 60 * 60)
 	var stored []errorDay
@@ -298,4 +299,17 @@ func (e *Errors) forget() {
 func (e *Errors) drop(of errorDay) {
 	e.rows -= len(e.days[of].kinds)
 	delete(e.days, of)
+}
+
+// Waiting returns how many workspaces have errors that aren't in the store yet, and how many errors
+// have been left out since there were too many.
+func (e *Errors) Waiting() (workspaces int, leftOut int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, d := range e.days {
+		if d.changed {
+			workspaces++
+		}
+	}
+	return workspaces, e.lost + e.leftOut
 }

@@ -77,6 +77,9 @@ func TestErrors(t *testing.T) {
 		if got := errorsOf(t, store, "w1"); len(got) != 0 {
 			t.Errorf("before the interval's end the store has %v", got)
 		}
+		if n, leftOut := e.Waiting(); n != 2 || leftOut != 0 {
+			t.Errorf("errors of %d workspaces are waiting, %d left out", n, leftOut)
+		}
 		store.mu.Lock()
 		store.fails = 1
 		store.mu.Unlock()
@@ -103,6 +106,9 @@ func TestErrors(t *testing.T) {
 			t.Errorf("w2 (-want +got):\n%s", diff)
 		}
 
+		if n, _ := e.Waiting(); n != 0 {
+			t.Errorf("errors of %d workspaces are waiting", n)
+		}
 		if store.calls != 2 || len(store.reports) != 2 {
 			t.Errorf("%d calls, %d reports", store.calls, len(store.reports))
 		}

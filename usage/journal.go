@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -33,14 +34,16 @@ type Journal struct {
 	every   time.Duration
 	now     func() time.Time
 	full    chan struct{}
-	mu      sync.Mutex // guards entries, leftOut, hourly and counted
+	mu      sync.Mutex // guards entries, leftOut, lost, hourly and counted
 	entries []workspace.AuditEntry
 	leftOut int // entries that were left out since the last Flush
+	lost    int // and before
 	hourly  *lru.Cache[note, time.Time]
 	counted *lru.Cache[note, *repeats]
 
 	adding   sync.Mutex // guards pending and reported; held while entries are appended
 	pending  []workspace.AuditEntry
+	sending  atomic.Int64 // len(pending)
 	reported time.Time
 }
 
@@ -199,11 +202,13 @@ func (j *Journal) Flush(ctx context.Context) error {
 				return err
 			}
 			j.pending = j.pending[n:]
+			j.sending.Store(int64(len(j.pending)))
 		}
 		j.mu.Lock()
 		j.pending, j.entries = j.entries, nil
+		j.sending.Store(int64(len(j.pending)))
 		leftOut := j.leftOut
-		j.leftOut = 0
+		j.lost, j.leftOut = j.lost+leftOut, 0
 		j.mu.Unlock()
 		if leftOut > 0 {
 			j.log.Warn("lines were left out of the access log, since the store is too slow", "lines", leftOut)
@@ -213,4 +218,12 @@ func (j *Journal) Flush(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// Waiting returns how many entries aren't in the store yet, and how many have been left out since
+// there were too many.
+func (j *Journal) Waiting() (entries, leftOut int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.entries) + int(j.sending.Load()), j.lost + j.leftOut
 }

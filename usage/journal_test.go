@@ -116,13 +116,23 @@ func TestJournalBound(t *testing.T) {
 	for i := range 20_500 {
 		j.Note(entry(fmt.Sprint(i)))
 	}
+	if n, leftOut := j.Waiting(); n != 20_000 || leftOut != 500 {
+		t.Errorf("%d entries are waiting, %d left out", n, leftOut)
+	}
 	if err := j.Flush(t.Context()); err == nil {
 		t.Error("no error from a store that fails")
+	}
+	j.Note(entry("last"))
+	if n, leftOut := j.Waiting(); n != 20_001 || leftOut != 500 {
+		t.Errorf("after a failure %d entries are waiting, %d left out", n, leftOut)
 	}
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if log.calls != 201 || !strings.Contains(out.String(), "lines=500") {
+	if n, leftOut := j.Waiting(); n != 0 || leftOut != 500 {
+		t.Errorf("at the end %d entries are waiting, %d left out", n, leftOut)
+	}
+	if log.calls != 202 || !strings.Contains(out.String(), "lines=500") {
 		t.Errorf("%d calls for 20,000 lines, log: %s", log.calls, out.String())
 	}
 }

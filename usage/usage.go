@@ -480,3 +480,13 @@ func (r *Recorder) Unsent(workspaceID, from, to string) (list []workspace.Usage)
 	}
 	return workspace.Tally{Usage: list}.Merged().Usage
 }
+
+// Waiting returns how many rows of counts may not be in the store yet, those on disk too.
+func (r *Recorder) Waiting() (rows int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.unsent {
+		rows += len(t.Usage) + len(t.Keys)
+	}
+	return rows + r.moving.rows() + r.kept.rows() + r.fresh.rows()
+}

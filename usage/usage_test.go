@@ -172,9 +172,16 @@ func TestOutage(t *testing.T) {
 		for range 100 {
 			r.Count("w1", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1})
 			time.Sleep(time.Second)
+			if r.Waiting() > 5 { // one row an interval, of five that fail
+				t.Errorf("%d rows are waiting", r.Waiting())
+			}
 		}
 		cancel()
 		wg.Wait()
+		r.Count("w1", "transform", "photos", usage.By{}, workspace.Usage{Requests: 1})
+		if r.Waiting() == 0 {
+			t.Error("no row is waiting, and one was counted a moment ago")
+		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -182,8 +189,8 @@ func TestOutage(t *testing.T) {
 		for _, u := range usageOf(t, store, "w1") {
 			sum += u.Requests
 		}
-		if sum != 100 {
-			t.Errorf("%d counted, want 100", sum)
+		if sum != 101 || r.Waiting() != 0 {
+			t.Errorf("%d counted, want 101; %d rows are waiting", sum, r.Waiting())
 		}
 	})
 }

@@ -116,11 +116,11 @@ func TestGrafanaDashboard(t *testing.T) {
 	for _, expr := range []string{"sum(tintype_quic_connections) > 0", `rate(tintype_quic_handshakes_total{result="done"}[4s]) > 0`, `rate(tintype_tls_handshakes_total{protocol="h3"}[4s]) > 0`} {
 		answered(t, at, expr) // an answer of zero would do above
 	}
-	if queries < 55 {
+	if queries < 68 {
 		t.Errorf("%d queries", queries)
 	}
 	status, body := fetch(t, "http://"+at+"/api/v1/rules")
-	if status != 200 || strings.Contains(body, `"health":"err"`) || strings.Count(body, `"type":"alerting"`) < 15 {
+	if status != 200 || strings.Contains(body, `"health":"err"`) || strings.Count(body, `"type":"alerting"`) < 21 {
 		t.Errorf("rules: %d %s", status, body)
 	}
 }

@@ -170,7 +170,9 @@ func (s *startup) open(ctx context.Context) (err error) {
 }
 
 func (s *startup) openStore(ctx context.Context) (err error) {
-	if s.store, s.cached, err = s.serveCmd.openStore(ctx, s.std.getenv, s.log, &s.parts); err != nil {
+	calls := newStoreCalls(s.Store.elsewhere())
+	s.metrics.MustRegister(calls)
+	if s.store, s.cached, err = s.serveCmd.openStore(ctx, s.std.getenv, calls.watch, s.log, &s.parts); err != nil {
 		return err
 	}
 	s.now = time.Now
@@ -227,6 +229,7 @@ func (s *startup) openRecords(context.Context) error {
 		failing.Patience = 10 * time.Minute
 	}
 	s.failed = usage.NewErrors(failing)
+	s.metrics.MustRegister(feedMetrics{s.workspaces}, unsentMetrics{s.counts, s.journal, s.failed})
 	s.parts.flush(s.counts.Close)
 	s.parts.flush(s.failed.Close)
 	s.parts.flush(s.journal.Close)
@@ -304,6 +307,7 @@ func (s *startup) makeDelivery(context.Context) (err error) {
 	s.parts.flush(warnings.Close)
 	s.limiter = limit.New(limit.Config{Leases: s.store, Log: s.log, Warn: warnings.Warn})
 	s.parts.flush(s.limiter.Close)
+	s.metrics.MustRegister(limiterMetric(s.limiter))
 	s.images = delivery.New(delivery.Config{
 		Profiled:   func() bool { return s.profiles.Load() > 0 },
 		Workspaces: s.workspaces, Domains: s.workspaces, BaseDomain: s.BaseDomain,

@@ -67,7 +67,7 @@ func (u *storeURL) UnmarshalText(text []byte) error {
 
 // openStore opens the store, and returns the settings of its cache. parts closes the store
 // at the end.
-func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, log *slog.Logger, parts *parts) (store, cached.Config, error) {
+func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, watch func(workspace.Call), log *slog.Logger, parts *parts) (store, cached.Config, error) {
 	config := cached.Config{Log: log, Unconfirmed: c.Unconfirmed}
 	if !c.Store.elsewhere() {
 		codec, err := c.codec(getenv)
@@ -78,11 +78,12 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 		if err != nil {
 			return nil, config, err
 		}
+		s.Watch(watch)
 		parts.close(s.Close)
 		config.Answered, config.Codec = true, codec
 		return s, config, nil
 	}
-	s, codec, err := openTable(ctx, c.Store, getenv)
+	s, codec, err := openTable(ctx, c.Store, getenv, watch)
 	if err != nil {
 		return nil, config, err
 	}
@@ -111,8 +112,8 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, lo
 	return s, config, nil
 }
 
-// openTable opens the store in a DynamoDB table.
-func openTable(ctx context.Context, u storeURL, getenv func(string) string) (*dynamodb.Store, *workspace.Codec, error) {
+// openTable opens the store in a DynamoDB table. watch may be nil.
+func openTable(ctx context.Context, u storeURL, getenv func(string) string, watch func(workspace.Call)) (*dynamodb.Store, *workspace.Codec, error) {
 	keys, err := secret(getenv, "TINTYPE_SECRET_KEY")
 	if err != nil {
 		return nil, nil, err
@@ -124,7 +125,7 @@ func openTable(ctx context.Context, u storeURL, getenv func(string) string) (*dy
 	if err != nil {
 		return nil, nil, fmt.Errorf("TINTYPE_SECRET_KEY: %w", err)
 	}
-	s, err := dynamodb.Open(ctx, dynamodb.Config{URL: u.dynamodb, Codec: codec})
+	s, err := dynamodb.Open(ctx, dynamodb.Config{URL: u.dynamodb, Codec: codec, Watch: watch})
 	return s, codec, err
 }
 
@@ -147,7 +148,7 @@ func (c storeInitCmd) Run(ctx context.Context, std stdio) error {
 	if !c.Store.elsewhere() {
 		return errors.New("--store: a SQLite store needs no init: tintype serve makes it")
 	}
-	s, _, err := openTable(ctx, c.Store, std.getenv)
+	s, _, err := openTable(ctx, c.Store, std.getenv, nil)
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (c storeRekeyCmd) Run(ctx context.Context, std stdio) error {
 	if !c.Store.elsewhere() {
 		return errors.New("--store: a SQLite store is written anew when tintype serve starts with a new key")
 	}
-	s, codec, err := openTable(ctx, c.Store, std.getenv)
+	s, codec, err := openTable(ctx, c.Store, std.getenv, nil)
 	if err != nil {
 		return err
 	}

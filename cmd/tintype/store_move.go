@@ -80,7 +80,7 @@ func (c storeExportCmd) open(ctx context.Context, std stdio) (transfer.Source, f
 		}
 		return e, func() { _ = e.Close() }, nil
 	}
-	s, _, err := openTable(ctx, c.Store, std.getenv)
+	s, _, err := openTable(ctx, c.Store, std.getenv, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +145,7 @@ func (c storeImportCmd) Run(ctx context.Context, std stdio) error {
 // open opens the store for writing.
 func (c storeImportCmd) open(ctx context.Context, std stdio) (transfer.Target, func(), error) {
 	if c.Store.elsewhere() {
-		s, _, err := openTable(ctx, c.Store, std.getenv)
+		s, _, err := openTable(ctx, c.Store, std.getenv, nil)
 		if err != nil {
 			return nil, nil, err
 		}

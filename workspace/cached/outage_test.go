@@ -174,6 +174,9 @@ func TestOutage(t *testing.T) {
 				n := startNode(t, r, file)
 				wantAll(t, n)
 				time.Sleep(20 * time.Second)
+				if f := n.Feed(); f.Age > 5*time.Second || f.Down || f.Waiting != 0 {
+					t.Errorf("while all is well: %+v", f)
+				}
 				r.set(bad)
 				for range 60 {
 					time.Sleep(time.Minute)
@@ -182,10 +185,16 @@ func TestOutage(t *testing.T) {
 						t.Fatalf("Update: %v", err)
 					}
 				}
+				if f := n.Feed(); f.Age < 59*time.Minute || !f.Down {
+					t.Errorf("after an hour: %+v", f)
+				}
 				n.stop()
 				n = startNode(t, r, file)
 				defer func() { n.stop() }()
 				wantAll(t, n)
+				if f := n.Feed(); f.Age > time.Minute || f.Waiting != 1 {
+					t.Errorf("after a restart: %+v", f)
+				}
 				wantGetErr(t, n, "beta", workspace.ErrUnavailable) // nobody had asked for it
 				time.Sleep(time.Hour)
 				wantAll(t, n)
@@ -196,6 +205,9 @@ func TestOutage(t *testing.T) {
 				synctest.Wait()
 				wantName(t, n, "acme", "A2")
 				wantName(t, n, "beta", "B")
+				if f := n.Feed(); f.Age > 5*time.Second || f.Down || f.Waiting != 0 {
+					t.Errorf("after the outage: %+v", f)
+				}
 			})
 		})
 	}

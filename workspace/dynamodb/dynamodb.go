@@ -46,6 +46,8 @@ type Config struct {
 	Log *slog.Logger
 	// Now is this machine's clock. Nil is time.Now.
 	Now func() time.Time
+	// Watch is told of every call. It must not wait. It may be nil.
+	Watch func(workspace.Call)
 }
 
 const (
@@ -73,6 +75,7 @@ type Store struct {
 	timeout   time.Duration
 	localNow  func() time.Time
 	log       *slog.Logger
+	watch     func(workspace.Call) // nil where nobody counts
 
 	warned atomic.Bool          // of a wrong clock
 	offset atomic.Int64         // nanoseconds to add to this machine's clock to get the service's
@@ -142,7 +145,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DynamoDB store: %w", err)
 	}
-	s := &Store{table: l.Table, codec: cfg.Codec, timeout: cfg.Timeout, localNow: cfg.Now, log: cfg.Log}
+	s := &Store{table: l.Table, codec: cfg.Codec, timeout: cfg.Timeout, localNow: cfg.Now, log: cfg.Log, watch: cfg.Watch}
 	if s.timeout <= 0 {
 		s.timeout = defaultTimeout
 	}
@@ -184,6 +187,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		// of such an answer.
 		o.DisableValidateResponseChecksum = true
 		o.APIOptions = append(o.APIOptions, s.watchClock)
+		if s.watch != nil {
+			o.APIOptions = append(o.APIOptions, s.watchCalls)
+		}
 	})
 	return s, nil
 }

@@ -166,7 +166,7 @@ var _ workspace.Totals = (*Store)(nil)
 // Total implements [workspace.Totals].
 func (s *Store) Total(ctx context.Context, workspaceID, from, to string) (workspace.Usage, error) {
 	u := workspace.Usage{WorkspaceID: workspaceID}
-	row := s.file.reader().QueryRowContext(ctx, `SELECT coalesce(sum(requests), 0), coalesce(sum(hits), 0), coalesce(sum(transforms), 0), coalesce(sum(errors), 0),
+	row := s.reader().QueryRowContext(ctx, `SELECT coalesce(sum(requests), 0), coalesce(sum(hits), 0), coalesce(sum(transforms), 0), coalesce(sum(errors), 0),
 		coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0), coalesce(sum(units), 0), coalesce(sum(previews), 0) FROM usage WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
 	return u, failure(ctx, row.Scan(&u.Requests, &u.Hits, &u.Transforms, &u.Errors, &u.BytesIn, &u.BytesOut, &u.Units, &u.Previews))
 }

@@ -28,7 +28,7 @@ func (s *Store) PutErrors(ctx context.Context, reports ...workspace.ErrorReport)
 
 // Errors implements [workspace.ImageErrors].
 func (s *Store) Errors(ctx context.Context, workspaceID, from, to string) ([]workspace.ErrorCount, error) {
-	rows, err := s.file.reader().QueryContext(ctx, `SELECT day, json FROM image_errors WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
+	rows, err := s.reader().QueryContext(ctx, `SELECT day, json FROM image_errors WHERE workspace_id = ? AND day BETWEEN ? AND ?`, workspaceID, from, to)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}

@@ -14,7 +14,7 @@ var _ account.Records = (*Store)(nil)
 
 // Record implements [account.Records].
 func (s *Store) Record(ctx context.Context, group, name string) (account.Record, error) {
-	row := s.file.reader().QueryRowContext(ctx, `SELECT name, version, expires, data FROM people
+	row := s.reader().QueryRowContext(ctx, `SELECT name, version, expires, data FROM people
 		WHERE grp = ? AND name = ? AND (expires = 0 OR expires > ?)`, group, name, now().Unix())
 	r, err := scanPerson(row, group)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -25,7 +25,7 @@ func (s *Store) Record(ctx context.Context, group, name string) (account.Record,
 
 // Records implements [account.Records].
 func (s *Store) Records(ctx context.Context, group, after string, limit int) (list []account.Record, err error) {
-	rows, err := s.file.reader().QueryContext(ctx, `SELECT name, version, expires, data FROM people
+	rows, err := s.reader().QueryContext(ctx, `SELECT name, version, expires, data FROM people
 		WHERE grp = ? AND name > ? AND (expires = 0 OR expires > ?) ORDER BY name LIMIT ?`, group, after, now().Unix(), max(0, limit))
 	if err != nil {
 		return nil, failure(ctx, err)

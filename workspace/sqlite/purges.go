@@ -61,7 +61,7 @@ func writeSnapshot(ctx context.Context, tx *sql.Tx, workspaceID string, l worksp
 
 // PurgeLog implements [workspace.Purges].
 func (s *Store) PurgeLog(ctx context.Context, workspaceID string, known workspace.PurgeLog) (workspace.PurgeLog, error) {
-	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one view for all queries
+	tx, err := s.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one view for all queries
 	if err != nil {
 		return workspace.PurgeLog{}, failure(ctx, err)
 	}

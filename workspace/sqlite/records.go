@@ -17,7 +17,7 @@ import (
 func (s *Store) Domain(ctx context.Context, name string) (workspace.Domain, error) {
 	d := workspace.Domain{Name: name}
 	var claimed, verified int64
-	err := s.file.reader().QueryRowContext(ctx, `SELECT d.namespace, w.id, d.claimed_at, d.verified_at
+	err := s.reader().QueryRowContext(ctx, `SELECT d.namespace, w.id, d.claimed_at, d.verified_at
 		FROM domains d JOIN workspaces w USING (namespace) WHERE d.domain = ?`, name).
 		Scan(&d.Namespace, &d.WorkspaceID, &claimed, &verified)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -85,7 +85,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *workspace.APIKey, audit ...
 
 // APIKey implements [workspace.APIKeys].
 func (s *Store) APIKey(ctx context.Context, hash [32]byte) (*workspace.APIKey, error) {
-	k, err := scanKey(s.file.reader().QueryRowContext(ctx, `SELECT json, revoked_at FROM api_keys WHERE hash = ?`, hash[:]))
+	k, err := scanKey(s.reader().QueryRowContext(ctx, `SELECT json, revoked_at FROM api_keys WHERE hash = ?`, hash[:]))
 	return k, failure(ctx, err)
 }
 
@@ -112,7 +112,7 @@ func scanKey(row *sql.Row) (*workspace.APIKey, error) {
 
 // APIKeys implements [workspace.APIKeys].
 func (s *Store) APIKeys(ctx context.Context, workspaceID string) (list []*workspace.APIKey, err error) {
-	rows, err := s.file.reader().QueryContext(ctx, `SELECT json, revoked_at, last_used_at, total_requests, total_errors FROM api_keys
+	rows, err := s.reader().QueryContext(ctx, `SELECT json, revoked_at, last_used_at, total_requests, total_errors FROM api_keys
 		WHERE workspace_id = ? AND (revoked_at = 0 OR revoked_at > ?) AND (forget_at = 0 OR forget_at > ?) ORDER BY created_at, id`,
 		workspaceID, micros(now().Add(-workspace.RevokedFor)), micros(now()))
 	if err != nil {
@@ -188,7 +188,7 @@ func revokeAll(ctx context.Context, tx *sql.Tx, workspaceID string, at time.Time
 
 // Deletions implements [workspace.Deletions].
 func (s *Store) Deletions(ctx context.Context, namespace string) (list []workspace.Deletion, err error) {
-	rows, err := s.file.reader().QueryContext(ctx, `SELECT id, at FROM deleted WHERE namespace = ? AND at > ? ORDER BY at DESC, id LIMIT ?`,
+	rows, err := s.reader().QueryContext(ctx, `SELECT id, at FROM deleted WHERE namespace = ? AND at > ? ORDER BY at DESC, id LIMIT ?`,
 		namespace, micros(now().Add(-workspace.AuditKept)), workspace.MaxDeletions)
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -261,7 +261,7 @@ func (s *Store) Audit(ctx context.Context, workspaceID string, trail workspace.T
 	if before == "" {
 		before = "~" // sorts after every ID
 	}
-	rows, err := s.file.reader().QueryContext(ctx, `SELECT json FROM audit
+	rows, err := s.reader().QueryContext(ctx, `SELECT json FROM audit
 		WHERE workspace_id = ? AND trail = ? AND id < ? AND id >= ? ORDER BY id DESC LIMIT ?`,
 		workspaceID, string(trail), before, auditHorizon(now()), max(0, limit))
 	if err != nil {

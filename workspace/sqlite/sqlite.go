@@ -37,7 +37,8 @@ const (
 type Store struct {
 	file  *file // its writer has one connection, since SQLite allows one writer at a time
 	codec *workspace.Codec
-	turn  time.Duration // turnTimeout, but in tests
+	turn  time.Duration        // turnTimeout, but in tests
+	watch func(workspace.Call) // nil where nobody counts
 }
 
 var (
@@ -156,7 +157,7 @@ func (s *Store) Close() error { return s.file.close() }
 
 // Get implements [workspace.Store].
 func (s *Store) Get(ctx context.Context, namespace string) (*workspace.Workspace, error) {
-	w, err := s.scan(s.file.reader().QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
+	w, err := s.scan(s.reader().QueryRowContext(ctx, `SELECT namespace, json FROM workspaces WHERE namespace = ?`, namespace))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, workspace.ErrNotFound
 	}
@@ -168,7 +169,7 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]*workspace
 	if limit <= 0 {
 		return nil, ctx.Err()
 	}
-	rows, err := s.file.reader().QueryContext(ctx,
+	rows, err := s.reader().QueryContext(ctx,
 		`SELECT namespace, json FROM workspaces WHERE namespace > ? ORDER BY namespace LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, failure(ctx, err)
@@ -353,8 +354,8 @@ func record(ctx context.Context, tx *sql.Tx, kind workspace.ChangeKind, namespac
 
 // Changes implements [workspace.Store]. A cursor is the number of a change.
 func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace.Change, next string, err error) {
-	_, _ = s.file.writer()                                                  // Changes is called regularly, so this notices when the file can be written again
-	tx, err := s.file.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one view for both queries
+	_, _ = s.file.writer()                                             // Changes is called regularly, so this notices when the file can be written again
+	tx, err := s.reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one view for both queries
 	if err != nil {
 		return nil, "", failure(ctx, err)
 	}
@@ -395,7 +396,8 @@ func (s *Store) Changes(ctx context.Context, cursor string) (changes []workspace
 // inTx runs do in a transaction that holds the write lock from its start. What do reads
 // therefore stays true until the commit. Where the database is slow and many writes wait, the
 // error is workspace.ErrUnavailable: otherwise requests would pile up for minutes.
-func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) error {
+func (s *Store) inTx(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	defer s.watched(ctx, "write", time.Now(), &err)
 	db, err := s.file.writer()
 	if err != nil {
 		return err
