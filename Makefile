@@ -21,7 +21,7 @@ LONGEST := $(MODULE)/workspace/dynamodb $(MODULE)/transform/worker $(MODULE)/del
 RACED   := $(LONGEST) $(filter-out $(SERIAL:%=$(MODULE)/%) $(LONGEST),$(PURE))
 # Tests in files of the tag !race: they compute much and start no goroutine, in packages that need the race detector for
 # others. TestRacelessTests in house_test.go fails where one isn't here.
-RACELESS_TESTS := ./workspace/dynamodb -run '^Test(PurgeWriteUnits|PurgeOfAFullLogIsCheap|PurgesTogetherAreOneWrite|PurgeSnapshots)$$'
+RACELESS_TESTS := ./workspace/dynamodb ./peer -run '^Test(PurgeWriteUnits|PurgeOfAFullLogIsCheap|PurgesTogetherAreOneWrite|PurgeSnapshots|FleetSimulation|ScalePage)$$'
 CGO     := ./cmd/... ./transform/vips/... ./bench/...
 
 .DEFAULT_GOAL := help
