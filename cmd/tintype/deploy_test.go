@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -331,6 +332,26 @@ func TestChart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestScalingDoc: the example of docs/scale.md scales as the chart does.
+func TestScalingDoc(t *testing.T) {
+	page := readDeployed(t, "../docs/scale.md")
+	_, block, _ := bytes.Cut(page, []byte("```yaml\n"))
+	block, _, _ = bytes.Cut(block, []byte("```"))
+	shown := document(t, block)
+	for _, d := range rendered(t, "full") {
+		if d["kind"] != "HorizontalPodAutoscaler" {
+			continue
+		}
+		for _, field := range []string{"minReplicas", "maxReplicas", "metrics", "behavior"} {
+			if got, want := within(shown, "spec", field), within(d, "spec", field); want == nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s is %v on the page, %v in the chart", field, got, want)
+			}
+		}
+		return
+	}
+	t.Error("the chart has no autoscaler")
 }
 
 // checkPod checks that ports, volumes and labels are there where they are named, and that

@@ -20,6 +20,7 @@ variable "secret_key_arn" {} # a secret with 64 hex digits
 variable "public_url" {}
 variable "image" { default = "ghcr.io/tintype/tintype:latest" }
 variable "nodes" { default = 3 }
+variable "most_nodes" { default = 10 }
 
 provider "aws" { region = var.region }
 
@@ -245,6 +246,30 @@ resource "aws_ecs_service" "tintype" {
     container_port   = 8080
   }
   depends_on = [aws_lb_listener.https]
+  lifecycle { ignore_changes = [desired_count] } # which the policy below sets
+}
+
+# Comes quickly and leaves slowly, since the cache of a node goes with it.
+resource "aws_appautoscaling_target" "nodes" {
+  service_namespace  = "ecs"
+  resource_id        = "service/${aws_ecs_cluster.tintype.name}/${aws_ecs_service.tintype.name}"
+  scalable_dimension = "ecs:service:DesiredCount"
+  min_capacity       = var.nodes
+  max_capacity       = var.most_nodes
+}
+
+resource "aws_appautoscaling_policy" "cpu" {
+  name               = "tintype-cpu"
+  policy_type        = "TargetTrackingScaling"
+  service_namespace  = aws_appautoscaling_target.nodes.service_namespace
+  resource_id        = aws_appautoscaling_target.nodes.resource_id
+  scalable_dimension = aws_appautoscaling_target.nodes.scalable_dimension
+  target_tracking_scaling_policy_configuration {
+    predefined_metric_specification { predefined_metric_type = "ECSServiceAverageCPUUtilization" }
+    target_value       = 70
+    scale_out_cooldown = 60
+    scale_in_cooldown  = 900
+  }
 }
 
 output "address" { value = aws_lb.front.dns_name }
