@@ -88,7 +88,7 @@ func (p *pixels) resized(w, h int) *pixels {
 func (p *pixels) resizedInLight(w, h int) *pixels {
 	var lights [256]float32
 	for i := range lights {
-		lights[i] = float32(lightOf(float64(i)/255) * 255)
+		lights[i] = light(float32(i)*(1.0/255)) * 255
 	}
 	light := &pixels{p.w, p.h, make([]float32, len(p.rgb))}
 	for i, level := range p.rgb {
@@ -157,18 +157,24 @@ func (p *pixels) linear() linearImage {
 	for c := range m.plane {
 		m.plane[c] = make([]float32, p.w*p.h)
 		for i := range m.plane[c] {
-			m.plane[c][i] = float32(lightOf(float64(p.rgb[3*i+c]) / 255))
+			m.plane[c][i] = light(p.rgb[3*i+c] * (1.0 / 255))
 		}
 	}
 	return m
 }
 
-// lightOf converts a level of sRGB, 0–1, to linear light.
-func lightOf(v float64) float64 {
+// light returns an sRGB value in linear light, by a quotient of polynomials.
+func light(v float32) float32 {
 	if v <= 0.04045 {
-		return v / 12.92
+		return v * float32(1/float32(12.92))
 	}
-	return math.Pow((v+0.055)/1.055, 2.4)
+	over := [5]float32{2.200248328e-04, 1.043637593e-02, 1.624820318e-01, 7.961564959e-01, 8.210152774e-01}
+	under := [5]float32{2.631846970e-01, 1.076976492e+00, 4.987528350e-01, -5.512498495e-02, 6.521209011e-03}
+	p, q := over[4], under[4]
+	for i := 3; i >= 0; i-- {
+		p, q = fma(p, v, over[i]), fma(q, v, under[i])
+	}
+	return p / q
 }
 
 // compareFrames returns the mean score of a variant's frames against the original's. Of an
