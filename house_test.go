@@ -134,6 +134,9 @@ var mayImport = map[string][]string{
 	// What the image is made of.
 	"deploy/image/sbom": {},
 
+	// Fits the table of transform/vips that predicts qualities.
+	"bench/autofit": {},
+
 	// Only commands import everything.
 	"cmd/tintype": {"*"},
 

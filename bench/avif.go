@@ -6,14 +6,15 @@ package main
 // #include <vips/vips.h>
 //
 // static int
-// save(void *levels, int w, int h, int bands, int q, int effort, void **data, size_t *size)
+// save(void *levels, int w, int h, int bands, int q, int effort, int full, void **data, size_t *size)
 // {
 //   VipsImage *image = vips_image_new_from_memory(levels, (size_t) w * h * bands, w, h, bands, VIPS_FORMAT_UCHAR);
 //   if (!image)
 //     return -1;
 //   image->Type = VIPS_INTERPRETATION_sRGB;
 //   int result = vips_heifsave_buffer(image, data, size, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1,
-//     "bitdepth", 8, "Q", q, "effort", effort, NULL);
+//     "bitdepth", 8, "Q", q, "effort", effort,
+//     "subsample_mode", full ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO, NULL);
 //   g_object_unref(image);
 //   return result;
 // }
@@ -38,8 +39,12 @@ func exportAVIF(picture *govips.ImageRef, s settings) ([]byte, error) {
 	}
 	var data unsafe.Pointer
 	var size C.size_t
+	full := C.int(0)
+	if s.full {
+		full = 1
+	}
 	if C.save(unsafe.Pointer(&levels[0]), C.int(picture.Width()), C.int(picture.Height()), C.int(picture.Bands()),
-		C.int(s.quality), C.int(s.effort), &data, &size) != 0 {
+		C.int(s.quality), C.int(s.effort), full, &data, &size) != 0 {
 		return nil, errors.New(C.GoString(C.vips_error_buffer()))
 	}
 	defer C.g_free(C.gpointer(data))

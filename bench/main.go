@@ -5,6 +5,9 @@
 //	go run ./bench [-n 40] [-only regexp] [-photos dir]
 //	go run ./bench -quality [-photos dir]
 //	go run ./bench -looks [-n 5] [-photos dir]
+//	go run ./bench -auto 74 [-n 200] [-photos dir]
+//	go run ./bench -auto-trials file [-photos dir]
+//	go run ./bench -metric ssimulacra2 [-n 200] [-photos dir]
 //	go run ./bench -gallery dir
 //	go run ./bench -isolation [-n 40] [-server bin/tintype]
 //	go run ./bench -table -server bin/tintype [-peers dir] [-corpus dir]
@@ -16,6 +19,9 @@
 //     in transform/vips/encode.go (quality.go).
 //   - -looks prints what JPEG originals look like, and cost, by how much they are reduced
 //     (looks.go).
+//   - -auto judges q=auto with pictures that its model wasn't fitted to. -auto-trials writes
+//     what the model is fitted to, by bench/autofit (auto.go).
+//   - -metric compares our two codes of SSIMULACRA 2 with the tool of its author (metric.go).
 //   - -gallery writes a page with every operation, to look at (gallery.go).
 //   - -isolation measures the cost of worker processes (isolation.go).
 //   - -table measures a server from outside: its start, what works and hits cost in all of its
@@ -42,6 +48,9 @@ func main() {
 	photos := flag.String("photos", "", "folder of photographs to use instead of drawn ones")
 	quality := flag.Bool("quality", false, "sweep the encoders' qualities instead")
 	looks := flag.Bool("looks", false, "measure the looks of JPEG originals by reduction instead")
+	trials := flag.String("auto-trials", "", "file to write a trial of all qualities of every picture into instead")
+	target := flag.Int("auto", 0, "judge q=auto with this target instead")
+	tool := flag.String("metric", "", "ssimulacra2 of libjxl, to compare our scores with its over -n pairs instead")
 	gallery := flag.String("gallery", "", "folder to write a page of every operation, fit and format into instead")
 	isolation := flag.Bool("isolation", false, "measure the cost of worker processes instead")
 	table := flag.Bool("table", false, "measure a whole server instead")
@@ -72,6 +81,12 @@ func main() {
 		err = measureIsolation(os.Stdout, *n, *binary)
 	case *looks:
 		err = compareLooks(os.Stdout, *n, *photos)
+	case *tool != "":
+		err = checkMetric(os.Stdout, *photos, *tool, *n)
+	case *target > 0:
+		err = judgeAuto(os.Stdout, *photos, *target, *n)
+	case *trials != "":
+		err = tryQualities(*trials, *photos)
 	case *quality:
 		err = sweep(os.Stdout, *photos)
 	default:

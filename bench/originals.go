@@ -154,12 +154,17 @@ func toPNG(m image.Image) []byte {
 type settings struct {
 	quality, effort int
 	filter          govips.PngFilter
+	full            bool // JPEG, AVIF: the full resolution of colours; WebP: a slower way to halve it
 }
 
 func export(picture *govips.ImageRef, to transform.Format, s settings) (data []byte, err error) {
 	switch to {
 	case transform.JPEG:
-		data, _, err = picture.ExportJpeg(&govips.JpegExportParams{Quality: s.quality, OptimizeCoding: true, StripMetadata: true})
+		p := &govips.JpegExportParams{Quality: s.quality, OptimizeCoding: true, StripMetadata: true}
+		if s.full {
+			p.SubsampleMode = govips.VipsForeignSubsampleOff
+		}
+		data, _, err = picture.ExportJpeg(p)
 	case transform.PNG:
 		data, _, err = picture.ExportPng(&govips.PngExportParams{Compression: s.effort, Filter: s.filter, StripMetadata: true})
 	case transform.WebP:

@@ -32,6 +32,7 @@ type Entry struct {
 	Width       int    // pixels; 0 where the body isn't an image
 	Height      int
 	Frames      int
+	Quality     int // that was found for the image; 0 where none was to be found
 
 	// Code and Message are set where the entry is an error, which is kept for a short while.
 	// Body is then empty. Only the memory tier keeps errors.

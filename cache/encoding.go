@@ -10,7 +10,7 @@ import (
 )
 
 // A stored entry is a header, then hashes of 32 bytes, then four strings whose lengths the
-// header has, then a line where it is partial, then lines about redirects, then the body.
+// header has, then a line where it is partial, then one with its quality where that was found, then lines about redirects, then the body.
 // Entries of the version that is unaware of redirects have no such lines. An entry that is shorter than its header says is
 // corrupt, and so is a longer one of that version.
 
@@ -84,6 +84,7 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 	head = append(head, e.OriginETag...)
 	head = append(head, e.OriginLastModified...)
 	head = append(head, encodePartial(e)...)
+	head = append(head, encodeQuality(e)...)
 	head = append(head, encodeRedirects(e)...)
 	sum := crc32.Update(crc32.Checksum(head[sumEnd:], castagnoli), castagnoli, e.Body)
 	binary.BigEndian.PutUint32(head[sumStart:], sum)
@@ -93,7 +94,7 @@ func EncodeHead(key Key, e *Entry) ([]byte, error) {
 // EncodedSize returns the length of a stored entry, in bytes.
 func EncodedSize(e *Entry) int64 {
 	return int64(headerSize) + 32*int64(len(e.OriginHashes)) + int64(len(e.ContentType)+len(e.ETag)+
-		len(e.OriginETag)+len(e.OriginLastModified)+len(encodePartial(e))+len(encodeRedirects(e))) + int64(len(e.Body))
+		len(e.OriginETag)+len(e.OriginLastModified)+len(encodePartial(e))+len(encodeQuality(e))+len(encodeRedirects(e))) + int64(len(e.Body))
 }
 
 // partialLine is none of those about redirects.
@@ -104,6 +105,32 @@ func encodePartial(e *Entry) string {
 		return partialLine
 	}
 	return ""
+}
+
+// qualityLine begins the line with the quality that was found. None about redirects begins
+// like it.
+const qualityLine = "quality "
+
+func encodeQuality(e *Entry) string {
+	if e.Quality <= 0 {
+		return ""
+	}
+	return qualityLine + strconv.Itoa(e.Quality) + "\n"
+}
+
+// decodeQuality returns the lines behind that of the quality.
+func decodeQuality(lines string, e *Entry) (rest string, ok bool) {
+	after, found := strings.CutPrefix(lines, qualityLine)
+	if !found {
+		return lines, true
+	}
+	n, rest, ended := strings.Cut(after, "\n")
+	q, err := strconv.Atoi(n)
+	if !ended || err != nil || q <= 0 || strconv.Itoa(q) != n {
+		return "", false
+	}
+	e.Quality = q
+	return rest, true
 }
 
 // encodeRedirects returns a line for each redirect: the index of the original, a space, and
@@ -256,7 +283,8 @@ func (h *header) entry(head []byte) (*Entry, error) {
 		ExpiresAt:    h.ExpiresAt.time(),
 	}
 	texts, e.Partial = strings.CutPrefix(texts, partialLine)
-	if !decodeRedirects(texts, e) {
+	texts, ok := decodeQuality(texts, e)
+	if !ok || !decodeRedirects(texts, e) {
 		return nil, ErrCorrupt
 	}
 	return e, nil

@@ -8,10 +8,10 @@ import (
 	"github.com/tintype/tintype/fault"
 )
 
-var exposedHeaders = []string{"ETag", "Cache-Status", "Server-Timing", "X-Request-Id", "Tintype-Ignored"}
+var exposedHeaders = []string{"ETag", "Cache-Status", "Server-Timing", "X-Request-Id", "Tintype-Ignored", "Tintype-Quality"}
 
 // exposed is exposedHeaders as one header value, shared by all responses.
-var exposed = []string{"ETag, Cache-Status, Server-Timing, X-Request-Id, Tintype-Ignored"}
+var exposed = []string{"ETag, Cache-Status, Server-Timing, X-Request-Id, Tintype-Ignored, Tintype-Quality"}
 
 var anyOrigin = []string{"*"}
 

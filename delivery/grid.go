@@ -36,7 +36,7 @@ type grid struct {
 // gridOptions are the options that grids share with variants, with their aliases.
 var gridOptions = []string{
 	"size", "w", "width", "h", "height", "dpr", "bg", "background", "format", "fm", "f", "output",
-	"q", "quality", "q-avif", "q-webp", "q-jxl", "lossless", "progressive", "v", "dl",
+	"q", "quality", "q-avif", "q-webp", "q-jxl", "q-target", "lossless", "progressive", "v", "dl",
 	"mark", "mark-size", "mark-w", "mark-h", "mark-fit", "mark-align", "mark-pad", "mark-opacity", "mark-repeat",
 }
 
@@ -256,7 +256,7 @@ func (s *Service) makeGrid(ctx context.Context, a *ask, from []*original, backgr
 			a.grid.partial = len(present) < len(from)
 			return &cache.Entry{
 				Body: image.Data, ContentType: image.Format.MediaType(),
-				Width: image.Width, Height: image.Height, Frames: image.Frames, Partial: a.grid.partial,
+				Width: image.Width, Height: image.Height, Frames: image.Frames, Quality: image.Quality, Partial: a.grid.partial,
 			}, nil
 		}
 		of, ok := errors.AsType[*transform.OriginalError](err)

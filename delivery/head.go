@@ -20,7 +20,7 @@ var heads = sync.Pool{New: func() any { return &head{make(http.Header, len(headL
 // Transfer-Encoding must not be here.
 var headLines = [...]string{
 	"Content-Type", "Cache-Control", "Cdn-Cache-Control", "Etag", "Vary", "Accept-Ranges", "Content-Range", "Content-Disposition",
-	"Cache-Status", "Cache-Tag", "Surrogate-Key", "Server-Timing", "Tintype-Ignored", "X-Request-Id", "X-Content-Type-Options",
+	"Cache-Status", "Cache-Tag", "Surrogate-Key", "Server-Timing", "Tintype-Ignored", "Tintype-Quality", "X-Request-Id", "X-Content-Type-Options",
 	"Content-Security-Policy", "Cross-Origin-Resource-Policy", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
 }
 

@@ -278,7 +278,7 @@ func (s *Service) makeVariant(ctx context.Context, a *ask, from []*original, bac
 	}
 	return &cache.Entry{
 		Body: image.Data, ContentType: image.Format.MediaType(),
-		Width: image.Width, Height: image.Height, Frames: image.Frames,
+		Width: image.Width, Height: image.Height, Frames: image.Frames, Quality: image.Quality,
 	}, nil
 }
 

@@ -43,7 +43,7 @@ type placeholder struct {
 
 // Names of the parameters that placeholders share with variants, with their aliases.
 var (
-	sharedOptions = []string{"format", "fm", "f", "output", "q", "quality", "q-avif", "q-webp", "q-jxl", "v"}
+	sharedOptions = []string{"format", "fm", "f", "output", "q", "quality", "q-avif", "q-webp", "q-jxl", "q-target", "v"}
 	formatNames   = sharedOptions[:4]
 )
 
@@ -336,7 +336,7 @@ func (s *Service) makePlaceholder(ctx context.Context, a *ask, from []*original,
 	if err != nil {
 		return nil, err
 	}
-	e := &cache.Entry{Body: made.Data, ContentType: made.Format.MediaType(), Width: made.Width, Height: made.Height, Frames: made.Frames}
+	e := &cache.Entry{Body: made.Data, ContentType: made.Format.MediaType(), Width: made.Width, Height: made.Height, Frames: made.Frames, Quality: made.Quality}
 	if a.drawing.dataURI {
 		e = &cache.Entry{Body: []byte("data:" + e.ContentType + ";base64," + base64.StdEncoding.EncodeToString(made.Data)), ContentType: "text/plain"}
 	}

@@ -73,6 +73,9 @@ func (a *ask) describe(w *Response, e *cache.Entry) {
 	w.Set("Content-Type", e.ContentType)
 	h["Content-Security-Policy"] = headerCSP
 	h["Cross-Origin-Resource-Policy"] = headerCORP
+	if e.Quality > 0 {
+		h["Tintype-Quality"] = []string{strconv.Itoa(e.Quality)}
+	}
 	if name := a.options.Download; name != "" {
 		h.Set("Content-Disposition", contentDisposition(name))
 	}

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"crypto/sha1" // Cloudinary signs with SHA-1
 	"crypto/sha256"
 	"crypto/subtle"
@@ -402,10 +403,15 @@ func (r *cloudinaryURL) cut() error {
 	return nil
 }
 
+// cloudinaryTargets are the goals of q_auto. good is its default.
+var cloudinaryTargets = map[string]string{"best": "85", "good": "74", "eco": "66", "low": "55"}
+
 func (r *cloudinaryURL) quality(value string) error {
-	first, _, _ := strings.Cut(value, ":")
+	first, rest, _ := strings.Cut(value, ":")
 	if first == "auto" {
+		goal, _, _ := strings.Cut(rest, ":")
 		r.Options.Set("q", "auto", "q")
+		r.Options.Set("q-target", cmp.Or(cloudinaryTargets[goal], cloudinaryTargets["good"]), "q")
 		return nil
 	}
 	n, ok := whole(first)

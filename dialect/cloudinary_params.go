@@ -8,7 +8,7 @@ var cloudinaryParams = []Param{
 	{"g", Differs, "Compass words, face, faces and auto work. Others are ignored. In an image without faces, face is auto.", "/image/upload/c_fill,w_400,h_300,g_north_east/v1/a/b.jpg", "w=400&h=300&fit=cover&gravity=northeast&format=original"},
 	{"x, y", Differs, "They work with c_crop without g. Otherwise they are ignored.", "/image/upload/c_crop,w_100,h_100,x_10,y_20/v1/a/b.jpg", "rect=10,20,100,100&format=original"},
 	{"ar", Works, "", "/image/upload/c_fill,w_400,ar_16:9/v1/a/b.jpg", "w=400&fit=cover&ar=16:9&format=original"},
-	{"q", Differs, "auto is 80 for now. The scale is JPEG's in every format.", "/image/upload/q_50/v1/a/b.jpg", "format=original&q=50"},
+	{"q", Differs, "The scale is JPEG's in every format. auto:best, good, eco and low are a q-target of 85, 74, 66 and 55. Suffixes after them are not read.", "/image/upload/q_50/v1/a/b.jpg", "format=original&q=50"},
 	{"f", Differs, "auto, jpg, png, webp, avif, gif, jxl and tiff work. Others are ignored. The default is the original's format. An extension is a part of the path.", "/image/upload/f_webp/v1/a/b.jpg", "format=webp"},
 	{"dpr", Differs, "Tintype uses at least 0.1 and at most 5. auto is ignored.", "/image/upload/c_scale,w_400,dpr_2.0/v1/a/b.jpg", "w=400&dpr=2&fit=contain&format=original"},
 	{"r", Differs, "One radius and max work. A list is ignored.", "/image/upload/r_20/v1/a/b.jpg", "radius=20&format=original"},

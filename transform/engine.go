@@ -161,6 +161,7 @@ type Image struct {
 	Format        Format // the job's, or with MayKeep the original's
 	Width, Height int    // pixels of one frame; for JSON, of the picture that was read
 	Frames        int    // at least 1
+	Quality       int    // that was found for [QualityAuto], 1–100 on JPEG's scale; else 0
 }
 
 // A Place says which image of a job an engine is working on. At most one field is set. The

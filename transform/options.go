@@ -33,14 +33,16 @@ type Options struct {
 	Pixelate                                int // block edge in output pixels; 0 is off
 
 	Format      Format
-	Quality     int // 1–100 on JPEG's scale
+	Quality     int // 1–100 on JPEG's scale, or QualityAuto
 	QualityAVIF int // for outputs in this format; 0 is Quality
 	QualityWebP int
 	QualityJXL  int
-	Lossless    bool
-	Progressive bool
-	Anim        bool // keep an animation if both formats can
-	Metadata    Metadata
+	// QualityTarget is what QualityAuto reaches: a score in SSIMULACRA 2, 50–95.
+	QualityTarget int
+	Lossless      bool
+	Progressive   bool
+	Anim          bool // keep an animation if both formats can
+	Metadata      Metadata
 
 	Mark     Mark
 	Default  string // `source/path` shown if the original is unavailable
@@ -53,7 +55,7 @@ func Defaults() Options {
 	return Options{
 		DPR: 1, Fit: FitScaleDown, Gravity: GravityCenter, FocalX: 0.5, FocalY: 0.5, FocalZoom: 1, Trim: -1,
 		Brightness: 1, Contrast: 1, Saturation: 1, Gamma: 1,
-		Format: Auto, Quality: 80, Anim: true, Metadata: MetadataNone,
+		Format: Auto, Quality: QualityUsual, QualityTarget: 74, Anim: true, Metadata: MetadataNone,
 		Mark: Mark{Fit: FitContain, Opacity: 1},
 	}
 }
@@ -150,7 +152,11 @@ type Color struct {
 	Set        bool
 }
 
-// QualityIn returns the quality for an output in format f.
+// QualityAuto is the quality at which the output just looks as similar to the picture as
+// [Options].QualityTarget says. The engine finds it.
+const QualityAuto = -1
+
+// QualityIn returns the quality for an output in format f: 1–100 or QualityAuto.
 func (o Options) QualityIn(f Format) int {
 	own := 0
 	switch f {
@@ -163,6 +169,16 @@ func (o Options) QualityIn(f Format) int {
 	}
 	return cmp.Or(own, o.Quality)
 }
+
+// FindsQuality reports whether the engine finds the quality of an output of this many frames
+// in format f: a still one in a format with a quality that isn't to be lossless. Others take
+// [QualityUsual] where they are asked to find one.
+func (o Options) FindsQuality(f Format, frames int) bool {
+	return o.QualityIn(f) == QualityAuto && frames <= 1 && !o.Lossless && (f == JPEG || f == WebP || f == AVIF || f == JXL)
+}
+
+// QualityUsual is the quality of a URL that names none.
+const QualityUsual = 80
 
 // A Mark is the watermark that a URL asks for. With an empty Name there is none. To let a
 // URL override a configured mark, parse over options that hold its fields.

@@ -57,6 +57,7 @@ import (
 //	q-avif                     1–100, or auto
 //	q-webp                     1–100, or auto
 //	q-jxl                      1–100, or auto
+//	q-target                   50–95
 //	lossless                   1, true or empty; 0 or false
 //	progressive                1, true or empty; 0 or false
 //	anim                       1, true or empty; 0 or false
@@ -186,7 +187,8 @@ func (o *Options) dropEnlarge() {
 	}
 }
 
-// dropQualities resets the qualities of formats that Format rules out.
+// dropQualities resets the qualities of formats that Format rules out, and the target of a
+// quality that isn't to be found.
 func (o *Options) dropQualities() {
 	for _, own := range [...]struct {
 		format  Format
@@ -199,6 +201,9 @@ func (o *Options) dropQualities() {
 		if !open || *own.quality == o.Quality {
 			*own.quality = 0
 		}
+	}
+	if o.Quality != QualityAuto && o.QualityAVIF != QualityAuto && o.QualityWebP != QualityAuto && o.QualityJXL != QualityAuto {
+		o.QualityTarget = defaults.QualityTarget
 	}
 }
 

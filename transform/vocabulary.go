@@ -123,7 +123,7 @@ var vocabulary = [...]option{
 		"`original`: the original's (HEIC and SVG: JPEG or PNG).",
 		"dusk.jpg?w=400&format=webp",
 		word(func(o *Options) *Format { return &o.Format }, []synonym[Format]{{"jpg", JPEG}, {"nocompress", PNG}}, Auto, AVIF, WebP, JPEG, PNG, GIF, TIFF, JXL, SameAsOriginal)},
-	{"q", []string{"quality"}, "80", "Quality on the scale of JPEG. Other encoders are set so that the output looks the same. `auto` is 80 for now.",
+	{"q", []string{"quality"}, "80", "Quality on the scale of JPEG. Other encoders are set so that the output looks the same. `auto` finds the lowest quality that looks as `q-target` says, for each image. An animation then has 80.",
 		"dusk.jpg?w=400&format=jpeg&q=50",
 		quality(func(o *Options) *int { return &o.Quality })},
 	{"q-avif", nil, "as q", "Quality of an output in AVIF, on the scale of JPEG.",
@@ -135,6 +135,9 @@ var vocabulary = [...]option{
 	{"q-jxl", nil, "as q", "Quality of an output in JPEG XL, on the scale of JPEG.",
 		"dusk.jpg?w=400&format=jxl&q-jxl=70",
 		quality(func(o *Options) *int { return &o.QualityJXL })},
+	{"q-target", nil, "74", "How similar to the uncompressed output `q=auto` makes the image look, in SSIMULACRA 2: 90 shows no difference, 70 is high quality, 50 is medium. It does nothing without `auto`.",
+		"dusk.jpg?w=400&q=auto&q-target=60",
+		whole(50, 95, func(o *Options) *int { return &o.QualityTarget })},
 	{"lossless", nil, "0", "Keeps every pixel exactly in WebP, PNG, TIFF and JXL. `auto` then chooses WebP or PNG. AVIF and JPEG use their best quality.",
 		"chart.png?w=400&format=webp&lossless",
 		flag(func(o *Options) *bool { return &o.Lossless })},
@@ -306,16 +309,23 @@ func radius(at field[Length]) codec {
 
 // quality takes a quality on the scale of JPEG.
 func quality(at field[int]) codec {
-	const auto = "80"
+	const auto = "auto"
 	c := whole(1, 100, at)
 	c.values += ", or auto"
-	c.domain.Synonyms = []Synonym{{"auto", auto}}
-	parse := c.parse
+	c.domain.Synonyms = []Synonym{{auto, auto}}
+	parse, format := c.parse, c.format
 	c.parse = func(o *Options, v string) bool {
-		if v == "auto" {
-			v = auto
+		if v == auto {
+			*at(o) = QualityAuto
+			return true
 		}
 		return parse(o, v)
+	}
+	c.format = func(b []byte, o *Options) []byte {
+		if *at(o) == QualityAuto {
+			return append(b, auto...)
+		}
+		return format(b, o)
 	}
 	return c
 }

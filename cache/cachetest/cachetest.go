@@ -78,6 +78,7 @@ func testEntry(n uint64) *cache.Entry {
 		Redirects:          []cache.Redirect{{Original: 0, URL: "https://a.test/a b"}, {Original: 1, URL: fmt.Sprintf("https://b.test/%d", n)}},
 		LastPurge:          int64(n),
 		Partial:            n%2 == 1,
+		Quality:            int(n % 3),
 		StoredAt:           now.Add(-time.Duration(n) * time.Second),
 		RevalidateAt:       now.Add(time.Hour + time.Duration(n)),
 		ExpiresAt:          now.Add(24*time.Hour + time.Duration(n)),

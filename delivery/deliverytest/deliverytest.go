@@ -28,7 +28,7 @@ import (
 // An Engine is a small engine in pure Go, so that these tests need no libvips: it
 // scales by the nearest pixel and writes JPEG and PNG, whatever it is called. Each of
 // the job's marks colours an equal part of the output from left to right with its
-// first pixel.
+// first pixel. The quality that it finds is always 71.
 type Engine struct {
 	Runs  atomic.Int64
 	Block chan struct{} // not nil: Transform waits for it to be closed
@@ -105,7 +105,11 @@ func (e *Engine) Transform(ctx context.Context, job transform.Job) (transform.Im
 		}
 		return encoded(drawn, job.Format)
 	}
-	return encoded(out, job.Format)
+	made, err := encoded(out, job.Format)
+	if job.Options.FindsQuality(job.Format, 1) {
+		made.Quality = 71
+	}
+	return made, err
 }
 
 // grid draws the cells of a grid as variants, and its own marks beside each other on all.

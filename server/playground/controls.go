@@ -69,7 +69,7 @@ var layout = []struct {
 	{"Crop", false, []string{"rect", "inset", "trim"}},
 	{"Turn", false, []string{"rotate", "flip"}},
 	{"Look", false, []string{"bg", "pad", "radius", "blur", "sharpen", "brightness", "contrast", "saturation", "gamma", "grayscale", "sepia", "invert", "pixelate"}},
-	{"Output", true, []string{"format", "q", "q-avif", "q-webp", "q-jxl", "lossless", "progressive", "anim", "metadata"}},
+	{"Output", true, []string{"format", "q", "q-avif", "q-webp", "q-jxl", "q-target", "lossless", "progressive", "anim", "metadata"}},
 	{"Delivery", false, []string{"preset", "dl", "v", "default"}},
 	{"Mark", false, []string{"mark", "mark-size", "mark-w", "mark-h", "mark-fit", "mark-align", "mark-pad", "mark-opacity", "mark-repeat"}},
 }
@@ -109,6 +109,7 @@ var faces = map[string]face{
 	"q-avif":       {label: "Quality of AVIF"},
 	"q-webp":       {label: "Quality of WebP"},
 	"q-jxl":        {label: "Quality of JPEG XL"},
+	"q-target":     {label: "Target of auto"},
 	"lossless":     {label: "Lossless"},
 	"progressive":  {label: "Progressive"},
 	"anim":         {label: "Keep animation"},

@@ -46,8 +46,16 @@ func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var data []byte
-	err := t.evaluate(ctx, picture.ImageRef, func() (err error) {
+	if t.job.Options.FindsQuality(t.job.Format, t.frames) && min(t.plan.Output.W, t.plan.Output.H) >= leastScored {
+		return t.encodeAuto(ctx, picture)
+	}
+	return t.encodeAt(ctx, picture, ownQuality(t.job.Format, t.job.Options.QualityIn(t.job.Format)))
+}
+
+// encodeAt encodes the picture with a quality of the encoder's own scale.
+func (t *task) encodeAt(ctx context.Context, picture *frame, own int) (data []byte, err error) {
+	t.quality = own
+	err = t.evaluate(ctx, picture.ImageRef, func() (err error) {
 		data, err = encoders[t.job.Format](t, picture)
 		return err
 	})
@@ -57,11 +65,15 @@ func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
 // encodeJPEG halves the resolution of colours only below q 90. Above, this would be visible
 // at sharp edges.
 func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
+	colours := govips.VipsForeignSubsampleAuto
+	if t.full {
+		colours = govips.VipsForeignSubsampleOff
+	}
 	data, _, err := picture.ExportJpeg(&govips.JpegExportParams{
-		Quality:        t.job.Options.Quality,
+		Quality:        t.quality,
 		Interlace:      t.job.Options.Progressive,
 		OptimizeCoding: true,
-		SubsampleMode:  govips.VipsForeignSubsampleAuto,
+		SubsampleMode:  colours,
 		StripMetadata:  t.strip,
 	})
 	return data, err
@@ -91,7 +103,7 @@ func (t *task) encodeGIF(picture *frame) ([]byte, error) {
 // encodeWebP uses effort 2. The default of 4 takes twice the time for 3.5 % fewer bytes.
 func (t *task) encodeWebP(picture *frame) ([]byte, error) {
 	data, _, err := picture.ExportWebp(&govips.WebpExportParams{
-		Quality:         webpQuality.of(t.job.Options.QualityIn(transform.WebP)),
+		Quality:         t.quality,
 		Lossless:        t.job.Options.Lossless,
 		ReductionEffort: 2,
 		MaxKeyFrames:    int(^uint32(0) >> 1), // the largest distance
@@ -135,6 +147,31 @@ var (
 	avifQuality = scale{{1, 1}, {10, 17}, {20, 35}, {35, 48}, {50, 54}, {65, 60}, {80, 71}, {90, 90}, {95, 92}, {100, 100}}
 	jxlQuality  = scale{{1, 1}, {10, 8}, {20, 21}, {35, 51}, {50, 64}, {65, 73}, {80, 81}, {90, 93}, {95, 96}, {100, 100}}
 )
+
+// scales are those of the formats whose qualities aren't JPEG's.
+var scales = map[transform.Format]scale{transform.WebP: webpQuality, transform.AVIF: avifQuality, transform.JXL: jxlQuality}
+
+// ownQuality returns a format's own quality for a quality of 1–100 on the scale of JPEG.
+// QualityAuto is the usual one where there is none to find.
+func ownQuality(f transform.Format, q int) int {
+	if q == transform.QualityAuto {
+		q = transform.QualityUsual
+	}
+	if s, ok := scales[f]; ok {
+		return s.of(q)
+	}
+	return q
+}
+
+// jpegQuality returns the lowest quality on the scale of JPEG at which a format has at least
+// this quality of its own.
+func jpegQuality(f transform.Format, own int) int {
+	q := 1
+	for q < 100 && ownQuality(f, q) < own {
+		q++
+	}
+	return q
+}
 
 // of returns the encoder's quality for a JPEG quality of 1–100.
 func (s scale) of(jpeg int) int {

@@ -103,10 +103,10 @@ func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool)
 	}
 	out := transform.Image{
 		Data: data, Format: job.Format,
-		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames,
+		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames, Quality: t.found,
 	}
 	if kept, ok := t.original(); ok && len(kept) <= len(data) {
-		out.Data, out.Format = kept, t.header.Format
+		out.Data, out.Format, out.Quality = kept, t.header.Format, 0
 	}
 	return out, nil
 }
@@ -165,6 +165,9 @@ type task struct {
 	weighted bool                  // colours are premultiplied
 	space    govips.Interpretation // colour space before premultiplying
 	strip    bool                  // the output has no metadata
+	quality  int                   // what the encoder gets, on its own scale
+	full     bool                  // the encoder keeps the full resolution of colours
+	found    int                   // the quality on JPEG's scale, if it was to be found
 }
 
 // A frame is the picture that the steps change or replace. For an animation it is a roll:

@@ -57,7 +57,7 @@ func TestEstimate(t *testing.T) {
 		made[name] = image.Data
 	}
 
-	const encoders = 27 // come first, and marks
+	const encoders = 31 // come first, and marks
 	size := fmt.Sprintf("w=%d&h=%d&fit=cover", width, height)
 	for i, c := range []struct {
 		original, query string
@@ -91,6 +91,10 @@ func TestEstimate(t *testing.T) {
 		{"small", "draw", transform.WebP},
 		{"small", "draw", transform.PNG},
 		{"small", "draw", transform.AVIF},
+		{"jpeg", "q=auto", transform.JPEG},
+		{"jpeg", "q=auto", transform.WebP},
+		{"alpha", "q=auto", transform.AVIF},
+		{"jpeg", "q=auto", transform.JXL},
 		// Decoders.
 		{"png", "w=64", transform.PNG},
 		{"jpeg", "w=64", transform.PNG},

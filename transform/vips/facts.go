@@ -98,7 +98,7 @@ func (e *Engine) draw(ctx context.Context, job transform.Job) (transform.Image, 
 	if err != nil {
 		return transform.Image{}, err
 	}
-	return transform.Image{Data: data, Format: job.Format, Width: d.Output.W, Height: d.Output.H, Frames: 1}, nil
+	return transform.Image{Data: data, Format: job.Format, Width: d.Output.W, Height: d.Output.H, Frames: 1, Quality: t.found}, nil
 }
 
 // look makes the small picture that the options of a job describe, with the same steps as a

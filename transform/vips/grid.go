@@ -64,7 +64,7 @@ func (e *Engine) grid(ctx context.Context, job transform.Job) (transform.Image, 
 	if err != nil {
 		return transform.Image{}, err
 	}
-	return transform.Image{Data: data, Format: job.Format, Width: size.W, Height: size.H, Frames: 1}, nil
+	return transform.Image{Data: data, Format: job.Format, Width: size.W, Height: size.H, Frames: 1, Quality: t.found}, nil
 }
 
 // drawWholeMarks draws the marks of the whole output.

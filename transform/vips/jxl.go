@@ -16,8 +16,6 @@ import (
 	"unsafe"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
-
-	"github.com/tintype/tintype/transform"
 )
 
 const jxlEffort = 3
@@ -34,7 +32,7 @@ func (t *task) encodeJXL(picture *frame) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
 	flag := map[bool]C.int{true: 1}
-	if C.save_jxl(vipsImage(picture.ImageRef), &data, &size, C.double(jxlDistance(jxlQuality.of(t.job.Options.QualityIn(transform.JXL)))), jxlEffort,
+	if C.save_jxl(vipsImage(picture.ImageRef), &data, &size, C.double(jxlDistance(t.quality)), jxlEffort,
 		flag[t.job.Options.Lossless], flag[t.strip]) != 0 {
 		return nil, errors.New(lastError())
 	}

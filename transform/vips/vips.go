@@ -27,6 +27,8 @@
 //	mark.go      the marks on top
 //	metadata.go  the metadata of the output
 //	encode.go    the bytes of the output; avif.go, jxl.go and webp.go for these formats
+//	auto.go      … whose quality is to be found: predicted from detail.go and predict.go, then
+//	             checked with score.c on what again.c decodes
 //
 // facts.go has the tasks that make no variant: what an original's pixels and metadata say,
 // and pictures of hashes.

@@ -269,7 +269,7 @@ func groupOf(job *transform.Job) group {
 	resized.Width, resized.Height, resized.DPR, resized.Fit, resized.Enlarge, resized.Aspect, resized.Rect = o.Width, o.Height, o.DPR, o.Fit, o.Enlarge, o.Aspect, o.Rect
 	resized.FocalX, resized.FocalY, resized.FocalZoom, resized.Background = o.FocalX, o.FocalY, o.FocalZoom, o.Background
 	resized.QualityAVIF, resized.QualityWebP, resized.QualityJXL = o.QualityAVIF, o.QualityWebP, o.QualityJXL
-	resized.Quality, resized.Anim, resized.Metadata = o.Quality, o.Anim, o.Metadata
+	resized.Quality, resized.QualityTarget, resized.Anim, resized.Metadata = o.Quality, o.QualityTarget, o.Anim, o.Metadata
 	if o.Gravity != transform.GravityAttention && o.Gravity != transform.GravityEntropy && o.Gravity != transform.GravityFace {
 		resized.Gravity = o.Gravity
 	}

@@ -25,6 +25,8 @@ const (
 	timeBlur, timeSharpen, timePixelate       = 120, 120, 80
 	timeDrawing, timeSlant                    = 40, 80
 
+	timeScore = 100 // of a check: decoding and comparing
+
 	timeFaces = 60e6 // nanoseconds in all, since the picture that is looked at is small
 )
 
@@ -140,6 +142,14 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 // encodingTime returns the nanoseconds for encoding a pixel of the output. alpha means that
 // pixels may be transparent.
 func encodingTime(job *transform.Job, alpha bool) float64 {
+	if job.Options.FindsQuality(job.Format, framesOf(job)) {
+		return 2*encoderTime(job, alpha) + timeScore
+	}
+	return encoderTime(job, alpha)
+}
+
+// encoderTime is encodingTime of one attempt.
+func encoderTime(job *transform.Job, alpha bool) float64 {
 	exact := job.Options.Lossless
 	switch job.Format {
 	case transform.JSON:

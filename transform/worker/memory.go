@@ -42,15 +42,17 @@ const (
 	perPixelStill     = 30 // GIF
 
 	// Encoders of animations: for one frame, and for all frames.
-	perFrameWebP    = 60
-	perFrameGIF     = 48
-	perFramesWebP   = 3
-	perFramesExact  = 7 // lossless
-	perFramesGIF    = 3
-	perPixelMark    = 8
-	perPixelDrawing = 14 // a drawing, once as it is computed and once as libvips has it, with what the encoder copies of it
-	perPixelEntropy = 24 // of a transparent picture whose part with the most entropy is looked for
-	perPixelPicture = 5  // a picture that a step or an encoder holds whole: up to five bands
+	perFrameWebP     = 60
+	perFrameGIF      = 48
+	perFramesWebP    = 3
+	perFramesExact   = 7 // lossless
+	perFramesGIF     = 3
+	perPixelMark     = 8
+	perPixelDrawing  = 14 // a drawing, once as it is computed and once as libvips has it, with what the encoder copies of it
+	perPixelEntropy  = 24 // of a transparent picture whose part with the most entropy is looked for
+	perPixelChecked  = 10 // a picture whose quality is to be found, and what it is decoded to again
+	perPixelJXLAgain = 30 // what the decoder of JPEG XL keeps beside that
+	perPixelPicture  = 5  // a picture that a step or an encoder holds whole: up to five bands
 )
 
 // Estimate returns the expected peak memory of a job, in bytes, before anything is decoded.
@@ -263,6 +265,21 @@ func transparent(job *transform.Job, plan transform.Plan) bool {
 // encoding returns the memory of an encoder, in bytes for each pixel of all frames. alpha
 // means that pixels may be transparent.
 func encoding(job *transform.Job, alpha bool, frames float64) float64 {
+	bytes := encoder(job, alpha, frames)
+	if !job.Options.FindsQuality(job.Format, int(frames)) {
+		return bytes
+	}
+	if job.Format == transform.AVIF { // may have the full resolution of colours
+		bytes *= 2
+	}
+	if job.Format == transform.JXL {
+		bytes += perPixelJXLAgain
+	}
+	return bytes + perPixelChecked
+}
+
+// encoder is encoding where the quality is known.
+func encoder(job *transform.Job, alpha bool, frames float64) float64 {
 	o := job.Options
 	switch job.Format {
 	case transform.JSON:

@@ -149,6 +149,7 @@ type result struct {
 	Format        transform.Format
 	Width, Height int
 	Frames        int
+	Quality       int      `json:",omitempty"`
 	Error         *failure // nil on success
 }
 
@@ -255,6 +256,8 @@ func (r *result) check(job *transform.Job, mostBytes int64) error {
 	case r.Width <= 0 || r.Height <= 0 || r.Frames <= 0 ||
 		r.Width > math.MaxInt32 || r.Height > math.MaxInt32 || r.Frames > math.MaxInt32:
 		return fmt.Errorf("%w: a variant of %d×%d pixels in %d frames", errFrame, r.Width, r.Height, r.Frames)
+	case r.Quality < 0 || r.Quality > 100:
+		return fmt.Errorf("%w: a variant of quality %d", errFrame, r.Quality)
 	}
 	return nil
 }

@@ -508,7 +508,7 @@ func (w *process) finish(ctx context.Context, r *result, late bool) outcome {
 		return outcome{err: fmt.Errorf("%w: no variant", errFrame), begun: true, lost: lostProtocol}
 	}
 	return outcome{begun: true, image: transform.Image{
-		Data: data, Format: r.Format, Width: r.Width, Height: r.Height, Frames: r.Frames,
+		Data: data, Format: r.Format, Width: r.Width, Height: r.Height, Frames: r.Frames, Quality: r.Quality,
 	}}
 }
 

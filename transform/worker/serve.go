@@ -275,7 +275,7 @@ func (w *worker) do(r request) result {
 	}
 	return result{
 		ID: r.id, Size: int64(len(image.Data)), Format: image.Format,
-		Width: image.Width, Height: image.Height, Frames: image.Frames,
+		Width: image.Width, Height: image.Height, Frames: image.Frames, Quality: image.Quality,
 	}
 }
 

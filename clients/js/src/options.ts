@@ -186,7 +186,7 @@ export interface Options {
    */
   format?: "auto" | "avif" | "webp" | "jpeg" | "png" | "gif" | "tiff" | "jxl" | "original" | "jpg" | "nocompress";
   /**
-   * Quality on the scale of JPEG. Other encoders are set so that the output looks the same. `auto` is 80 for now.
+   * Quality on the scale of JPEG. Other encoders are set so that the output looks the same. `auto` finds the lowest quality that looks as `q-target` says, for each image. An animation then has 80.
    *
    * Values: 1–100, or auto. Default: 80.
    */
@@ -209,6 +209,12 @@ export interface Options {
    * Values: 1–100, or auto. Default: as q.
    */
   "q-jxl"?: number | "auto";
+  /**
+   * How similar to the uncompressed output `q=auto` makes the image look, in SSIMULACRA 2: 90 shows no difference, 70 is high quality, 50 is medium. It does nothing without `auto`.
+   *
+   * Values: 50–95. Default: 74.
+   */
+  "q-target"?: number;
   /**
    * Keeps every pixel exactly in WebP, PNG, TIFF and JXL. `auto` then chooses WebP or PNG. AVIF and JPEG use their best quality.
    *
