@@ -251,7 +251,7 @@ func (f *Fleet) Ask(ctx context.Context, owner string, key cache.Key, question [
 	defer cancel(nil)
 	silence := time.AfterFunc(f.patience, func() { cancel(ErrSilent) })
 	defer silence.Stop()
-	e, made, err = f.ask(asking, address, key, question, func() { silence.Reset(f.patience); f.heard(owner) })
+	e, made, err = f.ask(asking, owner, address, key, question, func() { silence.Reset(f.patience); f.heard(owner) })
 	switch {
 	case err == nil:
 	case ctx.Err() != nil: // nobody waits

@@ -135,6 +135,28 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// TestTookItsPlace: a process that was started again at the address of another isn't asked in its
+// place. It might be asking for the same entry, and both would wait for ever.
+func TestTookItsPlace(t *testing.T) {
+	now := fleet(t, 1)[0]
+	now.fill = func(context.Context, cache.Key, []byte) (peer.Filled, error) {
+		t.Error("it was asked")
+		return peer.Filled{}, errors.New("no")
+	}
+	before := []lease.Member{{Name: "before", Address: now.address}}
+	f, err := peer.New(peer.Config{Secret: secret, Patience: patience, Self: "one", Members: func() []lease.Member { return before }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	if _, _, err := f.Ask(t.Context(), "before", key, []byte("what")); !errors.Is(err, peer.ErrGone) {
+		t.Errorf("the one before: %v", err)
+	}
+	if _, other := f.Owner("anything"); other {
+		t.Error("it is asked again at once")
+	}
+}
+
 // TestOwner: all servers name the same owner, each owns its share, and one that is gone has its
 // share taken by the others.
 func TestOwner(t *testing.T) {

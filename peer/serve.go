@@ -33,6 +33,10 @@ func (f *Fleet) Handler(fill Fill) http.Handler {
 			http.Error(w, errStranger.Error(), http.StatusForbidden)
 			return
 		}
+		if owner := r.Header.Get(headerOwner); owner != "" && owner != f.self { // earlier versions name none
+			http.Error(w, "this is another process", http.StatusMisdirectedRequest)
+			return
+		}
 		key, question, err := readQuestion(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)

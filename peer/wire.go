@@ -29,6 +29,12 @@ const (
 
 const mostText = 4 << 10 // bytes of an error
 
+// headerOwner names the server that is asked. A process that was started again has another name, at
+// the same address. It declines what is meant for the one before: it may itself be asking the other
+// server for the same entry, and both would wait for each other. Between names there is an order,
+// see [Fleet.Owner], so that no circle of questions can come about.
+const headerOwner = "Tintype-Owner"
+
 // A failure is an entry with a Code.
 type failure struct {
 	Code    string `json:"code"`
@@ -51,18 +57,22 @@ func readQuestion(r *http.Request) (key cache.Key, question []byte, err error) {
 }
 
 // ask sends a question and reads the answer. It calls heard with every sign of the owner.
-func (f *Fleet) ask(ctx context.Context, address string, key cache.Key, question []byte, heard func()) (*cache.Entry, bool, error) {
+func (f *Fleet) ask(ctx context.Context, owner, address string, key cache.Key, question []byte, heard func()) (*cache.Entry, bool, error) {
 	body := append(append(make([]byte, 0, len(key)+len(question)), key[:]...), question...)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	req.Header["Idempotency-Key"] = nil // may be sent again where the other side has closed an idle connection
+	req.Header.Set(headerOwner, owner)
 	res, err := f.client.Do(req)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode == http.StatusMisdirectedRequest {
+		return nil, false, fmt.Errorf("%w: another process has taken its place", ErrGone)
+	}
 	if res.StatusCode != http.StatusOK {
 		return nil, false, fmt.Errorf("%w: it answers %s", ErrDeclined, res.Status)
 	}
