@@ -9,6 +9,7 @@ import (
 	"github.com/tintype/tintype/origin"
 	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/workspace/cached"
+	"github.com/tintype/tintype/workspace/sqlite"
 )
 
 // A tier is a cache tier with statistics.
@@ -54,8 +55,12 @@ func (m tierMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
-// workspaceMetrics collects the figures of the workspaces that this server keeps.
-type workspaceMetrics struct{ *cached.Store }
+// workspaceMetrics collects the figures of the workspaces that this server keeps, and of copies on
+// its disk. Copies are nil with a store on this machine.
+type workspaceMetrics struct {
+	workspaces *cached.Store
+	copies     *sqlite.Copies
+}
 
 var workspaceFigures = []struct {
 	desc  *prometheus.Desc
@@ -68,8 +73,24 @@ var workspaceFigures = []struct {
 	{workspaceDesc("evictions_total", "Workspaces that left memory, since others needed the room."), prometheus.CounterValue, func(s cached.Stats) float64 { return float64(s.Evicted) }},
 }
 
+var copyFigures = []struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(sqlite.CopiesStats) float64
+}{
+	{copyDesc("bytes", "Bytes on the disk that copies of workspaces take. 0 with a store on this machine."), prometheus.GaugeValue, func(s sqlite.CopiesStats) float64 { return float64(s.Bytes) }},
+	{copyDesc("limit_bytes", "Bytes on the disk that copies of workspaces may take (--copies-disk)."), prometheus.GaugeValue, func(s sqlite.CopiesStats) float64 { return float64(s.Limit) }},
+	{copyDesc("evictions_total", "Copies that left the disk, since others needed the room."), prometheus.CounterValue, func(s sqlite.CopiesStats) float64 { return float64(s.Gone) }},
+}
+
+var workspaceLoads = prometheus.NewDesc("tintype_workspaces_loaded_total", "Workspaces that came into memory for a request, by where they were read (store, copies).", []string{"from"}, nil)
+
 func workspaceDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("tintype_workspaces_"+name, help, nil, nil)
+}
+
+func copyDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("tintype_copies_"+name, help, nil, nil)
 }
 
 // Describe implements prometheus.Collector.
@@ -77,13 +98,26 @@ func (workspaceMetrics) Describe(c chan<- *prometheus.Desc) {
 	for _, f := range workspaceFigures {
 		c <- f.desc
 	}
+	for _, f := range copyFigures {
+		c <- f.desc
+	}
+	c <- workspaceLoads
 }
 
 // Collect implements prometheus.Collector.
 func (m workspaceMetrics) Collect(c chan<- prometheus.Metric) {
-	s := m.Stats()
+	s := m.workspaces.Stats()
 	for _, f := range workspaceFigures {
 		c <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(s))
+	}
+	c <- prometheus.MustNewConstMetric(workspaceLoads, prometheus.CounterValue, float64(s.Loaded), "store")
+	c <- prometheus.MustNewConstMetric(workspaceLoads, prometheus.CounterValue, float64(s.Copied), "copies")
+	var copies sqlite.CopiesStats
+	if m.copies != nil {
+		copies = m.copies.Stats()
+	}
+	for _, f := range copyFigures {
+		c <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(copies))
 	}
 }
 

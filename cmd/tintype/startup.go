@@ -40,6 +40,7 @@ import (
 	"github.com/tintype/tintype/usage"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
+	"github.com/tintype/tintype/workspace/sqlite"
 )
 
 // errNotAnswered is why a server isn't ready that was started while the store was down,
@@ -216,7 +217,8 @@ func (s *startup) openRecords(context.Context) error {
 		s.hosts.names.Changed(changes)
 	}
 	s.workspaces = cached.New(s.store, s.cached)
-	s.metrics.MustRegister(workspaceMetrics{s.workspaces})
+	copies, _ := s.cached.Copies.(*sqlite.Copies)
+	s.metrics.MustRegister(workspaceMetrics{s.workspaces, copies})
 
 	counting := usage.Config{Counters: s.store, Now: s.now, Log: s.log}
 	if s.Store.elsewhere() { // its writes cost money

@@ -103,7 +103,7 @@ func (c *serveCmd) openStore(ctx context.Context, getenv func(string) string, wa
 		log.Warn("secrets in the store are encrypted under an older secret key; run tintype store rekey")
 	}
 	sum := sha256.Sum256([]byte(c.Store.dynamodb)) // copies of another table must not be used
-	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, fmt.Sprintf("copies-%x.db", sum[:4])))
+	copies, err := sqlite.OpenCopies(filepath.Join(c.Data, fmt.Sprintf("copies-%x.db", sum[:4])), int64(c.CopiesDisk))
 	if err != nil {
 		return nil, config, err
 	}

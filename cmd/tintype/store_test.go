@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/internal/letterbox"
 	"github.com/tintype/tintype/signing"
+	"github.com/tintype/tintype/workspace/sqlite"
 )
 
 const testRootKey = "the-root-key-of-these-tests-0123456789"
@@ -447,22 +449,36 @@ func TestStoreStopped(t *testing.T) {
 // domain.
 func copied(t *testing.T, data string, n int, domain string) bool {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(data, "copies-*.db*"))
+	files, err := filepath.Glob(filepath.Join(data, "copies-*.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []byte
-	for _, file := range files {
-		b, err := os.ReadFile(file)
+	if len(files) == 0 {
+		return false
+	}
+	copies, err := sqlite.OpenCopies(files[0], 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copies.Close()
+	var claimed bool
+	for i := range n {
+		data, _, err := copies.Copy(t.Context(), fmt.Sprintf("ws-%d", i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, b...)
-	}
-	for i := range n {
-		if !bytes.Contains(all, fmt.Appendf(nil, `"namespace":"ws-%d"`, i)) {
+		if data == nil {
 			return false
 		}
+		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		claimed = claimed || bytes.Contains(text, fmt.Appendf(nil, `"domains":[%q]`, domain))
 	}
-	return bytes.Contains(all, fmt.Appendf(nil, `"domains":[%q]`, domain)) && bytes.Contains(all, fmt.Appendf(nil, `"name":%q`, domain))
+	claim, _, err := copies.Copy(t.Context(), "@"+domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claimed && claim != nil
 }

@@ -23,9 +23,9 @@ type Config struct {
 	Log    *slog.Logger     // nil is slog.Default
 	Now    func() time.Time // nil is time.Now
 
-	// Copies keep what was read, for times when the store can't be reached. Codec encrypts
-	// their secrets, and is required with them. Nil keeps none, which suits a store on the
-	// same machine.
+	// Copies keep what was read, for what has left memory, and for times when the store can't be
+	// reached. Codec encrypts their secrets, and is required with them. Nil keeps none, which
+	// suits a store on the same machine.
 	Copies Copies
 	Codec  *workspace.Codec
 
@@ -98,7 +98,8 @@ type Store struct {
 
 	answered atomic.Bool
 
-	known memory // changed only under mu
+	known          memory       // changed only under mu
+	loaded, copied atomic.Int64 // see Stats
 
 	mu       sync.Mutex                    // guards all below, and writes to known
 	unknown  *lru.Cache[string, time.Time] // namespaces the store didn't have, until then
@@ -154,6 +155,9 @@ func New(store workspace.Store, cfg Config) *Store {
 		known: newMemory(cfg.Memory), unknown: unknown, dropped: func(*workspace.Workspace) {},
 		start: cfg.Now(), wake: make(chan struct{}, 1),
 		loads: map[string]*load{}, stale: map[string]uint64{}, seed: maphash.MakeSeed(),
+	}
+	if keep != nil {
+		keep.evicted = c.copyAgain
 	}
 	c.answered.Store(cfg.Answered)
 	return c
@@ -216,7 +220,7 @@ func (c *Store) get(ctx context.Context, namespace string) (*workspace.Workspace
 			// The name isn't made up: this server has served it before.
 			if release, ok := c.gate.copySlot(); ok {
 				defer release()
-				if w := c.lastKnown(ctx, namespace, epoch); w != nil {
+				if w := c.takeCopy(ctx, namespace, epoch, false); w != nil {
 					return w, nil
 				}
 			}
@@ -287,7 +291,7 @@ func (c *Store) begin(ctx context.Context, namespace string, copyWillDo bool, th
 	stranger := copyWillDo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	copied := func() bool {
-		w := c.lastKnown(ctx, namespace, epoch)
+		w := c.takeCopy(ctx, namespace, epoch, false)
 		if w != nil {
 			l.end(w, nil)
 		}
@@ -298,7 +302,14 @@ func (c *Store) begin(ctx context.Context, namespace string, copyWillDo bool, th
 	}
 	go func() {
 		defer cancel()
-		w, err := c.read(ctx, namespace, epoch, stranger)
+		var w *workspace.Workspace
+		var err error
+		if copyWillDo {
+			w = c.takeCopy(ctx, namespace, epoch, true)
+		}
+		if w == nil {
+			w, err = c.read(ctx, namespace, epoch, stranger)
+		}
 		c.mu.Lock()
 		if c.loads[namespace] == l {
 			delete(c.loads, namespace)
@@ -333,6 +344,9 @@ func (c *Store) read(ctx context.Context, namespace string, epoch uint64, strang
 	switch {
 	case err == nil:
 		c.up()
+		if stranger {
+			c.loaded.Add(1)
+		}
 		return c.took(namespace, epoch, w, asked), nil
 	case errors.Is(err, workspace.ErrNotFound):
 		c.up()
@@ -348,26 +362,45 @@ func (c *Store) read(ctx context.Context, namespace string, epoch uint64, strang
 	return nil, err
 }
 
-// lastKnown takes the copy of a namespace into memory. It is read again when the store is
-// back. The result is nil where there is no copy.
-func (c *Store) lastKnown(ctx context.Context, namespace string, epoch uint64) (w *workspace.Workspace) {
-	if w = c.spool.workspace(context.WithoutCancel(ctx), namespace); w == nil {
+// takeCopy takes the copy of a namespace into memory. While the feed is followed, the copy is what
+// the store has, as far as a workspace in memory is. Otherwise it may be of any age: it is read
+// again when the store is back, and isn't taken where only a current one will do. The result is nil
+// where there is no copy.
+func (c *Store) takeCopy(ctx context.Context, namespace string, epoch uint64, onlyCurrent bool) *workspace.Workspace {
+	if onlyCurrent && !c.follows() {
 		return nil
 	}
+	w, old := c.spool.workspace(context.WithoutCancel(ctx), namespace)
+	if w == nil {
+		return nil
+	}
+	taken := newEntry(w)
 	c.answered.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have, ok := c.known.Peek(namespace); ok { // the store was faster after all
 		return have.Workspace
 	}
-	if c.epochs[c.epochOf(namespace)] != epoch {
+	current := c.follows()
+	if c.epochs[c.epochOf(namespace)] != epoch || onlyCurrent && !current {
 		return nil // written or deleted meanwhile
 	}
-	have := newEntry(w)
-	have.marked.Store(true) // the copy may be of any age
-	c.mark(have)
-	c.put(have)
+	c.copied.Add(1)
+	if !current {
+		taken.marked.Store(true)
+		c.mark(taken)
+	} else if old {
+		c.spool.put(w) // it is in use, so others make room
+	}
+	c.put(taken)
 	return w
+}
+
+// follows reports whether all of the feed has been heard a moment ago, and the process hasn't stood
+// still since. What the feed has told of has left the copies then. They are taken for as long as what
+// is in memory isn't read again on suspicion.
+func (c *Store) follows() bool {
+	return c.waking.Load() == nil && c.clock()-c.heard.Load() <= int64(deafAfter)
 }
 
 // ask reads a workspace and its purges from the store.

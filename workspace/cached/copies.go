@@ -1,9 +1,12 @@
 package cached
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"sync"
@@ -13,13 +16,17 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// Copies keeps on this machine what was last read from a store on another machine, for times
-// when that store can't be reached. It is safe for concurrent use.
+// Copies keeps on this machine what was last read from a store on another machine: for what has
+// left memory, and for times when that store can't be reached. It is bounded: what was not written
+// for longest makes room. It is safe for concurrent use.
 type Copies interface {
-	// Copy returns the copy under a key, or nil.
-	Copy(ctx context.Context, key string) ([]byte, error)
-	// Keep makes the changes in their order: all of them, or none.
-	Keep(ctx context.Context, changes []CopyChange) error
+	// Copy returns the copy under a key, or nil. old says that it will soon make room for others,
+	// unless it is written again.
+	Copy(ctx context.Context, key string) (data []byte, old bool, err error)
+	// Keep makes the changes in their order: all of them, or none. Then it makes room, some of it at
+	// a time, and returns the keys of what has gone. A workspace goes together with its base. more
+	// says that there is too much still: Keep without changes goes on.
+	Keep(ctx context.Context, changes []CopyChange) (gone []string, more bool, err error)
 }
 
 // A CopyChange writes or removes a copy.
@@ -44,6 +51,7 @@ const (
 	flushTimeout = 5 * time.Second // of the flush at the end, all attempts
 	flushChanges = 256             // copies in one transaction
 	flushPending = 65536           // changes that wait at most; more are replaced by a wipe
+	flushRoom    = 16              // transactions in a row that only make room
 	copyTimeout  = 2 * time.Second // of reading one
 )
 
@@ -52,9 +60,12 @@ const (
 // written: a copy on the disk is never older than the cursor on the disk. A spool is safe for
 // concurrent use. A nil spool keeps nothing.
 type spool struct {
-	copies Copies
-	codec  *workspace.Codec
-	log    *slog.Logger
+	copies  Copies
+	codec   *workspace.Codec
+	log     *slog.Logger
+	evicted func(keys []string) // is told what has made room on the disk
+
+	full bool // there is too much on the disk; flush's
 
 	mu      sync.Mutex // guards all below
 	wipes   uint64     // how often everything on the disk was to go
@@ -197,12 +208,16 @@ func (s *spool) run(ctx context.Context) {
 // flush writes what is pending, and reports whether it wrote all of it. Changes that come
 // meanwhile, and the cursor after them, wait for the next flush.
 func (s *spool) flush(ctx context.Context) (done bool) {
-	for {
+	for room := 0; ; {
 		batch, last := s.batch()
-		if len(batch.changes) == 0 {
+		if len(batch.changes) == 0 && (!s.full || room == flushRoom) {
 			return true
 		}
-		if err := s.copies.Keep(ctx, batch.changes); err != nil {
+		if len(batch.changes) == 0 {
+			room++
+		}
+		gone, more, err := s.copies.Keep(ctx, batch.changes)
+		if err != nil {
 			s.mu.Lock()
 			report := !s.failing
 			s.failing = true
@@ -213,10 +228,25 @@ func (s *spool) flush(ctx context.Context) (done bool) {
 			return false
 		}
 		s.written(batch)
-		if last {
+		s.forget(gone)
+		s.full = more
+		if last && !more {
 			return true
 		}
 	}
+}
+
+// forget records which copies have made room for others.
+func (s *spool) forget(gone []string) {
+	if len(gone) == 0 {
+		return
+	}
+	s.mu.Lock()
+	for _, key := range gone {
+		delete(s.bases, key)
+	}
+	s.mu.Unlock()
+	s.evicted(gone)
 }
 
 // A flushBatch is written in one transaction.
@@ -319,91 +349,133 @@ func (s *spool) encode(w *workspace.Workspace) ([]byte, error) {
 	}
 	recent := w.Purges
 	recent.Base = nil
-	return json.Marshal(copied{data, recent, baseOf(w.Purges)})
+	if data, err = json.Marshal(copied{data, recent, baseOf(w.Purges)}); err != nil {
+		return nil, err
+	}
+	return pack(data)
 }
 
-// read returns the bytes under a key, or nil.
-func (s *spool) read(ctx context.Context, key string) []byte {
+// The compressors are kept, since each takes more memory than a hundred workspaces.
+var (
+	packers   = sync.Pool{New: func() any { w, _ := flate.NewWriter(nil, flate.BestSpeed); return w }} // only a wrong level fails
+	unpackers = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+)
+
+// pack compresses: the texts of a workspace take less than half of the room then.
+func pack(data []byte) ([]byte, error) {
+	w := packers.Get().(*flate.Writer)
+	defer packers.Put(w)
+	var b bytes.Buffer
+	w.Reset(&b)
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err := w.Close()
+	return b.Bytes(), err
+}
+
+func unpack(data []byte) ([]byte, error) {
+	r := unpackers.Get().(io.Reader)
+	defer unpackers.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(data), nil); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// read returns the bytes under a key, or nil. old is as for [Copies].
+func (s *spool) read(ctx context.Context, key string) (data []byte, old bool) {
 	if s == nil {
-		return nil
+		return nil, false
 	}
 	s.mu.Lock()
 	p, wiped := s.changes[key], s.wipes > s.wiped
 	s.mu.Unlock()
 	switch {
 	case p != nil: // what is on the disk is older
-		return s.change(p).Data
+		return s.change(p).Data, false
 	case wiped:
-		return nil
+		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	data, err := s.copies.Copy(ctx, key)
+	data, old, err := s.copies.Copy(ctx, key)
 	if err != nil {
 		s.log.Error("the last known copies of workspaces can't be read", "err", err)
-		return nil
+		return nil, false
 	}
-	return data
+	return data, old
 }
 
-// workspace returns the copy of a workspace, or nil.
-func (s *spool) workspace(ctx context.Context, namespace string) *workspace.Workspace {
+// workspace returns the copy of a workspace, or nil. old is as for [Copies].
+func (s *spool) workspace(ctx context.Context, namespace string) (w *workspace.Workspace, old bool) {
 	if s == nil {
-		return nil
+		return nil, false
 	}
 	s.mu.Lock()
 	p := s.changes[namespace]
 	s.mu.Unlock()
 	if p != nil && p.w != nil {
-		return p.w // what is on the disk is older
+		return p.w, false // what is on the disk is older
 	}
-	w, err := s.stored(ctx, namespace)
+	w, old, err := s.stored(ctx, namespace)
 	if errors.Is(err, errBase) { // both may have been written between the two reads
-		w, err = s.stored(ctx, namespace)
+		w, old, err = s.stored(ctx, namespace)
 	}
 	if err != nil {
 		s.log.Error("a workspace's last known copy can't be used", "workspace", namespace, "err", err)
 	}
-	return w
+	return w, old
 }
 
 var errBase = errors.New("what its log of purges sums up is missing")
 
-// stored returns the copy of a workspace that is on the disk, or nil.
-func (s *spool) stored(ctx context.Context, namespace string) (*workspace.Workspace, error) {
-	data := s.read(ctx, namespace)
+// stored returns the copy of a workspace that is on the disk, or nil. old is as for [Copies].
+func (s *spool) stored(ctx context.Context, namespace string) (w *workspace.Workspace, old bool, err error) {
+	data, old := s.read(ctx, namespace)
 	if data == nil {
-		return nil, nil
+		return nil, false, nil
+	}
+	if data, err = unpack(data); err != nil {
+		return nil, false, err
 	}
 	var c copied
 	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	w, err := s.codec.Unmarshal(c.Workspace)
-	if err != nil {
-		return nil, err
+	if w, err = s.codec.Unmarshal(c.Workspace); err != nil {
+		return nil, false, err
 	}
 	w.Purges = c.Purges
 	if c.Base == 0 {
-		return w, nil
+		return w, old, nil
 	}
 	var base copiedBase
-	if data = s.read(ctx, baseKey(namespace)); data == nil {
-		return nil, errBase
+	data, oldBase := s.read(ctx, baseKey(namespace))
+	if data == nil {
+		return nil, false, errBase
 	}
 	if err := json.Unmarshal(data, &base); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if base.Base == nil || base.Sequence != c.Base {
-		return nil, errBase
+		return nil, false, errBase
 	}
 	w.Purges.Base = base.Base
-	return w, nil
+	if !oldBase { // it need not be written again with the next copy
+		s.mu.Lock()
+		if s.bases == nil {
+			s.bases = map[string]weak.Pointer[workspace.PurgeBase]{}
+		}
+		s.bases[namespace] = weak.Make(base.Base)
+		s.mu.Unlock()
+	}
+	return w, old || oldBase, nil
 }
 
 // domain returns the copy of a claim.
 func (s *spool) domain(ctx context.Context, name string) (d workspace.Domain, ok bool) {
-	data := s.read(ctx, domainKey(name))
+	data, _ := s.read(ctx, domainKey(name))
 	if data == nil {
 		return d, false
 	}

@@ -33,16 +33,20 @@ type disk struct {
 
 var errFull = errors.New("no space left on device")
 
-func (d *disk) Copy(_ context.Context, key string) ([]byte, error) {
+func (d *disk) Copy(_ context.Context, key string) ([]byte, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if data, ok := d.data[key]; ok {
-		return []byte(data), nil
+		return []byte(data), false, nil
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
-func (d *disk) Keep(ctx context.Context, changes []cached.CopyChange) error {
+func (d *disk) Keep(ctx context.Context, changes []cached.CopyChange) (gone []string, more bool, err error) {
+	return nil, false, d.keep(ctx, changes)
+}
+
+func (d *disk) keep(ctx context.Context, changes []cached.CopyChange) error {
 	if f := d.during.Swap(nil); f != nil {
 		(*f)()
 	}

@@ -266,7 +266,7 @@ func (c *Store) lastDomain(ctx context.Context, name string) (workspace.Domain, 
 	if have, ok := c.known.Peek(d.Namespace); ok {
 		w = have.Workspace
 	} else {
-		w = c.spool.workspace(ctx, d.Namespace)
+		w, _ = c.spool.workspace(ctx, d.Namespace)
 	}
 	if w == nil || w.ID != d.WorkspaceID || !slices.Contains(w.Domains, name) {
 		return d, false

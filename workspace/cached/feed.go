@@ -3,6 +3,7 @@ package cached
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +49,8 @@ func (c *Store) Run(ctx context.Context) {
 	defer stop() // when nothing more comes
 	defer still()
 	defer c.reading.Wait()
-	cursor := string(c.spool.read(ctx, cursorKey))
+	copied, _ := c.spool.read(ctx, cursorKey)
+	cursor := string(copied)
 	if cursor != "" {
 		c.answered.Store(true) // the copies are of a store that has answered before
 	}
@@ -221,6 +223,29 @@ func (c *Store) copyAll() {
 	for _, name := range c.domains.known.Keys() {
 		if d, ok := c.domains.known.Peek(name); ok && !d.VerifiedAt.IsZero() && c.current(d) {
 			c.spool.putDomain(d.Domain)
+		}
+	}
+}
+
+// copyAgain queues copies of what is in memory, where they have made room for others on the disk.
+// They had not been written for long, but that isn't to be out of use. Where most of what makes room
+// is in memory, the disk has too little room for them, and nothing is queued.
+func (c *Store) copyAgain(keys []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var inUse []*workspace.Workspace
+	for _, key := range keys {
+		if have, ok := c.known.Peek(key); ok && !have.told {
+			inUse = append(inUse, have.Workspace)
+		} else if name, ok := strings.CutPrefix(key, domainKey("")); ok {
+			if d, ok := c.domains.known.Peek(name); ok && !d.VerifiedAt.IsZero() && c.current(d) {
+				c.spool.putDomain(d.Domain)
+			}
+		}
+	}
+	if 2*len(inUse) <= len(keys) {
+		for _, w := range inUse {
+			c.spool.put(w)
 		}
 	}
 }

@@ -117,11 +117,14 @@ type Stats struct {
 	Workspaces   int   // in memory
 	Bytes, Limit int64 // of memory that they take, by estimate, and may take
 	Evicted      int64 // workspaces that made room for others
+	Loaded       int64 // workspaces that were not in memory, read from the store
+	Copied       int64 // likewise, read from Config.Copies
 }
 
 // Stats returns the figures of now.
 func (c *Store) Stats() Stats {
 	return Stats{
 		Workspaces: c.known.Len(), Bytes: c.known.bytes.Load(), Limit: c.known.most, Evicted: c.known.evicted.Load(),
+		Loaded: c.loaded.Load(), Copied: c.copied.Load(),
 	}
 }

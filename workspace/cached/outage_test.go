@@ -109,7 +109,7 @@ func startNode(t *testing.T, r *remote, file string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copies, err := sqlite.OpenCopies(file)
+	copies, err := sqlite.OpenCopies(file, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}

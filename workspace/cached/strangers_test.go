@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
+	"github.com/tintype/tintype/workspace/sqlite"
 	"github.com/tintype/tintype/workspace/workspacetest"
 )
 
@@ -171,6 +173,21 @@ func TestStrangersAtATime(t *testing.T) {
 	})
 }
 
+// unfollowing is startNode without Run.
+func unfollowing(t *testing.T, r *remote, file string) *node {
+	t.Helper()
+	codec, err := workspace.NewCodec(strings.Repeat("0a", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies, err := sqlite.OpenCopies(file, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cached.New(r, cached.Config{Log: slog.New(slog.DiscardHandler), Copies: copies, Codec: codec})
+	return &node{c, func() { _ = copies.Close() }}
+}
+
 // TestOneTimeoutIsNoOutage: that the store doesn't answer for one name is no reason to
 // serve others their old copies without asking.
 func TestOneTimeoutIsNoOutage(t *testing.T) {
@@ -185,9 +202,8 @@ func TestOneTimeoutIsNoOutage(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 			n.stop()
-			n = startNode(t, r, file)
+			n = unfollowing(t, r, file) // so that copies may be of any time
 			defer n.stop()
-			time.Sleep(time.Second)
 			r.set(down)
 			if err := ask(n, t.Context()); !errors.Is(err, workspace.ErrUnavailable) {
 				t.Fatalf("%s: %v", name, err)

@@ -267,12 +267,12 @@ func TestNothingToRead(t *testing.T) {
 // server starts with none.
 func TestCopiesOnlyReadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "copies.db")
-	c, err := sqlite.OpenCopies(path)
+	c, err := sqlite.OpenCopies(path, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
 	keep := []cached.CopyChange{{Key: "acme", Data: []byte("kept")}}
-	if err := c.Keep(t.Context(), keep); err != nil {
+	if _, _, err := c.Keep(t.Context(), keep); err != nil {
 		t.Fatal(err)
 	}
 	main, wal := read(t, path), read(t, path+"-wal")
@@ -280,23 +280,23 @@ func TestCopiesOnlyReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, path := range map[string]string{"kept": onlyReadable(t, main, wal), "": onlyReadable(t, nil, nil)} {
-		c, err := sqlite.OpenCopies(path)
+		c, err := sqlite.OpenCopies(path, 1<<30)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if data, err := c.Copy(t.Context(), "acme"); string(data) != want || err != nil {
+		if data, _, err := c.Copy(t.Context(), "acme"); string(data) != want || err != nil {
 			t.Errorf("%q, %v; want %q", data, err, want)
 		}
-		if err := c.Keep(t.Context(), keep); !errors.Is(err, workspace.ErrReadOnly) {
+		if _, _, err := c.Keep(t.Context(), keep); !errors.Is(err, workspace.ErrReadOnly) {
 			t.Errorf("Keep: %v", err)
 		}
 		if err := os.Remove(path + "-shm"); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Keep(t.Context(), keep); err != nil {
+		if _, _, err := c.Keep(t.Context(), keep); err != nil {
 			t.Errorf("Keep: %v", err)
 		}
-		if data, err := c.Copy(t.Context(), "acme"); string(data) != "kept" || err != nil {
+		if data, _, err := c.Copy(t.Context(), "acme"); string(data) != "kept" || err != nil {
 			t.Errorf("%q, %v", data, err)
 		}
 		if err := c.Close(); err != nil {
