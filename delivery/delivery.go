@@ -140,6 +140,7 @@ type Service struct {
 	loader           *cache.Loader
 	cache            cache.Cache
 	peers            Peers // nil is none
+	asks             asks
 	pregenerator     pregenerator
 	originals        cache.Shared[originalKey, *original]
 	marks            marks.Images[originalKey]

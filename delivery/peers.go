@@ -89,6 +89,7 @@ var (
 	errOtherVariant  = errors.New("by the settings of this server, the URL means another variant, or nothing that may be shown")
 	errNotKnown      = errors.New("there is no such entry")
 	errNotTold       = errors.New("it failed, and the other may have more luck")
+	errAsksItself    = errors.New("this server asks another one for it")
 )
 
 // askedBy returns how a client has asked, or nil where there is nobody else to ask.
@@ -182,7 +183,37 @@ func (s *Service) askOwner(ctx context.Context, owner string, a *ask, key cache.
 	if err != nil {
 		return nil, false, err
 	}
+	defer s.asks.begin(key)()
 	return s.peers.Ask(ctx, owner, key, q)
+}
+
+// asks are the keys that this server asks others for. Another server that sees other members may ask
+// it for one of them meanwhile. It doesn't wait for its own question then, which may end at that server.
+type asks struct {
+	mu   sync.Mutex
+	keys map[cache.Key]int // questions
+}
+
+func (a *asks) begin(key cache.Key) (end func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.keys == nil {
+		a.keys = map[cache.Key]int{}
+	}
+	a.keys[key]++
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.keys[key]--; a.keys[key] == 0 {
+			delete(a.keys, key)
+		}
+	}
+}
+
+func (a *asks) has(key cache.Key) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.keys[key] > 0
 }
 
 // Fill finds or makes an entry for another server of the fleet, and reports whether it was made for
@@ -260,6 +291,9 @@ func (s *Service) fillFor(ctx context.Context, a *ask, key cache.Key, known bool
 			err = errNotKnown
 		}
 		return e, false, err
+	}
+	if s.asks.has(key) {
+		return nil, false, errAsksItself
 	}
 	var t timings
 	e, o, err := s.loader.Load(ctx, key, func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {

@@ -414,6 +414,34 @@ func TestPeerFails(t *testing.T) {
 	}
 }
 
+// TestPeersAskEachOther: two servers, each of which takes the other for the owner, don't wait for each
+// other.
+func TestPeersAskEachOther(t *testing.T) {
+	back := &link{}
+	p := newPair(t)
+	other := newBench(t, func(c *setup) { c.Peers = back })
+	back.to, p.link.to = p.asker.Service, other.Service
+	w := p.workspace(t)
+	p.both(t, w)
+	other.registry.Set(t, w)
+	var met sync.WaitGroup
+	met.Add(2)
+	meet := func() { met.Done(); met.Wait() }
+	p.link.before, back.before = meet, meet
+	var asking sync.WaitGroup
+	for _, b := range []*bench{p.asker, other} {
+		asking.Go(func() {
+			if w := b.get("/acme/open/a.jpg?w=20"); w.Code != 200 {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+	asking.Wait()
+	if p.link.declined.Load()+back.declined.Load() == 0 {
+		t.Error("neither has declined")
+	}
+}
+
 // TestPeersOwnNoFolders: folders are on one server only, and what takes no original is drawn at once.
 func TestPeersOwnNoFolders(t *testing.T) {
 	p := newPair(t)

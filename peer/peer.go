@@ -36,6 +36,8 @@ var (
 	ErrGone     = errors.New("the owner can't be reached")
 	ErrSilent   = errors.New("the owner doesn't answer")
 	ErrDeclined = errors.New("the owner doesn't make it") // by other settings, or after an error
+
+	errLong = fmt.Errorf("%w: it takes too long", ErrBusy)
 )
 
 // A Config is how a Fleet is set up. Fields without a comment on their zero value are required.
@@ -51,11 +53,15 @@ type Config struct {
 	// Patience is how long the next sign of an owner is waited for; 0 is 2 s. All servers have the
 	// same.
 	Patience time.Duration
+	// Longest bounds a question, however often the owner says that it is at work: two servers that
+	// see other members may wait for each other. 0 is a minute.
+	Longest time.Duration
 }
 
 // Bounds.
 const (
 	patience      = 2 * time.Second // for the next sign of an owner
+	longest       = time.Minute     // for its answer
 	beats         = 8               // how often in that time an owner says that it is at work
 	cooldown      = 5 * time.Second // in which an owner isn't asked that was gone or silent
 	dialTimeout   = time.Second
@@ -80,6 +86,7 @@ type Fleet struct {
 	answers  chan struct{} // has a place for each question of others that runs
 	metrics  *metrics
 	patience time.Duration
+	longest  time.Duration
 
 	mu     sync.Mutex // guards states, and the fields of each
 	states map[string]*state
@@ -100,10 +107,13 @@ func New(c Config) (*Fleet, error) {
 	}
 	f := &Fleet{
 		self: c.Self, members: c.Members, reserve: c.Reserve, log: c.Log, identity: id,
-		answers: make(chan struct{}, mostAnswered), states: map[string]*state{}, patience: c.Patience,
+		answers: make(chan struct{}, mostAnswered), states: map[string]*state{}, patience: c.Patience, longest: c.Longest,
 	}
 	if f.patience <= 0 {
 		f.patience = patience
+	}
+	if f.longest <= 0 {
+		f.longest = longest
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
@@ -251,6 +261,8 @@ func (f *Fleet) Ask(ctx context.Context, owner string, key cache.Key, question [
 	defer cancel(nil)
 	silence := time.AfterFunc(f.patience, func() { cancel(ErrSilent) })
 	defer silence.Stop()
+	end := time.AfterFunc(f.longest, func() { cancel(errLong) })
+	defer end.Stop()
 	e, made, err = f.ask(asking, owner, address, key, question, func() { silence.Reset(f.patience); f.heard(owner) })
 	switch {
 	case err == nil:
@@ -258,6 +270,8 @@ func (f *Fleet) Ask(ctx context.Context, owner string, key cache.Key, question [
 		err = ctx.Err()
 	case errors.Is(context.Cause(asking), ErrSilent):
 		err = ErrSilent
+	case errors.Is(context.Cause(asking), errLong):
+		err = errLong
 	}
 	f.leave(owner, err)
 	return e, made, err

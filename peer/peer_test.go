@@ -370,6 +370,27 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestLongest: an owner that is at work for ever isn't waited for.
+func TestLongest(t *testing.T) {
+	to := fleet(t, 1)[0]
+	to.fill = func(ctx context.Context, _ cache.Key, _ []byte) (peer.Filled, error) {
+		<-ctx.Done()
+		return peer.Filled{}, ctx.Err()
+	}
+	members := []lease.Member{{Name: "server 0", Address: to.address}}
+	f, err := peer.New(peer.Config{Secret: secret, Patience: patience, Longest: 2 * patience, Self: "one", Members: func() []lease.Member { return members }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	if _, _, err := f.Ask(t.Context(), "server 0", key, []byte("what")); !errors.Is(err, peer.ErrBusy) {
+		t.Errorf("an owner at work for ever: %v", err)
+	}
+	if _, other := f.Owner("anything"); !other {
+		t.Error("it isn't asked any more")
+	}
+}
+
 // TestNoRoom: a variant for which memory lacks isn't read.
 func TestNoRoom(t *testing.T) {
 	all := fleet(t, 1)

@@ -225,7 +225,7 @@ func (c *Cache) Exchange(ctx context.Context) error {
 	if c.index == nil {
 		return nil
 	}
-	_, err := c.index.exchange(ctx)
+	_, err := c.index.exchange(ctx, true)
 	return err
 }
 

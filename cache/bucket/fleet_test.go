@@ -1,11 +1,13 @@
 package bucket_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -290,5 +292,54 @@ func TestSecondUse(t *testing.T) {
 	})
 	if _, err := bucket.Open(bucket.Config{URL: url, SecondUse: true}); err == nil {
 		t.Error("second use without a filter")
+	}
+}
+
+// TestListsOfStrangers: an object among the lists that is none, and one that can't be read, keep no
+// other list from being read.
+func TestListsOfStrangers(t *testing.T) {
+	setCredentials(t, accessKey, secretKey)
+	at := fake(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/v1/puts/archived") {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	config := bucket.Config{URL: at, GetTimeout: time.Minute, FilterBytes: 1 << 14}
+	first := open(t, config)
+	keys := variants("told", 10)
+	for _, key := range keys {
+		first.Put(t.Context(), key, entry("picture"))
+	}
+	flush(first)
+	if err := first.Exchange(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	where, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int{"archived": 100, "huge": 1 << 20} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, where.Query().Get("endpoint")+"/"+where.Host+where.Path+"/v1/puts/"+name, bytes.NewReader(make([]byte, size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(res, err)
+		}
+		res.Body.Close()
+	}
+	next := open(t, config)
+	if err := next.Exchange(t.Context()); err == nil || !strings.Contains(err.Error(), "v1/puts/archived") {
+		t.Errorf("the error doesn't name the list: %v", err)
+	}
+	for _, key := range keys {
+		if e, _ := next.Get(t.Context(), key); e == nil {
+			t.Fatal("what was told isn't known")
+		}
 	}
 }

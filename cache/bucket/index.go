@@ -50,8 +50,10 @@ type index struct {
 
 const (
 	exchangeEvery = 5 * time.Minute
-	// pace bounds what an exchange costs: the next one is later where this one has read many lists.
+	// pace bounds what reading costs: others' lists are read later again where many were read.
 	pace = 6 * time.Second // for each
+	// mostUnread is how many lists in turn can't be read before the bucket is left alone.
+	mostUnread = 3
 
 	lastTimeout = 2 * time.Second
 
@@ -150,19 +152,24 @@ func (x *index) holds(key cache.Key) {
 
 // follow exchanges lists with other servers until ctx ends.
 func (x *index) follow(ctx context.Context) {
+	var learnAt time.Time
 	for {
-		read, err := x.exchange(ctx)
+		learn := !time.Now().Before(learnAt)
+		read, err := x.exchange(ctx, learn)
 		if ctx.Err() != nil {
 			return
 		}
-		x.note(err)
+		if learn {
+			x.note(err)
+			learnAt = time.Now().Add(time.Duration(read) * pace)
+		}
 		x.mu.Lock()
 		x.tried = true
 		x.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(exchangeEvery, time.Duration(read)*pace)):
+		case <-time.After(exchangeEvery):
 		}
 	}
 }
@@ -191,12 +198,12 @@ func (x *index) note(err error) {
 	x.warned = err != nil
 }
 
-// exchange writes what this server has to tell, and reads what others have. It returns how many lists
-// it has read.
-func (x *index) exchange(ctx context.Context) (read int, err error) {
+// exchange writes what this server has to tell, and reads what others have if learn is set. It returns
+// how many lists it has read.
+func (x *index) exchange(ctx context.Context, learn bool) (read int, err error) {
 	x.exchanging.Lock()
 	defer x.exchanging.Unlock()
-	if err := x.publish(ctx); err != nil {
+	if err := x.publish(ctx); err != nil || !learn {
 		return 0, err
 	}
 	return x.learn(ctx)
@@ -234,9 +241,10 @@ func (x *index) publish(ctx context.Context) error {
 	}
 }
 
-// learn reads the lists of others that are new or have grown. The caller holds exchanging.
+// learn reads the lists of others that are new or have grown. One that can't be read is left for the next
+// time, and is what the error names. The caller holds exchanging.
 func (x *index) learn(ctx context.Context) (read int, err error) {
-	lists, err := x.store.lists(ctx)
+	found, err := x.store.lists(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -244,7 +252,7 @@ func (x *index) learn(ctx context.Context) (read int, err error) {
 	first := !x.loaded
 	x.mu.Unlock()
 	if first {
-		complete := len(lists) > 0
+		complete := len(found) > 0
 		if !complete {
 			if complete, err = x.store.empty(ctx); err != nil {
 				return 0, err
@@ -256,17 +264,21 @@ func (x *index) learn(ctx context.Context) (read int, err error) {
 			x.mu.Unlock()
 		}
 	}
-	here := make(map[string]bool, len(lists))
-	for _, l := range x.worthwhile(lists) {
+	here, unread := make(map[string]bool, len(found)), 0
+	for _, l := range x.worthwhile(found) {
 		here[l.name] = true
 		if x.read[l.name] == l.etag {
 			continue
 		}
-		prints, err := x.store.getList(ctx, l.name)
-		if err != nil && !errors.Is(err, errList) { // a damaged list tells nothing, now and later
-			return read, err
+		prints, failed := x.store.getList(ctx, l.name)
+		if failed != nil && !errors.Is(failed, errList) { // a damaged list tells nothing, now and later
+			err = fmt.Errorf("%s%s: %s", lists, l.name, describe(failed))
+			if unread++; unread == mostUnread || ctx.Err() != nil {
+				return read, err
+			}
+			continue
 		}
-		read++
+		read, unread = read+1, 0
 		x.read[l.name] = l.etag
 		x.add(prints)
 	}
@@ -274,7 +286,7 @@ func (x *index) learn(ctx context.Context) (read int, err error) {
 	x.mu.Lock()
 	x.loaded = true
 	x.mu.Unlock()
-	return read, nil
+	return read, err
 }
 
 // add adds prints, and lets lookups in between.
@@ -288,12 +300,13 @@ func (x *index) add(prints []print) {
 	}
 }
 
-// worthwhile returns others' lists that fit into the filter, the newest of them last.
+// worthwhile returns others' lists that fit into the filter, the newest of them last. What is larger than
+// a list is none.
 func (x *index) worthwhile(lists []listed) (fit []listed) {
 	slices.SortFunc(lists, func(a, b listed) int { return cmp.Or(b.modified.Compare(a.modified), strings.Compare(b.name, a.name)) })
 	room := capacity(x.known.most)
 	for _, l := range lists {
-		if strings.HasPrefix(l.name, x.run) {
+		if strings.HasPrefix(l.name, x.run) || l.size > int64(mostListBytes) {
 			continue
 		}
 		if room -= int(l.size / 3); room < 0 { // a print takes three bytes or more where there are many

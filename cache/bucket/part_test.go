@@ -131,3 +131,32 @@ func TestPartAbove(t *testing.T) {
 		t.Errorf("%v, %d bytes", err, len(e.Body))
 	}
 }
+
+// TestOtherPart: what a store sends of another place is not served.
+func TestOtherPart(t *testing.T) {
+	setCredentials(t, accessKey, secretKey)
+	large := entry("")
+	large.Body = bytes.Repeat([]byte("0123456789"), 200_000)
+	wrong := false
+	b := open(t, bucket.Config{GetTimeout: time.Minute, URL: fake(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") != "" {
+				wrong = true
+				r.Header.Set("Range", "bytes=0-2")
+			}
+			h.ServeHTTP(w, r)
+		})
+	})})
+	b.Put(t.Context(), key(1), large)
+	flush(b)
+	e, _ := b.Get(asksFor(t.Context(), 1_000_003, 1_000_005), key(1))
+	switch {
+	case !wrong:
+		t.Error("no part was asked for")
+	case e == nil: // a miss
+	case e.Part == nil && bytes.Equal(e.Body, large.Body):
+	case e.Part != nil && string(e.Body) == "345":
+	default:
+		t.Errorf("%+v, %q", e.Part, e.Body[:min(len(e.Body), 20)])
+	}
+}

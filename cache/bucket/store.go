@@ -237,7 +237,8 @@ func (s store) getPart(ctx context.Context, key cache.Key, etag *string, from, n
 		return nil, err
 	}
 	defer out.Body.Close()
-	if aws.ToInt64(out.ContentLength) != n || aws.ToString(out.ETag) != aws.ToString(etag) {
+	place := fmt.Sprintf("bytes %d-%d/", from, from+n-1)
+	if aws.ToInt64(out.ContentLength) != n || aws.ToString(out.ETag) != aws.ToString(etag) || !strings.HasPrefix(aws.ToString(out.ContentRange), place) {
 		return nil, errOtherPart
 	}
 	return s.readAll(ctx, nil, out.Body, n)

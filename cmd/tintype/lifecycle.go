@@ -21,7 +21,7 @@ import (
 const (
 	stopTime  = 25 * time.Second // from the stop of the listeners to the end of the process
 	flushTime = 5 * time.Second  // the part of stopTime for writing data that is in memory only
-	closeTime = time.Second      // the part of it for closing files, and for a busy machine
+	closeTime = 2 * time.Second  // the part of it for closing files and connections, and for a busy machine
 )
 
 // errTerminated is the cause of a context that SIGTERM ended.

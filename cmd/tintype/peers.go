@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/tintype/tintype/cache"
 	"github.com/tintype/tintype/delivery"
@@ -71,6 +72,7 @@ func (s *startup) openPeers(ctx context.Context) error {
 	s.members = lease.NewMembers(s.store, "peers", self, s.now, s.log)
 	fleet, err := peer.New(peer.Config{
 		Secret: secret(), Self: self.Name, Members: s.members.List, Metrics: s.metrics, Log: s.log,
+		Longest: 2*(s.FetchTimeout+s.TransformTimeout) + time.Second, // each may wait as long before it begins
 		Reserve: func(ctx context.Context, bytes int64) (release func(), ok bool) {
 			return s.answers.Reserve(server.Client(ctx), bytes)
 		},
