@@ -105,7 +105,7 @@ var faces = map[string]face{
 	"invert":       {label: "Invert"},
 	"pixelate":     {label: "Pixelate", top: "64"},
 	"format":       {label: "Format"},
-	"q":            {label: "Quality"},
+	"q":            {label: "Quality", Quick: []string{"auto"}},
 	"q-avif":       {label: "Quality of AVIF"},
 	"q-webp":       {label: "Quality of WebP"},
 	"q-jxl":        {label: "Quality of JPEG XL"},
