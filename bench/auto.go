@@ -95,11 +95,7 @@ func tryQualities(name, photos string) error {
 				if err != nil {
 					return err
 				}
-				got, err := levelsOf(data)
-				if err != nil {
-					return err
-				}
-				score, err := vips.Score(p, got)
+				score, err := scoreOf(p, data)
 				if err != nil {
 					return err
 				}
@@ -259,6 +255,15 @@ func levelsOf(data []byte) (vips.Pixels, error) {
 	return levels(picture)
 }
 
+// scoreOf returns how similar an encoded picture is to p.
+func scoreOf(p vips.Pixels, data []byte) (float64, error) {
+	got, err := levelsOf(data)
+	if err != nil {
+		return 0, err
+	}
+	return vips.Score(p, got)
+}
+
 func levels(picture *govips.ImageRef) (vips.Pixels, error) {
 	if picture.Bands() < 3 || picture.BandFormat() != govips.BandFormatUchar || picture.Interpretation() != govips.InterpretationSRGB {
 		if err := picture.ToColorSpace(govips.InterpretationSRGB); err != nil {
@@ -305,11 +310,7 @@ func judgeAuto(out io.Writer, photos string, target, most int) error {
 			if err != nil {
 				return err
 			}
-			got, err := levelsOf(data)
-			if err != nil {
-				return err
-			}
-			score, err := vips.Score(p, got)
+			score, err := scoreOf(p, data)
 			if err != nil {
 				return err
 			}

@@ -159,8 +159,10 @@ func (x *index) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if learn {
+		if learn || err != nil { // that lists can be told doesn't show that others' can be read
 			x.note(err)
+		}
+		if learn {
 			learnAt = time.Now().Add(time.Duration(read) * pace)
 		}
 		x.mu.Lock()
