@@ -42,17 +42,17 @@ const (
 	perPixelStill     = 30 // GIF
 
 	// Encoders of animations: for one frame, and for all frames.
-	perFrameWebP     = 60
-	perFrameGIF      = 48
-	perFramesWebP    = 3
-	perFramesExact   = 7 // lossless
-	perFramesGIF     = 3
-	perPixelMark     = 8
-	perPixelDrawing  = 14 // a drawing, once as it is computed and once as libvips has it, with what the encoder copies of it
-	perPixelEntropy  = 24 // of a transparent picture whose part with the most entropy is looked for
-	perPixelChecked  = 10 // a picture whose quality is to be found, and what it is decoded to again
-	perPixelJXLAgain = 30 // what the decoder of JPEG XL keeps beside that
-	perPixelPicture  = 5  // a picture that a step or an encoder holds whole: up to five bands
+	perFrameWebP    = 60
+	perFrameGIF     = 48
+	perFramesWebP   = 3
+	perFramesExact  = 7 // lossless
+	perFramesGIF    = 3
+	perPixelMark    = 8
+	perPixelDrawing = 14 // a drawing, once as it is computed and once as libvips has it, with what the encoder copies of it
+	perPixelEntropy = 24 // of a transparent picture whose part with the most entropy is looked for
+	perPixelChecked = 10 // a picture whose quality is to be found, and what it is decoded to again
+	perPixelAgain   = 50 // what a decoder of AVIF or JPEG XL keeps beside that, and the allocator of the encodings before
+	perPixelPicture = 5  // a picture that a step or an encoder holds whole: up to five bands
 )
 
 // Estimate returns the expected peak memory of a job, in bytes, before anything is decoded.
@@ -272,8 +272,8 @@ func encoding(job *transform.Job, alpha bool, frames float64) float64 {
 	if job.Format == transform.AVIF { // may have the full resolution of colours
 		bytes *= 2
 	}
-	if job.Format == transform.JXL {
-		bytes += perPixelJXLAgain
+	if job.Format == transform.AVIF || job.Format == transform.JXL {
+		bytes += perPixelAgain
 	}
 	return bytes + perPixelChecked
 }
