@@ -78,7 +78,7 @@ type Rereader interface {
 	// Reread reads workspaces that the caller knows, with their logs of purges, and calls got
 	// for each that could be read, by one goroutine at a time: with its place in known and what
 	// the store has now, nil for nothing. A log need not be read where it hasn't grown. The error
-	// says why the others could not be read.
+	// says why the others could not be read. Each is in known once.
 	Reread(ctx context.Context, known []*Workspace, got func(i int, w *Workspace)) error
 }
 

@@ -151,14 +151,17 @@ type marked struct {
 	epoch uint64
 }
 
-// nextMarked takes some marked workspaces from the queue. The caller holds c.mu.
+// nextMarked takes some marked workspaces from the queue, each once: a store may refuse to read
+// one twice at a time. The caller holds c.mu.
 func (c *Store) nextMarked() (list []marked) {
+	taken := map[string]bool{}
 	for len(c.queue) > 0 && len(list) < c.atOnce() {
 		namespace := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
-		if _, ok := c.stale[namespace]; !ok {
-			continue // read meanwhile
+		if _, ok := c.stale[namespace]; !ok || taken[namespace] {
+			continue // read meanwhile, or queued again by another change
 		}
+		taken[namespace] = true
 		have, ok := c.known.Peek(namespace)
 		if !ok { // see shrink
 			delete(c.stale, namespace)

@@ -30,6 +30,7 @@ type table struct {
 	revisions map[string]int64
 	feed      [4][]string
 	calls     int
+	refused   int // reads that asked for a workspace twice
 }
 
 func newTable(namespaces int) *table {
@@ -100,9 +101,14 @@ func (t *table) Reread(ctx context.Context, known []*workspace.Workspace, got fu
 		return err
 	}
 	t.mu.Lock()
-	list := make([]*workspace.Workspace, len(known))
+	list, asked := make([]*workspace.Workspace, len(known)), map[string]bool{}
 	for i, w := range known {
-		list[i] = t.at(w.Namespace)
+		if asked[w.Namespace] {
+			t.refused++
+			t.mu.Unlock()
+			return errors.New("a workspace is asked for twice") // as DynamoDB says
+		}
+		asked[w.Namespace], list[i] = true, t.at(w.Namespace)
 	}
 	t.mu.Unlock()
 	for i, w := range list {
@@ -294,6 +300,29 @@ func TestConfirm(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestChangedTwice: a workspace that changes twice between two looks is read once.
+func TestChangedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newTable(1)
+		c := cached.New(store, cached.Config{Log: slog.New(slog.DiscardHandler)})
+		if _, err := c.Get(t.Context(), "space0"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { c.Run(ctx) })
+		time.Sleep(20 * time.Second)
+		store.patch("space0")
+		store.patch("space0")
+		time.Sleep(10 * time.Second)
+		if w, err := c.Get(t.Context(), "space0"); err != nil || w.Revision != 3 || store.refused > 0 {
+			t.Errorf("revision %d, want 3; %v; %d reads were refused", w.Revision, err, store.refused)
+		}
+		stop()
+		running.Wait()
+	})
 }
 
 // damaged is a table with workspaces that this version can't decode.
