@@ -24,7 +24,8 @@ const module = "github.com/tintype/tintype"
 // in ARCHITECTURE.md, and what it needs here.
 var mayImport = map[string][]string{
 	"transform":  {},
-	"origin":     {"limit"},
+	"awake":      {},
+	"origin":     {"awake", "limit"},
 	"cache":      {},
 	"samples":    {},
 	"signing":    {},
@@ -87,7 +88,7 @@ var mayImport = map[string][]string{
 
 	// Adapters import their parent.
 	"transform/vips":     {"transform", "transform/header", "transform/faces", "transform/facts"},
-	"transform/worker":   {"limit", "tracing", "transform", "transform/header"},
+	"transform/worker":   {"awake", "limit", "tracing", "transform", "transform/header"},
 	"workspace/cached":   {"workspace", "limit"},
 	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "workspace/transfer", "limit"},
 	"workspace/dynamodb": {"account", "workspace", "workspace/transfer", "limit"},
@@ -118,7 +119,7 @@ var mayImport = map[string][]string{
 	"internal/stripemock":    {"internal/tool"},
 
 	// Delivery and the server import parents, never an adapter.
-	"delivery":         {"fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
+	"delivery":         {"awake", "fault", "tracing", "dialect", "transform", "transform/header", "transform/facts", "origin", "cache", "workspace", "signing", "marks", "apikey", "limit", "usage"},
 	"server":           {"accesslog", "delivery", "tracing", "fault", "limit", "origin", "workspace", "apikey", "server/playground", "server/web"},
 	"server/web":       {"delivery", "fault"},
 	"server/dashboard": {"account", "alert", "billing/plan", "manage", "delivery", "fault", "limit", "workspace", "apikey", "server/playground", "server/web", "server/dashboard/plot"},

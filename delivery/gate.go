@@ -10,6 +10,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/fault"
 	"github.com/tintype/tintype/limit"
 )
@@ -196,7 +197,7 @@ func (f *gate) await(ctx context.Context, workspace, host string, wait time.Dura
 	}
 	f.mu.Unlock()
 
-	timer := time.NewTimer(wait)
+	timer := awake.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-mine.admitted:

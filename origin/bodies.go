@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/limit"
 )
 
@@ -636,7 +637,7 @@ func (in *intake) take(ctx context.Context, kind int, n int64) error {
 	in.waiting = true
 	b.grant(kind)
 	b.mu.Unlock()
-	limit := time.NewTimer(waitForRoom)
+	limit := awake.NewTimer(waitForRoom)
 	defer limit.Stop()
 	var err error
 	select {

@@ -141,6 +141,64 @@ func testStoodStill(t *testing.T, stood time.Duration) {
 	})
 }
 
+// TestStoodStillQueue: of the images that wait for a worker while the server stands still for longer
+// than they may wait, none is refused, and neither is what is asked for afterwards.
+func TestStoodStillQueue(t *testing.T) {
+	t.Parallel() // it waits more than it computes
+	const longest, stood, images = 2 * time.Second, 5 * time.Second, 6
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/png")
+		_, _ = w.Write(tinyPNG(r.URL.Path, 10))
+	}))
+	t.Cleanup(origin.Close)
+	ops := freeAddress(t)
+	p := serveShared(t, t.TempDir(), initStore(t, dynamodblocal.Shared(t)), "--workers", "1", "--allow-cidr", "127.0.0.0/8", "--ops-listen", ops, "--transform-timeout", longest.String())
+	p.mustCall(t, 201, "POST", "/workspaces", map[string]any{
+		"namespace": "acme", "sources": []map[string]any{{"key": "open", "kind": "http", "url": origin.URL + "/open/"}},
+	})
+	if status, err := p.image(t.Context(), "/acme/open/first.png?w=4&format=webp", ""); status != http.StatusOK || err != nil {
+		t.Fatalf("%d, %v", status, err)
+	}
+	worker := workersOf(p.cmd.Process.Pid)
+	if len(worker) == 0 {
+		t.Fatal("no worker")
+	}
+	signal := func(s syscall.Signal, pids ...int) {
+		t.Helper()
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP, worker...)
+	var asked []*askedRaw
+	for i := range images {
+		asked = append(asked, askRaw(t, p, "queued", fmt.Sprintf("/acme/open/n%02d.png?w=4&format=webp", i), http.StatusOK))
+	}
+	until(t, "images wait for the worker", func() bool {
+		_, figures := fetch(t, "http://"+ops+"/metrics")
+		return strings.Contains(figures, fmt.Sprintf("\ntintype_workers_queue_length %d\n", images-1))
+	})
+	signal(syscall.SIGSTOP, p.cmd.Process.Pid)
+	time.Sleep(stood)
+	signal(syscall.SIGCONT, append(worker, p.cmd.Process.Pid)...)
+	for _, a := range asked {
+		if answer := a.wait(); answer != "200" {
+			t.Errorf("%s: %s", a.what, answer)
+		}
+	}
+	asked = nil
+	for i := range 4 * images {
+		asked = append(asked, askRaw(t, p, "afterwards", fmt.Sprintf("/acme/open/o%02d.png?w=4&format=webp", i), http.StatusOK))
+	}
+	for _, a := range asked {
+		if answer := a.wait(); answer != "200" {
+			t.Errorf("%s: %s", a.what, answer)
+		}
+	}
+}
+
 // An askedRaw is a request that was sent, on a connection of its own, and may be answered later.
 type askedRaw struct {
 	what string

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/tracing"
 	"github.com/tintype/tintype/transform"
 )
@@ -121,7 +122,6 @@ func Begin(c Config) (*Pool, error) {
 	inherit()
 	p := &Pool{
 		config: c, log: c.Log,
-		times:  times{job: c.Timeout, grace: c.grace, beat: c.beat, silence: c.silence},
 		queue:  newQueue(c.Workers, c.Queue, c.Budget, c.MaxWait),
 		blocks: newBlocklist(c.blockFor, 10_000),
 		marks:  newMarkFiles(min(64<<20, c.Budget/8)),
@@ -130,9 +130,11 @@ func Begin(c Config) (*Pool, error) {
 		replaced: newHistogram(.001, .01, .1, .25, .5, 1, 5),
 		begun:    make(chan error, c.Workers),
 	}
+	p.times = times{job: c.Timeout, grace: c.grace, beat: c.beat, silence: c.silence, clock: &p.queue.clock}
 	p.young = &nursery{command: c.Command, fontCache: c.FontCache, launch: p.onThread, log: c.Log, off: !c.Zygote}
 	go p.launchAll()
 	p.tasks.Go(p.watch)
+	p.tasks.Go(p.beat)
 	for range c.Workers {
 		p.mu.Lock()
 		p.starting++
@@ -589,7 +591,7 @@ func (p *Pool) take(ctx context.Context) (*process, error) {
 	p.fillLocked()
 	p.mu.Unlock()
 
-	limit := time.NewTimer(p.config.MaxWait)
+	limit := awake.NewTimer(p.config.MaxWait)
 	defer limit.Stop()
 	var err error
 	select {
@@ -821,6 +823,20 @@ func (p *Pool) watch() {
 				continue
 			}
 			p.giveBack(w)
+		}
+	}
+}
+
+// beat tells the clock that this process runs.
+func (p *Pool) beat() {
+	t := time.NewTicker(awake.BeatEvery)
+	defer t.Stop()
+	for {
+		p.queue.clock.Beat()
+		select {
+		case <-p.stop:
+			return
+		case <-t.C:
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -402,7 +403,7 @@ func TestPausedPool(t *testing.T) {
 	}
 	defer p.giveBack(w)
 	job := jobOf("wait")
-	tt := times{job: time.Hour, grace: time.Minute, beat: 50 * time.Millisecond, silence: 100 * time.Millisecond}
+	tt := times{job: time.Hour, grace: time.Minute, beat: 50 * time.Millisecond, silence: 100 * time.Millisecond, clock: new(awake.Clock)}
 	if o, ok := w.hand(1, tt, &job, marks{}); !ok {
 		t.Fatal(o.err)
 	}
@@ -437,7 +438,7 @@ func TestStarvedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := jobOf("loop")
-	tt := times{job: time.Hour, beat: time.Second, silence: 100 * time.Second}
+	tt := times{job: time.Hour, beat: time.Second, silence: 100 * time.Second, clock: new(awake.Clock)}
 	if o, ok := w.hand(1, tt, &job, marks{}); !ok {
 		t.Fatal(o.err)
 	}

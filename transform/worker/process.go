@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -225,6 +226,7 @@ type times struct {
 	grace   time.Duration // in which a canceled job must stop
 	beat    time.Duration // between two pings
 	silence time.Duration // of pings without an answer, after which a process may count as unresponsive
+	clock   *awake.Clock  // of deadlines
 }
 
 // keptInput is the longest input file that is kept after a job, in bytes. The next job
@@ -281,7 +283,7 @@ func (w *process) run(ctx context.Context, t times, job *transform.Job, marks ma
 		return o
 	}
 	defer context.AfterFunc(ctx, w.conn.nudge)()
-	now := time.Now()
+	now := t.clock.Now()
 	r := run{process: w, id: id, times: t, beat: now.Add(t.beat), deadline: now.Add(t.job)}
 	o := r.await(ctx, job)
 	o.at = r.at
@@ -345,7 +347,7 @@ func (r *run) await(ctx context.Context, job *transform.Job) outcome {
 	}
 }
 
-// next returns the time of the next ping or time limit.
+// next returns the time of the next ping or time limit, by the system's clock.
 func (r *run) next() time.Time {
 	next := r.beat
 	if !r.late && r.deadline.Before(next) {
@@ -354,7 +356,7 @@ func (r *run) next() time.Time {
 	if !r.grace.IsZero() && r.grace.Before(next) {
 		next = r.grace
 	}
-	return next
+	return r.times.clock.Real(next)
 }
 
 // hear handles a message of the process. ended is true where the job has ended.
@@ -375,7 +377,7 @@ func (r *run) hear(ctx context.Context, job *transform.Job, k kind, payload []by
 // keepTime enforces the time limits: it cancels the job, sends a ping, or kills the
 // process.
 func (r *run) keepTime(ctx context.Context) (o outcome, ended bool) {
-	now := time.Now()
+	now := r.times.clock.Now()
 	if !r.late && !now.Before(r.deadline) {
 		r.late = true
 		r.giveUp()
@@ -421,7 +423,7 @@ func (r *run) stuck() bool {
 func (r *run) giveUp() {
 	_ = r.conn.send(kindCancel, ticket{r.id}, 0) // after an error, grace ends the run
 	if r.grace.IsZero() {
-		r.grace = time.Now().Add(r.times.grace)
+		r.grace = r.times.clock.Now().Add(r.times.grace)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -43,6 +44,7 @@ type queue struct {
 	slots   int
 	budget  int64 // bytes
 	maxWait time.Duration
+	clock   awake.Clock // of all times here: a standstill is no running time, and nobody's wait
 
 	mu      sync.Mutex // guards all below
 	closed  bool
@@ -110,7 +112,7 @@ func newQueue(slots, bound int, budget int64, maxWait time.Duration) *queue {
 // claim is refused at once where its expected wait is longer than maxWait or the time until
 // the end of ctx.
 func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
-	start := time.Now()
+	start := q.clock.Now()
 	q.mu.Lock()
 	q.judge(c)
 	if q.takeNow(c) {
@@ -146,7 +148,7 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 	case err == nil && c.err != nil:
 		return nil, c.err
 	case err == nil:
-		q.waits.add(time.Since(start).Seconds())
+		q.waits.add(q.clock.Since(start).Seconds())
 		return q.leaves(c), nil
 	case errors.Is(err, errTooLate):
 		q.refused["late"]++
@@ -156,7 +158,7 @@ func (q *queue) enter(ctx context.Context, c *claim) (leave func(), err error) {
 
 // wait waits until the claim is admitted, at most for maxWait.
 func (q *queue) wait(ctx context.Context, c *claim) error {
-	limit := time.NewTimer(q.maxWait)
+	limit := awake.NewTimer(q.maxWait)
 	defer limit.Stop()
 	look := time.NewTicker(slowAfter) // running claims may have become slow, which opens the express slot
 	defer look.Stop()
@@ -196,14 +198,14 @@ func (q *queue) takeNow(c *claim) bool {
 // start starts a claim in a slot. chosen says that others waited too. The caller holds mu.
 func (q *queue) start(c *claim, chosen bool) {
 	q.begin(c, chosen)
-	q.running[c] = time.Now()
+	q.running[c] = q.clock.Now()
 	q.memory += c.bytes
 	q.charge(c)
 }
 
 // startExpress starts a claim in the express slot. The caller holds mu.
 func (q *queue) startExpress(c *claim) {
-	q.express, q.since = c, time.Now()
+	q.express, q.since = c, q.clock.Now()
 	q.charge(c)
 }
 
@@ -226,7 +228,7 @@ func (q *queue) judge(c *claim) { c.slow = c.slow || q.looksSlow(c) }
 // would take turns in the express slot. The caller holds mu.
 func (q *queue) looksSlow(c *claim) bool {
 	pace := q.pace
-	see := func(r *claim, since time.Time) { pace = max(pace, paceOf(r, time.Since(since).Seconds())) }
+	see := func(r *claim, since time.Time) { pace = max(pace, paceOf(r, q.clock.Since(since).Seconds())) }
 	for r, since := range q.running {
 		see(r, since)
 	}
@@ -397,13 +399,13 @@ func (q *queue) expectedTurn(c *claim) (first, wait float64) {
 	passes := !c.slow && !c.background
 	first = math.Inf(1)
 	for r, since := range q.running {
-		if passes && isSlow(r, since) {
+		if passes && q.isSlow(r, since) {
 			places--
 			misjudged[r.workspace] = misjudged[r.workspace] || !r.slow
 			first = 0 // the express slot
 			continue
 		}
-		first = min(first, max(q.service[r.workspace][r.speed()]-time.Since(since).Seconds(), 0))
+		first = min(first, max(q.service[r.workspace][r.speed()]-q.clock.Since(since).Seconds(), 0))
 	}
 	own, work := 0, 0.0 // work is that of the workspace's claims before this one, in seconds
 	if l := q.line(c); l != nil {
@@ -461,7 +463,7 @@ func (q *queue) passes(c *claim) bool {
 	}
 	open := q.slotFree()
 	for r, since := range q.running {
-		if !isSlow(r, since) {
+		if !q.isSlow(r, since) {
 			continue
 		}
 		open = true
@@ -492,7 +494,9 @@ func (q *queue) countSmall(claims []*claim) (n int) {
 
 // isSlow reports whether a claim that has run since that time is slow, whether this was
 // expected or not.
-func isSlow(c *claim, since time.Time) bool { return c.slow || time.Since(since) >= slowAfter }
+func (q *queue) isSlow(c *claim, since time.Time) bool {
+	return c.slow || q.clock.Since(since) >= slowAfter
+}
 
 // quickWait reports whether a quick claim with a client waits.
 func (q *queue) quickWait() bool {
@@ -512,7 +516,7 @@ func (q *queue) leaves(c *claim) func() {
 			delete(q.running, c)
 			q.memory -= c.bytes
 		}
-		took := time.Since(since).Seconds()
+		took := q.clock.Since(since).Seconds()
 		q.timesOf(c.kind).add(took)
 		q.settle(c, took, len(q.lines[0])+len(q.lines[1]), len(q.guests))
 		q.admit()

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tintype/tintype/awake"
 	"github.com/tintype/tintype/transform"
 )
 
@@ -935,4 +936,49 @@ func TestSlowJobs(t *testing.T) {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
+}
+
+// TestQueueStandstill: after a standstill of the process, what ran meanwhile doesn't count as slow,
+// so that those who come next aren't refused for it.
+func TestQueueStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1, 100, 1000, 10*time.Second)
+		beats := func(n int) {
+			for range n {
+				q.clock.Beat()
+				time.Sleep(awake.BeatEvery)
+			}
+		}
+		beats(1)
+		leave, err := q.enter(t.Context(), &claim{workspace: "w", bytes: 1, expected: 200 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		beats(1)
+		time.Sleep(time.Minute) // without a beat: the process stands still
+		beats(1)
+		leave()
+		if took := q.times[Kind{}].Sum; took > 2 {
+			t.Errorf("the job took %v s", took)
+		}
+		if pace, service := q.pace, q.service["w"][quick]; pace > 1.3 || service > 2 {
+			t.Errorf("pace %v, service %v", pace, service)
+		}
+		leave, err = q.enter(t.Context(), &claim{workspace: "w", bytes: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // the fourth would wait for three minutes
+			if err := q.check(t.Context(), &claim{workspace: "w", bytes: 1}); err != nil {
+				t.Error(err)
+			}
+			go func() {
+				if leave, err := q.enter(t.Context(), &claim{workspace: "w", bytes: 1}); err == nil {
+					leave()
+				}
+			}()
+			synctest.Wait()
+		}
+		leave()
+	})
 }
