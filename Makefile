@@ -131,7 +131,7 @@ site-test: deps site ## every page of the site in a browser: links, anchors, con
 fuzz: deps ## fuzz targets (FUZZTIME each) and MUTATIONS mutated images: ten minutes
 	@scripts/fuzz $(FUZZTIME)
 
-soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark, writers killed, the store stopped; an hour
+soak: deps ## what make test samples, in full: worker faults, overload, memory, every way around a mark, writers killed, the store stopped, a fleet with faults; two hours
 	@scripts/soak
 
 clean: ## remove what was built (not data/)
