@@ -359,25 +359,38 @@ func (m *model) attempts(t *trial, target float64, b [2]int) (quality float64, e
 	actual, _ := logs(t)
 	predicted := m.predicted(t.traits())
 	q := nearest(m.quality, predicted, target, b[0], b[1])
-	for attempt, most := 1, 2; attempt < most; attempt++ {
+	want, below, above := loss(target), [2]float64{}, [2]float64{} // quality and loss
+	for off := math.Inf(1); off > 5 && encodings < 4; encodings++ {
 		l := at(t.Quality, actual, float64(q))
-		off := math.Abs(unloss(l) - target)
-		if off <= near {
+		if off = math.Abs(unloss(l) - target); off <= near {
 			break
-		}
-		if attempt == 1 && off > 5 {
-			most = 3
 		}
 		shift, unit := l-at(m.quality, predicted, float64(q)), at(m.quality, m.spread, float64(q))
 		for k := range predicted {
 			predicted[k] += shift * min(max(m.spread[k]/unit, 0.8), 1.25)
 		}
-		next := nearest(m.quality, predicted, target, b[0], b[1])
-		if next == q {
+		next, last := float64(nearest(m.quality, predicted, target, b[0], b[1])), below
+		if l > want {
+			below = [2]float64{float64(q), l}
+		} else {
+			last, above = above, [2]float64{float64(q), l}
+		}
+		moved := float64(q) - last[0]
+		switch {
+		case below[0] > 0 && above[0] > 0:
+			part := (below[1] - want) / (below[1] - above[1])
+			next = below[0] + min(max(part, 0.2), 0.8)*(above[0]-below[0])
+		case last[0] > 0 && (l-last[1])*moved < 0:
+			far := math.Abs(2 * moved)
+			if step := min(max((want-l)/(l-last[1])*moved, -far), far); math.Abs(step) > math.Abs(next-float64(q)) {
+				next = float64(q) + step
+			}
+		}
+		if n := min(max(int(math.Round(next)), b[0]), b[1]); n != q {
+			q = n
+		} else {
 			break
 		}
-		q = next
-		encodings++
 	}
 	return float64(q), encodings + 1
 }

@@ -51,14 +51,14 @@ import (
 const leastScored = 8
 
 // nearEnough is how far from the target an encoding may be to be the output. Another one
-// would cost as much time again. Where the first is farther than farOff, the second is judged
-// too.
-const nearEnough, farOff = 1.8, 5
+// would cost as much time again. What follows one that is farther than farOff is scored too,
+// up to mostAttempts.
+const nearEnough, farOff, mostAttempts = 1.8, 5, 5
 
 // encodeAuto encodes the picture with the lowest quality whose score reaches the target. A
 // model predicts it from the picture's detail. The encoding is decoded again and scored, and
 // where it isn't near the target, the picture is encoded once more with the quality that the
-// model then gives, rarely twice. The same picture always gets the same quality.
+// model then gives, rarely more often. The same picture always gets the same quality.
 func (t *task) encodeAuto(ctx context.Context, picture *frame) ([]byte, error) {
 	if err := t.materialise(ctx, picture); err != nil {
 		return nil, err
@@ -71,19 +71,24 @@ func (t *task) encodeAuto(ctx context.Context, picture *frame) ([]byte, error) {
 	guess := predict(t.job.Format, look, w*h, target)
 	t.full = guess.full
 	defer func() { t.found = jpegQuality(t.job.Format, t.quality) }()
-	attempts := 2
+	off, nearest := math.Inf(1), math.Inf(1)
+	var best []byte
+	var bestOwn int
 	for attempt := 1; ; attempt++ {
 		data, err := t.encodeAt(ctx, picture, guess.own)
-		if err != nil || attempt == attempts {
+		if err != nil || off <= farOff {
 			return data, err
 		}
 		score, err := t.scoreOf(data, picture)
-		off := math.Abs(score - target)
-		if err != nil || off <= nearEnough || !guess.correct(score) {
-			return data, err
+		if err != nil {
+			return nil, err
 		}
-		if attempt == 1 && off > farOff {
-			attempts = 3
+		if off = math.Abs(score - target); off < nearest {
+			best, bestOwn, nearest = data, guess.own, off
+		}
+		if off <= nearEnough || attempt == mostAttempts || !guess.correct(score) {
+			t.quality = bestOwn
+			return best, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err

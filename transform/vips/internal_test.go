@@ -4,6 +4,7 @@ package vips
 
 import (
 	"log/slog"
+	"math"
 	"testing"
 
 	govips "github.com/davidbyttow/govips/v2/vips"
@@ -46,6 +47,23 @@ func TestLogLevels(t *testing.T) {
 	} {
 		if got := slogLevel(c.level, c.message); got != c.want {
 			t.Errorf("%q is %v, want %v", c.message, got, c.want)
+		}
+	}
+}
+
+// TestCorrect: after two scores, the third quality is near, though the model's slope is wrong.
+func TestCorrect(t *testing.T) {
+	for _, slope := range []float64{0.2, 0.4, 1} { // of an encoder, beside the model's
+		of := func(own int) float64 { return 101 - math.Exp(4.2-0.02*slope*float64(own-20)) }
+		for _, want := range []int{16, 30, 45} {
+			target := of(want)
+			g := guess{model: &model{10, 98, []point{{quality: 20, spread: 1}, {quality: 95, spread: 1}}}, target: target, losses: []float64{4.2, 2.7}}
+			g.own = 36
+			g.correct(of(g.own))
+			g.correct(of(g.own))
+			if got := of(g.own); math.Abs(got-target) > 3 {
+				t.Errorf("slope %v, want %.1f of quality %d: %.1f of %d", slope, target, want, got, g.own)
+			}
 		}
 	}
 }

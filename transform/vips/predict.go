@@ -60,6 +60,14 @@ type guess struct {
 	model  *model
 	target float64
 	losses []float64 // logarithms, by point
+	// The last scores below the target, and above it.
+	below, above measured
+}
+
+// measured is the logarithm of the loss that an encoding had.
+type measured struct {
+	own  int // 0 where there is none
+	loss float64
 }
 
 // fullFrom is the quality from which an encoder that halves the resolution of colours needs
@@ -99,15 +107,37 @@ func (m *model) guess(t traits, target float64) guess {
 }
 
 // correct predicts again, after the score of that which was guessed. It reports whether the
-// quality is another one.
+// quality is another one. The error moves the model. Once there are scores on both sides of
+// the target, the quality lies between them. A model that misses twice on the same side is too
+// steep: then the line through both scores is followed where it goes farther, at most to twice
+// their distance.
 func (g *guess) correct(score float64) bool {
-	before, unit := g.own, g.at(g.own, func(i int) float64 { return g.model.points[i].spread })
-	off := loss(score) - g.at(g.own, func(i int) float64 { return g.losses[i] })
+	now, want := measured{g.own, loss(score)}, loss(g.target)
+	unit := g.at(now.own, func(i int) float64 { return g.model.points[i].spread })
+	off := now.loss - g.at(now.own, func(i int) float64 { return g.losses[i] })
 	for i, p := range g.model.points {
 		g.losses[i] += off * min(max(p.spread/unit, 0.8), 1.25)
 	}
-	g.own = g.nearest()
-	return g.own != before
+	next, last := float64(g.nearest()), g.below
+	if now.loss > want {
+		g.below = now
+	} else {
+		last, g.above = g.above, now
+	}
+	moved := float64(now.own - last.own)
+	switch {
+	case g.below.own > 0 && g.above.own > 0:
+		part := (g.below.loss - want) / (g.below.loss - g.above.loss)
+		next = float64(g.below.own) + min(max(part, 0.2), 0.8)*float64(g.above.own-g.below.own)
+	case last.own > 0 && (now.loss-last.loss)*moved < 0:
+		most := math.Abs(2 * moved)
+		step := min(max((want-now.loss)/(now.loss-last.loss)*moved, -most), most)
+		if math.Abs(step) > math.Abs(next-float64(now.own)) {
+			next = float64(now.own) + step
+		}
+	}
+	g.own = min(max(int(math.Round(next)), g.model.least), g.model.most)
+	return g.own != now.own
 }
 
 func loss(score float64) float64 { return math.Log(101 - score) }
