@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	govips "github.com/davidbyttow/govips/v2/vips"
+
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/header"
 )
@@ -192,5 +194,39 @@ func goldenPicture(t *testing.T, name string, got []byte) {
 	}
 	if d := difference(t, decode(t, got), decode(t, want)); d > 1 {
 		t.Errorf("differs from %s by %.2f levels on average", file, d)
+	}
+}
+
+// TestStillWebP: what is decoded without libvips looks as what libvips decodes.
+func TestStillWebP(t *testing.T) {
+	for _, alpha := range []bool{false, true} {
+		drawn := pngBytes(t, scene(301, 203, alpha))
+		for _, query := range []string{"q=70", "q=100", "lossless"} {
+			webp := run(t, drawn, query, transform.WebP).Data
+			opened, err := govips.LoadImageFromBuffer(webp, govips.NewImportParams())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer opened.Close()
+			want, err := opened.ToBytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := decode(t, run(t, webp, "", transform.PNG).Data)
+			bands := opened.Bands()
+			for i := range 301 * 203 {
+				c := []uint8{255, 255, 255, 255}
+				copy(c, want[i*bands:(i+1)*bands])
+				for k := range 4 {
+					slack := 0 // libvips mixes a pixel that can be seen through with the black below it
+					if c[3] < 255 && k < 3 {
+						slack = 255/max(int(c[3]), 1) + 1
+					}
+					if off := int(c[k]) - int(got.Pix[4*i+k]); off > slack || off < -slack {
+						t.Fatalf("%s, alpha %v: pixel %d is %v, libvips says %v", query, alpha, i, got.Pix[4*i:4*i+4], c)
+					}
+				}
+			}
+		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // load opens the original with the frames that the output needs, one above the other. Where
-// a decoder can shrink cheaply, it does, but not below the needed size. libvips decodes
-// only the header here.
+// a decoder can shrink cheaply, it does, but not below the needed size. Of most formats, only
+// the header is decoded here.
 //
 // govips chooses the loader by the first bytes. load checks that this loader fits the job's
 // header, and that libvips reports the size and frames of the header, since only the header
@@ -67,6 +67,9 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		return nil, err
 	}
 	t.profile = readProfile(roll)
+	if h.Format == transform.WebP {
+		decodeStill(roll, original)
+	}
 	f := &frame{roll}
 	if h.Premultiplied {
 		if err := f.divideByAlpha(); err != nil {

@@ -2,11 +2,27 @@
 
 package vips
 
+// #cgo pkg-config: vips libwebp
+// #include "still.h"
+import "C"
+
 import (
 	"encoding/binary"
+	"unsafe"
+
+	govips "github.com/davidbyttow/govips/v2/vips"
 
 	"github.com/tintype/tintype/transform"
 )
+
+// decodeStill decodes a WebP that load has opened, and that isn't animated. Where it can't, the
+// picture stays as it is, for libvips to decode it or to say what is wrong.
+func decodeStill(picture *govips.ImageRef, webp []byte) {
+	var out *C.VipsImage
+	if C.tintype_still_webp(vipsImage(picture), unsafe.Pointer(&webp[0]), C.size_t(len(webp)), &out) == 0 {
+		setVipsImage(picture, out)
+	}
+}
 
 // Flags of the VP8X chunk (RFC 9649 §2.7).
 const (
