@@ -82,8 +82,8 @@ type Part struct {
 	Size  int64 // of the whole body, in bytes
 }
 
-// A PartOf says which bytes of a large body are asked for, first to last. It gets the entry without its
-// body, and the size of that. ok is false where the whole is asked for.
+// A PartOf says which bytes of a large body are asked for, first to last: none where last is below first.
+// It gets the entry without its body, and the size of that. ok is false where the whole is asked for.
 type PartOf func(e *Entry, size int64) (first, last int64, ok bool)
 
 type partOf struct{}

@@ -64,6 +64,11 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 		}
 		return s.send(w, r, http.StatusPartialContent, e, body)
 	}
+	if e.Part != nil { // HEAD, which gets none of it
+		w.Set("Content-Length", strconv.FormatInt(size, 10))
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	return s.send(w, r, http.StatusOK, e, body)
 }
 
@@ -164,12 +169,17 @@ func matches(ifNoneMatch []string, etag string) bool {
 	return false
 }
 
-// askedPart returns which part of an image a request needs, or nil where that is the whole.
+// askedPart returns which part of an image a request needs, or nil where that is the whole. HEAD and
+// what is answered with 304 need nothing of it, and neither does a Range behind the end.
 func askedPart(r *http.Request) cache.PartOf {
-	if r.Method != http.MethodGet || len(r.Header["Range"]) != 1 {
+	known := r.Header["If-None-Match"]
+	if r.Method != http.MethodHead && len(r.Header["Range"]) != 1 && len(known) == 0 {
 		return nil
 	}
 	return func(e *cache.Entry, size int64) (first, last int64, ok bool) {
+		if r.Method == http.MethodHead || matches(known, e.ETag) {
+			return 1, 0, true
+		}
 		return byteRange(r.Header, e.ETag, size)
 	}
 }

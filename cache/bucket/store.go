@@ -180,7 +180,9 @@ func (s store) get(ctx context.Context, key cache.Key, limit int64, part cache.P
 		}
 		if p, ok := partIn(head, key, size, part); ok {
 			out.Body.Close() // the rest of it isn't read
-			p.entry.Body, err = s.getPart(ctx, key, out.ETag, p.from, p.n)
+			if p.n > 0 {
+				p.entry.Body, err = s.getPart(ctx, key, out.ETag, p.from, p.n)
+			}
 			return object{part: p.entry}, err
 		}
 	}
@@ -219,7 +221,10 @@ func partIn(head []byte, key cache.Key, size int64, part cache.PartOf) (foundPar
 		return foundPart{}, false
 	}
 	first, last, ok := part(e, size-begin)
-	if !ok || first < 0 || last < first || last >= size-begin {
+	if ok && last < first {
+		first, last = 0, -1
+	}
+	if !ok || first < 0 || last >= size-begin {
 		return foundPart{}, false
 	}
 	e.Part = &cache.Part{First: first, Size: size - begin}
