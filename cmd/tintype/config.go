@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	bucketcache "github.com/tintype/tintype/cache/bucket"
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/workspace"
 )
@@ -206,16 +205,8 @@ func (c *serveCmd) Validate() error {
 	if err := c.checkPeers(); err != nil {
 		return err
 	}
-	if c.CacheBucket != "" {
-		if _, err := bucketcache.ParseURL(c.CacheBucket); err != nil {
-			return fmt.Errorf("--cache-bucket: %w", err)
-		}
-		if age := c.CacheBucketMaxAge; age != 0 && age < day {
-			return errors.New("--cache-bucket-max-age: must be a day or more, such as 30d, or 0 for a lifecycle rule of the bucket")
-		}
-		if c.CacheBucketFilter == 0 && c.CacheBucketWrites != "always" {
-			return errors.New("--cache-bucket-filter: 0 needs --cache-bucket-writes always: what is written at its second use must be remembered")
-		}
+	if err := c.checkCacheBucket(); err != nil {
+		return err
 	}
 	if c.PurgeWebhook != "" {
 		if u, err := url.Parse(c.PurgeWebhook); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {

@@ -38,6 +38,7 @@ type memoryPlan struct {
 	bodiesDisk int64 // originals on disk
 	marks      int64 // the part of bodies for cached images of marks
 	answers    int64 // answers that clients are taking
+	filter     int64 // of what the cache's bucket holds, beyond its default
 	// connections bounds the connections of clients, by the rest of the memory and by the
 	// files that may be open.
 	connections int
@@ -62,6 +63,7 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	p.bodiesDisk = min(4*p.bodies, 2<<30)
 	p.marks = min(64<<20, p.bodies/4)
 	p.answers = cmp.Or(int64(c.AnswerMemory), min(max(rest/16, 16<<20), 1<<30))
+	p.filter = c.filterBeyondUsual()
 	p.connections = int(rest / 8 / connectionSize)
 	if c.TLS != "" && c.TLS != "off" {
 		p.connections = int(rest / 8 / connectionSizeTLS)
@@ -73,10 +75,10 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 	}
 	p.waiting = min(delivery.DefaultFetches().Waiting, p.connections/2)
 	if machine > 0 {
-		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+p.workspaces+p.answers+2*serverBase)
+		p.heap = max(machine-p.transforms-p.bodies-workers*workerBase, p.cache+p.workspaces+p.answers+p.filter+2*serverBase)
 		// Stacks count in the bound of the heap. If requests that wait filled it, the garbage
 		// collector would take half of the processors.
-		misses := int((p.heap - p.cache - p.workspaces - p.answers - serverBase) / missSize)
+		misses := int((p.heap - p.cache - p.workspaces - p.answers - p.filter - serverBase) / missSize)
 		p.waiting = min(p.waiting, max(misses-c.Fetches, 256))
 	}
 	return p
@@ -84,9 +86,10 @@ func (c *serveCmd) planMemory(machine int64) memoryPlan {
 
 // fits returns an error where the parts are larger than the memory.
 func (p memoryPlan) fits() error {
-	if sum := p.processes + p.transforms + p.cache + p.workspaces + p.bodies + p.answers; p.machine > 0 && sum > p.machine {
-		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for workspaces, %d for originals and %d for answers are more than the %d MiB of memory: "+
-			"lower --transform-memory, --cache-memory, --workspace-memory, --body-memory, --answer-memory or --workers", p.processes>>20, p.transforms>>20, p.cache>>20, p.workspaces>>20, p.bodies>>20, p.answers>>20, p.machine>>20)
+	if sum := p.processes + p.transforms + p.cache + p.workspaces + p.bodies + p.answers + p.filter; p.machine > 0 && sum > p.machine {
+		return fmt.Errorf("%d MiB for idle processes, %d for transforms, %d for the cache, %d for workspaces, %d for originals, %d for answers and %d for a larger filter of the bucket are more than the %d MiB of memory: "+
+			"lower --transform-memory, --cache-memory, --workspace-memory, --body-memory, --answer-memory, --cache-bucket-filter or --workers",
+			p.processes>>20, p.transforms>>20, p.cache>>20, p.workspaces>>20, p.bodies>>20, p.answers>>20, p.filter>>20, p.machine>>20)
 	}
 	return nil
 }

@@ -36,6 +36,10 @@ func TestMemoryPlan(t *testing.T) {
 	if err := p.fits(); err == nil || !strings.Contains(err.Error(), "--transform-memory") {
 		t.Errorf("more than there is: %v", err)
 	}
+	large := &serveCmd{CacheBucket: "s3://cache", CacheBucketFilter: 4 << 30}
+	if err := large.planMemory(2 << 30).fits(); err == nil || !strings.Contains(err.Error(), "--cache-bucket-filter") {
+		t.Errorf("a filter larger than the memory: %v", err)
+	}
 	if p := (&serveCmd{Workers: 2}).planMemory(0); p.heap != 0 || p.bodies == 0 || p.transforms == 0 || p.fits() != nil {
 		t.Errorf("where the machine doesn't say: %+v", p)
 	}
