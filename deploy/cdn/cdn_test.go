@@ -45,7 +45,7 @@ func free(t *testing.T) string {
 }
 
 // run runs a program until the test ends, and shows what it said where the test failed.
-func run(t *testing.T, env []string, name string, arguments ...string) {
+func run(t *testing.T, env []string, name string, arguments ...string) *os.Process {
 	t.Helper()
 	var said bytes.Buffer
 	cmd := exec.Command(name, arguments...)
@@ -63,6 +63,7 @@ func run(t *testing.T, env []string, name string, arguments ...string) {
 			t.Logf("%s said:\n%s", filepath.Base(name), said.String())
 		}
 	})
+	return cmd.Process
 }
 
 // A server is a Tintype, and where a proxy in front of it listens.
@@ -72,6 +73,7 @@ type server struct {
 	front         string // URL
 	client        *http.Client
 	data, folders string
+	process       *os.Process
 }
 
 // serve starts a server with a workspace whose originals are in a folder.
@@ -92,7 +94,7 @@ func serve(t *testing.T, flags ...string) *server {
 			t.Fatal(err)
 		}
 	}
-	run(t, []string{"TINTYPE_ROOT_KEY=" + rootKey}, program, append([]string{"serve", "--listen", s.address, "--ops-listen", s.ops, "--data", s.data,
+	s.process = run(t, []string{"TINTYPE_ROOT_KEY=" + rootKey}, program, append([]string{"serve", "--listen", s.address, "--ops-listen", s.ops, "--data", s.data,
 		"--dir", "acme/photos=" + s.folders, "--trusted-proxies", "127.0.0.1", "--workers", "1", "--drain", "0s", "--log-level", "warn"}, flags...)...)
 	s.await("http://" + s.address + "/readyz")
 	return s

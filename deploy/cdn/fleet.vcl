@@ -5,6 +5,7 @@ vcl 4.1;
 
 import directors;
 
+# A node that stands still keeps a request as long as first_byte_timeout: more than a fetch and a transform take, 10 s each.
 probe ready {
 	.url = "/readyz";
 	.interval = 2s;
@@ -17,18 +18,21 @@ backend one {
 	.host = "one";
 	.port = "8080";
 	.probe = ready;
+	.first_byte_timeout = 30s;
 }
 
 backend two {
 	.host = "two";
 	.port = "8080";
 	.probe = ready;
+	.first_byte_timeout = 30s;
 }
 
 backend three {
 	.host = "three";
 	.port = "8080";
 	.probe = ready;
+	.first_byte_timeout = 30s;
 }
 
 sub vcl_init {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,23 +86,20 @@ func transformsOf(s *server) (n int) {
 }
 
 // nodes is the configuration with the servers in place of its nodes.
-func (f *fleet) nodes(name, listen, instead string) string {
-	pairs := []string{listen, instead}
+func (f *fleet) nodes(name string, pairs ...string) string {
 	for i, node := range []string{"one", "two", "three"} {
 		pairs = append(pairs, node+":8080", f.servers[i].address)
 	}
 	return f.servers[0].config(name, pairs...)
 }
 
-// TestFleetFronts: behind each front, every variant is fetched, made and written once, whoever asks
-// for it, and the variants of an original come from one node, which fetches it once for those that
-// are asked for together.
-func TestFleetFronts(t *testing.T) {
+// fronts start each front with its recipe, in which more pairs of texts are replaced.
+func fronts(t *testing.T) map[string]func(t *testing.T, f *fleet, front, folder string, more ...string) {
 	root := needs(t, "PROXIES")
 	lib := filepath.Join(root, "usr/lib/x86_64-linux-gnu")
-	for name, begin := range map[string]func(t *testing.T, f *fleet, front, folder string){
-		"nginx": func(t *testing.T, f *fleet, front, folder string) {
-			site := f.nodes("fleet.nginx.conf", "listen 80;", "listen "+front+";")
+	return map[string]func(t *testing.T, f *fleet, front, folder string, more ...string){
+		"nginx": func(t *testing.T, f *fleet, front, folder string, more ...string) {
+			site := f.nodes("fleet.nginx.conf", append(more, "listen 80;", "listen "+front+";")...)
 			whole := filepath.Join(folder, "whole.conf")
 			text := fmt.Sprintf("daemon off; master_process off; pid %s/pid; error_log stderr crit;\nevents { worker_connections 4096; }\nhttp { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\ninclude %[2]s; }\n", folder, site)
 			if err := os.WriteFile(whole, []byte(text), 0o644); err != nil {
@@ -109,15 +107,15 @@ func TestFleetFronts(t *testing.T) {
 			}
 			run(t, nil, filepath.Join(root, "usr/sbin/nginx"), "-p", folder, "-c", whole, "-e", "stderr")
 		},
-		"haproxy": func(t *testing.T, f *fleet, front, _ string) {
-			run(t, []string{"LD_LIBRARY_PATH=" + lib}, filepath.Join(root, "usr/sbin/haproxy"), "-f", f.nodes("fleet.haproxy.cfg", "bind :80", "bind "+front))
+		"haproxy": func(t *testing.T, f *fleet, front, _ string, more ...string) {
+			run(t, []string{"LD_LIBRARY_PATH=" + lib}, filepath.Join(root, "usr/sbin/haproxy"), "-f", f.nodes("fleet.haproxy.cfg", append(more, "bind :80", "bind "+front)...))
 		},
-		"caddy": func(t *testing.T, f *fleet, front, folder string) {
-			config := f.nodes("fleet.Caddyfile", ":80 {", "{\n\tadmin off\n}\nhttp://"+front+" {")
+		"caddy": func(t *testing.T, f *fleet, front, folder string, more ...string) {
+			config := f.nodes("fleet.Caddyfile", append(more, ":80 {", "{\n\tadmin off\n}\nhttp://"+front+" {")...)
 			run(t, []string{"HOME=" + folder, "XDG_DATA_HOME=" + folder, "XDG_CONFIG_HOME=" + folder}, filepath.Join(root, "usr/bin/caddy"), "run", "--config", config, "--adapter", "caddyfile")
 		},
-		"varnish": func(t *testing.T, f *fleet, front, folder string) {
-			var pairs []string
+		"varnish": func(t *testing.T, f *fleet, front, folder string, more ...string) {
+			pairs := more
 			for i, node := range []string{"one", "two", "three"} {
 				_, port, _ := net.SplitHostPort(f.servers[i].address)
 				pairs = append(pairs, "\""+node+"\";\n\t.port = \"8080\"", "\"127.0.0.1\";\n\t.port = \""+port+"\"")
@@ -125,7 +123,14 @@ func TestFleetFronts(t *testing.T) {
 			run(t, []string{"LD_LIBRARY_PATH=" + lib}, filepath.Join(root, "usr/sbin/varnishd"), "-F", "-n", folder, "-j", "none", "-a", front,
 				"-f", f.servers[0].config("fleet.vcl", pairs...), "-s", "malloc,64m", "-p", "vmod_path="+filepath.Join(lib, "varnish/vmods"))
 		},
-	} {
+	}
+}
+
+// TestFleetFronts: behind each front, every variant is fetched, made and written once, whoever asks
+// for it, and the variants of an original come from one node, which fetches it once for those that
+// are asked for together.
+func TestFleetFronts(t *testing.T) {
+	for name, begin := range fronts(t) {
 		t.Run(name, func(t *testing.T) {
 			f := serveFleet(t)
 			front := free(t)
@@ -171,6 +176,58 @@ func TestFleetFronts(t *testing.T) {
 			}
 			if shares < 3 {
 				t.Errorf("%d of 3 nodes have a share of the work", shares)
+			}
+		})
+	}
+}
+
+// TestStoppedNode: a node is stopped (SIGSTOP), which keeps its connections open and answers nothing.
+// Requests that it has end by the recipe's time limit, here 3 s, and soon its paths go to the others.
+func TestStoppedNode(t *testing.T) {
+	for name, begin := range fronts(t) {
+		t.Run(name, func(t *testing.T) {
+			f := serveFleet(t)
+			front := free(t)
+			begin(t, f, front, t.TempDir(), "30s", "3s")
+			s := f.servers[0]
+			s.front = "http://" + front
+			s.await(s.front + "/readyz")
+			stopped := f.servers[2].process
+			if err := stopped.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = stopped.Signal(syscall.SIGCONT) })
+			const images = 12
+			round := func() (failed int, longest time.Duration) {
+				var wait sync.WaitGroup
+				var bad, most atomic.Int64
+				for i := range images {
+					wait.Go(func() {
+						began := time.Now()
+						if got := s.get(fmt.Sprintf("%s/site/photos/%02d.png?w=30", s.front, i), "*/*"); got.status != http.StatusOK {
+							bad.Add(1)
+						}
+						for took := time.Since(began).Nanoseconds(); ; {
+							if old := most.Load(); took <= old || most.CompareAndSwap(old, took) {
+								return
+							}
+						}
+					})
+				}
+				wait.Wait()
+				return int(bad.Load()), time.Duration(most.Load())
+			}
+			failed, longest := round()
+			t.Logf("at once: %d of %d failed, after %v at most", failed, images, longest)
+			if failed > images*3/4 || longest > 12*time.Second {
+				t.Error("requests at the stopped node don't end by the time limit, or all go there")
+			}
+			for end := time.Now().Add(20 * time.Second); failed > 0 && time.Now().Before(end); {
+				failed, longest = round()
+			}
+			t.Logf("later: %d failed, after %v at most", failed, longest)
+			if failed > 0 {
+				t.Error("the paths of the stopped node don't go to the others")
 			}
 		})
 	}
