@@ -70,7 +70,7 @@ const partsAtOnce = 4
 
 // UploadLarge sends an image of size bytes to the bucket in parts, past the server, and lets
 // the server check the whole. The source must be a bucket. Parts that fail are sent again. If
-// it fails in the end, the parts are removed.
+// it fails in the end, or the path is taken, the parts are removed.
 func (c *Client) UploadLarge(ctx context.Context, ns string, u Upload, r io.ReaderAt, size int64) (*Uploaded, error) {
 	contentType := u.ContentType
 	if contentType == "" {
@@ -82,14 +82,19 @@ func (c *Client) UploadLarge(ctx context.Context, ns string, u Upload, r io.Read
 	if err != nil {
 		return nil, err
 	}
-	if err := c.sendParts(ctx, up, r, &progress{say: u.Progress}); err != nil {
+	var out *Uploaded
+	err = c.sendParts(ctx, up, r, &progress{say: u.Progress})
+	if err == nil {
+		out, err = c.CompleteUpload(ctx, ns, CompleteUpload{
+			Source: u.Source, Path: u.Path, UploadID: up.UploadID, Overwrite: u.Overwrite, Pregenerate: u.Pregenerate,
+		})
+	}
+	if err != nil {
 		// Without this the bucket keeps the parts until the server sweeps them.
 		c.abort(context.WithoutCancel(ctx), ns, UploadName{Source: u.Source, UploadID: up.UploadID})
 		return nil, err
 	}
-	return c.CompleteUpload(ctx, ns, CompleteUpload{
-		Source: u.Source, Path: u.Path, UploadID: up.UploadID, Overwrite: u.Overwrite, Pregenerate: u.Pregenerate,
-	})
+	return out, nil
 }
 
 // abort removes the parts of an upload. If it can't, the server does within a day.
