@@ -22,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tintype/tintype/client"
+	"github.com/tintype/tintype/internal/versitygw"
 )
 
 // jsClient is the folder of the npm package.
@@ -111,7 +112,18 @@ func TestClients(t *testing.T) {
 		}
 	}
 	server := startServing(t, map[string]string{"TINTYPE_ROOT_KEY": clientsRootKey},
-		"--dir", "demo/samples="+pictures, "--dir", "demo/private="+private, "--dir-private", "demo/private")
+		"--dir", "demo/samples="+pictures, "--dir", "demo/private="+private, "--dir-private", "demo/private", "--allow-cidr", "127.0.0.0/8")
+	api, err := client.New(server, clientsRootKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := versitygw.Start(t, "KEYOFTHECLIENTS", "secret-of-the-clients")
+	gateway.CreateBucket(t, "media")
+	if _, err := api.PutSource(t.Context(), "demo", "media", client.Source{
+		Key: "media", Kind: "s3", Bucket: "media", Region: gateway.Region, Endpoint: gateway.Endpoint, AccessKeyID: gateway.AccessKeyID, SecretAccessKey: gateway.SecretAccessKey, Uploads: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
 
 	t.Run("functions", func(t *testing.T) {
 		// In the folder of the packed package, so that it is what is imported.
@@ -131,6 +143,9 @@ func TestClients(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		t.Logf("%s", out)
+		if n, keys := gateway.Uploads(t, "media"), gateway.List(t, "media", ".tintype"); n > 0 || len(keys) > 0 {
+			t.Errorf("the bucket keeps %d uploads and %q", n, keys)
+		}
 	})
 
 	t.Run("signatures in a browser", func(t *testing.T) {
@@ -150,10 +165,6 @@ func TestClients(t *testing.T) {
 	})
 
 	images := newGate(t, server)
-	api, err := client.New(server, clientsRootKey)
-	if err != nil {
-		t.Fatal(err)
-	}
 	key, err := api.CreateSigningKey(t.Context(), "demo", nil)
 	if err != nil {
 		t.Fatal(err)

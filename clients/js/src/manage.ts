@@ -2,6 +2,7 @@ import type { paths } from "./api.js";
 import { env } from "./env.js";
 
 export type { components, operations, paths } from "./api.js";
+export * from "./upload.js";
 
 type Method = "get" | "put" | "post" | "delete" | "patch";
 type RoutesOf<P extends keyof paths> = { [M in Method]: paths[P][M] extends { responses: unknown } ? `${Uppercase<M>} ${P & string}` : never }[Method];

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { manage, pages, TintypeError } from "../dist/manage.js";
+import { manage, pages, TintypeError, uploadLarge } from "../dist/manage.js";
 
 // A server that notes requests and answers what the test says.
 const requests = [];
@@ -125,6 +125,49 @@ test("pages", async () => {
     count++;
   }
   assert.equal(count, 6);
+});
+
+// A bucket that takes parts, but fails as the test says.
+async function uploadTo(bucket, more = {}, complete = [201, { sha256: "00" }]) {
+  requests.length = 0;
+  const parts = [1, 2, 3].map((number) => ({ number, bytes: number < 3 ? 4 : 2, url: `https://bucket.example.com/cat.jpg?partNumber=${number}&X-Amz-Signature=hidden`, headers: { "Content-Length": "4", "X-Amz-Test": "1" } }));
+  answers = [[201, { upload_id: "u", method: "PUT", part_bytes: 4, parts }], complete, [204, ""]];
+  return uploadLarge(api, "acme", { source: "photos", path: "cat.jpg", file: new Blob(["0123456789"], { type: "image/jpeg" }), fetch: bucket, ...more });
+}
+const routes = () => requests.map(({ line }) => line.split("/").at(-1));
+
+test("a large upload", async () => {
+  const got = {};
+  const sent = [];
+  const bucket = async (url, { method, headers, body }) => {
+    const number = new URL(url).searchParams.get("partNumber");
+    const again = number in got;
+    got[number] = [method, JSON.stringify(headers), await body.text()];
+    return new Response("", { status: number === "2" && !again ? 500 : 200 });
+  };
+  assert.deepEqual(await uploadTo(bucket, { overwrite: true, progress: (n) => sent.push(n) }), { sha256: "00" });
+  assert.deepEqual(got, { 1: ["PUT", '{"X-Amz-Test":"1"}', "0123"], 2: ["PUT", '{"X-Amz-Test":"1"}', "4567"], 3: ["PUT", '{"X-Amz-Test":"1"}', "89"] });
+  assert.deepEqual(sent, [4, 6, 10]);
+  assert.deepEqual(routes(), ["upload-parts", "complete"]);
+  assert.deepEqual(JSON.parse(requests[0].body), { source: "photos", path: "cat.jpg", content_type: "image/jpeg", bytes: 10 });
+  assert.deepEqual(JSON.parse(requests[1].body), { source: "photos", path: "cat.jpg", upload_id: "u", overwrite: true });
+});
+
+test("a large upload that fails leaves nothing", async () => {
+  const takes = async () => new Response("");
+  await assert.rejects(uploadTo(takes, {}, [409, { error: { code: "CONFLICT", message: "there is one", request_id: "r" } }]), { code: "CONFLICT" });
+  assert.deepEqual(routes(), ["upload-parts", "complete", "abort"]);
+  const aborted = [204, ""];
+  await assert.rejects(uploadTo(async () => { throw new TypeError("fetch failed"); }, {}, aborted), { message: /^part [123]: the bucket at bucket.example.com: fetch failed$/ });
+  assert.deepEqual(routes(), ["upload-parts", "abort"]);
+  const stopped = new AbortController();
+  const stalls = (url, { signal }) => new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    stopped.abort(new Error("the user left"));
+  });
+  await assert.rejects(uploadTo(stalls, { signal: stopped.signal }, aborted), /the user left/);
+  assert.deepEqual(routes(), ["upload-parts", "abort"]);
+  await assert.rejects(uploadLarge(api, "acme", { source: "photos", path: "cat.jpg", file: new Blob(["0"]) }), /set contentType/);
 });
 
 test("what is missing", () => {

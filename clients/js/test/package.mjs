@@ -45,7 +45,7 @@ test("every export resolves", async () => {
 const program = `/// <reference types="@tintype/client/images" />
 import { sign, signPicture, sizes, tintype, type ImageAttributes, type Options } from "@tintype/client";
 import { blurhash, dataURL, thumbhash } from "@tintype/client/placeholder";
-import { manage, pages, TintypeError, type components, type Output } from "@tintype/client/manage";
+import { manage, pages, TintypeError, uploadLarge, type components, type Output } from "@tintype/client/manage";
 import { loader } from "@tintype/client/next";
 import nuxt from "@tintype/client/nuxt";
 import { transform, transformer } from "@tintype/client/unpic";
@@ -78,6 +78,9 @@ export const page: Output<"GET /v1/workspaces"> = await api("GET /v1/workspaces"
 await api("POST /v1/workspaces/{ns}/images", { path: { ns: "acme" }, body: new FormData() });
 export const purged: string = (await api("POST /v1/workspaces/{ns}/purge", { path: { ns: "acme" }, body: { source: "photos" } })).complete_by;
 for await (const { images } of pages(api, "GET /v1/workspaces/{ns}/images", { path: { ns: "acme" }, query: { source: "photos" } })) images.map(({ path }): string => path);
+export const uploaded: string = (await uploadLarge(api, "acme", { source: "photos", path: "cat.jpg", file: new Blob([]), progress: (sent: number) => sent, signal: AbortSignal.timeout(1000) })).sha256;
+// @ts-expect-error: a file is missing
+await uploadLarge(api, "acme", { source: "photos", path: "cat.jpg" });
 // @ts-expect-error: it has no pages
 pages(api, "GET /v1/plans");
 // @ts-expect-error: no such operation

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { sign, signPicture, tintype } from "@tintype/client";
-import { manage, TintypeError } from "@tintype/client/manage";
+import { manage, TintypeError, uploadLarge } from "@tintype/client/manage";
 import { dataURL, thumbhash } from "@tintype/client/placeholder";
 import { tintype as vite } from "@tintype/client/vite";
 import { blocks, moduleOf } from "../snippets.mjs";
@@ -70,6 +70,23 @@ test("the management API", async () => {
   await assert.rejects(manage({ key: "wrong" })("GET /v1/workspaces"), { status: 401 });
 });
 
+test("a large upload", async () => {
+  // The source media is a bucket. The picture is large by what stands behind it.
+  const picture = await (await fetch(image.url("samples/dusk.jpg", { format: "jpeg" }))).arrayBuffer();
+  const file = new Blob([picture, new Uint8Array(24 * 1024 * 1024 - picture.byteLength)], { type: "image/jpeg" });
+  const told = [];
+  const upload = { source: "media", path: "large.jpg", file, progress: (sent) => told.push(sent) };
+  const { bytes, metadata } = await uploadLarge(api, "demo", upload);
+  assert.deepEqual([bytes, metadata.width, told.at(-1)], [file.size, 2400, file.size]);
+  assert.ok(told.length > 2);
+  assert.deepEqual(await size(image.url("media/large.jpg", { w: 300, format: "png" })), [300, 200]);
+  await assert.rejects(uploadLarge(api, "demo", upload), { code: "CONFLICT" });
+  const ended = new AbortController();
+  await assert.rejects(uploadLarge(api, "demo", { ...upload, path: "ended.jpg", progress: () => ended.abort(), signal: ended.signal }), { name: "AbortError" });
+  assert.equal((await fetch(image.url("media/ended.jpg"))).status, 404);
+  // The test in Go looks that the bucket keeps nothing.
+});
+
 test("private images", async () => {
   // The workspace demo has a private source with the same pictures.
   const { secret } = await api("POST /v1/workspaces/{ns}/signing-keys", { path: { ns: "demo" }, body: {} });
@@ -88,7 +105,7 @@ test("the code of the pages", async (t) => {
   const names = { "https://img.example.com/acme": process.env.TINTYPE_URL, "https://img.example.com": server, acme: "demo", photos: "samples", "cat.jpg": "dusk.jpg" };
   const replace = (text) => Object.entries(names).reduce((text, [from, to]) => text.replaceAll(from, to), text);
   const live = blocks(new URL("../../../../", import.meta.url)).filter(({ how }) => how === "live");
-  assert.equal(live.length, 4);
+  assert.equal(live.length, 5);
   for (const [i, { name, code }] of live.entries()) {
     await t.test(name, async () => {
       const file = new URL(`live-${i}.mjs`, import.meta.url);
