@@ -413,7 +413,8 @@ func (d *dashboardTab) vary(v variation) {
 	}
 }
 
-// photograph keeps a picture of the whole page in the folder SHOTS.
+// photograph keeps a picture of the whole page in the folder SHOTS, or of what the window shows
+// of a page that is longer than a picture can be.
 func (d *dashboardTab) photograph(name string) {
 	dir := os.Getenv("SHOTS")
 	if dir == "" {
@@ -422,11 +423,18 @@ func (d *dashboardTab) photograph(name string) {
 	ctx, cancel := context.WithTimeout(d.ctx, browserDeadline)
 	defer cancel()
 	eval[bool](d.tab, `Promise.all([...document.images].map((i) => (i.loading = 'eager', i.decode().catch(() => 0)))).then(() => true)`)
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	shot := chromedp.FullScreenshot(100)
+	if eval[int](d.tab, `document.documentElement.scrollHeight`) > 16_000 {
+		shot = chromedp.CaptureScreenshot()
+	}
+	png, err := chromedp.Run(ctx, shot)
 	if err != nil {
 		d.Fatal(err)
 	}
 	name = regexp.MustCompile(`[^a-z0-9-]+`).ReplaceAllString(name, "_")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		d.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
 		d.Fatal(err)
 	}
