@@ -26,7 +26,8 @@
 //	round.go     rounded corners
 //	mark.go      the marks on top
 //	metadata.go  the metadata of the output
-//	encode.go    the bytes of the output; avif.go, jxl.go and webp.go for these formats
+//	encode.go    the bytes of the output; avif.go, jpeg.go, jxl.go, png.go and
+//	             webp.go for these formats
 //	auto.go      … whose quality is to be found: predicted from detail.go and predict.go, then
 //	             checked with score.c on what again.c decodes
 //
