@@ -309,6 +309,7 @@ func (s *Service) transform(ctx context.Context, a *ask, from []*original, backg
 	}
 	return s.work(ctx, a, from, background, retainMarks, transform.Job{
 		Options: o, Format: format, Marks: stamped, MayKeep: a.auto() && a.accept.Takes(orig.header.Format),
+		OrWebP: a.auto() && o.OrWebP(format, plan, a.accept, s.limits),
 	})
 }
 

@@ -76,6 +76,10 @@ type Job struct {
 	// original is smaller, the output is the original in its format, without the metadata
 	// that must go. It has an effect only with one original.
 	MayKeep bool
+	// OrWebP: the client accepts WebP too, beside the AVIF of Format. Where WebP is likely to be
+	// smaller, both are made, and the output is the smaller one. It has an effect only on still
+	// variants.
+	OrWebP bool
 	// Best: looks are worth more than time. Pictures are decoded whole, and get smaller in
 	// linear light.
 	Best    bool
@@ -158,7 +162,7 @@ type MarkImage struct {
 // An Image is one encoded variant, or the JSON of a task that makes no picture.
 type Image struct {
 	Data          []byte // may share memory with an original of the job
-	Format        Format // the job's, or with MayKeep the original's
+	Format        Format // the job's, with MayKeep the original's, or with OrWebP WebP
 	Width, Height int    // pixels of one frame; for JSON, of the picture that was read
 	Frames        int    // at least 1
 	Quality       int    // that was found for [QualityAuto], 1–100 on JPEG's scale; else 0

@@ -207,6 +207,12 @@ func (o Options) OutputFormat(h Header, p Plan, a Accept, l Limits) Format {
 	return still
 }
 
+// OrWebP reports whether an output whose format Auto chose, f, may be WebP as well: see
+// [Job.OrWebP].
+func (o Options) OrWebP(f Format, p Plan, a Accept, l Limits) bool {
+	return f == AVIF && a&AcceptWebP != 0 && a&AcceptKept == 0 && o.CheckOutput(p, WebP, 1, l) == nil
+}
+
 // keptFormat is the original's format, where a takes it and it can hold the output. Nothing
 // is laid on a background for it.
 func (o Options) keptFormat(h Header, p Plan, a Accept, l Limits, still Format) Format {

@@ -275,3 +275,26 @@ func TestLosslessIsLossless(t *testing.T) {
 		}
 	}
 }
+
+// TestOrWebP: only an AVIF that was chosen for a client that names WebP too may become one.
+func TestOrWebP(t *testing.T) {
+	var o transform.Options
+	small, wide := transform.Plan{Output: transform.Size{W: 60, H: 40}}, transform.Plan{Output: transform.Size{W: 16384, H: 1}}
+	both := transform.AcceptAVIF | transform.AcceptWebP
+	for _, c := range []struct {
+		format transform.Format
+		plan   transform.Plan
+		accept transform.Accept
+		want   bool
+	}{
+		{transform.AVIF, small, both, true},
+		{transform.AVIF, small, transform.AcceptAVIF, false},
+		{transform.AVIF, small, both | transform.AcceptKept, false},
+		{transform.WebP, small, both, false},
+		{transform.AVIF, wide, both, false},
+	} {
+		if got := o.OrWebP(c.format, c.plan, c.accept, transform.DefaultLimits()); got != c.want {
+			t.Errorf("%s of %v for %s: %v", c.format, c.plan.Output, c.accept, got)
+		}
+	}
+}

@@ -119,7 +119,7 @@ var vocabulary = [...]option{
 		"balloon.jpg?w=400&pixelate=16",
 		whole(0, 1024, func(o *Options) *int { return &o.Pixelate })},
 
-	{"format", []string{"fm", "f", "output"}, "auto", "Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts; WebP or GIF for an animation. " +
+	{"format", []string{"fm", "f", "output"}, "auto", "Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts, of AVIF and WebP the smaller for a drawing or a small image; WebP or GIF for an animation. " +
 		"`original`: the original's (HEIC and SVG: JPEG or PNG).",
 		"dusk.jpg?w=400&format=webp",
 		word(func(o *Options) *Format { return &o.Format }, []synonym[Format]{{"jpg", JPEG}, {"nocompress", PNG}}, Auto, AVIF, WebP, JPEG, PNG, GIF, TIFF, JXL, SameAsOriginal)},

@@ -34,9 +34,18 @@ func canWrite(f transform.Format) bool {
 	return true
 }
 
-// encode computes the picture and writes it in the job's format. Most originals are decoded
-// here.
-func (t *task) encode(ctx context.Context, picture *frame) ([]byte, error) {
+// encode computes the picture and writes it in the job's format, or another that the job
+// allows. Most originals are decoded here.
+func (t *task) encode(ctx context.Context, picture *frame) ([]byte, transform.Format, error) {
+	if t.job.OrWebP && t.frames == 1 {
+		return t.encodeSmaller(ctx, picture)
+	}
+	data, err := t.encodeFormat(ctx, picture)
+	return data, t.job.Format, err
+}
+
+// encodeFormat writes the picture in the job's format.
+func (t *task) encodeFormat(ctx context.Context, picture *frame) ([]byte, error) {
 	if t.job.Format == transform.WebP && t.frames == 1 {
 		// Where decoding fails during encoding, libvips before 8.15.4 leaks the encoder's
 		// memory (libvips #4107). So the picture is decoded first. An animation would need

@@ -97,12 +97,12 @@ func (e *Engine) transform(ctx context.Context, job transform.Job, lenient bool)
 			return transform.Image{}, err
 		}
 	}
-	data, err := t.encode(ctx, picture)
+	data, format, err := t.encode(ctx, picture)
 	if err != nil {
 		return transform.Image{}, err
 	}
 	out := transform.Image{
-		Data: data, Format: job.Format,
+		Data: data, Format: format,
 		Width: t.plan.Output.W, Height: t.plan.Output.H, Frames: t.frames, Quality: t.found,
 	}
 	if kept, ok := t.original(); ok && len(kept) <= len(data) {

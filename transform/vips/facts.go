@@ -94,7 +94,7 @@ func (e *Engine) draw(ctx context.Context, job transform.Job) (transform.Image, 
 			return transform.Image{}, fault("draw", err)
 		}
 	}
-	data, err := t.encode(ctx, picture)
+	data, _, err := t.encode(ctx, picture)
 	if err != nil {
 		return transform.Image{}, err
 	}

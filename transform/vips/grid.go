@@ -60,7 +60,7 @@ func (e *Engine) grid(ctx context.Context, job transform.Job) (transform.Image, 
 	if err := t.stamp(ctx, picture); err != nil {
 		return transform.Image{}, err
 	}
-	data, err := t.encode(ctx, picture)
+	data, _, err := t.encode(ctx, picture)
 	if err != nil {
 		return transform.Image{}, err
 	}

@@ -28,6 +28,7 @@
 //	metadata.go  the metadata of the output
 //	encode.go    the bytes of the output; avif.go, jpeg.go, jxl.go, png.go and
 //	             webp.go for these formats
+//	smaller.go   … the smaller of two formats
 //	auto.go      … whose quality is to be found: predicted from detail.go and predict.go, then
 //	             checked with score.c on what again.c decodes
 //

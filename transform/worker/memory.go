@@ -266,6 +266,11 @@ func transparent(job *transform.Job, plan transform.Plan) bool {
 // means that pixels may be transparent.
 func encoding(job *transform.Job, alpha bool, frames float64) float64 {
 	bytes := encoder(job, alpha, frames)
+	if job.OrWebP { // the picture is in memory, for one encoder after the other
+		as := *job
+		as.Format = transform.WebP
+		bytes = perPixelPicture + max(bytes, encoder(&as, alpha, frames))
+	}
 	if !job.Options.FindsQuality(job.Format, int(frames)) {
 		return bytes
 	}

@@ -248,8 +248,9 @@ func (r *result) check(job *transform.Job, mostBytes int64) error {
 		return checkOriginal(r.Error.Original, job)
 	}
 	kept := job.MayKeep && len(job.Originals) == 1 && r.Format == job.Header().Format
+	smaller := job.OrWebP && r.Format == transform.WebP
 	switch {
-	case r.Format != job.Format && !kept:
+	case r.Format != job.Format && !kept && !smaller:
 		return fmt.Errorf("%w: a variant in %s", errFrame, plain(string(r.Format)))
 	case r.Size <= 0 || r.Size > mostBytes || r.Format == transform.JSON && r.Size > maxJSON:
 		return fmt.Errorf("%w: a variant of %d bytes", errFrame, r.Size)

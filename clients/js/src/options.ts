@@ -180,7 +180,7 @@ export interface Options {
    */
   pixelate?: number;
   /**
-   * Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts; WebP or GIF for an animation. `original`: the original's (HEIC and SVG: JPEG or PNG).
+   * Format of the output. `auto`: the best of AVIF, WebP and JPEG or PNG that the client accepts, of AVIF and WebP the smaller for a drawing or a small image; WebP or GIF for an animation. `original`: the original's (HEIC and SVG: JPEG or PNG).
    *
    * Values: auto, avif, webp, jpeg (jpg), png (nocompress), gif, tiff, jxl, original. Default: auto.
    */
