@@ -75,7 +75,7 @@ func wanted(getenv func(string) string) (bool, error) {
 		return false, fmt.Errorf("OTEL_TRACES_SAMPLER: %q is unknown; use parentbased_traceidratio, or another of OpenTelemetry's", sampler)
 	}
 	if v := getenv("OTEL_TRACES_SAMPLER_ARG"); v != "" {
-		if ratio, err := strconv.ParseFloat(v, 64); err != nil || ratio < 0 || ratio > 1 {
+		if ratio, err := strconv.ParseFloat(v, 64); err != nil || !(ratio >= 0 && ratio <= 1) { // NaN is neither
 			return false, errors.New("OTEL_TRACES_SAMPLER_ARG: must be the part of requests to record, from 0 to 1")
 		}
 	}

@@ -41,6 +41,7 @@ func TestWanted(t *testing.T) {
 		{endpoint + " OTEL_TRACES_SAMPLER=sometimes", false, "OTEL_TRACES_SAMPLER"},
 		{endpoint + " OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=0.1", true, ""},
 		{endpoint + " OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=10%", false, "OTEL_TRACES_SAMPLER_ARG"},
+		{endpoint + " OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=NaN", false, "OTEL_TRACES_SAMPLER_ARG"},
 	} {
 		set := map[string]string{}
 		for v := range strings.FieldsSeq(test.variables) {

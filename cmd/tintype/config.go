@@ -300,8 +300,10 @@ func (s *size) UnmarshalText(text []byte) error {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || n < 0 || n*u.bytes > 1<<60 {
+		// strconv takes NaN, infinity, hexadecimal digits and exponents too.
+		number = strings.TrimSpace(number)
+		n, err := strconv.ParseFloat(number, 64)
+		if err != nil || strings.Trim(number, "0123456789.") != "" || n*u.bytes > 1<<60 {
 			break
 		}
 		*s = size(n * u.bytes)

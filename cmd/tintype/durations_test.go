@@ -14,7 +14,8 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "5", "1y", "d", "1.5d", "1d1w", "-1d", "1d-2h", "1d1d", "1 d", "999999w", "99999d", "1d999999h", "1M"} {
+	for _, text := range []string{"", "5", "1y", "d", "1.5d", "1d1w", "-1d", "1d-2h", "1d1d", "1 d", "999999w", "99999d", "1d999999h", "1M",
+		"NaN", "NaNs", "Inf", "infh", "1e3s", "1e400s", "0x10s", "1_0s", "9999999h"} {
 		if got, err := parseDuration(text); err == nil {
 			t.Errorf("%q is taken as %v", text, got)
 		}
