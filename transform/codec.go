@@ -26,7 +26,7 @@ var defaults = Defaults()
 func whole(least, most int, at field[int]) codec {
 	return codec{
 		domain: Domain{Kind: KindInt, Min: float64(least), Max: float64(most), Step: 1},
-		values: fmt.Sprintf("%d–%d", least, most),
+		values: fmt.Sprintf("a whole number from %d to %d", least, most),
 		parse: func(o *Options, v string) bool {
 			n, ok := parseWhole(v)
 			if !ok || n < least || n > most {

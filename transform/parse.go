@@ -36,7 +36,7 @@ import (
 //	gravity, g, crop           center, north (top), south (bottom), east (right), west (left), northeast, northwest, southeast, southwest, attention, entropy, face, focal
 //	rect                       x,y,w,h, each in whole pixels (up to 1000000) or 0–100%; w and h above 0; x also left, center, right and y top, center, bottom
 //	inset                      1 to 4 of 0–1000000, separated by commas or spaces
-//	trim                       0–255
+//	trim                       a whole number from 0 to 255
 //	rotate                     −360–360, whole degrees
 //	flip                       h, v, hv
 //	bg, background             RGB, RGBA, RRGGBB or RRGGBBAA in hexadecimal digits, or a CSS colour name
@@ -51,13 +51,13 @@ import (
 //	grayscale                  1, true or empty; 0 or false
 //	sepia                      1, true or empty; 0 or false
 //	invert                     1, true or empty; 0 or false
-//	pixelate                   0–1024
+//	pixelate                   a whole number from 0 to 1024
 //	format, fm, f, output      auto, avif, webp, jpeg (jpg), png (nocompress), gif, tiff, jxl, original
-//	q, quality                 1–100, or auto
-//	q-avif                     1–100, or auto
-//	q-webp                     1–100, or auto
-//	q-jxl                      1–100, or auto
-//	q-target                   50–95
+//	q, quality                 a whole number from 1 to 100, or auto
+//	q-avif                     a whole number from 1 to 100, or auto
+//	q-webp                     a whole number from 1 to 100, or auto
+//	q-jxl                      a whole number from 1 to 100, or auto
+//	q-target                   a whole number from 50 to 95
 //	lossless                   1, true or empty; 0 or false
 //	progressive                1, true or empty; 0 or false
 //	anim                       1, true or empty; 0 or false

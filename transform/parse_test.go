@@ -375,6 +375,8 @@ func TestParseErrorsSayWhatIsAllowed(t *testing.T) {
 		{"width=9000", `width: "9000" is not allowed; allowed: 1–8192 pixels, or above 0 and up to 100% of the image`},
 		{"fit=stretch", `fit: "stretch" is not allowed; allowed: scale-down, contain, cover, crop, outside, pad, squeeze (fill), auto`},
 		{"dpr=9", `dpr: "9" is not allowed; allowed: 0.1–5`},
+		{"q-target=74.5", `q-target: "74.5" is not allowed; allowed: a whole number from 50 to 95`},
+		{"q=80.5", `q: "80.5" is not allowed; allowed: a whole number from 1 to 100, or auto`},
 		{"w=1&w=1", "w: is given more than once; give it once"},
 		{"w=1&width=1", "width: is given already, as w; give one of them"},
 		{"w=5000&dpr=2", "dpr: w × dpr is 10000 pixels; at most 8192 is allowed"},

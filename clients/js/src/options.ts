@@ -86,7 +86,7 @@ export interface Options {
   /**
    * Removes a border of one colour, the colour of most corners. The value is the tolerance: how many levels a channel may differ. For JPEGs, use 20–40, because compression changes the border. All transparent pixels are equal. An animation loses only the border that all frames share. An image that is all border is kept.
    *
-   * Values: 0–255. Default: off.
+   * Values: a whole number from 0 to 255. Default: off.
    */
   trim?: number;
   /**
@@ -176,7 +176,7 @@ export interface Options {
   /**
    * Turns the image into blocks of one colour, from the top left. The value is the edge of a block in output pixels; 0 and 1 are off. `dpr` doesn't change it.
    *
-   * Values: 0–1024. Default: 0.
+   * Values: a whole number from 0 to 1024. Default: 0.
    */
   pixelate?: number;
   /**
@@ -188,31 +188,31 @@ export interface Options {
   /**
    * Quality on the scale of JPEG. Other encoders are set so that the output looks the same. `auto` finds the lowest quality that looks as `q-target` says, for each image. An animation then has 80.
    *
-   * Values: 1–100, or auto. Default: 80.
+   * Values: a whole number from 1 to 100, or auto. Default: 80.
    */
   q?: number | "auto";
   /**
    * Quality of an output in AVIF, on the scale of JPEG.
    *
-   * Values: 1–100, or auto. Default: as q.
+   * Values: a whole number from 1 to 100, or auto. Default: as q.
    */
   "q-avif"?: number | "auto";
   /**
    * Quality of an output in WebP, on the scale of JPEG.
    *
-   * Values: 1–100, or auto. Default: as q.
+   * Values: a whole number from 1 to 100, or auto. Default: as q.
    */
   "q-webp"?: number | "auto";
   /**
    * Quality of an output in JPEG XL, on the scale of JPEG.
    *
-   * Values: 1–100, or auto. Default: as q.
+   * Values: a whole number from 1 to 100, or auto. Default: as q.
    */
   "q-jxl"?: number | "auto";
   /**
    * How similar to the uncompressed output `q=auto` makes the image look, in SSIMULACRA 2: 90 shows no difference, 70 is high quality, 50 is medium. It does nothing without `auto`.
    *
-   * Values: 50–95. Default: 74.
+   * Values: a whole number from 50 to 95. Default: 74.
    */
   "q-target"?: number;
   /**
