@@ -177,6 +177,11 @@ func (o Options) FindsQuality(f Format, frames int) bool {
 	return o.QualityIn(f) == QualityAuto && frames <= 1 && !o.Lossless && (f == JPEG || f == WebP || f == AVIF || f == JXL)
 }
 
+// MostChecked is the size, in pixels, up to which an output whose quality is found is decoded
+// again to see whether it looks as it should. That of a larger one is predicted only: checking
+// it would take several times the time and memory of the variant.
+const MostChecked = 1 << 20
+
 // QualityUsual is the quality of a URL that names none.
 const QualityUsual = 80
 

@@ -68,9 +68,13 @@ func (t *task) encodeAuto(ctx context.Context, picture *frame) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	guess := predict(t.job.Format, look, w*h, target)
+	checked := w*h <= transform.MostChecked
+	guess := predict(t.job.Format, look, w*h, target, checked || t.job.Format != transform.AVIF)
 	t.full = guess.full
 	defer func() { t.found = jpegQuality(t.job.Format, t.quality) }()
+	if !checked {
+		return t.encodeAt(ctx, picture, guess.own)
+	}
 	off, nearest := math.Inf(1), math.Inf(1)
 	var best []byte
 	var bestOwn int

@@ -115,6 +115,18 @@ func TestAutoQuality(t *testing.T) {
 	}
 }
 
+// TestAutoQualityOfLarge: the quality of a large picture is predicted, and not far off.
+func TestAutoQualityOfLarge(t *testing.T) {
+	original := jpegBytes(t, samples.SceneSeed(1400, 933, samples.Noon))
+	reference := picture(t, original, "")
+	for _, format := range []transform.Format{transform.JPEG, transform.WebP, transform.AVIF} {
+		out := run(t, original, "q=auto", format)
+		if got := scoreOf(t, reference, decode(t, out.Data)); out.Quality == 0 || math.Abs(got-74) > 8 {
+			t.Errorf("%s: %.1f, of quality %d", format, got, out.Quality)
+		}
+	}
+}
+
 // TestAutoQualityOfColours: where halving the resolution of colours would lose the target,
 // JPEG and AVIF keep it.
 func TestAutoQualityOfColours(t *testing.T) {

@@ -114,6 +114,7 @@ const (
 	tileSide   = 64
 	leastTiles = 9 // a picture with fewer is probed whole
 	oneTileIn  = 6
+	mostTiles  = 2 * transform.MostChecked / (oneTileIn * tileSide * tileSide)
 )
 
 // tilesOf returns tiles that are spread over the picture, beside each other and without
@@ -124,7 +125,7 @@ func tilesOf(p C.TintypePicture, w, h int) Pixels {
 	if total <= leastTiles {
 		return copyTiles(p, w, h, 1, func(int) (x, y int) { return 0, 0 }, 1)
 	}
-	n := max(total/oneTileIn, leastTiles)
+	n := min(max(total/oneTileIn, leastTiles), mostTiles)
 	columns := int(math.Sqrt(float64(n)))
 	n -= n % columns
 	return copyTiles(p, tileSide, tileSide, n, func(i int) (x, y int) {

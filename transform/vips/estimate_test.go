@@ -57,7 +57,7 @@ func TestEstimate(t *testing.T) {
 		made[name] = image.Data
 	}
 
-	const encoders = 31 // come first, and marks
+	const encoders = 33 // come first, and marks
 	size := fmt.Sprintf("w=%d&h=%d&fit=cover", width, height)
 	for i, c := range []struct {
 		original, query string
@@ -95,6 +95,8 @@ func TestEstimate(t *testing.T) {
 		{"jpeg", "q=auto", transform.WebP},
 		{"alpha", "q=auto", transform.AVIF},
 		{"jpeg", "q=auto", transform.JXL},
+		{"small", "w=1300&h=1000&fit=cover&q=auto", transform.AVIF}, // too large to be checked
+		{"small", "w=1300&h=1000&fit=cover&q=auto", transform.JXL},
 		// Decoders.
 		{"png", "w=64", transform.PNG},
 		{"jpeg", "w=64", transform.PNG},

@@ -75,8 +75,9 @@ type measured struct {
 // makes up for halving them.
 func fullFrom(target float64) int { return int(min(60+1.4*(target-60), 87)) }
 
-// predict returns the lowest quality whose predicted score is the target.
-func predict(f transform.Format, d Detail, pixels int, target float64) guess {
+// predict returns the lowest quality whose predicted score is the target. mayFull means that the
+// full resolution of colours may be kept.
+func predict(f transform.Format, d Detail, pixels int, target float64, mayFull bool) guess {
 	half, full := &jxlModel, (*model)(nil)
 	switch f {
 	case transform.JPEG:
@@ -88,7 +89,7 @@ func predict(f transform.Format, d Detail, pixels int, target float64) guess {
 	}
 	t := traitsOf(d, probeFor(f), pixels)
 	g := half.guess(t, target)
-	if full != nil && g.own >= fullFrom(target) {
+	if full != nil && mayFull && g.own >= fullFrom(target) {
 		g = full.guess(t, target)
 		g.full = true
 	}

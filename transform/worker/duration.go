@@ -35,7 +35,8 @@ func expectedTime(job *transform.Job) time.Duration {
 	h := job.Header()
 	if job.Grid != nil {
 		cells, _ := job.Cells()
-		took := time.Duration(float64(job.Grid.Size.W) * float64(job.Grid.Size.H) * encodingTime(job, gridAlpha(job)))
+		out := float64(job.Grid.Size.W) * float64(job.Grid.Size.H)
+		took := time.Duration(out * encodingTime(job, gridAlpha(job), out))
 		for i := range cells {
 			took += expectedTime(&cells[i])
 		}
@@ -43,7 +44,8 @@ func expectedTime(job *transform.Job) time.Duration {
 	}
 	plan, err := job.Options.Plan(h.Upright())
 	if d := job.Drawing; d != nil {
-		ns := float64(d.Output.W) * float64(d.Output.H) * (timeDrawing + encodingTime(job, d.Alpha))
+		out := float64(d.Output.W) * float64(d.Output.H)
+		ns := out * (timeDrawing + encodingTime(job, d.Alpha, out))
 		if err == nil { // of an original
 			ns += decodingTime(job, h, plan)
 		}
@@ -55,7 +57,7 @@ func expectedTime(job *transform.Job) time.Duration {
 	o, frames := job.Options, float64(framesOf(job))
 	out := float64(plan.Output.W) * float64(plan.Output.H) * frames
 	scaled := float64(plan.Scaled.W) * float64(plan.Scaled.H) * frames
-	ns := decodingTime(job, h, plan)*frames + out*encodingTime(job, transparent(job, plan))
+	ns := decodingTime(job, h, plan)*frames + out*encodingTime(job, transparent(job, plan), out)
 	if o.Trim >= 0 {
 		ns += decodingTime(job, h, plan)
 	}
@@ -139,10 +141,10 @@ func decodingTime(job *transform.Job, h transform.Header, plan transform.Plan) f
 	return in * timeAV1
 }
 
-// encodingTime returns the nanoseconds for encoding a pixel of the output. alpha means that
-// pixels may be transparent.
-func encodingTime(job *transform.Job, alpha bool) float64 {
-	if job.Options.FindsQuality(job.Format, framesOf(job)) {
+// encodingTime returns the nanoseconds for encoding a pixel of an output of some pixels. alpha
+// means that these may be transparent.
+func encodingTime(job *transform.Job, alpha bool, pixels float64) float64 {
+	if job.Options.FindsQuality(job.Format, framesOf(job)) && pixels <= transform.MostChecked {
 		return 2*encoderTime(job, alpha) + timeScore
 	}
 	return encoderTime(job, alpha)

@@ -95,7 +95,7 @@ func needOf(job *transform.Job) (n need) {
 		out := job.Drawing.Output
 		n.pixels = float64(out.W) * float64(out.H)
 		n.fixed += int64(out.W) * perRow
-		n.each = perPixelDrawing + encoding(job, job.Drawing.Alpha, 1)
+		n.each = perPixelDrawing + encoding(job, job.Drawing.Alpha, 1, n.pixels)
 		return n
 	}
 	plan, err := job.Options.Plan(h.Upright())
@@ -105,7 +105,7 @@ func needOf(job *transform.Job) (n need) {
 	frames := framesOf(job)
 	n.pixels = float64(plan.Output.W) * float64(plan.Output.H) * float64(frames)
 	n.fixed += int64(plan.Output.W+max(plan.Scaled.W, plan.Inner.W)) * perRow
-	n.each = encoding(job, transparent(job, plan), float64(frames))
+	n.each = encoding(job, transparent(job, plan), float64(frames), n.pixels)
 	// Steps that need the whole picture.
 	o := job.Options
 	if plan.Smart && o.Gravity == transform.GravityEntropy && (h.Alpha || plan.Inner != (transform.Size{})) {
@@ -133,7 +133,7 @@ func gridNeed(job *transform.Job, n need) need {
 	out := job.Grid.Size
 	n.fixed += base + most + int64(out.W)*perRow
 	n.pixels = float64(out.W) * float64(out.H)
-	n.each = perPixelMark + encoding(job, gridAlpha(job), 1)
+	n.each = perPixelMark + encoding(job, gridAlpha(job), 1, n.pixels)
 	return n
 }
 
@@ -264,7 +264,7 @@ func transparent(job *transform.Job, plan transform.Plan) bool {
 
 // encoding returns the memory of an encoder, in bytes for each pixel of all frames. alpha
 // means that pixels may be transparent.
-func encoding(job *transform.Job, alpha bool, frames float64) float64 {
+func encoding(job *transform.Job, alpha bool, frames, pixels float64) float64 {
 	bytes := encoder(job, alpha, frames)
 	if job.OrWebP { // the picture is in memory, for one encoder after the other
 		as := *job
@@ -273,6 +273,9 @@ func encoding(job *transform.Job, alpha bool, frames float64) float64 {
 	}
 	if !job.Options.FindsQuality(job.Format, int(frames)) {
 		return bytes
+	}
+	if pixels > transform.MostChecked {
+		return bytes + perPixelPicture
 	}
 	if job.Format == transform.AVIF { // may have the full resolution of colours
 		bytes *= 2

@@ -350,8 +350,12 @@ func (p *Pool) fits(job *transform.Job) error {
 		return fmt.Errorf("%w: decoding %d originals takes about %s of memory, and a worker of this server has %s for one job (--worker-memory); use fewer or smaller originals",
 			transform.ErrTooLarge, len(job.Originals), megabytes(takes), megabytes(has))
 	}
-	return fmt.Errorf("%w: making it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); ask for a smaller w, h or dpr, or for another format",
-		transform.ErrOutputTooLarge, megabytes(takes), megabytes(has))
+	way := "a smaller w, h or dpr, or for another format"
+	if job.Options.FindsQuality(job.Format, framesOf(job)) {
+		way = "a smaller w, h or dpr, for another format, or for a q that is a number"
+	}
+	return fmt.Errorf("%w: making it takes about %s of memory, and a worker of this server has %s for one image (--worker-memory); ask for %s",
+		transform.ErrOutputTooLarge, megabytes(takes), megabytes(has), way)
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%d MB", max(n, 0)/1e6) }
