@@ -48,7 +48,8 @@ func OpenDir(path string) (*Dir, error) {
 // Close releases the folder. Fetches after it fail.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Fetch implements Source. Only regular files are originals. A key with a query is
+// Fetch implements Source. Only regular files are originals, and none that is hidden or in a
+// hidden folder, such as .git. A key with a query is
 // ErrNotFound.
 func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, error) {
 	if err := CheckPath(key.Path); err != nil {
@@ -99,6 +100,9 @@ func (d *Dir) Fetch(ctx context.Context, key Key, have Validators) (*Object, err
 // device can have an effect. It checks again afterwards, since the name may lead to another
 // file by then. Without O_NONBLOCK, opening a FIFO would wait for a writer.
 func (d *Dir) open(name string) (*os.File, fs.FileInfo, error) {
+	if hidden(name) {
+		return nil, nil, ErrNotFound
+	}
 	info, err := d.root.Stat(name)
 	if err != nil {
 		return nil, nil, fileError(err)
@@ -117,6 +121,9 @@ func (d *Dir) open(name string) (*os.File, fs.FileInfo, error) {
 	}
 	return file, info, nil
 }
+
+// hidden reports whether a segment of an object key begins with a dot.
+func hidden(name string) bool { return name[0] == '.' || strings.Contains(name, "/.") }
 
 // fileError returns ErrNotFound for a name without a file, or with a link out of the folder.
 // Other errors are ErrUnavailable.

@@ -27,6 +27,9 @@ func (d *Dir) Stat(ctx context.Context, name string) (Stored, error) {
 	if err := CheckPath(name); err != nil {
 		return Stored{}, err
 	}
+	if hidden(name) {
+		return Stored{}, ErrNotFound
+	}
 	info, err := d.root.Stat(name)
 	if err != nil {
 		return Stored{}, fileError(err)

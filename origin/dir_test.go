@@ -50,7 +50,7 @@ func TestDirFetch(t *testing.T) {
 	outside := t.TempDir()
 	writeFiles(t, outside, "secret.jpg")
 	root := filepath.Join(outside, "root")
-	writeFiles(t, root, "cat.jpg", "a/b/c.jpg", "a b+ü.jpg", "100%2e.jpg", "large.jpg")
+	writeFiles(t, root, "cat.jpg", "a/b/c.jpg", "a b+ü.jpg", "100%2e.jpg", "large.jpg", ".cat.jpg", ".git/cat.jpg", "a/.git/cat.jpg")
 	if err := os.Truncate(filepath.Join(root, "large.jpg"), 1001); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +85,9 @@ func TestDirFetch(t *testing.T) {
 		{key: Key{Path: "cat.jpg/x"}, err: ErrNotFound},
 		{key: Key{Path: "a"}, err: ErrNotFound},
 		{key: Key{Path: strings.Repeat("x", 300)}, err: ErrNotFound},
+		{key: Key{Path: ".cat.jpg"}, err: ErrNotFound},
+		{key: Key{Path: ".git/cat.jpg"}, err: ErrNotFound},
+		{key: Key{Path: "a/.git/cat.jpg"}, err: ErrNotFound},
 		{key: Key{Path: "up.jpg"}, err: ErrNotFound},
 		{key: Key{Path: "up/secret.jpg"}, err: ErrNotFound},
 		{key: Key{Path: "absolute.jpg"}, err: ErrNotFound},
