@@ -86,7 +86,7 @@ var table = []Kind{
 	{Code: SignatureRequired, Status: http.StatusUnauthorized, Meaning: "This image needs a signed URL.", Remedy: "Sign the URL on your server."},
 	{Code: SignatureInvalid, Status: http.StatusForbidden, Meaning: "The signature does not match the URL.", Remedy: "Sign the URL exactly as it is sent, with a key that is in force."},
 	{Code: SignatureExpired, Status: http.StatusForbidden, Meaning: "The signed URL has expired.", Remedy: "Sign it again with a later exp."},
-	{Code: Forbidden, Status: http.StatusForbidden, Meaning: "The key may not do this, or a source leads back to Tintype.", Remedy: "Use a key with the scope that the message names."},
+	{Code: Forbidden, Status: http.StatusForbidden, Meaning: "The key may not do this, a source leads back to Tintype, or tintype dev is asked under a host on which it doesn't listen.", Remedy: "Use a key with the scope, or the host, that the message names."},
 	{Code: OriginNotAllowed, Status: http.StatusForbidden, Meaning: "The page that asks is not in the workspace's allowed_origins.", Remedy: "Add the origin to allowed_origins."},
 	{Code: SourceNotAllowed, Status: http.StatusForbidden, Meaning: "The workspace doesn't allow images from this URL.", Remedy: "Add its host to allowed_sources."},
 	{Code: AddressNotAllowed, Status: http.StatusForbidden, Meaning: "The host of the image is at a private or special address.", Remedy: "Serve the original from a public address; operators open ranges with --allow-cidr."},

@@ -21,7 +21,7 @@ import (
 	"github.com/tintype/tintype/workspace"
 )
 
-// demoNamespace is the workspace that the page at / shows.
+// demoNamespace is the workspace that the page at / shows, where no other is set.
 const demoNamespace = "demo"
 
 // pagePictures bounds the pictures of one folder on the page.
@@ -51,6 +51,7 @@ type page struct {
 	Presets   []string        // suggestions
 	Sources   []string        // suggestions
 	Script    playground.Data // for the page's script, as JSON
+	API       bool            // there is one
 	Dashboard bool            // there is one
 	Signup    bool            // everybody gets an account by signing in
 	Contact   string          // the page says whom to tell about a vulnerability; empty is another page
@@ -86,54 +87,54 @@ func (s *Server) servePlayground(w *delivery.Response, r *http.Request, rest, qu
 	namespace, below, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	switch {
 	case !workspace.UsableNamespace(namespace):
-		failPage(w, r, fault.New(fault.WorkspaceNotFound, "name a workspace, as /playground/NAMESPACE"))
+		s.failPage(w, r, fault.New(fault.WorkspaceNotFound, "name a workspace, as /playground/NAMESPACE"))
 	case below == "original":
 		if err := s.delivery.Describe(w, r, namespace, query); err != nil {
 			w.Fail(err)
 		}
 	case below != "" || strings.HasSuffix(rest, "/"):
-		failPage(w, r, fault.New(fault.NotFound, "there is nothing under this path"))
+		s.failPage(w, r, fault.New(fault.NotFound, "there is nothing under this path"))
 	default:
 		s.playground(w, r, namespace, false)
 	}
 }
 
-// startPage shows the playground of the demo, or a text that says how to get the demo.
+// startPage shows the playground of the demo or of the workspace that is set, or a text that says how to get the demo.
 func (s *Server) startPage(w *delivery.Response, r *http.Request) {
 	if !readOnly(w, r) {
 		return
 	}
-	_, err := s.delivery.Site(r.Context(), demoNamespace)
+	_, err := s.delivery.Site(r.Context(), s.start)
 	if errors.Is(err, workspace.ErrNotFound) {
-		showPage(w, http.StatusOK, page{Namespace: demoNamespace, Assets: web.Path(), Dashboard: s.pages != nil, Signup: s.signup})
+		s.showPage(w, http.StatusOK, page{Namespace: s.start, Assets: web.Path(), Signup: s.signup})
 		return
 	}
-	s.playground(w, r, demoNamespace, true)
+	s.playground(w, r, s.start, true)
 }
 
 // playground shows the page of one workspace. start says that it is the page at /.
 func (s *Server) playground(w *delivery.Response, r *http.Request, namespace string, start bool) {
 	site, err := s.delivery.Site(r.Context(), namespace)
 	if err != nil {
-		failPage(w, r, err)
+		s.failPage(w, r, err)
 		return
 	}
-	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Script: playground.NewData(namespace, s.pages != nil), Dashboard: s.pages != nil}
+	p := page{Namespace: namespace, Exists: true, Assets: web.Path(), Script: playground.NewData(namespace, s.pages != nil)}
 	p.Script.Live = s.live
 	if p.Bench, err = (playground.Bench{}).HTML(); err != nil {
-		failPage(w, r, err)
+		s.failPage(w, r, err)
 		return
 	}
 	if start && s.examples != nil {
 		p.Examples = s.examples(r.Context())
 	}
 	s.fill(r.Context(), &p, site)
-	showPage(w, http.StatusOK, p)
+	s.showPage(w, http.StatusOK, p)
 }
 
 // failPage answers where a page can't be shown. Browsers, which accept HTML, get a page that
 // says why. Other clients get the JSON error.
-func failPage(w *delivery.Response, r *http.Request, err error) {
+func (s *Server) failPage(w *delivery.Response, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		w.Fail(err)
 		return
@@ -141,10 +142,11 @@ func failPage(w *delivery.Response, r *http.Request, err error) {
 	e := fault.Of(err)
 	w.NoteError(e)
 	e.Headers(w.Header())
-	showPage(w, e.Status(), page{Assets: web.Path(), Fault: &pageError{e, w.Log.RequestID}})
+	s.showPage(w, e.Status(), page{Assets: web.Path(), Fault: &pageError{e, w.Log.RequestID}})
 }
 
-func showPage(w *delivery.Response, status int, p page) {
+func (s *Server) showPage(w *delivery.Response, status int, p page) {
+	p.API, p.Dashboard = s.api != nil, s.pages != nil
 	var b bytes.Buffer
 	if err := playgroundTemplate().Execute(&b, p); err != nil {
 		w.Fail(err)

@@ -32,7 +32,7 @@ func (s *Server) security(w *delivery.Response, r *http.Request, path string) {
 		return
 	}
 	if path == securityPage {
-		showPage(w, http.StatusOK, page{Assets: web.Path(), Contact: c.URI, Dashboard: s.pages != nil})
+		s.showPage(w, http.StatusOK, page{Assets: web.Path(), Contact: c.URI})
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

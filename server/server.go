@@ -43,6 +43,13 @@ type Config struct {
 	// HTTP3Port is the port of UDP that answers over TLS offer for HTTP/3. Empty offers none.
 	HTTP3Port string
 
+	// Answers reports whether the server answers to a host, which is in lower case and has no port.
+	// Nil is every host. It is for tintype dev, whose pictures no other site may read by a name
+	// that it lets lead here (DNS rebinding).
+	Answers func(host string) bool
+	// Start is the workspace whose playground is at /. Empty is demo.
+	Start string
+
 	Signup bool // everybody gets an account of the dashboard by signing in
 	Live   bool // the playground shows a picture anew when its file changes
 	// Contact is whom security.txt names. Nil is nobody.
@@ -73,6 +80,8 @@ type Server struct {
 	trusted  []netip.Prefix
 	preload  func(host string) bool
 	altSvc   []string // nil is none
+	answers  func(host string) bool
+	start    string
 	signup   bool
 	live     bool
 	contact  *SecurityContact
@@ -92,6 +101,7 @@ type Server struct {
 func New(c Config) *Server {
 	s := &Server{
 		delivery: c.Delivery, api: c.API, pages: c.Dashboard, examples: c.Examples, trusted: c.TrustedProxies, preload: c.Preload, ready: c.Ready, contact: c.Contact, signup: c.Signup, live: c.Live, tracer: c.Tracer, metrics: newMetrics(c.Metrics, c.MetricsPerWorkspace), log: c.Log,
+		answers: c.Answers, start: cmp.Or(c.Start, demoNamespace),
 		accessLog: c.AccessLog, accessSample: cmp.Or(c.AccessSample, 1),
 	}
 	if c.HTTP3Port != "" {
@@ -143,6 +153,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	path, query, err := delivery.SplitTarget(r.RequestURI)
 	if err != nil {
 		res.Fail(err)
+		return
+	}
+	if s.answers != nil && !s.answers(delivery.Hostname(r.Host)) {
+		res.Fail(fault.New(fault.Forbidden, "this server answers only to the host that it listens on, so that no site reads its pictures by a name of its own: ask for localhost, or name the host in --listen"))
 		return
 	}
 	if err := s.delivery.RefuseRootKey(path, query); err != nil {
