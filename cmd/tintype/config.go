@@ -80,7 +80,7 @@ type serveCmd struct {
 
 	AllowAmbientCredentials bool `env:"TINTYPE_ALLOW_AMBIENT_CREDENTIALS" help:"Read buckets of sources without credentials with the credentials of this process's environment (AWS variables, profile or role). Every workspace can then read all buckets that these credentials open."`
 
-	Live bool `hidden:"" help:"The playground shows a picture anew when its file changes. For tintype dev."`
+	Dev bool `hidden:"" help:"Serve as tintype dev does: for this machine only, without the API and the dashboard, with a playground at / that shows a picture anew when its file changes."`
 
 	CacheMemory size `env:"TINTYPE_CACHE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for variants. 0 is 256MiB, but at most an eighth of the memory that idle processes leave on this machine or in the container (${default})."`
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
+	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/origin"
+	"github.com/tintype/tintype/workspace"
 )
 
 // devCmd serves the pictures of a folder while somebody works on them.
@@ -24,9 +30,14 @@ const devNamespace = "dev"
 
 var noKey = regexp.MustCompile(`[^a-z0-9_-]+`)
 
-// Run serves the folder from memory. It keeps nothing, and takes no variable: those of a real
-// server may be set in the same shell.
+// Run serves the folder from memory, until a signal or the end of the terminal. It keeps
+// nothing, and takes no variable: those of a real server may be set in the same shell.
 func (c *devCmd) Run(ctx context.Context, std stdio) (err error) {
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
 	folder, err := filepath.Abs(c.Folder)
 	if err != nil {
 		return err
@@ -41,39 +52,68 @@ func (c *devCmd) Run(ctx context.Context, std stdio) (err error) {
 			}
 		}
 	}
-	data, err := os.MkdirTemp("", "tintype-dev-")
+	removeLeftData(os.TempDir())
+	data, remove, err := makeDevData(os.TempDir())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 
 	key := strings.Trim(noKey.ReplaceAllString(strings.ToLower(filepath.Base(folder)), "-"), "-_")
 	if key == "" || len(key) > 63 {
 		key = "pictures"
 	}
-	c.say(std, folder, key)
 	return run(ctx, []string{
-		"serve", "--listen", c.Listen, "--ops-listen", "off", "--data", data, "--cache-disk", "0", "--drain", "0s", "--log-level", "warn", "--live",
+		"serve", "--dev", "--listen", c.Listen, "--ops-listen", "off", "--mail", "off", "--data", data, "--cache-disk", "0", "--drain", "0s", "--log-level", "warn",
 		"--dir", devNamespace + "/" + key + "=" + folder,
 	}, func(string) string { return "" }, std.stdout, std.stderr)
 }
 
-// say says where the pictures are going to be.
-func (c *devCmd) say(std stdio, folder, key string) {
-	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return // serve says so
+// makeDevWorkspace makes the workspace of tintype dev. No page of another site reads its
+// pictures, and it fetches nothing.
+func makeDevWorkspace(ctx context.Context, m *manage.Manager) error {
+	w := workspace.New(devNamespace)
+	w.AllowedOrigins, w.AllowedSources = []string{}, []string{}
+	_, err := m.CreateWorkspace(ctx, manage.Operator, w)
+	return err
+}
+
+// devHosts returns the hosts to which tintype dev answers: those of loopback, and where it
+// listens. A site that lets its name lead to this machine comes under that name (DNS
+// rebinding), and never under an address. So where it listens on all addresses, any is good.
+func devHosts(listen string, addr net.Addr) func(host string) bool {
+	name, _, _ := net.SplitHostPort(listen)
+	var own netip.Addr
+	if bound, err := netip.ParseAddrPort(addr.String()); err == nil {
+		own = bound.Addr().Unmap()
 	}
-	if host == "" || host == "0.0.0.0" || host == "::" {
+	return func(host string) bool {
+		if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+			ip = ip.Unmap()
+			return ip.IsLoopback() || ip == own || own.IsUnspecified()
+		}
+		return host == "localhost" || host != "" && host == strings.ToLower(name)
+	}
+}
+
+// announceDev prints where the pictures are.
+func (c *serveCmd) announceDev(out io.Writer, addr net.Addr) {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"
 	}
 	base := "http://" + net.JoinHostPort(host, port)
-	picture := "PICTURE.jpg"
-	if first := firstPicture(folder); first != "" {
-		picture = first
+	for _, d := range c.Dir {
+		picture := "PICTURE.jpg"
+		if first := firstPicture(d.path); first != "" {
+			picture = first
+		}
+		fmt.Fprintf(out, "%s\n  playground  %s/playground/%s\n  in a page   <img src=\"%s/%s/%s/%s?w=400\">\nA picture that changes is made anew within seconds, in the playground too. Stop with Ctrl+C.\n",
+			d.path, base, d.namespace, base, d.namespace, d.key, picture)
 	}
-	fmt.Fprintf(std.stdout, "%s\n  playground  %s/playground/%s\n  in a page   <img src=\"%s/%s/%s/%s?w=400\">\nA picture that changes is made anew within seconds, in the playground too. Stop with Ctrl+C.\n",
-		folder, base, devNamespace, base, devNamespace, key, picture)
 }
 
 // firstPicture returns the path of a picture in the folder, for the example, or "".

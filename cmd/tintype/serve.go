@@ -207,6 +207,11 @@ func (c *serveCmd) prepare(ctx context.Context, manager *manage.Manager, log *sl
 			return err
 		}
 	}
+	if c.Dev {
+		if err := makeDevWorkspace(ctx, manager); err != nil {
+			return err
+		}
+	}
 	for _, spec := range c.Dir {
 		err := manager.EnsureWorkspace(ctx, manage.Operator, spec.namespace)
 		if err != nil && !c.serveAnyway(err) { // it may be there, and the next start makes it

@@ -369,7 +369,7 @@ func (s *startup) makeServer(context.Context) error {
 			Watch: s.watch, Record: server.RecordOf, Log: s.log, Version: version,
 		}),
 		Dashboard:      s.newDashboard(s.manager, s.people, s.cached.Codec, s.watch, s.log),
-		TrustedProxies: prefixes(s.TrustedProxies), Preload: s.preload(), Contact: s.securityContact(), Signup: s.Signup == "open", Live: s.Live,
+		TrustedProxies: prefixes(s.TrustedProxies), Preload: s.preload(), Contact: s.securityContact(), Signup: s.Signup == "open", Live: s.Dev,
 		Metrics: s.metrics, Log: s.log,
 		Ready: func() error {
 			if s.workspaces.Answered() {
@@ -383,6 +383,9 @@ func (s *startup) makeServer(context.Context) error {
 	}
 	if config.AccessSample = s.LogSample; s.LogSample == 0 {
 		config.AccessSample = -1
+	}
+	if s.Dev {
+		config.API, config.Start, config.Answers = nil, devNamespace, devHosts(s.Listen, s.listening.public.Addr())
 	}
 	if s.Demo {
 		config.Examples = examples(s.manager)
@@ -494,7 +497,11 @@ func (s *startup) announceAll() {
 	}
 	s.log.Info("serving", "address", reached.String(), "tls", s.TLS, "version", version, "libvips", engineVersion())
 	s.sayAddress(s.listening.public.Addr(), &s.parts, s.log)
-	s.announce(s.std.stdout, reached)
+	if s.Dev {
+		s.announceDev(s.std.stdout, reached)
+	} else {
+		s.announce(s.std.stdout, reached)
+	}
 	if s.Demo {
 		s.announceDemo(s.std.stdout, s.demoKey)
 	}
