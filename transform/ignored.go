@@ -38,6 +38,9 @@ func Harmless(name string) bool {
 // Suggest is the option that a misspelled name may mean, as the name or the alias that is
 // nearest to it. It is empty where none is near.
 func Suggest(name string) string {
+	if lower := strings.ToLower(name); lower == "q-jpeg" || lower == "q-jpg" {
+		return "q" // which is on the scale of JPEG
+	}
 	return Nearest(name, func(yield func(string) bool) {
 		for _, opt := range vocabulary {
 			if !yield(opt.name) {

@@ -31,7 +31,7 @@ func TestIgnoredOf(t *testing.T) {
 
 func TestSuggest(t *testing.T) {
 	for name, want := range map[string]string{
-		"widht": "width", "Width": "width", "hieght": "", "W": "w", "heigth": "", "qualty": "quality", "gravty": "gravity", "formt": "format",
+		"widht": "width", "Width": "width", "hieght": "", "W": "w", "heigth": "", "qualty": "quality", "q-jpeg": "q", "q-jpg": "q", "q-avfi": "q-avif", "gravty": "gravity", "formt": "format",
 		"backgroud": "background", "blurr": "blur", "rotat": "rotate", "utterly-other": "", "x": "", "": "", "ab": "",
 	} {
 		if want == "" {

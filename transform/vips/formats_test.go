@@ -3,6 +3,7 @@
 package vips_test
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
@@ -102,6 +103,24 @@ func TestLosslessWebP(t *testing.T) {
 	got := decode(t, run(t, pngBytes(t, drawn), "lossless", transform.WebP).Data)
 	if d := difference(t, got, drawn); d != 0 {
 		t.Errorf("differs by %.3f levels", d)
+	}
+}
+
+// TestLosslessElsewhere holds what docs/options.md says of formats that can't be lossless.
+func TestLosslessElsewhere(t *testing.T) {
+	drawn := scene(301, 203, false)
+	source := pngBytes(t, drawn)
+	for _, format := range []transform.Format{transform.JPEG, transform.GIF} {
+		if !bytes.Equal(run(t, source, "", format).Data, run(t, source, "lossless", format).Data) {
+			t.Errorf("lossless changes %s", format)
+		}
+	}
+	off := func(query string) float64 {
+		return difference(t, decode(t, run(t, source, query, transform.AVIF).Data), drawn)
+	}
+	plain, low, high, best := off("q=80"), off("q=80&lossless"), off("q=90&lossless"), off("q=100")
+	if low >= plain || high >= low || high > best || high == 0 {
+		t.Errorf("AVIF is off by %.3f at q=80, lossless by %.3f there and by %.3f at q=90, at q=100 by %.3f", plain, low, high, best)
 	}
 }
 
