@@ -16,7 +16,7 @@ import (
 // readAWS reads the current version of a secret of AWS Secrets Manager, by its name or ARN.
 // Region, credentials and endpoint are those of AWS's SDKs.
 func readAWS(ctx context.Context, name, field string) (string, error) {
-	loaded, err := config.LoadDefaultConfig(ctx)
+	loaded, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{})) // errors are returned
 	if err != nil {
 		return "", fmt.Errorf("the settings of AWS can't be read: %w", err)
 	}
@@ -26,7 +26,7 @@ func readAWS(ctx context.Context, name, field string) (string, error) {
 	if loaded.Region == "" {
 		return "", errors.New("set AWS_REGION to the region of the secret, or name the secret by its ARN")
 	}
-	client := secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) { o.Logger = logging.Nop{} })
+	client := secretsmanager.NewFromConfig(loaded)
 	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
 	if err != nil {
 		return "", awsError(err, loaded.Region)

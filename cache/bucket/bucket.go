@@ -145,7 +145,10 @@ type write struct {
 // Open returns the cache in a bucket. It waits for no request: a bucket that can't be reached
 // is logged at the first failure, and all lookups miss. Call Close at the end.
 func Open(cfg Config) (*Cache, error) {
-	store, err := openStore(cfg.URL)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	store, err := openStore(cfg.URL, cfg.Log)
 	if err != nil {
 		return nil, fmt.Errorf("bucket cache: %w", err)
 	}
@@ -164,9 +167,6 @@ func Open(cfg Config) (*Cache, error) {
 	c.wake.L = &c.mu
 	if c.queueBytes <= 0 {
 		c.queueBytes = defaultQueueBytes
-	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Cooldown <= 0 {
 		cfg.Cooldown = defaultCooldown

@@ -365,6 +365,24 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNoCredentials: the log says that there are none, whatever the metadata address of the machine answers, and has
+// the SDK's own lines.
+func TestNoCredentials(t *testing.T) {
+	machine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer machine.Close()
+	setCredentials(t, "", "")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", machine.URL)
+	var log bytes.Buffer
+	c := open(t, bucket.Config{URL: "s3://cache?region=auto&endpoint=http://127.0.0.1:1", GetTimeout: time.Minute, Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	if e, _ := c.Get(t.Context(), key(1)); e != nil {
+		t.Error("a hit")
+	}
+	if s := log.String(); !strings.Contains(s, "no credentials were found: set AWS_ACCESS_KEY_ID") || strings.Contains(s, "the bucket answered") || !strings.Contains(s, "AWS's SDK warns") {
+		t.Errorf("the log: %s", s)
+	}
+}
+
 // TestFullQueue: while writes hang, entries that don't fit into the queue are dropped, and
 // Get returns no older entry.
 func TestFullQueue(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/tintype/tintype/cache"
@@ -28,6 +30,8 @@ var (
 	errPaused   = errors.New("the bucket failed a moment ago")
 	errTooLarge = errors.New("the object is too large")
 	errNoRoom   = errors.New("there is no memory to read the object")
+
+	errCredentials = errors.New("no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this process a profile or a role of AWS")
 
 	errOtherPart = errors.New("the object has changed, or the bucket doesn't answer with the part that it was asked for")
 )
@@ -94,12 +98,16 @@ const (
 // largeRead is the size in bytes from which memory is reserved for an entry that is read.
 const largeRead = 64 << 10
 
-func openStore(raw string) (store, error) {
+func openStore(raw string, log *slog.Logger) (store, error) {
 	l, err := ParseURL(raw)
 	if err != nil {
 		return store{}, err
 	}
-	var options []func(*config.LoadOptions) error
+	options := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+			log.Warn("AWS's SDK warns", "what", fmt.Sprintf(format, v...))
+		})),
+	}
 	if l.Region != "" {
 		options = append(options, config.WithRegion(l.Region))
 	}
@@ -110,6 +118,7 @@ func openStore(raw string) (store, error) {
 	if env.Region == "" {
 		return store{}, errors.New("the region is missing: add region=eu-west-1 to its query, or auto for R2")
 	}
+	env.Credentials = foundCredentials{env.Credentials}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	transport.DisableCompression = true
@@ -129,6 +138,18 @@ func openStore(raw string) (store, error) {
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return store{client: client, transport: transport, bucket: l.Bucket, prefix: l.Prefix, requests: &requests{}}, nil
+}
+
+// foundCredentials tells a failure to find credentials from one of the bucket: the metadata address
+// of a machine answers with statuses too.
+type foundCredentials struct{ aws.CredentialsProvider }
+
+func (f foundCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := f.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errCredentials, err)
+	}
+	return c, err
 }
 
 // name returns the object key of an entry. Two digits in front spread the keys over
@@ -314,6 +335,9 @@ func patient() aws.Retryer {
 // describe says why a request failed, for the operator's log. Of the bucket's answer it
 // takes the status and the error code only, since some stores repeat the signed string.
 func describe(err error) string {
+	if errors.Is(err, errCredentials) {
+		return errCredentials.Error()
+	}
 	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	if !ok || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {
 		if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {

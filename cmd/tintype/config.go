@@ -86,7 +86,7 @@ type serveCmd struct {
 	CacheDisk   size `env:"TINTYPE_CACHE_DISK" default:"10GiB" placeholder:"SIZE" help:"Disk for variants, under the data folder; 0 for none (${default})."`
 
 	WorkspaceMemory size `env:"TINTYPE_WORKSPACE_MEMORY" default:"0" placeholder:"SIZE" help:"Memory for the settings of workspaces, about 6 kB each. 0 is a sixteenth of the memory that idle processes leave on this machine or in the container, from 8MiB to 256MiB (${default})."`
-	CopiesDisk      size `env:"TINTYPE_COPIES_DISK" default:"1GiB" placeholder:"SIZE" help:"Disk for copies of workspaces from a store on another machine, under the data folder, about 1.2 kB each (${default})."`
+	CopiesDisk      size `env:"TINTYPE_COPIES_DISK" default:"1GiB" placeholder:"SIZE" help:"Disk for copies of workspaces from a store on another machine, under the data folder, about 1.2 kB each, 1MiB at least. Images are served from them while the store can't be read (${default})."`
 
 	CacheBucket string `env:"TINTYPE_CACHE_BUCKET" placeholder:"URL" help:"A bucket for variants that several servers share, as s3://BUCKET/PREFIX?region=REGION&endpoint=URL, with the credentials of this process's environment. Set endpoint for stores other than AWS."`
 
@@ -178,7 +178,7 @@ func (c *serveCmd) Validate() error {
 		{"--max-frames", int64(c.MaxFrames), 1, "a whole number from 1"},
 		{"--cache-memory", cmp.Or(int64(c.CacheMemory), 1<<20), 1 << 20, "a size from 1MiB, such as 256MiB, or 0"},
 		{"--workspace-memory", cmp.Or(int64(c.WorkspaceMemory), 1<<20), 1 << 20, "a size from 1MiB, such as 256MiB, or 0"},
-		{"--copies-disk", int64(c.CopiesDisk), 1 << 20, "a size from 1MiB, such as 1GiB"},
+		{"--copies-disk", int64(c.CopiesDisk), 1 << 20, "a size from 1MiB, such as 1GiB; none is not possible, since images are served from these copies while the store can't be read"},
 		{"--body-memory", cmp.Or(int64(c.BodyMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
 		{"--answer-memory", cmp.Or(int64(c.AnswerMemory), 16<<20), 16 << 20, "a size from 16MiB, such as 256MiB, or 0"},
 	} {

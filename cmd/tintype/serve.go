@@ -74,7 +74,7 @@ func (c *serveCmd) openTiers(memoryBytes int64, reserve cache.Reserve, log *slog
 			parts.flush(disk.Close)
 			tiers, figures["disk"] = append(tiers, disk), disk
 		case errors.Is(err, cache.ErrInUse):
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("%w: stop the other server, or give this one a data folder of its own with --data", err)
 		default:
 			log.Error("serving without a disk cache", "err", err)
 		}
@@ -246,11 +246,11 @@ func (c *serveCmd) process(namespace string) workspace.Process {
 
 // buckets returns what makes a source of a bucket. All share one pool of connections,
 // which go past the guard.
-func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig) (func(workspace.Source) (origin.Source, error), error) {
+func (c *serveCmd) buckets(ctx context.Context, fetching origin.HTTPConfig, log *slog.Logger) (func(workspace.Source) (origin.Source, error), error) {
 	var ambient *bucket.Ambient
 	if c.AllowAmbientCredentials {
 		var err error
-		if ambient, err = bucket.LoadAmbient(ctx); err != nil {
+		if ambient, err = bucket.LoadAmbient(ctx, log); err != nil {
 			return nil, fmt.Errorf("--allow-ambient-credentials: %w", err)
 		}
 	}

@@ -281,7 +281,7 @@ func (s *startup) openOrigins(ctx context.Context) error {
 	limits := origin.DefaultLimits()
 	limits.Bytes, limits.Timeout = int64(s.MaxOriginalBytes), s.FetchTimeout
 	s.fetching = origin.HTTPConfig{Guard: origin.Guard{Allow: prefixes(s.AllowCIDR)}, Limits: limits, Bodies: s.bodies}
-	s.buckets, err = s.serveCmd.buckets(ctx, s.fetching)
+	s.buckets, err = s.serveCmd.buckets(ctx, s.fetching, s.log)
 	return err
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -267,6 +269,34 @@ func TestTimeLimits(t *testing.T) {
 	}
 }
 
+// TestNoAmbientCredentials: the error says that there are none, whatever the metadata address of the machine answers.
+func TestNoAmbientCredentials(t *testing.T) {
+	machine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer machine.Close()
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", machine.URL)
+	var log strings.Builder
+	ambient, err := bucket.LoadAmbient(t.Context(), slog.New(slog.NewJSONHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := origin.NewTransport(origin.HTTPConfig{Guard: loopback})
+	defer transport.CloseIdleConnections()
+	s, err := bucket.New(bucket.Config{Bucket: "media", Region: "eu-west-1", Endpoint: "http://127.0.0.1:1", Ambient: ambient, Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Fetch(t.Context(), origin.Key{Path: "cat.jpg"}, origin.Validators{})
+	if !errors.Is(err, origin.ErrUnavailable) || !strings.Contains(err.Error(), "this server found no credentials of its own") || !strings.Contains(log.String(), "AWS's SDK warns") {
+		t.Errorf("%v; the log: %s", err, &log)
+	}
+}
+
 func TestAmbientCredentials(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
@@ -278,7 +308,7 @@ func TestAmbientCredentials(t *testing.T) {
 		fmt.Fprint(w, "body")
 	}))
 	defer server.Close()
-	ambient, err := bucket.LoadAmbient(t.Context())
+	ambient, err := bucket.LoadAmbient(t.Context(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ const (
 // explain returns the error of package origin for a failed request, and whether to retry. Of
 // the bucket's answer the error holds only the status and a short code.
 func explain(ctx context.Context, err error, have origin.Validators) (_ error, again bool) {
+	if errors.Is(err, errAmbient) && ctx.Err() == nil {
+		return unavailable(errAmbient.Error()), false
+	}
 	var answer *smithyhttp.ResponseError
 	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {
 		if ctx.Err() != nil || errors.As(err, new(*smithyhttp.RequestSendError)) {

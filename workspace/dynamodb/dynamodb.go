@@ -160,6 +160,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(s.transport),
+		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) { // while it looks for credentials
+			s.log.Warn("AWS's SDK warns", "what", fmt.Sprintf(format, v...))
+		})),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, maxPause })
 		}),
