@@ -57,6 +57,7 @@ tintype_jpeg(VipsImage *image, int quality, int tuned, int full, int progressive
 	VipsRegion *region = vips_region_new(image);
 	/* What libjpeg changes must not be in registers where it fails. */
 	struct { unsigned char *bytes; unsigned long size; } *volatile out = calloc(1, sizeof(*out));
+	volatile int written = 0; /* whether libjpeg may have put other bytes in place of the first */
 
 	if (!region || !out) {
 		VIPS_UNREF(region);
@@ -70,7 +71,8 @@ tintype_jpeg(VipsImage *image, int quality, int tuned, int full, int progressive
 	if (setjmp(failure.at)) {
 		jpeg_destroy_compress(&info);
 		g_object_unref(region);
-		free(out->bytes);
+		if (!written) /* else they may be freed already: libjpeg tells of the others at the end */
+			free(out->bytes);
 		free(out);
 		return -1;
 	}
@@ -100,6 +102,7 @@ tintype_jpeg(VipsImage *image, int quality, int tuned, int full, int progressive
 		for (int done = 0; done < strip.height;)
 			done += jpeg_write_scanlines(&info, rows + done, strip.height - done);
 	}
+	written = 1; /* the codes are optimised, so nothing was before */
 	jpeg_finish_compress(&info);
 	jpeg_destroy_compress(&info);
 	g_object_unref(region);
