@@ -58,7 +58,9 @@ const nearEnough, farOff, mostAttempts = 1.8, 5, 5
 // encodeAuto encodes the picture with the lowest quality whose score reaches the target. A
 // model predicts it from the picture's detail. The encoding is decoded again and scored, and
 // where it isn't near the target, the picture is encoded once more with the quality that the
-// model then gives, rarely more often. The same picture always gets the same quality.
+// model then gives, rarely more often. A picture beyond transform.MostChecked is encoded once,
+// as predicted, and its AVIF halves the resolution of colours, which takes half of the memory.
+// The same picture always gets the same quality.
 func (t *task) encodeAuto(ctx context.Context, picture *frame) ([]byte, error) {
 	if err := t.materialise(ctx, picture); err != nil {
 		return nil, err
