@@ -16,7 +16,24 @@ type Header struct {
 	Premultiplied bool // … and colours are stored multiplied by alpha; decoders don't undo that
 	Interlaced    bool // progressive JPEG, interlaced PNG or GIF: decoders need the whole image
 	Bands, Bits   int  // channels, alpha included, and bits of each; 0 if unknown
+	Coding        Coding
 }
+
+// A Coding says by numbers of ITU-T H.273 what the levels of a picture mean. It is zero where
+// they are those of sRGB, or where the file has a profile for them.
+type Coding struct {
+	Primaries, Transfer int
+	Peak                int // the brightest pixel in cd/m², if the file says so
+}
+
+// Numbers of ITU-T H.273.
+const (
+	PrimariesBT709, PrimariesBT2020, PrimariesP3 = 1, 9, 12
+	TransferPQ, TransferHLG                      = 16, 18
+)
+
+// HDR reports whether the picture may be brighter than white.
+func (c Coding) HDR() bool { return c.Transfer == TransferPQ || c.Transfer == TransferHLG }
 
 // Upright returns the size after the EXIF orientation.
 func (h Header) Upright() Size {

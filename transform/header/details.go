@@ -179,29 +179,6 @@ func children(b []byte, kind string) (list [][]byte) {
 	return list
 }
 
-// codedColors returns the name for primaries and a transfer function (ITU-T H.273), or "".
-func codedColors(primaries, transfer uint64) string {
-	const bt709, bt2020, p3 = 1, 9, 12
-	const linear, srgb, pq, hlg = 8, 13, 16, 18
-	switch {
-	case transfer == linear:
-		return ""
-	case transfer == pq && primaries == bt2020:
-		return "BT.2020 PQ"
-	case transfer == hlg && primaries == bt2020:
-		return "BT.2020 HLG"
-	case transfer == pq && primaries == p3:
-		return "Display P3 PQ"
-	case primaries == p3:
-		return "Display P3"
-	case primaries == bt2020:
-		return "BT.2020"
-	case primaries == bt709 && transfer == srgb:
-		return "sRGB"
-	}
-	return ""
-}
-
 func describeTIFF(b []byte, space string) (profile []byte, _ string) {
 	t, first, ok := newTIFF(b)
 	if !ok {

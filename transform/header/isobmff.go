@@ -105,6 +105,9 @@ type item struct {
 	turns         []box  // clap, irot and imir, in order
 	bits          int
 	grey, alpha   bool
+	coloured      bool // it says what its colours are: by a profile, or by coding
+	coding        transform.Coding
+	peak          int // cd/m²
 	codec         string
 	config        []byte // of the codec
 }
@@ -527,12 +530,30 @@ func (i *item) apply(kind string, data []byte) bool {
 		i.codec, i.config = "hvc1", data
 		i.grey = data[16]&3 == 0
 		i.bits = 8 + int(data[17]&7)
+	case "colr":
+		i.setColours(data)
+	case "clli":
+		r := reader{data, true}
+		i.peak = int(r.uint(2))
 	case "auxC":
 		_, data, ok := fullBox(data)
 		urn, _, _ := bytes.Cut(data, []byte{0})
 		i.alpha = ok && (string(urn) == auxAlpha || string(urn) == auxAlphaHEVC || string(urn) == auxAlphaAVC)
 	}
 	return true
+}
+
+// setColours reads a colr property (ISO/IEC 14496-12 §12.1.5). A profile precedes a coding.
+func (i *item) setColours(data []byte) {
+	r := reader{data, true}
+	switch string(r.take(4)) {
+	case "prof", "rICC":
+		i.coloured, i.coding = true, transform.Coding{}
+	case "nclx":
+		if primaries, transfer := r.uint(2), r.uint(2); r.ok && !i.coloured {
+			i.coloured, i.coding = true, codingOf(primaries, transfer)
+		}
+	}
 }
 
 // checkCoded compares the size in an item's properties with the size in its coded picture,
@@ -601,6 +622,13 @@ func (f *heif) header(h transform.Header) (transform.Header, error) {
 		h.Bands = 1
 	}
 	setAlpha(&h, f.alpha.width > 0)
+	h.Coding = p.coding
+	if !p.coloured {
+		h.Coding = coded.coding
+	}
+	if h.Coding.HDR() {
+		h.Coding.Peak = max(p.peak, coded.peak)
+	}
 	return h, nil
 }
 

@@ -27,6 +27,8 @@ type heifImage struct {
 	kind          string // item type, where not codec or grid
 	config, data  []byte // that the codec's description ends with; the coded picture
 	profile       int    // bytes of a colour profile
+	nclx          []int  // coded colours: primaries and transfer function
+	peak          int    // cd/m² of its brightest pixel
 	late          bool   // the size follows what turns the picture
 	unsized       bool   // the alpha picture says its depth instead of its size
 	brands        string // besides the major one
@@ -81,6 +83,12 @@ func heifFile(m heifImage) []byte {
 		"hvc1": isoBox("hvcC", append(make([]byte, 16), 0xfc|heifChroma(m), 0xf8|byte(max(m.bits, 8)-8), 0xf8, 0, 0, 3), hevcArrays(m)),
 	}[m.codec])
 	primary := []int{codec, property(isoFullBox("ispe", 0, 0, be32(m.w, m.h)))}
+	if m.nclx != nil {
+		primary = append(primary, property(isoBox("colr", []byte("nclx"), be16(m.nclx...), []byte{0, 9, 0x80})))
+	}
+	if m.peak > 0 {
+		primary = append(primary, property(isoBox("clli", be16(m.peak, 0))))
+	}
 	if m.profile > 0 {
 		primary = append(primary, property(isoBox("colr", []byte("prof"), make([]byte, m.profile))))
 	}
@@ -235,6 +243,12 @@ func heifCases() []headerCase {
 	}
 	mirrored, cropped := header(transform.AVIF, 40, 30, 4, 10), header(transform.AVIF, 21, 11, 3, 10)
 	mirrored.Orientation, cropped.Orientation = 7, 7
+	plainAVIF := header(transform.AVIF, 40, 30, 3, 8)
+	coded := func(primaries, transfer, peak int) transform.Header {
+		h := header(transform.AVIF, 40, 30, 3, 8)
+		h.Coding = transform.Coding{Primaries: primaries, Transfer: transfer, Peak: peak}
+		return h
+	}
 	plain := heifFile(av1)
 	large := slices.Concat(be32(1), []byte("free"), be32(0, 20), be32(0)) // with a 64-bit size
 	replace := func(old, new string) []byte {
@@ -244,6 +258,12 @@ func heifCases() []headerCase {
 		return b
 	}
 	return []headerCase{
+		{name: "avif of HDR", file: with(av1, func(m *heifImage) { m.nclx, m.peak = []int{9, 16}, 4000 }), want: coded(9, 16, 4000)},
+		{name: "heic of HLG", file: with(hevc, func(m *heifImage) { m.nclx = []int{9, 18} }), want: func() transform.Header { h := coded(9, 18, 0); h.Format = transform.HEIC; return h }()},
+		{name: "avif of Display P3", file: with(av1, func(m *heifImage) { m.nclx, m.peak = []int{12, 13}, 203 }), want: coded(12, 13, 0)},
+		{name: "avif of sRGB", file: with(av1, func(m *heifImage) { m.nclx = []int{1, 13} }), want: plainAVIF},
+		{name: "avif of unknown primaries", file: with(av1, func(m *heifImage) { m.nclx = []int{7, 16} }), want: plainAVIF},
+		{name: "avif of HDR with a profile", file: with(av1, func(m *heifImage) { m.nclx, m.profile = []int{9, 16}, 100 }), want: plainAVIF},
 		{name: "avif", file: plain, want: header(transform.AVIF, 40, 30, 3, 8)},
 		{name: "avif with wide numbers", file: with(av1, func(m *heifImage) { m.wide, m.alpha = true, 30 }), want: header(transform.AVIF, 40, 30, 4, 8)},
 		{name: "avif sequence with a still", file: with(av1, func(m *heifImage) { m.major = "avis" }), want: header(transform.AVIF, 40, 30, 3, 8)},

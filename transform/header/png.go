@@ -48,6 +48,10 @@ func pngHeader(b []byte) (transform.Header, error) {
 			}
 		case "eXIf":
 			h.Orientation = exifOrientation(data)
+		case "cICP":
+			if len(data) == 4 && !pixels {
+				h.Coding = codingOf(uint64(data[0]), uint64(data[1])) // it precedes a profile
+			}
 		case "IDAT":
 			pixels = true
 		case "IEND":

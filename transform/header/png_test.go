@@ -52,6 +52,8 @@ func pngCases(t testing.TB) []headerCase {
 	ihdr, idat, iend := pngIHDR(7, 3, 8, 2, 0), pngChunk("IDAT", 1), pngChunk("IEND")
 	badCRC := slices.Clone(ihdr)
 	badCRC[len(badCRC)-1]++
+	hdr := header(3, 16)
+	hdr.Coding = transform.Coding{Primaries: 9, Transfer: 16}
 	cases := []headerCase{
 		{name: "png by Go, RGB", file: encode(opaque(rect)), want: header(3, 8)},
 		{name: "png by Go, RGBA", file: encode(image.NewNRGBA(rect)), want: header(4, 8)},
@@ -60,6 +62,8 @@ func pngCases(t testing.TB) []headerCase {
 		{name: "png by Go, grey of 16 bits", file: encode(image.NewGray16(rect)), want: header(1, 16)},
 		{name: "png by Go, palette", file: encode(image.NewPaletted(rect, palette[:1])), want: header(3, 8)},
 		{name: "png by Go, palette with alpha", file: encode(image.NewPaletted(rect, palette)), want: header(4, 8)},
+		{name: "png of HDR", file: pngChunks(pngIHDR(7, 3, 16, 2, 0), pngChunk("cICP", 9, 16, 0, 1), pngChunk("IDAT", 1, 2, 3), pngChunk("IEND")), want: hdr},
+		{name: "png of HDR, said too late", file: pngChunks(pngIHDR(7, 3, 16, 2, 0), pngChunk("IDAT", 1, 2, 3), pngChunk("cICP", 9, 16, 0, 1), pngChunk("IEND")), want: header(3, 16)},
 		{name: "png of grey and alpha", file: pngFile(7, 3, 8, 4, 0), want: header(2, 8)},
 		{name: "interlaced png", file: pngFile(7, 3, 8, 6, 1), want: interlaced},
 		{name: "animated png", file: pngChunks(ihdr, pngChunk("acTL", 0, 0, 0, 9, 0, 0, 0, 0), idat, pngChunk("fdAT", 0, 0, 0, 1), iend), want: header(3, 8)},

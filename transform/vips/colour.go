@@ -58,9 +58,12 @@ import (
 	"github.com/tintype/tintype/transform/header"
 )
 
-// toBytes converts 16-bit samples, and all colour spaces except grey, sRGB and CMYK, to
+// toBytes converts 16-bit samples, HDR, and all colour spaces except grey, sRGB and CMYK, to
 // 8-bit grey or sRGB. It runs before resizing, which is several times faster with bytes.
 func (t *task) toBytes(_ context.Context, f *frame) error {
+	if t.isCoded(f) {
+		return t.decodeColours(f)
+	}
 	space := govips.InterpretationSRGB
 	switch f.Interpretation() {
 	case govips.InterpretationSRGB, govips.InterpretationBW, govips.InterpretationCMYK:

@@ -66,6 +66,10 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		roll.Close()
 		return nil, err
 	}
+	if err := t.addProfile(roll); err != nil {
+		roll.Close()
+		return nil, err
+	}
 	t.profile = readProfile(roll)
 	if h.Format == transform.WebP {
 		decodeStill(roll, original)

@@ -10,7 +10,7 @@
 //	svg.go       … or draws an SVG at the final size
 //	trim.go      before that, finds the border to remove
 //	face.go      … and the faces to keep
-//	colour.go    converts to 8-bit sRGB, grey or CMYK, and at the end to sRGB
+//	colour.go    converts to 8-bit sRGB, grey or CMYK, and at the end to sRGB; coded.go HDR
 //	reduce.go    cuts out the region, resizes and crops it, all frames at once: see reduce.c,
 //	             and kernels.c for its inner loops in SIMD. JPEGs are decoded there too, each
 //	             plane by itself: see planes.c. What looks best is mixed in linear light: see
