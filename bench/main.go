@@ -12,7 +12,7 @@
 //	go run ./bench -isolation [-n 40] [-server bin/tintype]
 //	go run ./bench -table -server bin/tintype [-peers dir] [-corpus dir]
 //
-// For most uses, run it without flags. It then makes variants in three ways, in turn, and
+// For most uses, run it without flags. It then makes variants in several ways, in turn, and
 // prints their processor time, bytes and scores, and the cost of marks (speed.go, marks.go).
 //
 //   - -quality tries all qualities of every encoder and prints the table behind the scales

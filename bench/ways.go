@@ -55,9 +55,20 @@ func usual(original []byte, width int, to transform.Format) ([]byte, error) {
 	}[to])
 }
 
-// calls makes the variant with only the equivalent libvips calls: from memory to memory,
-// with the engine's shrink-on-load and encoder settings, but with the resizing of libvips.
+// calls makes the variant by the engine's plan in plain libvips calls, from memory to memory:
+// the decoder shrinks as much, and libvips resizes and encodes with the same quality and effort.
 func calls(original []byte, width int, to transform.Format) ([]byte, error) {
+	return callsWith(original, width, to, 2)
+}
+
+// shrunkCalls is calls where libjpeg shrinks twice as much: to no less than the width that is
+// asked for, as most servers have it. The engine keeps twice that, since it looks better.
+func shrunkCalls(original []byte, width int, to transform.Format) ([]byte, error) {
+	return callsWith(original, width, to, 1)
+}
+
+// callsWith is calls where libjpeg leaves at least `keep` times the width.
+func callsWith(original []byte, width int, to transform.Format, keep int) ([]byte, error) {
 	p := govips.NewImportParams()
 	p.Access.Set(govips.AccessSequential)
 	kind := govips.DetermineImageType(original)
@@ -68,7 +79,7 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 	switch kind {
 	case govips.ImageTypeJPEG:
 		by := 8
-		for by > 1 && width*by > h.Width {
+		for by > 1 && keep*width*by > h.Width {
 			by /= 2
 		}
 		p.JpegShrinkFactor.Set(by)
@@ -94,10 +105,14 @@ func calls(original []byte, width int, to transform.Format) ([]byte, error) {
 			return nil, err
 		}
 	}
+	webp := settings{quality: 85, effort: 2}
+	if h.Frames > 1 {
+		webp.effort = 3
+	}
 	return export(img, to, map[transform.Format]settings{
 		transform.JPEG: {quality: 80},
 		transform.PNG:  {effort: 1, filter: govips.PngFilterPaeth},
-		transform.WebP: {quality: 85, effort: 2},
+		transform.WebP: webp,
 		transform.AVIF: {quality: 71, effort: 0},
 		transform.GIF:  {effort: 3},
 	}[to])
