@@ -12,6 +12,12 @@ clamp(int low, int v, int high)
 	return v < low ? low : v > high ? high : v;
 }
 
+static inline int
+least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
 /* Writes the bytes of a pixel, of which there are always four. Those beyond the pixel are
  * overwritten by the next one. `rest` is the room in bytes.
  */
@@ -197,9 +203,30 @@ plain_means_across(const uint8_t *row, int across, int bands, int width, uint8_t
 	means_across_plain(row, across, bands, 0, width, to);
 }
 
+/* The shares of the colours, in 14 bits, as JFIF defines them. */
+#define COLOUR_BITS 14
+#define RED_OF_RED 22970
+#define GREEN_OF_BLUE (-5638)
+#define GREEN_OF_RED (-11700)
+#define BLUE_OF_BLUE 29032
+
+static void
+plain_colours(const int16_t *luma, const int16_t *blue, const int16_t *red, int n, uint8_t *to)
+{
+	const int shift = COLOUR_BITS + SAMPLE_BITS, grey = 128 << SAMPLE_BITS;
+
+	for (int x = 0; x < n; x++, to += 3) {
+		int y = luma[x] * (1 << COLOUR_BITS) + (1 << (shift - 1));
+		int b = clamp(INT16_MIN, blue[x] - grey, INT16_MAX), r = clamp(INT16_MIN, red[x] - grey, INT16_MAX);
+		to[0] = clamp(0, (y + RED_OF_RED * r) >> shift, 255);
+		to[1] = clamp(0, (y + GREEN_OF_BLUE * b + GREEN_OF_RED * r) >> shift, 255);
+		to[2] = clamp(0, (y + BLUE_OF_BLUE * b) >> shift, 255);
+	}
+}
+
 static const TintypeKernels plain = {
 	"plain", plain_weigh, plain_down_bytes, plain_down_samples, plain_across_bytes, plain_across_samples, plain_dots,
-	plain_add_lines, plain_means, plain_add_samples, plain_means_across
+	plain_add_lines, plain_means, plain_add_samples, plain_means_across, plain_colours
 };
 
 #ifdef __x86_64__
@@ -248,9 +275,10 @@ sse2_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points,
 {
 	const int shift = WEIGHT_BITS - SAMPLE_BITS;
 	const __m128i zero = _mm_setzero_si128(), half = _mm_set1_epi32(1 << (shift - 1));
-	int i = 0;
 
-	for (; i + 16 <= n; i += 16) {
+	/* The last ones overlap those before. */
+	for (int x = 0; x < n && n >= 16; x += 16) {
+		const int i = least(x, n - 16);
 		__m128i sum0 = half, sum1 = half, sum2 = half, sum3 = half;
 		for (int k = 0; k < points; k += 2) {
 			__m128i w = sse2_pair(weights + k);
@@ -267,7 +295,8 @@ sse2_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points,
 		_mm_storeu_si128((__m128i *) (to + i + 8),
 			_mm_packs_epi32(_mm_srai_epi32(sum2, shift), _mm_srai_epi32(sum3, shift)));
 	}
-	down_bytes_plain(lines, weights, points, i, n, to);
+	if (n < 16)
+		down_bytes_plain(lines, weights, points, 0, n, to);
 }
 
 static void
@@ -370,8 +399,10 @@ sse2_dots(const int16_t *const rows[ROWS], const int *first, const int16_t *weig
 		__m128i all = _mm_add_epi32(_mm_unpacklo_epi64(low, high), _mm_unpackhi_epi64(low, high));
 		all = _mm_srai_epi32(_mm_add_epi32(all, half), WEIGHT_BITS);
 		uint64_t four = _mm_cvtsi128_si64(_mm_packs_epi32(all, all));
-		for (int r = 0; r < ROWS; r++)
-			to[r][x] = (int16_t) (four >> 16 * r);
+		to[0][x] = (int16_t) four;
+		to[1][x] = (int16_t) (four >> 16);
+		to[2][x] = (int16_t) (four >> 32);
+		to[3][x] = (int16_t) (four >> 48);
 	}
 }
 
@@ -476,9 +507,50 @@ sse2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 	means_across_plain(row - x * step, across, bands, x, width, to);
 }
 
+/* Eight values of a colour, in 16 bits, of luma and the share of one chroma, and what else adds. */
+static inline __m128i
+sse2_colour(__m128i luma, __m128i chroma, int share, __m128i low, __m128i high)
+{
+	const int shift = COLOUR_BITS + SAMPLE_BITS;
+	const __m128i by = _mm_set1_epi32((int) ((uint32_t) share << 16 | 1 << COLOUR_BITS));
+
+	low = _mm_add_epi32(low, _mm_madd_epi16(_mm_unpacklo_epi16(luma, chroma), by));
+	high = _mm_add_epi32(high, _mm_madd_epi16(_mm_unpackhi_epi16(luma, chroma), by));
+	return _mm_packs_epi32(_mm_srai_epi32(low, shift), _mm_srai_epi32(high, shift));
+}
+
+static void
+sse2_colours(const int16_t *luma, const int16_t *blue, const int16_t *red, int n, uint8_t *to)
+{
+	const __m128i zero = _mm_setzero_si128(), grey = _mm_set1_epi16(128 << SAMPLE_BITS);
+	const __m128i half = _mm_set1_epi32(1 << (COLOUR_BITS + SAMPLE_BITS - 1)), green = _mm_set1_epi32(GREEN_OF_BLUE & 0xffff);
+	int x = 0;
+
+	/* Four bytes are written for a pixel, so one must follow. */
+	for (; x + 8 < n; x += 8) {
+		__m128i y = _mm_loadu_si128((const __m128i *) (luma + x));
+		__m128i b = _mm_subs_epi16(_mm_loadu_si128((const __m128i *) (blue + x)), grey);
+		__m128i r = _mm_subs_epi16(_mm_loadu_si128((const __m128i *) (red + x)), grey);
+		__m128i reds = sse2_colour(y, r, RED_OF_RED, half, half);
+		__m128i greens = sse2_colour(y, r, GREEN_OF_RED,
+			_mm_add_epi32(half, _mm_madd_epi16(_mm_unpacklo_epi16(b, zero), green)),
+			_mm_add_epi32(half, _mm_madd_epi16(_mm_unpackhi_epi16(b, zero), green)));
+		__m128i blues = sse2_colour(y, b, BLUE_OF_BLUE, half, half);
+		__m128i two = _mm_packus_epi16(reds, greens), third = _mm_packus_epi16(blues, zero);
+		two = _mm_unpacklo_epi8(two, _mm_unpackhi_epi64(two, two));
+		third = _mm_unpacklo_epi8(third, zero);
+		uint32_t pixels[8];
+		_mm_storeu_si128((__m128i *) pixels, _mm_unpacklo_epi16(two, third));
+		_mm_storeu_si128((__m128i *) (pixels + 4), _mm_unpackhi_epi16(two, third));
+		for (int i = 0; i < 8; i++)
+			memcpy(to + 3 * (x + i), pixels + i, 4);
+	}
+	plain_colours(luma + x, blue + x, red + x, n - x, to + 3 * x);
+}
+
 static const TintypeKernels sse2 = {
 	"sse2", sse2_weigh, sse2_down_bytes, sse2_down_samples, sse2_across_bytes, sse2_across_samples, sse2_dots,
-	sse2_add_lines, sse2_means, sse2_add_samples, sse2_means_across
+	sse2_add_lines, sse2_means, sse2_add_samples, sse2_means_across, sse2_colours
 };
 
 #define AVX2 __attribute__((target("avx2")))
@@ -502,9 +574,10 @@ avx2_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points,
 {
 	const int shift = WEIGHT_BITS - SAMPLE_BITS;
 	const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(1 << (shift - 1));
-	int i = 0;
 
-	for (; i + 32 <= n; i += 32) {
+	/* The last ones overlap those before. */
+	for (int x = 0; x < n && n >= 32; x += 32) {
+		const int i = least(x, n - 32);
 		__m256i sum0 = half, sum1 = half, sum2 = half, sum3 = half;
 		for (int k = 0; k < points; k += 2) {
 			__m256i w = avx2_pair(weights + k);
@@ -521,7 +594,8 @@ avx2_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points,
 		_mm256_storeu_si256((__m256i *) (to + i), _mm256_permute2x128_si256(low, high, 0x20));
 		_mm256_storeu_si256((__m256i *) (to + i + 16), _mm256_permute2x128_si256(low, high, 0x31));
 	}
-	down_bytes_plain(lines, weights, points, i, n, to);
+	if (n < 32)
+		down_bytes_plain(lines, weights, points, 0, n, to);
 }
 
 AVX2 static void
@@ -706,7 +780,7 @@ avx2_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 
 static const TintypeKernels avx2 = {
 	"avx2", sse2_weigh, avx2_down_bytes, avx2_down_samples, avx2_across_bytes, avx2_across_samples, sse2_dots,
-	avx2_add_lines, sse2_means, avx2_add_samples, avx2_means_across
+	avx2_add_lines, sse2_means, avx2_add_samples, avx2_means_across, sse2_colours
 };
 
 const TintypeKernels *const *
@@ -752,9 +826,10 @@ static void
 neon_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points, int n, int16_t *to)
 {
 	const int shift = WEIGHT_BITS - SAMPLE_BITS;
-	int i = 0;
 
-	for (; i + 16 <= n; i += 16) {
+	/* The last ones overlap those before. */
+	for (int x = 0; x < n && n >= 16; x += 16) {
+		const int i = least(x, n - 16);
 		int32x4_t sum0 = vdupq_n_s32(1 << (shift - 1)), sum1 = sum0, sum2 = sum0, sum3 = sum0;
 		for (int k = 0; k < points; k++) {
 			uint8x16_t v = vld1q_u8(lines[k] + i);
@@ -768,7 +843,8 @@ neon_down_bytes(const uint8_t *const *lines, const int16_t *weights, int points,
 		vst1q_s16(to + i, vcombine_s16(vqshrn_n_s32(sum0, shift), vqshrn_n_s32(sum1, shift)));
 		vst1q_s16(to + i + 8, vcombine_s16(vqshrn_n_s32(sum2, shift), vqshrn_n_s32(sum3, shift)));
 	}
-	down_bytes_plain(lines, weights, points, i, n, to);
+	if (n < 16)
+		down_bytes_plain(lines, weights, points, 0, n, to);
 }
 
 static void
@@ -939,7 +1015,7 @@ neon_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 
 static const TintypeKernels neon = {
 	"neon", neon_weigh, neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples, neon_dots,
-	neon_add_lines, neon_means, neon_add_samples, neon_means_across
+	neon_add_lines, neon_means, neon_add_samples, neon_means_across, plain_colours
 };
 
 const TintypeKernels *const *

@@ -65,6 +65,9 @@ typedef struct {
 
 	/* `width` pixels, each the mean of `across` ones, 2 to MOST_AVERAGED. */
 	void (*means_across)(const uint8_t *row, int across, int bands, int width, uint8_t *to);
+
+	/* n pixels of red, green and blue from samples of luma and chroma, as JFIF defines them. */
+	void (*colours)(const int16_t *luma, const int16_t *blue, const int16_t *red, int n, uint8_t *to);
 } TintypeKernels;
 
 /* The kinds that this processor can run, best first, then NULL. */

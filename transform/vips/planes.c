@@ -215,7 +215,8 @@ make_plane(Planes *all, Plane *p, const jpeg_component_info *c)
 	p->batch = c->v_samp_factor * block_height(c);
 	int step = (int) ceil(VIPS_MAX(1, rows.length / rows.to));
 	p->size = p->down.points + ROWS * step + 4 * p->batch / p->block + 8;
-	p->stride = VIPS_ROUND_UP((size_t) c->width_in_blocks * block_width(c) + ROOM, 64);
+	/* Odd, in lines of a processor's cache: at powers of two, the lines of the ring would push each other out. */
+	p->stride = VIPS_ROUND_UP((size_t) c->width_in_blocks * block_width(c) + ROOM, 64) | 64;
 	p->ring = g_try_malloc(p->stride * p->size);
 	p->decoded = g_try_malloc(p->stride * (p->block > 1 ? p->batch : 1));
 	p->sums = g_try_new(uint16_t, p->n);
@@ -402,20 +403,6 @@ level(int v)
 	return VIPS_CLIP(0, v, 255);
 }
 
-/* Converts samples of luma and chroma to red, green and blue, as JFIF defines them. */
-static void
-convert(const int16_t *luma, const int16_t *blue, const int16_t *red, int n, uint8_t *to)
-{
-	const int bits = 14, shift = bits + SAMPLE_BITS, half = 1 << (shift - 1), grey = 128 << SAMPLE_BITS;
-
-	for (int x = 0; x < n; x++) {
-		int y = (luma[x] << bits) + half, b = blue[x] - grey, r = red[x] - grey;
-		to[3 * x] = level((y + 22970 * r) >> shift);
-		to[3 * x + 1] = level((y - 5638 * b - 11700 * r) >> shift);
-		to[3 * x + 2] = level((y + 29032 * b) >> shift);
-	}
-}
-
 /* Makes the next rows of the output. */
 static int
 make_rows(Planes *all)
@@ -440,7 +427,7 @@ make_rows(Planes *all)
 		uint8_t *to = all->pixels + i * all->line;
 		const int16_t *luma = all->plane[0].done[i];
 		if (all->planes > 1)
-			convert(luma, all->plane[1].done[i], all->plane[2].done[i], width, to);
+			all->kernels->colours(luma, all->plane[1].done[i], all->plane[2].done[i], width, to);
 		else
 			for (int x = 0; x < width; x++)
 				to[x] = level((luma[x] + (1 << (SAMPLE_BITS - 1))) >> SAMPLE_BITS);

@@ -204,6 +204,26 @@ adding(const TintypeKernels *kernels, const TintypeKernels *plain, int n)
 	free(sums), free(wanted);
 }
 
+static void
+colours(const TintypeKernels *kernels, const TintypeKernels *plain, int n)
+{
+	const int16_t *planes[3];
+	uint8_t *got = malloc(3 * n), *want = malloc(3 * n);
+
+	for (int i = 0; i < 3; i++) {
+		int16_t *plane = fill(n * sizeof(int16_t));
+		for (int x = 0; x < n && n % 2; x++) /* as of pictures, a little beyond black and white */
+			plane[x] = (int) roll(400 << SAMPLE_BITS) - (72 << SAMPLE_BITS);
+		planes[i] = plane;
+	}
+	kernels->colours(planes[0], planes[1], planes[2], n, got);
+	plain->colours(planes[0], planes[1], planes[2], n, want);
+	check(kernels->name, "colours", got, want, 3 * n, n, 1, 3);
+	for (int i = 0; i < 3; i++)
+		free((void *) planes[i]);
+	free(got), free(want);
+}
+
 int
 main(void)
 {
@@ -217,6 +237,7 @@ main(void)
 		for (int n = 1; n <= 70; n++) {
 			weighing(all[i], n, 2);
 			adding(all[i], plain, n);
+			colours(all[i], plain, n);
 			for (int k = 0; k < 20; k++)
 				weighing(all[i], n, 4);
 			for (int bands = 1; bands <= 4; bands++)
