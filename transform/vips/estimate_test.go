@@ -46,6 +46,7 @@ func TestEstimate(t *testing.T) {
 		"small": jpegBytes(t, noisy(400, 300, false)),
 		"gif":   noisyFrames(t, width/3, height/3, 9),
 		"long":  noisyFrames(t, width/10, height/10, 100),
+		"drawn": pngBytes(t, drawnNoise(width, height)),
 		"svg":   fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d"><rect width="300" height="200" fill="#fed"/></svg>`, width, height),
 	}
 	for name, query := range map[string]string{"webp": "", "avif": "", "tiff": "", "jxl": "", "pjpeg": "progressive"} {
@@ -57,7 +58,7 @@ func TestEstimate(t *testing.T) {
 		made[name] = image.Data
 	}
 
-	const encoders = 33 // come first, and marks
+	const encoders = 36 // come first, and marks
 	size := fmt.Sprintf("w=%d&h=%d&fit=cover", width, height)
 	for i, c := range []struct {
 		original, query string
@@ -97,6 +98,9 @@ func TestEstimate(t *testing.T) {
 		{"jpeg", "q=auto", transform.JXL},
 		{"small", "w=1300&h=1000&fit=cover&q=auto", transform.AVIF}, // too large to be checked
 		{"small", "w=1300&h=1000&fit=cover&q=auto", transform.JXL},
+		{"drawn", "either&", transform.AVIF},
+		{"drawn", "either&q=auto", transform.AVIF},
+		{"drawn", "either&w=500&q=auto", transform.AVIF},
 		// Decoders.
 		{"png", "w=64", transform.PNG},
 		{"jpeg", "w=64", transform.PNG},
@@ -151,12 +155,13 @@ func TestEstimate(t *testing.T) {
 		{"alpha", "best&w=200", transform.PNG},
 	} {
 		query, best := strings.CutPrefix(c.query, "best&")
+		query, either := strings.CutPrefix(query, "either&")
 		if !soaking && i >= encoders && i%3 != 0 && !best {
 			continue
 		}
 		name := fmt.Sprintf("%s?%s to %s", c.original, c.query, c.format)
 		j := job(t, made[c.original], query, c.format)
-		j.Best = best
+		j.Best, j.OrWebP = best, either
 		if c.query == "grid" {
 			body := made[c.original]
 			j = gridJob(t, transform.Grid{Type: transform.GridClassic, Cols: 2, Size: transform.Size{W: width, H: height}}, "", c.format, body, body, body, body)
@@ -193,6 +198,13 @@ func TestEstimate(t *testing.T) {
 			t.Errorf("%s: it took %d MB, estimated were as many as %d MB", name, peak/1e6, estimate/1e6)
 		}
 	}
+}
+
+// drawnNoise looks like a drawing to the engine, which tries WebP beside AVIF then, and has as
+// many edges as such a picture can have.
+func drawnNoise(width, height int) image.Image {
+	m := noisy(width, height, false)
+	return samplesOf(width, height, func(x, y int) color.NRGBA { return m.NRGBAAt(x/3*3, y) })
 }
 
 // noisyFrames is an animation of which every pixel is its own.
