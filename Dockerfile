@@ -15,8 +15,15 @@ RUN deploy/image/packages
 ARG VIPS_SUITE=sid
 ARG VIPS=8.18.6-1
 ARG VIPS_SHA256=872e195965493eaa755c81335b1b2faa3320b497808f60d3225e98d7793749b7
-COPY deploy/image/libvips deploy/image/
+COPY deploy/image/source deploy/image/libvips deploy/image/
 RUN deploy/image/libvips
+
+# The encoder of JPEGs is in the source of libjxl, in the same way.
+ARG JXL_SUITE=trixie
+ARG JXL=0.11.2-0.1~deb13u2
+ARG JXL_SHA256=b978be4319975d73759f0737ba6935fad4f4330802835d6d9298a455c2581363
+COPY deploy/image/jpegli deploy/image/
+RUN deploy/image/jpegli
 
 COPY go.mod go.sum ./
 RUN go mod download

@@ -31,3 +31,5 @@ func newWorkerEngine(log *slog.Logger) (transform.Engine, error) {
 }
 
 func engineVersion() string { return vips.Version() }
+
+func jpegEncoder() string { return vips.JPEGEncoder() }

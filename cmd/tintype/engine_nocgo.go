@@ -18,3 +18,5 @@ func newEngine(*slog.Logger) (transform.Engine, error) {
 func newWorkerEngine(log *slog.Logger) (transform.Engine, error) { return newEngine(log) }
 
 func engineVersion() string { return "missing" }
+
+func jpegEncoder() string { return "missing" }

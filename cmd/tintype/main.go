@@ -141,6 +141,6 @@ func (versionCmd) Run(std stdio) error {
 	if info, ok := debug.ReadBuildInfo(); ok && v == "dev" && info.Main.Version != "" {
 		v = info.Main.Version
 	}
-	_, err := fmt.Fprintf(std.stdout, "tintype %s, libvips %s\n", v, engineVersion())
+	_, err := fmt.Fprintf(std.stdout, "tintype %s, libvips %s, JPEG by %s\n", v, engineVersion(), jpegEncoder())
 	return err
 }

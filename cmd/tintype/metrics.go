@@ -260,8 +260,8 @@ func (m poolMetrics) Collect(c chan<- prometheus.Metric) {
 // buildInfo is 1, labelled with the versions of what runs.
 func buildInfo() prometheus.Collector {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "tintype_build_info", Help: "1, labelled with the versions of Tintype, Go and libvips.",
-		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "libvips": engineVersion()},
+		Name: "tintype_build_info", Help: "1, labelled with the versions of Tintype, Go and libvips, and the encoder of JPEGs.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "libvips": engineVersion(), "jpeg_encoder": jpegEncoder()},
 	})
 	info.Set(1)
 	return info

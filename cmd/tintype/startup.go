@@ -495,7 +495,7 @@ func (s *startup) announceAll() {
 	if s.TLS != "off" {
 		reached = s.listening.secure.Addr()
 	}
-	s.log.Info("serving", "address", reached.String(), "tls", s.TLS, "version", version, "libvips", engineVersion())
+	s.log.Info("serving", "address", reached.String(), "tls", s.TLS, "version", version, "libvips", engineVersion(), "jpeg_encoder", jpegEncoder())
 	s.sayAddress(s.listening.public.Addr(), &s.parts, s.log)
 	if s.Dev {
 		s.announceDev(s.std.stdout, reached)

@@ -116,7 +116,7 @@ func TestContents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"pkg:golang/github.com/davidbyttow/govips/v2@", "pkg:deb/debian/libc6@", "pkg:deb/debian/libheif1@", "pkg:generic/libvips@8.", "pkg:golang/stdlib@1."} {
+	for _, want := range []string{"pkg:golang/github.com/davidbyttow/govips/v2@", "pkg:deb/debian/libc6@", "pkg:deb/debian/libheif1@", "pkg:generic/libvips@8.", "pkg:generic/jpegli@0.", "pkg:golang/stdlib@1."} {
 		if !bytes.Contains(data, []byte(want)) {
 			t.Errorf("no %s", want)
 		}
@@ -340,7 +340,7 @@ func TestContainer(t *testing.T) {
 	if out, err := c.exec("tintype", "health"); err != nil {
 		t.Errorf("tintype health: %v: %s", err, out)
 	}
-	if out, err := c.exec("tintype", "version"); err != nil || !strings.Contains(out, "libvips 8.") {
+	if out, err := c.exec("tintype", "version"); err != nil || !strings.Contains(out, "libvips 8.") || !strings.Contains(out, "jpegli") {
 		t.Errorf("tintype version: %v: %s", err, out)
 	} else {
 		t.Log(strings.TrimSpace(out))

@@ -23,6 +23,32 @@ const fullFromQuality = 90
 // the worst tenth is lower: see docs/quality.md.
 var tunedQuality = scale{{1, 1}, {10, 8}, {20, 18}, {30, 29}, {40, 39}, {50, 48}, {60, 56}, {70, 67}, {80, 78}, {85, 84}, {89, 89}}
 
+// jpegli halves the resolution of colours with tables of its own from jpegliFromQuality on. Below, it
+// needs fewer bytes with ours.
+const jpegliFromQuality = 50
+
+// These map qualities as tunedQuality does, by 20 photographs: to those of our tables in jpegli, and to
+// hundredths of the distances that jpegli calculates its tables from, with half the resolution of colours
+// and with all of it.
+var (
+	jpegliTunedQuality = scale{{1, 1}, {10, 9}, {20, 20}, {30, 32}, {40, 43}, {50, 53}}
+	jpegliDistance     = scale{{50, 500}, {56, 446}, {60, 434}, {62, 392}, {65, 357}, {70, 330}, {75, 256}, {80, 206}, {83, 172}, {85, 150}, {87, 132}, {89, 116}}
+	jpegliFullDistance = scale{{1, 2400}, {10, 2400}, {15, 1850}, {20, 1400}, {30, 900}, {40, 670}, {50, 520}, {60, 420}, {70, 305}, {80, 187}, {85, 144},
+		{90, 90}, {93, 65}, {95, 45}, {97, 26}, {98, 20}, {99, 10}, {100, 1}}
+)
+
+// hasJpegli is whether jpegli writes JPEGs: the build tag jpegli says so.
+const hasJpegli = C.TINTYPE_JPEGLI == 1
+
+// JPEGEncoder returns the name of the library that writes JPEGs: "jpegli" where the build tag of this
+// name is set, or else "libjpeg".
+func JPEGEncoder() string {
+	if hasJpegli {
+		return "jpegli"
+	}
+	return "libjpeg"
+}
+
 // encodeJPEG leaves what has metadata or a profile to libvips, with the tables of the standard.
 // Such a file looks the same, and is a twelfth larger.
 func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
@@ -41,16 +67,29 @@ func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 		})
 		return data, err
 	}
-	quality, full := t.quality, t.full || t.quality >= fullFromQuality
-	if !full { // with it, the tables of the standard do better
-		quality = tunedQuality.of(quality)
-	}
+	full := t.full || t.quality >= fullFromQuality
+	quality, distance, tuned := jpegTables(t.quality, full, image.Bands == 3)
 	flag := map[bool]C.int{true: 1}
 	var data unsafe.Pointer
 	var size C.size_t
-	if C.tintype_jpeg(image, C.int(quality), flag[!full], flag[full], flag[t.job.Options.Progressive], &data, &size) != 0 {
+	if C.tintype_jpeg(image, C.int(quality), C.double(distance), flag[tuned], flag[full], flag[t.job.Options.Progressive], &data, &size) != 0 {
 		return nil, errors.New(lastError())
 	}
 	defer C.free(data)
 	return C.GoBytes(data, C.int(size)), nil
+}
+
+// jpegTables returns what tintype_jpeg takes for a quality on the scale of the standard's tables.
+func jpegTables(quality int, full, colours bool) (own int, distance float64, tuned bool) {
+	switch jpegli := hasJpegli && colours; {
+	case jpegli && full:
+		return quality, float64(jpegliFullDistance.of(quality)) / 100, false
+	case jpegli && quality >= jpegliFromQuality:
+		return quality, float64(jpegliDistance.of(quality)) / 100, false
+	case jpegli:
+		return jpegliTunedQuality.of(quality), 0, true
+	case full: // the tables of the standard do better
+		return quality, 0, false
+	}
+	return tunedQuality.of(quality), 0, true
 }

@@ -1,5 +1,6 @@
 /* JPEG of libjpeg with tables of our choice, which libvips can't hand to it. It also takes two
- * thirds of the time: libvips moves a picture line by line.
+ * thirds of the time: libvips moves a picture line by line. Built with jpegli, which has the same
+ * functions under other names, it is the encoder.
  */
 #include "jpegfile.h"
 
@@ -7,7 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if TINTYPE_JPEGLI
+#include <lib/jpegli/encode.h>
+#define JPEG(name) jpegli_##name
+#else
 #include <jpeglib.h>
+#define JPEG(name) jpeg_##name
+#endif
 
 /* The steps of 64 frequencies, of lightness and of colours, at quality 50. From the contrast
  * that an eye needs to see a frequency: Klein, Silverstein and Carney, "Relevance of human vision
@@ -24,10 +31,19 @@ static const unsigned int steps[64] = {
 	86, 76, 136, 157, 190, 239, 312, 419,
 };
 
+/* A struct has what libjpeg knows, as its first field, and what our functions need beside it. */
 typedef struct {
-	struct jpeg_error_mgr mgr; /* the first field */
+	struct jpeg_error_mgr mgr;
 	jmp_buf at;
 } Failure;
+
+enum { FIRST = 65536 }; /* bytes of memory for a file; doubled when they are full */
+
+typedef struct {
+	struct jpeg_destination_mgr mgr;
+	unsigned char *bytes;
+	size_t size; /* of the memory, in the end of the file */
+} Output;
 
 static void
 fail(j_common_ptr info)
@@ -43,54 +59,80 @@ ignore(j_common_ptr info, int level)
 {
 }
 
+static void
+start(j_compress_ptr info)
+{
+}
+
+/* libjpeg's own would tell where its memory is at the end only, and jpegli's doesn't look whether
+ * it got any.
+ */
+static boolean
+enlarge(j_compress_ptr info)
+{
+	Output *out = (Output *) info->dest;
+	unsigned char *bytes = realloc(out->bytes, out->size * 2);
+	if (!bytes) {
+		vips_error("jpeg", "out of memory");
+		longjmp(((Failure *) info->err)->at, 1);
+	}
+	out->bytes = bytes;
+	out->mgr.next_output_byte = bytes + out->size;
+	out->mgr.free_in_buffer = out->size;
+	out->size *= 2;
+	return TRUE;
+}
+
+static void
+end(j_compress_ptr info)
+{
+	Output *out = (Output *) info->dest;
+	out->size -= out->mgr.free_in_buffer;
+}
+
 int
 tintype_jpeg_takes(const VipsImage *image)
 {
 	return image->BandFmt == VIPS_FORMAT_UCHAR && image->Coding == VIPS_CODING_NONE && (image->Bands == 1 || image->Bands == 3);
 }
 
-int
-tintype_jpeg(VipsImage *image, int quality, int tuned, int full, int progressive, void **data, size_t *size)
+static int
+write_jpeg(VipsRegion *region, int quality, double distance, int tuned, int full, int progressive, Output *out)
 {
-	struct jpeg_compress_struct info;
+	VipsImage *image = region->im;
+	struct jpeg_compress_struct info = { 0 };
 	Failure failure;
-	VipsRegion *region = vips_region_new(image);
-	/* What libjpeg changes must not be in registers where it fails. */
-	struct { unsigned char *bytes; unsigned long size; } *volatile out = calloc(1, sizeof(*out));
-	volatile int written = 0; /* whether libjpeg may have put other bytes in place of the first */
 
-	if (!region || !out) {
-		VIPS_UNREF(region);
-		free(out);
-		return -1;
-	}
-	info.err = jpeg_std_error(&failure.mgr);
+	info.err = JPEG(std_error)(&failure.mgr);
 	failure.mgr.error_exit = fail;
 	failure.mgr.emit_message = ignore;
-	jpeg_create_compress(&info);
 	if (setjmp(failure.at)) {
-		jpeg_destroy_compress(&info);
-		g_object_unref(region);
-		if (!written) /* else they may be freed already: libjpeg tells of the others at the end */
-			free(out->bytes);
-		free(out);
+		JPEG(destroy_compress)(&info);
 		return -1;
 	}
-	jpeg_mem_dest(&info, &out->bytes, &out->size);
+	JPEG(create_compress)(&info);
+	info.dest = &out->mgr;
 	info.image_width = image->Xsize;
 	info.image_height = image->Ysize;
 	info.input_components = image->Bands;
 	info.in_color_space = image->Bands == 1 ? JCS_GRAYSCALE : JCS_RGB;
-	jpeg_set_defaults(&info);
+	JPEG(set_defaults)(&info);
 	info.optimize_coding = TRUE;
-	jpeg_set_quality(&info, quality, TRUE);
-	for (int i = 0; i < 2 && tuned; i++)
-		jpeg_add_quant_table(&info, i, steps, jpeg_quality_scaling(quality), TRUE);
+	info.write_JFIF_header = TRUE;
 	if (full)
 		info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 1;
+	JPEG(set_quality)(&info, quality, TRUE);
+	for (int i = 0; i < 2 && tuned; i++)
+		JPEG(add_quant_table)(&info, i, steps, JPEG(quality_scaling)(quality), TRUE);
+#if TINTYPE_JPEGLI
+	if (distance > 0)
+		jpegli_set_distance(&info, distance, TRUE);
+	jpegli_enable_adaptive_quantization(&info, FALSE);
+	jpegli_set_progressive_level(&info, 0);
+#endif
 	if (progressive)
-		jpeg_simple_progression(&info);
-	jpeg_start_compress(&info, TRUE);
+		JPEG(simple_progression)(&info);
+	JPEG(start_compress)(&info, TRUE);
 	/* In strips, as rows.h says. */
 	for (int y = 0; y < image->Ysize; y += 16) {
 		VipsRect strip = { 0, y, image->Xsize, VIPS_MIN(16, image->Ysize - y) };
@@ -100,14 +142,28 @@ tintype_jpeg(VipsImage *image, int quality, int tuned, int full, int progressive
 		for (int i = 0; i < strip.height; i++)
 			rows[i] = VIPS_REGION_ADDR(region, 0, y + i);
 		for (int done = 0; done < strip.height;)
-			done += jpeg_write_scanlines(&info, rows + done, strip.height - done);
+			done += JPEG(write_scanlines)(&info, rows + done, strip.height - done);
 	}
-	written = 1; /* the codes are optimised, so nothing was before */
-	jpeg_finish_compress(&info);
-	jpeg_destroy_compress(&info);
-	g_object_unref(region);
-	*data = out->bytes;
-	*size = out->size;
-	free(out);
+	JPEG(finish_compress)(&info);
+	JPEG(destroy_compress)(&info);
 	return 0;
+}
+
+int
+tintype_jpeg(VipsImage *image, int quality, double distance, int tuned, int full, int progressive, void **data, size_t *size)
+{
+	Output out = { { .init_destination = start, .empty_output_buffer = enlarge, .term_destination = end }, malloc(FIRST), FIRST };
+	VipsRegion *region = vips_region_new(image);
+	int result = -1;
+
+	out.mgr.next_output_byte = out.bytes;
+	out.mgr.free_in_buffer = out.size;
+	if (region && out.bytes)
+		result = write_jpeg(region, quality, distance, tuned, full, progressive, &out);
+	VIPS_UNREF(region);
+	if (result)
+		free(out.bytes);
+	*data = out.bytes;
+	*size = out.size;
+	return result;
 }

@@ -1,9 +1,9 @@
 // Command sbom writes what the image is made of as SPDX 2.3: the Go modules in the program,
-// Debian's packages, and libvips.
+// Debian's packages, and what was built out of source beside them.
 //
 // For most uses, call it as deploy/image/root does, when the image's files are complete:
 //
-//	sbom -image /image -libvips 8.18.6-1 -version v1.2.3
+//	sbom -image /image -version v1.2.3 libvips@8.18.6-1 jpegli@0.11.2-5
 package main
 
 import (
@@ -25,16 +25,15 @@ import (
 
 func main() {
 	image := flag.String("image", "", "folder with the files of the image")
-	libvips := flag.String("libvips", "", "version of libvips")
 	version := flag.String("version", "dev", "version of Tintype")
 	flag.Parse()
-	if err := run(*image, *libvips, *version); err != nil {
+	if err := run(*image, *version, flag.Args()); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run writes usr/share/sbom/tintype.spdx.json into the image.
-func run(image, libvips, version string) error {
+// run writes usr/share/sbom/tintype.spdx.json into the image. built are names with versions.
+func run(image, version string, built []string) error {
 	packages, err := modules(filepath.Join(image, "usr/local/bin/tintype"))
 	if err != nil {
 		return err
@@ -44,7 +43,10 @@ func run(image, libvips, version string) error {
 		return err
 	}
 	packages = append(packages, debian...)
-	packages = append(packages, newPackage("libvips", libvips, "pkg:generic/libvips@"+url.QueryEscape(libvips)))
+	for _, b := range built {
+		name, version, _ := strings.Cut(b, "@")
+		packages = append(packages, newPackage(name, version, "pkg:generic/"+name+"@"+url.QueryEscape(version)))
+	}
 	data, err := json.MarshalIndent(newDocument(version, packages, created()), "", " ")
 	if err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestDocument: the modules of a program, the records of packages and libvips are in the
-// document, each with an id of its own and related to the image.
+// TestDocument: the modules of a program, the records of packages and what is built out of source are
+// in the document, each with an id of its own and related to the image.
 func TestDocument(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	image := t.TempDir()
@@ -31,7 +31,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("var/lib/dpkg/status.d/libstdc++6", "Package: libstdc++6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 14.2.0-19\nDescription: a library\n Version: of C++\n")
-	if err := run(image, "8.18.6-1", "v1.2.3"); err != nil {
+	if err := run(image, "v1.2.3", []string{"libvips@8.18.6-1", "jpegli@0.11.2-0.1~deb13u2"}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(filepath.Join(image, "usr/share/sbom/tintype.spdx.json"))
@@ -53,12 +53,12 @@ func TestDocument(t *testing.T) {
 		ids[p.ID] = true
 		found[p.References[0].Locator] = true
 	}
-	for _, want := range []string{"pkg:oci/tintype@v1.2.3", "pkg:deb/debian/libstdc%2B%2B6@14.2.0-19?arch=amd64", "pkg:generic/libvips@8.18.6-1"} {
+	for _, want := range []string{"pkg:oci/tintype@v1.2.3", "pkg:deb/debian/libstdc%2B%2B6@14.2.0-19?arch=amd64", "pkg:generic/libvips@8.18.6-1", "pkg:generic/jpegli@0.11.2-0.1~deb13u2"} {
 		if !found[want] {
 			t.Errorf("%s isn't in %v", want, found)
 		}
 	}
-	if len(d.Packages) < 4 || len(d.Relationships) != len(d.Packages) { // Go's library is one
+	if len(d.Packages) < 5 || len(d.Relationships) != len(d.Packages) { // Go's library is one
 		t.Errorf("%d packages, %d relationships", len(d.Packages), len(d.Relationships))
 	}
 	for _, r := range d.Relationships {
