@@ -104,7 +104,7 @@ func (s Secret) Sign(target string) (string, error) {
 // seconds, before it signs. The target must have no exp.
 func (s Secret) SignUntil(target string, exp time.Time) (string, error) {
 	if _, query, _ := strings.Cut(target, "?"); countParam(query, "exp") > 0 {
-		return "", errors.New("the URL has an exp already")
+		return "", errors.New("the URL has an exp already: leave it out, or sign without another end (tintype sign --expires-in 0)")
 	}
 	separator := "?"
 	if strings.Contains(target, "?") {
