@@ -9,7 +9,7 @@ export interface LoaderProps {
 }
 
 /**
- * A loader for next/image. Export it from the file that `images.loaderFile` of next.config.js names, or give it to an
+ * A loader for next/image. Export it from the file that `images.loaderFile` of next.config names, or give it to an
  * `<Image>` as `loader`.
  */
 export function loader(config?: Config | string): (props: LoaderProps) => string {

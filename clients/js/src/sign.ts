@@ -17,7 +17,7 @@ export interface Signing {
  * edge. Browsers can run it too, but a page that has the secret gives it to everybody.
  */
 export async function sign(url: string, { secret, expiresIn = 3600, expires, namespace }: Signing): Promise<string> {
-  if (!/^[0-9a-f]{64}$/i.test(secret)) throw new TypeError("a signing secret is 64 hex digits");
+  if (!/^[0-9a-f]{64}$/i.test(secret)) throw new TypeError(secret ? "a signing secret is 64 hex digits" : "the signing secret is missing: is its variable set?");
   const [, host, path] = /^(https?:\/\/[^/?#]+)?(\/[^]*)$/i.exec(url) ?? [];
   if (!path) throw new TypeError(`"${url}" is no URL of an image, nor a path that begins with /`);
   if (/[\0-\x20#\x7f]/.test(path)) throw new TypeError(`"${url}" holds a character that must be percent-encoded`);

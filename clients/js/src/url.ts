@@ -190,7 +190,10 @@ export function tintype(config: Config | string = {}): Tintype {
   const placeholder: Tintype["placeholder"] = (src, kind = "thumbhash", options) => at("/placeholder/" + kind, src, options);
 
   async function ask(url: string, init?: RequestInit): Promise<Response> {
-    const answer = await fetch(url, init);
+    const answer = await fetch(url, init).catch((error) => {
+      // "fetch failed" alone doesn't say where.
+      throw error instanceof TypeError ? new TypeError(`${url}: ${error.message}`, { cause: error.cause }) : error;
+    });
     if (answer.ok) return answer;
     const { error } = (await answer.json().catch(() => ({}))) as { error?: { code: string; message: string } };
     throw new Error(`${url}: ${error ? `${error.message} (${answer.status} ${error.code})` : answer.status}`);

@@ -57,6 +57,7 @@ test("what can't be signed", async () => {
     await assert.rejects(sign(url, { secret }), { name: "TypeError", message });
   }
   await assert.rejects(sign("/acme/photos/cat.jpg", { secret: secret.slice(2) }), /64 hex digits/);
+  await assert.rejects(sign("/acme/photos/cat.jpg", { secret: process.env.NOT_SET }), /the signing secret is missing/);
 });
 
 test("srcsets and pictures", async () => {

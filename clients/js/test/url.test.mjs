@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import { defaultWidths, sizes, tintype } from "../dist/index.js";
 
@@ -101,4 +103,14 @@ test("picture", () => {
 test("placeholders", () => {
   assert.equal(image.placeholder("a/b.jpg"), base + "/placeholder/thumbhash/a/b.jpg");
   assert.equal(image.placeholder("https://example.com/b.jpg", "color", { w: 4 }), base + "/placeholder/color?src=https://example.com/b.jpg&w=4");
+});
+
+test("a server that isn't there", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const away = `http://127.0.0.1:${server.address().port}/acme`;
+  server.close();
+  await once(server, "close");
+  await assert.rejects(tintype(away).inline("a/b.jpg"), ({ message, cause }) => message.startsWith(away + "/placeholder/thumbhash/a/b.jpg") && cause.code === "ECONNREFUSED");
+  await assert.rejects(tintype(away).info("a/b.jpg", undefined, { signal: AbortSignal.abort() }), { name: "AbortError" });
 });
