@@ -3,7 +3,7 @@ import Image from "next/image";
 
 const image = tintype(process.env.NEXT_PUBLIC_TINTYPE_URL);
 
-async function blurOf(src) {
+async function blurOf(src: string) {
   "use cache";
   return image.inline(src);
 }

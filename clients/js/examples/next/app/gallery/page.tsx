@@ -5,8 +5,8 @@ import { Suspense } from "react";
 
 const image = tintype(process.env.NEXT_PUBLIC_TINTYPE_URL);
 
-async function Picture({ src, alt }) {
-  const signing = { secret: process.env.TINTYPE_SIGNING_SECRET, expiresIn: 3600 };
+async function Picture({ src, alt }: { src: string; alt: string }) {
+  const signing = { secret: process.env.TINTYPE_SIGNING_SECRET!, expiresIn: 3600 };
   const blur = await fetch(await sign(image.placeholder(src, "thumbhash", { format: "datauri" }), signing));
   const img = image.img(src, { w: 480, h: 320, fit: "cover" }, { dprs: [1, 2], placeholder: await blur.text() });
   return <img {...props(await signPicture(img, signing))} alt={alt} />;
