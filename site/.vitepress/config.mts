@@ -84,7 +84,17 @@ export default defineConfig({
     nav: [versions()],
     sidebar: sidebar(),
     outline: { level: [2, 3] },
-    search: { provider: "local" },
+    search: {
+      provider: "local",
+      options: {
+        miniSearch: {
+          searchOptions: {
+            // Pages that name everything come after those that explain it.
+            boostDocument: (id: string) => (/^\/(api|architecture|dialects)\b/.test(id) ? 0.3 : id.startsWith("/migrate/") ? 0.6 : 1),
+          },
+        },
+      },
+    },
     socialLinks: [{ icon: "github", link: github }],
     editLink: { pattern: `${github}/edit/main/:path`, text: "Edit this page" },
   },
