@@ -3,17 +3,25 @@
 package main
 
 import (
+	"html"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
+// block is the code of a fenced block, with its language.
+var block = regexp.MustCompile("(?m)^```([a-z]+)[^\n]*\n((?s:.*?))^```$")
+
+var imageURL = regexp.MustCompile(`https?://[^\s"'<>)]+`)
+
 // TestGuides runs the blocks of docs/start.md and of each page in docs/guides, and compares
-// their output with the page. Pages that start no server use tintype dev, as docs/start.md does.
+// their output with the page. It asks for the images of HTML. Pages that start no server use tintype dev, as docs/start.md does.
 func TestGuides(t *testing.T) {
 	t.Parallel() // it waits more than it computes
 	pages, err := filepath.Glob("../../docs/guides/*.md")
@@ -53,6 +61,21 @@ until curl -s -o /dev/null http://localhost:`+port+`/healthz; do sleep 0.1; done
 			}
 			if compared == 0 {
 				t.Error("the page shows no output")
+			}
+			for _, b := range block.FindAllStringSubmatch(strings.ReplaceAll(string(page), ":8080", ":"+port), -1) {
+				if !strings.Contains(b[2], "<img") {
+					continue
+				}
+				for _, url := range imageURL.FindAllString(html.UnescapeString(b[2]), -1) {
+					res, err := http.Get(url)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_ = res.Body.Close()
+					if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "image/") {
+						t.Errorf("%s: %s, %s", url, res.Status, res.Header.Get("Content-Type"))
+					}
+				}
 			}
 		})
 	}

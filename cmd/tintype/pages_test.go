@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"html"
 	"io"
@@ -26,20 +27,22 @@ import (
 var runWhole = []string{"start.md", "walkthrough.md", "deploy.md", "clients.md", "guides/", "migrate/"}
 
 // ofOthers are the commands of pages that aren't pageHost.
-var ofOthers = []string{"base64", "cat", "chmod", "docker", "echo", "export", "go", "grep", "head", "install", "jq", "make", "openssl", "scripts/soak", "systemctl", "tail"}
+var ofOthers = []string{"base64", "cat", "chmod", "docker", "echo", "export", "go", "grep", "head", "install", "jq", "make", "npx", "openssl", "scripts/soak", "systemctl", "tail"}
+
+// ofRunning are the commands of tintype that are run against the server. The others start a server, need
+// another store, or never end.
+var ofRunning = []string{"apply", "key", "mark", "purge"}
 
 // otherStatuses are the statuses of requests of pages that this server can't answer as they are meant.
 var otherStatuses = map[string]string{
 	`"namespace": "acme"`:                   "400", // its photos are a folder here
+	"/alerts/channels/$ID/test":             "409", // nobody has confirmed the address
 	"/demo/pictures/":                       "",    // a folder of the page
 	"https://acme.img.example.com/photos":   "",    // other hosts
 	"http://acme.img.example.com/photos":    "",
 	"https://localhost:8443/":               "",
 	"curl -s http://localhost:9090/metrics": "", // another listener
 }
-
-// block is the code of a fenced block, with its language.
-var block = regexp.MustCompile("(?m)^```([a-z]+)[^\n]*\n((?s:.*?))^```$")
 
 // TestPageExamples holds the examples of the reference pages to what is true: requests are sent to
 // a server, commands of tintype are parsed, programs are compiled, and documents are read.
@@ -68,9 +71,10 @@ func TestPageExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"cat.jpg", "large.jpg", "photos/cat.jpg", "photos/sydney.jpg", "vault/cat.jpg"} {
+	for _, name := range []string{"cat.jpg", "photos/cat.jpg", "photos/sydney.jpg", "vault/cat.jpg"} {
 		write(name, picture)
 	}
+	write("large.jpg", append(slices.Clone(picture), make([]byte, 18_399_021-len(picture))...)) // as large as images.md says
 	u := startUploader(t, "--plans", filepath.Join(dir, "plans.yaml"), "--dir", "acme/photos="+filepath.Join(dir, "photos"), "--dir", "demo/samples="+samples,
 		"--dir", "acme/vault="+filepath.Join(dir, "vault"), "--dir-private", "acme/vault")
 	u.gateway.Put(t, "media", "shop/logo.png", picture)
@@ -79,7 +83,7 @@ func TestPageExamples(t *testing.T) {
 	if err != nil || len(pages) < 40 {
 		t.Fatalf("%d pages, %v", len(pages), err)
 	}
-	requests, commands := 0, 0
+	requests, commands, run := 0, 0, 0
 	for _, page := range append(pages, "../../README.md") {
 		name, _ := filepath.Rel("../../docs", page)
 		if slices.ContainsFunc(runWhole, func(whole string) bool { return strings.HasPrefix(name, whole) }) {
@@ -89,6 +93,7 @@ func TestPageExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		answered := map[string]string{} // the fields of the answers so far, by the names of variables
 		for _, b := range block.FindAllStringSubmatch(string(text), -1) {
 			switch language, code := b[1], b[2]; language {
 			case "json":
@@ -99,9 +104,12 @@ func TestPageExamples(t *testing.T) {
 				if err := yaml.Unmarshal([]byte(code), new(any)); err != nil {
 					t.Errorf("%s: %v:\n%s", name, err, code)
 				}
+				if name == "workspaces.md" && strings.HasPrefix(code, "namespace:") {
+					write("workspaces.yaml", []byte(strings.Replace(code, "acme", "shop", 1))) // the photos of acme are a folder here
+				}
 			case "html":
 				for _, url := range imageURL.FindAllString(html.UnescapeString(code), -1) {
-					requests += pageCommand{text: url, words: []string{"curl", url}}.request(t, name, u, dir)
+					requests += pageCommand{text: url, words: []string{"curl", url}}.request(t, name, u, dir, answered)
 				}
 			case "go":
 				if name == "signing.md" {
@@ -120,11 +128,14 @@ func TestPageExamples(t *testing.T) {
 				for _, c := range commandsOf(code, language == "console") {
 					switch c.words[0] {
 					case "curl":
-						requests += c.request(t, name, u, dir)
+						requests += c.request(t, name, u, dir, answered)
 					case "tintype":
 						commands++
 						if err := parses(c.words[1:]); err != nil {
 							t.Errorf("%s: %s: %v", name, c.text, err)
+						} else if len(c.words) > 1 && slices.Contains(ofRunning, c.words[1]) {
+							c.run(t, name, u, dir)
+							run++
 						}
 					default:
 						if !slices.Contains(ofOthers, strings.TrimRight(c.words[0], ")")) {
@@ -135,8 +146,8 @@ func TestPageExamples(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d requests, %d commands", requests, commands)
-	if requests < 25 || commands < 35 {
+	t.Logf("%d requests, %d commands, of which %d were run", requests, commands, run)
+	if requests < 25 || commands < 35 || run < 3 {
 		t.Error("some examples weren't found")
 	}
 }
@@ -150,12 +161,13 @@ type pageCommand struct {
 
 var (
 	statusComment = regexp.MustCompile(`^\s*# ([1-5]\d\d)\b`)
+	aComment      = regexp.MustCompile(`(^|\s)# .*`)
 	assignment    = regexp.MustCompile(`^[A-Z_]+=`)
 	shellWord     = regexp.MustCompile(`'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\]+`)
 	hereDocument  = regexp.MustCompile(`(?ms)<<'?END'?$.*?^END$`)
 	pageHost      = regexp.MustCompile(`https://img\.example\.com|http://localhost:8080`)
-	imageURL      = regexp.MustCompile(`https?://[^\s"'<>)]+`)
 	aKey          = regexp.MustCompile(`\$(KEY|ADMIN_KEY|TINTYPE_ROOT_KEY|TINTYPE_API_KEY)\b`)
+	aVariable     = regexp.MustCompile(`\$[A-Z_0-9]+`)
 )
 
 // commandsOf returns the commands of a block. Of a console they have a prompt, and the rest is
@@ -164,7 +176,7 @@ func commandsOf(code string, console bool) (all []pageCommand) {
 	code = strings.ReplaceAll(hereDocument.ReplaceAllString(code, ""), "\\\n", " ")
 	open := "" // of a text in quotes that goes over lines
 	for line := range strings.Lines(code) {
-		if line = open + line; strings.Count(line, "'")%2 == 1 && !statusComment.MatchString(line) && !strings.HasPrefix(line, "#") {
+		if line = open + line; strings.Count(aComment.ReplaceAllString(line, ""), "'")%2 == 1 {
 			open = strings.TrimSuffix(line, "\n") + " "
 			continue
 		}
@@ -224,8 +236,26 @@ func commandsOf(code string, console bool) (all []pageCommand) {
 	return all
 }
 
-// request sends a request of a page to the server, and says whether it did.
-func (c pageCommand) request(t *testing.T, page string, u *uploader, dir string) int {
+// run runs a command of tintype against the server.
+func (c pageCommand) run(t *testing.T, page string, u *uploader, dir string) {
+	t.Helper()
+	words := c.words[1:]
+	if i := slices.Index(words, ">"); i >= 0 {
+		words = words[:i]
+	}
+	for i, word := range words {
+		words[i] = pageHost.ReplaceAllString(word, u.url)
+	}
+	cmd := exec.CommandContext(t.Context(), "tintype", words...) // that testscript.Main put there
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TINTYPE_URL="+u.url, "TINTYPE_ROOT_KEY="+testRootKey)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: %s: %v\n%s", page, c.text, err, out)
+	}
+}
+
+// request sends a request of a page to the server, and says whether it did. A variable such as
+// $UPLOAD_ID is the field upload_id of an answer before it.
+func (c pageCommand) request(t *testing.T, page string, u *uploader, dir string, answered map[string]string) int {
 	t.Helper()
 	want := c.want
 	for part, status := range otherStatuses {
@@ -237,7 +267,8 @@ func (c pageCommand) request(t *testing.T, page string, u *uploader, dir string)
 		}
 	}
 	// What a page can't know is left out of it, such as an id.
-	if !pageHost.MatchString(c.text) || strings.Contains(c.text, "…") {
+	known := func(variable string) bool { return answered[variable] != "" }
+	if !pageHost.MatchString(c.text) && !slices.ContainsFunc(aVariable.FindAllString(c.text, -1), known) || strings.Contains(c.text, "…") {
 		return 0
 	}
 	args := []string{"-sS", "-D", "head", "-w", "%{http_code}"}
@@ -247,7 +278,13 @@ func (c pageCommand) request(t *testing.T, page string, u *uploader, dir string)
 			break
 		}
 		output = output || word == "-o"
-		args = append(args, aKey.ReplaceAllString(pageHost.ReplaceAllString(word, u.url), testRootKey))
+		word = aVariable.ReplaceAllStringFunc(pageHost.ReplaceAllString(word, u.url), func(variable string) string {
+			if aKey.MatchString(variable) {
+				return testRootKey
+			}
+			return cmp.Or(answered[variable], variable)
+		})
+		args = append(args, word)
 	}
 	if !output {
 		args = append(args, "-o", "answer")
@@ -270,6 +307,15 @@ func (c pageCommand) request(t *testing.T, page string, u *uploader, dir string)
 	}
 	if bytes.Contains(head, []byte("Tintype-Ignored:")) {
 		t.Errorf("%s: %s: the server ignores a parameter:\n%s", page, c.text, head)
+	}
+	if answer, _ := os.ReadFile(filepath.Join(dir, "answer")); !output {
+		var fields map[string]any
+		_ = json.Unmarshal(answer, &fields) // many answers are no JSON
+		for name, value := range fields {
+			if text, is := value.(string); is {
+				answered["$"+strings.ToUpper(name)] = text
+			}
+		}
 	}
 	return 1
 }
