@@ -97,8 +97,8 @@ bench: build ## speed, memory and looks beside plain libvips calls taken in the 
 	$(GO) run ./bench -isolation -n 200 -server $(BIN)
 	$(GO) run ./bench -table -server $(BIN) $(if $(CORPUS),-corpus '$(CORPUS)')
 
-bench-peers: build ## the same works by other servers beside ours (PEERS=dir has peers.json, which says how to start them, CORPUS=dir originals)
-	$(GO) run ./bench -table -server $(BIN) -peers '$(PEERS)' $(if $(CORPUS),-corpus '$(CORPUS)')
+bench-peers: build ## the same works by other servers beside ours (PEERS=dir has peers.json, which says how to start them, CORPUS=dir originals, ONLY='webp|hits' some of it)
+	$(GO) run ./bench -table -server $(BIN) -peers '$(PEERS)' $(if $(CORPUS),-corpus '$(CORPUS)') $(if $(ONLY),-only '$(ONLY)')
 
 hits: build ## processor time of a cache hit, beside nginx, Varnish and net/http in the same run (needs wrk, nginx, Varnish; two processors)
 	@scripts/hits

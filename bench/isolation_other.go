@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"io"
+	"regexp"
 )
 
 func runWorker() error { return errors.New("only on Linux") }
@@ -13,6 +14,6 @@ func measureIsolation(io.Writer, int, string) error {
 	return errors.New("isolation is measured on Linux only")
 }
 
-func printTable(io.Writer, string, string, string) error {
+func printTable(io.Writer, string, string, string, *regexp.Regexp) error {
 	return errors.New("whole servers are measured on Linux only")
 }

@@ -10,7 +10,7 @@
 //	go run ./bench -metric ssimulacra2 [-n 200] [-photos dir]
 //	go run ./bench -gallery dir
 //	go run ./bench -isolation [-n 40] [-server bin/tintype]
-//	go run ./bench -table -server bin/tintype [-peers dir] [-corpus dir]
+//	go run ./bench -table -server bin/tintype [-peers dir] [-corpus dir] [-only regexp]
 //
 // For most uses, run it without flags. It then makes variants in several ways, in turn, and
 // prints their processor time, bytes and scores, and the cost of marks (speed.go, marks.go).
@@ -25,7 +25,7 @@
 //   - -gallery writes a page with every operation, to look at (gallery.go).
 //   - -isolation measures the cost of worker processes (isolation.go).
 //   - -table measures a server from outside: its start, what works and hits cost in all of its
-//     processes, and their memory (table.go). With -peers, servers of other projects do the
+//     processes, their memory, and the scores of works (table.go). With -peers, servers of other projects do the
 //     same works in turn (target.go has the fields of their peers.json).
 //
 // The originals are drawn (originals.go). -photos uses the photographs of a folder instead
@@ -44,7 +44,7 @@ import (
 
 func main() {
 	n := flag.Int("n", 40, "variants of each kind")
-	only := flag.String("only", "", "regular expression of the cases to run, such as 'photo.jpg to webp'")
+	only := flag.String("only", "", "regular expression of the cases to run, such as 'photo.jpg to webp', or with -table 'webp|hits'")
 	photos := flag.String("photos", "", "folder of photographs to use instead of drawn ones")
 	quality := flag.Bool("quality", false, "sweep the encoders' qualities instead")
 	looks := flag.Bool("looks", false, "measure the looks of JPEG originals by reduction instead")
@@ -76,7 +76,7 @@ func main() {
 	case *gallery != "":
 		err = writeGallery(*gallery)
 	case *table:
-		err = printTable(os.Stdout, *binary, *others, *files)
+		err = printTable(os.Stdout, *binary, *others, *files, pattern)
 	case *isolation:
 		err = measureIsolation(os.Stdout, *n, *binary)
 	case *looks:

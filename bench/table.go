@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,12 +23,13 @@ import (
 const (
 	tableRounds = 3
 	inFlight    = 4
+	mostScored  = 8 // originals of a work
 )
 
 // printTable prints what a server costs as a whole: processor time and memory of all of its
 // processes, for works and for cache hits. With a folder of peers it measures them beside it,
-// in turn.
-func printTable(out io.Writer, binary, peersDir, corpusDir string) error {
+// in turn. Of starts, hits and works, which go by their keys, it measures those that the pattern matches.
+func printTable(out io.Writer, binary, peersDir, corpusDir string, only *regexp.Regexp) error {
 	scratch, err := os.MkdirTemp("", "tintype-bench-")
 	if err != nil {
 		return err
@@ -54,13 +56,18 @@ func printTable(out io.Writer, binary, peersDir, corpusDir string) error {
 		all = append(all, others...)
 	}
 	fmt.Fprintf(out, "libvips %s here; processor time and memory of whole process trees, %d requests in flight, %d rounds in turn\n", vips.Version(), inFlight, tableRounds)
-	if err := printStart(out, ours, c.dir, binary); err != nil {
+	if only.MatchString("start") {
+		if err := printStart(out, ours, c.dir, binary); err != nil {
+			return err
+		}
+	}
+	if err := printWorks(out, all, c, only); err != nil {
 		return err
 	}
-	if err := printWorks(out, all, c); err != nil {
-		return err
+	if only.MatchString("hits") {
+		return printHits(out, binary, scratch, c)
 	}
-	return printHits(out, binary, scratch, c)
+	return nil
 }
 
 // freePort returns a port, of which the next is free too.
@@ -136,8 +143,9 @@ type share struct {
 	memory   int64
 }
 
-// printWorks has the servers do all works, in turn, and prints what each variant cost.
-func printWorks(out io.Writer, all []*target, c corpus) error {
+// printWorks has the servers do works, in turn, and prints what each variant cost, and the mean
+// score of some (see ssimulacra2.go).
+func printWorks(out io.Writer, all []*target, c corpus, only *regexp.Regexp) error {
 	var up []*target
 	for _, t := range all {
 		if _, err := t.begin(c.dir); err != nil {
@@ -151,8 +159,11 @@ func printWorks(out io.Writer, all []*target, c corpus) error {
 		up = append(up, t)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "work\tserver\tCPU ms\tbytes\tMB at most\t")
+	fmt.Fprintln(table, "work\tserver\tCPU ms\tbytes\tMB at most\tscore\t")
 	for _, w := range works {
+		if !only.MatchString(w.key) {
+			continue
+		}
 		sums := make([]share, len(up))
 		for round := range tableRounds {
 			for i, t := range up {
@@ -164,13 +175,50 @@ func printWorks(out io.Writer, all []*target, c corpus) error {
 				}
 			}
 		}
+		scores, err := scores(w, up, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
 		for i, t := range up {
 			if s := sums[i]; s.requests > 0 {
-				fmt.Fprintf(table, "%s\t%s\t%.1f\t%d\t%.0f\t\n", w.name, t.Name, float64(s.used)/1e6/float64(s.requests), s.bytes/int64(s.requests), float64(s.memory)/1e6)
+				fmt.Fprintf(table, "%s\t%s\t%.1f\t%d\t%.0f\t%.2f\t\n", w.name, t.Name, float64(s.used)/1e6/float64(s.requests), s.bytes/int64(s.requests), float64(s.memory)/1e6, scores[i])
 			}
 		}
 	}
 	return table.Flush()
+}
+
+// scores returns the mean score of each server's variants of the first originals.
+func scores(w work, servers []*target, c corpus) ([]float64, error) {
+	sums := make([]float64, len(servers))
+	files := c.files[w.folder]
+	files = files[:min(len(files), mostScored)]
+	for _, file := range files {
+		original, err := os.ReadFile(filepath.Join(c.dir, file))
+		if err != nil {
+			return nil, err
+		}
+		references, err := decode(original)
+		if err != nil {
+			return nil, err
+		}
+		for i, t := range servers {
+			url := t.address(w, file, w.width)
+			if url == "" {
+				continue
+			}
+			b, err := get(url)
+			if err != nil {
+				return nil, err
+			}
+			score, err := compareFrames(references, b)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", t.Name, err)
+			}
+			sums[i] += score / float64(len(files))
+		}
+	}
+	return sums, nil
 }
 
 // do asks for the variants of one round, each of which is another.
