@@ -214,8 +214,9 @@ func TestRadius(t *testing.T) {
 	} {
 		for _, original := range [][]byte{file, pngBytes(t, disc(80, red)), jpegBytes(t, image.NewGray(image.Rect(0, 0, 40, 30)))} {
 			got := decode(t, run(t, original, "q=95&radius=max&"+k.query, k.format).Data)
-			wantColor(t, got, 0, 0, k.corner, 10)
-			wantColor(t, got, got.Rect.Dx()-1, got.Rect.Dy()-1, k.corner, 10)
+			const tolerance = 14 // blue beside an edge in a JPEG of jpegli, 10 without it
+			wantColor(t, got, 0, 0, k.corner, tolerance)
+			wantColor(t, got, got.Rect.Dx()-1, got.Rect.Dy()-1, k.corner, tolerance)
 		}
 	}
 }

@@ -35,7 +35,7 @@ const (
 	perPixelTIFFOut   = 14
 	perPixelAVIF      = 40
 	perPixelAVIFAlpha = 56
-	perPixelJXL       = 96
+	perPixelJXL       = 102
 	perPixelJXLAlpha  = 125
 	perPixelLossy     = 16 // WebP
 	perPixelLossless  = 48 // lossless, or with alpha, which is always lossless
