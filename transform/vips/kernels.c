@@ -1013,9 +1013,39 @@ neon_means_across(const uint8_t *row, int across, int bands, int width, uint8_t 
 	means_across_plain(row - x * step, across, bands, x, width, to);
 }
 
+/* Eight levels of a colour: luma as a sum, and the shares of both chromas. */
+static inline uint8x8_t
+neon_colour(const int32x4_t luma[2], int16x8_t blue, int of_blue, int16x8_t red, int of_red)
+{
+	const int shift = COLOUR_BITS + SAMPLE_BITS;
+	int32x4_t low = vmlal_n_s16(vmlal_n_s16(luma[0], vget_low_s16(blue), of_blue), vget_low_s16(red), of_red);
+	int32x4_t high = vmlal_n_s16(vmlal_n_s16(luma[1], vget_high_s16(blue), of_blue), vget_high_s16(red), of_red);
+
+	return vqmovun_s16(vcombine_s16(vqmovn_s32(vshrq_n_s32(low, shift)), vqmovn_s32(vshrq_n_s32(high, shift))));
+}
+
+static void
+neon_colours(const int16_t *luma, const int16_t *blue, const int16_t *red, int n, uint8_t *to)
+{
+	const int16x8_t grey = vdupq_n_s16(128 << SAMPLE_BITS);
+	const int32x4_t half = vdupq_n_s32(1 << (COLOUR_BITS + SAMPLE_BITS - 1));
+	int x = 0;
+
+	for (; x + 8 <= n; x += 8) {
+		int16x8_t v = vld1q_s16(luma + x);
+		int32x4_t y[2] = { vmlal_n_s16(half, vget_low_s16(v), 1 << COLOUR_BITS),
+			vmlal_n_s16(half, vget_high_s16(v), 1 << COLOUR_BITS) };
+		int16x8_t b = vqsubq_s16(vld1q_s16(blue + x), grey), r = vqsubq_s16(vld1q_s16(red + x), grey);
+		uint8x8x3_t pixels = { { neon_colour(y, b, 0, r, RED_OF_RED),
+			neon_colour(y, b, GREEN_OF_BLUE, r, GREEN_OF_RED), neon_colour(y, b, BLUE_OF_BLUE, r, 0) } };
+		vst3_u8(to + 3 * x, pixels);
+	}
+	plain_colours(luma + x, blue + x, red + x, n - x, to + 3 * x);
+}
+
 static const TintypeKernels neon = {
 	"neon", neon_weigh, neon_down_bytes, neon_down_samples, neon_across_bytes, neon_across_samples, neon_dots,
-	neon_add_lines, neon_means, neon_add_samples, neon_means_across, plain_colours
+	neon_add_lines, neon_means, neon_add_samples, neon_means_across, neon_colours
 };
 
 const TintypeKernels *const *
