@@ -53,7 +53,7 @@ func TestCosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &meter{}
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) })
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) }))
 
 	typical := func(namespace string) *workspace.Workspace { // about 2 kB
 		w := workspace.New(namespace)

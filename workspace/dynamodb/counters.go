@@ -256,7 +256,7 @@ func (s *Store) Lease(ctx context.Context, r limit.Request) (limit.Grant, error)
 		return grant(0, getNumber(i, "used"))
 	}
 	for {
-		out, err := s.client.UpdateItem(within, &dynamodb.UpdateItemInput{
+		out, err := s.client.updateItem(within, &dynamodb.UpdateItemInput{
 			TableName: &s.table, Key: k,
 			UpdateExpression:    aws.String("ADD used :want SET " + ttl + " = :until"),
 			ConditionExpression: aws.String("attribute_not_exists(used) OR used <= :room"),
@@ -289,7 +289,7 @@ func (s *Store) Return(ctx context.Context, r limit.Request, g limit.Grant, unus
 	}
 	within, cancel := s.bound(ctx)
 	defer cancel()
-	_, err := s.client.UpdateItem(within, &dynamodb.UpdateItemInput{
+	_, err := s.client.updateItem(within, &dynamodb.UpdateItemInput{
 		TableName: &s.table, Key: leaseKey(r, g.Start),
 		UpdateExpression:          aws.String("ADD used :back"),
 		ConditionExpression:       aws.String("used >= :unused"),

@@ -67,7 +67,7 @@ const (
 
 // Store is a [workspace.Store] in a DynamoDB table. It is safe for concurrent use.
 type Store struct {
-	client    *dynamodb.Client
+	client    client
 	transport *awshttp.BuildableClient
 	table     string
 	region    string
@@ -181,7 +181,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.New("DynamoDB store: it needs a region: add ?region=REGION to the URL, or set AWS_REGION")
 	}
 	s.region = loaded.Region
-	s.client = dynamodb.NewFromConfig(loaded, func(o *dynamodb.Options) {
+	s.client = of(dynamodb.NewFromConfig(loaded, func(o *dynamodb.Options) {
 		if l.Endpoint != "" {
 			o.BaseEndpoint = &l.Endpoint
 		}
@@ -193,7 +193,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		if s.watch != nil {
 			o.APIOptions = append(o.APIOptions, s.watchCalls)
 		}
-	})
+	}))
 	return s, nil
 }
 

@@ -140,7 +140,7 @@ func (s *Store) readShard(ctx context.Context, shard int, after int64, do func(w
 // transaction, so that both are from the same moment.
 func (s *Store) forgotten(ctx context.Context, shard int, n int64) (bool, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		out, err := s.client.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+		out, err := s.client.transactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
 			{Get: &types.Get{TableName: &s.table, Key: headKey(shard)}},
 			{Get: &types.Get{TableName: &s.table, Key: changeKey(shard, n)}},
 		}})

@@ -27,7 +27,7 @@ func TestFeedWithABrokenShard(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := -1
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) {
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("break",
 				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -37,7 +37,7 @@ func TestFeedWithABrokenShard(t *testing.T) {
 					return next.HandleInitialize(ctx, in)
 				}), middleware.Before)
 		})
-	})
+	}))
 	_, cursor, err := s.Changes(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -161,7 +161,7 @@ func (s *Store) beginFold(ctx context.Context, part int, f *folded, blocks []blo
 	}
 	within, cancel := s.bound(ctx)
 	defer cancel()
-	_, err = s.client.PutItem(within, &dynamodb.PutItemInput{
+	_, err = s.client.putItem(within, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: with(key(tallyPK(part), foldSK), item{"n": number(next.n), "json": text(string(data))}),
 		ConditionExpression: same.expression(), ExpressionAttributeValues: same.values,
 	})
@@ -238,7 +238,7 @@ func (s *Store) updateAll(ctx context.Context, updates []*dynamodb.UpdateItemInp
 		writing.Go(func() {
 			for u := range work {
 				within, done := s.bound(ctx)
-				_, err := s.client.UpdateItem(within, u)
+				_, err := s.client.updateItem(within, u)
 				done()
 				if _, made := conditionFailed(err); err != nil && !made {
 					cancel(err)

@@ -22,7 +22,7 @@ func openTally(t *testing.T, url string, watch ...func(*middleware.Stack) error)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, watch...) })
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, watch...) }))
 	return s
 }
 

@@ -84,7 +84,7 @@ func TestPurgeWriteUnits(t *testing.T) {
 	full, _ = full.Add(paths(workspace.MaxRecentPurges - len(full.Purges) - 2)...)
 	write(t, s, "w1", full, sumsPerSnapshot-1)
 	m := &writeMeter{}
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) })
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) }))
 	var units [2]int
 	l := full
 	for i := range units {
@@ -115,7 +115,7 @@ func TestPurgeWriteUnits(t *testing.T) {
 func TestPurgesTogetherAreOneWrite(t *testing.T) {
 	s := purgeStore(t)
 	m, sent := &writeMeter{}, &scale{}
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch, sent.watch) })
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch, sent.watch) }))
 	if _, _, err := s.AddPurges(t.Context(), "acme", "w1", workspace.PurgeLog{}, paths(1000), workspace.AuditEntry{Action: "purge"}); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestPurgeOfAFullLogIsCheap(t *testing.T) {
 	full := fullLog()
 	write(t, s, "w1", full, 0)
 	m := &scale{}
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) })
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, m.watch) }))
 
 	read, err := s.PurgeLog(t.Context(), "w1", workspace.PurgeLog{})
 	if err != nil {

@@ -67,7 +67,7 @@ func TestPurgeWithoutASnapshot(t *testing.T) {
 	l, _ = l.Add(paths(workspace.MaxRecentPurges - len(l.Purges) - 1)...)
 	write(t, s, "w1", l, sumsPerSnapshot-1)
 	refused, room := 0, false
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) {
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("no room",
 				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -80,7 +80,7 @@ func TestPurgeWithoutASnapshot(t *testing.T) {
 					return next.HandleInitialize(ctx, in)
 				}), middleware.Before)
 		})
-	})
+	}))
 	snapshot := func() int64 {
 		t.Helper()
 		i, err := s.get(t.Context(), purgeKey("w1"))

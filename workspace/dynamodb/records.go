@@ -271,7 +271,7 @@ func (s *Store) putAll(ctx context.Context, items []item) error {
 // batch makes up to 25 writes, not as a transaction.
 func (s *Store) batch(ctx context.Context, requests []types.WriteRequest) error {
 	for pause := firstPause; len(requests) > 0; pause = min(2*pause, maxPause) {
-		out, err := s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: requests}})
+		out, err := s.client.batchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.table: requests}})
 		if err != nil {
 			return err
 		}
@@ -318,7 +318,7 @@ func (s *Store) BeginReplay(ctx context.Context, k, fingerprint string) (prior *
 	within, cancel := s.bound(ctx)
 	defer cancel()
 	now, me := s.now(), rand.Text()
-	_, err = s.client.PutItem(within, &dynamodb.PutItemInput{
+	_, err = s.client.putItem(within, &dynamodb.PutItemInput{
 		TableName: &s.table,
 		Item: with(answerKey(k), item{
 			"fingerprint": text(fingerprint), "nonce": text(me),
@@ -355,7 +355,7 @@ func (s *Store) FinishReplay(ctx context.Context, k string, a workspace.Answer) 
 	within, cancel := s.bound(ctx)
 	defer cancel()
 	until := s.now().Add(workspace.AnswerKept)
-	_, err = s.client.PutItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(answerKey(k), item{
+	_, err = s.client.putItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(answerKey(k), item{
 		"fingerprint": text(a.Fingerprint), "sealed": text(sealed), "due": number(until.Unix()), ttl: seconds(until),
 	})})
 	return s.failure(ctx, err)
@@ -365,6 +365,6 @@ func (s *Store) FinishReplay(ctx context.Context, k string, a workspace.Answer) 
 func (s *Store) ForgetReplay(ctx context.Context, k string) error {
 	within, cancel := s.bound(ctx)
 	defer cancel()
-	_, err := s.client.DeleteItem(within, &dynamodb.DeleteItemInput{TableName: &s.table, Key: answerKey(k)})
+	_, err := s.client.deleteItem(within, &dynamodb.DeleteItemInput{TableName: &s.table, Key: answerKey(k)})
 	return s.failure(ctx, err)
 }

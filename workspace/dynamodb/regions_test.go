@@ -74,9 +74,9 @@ func (g *globalTable) replicate(partitions ...string) {
 		case reflect.DeepEqual(latest, now[1-from][name]):
 		case latest == nil:
 			k := names[name]
-			_, err = to.client.DeleteItem(g.t.Context(), &dynamodb.DeleteItemInput{TableName: &to.table, Key: key(getText(k, pk), getText(k, sk))})
+			_, err = to.client.deleteItem(g.t.Context(), &dynamodb.DeleteItemInput{TableName: &to.table, Key: key(getText(k, pk), getText(k, sk))})
 		default:
-			_, err = to.client.PutItem(g.t.Context(), &dynamodb.PutItemInput{TableName: &to.table, Item: latest})
+			_, err = to.client.putItem(g.t.Context(), &dynamodb.PutItemInput{TableName: &to.table, Item: latest})
 		}
 		if err != nil {
 			g.t.Fatal(err)
@@ -91,7 +91,7 @@ func (g *globalTable) items(region int) map[string]item {
 	g.t.Helper()
 	all := map[string]item{}
 	s := g.regions[region]
-	pages := dynamodb.NewScanPaginator(s.client, &dynamodb.ScanInput{TableName: &s.table, ConsistentRead: aws.Bool(true)})
+	pages := dynamodb.NewScanPaginator(dynamodb.New(s.client.options()), &dynamodb.ScanInput{TableName: &s.table, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.t.Context())
 		if err != nil {

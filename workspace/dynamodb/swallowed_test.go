@@ -22,7 +22,7 @@ import (
 
 // failing makes requests of one kind fail several times, as the service would.
 func failing(s *Store, kind string, times *atomic.Int64, err error) {
-	s.client = dynamodb.New(s.client.Options(), func(o *dynamodb.Options) {
+	s.client = of(dynamodb.New(s.client.options(), func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("failing",
 				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -32,7 +32,7 @@ func failing(s *Store, kind string, times *atomic.Int64, err error) {
 					return next.HandleInitialize(ctx, in)
 				}), middleware.Before)
 		})
-	})
+	}))
 }
 
 var errDenied = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}

@@ -25,7 +25,7 @@ func (s *Store) errNoTable() error {
 // request, expiring items, point-in-time recovery. It doesn't change a table that is
 // configured.
 func (s *Store) Init(ctx context.Context) (created bool, err error) {
-	_, err = s.client.CreateTable(ctx, &dynamodb.CreateTableInput{
+	_, err = s.client.createTable(ctx, &dynamodb.CreateTableInput{
 		TableName: &s.table, BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{
 			{AttributeName: aws.String(pk), AttributeType: types.ScalarAttributeTypeS},
@@ -41,7 +41,7 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 		return false, s.failure(ctx, err)
 	}
 	created = !there
-	waiter := dynamodb.NewTableExistsWaiter(describer{s.client}, func(o *dynamodb.TableExistsWaiterOptions) {
+	waiter := dynamodb.NewTableExistsWaiter(s.client, func(o *dynamodb.TableExistsWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 200*time.Millisecond, 5*time.Second
 	})
 	if err := waiter.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &s.table}, 5*time.Minute); err != nil {
@@ -59,7 +59,7 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 			return created, fmt.Errorf("turning on point-in-time recovery (allow it, and run this again): %w", s.failure(ctx, err))
 		}
 	}
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err = s.client.putItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: with(metaKey, item{"format": number(format), "token": text(s.codec.Token())}),
 		ConditionExpression: absent.expression(),
 	})
@@ -74,7 +74,7 @@ func (s *Store) Init(ctx context.Context) (created bool, err error) {
 // are accepted.
 func (s *Store) recoverable(ctx context.Context) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		_, err := s.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
+		_, err := s.client.updateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
 			TableName:                        &s.table,
 			PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
 		})
@@ -94,7 +94,7 @@ func (s *Store) recoverable(ctx context.Context) error {
 // Recovery reports whether point-in-time recovery of the table is on. The process needs the
 // right to ask.
 func (s *Store) Recovery(ctx context.Context) (on bool, err error) {
-	out, err := s.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &s.table})
+	out, err := s.client.describeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &s.table})
 	if err != nil {
 		return false, s.failure(ctx, err)
 	}
@@ -105,14 +105,14 @@ func (s *Store) Recovery(ctx context.Context) (on bool, err error) {
 
 // expire makes the service delete expired items.
 func (s *Store) expire(ctx context.Context) error {
-	out, err := s.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &s.table})
+	out, err := s.client.describeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &s.table})
 	if err != nil {
 		return err
 	}
 	if out.TimeToLiveDescription != nil && aws.ToString(out.TimeToLiveDescription.AttributeName) == ttl {
 		return nil
 	}
-	_, err = s.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+	_, err = s.client.updateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName: &s.table, TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(ttl), Enabled: aws.Bool(true)},
 	})
 	return err
@@ -166,7 +166,7 @@ func (s *Store) Rekey(ctx context.Context) (written int, err error) {
 	if err != nil {
 		return written, s.failure(ctx, err)
 	}
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err = s.client.putItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: with(metaKey, item{"format": number(format), "token": text(s.codec.Token())}),
 	})
 	return written, s.failure(ctx, err)
@@ -191,20 +191,11 @@ func (s *Store) rekey(ctx context.Context, namespace string) error {
 			return err
 		}
 		same := sameVersion(old)
-		_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+		_, err = s.client.putItem(ctx, &dynamodb.PutItemInput{
 			TableName: &s.table, Item: i, ConditionExpression: same.expression(), ExpressionAttributeValues: same.values,
 		})
 		if _, changed := conditionFailed(err); !changed {
 			return err
 		}
 	}
-}
-
-// A describer is what the waiter needs of a client. With the client itself as an interface, the
-// linker would keep all of its operations, 1.5 MB of the program.
-type describer struct{ client *dynamodb.Client }
-
-// DescribeTable implements [dynamodb.DescribeTableAPIClient].
-func (d describer) DescribeTable(ctx context.Context, in *dynamodb.DescribeTableInput, options ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
-	return d.client.DescribeTable(ctx, in, options...)
 }

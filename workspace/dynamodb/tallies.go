@@ -143,7 +143,7 @@ func (s *Store) putBlock(ctx context.Context, part int, t, rows workspace.Tally,
 	if err != nil {
 		return err
 	}
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: with(key(tallyPK(part), blockSK(t.ID, t.Seq)), item{
+	_, err = s.client.putItem(ctx, &dynamodb.PutItemInput{TableName: &s.table, Item: with(key(tallyPK(part), blockSK(t.ID, t.Seq)), item{
 		"data": &types.AttributeValueMemberB{Value: data}, ttl: expires,
 	})})
 	return err
@@ -293,7 +293,7 @@ func (s *Store) unfoldedPart(ctx context.Context, n int) (*unfolded, error) {
 	}
 	// One page, which is a megabyte. A part has more only where some hundred thousand rows wait,
 	// and then the counts are as old as the last fold.
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+	out, err := s.client.query(ctx, &dynamodb.QueryInput{
 		TableName: &s.table, KeyConditionExpression: aws.String("pk = :pk"), ExpressionAttributeValues: item{":pk": text(tallyPK(n))}, ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {

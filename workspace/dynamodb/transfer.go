@@ -118,7 +118,7 @@ func (s *Store) scan(ctx context.Context, attributes string, do func(item) error
 	}
 	for {
 		within, cancel := s.bound(ctx)
-		out, err := s.client.Scan(within, in)
+		out, err := s.client.scan(within, in)
 		cancel()
 		if err != nil {
 			return s.failure(ctx, err)
@@ -385,7 +385,7 @@ func (s *Store) beginImport(ctx context.Context, replace bool) error {
 	}
 	within, cancel = s.bound(ctx)
 	defer cancel()
-	_, err = s.client.PutItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(meta, item{"format": number(importing)})})
+	_, err = s.client.putItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(meta, item{"format": number(importing)})})
 	return s.failure(ctx, err)
 }
 
@@ -416,14 +416,14 @@ func (s *Store) endImport(ctx context.Context, token string) error {
 	defer cancel()
 	for shard := range shards {
 		// A change that isn't there tells servers that their place in the feed is gone.
-		_, err := s.client.UpdateItem(within, &dynamodb.UpdateItemInput{
+		_, err := s.client.updateItem(within, &dynamodb.UpdateItemInput{
 			TableName: &s.table, Key: headKey(shard), UpdateExpression: aws.String("ADD n :one"), ExpressionAttributeValues: item{":one": number(1)},
 		})
 		if err != nil {
 			return s.failure(ctx, err)
 		}
 	}
-	_, err := s.client.PutItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(metaKey, item{"format": number(format), "token": text(token)})})
+	_, err := s.client.putItem(within, &dynamodb.PutItemInput{TableName: &s.table, Item: with(metaKey, item{"format": number(format), "token": text(token)})})
 	return s.failure(ctx, err)
 }
 

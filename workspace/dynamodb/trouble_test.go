@@ -138,7 +138,7 @@ func TestFeedWithGaps(t *testing.T) {
 
 func remove(t *testing.T, s *Store, k item) {
 	t.Helper()
-	if _, err := s.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &s.table, Key: k}); err != nil {
+	if _, err := s.client.deleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &s.table, Key: k}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -165,7 +165,7 @@ func (s *Store) transact(ctx context.Context, token string, steps []step) (reaso
 	for _, st := range steps {
 		in.TransactItems = append(in.TransactItems, st.TransactWriteItem)
 	}
-	_, err = s.client.TransactWriteItems(ctx, in)
+	_, err = s.client.transactWriteItems(ctx, in)
 	e, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok || len(e.CancellationReasons) != len(steps) {
 		return nil, err
@@ -200,7 +200,7 @@ func wait(ctx context.Context, pause time.Duration) error {
 
 // get reads the present item, or nil.
 func (s *Store) get(ctx context.Context, k item) (item, error) {
-	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: k, ConsistentRead: aws.Bool(true)})
+	out, err := s.client.getItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: k, ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (s *Store) get(ctx context.Context, k item) (item, error) {
 func (s *Store) getMany(ctx context.Context, keys []item, do func(item) error) error {
 	ask := types.KeysAndAttributes{ConsistentRead: aws.Bool(true), Keys: keys}
 	for pause := firstPause; len(ask.Keys) > 0; pause = min(2*pause, maxPause) {
-		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: ask}})
+		out, err := s.client.batchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{s.table: ask}})
 		if err != nil {
 			return err
 		}
@@ -284,7 +284,7 @@ func (s *Store) page(ctx context.Context, in *dynamodb.QueryInput, each time.Dur
 		ctx, cancel = context.WithTimeout(ctx, each)
 		defer cancel()
 	}
-	return s.client.Query(ctx, in)
+	return s.client.query(ctx, in)
 }
 
 // unmarshal reads the JSON in an item.
