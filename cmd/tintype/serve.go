@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -31,6 +30,7 @@ import (
 	"github.com/tintype/tintype/origin/bucket"
 	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
+	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
 )
@@ -58,7 +58,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	s.runBackground()
 	fronts := s.fronts()
 	s.announceAll()
-	go debug.FreeOSMemory() // what only the start needed
+	go worker.GiveBack()
 	return serveUntil(ctx, fronts, s.server, c.Drain, stopTime-flushTime-closeTime, log)
 }
 
