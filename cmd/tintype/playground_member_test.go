@@ -138,7 +138,7 @@ func TestPlaygroundOfMembers(t *testing.T) {
 	if n := eval[int](d.tab, `(document.querySelector('#snippet-img').textContent.match(/sig=/g) ?? []).length`); n != 3 {
 		t.Errorf("%d URLs of the <img> are signed, want 3", n)
 	}
-	if text := d.text("#snippet-framework"); !strings.Contains(text, url+"/v1/workspaces/acme/sign") || strings.Contains(text, "sig=") {
+	if text := d.text("#snippet-framework"); !strings.Contains(text, url+"/v1/workspaces/acme/sign") || !strings.Contains(text, `url: "`+url+`/acme/`) || strings.Contains(text, "sig=") {
 		t.Errorf("for a framework: %s", text)
 	}
 	if columns := eval[string](d.tab, `getComputedStyle(document.querySelector('.use')).gridTemplateColumns`); strings.Contains(columns, " ") {

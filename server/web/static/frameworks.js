@@ -68,11 +68,12 @@ image: { providers: { tintype: { provider: '~/providers/tintype.ts' } } }
 };
 
 // A URL of a private image is signed by a server, with a key that no browser has.
+// It answers a full URL to a full URL: the page is on another host.
 const onServer = (base, namespace, path) => `// on your server, with an API key that may write
 const answer = await fetch('${base}/v1/workspaces/${namespace}/sign', {
   method: 'POST',
   headers: { Authorization: \`Bearer \${process.env.TINTYPE_API_KEY}\`, 'Content-Type': 'application/json' },
-  body: JSON.stringify({ url: ${quoted(path)}, expires_in: 3600 }),
+  body: JSON.stringify({ url: ${quoted(base + path)}, expires_in: 3600 }),
 })
 const { signed_url } = await answer.json()`;
 
