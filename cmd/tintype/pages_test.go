@@ -29,9 +29,9 @@ var runWhole = []string{"start.md", "walkthrough.md", "deploy.md", "clients.md",
 // ofOthers are the commands of pages that aren't pageHost.
 var ofOthers = []string{"base64", "cat", "chmod", "docker", "echo", "export", "go", "grep", "head", "install", "jq", "make", "npx", "openssl", "scripts/soak", "systemctl", "tail"}
 
-// ofRunning are the commands of tintype that are run against the server. The others start a server, need
+// ofRunning are the commands of tintype that are run, against the server. The others start a server, need
 // another store, or never end.
-var ofRunning = []string{"apply", "key", "mark", "purge"}
+var ofRunning = []string{"apply", "key", "mark", "purge", "sign"}
 
 // otherStatuses are the statuses of requests of pages that this server can't answer as they are meant.
 var otherStatuses = map[string]string{
@@ -247,7 +247,7 @@ func (c pageCommand) run(t *testing.T, page string, u *uploader, dir string) {
 		words[i] = pageHost.ReplaceAllString(word, u.url)
 	}
 	cmd := exec.CommandContext(t.Context(), "tintype", words...) // that testscript.Main put there
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TINTYPE_URL="+u.url, "TINTYPE_ROOT_KEY="+testRootKey)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TINTYPE_URL="+u.url, "TINTYPE_ROOT_KEY="+testRootKey, "TINTYPE_SIGNING_SECRET="+strings.Repeat("0", 64))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: %s: %v\n%s", page, c.text, err, out)
 	}
