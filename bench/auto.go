@@ -91,7 +91,12 @@ func tryQualities(name, photos string) error {
 				t.Score, t.Bytes = e.Score, e.Bytes
 			}
 			for _, q := range t.Quality[len(t.Score):] {
-				data, err := export(picture, way.format, settings{quality: q, effort: autoEffort[way.format], full: way.full})
+				var data []byte
+				if way.format == transform.JPEG {
+					data, err = vips.EncodeJPEG(p, q, way.full)
+				} else {
+					data, err = export(picture, way.format, settings{quality: q, effort: autoEffort[way.format], full: way.full})
+				}
 				if err != nil {
 					return err
 				}

@@ -67,12 +67,27 @@ func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 		})
 		return data, err
 	}
-	full := t.full || t.quality >= fullFromQuality
-	quality, distance, tuned := jpegTables(t.quality, full, image.Bands == 3)
+	return writeJPEG(image, t.quality, t.full || t.quality >= fullFromQuality, t.job.Options.Progressive)
+}
+
+// EncodeJPEG returns a picture as the engine writes it at a quality on the scale of the standard's
+// tables, from 1 to 100, with the full resolution of colours or half of it. The model of q=auto is
+// fitted to these files.
+func EncodeJPEG(p Pixels, quality int, full bool) ([]byte, error) {
+	image, err := govips.NewImageFromMemory(p.Levels, p.Width, p.Height, p.Bands, govips.BandFormatUchar, govips.InterpretationSRGB)
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close()
+	return writeJPEG(vipsImage(image), quality, full, false)
+}
+
+func writeJPEG(image *C.VipsImage, quality int, full, progressive bool) ([]byte, error) {
+	own, distance, tuned := jpegTables(quality, full, image.Bands == 3)
 	flag := map[bool]C.int{true: 1}
 	var data unsafe.Pointer
 	var size C.size_t
-	if C.tintype_jpeg(image, C.int(quality), C.double(distance), flag[tuned], flag[full], flag[t.job.Options.Progressive], &data, &size) != 0 {
+	if C.tintype_jpeg(image, C.int(own), C.double(distance), flag[tuned], flag[full], flag[progressive], &data, &size) != 0 {
 		return nil, errors.New(lastError())
 	}
 	defer C.free(data)
