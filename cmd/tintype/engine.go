@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/tintype/tintype/transform"
 	"github.com/tintype/tintype/transform/vips"
@@ -26,8 +27,15 @@ func newWorkerEngine(log *slog.Logger) (transform.Engine, error) {
 	engine, err := newEngine(log)
 	if err == nil {
 		vips.Warm(context.Background())
+		vips.ForgetProgram()
 	}
 	return engine, err
+}
+
+// giveBack gives memory back to the system that only the start needed.
+func giveBack() {
+	debug.FreeOSMemory()
+	vips.ForgetProgram()
 }
 
 func engineVersion() string { return vips.Version() }

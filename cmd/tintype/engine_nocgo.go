@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/tintype/tintype/transform"
 )
@@ -16,6 +17,8 @@ func newEngine(*slog.Logger) (transform.Engine, error) {
 }
 
 func newWorkerEngine(log *slog.Logger) (transform.Engine, error) { return newEngine(log) }
+
+func giveBack() { debug.FreeOSMemory() }
 
 func engineVersion() string { return "missing" }
 

@@ -30,7 +30,6 @@ import (
 	"github.com/tintype/tintype/origin/bucket"
 	"github.com/tintype/tintype/purgehook"
 	"github.com/tintype/tintype/server"
-	"github.com/tintype/tintype/transform/worker"
 	"github.com/tintype/tintype/workspace"
 	"github.com/tintype/tintype/workspace/cached"
 )
@@ -58,7 +57,7 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	s.runBackground()
 	fronts := s.fronts()
 	s.announceAll()
-	go worker.GiveBack()
+	go giveBack()
 	return serveUntil(ctx, fronts, s.server, c.Drain, stopTime-flushTime-closeTime, log)
 }
 

@@ -15,6 +15,7 @@
 // A worker is a child of the zygote's parent (CLONE_PARENT): the pool can wait for it, and
 // it lives on when the zygote ends.
 
+#include "forget.h"
 #include "zygote.h"
 
 #ifndef __linux__
@@ -218,6 +219,7 @@ static gboolean start(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+  tintype_forget(); // a fork maps what it uses itself
   return TRUE;
 }
 

@@ -76,8 +76,9 @@ func prepare(s setup, start func() (transform.Engine, error)) (transform.Engine,
 	if err != nil {
 		return nil, ready{Failed: plain(err.Error())}
 	}
-	GiveBack() // before the sandbox, from which the program can't be opened
-	return engine, lockIn(s.Sandbox)
+	state := lockIn(s.Sandbox)
+	debug.FreeOSMemory() // of the start
+	return engine, state
 }
 
 // A worker is the state of a worker process. One goroutine reads messages and another runs

@@ -1,17 +1,21 @@
-package worker
+//go:build cgo
+
+package vips_test
 
 import (
 	"os"
 	"regexp"
 	"strconv"
 	"testing"
+
+	"github.com/tintype/tintype/transform/vips"
 )
 
-// TestGiveBack: pages of the program that are not needed leave memory, and come back where they
+// TestForgetProgram: pages of the program that are not needed leave memory, and come back where they
 // are.
-func TestGiveBack(t *testing.T) {
+func TestForgetProgram(t *testing.T) {
 	before := programMemory(t)
-	GiveBack()
+	vips.ForgetProgram()
 	if after := programMemory(t); after >= before {
 		t.Errorf("%d kB of the program in memory, %d before", after, before)
 	}
