@@ -8,7 +8,7 @@ const image = tintype(process.env.NEXT_PUBLIC_TINTYPE_URL);
 async function Picture({ src, alt }: { src: string; alt: string }) {
   const signing = { secret: process.env.TINTYPE_SIGNING_SECRET!, expiresIn: 3600 };
   const blur = await fetch(await sign(image.placeholder(src, "thumbhash", { format: "datauri" }), signing));
-  const img = image.img(src, { w: 480, h: 320, fit: "cover" }, { dprs: [1, 2], placeholder: await blur.text() });
+  const img = image.img(src, { w: 480, h: 320, fit: "cover" }, { dprs: [1, 2], placeholder: blur.ok ? await blur.text() : undefined });
   return <img {...props(await signPicture(img, signing))} alt={alt} />;
 }
 
