@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-#pragma STDC FP_CONTRACT OFF
+#include "exact.h"
 
 #define WHITE 203.0 /* cd/m² */
 #define HLG_PEAK 1000.0 /* cd/m², what a level of 1 means */

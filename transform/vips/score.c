@@ -11,13 +11,10 @@
  * rounding along. An exact filter gives up to 3 points more. So every step is rounded as in
  * the original tool (ssimulacra2 of libjxl, on a processor that multiplies and adds at once).
  *
- * Vectors are those of GCC and clang. Nothing is contracted but what fma says, so that every
- * processor gets the same result to the bit.
+ * Vectors are those of GCC and clang. Nothing is contracted but what fma says.
  */
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("O3", "fp-contract=off")
+#ifndef __clang__
+#pragma GCC optimize("O3")
 #endif
 
 #pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed only to functions that are inlined */
@@ -27,6 +24,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "exact.h"
 
 #define LANES 8
 #define RADIUS 5             /* of the blur */

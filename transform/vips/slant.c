@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "exact.h"
+
 #define MOST_BANDS 6
 
 typedef struct {
