@@ -51,7 +51,7 @@ func TestWebPEffort(t *testing.T) {
 		}
 		return out
 	})
-	if own, large := len(run(t, orbit, "q=80", transform.WebP).Data), usual(orbit, 85, -1); own*100 > large*98 {
+	if own, large := len(run(t, orbit, "q=80", transform.WebP).Data), usual(orbit, 85, -1); own*100 > large*99 { // a newer libwebp saves 1.5 %
 		t.Errorf("an animation: %d bytes, and %d with effort 2", own, large)
 	}
 }
