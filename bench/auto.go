@@ -132,7 +132,7 @@ func readTrials(name string) (map[string]trial, error) {
 	return trials, nil
 }
 
-var autoEffort = map[transform.Format]int{transform.WebP: 2, transform.AVIF: 0, transform.JXL: 3}
+var autoEffort = map[transform.Format]int{transform.WebP: 2, transform.AVIF: 1, transform.JXL: 3}
 
 // heldOut reports whether a picture is for judging only: half of them are. Those whose names
 // begin alike are on the same side, since they may show the same.

@@ -42,7 +42,7 @@ func sweep(out io.Writer, photos string) error {
 		settings
 	}{
 		{transform.WebP, settings{effort: 2}},
-		{transform.AVIF, settings{effort: 0}},
+		{transform.AVIF, settings{effort: 1}},
 		{transform.JXL, settings{effort: 3}},
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)

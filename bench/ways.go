@@ -113,7 +113,7 @@ func callsWith(original []byte, width int, to transform.Format, keep int) ([]byt
 		transform.JPEG: {quality: 80},
 		transform.PNG:  {effort: 1, filter: govips.PngFilterPaeth},
 		transform.WebP: webp,
-		transform.AVIF: {quality: 71, effort: 0},
+		transform.AVIF: {quality: 71, effort: 1},
 		transform.GIF:  {effort: 3},
 	}[to])
 }

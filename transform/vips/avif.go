@@ -18,16 +18,21 @@ import (
 	"unsafe"
 )
 
-// avifEffort is the lowest effort. govips can't set it, since 0 means libvips's default
-// there. At the same visual quality, effort 1 saves an eighth of the bytes, but takes three
-// times the processor time. Higher efforts cost even more.
-const avifEffort = 0
+// avifEffort returns the effort for an AVIF. At the same quality, effort 1 looks as 0, saves 12 to 15 %
+// of the bytes and takes three times the time: up to 512×512 pixels, 4 to 22 ms more. Higher efforts
+// save little more. govips can't set 0, which means libvips's default there.
+func (t *task) avifEffort() C.int {
+	if t.plan.Output.W*t.plan.Output.H <= 512*512 && !t.job.Options.Lossless {
+		return 1
+	}
+	return 0
+}
 
 func (t *task) encodeAVIF(picture *frame) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
 	flag := map[bool]C.int{true: 1}
-	if C.save_avif(vipsImage(picture.ImageRef), &data, &size, C.int(t.quality), avifEffort,
+	if C.save_avif(vipsImage(picture.ImageRef), &data, &size, C.int(t.quality), t.avifEffort(),
 		flag[t.job.Options.Lossless], flag[t.full], flag[t.strip]) != 0 {
 		return nil, errors.New(lastError())
 	}
