@@ -791,8 +791,8 @@ func TestPlayground(t *testing.T) {
 	})
 
 	t.Run("other pages", func(t *testing.T) {
-		p := open(t, browserContext, url+"/playground/demo#src=samples/logo.png&w=100", desktopWidth, desktopHeight)
-		p.shows(100, 100, "WEBP") // smaller than AVIF in a picture of this size
+		p := open(t, browserContext, url+"/playground/demo#src=samples/logo.png&w=100&format=webp", desktopWidth, desktopHeight)
+		p.shows(100, 100, "WEBP")
 		p.calm()
 	})
 }
