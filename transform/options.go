@@ -182,6 +182,9 @@ func (o Options) FindsQuality(f Format, frames int) bool {
 // it would take several times the time and memory of the variant.
 const MostChecked = 1 << 20
 
+// MostEffort is the size, in pixels, up to which an AVIF is encoded with more effort.
+const MostEffort = 512 * 512
+
 // QualityUsual is the quality of a URL that names none.
 const QualityUsual = 80
 

@@ -1,6 +1,7 @@
 package vips
 
 // #cgo pkg-config: vips
+// #include "pngfile.h"
 // #include <vips/vips.h>
 //
 // static int
@@ -14,25 +15,36 @@ package vips
 import "C"
 
 import (
+	"context"
 	"errors"
 	"unsafe"
+
+	"github.com/tintype/tintype/transform"
 )
 
-// avifEffort returns the effort for an AVIF. At the same quality, effort 1 looks as 0, saves 12 to 15 %
-// of the bytes and takes three times the time: up to 512×512 pixels, 4 to 22 ms more. Higher efforts
-// save little more. govips can't set 0, which means libvips's default there.
-func (t *task) avifEffort() C.int {
-	if t.plan.Output.W*t.plan.Output.H <= 512*512 && !t.job.Options.Lossless {
-		return 1
+// chooseEffort chooses the effort of the encoder. At the same quality, effort 1 looks as 0, saves 7
+// to 15 % of the bytes and takes three times the time: up to 512×512 pixels, 3 to 22 ms more. Higher
+// efforts save little more. But in drawings it may replace slow gradients by steps of four levels,
+// since libaom has palettes there. govips can't set 0, which means libvips's default there.
+func (t *task) chooseEffort(ctx context.Context, picture *frame) error {
+	t.effort = 0
+	if t.plan.Output.W*t.plan.Output.H > transform.MostEffort || t.job.Options.Lossless {
+		return nil
 	}
-	return 0
+	if err := t.materialise(ctx, picture); err != nil {
+		return err
+	}
+	if C.tintype_drawn(vipsImage(picture.ImageRef)) == 0 {
+		t.effort = 1
+	}
+	return nil
 }
 
 func (t *task) encodeAVIF(picture *frame) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
 	flag := map[bool]C.int{true: 1}
-	if C.save_avif(vipsImage(picture.ImageRef), &data, &size, C.int(t.quality), t.avifEffort(),
+	if C.save_avif(vipsImage(picture.ImageRef), &data, &size, C.int(t.quality), C.int(t.effort),
 		flag[t.job.Options.Lossless], flag[t.full], flag[t.strip]) != 0 {
 		return nil, errors.New(lastError())
 	}

@@ -55,6 +55,11 @@ func (t *task) encodeFormat(ctx context.Context, picture *frame) ([]byte, error)
 			return nil, err
 		}
 	}
+	if t.job.Format == transform.AVIF {
+		if err := t.chooseEffort(ctx, picture); err != nil {
+			return nil, err
+		}
+	}
 	if t.job.Options.FindsQuality(t.job.Format, t.frames) && min(t.plan.Output.W, t.plan.Output.H) >= leastScored {
 		return t.encodeAuto(ctx, picture)
 	}

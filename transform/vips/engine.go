@@ -167,6 +167,7 @@ type task struct {
 	strip    bool                  // the output has no metadata
 	quality  int                   // what the encoder gets, on its own scale
 	full     bool                  // the encoder keeps the full resolution of colours
+	effort   int                   // of the encoder of AVIF
 	found    int                   // the quality on JPEG's scale, if it was to be found
 }
 

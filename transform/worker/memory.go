@@ -32,10 +32,13 @@ const (
 	// Encoders, with the picture that they encode.
 	perPixelJPEG      = 8 // coefficients, for optimised Huffman codes
 	perPixelPNG       = 12
+	perPixelPNGFile   = 30 // up to mostPNGFile pixels, of which the engine has whole files
+	mostPNGFile       = 4 << 20
 	perPixelTIFFOut   = 14
 	perPixelAVIF      = 40
 	perPixelAVIFAlpha = 56
-	perPixelJXL       = 102
+	perPixelEffort    = 100 // AVIF up to transform.MostEffort
+	perPixelJXL       = 108
 	perPixelJXLAlpha  = 125
 	perPixelLossy     = 16 // WebP
 	perPixelLossless  = 48 // lossless, or with alpha, which is always lossless
@@ -49,7 +52,7 @@ const (
 	perFramesGIF    = 3
 	perPixelMark    = 8
 	perPixelDrawing = 14 // a drawing, once as it is computed and once as libvips has it, with what the encoder copies of it
-	perPixelEntropy = 24 // of a transparent picture whose part with the most entropy is looked for
+	perPixelEntropy = 40 // of a transparent picture whose part with the most entropy is looked for
 	perPixelChecked = 10 // a picture whose quality is to be found, and what it is decoded to again
 	perPixelAgain   = 50 // what a decoder of AVIF or JPEG XL keeps beside that, and the allocator of the encodings before
 	perPixelPicture = 5  // a picture that a step or an encoder holds whole: up to five bands
@@ -266,6 +269,12 @@ func transparent(job *transform.Job, plan transform.Plan) bool {
 // means that pixels may be transparent.
 func encoding(job *transform.Job, alpha bool, frames, pixels float64) float64 {
 	bytes := encoder(job, alpha, frames)
+	switch {
+	case job.Format == transform.AVIF && pixels <= transform.MostEffort:
+		bytes += perPixelEffort
+	case job.Format == transform.PNG && pixels <= mostPNGFile:
+		bytes = perPixelPNGFile
+	}
 	if job.OrWebP { // the picture is in memory, for one encoder after the other
 		as := *job
 		as.Format = transform.WebP

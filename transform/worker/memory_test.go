@@ -57,7 +57,7 @@ func TestEstimate(t *testing.T) {
 			j.Originals[0].Header.Format, j.Originals[0].Header.Frames, j.Format = transform.GIF, 100, transform.WebP
 			j.Options.Width, j.Options.Rotate = 700, 90
 		}, 800e6, 1500e6},
-		"jxl": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.JXL }, 800e6, 1100e6},
+		"jxl": {func(j *transform.Job) { j.Options.Width, j.Format = 4000, transform.JXL }, 800e6, 1200e6},
 		"drawing": {func(j *transform.Job) {
 			j.Originals[0].Header.Format, j.Options.Width = transform.SVG, 6000
 		}, 300e6, 500e6},
