@@ -74,7 +74,7 @@ func (t *task) decodeColours(f *frame) error {
 	case transform.TransferPQ:
 		c.curve, c.peak = C.TINTYPE_PQ, usual
 		if coding.Peak > 0 {
-			c.peak = C.double(coding.Peak)
+			c.peak = C.double(min(coding.Peak, 10_000)) // PQ ends there
 		}
 	case transform.TransferHLG:
 		c.curve, c.peak = C.TINTYPE_HLG, usual
@@ -90,6 +90,11 @@ func (t *task) decodeColours(f *frame) error {
 // addProfile gives an original in Display P3 that says so by a number the profile for it.
 // Then it is converted after resizing, or kept, as those with a profile are.
 func (t *task) addProfile(roll *govips.ImageRef) error {
+	if t.header.Format == transform.PNG && t.header.Coding != (transform.Coding{}) {
+		if err := roll.RemoveICCProfile(); err != nil { // the coding precedes it
+			return fault("colours", err)
+		}
+	}
 	if c := t.header.Coding; c.Primaries != transform.PrimariesP3 || c.HDR() || roll.HasICCProfile() || roll.Bands() < 3 {
 		return nil
 	}

@@ -128,6 +128,11 @@ func TestCodedP3(t *testing.T) {
 			break
 		}
 	}
+	// In a PNG it precedes a profile.
+	withProfile := run(t, source, "w=8&metadata=keep", transform.PNG).Data
+	if got := decode(t, run(t, withCoding(withProfile, transform.PrimariesBT2020, transform.TransferPQ), "", transform.PNG).Data).Pix[0]; got == 220 {
+		t.Error("the profile was taken, not the coding")
+	}
 	if kept := run(t, source, "w=8&metadata=keep", transform.PNG).Data; !bytes.Contains(kept, []byte("iCCP")) {
 		t.Error("metadata=keep loses what the colours are")
 	}

@@ -173,6 +173,10 @@ side_of(int start, int length, int picture, int size, double scale, int *first)
 	int from = (int) ceil(start * scale - 0.01);
 	int until = start + length == picture ? size : (int) floor((start + length) * scale + 0.01);
 
+	if (until <= from) { /* no place lies whole within it: those that it touches */
+		from = (int) floor(start * scale + 0.01);
+		until = (int) ceil((start + length) * scale - 0.01);
+	}
 	from = VIPS_CLIP(0, from, size - 1);
 	until = VIPS_CLIP(from + 1, until, size);
 	*first = from;

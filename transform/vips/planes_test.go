@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"maps"
 	"math"
@@ -48,6 +50,18 @@ func TestPlanes(t *testing.T) {
 			region := image.Rect(left, top, left+1+random.IntN(97-left), top+1+random.IntN(75-top))
 			wantPlanes(t, name, original, region, image.Pt(1+random.IntN(region.Dx()), 1+random.IntN(region.Dy())), 4)
 		}
+	}
+}
+
+// TestPlanesWithin: a part that holds no whole sample of chroma has the colour of the samples that it
+// touches, not of the next ones.
+func TestPlanesWithin(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+	draw.Draw(m, m.Rect, image.NewUniform(color.NRGBA{40, 120, 160, 255}), image.Point{}, draw.Src)
+	draw.Draw(m, image.Rect(0, 0, 64, 32), image.NewUniform(color.NRGBA{220, 60, 60, 255}), image.Point{}, draw.Src)
+	got := picture(t, jpegBytes(t, m), "rect=0,31,64,1&w=32&h=1&fit=squeeze").NRGBAAt(16, 0)
+	if got.R < 200 || got.B > 90 {
+		t.Errorf("%v, want the red of the last row above the edge", got)
 	}
 }
 
@@ -113,13 +127,16 @@ func referenceOfPlanes(m image.Image, region image.Rectangle, size image.Point) 
 // referencePlane reduces a plane, which has a share of the picture's columns and rows.
 func referencePlane(pix []uint8, stride int, plane image.Point, across, down int, region image.Rectangle, picture, size image.Point) []float64 {
 	type side struct{ offset, length float64 }
-	// The samples that lie whole within the region.
+	// The samples that lie whole within the region, or else those that it touches.
 	samples := func(from, until, share, picture, plane int) (int, int) {
-		first := min((from+share-1)/share, plane-1)
-		end := until / share
+		first, end := (from+share-1)/share, until/share
 		if until == picture {
 			end = plane
 		}
+		if end <= first {
+			first, end = from/share, (until+share-1)/share
+		}
+		first = min(first, plane-1)
 		return first, min(max(end, first+1), plane)
 	}
 	reduce := func(get func(i int) float64, from, until int, s side, n int) []float64 {
