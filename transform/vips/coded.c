@@ -7,6 +7,7 @@
  * Each pixel takes a few look-ups, in tables that are made for the picture.
  */
 #include "coded.h"
+#include "light.h"
 
 #include <math.h>
 
@@ -21,7 +22,7 @@ typedef struct {
 	TintypeCoding coding;
 	int bands, colours;
 	float light[CODES];	  /* of a level; 1 is white, for HLG the scene's */
-	float most;			  /* the brightest light that tables have a place for */
+	float most;			  /* the brightest light; above it all is as bright */
 	float gain[STEPS];	  /* of the tone curve, by the root of the brightest colour's light */
 	float system[STEPS];  /* HLG: light of the display for that of the scene, by the root of luma */
 	VipsPel level[STEPS]; /* of sRGB, by the root of light */
@@ -53,19 +54,7 @@ hlg_light(double level)
 	return level <= 0.5 ? level * level / 3 : (exp((level - c) / a) + b) / 12;
 }
 
-static double
-srgb_light(double level)
-{
-	return level <= 0.04045 ? level / 12.92 : pow((level + 0.055) / 1.055, 2.4);
-}
-
-static double
-srgb_level(double light)
-{
-	return light <= 0.0031308 ? light * 12.92 : 1.055 * pow(light, 1 / 2.4) - 0.055;
-}
-
-/* ITU-R BT.2390 §5.4: the light that shows a light of a picture, which reaches up to `peak`, where white is 1. */
+/* ITU-R BT.2390 §5.4: how bright a light of the picture is shown. White is 1, and the brightest is `peak`. */
 static double
 tone(double light, double peak)
 {
@@ -87,12 +76,12 @@ fill_tables(Coded *c)
 		const double level = i / (CODES - 1.0);
 		c->light[i] = c->coding.curve == TINTYPE_PQ ? pq_light(level)
 			: c->coding.curve == TINTYPE_HLG		? hlg_light(level)
-													: srgb_light(level);
+													: tintype_srgb_light(level);
 	}
 	c->most = peak;
 	for (int i = 0; i < STEPS; i++) {
 		const double root = i / (STEPS - 1.0), light = root * root;
-		c->level[i] = lrint(255 * srgb_level(light));
+		c->level[i] = lrint(255 * tintype_srgb_level(light));
 		c->gain[i] = peak > 1 && i > 0 ? tone(light * peak, peak) / (light * peak) : 1;
 		c->system[i] = HLG_PEAK / WHITE * pow(light, 0.2);
 	}

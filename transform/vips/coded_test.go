@@ -130,8 +130,13 @@ func TestCodedP3(t *testing.T) {
 	}
 	// In a PNG it precedes a profile.
 	withProfile := run(t, source, "w=8&metadata=keep", transform.PNG).Data
-	if got := decode(t, run(t, withCoding(withProfile, transform.PrimariesBT2020, transform.TransferPQ), "", transform.PNG).Data).Pix[0]; got == 220 {
-		t.Error("the profile was taken, not the coding")
+	pq := func(png []byte) color.NRGBA {
+		return decode(t, run(t, withCoding(png, transform.PrimariesBT2020, transform.TransferPQ), "", transform.PNG).Data).NRGBAAt(0, 0)
+	}
+	levels := decode(t, withProfile).NRGBAAt(0, 0)
+	without := pngBytes(t, plain([3]float64{float64(levels.R) / 255, float64(levels.G) / 255, float64(levels.B) / 255}))
+	if got, want := pq(withProfile), pq(without); got != want {
+		t.Errorf("%v with a profile, and %v without", got, want)
 	}
 	if kept := run(t, source, "w=8&metadata=keep", transform.PNG).Data; !bytes.Contains(kept, []byte("iCCP")) {
 		t.Error("metadata=keep loses what the colours are")

@@ -13,17 +13,25 @@
 static int16_t lights[256];
 static uint8_t levels[WHITE + 1];
 
+double
+tintype_srgb_light(double level)
+{
+	return level <= 0.04045 ? level / 12.92 : pow((level + 0.055) / 1.055, 2.4);
+}
+
+double
+tintype_srgb_level(double light)
+{
+	return light <= 0.0031308 ? light * 12.92 : 1.055 * pow(light, 1 / 2.4) - 0.055;
+}
+
 static void *
 fill_tables(void *unused)
 {
-	for (int i = 0; i < 256; i++) {
-		double v = i / 255.0;
-		lights[i] = lrint(WHITE * (v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4)));
-	}
-	for (int i = 0; i <= WHITE; i++) {
-		double v = (double) i / WHITE;
-		levels[i] = lrint(255 * (v <= 0.0031308 ? v * 12.92 : 1.055 * pow(v, 1 / 2.4) - 0.055));
-	}
+	for (int i = 0; i < 256; i++)
+		lights[i] = lrint(WHITE * tintype_srgb_light(i / 255.0));
+	for (int i = 0; i <= WHITE; i++)
+		levels[i] = lrint(255 * tintype_srgb_level((double) i / WHITE));
 	return NULL;
 }
 

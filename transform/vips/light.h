@@ -3,6 +3,10 @@
 
 #include <stdint.h>
 
+/* Between a level of sRGB and its linear light, both from 0 to 1. */
+double tintype_srgb_light(double level);
+double tintype_srgb_level(double light);
+
 /* Converts n pixels of sRGB or grey to samples of linear light. With alpha, the last band,
  * colours are weighted with it.
  */

@@ -39,6 +39,9 @@
 // in a step that needs the whole picture. Decoders read originals from top to bottom and
 // don't hold them whole. See materialise for the exceptions.
 //
+// A worker starts from a zygote that is warm: see warm.go and zygote.c. forget.go gives back what
+// only a start needed.
+//
 // [transform.Options.Plan] computes the geometry, and [header.Read] reads the original's
 // header before libvips sees it. The process around the engine handles crashes, and
 // deadlines that a decoder ignores.

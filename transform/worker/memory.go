@@ -32,8 +32,8 @@ const (
 	// Encoders, with the picture that they encode.
 	perPixelJPEG      = 8 // coefficients, for optimised Huffman codes
 	perPixelPNG       = 12
-	perPixelPNGFile   = 30 // up to mostPNGFile pixels, of which the engine has whole files
-	mostPNGFile       = 4 << 20
+	perPixelPNGFile   = 30      // up to mostPNGFile pixels, of which the engine has whole files
+	mostPNGFile       = 4 << 20 // with three bytes a pixel: TINTYPE_PNG_MOST in pngfile.h
 	perPixelTIFFOut   = 14
 	perPixelAVIF      = 40
 	perPixelAVIFAlpha = 56
