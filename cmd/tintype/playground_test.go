@@ -620,7 +620,7 @@ func TestPlayground(t *testing.T) {
 				t.Errorf("%s: copied %q, want %q", what, got, want)
 			}
 		}
-		if got, want := p.text("#snippet-path"), "/demo/samples/dusk.jpg?w=300&rect=25%25,25%25,50%25,50%25&dl=it's.webp"; got != want {
+		if got, want := p.text("#snippet-path"), "/demo/samples/dusk.jpg?w=300&rect=25%25,25%25,50%25,50%25&dl=it%27s.webp"; got != want {
 			t.Errorf("path %s, want %s", got, want)
 		}
 		// The command works in a shell.

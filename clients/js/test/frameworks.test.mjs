@@ -1,7 +1,7 @@
 // The loaders that the playground shows to copy make the URLs that the package makes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { loader } from "../dist/next.js";
 import nuxt from "../dist/nuxt.js";
 
@@ -44,4 +44,12 @@ test("of @nuxt/image", () => {
       assert.equal(getImage("cat.jpg", { modifiers }).url, nuxt().getImage("cat.jpg", { modifiers: { ...rest, ...modifiers }, baseURL: `${base}/acme`, source: "photos" }).url);
     }
   }
+});
+
+test("of names with quotes", async () => {
+  const src = `photos/it's "new" & \\.jpg`;
+  const shown = text("next", [["w", "400"], ["dl", "it's.jpg"]], src);
+  assert.ok(shown.includes("?dl=it%27s.jpg&"));
+  const { code } = await transform(shown.slice(shown.indexOf("<Image")), { loader: "jsx", jsxFactory: "made" });
+  assert.equal(new Function("made", "Image", "return " + code)((_, { src }) => src), src.slice("photos/".length));
 });

@@ -1,6 +1,6 @@
 // Texts to copy for frameworks.
 
-import { query } from './url.js';
+import { escapeHTML, query } from './url.js';
 
 const jsx = (tag) => tag.replace('srcset=', 'srcSet=').replace(/>$/, ' />');
 
@@ -49,7 +49,7 @@ images: { loader: 'custom', loaderFile: './image-loader.js' }
 // in a component
 import Image from 'next/image'
 
-<Image src=${quoted(p.file)} width={${p.width}} height={${p.height}} alt="" />`,
+<Image src="${escapeHTML(p.file)}" width={${p.width}} height={${p.height}} alt="" />`,
   nuxt: ({ p }) => `// providers/tintype.ts
 import { defineProvider } from '@nuxt/image/runtime'
 
@@ -63,7 +63,7 @@ export default defineProvider({
 image: { providers: { tintype: { provider: '~/providers/tintype.ts' } } }
 
 <!-- in a component -->
-<NuxtImg provider="tintype" src=${quoted(p.file)} width="${p.width}" height="${p.height}" alt="" />`,
+<NuxtImg provider="tintype" src="${escapeHTML(p.file)}" width="${p.width}" height="${p.height}" alt="" />`,
   css: ({ absolute, doubled }) => `background-image: image-set(url(${quoted(absolute)}) 1x, url(${quoted(doubled)}) 2x);`,
 };
 

@@ -3,7 +3,10 @@
 // These characters need no escape in a query. Unescaped they keep URLs readable.
 const plain = /%(?:2C|3A|2F|40)/g;
 
-export const escapeValue = (s) => encodeURIComponent(s).replace(plain, decodeURIComponent);
+// Apostrophes are escaped, so that a URL can stand in quotes of any kind, a shell's too.
+const encode = (s) => encodeURIComponent(s).replaceAll("'", '%27');
+
+export const escapeValue = (s) => encode(s).replace(plain, decodeURIComponent);
 
 export const query = (pairs) => pairs.map(([name, value]) => `${name}=${escapeValue(value)}`).join('&');
 
@@ -14,11 +17,11 @@ export function variantPath(namespace, src, pairs) {
   const asPath = segments.length > 1 && /^[a-z0-9][a-z0-9_-]*$/.test(segments[0]) &&
     segments.every((s) => s !== '' && s !== '.' && s !== '..');
   if (!asPath) return `/${namespace}?${query([['src', src], ...pairs])}`;
-  const path = `/${namespace}/${segments.map(encodeURIComponent).join('/')}`;
+  const path = `/${namespace}/${segments.map(encode).join('/')}`;
   return pairs.length ? `${path}?${query(pairs)}` : path;
 }
 
-const escapeHTML = (s) => s.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`).replaceAll('&#38;', '&amp;');
+export const escapeHTML = (s) => s.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`).replaceAll('&#38;', '&amp;');
 
 const quote = (s) => `'${s.replaceAll("'", String.raw`'\''`)}'`;
 
