@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"moderation": {},
 	"tracing":    {},
 	"secretref":  {},
+	"awsenv":     {},
 	"doctor":     {},
 	"accesslog":  {},
 
@@ -91,10 +92,10 @@ var mayImport = map[string][]string{
 	"transform/worker":   {"awake", "limit", "tracing", "transform", "transform/header"},
 	"workspace/cached":   {"workspace", "limit"},
 	"workspace/sqlite":   {"account", "workspace", "workspace/cached", "workspace/transfer", "limit"},
-	"workspace/dynamodb": {"account", "workspace", "workspace/transfer", "limit"},
+	"workspace/dynamodb": {"awsenv", "account", "workspace", "workspace/transfer", "limit"},
 	"workspace/transfer": {"workspace"},
-	"origin/bucket":      {"origin"},
-	"cache/bucket":       {"cache"},
+	"origin/bucket":      {"awsenv", "origin"},
+	"cache/bucket":       {"awsenv", "cache"},
 
 	// Faces in pictures, which the engine looks for; drawn ones for tests.
 	"transform/faces":           {},
@@ -162,7 +163,7 @@ var onlyImporters = map[string][]string{
 	"go.opentelemetry.io/otel":         {"tracing"},
 	"modernc.org/sqlite":               {"workspace/sqlite"},
 	"kernel.org/pub/linux":             {"transform/worker"},
-	"github.com/aws":                   {"origin/bucket", "cache/bucket", "workspace/dynamodb", "secretref", "internal/versitygw"},
+	"github.com/aws":                   {"awsenv", "origin/bucket", "cache/bucket", "workspace/dynamodb", "secretref", "internal/versitygw"},
 	"golang.org/x/oauth2":              {"secretref"},
 	"github.com/modelcontextprotocol":  {"mcp"},
 }

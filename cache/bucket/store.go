@@ -18,9 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/tintype/tintype/awsenv"
 	"github.com/tintype/tintype/cache"
 )
 
@@ -30,8 +30,6 @@ var (
 	errPaused   = errors.New("the bucket failed a moment ago")
 	errTooLarge = errors.New("the object is too large")
 	errNoRoom   = errors.New("there is no memory to read the object")
-
-	errCredentials = errors.New("no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this process a profile or a role of AWS")
 
 	errOtherPart = errors.New("the object has changed, or the bucket doesn't answer with the part that it was asked for")
 )
@@ -103,22 +101,17 @@ func openStore(raw string, log *slog.Logger) (store, error) {
 	if err != nil {
 		return store{}, err
 	}
-	options := []func(*config.LoadOptions) error{
-		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
-			log.Warn("AWS's SDK warns", "what", fmt.Sprintf(format, v...))
-		})),
-	}
+	var options []func(*config.LoadOptions) error
 	if l.Region != "" {
 		options = append(options, config.WithRegion(l.Region))
 	}
-	env, err := config.LoadDefaultConfig(context.Background(), options...)
+	env, err := awsenv.Load(context.Background(), log, options...)
 	if err != nil {
 		return store{}, err
 	}
 	if env.Region == "" {
 		return store{}, errors.New("the region is missing: add region=eu-west-1 to its query, or auto for R2")
 	}
-	env.Credentials = foundCredentials{env.Credentials}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	transport.DisableCompression = true
@@ -138,18 +131,6 @@ func openStore(raw string, log *slog.Logger) (store, error) {
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return store{client: client, transport: transport, bucket: l.Bucket, prefix: l.Prefix, requests: &requests{}}, nil
-}
-
-// foundCredentials tells a failure to find credentials from one of the bucket: the metadata address
-// of a machine answers with statuses too.
-type foundCredentials struct{ aws.CredentialsProvider }
-
-func (f foundCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := f.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", errCredentials, err)
-	}
-	return c, err
 }
 
 // name returns the object key of an entry. Two digits in front spread the keys over
@@ -335,8 +316,8 @@ func patient() aws.Retryer {
 // describe says why a request failed, for the operator's log. Of the bucket's answer it
 // takes the status and the error code only, since some stores repeat the signed string.
 func describe(err error) string {
-	if errors.Is(err, errCredentials) {
-		return errCredentials.Error()
+	if errors.Is(err, awsenv.ErrNoCredentials) {
+		return "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this process a profile or a role of AWS"
 	}
 	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	if !ok || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {

@@ -17,11 +17,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/tintype/tintype/awsenv"
 	"github.com/tintype/tintype/origin"
 )
 
@@ -141,27 +140,11 @@ type Ambient struct{ provider aws.CredentialsProvider }
 // LoadAmbient finds where the credentials are, by the rules of AWS's SDKs. The first request
 // that needs them reads them. log receives the SDK's warnings.
 func LoadAmbient(ctx context.Context, log *slog.Logger) (*Ambient, error) {
-	c, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
-		log.Warn("AWS's SDK warns", "what", fmt.Sprintf(format, v...))
-	})))
+	c, err := awsenv.Load(ctx, log)
 	if err != nil {
 		return nil, fmt.Errorf("credentials of the environment: %w", err)
 	}
-	return &Ambient{ambientCredentials{c.Credentials}}, nil
-}
-
-var errAmbient = errors.New("this server found no credentials of its own for the bucket: set access_key_id and secret_access_key of the source, or give the server a profile or a role of AWS")
-
-// ambientCredentials tells a failure to find credentials from one of the bucket: the metadata address
-// of a machine answers with statuses too.
-type ambientCredentials struct{ aws.CredentialsProvider }
-
-func (a ambientCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := a.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", errAmbient, err)
-	}
-	return c, err
+	return &Ambient{c.Credentials}, nil
 }
 
 // Fetch implements origin.Source. It retries a failure that may pass, twice at most and

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/tintype/tintype/awsenv"
 	"github.com/tintype/tintype/origin"
 )
 
@@ -33,6 +34,7 @@ var explanations = map[string]string{
 }
 
 const (
+	noAmbient      = "this server found no credentials of its own for the bucket: set access_key_id and secret_access_key of the source, or give the server a profile or a role of AWS"
 	badCredentials = "the bucket refused the credentials: check access_key_id and secret_access_key"
 	accessDenied   = "the bucket refused access: allow these credentials to read objects and to list the bucket " +
 		"(without the right to list, a missing object is refused too)"
@@ -41,8 +43,8 @@ const (
 // explain returns the error of package origin for a failed request, and whether to retry. Of
 // the bucket's answer the error holds only the status and a short code.
 func explain(ctx context.Context, err error, have origin.Validators) (_ error, again bool) {
-	if errors.Is(err, errAmbient) && ctx.Err() == nil {
-		return unavailable(errAmbient.Error()), false
+	if errors.Is(err, awsenv.ErrNoCredentials) && ctx.Err() == nil {
+		return unavailable(noAmbient), false
 	}
 	var answer *smithyhttp.ResponseError
 	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {

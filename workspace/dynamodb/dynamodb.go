@@ -28,6 +28,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/tintype/tintype/awsenv"
 	"github.com/tintype/tintype/limit"
 	"github.com/tintype/tintype/workspace"
 )
@@ -160,9 +161,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(s.transport),
-		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) { // while it looks for credentials
-			s.log.Warn("AWS's SDK warns", "what", fmt.Sprintf(format, v...))
-		})),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, maxPause })
 		}),
@@ -173,7 +171,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Credentials != nil {
 		options = append(options, config.WithCredentialsProvider(cfg.Credentials))
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	loaded, err := awsenv.Load(ctx, s.log, options...)
 	if err != nil {
 		return nil, fmt.Errorf("DynamoDB store: %w", err)
 	}
