@@ -2,42 +2,22 @@
  * it moves a picture line by line, and through a memory of its own.
  */
 #include "again.h"
+#include "jpegerror.h"
 
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include <jpeglib.h>
 #include <webp/decode.h>
-
-typedef struct {
-	struct jpeg_error_mgr mgr; /* the first field */
-	jmp_buf at;
-} Failure;
-
-static void
-fail(j_common_ptr info)
-{
-	longjmp(((Failure *) info->err)->at, 1);
-}
-
-static void
-ignore(j_common_ptr info, int level)
-{
-}
 
 int
 tintype_jpeg_again(const void *data, size_t size, int width, int height, TintypePicture *out)
 {
 	struct jpeg_decompress_struct info;
-	Failure failure;
+	TintypeJpegError error = { 0 };
 	uint8_t *volatile pixels = NULL;
 
-	info.err = jpeg_std_error(&failure.mgr);
-	failure.mgr.error_exit = fail;
-	failure.mgr.emit_message = ignore;
+	info.err = tintype_jpeg_errors(jpeg_std_error(&error.mgr));
 	jpeg_create_decompress(&info);
-	if (setjmp(failure.at)) {
+	if (setjmp(error.at)) {
 		jpeg_destroy_decompress(&info);
 		free(pixels);
 		return -1;
@@ -49,7 +29,7 @@ tintype_jpeg_again(const void *data, size_t size, int width, int height, Tintype
 	const size_t stride = (size_t) width * bands;
 	if ((int) info.output_width != width || (int) info.output_height != height || (bands != 1 && bands != 3) ||
 		!(pixels = malloc(stride * height)))
-		fail((j_common_ptr) &info);
+		longjmp(error.at, 1);
 	while (info.output_scanline < info.output_height) {
 		JSAMPROW row = pixels + stride * info.output_scanline;
 		jpeg_read_scanlines(&info, &row, 1);

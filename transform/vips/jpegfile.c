@@ -3,16 +3,14 @@
  * functions under other names, it is the encoder.
  */
 #include "jpegfile.h"
+#include "jpegerror.h"
 
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #if TINTYPE_JPEGLI
 #include <lib/jpegli/encode.h>
 #define JPEG(name) jpegli_##name
 #else
-#include <jpeglib.h>
 #define JPEG(name) jpeg_##name
 #endif
 
@@ -31,33 +29,13 @@ static const unsigned int steps[64] = {
 	86, 76, 136, 157, 190, 239, 312, 419,
 };
 
-/* A struct has what libjpeg knows, as its first field, and what our functions need beside it. */
-typedef struct {
-	struct jpeg_error_mgr mgr;
-	jmp_buf at;
-} Failure;
-
 enum { FIRST = 65536 }; /* bytes of memory for a file; doubled when they are full */
 
 typedef struct {
-	struct jpeg_destination_mgr mgr;
+	struct jpeg_destination_mgr mgr; /* what libjpeg knows of it, so it is the first field */
 	unsigned char *bytes;
 	size_t size; /* of the memory, in the end of the file */
 } Output;
-
-static void
-fail(j_common_ptr info)
-{
-	char text[JMSG_LENGTH_MAX];
-	info->err->format_message(info, text);
-	vips_error("jpeg", "%s", text);
-	longjmp(((Failure *) info->err)->at, 1);
-}
-
-static void
-ignore(j_common_ptr info, int level)
-{
-}
 
 static void
 start(j_compress_ptr info)
@@ -74,7 +52,7 @@ enlarge(j_compress_ptr info)
 	unsigned char *bytes = realloc(out->bytes, out->size * 2);
 	if (!bytes) {
 		vips_error("jpeg", "out of memory");
-		longjmp(((Failure *) info->err)->at, 1);
+		longjmp(((TintypeJpegError *) info->err)->at, 1);
 	}
 	out->bytes = bytes;
 	out->mgr.next_output_byte = bytes + out->size;
@@ -101,12 +79,10 @@ write_jpeg(VipsRegion *region, int quality, double distance, int tuned, int full
 {
 	VipsImage *image = region->im;
 	struct jpeg_compress_struct info = { 0 };
-	Failure failure;
+	TintypeJpegError error = { 0 };
 
-	info.err = JPEG(std_error)(&failure.mgr);
-	failure.mgr.error_exit = fail;
-	failure.mgr.emit_message = ignore;
-	if (setjmp(failure.at)) {
+	info.err = tintype_jpeg_errors(JPEG(std_error)(&error.mgr));
+	if (setjmp(error.at)) {
 		JPEG(destroy_compress)(&info);
 		return -1;
 	}
@@ -137,7 +113,7 @@ write_jpeg(VipsRegion *region, int quality, double distance, int tuned, int full
 	for (int y = 0; y < image->Ysize; y += 16) {
 		VipsRect strip = { 0, y, image->Xsize, VIPS_MIN(16, image->Ysize - y) };
 		if (vips_region_prepare(region, &strip))
-			longjmp(failure.at, 1);
+			longjmp(error.at, 1);
 		JSAMPROW rows[16];
 		for (int i = 0; i < strip.height; i++)
 			rows[i] = VIPS_REGION_ADDR(region, 0, y + i);

@@ -11,15 +11,12 @@
  * then across, in integers, with the same results on every processor.
  */
 #include "planes.h"
+#include "jpegerror.h"
 #include "kernels.h"
 #include "span.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <jpeglib.h>
 
 #define MOST_PLANES 3
 
@@ -48,12 +45,6 @@ typedef struct {
 } Plane;
 
 typedef struct {
-	struct jpeg_error_mgr pub;
-	jmp_buf jump;
-	int lenient; /* warnings are ignored */
-} Errors;
-
-typedef struct {
 	const void *data;
 	size_t size;
 	int shrink;
@@ -63,7 +54,7 @@ typedef struct {
 
 	GMutex lock; /* guards the rest */
 	struct jpeg_decompress_struct jpeg;
-	Errors errors;
+	TintypeJpegError error;
 	int created, started, failed;
 	int planes;
 	Plane plane[MOST_PLANES];
@@ -72,63 +63,18 @@ typedef struct {
 	size_t line;	/* bytes of one */
 } Planes;
 
-static void
-say(j_common_ptr jpeg)
-{
-	char text[JMSG_LENGTH_MAX];
-
-	jpeg->err->format_message(jpeg, text);
-	vips_error("jpeg", "%s", text);
-}
-
-static void
-stop(j_common_ptr jpeg)
-{
-	say(jpeg);
-	longjmp(((Errors *) jpeg->err)->jump, 1);
-}
-
-/* Stops at a warning too, as libvips does where it is told to fail. */
-static void
-warn(j_common_ptr jpeg, int level)
-{
-	if (level < 0 && !((Errors *) jpeg->err)->lenient)
-		stop(jpeg);
-}
-
-static void
-silence(j_common_ptr jpeg)
-{
-}
-
-/* The caller has set errors->jump. */
-static void
-open_jpeg(struct jpeg_decompress_struct *jpeg, Errors *errors, const void *data, size_t size)
-{
-	jpeg_mem_src(jpeg, (unsigned char *) data, size);
-	jpeg_read_header(jpeg, TRUE);
-}
-
-static void
-set_errors(struct jpeg_decompress_struct *jpeg, Errors *errors)
-{
-	jpeg->err = jpeg_std_error(&errors->pub);
-	errors->pub.error_exit = stop;
-	errors->pub.emit_message = warn;
-	errors->pub.output_message = silence;
-}
-
 int
 tintype_has_planes(const void *data, size_t size)
 {
 	struct jpeg_decompress_struct jpeg;
-	Errors errors = { .lenient = 1 };
+	TintypeJpegError error = { 0 };
 	volatile int suits = 0;
 
-	set_errors(&jpeg, &errors);
-	if (!setjmp(errors.jump)) {
+	jpeg.err = tintype_jpeg_errors(jpeg_std_error(&error.mgr));
+	if (!setjmp(error.at)) {
 		jpeg_create_decompress(&jpeg);
-		open_jpeg(&jpeg, &errors, data, size);
+		jpeg_mem_src(&jpeg, data, size);
+		jpeg_read_header(&jpeg, TRUE);
 		suits = jpeg.data_precision == 8 &&
 			((jpeg.jpeg_color_space == JCS_YCbCr && jpeg.num_components == 3) ||
 				(jpeg.jpeg_color_space == JCS_GRAYSCALE && jpeg.num_components == 1));
@@ -265,7 +211,7 @@ close_planes(VipsImage *out, Planes *all)
 	g_free(all);
 }
 
-/* Opens the JPEG. The caller has set errors.jump. */
+/* Opens the JPEG. The caller has set error.at. */
 static int
 start(Planes *all)
 {
@@ -273,7 +219,8 @@ start(Planes *all)
 
 	all->created = 1;
 	jpeg_create_decompress(jpeg);
-	open_jpeg(jpeg, &all->errors, all->data, all->size);
+	jpeg_mem_src(jpeg, all->data, all->size);
+	jpeg_read_header(jpeg, TRUE);
 	jpeg->raw_data_out = TRUE;
 	jpeg->out_color_space = jpeg->jpeg_color_space;
 	jpeg->scale_num = 1;
@@ -447,7 +394,7 @@ static int
 make_until(Planes *all, int until)
 {
 	/* libjpeg jumps here. What changes in between is in *all. */
-	if (setjmp(all->errors.jump))
+	if (setjmp(all->error.at))
 		return -1;
 	if (!all->started && start(all))
 		return -1;
@@ -510,14 +457,14 @@ tintype_reduce_planes(VipsImage *in, VipsImage **out, const void *data, size_t s
 	all->data = data;
 	all->size = size;
 	all->shrink = shrink;
-	all->errors.lenient = lenient;
+	all->error.strict = !lenient;
 	all->r = *r;
 	all->kernels = tintype_kernels()[0];
 	all->out = made;
 	all->line = (size_t) r->kept_width * made->Bands;
 	all->pixels = g_malloc(all->line * ROWS);
 	g_mutex_init(&all->lock);
-	set_errors(&all->jpeg, &all->errors);
+	all->jpeg.err = tintype_jpeg_errors(jpeg_std_error(&all->error.mgr));
 	g_signal_connect(made, "close", G_CALLBACK(close_planes), all);
 	if (vips_image_generate(made, NULL, planes_gen, NULL, in, all)) {
 		g_object_unref(made);
