@@ -11,7 +11,7 @@ import (
 )
 
 // TestEngineScore: the engine's score is that of the other code, which takes the same
-// steps, at sizes with six scales and with fewer.
+// steps, also where the last scales have a pixel.
 func TestEngineScore(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 2))
 	for _, size := range [][2]int{{8, 8}, {33, 17}, {160, 121}, {301, 240}} {

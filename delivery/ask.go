@@ -19,7 +19,7 @@ import (
 
 // generation is part of every variant key. It goes up when the engine's output for
 // the same options changes.
-const generation = "5"
+const generation = "6"
 
 // An ask is what a request wants, once it has been read and resolved.
 type ask struct {

@@ -104,11 +104,11 @@ func (t *task) encodeAuto(ctx context.Context, picture *frame) ([]byte, error) {
 
 // scoreOf returns the score of an encoding of the picture, whose pixels are in memory.
 func (t *task) scoreOf(data []byte, picture *frame) (float64, error) {
-	return scoreOfFile(pixelsOf(vipsImage(picture.ImageRef)), t.plan.Output.W, t.plan.Output.H, t.job.Format, data, 0)
+	return scoreOfFile(pixelsOf(vipsImage(picture.ImageRef)), t.plan.Output.W, t.plan.Output.H, t.job.Format, data)
 }
 
-// scoreOfFile returns the score of a picture that is in a file. scales is as for score.
-func scoreOfFile(reference C.TintypePicture, w, h int, f transform.Format, data []byte, scales int) (float64, error) {
+// scoreOfFile returns the score of a picture that is in a file.
+func scoreOfFile(reference C.TintypePicture, w, h int, f transform.Format, data []byte) (float64, error) {
 	forgetErrors()
 	var pins runtime.Pinner
 	defer pins.Unpin()
@@ -128,5 +128,5 @@ func scoreOfFile(reference C.TintypePicture, w, h int, f transform.Format, data 
 		return 0, fault("score", errors.New("the output can't be decoded: "+lastError()))
 	}
 	defer C.free(unsafe.Pointer(decoded.pixels))
-	return score(reference, decoded, w, h, scales, true)
+	return score(reference, decoded, w, h, true)
 }

@@ -80,15 +80,15 @@ func detailOf(p C.TintypePicture, w, h int, needed ...int) (d Detail, err error)
 	d.Colour = float64(out.colour)
 	tiles := tilesOf(p, w, h)
 	for _, which := range needed {
-		if d.Probe[which], err = probe(tiles, int(C.tintype_scales(C.int(w), C.int(h))), which); err != nil {
+		if d.Probe[which], err = probe(tiles, which); err != nil {
 			return d, err
 		}
 	}
 	return d, nil
 }
 
-// probe returns the score of tiles in a file. scales are those of the whole picture.
-func probe(p Pixels, scales, which int) (float64, error) {
+// probe returns the score of tiles in a file.
+func probe(p Pixels, which int) (float64, error) {
 	forgetErrors()
 	var pins runtime.Pinner
 	defer pins.Unpin()
@@ -107,7 +107,7 @@ func probe(p Pixels, scales, which int) (float64, error) {
 		return 0, decodeError(errors.New(lastError()))
 	}
 	defer C.g_free(C.gpointer(data))
-	return scoreOfFile(pinned, p.Width, p.Height, how.format, unsafe.Slice((*byte)(data), int(size)), scales)
+	return scoreOfFile(pinned, p.Width, p.Height, how.format, unsafe.Slice((*byte)(data), int(size)))
 }
 
 const (

@@ -439,13 +439,10 @@ static const double weights[3 * TINTYPE_SCALES * 2 * KINDS] = {
 	0, 0, 0, 0.0005130064588990679, 0, 0.00010854057858411537,
 };
 
-/* The weights of a plane at a scale. In a small picture, which has fewer scales, those of
- * the planes move up, as in the original tool.
- */
 static const double *
-weightsOf(int plane, int scale, int scales)
+weightsOf(int plane, int scale)
 {
-	return weights + (plane * scales + scale) * 2 * KINDS;
+	return weights + (plane * TINTYPE_SCALES + scale) * 2 * KINDS;
 }
 
 static int
@@ -460,8 +457,6 @@ matters(const double *of)
 typedef struct {
 	const Kernels *kernels;
 	int quick;
-	int scales; /* that are compared */
-	int laid;   /* that the weights are laid out for */
 	Scale scale[TINTYPE_SCALES];
 	float *empty; /* zeros, for rows beyond the edges */
 	float *room;  /* for blur */
@@ -524,7 +519,7 @@ take(Scorer *s, int scale, float *const linear[2][3])
 				finish(s, at, row);
 	}
 
-	if (scale + 1 == s->scales)
+	if (scale + 1 == TINTYPE_SCALES)
 		return;
 	if (y % 2 == 0 && y < at->height - 1) {
 		for (int i = 0; i < 2; i++)
@@ -585,9 +580,9 @@ result(const Scorer *s)
 	double sum = 0;
 
 	for (int c = 0; c < 3; c++)
-		for (int i = 0; i < s->scales; i++) {
+		for (int i = 0; i < TINTYPE_SCALES; i++) {
 			const Plane *p = &s->scale[i].plane[c];
-			const double *w = weightsOf(c, i, s->laid), n = (double) s->scale[i].width * s->scale[i].height;
+			const double *w = weightsOf(c, i), n = (double) s->scale[i].width * s->scale[i].height;
 			if (p->used)
 				for (int k = 0; k < KINDS; k++)
 					sum += w[k] * (p->sum[k] / n) + w[KINDS + k] * sqrt(sqrt(p->fourth[k] / n));
@@ -598,26 +593,15 @@ result(const Scorer *s)
 }
 
 int
-tintype_scales(int width, int height)
-{
-	int n = 1;
-
-	for (; n < TINTYPE_SCALES && width >= 8 && height >= 8; n++) /* the last one may be smaller */
-		width = (width + 1) / 2, height = (height + 1) / 2;
-	return n;
-}
-
-int
-tintype_score(TintypePicture reference, TintypePicture picture, int width, int height, int scales, int quick, int kind, double *score)
+tintype_score(TintypePicture reference, TintypePicture picture, int width, int height, int quick, int kind, double *score)
 {
 	Scorer s = { .kernels = kernels(kind), .quick = quick };
 	size_t floats = 0;
 	float *memory = NULL, *linear[2][3];
 	const TintypePicture pictures[2] = { reference, picture };
 
-	s.laid = scales ? scales : tintype_scales(width, height);
-	for (int w = width, h = height; s.scales < s.laid; s.scales++, w = (w + 1) / 2, h = (h + 1) / 2) {
-		Scale *at = &s.scale[s.scales];
+	for (int i = 0, w = width, h = height; i < TINTYPE_SCALES; i++, w = (w + 1) / 2, h = (h + 1) / 2) {
+		Scale *at = &s.scale[i];
 		at->width = w, at->height = h;
 		at->wide = (w + LANES - 1) / LANES * LANES + 2 * PAD;
 	}
@@ -633,14 +617,14 @@ tintype_score(TintypePicture reference, TintypePicture picture, int width, int h
 		for (int i = 0; i < 2; i++)
 			for (int c = 0; c < 3; c++)
 				linear[i][c] = ROOM(2 * widest);
-		for (int i = 0; i < s.scales; i++) {
+		for (int i = 0; i < TINTYPE_SCALES; i++) {
 			Scale *at = &s.scale[i];
 			for (int k = 0; k < 2; k++)
 				for (int c = 0; c < 3; c++)
 					at->linear[k][c] = ROOM(2 * (size_t) at->wide);
 			for (int c = 0; c < 3; c++) {
 				Plane *p = &at->plane[c];
-				p->used = matters(weightsOf(c, i, s.laid));
+				p->used = matters(weightsOf(c, i));
 				if (p->used || c == 1)
 					p->a = ROOM((size_t) ROWS * at->wide);
 				if (p->used) {

@@ -45,21 +45,20 @@ func Score(reference, picture Pixels) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return score(a, b, reference.Width, reference.Height, 0, false)
+	return score(a, b, reference.Width, reference.Height, false)
 }
 
 // pixelsOf returns the pixels of an image that is in memory.
 func pixelsOf(image *C.VipsImage) C.TintypePicture { return C.tintype_picture(image) }
 
-// score compares pictures of w×h pixels. scales are those of the picture that they are tiles
-// of, or 0.
-func score(a, b C.TintypePicture, w, h, scales int, quick bool) (float64, error) {
+// score compares pictures of w×h pixels.
+func score(a, b C.TintypePicture, w, h int, quick bool) (float64, error) {
 	var result C.double
 	hasty := C.int(0)
 	if quick {
 		hasty = 1
 	}
-	if C.tintype_score(a, b, C.int(w), C.int(h), C.int(scales), hasty, 0, &result) != 0 {
+	if C.tintype_score(a, b, C.int(w), C.int(h), hasty, 0, &result) != 0 {
 		return 0, decodeError(errNoRoom)
 	}
 	return float64(result), nil

@@ -13,14 +13,12 @@ typedef struct {
 #define TINTYPE_SCALES 6
 
 /* The SSIMULACRA 2 score of a picture against a reference of the same size, at least 8×8. The
- * result is the same on every processor. `scales` are those of a picture that both are tiles
- * of, or 0. `quick` takes half of the time for a score that differs by up to 0.3, where
+ * result is the same on every processor. A picture with a side under 113 pixels is compared at six
+ * scales too, where the original tool leaves out the last ones and gives weights of one colour to
+ * another. `quick` takes half of the time for a score that differs by up to 0.3, where
  * pictures are smooth. `kind` is 0 for the best code that this processor can run and 1 for plain code,
  * for tests. Returns 0, or -1 where there is no memory.
  */
-int tintype_score(TintypePicture reference, TintypePicture picture, int width, int height, int scales, int quick, int kind, double *score);
-
-/* The number of scales of a picture. */
-int tintype_scales(int width, int height);
+int tintype_score(TintypePicture reference, TintypePicture picture, int width, int height, int quick, int kind, double *score);
 
 #endif

@@ -23,7 +23,7 @@ main(void)
 				TintypePicture reference = { a, w * bands, bands }, picture = { b, w * bands, bands };
 				for (int quick = 0; quick < 2; quick++) {
 					double best, plain;
-					if (tintype_score(reference, picture, w, h, 0, quick, 0, &best) || tintype_score(reference, picture, w, h, 0, quick, 1, &plain))
+					if (tintype_score(reference, picture, w, h, quick, 0, &best) || tintype_score(reference, picture, w, h, quick, 1, &plain))
 						return 1;
 					if (best != plain || !(best < 100)) {
 						printf("%dx%d of %d bands: %.17g, in plain code %.17g\n", w, h, bands, best, plain);
