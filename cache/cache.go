@@ -61,6 +61,10 @@ type Entry struct {
 	// an entry.
 	Part *Part
 
+	// File has the body where Body is empty because a [Lend] was asked for it. No tier stores such
+	// an entry.
+	File *File
+
 	// Partial means that something that was asked for is missing from the body, and may come
 	// back.
 	Partial bool

@@ -52,7 +52,7 @@ const (
 // A file has a checksum, and gets its name by a rename. So Get never returns a part of an
 // entry, whenever the process or the machine stops: a torn file is a miss, and is deleted. The
 // checksum is verified again once the file has changed, and of a file that is in use once a minute.
-// Get opens files by their names and needs no index. So a new Disk answers at once, while
+// Get opens files by their names and needs no index. It keeps those open that it has lent ([Lend]). So a new Disk answers at once, while
 // a scan in the background finds the files for eviction.
 //
 // Errors and expired entries aren't kept. Disk is safe for concurrent use.
@@ -63,6 +63,7 @@ type Disk struct {
 	log        *slog.Logger
 	reserve    Reserve
 	room       func() (free, total int64) // bytes of the disk; 0 is unknown
+	open       *openFiles
 
 	// reading has one element for every large file that is being read. More readers at a time
 	// would only take more memory.
@@ -120,6 +121,7 @@ func OpenDisk(c DiskConfig) (*Disk, error) {
 		reserve:    c.Reserve,
 		pending:    make(map[Key]*diskWrite),
 		files:      newRecency(),
+		open:       newOpenFiles(),
 		scanning:   true,
 		reading:    make(chan struct{}, readers),
 		closing:    make(chan struct{}),
@@ -265,6 +267,7 @@ func (d *Disk) Close(ctx context.Context) error {
 		d.wake.Signal()
 	}
 	d.mu.Unlock()
+	d.open.close()
 	select {
 	case <-d.stopped:
 		return nil
@@ -299,6 +302,7 @@ func (d *Disk) remove(key Key) {
 	d.mu.Lock()
 	d.files.remove(key)
 	d.mu.Unlock()
+	d.open.forget(key, nil) // its room on the disk is free once it is closed
 	if err := os.Remove(d.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.failed(err)
 	}
@@ -336,6 +340,7 @@ func (d *Disk) forget(key Key) {
 		d.mu.Lock()
 		d.files.remove(key)
 		d.mu.Unlock()
+		d.open.forget(key, nil)
 	}
 }
 

@@ -24,13 +24,19 @@ type file struct {
 func openFile(path string) (f file, err error) {
 	f.fd, err = retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) })
 	if err != nil {
-		return f, &fs.PathError{Op: "open", Path: path, Err: err}
+		return file{fd: -1}, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	if _, err = retry(func() (int, error) { return 0, unix.Fstat(f.fd, &f.stat) }); err != nil {
+	if err := f.find(); err != nil {
 		f.close()
-		return f, &fs.PathError{Op: "stat", Path: path, Err: err}
+		return file{fd: -1}, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	return f, nil
+}
+
+// find finds out what the file is now.
+func (f *file) find() error {
+	_, err := retry(func() (int, error) { return 0, unix.Fstat(f.fd, &f.stat) })
+	return err
 }
 
 func (f *file) close() { _ = unix.Close(f.fd) } // it was only read
@@ -65,10 +71,10 @@ func (f *file) isAt(path string) bool {
 	return err == nil && now.Dev == f.stat.Dev && now.Ino == f.stat.Ino
 }
 
-// read reads the file from its beginning until b is full or the file ends.
-func (f *file) read(b []byte) (n int, err error) {
+// read reads the file from an offset on until b is full or the file ends.
+func (f *file) read(b []byte, from int64) (n int, err error) {
 	for n < len(b) {
-		m, err := retry(func() (int, error) { return unix.Pread(f.fd, b[n:], int64(n)) })
+		m, err := retry(func() (int, error) { return unix.Pread(f.fd, b[n:], from+int64(n)) })
 		if err != nil {
 			return n, os.NewSyscallError("read", err)
 		}
@@ -92,6 +98,11 @@ func retry(call func() (int, error)) (n int, err error) {
 // read returns the entry in the key's file, NoRoom, or nil. The checksum was verified when the
 // file had this state.
 func (d *Disk) read(ctx context.Context, key Key, now time.Time, verified uint64) *Entry {
+	if to := lendOf(ctx); to != nil {
+		if e := d.lend(to, key, now, verified); e != nil {
+			return e
+		}
+	}
 	var room [128]byte
 	path := string(d.appendPath(room[:0], key))
 	f, err := openFile(path)
@@ -124,7 +135,7 @@ func (d *Disk) read(ctx context.Context, key Key, now time.Time, verified uint64
 		defer func() { <-d.reading }()
 	}
 	stored := make([]byte, f.size())
-	n, err := f.read(stored)
+	n, err := f.read(stored, 0)
 	if err != nil {
 		d.failed(err)
 		return nil

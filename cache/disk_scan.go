@@ -97,7 +97,7 @@ func (d *Disk) inspect(dir string, entry fs.DirEntry) (found foundFile, ok bool)
 	}
 	defer f.close()
 	head := make([]byte, headerSize)
-	n, err := f.read(head)
+	n, err := f.read(head, 0)
 	if err != nil {
 		d.failed(err)
 		return found, false

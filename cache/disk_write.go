@@ -81,6 +81,7 @@ func (d *Disk) write(w *diskWrite, e *Entry) error {
 		os.Remove(temp)
 		return err
 	}
+	d.open.forget(w.key, nil)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.files.add(w.key, EncodedSize(e))

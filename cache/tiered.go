@@ -17,10 +17,12 @@ type Tiered struct {
 
 // An Again is a tier that wants to hear of entries that a tier above it has, and that are asked for
 // again: it may not have kept them at once. As the last one of [Tiered] below a [Memory], it hears of
-// the first hit in memory, and of each one elsewhere. Where Again returns false, it also hears of the
-// next hit in memory.
+// the first hit in memory, and of each one elsewhere, but for those that are lent. Where Again returns
+// false, it also hears of the next hit in memory.
 type Again interface {
 	Again(key Key, e *Entry) (settled bool)
+	// Settled reports whether it can do without hearing of hits of a key.
+	Settled(key Key) bool
 }
 
 // A stripe counts changes of its keys. Get must not copy an entry upwards that a Put or a
@@ -57,12 +59,15 @@ func (t *Tiered) Get(ctx context.Context, key Key) (*Entry, string) {
 	s.mu.Lock()
 	edges := s.edges
 	s.mu.Unlock()
+	if t.again != nil && lendOf(ctx) != nil && !t.again.Settled(key) {
+		ctx = WithLend(ctx, nil) // it may want the body
+	}
 	for i, below := range t.tiers[1:] {
 		e, tier := below.Get(ctx, key)
 		if e == nil {
 			continue
 		}
-		if e == NoRoom || e.Part != nil {
+		if e == NoRoom || e.Part != nil || e.File != nil {
 			return e, tier
 		}
 		s.mu.Lock()

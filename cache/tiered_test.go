@@ -159,6 +159,8 @@ func (c *second) Again(_ cache.Key, e *cache.Entry) (settled bool) {
 	return true
 }
 
+func (c *second) Settled(cache.Key) bool { return false }
+
 func TestTieredTellsOfSecondUse(t *testing.T) {
 	middle, lower := cache.NewMemory(1<<20), &second{Memory: cache.NewMemory(1 << 20)}
 	tiered := cache.NewTiered(cache.NewMemory(1<<20), middle, lower)

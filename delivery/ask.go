@@ -44,6 +44,7 @@ type ask struct {
 	told       *told        // of a URL that is known, see known; nil is not known
 	asked      *asking      // how it was asked for, so that another server of the fleet can be asked; nil is by nobody whom that one could understand
 	part       cache.PartOf // which bytes of the answer are asked for; nil is all
+	lent       *cache.Lend  // the body may come as a file; nil is not
 	forPeer    bool         // another server of the fleet asks, which counts what is made for it
 
 	// Of endpoints that make no variant of one original:

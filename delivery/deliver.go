@@ -23,6 +23,7 @@ const allowedMethods = "GET, HEAD, OPTIONS"
 func (s *Service) Deliver(w *Response, r *http.Request, t Target) {
 	w.Log.Workspace = t.Namespace
 	w.beginHead()
+	defer w.lent.Return()
 	defer w.dropHead() // also where somebody panics: what answers then has a header of its own
 	if err := s.deliver(w, r, t); err != nil {
 		s.tellQuota(w.Header(), w.Log.site)
@@ -129,6 +130,9 @@ func (s *Service) answer(w *Response, r *http.Request, t Target, round int) erro
 	ask.asked = s.askedBy(t, r)
 	if ask.part = nil; ask.endpoint == transformEndpoint && ask.foreign == nil {
 		ask.part = askedPart(r)
+		if k, ok := w.Conn.(Gatherer); ok && w.Plain && k.SendsFiles() {
+			ask.lent = &w.lent
+		}
 	}
 	w.noteAsk(&ask)
 	ask.tag(w.Header())
@@ -212,6 +216,9 @@ func (s *Service) loadOne(ctx context.Context, a *ask, t *timings) (*cache.Entry
 	}
 	if a.part != nil {
 		ctx = cache.WithPart(ctx, a.part)
+	}
+	if a.lent != nil {
+		ctx = cache.WithLend(ctx, a.lent)
 	}
 	e, o, err := s.loader.Load(ctx, key, func(ctx context.Context, old *cache.Entry) (*cache.Entry, error) {
 		look.String("tintype.cache", "miss")

@@ -42,7 +42,7 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 	s.tellQuota(h, a.site)
 	a.describeNext(w, e)
 	w.Set("Etag", e.ETag)
-	s.tellCaches(w, a, a.cacheControlOf(e, s.now()))
+	s.tellCaches(w, a, a.cacheControlOf(e, s.now))
 	h["Accept-Ranges"] = headerAcceptRanges
 	if matches(r.Header["If-None-Match"], e.ETag) {
 		h.Del("Content-Type")
@@ -50,7 +50,10 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 		return nil
 	}
 	size, body := int64(len(e.Body)), e.Body
-	if e.Part != nil {
+	switch {
+	case e.File != nil:
+		size = e.File.Size()
+	case e.Part != nil:
 		size = e.Part.Size
 	}
 	if first, last, ok := byteRange(r.Header, e.ETag, size); ok {
@@ -59,10 +62,18 @@ func (s *Service) respond(w *Response, r *http.Request, a *ask, e *cache.Entry) 
 			return fault.New(fault.RangeNotSatisfiable, "the image is "+strconv.FormatInt(size, 10)+" bytes long")
 		}
 		h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", first, last, size)}
-		if e.Part == nil { // otherwise it is the part that was asked for
+		switch {
+		case e.File != nil:
+			w.sendFile(r, http.StatusPartialContent, e.File, first, last+1-first)
+			return nil
+		case e.Part == nil: // otherwise it is the part that was asked for
 			body = e.Body[first : last+1]
 		}
 		return s.send(w, r, http.StatusPartialContent, e, body)
+	}
+	if e.File != nil {
+		w.sendFile(r, http.StatusOK, e.File, 0, size)
+		return nil
 	}
 	if e.Part != nil { // HEAD, which gets none of it
 		w.Set("Content-Length", strconv.FormatInt(size, 10))
@@ -132,7 +143,7 @@ func (s *Service) standIn(w *Response, r *http.Request, a *ask, err error) error
 	}
 	told := w.Header()["Cache-Status"]
 	shown := *a
-	shown.refs, shown.fallback, shown.asked, shown.part = []ref{*a.fallback}, nil, nil, nil
+	shown.refs, shown.fallback, shown.asked, shown.part, shown.lent = []ref{*a.fallback}, nil, nil, nil, nil
 	var fallbackErr error
 	if shown.marks, fallbackErr = a.site.decideMarks(a.options.Mark, *a.fallback, a.refs...); fallbackErr != nil {
 		return err

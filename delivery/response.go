@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -35,6 +36,9 @@ type Response struct {
 
 	values [8]string // of headers, see Set
 	used   int       // of values
+
+	lent cache.Lend // the file that the body is sent from
+	part FilePart   // that is sent
 
 	head        *head  // of the answer that is being made; nil is ResponseWriter's
 	contentType string // of the answer, where ResponseWriter doesn't know it
@@ -117,6 +121,22 @@ func (w *Response) Write(b []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(b)
 	w.Bytes += int64(n)
 	return n, err
+}
+
+// sendFile answers with a part of the file that was lent.
+func (w *Response) sendFile(r *http.Request, status int, f *cache.File, from, n int64) {
+	w.Set("Content-Length", strconv.FormatInt(n, 10))
+	k := w.Conn.(Gatherer)
+	k.Gather()
+	defer k.Send()
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the beginning of the body; if it fails, what follows does
+	w.part = FilePart{f, from, from + n}
+	sent, _ := w.ResponseWriter.(io.ReaderFrom).ReadFrom(&w.part)
+	w.Bytes += sent
 }
 
 // begin notes the status of an answer whose headers are about to be sent.

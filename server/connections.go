@@ -96,6 +96,7 @@ type connection struct {
 	pace     pace         // of its writes, which come one after another
 
 	gathering gathering
+	sending   sending
 
 	streamsMu sync.Mutex
 	streams   map[*stream]struct{} // answers over HTTP/2 or HTTP/3 that are under way
@@ -116,30 +117,34 @@ const (
 	streamsOfOne  = 2 * maxStreams  // requests over HTTP/2 and HTTP/3 that each client may have under way
 )
 
-// A pace says how long a client has been taking the present step of 64 KiB. TLS writes in
-// records of up to 16 KiB, so a step may be of several writes. The pauses between them, in
-// which there is nothing to write, don't count.
+// A pace says how long a client has been taking the present step, of up to 64 KiB: what doesn't
+// fit into it begins the next. TLS writes in records of up to 16 KiB, so a step may be of several
+// writes. The pauses between them, in which there is nothing to write, don't count.
 type pace struct {
 	wrote int           // bytes of the step
 	spent time.Duration // in the writes of the step that have returned
 }
 
-// write writes b with write, at most as much at a time as is left of the step. It stores
-// into took when the step would have begun if there had been no pauses.
-func (p *pace) write(b []byte, took *atomic.Int64, write func([]byte) (int, error)) (n int, err error) {
+// write writes n bytes with write, which is called for some of them at a time, a step at most. It
+// stores into took when the step would have begun if there had been no pauses.
+func (p *pace) write(n int, took *atomic.Int64, write func(from, to int) (int, error)) (done int, err error) {
 	defer took.Store(0)
 	for {
+		to := min(n, done+writeStep)
+		if p.wrote+to-done > writeStep {
+			*p = pace{}
+		}
 		at := time.Now()
 		took.Store(at.Add(-p.spent).UnixNano())
-		m, err := write(b[n:min(len(b), n+writeStep-p.wrote)])
-		n += m
+		m, err := write(done, to)
+		done += m
 		if p.wrote += m; p.wrote >= writeStep {
 			*p = pace{}
 		} else {
 			p.spent += time.Since(at)
 		}
-		if err != nil || n == len(b) {
-			return n, err
+		if err != nil || done == n {
+			return done, err
 		}
 	}
 }

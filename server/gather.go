@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"sync"
 
@@ -86,7 +87,7 @@ func (k *connection) Write(b []byte) (n int, err error) {
 		n, err = k.writeWithHeld(b)
 		return status + n, err
 	}
-	return k.pace.write(b, &k.took, k.Conn.Write)
+	return k.pace.write(len(b), &k.took, func(from, to int) (int, error) { return k.Conn.Write(b[from:to]) })
 }
 
 // errNoStatusLine can't be: net/http begins each answer with one.
@@ -119,8 +120,8 @@ func (g *gathering) take() {
 func (k *connection) writeWithHeld(b []byte) (n int, err error) {
 	g := &k.gathering
 	k.pace.add(g.waiting())
-	n, err = k.pace.write(b, &k.took, func(step []byte) (int, error) {
-		held := g.waiting()
+	n, err = k.pace.write(len(b), &k.took, func(from, to int) (int, error) {
+		held, step := g.waiting(), b[from:to]
 		if held == 0 {
 			return k.Conn.Write(step)
 		}
@@ -129,9 +130,42 @@ func (k *connection) writeWithHeld(b []byte) (n int, err error) {
 			g.vector = g.buffers[:1]
 		}
 		sent, err := g.vector.WriteTo(k.Conn)
-		gatherRoom.Put(g.room)
-		g.from, g.to, g.room, g.vector, g.buffers = 0, 0, nil, nil, [2][]byte{}
+		g.give()
 		return max(int(sent)-held, 0), err
 	})
 	return n, err
+}
+
+// give gives the room back.
+func (g *gathering) give() {
+	gatherRoom.Put(g.room)
+	g.from, g.to, g.room, g.vector, g.buffers = 0, 0, nil, nil, [2][]byte{}
+}
+
+// ReadFrom implements [io.ReaderFrom], for net/http. It sends a [delivery.FilePart] from its file,
+// behind what waits.
+func (k *connection) ReadFrom(from io.Reader) (n int64, err error) {
+	part, ok := from.(*delivery.FilePart)
+	if !ok || !k.SendsFiles() {
+		return io.Copy(struct{ io.Writer }{k}, from)
+	}
+	g := &k.gathering
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.heads {
+		return 0, errNoStatusLine
+	}
+	var held []byte
+	if g.waiting() > 0 {
+		held = g.room[g.from:g.to]
+		defer g.give()
+		k.pace.add(len(held))
+	}
+	_, _, left := part.Left()
+	m, err := k.pace.write(int(left), &k.took, func(from, to int) (int, error) {
+		sent, err := k.sendFile(held, part, to-from)
+		held = nil
+		return sent, err
+	})
+	return int64(m), err
 }

@@ -41,7 +41,7 @@ func TestGather(t *testing.T) {
 		"small parts":                  {[]int{1200, 2400, 3600}, [][]int{nil, nil, nil, {7200}}},
 		"more small parts than fit":    {[]int{4000, 4000, 4000}, [][]int{nil, nil, {8000, 4000}, {8000, 4000}}},
 		"no small part first":          {[]int{18000, 100}, [][]int{{18000}, {18000}, {18000, 100}}},
-		"a body of several steps":      {[]int{4096, 150000}, [][]int{nil, {4096, 61440, 65536, 23024}, {4096, 61440, 65536, 23024}}},
+		"a body of several steps":      {[]int{4096, 150000}, [][]int{nil, {4096, 65536, 65536, 18928}, {4096, 65536, 65536, 18928}}},
 		"nothing":                      {nil, [][]int{nil}},
 		"small after what has gone on": {[]int{4096, 18000, 4096, 18000}, [][]int{nil, {4096, 18000}, {4096, 18000}, {4096, 18000, 4096, 18000}, {4096, 18000, 4096, 18000}}},
 	} {

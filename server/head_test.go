@@ -3,24 +3,77 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/textproto"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/tintype/tintype/cache"
+	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/workspace"
 )
 
+// lending counts the entries that a cache lends.
+type lending struct {
+	cache.Cache
+	lent atomic.Int64
+}
+
+func (c *lending) Get(ctx context.Context, key cache.Key) (*cache.Entry, string) {
+	e, tier := c.Cache.Get(ctx, key)
+	if e != nil && e.File != nil {
+		c.lent.Add(1)
+	}
+	return e, tier
+}
+
+// openDisk returns a disk cache for a test.
+func openDisk(t *testing.T) (d *cache.Disk, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	d, err := cache.OpenDisk(cache.DiskConfig{Dir: dir, MaxBytes: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close(context.Background()) })
+	return d, dir
+}
+
+// settle waits until what is in a disk cache can be lent: it is written, and has been for a second.
+func settle(t *testing.T, d *cache.Disk) {
+	t.Helper()
+	if err := d.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1100 * time.Millisecond)
+}
+
 // TestHeads: an answer over a connection that takes lines of heads is to the letter what net/http
 // writes by itself, but for the order of fields: hits and misses, parts, 304, errors and what is
-// no image, one after another over a connection.
+// no image, one after another over a connection. So is one whose body is sent from a file.
 func TestHeads(t *testing.T) {
-	b := newBench(t)
+	t.Run("memory", func(t *testing.T) { testHeads(t, cache.NewMemory(64<<20), "memory", func() {}) })
+	t.Run("files", func(t *testing.T) {
+		d, _ := openDisk(t)
+		c := &lending{Cache: cache.NewTiered(cache.NewMemory(8*700), d)} // the memory has room for errors only
+		testHeads(t, c, "disk", func() { settle(t, d) })
+		if c.lent.Load() == 0 && runtime.GOOS == "linux" {
+			t.Error("nothing was sent from a file")
+		}
+	})
+}
+
+func testHeads(t *testing.T, c cache.Cache, tier string, settle func()) {
+	b := newBench(t, func(s *delivery.Config) { s.Cache = c })
 	b.registry.Set(t, b.acme())
 	w := b.acme()
 	w.Namespace, w.ID, w.AllowedOrigins, w.QuotaHeaders, w.SurrogateKey = "strict", "strict", []string{"https://a.example"}, true, true
@@ -75,6 +128,8 @@ func TestHeads(t *testing.T) {
 		"GET /acme/photos/cat.jpg?w=20 HTTP/1.1\r\nConnection: close",
 	}
 	_ = read(t, at(false), requests) // what they make is in the cache now
+	settle()
+	_ = read(t, at(false), requests)
 	want, got, together := read(t, at(false), requests), read(t, at(true), requests), read(t, at(true), []string{strings.Join(requests[:len(requests)-1], "\n\n"), requests[len(requests)-1]})
 	for i := range requests {
 		if got[i] != want[i] {
@@ -84,7 +139,7 @@ func TestHeads(t *testing.T) {
 			t.Errorf("%q with all requests sent at once:\n%s\nby net/http:\n%s", requests[i], together[i], want[i])
 		}
 	}
-	if !strings.Contains(want[0], "Cache-Status: tintype; hit; detail=memory") || !strings.Contains(want[0], "Content-Type: image/") {
+	if !strings.Contains(want[0], "Cache-Status: tintype; hit; detail="+tier) || !strings.Contains(want[0], "Content-Type: image/") {
 		t.Error("no hit:", want[0])
 	}
 }

@@ -65,7 +65,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			took := time.Since(start)
 			traced(res)
 			s.metrics.observe(res, took)
-			s.access(r, res, took)
+			s.access(r, res, start.Add(took), took)
 		}()
 		if s.tracer != nil {
 			r = s.trace(res, r)
@@ -78,8 +78,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	})
 }
 
-// access writes the log line of a request.
-func (s *Server) access(r *http.Request, res *delivery.Response, took time.Duration) {
+// access writes the log line of a request that has ended.
+func (s *Server) access(r *http.Request, res *delivery.Response, ended time.Time, took time.Duration) {
 	level := slog.LevelInfo
 	if res.Status >= 500 {
 		level = slog.LevelWarn
@@ -93,7 +93,7 @@ func (s *Server) access(r *http.Request, res *delivery.Response, took time.Durat
 		cause = res.Log.Cause.Error()
 	}
 	if s.accessLog != nil {
-		line := s.accessLog.Line(time.Now(), level, "request")
+		line := s.accessLog.Line(ended, level, "request")
 		fields(line, r, res, took, cause)
 		line.End()
 		return

@@ -53,7 +53,7 @@ func (s *stream) end() {
 
 // Write writes in steps, and records when each step begins.
 func (s *stream) Write(b []byte) (n int, err error) {
-	return s.pace.write(b, &s.took, s.ResponseWriter.Write)
+	return s.pace.write(len(b), &s.took, func(from, to int) (int, error) { return s.ResponseWriter.Write(b[from:to]) })
 }
 
 // Unwrap is for [http.ResponseController].

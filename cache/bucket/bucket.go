@@ -416,6 +416,16 @@ func (c *Cache) Again(key cache.Key, e *cache.Entry) (settled bool) {
 	return !c.index.waits()
 }
 
+// Settled implements [cache.Again].
+func (c *Cache) Settled(key cache.Key) bool {
+	if c.made == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending[key] != nil || c.index.has(key)
+}
+
 // holdBack reports whether an entry waits for its second use. It does where it is made for the first
 // time, as far as anyone remembers, and where the bucket has no older one. The caller holds mu.
 func (c *Cache) holdBack(key cache.Key) bool {
