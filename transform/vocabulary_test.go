@@ -68,6 +68,7 @@ don't change the background behind transparent pixels and around the picture. Th
 An output that shows every pixel of the original unchanged never has more bytes than the original. If it would, the output is the original itself, without
 the metadata that must go. It has the original's format if ` + "`format`" + ` allows that.
 
+## Resize, crop, rotate, effects, formats, marks
 The examples use the demo's pictures. Put ` + "`http://localhost:8080/demo/samples/`" + ` in front of them.
 
 | name | values | default | meaning | example |

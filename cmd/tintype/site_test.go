@@ -208,18 +208,20 @@ func looksOfSite(d *dashboardTab, file string) {
 	}
 }
 
-// searchSite finds a page by a word of its text, by keys alone.
+// searchSite finds pages by words of their texts, by keys alone.
 func searchSite(p *tab, site string) {
 	p.Helper()
 	p.do(chromedp.EmulateViewport(1400, 900))
-	p.goTo(site + "/")
-	p.click(".VPNavBarSearch button")
-	p.until(`document.querySelector('#localsearch-input')`)
-	p.do(chromedp.KeyEvent("thumbhash"))
-	p.until(`document.querySelectorAll('#localsearch-list a').length > 2`)
-	links := eval[[]string](p, `[...document.querySelectorAll('#localsearch-list a')].map((a) => new URL(a.href).pathname)`)
-	if !slices.Contains(links, "/placeholder.html") {
-		found, _ := json.Marshal(links)
-		p.Errorf("a search for thumbhash finds %s", found)
+	for word, page := range map[string]string{"thumbhash": "/placeholder.html", "resize": "/options.html"} {
+		p.goTo(site + "/")
+		p.click(".VPNavBarSearch button")
+		p.until(`document.querySelector('#localsearch-input')`)
+		p.do(chromedp.KeyEvent(word))
+		p.until(fmt.Sprintf(`document.querySelector('#localsearch-input').value === %q && document.querySelectorAll('#localsearch-list a').length > 2`, word))
+		links := eval[[]string](p, `[...document.querySelectorAll('#localsearch-list a')].slice(0, 6).map((a) => new URL(a.href).pathname)`)
+		if !slices.Contains(links, page) {
+			found, _ := json.Marshal(links)
+			p.Errorf("a search for %s finds %s", word, found)
+		}
 	}
 }
