@@ -165,6 +165,10 @@ func (k *connection) ReadFrom(from io.Reader) (n int64, err error) {
 	m, err := k.pace.write(int(left), &k.took, func(from, to int) (int, error) {
 		sent, err := k.sendFile(held, part, to-from)
 		held = nil
+		if errors.Is(err, errors.ErrUnsupported) { // by the file system
+			copied, err := io.CopyN(k.Conn, part, int64(to-from-sent))
+			return sent + int(copied), err
+		}
 		return sent, err
 	})
 	return int64(m), err

@@ -29,7 +29,10 @@ func (k *connection) SendsFiles() bool {
 	return ok
 }
 
-// sendFile sends a head and n bytes of a part, and returns how many of the part were sent.
+var sendfile = unix.Sendfile // a variable for tests
+
+// sendFile sends a head and n bytes of a part, and returns how many of the part were sent. The error is
+// [errors.ErrUnsupported] where the rest must be read.
 func (k *connection) sendFile(head []byte, part *delivery.FilePart, n int) (sent int, err error) {
 	s := &k.sending
 	if s.raw == nil {
@@ -57,7 +60,7 @@ func (s *sending) send(fd uintptr) (done bool) {
 			}
 		} else {
 			file, at, _ := s.part.Left()
-			n, err = unix.Sendfile(int(fd), file, &at, s.left)
+			n, err = sendfile(int(fd), file, &at, s.left)
 			if n > 0 {
 				s.part.Sent(int64(n))
 				s.left -= n
@@ -71,6 +74,8 @@ func (s *sending) send(fd uintptr) (done bool) {
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return false
+		case unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP:
+			s.err = errors.ErrUnsupported
 		default:
 			s.err = os.NewSyscallError("sendfile", err)
 		}

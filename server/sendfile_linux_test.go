@@ -10,12 +10,30 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tintype/tintype/delivery"
 	"github.com/tintype/tintype/transform"
 )
+
+// With refusing, every third sendfile is what a file system without it does.
+var (
+	refusing atomic.Bool
+	refused  atomic.Int64
+)
+
+func init() {
+	sendfile = func(out, in int, at *int64, n int) (int, error) {
+		if refusing.Load() && refused.Add(1)%3 == 0 {
+			return 0, unix.EINVAL
+		}
+		return unix.Sendfile(out, in, at, n)
+	}
+}
 
 // noise is an engine whose output is large, so that no socket takes it at once.
 type noise struct{ body []byte }
@@ -81,6 +99,13 @@ func TestSendFile(t *testing.T) {
 		whole(get("Range", "bytes=-7"), body[len(body)-7:])
 	}
 
+	refusing.Store(true)
+	whole(get(), body)
+	refusing.Store(false)
+	if n := refused.Load(); n < 3 {
+		t.Error("sendfile was called", n, "times")
+	}
+
 	slow := []*http.Response{get(), get(), get()}
 	for _, w := range slow {
 		if _, err := io.CopyN(io.Discard, w.Body, 100<<10); err != nil {
@@ -108,8 +133,8 @@ func TestSendFile(t *testing.T) {
 			t.Errorf("%d bytes of a file that became shorter, error %v", n, err)
 		}
 	}
-	if n := c.lent.Load(); n != 12 {
-		t.Errorf("%d answers were lent, want 12", n)
+	if n := c.lent.Load(); n != 13 {
+		t.Errorf("%d answers were lent, want 13", n)
 	}
 	whole(get(), body) // made anew
 	if w := get(); !strings.Contains(w.Header.Get("Cache-Status"), "hit") {
