@@ -76,7 +76,8 @@ const GraceToTake = 2 * time.Second
 //     more than twice as many
 //
 // If that isn't enough, the new answer is refused. Bodies of up to smallAnswer bytes don't
-// count, since the number of connections is bounded. Answers are safe for concurrent use.
+// count, since the number of connections is bounded, nor do those that are sent from files. Answers
+// are safe for concurrent use.
 type Answers struct {
 	limit int64 // bytes; 0 is no bound
 	ended *prometheus.CounterVec
