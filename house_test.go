@@ -106,6 +106,7 @@ var mayImport = map[string][]string{
 	"certs/certstest":         {},
 	"manage/managetest":       {"delivery", "fault", "origin", "transform", "workspace"},
 	"delivery/deliverytest":   {"transform", "transform/facts", "workspace"},
+	"server/api/apitest":      {"alert", "apikey", "delivery", "manage", "server/api", "workspace", "workspace/cached", "workspace/sqlite"},
 	"workspace/workspacetest": {"account", "alert", "billing/plan", "dialect", "workspace", "limit", "signing"},
 
 	// For tests: servers to run against, generated files, how much time a function takes.

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,88 +17,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tintype/tintype/alert"
-	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/client"
-	"github.com/tintype/tintype/delivery"
-	"github.com/tintype/tintype/manage"
-	"github.com/tintype/tintype/server/api"
-	"github.com/tintype/tintype/workspace"
-	"github.com/tintype/tintype/workspace/cached"
-	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/server/api/apitest"
 )
 
-const rootKey = "root-key-of-the-tests-0123456789"
+const rootKey = apitest.RootKey
 
-// noDelivery serves no image.
-type noDelivery struct{ manage.Delivery }
-
-func (noDelivery) Check(*workspace.Workspace) error { return nil }
-
-func (noDelivery) FindPurge(context.Context, string, string) ([]workspace.Purge, []string, error) {
-	return nil, nil, errors.New("is no URL of an image")
-}
-
-func (noDelivery) WouldRefuse(context.Context, *workspace.Workspace) (delivery.Refusals, error) {
-	return delivery.Refusals{}, nil
-}
-
-// A backend is the API with a store.
-type backend struct {
-	url string
-	end func() error
-}
-
-// newBackend serves the API from a folder.
-func newBackend(folder string) (*backend, error) {
-	codec, err := workspace.NewCodec(workspace.NewSecretKey())
-	if err != nil {
-		return nil, err
-	}
-	db, err := sqlite.Open(filepath.Join(folder, "tintype.db"), codec)
-	if err != nil {
-		return nil, err
-	}
-	log := slog.New(slog.DiscardHandler)
-	m := manage.New(manage.Config{
-		Store: cached.New(db, cached.Config{}), Uncached: db, Records: db, Delivery: noDelivery{}, Log: log,
-		Auth:   apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: db, Log: log}),
-		Alerts: alert.New(alert.Config{Store: db, Codec: codec, Keys: db, Get: db.Get, List: db.List, Alone: true, Log: log}),
-	})
-	s := httptest.NewServer(api.New(api.Config{Manage: m, Replays: db, Log: log}))
-	return &backend{s.URL, func() error {
-		s.Close()
-		return db.Close()
-	}}, nil
-}
-
-// start serves the API for a test.
-func start(t testing.TB) (server string) {
-	t.Helper()
-	b, err := newBackend(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.end(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b.url
-}
-
-// exampleServer serves the API for an example, until the process ends.
-func exampleServer() *backend {
+// exampleServer serves the API for an example, until the process ends. It returns the server's URL.
+func exampleServer() string {
 	folder, err := os.MkdirTemp("", "tintype-example")
 	if err != nil {
 		panic(err)
 	}
-	b, err := newBackend(folder)
+	server, end, err := apitest.Serve(folder)
 	if err != nil {
 		panic(err)
 	}
-	examples = append(examples, func() error { return errors.Join(b.end(), os.RemoveAll(folder)) })
-	return b
+	examples = append(examples, func() error { return errors.Join(end(), os.RemoveAll(folder)) })
+	return server
 }
 
 var examples []func() error // end the servers of examples
@@ -127,7 +61,7 @@ func newClient(t testing.TB, server string, options ...client.Option) *client.Cl
 
 // TestWorkspace makes a workspace and what is in it, and reads it again.
 func TestWorkspace(t *testing.T) {
-	c := newClient(t, start(t))
+	c := newClient(t, apitest.New(t))
 	ctx := t.Context()
 	w, err := c.CreateWorkspace(ctx, client.NewWorkspace{Namespace: "acme", AllowedSources: []string{}})
 	if err != nil {
@@ -169,7 +103,7 @@ func TestWorkspace(t *testing.T) {
 
 // TestPages goes through lists of several pages.
 func TestPages(t *testing.T) {
-	c := newClient(t, start(t))
+	c := newClient(t, apitest.New(t))
 	var want []string
 	for _, name := range []string{"a-1", "b-2", "c-3", "d-4", "e-5"} {
 		if _, err := c.CreateWorkspace(t.Context(), client.NewWorkspace{Namespace: name}); err != nil {
@@ -218,7 +152,7 @@ func TestPages(t *testing.T) {
 
 // TestKeys makes a key, and calls with it.
 func TestKeys(t *testing.T) {
-	server := start(t)
+	server := apitest.New(t)
 	c := newClient(t, server)
 	if _, err := c.CreateWorkspace(t.Context(), client.NewWorkspace{Namespace: "acme"}); err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ import (
 // A workspace, a source in it, and a key for its backend.
 func Example() {
 	ctx := context.Background()
-	server := exampleServer()                 // https://img.example.com
-	c, err := client.New(server.url, rootKey) // or client.FromEnv()
+	server := exampleServer()             // https://img.example.com
+	c, err := client.New(server, rootKey) // or client.FromEnv()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func Example() {
 
 // Errors have codes, which don't change between versions.
 func ExampleError() {
-	c, err := client.New(exampleServer().url, rootKey)
+	c, err := client.New(exampleServer(), rootKey)
 	if err != nil {
 		log.Fatal(err)
 	}

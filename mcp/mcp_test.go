@@ -2,11 +2,8 @@ package mcp_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,59 +16,19 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/tintype/tintype/alert"
-	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/client"
-	"github.com/tintype/tintype/delivery"
-	"github.com/tintype/tintype/manage"
 	"github.com/tintype/tintype/mcp"
-	"github.com/tintype/tintype/server/api"
-	"github.com/tintype/tintype/workspace"
-	"github.com/tintype/tintype/workspace/cached"
-	"github.com/tintype/tintype/workspace/sqlite"
+	"github.com/tintype/tintype/server/api/apitest"
 )
 
-const rootKey = "root-key-of-the-tests-0123456789"
-
-// noDelivery serves no image.
-type noDelivery struct{ manage.Delivery }
-
-func (noDelivery) Check(*workspace.Workspace) error { return nil }
-
-func (noDelivery) FindPurge(context.Context, string, string) ([]workspace.Purge, []string, error) {
-	return nil, nil, errors.New("is no URL of an image")
-}
-
-func (noDelivery) WouldRefuse(context.Context, *workspace.Workspace) (delivery.Refusals, error) {
-	return delivery.Refusals{}, nil
-}
+const rootKey = apitest.RootKey
 
 // newAPI serves the API with a workspace acme, whose sources have secrets.
 func newAPI(t *testing.T) (server string) {
 	t.Helper()
-	codec, err := workspace.NewCodec(workspace.NewSecretKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlite.Open(filepath.Join(t.TempDir(), "tintype.db"), codec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	m := manage.New(manage.Config{
-		Store: cached.New(db, cached.Config{}), Uncached: db, Records: db, Delivery: noDelivery{}, Log: log,
-		Auth:   apikey.NewAuthenticator(apikey.AuthenticatorConfig{RootKeys: []string{rootKey}, Keys: db, Log: log}),
-		Alerts: alert.New(alert.Config{Store: db, Codec: codec, Keys: db, Get: db.Get, List: db.List, Alone: true, Log: log}),
-	})
-	s := httptest.NewServer(api.New(api.Config{Manage: m, Replays: db, Log: log}))
-	t.Cleanup(func() {
-		s.Close()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	c := newClient(t, s.URL, rootKey)
-	_, err = c.CreateWorkspace(t.Context(), client.NewWorkspace{
+	server = apitest.New(t)
+	c := newClient(t, server, rootKey)
+	_, err := c.CreateWorkspace(t.Context(), client.NewWorkspace{
 		Namespace: "acme", Name: "Acme",
 		Sources: []client.Source{
 			{Key: "photos", Kind: "http", URL: "https://origin.example.com/", Headers: map[string]string{"X-Hidden": "hunter2"}},
@@ -82,7 +39,7 @@ func newAPI(t *testing.T) (server string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.URL
+	return server
 }
 
 func newClient(t *testing.T, server, key string) *client.Client {
