@@ -71,8 +71,11 @@ func (t *task) load(ctx context.Context) (*frame, error) {
 		return nil, err
 	}
 	t.profile = readProfile(roll)
-	if h.Format == transform.WebP {
+	switch h.Format {
+	case transform.WebP:
 		decodeStill(roll, original)
+	case transform.PNG:
+		t.decodePNG(roll, original)
 	}
 	f := &frame{roll}
 	if h.Premultiplied {

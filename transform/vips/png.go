@@ -4,6 +4,7 @@ package vips
 
 // #cgo pkg-config: vips libdeflate
 // #include "pngfile.h"
+// #include "pngread.h"
 import "C"
 
 import (
@@ -12,6 +13,19 @@ import (
 
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
+
+// decodePNG decodes a PNG that load has opened. Where it can't, the picture stays as it is, for
+// libvips to decode it or to say what is wrong. So it does where libvips can stop early, since
+// only rows near the top are needed.
+func (t *task) decodePNG(picture *govips.ImageRef, png []byte) {
+	if t.region.Max.Y < t.header.Height/2 {
+		return
+	}
+	var out *C.VipsImage
+	if C.tintype_read_png(vipsImage(picture), unsafe.Pointer(&png[0]), C.size_t(len(png)), &out) == 0 {
+		setVipsImage(picture, out)
+	}
+}
 
 // encodePNG leaves to libvips what is interlaced, has metadata or is very large. There it uses
 // level 1 with a filter: the result is smaller than level 6 without a filter, and takes less

@@ -16,6 +16,8 @@ const (
 	// Decoders that hold the whole picture.
 	perPixelProgressive = 6 // JPEG coefficients, 16 bits each
 	perPixelInterlaced  = 4 // PNG
+	perPixelPNGIn       = 4
+	mostPNGRead         = 16 << 20 // bytes: TINTYPE_PNG_MOST_READ in pngread.h
 	perPixelWebP        = 16
 	perPixelGIF         = 12 // for one frame
 	perPixelTIFF        = 8  // in one strip or in tiles
@@ -222,6 +224,7 @@ func decoder(job *transform.Job, h transform.Header) int64 {
 		if h.Interlaced {
 			return rows + in*perPixelInterlaced*depth
 		}
+		return rows + min(in*perPixelPNGIn, mostPNGRead)
 	case transform.GIF:
 		return rows + in*perPixelGIF
 	case transform.WebP:
