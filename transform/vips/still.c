@@ -28,12 +28,12 @@ tintype_still_webp(VipsImage *opened, const void *data, size_t size, VipsImage *
 		return -1;
 
 	VipsImage *made = vips_image_new_memory();
-	if (vips_image_pipelinev(made, VIPS_DEMAND_STYLE_ANY, opened, NULL) || vips_image_write_prepare(made)) {
+	/* It stays sequential: see pngread.c. */
+	if (vips_image_pipelinev(made, VIPS_DEMAND_STYLE_THINSTRIP, opened, NULL) || vips_image_write_prepare(made)) {
 		g_object_unref(made);
 		vips_error_clear();
 		return -1;
 	}
-	vips_image_remove(made, VIPS_META_SEQUENTIAL);
 
 	config.options.use_scaling = made->Xsize != config.input.width || made->Ysize != config.input.height;
 	config.options.scaled_width = made->Xsize;
