@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,9 +20,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
 )
@@ -43,15 +41,10 @@ func startFleet(t *testing.T) *fleet {
 	f := &fleet{}
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.fetches.Add(1)
-		w.Header().Set("Content-Type", "image/png")
-		_, _ = w.Write(tinyPNG(r.URL.Path, uint8(f.shade.Load())))
+		servePNG(w, r, f.shade.Load())
 	}))
 	t.Cleanup(origin.Close)
-	backend := s3mem.New()
-	if err := backend.CreateBucket("cache"); err != nil {
-		t.Fatal(err)
-	}
-	s3 := gofakes3.New(backend).Server()
+	s3 := newBucket(t)
 	bucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Query().Has("list-type") || strings.Contains(r.URL.Path, "/v1/puts/"):
@@ -67,8 +60,7 @@ func startFleet(t *testing.T) *fleet {
 	store := initStore(t, dynamodblocal.Shared(t))
 	for range 4 {
 		ops := freeAddress(t)
-		p, err := startProcessBy([]string{"env", "TINTYPE_PEER_SECRET=the-secret-of-this-fleet-0123456789"}, t.TempDir(), store, "--ops-listen", ops, "--workers", "1",
-			"--peer-listen", freeAddress(t), "--cache-bucket", "s3://cache/?region=auto&endpoint="+bucket.URL, "--allow-cidr", "127.0.0.0/8", "--drain", "1s")
+		p, err := startProcessBy(inFleet, t.TempDir(), store, fleetArgs(t, bucket.URL, "--ops-listen", ops)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,15 +90,36 @@ func startFleet(t *testing.T) *fleet {
 	return f
 }
 
-// tinyPNG is a picture of its own for each path.
-func tinyPNG(path string, shade uint8) []byte {
-	m := image.NewNRGBA(image.Rect(0, 0, 8, 8))
-	for i := range 64 {
-		m.Set(i%8, i/8, color.NRGBA{shade, path[len(path)-5], path[len(path)-6], 255})
+// inFleet is before the command of a server of a fleet.
+var inFleet = []string{"env", "TINTYPE_PEER_SECRET=the-secret-of-this-fleet-0123456789"}
+
+// fleetArgs are the flags of a server of a fleet. bucket is the URL of an S3 server.
+func fleetArgs(t *testing.T, bucket string, more ...string) []string {
+	return append([]string{"--workers", "1", "--allow-cidr", "127.0.0.0/8", "--peer-listen", freeAddress(t),
+		"--cache-bucket", "s3://cache/?region=auto&endpoint=" + bucket, "--drain", "1s"}, more...)
+}
+
+// through is a store on DynamoDB that is asked at another endpoint, such as a proxy.
+func through(t *testing.T, store, endpoint string) string {
+	t.Helper()
+	u, err := url.Parse(store)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	_ = png.Encode(&b, m)
-	return b.Bytes()
+	q := u.Query()
+	q.Set("endpoint", endpoint)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// servePNG answers with a picture of its own for each path.
+func servePNG(w http.ResponseWriter, r *http.Request, shade int64) {
+	m, path := image.NewNRGBA(image.Rect(0, 0, 8, 8)), r.URL.Path
+	for i := range 64 {
+		m.Set(i%8, i/8, color.NRGBA{uint8(shade), path[len(path)-5], path[len(path)-6], 255})
+	}
+	w.Header().Set("Content-Type", "image/png")
+	_ = png.Encode(w, m)
 }
 
 func (f *fleet) figures(t *testing.T, server int) map[string]float64 {

@@ -26,9 +26,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
-
 	"github.com/tintype/tintype/internal/dynamodblocal"
 	"github.com/tintype/tintype/signing"
 )
@@ -73,7 +70,6 @@ func (n *route) fine() {
 // A node is a server of the fleet that is killed, stopped and started again.
 type node struct {
 	args  []string
-	env   []string
 	data  string
 	store string
 	way   *route // to the store
@@ -94,7 +90,7 @@ const heals = 15 * time.Second
 
 func (n *node) start(t *testing.T) {
 	for range 20 { // while the store is away too
-		p, err := startProcessBy(n.env, n.data, n.store, n.args...)
+		p, err := startProcessBy(inFleet, n.data, n.store, n.args...)
 		if err == nil {
 			n.mu.Lock()
 			n.p = p
@@ -183,41 +179,28 @@ type signingKey struct {
 func startFaulty(t *testing.T) *faulty {
 	f := &faulty{t: t, counts: map[string]int{}, oldest: map[string]time.Duration{}, faultsMade: map[string]int{}}
 	origin := httptest.NewServer(f.origin.to(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "image/png")
-		_, _ = w.Write(tinyPNG(r.URL.Path, uint8(f.versions[numberOf(r.URL.Path)].Load())))
+		servePNG(w, r, f.versions[numberOf(r.URL.Path)].Load())
 	})))
 	t.Cleanup(origin.Close)
 	f.at = origin.URL
-	backend := s3mem.New()
-	if err := backend.CreateBucket("cache"); err != nil {
-		t.Fatal(err)
-	}
-	bucket := httptest.NewServer(f.bucket.to(gofakes3.New(backend).Server()))
+	bucket := httptest.NewServer(f.bucket.to(newBucket(t)))
 	t.Cleanup(bucket.Close)
 	local := dynamodblocal.Start(t)
 	to, err := url.Parse(local.Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := url.Parse(initStore(t, local))
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := initStore(t, local)
 	for range 4 {
-		n := &node{way: &route{}, data: t.TempDir(), env: []string{"env", "TINTYPE_PEER_SECRET=the-secret-of-this-fleet-0123456789"}}
+		n := &node{way: &route{}, data: t.TempDir()}
 		proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, ModifyResponse: func(r *http.Response) error {
 			r.Header.Set("Date", time.Now().Add(time.Duration(n.way.ahead.Load())).UTC().Format(http.TimeFormat))
 			return nil
 		}}
 		store := httptest.NewServer(n.way.to(proxy))
 		t.Cleanup(store.Close)
-		u := *table
-		q := u.Query()
-		q.Set("endpoint", store.URL)
-		u.RawQuery = q.Encode()
-		n.store = u.String()
-		n.args = []string{"--workers", "1", "--peer-listen", freeAddress(t), "--cache-bucket", "s3://cache/?region=auto&endpoint=" + bucket.URL,
-			"--allow-cidr", "127.0.0.0/8", "--drain", "1s", "--log-level", "warn", "--cache-memory", "1MiB"}
+		n.store = through(t, table, store.URL)
+		n.args = fleetArgs(t, bucket.URL, "--log-level", "warn", "--cache-memory", "1MiB")
 		n.start(t)
 		t.Cleanup(func() {
 			p := n.process()

@@ -140,17 +140,23 @@ func serveOps(t *testing.T, args ...string) (public, ops string, log *lockedBuff
 	}
 }
 
+// newBucket is an S3 server with an empty bucket.
+func newBucket(t *testing.T) http.Handler {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("cache"); err != nil {
+		t.Fatal(err)
+	}
+	return gofakes3.New(backend).Server()
+}
+
 // fakeBucket returns the URL of an empty bucket.
 func fakeBucket(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		t.Setenv(name, "seeded")
 	}
-	backend := s3mem.New()
-	if err := backend.CreateBucket("cache"); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(gofakes3.New(backend).Server())
+	server := httptest.NewServer(newBucket(t))
 	t.Cleanup(server.Close)
 	return "s3://cache/?region=auto&endpoint=" + server.URL
 }

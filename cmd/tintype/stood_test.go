@@ -45,8 +45,7 @@ func testStoodStill(t *testing.T, stood time.Duration) {
 			slow.Add(1)
 			<-hold
 		}
-		w.Header().Set("Content-Type", "image/png")
-		_, _ = w.Write(tinyPNG(r.URL.Path, 10))
+		servePNG(w, r, 10)
 	}))
 	t.Cleanup(origin.Close)
 	t.Cleanup(letGo)
@@ -146,10 +145,7 @@ func testStoodStill(t *testing.T, stood time.Duration) {
 func TestStoodStillQueue(t *testing.T) {
 	t.Parallel() // it waits more than it computes
 	const longest, stood, images = 2 * time.Second, 5 * time.Second, 6
-	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "image/png")
-		_, _ = w.Write(tinyPNG(r.URL.Path, 10))
-	}))
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { servePNG(w, r, 10) }))
 	t.Cleanup(origin.Close)
 	ops := freeAddress(t)
 	p := serveShared(t, t.TempDir(), initStore(t, dynamodblocal.Shared(t)), "--workers", "1", "--allow-cidr", "127.0.0.0/8", "--ops-listen", ops, "--transform-timeout", longest.String())

@@ -11,15 +11,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/tintype/tintype/internal/dynamodblocal"
 )
@@ -80,38 +78,23 @@ func TestStopWhileAllHangs(t *testing.T) {
 		t.Run(hanging, func(t *testing.T) {
 			t.Parallel()
 			hangs := func(what string) bool { return strings.Contains(hanging, what) }
-			table := initStore(t, dynamodblocal.Shared(t))
 			store := startTarpit(t, httputil.NewSingleHostReverseProxy(local))
-			at, err := url.Parse(table)
-			if err != nil {
-				t.Fatal(err)
-			}
-			q := at.Query()
-			q.Set("endpoint", store.URL)
-			at.RawQuery = q.Encode()
-			backend := s3mem.New()
-			if err := backend.CreateBucket("cache"); err != nil {
-				t.Fatal(err)
-			}
-			bucket := startTarpit(t, gofakes3.New(backend).Server())
+			table := through(t, initStore(t, dynamodblocal.Shared(t)), store.URL)
+			bucket := startTarpit(t, newBucket(t))
 			var fetches atomic.Int64
-			origin := startTarpit(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", "image/png")
-				_, _ = w.Write(tinyPNG(r.URL.Path, 10))
-			}))
+			origin := startTarpit(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { servePNG(w, r, 10) }))
 			hook := startTarpit(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			env := []string{"env", "TINTYPE_PEER_SECRET=the-secret-of-this-fleet-0123456789"}
+			env := inFleet
 			if hangs("traces") {
-				env = append(env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+deadEnd(t))
+				env = append(slices.Clone(env), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+deadEnd(t))
 			}
-			args := []string{"--workers", "1", "--allow-cidr", "127.0.0.0/8", "--cache-bucket", "s3://cache/?region=auto&endpoint=" + bucket.URL,
-				"--purge-webhook", hook.URL, "--peer-listen", freeAddress(t), "--drain", "1s", "--fetch-timeout", "2m"}
+			args := fleetArgs(t, bucket.URL, "--purge-webhook", hook.URL, "--fetch-timeout", "2m")
 			if hangs("mail") {
 				args = append(args, "--mail", "smtp://"+deadEnd(t), "--mail-from", "a@example.com", "--public-url", "http://127.0.0.1:1", "--operators", "ops@example.com")
 			}
 			data := t.TempDir()
 			start := func(data string, args ...string) *serverProcess {
-				p, err := startProcessBy(env, data, at.String(), args...)
+				p, err := startProcessBy(env, data, table, args...)
 				if err != nil {
 					t.Fatal(err)
 				}
