@@ -4,6 +4,7 @@
 //
 //	go run ./bench [-n 40] [-only regexp] [-photos dir]
 //	go run ./bench -quality [-photos dir]
+//	go run ./bench -small -photos dir
 //	go run ./bench -looks [-n 5] [-photos dir]
 //	go run ./bench -auto 74 [-n 200] [-photos dir]
 //	go run ./bench -auto-trials file [-photos dir]
@@ -17,6 +18,7 @@
 //
 //   - -quality tries all qualities of every encoder and prints the table behind the scales
 //     in transform/vips/encode.go (quality.go).
+//   - -small prints what small pictures look like at each quality of a URL (small.go).
 //   - -looks prints what JPEG originals look like, and cost, by how much they are reduced
 //     (looks.go).
 //   - -auto judges q=auto with pictures that its model wasn't fitted to. -auto-trials writes
@@ -47,6 +49,7 @@ func main() {
 	only := flag.String("only", "", "regular expression of the cases to run, such as 'photo.jpg to webp', or with -table 'webp|hits'")
 	photos := flag.String("photos", "", "folder of photographs to use instead of drawn ones")
 	quality := flag.Bool("quality", false, "sweep the encoders' qualities instead")
+	small := flag.Bool("small", false, "measure the looks of small pictures by quality instead")
 	looks := flag.Bool("looks", false, "measure the looks of JPEG originals by reduction instead")
 	trials := flag.String("auto-trials", "", "file to write a trial of all qualities of every picture into instead")
 	target := flag.Int("auto", 0, "judge q=auto with this target instead")
@@ -79,6 +82,8 @@ func main() {
 		err = printTable(os.Stdout, *binary, *others, *files, pattern)
 	case *isolation:
 		err = measureIsolation(os.Stdout, *n, *binary)
+	case *small:
+		err = compareSmall(os.Stdout, *photos)
 	case *looks:
 		err = compareLooks(os.Stdout, *n, *photos)
 	case *tool != "":

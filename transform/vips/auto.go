@@ -73,7 +73,7 @@ func (t *task) encodeAuto(ctx context.Context, picture *frame) ([]byte, error) {
 	checked := w*h <= transform.MostChecked
 	guess := predict(t.job.Format, look, w*h, target, checked || t.job.Format != transform.AVIF)
 	t.full = guess.full
-	defer func() { t.found = jpegQuality(t.job.Format, t.quality) }()
+	defer func() { t.found = t.scale().reaching(t.quality) }()
 	if !checked {
 		return t.encodeAt(ctx, picture, guess.own)
 	}

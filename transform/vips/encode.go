@@ -63,7 +63,12 @@ func (t *task) encodeFormat(ctx context.Context, picture *frame) ([]byte, error)
 	if t.job.Options.FindsQuality(t.job.Format, t.frames) && min(t.plan.Output.W, t.plan.Output.H) >= leastScored {
 		return t.encodeAuto(ctx, picture)
 	}
-	return t.encodeAt(ctx, picture, ownQuality(t.job.Format, t.job.Options.QualityIn(t.job.Format)))
+	q := t.job.Options.QualityIn(t.job.Format)
+	if q == transform.QualityAuto { // there is none to find
+		q = transform.QualityUsual
+	}
+	t.full = q >= fullFromQuality
+	return t.encodeAt(ctx, picture, t.scale().of(q))
 }
 
 // encodeAt encodes the picture with a quality of the encoder's own scale.
@@ -143,36 +148,35 @@ type scale []struct{ jpeg, own int }
 // SSIMULACRA2 score is that of JPEG. WebP was measured with five drawn pictures and six
 // photographs of 512 pixels, the others with one and five of 384. docs/quality.md has the
 // scores. WebP can't reach JPEG above 85, since it halves the resolution of colours. From
-// there its quality just rises to 100.
+// there its quality just rises to 100. AVIF keeps all of it from fullFromQuality on, as JPEG does.
+// Small pictures lose less in AVIF than in JPEG, but for drawings, which have another effort:
+// avifSmallQuality was measured with 26 photographs and graphics of 64, 128 and 256 pixels.
 var (
 	webpQuality = scale{{1, 1}, {10, 5}, {20, 9}, {30, 23}, {40, 37}, {50, 49}, {60, 61}, {70, 77}, {80, 85}, {90, 95}, {100, 100}}
-	avifQuality = scale{{1, 1}, {10, 17}, {20, 35}, {35, 48}, {50, 54}, {65, 60}, {80, 71}, {90, 90}, {95, 92}, {100, 100}}
+	avifQuality = scale{{1, 1}, {10, 17}, {20, 35}, {35, 48}, {50, 54}, {65, 60}, {80, 71}, {89, 85}, {90, 88}, {95, 92}, {100, 100}}
 	jxlQuality  = scale{{1, 1}, {10, 8}, {20, 21}, {35, 51}, {50, 64}, {65, 73}, {80, 81}, {90, 93}, {95, 96}, {100, 100}}
+
+	avifSmallQuality = scale{{1, 1}, {10, 17}, {20, 35}, {35, 47}, {50, 52}, {65, 57}, {80, 69}, {85, 75}, {89, 81}, {90, 84}, {95, 92}, {100, 100}}
+	jpegQuality      = scale{{1, 1}, {100, 100}}
 )
 
-// scales are those of the formats whose qualities aren't JPEG's.
-var scales = map[transform.Format]scale{transform.WebP: webpQuality, transform.AVIF: avifQuality, transform.JXL: jxlQuality}
+// mostSmall is the number of pixels up to which avifSmallQuality applies.
+const mostSmall = 256 * 256
 
-// ownQuality returns a format's own quality for a quality of 1–100 on the scale of JPEG.
-// QualityAuto is the usual one where there is none to find.
-func ownQuality(f transform.Format, q int) int {
-	if q == transform.QualityAuto {
-		q = transform.QualityUsual
+// scale returns that of the job's format, for the picture whose effort is chosen.
+func (t *task) scale() scale {
+	switch t.job.Format {
+	case transform.WebP:
+		return webpQuality
+	case transform.JXL:
+		return jxlQuality
+	case transform.AVIF:
+		if t.effort == 1 && t.plan.Output.W*t.plan.Output.H <= mostSmall {
+			return avifSmallQuality
+		}
+		return avifQuality
 	}
-	if s, ok := scales[f]; ok {
-		return s.of(q)
-	}
-	return q
-}
-
-// jpegQuality returns the lowest quality on the scale of JPEG at which a format has at least
-// this quality of its own.
-func jpegQuality(f transform.Format, own int) int {
-	q := 1
-	for q < 100 && ownQuality(f, q) < own {
-		q++
-	}
-	return q
+	return jpegQuality
 }
 
 // of returns the encoder's quality for a JPEG quality of 1–100.
@@ -185,4 +189,13 @@ func (s scale) of(jpeg int) int {
 		}
 	}
 	return s[len(s)-1].own
+}
+
+// reaching returns the lowest JPEG quality for which the encoder's is at least own.
+func (s scale) reaching(own int) int {
+	q := 1
+	for q < 100 && s.of(q) < own {
+		q++
+	}
+	return q
 }

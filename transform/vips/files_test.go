@@ -248,7 +248,7 @@ func FuzzJPEGFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, w, h uint16, b, q, flags, fill uint8, start []byte) {
 		width, height, bands, quality := 1+int(w)%300, 1+int(h)%300, 1+2*int(b%2), 1+int(q)%100
 		pixels := fuzzedPicture(width, height, bands, fill, start)
-		job := task{quality: quality, full: flags&1 != 0, job: transform.Job{Options: transform.Options{Progressive: flags&2 != 0}}}
+		job := task{quality: quality, full: quality >= fullFromQuality || flags&1 != 0, job: transform.Job{Options: transform.Options{Progressive: flags&2 != 0}}}
 		file, decoded := written(t, pixels, width, height, bands, job, (*task).encodeJPEG)
 		m, err := jpeg.Decode(bytes.NewReader(file))
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestScales(t *testing.T) {
-	for name, s := range map[string]scale{"webp": webpQuality, "avif": avifQuality, "jxl": jxlQuality} {
+	for name, s := range map[string]scale{"webp": webpQuality, "avif": avifQuality, "small avif": avifSmallQuality, "jxl": jxlQuality} {
 		last := 0
 		for q := 1; q <= 100; q++ {
 			got := s.of(q)

@@ -14,8 +14,8 @@ import (
 	govips "github.com/davidbyttow/govips/v2/vips"
 )
 
-// fullFromQuality is the quality from which a JPEG keeps the full resolution of colours. Below,
-// it is halved. Above, this would be visible at sharp edges.
+// fullFromQuality is the quality of a URL from which a JPEG or an AVIF keeps the full resolution of
+// colours. Below, it is halved. Above, this would be visible at sharp edges.
 const fullFromQuality = 90
 
 // tunedQuality maps qualities of the standard's tables, which define the scale of q, to those
@@ -67,7 +67,7 @@ func (t *task) encodeJPEG(picture *frame) ([]byte, error) {
 		})
 		return data, err
 	}
-	return writeJPEG(image, t.quality, t.full || t.quality >= fullFromQuality, t.job.Options.Progressive)
+	return writeJPEG(image, t.quality, t.full, t.job.Options.Progressive)
 }
 
 // EncodeJPEG returns a picture as the engine writes it at a quality on the scale of the standard's

@@ -29,7 +29,7 @@ func (t *task) encodeSmaller(ctx context.Context, picture *frame) ([]byte, trans
 		return avif, format, err
 	}
 	found := t.found
-	t.job.Format, t.full = transform.WebP, false
+	t.job.Format = transform.WebP
 	defer func() { t.job.Format = format }()
 	webp, err := t.encodeFormat(ctx, picture)
 	if err == nil && len(webp) < len(avif) {
