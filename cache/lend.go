@@ -49,7 +49,8 @@ func lendOf(ctx context.Context) *Lend {
 
 // A File has an entry's body. Requests share it, and it is open as long as one of them uses it.
 type File struct {
-	of    *openFiles
+	of    *Disk
+	key   Key
 	file  file
 	entry Entry // the one whose body it has
 	begin int64 // of the body
@@ -73,9 +74,19 @@ func (f *File) ReadAt(b []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (f *File) release() {
+// Failed says that the body couldn't be read. Whoever asks next reads the file anew, as if nobody had
+// verified it.
+func (f *File) Failed(err error) {
+	f.of.failed(err)
 	f.of.mu.Lock()
-	defer f.of.mu.Unlock()
+	f.of.files.verify(f.key, 0)
+	f.of.mu.Unlock()
+	f.of.open.forget(f.key, f)
+}
+
+func (f *File) release() {
+	f.of.open.mu.Lock()
+	defer f.of.open.mu.Unlock()
 	f.drop()
 }
 
@@ -83,7 +94,7 @@ func (f *File) release() {
 func (f *File) drop() {
 	if f.users--; f.users == 0 {
 		f.file.close()
-		f.of.open--
+		f.of.open.open--
 	}
 }
 
@@ -209,7 +220,7 @@ func (d *Disk) openLent(key Key) *File {
 	if !d.open.enter() {
 		return nil
 	}
-	f := &File{of: d.open, file: file{fd: -1}, users: 1}
+	f := &File{of: d, key: key, file: file{fd: -1}, users: 1}
 	if err := d.openHead(f, key); err != nil {
 		f.release()
 		return nil

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/tintype/tintype/apikey"
 	"github.com/tintype/tintype/cache"
@@ -135,8 +136,12 @@ func (w *Response) sendFile(r *http.Request, status int, f *cache.File, from, n 
 	}
 	_ = http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the beginning of the body; if it fails, what follows does
 	w.part = FilePart{f, from, from + n}
-	sent, _ := w.ResponseWriter.(io.ReaderFrom).ReadFrom(&w.part)
+	sent, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(&w.part)
 	w.Bytes += sent
+	if errors.Is(err, syscall.EIO) { // of the disk: no connection fails so
+		w.Log.Cause = err
+		f.Failed(err)
+	}
 }
 
 // begin notes the status of an answer whose headers are about to be sent.

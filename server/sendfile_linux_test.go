@@ -20,16 +20,20 @@ import (
 	"github.com/tintype/tintype/transform"
 )
 
-// With refusing, every third sendfile is what a file system without it does.
+// With refusing, every third sendfile is what a file system without it does; with failing, each is
+// what a disk that fails does.
 var (
-	refusing atomic.Bool
-	refused  atomic.Int64
+	refusing, failing atomic.Bool
+	refused           atomic.Int64
 )
 
 func init() {
 	sendfile = func(out, in int, at *int64, n int) (int, error) {
 		if refusing.Load() && refused.Add(1)%3 == 0 {
 			return 0, unix.EINVAL
+		}
+		if failing.Load() {
+			return 0, unix.EIO
 		}
 		return unix.Sendfile(out, in, at, n)
 	}
@@ -43,7 +47,8 @@ func (n noise) Transform(context.Context, transform.Job) (transform.Image, error
 }
 
 // TestSendFile: a body of several MiB comes whole out of its file, to clients that read slowly and
-// several at once, and is removed meanwhile. Where the file becomes shorter, the answer breaks off.
+// several at once, and is removed meanwhile. Where the disk
+// fails or the file becomes shorter, the answer breaks off.
 func TestSendFile(t *testing.T) {
 	body := make([]byte, 6<<20)
 	for i, sum := 0, sha256.Sum256(nil); i < len(body); i += len(sum) {
@@ -106,6 +111,17 @@ func TestSendFile(t *testing.T) {
 		t.Error("sendfile was called", n, "times")
 	}
 
+	failing.Store(true)
+	if n, err := io.Copy(io.Discard, get().Body); err == nil {
+		t.Errorf("%d bytes from a disk that fails", n)
+	}
+	failing.Store(false)
+	n := c.lent.Load()
+	whole(get(), body) // reads the file, and verifies the checksum
+	if c.lent.Load() != n || d.Stats().Failures != 1 {
+		t.Errorf("%d answers were lent after the disk has failed, %+v", c.lent.Load()-n, d.Stats())
+	}
+
 	slow := []*http.Response{get(), get(), get()}
 	for _, w := range slow {
 		if _, err := io.CopyN(io.Discard, w.Body, 100<<10); err != nil {
@@ -133,8 +149,8 @@ func TestSendFile(t *testing.T) {
 			t.Errorf("%d bytes of a file that became shorter, error %v", n, err)
 		}
 	}
-	if n := c.lent.Load(); n != 13 {
-		t.Errorf("%d answers were lent, want 13", n)
+	if n := c.lent.Load(); n != 14 {
+		t.Errorf("%d answers were lent, want 14", n)
 	}
 	whole(get(), body) // made anew
 	if w := get(); !strings.Contains(w.Header.Get("Cache-Status"), "hit") {
