@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -44,6 +45,9 @@ func (c *serveCmd) Run(ctx context.Context, std stdio, app *kong.Context) (err e
 	log := newLog(c.LogFormat, c.LogLevel, lines)
 	slog.SetDefault(log) // what net/http says on its own
 	defer runtime.KeepAlive(make([]byte, heapFloor))
+	if std.getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	s := &startup{serveCmd: c, std: std, log: log, lines: lines, secrets: &liveSecrets{getenv: std.getenv}, metrics: prometheus.NewRegistry()}
 	defer func() { err = errors.Join(err, s.parts.end(flushTime)) }()
 	for _, stage := range []func(context.Context) error{

@@ -50,8 +50,12 @@ var errNotAnswered = errors.New("the store has not answered yet, and there are n
 // heapFloor, in bytes, is added to what Go's collector takes to be in use. It is never
 // touched, and so takes no memory; without it, a server with little in its cache
 // would collect after every few originals. With more, it would keep more of them that
-// nobody needs.
-const heapFloor = 16 << 20
+// nobody needs. heapGrowth is the percentage of what is in use, with heapFloor, after which
+// the collector runs again (GOGC). Most of a heap is images, which take no time to mark.
+const (
+	heapFloor  = 32 << 20
+	heapGrowth = 50
+)
 
 // A startup is a server while it is put together. Its methods are the stages, in the order in which
 // serveCmd.Run calls them. Each uses what earlier ones have made.
